@@ -1,0 +1,89 @@
+/**
+ * How visitors appear in XMPP: the one thing that reactors know of the outside. Two adapters keep it: accounts (one
+ * login per visitor) and, later, the component (one XEP-0114 connection for all).
+ */
+
+/** What operators see of a visitor. Sent only when it differs from what was sent last. */
+export interface VisitorPresence {
+  readonly show?: 'chat' | 'away' | 'xa' | 'dnd';
+  readonly status: string;
+  /** XEP-0172, carried in the presence. */
+  readonly nick: string;
+}
+
+/** A message of a visitor to an operator. `id` is the stanza id and the XEP-0359 origin-id. */
+export interface OutgoingMessage {
+  readonly id: string;
+  readonly from: string;
+  readonly to: string;
+  readonly body: string;
+  readonly thread?: string;
+}
+
+export type ChatState = 'active' | 'composing' | 'paused' | 'inactive' | 'gone';
+
+export interface TransportListener {
+  /** This visitor's session is up (again): messages that were taken and not delivered have to be sent again now. */
+  sessionStarted(jid: string): void;
+  /** The session ended without our wish; the transport is already on its way to bring it back. */
+  sessionLost(jid: string, reason: string): void;
+}
+
+/** Errors are {@link AppError}s: `unavailable` (try again later) or `refused` (a retry would not help; says why). */
+export interface VisitorTransport {
+  /**
+   * Makes this visitor's session exist with this presence. Resolves when ejabberd has it; a newer call for the same
+   * jid replaces an older one that still waits.
+   */
+  online(jid: string, presence: VisitorPresence): Promise<void>;
+  /** Ends the session with an unavailable presence. Resolves when it is gone; nothing to do is fine. */
+  offline(jid: string): Promise<void>;
+  /** Whether this visitor has a session now. */
+  isOnline(jid: string): boolean;
+  /**
+   * Sends a message. Resolves when it is *taken*: ejabberd has processed it (an answer to a XEP-0199 ping sent behind
+   * it on the same stream). Calls for one `from` keep their order.
+   * @throws {AppError} `unavailable` when there is no session or it was lost before the answer: send again, same id
+   */
+  send(message: OutgoingMessage): Promise<void>;
+  /** XEP-0085, sent at once or not at all. */
+  chatState(from: string, to: string, state: ChatState): void;
+  /** JIDs with a session (or on the way to one). */
+  sessions(): readonly string[];
+  listen(listener: TransportListener): void;
+  /** Ends every session in order, bounded by `deadlineMs`, and stops. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** What the service asks of ejabberd's admin API (mod_http_api). Every call throws AppError as above. */
+export interface EjabberdAdmin {
+  /** ejabberd's version, e.g. `23.01`. Also the health check. */
+  version(): Promise<string>;
+  /** `created` or `exists`. */
+  register(jid: string, password: string): Promise<'created' | 'exists'>;
+  /** Idempotent. Leaves no shared group: call {@link leaveGroup} too. */
+  unregister(jid: string): Promise<void>;
+  accountExists(jid: string): Promise<boolean>;
+  changePassword(jid: string, password: string): Promise<void>;
+  setNickname(jid: string, nickname: string): Promise<void>;
+  /** Makes both shared groups of a tenant, each displaying the other, and reads them back. Idempotent. */
+  ensureGroups(host: string, groups: { visitors: string; operators: string }): Promise<void>;
+  joinGroup(jid: string, group: string): Promise<void>;
+  leaveGroup(jid: string, group: string): Promise<void>;
+  /** Bare JIDs of a group. */
+  groupMembers(host: string, group: string): Promise<readonly string[]>;
+  /** Local parts of the accounts of a host. */
+  accounts(host: string): Promise<readonly string[]>;
+  /** A user's sessions now. */
+  sessions(jid: string): Promise<readonly OperatorSession[]>;
+  kick(jid: string, resource: string, reason: string): Promise<void>;
+  /** A message in a visitor's name where the visitor has no session (`send_stanza`). */
+  sendMessage(message: OutgoingMessage): Promise<void>;
+}
+
+export interface OperatorSession {
+  readonly resource: string;
+  /** `available`, `away`, `xa`, `dnd`, `chat` as ejabberd reports it. */
+  readonly show: string;
+  readonly status: string;
+}
