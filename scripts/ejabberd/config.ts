@@ -1,0 +1,137 @@
+/** The configuration of a private ejabberd. JSON is YAML, so no template and no quoting rules are needed. */
+
+export interface ConfigInput {
+  readonly hosts: readonly string[];
+  readonly ports: { readonly c2s: number; readonly http: number; readonly component: number };
+  /** Full JID of the account that may call the API. */
+  readonly apiUser: string;
+  readonly component?: { readonly secret: string; readonly hosts?: readonly string[] };
+  readonly streamManagement:
+    | boolean
+    | { readonly resumeTimeout?: number; readonly maxAckQueue?: number };
+  /** Options of mod_lhc; left out: the module is not loaded. */
+  readonly modLhc?: Readonly<Record<string, unknown>>;
+  readonly logLevel: string;
+  /** Merged over the top level, and over `modules`, key by key. */
+  readonly extra: Readonly<Record<string, unknown>>;
+  readonly extraModules: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What the service asks of mod_http_api, and nothing more (src/xmpp/admin.ts). `srg_add` exists from 24.06 on; older
+ * releases do not mind a name that they do not know.
+ */
+export const apiCommands = [
+  'status',
+  'register',
+  'unregister',
+  'check_account',
+  'change_password',
+  'registered_users',
+  'set_nickname',
+  'srg_add',
+  'srg_create',
+  'srg_get_info',
+  'srg_get_members',
+  'srg_list',
+  'srg_user_add',
+  'srg_user_del',
+  'user_sessions_info',
+  'kick_session',
+  'send_stanza',
+] as const;
+
+/** Bigger than a 60 kB text whose every character is escaped. */
+const maxStanzaSize = 524_288;
+
+function listeners({ ports, hosts, component }: ConfigInput): unknown[] {
+  // The default backlog of 5 stalls a burst of logins in steps of a second (measured).
+  const common = { ip: '127.0.0.1', backlog: 1024 };
+  const list: unknown[] = [
+    {
+      ...common,
+      port: ports.c2s,
+      module: 'ejabberd_c2s',
+      max_stanza_size: maxStanzaSize,
+      access: 'all',
+    },
+    {
+      ...common,
+      port: ports.http,
+      module: 'ejabberd_http',
+      request_handlers: { '/api': 'mod_http_api', '/ws': 'ejabberd_http_ws' },
+    },
+  ];
+  if (component) {
+    const names = component.hosts ?? hosts.map((host) => `visitors.${host}`);
+    list.push({
+      ...common,
+      port: ports.component,
+      module: 'ejabberd_service',
+      access: 'all',
+      max_stanza_size: maxStanzaSize,
+      hosts: Object.fromEntries(names.map((name) => [name, { password: component.secret }])),
+    });
+  }
+  return list;
+}
+
+function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Record<string, unknown> {
+  const sm = typeof streamManagement === 'object' ? streamManagement : {};
+  return {
+    mod_admin_extra: {},
+    mod_carboncopy: {},
+    mod_disco: {},
+    mod_http_api: {},
+    mod_last: {},
+    mod_offline: {},
+    // Answers pings, sends none: mod_lhc pings operators itself, and a visitor's session pings for itself.
+    mod_ping: { send_pings: false },
+    mod_privacy: {},
+    mod_private: {},
+    mod_roster: {},
+    mod_shared_roster: {},
+    mod_time: {},
+    mod_vcard: {},
+    mod_version: { show_os: false },
+    ...(streamManagement === false
+      ? {}
+      : {
+          mod_stream_mgmt: {
+            resume_timeout: sm.resumeTimeout ?? 60,
+            max_ack_queue: sm.maxAckQueue ?? 5000,
+          },
+        }),
+    ...(modLhc === undefined ? {} : { mod_lhc: modLhc }),
+    ...extraModules,
+  };
+}
+
+/** The text of `ejabberd.yml`. */
+export function renderConfig(input: ConfigInput): string {
+  const config = {
+    hosts: input.hosts,
+    loglevel: input.logLevel,
+    auth_method: ['internal'],
+    auth_password_format: 'scram',
+    acl: {
+      local: { user_regexp: '' },
+      loopback: { ip: ['127.0.0.0/8', '::1/128'] },
+      api: { user: [input.apiUser] },
+    },
+    access_rules: { local: { allow: 'local' } },
+    shaper_rules: { max_user_sessions: 10, max_user_offline_messages: 1000 },
+    // The service's account and nobody else, from this machine, only what the service calls.
+    api_permissions: {
+      'the service': {
+        from: ['mod_http_api'],
+        who: { access: { allow: [{ acl: 'api' }, { acl: 'loopback' }] } },
+        what: [...apiCommands],
+      },
+    },
+    listen: listeners(input),
+    modules: modules(input),
+    ...input.extra,
+  };
+  return `${JSON.stringify(config, null, 2)}\n`;
+}
