@@ -1,0 +1,157 @@
+/**
+ * Names: what may be called what, and how names become stream names and JIDs. Strict and lower case, so that a stream
+ * name or a JID reads back in one way only (DESIGN.md, Streams; CONTRACTS.md §1).
+ */
+import { z } from 'zod';
+
+export const TenantId = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9-]{0,30}$/,
+    'a tenant id is a-z, 0-9 and -, begins with a letter, at most 31',
+  )
+  .refine((id) => id !== 'chat', '"chat" is reserved')
+  .brand<'TenantId'>();
+export type TenantId = z.infer<typeof TenantId>;
+
+const SIMPLE_ID = /^[a-z0-9_-]{1,64}$/;
+
+export const ChatId = z
+  .string()
+  .regex(SIMPLE_ID, 'a chat id is a-z, 0-9, _ and -, at most 64')
+  .brand<'ChatId'>();
+export type ChatId = z.infer<typeof ChatId>;
+
+/** `{visitorId}`, or `{chatId}.chat` for a chat with no tracked visitor. */
+export const VisitorKey = z
+  .string()
+  .regex(
+    /^[a-z0-9_-]{1,64}(\.chat)?$/,
+    'a visitor key is an id (a-z, 0-9, _ and -, at most 64), or a chat id followed by ".chat"',
+  )
+  .brand<'VisitorKey'>();
+export type VisitorKey = z.infer<typeof VisitorKey>;
+
+export const Username = z
+  .string()
+  .regex(
+    /^[a-z0-9_][a-z0-9._-]{0,62}$/,
+    'a username is a-z, 0-9, ., _ and -, does not begin with . or -, at most 63',
+  )
+  .refine((name) => name !== 'admin' && !name.startsWith('visitor'), 'this username is reserved')
+  .brand<'Username'>();
+export type Username = z.infer<typeof Username>;
+
+export const Instance = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9-]{0,62}$/,
+    'an instance is a-z, 0-9 and -, begins with a letter, at most 63',
+  )
+  .refine((name) => name !== 'chat', '"chat" is reserved')
+  .brand<'Instance'>();
+export type Instance = z.infer<typeof Instance>;
+
+/** What a tenant's JIDs are made of. A host is either standalone (no instance) or hosts instances. */
+export interface TenantNaming {
+  readonly id: TenantId;
+  readonly host: string;
+  readonly instance?: Instance | undefined;
+}
+
+/** An actor by kind and name; its stream's name and back. */
+export type ActorRef =
+  | { readonly kind: 'visitor'; readonly tenant: TenantId; readonly name: VisitorKey }
+  | { readonly kind: 'operator'; readonly tenant: TenantId; readonly name: Username }
+  | { readonly kind: 'tenant'; readonly tenant: TenantId };
+
+export type ActorKind = ActorRef['kind'];
+
+export const visitorRef = (tenant: TenantId, name: VisitorKey): ActorRef => ({
+  kind: 'visitor',
+  tenant,
+  name,
+});
+export const operatorRef = (tenant: TenantId, name: Username): ActorRef => ({
+  kind: 'operator',
+  tenant,
+  name,
+});
+export const tenantRef = (tenant: TenantId): ActorRef => ({ kind: 'tenant', tenant });
+
+/** The name of an actor's stream; the first `-` ends the category. */
+export const streamOf = (actor: ActorRef): string =>
+  actor.kind === 'tenant'
+    ? `tenant-${actor.tenant}`
+    : `${actor.kind}-${actor.tenant}.${actor.name}`;
+
+/** The actor whose stream this is; null for every other stream. */
+export function actorOf(stream: string): ActorRef | null {
+  const dash = stream.indexOf('-');
+  const kind = stream.slice(0, dash);
+  const rest = stream.slice(dash + 1);
+  // Streams are written by streamOf alone, from parsed names: splitting is enough, parsing again would cost replays.
+  if (kind === 'tenant') return { kind, tenant: rest as TenantId };
+  if (kind !== 'visitor' && kind !== 'operator') return null;
+  const dot = rest.indexOf('.');
+  if (dot < 0) return null;
+  const tenant = rest.slice(0, dot) as TenantId;
+  const name = rest.slice(dot + 1);
+  return kind === 'visitor'
+    ? { kind, tenant, name: name as VisitorKey }
+    : { kind, tenant, name: name as Username };
+}
+
+const suffix = (tenant: TenantNaming): string => (tenant.instance ? `.${tenant.instance}` : '');
+
+/** A visitor's bare JID. */
+export const visitorJid = (tenant: TenantNaming, key: VisitorKey): string =>
+  `visitor.${key}${suffix(tenant)}@${tenant.host}`;
+
+/** An operator's bare JID. */
+export const operatorJid = (tenant: TenantNaming, username: Username): string =>
+  `${username}${suffix(tenant)}@${tenant.host}`;
+
+/** The names of a tenant's two shared roster groups. */
+export const rosterGroups = (tenant: TenantNaming): { visitors: string; operators: string } => ({
+  visitors: `visitors${suffix(tenant)}`,
+  operators: `operators${suffix(tenant)}`,
+});
+
+/** `local@host` of a JID, without its resource; null when it is no JID with a local part. */
+export function bareJid(jid: string): { local: string; host: string } | null {
+  const bare = jid.split('/', 1)[0] ?? '';
+  const at = bare.indexOf('@');
+  if (at <= 0 || at === bare.length - 1) return null;
+  return { local: bare.slice(0, at).toLowerCase(), host: bare.slice(at + 1).toLowerCase() };
+}
+
+/** Who a JID is; a JID that fits no known tenant's pattern is nobody's. */
+export type Person = Extract<ActorRef, { kind: 'visitor' | 'operator' }>;
+
+/**
+ * Reads a JID against the known tenants.
+ * @param jid bare or full
+ * @param tenantsOf the tenants of a host: one without an instance, or any number with
+ * @returns null when it is nobody's
+ */
+export function personOf(
+  jid: string,
+  tenantsOf: (host: string) => readonly TenantNaming[],
+): Person | null {
+  const parts = bareJid(jid);
+  if (!parts) return null;
+  for (const tenant of tenantsOf(parts.host)) {
+    const end = suffix(tenant);
+    if (!parts.local.endsWith(end)) continue;
+    const local = end ? parts.local.slice(0, -end.length) : parts.local;
+    if (local.startsWith('visitor.')) {
+      const key = VisitorKey.safeParse(local.slice('visitor.'.length));
+      if (key.success) return { kind: 'visitor', tenant: tenant.id, name: key.data };
+    } else {
+      const username = Username.safeParse(local);
+      if (username.success) return { kind: 'operator', tenant: tenant.id, name: username.data };
+    }
+  }
+  return null;
+}

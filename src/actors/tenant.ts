@@ -1,0 +1,108 @@
+/** A tenant: one LHC installation or one instance of a hosting; its settings, and what its stream says of it. */
+import { assign, type SnapshotFrom, setup } from 'xstate';
+import { z } from 'zod';
+import type { Decider, MachineEvent } from './decider.ts';
+import { Instance, TenantId } from './ids.ts';
+import type { VisitorDelays } from './visitor.ts';
+
+const seconds = (least: number, fallback: number) =>
+  z.number().int().min(least).max(31_536_000).default(fallback);
+
+const Routing = z.strictObject({
+  policy: z.enum(['least-loaded', 'round-robin', 'random', 'broadcast']).default('least-loaded'),
+  capacity: z.number().int().min(1).max(1000).default(5),
+});
+
+/** A tenant's settings, as in TENANTS_FILE; durations in seconds (DESIGN.md, Configuration). */
+export const TenantSettings = z.strictObject({
+  id: TenantId,
+  host: z
+    .string()
+    .max(253)
+    .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'a host is a lower-case domain name'),
+  instance: Instance.optional(),
+  apiKey: z.string().min(16, 'an API key has at least 16 characters').max(256),
+  callbackUrl: z.url({ protocol: /^https?$/ }).optional(),
+  callbackSecret: z
+    .string()
+    .regex(
+      /^whsec_[A-Za-z0-9+/=]{24,}$/,
+      'a callback secret is whsec_ and base64, 18 bytes or more',
+    )
+    .optional(),
+  hardTimeout: seconds(1, 300),
+  cleanupAfter: seconds(1, 86_400),
+  invitationTimeout: seconds(1, 120),
+  chatIdle: seconds(1, 86_400),
+  retention: seconds(60, 15_552_000),
+  maxVisibleVisitors: z.number().int().min(1).max(5000).default(1000),
+  routing: Routing.prefault({}),
+});
+export type TenantSettings = z.infer<typeof TenantSettings>;
+
+/** Delays for a visitor's facts, in ms. */
+export const delaysOf = (tenant: TenantSettings): VisitorDelays => ({
+  hardTimeout: tenant.hardTimeout * 1000,
+  cleanupAfter: tenant.cleanupAfter * 1000,
+  invitationTimeout: tenant.invitationTimeout * 1000,
+  chatIdle: tenant.chatIdle * 1000,
+});
+
+export type TenantFacts = {
+  /** The callback endpoint answered 410: it wants no more, until its settings are others. */
+  CallbacksPaused: { endpoint: string };
+  CallbacksResumed: { endpoint: string };
+};
+export type TenantFact = {
+  [T in keyof TenantFacts]: {
+    readonly type: T;
+    readonly data: TenantFacts[T];
+    readonly personal?: undefined;
+  };
+}[keyof TenantFacts];
+type TenantEvent = {
+  [T in keyof TenantFacts]: MachineEvent & { type: T; data: TenantFacts[T] };
+}[keyof TenantFacts];
+
+export type TenantContext = { pausedEndpoint: string | null };
+
+/** Raise it when recorded histories fold differently (test/actors/golden). */
+export const TENANT_VERSION = 'tenant/1';
+
+export const tenantMachine = setup({
+  // `types` is how xstate takes its types: values that are never read.
+  types: {} as { context: TenantContext; events: TenantEvent },
+}).createMachine({
+  id: 'tenant',
+  initial: 'active',
+  context: { pausedEndpoint: null },
+  states: { active: {}, paused: {} },
+  on: {
+    CallbacksPaused: {
+      target: '.paused',
+      actions: assign(({ event }) => ({ pausedEndpoint: event.data.endpoint })),
+    },
+    CallbacksResumed: { target: '.active', actions: assign({ pausedEndpoint: null }) },
+  },
+});
+
+export type TenantSnapshot = SnapshotFrom<typeof tenantMachine>;
+
+/** `endpoint` is a fingerprint of the callback's address and secret. */
+export type TenantCommand =
+  | { type: 'PauseCallbacks'; endpoint: string }
+  | { type: 'ResumeCallbacks'; endpoint: string };
+
+export const tenantDecider: Decider<TenantCommand, TenantSnapshot> = {
+  version: TENANT_VERSION,
+  machine: tenantMachine,
+  decide(core, { type, endpoint }): readonly TenantFact[] {
+    const { pausedEndpoint } = core.snapshot.context;
+    if (type === 'PauseCallbacks') {
+      return pausedEndpoint === endpoint ? [] : [{ type: 'CallbacksPaused', data: { endpoint } }];
+    }
+    return pausedEndpoint === null || pausedEndpoint === endpoint
+      ? []
+      : [{ type: 'CallbacksResumed', data: { endpoint } }];
+  },
+};

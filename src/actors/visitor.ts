@@ -1,0 +1,369 @@
+/**
+ * A web visitor: what can be true of it (facts), and where they take it (the machine). Two regions side by side:
+ * presence, which a page view brings back from anywhere, and the conversation, which a page view never disturbs.
+ */
+import { assign, emit, type SnapshotFrom, setup } from 'xstate';
+import type { MachineEvent } from './decider.ts';
+import type { SeenSummary } from './seen.ts';
+
+/** Durations of a visitor's timers in ms. They are in its facts: a later change of settings does not change a replay. */
+export type VisitorDelays = {
+  hardTimeout: number;
+  cleanupAfter: number;
+  invitationTimeout: number;
+  chatIdle: number;
+};
+
+export type CloseParty = 'visitor' | 'operator' | 'system';
+
+/** Facts, by type. What is personal is sealed beside them ({@link VisitorPersonal}). */
+export type VisitorFacts = {
+  VisitorArrived: { digest: string | null; department: string | null; delays: VisitorDelays };
+  PageViewed: { digest: string; department: string | null; delays: VisitorDelays };
+  AccountReady: Record<never, never>;
+  LoggedIn: Record<never, never>;
+  LoggedOut: { reason: string };
+  SessionFailed: { reason: string };
+  Invited: { operator: string };
+  InvitationExpired: { operator: string | null };
+  ChatStarted: { chatId: string; department: string | null; invitedBy: string | null };
+  ChatAssigned: { chatId: string; operator: string; reservation: string | null; reason: string };
+  ReservationRevoked: { reservation: string };
+  ChatAccepted: { chatId: string; operator: string };
+  VisitorMessageSent: { chatId: string; messageId: string };
+  OperatorMessageReceived: {
+    operator: string;
+    messageId: string;
+    chatId: string | null;
+    invitation: boolean;
+  };
+  MessageTaken: { messageIds: string[] };
+  MessageDelivered: { messageIds: string[]; by: string; chatId: string | null };
+  MessageFailed: { messageId: string; reason: string; chatId: string | null };
+  ChatClosed: { chatId: string; operator: string | null; by: CloseParty; reason: string | null };
+  TimedOut: { lastSeen: number };
+  CleanedUp: { lastSeen: number; summary?: SeenSummary };
+};
+
+/** What is said of a page view: sealed in the fact, shown to operators. */
+export type Profile = {
+  page?: string;
+  title?: string;
+  referrer?: string;
+  nick?: string;
+  country?: string;
+  city?: string;
+  timezone?: string;
+  visits?: number;
+  vid?: string;
+};
+
+/** The personal part of each fact that has one. */
+export type VisitorPersonal = {
+  VisitorArrived: Profile;
+  PageViewed: Profile;
+  ChatStarted: { nick?: string };
+  VisitorMessageSent: { body: string };
+  OperatorMessageReceived: { body: string };
+};
+
+export type VisitorFact = {
+  [T in keyof VisitorFacts]: {
+    readonly type: T;
+    readonly data: VisitorFacts[T];
+    readonly personal?: T extends keyof VisitorPersonal
+      ? VisitorPersonal[T] | undefined
+      : undefined;
+  };
+}[keyof VisitorFacts];
+
+type VisitorEvent = {
+  [T in keyof VisitorFacts]: MachineEvent & { type: T; data: VisitorFacts[T] };
+}[keyof VisitorFacts];
+
+/** A visitor's message with no final outcome yet. */
+export type OpenMessage = { id: string; revision: number; taken: boolean };
+
+export type Chat = {
+  id: string;
+  department: string | null;
+  invitedBy: string | null;
+  operator: string | null;
+  reservation: string | null;
+  accepted: boolean;
+  startedAt: number;
+  /** How many messages the visitor has sent in it. */
+  messages: number;
+};
+
+export type VisitorContext = {
+  delays: VisitorDelays;
+  /** Fingerprint of the last page view, and when it was. */
+  digest: string | null;
+  digestAt: number;
+  /** The fact whose personal part says who the visitor is and on which page; -1 when there is none. */
+  profileRevision: number;
+  /** The fact whose personal part carries the nick of the chat, when it gave one. */
+  nickRevision: number;
+  department: string | null;
+  lastSeen: number;
+  account: boolean;
+  loggedIn: boolean;
+  inviter: string | null;
+  chat: Chat | null;
+  lastChatId: string | null;
+  revokedReservations: string[];
+  openMessages: OpenMessage[];
+};
+
+const REVOKED_KEPT = 32;
+
+const NO_DELAYS: VisitorDelays = {
+  hardTimeout: 300_000,
+  cleanupAfter: 86_400_000,
+  invitationTimeout: 120_000,
+  chatIdle: 86_400_000,
+};
+
+const without = (open: readonly OpenMessage[], ids: readonly string[]): OpenMessage[] =>
+  open.filter((message) => !ids.includes(message.id));
+
+/** Raise it when recorded histories fold differently (test/actors/golden). */
+export const VISITOR_VERSION = 'visitor/1';
+
+export const visitorMachine = setup({
+  // `types` is how xstate takes its types: values that are never read.
+  types: {} as {
+    context: VisitorContext;
+    events: VisitorEvent;
+    emitted: VisitorFact;
+  },
+  delays: {
+    hardTimeout: ({ context }) => context.delays.hardTimeout,
+    cleanupAfter: ({ context }) => context.delays.cleanupAfter,
+    invitationTimeout: ({ context }) => context.delays.invitationTimeout,
+    chatIdle: ({ context }) => context.delays.chatIdle,
+  },
+  guards: {
+    noOpenChat: ({ context }) => context.chat === null,
+  },
+  actions: {
+    arrive: assign(({ context, event }) => {
+      if (event.type !== 'VisitorArrived' && event.type !== 'PageViewed') return {};
+      return {
+        delays: event.data.delays,
+        digest: event.data.digest,
+        digestAt: event.at,
+        lastSeen: event.at,
+        department: event.data.department ?? context.department,
+        // A chat that begins with no page view has a visitor with nothing to tell.
+        profileRevision: event.data.digest === null ? context.profileRevision : event.revision,
+      };
+    }),
+    beSeen: assign(({ event }) => ({ lastSeen: event.at })),
+    // Messages stay open: what ejabberd holds for an operator may still be delivered.
+    forget: assign({
+      digest: null,
+      digestAt: 0,
+      profileRevision: -1,
+      nickRevision: -1,
+      department: null,
+      account: false,
+      loggedIn: false,
+      inviter: null,
+      chat: null,
+    }),
+    startChat: assign(({ event }) => {
+      if (event.type !== 'ChatStarted') return {};
+      const { chatId, department, invitedBy } = event.data;
+      return {
+        inviter: null,
+        lastChatId: chatId,
+        nickRevision: event.revision,
+        chat: {
+          id: chatId,
+          department,
+          invitedBy,
+          operator: null,
+          reservation: null,
+          accepted: false,
+          startedAt: event.at,
+          messages: 0,
+        },
+      };
+    }),
+    assignChat: assign(({ context, event }) => {
+      if (event.type !== 'ChatAssigned' || !context.chat) return {};
+      const { operator, reservation } = event.data;
+      return { chat: { ...context.chat, operator, reservation, accepted: false } };
+    }),
+    acceptChat: assign(({ context }) =>
+      context.chat ? { chat: { ...context.chat, accepted: true } } : {},
+    ),
+    closeChat: assign({ chat: null }),
+    keepMessage: assign(({ context, event }) => {
+      if (event.type !== 'VisitorMessageSent' || !context.chat) return {};
+      const message = { id: event.data.messageId, revision: event.revision, taken: false };
+      return {
+        openMessages: [...context.openMessages, message],
+        chat: { ...context.chat, messages: context.chat.messages + 1 },
+      };
+    }),
+    closeIdleChat: emit(({ context }) => ({
+      type: 'ChatClosed',
+      data: {
+        chatId: context.chat?.id ?? '',
+        operator: context.chat?.operator ?? null,
+        by: 'system',
+        reason: 'idle',
+      },
+    })),
+    revoke: assign(({ context, event }) =>
+      event.type === 'ReservationRevoked'
+        ? {
+            revokedReservations: [...context.revokedReservations, event.data.reservation].slice(
+              -REVOKED_KEPT,
+            ),
+          }
+        : {},
+    ),
+  },
+}).createMachine({
+  id: 'visitor',
+  type: 'parallel',
+  context: {
+    delays: NO_DELAYS,
+    digest: null,
+    digestAt: 0,
+    profileRevision: -1,
+    nickRevision: -1,
+    department: null,
+    lastSeen: 0,
+    account: false,
+    loggedIn: false,
+    inviter: null,
+    chat: null,
+    lastChatId: null,
+    revokedReservations: [],
+    openMessages: [],
+  },
+  // Outcomes come whenever the outside world is done: they are accepted in every state.
+  on: {
+    AccountReady: { actions: assign({ account: true }) },
+    LoggedIn: { actions: assign({ loggedIn: true, account: true }) },
+    LoggedOut: { actions: assign({ loggedIn: false }) },
+    SessionFailed: { actions: assign({ loggedIn: false }) },
+    ReservationRevoked: { actions: 'revoke' },
+    MessageTaken: {
+      actions: assign(({ context, event }) => ({
+        openMessages: context.openMessages.map((message) =>
+          event.data.messageIds.includes(message.id) ? { ...message, taken: true } : message,
+        ),
+      })),
+    },
+    MessageDelivered: {
+      actions: assign(({ context, event }) => ({
+        openMessages: without(context.openMessages, event.data.messageIds),
+      })),
+    },
+    MessageFailed: {
+      actions: assign(({ context, event }) => ({
+        openMessages: without(context.openMessages, [event.data.messageId]),
+      })),
+    },
+  },
+  states: {
+    presence: {
+      initial: 'unknown',
+      on: {
+        VisitorArrived: { target: '.online', actions: 'arrive' },
+        CleanedUp: { target: '.cleanedUp', actions: 'forget' },
+      },
+      states: {
+        unknown: {},
+        online: {
+          on: {
+            PageViewed: { target: 'online', reenter: true, actions: 'arrive' },
+            ChatStarted: { target: 'online', reenter: true, actions: 'beSeen' },
+            VisitorMessageSent: { target: 'online', reenter: true, actions: 'beSeen' },
+            // The guard below swallowed the timer during the chat: closing arms it anew (XSTATE.md, gotcha 10).
+            ChatClosed: { target: 'online', reenter: true },
+            TimedOut: 'timedOut',
+          },
+          after: {
+            hardTimeout: {
+              guard: 'noOpenChat',
+              actions: emit(({ context }) => ({
+                type: 'TimedOut',
+                data: { lastSeen: context.lastSeen },
+              })),
+            },
+          },
+        },
+        timedOut: {
+          after: {
+            cleanupAfter: {
+              actions: emit(({ context }) => ({
+                type: 'CleanedUp',
+                data: { lastSeen: context.lastSeen },
+              })),
+            },
+          },
+        },
+        cleanedUp: {},
+      },
+    },
+    conversation: {
+      initial: 'none',
+      states: {
+        none: {
+          on: {
+            Invited: {
+              target: 'invited',
+              actions: assign(({ event }) => ({ inviter: event.data.operator })),
+            },
+            ChatStarted: { target: 'waiting', actions: 'startChat' },
+          },
+        },
+        invited: {
+          on: {
+            // Each further message of the operator gives the visitor the whole time again.
+            OperatorMessageReceived: { target: 'invited', reenter: true },
+            InvitationExpired: { target: 'none', actions: assign({ inviter: null }) },
+            ChatStarted: { target: 'waiting', actions: 'startChat' },
+            TimedOut: { target: 'none', actions: assign({ inviter: null }) },
+            CleanedUp: 'none',
+          },
+          after: {
+            invitationTimeout: {
+              actions: emit(({ context }) => ({
+                type: 'InvitationExpired',
+                data: { operator: context.inviter },
+              })),
+            },
+          },
+        },
+        // Begun and not yet answered; it may have an operator already (assigned).
+        waiting: {
+          on: {
+            ChatAssigned: { target: 'waiting', reenter: true, actions: 'assignChat' },
+            ChatAccepted: { target: 'chatting', actions: 'acceptChat' },
+            VisitorMessageSent: { target: 'waiting', reenter: true, actions: 'keepMessage' },
+            ChatClosed: { target: 'none', actions: 'closeChat' },
+          },
+          after: { chatIdle: { actions: 'closeIdleChat' } },
+        },
+        chatting: {
+          on: {
+            VisitorMessageSent: { target: 'chatting', reenter: true, actions: 'keepMessage' },
+            OperatorMessageReceived: { target: 'chatting', reenter: true },
+            ChatClosed: { target: 'none', actions: 'closeChat' },
+          },
+          after: { chatIdle: { actions: 'closeIdleChat' } },
+        },
+      },
+    },
+  },
+});
+
+export type VisitorSnapshot = SnapshotFrom<typeof visitorMachine>;
