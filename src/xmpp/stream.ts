@@ -1,0 +1,224 @@
+/**
+ * One XMPP client stream: connect, log in with PLAIN, bind. Composed from @xmpp/client-core without stream management,
+ * which @xmpp/client races on a quick login ("Client acknowledged more stanzas than sent by server"), and without its
+ * reconnect (a fixed second, and on after a conflict). SCRAM would cost half a second of CPU a login; PLAIN is sent
+ * over TLS or on loopback only.
+ */
+import { Client } from '@xmpp/client-core';
+import iqCallee from '@xmpp/iq/callee.js';
+import iqCaller from '@xmpp/iq/caller.js';
+import middleware from '@xmpp/middleware';
+import resourceBinding from '@xmpp/resource-binding';
+import sasl from '@xmpp/sasl';
+import plain from '@xmpp/sasl-plain';
+import starttls from '@xmpp/starttls';
+import streamFeatures from '@xmpp/stream-features';
+import tcp from '@xmpp/tcp';
+import tls from '@xmpp/tls';
+import websocket from '@xmpp/websocket';
+import type { Element } from '@xmpp/xml';
+import SASLFactory from 'saslmechanisms';
+import { AppError, messageOf } from '../errors.ts';
+
+export interface StreamOptions {
+  /** `xmpp://`, `xmpps://` or `ws(s)://`. */
+  readonly service: string;
+  readonly domain: string;
+  readonly username: string;
+  readonly password: string;
+  readonly resource: string;
+  readonly loginDeadlineMs: number;
+  /** Send the password without TLS to a service that is not on loopback. */
+  readonly allowPlaintext: boolean;
+  /** Answer queries: pings with a result, everything else with service-unavailable. Default true. */
+  readonly answerQueries?: boolean;
+  /** Gives up a login that is under way. */
+  readonly signal?: AbortSignal;
+}
+
+export interface StreamHandlers {
+  /** Every stanza after the login, in order. */
+  stanza(stanza: Element): void;
+  /** Every other element, in order with the stanzas (stream management). */
+  nonza?(element: Element): void;
+  /** The stream ended and {@link Stream.close} was not called. Called once. */
+  lost(reason: StreamFailure): void;
+}
+
+export interface Stream {
+  /** The full JID that was bound. */
+  readonly jid: string;
+  /** Writes at once, in one piece. A stream that is broken says so by `lost`. */
+  send(...stanzas: Element[]): void;
+  /** Ends the stream and waits for the other side, bounded. */
+  close(deadlineMs: number): Promise<void>;
+  /** Cuts the connection; `lost` is called with this reason. */
+  destroy(reason: string): void;
+}
+
+/** Why a stream ended. `condition` is that of the SASL or stream error, e.g. `not-authorized`, `conflict`. */
+export class StreamFailure extends Error {
+  override readonly name = 'StreamFailure';
+  readonly condition: string | undefined;
+  readonly during: 'connect' | 'login' | 'session';
+
+  constructor(message: string, during: StreamFailure['during'], condition?: string) {
+    super(message);
+    this.condition = condition;
+    this.during = during;
+  }
+}
+
+const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/;
+
+/** The condition of an error of xmpp.js (SASLError, StreamError), which has no type. */
+function conditionOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('condition' in error)) return undefined;
+  return typeof error.condition === 'string' ? error.condition : undefined;
+}
+
+function destroySocket(client: Client): void {
+  const socket = client.socket;
+  // A TLS or WebSocket one of xmpp.js is a wrapper: the real one is inside.
+  const real = socket?.socket ?? socket;
+  if (real && 'destroy' in real && real.destroy) real.destroy();
+  else if (real && 'close' in real && real.close) real.close();
+}
+
+function compose(options: StreamOptions): Client {
+  const { service, domain, username, password, resource } = options;
+  const client = new Client({ service, domain });
+  websocket({ entity: client });
+  tcp({ entity: client });
+  tls({ entity: client });
+  const chain = middleware({ entity: client });
+  const features = streamFeatures({ middleware: chain });
+  const caller = iqCaller({ middleware: chain, entity: client });
+  const saslFactory = new SASLFactory();
+  plain(saslFactory);
+  starttls({ streamFeatures: features });
+  sasl({ streamFeatures: features, saslFactory }, async (authenticate) => {
+    const url = new URL(service);
+    if (!options.allowPlaintext && !client.isSecure() && !loopback.test(url.hostname)) {
+      throw new AppError(
+        'refused',
+        `${url.host} offers no TLS, and passwords are not sent in plain to another machine: give ejabberd a certificate, or use an xmpps:// or wss:// address.`,
+      );
+    }
+    await authenticate({ username, password }, 'PLAIN');
+  });
+  resourceBinding({ streamFeatures: features, iqCaller: caller }, resource);
+  if (options.answerQueries ?? true) {
+    iqCallee({ middleware: chain, entity: client }).get('urn:xmpp:ping', 'ping', () => ({}));
+  }
+  client.on('connect', () => {
+    const socket = client.socket;
+    // xmpp.js decodes each chunk on its own: a character that is cut by a chunk's end would be broken.
+    socket?.setEncoding?.('utf8');
+    // Nagle's algorithm holds a ping behind a message for the other side's delayed acknowledgement: 44 ms, measured.
+    (socket?.socket ?? socket)?.setNoDelay?.(true);
+  });
+  return client;
+}
+
+/**
+ * Opens a stream and logs in.
+ * @throws {StreamFailure} with the condition that the server gave; {@link AppError} `refused` where PLAIN is not safe
+ */
+export async function openStream(
+  options: StreamOptions,
+  handlers: StreamHandlers,
+): Promise<Stream> {
+  const client = compose(options);
+  let phase: 'connect' | 'login' | 'session' | 'ended' = 'connect';
+  let failure: unknown;
+  client.on('connect', () => {
+    phase = 'login';
+  });
+  // xmpp.js emits several errors for one happening: the first is the cause, the others its consequences.
+  client.on('error', (error: unknown) => {
+    failure ??= error;
+  });
+
+  const fail = (fallback: string): StreamFailure | AppError => {
+    if (failure instanceof AppError || failure instanceof StreamFailure) return failure;
+    const during = phase === 'ended' ? 'session' : phase;
+    return new StreamFailure(
+      failure === undefined ? fallback : messageOf(failure) || fallback,
+      during,
+      conditionOf(failure),
+    );
+  };
+
+  await new Promise<void>((resolve, reject) => {
+    const giveUp = (why: string) => {
+      failure ??= new StreamFailure(why, phase === 'connect' ? 'connect' : 'login');
+      destroySocket(client);
+      reject(fail(why));
+    };
+    const timer = setTimeout(
+      () => giveUp(`no login within ${options.loginDeadlineMs} ms`),
+      options.loginDeadlineMs,
+    );
+    const aborted = () => giveUp('given up');
+    options.signal?.addEventListener('abort', aborted, { once: true });
+    if (options.signal?.aborted) return aborted();
+    client.once('disconnect', () => giveUp('the connection was closed during the login'));
+    client
+      .start()
+      .then(
+        () => resolve(),
+        (error: unknown) => {
+          failure ??= error;
+          giveUp(messageOf(failure));
+        },
+      )
+      .finally(() => {
+        clearTimeout(timer);
+        options.signal?.removeEventListener('abort', aborted);
+      });
+  });
+
+  phase = 'session';
+  failure = undefined;
+  const end = () => {
+    if (phase === 'ended') return;
+    const reason = fail('the connection was closed');
+    phase = 'ended';
+    handlers.lost(
+      reason instanceof StreamFailure ? reason : new StreamFailure(reason.message, 'session'),
+    );
+  };
+  client.on('stanza', (stanza: Element) => {
+    if (phase === 'session') handlers.stanza(stanza);
+  });
+  client.on('nonza', (element: Element) => {
+    if (phase === 'session') handlers.nonza?.(element);
+  });
+  client.on('disconnect', end);
+
+  return {
+    jid: client.jid?.toString() ?? '',
+    send(...stanzas) {
+      if (phase !== 'session') return;
+      client.sendMany(stanzas).catch((error: unknown) => {
+        failure ??= error;
+        destroySocket(client);
+      });
+    },
+    async close(deadlineMs) {
+      if (phase === 'ended') return;
+      phase = 'ended';
+      const timer = setTimeout(() => destroySocket(client), deadlineMs);
+      // Whatever goes wrong while closing: in the end the socket is gone.
+      await client.stop().catch(() => undefined);
+      clearTimeout(timer);
+      destroySocket(client);
+    },
+    destroy(reason) {
+      failure ??= new StreamFailure(reason, 'session');
+      destroySocket(client);
+      end();
+    },
+  };
+}

@@ -1,0 +1,29 @@
+/** A private ejabberd for a test file: in a temporary folder, gone when the file is done. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import {
+  type Ejabberd,
+  type EjabberdOptions,
+  startEjabberd,
+} from '../../scripts/private-ejabberd.ts';
+
+export type { Ejabberd, EjabberdOptions } from '../../scripts/private-ejabberd.ts';
+
+/**
+ * Starts one, and stops it when the tests of the file are done. To be awaited at the top level of a test file (a hook
+ * cannot register another one): `const ejabberd = await testEjabberd();`. A private folder unless `dir` is given.
+ * `EJABBERD_ROOT` names an unpacked release to run instead of the system's own.
+ */
+export async function testEjabberd(options: Partial<EjabberdOptions> = {}): Promise<Ejabberd> {
+  const dir = await mkdtemp(join(tmpdir(), 'ejabberd-'));
+  const root = process.env.EJABBERD_ROOT;
+  const ejabberd = await startEjabberd({ dir, ...(root ? { root } : {}), ...options });
+  afterAll(async () => {
+    await ejabberd.kill();
+    await rm(ejabberd.dir, { recursive: true, force: true });
+    await rm(dir, { recursive: true, force: true });
+  });
+  return ejabberd;
+}

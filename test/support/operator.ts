@@ -1,0 +1,237 @@
+/**
+ * An operator's XMPP client for tests: real stanzas over a real socket, everything received kept raw and in order.
+ * Stream management (XEP-0198) is done here by hand, because that of @xmpp/client loses quick logins to a race. No
+ * reconnect: a test that wants one connects again.
+ */
+import { randomUUID } from 'node:crypto';
+import xml, { type Element } from '@xmpp/xml';
+import type { ChatState } from '../../src/xmpp/port.ts';
+import { chatStateStanza, pingStanza } from '../../src/xmpp/stanzas.ts';
+import { openStream, type StreamFailure } from '../../src/xmpp/stream.ts';
+import { createInbox, type Inbox, type RosterItem, rosterItems } from './operator-inbox.ts';
+import { waitFor } from './wait.ts';
+
+const SM = 'urn:xmpp:sm:3';
+
+export interface OperatorOptions {
+  /** `xmpp://…`, `xmpps://…`, `ws://…`. */
+  readonly service: string;
+  readonly domain: string;
+  readonly username: string;
+  readonly password: string;
+  /** Default: one of its own. */
+  readonly resource?: string;
+  /** Answer receipt requests (XEP-0184), default true. */
+  readonly receipts?: boolean;
+  /** Answer pings (XEP-0199), default true. Without, the client behaves as one that hangs. */
+  readonly answerPings?: boolean;
+  /** Default false. Without resumption unless `'resume'`: a session that drops ends at once then. */
+  readonly streamManagement?: boolean | 'resume';
+  /** The initial presence: default available, `false` for none. */
+  readonly presence?: boolean | { readonly show?: string; readonly status?: string };
+}
+
+export interface Operator extends Inbox {
+  /** The full JID. */
+  readonly jid: string;
+  /** Set when the stream ended without our wish. */
+  readonly lost: StreamFailure | undefined;
+  /** Fetches the roster, as clients do at login. */
+  roster(): Promise<readonly RosterItem[]>;
+  setPresence(show?: string, status?: string): void;
+  /** A chat message; gives the id. */
+  send(to: string, body: string, id?: string): string;
+  /** The same, and resolves when ejabberd acknowledged it (stream management, or a ping's answer behind it). */
+  sendAndAck(to: string, body: string, id?: string): Promise<string>;
+  chatState(to: string, state: ChatState): void;
+  /** XEP-0333: the operator has seen this message. */
+  displayed(to: string, id: string): void;
+  /** Any stanza, as it is. */
+  sendStanza(stanza: Element): void;
+  /** Resolves when ejabberd has processed everything that was sent before. */
+  acknowledged(): Promise<void>;
+  /** Waits until the condition, asked with this operator, gives something truthy. */
+  waitFor<T>(
+    condition: (operator: Operator) => T | Promise<T>,
+    deadlineMs?: number,
+    what?: string,
+  ): Promise<NonNullable<T>>;
+  /** Unavailable presence and an orderly end. */
+  disconnect(): Promise<void>;
+  /** Cuts the socket, as a network does. */
+  drop(): void;
+}
+
+/** Logs in, fetches the roster as every client does, and sends the initial presence. */
+export async function connectOperator(options: OperatorOptions): Promise<Operator> {
+  const { service, domain, username, password } = options;
+  const inbox = createInbox();
+  const answers = new Map<string, (stanza: Element) => void>();
+  const acks: { readonly sent: number; readonly resolve: () => void }[] = [];
+  let lost: StreamFailure | undefined;
+  /** Stream management's counters: stanzas sent, received. */
+  let sent = 0;
+  let received = 0;
+  let managed = false;
+
+  const stream = await openStream(
+    {
+      ...{ service, domain, username, password },
+      resource: options.resource ?? `test.${randomUUID().slice(0, 8)}`,
+      loginDeadlineMs: 10_000,
+      allowPlaintext: true,
+      answerQueries: false,
+    },
+    {
+      stanza(stanza) {
+        received += 1;
+        inbox.take(stanza);
+        reply(stanza);
+        const id = stanza.attrs.id;
+        if (stanza.name === 'iq' && /^(result|error)$/.test(stanza.attrs.type ?? '') && id) {
+          answers.get(id)?.(stanza);
+          answers.delete(id);
+        }
+      },
+      nonza(element) {
+        if (element.is('r', SM)) {
+          stream.send(xml('a', { xmlns: SM, h: String(received) }));
+        } else if (element.is('a', SM)) {
+          const handled = Number(element.attrs.h);
+          while (acks[0] && acks[0].sent <= handled) acks.shift()?.resolve();
+        } else if (element.is('enabled', SM)) {
+          managed = true;
+          received = 0;
+        }
+      },
+      lost(reason) {
+        lost = reason;
+      },
+    },
+  );
+
+  function write(...stanzas: Element[]): void {
+    sent += stanzas.length;
+    stream.send(...stanzas);
+  }
+
+  function reply(stanza: Element): void {
+    const { from, id, type } = stanza.attrs;
+    if (stanza.name === 'message' && type !== 'error' && (options.receipts ?? true)) {
+      if (id && from && stanza.getChild('request', 'urn:xmpp:receipts')) {
+        write(xml('message', { to: from }, xml('received', { xmlns: 'urn:xmpp:receipts', id })));
+      }
+    }
+    if (
+      stanza.name === 'iq' &&
+      (type === 'get' || type === 'set') &&
+      (options.answerPings ?? true)
+    ) {
+      const known =
+        stanza.getChild('ping', 'urn:xmpp:ping') ?? stanza.getChild('query', 'jabber:iq:roster');
+      const error = xml(
+        'error',
+        { type: 'cancel' },
+        xml('service-unavailable', { xmlns: 'urn:ietf:params:xml:ns:xmpp-stanzas' }),
+      );
+      write(
+        xml('iq', { type: known ? 'result' : 'error', id, to: from }, known ? undefined : error),
+      );
+    }
+  }
+
+  function request(stanza: Element): Promise<Element> {
+    const id = randomUUID();
+    stanza.attrs.id = id;
+    const answer = new Promise<Element>((resolve) => answers.set(id, resolve));
+    write(stanza);
+    return within(answer, `the answer to ${stanza.toString()}`);
+  }
+
+  async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+    let settled: { readonly value: T } | undefined;
+    void promise.then((value) => {
+      settled = { value };
+    });
+    const done = await waitFor(() => settled, { deadlineMs: 10_000, every: 2, what });
+    return done.value;
+  }
+
+  async function acknowledged(): Promise<void> {
+    if (!managed) {
+      await request(pingStanza('', domain));
+      return;
+    }
+    const acked = new Promise<void>((resolve) => acks.push({ sent, resolve }));
+    stream.send(xml('r', { xmlns: SM }));
+    await within(acked, 'an acknowledgement');
+  }
+
+  function setPresence(show?: string, status?: string): void {
+    write(
+      xml(
+        'presence',
+        {},
+        show === undefined ? undefined : xml('show', {}, show),
+        status === undefined ? undefined : xml('status', {}, status),
+      ),
+    );
+  }
+
+  function send(to: string, body: string, id: string = randomUUID()): string {
+    write(xml('message', { type: 'chat', id, to }, xml('body', {}, body)));
+    return id;
+  }
+
+  const operator: Operator = {
+    ...inbox,
+    jid: stream.jid,
+    get lost() {
+      return lost;
+    },
+    async roster() {
+      return rosterItems(
+        await request(xml('iq', { type: 'get' }, xml('query', 'jabber:iq:roster'))),
+      );
+    },
+    setPresence,
+    send,
+    async sendAndAck(to, body, id) {
+      const used = send(to, body, id);
+      await acknowledged();
+      return used;
+    },
+    chatState: (to, state) => write(chatStateStanza(stream.jid, to, state)),
+    displayed: (to, id) =>
+      write(
+        xml(
+          'message',
+          { type: 'chat', to },
+          xml('displayed', { xmlns: 'urn:xmpp:chat-markers:0', id }),
+        ),
+      ),
+    sendStanza: (stanza) => write(stanza),
+    acknowledged,
+    waitFor: (condition, deadlineMs = 5_000, what = 'the operator') =>
+      waitFor(() => condition(operator), { deadlineMs, what: () => `${what}; ${inbox.summary()}` }),
+    async disconnect() {
+      write(xml('presence', { type: 'unavailable' }));
+      await stream.close(2_000);
+    },
+    drop: () => stream.destroy('dropped by the test'),
+  };
+
+  if (options.streamManagement) {
+    const resume = options.streamManagement === 'resume' ? { resume: 'true' } : {};
+    sent = 0;
+    stream.send(xml('enable', { xmlns: SM, ...resume }));
+    await waitFor(() => managed, { what: 'stream management' });
+  }
+  await operator.roster();
+  if (options.presence !== false) {
+    const { show, status } = typeof options.presence === 'object' ? options.presence : {};
+    setPresence(show, status);
+    await acknowledged();
+  }
+  return operator;
+}
