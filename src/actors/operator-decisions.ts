@@ -29,10 +29,14 @@ export type OperatorCommand =
   | { type: 'ChangePresence'; session: string; resource: string; show: Show; status: string }
   | { type: 'CloseSession'; session: string }
   | { type: 'ReportPing'; resource: string; answered: boolean }
-  /** What ejabberd says is there now; sessions that ended without a word are closed, unheard of ones opened. */
+  /**
+   * What ejabberd says is there now: sessions that ended without a word are closed, unheard of ones opened.
+   * `restarted`: session ids known so far are void (mod_lhc started anew and will report those that live).
+   */
   | {
       type: 'CompareSessions';
       sessions: readonly { resource: string; show: Show; status: string }[];
+      restarted: boolean;
     }
   | { type: 'ReserveChat'; reservation: string; visitor: string; chatId: string }
   | { type: 'TakeChat'; reservation: string | null; visitor: string; chatId: string }
@@ -85,47 +89,58 @@ const presence = (session: string, resource: string, show: Show, status: string)
   personal: { status },
 });
 
+/** ejabberd's list has no session ids: one made of the resource stands in until mod_lhc names the real one. */
+const standIn = (resource: string): string => `resource:${resource}`;
+
 function compareSessions(
   sessions: Sessions,
-  present: Extract<OperatorCommand, { type: 'CompareSessions' }>['sessions'],
+  command: Extract<OperatorCommand, { type: 'CompareSessions' }>,
 ): OperatorFact[] {
-  const facts: Unchanged[] = [];
-  const resources = new Set(present.map((session) => session.resource));
-  for (const [session, { resource }] of Object.entries(sessions)) {
-    if (!resources.has(resource)) {
-      facts.push({ type: 'OperatorLoggedOut', data: { session, resource } });
-    }
+  const opened: Unchanged[] = [];
+  const kept = new Set<string>();
+  for (const { resource, show, status } of command.sessions.slice(0, MAX_SESSIONS)) {
+    const known = Object.entries(sessions).find(
+      ([id, session]) =>
+        session.resource === resource && (!command.restarted || id === standIn(resource)),
+    );
+    const session = known?.[0] ?? standIn(resource);
+    kept.add(session);
+    if (!known) opened.push({ type: 'OperatorLoggedIn', data: { session, resource } });
+    if ((known?.[1].show ?? null) !== show) opened.push(presence(session, resource, show, status));
   }
-  for (const { resource, show, status } of present) {
-    const known = Object.entries(sessions).find(([, session]) => session.resource === resource);
-    // ejabberd's list has no session ids: one made of the resource stands in until that client goes.
-    const session = known?.[0] ?? `resource:${resource}`;
-    if (!known) facts.push({ type: 'OperatorLoggedIn', data: { session, resource } });
-    if ((known?.[1].show ?? null) !== show) facts.push(presence(session, resource, show, status));
-  }
-  return withAvailability(sessions, facts);
+  const closed = Object.entries(sessions)
+    .filter(([id]) => !kept.has(id))
+    .map(([session, { resource }]): Unchanged => loggedOut(session, resource));
+  // Opened before closed: an operator whose client goes on under another id is not offline in between.
+  return withAvailability(sessions, [...opened, ...closed]);
 }
+
+const loggedOut = (session: string, resource: string): Unchanged => ({
+  type: 'OperatorLoggedOut',
+  data: { session, resource },
+});
 
 function openSession(sessions: Sessions, session: string, resource: string): OperatorFact[] {
   if (Object.hasOwn(sessions, session)) return [];
-  const facts: Unchanged[] = [];
-  const ids = Object.keys(sessions);
-  // The stand-in of a compared session gives way to the real one.
-  const standIn = `resource:${resource}`;
-  const oldest = ids.length >= MAX_SESSIONS ? ids[0] : undefined;
-  const leaving = Object.hasOwn(sessions, standIn) ? standIn : oldest;
-  facts.push({ type: 'OperatorLoggedIn', data: { session, resource } });
-  if (leaving !== undefined) {
-    const gone = sessions[leaving]?.resource ?? '';
-    facts.push({ type: 'OperatorLoggedOut', data: { session: leaving, resource: gone } });
+  const facts: Unchanged[] = [{ type: 'OperatorLoggedIn', data: { session, resource } }];
+  const stood = Object.hasOwn(sessions, standIn(resource))
+    ? sessions[standIn(resource)]
+    : undefined;
+  if (stood) {
+    // Its presence passes on, or the operator would be offline until the next one.
+    facts.push(presence(session, resource, stood.show, ''));
+    facts.push(loggedOut(standIn(resource), resource));
+  }
+  const [oldest] = Object.entries(sessions);
+  if (!stood && oldest && Object.keys(sessions).length >= MAX_SESSIONS) {
+    facts.push(loggedOut(oldest[0], oldest[1].resource));
   }
   return withAvailability(sessions, facts);
 }
 
 function closeSession(sessions: Sessions, session: string): OperatorFact[] {
   if (!Object.hasOwn(sessions, session)) return [];
-  const resource = sessions[session]?.resource ?? '';
-  return withAvailability(sessions, [{ type: 'OperatorLoggedOut', data: { session, resource } }]);
+  return withAvailability(sessions, [loggedOut(session, sessions[session]?.resource ?? '')]);
 }
 
 function changePresence(
@@ -178,7 +193,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
     case 'ReportPing':
       return reportPing(sessions, command.resource, command.answered);
     case 'CompareSessions':
-      return compareSessions(sessions, command.sessions);
+      return compareSessions(sessions, command);
     case 'ReleaseChat': {
       const { type: _type, ...data } = command;
       if (!Object.hasOwn(chats, command.chatId)) return [];
@@ -190,8 +205,15 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
     throw new AppError('not-found', 'this operator is not registered');
   }
   switch (command.type) {
-    case 'Remove':
+    case 'Remove': {
+      const chats = Object.keys(context.chats);
+      if (chats.length > 0) {
+        return refuse(
+          `this operator has chats (${chats.slice(0, 5).join(', ')}); close them first`,
+        );
+      }
       return [{ type: 'OperatorRemoved', data: {} }];
+    }
     case 'ReserveChat': {
       const { type: _type, ...data } = command;
       const known = Object.hasOwn(chats, command.chatId) ? chats[command.chatId] : undefined;
