@@ -1,0 +1,20 @@
+import { AppError } from '../errors.ts';
+import type { EventStore } from './port.ts';
+import { openSqliteEventStore } from './sqlite/store.ts';
+
+/**
+ * Opens the event store that EVENT_STORE names: `sqlite:PATH`.
+ * @throws {AppError} `invalid` for another url or a file that is no event store; `conflict` when another process
+ *   writes to the file
+ */
+export const openEventStore = async (
+  url: string,
+  options: { readonly readOnly?: boolean } = {},
+): Promise<EventStore> => {
+  const path = url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : '';
+  if (path !== '') return openSqliteEventStore(path, options);
+  const reason = url.startsWith('esdb:')
+    ? 'EventStoreDB comes with a later version'
+    : 'it must be sqlite:PATH';
+  throw new AppError('invalid', `EVENT_STORE: ${reason}`, { field: 'EVENT_STORE' });
+};

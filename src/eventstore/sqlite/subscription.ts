@@ -1,0 +1,90 @@
+import { AppError } from '../../errors.ts';
+import type { SubscribeOptions, SubscriptionBatch } from '../port.ts';
+import type { Positions } from './position.ts';
+import type { Page, PageOptions } from './reader.ts';
+
+/** Where the log ends, as far as this process knows, and a bell for when it moves. */
+export interface Head {
+  get(): number;
+  /** Moves the end and wakes those who wait for it. */
+  set(position: number): void;
+  /** Resolves when the end moved, the signal was aborted or the store was closed. */
+  moved(signal: AbortSignal): Promise<void>;
+  /** Nobody waits any more. */
+  close(): void;
+  readonly closed: boolean;
+}
+
+export const createHead = (): Head => {
+  const waiting = new Set<() => void>();
+  let head = 0;
+  let closed = false;
+  const wake = (): void => {
+    for (const resolve of waiting) resolve();
+    waiting.clear();
+  };
+  return {
+    get: () => head,
+    set: (position) => {
+      if (position === head) return;
+      head = position;
+      wake();
+    },
+    moved: (signal) =>
+      new Promise((resolve) => {
+        if (signal.aborted || closed) return resolve();
+        const done = (): void => {
+          waiting.delete(done);
+          signal.removeEventListener('abort', done);
+          resolve();
+        };
+        waiting.add(done);
+        signal.addEventListener('abort', done);
+      }),
+    close: () => {
+      closed = true;
+      wake();
+    },
+    get closed() {
+      return closed;
+    },
+  };
+};
+
+const BATCH = 512;
+
+/**
+ * Follows the log from a position, through `page`, to its end and on as it grows. Between batches that are not the
+ * last one the event loop has its turn. A subscriber that is slow delays nobody: it reads on from where it is.
+ */
+export async function* follow(
+  { after, prefixes, signal, batch = BATCH }: SubscribeOptions,
+  head: Head,
+  positions: Positions,
+  page: (options: PageOptions) => Page,
+): AsyncGenerator<SubscriptionBatch> {
+  let at = after === undefined ? 0 : positions.parse(after);
+  if (at > head.get()) {
+    throw new AppError(
+      'invalid',
+      `${after} is past the end of the log: is the log an older copy?`,
+      {
+        field: 'position',
+      },
+    );
+  }
+  let live = false;
+  while (!signal.aborted && !head.closed) {
+    if (live && at >= head.get()) {
+      await head.moved(signal);
+      continue;
+    }
+    const upTo = head.get();
+    const { events, through } = page({ after: at, upTo, prefixes, limit: batch });
+    at = through;
+    live = at >= upTo;
+    // Also when nothing matched: `through` is a checkpoint.
+    yield { events, through: positions.format(at), live };
+    if (!live) await new Promise(setImmediate);
+  }
+}

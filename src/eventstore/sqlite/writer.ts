@@ -1,0 +1,207 @@
+/**
+ * The writer: the worker thread with the only connection that writes the log. `node:sqlite` is synchronous, and a
+ * commit waits for the disk; here it stalls nobody's sessions.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { messageOf } from '../../errors.ts';
+import { createLogWriter, type LogWriter } from './log.ts';
+import type { Answer, AppendJob, FromWriter, Job, RemoveJob, ToWriter } from './protocol.ts';
+import { createRemoval, type Removal } from './removal.ts';
+import { openLog } from './schema.ts';
+
+/** Appends of one transaction: past this the gain of a larger group was lost in the noise. */
+const GROUP = 1000;
+/** Characters of one transaction, so that a group of large appends does not keep the others waiting. */
+const GROUP_CHARS = 8 * 1024 * 1024;
+/** After a reader kept the write-ahead log from being truncated, or a removal failed. */
+const AGAIN_MS = 500;
+
+interface Numbered {
+  readonly n: number;
+  readonly job: Job;
+}
+
+interface Connection {
+  readonly log: LogWriter;
+  readonly removal: Removal;
+  close(): void;
+}
+
+if (parentPort === null) throw new Error('writer.ts runs as a worker thread of the event store');
+const port = parentPort;
+// The thread is started with the path as its data (writer-thread.ts).
+const path = String(workerData);
+
+const waiting: Numbered[] = [];
+/** Streams with hidden events; `n` is the job to answer when they are gone. */
+const removing: { readonly stream: string; n: number | null }[] = [];
+let connection: Connection | undefined;
+let closing = false;
+/** The last write failed: a probe has to find out whether the next one would. */
+let failing = false;
+let truncation: NodeJS.Timeout | undefined;
+let retry: NodeJS.Timeout | undefined;
+
+const send = (message: FromWriter): void => port.postMessage(message);
+
+const answer = (n: number | null, ...answers: Answer[]): void => {
+  if (n !== null) send({ kind: 'answers', first: n, answers });
+};
+
+const connect = (): Connection => {
+  if (connection !== undefined) return connection;
+  const db = openLog(path, 'writer');
+  try {
+    const removal = createRemoval(db);
+    // What a killed writer had written but not flushed is readable by now, and may be acknowledged to a repeated
+    // append or be acted on by a reactor: flush it first. A checkpoint syncs the write-ahead log before all else.
+    removal.truncateLog();
+    connection = { log: createLogWriter(db), removal, close: () => db.close() };
+    return connection;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+};
+
+/** Runs `work`; after a failure the state of the file is for a new connection to find out. */
+const attempt = <T>(work: (connection: Connection) => T, failed: (reason: string) => T): T => {
+  try {
+    const result = work(connect());
+    failing = false;
+    return result;
+  } catch (error) {
+    failing = true;
+    connection?.close();
+    connection = undefined;
+    return failed(messageOf(error));
+  }
+};
+
+const takeGroup = (): { first: number; jobs: AppendJob[] } => {
+  const first = waiting[0]?.n ?? 0;
+  const jobs: AppendJob[] = [];
+  let chars = 0;
+  for (const { job } of waiting) {
+    if (job.kind !== 'append' || jobs.length >= GROUP || chars >= GROUP_CHARS) break;
+    jobs.push(job);
+    for (const event of job.events) chars += event.body.length;
+  }
+  waiting.splice(0, jobs.length);
+  return { first, jobs };
+};
+
+const commitGroup = (): void => {
+  const { first, jobs } = takeGroup();
+  const answers = attempt(
+    ({ log }) => log.commit(jobs),
+    (reason) => jobs.map((): Answer => ({ kind: 'failed', reason })),
+  );
+  answer(first, ...answers);
+};
+
+const remove = (n: number, { stream, before }: RemoveJob): void => {
+  const result = attempt<Answer>(
+    ({ log, removal }) => {
+      removal.hide(stream, before);
+      log.forget(stream);
+      return { kind: 'done' };
+    },
+    (reason) => ({ kind: 'failed', reason }),
+  );
+  // A deletion is answered when nothing of it is left in the file.
+  const later = before === null && result.kind === 'done';
+  if (result.kind === 'done') removing.push({ stream, n: later ? n : null });
+  if (!later) answer(n, result);
+};
+
+const probe = (n: number): void => {
+  const result = attempt<Answer>(
+    ({ removal }) => {
+      if (failing) removal.probe();
+      return { kind: 'done' };
+    },
+    (reason) => ({ kind: 'failed', reason }),
+  );
+  answer(n, result);
+};
+
+/** Removes a slice, between the appends. @returns false when it has to be tried again later */
+const removeSlice = (): boolean => {
+  const first = removing[0];
+  if (first === undefined) return true;
+  return attempt(
+    ({ log, removal }) => {
+      if (!removal.slice(first.stream)) return true;
+      removing.shift();
+      log.forget(first.stream);
+      truncateLog();
+      answer(first.n, { kind: 'done' });
+      return true;
+    },
+    (reason) => {
+      answer(first.n, { kind: 'failed', reason });
+      first.n = null;
+      return false;
+    },
+  );
+};
+
+const truncateLog = (): void => {
+  clearTimeout(truncation);
+  const done = attempt(
+    ({ removal }) => removal.truncateLog(),
+    () => false,
+  );
+  truncation = done ? undefined : setTimeout(truncateLog, AGAIN_MS);
+};
+
+const finish = (): void => {
+  clearTimeout(truncation);
+  attempt(
+    ({ removal }) => removal.truncateLog(),
+    () => false,
+  );
+  connection?.close();
+  port.close();
+};
+
+const receive = (message: ToWriter): void => {
+  if (message.kind === 'close') closing = true;
+  else message.jobs.forEach((job, i) => void waiting.push({ n: message.first + i, job }));
+};
+
+/** One transaction of appends and one slice of a removal; everything that has arrived goes into it. */
+const turn = (): void => {
+  for (;;) {
+    const more = receiveMessageOnPort(port);
+    if (more === undefined) break;
+    receive(more.message);
+  }
+  const head = waiting[0];
+  if (head?.job.kind === 'append') commitGroup();
+  else if (head !== undefined) {
+    waiting.shift();
+    if (head.job.kind === 'remove') remove(head.n, head.job);
+    else probe(head.n);
+  }
+  const removed = removeSlice();
+
+  clearTimeout(retry);
+  if (waiting.length > 0 || (removing.length > 0 && removed)) setImmediate(turn);
+  else if (closing && !removing.some(({ n }) => n !== null)) finish();
+  else if (removing.length > 0) retry = setTimeout(turn, AGAIN_MS);
+};
+
+const start = (): void => {
+  const { log, removal } = connect();
+  for (const stream of removal.unfinished()) removing.push({ stream, n: null });
+  port.on('message', (message: ToWriter) => {
+    receive(message);
+    turn();
+  });
+  send({ kind: 'ready', head: log.head() });
+  turn();
+};
+
+start();
