@@ -1,0 +1,113 @@
+%%% Which messages of visitors were routed to which sessions of operators, and which were delivered, so that a repeat
+%%% (the same operator, visitor and id) is known. In memory: the last 1,000 of each operator.
+%%%
+%%% One public ETS table for each virtual host, owned by the module's supervisor. Rows:
+%%%   {Key, Place, Number}            Key = 12 bytes of a hash, Place = [pid()] | offline | {delivered, By}
+%%%   {{Operator, Number}, Key}       the order, to forget the oldest
+%%%   {{last, Operator}, Number}
+
+-module(mod_lhc_seen).
+
+-export([new/1, place/4, routed/5, moved/6, stored/4, delivered/5, forget/2]).
+
+-type table() :: atom().
+-type by() :: receipt | ping.
+-type place() :: unknown | {routed, [pid()]} | offline | {delivered, by()}.
+
+-export_type([by/0]).
+
+-define(KEPT, 1000).
+%% Sessions of one operator that have the same message.
+-define(PIDS, 10).
+
+-spec new(table()) -> table().
+new(Table) ->
+    ets:new(Table, [named_table, public, set, {read_concurrency, true}, {write_concurrency, true}]).
+
+%% Where the message is. Sessions that have ended don't count: what was routed to them may be lost.
+-spec place(table(), binary(), binary(), binary()) -> place().
+place(Table, Operator, Visitor, Id) ->
+    case ets:lookup(Table, key(Operator, Visitor, Id)) of
+        [] -> unknown;
+        [{_, Pids, _}] when is_list(Pids) ->
+            case [Pid || Pid <- Pids, alive(Pid)] of
+                [] -> unknown;
+                Alive -> {routed, Alive}
+            end;
+        [{_, Place, _}] -> Place
+    end.
+
+%% Sessions of other nodes of a cluster are not in our table: each node keeps what its own sessions got.
+alive(Pid) ->
+    node(Pid) =:= node() andalso is_process_alive(Pid).
+
+-spec routed(table(), binary(), binary(), binary(), pid()) -> ok.
+routed(Table, Operator, Visitor, Id, Pid) ->
+    Key = key(Operator, Visitor, Id),
+    case ets:lookup(Table, Key) of
+        [{_, {delivered, _}, _}] -> ok;
+        [{_, Pids, _}] when is_list(Pids) -> set(Table, Key, lists:sublist([Pid | lists:delete(Pid, Pids)], ?PIDS));
+        [_] -> set(Table, Key, [Pid]);
+        [] -> insert(Table, Operator, Key, [Pid])
+    end.
+
+%% A session was resumed by another process.
+-spec moved(table(), binary(), binary(), binary(), pid(), pid()) -> ok.
+moved(Table, Operator, Visitor, Id, From, To) ->
+    Key = key(Operator, Visitor, Id),
+    case ets:lookup(Table, Key) of
+        [{_, Pids, _}] when is_list(Pids) -> set(Table, Key, [To | lists:delete(From, lists:delete(To, Pids))]);
+        [_] -> ok;
+        [] -> insert(Table, Operator, Key, [To])
+    end.
+
+%% The message is in offline storage.
+-spec stored(table(), binary(), binary(), binary()) -> ok.
+stored(Table, Operator, Visitor, Id) ->
+    Key = key(Operator, Visitor, Id),
+    case ets:lookup(Table, Key) of
+        [{_, {delivered, _}, _}] -> ok;
+        [_] -> set(Table, Key, offline);
+        [] -> insert(Table, Operator, Key, offline)
+    end.
+
+%% `again` when that was known.
+-spec delivered(table(), binary(), binary(), binary(), by()) -> first | again.
+delivered(Table, Operator, Visitor, Id, By) ->
+    Key = key(Operator, Visitor, Id),
+    case ets:lookup(Table, Key) of
+        [{_, {delivered, _}, _}] -> again;
+        [_] -> set(Table, Key, {delivered, By}), first;
+        [] -> insert(Table, Operator, Key, {delivered, By}), first
+    end.
+
+%% The account is gone.
+-spec forget(table(), binary()) -> ok.
+forget(Table, Operator) ->
+    case ets:lookup(Table, {last, Operator}) of
+        [{_, Last}] ->
+            [drop(Table, Operator, N) || N <- lists:seq(max(1, Last - ?KEPT), Last)],
+            ets:delete(Table, {last, Operator}),
+            ok;
+        [] -> ok
+    end.
+
+set(Table, Key, Place) ->
+    ets:update_element(Table, Key, {2, Place}),
+    ok.
+
+insert(Table, Operator, Key, Place) ->
+    Number = ets:update_counter(Table, {last, Operator}, 1, {{last, Operator}, 0}),
+    ets:insert(Table, [{Key, Place, Number}, {{Operator, Number}, Key}]),
+    drop(Table, Operator, Number - ?KEPT),
+    ok.
+
+drop(Table, Operator, Number) ->
+    case ets:take(Table, {Operator, Number}) of
+        [{_, Key}] -> ets:match_delete(Table, {Key, '_', Number});
+        [] -> ok
+    end.
+
+%% A hash instead of the names: less than half of the memory. 96 bits of it do not meet by chance.
+key(Operator, Visitor, Id) ->
+    binary:part(crypto:hash(sha256, [Operator, 0, Visitor, 0, Id]), 0, 12).
