@@ -28,6 +28,7 @@ export const apiCommands = [
   'check_account',
   'change_password',
   'registered_users',
+  'registered_vhosts',
   'set_nickname',
   'srg_add',
   'srg_create',

@@ -85,6 +85,9 @@ function destroySocket(client: Client): void {
   else if (real && 'close' in real && real.close) real.close();
 }
 
+/** PLAIN is UTF-8 (RFC 4616), but xmpp.js encodes with `btoa`, which takes each character for a byte. */
+const utf8 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
+
 function compose(options: StreamOptions): Client {
   const { service, domain, username, password, resource } = options;
   const client = new Client({ service, domain });
@@ -105,7 +108,7 @@ function compose(options: StreamOptions): Client {
         `${url.host} offers no TLS, and passwords are not sent in plain to another machine: give ejabberd a certificate, or use an xmpps:// or wss:// address.`,
       );
     }
-    await authenticate({ username, password }, 'PLAIN');
+    await authenticate({ username: utf8(username), password: utf8(password) }, 'PLAIN');
   });
   resourceBinding({ streamFeatures: features, iqCaller: caller }, resource);
   if (options.answerQueries ?? true) {
