@@ -1,0 +1,108 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { openDatabase } from '../sqlite/open.ts';
+import type { JsonValue } from './port.ts';
+
+/** A cache of folded states; losing any of it costs a longer fold, never a fact. */
+export interface SnapshotStore {
+  /** What was saved for this stream by this version of the machine. */
+  load(stream: string, machine: string): Snapshot | null;
+  save(stream: string, machine: string, revision: number, state: JsonValue): void;
+  /** For a stream that was deleted. */
+  delete(stream: string): void;
+}
+
+export interface Snapshot {
+  /** Of the last event that is folded into the state. */
+  readonly revision: number;
+  readonly state: JsonValue;
+}
+
+/** "xCSn" */
+const APPLICATION_ID = 0x7843536e;
+
+const schema = `
+  CREATE TABLE owner (store TEXT NOT NULL) STRICT;
+  CREATE TABLE snapshots (
+    saved INTEGER PRIMARY KEY,
+    stream TEXT NOT NULL UNIQUE,
+    machine TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    state TEXT NOT NULL
+  ) STRICT;
+`;
+
+/** Opens, or makes, the file of a {@link SnapshotStore}; a damaged one is made anew. It may be deleted at any time. */
+export const openSnapshotFile = (path: string): DatabaseSync => {
+  const db = openDatabase(path, {
+    applicationId: APPLICATION_ID,
+    version: 1,
+    schema,
+    // It is a cache: a power cut may cost it.
+    synchronous: 'OFF',
+    disposable: true,
+  });
+  db.exec('PRAGMA secure_delete = ON');
+  return db;
+};
+
+export interface SnapshotOptions {
+  /** The id of the event store: what was saved for another one is thrown away. */
+  readonly storeId: string;
+  /** The oldest are dropped past so many; default 100,000. */
+  readonly limit?: number;
+}
+
+/** Rows are evicted so many at a time: the count is kept within a per cent of the limit. */
+const slack = (limit: number): number => Math.max(1, Math.floor(limit / 100));
+
+export const createSnapshotStore = (
+  db: DatabaseSync,
+  { storeId, limit = 100_000 }: SnapshotOptions,
+): SnapshotStore => {
+  if (db.prepare('SELECT store FROM owner').get()?.store !== storeId) {
+    db.exec('DELETE FROM snapshots; DELETE FROM owner');
+    db.prepare('INSERT INTO owner VALUES (?)').run(storeId);
+  }
+  const select = db.prepare('SELECT machine, revision, state FROM snapshots WHERE stream = ?');
+  // REPLACE gives a new rowid, past all others: rowids are in the order of saving.
+  const replace = db.prepare(
+    'INSERT OR REPLACE INTO snapshots (stream, machine, revision, state) VALUES (?, ?, ?, ?)',
+  );
+  const remove = db.prepare('DELETE FROM snapshots WHERE stream = ?');
+  const count = db.prepare('SELECT count(*) AS n FROM snapshots');
+  const evict = db.prepare(
+    'DELETE FROM snapshots WHERE saved IN (SELECT saved FROM snapshots ORDER BY saved LIMIT ?)',
+  );
+  let savesLeft = 0;
+
+  const evictSometimes = (): void => {
+    if (savesLeft > 0) {
+      savesLeft -= 1;
+      return;
+    }
+    const n = Number(count.get()?.n);
+    if (n > limit) evict.run(n - limit);
+    savesLeft = slack(limit) - 1;
+  };
+
+  return {
+    load: (stream, machine) => {
+      const row = select.get(stream);
+      if (row === undefined) return null;
+      if (row.machine === machine) {
+        // Only `save` fills this column.
+        const state = JSON.parse(String(row.state)) as JsonValue;
+        return { revision: Number(row.revision), state };
+      }
+      remove.run(stream);
+      return null;
+    },
+    save: (stream, machine, revision, state) => {
+      replace.run(stream, machine, revision, JSON.stringify(state));
+      evictSometimes();
+    },
+    delete: (stream) => {
+      remove.run(stream);
+    },
+  };
+};

@@ -1,0 +1,35 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Position } from '../eventstore/port.ts';
+
+export interface Checkpoint {
+  /** The position stored for this name, version and store (null: before the first event); undefined without one. */
+  read(): Position | null | undefined;
+  write(position: Position | null): void;
+}
+
+/** The row that says how far the fold `name` is, in the same file as the rows that it covers. */
+export const createCheckpoint = (
+  db: DatabaseSync,
+  { name, version, storeId }: { name: string; version: number; storeId: string },
+): Checkpoint => {
+  db.exec(`CREATE TABLE IF NOT EXISTS checkpoints (
+    name TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    store TEXT NOT NULL,
+    position TEXT
+  ) STRICT`);
+  const select = db.prepare(
+    'SELECT position FROM checkpoints WHERE name = ? AND version = ? AND store = ?',
+  );
+  const upsert = db.prepare('INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)');
+  return {
+    read: () => {
+      const row = select.get(name, version, storeId);
+      // Only `write` fills this column.
+      return row && (row.position as Position | null);
+    },
+    write: (position) => {
+      upsert.run(name, version, storeId, position);
+    },
+  };
+};
