@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest';
+import type { Context } from '../conformance.ts';
+import { event, events, numbers, uniquePrefix } from '../events.ts';
+
+export const removal = (context: Context): void => {
+  describe('deleting a stream', () => {
+    test('it is missing, and others are not', async () => {
+      const { store } = context;
+      const prefix = uniquePrefix();
+      await store.append(`${prefix}a`, events(0, 4), 'no-stream');
+      await store.append(`${prefix}b`, [event(5)], 'no-stream');
+      await store.deleteStream(`${prefix}a`);
+      expect(await store.readStream(`${prefix}a`)).toEqual([]);
+      expect(await store.readStream(`${prefix}a`, { direction: 'backwards' })).toEqual([]);
+      expect(numbers(await store.readStream(`${prefix}b`))).toEqual([5]);
+      const again = await context.reopen();
+      expect(await again.readStream(`${prefix}a`)).toEqual([]);
+    });
+
+    test('a writer that did not know is refused', async () => {
+      const { store } = context;
+      const stream = `${uniquePrefix()}a`;
+      await store.append(stream, events(0, 4), 'no-stream');
+      await store.deleteStream(stream);
+      await expect(store.append(stream, [event(5)], 3)).rejects.toMatchObject({
+        name: 'WrongExpectedRevision',
+      });
+      await expect(store.append(stream, [event(5)], 'exists')).rejects.toMatchObject({
+        name: 'WrongExpectedRevision',
+      });
+    });
+
+    test('the stream can begin again', async () => {
+      const { store } = context;
+      const stream = `${uniquePrefix()}a`;
+      await store.append(stream, events(0, 4), 'no-stream');
+      await store.deleteStream(stream);
+      const sent = events(5, 6);
+      const result = await store.append(stream, sent, 'no-stream');
+      expect(numbers(await store.readStream(stream))).toEqual([5, 6]);
+      expect(await store.append(stream, sent, 'no-stream')).toEqual(result);
+      expect((await store.append(stream, [event(7)], result.revision)).revision).toBe(
+        result.revision + 1,
+      );
+    });
+
+    test('a missing stream may be deleted, and twice', async () => {
+      const { store } = context;
+      const stream = `${uniquePrefix()}a`;
+      await store.deleteStream(stream);
+      await store.append(stream, [event(0)], 'no-stream');
+      await store.deleteStream(stream);
+      await store.deleteStream(stream);
+      expect(await store.readStream(stream)).toEqual([]);
+    });
+
+    test('positions go on, also when it had the last event', async () => {
+      const { store } = context;
+      const stream = `${uniquePrefix()}a`;
+      const before = await store.append(stream, [event(0)], 'no-stream');
+      await store.deleteStream(stream);
+      const again = await context.reopen();
+      const after = await again.append(`${stream}b`, [event(1)], 'no-stream');
+      expect(again.compare(before.position, after.position)).toBeLessThan(0);
+    });
+  });
+
+  describe('truncating a stream', () => {
+    test('what is before is hidden, revisions stay', async () => {
+      const { store } = context;
+      const stream = `${uniquePrefix()}a`;
+      await store.append(stream, events(0, 9), 'no-stream');
+      await store.truncateBefore(stream, 6);
+      const left = await store.readStream(stream);
+      expect(left.map(({ revision }) => revision)).toEqual([6, 7, 8, 9]);
+      expect(numbers(await store.readStream(stream, { from: 2, limit: 2 }))).toEqual([6, 7]);
+      expect(numbers(await store.readStream(stream, { direction: 'backwards' }))).toEqual([
+        9, 8, 7, 6,
+      ]);
+      expect((await store.append(stream, [event(10)], 9)).revision).toBe(10);
+      await store.truncateBefore(stream, 3);
+      const again = await context.reopen();
+      expect(numbers(await again.readStream(stream))).toEqual([6, 7, 8, 9, 10]);
+    });
+
+    test('all of it: the stream still exists', async () => {
+      const { store } = context;
+      const stream = `${uniquePrefix()}a`;
+      await store.append(stream, events(0, 2), 'no-stream');
+      await store.truncateBefore(stream, 3);
+      expect(await store.readStream(stream)).toEqual([]);
+      const again = await context.reopen();
+      await expect(again.append(stream, [event(3)], 'no-stream')).rejects.toMatchObject({
+        name: 'WrongExpectedRevision',
+        actual: 2,
+      });
+      expect((await again.append(stream, [event(3)], 2)).revision).toBe(3);
+      expect(numbers(await again.readStream(stream))).toEqual([3]);
+    });
+  });
+};

@@ -1,0 +1,33 @@
+import { randomUUIDv7 } from 'node:crypto';
+import type { JsonObject, NewEvent } from '../../src/eventstore/port.ts';
+
+/** An event with this number in its data; `n` is how the tests tell events apart. */
+export const event = (
+  n: number,
+  more: Partial<NewEvent> & { data?: JsonObject } = {},
+): NewEvent => ({
+  id: randomUUIDv7(),
+  type: 'PageViewed',
+  schemaVersion: 1,
+  personal: null,
+  ...more,
+  data: { n, ...more.data },
+  metadata: {
+    tenant: 'demo',
+    at: 1_700_000_000_000 + n,
+    commandId: `command-${n}`,
+    correlationId: `correlation-${n}`,
+    causationId: `causation-${n}`,
+    machine: 'visitor/1',
+    ...more.metadata,
+  },
+});
+
+export const events = (from: number, to: number): NewEvent[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => event(from + i));
+
+/** The numbers of these events. */
+export const numbers = (list: readonly NewEvent[]): unknown[] => list.map(({ data }) => data.n);
+
+/** A prefix that no other test of this run has, for logs that are shared between tests. */
+export const uniquePrefix = (): string => `t${randomUUIDv7().replaceAll('-', '')}-`;
