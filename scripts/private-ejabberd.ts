@@ -122,6 +122,7 @@ export async function startEjabberd(options: EjabberdOptions): Promise<Ejabberd>
     ...(withModule && {
       modLhc: {
         ...options.webhook,
+        reserved_users: ['admin', apiUser],
         ...(typeof options.modLhc === 'object' ? options.modLhc : {}),
       },
     }),
