@@ -1,0 +1,152 @@
+/**
+ * Durable time-outs: the next due time of each actor is in its facts (`wakeAt`); here it is an index of it, and one
+ * timer for the process. No live actor waits.
+ */
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Logger } from 'pino';
+import { messageOf } from '../errors.ts';
+import type { ActorHost } from './host.ts';
+import { keyOfStream, type Ownership, partitionOf } from './ownership.ts';
+import type { WorkPart } from './work.ts';
+
+/** setTimeout takes at most 2^31-1 ms; looking again each minute costs nothing and heals a changed clock. */
+const LOOK_AGAIN_MS = 60_000;
+const AT_ONCE = 64;
+const RETRY_MS = 5_000;
+
+export interface Deadlines {
+  readonly part: WorkPart;
+  /** From now on deadlines fire. @param graceMs what fell due before waits so long, so that visitors can show up */
+  start(graceMs: number): void;
+  /** Resolves when no deadline is being fired any more. */
+  stop(): Promise<void>;
+  pending(): number;
+}
+
+interface Row {
+  readonly stream: string;
+}
+
+export function createDeadlines(options: {
+  db: DatabaseSync;
+  host: Pick<ActorHost, 'wake'>;
+  ownership: Ownership;
+  now: () => number;
+  logger: Logger;
+}): Deadlines {
+  const { db, host, ownership, now, logger } = options;
+  let startedAt = Number.POSITIVE_INFINITY;
+  let graceUntil = Number.POSITIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
+  let firing: Promise<void> | null = null;
+  let stopped = false;
+  let statements: Record<'due' | 'next' | 'move' | 'drop' | 'count', StatementSync> | null = null;
+
+  const prepared = () => {
+    statements ??= {
+      // Armed before this process started: it may have fallen due while nobody could show that he lives.
+      due: db.prepare(
+        'SELECT stream FROM deadlines WHERE due <= ? AND (armed >= ? OR ? >= ?) ORDER BY due LIMIT ?',
+      ),
+      next: db.prepare('SELECT min(due) AS due FROM deadlines WHERE due > ?'),
+      move: db.prepare(
+        'UPDATE deadlines SET due = ?, revision = ? WHERE stream = ? AND revision <= ?',
+      ),
+      drop: db.prepare('DELETE FROM deadlines WHERE stream = ? AND revision <= ?'),
+      count: db.prepare('SELECT count(*) AS n FROM deadlines'),
+    };
+    return statements;
+  };
+
+  async function fire(stream: string): Promise<void> {
+    const { move, drop } = prepared();
+    try {
+      const { next, revision } = await host.wake(stream);
+      if (next === undefined) drop.run(stream, revision);
+      else move.run(next, revision, stream, revision);
+    } catch (error) {
+      logger.warn({ stream, reason: messageOf(error) }, 'a deadline could not be met; again later');
+      db.prepare('UPDATE deadlines SET due = ? WHERE stream = ?').run(now() + RETRY_MS, stream);
+    }
+  }
+
+  async function fireDue(): Promise<void> {
+    for (;;) {
+      const at = now();
+      const rows = prepared().due.all(at, startedAt, at, graceUntil, AT_ONCE);
+      // The columns are those of the statement above.
+      const mine = (rows as unknown as Row[]).filter(({ stream }) =>
+        ownership.owns(partitionOf(keyOfStream(stream))),
+      );
+      if (mine.length === 0 || stopped) return;
+      await Promise.all(mine.map(({ stream }) => fire(stream)));
+    }
+  }
+
+  function plan(): void {
+    if (stopped || startedAt === Number.POSITIVE_INFINITY) return;
+    clearTimeout(timer);
+    const at = now();
+    const due = Number(prepared().next.get(at)?.due ?? Number.POSITIVE_INFINITY);
+    const overdue = prepared().due.all(at, startedAt, at, graceUntil, 1).length > 0;
+    const wait = overdue ? 0 : Math.max(0, Math.min(due, graceUntil > at ? graceUntil : due) - at);
+    timer = setTimeout(look, Math.min(wait, LOOK_AGAIN_MS));
+  }
+
+  function look(): void {
+    if (firing || stopped) return;
+    firing = fireDue()
+      .catch((error) => logger.error({ err: error }, 'deadlines could not be read'))
+      .finally(() => {
+        firing = null;
+        plan();
+      });
+  }
+
+  const part: WorkPart = {
+    name: 'deadlines',
+    version: 1,
+    schema: `
+      CREATE TABLE deadlines (
+        stream TEXT PRIMARY KEY,
+        due INTEGER NOT NULL,
+        armed INTEGER NOT NULL,
+        revision INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX deadlines_due ON deadlines (due);
+    `,
+    tables: ['deadlines'],
+    apply: (file) => {
+      const put = file.prepare(
+        `INSERT INTO deadlines VALUES (?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE
+         SET due = excluded.due, armed = excluded.armed, revision = excluded.revision
+         WHERE excluded.revision > revision`,
+      );
+      const drop = file.prepare('DELETE FROM deadlines WHERE stream = ? AND revision < ?');
+      return ({ stream, revision, metadata }) => {
+        if (stream.startsWith('lane-')) return;
+        if (metadata.wakeAt === undefined) drop.run(stream, revision);
+        else put.run(stream, metadata.wakeAt, metadata.at, revision);
+      };
+    },
+    applied: () => {
+      if (!firing) plan();
+    },
+  };
+
+  return {
+    part,
+    start(graceMs) {
+      startedAt = now();
+      graceUntil = startedAt + graceMs;
+      ownership.onChange(plan);
+      plan();
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await firing;
+    },
+    pending: () => Number(prepared().count.get()?.n ?? 0),
+  };
+}

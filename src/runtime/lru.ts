@@ -1,0 +1,42 @@
+/** A bounded map: past its bound the entry that was used longest ago leaves. */
+export class Lru<V> {
+  readonly #entries = new Map<string, V>();
+  readonly #most: number;
+  readonly #evicted: ((key: string, value: V) => void) | undefined;
+
+  constructor(most: number, evicted?: (key: string, value: V) => void) {
+    this.#most = most;
+    this.#evicted = evicted;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(key: string): V | undefined {
+    const value = this.#entries.get(key);
+    if (value !== undefined) {
+      this.#entries.delete(key);
+      this.#entries.set(key, value);
+    }
+    return value;
+  }
+
+  set(key: string, value: V): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    if (this.#entries.size <= this.#most) return;
+    const oldest = this.#entries.entries().next();
+    if (oldest.done) return;
+    this.#entries.delete(oldest.value[0]);
+    this.#evicted?.(...oldest.value);
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  entries(): IterableIterator<[string, V]> {
+    return this.#entries.entries();
+  }
+}
