@@ -177,6 +177,28 @@ export function emptyCore<S extends AnyMachineSnapshot>(decider: Decider<never, 
 
 const NO_TIMERS: ReadonlyMap<string, number> = new Map();
 
+const unfit = (core: Core, event: MachineEvent, cause?: unknown): AppError =>
+  new AppError(
+    'unfit',
+    `${event.type} does not fit the state at revision ${core.revision}`,
+    { fact: event.type, revision: event.revision, state: core.snapshot.value },
+    { cause },
+  );
+
+/** A guard or an assign that throws (data that it does not know) throws out of xstate: that fact does not fit either. */
+function advanced(
+  machine: AnyStateMachine,
+  core: Core,
+  event: MachineEvent,
+  advance: typeof step,
+): Step {
+  try {
+    return advance(machine, core.snapshot, event);
+  } catch (error) {
+    throw unfit(core, event, error);
+  }
+}
+
 /**
  * Moves the state by one fact.
  * @throws {AppError} `unfit` when no state of the machine accepts it: the machine was changed under its history
@@ -189,18 +211,10 @@ export function evolve<S extends AnyMachineSnapshot>(
   advance: typeof step = step,
 ): Core<S> {
   const event: MachineEvent = { type: fact.type, data: fact.data, at, revision: fact.revision };
-  const { snapshot, actions } = advance(machine, core.snapshot, event);
+  const { snapshot, actions } = advanced(machine, core, event, advance);
   // xstate drops what no state accepts and hands the same snapshot back; `can` tells that from a fact without effect.
   if (snapshot === core.snapshot && !core.snapshot.can(event as never)) {
-    throw new AppError(
-      'unfit',
-      `${fact.type} does not fit the state at revision ${core.revision}`,
-      {
-        fact: fact.type,
-        revision: fact.revision,
-        state: core.snapshot.value,
-      },
-    );
+    throw unfit(core, event);
   }
   return {
     snapshot: snapshot as S, // a machine's transition yields its own kind of snapshot
@@ -244,7 +258,8 @@ export function wake(machine: AnyStateMachine, core: Core, now: number): readonl
   const facts: Fact[] = [];
   let probe = core;
   for (const [id] of due) {
-    if (!probe.timers.has(id)) continue;
+    // A fact of this very wake may have stopped the timer, or armed it anew for later.
+    if ((probe.timers.get(id) ?? Number.POSITIVE_INFINITY) > now) continue;
     const { actions } = step(machine, probe.snapshot, { type: id });
     for (const { type, params } of actions) {
       if (type !== 'xstate.emit') continue;

@@ -88,6 +88,7 @@ export const streamOf = (actor: ActorRef): string =>
 /** The actor whose stream this is; null for every other stream. */
 export function actorOf(stream: string): ActorRef | null {
   const dash = stream.indexOf('-');
+  if (dash < 0) return null;
   const kind = stream.slice(0, dash);
   const rest = stream.slice(dash + 1);
   // Streams are written by streamOf alone, from parsed names: splitting is enough, parsing again would cost replays.
