@@ -5,11 +5,13 @@ import type { SeenSummary } from './seen.ts';
 import {
   type Chat,
   type CloseParty,
+  type OpenMessage,
   type Profile,
   VISITOR_VERSION,
   type VisitorContext,
   type VisitorDelays,
   type VisitorFact,
+  type VisitorKept,
   type VisitorSnapshot,
   visitorMachine,
 } from './visitor.ts';
@@ -76,7 +78,7 @@ export const visitorState = (
 
 const openChat = (context: VisitorContext, chatId: string): Chat => {
   const { chat } = context;
-  if (chat === null) return refuse(`no chat is open; start chat ${chatId} first`, { chatId });
+  if (chat === null) return refuse(`chat ${chatId} is not open`, { chatId });
   if (chat.id !== chatId) return refuse(`chat ${chat.id} is open, not ${chatId}`, { chatId });
   return chat;
 };
@@ -102,7 +104,8 @@ function viewPage(
   if (presence !== 'online') return [arrived(digest, department, delays, profile)];
   // A reload is no news, but a short time-out must not run out because reloads were no facts.
   const within = Math.min(SAME_PAGE_WITHIN, delays.hardTimeout / 2);
-  if (digest === context.digest && now - context.digestAt < within) return [];
+  const moved = department !== null && department !== context.department;
+  if (digest === context.digest && !moved && now - context.digestAt < within) return [];
   return [{ type: 'PageViewed', data: { digest, department, delays }, personal: profile }];
 }
 
@@ -135,6 +138,7 @@ function sent(
   messageId: string,
   body: string,
 ): VisitorFact[] {
+  if (context.settledMessages.includes(messageId)) return [];
   if (context.openMessages.some((message) => message.id === messageId)) return [];
   if (context.openMessages.length >= MAX_OPEN_MESSAGES) {
     return refuse(
@@ -231,15 +235,23 @@ function cleanUp(core: VisitorCore): VisitorFact[] {
 }
 
 /** Of these messages, those with no final outcome: a message has at most one. */
-const stillOpen = (context: VisitorContext, ids: readonly string[]): string[] =>
-  ids.filter((id) => context.openMessages.some((message) => message.id === id));
+const stillOpen = (context: VisitorContext, ids: readonly string[]): OpenMessage[] =>
+  context.openMessages.filter((message) => ids.includes(message.id));
+
+/** One fact for each chat: messages of an earlier one may be delivered while the next is open. */
+function delivered(messages: readonly OpenMessage[], by: string): VisitorFact[] {
+  const chats = Map.groupBy(messages, (message) => message.chatId);
+  return [...chats].map(([chatId, ofChat]) => ({
+    type: 'MessageDelivered',
+    data: { messageIds: ofChat.map((message) => message.id), by, chatId },
+  }));
+}
 
 function report(
   core: VisitorCore,
   command: Extract<VisitorCommand, { type: `Report${string}` }>,
 ): VisitorFact[] {
   const { context } = visitorState(core);
-  const chatId = context.chat?.id ?? context.lastChatId;
   switch (command.type) {
     case 'ReportAccountReady':
       return context.account ? [] : [{ type: 'AccountReady', data: {} }];
@@ -248,24 +260,24 @@ function report(
     case 'ReportLoggedOut':
       return context.loggedIn ? [{ type: 'LoggedOut', data: { reason: command.reason } }] : [];
     case 'ReportSessionFailed':
-      return [{ type: 'SessionFailed', data: { reason: command.reason } }];
+      return context.failure === command.reason
+        ? []
+        : [{ type: 'SessionFailed', data: { reason: command.reason } }];
     case 'ReportTaken': {
-      const messageIds = command.messageIds.filter((id) =>
-        context.openMessages.some((message) => message.id === id && !message.taken),
-      );
+      const messageIds = stillOpen(context, command.messageIds)
+        .filter((message) => !message.taken)
+        .map((message) => message.id);
       return messageIds.length ? [{ type: 'MessageTaken', data: { messageIds } }] : [];
     }
     case 'ReportDelivered': {
-      const messageIds = stillOpen(context, command.messageIds);
-      return messageIds.length
-        ? [{ type: 'MessageDelivered', data: { messageIds, by: command.by, chatId } }]
-        : [];
+      return delivered(stillOpen(context, command.messageIds), command.by);
     }
     case 'ReportFailed': {
       const { messageId, reason } = command;
-      return stillOpen(context, [messageId]).length
-        ? [{ type: 'MessageFailed', data: { messageId, reason, chatId } }]
-        : [];
+      return stillOpen(context, [messageId]).map(({ chatId }) => ({
+        type: 'MessageFailed',
+        data: { messageId, reason, chatId },
+      }));
     }
   }
 }
@@ -283,8 +295,9 @@ function decideVisitor(
   }
   switch (command.type) {
     case 'SendMessage': {
-      const chat = openChat(context, command.chatId ?? context.chat?.id ?? 'of this visitor');
-      return sent(context, chat.id, command.messageId, command.body);
+      const chatId = command.chatId ?? context.chat?.id;
+      if (chatId === undefined) return refuse('this visitor has no open chat; start one first');
+      return sent(context, openChat(context, chatId).id, command.messageId, command.body);
     }
     case 'ReceiveOperatorMessage':
       return receive(core, command);
@@ -316,6 +329,18 @@ function decideVisitor(
   }
 }
 
+const kept = ({
+  lastChatId,
+  revokedReservations,
+  openMessages,
+  settledMessages,
+}: VisitorContext): VisitorKept => ({
+  lastChatId,
+  revokedReservations,
+  openMessages,
+  settledMessages,
+});
+
 export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
   version: VISITOR_VERSION,
   machine: visitorMachine,
@@ -323,7 +348,14 @@ export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
   // The stream may be cut before this fact: it carries what later decisions need.
   complete: (fact, state) =>
     fact.type === 'CleanedUp'
-      ? { ...fact, data: { ...fact.data, summary: state.seen.summary() } }
+      ? {
+          ...fact,
+          data: {
+            ...fact.data,
+            summary: state.seen.summary(),
+            kept: kept(state.core.snapshot.context),
+          },
+        }
       : fact,
   summaryOf: (fact) =>
     fact.type === 'CleanedUp' && fact.data.summary

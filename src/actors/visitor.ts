@@ -42,8 +42,14 @@ export type VisitorFacts = {
   MessageFailed: { messageId: string; reason: string; chatId: string | null };
   ChatClosed: { chatId: string; operator: string | null; by: CloseParty; reason: string | null };
   TimedOut: { lastSeen: number };
-  CleanedUp: { lastSeen: number; summary?: SeenSummary };
+  CleanedUp: { lastSeen: number; summary?: SeenSummary; kept?: VisitorKept };
 };
+
+/** What outlives a clean-up: the stream may be cut before that fact, and later decisions need these all the same. */
+export type VisitorKept = Pick<
+  VisitorContext,
+  'lastChatId' | 'revokedReservations' | 'openMessages' | 'settledMessages'
+>;
 
 /** What is said of a page view: sealed in the fact, shown to operators. */
 export type Profile = {
@@ -82,7 +88,7 @@ type VisitorEvent = {
 }[keyof VisitorFacts];
 
 /** A visitor's message with no final outcome yet. */
-export type OpenMessage = { id: string; revision: number; taken: boolean };
+export type OpenMessage = { id: string; chatId: string; revision: number; taken: boolean };
 
 export type Chat = {
   id: string;
@@ -109,14 +115,19 @@ export type VisitorContext = {
   lastSeen: number;
   account: boolean;
   loggedIn: boolean;
+  /** Why it has no session, when one was tried in vain; the same reason again is no news. */
+  failure: string | null;
   inviter: string | null;
   chat: Chat | null;
   lastChatId: string | null;
   revokedReservations: string[];
   openMessages: OpenMessage[];
+  /** Ids of the last messages that have their final outcome: the same id again is a repeat. */
+  settledMessages: string[];
 };
 
 const REVOKED_KEPT = 32;
+const SETTLED_KEPT = 256;
 
 const NO_DELAYS: VisitorDelays = {
   hardTimeout: 300_000,
@@ -125,8 +136,13 @@ const NO_DELAYS: VisitorDelays = {
   chatIdle: 86_400_000,
 };
 
-const without = (open: readonly OpenMessage[], ids: readonly string[]): OpenMessage[] =>
-  open.filter((message) => !ids.includes(message.id));
+const settle = (
+  context: VisitorContext,
+  ids: readonly string[],
+): Pick<VisitorContext, 'openMessages' | 'settledMessages'> => ({
+  openMessages: context.openMessages.filter((message) => !ids.includes(message.id)),
+  settledMessages: [...context.settledMessages, ...ids].slice(-SETTLED_KEPT),
+});
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
 export const VISITOR_VERSION = 'visitor/1';
@@ -155,14 +171,18 @@ export const visitorMachine = setup({
         digest: event.data.digest,
         digestAt: event.at,
         lastSeen: event.at,
+        failure: event.type === 'VisitorArrived' ? null : context.failure,
         department: event.data.department ?? context.department,
         // A chat that begins with no page view has a visitor with nothing to tell.
         profileRevision: event.data.digest === null ? context.profileRevision : event.revision,
       };
     }),
     beSeen: assign(({ event }) => ({ lastSeen: event.at })),
-    // Messages stay open: what ejabberd holds for an operator may still be delivered.
-    forget: assign({
+    // Messages stay open: what ejabberd holds for an operator may still be delivered. A stream that was cut before this
+    // fact has to fold to the same state, hence `kept`, and no rest of what was before.
+    forget: assign(({ event }) => ({
+      ...(event.type === 'CleanedUp' ? { lastSeen: event.data.lastSeen, ...event.data.kept } : {}),
+      delays: NO_DELAYS,
       digest: null,
       digestAt: 0,
       profileRevision: -1,
@@ -170,9 +190,10 @@ export const visitorMachine = setup({
       department: null,
       account: false,
       loggedIn: false,
+      failure: null,
       inviter: null,
       chat: null,
-    }),
+    })),
     startChat: assign(({ event }) => {
       if (event.type !== 'ChatStarted') return {};
       const { chatId, department, invitedBy } = event.data;
@@ -203,7 +224,8 @@ export const visitorMachine = setup({
     closeChat: assign({ chat: null }),
     keepMessage: assign(({ context, event }) => {
       if (event.type !== 'VisitorMessageSent' || !context.chat) return {};
-      const message = { id: event.data.messageId, revision: event.revision, taken: false };
+      const { chatId, messageId } = event.data;
+      const message = { id: messageId, chatId, revision: event.revision, taken: false };
       return {
         openMessages: [...context.openMessages, message],
         chat: { ...context.chat, messages: context.chat.messages + 1 },
@@ -241,18 +263,22 @@ export const visitorMachine = setup({
     lastSeen: 0,
     account: false,
     loggedIn: false,
+    failure: null,
     inviter: null,
     chat: null,
     lastChatId: null,
     revokedReservations: [],
     openMessages: [],
+    settledMessages: [],
   },
   // Outcomes come whenever the outside world is done: they are accepted in every state.
   on: {
-    AccountReady: { actions: assign({ account: true }) },
-    LoggedIn: { actions: assign({ loggedIn: true, account: true }) },
+    AccountReady: { actions: assign({ account: true, failure: null }) },
+    LoggedIn: { actions: assign({ loggedIn: true, account: true, failure: null }) },
     LoggedOut: { actions: assign({ loggedIn: false }) },
-    SessionFailed: { actions: assign({ loggedIn: false }) },
+    SessionFailed: {
+      actions: assign(({ event }) => ({ loggedIn: false, failure: event.data.reason })),
+    },
     ReservationRevoked: { actions: 'revoke' },
     MessageTaken: {
       actions: assign(({ context, event }) => ({
@@ -262,14 +288,10 @@ export const visitorMachine = setup({
       })),
     },
     MessageDelivered: {
-      actions: assign(({ context, event }) => ({
-        openMessages: without(context.openMessages, event.data.messageIds),
-      })),
+      actions: assign(({ context, event }) => settle(context, event.data.messageIds)),
     },
     MessageFailed: {
-      actions: assign(({ context, event }) => ({
-        openMessages: without(context.openMessages, [event.data.messageId]),
-      })),
+      actions: assign(({ context, event }) => settle(context, [event.data.messageId])),
     },
   },
   states: {
