@@ -15,6 +15,8 @@ export type Show = 'available' | 'chat' | 'away' | 'xa' | 'dnd' | null;
 export type Change = { from: Availability; to: Availability };
 
 export type OperatorFacts = {
+  /** Its account in ejabberd is ours: we are about to make it, or were told to adopt it. */
+  OperatorAccountClaimed: { adopted: boolean };
   OperatorRegistered: { lhcUserId: number; departments: string[]; capacity: number };
   OperatorLoggedIn: { session: string; resource: string; availability: Change };
   PresenceChanged: { session: string; resource: string; show: Show; availability: Change };
@@ -61,6 +63,7 @@ export type OperatorChat = {
 };
 
 export type OperatorContext = {
+  claimed: boolean;
   registered: boolean;
   lhcUserId: number | null;
   departments: string[];
@@ -139,6 +142,7 @@ export const operatorMachine = setup({
   id: 'operator',
   initial: 'offline',
   context: {
+    claimed: false,
     registered: false,
     lhcUserId: null,
     departments: [],
@@ -149,6 +153,7 @@ export const operatorMachine = setup({
     lastChatAt: 0,
   },
   on: {
+    OperatorAccountClaimed: { actions: assign({ claimed: true }) },
     OperatorRegistered: {
       actions: assign(({ event }) => ({
         registered: true,
@@ -160,6 +165,7 @@ export const operatorMachine = setup({
     },
     OperatorRemoved: {
       actions: assign({
+        claimed: false,
         registered: false,
         lhcUserId: null,
         departments: [],

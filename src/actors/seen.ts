@@ -40,17 +40,17 @@ export class Seen {
   }
 
   remember(commandId: string, at: number, hook?: Hook): void {
-    if (hook) {
-      this.#raise(hook.queueId, hook.seq);
-      return; // known by its number; the id would be a second copy
-    }
+    if (hook) this.#raise(hook.queueId, hook.seq);
     if (commandId.startsWith(AUTOMATIC)) return;
     this.#commands.set(commandId, at);
     if (this.#commands.size > KEEP_AT_LEAST) this.#forget(at);
   }
 
+  /** Adds what a summary says. Its commands come before those that are remembered already: the oldest go first. */
   merge(summary: SeenSummary): void {
-    for (const [id, at] of summary.commands) this.#commands.set(id, at);
+    const later = this.#commands;
+    this.#commands = new Map(summary.commands);
+    for (const [id, at] of later) this.#commands.set(id, at);
     for (const [queueId, seq] of Object.entries(summary.hooks)) this.#raise(queueId, seq);
   }
 

@@ -200,9 +200,8 @@ export function createHost(options: HostOptions): ActorHost {
       position: actor.position,
       facts,
     });
-    if (origin.hook ? seen.hasHook(origin.hook) : seen.hasCommand(origin.commandId)) {
-      return answer(0);
-    }
+    const repeated = origin.hook !== undefined && seen.hasHook(origin.hook);
+    if (repeated || seen.hasCommand(origin.commandId)) return answer(0);
     const decision = decide(DECIDERS[ref.kind], actor.state, command, now());
     if (decision.facts.length === 0) return answer(0);
     const events = await envelope(ref, decision, origin);
