@@ -3,6 +3,8 @@
  * login per visitor) and, later, the component (one XEP-0114 connection for all).
  */
 
+import type { AppError } from '../errors.ts';
+
 /** What operators see of a visitor. Sent only when it differs from what was sent last. */
 export interface VisitorPresence {
   readonly show?: 'chat' | 'away' | 'xa' | 'dnd';
@@ -25,8 +27,17 @@ export type ChatState = 'active' | 'composing' | 'paused' | 'inactive' | 'gone';
 export interface TransportListener {
   /** This visitor's session is up (again): messages that were taken and not delivered have to be sent again now. */
   sessionStarted(jid: string): void;
-  /** The session ended without our wish; the transport is already on its way to bring it back. */
-  sessionLost(jid: string, reason: string): void;
+  /**
+   * The session ended without our wish. `final`: it stays away (another login took its place, an administrator ended
+   * it, its password is not accepted even after a reset) until `online` is called again; otherwise the transport is
+   * already on its way to bring it back.
+   */
+  sessionLost(jid: string, reason: string, final: boolean): void;
+  /**
+   * ejabberd gave back a message that had been taken, as it does when the receiver's session died with it: send it
+   * again with the same id (`unavailable`), or count it as failed (`refused`).
+   */
+  messageReturned?(jid: string, id: string, error: AppError): void;
 }
 
 /** Errors are {@link AppError}s: `unavailable` (try again later) or `refused` (a retry would not help; says why). */
@@ -43,7 +54,8 @@ export interface VisitorTransport {
   /**
    * Sends a message. Resolves when it is *taken*: ejabberd has processed it (an answer to a XEP-0199 ping sent behind
    * it on the same stream). Calls for one `from` keep their order.
-   * @throws {AppError} `unavailable` when there is no session or it was lost before the answer: send again, same id
+   * @throws {AppError} `unavailable` when there is no session or it was lost before the answer: send again, same id;
+   * `refused` when ejabberd returned it for good (no such operator), or it is too long
    */
   send(message: OutgoingMessage): Promise<void>;
   /** XEP-0085, sent at once or not at all. */

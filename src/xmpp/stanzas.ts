@@ -25,7 +25,7 @@ export function messageStanza({ id, from, to, body, thread }: OutgoingMessage): 
 }
 
 /** A stand-alone chat state (XEP-0085 §5.5: no body, nothing else). */
-export function chatStateStanza(from: string, to: string, state: ChatState): Element {
+export function chatStateStanza(from: string | undefined, to: string, state: ChatState): Element {
   return xml('message', { type: 'chat', from, to }, xml(state, { xmlns: CHAT_STATES }));
 }
 

@@ -133,7 +133,7 @@ export async function openStream(
   handlers: StreamHandlers,
 ): Promise<Stream> {
   const client = compose(options);
-  let phase: 'connect' | 'login' | 'session' | 'ended' = 'connect';
+  let phase: 'connect' | 'login' | 'session' | 'closing' | 'ended' = 'connect';
   let failure: unknown;
   client.on('connect', () => {
     phase = 'login';
@@ -145,7 +145,7 @@ export async function openStream(
 
   const fail = (fallback: string): StreamFailure | AppError => {
     if (failure instanceof AppError || failure instanceof StreamFailure) return failure;
-    const during = phase === 'ended' ? 'session' : phase;
+    const during = phase === 'connect' || phase === 'login' ? phase : 'session';
     return new StreamFailure(
       failure === undefined ? fallback : messageOf(failure) || fallback,
       during,
@@ -185,7 +185,7 @@ export async function openStream(
   phase = 'session';
   failure = undefined;
   const end = () => {
-    if (phase === 'ended') return;
+    if (phase !== 'session') return;
     const reason = fail('the connection was closed');
     phase = 'ended';
     handlers.lost(
@@ -193,10 +193,11 @@ export async function openStream(
     );
   };
   client.on('stanza', (stanza: Element) => {
-    if (phase === 'session') handlers.stanza(stanza);
+    // While it closes, answers to what was sent before still come.
+    if (phase !== 'ended') handlers.stanza(stanza);
   });
   client.on('nonza', (element: Element) => {
-    if (phase === 'session') handlers.nonza?.(element);
+    if (phase !== 'ended') handlers.nonza?.(element);
   });
   client.on('disconnect', end);
 
@@ -210,12 +211,13 @@ export async function openStream(
       });
     },
     async close(deadlineMs) {
-      if (phase === 'ended') return;
-      phase = 'ended';
+      if (phase !== 'session') return;
+      phase = 'closing';
       const timer = setTimeout(() => destroySocket(client), deadlineMs);
       // Whatever goes wrong while closing: in the end the socket is gone.
       await client.stop().catch(() => undefined);
       clearTimeout(timer);
+      phase = 'ended';
       destroySocket(client);
     },
     destroy(reason) {
