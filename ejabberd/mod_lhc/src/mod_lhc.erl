@@ -91,6 +91,7 @@ hooks() ->
      {offline_message_hook, offline_stored, 60},
      {sm_register_connection_hook, session_opened, 50},
      {sm_remove_connection_hook, session_closed, 50},
+     {c2s_terminated, session_ended, 60},
      {c2s_self_presence, self_presence, 50},
      {c2s_copy_session, copy_session, 50},
      {c2s_session_resumed, session_resumed, 50},

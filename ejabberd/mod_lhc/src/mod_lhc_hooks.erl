@@ -8,7 +8,7 @@
 
 %% Hooks; mod_lhc:hooks/0 says which is which.
 -export([user_send/1, user_sent/1, user_receive/1, user_received/1, sm_receive/1, offline/1, offline_stored/1,
-         session_opened/3, session_closed/3, self_presence/1, copy_session/2, session_resumed/1, handle_info/2,
+         session_opened/3, session_closed/3, session_ended/2, self_presence/1, copy_session/2, session_resumed/1, handle_info/2,
          remove_user/2]).
 -export([members/3, ask_sessions/1]).
 
@@ -39,8 +39,9 @@ user_send({#message{to = #jid{} = To, type = Type} = Message, #{lserver := Host,
 user_send({#iq{type = Type, id = Id, to = To}, #{lserver := Host, jid := From} = State} = Acc)
   when Type =:= result; Type =:= error ->
     guarded(user_send, Acc, fun() ->
+        %% Some clients name nobody in their answer, which ejabberd takes for their own account.
         case {mod_lhc_session:ping_number(Id), operator(Host, From), To} of
-            {N, {_, Config}, #jid{luser = <<>>, lserver = Host}} when is_integer(N) ->
+            {N, {_, Config}, #jid{lserver = Host}} when is_integer(N) ->
                 {stop, {drop, pong(N, Config, State)}};
             _ -> Acc
         end
@@ -289,6 +290,22 @@ session_closed(Sid, #jid{lserver = Host} = Jid, _Info) ->
             nobody -> ok
         end
     end).
+
+%% What its client has not answered may be lost, so a repeat is welcome from now on. The process itself lives on for
+%% some 100 ms. After stream management has routed or stored again what it had; a session that was resumed elsewhere
+%% does not come here.
+session_ended(#{lserver := Host, jid := Jid, mod_lhc := Session} = State, _Reason) ->
+    guarded(session_ended, State, fun() ->
+        case operator(Host, Jid) of
+            {Operator, #{seen := Seen}} ->
+                [mod_lhc_seen:left(Seen, Operator, Visitor, Id, self())
+                 || {Visitor, Id} <- mod_lhc_session:waiting(Session)];
+            nobody -> ok
+        end,
+        State
+    end);
+session_ended(State, _Reason) ->
+    State.
 
 %% The session's own process and state: set_presence_hook and unset_presence_hook know no session id.
 self_presence({#presence{type = Type} = Presence, State} = Acc) when Type =:= available; Type =:= unavailable ->

@@ -8,7 +8,7 @@
 
 -module(mod_lhc_seen).
 
--export([new/1, place/4, routed/5, moved/6, stored/4, delivered/5, forget/2]).
+-export([new/1, place/4, routed/5, left/5, moved/6, stored/4, delivered/5, forget/2]).
 
 -type table() :: atom().
 -type by() :: receipt | ping.
@@ -49,6 +49,15 @@ routed(Table, Operator, Visitor, Id, Pid) ->
         [{_, Pids, _}] when is_list(Pids) -> set(Table, Key, lists:sublist([Pid | lists:delete(Pid, Pids)], ?PIDS));
         [_] -> set(Table, Key, [Pid]);
         [] -> insert(Table, Operator, Key, [Pid])
+    end.
+
+%% A session that had the message has ended.
+-spec left(table(), binary(), binary(), binary(), pid()) -> ok.
+left(Table, Operator, Visitor, Id, Pid) ->
+    Key = key(Operator, Visitor, Id),
+    case ets:lookup(Table, Key) of
+        [{_, Pids, _}] when is_list(Pids) -> set(Table, Key, lists:delete(Pid, Pids));
+        _ -> ok
     end.
 
 %% A session was resumed by another process.
