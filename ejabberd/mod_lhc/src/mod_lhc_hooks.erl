@@ -162,22 +162,21 @@ takes_messages(#jid{luser = User, lserver = Server, resource = Resource} = To) -
 
 %%% ---------------------------------------------------------------- an operator receives
 
-%% Drops a copy of what this session has, or what was delivered: two copies can come out of offline storage at once,
-%% and on another node of a cluster sm_receive/1 knew nothing of it. Before the archive and the carbons.
+%% Drops a second copy for the same session: two can come out of offline storage at once, and in a cluster sm_receive/1
+%% on the visitor's node knew nothing of it. Other sessions of the operator get theirs, though one may have answered
+%% already. Before the archive and the carbons.
 user_receive({#message{} = Message, #{lserver := Host, jid := Jid} = State} = Acc) ->
     guarded(user_receive, Acc, fun() ->
         case from_visitor(Host, Message, Jid) of
             {Operator, Visitor, Id, #{seen := Seen} = Config} ->
-                case mod_lhc_seen:place(Seen, Operator, Visitor, Id) of
-                    {delivered, By} ->
-                        report_delivered(Host, jid:encode(Jid), Visitor, [Id], By, Config),
+                case mod_lhc_seen:has(Seen, Operator, Visitor, Id, self()) of
+                    true ->
+                        case mod_lhc_seen:place(Seen, Operator, Visitor, Id) of
+                            {delivered, By} -> report_delivered(Host, jid:encode(Jid), Visitor, [Id], By, Config);
+                            _ -> ok
+                        end,
                         {stop, {drop, State}};
-                    {routed, Pids} ->
-                        case lists:member(self(), Pids) of
-                            true -> {stop, {drop, State}};
-                            false -> Acc
-                        end;
-                    _ -> Acc
+                    false -> Acc
                 end;
             nobody -> Acc
         end

@@ -2,13 +2,14 @@
 %%% (the same operator, visitor and id) is known. In memory: the last 1,000 of each operator.
 %%%
 %%% One public ETS table for each virtual host, owned by the module's supervisor. Rows:
-%%%   {Key, Place, Number}            Key = 12 bytes of a hash, Place = [pid()] | offline | {delivered, By}
+%%%   {Key, State, Pids, Number}      Key = 12 bytes of a hash, State = open | offline | {delivered, By},
+%%%                                   Pids = the sessions that it was routed to
 %%%   {{Operator, Number}, Key}       the order, to forget the oldest
 %%%   {{last, Operator}, Number}
 
 -module(mod_lhc_seen).
 
--export([new/1, place/4, routed/5, left/5, moved/6, stored/4, delivered/5, forget/2]).
+-export([new/1, place/4, has/5, routed/5, left/5, moved/6, stored/4, delivered/5, forget/2]).
 
 -type table() :: atom().
 -type by() :: receipt | ping.
@@ -29,65 +30,59 @@ new(Table) ->
 place(Table, Operator, Visitor, Id) ->
     case ets:lookup(Table, key(Operator, Visitor, Id)) of
         [] -> unknown;
-        [{_, Pids, _}] when is_list(Pids) ->
+        [{_, open, Pids, _}] ->
             case [Pid || Pid <- Pids, alive(Pid)] of
                 [] -> unknown;
                 Alive -> {routed, Alive}
             end;
-        [{_, Place, _}] -> Place
+        [{_, State, _, _}] -> State
     end.
 
 %% Sessions of other nodes of a cluster are not in our table: each node keeps what its own sessions got.
 alive(Pid) ->
     node(Pid) =:= node() andalso is_process_alive(Pid).
 
+%% Whether the message was routed to this very session.
+-spec has(table(), binary(), binary(), binary(), pid()) -> boolean().
+has(Table, Operator, Visitor, Id, Pid) ->
+    case ets:lookup(Table, key(Operator, Visitor, Id)) of
+        [{_, _, Pids, _}] -> lists:member(Pid, Pids);
+        [] -> false
+    end.
+
 -spec routed(table(), binary(), binary(), binary(), pid()) -> ok.
 routed(Table, Operator, Visitor, Id, Pid) ->
-    Key = key(Operator, Visitor, Id),
-    case ets:lookup(Table, Key) of
-        [{_, {delivered, _}, _}] -> ok;
-        [{_, Pids, _}] when is_list(Pids) -> set(Table, Key, lists:sublist([Pid | lists:delete(Pid, Pids)], ?PIDS));
-        [_] -> set(Table, Key, [Pid]);
-        [] -> insert(Table, Operator, Key, [Pid])
-    end.
+    update(Table, Operator, Visitor, Id,
+           fun(offline, Pids) -> {open, add(Pid, Pids)};
+              (State, Pids) -> {State, add(Pid, Pids)}
+           end).
 
 %% A session that had the message has ended.
 -spec left(table(), binary(), binary(), binary(), pid()) -> ok.
 left(Table, Operator, Visitor, Id, Pid) ->
-    Key = key(Operator, Visitor, Id),
-    case ets:lookup(Table, Key) of
-        [{_, Pids, _}] when is_list(Pids) -> set(Table, Key, lists:delete(Pid, Pids));
-        _ -> ok
-    end.
+    update(Table, Operator, Visitor, Id, fun(State, Pids) -> {State, lists:delete(Pid, Pids)} end).
 
 %% A session was resumed by another process.
 -spec moved(table(), binary(), binary(), binary(), pid(), pid()) -> ok.
 moved(Table, Operator, Visitor, Id, From, To) ->
-    Key = key(Operator, Visitor, Id),
-    case ets:lookup(Table, Key) of
-        [{_, Pids, _}] when is_list(Pids) -> set(Table, Key, [To | lists:delete(From, lists:delete(To, Pids))]);
-        [_] -> ok;
-        [] -> insert(Table, Operator, Key, [To])
-    end.
+    update(Table, Operator, Visitor, Id, fun(State, Pids) -> {State, add(To, lists:delete(From, Pids))} end).
 
 %% The message is in offline storage.
 -spec stored(table(), binary(), binary(), binary()) -> ok.
 stored(Table, Operator, Visitor, Id) ->
-    Key = key(Operator, Visitor, Id),
-    case ets:lookup(Table, Key) of
-        [{_, {delivered, _}, _}] -> ok;
-        [_] -> set(Table, Key, offline);
-        [] -> insert(Table, Operator, Key, offline)
-    end.
+    update(Table, Operator, Visitor, Id,
+           fun(open, Pids) -> {offline, Pids};
+              (State, Pids) -> {State, Pids}
+           end).
 
 %% `again` when that was known.
 -spec delivered(table(), binary(), binary(), binary(), by()) -> first | again.
 delivered(Table, Operator, Visitor, Id, By) ->
-    Key = key(Operator, Visitor, Id),
-    case ets:lookup(Table, Key) of
-        [{_, {delivered, _}, _}] -> again;
-        [_] -> set(Table, Key, {delivered, By}), first;
-        [] -> insert(Table, Operator, Key, {delivered, By}), first
+    case place(Table, Operator, Visitor, Id) of
+        {delivered, _} -> again;
+        _ ->
+            update(Table, Operator, Visitor, Id, fun(_, Pids) -> {{delivered, By}, Pids} end),
+            first
     end.
 
 %% The account is gone.
@@ -101,19 +96,27 @@ forget(Table, Operator) ->
         [] -> ok
     end.
 
-set(Table, Key, Place) ->
-    ets:update_element(Table, Key, {2, Place}),
-    ok.
+%% Two sessions of an operator can meet here; what is lost then is at most one pid, and a repeat is let through.
+update(Table, Operator, Visitor, Id, Change) ->
+    Key = key(Operator, Visitor, Id),
+    case ets:lookup(Table, Key) of
+        [{_, State, Pids, _}] ->
+            {NewState, NewPids} = Change(State, Pids),
+            ets:update_element(Table, Key, [{2, NewState}, {3, NewPids}]),
+            ok;
+        [] ->
+            {State, Pids} = Change(open, []),
+            Number = ets:update_counter(Table, {last, Operator}, 1, {{last, Operator}, 0}),
+            ets:insert(Table, [{Key, State, Pids, Number}, {{Operator, Number}, Key}]),
+            drop(Table, Operator, Number - ?KEPT)
+    end.
 
-insert(Table, Operator, Key, Place) ->
-    Number = ets:update_counter(Table, {last, Operator}, 1, {{last, Operator}, 0}),
-    ets:insert(Table, [{Key, Place, Number}, {{Operator, Number}, Key}]),
-    drop(Table, Operator, Number - ?KEPT),
-    ok.
+add(Pid, Pids) ->
+    lists:sublist([Pid | lists:delete(Pid, Pids)], ?PIDS).
 
 drop(Table, Operator, Number) ->
     case ets:take(Table, {Operator, Number}) of
-        [{_, Key}] -> ets:match_delete(Table, {Key, '_', Number});
+        [{_, Key}] -> ets:match_delete(Table, {Key, '_', '_', Number}), ok;
         [] -> ok
     end.
 

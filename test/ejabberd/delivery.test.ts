@@ -1,0 +1,253 @@
+/** What has reached the operator's client is reported, and what was reported is not shown twice. */
+import xml from '@xmpp/xml';
+import { afterAll, afterEach, expect, it } from 'vitest';
+import { testEjabberd } from '../support/ejabberd.ts';
+import { connectOperator, type OperatorOptions } from '../support/operator.ts';
+import { waitFor } from '../support/wait.ts';
+import { rawComponent, rawOperator } from './raw-stream.ts';
+import { startReceiver } from './receiver.ts';
+
+const receiver = await startReceiver();
+const ejabberd = await testEjabberd({
+  webhook: { url: receiver.url, secret: receiver.secret },
+  // Far away, so that each ping seen is one for delivery.
+  modLhc: { ping_interval: 3600 },
+  component: { secret: 'component-secret' },
+  streamManagement: { resumeTimeout: 2 },
+});
+const { host } = ejabberd;
+const visitorJid = `visitor.1@${host}`;
+await ejabberd.register('visitor.1', 'pw');
+const login = { service: ejabberd.xmpp, domain: host, password: 'pw' };
+const visitor = await connectOperator({ ...login, username: 'visitor.1' });
+
+let users = 0;
+/** An operator of its own for each test. */
+async function newUser(): Promise<string> {
+  users += 1;
+  await ejabberd.register(`op${users}`, 'pw');
+  return `op${users}`;
+}
+const connect = (username: string, options: Partial<OperatorOptions> = {}) =>
+  connectOperator({ ...login, username, receipts: false, ...options });
+
+/** A visitor's message, with the receipt request that our service sends. */
+function say(user: string, id: string, body = `text of ${id}`): void {
+  visitor.sendStanza(
+    xml(
+      'message',
+      { to: `${user}@${host}`, type: 'chat', id },
+      xml('body', {}, body),
+      xml('request', { xmlns: 'urn:xmpp:receipts' }),
+    ),
+  );
+}
+const reports = (id: string) => receiver.ofType('delivered').filter(({ ids }) => ids.includes(id));
+const reported = (id: string, times = 1) =>
+  waitFor(() => reports(id).length >= times && reports(id).at(-1), {
+    what: () => `${times} reports of ${id}, there are ${reports(id).length}`,
+  });
+/** Everything that visitors sent before has been routed, and everything before it reported. */
+async function settled(user: string, sentinel: string): Promise<void> {
+  await visitor.acknowledged();
+  const other = await connect(await newUser());
+  other.send(visitorJid, 'sentinel', sentinel);
+  await receiver.event('message', ({ id }) => id === sentinel);
+  await other.disconnect();
+  expect(user).not.toBe('');
+}
+
+afterEach(() => expect(receiver.faults).toEqual([]));
+afterAll(() => receiver.close());
+
+it('by a receipt, once, though the ping is answered as well', async () => {
+  const user = await newUser();
+  const operator = await connect(user, { receipts: true });
+  say(user, 'receipt-1');
+  const report = await reported('receipt-1');
+  expect(report).toMatchObject({ from: operator.jid, to: visitorJid, by: 'receipt' });
+  await operator.acknowledged();
+  await settled(user, 's-receipt');
+  expect(reports('receipt-1')).toHaveLength(1);
+  await operator.disconnect();
+});
+
+it('by a ping, one for all that wait, each message once', async () => {
+  const user = await newUser();
+  const operator = await connect(user);
+  const ids = Array.from({ length: 50 }, (_, n) => `burst-${n}`);
+  for (const id of ids) say(user, id);
+  await reported('burst-49');
+  const events = receiver.ofType('delivered').filter(({ from }) => from === operator.jid);
+  expect(events.flatMap((event) => event.ids)).toEqual(ids);
+  expect(new Set(events.map(({ by }) => by))).toEqual(new Set(['ping']));
+  const pings = operator.stanzas.filter((stanza) => stanza.getChild('ping', 'urn:xmpp:ping'));
+  expect(pings.length).toBeLessThan(25);
+  expect(events.length).toBeLessThanOrEqual(pings.length);
+  await operator.disconnect();
+});
+
+it('not for a client that hangs; once that session has died, a repeat is let through', async () => {
+  const user = await newUser();
+  const hanging = await connect(user, { answerPings: false });
+  say(user, 'hang-1');
+  await hanging.waitFor(({ messages }) => messages.length === 1);
+  // While the session lives the repeat is dropped.
+  say(user, 'hang-1');
+  await settled(user, 's-hang');
+  expect(reports('hang-1')).toEqual([]);
+  expect(hanging.messages).toHaveLength(1);
+  hanging.drop();
+  await receiver.event('operator.disconnected', (event) => event.user === user);
+  const next = await connect(user);
+  say(user, 'hang-1');
+  await next.waitFor(({ messages }) => messages.length === 1);
+  expect(await reported('hang-1')).toMatchObject({ from: next.jid, by: 'ping' });
+  await next.disconnect();
+});
+
+it('a repeat of what was delivered is dropped and reported again', async () => {
+  const user = await newUser();
+  const operator = await connect(user);
+  say(user, 'again-1');
+  await reported('again-1');
+  say(user, 'again-1');
+  expect(await reported('again-1', 2)).toMatchObject({ to: visitorJid, by: 'ping' });
+  // Known also after the session has ended, and when the operator is gone.
+  await operator.disconnect();
+  say(user, 'again-1');
+  await reported('again-1', 3);
+  const next = await connect(user);
+  say(user, 'again-2');
+  await next.waitFor(({ messages }) => messages.length === 1);
+  expect(next.messages.map(({ id }) => id)).toEqual(['again-2']);
+  expect(operator.messages).toHaveLength(1);
+  await next.disconnect();
+});
+
+it('the same id of another visitor, or to another operator, is no repeat', async () => {
+  const [one, two] = [await newUser(), await newUser()];
+  const [first, second] = [await connect(one), await connect(two)];
+  await ejabberd.register('visitor.2', 'pw');
+  const other = await connectOperator({ ...login, username: 'visitor.2' });
+  say(one, 'same');
+  say(two, 'same');
+  other.send(`${one}@${host}`, 'from another', 'same');
+  await first.waitFor(({ messages }) => messages.length === 2);
+  await second.waitFor(({ messages }) => messages.length === 1);
+  await reported('same', 3);
+  for (const client of [first, second, other]) await client.disconnect();
+});
+
+it('once, though two clients of the operator have it', async () => {
+  const user = await newUser();
+  const [desk, phone] = [await connect(user), await connect(user)];
+  say(user, 'two-1');
+  for (const client of [desk, phone]) {
+    await client.waitFor(({ messages }) => messages.length === 1);
+    await client.acknowledged();
+  }
+  await reported('two-1');
+  await settled(user, 's-two');
+  expect(reports('two-1')).toHaveLength(1);
+  for (const client of [desk, phone]) await client.disconnect();
+});
+
+it('offline: stored once, however often it is sent; reported when it has been read', async () => {
+  const user = await newUser();
+  say(user, 'offline-1');
+  say(user, 'offline-1');
+  await settled(user, 's-offline');
+  expect(reports('offline-1')).toEqual([]);
+  const operator = await connect(user);
+  say(user, 'offline-1');
+  say(user, 'offline-2');
+  await reported('offline-2');
+  expect(operator.messages.map(({ id }) => id)).toEqual(['offline-1', 'offline-2']);
+  expect(reports('offline-1').length).toBeGreaterThanOrEqual(1);
+  await operator.disconnect();
+});
+
+it('visitors of the component: delivered, and repeats dropped', async () => {
+  const user = await newUser();
+  const operator = await connect(user);
+  const component = await rawComponent(
+    ejabberd.componentPort,
+    `visitors.${host}`,
+    'component-secret',
+  );
+  const from = `visitor.7@visitors.${host}`;
+  const stanza = `<message from='${from}' to='${user}@${host}' type='chat' id='c-1'><body>hi</body></message>`;
+  component.send(stanza);
+  expect(await reported('c-1')).toMatchObject({ from: operator.jid, to: from, by: 'ping' });
+  component.send(stanza);
+  await reported('c-1', 2);
+  expect(operator.messages).toHaveLength(1);
+  // And the other way: it goes on to the component while that is there, and ends here when it is not.
+  operator.send(from, 'to the component', 'c-2');
+  await component.sees(/to the component/);
+  component.drop();
+  await waitFor(async () => {
+    operator.send(from, 'to nobody');
+    await operator.acknowledged();
+    return receiver.ofType('message').filter(({ to }) => to === from).length > 1;
+  });
+  await settled(user, 's-component');
+  expect(operator.errors).toEqual([]);
+  await operator.disconnect();
+});
+
+it('a session that is resumed keeps what it has, and answers under its new id', async () => {
+  const user = await newUser();
+  const where = { port: ejabberd.c2sPort, host, user, resource: 'phone' };
+  const first = await rawOperator(where);
+  say(user, 'sm-1');
+  await first.sees(/text of sm-1/);
+  first.drop();
+  // Into the queue of a session that waits for its client.
+  say(user, 'sm-2');
+  say(user, 'sm-1');
+  await visitor.acknowledged();
+  expect(reports('sm-1')).toEqual([]);
+  const second = await rawOperator({ ...where, resume: first.id });
+  await second.sees(/text of sm-2/);
+  say(user, 'sm-1');
+  say(user, 'sm-3');
+  await second.sees(/text of sm-3/);
+  second.pong();
+  await reported('sm-1');
+  await waitFor(() => {
+    second.pong();
+    return reports('sm-3').length > 0;
+  });
+  expect(second.count(/text of sm-1/)).toBe(1);
+  for (const id of ['sm-1', 'sm-2', 'sm-3']) expect(reports(id)).toHaveLength(1);
+  const sessions = receiver.ofType('operator.connected').filter((event) => event.user === user);
+  expect(new Set(sessions.map(({ session }) => session)).size).toBe(2);
+  const ended = await receiver.event('operator.disconnected', (event) => event.user === user);
+  expect(ended.session).toBe(sessions[0]?.session);
+  const presence = receiver.ofType('operator.presence').filter((event) => event.user === user);
+  expect(presence.map(({ session, show }) => [session, show])).toEqual([
+    [sessions[0]?.session, 'available'],
+    [sessions[1]?.session, 'available'],
+  ]);
+  second.drop();
+});
+
+it('a session that is not resumed in time: read later, once', async () => {
+  const user = await newUser();
+  const first = await rawOperator({ port: ejabberd.c2sPort, host, user, resource: 'phone' });
+  say(user, 'lapsed-1');
+  await first.sees(/text of lapsed-1/);
+  first.drop();
+  await receiver.event('operator.disconnected', (event) => event.user === user);
+  // ejabberd has put it into offline storage by now: the service's repeat is no second copy.
+  say(user, 'lapsed-1');
+  await visitor.acknowledged();
+  const operator = await connect(user);
+  await reported('lapsed-1');
+  say(user, 'lapsed-2');
+  await reported('lapsed-2');
+  expect(operator.messages.map(({ id }) => id)).toEqual(['lapsed-1', 'lapsed-2']);
+  await operator.disconnect();
+});

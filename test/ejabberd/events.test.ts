@@ -1,0 +1,198 @@
+/** What mod_lhc reports, type by type, in order and signed. */
+import xml from '@xmpp/xml';
+import { afterAll, afterEach, expect, it } from 'vitest';
+import { testEjabberd } from '../support/ejabberd.ts';
+import { connectOperator } from '../support/operator.ts';
+import { waitFor } from '../support/wait.ts';
+import { type LhcEvent, startReceiver } from './receiver.ts';
+
+const receiver = await startReceiver();
+const ejabberd = await testEjabberd({
+  webhook: { url: receiver.url, secret: receiver.secret },
+  modLhc: { ping_interval: 2, ping_timeout: 1 },
+});
+for (const user of ['op1', 'op2', 'visitor.1', 'admin']) await ejabberd.register(user, 'pw');
+const login = { service: ejabberd.xmpp, domain: ejabberd.host, password: 'pw' };
+const visitorJid = `visitor.1@${ejabberd.host}`;
+
+afterEach(() => expect(receiver.faults).toEqual([]));
+afterAll(() => receiver.close());
+
+it('says that it started, first of all', async () => {
+  const started = await receiver.event('module.started');
+  expect(started).toMatchObject({ seq: 1, host: ejabberd.host, reason: 'start', version: '1.0.0' });
+  expect(started.ejabberd).toContain(ejabberd.version);
+  expect(Math.abs(Date.now() - Date.parse(started.at))).toBeLessThan(60_000);
+});
+
+it('reports session, presence and end of an operator', async () => {
+  const operator = await connectOperator({
+    ...{ ...login, username: 'op1', resource: 'desk' },
+    presence: { show: 'away', status: 'zurück um 2 "<&' },
+  });
+  operator.setPresence();
+  operator.sendStanza(xml('presence', {}, xml('show', {}, 'dnd'), xml('priority', {}, '-1')));
+  operator.sendStanza(xml('presence', { type: 'unavailable' }, xml('status', {}, 'gone')));
+  await operator.disconnect();
+  const end = await receiver.event('operator.disconnected', ({ user }) => user === 'op1');
+  const session = { user: 'op1', resource: 'desk', session: end.session };
+  const own = receiver.events.filter((event) => 'session' in event && event.user === 'op1');
+  const expected = [
+    { type: 'operator.connected', ...session },
+    { type: 'operator.presence', ...session, show: 'away', status: 'zurück um 2 "<&', priority: 0 },
+    { type: 'operator.presence', ...session, show: 'available', status: '', priority: 0 },
+    { type: 'operator.presence', ...session, show: 'dnd', status: '', priority: -1 },
+    { type: 'operator.presence', ...session, show: 'unavailable', status: 'gone', priority: 0 },
+    { type: 'operator.presence', ...session, show: 'unavailable', status: '', priority: 0 },
+    { type: 'operator.disconnected', ...session },
+  ];
+  expect(own.filter(({ type }) => type !== 'operator.ping')).toMatchObject(expected);
+});
+
+it('gives each session an id of its own, also with the same resource', async () => {
+  const ids: string[] = [];
+  for (let round = 0; round < 2; round += 1) {
+    const seen = receiver.ofType('operator.disconnected').length;
+    const operator = await connectOperator({ ...login, username: 'op1', resource: 'desk' });
+    await operator.disconnect();
+    await waitFor(() => receiver.ofType('operator.disconnected').length > seen);
+    ids.push(receiver.ofType('operator.disconnected').at(-1)?.session ?? '');
+  }
+  expect(new Set(ids).size).toBe(2);
+});
+
+it('reports a message with all its languages, its thread and an id', async () => {
+  const visitor = await connectOperator({ ...login, username: 'visitor.1' });
+  const operator = await connectOperator({ ...login, username: 'op1' });
+  operator.sendStanza(
+    xml(
+      'message',
+      { to: visitorJid, type: 'chat', id: 'm-1' },
+      xml('body', {}, 'Hello\n"quoted" \\ 🙂 \u2028 <b>'),
+      xml('body', { 'xml:lang': 'de' }, 'Hallo'),
+      xml('thread', {}, 't-1'),
+      xml('active', { xmlns: 'http://jabber.org/protocol/chatstates' }),
+    ),
+  );
+  operator.sendStanza(xml('message', { to: `${visitorJid}/any` }, xml('body', {}, 'no id')));
+  const first = await receiver.event('message', ({ id }) => id === 'm-1');
+  expect(first).toMatchObject({ from: operator.jid, to: visitorJid, thread: 't-1' });
+  expect(first.body).toEqual({ '': 'Hello\n"quoted" \\ 🙂 \u2028 <b>', de: 'Hallo' });
+  const second = await receiver.event('message', ({ body }) => body[''] === 'no id');
+  expect(second).toMatchObject({ from: operator.jid, to: visitorJid });
+  expect(second.id).toMatch(
+    /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
+  // Both go on to the visitor, who is there; the id made is the one it sees.
+  await visitor.waitFor(({ messages }) => messages.length === 2);
+  expect(visitor.messages.map(({ id }) => id)).toEqual(['m-1', second.id]);
+  await operator.disconnect();
+  await visitor.disconnect();
+});
+
+it('keeps 64 kB and two hundred messages of several operators in the order of each', async () => {
+  const operators = await Promise.all(
+    ['op1', 'op2', 'op2'].map((username) => connectOperator({ ...login, username })),
+  );
+  const long = 'ä"'.repeat(20_000);
+  operators[0]?.send(visitorJid, long, 'long');
+  for (let n = 0; n < 70; n += 1) {
+    for (const operator of operators) operator.send(visitorJid, `order ${n}`);
+  }
+  expect((await receiver.event('message', ({ id }) => id === 'long')).body).toEqual({ '': long });
+  const ordered = () =>
+    receiver.ofType('message').filter(({ body }) => body['']?.startsWith('order '));
+  await waitFor(() => ordered().length === 210, { what: () => `${ordered().length} of 210` });
+  for (const { jid } of operators) {
+    const own = ordered().filter(({ from }) => from === jid);
+    expect(own.map(({ body }) => body[''])).toEqual(
+      Array.from({ length: 70 }, (_, n) => `order ${n}`),
+    );
+  }
+  await Promise.all(operators.map((operator) => operator.disconnect()));
+});
+
+it('reports chat states, receipts for what it never saw, and displayed markers', async () => {
+  const operator = await connectOperator({ ...login, username: 'op1', receipts: false });
+  operator.chatState(visitorJid, 'composing');
+  operator.chatState(visitorJid, 'paused');
+  operator.chatState(visitorJid, 'active');
+  const gone = xml('gone', { xmlns: 'http://jabber.org/protocol/chatstates' });
+  operator.sendStanza(xml('message', { to: visitorJid, type: 'chat' }, gone));
+  operator.displayed(visitorJid, 'd-1');
+  const receipt = xml('received', { xmlns: 'urn:xmpp:receipts', id: 'r-1' });
+  operator.sendStanza(xml('message', { to: visitorJid }, receipt));
+  const to = { from: operator.jid, to: visitorJid };
+  expect(await receiver.event('displayed')).toMatchObject({ ...to, id: 'd-1' });
+  expect(await receiver.event('delivered', ({ ids }) => ids.includes('r-1'))).toMatchObject({
+    ...{ ...to, ids: ['r-1'], by: 'receipt' },
+  });
+  const states = receiver.ofType('chat_state').filter(({ from }) => from === operator.jid);
+  expect(states.map(({ state }) => state)).toEqual(['composing', 'paused', 'active', 'paused']);
+  await operator.disconnect();
+});
+
+it('pings operators by itself: an answer, and none', async () => {
+  const alive = await connectOperator({ ...login, username: 'op1', resource: 'alive' });
+  const hanging = await connectOperator({
+    ...{ ...login, username: 'op2', resource: 'hanging', answerPings: false },
+  });
+  const ping = await receiver.event('operator.ping', ({ resource }) => resource === 'alive');
+  expect(ping.user).toBe('op1');
+  const timeout = await receiver.event(
+    'operator.ping_timeout',
+    ({ resource }) => resource === 'hanging',
+  );
+  const connected = await receiver.event(
+    'operator.connected',
+    ({ resource }) => resource === 'hanging',
+  );
+  expect(timeout.session).toBe(connected.session);
+  const answered = receiver.ofType('operator.ping').map(({ resource }) => resource);
+  expect(answered).not.toContain('hanging');
+  await alive.disconnect();
+  await hanging.disconnect();
+});
+
+it('reports nothing of visitors, of reserved accounts, and between operators', async () => {
+  const names = ['visitor.1', 'admin', 'op1', 'op2'];
+  const before = receiver.events.length;
+  const [visitor, admin, op1, op2] = await Promise.all(
+    names.map((username) => connectOperator({ ...login, username, resource: 'quiet' })),
+  );
+  visitor?.send(`op1@${ejabberd.host}`, 'from a visitor');
+  visitor?.chatState(`op1@${ejabberd.host}`, 'composing');
+  visitor?.send(visitorJid, 'to itself');
+  admin?.send(visitorJid, 'from admin');
+  op1?.send(`op2@${ejabberd.host}`, 'to a colleague');
+  await op2?.waitFor(({ messages }) => messages.length === 1);
+  await visitor?.waitFor(({ messages }) => messages.length === 2);
+  for (const client of [visitor, admin]) await client?.disconnect();
+  op1?.send(visitorJid, 'the end', 'the-end');
+  await receiver.event('message', ({ id }) => id === 'the-end');
+  const reported = receiver.events.slice(before);
+  const by = (event: LhcEvent) =>
+    'user' in event ? event.user : 'from' in event ? event.from : '';
+  expect(reported.filter((event) => /^(visitor\.|admin)/.test(by(event)))).toEqual([]);
+  expect(reported.filter(({ type }) => type === 'message')).toHaveLength(1);
+  for (const client of [op1, op2]) await client?.disconnect();
+});
+
+it('posts batches one after the other, each with its own id and a fresh signature', () => {
+  const { batches } = receiver;
+  for (const { id, events } of batches) {
+    const [first, last] = [events[0], events.at(-1)];
+    expect(id).toBe(`${first?.queueId}_${first?.seq}_${last?.seq}`);
+    expect(events.length).toBeLessThanOrEqual(100);
+  }
+  expect(new Set(batches.map(({ id }) => id)).size).toBe(batches.length);
+  const seqs = receiver.events.map(({ seq }) => seq);
+  expect(seqs).toEqual(seqs.map((_, index) => index + 1));
+});
+
+it('writes neither the secret nor what people wrote to the log', async () => {
+  const logs = await ejabberd.logs();
+  expect(logs).not.toContain(receiver.secret.slice(6));
+  expect(logs).not.toContain('Hallo');
+  expect(logs).not.toMatch(/mod_lhc.*(error|crash)/i);
+});

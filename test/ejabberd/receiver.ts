@@ -1,0 +1,166 @@
+/**
+ * Stands for the service: takes mod_lhc's posts over real HTTP and checks their signature with the reference library of
+ * Standard Webhooks. Keeps every request raw; how it answers can be changed while it runs.
+ */
+import { randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { Webhook } from 'standardwebhooks';
+import { z } from 'zod';
+import { waitFor } from '../support/wait.ts';
+
+const common = {
+  queueId: z.uuid(),
+  seq: z.int().positive(),
+  at: z.iso.datetime({ precision: 3 }),
+  host: z.string().min(1),
+};
+const session = { user: z.string(), resource: z.string(), session: z.string().min(8) };
+const pair = { from: z.string(), to: z.string() };
+
+/** Exactly what ejabberd/mod_lhc/README.md says: a field too many or too few fails a test. */
+const eventSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    ...{ ...common, type: z.literal('module.started'), version: z.string(), ejabberd: z.string() },
+    reason: z.enum(['start', 'overflow']),
+  }),
+  z.strictObject({ ...common, type: z.literal('operator.connected'), ...session }),
+  z.strictObject({ ...common, type: z.literal('operator.disconnected'), ...session }),
+  z.strictObject({
+    ...{ ...common, type: z.literal('operator.presence'), ...session },
+    show: z.enum(['available', 'chat', 'away', 'xa', 'dnd', 'unavailable']),
+    status: z.string(),
+    priority: z.int(),
+  }),
+  z.strictObject({ ...common, type: z.literal('operator.ping'), ...session }),
+  z.strictObject({ ...common, type: z.literal('operator.ping_timeout'), ...session }),
+  z.strictObject({
+    ...{ ...common, type: z.literal('message'), ...pair, id: z.string().min(1) },
+    body: z.record(z.string(), z.string()),
+    thread: z.string().optional(),
+  }),
+  z.strictObject({
+    ...{ ...common, type: z.literal('chat_state'), ...pair },
+    state: z.enum(['composing', 'paused', 'active']),
+  }),
+  z.strictObject({
+    ...{ ...common, type: z.literal('delivered'), ...pair },
+    ids: z.array(z.string()).min(1),
+    by: z.enum(['receipt', 'ping']),
+  }),
+  z.strictObject({ ...common, type: z.literal('displayed'), ...pair, id: z.string() }),
+]);
+
+export type LhcEvent = z.infer<typeof eventSchema>;
+type OfType<T extends LhcEvent['type']> = Extract<LhcEvent, { type: T }>;
+
+export interface Batch {
+  readonly id: string;
+  readonly timestamp: number;
+  readonly signature: string;
+  readonly body: string;
+  readonly events: readonly LhcEvent[];
+  /** Milliseconds of `performance.now()`. */
+  readonly receivedAt: number;
+}
+
+/** A status to answer, or nothing: the connection is cut (`lost`) or kept without an answer (`hang`). */
+export type Answer = number | 'lost' | 'hang';
+
+export interface Receiver {
+  readonly url: string;
+  readonly secret: string;
+  /** Every request whose signature was right, in the order of arrival. */
+  readonly batches: readonly Batch[];
+  /** What was wrong with requests: a test that expects nothing wrong looks here. */
+  readonly faults: readonly string[];
+  /** Events in the order in which they were first seen, repeats left out; only of batches that were answered 2xx. */
+  readonly events: readonly LhcEvent[];
+  ofType<T extends LhcEvent['type']>(type: T): OfType<T>[];
+  /** Waits for an event of this type that the condition likes. */
+  event<T extends LhcEvent['type']>(
+    type: T,
+    like?: (event: OfType<T>) => boolean,
+    deadlineMs?: number,
+  ): Promise<OfType<T>>;
+  /** How requests are answered from now on. Default 204. */
+  answer(how: Answer | ((batch: Batch) => Answer)): void;
+  close(): Promise<void>;
+}
+
+export const newSecret = (): string => `whsec_${randomBytes(24).toString('base64')}`;
+
+export async function startReceiver(): Promise<Receiver> {
+  const secret = newSecret();
+  const webhook = new Webhook(secret);
+  const batches: Batch[] = [];
+  const faults: string[] = [];
+  const events: LhcEvent[] = [];
+  const known = new Set<string>();
+  const highest = new Map<string, number>();
+  let how: Answer | ((batch: Batch) => Answer) = 204;
+
+  function take(batch: Batch): void {
+    for (const event of batch.events) {
+      const key = `${event.queueId} ${event.seq}`;
+      if (known.has(key)) continue;
+      known.add(key);
+      if (event.seq <= (highest.get(event.queueId) ?? 0)) faults.push(`out of order: ${key}`);
+      highest.set(event.queueId, event.seq);
+      events.push(event);
+    }
+  }
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks).toString('utf8');
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+    );
+    const batch: Batch = {
+      id: headers['webhook-id'] ?? '',
+      timestamp: Number(headers['webhook-timestamp']),
+      signature: headers['webhook-signature'] ?? '',
+      body,
+      events: z.array(eventSchema).min(1).parse(webhook.verify(body, headers)),
+      receivedAt: performance.now(),
+    };
+    if (headers['content-type'] !== 'application/json') faults.push('content-type');
+    batches.push(batch);
+    const answer = typeof how === 'function' ? how(batch) : how;
+    if (answer === 'lost') request.socket.destroy();
+    if (typeof answer !== 'number') return;
+    if (answer < 300) take(batch);
+    response.writeHead(answer).end();
+  }
+
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      faults.push(String(error));
+      response.writeHead(400).end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+
+  const ofType = <T extends LhcEvent['type']>(type: T): OfType<T>[] =>
+    events.filter((event): event is OfType<T> => event.type === type);
+
+  return {
+    ...{ batches, faults, events, secret, ofType },
+    url: `http://127.0.0.1:${address.port}/ejabberd/events`,
+    event: (type, like = () => true, deadlineMs = 5_000) =>
+      waitFor(() => ofType(type).find(like), {
+        deadlineMs,
+        what: () => `${type}; there is ${events.map((event) => event.type).join(', ')}; ${faults}`,
+      }),
+    answer(next) {
+      how = next;
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
