@@ -24,6 +24,7 @@ export type OperatorCommand =
       /** Whether the name differs from the one known: names are personal, so the caller compares. */
       nameChanged: boolean;
     }
+  | { type: 'ClaimAccount'; adopted: boolean }
   | { type: 'Remove' }
   | { type: 'OpenSession'; session: string; resource: string }
   | { type: 'ChangePresence'; session: string; resource: string; show: Show; status: string }
@@ -122,20 +123,24 @@ const loggedOut = (session: string, resource: string): Unchanged => ({
 
 function openSession(sessions: Sessions, session: string, resource: string): OperatorFact[] {
   if (Object.hasOwn(sessions, session)) return [];
+  return withAvailability(sessions, opening(sessions, session, resource));
+}
+
+function opening(sessions: Sessions, session: string, resource: string): Unchanged[] {
   const facts: Unchanged[] = [{ type: 'OperatorLoggedIn', data: { session, resource } }];
   const stood = Object.hasOwn(sessions, standIn(resource))
     ? sessions[standIn(resource)]
     : undefined;
   if (stood) {
     // Its presence passes on, or the operator would be offline until the next one.
-    facts.push(presence(session, resource, stood.show, ''));
+    if (stood.show !== null) facts.push(presence(session, resource, stood.show, ''));
     facts.push(loggedOut(standIn(resource), resource));
   }
   const [oldest] = Object.entries(sessions);
   if (!stood && oldest && Object.keys(sessions).length >= MAX_SESSIONS) {
     facts.push(loggedOut(oldest[0], oldest[1].resource));
   }
-  return withAvailability(sessions, facts);
+  return facts;
 }
 
 function closeSession(sessions: Sessions, session: string): OperatorFact[] {
@@ -150,10 +155,11 @@ function changePresence(
   const { session, resource, show, status } = command;
   const known = Object.hasOwn(sessions, session) ? sessions[session] : undefined;
   if (known?.show === show && known.responsive) return [];
-  const facts: Unchanged[] = [];
-  if (!known) facts.push({ type: 'OperatorLoggedIn', data: { session, resource } });
-  facts.push(presence(session, resource, show, status));
-  return withAvailability(sessions, facts);
+  // A session that is over may still say that it is unavailable: opened for that, it would never be closed.
+  if (!known && show === null) return [];
+  // Not heard of before: it is opened as any other, or a stand-in would stay for good and the bound be passed.
+  const opened = known ? [] : opening(sessions, session, resource);
+  return withAvailability(sessions, [...opened, presence(session, resource, show, status)]);
 }
 
 function reportPing(sessions: Sessions, resource: string, answered: boolean): OperatorFact[] {
@@ -184,6 +190,10 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
         },
       ];
     }
+    case 'ClaimAccount':
+      return context.claimed
+        ? []
+        : [{ type: 'OperatorAccountClaimed', data: { adopted: command.adopted } }];
     case 'OpenSession':
       return openSession(sessions, command.session, command.resource);
     case 'ChangePresence':
@@ -229,6 +239,12 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
       const { type: _type, ...data } = command;
       const known = Object.hasOwn(chats, command.chatId) ? chats[command.chatId] : undefined;
       if (known?.open && known.reservation === command.reservation) return [];
+      // Released in the meantime: taken now, nobody would release it again and the place would be lost for good.
+      if (command.reservation !== null && known?.reservation !== command.reservation) {
+        return refuse('this operator does not hold this reservation any more', {
+          reservation: command.reservation,
+        });
+      }
       return [{ type: 'ChatTaken', data }];
     }
     case 'RefuseMessage': {
