@@ -1,0 +1,214 @@
+/** Facts and commands with what tests do not care about filled in. */
+import type { Change, OperatorFact, Show } from '../../src/actors/operator.ts';
+import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
+import type { CloseParty, VisitorDelays, VisitorFact } from '../../src/actors/visitor.ts';
+import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+
+export const SECOND = 1000;
+export const HOUR = 3600 * SECOND;
+
+export const DELAYS: VisitorDelays = {
+  hardTimeout: 300 * SECOND,
+  cleanupAfter: 24 * HOUR,
+  invitationTimeout: 120 * SECOND,
+  chatIdle: 24 * HOUR,
+};
+
+export const viewPage = (digest = 'home', delays = DELAYS): VisitorCommand => ({
+  type: 'ViewPage',
+  digest,
+  department: null,
+  delays,
+  profile: { page: `/${digest}` },
+});
+export const startChat = (chatId = 'c1', message?: string): VisitorCommand => ({
+  type: 'StartChat',
+  chatId,
+  department: 'sales',
+  delays: DELAYS,
+  ...(message === undefined ? {} : { message: { id: message, body: 'Hello' } }),
+});
+export const sendMessage = (messageId = 'm1', chatId: string | null = null): VisitorCommand => ({
+  type: 'SendMessage',
+  messageId,
+  chatId,
+  body: 'Hello',
+});
+export const receive = (operator = 'op1', messageId = 'o1'): VisitorCommand => ({
+  type: 'ReceiveOperatorMessage',
+  operator,
+  messageId,
+  body: 'How can I help?',
+});
+export const assignChat = (
+  operator = 'op1',
+  reservation: string | null = 'r1',
+  chatId = 'c1',
+): VisitorCommand => ({ type: 'AssignChat', chatId, operator, reservation, reason: 'routed' });
+export const closeChat = (chatId = 'c1', by: CloseParty = 'visitor'): VisitorCommand => ({
+  type: 'CloseChat',
+  chatId,
+  by,
+  reason: null,
+});
+
+export const arrived = (digest: string | null = 'home', delays = DELAYS): VisitorFact => ({
+  type: 'VisitorArrived',
+  data: { digest, department: null, delays },
+  ...(digest === null ? {} : { personal: { page: `/${digest}` } }),
+});
+export const pageViewed = (digest: string, delays = DELAYS): VisitorFact => ({
+  type: 'PageViewed',
+  data: { digest, department: null, delays },
+  personal: { page: `/${digest}` },
+});
+export const invited = (operator = 'op1'): VisitorFact => ({
+  type: 'Invited',
+  data: { operator },
+});
+export const chatStarted = (chatId = 'c1', invitedBy: string | null = null): VisitorFact => ({
+  type: 'ChatStarted',
+  data: { chatId, department: 'sales', invitedBy },
+});
+export const chatAssigned = (
+  operator = 'op1',
+  reservation: string | null = 'r1',
+  reason = 'routed',
+  chatId = 'c1',
+): VisitorFact => ({ type: 'ChatAssigned', data: { chatId, operator, reservation, reason } });
+export const chatAccepted = (operator = 'op1', chatId = 'c1'): VisitorFact => ({
+  type: 'ChatAccepted',
+  data: { chatId, operator },
+});
+export const visitorMessage = (messageId = 'm1', chatId = 'c1'): VisitorFact => ({
+  type: 'VisitorMessageSent',
+  data: { chatId, messageId },
+  personal: { body: 'Hello' },
+});
+export const operatorMessage = (
+  chatId: string | null = 'c1',
+  operator = 'op1',
+  messageId = 'o1',
+): VisitorFact => ({
+  type: 'OperatorMessageReceived',
+  data: { operator, messageId, chatId, invitation: chatId === null },
+  personal: { body: 'How can I help?' },
+});
+export const delivered = (messageIds: string[], chatId = 'c1'): VisitorFact => ({
+  type: 'MessageDelivered',
+  data: { messageIds, by: 'ping', chatId },
+});
+export const chatClosed = (
+  operator: string | null = 'op1',
+  by: CloseParty = 'visitor',
+  reason: string | null = null,
+  chatId = 'c1',
+): VisitorFact => ({ type: 'ChatClosed', data: { chatId, operator, by, reason } });
+export const timedOut = (lastSeen = 0): VisitorFact => ({ type: 'TimedOut', data: { lastSeen } });
+export const cleanedUp = (lastSeen = 0): VisitorFact => ({
+  type: 'CleanedUp',
+  data: { lastSeen },
+});
+
+export const register = (capacity = 2): OperatorCommand => ({
+  type: 'Register',
+  lhcUserId: 7,
+  departments: ['sales'],
+  capacity,
+  name: 'Ada',
+  nameChanged: false,
+});
+export const openSession = (session = 's1', resource = 'gajim'): OperatorCommand => ({
+  type: 'OpenSession',
+  session,
+  resource,
+});
+export const changePresence = (
+  show: Show,
+  session = 's1',
+  resource = 'gajim',
+): OperatorCommand => ({ type: 'ChangePresence', session, resource, show, status: '' });
+export const closeSession = (session = 's1'): OperatorCommand => ({
+  type: 'CloseSession',
+  session,
+});
+export const compare = (
+  sessions: Extract<OperatorCommand, { type: 'CompareSessions' }>['sessions'],
+  restarted = false,
+): OperatorCommand => ({ type: 'CompareSessions', sessions, restarted });
+export const reserve = (reservation = 'r1', chatId = 'c1'): OperatorCommand => ({
+  type: 'ReserveChat',
+  reservation,
+  visitor: 'v1',
+  chatId,
+});
+export const take = (reservation: string | null = 'r1', chatId = 'c1'): OperatorCommand => ({
+  type: 'TakeChat',
+  reservation,
+  visitor: 'v1',
+  chatId,
+});
+export const release = (reservation: string | null = 'r1', chatId = 'c1'): OperatorCommand => ({
+  type: 'ReleaseChat',
+  reservation,
+  visitor: 'v1',
+  chatId,
+  reason: 'closed',
+});
+
+export const registered = (capacity = 2): OperatorFact => ({
+  type: 'OperatorRegistered',
+  data: { lhcUserId: 7, departments: ['sales'], capacity },
+  personal: { name: 'Ada' },
+});
+/** `offline>available` */
+const change = (text: string): Change => {
+  const [from, to] = text.split('>');
+  return { from, to } as Change; // written in the tests, compared with what the machine says
+};
+export const loggedIn = (
+  availability = 'offline>offline',
+  session = 's1',
+  resource = 'gajim',
+): OperatorFact => ({
+  type: 'OperatorLoggedIn',
+  data: { session, resource, availability: change(availability) },
+});
+export const presence = (
+  show: Show,
+  availability: string,
+  session = 's1',
+  resource = 'gajim',
+): OperatorFact => ({
+  type: 'PresenceChanged',
+  data: { session, resource, show, availability: change(availability) },
+  personal: { status: '' },
+});
+export const loggedOut = (
+  availability: string,
+  session = 's1',
+  resource = 'gajim',
+): OperatorFact => ({
+  type: 'OperatorLoggedOut',
+  data: { session, resource, availability: change(availability) },
+});
+export const responds = (
+  answered: boolean,
+  availability: string,
+  resource = 'gajim',
+): OperatorFact => ({
+  type: answered ? 'OperatorResponsive' : 'OperatorUnresponsive',
+  data: { resource, availability: change(availability) },
+});
+export const reserved = (reservation = 'r1', chatId = 'c1'): OperatorFact => ({
+  type: 'ChatReserved',
+  data: { reservation, visitor: 'v1', chatId },
+});
+export const taken = (reservation: string | null = 'r1', chatId = 'c1'): OperatorFact => ({
+  type: 'ChatTaken',
+  data: { reservation, visitor: 'v1', chatId },
+});
+export const released = (reservation: string | null = 'r1', chatId = 'c1'): OperatorFact => ({
+  type: 'ChatReleased',
+  data: { reservation, visitor: 'v1', chatId, reason: 'closed' },
+});

@@ -1,0 +1,56 @@
+/** One actor with its stream in memory, moved as the runtime moves it: decide, append, remember. */
+import type { AnyMachineSnapshot } from 'xstate';
+import {
+  type ActorState,
+  type Decider,
+  decide,
+  emptyCore,
+  type Fact,
+  fold,
+  type StoredFact,
+  type Wake,
+} from '../../src/actors/decider.ts';
+import { type Hook, Seen } from '../../src/actors/seen.ts';
+
+export const emptyState = <C, S extends AnyMachineSnapshot>(
+  decider: Decider<C, S>,
+): ActorState<S> => ({ core: emptyCore(decider), seen: new Seen() });
+
+export const stored = (
+  fact: Fact,
+  revision: number,
+  metadata: StoredFact['metadata'],
+): StoredFact => ({ type: fact.type, data: fact.data, revision, metadata });
+
+/** What is stored is JSON: a fact that survives only as an object would fold differently after a restart. */
+export const throughJson = <T>(value: T): T => JSON.parse(JSON.stringify(value));
+
+export class MemoryStream<C extends { readonly type: string }, S extends AnyMachineSnapshot> {
+  readonly decider: Decider<C, S>;
+  readonly facts: StoredFact[] = [];
+  state: ActorState<S>;
+
+  constructor(decider: Decider<C, S>) {
+    this.decider = decider;
+    this.state = emptyState(decider);
+  }
+
+  /** Carries a command out, once for each command id and hook. @throws {AppError} as `decide` */
+  send(command: C | Wake, now: number, commandId = 'auto:', hook?: Hook): readonly Fact[] {
+    const { seen } = this.state;
+    if (seen.hasCommand(commandId) || (hook && seen.hasHook(hook))) return [];
+    const { facts, core, at } = decide(this.decider, this.state, command, now);
+    for (const fact of facts) {
+      const metadata = { at, commandId, ...(hook ? { hook } : {}) };
+      this.facts.push(throughJson(stored(fact, this.facts.length, metadata)));
+      seen.remember(commandId, at, hook);
+    }
+    this.state = { core, seen };
+    return facts;
+  }
+
+  /** What a restart without a snapshot would come to. */
+  refold(from = 0): ActorState<S> {
+    return fold(this.decider, emptyState(this.decider), this.facts.slice(from));
+  }
+}
