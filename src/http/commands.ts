@@ -1,0 +1,66 @@
+/** What all commands have in common: where they come from, and what they answer. */
+import { z } from '@hono/zod-openapi';
+import type { HonoRequest } from 'hono';
+import { streamOf } from '../actors/ids.ts';
+import { AUTOMATIC } from '../actors/seen.ts';
+import { AppError } from '../errors.ts';
+import type { Dispatched, Origin } from '../runtime/types.ts';
+import type { Answer, Api } from './endpoint.ts';
+import { problemOf } from './problem.ts';
+
+const Accepted = z
+  .object({
+    actor: z
+      .string()
+      .openapi({ description: 'The stream of the actor', example: 'visitor-acme.7' }),
+    state: z
+      .unknown()
+      .openapi({ example: { presence: 'online', conversation: 'none' }, description: 'Its state' }),
+    revision: z.int().openapi({ description: 'Of the last fact of its stream' }),
+    position: z.string().nullable().openapi({
+      description: 'Give it as `minPosition` to a query that has to see this',
+    }),
+  })
+  .openapi('Accepted');
+
+/** The answer of every command. */
+export const ACCEPTED = {
+  status: 202,
+  description: 'Carried out: its facts are durable',
+  schema: Accepted,
+} as const;
+
+/**
+ * Where a command comes from. A message's own id is stronger than an Idempotency-Key: the same message twice is one.
+ * @throws {AppError} `invalid` for an Idempotency-Key that is none
+ */
+export function originOf(
+  api: Api,
+  { request, requestId }: { readonly request: HonoRequest; readonly requestId: string },
+  messageId?: string,
+): Origin {
+  const key = request.header('idempotency-key');
+  if (key !== undefined && !/^[!-~]{1,200}$/.test(key)) {
+    throw new AppError('invalid', 'is 1 to 200 visible ASCII characters', {
+      field: 'Idempotency-Key',
+    });
+  }
+  const named = messageId !== undefined ? `msg:${messageId}` : key && `key:${key}`;
+  return { commandId: named ?? `${AUTOMATIC}${api.deps.newId()}`, correlationId: requestId };
+}
+
+/** Counts a command's outcome and makes its answer. */
+export async function accept(
+  { metrics }: Api,
+  command: string,
+  work: Promise<Dispatched>,
+): Promise<Answer> {
+  try {
+    const { actor, state, revision, position, facts } = await work;
+    metrics.command(command, facts > 0 ? 'accepted' : 'unchanged');
+    return { status: 202, json: { actor: streamOf(actor), state, revision, position } };
+  } catch (error) {
+    metrics.command(command, problemOf(error).code);
+    throw error;
+  }
+}

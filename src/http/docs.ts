@@ -1,0 +1,111 @@
+/** The OpenAPI document as a page: made on the server, with no script and nothing from elsewhere. */
+import { hash } from 'node:crypto';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { KINDS } from './problem.ts';
+
+type Document = ReturnType<OpenAPIHono['getOpenAPI31Document']>;
+
+const STYLE = `
+  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+  body { max-width: 60rem; margin: 0 auto; padding: 1rem; }
+  h2 { border-bottom: 1px solid; } h3 { margin-bottom: 0; }
+  code, pre { font: 0.875rem/1.4 ui-monospace, monospace; }
+  pre { overflow-x: auto; padding: 0.5rem; border: 1px solid; border-radius: 4px; }
+  table { border-collapse: collapse; } td, th { padding: 0 1rem 0 0; text-align: left; vertical-align: top; }
+`;
+
+/** Of the page: its own style sheet and nothing else. */
+export const DOCS_CSP = [
+  "default-src 'none'",
+  `style-src 'sha256-${hash('sha256', STYLE, 'base64')}'`,
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+};
+const escaped = (text: string): string => text.replace(/[&<>"]/g, (char) => ESCAPES[char] ?? char);
+
+const code = (text: string): string => `<code>${escaped(text)}</code>`;
+const json = (value: unknown): string =>
+  value === undefined ? '' : `<pre>${escaped(JSON.stringify(value, null, 2))}</pre>`;
+
+/** What of an operation the page shows; the document's own types know many forms that ours never takes. */
+interface Operation {
+  readonly operationId: string;
+  readonly tags: readonly string[];
+  readonly summary: string;
+  readonly description?: string;
+  readonly security: readonly Record<string, unknown>[];
+  readonly parameters?: readonly {
+    readonly name: string;
+    readonly in: string;
+    readonly required?: boolean;
+    readonly schema: { readonly description?: string };
+  }[];
+  readonly requestBody?: { readonly content: Content };
+  readonly responses: Readonly<
+    Record<string, { readonly description: string; readonly content?: Content }>
+  >;
+}
+type Content = Readonly<Record<string, { readonly schema?: unknown }>>;
+
+const schemaIn = (content: Content | undefined): unknown =>
+  content?.['application/json']?.schema as unknown;
+
+function operationHtml(method: string, path: string, operation: Operation): string {
+  const { operationId, summary, description = '', parameters = [], requestBody } = operation;
+  const scheme = Object.keys(operation.security[0] ?? {})[0];
+  const rows = parameters.map(({ name, in: place, required, schema }) => {
+    const { description: said = '', ...rest } = schema;
+    const about = `${code(JSON.stringify(rest))} ${escaped(said)}`;
+    return `<tr><td>${code(name)}<td>${place}${required ? ', required' : ''}<td>${about}`;
+  });
+  const answers = Object.entries(operation.responses).map(
+    ([status, response]) =>
+      `<tr><td>${status}<td>${escaped(response.description)}${json(schemaIn(response.content))}`,
+  );
+  return `<h3 id="${operationId}">${code(`${method.toUpperCase()} ${path}`)}</h3>
+<p>${escaped(summary)}. ${escaped(description)} ${scheme ? `<em>Needs ${code(scheme)}.</em>` : ''}</p>
+${rows.length > 0 ? `<table>${rows.join('\n')}</table>` : ''}
+${requestBody ? `<p>Body</p>${json(schemaIn(requestBody.content))}` : ''}
+<table>${answers.join('\n')}</table>`;
+}
+
+/** The page. */
+export function docsPage(document: Document): string {
+  const byTag = new Map<string, string[]>();
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    for (const [method, operation] of Object.entries(item)) {
+      // `describe` writes all of these; see Operation.
+      const known = operation as Operation;
+      const tag = known.tags[0] ?? '';
+      byTag.set(tag, [...(byTag.get(tag) ?? []), operationHtml(method, path, known)]);
+    }
+  }
+  const sections = [...byTag].map(
+    ([tag, operations]) => `<h2>${escaped(tag)}</h2>${operations.join('\n')}`,
+  );
+  const problems = Object.entries(KINDS).map(
+    ([kind, { status, title, detail = '' }]) =>
+      `<tr id="${kind}"><td>${code(kind)}<td>${status}<td>${escaped(title)}. ${escaped(detail)}`,
+  );
+  const schemas = Object.entries(document.components?.schemas ?? {}).map(
+    ([name, schema]) => `<h3 id="schema-${name}">${escaped(name)}</h3>${json(schema)}`,
+  );
+  const { title, version, description = '' } = document.info;
+  return `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${escaped(title)}</title><style>${STYLE}</style>
+<h1>${escaped(title)} ${escaped(version)}</h1>
+<p>${escaped(description)} The document itself: <a href="/openapi.json">/openapi.json</a>.</p>
+${sections.join('\n')}
+<h2>Problems</h2><table>${problems.join('\n')}</table>
+<h2>Schemas</h2>${schemas.join('\n')}
+</html>`;
+}

@@ -1,0 +1,169 @@
+/** Operators: their registration, which is also their XMPP account, and how they are. */
+import { z } from '@hono/zod-openapi';
+import { operatorJid, Username } from '../actors/ids.ts';
+import type { TenantSettings } from '../actors/tenant.ts';
+import { AppError } from '../errors.ts';
+import type { OperatorView } from '../projections/operator-queries.ts';
+import type { Access, Caller } from './auth.ts';
+import { ACCEPTED, accept, originOf } from './commands.ts';
+import { type Api, endpoint } from './endpoint.ts';
+import { awaitPosition, ListQuery, OneQuery, pageSchema } from './reading.ts';
+import { filledLine, line } from './text.ts';
+
+const Availability = z.enum(['offline', 'available', 'away', 'busy']);
+
+const Operator = z
+  .object({
+    username: z.string(),
+    jid: z.string(),
+    lhcUserId: z.number(),
+    name: z.string().nullable(),
+    departments: z.array(z.string()),
+    capacity: z.number(),
+    availability: Availability,
+    sessions: z.array(
+      z.object({
+        resource: z.string(),
+        show: z.enum(['available', 'chat', 'away', 'xa', 'dnd']).nullable(),
+        status: z.string().nullable(),
+        responsive: z.boolean(),
+      }),
+    ),
+    chats: z.array(
+      z.object({
+        chatId: z.string(),
+        visitor: z.string(),
+        state: z.enum(['reserved', 'open']),
+        since: z.number(),
+      }),
+    ),
+    revision: z.number(),
+  } satisfies Record<keyof OperatorView | 'jid', z.ZodType>)
+  .openapi('Operator');
+
+const PutOperator = z
+  .strictObject({
+    lhcUserId: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
+    name: filledLine(128).optional(),
+    departments: z.array(filledLine(128)).max(100),
+    capacity: z.int().min(0).max(1000).optional(),
+    password: z
+      .string()
+      .min(1, 'is empty')
+      .max(256)
+      // RFC 7622 §4.1: an OpaqueString has no control characters.
+      .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'holds a control character')
+      .optional()
+      .openapi({ format: 'password', description: 'Applied to ejabberd at once, kept nowhere' }),
+    adopt: z.boolean().optional().openapi({
+      description: 'Take over an account that exists already; with the admin token only',
+    }),
+  })
+  .openapi('PutOperator');
+
+/** The usernames of operators are written by streams of this tenant alone: they are usernames. */
+const withJid = (tenant: TenantSettings, operator: OperatorView) => ({
+  ...operator,
+  jid: operatorJid(tenant, operator.username as Username),
+});
+
+/** The endpoints of operators. */
+export function operators(api: Api, access: Access<Caller>): void {
+  const { deps } = api;
+  const { projections, operatorAccounts } = deps;
+  const tag = 'Operators';
+  const path = '/v1/{tenant}/operators/{username}';
+  const params = z.object({ username: Username });
+
+  endpoint(
+    api,
+    {
+      method: 'put',
+      path,
+      operationId: 'putOperator',
+      tag,
+      summary: 'Register an operator, or change it',
+      description: 'Makes its XMPP account (a new one needs a password) and puts it on the roster.',
+      access,
+      params,
+      body: PutOperator,
+      command: true,
+      success: ACCEPTED,
+    },
+    (call) => {
+      const { caller, body } = call;
+      const origin = { ...originOf(api, call), admin: caller.admin };
+      const work = operatorAccounts.put(caller.tenant.id, call.params.username, body, origin);
+      return accept(api, 'Register', work);
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'delete',
+      path,
+      operationId: 'removeOperator',
+      tag,
+      summary: 'Remove an operator and its account',
+      access,
+      params,
+      command: true,
+      success: ACCEPTED,
+      problems: [404],
+    },
+    (call) => {
+      const { tenant } = call.caller;
+      const work = operatorAccounts.remove(tenant.id, call.params.username, originOf(api, call));
+      return accept(api, 'Remove', work);
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path,
+      operationId: 'getOperator',
+      tag,
+      summary: 'One operator',
+      access,
+      params,
+      query: OneQuery,
+      success: { status: 200, description: 'The operator', schema: Operator },
+      problems: [404, 503],
+    },
+    async ({ caller: { tenant }, params: { username }, query }) => {
+      await awaitPosition(deps, query);
+      const operator = projections.operators.get(tenant.id, username);
+      if (!operator) throw new AppError('not-found', 'this operator is not registered');
+      return { status: 200, json: withJid(tenant, operator) };
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/v1/{tenant}/operators',
+      operationId: 'listOperators',
+      tag,
+      summary: 'Operators by username',
+      access,
+      query: ListQuery.extend({
+        state: Availability.optional(),
+        department: line(128).optional(),
+        q: line(200).optional().openapi({ description: 'In the username or name' }),
+      }),
+      success: { status: 200, description: 'A page of them', schema: pageSchema(Operator) },
+      problems: [503],
+    },
+    async ({ caller: { tenant }, query }) => {
+      await awaitPosition(deps, query);
+      const position = projections.position();
+      const { items, next } = projections.operators.list({ ...query, tenant: tenant.id });
+      const found = items.map((operator) => withJid(tenant, operator));
+      return { status: 200, json: { items: found, next, position } };
+    },
+  );
+}

@@ -1,0 +1,57 @@
+/** What all queries have in common: how fresh their answer has to be, and how it is paged. */
+import { z } from '@hono/zod-openapi';
+import { AppError } from '../errors.ts';
+import type { Position } from '../eventstore/port.ts';
+import type { HttpDeps } from './deps.ts';
+
+const POSITION_WAIT_MS = 5000;
+
+const minPosition = z
+  .string()
+  .max(200)
+  .optional()
+  .openapi({ description: "A command's `position`: the answer has seen it, or is 503 `timeout`" });
+
+/** Query parameters of a single thing. */
+export const OneQuery = z.strictObject({ minPosition });
+
+/** Query parameters of every list. */
+export const ListQuery = z.strictObject({
+  minPosition,
+  cursor: z.string().max(500).optional().openapi({ description: '`next` of the page before' }),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+/** A page of a list, for the document. */
+export const pageSchema = <T extends z.ZodType>(item: T) =>
+  z.object({
+    items: z.array(item),
+    next: z.string().nullable().openapi({ description: '`cursor` of the next page' }),
+    position: z.string().nullable().openapi({ description: 'Up to here the log is in it' }),
+  });
+
+/**
+ * Waits until the read models are as fresh as was asked for.
+ * @throws {AppError} `timeout` when they are not in time; `invalid` for what is no position
+ */
+export async function awaitPosition(
+  { projections, store, positionWaitMs = POSITION_WAIT_MS }: HttpDeps,
+  { minPosition: text }: { readonly minPosition?: string | undefined },
+): Promise<void> {
+  if (text === undefined) return;
+  let position: Position;
+  try {
+    position = store.parsePosition(text);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'invalid') throw error;
+    throw new AppError('invalid', 'is no position of this event store', { field: 'minPosition' });
+  }
+  try {
+    await projections.waitFor(position, positionWaitMs);
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'timeout') throw error;
+    throw new AppError('timeout', 'the read models have not reached this position yet', {
+      field: 'minPosition',
+    });
+  }
+}

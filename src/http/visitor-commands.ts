@@ -1,0 +1,217 @@
+/** What a visitor's browser and LHC do: view pages, chat, leave. */
+import { z } from '@hono/zod-openapi';
+import { ChatId, VisitorKey } from '../actors/ids.ts';
+import { delaysOf } from '../actors/tenant.ts';
+import type { Profile } from '../actors/visitor.ts';
+import type { VisitorCommand } from '../actors/visitor-decisions.ts';
+import type { Origin } from '../runtime/types.ts';
+import type { Access, Caller } from './auth.ts';
+import { ACCEPTED, accept, originOf } from './commands.ts';
+import { type Answer, type Api, endpoint } from './endpoint.ts';
+import { pageDigest } from './page-digest.ts';
+import { filledLine, line, MessageBody, MessageId } from './text.ts';
+
+const Visitor = z.object({ key: VisitorKey });
+const VisitorChat = z.object({ key: VisitorKey, chatId: ChatId });
+
+const PageView = z
+  .strictObject({
+    page: filledLine(4096),
+    title: line(1024).optional(),
+    referrer: line(4096).optional(),
+    nick: line(128).optional(),
+    country: line(64).optional(),
+    city: line(128).optional(),
+    timezone: line(64).optional(),
+    visits: z.int().min(0).max(1_000_000_000).optional(),
+    department: line(128).optional(),
+    vid: z
+      .string()
+      .regex(/^[A-Za-z0-9]{0,64}$/, 'is letters and digits, at most 64')
+      .optional(),
+  })
+  .openapi('PageView');
+
+const StartChat = z
+  .strictObject({
+    chatId: ChatId,
+    department: line(128).optional(),
+    nick: line(128).optional(),
+    message: z.strictObject({ id: MessageId.optional(), body: MessageBody }).optional(),
+  })
+  .openapi('StartChat');
+
+const SendMessage = z
+  .strictObject({ id: MessageId.optional(), chatId: ChatId.optional(), body: MessageBody })
+  .openapi('SendMessage');
+
+const CloseChat = z
+  .strictObject({
+    by: z.enum(['visitor', 'operator', 'system']),
+    reason: line(200).optional(),
+  })
+  .openapi('CloseChat');
+
+/** What was told, without what was left out or left empty. */
+function profileOf(view: z.output<typeof PageView>): Profile {
+  const { department: _own, ...told } = view;
+  const profile = Object.entries(told).filter(([, value]) => value !== undefined && value !== '');
+  return Object.fromEntries(profile);
+}
+
+/** The endpoints that command a visitor. */
+export function visitorCommands(api: Api, access: Access<Caller>): void {
+  const { deps } = api;
+  const tag = 'Visitors';
+  const visitor = '/v1/{tenant}/visitors/{key}';
+
+  const order = (
+    caller: Caller,
+    name: VisitorKey,
+    command: VisitorCommand,
+    origin: Origin,
+  ): Promise<Answer> => {
+    const work = deps.dispatcher.dispatch(
+      caller.tenant.id,
+      { kind: 'visitor', name, command },
+      origin,
+    );
+    return accept(api, command.type, work);
+  };
+
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: `${visitor}/page-views`,
+      operationId: 'viewPage',
+      tag,
+      summary: 'The visitor views a page',
+      description: 'It appears to the operators, or its status is brought up to date.',
+      access,
+      params: Visitor,
+      body: PageView,
+      command: true,
+      success: ACCEPTED,
+    },
+    (call) => {
+      const { caller, params, body } = call;
+      const { tenant } = caller;
+      const profile = profileOf(body);
+      const department = body.department || null;
+      const digest = pageDigest(deps.digestKey, tenant.id, params.key, department, profile);
+      const command: VisitorCommand = {
+        type: 'ViewPage',
+        digest,
+        department,
+        delays: delaysOf(tenant),
+        profile,
+      };
+      return order(caller, params.key, command, originOf(api, call));
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: `${visitor}/chats`,
+      operationId: 'startChat',
+      tag,
+      summary: 'The visitor starts a chat',
+      description: 'It is routed to an operator of the department, unless one has invited it.',
+      access,
+      params: Visitor,
+      body: StartChat,
+      command: true,
+      success: ACCEPTED,
+    },
+    (call) => {
+      const { caller, params, body } = call;
+      const { message } = body;
+      const command: VisitorCommand = {
+        type: 'StartChat',
+        chatId: body.chatId,
+        department: body.department || null,
+        delays: delaysOf(caller.tenant),
+        nick: body.nick || undefined,
+        message: message && { id: message.id ?? deps.newId(), body: message.body },
+      };
+      return order(caller, params.key, command, originOf(api, call, message?.id));
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: `${visitor}/messages`,
+      operationId: 'sendMessage',
+      tag,
+      summary: 'The visitor writes to its operator',
+      access,
+      params: Visitor,
+      body: SendMessage,
+      command: true,
+      success: ACCEPTED,
+      problems: [404],
+    },
+    (call) => {
+      const { caller, params, body } = call;
+      const command: VisitorCommand = {
+        type: 'SendMessage',
+        messageId: body.id ?? deps.newId(),
+        chatId: body.chatId ?? null,
+        body: body.body,
+      };
+      return order(caller, params.key, command, originOf(api, call, body.id));
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: `${visitor}/chats/{chatId}/close`,
+      operationId: 'closeChat',
+      tag,
+      summary: 'The chat is over',
+      access,
+      params: VisitorChat,
+      body: CloseChat,
+      command: true,
+      success: ACCEPTED,
+      problems: [404],
+    },
+    (call) => {
+      const { chatId, key } = call.params;
+      const { by, reason } = call.body;
+      const command: VisitorCommand = { type: 'CloseChat', chatId, by, reason: reason || null };
+      return order(call.caller, key, command, originOf(api, call));
+    },
+  );
+
+  for (const leave of [
+    {
+      method: 'post',
+      path: `${visitor}/timeout`,
+      operationId: 'timeOutVisitor',
+      summary: 'The visitor is gone',
+      command: { type: 'TimeOut' },
+    },
+    {
+      method: 'delete',
+      path: visitor,
+      operationId: 'cleanUpVisitor',
+      summary: 'Clean up now: close its chat, remove its account',
+      command: { type: 'CleanUp' },
+    },
+  ] as const) {
+    const { command, ...spec } = leave;
+    endpoint(
+      api,
+      { ...spec, tag, access, params: Visitor, command: true, success: ACCEPTED, problems: [404] },
+      (call) => order(call.caller, call.params.key, command, originOf(api, call)),
+    );
+  }
+}

@@ -1,0 +1,140 @@
+/** Questions about visitors, answered from the read models. */
+import { z } from '@hono/zod-openapi';
+import { ChatId, Username, VisitorKey, visitorJid } from '../actors/ids.ts';
+import type { TenantSettings } from '../actors/tenant.ts';
+import { AppError } from '../errors.ts';
+import type { MessageView } from '../projections/messages.ts';
+import { VISITOR_STATES, type VisitorView } from '../projections/visitor-queries.ts';
+import type { Access, Caller } from './auth.ts';
+import { type Api, endpoint } from './endpoint.ts';
+import { awaitPosition, ListQuery, OneQuery, pageSchema } from './reading.ts';
+import { line } from './text.ts';
+
+const told = z.string().nullable();
+
+const Visitor = z
+  .object({
+    key: z.string(),
+    jid: z.string(),
+    presence: z.enum(['online', 'timedOut', 'cleanedUp']),
+    conversation: z.enum(['none', 'invited', 'waiting', 'chatting']),
+    chatId: z.string().nullable(),
+    operator: z.string().nullable(),
+    department: told,
+    nick: told,
+    page: told,
+    title: told,
+    referrer: told,
+    country: told,
+    city: told,
+    timezone: told,
+    visits: z.number().nullable(),
+    loggedIn: z.boolean(),
+    arrivedAt: z.number().openapi({ description: 'ms since 1970' }),
+    lastSeen: z.number().openapi({ description: 'ms since 1970' }),
+    revision: z.number(),
+  } satisfies Record<keyof VisitorView | 'jid', z.ZodType>)
+  .openapi('Visitor');
+
+const Message = z
+  .object({
+    id: z.string(),
+    chatId: z.string().nullable(),
+    direction: z.enum(['visitor', 'operator']),
+    kind: z.enum(['chat', 'invitation']),
+    operator: z.string().nullable(),
+    body: z.string().nullable(),
+    at: z.number().openapi({ description: 'ms since 1970' }),
+    state: z.enum(['sent', 'taken', 'delivered', 'failed', 'received']),
+    reason: z.string().nullable(),
+    revision: z.number(),
+  } satisfies Record<keyof MessageView, z.ZodType>)
+  .openapi('Message');
+
+const VisitorsQuery = ListQuery.extend({
+  state: z.enum(VISITOR_STATES).optional(),
+  department: line(128).optional(),
+  operator: Username.optional(),
+  q: line(200).optional().openapi({ description: 'In the key, nick, page, title, country, city' }),
+});
+
+/** The keys of visitors are written by streams of this tenant alone: they are keys. */
+const withJid = (tenant: TenantSettings, visitor: VisitorView) => ({
+  ...visitor,
+  jid: visitorJid(tenant, visitor.key as VisitorKey),
+});
+
+/** The endpoints that ask about visitors. */
+export function visitorQueries(api: Api, access: Access<Caller>): void {
+  const { deps } = api;
+  const { projections } = deps;
+  const tag = 'Visitors';
+  const unknown = () => new AppError('not-found', 'this visitor is not known');
+
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/v1/{tenant}/visitors',
+      operationId: 'listVisitors',
+      tag,
+      summary: 'Visitors, the most recently arrived first',
+      access,
+      query: VisitorsQuery,
+      success: { status: 200, description: 'A page of them', schema: pageSchema(Visitor) },
+      problems: [503],
+    },
+    async ({ caller: { tenant }, query }) => {
+      await awaitPosition(deps, query);
+      const position = projections.position();
+      const { items, next } = projections.visitors.list({ ...query, tenant: tenant.id });
+      const visitors = items.map((visitor) => withJid(tenant, visitor));
+      return { status: 200, json: { items: visitors, next, position } };
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/v1/{tenant}/visitors/{key}',
+      operationId: 'getVisitor',
+      tag,
+      summary: 'One visitor',
+      access,
+      params: z.object({ key: VisitorKey }),
+      query: OneQuery,
+      success: { status: 200, description: 'The visitor', schema: Visitor },
+      problems: [404, 503],
+    },
+    async ({ caller: { tenant }, params, query }) => {
+      await awaitPosition(deps, query);
+      const visitor = projections.visitors.get(tenant.id, params.key);
+      if (!visitor) throw unknown();
+      return { status: 200, json: withJid(tenant, visitor) };
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/v1/{tenant}/visitors/{key}/messages',
+      operationId: 'listMessages',
+      tag,
+      summary: 'Messages of and to a visitor, the oldest first',
+      access,
+      params: z.object({ key: VisitorKey }),
+      query: ListQuery.extend({ chatId: ChatId.optional() }),
+      success: { status: 200, description: 'A page of them', schema: pageSchema(Message) },
+      problems: [404, 503],
+    },
+    async ({ caller: { tenant }, params, query }) => {
+      await awaitPosition(deps, query);
+      const position = projections.position();
+      if (!projections.visitors.get(tenant.id, params.key)) throw unknown();
+      const filter = { ...query, tenant: tenant.id, visitor: params.key };
+      return { status: 200, json: { ...projections.messages.list(filter), position } };
+    },
+  );
+}

@@ -1,0 +1,138 @@
+/** What was said: a visitor's messages and those of operators to it, in the order of the visitor's stream. */
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import type { OpenedVisitorFact, Recorded } from './facts.ts';
+import { decodeCursor, hashRows, type Page, type PageRequest, pageOf } from './table.ts';
+
+export const MESSAGES_VERSION = 1;
+export const MESSAGES_TABLES = ['messages'];
+
+export const MESSAGES_SCHEMA = `
+  CREATE TABLE messages (
+    tenant TEXT NOT NULL,
+    visitor TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    chat_id TEXT,
+    direction TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    operator TEXT,
+    body TEXT,
+    at INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT,
+    PRIMARY KEY (tenant, visitor, revision)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX messages_open ON messages (tenant, visitor, id) WHERE state IN ('sent', 'taken');
+`;
+
+export interface MessageView {
+  readonly id: string;
+  readonly chatId: string | null;
+  readonly direction: 'visitor' | 'operator';
+  /** Of an operator's message: whether it invites or answers in a chat. */
+  readonly kind: 'chat' | 'invitation';
+  /** Who wrote it, or had the chat when the visitor wrote it; null while nobody has. */
+  readonly operator: string | null;
+  /** null when the person was erased. */
+  readonly body: string | null;
+  /** ms since 1970 */
+  readonly at: number;
+  /** A visitor's message: sent, taken by ejabberd, delivered to the operator's client, failed. */
+  readonly state: 'sent' | 'taken' | 'delivered' | 'failed' | 'received';
+  /** Why it failed. */
+  readonly reason: string | null;
+  /** Of the visitor's stream: the order of the conversation. */
+  readonly revision: number;
+}
+
+export interface MessageFilter extends PageRequest {
+  readonly tenant: string;
+  readonly visitor: string;
+  readonly chatId?: string | undefined;
+}
+
+export interface MessageQueries {
+  /** The oldest first. */
+  list(filter: MessageFilter): Page<MessageView>;
+  /** Of all rows. */
+  hash(): string;
+}
+
+/** Moves the messages of a visitor by one fact. Reads the visitor's row: apply to visitors first. */
+export function applyToMessages(db: DatabaseSync) {
+  const insert = (values: string) =>
+    db.prepare(
+      `INSERT OR REPLACE INTO messages
+         (tenant, visitor, revision, id, chat_id, at, body, direction, kind, state, operator)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ${values})`,
+    );
+  const send = insert(
+    `'visitor', 'chat', 'sent', (SELECT operator FROM visitors WHERE tenant = ? AND key = ?)`,
+  );
+  const receive = insert(`'operator', ?, 'received', ?`);
+  const assign = db.prepare(
+    `UPDATE messages SET operator = ? WHERE tenant = ? AND visitor = ? AND chat_id = ?
+       AND operator IS NULL AND state IN ('sent', 'taken')`,
+  );
+  // A message has at most one final outcome: what is no longer open stays as it is.
+  const outcome = db.prepare(
+    `UPDATE messages SET state = ?, reason = ? WHERE tenant = ? AND visitor = ? AND id = ?
+       AND state IN ('sent', 'taken')`,
+  );
+
+  return (fact: OpenedVisitorFact, { tenant, name, revision, at }: Recorded) => {
+    const settle = (ids: readonly string[], state: string, reason: string | null) => {
+      for (const id of ids) outcome.run(state, reason, tenant, name, id);
+    };
+    switch (fact.type) {
+      case 'VisitorMessageSent': {
+        const { chatId, messageId } = fact.data;
+        const body = fact.personal?.body ?? null;
+        send.run(tenant, name, revision, messageId, chatId, at, body, tenant, name);
+        return;
+      }
+      case 'OperatorMessageReceived': {
+        const { operator, chatId, messageId, invitation } = fact.data;
+        const body = fact.personal?.body ?? null;
+        const kind = invitation ? 'invitation' : 'chat';
+        receive.run(tenant, name, revision, messageId, chatId, at, body, kind, operator);
+        return;
+      }
+      case 'ChatAssigned':
+        assign.run(fact.data.operator, tenant, name, fact.data.chatId);
+        return;
+      case 'MessageTaken':
+        return settle(fact.data.messageIds, 'taken', null);
+      case 'MessageDelivered':
+        return settle(fact.data.messageIds, 'delivered', null);
+      case 'MessageFailed':
+        return settle([fact.data.messageId], 'failed', fact.data.reason);
+      default:
+        return;
+    }
+  };
+}
+
+const COLUMNS = `id, chat_id AS chatId, direction, kind, operator, body, at, state, reason, revision`;
+
+// The columns above are the view by name, and the table's types are strict.
+const viewOf = (row: Record<string, SQLOutputValue>) => ({ ...row }) as unknown as MessageView;
+
+export function messageQueries(db: DatabaseSync): MessageQueries {
+  return {
+    list: ({ tenant, visitor, chatId, cursor, limit }) => {
+      const [revision = -1] = cursor ? decodeCursor(cursor, ['number']) : [];
+      const values: SQLInputValue[] = [tenant, visitor, revision];
+      if (chatId) values.push(chatId);
+      const rows = db
+        .prepare(
+          `SELECT ${COLUMNS} FROM messages
+           WHERE tenant = ? AND visitor = ? AND revision > ? ${chatId ? 'AND chat_id = ?' : ''}
+           ORDER BY revision LIMIT ?`,
+        )
+        .all(...values, limit + 1);
+      return pageOf(rows.map(viewOf), limit, (message) => [message.revision]);
+    },
+    hash: () => hashRows(db, [{ name: 'messages', key: 'tenant, visitor, revision' }]),
+  };
+}

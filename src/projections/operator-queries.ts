@@ -1,0 +1,122 @@
+/** Questions to the read model of operators. */
+import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import type { Availability, Show } from '../actors/operator.ts';
+import {
+  containing,
+  decodeCursor,
+  hashRows,
+  type Page,
+  type PageRequest,
+  pageOf,
+} from './table.ts';
+
+export interface OperatorView {
+  readonly username: string;
+  readonly lhcUserId: number;
+  readonly name: string | null;
+  readonly departments: readonly string[];
+  readonly capacity: number;
+  readonly availability: Availability;
+  readonly sessions: readonly {
+    readonly resource: string;
+    readonly show: Show;
+    readonly status: string | null;
+    /** It answers pings. */
+    readonly responsive: boolean;
+  }[];
+  readonly chats: readonly {
+    readonly chatId: string;
+    readonly visitor: string;
+    /** Reserved: not yet confirmed on the visitor's side. */
+    readonly state: 'reserved' | 'open';
+    /** ms since 1970 */
+    readonly since: number;
+  }[];
+  /** Of the operator's stream. */
+  readonly revision: number;
+}
+
+export interface OperatorFilter extends PageRequest {
+  readonly tenant: string;
+  readonly state?: Availability | undefined;
+  readonly department?: string | undefined;
+  /** Somewhere in the username or name. */
+  readonly q?: string | undefined;
+}
+
+export interface OperatorQueries {
+  /** Registered operators by username. */
+  list(filter: OperatorFilter): Page<OperatorView>;
+  /** null when it is not registered. */
+  get(tenant: string, username: string): OperatorView | null;
+  /** Of all rows. */
+  hash(): string;
+}
+
+const COLUMNS = `username, lhc_user_id AS lhcUserId, name, departments, capacity, availability, revision`;
+
+export function operatorQueries(db: DatabaseSync): OperatorQueries {
+  const one = db.prepare(
+    `SELECT ${COLUMNS} FROM operators WHERE tenant = ? AND username = ? AND registered = 1`,
+  );
+  const sessions = db.prepare(
+    `SELECT resource, show, status, responsive FROM operator_sessions
+     WHERE tenant = ? AND username = ? ORDER BY session`,
+  );
+  const chats = db.prepare(
+    `SELECT chat_id AS chatId, visitor, iif(open = 1, 'open', 'reserved') AS state, at AS since
+     FROM operator_chats WHERE tenant = ? AND username = ? ORDER BY at, chat_id`,
+  );
+  // The columns are the view by name, the tables' types are strict, and departments were written as JSON.
+  const viewOf = (tenant: string, row: Record<string, SQLOutputValue>): OperatorView => {
+    const username = String(row.username);
+    return {
+      ...row,
+      departments: JSON.parse(String(row.departments)),
+      sessions: sessions
+        .all(tenant, username)
+        .map((session) => ({ ...session, responsive: session.responsive === 1 })),
+      chats: chats.all(tenant, username),
+    } as unknown as OperatorView;
+  };
+
+  return {
+    get: (tenant, username) => {
+      const row = one.get(tenant, username);
+      return row ? viewOf(tenant, row) : null;
+    },
+    list: ({ tenant, state, department, q, cursor, limit }) => {
+      const where = ['tenant = ?', 'registered = 1'];
+      const values: SQLInputValue[] = [tenant];
+      const filter = (condition: string, ...operands: SQLInputValue[]) => {
+        where.push(condition);
+        values.push(...operands);
+      };
+      if (state) filter('availability = ?', state);
+      if (department) {
+        filter('EXISTS (SELECT 1 FROM json_each(departments) WHERE value = ?)', department);
+      }
+      if (q) {
+        const found = containing(q);
+        filter(`(username LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\')`, found, found);
+      }
+      if (cursor) filter('username > ?', ...decodeCursor(cursor, ['string']));
+      const rows = db
+        .prepare(
+          `SELECT ${COLUMNS} FROM operators WHERE ${where.join(' AND ')} ORDER BY username LIMIT ?`,
+        )
+        .all(...values, limit + 1);
+      return pageOf(
+        rows.map((row) => viewOf(tenant, row)),
+        limit,
+        ({ username }) => [username],
+      );
+    },
+    hash: () =>
+      hashRows(db, [
+        { name: 'operators', key: 'tenant, username' },
+        { name: 'operator_sessions', key: 'tenant, username, session' },
+        { name: 'operator_chats', key: 'tenant, username, chat_id' },
+      ]),
+  };
+}
