@@ -47,7 +47,7 @@ export const encodeAppend = (
   checkExpected(expected);
   if (events.length === 0) throw invalid('events', 'must not be empty');
   const encoded = events.map(encodeEvent);
-  if (new Set(events.map((event) => event.id)).size !== events.length) {
+  if (events.length > 1 && new Set(events.map((event) => event.id)).size !== events.length) {
     throw invalid('events', 'have the same id twice');
   }
   const bytes = encoded.reduce((sum, event) => sum + event.bytes, 0);
@@ -64,7 +64,7 @@ export const encodeAppend = (
 const encodeEvent = (event: NewEvent): { event: EncodedEvent; bytes: number } => {
   const { id, type, schemaVersion, data, personal, metadata } = event;
   if (!UUID.test(id)) throw invalid('id', 'must be a UUID in lower case');
-  if (type === '' || type.length > MAX_NAME)
+  if (type === '' || type.length > MAX_NAME || CONTROL.test(type))
     throw invalid('type', `needs 1 to ${MAX_NAME} characters`);
   const body = JSON.stringify({ schemaVersion, data, personal, metadata } satisfies Body);
   // As JSON.stringify(event) would have it: the body, and `"id":"…",` and `"type":"…",`.

@@ -41,10 +41,18 @@ export type Answer =
 
 /** Jobs are numbered from 0 in the order they are sent; `first` is the number of the first one here. */
 export type ToWriter =
-  | { readonly kind: 'jobs'; readonly first: number; readonly jobs: readonly Job[] }
+  | { readonly kind: 'appends'; readonly first: number; readonly packed: string }
+  | { readonly kind: 'other'; readonly n: number; readonly job: RemoveJob | ProbeJob }
   | { readonly kind: 'close' };
 
 export type FromWriter =
   | { readonly kind: 'ready'; readonly head: number }
-  /** Answers to consecutive jobs, from number `first`. */
-  | { readonly kind: 'answers'; readonly first: number; readonly answers: readonly Answer[] };
+  /** Answers to consecutive appends, from number `first`. */
+  | { readonly kind: 'answers'; readonly first: number; readonly packed: Float64Array }
+  | {
+      readonly kind: 'failed';
+      readonly first: number;
+      readonly count: number;
+      readonly reason: string;
+    }
+  | { readonly kind: 'done'; readonly n: number };

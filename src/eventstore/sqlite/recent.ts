@@ -1,7 +1,7 @@
 import type { RecordedEvent } from '../port.ts';
 import { decodeEvent } from './encode.ts';
 import type { Positions } from './position.ts';
-import type { EncodedEvent } from './protocol.ts';
+import type { AppendJob, EncodedEvent } from './protocol.ts';
 import type { Page, PageOptions } from './reader.ts';
 
 /**
@@ -10,7 +10,7 @@ import type { Page, PageOptions } from './reader.ts';
  */
 export interface Recent {
   /** Takes the next events of the log; when they do not follow, what is held is let go of. */
-  push(stream: string, events: readonly EncodedEvent[], lastRevision: number, last: number): void;
+  push(job: AppendJob, last: { readonly revision: number; readonly position: number }): void;
   /** What follows a position; undefined when that is further back than what is held. */
   page(options: PageOptions): Page | undefined;
   /** Lets go of everything; what comes next follows `head`. */
@@ -24,10 +24,10 @@ interface Entry {
   event?: RecordedEvent;
 }
 
-const MAX_EVENTS = 4096;
-const MAX_CHARS = 8 * 1024 * 1024;
+const MAX_EVENTS = 2048;
+const MAX_CHARS = 4 * 1024 * 1024;
 
-/** Holds up to 4,096 events or 8 Mi characters; whoever is slower reads pages of the file. */
+/** Holds up to 2,048 events or 4 Mi characters; whoever is slower reads pages of the file. */
 export const createRecent = (positions: Positions): Recent => {
   let entries: Entry[] = [];
   let from = 0;
@@ -58,11 +58,11 @@ export const createRecent = (positions: Positions): Recent => {
 
   return {
     reset,
-    push: (stream, events, lastRevision, last) => {
-      const before = last - events.length;
+    push: ({ stream, events }, last) => {
+      const before = last.position - events.length;
       if (before !== from + entries.length) reset(before);
       events.forEach((encoded, i) => {
-        entries.push({ encoded, stream, revision: lastRevision - events.length + 1 + i });
+        entries.push({ encoded, stream, revision: last.revision - events.length + 1 + i });
         chars += encoded.body.length;
       });
       while (entries.length > MAX_EVENTS || chars > MAX_CHARS) shrink();

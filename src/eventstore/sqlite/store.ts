@@ -5,17 +5,12 @@ import { type AppendResult, type EventStore, WrongExpectedRevision } from '../po
 import { checkStream, encodeAppend } from './encode.ts';
 import { lockForWriting } from './lock.ts';
 import { createPositions } from './position.ts';
-import type { Answer, AppendJob } from './protocol.ts';
+import type { Answer, AppendJob, Job } from './protocol.ts';
 import { createReader } from './reader.ts';
 import { createRecent } from './recent.ts';
 import { lastPosition, logId, openLog } from './schema.ts';
 import { createHead, follow } from './subscription.ts';
-import {
-  type Answered,
-  spawnWriter,
-  startWriterThread,
-  type WriterThread,
-} from './writer-thread.ts';
+import { spawnWriter, startWriterThread, type WriterThread } from './writer-thread.ts';
 
 export interface SqliteEventStoreOptions {
   /** For a second process beside the one that writes (the command line): appends are refused. */
@@ -67,21 +62,18 @@ const connect = async (
   };
   restart(lastPosition(db));
 
-  const onAnswers = (answered: readonly Answered[]): void => {
-    let last = head.get();
-    for (const { job, answer } of answered) {
-      if (job.kind === 'append' && answer.kind === 'appended') {
-        recent.push(job.stream, job.events, answer.revision, answer.position);
-        last = answer.position;
-      }
-      // What was removed is not handed out from memory either.
-      if (job.kind === 'remove') recent.reset(last);
+  const onAnswer = (job: Job, answer: Answer): void => {
+    if (job.kind === 'append' && answer.kind === 'appended') {
+      // Kept only when somebody follows: what survives a while is dear to the garbage collector.
+      if (head.followers > 0) recent.push(job, answer);
+      head.set(answer.position);
     }
-    head.set(last);
+    // What was removed is not handed out from memory either.
+    if (job.kind === 'remove') recent.reset(head.get());
   };
 
   const writer: WriterThread | undefined = spawn
-    ? await startWriterThread({ spawn, onReady: restart, onAnswers })
+    ? await startWriterThread({ spawn, onReady: restart, onAnswer })
     : undefined;
   const poll = (): void => {
     try {

@@ -13,6 +13,8 @@ export interface Head {
   /** Nobody waits any more. */
   close(): void;
   readonly closed: boolean;
+  /** How many subscriptions are running. */
+  followers: number;
 }
 
 export const createHead = (): Head => {
@@ -24,6 +26,7 @@ export const createHead = (): Head => {
     waiting.clear();
   };
   return {
+    followers: 0,
     get: () => head,
     set: (position) => {
       if (position === head) return;
@@ -73,18 +76,23 @@ export async function* follow(
       },
     );
   }
-  let live = false;
-  while (!signal.aborted && !head.closed) {
-    if (live && at >= head.get()) {
-      await head.moved(signal);
-      continue;
+  head.followers += 1;
+  try {
+    let live = false;
+    while (!signal.aborted && !head.closed) {
+      if (live && at >= head.get()) {
+        await head.moved(signal);
+        continue;
+      }
+      const upTo = head.get();
+      const { events, through } = page({ after: at, upTo, prefixes, limit: batch });
+      at = through;
+      live = at >= upTo;
+      // Also when nothing matched: `through` is a checkpoint.
+      yield { events, through: positions.format(at), live };
+      if (!live) await new Promise(setImmediate);
     }
-    const upTo = head.get();
-    const { events, through } = page({ after: at, upTo, prefixes, limit: batch });
-    at = through;
-    live = at >= upTo;
-    // Also when nothing matched: `through` is a checkpoint.
-    yield { events, through: positions.format(at), live };
-    if (!live) await new Promise(setImmediate);
+  } finally {
+    head.followers -= 1;
   }
 }

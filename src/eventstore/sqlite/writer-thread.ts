@@ -1,10 +1,11 @@
 import { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../../errors.ts';
+import { joinPacked, packAppend, unpackAnswers } from './packing.ts';
 import type { Answer, FromWriter, Job, ToWriter } from './protocol.ts';
 
 export interface WriterThread {
   /**
-   * Sends a job; those of one turn of the event loop go in one message.
+   * Sends a job; appends of one turn of the event loop go together, some dozens in a message.
    * @throws {AppError} `unavailable` while the thread is away, or when it went away before it answered (then the
    *   outcome is unknown); `overloaded` when too much is waiting
    */
@@ -18,13 +19,8 @@ export interface WriterThreadOptions {
   readonly spawn: () => Worker;
   /** The thread has opened the log: `head` is its last position. Called again after each restart. */
   readonly onReady: (head: number) => void;
-  /** Called with what was answered together, before the senders are. */
-  readonly onAnswers: (answered: readonly Answered[]) => void;
-}
-
-export interface Answered {
-  readonly job: Job;
-  readonly answer: Answer;
+  /** Called in the order of the log, before the sender knows. */
+  readonly onAnswer: (job: Job, answer: Answer) => void;
 }
 
 interface Pending {
@@ -37,6 +33,11 @@ interface Pending {
 /** More is refused: at 20,000 appends/s this is some 2 s of waiting. */
 const MAX_WAITING = 40_000;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+/**
+ * Appends of one turn that go before the turn is over, so that the writer works while the rest is encoded: with 256 at
+ * once 0.85 of the bare rate instead of 0.6; with 64, 0.78 instead of 0.7; 16 a message were not better.
+ */
+const MESSAGE = 32;
 const RESTART_MS = { first: 50, most: 5000 };
 
 /** Starts writer.ts on a thread of its own. */
@@ -49,11 +50,11 @@ export const spawnWriter = (path: string): Worker =>
  * @throws {AppError} `unavailable` when the thread cannot open the log the first time
  */
 export const startWriterThread = async (options: WriterThreadOptions): Promise<WriterThread> => {
-  const { spawn, onReady, onAnswers } = options;
+  const { spawn, onReady, onAnswer } = options;
   const pending = new Map<number, Pending>();
   let waitingBytes = 0;
   let sent = 0;
-  let outbox: Job[] = [];
+  let outbox: string[] = [];
   let state: 'starting' | 'up' | 'closed' = 'starting';
   let reason = 'it is starting';
   let restartMs = RESTART_MS.first;
@@ -68,7 +69,7 @@ export const startWriterThread = async (options: WriterThreadOptions): Promise<W
 
   const flush = (): void => {
     if (outbox.length === 0) return;
-    post({ kind: 'jobs', first: sent, jobs: outbox });
+    post({ kind: 'appends', first: sent, packed: joinPacked(outbox) });
     sent += outbox.length;
     outbox = [];
   };
@@ -83,22 +84,32 @@ export const startWriterThread = async (options: WriterThreadOptions): Promise<W
 
   const answered = (first: number, answers: readonly Answer[]): void => {
     restartMs = RESTART_MS.first;
-    const settled = answers.flatMap((answer, i) => {
+    answers.forEach((answer, i) => {
       const found = take(first + i);
-      return found === undefined ? [] : [{ ...found, answer }];
+      if (found === undefined) return;
+      onAnswer(found.job, answer);
+      found.resolve(answer);
     });
-    onAnswers(settled);
-    for (const { resolve, answer } of settled) resolve(answer);
   };
 
   const receive = (message: FromWriter): void => {
-    if (message.kind === 'answers') {
-      answered(message.first, message.answers);
-      return;
+    switch (message.kind) {
+      case 'answers':
+        answered(message.first, unpackAnswers(message.packed));
+        break;
+      case 'done':
+        answered(message.n, [{ kind: 'done' }]);
+        break;
+      case 'failed': {
+        const { first, count, reason: why } = message;
+        answered(first, new Array<Answer>(count).fill({ kind: 'failed', reason: why }));
+        break;
+      }
+      case 'ready':
+        state = 'up';
+        onReady(message.head);
+        started.resolve();
     }
-    state = 'up';
-    onReady(message.head);
-    started.resolve();
   };
 
   const died = (why: string): void => {
@@ -145,8 +156,16 @@ export const startWriterThread = async (options: WriterThreadOptions): Promise<W
       const { promise, resolve, reject } = Promise.withResolvers<Answer>();
       pending.set(sent + outbox.length, { job, bytes, resolve, reject });
       waitingBytes += bytes;
-      // The check phase comes after all sockets that are ready were read: their appends go together.
-      if (outbox.push(job) === 1) setImmediate(flush);
+      if (job.kind === 'append') {
+        // The check phase comes after all sockets that are ready were read: their appends go together.
+        const waiting = outbox.push(packAppend(job));
+        if (waiting === 1) setImmediate(flush);
+        if (waiting >= MESSAGE) flush();
+      } else {
+        flush();
+        post({ kind: 'other', n: sent, job });
+        sent += 1;
+      }
       return promise;
     },
     close: async () => {

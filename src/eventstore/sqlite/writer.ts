@@ -5,7 +5,8 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
 import { createLogWriter, type LogWriter } from './log.ts';
-import type { Answer, AppendJob, FromWriter, Job, RemoveJob, ToWriter } from './protocol.ts';
+import { packAnswers, unpackAppends } from './packing.ts';
+import type { AppendJob, FromWriter, Job, RemoveJob, ToWriter } from './protocol.ts';
 import { createRemoval, type Removal } from './removal.ts';
 import { openLog } from './schema.ts';
 
@@ -44,8 +45,11 @@ let retry: NodeJS.Timeout | undefined;
 
 const send = (message: FromWriter): void => port.postMessage(message);
 
-const answer = (n: number | null, ...answers: Answer[]): void => {
-  if (n !== null) send({ kind: 'answers', first: n, answers });
+/** Answers a removal or a probe; null succeeded. */
+const answer = (n: number | null, failure: string | null): void => {
+  if (n === null) return;
+  if (failure === null) send({ kind: 'done', n });
+  else send({ kind: 'failed', first: n, count: 1, reason: failure });
 };
 
 const connect = (): Connection => {
@@ -93,37 +97,36 @@ const takeGroup = (): { first: number; jobs: AppendJob[] } => {
 
 const commitGroup = (): void => {
   const { first, jobs } = takeGroup();
-  const answers = attempt(
-    ({ log }) => log.commit(jobs),
-    (reason) => jobs.map((): Answer => ({ kind: 'failed', reason })),
+  attempt(
+    ({ log }) => send({ kind: 'answers', first, packed: packAnswers(log.commit(jobs)) }),
+    (reason) => send({ kind: 'failed', first, count: jobs.length, reason }),
   );
-  answer(first, ...answers);
 };
 
 const remove = (n: number, { stream, before }: RemoveJob): void => {
-  const result = attempt<Answer>(
+  const failure = attempt<string | null>(
     ({ log, removal }) => {
       removal.hide(stream, before);
       log.forget(stream);
-      return { kind: 'done' };
+      return null;
     },
-    (reason) => ({ kind: 'failed', reason }),
+    (reason) => reason,
   );
   // A deletion is answered when nothing of it is left in the file.
-  const later = before === null && result.kind === 'done';
-  if (result.kind === 'done') removing.push({ stream, n: later ? n : null });
-  if (!later) answer(n, result);
+  const later = before === null && failure === null;
+  if (failure === null) removing.push({ stream, n: later ? n : null });
+  if (!later) answer(n, failure);
 };
 
 const probe = (n: number): void => {
-  const result = attempt<Answer>(
+  const failure = attempt<string | null>(
     ({ removal }) => {
       if (failing) removal.probe();
-      return { kind: 'done' };
+      return null;
     },
-    (reason) => ({ kind: 'failed', reason }),
+    (reason) => reason,
   );
-  answer(n, result);
+  answer(n, failure);
 };
 
 /** Removes a slice, between the appends. @returns false when it has to be tried again later */
@@ -136,11 +139,11 @@ const removeSlice = (): boolean => {
       removing.shift();
       log.forget(first.stream);
       truncateLog();
-      answer(first.n, { kind: 'done' });
+      answer(first.n, null);
       return true;
     },
     (reason) => {
-      answer(first.n, { kind: 'failed', reason });
+      answer(first.n, reason);
       first.n = null;
       return false;
     },
@@ -167,8 +170,18 @@ const finish = (): void => {
 };
 
 const receive = (message: ToWriter): void => {
-  if (message.kind === 'close') closing = true;
-  else message.jobs.forEach((job, i) => void waiting.push({ n: message.first + i, job }));
+  switch (message.kind) {
+    case 'appends':
+      unpackAppends(message.packed).forEach((job, i) => {
+        waiting.push({ n: message.first + i, job });
+      });
+      break;
+    case 'other':
+      waiting.push(message);
+      break;
+    case 'close':
+      closing = true;
+  }
 };
 
 /** One transaction of appends and one slice of a removal; everything that has arrived goes into it. */

@@ -1,0 +1,82 @@
+/**
+ * Appends and their answers on their way between the threads. Cloning 64 appends as objects took 190 µs there and
+ * back, as one string 41 µs; their answers 130 µs, as one array of numbers 28 µs (a commit of 64 takes some 1 ms).
+ */
+import type { ExpectedRevision } from '../port.ts';
+import type { Answer, AppendJob, EncodedEvent } from './protocol.ts';
+
+/** Neither JSON nor a name that passed encode.ts has it. */
+const SEPARATOR = '\n';
+
+export const packAppend = ({ stream, expected, events }: AppendJob): string => {
+  let text = `${stream}\n${expected}\n${events.length}`;
+  for (const { id, type, body } of events) text += `\n${id}\n${type}\n${body}`;
+  return text;
+};
+
+/** Puts several packed appends together. */
+export const joinPacked = (packed: readonly string[]): string => packed.join(SEPARATOR);
+
+export const unpackAppends = (packed: string): AppendJob[] => {
+  const fields = packed.split(SEPARATOR);
+  const jobs: AppendJob[] = [];
+  let at = 0;
+  const next = (): string => {
+    const field = fields[at];
+    if (field === undefined) throw new Error('a packed append ends too early');
+    at += 1;
+    return field;
+  };
+  while (at < fields.length) {
+    const stream = next();
+    const expected = unpackExpected(next());
+    const events: EncodedEvent[] = [];
+    for (let left = Number(next()); left > 0; left -= 1) {
+      events.push({ id: next(), type: next(), body: next() });
+    }
+    jobs.push({ kind: 'append', stream, expected, events });
+  }
+  return jobs;
+};
+
+const unpackExpected = (text: string): ExpectedRevision =>
+  text === 'any' || text === 'no-stream' || text === 'exists' ? text : Number(text);
+
+const KINDS: readonly Answer['kind'][] = ['appended', 'repeated', 'conflict', 'duplicate'];
+/** Numbers of one answer: which of KINDS, revision (-1: none), position. */
+const WIDTH = 3;
+
+/** For answers to appends that were written or refused; a failure has a message of its own. */
+export const packAnswers = (answers: readonly Answer[]): Float64Array => {
+  const packed = new Float64Array(answers.length * WIDTH);
+  answers.forEach((answer, i) => {
+    const written = answer.kind === 'appended' || answer.kind === 'repeated';
+    const revision = written
+      ? answer.revision
+      : answer.kind === 'conflict'
+        ? (answer.actual ?? -1)
+        : -1;
+    packed[i * WIDTH] = KINDS.indexOf(answer.kind);
+    packed[i * WIDTH + 1] = revision;
+    packed[i * WIDTH + 2] = written ? answer.position : 0;
+  });
+  return packed;
+};
+
+export const unpackAnswers = (packed: Float64Array): Answer[] =>
+  Array.from({ length: packed.length / WIDTH }, (_, i): Answer => {
+    const kind = KINDS[packed[i * WIDTH] ?? -1];
+    const revision = packed[i * WIDTH + 1] ?? -1;
+    const position = packed[i * WIDTH + 2] ?? 0;
+    switch (kind) {
+      case 'appended':
+      case 'repeated':
+        return { kind, revision, position };
+      case 'conflict':
+        return { kind, actual: revision < 0 ? null : revision };
+      case 'duplicate':
+        return { kind };
+      default:
+        throw new Error('the writer sent an answer of no known kind');
+    }
+  });
