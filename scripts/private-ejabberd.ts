@@ -13,7 +13,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../src/errors.ts';
@@ -98,7 +98,8 @@ export async function startEjabberd(options: EjabberdOptions): Promise<Ejabberd>
     ? `/srv/xmpp-chat/${createHash('sha256').update(asked).digest('hex').slice(0, 16)}`
     : asked;
   const dir = release.root + inside;
-  await mkdir(join(dir, 'spool'), { recursive: true, mode: 0o700 });
+  await mkdir(join(dir, 'spool'), { recursive: true });
+  await chmod(join(dir, 'spool'), 0o700);
 
   const withModule = options.modLhc !== false && (options.webhook ?? options.modLhc) !== undefined;
   const beams = withModule ? await compileModLhc(release) : undefined;

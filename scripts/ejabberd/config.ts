@@ -114,13 +114,19 @@ export function renderConfig(input: ConfigInput): string {
     hosts: input.hosts,
     loglevel: input.logLevel,
     auth_method: ['internal'],
-    auth_password_format: 'scram',
+    // ejabberd's default. With `scram` it hashes 4,096 times for every PLAIN login and every API call with credentials:
+    // 1,000 logins took 10 s instead of 2, 1,000 registrations 17 s instead of 2 (measured, 23.01). The spool is 0700.
+    auth_password_format: 'plain',
     acl: {
       local: { user_regexp: '' },
       loopback: { ip: ['127.0.0.0/8', '::1/128'] },
       api: { user: [input.apiUser] },
     },
-    access_rules: { local: { allow: 'local' } },
+    access_rules: {
+      local: { allow: 'local' },
+      // From 26.07 on an account that calls the API needs this for each host that it names (403 code 32 otherwise).
+      configure: { allow: 'api' },
+    },
     shaper_rules: { max_user_sessions: 10, max_user_offline_messages: 1000 },
     // The service's account and nobody else, from this machine, only what the service calls.
     api_permissions: {

@@ -14,7 +14,12 @@ export interface AccountsOptions {
   /** `xmpp://`, `xmpps://` or `ws(s)://`. */
   readonly service: string;
   passwordOf(jid: string): Promise<string> | string;
-  /** Called when ejabberd does not accept the password, once for each login: sets `passwordOf(jid)` in ejabberd. */
+  /**
+   * Called when ejabberd does not accept the password, once for each login: makes the account be there with
+   * `passwordOf(jid)`. An account that is missing looks the same, and Mnesia forgets those that were made in the last
+   * seconds before a kill -9 of ejabberd (measured), their group membership too: so register, or change the password
+   * if it exists, and join the group again.
+   */
   readonly resetPassword?: (jid: string) => Promise<void>;
   readonly logger: Logger;
   /** In [0, 1), for jitter. Default `Math.random`. */

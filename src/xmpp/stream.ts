@@ -4,7 +4,7 @@
  * reconnect (a fixed second, and on after a conflict). SCRAM would cost half a second of CPU a login; PLAIN is sent
  * over TLS or on loopback only.
  */
-import { Client } from '@xmpp/client-core';
+import { Client, type Socket } from '@xmpp/client-core';
 import iqCallee from '@xmpp/iq/callee.js';
 import iqCaller from '@xmpp/iq/caller.js';
 import middleware from '@xmpp/middleware';
@@ -77,12 +77,46 @@ function conditionOf(error: unknown): string | undefined {
   return typeof error.condition === 'string' ? error.condition : undefined;
 }
 
-function destroySocket(client: Client): void {
-  const socket = client.socket;
-  // A TLS or WebSocket one of xmpp.js is a wrapper: the real one is inside.
-  const real = socket?.socket ?? socket;
-  if (real && 'destroy' in real && real.destroy) real.destroy();
-  else if (real && 'close' in real && real.close) real.close();
+/** Cuts the connection for good, whatever xmpp.js thinks of it. */
+function destroySockets(sockets: readonly Socket[]): void {
+  for (const socket of sockets) {
+    // A TLS or WebSocket one of xmpp.js is a wrapper: the real one is inside.
+    const real: { destroy?(): void; close?(): void } = socket.socket ?? socket;
+    if (real.destroy) real.destroy();
+    else real.close?.();
+  }
+}
+
+/** Closes the holes through which xmpp.js 0.14 lets a bad connection end the whole process. */
+function guard(client: Client, failed: (error: unknown) => void): Socket[] {
+  const sockets: Socket[] = [];
+  const attach = client._attachSocket;
+  client._attachSocket = (socket) => {
+    // It stops listening to a socket that does not close in time: an error after that would be an uncaught one.
+    socket.on('error', failed);
+    sockets.push(socket);
+    attach.call(client, socket);
+  };
+  const onData = client._onData;
+  client._onData = (data) => {
+    // Data behind the end of the stream finds no parser; XML that is none makes the parser throw.
+    if (!client.parser) return;
+    try {
+      onData.call(client, data);
+    } catch (error) {
+      failed(error);
+      destroySockets(sockets);
+    }
+  };
+  return sockets;
+}
+
+/** Waits for something, but not longer than this. */
+async function within(done: Promise<unknown>, deadlineMs: number): Promise<void> {
+  const over = Promise.withResolvers<void>();
+  const timer = setTimeout(over.resolve, deadlineMs);
+  await Promise.race([done, over.promise]);
+  clearTimeout(timer);
 }
 
 /** PLAIN is UTF-8 (RFC 4616), but xmpp.js encodes with `btoa`, which takes each character for a byte. */
@@ -133,15 +167,17 @@ export async function openStream(
   handlers: StreamHandlers,
 ): Promise<Stream> {
   const client = compose(options);
+  // xmpp.js emits several errors for one happening: the first is the cause, the others its consequences.
+  const failed = (error: unknown) => {
+    failure ??= error;
+  };
+  const sockets = guard(client, failed);
   let phase: 'connect' | 'login' | 'session' | 'closing' | 'ended' = 'connect';
   let failure: unknown;
   client.on('connect', () => {
     phase = 'login';
   });
-  // xmpp.js emits several errors for one happening: the first is the cause, the others its consequences.
-  client.on('error', (error: unknown) => {
-    failure ??= error;
-  });
+  client.on('error', failed);
 
   const fail = (fallback: string): StreamFailure | AppError => {
     if (failure instanceof AppError || failure instanceof StreamFailure) return failure;
@@ -156,7 +192,7 @@ export async function openStream(
   await new Promise<void>((resolve, reject) => {
     const giveUp = (why: string) => {
       failure ??= new StreamFailure(why, phase === 'connect' ? 'connect' : 'login');
-      destroySocket(client);
+      destroySockets(sockets);
       reject(fail(why));
     };
     const timer = setTimeout(
@@ -207,22 +243,21 @@ export async function openStream(
       if (phase !== 'session') return;
       client.sendMany(stanzas).catch((error: unknown) => {
         failure ??= error;
-        destroySocket(client);
+        destroySockets(sockets);
       });
     },
     async close(deadlineMs) {
       if (phase !== 'session') return;
       phase = 'closing';
-      const timer = setTimeout(() => destroySocket(client), deadlineMs);
       // Whatever goes wrong while closing: in the end the socket is gone.
-      await client.stop().catch(() => undefined);
-      clearTimeout(timer);
+      const closed = client.stop().catch(() => undefined);
+      await within(closed, deadlineMs);
       phase = 'ended';
-      destroySocket(client);
+      destroySockets(sockets);
     },
     destroy(reason) {
       failure ??= new StreamFailure(reason, 'session');
-      destroySocket(client);
+      destroySockets(sockets);
       end();
     },
   };

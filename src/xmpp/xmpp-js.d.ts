@@ -45,6 +45,10 @@ declare module '@xmpp/client-core' {
     status: string;
     socket: Socket | null;
     transports: unknown[];
+    parser: object | null;
+    /** Called for every socket: the first, and the one that TLS puts over it. */
+    _attachSocket(socket: Socket): void;
+    _onData(data: Buffer | string): void;
     isSecure(): boolean;
     start(): Promise<unknown>;
     /** Closes the stream, then the socket; waits up to 2 s for each. */

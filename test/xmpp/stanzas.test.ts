@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  chatStateStanza,
+  messageStanza,
+  pingStanza,
+  presenceStanza,
+} from '../../src/xmpp/stanzas.ts';
+import { xmlText } from '../../src/xmpp/text.ts';
+
+test('a message carries its id twice, asks for a receipt and a marker, and is active', () => {
+  const stanza = messageStanza({
+    ...{ id: 'm1', from: 'visitor.1@xmpp.test', to: 'op1@xmpp.test', body: 'a < b & "c"' },
+    thread: 't1',
+  });
+  expect(stanza.toString()).toBe(
+    '<message type="chat" id="m1" from="visitor.1@xmpp.test" to="op1@xmpp.test">' +
+      '<body>a &lt; b &amp; "c"</body><thread>t1</thread>' +
+      '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/><request xmlns="urn:xmpp:receipts"/>' +
+      '<markable xmlns="urn:xmpp:chat-markers:0"/>' +
+      '<active xmlns="http://jabber.org/protocol/chatstates"/></message>',
+  );
+});
+
+test('a presence says what is known and leaves out what is not', () => {
+  expect(presenceStanza({ show: 'away', status: '/a | LV', nick: 'Zoë' }).toString()).toBe(
+    '<presence><show>away</show><status>/a | LV</status>' +
+      '<nick xmlns="http://jabber.org/protocol/nick">Zoë</nick></presence>',
+  );
+  expect(presenceStanza({ status: '', nick: '' }).toString()).toBe('<presence/>');
+});
+
+test('a chat state stands alone, a ping goes to the server', () => {
+  expect(chatStateStanza(undefined, 'op1@xmpp.test', 'composing').toString()).toBe(
+    '<message type="chat" to="op1@xmpp.test"><composing xmlns="http://jabber.org/protocol/chatstates"/></message>',
+  );
+  expect(pingStanza('p1', 'xmpp.test').toString()).toBe(
+    '<iq type="get" id="p1" to="xmpp.test"><ping xmlns="urn:xmpp:ping"/></iq>',
+  );
+});
+
+test('what XML cannot carry becomes U+FFFD, line ends become \\n, everything else stays', () => {
+  expect(xmlText('a\u0000b\u001bc\u007fd')).toBe('a\ufffdb\ufffdc\u007fd');
+  expect(xmlText('\ud800x\udc00')).toBe('\ufffdx\ufffd');
+  expect(xmlText('\ufffe\uffff')).toBe('\ufffd\ufffd');
+  expect(xmlText('1\r\n2\r3\n4\t5')).toBe('1\n2\n3\n4\t5');
+  expect(xmlText('Grüße 👋🏽 日本')).toBe('Grüße 👋🏽 日本');
+});
+
+test('any text becomes one that XML 1.0 can carry, and stays so', () => {
+  // https://www.w3.org/TR/xml/#NT-Char
+  const carried = /^[\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]*$/u;
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const made = xmlText(text);
+      return carried.test(made) && xmlText(made) === made;
+    }),
+  );
+});
