@@ -4,6 +4,7 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Logger } from 'pino';
+import { actorOf } from '../actors/ids.ts';
 import { messageOf } from '../errors.ts';
 import type { ActorHost } from './host.ts';
 import { keyOfStream, type Ownership, partitionOf } from './ownership.ts';
@@ -124,7 +125,7 @@ export function createDeadlines(options: {
       );
       const drop = file.prepare('DELETE FROM deadlines WHERE stream = ? AND revision < ?');
       return ({ stream, revision, metadata }) => {
-        if (stream.startsWith('lane-')) return;
+        if (!actorOf(stream)) return;
         if (metadata.wakeAt === undefined) drop.run(stream, revision);
         else put.run(stream, metadata.wakeAt, metadata.at, revision);
       };

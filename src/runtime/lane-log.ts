@@ -24,8 +24,6 @@ export interface LaneLog {
     through: { readonly id: string; readonly revision: number },
     dead?: string,
   ): Promise<void>;
-  /** null for what is no progress of a lane. */
-  parse(event: RecordedEvent): LaneAdvance | null;
 }
 
 const TRIES = 5;
@@ -81,16 +79,18 @@ export function createLaneLog(options: {
         }
       }
     },
-    parse({ type, data }) {
-      if (type !== 'LaneAdvanced') return null;
-      // Written by `advance` alone.
-      const { stream, destination, revision, dead } = data as {
-        stream: string;
-        destination: string;
-        revision: number;
-        dead?: string;
-      };
-      return { stream, destination, revision, dead: dead ?? null };
-    },
   };
+}
+
+/** null for what is no progress of a lane. */
+export function parseLaneAdvance({ type, data }: RecordedEvent): LaneAdvance | null {
+  if (type !== 'LaneAdvanced') return null;
+  // Written by `advance` alone.
+  const { stream, destination, revision, dead } = data as {
+    stream: string;
+    destination: string;
+    revision: number;
+    dead?: string;
+  };
+  return { stream, destination, revision, dead: dead ?? null };
 }

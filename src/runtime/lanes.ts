@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { backoff } from './backoff.ts';
-import { createLaneLog } from './lane-log.ts';
+import { createLaneLog, parseLaneAdvance } from './lane-log.ts';
 import { keyOfStream, type Ownership, partitionOf } from './ownership.ts';
 import { Semaphore } from './semaphore.ts';
 import type { WorkPart } from './work.ts';
@@ -28,7 +28,8 @@ export interface Destination {
   /** Whether this fact calls for anything here; decided from the fact alone. */
   concerns(event: RecordedEvent): boolean;
   /** Does it. May be called again for the same fact, and then with the same outside ids. */
-  perform(event: RecordedEvent, signal: AbortSignal): Promise<Outcome>;
+  /** @param again sent again by hand, out of order, after it had been given up */
+  perform(event: RecordedEvent, signal: AbortSignal, again?: boolean): Promise<Outcome>;
   /** The effect of this fact was given up: says so where it matters. May be called again. */
   gaveUp?(event: RecordedEvent, reason: string): Promise<void>;
   /** Lanes that are served at the same time. */
@@ -299,7 +300,7 @@ export function createLanes(options: {
         'DELETE FROM lane_work WHERE stream = ? AND destination = ? AND revision <= ?',
       );
       return (event) => {
-        const advanced = log.parse(event);
+        const advanced = parseLaneAdvance(event);
         if (advanced) {
           done.run(advanced.stream, advanced.destination, advanced.revision);
           return;

@@ -32,7 +32,7 @@ export const openWorkFile = (path: string): DatabaseSync =>
   });
 
 /** What the log says about actors and about what was done. */
-const PREFIXES = ['visitor-', 'operator-', 'tenant-', 'lane-'];
+const PREFIXES = ['visitor-', 'operator-', 'tenant-', 'lane-', 'inbox-', 'letter-'];
 
 export function createWork(db: DatabaseSync, store: EventStore, parts: readonly WorkPart[]): Fold {
   return createFold({

@@ -1,0 +1,215 @@
+/** The lane to LHC: facts as signed callbacks, in order (CONTRACTS.md §3). */
+import { createHmac } from 'node:crypto';
+import { visitorFact } from '../actors/facts.ts';
+import {
+  type ActorRef,
+  actorOf,
+  operatorRef,
+  type TenantId,
+  tenantRef,
+  type Username,
+} from '../actors/ids.ts';
+import { operatorState } from '../actors/operator-decisions.ts';
+import type { TenantSettings, TenantSnapshot } from '../actors/tenant.ts';
+import type { TenantDirectory } from '../actors/tenant-directory.ts';
+import { messageOf } from '../errors.ts';
+import type { JsonObject, RecordedEvent } from '../eventstore/port.ts';
+import type { CallbackClient } from '../lhc/callbacks.ts';
+import type { Callback } from '../lhc/types.ts';
+import type { ActorHost } from '../runtime/host.ts';
+import type { Destination, Outcome } from '../runtime/lanes.ts';
+import type { PersonalData } from './personal.ts';
+
+export const LHC = 'lhc';
+
+/** What is said to LHC of one fact: usually one callback. */
+type Draft = Pick<Callback, 'type' | 'data'>;
+
+const VISITOR_FACTS = new Set([
+  'OperatorMessageReceived',
+  'ChatAssigned',
+  'ChatAccepted',
+  'ChatClosed',
+  'TimedOut',
+  'CleanedUp',
+  'MessageDelivered',
+  'MessageFailed',
+  'SessionFailed',
+]);
+
+/** An operator's availability crossed the line between offline and any other. */
+function crossed(data: JsonObject): 'operator.online' | 'operator.offline' | null {
+  const { from, to } = (data.availability ?? {}) as { from?: string; to?: string }; // written by decisions
+  if (from === to || (from !== 'offline' && to !== 'offline')) return null;
+  return to === 'offline' ? 'operator.offline' : 'operator.online';
+}
+
+/** A fingerprint of a tenant's callback settings: what was paused goes on when it differs. */
+export const endpointOf = (tenant: TenantSettings, digestKey: Buffer): string =>
+  createHmac('sha256', digestKey)
+    .update(JSON.stringify([tenant.callbackUrl ?? null, tenant.callbackSecret ?? null]))
+    .digest('base64url');
+
+export interface Callbacks {
+  readonly destination: Destination;
+  /** At start: lanes that were paused go on where the settings changed. */
+  resumeChanged(): Promise<void>;
+  /** Told at once or not at all: no lane, no retry. */
+  ephemeral(tenant: TenantId, draft: Draft): Promise<void>;
+  /** An operator as LHC is told of it. */
+  operator(
+    tenant: TenantId,
+    username: string,
+  ): Promise<{ username: string; lhcUserId: number | null }>;
+}
+
+export function createCallbacks(options: {
+  host: ActorHost;
+  client: CallbackClient;
+  tenants: TenantDirectory;
+  personal: PersonalData;
+  digestKey: Buffer;
+  now: () => number;
+  newId: () => string;
+}): Callbacks {
+  const { host, client, tenants, personal, digestKey, now, newId } = options;
+
+  async function operator(tenant: TenantId, username: string) {
+    // Names in facts were parsed when they came in.
+    const state = await host.load(operatorRef(tenant, username as Username));
+    return { username, lhcUserId: state ? operatorState(state.core).context.lhcUserId : null };
+  }
+
+  async function aboutVisitor(
+    { tenant, name: visitor }: Extract<ActorRef, { kind: 'visitor' }>,
+    event: RecordedEvent,
+  ): Promise<readonly Draft[]> {
+    const fact = visitorFact(event);
+    switch (fact?.type) {
+      case 'OperatorMessageReceived': {
+        const { operator: name, messageId, chatId, invitation } = fact.data;
+        const body = await personal.bodyOf(event);
+        if (body === null) return []; // erased: there is nothing left to tell
+        const message = { id: messageId, body };
+        const who = await operator(tenant, name);
+        return invitation || chatId === null
+          ? [{ type: 'visitor.invited', data: { visitor, operator: who, message } }]
+          : [{ type: 'chat.message', data: { visitor, chatId, operator: who, message } }];
+      }
+      case 'ChatAssigned':
+      case 'ChatAccepted':
+      case 'ChatClosed': {
+        const { chatId, operator: name } = fact.data;
+        const who = name === null ? null : await operator(tenant, name);
+        const data = { visitor, chatId, operator: who };
+        if (fact.type === 'ChatAccepted') return [{ type: 'chat.accepted', data }];
+        const { reason } = fact.data;
+        return fact.type === 'ChatAssigned'
+          ? [{ type: 'chat.assigned', data: { ...data, reason } }]
+          : [{ type: 'chat.closed', data: { ...data, reason: reason ?? fact.data.by } }];
+      }
+      case 'TimedOut':
+      case 'CleanedUp': {
+        const type = fact.type === 'TimedOut' ? 'visitor.timed_out' : 'visitor.cleaned_up';
+        return [{ type, data: { visitor, lastSeen: iso(fact.data.lastSeen) } }];
+      }
+      case 'MessageDelivered': {
+        const { messageIds, chatId, by } = fact.data;
+        return messageIds.map((messageId) => ({
+          type: 'message.delivered',
+          data: { visitor, chatId, messageId, reason: by },
+        }));
+      }
+      case 'MessageFailed':
+        return [{ type: 'message.failed', data: { visitor, ...fact.data } }];
+      case 'SessionFailed':
+        return [{ type: 'visitor.failed', data: { visitor, reason: fact.data.reason } }];
+      default:
+        return [];
+    }
+  }
+
+  async function drafts(actor: ActorRef, event: RecordedEvent): Promise<readonly Draft[]> {
+    if (actor.kind === 'visitor') return aboutVisitor(actor, event);
+    const type = crossed(event.data);
+    if (actor.kind !== 'operator' || !type) return [];
+    const who = await operator(actor.tenant, actor.name);
+    // LHC knows nothing of somebody who is in XMPP and not registered.
+    if (who.lhcUserId === null) return [];
+    return [{ type, data: { operator: who, at: iso(event.metadata.at) } }];
+  }
+
+  async function isPaused(tenant: TenantSettings): Promise<boolean> {
+    const state = await host.load(tenantRef(tenant.id));
+    // A tenant's machine has a tenant's snapshot.
+    const snapshot = state?.core.snapshot as TenantSnapshot | undefined;
+    return snapshot?.context.pausedEndpoint === endpointOf(tenant, digestKey);
+  }
+
+  const command = (tenant: TenantSettings, type: 'PauseCallbacks' | 'ResumeCallbacks') =>
+    host.dispatch(
+      tenant.id,
+      { kind: 'tenant', command: { type, endpoint: endpointOf(tenant, digestKey) } },
+      { commandId: `auto:${newId()}` },
+    );
+
+  async function perform(event: RecordedEvent): Promise<Outcome> {
+    const actor = actorOf(event.stream);
+    const tenant = actor && tenants.get(actor.tenant);
+    if (!tenant) return { kind: 'dead', reason: 'its tenant is not configured any more' };
+    const { callbackUrl: url, callbackSecret: secret } = tenant;
+    if (url === undefined) return { kind: 'done' }; // nobody asked to be told
+    if (await isPaused(tenant)) return { kind: 'parked' };
+    try {
+      for (const [index, draft] of (await drafts(actor, event)).entries()) {
+        const answer = await client.deliver(
+          { url, secret },
+          // The shapes above are those of the callbacks; a spread loses the link between type and data.
+          {
+            id: index === 0 ? event.id : `${event.id}.${index}`,
+            tenant: tenant.id,
+            at: iso(event.metadata.at),
+            ...draft,
+          } as Callback,
+        );
+        if (answer.outcome === 'gone') {
+          await command(tenant, 'PauseCallbacks');
+          return { kind: 'parked' };
+        }
+        if (answer.outcome === 'retry') {
+          return { kind: 'retry', reason: answer.reason, afterMs: answer.afterMs };
+        }
+      }
+      return { kind: 'done' };
+    } catch (error) {
+      return { kind: 'retry', reason: messageOf(error) };
+    }
+  }
+
+  return {
+    destination: {
+      name: LHC,
+      concurrency: 64,
+      retry: { firstMs: 500, mostMs: 60_000 },
+      concerns: ({ stream, type, data }) =>
+        VISITOR_FACTS.has(type) || (stream.startsWith('operator-') && crossed(data) !== null),
+      perform,
+    },
+    async resumeChanged() {
+      for (const tenant of tenants.all()) await command(tenant, 'ResumeCallbacks');
+    },
+    async ephemeral(tenantId, draft) {
+      const tenant = tenants.get(tenantId);
+      if (tenant?.callbackUrl === undefined || (await isPaused(tenant))) return;
+      await client.deliver({ url: tenant.callbackUrl, secret: tenant.callbackSecret }, {
+        id: newId(),
+        tenant: tenant.id,
+        at: iso(now()),
+        ...draft,
+      } as Callback);
+    },
+    operator,
+  };
+}
+
+const iso = (at: number): string => new Date(at).toISOString();

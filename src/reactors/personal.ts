@@ -1,0 +1,54 @@
+/** What reactors open of personal data: who a visitor is, and what was said. */
+import type { ActorState } from '../actors/decider.ts';
+import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/ids.ts';
+import type { Profile } from '../actors/visitor.ts';
+import { visitorState } from '../actors/visitor-decisions.ts';
+import type { EventStore, JsonObject, RecordedEvent } from '../eventstore/port.ts';
+import type { Vault } from '../runtime/types.ts';
+
+export interface PersonalData {
+  /** The opened personal part of a fact; null when it has none, or its person was erased. */
+  of(event: RecordedEvent): Promise<JsonObject | null>;
+  /** The text of a message; null when its person was erased. */
+  bodyOf(event: RecordedEvent): Promise<string | null>;
+  /** Who the visitor is, on which page, and when it was seen there. */
+  profileOf(
+    tenant: TenantId,
+    key: VisitorKey,
+    state: ActorState,
+  ): Promise<{ profile: Profile; at: number }>;
+}
+
+export function openPersonalData(store: EventStore, vault: Vault): PersonalData {
+  const open = async (event: RecordedEvent | undefined): Promise<JsonObject | null> =>
+    event?.personal ? vault.open(event.personal) : null;
+
+  async function factAt(stream: string, revision: number): Promise<RecordedEvent | undefined> {
+    if (revision < 0) return undefined;
+    const [event] = await store.readStream(stream, { from: revision, limit: 1 });
+    return event?.revision === revision ? event : undefined;
+  }
+
+  return {
+    of: open,
+    async bodyOf(event) {
+      const body = (await open(event))?.body;
+      return typeof body === 'string' ? body : null;
+    },
+    async profileOf(tenant, key, state) {
+      const { context } = visitorState(state.core);
+      const stream = streamOf(visitorRef(tenant, key));
+      const [viewed, started] = await Promise.all([
+        factAt(stream, context.profileRevision),
+        factAt(stream, context.nickRevision),
+      ]);
+      // Both were sealed from a parsed page view or chat (src/http).
+      const profile = ((await open(viewed)) ?? {}) as Profile;
+      const chat = ((await open(started)) ?? {}) as { nick?: string };
+      return {
+        profile: chat.nick === undefined ? profile : { ...profile, nick: chat.nick },
+        at: viewed?.metadata.at ?? context.lastSeen,
+      };
+    },
+  };
+}

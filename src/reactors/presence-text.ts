@@ -1,0 +1,47 @@
+/** What operators read about a visitor in their contact list. */
+import type { VisitorKey } from '../actors/ids.ts';
+import type { Profile } from '../actors/visitor.ts';
+import type { visitorState } from '../actors/visitor-decisions.ts';
+import type { VisitorPresence } from '../xmpp/port.ts';
+
+/** A status is a line or two in a contact list; a page's address can be 2 kB. */
+const MOST = 500;
+
+const localTime = (at: number, timezone: string | undefined): string | null => {
+  if (!timezone) return null;
+  try {
+    const format = new Intl.DateTimeFormat('en-GB', {
+      timeZone: timezone,
+      hour: '2-digit',
+      minute: '2-digit',
+    });
+    return format.format(at);
+  } catch {
+    return null; // an unknown time zone: RangeError, ECMA-402 §11.1.2
+  }
+};
+
+/**
+ * Name, show and status of a visitor. The local time is that of its last page view, so that the text changes only
+ * with what the visitor does.
+ */
+export function presenceOf(
+  key: VisitorKey,
+  { profile, at }: { profile: Profile; at: number },
+  { conversation, context }: ReturnType<typeof visitorState>,
+): VisitorPresence {
+  const place = [profile.city, profile.country].filter(Boolean).join(', ');
+  const time = localTime(at, profile.timezone);
+  const chat = context.chat;
+  const lines = [
+    chat && `Chat #${chat.id}${chat.department ? ` (${chat.department})` : ''}`,
+    profile.title,
+    profile.page,
+    [place, time && `local time ${time}`].filter(Boolean).join(' · '),
+    profile.referrer && `from ${profile.referrer}`,
+    profile.visits !== undefined && profile.visits > 1 && `visit ${profile.visits}`,
+  ];
+  const status = lines.filter(Boolean).join('\n').slice(0, MOST);
+  const nick = profile.nick || `Visitor ${key.replace(/\.chat$/, '')}`;
+  return conversation === 'waiting' ? { show: 'chat', status, nick } : { status, nick };
+}

@@ -1,0 +1,75 @@
+/** Webhook events that could not be used, kept as facts with the reason: stream `inbox-{queueId}`. */
+import {
+  type EventStore,
+  type JsonObject,
+  type NewEvent,
+  WrongExpectedRevision,
+} from '../eventstore/port.ts';
+import { Lru } from './lru.ts';
+import type { Vault } from './types.ts';
+
+/** What belongs to no tenant is sealed with the service's own key. */
+const SERVICE_KEY = '_';
+
+export interface SetAside {
+  /** Idempotent by queue and number: numbers of a queue come in order. */
+  keep(event: {
+    readonly queueId: string;
+    readonly seq: number;
+    readonly tenant: string | null;
+    readonly reason: string;
+    readonly content: unknown;
+  }): Promise<void>;
+}
+
+const TRIES = 5;
+
+export function createSetAside(options: {
+  store: EventStore;
+  vault: Vault;
+  now: () => number;
+  newId: () => string;
+}): SetAside {
+  const { store, vault, now, newId } = options;
+  const known = new Lru<{ revision: number; seq: number }>(1000);
+
+  async function last(stream: string): Promise<{ revision: number; seq: number }> {
+    const [event] = await store.readStream(stream, { direction: 'backwards', limit: 1 });
+    return { revision: event?.revision ?? -1, seq: Number(event?.data.seq ?? -1) };
+  }
+
+  return {
+    async keep({ queueId, seq, tenant, reason, content }) {
+      const stream = `inbox-${queueId}`;
+      for (let attempt = 1; ; attempt++) {
+        const head = known.get(stream) ?? (await last(stream));
+        if (seq <= head.seq) return;
+        const commandId = newId();
+        const event: NewEvent = {
+          id: newId(),
+          type: 'EventSetAside',
+          schemaVersion: 1,
+          data: { queueId, seq, reason },
+          personal: await vault.seal(tenant ?? SERVICE_KEY, { content: content as JsonObject }),
+          metadata: {
+            tenant,
+            at: now(),
+            commandId,
+            correlationId: commandId,
+            causationId: commandId,
+            machine: 'inbox/1',
+          },
+        };
+        try {
+          const expected = head.revision < 0 ? 'no-stream' : head.revision;
+          const { revision } = await store.append(stream, [event], expected);
+          known.set(stream, { revision, seq });
+          return;
+        } catch (error) {
+          known.delete(stream);
+          if (!(error instanceof WrongExpectedRevision) || attempt >= TRIES) throw error;
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/** What mod_lhc posts (CONTRACTS.md §2, ejabberd/mod_lhc/README.md), parsed. */
+import { z } from 'zod';
+
+const base = {
+  queueId: z.uuid(),
+  seq: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+  at: z.string().max(40),
+  host: z.string().min(1).max(255),
+};
+const user = z.string().min(1).max(1023);
+const resource = z.string().max(1023);
+const session = z.string().min(1).max(255);
+const jid = z.string().min(1).max(3071); // RFC 7622 §3.1: three parts of 1,023 bytes
+const messageId = z.string().min(1).max(1024);
+
+/** One type of event: what all have, and its own. */
+const event = <T extends string, S extends z.ZodRawShape>(type: T, shape: S) =>
+  z.object({ ...base, type: z.literal(type), ...shape });
+
+const events = [
+  event('module.started', {}),
+  event('operator.connected', { user, resource, session }),
+  event('operator.disconnected', { user, resource, session }),
+  event('operator.presence', {
+    user,
+    resource,
+    session,
+    show: z.enum(['available', 'chat', 'away', 'xa', 'dnd', 'unavailable']),
+    status: z.string().default(''),
+  }),
+  event('operator.ping', { user, resource }),
+  event('operator.ping_timeout', { user, resource }),
+  event('message', {
+    from: jid,
+    to: jid,
+    id: messageId,
+    body: z.record(z.string(), z.string()).refine((texts) => Object.keys(texts).length > 0),
+  }),
+  event('chat_state', { from: jid, to: jid, state: z.enum(['composing', 'paused', 'active']) }),
+  event('delivered', {
+    from: jid,
+    to: jid,
+    ids: z.array(messageId).min(1).max(10_000),
+    by: z.enum(['receipt', 'ping']),
+  }),
+  event('displayed', { from: jid, to: jid, id: messageId }),
+] as const;
+
+export const WebhookEvent = z.discriminatedUnion('type', events);
+export type WebhookEvent = z.infer<typeof WebhookEvent>;
+export type WebhookEventOf<T extends WebhookEvent['type']> = Extract<WebhookEvent, { type: T }>;
+
+/** What is needed to set an event aside, when the rest of it cannot be used. */
+export const Numbered = z.object({ queueId: base.queueId, seq: base.seq });
+
+const KNOWN = new Set<unknown>(events.map(({ shape }) => shape.type.value));
+
+/** Types of events that this release does not know are no mistake: a newer module may send them. */
+export const isKnownType = (type: unknown): boolean => KNOWN.has(type);
