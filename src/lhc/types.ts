@@ -1,0 +1,90 @@
+/** What LHC is told (CONTRACTS.md §3). */
+
+export interface CallbackOperator {
+  readonly username: string;
+  /** null when it is not registered (any more). */
+  readonly lhcUserId: number | null;
+}
+
+export interface CallbackMessage {
+  readonly id: string;
+  readonly body: string;
+}
+
+interface AboutChat {
+  /** The visitor's key. */
+  readonly visitor: string;
+  readonly chatId: string;
+  /** null when the chat had none. */
+  readonly operator: CallbackOperator | null;
+}
+
+interface Left {
+  readonly visitor: string;
+  /** ISO 8601 */
+  readonly lastSeen: string;
+}
+
+interface OperatorNews {
+  readonly operator: CallbackOperator;
+  /** ISO 8601 */
+  readonly at: string;
+}
+
+interface MessageOutcome {
+  readonly visitor: string;
+  readonly chatId: string | null;
+  readonly messageId: string;
+  /** Delivered: by what it is known (`receipt` or `ping`); failed: why. */
+  readonly reason: string;
+}
+
+/** `data` of each type of callback. */
+export interface CallbackData {
+  /** Also for each further message before the visitor answers. */
+  'visitor.invited': {
+    readonly visitor: string;
+    readonly operator: CallbackOperator;
+    readonly message: CallbackMessage;
+  };
+  'chat.message': {
+    readonly visitor: string;
+    readonly chatId: string;
+    readonly operator: CallbackOperator;
+    readonly message: CallbackMessage;
+  };
+  'chat.assigned': AboutChat & { readonly reason: string | null };
+  'chat.accepted': AboutChat & { readonly reason?: string };
+  'chat.transferred': AboutChat & { readonly reason: string };
+  'chat.closed': AboutChat & { readonly reason: string };
+  'visitor.timed_out': Left;
+  'visitor.cleaned_up': Left;
+  'operator.online': OperatorNews;
+  'operator.offline': OperatorNews;
+  /** At most once a minute for each operator: LHC's own timeout is 300 s. */
+  'operator.alive': OperatorNews;
+  'operator.typing': {
+    readonly visitor: string;
+    readonly chatId: string;
+    readonly operator: CallbackOperator;
+    readonly state: string;
+  };
+  'message.delivered': MessageOutcome;
+  'message.failed': MessageOutcome;
+  /** Its account or its session could not be made. */
+  'visitor.failed': { readonly visitor: string; readonly reason: string };
+}
+
+export type CallbackType = keyof CallbackData;
+
+/** A callback's body. `id` is also its `webhook-id`: a repeat has the same. */
+export type Callback = {
+  [T in CallbackType]: {
+    readonly id: string;
+    readonly type: T;
+    readonly tenant: string;
+    /** ISO 8601: when it happened. */
+    readonly at: string;
+    readonly data: CallbackData[T];
+  };
+}[CallbackType];
