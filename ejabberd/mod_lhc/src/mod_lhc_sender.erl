@@ -106,13 +106,15 @@ post(#batch{id = Id, body = Body}, Config, #state{profile = Profile}) ->
                {"webhook-timestamp", binary_to_list(Time)},
                {"webhook-signature", binary_to_list(signature(Key, Id, Time, Body))},
                {"user-agent", "mod_lhc"}],
-    Options = [{timeout, Timeout}, {connect_timeout, Connect}, {autoredirect, false} | tls(Url, Config)],
-    try httpc:request(post, {Url, Headers, "application/json", Body}, Options, [{body_format, binary}], Profile) of
+    try
+        Options = [{timeout, Timeout}, {connect_timeout, Connect}, {autoredirect, false}, {ssl, tls(Url, Config)}],
+        httpc:request(post, {Url, Headers, "application/json", Body}, Options, [{body_format, binary}], Profile)
+    of
         {ok, {{_, Status, _}, _, _}} when Status >= 200, Status < 300 -> ok;
         {ok, {{_, Status, _}, _, _}} -> {error, {status, Status}};
         {error, Reason} -> {error, Reason}
     catch
-        Class:_ -> {error, Class}
+        _:Reason -> {error, Reason}
     end.
 
 %% Not in a request's options: there socket options switch off keep-alive, which costs four fifths of the speed.
@@ -131,8 +133,9 @@ tls("https:" ++ _, #{cacertfile := File}) ->
                       undefined -> {cacerts, public_key:cacerts_get()};
                       _ -> {cacertfile, binary_to_list(File)}
                   end,
-    [{ssl, [Authorities, {verify, verify_peer}, {depth, 9},
-            {customize_hostname_check, [{match_fun, public_key:pkix_verify_hostname_match_fun(https)}]}]}];
+    [Authorities, {verify, verify_peer}, {depth, 9},
+     {customize_hostname_check, [{match_fun, public_key:pkix_verify_hostname_match_fun(https)}]}];
+%% Left out, httpc (OTP 29) wants the system's authorities also for plain HTTP, and slim images have none.
 tls(_, _) ->
     [].
 

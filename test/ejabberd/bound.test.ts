@@ -1,0 +1,90 @@
+/** A queue that is full: what may be lost goes first, and an operator is told of what cannot be taken. */
+import { afterAll, expect, it } from 'vitest';
+import { testEjabberd } from '../support/ejabberd.ts';
+import { connectOperator } from '../support/operator.ts';
+import { waitFor } from '../support/wait.ts';
+import { startReceiver } from './receiver.ts';
+
+const bound = 40;
+const receiver = await startReceiver();
+const ejabberd = await testEjabberd({
+  webhook: { url: receiver.url, secret: receiver.secret },
+  modLhc: { max_queue: bound, max_backoff: 1, batch_size: 7, ping_interval: 3600 },
+});
+for (const user of ['op1', 'visitor.1']) await ejabberd.register(user, 'pw');
+const login = { service: ejabberd.xmpp, domain: ejabberd.host, password: 'pw' };
+const visitorJid = `visitor.1@${ejabberd.host}`;
+afterAll(() => receiver.close());
+
+it('drops chat states first, then refuses messages, and loses none that it took', async () => {
+  const visitor = await connectOperator({ ...login, username: 'visitor.1' });
+  const operator = await connectOperator({ ...login, username: 'op1', streamManagement: true });
+  await receiver.event('operator.presence');
+  receiver.answer(503);
+  for (let n = 0; n < 3 * bound; n += 1) operator.chatState(visitorJid, 'composing');
+  await operator.acknowledged();
+  // However many chat states there were, as many messages fit as if there were none.
+  const sent = Array.from({ length: 2 * bound }, (_, n) => `full-${n}`);
+  for (const id of sent) operator.send(visitorJid, `text ${id}`, id);
+  await operator.acknowledged();
+  operator.chatState(visitorJid, 'paused');
+  await operator.acknowledged();
+
+  const refused = operator.errors.map(({ attrs }) => attrs.id ?? '');
+  expect(refused.length).toBeGreaterThan(0);
+  const taken = sent.filter((id) => !refused.includes(id));
+  expect(taken).toEqual(sent.slice(0, taken.length));
+  expect(taken.length).toBeGreaterThanOrEqual(bound - 3);
+  expect(taken.length).toBeLessThanOrEqual(bound);
+  for (const error of operator.errors) {
+    expect(error.attrs).toMatchObject({ from: visitorJid, type: 'error' });
+    const condition = error.getChild('error');
+    expect(condition?.attrs.type).toBe('wait');
+    expect(condition?.getChild('resource-constraint')).toBeDefined();
+  }
+  // Neither the visitor nor anybody else got what was refused.
+  await visitor.waitFor(({ messages }) => messages.length >= taken.length);
+  expect(visitor.messages.map(({ id }) => id)).toEqual(taken);
+
+  receiver.answer(204);
+  await receiver.event('message', ({ id }) => id === taken.at(-1), 10_000);
+  expect(receiver.ofType('message').map(({ id }) => id)).toEqual(taken);
+  const states = receiver.ofType('chat_state');
+  expect(states.length).toBeGreaterThan(0);
+  expect(states.length).toBeLessThan(bound);
+  expect(states.some(({ state }) => state === 'paused')).toBe(false);
+  expect(receiver.batches.every(({ events }) => events.length <= 7)).toBe(true);
+
+  // And on it goes.
+  await operator.sendAndAck(visitorJid, 'there is room again', 'again');
+  await receiver.event('message', ({ id }) => id === 'again', 10_000);
+  expect(operator.errors).toHaveLength(refused.length);
+  expect(receiver.faults).toEqual([]);
+  await operator.disconnect();
+  await visitor.disconnect();
+});
+
+it('says that sessions have to be compared when their events were lost', async () => {
+  const operator = await connectOperator({ ...login, username: 'op1' });
+  await receiver.event('operator.presence', ({ show }) => show === 'available');
+  const seen = receiver.events.length;
+  receiver.answer(503);
+  for (let n = 0; n < 2 * bound; n += 1) operator.setPresence('away', `status ${n}`);
+  await operator.acknowledged();
+  receiver.answer(204);
+  const started = await receiver.event(
+    'module.started',
+    ({ reason }) => reason === 'overflow',
+    10_000,
+  );
+  await waitFor(() => receiver.events.at(-1)?.type === 'operator.presence');
+  const after = receiver.events.slice(receiver.events.indexOf(started));
+  expect(after).toMatchObject([
+    { type: 'module.started', reason: 'overflow' },
+    { type: 'operator.connected', user: 'op1' },
+    { type: 'operator.presence', show: 'away', status: `status ${2 * bound - 1}` },
+  ]);
+  expect(receiver.events.length - seen).toBeLessThan(2 * bound);
+  expect(receiver.faults).toEqual([]);
+  await operator.disconnect();
+});

@@ -1,0 +1,171 @@
+/** What ejabberd told a client was taken arrives, whatever is killed; what is repeated can be known as a repeat. */
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
+import { testEjabberd } from '../support/ejabberd.ts';
+import { connectOperator, type Operator, type OperatorOptions } from '../support/operator.ts';
+import { waitFor } from '../support/wait.ts';
+import { type Answer, startReceiver } from './receiver.ts';
+
+const receiver = await startReceiver();
+const ejabberd = await testEjabberd({
+  hosts: ['xmpp.test', 'other.test'],
+  webhook: { url: receiver.url, secret: receiver.secret },
+  modLhc: { request_timeout: 1, max_backoff: 1 },
+  extraConfig: {
+    api_permissions: { all: { from: ['mod_http_api'], who: { ip: '127.0.0.0/8' }, what: '*' } },
+  },
+});
+const { host } = ejabberd;
+for (const user of ['op1', 'op2']) await ejabberd.register(user, 'pw');
+await ejabberd.register('op1', 'pw', 'other.test');
+const visitorJid = `visitor.1@${host}`;
+const spool = join(ejabberd.dir, 'spool', 'mod_lhc', host);
+const login = (username: string, options: Partial<OperatorOptions> = {}): Promise<Operator> =>
+  connectOperator({
+    ...{ service: ejabberd.xmpp, domain: host, username, password: 'pw' },
+    ...options,
+  });
+const ids = () => receiver.ofType('message').map(({ id }) => id);
+
+async function call(command: string, body: Readonly<Record<string, string>>): Promise<void> {
+  const response = await fetch(`${ejabberd.apiUrl}/${command}`, {
+    ...{ method: 'POST', body: JSON.stringify(body) },
+    headers: { 'content-type': 'application/json' },
+  });
+  expect(response.status, await response.text()).toBe(200);
+}
+
+beforeEach(() => receiver.answer(204));
+afterEach(() => expect(receiver.faults).toEqual([]));
+afterAll(() => receiver.close());
+
+it('posts a batch again, with the same id and a fresh signature, until it is taken', async () => {
+  const operator = await login('op1');
+  await receiver.event('operator.presence');
+  const failures: Answer[] = [500, 'lost', 302, 400, 'hang'];
+  const seen = receiver.batches.length;
+  receiver.answer(() => failures.shift() ?? 204);
+  const id = await operator.sendAndAck(visitorJid, 'again and again');
+  await receiver.event('message', (message) => message.id === id, 15_000);
+  const attempts = receiver.batches.slice(seen);
+  expect(attempts.length).toBeGreaterThanOrEqual(6);
+  const first = attempts.filter((batch) => batch.id === attempts[0]?.id);
+  expect(first).toHaveLength(6);
+  expect(new Set(first.map(({ body }) => body)).size).toBe(1);
+  const stamps = first.map(({ timestamp }) => timestamp);
+  expect(stamps).toEqual(stamps.toSorted((a, b) => a - b));
+  expect(new Set(first.map(({ signature }) => signature)).size).toBe(new Set(stamps).size);
+  expect(stamps.at(-1)).toBeGreaterThan(stamps[0] ?? 0);
+  await operator.disconnect();
+});
+
+it('nobody waits for a service that hangs', async () => {
+  receiver.answer('hang');
+  const [one, two] = [await login('op1'), await login('op2')];
+  const started = performance.now();
+  for (let n = 0; n < 20; n += 1) await one.sendAndAck(visitorJid, `hung ${n}`, `hung-${n}`);
+  one.send(two.jid, 'to a colleague');
+  await two.waitFor(({ messages }) => messages.length === 1);
+  expect(performance.now() - started).toBeLessThan(1_000);
+  receiver.answer(204);
+  await receiver.event('message', ({ id }) => id === 'hung-19', 10_000);
+  for (const client of [one, two]) await client.disconnect();
+});
+
+it.each([
+  ['stream management', true],
+  ['the answer to a ping', false],
+])('keeps what was acknowledged by %s when ejabberd is killed', async (_, streamManagement) => {
+  const expected: string[] = [];
+  for (let round = 0; round < 3; round += 1) {
+    receiver.answer(503);
+    const operators = await Promise.all(['op1', 'op2'].map((u) => login(u, { streamManagement })));
+    await Promise.all(
+      operators.map(async (operator, index) => {
+        const own = Array.from({ length: 25 }, (__, n) => `k-${_}-${round}-${index}-${n}`);
+        for (const id of own) operator.send(visitorJid, 'kept', id);
+        await operator.acknowledged();
+        expected.push(...own);
+      }),
+    );
+    await ejabberd.kill();
+    for (const operator of operators) operator.drop();
+    receiver.answer(204);
+    await ejabberd.start();
+    const last = expected.slice(-50);
+    await waitFor(() => last.every((id) => ids().includes(id)), { deadlineMs: 10_000 });
+  }
+  const arrived = ids().filter((id) => id.startsWith(`k-${_}`));
+  expect(arrived.toSorted()).toEqual(expected.toSorted());
+  for (let index = 0; index < 2; index += 1) {
+    const own = arrived.filter((id) => id.startsWith(`k-${_}-2-${index}-`));
+    expect(own).toEqual(Array.from({ length: 25 }, (__, n) => `k-${_}-2-${index}-${n}`));
+  }
+});
+
+it('goes on with the same queue after a restart, and says that it started', async () => {
+  const before = receiver.events.filter((event) => event.host === host).at(-1);
+  const starts = receiver.ofType('module.started').length;
+  await ejabberd.stop();
+  await ejabberd.start();
+  // One for each host.
+  await waitFor(() => receiver.ofType('module.started').length === starts + 2);
+  const started = receiver.ofType('module.started').findLast((event) => event.host === host);
+  expect(started).toMatchObject({ queueId: before?.queueId, reason: 'start' });
+  expect(started?.seq).toBeGreaterThan(before?.seq ?? 0);
+});
+
+it('removes from the disk what was taken', async () => {
+  const operator = await login('op1');
+  await operator.sendAndAck(visitorJid, 'a'.repeat(40_000), 'large');
+  await receiver.event('message', ({ id }) => id === 'large');
+  await operator.disconnect();
+  const content = async () => {
+    const files = await readdir(spool);
+    expect(files).toContain('cursor');
+    return files.filter((name) => name.endsWith('.seg'));
+  };
+  const [name] = await content();
+  // A fresh segment, a few seconds after the queue has run empty.
+  await waitFor(async () => !(await content()).includes(name ?? ''), { deadlineMs: 12_000 });
+  expect(await content()).toHaveLength(1);
+});
+
+it('each virtual host has a queue of its own, and a wiped spool makes a new one', async () => {
+  const queues = () =>
+    new Set(receiver.ofType('module.started').map((event) => `${event.host} ${event.queueId}`));
+  expect(queues().size).toBe(2);
+  const other = await connectOperator({
+    ...{ service: ejabberd.xmpp, domain: 'other.test', username: 'op1', password: 'pw' },
+  });
+  // The visitors of one host are nobody to another.
+  other.send(visitorJid, 'across', 'across');
+  await other.sendAndAck('visitor.1@other.test', 'within', 'within');
+  const event = await receiver.event('message', ({ id }) => id === 'within');
+  expect(event.host).toBe('other.test');
+  expect(ids()).not.toContain('across');
+  await other.disconnect();
+  await ejabberd.stop();
+  await rm(spool, { recursive: true });
+  await ejabberd.start();
+  await waitFor(() => queues().size === 3);
+});
+
+it('tells of the sessions that live when it is started anew', async () => {
+  const operator = await login('op1', { presence: { show: 'dnd', status: 'busy' } });
+  const before = await receiver.event('operator.presence', ({ status }) => status === 'busy');
+  const starts = receiver.ofType('module.started').length;
+  await call('restart_module', { host, module: 'mod_lhc' });
+  await waitFor(() => receiver.ofType('module.started').length > starts);
+  const start = receiver.events.findLastIndex(({ type }) => type === 'module.started');
+  await waitFor(() => receiver.events.length > start + 2);
+  const session = { user: 'op1', session: before.session };
+  expect(receiver.events.slice(start + 1, start + 3)).toMatchObject([
+    { type: 'operator.connected', ...session },
+    { type: 'operator.presence', ...session, show: 'dnd', status: 'busy' },
+  ]);
+  await operator.sendAndAck(visitorJid, 'still works', 'after-restart');
+  await receiver.event('message', ({ id }) => id === 'after-restart');
+  await operator.disconnect();
+});
