@@ -46,12 +46,14 @@ export class Seen {
     if (this.#commands.size > KEEP_AT_LEAST) this.#forget(at);
   }
 
-  /** Adds what a summary says. Its commands come before those that are remembered already: the oldest go first. */
+  /** Adds what a summary says: it comes before what is remembered already, since the oldest go first. */
   merge(summary: SeenSummary): void {
-    const later = this.#commands;
+    const commands = this.#commands;
+    const hooks = this.#hooks;
     this.#commands = new Map(summary.commands);
-    for (const [id, at] of later) this.#commands.set(id, at);
-    for (const [queueId, seq] of Object.entries(summary.hooks)) this.#raise(queueId, seq);
+    this.#hooks = new Map(Object.entries(summary.hooks));
+    for (const [id, at] of commands) this.#commands.set(id, at);
+    for (const [queueId, seq] of hooks) this.#raise(queueId, seq);
   }
 
   summary(): SeenSummary {

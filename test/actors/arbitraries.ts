@@ -1,0 +1,96 @@
+/** Random commands over few ids, so that they meet. */
+import fc from 'fast-check';
+import type { Wake } from '../../src/actors/decider.ts';
+import type { Show } from '../../src/actors/operator.ts';
+import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
+import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import { DELAYS, SECOND, startChat } from './facts.ts';
+import { OPERATOR_COMMANDS, VISITOR_COMMANDS } from './states.ts';
+
+const chatId = fc.constantFrom('c1', 'c2', 'c3');
+const operator = fc.constantFrom('op1', 'op2');
+const messageId = fc.integer({ min: 1, max: 12 }).map((n) => `m${n}`);
+const reservation = fc.integer({ min: 1, max: 5 }).map((n) => `r${n}`);
+/** Short and long ones against each other: each may be the first that is due. */
+const delay = fc.constantFrom(10 * SECOND, 60 * SECOND, 300 * SECOND, 3600 * SECOND);
+
+export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
+  fc.constantFrom(...Object.values(VISITOR_COMMANDS)),
+  fc
+    .record({
+      digest: fc.constantFrom('home', 'prices'),
+      department: fc.constantFrom(null, 'sales', 'support'),
+      delays: fc.record({
+        hardTimeout: delay,
+        cleanupAfter: delay,
+        invitationTimeout: delay,
+        chatIdle: delay,
+      }),
+    })
+    .map((view): VisitorCommand => ({ type: 'ViewPage', ...view, profile: {} })),
+  fc
+    .tuple(chatId, fc.option(messageId, { nil: undefined }))
+    .map(([id, message]) => startChat(id, message)),
+  fc
+    .record({ messageId, chatId: fc.option(chatId) })
+    .map((sent): VisitorCommand => ({ type: 'SendMessage', body: '', ...sent })),
+  fc
+    .record({ operator, messageId })
+    .map((got): VisitorCommand => ({ type: 'ReceiveOperatorMessage', body: '', ...got })),
+  fc
+    .record({ chatId, operator, reservation: fc.option(reservation) })
+    .map((wish): VisitorCommand => ({ type: 'AssignChat', reason: 'routed', ...wish })),
+  reservation.map((id): VisitorCommand => ({ type: 'RevokeReservation', reservation: id })),
+  fc
+    .tuple(fc.constantFrom('ReportTaken', 'ReportDelivered', 'ReportFailed'), fc.array(messageId))
+    .map(([type, messageIds]): VisitorCommand => {
+      if (type === 'ReportTaken') return { type, messageIds };
+      if (type === 'ReportDelivered') return { type, messageIds, by: 'ping' };
+      return { type: 'ReportFailed', messageId: messageIds[0] ?? 'm1', reason: 'expired' };
+    }),
+);
+
+const session = fc.constantFrom('s1', 's2', 's3');
+const resource = fc.constantFrom('gajim', 'phone');
+const show = fc.constantFrom<Show>('available', 'chat', 'away', 'xa', 'dnd', null);
+
+export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
+  fc.constantFrom(...Object.values(OPERATOR_COMMANDS)),
+  fc
+    .record({ session, resource })
+    .map((opened): OperatorCommand => ({ type: 'OpenSession', ...opened })),
+  session.map((id): OperatorCommand => ({ type: 'CloseSession', session: id })),
+  fc
+    .record({ session, resource, show })
+    .map((now): OperatorCommand => ({ type: 'ChangePresence', status: '', ...now })),
+  fc
+    .record({
+      sessions: fc.array(fc.record({ resource, show, status: fc.constant('') }), { maxLength: 3 }),
+      restarted: fc.boolean(),
+    })
+    .map((there): OperatorCommand => ({ type: 'CompareSessions', ...there })),
+  fc
+    .record({ reservation, chatId, visitor: fc.constantFrom('v1', 'v2') })
+    .map((wish): OperatorCommand => ({ type: 'ReserveChat', ...wish })),
+  fc
+    .record({ reservation: fc.option(reservation), chatId, visitor: fc.constant('v1') })
+    .map((wish): OperatorCommand => ({ type: 'TakeChat', ...wish })),
+  fc
+    .record({ reservation: fc.option(reservation), chatId, visitor: fc.constant('v1') })
+    .map((wish): OperatorCommand => ({ type: 'ReleaseChat', reason: 'closed', ...wish })),
+);
+
+/** A command with the time that passes before it; clocks of several processes may run behind. */
+export const timed = <C>(
+  command: fc.Arbitrary<C>,
+): fc.Arbitrary<{ command: C; passes: number }[]> =>
+  fc.array(
+    fc.record({
+      command,
+      passes: fc.oneof(
+        fc.integer({ min: -2 * SECOND, max: 40 * SECOND }),
+        fc.constantFrom(0, DELAYS.hardTimeout, DELAYS.cleanupAfter),
+      ),
+    }),
+    { maxLength: 40, size: 'max' },
+  );

@@ -1,0 +1,275 @@
+/** What holds of visitors and operators whatever is asked of them, in whatever order and at whatever time. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { AnyMachineSnapshot } from 'xstate';
+import {
+  type ActorState,
+  type Decider,
+  decide,
+  deserialize,
+  emptyCore,
+  evolve,
+  fold,
+  nextDue,
+  referenceStep,
+  serialize,
+  type Wake,
+  wake,
+} from '../../src/actors/decider.ts';
+import { availabilityOf } from '../../src/actors/operator.ts';
+import { load, operatorDecider, operatorState } from '../../src/actors/operator-decisions.ts';
+import { tenantDecider } from '../../src/actors/tenant.ts';
+import { visitorDecider, visitorState } from '../../src/actors/visitor-decisions.ts';
+import { AppError } from '../../src/errors.ts';
+import { operatorCommand, timed, visitorCommand } from './arbitraries.ts';
+import { TENANT_COMMANDS } from './states.ts';
+import { MemoryStream, throughJson } from './stream.ts';
+
+/** As text, so that the order of keys, sessions and commands counts too: it decides who goes first. */
+const textOf = (state: ActorState): string => JSON.stringify(serialize(state));
+
+/** Runs a command that may be refused. Anything else that is thrown is a defect. */
+function tried<T>(run: () => T): T | null {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof AppError && ['refused', 'not-found'].includes(error.code)) return null;
+    throw error;
+  }
+}
+
+function played<C extends { readonly type: string }, S extends AnyMachineSnapshot>(
+  decider: Decider<C, S>,
+  asked: readonly { command: C | Wake; passes: number }[],
+  each: (stream: MemoryStream<C, S>, now: number) => void = () => {},
+): MemoryStream<C, S> {
+  const stream = new MemoryStream(decider);
+  let now = 1_000_000;
+  for (const [i, { command, passes }] of asked.entries()) {
+    now += passes;
+    // Every third comes by a webhook, every third by a request, the others from within.
+    const hook = i % 3 === 1 ? { queueId: `q${i % 2}`, seq: i } : undefined;
+    tried(() => stream.send(command, now, i % 3 === 2 ? `command-${i}` : 'auto:', hook));
+    each(stream, now);
+  }
+  return stream;
+}
+
+/**
+ * Wakes an actor as the runtime does, until it asks for no more: what is overdue at once, then whatever lies ahead of
+ * the last wake (what fired into a guard that says no is spent). Returns the time of the last wake.
+ */
+function runOut<C extends { readonly type: string }, S extends AnyMachineSnapshot>(
+  stream: MemoryStream<C, S>,
+  each: (now: number) => void = () => {},
+): number {
+  let now = stream.state.core.at;
+  let woken = 0;
+  for (
+    let due = nextDue(stream.state.core);
+    due !== undefined;
+    due = nextDue(stream.state.core, now)
+  ) {
+    now = Math.max(now, due);
+    stream.send({ type: 'Wake' }, now);
+    each(now);
+    woken += 1;
+    expect(woken).toBeLessThan(10);
+  }
+  return now;
+}
+
+function everyActor<C extends { readonly type: string }, S extends AnyMachineSnapshot>(
+  name: string,
+  decider: Decider<C, S>,
+  command: fc.Arbitrary<C | Wake>,
+): void {
+  describe(`a ${name}`, () => {
+    it('folds its facts to the state it lives in, and `at` never runs backwards', () => {
+      fc.assert(
+        fc.property(timed(command), (asked) => {
+          const stream = played(decider, asked);
+          expect(textOf(stream.refold())).toBe(textOf(stream.state));
+          expect(nextDue(stream.refold().core)).toBe(nextDue(stream.state.core));
+          const times = stream.facts.map((fact) => fact.metadata.at);
+          expect(times).toEqual(times.toSorted((a, b) => a - b));
+        }),
+      );
+    });
+
+    it('goes on from a snapshot taken anywhere as if there were none', () => {
+      fc.assert(
+        fc.property(timed(command), fc.nat(), (asked, cut) => {
+          const { facts, state } = played(decider, asked);
+          const at = facts.length === 0 ? 0 : cut % facts.length;
+          const before = fold(decider, new MemoryStream(decider).state, facts.slice(0, at));
+          const restored = deserialize(decider, throughJson(serialize(before)));
+          expect(textOf(fold(decider, restored, facts.slice(at)))).toBe(textOf(state));
+        }),
+      );
+    });
+
+    it('moves as xstate’s public transition() would move it', () => {
+      fc.assert(
+        fc.property(timed(command), (asked) => {
+          const { facts, state } = played(decider, asked);
+          let core = emptyCore(decider);
+          for (const fact of facts) {
+            core = evolve(decider.machine, core, fact, fact.metadata.at, referenceStep);
+          }
+          expect(core.snapshot.value).toEqual(state.core.snapshot.value);
+          expect(core.snapshot.context).toEqual(state.core.snapshot.context);
+          expect([...core.timers]).toEqual([...state.core.timers]);
+        }),
+      );
+    });
+
+    it('answers a refused or idle command without moving, and asks nothing of its state', () => {
+      fc.assert(
+        fc.property(timed(command), command, (asked, last) => {
+          const { state } = played(decider, asked);
+          const before = textOf(state);
+          tried(() => decide(decider, state, last, state.core.at + 1000));
+          expect(textOf(state)).toBe(before);
+        }),
+      );
+    });
+
+    it('comes to rest when it is woken whenever something is due', () => {
+      fc.assert(
+        fc.property(timed(command), (asked) => {
+          const stream = played(decider, asked);
+          const now = runOut(stream, (at) => {
+            // Late and stale wakes harm nobody.
+            expect(wake(decider.machine, stream.state.core, at)).toEqual([]);
+          });
+          expect(wake(decider.machine, stream.state.core, now + 1e12)).toEqual([]);
+        }),
+      );
+    });
+
+    it('yields its facts once for a command id and for a webhook number', () => {
+      fc.assert(
+        fc.property(timed(command), command, (asked, last) => {
+          const stream = played(decider, asked);
+          const now = stream.state.core.at;
+          tried(() => stream.send(last, now, 'once', { queueId: 'q', seq: 5 }));
+          const { length } = stream.facts;
+          stream.state = stream.refold();
+          if (length > 0 && stream.facts.at(-1)?.metadata.commandId === 'once') {
+            expect(stream.send(last, now, 'once')).toEqual([]);
+            expect(stream.send(last, now, 'auto:', { queueId: 'q', seq: 4 })).toEqual([]);
+          }
+        }),
+      );
+    });
+  });
+}
+
+everyActor('visitor', visitorDecider, visitorCommand);
+everyActor('operator', operatorDecider, operatorCommand);
+everyActor('tenant', tenantDecider, fc.constantFrom(...Object.values(TENANT_COMMANDS)));
+
+describe('a visitor', () => {
+  it('has chats with one owner each, and messages with one final outcome each', () => {
+    fc.assert(
+      fc.property(timed(visitorCommand), (asked) => {
+        const { facts } = played(visitorDecider, asked);
+        let owner: string | null = null;
+        const outcomes = new Set<string>();
+        const sent = new Set<string>();
+        for (const { type, data } of facts) {
+          if (type === 'ChatStarted' || type === 'ChatClosed') owner = null;
+          if (type === 'ChatAssigned') {
+            expect(owner).toBeNull();
+            owner = String(data.operator);
+          }
+          if (type === 'OperatorMessageReceived' && data.chatId !== null) {
+            expect(data.operator).toBe(owner);
+          }
+          if (type === 'VisitorMessageSent') {
+            expect(sent.has(String(data.messageId))).toBe(false);
+            sent.add(String(data.messageId));
+          }
+          const settled =
+            type === 'MessageDelivered'
+              ? (data.messageIds as string[]) // as the fact's type says
+              : type === 'MessageFailed'
+                ? [String(data.messageId)]
+                : [];
+          for (const id of settled) {
+            expect(sent.has(id)).toBe(true);
+            expect(outcomes.has(id)).toBe(false);
+            outcomes.add(id);
+          }
+        }
+      }),
+    );
+  });
+
+  it('is online while a chat is open, and in the end timed out and cleaned up', () => {
+    fc.assert(
+      fc.property(timed(visitorCommand), (asked) => {
+        const stream = played(visitorDecider, asked, ({ state }) => {
+          const { presence, conversation, context } = visitorState(state.core);
+          const open = conversation === 'waiting' || conversation === 'chatting';
+          expect(context.chat !== null).toBe(open);
+          if (open || conversation === 'invited') expect(presence).toBe('online');
+          expect(context.chat?.accepted ?? false).toBe(conversation === 'chatting');
+          expect(context.inviter !== null).toBe(conversation === 'invited');
+        });
+        if (visitorState(stream.state.core).presence === 'unknown') return;
+        runOut(stream);
+        expect(visitorState(stream.state.core)).toMatchObject({
+          presence: 'cleanedUp',
+          conversation: 'none',
+        });
+      }),
+    );
+  });
+
+  it('folds the same when its stream was cut before a clean-up', () => {
+    fc.assert(
+      fc.property(timed(visitorCommand), (asked) => {
+        const stream = played(visitorDecider, asked);
+        const cut = stream.facts.findLastIndex((fact) => fact.type === 'CleanedUp');
+        if (cut >= 0) expect(textOf(stream.refold(cut))).toBe(textOf(stream.state));
+      }),
+    );
+  });
+});
+
+describe('an operator', () => {
+  it('is as available as its sessions are, and says so in every fact', () => {
+    fc.assert(
+      fc.property(timed(operatorCommand), (asked) => {
+        let said = 'offline';
+        const { facts } = played(operatorDecider, asked, ({ state }) => {
+          const { availability, context } = operatorState(state.core);
+          expect(availability).toBe(availabilityOf(context.sessions));
+        });
+        for (const { data } of facts) {
+          if (!data.availability) continue;
+          const { from, to } = data.availability as { from: string; to: string }; // as its type says
+          expect(from).toBe(said);
+          said = to;
+        }
+      }),
+    );
+  });
+
+  it('never reserves past its capacity', () => {
+    fc.assert(
+      fc.property(timed(operatorCommand), (asked) => {
+        const stream = new MemoryStream(operatorDecider);
+        for (const { command } of asked) {
+          const facts = tried(() => stream.send(command, 0)) ?? [];
+          const { context } = operatorState(stream.state.core);
+          if (facts.some((fact) => fact.type === 'ChatReserved')) {
+            expect(load(context)).toBeLessThanOrEqual(context.capacity);
+          }
+        }
+      }),
+    );
+  });
+});
