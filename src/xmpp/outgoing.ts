@@ -111,20 +111,25 @@ export class Outgoing {
   /** Everything that waits, then the unavailable presence: the stream can be closed behind it. */
   finish(): void {
     this.#flush();
+    this.#wish = undefined;
     this.#stream?.send(unavailableStanza());
   }
 
   /** What came in. Operators' messages and presences are reported by mod_lhc: nothing to do with them here. */
   heard(stanza: Element): void {
     this.#lastHeard = performance.now();
-    const { id, from, type } = stanza.attrs;
-    if (id === undefined) return;
+    const { id = '', from, type } = stanza.attrs;
     if (stanza.name === 'iq' && (type === 'result' || type === 'error')) {
       const ours = from === undefined || from === this.#options.domain;
       if (ours && this.#inFlight.answered(id) && this.#inFlight.waiting) this.#flushSoon();
     } else if (stanza.name === 'message' && type === 'error') {
       const error = returnedError(stanza);
       if (!this.#inFlight.returned(id, error)) this.#options.returned(id, error);
+    } else if (stanza.name === 'presence' && type === 'unavailable' && from === this.#stream?.jid) {
+      // A session that this one replaced said goodbye after we had said hello, as one in 40 does on 23.01 and 24.12:
+      // operators believe that we are gone, and ejabberd tells us too.
+      this.#shown = '';
+      this.#flushSoon();
     }
   }
 

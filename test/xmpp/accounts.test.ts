@@ -251,6 +251,19 @@ describe('logins', () => {
     await other.close(1_000);
   });
 
+  test('a visitor that moves from one process to another is available in the end', async () => {
+    const jid = await newVisitor();
+    const owners = [transport(), transport()];
+    const gone = () => presencesOf(jid).filter(({ attrs }) => attrs.type === 'unavailable').length;
+    for (let round = 0; round < 40; round += 1) {
+      await owners[round % 2]?.online(jid, { status: `owner ${round}`, nick: '' });
+      await waitFor(() => !owners[(round + 1) % 2]?.isOnline(jid));
+      // The old session's goodbye can come after the new one's hello.
+      await operator.waitFor(() => gone() === round);
+      await operator.waitFor(() => operator.presences.get(jid)?.status === `owner ${round}`);
+    }
+  });
+
   test('a password that is not accepted is set anew, once', async () => {
     const jid = await newVisitor('an older secret');
     const resets: string[] = [];
