@@ -64,6 +64,7 @@
                bytes = 0 :: non_neg_integer()}).
 
 -record(state, {config :: config(),
+                name :: queue(),
                 id :: binary() | undefined,
                 uuid :: binary() | undefined,
                 %% Oldest first; the last one is written to. None: the folder cannot be used at the moment.
@@ -84,6 +85,8 @@
                 group_bytes = 0 :: non_neg_integer(),
                 waiter :: pid() | undefined,
                 lost = false :: boolean(),
+                %% Messages are being refused, and the log says so.
+                refusing = false :: boolean(),
                 purge :: reference() | undefined,
                 casts :: atomics:atomics_ref()}).
 
@@ -153,11 +156,13 @@ init({Queue, Config}) ->
     %% terminate/2 writes what is waiting.
     process_flag(trap_exit, true),
     Casts = atomics:new(2, [{signed, true}]),
+    %% Left behind by a process that crashed: what was in its mailbox is lost.
+    Crashed = persistent_term:get({?MODULE, Queue}, undefined) =/= undefined,
     persistent_term:put({?MODULE, Queue}, Casts),
-    State = #state{config = Config, casts = Casts},
+    State = #state{config = Config, name = Queue, casts = Casts, lost = Crashed},
     case open(State) of
         {ok, Opened} ->
-            {ok, Opened};
+            {ok, settle_loss(Opened)};
         {error, Reason} ->
             %% ejabberd starts all the same: operators' messages are refused until the folder can be used.
             ?LOG_ERROR("mod_lhc: the queue in ~ts cannot be opened: ~p", [maps:get(dir, Config), Reason]),
@@ -198,8 +203,9 @@ handle_info(purge, State) ->
 handle_info(_, State) ->
     {noreply, State}.
 
-terminate(_Reason, State) ->
+terminate(Reason, #state{name = Queue} = State) ->
     _ = commit(State),
+    _ = Reason =:= shutdown andalso persistent_term:erase({?MODULE, Queue}),
     ok.
 
 %%% ---------------------------------------------------------------- writing
@@ -251,7 +257,8 @@ admit([{Class, Members, From, Deadline} | Rest], Now, Records, Answers, State) -
         true ->
             case room(Class, State) of
                 false ->
-                    admit(Rest, Now, Records, [{From, {error, full}} | Answers], lose(Class, State));
+                    Refused = refusing(Class, lose(Class, State)),
+                    admit(Rest, Now, Records, [{From, {error, full}} | Answers], Refused);
                 true ->
                     Record = record(Seq, Class, Uuid, Members),
                     Size = iolist_size(Record),
@@ -276,6 +283,13 @@ room(state, #state{lasting = Lasting} = State) -> below(Lasting, 5, State).
 below(#load{entries = Entries, bytes = Bytes}, Quarters, #state{config = Config}) ->
     #{max_entries := MaxEntries, max_bytes := MaxBytes} = Config,
     Entries * 4 < MaxEntries * Quarters andalso Bytes * 4 < MaxBytes * Quarters.
+
+refusing(message, #state{refusing = false, all = #load{entries = Entries, bytes = Bytes}} = State) ->
+    ?LOG_ERROR("mod_lhc: operators' messages are refused: ~b events (~b bytes) wait in ~ts",
+               [Entries, Bytes, dir(State)]),
+    State#state{refusing = true};
+refusing(_, State) ->
+    State.
 
 lose(state, State) -> State#state{lost = true};
 lose(_, State) -> State.
@@ -368,14 +382,15 @@ settle_loss(#state{casts = Casts} = State0) ->
                 N -> atomics:sub(Casts, 2, N), State0#state{lost = true}
             end,
     case State of
-        #state{lost = true, segments = [_ | _], lasting = Lasting, config = #{on_loss := OnLoss}} ->
+        #state{lost = false, refusing = false} -> State;
+        #state{segments = []} -> State;
+        #state{lasting = Lasting, lost = Lost, config = #{on_loss := OnLoss}} ->
             case below(Lasting, 2, State) of
                 true ->
-                    spawn(OnLoss),
-                    State#state{lost = false};
+                    Lost andalso spawn(OnLoss),
+                    State#state{lost = false, refusing = false};
                 false -> State
-            end;
-        _ -> State
+            end
     end.
 
 %%% ---------------------------------------------------------------- reading and acknowledging
