@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEventStore } from '../../src/eventstore/open.ts';
+import { temporaryFolder } from '../sqlite/folder.ts';
 import { conformance } from './conformance.ts';
 
 conformance('SQLite', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'eventstore-'));
+  const folder = temporaryFolder('eventstore');
   const url = `sqlite:${join(folder, 'events.db')}`;
   let store = await openEventStore(url);
   return {

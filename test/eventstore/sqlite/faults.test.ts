@@ -1,0 +1,271 @@
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Worker } from 'node:worker_threads';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openEventStore } from '../../../src/eventstore/open.ts';
+import { encodeAppend } from '../../../src/eventstore/sqlite/encode.ts';
+import { createLogWriter } from '../../../src/eventstore/sqlite/log.ts';
+import { openLog } from '../../../src/eventstore/sqlite/schema.ts';
+import { openSqliteEventStore } from '../../../src/eventstore/sqlite/store.ts';
+import { spawnWriter } from '../../../src/eventstore/sqlite/writer-thread.ts';
+import { temporaryFolder } from '../../sqlite/folder.ts';
+import { startChild } from '../../sqlite/killing.ts';
+import { waitFor } from '../../support/wait.ts';
+import { event, events, numbers } from '../events.ts';
+
+const folder = temporaryFolder('eventstore-faults');
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const newPath = (): string => {
+  files += 1;
+  return join(folder, `${files}.db`);
+};
+
+describe('a group of appends', () => {
+  test('one conflict and one repeated id in the middle spoil nothing', () => {
+    const db = openLog(newPath(), 'writer');
+    const log = createLogWriter(db);
+    const known = event(0);
+    log.commit([encodeAppend('v-a', [known], 'no-stream')]);
+    const answers = log.commit([
+      encodeAppend('v-b', events(1, 2), 'no-stream'),
+      encodeAppend('v-a', [event(3)], 'no-stream'),
+      encodeAppend('v-c', [event(4), known], 'no-stream'),
+      encodeAppend('v-a', [event(5)], 0),
+      encodeAppend('v-c', [event(6)], 'no-stream'),
+    ]);
+    expect(answers).toEqual([
+      { kind: 'appended', revision: 1, position: 3 },
+      { kind: 'conflict', actual: 0 },
+      { kind: 'duplicate' },
+      { kind: 'appended', revision: 1, position: 4 },
+      { kind: 'appended', revision: 0, position: 5 },
+    ]);
+    db.close();
+  });
+
+  test('a full disk fails the group, and nothing else', () => {
+    const db = openLog(newPath(), 'writer');
+    const log = createLogWriter(db);
+    const large = (n: number) => event(n, { data: { text: 'x'.repeat(100_000) } });
+    log.commit([encodeAppend('v-a', [event(0)], 'no-stream')]);
+    db.exec('PRAGMA max_page_count = 20');
+    expect(() =>
+      log.commit([
+        encodeAppend('v-a', [event(1)], 0),
+        encodeAppend('v-b', [large(2), large(3)], 'no-stream'),
+      ]),
+    ).toThrow(/full/);
+    db.exec('PRAGMA max_page_count = 100000');
+    const answers = log.commit([
+      encodeAppend('v-a', [event(1)], 0),
+      encodeAppend('v-b', [large(2)], 'no-stream'),
+    ]);
+    expect(answers).toEqual([
+      { kind: 'appended', revision: 1, position: 2 },
+      { kind: 'appended', revision: 0, position: 3 },
+    ]);
+    db.close();
+  });
+});
+
+describe('the file', () => {
+  test('is for its owner only', async () => {
+    const path = newPath();
+    const store = await openSqliteEventStore(path);
+    await store.append('v-a', [event(0)], 'no-stream');
+    for (const suffix of ['', '-wal', '-shm', '.lock']) {
+      expect(statSync(path + suffix).mode & 0o777).toBe(0o600);
+    }
+    await store.close();
+  });
+
+  test.each([
+    [
+      'is no SQLite file',
+      (path: string) => writeFileSync(path, 'The quick brown fox. '.repeat(500)),
+    ],
+    [
+      'is another program’s',
+      (path: string) => {
+        const db = new DatabaseSync(path);
+        db.exec('CREATE TABLE t (a)');
+        db.close();
+      },
+    ],
+    [
+      'was made by a later version',
+      (path: string) => {
+        const db = openLog(path, 'writer');
+        db.exec('PRAGMA user_version = 99');
+        db.close();
+      },
+    ],
+    [
+      'is damaged',
+      (path: string) => {
+        openLog(path, 'writer').close();
+        const bytes = readFileSync(path);
+        writeFileSync(path, Buffer.concat([bytes.subarray(0, 100), Buffer.alloc(bytes.length, 7)]));
+      },
+    ],
+  ])('that %s is refused by name', async (_, make) => {
+    const path = newPath();
+    make(path);
+    await expect(openEventStore(`sqlite:${path}`)).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining(path),
+    });
+  });
+
+  test.each(['esdb://localhost:2113', 'sqlite:', 'postgres://x', ''])(
+    'an EVENT_STORE of %j is refused',
+    async (url) => {
+      await expect(openEventStore(url)).rejects.toMatchObject({
+        code: 'invalid',
+        message: expect.stringContaining('EVENT_STORE'),
+      });
+    },
+  );
+
+  test('holds nothing of a stream that was deleted', async () => {
+    const path = newPath();
+    const store = await openSqliteEventStore(path);
+    const secret = 'wrapped-key-of-a-person';
+    const many = Array.from({ length: 1200 }, (_, n) => event(n, { data: { secret } }));
+    await store.append('key-demo.a', many, 'no-stream');
+    await store.append('v-a', [event(0)], 'no-stream');
+    await store.deleteStream('key-demo.a');
+    for (const suffix of ['', '-wal']) {
+      expect(readFileSync(path + suffix).includes(secret)).toBe(false);
+    }
+    expect(numbers(await store.readAll())).toEqual([0]);
+    await store.close();
+  });
+
+  test('what was truncated is removed in its own time, also after a restart', async () => {
+    const path = newPath();
+    let store = await openSqliteEventStore(path);
+    await store.append('v-a', events(0, 1999), 'no-stream');
+    await store.truncateBefore('v-a', 1990);
+    await store.close();
+    store = await openSqliteEventStore(path);
+    await waitFor(async () => (await store.readAll()).length === 10, { what: 'the removal' });
+    expect(numbers(await store.readStream('v-a', { limit: 1 }))).toEqual([1990]);
+    await store.close();
+  });
+});
+
+describe('a second process', () => {
+  test('cannot write, but read', async () => {
+    const path = newPath();
+    const store = await openSqliteEventStore(path);
+    await store.append('v-a', [event(0)], 'no-stream');
+    await expect(openSqliteEventStore(path)).rejects.toMatchObject({ code: 'conflict' });
+
+    const reader = await openSqliteEventStore(path, { readOnly: true });
+    const controller = new AbortController();
+    const seen: unknown[] = [];
+    const reading = (async () => {
+      for await (const batch of reader.subscribe({ signal: controller.signal })) {
+        seen.push(...numbers(batch.events));
+      }
+    })();
+    await store.append('v-a', [event(1)], 0);
+    await waitFor(() => seen.length === 2);
+    expect(seen).toEqual([0, 1]);
+    expect(await reader.head()).toBe(await store.head());
+    await expect(reader.append('v-a', [event(2)], 1)).rejects.toMatchObject({ code: 'refused' });
+    controller.abort();
+    await reading;
+    await reader.close();
+    await store.close();
+
+    // Also when nobody writes.
+    const alone = await openSqliteEventStore(path, { readOnly: true });
+    expect(await alone.readStream('v-a')).toHaveLength(2);
+    await alone.close();
+  });
+
+  test('can write as soon as the first one is dead', async () => {
+    const path = newPath();
+    const child = startChild(new URL('./child.ts', import.meta.url), [path]);
+    await child.until(20);
+    await expect(openSqliteEventStore(path)).rejects.toMatchObject({ code: 'conflict' });
+    await child.kill();
+    const store = await openSqliteEventStore(path);
+    await store.append('v-a', [event(0)], 'no-stream');
+    await store.close();
+  });
+
+  test('a log that is missing cannot be opened for reading', async () => {
+    await expect(openSqliteEventStore(newPath(), { readOnly: true })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+  });
+});
+
+describe('the writer’s thread', () => {
+  test('dies: what waits is unavailable, a new one comes, repeating resolves', async () => {
+    const workers: Worker[] = [];
+    const store = await openSqliteEventStore(newPath(), {
+      spawn: (path) => {
+        const worker = spawnWriter(path);
+        workers.push(worker);
+        return worker;
+      },
+    });
+    const controller = new AbortController();
+    const seen: string[] = [];
+    const following = (async () => {
+      for await (const batch of store.subscribe({ signal: controller.signal })) {
+        seen.push(...batch.events.map(({ id }) => id));
+      }
+    })();
+    for (let round = 0; round < 5; round += 1) {
+      const attempts = Array.from({ length: 50 }, (_, i) => ({
+        stream: `v-${round}.${i}`,
+        sent: events(0, 1),
+      }));
+      const results = Promise.allSettled(
+        attempts.map(({ stream, sent }) => store.append(stream, sent, 'no-stream')),
+      );
+      // Not at once: in some rounds a part is written.
+      if (round % 2) await store.append(`v-first.${round}`, [event(0)], 'no-stream');
+      await workers.at(-1)?.terminate();
+      for (const result of await results) {
+        if (result.status === 'rejected')
+          expect(result.reason).toMatchObject({ code: 'unavailable' });
+      }
+      await waitFor(() => store.check().then(() => true), { what: 'the new thread' });
+      for (const { stream, sent } of attempts) {
+        expect((await store.append(stream, sent, 'no-stream')).revision).toBe(1);
+      }
+    }
+    expect(workers.length).toBe(6);
+    const all = await store.readAll({ limit: 5000 });
+    expect(all).toHaveLength(5 * 50 * 2 + 2);
+    await waitFor(() => seen.length >= all.length);
+    expect(seen).toEqual(all.map(({ id }) => id));
+    controller.abort();
+    await following;
+    await store.close();
+  });
+
+  test('closing waits for what was appended; then everything is unavailable', async () => {
+    const path = newPath();
+    const store = await openSqliteEventStore(path);
+    const appends = Array.from({ length: 100 }, (_, i) =>
+      store.append(`v-${i}`, [event(i)], 'any'),
+    );
+    await store.close();
+    expect(await Promise.all(appends)).toHaveLength(100);
+    const away = { code: 'unavailable' };
+    await expect(store.append('v-a', [event(0)], 'any')).rejects.toMatchObject(away);
+    await expect(store.readStream('v-a')).rejects.toMatchObject(away);
+    await expect(store.head()).rejects.toMatchObject(away);
+    await expect(store.check()).rejects.toMatchObject(away);
+    await store.close();
+  });
+});

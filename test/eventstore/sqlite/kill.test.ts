@@ -1,0 +1,82 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import type { EventStore, RecordedEvent } from '../../../src/eventstore/port.ts';
+import { openSqliteEventStore } from '../../../src/eventstore/sqlite/store.ts';
+import { temporaryFolder } from '../../sqlite/folder.ts';
+import { seeded, startChild } from '../../sqlite/killing.ts';
+import type { Intent } from './intent.ts';
+
+const folder = temporaryFolder('eventstore-kill');
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const CHILD = new URL('./child.ts', import.meta.url);
+
+const everything = async (store: EventStore): Promise<RecordedEvent[]> => {
+  const all: RecordedEvent[] = [];
+  for (;;) {
+    const after = all.at(-1)?.position;
+    const page = await store.readAll({ limit: 5000, ...(after && { after }) });
+    if (page.length === 0) return all;
+    all.push(...page);
+  }
+};
+
+/** What a child that was killed left behind: it must be whole, and its open questions must have one answer. */
+const examine = async (path: string, lines: readonly string[]): Promise<{ unanswered: number }> => {
+  // The child writes nothing else.
+  const told = lines.map(
+    (line) => JSON.parse(line) as { intent?: Intent; acknowledged?: string[] },
+  );
+  const acknowledged = new Set(told.flatMap((line) => line.acknowledged ?? []));
+  const open = told.flatMap(({ intent }) =>
+    intent && !intent.events.every(({ id }) => acknowledged.has(id)) ? [intent] : [],
+  );
+
+  const store = await openSqliteEventStore(path);
+  try {
+    const found = new Set((await everything(store)).map(({ id }) => id));
+    expect([...acknowledged].filter((id) => !found.has(id))).toEqual([]);
+    for (const { stream, events, expected } of open) {
+      // Atomic: both or none; and repeating it succeeds in either case.
+      expect(new Set(events.map(({ id }) => found.has(id))).size).toBe(1);
+      await store.append(stream, events, expected);
+    }
+    const all = await everything(store);
+    expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+    const next = new Map<string, number>();
+    for (const { stream, revision } of all) {
+      expect(revision).toBe(next.get(stream) ?? 0);
+      next.set(stream, revision + 1);
+    }
+    const written = open.filter(({ events }) => events.every(({ id }) => found.has(id)));
+    return { unanswered: written.length };
+  } finally {
+    await store.close();
+  }
+};
+
+test('a kill at any moment loses nothing that was acknowledged', async () => {
+  const path = join(folder, 'any.db');
+  const random = seeded(1);
+  for (let round = 0; round < 8; round += 1) {
+    const child = startChild(CHILD, [path, String(1 + Math.floor(random() * 32))]);
+    const kills = 20 + Math.floor(random() * 600);
+    await child.until(kills);
+    await child.kill();
+    await examine(path, child.lines);
+  }
+});
+
+test('a kill between flush and answer: the events are there, and repeating the append says so', async () => {
+  const path = join(folder, 'flushed.db');
+  const random = seeded(2);
+  for (let round = 0; round < 6; round += 1) {
+    // The first message says that the writer is ready.
+    const message = 2 + Math.floor(random() * 30);
+    const child = startChild(CHILD, [path, '8', String(message)]);
+    await child.ended();
+    const { unanswered } = await examine(path, child.lines);
+    expect(unanswered).toBeGreaterThan(0);
+  }
+});
