@@ -1,0 +1,148 @@
+/** A real log with real actors writing to it, and read models that follow it. */
+import { randomBytes, randomUUIDv7 } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import type { Wake } from '../../src/actors/decider.ts';
+import {
+  operatorRef,
+  streamOf,
+  TenantId,
+  Username,
+  VisitorKey,
+  visitorRef,
+} from '../../src/actors/ids.ts';
+import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
+import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import { AppError } from '../../src/errors.ts';
+import { openEventStore } from '../../src/eventstore/open.ts';
+import type { EventStore, Position } from '../../src/eventstore/port.ts';
+import type { SnapshotStore } from '../../src/eventstore/snapshots.ts';
+import { createProjections, type Projections } from '../../src/projections/projections.ts';
+import { createHost } from '../../src/runtime/host.ts';
+import type { Dispatched, Origin, Vault } from '../../src/runtime/types.ts';
+import { createVault } from '../../src/runtime/vault.ts';
+
+export const ACME = TenantId.parse('acme');
+const START = Date.parse('2026-01-01T00:00:00Z');
+
+const noSnapshots: SnapshotStore = { load: () => null, save: () => {}, delete: () => {} };
+
+export interface Following {
+  readonly projections: Projections;
+  stop(): Promise<void>;
+}
+
+export interface Log {
+  readonly store: EventStore;
+  readonly vault: Vault;
+  /** ms since 1970 */
+  now(): number;
+  passes(ms: number): void;
+  visitor(
+    key: string,
+    command: VisitorCommand | Wake,
+    tenant?: TenantId,
+  ): Promise<Dispatched | null>;
+  operator(name: string, command: OperatorCommand | Wake): Promise<Dispatched | null>;
+  /** An actor's state by its own fold. */
+  state(kind: 'visitor' | 'operator', name: string): Promise<unknown>;
+  /** Read models in this file, following the log until they are stopped. */
+  follow(file: string): Following;
+  /** Read models that have caught up. */
+  caughtUp(file?: string): Promise<Following>;
+  head(): Promise<Position>;
+  close(): Promise<void>;
+}
+
+/** @returns null from a command that was refused */
+const unlessRefused = async (work: Promise<Dispatched>): Promise<Dispatched | null> => {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof AppError && ['refused', 'not-found'].includes(error.code)) return null;
+    throw error;
+  }
+};
+
+export async function openTestLog(): Promise<Log> {
+  const folder = await mkdtemp(join(tmpdir(), 'projections-'));
+  const store = await openEventStore(`sqlite:${join(folder, 'events.db')}`);
+  let time = START;
+  const now = () => time;
+  const newId = () => randomUUIDv7();
+  const vault = createVault({ store, wrapping: randomBytes(32), now, newId });
+  const host = createHost({
+    store,
+    vault,
+    snapshots: noSnapshots,
+    now,
+    newId,
+    random: Math.random,
+    logger: pino({ level: 'silent' }),
+  });
+  const origin = (): Origin => ({ commandId: `auto:${newId()}` });
+  const following = new Set<Following>();
+
+  const log: Log = {
+    store,
+    vault,
+    now,
+    passes: (ms) => {
+      time += ms;
+    },
+    visitor: async (key, command, tenant = ACME) => {
+      const name = VisitorKey.parse(key);
+      if (command.type === 'Wake') {
+        await host.wake(streamOf(visitorRef(tenant, name)));
+        return null;
+      }
+      return unlessRefused(host.dispatch(tenant, { kind: 'visitor', name, command }, origin()));
+    },
+    operator: async (username, command) => {
+      const name = Username.parse(username);
+      if (command.type === 'Wake') {
+        await host.wake(streamOf(operatorRef(ACME, name)));
+        return null;
+      }
+      return unlessRefused(host.dispatch(ACME, { kind: 'operator', name, command }, origin()));
+    },
+    state: async (kind, name) =>
+      kind === 'visitor'
+        ? host.load(visitorRef(ACME, VisitorKey.parse(name)))
+        : host.load(operatorRef(ACME, Username.parse(name))),
+    follow: (file) => {
+      const projections = createProjections({ path: join(folder, file), store, vault, now });
+      const ending = new AbortController();
+      const done = projections.start(ending.signal);
+      const one: Following = {
+        projections,
+        stop: async () => {
+          if (!following.delete(one)) return;
+          ending.abort();
+          await done;
+          projections.close();
+        },
+      };
+      following.add(one);
+      return one;
+    },
+    caughtUp: async (file = 'projections.db') => {
+      const one = log.follow(file);
+      await one.projections.waitFor(await log.head(), 10_000);
+      return one;
+    },
+    head: async () => {
+      const head = await store.head();
+      if (!head) throw new Error('the log is empty');
+      return head;
+    },
+    close: async () => {
+      for (const one of following) await one.stop();
+      await store.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+  return log;
+}

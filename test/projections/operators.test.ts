@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Following, type Log, openTestLog } from './log.ts';
+
+let log: Log;
+let live: Following;
+beforeAll(async () => {
+  log = await openTestLog();
+  live = log.follow('live.db');
+});
+afterAll(() => log.close());
+
+const row = async (username: string) => {
+  await live.projections.waitFor(await log.head(), 5000);
+  return live.projections.operators.get('acme', username);
+};
+const register = (username: string, departments: string[], name: string | null) =>
+  log.operator(username, {
+    type: 'Register',
+    lhcUserId: 7,
+    departments,
+    capacity: 2,
+    name,
+    nameChanged: true,
+  });
+
+test('an operator that connects before it is registered is not shown, and then with its session', async () => {
+  await log.operator('op', { type: 'OpenSession', session: 's1', resource: 'gajim' });
+  await log.operator('op', {
+    type: 'ChangePresence',
+    session: 's1',
+    resource: 'gajim',
+    show: 'available',
+    status: 'here',
+  });
+  expect(await row('op')).toBeNull();
+  await register('op', ['sales', 'help'], 'Olga');
+  expect(await row('op')).toEqual({
+    username: 'op',
+    lhcUserId: 7,
+    name: 'Olga',
+    departments: ['sales', 'help'],
+    capacity: 2,
+    availability: 'available',
+    sessions: [{ resource: 'gajim', show: 'available', status: 'here', responsive: true }],
+    chats: [],
+    revision: 2,
+  });
+});
+
+test('chats are reserved, open, and released', async () => {
+  const chat = { reservation: 'r1', visitor: 'v', chatId: 'c1' };
+  await log.operator('op', { type: 'ReserveChat', ...chat });
+  const since = log.now();
+  expect((await row('op'))?.chats).toEqual([
+    { chatId: 'c1', visitor: 'v', state: 'reserved', since },
+  ]);
+  await log.operator('op', { type: 'TakeChat', ...chat });
+  expect((await row('op'))?.chats).toEqual([{ chatId: 'c1', visitor: 'v', state: 'open', since }]);
+  await log.operator('op', { type: 'ReleaseChat', ...chat, reason: 'closed' });
+  expect((await row('op'))?.chats).toEqual([]);
+});
+
+test('a client that answers no pings counts for nothing until it does', async () => {
+  await log.operator('op', { type: 'ReportPing', resource: 'gajim', answered: false });
+  expect(await row('op')).toMatchObject({
+    availability: 'offline',
+    sessions: [{ responsive: false }],
+  });
+  await log.operator('op', { type: 'ReportPing', resource: 'gajim', answered: true });
+  expect(await row('op')).toMatchObject({ availability: 'available' });
+});
+
+test('lists are filtered and paged by username', async () => {
+  await register('ada', ['dev'], 'Ada');
+  await register('bob', ['help'], null);
+  await row('bob');
+  const names = (filter: Partial<Parameters<typeof live.projections.operators.list>[0]>) =>
+    live.projections.operators
+      .list({ tenant: 'acme', limit: 10, ...filter })
+      .items.map(({ username }) => username);
+  expect(names({})).toEqual(['ada', 'bob', 'op']);
+  expect(names({ department: 'help' })).toEqual(['bob', 'op']);
+  expect(names({ state: 'available' })).toEqual(['op']);
+  expect(names({ q: 'OLG' })).toEqual(['op']);
+  expect(names({ tenant: 'beta' })).toEqual([]);
+  const first = live.projections.operators.list({ tenant: 'acme', limit: 2 });
+  expect(first.next).not.toBeNull();
+  expect(names({ cursor: first.next ?? '' })).toEqual(['op']);
+});
+
+test('one that is removed is not shown; one that logs out is offline', async () => {
+  await log.operator('op', { type: 'CloseSession', session: 's1' });
+  expect(await row('op')).toMatchObject({ availability: 'offline', sessions: [] });
+  await log.operator('op', { type: 'Remove' });
+  expect(await row('op')).toBeNull();
+  await register('op', [], null);
+  expect(await row('op')).toMatchObject({ name: null, departments: [] });
+});

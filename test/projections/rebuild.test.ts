@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ActorState } from '../../src/actors/decider.ts';
+import type { OperatorSnapshot } from '../../src/actors/operator.ts';
+import { operatorDecider, operatorState } from '../../src/actors/operator-decisions.ts';
+import type { VisitorSnapshot } from '../../src/actors/visitor.ts';
+import { visitorState } from '../../src/actors/visitor-decisions.ts';
+import type { Projections } from '../../src/projections/projections.ts';
+import { operatorCommand, timed, visitorCommand } from '../actors/arbitraries.ts';
+import { emptyState } from '../actors/stream.ts';
+import { type Log, openTestLog } from './log.ts';
+
+let log: Log;
+beforeAll(async () => {
+  log = await openTestLog();
+});
+afterAll(() => log.close());
+
+const hashes = ({ visitors, messages, operators }: Projections) => [
+  visitors.hash(),
+  messages.hash(),
+  operators.hash(),
+];
+
+describe('rows', () => {
+  test('say of a visitor what its machine says, after any history', async () => {
+    const { projections } = log.follow('machines.db');
+    let n = 0;
+    const history = timed(visitorCommand);
+    await fc.assert(
+      fc.asyncProperty(history, async (commands) => {
+        n += 1;
+        const key = `v${n}`;
+        for (const { command, passes } of commands) {
+          log.passes(Math.max(0, passes));
+          await log.visitor(key, command);
+        }
+        const state = (await log.state('visitor', key)) as ActorState<VisitorSnapshot> | null;
+        if (!state || state.core.revision < 0) return;
+        await projections.waitFor(await log.head(), 5000);
+        const { presence, conversation, context } = visitorState(state.core);
+        expect(projections.visitors.get('acme', key)).toMatchObject({
+          presence,
+          conversation,
+          chatId: context.chat?.id ?? null,
+          operator: context.chat ? context.chat.operator : context.inviter,
+          department: context.chat?.department ?? context.department,
+          loggedIn: context.loggedIn,
+          lastSeen: context.lastSeen,
+          revision: state.core.revision,
+        });
+        const { items } = projections.messages.list({ tenant: 'acme', visitor: key, limit: 200 });
+        const open = items.filter((message) => ['sent', 'taken'].includes(message.state));
+        expect(open.map(({ id, state: now }) => ({ id, taken: now === 'taken' }))).toEqual(
+          context.openMessages.map(({ id, taken }) => ({ id, taken })),
+        );
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('say of an operator what its machine says, after any history', async () => {
+    const { projections } = log.follow('operators.db');
+    let n = 0;
+    await fc.assert(
+      fc.asyncProperty(timed(operatorCommand), async (commands) => {
+        n += 1;
+        const name = `o${n}`;
+        for (const { command, passes } of commands) {
+          log.passes(Math.max(0, passes));
+          await log.operator(name, command);
+        }
+        const state = ((await log.state('operator', name)) ??
+          emptyState(operatorDecider)) as ActorState<OperatorSnapshot>;
+        if (state.core.revision < 0) return;
+        await projections.waitFor(await log.head(), 5000);
+        const { availability, context } = operatorState(state.core);
+        const row = projections.operators.get('acme', name);
+        if (!context.registered) {
+          expect(row).toBeNull();
+          return;
+        }
+        expect(row).toMatchObject({
+          availability,
+          lhcUserId: context.lhcUserId,
+          departments: context.departments,
+          capacity: context.capacity,
+          revision: state.core.revision,
+        });
+        const sessions = Object.values(context.sessions);
+        expect(row?.sessions.map(({ status: _, ...session }) => session)).toEqual(
+          expect.arrayContaining(sessions),
+        );
+        expect(row?.sessions).toHaveLength(sessions.length);
+        expect(row?.chats.map(({ chatId, state: now }) => [chatId, now === 'open']).sort()).toEqual(
+          Object.entries(context.chats)
+            .map(([id, { open }]) => [id, open])
+            .sort(),
+        );
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test('are the same when they grew live, in pieces, and anew from the log', async () => {
+    const live = log.follow('live.db');
+    const pieces = log.follow('pieces.db');
+    await log.visitor('late', { type: 'ReportSessionFailed', reason: 'unknown yet' });
+    await pieces.stop(); // wherever it was
+    for (const command of fc.sample(visitorCommand, 60)) {
+      await log.visitor('late', command);
+    }
+    await live.projections.waitFor(await log.head(), 5000);
+    const anew = await log.caughtUp('anew.db');
+    const resumed = await log.caughtUp('pieces.db');
+    expect(hashes(anew.projections)).toEqual(hashes(live.projections));
+    expect(hashes(resumed.projections)).toEqual(hashes(live.projections));
+  });
+
+  test('are there when the position of a write is waited for, and the wait is bounded', async () => {
+    const { projections } = log.follow('live.db.2');
+    const done = await log.visitor('fresh', {
+      type: 'StartChat',
+      chatId: 'c1',
+      department: null,
+      delays: { hardTimeout: 1, cleanupAfter: 1, invitationTimeout: 1, chatIdle: 1 },
+    });
+    if (!done?.position) throw new Error('a write has a position');
+    await projections.waitFor(done.position, 5000);
+    expect(projections.visitors.get('acme', 'fresh')).toMatchObject({ chatId: 'c1' });
+    const far = log.store.parsePosition(done.position.replace(/\d+$/, '999999999'));
+    await expect(projections.waitFor(far, 20)).rejects.toMatchObject({ code: 'timeout' });
+  });
+});
