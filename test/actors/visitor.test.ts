@@ -334,11 +334,16 @@ describe('a chat', () => {
   });
 
   it('is closed by the system when nothing happens in it for a day', () => {
-    visitor()
-      .given(chatting, 0)
-      .given([visitorMessage()], HOUR)
-      .when(WAKE, 25 * HOUR)
-      .then([chatClosed('op1', 'system', 'idle')]);
+    for (const happens of [visitorMessage(), operatorMessage()]) {
+      const open = visitor().given(chatting, 0).given([happens], HOUR);
+      open.when(WAKE, 24 * HOUR).then([]);
+      open.when(WAKE, 25 * HOUR).then([chatClosed('op1', 'system', 'idle')]);
+    }
+    for (const happens of [visitorMessage(), chatAssigned()]) {
+      const waiting = visitor().given([arrived(), chatStarted()], 0).given([happens], HOUR);
+      waiting.when(WAKE, 24 * HOUR).then([]);
+      expect(waiting.when(WAKE, 25 * HOUR).asked().facts).toMatchObject([{ type: 'ChatClosed' }]);
+    }
   });
 
   it('leaves the visitor its whole time-out when it is closed for being idle, however late that is noticed', () => {

@@ -1,0 +1,121 @@
+/** Days in the life of actors, as commands; what they caused was recorded once in golden/history-*.json. */
+import type { Wake } from '../../src/actors/decider.ts';
+import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
+import type { TenantCommand } from '../../src/actors/tenant.ts';
+import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import {
+  assignChat,
+  changePresence,
+  closeChat,
+  closeSession,
+  compare,
+  HOUR,
+  openSession,
+  receive,
+  register,
+  release,
+  reserve,
+  SECOND,
+  sendMessage,
+  startChat,
+  take,
+  viewPage,
+} from './facts.ts';
+
+/** [ms since the last one, command] */
+type Script<C> = readonly (readonly [passes: number, command: C | Wake])[];
+
+const WAKE: Wake = { type: 'Wake' };
+const MINUTE = 60 * SECOND;
+
+const pages = ['home', 'prices', 'prices', 'team', 'faq', 'home', 'contact'];
+const conversation = Array.from({ length: 12 }, (_, i): readonly [number, VisitorCommand][] => [
+  [7 * SECOND, sendMessage(`m${i + 2}`)],
+  [0, { type: 'ReportTaken', messageIds: [`m${i + 2}`] }],
+  [SECOND, { type: 'ReportDelivered', messageIds: [`m${i + 2}`], by: i % 2 ? 'ping' : 'receipt' }],
+  [20 * SECOND, receive('ada', `o${i + 3}`)],
+]).flat();
+
+/** Browses, is invited and does not answer, starts a chat, talks, leaves, comes back, is cleaned up, comes back. */
+export const VISITOR_HISTORY: Script<VisitorCommand> = [
+  ...pages.map((page) => [12 * SECOND, viewPage(page)] as const),
+  [SECOND, { type: 'ReportAccountReady' }],
+  [SECOND, { type: 'ReportLoggedIn' }],
+  [30 * SECOND, receive('grace', 'o1')],
+  [40 * SECOND, receive('grace', 'o2')],
+  [10 * SECOND, viewPage('prices')],
+  [110 * SECOND, WAKE],
+  [10 * SECOND, startChat('c1', 'm1')],
+  [SECOND, { type: 'ReportTaken', messageIds: ['m1'] }],
+  [SECOND, { type: 'RevokeReservation', reservation: 'r1' }],
+  [SECOND, assignChat('ada', 'r2')],
+  [2 * SECOND, { type: 'ReportDelivered', messageIds: ['m1'], by: 'ping' }],
+  [15 * SECOND, receive('ada', 'o3')],
+  ...conversation,
+  [SECOND, { type: 'ReportLoggedOut', reason: 'stream lost' }],
+  [SECOND, { type: 'ReportSessionFailed', reason: 'not authorized' }],
+  [5 * SECOND, { type: 'ReportLoggedIn' }],
+  [MINUTE, sendMessage('m90')],
+  [MINUTE, sendMessage('m91')],
+  [10 * MINUTE, WAKE],
+  [MINUTE, closeChat('c1', 'operator')],
+  [SECOND, { type: 'ReportFailed', messageId: 'm90', reason: 'the operator has gone' }],
+  [5 * MINUTE, WAKE],
+  [SECOND, { type: 'ReportLoggedOut', reason: 'timed out' }],
+  [3 * HOUR, viewPage('home')],
+  [SECOND, { type: 'ReportLoggedIn' }],
+  [SECOND, startChat('c2')],
+  [3 * SECOND, receive('grace', 'o40')],
+  [24 * HOUR, WAKE],
+  [SECOND, { type: 'TimeOut' }],
+  [24 * HOUR, WAKE],
+  [SECOND, { type: 'ReportDelivered', messageIds: ['m91'], by: 'receipt' }],
+  [48 * HOUR, startChat('c3', 'm92')],
+  [MINUTE, viewPage('contact')],
+];
+
+const day = (n: number): Script<OperatorCommand> => [
+  [8 * HOUR, openSession(`desk-${n}`, 'gajim')],
+  [SECOND, changePresence('available', `desk-${n}`)],
+  [MINUTE, reserve(`r${n}1`, `c${n}1`)],
+  [SECOND, take(`r${n}1`, `c${n}1`)],
+  [MINUTE, reserve(`r${n}2`, `c${n}2`)],
+  [MINUTE, release(`r${n}2`, `c${n}2`)],
+  [MINUTE, openSession(`phone-${n}`, 'phone')],
+  [SECOND, changePresence('away', `phone-${n}`, 'phone')],
+  [MINUTE, changePresence('dnd', `desk-${n}`)],
+  [MINUTE, take(null, `c${n}3`)],
+  [MINUTE, { type: 'ReportPing', resource: 'gajim', answered: false }],
+  [MINUTE, { type: 'ReportPing', resource: 'gajim', answered: true }],
+  [MINUTE, { type: 'RefuseMessage', visitor: 'v9', messageId: `x${n}`, reason: 'has left' }],
+  [MINUTE, openSession(`desk-${n}b`, 'gajim')],
+  [SECOND, changePresence('chat', `desk-${n}b`)],
+  [SECOND, closeSession(`desk-${n}`)],
+  [HOUR, release(`r${n}1`, `c${n}1`)],
+  [HOUR, release(null, `c${n}3`)],
+  [MINUTE, closeSession(`desk-${n}b`)],
+];
+
+/** Online before it is registered; three days of work; ejabberd starts anew; removed and registered again. */
+export const OPERATOR_HISTORY: Script<OperatorCommand> = [
+  [0, openSession('first', 'gajim')],
+  [SECOND, changePresence('xa', 'first')],
+  [MINUTE, { type: 'ClaimAccount', adopted: true }],
+  [SECOND, register(3)],
+  [SECOND, closeSession('first')],
+  ...day(1),
+  ...day(2),
+  [SECOND, compare([{ resource: 'phone', show: 'available', status: '' }], true)],
+  [SECOND, openSession('phone-new', 'phone')],
+  [MINUTE, register(5)],
+  ...day(3),
+  [MINUTE, { type: 'Remove' }],
+  [HOUR, register(2)],
+  [MINUTE, reserve('r90', 'c90')],
+];
+
+export const TENANT_HISTORY: Script<TenantCommand> = [
+  [0, { type: 'PauseCallbacks', endpoint: 'e1' }],
+  [HOUR, { type: 'ResumeCallbacks', endpoint: 'e2' }],
+  [HOUR, { type: 'PauseCallbacks', endpoint: 'e2' }],
+];
