@@ -71,6 +71,8 @@ export function createCallbacks(options: {
   digestKey: Buffer;
   now: () => number;
   newId: () => string;
+  /** Called between an accepted callback and its progress: a failpoint of tests. */
+  afterDelivered?: () => void;
 }): Callbacks {
   const { host, client, tenants, personal, digestKey, now, newId } = options;
 
@@ -172,6 +174,7 @@ export function createCallbacks(options: {
             ...draft,
           } as Callback,
         );
+        if (answer.outcome === 'accepted') options.afterDelivered?.();
         if (answer.outcome === 'gone') {
           await command(tenant, 'PauseCallbacks');
           return { kind: 'parked' };

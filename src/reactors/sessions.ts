@@ -44,6 +44,8 @@ interface Actual {
 export interface Sessions {
   /** A fact of this visitor was committed. */
   changed(visitor: Visitor, event: RecordedEvent): void;
+  /** Its session ended and the transport does not bring it back by itself. */
+  lost(visitor: Visitor): void;
   /** Compares with what ejabberd has, and begins to work. Resolves when the comparison was made once. */
   start(): Promise<void>;
   /** Compares again: at start, when mod_lhc started, and every few minutes (orphans). */
@@ -299,6 +301,7 @@ export function createSessions(options: {
         mark(visitor, now()); // one that fails keeps to its backoff
       }
     },
+    lost: (visitor) => mark(visitor, now() + REFUSED_RETRY_MS),
     async start() {
       ticker = setInterval(tick, TICK_MS);
       await this.compare();

@@ -85,7 +85,9 @@ export interface HostOptions {
   /** Commands that may wait for one actor; default 256. */
   readonly mailbox?: number;
   /** Called between decision and append: a failpoint of tests. */
-  readonly beforeAppend?: (stream: string, events: readonly NewEvent[]) => Promise<void>;
+  readonly beforeAppend?: () => Promise<void>;
+  /** Called when facts are durable and nobody knows yet: a failpoint of tests. */
+  readonly afterAppend?: () => void;
 }
 
 /** Whose key seals an actor's personal data: a visitor's own, else its tenant's. */
@@ -205,10 +207,11 @@ export function createHost(options: HostOptions): ActorHost {
     const decision = decide(DECIDERS[ref.kind], actor.state, command, now());
     if (decision.facts.length === 0) return answer(0);
     const events = await envelope(ref, decision, origin);
-    await options.beforeAppend?.(stream, events);
+    await options.beforeAppend?.();
     try {
       const expected = core.revision < 0 ? 'no-stream' : core.revision;
       const { position } = await store.append(stream, events, expected);
+      options.afterAppend?.();
       for (const { type, data, metadata } of events) {
         seen.remember(metadata.commandId, metadata.at, metadata.hook);
         logger.debug(

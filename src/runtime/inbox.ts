@@ -4,7 +4,14 @@
  */
 import { createHmac } from 'node:crypto';
 import type { Logger } from 'pino';
-import { operatorRef, type Person, personOf, type TenantId } from '../actors/ids.ts';
+import {
+  operatorRef,
+  type Person,
+  personOf,
+  type TenantId,
+  type Username,
+  type VisitorKey,
+} from '../actors/ids.ts';
 import type { Show } from '../actors/operator.ts';
 import { type OperatorCommand, operatorState } from '../actors/operator-decisions.ts';
 import type { Hook } from '../actors/seen.ts';
@@ -19,14 +26,22 @@ import { isKnownType, Numbered, WebhookEvent, type WebhookEventOf } from './webh
 type Operator = Extract<Person, { kind: 'operator' }>;
 type Visitor = Extract<Person, { kind: 'visitor' }>;
 
+/** XEP-0085, as far as mod_lhc reports it. */
+export type TypingState = WebhookEventOf<'chat_state'>['state'];
+
 /** What is done at once or not at all, and what belongs to reactors. */
 export interface InboxSignals {
   /** Sessions that were reported before may have ended without a word. Awaited: what follows builds on it. */
   moduleStarted(host: string): Promise<void>;
-  operatorAlive(tenant: TenantId, username: string): void;
-  operatorTyping(tenant: TenantId, visitor: string, operator: string, state: string): void;
+  operatorAlive(tenant: TenantId, username: Username): void;
+  operatorTyping(
+    tenant: TenantId,
+    visitor: VisitorKey,
+    operator: Username,
+    state: TypingState,
+  ): void;
   /** What was on its way to that session may be lost. */
-  operatorSessionEnded(tenant: TenantId, username: string): void;
+  operatorSessionEnded(tenant: TenantId, username: Username): void;
 }
 
 /** Why an event cannot be used, for a person who reads it among the dead letters. */
@@ -44,10 +59,11 @@ export function createInbox(options: {
   setAside: SetAside;
   signals: InboxSignals;
   digestKey: Buffer;
+  now: () => number;
   newId: () => string;
   logger: Logger;
 }): Inbox & { readonly again: (content: unknown, commandId: string) => Promise<void> } {
-  const { host, tenants, setAside, signals, newId, logger } = options;
+  const { host, tenants, setAside, signals, now, newId, logger } = options;
 
   const toVisitor = (who: Visitor, command: VisitorCommand, origin: Origin) =>
     host.dispatch(who.tenant, { kind: 'visitor', name: who.name, command }, origin);
@@ -204,7 +220,7 @@ export function createInbox(options: {
     // Without a queue and a number a repeat cannot be known; it is kept all the same.
     const { queueId, seq } = numbered.success
       ? numbered.data
-      : { queueId: 'unnumbered', seq: Date.now() };
+      : { queueId: 'unnumbered', seq: now() };
     logger.warn({ queueId, seq, reason }, 'a webhook event was set aside');
     await setAside.keep({ queueId, seq, tenant: tenantOf(content), reason, content });
   }

@@ -65,8 +65,6 @@ export interface Lanes {
   start(): void;
   /** Try now: something a lane of this stream waited for may be there. */
   poke(stream: string, destination: string): void;
-  /** Try all lanes of a destination now. */
-  pokeAll(destination: string): void;
   /** Stops after the effects under way and appends the progress. */
   stop(): Promise<void>;
   pending(): { destination: string; effects: number }[];
@@ -89,7 +87,7 @@ export function createLanes(options: {
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   let started = false;
-  let statements: Record<'head' | 'done' | 'waiting' | 'of' | 'count', StatementSync> | null = null;
+  let statements: Record<'head' | 'done' | 'waiting' | 'count', StatementSync> | null = null;
 
   const prepared = () => {
     statements ??= {
@@ -100,7 +98,6 @@ export function createLanes(options: {
         'DELETE FROM lane_work WHERE stream = ? AND destination = ? AND revision <= ?',
       ),
       waiting: db.prepare('SELECT DISTINCT stream, destination FROM lane_work'),
-      of: db.prepare('SELECT DISTINCT stream FROM lane_work WHERE destination = ?'),
       count: db.prepare(
         'SELECT destination, count(*) AS effects FROM lane_work GROUP BY destination',
       ),
@@ -335,9 +332,6 @@ export function createLanes(options: {
       pokeWaiting();
     },
     poke,
-    pokeAll(name) {
-      for (const { stream } of prepared().of.all(name)) poke(String(stream), name);
-    },
     async stop() {
       stopping.abort();
       for (const lane of lanes.values()) clearTimeout(lane.timer);

@@ -1,0 +1,25 @@
+#!/usr/bin/env node
+/** The command line: `xmpp-chat serve`, `xmpp-chat dead-letters`. */
+import { Command } from 'commander';
+import { deadLettersCommand } from './cli/dead-letters.ts';
+import { AppError, messageOf } from './errors.ts';
+import { main, version } from './main.ts';
+
+const program = new Command('xmpp-chat')
+  .description('Web visitors of Live Helper Chat as XMPP contacts of their operators.')
+  .version(version);
+
+program
+  .command('serve')
+  .description('Run the service; see README.md for its settings')
+  .action(main);
+program.addCommand(deadLettersCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // What this project throws on purpose says what to do; of anything else the stack is wanted.
+  const known = error instanceof AppError;
+  console.error(known || !(error instanceof Error) ? messageOf(error) : error.stack);
+  process.exit(1);
+}

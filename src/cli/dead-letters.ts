@@ -1,0 +1,83 @@
+/** `xmpp-chat dead-letters`: asks the running service, which alone may write to its log. */
+import { Command } from 'commander';
+import { z } from 'zod';
+import { readAccess } from '../config.ts';
+import { AppError, messageOf } from '../errors.ts';
+
+const Letter = z.object({
+  id: z.string(),
+  tenant: z.string().nullable(),
+  at: z.string(),
+  kind: z.string(),
+  stream: z.string(),
+  destination: z.string(),
+  reason: z.string(),
+});
+const DEADLINE_MS = 35_000;
+
+interface Access {
+  readonly url: string;
+  readonly token: string | undefined;
+}
+
+async function ask(access: Access, method: string, path: string): Promise<unknown> {
+  if (!access.token) throw new AppError('invalid', 'ADMIN_TOKEN is not set; see --token');
+  let response: Response;
+  try {
+    response = await fetch(new URL(path, access.url), {
+      method,
+      headers: { authorization: `Bearer ${access.token}` },
+      signal: AbortSignal.timeout(DEADLINE_MS),
+    });
+  } catch (error) {
+    throw new AppError('unavailable', `no service answers at ${access.url}: ${messageOf(error)}`);
+  }
+  const text = await response.text();
+  const body: unknown = text === '' ? null : JSON.parse(text);
+  if (response.ok) return body;
+  const { detail } = (body ?? {}) as { detail?: string }; // RFC 9457, as the service answers
+  throw new AppError('refused', detail ?? `the service answered ${response.status}`);
+}
+
+export function deadLettersCommand(): Command {
+  const command = new Command('dead-letters').description(
+    'What was given up: webhook events that could not be used, effects that never worked',
+  );
+  const access = (sub: Command): Access => {
+    const known = readAccess();
+    const { url, token } = sub.optsWithGlobals<{ url?: string; token?: string }>();
+    return { url: url ?? known.url, token: token ?? known.token };
+  };
+  command
+    .option('--url <url>', 'of the running service (default: LISTEN)')
+    .option('--token <token>', 'the admin token (default: ADMIN_TOKEN)');
+  command
+    .command('list', { isDefault: true })
+    .description('list them, the newest first')
+    .action(async (_options, sub: Command) => {
+      const { items } = z
+        .object({ items: z.array(Letter) })
+        .parse(await ask(access(sub), 'GET', '/debug/dead-letters'));
+      if (items.length === 0) console.log('no dead letters');
+      for (const letter of items) {
+        const where = `${letter.stream} -> ${letter.destination}`;
+        console.log(`${letter.id}  ${letter.at}  ${letter.kind}  ${where}  ${letter.reason}`);
+      }
+    });
+  command
+    .command('show <id>')
+    .description('show one, with its content')
+    .action(async (id: string, _options, sub: Command) => {
+      const path = `/debug/dead-letters/${encodeURIComponent(id)}`;
+      console.log(JSON.stringify(await ask(access(sub), 'GET', path), null, 2));
+    });
+  command
+    .command('send <id>')
+    .description('send one again, as a new command or effect, out of order')
+    .action(async (id: string, _options, sub: Command) => {
+      const path = `/debug/dead-letters/${encodeURIComponent(id)}/send`;
+      await ask(access(sub), 'POST', path);
+      console.log(`${id} was sent again`);
+    });
+  return command;
+}

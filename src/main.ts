@@ -1,0 +1,39 @@
+/** Runs the service until a signal ends it. */
+import { readFileSync } from 'node:fs';
+import pino from 'pino';
+import { readConfig } from './config.ts';
+import { messageOf } from './errors.ts';
+import { startService } from './service.ts';
+
+/** SIGTERM drains and logs visitors out; what is not done by then is done at the next start. */
+const STOP_WITHIN_MS = 9_500;
+
+export const version: string = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+).version;
+
+/** @returns when the service runs; the process ends by SIGTERM or SIGINT (0), or by a fault (1) */
+export async function main(): Promise<void> {
+  const config = readConfig();
+  const logger = pino({ level: config.logLevel, base: null });
+  const service = await startService(config, logger, version);
+  logger.info({ url: service.url, version }, 'ready');
+
+  const end = (signal: string): void => {
+    logger.info({ signal }, 'stopping');
+    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
+    service.stop().then(
+      () => process.exit(0),
+      (error) => {
+        logger.error({ err: error }, 'not stopped in order');
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', () => end('SIGTERM'));
+  process.once('SIGINT', () => end('SIGINT'));
+  process.on('unhandledRejection', (error) => {
+    logger.fatal({ err: error }, `unhandled: ${messageOf(error)}`);
+    process.exit(1); // the log has everything: the next start goes on from it
+  });
+}

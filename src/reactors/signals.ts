@@ -1,0 +1,86 @@
+/** What the inbox hands on: what is done at once or not at all, and what has to be looked at anew. */
+import type { Logger } from 'pino';
+import { operatorRef, type VisitorKey, visitorJid, visitorRef } from '../actors/ids.ts';
+import { operatorState } from '../actors/operator-decisions.ts';
+import type { TenantDirectory } from '../actors/tenant-directory.ts';
+import { visitorState } from '../actors/visitor-decisions.ts';
+import { messageOf } from '../errors.ts';
+import type { ActorHost } from '../runtime/host.ts';
+import type { InboxSignals } from '../runtime/inbox.ts';
+import { Lru } from '../runtime/lru.ts';
+import type { Callbacks } from './callbacks.ts';
+import type { Messages } from './messages.ts';
+import type { OperatorSessions } from './operator-sessions.ts';
+
+/** LHC is told that an operator lives at most so often; its own time-out is 300 s (CONTRACTS.md §3). */
+const ALIVE_EVERY_MS = 60_000;
+const TYPING_EVERY_MS = 1_000;
+const REMEMBERED = 10_000;
+
+export function createSignals(options: {
+  host: ActorHost;
+  tenants: TenantDirectory;
+  callbacks: Callbacks;
+  messages: Messages;
+  operatorSessions: OperatorSessions;
+  /** Compares visitors' accounts and groups with ejabberd. */
+  compare: () => Promise<void>;
+  now: () => number;
+  logger: Logger;
+}): InboxSignals {
+  const { host, tenants, callbacks, messages, operatorSessions, now, logger } = options;
+  const last = new Lru<number>(REMEMBERED);
+
+  /** Whether it is time again for this. */
+  function due(what: string, everyMs: number): boolean {
+    if (now() - (last.get(what) ?? 0) < everyMs) return false;
+    last.set(what, now());
+    return true;
+  }
+
+  function atOnce(deed: Promise<unknown>, what: string): void {
+    deed.catch((error) => logger.debug({ reason: messageOf(error) }, `${what} not told`));
+  }
+
+  return {
+    async moduleStarted(name) {
+      const concerned = tenants.ofHost(name).map(({ id }) => id);
+      await operatorSessions.compareAll(concerned, true);
+      atOnce(options.compare(), 'comparison'); // it waits for ejabberd by itself
+    },
+    operatorAlive(tenant, username) {
+      if (!due(`alive ${tenant} ${username}`, ALIVE_EVERY_MS)) return;
+      const at = new Date(now()).toISOString();
+      const tell = callbacks.operator(tenant, username).then((operator) =>
+        operator.lhcUserId === null
+          ? undefined // LHC knows nothing of somebody who is not registered
+          : callbacks.ephemeral(tenant, { type: 'operator.alive', data: { operator, at } }),
+      );
+      atOnce(tell, 'operator.alive');
+    },
+    operatorTyping(tenant, visitor, username, state) {
+      if (!due(`typing ${tenant} ${visitor} ${username} ${state}`, TYPING_EVERY_MS)) return;
+      const tell = async () => {
+        const actor = await host.load(visitorRef(tenant, visitor));
+        const chat = actor && visitorState(actor.core).context.chat;
+        if (chat?.operator !== username) return;
+        const operator = await callbacks.operator(tenant, username);
+        const data = { visitor, chatId: chat.id, operator, state };
+        await callbacks.ephemeral(tenant, { type: 'operator.typing', data });
+      };
+      atOnce(tell(), 'operator.typing');
+    },
+    operatorSessionEnded(tenant, username) {
+      const again = async () => {
+        const settings = tenants.get(tenant);
+        const actor = await host.load(operatorRef(tenant, username));
+        if (!actor || !settings) return;
+        for (const { visitor } of Object.values(operatorState(actor.core).context.chats)) {
+          // A visitor's key in a fact was parsed when it came in. mod_lhc drops what its session still has.
+          messages.sendAgain(visitorJid(settings, visitor as VisitorKey));
+        }
+      };
+      atOnce(again(), 'messages again');
+    },
+  };
+}

@@ -1,0 +1,35 @@
+/** A visitor types: its operator sees it at once, or not at all. Never a fact, rate limited. */
+import { operatorJid, type Username, visitorJid, visitorRef } from '../actors/ids.ts';
+import type { TenantDirectory } from '../actors/tenant-directory.ts';
+import { visitorState } from '../actors/visitor-decisions.ts';
+import type { ActorHost } from '../runtime/host.ts';
+import { Lru } from '../runtime/lru.ts';
+import type { ForwardTyping } from '../runtime/types.ts';
+import type { VisitorTransport } from '../xmpp/port.ts';
+
+/** The same state of one visitor goes out at most so often. */
+const SAME_EVERY_MS = 3_000;
+const REMEMBERED = 10_000;
+
+export function createTyping(options: {
+  host: ActorHost;
+  transport: VisitorTransport;
+  tenants: TenantDirectory;
+  now: () => number;
+}): ForwardTyping {
+  const { host, transport, tenants, now } = options;
+  const sent = new Lru<{ state: string; at: number }>(REMEMBERED);
+
+  return async (id, key, state) => {
+    const tenant = tenants.get(id);
+    const actor = await host.load(visitorRef(id, key));
+    const operator = actor && visitorState(actor.core).context.chat?.operator;
+    if (!tenant || !operator) return;
+    const jid = visitorJid(tenant, key);
+    const last = sent.get(jid);
+    if (last?.state === state && now() - last.at < SAME_EVERY_MS) return;
+    sent.set(jid, { state, at: now() });
+    // Names in facts were parsed when they came in.
+    transport.chatState(jid, operatorJid(tenant, operator as Username), state);
+  };
+}

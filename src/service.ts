@@ -1,0 +1,346 @@
+/** The composition: every part made and wired, started in order and stopped in order. */
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { personOf, rosterGroups, streamOf } from './actors/ids.ts';
+import { createTenantDirectory } from './actors/tenant-directory.ts';
+import type { Config } from './config.ts';
+import { AppError, messageOf } from './errors.ts';
+import { openEventStore } from './eventstore/open.ts';
+import { createSnapshotStore, openSnapshotFile } from './eventstore/snapshots.ts';
+import { createFailpoints } from './failpoints.ts';
+import { createApp } from './http/app.ts';
+import { type Listening, serve } from './http/serve.ts';
+import { newId } from './id.ts';
+import { createCallbackClient } from './lhc/callbacks.ts';
+import { createProjections } from './projections/projections.ts';
+import { createCallbacks } from './reactors/callbacks.ts';
+import { createMessages, XMPP } from './reactors/messages.ts';
+import { createOperatorAccounts } from './reactors/operator-accounts.ts';
+import { createOperatorSessions } from './reactors/operator-sessions.ts';
+import { openPersonalData } from './reactors/personal.ts';
+import { createRouting } from './reactors/routing.ts';
+import { createSessions } from './reactors/sessions.ts';
+import { createSignals } from './reactors/signals.ts';
+import { createTyping } from './reactors/typing.ts';
+import { createWanted } from './reactors/wanted.ts';
+import { createDeadLetters } from './runtime/dead-letters.ts';
+import { createDeadlines } from './runtime/deadlines.ts';
+import { createHost } from './runtime/host.ts';
+import { createInbox } from './runtime/inbox.ts';
+import { createLanes } from './runtime/lanes.ts';
+import { soleOwner } from './runtime/ownership.ts';
+import { deriveSecrets } from './runtime/secrets.ts';
+import { createSetAside } from './runtime/set-aside.ts';
+import { createVault } from './runtime/vault.ts';
+import { createWork, openWorkFile } from './runtime/work.ts';
+import { createAccountsTransport } from './xmpp/accounts.ts';
+import { createEjabberdAdmin } from './xmpp/admin.ts';
+
+const COMPARE_EVERY_MS = 10 * 60_000;
+const PASSIVATE_EVERY_MS = 60_000;
+const IDLE_MS = 10 * 60_000;
+/** SIGTERM to exit within 10 s: each step has its part of them. */
+const STOP = { http: 2_000, sessions: 4_000 };
+
+export interface Service {
+  readonly url: string;
+  /** Drains, logs visitors out, closes the store; bounded to some 8 s. */
+  stop(): Promise<void>;
+}
+
+/** The secret from DATA_DIR, made at the first start. */
+function serviceSecret(config: Config): string {
+  if (config.serviceSecret !== undefined) return config.serviceSecret;
+  const path = join(config.dataDir, 'service-secret');
+  if (!existsSync(path)) {
+    writeFileSync(path, `${randomBytes(48).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
+  }
+  chmodSync(path, 0o600);
+  return readFileSync(path, 'utf8').trim();
+}
+
+/**
+ * Starts the service: catches up with the log, then performs what is pending.
+ * @throws {AppError} when the event store or the address cannot be had; ejabberd and LHC may be away
+ */
+export async function startService(
+  config: Config,
+  logger: Logger,
+  version: string,
+): Promise<Service> {
+  const now = Date.now;
+  const random = Math.random;
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const secrets = deriveSecrets(serviceSecret(config));
+  const pass = createFailpoints(config.failpoints);
+  const tenants = createTenantDirectory(config.tenants);
+  const store = await openEventStore(config.eventStore);
+  const vault = createVault({ store, wrapping: secrets.wrapping, now, newId });
+  const snapshotFile = openSnapshotFile(join(config.dataDir, 'snapshots.db'));
+  const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
+  const ownership = soleOwner;
+
+  const host = createHost({
+    ...{ store, vault, snapshots, now, newId, random, logger },
+    beforeAppend: async () => pass('before-append'),
+    afterAppend: () => pass('after-append'),
+  });
+  const visitorOf = (jid: string) => {
+    const person = personOf(jid, tenants.ofHost);
+    return person?.kind === 'visitor' ? person : null;
+  };
+  const personal = openPersonalData(store, vault);
+  const admin = createEjabberdAdmin({
+    url: config.ejabberd.apiUrl,
+    user: config.ejabberd.apiUser,
+    password: config.ejabberd.apiPassword,
+  });
+  const transport = createAccountsTransport({
+    service: config.ejabberd.xmpp,
+    passwordOf: secrets.passwordOf,
+    allowPlaintext: config.ejabberd.allowPlaintext,
+    logger,
+    // Set anew, once: ejabberd may have lost what it wrote in its last seconds (Mnesia), the account's groups with it.
+    resetPassword: async (jid) => {
+      const password = secrets.passwordOf(jid);
+      if ((await admin.register(jid, password)) === 'exists') {
+        await admin.changePassword(jid, password);
+      }
+      const tenant = tenants
+        .ofHost(jid.split('@')[1] ?? '')
+        .find((each) =>
+          each.instance === undefined ? true : jid.split('@')[0]?.endsWith(`.${each.instance}`),
+        );
+      if (tenant) await admin.joinGroup(jid, rosterGroups(tenant).visitors);
+    },
+  });
+  const client = createCallbackClient({});
+
+  const workFile = openWorkFile(join(config.dataDir, 'work.db'));
+  const callbacks = createCallbacks({
+    ...{ host, client, tenants, personal, now, newId },
+    digestKey: secrets.digest,
+    afterDelivered: () => pass('after-callback'),
+  });
+  const messages = createMessages({
+    ...{ host, store, admin, transport, tenants, personal, newId, logger },
+    afterTaken: async () => pass('after-stanza'),
+  });
+  const destinations = [messages.destination, callbacks.destination];
+  const lanes = createLanes({
+    ...{ store, destinations, ownership, now, newId, random, logger },
+    db: workFile,
+  });
+  const deadlines = createDeadlines({ db: workFile, host, ownership, now, logger });
+  const routing = createRouting({
+    ...{ host, tenants, ownership, now, newId, logger },
+    db: workFile,
+    afterReserve: async () => pass('after-reserve'),
+  });
+  const wanted = createWanted(workFile, (visitor, event) => sessions.changed(visitor, event));
+  const setAside = createSetAside({ store, vault, now, newId });
+  const operatorSessions = createOperatorSessions({
+    ...{ host, admin, tenants, newId },
+    operatorsOf: routing.operators,
+  });
+  const signals = createSignals({
+    ...{ host, tenants, callbacks, messages, operatorSessions, now, logger },
+    compare: () => sessions.compare(),
+  });
+  const inbox = createInbox({
+    ...{ host, tenants, setAside, signals, newId, now, logger },
+    digestKey: secrets.digest,
+  });
+  const deadLetters = createDeadLetters({
+    ...{ store, vault, destinations, now, newId },
+    db: workFile,
+    again: inbox.again,
+  });
+  const work = createWork(workFile, store, [
+    deadlines.part,
+    lanes.part,
+    wanted.part,
+    routing.part,
+    deadLetters.part,
+  ]);
+  const caughtUp = async (): Promise<void> => {
+    const head = await store.head();
+    if (head !== null) await work.waitFor(head, 60_000);
+  };
+  const sessions = createSessions({
+    ...{ wanted, host, admin, transport, tenants, personal, ownership, caughtUp },
+    ...{ passwordOf: secrets.passwordOf, now, newId, random, logger },
+  });
+  transport.listen({
+    sessionStarted(jid) {
+      messages.sendAgain(jid);
+      const visitor = visitorOf(jid);
+      if (visitor) lanes.poke(streamOf(visitor), XMPP);
+    },
+    sessionLost(jid, _reason, final) {
+      const visitor = visitorOf(jid);
+      if (final && visitor) sessions.lost({ tenant: visitor.tenant, key: visitor.name });
+    },
+    messageReturned(jid, messageId, { code, message: reason }) {
+      const visitor = visitorOf(jid);
+      if (!visitor) return;
+      if (code === 'unavailable') {
+        messages.sendAgain(jid);
+        return;
+      }
+      const command = { type: 'ReportFailed', messageId, reason } as const;
+      host
+        .dispatch(
+          visitor.tenant,
+          { kind: 'visitor', name: visitor.name, command },
+          { commandId: `auto:${newId()}` },
+        )
+        .catch((error) => logger.error({ err: error, messageId }, 'a returned message not noted'));
+    },
+  });
+
+  const projections = createProjections({
+    path: join(config.dataDir, 'projections.db'),
+    store,
+    vault,
+  });
+  const following = new AbortController();
+  const folds = Promise.all([work.run(following.signal), projections.start(following.signal)]);
+
+  const app = createApp({
+    tenants,
+    dispatcher: host,
+    inbox: {
+      take: async (events) => {
+        await inbox.take(events);
+        pass('before-webhook-answer');
+      },
+    },
+    operatorAccounts: createOperatorAccounts({
+      ...{ host, store, vault, admin, tenants, newId },
+      sessions: operatorSessions,
+      operatorOfLhcUser: routing.operatorOfLhcUser,
+      reserved: [config.ejabberd.apiUser.split('@', 1)[0] ?? ''],
+    }),
+    typing: createTyping({ host, transport, tenants, now }),
+    projections,
+    store,
+    vault,
+    deadLetters,
+    checks: {
+      eventstore: () => store.check(),
+      projections: () => projections.check(),
+      work: async () => {
+        const { failed } = work.state();
+        if (failed)
+          throw new AppError('unavailable', `pending work is not followed: ${failed.reason}`);
+      },
+      ejabberd: async () => {
+        await admin.version();
+      },
+    },
+    unfitActors: () => [...host.unfit().keys()],
+    gauges: {
+      xmpp_chat_actors_living: { help: 'Actors in memory', value: () => host.stats().living },
+      xmpp_chat_mailbox_waiting: {
+        help: 'Commands that wait or are being carried out',
+        value: () => host.stats().waiting,
+      },
+      xmpp_chat_effects_pending: {
+        help: 'Effects that are called for and not done',
+        value: () => lanes.pending().reduce((sum, { effects }) => sum + effects, 0),
+      },
+      xmpp_chat_visitor_sessions: {
+        help: 'Visitors logged in to ejabberd',
+        value: () => transport.sessions().length,
+      },
+      xmpp_chat_visitors_to_reconcile: {
+        help: 'Visitors whose account, group or presence is not as it should be',
+        value: () => sessions.pending(),
+      },
+      xmpp_chat_chats_waiting: {
+        help: 'Chats that no operator has',
+        value: () => routing.waiting(),
+      },
+      xmpp_chat_deadlines_pending: {
+        help: 'Actors with a timer',
+        value: () => deadlines.pending(),
+      },
+      xmpp_chat_dead_letters: {
+        help: 'Effects and webhook events that were given up',
+        value: () => deadLetters.count(),
+      },
+    },
+    adminToken: config.adminToken,
+    webhookSecrets: config.ejabberd.webhookSecrets,
+    digestKey: secrets.digest,
+    ...{ now, newId, logger, version },
+  });
+
+  let listening: Listening;
+  try {
+    listening = await serve(app, { ...config.listen, variable: 'LISTEN' });
+  } catch (error) {
+    following.abort();
+    await folds;
+    await store.close();
+    throw error;
+  }
+
+  // From here on things happen outside; not before everything that was done is known.
+  await caughtUp();
+  await callbacks.resumeChanged();
+  lanes.start();
+  deadlines.start(config.deadlineGraceMs);
+  routing.start();
+  const settled = settleWithEjabberd();
+  const timers = [
+    setInterval(() => void sessions.compare(), COMPARE_EVERY_MS),
+    setInterval(() => host.passivate(IDLE_MS), PASSIVATE_EVERY_MS),
+  ];
+  let stopping: Promise<void> | null = null;
+
+  /** ejabberd may be away at a start: what is believed of operators is compared when it is there. */
+  async function settleWithEjabberd(): Promise<void> {
+    await sessions.start();
+    for (let wait = 500; !stopping; wait = Math.min(wait * 2, 30_000)) {
+      try {
+        await operatorSessions.compareAll(
+          tenants.all().map(({ id }) => id),
+          false,
+        );
+        return;
+      } catch (error) {
+        logger.warn({ reason: messageOf(error) }, "operators' sessions could not be compared yet");
+        await delay(wait * (0.5 + random() / 2), undefined, { ref: false });
+      }
+    }
+  }
+
+  async function stop(): Promise<void> {
+    for (const timer of timers) clearInterval(timer);
+    await listening.close(STOP.http);
+    await Promise.all([deadlines.stop(), routing.stop(), sessions.stop()]);
+    await lanes.stop();
+    await transport.close(STOP.sessions);
+    await host.drain();
+    following.abort();
+    await folds;
+    await store.close();
+    projections.close();
+    workFile.close();
+    snapshotFile.close();
+  }
+  settled.catch((error) => logger.error({ err: error }, 'the comparison with ejabberd ended'));
+
+  return {
+    url: listening.url,
+    stop() {
+      stopping ??= stop();
+      return stopping;
+    },
+  };
+}
