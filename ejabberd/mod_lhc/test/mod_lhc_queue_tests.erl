@@ -5,7 +5,7 @@
 
 -export([order_test/0, acknowledged_test/0, restart_test/0, unacknowledged_test/0, torn_tail_test_/0, damaged_test/0,
          damaged_middle_test/0, damaged_header_test/0, empty_file_test/0, cursor_test/0, wiped_test/0, segments_test/0,
-         purge_test/0, bytes_test/0, bound_test/0, bound_in_bytes_test/0, loss_test/0, deadline_test/0, group_test/0,
+         purge_test/0, bytes_test/0, bound_test/0, bound_in_bytes_test/0, loss_test/0, crash_test/0, deadline_test/0, group_test/0,
          unusable_test/0, full_disk_test_/0, mode_test/0, down_test/0]).
 
 -define(Q, mod_lhc_queue_under_test).
@@ -280,6 +280,18 @@ loss_test() ->
         receive lost -> error(told_twice) after 50 -> ok end
     end).
 
+%% What was in the mailbox of a process that crashed is lost too; an orderly end loses nothing.
+crash_test() ->
+    with(fun(Dir) ->
+        start(Dir),
+        stop(),
+        start(Dir),
+        receive lost -> error(told_of_nothing) after 50 -> ok end,
+        die(),
+        start(Dir),
+        receive lost -> ok after 1000 -> error(not_told) end
+    end).
+
 %% Who was told "timeout" is not written afterwards.
 deadline_test() ->
     with(fun(Dir) ->
@@ -369,6 +381,8 @@ down_test() ->
 with(Test) ->
     Dir = filename:join(os:getenv("TMPDIR", "/tmp"),
                         "mod_lhc_queue_" ++ integer_to_list(erlang:unique_integer([positive])) ++ "_" ++ os:getpid()),
+    %% As if nothing had ever run: a test before may have ended with a crash.
+    persistent_term:erase({mod_lhc_queue, ?Q}),
     try Test(Dir)
     after
         stop(),
