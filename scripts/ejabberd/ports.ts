@@ -1,6 +1,7 @@
 /** Free ports on loopback for a server that will be started, stopped and started again. */
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../../src/errors.ts';
 
 // Below the ephemeral range (32768…60999 on Linux): no outgoing connection takes one while the server is restarted.
@@ -30,6 +31,9 @@ export async function freePorts(given: Partial<Ports>): Promise<Ports> {
   async function one(name: keyof Ports): Promise<number> {
     const wanted = given[name];
     if (wanted !== undefined) {
+      // The one that ran before may be on its way out (make run, Ctrl-C, make run).
+      const end = Date.now() + 5_000;
+      while (!(await canListen(wanted)) && Date.now() < end) await delay(100);
       if (await canListen(wanted)) return wanted;
       throw new AppError('unavailable', `Port ${wanted} (ejabberd, ${name}) is taken.`, {
         port: wanted,

@@ -33,7 +33,6 @@ declare module '@xmpp/client-core' {
   export interface Socket extends EventEmitter {
     /** The socket below a TLS or WebSocket one; null when that is gone. */
     socket?: { destroy?(): void; close?(): void; setNoDelay?(on: boolean): void } | null;
-    setEncoding?(encoding: 'utf8'): void;
     setNoDelay?(on: boolean): void;
     destroy?(): void;
     end(): void;
