@@ -383,11 +383,16 @@ with(Test) ->
                         "mod_lhc_queue_" ++ integer_to_list(erlang:unique_integer([positive])) ++ "_" ++ os:getpid()),
     %% As if nothing had ever run: a test before may have ended with a crash.
     persistent_term:erase({mod_lhc_queue, ?Q}),
+    forget_messages(),
     try Test(Dir)
     after
         stop(),
         file:del_dir_r(Dir)
     end.
+
+%% eunit runs the tests of a module in one process.
+forget_messages() ->
+    receive _ -> forget_messages() after 0 -> ok end.
 
 start(Dir) ->
     start(Dir, #{}).
