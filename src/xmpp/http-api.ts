@@ -17,10 +17,10 @@ export interface ApiOptions {
   readonly maxBytes?: number;
 }
 
-export type Arguments = Readonly<Record<string, string>>;
+type Arguments = Readonly<Record<string, string>>;
 
 /** What ejabberd answered with a status other than 200. */
-export interface Refusal {
+interface Refusal {
   readonly status: number;
   /** ejabberd's own: 32 no rights, 40 no such command, 10001 failed, 10090 exists. */
   readonly code: number | undefined;

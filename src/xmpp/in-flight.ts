@@ -4,7 +4,7 @@
  */
 import type { AppError } from '../errors.ts';
 
-export interface Settle {
+interface Settle {
   resolve(): void;
   reject(error: AppError): void;
 }

@@ -1,14 +1,14 @@
 /** What an operator's client has received: raw, and as a person would see it. */
 import type { Element } from '@xmpp/xml';
 
-export interface ReceivedMessage {
+interface ReceivedMessage {
   readonly from: string;
   readonly id: string;
   readonly body: string;
   readonly stanza: Element;
 }
 
-export interface SeenPresence {
+interface SeenPresence {
   readonly available: boolean;
   /** `available`, `away`, …, or `unavailable`. */
   readonly show: string;
@@ -38,7 +38,7 @@ export interface Inbox {
   readonly errors: readonly Element[];
 }
 
-export const bare = (jid: string): string => jid.split('/', 1)[0] ?? jid;
+const bare = (jid: string): string => jid.split('/', 1)[0] ?? jid;
 
 /** The items of a roster result or push. */
 export function rosterItems(stanza: Element): RosterItem[] {
