@@ -11,7 +11,7 @@ export interface SnapshotStore {
   delete(stream: string): void;
 }
 
-export interface Snapshot {
+interface Snapshot {
   /** Of the last event that is folded into the state. */
   readonly revision: number;
   readonly state: JsonValue;

@@ -7,7 +7,7 @@ import { transaction } from './open.ts';
 import { createWaiters } from './waiters.ts';
 
 /** Applies one event to the rows of a fold; runs inside the transaction that moves its checkpoint. */
-export type Apply<Prepared> = (event: RecordedEvent, prepared: Prepared) => void;
+type Apply<Prepared> = (event: RecordedEvent, prepared: Prepared) => void;
 
 export interface FoldOptions<Prepared> {
   /** Unique in its file. */
@@ -35,7 +35,7 @@ export interface FoldOptions<Prepared> {
   readonly now?: () => number;
 }
 
-export interface FoldFailure {
+interface FoldFailure {
   readonly reason: string;
   /** The event that could not be applied; null when something else failed. */
   readonly event: {

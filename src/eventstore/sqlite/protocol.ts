@@ -22,7 +22,7 @@ export interface RemoveJob {
 }
 
 /** Answered when everything before it is written; says whether the log can be written to. */
-export interface ProbeJob {
+interface ProbeJob {
   readonly kind: 'probe';
 }
 
