@@ -1,0 +1,223 @@
+/** The rest of the service as the HTTP API sees it, where it is not the point: it records what it is asked. */
+import { randomUUIDv7 } from 'node:crypto';
+import { pino } from 'pino';
+import { operatorRef, visitorRef } from '../../src/actors/ids.ts';
+import { TenantSettings } from '../../src/actors/tenant.ts';
+import { createTenantDirectory } from '../../src/actors/tenant-directory.ts';
+import { AppError } from '../../src/errors.ts';
+import type { Position } from '../../src/eventstore/port.ts';
+import { createApp } from '../../src/http/app.ts';
+import type { HttpDeps } from '../../src/http/deps.ts';
+import type { MessageFilter, MessageView } from '../../src/projections/messages.ts';
+import type { OperatorFilter, OperatorView } from '../../src/projections/operator-queries.ts';
+import type { VisitorFilter, VisitorView } from '../../src/projections/visitor-queries.ts';
+import type { DeadLetter, Dispatched, Order, Origin } from '../../src/runtime/types.ts';
+
+export const ADMIN = 'admin-token-of-the-tests';
+export const KEYS = { acme: 'key-of-acme-0123456789', beta: 'key-of-beta-0123456789' };
+export const WEBHOOK_SECRET = `whsec_${Buffer.from('mod_lhc signs with this').toString('base64')}`;
+export const NOW = Date.parse('2026-01-01T00:00:00Z');
+
+/** Positions of the fake store: `fake:{number}`; this is the newest that its read models have. */
+export const NEWEST = 'fake:10';
+
+export const TENANTS = createTenantDirectory([
+  TenantSettings.parse({ id: 'acme', host: 'xmpp.test', apiKey: KEYS.acme, hardTimeout: 60 }),
+  TenantSettings.parse({ id: 'beta', host: 'beta.test', apiKey: KEYS.beta }),
+]);
+
+export const VISITOR: VisitorView = {
+  key: '7',
+  presence: 'online',
+  conversation: 'none',
+  chatId: null,
+  operator: null,
+  department: null,
+  nick: 'Ann',
+  page: '/',
+  title: null,
+  referrer: null,
+  country: null,
+  city: null,
+  timezone: null,
+  visits: null,
+  loggedIn: true,
+  arrivedAt: NOW,
+  lastSeen: NOW,
+  revision: 0,
+};
+export const MESSAGE: MessageView = {
+  id: 'm1',
+  chatId: 'c1',
+  direction: 'visitor',
+  kind: 'chat',
+  operator: null,
+  body: 'Hello',
+  at: NOW,
+  state: 'sent',
+  reason: null,
+  revision: 3,
+};
+export const OPERATOR: OperatorView = {
+  username: 'op',
+  lhcUserId: 1,
+  name: 'Olga',
+  departments: ['sales'],
+  capacity: 5,
+  availability: 'available',
+  sessions: [],
+  chats: [],
+  revision: 2,
+};
+export const DEAD: DeadLetter = {
+  id: 'dead-1',
+  tenant: 'acme',
+  at: NOW,
+  kind: 'effect',
+  stream: 'visitor-acme.7',
+  destination: 'lhc',
+  reason: 'gave up',
+};
+
+export interface Asked {
+  readonly orders: { tenant: string; order: Order; origin: Origin }[];
+  readonly puts: { tenant: string; username: string; wish: unknown; origin: unknown }[];
+  readonly removed: { tenant: string; username: string }[];
+  readonly typing: { tenant: string; visitor: string; state: string }[];
+  readonly batches: (readonly unknown[])[];
+  readonly filters: (VisitorFilter | MessageFilter | OperatorFilter)[];
+}
+
+const number = (position: string) => Number(/^fake:(\d{1,9})$/.exec(position)?.[1] ?? Number.NaN);
+
+/** The app over fakes; `more` replaces some of them. */
+export function fakeApp(more: Partial<HttpDeps> = {}) {
+  const asked: Asked = {
+    orders: [],
+    puts: [],
+    removed: [],
+    typing: [],
+    batches: [],
+    filters: [],
+  };
+  const done = (actor: Dispatched['actor']): Dispatched => ({
+    actor,
+    state: { presence: 'online', conversation: 'none' },
+    revision: 4,
+    position: 'fake:9' as Position, // what the fake store names a position
+    facts: 1,
+  });
+  const deps: HttpDeps = {
+    tenants: TENANTS,
+    dispatcher: {
+      dispatch: async (tenant, order, origin) => {
+        asked.orders.push({ tenant, order, origin });
+        if (order.kind !== 'visitor') throw new Error('HTTP commands visitors only');
+        return done(visitorRef(tenant, order.name));
+      },
+    },
+    inbox: {
+      take: async (events) => {
+        asked.batches.push(events);
+      },
+    },
+    operatorAccounts: {
+      put: async (tenant, username, wish, origin) => {
+        asked.puts.push({ tenant, username, wish, origin });
+        return done(operatorRef(tenant, username));
+      },
+      remove: async (tenant, username) => {
+        asked.removed.push({ tenant, username });
+        return done(operatorRef(tenant, username));
+      },
+    },
+    typing: async (tenant, visitor, state) => {
+      asked.typing.push({ tenant, visitor, state });
+    },
+    projections: {
+      visitors: {
+        list: (filter) => {
+          asked.filters.push(filter);
+          return { items: filter.tenant === 'acme' ? [VISITOR] : [], next: null };
+        },
+        get: (tenant, key) => (tenant === 'acme' && key === VISITOR.key ? VISITOR : null),
+        hash: () => '',
+      },
+      messages: {
+        list: (filter) => {
+          asked.filters.push(filter);
+          return { items: [MESSAGE], next: 'next-cursor' };
+        },
+        hash: () => '',
+      },
+      operators: {
+        list: (filter) => {
+          asked.filters.push(filter);
+          return { items: [OPERATOR], next: null };
+        },
+        get: (tenant, username) => (tenant === 'acme' && username === 'op' ? OPERATOR : null),
+        hash: () => '',
+      },
+      waitFor: async (position) => {
+        if (number(position) > number(NEWEST)) throw new AppError('timeout', 'fold x is behind');
+      },
+      position: () => NEWEST as Position, // what the fake store names a position
+      lag: () => 1500,
+    },
+    store: {
+      readStream: async () => [],
+      readAll: async () => [],
+      parsePosition: (text) => {
+        if (Number.isNaN(number(text))) throw new AppError('invalid', 'no position of this store');
+        return text as Position; // it was read just now
+      },
+    },
+    vault: { open: async () => null },
+    deadLetters: {
+      list: async (tenant) => (tenant === undefined || tenant === 'acme' ? [DEAD] : []),
+      show: async (id) => (id === DEAD.id ? { ...DEAD, content: { body: 'Hello' } } : null),
+      sendAgain: async () => {},
+    },
+    checks: { eventstore: async () => {}, ejabberd: async () => {} },
+    unfitActors: () => [],
+    gauges: { xmpp_chat_mailbox_depth: { help: 'Commands that wait', value: () => 3 } },
+    adminToken: ADMIN,
+    webhookSecrets: [WEBHOOK_SECRET],
+    digestKey: Buffer.from('digest key of the tests'),
+    now: () => NOW,
+    newId: () => randomUUIDv7(),
+    logger: pino({ level: 'silent' }),
+    version: '0.0.0-test',
+    positionWaitMs: 20,
+    ...more,
+  };
+  const app = createApp(deps);
+
+  /** Asks as acme, unless `key` says otherwise (null: without a key). */
+  const ask = async (
+    method: string,
+    path: string,
+    options: {
+      body?: unknown;
+      raw?: string | Buffer<ArrayBuffer>;
+      key?: string | null;
+      headers?: Record<string, string>;
+    } = {},
+  ) => {
+    const { body, raw, key = KEYS.acme, headers = {} } = options;
+    const response = await app.request(path, {
+      method,
+      headers: {
+        ...(key !== null && { Authorization: `Bearer ${key}` }),
+        ...((body !== undefined || raw !== undefined) && { 'Content-Type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(raw !== undefined && { body: raw }),
+    });
+    const text = await response.text();
+    const json = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : null;
+    return { status: response.status, headers: response.headers, text, json };
+  };
+  return { app, ask, asked, deps };
+}

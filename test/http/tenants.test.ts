@@ -1,0 +1,73 @@
+/** Promise 7: a foreign key, an unknown tenant and an unknown key get one and the same answer, everywhere. */
+import { expect, test } from 'vitest';
+import { fakeApp, KEYS } from './fakes.ts';
+
+interface Document {
+  paths: Record<string, Record<string, { security: Record<string, unknown>[] }>>;
+}
+
+const { ask, asked } = fakeApp();
+const document: Document = (await ask('GET', '/openapi.json')).json;
+const operations = Object.entries(document.paths).flatMap(([path, item]) =>
+  Object.entries(item).map(([method, { security }]) => ({
+    method: method.toUpperCase(),
+    path,
+    scheme: Object.keys(security[0] ?? {})[0],
+  })),
+);
+const at = (path: string, tenant: string, rest = '7'): string =>
+  path.replace('{tenant}', tenant).replaceAll(/\{\w+\}/g, rest);
+
+/** The whole answer: status, headers and body. */
+const answer = async (method: string, path: string, key: string | null, body?: unknown) => {
+  const { status, headers, text } = await ask(method, path, {
+    key,
+    body: method === 'GET' || method === 'DELETE' ? undefined : body,
+    headers: { 'X-Request-Id': 'same' },
+  });
+  return { status, headers: Object.fromEntries(headers), text };
+};
+
+test('the document has the endpoints of the API', () => {
+  expect(operations.map(({ method, path }) => `${method} ${path}`).sort()).toMatchSnapshot();
+});
+
+test.each(operations.filter(({ scheme }) => scheme === 'apiKey'))(
+  '$method $path with the key of another tenant is as with an unknown one',
+  async ({ method, path }) => {
+    const unknown = await answer(method, at(path, 'acme'), 'unknown-key-0123456789', {});
+    expect(unknown.status).toBe(401);
+    const others = [
+      [at(path, 'acme'), KEYS.beta],
+      [at(path, 'acme'), null],
+      [at(path, 'acme'), ''],
+      [at(path, 'gamma'), KEYS.beta],
+      [at(path, 'NO%20TENANT'), KEYS.beta],
+      [at(path, 'acme', 'Bad%20Id'), KEYS.beta],
+      [at(path, '__proto__'), KEYS.beta],
+    ] as const;
+    for (const [where, key] of others) {
+      expect(await answer(method, where, key, { nonsense: 1 })).toEqual(unknown);
+    }
+    expect(asked.orders).toEqual([]);
+    expect(asked.filters).toEqual([]);
+  },
+);
+
+test.each(operations.filter(({ scheme }) => scheme !== 'apiKey'))(
+  '$method $path tells a tenant no more than anybody',
+  async ({ method, path, scheme }) => {
+    const anybody = await answer(method, at(path, 'acme'), null);
+    const tenant = await answer(method, at(path, 'acme'), KEYS.acme);
+    if (path === '/metrics') expect(tenant.status).toBe(200);
+    else expect(tenant).toEqual(anybody);
+    if (scheme) expect(tenant.status).toBe(401);
+  },
+);
+
+test('without an admin token, what needs it answers 401 to everybody', async () => {
+  const { ask: without } = fakeApp({ adminToken: undefined });
+  for (const key of ['', 'undefined', 'anything', KEYS.acme]) {
+    expect((await without('GET', '/debug/events', { key })).status).toBe(401);
+  }
+});
