@@ -1,0 +1,200 @@
+/**
+ * Import directions (DESIGN.md, The shape): who may know whom. dependency-cruiser does not read TypeScript 7 and passes
+ * everything then, so the rules are held here, with oxc's parser.
+ */
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path/posix';
+import { fileURLToPath } from 'node:url';
+import { parseSync } from 'oxc-parser';
+import { describe, expect, it } from 'vitest';
+
+/** What the files of a place may import, as prefixes of paths; what they may use of others' types only. */
+interface Rule {
+  readonly values: readonly string[];
+  readonly types?: readonly string[];
+  /** Packages; anything when absent. */
+  readonly packages?: readonly string[];
+}
+
+const PORT = 'src/eventstore/port.ts';
+/** What the composition root alone may import, and what imports everything. */
+const ROOT: Rule = { values: ['src/'] };
+
+const RULES: Record<string, Rule> = {
+  'src/errors.ts': { values: [], packages: [] },
+  // No clock, no randomness, no I/O: not even Node's own modules.
+  'src/actors/': { values: ['src/actors/'], packages: ['xstate', 'zod'] },
+  'src/eventstore/': { values: ['src/eventstore/', 'src/sqlite/'] },
+  'src/sqlite/': { values: ['src/sqlite/', PORT] },
+  'src/runtime/': {
+    values: ['src/runtime/', 'src/actors/', PORT, 'src/sqlite/'],
+    types: ['src/eventstore/'],
+  },
+  'src/reactors/': {
+    values: ['src/reactors/', 'src/actors/', 'src/runtime/', 'src/sqlite/', 'src/xmpp/port.ts'],
+    types: ['src/eventstore/', 'src/xmpp/', 'src/lhc/'],
+  },
+  'src/projections/': {
+    // Of the actors the types, and how their names and facts are read.
+    values: ['src/projections/', 'src/sqlite/', PORT, 'src/actors/ids.ts', 'src/actors/facts.ts'],
+    types: ['src/actors/'],
+  },
+  'src/xmpp/': { values: ['src/xmpp/'] },
+  'src/lhc/': { values: ['src/lhc/'] },
+  'src/http/': {
+    values: ['src/http/', 'src/actors/', 'src/runtime/', 'src/projections/'],
+    types: ['src/eventstore/'],
+  },
+  'src/': ROOT,
+};
+
+const EVERYBODY = ['src/errors.ts'];
+const READS_ENVIRONMENT = ['src/config.ts'];
+
+interface Import {
+  readonly from: string;
+  /** A path of the repository, or a package's name. */
+  readonly to: string;
+  readonly type: boolean;
+}
+
+const local = (specifier: string): boolean => /^\.{0,2}\//.test(specifier);
+
+const packageOf = (specifier: string): string =>
+  specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+
+function importsOf(path: string, source: string): Import[] {
+  const { program, module, errors } = parseSync(path, source);
+  if (errors.length > 0) throw new Error(`${path}: ${errors[0]?.message}`);
+  const found: { specifier: string; type: boolean }[] = [];
+  for (const node of program.body) {
+    if (node.type === 'ImportDeclaration') {
+      found.push({ specifier: node.source.value, type: node.importKind === 'type' });
+    } else if (node.type === 'ExportAllDeclaration' || node.type === 'ExportNamedDeclaration') {
+      if (node.source) {
+        found.push({ specifier: node.source.value, type: node.exportKind === 'type' });
+      }
+    }
+  }
+  for (const { moduleRequest } of module.dynamicImports) {
+    const specifier = source.slice(moduleRequest.start + 1, moduleRequest.end - 1);
+    found.push({ specifier, type: false });
+  }
+  return found.map(({ specifier, type }) => ({
+    from: path,
+    to: local(specifier) ? join(dirname(path), specifier) : packageOf(specifier),
+    type,
+  }));
+}
+
+function ruleOf(path: string): Rule {
+  const [, rule] =
+    Object.entries(RULES).find(([place]) => path.startsWith(place)) ??
+    expect.unreachable(`no rule for ${path}`);
+  return rule;
+}
+
+function allowed({ from, to, type }: Import): boolean {
+  const { values, types = [], packages } = ruleOf(from);
+  if (!to.includes('/') || !/\.[a-z]+$/.test(to)) {
+    return packages === undefined || packages.includes(to);
+  }
+  return [...EVERYBODY, ...values, ...(type ? types : [])].some((place) => to.startsWith(place));
+}
+
+/** One cycle of value imports, as its files; null when there is none. */
+function cycle(imports: readonly Import[]): string[] | null {
+  const next = Map.groupBy(
+    imports.filter(({ type }) => !type),
+    ({ from }) => from,
+  );
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): string[] | null => {
+    if (trail.includes(path)) return [...trail.slice(trail.indexOf(path)), path];
+    if (done.has(path)) return null;
+    done.add(path);
+    for (const { to } of next.get(path) ?? []) {
+      const found = visit(to, [...trail, path]);
+      if (found) return found;
+    }
+    return null;
+  };
+  for (const path of next.keys()) {
+    const found = visit(path, []);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** Everything that is wrong with these files, each said in one line. */
+function faults(files: ReadonlyMap<string, string>): string[] {
+  const imports = [...files].flatMap(([path, source]) => importsOf(path, source));
+  const wrong = imports
+    .filter((one) => !allowed(one))
+    .map(({ from, to, type }) => `${from} must not import ${type ? 'types of ' : ''}${to}`);
+  for (const [path, source] of files) {
+    if (/\bprocess\??\.env\b/.test(source) && !READS_ENVIRONMENT.includes(path)) {
+      wrong.push(`${path} must not read the environment`);
+    }
+    if (
+      path.startsWith('src/actors/') &&
+      /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(/.test(source)
+    ) {
+      wrong.push(`${path} must be given time and chance`);
+    }
+  }
+  const round = cycle(imports);
+  return round ? [...wrong, `a cycle: ${round.join(' → ')}`] : wrong;
+}
+
+describe('the architecture', () => {
+  it('is kept', () => {
+    const root = fileURLToPath(new URL('..', import.meta.url));
+    const paths = globSync('src/**/*.ts', { cwd: root }).filter((path) => !path.endsWith('.d.ts'));
+    expect(paths.length).toBeGreaterThan(20);
+    const files = new Map(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')]));
+    expect(faults(files)).toEqual([]);
+  });
+
+  it.each<[string, string, RegExp | null]>([
+    ['src/actors/a.ts', "import { x } from '../errors.ts';", null],
+    ['src/actors/a.ts', "import { z } from 'zod';", null],
+    ['src/actors/a.ts', "import fs from 'node:fs';", /must not import node:fs/],
+    [
+      'src/actors/a.ts',
+      "import type { T } from '../eventstore/port.ts';",
+      /types of src\/eventstore/,
+    ],
+    ['src/actors/a.ts', 'const now = Date.now();', /given time/],
+    ['src/runtime/a.ts', "import { x } from '../eventstore/port.ts';", null],
+    ['src/runtime/a.ts', "import { x } from '../eventstore/sqlite/log.ts';", /must not import/],
+    ['src/runtime/a.ts', "export * from '../http/app.ts';", /must not import/],
+    ['src/runtime/a.ts', "export { y } from '../http/app.ts';", /must not import/],
+    ['src/runtime/a.ts', "const m = await import('../http/app.ts');", /must not import/],
+    ['src/projections/a.ts', "import type { T } from '../actors/visitor.ts';", null],
+    ['src/projections/a.ts', "import { x } from '../actors/visitor.ts';", /must not import/],
+    ['src/projections/a.ts', "import type { T } from '../reactors/a.ts';", /must not import/],
+    ['src/reactors/a.ts', "import type { T } from '../lhc/callbacks.ts';", null],
+    ['src/reactors/a.ts', "import { x } from '../lhc/callbacks.ts';", /must not import/],
+    ['src/xmpp/a.ts', "import { x } from '../actors/ids.ts';", /must not import/],
+    ['src/http/a.ts', "import { x } from '../main.ts';", /must not import/],
+    ['src/http/a.ts', 'const home = process.env.HOME;', /must not read the environment/],
+    ['src/main.ts', "import { x } from './http/a.ts';", null],
+    ['src/main.ts', "import { x } from '../test/support/wait.ts';", /must not import test/],
+    ['src/main.ts', "import { x } from '../scripts/x.ts';", /must not import scripts/],
+  ])('%s: %s', (path, source, fault) => {
+    const found = faults(new Map([[path, source]])).join('\n');
+    if (fault) expect(found).toMatch(fault);
+    else expect(found).toBe('');
+  });
+
+  it('has no cycles of values', () => {
+    const files = (kind: string) =>
+      new Map([
+        ['src/http/a.ts', "import { b } from './b.ts';"],
+        ['src/http/b.ts', `import ${kind} { a } from './a.ts';`],
+      ]);
+    expect(faults(files(''))).toEqual(['a cycle: src/http/a.ts → src/http/b.ts → src/http/a.ts']);
+    expect(faults(files('type'))).toEqual([]);
+  });
+});
