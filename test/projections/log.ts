@@ -21,7 +21,7 @@ import type { EventStore, Position } from '../../src/eventstore/port.ts';
 import type { SnapshotStore } from '../../src/eventstore/snapshots.ts';
 import { createProjections, type Projections } from '../../src/projections/projections.ts';
 import { createHost } from '../../src/runtime/host.ts';
-import type { Dispatched, Origin, Vault } from '../../src/runtime/types.ts';
+import type { Dispatched, Dispatcher, Origin, Vault } from '../../src/runtime/types.ts';
 import { createVault } from '../../src/runtime/vault.ts';
 
 export const ACME = TenantId.parse('acme');
@@ -37,6 +37,7 @@ export interface Following {
 export interface Log {
   readonly store: EventStore;
   readonly vault: Vault;
+  readonly host: Dispatcher;
   /** ms since 1970 */
   now(): number;
   passes(ms: number): void;
@@ -88,6 +89,7 @@ export async function openTestLog(): Promise<Log> {
   const log: Log = {
     store,
     vault,
+    host,
     now,
     passes: (ms) => {
       time += ms;

@@ -1,0 +1,139 @@
+import { once } from 'node:events';
+import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { afterEach, expect, test } from 'vitest';
+import { type Listening, serve } from '../../src/http/serve.ts';
+import { fakeApp, KEYS } from './fakes.ts';
+
+const listening: Listening[] = [];
+afterEach(async () => {
+  for (const one of listening.splice(0)) await one.close(0);
+});
+
+const start = async (more: Parameters<typeof fakeApp>[0] = {}, port = 0) => {
+  const fake = fakeApp(more);
+  const server = await serve(fake.app, { host: '127.0.0.1', port, variable: 'LISTEN' });
+  listening.push(server);
+  return { ...fake, server };
+};
+const VIEW = '/v1/acme/visitors/7/page-views';
+const post = (url: string, body: string | ReadableStream, key = KEYS.acme) =>
+  fetch(`${url}${VIEW}`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
+    body,
+    ...(body instanceof ReadableStream && { duplex: 'half' as const }),
+  });
+const chunked = (parts: string[]) => ReadableStream.from(parts.map((part) => Buffer.from(part)));
+
+test('over a socket, a command is answered as without one', async () => {
+  const { server, asked } = await start();
+  const response = await post(server.url, '{"page":"/"}');
+  expect(response.status).toBe(202);
+  expect(await response.json()).toMatchObject({ actor: 'visitor-acme.7' });
+  expect(response.headers.get('content-type')).toBe('application/json');
+  expect(asked.orders).toHaveLength(1);
+});
+
+test('a body in chunks is taken up to the bound, and no further', async () => {
+  const { server } = await start();
+  expect((await post(server.url, chunked(['{"page"', ':"/"}']))).status).toBe(202);
+  const large = chunked(Array(40).fill('x'.repeat(10_000)));
+  expect((await post(server.url, large)).status).toBe(413);
+});
+
+test('a body that is too long by its own word is not read, and the connection still answers', async () => {
+  const { server } = await start();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const send = async (length: number) => {
+    const sent = request(`${server.url}${VIEW}`, {
+      method: 'POST',
+      agent,
+      headers: { Authorization: `Bearer ${KEYS.acme}`, 'Content-Type': 'application/json' },
+    });
+    sent.end(Buffer.alloc(length, 'x'));
+    const [response] = await once(sent, 'response');
+    await text(response);
+    return response.statusCode;
+  };
+  expect(await send(300_000)).toBe(413);
+  expect(await send(10)).toBe(400);
+  agent.destroy();
+});
+
+test('a wrong key is told so without its body being read', async () => {
+  const { server } = await start();
+  const response = await post(server.url, '{', 'wrong');
+  expect(response.status).toBe(401);
+  expect(response.headers.get('www-authenticate')).toBe('Bearer');
+});
+
+test('what is no HTTP does not trouble anybody', async () => {
+  const { server } = await start();
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write('GARBAGE\r\n\r\n');
+  expect(await text(socket)).toContain('400 Bad Request');
+  expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+});
+
+test('a port that is taken is named, with the variable that changes it', async () => {
+  const { server } = await start();
+  await expect(start({}, server.port)).rejects.toMatchObject({
+    code: 'conflict',
+    message: `127.0.0.1:${server.port} is taken by another program: set LISTEN to another address`,
+  });
+});
+
+test('an address that is not of this machine is named too', async () => {
+  const { app } = fakeApp();
+  const nowhere = serve(app, { host: '192.0.2.1', port: 0, variable: 'LISTEN' });
+  await expect(nowhere).rejects.toMatchObject({
+    code: 'invalid',
+    message: expect.stringContaining('LISTEN'),
+  });
+});
+
+test('closing lets requests under way finish, takes no more, and does not wait for idle connections', async () => {
+  const entered = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const { server } = await start({
+    typing: async () => {},
+    inbox: { take: async () => {} },
+    deadLetters: {
+      list: async () => {
+        entered.resolve();
+        await release.promise;
+        return [];
+      },
+      show: async () => null,
+      sendAgain: async () => {},
+    },
+  });
+  await (await fetch(`${server.url}/healthz`)).text(); // leaves an idle connection
+  const slow = fetch(`${server.url}/debug/dead-letters`, {
+    headers: { Authorization: 'Bearer admin-token-of-the-tests' },
+  });
+  await entered.promise;
+  const closed = server.close(10_000);
+  await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+  release.resolve();
+  expect((await slow).status).toBe(200);
+  await closed;
+});
+
+test('closing ends what is not done by the deadline', async () => {
+  const entered = Promise.withResolvers<void>();
+  const never = Promise.withResolvers<never>();
+  const { server } = await start({
+    checks: {
+      stuck: () => {
+        entered.resolve();
+        return never.promise;
+      },
+    },
+  });
+  const stuck = fetch(`${server.url}/readyz`);
+  await entered.promise;
+  await Promise.all([server.close(20), expect(stuck).rejects.toThrow()]);
+});

@@ -1,0 +1,123 @@
+import { hash } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { ADMIN, fakeApp } from './fakes.ts';
+
+test('/healthz lives', async () => {
+  const { ask } = fakeApp();
+  const { status, json } = await ask('GET', '/healthz', { key: null });
+  expect([status, json]).toEqual([200, { status: 'ok', version: '0.0.0-test' }]);
+});
+
+test('/readyz says what is missing; why, and which actors are unfit, is for the admin', async () => {
+  const { ask } = fakeApp({
+    checks: {
+      eventstore: async () => {},
+      ejabberd: async () => {
+        throw new Error('connect ECONNREFUSED 127.0.0.1:5443');
+      },
+    },
+    unfitActors: () => ['visitor-acme.7'],
+  });
+  const anybody = await ask('GET', '/readyz', { key: null });
+  expect([anybody.status, anybody.json]).toEqual([
+    503,
+    {
+      status: 'not-ready',
+      version: '0.0.0-test',
+      checks: { eventstore: { ok: true }, ejabberd: { ok: false } },
+      unfit: { count: 1 },
+    },
+  ]);
+  const admin = await ask('GET', '/readyz', { key: ADMIN });
+  expect(admin.json).toMatchObject({
+    checks: { ejabberd: { ok: false, reason: 'connect ECONNREFUSED 127.0.0.1:5443' } },
+    unfit: { count: 1, actors: ['visitor-acme.7'] },
+  });
+});
+
+test('/readyz is 200 when all answers, and asks once for all who ask at once', async () => {
+  let asked = 0;
+  let now = 0;
+  const { ask } = fakeApp({
+    now: () => now,
+    checks: {
+      eventstore: async () => {
+        asked += 1;
+      },
+    },
+  });
+  const all = await Promise.all([1, 2, 3].map(() => ask('GET', '/readyz', { key: null })));
+  expect(all.map(({ status }) => status)).toEqual([200, 200, 200]);
+  expect(asked).toBe(1);
+  now += 2000;
+  await ask('GET', '/readyz', { key: null });
+  expect(asked).toBe(2);
+});
+
+test('/metrics has requests, commands, the lag and the given gauges', async () => {
+  const { ask } = fakeApp();
+  await ask('POST', '/v1/acme/visitors/7/page-views', { body: { page: '/' } });
+  await ask('POST', '/v1/acme/visitors/7/page-views', { body: {} });
+  const { text, headers } = await ask('GET', '/metrics', { key: null });
+  expect(headers.get('content-type')).toContain('text/plain');
+  const route = 'method="post",route="/v1/{tenant}/visitors/{key}/page-views"';
+  expect(text).toContain(`xmpp_chat_http_request_duration_seconds_count{${route},status="202"} 1`);
+  expect(text).toContain(`xmpp_chat_http_request_duration_seconds_count{${route},status="400"} 1`);
+  expect(text).toContain('xmpp_chat_commands_total{command="ViewPage",outcome="accepted"} 1');
+  expect(text).toContain('xmpp_chat_projection_lag_seconds 1.5');
+  expect(text).toContain('xmpp_chat_mailbox_depth 3');
+  expect(text).toContain('nodejs_eventloop_lag');
+  expect(text).not.toContain('acme');
+});
+
+test('/openapi.json is OpenAPI 3.1 with the schemas of the parsers', async () => {
+  const { ask } = fakeApp();
+  const { json } = await ask('GET', '/openapi.json', { key: null });
+  expect(json.openapi).toBe('3.1.0');
+  const view = json.components.schemas.PageView;
+  expect(view).toMatchObject({ required: ['page'], additionalProperties: false });
+  expect(view.properties.page).toMatchObject({ type: 'string', maxLength: 4096, minLength: 1 });
+  const operation = json.paths['/v1/{tenant}/visitors/{key}/page-views'].post;
+  expect(operation.security).toEqual([{ apiKey: [] }]);
+  expect(Object.keys(operation.responses)).toEqual([
+    '202',
+    '400',
+    '401',
+    '409',
+    '413',
+    '415',
+    '503',
+  ]);
+  expect(operation.parameters.map(({ name }: { name: string }) => name)).toEqual([
+    'tenant',
+    'key',
+    'Idempotency-Key',
+  ]);
+});
+
+test('every $ref of the document leads somewhere, and every operation has its own id', async () => {
+  const { ask } = fakeApp();
+  const { json, text } = await ask('GET', '/openapi.json', { key: null });
+  for (const [, ref] of text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)) {
+    expect(json.components.schemas).toHaveProperty(String(ref));
+  }
+  const ids = [...text.matchAll(/"operationId":"(\w+)"/g)].map(([, id]) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+test('/docs is one page with nothing from elsewhere, under a policy that allows its style alone', async () => {
+  const { ask } = fakeApp();
+  const { status, text, headers } = await ask('GET', '/docs', { key: null });
+  expect(status).toBe(200);
+  expect(headers.get('content-type')).toContain('text/html');
+  const style = /<style>([\s\S]*)<\/style>/.exec(text)?.[1] ?? '';
+  const policy = headers.get('content-security-policy') ?? '';
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain(`'sha256-${hash('sha256', style, 'base64')}'`);
+  expect(text).not.toMatch(/<script|src=|https?:\/\//);
+  expect(text).toContain('POST /v1/{tenant}/visitors/{key}/page-views');
+  // `type` of a problem leads to its explanation here.
+  for (const code of ['refused', 'timeout', 'unsupported-media-type']) {
+    expect(text).toContain(`id="${code}"`);
+  }
+});
