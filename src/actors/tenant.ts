@@ -67,9 +67,9 @@ type TenantEvent = {
 export type TenantContext = { pausedEndpoint: string | null };
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
-export const TENANT_VERSION = 'tenant/1';
+const TENANT_VERSION = 'tenant/1';
 
-export const tenantMachine = setup({
+const tenantMachine = setup({
   // `types` is how xstate takes its types: values that are never read.
   types: {} as { context: TenantContext; events: TenantEvent },
 }).createMachine({
