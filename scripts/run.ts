@@ -208,4 +208,4 @@ async function run(): Promise<void> {
   }
 }
 
-await run();
+if (import.meta.main) await run();

@@ -172,6 +172,7 @@ export async function startService(
   };
   const sessions = createSessions({
     ...{ wanted, host, admin, transport, tenants, personal, ownership, caughtUp },
+    operatorsOf: routing.operators,
     ...{ passwordOf: secrets.passwordOf, now, newId, random, logger },
   });
   transport.listen({

@@ -119,7 +119,8 @@ export function createOperatorAccounts(options: {
           type: 'Register',
           lhcUserId: wish.lhcUserId,
           departments: [...wish.departments],
-          capacity: wish.capacity ?? (context?.registered ? context.capacity : tenant.routing.capacity),
+          capacity:
+            wish.capacity ?? (context?.registered ? context.capacity : tenant.routing.capacity),
           name,
           nameChanged: name !== known,
         },

@@ -4,9 +4,11 @@
  */
 import type { Logger } from 'pino';
 import {
+  operatorJid,
   personOf,
   rosterGroups,
   type TenantId,
+  type Username,
   type VisitorKey,
   visitorJid,
   visitorRef,
@@ -64,6 +66,8 @@ export function createSessions(options: {
   personal: PersonalData;
   ownership: Ownership;
   passwordOf: (jid: string) => string;
+  /** Registered operators, as the log has them. */
+  operatorsOf: (tenant: TenantId) => readonly Username[];
   /** Resolves when the table of what is wanted has seen the whole log. */
   caughtUp: () => Promise<void>;
   now: () => number;
@@ -226,11 +230,25 @@ export function createSessions(options: {
     await admin.ensureGroups(tenant.host, groups);
     // First ejabberd's side, then the log to its head, then the comparison: in another order a newborn is taken for
     // an orphan (DESIGN.md, Effects).
-    const [accounts, members] = await Promise.all([
+    const [accounts, members, operators] = await Promise.all([
       admin.accounts(tenant.host),
       admin.groupMembers(tenant.host, groups.visitors),
+      admin.groupMembers(tenant.host, groups.operators),
     ]);
     await options.caughtUp();
+    for (const username of options.operatorsOf(tenant.id)) {
+      // A kill of ejabberd forgets what Mnesia took in its last two seconds (measured).
+      const jid = operatorJid(tenant, username);
+      const local = jid.slice(0, -(tenant.host.length + 1));
+      if (!accounts.includes(local)) {
+        logger.error(
+          { tenant: tenant.id, username },
+          'ejabberd has lost an account: set a password',
+        );
+      } else if (!operators.includes(jid)) {
+        await admin.joinGroup(jid, groups.operators);
+      }
+    }
     const visitorOf = (jid: string): Visitor | null => {
       const person = personOf(jid, () => [tenant]);
       return person?.kind === 'visitor' ? { tenant: tenant.id, key: person.name } : null;

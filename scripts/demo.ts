@@ -1,0 +1,186 @@
+/**
+ * `npm run demo`: plays a visitor and the operator against what `make run` started, and prints the conversation and
+ * the facts as they appear. It shows what happens; the tests prove it.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import xml, { type Element } from '@xmpp/xml';
+import { AppError, messageOf } from '../src/errors.ts';
+import { messageStanza } from '../src/xmpp/stanzas.ts';
+import { openStream } from '../src/xmpp/stream.ts';
+import type { Demo } from './run.ts';
+
+const STEP_WITHIN_MS = 15_000;
+const visitor = `demo-${Date.now().toString(36)}`;
+const chatId = `c${Date.now().toString(36)}`;
+
+function readDemo(): Demo {
+  const path = join(process.env.DATA_DIR || 'data', 'demo.json');
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Demo; // as scripts/run.ts wrote it
+  } catch {
+    throw new AppError(
+      'invalid',
+      `${path} is not there: start "make run" first, in another terminal`,
+    );
+  }
+}
+
+const demo = readDemo();
+const say = (who: string, what: string): void => console.log(`${who.padEnd(9)} ${what}`);
+
+async function http(method: string, path: string, body?: unknown, token = demo.apiKey) {
+  const answer = await fetch(demo.api + path, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new AppError('unavailable', `${method} ${path}: ${answer.status} ${text}`);
+  return text === '' ? null : JSON.parse(text);
+}
+
+const asVisitor = (path: string, body: unknown) =>
+  http('POST', `/v1/${demo.tenant}/visitors/${visitor}${path}`, body);
+
+async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined> | T | undefined,
+): Promise<T> {
+  const deadline = Date.now() + STEP_WITHIN_MS;
+  while (Date.now() < deadline) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await delay(50);
+  }
+  throw new AppError('timeout', `${what} did not happen within ${STEP_WITHIN_MS / 1000} s`);
+}
+
+let shownFacts = 0;
+async function showFacts(): Promise<void> {
+  const path = `/debug/streams/visitor-${demo.tenant}.${visitor}?from=${shownFacts}`;
+  const { items } = await http('GET', path, undefined, demo.adminToken);
+  for (const { revision, type, data } of items) {
+    const { delays: _delays, digest: _digest, ...rest } = data;
+    say('  fact', `${revision} ${type} ${JSON.stringify(rest)}`);
+    shownFacts = revision + 1;
+  }
+}
+
+interface Callback {
+  readonly type: string;
+  readonly data: { readonly visitor?: string; readonly message?: { readonly body: string } };
+}
+
+const callback = (type: string): Promise<Callback> =>
+  until(`the callback ${type}`, async () => {
+    const all = (await (await fetch(demo.lhc)).json()) as Callback[]; // as scripts/demo-lhc.ts keeps them
+    return all.find((each) => each.type === type && each.data.visitor === visitor);
+  });
+
+async function play(): Promise<void> {
+  const [username = '', domain = ''] = demo.operator.jid.split('@');
+  const received: Element[] = [];
+  const stream = await openStream(
+    {
+      service: demo.xmpp,
+      domain,
+      username,
+      password: demo.operator.password,
+      resource: 'demo',
+      loginDeadlineMs: STEP_WITHIN_MS,
+      allowPlaintext: false,
+    },
+    {
+      stanza(stanza) {
+        received.push(stanza);
+        const from = stanza.attrs.from ?? '';
+        if (stanza.is('iq') && stanza.attrs.type === 'get') {
+          stream.send(xml('iq', { type: 'result', to: from, id: stanza.attrs.id }));
+        }
+        const body = stanza.getChildText('body');
+        if (stanza.is('message') && body) say('operator', `reads: ${body.replaceAll('\n', ' | ')}`);
+        const status = stanza.getChildText('status');
+        if (stanza.is('presence') && from.startsWith(`visitor.${visitor}@`)) {
+          const nick = stanza.getChildText('nick') ?? from;
+          const what = stanza.attrs.type ?? `online: ${status?.replaceAll('\n', ' | ')}`;
+          say('operator', `sees ${nick} ${what}`);
+        }
+      },
+      lost: (reason) => say('operator', `lost its connection: ${reason.message}`),
+    },
+  );
+  stream.send(xml('presence'));
+  say('operator', `logged in as ${demo.operator.jid}`);
+  await until('the operator being available', async () => {
+    const { items } = await http('GET', `/v1/${demo.tenant}/operators`);
+    return (
+      items.some((each: { availability: string }) => each.availability === 'available') || undefined
+    );
+  });
+
+  say('visitor', 'opens a page');
+  await asVisitor('/page-views', {
+    page: 'https://shop.example/shoes',
+    title: 'Shoes',
+    nick: 'Anna',
+    country: 'Germany',
+    city: 'Berlin',
+    timezone: 'Europe/Berlin',
+  });
+  const from = (
+    await until('the contact', () =>
+      received.find(
+        (each) => each.is('presence') && each.attrs.from?.startsWith(`visitor.${visitor}@`),
+      ),
+    )
+  ).attrs.from;
+  await showFacts();
+
+  const jid = from?.split('/', 1)[0] ?? '';
+  const write = (id: string, body: string): void => {
+    say('operator', `writes: ${body}`);
+    stream.send(messageStanza({ id: `${visitor}-${id}`, from: stream.jid, to: jid, body }));
+  };
+  write('o1', 'Hello! May I help you?');
+  say('lhc', `is told ${(await callback('visitor.invited')).type}`);
+  await showFacts();
+
+  say('visitor', 'starts a chat: Do you have these in 43?');
+  await asVisitor('/chats', {
+    chatId,
+    department: 'sales',
+    message: { id: `${visitor}-v1`, body: 'Do you have these in 43?' },
+  });
+  await callback('chat.assigned');
+  await until('the message', () =>
+    received.find((each) => each.getChildText('body') === 'Do you have these in 43?'),
+  );
+  write('o2', 'Yes, in black.');
+  say('lhc', `is told chat.message: ${(await callback('chat.message')).data.message?.body}`);
+  await callback('message.delivered');
+  say('lhc', "is told message.delivered: the operator's client has what the visitor wrote");
+  await asVisitor(`/chats/${chatId}/close`, { by: 'visitor' });
+  await callback('chat.closed');
+  say('lhc', 'is told chat.closed');
+  await asVisitor('/timeout', {});
+  await callback('visitor.timed_out');
+  await until('the contact going', () =>
+    received.find((each) => each.attrs.type === 'unavailable' && each.attrs.from?.startsWith(jid)),
+  );
+  await showFacts();
+  const { items } = await http('GET', `/v1/${demo.tenant}/visitors/${visitor}/messages`);
+  say(
+    'api',
+    `${items.length} messages: ${items.map((each: { state: string }) => each.state).join(', ')}`,
+  );
+  await stream.close(2_000);
+}
+
+try {
+  await play();
+} catch (error) {
+  console.error(`the demonstration ended: ${messageOf(error)}`);
+  process.exit(1); // the operator is still connected
+}
