@@ -16,8 +16,8 @@ import { messageOf } from '../errors.ts';
 import type { JsonObject, RecordedEvent } from '../eventstore/port.ts';
 import type { CallbackClient } from '../lhc/callbacks.ts';
 import type { Callback } from '../lhc/types.ts';
+import type { Destination, Outcome } from '../runtime/destination.ts';
 import type { ActorHost } from '../runtime/host.ts';
-import type { Destination, Outcome } from '../runtime/lanes.ts';
 import type { PersonalData } from './personal.ts';
 
 export const LHC = 'lhc';

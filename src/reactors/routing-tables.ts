@@ -1,10 +1,11 @@
 /** Both sides of every chat, folded from the log: what visitors' streams say of it, and what operators' streams say. */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { operatorFact, visitorFact } from '../actors/facts.ts';
 import { actorOf, type TenantId, type Username, type VisitorKey } from '../actors/ids.ts';
 import type { OperatorFact } from '../actors/operator.ts';
 import type { VisitorFact } from '../actors/visitor.ts';
 import type { WorkPart } from '../runtime/work.ts';
+import { prepareLazily } from '../sqlite/statements.ts';
 
 export interface Waiting {
   readonly tenant: TenantId;
@@ -112,12 +113,7 @@ export function createRoutingTables(
   db: DatabaseSync,
   changed: (tenant: TenantId) => void,
 ): RoutingTables {
-  const statements = new Map<string, StatementSync>();
-  const query = (name: keyof typeof QUERIES): StatementSync => {
-    const known = statements.get(name) ?? db.prepare(QUERIES[name]);
-    statements.set(name, known);
-    return known;
-  };
+  const query = prepareLazily(db, QUERIES);
   // The columns are those of the statements above.
   const held = (rows: unknown): Held[] =>
     (rows as HeldRow[]).map(({ visitor, chat, operator, reservation }) => ({

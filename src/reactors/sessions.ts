@@ -236,16 +236,18 @@ export function createSessions(options: {
       admin.groupMembers(tenant.host, groups.operators),
     ]);
     await options.caughtUp();
+    const existing = new Set(accounts);
+    const grouped = new Set(operators);
     for (const username of options.operatorsOf(tenant.id)) {
       // A kill of ejabberd forgets what Mnesia took in its last two seconds (measured).
       const jid = operatorJid(tenant, username);
       const local = jid.slice(0, -(tenant.host.length + 1));
-      if (!accounts.includes(local)) {
+      if (!existing.has(local)) {
         logger.error(
           { tenant: tenant.id, username },
           'ejabberd has lost an account: set a password',
         );
-      } else if (!operators.includes(jid)) {
+      } else if (!grouped.has(jid)) {
         await admin.joinGroup(jid, groups.operators);
       }
     }

@@ -1,8 +1,9 @@
 /** What should be true of visitors in XMPP, folded from the log: who has an account, and who is shown. */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { actorOf, type TenantId, type VisitorKey } from '../actors/ids.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import type { WorkPart } from '../runtime/work.ts';
+import { prepareLazily } from '../sqlite/statements.ts';
 
 export interface Visitor {
   readonly tenant: TenantId;
@@ -27,6 +28,15 @@ export interface Wanted {
   mostRecent(tenant: TenantId, limit: number): ReadonlySet<string> | null;
 }
 
+const QUERIES = {
+  get: 'SELECT * FROM wanted WHERE tenant = ? AND key = ?',
+  pending: 'SELECT * FROM wanted WHERE tenant = ? AND (online = 1 OR gone = 1)',
+  removed: 'DELETE FROM wanted WHERE tenant = ? AND key = ? AND gone = 1',
+  count: 'SELECT count(*) AS n FROM wanted WHERE tenant = ? AND online = 1',
+  recent: `SELECT key FROM wanted WHERE tenant = ? AND online = 1
+    ORDER BY chat DESC, seen DESC, key LIMIT ?`,
+} as const;
+
 interface Stored {
   tenant: TenantId;
   key: VisitorKey;
@@ -46,21 +56,7 @@ export function createWanted(
   db: DatabaseSync,
   changed: (visitor: Visitor, event: RecordedEvent) => void,
 ): Wanted {
-  let statements: Record<'get' | 'pending' | 'removed' | 'count' | 'recent', StatementSync> | null =
-    null;
-  const prepared = () => {
-    statements ??= {
-      get: db.prepare('SELECT * FROM wanted WHERE tenant = ? AND key = ?'),
-      pending: db.prepare('SELECT * FROM wanted WHERE tenant = ? AND (online = 1 OR gone = 1)'),
-      removed: db.prepare('DELETE FROM wanted WHERE tenant = ? AND key = ? AND gone = 1'),
-      count: db.prepare('SELECT count(*) AS n FROM wanted WHERE tenant = ? AND online = 1'),
-      recent: db.prepare(
-        `SELECT key FROM wanted WHERE tenant = ? AND online = 1
-         ORDER BY chat DESC, seen DESC, key LIMIT ?`,
-      ),
-    };
-    return statements;
-  };
+  const query = prepareLazily(db, QUERIES);
 
   const part: WorkPart = {
     name: 'wanted',
@@ -116,17 +112,17 @@ export function createWanted(
   return {
     part,
     get({ tenant, key }) {
-      const row = prepared().get.get(tenant, key);
+      const row = query('get').get(tenant, key);
       return row ? toRow(row as unknown as Stored) : null; // the columns of the table above
     },
     *pending(tenant) {
-      for (const row of prepared().pending.all(tenant)) yield toRow(row as unknown as Stored);
+      for (const row of query('pending').all(tenant)) yield toRow(row as unknown as Stored);
     },
     removed({ tenant, key }) {
-      prepared().removed.run(tenant, key);
+      query('removed').run(tenant, key);
     },
     mostRecent(tenant, limit) {
-      if (Number(prepared().count.get(tenant)?.n) <= limit) return null;
+      if (Number(query('count').get(tenant)?.n) <= limit) return null;
       return new Set(
         prepared()
           .recent.all(tenant, limit)

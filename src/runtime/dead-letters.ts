@@ -2,8 +2,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../errors.ts';
 import type { EventStore, NewEvent, RecordedEvent } from '../eventstore/port.ts';
+import type { Destination } from './destination.ts';
 import { parseLaneAdvance } from './lane-log.ts';
-import type { Destination } from './lanes.ts';
 import type { DeadLetter, DeadLetters, Vault } from './types.ts';
 import type { WorkPart } from './work.ts';
 

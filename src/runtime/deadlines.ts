@@ -2,10 +2,11 @@
  * Durable time-outs: the next due time of each actor is in its facts (`wakeAt`); here it is an index of it, and one
  * timer for the process. No live actor waits.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import { actorOf } from '../actors/ids.ts';
 import { messageOf } from '../errors.ts';
+import { prepareLazily } from '../sqlite/statements.ts';
 import type { ActorHost } from './host.ts';
 import { keyOfStream, type Ownership, partitionOf } from './ownership.ts';
 import type { WorkPart } from './work.ts';
@@ -24,6 +25,17 @@ export interface Deadlines {
   pending(): number;
 }
 
+const QUERIES = {
+  // Armed before this process started: it may have fallen due while nobody could show that he lives.
+  due: `SELECT stream FROM deadlines WHERE due <= ? AND (armed >= ? OR ? >= ?)
+    ORDER BY due LIMIT ?`,
+  next: 'SELECT min(due) AS due FROM deadlines WHERE due > ?',
+  move: 'UPDATE deadlines SET due = ?, revision = ? WHERE stream = ? AND revision <= ?',
+  later: 'UPDATE deadlines SET due = ? WHERE stream = ?',
+  drop: 'DELETE FROM deadlines WHERE stream = ? AND revision <= ?',
+  count: 'SELECT count(*) AS n FROM deadlines',
+} as const;
+
 interface Row {
   readonly stream: string;
 }
@@ -41,40 +53,24 @@ export function createDeadlines(options: {
   let timer: NodeJS.Timeout | undefined;
   let firing: Promise<void> | null = null;
   let stopped = false;
-  let statements: Record<'due' | 'next' | 'move' | 'drop' | 'count', StatementSync> | null = null;
 
-  const prepared = () => {
-    statements ??= {
-      // Armed before this process started: it may have fallen due while nobody could show that he lives.
-      due: db.prepare(
-        'SELECT stream FROM deadlines WHERE due <= ? AND (armed >= ? OR ? >= ?) ORDER BY due LIMIT ?',
-      ),
-      next: db.prepare('SELECT min(due) AS due FROM deadlines WHERE due > ?'),
-      move: db.prepare(
-        'UPDATE deadlines SET due = ?, revision = ? WHERE stream = ? AND revision <= ?',
-      ),
-      drop: db.prepare('DELETE FROM deadlines WHERE stream = ? AND revision <= ?'),
-      count: db.prepare('SELECT count(*) AS n FROM deadlines'),
-    };
-    return statements;
-  };
+  const query = prepareLazily(db, QUERIES);
 
   async function fire(stream: string): Promise<void> {
-    const { move, drop } = prepared();
     try {
       const { next, revision } = await host.wake(stream);
-      if (next === undefined) drop.run(stream, revision);
-      else move.run(next, revision, stream, revision);
+      if (next === undefined) query('drop').run(stream, revision);
+      else query('move').run(next, revision, stream, revision);
     } catch (error) {
       logger.warn({ stream, reason: messageOf(error) }, 'a deadline could not be met; again later');
-      db.prepare('UPDATE deadlines SET due = ? WHERE stream = ?').run(now() + RETRY_MS, stream);
+      query('later').run(now() + RETRY_MS, stream);
     }
   }
 
   async function fireDue(): Promise<void> {
     for (;;) {
       const at = now();
-      const rows = prepared().due.all(at, startedAt, at, graceUntil, AT_ONCE);
+      const rows = query('due').all(at, startedAt, at, graceUntil, AT_ONCE);
       // The columns are those of the statement above.
       const mine = (rows as unknown as Row[]).filter(({ stream }) =>
         ownership.owns(partitionOf(keyOfStream(stream))),
@@ -88,8 +84,8 @@ export function createDeadlines(options: {
     if (stopped || startedAt === Number.POSITIVE_INFINITY) return;
     clearTimeout(timer);
     const at = now();
-    const due = Number(prepared().next.get(at)?.due ?? Number.POSITIVE_INFINITY);
-    const overdue = prepared().due.all(at, startedAt, at, graceUntil, 1).length > 0;
+    const due = Number(query('next').get(at)?.due ?? Number.POSITIVE_INFINITY);
+    const overdue = query('due').all(at, startedAt, at, graceUntil, 1).length > 0;
     const wait = overdue ? 0 : Math.max(0, Math.min(due, graceUntil > at ? graceUntil : due) - at);
     timer = setTimeout(look, Math.min(wait, LOOK_AGAIN_MS));
   }
@@ -148,6 +144,6 @@ export function createDeadlines(options: {
       clearTimeout(timer);
       await firing;
     },
-    pending: () => Number(prepared().count.get()?.n ?? 0),
+    pending: () => Number(query('count').get()?.n ?? 0),
   };
 }

@@ -3,39 +3,17 @@
  * in order, and how far it came is a fact (`LaneAdvanced` in `lane-{stream}.{destination}`). So any process works out
  * what is pending from the log alone, and a dead destination holds up nothing but its own lanes.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { backoff } from './backoff.ts';
-import { createLaneLog, parseLaneAdvance } from './lane-log.ts';
+import type { Destination, Outcome } from './destination.ts';
+import { createLaneLog } from './lane-log.ts';
+import { createLaneTable } from './lane-table.ts';
 import { keyOfStream, type Ownership, partitionOf } from './ownership.ts';
 import { Semaphore } from './semaphore.ts';
 import type { WorkPart } from './work.ts';
-
-/** What came of an effect. */
-export type Outcome =
-  | { readonly kind: 'done' }
-  /** Again later, for at most 24 h. */
-  | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number | undefined }
-  /** Nothing can be done until the lane is poked; a look each minute makes sure. */
-  | { readonly kind: 'parked' }
-  /** It will never work: it becomes a dead letter, and the lane goes on. */
-  | { readonly kind: 'dead'; readonly reason: string };
-
-export interface Destination {
-  readonly name: string;
-  /** Whether this fact calls for anything here; decided from the fact alone. */
-  concerns(event: RecordedEvent): boolean;
-  /** Does it. May be called again for the same fact, and then with the same outside ids. */
-  /** @param again sent again by hand, out of order, after it had been given up */
-  perform(event: RecordedEvent, signal: AbortSignal, again?: boolean): Promise<Outcome>;
-  /** The effect of this fact was given up: says so where it matters. May be called again. */
-  gaveUp?(event: RecordedEvent, reason: string): Promise<void>;
-  /** Lanes that are served at the same time. */
-  readonly concurrency: number;
-  readonly retry: { readonly firstMs: number; readonly mostMs: number };
-}
 
 const GIVE_UP_AFTER_MS = 24 * 3600 * 1000;
 const PARKED_LOOK_MS = 60_000;
@@ -87,24 +65,6 @@ export function createLanes(options: {
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   let started = false;
-  let statements: Record<'head' | 'done' | 'waiting' | 'count', StatementSync> | null = null;
-
-  const prepared = () => {
-    statements ??= {
-      head: db.prepare(
-        'SELECT revision FROM lane_work WHERE stream = ? AND destination = ? AND revision > ? ORDER BY revision LIMIT ?',
-      ),
-      done: db.prepare(
-        'DELETE FROM lane_work WHERE stream = ? AND destination = ? AND revision <= ?',
-      ),
-      waiting: db.prepare('SELECT DISTINCT stream, destination FROM lane_work'),
-      count: db.prepare(
-        'SELECT destination, count(*) AS effects FROM lane_work GROUP BY destination',
-      ),
-    };
-    return statements;
-  };
-
   const nameOf = (stream: string, destination: string): string => `${stream}|${destination}`;
 
   function laneOf(stream: string, destination: Destination): Lane {
@@ -140,7 +100,7 @@ export function createLanes(options: {
     try {
       await log.advance(lane.stream, lane.destination.name, through, dead);
       // The fold will do the same when it comes to the fact; until then it must not be taken for pending.
-      prepared().done.run(lane.stream, lane.destination.name, through.revision);
+      table.done(lane.stream, lane.destination.name, through.revision);
       retire(lane);
     } catch (error) {
       lane.through ??= through;
@@ -227,15 +187,13 @@ export function createLanes(options: {
   /** @returns whether the lane has done all that is known */
   async function performPage(lane: Lane): Promise<boolean> {
     const { stream, destination } = lane;
-    const rows = prepared().head.all(stream, destination.name, lane.doneRevision, PAGE);
-    const first = rows[0]?.revision;
-    if (first === undefined) return true;
-    const revisions = new Set(rows.map((row) => Number(row.revision)));
-    const last = Math.max(...revisions);
-    const from = Number(first);
+    const revisions = table.revisions(stream, destination.name, lane.doneRevision, PAGE);
+    const from = revisions.at(0);
+    const last = revisions.at(-1);
+    if (from === undefined || last === undefined) return true;
     const events = await store.readStream(stream, { from, limit: last - from + 1 });
     for (const event of events) {
-      if (!revisions.has(event.revision)) continue;
+      if (!revisions.includes(event.revision)) continue;
       if (stopping.signal.aborted || !(await performOne(lane, event))) return false;
     }
     // A stream that was cut or deleted has nothing to do any more for what is gone.
@@ -248,13 +206,16 @@ export function createLanes(options: {
     if (!slot) return;
     do {
       lane.poked = false;
+      clearTimeout(lane.timer);
+      lane.timer = undefined;
       let more = true;
       while (more && !stopping.signal.aborted) {
         const before = lane.doneRevision;
         const finished = await slot.use(() => performPage(lane));
         more = finished && lane.doneRevision > before;
       }
-    } while (lane.poked && !stopping.signal.aborted);
+      // What it is parked for may have come meanwhile; one that fails keeps to its backoff.
+    } while (lane.poked && lane.attempts === 0 && !stopping.signal.aborted);
   }
 
   function serve(lane: Lane): void {
@@ -262,8 +223,6 @@ export function createLanes(options: {
     if (!ownership.owns(partitionOf(keyOfStream(lane.stream)))) return;
     lane.poked = true;
     if (lane.working) return;
-    clearTimeout(lane.timer);
-    lane.timer = undefined;
     lane.working = true;
     track(
       work(lane).finally(() => {
@@ -279,51 +238,15 @@ export function createLanes(options: {
     if (destination) serve(laneOf(stream, destination));
   }
 
-  const part: WorkPart = {
-    name: 'lanes',
-    version: 1,
-    schema: `
-      CREATE TABLE lane_work (
-        stream TEXT NOT NULL,
-        destination TEXT NOT NULL,
-        revision INTEGER NOT NULL,
-        PRIMARY KEY (stream, destination, revision)
-      ) STRICT, WITHOUT ROWID;
-    `,
-    tables: ['lane_work'],
-    apply: (file) => {
-      const add = file.prepare('INSERT OR IGNORE INTO lane_work VALUES (?, ?, ?)');
-      const done = file.prepare(
-        'DELETE FROM lane_work WHERE stream = ? AND destination = ? AND revision <= ?',
-      );
-      return (event) => {
-        const advanced = parseLaneAdvance(event);
-        if (advanced) {
-          done.run(advanced.stream, advanced.destination, advanced.revision);
-          return;
-        }
-        for (const destination of destinations) {
-          if (destination.concerns(event)) {
-            add.run(event.stream, destination.name, event.revision);
-          }
-        }
-      };
-    },
-    applied: ({ events }) => {
-      if (!started) return;
-      for (const event of events) {
-        for (const destination of destinations) {
-          if (!destination.concerns(event)) continue;
-          const lane = laneOf(event.stream, destination);
-          // A lane that fails keeps to its backoff, however many facts come behind.
-          if (lane.attempts === 0) serve(lane);
-        }
-      }
-    },
-  };
+  const table = createLaneTable(db, destinations, (stream, destination) => {
+    if (!started) return;
+    const lane = laneOf(stream, destination);
+    // A lane that fails keeps to its backoff, however many facts come behind.
+    if (lane.attempts === 0) serve(lane);
+  });
 
   return {
-    part,
+    part: table.part,
     start() {
       started = true;
       ownership.onChange((_partition, owned) => {
@@ -339,13 +262,10 @@ export function createLanes(options: {
       for (const lane of lanes.values()) await progress(lane).catch(() => undefined);
       for (const lane of lanes.values()) clearTimeout(lane.flush);
     },
-    pending: () =>
-      prepared()
-        .count.all()
-        .map((row) => ({ destination: String(row.destination), effects: Number(row.effects) })),
+    pending: table.pending,
   };
 
   function pokeWaiting(): void {
-    for (const row of prepared().waiting.all()) poke(String(row.stream), String(row.destination));
+    for (const { stream, destination } of table.lanes()) poke(stream, destination);
   }
 }
