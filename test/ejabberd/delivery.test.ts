@@ -13,6 +13,9 @@ const ejabberd = await testEjabberd({
   // Far away, so that each ping seen is one for delivery.
   modLhc: { ping_interval: 3600 },
   component: { secret: 'component-secret' },
+  extraConfig: {
+    api_permissions: { all: { from: ['mod_http_api'], who: { ip: '127.0.0.0/8' }, what: '*' } },
+  },
   streamManagement: { resumeTimeout: 2 },
 });
 const { host } = ejabberd;
@@ -47,6 +50,15 @@ const reported = (id: string, times = 1) =>
   waitFor(() => reports(id).length >= times && reports(id).at(-1), {
     what: () => `${times} reports of ${id}, there are ${reports(id).length}`,
   });
+/** How many messages wait in offline storage. */
+async function stored(user: string): Promise<number> {
+  const body = JSON.stringify({ user, host });
+  const headers = { 'content-type': 'application/json' };
+  const url = `${ejabberd.apiUrl}/get_offline_count`;
+  // `1`, or `{"value":1}`, as the release likes it.
+  const text = await (await fetch(url, { method: 'POST', headers, body })).text();
+  return Number(/\d+/.exec(text)?.[0]);
+}
 /** Everything that visitors sent before has been routed, and everything before it reported. */
 async function settled(user: string, sentinel: string): Promise<void> {
   await visitor.acknowledged();
@@ -118,6 +130,8 @@ it('a repeat of what was delivered is dropped and reported again', async () => {
   say(user, 'again-1');
   await reported('again-1', 3);
   const next = await connect(user);
+  say(user, 'again-1');
+  await reported('again-1', 4);
   say(user, 'again-2');
   await next.waitFor(({ messages }) => messages.length === 1);
   expect(next.messages.map(({ id }) => id)).toEqual(['again-2']);
@@ -159,6 +173,7 @@ it('offline: stored once, however often it is sent; reported when it has been re
   say(user, 'offline-1');
   await settled(user, 's-offline');
   expect(reports('offline-1')).toEqual([]);
+  expect(await stored(user)).toBe(1);
   const operator = await connect(user);
   say(user, 'offline-1');
   say(user, 'offline-2');
