@@ -124,8 +124,8 @@ export function createWanted(
     mostRecent(tenant, limit) {
       if (Number(query('count').get(tenant)?.n) <= limit) return null;
       return new Set(
-        prepared()
-          .recent.all(tenant, limit)
+        query('recent')
+          .all(tenant, limit)
           .map((row) => String(row.key)),
       );
     },
