@@ -10,6 +10,7 @@ import {
   transition,
 } from 'xstate';
 import { AppError } from '../errors.ts';
+import { type Advance, plannedBy, type Step } from './plan.ts';
 import { type Hook, Seen, type SeenSummary } from './seen.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
@@ -83,11 +84,6 @@ export const refuse = (reason: string, details: Record<string, unknown> = {}): n
   throw new AppError('refused', reason, details);
 };
 
-interface Step {
-  snapshot: AnyMachineSnapshot;
-  actions: readonly { readonly type: string; readonly params: unknown }[];
-}
-
 type InertScope = Parameters<AnyStateMachine['transition']>[2];
 
 /**
@@ -120,7 +116,7 @@ function inertScope(machine: AnyStateMachine): { scope: InertScope; actions: Ste
   return made;
 }
 
-/** Moves a machine by one event without running anything. */
+/** Moves a machine by one event without running anything: xstate's own step, without its throw-away actors. */
 function step(
   machine: AnyStateMachine,
   snapshot: AnyMachineSnapshot,
@@ -132,6 +128,9 @@ function step(
   const next = machine.transition(snapshot as never, event as never, inert.scope);
   return { snapshot: next as AnyMachineSnapshot, actions: inert.actions };
 }
+
+/** The same for facts, most of which go by a plan (see plan.ts). */
+const planned = plannedBy(step);
 
 /** The same by xstate's public function: the reference that `step` is held to. */
 export function referenceStep(
@@ -171,9 +170,14 @@ function armTimers(
 
 /** The state of an actor that has no facts yet. */
 export function emptyCore<S extends AnyMachineSnapshot>(decider: Decider<never, S>): Core<S> {
-  const [snapshot] = initialTransition(decider.machine);
+  const { machine } = decider;
+  const snapshot = initials.get(machine) ?? initialTransition(machine)[0];
+  initials.set(machine, snapshot);
   return { snapshot: snapshot as S, timers: NO_TIMERS, at: 0, revision: -1 };
 }
+
+/** Snapshots are immutable: all actors of a kind begin with the same one. */
+const initials = new WeakMap<AnyStateMachine, AnyMachineSnapshot>();
 
 const NO_TIMERS: ReadonlyMap<string, number> = new Map();
 
@@ -190,7 +194,7 @@ function advanced(
   machine: AnyStateMachine,
   core: Core,
   event: MachineEvent,
-  advance: typeof step,
+  advance: Advance,
 ): Step {
   try {
     return advance(machine, core.snapshot, event);
@@ -208,7 +212,7 @@ export function evolve<S extends AnyMachineSnapshot>(
   core: Core<S>,
   fact: Pick<StoredFact, 'type' | 'data' | 'revision'>,
   at: number,
-  advance: typeof step = step,
+  advance: Advance = planned,
 ): Core<S> {
   const event: MachineEvent = { type: fact.type, data: fact.data, at, revision: fact.revision };
   const { snapshot, actions } = advanced(machine, core, event, advance);
