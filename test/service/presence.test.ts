@@ -1,0 +1,136 @@
+/** Visitors come, look around, leave and come back: what operators see of it, and what LHC is told. */
+import { expect, it } from 'vitest';
+import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
+
+const world = await testWorld({
+  tenants: [
+    { id: 'acme', host: 'xmpp.test' },
+    // Everything here is over soon.
+    { id: 'quick', host: 'quick.test', settings: { hardTimeout: 2, cleanupAfter: 2 } },
+  ],
+});
+const acme = world.tenant('acme');
+await acme.register('olga');
+const olga = await acme.connect('olga');
+await acme.operatorIs('olga', 'available');
+
+const contact = (jid: string) => olga.presences.get(jid);
+const onRoster = async (jid: string) => (await olga.roster()).find((item) => item.jid === jid);
+
+it('a page view makes an account, a contact with its name, and a status', async () => {
+  const jid = acme.visitorJid('1');
+  await acme.view('1', {
+    ...{ page: 'https://shop.test/shoes', title: 'Shoes', nick: 'Anna', visits: 3 },
+    ...{ country: 'Germany', city: 'Berlin', timezone: 'Europe/Berlin' },
+  });
+  await olga.waitFor(() => contact(jid)?.available, 10_000, 'the contact');
+  expect(await world.accounts('xmpp.test')).toContain('visitor.1');
+  expect(await onRoster(jid)).toMatchObject({ name: 'Anna', groups: ['visitors'] });
+  expect(contact(jid)).toMatchObject({ show: 'available', nick: 'Anna' });
+  expect(contact(jid)?.status).toMatch(
+    /^Shoes\nhttps:\/\/shop\.test\/shoes\nBerlin, Germany · local time \d\d:\d\d\nvisit 3$/,
+  );
+  expect(await acme.ask('GET', '/visitors/1')).toMatchObject({
+    ...{ presence: 'online', conversation: 'none', nick: 'Anna', page: 'https://shop.test/shoes' },
+    loggedIn: true,
+  });
+});
+
+it('another page is another status, and extends the time; the same page is no news', async () => {
+  const jid = acme.visitorJid('2');
+  await acme.view('2', { page: 'https://shop.test/a', nick: 'Ben' });
+  await olga.waitFor(
+    () => contact(jid)?.status === 'https://shop.test/a',
+    10_000,
+    'the first page',
+  );
+  const seen = (await acme.ask('GET', '/visitors/2')).lastSeen;
+  const { position } = await acme.view('2', { page: 'https://shop.test/b', nick: 'Ben' });
+  await olga.waitFor(() => contact(jid)?.status === 'https://shop.test/b', 10_000, 'the second');
+  const after = await acme.ask('GET', `/visitors/2?minPosition=${position}`);
+  expect(after).toMatchObject({ page: 'https://shop.test/b' });
+  expect(after.lastSeen).toBeGreaterThan(seen);
+
+  const of2 = () => olga.presenceStanzas.filter(({ attrs }) => attrs.from?.startsWith(jid)).length;
+  const shown = of2();
+  const { revision } = await acme.view('2', { page: 'https://shop.test/b', nick: 'Ben' });
+  expect(revision).toBe(after.revision);
+  // Another visitor's first presence comes later than one of this one would.
+  await acme.view('2b', { page: 'https://shop.test/b' });
+  await olga.waitFor(() => contact(acme.visitorJid('2b'))?.available, 10_000, 'another contact');
+  expect(of2()).toBe(shown);
+});
+
+it('who is gone is offline and off the roster, LHC is told; back again it is the same contact', async () => {
+  const jid = acme.visitorJid('3');
+  await acme.view('3', { page: 'https://shop.test/', nick: 'Carl' });
+  await olga.waitFor(() => contact(jid)?.available, 10_000, 'the contact');
+  await acme.ask('POST', '/visitors/3/timeout');
+  await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '3');
+  await olga.waitFor(() => contact(jid)?.available === false, 10_000, 'it to be offline');
+  await waitFor(async () => !(await onRoster(jid)), { what: 'it to be off the roster' });
+  expect(await world.accounts('xmpp.test')).toContain('visitor.3');
+
+  await acme.view('3', { page: 'https://shop.test/again', nick: 'Carl' });
+  await olga.waitFor(
+    () => contact(jid)?.status === 'https://shop.test/again',
+    10_000,
+    'its return',
+  );
+  await waitFor(async () => (await onRoster(jid))?.name === 'Carl', { what: 'the roster' });
+  const accounts = await world.accounts('xmpp.test');
+  expect(accounts.filter((name) => name.startsWith('visitor.3'))).toEqual(['visitor.3']);
+});
+
+it('cleanup closes the chat and takes the account away', async () => {
+  await acme.view('4', { page: 'https://shop.test/', nick: 'Dora' });
+  await acme.ask('POST', '/visitors/4/chats', { chatId: 'c4', department: 'sales' });
+  await acme.callback('chat.assigned', ({ chatId }) => chatId === 'c4');
+  await acme.ask('DELETE', '/visitors/4');
+  await acme.callback('chat.closed', ({ chatId }) => chatId === 'c4');
+  await acme.callback('visitor.cleaned_up', ({ visitor }) => visitor === '4');
+  await waitFor(async () => !(await world.accounts('xmpp.test')).includes('visitor.4'), {
+    deadlineMs: 10_000,
+    what: 'the account to go',
+  });
+  expect(await acme.ask('GET', '/visitors/4')).toMatchObject({
+    presence: 'cleanedUp',
+    chatId: null,
+  });
+});
+
+it('timed out and cleaned up by themselves, by the tenant’s own times', async () => {
+  const quick = world.tenant('quick');
+  await quick.view('1', { page: 'https://quick.test/' });
+  const viewed = Date.now();
+  const left = await quick.callback('visitor.timed_out', ({ visitor }) => visitor === '1');
+  expect(Date.now() - viewed).toBeGreaterThan(1_500);
+  expect(Date.parse(left.data.lastSeen)).toBeLessThanOrEqual(viewed);
+  await quick.callback('visitor.cleaned_up', ({ visitor }) => visitor === '1');
+  await waitFor(async () => !(await world.accounts('quick.test')).includes('visitor.1'), {
+    deadlineMs: 10_000,
+    what: 'the account to go',
+  });
+});
+
+it('accounts that no fact calls for are swept, and nobody else’s', async () => {
+  await world.ejabberd.register('visitor.orphan', 'pw', 'xmpp.test');
+  await world.ejabberd.register('somebody', 'pw', 'xmpp.test');
+  await world.admin('srg_user_add', {
+    ...{ user: 'visitor.orphan', host: 'xmpp.test' },
+    ...{ group: 'visitors', grouphost: 'xmpp.test' },
+  });
+  // The comparison is made at start.
+  await world.service.stop();
+  await world.service.start();
+  await waitFor(async () => !(await world.accounts('xmpp.test')).includes('visitor.orphan'), {
+    deadlineMs: 10_000,
+    what: 'the orphan to go',
+  });
+  const members = await world.admin('srg_get_members', { group: 'visitors', host: 'xmpp.test' });
+  expect(members).not.toContain('visitor.orphan@xmpp.test');
+  const accounts = await world.accounts('xmpp.test');
+  expect(accounts).toEqual(expect.arrayContaining(['somebody', 'olga', 'visitor.1', 'visitor.2']));
+  await olga.waitFor(() => contact(acme.visitorJid('1'))?.available, 10_000, 'the others’ return');
+});

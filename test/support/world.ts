@@ -1,0 +1,224 @@
+/** Everything at once: ejabberd with mod_lhc, a stand-in for LHC for each tenant, the service, and clients of all three. */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type Ejabberd,
+  type EjabberdOptions,
+  startEjabberd,
+} from '../../scripts/private-ejabberd.ts';
+import type { Callback, CallbackData, CallbackType } from '../../src/lhc/types.ts';
+import { type Lhc, startLhc } from './lhc.ts';
+import { connectOperator, type Operator, type OperatorOptions } from './operator.ts';
+import {
+  type Answer,
+  type Environment,
+  makeService,
+  type Service,
+  writeTenants,
+} from './service.ts';
+import { waitFor } from './wait.ts';
+
+export interface TenantOptions {
+  readonly id: string;
+  readonly host: string;
+  readonly instance?: string;
+  /** Further settings, e.g. `hardTimeout`. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+}
+
+export interface WorldOptions {
+  readonly tenants: readonly TenantOptions[];
+  readonly ejabberd?: Partial<EjabberdOptions>;
+  readonly modLhc?: Readonly<Record<string, unknown>>;
+  readonly environment?: Environment;
+  /** Started by the test itself when false. */
+  readonly running?: boolean;
+}
+
+export type CallbackOf<T extends CallbackType> = Extract<Callback, { type: T }> & {
+  readonly data: CallbackData[T];
+};
+
+/** One tenant: its LHC, and what LHC asks of the service with its key. */
+export interface Tenant {
+  readonly id: string;
+  readonly host: string;
+  readonly apiKey: string;
+  readonly lhc: Lhc;
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
+  /** The same, and anything but 2xx is an error. @returns the body */
+  ask(method: string, path: string, body?: unknown): Promise<Answer['body']>;
+  view(visitor: string, page: Readonly<Record<string, unknown>>): Promise<Answer['body']>;
+  visitorJid(visitor: string): string;
+  operatorJid(username: string): string;
+  /** PUT, with the password `pw`. */
+  register(username: string, options?: Readonly<Record<string, unknown>>): Promise<Answer['body']>;
+  connect(username: string, options?: Partial<OperatorOptions>): Promise<Operator>;
+  /** What LHC accepted of this type, each webhook-id once, in order. */
+  told<T extends CallbackType>(type: T): CallbackOf<T>[];
+  /** Waits for a callback. */
+  callback<T extends CallbackType>(
+    type: T,
+    matches?: (data: CallbackData[T]) => boolean,
+    deadlineMs?: number,
+  ): Promise<CallbackOf<T>>;
+  /** Waits until the operator is this. */
+  operatorIs(username: string, availability: string): Promise<void>;
+}
+
+export interface World {
+  readonly ejabberd: Ejabberd;
+  readonly service: Service & { settings: Record<string, string> };
+  readonly webhookSecret: string;
+  /** By id. @throws when there is none */
+  tenant(id: string): Tenant;
+  /** A tenant's accounts in ejabberd, as its admin API lists them. */
+  accounts(host: string): Promise<readonly string[]>;
+  admin(command: string, args: Readonly<Record<string, string>>): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+const secret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
+
+/** To be closed by whoever starts it; test/support/test-world.ts does so for a test file. */
+export async function startWorld(options: WorldOptions): Promise<World> {
+  const service = await makeService();
+  const webhookSecret = secret();
+  const dir = await mkdtemp(join(tmpdir(), 'ejabberd-'));
+  const hosts = [...new Set(options.tenants.map(({ host }) => host))];
+  const ejabberd = await startEjabberd({
+    dir,
+    hosts,
+    webhook: { url: `${service.url}/ejabberd/events`, secret: webhookSecret },
+    modLhc: { max_backoff: 1, ...options.modLhc },
+    streamManagement: { resumeTimeout: 2 },
+    ...options.ejabberd,
+  });
+  const tenants = new Map<string, Tenant>();
+  const entries = [];
+  for (const { id, host, instance, settings } of options.tenants) {
+    const apiKey = `key-${id}-${randomBytes(12).toString('hex')}`;
+    const callbackSecret = secret();
+    const lhc = await startLhc({ secret: callbackSecret });
+    entries.push({
+      ...{ id, host, apiKey, callbackSecret, ...(instance && { instance }), ...settings },
+      callbackUrl: lhc.url,
+    });
+    tenants.set(id, tenantOf({ id, host, instance, apiKey, lhc }, service, ejabberd));
+  }
+  await writeTenants(service, entries);
+  Object.assign(service.settings, {
+    EJABBERD_API_URL: ejabberd.apiUrl,
+    EJABBERD_API_USER: ejabberd.api.user,
+    EJABBERD_API_PASSWORD: ejabberd.api.password,
+    EJABBERD_XMPP: ejabberd.xmpp,
+    EJABBERD_WEBHOOK_SECRET: webhookSecret,
+    ...options.environment,
+  });
+
+  async function admin(command: string, args: Readonly<Record<string, string>>): Promise<unknown> {
+    const { user, password } = ejabberd.api;
+    const response = await fetch(`${ejabberd.apiUrl}/${command}`, {
+      method: 'POST',
+      headers: {
+        authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify(args),
+      signal: AbortSignal.timeout(5_000),
+    });
+    if (!response.ok) throw new Error(`${command}: ${response.status} ${await response.text()}`);
+    return response.json();
+  }
+
+  const world: World = {
+    ejabberd,
+    service,
+    webhookSecret,
+    tenant(id) {
+      const tenant = tenants.get(id);
+      if (!tenant) throw new Error(`there is no tenant ${id}`);
+      return tenant;
+    },
+    admin,
+    accounts: async (host) => (await admin('registered_users', { host })) as string[], // as it documents
+    async close() {
+      await service.close();
+      await ejabberd.kill();
+      for (const { lhc } of tenants.values()) await lhc.close();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+  if (options.running !== false) await service.start();
+  return world;
+}
+
+function tenantOf(
+  about: { id: string; host: string; instance: string | undefined; apiKey: string; lhc: Lhc },
+  service: Service,
+  ejabberd: Ejabberd,
+): Tenant {
+  const { id, host, instance, apiKey, lhc } = about;
+  const suffix = instance === undefined ? '' : `.${instance}`;
+  let lhcUsers = 0;
+
+  const tenant: Tenant = {
+    id,
+    host,
+    apiKey,
+    lhc,
+    call: (method, path, body, headers = {}) =>
+      service.call(method, `/v1/${id}${path}`, body, { key: apiKey, headers }),
+    async ask(method, path, body) {
+      const answer = await tenant.call(method, path, body);
+      if (answer.status < 300) return answer.body;
+      throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    },
+    view: (visitor, page) => tenant.ask('POST', `/visitors/${visitor}/page-views`, page),
+    visitorJid: (visitor) => `visitor.${visitor}${suffix}@${host}`,
+    operatorJid: (username) => `${username}${suffix}@${host}`,
+    register(username, wishes = {}) {
+      lhcUsers += 1;
+      const wish = { lhcUserId: lhcUsers, departments: ['sales'], password: 'pw', ...wishes };
+      return tenant.ask('PUT', `/operators/${username}`, wish);
+    },
+    connect: (username, wishes = {}) =>
+      connectOperator({
+        service: ejabberd.xmpp,
+        domain: host,
+        username: `${username}${suffix}`,
+        password: 'pw',
+        ...wishes,
+      }),
+    told: <T extends CallbackType>(type: T) =>
+      lhc.accepted().filter((callback): callback is CallbackOf<T> => callback.type === type),
+    callback: (type, matches = () => true, deadlineMs = 10_000) =>
+      waitFor(() => tenant.told(type).find(({ data }) => matches(data)), {
+        deadlineMs,
+        what: () =>
+          `the callback ${type}; LHC was told ${lhc
+            .accepted()
+            .slice(-20)
+            .map((callback) => `${callback.type} ${JSON.stringify(callback.data)}`)
+            .join('\n')}`,
+      }),
+    async operatorIs(username, availability) {
+      let last: unknown;
+      await waitFor(
+        async () => {
+          last = (await tenant.ask('GET', `/operators/${username}`)).availability;
+          return last === availability;
+        },
+        { deadlineMs: 10_000, what: () => `${username} to be ${availability}; it is ${last}` },
+      );
+    },
+  };
+  return tenant;
+}
