@@ -1,17 +1,35 @@
-/** `npm run bench [-- --json FILE] [-- --only NAME]`: every benchmark, one after the other, as one table. */
+/**
+ * `npm run bench [-- --json FILE] [-- --only NAME]`: every benchmark, one after the other, as one table.
+ * `-- --cpu-prof DIR` also writes a CPU profile of each service that was measured.
+ */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { benchEventStore } from './eventstore.ts';
+import { benchFold } from './fold.ts';
+import { benchPageViews } from './page-views.ts';
 import type { Row } from './row.ts';
 import { table } from './table.ts';
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    only: { type: 'string' },
+    'cpu-prof': { type: 'string' },
+  },
+});
+const profiling = values['cpu-prof'];
+const execArgv = profiling === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiling}`];
 
 /** Each measures itself and its reference in the same run. */
 const benches: Record<string, () => Promise<Row[]>> = {
   eventstore: benchEventStore,
+  fold: benchFold,
+  'page-views': () => benchPageViews(execArgv),
 };
 
-const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
-
+if (values.only !== undefined && !(values.only in benches)) {
+  throw new Error(`--only takes one of ${Object.keys(benches).join(', ')}`);
+}
 const rows: Row[] = [];
 for (const [name, bench] of Object.entries(benches)) {
   if (values.only !== undefined && values.only !== name) continue;
@@ -19,3 +37,4 @@ for (const [name, bench] of Object.entries(benches)) {
 }
 console.log(table(rows));
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+process.exit(0);

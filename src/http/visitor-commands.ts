@@ -14,7 +14,7 @@ import { filledLine, line, MessageBody, MessageId } from './text.ts';
 const Visitor = z.object({ key: VisitorKey });
 const VisitorChat = z.object({ key: VisitorKey, chatId: ChatId });
 
-const PageView = z
+export const PageView = z
   .strictObject({
     page: filledLine(4096),
     title: line(1024).optional(),

@@ -1,0 +1,24 @@
+/** What the page views are measured beside: bare Hono + zod, the same schema on the same server, in a child process. */
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { Hono } from 'hono';
+import { PageView } from '../src/http/visitor-commands.ts';
+import { answering } from './processes.ts';
+
+const app = new Hono();
+app.post('/v1/:tenant/visitors/:key/page-views', async (c) => {
+  const parsed = PageView.safeParse(await c.req.json());
+  return parsed.success ? c.json(parsed.data, 202) : c.json(parsed.error.issues, 400);
+});
+const server = createAdaptorServer({ fetch: app.fetch });
+const listening = Promise.withResolvers<number>();
+server.listen({ host: '127.0.0.1', port: 0 }, () => {
+  const { port } = server.address() as AddressInfo; // it listens on a TCP port
+  listening.resolve(port);
+});
+
+export interface Echo {
+  readonly port: number;
+}
+
+answering(async (): Promise<Echo> => ({ port: await listening.promise }));

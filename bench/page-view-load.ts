@@ -1,0 +1,132 @@
+/**
+ * The load of page views, in a process of its own: raw HTTP/1.1 over kept-alive sockets with requests made beforehand,
+ * of which only the number of the page is written anew. Some 10 µs a request, so that it is not what is measured.
+ */
+import { connect, type Socket } from 'node:net';
+import { answering } from './processes.ts';
+
+export interface PageViewLoad {
+  readonly port: number;
+  readonly tenant: string;
+  readonly apiKey: string;
+  readonly visitors: number;
+  /** Each with an equal share of the visitors, one request at a time. */
+  readonly connections: number;
+  /** At the end of this time no new request is sent. */
+  readonly ms: number;
+  /** No request of all runs is on the same page as another. */
+  readonly firstPage: number;
+  /** Requests a second over all connections; absent: as fast as the answers come. */
+  readonly rate?: number;
+}
+
+export interface PageViewCounts {
+  /** Answers by status. */
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly ms: number;
+  readonly nextPage: number;
+  /** The body of the last answer. */
+  readonly last: string;
+}
+
+const PAGE = 'https://shop.example/catalogue/page-';
+const DIGITS = 10;
+
+/** The name of the n-th visitor; the warm-up and the load name the same. */
+const visitorKey = (n: number): string => `bench-${n}`;
+
+interface Prepared {
+  readonly bytes: Buffer;
+  readonly pageAt: number;
+}
+
+/** What LHC tells of a page view, some 300 bytes. */
+function prepare({ tenant, apiKey, port }: PageViewLoad, n: number): Prepared {
+  const page = `${PAGE}${'0'.repeat(DIGITS)}`;
+  const body = JSON.stringify({
+    page,
+    title: 'Running shoes for every day – Shoes – Shop',
+    referrer: 'https://search.example/?q=running+shoes',
+    nick: `Visitor ${n}`,
+    country: 'Germany',
+    city: 'Berlin',
+    timezone: 'Europe/Berlin',
+    visits: 3,
+    department: 'sales',
+  });
+  const head = [
+    `POST /v1/${tenant}/visitors/${visitorKey(n)}/page-views HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    `Authorization: Bearer ${apiKey}`,
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  const bytes = Buffer.from(`${head.join('\r\n')}\r\n\r\n${body}`);
+  return { bytes, pageAt: bytes.indexOf(page) + PAGE.length };
+}
+
+/** Waits for one whole answer at a time. */
+function createAnswers(socket: Socket): () => Promise<string> {
+  let text = '';
+  let waiting: PromiseWithResolvers<string> | undefined;
+  socket.setNoDelay(true);
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+    const head = text.indexOf('\r\n\r\n');
+    const length = head < 0 ? null : /content-length: *(\d+)/i.exec(text.slice(0, head));
+    if (head < 0) return;
+    if (!length) return waiting?.reject(new Error('an answer without Content-Length'));
+    if (text.length < head + 4 + Number(length[1])) return;
+    const answer = text;
+    text = '';
+    waiting?.resolve(answer);
+  });
+  const lost = (): void => waiting?.reject(new Error('the connection was closed'));
+  socket.on('error', lost);
+  socket.on('close', lost);
+  return () => {
+    waiting = Promise.withResolvers();
+    return waiting.promise;
+  };
+}
+
+async function run(load: PageViewLoad): Promise<PageViewCounts> {
+  const statuses: Record<string, number> = {};
+  let page = load.firstPage;
+  let last = '';
+  const share = Math.ceil(load.visitors / load.connections);
+
+  async function drive(connection: number): Promise<void> {
+    const count = Math.min(share, load.visitors - connection * share);
+    const requests = Array.from({ length: count }, (_, i) => prepare(load, connection * share + i));
+    const socket = connect(load.port, '127.0.0.1');
+    const answer = createAnswers(socket);
+    const every = load.rate ? (load.connections / load.rate) * 1000 : 0;
+    let due = performance.now() + (every * connection) / load.connections;
+    for (let i = 0; performance.now() < end; i++) {
+      if (every > 0) {
+        await new Promise((resolve) => setTimeout(resolve, due - performance.now()));
+        due += every;
+      }
+      const request = requests[i % count];
+      if (!request) break;
+      page += 1;
+      request.bytes.write(String(page).padStart(DIGITS, '0'), request.pageAt, 'latin1');
+      const answered = answer();
+      socket.write(request.bytes);
+      const text = await answered;
+      const status = text.slice(9, 12);
+      statuses[status] = (statuses[status] ?? 0) + 1;
+      last = text;
+    }
+    socket.removeAllListeners('close').destroy();
+  }
+
+  const start = performance.now();
+  const end = start + load.ms;
+  await Promise.all(Array.from({ length: load.connections }, (_, i) => drive(i)));
+  const body = last.slice(last.indexOf('\r\n\r\n') + 4);
+  return { statuses, ms: performance.now() - start, nextPage: page + 1, last: body };
+}
+
+answering(run);

@@ -1,0 +1,103 @@
+/** Page views over HTTP, every 202 durable, with read models, reactors and ejabberd on, beside a bare echo. */
+import { DatabaseSync } from 'node:sqlite';
+import { connectOperator } from '../test/support/operator.ts';
+import type { Echo } from './echo.ts';
+import type { PageViewCounts, PageViewLoad } from './page-view-load.ts';
+import { startChild } from './processes.ts';
+import { startRig } from './rig.ts';
+import { median, type Row } from './row.ts';
+
+const VISITORS = 1000;
+const CONNECTIONS = 50;
+const ROUNDS = 4;
+const ROUND_MS = 2_000;
+const WARM_UP_MS = 1_500;
+/** A thousand logins take some seconds, and those after a round of page views one or two. */
+const SETTLED_WITHIN_MS = 40_000;
+const LAG_REFERENCE_MS = 1_000;
+
+/** The facts of page views in the log, read by a connection of our own. */
+function factsIn(path: string): number {
+  const db = new DatabaseSync(path, { readOnly: true });
+  try {
+    const sql = `SELECT count(*) AS n FROM events WHERE type IN ('VisitorArrived', 'PageViewed')`;
+    return Number(db.prepare(sql).get()?.n);
+  } finally {
+    db.close();
+  }
+}
+
+/** Requests a second beside the echo's, and how far behind the read models are when the load ends. */
+export async function benchPageViews(execArgv: readonly string[]): Promise<Row[]> {
+  const load = startChild<PageViewLoad, PageViewCounts>('page-view-load.ts');
+  const echo = startChild<object, Echo>('echo.ts');
+  const rig = await startRig(execArgv);
+  let page = 0;
+  let accepted = 0;
+  try {
+    const operator = await connectOperator({
+      ...{ service: rig.ejabberd.xmpp, domain: rig.ejabberd.host },
+      ...rig.operator,
+    });
+    const { port: echoPort } = await echo.ask({});
+
+    const round = async (port: number, ms: number): Promise<{ rate: number; last: string }> => {
+      const counts = await load.ask({
+        ...{ port, tenant: rig.tenant, apiKey: rig.apiKey, ms, firstPage: page },
+        ...{ visitors: VISITORS, connections: CONNECTIONS },
+      });
+      page = counts.nextPage;
+      const { 202: good = 0, ...others } = counts.statuses;
+      if (Object.keys(others).length > 0) throw new Error(`answers: ${JSON.stringify(others)}`);
+      if (port === rig.port) accepted += good;
+      return { rate: (good / counts.ms) * 1000, last: counts.last };
+    };
+
+    /** How long after the last 202 a query shows what it said. */
+    const lag = async (last: string): Promise<number> => {
+      const start = performance.now();
+      const { position, actor } = JSON.parse(last);
+      const key = actor.slice(actor.indexOf('.') + 1);
+      await rig.http('GET', `/visitors/${key}?minPosition=${encodeURIComponent(position)}`);
+      return performance.now() - start;
+    };
+
+    await round(rig.port, WARM_UP_MS);
+    await round(echoPort, WARM_UP_MS);
+    const rounds: { value: number; reference: number; lag: number }[] = [];
+    for (let i = 0; i < ROUNDS; i++) {
+      await rig.settled(SETTLED_WITHIN_MS);
+      const { rate: reference } = await round(echoPort, ROUND_MS);
+      const { rate: value, last } = await round(rig.port, ROUND_MS);
+      rounds.push({ value, reference, lag: await lag(last) });
+    }
+    const facts = factsIn(rig.eventsFile);
+    if (facts !== accepted)
+      throw new Error(`${accepted} answers of 202, ${facts} facts in the log`);
+    operator.drop();
+
+    const worst = Math.max(...rounds.map((each) => each.lag));
+    return [
+      {
+        name: 'page views',
+        value: median(rounds.map((each) => each.value)),
+        unit: 'requests/s',
+        reference: median(rounds.map((each) => each.reference)),
+        ratio: median(rounds.map((each) => each.value / each.reference)),
+        aim: 0.5,
+        better: 'higher',
+      },
+      {
+        name: 'projection lag after page views',
+        value: worst,
+        unit: 'ms',
+        reference: LAG_REFERENCE_MS,
+        ratio: worst / LAG_REFERENCE_MS,
+        aim: 1,
+        better: 'lower',
+      },
+    ];
+  } finally {
+    await Promise.all([rig.close(), load.stop(), echo.stop()]);
+  }
+}
