@@ -1,0 +1,237 @@
+/** Visitors and operators talk: invitations, routing, messages both ways, and who is told what when it cannot be. */
+import { expect, it } from 'vitest';
+import type { Operator } from '../support/operator.ts';
+import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
+
+const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }] });
+const acme = world.tenant('acme');
+await acme.register('olga', { departments: ['sales'] });
+await acme.register('pia', { departments: ['support'] });
+const olga = await acme.connect('olga');
+const pia = await acme.connect('pia');
+await acme.operatorIs('olga', 'available');
+await acme.operatorIs('pia', 'available');
+
+/** What an operator read from a visitor. */
+const read = (operator: Operator, visitor: string): string[] =>
+  operator.messages
+    .filter(({ from }) => from.startsWith(`${acme.visitorJid(visitor)}`))
+    .map(({ body }) => body);
+const reads = (operator: Operator, visitor: string, body: string | RegExp) =>
+  operator.waitFor(
+    () =>
+      read(operator, visitor).find((text) =>
+        typeof body === 'string' ? text === body : body.test(text),
+      ),
+    10_000,
+    `${body} of ${visitor}`,
+  );
+const online = async (visitor: string, operator = olga) => {
+  await acme.view(visitor, { page: `https://shop.test/${visitor}`, nick: `V${visitor}` });
+  await operator.waitFor(() => operator.presences.get(acme.visitorJid(visitor))?.available, 10_000);
+};
+const chats = async (username: string): Promise<string[]> =>
+  (await acme.ask('GET', `/operators/${username}`)).chats.map(
+    ({ chatId }: { chatId: string }) => chatId,
+  );
+const chatMessages = (visitor: string) =>
+  acme.told('chat.message').filter(({ data }) => data.visitor === visitor);
+
+it('an operator writes to a visitor that browses: it is invited, and the chat is the inviter’s', async () => {
+  await online('1');
+  const id = await olga.sendAndAck(acme.visitorJid('1'), 'May I help you?');
+  const invited = await acme.callback('visitor.invited', ({ visitor }) => visitor === '1');
+  expect(invited.data).toEqual({
+    visitor: '1',
+    operator: { username: 'olga', lhcUserId: 1 },
+    message: { id, body: 'May I help you?' },
+  });
+  // Another operator is not to interfere.
+  pia.send(acme.visitorJid('1'), 'Me too?');
+  await reads(pia, '1', /^Not delivered: olga has just invited this visitor/);
+  // In a department that is not hers: an invitation that is answered comes before the rules.
+  await acme.ask('POST', '/visitors/1/chats', {
+    ...{ chatId: 'c1', department: 'support' },
+    message: { id: 'm1', body: 'Yes, please' },
+  });
+  await reads(olga, '1', 'Yes, please');
+  await acme.callback(
+    'chat.assigned',
+    (data) => data.chatId === 'c1' && data.operator?.username === 'olga',
+  );
+  expect(read(pia, '1').filter((text) => text === 'Yes, please')).toEqual([]);
+  await acme.ask('POST', '/visitors/1/chats/c1/close', { by: 'visitor' });
+});
+
+it('a chat goes to an operator of its department; messages both ways in order; close', async () => {
+  await online('2');
+  await acme.ask('POST', '/visitors/2/chats', { chatId: 'c2', department: 'support' });
+  await reads(pia, '2', /^New chat #c2 for support/);
+  await acme.callback(
+    'chat.assigned',
+    (data) => data.chatId === 'c2' && data.operator?.username === 'pia',
+  );
+  expect(await chats('pia')).toEqual(['c2']);
+
+  const texts = Array.from({ length: 20 }, (_, index) => `visitor ${index}`);
+  for (const [index, body] of texts.entries()) {
+    await acme.ask('POST', '/visitors/2/messages', { id: `v2-${index}`, body });
+  }
+  const answers = Array.from({ length: 20 }, (_, index) => `operator ${index}`);
+  const ids = answers.map((body) => pia.send(acme.visitorJid('2'), body));
+  await pia.acknowledged();
+
+  await reads(pia, '2', 'visitor 19');
+  expect(read(pia, '2').filter((body) => body.startsWith('visitor'))).toEqual(texts);
+  await waitFor(() => chatMessages('2').length === 20, { deadlineMs: 10_000, what: 'LHC' });
+  expect(chatMessages('2').map(({ data }) => data.message)).toEqual(
+    answers.map((body, index) => ({ id: ids[index], body })),
+  );
+  await acme.callback('chat.accepted', ({ chatId }) => chatId === 'c2');
+  await waitFor(
+    () => {
+      const delivered = acme.told('message.delivered').filter(({ data }) => data.visitor === '2');
+      return new Set(delivered.map(({ data }) => data.messageId)).size === 20;
+    },
+    { deadlineMs: 10_000, what: 'message.delivered of each' },
+  );
+  const { items } = await acme.ask('GET', '/visitors/2/messages?limit=100');
+  const bySide = Map.groupBy(
+    items as { direction: string; state: string; body: string }[],
+    ({ direction }) => direction,
+  );
+  expect(bySide.get('visitor')?.map(({ body }) => body)).toEqual(texts);
+  expect(new Set(bySide.get('visitor')?.map(({ state }) => state))).toEqual(new Set(['delivered']));
+  expect(bySide.get('operator')?.map(({ body }) => body)).toEqual(answers);
+
+  await acme.ask('POST', '/visitors/2/chats/c2/close', { by: 'visitor', reason: 'done' });
+  await reads(pia, '2', 'The visitor closed chat #c2 (done).');
+  await acme.callback('chat.closed', ({ chatId, reason }) => chatId === 'c2' && reason === 'done');
+  await waitFor(async () => (await chats('pia')).length === 0, { what: 'her place to be free' });
+});
+
+it('long and odd texts arrive as they were written', async () => {
+  await online('3');
+  const long = 'ä<&">'.repeat(10_000); // 60 kB, and several times that when it is escaped
+  const odd = 'line one\n\tline two 😀 \u202e & <b>';
+  await acme.ask('POST', '/visitors/3/chats', {
+    chatId: 'c3',
+    department: 'sales',
+    message: { body: long },
+  });
+  await acme.ask('POST', '/visitors/3/messages', { body: odd });
+  await reads(olga, '3', long);
+  await reads(olga, '3', odd);
+  olga.send(acme.visitorJid('3'), long);
+  olga.send(acme.visitorJid('3'), odd);
+  await waitFor(() => chatMessages('3').length === 2, { deadlineMs: 10_000, what: 'LHC' });
+  expect(chatMessages('3').map(({ data }) => data.message.body)).toEqual([long, odd]);
+  await acme.ask('POST', '/visitors/3/chats/c3/close', { by: 'operator' });
+});
+
+it('nobody is free: the chat waits, and is given to the first who is', async () => {
+  await acme.register('quin', { departments: ['legal'], capacity: 1 });
+  await online('4');
+  await online('5');
+  for (const n of ['4', '5']) {
+    const message = { id: `first-${n}`, body: `first of ${n}` };
+    await acme.ask('POST', `/visitors/${n}/chats`, {
+      chatId: `c${n}`,
+      department: 'legal',
+      message,
+    });
+  }
+  expect((await acme.ask('GET', '/visitors/4')).conversation).toBe('waiting');
+  const quin = await acme.connect('quin');
+  await reads(quin, '4', 'first of 4');
+  expect(await chats('quin')).toEqual(['c4']);
+  expect((await acme.ask('GET', '/visitors/5')).conversation).toBe('waiting');
+  expect(read(quin, '5')).toEqual([]);
+  await acme.ask('POST', '/visitors/4/chats/c4/close', { by: 'visitor' });
+  await reads(quin, '5', 'first of 5');
+  expect(await chats('quin')).toEqual(['c5']);
+  await acme.ask('POST', '/visitors/5/chats/c5/close', { by: 'visitor' });
+  await quin.disconnect();
+});
+
+it('who writes into another’s chat is told so, and nothing reaches the visitor', async () => {
+  await online('6');
+  await acme.ask('POST', '/visitors/6/chats', { chatId: 'c6', department: 'sales' });
+  await acme.callback('chat.assigned', ({ chatId }) => chatId === 'c6');
+  pia.send(acme.visitorJid('6'), 'I know better');
+  await reads(pia, '6', 'Not delivered: this chat belongs to olga.');
+  olga.send(acme.visitorJid('6'), 'Hello');
+  await waitFor(() => chatMessages('6').length > 0, { what: 'the owner’s message' });
+  expect(chatMessages('6').map(({ data }) => data.message.body)).toEqual(['Hello']);
+  const { items } = await acme.ask('GET', '/visitors/6/messages');
+  expect(items.map(({ body }: { body: string }) => body)).toEqual(['Hello']);
+  await acme.ask('POST', '/visitors/6/chats/c6/close', { by: 'visitor' });
+});
+
+it('who writes to a visitor that has left, or never was, is told so', async () => {
+  await online('7');
+  await acme.ask('POST', '/visitors/7/timeout');
+  await olga.waitFor(() => olga.presences.get(acme.visitorJid('7'))?.available === false, 10_000);
+  olga.send(acme.visitorJid('7'), 'Wait!');
+  await reads(olga, '7', 'Not delivered: this visitor has left.');
+  olga.send(acme.visitorJid('never'), 'Hello?');
+  await reads(olga, 'never', 'Not delivered: this visitor is not known.');
+  expect(acme.told('visitor.invited').filter(({ data }) => data.visitor !== '1')).toEqual([]);
+});
+
+it('typing is passed on, both ways, and leaves no fact', async () => {
+  await online('8');
+  await acme.ask('POST', '/visitors/8/chats', { chatId: 'c8', department: 'sales' });
+  await acme.callback('chat.assigned', ({ chatId }) => chatId === 'c8');
+  const before = (await acme.ask('GET', '/visitors/8')).revision;
+  expect((await acme.call('POST', '/visitors/8/typing', { state: 'composing' })).status).toBe(204);
+  await olga.waitFor(
+    () =>
+      olga.stanzas.some(
+        (stanza) =>
+          stanza.attrs.from?.startsWith(acme.visitorJid('8')) &&
+          stanza.getChild('composing', 'http://jabber.org/protocol/chatstates'),
+      ),
+    5_000,
+    'composing',
+  );
+  olga.chatState(acme.visitorJid('8'), 'composing');
+  const typing = await acme.callback('operator.typing', ({ visitor }) => visitor === '8');
+  expect(typing.data).toMatchObject({
+    chatId: 'c8',
+    state: 'composing',
+    operator: { username: 'olga' },
+  });
+  // Somebody else's typing is nobody's business.
+  pia.chatState(acme.visitorJid('8'), 'composing');
+  await pia.acknowledged();
+  expect((await acme.ask('GET', '/visitors/8')).revision).toBe(before);
+  await acme.ask('POST', '/visitors/8/chats/c8/close', { by: 'visitor' });
+});
+
+it('a message that nobody took has failed, and says why', async () => {
+  await online('9');
+  const message = { id: 'lost-9', body: 'Anybody?' };
+  await acme.ask('POST', '/visitors/9/chats', { chatId: 'c9', department: 'nobody', message });
+  await acme.ask('POST', '/visitors/9/chats/c9/close', { by: 'visitor' });
+  const failed = await acme.callback('message.failed', ({ visitor }) => visitor === '9');
+  expect(failed.data).toMatchObject({
+    messageId: 'lost-9',
+    chatId: 'c9',
+    reason: 'no operator took the chat',
+  });
+});
+
+it('a chat with no visitor that browses is a contact of its own', async () => {
+  const key = 'c10.chat';
+  await acme.ask('POST', `/visitors/${key}/chats`, {
+    ...{ chatId: 'c10', department: 'sales', nick: 'Eve' },
+    message: { id: 'm10', body: 'From a form' },
+  });
+  await reads(olga, key, 'From a form');
+  await olga.waitFor(() => olga.presences.get(acme.visitorJid(key))?.nick === 'Eve', 10_000, 'Eve');
+  olga.send(acme.visitorJid(key), 'Hello Eve');
+  await waitFor(() => chatMessages(key).length === 1, { what: 'LHC' });
+  await acme.ask('POST', `/visitors/${key}/chats/c10/close`, { by: 'visitor' });
+});

@@ -1,0 +1,113 @@
+/** Operators: registered by LHC, tracked while they are connected, and LHC is told. */
+import { expect, it } from 'vitest';
+import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
+
+const world = await testWorld({
+  tenants: [{ id: 'acme', host: 'xmpp.test' }],
+  modLhc: { ping_interval: 2, ping_timeout: 2 },
+});
+const acme = world.tenant('acme');
+const online = (username: string) => acme.told('operator.online').filter(of(username));
+const offline = (username: string) => acme.told('operator.offline').filter(of(username));
+const of =
+  (username: string) =>
+  ({ data }: { data: { operator: { username: string } } }) =>
+    data.operator.username === username;
+
+it('PUT makes the account and the group; who exists already is not taken over', async () => {
+  await acme.register('olga', { name: 'Olga', lhcUserId: 70 });
+  expect(await world.accounts('xmpp.test')).toContain('olga');
+  expect(await acme.ask('GET', '/operators/olga')).toMatchObject({
+    ...{ jid: 'olga@xmpp.test', lhcUserId: 70, name: 'Olga', departments: ['sales'] },
+    ...{ availability: 'offline', capacity: 5, chats: [] },
+  });
+  const olga = await acme.connect('olga');
+  await olga.disconnect();
+
+  await world.ejabberd.register('foreign', 'pw');
+  const put = { lhcUserId: 8, departments: [], password: 'stolen' };
+  const taken = await acme.call('PUT', '/operators/foreign', put);
+  expect(taken).toMatchObject({ status: 409, body: { errors: [{ field: 'username' }] } });
+  await acme.connect('foreign').then((operator) => operator.disconnect());
+  const asTenant = await acme.call('PUT', '/operators/foreign', { ...put, adopt: true });
+  expect(asTenant.status).toBe(409);
+  const asAdmin = await world.service.call('PUT', '/v1/acme/operators/foreign', {
+    ...{ ...put, password: 'adopted' },
+    adopt: true,
+  });
+  expect(asAdmin.status).toBe(202);
+  await acme.connect('foreign', { password: 'adopted' }).then((each) => each.disconnect());
+});
+
+it('connects, changes its presence, answers pings, disconnects', async () => {
+  await acme.register('pia');
+  const pia = await acme.connect('pia', { resource: 'desk' });
+  await acme.operatorIs('pia', 'available');
+  const told = await waitFor(() => online('pia')[0]);
+  expect(told.data.operator).toEqual({ username: 'pia', lhcUserId: 2 });
+  expect(Math.abs(Date.parse(told.data.at) - Date.now())).toBeLessThan(10_000);
+
+  pia.setPresence('away', 'at lunch');
+  await acme.operatorIs('pia', 'away');
+  const { sessions } = await acme.ask('GET', '/operators/pia');
+  expect(sessions).toMatchObject([{ resource: 'desk', show: 'away', status: 'at lunch' }]);
+  pia.setPresence('dnd');
+  await acme.operatorIs('pia', 'busy');
+  pia.setPresence();
+  await acme.operatorIs('pia', 'available');
+  await acme.callback('operator.alive', ({ operator }) => operator.username === 'pia');
+
+  // A second client; the operator stays while one of them does.
+  const phone = await acme.connect('pia', { resource: 'phone' });
+  await waitFor(async () => (await acme.ask('GET', '/operators/pia')).sessions.length === 2);
+  await pia.disconnect();
+  await waitFor(async () => (await acme.ask('GET', '/operators/pia')).sessions.length === 1);
+  await acme.operatorIs('pia', 'available');
+  expect(offline('pia')).toEqual([]);
+  await phone.disconnect();
+  await acme.operatorIs('pia', 'offline');
+  await waitFor(() => offline('pia').length === 1, { what: 'operator.offline' });
+  expect(online('pia')).toHaveLength(1);
+});
+
+it('a client that hangs no longer counts', async () => {
+  await acme.register('rosa');
+  const rosa = await acme.connect('rosa', { answerPings: false });
+  await acme.operatorIs('rosa', 'available');
+  await acme.operatorIs('rosa', 'offline');
+  await rosa.disconnect();
+});
+
+it('a connection that is cut ends after the time for resuming it', async () => {
+  await acme.register('sara');
+  const sara = await acme.connect('sara', { streamManagement: 'resume' });
+  await acme.operatorIs('sara', 'available');
+  sara.drop();
+  await acme.operatorIs('sara', 'offline');
+  await waitFor(() => offline('sara').length === 1, { what: 'operator.offline' });
+});
+
+it('what changed while the service was away is known after its start', async () => {
+  await acme.register('tina');
+  await acme.register('ulla');
+  const tina = await acme.connect('tina');
+  await acme.operatorIs('tina', 'available');
+  await world.service.kill();
+  await tina.disconnect();
+  const ulla = await acme.connect('ulla');
+  await world.service.start();
+  await acme.operatorIs('tina', 'offline');
+  await acme.operatorIs('ulla', 'available');
+  await waitFor(() => offline('tina').length === 1 && online('ulla').length === 1, {
+    what: 'LHC to be told',
+  });
+  await ulla.disconnect();
+});
+
+it('DELETE takes the account away', async () => {
+  await acme.register('vera');
+  expect((await acme.call('DELETE', '/operators/vera')).status).toBe(202);
+  await waitFor(async () => !(await world.accounts('xmpp.test')).includes('vera'));
+  expect((await acme.call('GET', '/operators/vera')).status).toBe(404);
+});
