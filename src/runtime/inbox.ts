@@ -47,6 +47,20 @@ export interface InboxSignals {
 /** Why an event cannot be used, for a person who reads it among the dead letters. */
 class Unusable extends Error {
   override readonly name = 'Unusable';
+  /** What is to be done when it is safely set aside. */
+  readonly afterwards: (() => Promise<void>) | undefined;
+
+  constructor(reason: string, afterwards?: () => Promise<void>) {
+    super(reason);
+    this.afterwards = afterwards;
+  }
+}
+
+/** An event that has to be set aside. */
+interface Aside {
+  readonly content: unknown;
+  readonly reason: string;
+  readonly afterwards?: (() => Promise<void>) | undefined;
 }
 
 /** Bodies in several languages are one text for the visitor: the one without a language, or the first. */
@@ -123,8 +137,7 @@ export function createInbox(options: {
       if (!(error instanceof AppError)) throw error;
       if (error.code === 'refused') return refusal(error.message);
       if (error.code !== 'not-found') throw error;
-      await refusal('this visitor is not known');
-      throw new Unusable('its receiver is not known');
+      throw new Unusable('its receiver is not known', () => refusal('this visitor is not known'));
     }
   }
 
@@ -197,25 +210,31 @@ export function createInbox(options: {
     return typeof from === 'string' ? (operatorOf(from)?.tenant ?? null) : null;
   }
 
-  async function takeOne(content: unknown): Promise<void> {
+  /** Carries out one event; gives it back when it has to be set aside. */
+  async function takeOne(content: unknown): Promise<Aside | null> {
     const parsed = WebhookEvent.safeParse(content);
-    if (parsed.success) {
-      try {
-        return await handle(parsed.data);
-      } catch (error) {
-        if (!(error instanceof Unusable) && !isFinal(error)) throw error;
-        return aside(content, messageOf(error));
+    if (!parsed.success) {
+      if (!isKnownType((content as { type?: unknown } | null)?.type)) {
+        logger.debug('an event of a type that this release does not know was passed over');
+        return null;
       }
+      const issue = parsed.error.issues[0];
+      const where = issue?.path.join('.') || 'event';
+      return { content, reason: `${where}: ${issue?.message ?? 'malformed'}` };
     }
-    if (!isKnownType((content as { type?: unknown } | null)?.type)) {
-      logger.debug('an event of a type that this release does not know was passed over');
-      return;
+    try {
+      await handle(parsed.data);
+      return null;
+    } catch (error) {
+      if (error instanceof Unusable) {
+        return { content, reason: error.message, afterwards: error.afterwards };
+      }
+      if (!isFinal(error)) throw error;
+      return { content, reason: messageOf(error) };
     }
-    const issue = parsed.error.issues[0];
-    return aside(content, `${issue?.path.join('.') || 'event'}: ${issue?.message ?? 'malformed'}`);
   }
 
-  async function aside(content: unknown, reason: string): Promise<void> {
+  async function setAsideOne({ content, reason, afterwards }: Aside): Promise<void> {
     const numbered = Numbered.safeParse(content);
     // Without a queue and a number a repeat cannot be known; it is kept all the same.
     const { queueId, seq } = numbered.success
@@ -223,32 +242,42 @@ export function createInbox(options: {
       : { queueId: 'unnumbered', seq: now() };
     logger.warn({ queueId, seq, reason }, 'a webhook event was set aside');
     await setAside.keep({ queueId, seq, tenant: tenantOf(content), reason, content });
+    await afterwards?.();
   }
 
-  /** Who must not be overtaken: events of one sender keep their order, others run side by side. */
-  function senderOf(content: unknown): string {
-    const { from, user } = (content ?? {}) as { from?: unknown; user?: unknown };
-    return typeof from === 'string' ? (from.split('@', 1)[0] ?? '') : String(user ?? '');
+  /**
+   * Whom an event concerns: what concerns the same actor keeps its order, the rest runs side by side. An actor takes a
+   * lower number of a queue behind a higher one for a repeat, so an overtaken event would be lost.
+   */
+  function concerned(content: unknown): readonly string[] {
+    const { from, to, user } = (content ?? {}) as Record<string, unknown>; // looked at, whatever it is
+    return [from, to, user].flatMap((name) =>
+      typeof name === 'string' ? (name.split(/[@/]/, 1)[0] ?? '').toLowerCase() : [],
+    );
   }
 
   return {
     async take(events) {
-      let lines = new Map<string, Promise<void>>();
+      const taken: Promise<Aside | null>[] = [];
+      let lines = new Map<string, Promise<unknown>>();
       for (const content of events) {
         if ((content as { type?: unknown } | null)?.type === 'module.started') {
           // A line of its own across all: what came before is done, what follows waits.
-          await Promise.all(lines.values());
+          await Promise.all(taken);
           lines = new Map();
-          await takeOne(content);
+          taken.push(Promise.resolve(await takeOne(content)));
           continue;
         }
-        const sender = senderOf(content);
-        const before = lines.get(sender) ?? Promise.resolve();
-        const next = before.then(() => takeOne(content));
+        const names = concerned(content);
+        const next = Promise.all(names.map((name) => lines.get(name))).then(() => takeOne(content));
         next.catch(() => undefined); // awaited below; a failed line must not end the process meanwhile
-        lines.set(sender, next);
+        for (const name of names) lines.set(name, next);
+        taken.push(next);
       }
-      await Promise.all(lines.values());
+      // Only when all the others are done, and in order: a queue is known to be set aside up to a number.
+      for (const aside of await Promise.all(taken)) {
+        if (aside) await setAsideOne(aside);
+      }
     },
     async again(content, commandId) {
       const parsed = WebhookEvent.safeParse(content);
