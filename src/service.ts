@@ -159,13 +159,9 @@ export async function startService(
     db: workFile,
     again: inbox.again,
   });
-  const work = createWork(workFile, store, [
-    deadlines.part,
-    lanes.part,
-    wanted.part,
-    routing.part,
-    deadLetters.part,
-  ]);
+  const parts = [deadlines.part, lanes.part, wanted.part, routing.part, deadLetters.part];
+  const beforeCheckpoint = () => pass('in-fold');
+  const work = createWork(workFile, store, parts, beforeCheckpoint);
   const caughtUp = async (): Promise<void> => {
     const head = await store.head();
     if (head !== null) await work.waitFor(head, 60_000);
@@ -205,8 +201,7 @@ export async function startService(
 
   const projections = createProjections({
     path: join(config.dataDir, 'projections.db'),
-    store,
-    vault,
+    ...{ store, vault, beforeCheckpoint },
   });
   const following = new AbortController();
   const folds = Promise.all([work.run(following.signal), projections.start(following.signal)]);

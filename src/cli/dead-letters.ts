@@ -7,7 +7,8 @@ import { AppError, messageOf } from '../errors.ts';
 const Letter = z.object({
   id: z.string(),
   tenant: z.string().nullable(),
-  at: z.string(),
+  /** ms since 1970 */
+  at: z.number(),
   kind: z.string(),
   stream: z.string(),
   destination: z.string(),
@@ -61,7 +62,8 @@ export function deadLettersCommand(): Command {
       if (items.length === 0) console.log('no dead letters');
       for (const letter of items) {
         const where = `${letter.stream} -> ${letter.destination}`;
-        console.log(`${letter.id}  ${letter.at}  ${letter.kind}  ${where}  ${letter.reason}`);
+        const at = new Date(letter.at).toISOString();
+        console.log(`${letter.id}  ${at}  ${letter.kind}  ${where}  ${letter.reason}`);
       }
     });
   command

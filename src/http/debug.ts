@@ -1,4 +1,4 @@
-/** For engineers: what was recorded, read-only and with personal data opened. */
+/** For engineers: what was recorded, with personal data opened; read-only, but for sending dead letters again. */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../errors.ts';
 import type { EventStore, JsonValue, Position, RecordedEvent } from '../eventstore/port.ts';
@@ -224,6 +224,25 @@ export function debug(api: Api, access: Access<null>): void {
       const letter = await deadLetters.show(id);
       if (!letter) throw new AppError('not-found', 'there is no such dead letter');
       return { status: 200, json: letter as unknown as JsonValue };
+    },
+  );
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: '/debug/dead-letters/{id}/send',
+      operationId: 'sendDeadLetter',
+      tag,
+      summary: 'Send one again',
+      description: 'As a new command or effect, out of order: what came behind it has been done.',
+      access,
+      params: z.object({ id: z.string().min(1).max(300) }),
+      success: { status: 204, description: 'It was sent, and is none any more' },
+      problems: [404, 409, 503],
+    },
+    async ({ params: { id } }) => {
+      await deadLetters.sendAgain(id);
+      return { status: 204 };
     },
   );
 }

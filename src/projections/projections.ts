@@ -58,8 +58,10 @@ export function createProjections(options: {
   readonly store: EventStore;
   readonly vault: { open(sealed: Sealed): Promise<JsonObject | null> };
   readonly now?: () => number;
+  /** Called between the rows of a batch and their checkpoint: a failpoint of tests. */
+  readonly beforeCheckpoint?: () => void;
 }): Projections {
-  const { path, store, vault, now } = options;
+  const { path, store, vault, now, beforeCheckpoint } = options;
   const db = openDatabase(path, {
     applicationId: APPLICATION_ID,
     version: 1,
@@ -95,6 +97,7 @@ export function createProjections(options: {
       };
     },
     ...(now && { now }),
+    ...(beforeCheckpoint && { beforeCheckpoint }),
   });
 
   return {

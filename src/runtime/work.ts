@@ -34,7 +34,13 @@ export const openWorkFile = (path: string): DatabaseSync =>
 /** What the log says about actors and about what was done. */
 const PREFIXES = ['visitor-', 'operator-', 'tenant-', 'lane-', 'inbox-', 'letter-'];
 
-export function createWork(db: DatabaseSync, store: EventStore, parts: readonly WorkPart[]): Fold {
+/** @param beforeCheckpoint called between the rows of a batch and their checkpoint: a failpoint of tests */
+export function createWork(
+  db: DatabaseSync,
+  store: EventStore,
+  parts: readonly WorkPart[],
+  beforeCheckpoint: () => void = () => {},
+): Fold {
   return createFold({
     name: parts.map((part) => `${part.name}/${part.version}`).join(' '),
     version: 1,
@@ -49,6 +55,7 @@ export function createWork(db: DatabaseSync, store: EventStore, parts: readonly 
         for (const apply of all) apply(event);
       };
     },
+    beforeCheckpoint,
     onApplied: (batch) => {
       for (const part of parts) part.applied?.(batch);
     },

@@ -27,6 +27,8 @@ export interface FoldOptions<Prepared> {
   readonly apply: (db: DatabaseSync) => Apply<Prepared>;
   /** Runs before the transaction of a batch, for what is async: opening personal data. Required unless Prepared is undefined. */
   readonly prepare?: (events: readonly RecordedEvent[], signal: AbortSignal) => Promise<Prepared>;
+  /** Called between the rows of a batch and their checkpoint: a failpoint of tests. */
+  readonly beforeCheckpoint?: () => void;
   /** Told after the commit of a batch with events. */
   readonly onApplied?: (batch: SubscriptionBatch) => void;
   /** Events in a transaction; default 256. */
@@ -127,6 +129,7 @@ export const createFold = <Prepared = undefined>(options: FoldOptions<Prepared>)
         apply(event, prepared);
       }
       current = undefined;
+      if (events.length > 0) options.beforeCheckpoint?.();
       checkpoint.write(through);
     });
     checkpointAt = now();
