@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
 import { waitFor } from '../support/wait.ts';
@@ -87,9 +88,10 @@ export interface Receiver {
   close(): Promise<void>;
 }
 
-export const newSecret = (): string => `whsec_${randomBytes(24).toString('base64')}`;
+const newSecret = (): string => `whsec_${randomBytes(24).toString('base64')}`;
 
-export async function startReceiver(): Promise<Receiver> {
+/** @param tls PEM texts; with them it speaks HTTPS only */
+export async function startReceiver(tls?: { key: string; cert: string }): Promise<Receiver> {
   const secret = newSecret();
   const webhook = new Webhook(secret);
   const batches: Batch[] = [];
@@ -134,12 +136,13 @@ export async function startReceiver(): Promise<Receiver> {
     response.writeHead(answer).end();
   }
 
-  const server = createServer((request, response) => {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
     handle(request, response).catch((error: unknown) => {
       faults.push(String(error));
       response.writeHead(400).end();
     });
-  });
+  };
+  const server = tls ? createTlsServer(tls, listener) : createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
@@ -149,7 +152,7 @@ export async function startReceiver(): Promise<Receiver> {
 
   return {
     ...{ batches, faults, events, secret, ofType },
-    url: `http://127.0.0.1:${address.port}/ejabberd/events`,
+    url: `${tls ? 'https://localhost' : 'http://127.0.0.1'}:${address.port}/ejabberd/events`,
     event: (type, like = () => true, deadlineMs = 5_000) =>
       waitFor(() => ofType(type).find(like), {
         deadlineMs,

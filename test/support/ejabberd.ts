@@ -19,7 +19,12 @@ export type { Ejabberd, EjabberdOptions } from '../../scripts/private-ejabberd.t
 export async function testEjabberd(options: Partial<EjabberdOptions> = {}): Promise<Ejabberd> {
   const dir = await mkdtemp(join(tmpdir(), 'ejabberd-'));
   const root = process.env.EJABBERD_ROOT;
-  const ejabberd = await startEjabberd({ dir, ...(root ? { root } : {}), ...options });
+  const ejabberd = await startEjabberd({ dir, ...(root ? { root } : {}), ...options }).catch(
+    async (error: unknown) => {
+      await rm(dir, { recursive: true, force: true });
+      throw error;
+    },
+  );
   afterAll(async () => {
     await ejabberd.kill();
     await rm(ejabberd.dir, { recursive: true, force: true });

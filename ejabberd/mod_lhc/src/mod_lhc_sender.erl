@@ -188,6 +188,7 @@ describe({status, Status}) -> io_lib:format("HTTP ~b", [Status]);
 describe({failed_connect, Details}) ->
     case [Why || {_, _, Why} <- Details] of
         [Why | _] when is_atom(Why) -> io_lib:format("cannot connect: ~ts", [Why]);
+        [{tls_alert, {Alert, _}} | _] when is_atom(Alert) -> io_lib:format("cannot connect: TLS, ~ts", [Alert]);
         _ -> "cannot connect"
     end;
 describe(Reason) when is_atom(Reason) -> atom_to_list(Reason);
