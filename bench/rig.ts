@@ -27,6 +27,9 @@ export interface Rig {
   metric(name: string): Promise<number>;
   /** Until the read models are live and every visitor in XMPP is as it should be. @throws when it takes too long */
   settled(deadlineMs: number): Promise<void>;
+  /** Stops the service where it stands, so that something else can be measured without it. */
+  pause(): void;
+  resume(): void;
   close(): Promise<void>;
 }
 
@@ -118,6 +121,7 @@ export async function startRig(execArgv: readonly string[]): Promise<Rig> {
   };
 
   async function close(): Promise<void> {
+    service.kill('SIGCONT');
     await stop(service);
     await ejabberd.kill();
     lhc.close();
@@ -145,6 +149,8 @@ export async function startRig(execArgv: readonly string[]): Promise<Rig> {
   return {
     ...{ port, tenant, apiKey, ejabberd, operator, http, close },
     eventsFile: join(dataDir, 'events.db'),
+    pause: () => void service.kill('SIGSTOP'),
+    resume: () => void service.kill('SIGCONT'),
     metric: async (name) => {
       const value = (await metrics()).get(name);
       if (value === undefined) throw new Error(`/metrics has no ${name}`);
