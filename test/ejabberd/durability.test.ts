@@ -104,6 +104,38 @@ it.each([
   }
 });
 
+it('keeps what was acknowledged when ejabberd is killed in the middle of it', async () => {
+  const acknowledged: string[] = [];
+  for (let round = 0; round < 3; round += 1) {
+    const operators = await Promise.all(
+      ['op1', 'op2'].map((user) => login(user, { streamManagement: true })),
+    );
+    let running = true;
+    const talk = operators.map(async (operator, index) => {
+      for (let n = 0; running; n += 1) {
+        const own = [0, 1, 2, 3].map((part) => `mid-${round}-${index}-${n}-${part}`);
+        for (const id of own) operator.send(visitorJid, 'in the middle', id);
+        await operator.acknowledged();
+        acknowledged.push(...own);
+      }
+    });
+    const before = acknowledged.length;
+    await waitFor(() => acknowledged.length > before + 100 + 40 * round);
+    running = false;
+    await ejabberd.kill();
+    for (const operator of operators) operator.drop();
+    // The last acknowledgement of each may never come.
+    await Promise.race([
+      Promise.allSettled(talk),
+      new Promise((resolve) => setTimeout(resolve, 200)),
+    ]);
+    await ejabberd.start();
+  }
+  await waitFor(() => acknowledged.every((id) => ids().includes(id)), { deadlineMs: 10_000 });
+  const arrived = ids().filter((id) => id.startsWith('mid-'));
+  expect(new Set(arrived).size).toBe(arrived.length);
+});
+
 it('goes on with the same queue after a restart, and says that it started', async () => {
   const before = receiver.events.filter((event) => event.host === host).at(-1);
   const starts = receiver.ofType('module.started').length;
