@@ -30,6 +30,11 @@ import type { Visitor, Wanted } from './wanted.ts';
 /** One visitor's presence changes at most so often; the last one counts. */
 const PRESENCE_EVERY_MS = 2_000;
 const TICK_MS = 100;
+/**
+ * Newer status texts in one tick, over all visitors; the oldest first, the latest text counts. Each costs some 2 ms of
+ * ejabberd's CPU and ours, and nobody reads a hundred in a second. Who comes, leaves or chats does not wait for them.
+ */
+const REFRESHES_PER_TICK = 10;
 const RETRY = { firstMs: 500, mostMs: 30_000 };
 /** A refusal does not go away by itself, but it may be mended by hand. */
 const REFUSED_RETRY_MS = 60_000;
@@ -77,8 +82,8 @@ export function createSessions(options: {
 }): Sessions {
   const { wanted, host, admin, transport, tenants, personal, now, random, logger } = options;
   const actual = new Map<string, Actual>();
-  /** Visitors to look at, and not before when. */
-  const due = new Map<string, { visitor: Visitor; at: number }>();
+  /** Visitors to look at, not before when, and whether only because their status text may be newer. */
+  const due = new Map<string, { visitor: Visitor; at: number; refresh: boolean }>();
   const busy = new Set<string>();
   const presentAt = new Map<string, number>();
   const failures = new Map<string, number>();
@@ -91,10 +96,15 @@ export function createSessions(options: {
 
   const idOf = ({ tenant, key }: Visitor): string => `${tenant}.${key}`;
 
-  function mark(visitor: Visitor, at: number): void {
+  function mark(visitor: Visitor, at: number, refresh = false): void {
     const id = idOf(visitor);
     const known = due.get(id);
-    if (!known || at < known.at) due.set(id, { visitor, at });
+    if (!known) {
+      due.set(id, { visitor, at, refresh });
+      return;
+    }
+    known.at = Math.min(known.at, at);
+    known.refresh &&= refresh;
   }
 
   const report = (visitor: Visitor, command: VisitorCommand): Promise<unknown> =>
@@ -214,9 +224,11 @@ export function createSessions(options: {
 
   function tick(): void {
     const at = now();
+    let refreshes = REFRESHES_PER_TICK;
     for (const [id, entry] of due) {
       if (entry.at > at || busy.has(id)) continue;
       if (busy.size >= AT_ONCE * 4) return;
+      if (entry.refresh && refreshes-- <= 0) continue;
       due.delete(id);
       busy.add(id);
       const attending = attend(entry.visitor);
@@ -316,7 +328,8 @@ export function createSessions(options: {
       if (event.type === 'PageViewed') {
         // Presence at most so often; what a page view changes is only that.
         const last = presentAt.get(idOf(visitor));
-        mark(visitor, last === undefined ? now() : Math.max(now(), last + PRESENCE_EVERY_MS));
+        const at = last === undefined ? now() : Math.max(now(), last + PRESENCE_EVERY_MS);
+        mark(visitor, at, last !== undefined);
       } else if (SHOWS.has(event.type) && !failures.has(idOf(visitor))) {
         mark(visitor, now()); // one that fails keeps to its backoff
       }
