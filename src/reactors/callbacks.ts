@@ -20,7 +20,7 @@ import type { Destination, Outcome } from '../runtime/destination.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import type { PersonalData } from './personal.ts';
 
-export const LHC = 'lhc';
+const LHC = 'lhc';
 
 /** What is said to LHC of one fact: usually one callback. */
 type Draft = Pick<Callback, 'type' | 'data'>;
@@ -45,7 +45,7 @@ function crossed(data: JsonObject): 'operator.online' | 'operator.offline' | nul
 }
 
 /** A fingerprint of a tenant's callback settings: what was paused goes on when it differs. */
-export const endpointOf = (tenant: TenantSettings, digestKey: Buffer): string =>
+const endpointOf = (tenant: TenantSettings, digestKey: Buffer): string =>
   createHmac('sha256', digestKey)
     .update(JSON.stringify([tenant.callbackUrl ?? null, tenant.callbackSecret ?? null]))
     .digest('base64url');

@@ -42,8 +42,6 @@ const DECIDERS: Record<ActorKind, AnyDecider> = {
   tenant: tenantDecider,
 };
 
-export const deciderOf = (kind: ActorKind): AnyDecider => DECIDERS[kind];
-
 /** Conflicts in a row before a command is given up; each waits a little longer, with jitter. */
 const MAX_ATTEMPTS = 8;
 const PAGE = 500;

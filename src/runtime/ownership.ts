@@ -3,7 +3,7 @@
  * a partition run in the process that owns it (DESIGN.md, Effects). On SQLite that is the one process there is.
  */
 
-export const PARTITIONS = 16;
+const PARTITIONS = 16;
 
 /** FNV-1a: stable over processes and releases, which is all that a partition needs. */
 function hash(text: string): number {
