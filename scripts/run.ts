@@ -208,4 +208,11 @@ async function run(): Promise<void> {
   }
 }
 
-if (import.meta.main) await run();
+if (import.meta.main) {
+  try {
+    await run();
+  } catch (error) {
+    console.error(error instanceof AppError ? error.message : error);
+    process.exit(1);
+  }
+}
