@@ -1,6 +1,7 @@
 /** The HTTP API as one Hono app: it owns no socket, so that tests ask it directly. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { createAuth } from './auth.ts';
+import { deadLetters } from './dead-letters.ts';
 import { debug } from './debug.ts';
 import type { HttpDeps } from './deps.ts';
 import { DOCS_CSP, docsPage } from './docs.ts';
@@ -40,6 +41,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   operators(api, auth.tenant);
   ejabberdEvents(api);
   debug(api, auth.admin);
+  deadLetters(api, auth.admin);
   health(api, auth.isAdmin);
 
   const document = app.getOpenAPI31Document({

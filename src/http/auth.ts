@@ -27,9 +27,14 @@ export const open: Access<null> = { scheme: null, authorize: () => null };
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
+const SCHEME = 'bearer ';
+
 /** RFC 6750 §2.1; the scheme's name is not case-sensitive. */
-const bearer = (request: HonoRequest): string =>
-  /^bearer +(\S+)$/i.exec(request.header('authorization') ?? '')?.[1] ?? '';
+function bearer(request: HonoRequest): string {
+  const header = request.header('authorization') ?? '';
+  const named = header.slice(0, SCHEME.length).toLowerCase() === SCHEME;
+  return named ? header.slice(SCHEME.length).trim() : '';
+}
 
 /**
  * The two ways in: a tenant's key (or the admin token, which serves every tenant), and the admin token alone.
@@ -63,8 +68,9 @@ export function createAuth(
         // A name that is no tenant id is in no directory: looking it up needs no parsing, and says nothing.
         const tenant = tenants.get(request.param('tenant') as TenantId);
         const own = timingSafeEqual(presented, hashOf(tenant));
+        if (tenant && own) return { tenant, admin: false };
         const admin = timingSafeEqual(presented, adminHash);
-        if (tenant && (own || admin)) return { tenant, admin };
+        if (tenant && admin) return { tenant, admin };
         if (admin) throw new AppError('not-found', 'there is no such tenant');
         throw unauthorized();
       },

@@ -10,14 +10,24 @@ export const EVENTS_LIMIT = 4 * 1024 * 1024;
 /**
  * The body as bytes.
  * @param limit in bytes
- * @throws {AppError} `too-large`
+ * @throws {AppError} `too-large`; `invalid` when the caller went away before its end
  */
 export async function readBytes(request: HonoRequest, limit: number): Promise<Uint8Array> {
+  try {
+    return await read(request, limit);
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new AppError('invalid', 'the body did not arrive whole', { field: '' }, { cause: error });
+  }
+}
+
+async function read(request: HonoRequest, limit: number): Promise<Uint8Array> {
   const length = request.header('content-length');
   // With a length the server hands over exactly that much; without one (chunked) it has to be counted.
   if (length === undefined) return readCounted(request, limit);
   if (Number(length) > limit) throw tooLarge(limit);
-  const bytes = new Uint8Array(await request.arrayBuffer());
+  // Of the raw request: it is read once, so Hono's cache of bodies would be one more layer.
+  const bytes = new Uint8Array(await request.raw.arrayBuffer());
   if (bytes.length > limit) throw tooLarge(limit);
   return bytes;
 }

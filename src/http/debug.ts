@@ -1,7 +1,7 @@
-/** For engineers: what was recorded, with personal data opened; read-only, but for sending dead letters again. */
+/** For engineers: what was recorded, read-only and with personal data opened. */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../errors.ts';
-import type { EventStore, JsonValue, Position, RecordedEvent } from '../eventstore/port.ts';
+import type { EventStore, Position, RecordedEvent } from '../eventstore/port.ts';
 import type { Access } from './auth.ts';
 import { foldStream } from './debug-state.ts';
 import type { HttpDeps } from './deps.ts';
@@ -80,7 +80,7 @@ const missing = () => new AppError('not-found', 'there is no such stream, or it 
 /** The /debug endpoints. */
 export function debug(api: Api, access: Access<null>): void {
   const { deps } = api;
-  const { store, deadLetters } = deps;
+  const { store } = deps;
   const tag = 'Debug';
 
   endpoint(
@@ -173,76 +173,6 @@ export function debug(api: Api, access: Access<null>): void {
       const items = await Promise.all(events.map((event) => show(deps, event)));
       const next = events.length === query.limit ? (events.at(-1)?.position ?? null) : null;
       return { status: 200, json: { items, next } };
-    },
-  );
-
-  const shape = {
-    id: z.string(),
-    tenant: z.string().nullable(),
-    at: z.number(),
-    kind: z.enum(['webhook', 'effect']),
-    stream: z.string(),
-    destination: z.string(),
-    reason: z.string(),
-  };
-  endpoint(
-    api,
-    {
-      method: 'get',
-      path: '/debug/dead-letters',
-      operationId: 'listDeadLetters',
-      tag,
-      summary: 'What did not work out and waits for a person',
-      access,
-      query: z.strictObject({ tenant: z.string().max(31).optional() }),
-      success: {
-        status: 200,
-        description: 'All of them',
-        schema: z.object({ items: z.array(z.object(shape).openapi('DeadLetter')) }),
-      },
-    },
-    async ({ query }) => ({ status: 200, json: { items: await deadLetters.list(query.tenant) } }),
-  );
-  endpoint(
-    api,
-    {
-      method: 'get',
-      path: '/debug/dead-letters/{id}',
-      operationId: 'getDeadLetter',
-      tag,
-      summary: 'One of them, with its content',
-      access,
-      params: z.object({ id: z.string().min(1).max(300) }),
-      success: {
-        status: 200,
-        description: 'The dead letter',
-        schema: z.object({ ...shape, content: z.unknown() }),
-      },
-      problems: [404],
-    },
-    async ({ params: { id } }) => {
-      const letter = await deadLetters.show(id);
-      if (!letter) throw new AppError('not-found', 'there is no such dead letter');
-      return { status: 200, json: letter as unknown as JsonValue };
-    },
-  );
-  endpoint(
-    api,
-    {
-      method: 'post',
-      path: '/debug/dead-letters/{id}/send',
-      operationId: 'sendDeadLetter',
-      tag,
-      summary: 'Send one again',
-      description: 'As a new command or effect, out of order: what came behind it has been done.',
-      access,
-      params: z.object({ id: z.string().min(1).max(300) }),
-      success: { status: 204, description: 'It was sent, and is none any more' },
-      problems: [404, 409, 503],
-    },
-    async ({ params: { id } }) => {
-      await deadLetters.sendAgain(id);
-      return { status: 204 };
     },
   );
 }

@@ -170,13 +170,7 @@ export function respond(result: Answer | Problem, requestId: string): Response {
   }
   const { status, json, text, type = 'application/json', headers } = result;
   const body = json === undefined ? (text ?? null) : JSON.stringify(json);
-  return new Response(body, {
-    status,
-    headers: {
-      ...(body !== null && { 'Content-Type': type }),
-      ...COMMON,
-      'X-Request-Id': requestId,
-      ...headers,
-    },
-  });
+  const all: Record<string, string> = { ...COMMON, 'X-Request-Id': requestId, ...headers };
+  if (body !== null) all['Content-Type'] = type;
+  return new Response(body, { status, headers: all });
 }

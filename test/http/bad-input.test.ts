@@ -206,6 +206,6 @@ test('whatever is sent, the answer is never 5xx and nothing half-read is command
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { pino } from 'pino';
 import { afterEach, expect, test } from 'vitest';
 import { type Listening, serve } from '../../src/http/serve.ts';
 import { fakeApp, KEYS } from './fakes.ts';
@@ -67,6 +68,33 @@ test('a wrong key is told so without its body being read', async () => {
   const response = await post(server.url, '{', 'wrong');
   expect(response.status).toBe(401);
   expect(response.headers.get('www-authenticate')).toBe('Bearer');
+});
+
+test('a caller who goes away in the middle of a body is no defect of ours', async () => {
+  const logged: string[] = [];
+  const done = Promise.withResolvers<void>();
+  const write = (entry: string) => {
+    logged.push(entry);
+    done.resolve();
+  };
+  const { server, asked } = await start({ logger: pino({ level: 'debug' }, { write }) });
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write(
+    [
+      `POST ${VIEW} HTTP/1.1`,
+      'Host: x',
+      `Authorization: Bearer ${KEYS.acme}`,
+      'Content-Type: application/json',
+      'Content-Length: 100',
+      '',
+      '{"page":',
+    ].join('\r\n'),
+  );
+  await once(socket, 'connect');
+  socket.end();
+  await done.promise;
+  expect(JSON.parse(logged[0] ?? '')).toMatchObject({ status: 400 });
+  expect(asked.orders).toEqual([]);
 });
 
 test('what is no HTTP does not trouble anybody', async () => {

@@ -1,5 +1,6 @@
 /** The API over a real log, real actors and real read models; ejabberd and LHC are not the point. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { AppError } from '../../src/errors.ts';
 import { type Following, type Log, openTestLog } from '../projections/log.ts';
 import { ADMIN, fakeApp } from './fakes.ts';
 
@@ -129,6 +130,24 @@ describe('/debug', () => {
     expect((await debug('dead-letters')).json.items).toHaveLength(1);
     expect((await debug('dead-letters?tenant=beta')).json.items).toEqual([]);
     expect((await debug('dead-letters/dead-1')).json.content).toEqual({ body: 'Hello' });
+  });
+
+  test('sends a dead letter again', async () => {
+    const sent: string[] = [];
+    const { ask: asking } = fakeApp({
+      deadLetters: {
+        list: async () => [],
+        show: async () => null,
+        sendAgain: async (id) => {
+          if (id !== 'dead-1') throw new AppError('not-found', 'there is no such dead letter');
+          sent.push(id);
+        },
+      },
+    });
+    const send = (id: string) => asking('POST', `/debug/dead-letters/${id}/send`, { key: ADMIN });
+    expect((await send('dead-1')).status).toBe(204);
+    expect((await send('dead-2')).status).toBe(404);
+    expect(sent).toEqual(['dead-1']);
   });
 
   test('says of a person who was erased that its data is gone', async () => {

@@ -1,0 +1,42 @@
+/** Bodies of the commands of a visitor. */
+import { z } from '@hono/zod-openapi';
+import { ChatId } from '../actors/ids.ts';
+import { filledLine, line, MessageBody, MessageId } from './text.ts';
+
+export const PageView = z
+  .strictObject({
+    page: filledLine(4096),
+    title: line(1024).optional(),
+    referrer: line(4096).optional(),
+    nick: line(128).optional(),
+    country: line(64).optional(),
+    city: line(128).optional(),
+    timezone: line(64).optional(),
+    visits: z.int().min(0).max(1_000_000_000).optional(),
+    department: line(128).optional(),
+    vid: z
+      .string()
+      .regex(/^[A-Za-z0-9]{0,64}$/, 'is letters and digits, at most 64')
+      .optional(),
+  })
+  .openapi('PageView');
+
+export const StartChat = z
+  .strictObject({
+    chatId: ChatId,
+    department: line(128).optional(),
+    nick: line(128).optional(),
+    message: z.strictObject({ id: MessageId.optional(), body: MessageBody }).optional(),
+  })
+  .openapi('StartChat');
+
+export const SendMessage = z
+  .strictObject({ id: MessageId.optional(), chatId: ChatId.optional(), body: MessageBody })
+  .openapi('SendMessage');
+
+export const CloseChat = z
+  .strictObject({
+    by: z.enum(['visitor', 'operator', 'system']),
+    reason: line(200).optional(),
+  })
+  .openapi('CloseChat');
