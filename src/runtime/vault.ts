@@ -2,7 +2,7 @@
  * Personal data in the log, encrypted from the first day: AES-256-GCM with one data key for each visitor, wrapped with
  * a key derived from the service secret and kept in a stream of its own. Deleting that stream erases the person.
  */
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes, randomFillSync } from 'node:crypto';
 import { AppError } from '../errors.ts';
 import {
   type EventStore,
@@ -21,9 +21,22 @@ const KEYS_IN_MEMORY = 20_000;
 
 const keyStream = (key: string): string => `key-${key}`;
 
+/** Random bytes are fetched for many nonces at once; each is used once. */
+const NONCES = Buffer.alloc(NONCE_BYTES * 256);
+let noncesUsed = NONCES.length;
+
+function freshNonce(): Buffer {
+  if (noncesUsed === NONCES.length) {
+    randomFillSync(NONCES);
+    noncesUsed = 0;
+  }
+  noncesUsed += NONCE_BYTES;
+  return NONCES.subarray(noncesUsed - NONCE_BYTES, noncesUsed);
+}
+
 /** nonce, ciphertext and tag in one; bound to `context`, so that a box cannot be moved to another person. */
 function encrypt(key: Buffer, context: string, plain: Buffer): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
+  const nonce = freshNonce();
   const cipher = createCipheriv(ALGORITHM, key, nonce);
   cipher.setAAD(Buffer.from(context));
   return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
