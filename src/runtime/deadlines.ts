@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import { actorOf } from '../actors/ids.ts';
 import { messageOf } from '../errors.ts';
+import type { RecordedEvent } from '../eventstore/port.ts';
 import { prepareLazily } from '../sqlite/statements.ts';
 import type { ActorHost } from './host.ts';
 import { keyOfStream, type Ownership, partitionOf } from './ownership.ts';
@@ -51,6 +52,8 @@ export function createDeadlines(options: {
   let startedAt = Number.POSITIVE_INFINITY;
   let graceUntil = Number.POSITIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
+  /** When the timer goes off. */
+  let lookAt = Number.POSITIVE_INFINITY;
   let firing: Promise<void> | null = null;
   let stopped = false;
 
@@ -86,8 +89,22 @@ export function createDeadlines(options: {
     const at = now();
     const due = Number(query('next').get(at)?.due ?? Number.POSITIVE_INFINITY);
     const overdue = query('due').all(at, startedAt, at, graceUntil, 1).length > 0;
-    const wait = overdue ? 0 : Math.max(0, Math.min(due, graceUntil > at ? graceUntil : due) - at);
-    timer = setTimeout(look, Math.min(wait, LOOK_AGAIN_MS));
+    arm(overdue ? at : Math.min(due, graceUntil > at ? graceUntil : due));
+  }
+
+  function arm(due: number): void {
+    const at = now();
+    clearTimeout(timer);
+    lookAt = Math.min(Math.max(due, at), at + LOOK_AGAIN_MS);
+    timer = setTimeout(look, lookAt - at);
+  }
+
+  /** Looks at the facts alone, not at the table: a timer that goes off for a deadline that has moved harms nobody. */
+  function planSooner(events: readonly RecordedEvent[]): void {
+    if (stopped || firing || startedAt === Number.POSITIVE_INFINITY) return;
+    let due = lookAt;
+    for (const { metadata } of events) due = Math.min(due, metadata.wakeAt ?? due);
+    if (due < lookAt) arm(due);
   }
 
   function look(): void {
@@ -126,9 +143,7 @@ export function createDeadlines(options: {
         else put.run(stream, metadata.wakeAt, metadata.at, revision);
       };
     },
-    applied: () => {
-      if (!firing) plan();
-    },
+    applied: ({ events }) => planSooner(events),
   };
 
   return {
