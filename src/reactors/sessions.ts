@@ -32,9 +32,9 @@ const PRESENCE_EVERY_MS = 2_000;
 const TICK_MS = 100;
 /**
  * Newer status texts in one tick, over all visitors; the oldest first, the latest text counts. Each costs some 2 ms of
- * ejabberd's CPU and ours, and nobody reads a hundred in a second. Who comes, leaves or chats does not wait for them.
+ * ejabberd's CPU and ours, and nobody reads fifty in a second. Who comes, leaves or chats does not wait for them.
  */
-const REFRESHES_PER_TICK = 10;
+const REFRESHES_PER_TICK = 5;
 const RETRY = { firstMs: 500, mostMs: 30_000 };
 /** A refusal does not go away by itself, but it may be mended by hand. */
 const REFUSED_RETRY_MS = 60_000;
