@@ -1,0 +1,226 @@
+/** What was promised (a 202, an acknowledgement), and what arrived at the receivers, raw. */
+import type { Callback } from '../../../src/lhc/types.ts';
+import type { Lhc } from '../../support/lhc.ts';
+
+export interface Sent {
+  readonly visitor: string;
+  readonly id: string;
+  readonly body: string;
+  /** The 202 was seen, or ejabberd's acknowledgement. */
+  promised: boolean;
+}
+
+export interface Received {
+  readonly id: string;
+  readonly body: string;
+}
+
+interface EjabberdKill {
+  /** Ids of visitors' messages that were on their way: sent, and LHC not told of an outcome. */
+  readonly inFlight: ReadonlySet<string>;
+}
+
+export interface Ledger {
+  readonly byVisitors: readonly Sent[];
+  readonly byOperators: readonly Sent[];
+  /** How many messages were promised, both ways. */
+  promised(): number;
+  visitorSends(visitor: string, id: string, body: string): Sent;
+  operatorSends(visitor: string, id: string, body: string): Sent;
+  serviceIsKilled(): void;
+  ejabberdIsKilled(): void;
+  /** What has not arrived yet, for an error. */
+  missing(): string[];
+  report(): Report;
+}
+
+export interface Report {
+  readonly faults: readonly string[];
+  readonly toOperators: { readonly promised: number; readonly arrived: number };
+  readonly toLhc: { readonly promised: number; readonly arrived: number };
+  /** Copies beyond the first. */
+  readonly repeatedStanzas: number;
+  readonly repeatedCallbacks: number;
+  /** The most of one lane after one kill. */
+  readonly repeatedCallbacksOfALane: number;
+  readonly inFlightAtEjabberdKills: readonly number[];
+}
+
+/** A lane repeats at most so many effects after a kill (DESIGN.md, Effects). */
+const LANE_PROGRESS = 32;
+
+const countBy = <T>(items: Iterable<T>, key: (item: T) => string): Map<string, number> => {
+  const counts = new Map<string, number>();
+  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + 1);
+  return counts;
+};
+
+/** The visitor or operator whose lane a callback comes by. */
+const laneOf = ({ data }: Callback): string =>
+  'visitor' in data ? `visitor ${data.visitor}` : `operator ${data.operator.username}`;
+
+/** @param received every message stanza that each operator's client got, in order, of all its sessions */
+export function createLedger(options: {
+  readonly lhc: Lhc;
+  readonly received: () => readonly (readonly Received[])[];
+}): Ledger {
+  const { lhc, received } = options;
+  /** How many callbacks had come when the service was killed. */
+  const serviceKills: number[] = [];
+  const byVisitors: Sent[] = [];
+  const byOperators: Sent[] = [];
+  const ejabberdKills: EjabberdKill[] = [];
+
+  const note = (list: Sent[]) => (visitor: string, id: string, body: string) => {
+    const sent = { visitor, id, body, promised: false };
+    list.push(sent);
+    return sent;
+  };
+  const outcomes = () =>
+    lhc
+      .accepted()
+      .flatMap((callback) =>
+        callback.type === 'message.delivered' || callback.type === 'message.failed'
+          ? [callback]
+          : [],
+      );
+  const operatorsWords = () =>
+    lhc
+      .accepted()
+      .flatMap((callback) =>
+        callback.type === 'chat.message' || callback.type === 'visitor.invited' ? [callback] : [],
+      );
+  const unarrived = (list: readonly Sent[], arrived: Iterable<string>): Sent[] => {
+    const ids = new Set(arrived);
+    return list.filter((sent) => sent.promised && !ids.has(sent.id));
+  };
+  const atOperators = () => received().flatMap((each) => each.map(({ id }) => id));
+  const atLhc = () => operatorsWords().map(({ data }) => data.message.id);
+
+  /** Arrivals of one visitor's conversation, each once, are in the order in which they were sent. */
+  function disorder(what: string, list: readonly Sent[], arrived: readonly string[]): string[] {
+    const faults: string[] = [];
+    for (const [visitor, ofVisitor] of Map.groupBy(list, (sent) => sent.visitor)) {
+      const order = new Map(ofVisitor.map(({ id }, index) => [id, index]));
+      const firsts = [...new Set(arrived)].flatMap((id) => order.get(id) ?? []);
+      const wrong = firsts.find((place, index) => place < (firsts[index - 1] ?? -1));
+      if (wrong !== undefined) {
+        faults.push(`${what} of ${visitor} out of order at ${ofVisitor[wrong]?.id}`);
+      }
+    }
+    return faults;
+  }
+
+  function stanzas(faults: string[]): number {
+    let repeated = 0;
+    for (const [id, copies] of countBy(atOperators(), (each) => each)) {
+      repeated += copies - 1;
+      const may = 1 + ejabberdKills.filter(({ inFlight }) => inFlight.has(id)).length;
+      // Our own notices have no outcome: after a kill of ejabberd nobody can say whether they were on their way.
+      const notice = id.startsWith('notice-') && ejabberdKills.length > 0;
+      if (copies > may && !notice) faults.push(`${id} was shown ${copies} times, not ${may}`);
+    }
+    return repeated;
+  }
+
+  function callbacks(faults: string[]): { repeated: number; ofALane: number } {
+    const seen = new Set<string>();
+    const ofLanes = new Map<string, number>();
+    let repeated = 0;
+    for (const [index, { callback }] of lhc.requests.entries()) {
+      if (!callback) continue;
+      if (seen.has(callback.id)) {
+        const kill = serviceKills.filter((before) => before <= index).length;
+        const lane = `${laneOf(callback)} after kill ${kill}`;
+        ofLanes.set(lane, (ofLanes.get(lane) ?? 0) + 1);
+        repeated += 1;
+        if (kill === 0) faults.push(`${callback.id} was repeated, and nothing was killed`);
+      }
+      seen.add(callback.id);
+    }
+    for (const [lane, count] of ofLanes) {
+      if (count > LANE_PROGRESS) faults.push(`${count} callbacks of ${lane} were repeated`);
+    }
+    // The same news under two ids is no repeat that a receiver could know.
+    const news = lhc
+      .accepted()
+      .filter(({ type }) => type !== 'operator.alive' && type !== 'operator.typing');
+    for (const [what, count] of countBy(news.filter(isOnce), newsOf)) {
+      if (count > 1) faults.push(`${what} was told under ${count} ids`);
+    }
+    return { repeated, ofALane: Math.max(0, ...ofLanes.values()) };
+  }
+
+  return {
+    byVisitors,
+    byOperators,
+    promised: () => [...byVisitors, ...byOperators].filter((sent) => sent.promised).length,
+    visitorSends: note(byVisitors),
+    operatorSends: note(byOperators),
+    serviceIsKilled: () => void serviceKills.push(lhc.requests.length),
+    ejabberdIsKilled() {
+      const settled = new Set(outcomes().map(({ data }) => data.messageId));
+      const inFlight = byVisitors.filter(({ id }) => !settled.has(id)).map(({ id }) => id);
+      ejabberdKills.push({ inFlight: new Set(inFlight) });
+    },
+    missing: () => [
+      ...unarrived(byVisitors, atOperators()).map(({ id }) => `${id} at an operator`),
+      ...unarrived(byOperators, atLhc()).map(({ id }) => `${id} at LHC`),
+      ...unarrived(
+        byVisitors,
+        outcomes().map(({ data }) => data.messageId),
+      ).map(({ id }) => `the outcome of ${id} at LHC`),
+    ],
+    report() {
+      const faults: string[] = [];
+      const bodies = new Map([...byVisitors, ...byOperators].map(({ id, body }) => [id, body]));
+      const arrivals = [...received().flat(), ...operatorsWords().map(({ data }) => data.message)];
+      for (const { id, body } of arrivals) {
+        if (bodies.has(id) && bodies.get(id) !== body) faults.push(`${id} has another text`);
+      }
+      for (const { data, type } of outcomes()) {
+        if (type === 'message.failed') faults.push(`${data.messageId} failed: ${data.reason}`);
+      }
+      const unsigned = lhc.requests.filter(({ signed, callback }) => !signed || !callback);
+      if (unsigned.length > 0) faults.push(`${unsigned.length} callbacks not signed rightly`);
+      faults.push(
+        ...this.missing(),
+        ...received().flatMap((each) =>
+          disorder(
+            'messages',
+            byVisitors,
+            each.map(({ id }) => id),
+          ),
+        ),
+        ...disorder('answers', byOperators, atLhc()),
+      );
+      const repeatedStanzas = stanzas(faults);
+      const { repeated, ofALane } = callbacks(faults);
+      const side = (list: readonly Sent[], arrived: readonly string[]) => ({
+        promised: list.filter((sent) => sent.promised).length,
+        arrived: list.filter(({ id }) => arrived.includes(id)).length,
+      });
+      return {
+        faults,
+        toOperators: side(byVisitors, atOperators()),
+        toLhc: side(byOperators, atLhc()),
+        repeatedStanzas,
+        repeatedCallbacks: repeated,
+        repeatedCallbacksOfALane: ofALane,
+        inFlightAtEjabberdKills: ejabberdKills.map(({ inFlight }) => inFlight.size),
+      };
+    },
+  };
+}
+
+/** What can happen once only. */
+const isOnce = ({ type }: Callback): boolean =>
+  ['chat.message', 'message.delivered', 'chat.assigned', 'chat.accepted', 'chat.closed'].includes(
+    type,
+  );
+
+function newsOf({ type, data }: Callback): string {
+  if ('messageId' in data) return `${type} ${data.messageId}`;
+  if ('message' in data) return `${type} ${data.message.id}`;
+  return `${type} ${'chatId' in data ? data.chatId : ''}`;
+}

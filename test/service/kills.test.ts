@@ -1,0 +1,18 @@
+/** A short campaign; `npm run test:campaign` is the long one. `SEED` repeats a schedule. */
+import { randomInt } from 'node:crypto';
+import { expect, it } from 'vitest';
+import { runCampaign } from './campaign/campaign.ts';
+
+const seed = Number(process.env.SEED ?? randomInt(1, 1_000_000));
+
+it(`whatever is killed, what was promised arrives, once and in order (seed ${seed})`, async () => {
+  const report = await runCampaign({
+    seed,
+    ...{ serviceKills: 3, eachFailpoint: 1, ejabberdKills: 1, lhcAwayFor: 20 },
+    ...{ messages: 50, paceMs: 120 },
+  });
+  expect(report.faults).toEqual([]);
+  expect(report.serviceKills).toBe(10);
+  expect(report.toOperators.promised).toBeGreaterThanOrEqual(50);
+  expect(report.toLhc.promised).toBeGreaterThanOrEqual(50);
+}, 240_000);
