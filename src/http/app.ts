@@ -72,13 +72,14 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
     pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`),
     methods: app.routes.filter((route) => route.path === path).map(({ method }) => method),
   }));
+  const strayed = api.metrics.route('any', 'none');
   app.notFound((c) => {
     const requestId = requestIdOf(c.req.header('x-request-id')) ?? deps.newId();
     const methods = known.find(({ pattern }) => pattern.test(c.req.path))?.methods;
     const result: Problem = methods
       ? problem('method-not-allowed', `this path knows ${methods.join(', ')}`)
       : problem('not-found', 'there is nothing at this path; see /docs');
-    api.metrics.request(c.req.method, 'none', result.status, 0);
+    strayed(result.status, 0);
     const response = respond(result, requestId);
     if (methods) response.headers.set('Allow', methods.join(', '));
     return response;

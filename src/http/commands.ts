@@ -1,11 +1,10 @@
 /** What all commands have in common: where they come from, and what they answer. */
 import { z } from '@hono/zod-openapi';
-import type { HonoRequest } from 'hono';
 import { streamOf } from '../actors/ids.ts';
 import { AUTOMATIC } from '../actors/seen.ts';
 import { AppError } from '../errors.ts';
 import type { Dispatched, Origin } from '../runtime/types.ts';
-import type { Answer, Api } from './endpoint.ts';
+import type { Answer, Api, Call } from './endpoint.ts';
 import { problemOf } from './problem.ts';
 
 const Accepted = z
@@ -35,8 +34,11 @@ export const ACCEPTED = {
  * @throws {AppError} `invalid` for an Idempotency-Key that is none
  */
 export function originOf(
-  api: Api,
-  { request, requestId }: { readonly request: HonoRequest; readonly requestId: string },
+  {
+    request,
+    requestId,
+    freshId,
+  }: Pick<Call<unknown, unknown, unknown, unknown>, 'request' | 'requestId' | 'freshId'>,
   messageId?: string,
 ): Origin {
   const key = request.header('idempotency-key');
@@ -46,7 +48,7 @@ export function originOf(
     });
   }
   const named = messageId !== undefined ? `msg:${messageId}` : key && `key:${key}`;
-  return { commandId: named ?? `${AUTOMATIC}${api.deps.newId()}`, correlationId: requestId };
+  return { commandId: named ?? `${AUTOMATIC}${freshId}`, correlationId: requestId };
 }
 
 /** Counts a command's outcome and makes its answer. */

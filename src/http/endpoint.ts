@@ -63,6 +63,8 @@ export interface Call<A, P, Q, B> {
   readonly request: HonoRequest;
   /** X-Request-Id, given or made; also the correlation id of what it causes. */
   readonly requestId: string;
+  /** An id that nobody else has given or got. */
+  readonly freshId: string;
   readonly caller: A;
   readonly params: P;
   readonly query: Q;
@@ -85,7 +87,13 @@ export function endpoint<
   const { app, deps, metrics } = api;
   const { method, path, access, params, query, body } = spec;
 
-  const answer = async (request: HonoRequest, requestId: string): Promise<Answer | Problem> => {
+  const count = metrics.route(method, path);
+
+  const answer = async (
+    request: HonoRequest,
+    requestId: string,
+    freshId: string,
+  ): Promise<Answer | Problem> => {
     const caller = access.authorize(request);
     const parsed: { params?: unknown; query?: unknown; body?: unknown } = {};
     if (params) {
@@ -109,7 +117,7 @@ export function endpoint<
       parsed.body = result.data;
     }
     // Each part is the output of its schema; where there is no schema, its type says undefined.
-    return handle({ request, requestId, caller, ...parsed } as Call<
+    return handle({ request, requestId, freshId, caller, ...parsed } as Call<
       A,
       z.output<P>,
       z.output<Q>,
@@ -119,16 +127,17 @@ export function endpoint<
 
   app[method](path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c: Context) => {
     const started = performance.now();
-    const requestId = requestIdOf(c.req.header('x-request-id')) ?? deps.newId();
+    const freshId = deps.newId();
+    const requestId = requestIdOf(c.req.header('x-request-id')) ?? freshId;
     let result: Answer | Problem;
     try {
-      result = await answer(c.req, requestId);
+      result = await answer(c.req, requestId, freshId);
     } catch (error) {
       const found = problemOf(error);
       if (found.status >= 500) report(deps, error, found, { requestId, method, path });
       result = found;
     }
-    metrics.request(method, path, result.status, performance.now() - started);
+    count(result.status, performance.now() - started);
     deps.logger.debug({ requestId, method, path, status: result.status }, 'request');
     return respond(result, requestId);
   });

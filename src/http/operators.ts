@@ -92,7 +92,7 @@ export function operators(api: Api, access: Access<Caller>): void {
     },
     (call) => {
       const { caller, body } = call;
-      const origin = { ...originOf(api, call), admin: caller.admin };
+      const origin = { ...originOf(call), admin: caller.admin };
       const work = operatorAccounts.put(caller.tenant.id, call.params.username, body, origin);
       return accept(api, 'Register', work);
     },
@@ -114,7 +114,7 @@ export function operators(api: Api, access: Access<Caller>): void {
     },
     (call) => {
       const { tenant } = call.caller;
-      const work = operatorAccounts.remove(tenant.id, call.params.username, originOf(api, call));
+      const work = operatorAccounts.remove(tenant.id, call.params.username, originOf(call));
       return accept(api, 'Remove', work);
     },
   );

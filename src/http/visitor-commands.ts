@@ -87,7 +87,7 @@ export function visitorCommands(api: Api, access: Access<Caller>): void {
         delays: delaysOf(tenant),
         profile,
       };
-      return order(caller, params.key, command, originOf(api, call));
+      return order(caller, params.key, command, originOf(call));
     },
   );
 
@@ -117,7 +117,7 @@ export function visitorCommands(api: Api, access: Access<Caller>): void {
         nick: body.nick || undefined,
         message: message && { id: message.id ?? deps.newId(), body: message.body },
       };
-      return order(caller, params.key, command, originOf(api, call, message?.id));
+      return order(caller, params.key, command, originOf(call, message?.id));
     },
   );
 
@@ -144,7 +144,7 @@ export function visitorCommands(api: Api, access: Access<Caller>): void {
         chatId: body.chatId ?? null,
         body: body.body,
       };
-      return order(caller, params.key, command, originOf(api, call, body.id));
+      return order(caller, params.key, command, originOf(call, body.id));
     },
   );
 
@@ -167,7 +167,7 @@ export function visitorCommands(api: Api, access: Access<Caller>): void {
       const { chatId, key } = call.params;
       const { by, reason } = call.body;
       const command: VisitorCommand = { type: 'CloseChat', chatId, by, reason: reason || null };
-      return order(call.caller, key, command, originOf(api, call));
+      return order(call.caller, key, command, originOf(call));
     },
   );
 
@@ -191,7 +191,7 @@ export function visitorCommands(api: Api, access: Access<Caller>): void {
     endpoint(
       api,
       { ...spec, tag, access, params: Visitor, command: true, success: ACCEPTED, problems: [404] },
-      (call) => order(call.caller, call.params.key, command, originOf(api, call)),
+      (call) => order(call.caller, call.params.key, command, originOf(call)),
     );
   }
 }
