@@ -3,6 +3,7 @@
  * of which only the number of the page is written anew. Some 10 µs a request, so that it is not what is measured.
  */
 import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { answering } from './processes.ts';
 
 export interface PageViewLoad {
@@ -12,7 +13,7 @@ export interface PageViewLoad {
   readonly visitors: number;
   /** Each with an equal share of the visitors, one request at a time. */
   readonly connections: number;
-  /** At the end of this time no new request is sent. */
+  /** At the end of this time no new request is sent, but for visitors who had no turn yet. */
   readonly ms: number;
   /** No request of all runs is on the same page as another. */
   readonly firstPage: number;
@@ -103,9 +104,9 @@ async function run(load: PageViewLoad): Promise<PageViewCounts> {
     const answer = createAnswers(socket);
     const every = load.rate ? (load.connections / load.rate) * 1000 : 0;
     let due = performance.now() + (every * connection) / load.connections;
-    for (let i = 0; performance.now() < end; i++) {
+    for (let i = 0; performance.now() < end || i < count; i++) {
       if (every > 0) {
-        await new Promise((resolve) => setTimeout(resolve, due - performance.now()));
+        await delay(Math.max(0, due - performance.now()));
         due += every;
       }
       const request = requests[i % count];

@@ -6,6 +6,8 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { benchEventStore } from './eventstore.ts';
 import { benchFold } from './fold.ts';
+import { benchMemory } from './memory.ts';
+import { benchMessages } from './messages.ts';
 import { benchPageViews } from './page-views.ts';
 import type { Row } from './row.ts';
 import { table } from './table.ts';
@@ -25,6 +27,8 @@ const benches: Record<string, () => Promise<Row[]>> = {
   eventstore: benchEventStore,
   fold: benchFold,
   'page-views': () => benchPageViews(execArgv),
+  messages: () => benchMessages(execArgv),
+  memory: benchMemory,
 };
 
 if (values.only !== undefined && !(values.only in benches)) {

@@ -1,0 +1,116 @@
+/** The service without HTTP and XMPP: visitors come through the host, as page views do. */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pino from 'pino';
+import { type TenantId, VisitorKey } from '../src/actors/ids.ts';
+import type { VisitorDelays } from '../src/actors/visitor.ts';
+import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
+import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
+import { newId } from '../src/id.ts';
+import { createProjections } from '../src/projections/projections.ts';
+import { createWanted } from '../src/reactors/wanted.ts';
+import { createDeadlines } from '../src/runtime/deadlines.ts';
+import { createHost } from '../src/runtime/host.ts';
+import { soleOwner } from '../src/runtime/ownership.ts';
+import { createVault } from '../src/runtime/vault.ts';
+import { createWork, openWorkFile } from '../src/runtime/work.ts';
+import { answering } from './processes.ts';
+
+const TENANT = 'bench' as TenantId; // a valid one
+const AT_ONCE = 250;
+/** Before the first measurement: what the code itself needs, compiled and with its buffers filled. */
+const WARM_UP = 2_000;
+const FOLLOWED_WITHIN_MS = 60_000;
+const DELAYS: VisitorDelays = {
+  hardTimeout: 3_600_000,
+  cleanupAfter: 86_400_000,
+  invitationTimeout: 120_000,
+  chatIdle: 86_400_000,
+};
+
+export interface Memory {
+  /** Resident, in bytes, after a collection of garbage. */
+  readonly before: number;
+  readonly after: number;
+  /** Of the visitors that came between; and their facts that the read models have. */
+  readonly deadlines: number;
+  readonly applied: number;
+}
+
+async function measure({ visitors }: { readonly visitors: number }): Promise<Memory> {
+  const dir = mkdtempSync(join(tmpdir(), 'bench-memory-'));
+  const now = Date.now;
+  const logger = pino({ level: 'silent' });
+  const store = await openSqliteEventStore(join(dir, 'events.db'));
+  const vault = createVault({ store, wrapping: randomBytes(32), now, newId });
+  const snapshotFile = openSnapshotFile(join(dir, 'snapshots.db'));
+  const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
+  const host = createHost({ store, vault, snapshots, now, newId, random: Math.random, logger });
+  const workFile = openWorkFile(join(dir, 'work.db'));
+  const deadlines = createDeadlines({ db: workFile, host, ownership: soleOwner, now, logger });
+  const wanted = createWanted(workFile, () => undefined);
+  const work = createWork(workFile, store, [deadlines.part, wanted.part]);
+  const projections = createProjections({ path: join(dir, 'projections.db'), store, vault });
+  const following = new AbortController();
+  const folds = Promise.all([work.run(following.signal), projections.start(following.signal)]);
+  deadlines.start(30_000);
+
+  const arrive = async (n: number): Promise<void> => {
+    const page = `https://shop.example/catalogue/page-${n}`;
+    const profile = { page, title: 'Shoes', nick: `Visitor ${n}`, country: 'Germany', visits: 3 };
+    const digest = String(n).padEnd(22, 'x');
+    const command = {
+      type: 'ViewPage',
+      digest,
+      department: null,
+      delays: DELAYS,
+      profile,
+    } as const;
+    const order = { kind: 'visitor', name: VisitorKey.parse(`v-${n}`), command } as const;
+    await host.dispatch(TENANT, order, { commandId: `auto:${newId()}` });
+  };
+  const come = async (from: number, to: number): Promise<void> => {
+    for (let n = from; n < to; n += AT_ONCE) {
+      const batch = Math.min(AT_ONCE, to - n);
+      await Promise.all(Array.from({ length: batch }, (_, i) => arrive(n + i)));
+    }
+    const head = await store.head();
+    if (head === null) return;
+    await work.waitFor(head, FOLLOWED_WITHIN_MS);
+    await projections.waitFor(head, FOLLOWED_WITHIN_MS);
+  };
+
+  await come(0, WARM_UP);
+  const before = await resident();
+  const earlier = deadlines.pending();
+  await come(WARM_UP, WARM_UP + visitors);
+  const after = await resident();
+  const result = {
+    ...{ before, after },
+    deadlines: deadlines.pending() - earlier,
+    applied: projections.state().applied - WARM_UP,
+  };
+
+  await deadlines.stop();
+  following.abort();
+  await folds;
+  await store.close();
+  projections.close();
+  workFile.close();
+  snapshotFile.close();
+  rmSync(dir, { recursive: true, force: true });
+  return result;
+}
+
+/** Garbage is collected in several steps, the last of which give pages back. */
+async function resident(): Promise<number> {
+  for (let i = 0; i < 5; i++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return process.memoryUsage.rss();
+}
+
+answering(measure);

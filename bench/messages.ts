@@ -1,0 +1,169 @@
+/** From a visitor's message over HTTP to the operator's client, beside one XMPP client writing to another. */
+import { randomUUID } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import xml from '@xmpp/xml';
+import { messageStanza } from '../src/xmpp/stanzas.ts';
+import { openStream, type Stream } from '../src/xmpp/stream.ts';
+import type { PageViewCounts, PageViewLoad } from './page-view-load.ts';
+import { startChild } from './processes.ts';
+import { type Rig, startRig } from './rig.ts';
+import { median, type Row } from './row.ts';
+
+const CHATS = 20;
+const MESSAGES_PER_S = 50;
+const PAGE_VIEWS = { rate: 200, visitors: 200, connections: 10 };
+const ROUNDS = 4;
+const ROUND_MS = 2_500;
+const SETTLED_WITHIN_MS = 30_000;
+const ARRIVES_WITHIN_MS = 5_000;
+const BODY = 'Do you have these in 43, and when could they be here?';
+
+/** When each message came, by its id: whoever waits for one is told. */
+type Arrivals = Map<string, (at: number) => void>;
+
+async function login(rig: Rig, username: string, password: string, arrivals: Arrivals) {
+  return openStream(
+    {
+      ...{ service: rig.ejabberd.xmpp, domain: rig.ejabberd.host, username, password },
+      ...{ resource: 'bench', loginDeadlineMs: 10_000, allowPlaintext: false },
+    },
+    {
+      stanza({ name, attrs: { id } }) {
+        if (name === 'message' && id !== undefined) arrivals.get(id)?.(performance.now());
+      },
+      lost: () => undefined, // what does not arrive any more is noticed by who waits for it
+    },
+  );
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+
+/** A POST without what `fetch` adds to each. */
+function post(rig: Rig, path: string, body: unknown): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const text = JSON.stringify(body);
+  const headers = {
+    authorization: `Bearer ${rig.apiKey}`,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+  };
+  const asked = request(
+    {
+      agent,
+      host: '127.0.0.1',
+      port: rig.port,
+      path: `/v1/${rig.tenant}${path}`,
+      headers,
+      method: 'POST',
+    },
+    (answer) => {
+      answer.resume();
+      answer.on('end', () =>
+        answer.statusCode === 202 ? resolve() : reject(new Error(`${path}: ${answer.statusCode}`)),
+      );
+    },
+  );
+  asked.on('error', reject);
+  asked.end(text);
+  return promise;
+}
+
+/** Sends messages at their rate for a while. @returns how long each took, in ms, sorted */
+async function measure(
+  arrivals: Arrivals,
+  send: (id: string, n: number) => Promise<void> | void,
+): Promise<number[]> {
+  const took: Promise<number>[] = [];
+  const start = performance.now();
+  for (let n = 0; n * (1000 / MESSAGES_PER_S) < ROUND_MS; n++) {
+    await delay(Math.max(0, start + n * (1000 / MESSAGES_PER_S) - performance.now()));
+    const id = randomUUID();
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const sent = performance.now();
+    const late = setTimeout(() => reject(new Error('a message did not arrive')), ARRIVES_WITHIN_MS);
+    arrivals.set(id, (at) => {
+      arrivals.delete(id);
+      clearTimeout(late);
+      resolve(at - sent);
+    });
+    took.push(Promise.all([promise, send(id, n)]).then(([ms]) => ms));
+  }
+  return (await Promise.all(took)).toSorted((a, b) => a - b);
+}
+
+const quantile = (sorted: readonly number[], q: number): number =>
+  sorted[Math.ceil(q * sorted.length) - 1] ?? Number.NaN;
+
+/** Chats that an operator has, each begun with a message that has arrived. */
+async function openChats(rig: Rig, arrivals: Arrivals): Promise<void> {
+  const begun = Array.from({ length: CHATS }, async (_, n) => {
+    const id = randomUUID();
+    const { promise, resolve } = Promise.withResolvers<number>();
+    arrivals.set(id, resolve);
+    await post(rig, `/visitors/chat-${n}/page-views`, { page: 'https://shop.example/' });
+    const message = { id, body: BODY };
+    await post(rig, `/visitors/chat-${n}/chats`, { chatId: `c${n}`, department: 'sales', message });
+    await promise;
+  });
+  await Promise.race([
+    Promise.all(begun),
+    delay(SETTLED_WITHIN_MS, undefined, { ref: false }).then(() => {
+      throw new Error('the chats did not begin');
+    }),
+  ]);
+}
+
+/** p50 and p99 of the time to the operator's client under page views and messages, beside a bare client's. */
+export async function benchMessages(execArgv: readonly string[]): Promise<Row[]> {
+  const load = startChild<PageViewLoad, PageViewCounts>('page-view-load.ts');
+  const rig = await startRig(execArgv);
+  const arrivals: Arrivals = new Map();
+  const streams: Stream[] = [];
+  try {
+    const { username, password } = rig.operator;
+    const operator = await login(rig, username, password, arrivals);
+    operator.send(xml('presence'));
+    const writer = { username: 'writer', password: randomUUID() };
+    await rig.ejabberd.register(writer.username, writer.password);
+    const sender = await login(rig, writer.username, writer.password, arrivals);
+    streams.push(operator, sender);
+    await openChats(rig, arrivals);
+
+    const { port, tenant, apiKey } = rig;
+    const target = { port, tenant, apiKey, ...PAGE_VIEWS };
+    await load.ask({ ...target, ms: 1_000, firstPage: 0 });
+    await rig.settled(SETTLED_WITHIN_MS);
+    const ms = (ROUNDS + 1) * 2 * (ROUND_MS + 250);
+    const loading = load.ask({ ...target, ms, firstPage: 1_000_000 });
+
+    const viaService = (id: string, n: number): Promise<void> =>
+      post(rig, `/visitors/chat-${n % CHATS}/messages`, { id, body: BODY });
+    const to = `${username}@${rig.ejabberd.host}`;
+    const bare = (id: string): void => sender.send(messageStanza({ id, from: '', to, body: BODY }));
+
+    const rounds: { value: number[]; reference: number[] }[] = [];
+    for (let i = 0; i <= ROUNDS; i++) {
+      const reference = await measure(arrivals, bare);
+      rounds.push({ reference, value: await measure(arrivals, viaService) });
+    }
+    const { statuses } = await loading;
+    if (Object.keys(statuses).join() !== '202') throw new Error(JSON.stringify(statuses));
+
+    const warm = rounds.slice(1);
+    const row = (name: string, q: number): Row => ({
+      name: `message to the operator's client, ${name}`,
+      value: median(warm.map((round) => quantile(round.value, q))),
+      unit: 'ms',
+      reference: median(warm.map((round) => quantile(round.reference, q))),
+      ratio: median(warm.map((round) => quantile(round.value, q) / quantile(round.reference, q))),
+      aim: 2,
+      better: 'lower',
+    });
+    return [row('p50', 0.5), row('p99', 0.99)];
+  } finally {
+    agent.destroy();
+    for (const stream of streams) stream.destroy('the benchmark is over');
+    await Promise.all([rig.close(), load.stop()]);
+  }
+}
