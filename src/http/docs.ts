@@ -55,8 +55,13 @@ interface Operation {
 }
 type Content = Readonly<Record<string, { readonly schema?: unknown }>>;
 
-const schemaIn = (content: Content | undefined): unknown =>
-  content?.['application/json']?.schema as unknown;
+/** The schema of a body: a link where it has a name. */
+function schemaHtml(content: Content | undefined): string {
+  const schema = content?.['application/json']?.schema;
+  const text = JSON.stringify(schema) ?? '';
+  const name = /^\{"\$ref":"#\/components\/schemas\/(\w+)"\}$/.exec(text)?.[1];
+  return name === undefined ? json(schema) : ` <a href="#schema-${name}">${name}</a>`;
+}
 
 function operationHtml(method: string, path: string, operation: Operation): string {
   const { operationId, summary, description = '', parameters = [], requestBody } = operation;
@@ -68,12 +73,12 @@ function operationHtml(method: string, path: string, operation: Operation): stri
   });
   const answers = Object.entries(operation.responses).map(
     ([status, response]) =>
-      `<tr><td>${status}<td>${escaped(response.description)}${json(schemaIn(response.content))}`,
+      `<tr><td>${status}<td>${escaped(response.description)}${schemaHtml(response.content)}`,
   );
   return `<h3 id="${operationId}">${code(`${method.toUpperCase()} ${path}`)}</h3>
 <p>${escaped(summary)}. ${escaped(description)} ${scheme ? `<em>Needs ${code(scheme)}.</em>` : ''}</p>
 ${rows.length > 0 ? `<table>${rows.join('\n')}</table>` : ''}
-${requestBody ? `<p>Body</p>${json(schemaIn(requestBody.content))}` : ''}
+${requestBody ? `<p>Body:${schemaHtml(requestBody.content)}</p>` : ''}
 <table>${answers.join('\n')}</table>`;
 }
 

@@ -9,7 +9,7 @@ const REFUSED =
   'holds a control character or half of a surrogate pair; only \\n and \\t are allowed';
 
 /** A visitor's message at most, in bytes of UTF-8. */
-export const MAX_MESSAGE_BYTES = 65_536;
+const MAX_MESSAGE_BYTES = 65_536;
 
 /** One line: line breaks and tabs, as in a page's title, become a space. */
 export const line = (max: number) =>

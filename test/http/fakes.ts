@@ -16,12 +16,12 @@ import type { DeadLetter, Dispatched, Order, Origin } from '../../src/runtime/ty
 export const ADMIN = 'admin-token-of-the-tests';
 export const KEYS = { acme: 'key-of-acme-0123456789', beta: 'key-of-beta-0123456789' };
 export const WEBHOOK_SECRET = `whsec_${Buffer.from('mod_lhc signs with this').toString('base64')}`;
-export const NOW = Date.parse('2026-01-01T00:00:00Z');
+const NOW = Date.parse('2026-01-01T00:00:00Z');
 
 /** Positions of the fake store: `fake:{number}`; this is the newest that its read models have. */
 export const NEWEST = 'fake:10';
 
-export const TENANTS = createTenantDirectory([
+const TENANTS = createTenantDirectory([
   TenantSettings.parse({ id: 'acme', host: 'xmpp.test', apiKey: KEYS.acme, hardTimeout: 60 }),
   TenantSettings.parse({ id: 'beta', host: 'beta.test', apiKey: KEYS.beta }),
 ]);
@@ -69,7 +69,7 @@ export const OPERATOR: OperatorView = {
   chats: [],
   revision: 2,
 };
-export const DEAD: DeadLetter = {
+const DEAD: DeadLetter = {
   id: 'dead-1',
   tenant: 'acme',
   at: NOW,

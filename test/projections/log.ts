@@ -24,7 +24,7 @@ import { createHost } from '../../src/runtime/host.ts';
 import type { Dispatched, Dispatcher, Origin, Vault } from '../../src/runtime/types.ts';
 import { createVault } from '../../src/runtime/vault.ts';
 
-export const ACME = TenantId.parse('acme');
+const ACME = TenantId.parse('acme');
 const START = Date.parse('2026-01-01T00:00:00Z');
 
 const noSnapshots: SnapshotStore = { load: () => null, save: () => {}, delete: () => {} };

@@ -54,7 +54,7 @@ export interface Lhc {
   close(): Promise<void>;
 }
 
-export const OK: Behaviour = { kind: 'status', status: 200 };
+const OK: Behaviour = { kind: 'status', status: 200 };
 
 /** @param options.secret `whsec_…`, to check signatures with */
 export async function startLhc(options: { secret?: string; port?: number } = {}): Promise<Lhc> {
