@@ -201,3 +201,10 @@ it('tells of the sessions that live when it is started anew', async () => {
   await receiver.event('message', ({ id }) => id === 'after-restart');
   await operator.disconnect();
 });
+
+it("an operator's account that was made is there after a kill right behind the answer", async () => {
+  await call('register', { user: 'made', host, password: 'pw' });
+  await ejabberd.kill();
+  await ejabberd.start();
+  await (await login('made')).disconnect();
+});

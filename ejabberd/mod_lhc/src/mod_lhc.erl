@@ -96,6 +96,7 @@ hooks() ->
      {c2s_copy_session, copy_session, 50},
      {c2s_session_resumed, session_resumed, 50},
      {c2s_handle_info, handle_info, 50},
+     {register_user, register_user, 50},
      {remove_user, remove_user, 50}].
 
 %%% ---------------------------------------------------------------- for the parts of the module

@@ -9,7 +9,7 @@
 %% Hooks; mod_lhc:hooks/0 says which is which.
 -export([user_send/1, user_sent/1, user_receive/1, user_received/1, sm_receive/1, offline/1, offline_stored/1,
          session_opened/3, session_closed/3, session_ended/2, self_presence/1, copy_session/2, session_resumed/1, handle_info/2,
-         remove_user/2]).
+         register_user/2, remove_user/2]).
 -export([members/3, ask_sessions/1]).
 
 -include("xmpp.hrl").
@@ -259,6 +259,16 @@ offline_stored({offlined, #message{to = #jid{lserver = Host} = To} = Message} = 
     end);
 offline_stored(Acc) ->
     Acc.
+
+%% Mnesia keeps what it was given in a buffer: a kill -9 forgets accounts of the last two seconds (measured), and nobody
+%% can make an operator's anew, since its password is kept nowhere. Visitors' are made again by the service.
+register_user(User, Server) ->
+    guarded(register_user, ok, fun() ->
+        case operator(jid:nameprep(Server), jid:make(User, Server)) of
+            {_, _} -> mnesia:sync_log();
+            nobody -> ok
+        end
+    end).
 
 remove_user(User, Server) ->
     guarded(remove_user, ok, fun() ->
