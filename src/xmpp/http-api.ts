@@ -107,7 +107,7 @@ export function createHttpApi({
       throw new AppError(
         'unavailable',
         `ejabberd's API at ${base} cannot be reached (${messageOf(error)}${cause && `: ${cause}`}). Is ejabberd running, and is EJABBERD_API_URL right?`,
-        { command: path, reason: 'unreachable' },
+        { part: PART, command: path, reason: 'unreachable' },
       );
     }
   }
@@ -119,7 +119,7 @@ export function createHttpApi({
       (said, secret) => said.replaceAll(secret ?? '', '***'),
       refusal.text.slice(0, 300),
     );
-    const details = { command, status, ...(code !== undefined && { code }) };
+    const details = { part: PART, command, status, ...(code !== undefined && { code }) };
     if (status === 401) {
       return new AppError(
         'unavailable',
@@ -157,7 +157,7 @@ export function createHttpApi({
     throw new AppError(
       'unavailable',
       `ejabberd's answer to ${command} is not what its API documents: is ${base} really mod_http_api?`,
-      { command, reason: 'answer' },
+      { part: PART, command, reason: 'answer' },
     );
   }
 
@@ -170,7 +170,7 @@ export function createHttpApi({
     throw new AppError(
       'unavailable',
       `${base} answers, but does not say which ejabberd it is: is EJABBERD_API_URL right?`,
-      { command: 'status', reason: 'answer' },
+      { part: PART, command: 'status', reason: 'answer' },
     );
   }
 
