@@ -101,8 +101,13 @@ export function createHost(options: HostOptions): ActorHost {
     const { revision } = actor.state.core;
     if (revision - actor.snapshotAt < SNAPSHOT_EVERY) return;
     const kind = actorOf(stream)?.kind;
-    if (kind) snapshots.save(stream, DECIDERS[kind].version, revision, serialize(actor.state));
     actor.snapshotAt = revision;
+    try {
+      if (kind) snapshots.save(stream, DECIDERS[kind].version, revision, serialize(actor.state));
+    } catch (error) {
+      // A cache: a full disk must not make a command fail whose facts are durable.
+      logger.warn({ stream, err: error }, 'a snapshot could not be written');
+    }
   };
   const living = new Lru<Living>(options.living ?? 10_000, keep);
 
@@ -251,6 +256,10 @@ export function createHost(options: HostOptions): ActorHost {
     );
   }
 
+  /** Who was asked for and has no facts is kept in memory too. */
+  const existing = ({ state }: Living): ActorState | null =>
+    state.core.revision < 0 ? null : state;
+
   const refOf = (tenant: TenantId, order: Order): ActorRef =>
     order.kind === 'tenant'
       ? { kind: 'tenant', tenant }
@@ -266,11 +275,8 @@ export function createHost(options: HostOptions): ActorHost {
     load(actor) {
       const stream = streamOf(actor);
       const known = living.get(stream);
-      if (known) return Promise.resolve(known.state);
-      return mailboxes.run(stream, async () => {
-        const { state } = await find(stream, actor.kind);
-        return state.core.revision < 0 ? null : state;
-      });
+      if (known) return Promise.resolve(existing(known));
+      return mailboxes.run(stream, async () => existing(await find(stream, actor.kind)));
     },
     wake(stream) {
       const ref = actorOf(stream);
