@@ -151,7 +151,7 @@ export async function startService(
     compare: () => sessions.compare(),
   });
   const inbox = createInbox({
-    ...{ host, tenants, setAside, signals, newId, now, logger },
+    ...{ host, tenants, setAside, signals, newId, logger },
     digestKey: secrets.digest,
   });
   const deadLetters = createDeadLetters({

@@ -2,6 +2,7 @@
 import { operatorJid, operatorRef, type TenantId, type Username } from '../actors/ids.ts';
 import type { Show } from '../actors/operator.ts';
 import { operatorState } from '../actors/operator-decisions.ts';
+import type { Hook } from '../actors/seen.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import { AppError } from '../errors.ts';
 import type { ActorHost } from '../runtime/host.ts';
@@ -15,9 +16,12 @@ export interface OperatorSessions {
    * Compares one operator. @param restarted session ids known so far are void
    * @throws {AppError} `unavailable` when ejabberd is away
    */
-  compare(tenant: TenantId, username: Username, restarted: boolean): Promise<void>;
-  /** Every registered operator of these tenants. */
-  compareAll(tenants: readonly TenantId[], restarted: boolean): Promise<void>;
+  compare(tenant: TenantId, username: Username, restarted: boolean, hook?: Hook): Promise<void>;
+  /**
+   * Every registered operator of these tenants.
+   * @param hook the webhook event that asks for it: who was compared because of it, or has moved on, is left alone
+   */
+  compareAll(tenants: readonly TenantId[], restarted: boolean, hook?: Hook): Promise<void>;
 }
 
 /** What ejabberd says of a session, as presence has it. */
@@ -37,7 +41,12 @@ export function createOperatorSessions(options: {
 }): OperatorSessions {
   const { host, admin, tenants, operatorsOf, newId } = options;
 
-  async function compare(id: TenantId, username: Username, restarted: boolean): Promise<void> {
+  async function compare(
+    id: TenantId,
+    username: Username,
+    restarted: boolean,
+    hook?: Hook,
+  ): Promise<void> {
     const tenant = tenants.get(id);
     if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
     const present = await admin.sessions(operatorJid(tenant, username));
@@ -53,13 +62,13 @@ export function createOperatorSessions(options: {
         name: username,
         command: { type: 'CompareSessions', sessions, restarted },
       },
-      { commandId: `auto:${newId()}` },
+      { commandId: `auto:${newId()}`, hook },
     );
   }
 
   return {
     compare,
-    async compareAll(ids, restarted) {
+    async compareAll(ids, restarted, hook) {
       const slots = new Semaphore(AT_ONCE);
       const everybody = ids.flatMap((id) => operatorsOf(id).map((name) => ({ id, name })));
       await Promise.all(
@@ -68,7 +77,8 @@ export function createOperatorSessions(options: {
             const state = await host.load(operatorRef(id, name));
             const known = state ? Object.keys(operatorState(state.core).context.sessions) : [];
             // After a restart the module reports by itself those that live: only what we believed is in doubt.
-            if (!restarted || known.length > 0) await compare(id, name, restarted);
+            if (hook && state?.seen.hasHook(hook)) return;
+            if (!restarted || known.length > 0) await compare(id, name, restarted, hook);
           }),
         ),
       );

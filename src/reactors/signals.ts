@@ -43,9 +43,9 @@ export function createSignals(options: {
   }
 
   return {
-    async moduleStarted(name) {
+    async moduleStarted(name, hook) {
       const concerned = tenants.ofHost(name).map(({ id }) => id);
-      await operatorSessions.compareAll(concerned, true);
+      await operatorSessions.compareAll(concerned, true, hook);
       atOnce(options.compare(), 'comparison'); // it waits for ejabberd by itself
     },
     operatorAlive(tenant, username) {

@@ -31,8 +31,11 @@ export type TypingState = WebhookEventOf<'chat_state'>['state'];
 
 /** What is done at once or not at all, and what belongs to reactors. */
 export interface InboxSignals {
-  /** Sessions that were reported before may have ended without a word. Awaited: what follows builds on it. */
-  moduleStarted(host: string): Promise<void>;
+  /**
+   * Sessions that were reported before may have ended without a word. Awaited: what follows builds on it.
+   * @param hook so that a repeat does not void the sessions that were reported since
+   */
+  moduleStarted(host: string, hook: Hook): Promise<void>;
   operatorAlive(tenant: TenantId, username: Username): void;
   operatorTyping(
     tenant: TenantId,
@@ -73,11 +76,10 @@ export function createInbox(options: {
   setAside: SetAside;
   signals: InboxSignals;
   digestKey: Buffer;
-  now: () => number;
   newId: () => string;
   logger: Logger;
 }): Inbox & { readonly again: (content: unknown, commandId: string) => Promise<void> } {
-  const { host, tenants, setAside, signals, now, newId, logger } = options;
+  const { host, tenants, setAside, signals, newId, logger } = options;
 
   const toVisitor = (who: Visitor, command: VisitorCommand, origin: Origin) =>
     host.dispatch(who.tenant, { kind: 'visitor', name: who.name, command }, origin);
@@ -119,14 +121,20 @@ export function createInbox(options: {
     if (!state || !operatorState(state.core).context.registered) {
       throw new Unusable('its sender is not a registered operator');
     }
-    // It was refused before: the visitor's state may be another one now, the answer is not.
-    if (origin.hook && state.seen.hasHook(origin.hook)) return;
     const body = textOf(event.body);
     const commandId = origin.commandId ?? messageCommandId(operator, event.id, body);
+    // It was refused before: the visitor's state may be another one now, the answer is not.
+    if (state.seen.hasCommand(commandId)) return;
+    if (origin.hook && state.seen.hasHook(origin.hook)) return;
     const refusal = async (reason: string): Promise<void> => {
       const command = { type: 'RefuseMessage', visitor: visitor.name, messageId: event.id, reason };
       await toOperator(operator, command as OperatorCommand, { ...origin, commandId });
     };
+    const { hook } = origin;
+    // It is among the dead letters: taken now, it would come twice when it is sent again from there.
+    if (hook && (await setAside.has(hook.queueId, hook.seq))) {
+      return refusal('this visitor or you were not known');
+    }
     try {
       await toVisitor(
         visitor,
@@ -173,7 +181,7 @@ export function createInbox(options: {
     const origin: Origin = { commandId: `auto:${newId()}`, hook };
     switch (event.type) {
       case 'module.started':
-        return signals.moduleStarted(event.host);
+        return signals.moduleStarted(event.host, hook);
       case 'message':
         return message(event, { hook });
       case 'delivered':
@@ -239,7 +247,7 @@ export function createInbox(options: {
     // Without a queue and a number a repeat cannot be known; it is kept all the same.
     const { queueId, seq } = numbered.success
       ? numbered.data
-      : { queueId: 'unnumbered', seq: now() };
+      : { queueId: 'unnumbered', seq: null };
     logger.warn({ queueId, seq, reason }, 'a webhook event was set aside');
     await setAside.keep({ queueId, seq, tenant: tenantOf(content), reason, content });
     await afterwards?.();

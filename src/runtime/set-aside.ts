@@ -12,10 +12,13 @@ import type { Vault } from './types.ts';
 const SERVICE_KEY = '_';
 
 export interface SetAside {
+  /** Whether this very event was set aside before. */
+  has(queueId: string, seq: number): Promise<boolean>;
   /** Idempotent by queue and number: numbers of a queue come in order. */
   keep(event: {
     readonly queueId: string;
-    readonly seq: number;
+    /** null: it has none, and a repeat cannot be known. */
+    readonly seq: number | null;
     readonly tenant: string | null;
     readonly reason: string;
     readonly content: unknown;
@@ -23,6 +26,7 @@ export interface SetAside {
 }
 
 const TRIES = 5;
+const SEARCH_PAGE = 100;
 
 export function createSetAside(options: {
   store: EventStore;
@@ -38,11 +42,34 @@ export function createSetAside(options: {
     return { revision: event?.revision ?? -1, seq: Number(event?.data.seq ?? -1) };
   }
 
+  async function headOf(stream: string): Promise<{ revision: number; seq: number }> {
+    const head = known.get(stream) ?? (await last(stream));
+    known.set(stream, head);
+    return head;
+  }
+
   return {
-    async keep({ queueId, seq, tenant, reason, content }) {
+    async has(queueId, wanted) {
+      const stream = `inbox-${queueId}`;
+      const head = await headOf(stream);
+      if (wanted >= head.seq) return wanted === head.seq;
+      for (let from = head.revision; from >= 0; from -= SEARCH_PAGE) {
+        const page = await store.readStream(stream, {
+          direction: 'backwards',
+          from,
+          limit: SEARCH_PAGE,
+        });
+        for (const { data } of page) {
+          if (Number(data.seq) <= wanted) return Number(data.seq) === wanted;
+        }
+      }
+      return false;
+    },
+    async keep({ queueId, seq: given, tenant, reason, content }) {
       const stream = `inbox-${queueId}`;
       for (let attempt = 1; ; attempt++) {
-        const head = known.get(stream) ?? (await last(stream));
+        const head = await headOf(stream);
+        const seq = given ?? head.seq + 1;
         if (seq <= head.seq) return;
         const commandId = newId();
         const event: NewEvent = {
