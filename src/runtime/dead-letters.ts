@@ -28,7 +28,7 @@ export function createDeadLetters(options: {
 
   const part: WorkPart = {
     name: 'dead-letters',
-    version: 1,
+    version: 2,
     schema: `
       CREATE TABLE dead_letters (
         id TEXT PRIMARY KEY,
@@ -40,6 +40,8 @@ export function createDeadLetters(options: {
         destination TEXT NOT NULL,
         reason TEXT NOT NULL
       ) STRICT, WITHOUT ROWID;
+      -- Whether an append that got no answer was made is not known: made again, it is still one letter.
+      CREATE UNIQUE INDEX dead_letters_once ON dead_letters (stream, revision, destination);
     `,
     tables: ['dead_letters'],
     apply: (file) => {

@@ -22,7 +22,7 @@ export interface Destination {
   perform(event: RecordedEvent, signal: AbortSignal, again?: boolean): Promise<Outcome>;
   /** The effect of this fact was given up: says so where it matters. May be called again. */
   gaveUp?(event: RecordedEvent, reason: string): Promise<void>;
-  /** Lanes that are served at the same time. */
+  /** Lanes of one tenant that are served at the same time. */
   readonly concurrency: number;
   readonly retry: { readonly firstMs: number; readonly mostMs: number };
 }

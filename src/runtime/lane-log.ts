@@ -17,7 +17,7 @@ export interface LaneAdvance {
 }
 
 export interface LaneLog {
-  /** Appends that the lane is done through this event; repeated with the same ids until the outcome is known. */
+  /** Appends that the lane is done through this event. Twice, when the outcome was unknown, harms nobody. */
   advance(
     stream: string,
     destination: string,

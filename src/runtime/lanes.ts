@@ -5,7 +5,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
-import { messageOf } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { backoff } from './backoff.ts';
 import type { Destination, Outcome } from './destination.ts';
@@ -20,6 +20,7 @@ const PARKED_LOOK_MS = 60_000;
 /** Progress is appended for so many effects, or after so long. */
 const PROGRESS_EVERY = 32;
 const PROGRESS_WITHIN_MS = 250;
+const PROGRESS_RETRY_MS = 1000;
 const PAGE = 32;
 
 interface Lane {
@@ -32,6 +33,10 @@ interface Lane {
   failingSince: number | null;
   /** Done and not in the log yet. */
   through: { id: string; revision: number } | null;
+  /** Given up and not in the log yet: the lane does not go on before it is. */
+  dead: { event: RecordedEvent; reason: string } | null;
+  /** Appends under way. */
+  saving: number;
   sinceProgress: number;
   /** Done up to this revision, in the log or not. */
   doneRevision: number;
@@ -60,7 +65,8 @@ export function createLanes(options: {
 }): Lanes {
   const { db, store, destinations, ownership, now, random, logger } = options;
   const lanes = new Map<string, Lane>();
-  const slots = new Map(destinations.map((d) => [d.name, new Semaphore(d.concurrency)]));
+  /** For each destination and tenant: one tenant's LHC that hangs holds up no other's. */
+  const slots = new Map<string, Semaphore>();
   const log = createLaneLog(options);
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
@@ -80,6 +86,8 @@ export function createLanes(options: {
         attempts: 0,
         failingSince: null,
         through: null,
+        dead: null,
+        saving: 0,
         sinceProgress: 0,
         doneRevision: -1,
         flush: undefined,
@@ -89,46 +97,62 @@ export function createLanes(options: {
     return lane;
   }
 
-  /** Appends how far the lane came. What cannot be appended now is tried with the next progress. */
-  async function progress(lane: Lane, dead?: string): Promise<void> {
-    clearTimeout(lane.flush);
-    lane.flush = undefined;
-    const { through } = lane;
-    if (!through) return;
-    lane.through = null;
-    lane.sinceProgress = 0;
+  async function append(
+    lane: Lane,
+    through: { id: string; revision: number },
+    dead?: string,
+  ): Promise<void> {
+    lane.saving++;
     try {
       await log.advance(lane.stream, lane.destination.name, through, dead);
       // The fold will do the same when it comes to the fact; until then it must not be taken for pending.
       table.done(lane.stream, lane.destination.name, through.revision);
-      retire(lane);
+    } finally {
+      lane.saving--;
+    }
+  }
+
+  /** Appends how far the lane came. What cannot be appended now is tried with the next progress. */
+  async function progress(lane: Lane): Promise<void> {
+    clearTimeout(lane.flush);
+    lane.flush = undefined;
+    const { through } = lane;
+    if (!through) return retire(lane);
+    lane.through = null;
+    lane.sinceProgress = 0;
+    try {
+      await append(lane, through);
     } catch (error) {
       lane.through ??= through;
       logger.warn({ lane: lane.stream, reason: messageOf(error) }, 'lane progress not appended');
-      if (!stopping.signal.aborted) lane.flush = setTimeout(() => track(progress(lane)), 1000);
-      if (dead !== undefined) throw error; // a dead letter must be in the log before the lane goes on
+      if (!stopping.signal.aborted) {
+        lane.flush ??= setTimeout(() => track(progress(lane)), PROGRESS_RETRY_MS);
+      }
     }
+    retire(lane);
   }
 
   /** Lets go of a lane that has nothing to remember. */
   function retire(lane: Lane): void {
-    if (lane.working || lane.through || lane.flush || lane.timer) return;
-    lanes.delete(nameOf(lane.stream, lane.destination.name));
+    if (lane.working || lane.saving > 0 || lane.dead) return;
+    if (lane.through || lane.flush || lane.timer) return;
+    const name = nameOf(lane.stream, lane.destination.name);
+    if (lanes.get(name) === lane) lanes.delete(name);
   }
 
   function track(work: Promise<void>): void {
-    const settled = work.catch((error) => logger.error({ err: error }, 'a lane stumbled'));
+    const settled = work.catch((error) => logger.error({ err: error }, 'a lane failed'));
     running.add(settled);
     settled.finally(() => running.delete(settled));
   }
 
-  async function settle(lane: Lane, event: RecordedEvent, dead?: string): Promise<void> {
+  async function settle(lane: Lane, event: RecordedEvent): Promise<void> {
     lane.attempts = 0;
     lane.failingSince = null;
     lane.doneRevision = event.revision;
     lane.through = { id: event.id, revision: event.revision };
     lane.sinceProgress++;
-    if (dead !== undefined || lane.sinceProgress >= PROGRESS_EVERY) await progress(lane, dead);
+    if (lane.sinceProgress >= PROGRESS_EVERY) await progress(lane);
     else lane.flush ??= setTimeout(() => track(progress(lane)), PROGRESS_WITHIN_MS);
   }
 
@@ -150,6 +174,9 @@ export function createLanes(options: {
         await giveUp(lane, event, outcome.reason);
         return true;
       case 'parked':
+        // Waiting is no failure: the 24 h and the backoff begin anew.
+        lane.attempts = 0;
+        lane.failingSince = null;
         lane.timer = setTimeout(() => serve(lane), PARKED_LOOK_MS);
         return false;
       case 'retry': {
@@ -159,22 +186,43 @@ export function createLanes(options: {
           await giveUp(lane, event, `${outcome.reason} (tried for 24 h)`);
           return true;
         }
-        const wait = Math.max(
-          backoff(lane.attempts, destination.retry, random),
-          outcome.afterMs ?? 0,
-        );
         const level = lane.attempts === 1 ? 'warn' : 'debug';
-        logger[level]({ ...about(lane, event), reason: outcome.reason, wait }, 'effect failed');
-        lane.timer = setTimeout(() => serve(lane), wait);
+        logger[level]({ ...about(lane, event), reason: outcome.reason }, 'effect failed');
+        retryLater(lane, outcome.afterMs);
         return false;
       }
     }
   }
 
+  function retryLater(lane: Lane, leastMs = 0): void {
+    const wait = Math.max(backoff(lane.attempts, lane.destination.retry, random), leastMs);
+    lane.timer = setTimeout(() => serve(lane), wait);
+  }
+
   async function giveUp(lane: Lane, event: RecordedEvent, reason: string): Promise<void> {
     logger.error({ ...about(lane, event), reason }, 'dead letter');
-    await lane.destination.gaveUp?.(event, reason);
-    await settle(lane, event, reason);
+    lane.dead = { event, reason };
+    await bury(lane, lane.dead);
+  }
+
+  /** A dead letter is in the log before the lane goes on. @throws when it cannot be appended: it is tried again */
+  async function bury(
+    lane: Lane,
+    { event, reason }: { event: RecordedEvent; reason: string },
+  ): Promise<void> {
+    try {
+      await lane.destination.gaveUp?.(event, reason);
+    } catch (error) {
+      if (isPassing(error)) throw error;
+      logger.error({ ...about(lane, event), err: error }, 'nobody was told of a dead letter');
+    }
+    await append(lane, { id: event.id, revision: event.revision }, reason);
+    lane.dead = null;
+    lane.through = null;
+    lane.sinceProgress = 0;
+    lane.attempts = 0;
+    lane.failingSince = null;
+    lane.doneRevision = event.revision;
   }
 
   const about = (lane: Lane, event: RecordedEvent) => ({
@@ -187,6 +235,7 @@ export function createLanes(options: {
   /** @returns whether the lane has done all that is known */
   async function performPage(lane: Lane): Promise<boolean> {
     const { stream, destination } = lane;
+    if (lane.dead) await bury(lane, lane.dead);
     const revisions = table.revisions(stream, destination.name, lane.doneRevision, PAGE);
     const from = revisions.at(0);
     const last = revisions.at(-1);
@@ -197,13 +246,24 @@ export function createLanes(options: {
       if (stopping.signal.aborted || !(await performOne(lane, event))) return false;
     }
     // A stream that was cut or deleted has nothing to do any more for what is gone.
-    if (!events.some((event) => event.revision === last)) lane.doneRevision = last;
+    if (!events.some((event) => event.revision === last)) {
+      lane.doneRevision = last;
+      table.done(stream, destination.name, last);
+    }
     return true;
   }
 
+  function slotOf({ stream, destination }: Lane): Semaphore {
+    const name = nameOf(keyOfStream(stream).split('.', 1)[0] ?? '', destination.name);
+    const known = slots.get(name);
+    if (known) return known;
+    const made = new Semaphore(destination.concurrency);
+    slots.set(name, made);
+    return made;
+  }
+
   async function work(lane: Lane): Promise<void> {
-    const slot = slots.get(lane.destination.name);
-    if (!slot) return;
+    const slot = slotOf(lane);
     do {
       lane.poked = false;
       clearTimeout(lane.timer);
@@ -225,11 +285,18 @@ export function createLanes(options: {
     if (lane.working) return;
     lane.working = true;
     track(
-      work(lane).finally(() => {
-        lane.working = false;
-        if (lane.poked && lane.timer === undefined) serve(lane);
-        else retire(lane);
-      }),
+      work(lane)
+        .catch((error) => {
+          // The log could not be read or written: without a timer nothing would come back to this lane.
+          logger.error({ lane: lane.stream, err: error }, 'a lane stumbled; again later');
+          lane.attempts++;
+          if (!stopping.signal.aborted) retryLater(lane);
+        })
+        .finally(() => {
+          lane.working = false;
+          if (lane.poked && lane.timer === undefined) serve(lane);
+          else retire(lane);
+        }),
     );
   }
 
@@ -258,9 +325,13 @@ export function createLanes(options: {
     async stop() {
       stopping.abort();
       for (const lane of lanes.values()) clearTimeout(lane.timer);
-      await Promise.all(running);
-      for (const lane of lanes.values()) await progress(lane).catch(() => undefined);
-      for (const lane of lanes.values()) clearTimeout(lane.flush);
+      while (running.size > 0) await Promise.all(running); // a flush that was due meanwhile joins them
+      await Promise.all(
+        [...lanes.values()].map(async (lane) => {
+          await progress(lane);
+          if (lane.dead) await bury(lane, lane.dead).catch(() => undefined); // said when it was given up
+        }),
+      );
     },
     pending: table.pending,
   };
@@ -269,3 +340,6 @@ export function createLanes(options: {
     for (const { stream, destination } of table.lanes()) poke(stream, destination);
   }
 }
+
+const isPassing = (error: unknown): boolean =>
+  error instanceof AppError && ['unavailable', 'overloaded', 'timeout'].includes(error.code);
