@@ -10,7 +10,7 @@ console.log(`seed ${seed}`);
 const report = await runCampaign({
   seed,
   ...{ serviceKills: 20, eachFailpoint: 4, ejabberdKills: 5, lhcAwayFor: 100 },
-  ...{ messages: 200, paceMs: 120 },
+  ...{ messages: 200, paceMs: 250 },
   say: (line) => console.log(line),
 });
 console.log(JSON.stringify(report, null, 2));

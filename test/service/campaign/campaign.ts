@@ -50,6 +50,7 @@ const VISITORS = OPERATORS * (CAPACITY - 1);
 const RESTLESS = 2;
 /** Messages that are promised before the next kill from outside. */
 const BETWEEN_KILLS = { least: 5, most: 30 };
+const CALM = 20;
 const DIES_WITHIN_MS = 60_000;
 const ARRIVES_WITHIN_MS = 60_000;
 
@@ -95,9 +96,10 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
 
   try {
     for (const death of deathsOf(options, random)) {
-      await die(world, death, () => further(random.int(BETWEEN_KILLS.least, BETWEEN_KILLS.most)));
+      await die(world, ledger, death, () =>
+        further(random.int(BETWEEN_KILLS.least, BETWEEN_KILLS.most)),
+      );
       serviceKills += 1;
-      ledger.serviceIsKilled();
       say(
         `service killed (${death.kind === 'kill' ? 'from outside' : `${death.point}=${death.passing}`}), ${ledger.promised()} messages promised`,
       );
@@ -106,6 +108,11 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     await world.service.start();
     for (let kill = 1; kill <= options.ejabberdKills; kill++) {
       await further(random.int(BETWEEN_KILLS.least, BETWEEN_KILLS.most));
+      // What waited through the kills before is through: few are in flight, and only they may be shown again.
+      await waitFor(() => ledger.inFlight().size <= CALM, {
+        deadlineMs: DIES_WITHIN_MS,
+        what: () => `calm; ${ledger.inFlight().size} messages are in flight`,
+      });
       ledger.ejabberdIsKilled();
       await world.ejabberd.kill();
       await pace(random.int(0, 500));
@@ -195,17 +202,27 @@ function deathsOf(
 }
 
 /** One life of the service, to its end. The first one is running already. */
-async function die(world: World, death: Death, later: () => Promise<void>): Promise<void> {
+async function die(
+  world: World,
+  ledger: Ledger,
+  death: Death,
+  later: () => Promise<void>,
+): Promise<void> {
   const { service } = world;
   if (death.kind === 'kill') {
     if (service.pid === undefined) await service.start();
     await later();
     await service.kill();
+    ledger.serviceIsKilled();
     return;
   }
-  await service.kill();
+  if (service.pid !== undefined) {
+    await service.kill();
+    ledger.serviceIsKilled();
+  }
   await service.start({ XMPP_CHAT_FAILPOINTS: `${death.point}=${death.passing}` });
   const { signal, code } = await service.ended(DIES_WITHIN_MS);
+  ledger.serviceIsKilled();
   if (signal !== 'SIGKILL') {
     throw new Error(`the service ended with ${code}:\n${service.logs().slice(-3000)}`);
   }

@@ -8,16 +8,13 @@ export interface Sent {
   readonly body: string;
   /** The 202 was seen, or ejabberd's acknowledgement. */
   promised: boolean;
+  /** Nobody promised it, and it is not sent again. */
+  givenUp: boolean;
 }
 
 export interface Received {
   readonly id: string;
   readonly body: string;
-}
-
-interface EjabberdKill {
-  /** Ids of visitors' messages that were on their way: sent, and LHC not told of an outcome. */
-  readonly inFlight: ReadonlySet<string>;
 }
 
 export interface Ledger {
@@ -29,6 +26,8 @@ export interface Ledger {
   operatorSends(visitor: string, id: string, body: string): Sent;
   serviceIsKilled(): void;
   ejabberdIsKilled(): void;
+  /** Ids of visitors' messages that are on their way: sent, and LHC not told of an outcome. */
+  inFlight(): ReadonlySet<string>;
   /** What has not arrived yet, for an error. */
   missing(): string[];
   report(): Report;
@@ -69,10 +68,11 @@ export function createLedger(options: {
   const serviceKills: number[] = [];
   const byVisitors: Sent[] = [];
   const byOperators: Sent[] = [];
-  const ejabberdKills: EjabberdKill[] = [];
+  /** What was in flight at each. */
+  const ejabberdKills: ReadonlySet<string>[] = [];
 
   const note = (list: Sent[]) => (visitor: string, id: string, body: string) => {
-    const sent = { visitor, id, body, promised: false };
+    const sent = { visitor, id, body, promised: false, givenUp: false };
     list.push(sent);
     return sent;
   };
@@ -84,6 +84,11 @@ export function createLedger(options: {
           ? [callback]
           : [],
       );
+  function inFlight(): ReadonlySet<string> {
+    const settled = new Set(outcomes().map(({ data }) => data.messageId));
+    const open = byVisitors.filter(({ id, givenUp }) => !givenUp && !settled.has(id));
+    return new Set(open.map(({ id }) => id));
+  }
   const operatorsWords = () =>
     lhc
       .accepted()
@@ -115,7 +120,7 @@ export function createLedger(options: {
     let repeated = 0;
     for (const [id, copies] of countBy(atOperators(), (each) => each)) {
       repeated += copies - 1;
-      const may = 1 + ejabberdKills.filter(({ inFlight }) => inFlight.has(id)).length;
+      const may = 1 + ejabberdKills.filter((flying) => flying.has(id)).length;
       // Our own notices have no outcome: after a kill of ejabberd nobody can say whether they were on their way.
       const notice = id.startsWith('notice-') && ejabberdKills.length > 0;
       if (copies > may && !notice) faults.push(`${id} was shown ${copies} times, not ${may}`);
@@ -158,11 +163,8 @@ export function createLedger(options: {
     visitorSends: note(byVisitors),
     operatorSends: note(byOperators),
     serviceIsKilled: () => void serviceKills.push(lhc.requests.length),
-    ejabberdIsKilled() {
-      const settled = new Set(outcomes().map(({ data }) => data.messageId));
-      const inFlight = byVisitors.filter(({ id }) => !settled.has(id)).map(({ id }) => id);
-      ejabberdKills.push({ inFlight: new Set(inFlight) });
-    },
+    ejabberdIsKilled: () => void ejabberdKills.push(inFlight()),
+    inFlight,
     missing: () => [
       ...unarrived(byVisitors, atOperators()).map(({ id }) => `${id} at an operator`),
       ...unarrived(byOperators, atLhc()).map(({ id }) => `${id} at LHC`),
@@ -207,7 +209,7 @@ export function createLedger(options: {
         repeatedStanzas,
         repeatedCallbacks: repeated,
         repeatedCallbacksOfALane: ofALane,
-        inFlightAtEjabberdKills: ejabberdKills.map(({ inFlight }) => inFlight.size),
+        inFlightAtEjabberdKills: ejabberdKills.map(({ size }) => size),
       };
     },
   };

@@ -34,14 +34,14 @@ export function startTraffic(options: {
 
   const breathe = () => pace(random.int(1, paceMs * 2));
 
-  /** @returns whether it was accepted; no answer at all is asked for again, or not */
-  async function command(path: string, body: unknown, giveUp = 0): Promise<boolean> {
+  /** @returns whether it was accepted; without any answer it is sent again, or given up */
+  async function command(path: string, body: unknown, giveUp = false): Promise<boolean> {
     for (;;) {
       const answer = await tenant.call('POST', path, body).catch(() => null);
       if (answer?.status === 202) return true;
       // ejabberd and LHC may be away: that is no reason to refuse anything.
       if (answer) throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-      if (random.next() < giveUp) return false;
+      if (giveUp) return false;
       await pace(20);
     }
   }
@@ -50,7 +50,9 @@ export function startTraffic(options: {
     for (let n = 0; !stopped; n++) {
       const sent = ledger.visitorSends(visitor, `v-${visitor}-${n}`, `${visitor} says ${n}`);
       const { id, body } = sent;
-      sent.promised = await command(`/visitors/${visitor}/messages`, { id, body }, GIVE_UP);
+      const once = random.next() < GIVE_UP;
+      sent.promised = await command(`/visitors/${visitor}/messages`, { id, body }, once);
+      sent.givenUp = !sent.promised;
       await breathe();
     }
   }
