@@ -185,7 +185,12 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
       return [
         {
           type: 'OperatorRegistered',
-          data: { lhcUserId, departments, capacity },
+          data: {
+            lhcUserId,
+            departments,
+            capacity,
+            ...(!context.registered && availability !== 'offline' && { online: true }),
+          },
           personal: name === null ? undefined : { name },
         },
       ];

@@ -17,7 +17,13 @@ export type Change = { from: Availability; to: Availability };
 export type OperatorFacts = {
   /** Its account in ejabberd is ours: we are about to make it, or were told to adopt it. */
   OperatorAccountClaimed: { adopted: boolean };
-  OperatorRegistered: { lhcUserId: number; departments: string[]; capacity: number };
+  OperatorRegistered: {
+    lhcUserId: number;
+    departments: string[];
+    capacity: number;
+    /** It is online already: its presence counts from now on, and LHC was told of none before. */
+    online?: true;
+  };
   OperatorLoggedIn: { session: string; resource: string; availability: Change };
   PresenceChanged: { session: string; resource: string; show: Show; availability: Change };
   OperatorLoggedOut: { session: string; resource: string; availability: Change };

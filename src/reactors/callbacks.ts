@@ -37,9 +37,10 @@ const VISITOR_FACTS = new Set([
   'SessionFailed',
 ]);
 
-/** An operator's availability crossed the line between offline and any other. */
+/** An operator's availability crossed the line between offline and any other, or counts from now on. */
 function crossed(data: JsonObject): 'operator.online' | 'operator.offline' | null {
   const { from, to } = (data.availability ?? {}) as { from?: string; to?: string }; // written by decisions
+  if (data.online === true) return 'operator.online';
   if (from === to || (from !== 'offline' && to !== 'offline')) return null;
   return to === 'offline' ? 'operator.offline' : 'operator.online';
 }

@@ -70,10 +70,20 @@ describe('registration', () => {
       .given([...free, reserved()])
       .when({ type: 'Remove' })
       .refused(/has chats \(c1\)/);
+    operator().given([removed]).when(register()).then([registered()]);
+  });
+
+  it('says that it is online already, when it is: LHC was told of nothing before', () => {
+    const { type, data, personal } = registered();
+    const online = { type, data: { ...data, online: true }, personal } as OperatorFact; // as one type
     operator()
-      .given([...free, removed])
+      .given([loggedIn(), presence('away', 'offline>away')])
       .when(register())
-      .then([registered()]);
+      .then([online]);
+    operator()
+      .given(free)
+      .when(register(3))
+      .then([registered(3)]);
   });
 });
 
