@@ -211,9 +211,7 @@ export function createMessages(options: {
       if (actor.kind === 'operator') return await aboutOperator(tenant, actor.name, event);
       return done;
     } catch (error) {
-      if (error instanceof AppError && error.code === 'refused') {
-        return { kind: 'dead', reason: error.message };
-      }
+      if (isRefusal(error)) return { kind: 'dead', reason: error.message };
       return { kind: 'retry', reason: messageOf(error) };
     }
   }
@@ -240,8 +238,18 @@ export function createMessages(options: {
       const body = await personal.bodyOf(event);
       if (!operator || body === null) continue;
       const to = operatorJid(tenant, operator as Username);
-      await transport.send({ id, from: visitorJid(tenant, key), to, body });
-      logger.debug({ tenant: tenant.id, visitor: key, messageId: id }, 'sent again');
+      try {
+        await transport.send({ id, from: visitorJid(tenant, key), to, body });
+        logger.debug({ tenant: tenant.id, visitor: key, messageId: id }, 'sent again');
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        // One that ejabberd will not have must not keep back those behind it.
+        await report(tenant.id, key, {
+          type: 'ReportFailed',
+          messageId: id,
+          reason: error.message,
+        });
+      }
     }
   }
 
@@ -272,3 +280,7 @@ export function createMessages(options: {
     },
   };
 }
+
+/** A retry would not help. */
+const isRefusal = (error: unknown): error is AppError =>
+  error instanceof AppError && error.code === 'refused';
