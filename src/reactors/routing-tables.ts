@@ -13,6 +13,8 @@ export interface Waiting {
   readonly chatId: string;
   readonly department: string | null;
   readonly invitedBy: string | null;
+  /** ms since 1970 */
+  readonly since: number;
 }
 
 export interface Held {
@@ -26,8 +28,8 @@ export interface RoutingTables {
   readonly part: WorkPart;
   operators(tenant: TenantId): readonly Username[];
   operatorOfLhcUser(tenant: TenantId, lhcUserId: number): Username | null;
-  /** Chats that nobody has, the oldest first. */
-  waiting(tenant: TenantId): readonly Waiting[];
+  /** A page of the chats that nobody has, the oldest first, behind this one. */
+  waiting(tenant: TenantId, after?: Waiting): readonly Waiting[];
   /** Assigned on the visitor's side, not taken on the operator's. */
   untaken(tenant: TenantId): readonly Held[];
   /** Taken on the operator's side, closed or another's on the visitor's. */
@@ -37,7 +39,7 @@ export interface RoutingTables {
   count(): number;
 }
 
-/** Routed in one pass; the rest in the next. */
+/** Rows that are read at once; what is mended leaves the table, and the next pass finds the rest. */
 const MOST_IN_A_PASS = 500;
 
 const SCHEMA = `
@@ -80,7 +82,7 @@ const QUERIES = {
   operators: 'SELECT username FROM operators WHERE tenant = ? ORDER BY username',
   lhcUser: 'SELECT username FROM operators WHERE tenant = ? AND lhc_user = ?',
   waiting: `SELECT * FROM chats_of_visitors WHERE tenant = ? AND operator IS NULL
-    ORDER BY since LIMIT ${MOST_IN_A_PASS}`,
+    AND (since, visitor) > (?, ?) ORDER BY since, visitor LIMIT ${MOST_IN_A_PASS}`,
   untaken: `SELECT v.visitor, v.chat, v.operator, v.reservation FROM chats_of_visitors v
     JOIN operators r ON r.tenant = v.tenant AND r.username = v.operator
     WHERE v.tenant = ? AND v.operator IS NOT NULL AND NOT EXISTS
@@ -106,6 +108,7 @@ interface WaitingRow {
   chat: string;
   department: string | null;
   invited_by: string | null;
+  since: number;
 }
 
 /** @param changed told, after a commit, of each tenant whose chats or operators changed */
@@ -208,13 +211,20 @@ export function createRoutingTables(
       const row = query('lhcUser').get(tenant, lhcUserId);
       return row ? (String(row.username) as Username) : null; // as registered
     },
-    waiting: (tenant) =>
-      (query('waiting').all(tenant) as unknown as WaitingRow[]).map((row) => ({
+    waiting: (tenant, after) =>
+      (
+        query('waiting').all(
+          tenant,
+          after?.since ?? -1,
+          after?.visitor ?? '',
+        ) as unknown as WaitingRow[]
+      ).map((row) => ({
         tenant: row.tenant,
         visitor: row.visitor,
         chatId: row.chat,
         department: row.department,
         invitedBy: row.invited_by,
+        since: row.since,
       })),
     untaken: (tenant) => held(query('untaken').all(tenant)),
     finished: (tenant) => held(query('finished').all(tenant)),

@@ -171,12 +171,24 @@ export function createRouting(options: {
     }
   }
 
+  async function routeAll(tenant: TenantId): Promise<void> {
+    // Page by page: chats of a department with nobody in it must not hide those behind them.
+    for (let last: Waiting | undefined; started; ) {
+      const page = tables.waiting(tenant, last);
+      for (const chat of page) {
+        if (started) await route(chat);
+      }
+      last = page.at(-1);
+      if (!last) return;
+    }
+  }
+
   async function pass(tenant: TenantId): Promise<void> {
     do {
       dirty.delete(tenant);
       try {
         await settle(tenant);
-        for (const chat of tables.waiting(tenant)) await route(chat);
+        await routeAll(tenant);
       } catch (error) {
         logger.warn(
           { tenant, reason: messageOf(error) },
