@@ -25,7 +25,10 @@ const Seconds = (fallback: number) => z.coerce.number().int().min(0).max(86_400)
 const Environment = z.object({
   LISTEN: Listen.prefault(DEFAULT_LISTEN),
   DATA_DIR: z.string().min(1).default('./data'),
-  EVENT_STORE: z.string().min(1).optional(),
+  EVENT_STORE: z
+    .string()
+    .regex(/^(sqlite:.|esdb(\+discover)?:\/\/.)/, 'is sqlite:PATH')
+    .optional(),
   ADMIN_TOKEN: z.string().min(16, 'has at least 16 characters').optional(),
   SERVICE_SECRET: z.string().min(32, 'has at least 32 characters').optional(),
   EJABBERD_API_URL: z.url({
@@ -82,16 +85,20 @@ function readDotEnv(dir: string, environment: NodeJS.ProcessEnv): NodeJS.Process
   return process.env;
 }
 
+/** Why, without what V8 quotes of the file: that may be part of a key. */
+function unreadable(error: unknown): string {
+  if (!(error instanceof SyntaxError)) return `cannot be read: ${messageOf(error)}`;
+  const where = / at position \d+( \(line \d+ column \d+\))?/.exec(error.message)?.[0] ?? '';
+  return `is no JSON${where}`;
+}
+
 function readTenants(path: string): { tenants: TenantSettings[]; faults: string[] } {
   const faults: string[] = [];
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    return {
-      tenants: [],
-      faults: [`TENANTS_FILE: ${path} cannot be read as JSON: ${messageOf(error)}`],
-    };
+    return { tenants: [], faults: [`TENANTS_FILE: ${path} ${unreadable(error)}`] };
   }
   const parsed = z.array(TenantSettings).safeParse(json);
   if (!parsed.success) {
