@@ -238,6 +238,14 @@ export async function startService(
         await admin.version();
       },
     },
+    advisories: {
+      lhc: async () => {
+        const failing = [...lanes.failing(callbacks.destination.name)].map(
+          ([tenant, reason]) => `${tenant}: ${reason}`,
+        );
+        if (failing.length > 0) throw new AppError('unavailable', failing.slice(0, 20).join('; '));
+      },
+    },
     unfitActors: () => [...host.unfit().keys()],
     gauges: {
       xmpp_chat_actors_living: { help: 'Actors in memory', value: () => host.stats().living },

@@ -34,6 +34,10 @@ export interface HttpDeps {
   readonly deadLetters: DeadLetters;
   /** What /readyz asks, by the name it shows: each resolves while that part answers, and rejects with why not. */
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
+  /**
+   * The same, but shown only: what one tenant lacks (its LHC, say) leaves the service ready for the others.
+   */
+  readonly advisories?: Readonly<Record<string, () => Promise<void>>>;
   /** Streams whose facts no longer fit their machine. */
   readonly unfitActors: () => readonly string[];
   /** By metric name, e.g. `xmpp_chat_mailbox_depth`. */

@@ -32,13 +32,20 @@ async function run(check: () => Promise<void>): Promise<Check> {
 }
 
 /** Asks every part at once; one question at a time, and its answer serves for a moment. */
-function createChecks({ checks, now }: Pick<HttpDeps, 'checks' | 'now'>) {
+function createChecks({
+  checks,
+  advisories,
+  now,
+}: Pick<HttpDeps, 'checks' | 'advisories' | 'now'>) {
   let asked: Promise<Record<string, Check>> | undefined;
   let askedAt = Number.NEGATIVE_INFINITY;
   return (): Promise<Record<string, Check>> => {
     if (!asked || now() - askedAt > FRESH_MS) {
       askedAt = now();
-      const all = Object.entries(checks).map(async ([name, check]) => [name, await run(check)]);
+      const all = Object.entries({ ...checks, ...advisories }).map(async ([name, check]) => [
+        name,
+        await run(check),
+      ]);
       asked = Promise.all(all).then((results) => Object.fromEntries(results));
     }
     return asked;
@@ -90,7 +97,7 @@ export function health(
       tag,
       summary: 'What it depends on, and whether that answers',
       description:
-        'Commands are accepted while ejabberd or LHC is away: their effects wait. The admin token shows reasons and the names of unfit actors.',
+        'Commands are accepted while ejabberd or LHC is away: their effects wait. A tenant whose LHC is away is shown, and leaves the service ready. The admin token shows reasons and the names of unfit actors.',
       access: open,
       success: { status: 200, description: 'Every part answers', schema: Readiness },
       also: { status: 503, description: 'A part does not answer', schema: Readiness },
@@ -98,7 +105,7 @@ export function health(
     async ({ request }) => {
       const states = await checks();
       const unfit = deps.unfitActors();
-      const ready = Object.values(states).every(({ ok }) => ok);
+      const ready = Object.keys(deps.checks).every((name) => states[name]?.ok);
       const admin = isAdmin(request);
       return {
         status: ready ? 200 : 503,

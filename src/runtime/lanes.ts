@@ -31,6 +31,8 @@ interface Lane {
   timer: NodeJS.Timeout | undefined;
   attempts: number;
   failingSince: number | null;
+  /** Why, when it fails. */
+  reason: string;
   /** Done and not in the log yet. */
   through: { id: string; revision: number } | null;
   /** Given up and not in the log yet: the lane does not go on before it is. */
@@ -51,6 +53,8 @@ export interface Lanes {
   /** Stops after the effects under way and appends the progress. */
   stop(): Promise<void>;
   pending(): { destination: string; effects: number }[];
+  /** Tenants with a lane to this destination that fails now, with the reason of one of them. */
+  failing(destination: string): ReadonlyMap<string, string>;
 }
 
 export function createLanes(options: {
@@ -85,6 +89,7 @@ export function createLanes(options: {
         timer: undefined,
         attempts: 0,
         failingSince: null,
+        reason: '',
         through: null,
         dead: null,
         saving: 0,
@@ -182,6 +187,7 @@ export function createLanes(options: {
       case 'retry': {
         lane.attempts++;
         lane.failingSince ??= now();
+        lane.reason = outcome.reason;
         if (now() - lane.failingSince > GIVE_UP_AFTER_MS) {
           await giveUp(lane, event, `${outcome.reason} (tried for 24 h)`);
           return true;
@@ -334,12 +340,21 @@ export function createLanes(options: {
       );
     },
     pending: table.pending,
+    failing: (destination) => {
+      const failing = [...lanes.values()].filter(
+        (lane) => lane.destination.name === destination && lane.failingSince !== null,
+      );
+      return new Map(failing.map(({ stream, reason }) => [tenantOf(stream), reason]));
+    },
   };
 
   function pokeWaiting(): void {
     for (const { stream, destination } of table.lanes()) poke(stream, destination);
   }
 }
+
+const tenantOf = (stream: string): string =>
+  stream.slice(stream.indexOf('-') + 1).split('.', 1)[0] ?? '';
 
 const isPassing = (error: unknown): boolean =>
   error instanceof AppError && ['unavailable', 'overloaded', 'timeout'].includes(error.code);

@@ -1,0 +1,64 @@
+/** What the service says when it cannot start. */
+import { afterAll, expect, it } from 'vitest';
+import { makeService, type Service, writeTenants } from '../support/service.ts';
+
+const service = await makeService();
+afterAll(() => service.close());
+
+const RIGHT = {
+  EJABBERD_API_URL: 'http://127.0.0.1:1/api',
+  EJABBERD_API_USER: 'api@xmpp.test',
+  EJABBERD_API_PASSWORD: 'pw',
+  EJABBERD_XMPP: 'xmpp://127.0.0.1:1',
+  EJABBERD_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32).toString('base64')}`,
+};
+const serve = async (of: Service & { settings: Record<string, string> }, settings: object) => {
+  Object.assign(of.settings, settings);
+  return of.cli('serve');
+};
+
+it('names every wrong setting, and no secret, and exits 1', async () => {
+  await writeTenants(service, [
+    { id: 'acme', host: 'xmpp.test', apiKey: 'short', hardTimeout: -1 },
+    { id: 'chat', host: 'xmpp.test', apiKey: 'long-enough-to-be-a-key' },
+  ]);
+  const { code, output } = await serve(service, {
+    ...RIGHT,
+    LISTEN: 'nowhere',
+    ADMIN_TOKEN: 'tiny-secret',
+    EJABBERD_API_USER: 'no-jid',
+    EJABBERD_API_PASSWORD: '',
+    EJABBERD_WEBHOOK_SECRET: 'whsec_wrong secret',
+    DEADLINE_GRACE: 'soon',
+  });
+  expect(code).toBe(1);
+  for (const name of ['LISTEN', 'ADMIN_TOKEN', 'EJABBERD_API_USER', 'EJABBERD_WEBHOOK_SECRET']) {
+    expect(output).toMatch(new RegExp(`^ +${name}: `, 'm'));
+  }
+  expect(output).toMatch(/^ +EJABBERD_API_PASSWORD: is not set$/m);
+  expect(output).toMatch(/^ +DEADLINE_GRACE: /m);
+  expect(output).toMatch(/TENANTS_FILE: tenant 1, apiKey: /);
+  expect(output).toMatch(/TENANTS_FILE: tenant 1, hardTimeout: /);
+  expect(output).toMatch(/TENANTS_FILE: tenant 2, id: /);
+  expect(output).not.toMatch(/tiny-secret|wrong secret|short|\n {4}at /);
+});
+
+it('names LISTEN when the port is taken', async () => {
+  const other = await makeService();
+  await writeTenants(service, [
+    { id: 'acme', host: 'xmpp.test', apiKey: 'long-enough-to-be-a-key' },
+  ]);
+  const right = { ...RIGHT, ADMIN_TOKEN: 'admin-token-of-the-tests', DEADLINE_GRACE: '0' };
+  Object.assign(service.settings, { ...right, LISTEN: `127.0.0.1:${service.port}` });
+  await service.start();
+  try {
+    const { LISTEN = '', TENANTS_FILE = '' } = service.settings;
+    const { code, output } = await serve(other, { ...right, LISTEN, TENANTS_FILE });
+    expect(code).toBe(1);
+    expect(output).toMatch(/is taken by another program: set LISTEN/);
+    expect(output).not.toMatch(/\n {4}at /);
+  } finally {
+    await service.stop();
+    await other.close();
+  }
+});
