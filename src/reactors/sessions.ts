@@ -41,10 +41,10 @@ const REFUSED_RETRY_MS = 60_000;
 const AT_ONCE = 32;
 const SHOWN_EVERY_MS = 1_000;
 
-/** What ejabberd has, as far as this process knows. */
+/** What ejabberd has; null: this process does not know. */
 interface Actual {
-  account: boolean;
-  grouped: boolean;
+  account: boolean | null;
+  grouped: boolean | null;
   nick: string | null;
 }
 
@@ -87,7 +87,10 @@ export function createSessions(options: {
   const busy = new Set<string>();
   const presentAt = new Map<string, number>();
   const failures = new Map<string, number>();
+  /** Who is shown, when not everybody can be. */
   const shown = new Map<TenantId, { set: ReadonlySet<string> | null; at: number }>();
+  /** Tenants where somebody came, left or was seen: others may have to be shown. */
+  const moved = new Set<TenantId>();
   const slots = new Semaphore(AT_ONCE);
   const work = new Set<Promise<void>>();
   let ticker: NodeJS.Timeout | undefined;
@@ -117,24 +120,47 @@ export function createSessions(options: {
   /** Whether this visitor is among those that a tenant's operators see. */
   function isShown(tenant: TenantSettings, key: VisitorKey): boolean {
     const known = shown.get(tenant.id);
-    if (known && now() - known.at < SHOWN_EVERY_MS) return known.set?.has(key) ?? true;
-    const set = wanted.mostRecent(tenant.id, tenant.maxVisibleVisitors);
-    for (const left of known?.set ?? []) {
-      if (set && !set.has(left)) mark({ tenant: tenant.id, key: left as VisitorKey }, now());
-    }
-    for (const joined of set ?? []) {
-      if (known?.set && !known.set.has(joined)) {
-        mark({ tenant: tenant.id, key: joined as VisitorKey }, now()); // keys of our own table
-      }
-    }
-    shown.set(tenant.id, { set, at: now() });
+    const set = known && now() - known.at < SHOWN_EVERY_MS ? known.set : choose(tenant);
     return set?.has(key) ?? true;
+  }
+
+  /** Chooses anew, and has those looked at who fell out or came back. */
+  function choose(tenant: TenantSettings): ReadonlySet<string> | null {
+    const before = shown.get(tenant.id);
+    const set = wanted.mostRecent(tenant.id, tenant.maxVisibleVisitors);
+    shown.set(tenant.id, { set, at: now() });
+    if (!before || before.set === set) return set;
+    // Where one of the two is everybody, everybody is asked for.
+    const everybody = function* () {
+      for (const row of wanted.pending(tenant.id)) if (row.online) yield row.key;
+    };
+    const was = before.set;
+    for (const key of was && set ? was.symmetricDifference(set) : everybody()) {
+      const visitor = { tenant: tenant.id, key: key as VisitorKey }; // keys of our own table
+      if ((was?.has(key) ?? true) !== (set?.has(key) ?? true)) changeOf(visitor);
+    }
+    return set;
+  }
+
+  function chooseWhereMoved(): void {
+    for (const id of moved) {
+      if (now() - (shown.get(id)?.at ?? 0) < SHOWN_EVERY_MS) continue;
+      moved.delete(id);
+      const tenant = tenants.get(id);
+      if (tenant) choose(tenant);
+    }
+  }
+
+  /** One that fails keeps to its backoff, but what is new while it is tried has to be looked at afterwards. */
+  function changeOf(visitor: Visitor, at = now(), refresh = false): void {
+    const id = idOf(visitor);
+    if (!failures.has(id) || busy.has(id)) mark(visitor, at, refresh);
   }
 
   function actualOf(jid: string): Actual {
     let known = actual.get(jid);
     if (!known) {
-      known = { account: false, grouped: false, nick: null };
+      known = { account: null, grouped: null, nick: null };
       actual.set(jid, known);
     }
     return known;
@@ -169,7 +195,7 @@ export function createSessions(options: {
   async function hide(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
     await transport.offline(jid);
     const has = actualOf(jid);
-    if (has.grouped) {
+    if (has.grouped !== false) {
       await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
       has.grouped = false;
     }
@@ -182,7 +208,7 @@ export function createSessions(options: {
 
   async function remove(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
     await hide(tenant, visitor, jid);
-    if (actualOf(jid).account) await admin.unregister(jid);
+    if (actualOf(jid).account !== false) await admin.unregister(jid);
     actual.delete(jid);
     wanted.removed(visitor);
   }
@@ -211,18 +237,21 @@ export function createSessions(options: {
         { tenant: visitor.tenant, visitor: visitor.key, reason: messageOf(error) },
         'a visitor could not be brought into XMPP; again later',
       );
-      if (refused && attempts === 1) {
+      if (refused) {
+        // The same reason again is no news: it is told once.
         await report(visitor, { type: 'ReportSessionFailed', reason: messageOf(error) }).catch(
           (failure) => logger.error({ err: failure }, 'the failure could not be noted'),
         );
       }
-      mark(visitor, now() + (refused ? REFUSED_RETRY_MS : backoff(attempts, RETRY, random)));
+      const wait = refused ? REFUSED_RETRY_MS : backoff(attempts, RETRY, random);
+      due.set(id, { visitor, at: now() + wait, refresh: false });
     } finally {
       busy.delete(id);
     }
   }
 
   function tick(): void {
+    chooseWhereMoved();
     const at = now();
     let refreshes = REFRESHES_PER_TICK;
     for (const [id, entry] of due) {
@@ -279,30 +308,39 @@ export function createSessions(options: {
     for (const member of members) note(member, 'grouped');
     for (const [jid, { visitor, account, grouped }] of found) {
       if (!busy.has(idOf(visitor))) {
-        actual.set(jid, { account, grouped, nick: actual.get(jid)?.nick ?? null });
+        const nick = account ? (actual.get(jid)?.nick ?? null) : null;
+        actual.set(jid, { account, grouped, nick });
       }
       const row = wanted.get(visitor);
       if (!row) await removeOrphan(tenant, visitor, jid);
       else if (!row.online && (grouped || row.gone)) mark(visitor, now());
     }
-    for (const row of wanted.pending(tenant.id)) {
-      const jid = visitorJid(tenant, row.key);
-      if (!found.has(jid) && !busy.has(idOf(row))) actual.delete(jid);
-      if (row.online || row.gone) mark(row, now());
+    for (const jid of actual.keys()) {
+      const visitor = found.has(jid) ? null : visitorOf(jid);
+      if (visitor && !busy.has(idOf(visitor))) actual.delete(jid);
     }
+    for (const row of wanted.pending(tenant.id)) mark(row, now());
   }
 
-  /** An account or a member that no fact of ours calls for. */
+  /** An account or a member that no fact of ours calls for, also one that ejabberd forgot to have removed. */
   async function removeOrphan(
     tenant: TenantSettings,
     visitor: Visitor,
     jid: string,
   ): Promise<void> {
-    if (await host.load(visitorRef(visitor.tenant, visitor.key))) return;
-    logger.info({ tenant: tenant.id, visitor: visitor.key }, 'removing an orphan from ejabberd');
-    await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
-    await admin.unregister(jid);
-    actual.delete(jid);
+    const id = idOf(visitor);
+    if (busy.has(id)) return;
+    busy.add(id); // who comes meanwhile is shown afterwards
+    try {
+      const state = await host.load(visitorRef(visitor.tenant, visitor.key));
+      if (state && visitorState(state.core).presence !== 'cleanedUp') return;
+      logger.info({ tenant: tenant.id, visitor: visitor.key }, 'removing an orphan from ejabberd');
+      await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
+      await admin.unregister(jid);
+      actual.delete(jid);
+    } finally {
+      busy.delete(id);
+    }
   }
 
   async function compareAll(): Promise<void> {
@@ -329,10 +367,10 @@ export function createSessions(options: {
         // Presence at most so often; what a page view changes is only that.
         const last = presentAt.get(idOf(visitor));
         const at = last === undefined ? now() : Math.max(now(), last + PRESENCE_EVERY_MS);
-        mark(visitor, at, last !== undefined);
-      } else if (SHOWS.has(event.type) && !failures.has(idOf(visitor))) {
-        mark(visitor, now()); // one that fails keeps to its backoff
-      }
+        changeOf(visitor, at, last !== undefined);
+      } else if (SHOWS.has(event.type)) changeOf(visitor);
+      else return;
+      moved.add(visitor.tenant);
     },
     lost: (visitor) => mark(visitor, now() + REFUSED_RETRY_MS),
     async start() {
