@@ -17,6 +17,9 @@ export interface ApiOptions {
   readonly maxBytes?: number;
 }
 
+/** What a caller of our own API is told is away. */
+const PART = 'ejabberd';
+
 type Arguments = Readonly<Record<string, string>>;
 
 /** What ejabberd answered with a status other than 200. */
