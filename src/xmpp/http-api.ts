@@ -48,9 +48,6 @@ export interface HttpApi {
   ): Promise<z.infer<S> | R>;
 }
 
-/** What a caller of ours is told is away. */
-const PART = 'ejabberd';
-
 /** Unversioned URLs mean the newest API from this version on, and `/v0` is known from it on. */
 const firstVersioned = 24.02;
 
