@@ -43,7 +43,7 @@ const COMPARE_EVERY_MS = 10 * 60_000;
 const PASSIVATE_EVERY_MS = 60_000;
 const IDLE_MS = 10 * 60_000;
 /** SIGTERM to exit within 10 s: each step has its part of them. */
-const STOP = { http: 2_000, sessions: 4_000 };
+const STOP = { http: 2_000, effects: 2_500, sessions: 3_000 };
 
 export interface Service {
   readonly url: string;
@@ -327,8 +327,9 @@ export async function startService(
   async function stop(): Promise<void> {
     for (const timer of timers) clearInterval(timer);
     await listening.close(STOP.http);
-    await Promise.all([deadlines.stop(), routing.stop(), sessions.stop()]);
-    await lanes.stop();
+    // What hangs outside (ejabberd, LHC) is done after the next start.
+    const effects = Promise.all([deadlines.stop(), routing.stop(), sessions.stop(), lanes.stop()]);
+    await Promise.race([effects, delay(STOP.effects, undefined, { ref: false })]);
     await transport.close(STOP.sessions);
     await host.drain();
     following.abort();

@@ -119,7 +119,7 @@ export function createDeadlines(options: {
 
   const part: WorkPart = {
     name: 'deadlines',
-    version: 1,
+    version: 2,
     schema: `
       CREATE TABLE deadlines (
         stream TEXT PRIMARY KEY,
@@ -131,9 +131,12 @@ export function createDeadlines(options: {
     `,
     tables: ['deadlines'],
     apply: (file) => {
+      // A fact that leaves the deadline as it was has not armed it: an outcome that comes after a start is no sign of
+      // life, and the deadline keeps its grace.
       const put = file.prepare(
         `INSERT INTO deadlines VALUES (?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE
-         SET due = excluded.due, armed = excluded.armed, revision = excluded.revision
+         SET armed = iif(due = excluded.due, armed, excluded.armed),
+           due = excluded.due, revision = excluded.revision
          WHERE excluded.revision > revision`,
       );
       const drop = file.prepare('DELETE FROM deadlines WHERE stream = ? AND revision < ?');

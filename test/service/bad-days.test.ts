@@ -9,7 +9,7 @@ const acme = world.tenant('acme');
 await acme.register('olga');
 
 const texts = (visitor: string, count: number): string[] =>
-  Array.from({ length: count }, (_, index) => `${visitor} says ${index}`);
+  Array.from({ length: count }, (_, index) => `${visitor}-says-${index}`);
 const say = async (visitor: string, body: string): Promise<void> => {
   const answer = await acme.call('POST', `/visitors/${visitor}/messages`, { id: body, body });
   expect(answer.status).toBe(202);

@@ -1,0 +1,73 @@
+/** What falls due while the service is away: met after its start, once visitors could show that they are still there. */
+import { expect, it } from 'vitest';
+import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
+
+const HARD_TIMEOUT_MS = 3_000;
+const world = await testWorld({
+  tenants: [
+    { id: 'acme', host: 'xmpp.test', settings: { hardTimeout: HARD_TIMEOUT_MS / 1000 } },
+    { id: 'idle', host: 'idle.test', settings: { chatIdle: 2, hardTimeout: 2 } },
+  ],
+});
+const { service } = world;
+const acme = world.tenant('acme');
+
+const view = async (visitor: string): Promise<number> => {
+  await acme.view(visitor, { page: `https://a.test/${Date.now()}` });
+  return Date.now();
+};
+const left = (visitor: string) =>
+  acme.lhc.requests.filter(
+    ({ callback }) => callback?.type === 'visitor.timed_out' && callback.data.visitor === visitor,
+  );
+const passed = (at: number) =>
+  waitFor(() => Date.now() > at, { deadlineMs: 20_000, what: 'time to pass' });
+
+it('due during the downtime: met at once without a grace', async () => {
+  const viewed = await view('1');
+  await service.kill();
+  await passed(viewed + HARD_TIMEOUT_MS);
+  const started = Date.now();
+  await service.start({ DEADLINE_GRACE: '0' });
+  const { data } = await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '1');
+  expect(Date.now() - started).toBeLessThan(5_000);
+  expect(Date.parse(data.lastSeen)).toBeLessThanOrEqual(viewed);
+  expect(left('1')).toHaveLength(1);
+});
+
+it('due during the downtime: who shows up within the grace stays, who does not goes after it', async () => {
+  const viewed = await view('2');
+  await view('3');
+  await service.kill();
+  await passed(viewed + HARD_TIMEOUT_MS + 500);
+  await service.start({ DEADLINE_GRACE: '2' });
+  const started = Date.now();
+  const shownUp = await view('2');
+  await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '3');
+  // The grace began before the service answered, so a little less than all of it is seen from here.
+  expect(left('3')[0]?.at).toBeGreaterThan(started + 1_000);
+  expect((await acme.ask('GET', '/visitors/2')).presence).toBe('online');
+  await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '2');
+  expect(left('2')[0]?.at).toBeGreaterThanOrEqual(shownUp + HARD_TIMEOUT_MS - 200);
+});
+
+it('not yet due at the start: met when it is, not before', async () => {
+  const viewed = await view('4');
+  await service.kill();
+  await service.start({ DEADLINE_GRACE: '0' });
+  await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '4');
+  expect(left('4')[0]?.at).toBeGreaterThanOrEqual(viewed + HARD_TIMEOUT_MS - 200);
+  expect(left('4')).toHaveLength(1);
+});
+
+it('a chat keeps its visitor online; idle, it is closed, and then the visitor times out', async () => {
+  const idle = world.tenant('idle');
+  await idle.ask('POST', '/visitors/5/chats', { chatId: 'c5', department: 'sales' });
+  await idle.view('5', { page: 'https://idle.test/' });
+  const begun = Date.now();
+  await idle.callback('chat.closed', ({ chatId }) => chatId === 'c5');
+  expect(Date.now() - begun).toBeGreaterThan(1_500);
+  expect(idle.told('visitor.timed_out')).toEqual([]);
+  await idle.callback('visitor.timed_out', ({ visitor }) => visitor === '5');
+});
