@@ -1,0 +1,144 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { readConfig } from '../src/config.ts';
+import { AppError } from '../src/errors.ts';
+import { temporaryFolder } from './sqlite/folder.ts';
+
+const dir = temporaryFolder('config');
+const WHSEC = `whsec_${'A'.repeat(32)}`;
+const tenant = { id: 'acme', host: 'xmpp.test', apiKey: 'key-of-acme-0123456789' };
+
+let files = 0;
+const tenantsFile = (content: unknown): string => {
+  const path = join(dir, `tenants-${files++}.json`);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+};
+const right = (more: Record<string, string | undefined> = {}): NodeJS.ProcessEnv => ({
+  EJABBERD_API_URL: 'http://127.0.0.1:5280/api',
+  EJABBERD_API_USER: 'api@xmpp.test',
+  EJABBERD_API_PASSWORD: 'secret',
+  EJABBERD_XMPP: 'xmpp://127.0.0.1:5222',
+  EJABBERD_WEBHOOK_SECRET: WHSEC,
+  TENANTS_FILE: tenantsFile([tenant]),
+  ...more,
+});
+
+function faults(environment: NodeJS.ProcessEnv): string[] {
+  try {
+    readConfig(environment, dir);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    expect(error.code).toBe('invalid');
+    const lines = error.message.split('\n').slice(1);
+    return lines.map((line) => line.trim());
+  }
+  return [];
+}
+
+it('needs little, and the rest has its defaults', () => {
+  expect(readConfig(right(), dir)).toMatchObject({
+    listen: { host: '127.0.0.1', port: 8090 },
+    dataDir: join(dir, 'data'),
+    eventStore: `sqlite:${join(dir, 'data', 'events.db')}`,
+    adminToken: undefined,
+    serviceSecret: undefined,
+    ejabberd: { apiUser: 'api@xmpp.test', allowPlaintext: false, webhookSecrets: [WHSEC] },
+    tenants: [{ ...tenant, hardTimeout: 300, maxVisibleVisitors: 1000, routing: { capacity: 5 } }],
+    deadlineGraceMs: 30_000,
+    logLevel: 'info',
+  });
+});
+
+it('reads what is set', () => {
+  const read = readConfig(
+    right({
+      ...{ LISTEN: '[::1]:9000', DATA_DIR: 'elsewhere', DEADLINE_GRACE: '0', LOG_LEVEL: 'debug' },
+      ...{ EVENT_STORE: 'sqlite:/x/e.db', EJABBERD_WEBHOOK_SECRET: `${WHSEC}, ${WHSEC}B` },
+      ...{ EJABBERD_XMPP_ALLOW_PLAINTEXT: 'true', ADMIN_TOKEN: '' },
+    }),
+    dir,
+  );
+  expect(read).toMatchObject({
+    ...{ listen: { host: '::1', port: 9000 }, dataDir: join(dir, 'elsewhere') },
+    ...{ deadlineGraceMs: 0, logLevel: 'debug', eventStore: 'sqlite:/x/e.db' },
+    ...{ ejabberd: { allowPlaintext: true, webhookSecrets: [WHSEC, `${WHSEC}B`] } },
+    adminToken: undefined, // an empty variable is one that is not set
+  });
+});
+
+it('names everything that is not set, at once', () => {
+  expect(faults({})).toEqual([
+    'EJABBERD_API_URL: is not set',
+    'EJABBERD_API_USER: is not set',
+    'EJABBERD_API_PASSWORD: is not set',
+    'EJABBERD_XMPP: is not set',
+    'EJABBERD_WEBHOOK_SECRET: is not set',
+    'TENANTS_FILE: is not set',
+  ]);
+});
+
+it('names everything that is wrong, tenants included, and never what was in it', () => {
+  const canary = 'cAnArY';
+  const wrong = {
+    LISTEN: `${canary}:99999`,
+    EVENT_STORE: `mysql:${canary}`,
+    ADMIN_TOKEN: canary,
+    SERVICE_SECRET: canary,
+    EJABBERD_API_URL: `ftp://${canary}`,
+    EJABBERD_API_USER: canary,
+    EJABBERD_XMPP: canary,
+    EJABBERD_XMPP_ALLOW_PLAINTEXT: canary,
+    EJABBERD_WEBHOOK_SECRET: `${WHSEC},${canary}`,
+    DEADLINE_GRACE: canary,
+    LOG_LEVEL: canary,
+  };
+  const tenants = tenantsFile([{ ...tenant, apiKey: canary, callbackSecret: canary }]);
+  const found = faults({ ...right(wrong), TENANTS_FILE: tenants });
+  for (const name of Object.keys(wrong)) {
+    expect(found.filter((line) => line.startsWith(`${name}: `))).toHaveLength(1);
+  }
+  expect(found.filter((line) => line.startsWith('TENANTS_FILE: tenant 1, '))).toHaveLength(2);
+  expect(found.join('\n')).not.toContain(canary);
+});
+
+it.each([
+  ['{"id": "acme", "apiKey": "cAnArY', 'no JSON'],
+  ['[{"apiKey": cAnArY}]', 'no JSON'],
+  ['{}', 'the list'],
+])('a tenants file that says %s is %s, and nothing of it is quoted', (content, fault) => {
+  const found = faults({ ...right(), TENANTS_FILE: tenantsFile(content) }).join('\n');
+  expect(found).toContain(fault);
+  expect(found).not.toContain('cAnArY');
+});
+
+it.each<[string, object[], RegExp]>([
+  ['an id twice', [tenant, { ...tenant, host: 'b.test', apiKey: 'x'.repeat(16) }], /twice/],
+  ['a host twice', [tenant, { ...tenant, id: 'beta', apiKey: 'x'.repeat(16) }], /those of tenant/],
+  [
+    'a host that is standalone and hosting',
+    [tenant, { ...tenant, id: 'beta', instance: 'b', apiKey: 'x'.repeat(16) }],
+    /standalone/,
+  ],
+  ['a key twice', [tenant, { ...tenant, id: 'beta', host: 'b.test' }], /apiKey/],
+  ['a misspelt setting', [{ ...tenant, hardTimout: 1 }], /hardTimout/],
+])('tenants with %s are refused', (_what, tenants, fault) => {
+  const found = faults({ ...right(), TENANTS_FILE: tenantsFile(tenants) }).join('\n');
+  expect(found).toMatch(fault);
+  expect(found).not.toContain(tenant.apiKey);
+});
+
+it('EventStoreDB needs the secret that all processes share', () => {
+  expect(faults(right({ EVENT_STORE: 'esdb://127.0.0.1:2113' }))).toEqual([
+    expect.stringMatching(/^SERVICE_SECRET: is required/),
+  ]);
+});
+
+it('a file that is missing is named with its path', () => {
+  mkdirSync(join(dir, 'folder'), { recursive: true });
+  expect(faults({ ...right(), TENANTS_FILE: 'none.json' })).toEqual([
+    expect.stringMatching(/^TENANTS_FILE: .*none\.json cannot be read: ENOENT/),
+  ]);
+  expect(faults({ ...right(), TENANTS_FILE: 'folder' })).toHaveLength(1);
+});

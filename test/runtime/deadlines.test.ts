@@ -1,0 +1,159 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { createDeadlines } from '../../src/runtime/deadlines.ts';
+import type { ActorHost } from '../../src/runtime/host.ts';
+import { soleOwner } from '../../src/runtime/ownership.ts';
+import { DELAYS, sendMessage, startChat, viewPage } from '../actors/facts.ts';
+import { openRig, type Rig, silent } from '../support/rig.ts';
+import { waitFor } from '../support/wait.ts';
+
+const rigs: Rig[] = [];
+// The store's thread speaks by messages: only our timers are faked.
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+afterEach(async () => {
+  for (const stop of stopping.splice(0)) await stop();
+  vi.useRealTimers();
+  for (const rig of rigs.splice(0)) await rig.close();
+});
+const stopping: (() => Promise<void>)[] = [];
+
+type Wake = ActorHost['wake'];
+async function deadlinesOf(rig: Rig, wake: Wake = rig.host.wake) {
+  rigs.push(rig);
+  const woken: string[] = [];
+  const deadlines = createDeadlines({
+    ...{ db: rig.workFile, ownership: soleOwner, now: rig.now, logger: silent },
+    host: {
+      wake: (stream) => {
+        woken.push(stream);
+        return wake(stream);
+      },
+    },
+  });
+  stopping.push(deadlines.stop);
+  const caughtUp = await rig.follow([deadlines.part]);
+  return { deadlines, woken, caughtUp };
+}
+
+/** Time passes, by the clock and for timers alike. */
+async function passes(rig: Rig, ms: number): Promise<void> {
+  rig.clock.passes(ms);
+  await vi.advanceTimersByTimeAsync(ms);
+}
+const has = (rig: Rig, key: string, type: string) =>
+  waitFor(async () => (await rig.types(`visitor-acme.${key}`)).includes(type), {
+    what: `${type} of ${key}`,
+  });
+const arrive = (rig: Rig, key: string, hardTimeout: number) =>
+  rig.toVisitor(key, viewPage('home', { ...DELAYS, hardTimeout }));
+
+it('fires each once, in the order in which they are due', async () => {
+  const rig = await openRig();
+  const { deadlines, woken, caughtUp } = await deadlinesOf(rig);
+  deadlines.start(0);
+  await arrive(rig, 'late', 9_000);
+  await arrive(rig, 'early', 3_000);
+  await arrive(rig, 'middle', 6_000);
+  await caughtUp();
+  await passes(rig, 2_999);
+  expect(woken).toEqual([]);
+  await passes(rig, 1);
+  await has(rig, 'early', 'TimedOut');
+  await passes(rig, 3_000);
+  await has(rig, 'middle', 'TimedOut');
+  await passes(rig, 3_000);
+  await has(rig, 'late', 'TimedOut');
+  await caughtUp();
+  expect(woken).toEqual(['early', 'middle', 'late'].map((key) => `visitor-acme.${key}`));
+  const facts = await rig.types('visitor-acme.early');
+  expect(facts).toEqual(['VisitorArrived', 'TimedOut']);
+  expect(deadlines.pending()).toBe(3); // their clean-ups
+});
+
+it('what fell due while nobody was there waits for the grace, and who shows up in it stays', async () => {
+  const before = await openRig();
+  rigs.push(before);
+  await arrive(before, 'gone', 5_000);
+  await arrive(before, 'alive', 5_000);
+  before.clock.passes(3_600_000);
+  const rig = await before.restart();
+  const { deadlines, woken, caughtUp } = await deadlinesOf(rig);
+  deadlines.start(30_000);
+  await arrive(rig, 'new', 5_000); // armed since the start: nobody was kept from showing up
+  await rig.toVisitor('alive', viewPage('next'));
+  await caughtUp();
+  await passes(rig, 5_000);
+  await has(rig, 'new', 'TimedOut');
+  await passes(rig, 24_999);
+  expect(woken).toEqual(['visitor-acme.new']);
+  await passes(rig, 1);
+  await has(rig, 'gone', 'TimedOut');
+  expect(await rig.types('visitor-acme.alive')).toEqual(['VisitorArrived', 'PageViewed']);
+});
+
+it('a timer whose guard says no is asked once, not again and again', async () => {
+  const rig = await openRig();
+  const { deadlines, woken, caughtUp } = await deadlinesOf(rig);
+  deadlines.start(0);
+  await arrive(rig, '1', 5_000);
+  await rig.toVisitor('1', startChat());
+  await caughtUp();
+  await passes(rig, 6_000); // longer than the time-out, in a chat
+  await waitFor(() => woken.length > 0);
+  for (let i = 0; i < 20; i++) await passes(rig, 1_000);
+  expect(woken).toHaveLength(1);
+  await rig.toVisitor('1', sendMessage());
+  await caughtUp();
+  for (let i = 0; i < 20; i++) await passes(rig, 100);
+  expect(woken.length).toBeLessThanOrEqual(3);
+  expect(await rig.types('visitor-acme.1')).not.toContain('TimedOut');
+});
+
+it('a wake that fails is tried again, and holds up no other', async () => {
+  const rig = await openRig();
+  let failures = 3;
+  const { deadlines, woken, caughtUp } = await deadlinesOf(rig, async (stream) => {
+    if (stream.endsWith('.bad') && failures-- > 0) throw new Error('the store is away');
+    return rig.host.wake(stream);
+  });
+  deadlines.start(0);
+  await arrive(rig, 'bad', 1_000);
+  await arrive(rig, 'good', 1_000);
+  await caughtUp();
+  await passes(rig, 1_000);
+  await has(rig, 'good', 'TimedOut');
+  for (let i = 0; i < 40; i++) await passes(rig, 500);
+  await has(rig, 'bad', 'TimedOut');
+  expect(woken.filter((stream) => stream.endsWith('.bad'))).toHaveLength(4);
+});
+
+it('is patient: due in 40 days, past what a timer of Node can hold', async () => {
+  const day = 86_400_000;
+  const rig = await openRig();
+  const { deadlines, woken, caughtUp } = await deadlinesOf(rig);
+  deadlines.start(0);
+  await arrive(rig, '1', 40 * day);
+  await caughtUp();
+  await passes(rig, 120_000);
+  expect(woken).toEqual([]);
+  rig.clock.passes(40 * day); // the machine slept
+  await passes(rig, 60_000);
+  await has(rig, '1', 'TimedOut');
+});
+
+it('many at once all fire, and nothing after the stop', async () => {
+  const rig = await openRig();
+  const { deadlines, woken, caughtUp } = await deadlinesOf(rig);
+  deadlines.start(0);
+  const keys = Array.from({ length: 150 }, (_, i) => `k${i}`);
+  await Promise.all(keys.map((key) => arrive(rig, key, 1_000)));
+  await arrive(rig, 'later', 5_000);
+  await caughtUp();
+  await passes(rig, 1_000);
+  await waitFor(() => woken.length === 150);
+  await deadlines.stop();
+  await passes(rig, 10_000);
+  expect(woken).toHaveLength(150);
+  expect(await rig.types('visitor-acme.k149')).toContain('TimedOut');
+});

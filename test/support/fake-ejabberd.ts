@@ -1,0 +1,137 @@
+/** ejabberd as reactors see it, where it is not the point: what src/xmpp/port.ts promises, kept in memory. */
+import { AppError } from '../../src/errors.ts';
+import type {
+  EjabberdAdmin,
+  OperatorSession,
+  OutgoingMessage,
+  TransportListener,
+  VisitorPresence,
+  VisitorTransport,
+} from '../../src/xmpp/port.ts';
+
+const away = (): AppError => new AppError('unavailable', 'ejabberd is away');
+
+export function fakeEjabberd() {
+  const accounts = new Map<string, string>();
+  const groups = new Map<string, Set<string>>();
+  const nicknames = new Map<string, string>();
+  const sessions = new Map<string, OperatorSession[]>();
+  const present = new Map<string, VisitorPresence>();
+  /** Every call by name and its first argument, in order. */
+  const calls: string[] = [];
+  const messages: OutgoingMessage[] = [];
+  const typed: string[] = [];
+  let listener: TransportListener | undefined;
+  const state = {
+    down: false,
+    /** Throws for a call, or waits. */
+    before: async (_call: string): Promise<void> => {},
+  };
+
+  async function call(name: string, jid: string): Promise<void> {
+    calls.push(`${name} ${jid}`);
+    await state.before(`${name} ${jid}`);
+    if (state.down) throw away();
+  }
+  const members = (group: string): Set<string> => {
+    const known = groups.get(group) ?? new Set();
+    groups.set(group, known);
+    return known;
+  };
+
+  const admin: EjabberdAdmin = {
+    version: async () => {
+      await call('version', '');
+      return '23.01';
+    },
+    register: async (jid, password) => {
+      await call('register', jid);
+      if (accounts.has(jid)) return 'exists';
+      accounts.set(jid, password);
+      return 'created';
+    },
+    unregister: async (jid) => {
+      await call('unregister', jid);
+      accounts.delete(jid);
+      present.delete(jid);
+    },
+    accountExists: async (jid) => {
+      await call('accountExists', jid);
+      return accounts.has(jid);
+    },
+    changePassword: async (jid, password) => {
+      await call('changePassword', jid);
+      if (!accounts.has(jid)) throw new AppError('not-found', `there is no account ${jid}`);
+      accounts.set(jid, password);
+    },
+    setNickname: async (jid, nickname) => {
+      await call('setNickname', jid);
+      nicknames.set(jid, nickname);
+    },
+    ensureGroups: (host) => call('ensureGroups', host),
+    joinGroup: async (jid, group) => {
+      await call('joinGroup', jid);
+      members(group).add(jid);
+    },
+    leaveGroup: async (jid, group) => {
+      await call('leaveGroup', jid);
+      members(group).delete(jid);
+    },
+    groupMembers: async (_host, group) => {
+      await call('groupMembers', group);
+      return [...members(group)];
+    },
+    accounts: async (host) => {
+      await call('accounts', host);
+      return [...accounts.keys()].flatMap((jid) =>
+        jid.endsWith(`@${host}`) ? jid.slice(0, -(host.length + 1)) : [],
+      );
+    },
+    sessions: async (jid) => {
+      await call('sessions', jid);
+      return sessions.get(jid) ?? [];
+    },
+    kick: (jid) => call('kick', jid),
+    sendMessage: async (message) => {
+      await call('sendMessage', message.from);
+      messages.push(message);
+    },
+  };
+
+  const transport: VisitorTransport = {
+    online: async (jid, presence) => {
+      await call('online', jid);
+      if (!accounts.has(jid)) throw new AppError('refused', 'not-authorized');
+      const isNew = !present.has(jid);
+      present.set(jid, presence);
+      if (isNew) listener?.sessionStarted(jid);
+    },
+    offline: async (jid) => {
+      await call('offline', jid);
+      present.delete(jid);
+    },
+    isOnline: (jid) => present.has(jid),
+    send: async (message) => {
+      await call('send', message.from);
+      if (!present.has(message.from)) throw new AppError('unavailable', 'there is no session');
+      messages.push(message);
+    },
+    chatState: (from, to, chatState) => {
+      typed.push(`${from} ${to} ${chatState}`);
+    },
+    sessions: () => [...present.keys()],
+    listen: (given) => {
+      listener = given;
+    },
+    close: async () => present.clear(),
+  };
+
+  return {
+    ...{ admin, transport, accounts, nicknames, sessions, present, calls, messages, typed, state },
+    members,
+    /** How often this was called. */
+    count: (name: string) => calls.filter((each) => each.startsWith(name)).length,
+    /** A session ends and comes back by itself, as the transport promises. */
+    reconnect: (jid: string) => listener?.sessionStarted(jid),
+  };
+}

@@ -1,0 +1,21 @@
+/** LHC as the lane sees it, where HTTP is not the point: it keeps what it accepted. */
+import type { CallbackClient, DeliveryOutcome } from '../../src/lhc/callbacks.ts';
+import type { Callback } from '../../src/lhc/types.ts';
+
+export function fakeLhc() {
+  /** Every attempt, accepted or not. */
+  const attempts: Callback[] = [];
+  const accepted: Callback[] = [];
+  const state = {
+    answer: async (_callback: Callback): Promise<DeliveryOutcome> => ({ outcome: 'accepted' }),
+  };
+  const client: CallbackClient = {
+    deliver: async (_endpoint, callback) => {
+      attempts.push(callback);
+      const answer = await state.answer(callback);
+      if (answer.outcome === 'accepted') accepted.push(callback);
+      return answer;
+    },
+  };
+  return { client, attempts, accepted, state };
+}

@@ -1,0 +1,134 @@
+/** The runtime on a real event store in a folder of its own, with a clock that the test moves. */
+import { createHash, randomUUIDv7 } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { type VisitorKey as Key, TenantId, Username, VisitorKey } from '../../src/actors/ids.ts';
+import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
+import { TenantSettings } from '../../src/actors/tenant.ts';
+import { createTenantDirectory } from '../../src/actors/tenant-directory.ts';
+import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import { openEventStore } from '../../src/eventstore/open.ts';
+import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
+import { createSnapshotStore, openSnapshotFile } from '../../src/eventstore/snapshots.ts';
+import { openPersonalData } from '../../src/reactors/personal.ts';
+import { type ActorHost, createHost, type HostOptions } from '../../src/runtime/host.ts';
+import type { Dispatched, Origin } from '../../src/runtime/types.ts';
+import { createVault } from '../../src/runtime/vault.ts';
+import { createWork, openWorkFile, type WorkPart } from '../../src/runtime/work.ts';
+import { temporaryFolder } from '../sqlite/folder.ts';
+
+export const ACME = TenantId.parse('acme');
+export const HOST = 'xmpp.test';
+export const START = Date.parse('2026-01-01T00:00:00Z');
+export const silent = pino({ level: 'silent' });
+export const newId = (): string => randomUUIDv7();
+/** 32 bytes from a word. */
+export const secret = (word: string): Buffer => createHash('sha256').update(word).digest();
+export const visitor = (key: string): Key => VisitorKey.parse(key);
+export const operator = (name: string) => Username.parse(name);
+export const jidOf = (key: string): string => `visitor.${key}@${HOST}`;
+
+export const tenantsWith = (more: Record<string, unknown> = {}) =>
+  createTenantDirectory([
+    TenantSettings.parse({ id: 'acme', host: HOST, apiKey: 'key-of-acme-0123456789', ...more }),
+  ]);
+
+export interface Clock {
+  now(): number;
+  passes(ms: number): void;
+}
+
+export function clockAt(start = START): Clock {
+  let time = start;
+  return {
+    now: () => time,
+    passes: (ms) => {
+      time += ms;
+    },
+  };
+}
+
+export type Rig = Awaited<ReturnType<typeof openRig>>;
+
+export async function openRig(
+  options: {
+    folder?: string;
+    clock?: Clock;
+    settings?: Record<string, unknown>;
+    host?: Partial<HostOptions>;
+    /** What the parts see instead of the real store. */
+    disturb?: (store: EventStore) => EventStore;
+  } = {},
+) {
+  const folder = options.folder ?? temporaryFolder('runtime');
+  const clock = options.clock ?? clockAt();
+  const opened = await openEventStore(`sqlite:${join(folder, 'events.db')}`);
+  const store = options.disturb?.(opened) ?? opened;
+  const tenants = tenantsWith(options.settings);
+  const { now } = clock;
+  const vault = createVault({ store, wrapping: secret('wrapping'), now, newId });
+  const snapshotFile = openSnapshotFile(join(folder, 'snapshots.db'));
+  const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
+  const workFile = openWorkFile(join(folder, 'work.db'));
+  const base: HostOptions = {
+    ...{ store, vault, snapshots, now, newId, logger: silent },
+    random: Math.random,
+  };
+  const makeHost = (more: Partial<HostOptions> = {}): ActorHost => createHost({ ...base, ...more });
+  const host = makeHost(options.host);
+  const personal = openPersonalData(store, vault);
+  const ending = new AbortController();
+  const folds: Promise<void>[] = [];
+  let closed = false;
+
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    ending.abort();
+    await Promise.all(folds);
+    await opened.close();
+    workFile.close();
+    snapshotFile.close();
+  }
+
+  const auto = (): Origin => ({ commandId: `auto:${newId()}` });
+  return {
+    ...{ folder, clock, now, store, tenants, vault, snapshots, workFile, host, personal, makeHost },
+    digestKey: secret('digest'),
+    toVisitor: (key: string, command: VisitorCommand, origin = auto(), by = host) =>
+      by.dispatch(ACME, { kind: 'visitor', name: visitor(key), command }, origin),
+    toOperator: (
+      name: string,
+      command: OperatorCommand,
+      origin = auto(),
+      by = host,
+    ): Promise<Dispatched> =>
+      by.dispatch(ACME, { kind: 'operator', name: operator(name), command }, origin),
+    facts: async (stream: string): Promise<readonly RecordedEvent[]> => store.readStream(stream),
+    types: async (stream: string): Promise<string[]> =>
+      (await store.readStream(stream)).map(({ type }) => type),
+    /** Follows the log with these parts; resolves when they have seen all of it. */
+    follow: async (parts: readonly WorkPart[]) => {
+      const work = createWork(workFile, store, parts);
+      folds.push(work.run(ending.signal));
+      const caughtUp = async (): Promise<void> => {
+        const head = await store.head();
+        if (head) await work.waitFor(head, 10_000);
+      };
+      await caughtUp();
+      return caughtUp;
+    },
+    close,
+    /** Closes all of it and opens the same folder again, as a restart does. */
+    restart: async (more: { host?: Partial<HostOptions>; withoutWork?: boolean } = {}) => {
+      await close();
+      if (more.withoutWork) {
+        for (const end of ['', '-wal', '-shm']) {
+          rmSync(join(folder, `work.db${end}`), { force: true });
+        }
+      }
+      return openRig({ ...options, ...more, folder, clock });
+    },
+  };
+}
