@@ -31,7 +31,7 @@ it('due during the downtime: met at once without a grace', async () => {
   const started = Date.now();
   await service.start({ DEADLINE_GRACE: '0' });
   const { data } = await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '1');
-  expect(Date.now() - started).toBeLessThan(5_000);
+  expect(Date.now() - started).toBeLessThan(10_000); // the default grace is 30 s
   expect(Date.parse(data.lastSeen)).toBeLessThanOrEqual(viewed);
   expect(left('1')).toHaveLength(1);
 });
@@ -41,12 +41,11 @@ it('due during the downtime: who shows up within the grace stays, who does not g
   await view('3');
   await service.kill();
   await passed(viewed + HARD_TIMEOUT_MS + 500);
-  await service.start({ DEADLINE_GRACE: '2' });
   const started = Date.now();
+  await service.start({ DEADLINE_GRACE: '3' });
   const shownUp = await view('2');
   await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '3');
-  // The grace began before the service answered, so a little less than all of it is seen from here.
-  expect(left('3')[0]?.at).toBeGreaterThan(started + 1_000);
+  expect(left('3')[0]?.at).toBeGreaterThan(started + 3_000);
   expect((await acme.ask('GET', '/visitors/2')).presence).toBe('online');
   await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '2');
   expect(left('2')[0]?.at).toBeGreaterThanOrEqual(shownUp + HARD_TIMEOUT_MS - 200);

@@ -12,7 +12,7 @@ const START_WITHIN_MS = 20_000;
 /** SIGTERM drains and logs visitors out within so long (DESIGN.md). */
 const STOP_WITHIN_MS = 10_000;
 
-export const ADMIN_TOKEN = 'admin-token-of-the-tests';
+const ADMIN_TOKEN = 'admin-token-of-the-tests';
 
 /** A tenant as in TENANTS_FILE. */
 export type TenantEntry = { readonly id: string; readonly apiKey: string } & Record<

@@ -16,6 +16,7 @@ import {
   type Environment,
   makeService,
   type Service,
+  type TenantEntry,
   writeTenants,
 } from './service.ts';
 import { waitFor } from './wait.ts';
@@ -82,6 +83,8 @@ export interface World {
   /** A tenant's accounts in ejabberd, as its admin API lists them. */
   accounts(host: string): Promise<readonly string[]>;
   admin(command: string, args: Readonly<Record<string, string>>): Promise<unknown>;
+  /** Changes a tenant's settings, from the next start of the service on. */
+  configure(id: string, settings: Readonly<Record<string, unknown>>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -102,7 +105,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     ...options.ejabberd,
   });
   const tenants = new Map<string, Tenant>();
-  const entries = [];
+  let entries: TenantEntry[] = [];
   for (const { id, host, instance, settings } of options.tenants) {
     const apiKey = `key-${id}-${randomBytes(12).toString('hex')}`;
     const callbackSecret = secret();
@@ -149,6 +152,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     },
     admin,
     accounts: async (host) => (await admin('registered_users', { host })) as string[], // as it documents
+    async configure(id, settings) {
+      entries = entries.map((entry) => (entry.id === id ? { ...entry, ...settings } : entry));
+      await writeTenants(service, entries);
+    },
     async close() {
       await service.close();
       await ejabberd.kill();
