@@ -123,12 +123,12 @@ export function createInbox(options: {
     }
     const body = textOf(event.body);
     const commandId = origin.commandId ?? messageCommandId(operator, event.id, body);
-    // It was refused before: the visitor's state may be another one now, the answer is not.
+    // It was refused before: the visitor's state may be another one now, the answer is not. The number in the queue
+    // does not tell: later events of this operator are done before a message of his is set aside.
     if (state.seen.hasCommand(commandId)) return;
-    if (origin.hook && state.seen.hasHook(origin.hook)) return;
     const refusal = async (reason: string): Promise<void> => {
       const command = { type: 'RefuseMessage', visitor: visitor.name, messageId: event.id, reason };
-      await toOperator(operator, command as OperatorCommand, { ...origin, commandId });
+      await toOperator(operator, command as OperatorCommand, { commandId });
     };
     const { hook } = origin;
     // It is among the dead letters: taken now, it would come twice when it is sent again from there.
