@@ -15,4 +15,4 @@ it(`whatever is killed, what was promised arrives, once and in order (seed ${see
   expect(report.serviceKills).toBe(10);
   expect(report.toOperators.promised).toBeGreaterThanOrEqual(50);
   expect(report.toLhc.promised).toBeGreaterThanOrEqual(50);
-}, 240_000);
+}, 300_000);

@@ -39,7 +39,7 @@ const FAILPOINTS: Readonly<Record<Failpoint, number>> = {
   'after-append': 60,
   'after-stanza': 12,
   'after-callback': 30,
-  'before-webhook-answer': 12,
+  'before-webhook-answer': 6,
   'after-reserve': 2,
   'in-fold': 80,
 };
@@ -50,7 +50,7 @@ const VISITORS = OPERATORS * (CAPACITY - 1);
 const RESTLESS = 2;
 /** Messages that are promised before the next kill from outside. */
 const BETWEEN_KILLS = { least: 5, most: 30 };
-const CALM = 20;
+const CALM = 5;
 const DIES_WITHIN_MS = 60_000;
 const ARRIVES_WITHIN_MS = 60_000;
 
@@ -107,12 +107,14 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     }
     await world.service.start();
     for (let kill = 1; kill <= options.ejabberdKills; kill++) {
-      await further(random.int(BETWEEN_KILLS.least, BETWEEN_KILLS.most));
       // What waited through the kills before is through: few are in flight, and only they may be shown again.
+      traffic.slowDown(5);
       await waitFor(() => ledger.inFlight().size <= CALM, {
         deadlineMs: DIES_WITHIN_MS,
         what: () => `calm; ${ledger.inFlight().size} messages are in flight`,
       });
+      traffic.slowDown(1);
+      await further(random.int(BETWEEN_KILLS.least, BETWEEN_KILLS.most));
       ledger.ejabberdIsKilled();
       await world.ejabberd.kill();
       await pace(random.int(0, 500));

@@ -6,6 +6,8 @@ import type { ReturningOperator } from './operator.ts';
 import type { Random } from './random.ts';
 
 export interface Traffic {
+  /** From now on everybody takes so many times as long; 1 is the pace of the start. */
+  slowDown(factor: number): void;
   /** Resolves when nobody says anything any more. @throws what went wrong */
   stop(): Promise<void>;
   /** What went wrong so far. */
@@ -31,8 +33,9 @@ export function startTraffic(options: {
   const { tenant, ledger, random, chats, restless, operators, paceMs } = options;
   const faults: string[] = [];
   let stopped = false;
+  let slowness = 1;
 
-  const breathe = () => pace(random.int(1, paceMs * 2));
+  const breathe = () => pace(random.int(1, paceMs * 2) * slowness);
 
   /** @returns whether it was accepted; without any answer it is sent again, or given up */
   async function command(path: string, body: unknown, giveUp = false): Promise<boolean> {
@@ -107,6 +110,9 @@ export function startTraffic(options: {
   );
   return {
     faults,
+    slowDown(factor) {
+      slowness = factor;
+    },
     async stop() {
       stopped = true;
       await Promise.all(loops);
