@@ -51,6 +51,8 @@ const RESTLESS = 2;
 /** Messages that are promised before the next kill from outside. */
 const BETWEEN_KILLS = { least: 5, most: 30 };
 const CALM = 5;
+/** Of the usual pace, when ejabberd is about to be killed: so that something is in flight. */
+const BURST = 0.1;
 const DIES_WITHIN_MS = 60_000;
 const ARRIVES_WITHIN_MS = 60_000;
 
@@ -113,12 +115,13 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
         deadlineMs: DIES_WITHIN_MS,
         what: () => `calm; ${ledger.inFlight().size} messages are in flight`,
       });
-      traffic.slowDown(1);
+      traffic.slowDown(BURST);
       await further(random.int(BETWEEN_KILLS.least, BETWEEN_KILLS.most));
       ledger.ejabberdIsKilled();
       await world.ejabberd.kill();
       await pace(random.int(0, 500));
       await world.ejabberd.start();
+      traffic.slowDown(1);
       say(`ejabberd killed, ${ledger.promised()} messages promised`);
     }
     if (options.lhcAwayFor > 0) {
