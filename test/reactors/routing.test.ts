@@ -1,0 +1,277 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { operatorRef, visitorRef } from '../../src/actors/ids.ts';
+import { load as loadOf, operatorState } from '../../src/actors/operator-decisions.ts';
+import { visitorState } from '../../src/actors/visitor-decisions.ts';
+import { AppError } from '../../src/errors.ts';
+import { createRouting } from '../../src/reactors/routing.ts';
+import type { ActorHost } from '../../src/runtime/host.ts';
+import { soleOwner } from '../../src/runtime/ownership.ts';
+import type { Order } from '../../src/runtime/types.ts';
+import {
+  changePresence,
+  closeChat,
+  closeSession,
+  DELAYS,
+  openSession,
+  receive,
+  register,
+  startChat,
+} from '../actors/facts.ts';
+import { ACME, newId, openRig, operator, type Rig, silent, visitor } from '../support/rig.ts';
+import { waitFor } from '../support/wait.ts';
+
+const stopping: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stopping.splice(0).reverse()) await stop();
+});
+
+interface Died {
+  crashed: boolean;
+}
+/** A host of a process that dies at its n-th order of this kind: before it is carried out, or right after. */
+function mortal(host: ActorHost, type: string, when: 'before' | 'after', died: Died): ActorHost {
+  const dead = () => new AppError('unavailable', 'this process is dead');
+  return {
+    ...host,
+    load: async (actor) => {
+      if (died.crashed) throw dead();
+      return host.load(actor);
+    },
+    dispatch: async (tenant, order: Order, origin) => {
+      if (died.crashed) throw dead();
+      if (order.command.type !== type) return host.dispatch(tenant, order, origin);
+      if (when === 'after') await host.dispatch(tenant, order, origin);
+      died.crashed = true;
+      throw dead();
+    },
+  };
+}
+
+async function routingOf(rig: Rig, host: ActorHost = rig.host) {
+  const { workFile: db, tenants, now } = rig;
+  const routing = createRouting({
+    ...{ db, host, tenants, now, newId, ownership: soleOwner, logger: silent },
+  });
+  const caughtUp = await rig.follow([routing.part]);
+  stopping.push(async () => {
+    await routing.stop();
+    await rig.close();
+  });
+  return { routing, caughtUp };
+}
+async function available(rig: Rig, name: string, capacity = 2): Promise<void> {
+  await rig.toOperator(name, register(capacity));
+  await rig.toOperator(name, openSession(`s-${name}`));
+  await rig.toOperator(name, changePresence('available', `s-${name}`));
+}
+const chatOf = async (rig: Rig, key: string) => {
+  const state = await rig.host.load(visitorRef(ACME, visitor(key)));
+  return state ? visitorState(state.core).context.chat : null;
+};
+const chatsOf = async (rig: Rig, name: string) => {
+  const state = await rig.host.load(operatorRef(ACME, operator(name)));
+  return state ? operatorState(state.core).context.chats : {};
+};
+const tables = (rig: Rig) =>
+  ['chats_of_visitors', 'chats_of_operators', 'operators'].map((table) =>
+    rig.workFile.prepare(`SELECT * FROM ${table}`).all(),
+  );
+const has = (rig: Rig, key: string, name: string) =>
+  waitFor(
+    async () => {
+      const chat = await chatOf(rig, key);
+      return chat?.operator === name && (await chatsOf(rig, name))[chat.id]?.open;
+    },
+    { what: `${name} has the chat of ${key}` },
+  );
+
+describe('a chat', () => {
+  it('is reserved, assigned, taken; released when it ends', async () => {
+    const rig = await openRig();
+    const { routing } = await routingOf(rig);
+    routing.start();
+    await available(rig, 'op1');
+    await rig.toVisitor('1', startChat());
+    await has(rig, '1', 'op1');
+    const facts = await rig.facts('operator-acme.op1');
+    const ids = facts.flatMap(({ type, data }) =>
+      type.startsWith('Chat') ? data.reservation : [],
+    );
+    expect(ids).toEqual([(await chatOf(rig, '1'))?.reservation, ids[0]]);
+    await rig.toVisitor('1', closeChat());
+    await waitFor(async () => Object.keys(await chatsOf(rig, 'op1')).length === 0);
+  });
+
+  it('waits for somebody of its department with a free place', async () => {
+    const rig = await openRig();
+    const { routing } = await routingOf(rig);
+    routing.start();
+    await rig.toVisitor('1', startChat('c1'));
+    await rig.toVisitor('2', startChat('c2'));
+    await rig.toOperator('other', {
+      ...{ type: 'Register', lhcUserId: 8, departments: ['support'], capacity: 2 },
+      ...{ name: null, nameChanged: false },
+    });
+    await rig.toOperator('other', openSession('s-other'));
+    await rig.toOperator('other', changePresence('available', 's-other'));
+    await available(rig, 'op1', 1);
+    await has(rig, '1', 'op1');
+    expect(routing.waiting()).toBe(1);
+    await rig.toVisitor('1', closeChat('c1'));
+    await has(rig, '2', 'op1');
+    expect(await chatsOf(rig, 'other')).toEqual({});
+  });
+
+  it('that an operator answers is his, and its place is his too', async () => {
+    const rig = await openRig();
+    await available(rig, 'op1', 1);
+    await rig.toVisitor('1', startChat());
+    await rig.toVisitor('1', receive('op1'));
+    const { routing } = await routingOf(rig);
+    routing.start();
+    await has(rig, '1', 'op1');
+    expect((await chatsOf(rig, 'op1')).c1?.reservation).toBeNull();
+  });
+
+  it('of a department that nobody serves hides no other, however many there are', async () => {
+    const rig = await openRig();
+    const { routing, caughtUp } = await routingOf(rig);
+    await Promise.all(
+      Array.from({ length: 510 }, (_, i) =>
+        rig.toVisitor(`n${i}`, {
+          ...{ type: 'StartChat', chatId: `n${i}`, department: 'nobody', delays: DELAYS },
+        }),
+      ),
+    );
+    rig.clock.passes(1);
+    await rig.toVisitor('1', startChat());
+    await available(rig, 'op1');
+    await caughtUp();
+    routing.start();
+    await has(rig, '1', 'op1');
+  });
+});
+
+describe('a process that dies', () => {
+  it.each<[string, 'before' | 'after']>([
+    ['ReserveChat', 'before'],
+    ['ReserveChat', 'after'],
+    ['AssignChat', 'before'],
+    ['AssignChat', 'after'],
+    ['TakeChat', 'before'],
+    ['TakeChat', 'after'],
+    ['ReleaseChat', 'before'],
+    ['ReleaseChat', 'after'],
+  ])('at %s (%s) leaves nothing that the next one does not mend', async (type, when) => {
+    const rig = await openRig();
+    const died = { crashed: false };
+    const first = await routingOf(rig, mortal(rig.host, type, when, died));
+    first.routing.start();
+    await available(rig, 'op1', 1);
+    await rig.toVisitor('1', startChat('c1'));
+    if (type === 'ReleaseChat') {
+      await has(rig, '1', 'op1');
+      await rig.toVisitor('1', closeChat('c1'));
+      await rig.toVisitor('1', startChat('c2'));
+    }
+    await waitFor(() => died.crashed);
+    await first.routing.stop();
+    const next = await rig.restart();
+    next.clock.passes(10_001); // a reservation that is due
+    const { routing } = await routingOf(next);
+    routing.start();
+    await has(next, '1', 'op1');
+    expect(Object.keys(await chatsOf(next, 'op1'))).toHaveLength(1);
+    const assigned = (await next.types('visitor-acme.1')).filter((each) => each === 'ChatAssigned');
+    expect(assigned).toHaveLength(type === 'ReleaseChat' ? 2 : 1);
+    await next.toVisitor('1', closeChat(type === 'ReleaseChat' ? 'c2' : 'c1'));
+    await waitFor(async () => Object.keys(await chatsOf(next, 'op1')).length === 0);
+  });
+
+  it('between reservation and assignment, while the visitor closes: the place is free again', async () => {
+    const rig = await openRig();
+    const died = { crashed: false };
+    const first = await routingOf(rig, mortal(rig.host, 'AssignChat', 'before', died));
+    first.routing.start();
+    await available(rig, 'op1', 1);
+    await rig.toVisitor('1', startChat('c1'));
+    await waitFor(() => died.crashed);
+    await first.routing.stop();
+    const [reservation] = Object.values(await chatsOf(rig, 'op1')).map((chat) => chat.reservation);
+    await rig.toVisitor('1', closeChat('c1'));
+    rig.clock.passes(10_001);
+    const next = await rig.restart();
+    const { routing } = await routingOf(next);
+    routing.start();
+    await waitFor(async () => Object.keys(await chatsOf(next, 'op1')).length === 0);
+    // An assignment that was still on its way comes too late.
+    await next.toVisitor('1', startChat('c2'));
+    await has(next, '1', 'op1');
+    const late = { type: 'AssignChat', chatId: 'c2', operator: 'op1', reason: 'late' } as const;
+    await expect(
+      next.toVisitor('1', { ...late, reservation: reservation ?? null }),
+    ).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('revoked') });
+  });
+});
+
+it('200 chats at once, 20 operators who come and go: each has one owner, no place is given twice', async () => {
+  const rig = await openRig();
+  const { routing, caughtUp } = await routingOf(rig);
+  routing.start();
+  const names = Array.from({ length: 20 }, (_, i) => `op${i}`);
+  const capacity = 6;
+  for (const name of names) await available(rig, name, capacity);
+  const keys = Array.from({ length: 200 }, (_, i) => `${i}`);
+  const coming = Promise.all(keys.map((key) => rig.toVisitor(key, startChat(`c${key}`))));
+  const restless = async (name: string): Promise<void> => {
+    for (let i = 0; i < 4; i++) {
+      await rig.toOperator(name, changePresence(i % 2 ? 'available' : 'away', `s-${name}`));
+      if (i === 2) {
+        await rig.toOperator(name, closeSession(`s-${name}`));
+        await rig.toOperator(name, openSession(`s-${name}`));
+      }
+    }
+  };
+  await Promise.all([coming, ...names.slice(0, 10).map(restless)]);
+  // 120 places for 200 chats: those that are done make room for the rest.
+  const closed = new Set<string>();
+  await waitFor(
+    async () => {
+      for (const key of keys) {
+        const chat = await chatOf(rig, key);
+        if (!chat?.operator || closed.size >= 100) continue;
+        await rig.toVisitor(key, closeChat(chat.id));
+        closed.add(key);
+      }
+      return closed.size >= 100 && routing.waiting() === 0;
+    },
+    { deadlineMs: 20_000, what: () => `${routing.waiting()} wait` },
+  );
+  await waitFor(async () => {
+    await caughtUp();
+    const loads = await Promise.all(
+      names.map(async (name) => Object.keys(await chatsOf(rig, name))),
+    );
+    return loads.flat().length === 100;
+  });
+  for (const name of names) {
+    const state = await rig.host.load(operatorRef(ACME, operator(name)));
+    const held = new Set<unknown>();
+    for (const { type, data } of await rig.facts(`operator-acme.${name}`)) {
+      if (type === 'ChatReserved') held.add(data.chatId);
+      if (type === 'ChatReleased') held.delete(data.chatId);
+      expect(held.size).toBeLessThanOrEqual(capacity);
+    }
+    expect(held.size).toBe(state ? loadOf(operatorState(state.core).context) : 0);
+  }
+  for (const key of keys) {
+    const types = await rig.types(`visitor-acme.${key}`);
+    expect(types.filter((type) => type === 'ChatAssigned')).toHaveLength(1);
+  }
+  await routing.stop();
+  await caughtUp();
+  const live = tables(rig);
+  const anew = await rig.restart({ withoutWork: true });
+  await routingOf(anew);
+  expect(tables(anew)).toEqual(live);
+});

@@ -1,0 +1,363 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../src/errors.ts';
+import type { RecordedEvent } from '../../src/eventstore/port.ts';
+import { createSessions } from '../../src/reactors/sessions.ts';
+import { createWanted, type Visitor } from '../../src/reactors/wanted.ts';
+import { soleOwner } from '../../src/runtime/ownership.ts';
+import { closeChat, startChat, viewPage } from '../actors/facts.ts';
+import { fakeEjabberd } from '../support/fake-ejabberd.ts';
+import {
+  ACME,
+  HOST,
+  jidOf,
+  newId,
+  openRig,
+  operator,
+  type Rig,
+  silent,
+  visitor,
+} from '../support/rig.ts';
+import { waitFor } from '../support/wait.ts';
+
+const stopping: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stopping.splice(0)) await stop();
+});
+
+type World = Awaited<ReturnType<typeof worldOf>>;
+async function worldOf(
+  options: {
+    settings?: Record<string, unknown>;
+    ejabberd?: ReturnType<typeof fakeEjabberd>;
+    rig?: Rig;
+  } = {},
+) {
+  const rig =
+    options.rig ?? (await openRig(options.settings ? { settings: options.settings } : {}));
+  const ejabberd = options.ejabberd ?? fakeEjabberd();
+  const { workFile, host, tenants, personal, now } = rig;
+  let follow = async (): Promise<void> => {};
+  const changed = (who: Visitor, event: RecordedEvent) => sessions.changed(who, event);
+  const wanted = createWanted(workFile, changed);
+  const sessions = createSessions({
+    ...{ wanted, host, tenants, personal, now, newId, ownership: soleOwner, logger: silent },
+    ...{ admin: ejabberd.admin, transport: ejabberd.transport },
+    operatorsOf: () => [operator('op1')],
+    caughtUp: () => follow(),
+    passwordOf: (jid) => `password of ${jid}`,
+    random: () => 1,
+  });
+  follow = await rig.follow([wanted.part]);
+  stopping.push(async () => {
+    await sessions.stop();
+    await rig.close();
+  });
+  const visible = () => [...ejabberd.members('visitors')].sort();
+  return { rig, ejabberd, sessions, wanted, visible, caughtUp: () => follow() };
+}
+/** Nothing is left to do, and everything was seen. */
+const settled = ({ sessions, caughtUp }: World) =>
+  waitFor(async () => {
+    await caughtUp();
+    return sessions.pending() === 0;
+  });
+const count = ({ ejabberd }: World, name: string) => ejabberd.count(name);
+const remove = { type: 'CleanUp' } as const;
+
+describe('a visitor', () => {
+  it('comes with account, name, group and presence, in this order; leaves; comes back; is gone', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, visible } = world;
+    await world.sessions.start();
+    ejabberd.calls.length = 0;
+    await rig.toVisitor('1', viewPage());
+    await settled(world);
+    const jid = jidOf('1');
+    expect(ejabberd.calls).toEqual([
+      ...['register', 'setNickname', 'joinGroup', 'online'].map((name) => `${name} ${jid}`),
+    ]);
+    expect(ejabberd.accounts.get(jid)).toBe(`password of ${jid}`);
+    expect(ejabberd.present.get(jid)).toEqual({ status: '/home', nick: 'Visitor 1' });
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    await settled(world);
+    expect([visible(), [...ejabberd.present.keys()]]).toEqual([[], []]);
+    expect(ejabberd.accounts.has(jid)).toBe(true);
+    await rig.toVisitor('1', viewPage());
+    await settled(world);
+    expect(visible()).toEqual([jid]);
+    expect(count(world, 'register')).toBe(1); // the same account
+    await rig.toVisitor('1', remove);
+    await settled(world);
+    expect([ejabberd.accounts.size, visible(), ejabberd.present.size]).toEqual([0, [], 0]);
+    await world.caughtUp();
+    const outcomes = ['AccountReady', 'LoggedIn', 'LoggedOut'];
+    const types = await rig.types('visitor-acme.1');
+    expect(types.filter((type) => outcomes.includes(type))).toEqual([
+      ...['AccountReady', 'LoggedIn', 'LoggedOut', 'LoggedIn'],
+    ]);
+  });
+
+  it('the latest wish wins: a return overtakes a removal that is under way', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, visible } = world;
+    await world.sessions.start();
+    await rig.toVisitor('1', viewPage());
+    await settled(world);
+    const gate = Promise.withResolvers<void>();
+    ejabberd.state.before = (call) =>
+      call.startsWith('offline') ? gate.promise : Promise.resolve();
+    await rig.toVisitor('1', remove);
+    await waitFor(() => count(world, 'offline') === 1);
+    await rig.toVisitor('1', viewPage());
+    await world.caughtUp();
+    gate.resolve();
+    await settled(world);
+    expect([ejabberd.accounts.size, visible()]).toEqual([1, [jidOf('1')]]);
+    expect(ejabberd.transport.isOnline(jidOf('1'))).toBe(true);
+  });
+
+  it('with an hour of wishes behind it has only the last one performed', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    ejabberd.state.down = true;
+    const started = world.sessions.start();
+    for (let i = 0; i < 20; i++) await rig.toVisitor('1', viewPage(`p${i}`));
+    await rig.toVisitor('2', viewPage());
+    await rig.toVisitor('2', { type: 'TimeOut' });
+    await world.caughtUp();
+    ejabberd.state.down = false;
+    rig.clock.passes(60_000);
+    await started;
+    await settled(world);
+    // By its wish and by the comparison; the transport sends what differs.
+    expect(count(world, `online ${jidOf('1')}`)).toBeLessThanOrEqual(2);
+    expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/p19');
+    expect(count(world, `online ${jidOf('2')}`)).toBe(0);
+  });
+});
+
+describe('what fails', () => {
+  it('keeps to its backoff, whatever the visitor does meanwhile', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('register')) throw new AppError('unavailable', 'away');
+    };
+    await rig.toVisitor('1', viewPage('a'));
+    await waitFor(() => count(world, 'register') === 1);
+    for (const page of ['b', 'c', 'd']) await rig.toVisitor('1', viewPage(page));
+    await rig.toVisitor('1', startChat());
+    await world.caughtUp();
+    const until = performance.now() + 250; // more than two ticks
+    await waitFor(() => performance.now() > until);
+    expect(count(world, 'register')).toBe(1);
+    ejabberd.state.before = async () => {};
+    rig.clock.passes(500);
+    await settled(world);
+    expect(ejabberd.present.get(jidOf('1'))).toMatchObject({ show: 'chat' });
+  });
+
+  it('a wish that comes while it is tried again is not lost', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, visible } = world;
+    await world.sessions.start();
+    let fails = true;
+    const gate = Promise.withResolvers<void>();
+    ejabberd.state.before = async (call) => {
+      if (!call.startsWith('online')) return;
+      if (fails) throw new AppError('unavailable', 'away');
+      await gate.promise;
+    };
+    await rig.toVisitor('1', viewPage());
+    await waitFor(() => count(world, 'online') === 1);
+    fails = false;
+    rig.clock.passes(500);
+    await waitFor(() => count(world, 'online') === 2);
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    await world.caughtUp();
+    gate.resolve();
+    await settled(world);
+    expect(visible()).toEqual([]);
+    expect(ejabberd.transport.isOnline(jidOf('1'))).toBe(false);
+  });
+
+  it('and is refused is told once, also after it was away, and tried again later', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    const answers = ['unavailable', 'refused', 'refused'] as const;
+    let n = 0;
+    ejabberd.state.before = async (call) => {
+      if (!call.startsWith('register')) return;
+      const code = answers[n++];
+      if (code) throw new AppError(code, 'no such host');
+    };
+    await rig.toVisitor('1', viewPage());
+    for (const ms of [0, 500, 60_000, 60_000]) {
+      rig.clock.passes(ms);
+      const before = n;
+      await waitFor(() => n > before);
+    }
+    await settled(world);
+    const failed = (await rig.facts('visitor-acme.1')).filter(
+      ({ type }) => type === 'SessionFailed',
+    );
+    expect(failed.map(({ data }) => data)).toEqual([{ reason: 'no such host' }]);
+    expect(ejabberd.transport.isOnline(jidOf('1'))).toBe(true);
+  });
+});
+
+describe('at most maxVisibleVisitors', () => {
+  const arrive = async ({ rig }: World, ...keys: string[]) => {
+    for (const key of keys) {
+      rig.clock.passes(10);
+      await rig.toVisitor(key, viewPage());
+    }
+  };
+  const shows = (world: World, ...keys: string[]) =>
+    waitFor(
+      () => {
+        world.rig.clock.passes(200);
+        expect(world.visible()).toEqual(keys.map(jidOf).sort());
+        return true;
+      },
+      { what: () => `${keys}, not ${world.visible()}` },
+    );
+
+  it('are shown: the most recent, and those in conversations before them', async () => {
+    const world = await worldOf({ settings: { maxVisibleVisitors: 3 } });
+    await world.sessions.start();
+    await arrive(world, '1', '2', '3');
+    await shows(world, '1', '2', '3');
+    await arrive(world, '4', '5'); // nothing else happens afterwards
+    await shows(world, '3', '4', '5');
+    await world.rig.toVisitor('1', startChat('c1'));
+    await shows(world, '1', '4', '5');
+    await world.rig.toVisitor('1', closeChat('c1'));
+    await arrive(world, '6', '7');
+    await shows(world, '1', '6', '7'); // it was seen when its chat ended
+    await arrive(world, '8');
+    await shows(world, '6', '7', '8');
+  });
+
+  it('who was left out comes in when others leave', async () => {
+    const world = await worldOf({ settings: { maxVisibleVisitors: 2 } });
+    await world.sessions.start();
+    await arrive(world, '1', '2', '3', '4');
+    await shows(world, '3', '4');
+    await world.rig.toVisitor('4', { type: 'TimeOut' });
+    await shows(world, '2', '3');
+    await world.rig.toVisitor('3', { type: 'TimeOut' });
+    await shows(world, '1', '2'); // everybody fits again
+  });
+});
+
+describe('compared with ejabberd', () => {
+  it('what it lost is made again, and only that', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, visible } = world;
+    await world.sessions.start();
+    for (const key of ['1', '2', '3']) await rig.toVisitor(key, viewPage());
+    await settled(world);
+    ejabberd.accounts.delete(jidOf('1')); // a kill: Mnesia's last two seconds
+    ejabberd.members('visitors').delete(jidOf('1'));
+    ejabberd.members('visitors').delete(jidOf('2'));
+    ejabberd.calls.length = 0;
+    await world.sessions.compare();
+    await settled(world);
+    expect(visible()).toEqual(['1', '2', '3'].map(jidOf));
+    expect(ejabberd.calls.filter((call) => /register|joinGroup|setNick/.test(call)).sort()).toEqual(
+      [`joinGroup ${jidOf('1')}`, `joinGroup ${jidOf('2')}`, `joinGroup op1@${HOST}`]
+        .concat([`register ${jidOf('1')}`, `setNickname ${jidOf('1')}`])
+        .filter((call) => !call.includes('op1')),
+    );
+  });
+
+  it('orphans go, and people of others stay', async () => {
+    const ejabberd = fakeEjabberd();
+    const [orphan, member] = [jidOf('orphan'), jidOf('member')];
+    for (const jid of [orphan, `op1@${HOST}`, `admin@${HOST}`, 'visitor.x@elsewhere.test']) {
+      ejabberd.accounts.set(jid, 'x');
+    }
+    ejabberd.members('visitors').add(member);
+    const world = await worldOf({ ejabberd });
+    await world.sessions.start();
+    expect([...ejabberd.accounts.keys()]).toEqual([
+      `op1@${HOST}`,
+      `admin@${HOST}`,
+      'visitor.x@elsewhere.test',
+    ]);
+    expect(world.visible()).toEqual([]);
+    // An operator that ejabberd forgot to keep in its group is put back.
+    expect([...ejabberd.members('operators')]).toEqual([`op1@${HOST}`]);
+  });
+
+  it('a newborn is no orphan, though it came in the middle of the comparison', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('accounts')) {
+        ejabberd.state.before = async () => {};
+        await rig.toVisitor('new', viewPage());
+        await ejabberd.admin.register(jidOf('new'), 'x');
+      }
+    };
+    await world.sessions.compare();
+    await settled(world);
+    expect(count(world, 'unregister')).toBe(0);
+    expect(ejabberd.transport.isOnline(jidOf('new'))).toBe(true);
+  });
+
+  it('an account whose removal ejabberd forgot is removed again', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    await rig.toVisitor('1', viewPage());
+    await rig.toVisitor('1', remove);
+    await settled(world);
+    ejabberd.accounts.set(jidOf('1'), 'x');
+    await world.sessions.compare();
+    expect(ejabberd.accounts.size).toBe(0);
+  });
+
+  it('who was cleaned up while this process did not know what ejabberd has leaves nothing', async () => {
+    const first = await worldOf();
+    await first.sessions.start();
+    await first.rig.toVisitor('1', viewPage());
+    await settled(first);
+    await first.sessions.stop();
+    const rig = await first.rig.restart();
+    const { ejabberd } = first;
+    let listed = false;
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('ensureGroups') && !listed) throw new AppError('unavailable', 'away');
+    };
+    const world = await worldOf({ ejabberd, rig });
+    const started = world.sessions.start();
+    await rig.toVisitor('1', remove);
+    await waitFor(() => count(world, 'unregister') === 1);
+    listed = true;
+    await started;
+    expect([ejabberd.accounts.size, world.visible()]).toEqual([0, []]);
+    expect(world.wanted.get({ tenant: ACME, key: visitor('1') })).toBeNull();
+  });
+});
+
+it('presence goes out at most every two seconds for each visitor, and the last one counts', async () => {
+  const world = await worldOf();
+  const { rig, ejabberd } = world;
+  await world.sessions.start();
+  await rig.toVisitor('1', viewPage('a'));
+  await settled(world);
+  for (const page of ['b', 'c', 'd']) await rig.toVisitor('1', viewPage(page));
+  await world.caughtUp();
+  const until = performance.now() + 250;
+  await waitFor(() => performance.now() > until);
+  expect(count(world, 'online')).toBe(1);
+  rig.clock.passes(2_000);
+  await settled(world);
+  expect(count(world, 'online')).toBe(2);
+  expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/d');
+});

@@ -1,0 +1,175 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { operatorRef } from '../../src/actors/ids.ts';
+import { operatorState } from '../../src/actors/operator-decisions.ts';
+import { createCallbacks } from '../../src/reactors/callbacks.ts';
+import { createMessages } from '../../src/reactors/messages.ts';
+import { createOperatorSessions } from '../../src/reactors/operator-sessions.ts';
+import { createSignals } from '../../src/reactors/signals.ts';
+import { createTyping } from '../../src/reactors/typing.ts';
+import {
+  assignChat,
+  changePresence,
+  closeSession,
+  openSession,
+  register,
+  startChat,
+  take,
+} from '../actors/facts.ts';
+import { fakeEjabberd } from '../support/fake-ejabberd.ts';
+import { fakeLhc } from '../support/fake-lhc.ts';
+import {
+  ACME,
+  HOST,
+  jidOf,
+  newId,
+  openRig,
+  operator,
+  type Rig,
+  silent,
+  visitor,
+} from '../support/rig.ts';
+import { waitFor } from '../support/wait.ts';
+
+const OP1 = operator('op1');
+const V1 = visitor('1');
+let rig: Rig;
+let ejabberd: ReturnType<typeof fakeEjabberd>;
+let lhc: ReturnType<typeof fakeLhc>;
+beforeEach(async () => {
+  rig = await openRig({ settings: { callbackUrl: 'https://lhc.test/callback' } });
+  ejabberd = fakeEjabberd();
+  lhc = fakeLhc();
+  await rig.toOperator('op1', register());
+});
+afterEach(() => rig.close());
+
+function make() {
+  const { host, store, tenants, personal, digestKey, now } = rig;
+  const { admin, transport } = ejabberd;
+  const compared: string[] = [];
+  const base = { host, tenants, personal, now, newId, logger: silent };
+  const callbacks = createCallbacks({ ...base, digestKey, client: lhc.client });
+  const messages = createMessages({ ...base, store, admin, transport });
+  const operatorSessions = createOperatorSessions({
+    ...base,
+    admin,
+    operatorsOf: (tenant) => (tenant === ACME ? [OP1] : []),
+  });
+  const compare = async () => {
+    compared.push('all');
+  };
+  const signals = createSignals({ ...base, callbacks, messages, operatorSessions, compare });
+  const typing = createTyping({ host, transport, tenants, now });
+  return { signals, typing, operatorSessions, compared };
+}
+const online = async (session = 's1', resource = 'gajim') => {
+  await rig.toOperator('op1', openSession(session, resource));
+  await rig.toOperator('op1', changePresence('available', session, resource));
+};
+const availability = async () => {
+  const state = await rig.host.load(operatorRef(ACME, OP1));
+  return state && operatorState(state.core).availability;
+};
+const told = (n: number) => waitFor(() => lhc.accepted.length === n);
+
+it('an operator that lives is told at most once a minute', async () => {
+  const { signals } = make();
+  for (let i = 0; i < 5; i++) signals.operatorAlive(ACME, OP1);
+  await told(1);
+  rig.clock.passes(59_999);
+  signals.operatorAlive(ACME, OP1);
+  rig.clock.passes(1);
+  signals.operatorAlive(ACME, OP1);
+  signals.operatorAlive(ACME, operator('stranger')); // LHC does not know it
+  await told(2);
+  expect(lhc.attempts).toHaveLength(2);
+});
+
+it("typing of the chat's own operator is told, each state at most once a second", async () => {
+  const { signals } = make();
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', assignChat('op1'));
+  for (let i = 0; i < 5; i++) signals.operatorTyping(ACME, V1, OP1, 'composing');
+  signals.operatorTyping(ACME, V1, OP1, 'paused');
+  signals.operatorTyping(ACME, V1, operator('op2'), 'composing');
+  signals.operatorTyping(ACME, visitor('nobody'), OP1, 'composing');
+  await told(2);
+  const data = { visitor: '1', chatId: 'c1', operator: { username: 'op1', lhcUserId: 7 } };
+  expect(lhc.accepted.map((each) => each.data)).toEqual([
+    { ...data, state: 'composing' },
+    { ...data, state: 'paused' },
+  ]);
+});
+
+it('an LHC that is away is not asked twice for what is told at once or not at all', async () => {
+  lhc.state.answer = async () => ({ outcome: 'retry', reason: 'away' });
+  make().signals.operatorAlive(ACME, OP1);
+  await waitFor(() => lhc.attempts.length === 1);
+  expect(lhc.accepted).toEqual([]);
+});
+
+it('a visitor types: its operator sees each change, and the same at most every three seconds', async () => {
+  const { typing } = make();
+  await typing(ACME, V1, 'composing'); // no chat: nobody to see it
+  await rig.toVisitor('1', startChat());
+  await typing(ACME, V1, 'composing'); // nobody has it
+  expect(ejabberd.typed).toEqual([]);
+  await rig.toVisitor('1', assignChat('op1'));
+  for (const state of ['composing', 'composing', 'paused', 'composing'] as const) {
+    await typing(ACME, V1, state);
+  }
+  rig.clock.passes(3_000);
+  await typing(ACME, V1, 'composing');
+  const line = (state: string) => `${jidOf('1')} op1@${HOST} ${state}`;
+  expect(ejabberd.typed).toEqual(['composing', 'paused', 'composing', 'composing'].map(line));
+});
+
+it('a session that ended brings what may be lost again, for the chats of that operator', async () => {
+  const { signals } = make();
+  await ejabberd.admin.register(jidOf('v1'), 'x');
+  await ejabberd.transport.online(jidOf('v1'), { status: '', nick: '' });
+  await rig.toVisitor('v1', startChat('c1', 'm1'));
+  await rig.toVisitor('v1', assignChat('op1', null));
+  await rig.toVisitor('v1', { type: 'ReportTaken', messageIds: ['m1'] });
+  await rig.toOperator('op1', take(null));
+  signals.operatorSessionEnded(ACME, OP1);
+  await waitFor(() => ejabberd.messages.length === 1);
+  expect(ejabberd.messages[0]?.id).toBe('m1');
+});
+
+it('mod_lhc started: sessions are taken over under stand-ins, those that are gone are closed', async () => {
+  const { signals, compared } = make();
+  await online();
+  await signals.moduleStarted(HOST, { queueId: newId(), seq: 1 });
+  expect(await availability()).toBe('offline');
+  expect(compared).toEqual(['all']);
+  await signals.moduleStarted('elsewhere.test', { queueId: newId(), seq: 1 });
+});
+
+it('a repeat of module.started voids no session that was reported since', async () => {
+  const { signals } = make();
+  const queueId = newId();
+  const hook = (seq: number) => ({ commandId: `auto:${newId()}`, hook: { queueId, seq } });
+  await online('old');
+  ejabberd.sessions.set(`op1@${HOST}`, [{ resource: 'gajim', show: 'available', status: '' }]);
+  await signals.moduleStarted(HOST, { queueId, seq: 1 });
+  await rig.toOperator('op1', openSession('new'), hook(2));
+  expect(await availability()).toBe('available');
+  await signals.moduleStarted(HOST, { queueId, seq: 1 }); // the batch comes again
+  await rig.toOperator('op1', openSession('new'), hook(2));
+  await rig.toOperator('op1', closeSession('new'), hook(3));
+  expect(await availability()).toBe('offline');
+});
+
+it('ejabberd that is away is said, so that the batch comes again', async () => {
+  const { signals, operatorSessions } = make();
+  await online();
+  ejabberd.state.down = true;
+  const hook = { queueId: newId(), seq: 1 };
+  await expect(signals.moduleStarted(HOST, hook)).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await availability()).toBe('available');
+  ejabberd.state.down = false;
+  ejabberd.sessions.set(`op1@${HOST}`, [{ resource: 'phone', show: 'dnd', status: 'busy' }]);
+  await operatorSessions.compareAll([ACME], false);
+  expect(await availability()).toBe('busy');
+});
