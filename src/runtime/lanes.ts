@@ -4,6 +4,7 @@
  * what is pending from the log alone, and a dead destination holds up nothing but its own lanes.
  */
 import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { AppError, messageOf } from '../errors.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
@@ -22,6 +23,7 @@ const PROGRESS_EVERY = 32;
 const PROGRESS_WITHIN_MS = 250;
 const PROGRESS_RETRY_MS = 1000;
 const PAGE = 32;
+const STOP_WITHIN_MS = 1500;
 
 interface Lane {
   readonly stream: string;
@@ -50,8 +52,11 @@ export interface Lanes {
   start(): void;
   /** Try now: something a lane of this stream waited for may be there. */
   poke(stream: string, destination: string): void;
-  /** Stops after the effects under way and appends the progress. */
-  stop(): Promise<void>;
+  /**
+   * Stops after the effects under way and appends the progress.
+   * @param withinMs one that takes longer (an LHC that hangs) is not waited for: it is repeated with the same id
+   */
+  stop(withinMs?: number): Promise<void>;
   pending(): { destination: string; effects: number }[];
   /** Tenants with a lane to this destination that fails now, with the reason of one of them. */
   failing(destination: string): ReadonlyMap<string, string>;
@@ -157,6 +162,7 @@ export function createLanes(options: {
     lane.doneRevision = event.revision;
     lane.through = { id: event.id, revision: event.revision };
     lane.sinceProgress++;
+    if (stopping.signal.aborted) return; // stop() writes it down, or it is repeated
     if (lane.sinceProgress >= PROGRESS_EVERY) await progress(lane);
     else lane.flush ??= setTimeout(() => track(progress(lane)), PROGRESS_WITHIN_MS);
   }
@@ -328,10 +334,14 @@ export function createLanes(options: {
       pokeWaiting();
     },
     poke,
-    async stop() {
+    async stop(withinMs = STOP_WITHIN_MS) {
       stopping.abort();
       for (const lane of lanes.values()) clearTimeout(lane.timer);
-      while (running.size > 0) await Promise.all(running); // a flush that was due meanwhile joins them
+      const late = new AbortController();
+      const tooLate = delay(withinMs, false, { signal: late.signal }).catch(() => false);
+      const ended = () => Promise.all(running).then(() => true);
+      while (running.size > 0 && (await Promise.race([ended(), tooLate]))); // a flush may join them
+      late.abort();
       await Promise.all(
         [...lanes.values()].map(async (lane) => {
           await progress(lane);

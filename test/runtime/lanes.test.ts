@@ -271,6 +271,19 @@ describe('progress', () => {
     await again.lanes.stop();
   });
 
+  it('stop() does not wait for what hangs, and writes down the rest', async () => {
+    const rig = await openRig();
+    const lhc = place('lhc');
+    lhc.state.answer = ({ key }) => (key === 'b' ? new Promise(() => {}) : Promise.resolve(done));
+    const { lanes } = await start(rig, lhc);
+    await speak(rig, 'a', upTo(5));
+    await speak(rig, 'b', [1]);
+    await waitFor(() => lhc.attempts.length === 6);
+    await lanes.stop(50);
+    expect((await progress(rig)).at(-1)?.data.revision).toBe(4);
+    stopping.length = 0;
+  });
+
   it.each([false, true])(
     'a crash repeats at most what was not recorded, same ids (work.db deleted: %s)',
     async (withoutWork) => {

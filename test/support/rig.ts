@@ -20,7 +20,7 @@ import { temporaryFolder } from '../sqlite/folder.ts';
 
 export const ACME = TenantId.parse('acme');
 export const HOST = 'xmpp.test';
-export const START = Date.parse('2026-01-01T00:00:00Z');
+const START = Date.parse('2026-01-01T00:00:00Z');
 export const silent = pino({ level: 'silent' });
 export const newId = (): string => randomUUIDv7();
 /** 32 bytes from a word. */
@@ -39,7 +39,7 @@ export interface Clock {
   passes(ms: number): void;
 }
 
-export function clockAt(start = START): Clock {
+function clockAt(start = START): Clock {
   let time = start;
   return {
     now: () => time,
