@@ -7,10 +7,11 @@ import type { Logger } from 'pino';
 import { personOf, rosterGroups, streamOf } from './actors/ids.ts';
 import { createTenantDirectory } from './actors/tenant-directory.ts';
 import type { Config } from './config.ts';
-import { AppError, messageOf } from './errors.ts';
+import { messageOf } from './errors.ts';
 import { openEventStore } from './eventstore/open.ts';
 import { createSnapshotStore, openSnapshotFile } from './eventstore/snapshots.ts';
 import { createFailpoints } from './failpoints.ts';
+import { healthOf } from './health.ts';
 import { createApp } from './http/app.ts';
 import { type Listening, serve } from './http/serve.ts';
 import { newId } from './id.ts';
@@ -226,58 +227,10 @@ export async function startService(
     store,
     vault,
     deadLetters,
-    checks: {
-      eventstore: () => store.check(),
-      projections: () => projections.check(),
-      work: async () => {
-        const { failed } = work.state();
-        if (failed)
-          throw new AppError('unavailable', `pending work is not followed: ${failed.reason}`);
-      },
-      ejabberd: async () => {
-        await admin.version();
-      },
-    },
-    advisories: {
-      lhc: async () => {
-        const failing = [...lanes.failing(callbacks.destination.name)].map(
-          ([tenant, reason]) => `${tenant}: ${reason}`,
-        );
-        if (failing.length > 0) throw new AppError('unavailable', failing.slice(0, 20).join('; '));
-      },
-    },
-    unfitActors: () => [...host.unfit().keys()],
-    gauges: {
-      xmpp_chat_actors_living: { help: 'Actors in memory', value: () => host.stats().living },
-      xmpp_chat_mailbox_waiting: {
-        help: 'Commands that wait or are being carried out',
-        value: () => host.stats().waiting,
-      },
-      xmpp_chat_effects_pending: {
-        help: 'Effects that are called for and not done',
-        value: () => lanes.pending().reduce((sum, { effects }) => sum + effects, 0),
-      },
-      xmpp_chat_visitor_sessions: {
-        help: 'Visitors logged in to ejabberd',
-        value: () => transport.sessions().length,
-      },
-      xmpp_chat_visitors_to_reconcile: {
-        help: 'Visitors whose account, group or presence is not as it should be',
-        value: () => sessions.pending(),
-      },
-      xmpp_chat_chats_waiting: {
-        help: 'Chats that no operator has',
-        value: () => routing.waiting(),
-      },
-      xmpp_chat_deadlines_pending: {
-        help: 'Actors with a timer',
-        value: () => deadlines.pending(),
-      },
-      xmpp_chat_dead_letters: {
-        help: 'Effects and webhook events that were given up',
-        value: () => deadLetters.count(),
-      },
-    },
+    ...healthOf({
+      ...{ store, projections, work, admin, host, lanes, transport, sessions, routing },
+      ...{ deadlines, deadLetters, callbacks },
+    }),
     adminToken: config.adminToken,
     webhookSecrets: config.ejabberd.webhookSecrets,
     digestKey: secrets.digest,

@@ -2,62 +2,12 @@
  * Webhook batches of mod_lhc become commands. An event that cannot be used is set aside as a fact and does not hold up
  * its batch; a batch that comes again does nothing twice, by the number of each event in its queue.
  */
-import { createHmac } from 'node:crypto';
 import type { Logger } from 'pino';
-import {
-  operatorRef,
-  type Person,
-  personOf,
-  type TenantId,
-  type Username,
-  type VisitorKey,
-} from '../actors/ids.ts';
-import type { Show } from '../actors/operator.ts';
-import { type OperatorCommand, operatorState } from '../actors/operator-decisions.ts';
-import type { Hook } from '../actors/seen.ts';
-import type { TenantDirectory } from '../actors/tenant-directory.ts';
-import type { VisitorCommand } from '../actors/visitor-decisions.ts';
+import type { TenantId } from '../actors/ids.ts';
 import { AppError, messageOf } from '../errors.ts';
-import type { ActorHost } from './host.ts';
-import type { SetAside } from './set-aside.ts';
-import type { Inbox, Origin } from './types.ts';
-import { isKnownType, Numbered, WebhookEvent, type WebhookEventOf } from './webhook-events.ts';
-
-type Operator = Extract<Person, { kind: 'operator' }>;
-type Visitor = Extract<Person, { kind: 'visitor' }>;
-
-/** XEP-0085, as far as mod_lhc reports it. */
-export type TypingState = WebhookEventOf<'chat_state'>['state'];
-
-/** What is done at once or not at all, and what belongs to reactors. */
-export interface InboxSignals {
-  /**
-   * Sessions that were reported before may have ended without a word. Awaited: what follows builds on it.
-   * @param hook so that a repeat does not void the sessions that were reported since
-   */
-  moduleStarted(host: string, hook: Hook): Promise<void>;
-  operatorAlive(tenant: TenantId, username: Username): void;
-  operatorTyping(
-    tenant: TenantId,
-    visitor: VisitorKey,
-    operator: Username,
-    state: TypingState,
-  ): void;
-  /** What was on its way to that session may be lost. */
-  operatorSessionEnded(tenant: TenantId, username: Username): void;
-}
-
-/** Why an event cannot be used, for a person who reads it among the dead letters. */
-class Unusable extends Error {
-  override readonly name = 'Unusable';
-  /** What is to be done when it is safely set aside. */
-  readonly afterwards: (() => Promise<void>) | undefined;
-
-  constructor(reason: string, afterwards?: () => Promise<void>) {
-    super(reason);
-    this.afterwards = afterwards;
-  }
-}
+import type { Inbox } from './types.ts';
+import { createWebhookCommands, Unusable, type WebhookCommandOptions } from './webhook-commands.ts';
+import { isKnownType, Numbered, WebhookEvent } from './webhook-events.ts';
 
 /** An event that has to be set aside. */
 interface Aside {
@@ -66,156 +16,16 @@ interface Aside {
   readonly afterwards?: (() => Promise<void>) | undefined;
 }
 
-/** Bodies in several languages are one text for the visitor: the one without a language, or the first. */
-const textOf = (body: Readonly<Record<string, string>>): string =>
-  body[''] ?? Object.values(body)[0] ?? '';
-
-export function createInbox(options: {
-  host: ActorHost;
-  tenants: TenantDirectory;
-  setAside: SetAside;
-  signals: InboxSignals;
-  digestKey: Buffer;
-  newId: () => string;
-  logger: Logger;
-}): Inbox & { readonly again: (content: unknown, commandId: string) => Promise<void> } {
-  const { host, tenants, setAside, signals, newId, logger } = options;
-
-  const toVisitor = (who: Visitor, command: VisitorCommand, origin: Origin) =>
-    host.dispatch(who.tenant, { kind: 'visitor', name: who.name, command }, origin);
-  const toOperator = (who: Operator, command: OperatorCommand, origin: Origin) =>
-    host.dispatch(who.tenant, { kind: 'operator', name: who.name, command }, origin);
-
-  const operatorOf = (jid: string): Operator | null => {
-    const person = personOf(jid, tenants.ofHost);
-    return person?.kind === 'operator' ? person : null;
-  };
-
-  /** Both ends of a message, of one tenant. @throws {Unusable} */
-  function ends(event: { from: string; to: string }): { operator: Operator; visitor: Visitor } {
-    const operator = operatorOf(event.from);
-    if (!operator) throw new Unusable('its sender is no operator of any tenant');
-    const visitor = personOf(event.to, tenants.ofHost);
-    if (visitor?.kind !== 'visitor') throw new Unusable('its receiver is no visitor of any tenant');
-    if (visitor.tenant !== operator.tenant) {
-      throw new Unusable('its sender and its receiver are of different tenants');
-    }
-    return { operator, visitor };
-  }
-
-  /**
-   * A client that resumes or reconnects may send a stanza again, as a new event with the same id; a careless client
-   * may use an id for several messages. So a message is known by its sender, id and text together.
-   */
-  function messageCommandId(operator: Operator, id: string, body: string): string {
-    const print = createHmac('sha256', options.digestKey).update(JSON.stringify([id, body]));
-    return `op:${operator.name}:${print.digest('base64url').slice(0, 22)}`;
-  }
-
-  async function message(
-    event: Pick<WebhookEventOf<'message'>, 'from' | 'to' | 'id' | 'body'>,
-    origin: { hook?: Hook; commandId?: string },
-  ): Promise<void> {
-    const { operator, visitor } = ends(event);
-    const state = await host.load(operatorRef(operator.tenant, operator.name));
-    if (!state || !operatorState(state.core).context.registered) {
-      throw new Unusable('its sender is not a registered operator');
-    }
-    const body = textOf(event.body);
-    const commandId = origin.commandId ?? messageCommandId(operator, event.id, body);
-    // It was refused before: the visitor's state may be another one now, the answer is not. The number in the queue
-    // does not tell: later events of this operator are done before a message of his is set aside.
-    if (state.seen.hasCommand(commandId)) return;
-    const refusal = async (reason: string): Promise<void> => {
-      const command = { type: 'RefuseMessage', visitor: visitor.name, messageId: event.id, reason };
-      await toOperator(operator, command as OperatorCommand, { commandId });
-    };
-    const { hook } = origin;
-    // It is among the dead letters: taken now, it would come twice when it is sent again from there.
-    if (hook && (await setAside.has(hook.queueId, hook.seq))) {
-      return refusal('this visitor or you were not known');
-    }
-    try {
-      await toVisitor(
-        visitor,
-        { type: 'ReceiveOperatorMessage', operator: operator.name, messageId: event.id, body },
-        { ...origin, commandId },
-      );
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      if (error.code === 'refused') return refusal(error.message);
-      if (error.code !== 'not-found') throw error;
-      throw new Unusable('its receiver is not known', () => refusal('this visitor is not known'));
-    }
-  }
-
-  async function delivered(event: WebhookEventOf<'delivered'>, origin: Origin): Promise<void> {
-    const { visitor } = ends(event);
-    const { ids: messageIds, by } = event;
-    try {
-      await toVisitor(visitor, { type: 'ReportDelivered', messageIds, by }, origin);
-    } catch (error) {
-      if (!(error instanceof AppError && error.code === 'not-found')) throw error;
-      throw new Unusable('its receiver is not known');
-    }
-  }
-
-  function sessionCommand(
-    event: WebhookEventOf<'operator.connected' | 'operator.disconnected' | 'operator.presence'>,
-  ): OperatorCommand {
-    const { session, resource } = event;
-    switch (event.type) {
-      case 'operator.connected':
-        return { type: 'OpenSession', session, resource };
-      case 'operator.disconnected':
-        return { type: 'CloseSession', session };
-      case 'operator.presence': {
-        const show: Show = event.show === 'unavailable' ? null : event.show;
-        return { type: 'ChangePresence', session, resource, show, status: event.status };
-      }
-    }
-  }
-
-  async function handle(event: WebhookEvent): Promise<void> {
-    const hook = { queueId: event.queueId, seq: event.seq };
-    const origin: Origin = { commandId: `auto:${newId()}`, hook };
-    switch (event.type) {
-      case 'module.started':
-        return signals.moduleStarted(event.host, hook);
-      case 'message':
-        return message(event, { hook });
-      case 'delivered':
-        return delivered(event, origin);
-      case 'chat_state': {
-        const { operator, visitor } = ends(event);
-        signals.operatorTyping(operator.tenant, visitor.name, operator.name, event.state);
-        return;
-      }
-      case 'displayed':
-        return; // nothing follows from it yet
-      default: {
-        // Somebody who is no operator of a tenant concerns nobody: accounts of other services, say.
-        const operator = operatorOf(`${event.user}@${event.host}`);
-        if (!operator) return;
-        if (event.type === 'operator.ping' || event.type === 'operator.ping_timeout') {
-          const answered = event.type === 'operator.ping';
-          const { resource } = event;
-          await toOperator(operator, { type: 'ReportPing', resource, answered }, origin);
-          if (answered) signals.operatorAlive(operator.tenant, operator.name);
-          return;
-        }
-        await toOperator(operator, sessionCommand(event), origin);
-        if (event.type === 'operator.disconnected') {
-          signals.operatorSessionEnded(operator.tenant, operator.name);
-        }
-      }
-    }
-  }
+export function createInbox(
+  options: WebhookCommandOptions & { readonly logger: Logger },
+): Inbox & { readonly again: (content: unknown, commandId: string) => Promise<void> } {
+  const { setAside, logger } = options;
+  const commands = createWebhookCommands(options);
 
   /** The tenant that an unusable event belongs to, as far as can be told. */
   function tenantOf(content: unknown): TenantId | null {
     const { from } = (content ?? {}) as { from?: unknown }; // whatever it is, it is only looked at
-    return typeof from === 'string' ? (operatorOf(from)?.tenant ?? null) : null;
+    return typeof from === 'string' ? (commands.operatorOf(from)?.tenant ?? null) : null;
   }
 
   /** Carries out one event; gives it back when it has to be set aside. */
@@ -231,7 +41,7 @@ export function createInbox(options: {
       return { content, reason: `${where}: ${issue?.message ?? 'malformed'}` };
     }
     try {
-      await handle(parsed.data);
+      await commands.handle(parsed.data);
       return null;
     } catch (error) {
       if (error instanceof Unusable) {
@@ -293,7 +103,7 @@ export function createInbox(options: {
         throw new AppError('refused', 'only a message can be sent again; this event is none');
       }
       try {
-        await message(parsed.data, { commandId });
+        await commands.message(parsed.data, { commandId });
       } catch (error) {
         if (error instanceof Unusable)
           throw new AppError('refused', `it is still unusable: ${error.message}`);

@@ -4,8 +4,9 @@ import { operatorState } from '../../src/actors/operator-decisions.ts';
 import { visitorState } from '../../src/actors/visitor-decisions.ts';
 import { AppError } from '../../src/errors.ts';
 import type { EventStore } from '../../src/eventstore/port.ts';
-import { createInbox, type InboxSignals } from '../../src/runtime/inbox.ts';
+import { createInbox } from '../../src/runtime/inbox.ts';
 import { createSetAside } from '../../src/runtime/set-aside.ts';
+import type { InboxSignals } from '../../src/runtime/webhook-commands.ts';
 import {
   assignChat,
   changePresence,

@@ -1,0 +1,85 @@
+/** What /readyz asks and /metrics shows of each part. */
+import { AppError } from './errors.ts';
+import type { EventStore } from './eventstore/port.ts';
+import type { HttpDeps } from './http/deps.ts';
+import type { Projections } from './projections/projections.ts';
+import type { Callbacks } from './reactors/callbacks.ts';
+import type { Routing } from './reactors/routing.ts';
+import type { Sessions } from './reactors/sessions.ts';
+import type { Deadlines } from './runtime/deadlines.ts';
+import type { ActorHost } from './runtime/host.ts';
+import type { Lanes } from './runtime/lanes.ts';
+import type { Fold } from './sqlite/fold.ts';
+import type { EjabberdAdmin, VisitorTransport } from './xmpp/port.ts';
+
+export function healthOf(parts: {
+  readonly store: EventStore;
+  readonly projections: Projections;
+  readonly work: Fold;
+  readonly admin: EjabberdAdmin;
+  readonly host: ActorHost;
+  readonly lanes: Lanes;
+  readonly transport: VisitorTransport;
+  readonly sessions: Sessions;
+  readonly routing: Routing;
+  readonly deadlines: Deadlines;
+  readonly deadLetters: { count(): number };
+  readonly callbacks: Callbacks;
+}): Pick<HttpDeps, 'checks' | 'advisories' | 'unfitActors' | 'gauges'> {
+  const { store, projections, work, admin, host, lanes, transport, sessions, routing } = parts;
+  const { deadlines, deadLetters, callbacks } = parts;
+  return {
+    checks: {
+      eventstore: () => store.check(),
+      projections: () => projections.check(),
+      work: async () => {
+        const { failed } = work.state();
+        if (failed)
+          throw new AppError('unavailable', `pending work is not followed: ${failed.reason}`);
+      },
+      ejabberd: async () => {
+        await admin.version();
+      },
+    },
+    advisories: {
+      lhc: async () => {
+        const failing = [...lanes.failing(callbacks.destination.name)].map(
+          ([tenant, reason]) => `${tenant}: ${reason}`,
+        );
+        if (failing.length > 0) throw new AppError('unavailable', failing.slice(0, 20).join('; '));
+      },
+    },
+    unfitActors: () => [...host.unfit().keys()],
+    gauges: {
+      xmpp_chat_actors_living: { help: 'Actors in memory', value: () => host.stats().living },
+      xmpp_chat_mailbox_waiting: {
+        help: 'Commands that wait or are being carried out',
+        value: () => host.stats().waiting,
+      },
+      xmpp_chat_effects_pending: {
+        help: 'Effects that are called for and not done',
+        value: () => lanes.pending().reduce((sum, { effects }) => sum + effects, 0),
+      },
+      xmpp_chat_visitor_sessions: {
+        help: 'Visitors logged in to ejabberd',
+        value: () => transport.sessions().length,
+      },
+      xmpp_chat_visitors_to_reconcile: {
+        help: 'Visitors whose account, group or presence is not as it should be',
+        value: () => sessions.pending(),
+      },
+      xmpp_chat_chats_waiting: {
+        help: 'Chats that no operator has',
+        value: () => routing.waiting(),
+      },
+      xmpp_chat_deadlines_pending: {
+        help: 'Actors with a timer',
+        value: () => deadlines.pending(),
+      },
+      xmpp_chat_dead_letters: {
+        help: 'Effects and webhook events that were given up',
+        value: () => deadLetters.count(),
+      },
+    },
+  };
+}

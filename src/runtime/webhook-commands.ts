@@ -1,0 +1,215 @@
+/** What each event of mod_lhc asks for, as commands to visitors and operators. */
+import { createHmac } from 'node:crypto';
+import {
+  operatorRef,
+  type Person,
+  personOf,
+  type TenantId,
+  type Username,
+  type VisitorKey,
+} from '../actors/ids.ts';
+import type { Show } from '../actors/operator.ts';
+import { type OperatorCommand, operatorState } from '../actors/operator-decisions.ts';
+import type { Hook } from '../actors/seen.ts';
+import type { TenantDirectory } from '../actors/tenant-directory.ts';
+import type { VisitorCommand } from '../actors/visitor-decisions.ts';
+import { AppError } from '../errors.ts';
+import type { ActorHost } from './host.ts';
+import type { SetAside } from './set-aside.ts';
+import type { Origin } from './types.ts';
+import type { WebhookEvent, WebhookEventOf } from './webhook-events.ts';
+
+type Operator = Extract<Person, { kind: 'operator' }>;
+type Visitor = Extract<Person, { kind: 'visitor' }>;
+
+/** XEP-0085, as far as mod_lhc reports it. */
+export type TypingState = WebhookEventOf<'chat_state'>['state'];
+
+/** What is done at once or not at all, and what belongs to reactors. */
+export interface InboxSignals {
+  /**
+   * Sessions that were reported before may have ended without a word. Awaited: what follows builds on it.
+   * @param hook so that a repeat does not void the sessions that were reported since
+   */
+  moduleStarted(host: string, hook: Hook): Promise<void>;
+  operatorAlive(tenant: TenantId, username: Username): void;
+  operatorTyping(
+    tenant: TenantId,
+    visitor: VisitorKey,
+    operator: Username,
+    state: TypingState,
+  ): void;
+  /** What was on its way to that session may be lost. */
+  operatorSessionEnded(tenant: TenantId, username: Username): void;
+}
+
+/** Why an event cannot be used, for a person who reads it among the dead letters. */
+export class Unusable extends Error {
+  override readonly name = 'Unusable';
+  /** What is to be done when it is safely set aside. */
+  readonly afterwards: (() => Promise<void>) | undefined;
+
+  constructor(reason: string, afterwards?: () => Promise<void>) {
+    super(reason);
+    this.afterwards = afterwards;
+  }
+}
+
+/** Bodies in several languages are one text for the visitor: the one without a language, or the first. */
+const textOf = (body: Readonly<Record<string, string>>): string =>
+  body[''] ?? Object.values(body)[0] ?? '';
+
+export interface WebhookCommands {
+  /** Carries out one event. @throws {Unusable} when it has to be set aside */
+  handle(event: WebhookEvent): Promise<void>;
+  /** A message again, as a new command. @throws {Unusable} */
+  message(event: WebhookEventOf<'message'>, origin: { commandId: string }): Promise<void>;
+  /** null when the JID is no operator's. */
+  operatorOf(jid: string): Operator | null;
+}
+
+export interface WebhookCommandOptions {
+  readonly host: ActorHost;
+  readonly tenants: TenantDirectory;
+  readonly setAside: SetAside;
+  readonly signals: InboxSignals;
+  readonly digestKey: Buffer;
+  readonly newId: () => string;
+}
+
+export function createWebhookCommands(options: WebhookCommandOptions): WebhookCommands {
+  const { host, tenants, setAside, signals, newId } = options;
+
+  const toVisitor = (who: Visitor, command: VisitorCommand, origin: Origin) =>
+    host.dispatch(who.tenant, { kind: 'visitor', name: who.name, command }, origin);
+  const toOperator = (who: Operator, command: OperatorCommand, origin: Origin) =>
+    host.dispatch(who.tenant, { kind: 'operator', name: who.name, command }, origin);
+
+  const operatorOf = (jid: string): Operator | null => {
+    const person = personOf(jid, tenants.ofHost);
+    return person?.kind === 'operator' ? person : null;
+  };
+
+  /** Both ends of a message, of one tenant. @throws {Unusable} */
+  function ends(event: { from: string; to: string }): { operator: Operator; visitor: Visitor } {
+    const operator = operatorOf(event.from);
+    if (!operator) throw new Unusable('its sender is no operator of any tenant');
+    const visitor = personOf(event.to, tenants.ofHost);
+    if (visitor?.kind !== 'visitor') throw new Unusable('its receiver is no visitor of any tenant');
+    if (visitor.tenant !== operator.tenant) {
+      throw new Unusable('its sender and its receiver are of different tenants');
+    }
+    return { operator, visitor };
+  }
+
+  /**
+   * A client that resumes or reconnects may send a stanza again, as a new event with the same id; a careless client
+   * may use an id for several messages. So a message is known by its sender, id and text together.
+   */
+  function messageCommandId(operator: Operator, id: string, body: string): string {
+    const print = createHmac('sha256', options.digestKey).update(JSON.stringify([id, body]));
+    return `op:${operator.name}:${print.digest('base64url').slice(0, 22)}`;
+  }
+
+  async function message(
+    event: Pick<WebhookEventOf<'message'>, 'from' | 'to' | 'id' | 'body'>,
+    origin: { hook?: Hook; commandId?: string },
+  ): Promise<void> {
+    const { operator, visitor } = ends(event);
+    const state = await host.load(operatorRef(operator.tenant, operator.name));
+    if (!state || !operatorState(state.core).context.registered) {
+      throw new Unusable('its sender is not a registered operator');
+    }
+    const body = textOf(event.body);
+    const commandId = origin.commandId ?? messageCommandId(operator, event.id, body);
+    // It was refused before: the visitor's state may be another one now, the answer is not. The number in the queue
+    // does not tell: later events of this operator are done before a message of his is set aside.
+    if (state.seen.hasCommand(commandId)) return;
+    const refusal = async (reason: string): Promise<void> => {
+      const command = { type: 'RefuseMessage', visitor: visitor.name, messageId: event.id, reason };
+      await toOperator(operator, command as OperatorCommand, { commandId });
+    };
+    const { hook } = origin;
+    // It is among the dead letters: taken now, it would come twice when it is sent again from there.
+    if (hook && (await setAside.has(hook.queueId, hook.seq))) {
+      return refusal('this visitor or you were not known');
+    }
+    try {
+      await toVisitor(
+        visitor,
+        { type: 'ReceiveOperatorMessage', operator: operator.name, messageId: event.id, body },
+        { ...origin, commandId },
+      );
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      if (error.code === 'refused') return refusal(error.message);
+      if (error.code !== 'not-found') throw error;
+      throw new Unusable('its receiver is not known', () => refusal('this visitor is not known'));
+    }
+  }
+
+  async function delivered(event: WebhookEventOf<'delivered'>, origin: Origin): Promise<void> {
+    const { visitor } = ends(event);
+    const { ids: messageIds, by } = event;
+    try {
+      await toVisitor(visitor, { type: 'ReportDelivered', messageIds, by }, origin);
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'not-found')) throw error;
+      throw new Unusable('its receiver is not known');
+    }
+  }
+
+  function sessionCommand(
+    event: WebhookEventOf<'operator.connected' | 'operator.disconnected' | 'operator.presence'>,
+  ): OperatorCommand {
+    const { session, resource } = event;
+    switch (event.type) {
+      case 'operator.connected':
+        return { type: 'OpenSession', session, resource };
+      case 'operator.disconnected':
+        return { type: 'CloseSession', session };
+      case 'operator.presence': {
+        const show: Show = event.show === 'unavailable' ? null : event.show;
+        return { type: 'ChangePresence', session, resource, show, status: event.status };
+      }
+    }
+  }
+
+  async function handle(event: WebhookEvent): Promise<void> {
+    const hook = { queueId: event.queueId, seq: event.seq };
+    const origin: Origin = { commandId: `auto:${newId()}`, hook };
+    switch (event.type) {
+      case 'module.started':
+        return signals.moduleStarted(event.host, hook);
+      case 'message':
+        return message(event, { hook });
+      case 'delivered':
+        return delivered(event, origin);
+      case 'chat_state': {
+        const { operator, visitor } = ends(event);
+        signals.operatorTyping(operator.tenant, visitor.name, operator.name, event.state);
+        return;
+      }
+      case 'displayed':
+        return; // nothing follows from it yet
+      default: {
+        // Somebody who is no operator of a tenant concerns nobody: accounts of other services, say.
+        const operator = operatorOf(`${event.user}@${event.host}`);
+        if (!operator) return;
+        if (event.type === 'operator.ping' || event.type === 'operator.ping_timeout') {
+          const answered = event.type === 'operator.ping';
+          const { resource } = event;
+          await toOperator(operator, { type: 'ReportPing', resource, answered }, origin);
+          if (answered) signals.operatorAlive(operator.tenant, operator.name);
+          return;
+        }
+        await toOperator(operator, sessionCommand(event), origin);
+        if (event.type === 'operator.disconnected') {
+          signals.operatorSessionEnded(operator.tenant, operator.name);
+        }
+      }
+    }
+  }
+
+  return { handle, message, operatorOf };
+}
