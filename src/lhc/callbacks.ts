@@ -45,6 +45,12 @@ export function createCallbackClient(
   return {
     deliver: async ({ url, secret }, callback) => {
       const body = JSON.stringify(callback);
+      // Not AbortSignal.timeout: its timer stays, and fires, also when the answer came long ago.
+      const late = new AbortController();
+      const timer = setTimeout(
+        () => late.abort(new DOMException('timed out', 'TimeoutError')),
+        timeoutMs,
+      );
       try {
         const { address, authorization } = withoutCredentials(url);
         const response = await fetch(address, {
@@ -57,12 +63,14 @@ export function createCallbackClient(
           },
           body,
           redirect: 'manual',
-          signal: AbortSignal.timeout(timeoutMs),
+          signal: late.signal,
         });
         await discard(response.body);
         return judge(response, now());
       } catch (error) {
         return { outcome: 'retry', reason: failure(error) };
+      } finally {
+        clearTimeout(timer);
       }
     },
   };

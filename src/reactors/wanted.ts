@@ -60,7 +60,7 @@ export function createWanted(
 
   const part: WorkPart = {
     name: 'wanted',
-    version: 1,
+    version: 2,
     schema: `
       CREATE TABLE wanted (
         tenant TEXT NOT NULL,
@@ -71,7 +71,8 @@ export function createWanted(
         seen INTEGER NOT NULL,
         PRIMARY KEY (tenant, key)
       ) STRICT, WITHOUT ROWID;
-      CREATE INDEX wanted_online ON wanted (tenant, online, chat, seen);
+      -- Not by what a page view changes (3.7 us a row against 1.9): whom to show is sorted once a second.
+      CREATE INDEX wanted_online ON wanted (tenant, online);
     `,
     tables: ['wanted'],
     apply: (file) => {

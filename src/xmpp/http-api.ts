@@ -93,6 +93,12 @@ export function createHttpApi({
   let known: Promise<string> | undefined;
 
   async function post(path: string, args: Arguments): Promise<{ status: number; body: unknown }> {
+    // Not AbortSignal.timeout: its timer stays, and fires, also when the answer came long ago.
+    const late = new AbortController();
+    const timer = setTimeout(
+      () => late.abort(new Error(`no answer within ${deadlineMs / 1000} s`)),
+      deadlineMs,
+    );
     try {
       const response = await fetch(`${base}/${path}`, {
         method: 'POST',
@@ -100,7 +106,7 @@ export function createHttpApi({
         // An empty object too: a POST with no body is answered 400.
         body: JSON.stringify(args),
         redirect: 'error',
-        signal: AbortSignal.timeout(deadlineMs),
+        signal: late.signal,
       });
       return { status: response.status, body: parseJson(await readBounded(response, maxBytes)) };
     } catch (error) {
@@ -112,6 +118,8 @@ export function createHttpApi({
         `ejabberd's API at ${base} cannot be reached (${messageOf(error)}${cause && `: ${cause}`}). Is ejabberd running, and is EJABBERD_API_URL right?`,
         { part: PART, command: path, reason: 'unreachable' },
       );
+    } finally {
+      clearTimeout(timer);
     }
   }
 
