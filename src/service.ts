@@ -163,9 +163,18 @@ export async function startService(
   const parts = [deadlines.part, lanes.part, wanted.part, routing.part, deadLetters.part];
   const beforeCheckpoint = () => pass('in-fold');
   const work = createWork(workFile, store, parts, beforeCheckpoint);
+  /** A table that is built anew may have a long way to go: it is waited for as long as it comes nearer. */
   const caughtUp = async (): Promise<void> => {
     const head = await store.head();
-    if (head !== null) await work.waitFor(head, 60_000);
+    for (let applied = -1; head !== null; ) {
+      try {
+        return await work.waitFor(head, 60_000);
+      } catch (error) {
+        if (work.state().applied === applied) throw error;
+        applied = work.state().applied;
+        logger.info({ applied }, 'catching up with the log');
+      }
+    }
   };
   const sessions = createSessions({
     ...{ wanted, host, admin, transport, tenants, personal, ownership, caughtUp },
