@@ -86,7 +86,8 @@ function secrets(): Secrets {
 async function ready(url: string, service: ChildProcess): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS;
   while (Date.now() < deadline) {
-    if (service.exitCode !== null) throw new AppError('unavailable', 'the service did not start');
+    if (service.exitCode !== null || service.signalCode !== null)
+      throw new AppError('unavailable', 'the service did not start');
     const answer = await fetch(`${url}/healthz`).catch(() => null);
     if (answer?.ok) return;
     await delay(100);
@@ -139,7 +140,7 @@ async function run(): Promise<void> {
   const stop = async (code: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
-    if (service && service.exitCode === null) {
+    if (service && service.exitCode === null && service.signalCode === null) {
       const ended = new Promise((done) => service?.once('exit', done));
       service.kill('SIGTERM');
       await ended;
@@ -187,7 +188,10 @@ async function run(): Promise<void> {
       },
     });
     await ready(api, service);
-    service.once('exit', (code) => void stop(code ?? 1));
+    service.once('exit', (code, signal) => {
+      if (!stopping) console.error(`the service ended (${signal ?? code})`);
+      void stop(code ?? 1);
+    });
     await putOperator(api, made);
     const demo: Demo = {
       api,
