@@ -14,8 +14,8 @@ import {
 } from '../src/actors/decider.ts';
 import { streamOf, type TenantId, VisitorKey, visitorRef } from '../src/actors/ids.ts';
 import { Seen } from '../src/actors/seen.ts';
-import type { VisitorDelays } from '../src/actors/visitor.ts';
 import { type VisitorCommand, visitorDecider } from '../src/actors/visitor-decisions.ts';
+import type { VisitorDelays } from '../src/actors/visitor-facts.ts';
 import type { EventStore, NewEvent, Position } from '../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { median, type Row } from './row.ts';

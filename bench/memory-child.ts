@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { type TenantId, VisitorKey } from '../src/actors/ids.ts';
-import type { VisitorDelays } from '../src/actors/visitor.ts';
+import type { VisitorDelays } from '../src/actors/visitor-facts.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { newId } from '../src/id.ts';

@@ -2,16 +2,11 @@
  * A machine as a decider: facts move it, commands only ask. Nothing here runs: a transition is a pure function, timers
  * are numbers, and effects belong to reactors (XSTATE.md).
  */
-import {
-  type AnyMachineSnapshot,
-  type AnyStateMachine,
-  createActor,
-  initialTransition,
-  transition,
-} from 'xstate';
+import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
 import { AppError } from '../errors.ts';
-import { type Advance, plannedBy, type Step } from './plan.ts';
+import type { Advance, Step } from './plan.ts';
 import { type Hook, Seen, type SeenSummary } from './seen.ts';
+import { planned, step } from './step.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 export type JsonRecord = { [key: string]: Json };
@@ -83,64 +78,6 @@ export interface Decider<C, S extends AnyMachineSnapshot = AnyMachineSnapshot> {
 export const refuse = (reason: string, details: Record<string, unknown> = {}): never => {
   throw new AppError('refused', reason, details);
 };
-
-type InertScope = Parameters<AnyStateMachine['transition']>[2];
-
-/**
- * One inert scope for each machine. `transition()` of xstate makes a new one, an actor included, on every call, which
- * is two thirds of its cost (XSTATE.md, Cost); a differential test holds this equal to it.
- */
-const scopes = new WeakMap<AnyStateMachine, { scope: InertScope; actions: Step['actions'] }>();
-
-function inertScope(machine: AnyStateMachine): { scope: InertScope; actions: Step['actions'] } {
-  const known = scopes.get(machine);
-  if (known) return known;
-  const self = createActor(machine);
-  const made = {
-    actions: [] as { type: string; params: unknown }[],
-    scope: {
-      self,
-      id: '',
-      sessionId: '',
-      logger: () => {},
-      defer: () => {},
-      system: self.system,
-      stopChild: () => {},
-      emit: () => {},
-      actionExecutor: ({ type, params }: { type: string; params: unknown }) => {
-        made.actions.push({ type, params });
-      },
-    } as InertScope, // the scope's type is not exported in full by xstate; the differential test watches it
-  };
-  scopes.set(machine, made);
-  return made;
-}
-
-/** Moves a machine by one event without running anything: xstate's own step, without its throw-away actors. */
-function step(
-  machine: AnyStateMachine,
-  snapshot: AnyMachineSnapshot,
-  event: { type: string },
-): Step {
-  const inert = inertScope(machine);
-  inert.actions = [];
-  // AnyStateMachine's transition is typed for its own snapshot; it is that machine's snapshot by construction.
-  const next = machine.transition(snapshot as never, event as never, inert.scope);
-  return { snapshot: next as AnyMachineSnapshot, actions: inert.actions };
-}
-
-/** The same for facts, most of which go by a plan (see plan.ts). */
-const planned = plannedBy(step);
-
-/** The same by xstate's public function: the reference that `step` is held to. */
-export function referenceStep(
-  machine: AnyStateMachine,
-  snapshot: AnyMachineSnapshot,
-  event: { type: string },
-): Step {
-  const [next, actions] = transition(machine, snapshot as never, event as never);
-  return { snapshot: next as AnyMachineSnapshot, actions };
-}
 
 /** A delayed raise (a timer armed) or a cancel, as xstate's built-in actions describe them. */
 type TimerParams = { readonly id?: string; readonly sendId?: string; readonly delay?: number };

@@ -3,7 +3,7 @@ import { assign, type SnapshotFrom, setup } from 'xstate';
 import { z } from 'zod';
 import type { Decider, MachineEvent } from './decider.ts';
 import { Instance, TenantId } from './ids.ts';
-import type { VisitorDelays } from './visitor.ts';
+import type { VisitorDelays } from './visitor-facts.ts';
 
 const seconds = (least: number, fallback: number) =>
   z.number().int().min(least).max(31_536_000).default(fallback);

@@ -2,19 +2,17 @@
 import { AppError } from '../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from './decider.ts';
 import type { SeenSummary } from './seen.ts';
-import {
-  type Chat,
-  type CloseParty,
-  type OpenMessage,
-  type Profile,
-  VISITOR_VERSION,
-  type VisitorContext,
-  type VisitorDelays,
-  type VisitorFact,
-  type VisitorKept,
-  type VisitorSnapshot,
-  visitorMachine,
-} from './visitor.ts';
+import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './visitor.ts';
+import type {
+  Chat,
+  CloseParty,
+  OpenMessage,
+  Profile,
+  VisitorContext,
+  VisitorDelays,
+  VisitorFact,
+  VisitorKept,
+} from './visitor-facts.ts';
 
 export type VisitorCommand =
   | {

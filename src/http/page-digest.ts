@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Profile } from '../actors/visitor.ts';
+import type { Profile } from '../actors/visitor-facts.ts';
 
 /** Of base64url: 132 bits. */
 const DIGEST_CHARACTERS = 22;

@@ -2,8 +2,8 @@
 import { z } from '@hono/zod-openapi';
 import { ChatId, VisitorKey } from '../actors/ids.ts';
 import { delaysOf } from '../actors/tenant.ts';
-import type { Profile } from '../actors/visitor.ts';
 import type { VisitorCommand } from '../actors/visitor-decisions.ts';
+import type { Profile } from '../actors/visitor-facts.ts';
 import type { Origin } from '../runtime/types.ts';
 import type { Access, Caller } from './auth.ts';
 import { ACCEPTED, accept, originOf } from './commands.ts';

@@ -20,8 +20,8 @@ import {
 import { operatorState } from '../actors/operator-decisions.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
-import type { VisitorFacts } from '../actors/visitor.ts';
 import { type VisitorCommand, visitorState } from '../actors/visitor-decisions.ts';
+import type { VisitorFacts } from '../actors/visitor-facts.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import type { Destination, Outcome } from '../runtime/destination.ts';

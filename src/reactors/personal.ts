@@ -1,8 +1,8 @@
 /** What reactors open of personal data: who a visitor is, and what was said. */
 import type { ActorState } from '../actors/decider.ts';
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/ids.ts';
-import type { Profile } from '../actors/visitor.ts';
 import { visitorState } from '../actors/visitor-decisions.ts';
+import type { Profile } from '../actors/visitor-facts.ts';
 import type { EventStore, JsonObject, RecordedEvent } from '../eventstore/port.ts';
 import type { Vault } from '../runtime/types.ts';
 

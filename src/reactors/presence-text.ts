@@ -1,7 +1,7 @@
 /** What operators read about a visitor in their contact list. */
 import type { VisitorKey } from '../actors/ids.ts';
-import type { Profile } from '../actors/visitor.ts';
 import type { visitorState } from '../actors/visitor-decisions.ts';
+import type { Profile } from '../actors/visitor-facts.ts';
 import { Lru } from '../runtime/lru.ts';
 import type { VisitorPresence } from '../xmpp/port.ts';
 

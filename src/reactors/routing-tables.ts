@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { operatorFact, visitorFact } from '../actors/facts.ts';
 import { actorOf, type TenantId, type Username, type VisitorKey } from '../actors/ids.ts';
 import type { OperatorFact } from '../actors/operator.ts';
-import type { VisitorFact } from '../actors/visitor.ts';
+import type { VisitorFact } from '../actors/visitor-facts.ts';
 import type { WorkPart } from '../runtime/work.ts';
 import { prepareLazily } from '../sqlite/statements.ts';
 

@@ -1,8 +1,8 @@
 /** Facts and commands with what tests do not care about filled in. */
 import type { Change, OperatorFact, Show } from '../../src/actors/operator.ts';
 import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
-import type { CloseParty, VisitorDelays, VisitorFact } from '../../src/actors/visitor.ts';
 import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { CloseParty, VisitorDelays, VisitorFact } from '../../src/actors/visitor-facts.ts';
 
 export const SECOND = 1000;
 export const HOUR = 3600 * SECOND;

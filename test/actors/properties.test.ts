@@ -11,13 +11,13 @@ import {
   evolve,
   fold,
   nextDue,
-  referenceStep,
   serialize,
   type Wake,
   wake,
 } from '../../src/actors/decider.ts';
 import { availabilityOf } from '../../src/actors/operator.ts';
 import { load, operatorDecider, operatorState } from '../../src/actors/operator-decisions.ts';
+import { referenceStep } from '../../src/actors/step.ts';
 import { tenantDecider } from '../../src/actors/tenant.ts';
 import { visitorDecider, visitorState } from '../../src/actors/visitor-decisions.ts';
 import { AppError } from '../../src/errors.ts';

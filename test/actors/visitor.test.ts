@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Fact } from '../../src/actors/decider.ts';
-import type { VisitorFact } from '../../src/actors/visitor.ts';
 import {
   MAX_OPEN_MESSAGES,
   visitorDecider,
   visitorState,
 } from '../../src/actors/visitor-decisions.ts';
+import type { VisitorFact } from '../../src/actors/visitor-facts.ts';
 import {
   arrived,
   assignChat,
