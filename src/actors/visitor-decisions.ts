@@ -6,13 +6,13 @@ import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './visitor
 import type {
   Chat,
   CloseParty,
-  OpenMessage,
   Profile,
   VisitorContext,
   VisitorDelays,
   VisitorFact,
   VisitorKept,
 } from './visitor-facts.ts';
+import { report, type VisitorReport } from './visitor-reports.ts';
 
 export type VisitorCommand =
   | {
@@ -44,13 +44,7 @@ export type VisitorCommand =
   | { type: 'CloseChat'; chatId: string; by: CloseParty; reason: string | null }
   | { type: 'TimeOut' }
   | { type: 'CleanUp' }
-  | { type: 'ReportAccountReady' }
-  | { type: 'ReportLoggedIn' }
-  | { type: 'ReportLoggedOut'; reason: string }
-  | { type: 'ReportSessionFailed'; reason: string }
-  | { type: 'ReportTaken'; messageIds: readonly string[] }
-  | { type: 'ReportDelivered'; messageIds: readonly string[]; by: string }
-  | { type: 'ReportFailed'; messageId: string; reason: string };
+  | VisitorReport;
 
 /** The same page again within this time is no new fact, in ms. */
 const SAME_PAGE_WITHIN = 30_000;
@@ -232,54 +226,6 @@ function cleanUp(core: VisitorCore): VisitorFact[] {
   return [...facts, { type: 'CleanedUp', data: { lastSeen: context.lastSeen } }];
 }
 
-/** Of these messages, those with no final outcome: a message has at most one. */
-const stillOpen = (context: VisitorContext, ids: readonly string[]): OpenMessage[] =>
-  context.openMessages.filter((message) => ids.includes(message.id));
-
-/** One fact for each chat: messages of an earlier one may be delivered while the next is open. */
-function delivered(messages: readonly OpenMessage[], by: string): VisitorFact[] {
-  const chats = Map.groupBy(messages, (message) => message.chatId);
-  return [...chats].map(([chatId, ofChat]) => ({
-    type: 'MessageDelivered',
-    data: { messageIds: ofChat.map((message) => message.id), by, chatId },
-  }));
-}
-
-function report(
-  core: VisitorCore,
-  command: Extract<VisitorCommand, { type: `Report${string}` }>,
-): VisitorFact[] {
-  const { context } = visitorState(core);
-  switch (command.type) {
-    case 'ReportAccountReady':
-      return context.account ? [] : [{ type: 'AccountReady', data: {} }];
-    case 'ReportLoggedIn':
-      return context.loggedIn ? [] : [{ type: 'LoggedIn', data: {} }];
-    case 'ReportLoggedOut':
-      return context.loggedIn ? [{ type: 'LoggedOut', data: { reason: command.reason } }] : [];
-    case 'ReportSessionFailed':
-      return context.failure === command.reason
-        ? []
-        : [{ type: 'SessionFailed', data: { reason: command.reason } }];
-    case 'ReportTaken': {
-      const messageIds = stillOpen(context, command.messageIds)
-        .filter((message) => !message.taken)
-        .map((message) => message.id);
-      return messageIds.length ? [{ type: 'MessageTaken', data: { messageIds } }] : [];
-    }
-    case 'ReportDelivered': {
-      return delivered(stillOpen(context, command.messageIds), command.by);
-    }
-    case 'ReportFailed': {
-      const { messageId, reason } = command;
-      return stillOpen(context, [messageId]).map(({ chatId }) => ({
-        type: 'MessageFailed',
-        data: { messageId, reason, chatId },
-      }));
-    }
-  }
-}
-
 function decideVisitor(
   core: VisitorCore,
   command: VisitorCommand,
@@ -323,7 +269,7 @@ function decideVisitor(
     case 'CleanUp':
       return cleanUp(core);
     default:
-      return report(core, command);
+      return report(context, command);
   }
 }
 

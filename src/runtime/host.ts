@@ -6,7 +6,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import {
   type ActorState,
-  type Decider,
   decide,
   deserialize,
   emptyCore,
@@ -15,11 +14,8 @@ import {
   serialize,
   type Wake,
 } from '../actors/decider.ts';
-import { type ActorKind, type ActorRef, actorOf, streamOf, type TenantId } from '../actors/ids.ts';
-import { operatorDecider } from '../actors/operator-decisions.ts';
+import { type ActorKind, type ActorRef, actorOf, streamOf } from '../actors/ids.ts';
 import { Seen } from '../actors/seen.ts';
-import { tenantDecider } from '../actors/tenant.ts';
-import { visitorDecider } from '../actors/visitor-decisions.ts';
 import { AppError } from '../errors.ts';
 import {
   type EventStore,
@@ -29,18 +25,10 @@ import {
   WrongExpectedRevision,
 } from '../eventstore/port.ts';
 import type { SnapshotStore } from '../eventstore/snapshots.ts';
+import { DECIDERS, keyOf, refOf } from './kinds.ts';
 import { Lru } from './lru.ts';
 import { Mailboxes } from './mailbox.ts';
-import type { Dispatched, Dispatcher, Order, Origin, Vault } from './types.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: commands and snapshots of different kinds meet here; dispatch types them
-type AnyDecider = Decider<any, any>;
-
-const DECIDERS: Record<ActorKind, AnyDecider> = {
-  visitor: visitorDecider,
-  operator: operatorDecider,
-  tenant: tenantDecider,
-};
+import type { Dispatched, Dispatcher, Origin, Vault } from './types.ts';
 
 /** Conflicts in a row before a command is given up; each waits a little longer, with jitter. */
 const MAX_ATTEMPTS = 8;
@@ -87,10 +75,6 @@ export interface HostOptions {
   /** Called when facts are durable and nobody knows yet: a failpoint of tests. */
   readonly afterAppend?: () => void;
 }
-
-/** Whose key seals an actor's personal data: a visitor's own, else its tenant's. */
-const keyOf = (actor: ActorRef): string =>
-  actor.kind === 'visitor' ? `${actor.tenant}.${actor.name}` : actor.tenant;
 
 export function createHost(options: HostOptions): ActorHost {
   const { store, vault, snapshots, now, newId, random, logger } = options;
@@ -259,13 +243,6 @@ export function createHost(options: HostOptions): ActorHost {
   /** Who was asked for and has no facts is kept in memory too. */
   const existing = ({ state }: Living): ActorState | null =>
     state.core.revision < 0 ? null : state;
-
-  const refOf = (tenant: TenantId, order: Order): ActorRef =>
-    order.kind === 'tenant'
-      ? { kind: 'tenant', tenant }
-      : order.kind === 'visitor'
-        ? { kind: 'visitor', tenant, name: order.name }
-        : { kind: 'operator', tenant, name: order.name };
 
   return {
     dispatch(tenant, order, origin) {
