@@ -3,7 +3,7 @@
  * a partition run in the process that owns it (DESIGN.md, Effects). On SQLite that is the one process there is.
  */
 
-const PARTITIONS = 16;
+export const PARTITIONS = 16;
 
 /** FNV-1a: stable over processes and releases, which is all that a partition needs. */
 function hash(text: string): number {
@@ -22,10 +22,20 @@ export const partitionOf = (key: string): number => hash(key) % PARTITIONS;
 export const keyOfStream = (stream: string): string => stream.slice(stream.indexOf('-') + 1);
 
 export interface Ownership {
+  /** Whether this process may act for the partition now. Asked before each deed: a lease ends by the clock. */
   owns(partition: number): boolean;
-  /** Called with a partition that was gained or lost. */
+  /** Called with a partition that was gained (this process has seen the log up to there) or lost. */
   onChange(listener: (partition: number, owned: boolean) => void): void;
+  /**
+   * What is under way for these partitions has to be finished and written down before another process gets them.
+   * `owns` is false for them already. Who takes longer than `withinMs` is not waited for.
+   */
+  onHandOver(finish: (partitions: ReadonlySet<number>, withinMs: number) => Promise<void>): void;
 }
 
 /** One process on one store: it owns everything, always. */
-export const soleOwner: Ownership = { owns: () => true, onChange: () => {} };
+export const soleOwner: Ownership = { owns: () => true, onChange: () => {}, onHandOver: () => {} };
+
+/** Whether this process may act for an actor's stream now. */
+export const ownsStream = (ownership: Ownership, stream: string): boolean =>
+  ownership.owns(partitionOf(keyOfStream(stream)));
