@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../../errors.ts';
@@ -15,6 +16,8 @@ import { spawnWriter, startWriterThread, type WriterThread } from './writer-thre
 export interface SqliteEventStoreOptions {
   /** For a second process beside the one that writes (the command line): appends are refused. */
   readonly readOnly?: boolean;
+  /** With `readOnly`: nobody writes meanwhile, and a file that is missing is not made. */
+  readonly alone?: boolean;
   /** Starts the writer's thread; a parameter for the tests that kill it. */
   readonly spawn?: (path: string) => Worker;
 }
@@ -25,13 +28,18 @@ const CHECK_MS = 2000;
 
 /**
  * The embedded event store: one SQLite file, written by one process (EVENTSTORE.md). Makes the file when it is missing.
- * @throws {AppError} `conflict` when another process writes to it; `invalid` when the file is something else
+ * @throws {AppError} `conflict` when another process writes to it; `invalid` when the file is something else;
+ *   `not-found`
  */
 export const openSqliteEventStore = async (
   path: string,
-  { readOnly = false, spawn = spawnWriter }: SqliteEventStoreOptions = {},
+  { readOnly = false, alone = false, spawn = spawnWriter }: SqliteEventStoreOptions = {},
 ): Promise<EventStore> => {
-  const unlock = readOnly ? () => {} : lockForWriting(path);
+  // The lock is a file too: it is not made beside nothing.
+  if (readOnly && alone && !existsSync(path)) {
+    throw new AppError('not-found', `there is no event store at ${path}`);
+  }
+  const unlock = readOnly && !alone ? () => {} : lockForWriting(path);
   let db: DatabaseSync | undefined;
   try {
     // Makes the file where it is missing, which the connection for reading cannot.
