@@ -1,0 +1,342 @@
+/**
+ * Leases: who of the processes on one log acts for which partition (docs/adr/0010). Facts in the stream
+ * `lease-partitions`, appended with the revision that was decided on. No two clocks are compared: an owner counts its
+ * lease from before its last append, everybody else from when they heard of it, so the owner always stops first.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { messageOf } from '../errors.ts';
+import {
+  type EventStore,
+  type JsonObject,
+  type NewEvent,
+  type Position,
+  WrongExpectedRevision,
+} from '../eventstore/port.ts';
+import {
+  applyLease,
+  expiredOwners,
+  type LeaseFact,
+  type LeaseState,
+  parseLeaseFact,
+  shiftOf,
+} from './lease-state.ts';
+import type { Ownership } from './ownership.ts';
+import type { WorkPart } from './work.ts';
+
+export const LEASES = 'lease-partitions';
+
+const DURATION_MS = 8_000;
+const RENEW_EVERY_MS = 2_500;
+const LOOK_EVERY_MS = 500;
+/** An owner stops so long before its lease ends: an effect that was begun takes its time. */
+const MARGIN_MS = 1_000;
+const HAND_OVER_WITHIN_MS = 2_000;
+/** Time in which this process did not look at the log does not count against others. */
+const DEAF_MS = 3_000;
+const TRIES = 10;
+const PAGE = 500;
+/** Each fact says all that its owner holds, so the last few are enough; the rest is cut now and then. */
+const CUT_EVERY = 1_000;
+
+export interface Leases extends Ownership {
+  /** Hears of what other processes append. */
+  readonly part: WorkPart;
+  /** Joins the processes on this log. Resolves when that is in the log. @throws {AppError} when it cannot be read */
+  start(): Promise<void>;
+  /**
+   * Hands everything over and leaves.
+   * @returns how many other processes live that take over
+   */
+  stop(withinMs: number): Promise<{ others: number }>;
+  /** Partitions that this process acts for now. */
+  owned(): readonly number[];
+  /** Processes that live, as the log has it. */
+  living(): number;
+}
+
+export interface LeasesOptions {
+  readonly store: EventStore;
+  /** The same over restarts of a process on the same data, and never that of two living ones. */
+  readonly owner: string;
+  /** For people who read the log. */
+  readonly name: string;
+  /** Resolves when this process has folded the log up to there. */
+  readonly waitFor: (position: Position, deadlineMs: number) => Promise<void>;
+  /** ms since 1970 */
+  readonly now: () => number;
+  /** ms, never backwards */
+  readonly monotonic: () => number;
+  readonly newId: () => string;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Default 8,000 ms. */
+  readonly durationMs?: number;
+}
+
+export function createLeases(options: LeasesOptions): Leases {
+  const { store, owner, name, now, monotonic, newId, random, logger } = options;
+  const durationMs = options.durationMs ?? DURATION_MS;
+  const pace = durationMs / DURATION_MS;
+  const changed: ((partition: number, owned: boolean) => void)[] = [];
+  const finishers: ((partitions: ReadonlySet<number>, withinMs: number) => Promise<void>)[] = [];
+
+  let state: LeaseState = new Map();
+  let revision = -1;
+  let lookedAt: number | null = null;
+  /** When the append of our last fact was begun. */
+  let begunAt: { readonly monotonic: number; readonly wall: number } | null = null;
+  const active = new Set<number>();
+  const leaving = new Set<number>();
+  const activating = new Set<number>();
+  let looking: Promise<void> | null = null;
+  let lookAgain = false;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  const mine = (): readonly number[] => state.get(owner)?.partitions ?? [];
+
+  /** A machine that slept has a monotonic clock that stood still, and one whose time was set a wall clock that jumps. */
+  const sinceBegun = (): number =>
+    begunAt === null
+      ? Number.POSITIVE_INFINITY
+      : Math.max(monotonic() - begunAt.monotonic, now() - begunAt.wall);
+
+  const isValid = (): boolean => sinceBegun() < durationMs - MARGIN_MS * pace;
+
+  function tell(partition: number, owned: boolean): void {
+    for (const listener of changed) listener(partition, owned);
+  }
+
+  function lose(partitions: Iterable<number>): void {
+    const lost = [...partitions].filter((partition) => active.delete(partition));
+    if (lost.length > 0) logger.info({ partitions: lost }, 'partitions left');
+    for (const partition of lost) tell(partition, false);
+  }
+
+  /** What ended by the clock, or what the log says another has. */
+  function lapse(): void {
+    const held = new Set(isValid() ? mine() : []);
+    lose([...active].filter((partition) => !held.has(partition)));
+  }
+
+  async function refresh(): Promise<void> {
+    const first = revision < 0;
+    for (;;) {
+      const page = first
+        ? (await store.readStream(LEASES, { direction: 'backwards', limit: PAGE })).toReversed()
+        : await store.readStream(LEASES, { from: revision + 1, limit: PAGE });
+      const at = monotonic();
+      for (const event of page) {
+        const fact = parseLeaseFact(event.type, event.data);
+        if (fact) state = applyLease(state, fact, at);
+        revision = event.revision;
+      }
+      if (first || page.length < PAGE) break;
+    }
+    hear();
+  }
+
+  /** While we could not look nobody could be heard: others' leases are counted without that time. */
+  function hear(): void {
+    const at = monotonic();
+    const deaf = lookedAt === null ? 0 : at - lookedAt;
+    lookedAt = at;
+    if (deaf <= DEAF_MS * pace) return;
+    state = new Map(
+      [...state].map(([id, holder]) => [
+        id,
+        { ...holder, heardAt: Math.min(at, holder.heardAt + deaf) },
+      ]),
+    );
+  }
+
+  const holding = (partitions: readonly number[]) => ({ owner, name, durationMs, partitions });
+
+  function envelope({ type, data }: LeaseFact): NewEvent {
+    const id = newId();
+    return {
+      id,
+      type,
+      schemaVersion: 1,
+      data: data as unknown as JsonObject, // strings, numbers and lists of them
+      personal: null,
+      metadata: {
+        tenant: null,
+        at: now(),
+        commandId: id,
+        correlationId: id,
+        causationId: id,
+        machine: 'lease/1',
+      },
+    };
+  }
+
+  /** @returns where the last one stands; null on a conflict */
+  async function append(facts: readonly LeaseFact[]): Promise<Position | null> {
+    const begun = { monotonic: monotonic(), wall: now() };
+    try {
+      const expected = revision < 0 ? 'no-stream' : revision;
+      const result = await store.append(LEASES, facts.map(envelope), expected);
+      const before = revision;
+      revision = result.revision;
+      for (const fact of facts) state = applyLease(state, fact, monotonic());
+      begunAt = begun;
+      cut(before);
+      return result.position;
+    } catch (error) {
+      if (error instanceof WrongExpectedRevision) return null;
+      throw error;
+    }
+  }
+
+  function cut(before: number): void {
+    if (Math.floor(before / CUT_EVERY) === Math.floor(revision / CUT_EVERY)) return;
+    store
+      .truncateBefore(LEASES, Math.max(0, revision - PAGE))
+      .catch((error) => logger.warn({ reason: messageOf(error) }, 'leases could not be cut'));
+  }
+
+  /** What this process appends now; null when there is nothing. */
+  function due(): LeaseFact[] | null {
+    const gone = expiredOwners(state, owner, monotonic());
+    let living = state;
+    const facts: LeaseFact[] = gone.map((each) => ({
+      type: 'LeaseExpired',
+      data: { owner: each, by: owner },
+    }));
+    for (const fact of facts) living = applyLease(living, fact, 0);
+    const { take } = shiftOf(living, owner);
+    if (take.length > 0) {
+      facts.push({ type: 'LeaseTaken', data: holding([...mine(), ...take]) });
+    } else if (!state.has(owner) || facts.length > 0 || sinceBegun() >= RENEW_EVERY_MS * pace) {
+      facts.push({ type: 'LeaseRenewed', data: holding(mine()) });
+    }
+    for (const each of gone) logger.warn({ owner: each }, 'a process is gone: its lease ended');
+    return facts.length > 0 ? facts : null;
+  }
+
+  /** Acts for what it holds as soon as it has seen what was done before it had it. */
+  async function activate(position: Position): Promise<void> {
+    const wanted = mine().filter((n) => !active.has(n) && !leaving.has(n) && !activating.has(n));
+    if (wanted.length === 0) return;
+    for (const partition of wanted) activating.add(partition);
+    try {
+      await options.waitFor(position, durationMs);
+      const held = new Set(isValid() && !stopped ? mine() : []);
+      const gained = wanted.filter((n) => held.has(n) && !leaving.has(n));
+      for (const partition of gained) active.add(partition);
+      if (gained.length > 0) logger.info({ partitions: gained }, 'partitions gained');
+      for (const partition of gained) tell(partition, true);
+    } catch (error) {
+      // With the next renewal it is tried again.
+      logger.warn({ reason: messageOf(error) }, 'partitions are held, but the log is not read yet');
+    } finally {
+      for (const partition of wanted) activating.delete(partition);
+    }
+  }
+
+  /** Finishes what is under way for these. `owns` is false for them from the beginning. */
+  async function handOver(partitions: readonly number[], withinMs: number): Promise<void> {
+    for (const partition of partitions) leaving.add(partition);
+    const set = new Set(partitions);
+    const finished = Promise.all(
+      finishers.map((finish) =>
+        finish(set, withinMs).catch((error) =>
+          logger.warn({ reason: messageOf(error) }, 'not finished before a hand-over'),
+        ),
+      ),
+    );
+    await Promise.race([finished, delay(withinMs, undefined, { ref: false })]);
+  }
+
+  async function give(): Promise<boolean> {
+    const { give: surplus } = shiftOf(state, owner);
+    if (surplus.length === 0) return false;
+    await handOver(surplus, HAND_OVER_WITHIN_MS * pace);
+    const kept = mine().filter((partition) => !surplus.includes(partition));
+    const done = await append([{ type: 'LeaseReleased', data: holding(kept) }]);
+    // On a conflict it is decided anew; what is kept after all becomes active with the next renewal.
+    lose(surplus);
+    for (const partition of surplus) leaving.delete(partition);
+    return done !== null;
+  }
+
+  async function look(): Promise<void> {
+    await refresh();
+    lapse();
+    for (let tries = 1; tries <= TRIES && !stopped; tries++) {
+      const facts = due();
+      const position = facts && (await append(facts));
+      if (position) void activate(position);
+      else if (facts || !(await give())) {
+        if (!facts) return;
+        await delay(random() * 20 * tries);
+        await refresh();
+      }
+      lapse();
+    }
+  }
+
+  /** One look at a time. */
+  function lookNow(): Promise<void> {
+    lookAgain = looking !== null;
+    looking ??= look()
+      .catch((error) => {
+        lapse();
+        logger.warn({ reason: messageOf(error) }, 'leases could not be renewed; again soon');
+      })
+      .finally(() => {
+        looking = null;
+        if (lookAgain && !stopped) void lookNow();
+      });
+    return looking;
+  }
+
+  return {
+    owns: (partition) => active.has(partition) && !leaving.has(partition) && isValid(),
+    onChange: (listener) => void changed.push(listener),
+    onHandOver: (finish) => void finishers.push(finish),
+    part: {
+      name: 'leases',
+      version: 1,
+      schema: '',
+      tables: [],
+      apply: () => () => {},
+      applied: ({ events }) => {
+        const others = events.some(({ stream, data }) => stream === LEASES && data.owner !== owner);
+        if (others && timer) void lookNow();
+      },
+    },
+    async start() {
+      await refresh();
+      await look();
+      timer = setInterval(() => {
+        lapse();
+        void lookNow();
+      }, LOOK_EVERY_MS * pace);
+    },
+    async stop(withinMs) {
+      stopped = true;
+      clearInterval(timer);
+      timer = undefined;
+      const over = delay(withinMs, undefined, { ref: false });
+      await Promise.race([looking ?? undefined, over]);
+      await handOver([...active], withinMs);
+      try {
+        for (let tries = 1; tries <= TRIES; tries++) {
+          if (await append([{ type: 'LeaseEnded', data: { owner } }])) break;
+          await refresh();
+        }
+      } catch (error) {
+        logger.warn({ reason: messageOf(error) }, 'not told that this process ends: it is noticed');
+      }
+      lose(active);
+      leaving.clear();
+      const expired = new Set(expiredOwners(state, owner, monotonic()));
+      return { others: [...state.keys()].filter((id) => !expired.has(id) && id !== owner).length };
+    },
+    owned: () => (isValid() ? [...active].filter((n) => !leaving.has(n)) : []),
+    living: () => state.size,
+  };
+}
