@@ -56,6 +56,8 @@ export function createRouting(options: {
   const passes = new Map<TenantId, Promise<void>>();
   let sweep: NodeJS.Timeout | undefined;
   let started = false;
+  /** Whether this process routes for a tenant now. */
+  const isOurs = (tenant: TenantId): boolean => started && ownership.owns(partitionOf(tenant));
 
   const commandVisitor = (tenant: TenantId, name: VisitorKey, command: VisitorCommand) =>
     host.dispatch(tenant, { kind: 'visitor', name, command }, { commandId: `auto:${newId()}` });
@@ -173,10 +175,10 @@ export function createRouting(options: {
 
   async function routeAll(tenant: TenantId): Promise<void> {
     // Page by page: chats of a department with nobody in it must not hide those behind them.
-    for (let last: Waiting | undefined; started; ) {
+    for (let last: Waiting | undefined; isOurs(tenant); ) {
       const page = tables.waiting(tenant, last);
       for (const chat of page) {
-        if (started) await route(chat);
+        if (isOurs(tenant)) await route(chat);
       }
       last = page.at(-1);
       if (!last) return;
@@ -196,11 +198,11 @@ export function createRouting(options: {
         );
         return;
       }
-    } while (dirty.has(tenant) && started);
+    } while (dirty.has(tenant) && isOurs(tenant));
   }
 
   function wake(tenant: TenantId): void {
-    if (!started || !ownership.owns(partitionOf(tenant)) || !tenants.get(tenant)) return;
+    if (!isOurs(tenant) || !tenants.get(tenant)) return;
     dirty.add(tenant);
     if (passes.has(tenant)) return;
     passes.set(
@@ -217,6 +219,13 @@ export function createRouting(options: {
         for (const tenant of tenants.all()) wake(tenant.id);
       };
       sweep = setInterval(all, SWEEP_EVERY_MS);
+      ownership.onChange((_partition, owned) => {
+        if (owned) all();
+      });
+      ownership.onHandOver(async (partitions) => {
+        const handed = [...passes].filter(([tenant]) => partitions.has(partitionOf(tenant)));
+        await Promise.all(handed.map(([, pass]) => pass));
+      });
       all();
     },
     async stop() {

@@ -9,7 +9,7 @@ import { messageOf } from '../errors.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { prepareLazily } from '../sqlite/statements.ts';
 import type { ActorHost } from './host.ts';
-import { keyOfStream, type Ownership, partitionOf } from './ownership.ts';
+import { keyOfStream, type Ownership, ownsStream, PARTITIONS, partitionOf } from './ownership.ts';
 import type { WorkPart } from './work.ts';
 
 /** setTimeout takes at most 2^31-1 ms; looking again each minute costs nothing and heals a changed clock. */
@@ -29,8 +29,9 @@ export interface Deadlines {
 const QUERIES = {
   // Armed before this process started: it may have fallen due while nobody could show that he lives.
   due: `SELECT stream FROM deadlines WHERE due <= ? AND (armed >= ? OR ? >= ?)
-    ORDER BY due LIMIT ?`,
-  next: 'SELECT min(due) AS due FROM deadlines WHERE due > ?',
+    AND partition IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT ?`,
+  next: `SELECT min(due) AS due FROM deadlines WHERE due > ?
+    AND partition IN (SELECT value FROM json_each(?))`,
   move: 'UPDATE deadlines SET due = ?, revision = ? WHERE stream = ? AND revision <= ?',
   later: 'UPDATE deadlines SET due = ? WHERE stream = ?',
   drop: 'DELETE FROM deadlines WHERE stream = ? AND revision <= ?',
@@ -59,7 +60,14 @@ export function createDeadlines(options: {
 
   const query = prepareLazily(db, QUERIES);
 
+  /** As JSON, for the statements above. */
+  const owned = (): string =>
+    JSON.stringify(
+      Array.from({ length: PARTITIONS }, (_, n) => n).filter((n) => ownership.owns(n)),
+    );
+
   async function fire(stream: string): Promise<void> {
+    if (!ownsStream(ownership, stream)) return;
     try {
       const { next, revision } = await host.wake(stream);
       if (next === undefined) query('drop').run(stream, revision);
@@ -73,13 +81,10 @@ export function createDeadlines(options: {
   async function fireDue(): Promise<void> {
     for (;;) {
       const at = now();
-      const rows = query('due').all(at, startedAt, at, graceUntil, AT_ONCE);
+      const rows = query('due').all(at, startedAt, at, graceUntil, owned(), AT_ONCE);
+      if (rows.length === 0 || stopped) return;
       // The columns are those of the statement above.
-      const mine = (rows as unknown as Row[]).filter(({ stream }) =>
-        ownership.owns(partitionOf(keyOfStream(stream))),
-      );
-      if (mine.length === 0 || stopped) return;
-      await Promise.all(mine.map(({ stream }) => fire(stream)));
+      await Promise.all((rows as unknown as Row[]).map(({ stream }) => fire(stream)));
     }
   }
 
@@ -87,8 +92,9 @@ export function createDeadlines(options: {
     if (stopped || startedAt === Number.POSITIVE_INFINITY) return;
     clearTimeout(timer);
     const at = now();
-    const due = Number(query('next').get(at)?.due ?? Number.POSITIVE_INFINITY);
-    const overdue = query('due').all(at, startedAt, at, graceUntil, 1).length > 0;
+    const mine = owned();
+    const due = Number(query('next').get(at, mine)?.due ?? Number.POSITIVE_INFINITY);
+    const overdue = query('due').all(at, startedAt, at, graceUntil, mine, 1).length > 0;
     arm(overdue ? at : Math.min(due, graceUntil > at ? graceUntil : due));
   }
 
@@ -119,10 +125,11 @@ export function createDeadlines(options: {
 
   const part: WorkPart = {
     name: 'deadlines',
-    version: 2,
+    version: 3,
     schema: `
       CREATE TABLE deadlines (
         stream TEXT PRIMARY KEY,
+        partition INTEGER NOT NULL,
         due INTEGER NOT NULL,
         armed INTEGER NOT NULL,
         revision INTEGER NOT NULL
@@ -134,7 +141,7 @@ export function createDeadlines(options: {
       // A fact that leaves the deadline as it was has not armed it: an outcome that comes after a start is no sign of
       // life, and the deadline keeps its grace.
       const put = file.prepare(
-        `INSERT INTO deadlines VALUES (?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE
+        `INSERT INTO deadlines VALUES (?, ?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE
          SET armed = iif(due = excluded.due, armed, excluded.armed),
            due = excluded.due, revision = excluded.revision
          WHERE excluded.revision > revision`,
@@ -143,7 +150,10 @@ export function createDeadlines(options: {
       return ({ stream, revision, metadata }) => {
         if (!actorOf(stream)) return;
         if (metadata.wakeAt === undefined) drop.run(stream, revision);
-        else put.run(stream, metadata.wakeAt, metadata.at, revision);
+        else {
+          const partition = partitionOf(keyOfStream(stream));
+          put.run(stream, partition, metadata.wakeAt, metadata.at, revision);
+        }
       };
     },
     applied: ({ events }) => planSooner(events),
@@ -155,6 +165,9 @@ export function createDeadlines(options: {
       startedAt = now();
       graceUntil = startedAt + graceMs;
       ownership.onChange(plan);
+      ownership.onHandOver(async () => {
+        await firing;
+      });
       plan();
     },
     async stop() {

@@ -4,47 +4,23 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import {
-  type ActorState,
-  decide,
-  deserialize,
-  emptyCore,
-  fold,
-  nextDue,
-  serialize,
-  type Wake,
-} from '../actors/decider.ts';
+import { type ActorState, decide, nextDue, type Wake } from '../actors/decider.ts';
 import { type ActorKind, type ActorRef, actorOf, streamOf } from '../actors/ids.ts';
-import { Seen } from '../actors/seen.ts';
 import { AppError } from '../errors.ts';
-import {
-  type EventStore,
-  type JsonObject,
-  type NewEvent,
-  type Position,
-  WrongExpectedRevision,
-} from '../eventstore/port.ts';
+import { type EventStore, type NewEvent, WrongExpectedRevision } from '../eventstore/port.ts';
 import type { SnapshotStore } from '../eventstore/snapshots.ts';
 import { DECIDERS, keyOf, refOf } from './kinds.ts';
-import { Lru } from './lru.ts';
+import { createLiving, type Living } from './living.ts';
 import { Mailboxes } from './mailbox.ts';
 import type { Dispatched, Dispatcher, Origin, Vault } from './types.ts';
+import type { WorkPart } from './work.ts';
 
 /** Conflicts in a row before a command is given up; each waits a little longer, with jitter. */
 const MAX_ATTEMPTS = 8;
-const PAGE = 500;
-/** A snapshot is worth its write when so many facts came since the last one. */
-const SNAPSHOT_EVERY = 64;
-
-interface Living {
-  state: ActorState;
-  position: Position | null;
-  snapshotAt: number;
-  usedAt: number;
-}
-
 export interface ActorHost extends Dispatcher {
-  /** The state now, as this process knows it after loading; null for an actor with no facts. */
+  /** Hears of what other processes append; the first part, so that all others meet states that are not older. */
+  readonly part: WorkPart;
+  /** The state at least as new as what the table of pending work has seen; null for an actor with no facts. */
   load(actor: ActorRef): Promise<ActorState | null>;
   /** Lets due timers of an actor act. @returns the next time it has to be woken */
   wake(stream: string): Promise<{ next: number | undefined; revision: number }>;
@@ -66,6 +42,11 @@ export interface HostOptions {
   readonly newId: () => string;
   readonly random: () => number;
   readonly logger: Logger;
+  /**
+   * Whether other processes append to the same log. A refusal, or an answer that nothing has to be done, is then given
+   * only after a look at the stream's end: what this process has in memory may be older. Default false.
+   */
+  readonly shared?: boolean;
   /** Actors kept in memory; default 10,000. */
   readonly living?: number;
   /** Commands that may wait for one actor; default 256. */
@@ -79,67 +60,11 @@ export interface HostOptions {
 export function createHost(options: HostOptions): ActorHost {
   const { store, vault, snapshots, now, newId, random, logger } = options;
   const mailboxes = new Mailboxes(options.mailbox ?? 256);
-  const unfit = new Map<string, string>();
+  const living = createLiving({ store, snapshots, now, logger, most: options.living ?? 10_000 });
 
-  const keep = (stream: string, actor: Living): void => {
-    const { revision } = actor.state.core;
-    if (revision - actor.snapshotAt < SNAPSHOT_EVERY) return;
-    const kind = actorOf(stream)?.kind;
-    actor.snapshotAt = revision;
-    try {
-      if (kind) snapshots.save(stream, DECIDERS[kind].version, revision, serialize(actor.state));
-    } catch (error) {
-      // A cache: a full disk must not make a command fail whose facts are durable.
-      logger.warn({ stream, err: error }, 'a snapshot could not be written');
-    }
-  };
-  const living = new Lru<Living>(options.living ?? 10_000, keep);
-
-  async function foldOn(stream: string, kind: ActorKind, from: ActorState): Promise<Living> {
-    let state = from;
-    let position: Position | null = null;
-    const snapshotAt = from.core.revision;
-    for (;;) {
-      const page = await store.readStream(stream, { from: state.core.revision + 1, limit: PAGE });
-      try {
-        state = fold(DECIDERS[kind], state, page);
-      } catch (error) {
-        if (error instanceof AppError && error.code === 'unfit') unfit.set(stream, error.message);
-        throw error;
-      }
-      position = page.at(-1)?.position ?? position;
-      if (page.length < PAGE) break;
-    }
-    unfit.delete(stream);
-    return { state, position, snapshotAt, usedAt: now() };
-  }
-
-  function restore(stream: string, kind: ActorKind): ActorState | null {
-    const decider = DECIDERS[kind];
-    const saved = snapshots.load(stream, decider.version);
-    if (!saved) return null;
-    try {
-      return deserialize(decider, saved.state as JsonObject); // as `keep` wrote it
-    } catch (error) {
-      logger.warn({ stream, err: error }, 'a snapshot does not fit its machine: folding anew');
-      snapshots.delete(stream);
-      return null;
-    }
-  }
-
-  async function find(stream: string, kind: ActorKind): Promise<Living> {
-    const known = living.get(stream);
-    if (known) {
-      known.usedAt = now();
-      return known;
-    }
-    const restored = restore(stream, kind);
-    const empty: ActorState = { core: emptyCore(DECIDERS[kind]), seen: new Seen() };
-    const actor = await foldOn(stream, kind, restored ?? empty);
-    living.set(stream, actor);
-    keep(stream, actor);
-    return actor;
-  }
+  /** Whether others appended what this process had not seen. */
+  const hasMoved = async (stream: string, kind: ActorKind, actor: Living): Promise<boolean> =>
+    options.shared === true && (await living.readOn(stream, kind, actor));
 
   async function envelope(
     ref: ActorRef,
@@ -180,7 +105,7 @@ export function createHost(options: HostOptions): ActorHost {
     command: { readonly type: string },
     origin: Origin,
   ): Promise<Dispatched | null> {
-    const actor = await find(stream, ref.kind);
+    const actor = await living.find(stream, ref.kind);
     const { core, seen } = actor.state;
     const answer = (facts: number): Dispatched => ({
       actor: ref,
@@ -191,8 +116,16 @@ export function createHost(options: HostOptions): ActorHost {
     });
     const repeated = origin.hook !== undefined && seen.hasHook(origin.hook);
     if (repeated || seen.hasCommand(origin.commandId)) return answer(0);
-    const decision = decide(DECIDERS[ref.kind], actor.state, command, now());
-    if (decision.facts.length === 0) return answer(0);
+    let decision: ReturnType<typeof decide>;
+    try {
+      decision = decide(DECIDERS[ref.kind], actor.state, command, now());
+    } catch (error) {
+      if (await hasMoved(stream, ref.kind, actor)) return null;
+      throw error;
+    }
+    if (decision.facts.length === 0) {
+      return (await hasMoved(stream, ref.kind, actor)) ? null : answer(0);
+    }
     const events = await envelope(ref, decision, origin);
     await options.beforeAppend?.();
     try {
@@ -208,10 +141,12 @@ export function createHost(options: HostOptions): ActorHost {
       }
       actor.state = { core: decision.core, seen };
       actor.position = position;
-      keep(stream, actor);
+      living.moved(stream, actor);
       return answer(events.length);
     } catch (error) {
-      living.delete(stream); // whatever happened, what we hold may not be what is stored
+      const others = error instanceof WrongExpectedRevision ? error.actual : null;
+      if (others !== null && others > core.revision) living.heard(stream, others);
+      else living.forget(stream); // what is held may not be what is stored
       if (error instanceof WrongExpectedRevision) return null;
       throw error;
     }
@@ -244,16 +179,28 @@ export function createHost(options: HostOptions): ActorHost {
   const existing = ({ state }: Living): ActorState | null =>
     state.core.revision < 0 ? null : state;
 
+  const part: WorkPart = {
+    name: 'actors',
+    version: 1,
+    schema: '',
+    tables: [],
+    apply: () => () => {},
+    applied: ({ events }) => {
+      for (const { stream, revision } of events) living.heard(stream, revision);
+    },
+  };
+
   return {
+    part,
     dispatch(tenant, order, origin) {
       const ref = refOf(tenant, order);
       return mailboxes.run(streamOf(ref), () => carryOut(ref, order.command, origin));
     },
     load(actor) {
       const stream = streamOf(actor);
-      const known = living.get(stream);
-      if (known) return Promise.resolve(existing(known));
-      return mailboxes.run(stream, async () => existing(await find(stream, actor.kind)));
+      const held = living.held(stream);
+      if (held) return Promise.resolve(existing(held));
+      return mailboxes.run(stream, async () => existing(await living.find(stream, actor.kind)));
     },
     wake(stream) {
       const ref = actorOf(stream);
@@ -262,21 +209,14 @@ export function createHost(options: HostOptions): ActorHost {
         const command: Wake = { type: 'Wake' };
         const at = now();
         await carryOut(ref, command, { commandId: `auto:${newId()}` });
-        const { core } = (await find(stream, ref.kind)).state;
+        const { core } = (await living.find(stream, ref.kind)).state;
         // A timer that fired into a guard that says no is spent: only what lies ahead counts (XSTATE.md, gotcha 10).
         return { next: nextDue(core, at), revision: core.revision };
       });
     },
-    unfit: () => unfit,
+    unfit: living.unfit,
     stats: () => ({ living: living.size, waiting: mailboxes.waiting }),
-    passivate(idleMs) {
-      const before = now() - idleMs;
-      for (const [stream, actor] of living.entries()) {
-        if (actor.usedAt >= before) continue;
-        keep(stream, actor);
-        living.delete(stream);
-      }
-    },
+    passivate: living.passivate,
     drain: () => mailboxes.drain(),
   };
 }

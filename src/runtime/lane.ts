@@ -28,6 +28,8 @@ export interface LaneEnvironment {
   readonly log: LaneLog;
   /** Aborted when the service stops. */
   readonly stopping: AbortSignal;
+  /** Whether this process acts for a stream now. Asked before each effect: a lease ends by the clock. */
+  readonly owns: (stream: string) => boolean;
   /** Keeps work that nobody waits for, so that a stop can. */
   readonly track: (work: Promise<void>) => void;
   /** Called when there is nothing left to remember. */
@@ -43,6 +45,7 @@ export class Lane {
   readonly #slot: Semaphore;
   readonly #env: LaneEnvironment;
   #working = false;
+  #underWay: Promise<void> = Promise.resolve();
   #poked = false;
   #timer: NodeJS.Timeout | undefined;
   #attempts = 0;
@@ -77,29 +80,44 @@ export class Lane {
 
   /** Try now. */
   serve(): void {
-    if (this.#env.stopping.aborted) return;
+    if (this.#isOver) return;
     this.#poked = true;
     if (this.#working) return;
     this.#working = true;
-    this.#env.track(
-      this.#work()
-        .catch((error) => {
-          // The log could not be read or written: without a timer nothing would come back to this lane.
-          this.#env.logger.error({ lane: this.stream, err: error }, 'a lane stumbled; again later');
-          this.#attempts++;
-          if (!this.#env.stopping.aborted) this.#retryLater();
-        })
-        .finally(() => {
-          this.#working = false;
-          if (this.#poked && this.#timer === undefined) this.serve();
-          else this.#retire();
-        }),
-    );
+    this.#underWay = this.#work()
+      .catch((error) => {
+        // The log could not be read or written: without a timer nothing would come back to this lane.
+        this.#env.logger.error({ lane: this.stream, err: error }, 'a lane stumbled; again later');
+        this.#attempts++;
+        if (!this.#isOver) this.#retryLater();
+      })
+      .finally(() => {
+        this.#working = false;
+        if (this.#poked && this.#timer === undefined) this.serve();
+        else this.#retire();
+      });
+    this.#env.track(this.#underWay);
   }
 
-  /** No more tries: the service stops. */
+  /** Nothing is begun any more. */
+  get #isOver(): boolean {
+    return this.#env.stopping.aborted || !this.#env.owns(this.stream);
+  }
+
+  /** No more tries: the service stops, or another process has it. */
   rest(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Waits for the effect under way and writes down how far it came, for the next owner; the lane is let go then. */
+  async handOver(): Promise<void> {
+    this.rest();
+    while (this.#working) await this.#underWay;
+    await this.writeDown();
+    if (!this.#isOver) return this.serve(); // it was given back meanwhile
+    this.rest();
+    this.#env.idle(this);
   }
 
   /** Writes down what is done and not in the log yet. */
@@ -109,24 +127,22 @@ export class Lane {
   }
 
   async #work(): Promise<void> {
-    const { stopping } = this.#env;
     do {
       this.#poked = false;
-      clearTimeout(this.#timer);
-      this.#timer = undefined;
+      this.rest();
       let more = true;
-      while (more && !stopping.aborted) {
+      while (more && !this.#isOver) {
         const before = this.#doneRevision;
         const finished = await this.#slot.use(() => this.#performPage());
         more = finished && this.#doneRevision > before;
       }
       // What it is parked for may have come meanwhile; one that fails keeps to its backoff.
-    } while (this.#poked && this.#attempts === 0 && !stopping.aborted);
+    } while (this.#poked && this.#attempts === 0 && !this.#isOver);
   }
 
   /** @returns whether the lane may go on */
   async #performPage(): Promise<boolean> {
-    const { store, table, stopping } = this.#env;
+    const { store, table } = this.#env;
     if (this.#dead) await this.#bury(this.#dead);
     const name = this.destination.name;
     const waiting = table.revisions(this.stream, name, this.#doneRevision, PAGE);
@@ -137,7 +153,7 @@ export class Lane {
     const events = await store.readStream(this.stream, { from, limit: last - from + 1 });
     for (const event of events) {
       if (!revisions.includes(event.revision)) continue;
-      if (stopping.aborted || !(await this.#performOne(event))) return false;
+      if (this.#isOver || !(await this.#performOne(event))) return false;
     }
     // A stream that was cut or deleted has nothing to do any more for what is gone.
     if (!events.some((event) => event.revision === last)) {

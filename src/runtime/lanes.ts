@@ -11,7 +11,7 @@ import type { Destination } from './destination.ts';
 import { Lane, type LaneEnvironment } from './lane.ts';
 import { createLaneLog } from './lane-log.ts';
 import { createLaneTable } from './lane-table.ts';
-import { keyOfStream, type Ownership, partitionOf } from './ownership.ts';
+import { keyOfStream, type Ownership, ownsStream, partitionOf } from './ownership.ts';
 import { Semaphore } from './semaphore.ts';
 import type { WorkPart } from './work.ts';
 
@@ -50,6 +50,10 @@ export function createLanes(options: {
   const running = new Set<Promise<void>>();
   let started = false;
 
+  const owns = (stream: string): boolean => ownsStream(ownership, stream);
+  const lanesOf = (lost: ReadonlySet<number>): Lane[] =>
+    [...lanes.values()].filter(({ stream }) => lost.has(partitionOf(keyOfStream(stream))));
+
   const table = createLaneTable(db, destinations, (stream, destination) => {
     if (started && owns(stream)) laneOf(stream, destination).called();
   });
@@ -57,6 +61,7 @@ export function createLanes(options: {
     ...{ store, table, now, random, logger },
     log: createLaneLog(options),
     stopping: stopping.signal,
+    owns,
     track(work) {
       const settled = work.catch((error) => logger.error({ err: error }, 'a lane failed'));
       running.add(settled);
@@ -67,8 +72,6 @@ export function createLanes(options: {
       if (lanes.get(name) === lane) lanes.delete(name);
     },
   };
-
-  const owns = (stream: string): boolean => ownership.owns(partitionOf(keyOfStream(stream)));
 
   function slotOf(stream: string, destination: Destination): Semaphore {
     const name = nameOf(tenantOf(stream), destination.name);
@@ -93,16 +96,24 @@ export function createLanes(options: {
     if (destination && started && owns(stream)) laneOf(stream, destination).serve();
   }
 
-  function pokeWaiting(): void {
-    for (const { stream, destination } of table.lanes()) poke(stream, destination);
+  function pokeWaiting(partition?: number): void {
+    for (const { stream, destination } of table.lanes()) {
+      if (partition === undefined || partitionOf(keyOfStream(stream)) === partition) {
+        poke(stream, destination);
+      }
+    }
   }
 
   return {
     part: table.part,
     start() {
       started = true;
-      ownership.onChange((_partition, owned) => {
-        if (owned) pokeWaiting();
+      ownership.onHandOver(async (partitions) => {
+        await Promise.all(lanesOf(partitions).map((lane) => lane.handOver()));
+      });
+      ownership.onChange((partition, owned) => {
+        if (owned) pokeWaiting(partition);
+        else for (const lane of lanesOf(new Set([partition]))) void lane.handOver();
       });
       pokeWaiting();
     },

@@ -18,6 +18,8 @@ const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const KEYS_IN_MEMORY = 20_000;
+/** Where other processes write to the log too, one of them may delete a key: it is looked up again after so long. */
+const SHARED_FOR_MS = 60_000;
 
 const keyStream = (key: string): string => `key-${key}`;
 
@@ -66,9 +68,18 @@ export function createVault(options: {
   wrapping: Buffer;
   now: () => number;
   newId: () => string;
+  /** Whether other processes write to the same log. Default false. */
+  shared?: boolean;
 }): Vault {
   const { store, wrapping, now, newId } = options;
-  const keys = new Lru<Promise<Buffer | null>>(KEYS_IN_MEMORY);
+  const keys = new Lru<{ readonly found: Promise<Buffer | null>; readonly at: number }>(
+    KEYS_IN_MEMORY,
+  );
+
+  function known(key: string): Promise<Buffer | null> | undefined {
+    const held = keys.get(key);
+    return held && options.shared && now() - held.at > SHARED_FOR_MS ? undefined : held?.found;
+  }
 
   async function load(key: string): Promise<Buffer | null> {
     const [last] = await store.readStream(keyStream(key), { direction: 'backwards', limit: 1 });
@@ -117,7 +128,7 @@ export function createVault(options: {
   /** One look-up at a time for each key; a failed one is forgotten. */
   function remember(key: string, find: () => Promise<Buffer | null>): Promise<Buffer | null> {
     const looking = find();
-    keys.set(key, looking);
+    keys.set(key, { found: looking, at: now() });
     looking.then(
       (found) => found ?? keys.delete(key),
       () => keys.delete(key),
@@ -127,7 +138,7 @@ export function createVault(options: {
 
   return {
     async seal(key, personal): Promise<Sealed> {
-      const dataKey = await (keys.get(key) ?? remember(key, () => make(key)));
+      const dataKey = await (known(key) ?? remember(key, () => make(key)));
       // A look-up by `open` that found nothing may have been under way.
       const usable = dataKey ?? (await remember(key, () => make(key)));
       if (!usable) throw new AppError('unavailable', `no data key for ${key} could be made`);
@@ -135,7 +146,7 @@ export function createVault(options: {
       return { key, box: box.toString('base64') };
     },
     async open({ key, box }) {
-      const dataKey = await (keys.get(key) ?? remember(key, () => load(key)));
+      const dataKey = await (known(key) ?? remember(key, () => load(key)));
       const plain = dataKey && decrypt(dataKey, key, Buffer.from(box, 'base64'));
       // What a seal wrote is an object; the tag proves that it is what was written.
       return plain ? (JSON.parse(plain.toString()) as JsonObject) : null;

@@ -31,8 +31,8 @@ export const openWorkFile = (path: string): DatabaseSync =>
     disposable: true,
   });
 
-/** What the log says about actors and about what was done. */
-const PREFIXES = ['visitor-', 'operator-', 'tenant-', 'lane-', 'inbox-', 'letter-'];
+/** What the log says about actors, about what was done and about who does it. */
+const PREFIXES = ['visitor-', 'operator-', 'tenant-', 'lane-', 'inbox-', 'letter-', 'lease-'];
 
 /** @param beforeCheckpoint called between the rows of a batch and their checkpoint: a failpoint of tests */
 export function createWork(
