@@ -2,8 +2,9 @@ import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../../errors.ts';
+import { checkLimit, checkRevision, checkStream } from '../checks.ts';
 import { type AppendResult, type EventStore, WrongExpectedRevision } from '../port.ts';
-import { checkStream, encodeAppend } from './encode.ts';
+import { encodeAppend } from './encode.ts';
 import { lockForWriting } from './lock.ts';
 import { createPositions } from './position.ts';
 import type { Answer, AppendJob, Job } from './protocol.ts';
@@ -150,9 +151,7 @@ const connect = async (
     },
     deleteStream: (stream) => remove(stream, null),
     truncateBefore: async (stream, revision) => {
-      if (!Number.isSafeInteger(revision) || revision < 0) {
-        throw new AppError('invalid', 'revision must be 0, 1, 2 …', { field: 'revision' });
-      }
+      checkRevision(revision);
       await remove(stream, revision);
     },
     compare: (a, b) => positions.parse(a) - positions.parse(b),
@@ -193,11 +192,6 @@ const resultOf = (
         answer.kind === 'failed' ? answer.reason : 'no answer to the append',
       );
   }
-};
-
-const checkLimit = (limit: number | undefined): void => {
-  if (limit === undefined || (Number.isSafeInteger(limit) && limit > 0)) return;
-  throw new AppError('invalid', 'limit must be 1, 2, 3 …', { field: 'limit' });
 };
 
 /** @throws {AppError} `unavailable` when the log cannot be written to, or the writer hangs (on its disk) */
