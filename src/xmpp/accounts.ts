@@ -21,6 +21,11 @@ export interface AccountsOptions {
    * if it exists, and join the group again.
    */
   readonly resetPassword?: (jid: string) => Promise<void>;
+  /**
+   * Whether this process may act for this visitor now; asked before each login and each stanza, so that a process
+   * that slept while another took over does not fight for its sessions. Default: always.
+   */
+  readonly owns?: (jid: string) => boolean;
   readonly logger: Logger;
   /** In [0, 1), for jitter. Default `Math.random`. */
   readonly random?: () => number;
@@ -39,6 +44,15 @@ export interface AccountsOptions {
   readonly allowPlaintext?: boolean;
 }
 
+interface Released {
+  readonly session: Session;
+  /** When it is ended, by `performance.now()`. */
+  over: number;
+  timer: NodeJS.Timeout;
+  /** It was taken over, taken back, or its time is over. */
+  readonly settled: PromiseWithResolvers<void>;
+}
+
 /** How long ending one session may take; then its connection is cut. */
 const endDeadlineMs = 5_000;
 
@@ -50,7 +64,10 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
   const pingIntervalMs = options.pingIntervalMs ?? 60_000;
   const answerWithinMs = options.answerWithinMs ?? 20_000;
   const limited = createLimiter(options.concurrency ?? 20);
+  const owns = options.owns ?? (() => true);
   const sessions = new Map<string, Session>();
+  /** Sessions that wait to be taken over by another process. */
+  const released = new Map<string, Released>();
   /** Sessions that are on their way out: the next login of the same visitor waits for it. */
   const ending = new Map<string, Promise<void>>();
   /** Those who wait because ejabberd was away: the first who gets in calls the others. */
@@ -75,11 +92,12 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
       resetPassword: resetPassword && (() => resetPassword(jid)),
       backoff: options.backoff ?? { baseMs: 500, capMs: 30_000 },
       ...{ pingIntervalMs, answerWithinMs, random },
+      owns: () => owns(jid),
       async open(handlers, signal) {
         // An unavailable presence of the old session must not follow the available one of the new.
         await ending.get(jid);
         return limited(async () => {
-          if (signal.aborted) throw new StreamFailure('given up', 'connect');
+          if (signal.aborted || !owns(jid)) throw new StreamFailure('given up', 'connect');
           return openStream(
             {
               ...{ service, resource, signal, domain: host, username: user },
@@ -93,7 +111,7 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
       },
       started() {
         logger.debug({ jid }, 'visitor session started');
-        for (const listener of listeners) listener.sessionStarted(jid);
+        tellStarted(jid);
         for (const waiting of [...waitingForServer]) waiting.hurry();
       },
       lost(error) {
@@ -102,8 +120,13 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
       },
       stopped(error) {
         sessions.delete(jid);
-        logger.warn({ jid, reason: error.message }, 'visitor session stopped');
+        const level = error.code === 'refused' ? 'warn' : 'info';
+        logger[level]({ jid, reason: error.message }, 'visitor session stopped');
         for (const listener of listeners) listener.sessionLost(jid, error.message, true);
+      },
+      takenOver() {
+        logger.debug({ jid }, 'visitor session taken over');
+        if (released.get(jid)?.session === session) forgetReleased(jid);
       },
       returned(id, error) {
         logger.info({ jid, id, reason: error.message }, 'message returned after it was taken');
@@ -127,31 +150,87 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
     return done;
   }
 
+  function tellStarted(jid: string): void {
+    for (const listener of listeners) listener.sessionStarted(jid);
+  }
+
+  const notOurs = (jid: string): AppError =>
+    new AppError('unavailable', `${jid} is another process's now`);
+
+  /** @returns its session, connected still, if it had one */
+  function forgetReleased(jid: string): Session | undefined {
+    const known = released.get(jid);
+    if (!known) return undefined;
+    released.delete(jid);
+    clearTimeout(known.timer);
+    known.settled.resolve();
+    return known.session;
+  }
+
+  function release(jid: string, withinMs: number): void {
+    const over = performance.now() + withinMs;
+    const timer = () =>
+      setTimeout(() => {
+        const session = forgetReleased(jid);
+        if (session) void end(jid, session, endDeadlineMs);
+      }, withinMs).unref();
+    const known = released.get(jid);
+    if (known) {
+      if (known.over <= over) return;
+      clearTimeout(known.timer);
+      Object.assign(known, { over, timer: timer() });
+      return;
+    }
+    const session = sessions.get(jid);
+    if (!session) return;
+    sessions.delete(jid);
+    if (!session.release()) return;
+    released.set(jid, { session, over, timer: timer(), settled: Promise.withResolvers() });
+  }
+
   return {
     async online(jid, presence) {
       if (closed) throw new AppError('unavailable', 'The transport is closed.');
-      const session = sessions.get(jid) ?? makeSession(jid);
+      if (!owns(jid)) throw notOurs(jid);
+      const kept = forgetReleased(jid);
+      const session = kept ?? sessions.get(jid) ?? makeSession(jid);
       sessions.set(jid, session);
-      await session.online(presence);
+      const taken = session.online(presence);
+      if (kept) tellStarted(jid); // what came meanwhile was nobody's to send
+      await taken;
     },
+    release,
+    async releaseAll(withinMs) {
+      for (const jid of [...released.keys(), ...sessions.keys()]) release(jid, withinMs);
+      await Promise.all([...released.values()].map(({ settled }) => settled.promise));
+    },
+    released: () => released.size,
     async offline(jid) {
-      const session = sessions.get(jid);
+      const session = forgetReleased(jid) ?? sessions.get(jid);
       await (session ? end(jid, session, endDeadlineMs) : ending.get(jid));
     },
     isOnline: (jid) => sessions.get(jid)?.isOnline ?? false,
     async send(message) {
       const { user, host } = parts(message.from);
-      const session = sessions.get(`${user}@${host}`);
+      const jid = `${user}@${host}`;
+      if (!owns(jid)) throw notOurs(jid);
+      const session = sessions.get(jid);
       if (!session) {
         throw new AppError('unavailable', `${message.from} has no session now: send again later`);
       }
       await session.send(message);
     },
-    chatState: (from, to, state) => sessions.get(from)?.chatState(to, state),
+    chatState(from, to, state) {
+      if (owns(from)) sessions.get(from)?.chatState(to, state);
+    },
     sessions: () => [...sessions.keys()],
     listen: (listener) => void listeners.push(listener),
     async close(deadlineMs) {
       closed = true;
+      for (const jid of [...released.keys()]) {
+        const session = forgetReleased(jid);
+        if (session) sessions.set(jid, session);
+      }
       await Promise.all([
         ...[...sessions].map(([jid, session]) => end(jid, session, deadlineMs)),
         ...ending.values(),

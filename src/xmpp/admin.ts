@@ -1,11 +1,12 @@
 /** ejabberd's admin API as the service uses it, over mod_http_api. Measured on 23.01, 24.12 and 26.07. */
+import type { Element } from '@xmpp/xml';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { createGroups } from './groups.ts';
 import { type ApiOptions, createHttpApi } from './http-api.ts';
 import { parts } from './jid.ts';
 import type { EjabberdAdmin } from './port.ts';
-import { messageStanza } from './stanzas.ts';
+import { chatStateStanza, messageStanza } from './stanzas.ts';
 
 const done = z.literal(0);
 /** `check_account`: 0 there is one, 1 there is none. */
@@ -48,6 +49,12 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
     const { user, host } = parts(jid);
     const found = await atHost(host, () => api.call('check_account', { user, host }, zeroOrOne));
     return found === 0;
+  }
+
+  async function sendStanza(from: string, to: string, stanza: Element): Promise<void> {
+    await atHost(parts(from).host, () =>
+      api.call('send_stanza', { from, to, stanza: stanza.toString() }, done),
+    );
   }
 
   const groups = createGroups(api);
@@ -118,14 +125,7 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
       await atHost(host, () => api.call('kick_session', { user, host, resource, reason }, done));
     },
 
-    async sendMessage(message) {
-      await atHost(parts(message.from).host, () =>
-        api.call(
-          'send_stanza',
-          { from: message.from, to: message.to, stanza: messageStanza(message).toString() },
-          done,
-        ),
-      );
-    },
+    sendMessage: (message) => sendStanza(message.from, message.to, messageStanza(message)),
+    sendChatState: (from, to, state) => sendStanza(from, to, chatStateStanza(from, to, state)),
   };
 }

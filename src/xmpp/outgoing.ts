@@ -44,6 +44,8 @@ export class Outgoing {
   /** The wanted presence, and the shown one, both as XML. */
   #wish: Element | undefined;
   #shown = '';
+  /** Another process is going to have this visitor: nothing is shown any more. */
+  #released = false;
   /** Who waits for the wish to be taken, and whether a ping has yet to be sent behind it. */
   #wishTaken: Waiting | undefined;
   #wishWritten = true;
@@ -74,6 +76,8 @@ export class Outgoing {
 
   /** Resolves when this presence, or a newer one that replaced it, is taken. */
   show(presence: VisitorPresence): Promise<void> {
+    if (this.#released) this.#flushSoon(); // others may have made us look away meanwhile
+    this.#released = false;
     const wish = presenceStanza(presence);
     if (this.#wishTaken === undefined || wish.toString() !== this.#wish?.toString()) {
       const older = this.#wishTaken;
@@ -108,6 +112,15 @@ export class Outgoing {
     this.#flushSoon();
   }
 
+  /** What was sent still gets its answer; nothing is shown until the next {@link show}. */
+  release(error: AppError): void {
+    this.#released = true;
+    if (this.#wishWritten) return;
+    this.#wishTaken?.reject(error);
+    this.#wishTaken = undefined;
+    this.#wishWritten = true;
+  }
+
   /** Everything that waits, then the unavailable presence: the stream can be closed behind it. */
   finish(): void {
     this.#flush();
@@ -126,8 +139,8 @@ export class Outgoing {
       const error = returnedError(stanza);
       if (!this.#inFlight.returned(id, error)) this.#options.returned(id, error);
     } else if (stanza.name === 'presence' && type === 'unavailable' && from === this.#stream?.jid) {
-      // A session that this one replaced said goodbye after we had said hello, as one in 40 does on 23.01 and 24.12:
-      // operators believe that we are gone, and ejabberd tells us too.
+      // A session that this one replaced said goodbye after we had said hello, as every third to second does on 23.01
+      // and 24.12: operators believe that we are gone, and ejabberd tells us too (ADR 0012).
       this.#shown = '';
       this.#flushSoon();
     }
@@ -165,7 +178,7 @@ export class Outgoing {
   #flush(): void {
     if (!this.#stream) return;
     const wish = this.#wish?.toString() ?? '';
-    if (this.#wish && wish !== this.#shown) {
+    if (this.#wish && wish !== this.#shown && !this.#released) {
       // Before the messages: who writes is seen to be there.
       this.#outbox.unshift(this.#wish);
       this.#shown = wish;

@@ -25,7 +25,10 @@ export interface OutgoingMessage {
 export type ChatState = 'active' | 'composing' | 'paused' | 'inactive' | 'gone';
 
 export interface TransportListener {
-  /** This visitor's session is up (again): messages that were taken and not delivered have to be sent again now. */
+  /**
+   * This visitor's session is up (again), or was released and is kept after all: messages that were taken and not
+   * delivered have to be sent again now.
+   */
   sessionStarted(jid: string): void;
   /**
    * The session ended without our wish. `final`: it stays away (another login took its place, an administrator ended
@@ -49,7 +52,18 @@ export interface VisitorTransport {
   online(jid: string, presence: VisitorPresence): Promise<void>;
   /** Ends the session with an unavailable presence. Resolves when it is gone; nothing to do is fine. */
   offline(jid: string): Promise<void>;
-  /** Whether this visitor has a session now. */
+  /**
+   * Another process is going to have this visitor. Its session stays connected as it is, and nothing is done with it
+   * any more, until ejabberd ends it because the other process has logged in. After `withinMs` (of several releases
+   * the first to end counts) it is ended in order. `online` before that goes on with the same session, `offline` ends
+   * it. Listeners are not told of its end. One that is not logged in is given up at once.
+   */
+  release(jid: string, withinMs: number): void;
+  /** Releases every session; resolves when all of them were taken over, or ended because the time is over. */
+  releaseAll(withinMs: number): Promise<void>;
+  /** How many released sessions are still connected. */
+  released(): number;
+  /** Whether this visitor has a session now that was not released. */
   isOnline(jid: string): boolean;
   /**
    * Sends a message. Resolves when it is *taken*: ejabberd has processed it (an answer to a XEP-0199 ping sent behind
@@ -60,7 +74,7 @@ export interface VisitorTransport {
   send(message: OutgoingMessage): Promise<void>;
   /** XEP-0085, sent at once or not at all. */
   chatState(from: string, to: string, state: ChatState): void;
-  /** JIDs with a session (or on the way to one). */
+  /** JIDs with a session (or on the way to one), without those that were released. */
   sessions(): readonly string[];
   listen(listener: TransportListener): void;
   /** Ends every session in order, bounded by `deadlineMs`, and stops. */
@@ -91,6 +105,8 @@ export interface EjabberdAdmin {
   kick(jid: string, resource: string, reason: string): Promise<void>;
   /** A message in a visitor's name where the visitor has no session (`send_stanza`). */
   sendMessage(message: OutgoingMessage): Promise<void>;
+  /** A chat state in a visitor's name where its session is another process's (`send_stanza`). */
+  sendChatState(from: string, to: string, state: ChatState): Promise<void>;
 }
 
 export interface OperatorSession {

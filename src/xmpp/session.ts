@@ -14,10 +14,14 @@ export interface SessionOptions extends OutgoingOptions {
   readonly resetPassword: ((jid: string) => Promise<void>) | undefined;
   readonly backoff: BackoffOptions;
   readonly random: () => number;
+  /** Whether this process may act for the visitor now; asked before each login. */
+  readonly owns: () => boolean;
   readonly started: () => void;
   readonly lost: (error: AppError) => void;
   /** The session is over for good, by itself. */
   readonly stopped: (error: AppError) => void;
+  /** It was released, and ejabberd has ended it. */
+  readonly takenOver: () => void;
   /** Begins or ends to wait because ejabberd could not be reached. */
   readonly outage: (waits: boolean) => void;
 }
@@ -33,6 +37,7 @@ export class Session {
   #opening: AbortController | undefined;
   #retry: NodeJS.Timeout | undefined;
   #ended = false;
+  #released = false;
   #failures = 0;
   #since = 0;
 
@@ -46,11 +51,12 @@ export class Session {
   }
 
   get isOnline(): boolean {
-    return this.#stream !== undefined && !this.#ended;
+    return this.#stream !== undefined && !this.#ended && !this.#released;
   }
 
   /** Settles with the login that is under way or next, and the presence behind it. */
   online(presence: VisitorPresence): Promise<void> {
+    this.#released = false;
     const taken = this.#outgoing.show(presence);
     if (!this.#stream && !this.#opening && !this.#retry) this.#connect();
     return taken;
@@ -79,6 +85,20 @@ export class Session {
     this.#connect();
   }
 
+  /**
+   * Stays connected as it is, for another process to replace it.
+   * @returns false when there is nothing to replace: it has ended
+   */
+  release(): boolean {
+    if (!this.#stream) {
+      void this.end(0);
+      return false;
+    }
+    this.#released = true;
+    this.#outgoing.release(this.#notOurs());
+    return true;
+  }
+
   /** Unavailable, and an orderly end of the stream; what was sent before still gets its answer. Bounded. */
   async end(deadlineMs: number): Promise<void> {
     this.#ended = true;
@@ -96,6 +116,10 @@ export class Session {
   #connect(): void {
     this.#retry = undefined;
     this.#options.outage(false);
+    if (!this.#options.owns()) {
+      this.#stop(this.#notOurs());
+      return;
+    }
     const opening = new AbortController();
     this.#opening = opening;
     this.#login(opening.signal).then(
@@ -105,12 +129,12 @@ export class Session {
   }
 
   async #login(signal: AbortSignal): Promise<Stream> {
-    const { open, resetPassword, jid } = this.#options;
+    const { open, resetPassword, jid, owns } = this.#options;
     try {
       return await open(this.#handlers, signal);
     } catch (error) {
       const denied = error instanceof StreamFailure && error.condition === 'not-authorized';
-      if (!denied || !resetPassword || signal.aborted) throw error;
+      if (!denied || !resetPassword || signal.aborted || !owns()) throw error;
       // Its password was made with an older secret, or by somebody else: set it anew, once.
       await resetPassword(jid);
       return await open(this.#handlers, signal);
@@ -123,6 +147,11 @@ export class Session {
       stream.destroy('not wanted any more');
       return;
     }
+    if (!this.#options.owns()) {
+      this.#stop(this.#notOurs());
+      stream.destroy('another process has this visitor now');
+      return;
+    }
     this.#stream = stream;
     this.#since = performance.now();
     this.#outgoing.attach(stream);
@@ -132,6 +161,10 @@ export class Session {
   #failed(error: unknown): void {
     this.#opening = undefined;
     if (this.#ended) return;
+    if (!this.#options.owns()) {
+      this.#stop(this.#notOurs());
+      return;
+    }
     const outage = !(error instanceof StreamFailure) || error.during === 'connect';
     this.#again(sessionError(this.#options.jid, error), outage);
   }
@@ -139,6 +172,16 @@ export class Session {
   #lost(reason: StreamFailure): void {
     if (this.#ended) return;
     this.#stream = undefined;
+    if (this.#released) {
+      this.#ended = true;
+      this.#options.takenOver();
+      this.#outgoing.detach(this.#notOurs());
+      return;
+    }
+    if (!this.#options.owns()) {
+      this.#stop(this.#notOurs());
+      return;
+    }
     if (performance.now() - this.#since > stableMs) this.#failures = 0;
     const error = sessionError(this.#options.jid, reason);
     if (error.code === 'unavailable') this.#options.lost(error);
@@ -152,10 +195,17 @@ export class Session {
       this.#retry = setTimeout(() => this.#connect(), backoff(options, this.#failures, random()));
       this.#failures += 1;
       this.#options.outage(outage);
-    } else {
-      this.#ended = true;
-      this.#options.stopped(error);
-    }
+      this.#outgoing.detach(error);
+    } else this.#stop(error);
+  }
+
+  #stop(error: AppError): void {
+    this.#ended = true;
+    this.#options.stopped(error);
     this.#outgoing.detach(error);
+  }
+
+  #notOurs(): AppError {
+    return new AppError('unavailable', `${this.#options.jid} is another process's now`);
   }
 }

@@ -21,7 +21,11 @@ export function fakeEjabberd() {
   const calls: string[] = [];
   const messages: OutgoingMessage[] = [];
   const typed: string[] = [];
-  let listener: TransportListener | undefined;
+  const released = new Map<string, VisitorPresence>();
+  const listeners: TransportListener[] = [];
+  const tellStarted = (jid: string): void => {
+    for (const listener of listeners) listener.sessionStarted(jid);
+  };
   const state = {
     down: false,
     /** Throws for a call, or waits. */
@@ -96,6 +100,10 @@ export function fakeEjabberd() {
       await call('sendMessage', message.from);
       messages.push(message);
     },
+    sendChatState: async (from, to, chatState) => {
+      await call('sendChatState', from);
+      typed.push(`${from} ${to} ${chatState}`);
+    },
   };
 
   const transport: VisitorTransport = {
@@ -104,12 +112,26 @@ export function fakeEjabberd() {
       if (!accounts.has(jid)) throw new AppError('refused', 'not-authorized');
       const isNew = !present.has(jid);
       present.set(jid, presence);
-      if (isNew) listener?.sessionStarted(jid);
+      released.delete(jid);
+      if (isNew) tellStarted(jid);
     },
     offline: async (jid) => {
       await call('offline', jid);
       present.delete(jid);
+      released.delete(jid);
     },
+    release: (jid) => {
+      calls.push(`release ${jid}`);
+      const presence = present.get(jid);
+      if (!presence) return;
+      present.delete(jid);
+      released.set(jid, presence);
+    },
+    releaseAll: async () => {
+      for (const jid of [...present.keys()]) transport.release(jid, 0);
+      released.clear();
+    },
+    released: () => released.size,
     isOnline: (jid) => present.has(jid),
     send: async (message) => {
       await call('send', message.from);
@@ -120,9 +142,7 @@ export function fakeEjabberd() {
       typed.push(`${from} ${to} ${chatState}`);
     },
     sessions: () => [...present.keys()],
-    listen: (given) => {
-      listener = given;
-    },
+    listen: (listener) => void listeners.push(listener),
     close: async () => present.clear(),
   };
 
@@ -132,6 +152,9 @@ export function fakeEjabberd() {
     /** How often this was called. */
     count: (name: string) => calls.filter((each) => each.startsWith(name)).length,
     /** A session ends and comes back by itself, as the transport promises. */
-    reconnect: (jid: string) => listener?.sessionStarted(jid),
+    reconnect: (jid: string) => {
+      for (const listener of listeners) listener.sessionLost(jid, 'lost', false);
+      tellStarted(jid);
+    },
   };
 }
