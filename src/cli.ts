@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-/** The command line: `xmpp-chat serve`, `xmpp-chat dead-letters`. */
+/** The command line: `xmpp-chat serve`, `xmpp-chat dead-letters`, `xmpp-chat migrate`. */
 import { Command } from 'commander';
 import { deadLettersCommand } from './cli/dead-letters.ts';
+import { migrateCommand } from './cli/migrate.ts';
 import { AppError, messageOf } from './errors.ts';
 import { main, version } from './main.ts';
 
@@ -14,6 +15,7 @@ program
   .description('Run the service; see README.md for its settings')
   .action(main);
 program.addCommand(deadLettersCommand());
+program.addCommand(migrateCommand());
 
 try {
   await program.parseAsync();
