@@ -2,9 +2,21 @@
 
 export interface ConfigInput {
   readonly hosts: readonly string[];
-  readonly ports: { readonly c2s: number; readonly http: number; readonly component: number };
+  readonly ports: {
+    readonly c2s: number;
+    readonly http: number;
+    readonly component: number;
+    /** Of its own for the service's logins of visitors, never with TLS: for a private network. */
+    readonly visitors?: number;
+  };
+  /** The address that all listen on. Default 127.0.0.1. */
+  readonly ip?: string;
+  /** Operators' clients have to use TLS, with the certificate and key in this file. */
+  readonly certfile?: string;
   /** Full JID of the account that may call the API. */
   readonly apiUser: string;
+  /** Networks that it may call from, beside loopback. */
+  readonly apiFrom?: readonly string[];
   readonly component?: { readonly secret: string; readonly hosts?: readonly string[] };
   readonly streamManagement:
     | boolean
@@ -45,17 +57,18 @@ export const apiCommands = [
 /** Bigger than a 60 kB text whose every character is escaped. */
 const maxStanzaSize = 524_288;
 
-function listeners({ ports, hosts, component }: ConfigInput): unknown[] {
+function listeners({ ports, hosts, component, ip, certfile }: ConfigInput): unknown[] {
   // The default backlog of 5 stalls a burst of logins in steps of a second (measured).
-  const common = { ip: '127.0.0.1', backlog: 1024 };
+  const common = { ip: ip ?? '127.0.0.1', backlog: 1024 };
+  const c2s = {
+    ...common,
+    module: 'ejabberd_c2s',
+    max_stanza_size: maxStanzaSize,
+    access: 'all',
+  };
   const list: unknown[] = [
-    {
-      ...common,
-      port: ports.c2s,
-      module: 'ejabberd_c2s',
-      max_stanza_size: maxStanzaSize,
-      access: 'all',
-    },
+    { ...c2s, port: ports.c2s, ...(certfile && { starttls_required: true }) },
+    ...(ports.visitors === undefined ? [] : [{ ...c2s, port: ports.visitors }]),
     {
       ...common,
       port: ports.http,
@@ -113,13 +126,14 @@ export function renderConfig(input: ConfigInput): string {
   const config = {
     hosts: input.hosts,
     loglevel: input.logLevel,
+    ...(input.certfile && { certfiles: [input.certfile] }),
     auth_method: ['internal'],
     // ejabberd's default. With `scram` it hashes 4,096 times for every PLAIN login and every API call with credentials:
     // 1,000 logins took 10 s instead of 2, 1,000 registrations 17 s instead of 2 (measured, 23.01). The spool is 0700.
     auth_password_format: 'plain',
     acl: {
       local: { user_regexp: '' },
-      loopback: { ip: ['127.0.0.0/8', '::1/128'] },
+      near: { ip: ['127.0.0.0/8', '::1/128', ...(input.apiFrom ?? [])] },
       api: { user: [input.apiUser] },
     },
     access_rules: {
@@ -128,11 +142,11 @@ export function renderConfig(input: ConfigInput): string {
       configure: { allow: 'api' },
     },
     shaper_rules: { max_user_sessions: 10, max_user_offline_messages: 1000 },
-    // The service's account and nobody else, from this machine, only what the service calls.
+    // The service's account and nobody else, from this machine (or its network), only what the service calls.
     api_permissions: {
       'the service': {
         from: ['mod_http_api'],
-        who: { access: { allow: [{ acl: 'api' }, { acl: 'loopback' }] } },
+        who: { access: { allow: [{ acl: 'api' }, { acl: 'near' }] } },
         what: [...apiCommands],
       },
     },

@@ -1,0 +1,38 @@
+# syntax=docker/dockerfile:1
+# The service. There is no build step: Node runs the TypeScript as it is.
+ARG NODE_IMAGE=docker.io/library/node:26.10.0-trixie-slim
+
+FROM ${NODE_IMAGE} AS modules
+WORKDIR /app
+COPY package.json package-lock.json ./
+# No module of production needs a script at its installation.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM ${NODE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="xmpp-chat" \
+  org.opencontainers.image.description="Bridge between Live Helper Chat and XMPP" \
+  org.opencontainers.image.licenses="Apache-2.0" \
+  org.opencontainers.image.version="${VERSION}" \
+  org.opencontainers.image.revision="${REVISION}"
+ENV NODE_ENV=production \
+  LISTEN=0.0.0.0:8090 \
+  DATA_DIR=/data
+# The image's own user `node`.
+RUN install -d -o 1000 -g 1000 -m 700 /data
+WORKDIR /app
+COPY --from=modules /app/node_modules ./node_modules
+COPY package.json LICENSE ./
+COPY src ./src
+USER 1000:1000
+# One process, one folder: never shared between two.
+VOLUME /data
+EXPOSE 8090
+# Up to 10 s: give it 15 (`docker stop -t 15`). Before its start is done the service handles no signal, and a process 1
+# that handles none is not ended by it: run it with `--init`.
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.LISTEN.split(':').pop() + '/healthz', { signal: AbortSignal.timeout(3000) }).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "/app/src/cli.ts"]
+CMD ["serve"]
