@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createDeadlines } from '../../src/runtime/deadlines.ts';
 import type { ActorHost } from '../../src/runtime/host.ts';
-import { soleOwner } from '../../src/runtime/ownership.ts';
+import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/ownership.ts';
 import { DELAYS, sendMessage, startChat, viewPage } from '../actors/facts.ts';
+import { ALL_PARTITIONS, movableOwnership } from '../support/ownership.ts';
 import { openRig, type Rig, silent } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -19,11 +20,11 @@ afterEach(async () => {
 const stopping: (() => Promise<void>)[] = [];
 
 type Wake = ActorHost['wake'];
-async function deadlinesOf(rig: Rig, wake: Wake = rig.host.wake) {
+async function deadlinesOf(rig: Rig, wake: Wake = rig.host.wake, ownership: Ownership = soleOwner) {
   rigs.push(rig);
   const woken: string[] = [];
   const deadlines = createDeadlines({
-    ...{ db: rig.workFile, ownership: soleOwner, now: rig.now, logger: silent },
+    ...{ db: rig.workFile, ownership, now: rig.now, logger: silent },
     host: {
       wake: (stream) => {
         woken.push(stream);
@@ -156,4 +157,25 @@ it('many at once all fire, and nothing after the stop', async () => {
   await passes(rig, 10_000);
   expect(woken).toHaveLength(150);
   expect(await rig.types('visitor-acme.k149')).toContain('TimedOut');
+});
+
+it('fires only what it owns, however much is due of others, and the rest when it comes to own it', async () => {
+  const mine = partitionOf('acme.mine');
+  const ownership = movableOwnership([mine]);
+  const rig = await openRig();
+  const { deadlines, woken, caughtUp } = await deadlinesOf(rig, rig.host.wake, ownership);
+  deadlines.start(0);
+  const keys = Array.from({ length: 120 }, (_, n) => `v${n}`);
+  await Promise.all(keys.map((key) => arrive(rig, key, 1_000)));
+  await arrive(rig, 'mine', 2_000);
+  await caughtUp();
+  await passes(rig, 2_000);
+  await has(rig, 'mine', 'TimedOut');
+  const others = keys.filter((key) => partitionOf(`acme.${key}`) !== mine);
+  const wokenOf = (key: string) => woken.includes(`visitor-acme.${key}`);
+  expect(others.filter(wokenOf)).toEqual([]);
+  ownership.gain(...ALL_PARTITIONS.filter((partition) => partition !== mine));
+  await passes(rig, 0);
+  await waitFor(() => others.every(wokenOf), { what: 'the others' });
+  expect(new Set(woken).size).toBe(woken.length);
 });

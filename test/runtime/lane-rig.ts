@@ -1,10 +1,12 @@
 /** Lanes on a real store, with destinations that do what the test says. */
+import { join } from 'node:path';
 import { AppError } from '../../src/errors.ts';
 import type { EventStore, NewEvent, RecordedEvent } from '../../src/eventstore/port.ts';
 import { createDeadLetters } from '../../src/runtime/dead-letters.ts';
 import type { Destination, Outcome } from '../../src/runtime/destination.ts';
 import { createLanes } from '../../src/runtime/lanes.ts';
-import { soleOwner } from '../../src/runtime/ownership.ts';
+import { type Ownership, soleOwner } from '../../src/runtime/ownership.ts';
+import { createWork, openWorkFile } from '../../src/runtime/work.ts';
 import { newId, type openRig, type Rig, silent } from '../support/rig.ts';
 
 export const said = (n: number, at: number, type = 'Said'): NewEvent => {
@@ -52,10 +54,14 @@ export function place(name: string, more: Partial<Destination> = {}) {
   return { destination, attempts, made, state, of };
 }
 
-export async function lanesOn(rig: Rig, destinations: readonly Destination[]) {
+export async function lanesOn(
+  rig: Rig,
+  destinations: readonly Destination[],
+  ownership: Ownership = soleOwner,
+) {
   const { store, workFile: db, now } = rig;
   const lanes = createLanes({
-    ...{ db, store, destinations, ownership: soleOwner, now, newId, logger: silent },
+    ...{ db, store, destinations, ownership, now, newId, logger: silent },
     random: Math.random,
   });
   const letters = createDeadLetters({
@@ -64,6 +70,37 @@ export async function lanesOn(rig: Rig, destinations: readonly Destination[]) {
   });
   const caughtUp = await rig.follow([lanes.part, letters.part]);
   return { lanes, letters, caughtUp };
+}
+
+/** The lanes of another process on the same log, with a table of its own. */
+export async function lanesBeside(
+  rig: Rig,
+  destinations: readonly Destination[],
+  ownership: Ownership,
+) {
+  const { store, now } = rig;
+  const db = openWorkFile(join(rig.folder, `work-${newId()}.db`));
+  const lanes = createLanes({
+    ...{ db, store, destinations, ownership, now, newId, logger: silent },
+    random: Math.random,
+  });
+  const work = createWork(db, store, [lanes.part]);
+  const ending = new AbortController();
+  const following = work.run(ending.signal);
+  const caughtUp = async (): Promise<void> => {
+    const head = await store.head();
+    if (head) await work.waitFor(head, 10_000);
+  };
+  await caughtUp();
+  return {
+    ...{ lanes, caughtUp },
+    async close() {
+      await lanes.stop();
+      ending.abort();
+      await following;
+      db.close();
+    },
+  };
 }
 
 /** A store whose appends to streams that begin so fail while `fails` says so. */
