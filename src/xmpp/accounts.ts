@@ -97,11 +97,12 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
         // An unavailable presence of the old session must not follow the available one of the new.
         await ending.get(jid);
         return limited(async () => {
+          const password = await passwordOf(jid);
           if (signal.aborted || !owns(jid)) throw new StreamFailure('given up', 'connect');
           return openStream(
             {
               ...{ service, resource, signal, domain: host, username: user },
-              password: await passwordOf(jid),
+              password,
               loginDeadlineMs: options.loginDeadlineMs ?? 15_000,
               allowPlaintext: options.allowPlaintext ?? false,
             },

@@ -171,6 +171,12 @@ describe('sessions and messages', () => {
       id: 'r-1',
       body: 'That chat is not yours <&>"\' \ufffd ü\n2',
     });
+    await admin.sendChatState(at('visitor.1'), at('op3'), 'composing');
+    const typing = ({ stanzas }: typeof operator) =>
+      stanzas.find((each) => each.getChild('composing', 'http://jabber.org/protocol/chatstates'));
+    await operator.waitFor(typing);
+    expect(typing(operator)?.attrs).toMatchObject({ from: at('visitor.1'), type: 'chat' });
+    expect(typing(operator)?.getChild('body')).toBeUndefined();
     await operator.disconnect();
   });
 });
