@@ -27,7 +27,7 @@ const Environment = z.object({
   DATA_DIR: z.string().min(1).default('./data'),
   EVENT_STORE: z
     .string()
-    .regex(/^(sqlite:.|esdb(\+discover)?:\/\/.)/, 'is sqlite:PATH')
+    .regex(/^(sqlite:.|esdb(\+discover)?:\/\/.)/, 'is sqlite:PATH, esdb://… or esdb+discover://…')
     .optional(),
   ADMIN_TOKEN: z.string().min(16, 'has at least 16 characters').optional(),
   SERVICE_SECRET: z.string().min(32, 'has at least 32 characters').optional(),
@@ -59,6 +59,8 @@ export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   readonly dataDir: string;
   readonly eventStore: string;
+  /** Whether other processes may work on the same log. */
+  readonly sharedLog: boolean;
   readonly adminToken: string | undefined;
   readonly serviceSecret: string | undefined;
   readonly ejabberd: {
@@ -146,7 +148,8 @@ export function readConfig(
   const read = set.TENANTS_FILE ? readTenants(resolve(dir, set.TENANTS_FILE)) : null;
   faults.push(...(read?.faults ?? []));
   const eventStore = set.EVENT_STORE;
-  if (eventStore?.startsWith('esdb') && !set.SERVICE_SECRET) {
+  const sharedLog = eventStore?.startsWith('esdb') ?? false;
+  if (sharedLog && !set.SERVICE_SECRET) {
     faults.push('SERVICE_SECRET: is required with EventStoreDB: every process needs the same');
   }
   if (!parsed.success || !read || faults.length > 0) {
@@ -157,6 +160,7 @@ export function readConfig(
   return {
     listen: env.LISTEN,
     dataDir,
+    sharedLog,
     eventStore: eventStore ?? `sqlite:${join(dataDir, 'events.db')}`,
     adminToken: env.ADMIN_TOKEN,
     serviceSecret: env.SERVICE_SECRET,

@@ -1,12 +1,12 @@
 /** The composition: every part made and wired, started in order and stopped in order. */
-import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { personOf, rosterGroups, streamOf } from './actors/ids.ts';
 import { createTenantDirectory } from './actors/tenant-directory.ts';
 import type { Config } from './config.ts';
+import { claimDataDir } from './data-dir.ts';
 import { messageOf } from './errors.ts';
 import { openEventStore } from './eventstore/open.ts';
 import { createSnapshotStore, openSnapshotFile } from './eventstore/snapshots.ts';
@@ -32,6 +32,7 @@ import { createDeadlines } from './runtime/deadlines.ts';
 import { createHost } from './runtime/host.ts';
 import { createInbox } from './runtime/inbox.ts';
 import { createLanes } from './runtime/lanes.ts';
+import { createLeases } from './runtime/leases.ts';
 import { soleOwner } from './runtime/ownership.ts';
 import { deriveSecrets } from './runtime/secrets.ts';
 import { createSetAside } from './runtime/set-aside.ts';
@@ -44,23 +45,12 @@ const COMPARE_EVERY_MS = 10 * 60_000;
 const PASSIVATE_EVERY_MS = 60_000;
 const IDLE_MS = 10 * 60_000;
 /** SIGTERM to exit within 10 s: each step has its part of them. */
-const STOP = { http: 2_000, effects: 2_500, sessions: 3_000 };
+const STOP = { http: 1_500, effects: 2_000, takeover: 3_000, sessions: 2_000 };
 
 export interface Service {
   readonly url: string;
   /** Drains, logs visitors out, closes the store; bounded to some 8 s. */
   stop(): Promise<void>;
-}
-
-/** The secret from DATA_DIR, made at the first start. */
-function serviceSecret(config: Config): string {
-  if (config.serviceSecret !== undefined) return config.serviceSecret;
-  const path = join(config.dataDir, 'service-secret');
-  if (!existsSync(path)) {
-    writeFileSync(path, `${randomBytes(48).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' });
-  }
-  chmodSync(path, 0o600);
-  return readFileSync(path, 'utf8').trim();
 }
 
 /**
@@ -74,18 +64,27 @@ export async function startService(
 ): Promise<Service> {
   const now = Date.now;
   const random = Math.random;
-  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
-  const secrets = deriveSecrets(serviceSecret(config));
+  const dataDir = claimDataDir(config.dataDir, config.serviceSecret);
+  const secrets = deriveSecrets(dataDir.serviceSecret);
   const pass = createFailpoints(config.failpoints);
   const tenants = createTenantDirectory(config.tenants);
   const store = await openEventStore(config.eventStore);
-  const vault = createVault({ store, wrapping: secrets.wrapping, now, newId });
+  const shared = config.sharedLog;
+  const vault = createVault({ store, wrapping: secrets.wrapping, now, newId, shared });
   const snapshotFile = openSnapshotFile(join(config.dataDir, 'snapshots.db'));
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
-  const ownership = soleOwner;
+  const leases = shared
+    ? createLeases({
+        ...{ store, now, newId, random, logger, owner: dataDir.processId },
+        name: `${hostname()}:${process.pid}`,
+        waitFor: (position, deadlineMs) => work.waitFor(position, deadlineMs),
+        monotonic: () => performance.now(),
+      })
+    : null;
+  const ownership = leases ?? soleOwner;
 
   const host = createHost({
-    ...{ store, vault, snapshots, now, newId, random, logger },
+    ...{ store, vault, snapshots, now, newId, random, logger, shared },
     beforeAppend: async () => pass('before-append'),
     afterAppend: () => pass('after-append'),
   });
@@ -160,7 +159,9 @@ export async function startService(
     db: workFile,
     again: inbox.again,
   });
-  const parts = [deadlines.part, lanes.part, wanted.part, routing.part, deadLetters.part];
+  // The host first: what the others are told of, they find in its actors.
+  const parts = [host.part, deadlines.part, lanes.part, wanted.part, routing.part];
+  parts.push(deadLetters.part, ...(leases ? [leases.part] : []));
   const beforeCheckpoint = () => pass('in-fold');
   const work = createWork(workFile, store, parts, beforeCheckpoint);
   /** A table that is built anew may have a long way to go: it is waited for as long as it comes nearer. */
@@ -253,6 +254,7 @@ export async function startService(
     following.abort();
     await folds;
     await store.close();
+    dataDir.release();
     throw error;
   }
 
@@ -262,6 +264,7 @@ export async function startService(
   lanes.start();
   deadlines.start(config.deadlineGraceMs);
   routing.start();
+  await leases?.start();
   const settled = settleWithEjabberd();
   const timers = [
     setInterval(() => void sessions.compare(), COMPARE_EVERY_MS),
@@ -289,9 +292,12 @@ export async function startService(
   async function stop(): Promise<void> {
     for (const timer of timers) clearInterval(timer);
     await listening.close(STOP.http);
+    const left = await leases?.stop(STOP.effects);
     // What hangs outside (ejabberd, LHC) is done after the next start.
     const effects = Promise.all([deadlines.stop(), routing.stop(), sessions.stop(), lanes.stop()]);
     await Promise.race([effects, delay(STOP.effects, undefined, { ref: false })]);
+    // Who takes over logs in with the same resource, which ends our session without a gap for operators.
+    if (left && left.others > 0) await transport.releaseAll(STOP.takeover);
     await transport.close(STOP.sessions);
     await host.drain();
     following.abort();
@@ -300,6 +306,7 @@ export async function startService(
     projections.close();
     workFile.close();
     snapshotFile.close();
+    dataDir.release();
   }
   settled.catch((error) => logger.error({ err: error }, 'the comparison with ejabberd ended'));
 
