@@ -1,0 +1,250 @@
+/** What an EventStoreDB node keeps, in memory: one log, an index by stream, and the rules of its appends. */
+
+export interface Proposed {
+  readonly id: string;
+  readonly type: string;
+  readonly contentType: string;
+  readonly data: Uint8Array;
+  readonly metadata: Uint8Array;
+}
+
+export interface Recorded extends Proposed {
+  readonly stream: string;
+  readonly revision: number;
+  /** Commit and prepare position, which are the same in an append of this protocol. */
+  readonly position: number;
+  /** In ms since 1970. */
+  readonly created: number;
+}
+
+export type Expected = 'any' | 'no-stream' | 'exists' | number;
+
+export type Outcome =
+  /** `position` is null when it is the repeat of an append whose last event is hidden by now. */
+  | { readonly kind: 'success'; readonly revision: number; readonly position: number | null }
+  | { readonly kind: 'wrong-expected-version'; readonly current: number }
+  | { readonly kind: 'stream-deleted' };
+
+/** The revision that a tombstone is recorded with, 2^63 - 1 on the wire; also the `$tb` of a soft-deleted stream. */
+export const TOMBSTONE = 2 ** 63;
+
+interface StreamMetadata {
+  readonly $tb?: number;
+  readonly $maxCount?: number;
+  readonly $maxAge?: number;
+}
+
+interface Stream {
+  readonly events: Recorded[];
+  /** The data of the last event in its `$$` stream. */
+  metadata: StreamMetadata;
+  tombstoned: boolean;
+}
+
+export type Log = ReturnType<typeof createLog>;
+
+export const createLog = (now: () => number = Date.now) => {
+  const events: Recorded[] = [];
+  const streams = new Map<string, Stream>();
+  /** What makes an append with `any` idempotent: gone with the process, as there. */
+  let committed = new Map<string, Recorded>();
+  let end = 548;
+  let waiting = Promise.withResolvers<void>();
+
+  const original = (name: string): string | undefined =>
+    name.startsWith('$$') ? name.slice(2) : undefined;
+
+  const streamOf = (name: string): Stream => {
+    const found = streams.get(name);
+    if (found) return found;
+    const made = { events: [], metadata: {}, tombstoned: false };
+    streams.set(name, made);
+    return made;
+  };
+
+  const lastOf = (name: string): number => (streams.get(name)?.events.length ?? 0) - 1;
+  const isTombstoned = (name: string): boolean =>
+    streams.get(original(name) ?? name)?.tombstoned ?? false;
+  const isSoftDeleted = (name: string): boolean =>
+    (streams.get(name)?.metadata.$tb ?? 0) >= TOMBSTONE;
+
+  const record = (stream: string, revision: number, proposed: Proposed): Recorded => {
+    const recorded = { ...proposed, stream, revision, position: end, created: now() };
+    const { type, data, metadata } = proposed;
+    end += 90 + stream.length + type.length + data.length + metadata.length;
+    events.push(recorded);
+    if (!committed.has(recorded.id)) committed.set(recorded.id, recorded);
+    waiting.resolve();
+    waiting = Promise.withResolvers();
+    return recorded;
+  };
+
+  const write = (name: string, proposed: Proposed): Recorded => {
+    const stream = streamOf(name);
+    const recorded = record(name, stream.events.length, proposed);
+    stream.events.push(recorded);
+    const of = original(name);
+    if (of !== undefined) streamOf(of).metadata = parseMetadata(proposed.data);
+    return recorded;
+  };
+
+  const writeMetadata = (name: string, json: string): Recorded =>
+    write(`$$${name}`, {
+      id: crypto.randomUUID(),
+      type: '$metadata',
+      contentType: 'application/json',
+      data: Buffer.from(json),
+      metadata: new Uint8Array(),
+    });
+
+  /** The first revision that is not hidden by truncation or `$maxCount`. */
+  const firstVisible = (name: string): number => {
+    const { $tb = 0, $maxCount = Number.POSITIVE_INFINITY } =
+      original(name) === undefined ? (streams.get(name)?.metadata ?? {}) : { $maxCount: 1 };
+    return Math.max($tb, lastOf(name) + 1 - $maxCount, 0);
+  };
+
+  const isVisible = (event: Recorded): boolean => {
+    const { $maxAge } = streams.get(event.stream)?.metadata ?? {};
+    return (
+      event.revision >= firstVisible(event.stream) &&
+      ($maxAge === undefined || event.created + $maxAge * 1000 > now())
+    );
+  };
+
+  const repeated = (event: Recorded): Outcome => ({
+    kind: 'success',
+    revision: event.revision,
+    position: isVisible(event) ? event.position : null,
+  });
+
+  /** Whether it may be written (null), and what to answer when it may not or was written before. */
+  const check = (name: string, expected: Expected, ids: readonly string[]): Outcome | null => {
+    const current = lastOf(name);
+    const wrong: Outcome = { kind: 'wrong-expected-version', current };
+    if (isTombstoned(name)) return { kind: 'stream-deleted' };
+    if (expected === 'exists') {
+      if (isSoftDeleted(name)) return { kind: 'stream-deleted' };
+      if (current < 0 && lastOf(`$$${name}`) < 0) return wrong;
+    }
+    if (expected === 'any' || expected === 'exists') {
+      let last: Recorded | undefined;
+      for (const id of ids) {
+        const known = committed.get(id);
+        // New after a known one: part of it was written before, and the rest not.
+        if (known?.stream !== name) return last ? wrong : null;
+        last = known;
+      }
+      return last ? repeated(last) : null;
+    }
+    const from = expected === 'no-stream' ? -1 : expected;
+    if (from === current) return null;
+    if (from > current) return wrong;
+    const there = streamOf(name).events.slice(from + 1, from + 1 + ids.length);
+    const last = there.at(-1);
+    if (last && there.length === ids.length && there.every(({ id }, i) => id === ids[i])) {
+      return repeated(last);
+    }
+    const beginsAgain = from === -1 && isSoftDeleted(name) && there[0]?.id !== ids[0];
+    return beginsAgain ? null : wrong;
+  };
+
+  const append = (name: string, expected: Expected, list: readonly Proposed[]): Outcome => {
+    const ids = list.map(({ id }) => id);
+    const refused = check(name, expected, ids);
+    if (refused) return refused;
+    const next = lastOf(name) + 1;
+    const deleted = isSoftDeleted(name);
+    const of = original(name);
+    const ofDeleted = of !== undefined && isSoftDeleted(of);
+    const last = list.map((proposed) => write(name, proposed)).at(-1);
+    // A deleted stream that is written to begins again behind what it had.
+    if (deleted) writeMetadata(name, undeleted(streamOf(name).metadata, next));
+    if (of !== undefined && ofDeleted) {
+      writeMetadata(of, undeleted(streamOf(of).metadata, lastOf(of) + 1));
+    }
+    if (last) return { kind: 'success', revision: last.revision, position: last.position };
+    end += 90 + name.length;
+    return { kind: 'success', revision: next - 1, position: end };
+  };
+
+  /** Soft (hidden, may begin again) or with a tombstone (for good). */
+  const remove = (name: string, expected: Expected, forGood: boolean): Outcome => {
+    const refused = check(name, expected, [crypto.randomUUID()]);
+    if (refused) return refused;
+    const current = lastOf(name);
+    if (forGood) {
+      streamOf(name).tombstoned = true;
+      const { position } = record(name, TOMBSTONE, {
+        id: crypto.randomUUID(),
+        type: '$streamDeleted',
+        contentType: 'application/octet-stream',
+        data: new Uint8Array(),
+        metadata: new Uint8Array(),
+      });
+      return { kind: 'success', revision: TOMBSTONE, position };
+    }
+    if (current < 0) return { kind: 'wrong-expected-version', current };
+    const { position, revision } = writeMetadata(name, '{"$tb":9223372036854775807}');
+    return { kind: 'success', revision, position };
+  };
+
+  return {
+    /** Everything, in order of position. */
+    events,
+    /** The position after the last event. */
+    get end(): number {
+      return end;
+    },
+    append,
+    remove,
+    isTombstoned,
+    exists: (name: string): boolean => lastOf(name) >= 0 && !isSoftDeleted(name),
+    lastRevision: lastOf,
+    /** From that revision on, one way or the other, what is not hidden. */
+    *readStream(name: string, from: number, backwards: boolean): Generator<Recorded> {
+      const all = streams.get(name)?.events ?? [];
+      const first = firstVisible(name);
+      const step = backwards ? -1 : 1;
+      let revision = backwards ? Math.min(from, all.length - 1) : Math.max(from, first);
+      for (; revision >= first; revision += step) {
+        const event = all[revision];
+        if (!event) return;
+        if (isVisible(event)) yield event;
+      }
+    },
+    /** The index of the first event at or after a position. */
+    indexOf: (position: number): number => {
+      let low = 0;
+      let high = events.length;
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        if ((events[middle]?.position ?? 0) < position) low = middle + 1;
+        else high = middle;
+      }
+      return low;
+    },
+    /** Resolves with the next event that is written. */
+    grown: (): Promise<void> => waiting.promise,
+    /** What a process forgets when it ends: with it goes the idempotence of `any`. */
+    forget: (): void => {
+      committed = new Map();
+    },
+  };
+};
+
+const parseMetadata = (data: Uint8Array): StreamMetadata => {
+  const number = (value: unknown): number | undefined =>
+    typeof value === 'number' ? value : undefined;
+  try {
+    const { $tb, $maxCount, $maxAge, ...rest } = JSON.parse(Buffer.from(data).toString());
+    const known = { $tb: number($tb), $maxCount: number($maxCount), $maxAge: number($maxAge) };
+    const given = Object.entries(known).filter(([, value]) => value !== undefined);
+    return { ...rest, ...Object.fromEntries(given) };
+  } catch {
+    return {};
+  }
+};
+
+const undeleted = (metadata: StreamMetadata, from: number): string =>
+  JSON.stringify({ ...metadata, $tb: from });

@@ -1,0 +1,207 @@
+/** Reads of a stream and of `$all`, and subscriptions to `$all`. */
+import { once } from 'node:events';
+import streams from '@eventstore/db-client/generated/streams_pb.js';
+import type grpc from '@grpc/grpc-js';
+import type { Log, Recorded } from './log.ts';
+import { checkpoint, type Failure, failures, identifierOf, nameOf, readEvent } from './messages.ts';
+
+export type ReadCall = grpc.ServerWritableStream<streams.ReadReq, streams.ReadResp>;
+
+const BACKWARDS = 1;
+/** How many events a page of a subscription's history has. */
+const PAGE = 32;
+
+type Place = { readonly commit: number; readonly prepare: number };
+
+/** Thrown by what is to end a call. */
+class Refused extends Error {
+  readonly failure: Failure;
+  constructor(failure: Failure) {
+    super(failure.details);
+    this.failure = failure;
+  }
+}
+
+/** Waits where the client does not keep up. */
+const send = async (call: ReadCall, message: streams.ReadResp): Promise<void> => {
+  if (call.cancelled || call.destroyed) throw new Refused(failures.unexpected('cancelled'));
+  if (!call.write(message)) {
+    const over = new AbortController();
+    call.once('cancelled', () => over.abort());
+    await once(call, 'drain', { signal: over.signal });
+  }
+};
+
+export const matcherOf = (
+  filter: streams.ReadReq.Options.FilterOptions | undefined,
+): ((event: Recorded) => boolean) => {
+  const expression = filter?.getStreamIdentifier() ?? filter?.getEventType();
+  if (!filter || !expression) return () => true;
+  const field = filter.hasStreamIdentifier() ? 'stream' : 'type';
+  const prefixes = expression.getPrefixList();
+  const regex = new RegExp(expression.getRegex());
+  return prefixes.length > 0
+    ? (event) => prefixes.some((prefix) => event[field].startsWith(prefix))
+    : (event) => regex.test(event[field]);
+};
+
+const placeOf = (log: Log, options: streams.ReadReq.Options.AllOptions): Place => {
+  if (options.hasStart()) return { commit: 0, prepare: 0 };
+  if (options.hasEnd()) return { commit: log.end, prepare: log.end };
+  const position = options.getPosition();
+  return {
+    commit: Number(position?.getCommitPosition()),
+    prepare: Number(position?.getPreparePosition()),
+  };
+};
+
+/** Whether the log has a record there, its beginning or its end. */
+const isPlace = (log: Log, { commit }: Place): boolean =>
+  commit === 0 || commit >= log.end || log.events[log.indexOf(commit)]?.position === commit;
+
+const readStream = async (log: Log, call: ReadCall): Promise<void> => {
+  const options = call.request.getOptions();
+  const from = options?.getStream();
+  const name = nameOf(from?.getStreamIdentifier());
+  const backwards = options?.getReadDirection() === BACKWARDS;
+  const count = Number(options?.getCount());
+  if (count === 0 || (from?.hasEnd() && !backwards)) {
+    throw new Refused(failures.unexpected('Unexpected ReadStreamResult: Error'));
+  }
+  if (log.isTombstoned(name)) throw new Refused(failures.streamDeleted(name));
+  if (!log.exists(name)) {
+    const missing = new streams.ReadResp.StreamNotFound().setStreamIdentifier(identifierOf(name));
+    return send(call, new streams.ReadResp().setStreamNotFound(missing));
+  }
+  const end = from?.hasEnd() ? Number.POSITIVE_INFINITY : Number(from?.getRevision());
+  let sent = 0;
+  for (const event of log.readStream(name, from?.hasStart() ? 0 : end, backwards)) {
+    await send(call, readEvent(event));
+    sent += 1;
+    if (sent >= count) return;
+  }
+};
+
+const readAll = async (log: Log, call: ReadCall): Promise<void> => {
+  const options = call.request.getOptions();
+  const place = placeOf(log, options?.getAll() ?? new streams.ReadReq.Options.AllOptions());
+  const backwards = options?.getReadDirection() === BACKWARDS;
+  const count = Number(options?.getCount());
+  if (!isPlace(log, place) || (backwards && place.commit > log.end)) {
+    throw new Refused(failures.unexpected('Unexpected ReadAllResult: Error'));
+  }
+  const matches = matcherOf(options?.getFilter());
+  const end = log.events.length;
+  const step = backwards ? -1 : 1;
+  let sent = 0;
+  let index = log.indexOf(place.commit);
+  if (backwards) index -= 1;
+  for (; index >= 0 && index < end && sent < count; index += step) {
+    const event = log.events[index];
+    if (!event || !matches(event)) continue;
+    await send(call, readEvent(event));
+    sent += 1;
+  }
+};
+
+/**
+ * Catches up in pages and goes live. A checkpoint comes when so many events were looked at: in history at the end of a
+ * page, telling the last match in it or else where the page began; live, telling the event it was reached with.
+ */
+const subscribe = async (log: Log, call: ReadCall): Promise<void> => {
+  const options = call.request.getOptions();
+  const place = placeOf(log, options?.getAll() ?? new streams.ReadReq.Options.AllOptions());
+  if (!isPlace(log, place)) {
+    throw new Refused(failures.unexpected('Exception was thrown by handler.'));
+  }
+  const filter = options?.getFilter();
+  const matches = matcherOf(filter);
+  const window = filter?.hasMax() ? filter.getMax() : PAGE;
+  const interval = filter ? window * filter.getCheckpointintervalmultiplier() : Number.NaN;
+  const confirmed = new streams.ReadResp.SubscriptionConfirmation();
+  confirmed.setSubscriptionId(crypto.randomUUID());
+  await send(call, new streams.ReadResp().setConfirmation(confirmed));
+
+  let index = log.indexOf(place.commit);
+  // Exclusive; but a checkpoint names an event that is still to come by a prepare position of 0.
+  if (log.events[index]?.position === place.commit && place.prepare >= place.commit) index += 1;
+  let scanned = 0;
+  let pageBegan = place;
+  while (index < log.events.length) {
+    const page = log.events.slice(index, index + window);
+    let reached: Place | undefined;
+    for (const event of page) {
+      if (!matches(event)) continue;
+      await send(call, readEvent(event));
+      reached = { commit: event.position, prepare: event.position };
+    }
+    scanned += page.length;
+    index += page.length;
+    if (page.length < window) break;
+    if (scanned >= interval) {
+      scanned %= interval;
+      const { commit, prepare } = reached ?? pageBegan;
+      await send(call, checkpoint(commit, prepare));
+    }
+    pageBegan = { commit: log.events[index]?.position ?? log.end, prepare: 0 };
+  }
+  await send(call, new streams.ReadResp().setCaughtUp(new streams.ReadResp.CaughtUp()));
+  scanned = 0;
+  const gone = once(call, 'cancelled');
+  while (!call.cancelled) {
+    const event = log.events[index];
+    if (!event) {
+      await Promise.race([log.grown(), gone]);
+      continue;
+    }
+    index += 1;
+    if (matches(event)) await send(call, readEvent(event));
+    scanned += 1;
+    if (scanned >= interval) {
+      scanned = 0;
+      await send(call, checkpoint(event.position, event.position));
+    }
+  }
+};
+
+/** The subscriptions that are open, to be ended by a fault. */
+export interface Reader {
+  read(call: ReadCall): Promise<void>;
+  dropSubscriptions(): void;
+}
+
+export const createReader = (log: Log, denied: () => boolean): Reader => {
+  const subscriptions = new Set<ReadCall>();
+  const answer = (call: ReadCall): Promise<void> => {
+    if (denied()) throw new Refused(failures.accessDenied());
+    const options = call.request.getOptions();
+    if (!options?.hasSubscription()) {
+      return options?.hasAll() ? readAll(log, call) : readStream(log, call);
+    }
+    if (!options.hasAll()) {
+      throw new Refused(failures.unimplemented('Subscriptions to a stream are left out here'));
+    }
+    subscriptions.add(call);
+    return subscribe(log, call);
+  };
+  return {
+    read: async (call) => {
+      try {
+        await answer(call);
+        if (!call.cancelled) call.end();
+      } catch (error) {
+        if (call.cancelled) return;
+        if (error instanceof Refused) call.emit('error', error.failure);
+        else throw error;
+      } finally {
+        subscriptions.delete(call);
+      }
+    },
+    dropSubscriptions: () => {
+      for (const call of subscriptions) {
+        subscriptions.delete(call);
+        call.emit('error', failures.timedOut());
+      }
+    },
+  };
+};
