@@ -9,6 +9,8 @@ import type { Sessions } from './reactors/sessions.ts';
 import type { Deadlines } from './runtime/deadlines.ts';
 import type { ActorHost } from './runtime/host.ts';
 import type { Lanes } from './runtime/lanes.ts';
+import type { Leases } from './runtime/leases.ts';
+import { PARTITIONS } from './runtime/ownership.ts';
 import type { Fold } from './sqlite/fold.ts';
 import type { EjabberdAdmin, VisitorTransport } from './xmpp/port.ts';
 
@@ -24,10 +26,12 @@ export function healthOf(parts: {
   readonly routing: Routing;
   readonly deadlines: Deadlines;
   readonly deadLetters: { count(): number };
+  /** null where this is the only process. */
+  readonly leases: Pick<Leases, 'owned' | 'living'> | null;
   readonly callbacks: Callbacks;
 }): Pick<HttpDeps, 'checks' | 'advisories' | 'unfitActors' | 'gauges'> {
   const { store, projections, work, admin, host, lanes, transport, sessions, routing } = parts;
-  const { deadlines, deadLetters, callbacks } = parts;
+  const { deadlines, deadLetters, callbacks, leases } = parts;
   return {
     checks: {
       eventstore: () => store.check(),
@@ -75,6 +79,14 @@ export function healthOf(parts: {
       xmpp_chat_deadlines_pending: {
         help: 'Actors with a timer',
         value: () => deadlines.pending(),
+      },
+      xmpp_chat_partitions_owned: {
+        help: 'Partitions (of 16) that this process acts for',
+        value: () => leases?.owned().length ?? PARTITIONS,
+      },
+      xmpp_chat_processes_living: {
+        help: 'Processes on this log, as this one knows them',
+        value: () => leases?.living() ?? 1,
       },
       xmpp_chat_dead_letters: {
         help: 'Effects and webhook events that were given up',

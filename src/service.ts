@@ -239,7 +239,7 @@ export async function startService(
     deadLetters,
     ...healthOf({
       ...{ store, projections, work, admin, host, lanes, transport, sessions, routing },
-      ...{ deadlines, deadLetters, callbacks },
+      ...{ deadlines, deadLetters, callbacks, leases },
     }),
     adminToken: config.adminToken,
     webhookSecrets: config.ejabberd.webhookSecrets,
