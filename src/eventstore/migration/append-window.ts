@@ -50,14 +50,16 @@ type Outcome = { readonly position: Position } | { readonly error: unknown };
 
 /**
  * Appends in a pipeline: stores take appends in the order in which they were sent. That is verified by the positions
- * that they answer with. When an append fails, all that were sent are waited for, and from the failed one on each is
- * sent again, one after the other, with the same ids and expected revision: what was written in spite of the failure
- * is not written twice.
+ * that they answer with. When an append fails, nothing more is sent, all that were sent are waited for, and from the
+ * failed one on each is sent again, one after the other, with the same ids and expected revision: what was written in
+ * spite of the failure is not written twice. The store must not try again by itself: that would be in any order.
  */
 export const createAppendWindow = (options: AppendWindowOptions): AppendWindow => {
   const { target, signal, onDone, retry = RETRY } = options;
   const sent: { readonly step: Step; readonly outcome: Promise<Outcome> }[] = [];
   let bytes = 0;
+  /** Nothing more is sent before what failed is there. */
+  let failed = false;
   let last: Position | undefined;
 
   const append = async ({ stream, events, expected, cutBefore }: Step): Promise<Position> => {
@@ -70,7 +72,10 @@ export const createAppendWindow = (options: AppendWindowOptions): AppendWindow =
   const send = (step: Step): void => {
     const outcome = append(step).then(
       (position) => ({ position }),
-      (error: unknown) => ({ error }),
+      (error: unknown) => {
+        failed = true;
+        return { error };
+      },
     );
     sent.push({ step, outcome });
     bytes += step.bytes;
@@ -118,13 +123,13 @@ export const createAppendWindow = (options: AppendWindowOptions): AppendWindow =
     bytes = 0;
     await Promise.all(again.map((each) => each.outcome));
     for (const { step } of again) accept(step, await insist(step, outcome.error));
+    failed = false;
   };
 
   return {
     push: async (step) => {
-      while (sent.length >= MOST || (sent.length > 0 && bytes + step.bytes > MOST_BYTES)) {
-        await settle();
-      }
+      const full = (): boolean => sent.length >= MOST || bytes + step.bytes > MOST_BYTES;
+      while (sent.length > 0 && (failed || full())) await settle();
       send(step);
     },
     drain: async () => {

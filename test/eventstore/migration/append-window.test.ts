@@ -1,4 +1,5 @@
 /** Appends in a pipeline to a store that fails, forgets its answer or mixes up the order. */
+import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import { createAppendWindow, type Step } from '../../../src/eventstore/migration/append-window.ts';
@@ -71,6 +72,26 @@ test.each([true, false])(
     expect(numbers(await everything(target))).toEqual(Array.from({ length: 1_200 }, (_, i) => i));
   },
 );
+
+test('nothing is sent behind a failure, though there is room', async () => {
+  const { target } = await twoStores();
+  let n = 0;
+  const failingOnce: EventStore = {
+    ...target,
+    append: async (...args) => {
+      n += 1;
+      if (n === 3) throw new AppError('unavailable', 'the connection was lost');
+      return target.append(...args);
+    },
+  };
+  const window = createAppendWindow({ target: failingOnce, signal, retry, onDone: () => {} });
+  for (const step of steps(30)) {
+    await window.push(step);
+    await setImmediate();
+  }
+  await window.drain();
+  expect(numbers(await everything(target))).toEqual(Array.from({ length: 60 }, (_, i) => i));
+});
 
 test('one append is lost and those behind it are not: the order is broken, and that is said', async () => {
   const { target } = await twoStores();
