@@ -57,6 +57,30 @@ export interface Service {
   close(): Promise<void>;
 }
 
+/** What is asked of a service at an address. */
+export const callTo =
+  (url: string): Service['call'] =>
+  async (method, path, body, { key = ADMIN_TOKEN, headers = {} } = {}) => {
+    const raw = typeof body === 'string';
+    const response = await fetch(url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
+      signal: AbortSignal.timeout(15_000),
+    });
+    const text = await response.text();
+    const json = /json/.test(response.headers.get('content-type') ?? '');
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: json && text !== '' ? JSON.parse(text) : text,
+    };
+  };
+
 /** Makes the place for a service; nothing runs yet. Settings that are known only later go to `settings`. */
 export async function makeService(): Promise<Service & { settings: Record<string, string> }> {
   const dir = await mkdtemp(join(tmpdir(), 'xmpp-chat-'));
@@ -168,26 +192,7 @@ export async function makeService(): Promise<Service & { settings: Record<string
       await once(process, 'close');
       return { code: process.exitCode, output: printed };
     },
-    async call(method, path, body, { key = ADMIN_TOKEN, headers = {} } = {}) {
-      const raw = typeof body === 'string';
-      const response = await fetch(url + path, {
-        method,
-        headers: {
-          authorization: `Bearer ${key}`,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...headers,
-        },
-        ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
-        signal: AbortSignal.timeout(15_000),
-      });
-      const text = await response.text();
-      const json = /json/.test(response.headers.get('content-type') ?? '');
-      return {
-        status: response.status,
-        headers: response.headers,
-        body: json && text !== '' ? JSON.parse(text) : text,
-      };
-    },
+    call: callTo(url),
     async close() {
       await service.kill();
       await rm(dir, { recursive: true, force: true });

@@ -9,10 +9,12 @@ import {
   startEjabberd,
 } from '../../scripts/private-ejabberd.ts';
 import type { Callback, CallbackData, CallbackType } from '../../src/lhc/types.ts';
+import { type Balancer, startBalancer } from './balancer.ts';
 import { type Lhc, startLhc } from './lhc.ts';
 import { connectOperator, type Operator, type OperatorOptions } from './operator.ts';
 import {
   type Answer,
+  callTo,
   type Environment,
   makeService,
   type Service,
@@ -34,6 +36,8 @@ export interface WorldOptions {
   readonly ejabberd?: Partial<EjabberdOptions>;
   readonly modLhc?: Readonly<Record<string, unknown>>;
   readonly environment?: Environment;
+  /** So many processes of the service behind a balancer, on the one log that `environment` names; default one alone. */
+  readonly processes?: number;
   /** Started by the test itself when false. */
   readonly running?: boolean;
 }
@@ -76,7 +80,11 @@ export interface Tenant {
 
 export interface World {
   readonly ejabberd: Ejabberd;
+  /** The first process. */
   readonly service: Service & { settings: Record<string, string> };
+  readonly processes: readonly Service[];
+  /** Where LHC and ejabberd find the service: the balancer, or the one process. */
+  readonly url: string;
   readonly webhookSecret: string;
   /** By id. @throws when there is none */
   tenant(id: string): Tenant;
@@ -93,13 +101,18 @@ const secret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 /** To be closed by whoever starts it; test/support/test-world.ts does so for a test file. */
 export async function startWorld(options: WorldOptions): Promise<World> {
   const service = await makeService();
+  const processes = [service];
+  while (processes.length < (options.processes ?? 1)) processes.push(await makeService());
+  const balancer: Balancer | null =
+    processes.length > 1 ? await startBalancer(processes.map(({ port }) => port)) : null;
+  const url = balancer?.url ?? service.url;
   const webhookSecret = secret();
   const dir = await mkdtemp(join(tmpdir(), 'ejabberd-'));
   const hosts = [...new Set(options.tenants.map(({ host }) => host))];
   const ejabberd = await startEjabberd({
     dir,
     hosts,
-    webhook: { url: `${service.url}/ejabberd/events`, secret: webhookSecret },
+    webhook: { url: `${url}/ejabberd/events`, secret: webhookSecret },
     modLhc: { max_backoff: 1, ...options.modLhc },
     streamManagement: { resumeTimeout: 2 },
     ...options.ejabberd,
@@ -114,17 +127,20 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       ...{ id, host, apiKey, callbackSecret, ...(instance && { instance }), ...settings },
       callbackUrl: lhc.url,
     });
-    tenants.set(id, tenantOf({ id, host, instance, apiKey, lhc }, service, ejabberd));
+    tenants.set(id, tenantOf({ id, host, instance, apiKey, lhc }, callTo(url), ejabberd));
   }
-  await writeTenants(service, entries);
-  Object.assign(service.settings, {
+  const settle = (): Promise<unknown> =>
+    Promise.all(processes.map((each) => writeTenants(each, entries)));
+  await settle();
+  const settings = {
     EJABBERD_API_URL: ejabberd.apiUrl,
     EJABBERD_API_USER: ejabberd.api.user,
     EJABBERD_API_PASSWORD: ejabberd.api.password,
     EJABBERD_XMPP: ejabberd.xmpp,
     EJABBERD_WEBHOOK_SECRET: webhookSecret,
     ...options.environment,
-  });
+  };
+  for (const each of processes) Object.assign(each.settings, settings);
 
   async function admin(command: string, args: Readonly<Record<string, string>>): Promise<unknown> {
     const { user, password } = ejabberd.api;
@@ -142,8 +158,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   }
 
   const world: World = {
-    ejabberd,
-    service,
+    ...{ ejabberd, service, processes, url },
     webhookSecret,
     tenant(id) {
       const tenant = tenants.get(id);
@@ -154,22 +169,23 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     accounts: async (host) => (await admin('registered_users', { host })) as string[], // as it documents
     async configure(id, settings) {
       entries = entries.map((entry) => (entry.id === id ? { ...entry, ...settings } : entry));
-      await writeTenants(service, entries);
+      await settle();
     },
     async close() {
-      await service.close();
+      await balancer?.close();
+      for (const each of processes) await each.close();
       await ejabberd.kill();
       for (const { lhc } of tenants.values()) await lhc.close();
       await rm(dir, { recursive: true, force: true });
     },
   };
-  if (options.running !== false) await service.start();
+  if (options.running !== false) await Promise.all(processes.map((each) => each.start()));
   return world;
 }
 
 function tenantOf(
   about: { id: string; host: string; instance: string | undefined; apiKey: string; lhc: Lhc },
-  service: Service,
+  call: Service['call'],
   ejabberd: Ejabberd,
 ): Tenant {
   const { id, host, instance, apiKey, lhc } = about;
@@ -182,7 +198,7 @@ function tenantOf(
     apiKey,
     lhc,
     call: (method, path, body, headers = {}) =>
-      service.call(method, `/v1/${id}${path}`, body, { key: apiKey, headers }),
+      call(method, `/v1/${id}${path}`, body, { key: apiKey, headers }),
     async ask(method, path, body) {
       const answer = await tenant.call(method, path, body);
       if (answer.status < 300) return answer.body;
