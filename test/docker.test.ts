@@ -1,0 +1,334 @@
+/** The images and docker-compose.yml, as far as that goes without a container engine. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { render, templates } from '../docker/ejabberd/template.ts';
+
+const run = promisify(execFile);
+const root = join(import.meta.dirname, '..');
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+
+const Container = z.looseObject({
+  image: z.string(),
+  build: z.object({ context: z.string(), dockerfile: z.string().default('Dockerfile') }).optional(),
+  environment: z.record(z.string(), z.string()).default({}),
+  ports: z.array(z.string()).default([]),
+  volumes: z.array(z.string()).default([]),
+  networks: z.array(z.string()),
+  depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
+  healthcheck: z.object({ test: z.array(z.string()).min(2) }).optional(),
+  deploy: z.object({
+    resources: z.object({ limits: z.object({ cpus: z.string(), memory: z.string() }) }),
+  }),
+});
+const Compose = z.object({
+  services: z.record(z.string(), Container),
+  networks: z.record(z.string(), z.looseObject({ internal: z.boolean().default(false) })),
+  volumes: z.record(z.string(), z.looseObject({})),
+  secrets: z.record(z.string(), z.object({ file: z.string() })),
+});
+
+const text = read('docker-compose.yml');
+// The parser that @hono/zod-openapi brings along.
+const requireOf = createRequire(createRequire(import.meta.url).resolve('@hono/zod-openapi'));
+const yaml: { parse(text: string, options: { merge: boolean }): unknown } = requireOf('yaml');
+const compose = Compose.parse(yaml.parse(text, { merge: true }));
+const containers = Object.entries(compose.services);
+const each = <T>(of: (container: z.infer<typeof Container>) => T) =>
+  Object.fromEntries(containers.map(([name, container]) => [name, of(container)]));
+const ofAll = <T>(value: T) => each(() => value);
+
+/** `VARIABLE` → whether compose refuses to start without it. */
+const variables = new Map<string, boolean>();
+for (const [, name = '', how = ''] of text.matchAll(/(?<!\$)\$\{([A-Z_]+)(:[-?+])?/g)) {
+  variables.set(name, (variables.get(name) ?? false) || how === ':?');
+}
+const example = new Map(
+  [...read('docker/env.example').matchAll(/^([A-Z_]+)=(.*)$/gm)].map(
+    ([, name = '', value = '']) => [name, value],
+  ),
+);
+const secrets = /SECRET$|TOKEN$|PASSWORD$/;
+
+describe('docker-compose.yml', () => {
+  test('has what production has', () => {
+    expect(Object.keys(compose.services).sort()).toEqual(
+      ['balancer', 'ejabberd', 'eventstore', 'redis', 'service-1', 'service-2'].sort(),
+    );
+  });
+
+  test('hardens every container, restarts it and limits what it takes', () => {
+    expect(each((one) => one.cap_drop)).toEqual(ofAll(['ALL']));
+    expect(each((one) => one.security_opt)).toEqual(ofAll(['no-new-privileges:true']));
+    expect(each((one) => one.restart)).toEqual(ofAll('unless-stopped'));
+    expect(each((one) => one.privileged ?? one.cap_add ?? one.network_mode)).toEqual(
+      ofAll(undefined),
+    );
+    // KurrentDB's was not tried.
+    expect(each((one) => one.read_only === true)).toEqual({ ...ofAll(true), eventstore: false });
+  });
+
+  test('asks every container whether it is well', () => {
+    for (const [name, { healthcheck, build }] of containers) {
+      const own = build && /^HEALTHCHECK /m.test(read(build.dockerfile));
+      expect(healthcheck ?? own, name).toBeTruthy();
+    }
+  });
+
+  test('publishes on loopback only, and only the balancer and XMPP', () => {
+    expect(each((one) => one.ports.length)).toEqual({ ...ofAll(0), balancer: 1, ejabberd: 1 });
+    for (const port of containers.flatMap(([, { ports }]) => ports)) {
+      expect(port).toMatch(/^127\.0\.0\.1:/);
+    }
+  });
+
+  test('holds no secret, and refuses to start without those it needs', () => {
+    for (const [name, { environment }] of containers) {
+      for (const [variable, value] of Object.entries(environment)) {
+        if (/SECRET|TOKEN|PASSWORD|AUTH/.test(variable)) {
+          expect(value, `${name}: ${variable}`).toMatch(/^\$\{[A-Z_]+:\?/);
+        }
+      }
+    }
+    const needed = [...example.keys()].filter((name) => secrets.test(name));
+    expect(needed).toHaveLength(5);
+    for (const name of needed) {
+      expect(variables.get(name), name).toBe(true);
+      expect(example.get(name), name).toBe('');
+    }
+  });
+
+  test('every variable is in docker/env.example, and no other', () => {
+    expect([...variables.keys()].sort()).toEqual([...example.keys()].sort());
+  });
+
+  test('every image is pinned', () => {
+    const froms = ['Dockerfile', 'docker/ejabberd/Dockerfile'].flatMap((path) =>
+      [...read(path).matchAll(/^ARG \w+_IMAGE=(\S+)/gm)].map(([, image]) => image ?? ''),
+    );
+    const images = containers.flatMap(([, { image, build }]) => (build ? [] : [image]));
+    expect(froms).toHaveLength(3);
+    for (const image of [...froms, ...images]) {
+      expect(image).toMatch(/^docker\.io\/[a-z0-9/-]+:([a-z]+-)?\d+(\.\d+\.\d+|-)/);
+    }
+  });
+
+  test('names only what is there', () => {
+    const volumes = containers.flatMap(([, one]) => one.volumes.map((each) => each.split(':')[0]));
+    for (const volume of volumes) {
+      const there = volume?.startsWith('./')
+        ? existsSync(join(root, volume))
+        : volume && volume in compose.volumes;
+      expect(there, volume).toBe(true);
+    }
+    for (const [, one] of containers) {
+      for (const network of one.networks) expect(compose.networks).toHaveProperty(network);
+      for (const other of Object.keys(one.depends_on))
+        expect(compose.services).toHaveProperty(other);
+    }
+  });
+
+  test('two processes of the service differ in their DATA_DIR alone', () => {
+    const { 'service-1': first, 'service-2': second } = compose.services;
+    expect(first?.volumes).toEqual(['service-1:/data']);
+    expect(second).toEqual({ ...first, volumes: ['service-2:/data'] });
+    expect(first?.stop_grace_period).toBe('15s');
+    expect(first?.environment.EVENT_STORE).toBe('esdb://eventstore:2113?tls=false');
+  });
+
+  test('the balancer reaches both, on the port that they listen on', () => {
+    const config = read('docker/balancer/haproxy.cfg');
+    const servers = [...config.matchAll(/^ {4}server (\S+) (\S+):(\d+)/gm)].map((all) =>
+      all.slice(1),
+    );
+    expect(servers).toEqual([
+      ['service-1', 'service-1', '8090'],
+      ['service-2', 'service-2', '8090'],
+      ['ejabberd', 'ejabberd', '5280'],
+    ]);
+    expect(read('Dockerfile')).toContain('LISTEN=0.0.0.0:8090');
+    expect(compose.services.ejabberd?.environment.EJABBERD_WEBHOOK_URL).toBe(
+      'http://balancer:8080/ejabberd/events',
+    );
+    expect(config).toContain('bind :8080');
+  });
+
+  test('the store is reached by the service alone, and has no way out', () => {
+    const on = (network: string) =>
+      containers.filter(([, { networks }]) => networks.includes(network)).map(([name]) => name);
+    expect(on('store').sort()).toEqual(['eventstore', 'redis', 'service-1', 'service-2']);
+    expect(compose.networks.store?.internal).toBe(true);
+    expect(compose.networks.inside?.internal).toBe(true);
+  });
+
+  test('docker/make-env.sh makes every secret, another each time, and changes nothing else', async () => {
+    const made = async () => {
+      const { stdout } = await run('sh', [join(root, 'docker/make-env.sh')]);
+      return new Map(stdout.split('\n').map((line) => line.split(/=(.*)/, 2) as [string, string]));
+    };
+    const [first, second] = [await made(), await made()];
+    for (const [name, value] of example) {
+      if (secrets.test(name)) {
+        expect(first.get(name), name).toMatch(
+          name === 'WEBHOOK_SECRET' ? /^whsec_[A-Za-z0-9+/=]{44}$/ : /^[A-Za-z0-9]{48}$/,
+        );
+        expect(first.get(name), name).not.toBe(second.get(name));
+      } else {
+        expect(first.get(name), name).toBe(value);
+      }
+    }
+  });
+});
+
+describe('the images', () => {
+  test.each(['Dockerfile', 'docker/ejabberd/Dockerfile'])(
+    '%s copies what is there, and runs as nobody special',
+    (path) => {
+      const file = read(path);
+      const allowed = [...read('.dockerignore').matchAll(/^!(.+)$/gm)].map(
+        ([, each]) => each ?? '',
+      );
+      const copied = [...file.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(
+        ([, paths]) => paths?.split(' ') ?? [],
+      );
+      expect(copied.length).toBeGreaterThan(2);
+      for (const each of copied) {
+        expect(existsSync(join(root, each)), each).toBe(true);
+        expect(
+          allowed.some((one) => each === one || each.startsWith(`${one}/`)),
+          `${each} in .dockerignore`,
+        ).toBe(true);
+      }
+      const lastStage = file.slice(file.lastIndexOf('\nFROM '));
+      expect(lastStage).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
+      expect(lastStage).toMatch(/^STOPSIGNAL SIGTERM$/m);
+      // Without a shell in between, which would keep the signal for itself.
+      expect(lastStage).toMatch(/^ENTRYPOINT \[/m);
+    },
+  );
+
+  test("the service's health check tells a process that answers from one that does not", async () => {
+    const command: unknown = JSON.parse(
+      /CMD (\["node", "-e".*\])$/m.exec(read('Dockerfile'))?.[1] ?? '',
+    );
+    const [, ...args] = z.array(z.string()).parse(command);
+    let status = 200;
+    const paths: (string | undefined)[] = [];
+    const server = createServer((request, response) => {
+      paths.push(request.url);
+      response.writeHead(status).end('{}');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const env = { ...process.env, LISTEN: `0.0.0.0:${(server.address() as AddressInfo).port}` };
+    const check = () =>
+      run(process.execPath, args, { env }).then(
+        () => 0,
+        (error: { code: number }) => error.code,
+      );
+    expect(await check()).toBe(0);
+    expect(paths).toEqual(['/healthz']);
+    status = 503;
+    expect(await check()).toBe(1);
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+    expect(await check()).toBe(1);
+  });
+});
+
+describe("the entrypoint of ejabberd's image", () => {
+  const secret = `whsec_${'A'.repeat(32)}`;
+  const good = {
+    EJABBERD_HOSTS: 'chat.example.org,b.example',
+    EJABBERD_API_USER: 'xmpp-chat-api@chat.example.org',
+    EJABBERD_API_PASSWORD: 'its password: $(id) `id` "|&',
+    EJABBERD_API_FROM: '172.30.90.0/24,fd00::/8',
+    EJABBERD_WEBHOOK_URL: 'http://balancer:8080/ejabberd/events',
+    EJABBERD_WEBHOOK_SECRET: secret,
+  };
+  const values = {
+    hosts: ['chat.example.org', 'b.example'],
+    api: { user: 'xmpp-chat-api', host: 'chat.example.org' },
+    apiFrom: ['172.30.90.0/24', 'fd00::/8'],
+    webhook: { url: good.EJABBERD_WEBHOOK_URL, secret },
+    logLevel: 'info',
+  };
+  let dir = '';
+
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'xmpp-chat-docker-'));
+    await mkdir(join(dir, 'templates'));
+    for (const [name, template] of Object.entries(templates)) {
+      await writeFile(join(dir, 'templates', name), template);
+    }
+  });
+  afterAll(() => rm(dir, { recursive: true, force: true }));
+
+  function entrypoint(settings: Readonly<Record<string, string>>) {
+    const env = {
+      PATH: process.env.PATH,
+      XMPP_CHAT_TEMPLATES: join(dir, 'templates'),
+      XMPP_CHAT_RUN: join(dir, 'run'),
+      ...settings,
+    };
+    return run('sh', [join(root, 'docker/ejabberd/entrypoint.sh'), 'render'], { env }).then(
+      () => '',
+      ({ stderr }: { stderr: string }) => stderr,
+    );
+  }
+  const written = (): unknown => JSON.parse(readFileSync(join(dir, 'run/ejabberd.yml'), 'utf8'));
+
+  test('writes the configuration that every ejabberd of ours has', async () => {
+    expect(await entrypoint(good)).toBe('');
+    expect(written()).toEqual(JSON.parse(render(values)));
+    expect(statSync(join(dir, 'run/ejabberd.yml')).mode & 0o777).toBe(0o600);
+  });
+
+  test('with a certificate operators have to use TLS, and visitors have their own port', async () => {
+    const certfile = join(dir, 'cert.pem');
+    await writeFile(certfile, '');
+    expect(await entrypoint({ ...good, EJABBERD_CERTFILE: certfile })).toBe('');
+    expect(written()).toEqual(JSON.parse(render({ ...values, certfile })));
+    expect(written()).toMatchObject({
+      certfiles: [certfile],
+      listen: [{ port: 5222, starttls_required: true }, { port: 5223 }, { port: 5280 }],
+    });
+  });
+
+  test('names everything that is missing at once', async () => {
+    const said = await entrypoint({});
+    for (const name of Object.keys(good).filter((each) => each !== 'EJABBERD_API_FROM')) {
+      expect(said).toContain(`${name}: is not set`);
+    }
+  });
+
+  test.each([
+    ['EJABBERD_HOSTS', 'chat.example.org"], "acl": {'],
+    ['EJABBERD_HOSTS', 'Chat.Example.org'],
+    ['EJABBERD_API_USER', 'xmpp-chat-api@other.example'],
+    ['EJABBERD_API_USER', 'xmpp-chat-api'],
+    ['EJABBERD_API_PASSWORD', 'short'],
+    ['EJABBERD_API_FROM', '0.0.0.0/0"'],
+    ['EJABBERD_API_FROM', '$(touch pwned)'],
+    ['EJABBERD_WEBHOOK_URL', 'http://balancer/|e touch pwned|'],
+    ['EJABBERD_WEBHOOK_URL', 'file:///etc/passwd'],
+    ['EJABBERD_WEBHOOK_SECRET', `${secret}\n`.repeat(2)],
+    ['EJABBERD_WEBHOOK_SECRET', 'changeme'],
+    ['EJABBERD_LOG_LEVEL', 'loud'],
+    ['EJABBERD_CERTFILE', '/nowhere.pem'],
+    ['EJABBERD_CERTFILE', '../cert.pem'],
+  ])('refuses a wrong %s: %s', async (name, value) => {
+    const said = await entrypoint({ ...good, [name]: value });
+    expect(said).toMatch(new RegExp(`^ {2}${name}: `, 'm'));
+    if (name === 'EJABBERD_WEBHOOK_SECRET') expect(said).not.toContain(value);
+  });
+});
