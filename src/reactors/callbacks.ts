@@ -55,8 +55,11 @@ export interface Callbacks {
   readonly destination: Destination;
   /** At start: lanes that were paused go on where the settings changed. */
   resumeChanged(): Promise<void>;
-  /** Told at once or not at all: no lane, no retry. */
-  ephemeral(tenant: TenantId, draft: Draft): Promise<void>;
+  /**
+   * Told at once or not at all: no lane, no retry.
+   * @param id for what several processes may tell, so that LHC sees that it is the same
+   */
+  ephemeral(tenant: TenantId, draft: Draft, id?: string): Promise<void>;
   /** An operator as LHC is told of it. */
   operator(
     tenant: TenantId,
@@ -202,11 +205,11 @@ export function createCallbacks(options: {
     async resumeChanged() {
       for (const tenant of tenants.all()) await command(tenant, 'ResumeCallbacks');
     },
-    async ephemeral(tenantId, draft) {
+    async ephemeral(tenantId, draft, id = newId()) {
       const tenant = tenants.get(tenantId);
       if (tenant?.callbackUrl === undefined || (await isPaused(tenant))) return;
       await client.deliver({ url: tenant.callbackUrl, secret: tenant.callbackSecret }, {
-        id: newId(),
+        id,
         tenant: tenant.id,
         at: iso(now()),
         ...draft,

@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { ActorState } from '../actors/decider.ts';
 import { operatorFact, visitorFact } from '../actors/facts.ts';
 import {
+  type ActorRef,
   actorOf,
   operatorJid,
   operatorRef,
@@ -26,6 +27,8 @@ import { AppError, messageOf } from '../errors.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import type { Destination, Outcome } from '../runtime/destination.ts';
 import type { ActorHost } from '../runtime/host.ts';
+import { type Ownership, ownsStream, soleOwner } from '../runtime/ownership.ts';
+import type { WorkPart } from '../runtime/work.ts';
 import type { EjabberdAdmin, OutgoingMessage, VisitorTransport } from '../xmpp/port.ts';
 import { removeAccount } from './operator-accounts.ts';
 import type { PersonalData } from './personal.ts';
@@ -46,7 +49,15 @@ const done: Outcome = { kind: 'done' };
 
 export interface Messages {
   readonly destination: Destination;
-  /** A visitor's session is new: what was taken and not delivered goes out again, before anything later. */
+  /**
+   * Follows operators' sessions: what was on its way to one that ended may be lost, and goes out again. From the log,
+   * because mod_lhc tells one process of it, and each visitor's own process has to send.
+   */
+  readonly part: WorkPart;
+  /**
+   * A visitor's session is new: what was taken and not delivered goes out again, before anything later. Only in the
+   * process that owns the visitor.
+   */
   sendAgain(jid: string): void;
 }
 
@@ -57,12 +68,18 @@ export function createMessages(options: {
   transport: VisitorTransport;
   tenants: TenantDirectory;
   personal: PersonalData;
+  /** Default: one process. */
+  ownership?: Ownership;
+  now?: () => number;
   newId: () => string;
   logger: Logger;
   /** Called between a stanza that was taken and its fact: a failpoint of tests. */
   afterTaken?: (messageId: string) => Promise<void>;
 }): Messages {
   const { host, store, admin, transport, tenants, personal, logger } = options;
+  const { ownership = soleOwner, now = Date.now } = options;
+  /** Before this there were no sessions here: each sends again by itself when it starts. */
+  const startedAt = now();
   /** Repeats under way, by the visitor's JID: later messages wait for them. */
   const repeating = new Map<string, Promise<void>>();
 
@@ -73,11 +90,22 @@ export function createMessages(options: {
       { commandId: `auto:${options.newId()}` },
     );
 
-  /** By the visitor's session; by the admin API for a visitor that is not meant to have one any more. */
-  async function send(message: OutgoingMessage, state: ActorState): Promise<void> {
+  /**
+   * By the visitor's session; by the admin API for a visitor that is not meant to have one any more, or whose session
+   * is another process's.
+   * @param mayAct asked once more right before: a process may have slept meanwhile
+   */
+  async function send(
+    message: OutgoingMessage,
+    visitor: ActorRef,
+    state: ActorState | null,
+    mayAct: () => boolean,
+  ): Promise<void> {
     await repeating.get(message.from);
-    const meantOnline = visitorState(state.core).presence === 'online';
-    if (meantOnline || transport.isOnline(message.from)) await transport.send(message);
+    if (!mayAct()) throw notOurs();
+    const meantOnline = state !== null && visitorState(state.core).presence === 'online';
+    const here = meantOnline && ownsStream(ownership, streamOf(visitor));
+    if (here || transport.isOnline(message.from)) await transport.send(message);
     else await admin.sendMessage(message);
   }
 
@@ -108,6 +136,7 @@ export function createMessages(options: {
     event: RecordedEvent,
     { messageId: id, chatId }: VisitorFacts['VisitorMessageSent'],
     again: boolean,
+    mayAct: () => boolean,
   ): Promise<Outcome> {
     const open = visitorState(state.core).context.openMessages.find((each) => each.id === id);
     if (!again && (!open || open.taken)) return done;
@@ -121,7 +150,8 @@ export function createMessages(options: {
     }
     // Names in facts were parsed when they came in.
     const to = operatorJid(tenant, operator as Username);
-    await send({ id, from: visitorJid(tenant, key), to, body }, state);
+    const message = { id, from: visitorJid(tenant, key), to, body };
+    await send(message, visitorRef(tenant.id, key), state, mayAct);
     await options.afterTaken?.(id);
     await report(tenant.id, key, { type: 'ReportTaken', messageIds: [id] });
     return done;
@@ -134,12 +164,12 @@ export function createMessages(options: {
     operator: string,
     text: string,
     id: string,
+    mayAct: () => boolean,
   ): Promise<Outcome> {
-    const state = await host.load(visitorRef(tenant.id, key));
+    const visitor = visitorRef(tenant.id, key);
     const to = operatorJid(tenant, operator as Username);
     const message = { id, from: visitorJid(tenant, key), to, body: text };
-    if (state) await send(message, state);
-    else await admin.sendMessage(message);
+    await send(message, visitor, await host.load(visitor), mayAct);
     return done;
   }
 
@@ -148,13 +178,14 @@ export function createMessages(options: {
     key: VisitorKey,
     event: RecordedEvent,
     again: boolean,
+    mayAct: () => boolean,
   ): Promise<Outcome> {
     const state = await host.load(visitorRef(tenant.id, key));
     if (!state) return done;
     const fact = visitorFact(event);
     switch (fact?.type) {
       case 'VisitorMessageSent':
-        return messageOfVisitor(tenant, key, state, event, fact.data, again);
+        return messageOfVisitor(tenant, key, state, event, fact.data, again, mayAct);
       case 'ChatAssigned': {
         // A chat that begins with a message speaks for itself.
         const { chat } = visitorState(state.core).context;
@@ -162,14 +193,14 @@ export function createMessages(options: {
         if (chat.operator !== fact.data.operator) return done;
         const place = chat.department ? ` for ${chat.department}` : '';
         const text = `New chat #${chat.id}${place}. Reply to accept it.`;
-        return tell(tenant, key, fact.data.operator, text, `notice-${event.id}`);
+        return tell(tenant, key, fact.data.operator, text, `notice-${event.id}`, mayAct);
       }
       case 'ChatClosed': {
         const { operator, by, chatId, reason } = fact.data;
         if (operator === null || by === 'operator') return done;
         const who = by === 'visitor' ? 'The visitor' : 'The system';
         const text = `${who} closed chat #${chatId}${reason ? ` (${reason})` : ''}.`;
-        return tell(tenant, key, operator, text, `notice-${event.id}`);
+        return tell(tenant, key, operator, text, `notice-${event.id}`, mayAct);
       }
       default:
         return done;
@@ -180,12 +211,14 @@ export function createMessages(options: {
     tenant: TenantSettings,
     username: Username,
     event: RecordedEvent,
+    mayAct: () => boolean,
   ): Promise<Outcome> {
     const fact = operatorFact(event);
     if (fact?.type === 'OperatorRemoved') {
       const state = await host.load(operatorRef(tenant.id, username));
       // Registered again in the meantime: the account is the new one.
       if (!state || !operatorState(state.core).context.claimed) {
+        if (!mayAct()) throw notOurs();
         await removeAccount(admin, tenant, username);
       }
       return done;
@@ -193,7 +226,7 @@ export function createMessages(options: {
     if (fact?.type !== 'MessageRefused') return done;
     const key = fact.data.visitor as VisitorKey; // parsed when the message came in
     const text = `Not delivered: ${fact.data.reason}.`;
-    return tell(tenant, key, username, text, `notice-${event.id}`);
+    return tell(tenant, key, username, text, `notice-${event.id}`, mayAct);
   }
 
   async function perform(
@@ -204,11 +237,13 @@ export function createMessages(options: {
     const actor = actorOf(event.stream);
     const tenant = actor && tenants.get(actor.tenant);
     if (!tenant) return { kind: 'dead', reason: 'its tenant is not configured any more' };
+    // What a person sends again by hand is sent by whichever process was asked.
+    const mayAct = (): boolean => again || ownsStream(ownership, event.stream);
     try {
       if (actor.kind === 'visitor') {
-        return await aboutVisitor(tenant, actor.name, event, again);
+        return await aboutVisitor(tenant, actor.name, event, again, mayAct);
       }
-      if (actor.kind === 'operator') return await aboutOperator(tenant, actor.name, event);
+      if (actor.kind === 'operator') return await aboutOperator(tenant, actor.name, event, mayAct);
       return done;
     } catch (error) {
       if (isRefusal(error)) return { kind: 'dead', reason: error.message };
@@ -238,6 +273,7 @@ export function createMessages(options: {
       const body = await personal.bodyOf(event);
       if (!operator || body === null) continue;
       const to = operatorJid(tenant, operator as Username);
+      if (!ownsStream(ownership, streamOf(ref))) return;
       try {
         await transport.send({ id, from: visitorJid(tenant, key), to, body });
         logger.debug({ tenant: tenant.id, visitor: key, messageId: id }, 'sent again');
@@ -253,7 +289,51 @@ export function createMessages(options: {
     }
   }
 
+  function sendAgain(jid: string): void {
+    const person = personOf(jid, tenants.ofHost);
+    const tenant = person && tenants.get(person.tenant);
+    if (person?.kind !== 'visitor' || !tenant || !ownsStream(ownership, streamOf(person))) return;
+    const before = repeating.get(jid) ?? Promise.resolve();
+    const running = before
+      .then(() => repeat(tenant, person.name))
+      .catch((error) => {
+        // The session was lost again: the next one brings it up again.
+        logger.debug({ visitor: person.name, reason: messageOf(error) }, 'not sent again');
+      })
+      .finally(() => {
+        if (repeating.get(jid) === running) repeating.delete(jid);
+      });
+    repeating.set(jid, running);
+  }
+
+  /** A session of this operator ended: mod_lhc drops what another one of its still has. */
+  async function sessionEnded(tenantId: TenantId, username: Username): Promise<void> {
+    const tenant = tenants.get(tenantId);
+    const state = await host.load(operatorRef(tenantId, username));
+    if (!tenant || !state) return;
+    for (const { visitor } of Object.values(operatorState(state.core).context.chats)) {
+      sendAgain(visitorJid(tenant, visitor as VisitorKey)); // parsed when it came in
+    }
+  }
+
   return {
+    part: {
+      name: 'messages',
+      version: 1,
+      schema: '',
+      tables: [],
+      apply: () => () => {},
+      applied({ events }) {
+        for (const { stream, type, metadata } of events) {
+          if (type !== 'OperatorLoggedOut' || metadata.at < startedAt) continue;
+          const actor = actorOf(stream);
+          if (actor?.kind !== 'operator') continue;
+          sessionEnded(actor.tenant, actor.name).catch((error) =>
+            logger.error({ err: error, operator: actor.name }, 'messages not sent again'),
+          );
+        }
+      },
+    },
     destination: {
       name: XMPP,
       concurrency: 256,
@@ -262,24 +342,11 @@ export function createMessages(options: {
       perform,
       gaveUp,
     },
-    sendAgain(jid) {
-      const person = personOf(jid, tenants.ofHost);
-      const tenant = person && tenants.get(person.tenant);
-      if (person?.kind !== 'visitor' || !tenant) return;
-      const before = repeating.get(jid) ?? Promise.resolve();
-      const now = before
-        .then(() => repeat(tenant, person.name))
-        .catch((error) => {
-          // The session was lost again: the next one brings it up again.
-          logger.debug({ visitor: person.name, reason: messageOf(error) }, 'not sent again');
-        })
-        .finally(() => {
-          if (repeating.get(jid) === now) repeating.delete(jid);
-        });
-      repeating.set(jid, now);
-    },
+    sendAgain,
   };
 }
+
+const notOurs = (): AppError => new AppError('unavailable', 'another process has this lane now');
 
 /** A retry would not help. */
 const isRefusal = (error: unknown): error is AppError =>

@@ -1,7 +1,6 @@
 /** What the inbox hands on: what is done at once or not at all, and what has to be looked at anew. */
 import type { Logger } from 'pino';
-import { operatorRef, type VisitorKey, visitorJid, visitorRef } from '../actors/ids.ts';
-import { operatorState } from '../actors/operator-decisions.ts';
+import { visitorRef } from '../actors/ids.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import { visitorState } from '../actors/visitor-decisions.ts';
 import { messageOf } from '../errors.ts';
@@ -9,7 +8,6 @@ import type { ActorHost } from '../runtime/host.ts';
 import { Lru } from '../runtime/lru.ts';
 import type { InboxSignals } from '../runtime/webhook-commands.ts';
 import type { Callbacks } from './callbacks.ts';
-import type { Messages } from './messages.ts';
 import type { OperatorSessions } from './operator-sessions.ts';
 
 /** LHC is told that an operator lives at most so often; its own time-out is 300 s (CONTRACTS.md §3). */
@@ -21,14 +19,13 @@ export function createSignals(options: {
   host: ActorHost;
   tenants: TenantDirectory;
   callbacks: Callbacks;
-  messages: Messages;
   operatorSessions: OperatorSessions;
   /** Compares visitors' accounts and groups with ejabberd. */
   compare: () => Promise<void>;
   now: () => number;
   logger: Logger;
 }): InboxSignals {
-  const { host, tenants, callbacks, messages, operatorSessions, now, logger } = options;
+  const { host, tenants, callbacks, operatorSessions, now, logger } = options;
   const last = new Lru<number>(REMEMBERED);
 
   /** Whether it is time again for this. */
@@ -51,10 +48,12 @@ export function createSignals(options: {
     operatorAlive(tenant, username) {
       if (!due(`alive ${tenant} ${username}`, ALIVE_EVERY_MS)) return;
       const at = new Date(now()).toISOString();
+      // mod_lhc may tell several processes of it in a minute: LHC sees by the id that it is the same.
+      const id = `operator-alive-${tenant}.${username}-${Math.floor(now() / ALIVE_EVERY_MS)}`;
       const tell = callbacks.operator(tenant, username).then((operator) =>
         operator.lhcUserId === null
           ? undefined // LHC knows nothing of somebody who is not registered
-          : callbacks.ephemeral(tenant, { type: 'operator.alive', data: { operator, at } }),
+          : callbacks.ephemeral(tenant, { type: 'operator.alive', data: { operator, at } }, id),
       );
       atOnce(tell, 'operator.alive');
     },
@@ -69,18 +68,6 @@ export function createSignals(options: {
         await callbacks.ephemeral(tenant, { type: 'operator.typing', data });
       };
       atOnce(tell(), 'operator.typing');
-    },
-    operatorSessionEnded(tenant, username) {
-      const again = async () => {
-        const settings = tenants.get(tenant);
-        const actor = await host.load(operatorRef(tenant, username));
-        if (!actor || !settings) return;
-        for (const { visitor } of Object.values(operatorState(actor.core).context.chats)) {
-          // A visitor's key in a fact was parsed when it came in. mod_lhc drops what its session still has.
-          messages.sendAgain(visitorJid(settings, visitor as VisitorKey));
-        }
-      };
-      atOnce(again(), 'messages again');
     },
   };
 }

@@ -1,11 +1,16 @@
-/** A visitor types: its operator sees it at once, or not at all. Never a fact, rate limited. */
+/**
+ * A visitor types: its operator sees it at once, or not at all. Never a fact, rate limited in each process. By the
+ * visitor's session where it is this process's, otherwise by the admin API.
+ */
+import type { Logger } from 'pino';
 import { operatorJid, type Username, visitorJid, visitorRef } from '../actors/ids.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import { visitorState } from '../actors/visitor-decisions.ts';
+import { messageOf } from '../errors.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import { Lru } from '../runtime/lru.ts';
 import type { ForwardTyping } from '../runtime/types.ts';
-import type { VisitorTransport } from '../xmpp/port.ts';
+import type { EjabberdAdmin, VisitorTransport } from '../xmpp/port.ts';
 
 /** The same state of one visitor goes out at most so often. */
 const SAME_EVERY_MS = 3_000;
@@ -14,10 +19,13 @@ const REMEMBERED = 10_000;
 export function createTyping(options: {
   host: ActorHost;
   transport: VisitorTransport;
+  /** Without it only visitors whose session is here are seen to type. */
+  admin?: Pick<EjabberdAdmin, 'sendChatState'>;
+  logger?: Logger;
   tenants: TenantDirectory;
   now: () => number;
 }): ForwardTyping {
-  const { host, transport, tenants, now } = options;
+  const { host, transport, admin, tenants, now, logger } = options;
   const sent = new Lru<{ state: string; at: number }>(REMEMBERED);
 
   return async (id, key, state) => {
@@ -30,6 +38,13 @@ export function createTyping(options: {
     if (last?.state === state && now() - last.at < SAME_EVERY_MS) return;
     sent.set(jid, { state, at: now() });
     // Names in facts were parsed when they came in.
-    transport.chatState(jid, operatorJid(tenant, operator as Username), state);
+    const to = operatorJid(tenant, operator as Username);
+    if (transport.isOnline(jid)) transport.chatState(jid, to, state);
+    else {
+      // Nobody waits for it.
+      admin
+        ?.sendChatState(jid, to, state)
+        .catch((error) => logger?.debug({ reason: messageOf(error) }, 'typing not shown'));
+    }
   };
 }

@@ -39,8 +39,6 @@ export interface InboxSignals {
     operator: Username,
     state: TypingState,
   ): void;
-  /** What was on its way to that session may be lost. */
-  operatorSessionEnded(tenant: TenantId, username: Username): void;
 }
 
 /** Why an event cannot be used, for a person who reads it among the dead letters. */
@@ -204,9 +202,6 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
           return;
         }
         await toOperator(operator, sessionCommand(event), origin);
-        if (event.type === 'operator.disconnected') {
-          signals.operatorSessionEnded(operator.tenant, operator.name);
-        }
       }
     }
   }

@@ -1,18 +1,24 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { visitorRef } from '../../src/actors/ids.ts';
+import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
 import { visitorState } from '../../src/actors/visitor-decisions.ts';
 import { AppError } from '../../src/errors.ts';
 import type { RecordedEvent } from '../../src/eventstore/port.ts';
 import { createMessages } from '../../src/reactors/messages.ts';
+import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/ownership.ts';
 import {
   assignChat,
   closeChat,
+  closeSession,
+  openSession,
   register,
   sendMessage,
   startChat,
+  take,
   viewPage,
 } from '../actors/facts.ts';
 import { fakeEjabberd } from '../support/fake-ejabberd.ts';
+import { movableOwnership } from '../support/ownership.ts';
 import { ACME, HOST, jidOf, newId, openRig, type Rig, silent, visitor } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -25,19 +31,19 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-const ofMessages = () => {
-  const { host, store, tenants, personal } = rig;
+const ofMessages = (ownership: Ownership = soleOwner) => {
+  const { host, store, tenants, personal, now } = rig;
   const { admin, transport } = ejabberd;
-  const deps = { host, store, tenants, personal, admin, transport, newId, logger: silent };
-  return createMessages(deps);
+  const deps = { host, store, tenants, personal, ownership, now, newId, logger: silent };
+  return createMessages({ ...deps, admin, transport });
 };
 const login = async () => {
   await ejabberd.admin.register(jidOf('1'), 'x');
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
 };
 /** Performs what a lane would, in order, until something is not done. */
-async function run(stream = 'visitor-acme.1', from = 0) {
-  const { destination } = ofMessages();
+async function run(stream = 'visitor-acme.1', from = 0, ownership: Ownership = soleOwner) {
+  const { destination } = ofMessages(ownership);
   for (const event of (await rig.facts(stream)).slice(from)) {
     if (!destination.concerns(event)) continue;
     const outcome = await destination.perform(event, new AbortController().signal);
@@ -238,5 +244,70 @@ describe('an operator is told', () => {
     await rig.toOperator('op1', { type: 'ClaimAccount', adopted: false });
     await run('operator-acme.op1');
     expect(ejabberd.accounts.size).toBe(1);
+  });
+});
+
+describe('of several processes', () => {
+  const ofVisitor = partitionOf('acme.1');
+  const ofOperator = partitionOf('acme.op1');
+  const takenMessage = async () => {
+    await login();
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1', null));
+    await rig.toOperator('op1', register());
+    await rig.toOperator('op1', openSession('s1', 'desk'));
+    await rig.toOperator('op1', { ...take(null), visitor: '1' } as OperatorCommand);
+    await rig.toVisitor('1', { type: 'ReportTaken', messageIds: ['m1'] });
+  };
+
+  it('one that has lost a lane performs no effect of it', async () => {
+    await login();
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    const ownership = movableOwnership([]);
+    expect(await run('visitor-acme.1', 0, ownership)).toMatchObject({ kind: 'retry' });
+    expect(ejabberd.messages).toEqual([]);
+    ownership.gain(ofVisitor);
+    expect(await run('visitor-acme.1', 0, ownership)).toEqual({ kind: 'done' });
+    expect(ids()).toContain('m1');
+  });
+
+  it("the operator's own tells it by the admin API where the visitor is another's", async () => {
+    await rig.toOperator('op1', register());
+    const refuse = { type: 'RefuseMessage', messageId: 'x', reason: 'gone', visitor: '1' } as const;
+    await rig.toOperator('op1', refuse);
+    expect(ofVisitor).not.toBe(ofOperator);
+    expect(await run('operator-acme.op1', 0, movableOwnership([ofOperator]))).toEqual({
+      kind: 'done',
+    });
+    expect(bodies()).toEqual(['Not delivered: gone.']);
+    expect(ejabberd.count('sendMessage')).toBe(1);
+  });
+
+  it('only the one that owns the visitor sends again, when a session of the operator ended', async () => {
+    await takenMessage();
+    const [owner, other] = [movableOwnership([ofVisitor]), movableOwnership([ofOperator])];
+    const caughtUp = await rig.follow([
+      ofMessages(owner).part,
+      { ...ofMessages(other).part, name: 'other' },
+    ]);
+    await caughtUp();
+    ofMessages(other).sendAgain(jidOf('1'));
+    expect(ejabberd.count('send ')).toBe(0);
+    await rig.toOperator('op1', closeSession('s1'));
+    await caughtUp();
+    await waitFor(() => ejabberd.messages.length === 1);
+    expect(ids()).toEqual(['m1']);
+    expect(ejabberd.count('send ')).toBe(1);
+  });
+
+  it('history sends nothing again', async () => {
+    await takenMessage();
+    await rig.toOperator('op1', closeSession('s1'));
+    rig.clock.passes(1_000);
+    const load = vi.spyOn(rig.host, 'load');
+    const caughtUp = await rig.follow([ofMessages().part]);
+    await caughtUp();
+    expect(load).not.toHaveBeenCalled();
   });
 });

@@ -2,7 +2,6 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { operatorRef } from '../../src/actors/ids.ts';
 import { operatorState } from '../../src/actors/operator-decisions.ts';
 import { createCallbacks } from '../../src/reactors/callbacks.ts';
-import { createMessages } from '../../src/reactors/messages.ts';
 import { createOperatorSessions } from '../../src/reactors/operator-sessions.ts';
 import { createSignals } from '../../src/reactors/signals.ts';
 import { createTyping } from '../../src/reactors/typing.ts';
@@ -13,7 +12,6 @@ import {
   openSession,
   register,
   startChat,
-  take,
 } from '../actors/facts.ts';
 import { fakeEjabberd } from '../support/fake-ejabberd.ts';
 import { fakeLhc } from '../support/fake-lhc.ts';
@@ -44,12 +42,11 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 function make() {
-  const { host, store, tenants, personal, digestKey, now } = rig;
+  const { host, tenants, personal, digestKey, now } = rig;
   const { admin, transport } = ejabberd;
   const compared: string[] = [];
   const base = { host, tenants, personal, now, newId, logger: silent };
   const callbacks = createCallbacks({ ...base, digestKey, client: lhc.client });
-  const messages = createMessages({ ...base, store, admin, transport });
   const operatorSessions = createOperatorSessions({
     ...base,
     admin,
@@ -58,8 +55,8 @@ function make() {
   const compare = async () => {
     compared.push('all');
   };
-  const signals = createSignals({ ...base, callbacks, messages, operatorSessions, compare });
-  const typing = createTyping({ host, transport, tenants, now });
+  const signals = createSignals({ ...base, callbacks, operatorSessions, compare });
+  const typing = createTyping({ host, transport, admin, tenants, now, logger: silent });
   return { signals, typing, operatorSessions, compared };
 }
 const online = async (session = 's1', resource = 'gajim') => {
@@ -83,6 +80,19 @@ it('an operator that lives is told at most once a minute', async () => {
   signals.operatorAlive(ACME, operator('stranger')); // LHC does not know it
   await told(2);
   expect(lhc.attempts).toHaveLength(2);
+});
+
+it('an operator of whom several processes hear in a minute has one id in it, and another in the next', async () => {
+  const [a, b] = [make().signals, make().signals];
+  a.operatorAlive(ACME, OP1);
+  b.operatorAlive(ACME, OP1);
+  await told(2);
+  rig.clock.passes(60_000);
+  b.operatorAlive(ACME, OP1);
+  await told(3);
+  const [first, same, next] = lhc.accepted.map(({ id }) => id);
+  expect(first).toMatch(/^operator-alive-acme\.op1-\d+$/);
+  expect([same === first, next === first]).toEqual([true, false]);
 });
 
 it("typing of the chat's own operator is told, each state at most once a second", async () => {
@@ -110,6 +120,8 @@ it('an LHC that is away is not asked twice for what is told at once or not at al
 
 it('a visitor types: its operator sees each change, and the same at most every three seconds', async () => {
   const { typing } = make();
+  await ejabberd.admin.register(jidOf('1'), 'x');
+  await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
   await typing(ACME, V1, 'composing'); // no chat: nobody to see it
   await rig.toVisitor('1', startChat());
   await typing(ACME, V1, 'composing'); // nobody has it
@@ -122,19 +134,19 @@ it('a visitor types: its operator sees each change, and the same at most every t
   await typing(ACME, V1, 'composing');
   const line = (state: string) => `${jidOf('1')} op1@${HOST} ${state}`;
   expect(ejabberd.typed).toEqual(['composing', 'paused', 'composing', 'composing'].map(line));
+  expect(ejabberd.count('sendChatState')).toBe(0);
 });
 
-it('a session that ended brings what may be lost again, for the chats of that operator', async () => {
-  const { signals } = make();
-  await ejabberd.admin.register(jidOf('v1'), 'x');
-  await ejabberd.transport.online(jidOf('v1'), { status: '', nick: '' });
-  await rig.toVisitor('v1', startChat('c1', 'm1'));
-  await rig.toVisitor('v1', assignChat('op1', null));
-  await rig.toVisitor('v1', { type: 'ReportTaken', messageIds: ['m1'] });
-  await rig.toOperator('op1', take(null));
-  signals.operatorSessionEnded(ACME, OP1);
-  await waitFor(() => ejabberd.messages.length === 1);
-  expect(ejabberd.messages[0]?.id).toBe('m1');
+it("a visitor types whose session is another process's: the admin API shows it, and may be away", async () => {
+  const { typing } = make();
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', assignChat('op1'));
+  await typing(ACME, V1, 'composing');
+  await waitFor(() => ejabberd.typed.length === 1);
+  expect(ejabberd.typed).toEqual([`${jidOf('1')} op1@${HOST} composing`]);
+  ejabberd.state.down = true;
+  await typing(ACME, V1, 'paused');
+  expect(ejabberd.count('sendChatState')).toBe(2);
 });
 
 it('mod_lhc started: sessions are taken over under stand-ins, those that are gone are closed', async () => {

@@ -57,7 +57,6 @@ function inboxOf(more: Partial<InboxSignals> = {}) {
     },
     operatorAlive: (_tenant, name) => signalled.push(`alive ${name}`),
     operatorTyping: (_tenant, key, name, state) => signalled.push(`${name} ${state} to ${key}`),
-    operatorSessionEnded: (_tenant, name) => signalled.push(`ended ${name}`),
     ...more,
   };
   const setAside = createSetAside({ store, vault, now, newId });
@@ -117,7 +116,7 @@ describe('a batch', () => {
       'PresenceChanged',
       'OperatorLoggedOut',
     ]);
-    expect(signalled).toEqual(['alive op1', 'op1 composing to 1', 'ended op1']);
+    expect(signalled).toEqual(['alive op1', 'op1 composing to 1']);
     expect(await asides()).toEqual([]);
   });
 
