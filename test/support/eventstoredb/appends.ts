@@ -31,6 +31,9 @@ type AppendCall = grpc.ServerReadableStream<streams.AppendReq, streams.AppendRes
 type RemoveReq = streams.DeleteReq | streams.TombstoneReq;
 type RemoveResp = streams.DeleteResp | streams.TombstoneResp;
 
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
+/** Only the data counts, not the metadata. */
 const isTooLarge = (events: readonly Proposed[]): boolean =>
   events.reduce((sum, { data }) => sum + data.length, 0) > MAX_APPEND_BYTES;
 
@@ -65,6 +68,9 @@ export const createAppender = (log: Log, faults: AppendFaults) => {
   const write = ({ options, events }: Pending, name: string, expected: Expected) => {
     if (faults.denied()) return { kind: 'access-denied' } as const;
     if (isTooLarge(events)) return { kind: 'too-large' } as const;
+    if (!events.every(({ id }) => UUID.test(id))) {
+      return { kind: 'bad-request', message: 'Unrecognized Guid format.' } as const;
+    }
     const deadline = options.getDeadline();
     if (deadline && deadline.toDate().getTime() < Date.now()) return { kind: 'timeout' } as const;
     return log.append(name, expected, events);
@@ -80,7 +86,8 @@ export const createAppender = (log: Log, faults: AppendFaults) => {
       if (!one) return;
       pending.set(key, one);
       one.events.push(...message.getProposedMessagesList().map(proposedOf));
-      if (!message.getIsFinal()) return;
+      // What comes of it after it was refused is ignored.
+      if (!message.getIsFinal() && !isTooLarge(one.events)) return;
       pending.delete(key);
       const leader = faults.leader();
       if (leader) return call.emit('error', failures.notLeader(leader));

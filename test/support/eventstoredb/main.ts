@@ -1,5 +1,5 @@
 /** Runs one in a process of its own, to be killed or frozen: `node main.ts [port]`; its URL is the first line. */
-import { startEventStoreDouble } from './double.ts';
+import { startEventStoreDouble } from './server.ts';
 
 const { url } = await startEventStoreDouble({ port: Number(process.argv[2] ?? 0) });
 process.stdout.write(`${url}\n`);

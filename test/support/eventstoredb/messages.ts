@@ -107,7 +107,10 @@ export const appendResp = (
   return new streams.AppendResp().setWrongExpectedVersion(wrong);
 };
 
-type Refused = { readonly kind: 'too-large' | 'access-denied' | 'timeout' };
+/** What an append by batch is refused for, as google.rpc.Code and details. */
+type Refused =
+  | { readonly kind: 'too-large' | 'access-denied' | 'timeout' }
+  | { readonly kind: 'bad-request'; readonly message: string };
 
 /** The answer of `batchAppend`: there, errors are details of a google.rpc.Status. */
 export const batchAppendResp = (
@@ -116,14 +119,10 @@ export const batchAppendResp = (
   expected: Expected,
 ): streams.BatchAppendResp => {
   const resp = new streams.BatchAppendResp().setStreamIdentifier(identifierOf(name));
-  if (expected === 'any') resp.setAny(new empty.Empty());
-  else if (expected === 'no-stream') resp.setNoStream(new empty.Empty());
-  else if (expected === 'exists') resp.setStreamExists(new empty.Empty());
-  else resp.setStreamPosition(String(expected));
-  const fail = (code: number, message: string, type: string, details: Message) => {
+  const fail = (code: number, type: string, details: Message) => {
     const packed = new any.Any();
     packed.pack(details.serializeBinary(), `event_store.client.${type}`);
-    return resp.setError(new status.Status().setCode(code).setMessage(message).setDetails(packed));
+    return resp.setError(new status.Status().setCode(code).setMessage(type).setDetails(packed));
   };
   switch (outcome.kind) {
     case 'success': {
@@ -147,19 +146,21 @@ export const batchAppendResp = (
       else if (expected === 'no-stream') wrong.setExpectedNoStream(new empty.Empty());
       else if (expected === 'exists') wrong.setExpectedStreamExists(new empty.Empty());
       else wrong.setExpectedStreamPosition(String(expected));
-      return fail(6, 'Wrong expected version', 'WrongExpectedVersion', wrong);
+      return fail(6, 'WrongExpectedVersion', wrong);
     }
     case 'stream-deleted': {
       const deleted = new shared.StreamDeleted().setStreamIdentifier(identifierOf(name));
-      return fail(5, 'Stream deleted', 'StreamDeleted', deleted);
+      return fail(5, 'StreamDeleted', deleted);
     }
     case 'access-denied':
-      return fail(7, 'Access denied', 'AccessDenied', new shared.AccessDenied());
+      return fail(7, 'AccessDenied', new shared.AccessDenied());
+    case 'bad-request':
+      return fail(3, 'BadRequest', new shared.BadRequest().setMessage(outcome.message));
     case 'timeout':
-      return fail(4, 'Timeout', 'Timeout', new shared.Timeout());
+      return fail(4, 'Timeout', new shared.Timeout());
     case 'too-large': {
       const size = new shared.MaximumAppendSizeExceeded().setMaxappendsize(MAX_APPEND_BYTES);
-      return fail(3, 'Maximum append size exceeded', 'MaximumAppendSizeExceeded', size);
+      return fail(3, 'MaximumAppendSizeExceeded', size);
     }
   }
 };
@@ -172,13 +173,14 @@ const failure = (
   details: string,
   trailers: Record<string, string> = {},
 ): Failure => {
+  // As there: a stream's name that is no ASCII breaks the answer that tells it.
+  if (Object.values(trailers).some((value) => !/^[ -~]*$/.test(value))) {
+    return failure(grpc.status.UNKNOWN, 'Received HTTP status code 500');
+  }
   const metadata = new grpc.Metadata();
   for (const [key, value] of Object.entries(trailers)) metadata.set(key, value);
   return Object.assign(new Error(details), { code, details, metadata });
 };
-
-/** Trailers are ASCII. */
-const trailer = (name: string): string => (/^[ -~]*$/.test(name) ? name : encodeURIComponent(name));
 
 export const failures = {
   notLeader: ({ host, port }: { host: string; port: number }): Failure =>
@@ -192,7 +194,7 @@ export const failures = {
   streamDeleted: (name: string): Failure =>
     failure(grpc.status.FAILED_PRECONDITION, `Event stream '${name}' is deleted.`, {
       exception: 'stream-deleted',
-      'stream-name': trailer(name),
+      'stream-name': name,
     }),
   tooLarge: (): Failure =>
     failure(grpc.status.INVALID_ARGUMENT, `Maximum Append Size of ${MAX_APPEND_BYTES} Exceeded.`, {
@@ -207,7 +209,7 @@ export const failures = {
       `Delete failed due to WrongExpectedVersion. Stream: ${name}, Expected version: ${version}, Actual version: ${current}`,
       {
         exception: 'wrong-expected-version',
-        'stream-name': trailer(name),
+        'stream-name': name,
         'expected-version': version,
         'actual-version': String(current),
       },

@@ -126,27 +126,32 @@ const subscribe = async (log: Log, call: ReadCall): Promise<void> => {
   // Exclusive; but a checkpoint names an event that is still to come by a prepare position of 0.
   if (log.events[index]?.position === place.commit && place.prepare >= place.commit) index += 1;
   let scanned = 0;
-  let pageBegan = place;
-  while (index < log.events.length) {
-    const page = log.events.slice(index, index + window);
-    let reached: Place | undefined;
-    for (const event of page) {
+  /** Sends the next page of history; false when it reached the end of the log. */
+  const page = async (began: Place): Promise<boolean> => {
+    let looked = 0;
+    let sent = 0;
+    let reached = began;
+    while (looked < window && sent < PAGE) {
+      const event = log.events[index];
+      if (!event) break;
+      index += 1;
+      looked += 1;
       if (!matches(event)) continue;
-      await send(call, readEvent(event));
+      sent += 1;
       reached = { commit: event.position, prepare: event.position };
+      await send(call, readEvent(event));
     }
-    scanned += page.length;
-    index += page.length;
-    if (page.length < window) break;
+    scanned += looked;
+    if (looked < window && sent < PAGE) return false;
     if (scanned >= interval) {
       scanned %= interval;
-      const { commit, prepare } = reached ?? pageBegan;
-      await send(call, checkpoint(commit, prepare));
+      await send(call, checkpoint(reached.commit, reached.prepare));
     }
-    pageBegan = { commit: log.events[index]?.position ?? log.end, prepare: 0 };
-  }
+    return true;
+  };
+  const here = (): Place => ({ commit: log.events[index]?.position ?? log.end, prepare: 0 });
+  while (await page(index === 0 ? { commit: 0, prepare: 0 } : here()));
   await send(call, new streams.ReadResp().setCaughtUp(new streams.ReadResp.CaughtUp()));
-  scanned = 0;
   const gone = once(call, 'cancelled');
   while (!call.cancelled) {
     const event = log.events[index];

@@ -1,6 +1,6 @@
 /**
  * A test double of EventStoreDB 23.10 for what cannot run everywhere: it speaks the real protocol over real gRPC to
- * the real client, with a log in memory. double.test.ts holds it to the real server's answers, and the conformance
+ * the real client, with a log in memory. server.test.ts holds it to the real server's answers, and the conformance
  * suite of the event stores runs on both. Left out: persistent subscriptions, subscriptions to one stream, links,
  * projections, access control, gossip and scavenging.
  */
