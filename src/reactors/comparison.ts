@@ -1,6 +1,6 @@
 /**
- * What ejabberd has beside what the log calls for: at start, whenever mod_lhc started, and every few minutes. Only the
- * differences are mended, and what nothing calls for (orphans) is removed.
+ * What ejabberd has beside what the log calls for: at start, whenever mod_lhc started, for partitions that were gained,
+ * and every few minutes. Only the differences are mended, and what nothing calls for (orphans) is removed.
  */
 import type { Logger } from 'pino';
 import {
@@ -9,6 +9,7 @@ import {
   rosterGroups,
   type TenantId,
   type Username,
+  visitorJid,
   visitorRef,
 } from '../actors/ids.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
@@ -17,16 +18,20 @@ import { visitorState } from '../actors/visitor-decisions.ts';
 import { messageOf } from '../errors.ts';
 import { backoff } from '../runtime/backoff.ts';
 import type { ActorHost } from '../runtime/host.ts';
-import { type Ownership, partitionOf } from '../runtime/ownership.ts';
+import { type Ownership, PARTITIONS, partitionOf } from '../runtime/ownership.ts';
 import type { EjabberdAdmin } from '../xmpp/port.ts';
 import type { VisitorAccounts } from './visitor-accounts.ts';
 import type { Visitor, Wanted } from './wanted.ts';
 
 const RETRY = { firstMs: 500, mostMs: 30_000 };
+const ALL: readonly number[] = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
 export interface Comparison {
-  /** Resolves when everything was compared once; while ejabberd is away it waits, with backoff. */
-  run(): Promise<void>;
+  /**
+   * Compares what this process owns of these partitions (default: of all). Resolves when it was compared once; while
+   * ejabberd is away it waits, with backoff. One comparison runs at a time; what is asked for meanwhile is one more.
+   */
+  run(partitions?: Iterable<number>): Promise<void>;
   stop(): void;
 }
 
@@ -50,19 +55,28 @@ export interface ComparisonOptions {
   readonly logger: Logger;
 }
 
+/** What ejabberd has of a tenant, and what of it is compared. */
+interface Side {
+  readonly tenant: TenantSettings;
+  /** Local parts of all accounts of its host. */
+  readonly locals: readonly string[];
+  readonly members: readonly string[];
+  /** null: another process mends this tenant's operators. */
+  readonly operators: readonly string[] | null;
+}
+
 export function createComparison(options: ComparisonOptions): Comparison {
   const { wanted, accounts, host, admin, tenants, ownership, operatorsOf, caughtUp } = options;
   const { busy, idOf, mark, random, logger } = options;
-  let comparing: Promise<void> | null = null;
+  /** What the next comparison has to cover, and who waits for it. */
+  let next: { partitions: Set<number>; done: Promise<void> } | null = null;
+  let running: Promise<void> = Promise.resolve();
   let stopped = false;
 
   /** A kill of ejabberd forgets what Mnesia took in its last two seconds (measured). */
-  async function mendOperators(
-    tenant: TenantSettings,
-    existing: ReadonlySet<string>,
-    members: readonly string[],
-  ): Promise<void> {
-    const grouped = new Set(members);
+  async function mendOperators({ tenant, locals, operators }: Side): Promise<void> {
+    const existing = new Set(locals);
+    const grouped = new Set(operators);
     for (const username of operatorsOf(tenant.id)) {
       const jid = operatorJid(tenant, username);
       const local = jid.slice(0, -(tenant.host.length + 1));
@@ -72,34 +86,52 @@ export function createComparison(options: ComparisonOptions): Comparison {
           'ejabberd has lost an account: set a password',
         );
       } else if (!grouped.has(jid)) {
+        if (!ownership.owns(partitionOf(tenant.id))) return;
         await admin.joinGroup(jid, rosterGroups(tenant).operators);
       }
     }
   }
 
-  async function compareTenant(tenant: TenantSettings): Promise<void> {
+  async function listTenant(
+    tenant: TenantSettings,
+    locals: readonly string[],
+    scope: ReadonlySet<number>,
+  ): Promise<Side> {
     const groups = rosterGroups(tenant);
-    await admin.ensureGroups(tenant.host, groups);
+    const partition = partitionOf(tenant.id);
+    const mends = scope.has(partition) && ownership.owns(partition);
+    if (mends) await admin.ensureGroups(tenant.host, groups);
+    const [members, operators] = await Promise.all([
+      admin.groupMembers(tenant.host, groups.visitors),
+      mends ? admin.groupMembers(tenant.host, groups.operators) : null,
+    ]);
+    return { tenant, locals, members, operators };
+  }
+
+  async function compareHost(name: string, scope: ReadonlySet<number>): Promise<void> {
     // First ejabberd's side, then the log to its head, then the comparison: in another order a newborn is taken for
     // an orphan (DESIGN.md, Effects).
-    const [locals, members, operators] = await Promise.all([
-      admin.accounts(tenant.host),
-      admin.groupMembers(tenant.host, groups.visitors),
-      admin.groupMembers(tenant.host, groups.operators),
-    ]);
+    const locals = await admin.accounts(name);
+    const sides: Side[] = [];
+    for (const tenant of tenants.ofHost(name)) sides.push(await listTenant(tenant, locals, scope));
     await caughtUp();
-    await mendOperators(tenant, new Set(locals), operators);
-    await compareVisitors(tenant, locals, members);
+    for (const side of sides) {
+      if (side.operators) await mendOperators(side);
+      await compareVisitors(side, scope);
+    }
   }
 
   async function compareVisitors(
-    tenant: TenantSettings,
-    locals: readonly string[],
-    members: readonly string[],
+    { tenant, locals, members }: Side,
+    scope: ReadonlySet<number>,
   ): Promise<void> {
     const visitorOf = (jid: string): Visitor | null => {
       const person = personOf(jid, () => [tenant]);
       return person?.kind === 'visitor' ? { tenant: tenant.id, key: person.name } : null;
+    };
+    const isMine = (visitor: Visitor): boolean => {
+      const partition = partitionOf(idOf(visitor));
+      return scope.has(partition) && ownership.owns(partition);
     };
     const found = new Map<string, { visitor: Visitor; account: boolean; grouped: boolean }>();
     const note = (jid: string, what: 'account' | 'grouped'): void => {
@@ -112,16 +144,23 @@ export function createComparison(options: ComparisonOptions): Comparison {
     for (const local of locals) note(`${local}@${tenant.host}`, 'account');
     for (const member of members) note(member, 'grouped');
     for (const [jid, { visitor, account, grouped }] of found) {
+      if (!isMine(visitor)) continue;
       if (!busy.has(idOf(visitor))) accounts.seen(jid, { account, grouped });
       const row = wanted.get(visitor);
       if (!row) await removeOrphan(tenant, visitor, jid);
       else if (!row.online && (grouped || row.gone)) mark(visitor);
     }
-    for (const jid of accounts.known()) {
+    const known = new Set(accounts.known());
+    for (const jid of known) {
       const visitor = found.has(jid) ? null : visitorOf(jid);
       if (visitor && !busy.has(idOf(visitor))) accounts.forget(jid);
     }
-    for (const row of wanted.pending(tenant.id)) mark(row);
+    for (const row of wanted.pending(tenant.id)) {
+      const jid = visitorJid(tenant, row.key);
+      // Removed by another process, or before this table was built anew: no fact says so, and it would fill up.
+      if (row.gone && !found.has(jid) && !known.has(jid)) wanted.removed(row);
+      else if (isMine(row)) mark(row);
+    }
   }
 
   /** An account or a member that no fact of ours calls for, also one that ejabberd forgot to have removed. */
@@ -133,11 +172,14 @@ export function createComparison(options: ComparisonOptions): Comparison {
     const id = idOf(visitor);
     if (busy.has(id)) return;
     busy.add(id); // who comes meanwhile is shown afterwards
+    const mine = () => ownership.owns(partitionOf(id));
     try {
       const state = await host.load(visitorRef(visitor.tenant, visitor.key));
       if (state && visitorState(state.core).presence !== 'cleanedUp') return;
+      if (!mine()) return;
       logger.info({ tenant: tenant.id, visitor: visitor.key }, 'removing an orphan from ejabberd');
       await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
+      if (!mine()) return;
       await admin.unregister(jid);
       accounts.forget(jid);
     } finally {
@@ -145,12 +187,13 @@ export function createComparison(options: ComparisonOptions): Comparison {
     }
   }
 
-  async function compareAll(): Promise<void> {
+  async function compareAll(scope: ReadonlySet<number>): Promise<void> {
     for (let attempt = 1; !stopped; attempt++) {
       try {
-        for (const tenant of tenants.all()) {
-          if (ownership.owns(partitionOf(tenant.id))) await compareTenant(tenant);
-        }
+        // Nothing of these partitions is this process's any more: who gained them compares.
+        if (![...scope].some((partition) => ownership.owns(partition))) return;
+        const hosts = new Set(tenants.all().map((tenant) => tenant.host));
+        for (const name of hosts) await compareHost(name, scope);
         return;
       } catch (error) {
         const wait = backoff(attempt, RETRY, random);
@@ -164,11 +207,17 @@ export function createComparison(options: ComparisonOptions): Comparison {
   }
 
   return {
-    run() {
-      comparing ??= compareAll().finally(() => {
-        comparing = null;
-      });
-      return comparing;
+    run(partitions = ALL) {
+      if (!next) {
+        const covered = new Set<number>();
+        running = running.then(() => {
+          next = null;
+          return compareAll(covered);
+        });
+        next = { partitions: covered, done: running };
+      }
+      for (const partition of partitions) next.partitions.add(partition);
+      return next.done;
     },
     stop() {
       stopped = true;

@@ -1,15 +1,25 @@
 /**
  * Visitors in XMPP: account, roster membership, presence. Desired state, not a list of deeds: the latest wish wins and
  * older ones are dropped, so there is no storm of hour-old presences and no unregister that overtakes a return.
+ *
+ * Of several processes the one that owns a visitor's partition acts. Who loses a partition leaves its sessions as they
+ * are, for the next owner's logins to replace; who gains one compares it with ejabberd at once and mends what differs.
  */
-import { visitorJid } from '../actors/ids.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { personOf, visitorJid } from '../actors/ids.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { backoff } from '../runtime/backoff.ts';
+import { PARTITIONS, partitionOf } from '../runtime/ownership.ts';
 import { Semaphore } from '../runtime/semaphore.ts';
 import { type ComparisonOptions, createComparison } from './comparison.ts';
+import { debounce } from './debounce.ts';
 import { createShown } from './shown.ts';
-import { createVisitorAccounts, type VisitorAccountsOptions } from './visitor-accounts.ts';
+import {
+  createVisitorAccounts,
+  HandedOver,
+  type VisitorAccountsOptions,
+} from './visitor-accounts.ts';
 import type { Visitor } from './wanted.ts';
 
 /** One visitor's presence changes at most so often; the last one counts. */
@@ -24,6 +34,12 @@ const RETRY = { firstMs: 500, mostMs: 30_000 };
 /** A refusal does not go away by itself, but it may be mended by hand. */
 const REFUSED_RETRY_MS = 60_000;
 const AT_ONCE = 32;
+/** How long a session waits for the next owner to replace it; then it is ended. 500 logins take 3-5 s. */
+const RELEASE_MS = 30_000;
+/** Partitions that are gained at the same moment are compared together. */
+const GAINED_MS = 50;
+/** When sessions come back after a loss: once they have stopped doing so, but not later than this. */
+const RETURNED_MS = { quiet: 1_000, most: 10_000 };
 
 export interface Sessions {
   /** A fact of this visitor was committed. */
@@ -43,24 +59,39 @@ export type SessionsOptions = VisitorAccountsOptions &
   Pick<
     ComparisonOptions,
     'wanted' | 'tenants' | 'ownership' | 'operatorsOf' | 'caughtUp' | 'random' | 'logger'
-  > & { readonly now: () => number };
+  > & {
+    readonly now: () => number;
+    /** Default 30 s. */
+    readonly releaseMs?: number;
+  };
 
 export function createSessions(options: SessionsOptions): Sessions {
-  const { wanted, tenants, now, random, logger } = options;
-  const accounts = createVisitorAccounts(options);
+  const { wanted, tenants, transport, ownership, now, random, logger } = options;
+  const { releaseMs = RELEASE_MS } = options;
+  const idOf = ({ tenant, key }: Visitor): string => `${tenant}.${key}`;
+  const partition = (visitor: Visitor): number => partitionOf(idOf(visitor));
+  const owns = (visitor: Visitor): boolean => ownership.owns(partition(visitor));
+  const accounts = createVisitorAccounts(options, owns);
+  /** Partitions of whose loss nothing was said yet: a lease may lapse and be renewed after all. */
+  const held = new Set<number>();
+  for (let each = 0; each < PARTITIONS; each++) if (ownership.owns(each)) held.add(each);
   /** Visitors to look at, not before when, and whether only because their status text may be newer. */
   const due = new Map<string, { visitor: Visitor; at: number; refresh: boolean }>();
   const busy = new Set<string>();
   const presentAt = new Map<string, number>();
   const failures = new Map<string, number>();
   const slots = new Semaphore(AT_ONCE);
-  const work = new Set<Promise<void>>();
+  /** What is under way, with its partition. */
+  const work = new Map<Promise<void>, number>();
   let ticker: NodeJS.Timeout | undefined;
+  let started = false;
   let stopped = false;
 
-  const idOf = ({ tenant, key }: Visitor): string => `${tenant}.${key}`;
+  /** What is wished for it is kept here, though it may have to wait. */
+  const keeps = (visitor: Visitor): boolean => held.has(partition(visitor)) || owns(visitor);
 
   function mark(visitor: Visitor, at: number, refresh = false): void {
+    if (!keeps(visitor)) return;
     const id = idOf(visitor);
     const known = due.get(id);
     if (!known) {
@@ -107,6 +138,11 @@ export function createSessions(options: SessionsOptions): Sessions {
       failures.delete(id);
     } catch (error) {
       if (stopped) return;
+      if (error instanceof HandedOver || !owns(visitor)) {
+        failures.delete(id);
+        mark(visitor, now()); // where it is held still, its turn comes when it may be acted for again
+        return;
+      }
       const attempts = (failures.get(id) ?? 0) + 1;
       failures.set(id, attempts);
       const refused = error instanceof AppError && error.code === 'refused';
@@ -121,7 +157,8 @@ export function createSessions(options: SessionsOptions): Sessions {
           .catch((failure) => logger.error({ err: failure }, 'the failure could not be noted'));
       }
       const wait = refused ? REFUSED_RETRY_MS : backoff(attempts, RETRY, random);
-      due.set(id, { visitor, at: now() + wait, refresh: false });
+      if (keeps(visitor)) due.set(id, { visitor, at: now() + wait, refresh: false });
+      else failures.delete(id);
     } finally {
       busy.delete(id);
     }
@@ -132,16 +169,73 @@ export function createSessions(options: SessionsOptions): Sessions {
     const at = now();
     let refreshes = REFRESHES_PER_TICK;
     for (const [id, entry] of due) {
-      if (entry.at > at || busy.has(id)) continue;
+      if (entry.at > at || busy.has(id) || !owns(entry.visitor)) continue;
       if (busy.size >= AT_ONCE * 4) return;
       if (entry.refresh && refreshes-- <= 0) continue;
       due.delete(id);
       busy.add(id);
       const attending = attend(entry.visitor);
-      work.add(attending);
+      work.set(attending, partition(entry.visitor));
       attending.finally(() => work.delete(attending));
     }
   }
+
+  const gained = new Set<number>();
+  const compareGained = debounce(() => {
+    if (started) void comparison.run(gained);
+    gained.clear();
+  }, GAINED_MS);
+  let away = false;
+  const compareReturned = debounce(
+    () => {
+      away = false;
+      if (started) void comparison.run();
+    },
+    RETURNED_MS.quiet,
+    RETURNED_MS.most,
+  );
+
+  /** Nothing is done any more for visitors of these partitions; their sessions are the next owner's to replace. */
+  function release(partitions: ReadonlySet<number>): void {
+    const isTheirs = (jid: string): boolean => {
+      const person = personOf(jid, tenants.ofHost);
+      if (person?.kind !== 'visitor') return false;
+      return partitions.has(partition({ tenant: person.tenant, key: person.name }));
+    };
+    for (const jid of transport.sessions()) if (isTheirs(jid)) transport.release(jid, releaseMs);
+    for (const jid of [...accounts.known()]) if (isTheirs(jid)) accounts.forget(jid);
+    for (const known of [due, failures, presentAt]) {
+      for (const id of known.keys()) if (partitions.has(partitionOf(id))) known.delete(id);
+    }
+  }
+
+  ownership.onChange((changed, owned) => {
+    if (owned) {
+      held.add(changed);
+      gained.add(changed);
+      compareGained.ask();
+    } else {
+      held.delete(changed);
+      gained.delete(changed);
+      release(new Set([changed]));
+    }
+  });
+  ownership.onHandOver(async (partitions, withinMs) => {
+    for (const each of partitions) held.delete(each);
+    release(partitions);
+    const underWay = [...work].flatMap(([each, of]) => (partitions.has(of) ? [each] : []));
+    await Promise.race([Promise.all(underWay), delay(withinMs, undefined, { ref: false })]);
+  });
+
+  // ejabberd was away: only one process hears from mod_lhc that it started, the others see it by their sessions.
+  transport.listen({
+    sessionLost(_jid, _reason, final) {
+      away ||= !final;
+    },
+    sessionStarted() {
+      if (away) compareReturned.ask();
+    },
+  });
 
   return {
     changed(visitor, event) {
@@ -156,6 +250,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     },
     lost: (visitor) => mark(visitor, now() + REFUSED_RETRY_MS),
     async start() {
+      started = true;
       ticker = setInterval(tick, TICK_MS);
       await this.compare();
     },
@@ -163,8 +258,10 @@ export function createSessions(options: SessionsOptions): Sessions {
     async stop() {
       stopped = true;
       comparison.stop();
+      compareGained.stop();
+      compareReturned.stop();
       clearInterval(ticker);
-      await Promise.all(work);
+      await Promise.all(work.keys());
     },
     pending: () => due.size + busy.size,
   };

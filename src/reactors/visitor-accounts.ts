@@ -2,6 +2,7 @@
 import { rosterGroups, visitorRef } from '../actors/ids.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
 import { type VisitorCommand, visitorState } from '../actors/visitor-decisions.ts';
+import { AppError } from '../errors.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../xmpp/port.ts';
 import type { PersonalData } from './personal.ts';
@@ -15,6 +16,7 @@ interface Actual {
   nick: string | null;
 }
 
+/** Each step outside is taken only while this process owns the visitor, and throws {@link HandedOver} otherwise. */
 export interface VisitorAccounts {
   /** Account, group and presence, as they have to be for a visitor that operators see. */
   show(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void>;
@@ -31,6 +33,13 @@ export interface VisitorAccounts {
   report(visitor: Visitor, command: VisitorCommand): Promise<unknown>;
 }
 
+/** Another process has this visitor now. */
+export class HandedOver extends AppError {
+  constructor(jid: string) {
+    super('unavailable', `${jid} is another process's now`);
+  }
+}
+
 export interface VisitorAccountsOptions {
   readonly host: ActorHost;
   readonly admin: EjabberdAdmin;
@@ -40,8 +49,12 @@ export interface VisitorAccountsOptions {
   readonly newId: () => string;
 }
 
-export function createVisitorAccounts(options: VisitorAccountsOptions): VisitorAccounts {
-  const { host, admin, transport, personal } = options;
+/** @param owns whether this process may act for the visitor now */
+export function createVisitorAccounts(
+  options: VisitorAccountsOptions,
+  owns: (visitor: Visitor) => boolean,
+): VisitorAccounts {
+  const { host, personal } = options;
   const actual = new Map<string, Actual>();
 
   const report = (visitor: Visitor, command: VisitorCommand): Promise<unknown> =>
@@ -60,6 +73,12 @@ export function createVisitorAccounts(options: VisitorAccountsOptions): VisitorA
     return known;
   }
 
+  /** ejabberd, as long as the visitor is ours; asked anew for each step. */
+  function outside(visitor: Visitor, jid: string): Pick<typeof options, 'admin' | 'transport'> {
+    if (!owns(visitor)) throw new HandedOver(jid);
+    return options;
+  }
+
   async function show(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
     const state = await host.load(visitorRef(visitor.tenant, visitor.key));
     if (!state) return;
@@ -68,28 +87,28 @@ export function createVisitorAccounts(options: VisitorAccountsOptions): VisitorA
     const presence = presenceOf(visitor.key, profile, view);
     const has = actualOf(jid);
     if (!has.account) {
-      await admin.register(jid, options.passwordOf(jid));
+      await outside(visitor, jid).admin.register(jid, options.passwordOf(jid));
       has.account = true;
     }
     if (!view.context.account) await report(visitor, { type: 'ReportAccountReady' });
     if (has.nick !== presence.nick) {
       // Before the group: the roster's name for the contact is taken from it then (EJABBERD.md).
-      await admin.setNickname(jid, presence.nick);
+      await outside(visitor, jid).admin.setNickname(jid, presence.nick);
       has.nick = presence.nick;
     }
     if (!has.grouped) {
-      await admin.joinGroup(jid, rosterGroups(tenant).visitors);
+      await outside(visitor, jid).admin.joinGroup(jid, rosterGroups(tenant).visitors);
       has.grouped = true;
     }
-    await transport.online(jid, presence);
+    await outside(visitor, jid).transport.online(jid, presence);
     if (!view.context.loggedIn) await report(visitor, { type: 'ReportLoggedIn' });
   }
 
   async function hide(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
-    await transport.offline(jid);
+    await outside(visitor, jid).transport.offline(jid);
     const has = actualOf(jid);
     if (has.grouped !== false) {
-      await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
+      await outside(visitor, jid).admin.leaveGroup(jid, rosterGroups(tenant).visitors);
       has.grouped = false;
     }
     const state = await host.load(visitorRef(visitor.tenant, visitor.key));
@@ -100,7 +119,7 @@ export function createVisitorAccounts(options: VisitorAccountsOptions): VisitorA
 
   async function remove(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
     await hide(tenant, visitor, jid);
-    if (actualOf(jid).account !== false) await admin.unregister(jid);
+    if (actualOf(jid).account !== false) await outside(visitor, jid).admin.unregister(jid);
     actual.delete(jid);
   }
 

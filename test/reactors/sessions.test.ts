@@ -3,9 +3,10 @@ import { AppError } from '../../src/errors.ts';
 import type { RecordedEvent } from '../../src/eventstore/port.ts';
 import { createSessions } from '../../src/reactors/sessions.ts';
 import { createWanted, type Visitor } from '../../src/reactors/wanted.ts';
-import { soleOwner } from '../../src/runtime/ownership.ts';
+import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/ownership.ts';
 import { closeChat, startChat, viewPage } from '../actors/facts.ts';
 import { fakeEjabberd } from '../support/fake-ejabberd.ts';
+import { ALL_PARTITIONS, movableOwnership } from '../support/ownership.ts';
 import {
   ACME,
   HOST,
@@ -30,17 +31,18 @@ async function worldOf(
     settings?: Record<string, unknown>;
     ejabberd?: ReturnType<typeof fakeEjabberd>;
     rig?: Rig;
+    ownership?: Ownership;
   } = {},
 ) {
   const rig =
     options.rig ?? (await openRig(options.settings ? { settings: options.settings } : {}));
-  const ejabberd = options.ejabberd ?? fakeEjabberd();
+  const { ownership = soleOwner, ejabberd = fakeEjabberd() } = options;
   const { workFile, host, tenants, personal, now } = rig;
   let follow = async (): Promise<void> => {};
   const changed = (who: Visitor, event: RecordedEvent) => sessions.changed(who, event);
   const wanted = createWanted(workFile, changed);
   const sessions = createSessions({
-    ...{ wanted, host, tenants, personal, now, newId, ownership: soleOwner, logger: silent },
+    ...{ wanted, host, tenants, personal, now, newId, ownership, logger: silent },
     ...{ admin: ejabberd.admin, transport: ejabberd.transport },
     operatorsOf: () => [operator('op1')],
     caughtUp: () => follow(),
@@ -361,4 +363,206 @@ it('presence goes out at most every two seconds for each visitor, and the last o
   await settled(world);
   expect(count(world, 'online')).toBe(2);
   expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/d');
+});
+
+describe('of several processes', () => {
+  const ofTenant = partitionOf('acme');
+  const of = (key: string) => partitionOf(`acme.${key}`);
+  /** What another process has made of these visitors. */
+  const madeElsewhere = async ({ ejabberd }: World, ...keys: string[]) => {
+    for (const jid of keys.map(jidOf)) {
+      ejabberd.accounts.set(jid, 'x');
+      ejabberd.members('visitors').add(jid);
+    }
+  };
+  const seen = async ({ rig, caughtUp }: World, ...keys: string[]) => {
+    for (const key of keys) await rig.toVisitor(key, viewPage());
+    await caughtUp();
+  };
+  /** Enough for everything that is due to be begun. */
+  const ticks = async () => {
+    const until = performance.now() + 250;
+    await waitFor(() => performance.now() > until);
+  };
+
+  it('each shows the visitors of its own partitions, and leaves groups to whose tenant it is', async () => {
+    expect(new Set([ofTenant, of('1'), of('2')]).size).toBe(3);
+    const world = await worldOf({ ownership: movableOwnership([of('1')]) });
+    await world.sessions.start();
+    await seen(world, '1', '2');
+    await settled(world);
+    expect(world.visible()).toEqual([jidOf('1')]);
+    expect([...world.ejabberd.present.keys()]).toEqual([jidOf('1')]);
+    expect(count(world, 'ensureGroups')).toBe(0);
+    const tenants = await worldOf({ ownership: movableOwnership([ofTenant]) });
+    await tenants.sessions.start();
+    expect(count(tenants, 'ensureGroups')).toBe(1);
+  });
+
+  it('partitions that are gained are compared together, and only what differs is mended', async () => {
+    const ownership = movableOwnership([]);
+    const world = await worldOf({ ownership });
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    await seen(world, '1', '2', '3', 'gone');
+    await rig.toVisitor('gone', remove);
+    await madeElsewhere(world, '1', '2', 'gone', 'orphan');
+    await world.caughtUp();
+    await ticks();
+    expect(ejabberd.calls).toEqual([]);
+    ownership.gain(...ALL_PARTITIONS);
+    await waitFor(() => ejabberd.present.size === 3);
+    await settled(world);
+    expect(count(world, 'accounts')).toBe(1);
+    expect(ejabberd.calls.filter((call) => /register|joinGroup visitor/.test(call)).sort()).toEqual(
+      ['joinGroup', 'register', 'unregister', 'unregister'].map(
+        (name, index) => `${name} ${jidOf(['3', '3', 'gone', 'orphan'][index] ?? '')}`,
+      ),
+    );
+    expect([...ejabberd.accounts.keys()].sort()).toEqual(['1', '2', '3'].map(jidOf));
+  });
+
+  it('an orphan is removed by the one that owns it', async () => {
+    const ownership = movableOwnership(ALL_PARTITIONS.filter((each) => each !== of('theirs')));
+    const world = await worldOf({ ownership });
+    await madeElsewhere(world, 'theirs', 'mine');
+    expect(of('mine')).not.toBe(of('theirs'));
+    await world.sessions.start();
+    expect(world.visible()).toEqual([jidOf('theirs')]);
+  });
+
+  it('a partition that is lost is left as it is: nothing is done any more, sessions are released', async () => {
+    const ownership = movableOwnership();
+    const world = await worldOf({ ownership });
+    const { rig, ejabberd, sessions } = world;
+    await sessions.start();
+    await seen(world, '1', '2');
+    await settled(world);
+    await rig.toVisitor('1', viewPage('later')); // waits for its turn
+    await world.caughtUp();
+    expect(sessions.pending()).toBe(1);
+    ejabberd.calls.length = 0;
+    ownership.lose(of('1'));
+    expect(sessions.pending()).toBe(0);
+    await rig.toVisitor('1', startChat());
+    await rig.toVisitor('1', closeChat());
+    await rig.toVisitor('1', remove);
+    rig.clock.passes(60_000);
+    await world.caughtUp();
+    await ticks();
+    expect(ejabberd.calls).toEqual([`release ${jidOf('1')}`]);
+    expect([...ejabberd.present.keys()]).toEqual([jidOf('2')]);
+  });
+
+  it('and gained back goes on with the sessions that were not replaced, as is wished now', async () => {
+    const ownership = movableOwnership();
+    const world = await worldOf({ ownership });
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    await seen(world, '1', '2');
+    await settled(world);
+    ownership.lose(...ALL_PARTITIONS);
+    expect(ejabberd.transport.released()).toBe(2);
+    await rig.toVisitor('1', viewPage('later'));
+    await rig.toVisitor('2', { type: 'TimeOut' });
+    await world.caughtUp();
+    ejabberd.calls.length = 0;
+    ownership.gain(...ALL_PARTITIONS);
+    await waitFor(() => ejabberd.transport.released() === 0);
+    await settled(world);
+    expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/later');
+    expect(world.visible()).toEqual([jidOf('1')]);
+    expect(count(world, 'register')).toBe(0);
+  });
+
+  it('one that is lost in the middle is not gone on with, and that is no failure', async () => {
+    const ownership = movableOwnership();
+    const world = await worldOf({ ownership });
+    const { rig, ejabberd, sessions } = world;
+    await sessions.start();
+    ejabberd.calls.length = 0;
+    const gate = Promise.withResolvers<void>();
+    ejabberd.state.before = () => gate.promise;
+    await seen(world, '1');
+    await waitFor(() => count(world, 'register') === 1);
+    ownership.lose(of('1'));
+    gate.resolve();
+    await waitFor(() => sessions.pending() === 0);
+    await ticks();
+    expect(ejabberd.calls).toEqual([`register ${jidOf('1')}`]);
+    ownership.gain(of('1'));
+    await waitFor(() => ejabberd.transport.isOnline(jidOf('1')));
+    expect(await rig.types('visitor-acme.1')).not.toContain('SessionFailed');
+  });
+
+  it('one that lapsed without a word is not acted for, and its wishes are kept until it is told', async () => {
+    const moved = movableOwnership();
+    let lapsed = false;
+    const ownership = { ...moved, owns: (each: number) => !lapsed && moved.owns(each) };
+    const world = await worldOf({ ownership });
+    const { ejabberd, sessions } = world;
+    await sessions.start();
+    ejabberd.calls.length = 0;
+    lapsed = true;
+    await seen(world, '1', '2');
+    await ticks();
+    expect([ejabberd.calls, sessions.pending()]).toEqual([[], 2]);
+    moved.lose(of('2'));
+    expect(sessions.pending()).toBe(1);
+    lapsed = false; // renewed after all
+    await settled(world);
+    expect(world.visible()).toEqual([jidOf('1')]);
+  });
+
+  it('what is under way is finished before it is handed over in order', async () => {
+    const ownership = movableOwnership();
+    const world = await worldOf({ ownership });
+    const { ejabberd, sessions } = world;
+    await sessions.start();
+    const gate = Promise.withResolvers<void>();
+    ejabberd.state.before = (call) =>
+      call.startsWith('joinGroup') ? gate.promise : Promise.resolve();
+    await seen(world, '1');
+    await waitFor(() => count(world, 'joinGroup') === 1);
+    let handed = false;
+    const handing = ownership.handOver(of('1')).then(() => {
+      handed = true;
+    });
+    await ticks();
+    expect(handed).toBe(false);
+    gate.resolve();
+    await handing;
+    expect([sessions.pending(), count(world, 'online')]).toEqual([0, 0]);
+  });
+
+  it("what another process has removed is forgotten by everyone's table", async () => {
+    const ownership = movableOwnership([ofTenant]);
+    const world = await worldOf({ ownership });
+    const { rig, ejabberd, wanted } = world;
+    await world.sessions.start();
+    await seen(world, '1');
+    await madeElsewhere(world, '1');
+    await rig.toVisitor('1', remove);
+    await world.sessions.compare();
+    expect(wanted.get({ tenant: ACME, key: visitor('1') })).not.toBeNull(); // it is there still
+    ejabberd.accounts.clear();
+    ejabberd.members('visitors').clear();
+    await world.sessions.compare();
+    expect(wanted.get({ tenant: ACME, key: visitor('1') })).toBeNull();
+    expect(count(world, 'unregister')).toBe(0);
+  });
+
+  it('each sees by its own sessions that ejabberd was away, and compares once', async () => {
+    const world = await worldOf();
+    const { ejabberd } = world;
+    await world.sessions.start();
+    await seen(world, '1', '2', '3');
+    await settled(world);
+    const before = count(world, 'accounts');
+    for (const key of ['1', '2', '3']) ejabberd.members('visitors').delete(jidOf(key));
+    for (const key of ['1', '2', '3']) ejabberd.reconnect(jidOf(key));
+    await waitFor(() => world.visible().length === 3);
+    await settled(world);
+    expect(count(world, 'accounts')).toBe(before + 1);
+  });
 });
