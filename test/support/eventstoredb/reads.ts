@@ -106,7 +106,8 @@ const readAll = async (log: Log, call: ReadCall): Promise<void> => {
 
 /**
  * Catches up in pages and goes live. A checkpoint comes when so many events were looked at: in history at the end of a
- * page, telling the last match in it or else where the page began; live, telling the event it was reached with.
+ * page, naming the last match in it or else its first event (with a prepare position of 0); live, the event it was
+ * reached with. The count goes on from history into what is live.
  */
 const subscribe = async (log: Log, call: ReadCall): Promise<void> => {
   const options = call.request.getOptions();
@@ -123,8 +124,8 @@ const subscribe = async (log: Log, call: ReadCall): Promise<void> => {
   await send(call, new streams.ReadResp().setConfirmation(confirmed));
 
   let index = log.indexOf(place.commit);
-  // Exclusive; but a checkpoint names an event that is still to come by a prepare position of 0.
-  if (log.events[index]?.position === place.commit && place.prepare >= place.commit) index += 1;
+  // Exclusive, whatever is prepared: the event at a checkpoint was looked at.
+  if (log.events[index]?.position === place.commit) index += 1;
   let scanned = 0;
   /** Sends the next page of history; false when it reached the end of the log. */
   const page = async (began: Place): Promise<boolean> => {

@@ -1,0 +1,396 @@
+/**
+ * What the double does, it does as the real server: the bare client against the double and, when EVENTSTOREDB_URL names
+ * one with nobody else on it, against EventStoreDB 23.10. Where they differ, the real one is right.
+ */
+import {
+  type AppendExpectedRevision,
+  type AppendResult,
+  EventStoreDBClient,
+  type JSONEventData,
+  type JSONEventType,
+  jsonEvent,
+  type Position,
+  type ResolvedEvent,
+  streamNameFilter,
+} from '@eventstore/db-client';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { waitFor } from '../wait.ts';
+import { startEventStoreDouble } from './server.ts';
+
+type Event = JSONEventData<JSONEventType>;
+
+const events = (count: number): Event[] =>
+  Array.from({ length: count }, (_, n) => jsonEvent({ type: 'counted', data: { n } }));
+const event = (): Event => jsonEvent({ type: 'counted', data: {} });
+
+/** With credentials, which an insecure server ignores, the client appends by a call of its own. */
+const paths = [
+  ['batch', {}],
+  ['call', { credentials: { username: 'a', password: 'b' } }],
+] as const;
+
+/** A revision, or how it failed and with which current revision. */
+const told = (append: Promise<AppendResult>): Promise<string> =>
+  append.then(
+    ({ nextExpectedRevision }) => String(nextExpectedRevision),
+    (error: { type?: string; actualVersion?: bigint | string }) =>
+      [error.type, error.actualVersion].filter((part) => part !== undefined).join(' '),
+  );
+
+const collected = async (stream: AsyncIterable<ResolvedEvent>): Promise<string[]> => {
+  const found: string[] = [];
+  for await (const { event } of stream) {
+    if (event) found.push(`${event.streamId}@${event.revision}`);
+  }
+  return found;
+};
+
+const errorOf = (run: Promise<unknown>): Promise<unknown> =>
+  run.then(
+    () => 'none',
+    (error: { type?: string }) => error.type,
+  );
+
+const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }>): void => {
+  let server: Awaited<ReturnType<typeof open>>;
+  let client: EventStoreDBClient;
+  let stream: string;
+  beforeAll(async () => {
+    server = await open();
+    client = EventStoreDBClient.connectionString(server.url);
+  });
+  afterAll(async () => {
+    await client.dispose();
+    await server.close();
+  });
+  beforeEach(() => {
+    stream = `test-${crypto.randomUUID()}`;
+  });
+  const append = (list: Event[], expectedRevision: AppendExpectedRevision, name = stream) =>
+    client.appendToStream(name, list, { expectedRevision });
+  const revisions = async (read: AsyncIterable<ResolvedEvent>): Promise<number[]> =>
+    (await collected(read)).map((text) => Number(text.split('@')[1]));
+
+  describe.each(paths)('expected revisions, by %s', (_, options) => {
+    const wrong = 'wrong-expected-version';
+    const begin: Record<string, () => Promise<unknown>> = {
+      missing: async () => {},
+      'of three': () => append(events(3), 'no_stream'),
+      deleted: async () => {
+        await append(events(3), 'no_stream');
+        await client.deleteStream(stream);
+      },
+      'all truncated': async () => {
+        await append(events(3), 'no_stream');
+        await client.setStreamMetadata(stream, { truncateBefore: 3 });
+      },
+      'with metadata only': () => client.setStreamMetadata(stream, { maxCount: 5 }),
+      tombstoned: async () => {
+        await append(events(3), 'no_stream');
+        await client.tombstoneStream(stream);
+      },
+    };
+    const none = `${wrong} no_stream`;
+    const gone = 'stream-deleted';
+    test.each([
+      ['missing', ['0', '0', none, none, none]],
+      ['of three', ['3', `${wrong} 2`, '3', `${wrong} 2`, '3', `${wrong} 2`]],
+      ['deleted', ['3', '3', gone, `${wrong} 2`, '3', `${wrong} 2`]],
+      ['all truncated', ['3', `${wrong} 2`, '3', `${wrong} 2`, '3', `${wrong} 2`]],
+      ['with metadata only', ['0', '0', '0', none, none, none]],
+      ['tombstoned', [gone, gone, gone, gone, gone, gone]],
+    ])('a stream that is %s', async (state, outcomes) => {
+      const given = ['any', 'no_stream', 'stream_exists', 0n, 2n, 5n] as const;
+      for (const [i, outcome] of outcomes.entries()) {
+        stream = `${stream}.`;
+        await begin[state]?.();
+        const expectedRevision = given[i] ?? 'any';
+        const appended = client.appendToStream(stream, event(), { expectedRevision, ...options });
+        expect(`${expectedRevision}: ${await told(appended)}`).toBe(
+          `${expectedRevision}: ${outcome}`,
+        );
+      }
+    });
+
+    test('the same ids again', async () => {
+      const wrong3 = `${wrong} 3`;
+      const list = Object.fromEntries(['a', 'b', 'c', 'd', 'x'].map((name) => [name, event()]));
+      const named = (names: string) => [...names].map((name) => list[name] ?? event());
+      const first = await append(named('abc'), 'no_stream');
+      await append(named('d'), 2n);
+      for (const [names, expectedRevision, outcome] of [
+        ['abc', 'no_stream', '2'],
+        ['ab', 'no_stream', '1'],
+        ['abcd', 'no_stream', '3'],
+        ['abcx', 'no_stream', wrong3],
+        ['bac', 'no_stream', wrong3],
+        ['bc', 'no_stream', wrong3],
+        ['bc', 0n, '2'],
+        ['cd', 1n, '3'],
+        ['cx', 1n, wrong3],
+        ['abc', 0n, wrong3],
+        ['abc', 7n, wrong3],
+        ['ab', 'any', '1'],
+        ['ba', 'any', '0'],
+        ['ax', 'any', wrong3],
+        ['ab', 'stream_exists', '1'],
+      ] as const) {
+        const again = client.appendToStream(stream, named(names), { expectedRevision, ...options });
+        expect(`${names} ${expectedRevision}: ${await told(again)}`).toBe(
+          `${names} ${expectedRevision}: ${outcome}`,
+        );
+      }
+      expect(
+        await client.appendToStream(stream, named('abc'), {
+          expectedRevision: 'no_stream',
+          ...options,
+        }),
+      ).toEqual(first);
+      // At the current revision it is a new append.
+      expect(await told(append(named('ab'), 3n))).toBe('5');
+      expect(await told(append(named('xa'), 'any'))).toBe('7');
+      expect(await told(append(named('ab'), 'any', `${stream}.other`))).toBe('1');
+    });
+
+    test('1 MiB of data is the largest append; metadata does not count', async () => {
+      const sized = (bytes: number): Event =>
+        jsonEvent({ type: 'sized', data: 'x'.repeat(bytes - 2), metadata: { a: 'b' } });
+      const send = (...list: Event[]) => told(client.appendToStream(stream, list, { ...options }));
+      expect(await send(sized(2 ** 20))).toBe('0');
+      expect(await send(sized(2 ** 20 + 1))).toBe('maximum-append-size-exceeded');
+      expect(await send(sized(2 ** 19), sized(2 ** 19 + 1))).toBe('maximum-append-size-exceeded');
+      expect(await send(...events(5000))).toBe('5000');
+    });
+  });
+
+  test('an append of which each message is small is refused once', async () => {
+    const sized = (): Event => jsonEvent({ type: 'sized', data: 'x'.repeat(2 ** 20) });
+    const large = client.appendToStream(stream, [sized(), sized(), sized()], {
+      batchAppendSize: 2 ** 20,
+    });
+    expect(await told(large)).toBe('maximum-append-size-exceeded');
+    expect(await told(append([event()], 'no_stream'))).toBe('0');
+  });
+
+  test('an append whose deadline is over when it comes is not written', async () => {
+    const late = client.appendToStream(stream, event(), { deadline: -5_000 });
+    expect(await told(late)).toBe('deadline-exceeded');
+    expect(await errorOf(collected(client.readStream(stream)))).toBe('stream-not-found');
+  });
+
+  test('a deleted stream begins again behind what it had', async () => {
+    const list = events(5);
+    const first = list.slice(0, 3);
+    await append(first, 'no_stream');
+    const { position } = await append([event()], 'no_stream', `${stream}.before`);
+    await client.deleteStream(stream);
+    await client.deleteStream(stream);
+    expect(await errorOf(collected(client.readStream(stream)))).toBe('stream-not-found');
+    // Hidden events have no position any more.
+    expect(await append(first, 'no_stream')).toEqual({ success: true, nextExpectedRevision: 2n });
+    expect(await told(append(list.slice(3), 'no_stream'))).toBe('4');
+    expect(await told(append(list.slice(3), 'no_stream'))).toBe('wrong-expected-version 4');
+    expect(await told(append(list.slice(3), 2n))).toBe('4');
+    expect(await revisions(client.readStream(stream))).toEqual([3, 4]);
+    expect((await client.getStreamMetadata(stream)).metadata).toEqual({ truncateBefore: 3 });
+    expect(
+      await collected(client.readAll({ fromPosition: position ?? 'start', maxCount: 20 })),
+    ).toEqual([
+      `${stream}.before@0`,
+      `$$${stream}@0`,
+      `$$${stream}@1`,
+      `${stream}@3`,
+      `${stream}@4`,
+      `$$${stream}@2`,
+    ]);
+  });
+
+  test('metadata set on a deleted stream brings it back, empty', async () => {
+    await append(events(3), 'no_stream');
+    await client.deleteStream(stream);
+    await client.setStreamMetadata(stream, { maxCount: 7 });
+    expect(await revisions(client.readStream(stream))).toEqual([]);
+    const { metadata } = await client.getStreamMetadata(stream);
+    expect(metadata).toEqual({ maxCount: 7, truncateBefore: 3 });
+  });
+
+  test('deleting: what is missing, at another revision or tombstoned', async () => {
+    const wrong = 'wrong-expected-version';
+    expect(await errorOf(client.deleteStream(stream))).toBe(wrong);
+    await append(events(2), 'no_stream');
+    expect(await errorOf(client.deleteStream(stream, { expectedRevision: 0n }))).toBe(wrong);
+    expect(await errorOf(client.tombstoneStream(stream, { expectedRevision: 0n }))).toBe(wrong);
+    expect((await client.tombstoneStream(stream)).position).toBeDefined();
+    expect(await errorOf(client.tombstoneStream(stream))).toBe('stream-deleted');
+    expect(await errorOf(client.deleteStream(stream))).toBe('stream-deleted');
+    expect(await errorOf(client.setStreamMetadata(stream, {}))).toBe('stream-deleted');
+    expect(await errorOf(collected(client.readStream(stream)))).toBe('stream-deleted');
+    expect(await errorOf(client.tombstoneStream(`${stream}.missing`))).toBe('none');
+  });
+
+  test('the error that tells a name of other letters breaks on them', async () => {
+    await client.tombstoneStream(`${stream}ü`);
+    expect(await errorOf(collected(client.readStream(`${stream}ü`)))).toBe('unknown');
+    expect(await errorOf(client.deleteStream(`${stream}é`))).toBe('unknown');
+  });
+
+  test('what is truncated is hidden from reads of the stream and not from $all', async () => {
+    const { position } = await append([event()], 'no_stream', `${stream}.before`);
+    await append(events(6), 'no_stream');
+    const read = (from: bigint | 'start', maxCount = 10) =>
+      revisions(client.readStream(stream, { fromRevision: from, maxCount }));
+    const back = (from: bigint | 'end') =>
+      revisions(client.readStream(stream, { fromRevision: from, direction: 'backwards' }));
+    await client.setStreamMetadata(stream, { truncateBefore: 2 });
+    expect([await read('start'), await read(1n, 2), await read(9n)]).toEqual([
+      [2, 3, 4, 5],
+      [2, 3],
+      [],
+    ]);
+    expect([await back('end'), await back(3n), await back(1n), await back(99n)]).toEqual([
+      [5, 4, 3, 2],
+      [3, 2],
+      [],
+      [5, 4, 3, 2],
+    ]);
+    await client.setStreamMetadata(stream, { maxCount: 2 });
+    expect(await read('start', 1)).toEqual([4]);
+    await client.setStreamMetadata(stream, { maxAge: 1 });
+    await waitFor(async () => (await read('start')).length === 0, { what: 'the events to age' });
+    expect(await revisions(client.readStream(`$$${stream}`))).toEqual([2]);
+    const all = await collected(client.readAll({ fromPosition: position ?? 'start' }));
+    expect(all.filter((text) => text.startsWith(`${stream}@`))).toHaveLength(6);
+  });
+
+  test('$all is read from a position, forwards with it and backwards without', async () => {
+    const positions: Position[] = [];
+    for (const one of events(4)) {
+      const { position } = await append([one], 'any');
+      if (position) positions.push(position);
+    }
+    const at = positions[1] ?? 'start';
+    const forwards = client.readAll({ fromPosition: at, maxCount: 2 });
+    expect(await revisions(forwards)).toEqual([1, 2]);
+    const backwards = client.readAll({ fromPosition: at, direction: 'backwards', maxCount: 1 });
+    expect(await revisions(backwards)).toEqual([0]);
+    const last = client.readAll({ fromPosition: 'end', direction: 'backwards', maxCount: 2 });
+    expect(await revisions(last)).toEqual([3, 2]);
+    expect(await collected(client.readAll({ fromPosition: 'end' }))).toEqual([]);
+    expect(positions.every(({ commit, prepare }) => commit === prepare)).toBe(true);
+    const unprepared = { commit: positions[1]?.commit ?? 0n, prepare: 0n };
+    const again = client.readAll({ fromPosition: unprepared, maxCount: 2 });
+    expect(await revisions(again)).toEqual([1, 2]);
+    const between = { commit: (positions[1]?.commit ?? 0n) + 1n, prepare: 1n };
+    expect(await errorOf(collected(client.readAll({ fromPosition: between })))).toBe('unknown');
+    expect(await errorOf(collected(client.subscribeToAll({ fromPosition: between })))).toBe(
+      'unknown',
+    );
+  });
+
+  describe('a subscription to $all', () => {
+    let base: Position;
+    /** Where the events after the base are, by their number. */
+    const numbers = new Map<bigint, number>();
+    const began: { unsubscribe(): Promise<void> }[] = [];
+    const write = async (name: string, count: number): Promise<void> => {
+      await append(events(count), 'any', `${stream}.${name}`);
+      let n = 0;
+      for await (const { event } of client.readAll({ fromPosition: base })) {
+        if (event?.position) numbers.set(event.position.commit, n);
+        n += 1;
+      }
+    };
+    const subscribe = (name: string, maxSearchWindow?: number, checkpointInterval = 1) => {
+      const seen: number[] = [];
+      const checkpoints: [commit: bigint, isLast: boolean][] = [];
+      const state = { caughtUpAfter: Number.NaN };
+      const filter = streamNameFilter({
+        prefixes: [`${stream}.${name}`],
+        checkpointInterval,
+        checkpointReached: async (_: unknown, { commit, prepare }: Position) => {
+          checkpoints.push([commit, prepare === commit]);
+        },
+        ...(maxSearchWindow === undefined ? {} : { maxSearchWindow }),
+      });
+      const subscription = client.subscribeToAll({ fromPosition: base, filter });
+      began.push(subscription);
+      subscription.on('data', ({ event }) => {
+        seen.push(numbers.get(event?.position?.commit ?? 0n) ?? Number.NaN);
+      });
+      subscription.on('caughtUp', () => {
+        state.caughtUpAfter = seen.length;
+      });
+      return {
+        seen,
+        state,
+        /** `12` through the event with that number, `<12` before it. */
+        checkpoints: () =>
+          checkpoints.map(([commit, isLast]) => `${isLast ? '' : '<'}${numbers.get(commit)}`),
+        caughtUp: () =>
+          waitFor(() => !Number.isNaN(state.caughtUpAfter), { what: 'the end of history' }),
+      };
+    };
+    beforeEach(async () => {
+      numbers.clear();
+      base = (await append([event()], 'any', `${stream}.base`)).position ?? base;
+      await write('b', 45);
+      await write('a', 2);
+      await write('b', 25);
+    });
+    afterEach(async () => {
+      for (const subscription of began.splice(0)) await subscription.unsubscribe();
+    });
+
+    test.each([
+      ['a', undefined, 1, ['<1', '47']],
+      ['none', undefined, 1, ['<1', '<33']],
+      ['none', undefined, 2, ['<33']],
+      ['a', 10, 3, ['<21', '<51']],
+      ['b', 64, 1, ['66']],
+      ['a', 64, 1, ['47']],
+      ['b', 100, 1, []],
+    ])('catches up: %s, window %s × %s', async (name, window, interval, wanted) => {
+      const subscriber = subscribe(name, window, interval);
+      await subscriber.caughtUp();
+      expect(subscriber.checkpoints()).toEqual(wanted);
+      const count = { a: 2, b: 70, none: 0 }[name];
+      expect([subscriber.seen.length, subscriber.state.caughtUpAfter]).toEqual([count, count]);
+      expect(subscriber.seen).toEqual([...subscriber.seen].sort((x, y) => x - y));
+    });
+
+    test('goes live, and counts on for its checkpoints', async () => {
+      const a = subscribe('a');
+      const every = subscribe('none', undefined, 2);
+      const b = subscribe('b', 5, 3);
+      for (const { caughtUp } of [a, every, b]) await caughtUp();
+      await write('b', 60);
+      await write('a', 1);
+      await waitFor(() => a.seen.length === 3, { what: 'the live event' });
+      expect(a.checkpoints()).toEqual(['<1', '47', '96', '128']);
+      expect(every.checkpoints()).toEqual(['<33', '128']);
+      await waitFor(() => b.seen.length === 130, { what: 'the other live events' });
+      await waitFor(() => b.checkpoints().at(-1) === '120', { what: 'the last checkpoint' });
+      expect(b.checkpoints().slice(-3)).toEqual(['90', '105', '120']);
+    });
+
+    test.each([0n, undefined])(
+      'goes on behind a position, with prepare %s too',
+      async (prepare) => {
+        const [commit = 0n] = [...numbers].find(([, n]) => n === 46) ?? [];
+        base = { commit, prepare: prepare ?? commit };
+        const next = subscribe('a');
+        await next.caughtUp();
+        expect(next.seen).toEqual([47]);
+      },
+    );
+  });
+};
+
+describe('the double of EventStoreDB', () => {
+  sameAnswers(() => startEventStoreDouble());
+});
+
+const real = process.env.EVENTSTOREDB_URL;
+describe.skipIf(real === undefined)('EventStoreDB itself', () => {
+  sameAnswers(async () => ({ url: real ?? '', close: async () => {} }));
+});
