@@ -16,6 +16,8 @@ export interface ProgressOptions {
 
 const WIDTH = 30;
 const EVERY_MS = { terminal: 100, file: 3_000 };
+/** Before that a rate would be a guess. */
+const SOON_MS = 500;
 const NAMES: Record<Phase, string> = {
   checking: 'checking what is there',
   copying: 'copying',
@@ -53,7 +55,8 @@ export const createProgressDisplay = ({ out, now }: ProgressOptions): ProgressDi
 };
 
 const describe = ({ events, from, at, end }: Progress, ms: number): string => {
-  const rate = ms > 0 ? Math.round((events * 1000) / ms) : 0;
+  if (ms < SOON_MS) return '…';
+  const rate = Math.round((events * 1000) / ms);
   const done = `${events} events, ${rate}/s`;
   const share = shareOf(from, at, end);
   if (share === null || share <= 0) return done;

@@ -1,6 +1,6 @@
 import type { EventStore, Position } from '../port.ts';
 import { createLogDigest, hashOf, type LogDigest } from './digest.ts';
-import { type Retained, retained } from './retained.ts';
+import { type Retained, retained, type Starts } from './retained.ts';
 
 /** Where two logs part. */
 export interface Difference {
@@ -23,7 +23,9 @@ export interface Comparison {
 export interface CompareOptions {
   /** Ends well with the target: what the source has more is no difference. */
   readonly prefix?: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
+  /** Of the source. */
+  readonly starts: Starts;
   /** After each page: events compared, and the position in the source. */
   readonly onProgress?: (events: number, at: Position) => void;
 }
@@ -35,10 +37,10 @@ export interface CompareOptions {
 export const compareLogs = async (
   source: EventStore,
   target: EventStore,
-  { prefix = false, signal, onProgress }: CompareOptions = {},
+  { prefix = false, signal, starts, onProgress }: CompareOptions,
 ): Promise<Comparison> => {
-  const left = createCursor(source, signal);
-  const right = createCursor(target, signal);
+  const left = createCursor(retained(source, { signal, starts }));
+  const right = createCursor(retained(target, { signal }));
   const uncut = new Map<string, number>();
   let through: Position | undefined;
   let parted: Difference | null = null;
@@ -73,8 +75,7 @@ interface Cursor {
   close(): Promise<unknown>;
 }
 
-const createCursor = (store: EventStore, signal: AbortSignal | undefined): Cursor => {
-  const pages = retained(store, signal ? { signal } : {});
+const createCursor = (pages: ReturnType<typeof retained>): Cursor => {
   const digest = createLogDigest();
   let page: readonly Retained[] = [];
   let at = 0;

@@ -1,12 +1,14 @@
 import type { EventStore, ExpectedRevision, NewEvent, Position } from '../port.ts';
 import { createAppendWindow, type Step } from './append-window.ts';
 import { placeholders } from './placeholders.ts';
-import { type Retained, retained } from './retained.ts';
+import { type Retained, retained, type Starts } from './retained.ts';
 
 export interface CopyOptions {
   /** Everything of the source up to here is at the target. */
   readonly after?: Position | undefined;
   readonly signal: AbortSignal;
+  /** Of the source. */
+  readonly starts: Starts;
   /** Before each page; what it throws ends the copy. */
   readonly onPage: () => Promise<void>;
   /** After each append: events copied, and the position in the source that was reached. */
@@ -26,7 +28,7 @@ const MOST_BYTES = 512 * 1024;
 export const copyLog = async (
   source: EventStore,
   target: EventStore,
-  { after, signal, onPage, onProgress }: CopyOptions,
+  { after, signal, starts, onPage, onProgress }: CopyOptions,
 ): Promise<number> => {
   let copied = 0;
   const window = createAppendWindow({
@@ -38,7 +40,7 @@ export const copyLog = async (
     },
   });
   try {
-    for await (const page of retained(source, { after, signal })) {
+    for await (const page of retained(source, { after, signal, starts })) {
       await onPage();
       for (const run of runsOf(page)) {
         signal.throwIfAborted();

@@ -3,6 +3,7 @@ import { AppError } from '../../errors.ts';
 import type { EventStore, Position } from '../port.ts';
 import { compareLogs, type Difference } from './compare.ts';
 import { copyLog } from './copy.ts';
+import { createStarts, type Starts } from './retained.ts';
 import { refuseInUse, watchHead } from './standing-still.ts';
 
 /** What is going on: looking at what the target has, copying, verifying. */
@@ -53,21 +54,23 @@ export const migrate = async (options: MigrateOptions): Promise<Migrated> => {
   await refuseInUse(source, 'source', now);
   await refuseInUse(target, 'target', now);
   const still = await watchHead(source, now);
+  const starts = createStarts(source);
   const reporter = (phase: Phase, from?: Position) => (events: number, at: Position) => {
     if (still.end !== undefined) options.onProgress({ phase, events, from, at, end: still.end });
   };
 
   let copied = 0;
   if (!verifyOnly) {
-    const after = await findResumption(options, reporter('checking'));
+    const after = await findResumption(options, starts, reporter('checking'));
     copied = await copyLog(source, target, {
-      ...{ after, signal },
+      ...{ after, signal, starts },
       onPage: still.checkNowAndThen,
       onProgress: reporter('copying', after),
     });
   }
-  const onProgress = reporter('verifying');
-  const { source: digest, difference } = await compareLogs(source, target, { signal, onProgress });
+  const { source: digest, difference } = await compareLogs(source, target, {
+    ...{ signal, starts, onProgress: reporter('verifying') },
+  });
   await still.check();
   if (difference) throw differs('the target is not equal to the source', difference);
   return { streams: digest.streams.size, events: digest.events, digest: digest.chain, copied };
@@ -79,10 +82,11 @@ export const migrate = async (options: MigrateOptions): Promise<Migrated> => {
  */
 const findResumption = async (
   { source, target, signal }: MigrateOptions,
+  starts: Starts,
   onProgress: (events: number, at: Position) => void,
 ): Promise<Position | undefined> => {
   const { difference, through, uncut } = await compareLogs(source, target, {
-    ...{ prefix: true, signal, onProgress },
+    ...{ prefix: true, signal, starts, onProgress },
   });
   if (difference) {
     const what =

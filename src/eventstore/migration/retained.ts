@@ -24,6 +24,42 @@ const LOOK_UPS = 64;
 const REMEMBERED = 200_000;
 const GONE: Start = { first: Number.POSITIVE_INFINITY, uncut: false };
 
+/** Where streams begin, looked up once for each. May be shared by readings of a log that stands still. */
+export type Starts = (streams: ReadonlySet<string>) => Promise<ReadonlyMap<string, Start>>;
+
+export const createStarts = (store: EventStore): Starts => {
+  const known = new Map<string, Start>();
+
+  const lookUp = async (stream: string): Promise<readonly [string, Start]> => {
+    const [event] = await store.readStream(stream, { limit: 1 });
+    return [stream, event ? startAt(event) : GONE];
+  };
+
+  return async (streams) => {
+    const found = new Map<string, Start>();
+    const unknown: string[] = [];
+    for (const stream of streams) {
+      const start = known.get(stream);
+      if (start) found.set(stream, start);
+      else unknown.push(stream);
+    }
+    if (known.size > REMEMBERED) known.clear();
+    for (let i = 0; i < unknown.length; i += LOOK_UPS) {
+      for (const [stream, start] of await Promise.all(unknown.slice(i, i + LOOK_UPS).map(lookUp))) {
+        known.set(stream, start);
+        found.set(stream, start);
+      }
+    }
+    return found;
+  };
+};
+
+export interface RetainedOptions {
+  readonly after?: Position | undefined;
+  readonly signal?: AbortSignal;
+  readonly starts?: Starts;
+}
+
 /**
  * What is retained of a log, in its order, by pages: what a read of each stream still shows. The whole log may show
  * more, on EventStoreDB until a scavenge: an erased person's key must not come to life again. Leases and placeholders
@@ -31,46 +67,34 @@ const GONE: Start = { first: Number.POSITIVE_INFINITY, uncut: false };
  */
 export async function* retained(
   store: EventStore,
-  { after, signal }: { readonly after?: Position | undefined; readonly signal?: AbortSignal } = {},
+  { after, signal, starts = createStarts(store) }: RetainedOptions = {},
 ): AsyncGenerator<readonly Retained[]> {
-  const starts = new Map<string, Start>();
-
-  const lookUp = async (stream: string): Promise<void> => {
-    const [event] = await store.readStream(stream, { limit: 1 });
-    starts.set(stream, event ? startAt(event) : GONE);
-  };
-
-  const load = async (from: Position | undefined): Promise<readonly RecordedEvent[]> => {
+  const load = async (from: Position | undefined): Promise<readonly Retained[] | null> => {
     signal?.throwIfAborted();
     const page = await store.readAll({
       limit: PAGE,
       ...(from === undefined ? {} : { after: from }),
     });
-    if (starts.size > REMEMBERED) starts.clear();
-    const unknown = [...new Set(page.map(({ stream }) => stream))].filter(
-      (stream) => !stream.startsWith(LEASES) && !starts.has(stream),
-    );
-    for (let i = 0; i < unknown.length; i += LOOK_UPS) {
-      await Promise.all(unknown.slice(i, i + LOOK_UPS).map(lookUp));
-    }
-    return page;
+    end = page.at(-1)?.position;
+    const events = page.filter(({ stream }) => !stream.startsWith(LEASES));
+    const found = await starts(new Set(events.map(({ stream }) => stream)));
+    if (page.length === 0) return null;
+    return events.flatMap((event) => select(event, found.get(event.stream) ?? GONE));
   };
 
-  const select = (event: RecordedEvent): Retained[] => {
-    const start = event.stream.startsWith(LEASES) ? GONE : (starts.get(event.stream) ?? GONE);
-    return event.revision >= start.first && !isPlaceholder(event) ? [{ event, ...start }] : [];
-  };
-
+  let end: Position | undefined;
   let page = await load(after);
-  while (page.length > 0) {
-    const items = page.flatMap(select);
+  while (page) {
     // The next page is on its way while this one is worked on; what it throws is thrown when it is wanted.
-    const next = load(page.at(-1)?.position);
+    const next = load(end);
     next.catch(() => {});
-    if (items.length > 0) yield items;
+    if (page.length > 0) yield page;
     page = await next;
   }
 }
+
+const select = (event: RecordedEvent, start: Start): Retained[] =>
+  event.revision >= start.first && !isPlaceholder(event) ? [{ event, ...start }] : [];
 
 const startAt = (event: RecordedEvent): Start =>
   isPlaceholder(event)

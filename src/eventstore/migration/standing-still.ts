@@ -30,6 +30,8 @@ export const refuseInUse = async (
   }
 };
 
+/** Events read to find the last one: by one at a time a store would skip its own bookkeeping slowly. */
+const LAST = 64;
 /** How often it is looked whether a log stands still. */
 const LOOK_MS = 5_000;
 
@@ -46,7 +48,7 @@ export interface StandStill {
 export const watchHead = async (store: EventStore, now: () => number): Promise<StandStill> => {
   // Not the head: a store's own bookkeeping may move that.
   const lastPosition = async (): Promise<Position | undefined> => {
-    const [last] = await store.readAll({ direction: 'backwards', limit: 1 });
+    const [last] = await store.readAll({ direction: 'backwards', limit: LAST });
     return last?.position;
   };
   const end = await lastPosition();
