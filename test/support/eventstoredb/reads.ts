@@ -22,17 +22,20 @@ class Refused extends Error {
   }
 }
 
+/** A call that is being answered, until its signal says that it is over. */
+interface Reading {
+  readonly call: ReadCall;
+  readonly options: streams.ReadReq.Options;
+  readonly over: AbortSignal;
+}
+
 /** Waits where the client does not keep up. */
-const send = async (call: ReadCall, message: streams.ReadResp): Promise<void> => {
-  if (call.cancelled || call.destroyed) throw new Refused(failures.unexpected('cancelled'));
-  if (!call.write(message)) {
-    const over = new AbortController();
-    call.once('cancelled', () => over.abort());
-    await once(call, 'drain', { signal: over.signal });
-  }
+const send = async ({ call, over }: Reading, message: streams.ReadResp): Promise<void> => {
+  over.throwIfAborted();
+  if (!call.write(message)) await once(call, 'drain', { signal: over });
 };
 
-export const matcherOf = (
+const matcherOf = (
   filter: streams.ReadReq.Options.FilterOptions | undefined,
 ): ((event: Recorded) => boolean) => {
   const expression = filter?.getStreamIdentifier() ?? filter?.getEventType();
@@ -45,8 +48,8 @@ export const matcherOf = (
     : (event) => regex.test(event[field]);
 };
 
-const placeOf = (log: Log, options: streams.ReadReq.Options.AllOptions): Place => {
-  if (options.hasStart()) return { commit: 0, prepare: 0 };
+const placeOf = (log: Log, options: streams.ReadReq.Options.AllOptions | undefined): Place => {
+  if (!options || options.hasStart()) return { commit: 0, prepare: 0 };
   if (options.hasEnd()) return { commit: log.end, prepare: log.end };
   const position = options.getPosition();
   return {
@@ -59,38 +62,38 @@ const placeOf = (log: Log, options: streams.ReadReq.Options.AllOptions): Place =
 const isPlace = (log: Log, { commit }: Place): boolean =>
   commit === 0 || commit >= log.end || log.events[log.indexOf(commit)]?.position === commit;
 
-const readStream = async (log: Log, call: ReadCall): Promise<void> => {
-  const options = call.request.getOptions();
-  const from = options?.getStream();
+const readStream = async (log: Log, reading: Reading): Promise<void> => {
+  const { options } = reading;
+  const from = options.getStream();
   const name = nameOf(from?.getStreamIdentifier());
-  const backwards = options?.getReadDirection() === BACKWARDS;
-  const count = Number(options?.getCount());
+  const backwards = options.getReadDirection() === BACKWARDS;
+  const count = Number(options.getCount());
   if (count === 0 || (from?.hasEnd() && !backwards)) {
     throw new Refused(failures.unexpected('Unexpected ReadStreamResult: Error'));
   }
   if (log.isTombstoned(name)) throw new Refused(failures.streamDeleted(name));
   if (!log.exists(name)) {
     const missing = new streams.ReadResp.StreamNotFound().setStreamIdentifier(identifierOf(name));
-    return send(call, new streams.ReadResp().setStreamNotFound(missing));
+    return send(reading, new streams.ReadResp().setStreamNotFound(missing));
   }
   const end = from?.hasEnd() ? Number.POSITIVE_INFINITY : Number(from?.getRevision());
   let sent = 0;
   for (const event of log.readStream(name, from?.hasStart() ? 0 : end, backwards)) {
-    await send(call, readEvent(event));
+    await send(reading, readEvent(event));
     sent += 1;
     if (sent >= count) return;
   }
 };
 
-const readAll = async (log: Log, call: ReadCall): Promise<void> => {
-  const options = call.request.getOptions();
-  const place = placeOf(log, options?.getAll() ?? new streams.ReadReq.Options.AllOptions());
-  const backwards = options?.getReadDirection() === BACKWARDS;
-  const count = Number(options?.getCount());
+const readAll = async (log: Log, reading: Reading): Promise<void> => {
+  const { options } = reading;
+  const place = placeOf(log, options.getAll());
+  const backwards = options.getReadDirection() === BACKWARDS;
+  const count = Number(options.getCount());
   if (!isPlace(log, place) || (backwards && place.commit > log.end)) {
     throw new Refused(failures.unexpected('Unexpected ReadAllResult: Error'));
   }
-  const matches = matcherOf(options?.getFilter());
+  const matches = matcherOf(options.getFilter());
   const end = log.events.length;
   const step = backwards ? -1 : 1;
   let sent = 0;
@@ -99,7 +102,7 @@ const readAll = async (log: Log, call: ReadCall): Promise<void> => {
   for (; index >= 0 && index < end && sent < count; index += step) {
     const event = log.events[index];
     if (!event || !matches(event)) continue;
-    await send(call, readEvent(event));
+    await send(reading, readEvent(event));
     sent += 1;
   }
 };
@@ -109,19 +112,19 @@ const readAll = async (log: Log, call: ReadCall): Promise<void> => {
  * page, naming the last match in it or else its first event (with a prepare position of 0); live, the event it was
  * reached with. The count goes on from history into what is live.
  */
-const subscribe = async (log: Log, call: ReadCall): Promise<void> => {
-  const options = call.request.getOptions();
-  const place = placeOf(log, options?.getAll() ?? new streams.ReadReq.Options.AllOptions());
+const subscribe = async (log: Log, reading: Reading): Promise<void> => {
+  const { options } = reading;
+  const place = placeOf(log, options.getAll());
   if (!isPlace(log, place)) {
     throw new Refused(failures.unexpected('Exception was thrown by handler.'));
   }
-  const filter = options?.getFilter();
+  const filter = options.getFilter();
   const matches = matcherOf(filter);
   const window = filter?.hasMax() ? filter.getMax() : PAGE;
   const interval = filter ? window * filter.getCheckpointintervalmultiplier() : Number.NaN;
   const confirmed = new streams.ReadResp.SubscriptionConfirmation();
   confirmed.setSubscriptionId(crypto.randomUUID());
-  await send(call, new streams.ReadResp().setConfirmation(confirmed));
+  await send(reading, new streams.ReadResp().setConfirmation(confirmed));
 
   let index = log.indexOf(place.commit);
   // Exclusive, whatever is prepared: the event at a checkpoint was looked at.
@@ -140,63 +143,65 @@ const subscribe = async (log: Log, call: ReadCall): Promise<void> => {
       if (!matches(event)) continue;
       sent += 1;
       reached = { commit: event.position, prepare: event.position };
-      await send(call, readEvent(event));
+      await send(reading, readEvent(event));
     }
     scanned += looked;
     if (looked < window && sent < PAGE) return false;
     if (scanned >= interval) {
       scanned %= interval;
-      await send(call, checkpoint(reached.commit, reached.prepare));
+      await send(reading, checkpoint(reached.commit, reached.prepare));
     }
     return true;
   };
   const here = (): Place => ({ commit: log.events[index]?.position ?? log.end, prepare: 0 });
   while (await page(index === 0 ? { commit: 0, prepare: 0 } : here()));
-  await send(call, new streams.ReadResp().setCaughtUp(new streams.ReadResp.CaughtUp()));
-  const gone = once(call, 'cancelled');
-  while (!call.cancelled) {
+  await send(reading, new streams.ReadResp().setCaughtUp(new streams.ReadResp.CaughtUp()));
+  const over = new Promise<void>((resolve) => {
+    reading.over.addEventListener('abort', () => resolve());
+  });
+  while (!reading.over.aborted) {
     const event = log.events[index];
     if (!event) {
-      await Promise.race([log.grown(), gone]);
+      await Promise.race([log.grown(), over]);
       continue;
     }
     index += 1;
-    if (matches(event)) await send(call, readEvent(event));
+    if (matches(event)) await send(reading, readEvent(event));
     scanned += 1;
     if (scanned >= interval) {
       scanned = 0;
-      await send(call, checkpoint(event.position, event.position));
+      await send(reading, checkpoint(event.position, event.position));
     }
   }
 };
 
-/** The subscriptions that are open, to be ended by a fault. */
 export interface Reader {
   read(call: ReadCall): Promise<void>;
   dropSubscriptions(): void;
 }
 
 export const createReader = (log: Log, denied: () => boolean): Reader => {
-  const subscriptions = new Set<ReadCall>();
-  const answer = (call: ReadCall): Promise<void> => {
+  const subscriptions = new Map<ReadCall, AbortController>();
+  const answer = (reading: Reading): Promise<void> => {
     if (denied()) throw new Refused(failures.accessDenied());
-    const options = call.request.getOptions();
-    if (!options?.hasSubscription()) {
-      return options?.hasAll() ? readAll(log, call) : readStream(log, call);
+    const { options } = reading;
+    if (!options.hasSubscription()) {
+      return options.hasAll() ? readAll(log, reading) : readStream(log, reading);
     }
-    if (!options.hasAll()) {
-      throw new Refused(failures.unimplemented('Subscriptions to a stream are left out here'));
-    }
-    subscriptions.add(call);
-    return subscribe(log, call);
+    if (options.hasAll()) return subscribe(log, reading);
+    throw new Refused(failures.unimplemented('Subscriptions to a stream are left out here'));
   };
   return {
     read: async (call) => {
+      const over = new AbortController();
+      call.once('cancelled', () => over.abort());
+      const options = call.request.getOptions() ?? new streams.ReadReq.Options();
+      if (options.hasSubscription()) subscriptions.set(call, over);
       try {
-        await answer(call);
-        if (!call.cancelled) call.end();
+        await answer({ call, options, over: over.signal });
+        if (!over.signal.aborted) call.end();
       } catch (error) {
-        if (call.cancelled) return;
+        if (over.signal.aborted) return;
         if (error instanceof Refused) call.emit('error', error.failure);
         else throw error;
       } finally {
@@ -204,8 +209,8 @@ export const createReader = (log: Log, denied: () => boolean): Reader => {
       }
     },
     dropSubscriptions: () => {
-      for (const call of subscriptions) {
-        subscriptions.delete(call);
+      for (const [call, over] of subscriptions) {
+        over.abort();
         call.emit('error', failures.timedOut());
       }
     },
