@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { z } from 'zod';
 import { render, templates } from '../docker/ejabberd/template.ts';
 
@@ -38,10 +38,7 @@ const Compose = z.object({
 });
 
 const text = read('docker-compose.yml');
-// The parser that @hono/zod-openapi brings along.
-const requireOf = createRequire(createRequire(import.meta.url).resolve('@hono/zod-openapi'));
-const yaml: { parse(text: string, options: { merge: boolean }): unknown } = requireOf('yaml');
-const compose = Compose.parse(yaml.parse(text, { merge: true }));
+const compose = Compose.parse(parse(text, { merge: true }));
 const containers = Object.entries(compose.services);
 const each = <T>(of: (container: z.infer<typeof Container>) => T) =>
   Object.fromEntries(containers.map(([name, container]) => [name, of(container)]));
