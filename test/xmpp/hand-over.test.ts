@@ -1,6 +1,7 @@
 /** Two transports as two processes have them: a visitor moves from one to the other while an operator's client looks. */
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { pino } from 'pino';
-import { beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { type AccountsOptions, createAccountsTransport } from '../../src/xmpp/accounts.ts';
 import { createEjabberdAdmin } from '../../src/xmpp/admin.ts';
 import type { VisitorTransport } from '../../src/xmpp/port.ts';
@@ -186,22 +187,67 @@ test('a process that slept while another took over does not fight back', async (
   expect(b.transport.sessions()).toHaveLength(5);
 });
 
+/** A network between a process and ejabberd, to be cut. */
+async function network() {
+  const open = new Set<Socket>();
+  let accepted = 0;
+  const server = createServer((near) => {
+    accepted += 1;
+    const far = connect(ejabberd.c2sPort, '127.0.0.1');
+    for (const socket of [near, far]) {
+      open.add(socket);
+      socket.on('error', () => undefined);
+    }
+    near.pipe(far).pipe(near);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo; // listens on a port
+  return {
+    service: `xmpp://127.0.0.1:${port}`,
+    accepted: () => accepted,
+    cut: () => {
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
 test('nor does one whose connections broke meanwhile, or which was about to log in', async () => {
   const [lost = '', late = ''] = await newVisitors(2);
   const gate = Promise.withResolvers<string>();
-  const a = owner({ passwordOf: (jid) => (jid === late ? gate.promise : 'secret') });
+  const between = await network();
+  const a = owner({
+    service: between.service,
+    passwordOf: (jid) => (jid === late ? gate.promise : 'secret'),
+  });
   const b = owner();
   await a.online([lost], 'of a');
   const coming = a.online([late], 'of a');
   a.state.owns = false;
-  await admin.kick(lost, 'xmpp-chat', 'a network that broke');
-  await waitFor(() => a.events.includes(`stopped ${lost}`));
+  between.cut();
+  await waitFor(() => a.events.length === 2);
+  expect(a.events[1]).toBe(`stopped ${lost}`); // not: lost, and coming back
   await b.online([lost, late], 'of b');
   gate.resolve('secret');
   await expect(coming).rejects.toMatchObject({ code: 'unavailable' });
-  expect(a.transport.sessions()).toEqual([]);
-  await operator.waitFor(() =>
-    [lost, late].every((jid) => isSeen(jid) && statusOf(jid) === 'of b'),
-  );
+  expect([between.accepted(), a.transport.sessions()]).toEqual([1, []]);
+  for (const jid of [lost, late]) {
+    await b.transport.send({ id: `m-${jid}`, from: jid, to: operatorJid, body: 'here still' });
+    await operator.waitFor(() => isSeen(jid) && statusOf(jid) === 'of b');
+  }
   expect(b.events.filter((event) => !event.startsWith('started'))).toEqual([]);
+});
+
+test('one that lost them in the middle of its login leaves again, and shows nothing', async () => {
+  const [jid = ''] = await newVisitors(1);
+  const a = owner();
+  let asked = 0;
+  // Asked for the wish, for the login and when its turn has come; the fourth time ejabberd has let it in.
+  const lapsing = owner({ owns: () => ++asked <= 3 });
+  await expect(lapsing.online([jid], 'of a')).rejects.toMatchObject({ code: 'unavailable' });
+  await waitFor(async () => (await admin.sessions(jid)).length === 0);
+  expect([lapsing.transport.sessions(), lapsing.events]).toEqual([[], [`stopped ${jid}`]]);
+  await operator.acknowledged();
+  expect(operator.presences.get(jid)?.status).not.toBe('of a');
+  await a.online([jid], 'of the owner');
 });
