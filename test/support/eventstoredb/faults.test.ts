@@ -1,11 +1,14 @@
 /** What can be done to the double, as the client sees it. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import {
   type AppendExpectedRevision,
   type AppendToStreamOptions,
   EventStoreDBClient,
   jsonEvent,
 } from '@eventstore/db-client';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../wait.ts';
 import { type EventStoreDouble, startEventStoreDouble } from './server.ts';
 
@@ -136,4 +139,23 @@ describe('the double of EventStoreDB at fault', () => {
     await waitFor(() => append(), { what: 'an append over a new connection' });
     await subscribed();
   });
+});
+
+test('a double in a process of its own is frozen and killed as a server is', async () => {
+  const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+  const child = spawn(process.execPath, [main], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const exited = once(child, 'exit');
+  const [url] = await once(child.stdout.setEncoding('utf8'), 'data');
+  const client = EventStoreDBClient.connectionString(String(url).trim());
+  const append = () => client.appendToStream('stream', event());
+  await append();
+  child.kill('SIGSTOP');
+  const frozen = append();
+  child.kill('SIGCONT');
+  expect((await frozen).nextExpectedRevision).toBe(1n);
+  child.kill('SIGKILL');
+  await exited;
+  await expect(append()).rejects.toMatchObject({ code: 14 });
+  await client.dispose();
 });

@@ -216,7 +216,11 @@ export const failures = {
     );
   },
   /** What a subscription that reads too slowly is told. */
-  timedOut: (): Failure => failure(grpc.status.ABORTED, 'Operation timed out'),
+  timedOut: (): Failure =>
+    failure(
+      grpc.status.ABORTED,
+      'Operation timed out: Consumer too slow to handle event while live. Client resubscription required.',
+    ),
   unexpected: (what: string): Failure => failure(grpc.status.UNKNOWN, what),
   unimplemented: (what: string): Failure => failure(grpc.status.UNIMPLEMENTED, what),
 };
