@@ -61,7 +61,10 @@ export interface CallbackData {
   'visitor.cleaned_up': Left;
   'operator.online': OperatorNews;
   'operator.offline': OperatorNews;
-  /** At most once a minute for each operator: LHC's own timeout is 300 s. */
+  /**
+   * At most once a minute for each operator: LHC's own timeout is 300 s. Several processes may tell of the same minute:
+   * its id is made of tenant, operator and minute, so that a receiver that drops repeats by `webhook-id` sees one.
+   */
   'operator.alive': OperatorNews;
   'operator.typing': {
     readonly visitor: string;
