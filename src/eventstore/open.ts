@@ -2,21 +2,38 @@ import { AppError } from '../errors.ts';
 import type { EventStore } from './port.ts';
 import { openSqliteEventStore } from './sqlite/store.ts';
 
+export interface OpenOptions {
+  /** Appends are refused. */
+  readonly readOnly?: boolean;
+  /** With `readOnly`: refused like a second writer while somebody writes, where the store can tell (SQLite). */
+  readonly alone?: boolean;
+  /** The store does not try a failed append again: who sends many at once and needs their order does so. */
+  readonly appendOnce?: boolean;
+}
+
+/** An append that failed is not repeated. */
+const ONCE = { tryMs: 5000, totalMs: 0 };
+
 /**
- * Opens the event store that EVENT_STORE names: `sqlite:PATH`.
- * @param options.readOnly appends are refused; another process may write, unless `alone`: then it is refused like a
- *   second writer, where the store can tell (SQLite)
+ * Opens the event store that EVENT_STORE names: `sqlite:PATH`, or the connection string of an EventStoreDB (KurrentDB),
+ * `esdb://…` or `esdb+discover://…`.
  * @throws {AppError} `invalid` for another url or a file that is no event store; `conflict` when another process
- *   writes to the file
+ *   writes to the file; `unavailable` when no EventStoreDB answers
  */
 export const openEventStore = async (
   url: string,
-  options: { readonly readOnly?: boolean; readonly alone?: boolean } = {},
+  options: OpenOptions = {},
 ): Promise<EventStore> => {
   const path = url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : '';
   if (path !== '') return openSqliteEventStore(path, options);
-  const reason = url.startsWith('esdb:')
-    ? 'EventStoreDB comes with a later version'
-    : 'it must be sqlite:PATH';
-  throw new AppError('invalid', `EVENT_STORE: ${reason}`, { field: 'EVENT_STORE' });
+  if (/^esdb(?:\+discover)?:/.test(url)) {
+    // Loaded here, so that who uses SQLite does not load gRPC.
+    const { openEsdbEventStore } = await import('./esdb/store.ts');
+    return openEsdbEventStore(url, options.appendOnce ? { ...options, timing: ONCE } : options);
+  }
+  throw new AppError(
+    'invalid',
+    'EVENT_STORE: it must be sqlite:PATH, esdb://HOST:PORT or esdb+discover://NAME',
+    { field: 'EVENT_STORE' },
+  );
 };

@@ -1,0 +1,118 @@
+import { NotLeaderError, WrongExpectedVersionError } from '@eventstore/db-client';
+import { AppError } from '../../errors.ts';
+import { type ExpectedRevision, WrongExpectedRevision } from '../port.ts';
+import {
+  type Appended,
+  type AppendRequest,
+  type AppendStream,
+  createAppendStream,
+} from './append-stream.ts';
+import { createBackoff } from './backoff.ts';
+import type { Connection, Session } from './connection.ts';
+import { finalFailure, type Operation, unavailable } from './failure.ts';
+
+/** All in ms. */
+export interface AppendTiming {
+  /** Without any answer for so long, the connection is given up and the outcome of what waits is unknown. */
+  readonly tryMs: number;
+  /** For how long an append is tried again; what is under way then may take `tryMs` more. */
+  readonly totalMs: number;
+}
+
+export interface Appends {
+  /**
+   * @param bytes what it takes in memory while it waits
+   * @throws {WrongExpectedRevision}
+   * @throws {AppError} `unavailable` when the outcome is unknown, `overloaded` when too much is waiting
+   */
+  append(request: AppendRequest, bytes: number): Promise<Appended>;
+  /** Resolves when nothing is under way. */
+  settled(): Promise<void>;
+}
+
+/** More is refused: at 5,000 appends/s this is some 8 s of waiting. */
+const MAX_WAITING = 40_000;
+const MAX_WAITING_BYTES = 64 * 1024 * 1024;
+const BACKOFF_MS = { first: 50, most: 2000 };
+
+/**
+ * Appends, and tries again what was answered by silence. Repeating is exact only with an exact revision or `no-stream`:
+ * the server then knows the ids, also later and after a restart. With `any` 54 of 54 repeated events were there twice.
+ */
+export const createAppends = (
+  connection: Connection,
+  { tryMs, totalMs }: AppendTiming,
+): Appends => {
+  let current: { session: Session; stream: AppendStream } | undefined;
+  let waiting = 0;
+  let waitingBytes = 0;
+  const onSettled: (() => void)[] = [];
+
+  const streamOf = (session: Session): AppendStream => {
+    if (current === undefined || current.session !== session || current.stream.ended) {
+      const stuck = (): void => connection.replace(session);
+      current = { session, stream: createAppendStream(session, tryMs, stuck) };
+    }
+    return current.stream;
+  };
+
+  const attempt = async (request: AppendRequest): Promise<Appended> => {
+    const operation: Operation = { kind: 'append to', stream: request.stream };
+    const { expected } = request;
+    const until = performance.now() + totalMs;
+    const backoff = createBackoff(BACKOFF_MS.first, BACKOFF_MS.most);
+    for (;;) {
+      try {
+        return await streamOf(connection.session()).send(request);
+      } catch (error) {
+        if (error instanceof WrongExpectedVersionError) throw conflictOf(request, error);
+        const final = finalFailure(error, operation);
+        if (final !== undefined) throw final;
+        // Not being the leader is an answer: nothing was written.
+        const refused = error instanceof NotLeaderError;
+        const repeatable = typeof expected === 'number' || expected === 'no-stream' || refused;
+        if (!repeatable || performance.now() >= until || connection.closed.aborted) {
+          throw unavailable(error, operation, refused ? '' : outcomeOf(expected));
+        }
+      }
+      await backoff.wait(connection.closed);
+    }
+  };
+
+  return {
+    append: async (request, bytes) => {
+      if (waiting >= MAX_WAITING || waitingBytes + bytes > MAX_WAITING_BYTES) {
+        throw new AppError(
+          'overloaded',
+          'too many appends are waiting for the event store: come again',
+        );
+      }
+      waiting += 1;
+      waitingBytes += bytes;
+      try {
+        return await attempt(request);
+      } finally {
+        waiting -= 1;
+        waitingBytes -= bytes;
+        if (waiting === 0) for (const resolve of onSettled.splice(0)) resolve();
+      }
+    },
+    settled: () =>
+      waiting === 0 ? Promise.resolve() : new Promise((resolve) => onSettled.push(resolve)),
+  };
+};
+
+const conflictOf = (
+  { stream, expected }: AppendRequest,
+  { actualVersion }: WrongExpectedVersionError,
+): WrongExpectedRevision =>
+  new WrongExpectedRevision(
+    stream,
+    expected,
+    typeof actualVersion === 'bigint' ? Number(actualVersion) : null,
+  );
+
+const outcomeOf = (expected: ExpectedRevision): string =>
+  expected === 'any' || expected === 'exists'
+    ? '; whether it was written is unknown, and with no exact revision it cannot be repeated safely: read the stream first'
+    : '; whether it was written is unknown: repeat it with the same ids and the same expected revision';

@@ -1,0 +1,153 @@
+import {
+  type AllStreamRecordedEvent,
+  type EventStoreDBClient,
+  StreamNotFoundError,
+  UnknownError,
+} from '@eventstore/db-client';
+import { AppError } from '../../errors.ts';
+import { createBackoff } from './backoff.ts';
+import type { Connection, Session } from './connection.ts';
+import { finalFailure, NoAnswer, type Operation, unavailable } from './failure.ts';
+
+export interface ReadOptions {
+  /** Silence for so long (ms) is a failure. */
+  readonly deadlineMs?: number;
+  readonly tries?: number;
+}
+
+/** The events of one read, through the client; `from` and so on are the caller's. */
+type Open = (client: EventStoreDBClient) => ReturnType<EventStoreDBClient['readAll']>;
+
+export interface Reads {
+  /** Any stream, also the store's own: what is there, as it is stored. Missing: empty. */
+  raw(stream: string, options: RawOptions, how?: ReadOptions): Promise<AllStreamRecordedEvent[]>;
+  /** Part of the whole log with what is the store's own; `after` is exclusive. */
+  scan(options: ScanOptions, how?: ReadOptions): Promise<AllStreamRecordedEvent[]>;
+  /** Where the log ends; 0 when there is nothing. */
+  head(how?: ReadOptions): Promise<bigint>;
+}
+
+export interface RawOptions {
+  readonly from: bigint | 'start' | 'end';
+  readonly direction: 'forwards' | 'backwards';
+  readonly limit: number;
+}
+
+export interface ScanOptions {
+  /** undefined: from the end of that side. */
+  readonly after: bigint | undefined;
+  readonly direction: 'forwards' | 'backwards';
+  readonly limit: number;
+}
+
+const DEADLINE_MS = 10_000;
+const TRIES = 3;
+const BACKOFF_MS = { first: 100, most: 1000 };
+
+/**
+ * Reads that end: each has a deadline of its own (the client sets none) and is tried again, since nothing happens by
+ * reading. They ask the leader, as appends do: what was just written is there.
+ */
+export const createReads = (connection: Connection): Reads => {
+  const run = async (
+    operation: Operation,
+    open: Open,
+    { deadlineMs = DEADLINE_MS, tries = TRIES }: ReadOptions = {},
+  ): Promise<AllStreamRecordedEvent[]> => {
+    const backoff = createBackoff(BACKOFF_MS.first, BACKOFF_MS.most);
+    for (let left = tries; ; left -= 1) {
+      const session = connection.session();
+      try {
+        return await collect(session, open, deadlineMs);
+      } catch (error) {
+        if (error instanceof StreamNotFoundError) return [];
+        const final = finalFailure(error, operation);
+        if (final !== undefined) throw final;
+        if (error instanceof NoAnswer) connection.replace(session);
+        if (left <= 1) throw unavailable(error, operation);
+      }
+      await backoff.wait(connection.closed);
+    }
+  };
+
+  const scan: Reads['scan'] = async ({ after, direction, limit }, how) => {
+    const forwards = direction === 'forwards';
+    const position = after === undefined ? undefined : { commit: after, prepare: after };
+    try {
+      const events = await run(
+        { kind: 'read', stream: '$all' },
+        (client) =>
+          client.readAll({
+            direction,
+            fromPosition: position ?? (forwards ? 'start' : 'end'),
+            // Forwards the server begins with the event at the position itself.
+            maxCount: forwards && position ? limit + 1 : limit,
+            requiresLeader: true,
+          }),
+        how,
+      );
+      if (after === undefined || !forwards) return events;
+      return events.filter((event) => event.position.commit > after).slice(0, limit);
+    } catch (error) {
+      if (error instanceof AppError && isBadPosition(error.cause)) {
+        throw new AppError('invalid', 'no event has ever been at this position', {
+          field: 'position',
+        });
+      }
+      throw error;
+    }
+  };
+
+  return {
+    raw: (stream, { from, direction, limit }, how) =>
+      run(
+        { kind: 'read', stream },
+        // Read from the server, both kinds of events have a position.
+        (client) =>
+          client.readStream(stream, {
+            ...{ direction, fromRevision: from, maxCount: limit, requiresLeader: true },
+          }) as unknown as ReturnType<Open>,
+        how,
+      ),
+    scan,
+    head: async (how) => {
+      const [last] = await scan({ after: undefined, direction: 'backwards', limit: 1 }, how);
+      return last?.position.commit ?? 0n;
+    },
+  };
+};
+
+/** What the server says to a position between two records. */
+const isBadPosition = (error: unknown): boolean =>
+  error instanceof UnknownError && error.message.includes('ReadAllResult');
+
+const collect = (
+  session: Session,
+  open: Open,
+  deadlineMs: number,
+): Promise<AllStreamRecordedEvent[]> =>
+  new Promise((resolve, reject) => {
+    const events: AllStreamRecordedEvent[] = [];
+    const reading = open(session.client);
+    const end = (settle: () => void): void => {
+      clearTimeout(timer);
+      session.gone.removeEventListener('abort', gone);
+      settle();
+    };
+    const fail = (error: unknown): void => {
+      end(() => reject(error));
+      // It may never have begun, and then cannot be cancelled either.
+      reading.cancel().catch(() => undefined);
+    };
+    const gone = (): void => fail(new Error('the connection was given up'));
+    const timer = setTimeout(() => fail(new NoAnswer(deadlineMs)), deadlineMs);
+    session.gone.addEventListener('abort', gone);
+    // Stays: an `error` that nobody listens to ends Node.
+    reading.on('error', fail);
+    reading.on('end', () => end(() => resolve(events)));
+    reading.on('data', ({ event }) => {
+      timer.refresh();
+      // Missing only where a link leads nowhere, and links are not followed.
+      if (event !== undefined) events.push(event);
+    });
+  });

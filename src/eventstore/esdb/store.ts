@@ -1,0 +1,140 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { AppError } from '../../errors.ts';
+import { checkLimit, checkRevision, checkStream } from '../checks.ts';
+import type { EventStore } from '../port.ts';
+import { type AppendTiming, createAppends } from './appends.ts';
+import { createBackoff } from './backoff.ts';
+import { type Connection, createConnection } from './connection.ts';
+import { encodeAppend } from './encode.ts';
+import { logId } from './log-id.ts';
+import { readAll, readStream } from './pages.ts';
+import { createPositions } from './position.ts';
+import { createReads } from './reads.ts';
+import { createRemoval } from './removal.ts';
+import { createKnownHead } from './silence.ts';
+import { follow } from './subscription.ts';
+import { parseEsdbUrl } from './url.ts';
+
+export interface EsdbEventStoreOptions {
+  /** Appends and removals are refused. */
+  readonly readOnly?: boolean;
+  /** For tests, which do not want to wait. */
+  readonly timing?: AppendTiming;
+  /** How long to wait for the server at first, in ms. */
+  readonly openMs?: number;
+}
+
+const TIMING: AppendTiming = { tryMs: 5000, totalMs: 15_000 };
+const OPEN_MS = 10_000;
+const OPEN_TRY = { deadlineMs: 3000, tries: 1 };
+const CHECK = { deadlineMs: 2000, tries: 1 };
+const CLOSE_MS = 15_000;
+
+/**
+ * An EventStoreDB (KurrentDB) over gRPC, for any number of processes (EVENTSTORE.md).
+ * @throws {AppError} `invalid` for a url that cannot be right; `unavailable` when the server does not answer in time;
+ *   `refused` when it does not let us in
+ */
+export const openEsdbEventStore = async (
+  url: string,
+  options: EsdbEventStoreOptions = {},
+): Promise<EventStore> => {
+  const connection = createConnection(parseEsdbUrl(url));
+  try {
+    return await connect(connection, options);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+};
+
+const connect = async (
+  connection: Connection,
+  { readOnly = false, timing = TIMING, openMs = OPEN_MS }: EsdbEventStoreOptions,
+): Promise<EventStore> => {
+  const reads = createReads(connection);
+  const appends = createAppends(connection, timing);
+  const removal = createRemoval(connection, reads, appends);
+  const head = createKnownHead(reads);
+
+  const id = await patiently(connection.hosts, openMs, () =>
+    logId(reads, readOnly ? undefined : appends, OPEN_TRY),
+  );
+  const positions = createPositions(id);
+  let closing: Promise<void> | undefined;
+
+  const writable = (): void => {
+    if (readOnly) throw new AppError('refused', 'this event store was opened for reading only');
+    if (closing) throw new AppError('unavailable', 'the event store was closed');
+  };
+
+  return {
+    id,
+    append: async (stream, events, expected) => {
+      const { proposals, bytes } = encodeAppend(stream, events, expected);
+      writable();
+      const { revision, commit } = await appends.append({ stream, proposals, expected }, bytes);
+      head.appended(commit);
+      return { revision, position: positions.format(commit) };
+    },
+    readStream: async (stream, how = {}) => readStream(reads, positions, stream, how),
+    readAll: async (how = {}) => readAll(reads, positions, how),
+    subscribe: (how) => {
+      checkLimit(how.batch);
+      return follow(how, { connection, positions, reads, head });
+    },
+    // Of any event, also the store's own: subscriptions pass those as well (see `through`).
+    head: async () => {
+      const last = await reads.head();
+      return last === 0n ? null : positions.format(last);
+    },
+    deleteStream: async (stream) => {
+      checkStream(stream);
+      writable();
+      await removal.remove(stream);
+    },
+    truncateBefore: async (stream, revision) => {
+      checkStream(stream);
+      checkRevision(revision);
+      writable();
+      await removal.truncate(stream, revision);
+    },
+    compare: (a, b) => {
+      const difference = positions.parse(a) - positions.parse(b);
+      return difference < 0n ? -1 : Number(difference > 0n);
+    },
+    parsePosition: (text) => positions.format(positions.parse(text)),
+    check: async () => {
+      await reads.head(CHECK);
+    },
+    close: () => {
+      closing ??= (async () => {
+        await Promise.race([appends.settled(), delay(CLOSE_MS, undefined, { ref: false })]);
+        await connection.close();
+      })();
+      return closing;
+    },
+  };
+};
+
+/** The service may be started before the store is. */
+const patiently = async <T>(hosts: string, ms: number, work: () => Promise<T>): Promise<T> => {
+  const until = performance.now() + ms;
+  const backoff = createBackoff(100, 1000);
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'unavailable') throw error;
+      if (performance.now() >= until) {
+        throw new AppError(
+          'unavailable',
+          `EVENT_STORE: no EventStoreDB answers at ${hosts}: ${error.message}`,
+          { field: 'EVENT_STORE' },
+          { cause: error },
+        );
+      }
+    }
+    await backoff.wait();
+  }
+};

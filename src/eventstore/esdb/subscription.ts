@@ -1,0 +1,117 @@
+import { AppError } from '../../errors.ts';
+import type { RecordedEvent, SubscribeOptions, SubscriptionBatch } from '../port.ts';
+import { createBackoff } from './backoff.ts';
+import type { Connection } from './connection.ts';
+import { decodeEvent, isSystem } from './encode.ts';
+import { finalFailure, type Operation } from './failure.ts';
+import { type Feed, openFeed } from './feed.ts';
+import type { Positions } from './position.ts';
+import { matcherOf } from './prefixes.ts';
+import type { Reads } from './reads.ts';
+import { createWatch, type KnownHead, LOOK_MS } from './silence.ts';
+
+export interface SubscriptionParts {
+  readonly connection: Connection;
+  readonly positions: Positions;
+  readonly reads: Reads;
+  readonly head: KnownHead;
+}
+
+const BATCH = 512;
+const BACKOFF_MS = { first: 50, most: 5000 };
+const OPERATION: Operation = { kind: 'subscribe to', stream: '$all' };
+
+/**
+ * Follows the log: a subscription of the client for as long as it lasts, then the next one from where it was. What is
+ * yielded is exact by the positions, whatever the server repeats.
+ */
+export async function* follow(
+  options: SubscribeOptions,
+  parts: SubscriptionParts,
+): AsyncGenerator<SubscriptionBatch> {
+  const { connection, positions } = parts;
+  let at = options.after === undefined ? 0n : positions.parse(options.after);
+  const stop = AbortSignal.any([options.signal, connection.closed]);
+  const backoff = createBackoff(BACKOFF_MS.first, BACKOFF_MS.most);
+  let checked = at === 0n;
+  let live = false;
+  while (!stop.aborted) {
+    let feed: Feed | undefined;
+    try {
+      if (!checked) await checkAgainstEnd(at, parts);
+      checked = true;
+      feed = openFeed(connection.session(), at, options.prefixes, stop);
+      for await (const batch of batches(feed, at, options, parts, stop)) {
+        at = batch.at;
+        live = batch.live;
+        backoff.reset();
+        yield { events: batch.events, through: positions.format(at), live };
+      }
+      if (stop.aborted) return;
+      const final = finalFailure(feed.ended?.error, OPERATION);
+      if (final !== undefined) throw final;
+    } catch (error) {
+      if (stop.aborted) return;
+      if (!(error instanceof AppError && error.code === 'unavailable')) throw error;
+    } finally {
+      feed?.end();
+    }
+    // Until it has caught up again, nobody knows how much is missing.
+    if (live) yield { events: [], through: positions.format(at), live: false };
+    live = false;
+    await backoff.wait(stop);
+  }
+}
+
+/** A position past the end is of a log that was longer: this one is an older copy. */
+const checkAgainstEnd = async (at: bigint, { reads, positions }: SubscriptionParts) => {
+  if (at <= (await reads.head())) return;
+  throw new AppError(
+    'invalid',
+    `${positions.format(at)} is past the end of the log: is the log an older copy?`,
+    { field: 'position' },
+  );
+};
+
+interface Batch {
+  readonly events: readonly RecordedEvent[];
+  readonly at: bigint;
+  readonly live: boolean;
+}
+
+// Math.max takes no bigint.
+const later = (a: bigint, b: bigint): bigint => [a, b].toSorted((x, y) => Number(x - y))[1] ?? a;
+
+/** What one feed brings, and where it is when it brings nothing; ends with the feed. */
+async function* batches(
+  feed: Feed,
+  from: bigint,
+  { prefixes, batch: max = BATCH }: SubscribeOptions,
+  { positions, reads, head }: SubscriptionParts,
+  stop: AbortSignal,
+): AsyncGenerator<Batch> {
+  const matches = matcherOf(prefixes);
+  const watch = createWatch(feed, prefixes, reads, head);
+  let at = from;
+  let live = false;
+  while (!stop.aborted) {
+    const taken = feed.take(max);
+    const events = taken.events
+      .filter((event) => event.position.commit > at && !isSystem(event) && matches(event.streamId))
+      .map((event) => decodeEvent(event, positions))
+      .filter((event) => event !== undefined);
+    const through = later(taken.through ?? at, watch.passed());
+    const nowLive = feed.empty && feed.caughtUp && feed.ended === undefined;
+    if (through > at || nowLive !== live) {
+      at = through;
+      live = nowLive;
+      yield { events, at, live };
+      // Others have their turn, and more can come, so that the batches of a long way are not tiny.
+      if (!live) await new Promise(setImmediate);
+      continue;
+    }
+    if (feed.ended !== undefined && feed.empty) return;
+    await feed.changed(LOOK_MS.appended);
+    if (feed.empty) watch.look(at);
+  }
+}

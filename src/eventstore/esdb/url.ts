@@ -1,0 +1,46 @@
+import { AppError } from '../../errors.ts';
+
+/** What EVENT_STORE says about an EventStoreDB. */
+export interface EsdbUrl {
+  /** For the client: with our defaults where the url says nothing. Holds the password: for no log and no message. */
+  readonly connectionString: string;
+  /** The hosts as they were given: all that a message may name. */
+  readonly hosts: string;
+}
+
+const SCHEME = /^esdb(?:\+discover)?:\/\//;
+
+/**
+ * Defaults: appends and reads go to the leader (a follower may be behind, and an answer from the past would look like
+ * a log that was cut off), and a connection that died without a word is found out within 20 s.
+ */
+const defaults = (): Record<string, string> => ({
+  connectionName: `xmpp-chat-${process.pid}`,
+  keepAliveInterval: '10000',
+  keepAliveTimeout: '10000',
+  nodePreference: 'leader',
+});
+
+/** The client takes `keepAliveInterval`, `keep_alive_interval` and so on. */
+const flat = (key: string): string => key.toLowerCase().replace(/[_-]/g, '');
+
+/** What is wrong with EVENT_STORE; never quotes what was given, it may hold a password. */
+export const invalidUrl = (reason: string): AppError =>
+  new AppError('invalid', `EVENT_STORE: ${reason}`, { field: 'EVENT_STORE' });
+
+/** @throws {AppError} `invalid` */
+export const parseEsdbUrl = (text: string): EsdbUrl => {
+  const url = text.trim();
+  const [scheme] = SCHEME.exec(url) ?? [];
+  if (scheme === undefined) throw invalidUrl('it must begin with esdb:// or esdb+discover://');
+  // A password may hold anything but @.
+  const hosts = (url.slice(scheme.length).split('@').at(-1) ?? '').split(/[/?]/)[0] ?? '';
+  if (hosts === '') throw invalidUrl('it names no host, as in esdb://HOST:2113');
+  const [address = '', query = ''] = url.split(/\?(?=[^@]*$)/);
+  const given = new Set(query.split('&').map((pair) => flat(pair.split('=')[0] ?? '')));
+  const pairs = Object.entries(defaults())
+    .filter(([key]) => !given.has(flat(key)))
+    .map((pair) => pair.join('='));
+  const all = [...(query === '' ? [] : [query]), ...pairs].join('&');
+  return { connectionString: `${address.replace(/\/+$/, '')}?${all}`, hosts };
+};
