@@ -1,11 +1,14 @@
 /** The service on a copy of its log performs what was pending, and nothing that was done. */
-import { copyFile, mkdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
+import { startEventStoreDouble } from '../support/eventstoredb/server.ts';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
 
 const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }] });
+const double = await startEventStoreDouble();
+afterAll(() => double.close());
 const { service } = world;
 const acme = world.tenant('acme');
 const { lhc } = acme;
@@ -24,21 +27,19 @@ const chats = async (visitor: string): Promise<void> => {
     await acme.ask('POST', `/visitors/${visitor}/messages`, { id: `${visitor}-${n}`, body });
   }
 };
-/** Stops the service, copies its log along, and starts it with nothing but the copy and the secret. */
-const moveTo = async (name: string, hops: readonly string[]): Promise<void> => {
-  await service.stop();
+/** Stops the service and starts it with nothing but a copy of its log and the secret. */
+const moveTo = async (name: string, to: string): Promise<void> => {
   const { DATA_DIR: old = '', EVENT_STORE = `sqlite:${join(old, 'events.db')}` } = service.settings;
+  const SERVICE_SECRET =
+    service.settings.SERVICE_SECRET ?? (await readFile(join(old, 'service-secret'), 'utf8')).trim();
+  const used = await service.cli('migrate', EVENT_STORE, to);
+  expect(used).toMatchObject({ code: 1, output: expect.stringMatching(/has a writer|in use/) });
+  await service.stop();
+  // A service that ended in order need not be waited for.
+  const { code, output } = await service.cli('migrate', EVENT_STORE, to);
+  expect({ code, output }).toMatchObject({ code: 0 });
   const DATA_DIR = join(service.dir, name);
-  await mkdir(DATA_DIR);
-  await copyFile(join(old, 'service-secret'), join(DATA_DIR, 'service-secret'));
-  const end = `sqlite:${join(DATA_DIR, 'log.db')}`;
-  let from = EVENT_STORE;
-  for (const to of [...hops, end]) {
-    const { code, output } = await service.cli('migrate', from, to);
-    expect({ code, output }).toMatchObject({ code: 0 });
-    from = to;
-  }
-  Object.assign(service.settings, { DATA_DIR, EVENT_STORE: end });
+  Object.assign(service.settings, { DATA_DIR, EVENT_STORE: to, SERVICE_SECRET });
   await service.start();
 };
 const timedOut = (from: number): string[] =>
@@ -50,37 +51,53 @@ const timedOut = (from: number): string[] =>
         : [],
     );
 
-it('on SQLite', async () => {
-  await acme.register('olga');
-  const olga = await acme.connect('olga');
-  await acme.operatorIs('olga', 'available');
-  await chats('1');
-  await acme.callback('message.delivered', ({ messageId }) => messageId === '1-2');
-  for (const visitor of ['d1', 'd2', 'd3']) await comesAndGoes(visitor);
-  await waitFor(() => timedOut(0).length === 3, { what: 'LHC to be told of three' });
+it.each([
+  ['to another file', 'a', `sqlite:${join(service.dir, 'a.db')}`],
+  ['to EventStoreDB', 'b', double.url],
+  ['and back', 'c', `sqlite:${join(service.dir, 'c.db')}`],
+])(
+  '%s',
+  async (_way, run, to) => {
+    const already = timedOut(0).length;
+    if (run === 'a') await acme.register('olga');
+    const olga = await acme.connect('olga');
+    await acme.operatorIs('olga', 'available');
+    await chats(`${run}1`);
+    await acme.callback('message.delivered', ({ messageId }) => messageId === `${run}1-2`);
+    for (const visitor of [`${run}d1`, `${run}d2`, `${run}d3`]) await comesAndGoes(visitor);
+    await waitFor(() => timedOut(0).length === already + 3, { what: 'LHC to be told of three' });
 
-  await lhc.stop();
-  await olga.disconnect();
-  await acme.operatorIs('olga', 'offline');
-  for (const visitor of ['p1', 'p2', 'p3']) await comesAndGoes(visitor);
-  await chats('2');
-  const told = lhc.requests.length;
-  const ids = new Set(lhc.requests.map(({ headers }) => headers['webhook-id']));
+    const pending = [`${run}p1`, `${run}p2`, `${run}p3`];
+    await lhc.stop();
+    await olga.disconnect();
+    await acme.operatorIs('olga', 'offline');
+    for (const visitor of pending) await comesAndGoes(visitor);
+    await chats(`${run}2`);
+    const told = lhc.requests.length;
+    const ids = new Set(lhc.requests.map(({ headers }) => headers['webhook-id']));
 
-  await moveTo('copy', []);
-  await lhc.start();
-  const again = await acme.connect('olga');
-  await again.waitFor(() => again.messages.length >= 3, 20_000, 'what the second visitor says');
-  await acme.callback('message.delivered', ({ messageId }) => messageId === '2-2', 20_000);
-  await waitFor(() => timedOut(told).length >= 3, { deadlineMs: 20_000, what: 'the other three' });
-  // A later effect of every kind is behind whatever would have been repeated.
-  await comesAndGoes('last');
-  await waitFor(() => timedOut(told).includes('last'), { deadlineMs: 20_000 });
+    await moveTo(`data-${run}`, to);
+    await lhc.start();
+    const again = await acme.connect('olga');
+    await again.waitFor(() => again.messages.length >= 3, 20_000, 'what the second visitor says');
+    await acme.callback('message.delivered', ({ messageId }) => messageId === `${run}2-2`, 20_000);
+    await waitFor(() => timedOut(told).length >= 3, {
+      deadlineMs: 20_000,
+      what: 'the other three',
+    });
+    // A later effect of every kind is behind whatever would have been repeated.
+    await comesAndGoes(`${run}z`);
+    await waitFor(() => timedOut(told).includes(`${run}z`), { deadlineMs: 20_000 });
 
-  expect(again.messages.map(({ body }) => body)).toEqual(bodies('2'));
-  expect(timedOut(told).sort()).toEqual(['last', 'p1', 'p2', 'p3']);
-  const since = lhc.requests.slice(told).map(({ headers }) => headers['webhook-id'] ?? '');
-  expect(new Set(since).size).toBe(since.length);
-  expect(since.filter((id) => ids.has(id))).toEqual([]);
-  await again.disconnect();
-}, 120_000);
+    expect(again.messages.map(({ body }) => body)).toEqual(bodies(`${run}2`));
+    expect(timedOut(told).sort()).toEqual([...pending, `${run}z`]);
+    const since = lhc.requests.slice(told).map(({ headers }) => headers['webhook-id'] ?? '');
+    expect(new Set(since).size).toBe(since.length);
+    expect(since.filter((id) => ids.has(id))).toEqual([]);
+    for (const visitor of [`${run}1`, `${run}2`]) {
+      await acme.ask('POST', `/visitors/${visitor}/chats/c${visitor}/close`, { by: 'visitor' });
+    }
+    await again.disconnect();
+  },
+  120_000,
+);
