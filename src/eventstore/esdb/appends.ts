@@ -1,4 +1,8 @@
-import { NotLeaderError, WrongExpectedVersionError } from '@eventstore/db-client';
+import {
+  NotLeaderError,
+  StreamDeletedError,
+  WrongExpectedVersionError,
+} from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
 import { type ExpectedRevision, WrongExpectedRevision } from '../port.ts';
 import {
@@ -10,6 +14,7 @@ import {
 import { createBackoff } from './backoff.ts';
 import type { Connection, Session } from './connection.ts';
 import { finalFailure, type Operation, unavailable } from './failure.ts';
+import type { Reads } from './reads.ts';
 
 /** All in ms. */
 export interface AppendTiming {
@@ -41,6 +46,7 @@ const BACKOFF_MS = { first: 50, most: 2000 };
  */
 export const createAppends = (
   connection: Connection,
+  reads: Reads,
   { tryMs, totalMs }: AppendTiming,
 ): Appends => {
   let current: { session: Session; stream: AppendStream } | undefined;
@@ -65,7 +71,16 @@ export const createAppends = (
       try {
         return await streamOf(connection.session()).send(request);
       } catch (error) {
-        if (error instanceof WrongExpectedVersionError) throw conflictOf(request, error);
+        if (error instanceof WrongExpectedVersionError) {
+          const earlier = expected === 'no-stream' && (await begunWith(reads, request));
+          if (earlier) return earlier;
+          throw conflictOf(request, error);
+        }
+        if (error instanceof StreamDeletedError && expected === 'exists') {
+          // Said of a soft delete as well, where there is only nothing to be read; a tombstone throws here.
+          await reads.raw(request.stream, { from: 'end', direction: 'backwards', limit: 1 });
+          throw new WrongExpectedRevision(request.stream, expected, null);
+        }
         const final = finalFailure(error, operation);
         if (final !== undefined) throw final;
         // Not being the leader is an answer: nothing was written.
@@ -100,6 +115,21 @@ export const createAppends = (
     settled: () =>
       waiting === 0 ? Promise.resolve() : new Promise((resolve) => onSettled.push(resolve)),
   };
+};
+
+/**
+ * The earlier append with these ids that a stream began with anew after it was deleted: the server knows a repeated
+ * `no-stream` by the ids from revision 0 on, but such a stream begins at a later one (measured on 23.10).
+ */
+const begunWith = async (
+  reads: Reads,
+  { stream, proposals }: AppendRequest,
+): Promise<Appended | undefined> => {
+  const limit = proposals.length;
+  const first = await reads.raw(stream, { from: 'start', direction: 'forwards', limit });
+  const same = proposals.every((proposal, i) => first[i]?.id === proposal.getId()?.getString());
+  const last = same ? first.at(-1) : undefined;
+  return last && { revision: Number(last.revision), commit: last.position.commit };
 };
 
 const conflictOf = (

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { StreamDeletedError, StreamNotFoundError } from '@eventstore/db-client';
+import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
 import { WrongExpectedRevision } from '../port.ts';
 import type { Appends } from './appends.ts';
@@ -71,7 +71,9 @@ export const createRemoval = (connection: Connection, reads: Reads, appends: App
           });
           return;
         } catch (error) {
-          if (error instanceof StreamDeletedError || error instanceof StreamNotFoundError) return;
+          // There is nothing to delete: with any expected revision, that is what a wrong one means.
+          if (error instanceof StreamDeletedError || error instanceof WrongExpectedVersionError)
+            return;
           const operation = { kind: 'delete', stream } as const;
           const final = finalFailure(error, operation);
           if (final !== undefined) throw final;

@@ -53,7 +53,7 @@ const connect = async (
   { readOnly = false, timing = TIMING, openMs = OPEN_MS }: EsdbEventStoreOptions,
 ): Promise<EventStore> => {
   const reads = createReads(connection);
-  const appends = createAppends(connection, timing);
+  const appends = createAppends(connection, reads, timing);
   const removal = createRemoval(connection, reads, appends);
   const head = createKnownHead(reads);
 
