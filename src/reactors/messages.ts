@@ -10,7 +10,6 @@ import {
   actorOf,
   operatorJid,
   operatorRef,
-  personOf,
   streamOf,
   type TenantId,
   type Username,
@@ -32,6 +31,7 @@ import type { WorkPart } from '../runtime/work.ts';
 import type { EjabberdAdmin, OutgoingMessage, VisitorTransport } from '../xmpp/port.ts';
 import { removeAccount } from './operator-accounts.ts';
 import type { PersonalData } from './personal.ts';
+import { createRepeats, isRefusal } from './repeats.ts';
 
 export const XMPP = 'xmpp';
 
@@ -76,19 +76,17 @@ export function createMessages(options: {
   /** Called between a stanza that was taken and its fact: a failpoint of tests. */
   afterTaken?: (messageId: string) => Promise<void>;
 }): Messages {
-  const { host, store, admin, transport, tenants, personal, logger } = options;
+  const { host, store, admin, transport, tenants, personal } = options;
   const { ownership = soleOwner, now = Date.now } = options;
-  /** Before this there were no sessions here: each sends again by itself when it starts. */
-  const startedAt = now();
-  /** Repeats under way, by the visitor's JID: later messages wait for them. */
-  const repeating = new Map<string, Promise<void>>();
+  const repeats = createRepeats({ ...options, ownership, now, receiverOf, report });
 
-  const report = (tenant: TenantId, key: VisitorKey, command: VisitorCommand): Promise<unknown> =>
-    host.dispatch(
+  function report(tenant: TenantId, key: VisitorKey, command: VisitorCommand): Promise<unknown> {
+    return host.dispatch(
       tenant,
       { kind: 'visitor', name: key, command },
       { commandId: `auto:${options.newId()}` },
     );
+  }
 
   /**
    * By the visitor's session; by the admin API for a visitor that is not meant to have one any more, or whose session
@@ -101,7 +99,7 @@ export function createMessages(options: {
     state: ActorState | null,
     mayAct: () => boolean,
   ): Promise<void> {
-    await repeating.get(message.from);
+    await repeats.underWay(message.from);
     if (!mayAct()) throw notOurs();
     const meantOnline = state !== null && visitorState(state.core).presence === 'online';
     const here = meantOnline && ownsStream(ownership, streamOf(visitor));
@@ -259,81 +257,8 @@ export function createMessages(options: {
     await report(actor.tenant, actor.name, { type: 'ReportFailed', messageId, reason });
   }
 
-  async function repeat(tenant: TenantSettings, key: VisitorKey): Promise<void> {
-    const ref = visitorRef(tenant.id, key);
-    const state = await host.load(ref);
-    if (!state) return;
-    const taken = visitorState(state.core).context.openMessages.filter((each) => each.taken);
-    for (const { id, revision } of taken) {
-      const [event] = await store.readStream(streamOf(ref), { from: revision, limit: 1 });
-      if (!event) continue;
-      const fact = visitorFact(event);
-      if (fact?.type !== 'VisitorMessageSent' || fact.data.messageId !== id) continue;
-      const operator = await receiverOf(event, fact.data.chatId, state);
-      const body = await personal.bodyOf(event);
-      if (!operator || body === null) continue;
-      const to = operatorJid(tenant, operator as Username);
-      if (!ownsStream(ownership, streamOf(ref))) return;
-      try {
-        await transport.send({ id, from: visitorJid(tenant, key), to, body });
-        logger.debug({ tenant: tenant.id, visitor: key, messageId: id }, 'sent again');
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        // One that ejabberd will not have must not keep back those behind it.
-        await report(tenant.id, key, {
-          type: 'ReportFailed',
-          messageId: id,
-          reason: error.message,
-        });
-      }
-    }
-  }
-
-  function sendAgain(jid: string): void {
-    const person = personOf(jid, tenants.ofHost);
-    const tenant = person && tenants.get(person.tenant);
-    if (person?.kind !== 'visitor' || !tenant || !ownsStream(ownership, streamOf(person))) return;
-    const before = repeating.get(jid) ?? Promise.resolve();
-    const running = before
-      .then(() => repeat(tenant, person.name))
-      .catch((error) => {
-        // The session was lost again: the next one brings it up again.
-        logger.debug({ visitor: person.name, reason: messageOf(error) }, 'not sent again');
-      })
-      .finally(() => {
-        if (repeating.get(jid) === running) repeating.delete(jid);
-      });
-    repeating.set(jid, running);
-  }
-
-  /** A session of this operator ended: mod_lhc drops what another one of its still has. */
-  async function sessionEnded(tenantId: TenantId, username: Username): Promise<void> {
-    const tenant = tenants.get(tenantId);
-    const state = await host.load(operatorRef(tenantId, username));
-    if (!tenant || !state) return;
-    for (const { visitor } of Object.values(operatorState(state.core).context.chats)) {
-      sendAgain(visitorJid(tenant, visitor as VisitorKey)); // parsed when it came in
-    }
-  }
-
   return {
-    part: {
-      name: 'messages',
-      version: 1,
-      schema: '',
-      tables: [],
-      apply: () => () => {},
-      applied({ events }) {
-        for (const { stream, type, metadata } of events) {
-          if (type !== 'OperatorLoggedOut' || metadata.at < startedAt) continue;
-          const actor = actorOf(stream);
-          if (actor?.kind !== 'operator') continue;
-          sessionEnded(actor.tenant, actor.name).catch((error) =>
-            logger.error({ err: error, operator: actor.name }, 'messages not sent again'),
-          );
-        }
-      },
-    },
+    part: repeats.part,
     destination: {
       name: XMPP,
       concurrency: 256,
@@ -342,12 +267,8 @@ export function createMessages(options: {
       perform,
       gaveUp,
     },
-    sendAgain,
+    sendAgain: repeats.sendAgain,
   };
 }
 
 const notOurs = (): AppError => new AppError('unavailable', 'another process has this lane now');
-
-/** A retry would not help. */
-const isRefusal = (error: unknown): error is AppError =>
-  error instanceof AppError && error.code === 'refused';
