@@ -68,10 +68,9 @@ const newClient = (connectionString: string): EventStoreDBClient => {
   try {
     return EventStoreDBClient.connectionString(connectionString);
   } catch (error) {
-    // The parser quotes the whole string, with the password.
-    const reason = messageOf(error).includes('esdb')
-      ? 'the client cannot parse it'
-      : messageOf(error);
+    // Its parser's error quotes what it was given.
+    const parsed = error instanceof Error && 'connectionString' in error;
+    const reason = parsed ? 'the client cannot read it' : messageOf(error);
     throw invalidUrl(`${reason} (it looks like esdb://USER:PASSWORD@HOST:2113?tls=true)`);
   }
 };

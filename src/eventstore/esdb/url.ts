@@ -24,6 +24,22 @@ const defaults = (): Record<string, string> => ({
 /** The client takes `keepAliveInterval`, `keep_alive_interval` and so on. */
 const flat = (key: string): string => key.toLowerCase().replace(/[_-]/g, '');
 
+/** What the client knows. Of others it warns on the console, and quotes the whole string with the password. */
+const OPTIONS =
+  'connectionName defaultDeadline discoveryInterval gossipTimeout keepAliveInterval keepAliveTimeout maxDiscoverAttempts nodePreference tls tlsCAFile throwOnAppendFailure userCertFile userKeyFile'.split(
+    ' ',
+  );
+
+const checkOption = (pair: string): void => {
+  const [name = '', value = ''] = pair.split('=');
+  const key = flat(name);
+  if (key === 'tlsverifycert') {
+    throw invalidUrl('tlsVerifyCert is not supported: name the certificate with tlsCAFile=PATH');
+  }
+  if (value !== '' && OPTIONS.some((option) => flat(option) === key)) return;
+  throw invalidUrl(`after ? come NAME=VALUE and &, with the names ${OPTIONS.join(', ')}`);
+};
+
 /** What is wrong with EVENT_STORE; never quotes what was given, it may hold a password. */
 export const invalidUrl = (reason: string): AppError =>
   new AppError('invalid', `EVENT_STORE: ${reason}`, { field: 'EVENT_STORE' });
@@ -37,10 +53,12 @@ export const parseEsdbUrl = (text: string): EsdbUrl => {
   const hosts = (url.slice(scheme.length).split('@').at(-1) ?? '').split(/[/?]/)[0] ?? '';
   if (hosts === '') throw invalidUrl('it names no host, as in esdb://HOST:2113');
   const [address = '', query = ''] = url.split(/\?(?=[^@]*$)/);
-  const given = new Set(query.split('&').map((pair) => flat(pair.split('=')[0] ?? '')));
+  const options = query === '' ? [] : query.split('&');
+  options.forEach(checkOption);
+  const given = new Set(options.map((pair) => flat(pair.split('=')[0] ?? '')));
   const pairs = Object.entries(defaults())
     .filter(([key]) => !given.has(flat(key)))
     .map((pair) => pair.join('='));
-  const all = [...(query === '' ? [] : [query]), ...pairs].join('&');
+  const all = [...options, ...pairs].join('&');
   return { connectionString: `${address.replace(/\/+$/, '')}?${all}`, hosts };
 };

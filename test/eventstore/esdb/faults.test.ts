@@ -1,0 +1,376 @@
+/** What can go wrong between the adapter and its server, by the double. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openEsdbEventStore } from '../../../src/eventstore/esdb/store.ts';
+import { openEventStore } from '../../../src/eventstore/open.ts';
+import {
+  type EventStore,
+  MAX_APPEND_BYTES,
+  type RecordedEvent,
+  type SubscribeOptions,
+} from '../../../src/eventstore/port.ts';
+import { openCounts, rowsOf } from '../../sqlite/counts.ts';
+import { temporaryFolder } from '../../sqlite/folder.ts';
+import { type EventStoreDouble, startEventStoreDouble } from '../../support/eventstoredb/server.ts';
+import { waitFor } from '../../support/wait.ts';
+import { event, events, numbers, uniquePrefix } from '../events.ts';
+
+const TIMING = { tryMs: 500, totalMs: 2000 };
+
+let server: EventStoreDouble;
+let store: EventStore;
+const closing: (() => Promise<unknown>)[] = [];
+
+beforeEach(async () => {
+  server = await startEventStoreDouble();
+  store = await openEsdbEventStore(server.url, { timing: TIMING });
+  closing.push(
+    () => store.close(),
+    () => server.close(),
+  );
+});
+afterEach(async () => {
+  server.faults.freeze(false);
+  for (const close of closing.splice(0)) await close();
+});
+
+const numbersTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** Writers that append one by one, each to a stream of its own; everything they wrote has to be there once. */
+const write = async (prefix: string, writers: number, each: number): Promise<void> => {
+  const one = async (stream: string): Promise<void> => {
+    for (let i = 0; i < each; i += 1) {
+      await store.append(stream, [event(i)], i === 0 ? 'no-stream' : i - 1);
+    }
+  };
+  await Promise.all(Array.from({ length: writers }, (_, i) => one(`${prefix}${i}`)));
+};
+const expectWritten = async (prefix: string, writers: number, each: number): Promise<void> => {
+  for (let i = 0; i < writers; i += 1) {
+    expect(numbers(await store.readStream(`${prefix}${i}`))).toEqual(numbersTo(each));
+  }
+};
+
+const collect = (options: Omit<SubscribeOptions, 'signal'>) => {
+  const controller = new AbortController();
+  const seen: RecordedEvent[] = [];
+  const ended = (async () => {
+    for await (const batch of store.subscribe({ ...options, signal: controller.signal })) {
+      seen.push(...batch.events);
+    }
+  })();
+  closing.unshift(async () => {
+    controller.abort();
+    await ended;
+  });
+  return seen;
+};
+
+describe('an append', () => {
+  test('whose answer was lost is repeated, and written once', async () => {
+    const stream = `${uniquePrefix()}a`;
+    server.faults.loseAnswers(2);
+    const { revision, position } = await store.append(stream, events(0, 2), 'no-stream');
+    expect(revision).toBe(2);
+    server.faults.loseAnswers();
+    expect((await store.append(stream, [event(3)], 2)).revision).toBe(3);
+    const recorded = await store.readStream(stream);
+    expect(numbers(recorded)).toEqual(numbersTo(4));
+    expect(recorded[2]?.position).toBe(position);
+  });
+
+  test('of any revision is not repeated: its outcome is unknown', async () => {
+    const stream = `${uniquePrefix()}a`;
+    server.faults.loseAnswers();
+    await expect(store.append(stream, [event(0)], 'any')).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/unknown.*read the stream first/),
+    });
+    expect(await store.readStream(stream)).toHaveLength(1);
+  });
+
+  test('survives a server that is killed and comes back', async () => {
+    const prefix = uniquePrefix();
+    const writing = write(prefix, 16, 40);
+    for (let i = 0; i < 3; i += 1) {
+      await delay(30);
+      await server.stop();
+      await delay(50);
+      await server.start();
+    }
+    await writing;
+    await expectWritten(prefix, 16, 40);
+  });
+
+  test('on a frozen server fails in time, and can be repeated', async () => {
+    const prefix = uniquePrefix();
+    const sent = events(0, 1);
+    server.faults.freeze(true);
+    const appends = Array.from({ length: 50 }, (_, i) =>
+      store.append(
+        `${prefix}${i}`,
+        sent.map((one) => ({ ...one })),
+        'no-stream',
+      ),
+    );
+    const start = performance.now();
+    for (const { status, ...rest } of await Promise.allSettled(appends)) {
+      expect({ status, ...rest }).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'unavailable', message: expect.stringContaining('no answer within') },
+      });
+    }
+    expect(performance.now() - start).toBeLessThan(TIMING.totalMs + 2 * TIMING.tryMs + 1000);
+    await expect(store.check()).rejects.toMatchObject({ code: 'unavailable' });
+    server.faults.freeze(false);
+    for (let i = 0; i < 50; i += 1) {
+      expect((await store.append(`${prefix}${i}`, sent, 'no-stream')).revision).toBe(1);
+      expect(await store.readStream(`${prefix}${i}`)).toHaveLength(2);
+    }
+    await store.check();
+  });
+
+  test('goes to the leader; where there is none it says what to do', async () => {
+    const leader = await startEventStoreDouble();
+    closing.push(() => leader.close());
+    const stream = `${uniquePrefix()}a`;
+    server.faults.notLeader({ host: '127.0.0.1', port: leader.port });
+    await store.append(stream, [event(0)], 'no-stream');
+    const there = await openEventStore(leader.url);
+    closing.unshift(() => there.close());
+    expect(await there.readStream(stream)).toHaveLength(1);
+    expect(leader.port).not.toBe(server.port);
+
+    leader.faults.notLeader({ host: '127.0.0.1', port: server.port });
+    await expect(store.append(stream, [event(1)], 0)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('name all nodes in EVENT_STORE (esdb://HOST1,HOST2'),
+    });
+  });
+
+  test('that is denied says which right is missing', async () => {
+    server.faults.denyAccess(true);
+    const stream = `${uniquePrefix()}a`;
+    const refusal = {
+      code: 'refused',
+      message: expect.stringMatching(/right to write .*EVENT_STORE/),
+    };
+    await expect(store.append(stream, [event(0)], 'any')).rejects.toMatchObject(refusal);
+    await expect(store.readStream(stream)).rejects.toMatchObject({ code: 'refused' });
+    server.faults.denyAccess(false);
+    await store.append(stream, [event(0)], 'no-stream');
+  });
+
+  test('past the server’s own measure is refused before it is sent, and harms nobody', async () => {
+    const prefix = uniquePrefix();
+    // A type counts twice there: within our limit as JSON, past the server's.
+    const long = event(0, { type: 'x'.repeat(512), data: { text: '' } });
+    const text = 'x'.repeat(MAX_APPEND_BYTES - Buffer.byteLength(JSON.stringify(long)));
+    const writing = write(prefix, 8, 20);
+    for (let i = 0; i < 10; i += 1) {
+      await expect(
+        store.append(`${prefix}large`, [{ ...long, data: { ...long.data, text } }], 'any'),
+      ).rejects.toMatchObject({ code: 'too-large' });
+    }
+    await writing;
+    await expectWritten(prefix, 8, 20);
+  });
+
+  test('is not harmed by other stores of the process that come and go', async () => {
+    const prefix = uniquePrefix();
+    const writing = write(prefix, 8, 100);
+    for (let i = 0; i < 5; i += 1) {
+      const other = await openEventStore(server.url);
+      const pending = other.append(`${prefix}other${i}`, [event(0)], 'no-stream');
+      await other.close();
+      expect((await pending).revision).toBe(0);
+    }
+    await writing;
+    await expectWritten(prefix, 8, 100);
+  });
+});
+
+describe('a subscription', () => {
+  test('that is dropped again and again applies each event once, in order', async () => {
+    const folder = temporaryFolder('esdb-fold');
+    const prefix = uniquePrefix();
+    const streams = 10;
+    const each = 1000;
+    const { db, fold } = openCounts(join(folder, 'rows.db'), store);
+    const controller = new AbortController();
+    const running = fold.run(controller.signal);
+    closing.unshift(async () => {
+      controller.abort();
+      await running;
+      db.close();
+      rmSync(folder, { recursive: true });
+    });
+    const seen = collect({ prefixes: [prefix] });
+
+    let drops = 0;
+    const dropping = (async () => {
+      for (let next = 400; drops < 20; drops += 1, next += 450) {
+        await waitFor(() => seen.length >= next, { deadlineMs: 20_000, what: 'progress' });
+        if (drops % 2 === 0) server.faults.dropSubscriptions();
+        else server.dropConnections();
+      }
+    })();
+    for (let n = 0; n < each; n += 20) {
+      const batch = async (stream: number) =>
+        store.append(`${prefix}${stream}`, events(n, n + 19), n === 0 ? 'no-stream' : n - 1);
+      await Promise.all(Array.from({ length: streams }, (_, i) => batch(i)));
+    }
+    await waitFor(() => seen.length >= streams * each, { deadlineMs: 20_000, what: 'the events' });
+    await dropping;
+    const head = await store.head();
+    if (head === null) throw new Error('events were written');
+    await fold.waitFor(head, 5000);
+    const all = await store.readAll({ prefixes: [prefix], limit: 20_000 });
+    expect(seen.map(({ position }) => position)).toEqual(all.map(({ position }) => position));
+    expect(rowsOf(db)).toHaveLength(streams);
+    for (const row of rowsOf(db)) expect(row).toMatchObject({ n: each });
+  });
+
+  test('reaches the end of the log where nothing matches', async () => {
+    const prefix = uniquePrefix();
+    await store.append(`${prefix}a.1`, [event(0)], 'no-stream');
+    const controller = new AbortController();
+    closing.unshift(async () => controller.abort());
+    let through: string | undefined;
+    void (async () => {
+      for await (const batch of store.subscribe({
+        prefixes: [`${prefix}a.`],
+        signal: controller.signal,
+      })) {
+        ({ through } = batch);
+      }
+    })();
+    for (let n = 1; n <= 3; n += 1) {
+      await store.append(`${prefix}b.${n}`, [event(n)], 'no-stream');
+      // What is the store's own is passed as well.
+      await store.truncateBefore(`${prefix}a.1`, n);
+      const head = await store.head();
+      await waitFor(() => through === head, { deadlineMs: 2000, what: 'the end of the log' });
+    }
+  });
+
+  test('of a slow consumer goes on where it was', async () => {
+    const prefix = uniquePrefix();
+    const total = 3000;
+    const { signal } = new AbortController();
+    const seen: unknown[] = [];
+    const subscription = store
+      .subscribe({ prefixes: [prefix], signal, batch: 100 })
+      [Symbol.asyncIterator]();
+    await subscription.next();
+    for (let n = 0; n < total; n += 100) {
+      await store.append(`${prefix}a`, events(n, n + 99), n === 0 ? 'no-stream' : n - 1);
+    }
+    server.faults.dropSubscriptions();
+    while (seen.length < total) {
+      const { value, done } = await subscription.next();
+      if (done) break;
+      expect(value.events.length).toBeLessThanOrEqual(100);
+      seen.push(...numbers(value.events));
+      await delay(1);
+    }
+    await subscription.return?.();
+    expect(seen).toEqual(numbersTo(total));
+  });
+
+  test('survives a server that freezes and one that is gone for a while', async () => {
+    const prefix = uniquePrefix();
+    const seen = collect({ prefixes: [prefix] });
+    await store.append(`${prefix}a`, [event(0)], 'no-stream');
+    await waitFor(() => seen.length === 1);
+    server.faults.freeze(true);
+    const frozen = store.append(`${prefix}a`, [event(1)], 0);
+    await delay(2 * TIMING.tryMs);
+    server.faults.freeze(false);
+    await frozen;
+    await waitFor(() => seen.length === 2);
+    await server.stop();
+    await delay(300);
+    await server.start();
+    await store.append(`${prefix}a`, [event(2)], 1);
+    await waitFor(() => seen.length === 3);
+    expect(numbers(seen)).toEqual([0, 1, 2]);
+  });
+});
+
+describe('opening and closing', () => {
+  test('a server that is away is waited for, and named without the password', async () => {
+    await server.stop();
+    const url = `esdb://ada:s3cret@127.0.0.1:${server.port}?tls=false`;
+    const failed = await openEsdbEventStore(url, { openMs: 300 }).catch((error: unknown) => error);
+    expect(failed).toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining(`127.0.0.1:${server.port}`),
+    });
+    expect(JSON.stringify([failed, String(failed)])).not.toContain('s3cret');
+    const opening = openEsdbEventStore(url);
+    await delay(200);
+    await server.start();
+    const opened = await opening;
+    expect(opened.id).toBe(store.id);
+    await opened.close();
+  });
+
+  test.each([
+    'esdb://',
+    'esdb:/x',
+    'esdb://ada:s3cret@127.0.0.1:port',
+    'esdb://ada:s3cret@127.0.0.1:2113?tls=maybe',
+    'esdb://ada:s3cret@127.0.0.1:2113?nonsense',
+    'esdb://ada:s3cret@127.0.0.1:2113?tlsCAFile=/s3cret/missing.pem',
+  ])('%j cannot be right', async (url) => {
+    const failed = await openEventStore(url).catch((error: unknown) => error);
+    expect(failed).toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining('EVENT_STORE'),
+    });
+    expect(String(failed)).not.toContain('s3cret');
+  });
+
+  test('read only, nothing is written; a log has to be there', async () => {
+    await store.append('a-b', [event(0)], 'no-stream');
+    const reader = await openEventStore(server.url, { readOnly: true });
+    expect(await reader.readStream('a-b')).toHaveLength(1);
+    const refused = { code: 'refused' };
+    await expect(reader.append('a-b', [event(1)], 0)).rejects.toMatchObject(refused);
+    await expect(reader.deleteStream('a-b')).rejects.toMatchObject(refused);
+    await expect(reader.truncateBefore('a-b', 1)).rejects.toMatchObject(refused);
+    await reader.close();
+    const empty = await startEventStoreDouble();
+    closing.push(() => empty.close());
+    await expect(openEventStore(empty.url, { readOnly: true })).rejects.toMatchObject({
+      code: 'invalid',
+    });
+  });
+
+  test('of several that open a new log at once, all have its name', async () => {
+    const fresh = await startEventStoreDouble();
+    closing.push(() => fresh.close());
+    const stores = await Promise.all(Array.from({ length: 5 }, () => openEventStore(fresh.url)));
+    expect(new Set(stores.map(({ id }) => id)).size).toBe(1);
+    await Promise.all(stores.map((one) => one.close()));
+  });
+
+  test('closed, subscriptions end and everything else is unavailable', async () => {
+    const { signal } = new AbortController();
+    const subscription = store.subscribe({ signal })[Symbol.asyncIterator]();
+    await subscription.next();
+    const appended = store.append('a-b', [event(0)], 'no-stream');
+    await Promise.all([store.close(), store.close()]);
+    expect((await appended).revision).toBe(0);
+    while (!(await subscription.next()).done);
+    const unavailable = { code: 'unavailable' };
+    await expect(store.append('a-b', [event(1)], 0)).rejects.toMatchObject(unavailable);
+    await expect(store.readStream('a-b')).rejects.toMatchObject(unavailable);
+    await expect(store.head()).rejects.toMatchObject(unavailable);
+    await expect(store.check()).rejects.toMatchObject(unavailable);
+    await expect(store.deleteStream('a-b')).rejects.toMatchObject(unavailable);
+  });
+});
