@@ -1,6 +1,7 @@
 /**
- * `npm run test:ejabberd`: the contract tests of mod_lhc and of the admin client, and the hand-over of sessions, on the releases that are in use:
- * the machine's own ejabberd (Debian 12: 23.01), 24.12 of the backports, and the newest of Debian unstable.
+ * `npm run test:ejabberd`: the contract tests of mod_lhc and of the admin client, and the hand-over of sessions, on the
+ * releases that are in use: the machine's own ejabberd (Debian 12: 23.01), 24.12 of the backports, and the newest of
+ * Debian unstable.
  *
  * ```sh
  * npm run test:ejabberd                 # all of them
