@@ -70,9 +70,13 @@ test('killed again and again it goes on where it was', async () => {
   let kills = 0;
   for (;;) {
     const { child, ended } = start(from, to);
-    if (kills < 6) await Promise.race([ended, delay(250 + random() * 500)]);
-    else await ended;
-    child.kill('SIGKILL');
+    if (kills < 6) {
+      child.stderr.on('data', async (chunk: Buffer) => {
+        if (!chunk.includes('copying')) return;
+        await delay(random() * 300);
+        child.kill('SIGKILL');
+      });
+    }
     const { signal, code, output } = await ended;
     if (signal === 'SIGKILL') {
       kills += 1;
@@ -126,22 +130,12 @@ test('a source that is missing is not made, and neither is its target', async ()
 });
 
 test.each([
-  'esdb://user:secret-word@127.0.0.1:1?tls=false&discoveryInterval=1&maxDiscoverAttempts=1',
+  'esdb://user:secret-word@127.0.0.1:1?tls=false',
   'esdb://user:sec/ret-word@@127.0.0.1:1?tls=nonsense',
   'mysql://user:secret-word@host/x',
-])(
-  'no password is printed: %s',
-  async (url) => {
-    const folder = folderOfTest();
-    const from = await logOf(folder, 5);
-    for (const pair of [
-      [from, url],
-      [url, from],
-    ] as const) {
-      const { code, output } = await migrate(...pair);
-      expect(code).toBe(1);
-      expect(output).not.toMatch(/secret-word|ret-word/);
-    }
-  },
-  60_000,
-);
+])('no password is printed: %s', async (url) => {
+  const from = await logOf(folderOfTest(), 5);
+  const { code, output } = await migrate(from, url);
+  expect(code).toBe(1);
+  expect(output).not.toMatch(/secret-word|ret-word/);
+});
