@@ -1,13 +1,12 @@
 import {
   type AllStreamRecordedEvent,
   type EventStoreDBClient,
-  StreamNotFoundError,
   UnknownError,
 } from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
 import { createBackoff } from './backoff.ts';
 import type { Connection, Session } from './connection.ts';
-import { finalFailure, NoAnswer, type Operation, unavailable } from './failure.ts';
+import { finalFailure, isMissing, NoAnswer, type Operation, unavailable } from './failure.ts';
 
 export interface ReadOptions {
   /** Silence for so long (ms) is a failure. */
@@ -60,7 +59,7 @@ export const createReads = (connection: Connection): Reads => {
       try {
         return await collect(session, open, deadlineMs);
       } catch (error) {
-        if (error instanceof StreamNotFoundError) return [];
+        if (isMissing(error)) return [];
         const final = finalFailure(error, operation);
         if (final !== undefined) throw final;
         if (error instanceof NoAnswer) connection.replace(session);
@@ -140,13 +139,20 @@ const collect = (
       reading.cancel().catch(() => undefined);
     };
     const gone = (): void => fail(new Error('the connection was given up'));
-    const timer = setTimeout(() => fail(new NoAnswer(deadlineMs)), deadlineMs);
+    // Looked at now and then: to set a timer anew for each event is dear.
+    let silent = true;
+    const look = (): void => {
+      if (silent) return fail(new NoAnswer(deadlineMs));
+      silent = true;
+      timer.refresh();
+    };
+    const timer = setTimeout(look, deadlineMs);
     session.gone.addEventListener('abort', gone);
     // Stays: an `error` that nobody listens to ends Node.
     reading.on('error', fail);
     reading.on('end', () => end(() => resolve(events)));
     reading.on('data', ({ event }) => {
-      timer.refresh();
+      silent = false;
       // Missing only where a link leads nowhere, and links are not followed.
       if (event !== undefined) events.push(event);
     });

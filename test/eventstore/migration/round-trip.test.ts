@@ -2,6 +2,7 @@
  * To EventStoreDB and back: equal by content, order and hash. On the double with 10,000 events; on a real server, which
  * must be empty, with 50,000: EVENTSTOREDB_EMPTY_URL, e.g. esdb://127.0.0.1:2113?tls=false.
  */
+import { EventStoreDBClient } from '@eventstore/db-client';
 import { expect, onTestFinished, test } from 'vitest';
 import { openEventStore } from '../../../src/eventstore/open.ts';
 import type { EventStore } from '../../../src/eventstore/port.ts';
@@ -48,7 +49,9 @@ test('SQLite, EventStoreDB, SQLite', async () => {
 }, 240_000);
 
 test('what was deleted or cut in EventStoreDB, and is still in its log, does not come to life', async () => {
-  const source = await open((await double()).url);
+  const { url } = await double();
+  const source = await open(url);
+  await source.append('key-acme.buried', [event(0)], 'no-stream');
   await source.append('key-acme.erased', [event(1)], 'no-stream');
   await source.append('key-acme.again', [event(2)], 'no-stream');
   await source.append('visitor-acme.cut', events(3, 9), 'no-stream');
@@ -57,7 +60,11 @@ test('what was deleted or cut in EventStoreDB, and is still in its log, does not
   await source.deleteStream('key-acme.again');
   await source.append('key-acme.again', [event(13)], 'no-stream');
   await source.truncateBefore('visitor-acme.cut', 4);
-  expect(await everything(source)).toHaveLength(13);
+  // A tombstone, which is set by hand.
+  const client = EventStoreDBClient.connectionString(url);
+  await client.tombstoneStream('key-acme.buried');
+  await client.dispose();
+  expect(await everything(source)).toHaveLength(14);
 
   const target = await storeIn(folderOfTest(), 'b.db');
   const { digest } = await run(source, target);
