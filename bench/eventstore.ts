@@ -7,12 +7,12 @@ import type { NewEvent } from '../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { median, type Row } from './row.ts';
 
-const AT_ONCE = [1, 16, 64, 256];
+export const AT_ONCE = [1, 16, 64, 256];
 const ROUNDS = 7;
 const ROUND_MS = 250;
 
 /** Some 400 B as stored, like a page view. */
-const pageView = (n: number): NewEvent => ({
+export const pageView = (n: number): NewEvent => ({
   id: randomUUIDv7(),
   type: 'PageViewed',
   schemaVersion: 1,

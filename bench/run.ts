@@ -4,6 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { benchEsdb } from './esdb.ts';
 import { benchEventStore } from './eventstore.ts';
 import { benchFold } from './fold.ts';
 import { benchMemory } from './memory.ts';
@@ -25,6 +26,7 @@ const execArgv = profiling === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=$
 /** Each measures itself and its reference in the same run. */
 const benches: Record<string, () => Promise<Row[]>> = {
   eventstore: benchEventStore,
+  esdb: benchEsdb,
   fold: benchFold,
   'page-views': () => benchPageViews(execArgv),
   messages: () => benchMessages(execArgv),

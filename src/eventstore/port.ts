@@ -137,13 +137,19 @@ export interface EventStore {
   /** Catches up and then goes live, with no gap and no repeat. Reconnects by itself where there is a connection. */
   subscribe(options: SubscribeOptions): AsyncIterable<SubscriptionBatch>;
 
-  /** The position of the last event; null when the log is empty. */
+  /** The position of the last event (on EventStoreDB of any, also its own); null when the log is empty. */
   head(): Promise<Position | null>;
 
-  /** Deletes a stream's events for good (key streams: the personal data they open is gone with them). */
+  /**
+   * Deletes a stream's events for good (key streams: the personal data they open is gone with them). On EventStoreDB
+   * they are hidden from who reads the stream; `$all`, subscriptions and the disk have them until a scavenge.
+   */
   deleteStream(stream: string): Promise<void>;
 
-  /** Hides and, in its own time, removes the events before this revision; revisions stay as they are. */
+  /**
+   * Hides and, in its own time (EventStoreDB: with a scavenge), removes the events before this revision; revisions stay
+   * as they are.
+   */
   truncateBefore(stream: string, revision: number): Promise<void>;
 
   /**

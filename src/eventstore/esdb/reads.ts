@@ -142,9 +142,9 @@ const collect = (
     // Looked at now and then: to set a timer anew for each event is dear.
     let silent = true;
     const look = (): void => {
-      if (silent) return fail(new NoAnswer(deadlineMs));
+      if (silent) fail(new NoAnswer(deadlineMs));
+      else timer.refresh();
       silent = true;
-      timer.refresh();
     };
     const timer = setTimeout(look, deadlineMs);
     session.gone.addEventListener('abort', gone);

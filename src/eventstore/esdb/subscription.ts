@@ -79,9 +79,6 @@ interface Batch {
   readonly live: boolean;
 }
 
-// Math.max takes no bigint.
-const later = (a: bigint, b: bigint): bigint => [a, b].toSorted((x, y) => Number(x - y))[1] ?? a;
-
 /** What one feed brings, and where it is when it brings nothing; ends with the feed. */
 async function* batches(
   feed: Feed,
@@ -96,11 +93,14 @@ async function* batches(
   let live = false;
   while (!stop.aborted) {
     const taken = feed.take(max);
-    const events = taken.events
-      .filter((event) => event.position.commit > at && !isSystem(event) && matches(event.streamId))
-      .map((event) => decodeEvent(event, positions))
-      .filter((event) => event !== undefined);
-    const through = later(taken.through ?? at, watch.passed());
+    const events: RecordedEvent[] = [];
+    for (const event of taken.events) {
+      if (event.position.commit <= at || isSystem(event) || !matches(event.streamId)) continue;
+      const decoded = decodeEvent(event, positions);
+      if (decoded !== undefined) events.push(decoded);
+    }
+    let through = watch.passed();
+    if (taken.through !== undefined && taken.through > through) through = taken.through;
     const nowLive = feed.empty && feed.caughtUp && feed.ended === undefined;
     if (through > at || nowLive !== live) {
       at = through;
