@@ -33,7 +33,7 @@ import { createHost } from './runtime/host.ts';
 import { createInbox } from './runtime/inbox.ts';
 import { createLanes } from './runtime/lanes.ts';
 import { createLeases } from './runtime/leases.ts';
-import { soleOwner } from './runtime/ownership.ts';
+import { ownsStream, soleOwner } from './runtime/ownership.ts';
 import { deriveSecrets } from './runtime/secrets.ts';
 import { createSetAside } from './runtime/set-aside.ts';
 import { createVault } from './runtime/vault.ts';
@@ -102,6 +102,10 @@ export async function startService(
     service: config.ejabberd.xmpp,
     passwordOf: secrets.passwordOf,
     allowPlaintext: config.ejabberd.allowPlaintext,
+    owns(jid) {
+      const visitor = visitorOf(jid);
+      return visitor !== null && ownsStream(ownership, streamOf(visitor));
+    },
     logger,
     // Set anew, once: ejabberd may have lost what it wrote in its last seconds (Mnesia), the account's groups with it.
     resetPassword: async (jid) => {
@@ -126,7 +130,7 @@ export async function startService(
     afterDelivered: () => pass('after-callback'),
   });
   const messages = createMessages({
-    ...{ host, store, admin, transport, tenants, personal, newId, logger },
+    ...{ host, store, admin, transport, tenants, personal, ownership, now, newId, logger },
     afterTaken: async () => pass('after-stanza'),
   });
   const destinations = [messages.destination, callbacks.destination];
@@ -147,7 +151,7 @@ export async function startService(
     operatorsOf: routing.operators,
   });
   const signals = createSignals({
-    ...{ host, tenants, callbacks, messages, operatorSessions, now, logger },
+    ...{ host, tenants, callbacks, operatorSessions, now, logger },
     compare: () => sessions.compare(),
   });
   const inbox = createInbox({
@@ -161,7 +165,7 @@ export async function startService(
   });
   // The host first: what the others are told of, they find in its actors.
   const parts = [host.part, deadlines.part, lanes.part, wanted.part, routing.part];
-  parts.push(deadLetters.part, ...(leases ? [leases.part] : []));
+  parts.push(messages.part, deadLetters.part, ...(leases ? [leases.part] : []));
   const beforeCheckpoint = () => pass('in-fold');
   const work = createWork(workFile, store, parts, beforeCheckpoint);
   /** A table that is built anew may have a long way to go: it is waited for as long as it comes nearer. */
@@ -232,7 +236,7 @@ export async function startService(
       operatorOfLhcUser: routing.operatorOfLhcUser,
       reserved: [config.ejabberd.apiUser.split('@', 1)[0] ?? ''],
     }),
-    typing: createTyping({ host, transport, tenants, now }),
+    typing: createTyping({ host, transport, admin, tenants, now, logger }),
     projections,
     store,
     vault,

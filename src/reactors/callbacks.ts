@@ -162,7 +162,8 @@ export function createCallbacks(options: {
   async function perform(event: RecordedEvent): Promise<Outcome> {
     const actor = actorOf(event.stream);
     const tenant = actor && tenants.get(actor.tenant);
-    if (!tenant) return { kind: 'dead', reason: 'its tenant is not configured any more' };
+    // Another process, or this one after its next start, may know it: a new tenant comes to all of them one by one.
+    if (!tenant) return { kind: 'retry', reason: 'its tenant is not configured here' };
     const { callbackUrl: url, callbackSecret: secret } = tenant;
     if (url === undefined) return { kind: 'done' }; // nobody asked to be told
     if (await isPaused(tenant)) return { kind: 'parked' };

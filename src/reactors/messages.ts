@@ -26,7 +26,7 @@ import { AppError, messageOf } from '../errors.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import type { Destination, Outcome } from '../runtime/destination.ts';
 import type { ActorHost } from '../runtime/host.ts';
-import { type Ownership, ownsStream, soleOwner } from '../runtime/ownership.ts';
+import { type Ownership, ownsStream } from '../runtime/ownership.ts';
 import type { WorkPart } from '../runtime/work.ts';
 import type { EjabberdAdmin, OutgoingMessage, VisitorTransport } from '../xmpp/port.ts';
 import { removeAccount } from './operator-accounts.ts';
@@ -68,17 +68,15 @@ export function createMessages(options: {
   transport: VisitorTransport;
   tenants: TenantDirectory;
   personal: PersonalData;
-  /** Default: one process. */
-  ownership?: Ownership;
-  now?: () => number;
+  ownership: Ownership;
+  now: () => number;
   newId: () => string;
   logger: Logger;
   /** Called between a stanza that was taken and its fact: a failpoint of tests. */
   afterTaken?: (messageId: string) => Promise<void>;
 }): Messages {
-  const { host, store, admin, transport, tenants, personal } = options;
-  const { ownership = soleOwner, now = Date.now } = options;
-  const repeats = createRepeats({ ...options, ownership, now, receiverOf, report });
+  const { host, store, admin, transport, tenants, personal, ownership } = options;
+  const repeats = createRepeats({ ...options, receiverOf, report });
 
   function report(tenant: TenantId, key: VisitorKey, command: VisitorCommand): Promise<unknown> {
     return host.dispatch(
@@ -234,7 +232,8 @@ export function createMessages(options: {
   ): Promise<Outcome> {
     const actor = actorOf(event.stream);
     const tenant = actor && tenants.get(actor.tenant);
-    if (!tenant) return { kind: 'dead', reason: 'its tenant is not configured any more' };
+    // Another process, or this one after its next start, may know it: a new tenant comes to all of them one by one.
+    if (!tenant) return { kind: 'retry', reason: 'its tenant is not configured here' };
     // What a person sends again by hand is sent by whichever process was asked.
     const mayAct = (): boolean => again || ownsStream(ownership, event.stream);
     try {

@@ -19,9 +19,8 @@ const REMEMBERED = 10_000;
 export function createTyping(options: {
   host: ActorHost;
   transport: VisitorTransport;
-  /** Without it only visitors whose session is here are seen to type. */
-  admin?: Pick<EjabberdAdmin, 'sendChatState'>;
-  logger?: Logger;
+  admin: Pick<EjabberdAdmin, 'sendChatState'>;
+  logger: Logger;
   tenants: TenantDirectory;
   now: () => number;
 }): ForwardTyping {
@@ -43,8 +42,8 @@ export function createTyping(options: {
     else {
       // Nobody waits for it.
       admin
-        ?.sendChatState(jid, to, state)
-        .catch((error) => logger?.debug({ reason: messageOf(error) }, 'typing not shown'));
+        .sendChatState(jid, to, state)
+        .catch((error) => logger.debug({ reason: messageOf(error) }, 'typing not shown'));
     }
   };
 }

@@ -5,10 +5,10 @@
 import { setTimeout as pace } from 'node:timers/promises';
 import type { Failpoint } from '../../../src/failpoints.ts';
 import { waitFor } from '../../support/wait.ts';
-import { startWorld, type Tenant, type World } from '../../support/world.ts';
+import { startWorld, type World } from '../../support/world.ts';
 import { createLedger, type Ledger, type Report } from './ledger.ts';
-import { type ReturningOperator, returningOperator } from './operator.ts';
 import { type Random, seeded } from './random.ts';
+import { afterwards, CAPACITY, makeOperators, openChats } from './scene.ts';
 import { startTraffic } from './traffic.ts';
 
 export interface CampaignOptions {
@@ -43,10 +43,6 @@ const FAILPOINTS: Readonly<Record<Failpoint, number>> = {
   'after-reserve': 2,
   'in-fold': 80,
 };
-const OPERATORS = 3;
-const CAPACITY = 4;
-/** One place of each operator is left for those who come and go. */
-const VISITORS = OPERATORS * (CAPACITY - 1);
 const RESTLESS = 2;
 /** Messages that are promised before the next kill from outside. */
 const BETWEEN_KILLS = { least: 5, most: 30 };
@@ -155,42 +151,6 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
   };
 }
 
-async function makeOperators(world: World, tenant: Tenant): Promise<ReturningOperator[]> {
-  const operators: ReturningOperator[] = [];
-  for (let index = 0; index < OPERATORS; index++) {
-    const username = `op${index}`;
-    await tenant.register(username, { capacity: CAPACITY });
-    operators.push(
-      await returningOperator({
-        ...{ service: world.ejabberd.xmpp, domain: tenant.host, username, password: 'pw' },
-        resource: 'campaign',
-      }),
-    );
-    await tenant.operatorIs(username, 'available');
-  }
-  return operators;
-}
-
-/** A chat for each visitor, with the operator to whom it was given. */
-async function openChats(
-  tenant: Tenant,
-  operators: readonly ReturningOperator[],
-): Promise<Map<string, ReturningOperator>> {
-  const chats = new Map<string, ReturningOperator>();
-  for (let index = 0; index < VISITORS; index++) {
-    const visitor = `${index}`;
-    await tenant.view(visitor, { page: 'https://shop.test/' });
-    await tenant.ask('POST', `/visitors/${visitor}/chats`, {
-      ...{ chatId: `c${index}`, department: 'sales' },
-    });
-    const { data } = await tenant.callback('chat.assigned', (each) => each.visitor === visitor);
-    const owner = operators.find(({ username }) => username === data.operator?.username);
-    if (!owner) throw new Error(`chat c${index} was given to ${data.operator?.username}`);
-    chats.set(visitor, owner);
-  }
-  return chats;
-}
-
 function deathsOf(
   { serviceKills, eachFailpoint }: CampaignOptions,
   random: Random,
@@ -231,60 +191,4 @@ async function die(
   if (signal !== 'SIGKILL') {
     throw new Error(`the service ended with ${code}:\n${service.logs().slice(-3000)}`);
   }
-}
-
-/** Nothing is left to do, every chat has one owner, and closing them frees every place. */
-async function afterwards(
-  world: World,
-  tenant: Tenant,
-  operators: readonly ReturningOperator[],
-  chats: ReadonlyMap<string, ReturningOperator>,
-): Promise<string[]> {
-  const faults: string[] = [];
-  const gauge = async (name: string): Promise<number> => {
-    const { body } = await world.service.call('GET', '/metrics');
-    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(String(body))?.[1]);
-  };
-  const comes = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
-    await waitFor(condition, { deadlineMs: 30_000, every: 100, what }).catch((error: unknown) => {
-      faults.push(String(error));
-    });
-  };
-  const held = async (): Promise<{ operator: string; chatId: string; visitor: string }[]> => {
-    const { items } = await tenant.ask('GET', '/operators');
-    return items.flatMap(
-      ({
-        username,
-        chats: of,
-      }: {
-        username: string;
-        chats: { chatId: string; visitor: string }[];
-      }) => of.map((chat) => ({ operator: username, ...chat })),
-    );
-  };
-
-  await comes(
-    'no effect to be pending',
-    async () => (await gauge('xmpp_chat_effects_pending')) === 0,
-  );
-  await comes('each chat to have one owner', async () => {
-    const now = await held();
-    return [...chats].every(([visitor, { username }]) => {
-      const owners = now.filter((chat) => chat.visitor === visitor);
-      return owners.length === 1 && owners[0]?.operator === username;
-    });
-  });
-  if ((await gauge('xmpp_chat_dead_letters')) !== 0) {
-    faults.push(
-      `dead letters: ${JSON.stringify((await world.service.call('GET', '/debug/dead-letters')).body)}`,
-    );
-  }
-  for (const visitor of chats.keys()) {
-    await tenant.ask('POST', `/visitors/${visitor}/chats/c${visitor}/close`, { by: 'system' });
-  }
-  await comes('every place to be free', async () => (await held()).length === 0);
-  const { body } = await world.service.call('GET', '/readyz');
-  if (body.status !== 'ready' || body.unfit.count !== 0) faults.push(JSON.stringify(body));
-  for (const { username } of operators) await tenant.operatorIs(username, 'available');
-  return faults;
 }

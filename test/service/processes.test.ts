@@ -1,0 +1,241 @@
+/**
+ * Two processes of the service on one log, behind a balancer, with a real ejabberd: killed, paused and restarted in the
+ * middle of conversations. The log is a real EventStoreDB where EVENTSTOREDB_URL names one, else the test double.
+ */
+import { randomInt } from 'node:crypto';
+import { afterAll, expect, it } from 'vitest';
+import { watchAbsences } from '../support/absences.ts';
+import { callTo, type Service } from '../support/service.ts';
+import { newTenantId, sharedLog } from '../support/shared-log.ts';
+import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
+import { createLedger } from './campaign/ledger.ts';
+import { seeded } from './campaign/random.ts';
+import { afterwards, makeOperators, openChats } from './campaign/scene.ts';
+import { startTraffic } from './campaign/traffic.ts';
+
+/** Without a session at most so long when their process dies (docs/adr/0010). */
+const WITHOUT_SESSION_MS = 15_000;
+const MESSAGES = 200;
+const TENANT = newTenantId();
+const QUICK = newTenantId();
+
+const environment = await sharedLog();
+const world = await testWorld({
+  tenants: [
+    { id: TENANT, host: 'xmpp.test', settings: { routing: { capacity: 4 } } },
+    { id: QUICK, host: 'quick.test', settings: { hardTimeout: 6 } },
+  ],
+  processes: 2,
+  environment,
+});
+const tenant = world.tenant(TENANT);
+const quick = world.tenant(QUICK);
+const [first, second] = world.processes;
+if (!first || !second) throw new Error('two processes were asked for');
+
+async function gauge(process: Service, name: string): Promise<number> {
+  const { body } = await callTo(process.url)('GET', '/metrics');
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(String(body))?.[1]);
+}
+const owned = (process: Service) => gauge(process, 'xmpp_chat_partitions_owned');
+const owns = (process: Service, partitions: number, deadlineMs = 20_000) =>
+  waitFor(async () => (await owned(process)) === partitions, {
+    deadlineMs,
+    every: 50,
+    what: () => `${partitions} partitions:\n${process.logs().slice(-3000)}`,
+  });
+const balanced = () => Promise.all([owns(first, 8), owns(second, 8)]);
+/** How many visitors are logged in from a process. */
+const sessionsOf = (process: Service) => gauge(process, 'xmpp_chat_visitor_sessions');
+
+const seed = Number(process.env.SEED ?? randomInt(1, 1_000_000));
+const lines: string[] = [`seed ${seed}`];
+afterAll(() => process.stdout.write(`${lines.join('\n')}\n`));
+
+it('any process takes any command and any question', async () => {
+  await balanced();
+  const put = await callTo(first.url)(
+    'PUT',
+    `/v1/${QUICK}/operators/anybody`,
+    { lhcUserId: 77, departments: ['sales'], password: 'pw' },
+    { key: quick.apiKey },
+  );
+  expect(put.status).toBe(202);
+  const path = `/v1/${QUICK}/operators/anybody?minPosition=${put.body.position}`;
+  const asked = await callTo(second.url)('GET', path, undefined, { key: quick.apiKey });
+  expect(asked.body).toMatchObject({ username: 'anybody', lhcUserId: 77 });
+
+  const at = (process: Service) => (end: string, body: unknown) =>
+    callTo(process.url)('POST', `/v1/${QUICK}/visitors/anybody/${end}`, body, {
+      key: quick.apiKey,
+    });
+  expect((await at(first)('page-views', { page: 'https://shop.test/' })).status).toBe(202);
+  expect((await at(second)('chats', { chatId: 'any' })).status).toBe(202);
+  expect((await at(first)('messages', { id: 'm1', body: 'one' })).status).toBe(202);
+  expect((await at(second)('messages', { id: 'm1', body: 'one' })).body.revision).toBe(
+    (await at(first)('messages', { id: 'm1', body: 'one' })).body.revision,
+  );
+  expect((await at(second)('chats/any/close', { by: 'visitor' })).status).toBe(202);
+  expect((await at(first)('messages', { id: 'm2', body: 'two' })).status).toBe(409);
+  await callTo(first.url)('DELETE', `/v1/${QUICK}/operators/anybody`, undefined, {
+    key: quick.apiKey,
+  });
+});
+
+it('a restart of one after the other keeps visitors online, and takes the partitions along', async () => {
+  await tenant.register('watch');
+  const watch = await tenant.connect('watch', { presence: { show: 'dnd' } });
+  const visitors = Array.from({ length: 24 }, (_, n) => `b${n}`);
+  await Promise.all(visitors.map((each) => tenant.view(each, { page: 'https://shop.test/' })));
+  const jids = visitors.map((each) => tenant.visitorJid(each));
+  await watch.waitFor(
+    () => jids.every((jid) => watch.presences.get(jid)?.available),
+    20_000,
+    'everybody',
+  );
+  const before = await Promise.all([first, second].map(sessionsOf));
+  expect(Math.min(...before)).toBeGreaterThan(0);
+
+  for (const [restarting, other] of [
+    [first, second],
+    [second, first],
+  ] as const) {
+    const absences = watchAbsences(watch, jids);
+    const took = await restarting.stop();
+    await owns(other, 16);
+    await waitFor(async () => (await sessionsOf(other)) >= visitors.length, {
+      deadlineMs: 20_000,
+      what: 'all sessions',
+    });
+    await restarting.start();
+    await balanced();
+    await waitFor(async () => (await sessionsOf(restarting)) > 0, {
+      deadlineMs: 20_000,
+      what: 'sessions to come back',
+    });
+    await watch.acknowledged();
+    const { longest, absent } = absences.end();
+    lines.push(
+      `restart: stopped in ${Math.round(took)} ms, ${longest.size} of ${jids.length} contacts absent for at most ${Math.round(Math.max(0, ...longest.values()))} ms`,
+    );
+    expect(absent).toEqual([]);
+    // The new session takes the old one's place; between the two ejabberd may say that nobody is there.
+    expect(Math.max(0, ...longest.values())).toBeLessThan(2_000);
+  }
+  await watch.disconnect();
+});
+
+it('timers fire once, whoever dies meanwhile', async () => {
+  const visitors = Array.from({ length: 32 }, (_, n) => `t${n}`);
+  await Promise.all(visitors.map((each) => quick.view(each, { page: 'https://shop.test/' })));
+  await first.kill();
+  const timedOut = () => quick.told('visitor.timed_out').map(({ data }) => data.visitor);
+  await waitFor(() => new Set(timedOut()).size === visitors.length, {
+    deadlineMs: 40_000,
+    what: () => `${visitors.length} to time out; ${timedOut().length} have`,
+  });
+  await first.start();
+  await balanced();
+  for (const visitor of visitors) {
+    const stream = `/debug/streams/visitor-${QUICK}.${visitor}`;
+    const { body } = await callTo(second.url)('GET', stream);
+    const facts = body.items.filter(({ type }: { type: string }) => type === 'TimedOut');
+    expect(facts).toHaveLength(1);
+  }
+}, 90_000);
+
+it('each killed in turn and one paused past its lease: nothing lost, nothing twice, order kept', async () => {
+  const random = seeded(seed);
+  const pendingBefore = await gauge(first, 'xmpp_chat_effects_pending');
+  const operators = await makeOperators(world, tenant);
+  const ledger = createLedger({
+    lhc: tenant.lhc,
+    received: () => operators.map((operator) => operator.received()),
+  });
+  const chats = await openChats(tenant, operators);
+  await tenant.register('observer');
+  const observer = await tenant.connect('observer', { presence: { show: 'dnd' } });
+  const jids = [...chats.keys()].map((visitor) => tenant.visitorJid(visitor));
+  await observer.waitFor(
+    () => jids.every((jid) => observer.presences.get(jid)?.available),
+    20_000,
+    'everybody',
+  );
+  const traffic = startTraffic({
+    ...{ tenant, ledger, chats, random, operators, restless: ['r0', 'r1'], paceMs: 250 },
+  });
+  const further = async (messages: number): Promise<void> => {
+    const goal = ledger.promised() + messages;
+    await waitFor(() => ledger.promised() >= goal || traffic.faults.length > 0, {
+      deadlineMs: 60_000,
+      what: () =>
+        `${messages} further messages\n${world.processes.map((each) => each.logs().slice(-2000)).join('\n')}`,
+    });
+  };
+  const without: number[] = [];
+
+  async function absentWhile(what: string, deed: () => Promise<void>): Promise<void> {
+    const absences = watchAbsences(observer, jids);
+    await deed();
+    await observer.waitFor(
+      () => jids.every((jid) => observer.presences.get(jid)?.available),
+      WITHOUT_SESSION_MS * 2,
+      'everybody to be back',
+    );
+    const { longest } = absences.end();
+    const most = Math.max(0, ...longest.values());
+    without.push(most);
+    lines.push(
+      `${what}: ${longest.size} of ${jids.length} visitors without a session for at most ${Math.round(most)} ms`,
+    );
+  }
+
+  try {
+    await further(20);
+    for (const [dying, other] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      await absentWhile('killed', async () => {
+        await dying.kill();
+        ledger.serviceIsKilled();
+        await owns(other, 16);
+        await further(20);
+      });
+      await dying.start();
+      await balanced();
+      await further(20);
+    }
+    await absentWhile('paused past its lease', async () => {
+      const { pid } = second;
+      if (pid === undefined) throw new Error('it runs');
+      process.kill(pid, 'SIGSTOP');
+      ledger.serviceIsKilled();
+      await owns(first, 16);
+      await further(20);
+      process.kill(pid, 'SIGCONT');
+      await balanced();
+    });
+    while (ledger.promised() < MESSAGES) await further(10);
+  } finally {
+    await traffic.stop();
+  }
+  await waitFor(() => ledger.missing().length === 0, {
+    deadlineMs: 60_000,
+    every: 100,
+    what: () => `what was promised: ${ledger.missing().join(', ')}`,
+  }).catch(() => undefined); // the report names what is missing
+  const faults = [
+    ...traffic.faults,
+    ...(await afterwards(world, tenant, operators, chats, pendingBefore)),
+  ];
+  const report = ledger.report();
+  lines.push(
+    `promised and arrived: ${report.toOperators.promised} of visitors, ${report.toLhc.promised} of operators; ${report.repeatedStanzas} stanzas and ${report.repeatedCallbacks} callbacks twice`,
+  );
+  for (const operator of operators) await operator.stop();
+  await observer.disconnect();
+  expect([...faults, ...report.faults]).toEqual([]);
+  expect(Math.max(...without)).toBeLessThan(WITHOUT_SESSION_MS);
+}, 240_000);

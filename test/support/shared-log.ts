@@ -1,0 +1,18 @@
+/** A log that several processes share: the server of EVENTSTOREDB_URL, or the double. */
+import { randomInt } from 'node:crypto';
+import { afterAll } from 'vitest';
+import { startEventStoreDouble } from './eventstoredb/server.ts';
+
+/** Settings of the service for it. Closed after the tests of the file. */
+export async function sharedLog(): Promise<Record<string, string>> {
+  let url = process.env.EVENTSTOREDB_URL;
+  if (!url) {
+    const double = await startEventStoreDouble();
+    afterAll(() => double.close());
+    url = double.url;
+  }
+  return { EVENT_STORE: url, SERVICE_SECRET: 'a-secret-of-the-tests-for-every-process' };
+}
+
+/** A tenant that no earlier run on the same server has used. */
+export const newTenantId = (): string => `t${randomInt(2 ** 40).toString(36)}`;
