@@ -99,8 +99,11 @@ async function* batches(
       const decoded = decodeEvent(event, positions);
       if (decoded !== undefined) events.push(decoded);
     }
-    let through = watch.passed();
-    if (taken.through !== undefined && taken.through > through) through = taken.through;
+    // Never back: it is where the next subscription begins.
+    let through = at;
+    for (const known of [watch.passed(), taken.through]) {
+      if (known !== undefined && known > through) through = known;
+    }
     const nowLive = feed.empty && feed.caughtUp && feed.ended === undefined;
     if (through > at || nowLive !== live) {
       at = through;
