@@ -77,8 +77,7 @@ export const createAppends = (
           throw conflictOf(request, error);
         }
         if (error instanceof StreamDeletedError && expected === 'exists') {
-          // Said of a soft delete as well, where there is only nothing to be read; a tombstone throws here.
-          await reads.raw(request.stream, { from: 'end', direction: 'backwards', limit: 1 });
+          // Said of a soft delete as well; who then begins the stream is told of a tombstone.
           throw new WrongExpectedRevision(request.stream, expected, null);
         }
         const final = finalFailure(error, operation);
