@@ -45,7 +45,7 @@ const COMPARE_EVERY_MS = 10 * 60_000;
 const PASSIVATE_EVERY_MS = 60_000;
 const IDLE_MS = 10 * 60_000;
 /** SIGTERM to exit within 10 s: each step has its part of them. */
-const STOP = { http: 1_500, effects: 2_000, takeover: 3_000, sessions: 2_000 };
+const STOP = { http: 1_500, leases: 1_500, effects: 1_500, takeover: 3_000, sessions: 1_500 };
 
 export interface Service {
   readonly url: string;
@@ -145,7 +145,7 @@ export async function startService(
     afterReserve: async () => pass('after-reserve'),
   });
   const wanted = createWanted(workFile, (visitor, event) => sessions.changed(visitor, event));
-  const setAside = createSetAside({ store, vault, now, newId });
+  const setAside = createSetAside({ store, vault, now, newId, shared });
   const operatorSessions = createOperatorSessions({
     ...{ host, admin, tenants, newId },
     operatorsOf: routing.operators,
@@ -296,7 +296,7 @@ export async function startService(
   async function stop(): Promise<void> {
     for (const timer of timers) clearInterval(timer);
     await listening.close(STOP.http);
-    const left = await leases?.stop(STOP.effects);
+    const left = await leases?.stop(STOP.leases);
     // What hangs outside (ejabberd, LHC) is done after the next start.
     const effects = Promise.all([deadlines.stop(), routing.stop(), sessions.stop(), lanes.stop()]);
     await Promise.race([effects, delay(STOP.effects, undefined, { ref: false })]);

@@ -46,7 +46,7 @@ export function createOperatorAccounts(options: {
   const automatic = (): Origin => ({ commandId: `auto:${newId()}` });
 
   async function contextOf(tenant: TenantId, username: Username) {
-    const state = await host.load(operatorRef(tenant, username));
+    const state = await host.latest(operatorRef(tenant, username));
     return state ? operatorState(state.core).context : null;
   }
 

@@ -22,6 +22,8 @@ export interface ActorHost extends Dispatcher {
   readonly part: WorkPart;
   /** The state at least as new as what the table of pending work has seen; null for an actor with no facts. */
   load(actor: ActorRef): Promise<ActorState | null>;
+  /** The same, as new as the log is now: for a refusal that would be final. */
+  latest(actor: ActorRef): Promise<ActorState | null>;
   /** Lets due timers of an actor act. @returns the next time it has to be woken */
   wake(stream: string): Promise<{ next: number | undefined; revision: number }>;
   /** Streams whose history does not fit their machine, with the reason. */
@@ -201,6 +203,14 @@ export function createHost(options: HostOptions): ActorHost {
       const held = living.held(stream);
       if (held) return Promise.resolve(existing(held));
       return mailboxes.run(stream, async () => existing(await living.find(stream, actor.kind)));
+    },
+    latest(actor) {
+      const stream = streamOf(actor);
+      return mailboxes.run(stream, async () => {
+        const found = await living.find(stream, actor.kind);
+        await hasMoved(stream, actor.kind, found);
+        return existing(found);
+      });
     },
     wake(stream) {
       const ref = actorOf(stream);

@@ -33,6 +33,8 @@ export function createSetAside(options: {
   vault: Vault;
   now: () => number;
   newId: () => string;
+  /** Whether other processes write to the same log. Default false. */
+  shared?: boolean;
 }): SetAside {
   const { store, vault, now, newId } = options;
   const known = new Lru<{ revision: number; seq: number }>(1000);
@@ -51,7 +53,11 @@ export function createSetAside(options: {
   return {
     async has(queueId, wanted) {
       const stream = `inbox-${queueId}`;
-      const head = await headOf(stream);
+      let head = await headOf(stream);
+      if (wanted > head.seq && options.shared) {
+        known.delete(stream); // another process may have set it aside
+        head = await headOf(stream);
+      }
       if (wanted >= head.seq) return wanted === head.seq;
       for (let from = head.revision; from >= 0; from -= SEARCH_PAGE) {
         const page = await store.readStream(stream, {

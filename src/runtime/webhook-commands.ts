@@ -1,5 +1,6 @@
 /** What each event of mod_lhc asks for, as commands to visitors and operators. */
 import { createHmac } from 'node:crypto';
+import type { ActorState } from '../actors/decider.ts';
 import {
   operatorRef,
   type Person,
@@ -114,10 +115,11 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     origin: { hook?: Hook; commandId?: string },
   ): Promise<void> {
     const { operator, visitor } = ends(event);
-    const state = await host.load(operatorRef(operator.tenant, operator.name));
-    if (!state || !operatorState(state.core).context.registered) {
-      throw new Unusable('its sender is not a registered operator');
-    }
+    const ref = operatorRef(operator.tenant, operator.name);
+    const known = await host.load(ref);
+    // Another process may just have registered him.
+    const state = isRegistered(known) ? known : await host.latest(ref);
+    if (!isRegistered(state)) throw new Unusable('its sender is not a registered operator');
     const body = textOf(event.body);
     const commandId = origin.commandId ?? messageCommandId(operator, event.id, body);
     // It was refused before: the visitor's state may be another one now, the answer is not. The number in the queue
@@ -208,3 +210,6 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
 
   return { handle, message, operatorOf };
 }
+
+const isRegistered = (state: ActorState | null): state is ActorState =>
+  state !== null && operatorState(state.core).context.registered;

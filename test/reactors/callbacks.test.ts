@@ -113,7 +113,7 @@ it('tells of operators when they cross the line, once they are known to LHC', as
   );
 });
 
-it('says nothing of what was erased, nothing without an address, and is dead without a tenant', async () => {
+it('says nothing of what was erased, nothing without an address, and waits without a tenant', async () => {
   await rig.toVisitor('1', viewPage());
   await rig.toVisitor('1', receive('op1', 'i1'));
   await rig.vault.erase('acme.1');
@@ -121,7 +121,7 @@ it('says nothing of what was erased, nothing without an address, and is dead wit
   expect(await run('visitor-acme.1', ofCallbacks(tenantsWith()))).toEqual({ kind: 'done' });
   expect(lhc.attempts).toEqual([]);
   const others = tenantsWith({ id: 'beta' });
-  expect(await run('visitor-acme.1', ofCallbacks(others))).toMatchObject({ kind: 'dead' });
+  expect(await run('visitor-acme.1', ofCallbacks(others))).toMatchObject({ kind: 'retry' });
 });
 
 it('waits as long as it is asked to, and again for what was not accepted only', async () => {
