@@ -51,14 +51,40 @@ export function originOf(
   return { commandId: named ?? `${AUTOMATIC}${freshId}`, correlationId: requestId };
 }
 
-/** Counts a command's outcome and makes its answer. */
+/** LHC's clients wait 5 s, some of them within a visitor's page (CONTRACTS.md §4). */
+const ANSWER_WITHIN_MS = 4_500;
+
+/** @throws {AppError} `timeout` when it is not done by then; it goes on all the same */
+async function inTime<T>(work: Promise<T>, withinMs: number): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    work.catch(() => undefined); // nobody listens any more
+    reject(
+      new AppError(
+        'timeout',
+        'whether this was carried out is not known yet; send the same again, with the same id or Idempotency-Key',
+      ),
+    );
+  }, withinMs);
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Counts a command's outcome and makes its answer.
+ * @param withinMs for a command that also has to do something in ejabberd; default 4,500 ms
+ */
 export async function accept(
   { metrics }: Api,
   command: string,
   work: Promise<Dispatched>,
+  withinMs = ANSWER_WITHIN_MS,
 ): Promise<Answer> {
   try {
-    const { actor, state, revision, position, facts } = await work;
+    const { actor, state, revision, position, facts } = await inTime(work, withinMs);
     metrics.command(command, facts > 0 ? 'accepted' : 'unchanged');
     return { status: 202, json: { actor: streamOf(actor), state, revision, position } };
   } catch (error) {

@@ -10,6 +10,9 @@ import { type Api, endpoint } from './endpoint.ts';
 import { awaitPosition, ListQuery, OneQuery, pageSchema } from './reading.ts';
 import { filledLine, line } from './text.ts';
 
+/** A back office waits; several calls to ejabberd are made, each with a deadline of its own. */
+const WITH_EJABBERD_MS = 30_000;
+
 const Availability = z.enum(['offline', 'available', 'away', 'busy']);
 
 const Operator = z
@@ -94,7 +97,7 @@ export function operators(api: Api, access: Access<Caller>): void {
       const { caller, body } = call;
       const origin = { ...originOf(call), admin: caller.admin };
       const work = operatorAccounts.put(caller.tenant.id, call.params.username, body, origin);
-      return accept(api, 'Register', work);
+      return accept(api, 'Register', work, WITH_EJABBERD_MS);
     },
   );
 
@@ -115,7 +118,7 @@ export function operators(api: Api, access: Access<Caller>): void {
     (call) => {
       const { tenant } = call.caller;
       const work = operatorAccounts.remove(tenant.id, call.params.username, originOf(call));
-      return accept(api, 'Remove', work);
+      return accept(api, 'Remove', work, WITH_EJABBERD_MS);
     },
   );
 

@@ -1,8 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { fakeApp, KEYS } from './fakes.ts';
 
 const VISITOR = '/v1/acme/visitors/7';
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe('a command', () => {
   test('is answered with 202, the actor, its state, revision and position', async () => {
@@ -46,6 +49,18 @@ describe('a command', () => {
       'msg:m1',
       'msg:m2',
     ]);
+  });
+
+  test('is answered in time, also when nobody knows yet whether it was carried out', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const late = Promise.withResolvers<never>();
+    const { ask } = fakeApp({ dispatcher: { dispatch: () => late.promise } });
+    const asking = ask('POST', `${VISITOR}/page-views`, { body: { page: '/' } });
+    await vi.advanceTimersByTimeAsync(4_500);
+    const { status, json } = await asking;
+    expect({ status, code: json.code }).toEqual({ status: 503, code: 'timeout' });
+    expect(json.detail).toContain('Idempotency-Key');
+    late.reject(new AppError('unavailable', 'the log is away')); // nobody is left to hear it, and nothing breaks
   });
 
   test.each(['', ' ', 'with space', 'x'.repeat(201), 'ä'])(
