@@ -3,6 +3,7 @@
  * login ("Client acknowledged more stanzas than sent by server"), and without its reconnect (a fixed second, and on
  * after a conflict). SCRAM would cost half a second of CPU a login; PLAIN is sent over TLS or on loopback only.
  */
+import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 import { Client, type Socket } from '@xmpp/client-core';
 import iqCallee from '@xmpp/iq/callee.js';
@@ -50,6 +51,12 @@ export function destroySockets(sockets: readonly Socket[]): void {
  */
 export function guard(client: Client, failed: (error: unknown) => void): Socket[] {
   const sockets: Socket[] = [];
+  // Its own begins to wait for `online` before the stream is open, but listens only after: an error in between, such as
+  // a reset instead of a stream header, rejects a promise that nobody has.
+  client.start = async () => {
+    await client.connect(client.options.service);
+    await Promise.all([once(client, 'online'), client.open(client.options)]);
+  };
   // It decodes each chunk on its own, which breaks a character that is cut by a chunk's end.
   const decoder = new StringDecoder('utf8');
   const attach = client._attachSocket;

@@ -87,34 +87,37 @@ export async function openStream(
     );
   };
 
-  await new Promise<void>((resolve, reject) => {
-    const giveUp = (why: string) => {
-      failure ??= new StreamFailure(why, phase === 'connect' ? 'connect' : 'login');
-      destroySockets(sockets);
-      reject(fail(why));
-    };
-    const timer = setTimeout(
-      () => giveUp(`no login within ${options.loginDeadlineMs} ms`),
-      options.loginDeadlineMs,
+  const login = Promise.withResolvers<void>();
+  const giveUp = (why: string) => {
+    failure ??= new StreamFailure(why, phase === 'connect' ? 'connect' : 'login');
+    destroySockets(sockets);
+    login.reject(fail(why));
+  };
+  const timer = setTimeout(
+    () => giveUp(`no login within ${options.loginDeadlineMs} ms`),
+    options.loginDeadlineMs,
+  );
+  const aborted = () => giveUp('given up');
+  const disconnected = () => giveUp('the connection was closed during the login');
+  options.signal?.addEventListener('abort', aborted, { once: true });
+  client.once('disconnect', disconnected);
+  if (options.signal?.aborted) aborted();
+  else {
+    client.start().then(
+      () => login.resolve(),
+      (error: unknown) => {
+        failure ??= error;
+        giveUp(messageOf(failure));
+      },
     );
-    const aborted = () => giveUp('given up');
-    options.signal?.addEventListener('abort', aborted, { once: true });
-    if (options.signal?.aborted) return aborted();
-    client.once('disconnect', () => giveUp('the connection was closed during the login'));
-    client
-      .start()
-      .then(
-        () => resolve(),
-        (error: unknown) => {
-          failure ??= error;
-          giveUp(messageOf(failure));
-        },
-      )
-      .finally(() => {
-        clearTimeout(timer);
-        options.signal?.removeEventListener('abort', aborted);
-      });
-  });
+  }
+  try {
+    await login.promise;
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', aborted);
+    client.off('disconnect', disconnected);
+  }
 
   phase = 'session';
   failure = undefined;

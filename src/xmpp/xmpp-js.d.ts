@@ -38,8 +38,11 @@ declare module '@xmpp/client-core' {
     end(): void;
   }
 
+  type ClientOptions = { service: string; domain: string; lang?: string };
+
   export class Client extends EventEmitter {
-    constructor(options: { service: string; domain: string; lang?: string });
+    constructor(options: ClientOptions);
+    readonly options: ClientOptions;
     jid: { toString(): string } | null;
     status: string;
     socket: Socket | null;
@@ -50,6 +53,10 @@ declare module '@xmpp/client-core' {
     _onData(data: Buffer | string): void;
     isSecure(): boolean;
     start(): Promise<unknown>;
+    /** Connects the socket; the first half of `start`. */
+    connect(service: string): Promise<unknown>;
+    /** Opens the stream: resolves with the other side's header, rejects after 2 s without. */
+    open(options: { domain: string; lang?: string }): Promise<unknown>;
     /** Closes the stream, then the socket; waits up to 2 s for each. */
     stop(): Promise<unknown>;
     send(element: Element): Promise<void>;
