@@ -205,8 +205,10 @@ export const createFold = <Prepared = undefined>(options: FoldOptions<Prepared>)
           await follow(signal);
         } catch (error) {
           const { attempts } = fail(error);
-          const ms = Math.min(BACKOFF_MS.first * 2 ** (attempts - 1), BACKOFF_MS.most);
-          await delay(ms, undefined, { signal }).catch(() => undefined);
+          const most = Math.min(BACKOFF_MS.first * 2 ** (attempts - 1), BACKOFF_MS.most);
+          await delay(most * (0.5 + Math.random() / 2), undefined, { signal }).catch(
+            () => undefined,
+          );
         }
       }
       live = false;
