@@ -57,6 +57,9 @@ export function guard(client: Client, failed: (error: unknown) => void): Socket[
     await client.connect(client.options.service);
     await Promise.all([once(client, 'online'), client.open(client.options)]);
   };
+  // It goes wherever <see-other-host/> sends it, by itself and with the password, which may have been safe to send to
+  // the configured server only: the operator names another one if there is one.
+  client._onSeeOtherHost = failed;
   // It decodes each chunk on its own, which breaks a character that is cut by a chunk's end.
   const decoder = new StringDecoder('utf8');
   const attach = client._attachSocket;

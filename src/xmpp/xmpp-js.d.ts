@@ -51,6 +51,7 @@ declare module '@xmpp/client-core' {
     /** Called for every socket: the first, and the one that TLS puts over it. */
     _attachSocket(socket: Socket): void;
     _onData(data: Buffer | string): void;
+    _onSeeOtherHost(error: unknown): void;
     isSecure(): boolean;
     start(): Promise<unknown>;
     /** Connects the socket; the first half of `start`. */

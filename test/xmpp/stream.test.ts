@@ -214,3 +214,27 @@ test('a login that is given up, before it and while nothing comes', async () => 
   await expect(opening).rejects.toThrow('given up');
   expect(lost).toEqual([]);
 });
+
+test('a server that sends it to another host is not obeyed: nothing is said there', async () => {
+  let visits = 0;
+  const elsewhere = createServer((socket) => {
+    visits += 1;
+    socket.destroy();
+  });
+  elsewhere.listen(0, '127.0.0.1');
+  await once(elsewhere, 'listening');
+  onTestFinished(() => void elsewhere.close());
+  const { port } = elsewhere.address() as AddressInfo; // it listens on an address
+  const errors = 'urn:ietf:params:xml:ns:xmpp-streams';
+  const moved = `<stream:error><see-other-host xmlns='${errors}'>127.0.0.1:${port}</see-other-host></stream:error></stream:stream>`;
+  const { opening } = open(
+    await serverThat(
+      [header, { name: 'see-other-host', says: () => moved }],
+      (socket) => socket.end(),
+      true,
+    ),
+  );
+  await expect(opening).rejects.toMatchObject({ condition: 'see-other-host' });
+  await turn();
+  expect(visits).toBe(0);
+});
