@@ -36,12 +36,19 @@ export interface AppendStream {
 
 interface Pending {
   readonly stream: string;
+  /** How many times was looked since it was sent. */
+  looks: number;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** How often is looked whether the server still answers. */
-const LOOK_MS = 250;
+/**
+ * How often is looked whether the server still answers. Times are counted in looks: when this process stood still itself,
+ * answers may wait in the socket, and it is no silence of the server.
+ */
+const LOOK_MS = 100;
+/** One that gets no answer while others do is given up after so many times the silence that is allowed. */
+const PASSED_OVER = 4;
 
 /**
  * @param tryMs the stream has failed when something is waiting and no answer at all has come for so long. (A deadline
@@ -57,7 +64,7 @@ export const createAppendStream = (
   const unsent: InstanceType<typeof streams.BatchAppendReq>[] = [];
   let call: BatchCall | undefined;
   let sent = 0;
-  let progressAt = 0;
+  let silentLooks = 0;
   let timer: NodeJS.Timeout | undefined;
   let ended = false;
 
@@ -77,9 +84,20 @@ export const createAppendStream = (
     if (pending.size === 0) {
       clearInterval(timer);
       timer = undefined;
-    } else if (performance.now() - progressAt > tryMs) {
+      return;
+    }
+    silentLooks += 1;
+    if (silentLooks * LOOK_MS > tryMs) {
       fail(new NoAnswer(tryMs));
       onStuck();
+      return;
+    }
+    const patienceMs = PASSED_OVER * tryMs;
+    for (const [n, one] of pending) {
+      one.looks += 1;
+      if (one.looks * LOOK_MS <= patienceMs) continue;
+      pending.delete(n);
+      one.reject(new NoAnswer(patienceMs));
     }
   };
 
@@ -88,7 +106,7 @@ export const createAppendStream = (
     const found = pending.get(n);
     if (found === undefined) return;
     pending.delete(n);
-    progressAt = performance.now();
+    silentLooks = 0;
     const success = response.getSuccess();
     const error = response.getError();
     if (error !== undefined) found.reject(unpack.unpackToCommandError(error, found.stream));
@@ -116,7 +134,7 @@ export const createAppendStream = (
     if (ended) call.cancel();
     else for (const request of unsent.splice(0)) call.write(request);
   };
-  openBatchCall(session.client).then(opened, fail);
+  openBatchCall(session.client).then(opened).catch(fail);
 
   return {
     get ended() {
@@ -130,10 +148,10 @@ export const createAppendStream = (
       request.setCorrelationId(correlation(sent));
       request.setProposedMessagesList([...proposals]);
       request.setIsFinal(true);
-      if (pending.size === 0) progressAt = performance.now();
+      if (pending.size === 0) silentLooks = 0;
       timer ??= setInterval(look, LOOK_MS).unref();
       const { promise, resolve, reject } = Promise.withResolvers<Appended>();
-      pending.set(sent, { stream, resolve, reject });
+      pending.set(sent, { stream, looks: 0, resolve, reject });
       // What the socket does not take is kept in memory; what may be waiting is bounded in appends.ts.
       if (call === undefined) unsent.push(request);
       else call.write(request);

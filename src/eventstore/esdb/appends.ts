@@ -1,8 +1,4 @@
-import {
-  NotLeaderError,
-  StreamDeletedError,
-  WrongExpectedVersionError,
-} from '@eventstore/db-client';
+import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
 import { type ExpectedRevision, WrongExpectedRevision } from '../port.ts';
 import {
@@ -82,11 +78,9 @@ export const createAppends = (
         }
         const final = finalFailure(error, operation);
         if (final !== undefined) throw final;
-        // Not being the leader is an answer: nothing was written.
-        const refused = error instanceof NotLeaderError;
-        const repeatable = typeof expected === 'number' || expected === 'no-stream' || refused;
-        if (!repeatable || performance.now() >= until || connection.closed.aborted) {
-          throw unavailable(error, operation, refused ? '' : outcomeOf(expected));
+        // Also when it was a node that is not the leader: it may have been, and what it took then be written later.
+        if (!isRepeatable(expected) || performance.now() >= until || connection.closed.aborted) {
+          throw unavailable(error, operation, outcomeOf(expected));
         }
       }
       await backoff.wait(connection.closed);
@@ -141,7 +135,10 @@ const conflictOf = (
     typeof actualVersion === 'bigint' ? Number(actualVersion) : null,
   );
 
+const isRepeatable = (expected: ExpectedRevision): boolean =>
+  expected !== 'any' && expected !== 'exists';
+
 const outcomeOf = (expected: ExpectedRevision): string =>
-  expected === 'any' || expected === 'exists'
-    ? '; whether it was written is unknown, and with no exact revision it cannot be repeated safely: read the stream first'
-    : '; whether it was written is unknown: repeat it with the same ids and the same expected revision';
+  isRepeatable(expected)
+    ? '; whether it was written is unknown: repeat it with the same ids and the same expected revision'
+    : '; whether it was written is unknown, and with no exact revision it cannot be repeated safely: read the stream first';

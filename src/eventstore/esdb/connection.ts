@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventStoreDBClient } from '@eventstore/db-client';
 import { AppError, messageOf } from '../../errors.ts';
-import { closeChannel } from './internals.ts';
+import { closeChannel, survivesReconnection } from './internals.ts';
 import { type EsdbUrl, invalidUrl } from './url.ts';
 
 /** A client and the end of its use. */
@@ -20,7 +20,8 @@ export interface Connection {
    * Gives up a client that does not answer and puts a new one in its place (once, whoever asks).
    *
    * Where the server says that it is away or not the leader, the client makes a new channel by itself. A server that is
-   * frozen, or a connection that died without a word, it finds out late or never.
+   * frozen, or a connection that died without a word, it finds out late or never. When no new one can be made (its
+   * certificate is being exchanged, say) the old one stays, until it is given up the next time.
    */
   replace(session: Session): void;
   readonly closed: AbortSignal;
@@ -53,7 +54,11 @@ export const createConnection = ({ connectionString, hosts }: EsdbUrl): Connecti
     replace: (session) => {
       if (session !== current.session || closing.signal.aborted) return;
       const { end } = current;
-      current = open();
+      try {
+        current = open();
+      } catch {
+        return; // the old one stays
+      }
       void end();
     },
     closed: closing.signal,
@@ -66,7 +71,7 @@ export const createConnection = ({ connectionString, hosts }: EsdbUrl): Connecti
 
 const newClient = (connectionString: string): EventStoreDBClient => {
   try {
-    return EventStoreDBClient.connectionString(connectionString);
+    return survivesReconnection(EventStoreDBClient.connectionString(connectionString));
   } catch (error) {
     // Its parser's error quotes what it was given.
     const parsed = error instanceof Error && 'connectionString' in error;

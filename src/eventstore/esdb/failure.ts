@@ -71,21 +71,26 @@ export const unavailable = (
   { kind, stream }: Operation,
   outcome = '',
 ): AppError => {
-  const reason =
-    error instanceof NotLeaderError
-      ? 'the node that was asked is not the leader and named one that did not answer as such: name all nodes in EVENT_STORE (esdb://HOST1,HOST2,HOST3 or esdb+discover://NAME)'
-      : reasonOf(error);
   return new AppError(
     'unavailable',
-    `cannot ${kind} ${stream}, ${NAME} is away: ${reason}${outcome}`,
+    `cannot ${kind} ${stream}, ${NAME} is away: ${reasonOf(error)}${outcome}`,
     { stream },
     { cause: error },
   );
 };
 
 /** In a few words; some errors of the client have no message. */
-const reasonOf = (error: unknown): string =>
-  messageOf(error) || (error instanceof Error ? error.constructor.name : 'unknown');
+const reasonOf = (error: unknown): string => {
+  if (error instanceof NotLeaderError) {
+    return 'the node that was asked is not the leader and named one that did not answer as such: name all nodes in EVENT_STORE (esdb://HOST1,HOST2,HOST3 or esdb+discover://NAME)';
+  }
+  const message = messageOf(error);
+  // Those of EVENT_STORE are looked at in url.ts: this is one that a node of a cluster gives as its own.
+  if (message.includes('TLS ServerName')) {
+    return 'a node gives an IP address as its own, and Node makes no TLS connection to one: let it give a host name (its option advertise-host-to-client-as)';
+  }
+  return message || (error instanceof Error ? error.constructor.name : 'unknown');
+};
 
 /** A stream that does not exist, or not any more. */
 export const isMissing = (error: unknown): boolean =>

@@ -41,6 +41,8 @@ export interface ScanOptions {
 
 const DEADLINE_MS = 10_000;
 const TRIES = 3;
+/** In the time of a deadline. */
+const LOOKS = 4;
 const BACKOFF_MS = { first: 100, most: 1000 };
 
 /**
@@ -129,7 +131,7 @@ const collect = (
     const events: AllStreamRecordedEvent[] = [];
     const reading = open(session.client);
     const end = (settle: () => void): void => {
-      clearTimeout(timer);
+      clearInterval(timer);
       session.gone.removeEventListener('abort', gone);
       settle();
     };
@@ -139,20 +141,20 @@ const collect = (
       reading.cancel().catch(() => undefined);
     };
     const gone = (): void => fail(new Error('the connection was given up'));
-    // Looked at now and then: to set a timer anew for each event is dear.
-    let silent = true;
+    // Looked at now and then: to set a timer anew for each event is dear, and when this process stood still itself, events
+    // may wait in the socket.
+    let silentLooks = 0;
     const look = (): void => {
-      if (silent) fail(new NoAnswer(deadlineMs));
-      else timer.refresh();
-      silent = true;
+      silentLooks += 1;
+      if (silentLooks >= LOOKS) fail(new NoAnswer(deadlineMs));
     };
-    const timer = setTimeout(look, deadlineMs);
+    const timer = setInterval(look, deadlineMs / LOOKS);
     session.gone.addEventListener('abort', gone);
     // Stays: an `error` that nobody listens to ends Node.
     reading.on('error', fail);
     reading.on('end', () => end(() => resolve(events)));
     reading.on('data', ({ event }) => {
-      silent = false;
+      silentLooks = 0;
       // Missing only where a link leads nowhere, and links are not followed.
       if (event !== undefined) events.push(event);
     });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
 import { WrongExpectedRevision } from '../port.ts';
@@ -6,7 +7,7 @@ import type { Appends } from './appends.ts';
 import { createBackoff } from './backoff.ts';
 import type { Connection } from './connection.ts';
 import { propose } from './encode.ts';
-import { finalFailure, unavailable } from './failure.ts';
+import { finalFailure, NoAnswer, unavailable } from './failure.ts';
 import type { Reads } from './reads.ts';
 
 /**
@@ -24,7 +25,12 @@ const TRIES = 3;
 const RACES = 10;
 const BACKOFF_MS = { first: 100, most: 1000 };
 
-export const createRemoval = (connection: Connection, reads: Reads, appends: Appends): Removal => {
+export const createRemoval = (
+  connection: Connection,
+  reads: Reads,
+  appends: Appends,
+  deadlineMs = DEADLINE_MS,
+): Removal => {
   const newest = async (stream: string) => {
     const [event] = await reads.raw(stream, { from: 'end', direction: 'backwards', limit: 1 });
     return event;
@@ -62,18 +68,22 @@ export const createRemoval = (connection: Connection, reads: Reads, appends: App
     remove: async (stream) => {
       const backoff = createBackoff(BACKOFF_MS.first, BACKOFF_MS.most);
       for (let left = TRIES; ; left -= 1) {
-        const { client } = connection.session();
+        const session = connection.session();
         try {
-          await client.deleteStream(stream, {
-            expectedRevision: 'any',
-            requiresLeader: true,
-            deadline: DEADLINE_MS,
-          });
+          await within(
+            deadlineMs,
+            session.client.deleteStream(stream, {
+              expectedRevision: 'any',
+              requiresLeader: true,
+              deadline: deadlineMs,
+            }),
+          );
           return;
         } catch (error) {
           // There is nothing to delete: with any expected revision, that is what a wrong one means.
           if (error instanceof StreamDeletedError || error instanceof WrongExpectedVersionError)
             return;
+          if (error instanceof NoAnswer) connection.replace(session);
           const operation = { kind: 'delete', stream } as const;
           const final = finalFailure(error, operation);
           if (final !== undefined) throw final;
@@ -93,6 +103,19 @@ export const createRemoval = (connection: Connection, reads: Reads, appends: App
       );
     },
   };
+};
+
+/** The client's deadline is of the call alone, not of the search for a node to call. */
+const within = async (ms: number, work: Promise<unknown>): Promise<void> => {
+  const done = new AbortController();
+  const late = delay(ms, undefined, done).then(() => {
+    throw new NoAnswer(ms);
+  });
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    done.abort();
+  }
 };
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { AppError } from '../../errors.ts';
 
 /** What EVENT_STORE says about an EventStoreDB. */
@@ -56,6 +57,16 @@ export const parseEsdbUrl = (text: string): EsdbUrl => {
   const options = query === '' ? [] : query.split('&');
   options.forEach(checkOption);
   const given = new Set(options.map((pair) => flat(pair.split('=')[0] ?? '')));
+  const insecure = options.some((pair) => {
+    const [key = '', value] = pair.split('=');
+    return flat(key) === 'tls' && value === 'false';
+  });
+  const numeric = hosts.split(',').find((host) => isIP(host.replace(/:\d*$/, '')) !== 0);
+  if (!insecure && numeric !== undefined) {
+    throw invalidUrl(
+      `with TLS, ${numeric} has to be a host name (Node makes no TLS connection to an IP address): give it a name that its certificate has, or say tls=false`,
+    );
+  }
   const pairs = Object.entries(defaults())
     .filter(([key]) => !given.has(flat(key)))
     .map((pair) => pair.join('='));

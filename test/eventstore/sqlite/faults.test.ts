@@ -119,7 +119,7 @@ describe('the file', () => {
     });
   });
 
-  test.each(['esdb://localhost:2113', 'sqlite:', 'postgres://x', ''])(
+  test.each(['esdb:localhost:2113', 'sqlite:', 'postgres://x', ''])(
     'an EVENT_STORE of %j is refused',
     async (url) => {
       await expect(openEventStore(url)).rejects.toMatchObject({

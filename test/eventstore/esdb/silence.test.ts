@@ -1,0 +1,151 @@
+/** What is unknown when the server, the way to it or this process stands still: nothing may hang, or be there twice. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
+import { EventStoreDBClient, UnavailableError } from '@eventstore/db-client';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createConnection } from '../../../src/eventstore/esdb/connection.ts';
+import { survivesReconnection } from '../../../src/eventstore/esdb/internals.ts';
+import { createRemoval } from '../../../src/eventstore/esdb/removal.ts';
+import { openEsdbEventStore } from '../../../src/eventstore/esdb/store.ts';
+import { parseEsdbUrl } from '../../../src/eventstore/esdb/url.ts';
+import { openEventStore } from '../../../src/eventstore/open.ts';
+import type { EventStore } from '../../../src/eventstore/port.ts';
+import { type EventStoreDouble, startEventStoreDouble } from '../../support/eventstoredb/server.ts';
+import { event, uniquePrefix } from '../events.ts';
+
+const TIMING = { tryMs: 500, totalMs: 4000 };
+const NEVER_MS = 60_000;
+const UNKNOWN = { code: 'unavailable', message: expect.stringContaining('unknown') };
+
+let server: EventStoreDouble;
+let store: EventStore;
+const closing: (() => Promise<unknown>)[] = [];
+
+beforeEach(async () => {
+  server = await startEventStoreDouble();
+  store = await openEsdbEventStore(server.url, { timing: TIMING });
+  closing.push(
+    () => store.close(),
+    () => server.close(),
+  );
+});
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+/** Nothing else happens in this process meanwhile. */
+const standStill = (ms: number): void => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+};
+
+describe('an append', () => {
+  test('of any revision that was under way when the leader changed is not repeated', async () => {
+    const leader = await startEventStoreDouble();
+    closing.push(() => leader.close());
+    const prefix = uniquePrefix();
+    server.faults.delayAnswers(NEVER_MS);
+    const underWay = store.append(`${prefix}a`, [event(0)], 'any');
+    const repeatable = store.append(`${prefix}b`, [event(0)], 'no-stream');
+    await repeatable;
+    server.faults.notLeader({ host: '127.0.0.1', port: leader.port });
+    const next = store.append(`${prefix}b`, [event(1)], 0).catch((error: unknown) => error);
+    await expect(underWay).rejects.toMatchObject(UNKNOWN);
+    await next;
+    const there = await openEventStore(leader.url);
+    closing.unshift(() => there.close());
+    expect(await there.readStream(`${prefix}a`)).toEqual([]);
+  });
+
+  test('that is never answered while others are is repeated, and written once', async () => {
+    const prefix = uniquePrefix();
+    server.faults.delayAnswers(NEVER_MS);
+    let answered = false;
+    const lost = store.append(`${prefix}lost`, [event(0)], 'no-stream').finally(() => {
+      answered = true;
+    });
+    for (let i = 0; !answered && i < 10_000; i += 1) {
+      await store.append(`${prefix}a`, [event(i)], i === 0 ? 'no-stream' : i - 1);
+    }
+    expect((await lost).revision).toBe(0);
+    expect(await store.readStream(`${prefix}lost`)).toHaveLength(1);
+  });
+
+  test('is not given up because this process stood still itself', async () => {
+    const stream = `${uniquePrefix()}a`;
+    await store.append(stream, [event(0)], 'any');
+    const appended = store.append(stream, [event(1)], 'any');
+    standStill(2 * TIMING.tryMs);
+    expect((await appended).revision).toBe(1);
+  });
+});
+
+test('a check does not fail because this process stood still itself', async () => {
+  const checked = store.check();
+  standStill(2500);
+  await checked;
+});
+
+describe('the connection', () => {
+  test('is kept when a new one cannot be made, as while its certificate is exchanged', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'esdb-ca-'));
+    const path = join(folder, 'ca.pem');
+    writeFileSync(path, rootCertificates[0] ?? '');
+    const connection = createConnection(parseEsdbUrl(`esdb://localhost:1?tlsCAFile=${path}`));
+    closing.push(() => connection.close());
+    rmSync(folder, { recursive: true });
+    const session = connection.session();
+    connection.replace(session);
+    expect(connection.session()).toBe(session);
+    expect(session.gone.aborted).toBe(false);
+  });
+
+  test('of a cluster that is away: what fails on the way to another node ends no process', async () => {
+    const client = survivesReconnection(
+      EventStoreDBClient.connectionString(
+        'esdb://127.0.0.1:1,127.0.0.1:2?tls=false&maxDiscoverAttempts=1',
+      ),
+    );
+    const unavailable = new UnavailableError(new Error('away') as never);
+    // biome-ignore lint/complexity/useLiteralKeys: protected, and what is tested
+    const discovery = client['getChannel']().catch((error: unknown) => error);
+    // biome-ignore lint/complexity/useLiteralKeys: protected, and what is tested
+    await client['handleError']({ getChannel: () => undefined } as never, unavailable);
+    expect(String(await discovery)).toContain('Failed to discover');
+  });
+});
+
+test('a deletion fails in time where nodes accept connections and say nothing', async () => {
+  const sockets = new Set<net.Socket>();
+  const mute = net.createServer((socket) => sockets.add(socket.on('error', () => undefined)));
+  await new Promise<void>((resolve) => void mute.listen(0, '127.0.0.1', resolve));
+  const address = mute.address();
+  if (address === null || typeof address === 'string') throw new Error('it listens on a port');
+  const host = `127.0.0.1:${address.port}`;
+  const connection = createConnection(parseEsdbUrl(`esdb://${host},${host}?tls=false`));
+  closing.push(
+    () => connection.close(),
+    async () => {
+      for (const socket of sockets) socket.destroy();
+      mute.close();
+    },
+  );
+  const unused = {} as never; // of what truncates
+  const removal = createRemoval(connection, unused, unused, 200);
+  await expect(removal.remove('a-b')).rejects.toMatchObject(UNKNOWN);
+});
+
+test.each([
+  ['esdb://ada:s3cret@10.0.0.1:2113', '10.0.0.1'],
+  ['esdb://ada:s3cret@a.example,10.0.0.1:2113?tls=true', '10.0.0.1'],
+  ['esdb+discover://10.0.0.1', '10.0.0.1'],
+])('%s: an address and TLS do not go together, and it says so', async (url, address) => {
+  const failed = await openEsdbEventStore(url, { openMs: 100 }).catch((error: unknown) => error);
+  expect(failed).toMatchObject({
+    code: 'invalid',
+    message: expect.stringMatching(new RegExp(`${address}.* name`)),
+  });
+  expect(String(failed)).not.toContain('s3cret');
+});
