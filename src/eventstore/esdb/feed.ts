@@ -1,6 +1,6 @@
 import type { AllStreamRecordedEvent } from '@eventstore/db-client';
 import type { Session } from './connection.ts';
-import { serverFilterOf } from './prefixes.ts';
+import { regexOf } from './prefixes.ts';
 
 /** One subscription of the client, until it ends. It never goes on by itself after that (EVENTSTORE.md). */
 export interface Feed {
@@ -44,7 +44,8 @@ export const openFeed = (
       fromPosition: after === 0n ? 'start' : { commit: after, prepare: after },
       requiresLeader: true,
       filter: {
-        ...serverFilterOf(prefixes),
+        filterOn: 'streamName',
+        regex: regexOf(prefixes),
         // The most often there is: after every 32 events that were looked at, also when none matches.
         checkpointInterval: 1,
         checkpointReached: (_, { commit }) => {

@@ -6,14 +6,16 @@ export const matcherOf = (
     ? () => true
     : (stream) => prefixes.some((prefix) => stream.startsWith(prefix));
 
-/** What no name begins with: they have no control characters. */
-const NOTHING = '\u0000';
+/**
+ * The same for the server, as a regular expression for the names of streams; never the store's own. Its prefixes are no
+ * such: it compares by culture, so that `v-` does not begin `v-` with a combining accent behind (measured on 23.10, at the
+ * same speed), U+0000 begins every name, and an empty list is no filter.
+ */
+export const regexOf = (prefixes: readonly string[] | undefined): string => {
+  if (prefixes === undefined || prefixes.includes('')) return '^[^$]';
+  if (prefixes.length === 0) return '(?!)'; // matches nothing
+  return `^(?:${prefixes.map(escaped).join('|')})`;
+};
 
-/** The same, for the server; never the store's own streams. */
-export const serverFilterOf = (
-  prefixes: readonly string[] | undefined,
-): { filterOn: 'streamName' } & ({ prefixes: string[] } | { regex: string }) =>
-  prefixes === undefined || prefixes.includes('')
-    ? { filterOn: 'streamName', regex: '^[^$]' }
-    : // The server takes an empty list for no filter.
-      { filterOn: 'streamName', prefixes: prefixes.length === 0 ? [NOTHING] : [...prefixes] };
+/** For .NET and for JavaScript. */
+const escaped = (text: string): string => text.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&');

@@ -7,10 +7,14 @@ import { AppError } from '../../errors.ts';
 import { createBackoff } from './backoff.ts';
 import type { Connection, Session } from './connection.ts';
 import { finalFailure, isMissing, NoAnswer, type Operation, unavailable } from './failure.ts';
+import { searchAll } from './internals.ts';
+import { regexOf } from './prefixes.ts';
 
 export interface ReadOptions {
   /** Silence for so long (ms) is a failure. */
   readonly deadlineMs?: number;
+  /** Silence is no sign that the connection is dead: the server may be looking for something that is rare. */
+  readonly mayBeSilent?: boolean;
   readonly tries?: number;
 }
 
@@ -20,7 +24,7 @@ type Open = (client: EventStoreDBClient) => ReturnType<EventStoreDBClient['readA
 export interface Reads {
   /** Any stream, also the store's own: what is there, as it is stored. Missing: empty. */
   raw(stream: string, options: RawOptions, how?: ReadOptions): Promise<AllStreamRecordedEvent[]>;
-  /** Part of the whole log with what is the store's own; `after` is exclusive. */
+  /** Part of the whole log; `after` is exclusive. With what is the store's own, unless prefixes are given. */
   scan(options: ScanOptions, how?: ReadOptions): Promise<AllStreamRecordedEvent[]>;
   /** Where the log ends; 0 when there is nothing. */
   head(how?: ReadOptions): Promise<bigint>;
@@ -37,10 +41,14 @@ export interface ScanOptions {
   readonly after: bigint | undefined;
   readonly direction: 'forwards' | 'backwards';
   readonly limit: number;
+  /** Only streams whose name begins with one of these; the server looks for them. */
+  readonly prefixes?: readonly string[] | undefined;
 }
 
 const DEADLINE_MS = 10_000;
 const TRIES = 3;
+/** The server looks at some 500,000 events a second. */
+const SEARCH: ReadOptions = { deadlineMs: 60_000, tries: 2, mayBeSilent: true };
 /** In the time of a deadline. */
 const LOOKS = 4;
 const BACKOFF_MS = { first: 100, most: 1000 };
@@ -53,7 +61,7 @@ export const createReads = (connection: Connection): Reads => {
   const run = async (
     operation: Operation,
     open: Open,
-    { deadlineMs = DEADLINE_MS, tries = TRIES }: ReadOptions = {},
+    { deadlineMs = DEADLINE_MS, mayBeSilent = false, tries = TRIES }: ReadOptions = {},
   ): Promise<AllStreamRecordedEvent[]> => {
     const backoff = createBackoff(BACKOFF_MS.first, BACKOFF_MS.most);
     for (let left = tries; ; left -= 1) {
@@ -64,29 +72,29 @@ export const createReads = (connection: Connection): Reads => {
         if (isMissing(error)) return [];
         const final = finalFailure(error, operation);
         if (final !== undefined) throw final;
-        if (error instanceof NoAnswer) connection.replace(session);
+        if (error instanceof NoAnswer && !mayBeSilent) connection.replace(session);
         if (left <= 1) throw unavailable(error, operation);
       }
       await backoff.wait(connection.closed);
     }
   };
 
-  const scan: Reads['scan'] = async ({ after, direction, limit }, how) => {
+  const scan: Reads['scan'] = async ({ after, direction, limit, prefixes }, how) => {
     const forwards = direction === 'forwards';
-    const position = after === undefined ? undefined : { commit: after, prepare: after };
+    const from = after ?? (forwards ? 'start' : 'end');
+    // Forwards the server begins with the event at the position itself.
+    const maxCount = forwards && after !== undefined ? limit + 1 : limit;
+    const open: Open = (client) =>
+      prefixes === undefined
+        ? client.readAll({
+            ...{ direction, maxCount, requiresLeader: true },
+            fromPosition: typeof from === 'bigint' ? { commit: from, prepare: from } : from,
+          })
+        : searchAll(client, {
+            ...{ direction, from, limit: maxCount, regex: regexOf(prefixes) },
+          });
     try {
-      const events = await run(
-        { kind: 'read', stream: '$all' },
-        (client) =>
-          client.readAll({
-            direction,
-            fromPosition: position ?? (forwards ? 'start' : 'end'),
-            // Forwards the server begins with the event at the position itself.
-            maxCount: forwards && position ? limit + 1 : limit,
-            requiresLeader: true,
-          }),
-        how,
-      );
+      const events = await run({ kind: 'read', stream: '$all' }, open, how ?? (prefixes && SEARCH));
       if (after === undefined || !forwards) return events;
       return events.filter((event) => event.position.commit > after).slice(0, limit);
     } catch (error) {

@@ -59,6 +59,20 @@ export const subscriptions = (context: Context): void => {
       expect(subscriber.seen).toHaveLength(5);
     });
 
+    test('a prefix is characters, whatever follows and whatever they mean elsewhere', async () => {
+      const { store } = context;
+      const prefix = `${uniquePrefix()}v.(a|b)+[c]{1}?^$*\\#é😀 `;
+      // Combined with the character in front, or nothing to look at: to a collation the prefix is not there.
+      const names = ['x', '\u0301x', '\u200dx', '\u00adx'].map((rest) => prefix + rest);
+      for (const [n, name] of names.entries()) await store.append(name, [event(n)], 'no-stream');
+      await store.append(prefix.replace('v.', 'vv'), [event(4)], 'no-stream');
+      const subscriber = collect(store, { prefixes: ['none', prefix] });
+      await waitFor(() => subscriber.state.live, { what: 'the end of the log' });
+      await subscriber.stop();
+      expect(numbers(subscriber.seen)).toEqual([0, 1, 2, 3]);
+      expect(numbers(await store.readAll({ prefixes: [prefix] }))).toEqual([0, 1, 2, 3]);
+    });
+
     test('has no gap and no repeat while writers write', async () => {
       const { store } = context;
       const prefix = uniquePrefix();
