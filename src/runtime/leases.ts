@@ -46,7 +46,8 @@ export interface Leases extends Ownership {
   start(): Promise<void>;
   /**
    * Hands everything over and leaves.
-   * @returns how many other processes live that take over
+   * @param withinMs for what is under way, and as long again for the word to the others
+   * @returns how many other processes live that take over; 0 when they could not be told
    */
   stop(withinMs: number): Promise<{ others: number }>;
   /** Partitions that this process acts for now. */
@@ -72,10 +73,28 @@ export interface LeasesOptions {
   readonly logger: Logger;
   /** Default 8,000 ms. */
   readonly durationMs?: number;
+  /** Default Node's. */
+  readonly timers?: Timers;
 }
+
+export interface Timers {
+  /** Holds up no end of the process. */
+  delay(ms: number): Promise<unknown>;
+  /** @returns ends it */
+  every(ms: number, deed: () => void): () => void;
+}
+
+const NODE_TIMERS: Timers = {
+  delay: (ms) => delay(ms, undefined, { ref: false }),
+  every(ms, deed) {
+    const timer = setInterval(deed, ms);
+    return () => clearInterval(timer);
+  },
+};
 
 export function createLeases(options: LeasesOptions): Leases {
   const { store, owner, name, now, monotonic, newId, random, logger } = options;
+  const { timers = NODE_TIMERS } = options;
   const durationMs = options.durationMs ?? DURATION_MS;
   const pace = durationMs / DURATION_MS;
   const changed: ((partition: number, owned: boolean) => void)[] = [];
@@ -88,10 +107,11 @@ export function createLeases(options: LeasesOptions): Leases {
   let begunAt: { readonly monotonic: number; readonly wall: number } | null = null;
   const active = new Set<number>();
   const leaving = new Set<number>();
-  const activating = new Set<number>();
+  /** Held, and waiting for the log to be read; an object for each wait, as a partition may come back before its end. */
+  const activating = new Map<number, object>();
   let looking: Promise<void> | null = null;
   let lookAgain = false;
-  let timer: NodeJS.Timeout | undefined;
+  let endTicks: (() => void) | undefined;
   let stopped = false;
 
   const mine = (): readonly number[] => state.get(owner)?.partitions ?? [];
@@ -117,16 +137,26 @@ export function createLeases(options: LeasesOptions): Leases {
   /** What ended by the clock, or what the log says another has. */
   function lapse(): void {
     const held = new Set(isValid() ? mine() : []);
+    for (const partition of activating.keys()) {
+      if (!held.has(partition)) activating.delete(partition);
+    }
     lose([...active].filter((partition) => !held.has(partition)));
   }
 
   async function refresh(): Promise<void> {
-    const first = revision < 0;
     for (;;) {
+      const first = revision < 0;
       const page = first
         ? (await store.readStream(LEASES, { direction: 'backwards', limit: PAGE })).toReversed()
         : await store.readStream(LEASES, { from: revision + 1, limit: PAGE });
       const at = monotonic();
+      const next = page.at(0)?.revision ?? 0;
+      if (!first && next > revision + 1) {
+        // It was cut while this process did not look: who expired in the gap, this one too, holds nothing any more.
+        state = new Map();
+        revision = -1;
+        continue;
+      }
       for (const event of page) {
         const fact = parseLeaseFact(event.type, event.data);
         if (fact) state = applyLease(state, fact, at);
@@ -178,6 +208,9 @@ export function createLeases(options: LeasesOptions): Leases {
     try {
       const expected = revision < 0 ? 'no-stream' : revision;
       const result = await store.append(LEASES, facts.map(envelope), expected);
+      // What ended while this was under way was lost, and is told so before it is gained anew.
+      lapse();
+      hear(); // with this revision nobody else has written
       const before = revision;
       revision = result.revision;
       for (const fact of facts) state = applyLease(state, fact, monotonic());
@@ -220,11 +253,13 @@ export function createLeases(options: LeasesOptions): Leases {
   async function activate(position: Position): Promise<void> {
     const wanted = mine().filter((n) => !active.has(n) && !leaving.has(n) && !activating.has(n));
     if (wanted.length === 0) return;
-    for (const partition of wanted) activating.add(partition);
+    const turn = {};
+    for (const partition of wanted) activating.set(partition, turn);
     try {
       await options.waitFor(position, durationMs);
-      const held = new Set(isValid() && !stopped ? mine() : []);
-      const gained = wanted.filter((n) => held.has(n) && !leaving.has(n));
+      lapse();
+      if (stopped) return;
+      const gained = wanted.filter((n) => activating.get(n) === turn && !leaving.has(n));
       for (const partition of gained) active.add(partition);
       if (gained.length > 0) logger.info({ partitions: gained }, 'partitions gained');
       for (const partition of gained) tell(partition, true);
@@ -232,7 +267,9 @@ export function createLeases(options: LeasesOptions): Leases {
       // With the next renewal it is tried again.
       logger.warn({ reason: messageOf(error) }, 'partitions are held, but the log is not read yet');
     } finally {
-      for (const partition of wanted) activating.delete(partition);
+      for (const partition of wanted) {
+        if (activating.get(partition) === turn) activating.delete(partition);
+      }
     }
   }
 
@@ -247,19 +284,37 @@ export function createLeases(options: LeasesOptions): Leases {
         ),
       ),
     );
-    await Promise.race([finished, delay(withinMs, undefined, { ref: false })]);
+    await Promise.race([finished, timers.delay(withinMs)]);
   }
 
   async function give(): Promise<boolean> {
     const { give: surplus } = shiftOf(state, owner);
     if (surplus.length === 0) return false;
-    await handOver(surplus, HAND_OVER_WITHIN_MS * pace);
-    const kept = mine().filter((partition) => !surplus.includes(partition));
-    const done = await append([{ type: 'LeaseReleased', data: holding(kept) }]);
-    // On a conflict it is decided anew; what is kept after all becomes active with the next renewal.
-    lose(surplus);
-    for (const partition of surplus) leaving.delete(partition);
-    return done !== null;
+    try {
+      await handOver(surplus, HAND_OVER_WITHIN_MS * pace);
+      if (stopped) return false; // `stop` gives everything; a word behind its own would be of a process that lives
+      const kept = mine().filter((partition) => !surplus.includes(partition));
+      return (await append([{ type: 'LeaseReleased', data: holding(kept) }])) !== null;
+    } finally {
+      // On a conflict or a failure it is decided anew; what is kept after all becomes active with the next renewal.
+      lose(surplus);
+      for (const partition of surplus) leaving.delete(partition);
+    }
+  }
+
+  /** @returns whether the others know that this process ends */
+  async function leave(withinMs: number): Promise<boolean> {
+    const until = monotonic() + withinMs;
+    try {
+      // Not later: the next process on the same data has the same name.
+      for (let tries = 1; tries <= TRIES && monotonic() < until; tries++) {
+        if (await append([{ type: 'LeaseEnded', data: { owner } }])) return true;
+        await refresh();
+      }
+    } catch (error) {
+      logger.warn({ reason: messageOf(error) }, 'not told that this process ends: it is noticed');
+    }
+    return false;
   }
 
   async function look(): Promise<void> {
@@ -271,7 +326,7 @@ export function createLeases(options: LeasesOptions): Leases {
       if (position) void activate(position);
       else if (facts || !(await give())) {
         if (!facts) return;
-        await delay(random() * 20 * tries);
+        await timers.delay(random() * 20 * tries);
         await refresh();
       }
       lapse();
@@ -305,34 +360,27 @@ export function createLeases(options: LeasesOptions): Leases {
       apply: () => () => {},
       applied: ({ events }) => {
         const others = events.some(({ stream, data }) => stream === LEASES && data.owner !== owner);
-        if (others && timer) void lookNow();
+        if (others && endTicks) void lookNow();
       },
     },
     async start() {
       await refresh();
       await look();
-      timer = setInterval(() => {
+      endTicks = timers.every(LOOK_EVERY_MS * pace, () => {
         lapse();
         void lookNow();
-      }, LOOK_EVERY_MS * pace);
+      });
     },
     async stop(withinMs) {
       stopped = true;
-      clearInterval(timer);
-      timer = undefined;
-      const over = delay(withinMs, undefined, { ref: false });
-      await Promise.race([looking ?? undefined, over]);
-      await handOver([...active], withinMs);
-      try {
-        for (let tries = 1; tries <= TRIES; tries++) {
-          if (await append([{ type: 'LeaseEnded', data: { owner } }])) break;
-          await refresh();
-        }
-      } catch (error) {
-        logger.warn({ reason: messageOf(error) }, 'not told that this process ends: it is noticed');
-      }
+      endTicks?.();
+      endTicks = undefined;
+      const looked = Promise.race([looking ?? undefined, timers.delay(withinMs)]);
+      await Promise.all([looked, handOver([...active], withinMs)]);
+      const told = await Promise.race([leave(withinMs), timers.delay(withinMs).then(() => false)]);
       lose(active);
       leaving.clear();
+      if (!told) return { others: 0 };
       const expired = new Set(expiredOwners(state, owner, monotonic()));
       return { others: [...state.keys()].filter((id) => !expired.has(id) && id !== owner).length };
     },
