@@ -44,8 +44,11 @@ import { createEjabberdAdmin } from './xmpp/admin.ts';
 const COMPARE_EVERY_MS = 10 * 60_000;
 const PASSIVATE_EVERY_MS = 60_000;
 const IDLE_MS = 10 * 60_000;
-/** SIGTERM to exit within 10 s: each step has its part of them. */
-const STOP = { http: 1_500, leases: 1_500, effects: 1_500, takeover: 3_000, sessions: 1_500 };
+/**
+ * SIGTERM to exit within 9.5 s (main.ts): each step has its part of them, leases twice (what is under way, the word to
+ * the others). What comes behind waits for the event store alone, and may be cut off.
+ */
+const STOP = { http: 1_500, leases: 1_000, effects: 1_500, takeover: 2_500, sessions: 1_500 };
 
 export interface Service {
   readonly url: string;
