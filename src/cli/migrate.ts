@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { AppError } from '../errors.ts';
 import { type Migrated, migrate } from '../eventstore/migration/migrate.ts';
-import { type OpenOptions, openEventStore } from '../eventstore/open.ts';
+import { openEventStore } from '../eventstore/open.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { createProgressDisplay } from './progress.ts';
 
@@ -34,13 +34,12 @@ async function run(from: string, to: string, verifyOnly: boolean): Promise<Migra
   const interruption = new AbortController();
   const interrupt = (): void => interruption.abort(new AppError('refused', AGAIN));
   const display = createProgressDisplay({ out: process.stderr, now: () => performance.now() });
-  const reading: OpenOptions = { readOnly: true, alone: true };
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   await using opened = new AsyncDisposableStack();
-  const source = await openEventStore(from, reading);
+  const source = await openEventStore(from, { readOnly: true });
   opened.defer(() => source.close());
-  const target = await openEventStore(to, verifyOnly ? reading : { appendOnce: true });
+  const target = await openEventStore(to, verifyOnly ? { readOnly: true } : { appendOnce: true });
   opened.defer(() => target.close());
   const { signal } = interruption;
   try {

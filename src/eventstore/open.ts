@@ -3,10 +3,8 @@ import type { EventStore } from './port.ts';
 import { openSqliteEventStore } from './sqlite/store.ts';
 
 export interface OpenOptions {
-  /** Appends are refused. */
+  /** Appends are refused, and so is the store itself while somebody writes, where it can tell (SQLite). */
   readonly readOnly?: boolean;
-  /** With `readOnly`: refused like a second writer while somebody writes, where the store can tell (SQLite). */
-  readonly alone?: boolean;
   /** The store does not try a failed append again: who sends many at once and needs their order does so. */
   readonly appendOnce?: boolean;
 }
@@ -22,14 +20,14 @@ const ONCE = { tryMs: 5000, totalMs: 0 };
  */
 export const openEventStore = async (
   url: string,
-  options: OpenOptions = {},
+  { readOnly = false, appendOnce = false }: OpenOptions = {},
 ): Promise<EventStore> => {
   const path = url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : '';
-  if (path !== '') return openSqliteEventStore(path, options);
+  if (path !== '') return openSqliteEventStore(path, { readOnly, alone: readOnly });
   if (/^esdb(?:\+discover)?:/.test(url)) {
     // Loaded here, so that who uses SQLite does not load gRPC.
     const { openEsdbEventStore } = await import('./esdb/store.ts');
-    return openEsdbEventStore(url, options.appendOnce ? { ...options, timing: ONCE } : options);
+    return openEsdbEventStore(url, { readOnly, ...(appendOnce && { timing: ONCE }) });
   }
   throw new AppError(
     'invalid',
