@@ -281,14 +281,14 @@ export async function startService(
 
   /** ejabberd may be away at a start: what is believed of operators is compared when it is there. */
   async function settleWithEjabberd(): Promise<void> {
-    await sessions.start();
+    const visitors = sessions.start(); // not waited for: one host that ejabberd does not serve is never compared
     for (let wait = 500; !stopping; wait = Math.min(wait * 2, 30_000)) {
       try {
         await operatorSessions.compareAll(
           tenants.all().map(({ id }) => id),
           false,
         );
-        return;
+        return await visitors;
       } catch (error) {
         logger.warn({ reason: messageOf(error) }, "operators' sessions could not be compared yet");
         await delay(wait * (0.5 + random() / 2), undefined, { ref: false });

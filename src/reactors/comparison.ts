@@ -29,7 +29,8 @@ const ALL: readonly number[] = Array.from({ length: PARTITIONS }, (_, partition)
 export interface Comparison {
   /**
    * Compares what this process owns of these partitions (default: of all). Resolves when it was compared once; while
-   * ejabberd is away it waits, with backoff. One comparison runs at a time; what is asked for meanwhile is one more.
+   * ejabberd is away it waits, with backoff, and a host that fails holds up no other. One comparison runs at a time;
+   * what is asked for meanwhile is one more.
    */
   run(partitions?: Iterable<number>): Promise<void>;
   stop(): void;
@@ -55,6 +56,11 @@ export interface ComparisonOptions {
   readonly logger: Logger;
 }
 
+interface Turn {
+  readonly partitions: Set<number>;
+  readonly waiting: (() => void)[];
+}
+
 /** What ejabberd has of a tenant, and what of it is compared. */
 interface Side {
   readonly tenant: TenantSettings;
@@ -69,7 +75,9 @@ export function createComparison(options: ComparisonOptions): Comparison {
   const { wanted, accounts, host, admin, tenants, ownership, operatorsOf, caughtUp } = options;
   const { busy, idOf, mark, random, logger } = options;
   /** What the next comparison has to cover, and who waits for it. */
-  let next: { partitions: Set<number>; done: Promise<void> } | null = null;
+  let next: Turn | null = null;
+  /** Ends the wait of one that failed. */
+  let hurry = (): void => {};
   let running: Promise<void> = Promise.resolve();
   let stopped = false;
 
@@ -187,40 +195,79 @@ export function createComparison(options: ComparisonOptions): Comparison {
     }
   }
 
-  async function compareAll(scope: ReadonlySet<number>): Promise<void> {
-    for (let attempt = 1; !stopped; attempt++) {
+  /** @returns the hosts that could not be compared, of which one that ejabberd does not serve never can be */
+  async function compareHosts(
+    names: Iterable<string>,
+    scope: ReadonlySet<number>,
+    isFirst: boolean,
+  ): Promise<string[]> {
+    const failed: string[] = [];
+    for (const name of names) {
       try {
-        // Nothing of these partitions is this process's any more: who gained them compares.
-        if (![...scope].some((partition) => ownership.owns(partition))) return;
-        const hosts = new Set(tenants.all().map((tenant) => tenant.host));
-        for (const name of hosts) await compareHost(name, scope);
-        return;
+        await compareHost(name, scope);
       } catch (error) {
-        const wait = backoff(attempt, RETRY, random);
-        logger[attempt === 1 ? 'warn' : 'debug'](
-          { reason: messageOf(error) },
+        failed.push(name);
+        logger[isFirst ? 'warn' : 'debug'](
+          { host: name, reason: messageOf(error) },
           'ejabberd could not be compared with the log; again later',
         );
-        await new Promise((resolve) => setTimeout(resolve, wait).unref());
       }
     }
+    return failed;
+  }
+
+  /** @returns whether it was done; false when another comparison was asked for, which has to cover this one too */
+  async function compareAll(scope: ReadonlySet<number>): Promise<boolean> {
+    let left: Iterable<string> = new Set(tenants.all().map(({ host: name }) => name));
+    for (let attempt = 1; !stopped; attempt++) {
+      // Nothing of these partitions is this process's any more: who gained them compares.
+      if (![...scope].some((partition) => ownership.owns(partition))) return true;
+      const failed = await compareHosts(left, scope, attempt === 1);
+      if (failed.length === 0) return true;
+      left = failed;
+      if (!next) await sleep(backoff(attempt, RETRY, random));
+      if (next) return false; // it must not wait for a host that fails
+    }
+    return true;
+  }
+
+  /** Until the time is over, or a comparison is asked for. */
+  async function sleep(ms: number): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    hurry = over.resolve;
+    const timer = setTimeout(over.resolve, ms).unref();
+    await over.promise;
+    clearTimeout(timer);
+  }
+
+  async function takeTurn(): Promise<void> {
+    const turn = next;
+    next = null;
+    if (!turn) return;
+    if ((await compareAll(turn.partitions)) || !next) {
+      for (const resolve of turn.waiting) resolve();
+      return;
+    }
+    const following: Turn = next;
+    for (const partition of turn.partitions) following.partitions.add(partition);
+    following.waiting.push(...turn.waiting);
   }
 
   return {
     run(partitions = ALL) {
       if (!next) {
-        const covered = new Set<number>();
-        running = running.then(() => {
-          next = null;
-          return compareAll(covered);
-        });
-        next = { partitions: covered, done: running };
+        next = { partitions: new Set(), waiting: [] };
+        running = running.then(takeTurn);
+        hurry();
       }
       for (const partition of partitions) next.partitions.add(partition);
-      return next.done;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      next.waiting.push(resolve);
+      return promise;
     },
     stop() {
       stopped = true;
+      hurry();
     },
   };
 }

@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { TenantSettings } from '../../src/actors/tenant.ts';
+import { createTenantDirectory } from '../../src/actors/tenant-directory.ts';
 import { AppError } from '../../src/errors.ts';
 import type { RecordedEvent } from '../../src/eventstore/port.ts';
 import { createSessions } from '../../src/reactors/sessions.ts';
@@ -512,6 +514,26 @@ describe('of several processes', () => {
     lapsed = false; // renewed after all
     await settled(world);
     expect(world.visible()).toEqual([jidOf('1')]);
+  });
+
+  it('a host that ejabberd does not serve holds up no other, nor what is gained later', async () => {
+    const rig = await openRig();
+    const settings = { apiKey: 'key-of-acme-0123456789' };
+    const missing = TenantSettings.parse({ id: 'gone', host: 'gone.test', ...settings });
+    const acme = TenantSettings.parse({ id: 'acme', host: HOST, ...settings });
+    const ownership = movableOwnership(ALL_PARTITIONS.filter((each) => each !== of('2')));
+    const ejabberd = fakeEjabberd();
+    ejabberd.state.before = async (call) => {
+      if (call === 'accounts gone.test') throw new AppError('unavailable', 'no such host');
+    };
+    await rig.toVisitor('1', viewPage());
+    await rig.toVisitor('2', viewPage());
+    const tenants = createTenantDirectory([missing, acme]);
+    const world = await worldOf({ rig: { ...rig, tenants }, ownership, ejabberd });
+    void world.sessions.start();
+    await waitFor(() => world.visible().length === 1, { what: 'the visitor of the other host' });
+    ownership.gain(of('2'));
+    await waitFor(() => world.visible().length === 2, { what: 'the visitor that was gained' });
   });
 
   it('what is under way is finished before it is handed over in order', async () => {
