@@ -60,6 +60,8 @@ export class Lane {
   /** Done up to this revision, in the log or not. */
   #doneRevision = -1;
   #flush: NodeJS.Timeout | undefined;
+  /** How often it was handed over: another process may have gone on with what was read before. */
+  #handOvers = 0;
 
   constructor(stream: string, destination: Destination, slot: Semaphore, env: LaneEnvironment) {
     this.stream = stream;
@@ -112,6 +114,7 @@ export class Lane {
 
   /** Waits for the effect under way and writes down how far it came, for the next owner; the lane is let go then. */
   async handOver(): Promise<void> {
+    this.#handOvers++;
     this.rest();
     while (this.#working) await this.#underWay;
     await this.writeDown();
@@ -145,6 +148,7 @@ export class Lane {
     const { store, table } = this.#env;
     if (this.#dead) await this.#bury(this.#dead);
     const name = this.destination.name;
+    const handOvers = this.#handOvers;
     const waiting = table.revisions(this.stream, name, this.#doneRevision, PAGE);
     const from = waiting.at(0);
     if (from === undefined) return true;
@@ -153,6 +157,10 @@ export class Lane {
     const events = await store.readStream(this.stream, { from, limit: last - from + 1 });
     for (const event of events) {
       if (!revisions.includes(event.revision)) continue;
+      if (handOvers !== this.#handOvers) {
+        this.#poked = true; // it came back while an effect was under way: the table knows what was done meanwhile
+        return true;
+      }
       if (this.#isOver || !(await this.#performOne(event))) return false;
     }
     // A stream that was cut or deleted has nothing to do any more for what is gone.

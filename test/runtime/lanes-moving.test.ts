@@ -27,7 +27,7 @@ async function twoProcesses() {
   closing.push(() => first.lanes.stop(), second.close);
   first.lanes.start();
   second.lanes.start();
-  return { a, b, ofA, ofB, caughtUp: second.caughtUp };
+  return { a, b, ofA, ofB, caughtUp: second.caughtUp, ofCaughtUp: first.caughtUp };
 }
 
 it('is handed over in order: nothing twice, nothing left out, what is under way first', async () => {
@@ -79,4 +79,26 @@ it('goes on with a partition that comes back', async () => {
   await speak(rig, '1', [2]);
   await waitFor(() => a.of('1').length === 2, { what: 'the third effect' });
   expect([...a.of('1'), ...b.of('1')]).toEqual([0, 2, 1]);
+});
+
+it('what went and came back while an effect hung goes on behind what the other did, not where it was', async () => {
+  const { a, b, ofA, ofB, caughtUp, ofCaughtUp } = await twoProcesses();
+  const answer = Promise.withResolvers<void>();
+  a.state.answer = async ({ n }) => {
+    if (n === 0) await answer.promise;
+    return done;
+  };
+  await speak(rig, '1', upTo(4));
+  await waitFor(() => a.attempts.length === 1, { what: 'the first effect to be under way' });
+  ofA.lose(MINE);
+  ofB.gain(MINE);
+  await waitFor(() => b.of('1').length === 4, { what: 'the other process to do it all' });
+  await ofB.handOver(MINE);
+  await caughtUp();
+  await speak(rig, '1', [4]);
+  await ofCaughtUp();
+  ofA.gain(MINE);
+  answer.resolve();
+  await waitFor(() => a.of('1').includes(4), { what: 'the first process to go on' });
+  expect(a.of('1')).toEqual([0, 4]); // the one that hung may come twice, with the same id
 });
