@@ -33,6 +33,12 @@ const REFRESHES_PER_TICK = 5;
 const RETRY = { firstMs: 500, mostMs: 30_000 };
 /** A refusal does not go away by itself, but it may be mended by hand. */
 const REFUSED_RETRY_MS = 60_000;
+/**
+ * Another login took its place: a late one of ours, or of a process that was paused. So it comes back soon; where two
+ * services fight for an account, ever more seldom.
+ */
+const TAKEN_RETRY = { firstMs: 3_000, mostMs: 60_000 };
+const TAKEN_REMEMBERED_MS = 10 * 60_000;
 const AT_ONCE = 32;
 /** How long a session waits for the next owner to replace it; then it is ended. 500 logins take 3-5 s. */
 const RELEASE_MS = 30_000;
@@ -80,6 +86,8 @@ export function createSessions(options: SessionsOptions): Sessions {
   const busy = new Set<string>();
   const presentAt = new Map<string, number>();
   const failures = new Map<string, number>();
+  /** How often a visitor's session was taken, in a row. */
+  const taken = new Map<string, { readonly times: number; readonly at: number }>();
   const slots = new Semaphore(AT_ONCE);
   /** What is under way, with its partition. */
   const work = new Map<Promise<void>, number>();
@@ -126,6 +134,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       return;
     }
     presentAt.delete(idOf(visitor));
+    taken.delete(idOf(visitor));
     if (!row.gone) return accounts.hide(tenant, visitor, jid);
     await accounts.remove(tenant, visitor, jid);
     wanted.removed(visitor);
@@ -204,7 +213,7 @@ export function createSessions(options: SessionsOptions): Sessions {
     };
     for (const jid of transport.sessions()) if (isTheirs(jid)) transport.release(jid, releaseMs);
     for (const jid of [...accounts.known()]) if (isTheirs(jid)) accounts.forget(jid);
-    for (const known of [due, failures, presentAt]) {
+    for (const known of [due, failures, presentAt, taken]) {
       for (const id of known.keys()) if (partitions.has(partitionOf(id))) known.delete(id);
     }
   }
@@ -248,7 +257,14 @@ export function createSessions(options: SessionsOptions): Sessions {
       else return;
       shown.moved(visitor.tenant);
     },
-    lost: (visitor) => mark(visitor, now() + REFUSED_RETRY_MS),
+    lost(visitor) {
+      const id = idOf(visitor);
+      const before = taken.get(id);
+      const again = before !== undefined && now() - before.at < TAKEN_REMEMBERED_MS;
+      const times = again ? before.times + 1 : 1;
+      if (keeps(visitor)) taken.set(id, { times, at: now() });
+      mark(visitor, now() + backoff(times, TAKEN_RETRY, random));
+    },
     async start() {
       started = true;
       ticker = setInterval(tick, TICK_MS);

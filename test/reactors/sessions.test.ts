@@ -65,6 +65,8 @@ const settled = ({ sessions, caughtUp }: World) =>
     await caughtUp();
     return sessions.pending() === 0;
   });
+/** Whatever is due was begun. */
+const nextTick = () => new Promise((resolve) => setTimeout(resolve, 150));
 const count = ({ ejabberd }: World, name: string) => ejabberd.count(name);
 const remove = { type: 'CleanUp' } as const;
 
@@ -99,6 +101,30 @@ describe('a visitor', () => {
     expect(types.filter((type) => outcomes.includes(type))).toEqual([
       ...['AccountReady', 'LoggedIn', 'LoggedOut', 'LoggedIn'],
     ]);
+  });
+
+  it('comes back soon when its session was taken, and later when it is taken again', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    await rig.toVisitor('1', viewPage());
+    await settled(world);
+    const jid = jidOf('1');
+    for (const [wait, before] of [
+      [3_000, 2_999],
+      [6_000, 5_999],
+      [12_000, 11_999],
+    ] as const) {
+      ejabberd.present.delete(jid);
+      ejabberd.calls.length = 0;
+      world.sessions.lost({ tenant: ACME, key: visitor('1') });
+      rig.clock.passes(before);
+      await nextTick();
+      expect(ejabberd.calls).not.toContain(`online ${jid}`);
+      rig.clock.passes(wait - before);
+      await settled(world);
+      expect(ejabberd.present.has(jid)).toBe(true);
+    }
   });
 
   it('the latest wish wins: a return overtakes a removal that is under way', async () => {
