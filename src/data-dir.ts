@@ -1,6 +1,6 @@
 /** What belongs to one process for as long as its folder lives: the folder itself, its name among others, its secret. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { lockExclusively } from './sqlite/lock.ts';
 
@@ -12,9 +12,16 @@ export interface DataDir {
   release(): void;
 }
 
-/** What is in a file that only this user reads; made with `content` where it is missing. */
+/**
+ * What is in a file that only this user reads; made with `content` where it is missing. All of it or nothing: an empty
+ * one would be the secret, or the name, of every process that a full disk or a loss of power left one to.
+ */
 function kept(path: string, content: () => string): string {
-  if (!existsSync(path)) writeFileSync(path, `${content()}\n`, { mode: 0o600, flag: 'wx' });
+  if (!existsSync(path) || readFileSync(path, 'utf8').trim() === '') {
+    const made = `${path}.new`;
+    writeFileSync(made, `${content()}\n`, { mode: 0o600, flush: true });
+    renameSync(made, path);
+  }
   chmodSync(path, 0o600);
   return readFileSync(path, 'utf8').trim();
 }
