@@ -43,6 +43,8 @@ import { createEjabberdAdmin } from './xmpp/admin.ts';
 
 const COMPARE_EVERY_MS = 10 * 60_000;
 const PASSIVATE_EVERY_MS = 60_000;
+/** A table that has failed for so long is a matter for another process, if there is one. */
+const FOLLOW_WITHIN_MS = 20_000;
 const IDLE_MS = 10 * 60_000;
 /**
  * SIGTERM to exit within 9.5 s (main.ts): each step has its part of them, leases twice (what is under way, the word to
@@ -81,6 +83,7 @@ export async function startService(
         ...{ store, now, newId, random, logger, owner: dataDir.processId },
         name: `${hostname()}:${process.pid}`,
         waitFor: (position, deadlineMs) => work.waitFor(position, deadlineMs),
+        follows: () => now() - (work.state().failed?.since ?? now()) < FOLLOW_WITHIN_MS,
         monotonic: () => performance.now(),
       })
     : null;

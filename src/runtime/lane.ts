@@ -16,7 +16,7 @@ const PARKED_LOOK_MS = 60_000;
 /** Progress is appended for so many effects, or after so long. */
 const PROGRESS_EVERY = 32;
 const PROGRESS_WITHIN_MS = 250;
-const PROGRESS_RETRY_MS = 1000;
+const PROGRESS_RETRY = { firstMs: 1_000, mostMs: 10_000 };
 const PAGE = 32;
 /** Facts read at once: effects may lie far apart between page views. */
 const SPAN = 512;
@@ -57,6 +57,8 @@ export class Lane {
   /** Appends under way. */
   #saving = 0;
   #sinceProgress = 0;
+  /** Tries to append the progress that failed, in a row. */
+  #unsaved = 0;
   /** Done up to this revision, in the log or not. */
   #doneRevision = -1;
   #flush: NodeJS.Timeout | undefined;
@@ -277,11 +279,14 @@ export class Lane {
     this.#sinceProgress = 0;
     try {
       await this.#append(through);
+      this.#unsaved = 0;
     } catch (error) {
       this.#through ??= through;
-      const { logger, stopping } = this.#env;
-      logger.warn({ lane: this.stream, reason: messageOf(error) }, 'lane progress not appended');
-      if (!stopping.aborted) this.#flushWithin(PROGRESS_RETRY_MS);
+      const { logger, stopping, random } = this.#env;
+      this.#unsaved++;
+      const level = this.#unsaved === 1 ? 'warn' : 'debug';
+      logger[level]({ lane: this.stream, reason: messageOf(error) }, 'lane progress not appended');
+      if (!stopping.aborted) this.#flushWithin(backoff(this.#unsaved, PROGRESS_RETRY, random));
     }
     this.#retire();
   }

@@ -1,30 +1,15 @@
 /**
- * Leases: who of the processes on one log acts for which partition (docs/adr/0010). Facts in the stream
- * `lease-partitions`, appended with the revision that was decided on. No two clocks are compared: an owner counts its
+ * Leases: who of the processes on one log acts for which partition (docs/adr/0010). No two clocks are compared: an owner counts its
  * lease from before its last append, everybody else from when they heard of it, so the owner always stops first.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { messageOf } from '../errors.ts';
-import {
-  type EventStore,
-  type JsonObject,
-  type NewEvent,
-  type Position,
-  WrongExpectedRevision,
-} from '../eventstore/port.ts';
-import {
-  applyLease,
-  expiredOwners,
-  type LeaseFact,
-  type LeaseState,
-  parseLeaseFact,
-  shiftOf,
-} from './lease-state.ts';
+import type { EventStore, Position } from '../eventstore/port.ts';
+import { createLeaseLog, LEASES } from './lease-log.ts';
+import { applyLease, expiredOwners, type LeaseFact, shiftOf } from './lease-state.ts';
 import type { Ownership } from './ownership.ts';
 import type { WorkPart } from './work.ts';
-
-export const LEASES = 'lease-partitions';
 
 const DURATION_MS = 8_000;
 const RENEW_EVERY_MS = 2_500;
@@ -35,9 +20,6 @@ const HAND_OVER_WITHIN_MS = 2_000;
 /** Time in which this process did not look at the log does not count against others. */
 const DEAF_MS = 3_000;
 const TRIES = 10;
-const PAGE = 500;
-/** Each fact says all that its owner holds, so the last few are enough; the rest is cut now and then. */
-const CUT_EVERY = 1_000;
 
 export interface Leases extends Ownership {
   /** Hears of what other processes append. */
@@ -64,6 +46,8 @@ export interface LeasesOptions {
   readonly name: string;
   /** Resolves when this process has folded the log up to there. */
   readonly waitFor: (position: Position, deadlineMs: number) => Promise<void>;
+  /** Whether this process can fold the log now. One that cannot leaves the work to others until it can. */
+  readonly follows: () => boolean;
   /** ms since 1970 */
   readonly now: () => number;
   /** ms, never backwards */
@@ -93,18 +77,14 @@ const NODE_TIMERS: Timers = {
 };
 
 export function createLeases(options: LeasesOptions): Leases {
-  const { store, owner, name, now, monotonic, newId, random, logger } = options;
+  const { owner, name, monotonic, random, logger } = options;
   const { timers = NODE_TIMERS } = options;
   const durationMs = options.durationMs ?? DURATION_MS;
   const pace = durationMs / DURATION_MS;
   const changed: ((partition: number, owned: boolean) => void)[] = [];
   const finishers: ((partitions: ReadonlySet<number>, withinMs: number) => Promise<void>)[] = [];
 
-  let state: LeaseState = new Map();
-  let revision = -1;
-  let lookedAt: number | null = null;
-  /** When the append of our last fact was begun. */
-  let begunAt: { readonly monotonic: number; readonly wall: number } | null = null;
+  const log = createLeaseLog({ ...options, deafMs: DEAF_MS * pace });
   const active = new Set<number>();
   const leaving = new Set<number>();
   /** Held, and waiting for the log to be read; an object for each wait, as a partition may come back before its end. */
@@ -114,15 +94,10 @@ export function createLeases(options: LeasesOptions): Leases {
   let endTicks: (() => void) | undefined;
   let stopped = false;
 
-  const mine = (): readonly number[] => state.get(owner)?.partitions ?? [];
+  const mine = (): readonly number[] => log.state().get(owner)?.partitions ?? [];
+  const holding = (partitions: readonly number[]) => ({ owner, name, durationMs, partitions });
 
-  /** A machine that slept has a monotonic clock that stood still, and one whose time was set a wall clock that jumps. */
-  const sinceBegun = (): number =>
-    begunAt === null
-      ? Number.POSITIVE_INFINITY
-      : Math.max(monotonic() - begunAt.monotonic, now() - begunAt.wall);
-
-  const isValid = (): boolean => sinceBegun() < durationMs - MARGIN_MS * pace;
+  const isValid = (): boolean => log.sinceBegun() < durationMs - MARGIN_MS * pace;
 
   function tell(partition: number, owned: boolean): void {
     for (const listener of changed) listener(partition, owned);
@@ -143,95 +118,13 @@ export function createLeases(options: LeasesOptions): Leases {
     lose([...active].filter((partition) => !held.has(partition)));
   }
 
-  async function refresh(): Promise<void> {
-    for (;;) {
-      const first = revision < 0;
-      const page = first
-        ? (await store.readStream(LEASES, { direction: 'backwards', limit: PAGE })).toReversed()
-        : await store.readStream(LEASES, { from: revision + 1, limit: PAGE });
-      const at = monotonic();
-      const next = page.at(0)?.revision ?? 0;
-      if (!first && next > revision + 1) {
-        // It was cut while this process did not look: who expired in the gap, this one too, holds nothing any more.
-        state = new Map();
-        revision = -1;
-        continue;
-      }
-      for (const event of page) {
-        const fact = parseLeaseFact(event.type, event.data);
-        if (fact) state = applyLease(state, fact, at);
-        revision = event.revision;
-      }
-      if (first || page.length < PAGE) break;
-    }
-    hear();
-  }
-
-  /** While we could not look nobody could be heard: others' leases are counted without that time. */
-  function hear(): void {
-    const at = monotonic();
-    const deaf = lookedAt === null ? 0 : at - lookedAt;
-    lookedAt = at;
-    if (deaf <= DEAF_MS * pace) return;
-    state = new Map(
-      [...state].map(([id, holder]) => [
-        id,
-        { ...holder, heardAt: Math.min(at, holder.heardAt + deaf) },
-      ]),
-    );
-  }
-
-  const holding = (partitions: readonly number[]) => ({ owner, name, durationMs, partitions });
-
-  function envelope({ type, data }: LeaseFact): NewEvent {
-    const id = newId();
-    return {
-      id,
-      type,
-      schemaVersion: 1,
-      data: data as unknown as JsonObject, // strings, numbers and lists of them
-      personal: null,
-      metadata: {
-        tenant: null,
-        at: now(),
-        commandId: id,
-        correlationId: id,
-        causationId: id,
-        machine: 'lease/1',
-      },
-    };
-  }
-
-  /** @returns where the last one stands; null on a conflict */
-  async function append(facts: readonly LeaseFact[]): Promise<Position | null> {
-    const begun = { monotonic: monotonic(), wall: now() };
-    try {
-      const expected = revision < 0 ? 'no-stream' : revision;
-      const result = await store.append(LEASES, facts.map(envelope), expected);
-      // What ended while this was under way was lost, and is told so before it is gained anew.
-      lapse();
-      hear(); // with this revision nobody else has written
-      const before = revision;
-      revision = result.revision;
-      for (const fact of facts) state = applyLease(state, fact, monotonic());
-      begunAt = begun;
-      cut(before);
-      return result.position;
-    } catch (error) {
-      if (error instanceof WrongExpectedRevision) return null;
-      throw error;
-    }
-  }
-
-  function cut(before: number): void {
-    if (Math.floor(before / CUT_EVERY) === Math.floor(revision / CUT_EVERY)) return;
-    store
-      .truncateBefore(LEASES, Math.max(0, revision - PAGE))
-      .catch((error) => logger.warn({ reason: messageOf(error) }, 'leases could not be cut'));
-  }
+  // What ended while an append was under way was lost, and is told so before it is gained anew.
+  const append = (facts: readonly LeaseFact[]): Promise<Position | null> =>
+    log.append(facts, lapse);
 
   /** What this process appends now; null when there is nothing. */
   function due(): LeaseFact[] | null {
+    const state = log.state();
     const gone = expiredOwners(state, owner, monotonic());
     let living = state;
     const facts: LeaseFact[] = gone.map((each) => ({
@@ -242,7 +135,7 @@ export function createLeases(options: LeasesOptions): Leases {
     const { take } = shiftOf(living, owner);
     if (take.length > 0) {
       facts.push({ type: 'LeaseTaken', data: holding([...mine(), ...take]) });
-    } else if (!state.has(owner) || facts.length > 0 || sinceBegun() >= RENEW_EVERY_MS * pace) {
+    } else if (!state.has(owner) || facts.length > 0 || log.sinceBegun() >= RENEW_EVERY_MS * pace) {
       facts.push({ type: 'LeaseRenewed', data: holding(mine()) });
     }
     for (const each of gone) logger.warn({ owner: each }, 'a process is gone: its lease ended');
@@ -288,7 +181,7 @@ export function createLeases(options: LeasesOptions): Leases {
   }
 
   async function give(): Promise<boolean> {
-    const { give: surplus } = shiftOf(state, owner);
+    const { give: surplus } = shiftOf(log.state(), owner);
     if (surplus.length === 0) return false;
     try {
       await handOver(surplus, HAND_OVER_WITHIN_MS * pace);
@@ -309,7 +202,7 @@ export function createLeases(options: LeasesOptions): Leases {
       // Not later: the next process on the same data has the same name.
       for (let tries = 1; tries <= TRIES && monotonic() < until; tries++) {
         if (await append([{ type: 'LeaseEnded', data: { owner } }])) return true;
-        await refresh();
+        await log.refresh();
       }
     } catch (error) {
       logger.warn({ reason: messageOf(error) }, 'not told that this process ends: it is noticed');
@@ -317,9 +210,24 @@ export function createLeases(options: LeasesOptions): Leases {
     return false;
   }
 
+  /** Out of the group, what it held handed over: it comes back when it can follow the log again. */
+  async function stepOut(): Promise<void> {
+    if (!log.state().has(owner)) return;
+    logger.error('this process cannot follow the log: its partitions go to others');
+    const held = mine();
+    try {
+      await handOver(held, HAND_OVER_WITHIN_MS * pace);
+      if (!stopped) await append([{ type: 'LeaseEnded', data: { owner } }]);
+    } finally {
+      lose(held);
+      for (const partition of held) leaving.delete(partition);
+    }
+  }
+
   async function look(): Promise<void> {
-    await refresh();
+    await log.refresh();
     lapse();
+    if (!options.follows()) return stepOut();
     for (let tries = 1; tries <= TRIES && !stopped; tries++) {
       const facts = due();
       const position = facts && (await append(facts));
@@ -327,7 +235,7 @@ export function createLeases(options: LeasesOptions): Leases {
       else if (facts || !(await give())) {
         if (!facts) return;
         await timers.delay(random() * 20 * tries);
-        await refresh();
+        await log.refresh();
       }
       lapse();
     }
@@ -364,7 +272,7 @@ export function createLeases(options: LeasesOptions): Leases {
       },
     },
     async start() {
-      await refresh();
+      await log.refresh();
       await look();
       endTicks = timers.every(LOOK_EVERY_MS * pace, () => {
         lapse();
@@ -381,10 +289,11 @@ export function createLeases(options: LeasesOptions): Leases {
       lose(active);
       leaving.clear();
       if (!told) return { others: 0 };
+      const state = log.state();
       const expired = new Set(expiredOwners(state, owner, monotonic()));
       return { others: [...state.keys()].filter((id) => !expired.has(id) && id !== owner).length };
     },
     owned: () => (isValid() ? [...active].filter((n) => !leaving.has(n)) : []),
-    living: () => state.size,
+    living: () => log.state().size,
   };
 }

@@ -234,6 +234,7 @@ export function leaseWorld(random: () => number) {
       ...{ timers, newId: () => `${name}-${count++}`, now: () => now },
       monotonic: () => now - process.slept,
       waitFor: (position, deadlineMs) => waitFor(process, position, deadlineMs),
+      follows: () => true,
     });
     leases.onHandOver(() => sleep(process, process.finishMs));
     leases.onChange((partition, owned) => {

@@ -1,7 +1,8 @@
 /** Processes on one log, each with its own leases; a process that hangs is one whose store does not answer. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { EventStore } from '../../src/eventstore/port.ts';
-import { createLeases, LEASES, type Leases } from '../../src/runtime/leases.ts';
+import { LEASES } from '../../src/runtime/lease-log.ts';
+import { createLeases, type Leases } from '../../src/runtime/leases.ts';
 import { PARTITIONS } from '../../src/runtime/ownership.ts';
 import { newId, openRig, type Rig, silent } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
@@ -52,6 +53,7 @@ function makeProcess(owner: string, more: Partial<Parameters<typeof createLeases
   const leases = createLeases({
     ...{ store, owner, name: owner, newId, logger: silent, durationMs: DURATION_MS },
     waitFor: async () => {},
+    follows: () => true,
     now: Date.now,
     monotonic: () => performance.now(),
     random: Math.random,
@@ -168,6 +170,20 @@ test('killed and started again on the same data it goes on at once', async () =>
   await again.leases.start();
   await until([16], DURATION_MS / 2);
   expect(await types()).not.toContain('LeaseExpired');
+});
+
+test('a process that cannot follow the log leaves its work to others until it can', async () => {
+  const a = makeProcess('a');
+  const state = { follows: true };
+  const b = makeProcess('b', { follows: () => state.follows });
+  await a.leases.start();
+  await b.leases.start();
+  await until([8, 8]);
+  state.follows = false;
+  await until([16, 0]);
+  expect(await types()).not.toContain('LeaseExpired');
+  state.follows = true;
+  await until([8, 8]);
 });
 
 test('it acts for what it holds only when it has seen what was done before', async () => {
