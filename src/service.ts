@@ -3,7 +3,6 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { personOf, rosterGroups, streamOf } from './actors/ids.ts';
 import { createTenantDirectory } from './actors/tenant-directory.ts';
 import type { Config } from './config.ts';
 import { claimDataDir } from './data-dir.ts';
@@ -18,7 +17,7 @@ import { newId } from './id.ts';
 import { createCallbackClient } from './lhc/callbacks.ts';
 import { createProjections } from './projections/projections.ts';
 import { createCallbacks } from './reactors/callbacks.ts';
-import { createMessages, XMPP } from './reactors/messages.ts';
+import { createMessages } from './reactors/messages.ts';
 import { createOperatorAccounts } from './reactors/operator-accounts.ts';
 import { createOperatorSessions } from './reactors/operator-sessions.ts';
 import { openPersonalData } from './reactors/personal.ts';
@@ -33,12 +32,12 @@ import { createHost } from './runtime/host.ts';
 import { createInbox } from './runtime/inbox.ts';
 import { createLanes } from './runtime/lanes.ts';
 import { createLeases } from './runtime/leases.ts';
-import { ownsStream, soleOwner } from './runtime/ownership.ts';
+import { soleOwner } from './runtime/ownership.ts';
 import { deriveSecrets } from './runtime/secrets.ts';
 import { createSetAside } from './runtime/set-aside.ts';
 import { createVault } from './runtime/vault.ts';
 import { createWork, openWorkFile } from './runtime/work.ts';
-import { createAccountsTransport } from './xmpp/accounts.ts';
+import { createVisitorTransport, hearOfSessions } from './visitor-transport.ts';
 import { createEjabberdAdmin } from './xmpp/admin.ts';
 
 const COMPARE_EVERY_MS = 10 * 60_000;
@@ -94,38 +93,15 @@ export async function startService(
     beforeAppend: async () => pass('before-append'),
     afterAppend: () => pass('after-append'),
   });
-  const visitorOf = (jid: string) => {
-    const person = personOf(jid, tenants.ofHost);
-    return person?.kind === 'visitor' ? person : null;
-  };
   const personal = openPersonalData(store, vault);
   const admin = createEjabberdAdmin({
     url: config.ejabberd.apiUrl,
     user: config.ejabberd.apiUser,
     password: config.ejabberd.apiPassword,
   });
-  const transport = createAccountsTransport({
-    service: config.ejabberd.xmpp,
+  const transport = createVisitorTransport({
+    ...{ admin, tenants, ownership, logger, ejabberd: config.ejabberd },
     passwordOf: secrets.passwordOf,
-    allowPlaintext: config.ejabberd.allowPlaintext,
-    owns(jid) {
-      const visitor = visitorOf(jid);
-      return visitor !== null && ownsStream(ownership, streamOf(visitor));
-    },
-    logger,
-    // Set anew, once: ejabberd may have lost what it wrote in its last seconds (Mnesia), the account's groups with it.
-    resetPassword: async (jid) => {
-      const password = secrets.passwordOf(jid);
-      if ((await admin.register(jid, password)) === 'exists') {
-        await admin.changePassword(jid, password);
-      }
-      const tenant = tenants
-        .ofHost(jid.split('@')[1] ?? '')
-        .find((each) =>
-          each.instance === undefined ? true : jid.split('@')[0]?.endsWith(`.${each.instance}`),
-        );
-      if (tenant) await admin.joinGroup(jid, rosterGroups(tenant).visitors);
-    },
   });
   const client = createCallbackClient({});
 
@@ -192,33 +168,7 @@ export async function startService(
     operatorsOf: routing.operators,
     ...{ passwordOf: secrets.passwordOf, now, newId, random, logger },
   });
-  transport.listen({
-    sessionStarted(jid) {
-      messages.sendAgain(jid);
-      const visitor = visitorOf(jid);
-      if (visitor) lanes.poke(streamOf(visitor), XMPP);
-    },
-    sessionLost(jid, _reason, final) {
-      const visitor = visitorOf(jid);
-      if (final && visitor) sessions.lost({ tenant: visitor.tenant, key: visitor.name });
-    },
-    messageReturned(jid, messageId, { code, message: reason }) {
-      const visitor = visitorOf(jid);
-      if (!visitor) return;
-      if (code === 'unavailable') {
-        messages.sendAgain(jid);
-        return;
-      }
-      const command = { type: 'ReportFailed', messageId, reason } as const;
-      host
-        .dispatch(
-          visitor.tenant,
-          { kind: 'visitor', name: visitor.name, command },
-          { commandId: `auto:${newId()}` },
-        )
-        .catch((error) => logger.error({ err: error, messageId }, 'a returned message not noted'));
-    },
-  });
+  hearOfSessions(transport, { messages, lanes, sessions, host, tenants, newId, logger });
 
   const projections = createProjections({
     path: join(config.dataDir, 'projections.db'),
