@@ -225,12 +225,12 @@ export async function startService(
   deadlines.start(config.deadlineGraceMs);
   routing.start();
   await leases?.start();
+  let stopping: Promise<void> | null = null;
   const settled = settleWithEjabberd();
   const timers = [
     setInterval(() => void sessions.compare(), COMPARE_EVERY_MS),
     setInterval(() => host.passivate(IDLE_MS), PASSIVATE_EVERY_MS),
   ];
-  let stopping: Promise<void> | null = null;
 
   /** ejabberd may be away at a start: what is believed of operators is compared when it is there. */
   async function settleWithEjabberd(): Promise<void> {
