@@ -8,15 +8,12 @@ import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { backoff } from './backoff.ts';
 import type { Destination, Outcome } from './destination.ts';
 import type { LaneLog } from './lane-log.ts';
+import { LaneProgress } from './lane-progress.ts';
 import type { LaneTable } from './lane-table.ts';
 import type { Semaphore } from './semaphore.ts';
 
 const GIVE_UP_AFTER_MS = 24 * 3600 * 1000;
 const PARKED_LOOK_MS = 60_000;
-/** Progress is appended for so many effects, or after so long. */
-const PROGRESS_EVERY = 32;
-const PROGRESS_WITHIN_MS = 250;
-const PROGRESS_RETRY = { firstMs: 1_000, mostMs: 10_000 };
 const PAGE = 32;
 /** Facts read at once: effects may lie far apart between page views. */
 const SPAN = 512;
@@ -44,24 +41,17 @@ export class Lane {
   readonly destination: Destination;
   readonly #slot: Semaphore;
   readonly #env: LaneEnvironment;
+  readonly #progress: LaneProgress;
   #working = false;
   #underWay: Promise<void> = Promise.resolve();
   #poked = false;
   #timer: NodeJS.Timeout | undefined;
   #attempts = 0;
   #failing: { since: number; reason: string } | null = null;
-  /** Done and not in the log yet. */
-  #through: { id: string; revision: number } | null = null;
   /** Given up and not in the log yet: the lane does not go on before it is. */
   #dead: { event: RecordedEvent; reason: string } | null = null;
-  /** Appends under way. */
-  #saving = 0;
-  #sinceProgress = 0;
-  /** Tries to append the progress that failed, in a row. */
-  #unsaved = 0;
   /** Done up to this revision, in the log or not. */
   #doneRevision = -1;
-  #flush: NodeJS.Timeout | undefined;
   /** How often it was handed over: another process may have gone on with what was read before. */
   #handOvers = 0;
 
@@ -70,6 +60,7 @@ export class Lane {
     this.destination = destination;
     this.#slot = slot;
     this.#env = env;
+    this.#progress = new LaneProgress(stream, destination.name, env, () => this.#retire());
   }
 
   /** Why its head fails now; null when it does not. */
@@ -127,7 +118,7 @@ export class Lane {
 
   /** Writes down what is done and not in the log yet. */
   async writeDown(): Promise<void> {
-    await this.#progress();
+    await this.#progress.save();
     if (this.#dead) await this.#bury(this.#dead).catch(() => undefined); // said when it was given up
   }
 
@@ -220,15 +211,7 @@ export class Lane {
     this.#attempts = 0;
     this.#failing = null;
     this.#doneRevision = event.revision;
-    this.#through = { id: event.id, revision: event.revision };
-    this.#sinceProgress++;
-    if (this.#env.stopping.aborted) return; // writeDown() has it, or it is repeated
-    if (this.#sinceProgress >= PROGRESS_EVERY) await this.#progress();
-    else this.#flushWithin(PROGRESS_WITHIN_MS);
-  }
-
-  #flushWithin(ms: number): void {
-    this.#flush ??= setTimeout(() => this.#env.track(this.#progress()), ms);
+    await this.#progress.done(event);
   }
 
   async #giveUp(event: RecordedEvent, reason: string): Promise<void> {
@@ -248,52 +231,15 @@ export class Lane {
         'nobody was told of a dead letter',
       );
     }
-    await this.#append({ id: event.id, revision: event.revision }, reason);
+    await this.#progress.dead(event, reason);
     this.#dead = null;
-    this.#through = null;
-    this.#sinceProgress = 0;
     this.#attempts = 0;
     this.#failing = null;
     this.#doneRevision = event.revision;
   }
 
-  async #append(through: { id: string; revision: number }, dead?: string): Promise<void> {
-    const { log, table } = this.#env;
-    this.#saving++;
-    try {
-      await log.advance(this.stream, this.destination.name, through, dead);
-      // The fold will do the same when it comes to the fact; until then it must not be taken for pending.
-      table.done(this.stream, this.destination.name, through.revision);
-    } finally {
-      this.#saving--;
-    }
-  }
-
-  /** Appends how far the lane came. What cannot be appended now is tried with the next progress. */
-  async #progress(): Promise<void> {
-    clearTimeout(this.#flush);
-    this.#flush = undefined;
-    const through = this.#through;
-    if (!through) return this.#retire();
-    this.#through = null;
-    this.#sinceProgress = 0;
-    try {
-      await this.#append(through);
-      this.#unsaved = 0;
-    } catch (error) {
-      this.#through ??= through;
-      const { logger, stopping, random } = this.#env;
-      this.#unsaved++;
-      const level = this.#unsaved === 1 ? 'warn' : 'debug';
-      logger[level]({ lane: this.stream, reason: messageOf(error) }, 'lane progress not appended');
-      if (!stopping.aborted) this.#flushWithin(backoff(this.#unsaved, PROGRESS_RETRY, random));
-    }
-    this.#retire();
-  }
-
   #retire(): void {
-    if (this.#working || this.#saving > 0 || this.#dead) return;
-    if (this.#through || this.#flush || this.#timer) return;
+    if (this.#working || this.#dead || this.#timer || this.#progress.isPending) return;
     this.#env.idle(this);
   }
 
