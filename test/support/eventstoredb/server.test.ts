@@ -391,6 +391,8 @@ describe('the double of EventStoreDB', () => {
 });
 
 const real = process.env.EVENTSTOREDB_URL;
-describe.skipIf(real === undefined)('EventStoreDB itself', () => {
-  sameAnswers(async () => ({ url: real ?? '', close: async () => {} }));
-});
+if (real) {
+  describe('EventStoreDB itself', () => {
+    sameAnswers(async () => ({ url: real, close: async () => {} }));
+  });
+}
