@@ -117,12 +117,16 @@ it('a restart of one after the other keeps visitors online, and takes the partit
       deadlineMs: 20_000,
       what: 'sessions to come back',
     });
-    await watch.acknowledged();
-    const { longest, absent } = absences.end();
+    // Somebody may just be between the two sessions: how long that takes is what is measured.
+    await watch.waitFor(
+      () => jids.every((jid) => watch.presences.get(jid)?.available),
+      20_000,
+      'everybody to be there',
+    );
+    const { longest } = absences.end();
     lines.push(
       `restart: stopped in ${Math.round(took)} ms, ${longest.size} of ${jids.length} contacts absent for at most ${Math.round(Math.max(0, ...longest.values()))} ms`,
     );
-    expect(absent).toEqual([]);
     // The new session takes the old one's place; between the two ejabberd may say that nobody is there.
     expect(Math.max(0, ...longest.values())).toBeLessThan(2_000);
   }

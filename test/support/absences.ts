@@ -6,8 +6,6 @@ export interface Absences {
   end(): {
     /** The longest absence of each contact that was absent at all, in ms; one that has not ended counts until now. */
     readonly longest: ReadonlyMap<string, number>;
-    /** Contacts that are absent now. */
-    readonly absent: readonly string[];
   };
 }
 
@@ -29,7 +27,7 @@ export function watchAbsences(operator: Operator, jids: readonly string[]): Abse
     end() {
       clearInterval(timer);
       look();
-      return { longest, absent: [...since.keys()] };
+      return { longest };
     },
   };
 }

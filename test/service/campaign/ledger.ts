@@ -64,6 +64,8 @@ export function createLedger(options: {
   readonly received: () => readonly (readonly Received[])[];
 }): Ledger {
   const { lhc, received } = options;
+  /** What came before is not ours: who killed what until now is not known here. */
+  const begun = lhc.requests.length;
   /** How many callbacks had come when the service was killed. */
   const serviceKills: number[] = [];
   const byVisitors: Sent[] = [];
@@ -134,12 +136,14 @@ export function createLedger(options: {
     let repeated = 0;
     for (const [index, { callback }] of lhc.requests.entries()) {
       if (!callback) continue;
-      if (seen.has(callback.id)) {
+      if (seen.has(callback.id) && index >= begun) {
         const kill = serviceKills.filter((before) => before <= index).length;
         const lane = `${laneOf(callback)} after kill ${kill}`;
         ofLanes.set(lane, (ofLanes.get(lane) ?? 0) + 1);
         repeated += 1;
-        if (kill === 0) faults.push(`${callback.id} was repeated, and nothing was killed`);
+        if (kill === 0) {
+          faults.push(`${callback.type} ${callback.id} was repeated, and nothing was killed`);
+        }
       }
       seen.add(callback.id);
     }
