@@ -7,7 +7,6 @@ import { messageQueries } from '../../src/projections/messages.ts';
 import { operatorQueries } from '../../src/projections/operator-queries.ts';
 import { visitorQueries } from '../../src/projections/visitor-queries.ts';
 import { testWorld } from '../support/test-world.ts';
-import { waitFor } from '../support/wait.ts';
 
 const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }] });
 const { service } = world;
@@ -42,19 +41,6 @@ const remove = async (...names: string[]): Promise<void> => {
 };
 const head = async () =>
   (await service.call('GET', '/debug/events?direction=backwards&limit=1')).body.items[0];
-const idle = async (): Promise<void> => {
-  await waitFor(
-    async () => {
-      const { body } = await service.call('GET', '/metrics');
-      return (
-        /^xmpp_chat_effects_pending 0$/m.test(body) &&
-        /^xmpp_chat_visitors_to_reconcile 0$/m.test(body)
-      );
-    },
-    { deadlineMs: 15_000, what: 'nothing to be pending' },
-  );
-};
-
 it('rows are equal by hash, and no callback, no message and no fact comes of it', async () => {
   await acme.register('olga', { name: 'Olga' });
   const olga = await acme.connect('olga');
@@ -73,14 +59,14 @@ it('rows are equal by hash, and no callback, no message and no fact comes of it'
   await acme.ask('DELETE', '/visitors/2');
   await acme.ask('POST', '/visitors/4/chats', { chatId: 'c4', department: 'nobody' });
   await acme.callback('visitor.cleaned_up');
-  await idle();
+  await world.idle();
   await service.stop();
   const before = { hashes: hashes(), work: pendingWork() };
   expect(new Set(before.hashes).size).toBe(3);
 
   // A start with nothing deleted changes nothing either; it is what the second is compared with.
   await service.start();
-  await idle();
+  await world.idle();
   const known = {
     head: (await head()).position,
     callbacks: acme.lhc.requests.length,
@@ -93,7 +79,7 @@ it('rows are equal by hash, and no callback, no message and no fact comes of it'
   await service.start();
   const { position } = await head();
   await acme.ask('GET', `/visitors?minPosition=${position}`);
-  await idle();
+  await world.idle();
   await olga.acknowledged();
   expect(position).toBe(known.head);
   expect((await head()).position).toBe(known.head);

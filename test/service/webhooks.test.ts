@@ -10,6 +10,12 @@ const { service } = world;
 const acme = world.tenant('acme');
 await acme.register('olga');
 for (const visitor of ['1', '2']) await acme.view(visitor, { page: 'https://a.test/' });
+// What the log gets by itself comes before what is compared below.
+await waitFor(async () => (await world.metric('xmpp_chat_visitor_sessions')) === 2, {
+  deadlineMs: 10_000,
+  what: 'both visitors to be logged in',
+});
+await world.idle();
 
 const queueId = randomUUID();
 let seq = 0;

@@ -91,6 +91,10 @@ export interface World {
   /** A tenant's accounts in ejabberd, as its admin API lists them. */
   accounts(host: string): Promise<readonly string[]>;
   admin(command: string, args: Readonly<Record<string, string>>): Promise<unknown>;
+  /** A number that the first process shows at /metrics. */
+  metric(name: string): Promise<number>;
+  /** Resolves when no effect is pending and nobody's account is being compared, at the first process. */
+  idle(): Promise<void>;
   /** Changes a tenant's settings, from the next start of the service on. */
   configure(id: string, settings: Readonly<Record<string, unknown>>): Promise<void>;
   close(): Promise<void>;
@@ -142,6 +146,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   };
   for (const each of processes) Object.assign(each.settings, settings);
 
+  async function metric(name: string): Promise<number> {
+    const { body } = await service.call('GET', '/metrics');
+    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(String(body))?.[1]);
+  }
   async function admin(command: string, args: Readonly<Record<string, string>>): Promise<unknown> {
     const { user, password } = ejabberd.api;
     const response = await fetch(`${ejabberd.apiUrl}/${command}`, {
@@ -166,6 +174,15 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       return tenant;
     },
     admin,
+    metric,
+    async idle() {
+      await waitFor(
+        async () =>
+          (await metric('xmpp_chat_effects_pending')) === 0 &&
+          (await metric('xmpp_chat_visitors_to_reconcile')) === 0,
+        { deadlineMs: 15_000, what: 'nothing to be pending' },
+      );
+    },
     accounts: async (host) => (await admin('registered_users', { host })) as string[], // as it documents
     async configure(id, settings) {
       entries = entries.map((entry) => (entry.id === id ? { ...entry, ...settings } : entry));

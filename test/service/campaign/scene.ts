@@ -54,10 +54,6 @@ export async function afterwards(
   pendingBefore = 0,
 ): Promise<string[]> {
   const faults: string[] = [];
-  const gauge = async (name: string): Promise<number> => {
-    const { body } = await world.service.call('GET', '/metrics');
-    return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(String(body))?.[1]);
-  };
   const comes = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
     await waitFor(condition, { deadlineMs: 30_000, every: 100, what }).catch((error: unknown) => {
       faults.push(String(error));
@@ -78,7 +74,7 @@ export async function afterwards(
 
   await comes(
     'no effect to be pending',
-    async () => (await gauge('xmpp_chat_effects_pending')) <= pendingBefore,
+    async () => (await world.metric('xmpp_chat_effects_pending')) <= pendingBefore,
   );
   await comes('each chat to have one owner', async () => {
     const now = await held();
