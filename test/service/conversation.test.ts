@@ -184,6 +184,7 @@ it('typing is passed on, both ways, and leaves no fact', async () => {
   await online('8');
   await acme.ask('POST', '/visitors/8/chats', { chatId: 'c8', department: 'sales' });
   await acme.callback('chat.assigned', ({ chatId }) => chatId === 'c8');
+  await world.idle();
   const before = (await acme.ask('GET', '/visitors/8')).revision;
   expect((await acme.call('POST', '/visitors/8/typing', { state: 'composing' })).status).toBe(204);
   await olga.waitFor(

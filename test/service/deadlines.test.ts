@@ -46,7 +46,6 @@ it('due during the downtime: who shows up within the grace stays, who does not g
   const shownUp = await view('2');
   await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '3');
   expect(left('3')[0]?.at).toBeGreaterThan(started + 3_000);
-  expect((await acme.ask('GET', '/visitors/2')).presence).toBe('online');
   await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '2');
   expect(left('2')[0]?.at).toBeGreaterThanOrEqual(shownUp + HARD_TIMEOUT_MS - 200);
 });
@@ -62,11 +61,11 @@ it('not yet due at the start: met when it is, not before', async () => {
 
 it('a chat keeps its visitor online; idle, it is closed, and then the visitor times out', async () => {
   const idle = world.tenant('idle');
+  const begun = Date.now();
   await idle.ask('POST', '/visitors/5/chats', { chatId: 'c5', department: 'sales' });
   await idle.view('5', { page: 'https://idle.test/' });
-  const begun = Date.now();
   await idle.callback('chat.closed', ({ chatId }) => chatId === 'c5');
-  expect(Date.now() - begun).toBeGreaterThan(1_500);
+  expect(Date.now() - begun).toBeGreaterThan(1_900);
   expect(idle.told('visitor.timed_out')).toEqual([]);
   await idle.callback('visitor.timed_out', ({ visitor }) => visitor === '5');
 });
