@@ -110,6 +110,7 @@ export function emptyCore<S extends AnyMachineSnapshot>(decider: Decider<never, 
   const { machine } = decider;
   const snapshot = initials.get(machine) ?? initialTransition(machine)[0];
   initials.set(machine, snapshot);
+  // It is this machine's own; the map is one for all of them.
   return { snapshot: snapshot as S, timers: NO_TIMERS, at: 0, revision: -1 };
 }
 
@@ -154,6 +155,7 @@ export function evolve<S extends AnyMachineSnapshot>(
   const event: MachineEvent = { type: fact.type, data: fact.data, at, revision: fact.revision };
   const { snapshot, actions } = advanced(machine, core, event, advance);
   // xstate drops what no state accepts and hands the same snapshot back; `can` tells that from a fact without effect.
+  // (`never`: any machine's event; whether it is one of this machine is what is asked.)
   if (snapshot === core.snapshot && !core.snapshot.can(event as never)) {
     throw unfit(core, event);
   }
@@ -256,7 +258,7 @@ const isWake = (command: { readonly type: string }): command is Wake => command.
 export function serialize(state: ActorState): JsonRecord {
   const { snapshot, timers, at, revision } = state.core;
   return {
-    value: snapshot.value as Json,
+    value: snapshot.value as Json, // names of states
     context: snapshot.context as Json, // contexts of our machines are plain JSON
     timers: Object.fromEntries(timers),
     at,
@@ -270,6 +272,7 @@ export function deserialize<S extends AnyMachineSnapshot>(
   decider: Decider<never, S>,
   json: JsonRecord,
 ): ActorState<S> {
+  // `serialize` wrote it, for a machine of this version; `resolveState` is typed for each machine apart.
   const { value, context, timers, at, revision, seen } = json as unknown as {
     value: never;
     context: never;

@@ -3,14 +3,14 @@ import { AppError } from '../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from './decider.ts';
 import type { SeenSummary } from './seen.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './visitor.ts';
+import { type ConversationCommand, converse } from './visitor-conversation.ts';
 import type {
-  Chat,
-  CloseParty,
   Profile,
   VisitorContext,
   VisitorDelays,
   VisitorFact,
   VisitorKept,
+  VisitorState,
 } from './visitor-facts.ts';
 import { report, type VisitorReport } from './visitor-reports.ts';
 
@@ -23,25 +23,9 @@ export type VisitorCommand =
       delays: VisitorDelays;
       profile: Profile;
     }
-  | {
-      type: 'StartChat';
-      chatId: string;
-      department: string | null;
-      delays: VisitorDelays;
-      nick?: string | undefined;
-      message?: { id: string; body: string } | undefined;
-    }
-  | { type: 'SendMessage'; messageId: string; chatId: string | null; body: string }
-  | { type: 'ReceiveOperatorMessage'; operator: string; messageId: string; body: string }
-  | {
-      type: 'AssignChat';
-      chatId: string;
-      operator: string;
-      reservation: string | null;
-      reason: string;
-    }
-  | { type: 'RevokeReservation'; reservation: string }
-  | { type: 'CloseChat'; chatId: string; by: CloseParty; reason: string | null }
+  /** A visitor of whom nothing is known, or who was gone, arrives by it. */
+  | (Extract<ConversationCommand, { type: 'StartChat' }> & { delays: VisitorDelays })
+  | Exclude<ConversationCommand, { type: 'StartChat' }>
   | { type: 'TimeOut' }
   | { type: 'CleanUp' }
   | VisitorReport;
@@ -49,30 +33,13 @@ export type VisitorCommand =
 /** The same page again within this time is no new fact, in ms. */
 const SAME_PAGE_WITHIN = 30_000;
 
-/** Messages of one visitor that nobody has received yet; one more is refused. */
-export const MAX_OPEN_MESSAGES = 1000;
-
 type VisitorCore = Core<VisitorSnapshot>;
-type Presence = 'unknown' | 'online' | 'timedOut' | 'cleanedUp';
-type Conversation = 'none' | 'invited' | 'waiting' | 'chatting';
 
 /** A visitor's state by its two regions. */
-export const visitorState = (
-  core: VisitorCore,
-): { presence: Presence; conversation: Conversation; context: VisitorContext } => {
-  // The regions' names are those of the machine above; xstate types a parallel value the same way.
-  const { presence, conversation } = core.snapshot.value as {
-    presence: Presence;
-    conversation: Conversation;
-  };
+export const visitorState = (core: VisitorCore): VisitorState => {
+  // The regions' names are those of the machine; xstate types a parallel value the same way.
+  const { presence, conversation } = core.snapshot.value as Omit<VisitorState, 'context'>;
   return { presence, conversation, context: core.snapshot.context };
-};
-
-const openChat = (context: VisitorContext, chatId: string): Chat => {
-  const { chat } = context;
-  if (chat === null) return refuse(`chat ${chatId} is not open`, { chatId });
-  if (chat.id !== chatId) return refuse(`chat ${chat.id} is open, not ${chatId}`, { chatId });
-  return chat;
 };
 
 const arrived = (
@@ -101,113 +68,6 @@ function viewPage(
   return [{ type: 'PageViewed', data: { digest, department, delays }, personal: profile }];
 }
 
-function startChat(
-  core: VisitorCore,
-  command: Extract<VisitorCommand, { type: 'StartChat' }>,
-): VisitorFact[] {
-  const { presence, context } = visitorState(core);
-  const { chatId, delays, nick, message } = command;
-  const department = command.department ?? context.department;
-  if (context.chat && context.chat.id !== chatId) {
-    return refuse(`chat ${context.chat.id} is open; close it first`, { chatId });
-  }
-  const facts: VisitorFact[] = [];
-  if (presence !== 'online') facts.push(arrived(null, department, delays));
-  if (!context.chat) {
-    facts.push({
-      type: 'ChatStarted',
-      data: { chatId, department, invitedBy: context.inviter },
-      personal: nick === undefined ? undefined : { nick },
-    });
-  }
-  if (message) facts.push(...sent(context, chatId, message.id, message.body));
-  return facts;
-}
-
-function sent(
-  context: VisitorContext,
-  chatId: string,
-  messageId: string,
-  body: string,
-): VisitorFact[] {
-  if (context.settledMessages.includes(messageId)) return [];
-  if (context.openMessages.some((message) => message.id === messageId)) return [];
-  if (context.openMessages.length >= MAX_OPEN_MESSAGES) {
-    return refuse(
-      `${MAX_OPEN_MESSAGES} messages wait for an operator; send more when one has them`,
-    );
-  }
-  return [{ type: 'VisitorMessageSent', data: { chatId, messageId }, personal: { body } }];
-}
-
-function receive(
-  core: VisitorCore,
-  command: Extract<VisitorCommand, { type: 'ReceiveOperatorMessage' }>,
-): VisitorFact[] {
-  const { presence, conversation, context } = visitorState(core);
-  const { operator, messageId, body } = command;
-  const { chat, inviter } = context;
-  const message = (invitation: boolean): VisitorFact => ({
-    type: 'OperatorMessageReceived',
-    data: { operator, messageId, chatId: chat?.id ?? null, invitation },
-    personal: { body },
-  });
-  if (chat) {
-    if (chat.operator !== null && chat.operator !== operator) {
-      return refuse(`this chat belongs to ${chat.operator}`, { owner: chat.operator });
-    }
-    const facts: VisitorFact[] = [];
-    if (chat.operator === null) {
-      // Nobody has it yet: who answers takes it.
-      facts.push({
-        type: 'ChatAssigned',
-        data: { chatId: chat.id, operator, reservation: null, reason: 'answered' },
-      });
-    }
-    if (!chat.accepted) {
-      facts.push({ type: 'ChatAccepted', data: { chatId: chat.id, operator } });
-    }
-    return [...facts, message(false)];
-  }
-  if (presence !== 'online') return refuse('this visitor has left');
-  if (conversation === 'invited') {
-    if (inviter !== operator) {
-      return refuse(`${inviter} has just invited this visitor`, { owner: inviter });
-    }
-    return [message(true)];
-  }
-  return [{ type: 'Invited', data: { operator } }, message(true)];
-}
-
-function assignChat(
-  core: VisitorCore,
-  command: Extract<VisitorCommand, { type: 'AssignChat' }>,
-): VisitorFact[] {
-  const { context } = visitorState(core);
-  const { chatId, operator, reservation, reason } = command;
-  if (reservation !== null && context.revokedReservations.includes(reservation)) {
-    return refuse('this reservation was revoked', { reservation });
-  }
-  const chat = openChat(context, chatId);
-  if (chat.operator === operator && chat.reservation === reservation) return [];
-  if (chat.operator !== null) {
-    return refuse(`this chat belongs to ${chat.operator}`, { owner: chat.operator });
-  }
-  return [{ type: 'ChatAssigned', data: { chatId, operator, reservation, reason } }];
-}
-
-function closeChat(
-  core: VisitorCore,
-  command: Extract<VisitorCommand, { type: 'CloseChat' }>,
-): VisitorFact[] {
-  const { context } = visitorState(core);
-  const { chatId, by, reason } = command;
-  // Closing what is closed is no mistake: both sides do it.
-  if (context.chat === null && context.lastChatId === chatId) return [];
-  const { operator } = openChat(context, chatId);
-  return [{ type: 'ChatClosed', data: { chatId, operator, by, reason } }];
-}
-
 function cleanUp(core: VisitorCore): VisitorFact[] {
   const { presence, context } = visitorState(core);
   if (presence === 'cleanedUp') return [];
@@ -231,33 +91,18 @@ function decideVisitor(
   command: VisitorCommand,
   decision: DecisionContext,
 ): readonly VisitorFact[] {
-  const { presence, context } = visitorState(core);
+  const state = visitorState(core);
+  const { presence, context } = state;
   if (command.type === 'ViewPage') return viewPage(core, command, decision);
-  if (command.type === 'StartChat') return startChat(core, command);
+  if (command.type === 'StartChat') {
+    const chat = converse(state, command);
+    if (presence === 'online') return chat;
+    return [arrived(null, command.department ?? context.department, command.delays), ...chat];
+  }
   if (presence === 'unknown') {
     throw new AppError('not-found', 'this visitor is not known; it has viewed no page yet');
   }
   switch (command.type) {
-    case 'SendMessage': {
-      const chatId = command.chatId ?? context.chat?.id;
-      if (chatId === undefined) return refuse('this visitor has no open chat; start one first');
-      return sent(context, openChat(context, chatId).id, command.messageId, command.body);
-    }
-    case 'ReceiveOperatorMessage':
-      return receive(core, command);
-    case 'AssignChat':
-      return assignChat(core, command);
-    case 'RevokeReservation': {
-      const { reservation } = command;
-      if (context.chat?.reservation === reservation) {
-        return refuse('the chat was assigned with this reservation', { reservation });
-      }
-      return context.revokedReservations.includes(reservation)
-        ? []
-        : [{ type: 'ReservationRevoked', data: { reservation } }];
-    }
-    case 'CloseChat':
-      return closeChat(core, command);
     case 'TimeOut':
       if (presence !== 'online') return [];
       if (context.chat) {
@@ -268,6 +113,12 @@ function decideVisitor(
       return [{ type: 'TimedOut', data: { lastSeen: context.lastSeen } }];
     case 'CleanUp':
       return cleanUp(core);
+    case 'SendMessage':
+    case 'ReceiveOperatorMessage':
+    case 'AssignChat':
+    case 'RevokeReservation':
+    case 'CloseChat':
+      return converse(state, command);
     default:
       return report(context, command);
   }

@@ -121,3 +121,10 @@ export type VisitorContext = {
   /** Ids of the last messages that have their final outcome: the same id again is a repeat. */
   settledMessages: string[];
 };
+
+/** A visitor's state by its two regions. */
+export type VisitorState = {
+  presence: 'unknown' | 'online' | 'timedOut' | 'cleanedUp';
+  conversation: 'none' | 'invited' | 'waiting' | 'chatting';
+  context: VisitorContext;
+};

@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Fact } from '../../src/actors/decider.ts';
-import {
-  MAX_OPEN_MESSAGES,
-  visitorDecider,
-  visitorState,
-} from '../../src/actors/visitor-decisions.ts';
+import { MAX_OPEN_MESSAGES } from '../../src/actors/visitor-conversation.ts';
+import { visitorDecider, visitorState } from '../../src/actors/visitor-decisions.ts';
 import type { VisitorFact } from '../../src/actors/visitor-facts.ts';
 import {
   arrived,
