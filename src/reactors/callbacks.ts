@@ -51,6 +51,10 @@ const endpointOf = (tenant: TenantSettings, digestKey: Buffer): string =>
     .update(JSON.stringify([tenant.callbackUrl ?? null, tenant.callbackSecret ?? null]))
     .digest('base64url');
 
+// Drafts have the shapes of the callbacks; a spread loses the link between type and data.
+const callbackOf = (tenant: TenantId, id: string, at: number, draft: Draft): Callback =>
+  ({ id, tenant, at: iso(at), ...draft }) as Callback;
+
 export interface Callbacks {
   readonly destination: Destination;
   /** At start: lanes that were paused go on where the settings changed. */
@@ -171,13 +175,12 @@ export function createCallbacks(options: {
       for (const [index, draft] of (await drafts(actor, event)).entries()) {
         const answer = await client.deliver(
           { url, secret },
-          // The shapes above are those of the callbacks; a spread loses the link between type and data.
-          {
-            id: index === 0 ? event.id : `${event.id}.${index}`,
-            tenant: tenant.id,
-            at: iso(event.metadata.at),
-            ...draft,
-          } as Callback,
+          callbackOf(
+            tenant.id,
+            index === 0 ? event.id : `${event.id}.${index}`,
+            event.metadata.at,
+            draft,
+          ),
         );
         if (answer.outcome === 'accepted') options.afterDelivered?.();
         if (answer.outcome === 'gone') {
@@ -209,12 +212,8 @@ export function createCallbacks(options: {
     async ephemeral(tenantId, draft, id = newId()) {
       const tenant = tenants.get(tenantId);
       if (tenant?.callbackUrl === undefined || (await isPaused(tenant))) return;
-      await client.deliver({ url: tenant.callbackUrl, secret: tenant.callbackSecret }, {
-        id,
-        tenant: tenant.id,
-        at: iso(now()),
-        ...draft,
-      } as Callback);
+      const endpoint = { url: tenant.callbackUrl, secret: tenant.callbackSecret };
+      await client.deliver(endpoint, callbackOf(tenantId, id, now(), draft));
     },
     operator,
   };

@@ -163,7 +163,7 @@ export function createMessages(options: {
     mayAct: () => boolean,
   ): Promise<Outcome> {
     const visitor = visitorRef(tenant.id, key);
-    const to = operatorJid(tenant, operator as Username);
+    const to = operatorJid(tenant, operator as Username); // as above
     const message = { id, from: visitorJid(tenant, key), to, body: text };
     await send(message, visitor, await host.load(visitor), mayAct);
     return done;

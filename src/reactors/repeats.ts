@@ -75,7 +75,7 @@ export function createRepeats(options: {
       const operator = await receiverOf(event, fact.data.chatId, state);
       const body = await personal.bodyOf(event);
       if (!operator || body === null) continue;
-      const to = operatorJid(tenant, operator as Username);
+      const to = operatorJid(tenant, operator as Username); // names in facts were parsed when they came in
       if (!ownsStream(ownership, streamOf(ref))) return;
       try {
         await transport.send({ id, from: visitorJid(tenant, key), to, body });

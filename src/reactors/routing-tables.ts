@@ -81,7 +81,8 @@ const SAME = `v.tenant = o.tenant AND v.visitor = o.visitor AND v.chat = o.chat
 const QUERIES = {
   operators: 'SELECT username FROM operators WHERE tenant = ? ORDER BY username',
   lhcUser: 'SELECT username FROM operators WHERE tenant = ? AND lhc_user = ?',
-  waiting: `SELECT * FROM chats_of_visitors WHERE tenant = ? AND operator IS NULL
+  waiting: `SELECT tenant, visitor, chat, department, invited_by, since FROM chats_of_visitors
+    WHERE tenant = ? AND operator IS NULL
     AND (since, visitor) > (?, ?) ORDER BY since, visitor LIMIT ${MOST_IN_A_PASS}`,
   untaken: `SELECT v.visitor, v.chat, v.operator, v.reservation FROM chats_of_visitors v
     JOIN operators r ON r.tenant = v.tenant AND r.username = v.operator
@@ -124,6 +125,12 @@ export function createRoutingTables(
       chatId: chat,
       operator,
       reservation,
+    }));
+  const waiting = (rows: unknown): Waiting[] =>
+    (rows as WaitingRow[]).map(({ chat, invited_by, ...row }) => ({
+      ...row,
+      chatId: chat,
+      invitedBy: invited_by,
     }));
 
   const part: WorkPart = {
@@ -212,20 +219,7 @@ export function createRoutingTables(
       return row ? (String(row.username) as Username) : null; // as registered
     },
     waiting: (tenant, after) =>
-      (
-        query('waiting').all(
-          tenant,
-          after?.since ?? -1,
-          after?.visitor ?? '',
-        ) as unknown as WaitingRow[]
-      ).map((row) => ({
-        tenant: row.tenant,
-        visitor: row.visitor,
-        chatId: row.chat,
-        department: row.department,
-        invitedBy: row.invited_by,
-        since: row.since,
-      })),
+      waiting(query('waiting').all(tenant, after?.since ?? -1, after?.visitor ?? '')),
     untaken: (tenant) => held(query('untaken').all(tenant)),
     finished: (tenant) => held(query('finished').all(tenant)),
     reservedBefore: (tenant, at) => held(query('reserved').all(tenant, at)),

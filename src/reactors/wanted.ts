@@ -117,6 +117,7 @@ export function createWanted(
       return row ? toRow(row as unknown as Stored) : null; // the columns of the table above
     },
     *pending(tenant) {
+      // The same columns.
       for (const row of query('pending').all(tenant)) yield toRow(row as unknown as Stored);
     },
     removed({ tenant, key }) {

@@ -1,7 +1,7 @@
 /** Webhook events that could not be used, kept as facts with the reason: stream `inbox-{queueId}`. */
 import {
   type EventStore,
-  type JsonObject,
+  type JsonValue,
   type NewEvent,
   WrongExpectedRevision,
 } from '../eventstore/port.ts';
@@ -21,6 +21,7 @@ export interface SetAside {
     readonly seq: number | null;
     readonly tenant: string | null;
     readonly reason: string;
+    /** As the request's JSON had it. */
     readonly content: unknown;
   }): Promise<void>;
 }
@@ -83,7 +84,9 @@ export function createSetAside(options: {
           type: 'EventSetAside',
           schemaVersion: 1,
           data: { queueId, seq, reason },
-          personal: await vault.seal(tenant ?? SERVICE_KEY, { content: content as JsonObject }),
+          personal: await vault.seal(tenant ?? SERVICE_KEY, {
+            content: content as JsonValue, // it was parsed from JSON
+          }),
           metadata: {
             tenant,
             at: now(),

@@ -126,8 +126,10 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     // does not tell: later events of this operator are done before a message of his is set aside.
     if (state.seen.hasCommand(commandId)) return;
     const refusal = async (reason: string): Promise<void> => {
-      const command = { type: 'RefuseMessage', visitor: visitor.name, messageId: event.id, reason };
-      await toOperator(operator, command as OperatorCommand, { commandId });
+      const command: OperatorCommand = {
+        ...{ type: 'RefuseMessage', visitor: visitor.name, messageId: event.id, reason },
+      };
+      await toOperator(operator, command, { commandId });
     };
     const { hook } = origin;
     // It is among the dead letters: taken now, it would come twice when it is sent again from there.
