@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openEsdbEventStore } from '../../../src/eventstore/esdb/store.ts';
 import { openEventStore } from '../../../src/eventstore/open.ts';
 import {
@@ -16,24 +16,15 @@ import { temporaryFolder } from '../../sqlite/folder.ts';
 import { type EventStoreDouble, startEventStoreDouble } from '../../support/eventstoredb/server.ts';
 import { waitFor } from '../../support/wait.ts';
 import { event, events, numbers, uniquePrefix } from '../events.ts';
+import { onDouble } from './on-double.ts';
 
 const TIMING = { tryMs: 500, totalMs: 2000 };
 
 let server: EventStoreDouble;
 let store: EventStore;
-const closing: (() => Promise<unknown>)[] = [];
-
-beforeEach(async () => {
-  server = await startEventStoreDouble();
-  store = await openEsdbEventStore(server.url, { timing: TIMING });
-  closing.push(
-    () => store.close(),
-    () => server.close(),
-  );
-});
-afterEach(async () => {
-  server.faults.freeze(false);
-  for (const close of closing.splice(0)) await close();
+const closing = onDouble(TIMING, (ownServer, ownStore) => {
+  server = ownServer;
+  store = ownStore;
 });
 
 const numbersTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);

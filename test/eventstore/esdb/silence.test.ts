@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { EventStoreDBClient, UnavailableError } from '@eventstore/db-client';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createConnection } from '../../../src/eventstore/esdb/connection.ts';
 import { survivesReconnection } from '../../../src/eventstore/esdb/internals.ts';
 import { createRemoval } from '../../../src/eventstore/esdb/removal.ts';
@@ -15,6 +15,7 @@ import { openEventStore } from '../../../src/eventstore/open.ts';
 import type { EventStore } from '../../../src/eventstore/port.ts';
 import { type EventStoreDouble, startEventStoreDouble } from '../../support/eventstoredb/server.ts';
 import { event, uniquePrefix } from '../events.ts';
+import { onDouble } from './on-double.ts';
 
 const TIMING = { tryMs: 500, totalMs: 4000 };
 const NEVER_MS = 60_000;
@@ -22,18 +23,9 @@ const UNKNOWN = { code: 'unavailable', message: expect.stringContaining('unknown
 
 let server: EventStoreDouble;
 let store: EventStore;
-const closing: (() => Promise<unknown>)[] = [];
-
-beforeEach(async () => {
-  server = await startEventStoreDouble();
-  store = await openEsdbEventStore(server.url, { timing: TIMING });
-  closing.push(
-    () => store.close(),
-    () => server.close(),
-  );
-});
-afterEach(async () => {
-  for (const close of closing.splice(0)) await close();
+const closing = onDouble(TIMING, (ownServer, ownStore) => {
+  server = ownServer;
+  store = ownStore;
 });
 
 /** Nothing else happens in this process meanwhile. */
