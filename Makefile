@@ -10,6 +10,7 @@ test: setup
 
 # Node >= 24 comes as a dev dependency (the `node` package); npm scripts find it before the machine's own.
 setup: node_modules/.package-lock.json
+	sh scripts/install-libatomic.sh
 	sh scripts/install-ejabberd.sh
 
 node_modules/.package-lock.json: package.json package-lock.json
