@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -21,4 +23,29 @@ it('a file that was left empty is no name and no secret', () => {
   expect(processId).not.toBe('');
   expect(serviceSecret.length).toBeGreaterThanOrEqual(32);
   release();
+});
+
+it('belongs to one process, until that ends in whatever way', async () => {
+  const folder = temporaryFolder('data-dir');
+  const { href } = new URL('../src/data-dir.ts', import.meta.url);
+  const other = spawn(process.execPath, [
+    ...['--input-type=module', '--eval'],
+    `import { claimDataDir } from '${href}';
+     claimDataDir(${JSON.stringify(folder)});
+     process.stdout.write('claimed');
+     setInterval(() => {}, 60_000);`,
+  ]);
+  const ended = once(other, 'exit');
+  try {
+    expect(String(await Promise.race([once(other.stdout, 'data'), ended]))).toBe('claimed');
+    const refused = expect.objectContaining({
+      code: 'conflict',
+      message: expect.stringMatching(/^DATA_DIR: another process uses .*data-dir/),
+    });
+    expect(() => claimDataDir(folder, undefined)).toThrow(refused);
+  } finally {
+    other.kill('SIGKILL');
+    await ended;
+  }
+  claimDataDir(folder, undefined).release();
 });
