@@ -224,6 +224,16 @@ describe('a subscription', () => {
     for (const row of rowsOf(db)) expect(row).toMatchObject({ n: each });
   });
 
+  test('passes on nothing that lies before its beginning, though the server sends it', async () => {
+    const prefix = uniquePrefix();
+    const { position } = await store.append(`${prefix}a`, events(0, 9), 'no-stream');
+    await store.append(`${prefix}a`, events(10, 19), 9);
+    server.faults.sendAgain(7);
+    const seen = collect({ prefixes: [prefix], after: position });
+    await waitFor(() => numbers(seen).includes(19), { what: 'the last' });
+    expect(numbers(seen)).toEqual(numbersTo(20).slice(10));
+  });
+
   test('reaches the end of the log where nothing matches', async () => {
     const prefix = uniquePrefix();
     await store.append(`${prefix}a.1`, [event(0)], 'no-stream');

@@ -112,7 +112,7 @@ const readAll = async (log: Log, reading: Reading): Promise<void> => {
  * page, naming the last match in it or else its first event (with a prepare position of 0); live, the event it was
  * reached with. The count goes on from history into what is live.
  */
-const subscribe = async (log: Log, reading: Reading): Promise<void> => {
+const subscribe = async (log: Log, reading: Reading, again: number): Promise<void> => {
   const { options } = reading;
   const place = placeOf(log, options.getAll());
   if (!isPlace(log, place)) {
@@ -129,6 +129,7 @@ const subscribe = async (log: Log, reading: Reading): Promise<void> => {
   let index = log.indexOf(place.commit);
   // Exclusive, whatever is prepared: the event at a checkpoint was looked at.
   if (log.events[index]?.position === place.commit) index += 1;
+  index = Math.max(0, index - again);
   let scanned = 0;
   /** Sends the next page of history; false when it reached the end of the log. */
   const page = async (began: Place): Promise<boolean> => {
@@ -180,15 +181,21 @@ export interface Reader {
   dropSubscriptions(): void;
 }
 
-export const createReader = (log: Log, denied: () => boolean): Reader => {
+interface ReadFaults {
+  denied(): boolean;
+  /** How many events a subscription begins too early. */
+  again(): number;
+}
+
+export const createReader = (log: Log, faults: ReadFaults): Reader => {
   const subscriptions = new Map<ReadCall, AbortController>();
   const answer = (reading: Reading): Promise<void> => {
-    if (denied()) throw new Refused(failures.accessDenied());
+    if (faults.denied()) throw new Refused(failures.accessDenied());
     const { options } = reading;
     if (!options.hasSubscription()) {
       return options.hasAll() ? readAll(log, reading) : readStream(log, reading);
     }
-    if (options.hasAll()) return subscribe(log, reading);
+    if (options.hasAll()) return subscribe(log, reading, faults.again());
     throw new Refused(failures.unimplemented('Subscriptions to a stream are left out here'));
   };
   return {

@@ -27,6 +27,8 @@ export interface Faults {
   denyAccess(on: boolean): void;
   /** Ends the live subscriptions as a server does for one that reads too slowly (the client's TimeoutError). */
   dropSubscriptions(): void;
+  /** Subscriptions from now on begin so many events before what they asked for. 23.10 never does. */
+  sendAgain(events: number): void;
 }
 
 export interface EventStoreDouble {
@@ -62,10 +64,11 @@ export const startEventStoreDouble = async ({
   ]);
   let leader: { host: string; port: number } | null = null;
   let denied = false;
+  let again = 0;
   /** What happens to the answers of the appends to come, one entry each. */
   const answers: ({ readonly lost: true } | { readonly lost: false; readonly ms: number })[] = [];
 
-  const reader = createReader(log, () => denied);
+  const reader = createReader(log, { denied: () => denied, again: () => again });
   const appender = createAppender(log, {
     leader: () => leader,
     denied: () => denied,
@@ -114,6 +117,9 @@ export const startEventStoreDouble = async ({
         denied = on;
       },
       dropSubscriptions: reader.dropSubscriptions,
+      sendAgain: (events) => {
+        again = events;
+      },
     },
     stop: async () => {
       await network.stop();
