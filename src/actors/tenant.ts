@@ -8,9 +8,23 @@ import type { VisitorDelays } from './visitor-facts.ts';
 const seconds = (least: number, fallback: number) =>
   z.number().int().min(least).max(31_536_000).default(fallback);
 
+export const POLICIES = ['least-loaded', 'round-robin', 'random', 'broadcast'] as const;
+export type Policy = (typeof POLICIES)[number];
+
+const policy = z.enum(POLICIES);
+const capacity = z.number().int().min(1).max(1000);
+
 const Routing = z.strictObject({
-  policy: z.enum(['least-loaded', 'round-robin', 'random', 'broadcast']).default('least-loaded'),
-  capacity: z.number().int().min(1).max(1000).default(5),
+  policy: policy.default('least-loaded'),
+  /** Chats of an operator that is registered without a number of its own. */
+  capacity: capacity.default(5),
+  /** By department; `capacity`: chats of that department that one operator has at most. */
+  departments: z
+    .record(
+      z.string().min(1).max(128),
+      z.strictObject({ policy: policy.optional(), capacity: capacity.optional() }),
+    )
+    .default({}),
 });
 
 /** A tenant's settings, as in TENANTS_FILE; durations in seconds (DESIGN.md, Configuration). */
@@ -33,10 +47,14 @@ export const TenantSettings = z.strictObject({
   hardTimeout: seconds(1, 300),
   cleanupAfter: seconds(1, 86_400),
   invitationTimeout: seconds(1, 120),
+  offerTimeout: seconds(1, 60),
+  ownerGrace: seconds(0, 60),
   chatIdle: seconds(1, 86_400),
   retention: seconds(60, 15_552_000),
   maxVisibleVisitors: z.number().int().min(1).max(5000).default(1000),
   routing: Routing.prefault({}),
+  /** Commands in a conversation that LHC carries out itself, without their `!`; default: those of its back office. */
+  lhcCommands: z.array(z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/)).max(100).optional(),
 });
 export type TenantSettings = z.infer<typeof TenantSettings>;
 
@@ -45,6 +63,7 @@ export const delaysOf = (tenant: TenantSettings): VisitorDelays => ({
   hardTimeout: tenant.hardTimeout * 1000,
   cleanupAfter: tenant.cleanupAfter * 1000,
   invitationTimeout: tenant.invitationTimeout * 1000,
+  offerTimeout: tenant.offerTimeout * 1000,
   chatIdle: tenant.chatIdle * 1000,
 });
 

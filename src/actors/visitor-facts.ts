@@ -7,6 +7,8 @@ export type VisitorDelays = {
   hardTimeout: number;
   cleanupAfter: number;
   invitationTimeout: number;
+  /** Not in facts of releases before 0.3. */
+  offerTimeout?: number;
   chatIdle: number;
 };
 
