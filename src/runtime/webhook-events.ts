@@ -35,6 +35,9 @@ const events = [
     to: jid,
     id: messageId,
     body: z.record(z.string(), z.string()).refine((texts) => Object.keys(texts).length > 0),
+    /** The operator's client asked for a receipt (XEP-0184), for markers (XEP-0333). */
+    receipt: z.boolean().default(false),
+    markable: z.boolean().default(false),
   }),
   event('chat_state', { from: jid, to: jid, state: z.enum(['composing', 'paused', 'active']) }),
   event('delivered', {

@@ -158,6 +158,16 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
   const notOurs = (jid: string): AppError =>
     new AppError('unavailable', `${jid} is another process's now`);
 
+  /** @throws {AppError} `unavailable` when the visitor has none, or it is another process's */
+  function sessionOf(from: string): Session {
+    const { user, host } = parts(from);
+    const jid = `${user}@${host}`;
+    if (!owns(jid)) throw notOurs(jid);
+    const session = sessions.get(jid);
+    if (session) return session;
+    throw new AppError('unavailable', `${from} has no session now: send again later`);
+  }
+
   /** @returns its session, connected still, if it had one */
   function forgetReleased(jid: string): Session | undefined {
     const known = released.get(jid);
@@ -211,16 +221,8 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
       await (session ? end(jid, session, endDeadlineMs) : ending.get(jid));
     },
     isOnline: (jid) => sessions.get(jid)?.isOnline ?? false,
-    async send(message) {
-      const { user, host } = parts(message.from);
-      const jid = `${user}@${host}`;
-      if (!owns(jid)) throw notOurs(jid);
-      const session = sessions.get(jid);
-      if (!session) {
-        throw new AppError('unavailable', `${message.from} has no session now: send again later`);
-      }
-      await session.send(message);
-    },
+    send: async (message) => sessionOf(message.from).send(message),
+    acknowledge: async (from, to, what, id) => sessionOf(from).acknowledge(to, what, id),
     chatState(from, to, state) {
       if (owns(from)) sessions.get(from)?.chatState(to, state);
     },

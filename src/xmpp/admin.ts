@@ -6,7 +6,7 @@ import { createGroups } from './groups.ts';
 import { type ApiOptions, createHttpApi } from './http-api.ts';
 import { parts } from './jid.ts';
 import type { EjabberdAdmin } from './port.ts';
-import { chatStateStanza, messageStanza } from './stanzas.ts';
+import { acknowledgementStanza, chatStateStanza, messageStanza } from './stanzas.ts';
 
 const done = z.literal(0);
 /** `check_account`: 0 there is one, 1 there is none. */
@@ -127,5 +127,7 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
 
     sendMessage: (message) => sendStanza(message.from, message.to, messageStanza(message)),
     sendChatState: (from, to, state) => sendStanza(from, to, chatStateStanza(from, to, state)),
+    sendAcknowledgement: (from, to, what, id) =>
+      sendStanza(from, to, acknowledgementStanza(from, to, what, id)),
   };
 }

@@ -3,8 +3,9 @@ import type { Element } from '@xmpp/xml';
 import { AppError } from '../errors.ts';
 import { returnedError } from './failure.ts';
 import { createInFlight } from './in-flight.ts';
-import type { ChatState, OutgoingMessage, VisitorPresence } from './port.ts';
+import type { Acknowledgement, ChatState, OutgoingMessage, VisitorPresence } from './port.ts';
 import {
+  acknowledgementStanza,
   chatStateStanza,
   messageStanza,
   pingStanza,
@@ -98,13 +99,13 @@ export class Outgoing {
       const said = `The message has ${size} bytes; at most ${maxBodyBytes} can be sent by XMPP.`;
       return Promise.reject(new AppError('refused', said, { id: message.id }));
     }
-    const taken = Promise.withResolvers<void>();
     const stanza = messageStanza(message);
     delete stanza.attrs.from; // The server puts the session's own (RFC 6120 §8.1.2.1).
-    this.#outbox.push(stanza);
-    this.#inFlight.add(settleOf(taken), stanza.attrs.id);
-    this.#flushSoon();
-    return taken.promise;
+    return this.#take(stanza);
+  }
+
+  acknowledge(to: string, what: Acknowledgement, id: string): Promise<void> {
+    return this.#take(acknowledgementStanza(undefined, to, what, id));
   }
 
   chatState(to: string, state: ChatState): void {
@@ -156,6 +157,14 @@ export class Outgoing {
     } else if (now - pingedAt > answerWithinMs) {
       this.#stream.destroy(`no answer to a ping within ${answerWithinMs} ms`);
     }
+  }
+
+  #take(stanza: Element): Promise<void> {
+    const taken = Promise.withResolvers<void>();
+    this.#outbox.push(stanza);
+    this.#inFlight.add(settleOf(taken), stanza.attrs.id);
+    this.#flushSoon();
+    return taken.promise;
   }
 
   #ping(now: number, always = false): void {

@@ -20,7 +20,28 @@ export interface OutgoingMessage {
   readonly to: string;
   readonly body: string;
   readonly thread?: string;
+  /** XEP-0203: it was said earlier than it is sent. */
+  readonly delay?: Delay;
+  /**
+   * A line of the service itself (who the visitor is, what a command did), not the visitor's words: no receipt and no
+   * marker is asked for. mod_lhc drops its repeats and reports it as delivered like any other message.
+   */
+  readonly notice?: true;
 }
+
+/** When a message was said. */
+export interface Delay {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /**
+   * Who held it back. Default: the host of the sender, because clients show the time of a server of theirs, and keep
+   * anybody else's for a tooltip (Gajim) or show it alike (the others).
+   */
+  readonly from?: string;
+}
+
+/** How far an operator's message has come: LHC has it (XEP-0184), or the visitor has seen it (XEP-0333). */
+export type Acknowledgement = 'received' | 'displayed';
 
 export type ChatState = 'active' | 'composing' | 'paused' | 'inactive' | 'gone';
 
@@ -74,6 +95,14 @@ export interface VisitorTransport {
   send(message: OutgoingMessage): Promise<void>;
   /** XEP-0085, sent at once or not at all. */
   chatState(from: string, to: string, state: ChatState): void;
+  /**
+   * Tells an operator how far its message `id` has come. Resolves when it is taken, as {@link send} does, and keeps its
+   * place among the messages of `from`; sent again, it has the same stanza id.
+   * @param from the visitor
+   * @param to the operator: the full JID that wrote (carbons tell its other clients), or the bare one
+   * @throws {AppError} as {@link send}
+   */
+  acknowledge(from: string, to: string, what: Acknowledgement, id: string): Promise<void>;
   /** JIDs with a session (or on the way to one), without those that were released. */
   sessions(): readonly string[];
   listen(listener: TransportListener): void;
@@ -107,6 +136,8 @@ export interface EjabberdAdmin {
   sendMessage(message: OutgoingMessage): Promise<void>;
   /** A chat state in a visitor's name where its session is another process's (`send_stanza`). */
   sendChatState(from: string, to: string, state: ChatState): Promise<void>;
+  /** A receipt or marker in a visitor's name where it has no session (`send_stanza`). */
+  sendAcknowledgement(from: string, to: string, what: Acknowledgement, id: string): Promise<void>;
 }
 
 export interface OperatorSession {

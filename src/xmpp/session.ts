@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import { type BackoffOptions, backoff } from './backoff.ts';
 import { sessionError } from './failure.ts';
 import { Outgoing, type OutgoingOptions } from './outgoing.ts';
-import type { ChatState, OutgoingMessage, VisitorPresence } from './port.ts';
+import type { Acknowledgement, ChatState, OutgoingMessage, VisitorPresence } from './port.ts';
 import { type Stream, StreamFailure, type StreamHandlers } from './stream.ts';
 
 export interface SessionOptions extends OutgoingOptions {
@@ -62,12 +62,14 @@ export class Session {
     return taken;
   }
 
-  send(message: OutgoingMessage): Promise<void> {
-    return this.isOnline
-      ? this.#outgoing.send(message)
-      : Promise.reject(
-          new AppError('unavailable', `${this.#options.jid} has no session now: send again later`),
-        );
+  async send(message: OutgoingMessage): Promise<void> {
+    this.#assertOnline();
+    await this.#outgoing.send(message);
+  }
+
+  async acknowledge(to: string, what: Acknowledgement, id: string): Promise<void> {
+    this.#assertOnline();
+    await this.#outgoing.acknowledge(to, what, id);
   }
 
   chatState(to: string, state: ChatState): void {
@@ -111,6 +113,11 @@ export class Session {
     }
     this.#stream = undefined;
     this.#outgoing.detach(new AppError('unavailable', `${this.#options.jid} was logged out`));
+  }
+
+  #assertOnline(): void {
+    if (this.isOnline) return;
+    throw new AppError('unavailable', `${this.#options.jid} has no session now: send again later`);
   }
 
   #connect(): void {

@@ -1,26 +1,66 @@
 /** The stanzas that visitors send. Text goes through {@link xmlText}: no input can break a stream. */
 import xml, { type Element } from '@xmpp/xml';
-import type { ChatState, OutgoingMessage, VisitorPresence } from './port.ts';
+import { parts } from './jid.ts';
+import type {
+  Acknowledgement,
+  ChatState,
+  Delay,
+  OutgoingMessage,
+  VisitorPresence,
+} from './port.ts';
 import { xmlText } from './text.ts';
 
 const CHAT_STATES = 'http://jabber.org/protocol/chatstates'; // XEP-0085
+const DELAY = 'urn:xmpp:delay'; // XEP-0203
+const HINTS = 'urn:xmpp:hints'; // XEP-0334
 const CHAT_MARKERS = 'urn:xmpp:chat-markers:0'; // XEP-0333
 const NICK = 'http://jabber.org/protocol/nick'; // XEP-0172
 const PING = 'urn:xmpp:ping'; // XEP-0199
 const RECEIPTS = 'urn:xmpp:receipts'; // XEP-0184
 const STANZA_IDS = 'urn:xmpp:sid:0'; // XEP-0359
 
-/** A chat message that asks for a receipt and for a marker when it is read. */
-export function messageStanza({ id, from, to, body, thread }: OutgoingMessage): Element {
+/**
+ * A chat message. What the visitor says asks for a receipt and for a marker when it is read; what it says now shows as
+ * well that it is there (XEP-0085 §5.4).
+ */
+export function messageStanza(message: OutgoingMessage): Element {
+  const { id, from, to, body, thread, delay, notice } = message;
   return xml(
     'message',
     { type: 'chat', id: xmlText(id), from, to },
     xml('body', {}, xmlText(body)),
     thread === undefined ? undefined : xml('thread', {}, xmlText(thread)),
     xml('origin-id', { xmlns: STANZA_IDS, id: xmlText(id) }),
-    xml('request', { xmlns: RECEIPTS }),
-    xml('markable', { xmlns: CHAT_MARKERS }),
-    xml('active', { xmlns: CHAT_STATES }),
+    delay && delayElement(delay, from),
+    notice ? undefined : xml('request', { xmlns: RECEIPTS }),
+    notice ? undefined : xml('markable', { xmlns: CHAT_MARKERS }),
+    notice || delay ? undefined : xml('active', { xmlns: CHAT_STATES }),
+  );
+}
+
+/** XEP-0203 §4, its time as XEP-0082 has it: UTC with milliseconds. */
+function delayElement({ at, from }: Delay, sender: string): Element {
+  const stamp = new Date(at).toISOString();
+  return xml('delay', { xmlns: DELAY, from: xmlText(from ?? parts(sender).host), stamp });
+}
+
+/**
+ * A receipt (XEP-0184 §5) or a marker (XEP-0333). The hint to store it (XEP-0334 §4.4) is what Conversations, Dino and
+ * Converse send as well: without it the archive leaves out a message with no body, and an operator's client that was
+ * away would show its message as unanswered for ever. Its own id is made from what it says, so that a repeat has the
+ * same.
+ */
+export function acknowledgementStanza(
+  from: string | undefined,
+  to: string,
+  what: Acknowledgement,
+  id: string,
+): Element {
+  return xml(
+    'message',
+    { type: 'chat', id: xmlText(`${what}.${id}`), from, to },
+    xml(what, { xmlns: what === 'received' ? RECEIPTS : CHAT_MARKERS, id: xmlText(id) }),
+    xml('store', { xmlns: HINTS }),
   );
 }
 

@@ -21,6 +21,8 @@ export function fakeEjabberd() {
   const calls: string[] = [];
   const messages: OutgoingMessage[] = [];
   const typed: string[] = [];
+  /** Receipts and markers: `from to what id`. */
+  const acknowledged: string[] = [];
   const released = new Map<string, VisitorPresence>();
   const listeners: TransportListener[] = [];
   const tellStarted = (jid: string): void => {
@@ -104,6 +106,10 @@ export function fakeEjabberd() {
       await call('sendChatState', from);
       typed.push(`${from} ${to} ${chatState}`);
     },
+    sendAcknowledgement: async (from, to, what, id) => {
+      await call('sendAcknowledgement', from);
+      acknowledged.push(`${from} ${to} ${what} ${id}`);
+    },
   };
 
   const transport: VisitorTransport = {
@@ -141,6 +147,11 @@ export function fakeEjabberd() {
     chatState: (from, to, chatState) => {
       typed.push(`${from} ${to} ${chatState}`);
     },
+    acknowledge: async (from, to, what, id) => {
+      await call('acknowledge', from);
+      if (!present.has(from)) throw new AppError('unavailable', 'there is no session');
+      acknowledged.push(`${from} ${to} ${what} ${id}`);
+    },
     sessions: () => [...present.keys()],
     listen: (listener) => void listeners.push(listener),
     close: async () => present.clear(),
@@ -148,7 +159,7 @@ export function fakeEjabberd() {
 
   return {
     ...{ admin, transport, accounts, nicknames, sessions, present, calls, messages, typed, state },
-    members,
+    ...{ acknowledged, members },
     /** How often this was called. */
     count: (name: string) => calls.filter((each) => each.startsWith(name)).length,
     /** A session ends and comes back by itself, as the transport promises. */
