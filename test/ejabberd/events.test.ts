@@ -1,5 +1,5 @@
 /** What mod_lhc reports, type by type, in order and signed. */
-import xml from '@xmpp/xml';
+import xml, { type Element } from '@xmpp/xml';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { testEjabberd } from '../support/ejabberd.ts';
 import { connectOperator } from '../support/operator.ts';
@@ -88,6 +88,32 @@ it('reports a message with all its languages, its thread and an id', async () =>
   expect(visitor.messages.map(({ id }) => id)).toEqual(['m-1', second.id]);
   await operator.disconnect();
   await visitor.disconnect();
+});
+
+it('says which messages ask for a receipt and for markers', async () => {
+  const operator = await connectOperator({ ...login, username: 'op1' });
+  const request = xml('request', { xmlns: 'urn:xmpp:receipts' });
+  const markable = xml('markable', { xmlns: 'urn:xmpp:chat-markers:0' });
+  const say = (id: string | undefined, ...asks: Element[]) =>
+    operator.sendStanza(
+      xml('message', { to: visitorJid, type: 'chat', id }, xml('body', {}, `${id}?`), ...asks),
+    );
+  say('asks-both', request, markable);
+  say('asks-receipt', request);
+  say('asks-marker', markable);
+  say('asks-nothing');
+  // It could not know which message a receipt is for.
+  say(undefined, request, markable);
+  const last = await receiver.event('message', ({ body }) => body[''] === 'undefined?');
+  const asked = receiver.ofType('message').filter(({ id }) => /^asks-/.test(id));
+  expect([...asked, last].map(({ receipt, markable }) => [receipt, markable])).toEqual([
+    [true, true],
+    [true, undefined],
+    [undefined, true],
+    [undefined, undefined],
+    [undefined, undefined],
+  ]);
+  await operator.disconnect();
 });
 
 it('keeps 64 kB and two hundred messages of several operators in the order of each', async () => {

@@ -38,6 +38,8 @@ const eventSchema = z.discriminatedUnion('type', [
     ...{ ...common, type: z.literal('message'), ...pair, id: z.string().min(1) },
     body: z.record(z.string(), z.string()),
     thread: z.string().optional(),
+    receipt: z.literal(true).optional(),
+    markable: z.literal(true).optional(),
   }),
   z.strictObject({
     ...{ ...common, type: z.literal('chat_state'), ...pair },

@@ -10,7 +10,7 @@
 -export([user_send/1, user_sent/1, user_receive/1, user_received/1, sm_receive/1, offline/1, offline_stored/1,
          session_opened/3, session_closed/3, session_ended/2, self_presence/1, copy_session/2, session_resumed/1, handle_info/2,
          register_user/2, remove_user/2]).
--export([members/3, ask_sessions/1]).
+-export([members/3, ask_sessions/1, asked/2]).
 
 -include("xmpp.hrl").
 -include_lib("kernel/include/logger.hrl").
@@ -69,7 +69,8 @@ send_to_visitor(Message, Operator, Visitor, #{queue := Queue} = Config, State) -
     #{lserver := Host, jid := Jid} = State,
     From = jid:encode(Jid),
     Named = with_id(Message),
-    case record(Named, From, Visitor, Host, Queue) of
+    Asked = asked(Message#message.id, Message#message.sub_els),
+    case record(Named, Asked, From, Visitor, Host, Queue) of
         {error, Reason} ->
             refuse(Message, Reason, State);
         Recorded ->
@@ -81,21 +82,32 @@ send_to_visitor(Message, Operator, Visitor, #{queue := Queue} = Config, State) -
     end.
 
 %% true: on the disk; false: there is no text.
-record(#message{body = []}, _From, _Visitor, _Host, _Queue) ->
+record(#message{body = []}, _Asked, _From, _Visitor, _Host, _Queue) ->
     false;
-record(#message{type = headline}, _From, _Visitor, _Host, _Queue) ->
+record(#message{type = headline}, _Asked, _From, _Visitor, _Host, _Queue) ->
     false;
-record(#message{id = Id, body = Body, thread = Thread}, From, Visitor, Host, Queue) ->
+record(#message{id = Id, body = Body, thread = Thread}, Asked, From, Visitor, Host, Queue) ->
     Texts = lists:ukeysort(1, [{Lang, Text} || #text{lang = Lang, data = Text} <- Body]),
     ThreadId = case Thread of
                    #message_thread{data = Data} when Data =/= <<>> -> [{thread, Data}];
                    _ -> []
                end,
-    Members = members(Host, message, [{from, From}, {to, Visitor}, {id, Id}, {body, {Texts}} | ThreadId]),
+    Members = members(Host, message, [{from, From}, {to, Visitor}, {id, Id}, {body, {Texts}} | ThreadId ++ Asked]),
     case mod_lhc_queue:append(Queue, message, Members, ?WRITE_TIMEOUT) of
         ok -> true;
         Error -> Error
     end.
+
+%% What the client wants to hear of its message (XEP-0184, XEP-0333). Nothing where it gave no id: it could not tell which
+%% message is meant.
+-spec asked(binary(), [term()]) -> [{receipt | markable, true}].
+asked(<<>>, _Els) ->
+    [];
+asked(_Id, Els) ->
+    Names = [{fxml:get_tag_attr_s(<<"xmlns">>, Xml), Name} || El <- Els, #xmlel{name = Name} = Xml <- [xmpp:encode(El)]],
+    [{Member, true} || {Member, Name} <- [{receipt, {<<"urn:xmpp:receipts">>, <<"request">>}},
+                                          {markable, {<<"urn:xmpp:chat-markers:0">>, <<"markable">>}}],
+                       lists:member(Name, Names)].
 
 %% Receipts, markers and chat states of the message: whether there were any, and the session's new state.
 marks(#message{sub_els = Els, body = Body}, From, Operator, Visitor, Config, State) ->

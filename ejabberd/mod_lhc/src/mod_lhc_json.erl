@@ -1,4 +1,4 @@
-%%% JSON as events need it (RFC 8259): text, integers, lists and objects.
+%%% JSON as events need it (RFC 8259): text, integers, true and false, lists and objects.
 %%%
 %%% Of its own, because no encoder is there on every release: jiffy comes with 23.01 and 24.12, misc:json_encode/1
 %%% with 24.12 and 26.07.
@@ -24,6 +24,7 @@ members(Members) ->
 
 value(Value) when is_binary(Value) -> string(Value);
 value(Value) when is_integer(Value) -> integer_to_binary(Value);
+value(Value) when is_boolean(Value) -> atom_to_binary(Value, utf8);
 value(Value) when is_atom(Value) -> string(atom_to_binary(Value, utf8));
 value({Members}) -> object(Members);
 value(Values) when is_list(Values) -> [$[, lists:join($,, [value(Value) || Value <- Values]), $]].

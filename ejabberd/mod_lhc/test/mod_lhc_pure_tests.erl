@@ -2,7 +2,7 @@
 
 -module(mod_lhc_pure_tests).
 
--export([json_test/0, signature_test/0, webhook_id_test/0, backoff_test/0, one_ping_test/0, later_share_test/0,
+-export([json_test/0, json_boolean_test/0, asked_test/0, signature_test/0, webhook_id_test/0, backoff_test/0, one_ping_test/0, later_share_test/0,
          stranger_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, waiting_bound_test/0, ping_id_test/0,
          seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0]).
 
@@ -14,6 +14,23 @@ json_test() ->
       "\\\"\\\\/\\u0008\\n\\r\\t\\u0001\\u007fä🙂"/utf8, "\",\"e\":\"atom\",\"f\":[],\"g\":{}}">> =
         iolist_to_binary(mod_lhc_json:object([{a, 1}, {b, {[{<<>>, <<"x">>}]}}, {c, [<<"y">>, <<"z">>]}, {d, Text},
                                               {e, atom}, {f, []}, {g, {[]}}])).
+
+%% No texts, as other atoms are.
+json_boolean_test() ->
+    <<"{\"a\":true,\"b\":[false],\"c\":\"undefined\"}">> =
+        iolist_to_binary(mod_lhc_json:object([{a, true}, {b, [false]}, {c, undefined}])).
+
+%% What a client asks for with its message, as stanzas come: decoded by ejabberd, or not.
+asked_test() ->
+    Receipt = xml(<<"request">>, <<"urn:xmpp:receipts">>),
+    Markable = xml(<<"markable">>, <<"urn:xmpp:chat-markers:0">>),
+    Others = [xml(<<"active">>, <<"http://jabber.org/protocol/chatstates">>),
+              xml(<<"request">>, <<"urn:example:other">>), xml(<<"received">>, <<"urn:xmpp:receipts">>)],
+    [] = mod_lhc_hooks:asked(<<"m">>, Others),
+    [{receipt, true}] = mod_lhc_hooks:asked(<<"m">>, [Receipt | Others]),
+    [{markable, true}] = mod_lhc_hooks:asked(<<"m">>, Others ++ [Markable]),
+    [{receipt, true}, {markable, true}] = mod_lhc_hooks:asked(<<"m">>, [Markable, Receipt, Receipt]),
+    [] = mod_lhc_hooks:asked(<<>>, [Receipt, Markable]).
 
 %% The example of the Standard Webhooks specification's reference libraries.
 signature_test() ->
@@ -148,6 +165,9 @@ seen_forget_test() ->
         unknown = place(<<"1200">>),
         2001 = ets:info(?T, size)
     end).
+
+xml(Name, Space) ->
+    {xmlel, Name, [{<<"xmlns">>, Space}], []}.
 
 place(Id) ->
     mod_lhc_seen:place(?T, <<"o">>, <<"v">>, Id).
