@@ -3,13 +3,19 @@ import { assign, type SnapshotFrom, setup } from 'xstate';
 import { z } from 'zod';
 import type { Decider, MachineEvent } from './decider.ts';
 import { Instance, TenantId } from './ids.ts';
+import { POLICIES } from './selection.ts';
+import {
+  type ClaimCommand,
+  type ClaimFacts,
+  decideClaim,
+  type LhcUsers,
+  lhcUsersAfter,
+  NO_LHC_USERS,
+} from './tenant-claims.ts';
 import type { VisitorDelays } from './visitor-facts.ts';
 
 const seconds = (least: number, fallback: number) =>
   z.number().int().min(least).max(31_536_000).default(fallback);
-
-export const POLICIES = ['least-loaded', 'round-robin', 'random', 'broadcast'] as const;
-export type Policy = (typeof POLICIES)[number];
 
 const policy = z.enum(POLICIES);
 const capacity = z.number().int().min(1).max(1000);
@@ -54,7 +60,10 @@ export const TenantSettings = z.strictObject({
   maxVisibleVisitors: z.number().int().min(1).max(5000).default(1000),
   routing: Routing.prefault({}),
   /** Commands in a conversation that LHC carries out itself, without their `!`; default: those of its back office. */
-  lhcCommands: z.array(z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/)).max(100).optional(),
+  lhcCommands: z
+    .array(z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/))
+    .max(100)
+    .optional(),
 });
 export type TenantSettings = z.infer<typeof TenantSettings>;
 
@@ -71,7 +80,7 @@ export type TenantFacts = {
   /** The callback endpoint answered 410: it wants no more, until its settings are others. */
   CallbacksPaused: { endpoint: string };
   CallbacksResumed: { endpoint: string };
-};
+} & ClaimFacts;
 export type TenantFact = {
   [T in keyof TenantFacts]: {
     readonly type: T;
@@ -83,18 +92,25 @@ type TenantEvent = {
   [T in keyof TenantFacts]: MachineEvent & { type: T; data: TenantFacts[T] };
 }[keyof TenantFacts];
 
-export type TenantContext = { pausedEndpoint: string | null };
+export type TenantContext = { pausedEndpoint: string | null; lhcUsers: LhcUsers };
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
-const TENANT_VERSION = 'tenant/1';
+const TENANT_VERSION = 'tenant/2';
 
 const tenantMachine = setup({
   // `types` is how xstate takes its types: values that are never read.
   types: {} as { context: TenantContext; events: TenantEvent },
+  actions: {
+    followClaims: assign(({ context, event }) =>
+      event.type === 'CallbacksPaused' || event.type === 'CallbacksResumed'
+        ? {}
+        : { lhcUsers: lhcUsersAfter(context.lhcUsers, event) },
+    ),
+  },
 }).createMachine({
   id: 'tenant',
   initial: 'active',
-  context: { pausedEndpoint: null },
+  context: { pausedEndpoint: null, lhcUsers: NO_LHC_USERS },
   states: { active: {}, paused: {} },
   on: {
     CallbacksPaused: {
@@ -102,6 +118,9 @@ const tenantMachine = setup({
       actions: assign(({ event }) => ({ pausedEndpoint: event.data.endpoint })),
     },
     CallbacksResumed: { target: '.active', actions: assign({ pausedEndpoint: null }) },
+    LhcUserClaimed: { actions: 'followClaims' },
+    LhcUserReleased: { actions: 'followClaims' },
+    LhcUserClaimsBegun: { actions: 'followClaims' },
   },
 });
 
@@ -110,13 +129,18 @@ export type TenantSnapshot = SnapshotFrom<typeof tenantMachine>;
 /** `endpoint` is a fingerprint of the callback's address and secret. */
 export type TenantCommand =
   | { type: 'PauseCallbacks'; endpoint: string }
-  | { type: 'ResumeCallbacks'; endpoint: string };
+  | { type: 'ResumeCallbacks'; endpoint: string }
+  | ClaimCommand;
 
 export const tenantDecider: Decider<TenantCommand, TenantSnapshot> = {
   version: TENANT_VERSION,
   machine: tenantMachine,
-  decide(core, { type, endpoint }): readonly TenantFact[] {
-    const { pausedEndpoint } = core.snapshot.context;
+  decide(core, command): readonly TenantFact[] {
+    const { pausedEndpoint, lhcUsers } = core.snapshot.context;
+    if (command.type !== 'PauseCallbacks' && command.type !== 'ResumeCallbacks') {
+      return decideClaim(lhcUsers, command);
+    }
+    const { type, endpoint } = command;
     if (type === 'PauseCallbacks') {
       return pausedEndpoint === endpoint ? [] : [{ type: 'CallbacksPaused', data: { endpoint } }];
     }

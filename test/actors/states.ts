@@ -187,12 +187,34 @@ export const TENANT_STATES: Record<string, readonly Fact[]> = {
     { type: 'CallbacksPaused', data: { endpoint: 'e1' } },
     { type: 'CallbacksResumed', data: { endpoint: 'e2' } },
   ],
+  "LHC user 7 is ada's": [
+    { type: 'LhcUserClaimsBegun', data: {} },
+    { type: 'LhcUserClaimed', data: { lhcUserId: 7, username: 'ada' } },
+  ],
 };
+
+const claim = (username: string, over: number | null): TenantCommand => ({
+  ...{ type: 'ClaimLhcUser', lhcUserId: 7, username, over },
+});
 
 export const TENANT_COMMANDS: Record<string, TenantCommand | Wake> = {
   'PauseCallbacks e1': { type: 'PauseCallbacks', endpoint: 'e1' },
   'PauseCallbacks e2': { type: 'PauseCallbacks', endpoint: 'e2' },
   'ResumeCallbacks e1': { type: 'ResumeCallbacks', endpoint: 'e1' },
   'ResumeCallbacks e2': { type: 'ResumeCallbacks', endpoint: 'e2' },
+  'ClaimLhcUser 7 for ada': claim('ada', null),
+  'ClaimLhcUser 7 for grace': claim('grace', null),
+  'ClaimLhcUser 7 for grace, over the first': claim('grace', 1),
+  "ReleaseLhcUser 7, ada's first": {
+    ...{ type: 'ReleaseLhcUser', lhcUserId: 7, username: 'ada', revision: 1 },
+  },
+  "ReleaseLhcUser 7, ada's second": {
+    ...{ type: 'ReleaseLhcUser', lhcUserId: 7, username: 'ada', revision: 2 },
+  },
+  BeginLhcUserClaims: {
+    type: 'BeginLhcUserClaims',
+    registered: [{ lhcUserId: 7, username: 'ada' }],
+    last: true,
+  },
   Wake: WAKE,
 };
