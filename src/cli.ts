@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** The command line: `xmpp-chat serve`, `xmpp-chat dead-letters`, `xmpp-chat migrate`. */
 import { Command } from 'commander';
+import { backupCommand } from './cli/backup.ts';
 import { deadLettersCommand } from './cli/dead-letters.ts';
 import { migrateCommand } from './cli/migrate.ts';
+import { restoreCommand } from './cli/restore.ts';
 import { AppError, messageOf } from './errors.ts';
 import { main, version } from './main.ts';
 
@@ -15,6 +17,8 @@ program
   .description('Run the service; see README.md for its settings')
   .action(main);
 program.addCommand(deadLettersCommand());
+program.addCommand(backupCommand());
+program.addCommand(restoreCommand());
 program.addCommand(migrateCommand());
 
 try {

@@ -184,3 +184,39 @@ export function readAccess(): { url: string; token: string | undefined } {
   const { LISTEN = DEFAULT_LISTEN, ADMIN_TOKEN } = readDotEnv(process.cwd(), process.env);
   return { url: `http://${LISTEN || DEFAULT_LISTEN}`, token: ADMIN_TOKEN };
 }
+
+/** Where the log and the secret are: all that `backup` and `restore` need of the configuration. */
+export interface Storage {
+  readonly dataDir: string;
+  readonly eventStore: string;
+  /** undefined: it is kept in `{dataDir}/service-secret`. */
+  readonly serviceSecret: string | undefined;
+}
+
+/**
+ * The part of the configuration that says where things are kept; the rest may be missing, as on a machine that a
+ * backup is just being restored on.
+ * @throws {AppError} `invalid`, as {@link readConfig}
+ */
+export function readStorage(
+  environment: NodeJS.ProcessEnv = process.env,
+  dir = process.cwd(),
+): Storage {
+  const source = environment === process.env ? readDotEnv(dir, environment) : environment;
+  const set = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
+  const parsed = Environment.pick({
+    DATA_DIR: true,
+    EVENT_STORE: true,
+    SERVICE_SECRET: true,
+  }).safeParse(set);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`);
+    throw new AppError('invalid', `wrong configuration:\n  ${faults.join('\n  ')}`, { faults });
+  }
+  const dataDir = resolve(dir, parsed.data.DATA_DIR);
+  return {
+    dataDir,
+    eventStore: parsed.data.EVENT_STORE ?? `sqlite:${join(dataDir, 'events.db')}`,
+    serviceSecret: parsed.data.SERVICE_SECRET,
+  };
+}

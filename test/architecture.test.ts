@@ -26,6 +26,17 @@ const RULES: Record<string, Rule> = {
   'src/actors/': { values: ['src/actors/'], packages: ['xstate', 'zod'] },
   'src/eventstore/': { values: ['src/eventstore/', 'src/sqlite/'] },
   'src/sqlite/': { values: ['src/sqlite/', PORT] },
+  'src/backup/': {
+    values: [
+      ...['src/backup/', 'src/eventstore/sqlite/', 'src/sqlite/'],
+      // Whether a secret opens what is sealed.
+      ...['src/runtime/vault.ts', 'src/runtime/secrets.ts'],
+    ],
+  },
+  'src/doctor/': {
+    values: [...['src/doctor/', 'src/actors/', 'src/xmpp/', 'src/lhc/']],
+    types: ['src/eventstore/', 'src/config.ts'],
+  },
   'src/runtime/': {
     values: ['src/runtime/', 'src/actors/', PORT, 'src/sqlite/'],
     types: ['src/eventstore/'],

@@ -64,7 +64,7 @@ function decrypt(key: Buffer, context: string, box: Buffer): Buffer | null {
  * @throws {AppError} `unavailable` from its methods when the store is
  */
 export function createVault(options: {
-  store: EventStore;
+  store: Pick<EventStore, 'readStream' | 'append' | 'deleteStream'>;
   wrapping: Buffer;
   now: () => number;
   newId: () => string;

@@ -1,6 +1,7 @@
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { AppError, messageOf } from '../errors.ts';
 
 export interface DatabaseOptions {
@@ -16,6 +17,8 @@ export interface DatabaseOptions {
    */
   readonly synchronous: 'FULL' | 'NORMAL' | 'OFF';
   readonly readOnly?: boolean;
+  /** With `readOnly`: nobody writes to it, so nothing is made beside it: a copy, perhaps on a medium that is read-only. */
+  readonly immutable?: boolean;
   /** How long a statement waits for another connection's lock; default 5,000 ms. */
   readonly busyTimeoutMs?: number;
   /** A damaged or foreign file, or one of another version, is deleted and made anew instead of refused. */
@@ -45,7 +48,8 @@ const open = (path: string, options: DatabaseOptions): DatabaseSync => {
   let db: DatabaseSync | undefined;
   try {
     if (!readOnly) createPrivate(path);
-    db = new DatabaseSync(path, { readOnly, timeout: busyTimeoutMs });
+    const name = options.immutable ? immutableUrl(path) : path;
+    db = new DatabaseSync(name, { readOnly, timeout: busyTimeoutMs });
     if (isNew(db)) create(db, path, options);
     else accept(db, path, options);
     db.exec(`PRAGMA synchronous = ${options.synchronous}`);
@@ -54,6 +58,13 @@ const open = (path: string, options: DatabaseOptions): DatabaseSync => {
     db?.close();
     throw openError(path, error);
   }
+};
+
+/** https://sqlite.org/uri.html#uriimmutable */
+const immutableUrl = (path: string): URL => {
+  const url = pathToFileURL(path);
+  url.searchParams.set('immutable', '1');
+  return url;
 };
 
 /**

@@ -33,14 +33,15 @@ const schema = `
 /** "xCEv" */
 const APPLICATION_ID = 0x78434576;
 
-/** Opens the file of the log, for the writer or for reading only; a new one gets its random id. */
-export const openLog = (path: string, role: 'writer' | 'reader'): DatabaseSync => {
+/** Opens the file of the log: for the writer, for reading beside it, or a copy; a new one gets its random id. */
+export const openLog = (path: string, role: 'writer' | 'reader' | 'copy'): DatabaseSync => {
   const db = openDatabase(path, {
     applicationId: APPLICATION_ID,
     version: 1,
     schema: `${schema}INSERT INTO log VALUES ('${randomBytes(6).toString('hex')}', 0);`,
     synchronous: 'FULL',
-    readOnly: role === 'reader',
+    readOnly: role !== 'writer',
+    immutable: role === 'copy',
   });
   // Foreign keys would cost a look-up for every event; the writer makes the stream row in the same transaction.
   db.exec('PRAGMA foreign_keys = OFF');

@@ -1,0 +1,23 @@
+/** `xmpp-chat restore`: puts a backup where the service finds it. */
+import { Command } from 'commander';
+import { restoreBackup } from '../backup/restore.ts';
+import { readStorage } from '../config.ts';
+import { logPath } from './backup.ts';
+
+export function restoreCommand(): Command {
+  return new Command('restore')
+    .description('Put a backup into an empty DATA_DIR; the service has to be stopped')
+    .argument('<dir>', 'the backup')
+    .option('--force', 'move what is in DATA_DIR aside; nothing is deleted', false)
+    .action(async (backup: string, { force }: { readonly force: boolean }) => {
+      const { dataDir, eventStore, serviceSecret } = readStorage();
+      const { manifest, movedTo } = await restoreBackup({
+        ...{ backup, dataDir, serviceSecret, force, now: Date.now },
+        log: logPath(eventStore, 'restore it'),
+      });
+      const { takenAt, log } = manifest;
+      console.log(`restored: ${log.events} events, as of ${takenAt}; what came later is not in it`);
+      for (const folder of movedTo) console.log(`what was there before is in ${folder}`);
+      console.log('Start the service: its read models are built again from the log.');
+    });
+}

@@ -1,0 +1,359 @@
+/** Backups: exact while writers go on, whole or none at all, and restored without deleting anything. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, describe, expect, it } from 'vitest';
+import { requireSpace } from '../../src/backup/files.ts';
+import { claimDataDir } from '../../src/data-dir.ts';
+import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
+import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
+import { deriveSecrets } from '../../src/runtime/secrets.ts';
+import { createVault } from '../../src/runtime/vault.ts';
+import { event } from '../eventstore/events.ts';
+import { temporaryFolder } from '../sqlite/folder.ts';
+import { waitFor } from '../support/wait.ts';
+
+const CLI = join(import.meta.dirname, '../../src/cli.ts');
+const root = temporaryFolder('backup');
+afterAll(() => rmSync(root, { recursive: true }));
+
+let folders = 0;
+const newFolder = (): string => {
+  folders += 1;
+  const path = join(root, String(folders));
+  mkdirSync(path);
+  return path;
+};
+
+function start(dataDir: string, args: readonly string[], more: Record<string, string> = {}) {
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd: root,
+    env: { PATH, DATA_DIR: dataDir, ...more },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  const ended = once(child, 'close').then(() => ({ code: child.exitCode, output }));
+  return { child, ended };
+}
+const run = (dataDir: string, args: readonly string[], more: Record<string, string> = {}) =>
+  start(dataDir, args, more).ended;
+
+const everything = async (path: string): Promise<RecordedEvent[]> => {
+  const store = await openSqliteEventStore(path, { readOnly: true });
+  try {
+    const all: RecordedEvent[] = [];
+    for (;;) {
+      const after = all.at(-1)?.position;
+      const page = await store.readAll({ limit: 5000, ...(after && { after }) });
+      if (page.length === 0) return all;
+      all.push(...page);
+    }
+  } finally {
+    await store.close();
+  }
+};
+
+/** A folder as a service has it, with a log of so many events of some 1 kB, and one that is sealed. */
+async function dataDirOf(count: number): Promise<{ dir: string; store: EventStore }> {
+  const dir = join(newFolder(), 'data');
+  const claimed = claimDataDir(dir, undefined);
+  const store = await openSqliteEventStore(join(dir, 'events.db'));
+  const { wrapping } = deriveSecrets(claimed.serviceSecret);
+  const vault = createVault({ store, wrapping, now: Date.now, newId: () => crypto.randomUUID() });
+  const personal = await vault.seal('demo.anna', { nick: 'Anna' });
+  await store.append('visitor-demo.anna', [event(0, { personal })], 'no-stream');
+  for (let from = 1; from <= count; from += 500) {
+    const batch = Array.from({ length: Math.min(500, count - from + 1) }, (_, i) =>
+      event(from + i, { data: { text: 'x'.repeat(800) } }),
+    );
+    await store.append('visitor-demo.bulk', batch, 'any');
+  }
+  for (const name of ['projections.db', 'work.db', 'snapshots.db']) {
+    writeFileSync(join(dir, name), `old ${name}`);
+  }
+  claimed.release();
+  return { dir, store };
+}
+
+describe('backup', () => {
+  it('is an exact prefix of a log that 8 writers append to, with all that was acknowledged before', async () => {
+    const { dir, store } = await dataDirOf(30_000);
+    const target = join(newFolder(), 'deep', 'copy');
+    let stop = false;
+    let worst = 0;
+    const acknowledged: string[] = [];
+    const writers = Array.from({ length: 8 }, async (_, writer) => {
+      for (let n = 0; !stop; n += 1) {
+        const one = event(n, { data: { writer } });
+        const from = performance.now();
+        await store.append(`visitor-demo.w${writer}`, [one], n === 0 ? 'no-stream' : n - 1);
+        worst = Math.max(worst, performance.now() - from);
+        acknowledged.push(one.id);
+        await new Promise(setImmediate);
+      }
+    });
+    await waitFor(() => acknowledged.length > 200);
+    const before = [...acknowledged];
+    const taken = await run(dir, ['backup', target]);
+    const during = acknowledged.length - before.length;
+    stop = true;
+    await Promise.all(writers);
+    await store.close();
+    expect(taken, taken.output).toMatchObject({ code: 0 });
+    expect(taken.output).toContain('with the service secret');
+    expect(during).toBeGreaterThan(100);
+    // A writer that a copy locks out waits for seconds.
+    expect(worst).toBeLessThan(1000);
+
+    const log = await everything(join(dir, 'events.db'));
+    expect((await run(dir, ['backup', '--verify', target])).output).toContain('is whole');
+    const restored = join(newFolder(), 'data');
+    const put = await run(restored, ['restore', target]);
+    expect(put, put.output).toMatchObject({ code: 0 });
+    const copy = await everything(join(restored, 'events.db'));
+    expect(copy).toEqual(log.slice(0, copy.length));
+    expect(copy.length).toBeLessThan(log.length);
+    const ids = new Set(copy.map(({ id }) => id));
+    expect(before.filter((id) => !ids.has(id))).toEqual([]);
+    // Written to again, it goes on where it ended.
+    const again = await openSqliteEventStore(join(restored, 'events.db'));
+    await again.append('visitor-demo.anna', [event(1)], 0);
+    await again.close();
+
+    const mode = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+    expect(mode(target)).toBe('700');
+    expect(readdirSync(target).toSorted()).toEqual([
+      'events.db',
+      'manifest.json',
+      'service-secret',
+    ]);
+    for (const name of readdirSync(target)) expect(mode(join(target, name))).toBe('600');
+    for (const name of ['events.db', 'service-secret'])
+      expect(mode(join(restored, name))).toBe('600');
+  });
+
+  it('is whole or not there, whenever it is killed', async () => {
+    const { dir, store } = await dataDirOf(60_000);
+    await store.close();
+    const target = join(newFolder(), 'copy');
+    const partial = `${target}.partial`;
+    const sizeOf = (path: string) => (existsSync(path) ? statSync(path).size : 0);
+    const moments: Record<string, () => boolean> = {
+      'when it begins': () => existsSync(partial),
+      'when it copies': () => sizeOf(join(partial, 'events.db')) > 4_000_000,
+      'when it has copied': () => existsSync(join(partial, 'service-secret')),
+      'when the manifest appears': () => existsSync(join(partial, 'manifest.json')),
+      'when the manifest is written': () => sizeOf(join(partial, 'manifest.json')) > 0,
+      'when it has its name': () => existsSync(target),
+    };
+    const found: Record<string, string> = {};
+    for (const [moment, reached] of Object.entries(moments)) {
+      rmSync(target, { recursive: true, force: true });
+      const { child, ended } = start(dir, ['backup', target]);
+      await waitFor(() => reached() || child.exitCode !== null, {
+        every: 1,
+        deadlineMs: 20_000,
+        what: moment,
+      });
+      child.kill('SIGKILL');
+      await ended;
+      found[moment] = existsSync(target) ? 'a backup' : 'none';
+      const verified = await run(dir, ['backup', '--verify', target]);
+      if (existsSync(target)) expect(verified, verified.output).toMatchObject({ code: 0 });
+      else {
+        expect(verified).toMatchObject({ code: 1 });
+        expect(verified.output).toContain('is no backup');
+      }
+    }
+    expect(found).toMatchObject({ 'when it begins': 'none', 'when it copies': 'none' });
+    // What a killed one left is no obstacle.
+    rmSync(target, { recursive: true, force: true });
+    const last = await run(dir, ['backup', target]);
+    expect(last, last.output).toMatchObject({ code: 0 });
+    expect(existsSync(partial)).toBe(false);
+    // Interrupted in order it leaves nothing at all.
+    const other = join(newFolder(), 'copy');
+    const { child, ended } = start(dir, ['backup', other]);
+    await waitFor(() => sizeOf(join(`${other}.partial`, 'events.db')) > 0, { every: 1 });
+    child.kill('SIGTERM');
+    const interrupted = await ended;
+    if (interrupted.code !== 0) {
+      expect(interrupted.output).toContain('interrupted');
+      expect(readdirSync(join(other, '..'))).toEqual([]);
+    }
+  });
+
+  it('tells damage, and a secret that does not fit', async () => {
+    const { dir, store } = await dataDirOf(200);
+    await store.close();
+    const target = join(newFolder(), 'copy');
+    expect(await run(dir, ['backup', target])).toMatchObject({ code: 0 });
+    expect(await run(dir, ['backup', target])).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/is there already/),
+    });
+    const log = join(target, 'events.db');
+    const bytes = readFileSync(log);
+    const verify = () => run(dir, ['backup', '--verify', target]);
+    expect(await verify()).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/opens with the secret/),
+    });
+
+    bytes[20_000] = (bytes[20_000] ?? 0) ^ 1;
+    writeFileSync(log, bytes);
+    expect(await verify()).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/damaged: events.db/),
+    });
+    const into = join(newFolder(), 'data');
+    expect(await run(into, ['restore', target])).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/damaged/),
+    });
+    expect(existsSync(join(into, 'events.db'))).toBe(false);
+    bytes[20_000] = (bytes[20_000] ?? 0) ^ 1;
+    writeFileSync(log, bytes);
+
+    const other = { SERVICE_SECRET: 'another-secret-of-at-least-32-characters' };
+    const refused = await run(into, ['restore', target], other);
+    expect(refused).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/not the one that the log was written with/),
+    });
+    expect(refused.output).not.toContain(other.SERVICE_SECRET);
+    const wrong = await run(dir, ['backup', join(newFolder(), 'copy')], other);
+    expect(wrong).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/not the one that the log was written with/),
+    });
+
+    rmSync(join(target, 'manifest.json'));
+    expect(await verify()).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/is no backup, or one that was not/),
+    });
+  });
+
+  it('leaves the secret out where it is in the environment, and asks for it when restoring', async () => {
+    const { dir, store } = await dataDirOf(10);
+    await store.close();
+    const secret = readFileSync(join(dir, 'service-secret'), 'utf8').trim();
+    const target = join(newFolder(), 'copy');
+    const taken = await run(dir, ['backup', target], { SERVICE_SECRET: secret });
+    expect(taken).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/without the service secret/),
+    });
+    expect(existsSync(join(target, 'service-secret'))).toBe(false);
+    const into = join(newFolder(), 'data');
+    expect(await run(into, ['restore', target])).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/SERVICE_SECRET/),
+    });
+    const put = await run(into, ['restore', target], { SERVICE_SECRET: secret });
+    expect(put, put.output).toMatchObject({ code: 0 });
+  });
+
+  it('names what is missing', async () => {
+    const nowhere = join(newFolder(), 'data');
+    const target = join(newFolder(), 'copy');
+    const none = await run(nowhere, ['backup', target]);
+    expect(none).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/there is no event store at/),
+    });
+    expect(existsSync(nowhere)).toBe(false);
+    const server = {
+      EVENT_STORE: 'esdb://u:hidden@localhost:2113',
+      SERVICE_SECRET: 's'.repeat(32),
+    };
+    const remote = await run(nowhere, ['backup', target], server);
+    expect(remote).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/the server's own means/),
+    });
+    expect(remote.output).not.toContain('hidden');
+    expect(() => requireSpace(root, 2 ** 60)).toThrow(/MiB free/);
+    const { dir, store } = await dataDirOf(1);
+    await store.close();
+    rmSync(join(dir, 'service-secret'));
+    expect(await run(dir, ['backup', target])).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/service-secret is missing/),
+    });
+  });
+});
+
+describe('restore', () => {
+  it('moves what is there aside, and refuses while a service runs', async () => {
+    const { dir, store } = await dataDirOf(20);
+    const target = join(newFolder(), 'copy');
+    expect(await run(dir, ['backup', target])).toMatchObject({ code: 0 });
+    await store.append('visitor-demo.anna', [event(1)], 0);
+    await store.close();
+    const before = await everything(join(dir, 'events.db'));
+    const processId = readFileSync(join(dir, 'process-id'), 'utf8');
+
+    const refused = await run(dir, ['restore', target]);
+    expect(refused).toMatchObject({ code: 1, output: expect.stringMatching(/--force/) });
+    const held = claimDataDir(dir, undefined);
+    expect(await run(dir, ['restore', '--force', target])).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/a service runs on/),
+    });
+    held.release();
+    expect(await everything(join(dir, 'events.db'))).toEqual(before);
+
+    const put = await run(dir, ['restore', '--force', target]);
+    expect(put, put.output).toMatchObject({ code: 0 });
+    expect(await everything(join(dir, 'events.db'))).toEqual(before.slice(0, -1));
+    const aside = readdirSync(dir).find((name) => name.startsWith('before-restore-')) ?? '';
+    expect(await everything(join(dir, aside, 'events.db'))).toEqual(before);
+    for (const name of ['projections.db', 'work.db', 'snapshots.db']) {
+      expect(existsSync(join(dir, name))).toBe(false);
+      expect(readFileSync(join(dir, aside, name), 'utf8')).toBe(`old ${name}`);
+    }
+    const claimed = claimDataDir(dir, undefined);
+    expect(claimed.processId).not.toBe(processId.trim());
+    expect(claimed.serviceSecret).toBe(readFileSync(join(target, 'service-secret'), 'utf8').trim());
+    claimed.release();
+  });
+
+  it('goes on after a kill at any moment', async () => {
+    const { dir, store } = await dataDirOf(40_000);
+    await store.close();
+    const log = await everything(join(dir, 'events.db'));
+    const target = join(newFolder(), 'copy');
+    expect(await run(dir, ['backup', target])).toMatchObject({ code: 0 });
+    const into = join(newFolder(), 'data');
+    for (const wait of [80, 160, 240, 320, 400]) {
+      const { child, ended } = start(into, ['restore', '--force', target]);
+      // The moment is left to chance on purpose: each has to be survived.
+      await Promise.race([delay(wait), ended]);
+      child.kill('SIGKILL');
+      await ended;
+      const path = join(into, 'events.db');
+      if (existsSync(path)) expect(await everything(path)).toHaveLength(log.length);
+    }
+    const put = await run(into, ['restore', '--force', target]);
+    expect(put, put.output).toMatchObject({ code: 0 });
+    expect(await everything(join(into, 'events.db'))).toEqual(log);
+  });
+});
