@@ -122,7 +122,7 @@ export async function startService(
   });
   const deadlines = createDeadlines({ db: workFile, host, ownership, now, logger });
   const routing = createRouting({
-    ...{ host, tenants, ownership, now, newId, logger },
+    ...{ host, tenants, ownership, now, newId, random, logger },
     db: workFile,
     afterReserve: async () => pass('after-reserve'),
   });

@@ -3,16 +3,15 @@ import { AppError } from '../errors.ts';
 import { type Core, type Decider, refuse } from './decider.ts';
 import {
   type Availability,
-  availabilityOf,
+  CHATS_NAMED,
+  type ChatTerms,
   OPERATOR_VERSION,
   type OperatorContext,
   type OperatorFact,
   type OperatorSnapshot,
   operatorMachine,
-  type Sessions,
-  type Show,
-  sessionsAfter,
 } from './operator.ts';
+import { bePresent, type PresenceCommand } from './operator-presence.ts';
 
 export type OperatorCommand =
   | {
@@ -23,24 +22,23 @@ export type OperatorCommand =
       name: string | null;
       /** Whether the name differs from the one known: names are personal, so the caller compares. */
       nameChanged: boolean;
+      /** The revision that this was decided by; refused as `conflict` when the stream has moved. */
+      after?: number;
     }
   | { type: 'ClaimAccount'; adopted: boolean }
   | { type: 'Remove' }
-  | { type: 'OpenSession'; session: string; resource: string }
-  | { type: 'ChangePresence'; session: string; resource: string; show: Show; status: string }
-  | { type: 'CloseSession'; session: string }
-  | { type: 'ReportPing'; resource: string; answered: boolean }
-  /**
-   * What ejabberd says is there now: sessions that ended without a word are closed, unheard of ones opened.
-   * `restarted`: session ids known so far are void (mod_lhc started anew and will report those that live).
-   */
-  | {
-      type: 'CompareSessions';
-      sessions: readonly { resource: string; show: Show; status: string }[];
-      restarted: boolean;
-    }
-  | { type: 'ReserveChat'; reservation: string; visitor: string; chatId: string }
-  | { type: 'TakeChat'; reservation: string | null; visitor: string; chatId: string }
+  | { type: 'ReportAccountRemoved' }
+  | { type: 'RevokeLhcUser'; lhcUserId: number }
+  | PresenceCommand
+  /** @param departmentCapacity chats of that department that one operator has at most; null: no such bound */
+  | ({
+      type: 'ReserveChat';
+      reservation: string;
+      visitor: string;
+      chatId: string;
+      departmentCapacity: number | null;
+    } & ChatTerms)
+  | ({ type: 'TakeChat'; reservation: string | null; visitor: string; chatId: string } & ChatTerms)
   | {
       type: 'ReleaseChat';
       reservation: string | null;
@@ -48,10 +46,15 @@ export type OperatorCommand =
       chatId: string;
       reason: string;
     }
-  | { type: 'RefuseMessage'; visitor: string; messageId: string; reason: string };
-
-/** Clients of one operator at the same time; the oldest goes first. */
-const MAX_SESSIONS = 64;
+  /** @param command the command that it was, when it was one */
+  | { type: 'RefuseMessage'; visitor: string; messageId: string; reason: string; command?: string }
+  | {
+      type: 'AskQuestion';
+      visitor: string;
+      messageId: string;
+      command: string;
+      argument: string | null;
+    };
 
 type OperatorCore = Core<OperatorSnapshot>;
 
@@ -65,116 +68,19 @@ export const operatorState = (
 /** Reserved and open chats together: what counts against the capacity. */
 export const load = (context: OperatorContext): number => Object.keys(context.chats).length;
 
-type SessionFact = Extract<OperatorFact, { data: { availability: unknown } }>;
-type Unchanged = SessionFact extends infer F
-  ? F extends SessionFact
-    ? { type: F['type']; data: Omit<F['data'], 'availability'>; personal?: F['personal'] }
-    : never
-  : never;
-
-/** Completes facts about sessions with the availability before and after each. */
-function withAvailability(sessions: Sessions, facts: readonly Unchanged[]): OperatorFact[] {
-  let current = sessions;
-  return facts.map((fact) => {
-    const from = availabilityOf(current);
-    current = sessionsAfter(current, fact);
-    const availability = { from, to: availabilityOf(current) };
-    // The same fact with its availability: a spread loses the link between type and data.
-    return { ...fact, data: { ...fact.data, availability } } as OperatorFact;
-  });
-}
-
-const presence = (session: string, resource: string, show: Show, status: string): Unchanged => ({
-  type: 'PresenceChanged',
-  data: { session, resource, show },
-  personal: { status },
-});
-
-/** ejabberd's list has no session ids: one made of the resource stands in until mod_lhc names the real one. */
-const standIn = (resource: string): string => `resource:${resource}`;
-
-function compareSessions(
-  sessions: Sessions,
-  command: Extract<OperatorCommand, { type: 'CompareSessions' }>,
-): OperatorFact[] {
-  const opened: Unchanged[] = [];
-  const kept = new Set<string>();
-  for (const { resource, show, status } of command.sessions.slice(0, MAX_SESSIONS)) {
-    const known = Object.entries(sessions).find(
-      ([id, session]) =>
-        session.resource === resource && (!command.restarted || id === standIn(resource)),
-    );
-    const session = known?.[0] ?? standIn(resource);
-    kept.add(session);
-    if (!known) opened.push({ type: 'OperatorLoggedIn', data: { session, resource } });
-    if ((known?.[1].show ?? null) !== show) opened.push(presence(session, resource, show, status));
-  }
-  const closed = Object.entries(sessions)
-    .filter(([id]) => !kept.has(id))
-    .map(([session, { resource }]): Unchanged => loggedOut(session, resource));
-  // Opened before closed: an operator whose client goes on under another id is not offline in between.
-  return withAvailability(sessions, [...opened, ...closed]);
-}
-
-const loggedOut = (session: string, resource: string): Unchanged => ({
-  type: 'OperatorLoggedOut',
-  data: { session, resource },
-});
-
-function openSession(sessions: Sessions, session: string, resource: string): OperatorFact[] {
-  if (Object.hasOwn(sessions, session)) return [];
-  return withAvailability(sessions, opening(sessions, session, resource));
-}
-
-function opening(sessions: Sessions, session: string, resource: string): Unchanged[] {
-  const facts: Unchanged[] = [{ type: 'OperatorLoggedIn', data: { session, resource } }];
-  const stood = Object.hasOwn(sessions, standIn(resource))
-    ? sessions[standIn(resource)]
-    : undefined;
-  if (stood) {
-    // Its presence passes on, or the operator would be offline until the next one.
-    if (stood.show !== null) facts.push(presence(session, resource, stood.show, ''));
-    facts.push(loggedOut(standIn(resource), resource));
-  }
-  const [oldest] = Object.entries(sessions);
-  if (!stood && oldest && Object.keys(sessions).length >= MAX_SESSIONS) {
-    facts.push(loggedOut(oldest[0], oldest[1].resource));
-  }
-  return facts;
-}
-
-function closeSession(sessions: Sessions, session: string): OperatorFact[] {
-  if (!Object.hasOwn(sessions, session)) return [];
-  return withAvailability(sessions, [loggedOut(session, sessions[session]?.resource ?? '')]);
-}
-
-function changePresence(
-  sessions: Sessions,
-  command: Extract<OperatorCommand, { type: 'ChangePresence' }>,
-): OperatorFact[] {
-  const { session, resource, show, status } = command;
-  const known = Object.hasOwn(sessions, session) ? sessions[session] : undefined;
-  if (known?.show === show && known.responsive) return [];
-  // A session that is over may still say that it is unavailable: opened for that, it would never be closed.
-  if (!known && show === null) return [];
-  // Not heard of before: it is opened as any other, or a stand-in would stay for good and the bound be passed.
-  const opened = known ? [] : opening(sessions, session, resource);
-  return withAvailability(sessions, [...opened, presence(session, resource, show, status)]);
-}
-
-function reportPing(sessions: Sessions, resource: string, answered: boolean): OperatorFact[] {
-  const concerned = Object.values(sessions).filter((session) => session.resource === resource);
-  if (concerned.every((session) => session.responsive === answered)) return [];
-  const type = answered ? 'OperatorResponsive' : 'OperatorUnresponsive';
-  return withAvailability(sessions, [{ type, data: { resource } }]);
-}
+/** The same of one department. */
+const loadOf = ({ chats }: OperatorContext, department: string): number =>
+  Object.values(chats).filter((chat) => chat.department === department).length;
 
 function decideOperator(core: OperatorCore, command: OperatorCommand): readonly OperatorFact[] {
   const { availability, context } = operatorState(core);
-  const { sessions, chats } = context;
+  const { chats } = context;
   switch (command.type) {
     case 'Register': {
-      const { lhcUserId, departments, capacity, name, nameChanged } = command;
+      const { lhcUserId, departments, capacity, name, nameChanged, after } = command;
+      if (after !== undefined && after !== core.revision) {
+        throw new AppError('conflict', 'this operator was changed at the same time; try again');
+      }
       const same =
         context.registered &&
         !nameChanged &&
@@ -199,16 +105,21 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
       return context.claimed
         ? []
         : [{ type: 'OperatorAccountClaimed', data: { adopted: command.adopted } }];
+    case 'ReportAccountRemoved':
+      return context.leaving ? [{ type: 'OperatorAccountRemoved', data: {} }] : [];
+    case 'RevokeLhcUser': {
+      const { lhcUserId } = command;
+      if (context.registered && context.lhcUserId === lhcUserId) {
+        return refuse('this operator is registered with this LHC user', { lhcUserId });
+      }
+      return [{ type: 'LhcUserRevoked', data: { lhcUserId } }];
+    }
     case 'OpenSession':
-      return openSession(sessions, command.session, command.resource);
     case 'ChangePresence':
-      return changePresence(sessions, command);
     case 'CloseSession':
-      return closeSession(sessions, command.session);
     case 'ReportPing':
-      return reportPing(sessions, command.resource, command.answered);
     case 'CompareSessions':
-      return compareSessions(sessions, command);
+      return bePresent(context, command);
     case 'ReleaseChat': {
       const { type: _type, ...data } = command;
       if (!Object.hasOwn(chats, command.chatId)) return [];
@@ -220,23 +131,28 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
     throw new AppError('not-found', 'this operator is not registered');
   }
   switch (command.type) {
+    case 'SetAvailability':
+      return bePresent(context, command);
     case 'Remove': {
-      const chats = Object.keys(context.chats);
-      if (chats.length > 0) {
-        return refuse(
-          `this operator has chats (${chats.slice(0, 5).join(', ')}); close them first`,
-        );
-      }
-      return [{ type: 'OperatorRemoved', data: {} }];
+      const had = Object.keys(chats).slice(0, CHATS_NAMED);
+      return [{ type: 'OperatorRemoved', data: had.length > 0 ? { chats: had } : {} }];
     }
     case 'ReserveChat': {
-      const { type: _type, ...data } = command;
+      const { type: _type, departmentCapacity, ...data } = command;
       const known = Object.hasOwn(chats, command.chatId) ? chats[command.chatId] : undefined;
       if (known?.reservation === command.reservation) return [];
       if (known) return refuse('this operator has this chat', { chatId: command.chatId });
       if (availability !== 'available') return refuse(`this operator is ${availability}`);
       if (load(context) >= context.capacity) {
         return refuse(`all ${context.capacity} places of this operator are taken`);
+      }
+      const { department = null } = command;
+      if (
+        departmentCapacity !== null &&
+        department !== null &&
+        loadOf(context, department) >= departmentCapacity
+      ) {
+        return refuse(`this operator has ${departmentCapacity} chats of ${department} already`);
       }
       return [{ type: 'ChatReserved', data }];
     }
@@ -255,6 +171,10 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
     case 'RefuseMessage': {
       const { type: _type, ...data } = command;
       return [{ type: 'MessageRefused', data }];
+    }
+    case 'AskQuestion': {
+      const { type: _type, ...data } = command;
+      return [{ type: 'QuestionAsked', data }];
     }
   }
 }

@@ -1,5 +1,9 @@
-/** Which operator gets a chat: a pure choice among candidates. */
+/** Which operators are asked to answer a chat: a pure choice among candidates. */
 import type { Availability } from './operator.ts';
+import type { Considered, PickReason } from './visitor-facts.ts';
+
+export const POLICIES = ['least-loaded', 'round-robin', 'random', 'broadcast'] as const;
+export type Policy = (typeof POLICIES)[number];
 
 export interface Candidate {
   readonly username: string;
@@ -9,14 +13,47 @@ export interface Candidate {
   readonly capacity: number;
   /** Reserved and open chats. */
   readonly load: number;
-  /** When it was last given or finished a chat, ms since 1970. */
+  /** Those of them that are of a department, by its name. */
+  readonly loadOf: Readonly<Record<string, number>>;
+  /** When it last was given or finished a chat, ms since 1970. */
   readonly lastChatAt: number;
 }
 
-export interface Pick {
-  readonly username: string;
-  readonly reason: 'invited' | 'least-loaded';
+/** The chat that somebody is looked for. */
+export interface Sought {
+  readonly department: string | null;
+  readonly invitedBy: string | null;
+  /** Who answered the visitor's chat before this one. */
+  readonly lastOperator: string | null;
+  /** Who handed it to an operator: he gets it back when that one does not take it. */
+  readonly transferredBy: string | null;
+  /** Asked now, in a broadcast that goes on. */
+  readonly offered: readonly string[];
+  /** Missed or declined it, or handed it to a department. */
+  readonly passed: readonly string[];
 }
+
+export interface Rule {
+  readonly policy: Policy;
+  /** Chats of the department that one operator has at most; null: no bound but its own. */
+  readonly departmentCapacity: number | null;
+  /** Who was picked last in this department: the round goes on behind him. */
+  readonly lastPicked: string | null;
+  /** 0 ≤ random < 1 */
+  readonly random: number;
+}
+
+export interface Pick {
+  /** One; of a broadcast all who are asked now. */
+  readonly operators: readonly [string, ...string[]];
+  readonly reason: PickReason;
+  readonly considered: Considered;
+  /** All of them missed or declined it before: nobody else is free. */
+  readonly again: boolean;
+}
+
+/** How many of those considered are named in the fact. */
+const NAMED = 20;
 
 /** An operator with no department named serves all; a chat with none goes to anybody. */
 const serves = (candidate: Candidate, department: string | null): boolean =>
@@ -24,24 +61,79 @@ const serves = (candidate: Candidate, department: string | null): boolean =>
   candidate.departments.length === 0 ||
   candidate.departments.includes(department);
 
+const byName = (a: Candidate, b: Candidate): number => (a.username < b.username ? -1 : 1);
+
+/** The fewest chats first, then the longest idle. */
+const byLoad = (a: Candidate, b: Candidate): number =>
+  a.load - b.load || a.lastChatAt - b.lastChatAt || byName(a, b);
+
+function ordered(free: readonly Candidate[], { policy, lastPicked, random }: Rule): Candidate[] {
+  if (policy === 'least-loaded') return free.toSorted(byLoad);
+  const named = free.toSorted(byName);
+  const first =
+    policy === 'round-robin'
+      ? named.findIndex(({ username }) => lastPicked !== null && username > lastPicked)
+      : policy === 'random'
+        ? Math.floor(random * named.length)
+        : 0;
+  return first <= 0 ? named : [...named.slice(first), ...named.slice(0, first)];
+}
+
 /**
- * The operator who invited the visitor, if free; else, among the available ones of the department with a free place,
- * the one with the fewest chats, then the one that has been idle longest. null: nobody is free.
+ * Whom to ask: who the chat belongs with (handed it to another who did not take it, invited the visitor, served it last), whatever his
+ * department; else by policy among those of the department. Only who is available and has a free place; who missed or
+ * declined it only when nobody else is there. null: nobody is free.
  */
-export function selectOperator(
+export function selectOperators(
   candidates: readonly Candidate[],
-  chat: { readonly department: string | null; readonly invitedBy: string | null },
+  chat: Sought,
+  rule: Rule,
 ): Pick | null {
-  const free = candidates.filter(
-    (each) => each.registered && each.availability === 'available' && each.load < each.capacity,
+  const { department, passed, offered } = chat;
+  const bound = rule.departmentCapacity ?? Number.POSITIVE_INFINITY;
+  const able = candidates.filter(
+    (each) =>
+      each.registered &&
+      each.availability === 'available' &&
+      each.load < each.capacity &&
+      (department === null || (each.loadOf[department] ?? 0) < bound) &&
+      !offered.includes(each.username),
   );
-  const inviter = free.find((each) => each.username === chat.invitedBy);
-  if (inviter) return { username: inviter.username, reason: 'invited' };
-  const [best] = free
-    .filter((each) => serves(each, chat.department))
-    .sort(
-      (a, b) =>
-        a.load - b.load || a.lastChatAt - b.lastChatAt || (a.username < b.username ? -1 : 1),
-    );
-  return best ? { username: best.username, reason: 'least-loaded' } : null;
+  const fresh = able.filter(({ username }) => !passed.includes(username));
+  const free = fresh.filter((each) => serves(each, department));
+  // A broadcast that goes on is not taken from those who are asked.
+  const persons: readonly (readonly [string | null, PickReason])[] =
+    offered.length > 0
+      ? []
+      : [
+          [chat.transferredBy, 'handed-back'],
+          [chat.invitedBy, 'invited'],
+          [chat.lastOperator, 'last-served'],
+        ];
+  const considered = (order: readonly Candidate[]): Considered => ({
+    free: order.length,
+    first: order.slice(0, NAMED).map(({ username, load, capacity }) => ({
+      ...{ operator: username, chats: load, capacity },
+    })),
+  });
+  for (const [name, reason] of persons) {
+    const person = fresh.find(({ username }) => username === name);
+    if (!person) continue;
+    const others = free.filter((each) => each !== person).toSorted(byLoad);
+    return {
+      ...{ operators: [person.username], reason, again: false },
+      considered: considered([person, ...others]),
+    };
+  }
+  const again = free.length === 0;
+  const rest = again ? able.filter((each) => serves(each, department)) : free;
+  const order = ordered(rest, rule);
+  const [first, ...others] = order.map(({ username }) => username);
+  // In a broadcast that goes on only who was not asked before is news.
+  if (first === undefined || (again && offered.length > 0)) return null;
+  return {
+    operators: rule.policy === 'broadcast' ? [first, ...others] : [first],
+    ...{ reason: rule.policy, again },
+    considered: considered(order),
+  };
 }

@@ -1,4 +1,4 @@
-/** What may be said in a visitor's conversation, and who has it: begun, assigned, answered, closed. */
+/** What may be said in a visitor's conversation: begun, written, answered, noted, closed. */
 import { refuse } from './decider.ts';
 import type {
   Chat,
@@ -7,6 +7,7 @@ import type {
   VisitorFact,
   VisitorState,
 } from './visitor-facts.ts';
+import { assigned, foreign, openChat } from './visitor-placement.ts';
 
 export type ConversationCommand =
   | {
@@ -17,28 +18,38 @@ export type ConversationCommand =
       message?: { id: string; body: string } | undefined;
     }
   | { type: 'SendMessage'; messageId: string; chatId: string | null; body: string }
-  | { type: 'ReceiveOperatorMessage'; operator: string; messageId: string; body: string }
   | {
-      type: 'AssignChat';
-      chatId: string;
+      type: 'ReceiveOperatorMessage';
       operator: string;
-      reservation: string | null;
-      reason: string;
+      messageId: string;
+      body: string;
+      /** The client asks for a receipt, and to be told when it is read. */
+      receipt?: boolean;
+      markable?: boolean;
     }
-  | { type: 'RevokeReservation'; reservation: string }
-  | { type: 'CloseChat'; chatId: string; by: CloseParty; reason: string | null };
+  /** A line for LHC, not for the visitor. */
+  | { type: 'AddNote'; operator: string; noteId: string; body: string }
+  /** One of LHC's own commands, for it to carry out. */
+  | {
+      type: 'SendOperatorCommand';
+      operator: string;
+      messageId: string;
+      command: string;
+      text: string;
+    }
+  /** @param operator who wants it; null: whoever closes it outside. Without a chat id: the open one */
+  | {
+      type: 'CloseChat';
+      chatId: string | null;
+      by: CloseParty;
+      reason: string | null;
+      operator?: string;
+    };
 
 type Wish<T extends ConversationCommand['type']> = Extract<ConversationCommand, { type: T }>;
 
 /** Messages of one visitor that nobody has received yet; one more is refused. */
 export const MAX_OPEN_MESSAGES = 1000;
-
-const openChat = (context: VisitorContext, chatId: string): Chat => {
-  const { chat } = context;
-  if (chat === null) return refuse(`chat ${chatId} is not open`, { chatId });
-  if (chat.id !== chatId) return refuse(`chat ${chat.id} is open, not ${chatId}`, { chatId });
-  return chat;
-};
 
 function startChat(context: VisitorContext, command: Wish<'StartChat'>): VisitorFact[] {
   const { chatId, nick, message } = command;
@@ -50,7 +61,10 @@ function startChat(context: VisitorContext, command: Wish<'StartChat'>): Visitor
     const department = command.department ?? context.department;
     facts.push({
       type: 'ChatStarted',
-      data: { chatId, department, invitedBy: context.inviter },
+      data: {
+        ...{ chatId, department, invitedBy: context.inviter },
+        ...(context.lastOperator !== null && { lastOperator: context.lastOperator }),
+      },
       personal: nick === undefined ? undefined : { nick },
     });
   }
@@ -80,34 +94,31 @@ function sendMessage(context: VisitorContext, command: Wish<'SendMessage'>): Vis
   return sent(context, openChat(context, chatId).id, command.messageId, command.body);
 }
 
+/** Nobody has it yet, or it was offered to him: who answers has it. */
+function answered(chat: Chat, operator: string): VisitorFact[] {
+  const { id: chatId } = chat;
+  if (chat.operator !== null && chat.operator !== operator) return foreign(chat);
+  const accepted: VisitorFact = { type: 'ChatAccepted', data: { chatId, operator } };
+  if (chat.operator === operator) return chat.accepted ? [] : [accepted];
+  return [assigned(chat, operator, 'answered'), accepted];
+}
+
 function receive(
   { presence, conversation, context }: VisitorState,
   command: Wish<'ReceiveOperatorMessage'>,
 ): VisitorFact[] {
-  const { operator, messageId, body } = command;
+  const { operator, messageId, body, receipt, markable } = command;
   const { chat, inviter } = context;
   const message = (invitation: boolean): VisitorFact => ({
     type: 'OperatorMessageReceived',
-    data: { operator, messageId, chatId: chat?.id ?? null, invitation },
+    data: {
+      ...{ operator, messageId, chatId: chat?.id ?? null, invitation },
+      ...(receipt && { receipt }),
+      ...(markable && { markable }),
+    },
     personal: { body },
   });
-  if (chat) {
-    if (chat.operator !== null && chat.operator !== operator) {
-      return refuse(`this chat belongs to ${chat.operator}`, { owner: chat.operator });
-    }
-    const facts: VisitorFact[] = [];
-    if (chat.operator === null) {
-      // Nobody has it yet: who answers takes it.
-      facts.push({
-        type: 'ChatAssigned',
-        data: { chatId: chat.id, operator, reservation: null, reason: 'answered' },
-      });
-    }
-    if (!chat.accepted) {
-      facts.push({ type: 'ChatAccepted', data: { chatId: chat.id, operator } });
-    }
-    return [...facts, message(false)];
-  }
+  if (chat) return [...answered(chat, operator), message(false)];
   if (presence !== 'online') return refuse('this visitor has left');
   if (conversation === 'invited') {
     if (inviter !== operator) {
@@ -118,37 +129,32 @@ function receive(
   return [{ type: 'Invited', data: { operator } }, message(true)];
 }
 
-function assignChat(context: VisitorContext, command: Wish<'AssignChat'>): VisitorFact[] {
-  const { chatId, operator, reservation, reason } = command;
-  if (reservation !== null && context.revokedReservations.includes(reservation)) {
-    return refuse('this reservation was revoked', { reservation });
-  }
-  const chat = openChat(context, chatId);
-  if (chat.operator === operator && chat.reservation === reservation) return [];
-  if (chat.operator !== null) {
-    return refuse(`this chat belongs to ${chat.operator}`, { owner: chat.operator });
-  }
-  return [{ type: 'ChatAssigned', data: { chatId, operator, reservation, reason } }];
+/** What only who has the chat may do; anybody where nobody has it. */
+function ownChat(context: VisitorContext, operator: string): Chat {
+  const chat = openChat(context, null);
+  return chat.operator === null || chat.operator === operator ? chat : foreign(chat);
 }
 
-function revoke(
-  context: VisitorContext,
-  { reservation }: Wish<'RevokeReservation'>,
-): VisitorFact[] {
-  if (context.chat?.reservation === reservation) {
-    return refuse('the chat was assigned with this reservation', { reservation });
-  }
-  return context.revokedReservations.includes(reservation)
-    ? []
-    : [{ type: 'ReservationRevoked', data: { reservation } }];
+function addNote(context: VisitorContext, command: Wish<'AddNote'>): VisitorFact[] {
+  const { operator, noteId, body } = command;
+  const { id: chatId } = ownChat(context, operator);
+  return [{ type: 'NoteAdded', data: { chatId, operator, noteId }, personal: { body } }];
+}
+
+function sendCommand(context: VisitorContext, wish: Wish<'SendOperatorCommand'>): VisitorFact[] {
+  const { operator, messageId, command, text } = wish;
+  const { id: chatId } = ownChat(context, operator);
+  const data = { chatId, operator, messageId, command };
+  return [{ type: 'OperatorCommandSent', data, personal: { text } }];
 }
 
 function closeChat(context: VisitorContext, command: Wish<'CloseChat'>): VisitorFact[] {
   const { chatId, by, reason } = command;
   // Closing what is closed is no mistake: both sides do it.
-  if (context.chat === null && context.lastChatId === chatId) return [];
-  const { operator } = openChat(context, chatId);
-  return [{ type: 'ChatClosed', data: { chatId, operator, by, reason } }];
+  if (chatId !== null && context.chat === null && context.lastChatId === chatId) return [];
+  const { id, operator } =
+    command.operator === undefined ? openChat(context, chatId) : ownChat(context, command.operator);
+  return [{ type: 'ChatClosed', data: { chatId: id, operator, by, reason } }];
 }
 
 /** The facts that a wish is worth: none for what was done already. @throws {AppError} `refused`, with the reason */
@@ -161,10 +167,10 @@ export function converse(state: VisitorState, command: ConversationCommand): Vis
       return sendMessage(context, command);
     case 'ReceiveOperatorMessage':
       return receive(state, command);
-    case 'AssignChat':
-      return assignChat(context, command);
-    case 'RevokeReservation':
-      return revoke(context, command);
+    case 'AddNote':
+      return addNote(context, command);
+    case 'SendOperatorCommand':
+      return sendCommand(context, command);
     case 'CloseChat':
       return closeChat(context, command);
   }

@@ -12,6 +12,7 @@ import type {
   VisitorKept,
   VisitorState,
 } from './visitor-facts.ts';
+import { type PlacementCommand, place } from './visitor-placement.ts';
 import { report, type VisitorReport } from './visitor-reports.ts';
 
 export type VisitorCommand =
@@ -26,6 +27,7 @@ export type VisitorCommand =
   /** A visitor of whom nothing is known, or who was gone, arrives by it. */
   | (Extract<ConversationCommand, { type: 'StartChat' }> & { delays: VisitorDelays })
   | Exclude<ConversationCommand, { type: 'StartChat' }>
+  | PlacementCommand
   | { type: 'TimeOut' }
   | { type: 'CleanUp' }
   | VisitorReport;
@@ -35,11 +37,11 @@ const SAME_PAGE_WITHIN = 30_000;
 
 type VisitorCore = Core<VisitorSnapshot>;
 
-/** A visitor's state by its two regions. */
+/** A visitor's state by its regions. */
 export const visitorState = (core: VisitorCore): VisitorState => {
   // The regions' names are those of the machine; xstate types a parallel value the same way.
-  const { presence, conversation } = core.snapshot.value as Omit<VisitorState, 'context'>;
-  return { presence, conversation, context: core.snapshot.context };
+  const { presence, conversation, offer } = core.snapshot.value as Omit<VisitorState, 'context'>;
+  return { presence, conversation, offer, context: core.snapshot.context };
 };
 
 const arrived = (
@@ -113,24 +115,39 @@ function decideVisitor(
       return [{ type: 'TimedOut', data: { lastSeen: context.lastSeen } }];
     case 'CleanUp':
       return cleanUp(core);
-    case 'SendMessage':
-    case 'ReceiveOperatorMessage':
-    case 'AssignChat':
-    case 'RevokeReservation':
-    case 'CloseChat':
-      return converse(state, command);
-    default:
+    case 'ReportAccountReady':
+    case 'ReportLoggedIn':
+    case 'ReportLoggedOut':
+    case 'ReportSessionFailed':
+    case 'ReportTaken':
+    case 'ReportDelivered':
+    case 'ReportFailed':
+    case 'ReportDisplayed':
+    case 'ReportTold':
+    case 'ReportSeen':
       return report(context, command);
+    case 'AssignChat':
+    case 'OfferChat':
+    case 'UnassignChat':
+    case 'AcceptChat':
+    case 'DeclineChat':
+    case 'TransferChat':
+    case 'RevokeReservation':
+      return place(context, command);
+    default:
+      return converse(state, command);
   }
 }
 
 const kept = ({
   lastChatId,
+  lastOperator,
   revokedReservations,
   openMessages,
   settledMessages,
 }: VisitorContext): VisitorKept => ({
   lastChatId,
+  lastOperator,
   revokedReservations,
   openMessages,
   settledMessages,

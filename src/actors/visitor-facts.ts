@@ -1,6 +1,7 @@
 /** What can be true of a web visitor: its facts, and what is folded from them. */
 import type { MachineEvent } from './decider.ts';
 import type { SeenSummary } from './seen.ts';
+import type { Policy } from './selection.ts';
 
 /** Durations of a visitor's timers in ms. They are in its facts: a later change of settings does not change a replay. */
 export type VisitorDelays = {
@@ -14,6 +15,20 @@ export type VisitorDelays = {
 
 export type CloseParty = 'visitor' | 'operator' | 'system';
 
+/** Why these were asked: a person that it belongs with, or a policy of the tenant or department. */
+export type PickReason = 'invited' | 'last-served' | 'handed-back' | Policy;
+
+/** Why somebody has a chat no more, who had it or was asked. */
+export type UnassignReason = 'missed' | 'declined' | 'offline' | 'owner-gone' | 'operator-removed';
+
+/** Who could have had the chat at that moment. */
+export type Considered = {
+  /** How many were free. */
+  free: number;
+  /** The first of them as the policy orders them, with what they had of what they can have. */
+  first: { operator: string; chats: number; capacity: number }[];
+};
+
 /** Facts, by type. What is personal is sealed beside them ({@link VisitorPersonal}). */
 export type VisitorFacts = {
   VisitorArrived: { digest: string | null; department: string | null; delays: VisitorDelays };
@@ -24,17 +39,56 @@ export type VisitorFacts = {
   SessionFailed: { reason: string };
   Invited: { operator: string };
   InvitationExpired: { operator: string | null };
-  ChatStarted: { chatId: string; department: string | null; invitedBy: string | null };
-  ChatAssigned: { chatId: string; operator: string; reservation: string | null; reason: string };
+  ChatStarted: {
+    chatId: string;
+    department: string | null;
+    invitedBy: string | null;
+    /** Who answered the chat before this one. */
+    lastOperator?: string;
+  };
+  /** Several were asked at once (policy `broadcast`): who answers first has it. Nobody's place is taken. */
+  ChatOffered: { chatId: string; operators: string[]; reason: PickReason; considered?: Considered };
+  /** One has it, and is asked to answer; `others` were asked too, or had it until now. */
+  ChatAssigned: {
+    chatId: string;
+    operator: string;
+    reservation: string | null;
+    reason: PickReason | 'answered' | 'taken';
+    considered?: Considered;
+    others?: string[];
+  };
   ReservationRevoked: { reservation: string };
   ChatAccepted: { chatId: string; operator: string };
+  /** These have it no more, or are asked no more; who is left of a broadcast still is. */
+  ChatUnassigned: { chatId: string; operators: string[]; reason: UnassignReason };
+  /** To an operator, who is asked to answer, or to a department, where it waits. */
+  ChatTransferred: {
+    chatId: string;
+    from: string | null;
+    operator: string | null;
+    department: string | null;
+    reservation: string | null;
+    by: 'operator' | 'lhc';
+  };
   VisitorMessageSent: { chatId: string; messageId: string };
   OperatorMessageReceived: {
     operator: string;
     messageId: string;
     chatId: string | null;
     invitation: boolean;
+    /** The client asked for a receipt (XEP-0184), or to be told when it is read (XEP-0333). */
+    receipt?: true;
+    markable?: true;
   };
+  /** It reached LHC: the client that asked for a receipt gets it. */
+  OperatorMessageTold: { operator: string; messageId: string };
+  /** The visitor has seen it and all before, as LHC says. */
+  OperatorMessageDisplayed: { operator: string; messageId: string };
+  /** The operator's client has shown this message of the visitor and all before (XEP-0333). */
+  MessageDisplayed: { operator: string; messageId: string; chatId: string | null };
+  NoteAdded: { chatId: string; operator: string; noteId: string };
+  /** A command of LHC's own, written in the conversation (`!block`). */
+  OperatorCommandSent: { chatId: string; operator: string; messageId: string; command: string };
   MessageTaken: { messageIds: string[] };
   MessageDelivered: { messageIds: string[]; by: string; chatId: string | null };
   MessageFailed: { messageId: string; reason: string; chatId: string | null };
@@ -47,7 +101,7 @@ export type VisitorFacts = {
 export type VisitorKept = Pick<
   VisitorContext,
   'lastChatId' | 'revokedReservations' | 'openMessages' | 'settledMessages'
->;
+> & { lastOperator?: VisitorContext['lastOperator'] };
 
 /** What is said of a page view: sealed in the fact, shown to operators. */
 export type Profile = {
@@ -69,6 +123,8 @@ export type VisitorPersonal = {
   ChatStarted: { nick?: string };
   VisitorMessageSent: { body: string };
   OperatorMessageReceived: { body: string };
+  NoteAdded: { body: string };
+  OperatorCommandSent: { text: string };
 };
 
 export type VisitorFact = {
@@ -98,7 +154,23 @@ export type Chat = {
   startedAt: number;
   /** How many messages the visitor has sent in it. */
   messages: number;
+  /** Asked together, and not answered yet. */
+  offered: string[];
+  /** Who missed or declined it, or handed it to a department: asked again only when nobody else is free. */
+  passed: string[];
+  /** Offers in a row that nobody answered, and when the last one ended. */
+  misses: number;
+  freeSince: number;
+  /** Who handed it to an operator: he gets it back when that one does not take it. */
+  transferredBy: string | null;
+  /** Revision of the fact with which the search for an operator began: chat started, unassigned, transferred. */
+  round: number;
+  /** The first message of the visitor that came in this round while nobody had the chat. */
+  parked: number | null;
 };
+
+/** An operator's message whose client wants to know when it is read. */
+export type Markable = { id: string; operator: string };
 
 export type VisitorContext = {
   delays: VisitorDelays;
@@ -118,15 +190,22 @@ export type VisitorContext = {
   inviter: string | null;
   chat: Chat | null;
   lastChatId: string | null;
+  /** Who answered the visitor's last chat. */
+  lastOperator: string | null;
+  /** The last messages that a client wants to be told of when they are read, and the last one that an operator read. */
+  markable: Markable[];
+  displayed: string | null;
   revokedReservations: string[];
   openMessages: OpenMessage[];
   /** Ids of the last messages that have their final outcome: the same id again is a repeat. */
   settledMessages: string[];
 };
 
-/** A visitor's state by its two regions. */
+/** A visitor's state by its regions. */
 export type VisitorState = {
   presence: 'unknown' | 'online' | 'timedOut' | 'cleanedUp';
   conversation: 'none' | 'invited' | 'waiting' | 'chatting';
+  /** Whether somebody has been asked and has not answered yet. */
+  offer: 'none' | 'open';
   context: VisitorContext;
 };

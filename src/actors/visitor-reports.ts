@@ -7,7 +7,14 @@ export type VisitorReport =
   | { type: 'ReportLoggedOut'; reason: string }
   | { type: 'ReportSessionFailed'; reason: string }
   | { type: 'ReportTaken'; messageIds: readonly string[] }
-  | { type: 'ReportDelivered'; messageIds: readonly string[]; by: string }
+  /** @param operator whose client has them, where that is known */
+  | { type: 'ReportDelivered'; messageIds: readonly string[]; by: string; operator?: string }
+  /** The operator's client has shown a message of the visitor, and all before. */
+  | { type: 'ReportDisplayed'; messageId: string; operator: string }
+  /** An operator's message reached LHC. */
+  | { type: 'ReportTold'; messageId: string; operator: string }
+  /** The visitor has seen an operator's message, and all before. */
+  | { type: 'ReportSeen'; messageId: string }
   | { type: 'ReportFailed'; messageId: string; reason: string };
 
 /** Of these messages, those with no final outcome: a message has at most one. */
@@ -21,6 +28,23 @@ function delivered(messages: readonly OpenMessage[], by: string): VisitorFact[] 
     type: 'MessageDelivered',
     data: { messageIds: ofChat.map((message) => message.id), by, chatId },
   }));
+}
+
+/** Who was asked by a broadcast has a message too, and who had the chat before: only its owner counts. */
+const isReceiver = (
+  { chat }: VisitorContext,
+  message: OpenMessage,
+  operator: string | undefined,
+): boolean => operator === undefined || chat?.id !== message.chatId || chat.operator === operator;
+
+function displayed(context: VisitorContext, messageId: string, operator: string): VisitorFact[] {
+  const open = context.openMessages.find(({ id }) => id === messageId);
+  if (!open && !context.settledMessages.includes(messageId)) return []; // no message of this visitor
+  if (context.displayed === messageId) return [];
+  const { chat } = context;
+  if (chat !== null && chat.operator !== operator) return [];
+  const chatId = open?.chatId ?? chat?.id ?? context.lastChatId;
+  return [{ type: 'MessageDisplayed', data: { operator, messageId, chatId } }];
 }
 
 /** The facts that an outcome is worth: none for what is known already. */
@@ -42,9 +66,26 @@ export function report(context: VisitorContext, command: VisitorReport): Visitor
         .map((message) => message.id);
       return messageIds.length ? [{ type: 'MessageTaken', data: { messageIds } }] : [];
     }
-    case 'ReportDelivered': {
-      return delivered(stillOpen(context, command.messageIds), command.by);
+    case 'ReportDelivered':
+      return delivered(
+        stillOpen(context, command.messageIds).filter((message) =>
+          isReceiver(context, message, command.operator),
+        ),
+        command.by,
+      );
+    case 'ReportDisplayed':
+      return displayed(context, command.messageId, command.operator);
+    case 'ReportTold': {
+      const { messageId, operator } = command;
+      return [{ type: 'OperatorMessageTold', data: { operator, messageId } }];
     }
+    case 'ReportSeen':
+      return context.markable
+        .filter(({ id }) => id === command.messageId)
+        .map(({ id: messageId, operator }) => ({
+          type: 'OperatorMessageDisplayed',
+          data: { operator, messageId },
+        }));
     case 'ReportFailed': {
       const { messageId, reason } = command;
       return stillOpen(context, [messageId]).map(({ chatId }) => ({

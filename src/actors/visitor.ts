@@ -1,17 +1,28 @@
 /**
- * A web visitor as a machine: where its facts take it. Two regions side by side: presence, which a page view brings back
- * from anywhere, and the conversation, which a page view never disturbs.
+ * A web visitor as a machine: where its facts take it. Three regions side by side: presence, which a page view brings
+ * back from anywhere; the conversation, which a page view never disturbs; and whether somebody was asked to answer it,
+ * which has a time of its own that further messages of the visitor do not extend.
  */
 import { assign, emit, type SnapshotFrom, setup } from 'xstate';
-import type { VisitorContext, VisitorDelays, VisitorEvent, VisitorFact } from './visitor-facts.ts';
+import type {
+  Chat,
+  UnassignReason,
+  VisitorContext,
+  VisitorDelays,
+  VisitorEvent,
+  VisitorFact,
+} from './visitor-facts.ts';
 
 const REVOKED_KEPT = 32;
 const SETTLED_KEPT = 256;
+const PASSED_KEPT = 50;
+const MARKABLE_KEPT = 32;
 
-const NO_DELAYS: VisitorDelays = {
+const NO_DELAYS: Required<VisitorDelays> = {
   hardTimeout: 300_000,
   cleanupAfter: 86_400_000,
   invitationTimeout: 120_000,
+  offerTimeout: 60_000,
   chatIdle: 86_400_000,
 };
 
@@ -23,8 +34,25 @@ const settle = (
   settledMessages: [...context.settledMessages, ...ids].slice(-SETTLED_KEPT),
 });
 
+/** A chat that nobody has any more: what its next owner has to be told begins here. */
+const released = (chat: Chat, { at, revision }: { at: number; revision: number }): Chat => ({
+  ...chat,
+  operator: null,
+  reservation: null,
+  accepted: false,
+  offered: [],
+  freeSince: at,
+  round: revision,
+  parked: null,
+});
+
+const passedBy = (chat: Chat, operators: readonly string[]): string[] =>
+  [...chat.passed.filter((each) => !operators.includes(each)), ...operators].slice(-PASSED_KEPT);
+
+const PASSES = new Set<UnassignReason>(['missed', 'declined']);
+
 /** Raise it when recorded histories fold differently (test/actors/golden). */
-export const VISITOR_VERSION = 'visitor/1';
+export const VISITOR_VERSION = 'visitor/2';
 
 export const visitorMachine = setup({
   // `types` is how xstate takes its types: values that are never read.
@@ -37,16 +65,21 @@ export const visitorMachine = setup({
     hardTimeout: ({ context }) => context.delays.hardTimeout,
     cleanupAfter: ({ context }) => context.delays.cleanupAfter,
     invitationTimeout: ({ context }) => context.delays.invitationTimeout,
+    offerTimeout: ({ context }) => context.delays.offerTimeout ?? NO_DELAYS.offerTimeout,
     chatIdle: ({ context }) => context.delays.chatIdle,
   },
   guards: {
     noOpenChat: ({ context }) => context.chat === null,
+    toOperator: ({ event }) => event.type === 'ChatTransferred' && event.data.operator !== null,
+    othersAreAsked: ({ context, event }) =>
+      event.type === 'ChatUnassigned' &&
+      (context.chat?.offered.some((each) => !event.data.operators.includes(each)) ?? false),
   },
   actions: {
     arrive: assign(({ context, event }) => {
       if (event.type !== 'VisitorArrived' && event.type !== 'PageViewed') return {};
       return {
-        delays: event.data.delays,
+        delays: { ...NO_DELAYS, ...event.data.delays },
         digest: event.data.digest,
         digestAt: event.at,
         lastSeen: event.at,
@@ -72,6 +105,8 @@ export const visitorMachine = setup({
       failure: null,
       inviter: null,
       chat: null,
+      markable: [],
+      displayed: null,
     })),
     startChat: assign(({ event }) => {
       if (event.type !== 'ChatStarted') return {};
@@ -89,17 +124,70 @@ export const visitorMachine = setup({
           accepted: false,
           startedAt: event.at,
           messages: 0,
+          offered: [],
+          passed: [],
+          misses: 0,
+          freeSince: event.at,
+          transferredBy: null,
+          round: event.revision,
+          parked: null,
         },
       };
     }),
     assignChat: assign(({ context, event }) => {
       if (event.type !== 'ChatAssigned' || !context.chat) return {};
       const { operator, reservation } = event.data;
-      return { chat: { ...context.chat, operator, reservation, accepted: false } };
+      return { chat: { ...context.chat, operator, reservation, accepted: false, offered: [] } };
     }),
-    acceptChat: assign(({ context }) =>
-      context.chat ? { chat: { ...context.chat, accepted: true } } : {},
-    ),
+    offerChat: assign(({ context, event }) => {
+      if (event.type !== 'ChatOffered' || !context.chat) return {};
+      return {
+        chat: { ...context.chat, offered: [...context.chat.offered, ...event.data.operators] },
+      };
+    }),
+    acceptChat: assign(({ context, event }) => {
+      if (event.type !== 'ChatAccepted' || !context.chat) return {};
+      return {
+        chat: { ...context.chat, accepted: true, offered: [], misses: 0 },
+        lastOperator: event.data.operator,
+      };
+    }),
+    unassignChat: assign(({ context, event }) => {
+      if (event.type !== 'ChatUnassigned' || !context.chat) return {};
+      const { operators, reason } = event.data;
+      const left = context.chat.offered.filter((each) => !operators.includes(each));
+      const passes = PASSES.has(reason);
+      const chat = {
+        ...context.chat,
+        passed: passes ? passedBy(context.chat, operators) : context.chat.passed,
+      };
+      if (left.length > 0) return { chat: { ...chat, offered: left } };
+      return { chat: { ...released(chat, event), misses: chat.misses + (passes ? 1 : 0) } };
+    }),
+    transferChat: assign(({ context, event }) => {
+      if (event.type !== 'ChatTransferred' || !context.chat) return {};
+      const { from, operator, department, reservation } = event.data;
+      const passes = from !== null && operator === null;
+      return {
+        chat: {
+          ...released(context.chat, event),
+          operator,
+          reservation,
+          department: department ?? context.chat.department,
+          passed: passes ? passedBy(context.chat, [from]) : context.chat.passed,
+          misses: 0,
+          transferredBy: operator === null ? null : from,
+        },
+      };
+    }),
+    offerMissed: emit(({ context: { chat } }) => ({
+      type: 'ChatUnassigned',
+      data: {
+        chatId: chat?.id ?? '',
+        operators: chat?.operator ? [chat.operator] : (chat?.offered ?? []),
+        reason: 'missed',
+      },
+    })),
     closeChat: assign({ chat: null }),
     keepMessage: assign(({ context, event }) => {
       if (event.type !== 'VisitorMessageSent' || !context.chat) return {};
@@ -107,8 +195,23 @@ export const visitorMachine = setup({
       const message = { id: messageId, chatId, revision: event.revision, taken: false };
       return {
         openMessages: [...context.openMessages, message],
-        chat: { ...context.chat, messages: context.chat.messages + 1 },
+        chat: {
+          ...context.chat,
+          messages: context.chat.messages + 1,
+          parked: context.chat.parked ?? (context.chat.operator === null ? event.revision : null),
+        },
       };
+    }),
+    keepMarkable: assign(({ context, event }) => {
+      if (event.type !== 'OperatorMessageReceived' || !event.data.markable) return {};
+      const { messageId: id, operator } = event.data;
+      return { markable: [...context.markable, { id, operator }].slice(-MARKABLE_KEPT) };
+    }),
+    displayMarkable: assign(({ context, event }) => {
+      if (event.type !== 'OperatorMessageDisplayed') return {};
+      const { messageId } = event.data;
+      const read = context.markable.findIndex(({ id }) => id === messageId);
+      return { markable: context.markable.slice(read + 1) };
     }),
     closeIdleChat: emit(({ context }) => ({
       type: 'ChatClosed',
@@ -146,6 +249,9 @@ export const visitorMachine = setup({
     inviter: null,
     chat: null,
     lastChatId: null,
+    lastOperator: null,
+    markable: [],
+    displayed: null,
     revokedReservations: [],
     openMessages: [],
     settledMessages: [],
@@ -172,6 +278,13 @@ export const visitorMachine = setup({
     MessageFailed: {
       actions: assign(({ context, event }) => settle(context, [event.data.messageId])),
     },
+    MessageDisplayed: { actions: assign(({ event }) => ({ displayed: event.data.messageId })) },
+    OperatorMessageDisplayed: { actions: 'displayMarkable' },
+    // Told to LHC or to the operator by reactors; they change nothing here.
+    // (xstate's `can` takes a transition with neither target nor action for none.)
+    OperatorMessageTold: { actions: assign({}) },
+    NoteAdded: { actions: assign({}) },
+    OperatorCommandSent: { actions: assign({}) },
   },
   states: {
     presence: {
@@ -229,7 +342,7 @@ export const visitorMachine = setup({
         invited: {
           on: {
             // Each further message of the operator gives the visitor the whole time again.
-            OperatorMessageReceived: { target: 'invited', reenter: true },
+            OperatorMessageReceived: { target: 'invited', reenter: true, actions: 'keepMarkable' },
             InvitationExpired: { target: 'none', actions: assign({ inviter: null }) },
             ChatStarted: { target: 'waiting', actions: 'startChat' },
             TimedOut: { target: 'none', actions: assign({ inviter: null }) },
@@ -248,6 +361,9 @@ export const visitorMachine = setup({
         waiting: {
           on: {
             ChatAssigned: { target: 'waiting', reenter: true, actions: 'assignChat' },
+            ChatOffered: { actions: 'offerChat' },
+            ChatUnassigned: { actions: 'unassignChat' },
+            ChatTransferred: { actions: 'transferChat' },
             ChatAccepted: { target: 'chatting', actions: 'acceptChat' },
             VisitorMessageSent: { target: 'waiting', reenter: true, actions: 'keepMessage' },
             ChatClosed: { target: 'none', actions: 'closeChat' },
@@ -257,10 +373,38 @@ export const visitorMachine = setup({
         chatting: {
           on: {
             VisitorMessageSent: { target: 'chatting', reenter: true, actions: 'keepMessage' },
-            OperatorMessageReceived: { target: 'chatting', reenter: true },
+            OperatorMessageReceived: { target: 'chatting', reenter: true, actions: 'keepMarkable' },
+            ChatUnassigned: { target: 'waiting', actions: 'unassignChat' },
+            ChatTransferred: { target: 'waiting', actions: 'transferChat' },
             ChatClosed: { target: 'none', actions: 'closeChat' },
           },
           after: { chatIdle: { actions: 'closeIdleChat' } },
+        },
+      },
+    },
+    offer: {
+      initial: 'none',
+      states: {
+        none: {
+          on: {
+            ChatAssigned: 'open',
+            ChatOffered: 'open',
+            ChatTransferred: { guard: 'toOperator', target: 'open' },
+          },
+        },
+        open: {
+          on: {
+            ChatAssigned: { target: 'open', reenter: true },
+            // More are asked: those who were asked before have no longer for it.
+            ChatTransferred: [
+              { guard: 'toOperator', target: 'open', reenter: true },
+              { target: 'none' },
+            ],
+            ChatUnassigned: [{ guard: 'othersAreAsked' }, { target: 'none' }],
+            ChatAccepted: 'none',
+            ChatClosed: 'none',
+          },
+          after: { offerTimeout: { actions: 'offerMissed' } },
         },
       },
     },

@@ -1,19 +1,18 @@
 /** Both sides of every chat, folded from the log: what visitors' streams say of it, and what operators' streams say. */
 import type { DatabaseSync } from 'node:sqlite';
-import { operatorFact, visitorFact } from '../actors/facts.ts';
 import { actorOf, type TenantId, type Username, type VisitorKey } from '../actors/ids.ts';
-import type { OperatorFact } from '../actors/operator.ts';
-import type { VisitorFact } from '../actors/visitor-facts.ts';
 import type { WorkPart } from '../runtime/work.ts';
 import { prepareLazily } from '../sqlite/statements.ts';
+import { applyToRouting } from './routing-rows.ts';
 
 export interface Waiting {
   readonly tenant: TenantId;
   readonly visitor: VisitorKey;
   readonly chatId: string;
   readonly department: string | null;
-  readonly invitedBy: string | null;
-  /** ms since 1970 */
+  /** Who may have it whatever his department: handed it on, invited, answered last. */
+  readonly persons: readonly string[];
+  /** When it was started, ms since 1970. */
   readonly since: number;
 }
 
@@ -22,6 +21,7 @@ export interface Held {
   readonly chatId: string;
   readonly operator: Username;
   readonly reservation: string | null;
+  readonly department: string | null;
 }
 
 export interface RoutingTables {
@@ -34,9 +34,17 @@ export interface RoutingTables {
   untaken(tenant: TenantId): readonly Held[];
   /** Taken on the operator's side, closed or another's on the visitor's. */
   finished(tenant: TenantId): readonly Held[];
+  /** Had by somebody who is gone for longer than he may, or who is no operator any more. */
+  forsaken(tenant: TenantId): readonly (Held & { readonly removed: boolean })[];
+  /** Assigned, not answered, and who was asked is offline. */
+  unanswered(tenant: TenantId): readonly Held[];
+  /** Who was picked last in a department, by going round. */
+  lastPicked(tenant: TenantId, department: string | null): string | null;
   /** Reserved since before then, and neither assigned with that reservation nor released. */
   reservedBefore(tenant: TenantId, at: number): readonly Held[];
   count(): number;
+  /** Since when the oldest of them waits, ms since 1970; null when none does. */
+  oldest(): number | null;
 }
 
 /** Rows that are read at once; what is mended leaves the table, and the next pass finds the rest. */
@@ -49,9 +57,12 @@ const SCHEMA = `
     chat TEXT NOT NULL,
     department TEXT,
     invited_by TEXT,
+    last_operator TEXT,
+    transferred_by TEXT,
     since INTEGER NOT NULL,
     operator TEXT,
     reservation TEXT,
+    accepted INTEGER NOT NULL,
     PRIMARY KEY (tenant, visitor)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX chats_waiting ON chats_of_visitors (tenant, operator, since);
@@ -61,6 +72,7 @@ const SCHEMA = `
     chat TEXT NOT NULL,
     visitor TEXT NOT NULL,
     reservation TEXT,
+    department TEXT,
     open INTEGER NOT NULL,
     at INTEGER NOT NULL,
     PRIMARY KEY (tenant, operator, chat)
@@ -69,8 +81,16 @@ const SCHEMA = `
   CREATE TABLE operators (
     tenant TEXT NOT NULL,
     username TEXT NOT NULL,
-    lhc_user INTEGER NOT NULL,
+    lhc_user INTEGER, -- null: not registered
+    offline INTEGER NOT NULL,
+    gone INTEGER NOT NULL,
     PRIMARY KEY (tenant, username)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE rounds (
+    tenant TEXT NOT NULL,
+    department TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    PRIMARY KEY (tenant, department)
   ) STRICT, WITHOUT ROWID;
 `;
 
@@ -78,23 +98,36 @@ const SCHEMA = `
 const SAME = `v.tenant = o.tenant AND v.visitor = o.visitor AND v.chat = o.chat
   AND v.operator = o.operator AND v.reservation IS o.reservation`;
 
+const HELD = (row: string) =>
+  `${row}.visitor, ${row}.chat, ${row}.operator, ${row}.reservation, ${row}.department`;
+const OPERATOR_OF_V = 'operators r ON r.tenant = v.tenant AND r.username = v.operator';
+
 const QUERIES = {
-  operators: 'SELECT username FROM operators WHERE tenant = ? ORDER BY username',
+  operators: `SELECT username FROM operators WHERE tenant = ? AND lhc_user IS NOT NULL
+    ORDER BY username`,
   lhcUser: 'SELECT username FROM operators WHERE tenant = ? AND lhc_user = ?',
-  waiting: `SELECT tenant, visitor, chat, department, invited_by, since FROM chats_of_visitors
-    WHERE tenant = ? AND operator IS NULL
+  waiting: `SELECT tenant, visitor, chat, department, invited_by, last_operator, transferred_by, since
+    FROM chats_of_visitors WHERE tenant = ? AND operator IS NULL
     AND (since, visitor) > (?, ?) ORDER BY since, visitor LIMIT ${MOST_IN_A_PASS}`,
-  untaken: `SELECT v.visitor, v.chat, v.operator, v.reservation FROM chats_of_visitors v
-    JOIN operators r ON r.tenant = v.tenant AND r.username = v.operator
-    WHERE v.tenant = ? AND v.operator IS NOT NULL AND NOT EXISTS
+  untaken: `SELECT ${HELD('v')} FROM chats_of_visitors v JOIN ${OPERATOR_OF_V}
+    WHERE v.tenant = ? AND v.operator IS NOT NULL AND r.lhc_user IS NOT NULL AND NOT EXISTS
     (SELECT 1 FROM chats_of_operators o WHERE o.open = 1 AND ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
-  finished: `SELECT o.visitor, o.chat, o.operator, o.reservation FROM chats_of_operators o
+  finished: `SELECT ${HELD('o')} FROM chats_of_operators o
     WHERE o.tenant = ? AND o.open = 1 AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
-  reserved: `SELECT o.visitor, o.chat, o.operator, o.reservation FROM chats_of_operators o
+  reserved: `SELECT ${HELD('o')} FROM chats_of_operators o
     WHERE o.tenant = ? AND o.open = 0 AND o.at < ? AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
+  forsaken: `SELECT ${HELD('v')}, r.lhc_user IS NULL AS removed
+    FROM chats_of_visitors v LEFT JOIN ${OPERATOR_OF_V}
+    WHERE v.tenant = ? AND v.operator IS NOT NULL AND (r.lhc_user IS NULL OR r.gone = 1)
+    LIMIT ${MOST_IN_A_PASS}`,
+  unanswered: `SELECT ${HELD('v')} FROM chats_of_visitors v JOIN ${OPERATOR_OF_V}
+    WHERE v.tenant = ? AND v.operator IS NOT NULL AND v.accepted = 0 AND r.offline = 1
+    LIMIT ${MOST_IN_A_PASS}`,
+  lastPicked: 'SELECT operator FROM rounds WHERE tenant = ? AND department = ?',
   count: 'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL',
+  oldest: 'SELECT min(since) AS since FROM chats_of_visitors WHERE operator IS NULL',
 } as const;
 
 interface HeldRow {
@@ -102,6 +135,7 @@ interface HeldRow {
   chat: string;
   operator: Username;
   reservation: string | null;
+  department: string | null;
 }
 interface WaitingRow {
   tenant: TenantId;
@@ -109,6 +143,8 @@ interface WaitingRow {
   chat: string;
   department: string | null;
   invited_by: string | null;
+  last_operator: string | null;
+  transferred_by: string | null;
   since: number;
 }
 
@@ -120,84 +156,25 @@ export function createRoutingTables(
   const query = prepareLazily(db, QUERIES);
   // The columns are those of the statements above.
   const held = (rows: unknown): Held[] =>
-    (rows as HeldRow[]).map(({ visitor, chat, operator, reservation }) => ({
-      visitor,
-      chatId: chat,
-      operator,
-      reservation,
-    }));
+    (rows as HeldRow[]).map(({ chat, ...row }) => ({ ...row, chatId: chat }));
   const waiting = (rows: unknown): Waiting[] =>
-    (rows as WaitingRow[]).map(({ chat, invited_by, ...row }) => ({
-      ...row,
-      chatId: chat,
-      invitedBy: invited_by,
+    (rows as WaitingRow[]).map((row) => ({
+      tenant: row.tenant,
+      visitor: row.visitor,
+      chatId: row.chat,
+      department: row.department,
+      persons: [row.transferred_by, row.invited_by, row.last_operator].filter(
+        (person) => person !== null,
+      ),
+      since: row.since,
     }));
 
   const part: WorkPart = {
     name: 'routing',
-    version: 1,
+    version: 2,
     schema: SCHEMA,
-    tables: ['chats_of_visitors', 'chats_of_operators', 'operators'],
-    apply: (file) => {
-      const start = file.prepare(
-        'INSERT OR REPLACE INTO chats_of_visitors VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)',
-      );
-      const assign = file.prepare(
-        'UPDATE chats_of_visitors SET operator = ?, reservation = ? WHERE tenant = ? AND visitor = ?',
-      );
-      const close = file.prepare('DELETE FROM chats_of_visitors WHERE tenant = ? AND visitor = ?');
-      const hold = file.prepare(
-        'INSERT OR REPLACE INTO chats_of_operators VALUES (?, ?, ?, ?, ?, ?, ?)',
-      );
-      const release = file.prepare(
-        'DELETE FROM chats_of_operators WHERE tenant = ? AND operator = ? AND chat = ?',
-      );
-      const register = file.prepare('INSERT OR REPLACE INTO operators VALUES (?, ?, ?)');
-      const unregister = file.prepare('DELETE FROM operators WHERE tenant = ? AND username = ?');
-      const releaseAll = file.prepare(
-        'DELETE FROM chats_of_operators WHERE tenant = ? AND operator = ?',
-      );
-      const ofVisitor = (tenant: TenantId, visitor: string, fact: VisitorFact, at: number) => {
-        if (fact.type === 'ChatStarted') {
-          const { chatId, department, invitedBy } = fact.data;
-          start.run(tenant, visitor, chatId, department, invitedBy, at);
-        } else if (fact.type === 'ChatAssigned') {
-          assign.run(fact.data.operator, fact.data.reservation, tenant, visitor);
-        } else if (fact.type === 'ChatClosed') {
-          close.run(tenant, visitor);
-        }
-      };
-      const ofOperator = (tenant: TenantId, username: string, fact: OperatorFact, at: number) => {
-        switch (fact.type) {
-          case 'ChatReserved':
-          case 'ChatTaken': {
-            const { chatId, visitor, reservation } = fact.data;
-            const open = fact.type === 'ChatTaken' ? 1 : 0;
-            hold.run(tenant, username, chatId, visitor, reservation, open, at);
-            break;
-          }
-          case 'ChatReleased':
-            release.run(tenant, username, fact.data.chatId);
-            break;
-          case 'OperatorRegistered':
-            register.run(tenant, username, fact.data.lhcUserId);
-            break;
-          case 'OperatorRemoved':
-            unregister.run(tenant, username);
-            releaseAll.run(tenant, username);
-            break;
-        }
-      };
-      return (event) => {
-        const actor = actorOf(event.stream);
-        if (!actor || actor.kind === 'tenant') return;
-        const visitor = visitorFact(event);
-        const operator = operatorFact(event);
-        const { at } = event.metadata;
-        if (visitor) ofVisitor(actor.tenant, actor.name, visitor, at);
-        if (operator) ofOperator(actor.tenant, actor.name, operator, at);
-      };
-    },
+    tables: ['chats_of_visitors', 'chats_of_operators', 'operators', 'rounds'],
+    apply: applyToRouting,
     applied: ({ events }) => {
       const tenants = new Set<TenantId>();
       for (const { stream, type } of events) {
@@ -222,8 +199,22 @@ export function createRoutingTables(
       waiting(query('waiting').all(tenant, after?.since ?? -1, after?.visitor ?? '')),
     untaken: (tenant) => held(query('untaken').all(tenant)),
     finished: (tenant) => held(query('finished').all(tenant)),
+    forsaken: (tenant) =>
+      // The columns of the statement above.
+      (query('forsaken').all(tenant) as unknown as (HeldRow & { removed: number })[]).map(
+        ({ chat, removed, ...row }) => ({ ...row, chatId: chat, removed: removed === 1 }),
+      ),
+    unanswered: (tenant) => held(query('unanswered').all(tenant)),
+    lastPicked: (tenant, department) => {
+      const row = query('lastPicked').get(tenant, department ?? '');
+      return row ? String(row.operator) : null;
+    },
     reservedBefore: (tenant, at) => held(query('reserved').all(tenant, at)),
     count: () => Number(query('count').get()?.n ?? 0),
+    oldest: () => {
+      const since = query('oldest').get()?.since;
+      return typeof since === 'number' ? since : null;
+    },
   };
 }
 
@@ -231,10 +222,17 @@ export function createRoutingTables(
 const WAKES = new Set([
   'ChatStarted',
   'ChatAssigned',
+  'ChatUnassigned',
+  'ChatTransferred',
   'ChatClosed',
   'ChatReleased',
   'OperatorRegistered',
+  'OperatorRemoved',
   'OperatorLoggedIn',
+  'OperatorLoggedOut',
   'PresenceChanged',
+  'AvailabilitySet',
   'OperatorResponsive',
+  'OperatorUnresponsive',
+  'OperatorGone',
 ]);

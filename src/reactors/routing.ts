@@ -2,34 +2,39 @@
  * Chats to operators. A chat is reserved on the operator's stream, assigned on the visitor's, confirmed on the
  * operator's; tables of both sides, folded from the log, show what is waiting and where the two disagree, so that a
  * crash between two steps is mended by the next sweep and no wake-up is lost.
+ *
+ * In a pass the picks are made one after the other, the oldest chat first, each counting those before it; what follows
+ * of them is done side by side. The operator's stream has the last word about its places.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
-import {
-  operatorRef,
-  type TenantId,
-  type Username,
-  type VisitorKey,
-  visitorRef,
-} from '../actors/ids.ts';
-import { load, type OperatorCommand, operatorState } from '../actors/operator-decisions.ts';
-import { type Candidate, selectOperator } from '../actors/selection.ts';
+import { type TenantId, type Username, visitorRef } from '../actors/ids.ts';
+import { type Pick, selectOperators } from '../actors/selection.ts';
+import type { TenantSettings } from '../actors/tenant.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
-import { type VisitorCommand, visitorState } from '../actors/visitor-decisions.ts';
-import { AppError, messageOf } from '../errors.ts';
+import { visitorState } from '../actors/visitor-decisions.ts';
+import type { Chat } from '../actors/visitor-facts.ts';
+import { messageOf } from '../errors.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import { type Ownership, partitionOf } from '../runtime/ownership.ts';
+import { Semaphore } from '../runtime/semaphore.ts';
 import type { WorkPart } from '../runtime/work.ts';
+import { createPool, type Pool } from './routing-pool.ts';
+import { type Commands, isRefusal, settle, termsOf, unlessRefused } from './routing-settle.ts';
 import { createRoutingTables, type Waiting } from './routing-tables.ts';
+import { createTransfer, type Transfer } from './transfer.ts';
 
 const SWEEP_EVERY_MS = 3_000;
-/** A reservation that was neither assigned nor released by then is settled by asking. */
-const RESERVATION_DUE_MS = 10_000;
 /** Operators that refuse one after the other before the chat waits for the next sweep. */
 const MOST_REFUSALS = 20;
+/** Chats that are given at the same moment; their picks are made in order all the same. */
+const AT_ONCE = 32;
+/** A chat that everybody missed is offered to the same again after so many offer times, one more each time. */
+const MOST_PAUSES = 10;
 
 export interface Routing {
   readonly part: WorkPart;
+  readonly transfer: Transfer;
   start(): void;
   stop(): Promise<void>;
   /** Registered operators of a tenant, as the log has them. */
@@ -37,6 +42,8 @@ export interface Routing {
   /** Who has this LHC user id. */
   operatorOfLhcUser(tenant: TenantId, lhcUserId: number): Username | null;
   waiting(): number;
+  /** How long the oldest chat that nobody has waits, in ms; 0 when none does. */
+  longestWait(): number;
 }
 
 export function createRouting(options: {
@@ -46,173 +53,205 @@ export function createRouting(options: {
   ownership: Ownership;
   now: () => number;
   newId: () => string;
+  random: () => number;
   logger: Logger;
   /** Called between reservation and assignment: a failpoint of tests. */
   afterReserve?: (chatId: string) => Promise<void>;
 }): Routing {
-  const { db, host, tenants, ownership, now, newId, logger } = options;
+  const { db, host, tenants, ownership, now, newId, random, logger } = options;
   const tables = createRoutingTables(db, (tenant) => wake(tenant));
   const dirty = new Set<TenantId>();
   const passes = new Map<TenantId, Promise<void>>();
+  /** Where each round goes on, newer than the table; only while this process routes for the tenant. */
+  const rounds = new Map<string, string>();
   let sweep: NodeJS.Timeout | undefined;
   let started = false;
   /** Whether this process routes for a tenant now. */
   const isOurs = (tenant: TenantId): boolean => started && ownership.owns(partitionOf(tenant));
+  const automatic = () => ({ commandId: `auto:${newId()}` });
 
-  const commandVisitor = (tenant: TenantId, name: VisitorKey, command: VisitorCommand) =>
-    host.dispatch(tenant, { kind: 'visitor', name, command }, { commandId: `auto:${newId()}` });
-  const commandOperator = (tenant: TenantId, name: Username, command: OperatorCommand) =>
-    host.dispatch(tenant, { kind: 'operator', name, command }, { commandId: `auto:${newId()}` });
+  const commands: Commands = {
+    visitor: (tenant, name, command) =>
+      host.dispatch(tenant, { kind: 'visitor', name, command }, automatic()),
+    operator: (tenant, name, command) =>
+      host.dispatch(tenant, { kind: 'operator', name, command }, automatic()),
+  };
 
-  /** Operators who could take a chat now, by their own streams. */
-  async function candidates(tenant: TenantId): Promise<Candidate[]> {
-    const found: Candidate[] = [];
-    for (const username of tables.operators(tenant)) {
-      const state = await host.load(operatorRef(tenant, username));
-      if (!state) continue;
-      const { availability, context } = operatorState(state.core);
-      found.push({
-        username,
-        availability,
-        registered: context.registered,
-        departments: context.departments,
-        capacity: context.capacity,
-        load: load(context),
-        lastChatAt: context.lastChatAt,
-      });
+  function ruleOf({ id, routing }: TenantSettings, department: string | null) {
+    const own = department === null ? undefined : routing.departments[department];
+    const policy = own?.policy ?? routing.policy;
+    const round = rounds.get(`${id} ${department ?? ''}`);
+    const lastPicked =
+      policy === 'round-robin' ? (round ?? tables.lastPicked(id, department)) : null;
+    return { policy, departmentCapacity: own?.capacity ?? null, lastPicked, random: random() };
+  }
+
+  /** Whom to ask now; null: nobody, or those who missed it have not had their pause yet. */
+  function choose(
+    tenant: TenantSettings,
+    waiting: Waiting,
+    chat: Chat,
+    last: string | null,
+    pool: Pool,
+  ) {
+    const { department, invitedBy, transferredBy, offered, passed } = chat;
+    const sought = { department, invitedBy, transferredBy, offered, passed, lastOperator: last };
+    const pick = selectOperators(pool.candidates(), sought, ruleOf(tenant, department));
+    if (!pick) return null;
+    const pauses = Math.min(Math.max(chat.misses, 1), MOST_PAUSES);
+    if (pick.again && now() < chat.freeSince + pauses * tenant.offerTimeout * 1000) return null;
+    if (pick.reason === 'broadcast') return pick;
+    const [operator] = pick.operators;
+    pool.hold(operator, department, now());
+    if (pick.reason === 'round-robin') {
+      rounds.set(`${waiting.tenant} ${department ?? ''}`, operator);
     }
-    return found;
+    return pick;
   }
 
-  /** The table lags behind the streams: whether the chat still has nobody. */
-  async function stillWaits({ tenant, visitor, chatId }: Waiting): Promise<boolean> {
+  /** The table lags behind the streams: the chat, where nobody has it still. */
+  async function stillWaits({ tenant, visitor, chatId }: Waiting) {
     const state = await host.load(visitorRef(tenant, visitor));
-    const chat = state && visitorState(state.core).context.chat;
-    return chat?.id === chatId && chat.operator === null;
+    const context = state && visitorState(state.core).context;
+    const { chat = null } = context ?? {};
+    if (!context || chat?.id !== chatId || chat.operator !== null) return null;
+    return { chat, lastOperator: context.lastOperator };
   }
 
-  async function route(chat: Waiting): Promise<void> {
-    const { tenant, visitor, chatId } = chat;
-    if (!(await stillWaits(chat))) return;
-    let pool = await candidates(tenant);
-    for (let refusals = 0; refusals < MOST_REFUSALS; refusals++) {
-      const pick = selectOperator(pool, chat);
-      if (!pick) return;
-      const reservation = newId();
-      // Names in facts were parsed when they came in.
-      const username = pick.username as Username;
-      const held = { reservation, visitor, chatId };
-      try {
-        await commandOperator(tenant, username, { type: 'ReserveChat', ...held });
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        pool = pool.filter((candidate) => candidate.username !== pick.username);
-        continue;
+  /** Gives the chat to whom was picked, or to the next where his stream refuses. */
+  async function give(
+    tenant: TenantSettings,
+    waiting: Waiting,
+    { chat, lastOperator }: { chat: Chat; lastOperator: string | null },
+    first: Pick,
+    pool: Pool,
+  ): Promise<void> {
+    const { visitor, chatId } = waiting;
+    const { department } = chat;
+    let pick: Pick | null = first;
+    for (let refusals = 0; pick && refusals < MOST_REFUSALS; refusals++) {
+      const { operators, reason, considered } = pick;
+      if (reason === 'broadcast') {
+        const offer = { type: 'OfferChat', chatId, operators, reason, considered } as const;
+        await unlessRefused(commands.visitor(tenant.id, visitor, offer));
+        return;
       }
-      await options.afterReserve?.(chatId);
-      await assign(chat, username, reservation, pick.reason);
-      return;
+      // Names in facts were parsed when they came in.
+      const operator = operators[0] as Username;
+      const reservation = newId();
+      const held = { reservation, visitor, chatId, ...termsOf(tenant, department) };
+      const { departmentCapacity } = ruleOf(tenant, department);
+      const reserve = { type: 'ReserveChat', ...held, departmentCapacity } as const;
+      if (await unlessRefused(commands.operator(tenant.id, operator, reserve))) {
+        await options.afterReserve?.(chatId);
+        await assign(tenant, waiting, { operator, reservation, reason, considered, department });
+        return;
+      }
+      await pool.refresh(operator);
+      pick = choose(tenant, waiting, chat, lastOperator, pool);
     }
   }
 
   async function assign(
-    { tenant, visitor, chatId }: Waiting,
-    operator: Username,
-    reservation: string,
-    reason: string,
+    tenant: TenantSettings,
+    { visitor, chatId }: Waiting,
+    choice: Omit<Pick, 'operators' | 'again'> & {
+      operator: Username;
+      reservation: string;
+      department: string | null;
+    },
   ): Promise<void> {
+    const { department, ...chosen } = choice;
+    const { operator, reservation } = choice;
     const held = { reservation, visitor, chatId };
     try {
-      await commandVisitor(tenant, visitor, {
-        type: 'AssignChat',
-        chatId,
-        operator,
-        reservation,
-        reason,
-      });
+      await commands.visitor(tenant.id, visitor, { type: 'AssignChat', chatId, ...chosen });
     } catch (error) {
       if (!isRefusal(error)) throw error;
       // It was closed, or somebody answered it first.
-      const why = messageOf(error);
-      await commandOperator(tenant, operator, { type: 'ReleaseChat', ...held, reason: why });
+      const reason = messageOf(error);
+      await commands.operator(tenant.id, operator, { type: 'ReleaseChat', ...held, reason });
       return;
     }
-    await commandOperator(tenant, operator, { type: 'TakeChat', ...held });
+    const taken = { ...held, ...termsOf(tenant, department) };
+    await unlessRefused(commands.operator(tenant.id, operator, { type: 'TakeChat', ...taken }));
   }
 
-  /** Where the two sides disagree, the visitor's stream is right. */
-  async function settle(tenant: TenantId): Promise<void> {
-    for (const { visitor, chatId, operator, reservation } of tables.untaken(tenant)) {
-      await unlessRefused(
-        commandOperator(tenant, operator, { type: 'TakeChat', reservation, visitor, chatId }),
-      );
-    }
-    for (const { visitor, chatId, operator, reservation } of tables.finished(tenant)) {
-      const reason = 'the chat is closed or another operator has it';
-      const held = { reservation, visitor, chatId };
-      await unlessRefused(
-        commandOperator(tenant, operator, { type: 'ReleaseChat', ...held, reason }),
-      );
-    }
-    for (const held of tables.reservedBefore(tenant, now() - RESERVATION_DUE_MS)) {
-      const { visitor, chatId, operator, reservation } = held;
-      if (reservation === null) continue;
-      // Revoked first: an assignment that is still on its way is refused then.
-      const revoked = await unlessRefused(
-        commandVisitor(tenant, visitor, { type: 'RevokeReservation', reservation }),
-      );
-      const reason = 'the reservation was not used in time';
-      const of = { reservation, visitor, chatId };
-      await unlessRefused(
-        commandOperator(
-          tenant,
-          operator,
-          revoked ? { type: 'ReleaseChat', ...of, reason } : { type: 'TakeChat', ...of },
-        ),
-      );
+  /** Who was asked and went offline is not waited for, where somebody else is free. */
+  async function askOthers(tenant: TenantSettings, pool: Pool): Promise<void> {
+    for (const { visitor, chatId, operator } of tables.unanswered(tenant.id)) {
+      const state = await host.load(visitorRef(tenant.id, visitor));
+      const context = state && visitorState(state.core).context;
+      const { chat = null } = context ?? {};
+      if (!context || chat?.id !== chatId || chat.operator !== operator || chat.accepted) continue;
+      const { lastOperator } = context;
+      const sought = { ...chat, passed: [...chat.passed, operator], lastOperator };
+      const pick = selectOperators(pool.candidates(), sought, ruleOf(tenant, chat.department));
+      if (!pick || pick.again) continue;
+      const unassign = { type: 'UnassignChat', chatId, operator, reason: 'offline' } as const;
+      await unlessRefused(commands.visitor(tenant.id, visitor, unassign));
     }
   }
 
-  async function routeAll(tenant: TenantId): Promise<void> {
+  async function routeAll(tenant: TenantSettings): Promise<void> {
+    const { id } = tenant;
+    let pool: Pool | undefined;
+    const slots = new Semaphore(AT_ONCE);
+    const given: Promise<void>[] = [];
     // Page by page: chats of a department with nobody in it must not hide those behind them.
-    for (let last: Waiting | undefined; isOurs(tenant); ) {
-      const page = tables.waiting(tenant, last);
-      for (const chat of page) {
-        if (isOurs(tenant)) await route(chat);
+    for (let last: Waiting | undefined; isOurs(id); ) {
+      const page = tables.waiting(id, last);
+      for (const waiting of page) {
+        pool ??= await createPool(host, id, tables.operators(id));
+        if (!isOurs(id)) break;
+        if (!pool.mayServe(waiting)) continue;
+        const still = await stillWaits(waiting);
+        const pick = still && choose(tenant, waiting, still.chat, still.lastOperator, pool);
+        if (!still || !pick) continue;
+        const at = pool;
+        const giving = slots.use(() => give(tenant, waiting, still, pick, at));
+        giving.catch(() => undefined); // awaited below; a failed one must not end the process meanwhile
+        given.push(giving);
       }
       last = page.at(-1);
-      if (!last) return;
+      if (!last) break;
+    }
+    const failed = (await Promise.allSettled(given)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+    if (tables.unanswered(id).length > 0 && isOurs(id)) {
+      await askOthers(tenant, await createPool(host, id, tables.operators(id)));
     }
   }
 
-  async function pass(tenant: TenantId): Promise<void> {
+  async function pass(tenant: TenantSettings): Promise<void> {
+    const { id } = tenant;
     do {
-      dirty.delete(tenant);
+      dirty.delete(id);
       try {
-        await settle(tenant);
+        await settle(tenant, { host, tables, commands, now });
         await routeAll(tenant);
       } catch (error) {
-        logger.warn(
-          { tenant, reason: messageOf(error) },
-          'routing stumbled; the next sweep goes on',
-        );
+        const reason = messageOf(error);
+        logger.warn({ tenant: id, reason }, 'routing stumbled; the next sweep goes on');
         return;
       }
-    } while (dirty.has(tenant) && isOurs(tenant));
+    } while (dirty.has(id) && isOurs(id));
   }
 
-  function wake(tenant: TenantId): void {
-    if (!isOurs(tenant) || !tenants.get(tenant)) return;
-    dirty.add(tenant);
-    if (passes.has(tenant)) return;
+  function wake(id: TenantId): void {
+    const tenant = tenants.get(id);
+    if (!isOurs(id) || !tenant) return;
+    dirty.add(id);
+    if (passes.has(id)) return;
     passes.set(
-      tenant,
-      pass(tenant).finally(() => passes.delete(tenant)),
+      id,
+      pass(tenant).finally(() => passes.delete(id)),
     );
   }
 
   return {
     part: tables.part,
+    transfer: createTransfer({ host, tenants, operatorsOf: tables.operators }),
     start() {
       started = true;
       const all = () => {
@@ -220,6 +259,7 @@ export function createRouting(options: {
       };
       sweep = setInterval(all, SWEEP_EVERY_MS);
       ownership.onChange((_partition, owned) => {
+        rounds.clear();
         if (owned) all();
       });
       ownership.onHandOver(async (partitions) => {
@@ -236,19 +276,9 @@ export function createRouting(options: {
     operators: tables.operators,
     operatorOfLhcUser: tables.operatorOfLhcUser,
     waiting: tables.count,
+    longestWait: () => {
+      const since = tables.oldest();
+      return since === null ? 0 : Math.max(0, now() - since);
+    },
   };
 }
-
-/** The tables lag behind the streams, so a wish may come too late; the next sweep sees what is true then. */
-async function unlessRefused(wish: Promise<unknown>): Promise<boolean> {
-  try {
-    await wish;
-    return true;
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    return false;
-  }
-}
-
-const isRefusal = (error: unknown): boolean =>
-  error instanceof AppError && (error.code === 'refused' || error.code === 'not-found');

@@ -51,6 +51,7 @@ async function routingOf(rig: Rig, host: ActorHost = rig.host) {
   const { workFile: db, tenants, now } = rig;
   const routing = createRouting({
     ...{ db, host, tenants, now, newId, ownership: soleOwner, logger: silent },
+    random: Math.random,
   });
   const caughtUp = await rig.follow([routing.part]);
   stopping.push(async () => {

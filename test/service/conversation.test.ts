@@ -160,7 +160,7 @@ it('who writes into another’s chat is told so, and nothing reaches the visitor
   await acme.ask('POST', '/visitors/6/chats', { chatId: 'c6', department: 'sales' });
   await acme.callback('chat.assigned', ({ chatId }) => chatId === 'c6');
   pia.send(acme.visitorJid('6'), 'I know better');
-  await reads(pia, '6', 'Not delivered: this chat belongs to olga.');
+  await reads(pia, '6', 'Not delivered: this chat is offered to olga; write !take to take it.');
   olga.send(acme.visitorJid('6'), 'Hello');
   await waitFor(() => chatMessages('6').length > 0, { what: 'the owner’s message' });
   expect(chatMessages('6').map(({ data }) => data.message.body)).toEqual(['Hello']);

@@ -1,0 +1,139 @@
+/** A chat is handed on by its operator, or by LHC: to another operator or to a department. */
+import { refuse } from '../actors/decider.ts';
+import {
+  operatorRef,
+  type TenantId,
+  Username,
+  type VisitorKey,
+  visitorRef,
+} from '../actors/ids.ts';
+import { type OperatorCommand, operatorState } from '../actors/operator-decisions.ts';
+import type { TenantSettings } from '../actors/tenant.ts';
+import type { TenantDirectory } from '../actors/tenant-directory.ts';
+import { visitorState } from '../actors/visitor-decisions.ts';
+import { AppError, messageOf } from '../errors.ts';
+import type { ActorHost } from '../runtime/host.ts';
+import type { Dispatched, Origin } from '../runtime/types.ts';
+import { termsOf } from './routing-settle.ts';
+
+/** To whom; by a name alone, an operator of that name goes before a department. */
+export type Receiver =
+  | { readonly operator: string }
+  | { readonly department: string }
+  | { readonly name: string };
+
+/**
+ * An operator hands on the open chat that it has; without an id it is the visitor's open one. The receiver has to be
+ * available and have a free place. LHC (`from: null`) may give it to anybody who is registered, whatever he has.
+ * @throws {AppError} `refused` with a reason for a person; `not-found` for an unknown visitor
+ */
+export type Transfer = (
+  tenant: TenantId,
+  visitor: VisitorKey,
+  wish: { readonly chatId: string | null; readonly from: Username | null; readonly to: Receiver },
+  origin: Origin,
+) => Promise<Dispatched>;
+
+export function createTransfer(options: {
+  host: ActorHost;
+  tenants: TenantDirectory;
+  operatorsOf: (tenant: TenantId) => readonly Username[];
+}): Transfer {
+  const { host, tenants, operatorsOf } = options;
+
+  async function contextOf(tenant: TenantId, username: Username) {
+    const state = await host.load(operatorRef(tenant, username));
+    return state ? operatorState(state.core).context : null;
+  }
+
+  /** Departments that an operator serves or that the settings name. */
+  async function departmentsOf(tenant: TenantSettings): Promise<readonly string[]> {
+    const names = new Set(Object.keys(tenant.routing.departments));
+    for (const username of operatorsOf(tenant.id)) {
+      const context = await contextOf(tenant.id, username);
+      for (const department of context?.departments ?? []) names.add(department);
+    }
+    return [...names].sort();
+  }
+
+  /** @throws {AppError} `refused`: says who there is */
+  async function receiverOf(tenant: TenantSettings, to: Receiver) {
+    const wanted = 'name' in to ? to.name : 'operator' in to ? to.operator : to.department;
+    if (!('department' in to)) {
+      const username = Username.safeParse(wanted.trim().toLowerCase());
+      const context = username.success ? await contextOf(tenant.id, username.data) : null;
+      if (username.success && context?.registered) {
+        return { operator: username.data, department: null };
+      }
+      if ('operator' in to) return refuse(`there is no operator ${wanted}`, { field: 'operator' });
+    }
+    const departments = await departmentsOf(tenant);
+    const same = (name: string) => name.toLowerCase() === wanted.trim().toLowerCase();
+    const department = departments.find((name) => name === wanted) ?? departments.find(same);
+    if (department !== undefined) return { operator: null, department };
+    const known =
+      departments.length > 0 ? `; departments: ${departments.slice(0, 20).join(', ')}` : '';
+    const kind = 'name' in to ? 'operator or department' : 'department';
+    return refuse(`there is no ${kind} ${wanted}${known}`, { field: 'department' });
+  }
+
+  return async (id, visitor, { chatId, from, to }, origin) => {
+    const tenant = tenants.get(id);
+    if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
+    const { operator, department } = await receiverOf(tenant, to);
+    const transfer = (reservation: string | null) =>
+      host.dispatch(
+        id,
+        {
+          kind: 'visitor',
+          name: visitor,
+          command: { type: 'TransferChat', chatId, from, operator, department, reservation },
+        },
+        origin,
+      );
+    if (operator === null || from === null) return transfer(null);
+
+    const state = await host.latest(visitorRef(id, visitor));
+    const chat = state && visitorState(state.core).context.chat;
+    if (state?.seen.hasCommand(origin.commandId) || !chat || chat.operator !== from) {
+      return transfer(null); // a repeat, or a refusal that says why
+    }
+    if (operator === from) return refuse(`you have this chat already`);
+    // The same reservation for the same wish: a repeat takes no second place.
+    const reservation = `transfer:${origin.commandId}`;
+    const held = { reservation, visitor, chatId: chat.id };
+    const command = (wish: OperatorCommand) => onOperator(id, operator, wish, origin);
+    try {
+      await command({
+        type: 'ReserveChat',
+        ...{ ...held, ...termsOf(tenant, chat.department) },
+        departmentCapacity: null, // it is a person's wish; the operator's own capacity counts
+      });
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'refused')) throw error;
+      return refuse(`${operator} cannot have it: ${messageOf(error)}`);
+    }
+    try {
+      const done = await transfer(reservation);
+      await command({ type: 'TakeChat', ...held, ...termsOf(tenant, chat.department) }).catch(
+        () => undefined, // the sweep of routing does it
+      );
+      return done;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'refused') {
+        await command({ type: 'ReleaseChat', ...held, reason: messageOf(error) });
+      }
+      throw error;
+    }
+  };
+
+  function onOperator(
+    tenant: TenantId,
+    name: Username,
+    command: OperatorCommand,
+    { correlationId, commandId }: Origin,
+  ): Promise<Dispatched> {
+    const origin = { commandId: `auto:${commandId}`, correlationId: correlationId ?? commandId };
+    return host.dispatch(tenant, { kind: 'operator', name, command }, origin);
+  }
+}
