@@ -141,12 +141,14 @@ function decideVisitor(
 
 const kept = ({
   lastChatId,
+  chats,
   lastOperator,
   revokedReservations,
   openMessages,
   settledMessages,
 }: VisitorContext): VisitorKept => ({
   lastChatId,
+  chats,
   lastOperator,
   revokedReservations,
   openMessages,

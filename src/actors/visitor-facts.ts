@@ -101,7 +101,8 @@ export type VisitorFacts = {
 export type VisitorKept = Pick<
   VisitorContext,
   'lastChatId' | 'revokedReservations' | 'openMessages' | 'settledMessages'
-> & { lastOperator?: VisitorContext['lastOperator'] };
+> &
+  Partial<Pick<VisitorContext, 'chats' | 'lastOperator'>>;
 
 /** What is said of a page view: sealed in the fact, shown to operators. */
 export type Profile = {
@@ -190,6 +191,8 @@ export type VisitorContext = {
   inviter: string | null;
   chat: Chat | null;
   lastChatId: string | null;
+  /** How many it has begun. */
+  chats: number;
   /** Who answered the visitor's last chat. */
   lastOperator: string | null;
   /** The last messages that a client wants to be told of when they are read, and the last one that an operator read. */

@@ -108,12 +108,13 @@ export const visitorMachine = setup({
       markable: [],
       displayed: null,
     })),
-    startChat: assign(({ event }) => {
+    startChat: assign(({ context, event }) => {
       if (event.type !== 'ChatStarted') return {};
       const { chatId, department, invitedBy } = event.data;
       return {
         inviter: null,
         lastChatId: chatId,
+        chats: context.chats + 1,
         nickRevision: event.revision,
         chat: {
           id: chatId,
@@ -249,6 +250,7 @@ export const visitorMachine = setup({
     inviter: null,
     chat: null,
     lastChatId: null,
+    chats: 0,
     lastOperator: null,
     markable: [],
     displayed: null,
