@@ -58,9 +58,15 @@ export type VisitorFacts = {
     others?: string[];
   };
   ReservationRevoked: { reservation: string };
-  ChatAccepted: { chatId: string; operator: string };
-  /** These have it no more, or are asked no more; who is left of a broadcast still is. */
-  ChatUnassigned: { chatId: string; operators: string[]; reason: UnassignReason };
+  /** `taken`: by a command, without a word. */
+  ChatAccepted: { chatId: string; operator: string; taken?: true };
+  /** These have it no more, or are asked no more by a `broadcast`; who is left of one still is. */
+  ChatUnassigned: {
+    chatId: string;
+    operators: string[];
+    reason: UnassignReason;
+    broadcast?: true;
+  };
   /** To an operator, who is asked to answer, or to a department, where it waits. */
   ChatTransferred: {
     chatId: string;

@@ -107,8 +107,17 @@ function offer(context: VisitorContext, command: Wish<'OfferChat'>): VisitorFact
 function unassign({ chat }: VisitorContext, command: Wish<'UnassignChat'>): VisitorFact[] {
   const { chatId, operator, reason } = command;
   if (chat?.id !== chatId || !has(chat, operator)) return [];
-  return [{ type: 'ChatUnassigned', data: { chatId, operators: [operator], reason } }];
+  return [lost(chat, operator, reason)];
 }
+
+/** He has it no more, or is asked no more. */
+const lost = (chat: Chat, operator: string, reason: UnassignReason): VisitorFact => ({
+  type: 'ChatUnassigned',
+  data: {
+    ...{ chatId: chat.id, operators: [operator], reason },
+    ...(chat.operator === null && { broadcast: true }),
+  },
+});
 
 const has = (chat: Chat, operator: string): boolean =>
   chat.operator === operator || chat.offered.includes(operator);
@@ -116,7 +125,10 @@ const has = (chat: Chat, operator: string): boolean =>
 function accept(context: VisitorContext, { operator }: Wish<'AcceptChat'>): VisitorFact[] {
   if (!context.chat) return refuse('this visitor has no open chat; write to it to invite it');
   const { chat } = context;
-  const accepted: VisitorFact = { type: 'ChatAccepted', data: { chatId: chat.id, operator } };
+  const accepted: VisitorFact = {
+    type: 'ChatAccepted',
+    data: { chatId: chat.id, operator, taken: true },
+  };
   if (chat.operator === operator) return chat.accepted ? [] : [accepted];
   if (chat.accepted) return foreign(chat);
   return [assigned(chat, operator, 'taken'), accepted];
@@ -128,8 +140,7 @@ function decline(context: VisitorContext, { operator }: Wish<'DeclineChat'>): Vi
     return chat.passed.includes(operator) ? [] : refuse('this chat is not offered to you');
   }
   if (chat.accepted) return refuse('you have answered this chat; !transfer it, or !close it');
-  const { id: chatId } = chat;
-  return [{ type: 'ChatUnassigned', data: { chatId, operators: [operator], reason: 'declined' } }];
+  return [lost(chat, operator, 'declined')];
 }
 
 function transfer(context: VisitorContext, command: Wish<'TransferChat'>): VisitorFact[] {

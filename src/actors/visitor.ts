@@ -187,6 +187,7 @@ export const visitorMachine = setup({
         chatId: chat?.id ?? '',
         operators: chat?.operator ? [chat.operator] : (chat?.offered ?? []),
         reason: 'missed',
+        ...(chat?.operator ? {} : { broadcast: true }),
       },
     })),
     closeChat: assign({ chat: null }),
