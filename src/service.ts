@@ -17,8 +17,10 @@ import { newId } from './id.ts';
 import { createCallbackClient } from './lhc/callbacks.ts';
 import { createProjections } from './projections/projections.ts';
 import { createCallbacks } from './reactors/callbacks.ts';
+import { createLhcUsers } from './reactors/lhc-users.ts';
 import { createMessages } from './reactors/messages.ts';
 import { createOperatorAccounts } from './reactors/operator-accounts.ts';
+import { createOperatorRemoval } from './reactors/operator-removal.ts';
 import { createOperatorSessions } from './reactors/operator-sessions.ts';
 import { openPersonalData } from './reactors/personal.ts';
 import { createRouting } from './reactors/routing.ts';
@@ -111,8 +113,10 @@ export async function startService(
     digestKey: secrets.digest,
     afterDelivered: () => pass('after-callback'),
   });
+  const removal = createOperatorRemoval({ host, admin, ownership, newId });
   const messages = createMessages({
     ...{ host, store, admin, transport, tenants, personal, ownership, now, newId, logger },
+    removal,
     afterTaken: async () => pass('after-stanza'),
   });
   const destinations = [messages.destination, callbacks.destination];
@@ -187,9 +191,12 @@ export async function startService(
       },
     },
     operatorAccounts: createOperatorAccounts({
-      ...{ host, store, vault, admin, tenants, newId },
+      ...{ host, store, vault, admin, tenants, newId, removal },
       sessions: operatorSessions,
-      operatorOfLhcUser: routing.operatorOfLhcUser,
+      lhcUsers: createLhcUsers({
+        ...{ host, caughtUp, now, newId, logger },
+        operatorsOf: routing.operators,
+      }),
       reserved: [config.ejabberd.apiUser.split('@', 1)[0] ?? ''],
     }),
     typing: createTyping({ host, transport, admin, tenants, now, logger }),

@@ -9,7 +9,6 @@ import {
   type ActorRef,
   actorOf,
   operatorJid,
-  operatorRef,
   streamOf,
   type TenantId,
   type Username,
@@ -17,7 +16,6 @@ import {
   visitorJid,
   visitorRef,
 } from '../actors/ids.ts';
-import { operatorState } from '../actors/operator-decisions.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import { type VisitorCommand, visitorState } from '../actors/visitor-decisions.ts';
@@ -29,7 +27,7 @@ import type { ActorHost } from '../runtime/host.ts';
 import { type Ownership, ownsStream } from '../runtime/ownership.ts';
 import type { WorkPart } from '../runtime/work.ts';
 import type { EjabberdAdmin, OutgoingMessage, VisitorTransport } from '../xmpp/port.ts';
-import { removeAccount } from './operator-accounts.ts';
+import type { OperatorRemoval } from './operator-removal.ts';
 import type { PersonalData } from './personal.ts';
 import { createRepeats, isRefusal } from './repeats.ts';
 
@@ -68,6 +66,7 @@ export function createMessages(options: {
   transport: VisitorTransport;
   tenants: TenantDirectory;
   personal: PersonalData;
+  removal: OperatorRemoval;
   ownership: Ownership;
   now: () => number;
   newId: () => string;
@@ -75,7 +74,7 @@ export function createMessages(options: {
   /** Called between a stanza that was taken and its fact: a failpoint of tests. */
   afterTaken?: (messageId: string) => Promise<void>;
 }): Messages {
-  const { host, store, admin, transport, tenants, personal, ownership } = options;
+  const { host, store, admin, transport, tenants, personal, removal, ownership } = options;
   const repeats = createRepeats({ ...options, receiverOf, report });
 
   function report(tenant: TenantId, key: VisitorKey, command: VisitorCommand): Promise<unknown> {
@@ -211,12 +210,10 @@ export function createMessages(options: {
   ): Promise<Outcome> {
     const fact = operatorFact(event);
     if (fact?.type === 'OperatorRemoved') {
-      const state = await host.load(operatorRef(tenant.id, username));
-      // Registered again in the meantime: the account is the new one.
-      if (!state || !operatorState(state.core).context.claimed) {
+      await removal.exclusively(tenant, username, async () => {
         if (!mayAct()) throw notOurs();
-        await removeAccount(admin, tenant, username);
-      }
+        await removal.finish(tenant, username);
+      });
       return done;
     }
     if (fact?.type !== 'MessageRefused') return done;

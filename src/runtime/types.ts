@@ -85,14 +85,18 @@ export interface DeadLetters {
 
 /** An operator's account in ejabberd and its registration, changed within the request (DESIGN.md, promise 8). */
 export interface OperatorAccounts {
-  /** @throws {AppError} `conflict` for a foreign account, `unavailable` when ejabberd is away: nothing changed */
+  /**
+   * @throws {AppError} `conflict` for a foreign account, or for an LHC user that is another operator; `invalid` for what
+   * a new one lacks; `unavailable` when ejabberd is away: nothing changed
+   */
   put(
     tenant: TenantId,
     username: Username,
     wish: {
-      lhcUserId: number;
+      /** Required for a new one; like all that follows it stays as it is where it is not said. */
+      lhcUserId?: number | undefined;
       name?: string | undefined;
-      departments: readonly string[];
+      departments?: readonly string[] | undefined;
       capacity?: number | undefined;
       password?: string | undefined;
       adopt?: boolean | undefined;

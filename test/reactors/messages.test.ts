@@ -5,6 +5,7 @@ import { visitorState } from '../../src/actors/visitor-decisions.ts';
 import { AppError } from '../../src/errors.ts';
 import type { RecordedEvent } from '../../src/eventstore/port.ts';
 import { createMessages } from '../../src/reactors/messages.ts';
+import { createOperatorRemoval } from '../../src/reactors/operator-removal.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/ownership.ts';
 import {
   assignChat,
@@ -34,7 +35,8 @@ afterEach(() => rig.close());
 const ofMessages = (ownership: Ownership = soleOwner) => {
   const { host, store, tenants, personal, now } = rig;
   const { admin, transport } = ejabberd;
-  const deps = { host, store, tenants, personal, ownership, now, newId, logger: silent };
+  const removal = createOperatorRemoval({ host, admin, ownership, newId });
+  const deps = { host, store, tenants, personal, ownership, now, newId, removal, logger: silent };
   return createMessages({ ...deps, admin, transport });
 };
 const login = async () => {

@@ -1,0 +1,79 @@
+/**
+ * The accounts of operators that were removed. The lane of the operator's stream takes an account away, and the request
+ * does when the lane is not there in time; that it is gone is a fact, so that neither comes back for the account of
+ * whoever gets the name next.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { operatorJid, operatorRef, rosterGroups, streamOf, type Username } from '../actors/ids.ts';
+import { operatorState } from '../actors/operator-decisions.ts';
+import type { TenantSettings } from '../actors/tenant.ts';
+import type { ActorHost } from '../runtime/host.ts';
+import { Mailboxes } from '../runtime/mailbox.ts';
+import { type Ownership, ownsStream } from '../runtime/ownership.ts';
+import type { EjabberdAdmin } from '../xmpp/port.ts';
+
+/** Requests and lanes that may wait for one account. */
+const MOST_WAITING = 32;
+/** How long another process's lane is waited for. */
+const ANOTHER_PROCESS_MS = 3_000;
+const LOOK_EVERY_MS = 50;
+
+export interface OperatorRemoval {
+  /** One at a time for each operator: nothing else touches its account meanwhile. @throws {AppError} `overloaded` */
+  exclusively<T>(tenant: TenantSettings, username: Username, work: () => Promise<T>): Promise<T>;
+  /**
+   * The account of a removed operator is gone when this resolves; one that is registered again is left alone. Only
+   * within {@link exclusively}. @throws {AppError} `unavailable` when ejabberd is away
+   */
+  finish(tenant: TenantSettings, username: Username): Promise<void>;
+}
+
+export function createOperatorRemoval(options: {
+  host: ActorHost;
+  admin: EjabberdAdmin;
+  ownership: Ownership;
+  newId: () => string;
+}): OperatorRemoval {
+  const { host, admin, ownership, newId } = options;
+  const turns = new Mailboxes(MOST_WAITING);
+
+  async function isLeaving(tenant: TenantSettings, username: Username): Promise<boolean> {
+    const state = await host.latest(operatorRef(tenant.id, username));
+    return state !== null && operatorState(state.core).context.leaving;
+  }
+
+  return {
+    exclusively: (tenant, username, work) => turns.run(`${tenant.id}.${username}`, work),
+    async finish(tenant, username) {
+      const stream = streamOf(operatorRef(tenant.id, username));
+      // Two that take the same account away may overlap with whoever makes it anew: let the owner do it.
+      const until = performance.now() + ANOTHER_PROCESS_MS;
+      while (!ownsStream(ownership, stream) && performance.now() < until) {
+        if (!(await isLeaving(tenant, username))) return;
+        await delay(LOOK_EVERY_MS);
+      }
+      if (!(await isLeaving(tenant, username))) return;
+      await removeAccount(admin, tenant, username);
+      await host.dispatch(
+        tenant.id,
+        { kind: 'operator', name: username, command: { type: 'ReportAccountRemoved' } },
+        { commandId: `auto:${newId()}` },
+      );
+    },
+  };
+}
+
+/** Out of the roster first, while there is an account whose contacts can be told; then the account and its sessions. */
+async function removeAccount(
+  admin: EjabberdAdmin,
+  tenant: TenantSettings,
+  username: Username,
+): Promise<void> {
+  const jid = operatorJid(tenant, username);
+  await admin.leaveGroup(jid, rosterGroups(tenant).operators);
+  await admin.unregister(jid);
+  // ejabberd ends the sessions of an account that it removes; one that logged in at that moment is ended here.
+  for (const { resource } of await admin.sessions(jid)) {
+    await admin.kick(jid, resource, 'This account was removed');
+  }
+}
