@@ -22,8 +22,19 @@ const Operator = z
     lhcUserId: z.number(),
     name: z.string().nullable(),
     departments: z.array(z.string()),
-    capacity: z.number(),
+    capacity: z.number().openapi({ description: 'Chats at the same time' }),
+    free: z
+      .number()
+      .openapi({ description: 'Places that its capacity leaves: 0 when it has more' }),
     availability: Availability,
+    onlineSince: z.number().nullable().openapi({
+      description:
+        'Since when it is anything but offline, in ms since 1970; null when it is offline',
+    }),
+    away: z.boolean().openapi({ description: 'It said itself that it wants no chats (`!away`)' }),
+    unresponsive: z.boolean().openapi({
+      description: 'Connected, but none of its clients answers pings: it counts as offline',
+    }),
     sessions: z.array(
       z.object({
         resource: z.string(),
@@ -44,12 +55,25 @@ const Operator = z
   } satisfies Record<keyof OperatorView | 'jid', z.ZodType>)
   .openapi('Operator');
 
+const LhcUserId = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
+
 const PutOperator = z
   .strictObject({
-    lhcUserId: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
-    name: filledLine(128).optional(),
-    departments: z.array(filledLine(128)).max(100),
-    capacity: z.int().min(0).max(1000).optional(),
+    lhcUserId: LhcUserId.optional().openapi({
+      description: 'The LHC user that it is; one that is another operator is refused (409)',
+    }),
+    name: filledLine(128)
+      .optional()
+      .openapi({ description: 'What contacts see; a new one without goes by its username' }),
+    departments: z
+      .array(filledLine(128))
+      .max(100)
+      .overwrite((names) => [...new Set(names)])
+      .optional()
+      .openapi({ description: 'Whose chats it is given; all of them, not those to add' }),
+    capacity: z.int().min(1).max(1000).optional().openapi({
+      description: "Chats at the same time; a new one without has the tenant's `routing.capacity`",
+    }),
     password: z
       .string()
       .min(1, 'is empty')
@@ -86,7 +110,10 @@ export function operators(api: Api, access: Access<Caller>): void {
       operationId: 'putOperator',
       tag,
       summary: 'Register an operator, or change it',
-      description: 'Makes its XMPP account (a new one needs a password) and puts it on the roster.',
+      description: `Makes its XMPP account and puts it on the roster. A new operator needs \`lhcUserId\`, and a
+\`password\` unless its account exists. Of one that is registered only what is sent changes: \`{ "password": "…" }\`
+sets its password and nothing else, clients that are logged in stay so. An LHC user belongs to one operator: 409 says
+which one has it. The same again changes nothing.`,
       access,
       params,
       body: PutOperator,
@@ -109,6 +136,8 @@ export function operators(api: Api, access: Access<Caller>): void {
       operationId: 'removeOperator',
       tag,
       summary: 'Remove an operator and its account',
+      description: `Its clients are logged out, its account and its place on the roster are gone, and its chats go back to
+the queue. Its LHC user and its username are free again when this is answered.`,
       access,
       params,
       command: true,
@@ -156,6 +185,7 @@ export function operators(api: Api, access: Access<Caller>): void {
       query: ListQuery.extend({
         state: Availability.optional(),
         department: line(128).optional(),
+        lhcUserId: z.coerce.number().pipe(LhcUserId).optional(),
         q: line(200).optional().openapi({ description: 'In the username or name' }),
       }),
       success: { status: 200, description: 'A page of them', schema: pageSchema(Operator) },

@@ -16,7 +16,15 @@ export interface OperatorView {
   readonly name: string | null;
   readonly departments: readonly string[];
   readonly capacity: number;
+  /** Chats that it may be given now by its capacity: 0 for one that has more than that. */
+  readonly free: number;
   readonly availability: Availability;
+  /** ms since 1970: since when it is anything but offline; null when it is. */
+  readonly onlineSince: number | null;
+  /** It said itself that it wants no chats (`!away`). */
+  readonly away: boolean;
+  /** It is connected, and none of its clients answers pings: it counts as offline. */
+  readonly unresponsive: boolean;
   readonly sessions: readonly {
     readonly resource: string;
     readonly show: Show;
@@ -40,6 +48,7 @@ export interface OperatorFilter extends PageRequest {
   readonly tenant: string;
   readonly state?: Availability | undefined;
   readonly department?: string | undefined;
+  readonly lhcUserId?: number | undefined;
   /** Somewhere in the username or name. */
   readonly q?: string | undefined;
 }
@@ -53,7 +62,8 @@ export interface OperatorQueries {
   hash(): string;
 }
 
-const COLUMNS = `username, lhc_user_id AS lhcUserId, name, departments, capacity, availability, revision`;
+const COLUMNS = `username, lhc_user_id AS lhcUserId, name, departments, capacity, availability,
+  online_since AS onlineSince, away, revision`;
 
 export function operatorQueries(db: DatabaseSync): OperatorQueries {
   const one = db.prepare(
@@ -70,13 +80,18 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
   // The columns are the view by name, the tables' types are strict, and departments were written as JSON.
   const viewOf = (tenant: string, row: Record<string, SQLOutputValue>): OperatorView => {
     const username = String(row.username);
+    const connected = sessions
+      .all(tenant, username)
+      .map((session) => ({ ...session, responsive: session.responsive === 1 }));
+    const held = chats.all(tenant, username);
     return {
       ...row,
       departments: JSON.parse(String(row.departments)),
-      sessions: sessions
-        .all(tenant, username)
-        .map((session) => ({ ...session, responsive: session.responsive === 1 })),
-      chats: chats.all(tenant, username),
+      free: Math.max(0, Number(row.capacity) - held.length),
+      away: row.away === 1,
+      unresponsive: connected.length > 0 && connected.every(({ responsive }) => !responsive),
+      sessions: connected,
+      chats: held,
     } as unknown as OperatorView;
   };
 
@@ -85,7 +100,7 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
       const row = one.get(tenant, username);
       return row ? viewOf(tenant, row) : null;
     },
-    list: ({ tenant, state, department, q, cursor, limit }) => {
+    list: ({ tenant, state, department, lhcUserId, q, cursor, limit }) => {
       const where = ['tenant = ?', 'registered = 1'];
       const values: SQLInputValue[] = [tenant];
       const filter = (condition: string, ...operands: SQLInputValue[]) => {
@@ -96,6 +111,7 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
       if (department) {
         filter('EXISTS (SELECT 1 FROM json_each(departments) WHERE value = ?)', department);
       }
+      if (lhcUserId !== undefined) filter('lhc_user_id = ?', lhcUserId);
       if (q) {
         const found = containing(q);
         filter(`(username LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\')`, found, found);

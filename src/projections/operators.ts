@@ -1,8 +1,9 @@
 /** Who answers: registration, sessions and chats of each operator. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { Change } from '../actors/operator.ts';
 import type { OpenedOperatorFact, Recorded } from './facts.ts';
 
-export const OPERATORS_VERSION = 1;
+export const OPERATORS_VERSION = 2;
 export const OPERATORS_TABLES = ['operators', 'operator_sessions', 'operator_chats'];
 
 // Sessions count before an operator is registered: such a row is there and not shown.
@@ -16,10 +17,13 @@ export const OPERATORS_SCHEMA = `
     departments TEXT NOT NULL DEFAULT '[]',
     capacity INTEGER NOT NULL DEFAULT 0,
     availability TEXT NOT NULL DEFAULT 'offline',
+    online_since INTEGER,
+    away INTEGER NOT NULL DEFAULT 0,
     revision INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (tenant, username)
   ) STRICT, WITHOUT ROWID;
+  CREATE INDEX operators_of_lhc_users ON operators (tenant, lhc_user_id);
   CREATE TABLE operator_sessions (
     tenant TEXT NOT NULL,
     username TEXT NOT NULL,
@@ -65,9 +69,13 @@ export function applyToOperators(db: DatabaseSync) {
      WHERE tenant = ?1 AND username = ?2`,
   );
   const removeChats = of('DELETE FROM operator_chats WHERE tenant = ?1 AND username = ?2');
-  const available = of(
-    'UPDATE operators SET availability = ?3 WHERE tenant = ?1 AND username = ?2',
+  const becomes = of(
+    `UPDATE operators SET availability = ?3, online_since = iif(?3 = 'offline', NULL, coalesce(online_since, ?4))
+     WHERE tenant = ?1 AND username = ?2`,
   );
+  const available = (recorded: Recorded, { to }: Change): void =>
+    becomes(recorded, to, recorded.at);
+  const isAway = of('UPDATE operators SET away = ?3 WHERE tenant = ?1 AND username = ?2');
   const openSession = of(
     `INSERT OR REPLACE INTO operator_sessions (tenant, username, session, resource)
      VALUES (?1, ?2, ?3, ?4)`,
@@ -105,19 +113,24 @@ export function applyToOperators(db: DatabaseSync) {
         return removeChats(recorded);
       case 'OperatorLoggedIn':
         openSession(recorded, fact.data.session, fact.data.resource);
-        return available(recorded, fact.data.availability.to);
+        return available(recorded, fact.data.availability);
       case 'PresenceChanged': {
         const { session, resource, show, availability } = fact.data;
         changePresence(recorded, session, resource, show, fact.personal?.status ?? null);
-        return available(recorded, availability.to);
+        return available(recorded, availability);
       }
       case 'OperatorLoggedOut':
         closeSession(recorded, fact.data.session);
-        return available(recorded, fact.data.availability.to);
+        return available(recorded, fact.data.availability);
       case 'OperatorUnresponsive':
       case 'OperatorResponsive':
         respond(recorded, fact.data.resource, fact.type === 'OperatorResponsive' ? 1 : 0);
-        return available(recorded, fact.data.availability.to);
+        return available(recorded, fact.data.availability);
+      case 'AvailabilitySet':
+        isAway(recorded, fact.data.away ? 1 : 0);
+        return available(recorded, fact.data.availability);
+      case 'OperatorGone':
+        return isAway(recorded, 0);
       case 'ChatReserved':
         return putChat(recorded, fact.data.chatId, fact.data.visitor, 0, at);
       case 'ChatTaken':
