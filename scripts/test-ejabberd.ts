@@ -1,5 +1,5 @@
 /**
- * `npm run test:ejabberd`: the contract tests of mod_lhc and of the admin client, and the hand-over of sessions, on the
+ * `npm run test:ejabberd`: the contract tests of mod_lhc and of what the service does with ejabberd, on the
  * releases that are in use: the machine's own ejabberd (Debian 12: 23.01), 24.12 of the backports, and the newest of
  * Debian unstable.
  *
@@ -53,7 +53,7 @@ if (unknown.length > 0) {
 if ((await exec('sh', [join(project, 'scripts', 'install-ejabberd.sh')])) !== 0) process.exit(1);
 
 const tests = ['test/ejabberd'];
-for await (const file of glob('test/xmpp/{admin,hand-over}*.test.ts', { cwd: project }))
+for await (const file of glob('test/xmpp/{admin,hand-over,said,vcard}*.test.ts', { cwd: project }))
   tests.push(file);
 
 const results: { release: string; version: string; outcome: string; seconds: number }[] = [];

@@ -41,7 +41,8 @@ export const apiCommands = [
   'change_password',
   'registered_users',
   'registered_vhosts',
-  'set_nickname',
+  'get_vcard',
+  'set_vcard',
   'srg_add',
   'srg_create',
   'srg_get_info',
@@ -94,6 +95,15 @@ function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Recor
   const sm = typeof streamManagement === 'object' ? streamManagement : {};
   return {
     mod_admin_extra: {},
+    // Visitors' pictures, three ways: with the vCard, by its hash in their presence (mod_vcard_xupdate), and from the
+    // vCard into PEP (mod_avatar). Without the plugin `pep` mod_avatar refuses every vCard with a picture.
+    mod_avatar: {},
+    mod_caps: {},
+    mod_pubsub: {
+      plugins: ['flat', 'pep'],
+      force_node_config: { 'storage:bookmarks': { access_model: 'whitelist' } },
+    },
+    mod_vcard_xupdate: {},
     mod_carboncopy: {},
     mod_disco: {},
     mod_http_api: {},

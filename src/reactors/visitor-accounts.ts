@@ -93,7 +93,7 @@ export function createVisitorAccounts(
     if (!view.context.account) await report(visitor, { type: 'ReportAccountReady' });
     if (has.nick !== presence.nick) {
       // Before the group: the roster's name for the contact is taken from it then (EJABBERD.md).
-      await outside(visitor, jid).admin.setNickname(jid, presence.nick);
+      await outside(visitor, jid).admin.setVisitorCard(jid, presence.nick);
       has.nick = presence.nick;
     }
     if (!has.grouped) {

@@ -120,7 +120,13 @@ export interface EjabberdAdmin {
   unregister(jid: string): Promise<void>;
   accountExists(jid: string): Promise<boolean>;
   changePassword(jid: string, password: string): Promise<void>;
+  /** The name in the account's vCard, from which its contacts' rosters take it. The rest of the vCard stays. */
   setNickname(jid: string, nickname: string): Promise<void>;
+  /**
+   * A visitor's whole vCard: its name, and a picture made from its JID. Written only if ejabberd has another name, so
+   * that it is free to call. Whether ejabberd likes it isn't told: a vCard is never a reason to hold up a visitor.
+   */
+  setVisitorCard(jid: string, name: string): Promise<void>;
   /** Makes both shared groups of a tenant, each displaying the other, and reads them back. Idempotent. */
   ensureGroups(host: string, groups: { visitors: string; operators: string }): Promise<void>;
   joinGroup(jid: string, group: string): Promise<void>;

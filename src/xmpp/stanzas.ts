@@ -18,6 +18,7 @@ const NICK = 'http://jabber.org/protocol/nick'; // XEP-0172
 const PING = 'urn:xmpp:ping'; // XEP-0199
 const RECEIPTS = 'urn:xmpp:receipts'; // XEP-0184
 const STANZA_IDS = 'urn:xmpp:sid:0'; // XEP-0359
+const VCARD = 'vcard-temp'; // XEP-0054
 
 /**
  * A chat message. What the visitor says asks for a receipt and for a marker when it is read; what it says now shows as
@@ -86,4 +87,20 @@ export function unavailableStanza(): Element {
 /** A ping of the server: its answer comes behind everything that was sent before it. */
 export function pingStanza(id: string, domain: string): Element {
   return xml('iq', { type: 'get', id, to: domain }, xml('ping', { xmlns: PING }));
+}
+
+/** Somebody publishes its own vCard (XEP-0054 §3.2), with a PNG as its picture (XEP-0153). */
+export function vcardStanza(jid: string, { name, png }: { name: string; png: Buffer }): Element {
+  const shown = xmlText(name);
+  return xml(
+    'iq',
+    { type: 'set', id: 'vcard', from: jid, to: jid },
+    xml(
+      'vCard',
+      { xmlns: VCARD },
+      xml('FN', {}, shown),
+      xml('NICKNAME', {}, shown),
+      xml('PHOTO', {}, xml('TYPE', {}, 'image/png'), xml('BINVAL', {}, png.toString('base64'))),
+    ),
+  );
 }

@@ -80,7 +80,7 @@ describe('a visitor', () => {
     await settled(world);
     const jid = jidOf('1');
     expect(ejabberd.calls).toEqual([
-      ...['register', 'setNickname', 'joinGroup', 'online'].map((name) => `${name} ${jid}`),
+      ...['register', 'setVisitorCard', 'joinGroup', 'online'].map((name) => `${name} ${jid}`),
     ]);
     expect(ejabberd.accounts.get(jid)).toBe(`password of ${jid}`);
     expect(ejabberd.present.get(jid)).toEqual({ status: '/home', nick: 'Visitor 1' });
@@ -298,9 +298,11 @@ describe('compared with ejabberd', () => {
     await world.sessions.compare();
     await settled(world);
     expect(visible()).toEqual(['1', '2', '3'].map(jidOf));
-    expect(ejabberd.calls.filter((call) => /register|joinGroup|setNick/.test(call)).sort()).toEqual(
+    expect(
+      ejabberd.calls.filter((call) => /register|joinGroup|setVisitorCard/.test(call)).sort(),
+    ).toEqual(
       [`joinGroup ${jidOf('1')}`, `joinGroup ${jidOf('2')}`, `joinGroup op1@${HOST}`]
-        .concat([`register ${jidOf('1')}`, `setNickname ${jidOf('1')}`])
+        .concat([`register ${jidOf('1')}`, `setVisitorCard ${jidOf('1')}`])
         .filter((call) => !call.includes('op1')),
     );
   });

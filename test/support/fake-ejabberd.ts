@@ -74,6 +74,10 @@ export function fakeEjabberd() {
       await call('setNickname', jid);
       nicknames.set(jid, nickname);
     },
+    setVisitorCard: async (jid, name) => {
+      await call('setVisitorCard', jid);
+      nicknames.set(jid, name);
+    },
     ensureGroups: (host) => call('ensureGroups', host),
     joinGroup: async (jid, group) => {
       await call('joinGroup', jid);

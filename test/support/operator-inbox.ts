@@ -5,6 +5,17 @@ interface ReceivedMessage {
   readonly from: string;
   readonly id: string;
   readonly body: string;
+  /** XEP-0203: when it was said, in milliseconds since 1970, and who held it back. */
+  readonly delay?: { readonly at: number; readonly from: string };
+  readonly stanza: Element;
+}
+
+/** A receipt (XEP-0184) or a marker (XEP-0333) for a message of the operator. */
+interface ReceivedAcknowledgement {
+  readonly from: string;
+  readonly what: 'received' | 'displayed';
+  /** Of the operator's message. */
+  readonly id: string;
   readonly stanza: Element;
 }
 
@@ -14,6 +25,8 @@ interface SeenPresence {
   readonly show: string;
   readonly status: string;
   readonly nick: string;
+  /** XEP-0153: SHA-1 of the contact's picture, in hex. */
+  readonly photo?: string;
 }
 
 export interface RosterItem {
@@ -28,6 +41,8 @@ export interface Inbox {
   readonly stanzas: readonly Element[];
   /** Those with a body that are no errors, in order. */
   readonly messages: readonly ReceivedMessage[];
+  /** Receipts and markers for what the operator wrote, in order. */
+  readonly acknowledgements: readonly ReceivedAcknowledgement[];
   /** Every presence stanza, in order: to count what was really sent. */
   readonly presenceStanzas: readonly Element[];
   /** How each contact looks now, by bare JID: of several sessions, one that is available. */
@@ -37,6 +52,12 @@ export interface Inbox {
   /** Stanzas of type error. */
   readonly errors: readonly Element[];
 }
+
+const DELAY = 'urn:xmpp:delay';
+const acknowledging = {
+  received: 'urn:xmpp:receipts',
+  displayed: 'urn:xmpp:chat-markers:0',
+} as const;
 
 const bare = (jid: string): string => jid.split('/', 1)[0] ?? jid;
 
@@ -54,6 +75,7 @@ export function rosterItems(stanza: Element): RosterItem[] {
 export function createInbox(): Inbox & { take(stanza: Element): void; summary(): string } {
   const stanzas: Element[] = [];
   const messages: ReceivedMessage[] = [];
+  const acknowledgements: ReceivedAcknowledgement[] = [];
   const presenceStanzas: Element[] = [];
   const rosterPushes: RosterItem[] = [];
   const errors: Element[] = [];
@@ -65,11 +87,13 @@ export function createInbox(): Inbox & { take(stanza: Element): void; summary():
     const type = stanza.attrs.type ?? 'available';
     if (type !== 'available' && type !== 'unavailable') return;
     const contact = bare(from);
+    const photo = stanza.getChild('x', 'vcard-temp:x:update')?.getChildText('photo');
     const seen: SeenPresence = {
       available: type === 'available',
       show: type === 'unavailable' ? type : (stanza.getChildText('show') ?? 'available'),
       status: stanza.getChildText('status') ?? '',
       nick: stanza.getChildText('nick', 'http://jabber.org/protocol/nick') ?? '',
+      ...(photo && { photo }),
     };
     const known = sessions.get(contact) ?? new Map<string, SeenPresence>();
     known.delete(from);
@@ -78,8 +102,23 @@ export function createInbox(): Inbox & { take(stanza: Element): void; summary():
     presences.set(contact, [...known.values()].at(-1) ?? seen);
   }
 
+  function takeMessage(stanza: Element, from: string): void {
+    for (const what of ['received', 'displayed'] as const) {
+      const id = stanza.getChild(what, acknowledging[what])?.attrs.id;
+      if (id !== undefined) acknowledgements.push({ from, what, id, stanza });
+    }
+    const body = stanza.getChildText('body');
+    if (body === null) return;
+    // Several may have held it back, ejabberd's offline storage among them: it was said when the first of them says.
+    const [delay] = stanza
+      .getChildren('delay', DELAY)
+      .map(({ attrs }) => ({ at: Date.parse(attrs.stamp ?? ''), from: attrs.from ?? '' }))
+      .sort((one, other) => one.at - other.at);
+    messages.push({ from, id: stanza.attrs.id ?? '', body, stanza, ...(delay && { delay }) });
+  }
+
   return {
-    ...{ stanzas, messages, presenceStanzas, presences, rosterPushes, errors },
+    ...{ stanzas, messages, acknowledgements, presenceStanzas, presences, rosterPushes, errors },
     take(stanza) {
       stanzas.push(stanza);
       const from = stanza.attrs.from ?? '';
@@ -88,8 +127,7 @@ export function createInbox(): Inbox & { take(stanza: Element): void; summary():
       } else if (stanza.name === 'presence') {
         takePresence(stanza, from);
       } else if (stanza.name === 'message') {
-        const body = stanza.getChildText('body');
-        if (body !== null) messages.push({ from, id: stanza.attrs.id ?? '', body, stanza });
+        takeMessage(stanza, from);
       } else if (stanza.name === 'iq' && stanza.attrs.type === 'set') {
         rosterPushes.push(...rosterItems(stanza));
       }

@@ -8,6 +8,15 @@ import xml, { type Element } from '@xmpp/xml';
 import type { ChatState } from '../../src/xmpp/port.ts';
 import { chatStateStanza, pingStanza } from '../../src/xmpp/stanzas.ts';
 import { openStream, type StreamFailure } from '../../src/xmpp/stream.ts';
+import {
+  asksForCapabilities,
+  capabilities,
+  capabilitiesHash,
+  fetchPicture,
+  fetchVcard,
+  type Published,
+  type VCard,
+} from './operator-contact.ts';
 import { createInbox, type Inbox, type RosterItem, rosterItems } from './operator-inbox.ts';
 import { waitFor } from './wait.ts';
 
@@ -25,6 +34,8 @@ export interface OperatorOptions {
   readonly receipts?: boolean;
   /** Answer pings (XEP-0199), default true. Without, the client behaves as one that hangs. */
   readonly answerPings?: boolean;
+  /** What the client can do (XEP-0115): ejabberd sends it what it asks for with `…+notify` (XEP-0163). */
+  readonly features?: readonly string[];
   /** Default false. Without resumption unless `'resume'`: a session that drops ends at once then. */
   readonly streamManagement?: boolean | 'resume';
   /** The initial presence: default available, `false` for none. */
@@ -38,6 +49,12 @@ export interface Operator extends Inbox {
   readonly lost: StreamFailure | undefined;
   /** Fetches the roster, as clients do at login. */
   roster(): Promise<readonly RosterItem[]>;
+  /** A contact's vCard (XEP-0054). */
+  vcard(jid: string): Promise<VCard>;
+  /** A contact's picture as it is in PEP (XEP-0084), or null. */
+  picture(jid: string): Promise<Published | null>;
+  /** Asks and gives the answer, a result or an error. The id is set here. */
+  request(stanza: Element): Promise<Element>;
   setPresence(show?: string, status?: string): void;
   /** A chat message; gives the id. */
   send(to: string, body: string, id?: string): string;
@@ -122,7 +139,12 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
         write(xml('message', { to: from }, xml('received', { xmlns: 'urn:xmpp:receipts', id })));
       }
     }
-    if (
+    if (options.features && stanza.name === 'iq' && asksForCapabilities(stanza)) {
+      const known = capabilities(options.features);
+      const node = stanza.getChild('query')?.attrs.node;
+      if (node !== undefined) known.attrs.node = node;
+      write(xml('iq', { type: 'result', id, to: from }, known));
+    } else if (
       stanza.name === 'iq' &&
       (type === 'get' || type === 'set') &&
       (options.answerPings ?? true)
@@ -174,6 +196,7 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
         {},
         show === undefined ? undefined : xml('show', {}, show),
         status === undefined ? undefined : xml('status', {}, status),
+        options.features && capabilitiesHash(options.features),
       ),
     );
   }
@@ -194,6 +217,9 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
         await request(xml('iq', { type: 'get' }, xml('query', 'jabber:iq:roster'))),
       );
     },
+    vcard: (jid) => fetchVcard(jid, request),
+    picture: (jid) => fetchPicture(jid, request),
+    request,
     setPresence,
     send,
     async sendAndAck(to, body, id) {

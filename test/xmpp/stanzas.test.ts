@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  acknowledgementStanza,
   chatStateStanza,
   messageStanza,
   pingStanza,
   presenceStanza,
+  vcardStanza,
 } from '../../src/xmpp/stanzas.ts';
 import { xmlText } from '../../src/xmpp/text.ts';
 
@@ -19,6 +21,44 @@ test('a message carries its id twice, asks for a receipt and a marker, and is ac
       '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/><request xmlns="urn:xmpp:receipts"/>' +
       '<markable xmlns="urn:xmpp:chat-markers:0"/>' +
       '<active xmlns="http://jabber.org/protocol/chatstates"/></message>',
+  );
+});
+
+test('what was said earlier has its time, and says nothing of now', () => {
+  const message = { id: 'm1', from: 'visitor.1@xmpp.test/web', to: 'op1@xmpp.test', body: 'a' };
+  expect(messageStanza({ ...message, delay: { at: 1 } }).toString()).toBe(
+    '<message type="chat" id="m1" from="visitor.1@xmpp.test/web" to="op1@xmpp.test"><body>a</body>' +
+      '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/>' +
+      '<delay xmlns="urn:xmpp:delay" from="xmpp.test" stamp="1970-01-01T00:00:00.001Z"/>' +
+      '<request xmlns="urn:xmpp:receipts"/><markable xmlns="urn:xmpp:chat-markers:0"/></message>',
+  );
+  const from = 'op2@xmpp.test';
+  const delayed = messageStanza({ ...message, notice: true, delay: { at: 86_400_000, from } });
+  expect(delayed.toString()).toBe(
+    '<message type="chat" id="m1" from="visitor.1@xmpp.test/web" to="op1@xmpp.test"><body>a</body>' +
+      '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/>' +
+      '<delay xmlns="urn:xmpp:delay" from="op2@xmpp.test" stamp="1970-01-02T00:00:00.000Z"/></message>',
+  );
+});
+
+test('receipts and markers say which message they are for, and are kept for who is away', () => {
+  const to = 'op1@xmpp.test/desk';
+  expect(acknowledgementStanza('visitor.1@xmpp.test', to, 'received', 'm"1').toString()).toBe(
+    '<message type="chat" id="received.m&quot;1" from="visitor.1@xmpp.test" to="op1@xmpp.test/desk">' +
+      '<received xmlns="urn:xmpp:receipts" id="m&quot;1"/><store xmlns="urn:xmpp:hints"/></message>',
+  );
+  expect(acknowledgementStanza(undefined, to, 'displayed', 'm1').toString()).toBe(
+    '<message type="chat" id="displayed.m1" to="op1@xmpp.test/desk">' +
+      '<displayed xmlns="urn:xmpp:chat-markers:0" id="m1"/><store xmlns="urn:xmpp:hints"/></message>',
+  );
+});
+
+test('a vCard carries any name, and a picture', () => {
+  const jid = 'visitor.1@xmpp.test';
+  expect(vcardStanza(jid, { name: '<Zoë>\u0000', png: Buffer.from('png') }).toString()).toBe(
+    `<iq type="set" id="vcard" from="${jid}" to="${jid}"><vCard xmlns="vcard-temp">` +
+      '<FN>&lt;Zoë&gt;\ufffd</FN><NICKNAME>&lt;Zoë&gt;\ufffd</NICKNAME>' +
+      '<PHOTO><TYPE>image/png</TYPE><BINVAL>cG5n</BINVAL></PHOTO></vCard></iq>',
   );
 });
 
