@@ -16,6 +16,7 @@ import { type Listening, serve } from './http/serve.ts';
 import { newId } from './id.ts';
 import { createCallbackClient } from './lhc/callbacks.ts';
 import { createProjections } from './projections/projections.ts';
+import { createAnswers } from './reactors/answers.ts';
 import { createCallbacks } from './reactors/callbacks.ts';
 import { createLhcUsers } from './reactors/lhc-users.ts';
 import { createMessages } from './reactors/messages.ts';
@@ -116,6 +117,7 @@ export async function startService(
   const removal = createOperatorRemoval({ host, admin, ownership, newId });
   const messages = createMessages({
     ...{ host, store, admin, transport, tenants, personal, ownership, now, newId, logger },
+    answers: createAnswers({ host, store, personal, now }),
     removal,
     afterTaken: async () => pass('after-stanza'),
   });

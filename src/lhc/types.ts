@@ -55,7 +55,11 @@ export interface CallbackData {
   };
   'chat.assigned': AboutChat & { readonly reason: string | null };
   'chat.accepted': AboutChat & { readonly reason?: string };
-  'chat.transferred': AboutChat & { readonly reason: string };
+  /**
+   * To an operator, who is asked to answer; to a department, where it waits; or back to the queue (operator null), since
+   * it was missed or declined, or its operator is gone.
+   */
+  'chat.transferred': AboutChat & { readonly department?: string; readonly reason: string };
   'chat.closed': AboutChat & { readonly reason: string };
   'visitor.timed_out': Left;
   'visitor.cleaned_up': Left;
@@ -72,7 +76,22 @@ export interface CallbackData {
     readonly operator: CallbackOperator;
     readonly state: string;
   };
+  /** A line of an operator about the chat, for LHC's operators alone. */
+  'chat.note': AboutChat & { readonly note: CallbackMessage };
+  /** One of LHC's own commands, written in the conversation: LHC carries it out. `text`: all of it, with its `!`. */
+  'chat.command': AboutChat & {
+    readonly messageId: string;
+    readonly command: string;
+    readonly text: string;
+  };
   'message.delivered': MessageOutcome;
+  /** The operator's client has shown it, and all before (XEP-0333). */
+  'message.displayed': {
+    readonly visitor: string;
+    readonly chatId: string | null;
+    readonly messageId: string;
+    readonly operator: CallbackOperator;
+  };
   'message.failed': MessageOutcome;
   /** Its account or its session could not be made. */
   'visitor.failed': { readonly visitor: string; readonly reason: string };
@@ -91,3 +110,13 @@ export type Callback = {
     readonly data: CallbackData[T];
   };
 }[CallbackType];
+
+/** What `xmpp-chat doctor` sends. It says nothing and asks for nothing: any 2xx will do. */
+export interface Ping {
+  readonly id: string;
+  readonly type: 'doctor.ping';
+  readonly tenant: string;
+  /** ISO 8601 */
+  readonly at: string;
+  readonly data: Readonly<Record<string, never>>;
+}

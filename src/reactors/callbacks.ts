@@ -29,10 +29,15 @@ const VISITOR_FACTS = new Set([
   'OperatorMessageReceived',
   'ChatAssigned',
   'ChatAccepted',
+  'ChatUnassigned',
+  'ChatTransferred',
   'ChatClosed',
+  'NoteAdded',
+  'OperatorCommandSent',
   'TimedOut',
   'CleanedUp',
   'MessageDelivered',
+  'MessageDisplayed',
   'MessageFailed',
   'SessionFailed',
 ]);
@@ -118,6 +123,37 @@ export function createCallbacks(options: {
           ? [{ type: 'chat.assigned', data: { ...data, reason } }]
           : [{ type: 'chat.closed', data: { ...data, reason: reason ?? fact.data.by } }];
       }
+      case 'ChatUnassigned': {
+        // Who was only asked never had it, as far as LHC was told.
+        const { chatId, reason, broadcast } = fact.data;
+        const data = { visitor, chatId, operator: null, reason };
+        return broadcast ? [] : [{ type: 'chat.transferred', data }];
+      }
+      case 'ChatTransferred': {
+        const { chatId, operator: name, department, by } = fact.data;
+        const who = name === null ? null : await operator(tenant, name);
+        const data = { visitor, chatId, operator: who, ...(department !== null && { department }) };
+        return [{ type: 'chat.transferred', data: { ...data, reason: by } }];
+      }
+      case 'NoteAdded':
+      case 'OperatorCommandSent': {
+        const { chatId, operator: name } = fact.data;
+        const said = await personal.of(event);
+        if (!said) return []; // erased: there is nothing left to tell
+        const data = { visitor, chatId, operator: await operator(tenant, name) };
+        if (fact.type === 'NoteAdded') {
+          const note = { id: fact.data.noteId, body: String(said.body) };
+          return [{ type: 'chat.note', data: { ...data, note } }];
+        }
+        const { messageId, command } = fact.data;
+        const text = String(said.text);
+        return [{ type: 'chat.command', data: { ...data, messageId, command, text } }];
+      }
+      case 'MessageDisplayed': {
+        const { chatId, messageId, operator: name } = fact.data;
+        const data = { visitor, chatId, messageId, operator: await operator(tenant, name) };
+        return [{ type: 'message.displayed', data }];
+      }
       case 'TimedOut':
       case 'CleanedUp': {
         const type = fact.type === 'TimedOut' ? 'visitor.timed_out' : 'visitor.cleaned_up';
@@ -191,10 +227,25 @@ export function createCallbacks(options: {
           return { kind: 'retry', reason: answer.reason, afterMs: answer.afterMs };
         }
       }
+      await acknowledge(actor, event);
       return { kind: 'done' };
     } catch (error) {
       return { kind: 'retry', reason: messageOf(error) };
     }
+  }
+
+  /** LHC has it: the client that asked for a receipt gets it (XEP-0184). Once, by the id of its command. */
+  async function acknowledge(actor: ActorRef, event: RecordedEvent): Promise<void> {
+    const fact = visitorFact(event);
+    if (actor.kind !== 'visitor' || fact?.type !== 'OperatorMessageReceived') return;
+    const { operator: name, messageId, receipt } = fact.data;
+    if (!receipt) return;
+    const report = { type: 'ReportTold', operator: name, messageId } as const;
+    await host.dispatch(
+      actor.tenant,
+      { kind: 'visitor', name: actor.name, command: report },
+      { commandId: `told:${event.id}`, correlationId: event.metadata.correlationId },
+    );
   }
 
   return {

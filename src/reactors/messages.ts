@@ -6,27 +6,27 @@ import type { Logger } from 'pino';
 import type { ActorState } from '../actors/decider.ts';
 import { operatorFact, visitorFact } from '../actors/facts.ts';
 import {
-  type ActorRef,
   actorOf,
-  operatorJid,
-  streamOf,
   type TenantId,
   type Username,
   type VisitorKey,
-  visitorJid,
   visitorRef,
 } from '../actors/ids.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import { type VisitorCommand, visitorState } from '../actors/visitor-decisions.ts';
-import type { VisitorFacts } from '../actors/visitor-facts.ts';
-import { AppError, messageOf } from '../errors.ts';
+import type { VisitorFact, VisitorFacts } from '../actors/visitor-facts.ts';
+import { messageOf } from '../errors.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import type { Destination, Outcome } from '../runtime/destination.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import { type Ownership, ownsStream } from '../runtime/ownership.ts';
 import type { WorkPart } from '../runtime/work.ts';
-import type { EjabberdAdmin, OutgoingMessage, VisitorTransport } from '../xmpp/port.ts';
+import type { EjabberdAdmin, VisitorTransport } from '../xmpp/port.ts';
+import type { Answers } from './answers.ts';
+import { createDelivery, notOurs, type Sender } from './delivery.ts';
+import { noticesOf } from './notices.ts';
+import { createOpening, opensAt } from './opening.ts';
 import type { OperatorRemoval } from './operator-removal.ts';
 import type { PersonalData } from './personal.ts';
 import { createRepeats, isRefusal } from './repeats.ts';
@@ -35,9 +35,19 @@ export const XMPP = 'xmpp';
 
 const CONCERNS = new Set([
   'VisitorMessageSent',
+  'ChatOffered',
   'ChatAssigned',
+  'ChatAccepted',
+  'ChatUnassigned',
+  'ChatTransferred',
   'ChatClosed',
+  'NoteAdded',
+  'OperatorCommandSent',
+  'OperatorMessageTold',
+  'OperatorMessageDisplayed',
   'MessageRefused',
+  'QuestionAsked',
+  'AvailabilitySet',
   'OperatorRemoved',
 ]);
 /** How far behind a message its chat's end is looked for. */
@@ -67,6 +77,7 @@ export function createMessages(options: {
   tenants: TenantDirectory;
   personal: PersonalData;
   removal: OperatorRemoval;
+  answers: Answers;
   ownership: Ownership;
   now: () => number;
   newId: () => string;
@@ -74,8 +85,10 @@ export function createMessages(options: {
   /** Called between a stanza that was taken and its fact: a failpoint of tests. */
   afterTaken?: (messageId: string) => Promise<void>;
 }): Messages {
-  const { host, store, admin, transport, tenants, personal, removal, ownership } = options;
+  const { host, store, tenants, personal, removal, answers, ownership } = options;
   const repeats = createRepeats({ ...options, receiverOf, report });
+  const delivery = createDelivery({ ...options, underWay: repeats.underWay });
+  const opening = createOpening({ store, personal, delivery, now: options.now });
 
   function report(tenant: TenantId, key: VisitorKey, command: VisitorCommand): Promise<unknown> {
     return host.dispatch(
@@ -83,25 +96,6 @@ export function createMessages(options: {
       { kind: 'visitor', name: key, command },
       { commandId: `auto:${options.newId()}` },
     );
-  }
-
-  /**
-   * By the visitor's session; by the admin API for a visitor that is not meant to have one any more, or whose session
-   * is another process's.
-   * @param mayAct asked once more right before: a process may have slept meanwhile
-   */
-  async function send(
-    message: OutgoingMessage,
-    visitor: ActorRef,
-    state: ActorState | null,
-    mayAct: () => boolean,
-  ): Promise<void> {
-    await repeats.underWay(message.from);
-    if (!mayAct()) throw notOurs();
-    const meantOnline = state !== null && visitorState(state.core).presence === 'online';
-    const here = meantOnline && ownsStream(ownership, streamOf(visitor));
-    if (here || transport.isOnline(message.from)) await transport.send(message);
-    else await admin.sendMessage(message);
   }
 
   /** Who has, or had, the chat of a message; null: nobody took it; undefined: it is open and nobody has it yet. */
@@ -125,80 +119,91 @@ export function createMessages(options: {
   }
 
   async function messageOfVisitor(
-    tenant: TenantSettings,
-    key: VisitorKey,
+    sender: Sender,
     state: ActorState,
     event: RecordedEvent,
     { messageId: id, chatId }: VisitorFacts['VisitorMessageSent'],
     again: boolean,
-    mayAct: () => boolean,
   ): Promise<Outcome> {
-    const open = visitorState(state.core).context.openMessages.find((each) => each.id === id);
+    const { tenant, key } = sender;
+    const { openMessages, chat } = visitorState(state.core).context;
+    const open = openMessages.find((each) => each.id === id);
     if (!again && (!open || open.taken)) return done;
     const operator = await receiverOf(event, chatId, state);
-    if (operator === undefined) return { kind: 'parked' };
+    if (operator === undefined && !chat?.offered.length) return { kind: 'parked' };
     const body = await personal.bodyOf(event);
     if (operator === null || body === null) {
       const reason = body === null ? 'the visitor was erased' : 'no operator took the chat';
       await report(tenant.id, key, { type: 'ReportFailed', messageId: id, reason });
       return done;
     }
-    // Names in facts were parsed when they came in.
-    const to = operatorJid(tenant, operator as Username);
-    const message = { id, from: visitorJid(tenant, key), to, body };
-    await send(message, visitorRef(tenant.id, key), state, mayAct);
+    // Those who are asked have to see what it is about; it is received when its owner has it, by the same id.
+    const receivers = operator === undefined ? (chat?.offered ?? []) : [operator];
+    if (chat?.id === chatId && chat.parked === event.revision) {
+      await opening.open(sender, state, receivers, event.revision);
+    }
+    for (const receiver of receivers) await delivery.send(sender, receiver, { id, body });
+    if (operator === undefined) return { kind: 'parked' };
     await options.afterTaken?.(id);
     await report(tenant.id, key, { type: 'ReportTaken', messageIds: [id] });
     return done;
   }
 
-  /** A line of the service's own in the visitor's name, so that it stands in the conversation that it is about. */
-  async function tell(
-    tenant: TenantSettings,
-    key: VisitorKey,
-    operator: string,
-    text: string,
-    id: string,
-    mayAct: () => boolean,
-  ): Promise<Outcome> {
-    const visitor = visitorRef(tenant.id, key);
-    const to = operatorJid(tenant, operator as Username); // as above
-    const message = { id, from: visitorJid(tenant, key), to, body: text };
-    await send(message, visitor, await host.load(visitor), mayAct);
-    return done;
+  /** The chat is shown to those who were given it by this fact, as far as they still have it. */
+  async function openFor(
+    sender: Sender,
+    state: ActorState,
+    { revision }: RecordedEvent,
+    chatId: string,
+    operators: readonly string[],
+  ): Promise<void> {
+    const { chat } = visitorState(state.core).context;
+    if (chat?.id !== chatId || !opensAt(chat, revision)) return;
+    const still = operators.filter((each) => chat.operator === each || chat.offered.includes(each));
+    await opening.open(sender, state, still, revision);
   }
 
   async function aboutVisitor(
-    tenant: TenantSettings,
-    key: VisitorKey,
+    sender: Sender,
     event: RecordedEvent,
     again: boolean,
-    mayAct: () => boolean,
   ): Promise<Outcome> {
+    const { tenant, key } = sender;
     const state = await host.load(visitorRef(tenant.id, key));
-    if (!state) return done;
     const fact = visitorFact(event);
-    switch (fact?.type) {
-      case 'VisitorMessageSent':
-        return messageOfVisitor(tenant, key, state, event, fact.data, again, mayAct);
-      case 'ChatAssigned': {
-        // A chat that begins with a message speaks for itself.
-        const { chat } = visitorState(state.core).context;
-        if (chat?.id !== fact.data.chatId || chat.accepted || chat.messages > 0) return done;
-        if (chat.operator !== fact.data.operator) return done;
-        const place = chat.department ? ` for ${chat.department}` : '';
-        const text = `New chat #${chat.id}${place}. Reply to accept it.`;
-        return tell(tenant, key, fact.data.operator, text, `notice-${event.id}`, mayAct);
+    if (!state || !fact) return done;
+    if (fact.type === 'VisitorMessageSent') {
+      return messageOfVisitor(sender, state, event, fact.data, again);
+    }
+    await showChat(sender, state, event, fact);
+    const lines = [...noticesOf(fact), ...(await answers.confirmationsOf(tenant, fact))];
+    for (const [index, { to, text }] of lines.entries()) {
+      await delivery.tell(sender, to, noticeId(event, index), text);
+    }
+    return done;
+  }
+
+  async function showChat(
+    sender: Sender,
+    state: ActorState,
+    event: RecordedEvent,
+    fact: VisitorFact,
+  ): Promise<void> {
+    switch (fact.type) {
+      case 'ChatOffered':
+        return openFor(sender, state, event, fact.data.chatId, fact.data.operators);
+      case 'ChatAssigned':
+        return openFor(sender, state, event, fact.data.chatId, [fact.data.operator]);
+      case 'ChatTransferred': {
+        const { chatId, operator } = fact.data;
+        return operator === null ? undefined : openFor(sender, state, event, chatId, [operator]);
       }
-      case 'ChatClosed': {
-        const { operator, by, chatId, reason } = fact.data;
-        if (operator === null || by === 'operator') return done;
-        const who = by === 'visitor' ? 'The visitor' : 'The system';
-        const text = `${who} closed chat #${chatId}${reason ? ` (${reason})` : ''}.`;
-        return tell(tenant, key, operator, text, `notice-${event.id}`, mayAct);
+      case 'OperatorMessageTold':
+      case 'OperatorMessageDisplayed': {
+        const { operator, messageId } = fact.data;
+        const what = fact.type === 'OperatorMessageTold' ? 'received' : 'displayed';
+        return delivery.acknowledge(sender, operator, what, messageId);
       }
-      default:
-        return done;
     }
   }
 
@@ -216,10 +221,13 @@ export function createMessages(options: {
       });
       return done;
     }
-    if (fact?.type !== 'MessageRefused') return done;
-    const key = fact.data.visitor as VisitorKey; // parsed when the message came in
-    const text = `Not delivered: ${fact.data.reason}.`;
-    return tell(tenant, key, username, text, `notice-${event.id}`, mayAct);
+    const answer = fact && (await answers.answerTo(tenant, username, fact));
+    if (!answer) return done;
+    const sender = { tenant, key: answer.visitor, mayAct };
+    for (const [index, text] of answer.texts.entries()) {
+      await delivery.tell(sender, username, noticeId(event, index), text);
+    }
+    return done;
   }
 
   async function perform(
@@ -235,7 +243,7 @@ export function createMessages(options: {
     const mayAct = (): boolean => again || ownsStream(ownership, event.stream);
     try {
       if (actor.kind === 'visitor') {
-        return await aboutVisitor(tenant, actor.name, event, again, mayAct);
+        return await aboutVisitor({ tenant, key: actor.name, mayAct }, event, again);
       }
       if (actor.kind === 'operator') return await aboutOperator(tenant, actor.name, event, mayAct);
       return done;
@@ -267,4 +275,6 @@ export function createMessages(options: {
   };
 }
 
-const notOurs = (): AppError => new AppError('unavailable', 'another process has this lane now');
+/** Several lines of one fact are told apart by their place. */
+const noticeId = ({ id }: RecordedEvent, index: number): string =>
+  index === 0 ? `notice-${id}` : `notice-${id}.${index}`;

@@ -23,7 +23,8 @@ function clockOf(timezone: string): Intl.DateTimeFormat {
   return made;
 }
 
-const localTime = (at: number, timezone: string | undefined): string | null => {
+/** Hour and minute where the visitor is; null where that is not known. */
+export const localTime = (at: number, timezone: string | undefined): string | null => {
   if (!timezone) return null;
   try {
     return clockOf(timezone).format(at);
@@ -31,6 +32,14 @@ const localTime = (at: number, timezone: string | undefined): string | null => {
     return null; // an unknown time zone: RangeError, ECMA-402 §11.1.2
   }
 };
+
+/** City and country, as far as they are known. */
+export const placeOf = ({ city, country }: Profile): string =>
+  [city, country].filter(Boolean).join(', ');
+
+/** The name that operators see. */
+export const nickOf = (key: VisitorKey, { nick }: Profile): string =>
+  nick || `Visitor ${key.replace(/\.chat$/, '')}`;
 
 /**
  * Name, show and status of a visitor. The local time is that of its last page view, so that the text changes only
@@ -41,7 +50,7 @@ export function presenceOf(
   { profile, at }: { profile: Profile; at: number },
   { conversation, context }: ReturnType<typeof visitorState>,
 ): VisitorPresence {
-  const place = [profile.city, profile.country].filter(Boolean).join(', ');
+  const place = placeOf(profile);
   const time = localTime(at, profile.timezone);
   const chat = context.chat;
   const lines = [
@@ -53,6 +62,6 @@ export function presenceOf(
     profile.visits !== undefined && profile.visits > 1 && `visit ${profile.visits}`,
   ];
   const status = lines.filter(Boolean).join('\n').slice(0, MOST);
-  const nick = profile.nick || `Visitor ${key.replace(/\.chat$/, '')}`;
+  const nick = nickOf(key, profile);
   return conversation === 'waiting' ? { show: 'chat', status, nick } : { status, nick };
 }

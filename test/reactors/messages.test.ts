@@ -4,6 +4,7 @@ import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
 import { visitorState } from '../../src/actors/visitor-decisions.ts';
 import { AppError } from '../../src/errors.ts';
 import type { RecordedEvent } from '../../src/eventstore/port.ts';
+import { createAnswers } from '../../src/reactors/answers.ts';
 import { createMessages } from '../../src/reactors/messages.ts';
 import { createOperatorRemoval } from '../../src/reactors/operator-removal.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/ownership.ts';
@@ -37,7 +38,8 @@ const ofMessages = (ownership: Ownership = soleOwner) => {
   const { admin, transport } = ejabberd;
   const removal = createOperatorRemoval({ host, admin, ownership, newId });
   const deps = { host, store, tenants, personal, ownership, now, newId, removal, logger: silent };
-  return createMessages({ ...deps, admin, transport });
+  const answers = createAnswers({ host, store, personal, now });
+  return createMessages({ ...deps, answers, admin, transport });
 };
 const login = async () => {
   await ejabberd.admin.register(jidOf('1'), 'x');
@@ -75,13 +77,13 @@ describe("a visitor's message", () => {
     expect(await run()).toEqual({ kind: 'parked' });
     await rig.toVisitor('1', assignChat('op1'));
     expect(await run()).toEqual({ kind: 'done' });
-    expect(ejabberd.messages[0]).toEqual({
+    expect(ejabberd.messages[1]).toEqual({
       ...{ id: 'm1', from: jidOf('1'), to: `op1@${HOST}`, body: 'Hello' },
     });
-    expect(ids()).toEqual(['m1', 'm2']);
+    expect(ids()).toEqual(['intro-c1-1', 'm1', 'm2']);
     expect((await open()).map(({ taken }) => taken)).toEqual([true, true]);
     await run(); // after a crash: what was taken is not sent by the lane again
-    expect(ids()).toEqual(['m1', 'm2']);
+    expect(ids()).toEqual(['intro-c1-1', 'm1', 'm2']);
   });
 
   it('of a chat that was closed goes to who had it; where nobody had it, it failed', async () => {
@@ -124,7 +126,7 @@ describe("a visitor's message", () => {
     expect(await failures()).toEqual(['no such operator']);
     ejabberd.state.before = async () => {};
     const again = await destination.perform(event, new AbortController().signal, true);
-    expect([again, ids()]).toEqual([{ kind: 'done' }, ['m1']]); // by hand, from the dead letters
+    expect([again, ids()]).toEqual([{ kind: 'done' }, ['intro-c1-1', 'm1']]); // by hand, from the dead letters
   });
 
   it('of a visitor that has left goes without a session', async () => {
@@ -209,12 +211,12 @@ describe('an operator is told', () => {
     await rig.toVisitor('1', closeChat('c1'));
     await run('visitor-acme.1', 3);
     const facts = await rig.facts('visitor-acme.1');
-    const noticed = facts.filter(({ type }) => ['ChatAssigned', 'ChatClosed'].includes(type));
+    const closed = facts.find(({ type }) => type === 'ChatClosed');
     expect(bodies()).toEqual([
-      'New chat #c1 for sales. Reply to accept it.',
+      'New chat #c1 for sales. Reply to accept it.\nVisitor 1\n/home',
       'The visitor closed chat #c1.',
     ]);
-    expect(ids()).toEqual(noticed.map(({ id }) => `notice-${id}`));
+    expect(ids()).toEqual(['intro-c1-1', `notice-${closed?.id}`]);
   });
 
   it('why a message of his was not delivered, from the address it was for, also of nobody', async () => {
