@@ -36,12 +36,14 @@ export function createVisitorTransport(options: {
       return visitor !== null && ownsStream(ownership, streamOf(visitor));
     },
     logger,
-    // Set anew, once: ejabberd may have lost what it wrote in its last seconds (Mnesia), the account's groups with it.
-    async resetPassword(jid) {
+    // Set anew, once: ejabberd may have lost what it wrote in its last seconds (Mnesia), the account's card and groups
+    // with it.
+    async resetPassword(jid, nick) {
       const password = passwordOf(jid);
       if ((await admin.register(jid, password)) === 'exists') {
         await admin.changePassword(jid, password);
       }
+      await admin.setVisitorCard(jid, nick);
       const visitor = visitorOf(jid, tenants);
       const tenant = visitor && tenants.get(visitor.tenant);
       if (tenant) await admin.joinGroup(jid, rosterGroups(tenant).visitors);

@@ -17,10 +17,10 @@ export interface AccountsOptions {
   /**
    * Called when ejabberd does not accept the password, once for each login: makes the account be there with
    * `passwordOf(jid)`. An account that is missing looks the same, and Mnesia forgets those that were made in the last
-   * seconds before a kill -9 of ejabberd (measured), their group membership too: so register, or change the password
-   * if it exists, and join the group again.
+   * seconds before a kill -9 of ejabberd (measured), their vCard and group membership too: so register, or change the
+   * password if it exists, and set the card (`nick` is the name that is shown) and join the group again.
    */
-  readonly resetPassword?: (jid: string) => Promise<void>;
+  readonly resetPassword?: (jid: string, nick: string) => Promise<void>;
   /**
    * Whether this process may act for this visitor now; asked before each login and each stanza, so that a process
    * that slept while another took over does not fight for its sessions. Default: always.
@@ -89,7 +89,7 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
     const session = new Session({
       jid,
       domain: host,
-      resetPassword: resetPassword && (() => resetPassword(jid)),
+      resetPassword: resetPassword && ((nick) => resetPassword(jid, nick)),
       backoff: options.backoff ?? { baseMs: 500, capMs: 30_000 },
       ...{ pingIntervalMs, answerWithinMs, random },
       owns: () => owns(jid),

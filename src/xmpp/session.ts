@@ -11,7 +11,7 @@ export interface SessionOptions extends OutgoingOptions {
   /** Logs in, when it is this session's turn. */
   readonly open: (handlers: StreamHandlers, signal: AbortSignal) => Promise<Stream>;
   /** Sets the account's password anew, where that is possible. */
-  readonly resetPassword: ((jid: string) => Promise<void>) | undefined;
+  readonly resetPassword: ((nick: string) => Promise<void>) | undefined;
   readonly backoff: BackoffOptions;
   readonly random: () => number;
   /** Whether this process may act for the visitor now; asked before each login. */
@@ -38,6 +38,7 @@ export class Session {
   #retry: NodeJS.Timeout | undefined;
   #ended = false;
   #released = false;
+  #nick = '';
   #failures = 0;
   #since = 0;
 
@@ -57,6 +58,7 @@ export class Session {
   /** Settles with the login that is under way or next, and the presence behind it. */
   online(presence: VisitorPresence): Promise<void> {
     this.#released = false;
+    this.#nick = presence.nick;
     const taken = this.#outgoing.show(presence);
     if (!this.#stream && !this.#opening && !this.#retry) this.#connect();
     return taken;
@@ -136,14 +138,14 @@ export class Session {
   }
 
   async #login(signal: AbortSignal): Promise<Stream> {
-    const { open, resetPassword, jid, owns } = this.#options;
+    const { open, resetPassword, owns } = this.#options;
     try {
       return await open(this.#handlers, signal);
     } catch (error) {
       const denied = error instanceof StreamFailure && error.condition === 'not-authorized';
       if (!denied || !resetPassword || signal.aborted || !owns()) throw error;
       // Its password was made with an older secret, or by somebody else: set it anew, once.
-      await resetPassword(jid);
+      await resetPassword(this.#nick);
       return await open(this.#handlers, signal);
     }
   }

@@ -118,6 +118,23 @@ test('an account that is removed leaves neither vCard nor picture', async () => 
   expect(await operator.picture(jid)).toBeNull();
 });
 
+test('whoever is logged in again after its account was lost can be given its name too', async () => {
+  const jid = at('visitor.7');
+  const mended: string[] = [];
+  const mending = createAccountsTransport({
+    ...{ service: ejabberd.xmpp, passwordOf: () => 'secret', logger: pino({ level: 'silent' }) },
+    async resetPassword(lost, nick) {
+      mended.push(`${lost} ${nick}`);
+      await admin.register(lost, 'secret');
+      await admin.setVisitorCard(lost, nick);
+    },
+  });
+  await mending.online(jid, { status: '', nick: 'Lost' });
+  expect(mended).toEqual([`${jid} Lost`]);
+  expect((await operator.vcard(jid)).nickname).toBe('Lost');
+  await mending.close(2_000);
+});
+
 test("an operator's own picture survives a change of its name", async () => {
   const png = avatarOf('an operator').toString('base64');
   const photo = xml('PHOTO', {}, xml('TYPE', {}, 'image/png'), xml('BINVAL', {}, png));
