@@ -46,10 +46,12 @@ const released = (chat: Chat, { at, revision }: { at: number; revision: number }
   parked: null,
 });
 
-const passedBy = (chat: Chat, operators: readonly string[]): string[] =>
+/** Who misses it again goes to the end of the list. */
+export const passedBy = (chat: Pick<Chat, 'passed'>, operators: readonly string[]): string[] =>
   [...chat.passed.filter((each) => !operators.includes(each)), ...operators].slice(-PASSED_KEPT);
 
-const PASSES = new Set<UnassignReason>(['missed', 'declined']);
+/** Who no longer has it for one of these is asked again only when nobody else is free. */
+export const PASSES = new Set<UnassignReason>(['missed', 'declined']);
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
 export const VISITOR_VERSION = 'visitor/2';
