@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { backupCommand } from './cli/backup.ts';
 import { deadLettersCommand } from './cli/dead-letters.ts';
+import { doctorCommand } from './cli/doctor.ts';
 import { migrateCommand } from './cli/migrate.ts';
 import { restoreCommand } from './cli/restore.ts';
 import { AppError, messageOf } from './errors.ts';
@@ -17,6 +18,7 @@ program
   .description('Run the service; see README.md for its settings')
   .action(main);
 program.addCommand(deadLettersCommand());
+program.addCommand(doctorCommand());
 program.addCommand(backupCommand());
 program.addCommand(restoreCommand());
 program.addCommand(migrateCommand());

@@ -14,6 +14,7 @@ import { type Problem, problem, problemOf } from './problem.ts';
 import { typing } from './typing.ts';
 import { visitorCommands } from './visitor-commands.ts';
 import { visitorQueries } from './visitor-queries.ts';
+import { createWebhookReceipts, webhookReceipts } from './webhook-receipts.ts';
 
 const SCHEMES = {
   apiKey: { type: 'http', scheme: 'bearer', description: "A tenant's API key, or the admin token" },
@@ -39,7 +40,13 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   typing(api, auth.tenant);
   visitorQueries(api, auth.tenant);
   operators(api, auth.tenant);
-  ejabberdEvents(api);
+  const receipts = createWebhookReceipts(
+    (host) => deps.tenants.ofHost(host).length > 0,
+    deps.now,
+  );
+  api.metrics.webhooks(receipts.view);
+  ejabberdEvents(api, receipts);
+  webhookReceipts(api, auth.admin, receipts);
   debug(api, auth.admin);
   deadLetters(api, auth.admin);
   health(api, auth.isAdmin);

@@ -4,12 +4,13 @@ import { AppError } from '../errors.ts';
 import type { Access } from './auth.ts';
 import { EVENTS_LIMIT, parseJson, readBytes } from './body.ts';
 import { type Api, endpoint } from './endpoint.ts';
+import type { WebhookReceipts } from './webhook-receipts.ts';
 import { createSignatureCheck } from './webhook-signature.ts';
 
 /** The signature covers the body: it is checked when that is there. */
 const signed: Access<null> = { scheme: 'webhook', authorize: () => null };
 
-export function ejabberdEvents(api: Api): void {
+export function ejabberdEvents(api: Api, receipts: WebhookReceipts): void {
   const { deps } = api;
   const check = createSignatureCheck(deps.webhookSecrets, deps.now);
   endpoint(
@@ -27,10 +28,22 @@ export function ejabberdEvents(api: Api): void {
     },
     async ({ request }) => {
       const bytes = await readBytes(request, EVENTS_LIMIT);
-      check(request, bytes);
+      const sentAt = Number(request.header('webhook-timestamp') ?? Number.NaN);
+      try {
+        check(request, bytes);
+      } catch (error) {
+        receipts.refused(sentAt);
+        throw error;
+      }
       const events = z.array(z.unknown()).safeParse(parseJson(bytes));
       if (!events.success) throw new AppError('invalid', 'the body is no array', { field: '' });
-      await deps.inbox.take(events.data);
+      try {
+        await deps.inbox.take(events.data);
+      } catch (error) {
+        receipts.failed(error);
+        throw error;
+      }
+      receipts.accepted(events.data, sentAt);
       return { status: 204 };
     },
   );

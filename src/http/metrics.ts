@@ -1,12 +1,15 @@
 /** Prometheus metrics of this process. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { HttpDeps } from './deps.ts';
+import type { WebhookReceipts } from './webhook-receipts.ts';
 
 export interface HttpMetrics {
   /** Of one route: a function that is told of each of its requests, with how many ms it took. */
   route(method: string, route: string): (status: number, ms: number) => void;
   /** @param outcome `accepted`, `unchanged` (a repeat, or true already) or a problem's code */
   command(command: string, outcome: string): void;
+  /** Shows what mod_lhc's webhook has brought. */
+  webhooks(view: WebhookReceipts['view']): void;
   /** The text format of Prometheus. */
   text(): Promise<{ readonly type: string; readonly text: string }>;
 }
@@ -74,6 +77,35 @@ export function createMetrics(deps: Pick<HttpDeps, 'gauges' | 'projections'>): H
       };
     },
     command: (command, outcome) => commands.inc({ command, outcome }),
+    webhooks(view) {
+      new Gauge({
+        name: 'xmpp_chat_webhook_accepted_timestamp_seconds',
+        help: 'When mod_lhc last brought a batch of this host; absent before the first',
+        labelNames: ['host'] as const,
+        registers,
+        collect() {
+          for (const [host, { acceptedAt }] of Object.entries(view().hosts)) {
+            this.set({ host }, acceptedAt / 1000);
+          }
+        },
+      });
+      new Gauge({
+        name: 'xmpp_chat_webhooks_refused',
+        help: 'Batches that were not signed with our secret, or too old, since this process began',
+        registers,
+        collect() {
+          this.set(view().refused.count);
+        },
+      });
+      new Gauge({
+        name: 'xmpp_chat_webhooks_failed',
+        help: 'Batches that could not be stored and come again, since this process began',
+        registers,
+        collect() {
+          this.set(view().failed.count);
+        },
+      });
+    },
     text: async () => {
       flush();
       return { type: register.contentType, text: await register.metrics() };

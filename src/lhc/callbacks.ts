@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { messageOf } from '../errors.ts';
 import { retryAfter } from './retry-after.ts';
-import type { Callback } from './types.ts';
+import type { Callback, Ping } from './types.ts';
 
 /** Where a tenant's LHC listens. */
 export interface CallbackEndpoint {
@@ -23,6 +23,11 @@ export interface CallbackClient {
   deliver(endpoint: CallbackEndpoint, callback: Callback): Promise<DeliveryOutcome>;
 }
 
+/** The same for the doctor, too. */
+export interface PingingClient extends CallbackClient {
+  deliver(endpoint: CallbackEndpoint, callback: Callback | Ping): Promise<DeliveryOutcome>;
+}
+
 const TIMEOUT_MS = 10_000;
 /** Answers are read so far, so that the connection can be used again, and not kept. */
 const ANSWER_BYTES = 65_536;
@@ -38,7 +43,7 @@ export function createCallbackClient(
     readonly now?: () => number;
     readonly userAgent?: string;
   } = {},
-): CallbackClient {
+): PingingClient {
   const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS, now = Date.now } = options;
   const { userAgent = 'xmpp-chat' } = options;
 

@@ -1,0 +1,184 @@
+/** What the doctor's checks ask of the real world. */
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import type { AccountPorts } from '../doctor/account.ts';
+import type { CallbackPorts } from '../doctor/callbacks.ts';
+import type { DiskPorts } from '../doctor/disk.ts';
+import type { ServicePort } from '../doctor/service.ts';
+import type { StorePorts } from '../doctor/store.ts';
+import { AppError } from '../errors.ts';
+import { openEventStore } from '../eventstore/open.ts';
+import { redactUrls } from '../eventstore/redact.ts';
+import { openSqliteEventStore } from '../eventstore/sqlite/store.ts';
+import { createCallbackClient } from '../lhc/callbacks.ts';
+import { openStream } from '../xmpp/stream.ts';
+
+const ASK_MS = 4_000;
+const LOGIN_MS = 4_000;
+const DELIVER_MS = 4_500;
+const SQLITE = 'sqlite:';
+
+/** The running service, asked with the admin token. */
+export function servicePort({
+  listen,
+  adminToken,
+}: Pick<Config, 'listen' | 'adminToken'>): ServicePort {
+  // A service that listens on every address answers on loopback.
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[listen.host] ?? listen.host;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
+  return {
+    url,
+    async get(path) {
+      let response: Response;
+      let text: string;
+      try {
+        response = await fetch(url + path, {
+          ...(adminToken && { headers: { authorization: `Bearer ${adminToken}` } }),
+          signal: AbortSignal.timeout(ASK_MS),
+        });
+        text = await response.text();
+      } catch {
+        return null; // nobody answers: what that means is the check's to say
+      }
+      const json = /json/.test(response.headers.get('content-type') ?? '');
+      return { status: response.status, body: json ? parse(text) : text };
+    },
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text; // whatever it is, it is not what the service sends
+  }
+}
+
+export const withoutCredentials =
+  (apiUrl: string) =>
+  async (signal: AbortSignal): Promise<number> => {
+    const response = await fetch(`${apiUrl.replace(/\/+$/, '')}/status`, {
+      ...{ method: 'POST', body: '{}', redirect: 'error', signal },
+      headers: { 'content-type': 'application/json' },
+    });
+    await response.text();
+    return response.status;
+  };
+
+export const loginTo =
+  (service: string, allowPlaintext: boolean): AccountPorts['login'] =>
+  ({ username, host, password }, handlers, signal) =>
+    openStream(
+      {
+        ...{ service, domain: host, username, password, resource: 'doctor' },
+        ...{ allowPlaintext, loginDeadlineMs: LOGIN_MS, signal },
+      },
+      handlers,
+    );
+
+/** That many connections at once. @throws {AppError} `unavailable` when one is refused */
+export const connectsTo =
+  (service: string) =>
+  (count: number, signal: AbortSignal): Promise<number[]> => {
+    const { hostname, port, protocol } = new URL(service);
+    const usual = { 'xmpp:': 5222, 'xmpps:': 5223, 'ws:': 80, 'wss:': 443 }[protocol] ?? 5222;
+    const address = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) || usual };
+    const one = (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const from = performance.now();
+        const socket = connect(address);
+        const abort = (): void => void socket.destroy(new Error('no answer in time'));
+        signal.addEventListener('abort', abort, { once: true });
+        socket.once('connect', () => {
+          socket.destroy();
+          signal.removeEventListener('abort', abort);
+          resolve(performance.now() - from);
+        });
+        socket.once('error', (error) =>
+          reject(new AppError('unavailable', `${service} cannot be reached: ${error.message}`)),
+        );
+      });
+    return Promise.all(Array.from({ length: count }, one));
+  };
+
+/** One callback, with what the client does not tell: status, Date, and how long it took. */
+export const deliverWith =
+  (now: () => number): CallbackPorts['deliver'] =>
+  async (endpoint, ping) => {
+    let status: number | null = null;
+    let date: number | null = null;
+    const client = createCallbackClient({
+      ...{ timeoutMs: DELIVER_MS, now, userAgent: 'xmpp-chat doctor' },
+      fetch: async (...request) => {
+        const response = await fetch(...request);
+        status = response.status;
+        const told = Date.parse(response.headers.get('date') ?? '');
+        if (!Number.isNaN(told)) date = told;
+        return response;
+      },
+    });
+    const from = performance.now();
+    const outcome = await client.deliver(endpoint, ping);
+    return { outcome, status, date, tookMs: performance.now() - from };
+  };
+
+export function diskOf({ dataDir, eventStore, serviceSecret }: Config): DiskPorts {
+  const log = eventStore.startsWith(SQLITE) ? eventStore.slice(SQLITE.length) : null;
+  const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
+  const secret = join(dataDir, 'service-secret');
+  return {
+    dataDir,
+    exists: () => existsSync(dataDir),
+    free() {
+      const { bavail, bsize } = statfsSync(dataDir);
+      return bavail * bsize;
+    },
+    logSize: () => (log === null ? 0 : sizeOf(log) + sizeOf(`${log}-wal`)),
+    syncs(count) {
+      const path = join(dataDir, `.doctor-${process.pid}`);
+      const fd = openSync(path, 'wx', 0o600);
+      try {
+        return Array.from({ length: count }, () => {
+          const from = performance.now();
+          writeSync(fd, 'x'.repeat(4096));
+          fsyncSync(fd);
+          return performance.now() - from;
+        });
+      } finally {
+        closeSync(fd);
+        rmSync(path, { force: true });
+      }
+    },
+    secretMode: () =>
+      serviceSecret === undefined && existsSync(secret) ? statSync(secret).mode : null,
+  };
+}
+
+/** For reading, beside the service. */
+export const openStore: (config: Pick<Config, 'eventStore'>) => ReturnType<StorePorts['open']> =
+  async ({ eventStore }) => {
+    if (eventStore.startsWith(SQLITE)) {
+      const path = eventStore.slice(SQLITE.length);
+      // Opening it for reading does not make it, and says less.
+      if (!existsSync(path))
+        throw new AppError('not-found', `there is no event store at ${path} yet`);
+      return openSqliteEventStore(path, { readOnly: true });
+    }
+    try {
+      return await openEventStore(eventStore, { readOnly: true });
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      throw new AppError(error.code, redactUrls(error.message), error.details);
+    }
+  };

@@ -1,0 +1,83 @@
+/** DATA_DIR: room, speed, and who may read the secret. */
+import { type Check, type Finding, ok, problem, warning } from './check.ts';
+
+export interface DiskPorts {
+  readonly dataDir: string;
+  /** null: it is not there. */
+  exists(): boolean;
+  /** Bytes. */
+  free(): number;
+  /** Of the log, in bytes; 0 without one. */
+  logSize(): number;
+  /** Writes a little and has the disk keep it; how long each took, in ms. @throws when it cannot be written */
+  syncs(count: number): readonly number[];
+  /** Of the file with the secret; null: there is none. */
+  secretMode(): number | null;
+}
+
+const MIB = 2 ** 20;
+const SCARCE = 1024 * MIB;
+const OUT = 256 * MIB;
+const SYNCS = 9;
+/** A message waits for two of them. */
+const SLOW_MS = 20;
+const TOO_SLOW_MS = 250;
+
+export const diskCheck = (ports: DiskPorts): Check => ({
+  name: 'disk',
+  async run() {
+    const { dataDir } = ports;
+    if (!ports.exists()) {
+      return [
+        warning(
+          `${dataDir} is not there yet`,
+          'the service makes it at its first start; if it ran already, DATA_DIR is not that of the service',
+        ),
+      ];
+    }
+    let times: readonly number[];
+    try {
+      times = ports.syncs(SYNCS);
+    } catch (error) {
+      const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+      return [
+        problem(
+          `${dataDir} cannot be written: ${reason}`,
+          'the folder has to belong to the user of the service, on a disk that is not full nor mounted read-only',
+        ),
+      ];
+    }
+    return [judgeFree(ports), judgeSyncs(times), ...judgeSecret(ports.secretMode())];
+  },
+});
+
+function judgeFree(ports: Pick<DiskPorts, 'free' | 'logSize' | 'dataDir'>): Finding {
+  const free = ports.free();
+  const log = ports.logSize();
+  const message = `${Math.floor(free / MIB)} MiB free, the log has ${Math.ceil(log / MIB)} MiB`;
+  const advice =
+    'make room or a larger disk, before it is full: then no command is accepted any more';
+  if (free < OUT) return problem(message, advice);
+  return free < Math.max(SCARCE, log / 2) ? warning(message, advice) : ok(message);
+}
+
+function judgeSyncs(times: readonly number[]): Finding {
+  const median = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+  const message = `the disk keeps a small write after ${median.toFixed(1)} ms (median)`;
+  const advice =
+    'each message waits for two of them: use an SSD, and nothing else that is busy on it';
+  if (median > TOO_SLOW_MS) return problem(message, advice);
+  return median > SLOW_MS ? warning(message, advice) : ok(message);
+}
+
+function judgeSecret(mode: number | null): Finding[] {
+  if (mode === null) return [];
+  const text = (mode & 0o777).toString(8);
+  if ((mode & 0o077) === 0) return [ok(`service-secret has mode ${text}`)];
+  return [
+    problem(
+      `service-secret has mode ${text}: others can read it, and with it every conversation`,
+      'chmod 600 it, and think about who may have read it',
+    ),
+  ];
+}

@@ -1,0 +1,55 @@
+/** A tenant's two shared roster groups: each has to display the other, or contacts stay grey. */
+import { z } from 'zod';
+import { rosterGroups } from '../actors/ids.ts';
+import type { TenantSettings } from '../actors/tenant.ts';
+import type { HttpApi } from '../xmpp/http-api.ts';
+import { type Check, type Finding, ok, problem, warning } from './check.ts';
+
+const Info = z.array(z.object({ key: z.string(), value: z.unknown() }));
+
+const MENDS = 'the service makes and mends its groups when it starts: restart it';
+
+export const groupsCheck = (api: HttpApi, tenant: TenantSettings): Check => ({
+  name: `groups ${tenant.id}`,
+  async run() {
+    const { host } = tenant;
+    const { visitors, operators } = rosterGroups(tenant);
+    const [ofVisitors, ofOperators, members] = await Promise.all([
+      api.call('srg_get_info', { group: visitors, host }, Info),
+      api.call('srg_get_info', { group: operators, host }, Info),
+      api.call('srg_get_members', { group: operators, host }, z.array(z.string())),
+    ]);
+    if (ofVisitors.length === 0 && ofOperators.length === 0) {
+      const message = `the shared roster groups ${visitors} and ${operators} of ${host} are not there`;
+      return [
+        problem(message, `${MENDS}; if that does not help, load mod_shared_roster for ${host}`),
+      ];
+    }
+    return [
+      judgeGroup(host, { group: visitors, info: ofVisitors, other: operators }),
+      judgeGroup(host, { group: operators, info: ofOperators, other: visitors }),
+      members.length > 0
+        ? ok(`${operators} has ${members.length} members`)
+        : warning(
+            `${operators} of ${host} has no members: nobody sees the visitors`,
+            `register operators: PUT /v1/${tenant.id}/operators/{username}`,
+          ),
+    ];
+  },
+});
+
+function judgeGroup(
+  host: string,
+  { group, info, other }: { group: string; info: z.infer<typeof Info>; other: string },
+): Finding {
+  if (info.length === 0)
+    return problem(`the shared roster group ${group} of ${host} is not there`, MENDS);
+  // A string on 23.01, a list or an Erlang term in a string elsewhere: the names are all that counts.
+  const value = info.find(({ key }) => key === 'displayed_groups')?.value;
+  const shown: readonly string[] = JSON.stringify(value ?? '').match(/[a-z0-9_.-]+/g) ?? [];
+  if (shown.includes(other)) return ok(`${group} displays ${other}`);
+  return problem(
+    `${group} of ${host} does not display ${other}: operators see their visitors not at all, or grey`,
+    `${MENDS}, and find out who changed the group (each has to display the other)`,
+  );
+}

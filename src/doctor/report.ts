@@ -1,0 +1,28 @@
+/** What was found, for people and for machines. */
+import type { Result, Status } from './check.ts';
+
+export interface Report {
+  /** The worst of all. */
+  readonly status: Status;
+  readonly counts: Readonly<Record<Status, number>>;
+  readonly results: readonly Result[];
+}
+
+export function reportOf(results: readonly Result[]): Report {
+  const counts = { ok: 0, warning: 0, problem: 0 };
+  for (const { status } of results) counts[status] += 1;
+  const status = counts.problem > 0 ? 'problem' : counts.warning > 0 ? 'warning' : 'ok';
+  return { status, counts, results };
+}
+
+const MARKS: Record<Status, string> = { ok: 'ok      ', warning: 'WARNING ', problem: 'PROBLEM ' };
+
+/** A line for each finding, and one for what to do. */
+export function textOf({ counts, results }: Report): string {
+  const lines = results.flatMap(({ check, status, message, advice }) => [
+    `${MARKS[status]}${check}: ${message}`,
+    ...(advice ? [`        -> ${advice}`] : []),
+  ]);
+  const total = `${counts.ok} ok, ${counts.warning} warnings, ${counts.problem} problems`;
+  return [...lines, '', total].join('\n');
+}

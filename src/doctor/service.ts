@@ -1,0 +1,111 @@
+/** The running service, as it says itself. */
+import { z } from 'zod';
+import { type Check, type Finding, ok, problem, warning } from './check.ts';
+
+/** How the service is asked; with the admin token, where there is one. */
+export interface ServicePort {
+  /** Where it listens. */
+  readonly url: string;
+  /** null: nobody answers. The body is JSON where it is sent as such, else text. */
+  get(path: string): Promise<{ readonly status: number; readonly body: unknown } | null>;
+}
+
+const Health = z.object({ version: z.string() });
+const Readiness = z.object({
+  checks: z.record(z.string(), z.object({ ok: z.boolean(), reason: z.string().optional() })),
+  unfit: z.object({ count: z.number(), actors: z.array(z.string()).optional() }),
+});
+
+const LAG_S = 5;
+const PENDING = 1000;
+
+const MEANINGS: Readonly<Record<string, string>> = {
+  eventstore: 'nothing is accepted until it is back: see the event store',
+  projections: "queries answer old data: see the service's log",
+  work: "nothing new is performed: see the service's log",
+  ejabberd: 'effects wait until it answers: see the checks of ejabberd',
+  lhc: 'callbacks wait and are repeated: see the checks of the callbacks',
+};
+
+/** @param version of this program */
+export const serviceCheck = (service: ServicePort, version: string): Check => ({
+  name: 'service',
+  async run() {
+    const health = await service.get('/healthz');
+    if (health === null) {
+      return [
+        warning(
+          `no service answers at ${service.url}`,
+          'if it should run: look at its log; if it listens elsewhere: set LISTEN as for the service',
+        ),
+      ];
+    }
+    const running = Health.safeParse(health.body);
+    if (!running.success) {
+      return [
+        problem(
+          `${service.url} answers, but not as this service does (${health.status})`,
+          'set LISTEN to another port, or end what has it',
+        ),
+      ];
+    }
+    return [
+      running.data.version === version
+        ? ok(`it runs, version ${version}`)
+        : warning(
+            `it runs version ${running.data.version}, this is ${version}`,
+            'restart it, if an upgrade was meant to be done',
+          ),
+      ...(await readiness(service)),
+      ...(await numbers(service)),
+    ];
+  },
+});
+
+async function readiness(service: ServicePort): Promise<Finding[]> {
+  const answer = await service.get('/readyz');
+  const parsed = Readiness.safeParse(answer?.body);
+  if (!parsed.success)
+    return [problem('/readyz does not answer as it should', "see the service's log")];
+  const { checks, unfit } = parsed.data;
+  const bad = Object.entries(checks).filter(([, check]) => !check.ok);
+  const findings = bad.map(([name, { reason }]) =>
+    problem(
+      `it says that ${name} does not work${reason ? `: ${reason}` : ' (ADMIN_TOKEN shows why)'}`,
+      MEANINGS[name] ?? "see the service's log",
+    ),
+  );
+  if (unfit.count > 0) {
+    findings.push(
+      problem(
+        `${unfit.count} actors have a history that does not fit their machine: ${(unfit.actors ?? []).slice(0, 5).join(', ')}`,
+        'they refuse commands: go back to the version that wrote them, or forward to one that knows their facts',
+      ),
+    );
+  }
+  return findings.length > 0 ? findings : [ok('everything that it depends on answers')];
+}
+
+async function numbers(service: ServicePort): Promise<Finding[]> {
+  const answer = await service.get('/metrics');
+  const text = String(answer?.body ?? '');
+  const value = (name: string): number =>
+    Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+  const letters = value('xmpp_chat_dead_letters');
+  const lag = value('xmpp_chat_projection_lag_seconds');
+  const pending = value('xmpp_chat_effects_pending');
+  return [
+    letters > 0
+      ? warning(`${letters} dead letters`, 'xmpp-chat dead-letters list, then show and send each')
+      : ok('no dead letters'),
+    lag > LAG_S
+      ? warning(
+          `the read models are ${lag.toFixed(1)} s behind`,
+          'wait while it catches up after a start; if it stays: CPU and disk',
+        )
+      : ok('the read models are up to date'),
+    pending > PENDING
+      ? warning(`${pending} effects wait`, 'ejabberd or LHC is away or slow: see their checks')
+      : ok(`${pending} effects wait`),
+  ];
+}
