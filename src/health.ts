@@ -46,6 +46,8 @@ export function healthOf(parts: {
       },
     },
     advisories: {
+      // Commands are accepted, and older rows may answer: no reason to take the service out.
+      readModels: () => projections.settled(),
       lhc: async () => {
         const failing = [...lanes.failing(callbacks.destination.name)].map(
           ([tenant, reason]) => `${tenant}: ${reason}`,

@@ -13,6 +13,7 @@ import { createFailpoints } from './failpoints.ts';
 import { healthOf } from './health.ts';
 import { createApp } from './http/app.ts';
 import { type Listening, serve } from './http/serve.ts';
+import { createStreamHub } from './http/stream-hub.ts';
 import { newId } from './id.ts';
 import { createCallbackClient } from './lhc/callbacks.ts';
 import { createProjections } from './projections/projections.ts';
@@ -144,6 +145,7 @@ export async function startService(
   });
   const inbox = createInbox({
     ...{ host, tenants, setAside, signals, newId, logger },
+    transfer: routing.transfer,
     digestKey: secrets.digest,
   });
   const deadLetters = createDeadLetters({
@@ -180,6 +182,7 @@ export async function startService(
     path: join(config.dataDir, 'projections.db'),
     ...{ store, vault, beforeCheckpoint },
   });
+  const stream = createStreamHub({ projections, store, now, random, logger });
   const following = new AbortController();
   const folds = Promise.all([work.run(following.signal), projections.start(following.signal)]);
 
@@ -203,6 +206,7 @@ export async function startService(
     }),
     typing: createTyping({ host, transport, admin, tenants, now, logger }),
     projections,
+    stream,
     store,
     vault,
     deadLetters,
@@ -260,6 +264,7 @@ export async function startService(
 
   async function stop(): Promise<void> {
     for (const timer of timers) clearInterval(timer);
+    stream.close(); // or the server would wait for them
     await listening.close(STOP.http);
     const left = await leases?.stop(STOP.leases);
     // What hangs outside (ejabberd, LHC) is done after the next start.

@@ -1,8 +1,11 @@
 /** The HTTP API as one Hono app: it owns no socket, so that tests ask it directly. */
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { createAuth } from './auth.ts';
+import { chats } from './chats.ts';
 import { deadLetters } from './dead-letters.ts';
 import { debug } from './debug.ts';
+import { debugProjections } from './debug-projections.ts';
+import { departments } from './departments.ts';
 import type { HttpDeps } from './deps.ts';
 import { DOCS_CSP, docsPage } from './docs.ts';
 import { ejabberdEvents } from './ejabberd-events.ts';
@@ -11,6 +14,9 @@ import { health } from './health.ts';
 import { createMetrics } from './metrics.ts';
 import { operators } from './operators.ts';
 import { type Problem, problem, problemOf } from './problem.ts';
+import { queue } from './queue.ts';
+import { stats } from './stats.ts';
+import { stream } from './stream.ts';
 import { typing } from './typing.ts';
 import { visitorCommands } from './visitor-commands.ts';
 import { visitorQueries } from './visitor-queries.ts';
@@ -40,14 +46,17 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   typing(api, auth.tenant);
   visitorQueries(api, auth.tenant);
   operators(api, auth.tenant);
-  const receipts = createWebhookReceipts(
-    (host) => deps.tenants.ofHost(host).length > 0,
-    deps.now,
-  );
+  departments(api, auth.tenant);
+  chats(api, auth.tenant);
+  queue(api, auth.tenant);
+  stats(api, auth.tenant);
+  stream(api, auth.tenant);
+  const receipts = createWebhookReceipts((host) => deps.tenants.ofHost(host).length > 0, deps.now);
   api.metrics.webhooks(receipts.view);
   ejabberdEvents(api, receipts);
   webhookReceipts(api, auth.admin, receipts);
   debug(api, auth.admin);
+  debugProjections(api, auth.admin);
   deadLetters(api, auth.admin);
   health(api, auth.isAdmin);
 

@@ -6,6 +6,7 @@ import type { Access } from './auth.ts';
 import { foldStream } from './debug-state.ts';
 import type { HttpDeps } from './deps.ts';
 import { type Api, endpoint } from './endpoint.ts';
+import { moment } from './reading.ts';
 
 const Stream = z.object({ stream: z.string().min(1).max(300) });
 const limit = z.coerce.number().int().min(1).max(500).default(100);
@@ -41,12 +42,6 @@ const StateView = z
     unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
   })
   .openapi('State');
-
-const moment = z
-  .string()
-  .transform((text) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text)))
-  .refine(Number.isFinite, 'is no time: give ms since 1970 or an ISO 8601 date')
-  .openapi({ type: 'string', description: 'ms since 1970, or an ISO 8601 date' });
 
 /** An event as it is shown. */
 async function show({ vault }: Pick<HttpDeps, 'vault'>, event: RecordedEvent) {

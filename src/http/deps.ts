@@ -11,6 +11,7 @@ import type {
   OperatorAccounts,
   Vault,
 } from '../runtime/types.ts';
+import type { StreamHub } from './stream-hub.ts';
 
 /** A number that /metrics shows, asked for at each scrape. */
 export interface Gauge {
@@ -24,10 +25,12 @@ export interface HttpDeps {
   readonly inbox: Inbox;
   readonly operatorAccounts: OperatorAccounts;
   readonly typing: ForwardTyping;
-  readonly projections: Pick<
+  readonly projections: Omit<
     Projections,
-    'visitors' | 'messages' | 'operators' | 'waitFor' | 'position' | 'lag'
+    'state' | 'check' | 'settled' | 'start' | 'close' | 'follow'
   >;
+  /** Live connections; closed before the server is. */
+  readonly stream: StreamHub;
   /** For /debug and to read positions. */
   readonly store: Pick<EventStore, 'readStream' | 'readAll' | 'parsePosition'>;
   readonly vault: Pick<Vault, 'open'>;

@@ -37,10 +37,12 @@ interface Described {
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
   readonly command?: boolean;
+  readonly headers?: z.ZodObject;
   readonly success: {
     readonly status: number;
     readonly description: string;
     readonly schema?: z.ZodType;
+    readonly type?: string;
   };
   readonly also?: {
     readonly status: number;
@@ -57,6 +59,21 @@ const IdempotencyKey = z.object({
     .optional()
     .openapi({ description: 'The same key again, for the same actor, is carried out once' }),
 });
+
+const IfNoneMatch = z.object({
+  'If-None-Match': z
+    .string()
+    .optional()
+    .openapi({ description: 'The `ETag` of an answer: 304 while the same would be answered' }),
+});
+
+/** Whether its answers have an ETag: what a tenant reads. */
+export const isConditional = ({
+  method,
+  access,
+  success,
+}: Pick<Described, 'method' | 'access' | 'success'>): boolean =>
+  method === 'get' && access.scheme === 'apiKey' && success.type === undefined;
 
 /** Adds an endpoint to the document of the app. */
 export function describe(app: OpenAPIHono, spec: Described): void {
@@ -89,6 +106,8 @@ export function describe(app: OpenAPIHono, spec: Described): void {
       // Query and path schemas are objects wherever one is given.
       ...(query && { query: query as z.ZodObject }),
       ...(spec.command && { headers: IdempotencyKey }),
+      ...(spec.headers && { headers: spec.headers }),
+      ...(isConditional(spec) && { headers: IfNoneMatch }),
       ...(body && {
         body: { required: true, content: { 'application/json': { schema: body } } },
       }),
@@ -96,8 +115,11 @@ export function describe(app: OpenAPIHono, spec: Described): void {
     responses: {
       [success.status]: {
         description: success.description,
-        ...(success.schema && { content: { 'application/json': { schema: success.schema } } }),
+        ...(success.schema && {
+          content: { [success.type ?? 'application/json']: { schema: success.schema } },
+        }),
       },
+      ...(isConditional(spec) && { 304: { description: 'The caller has this already' } }),
       ...(also && {
         [also.status]: {
           description: also.description,

@@ -6,8 +6,9 @@ import type { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
 import type { Access } from './auth.ts';
 import { COMMAND_LIMIT, isJson, parseJson, readBytes } from './body.ts';
+import { conditional } from './conditional.ts';
 import type { HttpDeps } from './deps.ts';
-import { describe } from './description.ts';
+import { describe, isConditional } from './description.ts';
 import type { HttpMetrics } from './metrics.ts';
 import { invalid, type Problem, problem, problemOf } from './problem.ts';
 
@@ -21,9 +22,11 @@ export interface Answer {
   readonly status: number;
   /** Sent as JSON … */
   readonly json?: unknown;
-  /** … or as it is, with this type. */
+  /** … or as it is, with this type … */
   readonly text?: string;
   readonly type?: string;
+  /** … or bit by bit, for as long as it lasts. */
+  readonly stream?: ReadableStream<Uint8Array>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -43,11 +46,15 @@ export interface Spec<A, P extends z.ZodType, Q extends z.ZodType, B extends z.Z
   readonly body?: B;
   /** Whether it takes an Idempotency-Key. */
   readonly command?: boolean;
+  /** Headers that it reads, for the document; it parses them itself. */
+  readonly headers?: z.ZodObject;
   /** What it answers when all is well. */
   readonly success: {
     readonly status: 200 | 202 | 204;
     readonly description: string;
     readonly schema?: z.ZodType;
+    /** Default `application/json`. */
+    readonly type?: string;
   };
   /** Another answer that is no problem. */
   readonly also?: {
@@ -65,6 +72,8 @@ export interface Call<A, P, Q, B> {
   readonly requestId: string;
   /** An id that nobody else has given or got. */
   readonly freshId: string;
+  /** Ends the connection at once, whatever is still to be sent on it. */
+  hangUp(): void;
   readonly caller: A;
   readonly params: P;
   readonly query: Q;
@@ -89,8 +98,10 @@ export function endpoint<
 
   const count = metrics.route(method, path);
 
+  const conditionally = isConditional(spec);
+
   const answer = async (
-    request: HonoRequest,
+    { req: request, env }: Context,
     requestId: string,
     freshId: string,
   ): Promise<Answer | Problem> => {
@@ -116,13 +127,14 @@ export function endpoint<
       if (!result.success) return invalid(result.error.issues);
       parsed.body = result.data;
     }
+    const before = conditionally ? deps.projections.position() : null;
+    const hangUp = () => (env as Connection | undefined)?.outgoing?.destroy();
     // Each part is the output of its schema; where there is no schema, its type says undefined.
-    return handle({ request, requestId, freshId, caller, ...parsed } as Call<
-      A,
-      z.output<P>,
-      z.output<Q>,
-      z.output<B>
-    >);
+    const result = await handle({
+      ...{ request, requestId, freshId, hangUp, caller },
+      ...parsed,
+    } as Call<A, z.output<P>, z.output<Q>, z.output<B>>);
+    return conditionally && !isProblem(result) ? conditional(request, result, before) : result;
   };
 
   app[method](path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c: Context) => {
@@ -131,7 +143,7 @@ export function endpoint<
     const requestId = requestIdOf(c.req.header('x-request-id')) ?? freshId;
     let result: Answer | Problem;
     try {
-      result = await answer(c.req, requestId, freshId);
+      result = await answer(c, requestId, freshId);
     } catch (error) {
       const found = problemOf(error);
       if (found.status >= 500) report(deps, error, found, { requestId, method, path });
@@ -142,6 +154,11 @@ export function endpoint<
     return respond(result, requestId);
   });
   describe(app, spec);
+}
+
+/** What @hono/node-server hands on with a request. */
+interface Connection {
+  readonly outgoing?: { destroy(): void };
 }
 
 /** A caller's X-Request-Id, if it is one that may stand in logs and headers. */
@@ -173,12 +190,12 @@ export function respond(result: Answer | Problem, requestId: string): Response {
         'X-Request-Id': requestId,
         // RFC 9110 §11.6.1
         ...(result.status === 401 && { 'WWW-Authenticate': 'Bearer' }),
-        ...(result.status === 503 && { 'Retry-After': '1' }),
+        ...(result.status === 503 && { 'Retry-After': String(result.retryAfter ?? 1) }),
       },
     });
   }
-  const { status, json, text, type = 'application/json', headers } = result;
-  const body = json === undefined ? (text ?? null) : JSON.stringify(json);
+  const { status, json, text, stream, type = 'application/json', headers } = result;
+  const body = json === undefined ? (text ?? stream ?? null) : JSON.stringify(json);
   const all: Record<string, string> = { ...COMMON, 'X-Request-Id': requestId, ...headers };
   if (body !== null) all['Content-Type'] = type;
   return new Response(body, { status, headers: all });

@@ -17,7 +17,9 @@ export interface HttpMetrics {
 /** Requests of a route and status that are counted at once. */
 const BATCH = 1000;
 
-export function createMetrics(deps: Pick<HttpDeps, 'gauges' | 'projections'>): HttpMetrics {
+export function createMetrics(
+  deps: Pick<HttpDeps, 'gauges' | 'projections' | 'stream'>,
+): HttpMetrics {
   const register = new Registry();
   const registers = [register];
   collectDefaultMetrics({ register });
@@ -48,6 +50,28 @@ export function createMetrics(deps: Pick<HttpDeps, 'gauges' | 'projections'>): H
       this.set(deps.projections.lag() / 1000);
     },
   });
+  new Gauge({
+    name: 'xmpp_chat_stream_connections',
+    help: 'Live connections (server-sent events)',
+    registers,
+    collect() {
+      this.set(deps.stream.stats().connections);
+    },
+  });
+  const streamed = {
+    sent: ['xmpp_chat_stream_events_total', 'Events sent on live connections'],
+    cut: ['xmpp_chat_stream_cut_total', 'Live connections that were cut: their reader was slow'],
+    resets: ['xmpp_chat_stream_resets_total', 'Live connections that had to begin anew'],
+  } as const;
+  for (const [key, [name, help]] of Object.entries(streamed)) {
+    new Counter({
+      ...{ name, help, registers },
+      collect() {
+        this.reset();
+        this.inc(deps.stream.stats()[key as keyof typeof streamed]); // of the entries of that object
+      },
+    });
+  }
   for (const [name, { help, value }] of Object.entries(deps.gauges)) {
     new Gauge({
       name,
@@ -78,10 +102,11 @@ export function createMetrics(deps: Pick<HttpDeps, 'gauges' | 'projections'>): H
     },
     command: (command, outcome) => commands.inc({ command, outcome }),
     webhooks(view) {
+      const labelNames = ['host'] as const;
       new Gauge({
         name: 'xmpp_chat_webhook_accepted_timestamp_seconds',
         help: 'When mod_lhc last brought a batch of this host; absent before the first',
-        labelNames: ['host'] as const,
+        labelNames,
         registers,
         collect() {
           for (const [host, { acceptedAt }] of Object.entries(view().hosts)) {

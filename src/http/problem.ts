@@ -18,6 +18,8 @@ export interface Problem {
   readonly detail: string;
   readonly code: ProblemCode;
   readonly errors?: readonly FieldError[];
+  /** Seconds, of a 503: also in the header Retry-After, which is 1 without it. */
+  readonly retryAfter?: number;
 }
 
 interface Kind {
@@ -73,13 +75,17 @@ export function problem(
 export function problemOf(error: unknown): Problem {
   if (!(error instanceof AppError)) return problem('internal', '');
   const { code, message, details } = error;
+  const retryAfter = typeof details.retryAfter === 'number' && { retryAfter: details.retryAfter };
   if (code === 'unavailable') {
     const part = typeof details.part === 'string' ? details.part : 'a part that this needs';
-    return problem(code, `${part} is away; send the same again in a moment`);
+    const away = `${part} is away; send the same again in a moment`;
+    // `said` is made for callers; messages may name places inside.
+    const text = typeof details.said === 'string' ? details.said : away;
+    return { ...problem(code, text), ...retryAfter };
   }
   const errors =
     typeof details.field === 'string' ? [{ field: details.field, reason: message }] : [];
-  return problem(code, message, errors);
+  return { ...problem(code, message, errors), ...retryAfter };
 }
 
 const ERRORS_AT_MOST = 20;

@@ -5,12 +5,24 @@ import type { Position } from '../eventstore/port.ts';
 import type { HttpDeps } from './deps.ts';
 
 const POSITION_WAIT_MS = 5000;
+const READY_WAIT_MS = 1000;
 
 const minPosition = z
   .string()
   .max(200)
   .optional()
   .openapi({ description: "A command's `position`: the answer has seen it, or is 503 `timeout`" });
+
+/** A time as callers write it, in ms since 1970. */
+export const moment = z
+  .string()
+  .max(40)
+  .transform((text) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text)))
+  .refine(Number.isSafeInteger, 'is no time: give ms since 1970 or an ISO 8601 date')
+  .openapi({ type: 'string', description: 'ms since 1970, or an ISO 8601 date' });
+
+/** `true` or `false`. */
+export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 /** Query parameters of a single thing. */
 export const OneQuery = z.strictObject({ minPosition });
@@ -38,6 +50,8 @@ export async function awaitPosition(
   { projections, store, positionWaitMs = POSITION_WAIT_MS }: HttpDeps,
   { minPosition: text }: { readonly minPosition?: string | undefined },
 ): Promise<void> {
+  // A service that has just started has its rows in a moment; one that builds them anew says so.
+  await projections.ready(READY_WAIT_MS);
   if (text === undefined) return;
   let position: Position;
   try {

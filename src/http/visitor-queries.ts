@@ -3,16 +3,16 @@ import { z } from '@hono/zod-openapi';
 import { ChatId, Username, VisitorKey, visitorJid } from '../actors/ids.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
 import { AppError } from '../errors.ts';
-import type { MessageView } from '../projections/messages.ts';
-import { VISITOR_STATES, type VisitorView } from '../projections/visitor-queries.ts';
+import { MESSAGE_KINDS, type MessageView } from '../projections/messages.ts';
+import { VISITOR_SORTS, VISITOR_STATES, type VisitorView } from '../projections/visitor-queries.ts';
 import type { Access, Caller } from './auth.ts';
 import { type Api, endpoint } from './endpoint.ts';
-import { awaitPosition, ListQuery, OneQuery, pageSchema } from './reading.ts';
+import { awaitPosition, flag, ListQuery, OneQuery, pageSchema } from './reading.ts';
 import { line } from './text.ts';
 
 const told = z.string().nullable();
 
-const Visitor = z
+export const Visitor = z
   .object({
     key: z.string(),
     jid: z.string(),
@@ -36,17 +36,23 @@ const Visitor = z
   } satisfies Record<keyof VisitorView | 'jid', z.ZodType>)
   .openapi('Visitor');
 
-const Message = z
+export const Message = z
   .object({
     id: z.string(),
     chatId: z.string().nullable(),
     direction: z.enum(['visitor', 'operator']),
-    kind: z.enum(['chat', 'invitation']),
+    kind: z
+      .enum(MESSAGE_KINDS)
+      .openapi({ description: '`note` and `command` are for LHC, not for the visitor' }),
     operator: z.string().nullable(),
     body: z.string().nullable(),
     at: z.number().openapi({ description: 'ms since 1970' }),
     state: z.enum(['sent', 'taken', 'delivered', 'failed', 'received']),
     reason: z.string().nullable(),
+    displayedAt: z
+      .number()
+      .nullable()
+      .openapi({ description: 'When the other side had seen it, as far as that is known' }),
     revision: z.number(),
   } satisfies Record<keyof MessageView, z.ZodType>)
   .openapi('Message');
@@ -55,11 +61,27 @@ const VisitorsQuery = ListQuery.extend({
   state: z.enum(VISITOR_STATES).optional(),
   department: line(128).optional(),
   operator: Username.optional(),
+  country: line(128).optional().openapi({ description: 'As it was told, upper or lower case' }),
+  online: flag.optional(),
+  sort: z
+    .enum(VISITOR_SORTS)
+    .default('-arrivedAt')
+    .openapi({ description: 'With `-` the latest first' }),
   q: line(200).optional().openapi({ description: 'In the key, nick, page, title, country, city' }),
 });
 
+const kinds = z
+  .string()
+  .max(100)
+  .transform((text) => text.split(','))
+  .pipe(z.array(z.enum(MESSAGE_KINDS)))
+  .openapi({
+    type: 'string',
+    description: `Of ${MESSAGE_KINDS.join(', ')}, with commas; default: chat,invitation`,
+  });
+
 /** The keys of visitors are written by streams of this tenant alone: they are keys. */
-const withJid = (tenant: TenantSettings, visitor: VisitorView) => ({
+export const withJid = (tenant: TenantSettings, visitor: VisitorView) => ({
   ...visitor,
   jid: visitorJid(tenant, visitor.key as VisitorKey),
 });
@@ -78,7 +100,7 @@ export function visitorQueries(api: Api, access: Access<Caller>): void {
       path: '/v1/{tenant}/visitors',
       operationId: 'listVisitors',
       tag,
-      summary: 'Visitors, the most recently arrived first',
+      summary: 'Visitors',
       access,
       query: VisitorsQuery,
       success: { status: 200, description: 'A page of them', schema: pageSchema(Visitor) },
@@ -125,7 +147,7 @@ export function visitorQueries(api: Api, access: Access<Caller>): void {
       summary: 'Messages of and to a visitor, the oldest first',
       access,
       params: z.object({ key: VisitorKey }),
-      query: ListQuery.extend({ chatId: ChatId.optional() }),
+      query: ListQuery.extend({ chatId: ChatId.optional(), kinds: kinds.optional() }),
       success: { status: 200, description: 'A page of them', schema: pageSchema(Message) },
       problems: [404, 503],
     },

@@ -3,7 +3,7 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type { OpenedVisitorFact, Recorded } from './facts.ts';
 import { decodeCursor, hashRows, type Page, type PageRequest, pageOf } from './table.ts';
 
-export const MESSAGES_VERSION = 1;
+export const MESSAGES_VERSION = 2;
 export const MESSAGES_TABLES = ['messages'];
 
 export const MESSAGES_SCHEMA = `
@@ -20,17 +20,23 @@ export const MESSAGES_SCHEMA = `
     at INTEGER NOT NULL,
     state TEXT NOT NULL,
     reason TEXT,
+    displayed_at INTEGER,
     PRIMARY KEY (tenant, visitor, revision)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX messages_open ON messages (tenant, visitor, id) WHERE state IN ('sent', 'taken');
+  CREATE INDEX messages_by_id ON messages (tenant, visitor, id);
+  CREATE INDEX messages_unseen ON messages (tenant, visitor, direction, revision)
+    WHERE displayed_at IS NULL;
 `;
+
+/** Of an operator's: an invitation or an answer; a line for LHC; a command for LHC. A visitor's: chat. */
+export const MESSAGE_KINDS = ['chat', 'invitation', 'note', 'command'] as const;
+export type MessageKind = (typeof MESSAGE_KINDS)[number];
 
 export interface MessageView {
   readonly id: string;
   readonly chatId: string | null;
   readonly direction: 'visitor' | 'operator';
-  /** Of an operator's message: whether it invites or answers in a chat. */
-  readonly kind: 'chat' | 'invitation';
+  readonly kind: MessageKind;
   /** Who wrote it, or had the chat when the visitor wrote it; null while nobody has. */
   readonly operator: string | null;
   /** null when the person was erased. */
@@ -41,6 +47,8 @@ export interface MessageView {
   readonly state: 'sent' | 'taken' | 'delivered' | 'failed' | 'received';
   /** Why it failed. */
   readonly reason: string | null;
+  /** When the other side is known to have seen it, in ms since 1970. */
+  readonly displayedAt: number | null;
   /** Of the visitor's stream: the order of the conversation. */
   readonly revision: number;
 }
@@ -49,11 +57,17 @@ export interface MessageFilter extends PageRequest {
   readonly tenant: string;
   readonly visitor: string;
   readonly chatId?: string | undefined;
+  /** Default: what the visitor has seen or written, `chat` and `invitation`. */
+  readonly kinds?: readonly MessageKind[] | undefined;
 }
 
 export interface MessageQueries {
   /** The oldest first. */
   list(filter: MessageFilter): Page<MessageView>;
+  /** The message of this fact of the visitor's stream. */
+  at(tenant: string, visitor: string, revision: number): MessageView | null;
+  /** The messages with this id, as the visitor's browser or the operator's client named it; most often one. */
+  byId(tenant: string, visitor: string, id: string): readonly MessageView[];
   /** Of all rows. */
   hash(): string;
 }
@@ -70,6 +84,11 @@ export function applyToMessages(db: DatabaseSync) {
     `'visitor', 'chat', 'sent', (SELECT operator FROM visitors WHERE tenant = ? AND key = ?)`,
   );
   const receive = insert(`'operator', ?, 'received', ?`);
+  const seen = db.prepare(
+    `UPDATE messages SET displayed_at = ? WHERE tenant = ? AND visitor = ? AND direction = ?
+       AND displayed_at IS NULL AND revision <=
+         (SELECT max(revision) FROM messages WHERE tenant = ? AND visitor = ? AND id = ?)`,
+  );
   const assign = db.prepare(
     `UPDATE messages SET operator = ? WHERE tenant = ? AND visitor = ? AND chat_id = ?
        AND operator IS NULL AND state IN ('sent', 'taken')`,
@@ -98,6 +117,26 @@ export function applyToMessages(db: DatabaseSync) {
         receive.run(tenant, name, revision, messageId, chatId, at, body, kind, operator);
         return;
       }
+      case 'NoteAdded': {
+        const { operator, chatId, noteId } = fact.data;
+        const body = fact.personal?.body ?? null;
+        receive.run(tenant, name, revision, noteId, chatId, at, body, 'note', operator);
+        return;
+      }
+      case 'OperatorCommandSent': {
+        const { operator, chatId, messageId } = fact.data;
+        const body = fact.personal?.text ?? null;
+        receive.run(tenant, name, revision, messageId, chatId, at, body, 'command', operator);
+        return;
+      }
+      // Both name the last one that was seen, and mean all before it.
+      case 'MessageDisplayed':
+        seen.run(at, tenant, name, 'visitor', tenant, name, fact.data.messageId);
+        return;
+      case 'OperatorMessageDisplayed':
+        seen.run(at, tenant, name, 'operator', tenant, name, fact.data.messageId);
+        return;
+      case 'ChatTransferred':
       case 'ChatAssigned':
         assign.run(fact.data.operator, tenant, name, fact.data.chatId);
         return;
@@ -113,21 +152,36 @@ export function applyToMessages(db: DatabaseSync) {
   };
 }
 
-const COLUMNS = `id, chat_id AS chatId, direction, kind, operator, body, at, state, reason, revision`;
+const VISIBLE: readonly MessageKind[] = ['chat', 'invitation'];
+
+const COLUMNS = `id, chat_id AS chatId, direction, kind, operator, body, at, state, reason,
+  displayed_at AS displayedAt, revision`;
 
 // The columns above are the view by name, and the table's types are strict.
 const viewOf = (row: Record<string, SQLOutputValue>) => ({ ...row }) as unknown as MessageView;
 
 export function messageQueries(db: DatabaseSync): MessageQueries {
+  const at = db.prepare(
+    `SELECT ${COLUMNS} FROM messages WHERE tenant = ? AND visitor = ? AND revision = ?`,
+  );
+  const byId = db.prepare(
+    `SELECT ${COLUMNS} FROM messages WHERE tenant = ? AND visitor = ? AND id = ? ORDER BY revision`,
+  );
   return {
-    list: ({ tenant, visitor, chatId, cursor, limit }) => {
+    at: (tenant, visitor, revision) => {
+      const row = at.get(tenant, visitor, revision);
+      return row ? viewOf(row) : null;
+    },
+    byId: (tenant, visitor, id) => byId.all(tenant, visitor, id).map(viewOf),
+    list: ({ tenant, visitor, chatId, kinds = VISIBLE, cursor, limit }) => {
       const [revision = -1] = cursor ? decodeCursor(cursor, ['number']) : [];
-      const values: SQLInputValue[] = [tenant, visitor, revision];
+      const values: SQLInputValue[] = [tenant, visitor, revision, ...kinds];
       if (chatId) values.push(chatId);
       const rows = db
         .prepare(
           `SELECT ${COLUMNS} FROM messages
-           WHERE tenant = ? AND visitor = ? AND revision > ? ${chatId ? 'AND chat_id = ?' : ''}
+           WHERE tenant = ? AND visitor = ? AND revision > ?
+             AND kind IN (${kinds.map(() => '?').join(', ')}) ${chatId ? 'AND chat_id = ?' : ''}
            ORDER BY revision LIMIT ?`,
         )
         .all(...values, limit + 1);

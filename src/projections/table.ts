@@ -30,32 +30,39 @@ export function pageOf<Row>(
 const encodeCursor = (parts: readonly (string | number)[]): string =>
   Buffer.from(JSON.stringify(parts)).toString('base64url');
 
+const refused = (reason: string): AppError => new AppError('invalid', reason, { field: 'cursor' });
+const NO_CURSOR = 'is no cursor of this list; use `next` of its last page';
+
+const isPart = (part: unknown, type: 'string' | 'number' | undefined): part is SQLInputValue =>
+  typeof part === type && (typeof part === 'string' || Number.isSafeInteger(part));
+
 /**
  * The parts of a cursor.
  * @param types what each part has to be
- * @throws {AppError} `invalid` for what is no cursor of this list
+ * @param order of a list that is sorted in several ways: the cursor has to begin with it
+ * @throws {AppError} `invalid` for what is no cursor of this list, or of another order of it
  */
 export function decodeCursor(
   cursor: string,
   types: readonly ('string' | 'number')[],
+  order?: string,
 ): readonly SQLInputValue[] {
-  const refused = () =>
-    new AppError('invalid', 'is no cursor of this list; use `next` of its last page', {
-      field: 'cursor',
-    });
   let parts: unknown;
   try {
     parts = JSON.parse(Buffer.from(cursor, 'base64url').toString());
   } catch {
-    throw refused(); // whatever is wrong with it, the caller did not get it from here
+    throw refused(NO_CURSOR); // whatever is wrong with it, the caller did not get it from here
   }
-  if (!Array.isArray(parts) || parts.length !== types.length) throw refused();
-  return parts.map((part: unknown, i) => {
-    if (typeof part === 'string' && types[i] === 'string') return part;
-    if (typeof part === 'number' && types[i] === 'number' && Number.isSafeInteger(part))
-      return part;
-    throw refused();
-  });
+  if (!Array.isArray(parts)) throw refused(NO_CURSOR);
+  const named: readonly unknown[] = order === undefined ? parts : parts.slice(1);
+  const fits = named.length === types.length && named.every((part, i) => isPart(part, types[i]));
+  if (!fits) throw refused(NO_CURSOR);
+  if (order !== undefined && parts[0] !== order) {
+    throw refused(
+      `belongs to a list in another order, not to sort=${order}; begin anew without it`,
+    );
+  }
+  return named as readonly SQLInputValue[]; // isPart has looked at each
 }
 
 /** A hash of every row of these tables in order of their keys: equal rows, equal hash. */
@@ -71,6 +78,37 @@ export function hashRows(
     }
   }
   return sum.digest('hex');
+}
+
+/** In which order a list is, and where a page of it begins. */
+export interface Sorting {
+  /** By name, as callers write it; with a `-` before it the greatest comes first. */
+  readonly name: string;
+  /** What it is sorted by: a column of whole numbers. */
+  readonly column: string;
+}
+
+/**
+ * The end of a statement that reads a page of a list: rows with equal values are in the order of `ties`, columns that
+ * together name a row. It begins exactly behind the row of the cursor, whatever was inserted or changed since.
+ * @param cursorOrder the name that cursors of this order begin with; absent where they have none
+ */
+export function pageBehind(
+  { name, column }: Sorting,
+  ties: readonly { readonly column: string; readonly type: 'string' | 'number' }[],
+  cursor: string | undefined,
+  cursorOrder: string | undefined,
+): { readonly where: string; readonly values: readonly SQLInputValue[]; readonly order: string } {
+  const descending = name.startsWith('-');
+  const columns = ties.map((tie) => tie.column);
+  const order = `ORDER BY ${column}${descending ? ' DESC' : ''}, ${columns.join(', ')}`;
+  if (!cursor) return { where: '', values: [], order };
+  const types = ['number' as const, ...ties.map(({ type }) => type)];
+  const [value = 0, ...keys] = decodeCursor(cursor, types, cursorOrder);
+  const [least, less] = descending ? ['<=', '<'] : ['>=', '>'];
+  // The first condition is a range of an index; the second one leaves out equal values up to the cursor.
+  const where = ` AND ${column} ${least} ? AND (${column} ${less} ? OR (${columns.join(', ')}) > (${keys.map(() => '?').join(', ')}))`;
+  return { where, values: [value, value, ...keys], order };
 }
 
 /** A pattern for LIKE … ESCAPE '\' that finds this text anywhere. */

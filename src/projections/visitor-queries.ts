@@ -1,13 +1,6 @@
 /** Questions to the read model of visitors. */
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import {
-  containing,
-  decodeCursor,
-  hashRows,
-  type Page,
-  type PageRequest,
-  pageOf,
-} from './table.ts';
+import { containing, hashRows, type Page, type PageRequest, pageBehind, pageOf } from './table.ts';
 
 export const VISITOR_STATES = [
   'online',
@@ -18,6 +11,10 @@ export const VISITOR_STATES = [
   'chatting',
 ] as const;
 export type VisitorState = (typeof VISITOR_STATES)[number];
+
+/** What a list of visitors can be sorted by; with `-` the latest first. */
+export const VISITOR_SORTS = ['-arrivedAt', 'arrivedAt', '-lastSeen', 'lastSeen'] as const;
+export type VisitorSort = (typeof VISITOR_SORTS)[number];
 
 export interface VisitorView {
   readonly key: string;
@@ -51,12 +48,20 @@ export interface VisitorFilter extends PageRequest {
   readonly state?: VisitorState | undefined;
   readonly department?: string | undefined;
   readonly operator?: string | undefined;
+  /** As the visitors' browsers or LHC told it, upper or lower case. */
+  readonly country?: string | undefined;
+  readonly online?: boolean | undefined;
+  /** Default `-arrivedAt`. */
+  readonly sort?: VisitorSort | undefined;
   /** Somewhere in the key, nick, page, title, country or city. */
   readonly q?: string | undefined;
 }
 
 export interface VisitorQueries {
-  /** The most recently arrived first. A page's `next` goes on exactly behind its last row, whoever came since. */
+  /**
+   * A page's `next` goes on exactly behind its last row, whoever came since; it is a cursor of that order only.
+   * @throws {AppError} `invalid` for a cursor that is none
+   */
   list(filter: VisitorFilter): Page<VisitorView>;
   get(tenant: string, key: string): VisitorView | null;
   /** Of all rows. */
@@ -81,6 +86,19 @@ const CONDITIONS: Readonly<Record<VisitorState, string>> = {
   chatting: `conversation = 'chatting' AND conversation <> 'none'`,
 };
 
+const COLUMN_OF = { arrivedAt: 'arrived_at', lastSeen: 'last_seen' } as const;
+const KEY = [{ column: 'key', type: 'string' as const }];
+
+/** What a list is sorted by, and what its cursors begin with: those of the default order have always had no name. */
+const sorting = (name: VisitorSort) => {
+  const by = name.endsWith('arrivedAt') ? 'arrivedAt' : 'lastSeen';
+  return {
+    by,
+    order: { name, column: COLUMN_OF[by] },
+    cursors: name === '-arrivedAt' ? undefined : name,
+  } as const;
+};
+
 const SEARCHED = ['key', 'ifnull(chat_nick, nick)', 'page', 'title', 'country', 'city'];
 
 export function visitorQueries(db: DatabaseSync): VisitorQueries {
@@ -90,7 +108,7 @@ export function visitorQueries(db: DatabaseSync): VisitorQueries {
       const row = one.get(tenant, key);
       return row ? viewOf(row) : null;
     },
-    list: ({ tenant, state, department, operator, q, cursor, limit }) => {
+    list: ({ tenant, state, department, operator, country, online, sort, q, cursor, limit }) => {
       const where = ['tenant = ?'];
       const values: SQLInputValue[] = [tenant];
       const filter = (condition: string, ...operands: SQLInputValue[]) => {
@@ -98,23 +116,27 @@ export function visitorQueries(db: DatabaseSync): VisitorQueries {
         values.push(...operands);
       };
       if (state) filter(CONDITIONS[state]);
+      if (online !== undefined) filter(online ? CONDITIONS.online : `presence <> 'online'`);
       if (department) filter('ifnull(chat_department, department) = ?', department);
       if (operator) filter('operator = ?', operator);
+      if (country) filter('country = ? COLLATE NOCASE', country);
       if (q) {
         const found = SEARCHED.map((column) => `${column} LIKE ? ESCAPE '\\'`);
         filter(`(${found.join(' OR ')})`, ...SEARCHED.map(() => containing(q)));
       }
-      if (cursor) {
-        const [arrivedAt = 0, key = ''] = decodeCursor(cursor, ['number', 'string']);
-        filter('(arrived_at < ? OR (arrived_at = ? AND key > ?))', arrivedAt, arrivedAt, key);
-      }
+      const { by, order, cursors } = sorting(sort ?? '-arrivedAt');
+      const page = pageBehind(order, KEY, cursor, cursors);
       const rows = db
         .prepare(
-          `SELECT ${COLUMNS} FROM visitors WHERE ${where.join(' AND ')}
-           ORDER BY arrived_at DESC, key LIMIT ?`,
+          `SELECT ${COLUMNS} FROM visitors WHERE ${where.join(' AND ')}${page.where}
+           ${page.order} LIMIT ?`,
         )
-        .all(...values, limit + 1);
-      return pageOf(rows.map(viewOf), limit, ({ arrivedAt, key }) => [arrivedAt, key]);
+        .all(...values, ...page.values, limit + 1);
+      return pageOf(rows.map(viewOf), limit, (row) => [
+        ...(cursors === undefined ? [] : [cursors]),
+        row[by],
+        row.key,
+      ]);
     },
     hash: () => hashRows(db, [{ name: 'visitors', key: 'tenant, key' }]),
   };

@@ -3,7 +3,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Profile } from '../actors/visitor-facts.ts';
 import type { OpenedVisitorFact, Recorded } from './facts.ts';
 
-export const VISITORS_VERSION = 1;
+export const VISITORS_VERSION = 2;
 export const VISITORS_TABLES = ['visitors'];
 
 // The chat's own department and nick stand beside those of the page views, which go on during a chat.
@@ -39,6 +39,8 @@ export const VISITORS_SCHEMA = `
   CREATE INDEX visitors_online ON visitors (tenant, arrived_at DESC, key) WHERE presence = 'online';
   CREATE INDEX visitors_conversing ON visitors (tenant, arrived_at DESC, key)
     WHERE conversation <> 'none';
+  CREATE INDEX visitors_by_last_seen ON visitors (tenant, last_seen DESC, key);
+  CREATE INDEX visitors_of_operators ON visitors (tenant, operator) WHERE operator IS NOT NULL;
 `;
 
 const PROFILE = [
@@ -97,6 +99,11 @@ export function applyToVisitors(db: DatabaseSync) {
   );
   const assign = set('operator = ?');
   const accept = set(`conversation = 'chatting', operator = ?`);
+  // Also of a chat that was answered: it waits again. Of a broadcast nobody has had it.
+  const unassign = set(`conversation = 'waiting', operator = NULL`);
+  const transfer = set(
+    `conversation = 'waiting', operator = ?, chat_department = ifnull(?, chat_department)`,
+  );
   const seen = set('last_seen = ?');
   const closeChat = set(
     `conversation = 'none', chat_id = NULL, chat_department = NULL, operator = NULL`,
@@ -142,6 +149,10 @@ export function applyToVisitors(db: DatabaseSync) {
         return assign(recorded, fact.data.operator);
       case 'ChatAccepted':
         return accept(recorded, fact.data.operator);
+      case 'ChatUnassigned':
+        return unassign(recorded);
+      case 'ChatTransferred':
+        return transfer(recorded, fact.data.operator, fact.data.department);
       case 'VisitorMessageSent':
         return seen(recorded, at);
       case 'ChatClosed':

@@ -31,6 +31,8 @@ export interface FoldOptions<Prepared> {
   readonly beforeCheckpoint?: () => void;
   /** Told after the commit of a batch with events. */
   readonly onApplied?: (batch: SubscriptionBatch) => void;
+  /** Told when rows that were there were dropped, since the log turned out to be an older copy. */
+  readonly onDropped?: () => void;
   /** Events in a transaction; default 256. */
   readonly batch?: number;
   /** ms since 1970; default Date.now. */
@@ -169,6 +171,7 @@ export const createFold = <Prepared = undefined>(options: FoldOptions<Prepared>)
     if (position === null || (head !== null && store.compare(position, head) <= 0)) return;
     rebuild();
     position = null;
+    options.onDropped?.();
   };
 
   const fail = (error: unknown): FoldFailure => {

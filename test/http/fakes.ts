@@ -8,8 +8,13 @@ import { AppError } from '../../src/errors.ts';
 import type { Position } from '../../src/eventstore/port.ts';
 import { createApp } from '../../src/http/app.ts';
 import type { HttpDeps } from '../../src/http/deps.ts';
+import { createStreamHub } from '../../src/http/stream-hub.ts';
+import type { ChatFilter, ChatView } from '../../src/projections/chat-queries.ts';
+import type { DepartmentView } from '../../src/projections/department-queries.ts';
 import type { MessageFilter, MessageView } from '../../src/projections/messages.ts';
 import type { OperatorFilter, OperatorView } from '../../src/projections/operator-queries.ts';
+import type { Projections } from '../../src/projections/projections.ts';
+import type { QueuedChat, QueueFilter } from '../../src/projections/queue-queries.ts';
 import type { VisitorFilter, VisitorView } from '../../src/projections/visitor-queries.ts';
 import type { DeadLetter, Dispatched, Order, Origin } from '../../src/runtime/types.ts';
 
@@ -56,6 +61,7 @@ export const MESSAGE: MessageView = {
   at: NOW,
   state: 'sent',
   reason: null,
+  displayedAt: null,
   revision: 3,
 };
 export const OPERATOR: OperatorView = {
@@ -64,10 +70,67 @@ export const OPERATOR: OperatorView = {
   name: 'Olga',
   departments: ['sales'],
   capacity: 5,
+  free: 5,
   availability: 'available',
+  onlineSince: NOW,
+  away: false,
+  unresponsive: false,
   sessions: [],
   chats: [],
   revision: 2,
+};
+export const CHAT: ChatView = {
+  chatId: 'c1',
+  visitor: '7',
+  nick: 'Ann',
+  department: 'sales',
+  state: 'offered',
+  operator: 'op',
+  offered: ['op'],
+  invitedBy: null,
+  startedAt: NOW,
+  waitingSince: NOW,
+  assignedAt: NOW,
+  acceptedAt: null,
+  firstAnswerAt: null,
+  closedAt: null,
+  closedBy: null,
+  reason: null,
+  missed: false,
+  visitorMessages: 1,
+  operatorMessages: 0,
+  transfers: 0,
+  missedOffers: 0,
+  operators: [
+    {
+      operator: 'op',
+      askedAt: NOW,
+      acceptedAt: null,
+      firstAnswerAt: null,
+      messages: 0,
+      missed: 0,
+      declined: 0,
+    },
+  ],
+  revision: 1,
+};
+export const QUEUED: QueuedChat = {
+  ...CHAT,
+  position: 1,
+  positionInDepartment: 1,
+  expectedWait: 30,
+};
+export const DEPARTMENT: DepartmentView = {
+  department: 'sales',
+  operators: { online: 1, available: 1, away: 0, busy: 0 },
+  freePlaces: 4,
+  waiting: 1,
+  offered: 1,
+  longestWaitingSince: NOW,
+  active: 0,
+  chatsToday: 1,
+  servedToday: 0,
+  missedToday: 0,
 };
 const DEAD: DeadLetter = {
   id: 'dead-1',
@@ -85,7 +148,7 @@ export interface Asked {
   readonly removed: { tenant: string; username: string }[];
   readonly typing: { tenant: string; visitor: string; state: string }[];
   readonly batches: (readonly unknown[])[];
-  readonly filters: (VisitorFilter | MessageFilter | OperatorFilter)[];
+  readonly filters: (VisitorFilter | MessageFilter | OperatorFilter | ChatFilter | QueueFilter)[];
 }
 
 const number = (position: string) => Number(/^fake:(\d{1,9})$/.exec(position)?.[1] ?? Number.NaN);
@@ -107,7 +170,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     position: 'fake:9' as Position, // what the fake store names a position
     facts: 1,
   });
-  const deps: HttpDeps = {
+  const given: Omit<HttpDeps, 'stream'> = {
     tenants: TENANTS,
     dispatcher: {
       dispatch: async (tenant, order, origin) => {
@@ -148,6 +211,8 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
           asked.filters.push(filter);
           return { items: [MESSAGE], next: 'next-cursor' };
         },
+        at: () => MESSAGE,
+        byId: () => [MESSAGE],
         hash: () => '',
       },
       operators: {
@@ -158,6 +223,28 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
         get: (tenant, username) => (tenant === 'acme' && username === 'op' ? OPERATOR : null),
         hash: () => '',
       },
+      chats: {
+        list: (filter) => {
+          asked.filters.push(filter);
+          return { items: filter.tenant === 'acme' ? [CHAT] : [], next: null };
+        },
+        get: (tenant, id) => (tenant === 'acme' && id === CHAT.chatId ? CHAT : null),
+        hash: () => '',
+      },
+      queue: {
+        list: (filter) => {
+          asked.filters.push(filter);
+          return { items: [QUEUED], next: null };
+        },
+      },
+      stats: {
+        chats: () => ({ rows: [], next: null }),
+        work: () => ({ rows: [], next: null }),
+      },
+      departments: { list: () => [DEPARTMENT] },
+      ready: async () => {},
+      builds: () => ({ shown: null, building: null }),
+      rebuild: () => {},
       waitFor: async (position) => {
         if (number(position) > number(NEWEST)) throw new AppError('timeout', 'fold x is behind');
       },
@@ -191,6 +278,17 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     positionWaitMs: 20,
     ...more,
   };
+  const { projections, now, logger } = given;
+  const stream = createStreamHub({
+    // Real ones are asked through getters, which a copy would call; fakes tell nobody of anything.
+    projections:
+      'follow' in projections
+        ? (projections as Projections)
+        : Object.assign(Object.create(projections), { follow: () => () => {} }),
+    store: { compare: (a, b) => number(a) - number(b), head: async () => null, ...given.store },
+    ...{ now, logger, random: Math.random },
+  });
+  const deps: HttpDeps = { stream, ...given };
   const app = createApp(deps);
 
   /** Asks as acme, unless `key` says otherwise (null: without a key). */

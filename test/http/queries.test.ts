@@ -21,6 +21,7 @@ describe('queries', () => {
         department: 'sales',
         operator: 'op',
         q: 'ann',
+        sort: '-arrivedAt',
         limit: 7,
         cursor: 'c',
       },

@@ -99,7 +99,7 @@ describe('a visitor', () => {
       chatId: 'c1',
       operator: 'op',
       reservation: null,
-      reason: 'routed',
+      reason: 'least-loaded',
     });
     await log.visitor('v1', views({ page: '/other', nick: 'Ann' }, 'help'));
     expect(await row('v1')).toMatchObject({

@@ -1,0 +1,113 @@
+/** One live connection: server-sent events (WHATWG HTML, Server-sent events) into a bounded buffer. */
+import type { StreamType, Told } from './stream-events.ts';
+
+export interface ConnectionOptions {
+  readonly types: ReadonlySet<StreamType>;
+  /** Bytes that may wait for the reader; more, and it is cut. */
+  readonly maxBuffer: number;
+  /** The connection's own end: closes the socket, whatever waits in it. */
+  hangUp(): void;
+  /** Told once, when nothing more will be sent. */
+  ended(how: 'gone' | 'ended' | 'cut'): void;
+}
+
+export interface Connection {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly open: boolean;
+  /** What one fact changed; `position` names the last of them, so that a reader who got some of them gets all again. */
+  tell(told: readonly Told[], position: string): number;
+  /** An event of the stream's own. */
+  say(event: string, data: object, options?: { id?: string | null; retry?: number }): void;
+  /** Moves the reader's last event id without an event, and keeps the connection from being taken for dead. */
+  beat(position: string | null): void;
+  /** Resolves when the reader has taken most of what waits, or there is no reader any more. */
+  drained(): Promise<void>;
+  /** The stream ends; the reader comes again. */
+  end(): void;
+  /** Hangs up on a reader who is too slow. */
+  cut(): void;
+}
+
+const encoder = new TextEncoder();
+
+/** Makes a connection; its stream is the body of an answer. */
+export function createConnection(options: ConnectionOptions): Connection {
+  const { types, maxBuffer } = options;
+  let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  let room = Promise.withResolvers<void>();
+
+  const finish = (how: 'gone' | 'ended' | 'cut'): void => {
+    controller = null;
+    room.resolve();
+    options.ended(how);
+  };
+
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      start: (given) => {
+        controller = given;
+      },
+      // Asked whenever the buffer is not full and the reader wants more.
+      pull: () => {
+        room.resolve();
+        room = Promise.withResolvers<void>();
+      },
+      cancel: () => finish('gone'),
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: maxBuffer }),
+  );
+
+  const cut = (): void => {
+    if (!controller) return;
+    controller.error(new Error('the reader is too slow'));
+    finish('cut');
+    // An error in the stream is not seen while the server waits for the socket to drain.
+    options.hangUp();
+  };
+
+  const send = (text: string): void => {
+    if (!controller) return;
+    const bytes = encoder.encode(text);
+    if ((controller.desiredSize ?? 0) < bytes.length) cut();
+    else controller.enqueue(bytes);
+  };
+
+  const waits = (): number => (controller ? maxBuffer - (controller.desiredSize ?? 0) : 0);
+
+  return {
+    stream,
+    get open() {
+      return controller !== null;
+    },
+    tell: (told, position) => {
+      const wanted = told.filter(({ type }) => types.has(type));
+      const last = wanted.length - 1;
+      const lines = wanted.map(
+        ({ type, data }, i) =>
+          `event: ${type}\n${i === last ? `id: ${position}\n` : ''}data: ${data}\n\n`,
+      );
+      if (lines.length > 0) send(lines.join(''));
+      return wanted.length;
+    },
+    say: (event, data, { id, retry } = {}) => {
+      const lines = [
+        `event: ${event}`,
+        ...(id ? [`id: ${id}`] : []),
+        ...(retry === undefined ? [] : [`retry: ${retry}`]),
+        `data: ${JSON.stringify(data)}`,
+      ];
+      send(`${lines.join('\n')}\n\n`);
+    },
+    // A block without data is no event, and its id counts all the same.
+    beat: (position) => send(position === null ? ': alive\n\n' : `: alive\nid: ${position}\n\n`),
+    drained: async () => {
+      while (controller && waits() > maxBuffer / 2) await room.promise;
+    },
+    end: () => {
+      if (!controller) return;
+      controller.close();
+      finish('ended');
+    },
+    cut,
+  };
+}

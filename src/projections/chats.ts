@@ -1,0 +1,193 @@
+/**
+ * Chats, from the first word to the last: one row for each time a chat was begun, and one for each operator who had to
+ * do with it. A chat id may come again, at the same visitor or another one: the fact that began it is part of the key.
+ */
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { OpenedVisitorFact, Recorded } from './facts.ts';
+
+export const CHATS_VERSION = 1;
+export const CHATS_TABLES = ['chats', 'chat_operators'];
+
+// `revision`: of ChatStarted. `waiting_since`: since when nobody has answered; null in an active or closed chat.
+// Of an operator `asked`: an offer of its that is open; `started_at` is the chat's, for statistics.
+// Indexes that end in many columns have all that statistics read, so that a day of many chats is one range of them.
+export const CHATS_SCHEMA = `
+  CREATE TABLE chats (
+    tenant TEXT NOT NULL,
+    visitor TEXT NOT NULL,
+    chat_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    nick TEXT,
+    department TEXT,
+    state TEXT NOT NULL,
+    operator TEXT,
+    invited_by TEXT,
+    started_at INTEGER NOT NULL,
+    waiting_since INTEGER,
+    assigned_at INTEGER,
+    accepted_at INTEGER,
+    answered_at INTEGER,
+    closed_at INTEGER,
+    closed_by TEXT,
+    reason TEXT,
+    visitor_messages INTEGER NOT NULL DEFAULT 0,
+    operator_messages INTEGER NOT NULL DEFAULT 0,
+    transfers INTEGER NOT NULL DEFAULT 0,
+    missed_offers INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, visitor, chat_id, revision)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX chats_by_id ON chats (tenant, chat_id, started_at);
+  CREATE INDEX chats_by_department ON chats (tenant, department, started_at, visitor, revision);
+  CREATE INDEX chats_by_operator ON chats (tenant, operator, started_at, visitor, revision)
+    WHERE operator IS NOT NULL;
+  CREATE INDEX chats_open ON chats (tenant, started_at, visitor, revision) WHERE state <> 'closed';
+  CREATE INDEX chats_waiting ON chats (tenant, waiting_since, visitor, revision)
+    WHERE waiting_since IS NOT NULL;
+  CREATE INDEX chats_by_acceptance ON chats (tenant, department, accepted_at, started_at)
+    WHERE accepted_at IS NOT NULL;
+  CREATE INDEX chats_by_start ON chats (tenant, started_at, visitor, chat_id, revision,
+    department, state, accepted_at, answered_at);
+  CREATE TABLE chat_operators (
+    tenant TEXT NOT NULL,
+    visitor TEXT NOT NULL,
+    chat_id TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    operator TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    asked INTEGER NOT NULL DEFAULT 0,
+    asked_at INTEGER,
+    accepted_at INTEGER,
+    answered_at INTEGER,
+    messages INTEGER NOT NULL DEFAULT 0,
+    missed INTEGER NOT NULL DEFAULT 0,
+    declined INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, visitor, chat_id, revision, operator)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX chat_operators_by_start ON chat_operators (tenant, started_at, operator, visitor,
+    chat_id, revision, asked_at, accepted_at, answered_at, messages, missed, declined);
+`;
+
+/** The chat that a fact means: the last one of this id at this visitor. */
+const KEY = 'tenant = ?1 AND visitor = ?2 AND chat_id = ?3';
+const LAST = `${KEY} AND revision = (SELECT max(revision) FROM chats WHERE ${KEY})`;
+
+type Run = (recorded: Recorded, chatId: string, ...values: SQLInputValue[]) => void;
+
+/** Statements whose first parameters name the chat; further ones are ?4 and on. */
+function statements(db: DatabaseSync) {
+  const run = (sql: string): Run => {
+    const statement = db.prepare(sql);
+    return ({ tenant, name }, chatId, ...values) => {
+      statement.run(tenant, name, chatId, ...values);
+    };
+  };
+  const chat = (columns: string) => run(`UPDATE chats SET ${columns} WHERE ${LAST}`);
+  const operators = (columns: string, more = '') =>
+    run(`UPDATE chat_operators SET ${columns} WHERE ${LAST} ${more}`);
+  /** The row of operator ?4, made where it is missing, and this of it. */
+  const operator = (columns: string, values: string, update: string) =>
+    run(`INSERT INTO chat_operators (tenant, visitor, chat_id, revision, started_at, operator, ${columns})
+      SELECT tenant, visitor, chat_id, revision, started_at, ?4, ${values} FROM chats WHERE ${LAST}
+      ON CONFLICT DO UPDATE SET ${update}`);
+  return {
+    // The name by which the visitor is known, where the chat has none of its own. Reads what visitors were moved to.
+    start: run(`INSERT OR REPLACE INTO chats
+        (tenant, visitor, chat_id, revision, department, invited_by, started_at, waiting_since, state, nick)
+      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 'waiting', ifnull(?8,
+        (SELECT ifnull(chat_nick, nick) FROM visitors WHERE tenant = ?1 AND key = ?2))`),
+    offer: chat(`state = 'offered'`),
+    assign: chat(`state = 'offered', operator = ?4, assigned_at = ifnull(assigned_at, ?5)`),
+    accept: chat(`state = 'active', operator = ?4, accepted_at = ifnull(accepted_at, ?5),
+      waiting_since = NULL`),
+    unassign: chat(`operator = NULL, waiting_since = ifnull(waiting_since, ?4),
+      missed_offers = missed_offers + ?5,
+      state = iif(EXISTS (SELECT 1 FROM chat_operators o WHERE o.tenant = chats.tenant
+        AND o.visitor = chats.visitor AND o.chat_id = chats.chat_id AND o.revision = chats.revision
+        AND o.asked = 1), 'offered', 'waiting')`),
+    transfer: chat(`operator = ?4, department = ifnull(?5, department),
+      state = iif(?4 IS NULL, 'waiting', 'offered'), transfers = transfers + 1,
+      waiting_since = ifnull(waiting_since, ?6), assigned_at = iif(?4 IS NULL, assigned_at, ifnull(assigned_at, ?6))`),
+    close: chat(`state = 'closed', operator = ifnull(?4, operator), closed_at = ?5, closed_by = ?6,
+      reason = ?7, waiting_since = NULL`),
+    visitorWrote: chat('visitor_messages = visitor_messages + 1'),
+    operatorWrote: chat(
+      'operator_messages = operator_messages + 1, answered_at = ifnull(answered_at, ?4)',
+    ),
+    /** From when its answer is measured: not of one who came unasked. */
+    ask: operator('asked, asked_at', '1, ?5', 'asked = 1, asked_at = ifnull(?5, asked_at)'),
+    askNobody: operators('asked = 0'),
+    askNoMore: operators(
+      'asked = 0, missed = missed + ?5, declined = declined + ?6',
+      'AND operator = ?4',
+    ),
+    accepted: operator(
+      'accepted_at',
+      '?5',
+      'asked = 0, accepted_at = ifnull(accepted_at, excluded.accepted_at)',
+    ),
+    wrote: operator(
+      'messages, answered_at',
+      '1, ?5',
+      'messages = messages + 1, answered_at = ifnull(answered_at, excluded.answered_at)',
+    ),
+  };
+}
+
+/** Moves a visitor's chats by one fact. Reads the visitor's row: apply to visitors first. */
+export function applyToChats(db: DatabaseSync) {
+  const to = statements(db);
+  return (fact: OpenedVisitorFact, recorded: Recorded) => {
+    const { revision, at } = recorded;
+    switch (fact.type) {
+      case 'ChatStarted': {
+        const { chatId, department, invitedBy } = fact.data;
+        const nick = fact.personal?.nick ?? null;
+        return to.start(recorded, chatId, revision, department, invitedBy, at, nick);
+      }
+      case 'ChatOffered': {
+        const { chatId, operators } = fact.data;
+        for (const operator of operators) to.ask(recorded, chatId, operator, at);
+        return to.offer(recorded, chatId);
+      }
+      case 'ChatAssigned': {
+        const { chatId, operator, reason } = fact.data;
+        to.askNobody(recorded, chatId);
+        to.ask(recorded, chatId, operator, reason === 'answered' || reason === 'taken' ? null : at);
+        return to.assign(recorded, chatId, operator, at);
+      }
+      case 'ChatAccepted': {
+        const { chatId, operator } = fact.data;
+        to.askNobody(recorded, chatId);
+        to.accepted(recorded, chatId, operator, at);
+        return to.accept(recorded, chatId, operator, at);
+      }
+      case 'ChatUnassigned': {
+        const { chatId, operators, reason } = fact.data;
+        const [missed, declined] = [reason === 'missed' ? 1 : 0, reason === 'declined' ? 1 : 0];
+        for (const one of operators) to.askNoMore(recorded, chatId, one, missed, declined);
+        return to.unassign(recorded, chatId, at, missed * operators.length);
+      }
+      case 'ChatTransferred': {
+        const { chatId, operator, department } = fact.data;
+        to.askNobody(recorded, chatId);
+        if (operator !== null) to.ask(recorded, chatId, operator, at);
+        return to.transfer(recorded, chatId, operator, department, at);
+      }
+      case 'ChatClosed': {
+        const { chatId, operator, by, reason } = fact.data;
+        to.askNobody(recorded, chatId);
+        return to.close(recorded, chatId, operator, at, by, reason);
+      }
+      case 'VisitorMessageSent':
+        return to.visitorWrote(recorded, fact.data.chatId);
+      case 'OperatorMessageReceived': {
+        const { chatId, operator, invitation } = fact.data;
+        if (chatId === null || invitation) return;
+        to.wrote(recorded, chatId, operator, at);
+        return to.operatorWrote(recorded, chatId, at);
+      }
+      default:
+        return;
+    }
+  };
+}
