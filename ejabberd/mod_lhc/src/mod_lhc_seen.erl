@@ -75,14 +75,15 @@ stored(Table, Operator, Visitor, Id) ->
               (State, Pids) -> {State, Pids}
            end).
 
-%% `again` when that was known.
+%% `again` when that was known. Of several sessions that say so at once one is the first.
 -spec delivered(table(), binary(), binary(), binary(), by()) -> first | again.
 delivered(Table, Operator, Visitor, Id, By) ->
-    case place(Table, Operator, Visitor, Id) of
+    case change(Table, Operator, Visitor, Id,
+                fun({delivered, _} = Known, Pids) -> {Known, Pids};
+                   (_, Pids) -> {{delivered, By}, Pids}
+                end) of
         {delivered, _} -> again;
-        _ ->
-            update(Table, Operator, Visitor, Id, fun(_, Pids) -> {{delivered, By}, Pids} end),
-            first
+        _ -> first
     end.
 
 %% The account is gone.
@@ -96,19 +97,37 @@ forget(Table, Operator) ->
         [] -> ok
     end.
 
-%% Two sessions of an operator can meet here; what is lost then is at most one pid, and a repeat is let through.
 update(Table, Operator, Visitor, Id, Change) ->
+    _ = change(Table, Operator, Visitor, Id, Change),
+    ok.
+
+%% Gives the state before. Sessions of an operator meet here, each in its own process: what one wrote since the other
+%% looked is not overwritten, the other looks again.
+change(Table, Operator, Visitor, Id, Change) ->
     Key = key(Operator, Visitor, Id),
     case ets:lookup(Table, Key) of
-        [{_, State, Pids, _}] ->
-            {NewState, NewPids} = Change(State, Pids),
-            ets:update_element(Table, Key, [{2, NewState}, {3, NewPids}]),
-            ok;
+        [{_, State, Pids, Number} = Old] ->
+            case Change(State, Pids) of
+                {State, Pids} ->
+                    State;
+                {NewState, NewPids} ->
+                    case ets:select_replace(Table, [{Old, [], [{const, {Key, NewState, NewPids, Number}}]}]) of
+                        1 -> State;
+                        0 -> change(Table, Operator, Visitor, Id, Change)
+                    end
+            end;
         [] ->
             {State, Pids} = Change(open, []),
             Number = ets:update_counter(Table, {last, Operator}, 1, {{last, Operator}, 0}),
-            ets:insert(Table, [{Key, State, Pids, Number}, {{Operator, Number}, Key}]),
-            drop(Table, Operator, Number - ?KEPT)
+            case ets:insert_new(Table, {Key, State, Pids, Number}) of
+                true ->
+                    ets:insert(Table, {{Operator, Number}, Key}),
+                    drop(Table, Operator, Number - ?KEPT),
+                    open;
+                false ->
+                    drop(Table, Operator, Number - ?KEPT),
+                    change(Table, Operator, Visitor, Id, Change)
+            end
     end.
 
 add(Pid, Pids) ->

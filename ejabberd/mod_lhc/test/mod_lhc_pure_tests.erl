@@ -4,7 +4,8 @@
 
 -export([json_test/0, json_boolean_test/0, asked_test/0, signature_test/0, webhook_id_test/0, backoff_test/0, one_ping_test/0, later_share_test/0,
          stranger_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, waiting_bound_test/0, ping_id_test/0,
-         seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0]).
+         seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0,
+         seen_together_test_/0]).
 
 -define(T, mod_lhc_seen_under_test).
 
@@ -165,6 +166,26 @@ seen_forget_test() ->
         unknown = place(<<"1200">>),
         2001 = ets:info(?T, size)
     end).
+
+%% Several sessions of an operator get a message and answer for it at once: it is reported once, and that stays.
+seen_together_test_() ->
+    {timeout, 30, fun() -> with_table(fun() -> [together(N) || N <- lists:seq(1, 2000)] end) end}.
+
+together(N) ->
+    Id = integer_to_binary(N),
+    Answers = [spawn_answer(Id) || _ <- lists:seq(1, 6)],
+    Said = [receive {Ref, Answer} -> Answer end || Ref <- Answers],
+    [first] = [Answer || Answer <- Said, Answer =:= first],
+    {delivered, ping} = place(Id).
+
+spawn_answer(Id) ->
+    Test = self(),
+    Ref = make_ref(),
+    spawn_link(fun() ->
+        ok = mod_lhc_seen:routed(?T, <<"o">>, <<"v">>, Id, self()),
+        Test ! {Ref, mod_lhc_seen:delivered(?T, <<"o">>, <<"v">>, Id, ping)}
+    end),
+    Ref.
 
 xml(Name, Space) ->
     {xmlel, Name, [{<<"xmlns">>, Space}], []}.
