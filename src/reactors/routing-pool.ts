@@ -1,81 +1,184 @@
-/** A tenant's operators as candidates for chats: read for each pass, and kept true while it gives chats to them. */
-import { operatorRef, type TenantId, type Username } from '../actors/ids.ts';
+/**
+ * A tenant's operators with free places: read for a pass, and counted down while it gives chats away. In a pass places
+ * only become fewer: what somebody frees meanwhile is for the next one, which begins again with the oldest chat.
+ */
+import { type ActorRef, operatorRef, type TenantId, type Username } from '../actors/ids.ts';
 import { load, operatorState } from '../actors/operator-decisions.ts';
-import type { Candidate } from '../actors/selection.ts';
+import type { Candidate, Sought } from '../actors/selection.ts';
 import type { ActorHost } from '../runtime/host.ts';
-import type { Waiting } from './routing-tables.ts';
+import type { FreePlaces } from './routing-tables.ts';
+
+/** How a chat is looked up here: by its department, or by the persons that it belongs with. */
+type Wanted = Pick<Sought, 'department' | 'invitedBy' | 'lastOperator' | 'transferredBy'>;
+type Asked = Wanted & Pick<Sought, 'offered' | 'passed'>;
 
 export interface Pool {
-  /** Everybody who is registered. */
-  candidates(): readonly Candidate[];
-  /** Whether somebody may be free for this chat: a quick look that spares loading the visitor. */
-  mayServe(chat: Waiting): boolean;
+  /** Who has a free place and may serve this chat: those of the department, and whom it belongs with. */
+  candidates(chat: Wanted): Candidate[];
+  /** Whether one of them was not asked before. A quick look: most waiting chats are settled by it. */
+  hasFresh(chat: Asked): boolean;
+  /** Whether somebody has a free place, and for which chats. */
+  free(): FreePlaces;
+  /** Looks at the operator's stream once more. @returns false when it has moved: then choose again */
+  confirm(operator: string): Promise<boolean>;
   /** Counts a chat that is about to be given, before the operator's stream has it. */
-  hold(username: string, department: string | null, at: number): void;
-  /** Takes what the operator's stream says now. */
-  refresh(username: Username): Promise<void>;
+  hold(operator: string, department: string | null, at: number): void;
+  /** The stream has answered: it has the chat now, or has refused it. */
+  settle(operator: string, taken: boolean): Promise<void>;
 }
 
-/** Reads the streams of these operators, most of which are in memory. */
-export async function createPool(
-  host: Pick<ActorHost, 'load'>,
-  tenant: TenantId,
-  operators: readonly Username[],
-): Promise<Pool> {
-  const pool = new Map<string, Candidate>();
+export interface Pools {
+  /** Reads the streams of these operators, most of which are in memory; who cannot be read is left out. */
+  open(tenant: TenantId, operators: readonly Username[]): Promise<Pool>;
+}
 
-  async function refresh(username: Username): Promise<void> {
-    const state = await host.load(operatorRef(tenant, username));
-    if (!state) return;
-    const { availability, context } = operatorState(state.core);
-    const loadOf: Record<string, number> = Object.create(null); // by names that people chose
-    for (const { department } of Object.values(context.chats)) {
-      if (department !== null) loadOf[department] = (loadOf[department] ?? 0) + 1;
+/** An operator's streams are read again and again: what was made of a state is kept as long as that state is. */
+const made = new WeakMap<object, Candidate>();
+
+interface Entry {
+  candidate: Candidate;
+  /** The state that it was made of. */
+  core: object;
+}
+
+type Read = { readonly core: object; readonly candidate: Candidate };
+
+/** @param isBroken whether an error is about one actor alone */
+export function createPools(
+  host: { load(actor: ActorRef): ReturnType<ActorHost['load']> },
+  isBroken: (error: unknown) => boolean,
+): Pools {
+  async function read(tenant: TenantId, username: Username): Promise<Read | null> {
+    try {
+      const state = await host.load(operatorRef(tenant, username));
+      if (!state) return null;
+      const candidate = made.get(state.core) ?? candidateOf(username, state.core);
+      made.set(state.core, candidate);
+      return { core: state.core, candidate };
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+      return null;
     }
-    pool.set(username, {
-      ...{ username, availability, loadOf, load: load(context) },
-      registered: context.registered,
-      departments: context.departments,
-      capacity: context.capacity,
-      lastChatAt: context.lastChatAt,
-    });
-    free = null;
+  }
+  return {
+    async open(tenant, operators) {
+      const entries = new Map<string, Entry>();
+      for (const username of operators) {
+        const found = await read(tenant, username);
+        if (found && isFree(found.candidate)) entries.set(username, { ...found });
+      }
+      return poolOf(entries, (username) => read(tenant, username));
+    },
+  };
+}
+
+function candidateOf(username: string, core: Parameters<typeof operatorState>[0]): Candidate {
+  const { availability, context } = operatorState(core);
+  const loadOf: Record<string, number> = Object.create(null); // by names that people chose
+  for (const { department } of Object.values(context.chats)) {
+    if (department !== null) loadOf[department] = (loadOf[department] ?? 0) + 1;
+  }
+  return {
+    ...{ username, availability, loadOf, load: load(context) },
+    registered: context.registered,
+    departments: context.departments,
+    capacity: context.capacity,
+    lastChatAt: context.lastChatAt,
+  };
+}
+
+const isFree = ({ registered, availability, load: has, capacity }: Candidate): boolean =>
+  registered && availability === 'available' && has < capacity;
+
+function poolOf(
+  entries: Map<string, Entry>,
+  read: (username: Username) => Promise<Read | null>,
+): Pool {
+  /** Who serves which department, and who serves all. Those who are full by now are skipped when asked for. */
+  const serving = new Map<string, Entry[]>();
+  const servingAll: Entry[] = [];
+  for (const entry of entries.values()) {
+    const { departments } = entry.candidate;
+    if (departments.length === 0) servingAll.push(entry);
+    for (const department of departments) {
+      const list = serving.get(department);
+      if (list) list.push(entry);
+      else serving.set(department, [entry]);
+    }
   }
 
-  /** Departments in which somebody is free (null: somebody serves all), and who is free. */
-  let free: { departments: Set<string | null>; operators: Set<string> } | null = null;
-  function whoIsFree() {
-    if (free) return free;
-    free = { departments: new Set(), operators: new Set() };
-    for (const each of pool.values()) {
-      if (!each.registered || each.availability !== 'available') continue;
-      if (each.load >= each.capacity) continue;
-      free.operators.add(each.username);
-      if (each.departments.length === 0) free.departments.add(null);
-      for (const department of each.departments) free.departments.add(department);
+  /** Each once, department first, then the persons who are not of it. */
+  function* ableFor({ department, ...persons }: Wanted): Generator<Candidate> {
+    const lists = department === null ? [entries.values()] : [serving.get(department), servingAll];
+    for (const list of lists) {
+      for (const { candidate } of list ?? []) if (isFree(candidate)) yield candidate;
     }
-    return free;
+    if (department === null) return;
+    const names = new Set([persons.transferredBy, persons.invitedBy, persons.lastOperator]);
+    for (const name of names) {
+      const person = name === null ? undefined : entries.get(name)?.candidate;
+      if (!person || !isFree(person) || person.departments.length === 0) continue;
+      if (!person.departments.includes(department)) yield person;
+    }
   }
 
-  for (const username of operators) await refresh(username);
+  let free: FreePlaces | null = null;
+  function whoIsFree(): FreePlaces {
+    const able = [...entries.values()].map((entry) => entry.candidate).filter(isFree);
+    return {
+      all: able.some(({ departments }) => departments.length === 0),
+      departments: [...new Set(able.flatMap(({ departments }) => departments))],
+      operators: able.map(({ username }) => username),
+    };
+  }
+  function becomes(entry: Entry, candidate: Candidate): void {
+    entry.candidate = candidate;
+    if (!isFree(candidate)) free = null;
+  }
+
+  /** What the stream says, but no more free places than are counted here. */
+  async function refresh(username: string, least: number): Promise<void> {
+    const entry = entries.get(username);
+    if (!entry) return;
+    const found = await read(username as Username); // the names of candidates are operators' own
+    if (!found) {
+      becomes(entry, { ...entry.candidate, availability: 'offline' });
+      return;
+    }
+    entry.core = found.core;
+    becomes(entry, { ...found.candidate, load: Math.max(found.candidate.load, least) });
+  }
 
   return {
-    candidates: () => [...pool.values()],
-    mayServe({ department, persons }) {
-      const { departments, operators: someone } = whoIsFree();
-      if (someone.size === 0) return false;
-      if (department === null || departments.has(null) || departments.has(department)) return true;
-      return persons.some((person) => someone.has(person));
+    candidates: (chat) => [...ableFor(chat)],
+    hasFresh(chat) {
+      for (const { username } of ableFor(chat)) {
+        if (!chat.offered.includes(username) && !chat.passed.includes(username)) return true;
+      }
+      return false;
+    },
+    free() {
+      free ??= whoIsFree();
+      return free;
+    },
+    async confirm(username) {
+      const entry = entries.get(username);
+      const found = await read(username as Username); // as above
+      if (!entry || found?.core === entry.core) return true;
+      await refresh(username, entry.candidate.load);
+      return false;
     },
     hold(username, department, at) {
-      const known = pool.get(username);
-      if (!known) return;
-      const { load: before, loadOf } = known;
+      const entry = entries.get(username);
+      if (!entry) return;
+      const { load: before, loadOf } = entry.candidate;
       const counted = department === null ? loadOf : withOne(loadOf, department);
-      pool.set(username, { ...known, load: before + 1, loadOf: counted, lastChatAt: at });
-      if (before + 1 >= known.capacity) free = null;
+      becomes(entry, { ...entry.candidate, load: before + 1, loadOf: counted, lastChatAt: at });
     },
-    refresh,
+    async settle(username, taken) {
+      const entry = entries.get(username);
+      if (entry) await refresh(username, entry.candidate.load - (taken ? 0 : 1));
+    },
   };
 }
 

@@ -2,6 +2,8 @@
  * The two sides of chats made to agree, after crashes and after people left. The visitor's stream is right about who
  * has a chat (ADR 0004); who is gone or removed has none.
  */
+
+import type { Logger } from 'pino';
 import {
   operatorRef,
   type TenantId,
@@ -12,10 +14,10 @@ import {
 import { type OperatorCommand, operatorState } from '../actors/operator-decisions.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
 import { type VisitorCommand, visitorState } from '../actors/visitor-decisions.ts';
-import { AppError } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import type { Dispatched } from '../runtime/types.ts';
-import type { Held, RoutingTables } from './routing-tables.ts';
+import type { Forsaken, Held, RoutingTables } from './routing-tables.ts';
 
 /** A reservation that was neither assigned nor released by then is settled by asking. */
 const RESERVATION_DUE_MS = 10_000;
@@ -30,6 +32,9 @@ export interface Settling {
   readonly tables: RoutingTables;
   readonly commands: Commands;
   readonly now: () => number;
+  /** Whether this process routes for the tenant still. */
+  readonly isOurs: (tenant: TenantId) => boolean;
+  readonly logger: Logger;
 }
 
 /** Under which a chat of this tenant is given. */
@@ -40,29 +45,51 @@ export const termsOf = (tenant: TenantSettings, department: string | null) => ({
 
 /** Mends what the tables of a tenant show; what is refused meanwhile is seen anew by the next sweep. */
 export async function settle(tenant: TenantSettings, settling: Settling): Promise<void> {
-  const { tables } = settling;
-  await forsaken(tenant, settling);
-  for (const held of tables.untaken(tenant.id)) await takeOrGiveBack(tenant, held, settling);
-  for (const held of tables.finished(tenant.id)) {
-    await release(tenant.id, held, 'the chat is closed or another operator has it', settling);
-  }
-  await unused(tenant, settling);
+  const { tables, now } = settling;
+  const { id } = tenant;
+  const each = <T>(rows: readonly T[], mend: (row: T) => Promise<void>) =>
+    mendEach(id, rows, mend, settling);
+  await each(tables.forsaken(id), (held) => giveUp(id, held, settling));
+  await each(tables.untaken(id), (held) => takeOrGiveBack(tenant, held, settling));
+  await each(tables.finished(id), (held) =>
+    release(id, held, 'the chat is closed or another operator has it', settling),
+  );
+  await each(tables.reservedBefore(id, now() - RESERVATION_DUE_MS), (held) =>
+    revoke(tenant, held, settling),
+  );
 }
 
-/** Chats of operators who are gone or removed go back to the queue. */
-async function forsaken(
-  { id: tenant }: TenantSettings,
-  { host, tables, commands }: Settling,
+/** One after the other; an actor that cannot be used must not stand in the way of all others. */
+async function mendEach<T>(
+  tenant: TenantId,
+  rows: readonly T[],
+  mend: (row: T) => Promise<void>,
+  { isOurs, logger }: Settling,
 ): Promise<void> {
-  for (const { visitor, chatId, operator, removed } of tables.forsaken(tenant)) {
-    const state = await host.load(operatorRef(tenant, operator));
-    const context = state && operatorState(state.core).context;
-    // The table lags behind the stream: he may have come back, or been registered again.
-    if (removed ? context?.registered : !context?.gone) continue;
-    const reason = removed ? 'operator-removed' : 'owner-gone';
-    const command = { type: 'UnassignChat', chatId, operator, reason } as const;
-    await unlessRefused(commands.visitor(tenant, visitor, command));
+  for (const row of rows) {
+    if (!isOurs(tenant)) return;
+    try {
+      await mend(row);
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+      logger.warn({ tenant, reason: messageOf(error) }, 'a chat could not be mended; again later');
+    }
   }
+}
+
+/** A chat of somebody who is gone or removed goes back to the queue. */
+async function giveUp(
+  tenant: TenantId,
+  { visitor, chatId, operator, removed }: Forsaken,
+  { host, commands }: Settling,
+): Promise<void> {
+  const state = await host.load(operatorRef(tenant, operator));
+  const context = state && operatorState(state.core).context;
+  // The table lags behind the stream: he may have come back, or been registered again.
+  if (removed ? context?.registered : !context?.gone) return;
+  const reason = removed ? 'operator-removed' : 'owner-gone';
+  const command = { type: 'UnassignChat', chatId, operator, reason } as const;
+  await unlessRefused(commands.visitor(tenant, visitor, command));
 }
 
 /** Assigned and not taken yet: a crash came between, or LHC assigned it. */
@@ -97,23 +124,18 @@ async function release(
   );
 }
 
-/** Reservations that were not used in time. */
-async function unused(tenant: TenantSettings, settling: Settling): Promise<void> {
-  const { tables, commands, now } = settling;
-  for (const held of tables.reservedBefore(tenant.id, now() - RESERVATION_DUE_MS)) {
-    const { visitor, chatId, operator, reservation, department } = held;
-    if (reservation === null) continue;
-    // Revoked first: an assignment that is still on its way is refused then.
-    const revoked = await unlessRefused(
-      commands.visitor(tenant.id, visitor, { type: 'RevokeReservation', reservation }),
-    );
-    if (revoked) {
-      await release(tenant.id, held, 'the reservation was not used in time', settling);
-      continue;
-    }
-    const taken = { reservation, visitor, chatId, ...termsOf(tenant, department) };
-    await unlessRefused(commands.operator(tenant.id, operator, { type: 'TakeChat', ...taken }));
-  }
+/** A reservation that was not used in time. */
+async function revoke(tenant: TenantSettings, held: Held, settling: Settling): Promise<void> {
+  const { commands } = settling;
+  const { visitor, chatId, operator, reservation, department } = held;
+  if (reservation === null) return;
+  // Revoked first: an assignment that is still on its way is refused then.
+  const revoked = await unlessRefused(
+    commands.visitor(tenant.id, visitor, { type: 'RevokeReservation', reservation }),
+  );
+  if (revoked) return release(tenant.id, held, 'the reservation was not used in time', settling);
+  const taken = { reservation, visitor, chatId, ...termsOf(tenant, department) };
+  await unlessRefused(commands.operator(tenant.id, operator, { type: 'TakeChat', ...taken }));
 }
 
 /** The tables lag behind the streams, so a wish may come too late; the next sweep sees what is true then. */
@@ -129,3 +151,7 @@ export async function unlessRefused(wish: Promise<unknown>): Promise<boolean> {
 
 export const isRefusal = (error: unknown): boolean =>
   error instanceof AppError && (error.code === 'refused' || error.code === 'not-found');
+
+/** About one actor alone: its history does not fit its machine, or its mailbox is full. The others go on. */
+export const isBroken = (error: unknown): boolean =>
+  error instanceof AppError && (error.code === 'unfit' || error.code === 'overloaded');

@@ -1,19 +1,38 @@
 /** Both sides of every chat, folded from the log: what visitors' streams say of it, and what operators' streams say. */
 import type { DatabaseSync } from 'node:sqlite';
 import { actorOf, type TenantId, type Username, type VisitorKey } from '../actors/ids.ts';
+import type { Sought } from '../actors/selection.ts';
 import type { WorkPart } from '../runtime/work.ts';
 import { prepareLazily } from '../sqlite/statements.ts';
 import { applyToRouting } from './routing-rows.ts';
+import { SAME, SCHEMA, TABLES } from './routing-schema.ts';
 
-export interface Waiting {
-  readonly tenant: TenantId;
+/** A chat with all that a choice needs, so that no visitor is loaded for whom nobody is there. */
+export interface Placed extends Sought {
   readonly visitor: VisitorKey;
   readonly chatId: string;
-  readonly department: string | null;
-  /** Who may have it whatever his department: handed it on, invited, answered last. */
-  readonly persons: readonly string[];
+  /** Offers in a row that nobody answered, and when the last one ended (ms since 1970). */
+  readonly misses: number;
+  readonly freeSince: number;
   /** When it was started, ms since 1970. */
   readonly since: number;
+}
+
+/** One that nobody has. */
+export type Waiting = Placed;
+
+/** Assigned, and not answered. */
+export interface Unanswered extends Placed {
+  readonly operator: Username;
+}
+
+/** Who has a free place: chats that nobody of them may have are not read. */
+export interface FreePlaces {
+  /** Somebody serves all departments. */
+  readonly all: boolean;
+  readonly departments: readonly string[];
+  /** They may have chats that belong with them, whatever the department. */
+  readonly operators: readonly string[];
 }
 
 export interface Held {
@@ -24,20 +43,23 @@ export interface Held {
   readonly department: string | null;
 }
 
+/** `removed`: he is no operator any more, or never was. */
+export type Forsaken = Held & { readonly removed: boolean };
+
 export interface RoutingTables {
   readonly part: WorkPart;
   operators(tenant: TenantId): readonly Username[];
   operatorOfLhcUser(tenant: TenantId, lhcUserId: number): Username | null;
-  /** A page of the chats that nobody has, the oldest first, behind this one. */
-  waiting(tenant: TenantId, after?: Waiting): readonly Waiting[];
+  /** A page of the chats that nobody has and one of these may have, the oldest first, behind this one. */
+  waiting(tenant: TenantId, free: FreePlaces, after?: Waiting): readonly Waiting[];
   /** Assigned on the visitor's side, not taken on the operator's. */
   untaken(tenant: TenantId): readonly Held[];
   /** Taken on the operator's side, closed or another's on the visitor's. */
   finished(tenant: TenantId): readonly Held[];
   /** Had by somebody who is gone for longer than he may, or who is no operator any more. */
-  forsaken(tenant: TenantId): readonly (Held & { readonly removed: boolean })[];
+  forsaken(tenant: TenantId): readonly Forsaken[];
   /** Assigned, not answered, and who was asked is offline. */
-  unanswered(tenant: TenantId): readonly Held[];
+  unanswered(tenant: TenantId): readonly Unanswered[];
   /** Who was picked last in a department, by going round. */
   lastPicked(tenant: TenantId, department: string | null): string | null;
   /** Reserved since before then, and neither assigned with that reservation nor released. */
@@ -50,81 +72,43 @@ export interface RoutingTables {
 /** Rows that are read at once; what is mended leaves the table, and the next pass finds the rest. */
 const MOST_IN_A_PASS = 500;
 
-const SCHEMA = `
-  CREATE TABLE chats_of_visitors (
-    tenant TEXT NOT NULL,
-    visitor TEXT NOT NULL,
-    chat TEXT NOT NULL,
-    department TEXT,
-    invited_by TEXT,
-    last_operator TEXT,
-    transferred_by TEXT,
-    since INTEGER NOT NULL,
-    operator TEXT,
-    reservation TEXT,
-    accepted INTEGER NOT NULL,
-    PRIMARY KEY (tenant, visitor)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX chats_waiting ON chats_of_visitors (tenant, operator, since);
-  CREATE TABLE chats_of_operators (
-    tenant TEXT NOT NULL,
-    operator TEXT NOT NULL,
-    chat TEXT NOT NULL,
-    visitor TEXT NOT NULL,
-    reservation TEXT,
-    department TEXT,
-    open INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (tenant, operator, chat)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX chats_by_visitor ON chats_of_operators (tenant, visitor);
-  CREATE TABLE operators (
-    tenant TEXT NOT NULL,
-    username TEXT NOT NULL,
-    lhc_user INTEGER, -- null: not registered
-    offline INTEGER NOT NULL,
-    gone INTEGER NOT NULL,
-    PRIMARY KEY (tenant, username)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE rounds (
-    tenant TEXT NOT NULL,
-    department TEXT NOT NULL,
-    operator TEXT NOT NULL,
-    PRIMARY KEY (tenant, department)
-  ) STRICT, WITHOUT ROWID;
-`;
-
-/** A row of the other side that says the same: same chat, visitor, operator, reservation. */
-const SAME = `v.tenant = o.tenant AND v.visitor = o.visitor AND v.chat = o.chat
-  AND v.operator = o.operator AND v.reservation IS o.reservation`;
-
 const HELD = (row: string) =>
   `${row}.visitor, ${row}.chat, ${row}.operator, ${row}.reservation, ${row}.department`;
-const OPERATOR_OF_V = 'operators r ON r.tenant = v.tenant AND r.username = v.operator';
+const PLACED = `v.visitor, v.chat, v.department, v.invited_by, v.last_operator, v.transferred_by,
+  v.offered, v.passed, v.misses, v.free_since, v.since`;
+/** By way of the few chats about which the two sides do not say the same. CROSS JOIN keeps SQLite to this order. */
+const UNSETTLED = (table: string, row: string) =>
+  `unsettled u CROSS JOIN ${table} ${row} ON ${row}.tenant = u.tenant AND ${row}.visitor = u.visitor`;
+/** By way of the operators, who are fewer than the chats. */
+const OF_OPERATORS = `operators r CROSS JOIN chats_of_visitors v
+  ON v.tenant = r.tenant AND v.operator = r.username`;
+const ONE_OF = (json: string) => `IN (SELECT value FROM json_each(${json}))`;
 
 const QUERIES = {
   operators: `SELECT username FROM operators WHERE tenant = ? AND lhc_user IS NOT NULL
     ORDER BY username`,
   lhcUser: 'SELECT username FROM operators WHERE tenant = ? AND lhc_user = ?',
-  waiting: `SELECT tenant, visitor, chat, department, invited_by, last_operator, transferred_by, since
-    FROM chats_of_visitors WHERE tenant = ? AND operator IS NULL
-    AND (since, visitor) > (?, ?) ORDER BY since, visitor LIMIT ${MOST_IN_A_PASS}`,
-  untaken: `SELECT ${HELD('v')} FROM chats_of_visitors v JOIN ${OPERATOR_OF_V}
-    WHERE v.tenant = ? AND v.operator IS NOT NULL AND r.lhc_user IS NOT NULL AND NOT EXISTS
+  waiting: `SELECT ${PLACED} FROM chats_of_visitors v
+    WHERE v.tenant = ?1 AND v.operator IS NULL AND (v.since, v.visitor) > (?2, ?3)
+    AND (?4 OR v.department IS NULL OR v.department ${ONE_OF('?5')}
+      OR v.transferred_by ${ONE_OF('?6')} OR v.invited_by ${ONE_OF('?6')}
+      OR v.last_operator ${ONE_OF('?6')})
+    ORDER BY v.since, v.visitor LIMIT ${MOST_IN_A_PASS}`,
+  untaken: `SELECT ${HELD('v')} FROM ${UNSETTLED('chats_of_visitors', 'v')}
+    CROSS JOIN operators r ON r.tenant = v.tenant AND r.username = v.operator
+    WHERE u.tenant = ? AND r.lhc_user IS NOT NULL AND NOT EXISTS
     (SELECT 1 FROM chats_of_operators o WHERE o.open = 1 AND ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
-  finished: `SELECT ${HELD('o')} FROM chats_of_operators o
-    WHERE o.tenant = ? AND o.open = 1 AND NOT EXISTS
+  finished: `SELECT ${HELD('o')} FROM ${UNSETTLED('chats_of_operators', 'o')}
+    WHERE u.tenant = ? AND o.open = 1 AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
-  reserved: `SELECT ${HELD('o')} FROM chats_of_operators o
-    WHERE o.tenant = ? AND o.open = 0 AND o.at < ? AND NOT EXISTS
+  reserved: `SELECT ${HELD('o')} FROM ${UNSETTLED('chats_of_operators', 'o')}
+    WHERE u.tenant = ? AND o.open = 0 AND o.at < ? AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
-  forsaken: `SELECT ${HELD('v')}, r.lhc_user IS NULL AS removed
-    FROM chats_of_visitors v LEFT JOIN ${OPERATOR_OF_V}
-    WHERE v.tenant = ? AND v.operator IS NOT NULL AND (r.lhc_user IS NULL OR r.gone = 1)
-    LIMIT ${MOST_IN_A_PASS}`,
-  unanswered: `SELECT ${HELD('v')} FROM chats_of_visitors v JOIN ${OPERATOR_OF_V}
-    WHERE v.tenant = ? AND v.operator IS NOT NULL AND v.accepted = 0 AND r.offline = 1
-    LIMIT ${MOST_IN_A_PASS}`,
+  forsaken: `SELECT ${HELD('v')}, r.lhc_user IS NULL AS removed FROM ${OF_OPERATORS}
+    WHERE r.tenant = ? AND (r.lhc_user IS NULL OR r.gone = 1) LIMIT ${MOST_IN_A_PASS}`,
+  unanswered: `SELECT ${PLACED}, v.operator FROM ${OF_OPERATORS}
+    WHERE r.tenant = ? AND r.offline = 1 AND r.lhc_user IS NOT NULL AND v.accepted = 0
+    ORDER BY v.since, v.visitor LIMIT ${MOST_IN_A_PASS}`,
   lastPicked: 'SELECT operator FROM rounds WHERE tenant = ? AND department = ?',
   count: 'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL',
   oldest: 'SELECT min(since) AS since FROM chats_of_visitors WHERE operator IS NULL',
@@ -137,16 +121,34 @@ interface HeldRow {
   reservation: string | null;
   department: string | null;
 }
-interface WaitingRow {
-  tenant: TenantId;
+interface PlacedRow {
   visitor: VisitorKey;
   chat: string;
   department: string | null;
   invited_by: string | null;
   last_operator: string | null;
   transferred_by: string | null;
+  offered: string;
+  passed: string;
+  misses: number;
+  free_since: number;
   since: number;
 }
+
+const placed = (row: PlacedRow): Placed => ({
+  visitor: row.visitor,
+  chatId: row.chat,
+  department: row.department,
+  invitedBy: row.invited_by,
+  lastOperator: row.last_operator,
+  transferredBy: row.transferred_by,
+  // Written as JSON by routing-rows.ts.
+  offered: JSON.parse(row.offered) as string[],
+  passed: JSON.parse(row.passed) as string[],
+  misses: row.misses,
+  freeSince: row.free_since,
+  since: row.since,
+});
 
 /** @param changed told, after a commit, of each tenant whose chats or operators changed */
 export function createRoutingTables(
@@ -157,23 +159,11 @@ export function createRoutingTables(
   // The columns are those of the statements above.
   const held = (rows: unknown): Held[] =>
     (rows as HeldRow[]).map(({ chat, ...row }) => ({ ...row, chatId: chat }));
-  const waiting = (rows: unknown): Waiting[] =>
-    (rows as WaitingRow[]).map((row) => ({
-      tenant: row.tenant,
-      visitor: row.visitor,
-      chatId: row.chat,
-      department: row.department,
-      persons: [row.transferred_by, row.invited_by, row.last_operator].filter(
-        (person) => person !== null,
-      ),
-      since: row.since,
-    }));
-
   const part: WorkPart = {
     name: 'routing',
-    version: 2,
+    version: 3,
     schema: SCHEMA,
-    tables: ['chats_of_visitors', 'chats_of_operators', 'operators', 'rounds'],
+    tables: TABLES,
     apply: applyToRouting,
     applied: ({ events }) => {
       const tenants = new Set<TenantId>();
@@ -195,8 +185,12 @@ export function createRoutingTables(
       const row = query('lhcUser').get(tenant, lhcUserId);
       return row ? (String(row.username) as Username) : null; // as registered
     },
-    waiting: (tenant, after) =>
-      waiting(query('waiting').all(tenant, after?.since ?? -1, after?.visitor ?? '')),
+    waiting: (tenant, { all, departments, operators }, after) => {
+      const [of, persons] = [JSON.stringify(departments), JSON.stringify(operators)];
+      const { since = -1, visitor = '' } = after ?? {};
+      const rows = query('waiting').all(tenant, since, visitor, all ? 1 : 0, of, persons);
+      return (rows as unknown as PlacedRow[]).map(placed);
+    },
     untaken: (tenant) => held(query('untaken').all(tenant)),
     finished: (tenant) => held(query('finished').all(tenant)),
     forsaken: (tenant) =>
@@ -204,7 +198,11 @@ export function createRoutingTables(
       (query('forsaken').all(tenant) as unknown as (HeldRow & { removed: number })[]).map(
         ({ chat, removed, ...row }) => ({ ...row, chatId: chat, removed: removed === 1 }),
       ),
-    unanswered: (tenant) => held(query('unanswered').all(tenant)),
+    unanswered: (tenant) =>
+      // The columns of the statement above.
+      (query('unanswered').all(tenant) as unknown as (PlacedRow & { operator: Username })[]).map(
+        (row) => ({ ...placed(row), operator: row.operator }),
+      ),
     lastPicked: (tenant, department) => {
       const row = query('lastPicked').get(tenant, department ?? '');
       return row ? String(row.operator) : null;

@@ -1,0 +1,226 @@
+/**
+ * One pass over a tenant's waiting chats, the oldest first. Picks are made one after the other, each counting those
+ * before it; what follows of a pick is done side by side. An older chat whose operator refuses looks for another one
+ * before a younger chat is picked for. The operator's stream has the last word about its places.
+ */
+import { setImmediate as breathe } from 'node:timers/promises';
+import { type TenantId, type Username, visitorRef } from '../actors/ids.ts';
+import { type Pick, type Rule, selectOperators } from '../actors/selection.ts';
+import type { TenantSettings } from '../actors/tenant.ts';
+import { visitorState } from '../actors/visitor-decisions.ts';
+import { messageOf } from '../errors.ts';
+import type { ActorHost } from '../runtime/host.ts';
+import { createPools, type Pool } from './routing-pool.ts';
+import type { Rounds } from './routing-rounds.ts';
+import { type Commands, isBroken, isRefusal, termsOf, unlessRefused } from './routing-settle.ts';
+import type { RoutingTables, Unanswered, Waiting } from './routing-tables.ts';
+
+/** Operators that refuse one after the other before the chat waits for the next pass. */
+const MOST_REFUSALS = 20;
+/** Chats that are given at the same moment. */
+const AT_ONCE = 32;
+/** Chats that are looked at before others have their turn. */
+const BREATHE_EVERY = 100;
+/** A chat that everybody missed is offered to the same again after so many offer times, one more each time. */
+const MOST_PAUSES = 10;
+
+export interface PassOptions {
+  readonly host: ActorHost;
+  readonly tables: RoutingTables;
+  readonly commands: Commands;
+  readonly rounds: Rounds;
+  readonly now: () => number;
+  readonly newId: () => string;
+  readonly random: () => number;
+  /** Whether this process routes for the tenant still. */
+  readonly isOurs: (tenant: TenantId) => boolean;
+  readonly afterReserve: (chatId: string) => Promise<void>;
+}
+
+type Choice = Omit<Pick, 'again'>;
+
+/** @returns the pass: gives what waits, and takes back what was offered to somebody who left */
+export function createPass(options: PassOptions): (tenant: TenantSettings) => Promise<void> {
+  const { host, tables, commands, rounds, now, newId, random, isOurs } = options;
+  const pools = createPools(host, isBroken);
+
+  function ruleOf({ id, routing }: TenantSettings, department: string | null): Rule {
+    const own = department === null ? undefined : routing.departments[department];
+    const policy = own?.policy ?? routing.policy;
+    const lastPicked = policy === 'round-robin' ? rounds.last(id, department) : null;
+    return { policy, departmentCapacity: own?.capacity ?? null, lastPicked, random: random() };
+  }
+
+  /** Whom to ask now; null: nobody, or those who missed it have not had their pause yet. */
+  async function choose(tenant: TenantSettings, chat: Waiting, pool: Pool): Promise<Choice | null> {
+    const { department } = chat;
+    if (!pool.hasFresh(chat) && (chat.offered.length > 0 || inPause(tenant, chat))) return null;
+    for (let moved = 0; ; moved++) {
+      const pick = selectOperators(pool.candidates(chat), chat, ruleOf(tenant, department));
+      if (!pick || (pick.again && inPause(tenant, chat))) return null;
+      // Of a broadcast nobody's place is taken: who answers has it.
+      if (pick.reason === 'broadcast') return pick;
+      const [operator] = pick.operators;
+      if (moved < MOST_REFUSALS && !(await pool.confirm(operator))) continue;
+      pool.hold(operator, department, now());
+      if (pick.reason === 'round-robin') rounds.picked(tenant.id, department, operator);
+      return pick;
+    }
+  }
+
+  function inPause({ offerTimeout }: TenantSettings, { misses, freeSince }: Waiting): boolean {
+    const pauses = Math.min(Math.max(misses, 1), MOST_PAUSES);
+    return now() < freeSince + pauses * offerTimeout * 1000;
+  }
+
+  /** The table lags behind the streams: the chat as it is now, where nobody has it still. */
+  async function stillWaits(tenant: TenantId, chat: Waiting): Promise<Waiting | null> {
+    const state = await host.load(visitorRef(tenant, chat.visitor));
+    const context = state && visitorState(state.core).context;
+    if (context?.chat?.id !== chat.chatId || context.chat.operator !== null) return null;
+    return { ...chat, ...context.chat, lastOperator: context.lastOperator };
+  }
+
+  async function assign(
+    tenant: TenantSettings,
+    { visitor, chatId, department }: Waiting,
+    { reason, considered }: Choice,
+    operator: Username,
+    reservation: string,
+  ): Promise<void> {
+    const held = { reservation, visitor, chatId };
+    const choice = { operator, reservation, reason, considered };
+    try {
+      await commands.visitor(tenant.id, visitor, { type: 'AssignChat', chatId, ...choice });
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      // It was closed, or somebody answered it first.
+      const why = messageOf(error);
+      await commands.operator(tenant.id, operator, { type: 'ReleaseChat', ...held, reason: why });
+      return;
+    }
+    const taken = { ...held, ...termsOf(tenant, department) };
+    await unlessRefused(commands.operator(tenant.id, operator, { type: 'TakeChat', ...taken }));
+  }
+
+  /**
+   * Gives the chat to whom was picked, or to the next where his stream refuses.
+   * @param searching told when it has to look for another, and when it no longer does
+   */
+  async function give(
+    tenant: TenantSettings,
+    chat: Waiting,
+    first: Choice,
+    pool: Pool,
+    searching: (yes: boolean) => void,
+  ): Promise<void> {
+    const { visitor, chatId, department } = chat;
+    let pick: Choice | null = first;
+    for (let refusals = 0; pick && refusals < MOST_REFUSALS; refusals++) {
+      const { operators, reason, considered } = pick;
+      if (reason === 'broadcast') {
+        const offer = { type: 'OfferChat', chatId, operators, reason, considered } as const;
+        await unlessRefused(commands.visitor(tenant.id, visitor, offer));
+        break;
+      }
+      // Names in facts were parsed when they came in.
+      const operator = operators[0] as Username;
+      const reservation = newId();
+      const { departmentCapacity } = ruleOf(tenant, department);
+      const held = { reservation, visitor, chatId, ...termsOf(tenant, department) };
+      const reserve = { type: 'ReserveChat', ...held, departmentCapacity } as const;
+      const reserved = await unlessRefused(commands.operator(tenant.id, operator, reserve));
+      await pool.settle(operator, reserved);
+      if (reserved) {
+        searching(false);
+        await options.afterReserve(chatId);
+        await assign(tenant, chat, pick, operator, reservation);
+        return;
+      }
+      searching(true);
+      pick = isOurs(tenant.id) ? await choose(tenant, chat, pool) : null;
+    }
+    searching(false);
+  }
+
+  async function giveAll(tenant: TenantSettings, pool: Pool): Promise<void> {
+    const { id } = tenant;
+    const giving = new Set<Promise<void>>();
+    const searching = new Set<string>();
+    const failures: unknown[] = [];
+    const mayGoOn = () => isOurs(id) && failures.length === 0 && pool.free().operators.length > 0;
+
+    async function consider(waiting: Waiting): Promise<void> {
+      if (!pool.hasFresh(waiting) && (waiting.offered.length > 0 || inPause(tenant, waiting))) {
+        return; // most of a long queue ends here: no visitor is loaded for it
+      }
+      const chat = await stillWaits(id, waiting);
+      const pick = chat && (await choose(tenant, chat, pool));
+      if (!chat || !pick) return;
+      const given = give(tenant, chat, pick, pool, (yes) => {
+        if (yes) searching.add(chat.chatId);
+        else searching.delete(chat.chatId);
+      })
+        .catch((error: unknown) => {
+          if (!isBroken(error)) failures.push(error);
+        })
+        .finally(() => {
+          searching.delete(chat.chatId);
+          giving.delete(given);
+        });
+      giving.add(given);
+    }
+
+    let looked = 0;
+    // Page by page: chats that nobody here may have must not hide those behind them.
+    for (let last: Waiting | undefined; mayGoOn(); ) {
+      const page = tables.waiting(id, pool.free(), last);
+      for (const waiting of page) {
+        while (giving.size >= AT_ONCE || (giving.size > 0 && searching.size > 0)) {
+          await Promise.race(giving);
+        }
+        if (!mayGoOn()) break;
+        await consider(waiting).catch((error: unknown) => {
+          if (!isBroken(error)) failures.push(error);
+        });
+        if (++looked % BREATHE_EVERY === 0) await breathe();
+      }
+      last = page.at(-1);
+      if (!last) break;
+    }
+    await Promise.all(giving);
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Who was asked and went offline is not waited for, where somebody else is free. */
+  async function takeBack(
+    tenant: TenantSettings,
+    { operator, ...asked }: Unanswered,
+    pool: Pool,
+  ): Promise<void> {
+    const { chatId, visitor } = asked;
+    const passed = [...asked.passed, operator];
+    if (!pool.hasFresh({ ...asked, passed })) return;
+    const rule = ruleOf(tenant, asked.department);
+    const pick = selectOperators(pool.candidates(asked), { ...asked, passed }, rule);
+    if (!pick || pick.again) return;
+    // Refused as nothing to do, should he have it no more; answered by now, it is his.
+    const state = await host.load(visitorRef(tenant.id, visitor));
+    const chat = state && visitorState(state.core).context.chat;
+    if (chat?.id !== chatId || chat.operator !== operator || chat.accepted) return;
+    const unassign = { type: 'UnassignChat', chatId, operator, reason: 'offline' } as const;
+    await unlessRefused(commands.visitor(tenant.id, visitor, unassign));
+  }
+
+  return async (tenant) => {
+    const pool = await pools.open(tenant.id, tables.operators(tenant.id));
+    if (pool.free().operators.length === 0) return;
+    for (const asked of tables.unanswered(tenant.id)) {
+      if (!isOurs(tenant.id)) return;
+      await takeBack(tenant, asked, pool).catch((error: unknown) => {
+        if (!isBroken(error)) throw error;
+      });
+    }
+    await giveAll(tenant, pool);
+  };
+}

@@ -1,0 +1,66 @@
+/** The tables of routing: a cache of the log, in the file of pending work. */
+export const TABLES = [
+  'chats_of_visitors',
+  'chats_of_operators',
+  'operators',
+  'unsettled',
+  'rounds',
+] as const;
+
+export const SCHEMA = `
+  CREATE TABLE chats_of_visitors (
+    tenant TEXT NOT NULL,
+    visitor TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    department TEXT,
+    invited_by TEXT,
+    last_operator TEXT,
+    transferred_by TEXT,
+    offered TEXT NOT NULL, -- JSON: asked together, and not answered yet
+    passed TEXT NOT NULL, -- JSON: missed or declined it, or handed it to a department
+    misses INTEGER NOT NULL,
+    free_since INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    operator TEXT,
+    reservation TEXT,
+    accepted INTEGER NOT NULL,
+    PRIMARY KEY (tenant, visitor)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX chats_waiting ON chats_of_visitors (tenant, operator, since);
+  CREATE TABLE chats_of_operators (
+    tenant TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    visitor TEXT NOT NULL,
+    reservation TEXT,
+    department TEXT,
+    open INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, operator, chat)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX chats_by_visitor ON chats_of_operators (tenant, visitor);
+  CREATE TABLE operators (
+    tenant TEXT NOT NULL,
+    username TEXT NOT NULL,
+    lhc_user INTEGER, -- null: not registered
+    offline INTEGER NOT NULL,
+    gone INTEGER NOT NULL,
+    PRIMARY KEY (tenant, username)
+  ) STRICT, WITHOUT ROWID;
+  -- Visitors about whose chat the two sides do not say the same: to be looked at in each pass, however many chats agree.
+  CREATE TABLE unsettled (
+    tenant TEXT NOT NULL,
+    visitor TEXT NOT NULL,
+    PRIMARY KEY (tenant, visitor)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE rounds (
+    tenant TEXT NOT NULL,
+    department TEXT NOT NULL,
+    operator TEXT NOT NULL,
+    PRIMARY KEY (tenant, department)
+  ) STRICT, WITHOUT ROWID;
+`;
+
+/** A row of the other side that says the same: same chat, visitor, operator, reservation. */
+export const SAME = `v.tenant = o.tenant AND v.visitor = o.visitor AND v.chat = o.chat
+  AND v.operator = o.operator AND v.reservation IS o.reservation`;
