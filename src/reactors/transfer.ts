@@ -1,38 +1,16 @@
 /** A chat is handed on by its operator, or by LHC: to another operator or to a department. */
 import { refuse } from '../actors/decider.ts';
-import {
-  operatorRef,
-  type TenantId,
-  Username,
-  type VisitorKey,
-  visitorRef,
-} from '../actors/ids.ts';
+import { operatorRef, type TenantId, Username, visitorRef } from '../actors/ids.ts';
 import { type OperatorCommand, operatorState } from '../actors/operator-decisions.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import { visitorState } from '../actors/visitor-decisions.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { ActorHost } from '../runtime/host.ts';
-import type { Dispatched, Origin } from '../runtime/types.ts';
+import type { Dispatched, Origin, Receiver, Transfer } from '../runtime/types.ts';
 import { termsOf } from './routing-settle.ts';
 
-/** To whom; by a name alone, an operator of that name goes before a department. */
-export type Receiver =
-  | { readonly operator: string }
-  | { readonly department: string }
-  | { readonly name: string };
-
-/**
- * An operator hands on the open chat that it has; without an id it is the visitor's open one. The receiver has to be
- * available and have a free place. LHC (`from: null`) may give it to anybody who is registered, whatever he has.
- * @throws {AppError} `refused` with a reason for a person; `not-found` for an unknown visitor
- */
-export type Transfer = (
-  tenant: TenantId,
-  visitor: VisitorKey,
-  wish: { readonly chatId: string | null; readonly from: Username | null; readonly to: Receiver },
-  origin: Origin,
-) => Promise<Dispatched>;
+export type { Transfer } from '../runtime/types.ts';
 
 export function createTransfer(options: {
   host: ActorHost;

@@ -106,6 +106,25 @@ export interface OperatorAccounts {
   remove(tenant: TenantId, username: Username, origin: Origin): Promise<Dispatched>;
 }
 
+/** To whom a chat is handed on; by a name alone, an operator of that name goes before a department. */
+export type Receiver =
+  | { readonly operator: string }
+  | { readonly department: string }
+  | { readonly name: string };
+
+/**
+ * An operator hands on the open chat that it has; without an id it is the visitor's open one. The receiver has to be
+ * available and have a free place. LHC (`from: null`) may give it to anybody who is registered, whatever he has.
+ * @throws {AppError} `refused` with a reason for a person, and `details.field` where there is no such receiver;
+ * `not-found` for an unknown visitor
+ */
+export type Transfer = (
+  tenant: TenantId,
+  visitor: VisitorKey,
+  wish: { readonly chatId: string | null; readonly from: Username | null; readonly to: Receiver },
+  origin: Origin,
+) => Promise<Dispatched>;
+
 /** Typing of a visitor towards its operator: sent at once or not at all. */
 export type ForwardTyping = (
   tenant: TenantId,

@@ -9,15 +9,18 @@ import {
   type Username,
   type VisitorKey,
 } from '../actors/ids.ts';
+import { lhcCommandsOf } from '../actors/lhc-commands.ts';
 import type { Show } from '../actors/operator.ts';
 import { type OperatorCommand, operatorState } from '../actors/operator-decisions.ts';
 import type { Hook } from '../actors/seen.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import type { VisitorCommand } from '../actors/visitor-decisions.ts';
 import { AppError } from '../errors.ts';
+import { createConversation, nameOf } from './conversation.ts';
+import { readWritten, type Written } from './conversation-commands.ts';
 import type { ActorHost } from './host.ts';
 import type { SetAside } from './set-aside.ts';
-import type { Origin } from './types.ts';
+import type { Origin, Transfer } from './types.ts';
 import type { WebhookEvent, WebhookEventOf } from './webhook-events.ts';
 
 type Operator = Extract<Person, { kind: 'operator' }>;
@@ -72,12 +75,14 @@ export interface WebhookCommandOptions {
   readonly tenants: TenantDirectory;
   readonly setAside: SetAside;
   readonly signals: InboxSignals;
+  readonly transfer: Transfer;
   readonly digestKey: Buffer;
   readonly newId: () => string;
 }
 
 export function createWebhookCommands(options: WebhookCommandOptions): WebhookCommands {
   const { host, tenants, setAside, signals, newId } = options;
+  const carryOut = createConversation(options);
 
   const toVisitor = (who: Visitor, command: VisitorCommand, origin: Origin) =>
     host.dispatch(who.tenant, { kind: 'visitor', name: who.name, command }, origin);
@@ -103,31 +108,50 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
 
   /**
    * A client that resumes or reconnects may send a stanza again, as a new event with the same id; a careless client
-   * may use an id for several messages. So a message is known by its sender, id and text together.
+   * may use an id for several messages. So a message is known by its sender, id and text together; a command, which
+   * has a word or two, by the visitor too.
    */
-  function messageCommandId(operator: Operator, id: string, body: string): string {
-    const print = createHmac('sha256', options.digestKey).update(JSON.stringify([id, body]));
+  function messageCommandId(
+    { operator, visitor }: { operator: Operator; visitor: Visitor },
+    id: string,
+    body: string,
+    written: Written,
+  ): string {
+    const about = written.kind === 'message' ? [] : [visitor.name];
+    const print = createHmac('sha256', options.digestKey);
+    print.update(JSON.stringify([id, body, ...about]));
     return `op:${operator.name}:${print.digest('base64url').slice(0, 22)}`;
   }
 
-  async function message(
-    event: Pick<WebhookEventOf<'message'>, 'from' | 'to' | 'id' | 'body'>,
-    origin: { hook?: Hook; commandId?: string },
-  ): Promise<void> {
-    const { operator, visitor } = ends(event);
+  /** @throws {Unusable} when he is none, or not yet */
+  async function registered(operator: Operator): Promise<ActorState> {
     const ref = operatorRef(operator.tenant, operator.name);
     const known = await host.load(ref);
     // Another process may just have registered him.
     const state = isRegistered(known) ? known : await host.latest(ref);
     if (!isRegistered(state)) throw new Unusable('its sender is not a registered operator');
+    return state;
+  }
+
+  async function message(
+    event: WebhookEventOf<'message'>,
+    origin: { hook?: Hook; commandId?: string },
+  ): Promise<void> {
+    const both = ends(event);
+    const { operator, visitor } = both;
+    const state = await registered(operator);
+    const { id: messageId, receipt, markable } = event;
     const body = textOf(event.body);
-    const commandId = origin.commandId ?? messageCommandId(operator, event.id, body);
+    const settings = tenants.get(operator.tenant);
+    const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
+    const commandId = origin.commandId ?? messageCommandId(both, messageId, body, written);
     // It was refused before: the visitor's state may be another one now, the answer is not. The number in the queue
     // does not tell: later events of this operator are done before a message of his is set aside.
     if (state.seen.hasCommand(commandId)) return;
     const refusal = async (reason: string): Promise<void> => {
       const command: OperatorCommand = {
-        ...{ type: 'RefuseMessage', visitor: visitor.name, messageId: event.id, reason },
+        ...{ type: 'RefuseMessage', visitor: visitor.name, messageId, reason },
+        ...(written.kind !== 'message' && { command: nameOf(written) }),
       };
       await toOperator(operator, command, { commandId });
     };
@@ -137,27 +161,42 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
       return refusal('this visitor or you were not known');
     }
     try {
-      await toVisitor(
-        visitor,
-        { type: 'ReceiveOperatorMessage', operator: operator.name, messageId: event.id, body },
-        { ...origin, commandId },
-      );
+      if (written.kind !== 'message') {
+        return await carryOut(written, both, { messageId, commandId, hook });
+      }
+      const said = { operator: operator.name, messageId, body: written.body, receipt, markable };
+      await toVisitor(visitor, { type: 'ReceiveOperatorMessage', ...said }, { commandId, hook });
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       if (error.code === 'refused') return refusal(error.message);
       if (error.code !== 'not-found') throw error;
-      throw new Unusable('its receiver is not known', () => refusal('this visitor is not known'));
+      const unknown = () => refusal('this visitor is not known');
+      // What he wanted of us has no use later: it is no dead letter.
+      if (written.kind !== 'message') return unknown();
+      throw new Unusable('its receiver is not known', unknown);
     }
   }
 
   async function delivered(event: WebhookEventOf<'delivered'>, origin: Origin): Promise<void> {
-    const { visitor } = ends(event);
+    const { visitor, operator } = ends(event);
     const { ids: messageIds, by } = event;
+    const report = { type: 'ReportDelivered', messageIds, by, operator: operator.name } as const;
     try {
-      await toVisitor(visitor, { type: 'ReportDelivered', messageIds, by }, origin);
+      await toVisitor(visitor, report, origin);
     } catch (error) {
       if (!(error instanceof AppError && error.code === 'not-found')) throw error;
       throw new Unusable('its receiver is not known');
+    }
+  }
+
+  async function displayed(event: WebhookEventOf<'displayed'>, origin: Origin): Promise<void> {
+    const { visitor, operator } = ends(event);
+    const report = { messageId: event.id, operator: operator.name };
+    try {
+      await toVisitor(visitor, { type: 'ReportDisplayed', ...report }, origin);
+    } catch (error) {
+      // A line of our own was shown, about a visitor that nobody knows.
+      if (!(error instanceof AppError && error.code === 'not-found')) throw error;
     }
   }
 
@@ -193,7 +232,7 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
         return;
       }
       case 'displayed':
-        return; // nothing follows from it yet
+        return displayed(event, origin);
       default: {
         // Somebody who is no operator of a tenant concerns nobody: accounts of other services, say.
         const operator = operatorOf(`${event.user}@${event.host}`);

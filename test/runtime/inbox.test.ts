@@ -6,6 +6,7 @@ import { AppError } from '../../src/errors.ts';
 import type { EventStore } from '../../src/eventstore/port.ts';
 import { createInbox } from '../../src/runtime/inbox.ts';
 import { createSetAside } from '../../src/runtime/set-aside.ts';
+import type { Transfer } from '../../src/runtime/types.ts';
 import type { InboxSignals } from '../../src/runtime/webhook-commands.ts';
 import {
   assignChat,
@@ -60,7 +61,11 @@ function inboxOf(more: Partial<InboxSignals> = {}) {
     ...more,
   };
   const setAside = createSetAside({ store, vault, now, newId });
-  return createInbox({ ...{ host, tenants, setAside, signals, newId, digestKey }, logger: silent });
+  const transfer: Transfer = () => Promise.reject(new Error('nobody hands on a chat here'));
+  return createInbox({
+    ...{ host, tenants, setAside, signals, newId, digestKey, transfer },
+    logger: silent,
+  });
 }
 
 const event = (type: string, more: object) => {
@@ -269,16 +274,59 @@ describe('what else may come', () => {
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', startChat());
     for (const id of ['m1', 'm2']) await rig.toVisitor('1', sendMessage(id));
-    const report = event('delivered', {
-      ...{ from: `op1@${HOST}/desk`, to: jidOf('1') },
-      ...{ ids: ['m1', 'm2', 'unknown'], by: 'receipt' },
-    });
+    await rig.toVisitor('1', assignChat('op1'));
+    const delivered = (by: string) =>
+      event('delivered', {
+        ...{ from: `${by}@${HOST}/desk`, to: jidOf('1') },
+        ...{ ids: ['m1', 'm2', 'unknown'], by: 'receipt' },
+      });
+    // Who was only asked has them too: that says nothing of who has the chat.
+    await inboxOf().take([delivered('op2')]);
+    expect(await rig.types('visitor-acme.1')).not.toContain('MessageDelivered');
+    const report = delivered('op1');
     await inboxOf().take([report]);
     await inboxOf().take([report, { ...report, seq: ++seq }]);
     const state = await rig.host.load(visitorRef(ACME, visitor('1')));
     expect(state && visitorState(state.core).context.openMessages).toEqual([]);
     const types = await rig.types('visitor-acme.1');
     expect(types.filter((type) => type === 'MessageDelivered')).toHaveLength(1);
+  });
+
+  it('displayed, once, and only by who has the chat; of a visitor that nobody knows it is nothing', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    await rig.toVisitor('1', startChat());
+    await rig.toVisitor('1', sendMessage('m1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    const displayed = (by: string, id: string, key = '1') =>
+      event('displayed', { from: `${by}@${HOST}/desk`, to: jidOf(key), id });
+    await inboxOf().take([
+      displayed('op2', 'm1'),
+      displayed('op1', 'notice-of-ours'),
+      displayed('op1', 'm1', 'unknown'),
+      displayed('op1', 'm1'),
+      displayed('op1', 'm1'),
+    ]);
+    const facts = await rig.facts('visitor-acme.1');
+    expect(facts.filter(({ type }) => type === 'MessageDisplayed').map(({ data }) => data)).toEqual(
+      [{ operator: 'op1', messageId: 'm1', chatId: 'c1' }],
+    );
+    expect(await asides()).toEqual([]);
+  });
+
+  it('what a client asks for with a message is kept with it', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    await inboxOf().take([
+      { ...message('op1', '1', 'a'), receipt: true, markable: true },
+      { ...message('op1', '1', 'b'), receipt: false },
+    ]);
+    const [first, second] = (await rig.facts('visitor-acme.1')).filter(
+      ({ type }) => type === 'OperatorMessageReceived',
+    );
+    expect(first?.data).toMatchObject({ messageId: 'a', receipt: true, markable: true });
+    expect(second?.data).not.toHaveProperty('receipt');
+    expect(second?.data).not.toHaveProperty('markable');
   });
 
   it('types that this release does not know are passed over, and so are people of others', async () => {
