@@ -1,5 +1,5 @@
 /** Stored facts read back as what they are. */
-import type { OperatorFact } from './operator.ts';
+import type { OperatorFact } from './operator-facts.ts';
 import type { VisitorFact } from './visitor-facts.ts';
 
 /** What is read of a stored fact here. */

@@ -2,15 +2,12 @@
 import { AppError } from '../errors.ts';
 import { type Core, type Decider, refuse } from './decider.ts';
 import {
-  type Availability,
   CHATS_NAMED,
-  type ChatTerms,
   OPERATOR_VERSION,
-  type OperatorContext,
-  type OperatorFact,
   type OperatorSnapshot,
   operatorMachine,
 } from './operator.ts';
+import type { Availability, ChatTerms, OperatorContext, OperatorFact } from './operator-facts.ts';
 import { bePresent, type PresenceCommand } from './operator-presence.ts';
 
 export type OperatorCommand =

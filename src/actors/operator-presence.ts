@@ -1,12 +1,6 @@
 /** What is reported of an operator's clients, and what he says himself of his being there. */
-import {
-  availabilityOf,
-  type OperatorFact,
-  type Presence,
-  presenceAfter,
-  type Sessions,
-  type Show,
-} from './operator.ts';
+import { availabilityOf, presenceAfter } from './operator-availability.ts';
+import type { OperatorFact, Presence, Sessions, Show } from './operator-facts.ts';
 
 export type PresenceCommand =
   | { type: 'OpenSession'; session: string; resource: string }

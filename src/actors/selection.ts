@@ -1,5 +1,5 @@
 /** Which operators are asked to answer a chat: a pure choice among candidates. */
-import type { Availability } from './operator.ts';
+import type { Availability } from './operator-facts.ts';
 import type { Considered, PickReason } from './visitor-facts.ts';
 
 export const POLICIES = ['least-loaded', 'round-robin', 'random', 'broadcast'] as const;
@@ -54,6 +54,8 @@ export interface Pick {
 
 /** How many of those considered are named in the fact. */
 const NAMED = 20;
+/** How many a broadcast asks. */
+const MOST_ASKED = 500;
 
 /** An operator with no department named serves all; a chat with none goes to anybody. */
 const serves = (candidate: Candidate, department: string | null): boolean =>
@@ -80,8 +82,8 @@ function ordered(free: readonly Candidate[], { policy, lastPicked, random }: Rul
 }
 
 /**
- * Whom to ask: who the chat belongs with (handed it to another who did not take it, invited the visitor, served it last), whatever his
- * department; else by policy among those of the department. Only who is available and has a free place; who missed or
+ * Whom to ask: who the chat belongs with (handed it to another who did not take it, invited the visitor, served it
+ * last), whatever his department; else by policy among those of the department. Only who is available and has a free place; who missed or
  * declined it only when nobody else is there. null: nobody is free.
  */
 export function selectOperators(
@@ -128,11 +130,12 @@ export function selectOperators(
   const again = free.length === 0;
   const rest = again ? able.filter((each) => serves(each, department)) : free;
   const order = ordered(rest, rule);
-  const [first, ...others] = order.map(({ username }) => username);
+  const most = rule.policy === 'broadcast' ? MOST_ASKED - offered.length : 1;
+  const [first, ...others] = order.slice(0, Math.max(0, most)).map(({ username }) => username);
   // In a broadcast that goes on only who was not asked before is news.
   if (first === undefined || (again && offered.length > 0)) return null;
   return {
-    operators: rule.policy === 'broadcast' ? [first, ...others] : [first],
+    operators: [first, ...others],
     ...{ reason: rule.policy, again },
     considered: considered(order),
   };

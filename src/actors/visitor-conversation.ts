@@ -7,7 +7,7 @@ import type {
   VisitorFact,
   VisitorState,
 } from './visitor-facts.ts';
-import { assigned, foreign, openChat } from './visitor-placement.ts';
+import { assigned, closed, foreign, openChat } from './visitor-placement.ts';
 
 export type ConversationCommand =
   | {
@@ -130,8 +130,8 @@ function receive(
 }
 
 /** What only who has the chat may do; anybody where nobody has it. */
-function ownChat(context: VisitorContext, operator: string): Chat {
-  const chat = openChat(context, null);
+function ownChat(context: VisitorContext, operator: string, chatId: string | null = null): Chat {
+  const chat = openChat(context, chatId);
   return chat.operator === null || chat.operator === operator ? chat : foreign(chat);
 }
 
@@ -152,9 +152,9 @@ function closeChat(context: VisitorContext, command: Wish<'CloseChat'>): Visitor
   const { chatId, by, reason } = command;
   // Closing what is closed is no mistake: both sides do it.
   if (chatId !== null && context.chat === null && context.lastChatId === chatId) return [];
-  const { id, operator } =
-    command.operator === undefined ? openChat(context, chatId) : ownChat(context, command.operator);
-  return [{ type: 'ChatClosed', data: { chatId: id, operator, by, reason } }];
+  if (command.operator === undefined) openChat(context, chatId);
+  else ownChat(context, command.operator, chatId);
+  return [closed(context, by, reason)];
 }
 
 /** The facts that a wish is worth: none for what was done already. @throws {AppError} `refused`, with the reason */

@@ -12,7 +12,7 @@ import type {
   VisitorKept,
   VisitorState,
 } from './visitor-facts.ts';
-import { type PlacementCommand, place } from './visitor-placement.ts';
+import { closed, type PlacementCommand, place } from './visitor-placement.ts';
 import { report, type VisitorReport } from './visitor-reports.ts';
 
 export type VisitorCommand =
@@ -73,19 +73,8 @@ function viewPage(
 function cleanUp(core: VisitorCore): VisitorFact[] {
   const { presence, context } = visitorState(core);
   if (presence === 'cleanedUp') return [];
-  const facts: VisitorFact[] = [];
-  if (context.chat) {
-    facts.push({
-      type: 'ChatClosed',
-      data: {
-        chatId: context.chat.id,
-        operator: context.chat.operator,
-        by: 'system',
-        reason: 'visitor cleaned up',
-      },
-    });
-  }
-  return [...facts, { type: 'CleanedUp', data: { lastSeen: context.lastSeen } }];
+  const chat = context.chat ? [closed(context, 'system', 'visitor cleaned up')] : [];
+  return [...chat, { type: 'CleanedUp', data: { lastSeen: context.lastSeen } }];
 }
 
 function decideVisitor(

@@ -75,6 +75,8 @@ export type VisitorFacts = {
     department: string | null;
     reservation: string | null;
     by: 'operator' | 'lhc';
+    /** Those who were asked by a `broadcast` until now. */
+    others?: string[];
   };
   VisitorMessageSent: { chatId: string; messageId: string };
   OperatorMessageReceived: {
@@ -98,7 +100,14 @@ export type VisitorFacts = {
   MessageTaken: { messageIds: string[] };
   MessageDelivered: { messageIds: string[]; by: string; chatId: string | null };
   MessageFailed: { messageId: string; reason: string; chatId: string | null };
-  ChatClosed: { chatId: string; operator: string | null; by: CloseParty; reason: string | null };
+  ChatClosed: {
+    chatId: string;
+    operator: string | null;
+    by: CloseParty;
+    reason: string | null;
+    /** Those who were asked by a `broadcast` until now. */
+    others?: string[];
+  };
   TimedOut: { lastSeen: number };
   CleanedUp: { lastSeen: number; summary?: SeenSummary; kept?: VisitorKept };
 };
@@ -168,7 +177,7 @@ export type Chat = {
   /** Offers in a row that nobody answered, and when the last one ended. */
   misses: number;
   freeSince: number;
-  /** Who handed it to an operator: he gets it back when that one does not take it. */
+  /** Who handed it to an operator that has not answered yet: he gets it back when that one does not take it. */
   transferredBy: string | null;
   /** Revision of the fact with which the search for an operator began: chat started, unassigned, transferred. */
   round: number;
@@ -204,6 +213,7 @@ export type VisitorContext = {
   /** The last messages that a client wants to be told of when they are read, and the last one that an operator read. */
   markable: Markable[];
   displayed: string | null;
+  /** Those that were revoked, and those that were used and are over: an assignment with one of them comes too late. */
   revokedReservations: string[];
   openMessages: OpenMessage[];
   /** Ids of the last messages that have their final outcome: the same id again is a repeat. */

@@ -2,6 +2,7 @@
 import { refuse } from './decider.ts';
 import type {
   Chat,
+  CloseParty,
   Considered,
   PickReason,
   UnassignReason,
@@ -26,7 +27,7 @@ export type PlacementCommand =
       reason: PickReason;
       considered?: Considered;
     }
-  /** Of what routing finds: nothing to do where he does not have it any more. */
+  /** Of what routing finds: nothing to do where he does not have it any more, or is `offline` and has answered it. */
   | { type: 'UnassignChat'; chatId: string; operator: string; reason: UnassignReason }
   /** An operator takes the open chat without a word: nobody's, his, or one that another has not answered yet. */
   | { type: 'AcceptChat'; operator: string }
@@ -67,16 +68,49 @@ export const foreign = ({ operator, accepted }: Chat): never =>
     { owner: operator },
   );
 
-/** Who takes it himself has it; who had been asked is told. */
-export function assigned(chat: Chat, operator: string, reason: 'answered' | 'taken'): VisitorFact {
+/** Who was asked or had it until now, but for him: they are told. */
+function othersOf(chat: Chat, operator: string): { others?: string[] } {
   const asked = chat.operator === null ? chat.offered : [chat.operator];
   const others = asked.filter((each) => each !== operator);
+  return others.length > 0 ? { others } : {};
+}
+
+/** Who takes it himself has it. */
+export const assigned = (
+  chat: Chat,
+  operator: string,
+  reason: 'answered' | 'taken',
+): VisitorFact => ({
+  type: 'ChatAssigned',
+  data: {
+    ...{ chatId: chat.id, operator, reservation: null, reason },
+    ...othersOf(chat, operator),
+  },
+});
+
+const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offered'> = { id: '', operator: null, offered: [] };
+
+/** The end of the chat that is open. */
+export function closed(
+  { chat }: Pick<VisitorContext, 'chat'>,
+  by: CloseParty,
+  reason: string | null,
+): VisitorFact {
+  const { id: chatId, operator, offered: others } = chat ?? NO_CHAT;
+  const data = { chatId, operator, by, reason, ...(others.length > 0 && { others }) };
+  return { type: 'ChatClosed', data };
+}
+
+/** Nobody of those who are asked has answered in time. */
+export function missed({ chat }: Pick<VisitorContext, 'chat'>): VisitorFact {
+  const { id: chatId, operator, offered } = chat ?? NO_CHAT;
+  const reason = 'missed';
   return {
-    type: 'ChatAssigned',
-    data: {
-      ...{ chatId: chat.id, operator, reservation: null, reason },
-      ...(others.length > 0 && { others }),
-    },
+    type: 'ChatUnassigned',
+    data:
+      operator === null
+        ? { chatId, operators: offered, reason, broadcast: true }
+        : { chatId, operators: [operator], reason },
   };
 }
 
@@ -87,7 +121,7 @@ function assign(context: VisitorContext, command: Wish<'AssignChat'>): VisitorFa
   if (chat.operator === operator && chat.reservation === reservation) return [];
   if (chat.operator !== null) return foreign(chat);
   const { type: _type, ...data } = command;
-  return [{ type: 'ChatAssigned', data }];
+  return [{ type: 'ChatAssigned', data: { ...data, ...othersOf(chat, operator) } }];
 }
 
 const notRevoked = ({ revokedReservations }: VisitorContext, reservation: string): void => {
@@ -107,6 +141,8 @@ function offer(context: VisitorContext, command: Wish<'OfferChat'>): VisitorFact
 function unassign({ chat }: VisitorContext, command: Wish<'UnassignChat'>): VisitorFact[] {
   const { chatId, operator, reason } = command;
   if (chat?.id !== chatId || !has(chat, operator)) return [];
+  // He came back and answered while routing looked elsewhere.
+  if (reason === 'offline' && chat.accepted) return [];
   return [lost(chat, operator, reason)];
 }
 
@@ -155,6 +191,8 @@ function transfer(context: VisitorContext, command: Wish<'TransferChat'>): Visit
   if (operator !== null && chat.operator === operator) {
     return refuse(`${operator} has this chat already`, { owner: operator });
   }
+  const there = (department ?? chat.department) === chat.department;
+  if (operator === null && chat.operator === null && there) return []; // it waits there already
   return [
     {
       type: 'ChatTransferred',
@@ -163,6 +201,7 @@ function transfer(context: VisitorContext, command: Wish<'TransferChat'>): Visit
         from: chat.operator,
         ...{ operator, department, reservation },
         by: from === null ? 'lhc' : 'operator',
+        ...(chat.offered.length > 0 && { others: chat.offered }),
       },
     },
   ];
