@@ -96,7 +96,7 @@ function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Recor
   return {
     mod_admin_extra: {},
     // Visitors' pictures, three ways: with the vCard, by its hash in their presence (mod_vcard_xupdate), and from the
-    // vCard into PEP (mod_avatar). Without the plugin `pep` mod_avatar refuses every vCard with a picture.
+    // vCard into PEP (mod_avatar, which needs mod_pubsub with its plugin `pep`).
     mod_avatar: {},
     mod_caps: {},
     mod_pubsub: {

@@ -34,8 +34,8 @@ export interface Delay {
   /** Milliseconds since 1970. */
   readonly at: number;
   /**
-   * Who held it back. Default: the host of the sender, because clients show the time of a server of theirs, and keep
-   * anybody else's for a tooltip (Gajim) or show it alike (the others).
+   * Who held it back. Default: the host of the receiver, because Gajim shows the time that its own server gives, and
+   * anybody else's only as a note; the other clients show each alike.
    */
   readonly from?: string;
 }

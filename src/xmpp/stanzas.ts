@@ -32,7 +32,7 @@ export function messageStanza(message: OutgoingMessage): Element {
     xml('body', {}, xmlText(body)),
     thread === undefined ? undefined : xml('thread', {}, xmlText(thread)),
     xml('origin-id', { xmlns: STANZA_IDS, id: xmlText(id) }),
-    delay && delayElement(delay, from),
+    delay && delayElement(delay, to),
     notice ? undefined : xml('request', { xmlns: RECEIPTS }),
     notice ? undefined : xml('markable', { xmlns: CHAT_MARKERS }),
     notice || delay ? undefined : xml('active', { xmlns: CHAT_STATES }),
@@ -40,14 +40,14 @@ export function messageStanza(message: OutgoingMessage): Element {
 }
 
 /** XEP-0203 §4, its time as XEP-0082 has it: UTC with milliseconds. */
-function delayElement({ at, from }: Delay, sender: string): Element {
+function delayElement({ at, from }: Delay, to: string): Element {
   const stamp = new Date(at).toISOString();
-  return xml('delay', { xmlns: DELAY, from: xmlText(from ?? parts(sender).host), stamp });
+  return xml('delay', { xmlns: DELAY, from: xmlText(from ?? parts(to).host), stamp });
 }
 
 /**
- * A receipt (XEP-0184 §5) or a marker (XEP-0333). The hint to store it (XEP-0334 §4.4) is what Conversations, Dino and
- * Converse send as well: without it the archive leaves out a message with no body, and an operator's client that was
+ * A receipt (XEP-0184 §5) or a marker (XEP-0333). The hint to store it (XEP-0334 §4.4) is what Conversations and Converse
+ * send as well: without it the archive leaves out a message with no body, and an operator's client that was
  * away would show its message as unanswered for ever. Its own id is made from what it says, so that a repeat has the
  * same.
  */

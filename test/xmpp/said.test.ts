@@ -1,4 +1,5 @@
 /** What was said earlier, what the service says, and how far an operator's message has come, on a real ejabberd. */
+import xml from '@xmpp/xml';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createAccountsTransport } from '../../src/xmpp/accounts.ts';
@@ -130,6 +131,20 @@ test.each(ways)(
     expect(operator.acknowledgements).toMatchObject([{ what: 'received' }, { what: 'displayed' }]);
   },
 );
+
+test('the other clients of an operator hear of it by carbons', async () => {
+  const phone = await login();
+  await phone.request(xml('iq', { type: 'set' }, xml('enable', { xmlns: 'urn:xmpp:carbons:2' })));
+  await transport.acknowledge(jid, operator.jid, 'received', 'm4');
+  const carbon = await phone.waitFor(({ stanzas }) =>
+    stanzas
+      .map((stanza) => stanza.getChild('received', 'urn:xmpp:carbons:2'))
+      .find((each) => each !== undefined),
+  );
+  const copied = carbon.getChild('forwarded', 'urn:xmpp:forward:0')?.getChild('message');
+  expect(copied?.getChild('received', 'urn:xmpp:receipts')?.attrs.id).toBe('m4');
+  await phone.disconnect();
+});
 
 test('receipts keep their place among the messages', async () => {
   const sent = Array.from({ length: 20 }, (_, n) =>
