@@ -57,7 +57,8 @@ const Operator = z
 
 const LhcUserId = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
 
-const PutOperator = z
+/** What PUT takes; the command line reads its files by it too. */
+export const PutOperator = z
   .strictObject({
     lhcUserId: LhcUserId.optional().openapi({
       description: 'The LHC user that it is; one that is another operator is refused (409)',

@@ -1,0 +1,78 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseCsv } from '../../src/cli/csv.ts';
+
+const fieldsOf = (text: string) => parseCsv(text).map(({ fields }) => fields);
+
+/** As a program writes it: quoted where it has to be, or always. */
+const written = (rows: readonly (readonly string[])[], end: string, always: boolean): string =>
+  rows
+    .map((row) =>
+      row
+        .map((field) =>
+          always || /[",\r\n]/.test(field) || field === ''
+            ? `"${field.replaceAll('"', '""')}"`
+            : field,
+        )
+        .join(','),
+    )
+    .join(end);
+
+describe('comma-separated values', () => {
+  it('come back as they were written', () => {
+    const field = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 12 }),
+      fc.string({ unit: fc.constantFrom('"', ',', '\r', '\n', 'a', ' ', ';', 'é'), maxLength: 12 }),
+    );
+    const rows = fc.array(fc.array(field, { minLength: 1, maxLength: 6 }), { maxLength: 8 });
+    fc.assert(
+      fc.property(
+        rows,
+        fc.constantFrom('\n', '\r\n'),
+        fc.boolean(),
+        fc.boolean(),
+        (all, end, always, last) => {
+          const text = written(all, end, always) + (last && all.length > 0 ? end : '');
+          expect(fieldsOf(text)).toEqual(all);
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('have a line each, however many lines a field has', () => {
+    const text = 'a,b\r\n"1\r\n2",x\r\n\r\n"q ""r"", s",\n';
+    expect(parseCsv(text)).toEqual([
+      { line: 1, fields: ['a', 'b'] },
+      { line: 2, fields: ['1\r\n2', 'x'] },
+      { line: 5, fields: ['q "r", s', ''] },
+    ]);
+  });
+
+  it.each([
+    ['', []],
+    ['\n\r\n', []],
+    ['a', [['a']]],
+    ['""', [['']]],
+    [',', [['', '']]],
+    [' a , b ', [[' a ', ' b ']]],
+    ['a\n""\nb', [['a'], [''], ['b']]],
+  ])('%j', (text, rows) => {
+    expect(fieldsOf(text)).toEqual(rows);
+  });
+
+  it.each([
+    ['a,b\n"open', /^line 2: a quoted field is not closed$/],
+    ['a\nb"c', /^line 2: a field with a quote in it/],
+    ['"a"b', /^line 1: something behind a field/],
+    ['a\rb', /^line 1: a carriage return alone/],
+    ['"1\n2"\n"a" ,b', /^line 3: something behind a field/],
+  ])('%j is refused, with its line', (text, reason) => {
+    expect(() => parseCsv(text)).toThrow(reason);
+  });
+
+  it('are bounded', () => {
+    expect(parseCsv('a\nb\n', 2)).toHaveLength(2);
+    expect(() => parseCsv('a\n\nb\nc', 2)).toThrow(/^line 4: there are more than 2 records$/);
+  });
+});

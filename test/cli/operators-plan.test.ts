@@ -1,0 +1,160 @@
+/** What a file of operators says, what is wrong with it, and what it would change. */
+import { describe, expect, it } from 'vitest';
+import { readRows } from '../../src/cli/operators-file.ts';
+import { type Listed, planOf } from '../../src/cli/operators-plan.ts';
+
+const faultsOf = (text: string) =>
+  readRows(text).faults.map(({ line, field, reason }) => `${line} ${field ?? ''}: ${reason}`);
+const rowsOf = (text: string) => readRows(text).rows.map(({ line, ...row }) => ({ line, ...row }));
+
+describe('a file of operators', () => {
+  it('has its columns in any order, and an empty cell says nothing', () => {
+    const text =
+      'lhcUserId, departments ,username,password,name,capacity,adopt\r\n' +
+      '7,sales; help ;sales,ada,"p,w "" ; ",Ada L.,3,yes\r\n' +
+      '8,,grace,,,,\r\n';
+    expect(rowsOf(text)).toEqual([
+      {
+        line: 2,
+        username: 'ada',
+        wish: {
+          ...{ lhcUserId: 7, departments: ['sales', 'help'], password: 'p,w " ; ' },
+          ...{ name: 'Ada L.', capacity: 3, adopt: true },
+        },
+      },
+      { line: 3, username: 'grace', wish: { lhcUserId: 8 } },
+    ]);
+    expect(faultsOf(text)).toEqual([]);
+  });
+
+  it('is told all that is wrong with it, with the lines', () => {
+    const text = [
+      'username,lhcUserId,capacity,departments,adopt,password',
+      'ada,7,0,sales,,',
+      'Ada,seven,5,,maybe,',
+      'grace,7,5,,,"tab\t"',
+      'ada,9,5,,,',
+      'short,1',
+      'visitor.x,1.5,1001,,,',
+    ].join('\n');
+    expect(faultsOf(text)).toEqual([
+      '2 capacity: is not a whole number from 1 to 1000',
+      expect.stringMatching(/^3 username: a username is a-z/),
+      '3 lhcUserId: is not a whole number from 1',
+      '3 adopt: is none of true, yes, 1, false, no, 0',
+      '4 password: holds a control character',
+      '6 : has 2 fields, the header has 6',
+      '7 username: this username is reserved',
+      '7 lhcUserId: is not a whole number from 1',
+      '7 capacity: is not a whole number from 1 to 1000',
+    ]);
+  });
+
+  it('names nobody and no LHC user twice', () => {
+    const text = 'username,lhcUserId\nada,7\ngrace,7\nada,8\n';
+    expect(faultsOf(text)).toEqual([
+      '3 lhcUserId: 7 is on line 2 too',
+      '4 username: ada is on line 2 too',
+    ]);
+  });
+
+  it.each([
+    ['', /^the file is empty/],
+    ['username,lhc_user,Name\nada,1,x', /^line 1: unknown columns "lhc_user", "Name"; the columns/],
+    ['lhcUserId\n1', /^line 1: there is no column username/],
+    ['username,name,name\nada,a,b', /^line 1: the column name stands twice/],
+    [`username\n${'a\n'.repeat(10_001)}`, /^line 10002: there are more than 10001 records/],
+  ])('%.40j is refused', (text, reason) => {
+    expect(() => readRows(text)).toThrow(reason);
+  });
+
+  it('never tells a password', () => {
+    const text = 'username,password,capacity\nada,geheim\u0007,x\n"Ada",geheim,1\n';
+    expect(JSON.stringify(faultsOf(text))).not.toContain('geheim');
+  });
+});
+
+const listed = (username: string, lhcUserId: number, more: Partial<Listed> = {}): Listed => ({
+  ...{ username, lhcUserId, name: null, departments: ['sales'], capacity: 5 },
+  ...more,
+});
+const plan = (text: string, known: readonly Listed[]) => {
+  const { waves, faults } = planOf(readRows(text).rows, known);
+  return {
+    waves: waves.map((wave) =>
+      wave.map(({ row, kind, changes }) => [row.username, kind, ...changes].join(' ')),
+    ),
+    faults: faults.map(({ line, field, reason }) => `${line} ${field}: ${reason}`),
+  };
+};
+
+describe('what it would change', () => {
+  it('is what differs from what is there', () => {
+    const known = [
+      listed('same', 1, { name: 'S', departments: ['a', 'b'] }),
+      listed('moved', 2),
+      listed('secret', 3),
+    ];
+    const text = [
+      'username,lhcUserId,name,departments,capacity,password',
+      'same,1,S,b;a,5,',
+      'moved,2,M,help,6,',
+      'secret,,,,,pw',
+      'new,4,,,,pw',
+    ].join('\n');
+    expect(plan(text, known)).toEqual({
+      waves: [
+        [
+          'same unchanged',
+          'moved change name departments capacity',
+          'secret change password',
+          'new create',
+        ],
+      ],
+      faults: [],
+    });
+  });
+
+  it('needs for a new one what the service needs', () => {
+    expect(plan('username,lhcUserId,password,adopt\na,,pw,\nb,2,,\nc,3,,yes\n', [])).toEqual({
+      waves: [],
+      faults: [
+        '2 lhcUserId: is required for a new operator',
+        '3 password: is required for a new operator',
+      ],
+    });
+  });
+
+  it('waits for who has to give its LHC user away', () => {
+    const known = [listed('a', 1), listed('b', 2), listed('c', 3)];
+    expect(plan('username,lhcUserId\na,2\nb,3\nc,4\n', known).waves).toEqual([
+      ['c change lhcUserId'],
+      ['b change lhcUserId'],
+      ['a change lhcUserId'],
+    ]);
+  });
+
+  it('is refused where nobody can begin', () => {
+    const known = [listed('a', 1), listed('b', 2), listed('c', 3)];
+    expect(plan('username,lhcUserId\na,2\nb,1\n', known).faults).toEqual([
+      '3 lhcUserId: is exchanged in a circle with that of a',
+    ]);
+    expect(plan('username,lhcUserId\na,3\nb,1\n', known).faults).toEqual([
+      '2 lhcUserId: belongs to operator c',
+    ]);
+    expect(plan('username,lhcUserId,name\na,3,\nc,,Carla\n', known).faults).toEqual([
+      '2 lhcUserId: belongs to operator c',
+    ]);
+  });
+
+  it('of ten thousand who all move is found at once', () => {
+    const known = Array.from({ length: 10_000 }, (_, i) => listed(`o${i}`, i + 1));
+    const text = [
+      'username,lhcUserId',
+      ...known.map(({ username, lhcUserId }) => `${username},${lhcUserId + 1}`),
+    ];
+    const { waves } = plan(text.join('\n'), known);
+    expect(waves).toHaveLength(10_000);
+    expect(waves[0]).toEqual(['o9999 change lhcUserId']);
+  });
+});
