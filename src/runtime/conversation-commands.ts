@@ -80,7 +80,8 @@ export function readWritten(body: string, lhcCommands: readonly string[]): Writt
   const name = plain(word);
   const known = [...COMMANDS.map((command) => command.name), ...lhcCommands];
   if (space !== '' || !known.includes(name)) {
-    return { kind: 'question', command: UNKNOWN, argument: nearest(name, known) };
+    const meant = nearest(name.replace(/[^a-z0-9_-]+$/, ''), known);
+    return { kind: 'question', command: UNKNOWN, argument: meant };
   }
   return commandOf(name, isBlank(behind) ? '' : behind.trim(), known);
 }

@@ -46,7 +46,7 @@ function farness(word: string, known: string): number {
  */
 export function nearest(word: string, known: readonly string[]): string | null {
   if (word === '' || word.length > LONGEST) return null;
-  const most = word.length <= 4 ? 1.5 : 2;
+  const most = word.length <= 5 ? 1.5 : 2;
   let found: string | null = null;
   let least = most + 0.1;
   for (const candidate of known) {
