@@ -5,6 +5,7 @@ import { backupCommand } from './cli/backup.ts';
 import { deadLettersCommand } from './cli/dead-letters.ts';
 import { doctorCommand } from './cli/doctor.ts';
 import { migrateCommand } from './cli/migrate.ts';
+import { operatorsCommand } from './cli/operators.ts';
 import { restoreCommand } from './cli/restore.ts';
 import { AppError, messageOf } from './errors.ts';
 import { main, version } from './main.ts';
@@ -18,6 +19,7 @@ program
   .description('Run the service; see README.md for its settings')
   .action(main);
 program.addCommand(deadLettersCommand());
+program.addCommand(operatorsCommand());
 program.addCommand(doctorCommand());
 program.addCommand(backupCommand());
 program.addCommand(restoreCommand());
