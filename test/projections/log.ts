@@ -36,6 +36,10 @@ export interface Following {
 
 export interface Log {
   readonly store: EventStore;
+  /** Where its file (`events.db`) and those of read models are. */
+  readonly folder: string;
+  /** The key that wraps the data keys of its vault. */
+  readonly wrapping: Buffer;
   readonly vault: Vault;
   readonly host: Dispatcher;
   /** ms since 1970 */
@@ -49,6 +53,8 @@ export interface Log {
   operator(name: string, command: OperatorCommand | Wake): Promise<Dispatched | null>;
   /** An actor's state by its own fold. */
   state(kind: 'visitor' | 'operator', name: string): Promise<unknown>;
+  /** Read models in this file that do not follow the log yet. */
+  open(file: string): Projections;
   /** Read models in this file, following the log until they are stopped. */
   follow(file: string): Following;
   /** Read models that have caught up. */
@@ -73,7 +79,8 @@ export async function openTestLog(): Promise<Log> {
   let time = START;
   const now = () => time;
   const newId = () => randomUUIDv7();
-  const vault = createVault({ store, wrapping: randomBytes(32), now, newId });
+  const wrapping = randomBytes(32);
+  const vault = createVault({ store, wrapping, now, newId });
   const host = createHost({
     store,
     vault,
@@ -88,6 +95,8 @@ export async function openTestLog(): Promise<Log> {
 
   const log: Log = {
     store,
+    folder,
+    wrapping,
     vault,
     host,
     now,
@@ -114,8 +123,9 @@ export async function openTestLog(): Promise<Log> {
       kind === 'visitor'
         ? host.load(visitorRef(ACME, VisitorKey.parse(name)))
         : host.load(operatorRef(ACME, Username.parse(name))),
+    open: (file) => createProjections({ path: join(folder, file), store, vault, now }),
     follow: (file) => {
-      const projections = createProjections({ path: join(folder, file), store, vault, now });
+      const projections = log.open(file);
       const ending = new AbortController();
       const done = projections.start(ending.signal);
       const one: Following = {

@@ -16,10 +16,11 @@ beforeAll(async () => {
 });
 afterAll(() => log.close());
 
-const hashes = ({ visitors, messages, operators }: Projections) => [
+const hashes = ({ visitors, messages, operators, chats }: Projections) => [
   visitors.hash(),
   messages.hash(),
   operators.hash(),
+  chats.hash(),
 ];
 
 describe('rows', () => {
@@ -54,6 +55,26 @@ describe('rows', () => {
         expect(open.map(({ id, state: now }) => ({ id, taken: now === 'taken' }))).toEqual(
           context.openMessages.map(({ id, taken }) => ({ id, taken })),
         );
+        const [chat] = projections.chats.list({ tenant: 'acme', visitor: key, limit: 1 }).items;
+        const { chat: has } = context;
+        if (!has) {
+          expect(chat?.state ?? 'closed').toBe('closed');
+          return;
+        }
+        const asked = has.accepted ? [] : has.operator ? [has.operator] : has.offered;
+        expect(chat).toMatchObject({
+          chatId: has.id,
+          state: has.accepted ? 'active' : asked.length > 0 ? 'offered' : 'waiting',
+          offered: expect.toSatisfy(
+            (some: string[]) => some.toSorted().join() === asked.toSorted().join(),
+          ),
+          operator: has.operator,
+          department: has.department,
+          startedAt: has.startedAt,
+          visitorMessages: has.messages,
+          missed: false,
+        });
+        expect(chat?.waitingSince === null).toBe(has.accepted);
       }),
       { numRuns: 40 },
     );

@@ -1,0 +1,23 @@
+/** Read models that are built anew, again and again, until they are killed. Arguments: the folder of a log, its key. */
+import { join } from 'node:path';
+import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
+import { newId } from '../../src/id.ts';
+import { createProjections } from '../../src/projections/projections.ts';
+import { createVault } from '../../src/runtime/vault.ts';
+
+const [folder = '', wrapping = ''] = process.argv.slice(2);
+const store = await openSqliteEventStore(join(folder, 'events.db'), { readOnly: true });
+const key = Buffer.from(wrapping, 'hex');
+const vault = createVault({ store, wrapping: key, now: Date.now, newId });
+const projections = createProjections({ path: join(folder, 'killed.db'), store, vault });
+projections.follow({
+  applied: () => {},
+  swapped: () => {
+    process.stdout.write('swapped\n');
+    setImmediate(() => projections.rebuild());
+  },
+});
+const running = projections.start(new AbortController().signal);
+process.stdout.write('started\n');
+if (!projections.builds().building) projections.rebuild();
+await running;

@@ -1,0 +1,334 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TenantId } from '../../src/actors/ids.ts';
+import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { ChatView } from '../../src/projections/chat-queries.ts';
+import { headTime } from '../../src/projections/queue-queries.ts';
+import { type Following, type Log, openTestLog } from './log.ts';
+
+const SECOND = 1000;
+const delays = {
+  hardTimeout: 3_600_000,
+  cleanupAfter: 3_600_000,
+  invitationTimeout: 120_000,
+  offerTimeout: 60_000,
+  chatIdle: 86_400_000,
+};
+
+let log: Log;
+let live: Following;
+beforeAll(async () => {
+  log = await openTestLog();
+  live = log.follow('live.db');
+});
+afterAll(() => log.close());
+
+const starts = (chatId: string, department: string | null = 'sales', nick?: string) =>
+  ({ type: 'StartChat', chatId, department, nick, delays }) as VisitorCommand;
+const assigns = (chatId: string, operator: string): VisitorCommand => ({
+  type: 'AssignChat',
+  ...{ chatId, operator, reservation: null, reason: 'least-loaded' },
+});
+const says = (messageId: string): VisitorCommand => ({
+  type: 'SendMessage',
+  ...{ messageId, chatId: null, body: 'words' },
+});
+const answers = (operator: string, messageId: string): VisitorCommand => ({
+  type: 'ReceiveOperatorMessage',
+  ...{ operator, messageId, body: 'words' },
+});
+const closes = (chatId: string): VisitorCommand => ({
+  type: 'CloseChat',
+  ...{ chatId, by: 'visitor', reason: 'done' },
+});
+
+/** Carries these out, a second between each and the next. */
+const happens = async (visitor: string, ...commands: VisitorCommand[]): Promise<void> => {
+  for (const command of commands) {
+    const done = await log.visitor(visitor, command);
+    if (!done) throw new Error(`${command.type} was refused`);
+    log.passes(SECOND);
+  }
+  await live.projections.waitFor(await log.head(), 5000);
+};
+const chatOf = (chatId: string, visitor?: string): ChatView => {
+  const chat = live.projections.chats.get('acme', chatId, visitor);
+  if (!chat) throw new Error(`chat ${chatId} has a row`);
+  return chat;
+};
+const ids = (filter: object): string[] =>
+  live.projections.chats
+    .list({ tenant: 'acme', limit: 100, ...filter })
+    .items.map(({ chatId }) => chatId);
+
+describe('a chat', () => {
+  test('waits, is offered, answered, closed: each with its time', async () => {
+    const at = log.now();
+    await happens(
+      'a',
+      { type: 'ViewPage', digest: 'd', department: null, delays, profile: { nick: 'Ann' } },
+      starts('a1'),
+    );
+    expect(chatOf('a1')).toMatchObject({
+      ...{ visitor: 'a', nick: 'Ann', department: 'sales', state: 'waiting', operator: null },
+      ...{ startedAt: at + SECOND, waitingSince: at + SECOND, missed: false, operators: [] },
+    });
+    await happens('a', says('m1'), assigns('a1', 'op'));
+    expect(chatOf('a1')).toMatchObject({
+      ...{ state: 'offered', operator: 'op', offered: ['op'], visitorMessages: 1 },
+      ...{ waitingSince: at + SECOND, assignedAt: at + 3 * SECOND, acceptedAt: null },
+    });
+    await happens('a', answers('op', 'o1'), answers('op', 'o2'), closes('a1'));
+    expect(chatOf('a1')).toMatchObject({
+      ...{ state: 'closed', operator: 'op', offered: [], waitingSince: null, missed: false },
+      ...{ acceptedAt: at + 4 * SECOND, firstAnswerAt: at + 4 * SECOND, operatorMessages: 2 },
+      ...{ closedAt: at + 6 * SECOND, closedBy: 'visitor', reason: 'done' },
+      operators: [
+        {
+          ...{ operator: 'op', askedAt: at + 3 * SECOND, acceptedAt: at + 4 * SECOND },
+          ...{ firstAnswerAt: at + 4 * SECOND, messages: 2, missed: 0, declined: 0 },
+        },
+      ],
+    });
+  });
+
+  test('that is missed, declined and lost by one operator after the other says by whom', async () => {
+    const unassigns = (operator: string, reason: 'missed' | 'owner-gone'): VisitorCommand => ({
+      type: 'UnassignChat',
+      ...{ chatId: 'b1', operator, reason },
+    });
+    await happens('b', starts('b1'), assigns('b1', 'op1'), unassigns('op1', 'missed'));
+    const { startedAt } = chatOf('b1');
+    expect(chatOf('b1')).toMatchObject({
+      ...{ state: 'waiting', operator: null, waitingSince: startedAt, missedOffers: 1 },
+    });
+    await happens(
+      'b',
+      { type: 'OfferChat', chatId: 'b1', operators: ['op2', 'op3'], reason: 'broadcast' },
+      { type: 'DeclineChat', operator: 'op2' },
+    );
+    expect(chatOf('b1')).toMatchObject({ state: 'offered', operator: null, offered: ['op3'] });
+    await happens('b', { type: 'AcceptChat', operator: 'op3' }, unassigns('op3', 'owner-gone'));
+    expect(chatOf('b1')).toMatchObject({
+      ...{ state: 'waiting', operator: null, missedOffers: 1, assignedAt: startedAt + SECOND },
+      ...{ acceptedAt: startedAt + 5 * SECOND, waitingSince: startedAt + 6 * SECOND },
+    });
+    expect(
+      chatOf('b1').operators.map(({ operator, missed, declined }) => [operator, missed, declined]),
+    ).toEqual([
+      ['op1', 1, 0],
+      ['op2', 0, 1],
+      ['op3', 0, 0],
+    ]);
+    await happens('b', closes('b1'));
+    expect(chatOf('b1').missed).toBe(false); // somebody had accepted it
+  });
+
+  test('that is transferred has its new department, or operator, and counts it', async () => {
+    const transfers = (more: object): VisitorCommand => ({
+      type: 'TransferChat',
+      ...{ chatId: null, from: 'op', operator: null, department: null, reservation: null },
+      ...more,
+    });
+    await happens('t', starts('t1'), answers('op', 't-o1'), transfers({ department: 'support' }));
+    expect(chatOf('t1')).toMatchObject({
+      ...{ state: 'waiting', operator: null, department: 'support', transfers: 1 },
+      waitingSince: log.now() - SECOND,
+    });
+    expect(live.projections.visitors.get('acme', 't')).toMatchObject({
+      ...{ conversation: 'waiting', department: 'support', operator: null },
+    });
+    await happens('t', answers('op2', 't-o2'), transfers({ from: 'op2', operator: 'op' }));
+    expect(chatOf('t1')).toMatchObject({
+      ...{ state: 'offered', operator: 'op', offered: ['op'], department: 'support', transfers: 2 },
+    });
+    await happens('t', closes('t1'));
+  });
+
+  test('that nobody ever accepted is missed when it is closed', async () => {
+    await happens('m', starts('m1'), closes('m1'));
+    expect(chatOf('m1')).toMatchObject({ state: 'closed', missed: true, operator: null });
+  });
+
+  test('may have an id that another chat had: both are kept', async () => {
+    await happens('r', starts('again'), closes('again'), starts('again', 'support', 'Rita'));
+    await happens('r2', starts('again'));
+    expect(ids({ visitor: 'r' })).toEqual(['again', 'again']);
+    expect(chatOf('again', 'r')).toMatchObject({ state: 'waiting', nick: 'Rita' });
+    expect(chatOf('again').visitor).toBe('r2');
+    await happens('r', closes('again'));
+    await happens('r2', closes('again'));
+  });
+
+  test('outlives its visitor', async () => {
+    await happens('gone', starts('g1'), closes('g1'), { type: 'CleanUp' });
+    expect(chatOf('g1')).toMatchObject({ state: 'closed', visitor: 'gone' });
+  });
+
+  test("of another tenant is nobody else's", async () => {
+    await log.visitor('a', starts('a1', 'beta-only'), TenantId.parse('beta'));
+    await happens('a', { type: 'TimeOut' });
+    expect(chatOf('a1').department).toBe('sales');
+    expect(live.projections.chats.get('beta', 'a1')).toMatchObject({ department: 'beta-only' });
+    expect(live.projections.chats.list({ tenant: 'gamma', limit: 1 }).items).toEqual([]);
+    const departments = live.projections.departments
+      .list({ tenant: 'acme', todaySince: 0, named: {} })
+      .map(({ department }) => department);
+    expect(departments).not.toContain('beta-only');
+  });
+});
+
+describe('lists of chats', () => {
+  test('are filtered', () => {
+    expect(ids({ missed: true })).toEqual(['g1', 'again', 'again', 'again', 'm1']);
+    expect(ids({ missed: false })).toEqual(['t1', 'b1', 'a1']);
+    expect(ids({ department: 'support', state: 'closed' })).toEqual(['again', 't1']);
+    expect(ids({ operator: 'op' })).toEqual(['t1', 'a1']);
+    expect(ids({ visitor: 'b', closedBy: 'visitor' })).toEqual(['b1']);
+    expect(ids({ closedBy: 'system' })).toEqual([]);
+    expect(ids({ state: 'active' })).toEqual([]);
+    const { startedAt } = chatOf('b1');
+    expect(ids({ since: startedAt, until: startedAt + 1 })).toEqual(['b1']);
+    expect(ids({ until: startedAt, sort: 'startedAt' })).toEqual(['a1']);
+  });
+
+  test('are paged without gap or repeat while rows come and change, in each order', async () => {
+    await happens('w1', starts('w1'));
+    await happens('w2', starts('w2'), { type: 'AcceptChat', operator: 'op' });
+    for (const sort of ['startedAt', '-startedAt', 'waitingSince', '-waitingSince'] as const) {
+      const whole = ids({ sort });
+      const seen: string[] = [];
+      let cursor: string | undefined;
+      for (let n = 1; ; n += 1) {
+        const page = live.projections.chats.list({ tenant: 'acme', limit: 1, sort, cursor });
+        seen.push(...page.items.map(({ chatId }) => chatId));
+        if (page.next === null) break;
+        cursor = page.next;
+        // One comes at the end that is being read away from, and one changes that was seen.
+        if (sort === '-startedAt') await happens(`n${n}`, starts(`n${n}`), closes(`n${n}`));
+        if (seen.includes('w1')) await happens('w1', says(`${sort}-${n}`));
+      }
+      expect(seen).toEqual(whole);
+    }
+  });
+
+  test('refuse a cursor of another order, and say so', () => {
+    const { next } = live.projections.chats.list({ tenant: 'acme', limit: 1, sort: 'startedAt' });
+    const list = (cursor: string) => () =>
+      live.projections.chats.list({ tenant: 'acme', limit: 1, cursor });
+    expect(list(next ?? '')).toThrow(/in another order, not to sort=-startedAt/);
+    expect(list('x')).toThrow(/is no cursor of this list/);
+  });
+});
+
+describe('the queue', () => {
+  test('has who waits, the oldest first, with places in the whole and in the department', async () => {
+    await happens('w1', closes('w1'));
+    await happens('q1', starts('q1', 'help'));
+    await happens('q2', starts('q2', 'other'));
+    await happens('q3', starts('q3', 'help'), assigns('q3', 'op'));
+    await happens('q4', starts('q4', null));
+    const queue = (more = {}) =>
+      live.projections.queue.list({ tenant: 'acme', now: log.now(), limit: 10, ...more }).items;
+    expect(
+      queue().map((chat) => [chat.chatId, chat.position, chat.positionInDepartment, chat.state]),
+    ).toEqual([
+      ['q1', 1, 1, 'waiting'],
+      ['q2', 2, 1, 'waiting'],
+      ['q3', 3, 2, 'offered'],
+      ['q4', 4, 1, 'waiting'],
+    ]);
+    expect(queue({ department: 'help' }).map(({ position }) => position)).toEqual([1, 3]);
+    // Nobody was ever served there.
+    expect(queue().map(({ expectedWait }) => expectedWait)).toEqual([null, null, null, null]);
+    const first = live.projections.queue.list({ tenant: 'acme', now: log.now(), limit: 3 });
+    expect(queue({ cursor: first.next }).map(({ chatId }) => chatId)).toEqual(['q4']);
+  });
+
+  test('expects as long as it has taken', async () => {
+    await happens('q5', starts('q5', 'help'));
+    log.passes(9 * SECOND);
+    // Ten seconds and more for the one, twenty for the next: q1 and q3 were begun earlier.
+    await happens('q1', { type: 'AcceptChat', operator: 'op1' });
+    const { acceptedAt, startedAt } = chatOf('q1');
+    const one = (acceptedAt ?? 0) - startedAt;
+    const waits = () =>
+      live.projections.queue
+        .list({ tenant: 'acme', department: 'help', now: log.now(), limit: 10 })
+        .items.map(({ expectedWait }) => expectedWait);
+    expect(waits()).toEqual([one / 1000, (2 * one) / 1000]);
+    log.passes(19 * SECOND);
+    await happens('q3', { type: 'AcceptChat', operator: 'op' });
+    expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
+    // The last hour tells nothing any more, the last day does; then neither.
+    log.passes(3_600_000);
+    expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
+    log.passes(24 * 3_600_000);
+    expect(waits()).toEqual([null]);
+  });
+
+  test.each([
+    [[], null],
+    [[{ startedAt: 5, acceptedAt: 15 }], 10],
+    // Idle from 15 to 100: nobody waited.
+    [
+      [
+        { startedAt: 100, acceptedAt: 120 },
+        { startedAt: 5, acceptedAt: 15 },
+      ],
+      15,
+    ],
+    // It stood behind the other one until 15.
+    [
+      [
+        { startedAt: 6, acceptedAt: 21 },
+        { startedAt: 5, acceptedAt: 15 },
+      ],
+      8,
+    ],
+  ])('counts only the time of who stood first: %j', (accepted, mean) => {
+    expect(headTime(accepted)).toBe(mean);
+  });
+});
+
+describe('departments', () => {
+  test('are those of operators, chats and settings, with who is there and what waits', async () => {
+    for (const [name, departments, show] of [
+      ['d1', ['desk'], 'available'],
+      ['d2', ['desk', 'shop'], 'dnd'],
+      ['d3', [], 'available'],
+    ] as const) {
+      await log.operator(name, { type: 'ClaimAccount', adopted: false });
+      await log.operator(name, {
+        type: 'Register',
+        ...{ lhcUserId: 1, departments: [...departments], capacity: 3, name: 'N' },
+        nameChanged: true,
+      });
+      const session = { session: 's', resource: 'r' };
+      await log.operator(name, { type: 'OpenSession', ...session });
+      await log.operator(name, { type: 'ChangePresence', ...session, show, status: '' });
+    }
+    const at = log.now();
+    await happens('d', starts('d-1', 'desk'));
+    await happens('e', starts('d-2', 'desk'), answers('d1', 'd-o1'));
+    await log.operator('d1', {
+      type: 'TakeChat',
+      ...{ reservation: null, visitor: 'e', chatId: 'd-2', department: 'desk' },
+    });
+    await live.projections.waitFor(await log.head(), 5000);
+    const all = live.projections.departments.list({
+      ...{ tenant: 'acme', todaySince: at, named: { desk: 1, named: null } },
+    });
+    const of = (name: string | null) => all.find(({ department }) => department === name);
+    expect(of('named')).toMatchObject({
+      ...{ operators: { online: 1, available: 1, away: 0, busy: 0 }, waiting: 0, freePlaces: 3 },
+    });
+    expect(of('shop')).toMatchObject({ operators: { online: 2, available: 1, busy: 1 } });
+    expect(of('desk')).toMatchObject({
+      ...{ operators: { online: 3, available: 2, away: 0, busy: 1 }, waiting: 1, active: 1 },
+      ...{ longestWaitingSince: at, chatsToday: 2, servedToday: 1, missedToday: 0 },
+      freePlaces: 1, // one chat of the department for each: d1 has one, d3 may have one
+    });
+    expect(of(null)).toMatchObject({ waiting: 1, chatsToday: 0 });
+    expect(all.at(-1)?.department).toBeNull();
+  });
+});
