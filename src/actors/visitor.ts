@@ -9,8 +9,6 @@ import { changesBy, NO_DELAYS, NOBODY } from './visitor-changes.ts';
 import type { VisitorContext, VisitorEvent, VisitorFact } from './visitor-facts.ts';
 import { closed, missed } from './visitor-placement.ts';
 
-export { PASSES, passedBy } from './visitor-changes.ts';
-
 /** Raise it when recorded histories fold differently (test/actors/golden). */
 export const VISITOR_VERSION = 'visitor/2';
 

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { operatorFact, visitorFact } from '../actors/facts.ts';
 import { actorOf, type TenantId } from '../actors/ids.ts';
 import type { Change, OperatorFact } from '../actors/operator.ts';
-import { PASSES, passedBy } from '../actors/visitor.ts';
+import { PASSES, passedBy } from '../actors/visitor-changes.ts';
 import type { VisitorFact } from '../actors/visitor-facts.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { SAME } from './routing-schema.ts';
@@ -62,7 +62,10 @@ function applyToChats(file: DatabaseSync) {
     file.prepare(`UPDATE chats_of_visitors SET ${columns} WHERE tenant = ? AND visitor = ?`);
   const offer = change('offered = ?');
   const assign = change(`operator = ?, reservation = ?, accepted = 0, offered = '[]'`);
-  const accept = change(`accepted = 1, last_operator = operator, offered = '[]', misses = 0`);
+  const accept = change(
+    `accepted = 1, last_operator = operator, offered = '[]', misses = 0, transferred_by = NULL,
+     passed = (SELECT json_group_array(value) FROM json_each(passed) WHERE value <> operator)`,
+  );
   const pass = change('offered = ?, passed = ?');
   const unassign = change(
     `operator = NULL, reservation = NULL, accepted = 0, offered = '[]', passed = ?,
@@ -106,9 +109,12 @@ function applyToChats(file: DatabaseSync) {
         if (reason === 'round-robin') round.run(operator, tenant, visitor);
         return true;
       }
-      case 'ChatAccepted':
-        accept.run(tenant, visitor);
+      case 'ChatAccepted': {
+        const { passed } = askedIn(tenant, visitor);
+        const others = passed.filter((each) => each !== fact.data.operator);
+        accept.run(JSON.stringify(others), tenant, visitor);
         return true;
+      }
       case 'ChatUnassigned': {
         const { operators, reason } = fact.data;
         const chat = askedIn(tenant, visitor);
