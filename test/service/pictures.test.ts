@@ -1,0 +1,53 @@
+/** Names and pictures of visitors, from LHC's page view to an operator's client. */
+import { expect, it } from 'vitest';
+import { testWorld } from '../support/test-world.ts';
+
+const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }] });
+const acme = world.tenant('acme');
+await acme.register('olga');
+const olga = await acme.connect('olga');
+await acme.operatorIs('olga', 'available');
+
+const jid = acme.visitorJid('1');
+const contact = () => olga.presences.get(jid);
+const cardOf = (nickname: string) =>
+  olga.waitFor(
+    async () => {
+      const card = await olga.vcard(jid);
+      return card.nickname === nickname ? card : null;
+    },
+    10_000,
+    `a vCard of ${nickname}`,
+  );
+
+it('a visitor has a picture that stays when its name changes and when the service starts again', async () => {
+  await acme.view('1', { page: 'https://shop.test/' });
+  await olga.waitFor(() => contact()?.available, 10_000, 'the contact');
+  const before = await cardOf('Visitor 1');
+  expect(before.photo?.type).toBe('image/png');
+  expect(contact()?.photo).toBe(before.photo?.sha1);
+
+  await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1', nick: 'Anna <3' });
+  const named = await cardOf('Anna <3');
+  expect(named).toEqual({ ...before, name: 'Anna <3', nickname: 'Anna <3' });
+  await olga.waitFor(() => contact()?.nick === 'Anna <3', 10_000, 'the name in the presence');
+  expect(contact()?.photo).toBe(before.photo?.sha1);
+
+  await world.service.stop();
+  await olga.waitFor(() => contact()?.available === false, 10_000, 'the contact to be offline');
+  await world.service.start();
+  await olga.waitFor(() => contact()?.available, 10_000, 'the contact to be back');
+  expect(contact()?.photo).toBe(before.photo?.sha1);
+  expect(await olga.vcard(jid)).toEqual(named);
+});
+
+it('nothing of it stays when the visitor is cleaned up', async () => {
+  await acme.ask('DELETE', '/visitors/1');
+  await olga.waitFor(
+    async () => !(await world.accounts('xmpp.test')).includes('visitor.1'),
+    10_000,
+    'the account to be gone',
+  );
+  expect(await olga.vcard(jid)).toEqual({ name: '', nickname: '' });
+  expect(await olga.picture(jid)).toBeNull();
+});
