@@ -30,6 +30,8 @@ import {
 const DEADLINE_MS = 5_000;
 /** For one call of the API: several fit into the deadline of a check. */
 const CALL_MS = 3_000;
+/** For what one host is offered; a port that is silent is then told apart from a slow doctor. */
+const PROBE_MS = 3_000;
 /** Hosts that a test account is made on, and tenants whose groups and callbacks are looked at. */
 const MOST = 50;
 
@@ -58,7 +60,8 @@ export function checksOf(config: Config): Check[] {
     hostsCheck(api, hosts),
     c2sCheck({
       ...{ service: xmpp, allowPlaintext, hosts, now },
-      probe: (host, signal) => probeStream(xmpp, host, signal),
+      probe: (host, signal) =>
+        probeStream(xmpp, host, AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)])),
     }),
     backlogCheck(connectsTo(xmpp)),
     ...some.map((tenant) => groupsCheck(api, tenant)),

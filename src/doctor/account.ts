@@ -89,7 +89,7 @@ function createRights(api: HttpApi): Rights {
         );
       } catch (error) {
         if (!(error instanceof AppError) || error.details.reason !== 'rights') throw error;
-        missing.push(command);
+        if (!missing.includes(command)) missing.push(command);
         return undefined;
       }
     },
@@ -134,7 +134,7 @@ async function converse(
   } catch (error) {
     return [
       problem(
-        `the test account cannot log in: ${messageOf(sessionError(jid, error))}`,
+        `the test account cannot log in: ${messageOf(sessionError(jid, error)).replace(/:\s*$/, '')}`,
         'see c2s above; visitors cannot log in either, so operators do not see them',
       ),
     ];
@@ -217,7 +217,7 @@ async function tryCreate(
 ): Promise<void> {
   const nowhere = Number.parseFloat(version) >= CREATES_NOTHING ? host : 'doctor.invalid';
   const args = { group, host: nowhere, label: group, description: '', display: `${group}.none` };
-  await rights.use('srg_create', args, any, () => true);
+  await rights.use('srg_create', args, any, ({ status }) => status !== 403);
 }
 
 /** Whatever happened before; and what a doctor that was killed has left. */

@@ -1,0 +1,94 @@
+/** The test account uses each right once, and is taken away whatever happens. */
+import { expect, it } from 'vitest';
+import { apiCommands } from '../../scripts/ejabberd/config.ts';
+import { type AccountPorts, accountCheck } from '../../src/doctor/account.ts';
+import { runChecks } from '../../src/doctor/check.ts';
+import { AppError } from '../../src/errors.ts';
+import type { HttpApi } from '../../src/xmpp/http-api.ts';
+
+/** An API that keeps accounts, and may refuse commands as ejabberd does. */
+function fakeApi(denied: readonly string[] = []) {
+  const accounts = new Set(['olga']);
+  const called = new Set<string>();
+  const answers: Record<string, (user: string) => unknown> = {
+    registered_users: () => [...accounts],
+    register: (user) => accounts.add(user) && 'done',
+    unregister: (user) => (accounts.delete(user) ? '' : 'there was none'),
+    check_account: (user) => (accounts.has(user) ? 0 : 1),
+  };
+  const api: HttpApi = {
+    version: async () => '23.01',
+    knownVersion: async () => '23.01',
+    async call(command, args, schema) {
+      called.add(command);
+      if (denied.includes(command)) {
+        throw new AppError('unavailable', `no right to ${command}`, {
+          reason: 'rights',
+          status: 403,
+        });
+      }
+      return schema.parse(answers[command]?.(args.user ?? '') ?? 0);
+    },
+  };
+  return { api, accounts, called };
+}
+
+const portsOf = (api: HttpApi, more: Partial<AccountPorts> = {}): AccountPorts => ({
+  ...{ host: 'xmpp.test', api, apiUser: 'api@xmpp.test', now: Date.now, random: () => 'abc' },
+  login: async (_account, { stanza }) => ({
+    jid: 'probe@xmpp.test/doctor',
+    send: (...stanzas) => {
+      for (const one of stanzas) stanza(one);
+      // What the API sends comes back as well.
+      const message = stanzas.find((one) => one.is('message'));
+      if (message) stanza(Object.assign(Object.create(message), { attrs: { id: 'api' } }));
+    },
+    close: async () => {},
+    destroy: () => {},
+  }),
+  webhook: { before: async () => ({ status: 'ok', message: 'not here' }), after: async () => [] },
+  ...more,
+});
+
+it('uses every right that the service needs, but that to make a group', async () => {
+  const { api, accounts, called } = fakeApi();
+  const found = await accountCheck(portsOf(api)).run(new AbortController().signal);
+  expect(found.filter(({ status }) => status !== 'ok')).toEqual([]);
+  // `status` is asked by the check of the API, `registered_vhosts` by that of the hosts; `srg_add` would leave a group.
+  const elsewhere = ['status', 'registered_vhosts', 'srg_add'];
+  const expected = apiCommands.filter((name) => !elsewhere.includes(name));
+  expect([...called].toSorted()).toEqual(expected.toSorted());
+  expect([...accounts]).toEqual(['olga']);
+});
+
+it.each(
+  [...apiCommands].filter((name) => !['status', 'registered_vhosts', 'srg_add'].includes(name)),
+)('names %s when that right is missing', async (name) => {
+  const { api } = fakeApi([name]);
+  const [rights] = await accountCheck(portsOf(api)).run(new AbortController().signal);
+  expect(rights).toMatchObject({
+    status: 'problem',
+    message: `api@xmpp.test may not call ${name}`,
+  });
+});
+
+it('is gone when the login fails, hangs, or what is between breaks', async () => {
+  const logins: Record<string, AccountPorts['login']> = {
+    fails: async () => {
+      throw new AppError('refused', 'no TLS');
+    },
+    hangs: (_account, _handlers, signal) =>
+      new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('given up')));
+      }),
+    breaks: async () => {
+      throw new TypeError('a defect');
+    },
+  };
+  for (const login of Object.values(logins)) {
+    const { api, accounts } = fakeApi();
+    const results = await runChecks([accountCheck(portsOf(api, { login }))], { deadlineMs: 200 });
+    expect(results.some(({ status }) => status === 'problem')).toBe(true);
+    expect([...accounts]).toEqual(['olga']);
+  }
+});

@@ -1,0 +1,80 @@
+/** What LHC's answer to `doctor.ping` means. */
+import { afterAll, expect, it } from 'vitest';
+import { TenantSettings } from '../../src/actors/tenant.ts';
+import { deliverWith } from '../../src/cli/doctor-ports.ts';
+import { callbackCheck, judgeDelivery } from '../../src/doctor/callbacks.ts';
+import { startLhc } from '../support/lhc.ts';
+
+const SECRET = `whsec_${Buffer.from('a secret of this very test').toString('base64')}`;
+const lhc = await startLhc({ secret: SECRET });
+afterAll(() => lhc.close());
+
+const ask = async (settings: Record<string, unknown> = {}) => {
+  const tenant = TenantSettings.parse({
+    ...{ id: 'acme', host: 'xmpp.test', apiKey: 'a-key-of-16-or-more', callbackUrl: lhc.url },
+    ...{ callbackSecret: SECRET, ...settings },
+  });
+  const ports = { deliver: deliverWith(Date.now), now: Date.now, newId: () => crypto.randomUUID() };
+  const found = await callbackCheck(tenant, ports).run(new AbortController().signal);
+  return found
+    .map(({ status, message, advice }) => `${status}: ${message} -> ${advice}`)
+    .join('\n');
+};
+
+it('is a signed ping that says nothing', async () => {
+  expect(await ask()).toMatch(/^ok: LHC takes callbacks/);
+  const { callback, signed } = lhc.requests.at(-1) ?? {};
+  expect(signed).toBe(true);
+  expect(callback).toEqual({
+    ...{ id: expect.any(String), type: 'doctor.ping', tenant: 'acme', data: {} },
+    at: expect.any(String),
+  });
+});
+
+it.each([
+  [401, /answered 401 -> .*does not accept the signature/],
+  [403, /answered 403 -> .*something before it/],
+  [404, /answered 404 -> nothing is at that path/],
+  [405, /answered 405 -> that path takes no POST/],
+  [410, /answered 410 -> LHC wants no callbacks/],
+  [422, /answered 422 -> a receiver answers 2xx/],
+  [302, /answered 302 -> redirects are not followed/],
+  [500, /answered 500 -> look at LHC's log/],
+])('says what %d means', async (status, expected) => {
+  lhc.behave({ kind: 'status', status });
+  expect(await ask()).toMatch(expected);
+});
+
+it('tells another secret from none', async () => {
+  lhc.behave({ kind: 'status', status: 200 });
+  const other = `whsec_${Buffer.from('another secret than that of LHC').toString('base64')}`;
+  expect(await ask({ callbackSecret: other })).toMatch(/problem: LHC answered 401/);
+  const unsigned = await ask({ callbackSecret: undefined });
+  expect(unsigned).toMatch(/warning: there is no callbackSecret.* -> set callbackSecret to whsec_/);
+});
+
+it('says that LHC is silent, away, or slow', async () => {
+  lhc.behave({ kind: 'hang' });
+  expect(await ask()).toMatch(/problem: LHC does not answer: no answer in time/);
+  lhc.behave({ kind: 'close' });
+  expect(await ask()).toMatch(/problem: LHC does not answer: /);
+  await lhc.stop();
+  expect(await ask()).toMatch(/problem: LHC does not answer: .*REFUSED/);
+  await lhc.start();
+  const slow = { outcome: { outcome: 'accepted' }, status: 200, date: null, tookMs: 3000 } as const;
+  expect(judgeDelivery(slow)).toMatchObject({ status: 'warning' });
+  expect(await ask({ callbackUrl: undefined })).toMatch(/warning: there is no callbackUrl/);
+});
+
+it('compares clocks by the Date header', async () => {
+  const dated = async (offset: number) => {
+    const date = new Date(Date.now() + offset * 1000).toUTCString();
+    lhc.behave({ kind: 'status', status: 200, headers: { date } });
+    return ask();
+  };
+  expect(await dated(5)).toMatch(/ok: the clock/);
+  expect(await dated(100)).toMatch(
+    /warning: the clock of this tenant's LHC is \d+ s ahead.* -> run NTP/,
+  );
+  expect(await dated(-290)).toMatch(/problem: the clock of this tenant's LHC is \d+ s behind/);
+});

@@ -1,0 +1,78 @@
+/** A backup taken in the middle of the day and restored: history is there, and nothing of it happens again outside. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { testWorld } from '../support/test-world.ts';
+
+const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }] });
+const { service } = world;
+const acme = world.tenant('acme');
+
+const head = async () =>
+  (await service.call('GET', '/debug/events?direction=backwards&limit=1')).body.items[0];
+
+async function chat(visitor: string): Promise<void> {
+  await acme.view(visitor, { page: `https://a.test/${visitor}`, nick: `V${visitor}` });
+  await acme.ask('POST', `/visitors/${visitor}/chats`, {
+    ...{ chatId: `c${visitor}`, department: 'sales' },
+    message: { id: `m${visitor}`, body: `Hello from ${visitor}` },
+  });
+  await acme.callback('message.delivered', ({ messageId }) => messageId === `m${visitor}`);
+}
+
+it('is restored as it was, performs nothing again, and goes on', async () => {
+  await acme.register('olga', { name: 'Olga' });
+  const olga = await acme.connect('olga');
+  await acme.operatorIs('olga', 'available');
+  await chat('1');
+  await olga.sendAndAck(acme.visitorJid('1'), 'Hello 1');
+  await acme.callback('chat.message', (data) => data.visitor === '1');
+  await world.idle();
+
+  const backup = join(service.dir, 'backup');
+  const taken = await service.cli('backup', backup);
+  expect(taken, taken.output).toMatchObject({ code: 0 });
+  const { position } = await head();
+  expect(taken.output).toContain(position);
+
+  // What comes later is lost with the machine.
+  await chat('2');
+  await world.idle();
+  expect((await service.cli('restore', '--force', backup)).output).toMatch(/a service runs on/);
+  await service.kill();
+  const callbacks = acme.lhc.requests.length;
+  const messages = olga.messages.length;
+
+  const restored = await service.cli('restore', '--force', backup);
+  expect(restored, restored.output).toMatchObject({ code: 0 });
+  expect(existsSync(join(service.dataDir, 'projections.db'))).toBe(false);
+  expect(readdirSync(service.dataDir).some((name) => name.startsWith('before-restore-'))).toBe(
+    true,
+  );
+
+  await service.start();
+  await acme.ask('GET', `/visitors?minPosition=${position}`);
+  await world.idle();
+  await olga.acknowledged();
+  const { items } = await acme.ask('GET', '/visitors/1/messages');
+  expect(items.map(({ body }: { body: string }) => body)).toEqual(['Hello from 1', 'Hello 1']);
+  expect((await acme.call('GET', '/visitors/2')).status).toBe(404);
+  // Of what is in the log nothing is performed again; what was lost was performed, and stays so.
+  const again = acme.lhc.requests.slice(callbacks).map(({ callback }) => callback?.type);
+  expect(
+    again.filter(
+      (type) =>
+        type !== 'operator.alive' && type !== 'operator.online' && type !== 'operator.offline',
+    ),
+  ).toEqual([]);
+  expect(olga.messages).toHaveLength(messages);
+
+  await acme.ask('POST', '/visitors/1/messages', { id: 'later', body: 'Still there?' });
+  await acme.callback('message.delivered', ({ messageId }) => messageId === 'later');
+  await olga.sendAndAck(acme.visitorJid('1'), 'Here I am');
+  await acme.callback('chat.message', (data) => data.message.body === 'Here I am');
+  // The visitor whose beginning was lost comes again.
+  await acme.view('2', { page: 'https://a.test/2', nick: 'V2' });
+  await world.idle();
+  expect(await world.accounts('xmpp.test')).toContain('visitor.2');
+});

@@ -1,0 +1,246 @@
+/** `xmpp-chat doctor` against the real ejabberd: all is well in a healthy world, and each fault is named with what to do. */
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Report } from '../../src/doctor/report.ts';
+import type { Environment } from '../support/service.ts';
+import { testWorld } from '../support/test-world.ts';
+
+const world = await testWorld({
+  tenants: [
+    { id: 'acme', host: 'xmpp.test' },
+    { id: 'beta', host: 'b.test' },
+  ],
+});
+const { service, ejabberd } = world;
+const acme = world.tenant('acme');
+for (const id of ['acme', 'beta']) await world.tenant(id).register('olga');
+await world.idle();
+
+/** What `--json` prints, with other settings for the doctor alone. */
+async function doctor(
+  settings: Environment = {},
+): Promise<Report & { code: number | null; text: string }> {
+  const before = { ...service.settings };
+  Object.assign(service.settings, settings);
+  try {
+    const { code, output } = await service.cli('doctor', '--json');
+    return { code, text: output, ...(JSON.parse(output) as Report) };
+  } finally {
+    for (const key of Object.keys(settings)) delete service.settings[key];
+    Object.assign(service.settings, before);
+  }
+}
+
+/** What is not well, as `check: message -> advice`. */
+const bad = ({ results }: Report): string[] =>
+  results
+    .filter(({ status }) => status !== 'ok')
+    .map(({ check, message, advice }) => `${check}: ${message} -> ${advice}`);
+
+const head = async () =>
+  (await service.call('GET', '/debug/events?direction=backwards&limit=1')).body.items[0].position;
+
+afterEach(async () => {
+  // Whatever was wrong: no test account stays.
+  for (const host of ['xmpp.test', 'b.test']) {
+    expect((await world.accounts(host)).filter((name) => name.includes('doctor'))).toEqual([]);
+  }
+});
+
+describe('in a healthy world', () => {
+  it('finds nothing, changes nothing and prints no secret', async () => {
+    const before = { head: await head(), accounts: await world.accounts('xmpp.test') };
+    const report = await doctor();
+    expect(bad(report)).toEqual([]);
+    expect(report).toMatchObject({ code: 0, status: 'ok' });
+    const said = report.results.map(({ check, message }) => `${check}: ${message}`).join('\n');
+    expect(said).toMatch(
+      /account xmpp.test: mod_lhc 1.* reported the session of xmpp.test, rightly/,
+    );
+    expect(said).toMatch(/account b.test: mod_lhc 1.* reported the session of b.test, rightly/);
+    expect(said).toMatch(/groups acme: visitors displays operators/);
+    expect(said).toMatch(/callback beta: LHC takes callbacks/);
+    expect(said).toMatch(
+      new RegExp(`ejabberd api: ejabberd ${ejabberd.version.replaceAll('.', '\\.')}`),
+    );
+
+    // The test account was nobody's: no fact, no callback but the ping, nothing left.
+    expect(await head()).toBe(before.head);
+    expect(await world.accounts('xmpp.test')).toEqual(before.accounts);
+    const pings = acme.lhc.requests.filter(({ text }) => JSON.parse(text).type === 'doctor.ping');
+    expect(pings).toHaveLength(1);
+    expect(pings[0]).toMatchObject({ signed: true, answered: 200 });
+
+    const text = (await service.cli('doctor')).output;
+    expect(text).toMatch(/\d+ ok, 0 warnings, 0 problems/);
+    const tenants = await readFile(service.settings.TENANTS_FILE ?? '', 'utf8');
+    const secrets = [
+      ...[...tenants.matchAll(/"(?:apiKey|callbackSecret)":"([^"]+)"/g)].map(
+        ([, one]) => one ?? '',
+      ),
+      ejabberd.api.password,
+      world.webhookSecret,
+      service.settings.ADMIN_TOKEN ?? '',
+      (await readFile(join(service.dataDir, 'service-secret'), 'utf8')).trim(),
+    ];
+    expect(secrets).toHaveLength(8);
+    for (const secret of secrets) expect(report.text + text).not.toContain(secret);
+  });
+
+  it('removes what a doctor that was killed has left, and nobody else', async () => {
+    const old = Math.floor((Date.now() - 3_600_000) / 1000).toString(36);
+    const left = `visitor-doctor-${old}-abc`;
+    await ejabberd.register(left, 'pw');
+    await ejabberd.register('visitor-doctoral-student', 'pw');
+    expect((await doctor()).status).toBe('ok');
+    const accounts = await world.accounts('xmpp.test');
+    expect(accounts).not.toContain(left);
+    expect(accounts).toContain('visitor-doctoral-student');
+    await world.admin('unregister', { user: 'visitor-doctoral-student', host: 'xmpp.test' });
+  });
+});
+
+describe('names what is wrong with', () => {
+  it('the configuration, every setting of it', async () => {
+    const report = await doctor({ EJABBERD_XMPP: 'nonsense', LOG_LEVEL: 'loud' });
+    expect(report.code).toBe(1);
+    const [first, second] = bad(report);
+    expect(first).toMatch(/configuration: EJABBERD_XMPP: is xmpp:\/\//);
+    expect(second).toMatch(/configuration: LOG_LEVEL/);
+  });
+
+  it("the API's password, and looks at all the rest", async () => {
+    const report = await doctor({ EJABBERD_API_PASSWORD: 'not-this-one' });
+    expect(report.code).toBe(1);
+    expect(bad(report)[0]).toMatch(
+      /ejabberd api: .*does not accept the credentials.*-> .*change_password/,
+    );
+    expect(report.results).toContainEqual(
+      expect.objectContaining({ check: 'callback acme', status: 'ok' }),
+    );
+    expect(report.results).toContainEqual(expect.objectContaining({ check: 'disk', status: 'ok' }));
+    expect(report.text).not.toContain('not-this-one');
+  });
+
+  it('the address of the API', async () => {
+    const report = await doctor({ EJABBERD_API_URL: 'http://127.0.0.1:1/api' });
+    expect(bad(report)[0]).toMatch(/ejabberd api: .*cannot be reached.*-> start ejabberd/);
+  });
+
+  it('the address that visitors log in at', async () => {
+    const report = await doctor({ EJABBERD_XMPP: 'xmpp://127.0.0.1:1' });
+    expect(report.code).toBe(1);
+    const found = bad(report).join('\n');
+    expect(found).toMatch(
+      /ejabberd c2s: nobody speaks XMPP at EJABBERD_XMPP.*-> compare EJABBERD_XMPP/,
+    );
+    expect(found).toMatch(/account xmpp.test: the test account cannot log in/);
+    const http = await doctor({ EJABBERD_XMPP: `xmpp://127.0.0.1:${ejabberd.httpPort}` });
+    expect(bad(http).join('\n')).toMatch(/ejabberd c2s: nobody speaks XMPP/);
+  });
+
+  it('a host that ejabberd does not serve', async () => {
+    const path = join(service.dir, 'other-tenants.json');
+    const tenant = { id: 'gamma', host: 'nowhere.test', apiKey: 'key-of-gamma-12345678' };
+    await writeFile(path, JSON.stringify([tenant]));
+    const found = bad(await doctor({ TENANTS_FILE: path })).join('\n');
+    expect(found).toMatch(
+      /ejabberd hosts: ejabberd does not serve nowhere.test -> add it to "hosts"/,
+    );
+    expect(found).toMatch(/ejabberd c2s: .*nowhere.test.*host-unknown -> add nowhere.test/);
+    expect(found).toMatch(/callback gamma: there is no callbackUrl/);
+  });
+
+  it('a group that does not display the other', async () => {
+    const group = { group: 'visitors', host: 'xmpp.test', label: 'visitors', description: '' };
+    await world.admin('srg_create', { ...group, display: 'visitors' });
+    try {
+      const report = await doctor();
+      expect(bad(report)).toEqual([
+        expect.stringMatching(
+          /groups acme: visitors of xmpp.test does not display operators.*grey -> .*restart it/,
+        ),
+      ]);
+      expect(report.code).toBe(1);
+    } finally {
+      await world.admin('srg_create', { ...group, display: 'operators' });
+    }
+  });
+
+  it('LHC: away, and no more', async () => {
+    const { lhc } = acme;
+    const about = async () => bad(await doctor()).filter((line) => line.startsWith('callback'));
+    await lhc.stop();
+    expect(await about()).toEqual([
+      expect.stringMatching(/callback acme: LHC does not answer: .*REFUSED.* -> is LHC up/),
+    ]);
+    await lhc.start();
+    lhc.behave({ kind: 'status', status: 410 });
+    expect(await about()).toEqual([
+      expect.stringMatching(/callback acme: LHC answered 410 -> LHC wants no callbacks/),
+    ]);
+    lhc.behave({ kind: 'status', status: 200 });
+  });
+
+  it('a callback that goes out unsigned', async () => {
+    const path = join(service.dir, 'unsigned.json');
+    const tenant = { id: 'acme', host: 'xmpp.test', apiKey: acme.apiKey };
+    await writeFile(path, JSON.stringify([{ ...tenant, callbackUrl: 'http://127.0.0.1:1/' }]));
+    const found = bad(await doctor({ TENANTS_FILE: path })).join('\n');
+    expect(found).toMatch(
+      /callback acme: there is no callbackSecret.* -> set callbackSecret to whsec_/,
+    );
+  });
+
+  it('a folder that cannot be written, and one that is not there', async () => {
+    const found = bad(await doctor({ DATA_DIR: '/proc' })).join('\n');
+    expect(found).toMatch(
+      /disk: \/proc cannot be written.* -> the folder has to belong to the user/,
+    );
+    const missing = await doctor({ DATA_DIR: join(service.dir, 'elsewhere') });
+    expect(missing.code).toBe(0);
+    expect(bad(missing).join('\n')).toMatch(/disk: .*elsewhere is not there yet/);
+    expect(bad(missing).join('\n')).toMatch(/event store: there is no event store at/);
+  });
+
+  it('a log that is no log', async () => {
+    const path = join(service.dir, 'no.db');
+    await writeFile(path, 'this is not a log, and long enough to be looked at');
+    const found = bad(await doctor({ EVENT_STORE: `sqlite:${path}` })).join('\n');
+    expect(found).toMatch(
+      /event store: .*no\.db is damaged or no SQLite file.* -> .*restore a backup/,
+    );
+  });
+
+  it('an admin token that is not that of the service', async () => {
+    const found = bad(await doctor({ ADMIN_TOKEN: 'another-admin-token' }));
+    expect(found).toContainEqual(
+      expect.stringMatching(/account xmpp.test: mod_lhc was not tried.* -> set ADMIN_TOKEN/),
+    );
+  });
+
+  it("mod_lhc's secret, and says so as well when the service is away", async () => {
+    await service.stop();
+    const away = await doctor();
+    expect(away.code).toBe(0);
+    expect(bad(away).join('\n')).toMatch(/service: no service answers at/);
+    expect(bad(away).join('\n')).toMatch(
+      /account xmpp.test: mod_lhc was not tried: no service answers/,
+    );
+
+    const other = `whsec_${randomBytes(32).toString('base64')}`;
+    await service.start({ EJABBERD_WEBHOOK_SECRET: other });
+    const report = await doctor();
+    expect(report.code).toBe(1);
+    expect(bad(report)).toContainEqual(
+      expect.stringMatching(
+        /account xmpp.test: .*refuses the signature.* -> set "secret" of mod_lhc/,
+      ),
+    );
+    await service.stop();
+    await service.start();
+    expect(bad(await doctor())).toEqual([]);
+  });
+});
