@@ -17,6 +17,8 @@ const MOST_WAITING = 32;
 /** How long another process's lane is waited for. */
 const ANOTHER_PROCESS_MS = 3_000;
 const LOOK_EVERY_MS = 50;
+/** How long ejabberd has to end the sessions of an account that it removed. */
+const SESSIONS_END_MS = 2_000;
 
 export interface OperatorRemoval {
   /** One at a time for each operator: nothing else touches its account meanwhile. @throws {AppError} `overloaded` */
@@ -63,17 +65,24 @@ export function createOperatorRemoval(options: {
   };
 }
 
-/** Out of the roster first, while there is an account whose contacts can be told; then the account and its sessions. */
+/**
+ * The account goes first: nobody logs in again, and its sessions end while there are contacts who are told so. Then its
+ * place in the roster.
+ */
 async function removeAccount(
   admin: EjabberdAdmin,
   tenant: TenantSettings,
   username: Username,
 ): Promise<void> {
   const jid = operatorJid(tenant, username);
-  await admin.leaveGroup(jid, rosterGroups(tenant).operators);
   await admin.unregister(jid);
-  // ejabberd ends the sessions of an account that it removes; one that logged in at that moment is ended here.
-  for (const { resource } of await admin.sessions(jid)) {
-    await admin.kick(jid, resource, 'This account was removed');
+  // ejabberd ends the sessions of an account that it removes, a moment later; one that stays is ended here.
+  const until = performance.now() + SESSIONS_END_MS;
+  let left = await admin.sessions(jid);
+  while (left.length > 0 && performance.now() < until) {
+    await delay(LOOK_EVERY_MS);
+    left = await admin.sessions(jid);
   }
+  for (const { resource } of left) await admin.kick(jid, resource, 'This account was removed');
+  await admin.leaveGroup(jid, rosterGroups(tenant).operators);
 }

@@ -1,0 +1,209 @@
+/** Operators' accounts on a real ejabberd: unique LHC users, changes, removal with a live client, import from a file. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { Operator } from '../support/operator.ts';
+import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
+
+const HOST = 'xmpp.test';
+const CLI = join(import.meta.dirname, '../../src/cli.ts');
+const world = await testWorld({ tenants: [{ id: 'acme', host: HOST }] });
+const acme = world.tenant('acme');
+
+const members = async (): Promise<unknown> =>
+  world.admin('srg_get_members', { group: 'operators', host: HOST });
+const facts = async (username: string): Promise<string[]> => {
+  const { body } = await world.service.call('GET', `/debug/streams/operator-acme.${username}`);
+  return body.items.map(({ type }: { type: string }) => type);
+};
+
+/** Somebody who has the operators on the roster, as visitors do. */
+async function watcher(): Promise<Operator> {
+  await world.ejabberd.register('watcher', 'pw');
+  await world.admin('srg_user_add', {
+    ...{ user: 'watcher', host: HOST, group: 'visitors', grouphost: HOST },
+  });
+  return acme.connect('watcher');
+}
+const rosterName = async (client: Operator, jid: string): Promise<string | undefined> =>
+  (await client.roster()).find((item) => item.jid === jid)?.name;
+
+/** Runs `xmpp-chat operators …`. */
+async function operators(input: string, ...args: readonly string[]) {
+  const access = ['--tenant', 'acme', '--url', world.url, '--token', acme.apiKey];
+  const child = spawn(process.execPath, [CLI, 'operators', ...args, ...access]);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  child.stdin.end(input);
+  await once(child, 'close');
+  return { code: child.exitCode, output };
+}
+
+it('of two requests at once for one LHC user exactly one is carried out', async () => {
+  for (let round = 0; round < 5; round++) {
+    const lhcUserId = 100 + round;
+    const names = ['one', 'two', 'three'].map((name) => `${name}${round}`);
+    const put = (name: string) =>
+      acme.call('PUT', `/operators/${name}`, { lhcUserId, password: 'pw' });
+    const answers = await Promise.all(names.map(put));
+    const [winner = '', ...others] = names.filter((_, i) => answers[i]?.status === 202);
+    expect(others).toEqual([]);
+    for (const refused of answers.filter(({ status }) => status !== 202)) {
+      expect(refused).toMatchObject({
+        status: 409,
+        body: { errors: [{ field: 'lhcUserId', reason: expect.stringContaining(winner) }] },
+      });
+    }
+    const listed = await acme.ask('GET', `/operators?lhcUserId=${lhcUserId}`);
+    expect(listed.items).toMatchObject([{ username: winner, departments: [], free: 5 }]);
+    const accounts = await world.accounts(HOST);
+    expect(names.filter((name) => accounts.includes(name))).toEqual([winner]);
+  }
+});
+
+it('a change names what changes, and contacts see the name', async () => {
+  const contact = await watcher();
+  await acme.register('nora', { name: 'Nora', lhcUserId: 200, capacity: 3 });
+  const jid = acme.operatorJid('nora');
+  await waitFor(async () => (await rosterName(contact, jid)) === 'Nora', { what: 'the name' });
+  const client = await acme.connect('nora');
+  await acme.operatorIs('nora', 'available');
+  await contact.waitFor(() => contact.presences.get(jid)?.available);
+  const before = await acme.ask('GET', '/operators/nora');
+  expect(before).toMatchObject({ free: 3, unresponsive: false, away: false });
+  expect(Date.now() - before.onlineSince).toBeLessThan(60_000);
+
+  const changed = await acme.ask('PUT', '/operators/nora', { password: 'second' });
+  expect(await acme.ask('GET', `/operators/nora?minPosition=${changed.position}`)).toEqual(before);
+  expect(client.lost).toBeUndefined();
+  await acme.connect('nora', { password: 'second' }).then((each) => each.disconnect());
+  await expect(acme.connect('nora', { password: 'pw' })).rejects.toThrow();
+
+  const pushes = contact.rosterPushes.length;
+  const renamed = await acme.ask('PUT', '/operators/nora', { name: 'Nora B.' });
+  const after = await acme.ask('GET', `/operators/nora?minPosition=${renamed.position}`);
+  expect(after).toMatchObject({ name: 'Nora B.', capacity: 3, lhcUserId: 200 });
+  // Who is logged in hears of it without asking for the roster again.
+  await contact.waitFor(() =>
+    contact.rosterPushes.slice(pushes).some((item) => item.jid === jid && item.name === 'Nora B.'),
+  );
+  expect(await rosterName(contact, jid)).toBe('Nora B.');
+  await client.disconnect();
+  await contact.disconnect();
+});
+
+it('one that is removed is logged out and gone for everybody; its name and LHC user are free', async () => {
+  const contact = await watcher();
+  await acme.register('mona', { name: 'Mona', lhcUserId: 300 });
+  const jid = acme.operatorJid('mona');
+  const client = await acme.connect('mona');
+  await acme.operatorIs('mona', 'available');
+  await contact.waitFor(() => contact.presences.get(jid)?.available);
+  const pushes = contact.rosterPushes.length;
+
+  expect((await acme.call('DELETE', '/operators/mona')).status).toBe(202);
+  expect(await world.accounts(HOST)).not.toContain('mona');
+  expect(await members()).not.toContain(jid);
+  await client.waitFor(() => client.lost, 5_000, 'the end of the session');
+  await contact.waitFor(() => contact.presences.get(jid)?.available === false);
+  await contact.waitFor(() =>
+    contact.rosterPushes
+      .slice(pushes)
+      .some((item) => item.jid === jid && item.subscription === 'remove'),
+  );
+  expect(await rosterName(contact, jid)).toBeUndefined();
+  expect((await acme.call('GET', '/operators/mona')).status).toBe(404);
+  await expect(acme.connect('mona')).rejects.toThrow();
+
+  // At once: nothing of the first one comes back.
+  const again = { lhcUserId: 300, password: 'new', departments: ['help'] };
+  const put = await acme.ask('PUT', '/operators/mona', again);
+  expect(await acme.ask('GET', `/operators/mona?minPosition=${put.position}`)).toMatchObject({
+    ...{ name: null, departments: ['help'], availability: 'offline', sessions: [], chats: [] },
+    ...{ onlineSince: null, free: 5 },
+  });
+  await world.idle();
+  expect(await world.accounts(HOST)).toContain('mona');
+  expect(await members()).toContain(jid);
+  expect((await facts('mona')).filter((type) => type === 'OperatorAccountRemoved')).toHaveLength(1);
+  const second = await acme.connect('mona', { password: 'new' });
+  await acme.operatorIs('mona', 'available');
+  await second.disconnect();
+  await contact.disconnect();
+});
+
+it('removed and registered again, time after time, the last word counts', async () => {
+  for (let round = 0; round < 8; round++) {
+    await acme.ask('PUT', '/operators/quick', { lhcUserId: 310, password: `pw${round}` });
+    if (round < 7) await acme.ask('DELETE', '/operators/quick');
+  }
+  await world.idle();
+  await acme.connect('quick', { password: 'pw7' }).then((each) => each.disconnect());
+});
+
+it('a file is imported: checked first, then carried out, and the same again changes nothing', async () => {
+  await acme.register('kate', { name: 'Kate', lhcUserId: 400 });
+  const text = [
+    '\ufeffusername,lhcUserId,name,departments,capacity,password',
+    'ines,401,"Ines ""I.""",sales; help,2,secret one',
+    'jana,402,,sales,,secret two',
+    'kate,,Katherine,,7,',
+  ].join('\r\n');
+
+  const wrong = await operators(`${text}\r\njana,401,,,0,\r\n`, 'import', '-');
+  expect(wrong.code).toBe(1);
+  expect(wrong.output).toMatch(
+    /nothing was sent; 1 fault:\nline 5: capacity: is not a whole number/,
+  );
+  const dry = await operators(text, 'import', '-', '--dry-run');
+  expect(dry).toMatchObject({
+    code: 0,
+    output: expect.stringContaining('would create ines (line 2)'),
+  });
+  expect(dry.output).toContain('would change kate (line 4): name, capacity');
+  expect(dry.output).toContain('would create 2, would change 1, unchanged 0');
+  expect(await world.accounts(HOST)).not.toContain('ines');
+
+  const done = await operators(text, 'import', '-');
+  expect(done).toMatchObject({
+    code: 0,
+    output: expect.stringContaining('created 2, changed 1, unchanged 0, failed 0'),
+  });
+  for (const { output } of [wrong, dry, done]) expect(output).not.toMatch(/secret/);
+  expect(world.service.logs()).not.toMatch(/secret (one|two)/);
+  const ines = await acme.connect('ines', { password: 'secret one' });
+  await acme.operatorIs('ines', 'available');
+  expect(await acme.ask('GET', '/operators/ines')).toMatchObject({
+    ...{ name: 'Ines "I."', departments: ['sales', 'help'], capacity: 2, free: 2, lhcUserId: 401 },
+  });
+
+  const list = await operators('', 'list', '--state', 'available');
+  expect(list.output).toMatch(
+    /^USERNAME +LHC USER +STATE .*\nines +401 +available +0\/2 .*sales; help\n$/,
+  );
+  const json = await operators('', 'list', '--json', '--department', 'help');
+  expect(JSON.parse(json.output)).toContainEqual(expect.objectContaining({ username: 'ines' }));
+  await ines.disconnect();
+
+  const unchanged = 'username,lhcUserId,name,capacity\nkate,400,Katherine,7\njana,402,,\n';
+  const again = await operators(unchanged, 'import', '-');
+  expect(again).toEqual({ code: 0, output: 'created 0, changed 0, unchanged 2, failed 0\n' });
+});
+
+it('what the service refuses is told with its line, the rest is done', async () => {
+  await world.ejabberd.register('foreign', 'theirs');
+  const text = 'username,lhcUserId,password\nforeign,500,mine\nlena,501,pw\n';
+  const { code, output } = await operators(text, 'import', '-');
+  expect(code).toBe(1);
+  expect(output).toContain('created 1, changed 0, unchanged 0, failed 1');
+  expect(output).toMatch(/line 2: foreign: 409 username: .*did not make/);
+  await acme.connect('foreign', { password: 'theirs' }).then((each) => each.disconnect());
+  const nobody = await operators(text, 'import', '-', '--tenant', 'other');
+  expect(nobody.code).toBe(1);
+});
