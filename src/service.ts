@@ -204,6 +204,7 @@ export async function startService(
       }),
       reserved: [config.ejabberd.apiUser.split('@', 1)[0] ?? ''],
     }),
+    transfer: routing.transfer,
     typing: createTyping({ host, transport, admin, tenants, now, logger }),
     projections,
     stream,

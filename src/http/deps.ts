@@ -9,6 +9,7 @@ import type {
   ForwardTyping,
   Inbox,
   OperatorAccounts,
+  Transfer,
   Vault,
 } from '../runtime/types.ts';
 import type { StreamHub } from './stream-hub.ts';
@@ -25,6 +26,7 @@ export interface HttpDeps {
   readonly inbox: Inbox;
   readonly operatorAccounts: OperatorAccounts;
   readonly typing: ForwardTyping;
+  readonly transfer: Transfer;
   readonly projections: Omit<
     Projections,
     'state' | 'check' | 'settled' | 'start' | 'close' | 'follow'

@@ -1,6 +1,6 @@
 /** Bodies of the commands of a visitor. */
 import { z } from '@hono/zod-openapi';
-import { ChatId } from '../actors/ids.ts';
+import { ChatId, Username } from '../actors/ids.ts';
 import { filledLine, line, MessageBody, MessageId } from './text.ts';
 
 export const PageView = z
@@ -40,3 +40,20 @@ export const CloseChat = z
     reason: line(200).optional(),
   })
   .openapi('CloseChat');
+
+export const TransferChat = z
+  .strictObject({ operator: Username.optional(), department: filledLine(128).optional() })
+  .refine(({ operator, department }) => (operator === undefined) !== (department === undefined), {
+    path: ['operator'],
+    error: 'name an operator or a department, one of the two',
+  })
+  .openapi('TransferChat', { description: 'An operator or a department, one of the two' });
+
+export const Displayed = z
+  .strictObject({
+    // Made by the operator's client: a stanza's id can be any text (RFC 6120 §8.1.3), mod_lhc passes on so much of it.
+    messageId: z.string().min(1, 'is empty').max(1024, 'is longer than 1024 characters').openapi({
+      description: "Of the operator's message, as `chat.message` or `visitor.invited` told it",
+    }),
+  })
+  .openapi('Displayed');

@@ -4,12 +4,20 @@ import { ChatId, VisitorKey } from '../actors/ids.ts';
 import { delaysOf } from '../actors/tenant.ts';
 import type { VisitorCommand } from '../actors/visitor-decisions.ts';
 import type { Profile } from '../actors/visitor-facts.ts';
+import { AppError } from '../errors.ts';
 import type { Origin } from '../runtime/types.ts';
 import type { Access, Caller } from './auth.ts';
 import { ACCEPTED, accept, originOf } from './commands.ts';
 import { type Answer, type Api, endpoint } from './endpoint.ts';
 import { createPageDigest } from './page-digest.ts';
-import { CloseChat, PageView, SendMessage, StartChat } from './visitor-bodies.ts';
+import {
+  CloseChat,
+  Displayed,
+  PageView,
+  SendMessage,
+  StartChat,
+  TransferChat,
+} from './visitor-bodies.ts';
 
 /** For the bench, whose bare echo parses the same. */
 export { PageView } from './visitor-bodies.ts';
@@ -37,6 +45,14 @@ function profileOf(view: z.output<typeof PageView>): Profile {
   }
   if (view.visits !== undefined) profile.visits = view.visits;
   return profile;
+}
+
+/** Who is to have the chat does not exist: that is the request's fault, and no state will ever allow it. */
+function withReceiver(error: unknown): never {
+  if (error instanceof AppError && error.code === 'refused' && 'field' in error.details) {
+    throw new AppError('invalid', error.message, error.details, { cause: error });
+  }
+  throw error;
 }
 
 /** The endpoints that command a visitor. */
@@ -168,6 +184,58 @@ export function visitorCommands(api: Api, access: Access<Caller>): void {
       const { by, reason } = call.body;
       const command: VisitorCommand = { type: 'CloseChat', chatId, by, reason: reason || null };
       return order(call.caller, key, command, originOf(call));
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: `${visitor}/chats/{chatId}/transfer`,
+      operationId: 'transferChat',
+      tag,
+      summary: 'Hand the chat to another operator, or to a department',
+      description:
+        'An operator has it at once, whatever he has and shows, and is asked to answer it; in a department it waits for the next who is free.',
+      access,
+      params: VisitorChat,
+      body: TransferChat,
+      command: true,
+      success: ACCEPTED,
+      problems: [404],
+    },
+    (call) => {
+      const { chatId, key } = call.params;
+      const { operator, department = '' } = call.body; // one of the two is there
+      const to = operator === undefined ? { department } : { operator };
+      const wish = { chatId, from: null, to };
+      const work = deps
+        .transfer(call.caller.tenant.id, key, wish, originOf(call))
+        .catch(withReceiver);
+      return accept(api, 'TransferChat', work);
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'post',
+      path: `${visitor}/displayed`,
+      operationId: 'reportDisplayed',
+      tag,
+      summary: "The visitor has seen an operator's message, and all before it",
+      description:
+        "The operator's client is told, where it asked for that (XEP-0333); a message that it did not ask for, or that is not known, changes nothing.",
+      access,
+      params: Visitor,
+      body: Displayed,
+      command: true,
+      success: ACCEPTED,
+      problems: [404],
+    },
+    (call) => {
+      const { messageId } = call.body;
+      return order(call.caller, call.params.key, { type: 'ReportSeen', messageId }, originOf(call));
     },
   );
 

@@ -147,6 +147,7 @@ export interface Asked {
   readonly puts: { tenant: string; username: string; wish: unknown; origin: unknown }[];
   readonly removed: { tenant: string; username: string }[];
   readonly typing: { tenant: string; visitor: string; state: string }[];
+  readonly transfers: { tenant: string; visitor: string; wish: unknown; origin: unknown }[];
   readonly batches: (readonly unknown[])[];
   readonly filters: (VisitorFilter | MessageFilter | OperatorFilter | ChatFilter | QueueFilter)[];
 }
@@ -160,6 +161,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     puts: [],
     removed: [],
     typing: [],
+    transfers: [],
     batches: [],
     filters: [],
   };
@@ -193,6 +195,10 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
         asked.removed.push({ tenant, username });
         return done(operatorRef(tenant, username));
       },
+    },
+    transfer: async (tenant, visitor, wish, origin) => {
+      asked.transfers.push({ tenant, visitor, wish, origin });
+      return done(visitorRef(tenant, visitor));
     },
     typing: async (tenant, visitor, state) => {
       asked.typing.push({ tenant, visitor, state });

@@ -138,6 +138,7 @@ describe('a page view', () => {
         hardTimeout: 60_000,
         cleanupAfter: 86_400_000,
         invitationTimeout: 120_000,
+        offerTimeout: 60_000,
         chatIdle: 86_400_000,
       },
       profile: {
@@ -199,6 +200,7 @@ describe('commands of a visitor', () => {
       { by: 'visitor' },
       { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null },
     ],
+    ['POST', 'displayed', { messageId: 'a b/ü' }, { type: 'ReportSeen', messageId: 'a b/ü' }],
     ['POST', 'timeout', undefined, { type: 'TimeOut' }],
     ['DELETE', '', undefined, { type: 'CleanUp' }],
   ])('%s /%s %j', async (method, path, body, command) => {
@@ -239,6 +241,77 @@ describe('commands of a visitor', () => {
     expect((await ask('POST', '/v1/beta/visitors/1/timeout', { key })).status).toBe(202);
     expect((await ask('POST', '/v1/gamma/visitors/1/timeout', { key })).status).toBe(404);
     expect((await ask('POST', '/v1/beta/visitors/1/timeout', { key: KEYS.acme })).status).toBe(401);
+  });
+});
+
+describe('a transfer', () => {
+  const path = `${VISITOR}/chats/c1/transfer`;
+  const fails = (error: AppError) => fakeApp({ transfer: () => Promise.reject(error) });
+
+  test.each([
+    [{ operator: 'bob' }, { operator: 'bob' }],
+    [{ department: ' second\tlevel ' }, { department: 'second level' }],
+  ])('to %j is a wish of LHC, with its Idempotency-Key', async (body, to) => {
+    const { ask, asked } = fakeApp();
+    const headers = { 'Idempotency-Key': 'k1' };
+    const { status, json } = await ask('POST', path, { body, headers });
+    expect(status).toBe(202);
+    expect(json).toMatchObject({ actor: 'visitor-acme.7', revision: 4 });
+    expect(asked.transfers).toEqual([
+      {
+        ...{ tenant: 'acme', visitor: '7', wish: { chatId: 'c1', from: null, to } },
+        origin: expect.objectContaining({ commandId: 'key:k1' }),
+      },
+    ]);
+  });
+
+  test.each([
+    [{}, 'operator'],
+    [{ operator: 'bob', department: 'sales' }, 'operator'],
+    [{ operator: 'Bob Smith' }, 'operator'],
+    [{ operator: 'admin' }, 'operator'],
+    [{ department: '' }, 'department'],
+    [{ department: 'x'.repeat(129) }, 'department'],
+    [{ department: 7 }, 'department'],
+    [{ operator: 'bob', force: true }, 'force'],
+  ])('to %j is refused with the field', async (body, field) => {
+    const { ask, asked } = fakeApp();
+    const { status, json } = await ask('POST', path, { body });
+    expect(status).toBe(400);
+    expect(json.errors).toEqual([expect.objectContaining({ field })]);
+    expect(asked.transfers).toEqual([]);
+  });
+
+  test('to somebody who does not exist names the field too; what the state refuses is 409', async () => {
+    const nobody = new AppError('refused', 'there is no operator bob', { field: 'operator' });
+    const unknown = await fails(nobody).ask('POST', path, { body: { operator: 'bob' } });
+    expect(unknown.status).toBe(400);
+    expect(unknown.json).toMatchObject({
+      code: 'invalid',
+      errors: [{ field: 'operator', reason: 'there is no operator bob' }],
+    });
+    const has = new AppError('refused', 'bob has this chat already', { owner: 'bob' });
+    const refused = await fails(has).ask('POST', path, { body: { operator: 'bob' } });
+    expect(refused.status).toBe(409);
+    expect(refused.json).toMatchObject({ code: 'refused', detail: 'bob has this chat already' });
+    const away = new AppError('not-found', 'this visitor is not known');
+    const gone = await fails(away).ask('POST', path, { body: { operator: 'bob' } });
+    expect(gone.status).toBe(404);
+  });
+});
+
+describe('a message that the visitor has seen', () => {
+  test.each([
+    [{}, 'messageId'],
+    [{ messageId: '' }, 'messageId'],
+    [{ messageId: 'x'.repeat(1025) }, 'messageId'],
+    [{ messageId: 'm1', at: 1 }, 'at'],
+  ])('%j is refused with the field', async (body, field) => {
+    const { ask, asked } = fakeApp();
+    const { status, json } = await ask('POST', `${VISITOR}/displayed`, { body });
+    expect(status).toBe(400);
+    expect(json.errors).toEqual([expect.objectContaining({ field })]);
+    expect(asked.orders).toEqual([]);
   });
 });
 
