@@ -72,8 +72,8 @@ export interface Call<A, P, Q, B> {
   readonly requestId: string;
   /** An id that nobody else has given or got. */
   readonly freshId: string;
-  /** Ends the connection at once, whatever is still to be sent on it. */
-  hangUp(): void;
+  /** Ends the connection at once, whatever is still to be sent on it. @returns false where there is none */
+  hangUp(): boolean;
   readonly caller: A;
   readonly params: P;
   readonly query: Q;
@@ -128,7 +128,11 @@ export function endpoint<
       parsed.body = result.data;
     }
     const before = conditionally ? deps.projections.position() : null;
-    const hangUp = () => (env as Connection | undefined)?.outgoing?.destroy();
+    const hangUp = () => {
+      const { outgoing } = (env ?? {}) as Connection;
+      outgoing?.destroy();
+      return outgoing !== undefined;
+    };
     // Each part is the output of its schema; where there is no schema, its type says undefined.
     const result = await handle({
       ...{ request, requestId, freshId, hangUp, caller },

@@ -5,8 +5,8 @@ export interface ConnectionOptions {
   readonly types: ReadonlySet<StreamType>;
   /** Bytes that may wait for the reader; more, and it is cut. */
   readonly maxBuffer: number;
-  /** The connection's own end: closes the socket, whatever waits in it. */
-  hangUp(): void;
+  /** Closes the socket, whatever waits in it. @returns false where there is none */
+  hangUp(): boolean;
   /** Told once, when nothing more will be sent. */
   ended(how: 'gone' | 'ended' | 'cut'): void;
 }
@@ -37,6 +37,7 @@ export function createConnection(options: ConnectionOptions): Connection {
   let room = Promise.withResolvers<void>();
 
   const finish = (how: 'gone' | 'ended' | 'cut'): void => {
+    if (!controller) return;
     controller = null;
     room.resolve();
     options.ended(how);
@@ -58,11 +59,12 @@ export function createConnection(options: ConnectionOptions): Connection {
   );
 
   const cut = (): void => {
-    if (!controller) return;
-    controller.error(new Error('the reader is too slow'));
+    const given = controller;
+    if (!given) return;
     finish('cut');
-    // An error in the stream is not seen while the server waits for the socket to drain.
-    options.hangUp();
+    // An error in the stream is not seen while the server waits for the socket to drain; when that is closed, the server
+    // cancels the stream, and what waits in it is let go of.
+    if (!options.hangUp()) given.error(new Error('the reader is too slow'));
   };
 
   const send = (text: string): void => {
@@ -104,9 +106,10 @@ export function createConnection(options: ConnectionOptions): Connection {
       while (controller && waits() > maxBuffer / 2) await room.promise;
     },
     end: () => {
-      if (!controller) return;
-      controller.close();
+      const given = controller;
+      if (!given) return;
       finish('ended');
+      given.close();
     },
     cut,
   };

@@ -52,7 +52,8 @@ export interface StreamHub {
     readonly tenant: TenantSettings;
     readonly types: ReadonlySet<StreamType>;
     readonly lastEventId?: string | undefined;
-    hangUp(): void;
+    /** @returns false where there is no socket to close */
+    hangUp(): boolean;
   }): ReadableStream<Uint8Array>;
   stats(): StreamStats;
   /** Ends all connections, and takes no more. */

@@ -1,0 +1,303 @@
+/** What LHC reads: filters, pages, times, ETags, and what is refused. */
+import { describe, expect, test } from 'vitest';
+import { AppError } from '../../src/errors.ts';
+import { startOfDay, TimeZone } from '../../src/http/days.ts';
+import type { MeasuredChat, PortionKey, Range } from '../../src/projections/stats-queries.ts';
+import { ADMIN, CHAT, DEPARTMENT, fakeApp, KEYS, NEWEST, QUEUED } from './fakes.ts';
+
+const ACME = '/v1/acme';
+const jid = 'visitor.7@xmpp.test';
+const NOW = Date.parse('2026-01-01T00:00:00Z');
+const READS = [
+  ...['visitors', 'visitors/7', 'visitors/7/messages', 'operators', 'operators/op', 'chats'],
+  ...['chats/c1', 'departments', 'queue', 'stats'],
+];
+
+describe('what is listed', () => {
+  test('chats, by their filters', async () => {
+    const { ask, asked } = fakeApp();
+    const { json } = await ask('GET', `${ACME}/chats`);
+    expect(json).toEqual({ items: [{ ...CHAT, jid }], next: null, position: NEWEST });
+    const filters = new URLSearchParams({
+      ...{ state: 'closed', department: 'sales', operator: 'op', visitor: '7' },
+      ...{ closedBy: 'system', missed: 'true', since: '2026-01-01', until: '1767312000000' },
+      ...{ sort: 'startedAt', limit: '7', cursor: 'c' },
+    });
+    await ask('GET', `${ACME}/chats?${filters}`);
+    expect(asked.filters).toEqual([
+      { tenant: 'acme', limit: 50, sort: '-startedAt' },
+      {
+        ...{ tenant: 'acme', state: 'closed', department: 'sales', operator: 'op', visitor: '7' },
+        ...{ closedBy: 'system', missed: true, since: NOW, until: NOW + 86_400_000 },
+        ...{ sort: 'startedAt', limit: 7, cursor: 'c' },
+      },
+    ]);
+  });
+
+  test('one chat; the queue; departments', async () => {
+    const { ask, asked } = fakeApp();
+    expect((await ask('GET', `${ACME}/chats/c1`)).json).toEqual({ ...CHAT, jid });
+    expect((await ask('GET', `${ACME}/chats/c2`)).json.code).toBe('not-found');
+    const queue = await ask('GET', `${ACME}/queue?department=sales`);
+    expect(queue.json).toEqual({ items: [{ ...QUEUED, jid }], next: null, position: NEWEST });
+    expect(asked.filters).toEqual([{ tenant: 'acme', department: 'sales', limit: 50, now: NOW }]);
+    const departments = await ask('GET', `${ACME}/departments?timezone=Asia/Tokyo`);
+    expect(departments.json).toEqual({
+      ...{ items: [DEPARTMENT], todaySince: NOW - 9 * 3_600_000, position: NEWEST },
+    });
+  });
+
+  test('visitors and messages, by more filters', async () => {
+    const { ask, asked } = fakeApp();
+    await ask('GET', `${ACME}/visitors?online=false&country=latvia&sort=-lastSeen`);
+    await ask('GET', `${ACME}/visitors/7/messages?kinds=note,chat`);
+    expect(asked.filters).toEqual([
+      { tenant: 'acme', online: false, country: 'latvia', sort: '-lastSeen', limit: 50 },
+      { tenant: 'acme', visitor: '7', kinds: ['note', 'chat'], limit: 50 },
+    ]);
+  });
+});
+
+describe('what does not fit is named', () => {
+  test.each([
+    ['chats?state=gone', 'state'],
+    ['chats?closedBy=nobody', 'closedBy'],
+    ['chats?missed=maybe', 'missed'],
+    ['chats?since=soon', 'since'],
+    ['chats?until=1e3', 'until'],
+    ['chats?sort=nick', 'sort'],
+    ['chats?limit=0', 'limit'],
+    ['chats?operator=Admin', 'operator'],
+    ['chats?colour=red', 'colour'],
+    ['chats/C1', 'chatId'],
+    ['chats/c1?visitor=V%207', 'visitor'],
+    ['queue?sort=startedAt', 'sort'],
+    ['departments?timezone=Mars/Olympus', 'timezone'],
+    ['departments?limit=1', 'limit'],
+    ['stats?since=2026-01-02&until=2026-01-01', 'until'],
+    ['stats?since=2025-11-01&until=2026-01-01', 'since'],
+    ['stats?day=1', 'day'],
+    ['visitors?online=yes', 'online'],
+    ['visitors?sort=key', 'sort'],
+    ['visitors/7/messages?kinds=chat,letter', 'kinds.1'],
+    ['stream?types=visitor,page', 'types.1'],
+    ['stream?access_token=x', 'access_token'],
+  ])('%s', async (path, field) => {
+    const { ask, asked } = fakeApp();
+    const { status, json } = await ask('GET', `${ACME}/${path}`);
+    expect([status, json.errors?.map((error: { field: string }) => error.field)]).toEqual([
+      ...[400, [field]],
+    ]);
+    expect(asked.filters).toEqual([]);
+  });
+
+  test.each(READS.concat('stream'))('%s needs a key of the tenant, in the header', async (path) => {
+    const { ask } = fakeApp();
+    for (const key of [null, 'wrong', KEYS.beta]) {
+      const { status, text } = await ask('GET', `${ACME}/${path}`, { key });
+      expect(status).toBe(401);
+      expect(text).not.toContain('xmpp.test');
+    }
+    const inUrl = await ask('GET', `${ACME}/${path}?access_token=${KEYS.acme}`, { key: null });
+    expect(inUrl.status).toBe(401);
+  });
+});
+
+describe('an ETag', () => {
+  test.each(READS)('of %s is of its content: the same is not sent again', async (path) => {
+    let position = 'fake:9';
+    const { deps } = fakeApp();
+    const projections = Object.assign(Object.create(deps.projections), {
+      position: () => position,
+    });
+    const { ask } = fakeApp({ projections });
+    const first = await ask('GET', `${ACME}/${path}`);
+    const etag = first.headers.get('etag') ?? '';
+    expect(etag).toMatch(/^"[A-Za-z0-9_-]{22}"$/);
+    expect(first.headers.get('cache-control')).toBe('private, no-cache');
+    expect(first.headers.get('x-position')).toBe('fake:9');
+    expect(first.headers.get('content-type')).toBe('application/json');
+
+    position = 'fake:10'; // something else happened
+    for (const header of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
+      const again = await ask('GET', `${ACME}/${path}`, { headers: { 'If-None-Match': header } });
+      expect([again.status, again.text]).toEqual([304, '']);
+      expect(again.headers.get('etag')).toBe(etag);
+      expect(again.headers.get('x-position')).toBe('fake:10');
+      expect(again.headers.get('content-type')).toBeNull();
+    }
+    const other = await ask('GET', `${ACME}/${path}`, { headers: { 'If-None-Match': '"x"' } });
+    expect(other.status).toBe(200);
+    expect(other.headers.get('etag')).toBe(etag);
+  });
+
+  test('is another one for other content, and none is on problems, commands and the admin side', async () => {
+    const { ask } = fakeApp();
+    const etag = async (path: string) => (await ask('GET', `${ACME}/${path}`)).headers.get('etag');
+    expect(new Set(await Promise.all(READS.map(etag))).size).toBe(READS.length);
+    const all = { headers: { 'If-None-Match': '*' } };
+    expect((await ask('GET', `${ACME}/chats/c2`, all)).status).toBe(404);
+    const view = await ask('POST', `${ACME}/visitors/7/page-views`, {
+      body: { page: '/' },
+      ...all,
+    });
+    expect([view.status, view.headers.get('etag')]).toEqual([202, null]);
+    const debug = await ask('GET', '/debug/projections', { key: ADMIN, ...all });
+    expect([debug.status, debug.headers.get('etag')]).toEqual([200, null]);
+  });
+});
+
+test('half-built read models are said to be so, with when to come again', async () => {
+  const { deps } = fakeApp();
+  const projections = Object.create(deps.projections, {
+    chats: {
+      get: () => {
+        throw new AppError('unavailable', 'file /x/y', { said: 'it is rebuilt', retryAfter: 5 });
+      },
+    },
+  });
+  const { ask } = fakeApp({ projections });
+  for (const path of ['chats', 'chats/c1', 'stream']) {
+    const { status, json, headers, text } = await ask('GET', `${ACME}/${path}`);
+    expect([status, json.code, json.detail, json.retryAfter]).toEqual([
+      ...[503, 'unavailable', 'it is rebuilt', 5],
+    ]);
+    expect(headers.get('retry-after')).toBe('5');
+    expect(text).not.toContain('/x/y');
+  }
+  expect((await ask('GET', `${ACME}/visitors`)).status).toBe(200);
+});
+
+test('the admin has read models built anew', async () => {
+  let rebuilt = 0;
+  const { deps } = fakeApp();
+  const projections = Object.assign(Object.create(deps.projections), {
+    rebuild: () => {
+      rebuilt += 1;
+    },
+  });
+  const { ask } = fakeApp({ projections });
+  expect((await ask('POST', '/debug/projections/rebuild')).status).toBe(401);
+  const { status, json } = await ask('POST', '/debug/projections/rebuild', { key: ADMIN });
+  expect([status, json, rebuilt]).toEqual([202, { shown: null, building: null }, 1]);
+});
+
+describe('stats', () => {
+  const ranges: Range[] = [];
+  const row = (department: string | null, wait: number | null, answer: number | null, more = {}) =>
+    ({
+      ...{ department, closed: true, startedAt: 1000 },
+      acceptedAt: wait === null ? null : 1000 + wait,
+      answeredAt: answer === null ? null : 1000 + answer,
+      ...more,
+    }) as MeasuredChat;
+  const portions: readonly (readonly MeasuredChat[])[] = [
+    Array.from({ length: 10 }, (_, n) => row('sales', (n + 1) * 1000, (n + 1) * 2000)),
+    [row('help', null, null), row(null, null, null, { closed: false })],
+  ];
+  const work = { askedAt: 0, acceptedAt: 1, answeredAt: 3000, messages: 2, missed: 0, declined: 0 };
+  const numbers = () => {
+    const { deps } = fakeApp();
+    return fakeApp({
+      projections: Object.assign(Object.create(deps.projections), {
+        stats: {
+          chats: (range: Range, after: PortionKey | null) => {
+            ranges.push(range);
+            const at = after === null ? 0 : Number(after[0]);
+            const rows = portions[at] ?? [];
+            return { rows, next: at + 1 < portions.length ? [at + 1] : null };
+          },
+          work: () => ({
+            rows: [
+              { operator: 'zoe', ...work },
+              { operator: 'ann', ...work, acceptedAt: null, answeredAt: null, missed: 2 },
+              { operator: 'zoe', ...work, askedAt: 5000, declined: 1 },
+            ],
+            next: null,
+          }),
+        },
+      }),
+    });
+  };
+
+  test('count and measure, altogether, by department and by operator', async () => {
+    const { json } = await numbers().ask('GET', `${ACME}/stats`);
+    const waiting = { count: 10, mean: 5.5, p50: 5, p95: 10, max: 10 };
+    const answer = { count: 10, mean: 11, p50: 10, p95: 20, max: 20 };
+    const none = { count: 0, mean: null, p50: null, p95: null, max: null };
+    expect(json).toEqual({
+      ...{ since: NOW, until: NOW + 86_400_000, timezone: 'UTC', position: NEWEST },
+      total: { ...{ chats: 12, open: 1, closed: 11, served: 10, missed: 1 }, waiting, answer },
+      departments: [
+        {
+          ...{ department: 'help', chats: 1, open: 0, closed: 1, served: 0, missed: 1 },
+          ...{ waiting: none, answer: none },
+        },
+        {
+          ...{ department: 'sales', chats: 10, open: 0, closed: 10, served: 10, missed: 0 },
+          ...{ waiting, answer },
+        },
+        {
+          ...{ department: null, chats: 1, open: 1, closed: 0, served: 0, missed: 0 },
+          ...{ waiting: none, answer: none },
+        },
+      ],
+      operators: [
+        {
+          ...{ operator: 'ann', chats: 0, messages: 2, missedOffers: 2, declinedOffers: 0 },
+          answer: none,
+        },
+        {
+          ...{ operator: 'zoe', chats: 2, messages: 4, missedOffers: 0, declinedOffers: 1 },
+          answer: { count: 1, mean: 3, p50: 3, p95: 3, max: 3 },
+        },
+      ],
+    });
+  });
+
+  test('are of the range that was asked for', async () => {
+    const { ask } = numbers();
+    const range = async (query: string) => {
+      ranges.length = 0;
+      await ask('GET', `${ACME}/stats?${query}`);
+      const [first] = ranges;
+      return first && [new Date(first.since).toISOString(), new Date(first.until).toISOString()];
+    };
+    expect(await range('timezone=Europe/Riga')).toEqual([
+      ...['2025-12-31T22:00:00.000Z', '2026-01-01T22:00:00.000Z'],
+    ]);
+    expect(await range('since=2025-12-30T12:00Z')).toEqual([
+      ...['2025-12-30T12:00:00.000Z', '2026-01-01T00:00:00.000Z'],
+    ]);
+    expect(await range('since=2020-02-01')).toEqual([
+      ...['2020-02-01T00:00:00.000Z', '2020-03-03T00:00:00.000Z'],
+    ]);
+    expect(await range('until=2025-12-30T00:00Z')).toEqual([
+      ...['2025-12-29T00:00:00.000Z', '2025-12-30T00:00:00.000Z'],
+    ]);
+    expect(await range('since=2025-12-01&until=2026-01-01')).toEqual([
+      ...['2025-12-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'],
+    ]);
+  });
+});
+
+describe('a day begins', () => {
+  test.each([
+    ['UTC', '2026-03-29T12:00Z', '2026-03-29T00:00Z'],
+    ['UTC', '2026-03-29T00:00Z', '2026-03-29T00:00Z'],
+    // Clocks forward at 3:00, back at 4:00: those days have 23 and 25 hours.
+    ['Europe/Riga', '2026-03-29T20:59Z', '2026-03-28T22:00Z'],
+    ['Europe/Riga', '2026-03-29T21:00Z', '2026-03-29T21:00Z'],
+    ['Europe/Riga', '2026-10-25T21:59Z', '2026-10-24T21:00Z'],
+    ['Europe/Riga', '2026-10-25T22:00Z', '2026-10-25T22:00Z'],
+    // Midnight is skipped: the day begins at 1:00.
+    ['Africa/Cairo', '2026-04-24T10:00Z', '2026-04-23T22:00Z'],
+    ['America/New_York', '2026-01-01T04:59Z', '2025-12-31T05:00Z'],
+    ['Asia/Kathmandu', '2026-01-01T18:14Z', '2025-12-31T18:15Z'],
+    ['Pacific/Kiritimati', '2026-01-01T10:00Z', '2026-01-01T10:00Z'],
+  ])('in %s at %s: %s', (zone, at, start) => {
+    expect(new Date(startOfDay(Date.parse(at), TimeZone.parse(zone))).toISOString()).toBe(
+      new Date(start).toISOString(),
+    );
+  });
+});

@@ -1,0 +1,121 @@
+/** A reader of server-sent events, as the HTML standard has it ("Interpreting an event stream"). */
+import { waitFor } from './wait.ts';
+
+export interface LiveEvent {
+  readonly event: string;
+  /** The last event id when it was dispatched. */
+  readonly id: string;
+  // What is in it is for the test to say.
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
+  readonly data: any;
+}
+
+export interface LiveReader {
+  readonly status: number;
+  readonly headers: Headers;
+  /** All events so far; grows. */
+  readonly events: readonly LiveEvent[];
+  /** As it is to be sent when coming again. */
+  readonly lastEventId: string;
+  /** ms, as the server told it. */
+  readonly retry: number | null;
+  /** Comments so far. */
+  readonly comments: number;
+  /** How it ended; null while it is open. */
+  readonly ended: 'by the server' | 'broken' | null;
+  /** Those of this kind. */
+  of(event: string): readonly LiveEvent[];
+  until(condition: () => boolean, what?: string, deadlineMs?: number): Promise<void>;
+  /** Stops reading and hangs up. */
+  close(): Promise<void>;
+}
+
+/** Reads from this address until one side ends it. */
+export async function readEvents(
+  url: string,
+  { key, lastEventId }: { readonly key: string; readonly lastEventId?: string },
+): Promise<LiveReader> {
+  const ending = new AbortController();
+  const response = await fetch(url, {
+    headers: {
+      authorization: `Bearer ${key}`,
+      accept: 'text/event-stream',
+      ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
+    },
+    signal: ending.signal,
+  });
+  const events: LiveEvent[] = [];
+  let id = lastEventId ?? '';
+  let retry: number | null = null;
+  let comments = 0;
+  let ended: LiveReader['ended'] = null;
+  let [event, data, idBuffer] = ['', [] as string[], id];
+
+  const line = (text: string): void => {
+    if (text === '') {
+      id = idBuffer;
+      if (data.length > 0) events.push({ event, id, data: JSON.parse(data.join('\n')) });
+      [event, data] = ['', []];
+      return;
+    }
+    if (text.startsWith(':')) {
+      comments += 1;
+      return;
+    }
+    const [, field = '', value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(text) ?? [];
+    if (field === 'event') event = value;
+    else if (field === 'data') data.push(value);
+    else if (field === 'id') idBuffer = value;
+    else if (field === 'retry') retry = Number(value);
+  };
+
+  const read = async (): Promise<void> => {
+    if (!response.ok || !response.body) return;
+    const decoder = new TextDecoder();
+    let rest = '';
+    for await (const chunk of response.body) {
+      rest += decoder.decode(chunk, { stream: true });
+      const lines = rest.split('\n');
+      rest = lines.pop() ?? '';
+      for (const one of lines) line(one);
+    }
+  };
+  const done = read().then(
+    () => {
+      ended = 'by the server';
+    },
+    () => {
+      ended = 'broken';
+    },
+  );
+
+  const reader: LiveReader = {
+    status: response.status,
+    headers: response.headers,
+    events,
+    get lastEventId() {
+      return id;
+    },
+    get retry() {
+      return retry;
+    },
+    get comments() {
+      return comments;
+    },
+    get ended() {
+      return ended;
+    },
+    of: (name) => events.filter((each) => each.event === name),
+    until: async (condition, what = 'the events', deadlineMs = 10_000) => {
+      await waitFor(condition, {
+        deadlineMs,
+        what: () => `${what}; there were ${events.map((each) => each.event).join(' ')}`,
+      });
+    },
+    close: async () => {
+      ending.abort();
+      await done;
+    },
+  };
+  return reader;
+}
