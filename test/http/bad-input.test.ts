@@ -74,10 +74,14 @@ describe('each wrong field is named', () => {
     ['admin', {}, ['username']],
     ['visitor.1', {}, ['username']],
     ['.op', {}, ['username']],
-    ['op', {}, ['lhcUserId', 'departments']],
     ['op', { lhcUserId: 0, departments: [''] }, ['lhcUserId', 'departments.0']],
     ['op', { lhcUserId: 1, departments: [], password: 'a\u0000b' }, ['password']],
-    ['op', { lhcUserId: 1, departments: [], capacity: -1 }, ['capacity']],
+    ['op', { lhcUserId: 1, departments: [], capacity: 0 }, ['capacity']],
+    ['op', { capacity: 1001 }, ['capacity']],
+    ['op', { departments: 'sales' }, ['departments']],
+    ['op', { departments: Array.from({ length: 101 }, (_, i) => `d${i}`) }, ['departments']],
+    ['op', { name: ' ' }, ['name']],
+    ['op', { department: 'sales' }, ['department']],
     ['op', { lhcUserId: 1, departments: [], adopt: 'yes' }, ['adopt']],
   ])('of PUT operators/%s %j', async (username, body, fields) => {
     const path = `/v1/acme/operators/${username}`;
@@ -96,6 +100,8 @@ describe('each wrong field is named', () => {
     ['visitors/7?minPosition=', ['minPosition']],
     ['visitors/7/messages?chatId=A', ['chatId']],
     ['operators?state=online', ['state']],
+    ['operators?lhcUserId=0', ['lhcUserId']],
+    ['operators?lhcUserId=seven', ['lhcUserId']],
   ])('of GET %s', async (path, fields) => {
     expect(await fieldsOf('GET', `/v1/acme/${path}`, {})).toEqual(fields);
   });

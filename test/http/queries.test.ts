@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { AppError } from '../../src/errors.ts';
 import { fakeApp, MESSAGE, NEWEST, OPERATOR, VISITOR } from './fakes.ts';
 
 const ACME = '/v1/acme';
@@ -96,6 +97,44 @@ describe('operators', () => {
         origin: expect.objectContaining({ admin: true, commandId: 'key:k' }),
       },
     ]);
+  });
+
+  test('are changed by what is named, with departments tidied', async () => {
+    const { ask, asked } = fakeApp();
+    const bodies = [{}, { password: 'pw' }, { departments: [' help ', 'sales', 'help'] }];
+    for (const body of bodies) {
+      expect((await ask('PUT', `${ACME}/operators/op`, { body })).status).toBe(202);
+    }
+    expect(asked.puts.map((put) => put.wish)).toEqual([
+      {},
+      { password: 'pw' },
+      { departments: ['help', 'sales'] },
+    ]);
+  });
+
+  test('are found by their LHC user', async () => {
+    const { ask, asked } = fakeApp();
+    expect((await ask('GET', `${ACME}/operators?lhcUserId=7`)).status).toBe(200);
+    expect(asked.filters).toMatchObject([{ tenant: 'acme', lhcUserId: 7 }]);
+  });
+
+  test('of which one has the LHC user are told apart', async () => {
+    const { ask } = fakeApp({
+      operatorAccounts: {
+        put: async () => {
+          throw new AppError('conflict', 'LHC user 1 belongs to operator ada', {
+            field: 'lhcUserId',
+            operator: 'ada',
+          });
+        },
+        remove: async () => expect.fail('nobody is removed'),
+      },
+    });
+    const { status, json, text } = await ask('PUT', `${ACME}/operators/op`, { body: wish });
+    expect(status).toBe(409);
+    const reason = 'LHC user 1 belongs to operator ada';
+    expect(json).toMatchObject({ code: 'conflict', errors: [{ field: 'lhcUserId', reason }] });
+    expect(text).not.toContain('pass word');
   });
 
   test('are removed', async () => {

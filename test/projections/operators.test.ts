@@ -40,7 +40,11 @@ test('an operator that connects before it is registered is not shown, and then w
     name: 'Olga',
     departments: ['sales', 'help'],
     capacity: 2,
+    free: 2,
     availability: 'available',
+    onlineSince: log.now(),
+    away: false,
+    unresponsive: false,
     sessions: [{ resource: 'gajim', show: 'available', status: 'here', responsive: true }],
     chats: [],
     revision: 2,
@@ -49,25 +53,45 @@ test('an operator that connects before it is registered is not shown, and then w
 
 test('chats are reserved, open, and released', async () => {
   const chat = { reservation: 'r1', visitor: 'v', chatId: 'c1' };
-  await log.operator('op', { type: 'ReserveChat', ...chat });
+  await log.operator('op', { type: 'ReserveChat', ...chat, departmentCapacity: null });
   const since = log.now();
   expect((await row('op'))?.chats).toEqual([
     { chatId: 'c1', visitor: 'v', state: 'reserved', since },
   ]);
   await log.operator('op', { type: 'TakeChat', ...chat });
-  expect((await row('op'))?.chats).toEqual([{ chatId: 'c1', visitor: 'v', state: 'open', since }]);
+  expect(await row('op')).toMatchObject({
+    ...{ chats: [{ chatId: 'c1', visitor: 'v', state: 'open', since }], free: 1 },
+  });
   await log.operator('op', { type: 'ReleaseChat', ...chat, reason: 'closed' });
-  expect((await row('op'))?.chats).toEqual([]);
+  expect(await row('op')).toMatchObject({ chats: [], free: 2 });
 });
 
 test('a client that answers no pings counts for nothing until it does', async () => {
   await log.operator('op', { type: 'ReportPing', resource: 'gajim', answered: false });
   expect(await row('op')).toMatchObject({
     availability: 'offline',
+    onlineSince: null,
+    unresponsive: true,
     sessions: [{ responsive: false }],
   });
+  log.passes(1000);
   await log.operator('op', { type: 'ReportPing', resource: 'gajim', answered: true });
-  expect(await row('op')).toMatchObject({ availability: 'available' });
+  expect(await row('op')).toMatchObject({
+    ...{ availability: 'available', onlineSince: log.now(), unresponsive: false },
+  });
+});
+
+test('it is online since it came, whatever it shows and says since then', async () => {
+  const since = log.now();
+  log.passes(1000);
+  await log.operator('op', {
+    ...{ type: 'SetAvailability', away: true, visitor: 'v', messageId: 'o1' },
+  });
+  expect(await row('op')).toMatchObject({ availability: 'away', away: true, onlineSince: since });
+  await log.operator('op', {
+    ...{ type: 'SetAvailability', away: false, visitor: 'v', messageId: 'o2' },
+  });
+  expect(await row('op')).toMatchObject({ away: false, onlineSince: since });
 });
 
 test('lists are filtered and paged by username', async () => {
@@ -81,6 +105,8 @@ test('lists are filtered and paged by username', async () => {
   expect(names({})).toEqual(['ada', 'bob', 'op']);
   expect(names({ department: 'help' })).toEqual(['bob', 'op']);
   expect(names({ state: 'available' })).toEqual(['op']);
+  expect(names({ lhcUserId: 8 })).toEqual([]);
+  expect(names({ lhcUserId: 7, department: 'dev' })).toEqual(['ada']);
   expect(names({ q: 'OLG' })).toEqual(['op']);
   expect(names({ tenant: 'beta' })).toEqual([]);
   const first = live.projections.operators.list({ tenant: 'acme', limit: 2 });
