@@ -109,12 +109,9 @@ function applyToChats(file: DatabaseSync) {
         if (reason === 'round-robin') round.run(operator, tenant, visitor);
         return true;
       }
-      case 'ChatAccepted': {
-        const { passed } = askedIn(tenant, visitor);
-        const others = passed.filter((each) => each !== fact.data.operator);
-        accept.run(JSON.stringify(others), tenant, visitor);
+      case 'ChatAccepted':
+        accept.run(tenant, visitor);
         return true;
-      }
       case 'ChatUnassigned': {
         const { operators, reason } = fact.data;
         const chat = askedIn(tenant, visitor);

@@ -208,7 +208,12 @@ describe('a process that dies', () => {
     // An assignment that was still on its way comes too late.
     await next.toVisitor('1', startChat('c2'));
     await has(next, '1', 'op1');
-    const late = { type: 'AssignChat', chatId: 'c2', operator: 'op1', reason: 'late' } as const;
+    const late = {
+      type: 'AssignChat',
+      chatId: 'c2',
+      operator: 'op1',
+      reason: 'least-loaded',
+    } as const;
     await expect(
       next.toVisitor('1', { ...late, reservation: reservation ?? null }),
     ).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('revoked') });

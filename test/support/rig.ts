@@ -114,7 +114,14 @@ export async function openRig(
       folds.push(work.run(ending.signal));
       const caughtUp = async (): Promise<void> => {
         const head = await store.head();
-        if (head) await work.waitFor(head, 10_000);
+        if (!head) return;
+        try {
+          await work.waitFor(head, 10_000);
+        } catch (error) {
+          throw new Error(`the fold stands still: ${JSON.stringify(work.state())}`, {
+            cause: error,
+          });
+        }
       };
       await caughtUp();
       return caughtUp;
