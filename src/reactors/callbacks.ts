@@ -208,7 +208,8 @@ export function createCallbacks(options: {
     if (url === undefined) return { kind: 'done' }; // nobody asked to be told
     if (await isPaused(tenant)) return { kind: 'parked' };
     try {
-      for (const [index, draft] of (await drafts(actor, event)).entries()) {
+      const told = await drafts(actor, event);
+      for (const [index, draft] of told.entries()) {
         const answer = await client.deliver(
           { url, secret },
           callbackOf(
@@ -227,7 +228,7 @@ export function createCallbacks(options: {
           return { kind: 'retry', reason: answer.reason, afterMs: answer.afterMs };
         }
       }
-      await acknowledge(actor, event);
+      if (told.length > 0) await acknowledge(actor, event); // what was erased reached nobody
       return { kind: 'done' };
     } catch (error) {
       return { kind: 'retry', reason: messageOf(error) };

@@ -24,11 +24,13 @@ import { type Ownership, ownsStream } from '../runtime/ownership.ts';
 import type { WorkPart } from '../runtime/work.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../xmpp/port.ts';
 import type { Answers } from './answers.ts';
+import { createAsked } from './asked.ts';
 import { createDelivery, notOurs, type Sender } from './delivery.ts';
 import { noticesOf } from './notices.ts';
 import { createOpening, opensAt } from './opening.ts';
 import type { OperatorRemoval } from './operator-removal.ts';
 import type { PersonalData } from './personal.ts';
+import { createReceivers } from './receivers.ts';
 import { createRepeats, isRefusal } from './repeats.ts';
 
 export const XMPP = 'xmpp';
@@ -50,9 +52,6 @@ const CONCERNS = new Set([
   'AvailabilitySet',
   'OperatorRemoved',
 ]);
-/** How far behind a message its chat's end is looked for. */
-const SEARCH_PAGE = 500;
-
 const done: Outcome = { kind: 'done' };
 
 export interface Messages {
@@ -86,9 +85,11 @@ export function createMessages(options: {
   afterTaken?: (messageId: string) => Promise<void>;
 }): Messages {
   const { host, store, tenants, personal, removal, answers, ownership } = options;
+  const receiverOf = createReceivers(store);
   const repeats = createRepeats({ ...options, receiverOf, report });
   const delivery = createDelivery({ ...options, underWay: repeats.underWay });
-  const opening = createOpening({ store, personal, delivery, now: options.now });
+  const opening = createOpening({ ...options, delivery });
+  const asked = createAsked({ ...options, delivery, opening });
 
   function report(tenant: TenantId, key: VisitorKey, command: VisitorCommand): Promise<unknown> {
     return host.dispatch(
@@ -96,26 +97,6 @@ export function createMessages(options: {
       { kind: 'visitor', name: key, command },
       { commandId: `auto:${options.newId()}` },
     );
-  }
-
-  /** Who has, or had, the chat of a message; null: nobody took it; undefined: it is open and nobody has it yet. */
-  async function receiverOf(
-    event: RecordedEvent,
-    chatId: string,
-    state: ActorState,
-  ): Promise<string | null | undefined> {
-    const { chat } = visitorState(state.core).context;
-    if (chat?.id === chatId) return chat.operator ?? undefined;
-    for (let from = event.revision + 1; ; ) {
-      const page = await store.readStream(event.stream, { from, limit: SEARCH_PAGE });
-      for (const later of page) {
-        const fact = visitorFact(later);
-        if (fact?.type === 'ChatClosed' && fact.data.chatId === chatId) return fact.data.operator;
-      }
-      const last = page.at(-1);
-      if (!last || page.length < SEARCH_PAGE) return null;
-      from = last.revision + 1;
-    }
   }
 
   async function messageOfVisitor(
@@ -137,13 +118,22 @@ export function createMessages(options: {
       await report(tenant.id, key, { type: 'ReportFailed', messageId: id, reason });
       return done;
     }
-    // Those who are asked have to see what it is about; it is received when its owner has it, by the same id.
-    const receivers = operator === undefined ? (chat?.offered ?? []) : [operator];
-    if (chat?.id === chatId && chat.parked === event.revision) {
-      await opening.open(sender, state, receivers, event.revision);
+    if (operator === undefined) {
+      await asked.show(sender, state);
+      return { kind: 'parked' }; // it is received when its owner has it
     }
-    for (const receiver of receivers) await delivery.send(sender, receiver, { id, body });
-    if (operator === undefined) return { kind: 'parked' };
+    const current = chat?.id === chatId ? chat : null;
+    if (current && !again && event.revision < current.round) {
+      // Nobody had the chat since, or another: it is among what was said before.
+      const refused = await opening.open(sender, state, [operator], current.round);
+      const reason = refused.get(id);
+      if (reason !== undefined) return { kind: 'dead', reason };
+    } else {
+      if (current?.parked === event.revision) {
+        await opening.open(sender, state, [operator], event.revision);
+      }
+      await delivery.send(sender, operator, { id, body });
+    }
     await options.afterTaken?.(id);
     await report(tenant.id, key, { type: 'ReportTaken', messageIds: [id] });
     return done;
@@ -154,13 +144,16 @@ export function createMessages(options: {
     sender: Sender,
     state: ActorState,
     { revision }: RecordedEvent,
-    chatId: string,
-    operators: readonly string[],
+    { chatId, operators, taken }: { chatId: string; operators: readonly string[]; taken?: boolean },
   ): Promise<void> {
     const { chat } = visitorState(state.core).context;
-    if (chat?.id !== chatId || !opensAt(chat, revision)) return;
+    if (chat?.id !== chatId || !(taken || opensAt(chat, revision))) return;
     const still = operators.filter((each) => chat.operator === each || chat.offered.includes(each));
-    await opening.open(sender, state, still, revision);
+    const refused = await opening.open(sender, state, still, revision);
+    if (chat.operator === null) return;
+    for (const [messageId, reason] of refused) {
+      await report(sender.tenant.id, sender.key, { type: 'ReportFailed', messageId, reason });
+    }
   }
 
   async function aboutVisitor(
@@ -191,12 +184,18 @@ export function createMessages(options: {
   ): Promise<void> {
     switch (fact.type) {
       case 'ChatOffered':
-        return openFor(sender, state, event, fact.data.chatId, fact.data.operators);
-      case 'ChatAssigned':
-        return openFor(sender, state, event, fact.data.chatId, [fact.data.operator]);
+        return openFor(sender, state, event, fact.data);
+      case 'ChatAssigned': {
+        const { chatId, operator, others } = fact.data;
+        // From others, perhaps with what they had been sent already.
+        const taken = others !== undefined;
+        return openFor(sender, state, event, { chatId, operators: [operator], taken });
+      }
       case 'ChatTransferred': {
         const { chatId, operator } = fact.data;
-        return operator === null ? undefined : openFor(sender, state, event, chatId, [operator]);
+        return operator === null
+          ? undefined
+          : openFor(sender, state, event, { chatId, operators: [operator] });
       }
       case 'OperatorMessageTold':
       case 'OperatorMessageDisplayed': {

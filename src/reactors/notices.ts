@@ -1,5 +1,5 @@
 /** Lines that operators are told of what became of a chat. */
-import type { VisitorFact } from '../actors/visitor-facts.ts';
+import type { UnassignReason, VisitorFact } from '../actors/visitor-facts.ts';
 
 export interface Notice {
   readonly to: string;
@@ -19,39 +19,40 @@ export function noticesOf(fact: VisitorFact): readonly Notice[] {
     }
     case 'ChatUnassigned': {
       const { operators, chatId, reason } = fact.data;
-      const why = WHY[reason];
-      return why === null ? [] : operators.map((to) => ({ to, text: `Chat #${chatId} ${why}.` }));
+      const text = WHY[reason]?.(`hat #${chatId}`);
+      return text === undefined ? [] : operators.map((to) => ({ to, text }));
     }
     case 'ChatTransferred': {
-      const { chatId, from, operator, department, by } = fact.data;
-      if (from === null) return [];
+      const { chatId, from, operator, department, by, others = [] } = fact.data;
       const receiver = operator ?? `the department ${department}`;
       const text =
         by === 'lhc'
           ? `LHC has handed chat #${chatId} to ${receiver}.`
           : `Chat #${chatId} goes to ${receiver}.`;
-      return [{ to: from, text }];
+      return all([from, ...others], text).filter(({ to }) => to !== operator);
     }
     case 'ChatClosed': {
-      const { operator, by, chatId, reason } = fact.data;
-      if (operator === null) return [];
+      const { operator, by, chatId, reason, others = [] } = fact.data;
       const why = reason ? ` (${reason})` : '';
       const who = { visitor: 'The visitor closed', system: 'The system closed', operator: null }[
         by
       ];
-      const text = who ? `${who} chat #${chatId}${why}.` : `Chat #${chatId} is closed.`;
-      return [{ to: operator, text }];
+      const text = who ? `${who} chat #${chatId}${why}.` : `Chat #${chatId} is closed${why}.`;
+      return all([operator, ...others], text);
     }
     default:
       return [];
   }
 }
 
-/** null: he is not there to read it, or sees by himself. */
-const WHY = {
-  missed: 'was not answered in time and is offered to others',
-  declined: 'is offered to others',
-  offline: null,
-  'owner-gone': 'was given to others while you were away',
-  'operator-removed': null,
-} as const;
+const all = (receivers: readonly (string | null)[], text: string): Notice[] =>
+  receivers.flatMap((to) => (to === null ? [] : { to, text }));
+
+/** What whoever lost a chat reads, also when he comes back; a removed one has no account. */
+const WHY: Record<UnassignReason, ((chat: string) => string) | undefined> = {
+  missed: (chat) => `C${chat} was not answered in time and is back in the queue.`,
+  declined: (chat) => `You have declined c${chat}.`,
+  offline: (chat) => `C${chat} went back to the queue while you were away.`,
+  'owner-gone': (chat) => `C${chat} went back to the queue while you were away.`,
+  'operator-removed': undefined,
+};

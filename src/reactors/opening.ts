@@ -3,37 +3,47 @@
  * it before, what was said meanwhile, with the time of then (XEP-0203).
  *
  * It goes out in the place of the first message that waited for an operator, or else in that of the fact that gave the
- * chat. Its stanza ids are made of the round (each search for an operator is one), so that it can be sent again: to
- * the others of a broadcast, after a crash. mod_lhc drops what the same operator has.
+ * chat. Its stanza ids are made of what it says, so that it can be sent again: to the others of a broadcast, after a
+ * crash. mod_lhc drops what the same operator has.
  */
+import type { Logger } from 'pino';
 import type { ActorState } from '../actors/decider.ts';
 import { visitorFact } from '../actors/facts.ts';
 import { streamOf, visitorRef } from '../actors/ids.ts';
 import { visitorState } from '../actors/visitor-decisions.ts';
-import type { Chat, VisitorFact } from '../actors/visitor-facts.ts';
+import type { Chat, OpenMessage } from '../actors/visitor-facts.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
+import { Lru } from '../runtime/lru.ts';
 import type { OutgoingMessage } from '../xmpp/port.ts';
 import type { Delivery, Sender } from './delivery.ts';
+import { headlineOf } from './headline.ts';
 import { introductionOf } from './introduction.ts';
 import type { PersonalData } from './personal.ts';
+import { isRefusal } from './repeats.ts';
+import { createUnseen } from './unseen.ts';
 
-/** Messages that are shown of what was said before; of more, the last. */
-const HISTORY_MOST = 50;
-const PAGE = 256;
-/** Facts that are looked through for them: page views of a long chat lie between. */
-const LOOKED_AT_MOST = 5_000;
+/** Of what was received before, in characters: 50 of them are still no burden. What nobody has comes whole. */
+const MOST_OF_BODY = 4_000;
+/** What was shown by this process is not sent again within this time, in ms: a cache, mod_lhc knows it as well. */
+const REMEMBERED_MS = 10 * 60_000;
+const REMEMBERED = 5_000;
+
+/** Messages of the visitor that ejabberd will not have for this operator, and why. */
+export type Refused = ReadonlyMap<string, string>;
 
 export interface Opening {
   /**
-   * Opens the chat for these operators with what was before this revision.
-   * @throws {AppError} as {@link Delivery}
+   * Opens the chat for these operators with what was before this revision. A line that is refused is left out: what
+   * comes behind it counts more.
+   * @returns messages that nobody has received yet and that were refused
+   * @throws {AppError} `unavailable`, as {@link Delivery}
    */
   open(
     sender: Sender,
     state: ActorState,
     operators: readonly string[],
     before: number,
-  ): Promise<void>;
+  ): Promise<Refused>;
 }
 
 /** Whether the opening has its place at this fact: not where a message of the round had waited before. */
@@ -45,106 +55,84 @@ export function createOpening(options: {
   personal: PersonalData;
   delivery: Delivery;
   now: () => number;
+  logger: Logger;
 }): Opening {
-  const { store, personal, delivery, now } = options;
-
-  /** Messages that this operator has not seen, the oldest first. */
-  async function unseen(
-    stream: string,
-    chat: Chat,
-    startedAt: number,
-    operator: string,
-    before: number,
-  ): Promise<RecordedEvent[]> {
-    const found: RecordedEvent[] = [];
-    let from = before - 1;
-    for (let looked = 0; from >= 0 && looked < LOOKED_AT_MOST; looked += PAGE) {
-      const page = await store.readStream(stream, { from, limit: PAGE, direction: 'backwards' });
-      for (const event of page) {
-        const fact = visitorFact(event);
-        if (!fact || hasSeen(fact, operator)) return found.reverse();
-        // What invited the visitor belongs to it, for whoever did not write it.
-        const invites = event.revision < startedAt;
-        if (invites && (chat.invitedBy === null || chat.invitedBy === operator)) {
-          return found.reverse();
-        }
-        if (isMessage(fact)) found.push(event);
-        if (found.length >= HISTORY_MOST || fact.type === 'Invited') return found.reverse();
-      }
-      const last = page.at(-1);
-      if (!last) break;
-      from = last.revision - 1;
-    }
-    return found.reverse();
-  }
+  const { store, personal, delivery, now, logger } = options;
+  const unseen = createUnseen(store);
+  const opened = new Lru<{ at: number; refused: Refused }>(REMEMBERED);
 
   async function stanzaOf(
     event: RecordedEvent,
-    state: ActorState,
-    round: number,
+    openMessages: readonly OpenMessage[],
   ): Promise<Omit<OutgoingMessage, 'from' | 'to'> | null> {
     const fact = visitorFact(event);
     const body = await personal.bodyOf(event);
     if (!fact || body === null) return null; // erased
     const delay = { at: event.metadata.at };
-    const id = `history-${round}-${event.revision}`;
+    const shown = body.length > MOST_OF_BODY ? `${body.slice(0, MOST_OF_BODY)}…` : body;
     if (fact.type === 'OperatorMessageReceived') {
-      return { id, body: `${fact.data.operator}: ${body}`, delay, notice: true };
+      const id = `history-${event.revision}`;
+      return { id, body: `${fact.data.operator}: ${shown}`, delay, notice: true };
     }
     if (fact.type !== 'VisitorMessageSent') return null;
-    const { messageId } = fact.data;
-    const { openMessages } = visitorState(state.core).context;
-    // Nobody has received it yet: by its own id this operator's client does.
-    return openMessages.some((open) => open.id === messageId)
-      ? { id: messageId, body, delay }
-      : { id, body, delay, notice: true };
+    // By its own id: whoever was asked before has it perhaps, and is not to read it twice.
+    const { messageId: id } = fact.data;
+    return openMessages.some((open) => open.id === id)
+      ? { id, body, delay }
+      : { id, body: shown, delay, notice: true };
   }
 
-  /** What began this search for an operator, in words. */
-  async function headline(stream: string, chat: Chat, startedAt: number): Promise<string> {
-    const chatName = `chat #${chat.id}${chat.department ? ` for ${chat.department}` : ''}`;
-    const wish = chat.accepted ? '' : ' Reply to accept it.';
-    if (chat.round === startedAt) {
-      if (chat.offered.length < 2) return `New ${chatName}.${wish}`;
-      return `New ${chatName}, offered to ${chat.offered.length} operators. Who replies first has it.`;
-    }
-    const [began] = await store.readStream(stream, { from: chat.round, limit: 1 });
-    const fact = began && visitorFact(began);
-    if (fact?.type === 'ChatTransferred' && fact.data.from !== null) {
-      const giver = fact.data.by === 'lhc' ? 'LHC' : fact.data.from;
-      return `${giver} hands on ${chatName}.${wish}`;
-    }
-    return `C${chatName.slice(1)} needs an operator.${wish}`;
+  /** The fact that began this search for an operator. */
+  async function beginOf(stream: string, { round }: Chat) {
+    const [event] = await store.readStream(stream, { from: round, limit: 1 });
+    return event ? visitorFact(event) : null;
   }
 
   return {
     async open(sender, state, operators, before) {
       const { tenant, key } = sender;
       const stream = streamOf(visitorRef(tenant.id, key));
-      const { chat, nickRevision: startedAt } = visitorState(state.core).context;
-      if (!chat) return;
+      const { chat, nickRevision: startedAt, openMessages } = visitorState(state.core).context;
+      const allRefused = new Map<string, string>();
+      if (!chat) return allRefused;
+      const memory = (operator: string) => `${stream} ${chat.round} ${before} ${operator}`;
+      const isKnown = (operator: string): boolean => {
+        const known = opened.get(memory(operator));
+        if (!known || now() - known.at > REMEMBERED_MS) return false;
+        for (const [id, reason] of known.refused) allRefused.set(id, reason);
+        return true;
+      };
+      const receivers = operators.filter((operator) => !isKnown(operator));
+      if (receivers.length === 0) return allRefused;
+
       const { profile } = await personal.profileOf(tenant.id, key, state);
-      const text = [
-        await headline(stream, chat, startedAt),
-        introductionOf(key, profile, state, now()),
-      ].join('\n');
-      for (const operator of operators) {
-        await delivery.tell(sender, operator, `intro-${chat.id}-${chat.round}`, text);
-        if (chat.round === startedAt && chat.invitedBy === null) continue;
-        for (const event of await unseen(stream, chat, startedAt, operator, before)) {
-          const stanza = await stanzaOf(event, state, chat.round);
-          if (stanza) await delivery.send(sender, operator, stanza);
+      const began = await beginOf(stream, chat);
+      const who = introductionOf(key, profile, state, now());
+      for (const operator of receivers) {
+        const refused = new Map<string, string>();
+        /** Sends, unless ejabberd will not have it. */
+        const attempt = async (id: string, sending: Promise<void>): Promise<void> => {
+          await sending.catch((error) => {
+            if (!isRefusal(error)) throw error;
+            logger.warn(
+              { ...{ tenant: tenant.id, visitor: key, operator, id }, err: error },
+              'a line was refused',
+            );
+            refused.set(id, error.message);
+          });
+        };
+        const id = `intro-${chat.id}-${chat.round}`;
+        const text = `${headlineOf(chat, began, operator, now())}\n${who}`;
+        await attempt(id, delivery.tell(sender, operator, id, text));
+        const of = { stream, chat, startedAt, openMessages };
+        for (const event of await unseen(of, operator, before)) {
+          const stanza = await stanzaOf(event, openMessages);
+          if (stanza) await attempt(stanza.id, delivery.send(sender, operator, stanza));
         }
+        opened.set(memory(operator), { at: now(), refused });
+        for (const [refusedId, reason] of refused) allRefused.set(refusedId, reason);
       }
+      return allRefused;
     },
   };
 }
-
-const isMessage = ({ type }: VisitorFact): boolean =>
-  type === 'VisitorMessageSent' || type === 'OperatorMessageReceived';
-
-/** He had the chat until this fact, or was asked: what was before it he has. */
-const hasSeen = (fact: VisitorFact, operator: string): boolean =>
-  (fact.type === 'ChatUnassigned' && fact.data.operators.includes(operator)) ||
-  (fact.type === 'ChatTransferred' && fact.data.from === operator) ||
-  (fact.type === 'ChatAssigned' && fact.data.others?.includes(operator) === true);

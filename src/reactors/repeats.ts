@@ -3,7 +3,6 @@
  * the visitor's session is new and when a session of the operator ended. mod_lhc drops what a living session has.
  */
 import type { Logger } from 'pino';
-import type { ActorState } from '../actors/decider.ts';
 import { visitorFact } from '../actors/facts.ts';
 import {
   actorOf,
@@ -22,12 +21,13 @@ import type { TenantSettings } from '../actors/tenant.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import { type VisitorCommand, visitorState } from '../actors/visitor-decisions.ts';
 import { AppError, messageOf } from '../errors.ts';
-import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
+import type { EventStore } from '../eventstore/port.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import { type Ownership, ownsStream } from '../runtime/ownership.ts';
 import type { WorkPart } from '../runtime/work.ts';
 import type { VisitorTransport } from '../xmpp/port.ts';
 import type { PersonalData } from './personal.ts';
+import type { ReceiverOf } from './receivers.ts';
 
 export interface Repeats {
   /** Follows operators' sessions in the log: mod_lhc tells one process, and each visitor's own has to send. */
@@ -47,12 +47,7 @@ export function createRepeats(options: {
   ownership: Ownership;
   now: () => number;
   logger: Logger;
-  /** Who has, or had, the chat of a message. */
-  receiverOf: (
-    event: RecordedEvent,
-    chatId: string,
-    state: ActorState,
-  ) => Promise<string | null | undefined>;
+  receiverOf: ReceiverOf;
   report: (tenant: TenantId, key: VisitorKey, command: VisitorCommand) => Promise<unknown>;
 }): Repeats {
   const { host, store, transport, tenants, personal, ownership, now, logger } = options;
@@ -66,7 +61,8 @@ export function createRepeats(options: {
     const ref = visitorRef(tenant.id, key);
     const state = await host.load(ref);
     if (!state) return;
-    const taken = visitorState(state.core).context.openMessages.filter((each) => each.taken);
+    const { openMessages, chat } = visitorState(state.core).context;
+    const taken = openMessages.filter((each) => each.taken);
     for (const { id, revision } of taken) {
       const [event] = await store.readStream(streamOf(ref), { from: revision, limit: 1 });
       if (!event) continue;
@@ -78,7 +74,10 @@ export function createRepeats(options: {
       const to = operatorJid(tenant, operator as Username); // names in facts were parsed when they came in
       if (!ownsStream(ownership, streamOf(ref))) return;
       try {
-        await transport.send({ id, from: visitorJid(tenant, key), to, body });
+        // Said to somebody else who had the chat then: as what was said before is shown (opening.ts).
+        const earlier = chat?.id === fact.data.chatId && revision < chat.round;
+        const delay = earlier ? { delay: { at: event.metadata.at } } : {};
+        await transport.send({ id, from: visitorJid(tenant, key), to, body, ...delay });
         logger.debug({ tenant: tenant.id, visitor: key, messageId: id }, 'sent again');
       } catch (error) {
         if (!isRefusal(error)) throw error;

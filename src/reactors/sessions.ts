@@ -291,5 +291,7 @@ const SHOWS = new Set([
   'ChatStarted',
   'ChatAssigned',
   'ChatAccepted',
+  'ChatUnassigned',
+  'ChatTransferred',
   'ChatClosed',
 ]);

@@ -1,6 +1,7 @@
 /**
- * A visitor types: its operator sees it at once, or not at all. Never a fact, rate limited in each process. By the
- * visitor's session where it is this process's, otherwise by the admin API.
+ * A visitor types: its operator sees it at once, or not at all, also before he has answered. Those who are asked together
+ * don't: it is not their chat yet, and there may be many. Never a fact, rate limited in each process. By the visitor's
+ * session where it is this process's, otherwise by the admin API.
  */
 import type { Logger } from 'pino';
 import { operatorJid, type Username, visitorJid, visitorRef } from '../actors/ids.ts';
@@ -25,7 +26,7 @@ export function createTyping(options: {
   now: () => number;
 }): ForwardTyping {
   const { host, transport, admin, tenants, now, logger } = options;
-  const sent = new Lru<{ state: string; at: number }>(REMEMBERED);
+  const sent = new Lru<{ to: string; state: string; at: number }>(REMEMBERED);
 
   return async (id, key, state) => {
     const tenant = tenants.get(id);
@@ -34,10 +35,11 @@ export function createTyping(options: {
     if (!tenant || !operator) return;
     const jid = visitorJid(tenant, key);
     const last = sent.get(jid);
-    if (last?.state === state && now() - last.at < SAME_EVERY_MS) return;
-    sent.set(jid, { state, at: now() });
     // Names in facts were parsed when they came in.
     const to = operatorJid(tenant, operator as Username);
+    const same = last?.state === state && last.to === to;
+    if (same && now() - last.at < SAME_EVERY_MS) return;
+    sent.set(jid, { to, state, at: now() });
     if (transport.isOnline(jid)) transport.chatState(jid, to, state);
     else {
       // Nobody waits for it.

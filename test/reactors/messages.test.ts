@@ -213,7 +213,7 @@ describe('an operator is told', () => {
     const facts = await rig.facts('visitor-acme.1');
     const closed = facts.find(({ type }) => type === 'ChatClosed');
     expect(bodies()).toEqual([
-      'New chat #c1 for sales. Reply to accept it.\nVisitor 1\n/home',
+      'New chat #c1 for sales. Reply to accept it, or !decline.\nVisitor 1\n/home',
       'The visitor closed chat #c1.',
     ]);
     expect(ids()).toEqual(['intro-c1-1', `notice-${closed?.id}`]);

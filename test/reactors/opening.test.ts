@@ -1,0 +1,359 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../src/errors.ts';
+import { DELAYS, startChat } from '../actors/facts.ts';
+import { jidOf } from '../support/rig.ts';
+import { waitFor } from '../support/wait.ts';
+import { type MessageLane, openMessageLane } from './message-lane.ts';
+
+let lane: MessageLane;
+beforeEach(async () => {
+  lane = await openMessageLane();
+});
+afterEach(() => lane.rig.close());
+
+const MINUTE = 60_000;
+/** A chat with two messages that olga has answered, and nothing left to do. */
+const conversation = async () => {
+  await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+  await lane.assign('olga');
+  await lane.run();
+  await lane.delivered('olga', 'm1');
+  await lane.answer('olga', 'o1');
+  await lane.say('m2');
+  await lane.run();
+  await lane.delivered('olga', 'm2');
+};
+const stamped = (operator: string) =>
+  lane.read(operator).map(({ id, delay }) => [id, delay !== undefined]);
+const visitorMessages = (operator: string) =>
+  lane
+    .read(operator)
+    .filter(({ notice }) => !notice)
+    .map(({ id }) => id);
+
+describe('who it is', () => {
+  it('comes first, with place, time of day, page and earlier chats', async () => {
+    await lane.rig.toVisitor('1', {
+      ...{ type: 'ViewPage', digest: 'x', department: null, delays: DELAYS },
+      profile: {
+        ...{ page: 'https://shop.test/shoes', title: 'Shoes', nick: 'Eve' },
+        ...{ country: 'Italy', city: 'Rome', timezone: 'Europe/Rome' },
+      },
+    });
+    await conversation();
+    await lane.rig.toVisitor('1', { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null });
+    await lane.run();
+    lane.forget();
+    await lane.rig.toVisitor('1', startChat('c2', 'm3'));
+    await lane.rig.toVisitor('1', {
+      ...{ type: 'AssignChat', chatId: 'c2', operator: 'pia' },
+      ...{ reservation: 'r', reason: 'least-loaded' },
+    });
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(lane.texts('pia')).toEqual([
+      [
+        'New chat #c2 for sales. Reply to accept it, or !decline.',
+        'Eve · Rome, Italy · local time 01:00 · 2nd chat · last with olga',
+        'Shoes — https://shop.test/shoes',
+      ].join('\n'),
+      'Hello',
+    ]);
+  });
+
+  it('says for how long the visitor has waited, and what has changed since it came', async () => {
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    expect(await lane.run()).toEqual({ kind: 'parked' });
+    expect(lane.ejabberd.messages).toEqual([]);
+    lane.rig.clock.passes(5 * MINUTE);
+    await lane.say('m2');
+    await lane.assign('olga');
+    await lane.run();
+    expect(lane.texts('olga')[0]).toMatch(/^New chat #c1 for sales, waiting for 5 min\. Reply/);
+    expect(lane.sent('olga')).toEqual(['intro-c1-1', 'm1', 'm2']);
+  });
+
+  it('is left out where ejabberd refuses it, and the message comes all the same', async () => {
+    lane.ejabberd.state.before = async (call) => {
+      if (call.startsWith('send') && lane.ejabberd.count('send') === 1) {
+        throw new AppError('refused', 'not like this');
+      }
+    };
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.assign('olga');
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(lane.sent('olga')).toEqual(['m1']);
+    expect(await lane.failures()).toEqual([]);
+  });
+
+  it('and what follows is sent again after a crash between any two stanzas, with the same ids', async () => {
+    await conversation();
+    await lane.handOn('olga', { operator: 'pia' });
+    await lane.say('m3');
+    lane.forget();
+    const whole = await lane.run().then(() => lane.sent('pia'));
+    expect(whole).toEqual(['intro-c1-11', 'm1', 'history-7', 'm2', 'm3']);
+    for (let nth = 1; nth <= whole.length; nth++) {
+      lane.forget();
+      lane.crash();
+      let calls = 0;
+      lane.ejabberd.state.before = async (call) => {
+        if (call.startsWith('send') && ++calls === nth) throw new AppError('unavailable', 'gone');
+      };
+      await lane.run();
+      lane.ejabberd.state.before = async () => {};
+      lane.crash();
+      await lane.run();
+      // What was taken is not sent by the lane again: m3 was.
+      expect(new Set([...lane.sent('pia'), 'm3'])).toEqual(new Set(whole));
+    }
+  });
+});
+
+describe('what was said before', () => {
+  it('is shown to whom a chat is handed, with the time of then, and not to who had it', async () => {
+    await conversation();
+    lane.rig.clock.passes(MINUTE);
+    await lane.handOn('olga', { operator: 'pia' });
+    lane.forget();
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(lane.read('pia')).toMatchObject([
+      { id: 'intro-c1-11', notice: true },
+      { id: 'm1', body: 'Hello', notice: true, delay: { at: lane.rig.now() - MINUTE } },
+      { id: 'history-7', body: 'olga: o1', notice: true, delay: { at: lane.rig.now() - MINUTE } },
+      { id: 'm2', body: 'm2', notice: true, delay: { at: lane.rig.now() - MINUTE } },
+    ]);
+    expect(lane.texts('pia')[0]).toMatch(/^olga hands you chat #c1 for sales\. Reply to accept it/);
+    expect(lane.texts('olga')).toEqual(['Chat #c1 goes to pia.']);
+  });
+
+  it('is only what he missed, for who had the chat before', async () => {
+    await conversation();
+    await lane.handOn('olga', { operator: 'pia' });
+    await lane.say('m3');
+    await lane.run();
+    await lane.delivered('pia', 'm3');
+    await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: 'pia' });
+    await lane.assign('olga');
+    lane.forget();
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(lane.texts('olga')).toEqual([
+      expect.stringMatching(/^Chat #c1 comes back: pia did not take it\. Reply/),
+      'm3',
+    ]);
+    expect(stamped('olga')[1]).toEqual(['m3', true]);
+    expect(lane.texts('pia')).toEqual(['You have declined chat #c1.']);
+  });
+
+  it('with what nobody has received: by its own id it is the new owner’s, who alone counts', async () => {
+    await conversation();
+    await lane.say('m3'); // olga is gone and does not receive it
+    await lane.run();
+    await lane.unassign('olga');
+    await lane.say('m4');
+    expect(await lane.run()).toEqual({ kind: 'parked' });
+    await lane.assign('pia');
+    lane.forget();
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(lane.texts('pia')[0]).toMatch(/^Chat #c1 for sales needs an operator: olga went away/);
+    expect(stamped('pia').slice(1)).toEqual([
+      ['m1', true],
+      ['history-7', true],
+      ['m2', true],
+      ['m3', true],
+      ['m4', false],
+    ]);
+    expect(visitorMessages('pia')).toEqual(['m3', 'm4']);
+    await lane.delivered('olga', 'm3'); // her client comes back with it
+    const outcomes = async () => (await lane.rig.types('visitor-acme.1')).slice(-1);
+    expect(await outcomes()).not.toEqual(['MessageDelivered']);
+    await lane.delivered('pia', 'm3', 'm4');
+    expect(await outcomes()).toEqual(['MessageDelivered']);
+  });
+
+  it('goes again to the new owner when the visitor’s session is new', async () => {
+    await conversation();
+    await lane.say('m3');
+    await lane.run();
+    await lane.handOn('olga', { operator: 'pia' });
+    await lane.run();
+    lane.forget();
+    lane.messages().sendAgain(jidOf('1'));
+    await waitFor(() => lane.ejabberd.messages.length > 0);
+    expect(lane.read('olga')).toEqual([]);
+    expect(stamped('pia')).toEqual([['m3', true]]);
+  });
+
+  it('is what the inviter wrote, for another who gets the chat', async () => {
+    await lane.answer('olga', 'o1');
+    await lane.answer('olga', 'o2');
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.assign('pia');
+    await lane.run();
+    expect(lane.texts('pia').slice(1)).toEqual(['olga: o1', 'olga: o2', 'Hello']);
+    lane.forget();
+    await lane.unassign('pia');
+    await lane.assign('olga');
+    await lane.run();
+    expect(lane.texts('olga').slice(1)).toEqual(['Hello']);
+  });
+
+  it('has a bound, but for what nobody has received', async () => {
+    await lane.rig.toVisitor('1', startChat('c1', 'lost'));
+    await lane.assign('olga');
+    await lane.run();
+    const long = 'x'.repeat(10_000);
+    for (let n = 0; n < 60; n++) await lane.say(`n${n}`, n === 59 ? long : `n${n}`);
+    await lane.run();
+    await lane.delivered('olga', ...Array.from({ length: 60 }, (_, n) => `n${n}`));
+    await lane.handOn('olga', { operator: 'pia' });
+    lane.forget();
+    await lane.run();
+    const [intro, first, second, ...rest] = lane.read('pia');
+    expect([intro?.notice, first?.id, first?.notice]).toEqual([true, 'lost', undefined]);
+    expect(second?.id).toBe('n10');
+    expect(rest).toHaveLength(49);
+    expect(rest.at(-1)?.body).toHaveLength(4_001);
+  });
+
+  it('of a visitor that was erased is nothing', async () => {
+    await conversation();
+    await lane.rig.vault.erase('acme.1');
+    await lane.handOn('olga', { operator: 'pia' });
+    lane.forget();
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(lane.sent('pia')).toEqual(['intro-c1-11']);
+  });
+
+  it('one that is refused failed, and the others come', async () => {
+    await conversation();
+    await lane.say('m3');
+    await lane.run();
+    await lane.handOn('olga', { operator: 'pia' });
+    lane.forget();
+    let calls = 0;
+    lane.ejabberd.state.before = async (call) => {
+      if (call.startsWith('send') && ++calls >= 5 && calls < 6) {
+        throw new AppError('refused', 'too long');
+      }
+    };
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(lane.sent('pia')).toEqual(['intro-c1-13', 'm1', 'history-7', 'm2']);
+    expect(await lane.failures()).toEqual(['too long']);
+  });
+});
+
+describe('who takes it from another who has not answered', () => {
+  it('reads all of it; that one is told, and gets what came meanwhile if he takes it back', async () => {
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.assign('olga');
+    await lane.run();
+    await lane.delivered('olga', 'm1');
+    await lane.rig.toVisitor('1', { type: 'AcceptChat', operator: 'pia' });
+    await lane.run();
+    expect(lane.texts('pia')).toEqual([
+      'New chat #c1 for sales.\nVisitor 1\n/home',
+      'Hello',
+      'Chat #c1 is yours.',
+    ]);
+    expect(lane.sent('pia')).toContain('m1');
+    expect(lane.texts('olga').at(-1)).toBe('pia has taken chat #c1.');
+    await lane.say('m2');
+    await lane.handOn('pia', { operator: 'olga' });
+    lane.forget();
+    await lane.run();
+    expect(lane.texts('olga').slice(1)).toEqual(['m2']);
+  });
+});
+
+describe('several who are asked together', () => {
+  it('see who it is and what it says; its owner alone receives it, the others are told', async () => {
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.offer('olga', 'pia', 'quin');
+    await lane.say('m2');
+    expect(await lane.run()).toEqual({ kind: 'parked' });
+    for (const each of ['olga', 'pia', 'quin']) {
+      expect(lane.texts(each)).toEqual([
+        expect.stringMatching(/^New chat #c1 for sales, offered to 3 operators\. Who replies/),
+        'Hello',
+        'm2',
+      ]);
+      await lane.delivered(each, 'm1', 'm2');
+    }
+    expect(await lane.rig.types('visitor-acme.1')).not.toContain('MessageDelivered');
+    const before = lane.ejabberd.messages.length;
+    await lane.run(); // looked at again: nothing new
+    expect(lane.ejabberd.messages).toHaveLength(before);
+    await lane.answer('pia', 'o1');
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(lane.texts('pia')).toHaveLength(3);
+    expect(lane.texts('olga').at(-1)).toBe('pia has taken chat #c1.');
+    expect(lane.texts('quin').at(-1)).toBe('pia has taken chat #c1.');
+    await lane.say('m3');
+    await lane.run();
+    expect(lane.sent('olga')).not.toContain('m3');
+    await lane.delivered('pia', 'm1', 'm2', 'm3');
+    expect((await lane.rig.types('visitor-acme.1')).at(-1)).toBe('MessageDelivered');
+  });
+
+  it('one whom it cannot reach keeps it from nobody', async () => {
+    const { transport } = lane.ejabberd;
+    const { send } = transport;
+    transport.send = async (message) => {
+      if (message.to.startsWith('olga@')) throw new AppError('refused', 'no such operator');
+      return send(message);
+    };
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.offer('olga', 'pia');
+    expect(await lane.run()).toEqual({ kind: 'parked' });
+    expect(lane.sent('pia')).toEqual(['intro-c1-1', 'm1']);
+    expect(await lane.failures()).toEqual([]);
+  });
+
+  it('who is asked later sees all of it, and a second round is announced', async () => {
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.offer('olga');
+    await lane.run();
+    await lane.offer('pia');
+    await lane.run();
+    expect(lane.sent('pia')).toEqual(['intro-c1-1', 'm1']);
+    expect(lane.sent('olga')).toEqual(['intro-c1-1', 'm1']);
+    for (const operator of ['olga', 'pia']) {
+      await lane.rig.toVisitor('1', { type: 'DeclineChat', operator });
+    }
+    await lane.offer('olga', 'pia');
+    lane.forget();
+    expect(await lane.run()).toEqual({ kind: 'parked' });
+    expect(lane.texts('olga')[0]).toMatch(/^Chat #c1 for sales needs an operator/);
+    await lane.answer('olga', 'o1');
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(visitorMessages('olga')).toEqual(['m1']);
+  });
+
+  it('who is asked with no message yet sees who it is, and then the message', async () => {
+    await lane.rig.toVisitor('1', startChat('c1'));
+    await lane.offer('olga', 'pia');
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    await lane.say('m1');
+    expect(await lane.run()).toEqual({ kind: 'parked' });
+    for (const each of ['olga', 'pia']) {
+      expect(lane.read(each).map(({ id }) => id)).toEqual(['intro-c1-1', 'm1']);
+    }
+  });
+
+  it('are told that it is closed, or that LHC gave it to another', async () => {
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.offer('olga', 'pia');
+    await lane.run();
+    await lane.handOn(null, { operator: 'quin' });
+    await lane.run();
+    expect(lane.texts('olga').at(-1)).toBe('LHC has handed chat #c1 to quin.');
+    await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: 'quin' });
+    await lane.offer('olga', 'pia');
+    await lane.rig.toVisitor('1', { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null });
+    await lane.run();
+    for (const each of ['olga', 'pia']) {
+      expect(lane.texts(each).at(-1)).toBe('The visitor closed chat #c1.');
+    }
+    expect(await lane.failures()).toEqual([]);
+  });
+});
