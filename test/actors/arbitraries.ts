@@ -1,14 +1,15 @@
 /** Random commands over few ids, so that they meet. */
 import fc from 'fast-check';
 import type { Wake } from '../../src/actors/decider.ts';
-import type { Show } from '../../src/actors/operator.ts';
 import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
+import type { Show } from '../../src/actors/operator-facts.ts';
 import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
 import { DELAYS, SECOND, startChat } from './facts.ts';
 import { OPERATOR_COMMANDS, VISITOR_COMMANDS } from './states.ts';
 
 const chatId = fc.constantFrom('c1', 'c2', 'c3');
-const operator = fc.constantFrom('op1', 'op2');
+const operator = fc.constantFrom('op1', 'op2', 'op3');
+const department = fc.constantFrom(null, 'sales', 'support');
 const messageId = fc.integer({ min: 1, max: 12 }).map((n) => `m${n}`);
 const reservation = fc.integer({ min: 1, max: 5 }).map((n) => `r${n}`);
 /** Short and long ones against each other: each may be the first that is due. */
@@ -19,11 +20,12 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
   fc
     .record({
       digest: fc.constantFrom('home', 'prices'),
-      department: fc.constantFrom(null, 'sales', 'support'),
+      department,
       delays: fc.record({
         hardTimeout: delay,
         cleanupAfter: delay,
         invitationTimeout: delay,
+        offerTimeout: delay,
         chatIdle: delay,
       }),
     })
@@ -35,11 +37,38 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
     .record({ messageId, chatId: fc.option(chatId) })
     .map((sent): VisitorCommand => ({ type: 'SendMessage', body: '', ...sent })),
   fc
-    .record({ operator, messageId })
+    .record({ operator, messageId, markable: fc.boolean() })
     .map((got): VisitorCommand => ({ type: 'ReceiveOperatorMessage', body: '', ...got })),
   fc
     .record({ chatId, operator, reservation: fc.option(reservation) })
-    .map((wish): VisitorCommand => ({ type: 'AssignChat', reason: 'routed', ...wish })),
+    .map((wish): VisitorCommand => ({ type: 'AssignChat', reason: 'least-loaded', ...wish })),
+  fc
+    .record({ chatId, operators: fc.uniqueArray(operator, { minLength: 1 }) })
+    .map((wish): VisitorCommand => ({ type: 'OfferChat', reason: 'broadcast', ...wish })),
+  fc
+    .record({
+      ...{ chatId, operator },
+      reason: fc.constantFrom('offline', 'owner-gone', 'operator-removed'),
+    })
+    .map((wish): VisitorCommand => ({ type: 'UnassignChat', ...wish })),
+  fc
+    .tuple(fc.constantFrom('AcceptChat', 'DeclineChat'), operator)
+    .map(([type, who]): VisitorCommand => ({ type, operator: who })),
+  fc
+    .record({
+      from: fc.option(operator),
+      to: fc.oneof(
+        operator.map((name) => ({ operator: name, department: null })),
+        department.map((name) => ({ operator: null, department: name })),
+      ),
+      reservation: fc.option(reservation),
+    })
+    .map(
+      ({ from, to, reservation: id }): VisitorCommand => ({
+        ...{ type: 'TransferChat', chatId: null, from, ...to },
+        reservation: to.operator === null ? null : id,
+      }),
+    ),
   reservation.map((id): VisitorCommand => ({ type: 'RevokeReservation', reservation: id })),
   fc
     .tuple(fc.constantFrom('ReportTaken', 'ReportDelivered', 'ReportFailed'), fc.array(messageId))
@@ -48,10 +77,18 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
       if (type === 'ReportDelivered') return { type, messageIds, by: 'ping' };
       return { type: 'ReportFailed', messageId: messageIds[0] ?? 'm1', reason: 'expired' };
     }),
+  fc
+    .record({ messageIds: fc.array(messageId), operator })
+    .map((got): VisitorCommand => ({ type: 'ReportDelivered', by: 'receipt', ...got })),
+  fc
+    .record({ messageId, operator })
+    .map((shown): VisitorCommand => ({ type: 'ReportDisplayed', ...shown })),
+  messageId.map((id): VisitorCommand => ({ type: 'ReportSeen', messageId: id })),
 );
 
 const session = fc.constantFrom('s1', 's2', 's3');
 const resource = fc.constantFrom('gajim', 'phone');
+const terms = { department, ownerGrace: delay };
 const show = fc.constantFrom<Show>('available', 'chat', 'away', 'xa', 'dnd', null);
 
 export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
@@ -70,10 +107,13 @@ export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
     })
     .map((there): OperatorCommand => ({ type: 'CompareSessions', ...there })),
   fc
-    .record({ reservation, chatId, visitor: fc.constantFrom('v1', 'v2') })
+    .record({
+      ...{ reservation, chatId, visitor: fc.constantFrom('v1', 'v2'), ...terms },
+      departmentCapacity: fc.constantFrom(null, 1, 2),
+    })
     .map((wish): OperatorCommand => ({ type: 'ReserveChat', ...wish })),
   fc
-    .record({ reservation: fc.option(reservation), chatId, visitor: fc.constant('v1') })
+    .record({ reservation: fc.option(reservation), chatId, visitor: fc.constant('v1'), ...terms })
     .map((wish): OperatorCommand => ({ type: 'TakeChat', ...wish })),
   fc
     .record({ reservation: fc.option(reservation), chatId, visitor: fc.constant('v1') })

@@ -1,18 +1,26 @@
 /** Facts and commands with what tests do not care about filled in. */
-import type { Change, OperatorFact, Show } from '../../src/actors/operator.ts';
 import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
+import type { Change, OperatorFact, Show } from '../../src/actors/operator-facts.ts';
 import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
-import type { CloseParty, VisitorDelays, VisitorFact } from '../../src/actors/visitor-facts.ts';
+import type {
+  CloseParty,
+  UnassignReason,
+  VisitorDelays,
+  VisitorFact,
+  VisitorFacts,
+} from '../../src/actors/visitor-facts.ts';
 
 export const SECOND = 1000;
 export const HOUR = 3600 * SECOND;
 
-export const DELAYS: VisitorDelays = {
+export const DELAYS: Required<VisitorDelays> = {
   hardTimeout: 300 * SECOND,
   cleanupAfter: 24 * HOUR,
   invitationTimeout: 120 * SECOND,
+  offerTimeout: 60 * SECOND,
   chatIdle: 24 * HOUR,
 };
+export const OWNER_GRACE = 90 * SECOND;
 
 export const viewPage = (digest = 'home', delays = DELAYS): VisitorCommand => ({
   type: 'ViewPage',
@@ -44,12 +52,46 @@ export const assignChat = (
   operator = 'op1',
   reservation: string | null = 'r1',
   chatId = 'c1',
-): VisitorCommand => ({ type: 'AssignChat', chatId, operator, reservation, reason: 'routed' });
-export const closeChat = (chatId = 'c1', by: CloseParty = 'visitor'): VisitorCommand => ({
-  type: 'CloseChat',
-  chatId,
-  by,
-  reason: null,
+): VisitorCommand => ({
+  ...{ type: 'AssignChat', chatId, operator, reservation, reason: 'least-loaded' },
+});
+export const offerChat = (...operators: string[]): VisitorCommand => ({
+  ...{ type: 'OfferChat', chatId: 'c1', operators, reason: 'broadcast' },
+});
+export const unassignChat = (
+  operator: string,
+  reason: UnassignReason = 'owner-gone',
+): VisitorCommand => ({ type: 'UnassignChat', chatId: 'c1', operator, reason });
+export const acceptChat = (operator = 'op1'): VisitorCommand => ({ type: 'AcceptChat', operator });
+export const declineChat = (operator = 'op1'): VisitorCommand => ({
+  ...{ type: 'DeclineChat', operator },
+});
+/** To an operator, or to a department where it is written so: `#billing`. From nobody: LHC does it. */
+export const transferChat = (
+  from: string | null,
+  to: string,
+  reservation: string | null = null,
+): VisitorCommand => ({
+  ...{ type: 'TransferChat', chatId: null, from, reservation, ...receiver(to) },
+});
+const receiver = (to: string) =>
+  to.startsWith('#')
+    ? { operator: null, department: to.slice(1) }
+    : { operator: to, department: null };
+export const revoke = (reservation: string): VisitorCommand => ({
+  ...{ type: 'RevokeReservation', reservation },
+});
+export const addNote = (operator = 'op1'): VisitorCommand => ({
+  ...{ type: 'AddNote', operator, noteId: 'n1', body: 'Pays by invoice' },
+});
+export const sendCommand = (operator = 'op1'): VisitorCommand => ({
+  ...{ type: 'SendOperatorCommand', operator, messageId: 'o8', command: 'block', text: '!block' },
+});
+export const closeChat = (
+  chatId: string | null = 'c1',
+  by: CloseParty = 'visitor',
+): Extract<VisitorCommand, { type: 'CloseChat' }> => ({
+  ...{ type: 'CloseChat', chatId, by, reason: null },
 });
 
 export const arrived = (digest: string | null = 'home', delays = DELAYS): VisitorFact => ({
@@ -73,12 +115,41 @@ export const chatStarted = (chatId = 'c1', invitedBy: string | null = null): Vis
 export const chatAssigned = (
   operator = 'op1',
   reservation: string | null = 'r1',
-  reason = 'routed',
+  reason: VisitorFacts['ChatAssigned']['reason'] = 'least-loaded',
   chatId = 'c1',
-): VisitorFact => ({ type: 'ChatAssigned', data: { chatId, operator, reservation, reason } });
-export const chatAccepted = (operator = 'op1', chatId = 'c1'): VisitorFact => ({
+  others?: string[],
+): VisitorFact => ({
+  type: 'ChatAssigned',
+  data: { chatId, operator, reservation, reason, ...(others && { others }) },
+});
+export const chatOffered = (...operators: string[]): VisitorFact => ({
+  ...{ type: 'ChatOffered', data: { chatId: 'c1', operators, reason: 'broadcast' } },
+});
+export const chatUnassigned = (
+  reason: UnassignReason,
+  operators: string[],
+  broadcast?: true,
+): VisitorFact => ({
+  type: 'ChatUnassigned',
+  data: { chatId: 'c1', operators, reason, ...(broadcast && { broadcast }) },
+});
+/** To whom: as in `transferChat`. */
+export const chatTransferred = (
+  from: string | null,
+  to: string,
+  by: 'operator' | 'lhc' = 'operator',
+  reservation: string | null = null,
+  others?: string[],
+): VisitorFact => ({
+  type: 'ChatTransferred',
+  data: { chatId: 'c1', from, ...receiver(to), reservation, by, ...(others && { others }) },
+});
+export const revoked = (reservation: string): VisitorFact => ({
+  ...{ type: 'ReservationRevoked', data: { reservation } },
+});
+export const chatAccepted = (operator = 'op1', taken?: true): VisitorFact => ({
   type: 'ChatAccepted',
-  data: { chatId, operator },
+  data: { chatId: 'c1', operator, ...(taken && { taken }) },
 });
 export const visitorMessage = (messageId = 'm1', chatId = 'c1'): VisitorFact => ({
   type: 'VisitorMessageSent',
@@ -89,9 +160,13 @@ export const operatorMessage = (
   chatId: string | null = 'c1',
   operator = 'op1',
   messageId = 'o1',
+  markable?: true,
 ): VisitorFact => ({
   type: 'OperatorMessageReceived',
-  data: { operator, messageId, chatId, invitation: chatId === null },
+  data: {
+    ...{ operator, messageId, chatId, invitation: chatId === null },
+    ...(markable && { markable }),
+  },
   personal: { body: 'How can I help?' },
 });
 export const delivered = (messageIds: string[], chatId = 'c1'): VisitorFact => ({
@@ -102,13 +177,19 @@ export const chatClosed = (
   operator: string | null = 'op1',
   by: CloseParty = 'visitor',
   reason: string | null = null,
-  chatId = 'c1',
-): VisitorFact => ({ type: 'ChatClosed', data: { chatId, operator, by, reason } });
+  others?: string[],
+): VisitorFact => ({
+  type: 'ChatClosed',
+  data: { chatId: 'c1', operator, by, reason, ...(others && { others }) },
+});
 export const timedOut = (lastSeen = 0): VisitorFact => ({ type: 'TimedOut', data: { lastSeen } });
 export const cleanedUp = (lastSeen = 0): VisitorFact => ({
   type: 'CleanedUp',
   data: { lastSeen },
 });
+
+/** Under which chats are given here. */
+const TERMS = { department: 'sales', ownerGrace: OWNER_GRACE };
 
 export const register = (capacity = 2): OperatorCommand => ({
   type: 'Register',
@@ -136,17 +217,17 @@ export const compare = (
   sessions: Extract<OperatorCommand, { type: 'CompareSessions' }>['sessions'],
   restarted = false,
 ): OperatorCommand => ({ type: 'CompareSessions', sessions, restarted });
-export const reserve = (reservation = 'r1', chatId = 'c1'): OperatorCommand => ({
-  type: 'ReserveChat',
-  reservation,
-  visitor: 'v1',
-  chatId,
+export const reserve = (
+  reservation = 'r1',
+  chatId = 'c1',
+  department = 'sales',
+  departmentCapacity: number | null = null,
+): OperatorCommand => ({
+  ...{ type: 'ReserveChat', reservation, visitor: 'v1', chatId, departmentCapacity },
+  ...{ ...TERMS, department },
 });
 export const take = (reservation: string | null = 'r1', chatId = 'c1'): OperatorCommand => ({
-  type: 'TakeChat',
-  reservation,
-  visitor: 'v1',
-  chatId,
+  ...{ type: 'TakeChat', reservation, visitor: 'v1', chatId, ...TERMS },
 });
 export const release = (reservation: string | null = 'r1', chatId = 'c1'): OperatorCommand => ({
   type: 'ReleaseChat',
@@ -154,6 +235,10 @@ export const release = (reservation: string | null = 'r1', chatId = 'c1'): Opera
   visitor: 'v1',
   chatId,
   reason: 'closed',
+});
+
+export const setAvailability = (away: boolean): OperatorCommand => ({
+  ...{ type: 'SetAvailability', away, visitor: 'v1', messageId: 'o7' },
 });
 
 export const registered = (capacity = 2): OperatorFact => ({
@@ -200,13 +285,27 @@ export const responds = (
   type: answered ? 'OperatorResponsive' : 'OperatorUnresponsive',
   data: { resource, availability: change(availability) },
 });
-export const reserved = (reservation = 'r1', chatId = 'c1'): OperatorFact => ({
+export const reserved = (
+  reservation = 'r1',
+  chatId = 'c1',
+  department = 'sales',
+): OperatorFact => ({
   type: 'ChatReserved',
-  data: { reservation, visitor: 'v1', chatId },
+  data: { reservation, visitor: 'v1', chatId, ...TERMS, department },
 });
 export const taken = (reservation: string | null = 'r1', chatId = 'c1'): OperatorFact => ({
   type: 'ChatTaken',
-  data: { reservation, visitor: 'v1', chatId },
+  data: { reservation, visitor: 'v1', chatId, ...TERMS },
+});
+export const availabilitySet = (away: boolean, availability: string): OperatorFact => ({
+  type: 'AvailabilitySet',
+  data: { away, visitor: 'v1', messageId: 'o7', availability: change(availability) },
+});
+export const gone = (...chats: string[]): OperatorFact => ({
+  ...{ type: 'OperatorGone', data: { chats } },
+});
+export const removed = (...chats: string[]): OperatorFact => ({
+  ...{ type: 'OperatorRemoved', data: chats.length > 0 ? { chats } : {} },
 });
 export const released = (reservation: string | null = 'r1', chatId = 'c1'): OperatorFact => ({
   type: 'ChatReleased',

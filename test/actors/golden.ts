@@ -1,5 +1,5 @@
 /** Golden files: what was recorded, and the one explicit way to record it anew. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const pathOf = (name: string): string =>
@@ -18,6 +18,10 @@ export function updating(): boolean {
 /** The content of a golden file; null when there is none yet. */
 export const readGolden = (name: string): unknown =>
   existsSync(pathOf(name)) ? JSON.parse(readFileSync(pathOf(name), 'utf8')) : null;
+
+/** The names of all golden files. */
+export const goldenNames = (): string[] =>
+  readdirSync(new URL('./golden/', import.meta.url)).map((file) => file.replace(/\.json$/, ''));
 
 export const writeGolden = (name: string, text: string): void => {
   writeFileSync(pathOf(name), text);

@@ -29,7 +29,16 @@ import {
 import { emptyState, stored } from './stream.ts';
 
 /** Commands that are wishes for something new each time: only their command id tells a repeat. */
-const NEW_EACH_TIME = ['ReceiveOperatorMessage', 'RefuseMessage'];
+const NEW_EACH_TIME = [
+  'ReceiveOperatorMessage',
+  'RefuseMessage',
+  'AskQuestion',
+  'SetAvailability',
+  'RevokeLhcUser',
+  'AddNote',
+  'SendOperatorCommand',
+  'ReportTold',
+];
 
 interface Kind<C extends { readonly type: string }, S extends AnyMachineSnapshot> {
   readonly decider: Decider<C, S>;

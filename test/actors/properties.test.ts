@@ -15,7 +15,7 @@ import {
   type Wake,
   wake,
 } from '../../src/actors/decider.ts';
-import { availabilityOf } from '../../src/actors/operator.ts';
+import { availabilityOf } from '../../src/actors/operator-availability.ts';
 import { load, operatorDecider, operatorState } from '../../src/actors/operator-decisions.ts';
 import { referenceStep } from '../../src/actors/step.ts';
 import { tenantDecider } from '../../src/actors/tenant.ts';
@@ -176,14 +176,27 @@ describe('a visitor', () => {
       fc.property(timed(visitorCommand), (asked) => {
         const { facts } = played(visitorDecider, asked);
         let owner: string | null = null;
+        let accepted = false;
         const outcomes = new Set<string>();
         const sent = new Set<string>();
         for (const { type, data } of facts) {
           if (type === 'ChatStarted' || type === 'ChatClosed') owner = null;
           if (type === 'ChatAssigned') {
-            expect(owner).toBeNull();
+            // Taken from who had not answered, he is told; nobody takes it from who has.
+            if (owner !== null) expect(data.others).toEqual([owner]);
+            expect(accepted).toBe(false);
             owner = String(data.operator);
           }
+          if (type === 'ChatTransferred') {
+            expect(data.from).toBe(owner);
+            owner = data.operator === null ? null : String(data.operator);
+          }
+          if (type === 'ChatUnassigned') {
+            if (owner !== null) expect(data.operators).toEqual([owner]);
+            owner = null;
+          }
+          if (type === 'ChatAccepted') expect(data.operator).toBe(owner);
+          if (type.startsWith('Chat')) accepted = type === 'ChatAccepted';
           if (type === 'OperatorMessageReceived' && data.chatId !== null) {
             expect(data.operator).toBe(owner);
           }
@@ -246,7 +259,7 @@ describe('an operator', () => {
         let said = 'offline';
         const { facts } = played(operatorDecider, asked, ({ state }) => {
           const { availability, context } = operatorState(state.core);
-          expect(availability).toBe(availabilityOf(context.sessions));
+          expect(availability).toBe(availabilityOf(context));
         });
         for (const { data } of facts) {
           if (!data.availability) continue;
