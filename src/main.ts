@@ -1,16 +1,12 @@
 /** Runs the service until a signal ends it. */
-import { readFileSync } from 'node:fs';
 import pino from 'pino';
 import { readConfig } from './config.ts';
 import { messageOf } from './errors.ts';
 import { startService } from './service.ts';
+import { version } from './version.ts';
 
 /** SIGTERM drains and logs visitors out; what is not done by then is done at the next start. */
 const STOP_WITHIN_MS = 9_500;
-
-export const version: string = JSON.parse(
-  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-).version;
 
 /** @returns when the service runs; the process ends by SIGTERM or SIGINT (0), or by a fault (1) */
 export async function main(): Promise<void> {

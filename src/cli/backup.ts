@@ -4,7 +4,7 @@ import { takeBackup } from '../backup/take.ts';
 import { verifyBackup } from '../backup/verify.ts';
 import { readStorage } from '../config.ts';
 import { AppError } from '../errors.ts';
-import { version } from '../main.ts';
+import { version } from '../version.ts';
 
 const EVERY_MS = 3000;
 const SQLITE = 'sqlite:';

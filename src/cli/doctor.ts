@@ -15,7 +15,7 @@ import { probeStream } from '../doctor/stream-probe.ts';
 import { createWebhookWatch } from '../doctor/webhook.ts';
 import { AppError } from '../errors.ts';
 import { newId } from '../id.ts';
-import { version } from '../main.ts';
+import { version } from '../version.ts';
 import { createHttpApi } from '../xmpp/http-api.ts';
 import {
   connectsTo,
