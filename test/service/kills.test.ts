@@ -14,5 +14,6 @@ it(`whatever is killed, what was promised arrives, once and in order (seed ${see
   expect(report.faults).toEqual([]);
   expect(report.serviceKills).toBe(10);
   expect(report.toOperators.promised).toBeGreaterThanOrEqual(50);
+  expect(report.chatsRouted).toBeGreaterThanOrEqual(30);
   expect(report.toLhc.promised).toBeGreaterThanOrEqual(50);
 }, 300_000);

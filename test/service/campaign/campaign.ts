@@ -8,6 +8,7 @@ import { waitFor } from '../../support/wait.ts';
 import { startWorld, type World } from '../../support/world.ts';
 import { createLedger, type Ledger, type Report } from './ledger.ts';
 import { type Random, seeded } from './random.ts';
+import { ROUTED_SETTINGS, startRouted } from './routed.ts';
 import { afterwards, CAPACITY, makeOperators, openChats } from './scene.ts';
 import { startTraffic } from './traffic.ts';
 
@@ -30,6 +31,8 @@ export interface CampaignOptions {
 export interface CampaignReport extends Report {
   readonly serviceKills: number;
   readonly chatsBegun: number;
+  /** Begun at the tenant whose operators come and go. */
+  readonly chatsRouted: number;
   readonly seconds: number;
 }
 
@@ -40,7 +43,7 @@ const FAILPOINTS: Readonly<Record<Failpoint, number>> = {
   'after-stanza': 12,
   'after-callback': 30,
   'before-webhook-answer': 6,
-  'after-reserve': 2,
+  'after-reserve': 8,
   'in-fold': 80,
 };
 const RESTLESS = 2;
@@ -58,7 +61,10 @@ type Death =
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
   const world = await startWorld({
-    tenants: [{ id: 'acme', host: 'xmpp.test', settings: { routing: { capacity: CAPACITY } } }],
+    tenants: [
+      { id: 'acme', host: 'xmpp.test', settings: { routing: { capacity: CAPACITY } } },
+      { id: 'routed', host: 'routed.test', settings: ROUTED_SETTINGS },
+    ],
   });
   try {
     return await campaign(world, options);
@@ -79,6 +85,7 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     received: () => operators.map((operator) => operator.received()),
   });
   const chats = await openChats(tenant, operators);
+  const routed = await startRouted(world, world.tenant('routed'), seeded(seed), options.paceMs);
   const restless = Array.from({ length: RESTLESS }, (_, index) => `r${index}`);
   const traffic = startTraffic({
     ...{ tenant, ledger, chats, restless, operators, paceMs: options.paceMs },
@@ -92,6 +99,7 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     });
   };
 
+  let faultsOfRouting: readonly string[] = [];
   try {
     for (const death of deathsOf(options, random)) {
       await die(world, ledger, death, () =>
@@ -132,6 +140,7 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     while (!enough(ledger.byVisitors) || !enough(ledger.byOperators)) await further(1);
   } finally {
     await traffic.stop();
+    faultsOfRouting = await routed.end();
   }
 
   await waitFor(() => ledger.missing().length === 0, {
@@ -139,13 +148,18 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     every: 100,
     what: () => `what was promised: ${ledger.missing().join(', ')}`,
   }).catch(() => undefined); // the report names what is missing
-  const faults = [...traffic.faults, ...(await afterwards(world, tenant, operators, chats))];
+  const faults = [
+    ...traffic.faults,
+    ...faultsOfRouting,
+    ...(await afterwards(world, tenant, operators, chats)),
+  ];
   for (const operator of operators) await operator.stop();
   const report = ledger.report();
   return {
     ...report,
     faults: [...faults, ...report.faults],
     serviceKills,
+    chatsRouted: routed.begun(),
     chatsBegun: tenant.told('chat.assigned').length,
     seconds: Math.round((performance.now() - began) / 1000),
   };

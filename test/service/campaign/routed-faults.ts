@@ -1,0 +1,86 @@
+/** What the log of a campaign says about routing: read through /debug, as an engineer would. */
+import type { Tenant, World } from '../../support/world.ts';
+
+interface RecordedFact {
+  readonly type: string;
+  readonly revision: number;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+const PAGE = 500;
+
+/** All facts of a stream. */
+export async function factsOf(
+  world: Pick<World, 'service'>,
+  stream: string,
+): Promise<RecordedFact[]> {
+  const facts: RecordedFact[] = [];
+  for (let from: string | null = '0'; from !== null; ) {
+    const path = `/debug/streams/${stream}?limit=${PAGE}&from=${from}`;
+    const { status, body } = await world.service.call('GET', path);
+    if (status !== 200) throw new Error(`${path}: ${status} ${JSON.stringify(body)}`);
+    facts.push(...body.items);
+    from = body.next;
+  }
+  return facts;
+}
+
+/** Which operators have which chats, as the API says. */
+export async function ownersOf(tenant: Tenant): Promise<Map<string, string[]>> {
+  const { items } = await tenant.ask('GET', '/operators');
+  const owners = new Map<string, string[]>();
+  for (const { username, chats } of items) {
+    for (const { chatId } of chats) {
+      owners.set(chatId, [...(owners.get(chatId) ?? []), username]);
+    }
+  }
+  return owners;
+}
+
+/** Places that were given beyond the capacity, and chats with two owners, none, or no end. */
+export async function faultsOfRouting(
+  world: World,
+  tenant: Tenant,
+  operators: readonly string[],
+  begun: readonly { readonly visitor: string; readonly chatId: string }[],
+): Promise<string[]> {
+  const faults: string[] = [];
+  for (const name of operators) {
+    let capacity = 0;
+    const held = new Set<unknown>();
+    for (const { type, data } of await factsOf(world, `operator-${tenant.id}.${name}`)) {
+      if (type === 'OperatorRegistered') capacity = Number(data.capacity);
+      if (type === 'ChatReserved' && held.size >= capacity)
+        faults.push(`${name} was given too much`);
+      if (type === 'ChatReserved' || type === 'ChatTaken') held.add(data.chatId);
+      if (type === 'ChatReleased') held.delete(data.chatId);
+    }
+    if (held.size > 0) faults.push(`${name} has ${[...held]} still`);
+  }
+  const started = new Set<unknown>();
+  for (const visitor of new Set(begun.map((chat) => chat.visitor))) {
+    let open: unknown = null;
+    let owner: unknown = null;
+    for (const { type, data } of await factsOf(world, `visitor-${tenant.id}.${visitor}`)) {
+      if (type === 'ChatStarted') {
+        started.add(data.chatId);
+        [open, owner] = [data.chatId, null];
+      } else if (type === 'ChatAssigned') {
+        // Who takes it himself may take it from one who has not answered.
+        if (owner !== null && data.reservation !== null) {
+          faults.push(`${open} was given to ${data.operator} while ${owner} had it`);
+        }
+        owner = data.operator;
+      } else if (type === 'ChatTransferred') {
+        owner = data.operator;
+      } else if (type === 'ChatUnassigned' && !data.broadcast) {
+        owner = null;
+      } else if (type === 'ChatClosed') {
+        [open, owner] = [null, null];
+      }
+    }
+    if (open !== null) faults.push(`${open} was never closed`);
+  }
+  for (const { chatId } of begun) if (!started.has(chatId)) faults.push(`${chatId} is lost`);
+  return faults;
+}
