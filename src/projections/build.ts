@@ -3,7 +3,7 @@
  * stand beside each other; what is written in each says which one is whole (docs/adr/0014).
  */
 import { readdirSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../errors.ts';
 import type { EventStore, Position, SubscriptionBatch } from '../eventstore/port.ts';
@@ -24,7 +24,7 @@ import {
 
 /** What a build is made with. */
 export interface BuildOptions {
-  /** The file's name without a number: `projections.db` stands for `projections.1.db`, `projections.2.db` … */
+  /** The file's name without a number: builds are `projections.db.1`, `projections.db.2` …, each with its own -wal. */
   readonly path: string;
   readonly store: EventStore;
   /** Opens personal data. */
@@ -85,11 +85,11 @@ const removeFile = (file: string): void => {
 };
 
 const fileOf = (path: string, number: number): string =>
-  number === FIRST.number ? path : path.replace(/(\.db)?$/, `.${number}.db`);
+  number === FIRST.number ? path : `${path}.${number}`;
 
 /** The numbers of the builds that have a file. */
 function numbersAt(path: string): number[] {
-  const stem = basename(path).replace(/\.db$/, '');
+  const first = basename(path);
   let names: string[];
   try {
     names = readdirSync(dirname(path));
@@ -98,9 +98,8 @@ function numbersAt(path: string): number[] {
     throw error;
   }
   return names.flatMap((name) => {
-    if (join(dirname(path), name) === path) return [FIRST.number];
-    const number =
-      name.startsWith(`${stem}.`) && name.endsWith('.db') ? name.slice(stem.length + 1, -3) : '';
+    if (name === first) return [FIRST.number];
+    const number = name.startsWith(`${first}.`) ? name.slice(first.length + 1) : '';
     return /^[1-9][0-9]{0,14}$/.test(number) ? [Number(number)] : [];
   });
 }

@@ -1,21 +1,31 @@
 /** Read models and pending work are caches: deleted, they are the same again, and nothing is performed. */
+import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, it } from 'vitest';
+import { chatQueries } from '../../src/projections/chat-queries.ts';
 import { messageQueries } from '../../src/projections/messages.ts';
 import { operatorQueries } from '../../src/projections/operator-queries.ts';
 import { visitorQueries } from '../../src/projections/visitor-queries.ts';
 import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
 
 const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }] });
 const { service } = world;
 const acme = world.tenant('acme');
 
+/** The files of the read models: one, but for the moment in which another takes its place. */
+const builds = (): string[] =>
+  readdirSync(service.dataDir).filter((name) => /^projections\.db\.\d+$/.test(name));
+
 function hashes(): string[] {
-  const db = new DatabaseSync(join(service.dataDir, 'projections.db'), { readOnly: true });
+  const [file = '', ...others] = builds();
+  expect(others).toEqual([]);
+  const db = new DatabaseSync(join(service.dataDir, file), { readOnly: true });
   try {
-    return [visitorQueries(db), messageQueries(db), operatorQueries(db)].map((each) => each.hash());
+    const models = [visitorQueries, messageQueries, operatorQueries, chatQueries];
+    return models.map((queries) => queries(db).hash());
   } finally {
     db.close();
   }
@@ -62,7 +72,7 @@ it('rows are equal by hash, and no callback, no message and no fact comes of it'
   await world.idle();
   await service.stop();
   const before = { hashes: hashes(), work: pendingWork() };
-  expect(new Set(before.hashes).size).toBe(3);
+  expect(new Set(before.hashes).size).toBe(4);
 
   // A start with nothing deleted changes nothing either; it is what the second is compared with.
   await service.start();
@@ -75,7 +85,7 @@ it('rows are equal by hash, and no callback, no message and no fact comes of it'
   await service.stop();
   expect(hashes()).toEqual(before.hashes);
 
-  await remove('projections.db', 'work.db', 'snapshots.db');
+  await remove(...builds(), 'work.db', 'snapshots.db');
   await service.start();
   const { position } = await head();
   await acme.ask('GET', `/visitors?minPosition=${position}`);
@@ -88,6 +98,24 @@ it('rows are equal by hash, and no callback, no message and no fact comes of it'
   await service.stop();
   expect(hashes()).toEqual(before.hashes);
   expect(pendingWork()).toBe(before.work);
+
+  // Built anew beside those that are shown, while it runs and is asked.
+  await service.start();
+  const shown = async () => (await service.call('GET', '/debug/projections')).body;
+  await waitFor(async () => (await shown()).shown?.complete, { what: 'the rows' });
+  const { number } = (await shown()).shown;
+  expect((await service.call('POST', '/debug/projections/rebuild')).status).toBe(202);
+  await waitFor(
+    async () => {
+      const chats = await acme.call('GET', '/chats');
+      expect([chats.status, chats.body.items?.length]).toEqual([200, 4]);
+      return (await shown()).shown.number > number;
+    },
+    { what: 'the new rows' },
+  );
+  await waitFor(() => builds().length === 1, { what: 'the old rows to be deleted' });
+  await service.stop();
+  expect(hashes()).toEqual(before.hashes);
 
   // And it goes on from there.
   await service.start();

@@ -1,0 +1,135 @@
+/** Live changes of the real service: whoever comes again misses nothing, whatever happened to the service meanwhile. */
+import { expect, it } from 'vitest';
+import { type LiveReader, readEvents } from '../support/events.ts';
+import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
+
+const world = await testWorld({
+  tenants: [
+    { id: 'acme', host: 'xmpp.test' },
+    { id: 'beta', host: 'beta.test' },
+  ],
+});
+const { service } = world;
+const acme = world.tenant('acme');
+const beta = world.tenant('beta');
+
+/** Comes again each time it is cut off, with the last id that it got, as a browser does. */
+function follower() {
+  const lives: LiveReader[] = [];
+  let stopped = false;
+  const running = (async () => {
+    for (let lastEventId = ''; !stopped; ) {
+      try {
+        const reader = await readEvents(`${service.url}/v1/acme/stream`, {
+          key: acme.apiKey,
+          ...(lastEventId !== '' && { lastEventId }),
+        });
+        if (reader.status === 200) {
+          lives.push(reader);
+          await waitFor(() => reader.ended !== null, { deadlineMs: 120_000 });
+          lastEventId = reader.lastEventId;
+        }
+      } catch {
+        // The service is away.
+      }
+      await waitFor(async () => stopped || (await fetch(`${service.url}/healthz`)).ok, {
+        deadlineMs: 60_000,
+      });
+    }
+  })();
+  return {
+    lives,
+    events: () => lives.flatMap(({ events }) => events),
+    stop: async () => {
+      stopped = true;
+      await lives.at(-1)?.close();
+      await running;
+    },
+  };
+}
+
+/** What is told of in the log: the visitor's facts of acme that change a visitor's row, in order. */
+const told = ['VisitorArrived', 'PageViewed', 'LoggedIn', 'LoggedOut', 'TimedOut', 'ChatStarted'];
+async function positionsInLog(): Promise<string[]> {
+  const found: string[] = [];
+  for (let after = ''; ; ) {
+    const query = new URLSearchParams({
+      ...{ prefix: 'visitor-acme.', limit: '500' },
+      ...(after !== '' && { after }),
+    });
+    const { body } = await service.call('GET', `/debug/events?${query}`);
+    for (const { type, position } of body.items) if (told.includes(type)) found.push(position);
+    if (body.next === null) return found;
+    after = body.next;
+  }
+}
+
+it('nothing is missed over kills and stops of the service, and nothing of others is told', async () => {
+  await acme.register('olga', { name: 'Olga' });
+  const live = follower();
+  await waitFor(() => live.events().some(({ event }) => event === 'hello'));
+  const { position: from } = live.events()[0]?.data ?? {};
+  let n = 0;
+  const traffic = async (count: number): Promise<void> => {
+    for (const end = n + count; n < end; n += 1) {
+      // Killed in the middle: whether it was carried out, the log says.
+      await acme.call('POST', `/visitors/v${n}/page-views`, { page: `/${n}` }).catch(() => {});
+      await beta.call('POST', `/visitors/b${n}/page-views`, { page: `/beta` }).catch(() => {});
+    }
+  };
+  for (let round = 0; round < 3; round += 1) {
+    await traffic(20);
+    const going = traffic(20);
+    await waitFor(() => n % 40 > 25);
+    await service.kill();
+    await going;
+    await service.start();
+  }
+  await traffic(5);
+  expect(await service.stop()).toBeLessThan(9_500);
+  await service.start();
+  await traffic(5);
+  await acme.ask('POST', '/visitors/v0/chats', { chatId: 'c0', department: 'sales' });
+  await world.idle();
+
+  const last = (await positionsInLog()).at(-1);
+  await waitFor(() => live.events().some(({ event, id }) => event === 'visitor' && id === last), {
+    deadlineMs: 15_000,
+    what: 'the last of them',
+  });
+  const all = await positionsInLog();
+  const ids = live.events().flatMap(({ event, id }) => (event === 'visitor' ? [id] : []));
+  // At least once, each first time in the order of the log, from where it began.
+  const first = [...new Set(ids)];
+  const begun = all.indexOf(first[0] ?? '');
+  expect(first).toEqual(all.slice(begun, begun + first.length));
+  expect(all.slice(begun + first.length)).toEqual([]);
+  expect(begun).toBe(0); // nothing was told of before, and hello said so
+  expect(from).not.toBe(all[0]);
+  expect(live.lives.length).toBeGreaterThanOrEqual(5);
+  expect(live.events().filter(({ event }) => event === 'reset')).toEqual([]);
+  expect(JSON.stringify(live.events())).not.toContain('beta');
+  expect(live.events().find(({ event }) => event === 'chat')?.data).toMatchObject({
+    ...{ fact: 'ChatStarted', chat: { chatId: 'c0', department: 'sales' } },
+  });
+  expect(await world.metric('xmpp_chat_stream_connections')).toBe(1);
+  expect(await world.metric('xmpp_chat_stream_events_total')).toBeGreaterThan(0);
+  await live.stop();
+  await waitFor(async () => (await world.metric('xmpp_chat_stream_connections')) === 0);
+});
+
+it('each change is in the answers of queries when it is told of', async () => {
+  const reader = await readEvents(`${service.url}/v1/acme/stream?types=chat`, { key: acme.apiKey });
+  await reader.until(() => reader.events.length === 1);
+  for (let n = 1; n <= 20; n += 1) {
+    await acme.ask('POST', `/visitors/q${n}/chats`, { chatId: `q${n}`, department: 'nobody' });
+    await reader.until(() => reader.of('chat').some(({ data }) => data.chat.chatId === `q${n}`));
+    expect((await acme.ask('GET', `/chats/q${n}`)).chatId).toBe(`q${n}`);
+  }
+  const queue = await acme.ask('GET', '/queue?department=nobody');
+  expect(queue.items.map((chat: { chatId: string }) => chat.chatId)).toEqual(
+    Array.from({ length: 20 }, (_, n) => `q${n + 1}`),
+  );
+  await reader.close();
+});
