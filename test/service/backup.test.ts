@@ -20,7 +20,7 @@ async function chat(visitor: string): Promise<void> {
   await acme.callback('message.delivered', ({ messageId }) => messageId === `m${visitor}`);
 }
 
-it('is restored as it was, performs nothing again, and goes on', async () => {
+it('is restored as it was, performs nothing again, and goes on', { timeout: 90_000 }, async () => {
   await acme.register('olga', { name: 'Olga' });
   const olga = await acme.connect('olga');
   await acme.operatorIs('olga', 'available');

@@ -44,7 +44,10 @@ const permissions = (what: readonly string[] | string) => ({
   },
 });
 
-it('says which rights are missing, that mod_lhc is, and that its account stays', async () => {
+// Whole worlds are started.
+const SLOW = { timeout: 120_000 };
+
+it('says which rights are missing, that mod_lhc is, and that its account stays', SLOW, async () => {
   const missing = ['kick_session', 'send_stanza', 'srg_create', 'unregister'];
   const what = apiCommands.filter((name) => !missing.includes(name));
   const ejabberd = { modLhc: false, extraConfig: { api_permissions: permissions(what) } };
@@ -64,38 +67,42 @@ it('says which rights are missing, that mod_lhc is, and that its account stays',
   });
 });
 
-it('says that an account may too much, that a queue is too short, and that a certificate is not good', async () => {
-  const ports = await freePorts({});
-  const certfile = join(dir, 'own.pem');
-  await run('openssl', [
-    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=other.test'],
-    ...['-keyout', certfile, '-out', join(dir, 'cert.pem')],
-  ]);
-  await run('sh', ['-c', `cat "${join(dir, 'cert.pem')}" >> "${certfile}"`]);
-  const ejabberd = {
-    ports: { c2s: ports.c2s, http: ports.http },
-    extraConfig: {
-      api_permissions: permissions('*'),
-      certfiles: [certfile],
-      listen: [
-        { port: ports.c2s, ip: '127.0.0.1', module: 'ejabberd_c2s', starttls: true },
-        {
-          ...{ port: ports.http, ip: '127.0.0.1', module: 'ejabberd_http' },
-          request_handlers: { '/api': 'mod_http_api' },
-        },
-      ],
-    },
-  };
-  await inWorld({ ejabberd, running: false }, async (world) => {
-    const found = bad(await doctor(world));
-    expect(found).toMatch(
-      /ejabberd api: .*may call get_loglevel.* -> in api_permissions list the commands/,
-    );
-    expect(found).toMatch(
-      /ejabberd backlog: \d+ of 64 connections at once.* -> set "backlog: 1024"/,
-    );
-    expect(found).toMatch(
-      /ejabberd c2s: the certificate for xmpp.test is not accepted.* -> give ejabberd/,
-    );
-  });
-});
+it(
+  'says that an account may too much, that a queue is too short, and that a certificate is not good',
+  SLOW,
+  async () => {
+    const ports = await freePorts({});
+    const certfile = join(dir, 'own.pem');
+    await run('openssl', [
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=other.test'],
+      ...['-keyout', certfile, '-out', join(dir, 'cert.pem')],
+    ]);
+    await run('sh', ['-c', `cat "${join(dir, 'cert.pem')}" >> "${certfile}"`]);
+    const ejabberd = {
+      ports: { c2s: ports.c2s, http: ports.http },
+      extraConfig: {
+        api_permissions: permissions('*'),
+        certfiles: [certfile],
+        listen: [
+          { port: ports.c2s, ip: '127.0.0.1', module: 'ejabberd_c2s', starttls: true },
+          {
+            ...{ port: ports.http, ip: '127.0.0.1', module: 'ejabberd_http' },
+            request_handlers: { '/api': 'mod_http_api' },
+          },
+        ],
+      },
+    };
+    await inWorld({ ejabberd, running: false }, async (world) => {
+      const found = bad(await doctor(world));
+      expect(found).toMatch(
+        /ejabberd api: .*may call get_loglevel.* -> in api_permissions list the commands/,
+      );
+      expect(found).toMatch(
+        /ejabberd backlog: \d+ of 64 connections at once.* -> set "backlog: 1024"/,
+      );
+      expect(found).toMatch(
+        /ejabberd c2s: the certificate for xmpp.test is not accepted.* -> give ejabberd/,
+      );
+    });
+  },
+);

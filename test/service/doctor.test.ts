@@ -49,7 +49,10 @@ afterEach(async () => {
   }
 });
 
-describe('in a healthy world', () => {
+// The command line is started many times, on two cores that others use, too.
+const SLOW = { timeout: 120_000 };
+
+describe('in a healthy world', SLOW, () => {
   it('finds nothing, changes nothing and prints no secret', async () => {
     const before = { head: await head(), accounts: await world.accounts('xmpp.test') };
     const report = await doctor();
@@ -102,7 +105,7 @@ describe('in a healthy world', () => {
   });
 });
 
-describe('names what is wrong with', () => {
+describe('names what is wrong with', SLOW, () => {
   it('the configuration, every setting of it', async () => {
     const report = await doctor({ EJABBERD_XMPP: 'nonsense', LOG_LEVEL: 'loud' });
     expect(report.code).toBe(1);

@@ -1,0 +1,81 @@
+/** Folders with a log and a secret, and the command line beside them. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { claimDataDir } from '../../src/data-dir.ts';
+import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
+import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
+import { deriveSecrets } from '../../src/runtime/secrets.ts';
+import { createVault } from '../../src/runtime/vault.ts';
+import { event } from '../eventstore/events.ts';
+import { temporaryFolder } from '../sqlite/folder.ts';
+
+const CLI = join(import.meta.dirname, '../../src/cli.ts');
+export const root = temporaryFolder('backup');
+afterAll(() => rmSync(root, { recursive: true }));
+
+let folders = 0;
+export const newFolder = (): string => {
+  folders += 1;
+  const path = join(root, String(folders));
+  mkdirSync(path);
+  return path;
+};
+
+export function start(dataDir: string, args: readonly string[], more: Record<string, string> = {}) {
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd: root,
+    env: { PATH, DATA_DIR: dataDir, ...more },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  const ended = once(child, 'close').then(() => ({ code: child.exitCode, output }));
+  return { child, ended };
+}
+export const run = (dataDir: string, args: readonly string[], more: Record<string, string> = {}) =>
+  start(dataDir, args, more).ended;
+
+export const everything = async (path: string): Promise<RecordedEvent[]> => {
+  const store = await openSqliteEventStore(path, { readOnly: true });
+  try {
+    const all: RecordedEvent[] = [];
+    for (;;) {
+      const after = all.at(-1)?.position;
+      const page = await store.readAll({ limit: 5000, ...(after && { after }) });
+      if (page.length === 0) return all;
+      all.push(...page);
+    }
+  } finally {
+    await store.close();
+  }
+};
+
+/** A folder as a service has it, with a log of so many events of some 1 kB, and one that is sealed. */
+export async function dataDirOf(count: number): Promise<{ dir: string; store: EventStore }> {
+  const dir = join(newFolder(), 'data');
+  const claimed = claimDataDir(dir, undefined);
+  const store = await openSqliteEventStore(join(dir, 'events.db'));
+  const { wrapping } = deriveSecrets(claimed.serviceSecret);
+  const vault = createVault({ store, wrapping, now: Date.now, newId: () => crypto.randomUUID() });
+  const personal = await vault.seal('demo.anna', { nick: 'Anna' });
+  await store.append('visitor-demo.anna', [event(0, { personal })], 'no-stream');
+  for (let from = 1; from <= count; from += 500) {
+    const batch = Array.from({ length: Math.min(500, count - from + 1) }, (_, i) =>
+      event(from + i, { data: { text: 'x'.repeat(800) } }),
+    );
+    await store.append('visitor-demo.bulk', batch, 'any');
+  }
+  for (const name of ['projections.db', 'work.db', 'snapshots.db']) {
+    writeFileSync(join(dir, name), `old ${name}`);
+  }
+  claimed.release();
+  return { dir, store };
+}
