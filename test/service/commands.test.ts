@@ -1,0 +1,253 @@
+/** What operators command in the conversation, as they see it in a client, and what LHC and visitors see of it. */
+import { beforeEach, expect, it } from 'vitest';
+import type { Operator } from '../support/operator.ts';
+import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
+
+const world = await testWorld({
+  tenants: [
+    { id: 'acme', host: 'xmpp.test', settings: { lhcCommands: ['block', 'greet', 'help'] } },
+  ],
+});
+const acme = world.tenant('acme');
+await acme.register('olga', { departments: ['sales'] });
+await acme.register('pia', { departments: ['support'], capacity: 1 });
+const olga = await acme.connect('olga');
+const pia = await acme.connect('pia');
+await acme.operatorIs('olga', 'available');
+await acme.operatorIs('pia', 'available');
+
+let visitors = 0;
+let visitor = '';
+let chatId = '';
+beforeEach(() => {
+  visitors += 1;
+  visitor = `v${visitors}`;
+  chatId = `c${visitors}`;
+});
+
+const jid = () => acme.visitorJid(visitor);
+const read = (operator: Operator): string[] =>
+  operator.messages.filter(({ from }) => from.startsWith(`${jid()}`)).map(({ body }) => body);
+const reads = (operator: Operator, text: RegExp) =>
+  operator.waitFor(() => read(operator).find((body) => text.test(body)), 10_000, String(text));
+/** Writes, and waits for the next line that answers it. */
+async function commands(operator: Operator, text: string, answer: RegExp): Promise<string> {
+  const before = read(operator).length;
+  operator.send(jid(), text);
+  return operator.waitFor(
+    () =>
+      read(operator)
+        .slice(before)
+        .find((body) => answer.test(body)),
+    10_000,
+    `${answer} to ${text}; ${read(operator).slice(before).join(' | ')}`,
+  );
+}
+const view = async (operator = olga) => {
+  const page = { page: `https://shop.test/${visitor}`, title: 'Shoes', nick: 'Ann', country: 'LT' };
+  await acme.view(visitor, { ...page, timezone: 'Europe/Vilnius' });
+  await operator.waitFor(() => operator.presences.get(jid())?.available, 10_000, jid());
+};
+const start = async (department: string) => {
+  const message = { id: `m-${visitor}`, body: 'Hello?' };
+  await acme.ask('POST', `/visitors/${visitor}/chats`, { chatId, department, message });
+};
+const close = () =>
+  acme.ask('POST', `/visitors/${visitor}/chats/${chatId}/close`, { by: 'system' });
+const ofChat = ({ chatId: id }: { readonly chatId: string | null }) => id === chatId;
+/** What LHC was told that an operator wrote, to any visitor. */
+const said = () =>
+  [...acme.told('chat.message'), ...acme.told('visitor.invited')].map(
+    ({ data }) => data.message.body,
+  );
+const owner = async () => (await acme.ask('GET', `/visitors/${visitor}`)).operator;
+
+it('!help and what is no command are explained; LHC hears nothing of either', async () => {
+  await view();
+  const help = await commands(olga, '!help', /^Commands/);
+  expect(help).toContain('!transfer NAME');
+  expect(help).toMatch(/LHC: !block !greet$/);
+  await commands(olga, '!tkae', /Nothing was sent: .*Did you mean !take\?/);
+  await commands(olga, ' \n！', /Nothing was sent/);
+  await commands(olga, '!transfer', /^!transfer: say to whom/);
+  await commands(olga, '!close', /^!close: this visitor has no open chat\./);
+  // Nobody was invited by that.
+  expect((await acme.ask('GET', `/visitors/${visitor}`)).conversation).toBe('none');
+});
+
+it('!take, !note, !info, !history, a command of LHC and !close, in a chat of another department', async () => {
+  await view(pia);
+  await start('support');
+  await reads(pia, /^Hello\?$/);
+  await commands(olga, '!take', /^Chat #\S+ is yours\./);
+  await acme.callback(
+    'chat.accepted',
+    (data) => ofChat(data) && data.operator?.username === 'olga',
+  );
+  await reads(pia, /^olga has taken chat #/);
+  expect(await owner()).toBe('olga');
+  await commands(olga, '!take', /^!take: you have this chat already\./);
+  await commands(pia, '!note mine?', /^!note: this chat belongs to olga\./);
+
+  await commands(olga, '!note Calls back\nat noon', /^Noted/);
+  const note = await acme.callback('chat.note', ofChat);
+  expect(note.data.note.body).toBe('Calls back\nat noon');
+  await commands(olga, '!Greet Ann', /^!greet was passed on to LHC\./);
+  const command = await acme.callback('chat.command', ofChat);
+  expect(command.data).toMatchObject({ command: 'greet', text: '!greet Ann' });
+  await commands(olga, '!lhc info', /^!info was passed on to LHC\./);
+
+  olga.send(jid(), 'What can I do for you?');
+  await acme.callback('chat.message', ofChat);
+  const info = await commands(olga, '!info', /^Ann/);
+  expect(info).toContain('LT · local time');
+  expect(info).toContain(`Shoes — https://shop.test/${visitor}`);
+  expect(info).toMatch(/Chat #\S+ for support, begun .* olga has it\./);
+  // Others may look it up too.
+  const history = await commands(pia, '!history 10', /^The last/);
+  expect(history.split('\n').map((line) => line.replace(/^\d\d:\d\d /, ''))).toEqual([
+    'The last 5 messages, times in UTC.',
+    expect.stringContaining(`chat #${chatId}`),
+    'Ann: Hello?',
+    'olga (note): Calls back',
+    '  at noon',
+    'olga (to LHC): !greet Ann',
+    'olga (to LHC): !info',
+    'olga: What can I do for you?',
+  ]);
+  const [last = ''] = (await commands(olga, '!history 1', /^The last message/))
+    .split('\n')
+    .slice(2);
+  expect(last).toContain('What can I do for you?');
+
+  await commands(olga, '!close all is well', /^Chat #\S+ is closed \(all is well\)\./);
+  const closed = await acme.callback('chat.closed', ofChat);
+  expect(closed.data).toMatchObject({ reason: 'all is well', operator: { username: 'olga' } });
+});
+
+it('!decline: the chat waits for others', async () => {
+  await view();
+  await start('sales');
+  await reads(olga, /^Hello\?$/);
+  await commands(olga, '!decline', /^You have declined chat #/);
+  await commands(pia, '!take', /is yours\./);
+  expect(await owner()).toBe('pia');
+  await close();
+});
+
+it('!transfer to an operator, who sees what was said, and not to one who is full', async () => {
+  await view();
+  await start('sales');
+  await reads(olga, /^Hello\?$/);
+  await commands(pia, '!transfer olga', /^!transfer: this chat belongs to olga\./);
+  olga.send(jid(), 'I ask my colleague');
+  await acme.callback('chat.message', ofChat);
+  await commands(olga, '!transfer nobody', /^!transfer: there is no operator or department nobody/);
+  await commands(olga, '!Transfer Pia', /^Chat #\S+ goes to pia\./);
+  await reads(pia, /^Hello\?$/);
+  await reads(pia, /I ask my colleague/);
+  const handed = await acme.callback('chat.transferred', ofChat);
+  expect(handed.data).toMatchObject({ operator: { username: 'pia' } });
+  expect(await owner()).toBe('pia');
+  olga.send(jid(), 'Still me');
+  await reads(olga, /^Not delivered: /);
+
+  // Pia has one place: a second chat is not for her, by whatever name.
+  const [first, firstChat] = [visitor, chatId];
+  [visitor, chatId] = [`${visitor}-2`, `${chatId}-2`];
+  await view();
+  await start('sales');
+  await reads(olga, /^Hello\?$/);
+  olga.send(jid(), 'One moment');
+  await acme.callback('chat.message', ofChat);
+  await commands(
+    olga,
+    `!transfer ${acme.operatorJid('pia')}`,
+    /^!transfer: pia cannot have it: all 1 places of this operator are taken\./,
+  );
+  expect(await owner()).toBe('olga');
+  await close();
+  [visitor, chatId] = [first, firstChat];
+  // To a department, where the next who is free gets it: it does not come back to her.
+  await commands(pia, '!transfer SALES', /^Chat #\S+ goes to the department sales\./);
+  await waitFor(async () => (await owner()) === 'olga', { what: 'olga to have it' });
+  await close();
+});
+
+it('!away: no chats, whatever the client shows; !back: what waited comes', async () => {
+  await view();
+  await commands(olga, '!away', /^You get no new chats until !back\./);
+  await acme.operatorIs('olga', 'away');
+  await start('sales');
+  expect((await acme.ask('GET', `/visitors/${visitor}`)).conversation).toBe('waiting');
+  olga.setPresence('chat');
+  await commands(olga, '!away', /^You get no new chats until !back\./);
+  await acme.operatorIs('olga', 'away');
+  expect(await owner()).toBeNull();
+  expect(read(olga).filter((body) => body === 'Hello?')).toEqual([]);
+  await commands(olga, '!back', /^You get new chats again\./);
+  await reads(olga, /^Hello\?$/);
+  await close();
+});
+
+it('LHC hands on a chat and says what the visitor has seen', async () => {
+  await view();
+  await start('sales');
+  await reads(olga, /^Hello\?$/);
+  const path = `/visitors/${visitor}/chats/${chatId}/transfer`;
+  const nobody = await acme.call('POST', path, { operator: 'nobody' });
+  expect(nobody.status).toBe(400);
+  expect(nobody.body.errors).toEqual([
+    { field: 'operator', reason: expect.stringContaining('there is no operator nobody') },
+  ]);
+  const nowhere = await acme.call('POST', path, { department: 'nowhere' });
+  expect([nowhere.status, nowhere.body.errors[0].field]).toEqual([400, 'department']);
+  const key = { 'Idempotency-Key': `transfer-${visitor}` };
+  const handed = await acme.call('POST', path, { operator: 'pia' }, key);
+  expect(handed.status).toBe(202);
+  const again = await acme.call('POST', path, { operator: 'pia' }, key);
+  expect([again.status, again.body.revision]).toEqual([202, handed.body.revision]);
+  const had = await acme.call('POST', path, { operator: 'pia' });
+  expect([had.status, had.body.detail]).toEqual([409, 'pia has this chat already']);
+  const other = await acme.call('POST', path.replace(chatId, 'other'), { operator: 'olga' });
+  expect(other.status).toBe(409);
+  await reads(olga, /^LHC has handed chat #\S+ to pia\./);
+  await reads(pia, /^Hello\?$/);
+
+  const id = await pia.sendAndAck(jid(), 'Now me');
+  await acme.callback('chat.message', ofChat);
+  expect(
+    (await acme.call('POST', `/visitors/${visitor}/displayed`, { messageId: id })).status,
+  ).toBe(202);
+  expect((await acme.call('POST', '/visitors/never/displayed', { messageId: id })).status).toBe(
+    404,
+  );
+  await close();
+});
+
+it('!! sends a text that begins with !, and a resumed client is no second command', async () => {
+  await view();
+  await start('sales');
+  await reads(olga, /^Hello\?$/);
+  olga.send(jid(), '!!important: read this');
+  await acme.callback('chat.message', ofChat);
+  for (let n = 0; n < 3; n++) olga.send(jid(), '!note once', 'the-same-id');
+  await commands(olga, '!help !note', /^!note TEXT: /);
+  await world.idle();
+  expect(acme.told('chat.note').filter(({ data }) => ofChat(data))).toHaveLength(1);
+  expect(read(olga).filter((body) => /^Noted/.test(body))).toHaveLength(1);
+  await close();
+});
+
+it('of all that began with one !, nothing was told to LHC as a message, and nothing is shown to visitors', async () => {
+  await world.idle();
+  const texts = said();
+  expect(texts.filter((text) => text.startsWith('!'))).toEqual(['!important: read this']);
+  expect(texts.length).toBeGreaterThan(4);
+  for (let n = 1; n < visitors; n++) {
+    const { items } = await acme.ask('GET', `/visitors/v${n}/messages?limit=100`);
+    for (const { body } of items)
+      if (body !== '!important: read this') expect(body).not.toMatch(/^\s*[!！]/);
+  }
+});
