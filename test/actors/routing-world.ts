@@ -1,0 +1,298 @@
+/**
+ * Visitors and operators with their streams in memory, and what the processes of routing do with them, one command after
+ * the other: each `yield` is a place where another process may come between, or where this one is killed.
+ */
+
+import { operatorDecider, operatorState } from '../../src/actors/operator-decisions.ts';
+import type { OperatorChat } from '../../src/actors/operator-facts.ts';
+import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import { visitorDecider, visitorState } from '../../src/actors/visitor-decisions.ts';
+import { AppError } from '../../src/errors.ts';
+import {
+  acceptChat,
+  changePresence,
+  closeChat,
+  declineChat,
+  OWNER_GRACE,
+  openSession,
+  receive,
+  register,
+  viewPage,
+} from './facts.ts';
+import { MemoryStream } from './stream.ts';
+
+export const CAPACITY = 2;
+/** Chats of one department that routing gives to one operator at most. */
+export const OF_DEPARTMENT = 1;
+export const VISITORS = ['v0', 'v1', 'v2', 'v3', 'v4', 'v5'];
+export const OPERATORS = ['op0', 'op1', 'op2'];
+export const DEPARTMENTS = ['sales', 'support'];
+
+/** What a process still has to do. */
+export type Task = Generator<void, void, void>;
+
+export const finish = (task: Task): void => {
+  while (!task.next().done);
+};
+
+/** Whether it was done; a refusal is an answer, anything else that is thrown a defect. */
+const done = (run: () => unknown): boolean => {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    if (error instanceof AppError && ['refused', 'not-found'].includes(error.code)) return false;
+    throw error;
+  }
+};
+
+interface Held {
+  readonly reservation: string | null;
+  readonly visitor: string;
+  readonly chatId: string;
+  readonly department: string | null;
+  readonly ownerGrace: number;
+}
+
+export class World {
+  readonly visitors = new Map(VISITORS.map((name) => [name, new MemoryStream(visitorDecider)]));
+  readonly operators = new Map(OPERATORS.map((name) => [name, new MemoryStream(operatorDecider)]));
+  readonly tasks: Task[] = [];
+  /** Reservations that went with an operator who was removed: nobody holds them any more. */
+  readonly voided = new Set<string | null>();
+  now = 0;
+  #ids = 0;
+
+  constructor() {
+    for (const name of VISITORS) this.visitor(name).send(viewPage());
+    for (const name of OPERATORS) {
+      this.enrol(name);
+      this.operator(name).send(openSession());
+      this.shows(name, true);
+    }
+  }
+
+  visitor(name: string) {
+    const stream = this.visitors.get(name);
+    if (!stream) throw new Error(`no visitor ${name}`);
+    const send = (command: VisitorCommand) => stream.send(command, this.now);
+    return { stream, send, ...visitorState(stream.state.core) };
+  }
+
+  operator(name: string) {
+    const stream = this.operators.get(name);
+    if (!stream) throw new Error(`no operator ${name}`);
+    const send = (command: Parameters<typeof stream.send>[0]) => stream.send(command, this.now);
+    return { stream, send, ...operatorState(stream.state.core) };
+  }
+
+  /** Whether they say the same of this chat. */
+  agree(visitor: string, operator: string, chatId: string): boolean {
+    const { chat } = this.visitor(visitor).context;
+    const held = this.operator(operator).context.chats[chatId];
+    const has = chat?.id === chatId && chat.operator === operator;
+    if (!has || !held) return !has && !held;
+    return held.open && held.reservation === chat.reservation;
+  }
+
+  // What people do.
+
+  start(name: string, department: string): void {
+    if (this.visitor(name).context.chat) return;
+    // Chats have ids of their own: LHC never gives one twice.
+    const chatId = `c${this.#ids++}`;
+    const { delays } = this.visitor(name).context;
+    this.visitor(name).send({ type: 'StartChat', chatId, department, delays });
+  }
+
+  close(name: string): void {
+    const { chat } = this.visitor(name).context;
+    if (chat) this.visitor(name).send(closeChat(chat.id));
+  }
+
+  answer(name: string, operator: string): void {
+    done(() => this.visitor(name).send(receive(operator, `o${this.#ids++}`)));
+  }
+
+  take(name: string, operator: string): void {
+    done(() => this.visitor(name).send(acceptChat(operator)));
+  }
+
+  decline(name: string, operator: string): void {
+    done(() => this.visitor(name).send(declineChat(operator)));
+  }
+
+  shows(operator: string, available: boolean): void {
+    this.operator(operator).send(changePresence(available ? 'available' : null));
+  }
+
+  enrol(operator: string): void {
+    this.operator(operator).send(register(CAPACITY));
+  }
+
+  remove(operator: string): void {
+    for (const { reservation } of Object.values(this.operator(operator).context.chats)) {
+      this.voided.add(reservation);
+    }
+    done(() => this.operator(operator).send({ type: 'Remove' }));
+  }
+
+  /** Offers are missed, who is offline is gone. */
+  pass(ms: number): void {
+    this.now += ms;
+    for (const stream of this.visitors.values()) stream.send({ type: 'Wake' }, this.now);
+    for (const stream of this.operators.values()) stream.send({ type: 'Wake' }, this.now);
+  }
+
+  // What routing does (src/reactors/routing*.ts, transfer.ts).
+
+  #held<R extends string | null>(
+    visitor: string,
+    chatId: string,
+    reservation: R,
+    department: string | null,
+  ) {
+    return { reservation, visitor, chatId, department, ownerGrace: OWNER_GRACE };
+  }
+
+  *route(visitor: string, operator: string): Task {
+    const { chat } = this.visitor(visitor).context;
+    if (!chat || chat.operator !== null) return;
+    const { id: chatId, department } = chat;
+    const reservation = `r${this.#ids++}`;
+    const held = this.#held(visitor, chatId, reservation, department);
+    const bound = { departmentCapacity: OF_DEPARTMENT };
+    const reserve = { type: 'ReserveChat', ...held, ...bound } as const;
+    if (!done(() => this.operator(operator).send(reserve))) return;
+    yield;
+    const reason = 'least-loaded' as const;
+    const assigned = done(() =>
+      this.visitor(visitor).send({ type: 'AssignChat', chatId, operator, reservation, reason }),
+    );
+    yield;
+    this.#keep(operator, held, assigned);
+  }
+
+  #keep(operator: string, held: Held, has: boolean): void {
+    const { send } = this.operator(operator);
+    if (has) done(() => send({ type: 'TakeChat', ...held }));
+    else send({ type: 'ReleaseChat', ...held, reason: 'not his' });
+  }
+
+  offer(visitor: string, operators: readonly string[]): void {
+    const { chat } = this.visitor(visitor).context;
+    if (!chat) return;
+    const offer = { type: 'OfferChat', chatId: chat.id, operators, reason: 'broadcast' } as const;
+    done(() => this.visitor(visitor).send(offer));
+  }
+
+  /** By its owner: a place is reserved at the receiver first. */
+  *handOn(visitor: string, operator: string): Task {
+    const { chat } = this.visitor(visitor).context;
+    if (!chat?.operator || chat.operator === operator) return;
+    const { id: chatId, operator: from, department } = chat;
+    const reservation = `transfer:${this.#ids++}`;
+    const held = this.#held(visitor, chatId, reservation, department);
+    const reserve = { type: 'ReserveChat', ...held, departmentCapacity: null } as const;
+    if (!done(() => this.operator(operator).send(reserve))) return;
+    yield;
+    const to = { operator, department: null, reservation };
+    const handed = done(() =>
+      this.visitor(visitor).send({ type: 'TransferChat', chatId, from, ...to }),
+    );
+    yield;
+    this.#keep(operator, held, handed);
+  }
+
+  /** To a department by its owner, or by LHC to an operator or a department, whoever has it. */
+  transfer(
+    visitor: string,
+    by: 'owner' | 'lhc',
+    to: { operator: string | null; department: string | null },
+  ): void {
+    const { chat } = this.visitor(visitor).context;
+    if (!chat) return;
+    const from = by === 'owner' ? chat.operator : null;
+    const wish = { chatId: chat.id, from, ...to, reservation: null };
+    done(() => this.visitor(visitor).send({ type: 'TransferChat', ...wish }));
+  }
+
+  /** Who was asked is offline: somebody else is asked. */
+  *askOthers(visitor: string): Task {
+    const { chat } = this.visitor(visitor).context;
+    if (!chat?.operator || chat.accepted) return;
+    const { id: chatId, operator } = chat;
+    if (this.operator(operator).availability !== 'offline') return;
+    yield;
+    const reason = 'offline' as const;
+    this.visitor(visitor).send({ type: 'UnassignChat', chatId, operator, reason });
+  }
+
+  /** A reservation that is due is settled by asking the visitor's stream. */
+  *settle(operator: string): Task {
+    for (const [chatId, held] of Object.entries(this.operator(operator).context.chats)) {
+      const { visitor, reservation, department, open } = held;
+      if (open || reservation === null) continue;
+      yield;
+      const revoked = done(() =>
+        this.visitor(visitor).send({ type: 'RevokeReservation', reservation }),
+      );
+      yield;
+      this.#keep(operator, this.#held(visitor, chatId, reservation, department), !revoked);
+    }
+  }
+
+  /** The visitor's side is right: taken where it is assigned, released where it is not; given back by who is gone. */
+  *mend(operator: string): Task {
+    for (const [chatId, held] of Object.entries(this.operator(operator).context.chats)) {
+      if (held.open && !this.agree(held.visitor, operator, chatId)) {
+        yield;
+        this.#release(operator, chatId, held);
+      }
+    }
+    for (const visitor of VISITORS) {
+      const { chat } = this.visitor(visitor).context;
+      if (chat?.operator !== operator) continue;
+      const { id: chatId, reservation, department } = chat;
+      const { registered, gone } = this.operator(operator).context;
+      yield;
+      const reason = registered ? 'owner-gone' : 'operator-removed';
+      const unassign = { type: 'UnassignChat', chatId, operator } as const;
+      if (gone || !registered) {
+        this.visitor(visitor).send({ ...unassign, reason });
+        continue;
+      }
+      const now = this.visitor(visitor).context.chat;
+      if (now?.id !== chatId || now.operator !== operator || now.reservation !== reservation) {
+        continue;
+      }
+      const take = this.#held(visitor, chatId, reservation, department);
+      if (done(() => this.operator(operator).send({ type: 'TakeChat', ...take }))) continue;
+      yield;
+      this.visitor(visitor).send({ ...unassign, reason: 'operator-removed' });
+    }
+  }
+
+  #release(operator: string, chatId: string, { visitor, reservation }: OperatorChat): void {
+    const held = { reservation, visitor, chatId, reason: 'not his' };
+    this.operator(operator).send({ type: 'ReleaseChat', ...held });
+  }
+
+  /** Until both sides agree, as the sweeps do when nothing else happens any more. Returns how many it took. */
+  rest(): number {
+    for (const task of this.tasks.splice(0)) finish(task);
+    const facts = () =>
+      [...this.visitors.values(), ...this.operators.values()].reduce(
+        (count, stream) => count + stream.facts.length,
+        0,
+      );
+    for (let sweeps = 1; ; sweeps++) {
+      const before = facts();
+      for (const name of OPERATORS) {
+        finish(this.mend(name));
+        finish(this.settle(name));
+      }
+      if (facts() === before || sweeps > 10) return sweeps;
+    }
+  }
+}
