@@ -19,18 +19,22 @@ const ordinal = (n: number): string => {
  * Name, place, local time, earlier chats; the page below. Not the department and the number of the chat: the line
  * above it says them.
  * @param at ms since 1970: the visitor's time of day then
+ * @param operator who reads it
  */
 export function introductionOf(
   key: VisitorKey,
   profile: Profile,
   state: ActorState,
   at: number,
+  operator: string,
 ): string {
   const { chat, chats, lastOperator } = visitorState(state.core).context;
   const time = localTime(at, profile.timezone);
   const earlier = chat && chats > 1 ? `${ordinal(chats)} chat` : null;
   const last =
-    earlier && lastOperator && chat && !chat.accepted ? `last with ${lastOperator}` : null;
+    earlier && lastOperator && chat && !chat.accepted
+      ? `last with ${lastOperator === operator ? 'you' : lastOperator}`
+      : null;
   const who = [nickOf(key, profile), placeOf(profile), time && `local time ${time}`, earlier, last];
   const page = [profile.title, profile.page].filter(Boolean).join(' — ');
   return [who.filter(Boolean).join(' · '), page]

@@ -107,7 +107,6 @@ export function createOpening(options: {
 
       const { profile } = await personal.profileOf(tenant.id, key, state);
       const began = await beginOf(stream, chat);
-      const who = introductionOf(key, profile, state, now());
       for (const operator of receivers) {
         const refused = new Map<string, string>();
         /** Sends, unless ejabberd will not have it. */
@@ -122,7 +121,10 @@ export function createOpening(options: {
           });
         };
         const id = `intro-${chat.id}-${chat.round}`;
-        const text = `${headlineOf(chat, began, operator, now())}\n${who}`;
+        const text = [
+          headlineOf(chat, began, operator, now()),
+          introductionOf(key, profile, state, now(), operator),
+        ].join('\n');
         await attempt(id, delivery.tell(sender, operator, id, text));
         const of = { stream, chat, startedAt, openMessages };
         for (const event of await unseen(of, operator, before)) {

@@ -1,0 +1,313 @@
+/** What operators read in their clients: who it is, what was said before, how far their own messages have come. */
+import xml from '@xmpp/xml';
+import { expect, it } from 'vitest';
+import type { Operator } from '../support/operator.ts';
+import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
+
+const world = await testWorld({
+  tenants: [
+    {
+      id: 'acme',
+      host: 'xmpp.test',
+      settings: {
+        ownerGrace: 1,
+        routing: { departments: { everybody: { policy: 'broadcast' } } },
+      },
+    },
+  ],
+});
+const acme = world.tenant('acme');
+await acme.register('olga', { departments: ['sales', 'everybody'] });
+await acme.register('pia', { departments: ['support', 'everybody'] });
+const olga = await acme.connect('olga');
+const pia = await acme.connect('pia');
+await acme.operatorIs('olga', 'available');
+await acme.operatorIs('pia', 'available');
+
+/** What an operator read of a visitor. */
+const read = (operator: Operator, visitor: string) =>
+  operator.messages.filter(
+    ({ from }) =>
+      from.startsWith(`${acme.visitorJid(visitor)}/`) || from === acme.visitorJid(visitor),
+  );
+const texts = (operator: Operator, visitor: string) =>
+  read(operator, visitor).map(({ body }) => body);
+const reads = (operator: Operator, visitor: string, body: string | RegExp) =>
+  operator.waitFor(
+    () =>
+      read(operator, visitor).find((message) =>
+        typeof body === 'string' ? message.body === body : body.test(message.body),
+      ),
+    10_000,
+    `${body} of ${visitor}`,
+  );
+const presence = (operator: Operator, visitor: string, matches: (text: string) => boolean) =>
+  operator.waitFor(
+    () => {
+      const seen = operator.presences.get(acme.visitorJid(visitor));
+      return seen && matches(`${seen.show}\n${seen.status}`) ? seen : undefined;
+    },
+    10_000,
+    `the presence of ${visitor}`,
+  );
+const start = (visitor: string, department: string, message?: string) =>
+  acme.ask('POST', `/visitors/${visitor}/chats`, {
+    ...{ chatId: `c${visitor}`, department },
+    ...(message && { message: { id: `first-${visitor}`, body: message } }),
+  });
+/** The id is made of it. */
+const say = (visitor: string, body: string) =>
+  acme.ask('POST', `/visitors/${visitor}/messages`, { id: idOf(body), body });
+const idOf = (body: string): string => body.replace(/\W/g, '-').toLowerCase();
+const end = (visitor: string) =>
+  acme.ask('POST', `/visitors/${visitor}/chats/c${visitor}/close`, { by: 'visitor' });
+/** Writes as clients do that want to know what becomes of it. */
+function write(operator: Operator, visitor: string, id: string): void {
+  operator.sendStanza(
+    xml(
+      'message',
+      { type: 'chat', id, to: acme.visitorJid(visitor) },
+      xml('body', {}, id),
+      xml('request', { xmlns: 'urn:xmpp:receipts' }),
+      xml('markable', { xmlns: 'urn:xmpp:chat-markers:0' }),
+    ),
+  );
+}
+const acknowledged = (operator: Operator, what: 'received' | 'displayed', id: string) =>
+  operator.acknowledgements.filter((each) => each.what === what && each.id === id);
+const typing = (operator: Operator, visitor: string) =>
+  operator.stanzas.filter(
+    (stanza) =>
+      stanza.attrs.from?.startsWith(acme.visitorJid(visitor)) &&
+      stanza.getChild('composing', 'http://jabber.org/protocol/chatstates'),
+  );
+
+it('who it is, before the first word; the contact shows the page, that it waits, and its picture', async () => {
+  const jid = acme.visitorJid('1');
+  const page = { page: 'https://shop.test/shoes', title: 'Shoes', country: 'Italy' };
+  await acme.view('1', { ...page, nick: 'Eve', city: 'Rome', timezone: 'Europe/Rome' });
+  const browsing = await presence(olga, '1', (text) => text.includes('Shoes'));
+  expect(browsing).toMatchObject({ show: 'available', nick: 'Eve' });
+  expect(browsing.status).toMatch(
+    /^Shoes\nhttps:\/\/shop\.test\/shoes\nRome, Italy · local time \d\d:\d\d$/,
+  );
+  const card = await olga.vcard(jid);
+  expect([card.name, card.photo?.type]).toEqual(['Eve', 'image/png']);
+  expect(browsing.photo).toBe(card.photo?.sha1);
+
+  await start('1', 'sales', 'Do you have 43?');
+  await presence(olga, '1', (text) => text.startsWith('chat\nChat #c1 (sales)'));
+  await reads(olga, '1', 'Do you have 43?');
+  const local = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Rome', hour: '2-digit' });
+  expect(texts(olga, '1')).toEqual([
+    expect.stringMatching(
+      new RegExp(
+        `^New chat #c1 for sales\\. Reply to accept it, or !decline\\.\nEve · Rome, Italy · local time (${local.format()}|${local.format(Date.now() - 60_000)}):\\d\\d\nShoes — https://shop\\.test/shoes$`,
+      ),
+    ),
+    'Do you have 43?',
+  ]);
+  expect(read(pia, '1')).toEqual([]);
+  const [introduction, first] = read(olga, '1').map(({ stanza }) => stanza);
+  expect(introduction?.getChild('request')).toBeUndefined(); // nobody waits for its receipt
+  expect(first?.getChild('request')).toBeDefined();
+  olga.send(acme.visitorJid('1'), 'We do');
+  await presence(olga, '1', (text) => text.startsWith('available\nChat #c1 (sales)'));
+  await end('1');
+  await presence(olga, '1', (text) => text.startsWith('available\nShoes'));
+
+  await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1b', department: 'support' });
+  const again = await reads(olga, '1', /^New chat #c1b for support/);
+  expect(again.body).toContain(' · 2nd chat · last with you\n');
+  await acme.ask('POST', '/visitors/1/chats/c1b/close', { by: 'visitor' });
+});
+
+it('a chat that is handed on comes with what was said, and when; handed back, with what was missed', async () => {
+  await acme.view('2', { page: 'https://shop.test/' });
+  await start('2', 'sales', 'Hello');
+  await reads(olga, '2', 'Hello');
+  const before = Date.now();
+  olga.send(acme.visitorJid('2'), 'Hello too');
+  await acme.callback('chat.message', ({ visitor }) => visitor === '2');
+  await say('2', 'I have a question');
+  await reads(olga, '2', 'I have a question');
+  await acme.callback(
+    'message.delivered',
+    ({ messageId }) => messageId === idOf('I have a question'),
+  );
+  olga.send(acme.visitorJid('2'), '!transfer pia');
+  await reads(olga, '2', 'Chat #c2 goes to pia.');
+  await reads(pia, '2', 'I have a question');
+  expect(texts(pia, '2')).toEqual([
+    expect.stringMatching(/^olga hands you chat #c2 for sales\. Reply to accept it/),
+    'Hello',
+    'olga: Hello too',
+    'I have a question',
+  ]);
+  for (const { delay } of read(pia, '2').slice(1)) {
+    expect(delay?.from).toBe('xmpp.test');
+    expect(Math.abs((delay?.at ?? 0) - before)).toBeLessThan(10_000);
+  }
+  await presence(pia, '2', (text) => text.startsWith('chat\n')); // it waits again
+  await say('2', 'Anybody?');
+  await reads(pia, '2', 'Anybody?');
+  pia.send(acme.visitorJid('2'), '!transfer olga');
+  await reads(olga, '2', 'Anybody?');
+  expect(texts(olga, '2').slice(-2)).toEqual([
+    expect.stringMatching(/^pia hands you chat #c2/),
+    'Anybody?',
+  ]);
+  await end('2');
+  await reads(olga, '2', 'The visitor closed chat #c2.');
+});
+
+it('an owner who is gone for long loses the chat; what did not reach him reaches the next, once', async () => {
+  await acme.register('rosa', { departments: ['legal'] });
+  await acme.register('sara', { departments: ['legal'] });
+  // Her client hangs: it answers nothing.
+  const rosa = await acme.connect('rosa', { receipts: false, answerPings: false });
+  await acme.operatorIs('rosa', 'available');
+  await acme.view('3', { page: 'https://shop.test/' });
+  await start('3', 'legal');
+  rosa.send(acme.visitorJid('3'), 'How can I help?');
+  await acme.callback('chat.accepted', ({ chatId }) => chatId === 'c3');
+  await say('3', 'a letter');
+  await reads(rosa, '3', 'a letter');
+  rosa.drop();
+  await acme.callback(
+    'chat.transferred',
+    (data) => data.chatId === 'c3' && data.reason === 'owner-gone',
+    20_000,
+  );
+  await say('3', 'still here');
+  const sara = await acme.connect('sara');
+  await reads(sara, '3', 'still here');
+  expect(texts(sara, '3')).toEqual([
+    expect.stringMatching(/^Chat #c3 for legal needs an operator: rosa went away\. Reply/),
+    'rosa: How can I help?',
+    'a letter',
+    'still here',
+  ]);
+  expect(read(sara, '3').map(({ id, delay }) => [id, delay !== undefined])).toEqual([
+    [expect.stringMatching(/^intro-c3-\d+$/), false],
+    [expect.stringMatching(/^history-\d+$/), true],
+    [idOf('a letter'), true],
+    [idOf('still here'), false],
+  ]);
+  for (const id of ['a letter', 'still here']) {
+    await acme.callback('message.delivered', ({ messageId }) => messageId === idOf(id));
+  }
+  const back = await acme.connect('rosa');
+  await reads(back, '3', 'Chat #c3 went back to the queue while you were away.');
+  await end('3');
+  await back.disconnect();
+  await sara.disconnect();
+});
+
+it('asked together, all see it; who answers first has it, and nobody reads anything twice', async () => {
+  await acme.view('4', { page: 'https://shop.test/' });
+  await start('4', 'everybody', 'Who is there?');
+  await say('4', 'Anybody at all?');
+  for (const each of [olga, pia]) {
+    await reads(each, '4', 'Anybody at all?');
+    expect(texts(each, '4')).toEqual([
+      expect.stringMatching(/^New chat #c4 for everybody, offered to 2 operators\. Who replies/),
+      'Who is there?',
+      'Anybody at all?',
+    ]);
+  }
+  // It is nobody's chat: typing is shown to nobody.
+  await acme.call('POST', '/visitors/4/typing', { state: 'composing' });
+  pia.send(acme.visitorJid('4'), 'I am');
+  await reads(olga, '4', 'pia has taken chat #c4.');
+  await say('4', 'Good');
+  await reads(pia, '4', 'Good');
+  await acme.callback('message.delivered', ({ messageId }) => messageId === idOf('Good'));
+  await world.idle();
+  expect(texts(pia, '4').slice(3)).toEqual(['Good']);
+  expect(texts(olga, '4').slice(3)).toEqual(['pia has taken chat #c4.']);
+  expect([typing(olga, '4'), typing(pia, '4')]).toEqual([[], []]);
+  const delivered = acme.told('message.delivered').filter(({ data }) => data.visitor === '4');
+  expect(delivered.map(({ data }) => data.messageId).sort()).toEqual(
+    [idOf('Anybody at all?'), idOf('Good'), 'first-4'].sort(),
+  );
+  await end('4');
+});
+
+it('typing is shown both ways, to the operator also before the first answer', async () => {
+  await acme.view('5', { page: 'https://shop.test/' });
+  await start('5', 'sales');
+  await reads(olga, '5', /^New chat #c5/);
+  await acme.call('POST', '/visitors/5/typing', { state: 'composing' });
+  await olga.waitFor(() => typing(olga, '5').length > 0, 5_000, 'composing');
+  pia.chatState(acme.visitorJid('5'), 'composing'); // not her chat
+  await pia.acknowledged();
+  olga.chatState(acme.visitorJid('5'), 'composing');
+  await acme.callback(
+    'operator.typing',
+    (data) => data.visitor === '5' && data.operator.username === 'olga',
+  );
+  const told = acme.told('operator.typing').filter(({ data }) => data.visitor === '5');
+  expect(new Set(told.map(({ data }) => data.operator.username))).toEqual(new Set(['olga']));
+  await end('5');
+});
+
+it('a receipt means that LHC has it: not while it is away, nor when it fails; then it follows', async () => {
+  const { lhc } = acme;
+  await acme.view('6', { page: 'https://shop.test/' });
+  await start('6', 'sales');
+  await reads(olga, '6', /^New chat #c6/);
+  await world.idle();
+  await lhc.stop();
+  write(olga, '6', 'r1');
+  write(olga, '6', 'r2');
+  const has = async (count: number) =>
+    (await acme.ask('GET', '/visitors/6/messages')).items.length === count;
+  await waitFor(() => has(2), { what: 'the messages to be in the log' });
+  lhc.behave({ kind: 'status', status: 500 });
+  await lhc.start();
+  await lhc.waitFor(
+    () => lhc.requests.some(({ text, answered }) => text.includes('"c6"') && answered === 500),
+    { deadlineMs: 15_000 },
+  );
+  await olga.acknowledged();
+  expect(olga.acknowledgements.filter(({ id }) => /^r[12]$/.test(id))).toEqual([]);
+  lhc.behave({ kind: 'status', status: 200 });
+  for (const id of ['r1', 'r2']) {
+    await olga.waitFor(
+      () => acknowledged(olga, 'received', id).length > 0,
+      20_000,
+      `receipt ${id}`,
+    );
+    const told = acme.told('chat.message').map(({ data }) => data.message.id);
+    expect(told).toContain(id);
+    expect(acknowledged(olga, 'received', id)[0]?.from).toMatch(acme.visitorJid('6'));
+  }
+  // Who does not ask for one gets none.
+  const plain = await olga.sendAndAck(acme.visitorJid('6'), 'no receipt please');
+  await acme.callback('chat.message', ({ message }) => message.id === plain);
+  await world.idle();
+  expect(acknowledged(olga, 'received', plain)).toEqual([]);
+  expect(acknowledged(olga, 'received', 'r1')).toHaveLength(1);
+  await end('6');
+});
+
+it('what was read is told both ways', async () => {
+  await acme.view('7', { page: 'https://shop.test/' });
+  await start('7', 'sales', 'Read me');
+  await reads(olga, '7', 'Read me');
+  write(olga, '7', 's1');
+  await acme.callback('chat.message', ({ message }) => message.id === 's1');
+  await acme.ask('POST', '/visitors/7/displayed', { messageId: 's1' });
+  await olga.waitFor(() => acknowledged(olga, 'displayed', 's1').length > 0, 10_000, 'displayed');
+  await acme.ask('POST', '/visitors/7/displayed', { messageId: 's1' });
+  olga.displayed(acme.visitorJid('7'), 'first-7');
+  const seen = await acme.callback('message.displayed', ({ visitor }) => visitor === '7');
+  expect(seen.data).toMatchObject({
+    ...{ chatId: 'c7', messageId: 'first-7', operator: { username: 'olga' } },
+  });
+  await world.idle();
+  expect(acknowledged(olga, 'displayed', 's1')).toHaveLength(1);
+  await end('7');
+});
