@@ -1,0 +1,213 @@
+/** Who gets a chat, on the real ejabberd: each rule of choosing an operator, once, from the visitor to the client. */
+import { expect, it } from 'vitest';
+import { testWorld } from '../support/test-world.ts';
+import { waitFor } from '../support/wait.ts';
+import { sceneOf } from './routing-scene.ts';
+
+const departments = {
+  robin: { policy: 'round-robin' },
+  chance: { policy: 'random' },
+  everybody: { policy: 'broadcast' },
+};
+const world = await testWorld({
+  tenants: [
+    { id: 'calm', host: 'calm.test', settings: { routing: { departments } } },
+    { id: 'quick', host: 'quick.test', settings: { offerTimeout: 2, ownerGrace: 2 } },
+  ],
+  modLhc: { ping_interval: 1, ping_timeout: 1 },
+});
+const calm = world.tenant('calm');
+const quick = world.tenant('quick');
+const at = sceneOf(world, calm);
+const soon = sceneOf(world, quick);
+
+it('who invited the visitor comes first, then who served it last', async () => {
+  const [ida, jan] = await at.staff('own', ['ida', 'jan']);
+  if (!ida || !jan) throw new Error('both were asked for');
+  await at.start('own0', 'own');
+  await at.pick('own0');
+  // Whoever has the first chat would not be the least loaded: let that be ida.
+  if ((await at.pick('own0')).operator === 'jan') {
+    await jan.sendAndAck(calm.visitorJid('own0'), '!transfer ida');
+    await at.has('ida', ['own0']);
+  }
+  await calm.view('own1', { page: 'https://shop.test/' });
+  await ida.waitFor(() => ida.presences.get(calm.visitorJid('own1'))?.available, 10_000);
+  await ida.sendAndAck(calm.visitorJid('own1'), 'May I help you?');
+  await calm.callback('visitor.invited', ({ visitor }) => visitor === 'own1');
+  await at.start('own1', 'another department', 'Yes');
+  expect(await at.pick('own1')).toMatchObject({ operator: 'ida', reason: 'invited' });
+  await at.answer(ida, 'own1');
+  await at.close('own1');
+  await at.has('ida', ['own0']);
+  await calm.ask('POST', '/visitors/own1/chats', { chatId: 'c-own2', department: 'own' });
+  expect(await at.pick('own1', 2)).toMatchObject({
+    ...{ operator: 'ida', reason: 'last-served' },
+    considered: { free: 2, first: [{ operator: 'ida', chats: 1 }, { operator: 'jan' }] },
+  });
+});
+
+it('least-loaded: the fewest chats, then the longest idle; the pick names whom it considered', async () => {
+  const names = ['lea', 'leo', 'liv'];
+  await at.staff('least', names);
+  const given: string[] = [];
+  for (const visitor of ['l0', 'l1', 'l2', 'l3']) {
+    await at.start(visitor, 'least');
+    const { operator, reason, considered } = await at.pick(visitor);
+    expect({ reason, free: considered?.free }).toEqual({ reason: 'least-loaded', free: 3 });
+    expect(considered?.first.map((each) => each.operator).toSorted()).toEqual(names);
+    given.push(operator);
+  }
+  expect(given.slice(0, 3).toSorted()).toEqual(names);
+  expect(given[3]).toBe(given[0]);
+});
+
+it('round-robin goes round; random takes one of those who are free', async () => {
+  await at.staff('robin', ['rae', 'ria', 'ron']);
+  const round: string[] = [];
+  for (const visitor of ['r0', 'r1', 'r2', 'r3']) {
+    await at.start(visitor, 'robin');
+    const { operator, reason } = await at.pick(visitor);
+    expect(reason).toBe('round-robin');
+    round.push(operator);
+  }
+  expect(round).toEqual(['rae', 'ria', 'ron', 'rae']);
+  await at.staff('chance', ['cas', 'che']);
+  await at.start('chance0', 'chance');
+  const { operator, reason } = await at.pick('chance0');
+  expect({ reason, free: ['cas', 'che'].includes(operator) }).toEqual({
+    ...{ reason: 'random', free: true },
+  });
+});
+
+it('broadcast: offered to all who are free, also to who comes meanwhile; the first answer owns it', async () => {
+  const [eda, eli, eva] = await at.staff('everybody', ['eda', 'eli', 'eva']);
+  if (!eda || !eli || !eva) throw new Error('three were asked for');
+  eva.setPresence('dnd');
+  await calm.operatorIs('eva', 'busy');
+  await at.start('e0', 'everybody', 'Anybody there?');
+  await Promise.all([at.hears(eda, 'e0', 'e0'), at.hears(eli, 'e0', 'e0')]);
+  expect(at.read(eva, 'e0')).toEqual([]);
+  eva.setPresence();
+  await at.hears(eva, 'e0', 'e0');
+  await at.answer(eli, 'e0');
+  expect(await at.picks('e0')).toMatchObject([{ operator: 'eli', reason: 'answered' }]);
+  await Promise.all([
+    at.hears(eda, 'e0', /eli has taken/),
+    at.hears(eva, 'e0', /eli has taken/),
+    at.hears(eli, 'e0', 'Anybody there?'),
+  ]);
+  // Two at the same moment: one has it, the other is told.
+  await at.start('e1', 'everybody');
+  await Promise.all([at.hears(eda, 'e1', 'e1'), at.hears(eli, 'e1', 'e1')]);
+  await Promise.all([eda, eli].map((each) => each.sendAndAck(calm.visitorJid('e1'), 'Hello')));
+  const { operator } = await at.pick('e1');
+  const [loser] = operator === 'eda' ? [eli] : [eda];
+  await at.hears(loser, 'e1', /Not delivered: this chat belongs to/);
+  expect(await at.picks('e1')).toHaveLength(1);
+  await at.has(operator, operator === 'eli' ? ['e0', 'e1'] : ['e1']);
+});
+
+it('who is busy, away, full or does not answer pings is not asked', async () => {
+  const [dee, dov] = await at.staff('picky', ['dee', 'dov', 'duo'], { capacity: 1 });
+  if (!dee || !dov) throw new Error('both were asked for');
+  await calm.register('don', { departments: ['picky'] });
+  await calm.register('dan', { departments: ['picky'] });
+  await calm.connect('don', { answerPings: false });
+  await calm.connect('dan', { presence: { show: 'xa' } });
+  dee.setPresence('dnd');
+  dov.setPresence('away');
+  await calm.operatorIs('dee', 'busy');
+  await calm.operatorIs('dov', 'away');
+  await calm.operatorIs('don', 'offline');
+  await at.start('p0', 'picky');
+  expect(await at.pick('p0')).toMatchObject({ operator: 'duo', considered: { free: 1 } });
+  await at.has('duo', ['p0']);
+  await at.start('p1', 'picky');
+  await at.start('p2', 'picky');
+  // Nobody is free: they wait, and the oldest goes to who frees a place, comes back, is registered.
+  await at.close('p0');
+  expect(await at.pick('p1')).toMatchObject({ operator: 'duo' });
+  expect(await at.picks('p2')).toEqual([]);
+  dov.setPresence();
+  expect(await at.pick('p2')).toMatchObject({ operator: 'dov' });
+  await at.start('p3', 'picky');
+  await at.start('p4', 'picky');
+  await calm.register('dot', { departments: ['other'] });
+  await calm.connect('dot');
+  await calm.operatorIs('dot', 'available');
+  await calm.register('dot', { departments: ['picky'], capacity: 1 });
+  expect(await at.pick('p3')).toMatchObject({ operator: 'dot' });
+  expect(await at.picks('p4')).toEqual([]);
+});
+
+it('an offer that is missed or declined goes to the next, and back only when nobody else is free', async () => {
+  const [mia, moe] = await soon.staff('miss', ['mia', 'moe']);
+  if (!mia || !moe) throw new Error('both were asked for');
+  await soon.start('m0', 'miss');
+  const first = (await soon.pick('m0')).operator;
+  const second = (await soon.pick('m0', 2)).operator;
+  expect([first, second].toSorted()).toEqual(['mia', 'moe']);
+  // Both have missed it; after a pause it is offered again.
+  const third = await soon.pick('m0', 3, 15_000);
+  const [who, other] = third.operator === 'mia' ? [mia, moe] : [moe, mia];
+  await soon.answer(who, 'm0');
+  const reasons = (await soon.facts('m0')).flatMap(({ type, data }) =>
+    type === 'ChatUnassigned' ? [data.reason] : [],
+  );
+  expect(reasons.slice(0, 2)).toEqual(['missed', 'missed']);
+  await soon.start('m1', 'miss');
+  const asked = await soon.pick('m1');
+  // The other one has no chat, so he is asked; what he declines goes to who has one.
+  expect(asked.operator).not.toBe(third.operator);
+  await soon.hears(other, 'm1', 'm1');
+  await other.sendAndAck(quick.visitorJid('m1'), '!decline');
+  expect((await soon.pick('m1', 2)).operator).toBe(third.operator);
+  await soon.close('m1');
+});
+
+it('an owner who goes has time to come back; then the chat goes to the next, with its history', async () => {
+  const [gus] = await soon.staff('grace', ['gus']);
+  if (!gus) throw new Error('he was asked for');
+  await soon.start('g0', 'grace', 'My parcel is lost');
+  await soon.hears(gus, 'g0', 'My parcel is lost');
+  await soon.answer(gus, 'g0', 'Let me look');
+  await gus.disconnect();
+  await quick.operatorIs('gus', 'offline');
+  const back = await quick.connect('gus');
+  await quick.operatorIs('gus', 'available');
+  await soon.has('gus', ['g0']);
+  const [gil] = await soon.staff('grace', ['gil']);
+  if (!gil) throw new Error('he was asked for');
+  expect(await soon.picks('g0')).toHaveLength(1);
+  await back.disconnect();
+  const next = await soon.pick('g0', 2);
+  expect(next.operator).toBe('gil');
+  await soon.hears(gil, 'g0', 'My parcel is lost');
+  await soon.answer(gil, 'g0', 'I go on');
+  await soon.has('gus', []);
+  await soon.has('gil', ['g0']);
+});
+
+it('a removed operator’s chats go on', async () => {
+  const [rex, roy] = await at.staff('leaving', ['rex', 'roy']);
+  if (!rex || !roy) throw new Error('both were asked for');
+  await at.start('x0', 'leaving', 'Hello');
+  const { operator } = await at.pick('x0');
+  const [leaver, stayer, other] = operator === 'rex' ? [rex, roy, 'roy'] : [roy, rex, 'rex'];
+  await at.hears(leaver, 'x0', 'Hello');
+  await at.answer(leaver, 'x0');
+  await calm.ask('DELETE', `/operators/${operator}`);
+  expect((await at.pick('x0', 2)).operator).toBe(other);
+  await at.hears(stayer, 'x0', 'Hello');
+  await at.has(other, ['x0']);
+  const unassigned = (await at.facts('x0')).find(({ type }) => type === 'ChatUnassigned');
+  expect(unassigned?.data).toMatchObject({ reason: 'operator-removed', operators: [operator] });
+});
+
+it('nothing waits that somebody could have', async () => {
+  const waiting = async () => (await world.service.call('GET', '/metrics')).body;
+  await waitFor(async () => /^xmpp_chat_chats_waiting 1$/m.test(String(await waiting())), {
+    ...{ deadlineMs: 10_000, what: 'only p4 to wait' },
+  });
+});
