@@ -69,8 +69,13 @@ export const load = (context: OperatorContext): number => Object.keys(context.ch
 const loadOf = ({ chats }: OperatorContext, department: string): number =>
   Object.values(chats).filter((chat) => chat.department === department).length;
 
+/** The LHC user that LHC has online because of this operator. */
+const leftBy = ({ registered, lhcUserId }: OperatorContext, availability: Availability) =>
+  registered && lhcUserId !== null && availability !== 'offline' ? { left: lhcUserId } : {};
+
 function decideOperator(core: OperatorCore, command: OperatorCommand): readonly OperatorFact[] {
   const { availability, context } = operatorState(core);
+  const left = leftBy(context, availability);
   const { chats } = context;
   switch (command.type) {
     case 'Register': {
@@ -85,6 +90,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
         context.capacity === capacity &&
         context.departments.join('\n') === departments.join('\n');
       if (same) return [];
+      const isKnown = context.registered && context.lhcUserId === lhcUserId;
       return [
         {
           type: 'OperatorRegistered',
@@ -92,7 +98,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
             lhcUserId,
             departments,
             capacity,
-            ...(!context.registered && availability !== 'offline' && { online: true }),
+            ...(!isKnown && availability !== 'offline' && { online: true, ...left }),
           },
           personal: name === null ? undefined : { name },
         },
@@ -132,7 +138,9 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
       return bePresent(context, command);
     case 'Remove': {
       const had = Object.keys(chats).slice(0, CHATS_NAMED);
-      return [{ type: 'OperatorRemoved', data: had.length > 0 ? { chats: had } : {} }];
+      return [
+        { type: 'OperatorRemoved', data: { ...(had.length > 0 && { chats: had }), ...left } },
+      ];
     }
     case 'ReserveChat': {
       const { type: _type, departmentCapacity, ...data } = command;

@@ -19,6 +19,8 @@ export type OperatorFacts = {
     capacity: number;
     /** It is online already: its presence counts from now on, and LHC was told of none before. */
     online?: true;
+    /** The LHC user that it was until now, while it is online: LHC is told that this one is not any more. */
+    left?: number;
   };
   OperatorLoggedIn: { session: string; resource: string; availability: Change };
   PresenceChanged: { session: string; resource: string; show: Show; availability: Change };
@@ -37,8 +39,8 @@ export type OperatorFacts = {
   MessageRefused: { visitor: string; messageId: string; reason: string; command?: string };
   /** Asked in the conversation with this visitor, and answered there; `command` is unknown to us when it is not ours. */
   QuestionAsked: { visitor: string; messageId: string; command: string; argument: string | null };
-  /** `chats`: those that it had, which go to others (the first of them). */
-  OperatorRemoved: { summary?: SeenSummary; chats?: string[] };
+  /** `chats`: those that it had, which go to others (the first of them); `left`: as above, of one that was online. */
+  OperatorRemoved: { summary?: SeenSummary; chats?: string[]; left?: number };
   /** The account of the removed operator is gone from ejabberd: its name may be given to somebody else. */
   OperatorAccountRemoved: Record<never, never>;
   /** Another operator takes over a claim that was never used: a registration under way with this id is void. */

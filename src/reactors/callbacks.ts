@@ -177,12 +177,19 @@ export function createCallbacks(options: {
 
   async function drafts(actor: ActorRef, event: RecordedEvent): Promise<readonly Draft[]> {
     if (actor.kind === 'visitor') return aboutVisitor(actor, event);
+    if (actor.kind !== 'operator') return [];
     const type = crossed(event.data);
-    if (actor.kind !== 'operator' || !type) return [];
+    const at = iso(event.metadata.at);
+    const told: Draft[] = [];
+    const { left } = event.data;
+    if (typeof left === 'number') {
+      const was = { username: actor.name, lhcUserId: left };
+      told.push({ type: 'operator.offline', data: { operator: was, at } });
+    }
     const who = await operator(actor.tenant, actor.name);
     // LHC knows nothing of somebody who is in XMPP and not registered.
-    if (who.lhcUserId === null) return [];
-    return [{ type, data: { operator: who, at: iso(event.metadata.at) } }];
+    if (type && who.lhcUserId !== null) told.push({ type, data: { operator: who, at } });
+    return told;
   }
 
   async function isPaused(tenant: TenantSettings): Promise<boolean> {
@@ -255,7 +262,8 @@ export function createCallbacks(options: {
       concurrency: 64,
       retry: { firstMs: 500, mostMs: 60_000 },
       concerns: ({ stream, type, data }) =>
-        VISITOR_FACTS.has(type) || (stream.startsWith('operator-') && crossed(data) !== null),
+        VISITOR_FACTS.has(type) ||
+        (stream.startsWith('operator-') && (crossed(data) !== null || data.left !== undefined)),
       perform,
     },
     async resumeChanged() {

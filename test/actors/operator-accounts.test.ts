@@ -38,6 +38,35 @@ describe('a registration', () => {
   });
 });
 
+describe('LHC', () => {
+  const change = { from: 'offline', to: 'available' } as const;
+  const session = { session: 's1', resource: 'gajim' };
+  const online: OperatorFact[] = [
+    { type: 'PresenceChanged', data: { ...session, show: 'available', availability: change } },
+  ];
+  const other = { lhcUserId: 8, departments: ['sales'], capacity: 2 };
+  const asOther: OperatorCommand = {
+    ...{ type: 'Register', ...other, name: null, nameChanged: false },
+  };
+  it('hears that somebody left who was online and is removed, or is another LHC user', () => {
+    const there = operator().given([claimed, registered, ...online]);
+    there.when({ type: 'Remove' }).then([{ type: 'OperatorRemoved', data: { left: 7 } }]);
+    there
+      .when(asOther)
+      .then([{ type: 'OperatorRegistered', data: { ...other, online: true, left: 7 } }]);
+    there
+      .when({ ...asOther, lhcUserId: 7, capacity: 3 })
+      .then([
+        { type: 'OperatorRegistered', data: { lhcUserId: 7, departments: ['sales'], capacity: 3 } },
+      ]);
+  });
+  it('hears nothing of somebody who was not there', () => {
+    const away = operator().given([claimed, registered]);
+    away.when({ type: 'Remove' }).then([removed]);
+    away.when(asOther).then([{ type: 'OperatorRegistered', data: other }]);
+  });
+});
+
 describe('a claim of an LHC user that was never used', () => {
   const revoke: OperatorCommand = { type: 'RevokeLhcUser', lhcUserId: 7 };
   it('is revoked, also where there is no operator yet', () => {
