@@ -55,8 +55,8 @@ describe('registration', () => {
     operator().given([claimed]).when({ type: 'ClaimAccount', adopted: false }).then([]);
   });
 
-  it('ends with removal, not while there are chats', () => {
-    const removed: OperatorFact = { type: 'OperatorRemoved', data: {} };
+  it('ends with removal, also while there are chats: they go to others', () => {
+    const removed: OperatorFact = { type: 'OperatorRemoved', data: { left: 7 } };
     operator().given(free).when({ type: 'Remove' }).then([removed]);
     operator()
       .given([...free, removed])
@@ -69,7 +69,7 @@ describe('registration', () => {
     operator()
       .given([...free, reserved()])
       .when({ type: 'Remove' })
-      .refused(/has chats \(c1\)/);
+      .then([{ type: 'OperatorRemoved', data: { chats: ['c1'], left: 7 } }]);
     operator().given([removed]).when(register()).then([registered()]);
   });
 
