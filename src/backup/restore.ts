@@ -5,6 +5,7 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  readdirSync,
   renameSync,
   rmSync,
   statSync,
@@ -39,7 +40,7 @@ export interface Restored {
  * Folds of the log. A log that was set back and written past their checkpoints is not told apart from the one that they
  * were made of, so they never stay.
  */
-const CACHES = ['projections.db', 'work.db', 'snapshots.db'];
+const CACHE = /^(projections|work|snapshots)\.db([.-]|$)/;
 /** A copy with the same name would be taken for the process that it was copied from. */
 const PROCESS_ID = 'process-id';
 const SUFFIXES = ['', '-wal', '-shm', '-journal'];
@@ -93,12 +94,14 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   return { manifest, movedTo };
 }
 
-/** What a service has left in the places that this is about. */
+/** What a service has left in the places that this is about: caches first, the secret last. */
 function present({ dataDir, log }: RestoreOptions): string[] {
-  const caches = [...CACHES, PROCESS_ID].map((name) => join(dataDir, name));
-  return [...caches, log, join(dataDir, SECRET)].flatMap((path) =>
-    SUFFIXES.map((suffix) => path + suffix).filter((each) => existsSync(each)),
-  );
+  const caches = readdirSync(dataDir).filter((name) => CACHE.test(name));
+  const others = [join(dataDir, PROCESS_ID), ...SUFFIXES.map((suffix) => log + suffix)];
+  return [
+    ...caches.map((name) => join(dataDir, name)),
+    ...[...others, join(dataDir, SECRET)].filter((path) => existsSync(path)),
+  ];
 }
 
 /** Copies one file beside its place and verifies the copy. */

@@ -114,20 +114,22 @@ export function createMetrics(
           }
         },
       });
-      new Gauge({
-        name: 'xmpp_chat_webhooks_refused',
-        help: 'Batches that were not signed with our secret, or too old, since this process began',
+      new Counter({
+        name: 'xmpp_chat_webhooks_refused_total',
+        help: 'Batches that were not signed with our secret, or too old',
         registers,
         collect() {
-          this.set(view().refused.count);
+          this.reset();
+          this.inc(view().refused.count);
         },
       });
-      new Gauge({
-        name: 'xmpp_chat_webhooks_failed',
-        help: 'Batches that could not be stored and come again, since this process began',
+      new Counter({
+        name: 'xmpp_chat_webhooks_failed_total',
+        help: 'Batches that could not be stored, and come again',
         registers,
         collect() {
-          this.set(view().failed.count);
+          this.reset();
+          this.inc(view().failed.count);
         },
       });
     },

@@ -16,6 +16,15 @@ const CLI = join(import.meta.dirname, '../../src/cli.ts');
 export const root = temporaryFolder('backup');
 afterAll(() => rmSync(root, { recursive: true }));
 
+/** As the service names them, and their companions. */
+export const CACHES = [
+  'projections.db.1',
+  'projections.db.2-wal',
+  'work.db',
+  'work.db-shm',
+  'snapshots.db',
+];
+
 let folders = 0;
 export const newFolder = (): string => {
   folders += 1;
@@ -73,7 +82,7 @@ export async function dataDirOf(count: number): Promise<{ dir: string; store: Ev
     );
     await store.append('visitor-demo.bulk', batch, 'any');
   }
-  for (const name of ['projections.db', 'work.db', 'snapshots.db']) {
+  for (const name of CACHES) {
     writeFileSync(join(dir, name), `old ${name}`);
   }
   claimed.release();

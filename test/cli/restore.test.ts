@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { claimDataDir } from '../../src/data-dir.ts';
 import { event } from '../eventstore/events.ts';
-import { dataDirOf, everything, newFolder, run, start } from './backups.ts';
+import { CACHES, dataDirOf, everything, newFolder, run, start } from './backups.ts';
 
 // The command line is started many times, on two cores that others use, too.
 const SLOW = { timeout: 120_000 };
@@ -35,7 +35,7 @@ describe('restore', SLOW, () => {
     expect(await everything(join(dir, 'events.db'))).toEqual(before.slice(0, -1));
     const aside = readdirSync(dir).find((name) => name.startsWith('before-restore-')) ?? '';
     expect(await everything(join(dir, aside, 'events.db'))).toEqual(before);
-    for (const name of ['projections.db', 'work.db', 'snapshots.db']) {
+    for (const name of CACHES) {
       expect(existsSync(join(dir, name))).toBe(false);
       expect(readFileSync(join(dir, aside, name), 'utf8')).toBe(`old ${name}`);
     }

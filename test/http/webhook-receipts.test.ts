@@ -52,6 +52,6 @@ it('tell taken, refused and failed batches apart, for admins and for Prometheus'
 
   expect((await ask('GET', '/debug/webhooks', { key: null })).status).toBe(401);
   const { text } = await ask('GET', '/metrics', { key: null });
-  expect(text).toContain('xmpp_chat_webhooks_refused 2');
-  expect(text).toContain('xmpp_chat_webhooks_failed 1');
+  expect(text).toContain('xmpp_chat_webhooks_refused_total 2');
+  expect(text).toContain('xmpp_chat_webhooks_failed_total 1');
 });
