@@ -48,7 +48,7 @@ function visit(n: number): [at: number, command: VisitorCommand | Wake][] {
     const chatId = `${n}`;
     const operator = 'ada';
     ask(9000, { type: 'StartChat', chatId, department: 'sales', delays: DELAYS });
-    ask(50, { type: 'AssignChat', chatId, operator, reservation: `r${n}`, reason: 'routed' });
+    ask(50, { type: 'AssignChat', chatId, operator, reservation: `r${n}`, reason: 'least-loaded' });
     for (let turn = 0; turn < 6; turn++) {
       const id = `${n}-${turn}`;
       ask(9000, { type: 'SendMessage', messageId: id, chatId, body: '' });

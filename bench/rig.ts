@@ -11,6 +11,7 @@ import { type Ejabberd, startEjabberd } from '../scripts/private-ejabberd.ts';
 import { startService, stop } from './processes.ts';
 
 const READY_WITHIN_MS = 30_000;
+const BUILT_WITHIN_MS = 240_000;
 
 export interface Rig {
   readonly port: number;
@@ -48,8 +49,14 @@ async function startLhc(): Promise<{ url: string; close: () => void }> {
   return { url: `http://127.0.0.1:${port}/`, close };
 }
 
-/** @param execArgv Node's own options for the service, e.g. to profile it */
-export async function startRig(execArgv: readonly string[]): Promise<Rig> {
+/**
+ * @param execArgv Node's own options for the service, e.g. to profile it
+ * @param seed fills the folder that the service writes to, before it is started
+ */
+export async function startRig(
+  execArgv: readonly string[],
+  seed: (dataDir: string, tenant: string) => Promise<void> = async () => undefined,
+): Promise<Rig> {
   const dir = mkdtempSync(join(tmpdir(), 'bench-service-'));
   const token = (): string => randomBytes(24).toString('base64url');
   const secret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
@@ -74,6 +81,7 @@ export async function startRig(execArgv: readonly string[]): Promise<Rig> {
   };
   writeFileSync(tenantsFile, JSON.stringify([settings]), { mode: 0o600 });
   const dataDir = join(dir, 'data');
+  await seed(dataDir, tenant);
   const service = startService(
     {
       PATH: process.env.PATH,
@@ -137,6 +145,10 @@ export async function startRig(execArgv: readonly string[]): Promise<Rig> {
         () => false,
       ),
     );
+    // What was seeded has to be read first.
+    await until('read models', BUILT_WITHIN_MS, async () => {
+      return (await metrics()).get('xmpp_chat_projection_lag_seconds') === 0;
+    });
     await http('PUT', `/operators/${operator.username}`, {
       ...{ lhcUserId: 1, name: 'Olga', departments: ['sales'], capacity: 1000 },
       password: operator.password,

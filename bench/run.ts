@@ -10,6 +10,7 @@ import { benchFold } from './fold.ts';
 import { benchMemory } from './memory.ts';
 import { benchMessages } from './messages.ts';
 import { benchPageViews } from './page-views.ts';
+import { benchQueries } from './queries.ts';
 import type { Row } from './row.ts';
 import { table } from './table.ts';
 
@@ -30,6 +31,7 @@ const benches: Record<string, () => Promise<Row[]>> = {
   fold: benchFold,
   'page-views': () => benchPageViews(execArgv),
   messages: () => benchMessages(execArgv),
+  queries: () => benchQueries(execArgv),
   memory: benchMemory,
 };
 

@@ -248,6 +248,8 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   return {
     changed(visitor, event) {
+      // History, of which a table that is built anew tells all again: the comparison sees what of it is pending.
+      if (!started) return;
       if (event.type === 'PageViewed') {
         // Presence at most so often; what a page view changes is only that.
         const last = presentAt.get(idOf(visitor));

@@ -1,0 +1,89 @@
+/** A log with a past: visitors who came and left, and the chats that some of them had, sealed as the service seals. */
+import { join } from 'node:path';
+import pino from 'pino';
+import { type TenantId, VisitorKey } from '../src/actors/ids.ts';
+import type { VisitorCommand } from '../src/actors/visitor-decisions.ts';
+import { claimDataDir } from '../src/data-dir.ts';
+import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
+import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
+import { newId } from '../src/id.ts';
+import { createHost } from '../src/runtime/host.ts';
+import { deriveSecrets } from '../src/runtime/secrets.ts';
+import { createVault } from '../src/runtime/vault.ts';
+
+const AT_ONCE = 250;
+const DELAYS = {
+  hardTimeout: 3_600_000,
+  cleanupAfter: 86_400_000,
+  invitationTimeout: 120_000,
+  offerTimeout: 60_000,
+  chatIdle: 86_400_000,
+};
+const COUNTRIES = ['Germany', 'France', 'Italy', 'Spain', 'Poland'];
+export const DEPARTMENTS = ['sales', 'support', 'billing', 'shipping', 'returns'];
+
+export interface Past {
+  readonly visitors: number;
+  /** Of the first of them: begun, answered and closed. */
+  readonly chats: number;
+}
+
+const nth = <T>(list: readonly T[], n: number): T => {
+  const found = list[n % list.length];
+  if (found === undefined) throw new RangeError('of an empty list');
+  return found;
+};
+
+/** What one visitor did. */
+function* life(n: number, { chats }: Past): Generator<VisitorCommand> {
+  const page = `https://shop.example/catalogue/page-${n}`;
+  const profile = {
+    ...{ page, title: 'Shoes', nick: `Visitor ${n}`, visits: 1 + (n % 9) },
+    country: nth(COUNTRIES, n),
+  };
+  const department = nth(DEPARTMENTS, n);
+  const digest = String(n).padEnd(22, 'x');
+  yield { type: 'ViewPage', digest, department, delays: DELAYS, profile };
+  if (n < chats) {
+    const chatId = `past-${n}`;
+    const operator = `op${n % 20}`;
+    const message = { id: `${chatId}-1`, body: 'Do you have these in 43?' };
+    yield { type: 'StartChat', chatId, department, message, delays: DELAYS };
+    const assigned = { chatId, operator, reservation: null, reason: 'least-loaded' } as const;
+    yield { type: 'AssignChat', ...assigned };
+    const answer = { messageId: `${chatId}-2`, body: 'We have.' };
+    yield { type: 'ReceiveOperatorMessage', operator, ...answer };
+    yield { type: 'CloseChat', chatId, by: 'visitor', reason: null };
+  }
+  yield { type: 'TimeOut' };
+}
+
+/** Writes the log of a service that is not running yet, in its folder. */
+export async function seed(dataDir: string, tenant: string, past: Past): Promise<void> {
+  const now = Date.now;
+  const folder = claimDataDir(dataDir, undefined);
+  const { wrapping } = deriveSecrets(folder.serviceSecret);
+  const store = await openSqliteEventStore(join(dataDir, 'events.db'));
+  const vault = createVault({ store, wrapping, now, newId });
+  const snapshotFile = openSnapshotFile(join(dataDir, 'snapshots.db'));
+  const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
+  const logger = pino({ level: 'silent' });
+  const host = createHost({ store, vault, snapshots, now, newId, random: Math.random, logger });
+
+  async function live(n: number): Promise<void> {
+    const name = VisitorKey.parse(`past-${n}`);
+    for (const command of life(n, past)) {
+      const order = { kind: 'visitor', name, command } as const;
+      await host.dispatch(tenant as TenantId, order, { commandId: `auto:${newId()}` }); // a valid one
+    }
+  }
+  for (let n = 0; n < past.visitors; n += AT_ONCE) {
+    const count = Math.min(AT_ONCE, past.visitors - n);
+    await Promise.all(Array.from({ length: count }, (_, i) => live(n + i)));
+  }
+
+  await host.drain();
+  await store.close();
+  snapshotFile.close();
+  folder.release();
+}
