@@ -138,6 +138,40 @@ it('one that is removed is logged out and gone for everybody; its name and LHC u
   await contact.disconnect();
 });
 
+it('one that is removed with a chat leaves it to another, and LHC hears that it is gone', async () => {
+  await acme.register('rita', { lhcUserId: 320, departments: ['billing'] });
+  const rita = await acme.connect('rita');
+  await acme.operatorIs('rita', 'available');
+  await acme.view('v320', { page: 'https://shop.test/' });
+  await acme.ask('POST', '/visitors/v320/chats', {
+    ...{ chatId: 'c320', department: 'billing', message: { id: 'm1', body: 'My invoice?' } },
+  });
+  await rita.waitFor(() => rita.messages.some(({ body }) => body.includes('My invoice?')));
+  await rita.waitFor(() => rita.presences.get(acme.visitorJid('v320'))?.available);
+  await rita.sendAndAck(acme.visitorJid('v320'), 'One moment');
+  await acme.callback('chat.message', ({ chatId }) => chatId === 'c320');
+
+  await acme.ask('DELETE', '/operators/rita');
+  await acme.callback('operator.offline', ({ operator }) => operator.lhcUserId === 320);
+  await acme.register('sven', { lhcUserId: 320, departments: ['billing'] });
+  const sven = await acme.connect('sven');
+  await acme.callback(
+    'chat.assigned',
+    ({ chatId, operator }) => chatId === 'c320' && operator?.username === 'sven',
+    20_000,
+  );
+  await sven.waitFor(() => sven.messages.some(({ body }) => body.includes('My invoice?')), 10_000);
+  // The same operator as another LHC user: LHC hears of both.
+  await acme.ask('PUT', '/operators/sven', { lhcUserId: 321 });
+  await acme.callback('operator.online', ({ operator }) => operator.lhcUserId === 321);
+  const offline = acme
+    .told('operator.offline')
+    .filter(({ data }) => data.operator.lhcUserId === 320);
+  expect(offline.map(({ data }) => data.operator.username)).toEqual(['rita', 'sven']);
+  await acme.ask('POST', '/visitors/v320/chats/c320/close', { by: 'visitor' });
+  await sven.disconnect();
+});
+
 it('removed and registered again, time after time, the last word counts', async () => {
   for (let round = 0; round < 8; round++) {
     await acme.ask('PUT', '/operators/quick', { lhcUserId: 310, password: `pw${round}` });
