@@ -1,7 +1,8 @@
 /**
  * One pass over a tenant's waiting chats, the oldest first. Picks are made one after the other, each counting those
- * before it; what follows of a pick is done side by side. An older chat whose operator refuses looks for another one
- * before a younger chat is picked for. The operator's stream has the last word about its places.
+ * before it; what follows of a pick is done side by side, as long as there are places enough for every older chat whose
+ * operator may still refuse: none of them waits because a younger one was quicker. The operator's stream has the last
+ * word about its places.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type TenantId, type Username, visitorRef } from '../actors/ids.ts';
@@ -105,14 +106,14 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
 
   /**
    * Gives the chat to whom was picked, or to the next where his stream refuses.
-   * @param searching told when it has to look for another, and when it no longer does
+   * @param placed told when it has its place, or gets none
    */
   async function give(
     tenant: TenantSettings,
     chat: Waiting,
     first: Choice,
     pool: Pool,
-    searching: (yes: boolean) => void,
+    placed: () => void,
   ): Promise<void> {
     const { visitor, chatId, department } = chat;
     let pick: Choice | null = first;
@@ -132,23 +133,25 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
       const reserved = await unlessRefused(commands.operator(tenant.id, operator, reserve));
       await pool.settle(operator, reserved);
       if (reserved) {
-        searching(false);
+        placed();
         await options.afterReserve(chatId);
         await assign(tenant, chat, pick, operator, reservation);
         return;
       }
-      searching(true);
       pick = isOurs(tenant.id) ? await choose(tenant, chat, pool) : null;
     }
-    searching(false);
+    placed();
   }
 
   async function giveAll(tenant: TenantSettings, pool: Pool): Promise<void> {
     const { id } = tenant;
     const giving = new Set<Promise<void>>();
-    const searching = new Set<string>();
+    /** Chats that have no place yet, which their operator may refuse. */
+    const unplaced = new Map<Waiting, Promise<void>>();
     const failures: unknown[] = [];
     const mayGoOn = () => isOurs(id) && failures.length === 0 && pool.free().operators.length > 0;
+    const isScarce = () =>
+      unplaced.keys().some((older) => !pool.hasPlaces(older, unplaced.size + 1));
 
     async function consider(waiting: Waiting): Promise<void> {
       if (!pool.hasFresh(waiting) && (waiting.offered.length > 0 || inPause(tenant, waiting))) {
@@ -157,15 +160,18 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
       const chat = await stillWaits(id, waiting);
       const pick = chat && (await choose(tenant, chat, pool));
       if (!chat || !pick) return;
-      const given = give(tenant, chat, pick, pool, (yes) => {
-        if (yes) searching.add(chat.chatId);
-        else searching.delete(chat.chatId);
-      })
+      const { promise, resolve } = Promise.withResolvers<void>();
+      unplaced.set(chat, promise);
+      const placed = (): void => {
+        unplaced.delete(chat);
+        resolve();
+      };
+      const given = give(tenant, chat, pick, pool, placed)
         .catch((error: unknown) => {
           if (!isBroken(error)) failures.push(error);
         })
         .finally(() => {
-          searching.delete(chat.chatId);
+          placed();
           giving.delete(given);
         });
       giving.add(given);
@@ -176,9 +182,8 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
     for (let last: Waiting | undefined; mayGoOn(); ) {
       const page = tables.waiting(id, pool.free(), last);
       for (const waiting of page) {
-        while (giving.size >= AT_ONCE || (giving.size > 0 && searching.size > 0)) {
-          await Promise.race(giving);
-        }
+        while (isScarce()) await Promise.race(unplaced.values());
+        while (giving.size >= AT_ONCE) await Promise.race(giving);
         if (!mayGoOn()) break;
         await consider(waiting).catch((error: unknown) => {
           if (!isBroken(error)) failures.push(error);

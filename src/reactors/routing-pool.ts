@@ -17,6 +17,8 @@ export interface Pool {
   candidates(chat: Wanted): Candidate[];
   /** Whether one of them was not asked before. A quick look: most waiting chats are settled by it. */
   hasFresh(chat: Asked): boolean;
+  /** Whether those who may serve this chat have so many places left together. */
+  hasPlaces(chat: Wanted, least: number): boolean;
   /** Whether somebody has a free place, and for which chats. */
   free(): FreePlaces;
   /** Looks at the operator's stream once more. @returns false when it has moved: then choose again */
@@ -154,6 +156,14 @@ function poolOf(
     hasFresh(chat) {
       for (const { username } of ableFor(chat)) {
         if (!chat.offered.includes(username) && !chat.passed.includes(username)) return true;
+      }
+      return false;
+    },
+    hasPlaces(chat, least) {
+      let places = 0;
+      for (const { capacity, load: has } of ableFor(chat)) {
+        places += capacity - has;
+        if (places >= least) return true;
       }
       return false;
     },

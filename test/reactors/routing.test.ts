@@ -153,6 +153,131 @@ describe('a chat', () => {
   });
 });
 
+describe('a pass', () => {
+  const loads = (host: ActorHost) => {
+    const loaded: string[] = [];
+    const counting: ActorHost = {
+      ...host,
+      load: (actor) => {
+        if (actor.kind === 'visitor') loaded.push(actor.name);
+        return host.load(actor);
+      },
+    };
+    return { loaded, host: counting };
+  };
+
+  it('loads no visitor for whom nobody is there, however many wait', async () => {
+    const rig = await openRig();
+    const { loaded, host } = loads(rig.host);
+    const { routing, caughtUp } = await routingOf(rig, host);
+    const support = { departments: ['support'], lhcUserId: 8, name: null, nameChanged: false };
+    await rig.toOperator('other', { type: 'Register', capacity: 2, ...support });
+    await rig.toOperator('other', changePresence('available', 's-other'));
+    await Promise.all(
+      Array.from({ length: 1_200 }, (_, i) => rig.toVisitor(`w${i}`, startChat(`w${i}`))),
+    );
+    await caughtUp();
+    routing.start();
+    // Behind all of them, and somebody is there for it.
+    rig.clock.passes(1);
+    await rig.toVisitor('1', {
+      ...{ type: 'StartChat', chatId: 'c1', department: 'support', delays: DELAYS },
+    });
+    await has(rig, '1', 'other');
+    expect(new Set(loaded)).toEqual(new Set(['1']));
+    expect(routing.waiting()).toBe(1_200);
+  });
+
+  it('asks nobody again in a broadcast that goes on, and loads nothing for it', async () => {
+    const rig = await openRig({ settings: { routing: { policy: 'broadcast' } } });
+    const { loaded, host } = loads(rig.host);
+    const { routing, caughtUp } = await routingOf(rig, host);
+    routing.start();
+    await available(rig, 'op1', 1);
+    await rig.toVisitor('1', startChat('c1'));
+    await waitFor(async () => (await chatOf(rig, '1'))?.offered.length === 1);
+    await caughtUp();
+    const before = loaded.length;
+    await available(rig, 'op2');
+    await waitFor(async () => (await chatOf(rig, '1'))?.offered.length === 2);
+    await caughtUp();
+    const offers = (await rig.facts('visitor-acme.1')).filter(({ type }) => type === 'ChatOffered');
+    expect(offers.map(({ data }) => data.operators)).toEqual([['op1'], ['op2']]);
+    expect(loaded.length - before).toBe(1);
+  });
+
+  it('gives places to the oldest first, one place after the other', async () => {
+    const rig = await openRig();
+    const { routing } = await routingOf(rig);
+    routing.start();
+    const keys = Array.from({ length: 8 }, (_, i) => `${i}`);
+    for (const key of keys) {
+      rig.clock.passes(1_000);
+      await rig.toVisitor(key, startChat(`c${key}`));
+    }
+    await available(rig, 'op1', 1);
+    for (const key of keys) {
+      await has(rig, key, 'op1');
+      rig.clock.passes(1_000);
+      await rig.toVisitor(key, closeChat(`c${key}`));
+    }
+    const reserved = (await rig.facts('operator-acme.op1')).filter(
+      ({ type }) => type === 'ChatReserved',
+    );
+    expect(reserved.map(({ data }) => data.visitor)).toEqual(keys);
+  });
+
+  it('gives an older chat that was refused to the next before a younger one is picked for', async () => {
+    const rig = await openRig();
+    await available(rig, 'ann', 1);
+    await available(rig, 'bea', 1);
+    await rig.toVisitor('old', startChat('old'));
+    rig.clock.passes(1_000);
+    await rig.toVisitor('young', startChat('young'));
+    // Whoever is picked first goes away at that very moment.
+    let refusals = 0;
+    const disturbed: ActorHost = {
+      ...rig.host,
+      dispatch: async (tenant, order: Order, origin) => {
+        if (order.kind === 'operator' && order.command.type === 'ReserveChat' && refusals++ === 0) {
+          await rig.toOperator(order.name, changePresence('away', `s-${order.name}`));
+        }
+        return rig.host.dispatch(tenant, order, origin);
+      },
+    };
+    const { routing } = await routingOf(rig, disturbed);
+    routing.start();
+    await waitFor(async () => (await chatOf(rig, 'old'))?.operator);
+    expect(refusals).toBe(2);
+    expect((await chatOf(rig, 'young'))?.operator).toBeNull();
+  });
+
+  it('goes on without an operator and a visitor whose history cannot be read', async () => {
+    const rig = await openRig();
+    const broken = (name: string) => name === 'bad';
+    const unfit = async () => {
+      throw new AppError('unfit', 'its history does not fit');
+    };
+    const host: ActorHost = {
+      ...rig.host,
+      load: (actor) =>
+        actor.kind !== 'tenant' && broken(actor.name) ? unfit() : rig.host.load(actor),
+      dispatch: (tenant, order: Order, origin) =>
+        order.kind !== 'tenant' && broken(order.name)
+          ? unfit()
+          : rig.host.dispatch(tenant, order, origin),
+    };
+    await available(rig, 'bad');
+    await rig.toVisitor('bad', startChat('bad'));
+    await rig.toVisitor('bad', receive('bad'));
+    await rig.toVisitor('1', startChat('c1'));
+    const { routing } = await routingOf(rig, host);
+    routing.start();
+    await available(rig, 'op1');
+    await has(rig, '1', 'op1');
+  });
+});
+
 describe('a process that dies', () => {
   it.each<[string, 'before' | 'after']>([
     ['ReserveChat', 'before'],
