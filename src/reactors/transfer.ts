@@ -12,6 +12,8 @@ import { termsOf } from './routing-settle.ts';
 
 export type { Transfer } from '../runtime/types.ts';
 
+const NOBODY = { operator: null, department: null };
+
 export function createTransfer(options: {
   host: ActorHost;
   tenants: TenantDirectory;
@@ -58,8 +60,11 @@ export function createTransfer(options: {
   return async (id, visitor, { chatId, from, to }, origin) => {
     const tenant = tenants.get(id);
     if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
-    const { operator, department } = await receiverOf(tenant, to);
-    const transfer = (reservation: string | null) =>
+    const state = await host.latest(visitorRef(id, visitor));
+    const transferTo = (
+      { operator, department }: { operator: Username | null; department: string | null },
+      reservation: string | null,
+    ) =>
       host.dispatch(
         id,
         {
@@ -69,13 +74,15 @@ export function createTransfer(options: {
         },
         origin,
       );
+    // A repeat is answered as such before its receiver is looked for: he may be gone by now.
+    if (state?.seen.hasCommand(origin.commandId)) return transferTo(NOBODY, null);
+    const receiver = await receiverOf(tenant, to);
+    const { operator } = receiver;
+    const transfer = (reservation: string | null) => transferTo(receiver, reservation);
     if (operator === null || from === null) return transfer(null);
 
-    const state = await host.latest(visitorRef(id, visitor));
     const chat = state && visitorState(state.core).context.chat;
-    if (state?.seen.hasCommand(origin.commandId) || !chat || chat.operator !== from) {
-      return transfer(null); // a repeat, or a refusal that says why
-    }
+    if (!chat || chat.operator !== from) return transfer(null); // a refusal that says why
     if (operator === from) return refuse(`you have this chat already`);
     // The same reservation for the same wish: a repeat takes no second place.
     const reservation = `transfer:${origin.commandId}`;

@@ -66,16 +66,21 @@ const NAME = /^[a-z][a-z0-9_-]{0,31}$/;
 /** The marks as keyboards make them: ASCII, full width, small form. Not `¡`, with which sentences begin. */
 const BEGINNING = /^[\s\p{Cf}\p{DI}]*[!\uff01\ufe57][\p{Cf}\p{DI}]*/u;
 const MARK = /^[!\uff01\ufe57]/u;
+/** What a client puts before a reply, for clients that know no replies (XEP-0461, XEP-0393 §5.1.3). */
+const QUOTE = /^(?:[\s\p{Cf}\p{DI}]*>[^\n]*\n)*/u;
 
 /**
- * Reads what an operator wrote. `!!` sends a text that begins with `!` on purpose: one less is sent.
+ * Reads what an operator wrote. `!!` sends a text that begins with `!` on purpose: one less is sent. What is quoted
+ * before it counts for nothing: who replies to a message of the visitor with a command means the command.
  * @param lhcCommands those that this tenant's LHC knows, without `!`; where ours have the same name they are meant
  */
 export function readWritten(body: string, lhcCommands: readonly string[]): Written {
-  const beginning = BEGINNING.exec(body);
+  const quote = QUOTE.exec(body)?.[0] ?? '';
+  const own = body.slice(quote.length);
+  const beginning = BEGINNING.exec(own);
   if (!beginning) return { kind: 'message', body };
-  const rest = body.slice(beginning[0].length);
-  if (MARK.test(rest)) return { kind: 'message', body: rest };
+  const rest = own.slice(beginning[0].length);
+  if (MARK.test(rest)) return { kind: 'message', body: `${quote}${rest}` };
   const [, space = '', word = '', behind = ''] = /^(\s*)(\S*)([\s\S]*)$/u.exec(rest) ?? [];
   const name = plain(word);
   const known = [...COMMANDS.map((command) => command.name), ...lhcCommands];

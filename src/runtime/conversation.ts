@@ -72,7 +72,6 @@ export function createConversation(options: {
         { kind: 'visitor', name: visitor.name, command },
         { commandId, hook },
       );
-    const about = visitorRef(visitor.tenant, visitor.name);
 
     switch (written.kind) {
       case 'take':
@@ -80,12 +79,11 @@ export function createConversation(options: {
         const type = written.kind === 'take' ? 'AcceptChat' : 'DeclineChat';
         const { facts } = await aboutVisitor({ type, operator: by });
         // Nothing to do: it was so already, and he is told; or this very command comes again.
-        if (facts > 0 || wasDone(await host.load(about), origin)) return;
+        if (facts > 0 || wasDone(await host.load(visitorRef(visitor.tenant, visitor.name)), origin))
+          return;
         return refuse(ALREADY[written.kind]);
       }
       case 'transfer': {
-        // Whoever it went to may be gone by now: a repeat must not find him missing.
-        if (wasDone(await host.latest(about), origin)) return;
         const wish = { chatId: null, from: by, to: receiverOf(written.name, ends) };
         await transfer(visitor.tenant, visitor.name, wish, { commandId, hook });
         return;

@@ -21,6 +21,9 @@ describe('a message', () => {
     ['  two  ', '  two  '],
     ['¡Hola!', '¡Hola!'],
     ['> !take', '> !take'],
+    ['> !take\n', '> !take\n'],
+    ['> Hello?\nHello! !take', '> Hello?\nHello! !take'],
+    ['> Hello?\n> Anybody?\n!!yes', '> Hello?\n> Anybody?\n!yes'],
     ['❗ urgent', '❗ urgent'],
     // One less of them, on purpose.
     ['!!', '!'],
@@ -44,6 +47,8 @@ describe('a command', () => {
     ['\ufeff\u200b!\u2060take\u200f', { kind: 'take' }],
     ['！take', { kind: 'take' }],
     ['﹗ｔａｋｅ', { kind: 'take' }],
+    ['> Hello?\n!take', { kind: 'take' }],
+    ['\u200b> Hello?\n>\n > Anybody?\n\n !note > 5', { kind: 'note', text: '> 5' }],
     ['!decline', { kind: 'decline' }],
     ['!transfer bob', { kind: 'transfer', name: 'bob' }],
     ['!Transfer: @Bob', { kind: 'transfer', name: 'Bob' }],
@@ -124,6 +129,9 @@ describe('a command', () => {
     expect(read(`!${'x'.repeat(1_000_000)}`)).toEqual(unknown(null));
     expect(read(`${' '.repeat(1_000_000)}!take`)).toEqual({ kind: 'take' });
     expect(read(`!${'\u200b'.repeat(1_000_000)}`)).toEqual(unknown(null));
+    expect(read(`${'> \n \n'.repeat(200_000)}!take`)).toEqual({ kind: 'take' });
+    const quotes = `${'> \n'.repeat(200_000)}${' '.repeat(200_000)}x`;
+    expect(read(quotes)).toEqual(message(quotes));
   });
 
   it('of a tenant whose LHC knows others', () => {
@@ -162,11 +170,15 @@ describe('whatever is written', () => {
   );
   const startsAgain = /^(?:[\p{Cf}\p{DI}])*[!！﹗]/u;
 
+  const quote = fc
+    .array(fc.tuple(nothing, fc.string({ unit: 'grapheme' })), { maxLength: 3 })
+    .map((all) => all.map(([odd, text]) => `${odd}>${text.replaceAll('\n', '')}\n`).join(''));
+
   it('nothing that begins with one ! is a message to the visitor', () => {
     fc.assert(
-      fc.property(nothing, mark, rest, (before, first, behind) => {
+      fc.property(quote, nothing, mark, rest, (quoted, before, first, behind) => {
         fc.pre(!startsAgain.test(behind));
-        expect(read(`${before}${first}${behind}`).kind).not.toBe('message');
+        expect(read(`${quoted}${before}${first}${behind}`).kind).not.toBe('message');
       }),
       { numRuns: 3_000 },
     );
@@ -174,8 +186,10 @@ describe('whatever is written', () => {
 
   it('what begins with two is the text from the second on', () => {
     fc.assert(
-      fc.property(nothing, mark, mark, rest, (before, first, second, behind) => {
-        expect(read(`${before}${first}${second}${behind}`)).toEqual(message(`${second}${behind}`));
+      fc.property(quote, nothing, mark, mark, rest, (quoted, before, first, second, behind) => {
+        expect(read(`${quoted}${before}${first}${second}${behind}`)).toEqual(
+          message(`${quoted}${second}${behind}`),
+        );
       }),
     );
   });
@@ -183,7 +197,7 @@ describe('whatever is written', () => {
   it('all else is a message, unchanged', () => {
     fc.assert(
       fc.property(rest, (body) => {
-        fc.pre(!/^[\s\p{Cf}\p{DI}]*[!！﹗]/u.test(body));
+        fc.pre(!/^[\s\p{Cf}\p{DI}]*[!！﹗>]/u.test(body));
         expect(read(body)).toEqual(message(body));
       }),
     );
