@@ -36,7 +36,7 @@ const PROBE_MS = 3_000;
 const MOST = 50;
 
 /** Every check that this configuration asks for. */
-export function checksOf(config: Config): Check[] {
+function checksOf(config: Config): Check[] {
   const { ejabberd, tenants } = config;
   const some = tenants.slice(0, MOST);
   const hosts = [...new Set(some.map(({ host }) => host))];
