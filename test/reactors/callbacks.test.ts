@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
 import { createCallbacks } from '../../src/reactors/callbacks.ts';
 import {
@@ -67,7 +67,7 @@ it('tells the whole story of a visitor, in the shapes that are agreed', async ()
   expect(told()).toEqual([
     ['visitor.invited', { visitor, operator: op1, message: message('i1') }],
     ['visitor.invited', { visitor, operator: op1, message: message('i2') }],
-    ['chat.assigned', { ...chat, reason: 'routed' }],
+    ['chat.assigned', { ...chat, reason: 'least-loaded' }],
     ['chat.accepted', chat],
     ['chat.message', { ...chat, message: message('o1') }],
     ['message.delivered', { visitor, chatId: 'c1', messageId: 'm1', reason: 'receipt' }],
@@ -153,4 +153,91 @@ it('410 pauses the tenant until its settings change, across restarts', async () 
   expect(told()).toHaveLength(1);
   expect(await rig.types('tenant-acme')).toEqual(['CallbacksPaused', 'CallbacksResumed']);
   expect(JSON.stringify(await rig.facts('tenant-acme'))).not.toContain('lhc.test');
+});
+
+describe('a chat that goes from hand to hand', () => {
+  const olga = { username: 'olga', lhcUserId: null };
+  const chat = { visitor: '1', chatId: 'c1' };
+
+  it('is told with who has it, notes and commands with what was written', async () => {
+    await rig.toVisitor('1', viewPage());
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('olga', null));
+    await rig.toVisitor('1', { type: 'AcceptChat', operator: 'olga' });
+    await rig.toVisitor('1', {
+      ...{ type: 'AddNote', operator: 'olga', noteId: 'n1', body: 'pays by card' },
+    });
+    const block = { command: 'block', text: '!block 1' };
+    await rig.toVisitor('1', {
+      ...{ type: 'SendOperatorCommand', operator: 'olga', messageId: 'x1', ...block },
+    });
+    await rig.toVisitor('1', { type: 'ReportDisplayed', messageId: 'm1', operator: 'olga' });
+    const nobody = { operator: null, reservation: null };
+    await rig.toVisitor('1', {
+      ...{ type: 'TransferChat', chatId: null, from: 'olga', ...nobody, department: 'support' },
+    });
+    const to = { operator: 'pia', department: null, reservation: null };
+    await rig.toVisitor('1', { type: 'TransferChat', chatId: 'c1', from: null, ...to });
+    await rig.toVisitor('1', {
+      ...{ type: 'UnassignChat', chatId: 'c1', operator: 'pia', reason: 'offline' },
+    });
+    await rig.toVisitor('1', {
+      ...{ type: 'OfferChat', chatId: 'c1', operators: ['olga', 'pia'], reason: 'broadcast' },
+    });
+    await rig.toVisitor('1', { type: 'DeclineChat', operator: 'olga' }); // it was never hers again
+    lhc.accepted.length = 0;
+    await run('visitor-acme.1');
+    expect(told().slice(2)).toEqual([
+      ['chat.note', { ...chat, operator: olga, note: { id: 'n1', body: 'pays by card' } }],
+      ['chat.command', { ...chat, operator: olga, messageId: 'x1', ...block }],
+      ['message.displayed', { ...chat, messageId: 'm1', operator: olga }],
+      ['chat.transferred', { ...chat, operator: null, department: 'support', reason: 'operator' }],
+      ['chat.transferred', { ...chat, operator: { ...olga, username: 'pia' }, reason: 'lhc' }],
+      ['chat.transferred', { ...chat, operator: null, reason: 'offline' }],
+    ]);
+  });
+});
+
+describe('who asked for a receipt', () => {
+  const facts = async () =>
+    (await rig.facts('visitor-acme.1')).flatMap(({ type, data }) =>
+      type === 'OperatorMessageTold' ? [data.messageId] : [],
+    );
+  const write = async (messageId: string, receipt: boolean) => {
+    const said = { operator: 'op1', messageId, body: 'Hello', receipt };
+    await rig.toVisitor('1', { type: 'ReceiveOperatorMessage', ...said });
+  };
+  beforeEach(() => rig.toVisitor('1', viewPage()));
+
+  it('gets it when LHC has the message, once, and nobody else does', async () => {
+    await write('i1', true);
+    await write('i2', false);
+    lhc.state.answer = async () => ({ outcome: 'retry', reason: 'answered 500', afterMs: 0 });
+    expect(await run('visitor-acme.1')).toMatchObject({ kind: 'retry' });
+    expect(await facts()).toEqual([]);
+    lhc.state.answer = async () => ({ outcome: 'accepted' });
+    for (const _ of [1, 2]) await run('visitor-acme.1');
+    expect(await facts()).toEqual(['i1']);
+  });
+
+  it('gets none from an LHC that wants silence, until it does not any more', async () => {
+    await write('i1', true);
+    lhc.state.answer = async () => ({ outcome: 'gone' });
+    expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+    lhc.state.answer = async () => ({ outcome: 'accepted' });
+    expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+    expect(await facts()).toEqual([]);
+    const changed = ofCallbacks(tenantsWith({ callbackUrl: `${URL}/new` }));
+    await changed.resumeChanged();
+    await run('visitor-acme.1', changed);
+    expect(await facts()).toEqual(['i1']);
+  });
+
+  it('gets none for what was erased, nor where nobody is told', async () => {
+    await write('i1', true);
+    await run('visitor-acme.1', ofCallbacks(tenantsWith()));
+    await rig.vault.erase('acme.1');
+    expect(await run('visitor-acme.1')).toEqual({ kind: 'done' });
+    expect([await facts(), lhc.attempts]).toEqual([[], []]);
+  });
 });

@@ -103,6 +103,35 @@ describe('a visitor', () => {
     ]);
   });
 
+  it('shows that it waits, as often as nobody has answered it, and for which department', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    const shows = async () => {
+      await settled(world);
+      const { show, status } = ejabberd.present.get(jidOf('1')) ?? {};
+      return [show, status?.split('\n', 1)[0]];
+    };
+    await rig.toVisitor('1', viewPage());
+    expect(await shows()).toEqual([undefined, '/home']);
+    await rig.toVisitor('1', startChat());
+    expect(await shows()).toEqual(['chat', 'Chat #c1 (sales)']);
+    const accept = { type: 'AcceptChat', operator: 'op1' } as const;
+    await rig.toVisitor('1', accept);
+    expect(await shows()).toEqual([undefined, 'Chat #c1 (sales)']);
+    const department = { operator: null, department: 'legal', reservation: null };
+    await rig.toVisitor('1', { type: 'TransferChat', chatId: null, from: 'op1', ...department });
+    expect(await shows()).toEqual(['chat', 'Chat #c1 (legal)']);
+    await rig.toVisitor('1', accept);
+    expect(await shows()).toEqual([undefined, 'Chat #c1 (legal)']);
+    await rig.toVisitor('1', {
+      ...{ type: 'UnassignChat', chatId: 'c1', operator: 'op1', reason: 'owner-gone' },
+    });
+    expect(await shows()).toEqual(['chat', 'Chat #c1 (legal)']);
+    await rig.toVisitor('1', closeChat());
+    expect(await shows()).toEqual([undefined, '/home']);
+  });
+
   it('comes back soon when its session was taken, and later when it is taken again', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;

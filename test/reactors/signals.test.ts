@@ -137,6 +137,26 @@ it('a visitor types: its operator sees each change, and the same at most every t
   expect(ejabberd.count('sendChatState')).toBe(0);
 });
 
+it('a visitor types whose chat goes to another: that one sees it at once, nobody who is only asked', async () => {
+  const { typing } = make();
+  await ejabberd.admin.register(jidOf('1'), 'x');
+  await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', {
+    ...{ type: 'OfferChat', chatId: 'c1', operators: ['op1', 'op2'], reason: 'broadcast' },
+  });
+  await typing(ACME, V1, 'composing');
+  expect(ejabberd.typed).toEqual([]);
+  await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op1' });
+  await typing(ACME, V1, 'composing');
+  const to = { operator: 'op2', department: null, reservation: null };
+  await rig.toVisitor('1', { type: 'TransferChat', chatId: null, from: 'op1', ...to });
+  await typing(ACME, V1, 'composing');
+  expect(ejabberd.typed).toEqual(
+    ['op1', 'op2'].map((name) => `${jidOf('1')} ${name}@${HOST} composing`),
+  );
+});
+
 it("a visitor types whose session is another process's: the admin API shows it, and may be away", async () => {
   const { typing } = make();
   await rig.toVisitor('1', startChat());
