@@ -28,7 +28,10 @@ export const visitorMachine = setup({
   },
   guards: {
     noOpenChat: ({ context }) => context.chat === null,
-    toOperator: ({ event }) => event.type === 'ChatTransferred' && event.data.operator !== null,
+    // What does not fit the conversation must not fit here either, or nobody would notice.
+    isUnanswered: ({ context: { chat } }) => chat !== null && !chat.accepted,
+    toOperator: ({ context: { chat }, event }) =>
+      chat !== null && event.type === 'ChatTransferred' && event.data.operator !== null,
     othersAreAsked: ({ context, event }) =>
       event.type === 'ChatUnassigned' &&
       (context.chat?.offered.some((each) => !event.data.operators.includes(each)) ?? false),
@@ -141,8 +144,8 @@ export const visitorMachine = setup({
       states: {
         none: {
           on: {
-            ChatAssigned: 'open',
-            ChatOffered: 'open',
+            ChatAssigned: { guard: 'isUnanswered', target: 'open' },
+            ChatOffered: { guard: 'isUnanswered', target: 'open' },
             ChatTransferred: { guard: 'toOperator', target: 'open' },
           },
         },

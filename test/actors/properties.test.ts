@@ -182,8 +182,11 @@ describe('a visitor', () => {
         for (const { type, data } of facts) {
           if (type === 'ChatStarted' || type === 'ChatClosed') owner = null;
           if (type === 'ChatAssigned') {
-            // Taken from who had not answered, he is told; nobody takes it from who has.
-            if (owner !== null) expect(data.others).toEqual([owner]);
+            // A person may take it from who has not answered, he is told; nobody takes it from who has.
+            if (owner !== null) {
+              expect(data.reason).toBe('taken');
+              expect(data.others).toEqual([owner]);
+            }
             expect(accepted).toBe(false);
             owner = String(data.operator);
           }
@@ -193,6 +196,7 @@ describe('a visitor', () => {
           }
           if (type === 'ChatUnassigned') {
             if (owner !== null) expect(data.operators).toEqual([owner]);
+            if (data.reason === 'offline') expect(accepted).toBe(false);
             owner = null;
           }
           if (type === 'ChatAccepted') expect(data.operator).toBe(owner);

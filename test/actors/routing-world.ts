@@ -21,11 +21,12 @@ import {
 } from './facts.ts';
 import { MemoryStream } from './stream.ts';
 
-export const CAPACITY = 2;
 /** Chats of one department that routing gives to one operator at most. */
 export const OF_DEPARTMENT = 1;
-export const VISITORS = ['v0', 'v1', 'v2', 'v3', 'v4', 'v5'];
-export const OPERATORS = ['op0', 'op1', 'op2'];
+export const VISITORS = ['v0', 'v1', 'v2', 'v3'];
+/** With their capacities. Few of all, so that they meet. */
+export const CAPACITY: Record<string, number> = { op0: 1, op1: 2 };
+export const OPERATORS = Object.keys(CAPACITY);
 export const DEPARTMENTS = ['sales', 'support'];
 
 /** What a process still has to do. */
@@ -127,7 +128,7 @@ export class World {
   }
 
   enrol(operator: string): void {
-    this.operator(operator).send(register(CAPACITY));
+    this.operator(operator).send(register(CAPACITY[operator]));
   }
 
   remove(operator: string): void {
@@ -166,9 +167,14 @@ export class World {
     if (!done(() => this.operator(operator).send(reserve))) return;
     yield;
     const reason = 'least-loaded' as const;
-    const assigned = done(() =>
-      this.visitor(visitor).send({ type: 'AssignChat', chatId, operator, reservation, reason }),
-    );
+    const assign = () =>
+      done(() =>
+        this.visitor(visitor).send({ type: 'AssignChat', chatId, operator, reservation, reason }),
+      );
+    let assigned = assign();
+    yield;
+    // Its answer was lost: it asks once more.
+    if (this.#ids % 2 === 0) assigned = assign();
     yield;
     this.#keep(operator, held, assigned);
   }

@@ -22,7 +22,7 @@ function check(world: World): void {
   for (const operator of OPERATORS) {
     const { chats } = world.operator(operator).context;
     const given = Object.values(chats).filter((chat) => chat.reservation !== null);
-    expect(given.length).toBeLessThanOrEqual(CAPACITY);
+    expect(given.length).toBeLessThanOrEqual(CAPACITY[operator] ?? 0);
     for (const department of DEPARTMENTS) {
       // A colleague may hand on more than routing would give.
       const routed = given.filter(
@@ -71,7 +71,7 @@ function giveTheRest(world: World): void {
       return (
         context.registered &&
         availability === 'available' &&
-        load(context) < CAPACITY &&
+        load(context) < (CAPACITY[name] ?? 0) &&
         ofIt.length < OF_DEPARTMENT
       );
     });
