@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readConfig } from '../src/config.ts';
+import { readConfig, readStorage } from '../src/config.ts';
 import { AppError } from '../src/errors.ts';
 import { temporaryFolder } from './sqlite/folder.ts';
 
@@ -141,4 +141,19 @@ it('a file that is missing is named with its path', () => {
     expect.stringMatching(/^TENANTS_FILE: .*none\.json cannot be read: ENOENT/),
   ]);
   expect(faults({ ...right(), TENANTS_FILE: 'folder' })).toHaveLength(1);
+});
+
+it('backup and restore need to know only where things are', () => {
+  const nothing = readStorage({}, dir);
+  expect(nothing).toEqual({
+    ...{ dataDir: join(dir, 'data'), eventStore: `sqlite:${join(dir, 'data/events.db')}` },
+    serviceSecret: undefined,
+  });
+  const secret = 's'.repeat(32);
+  expect(
+    readStorage({ DATA_DIR: '/srv/x', EVENT_STORE: 'sqlite:/log.db', SERVICE_SECRET: secret }, dir),
+  ).toEqual({ dataDir: '/srv/x', eventStore: 'sqlite:/log.db', serviceSecret: secret });
+  expect(() => readStorage({ EVENT_STORE: 'mysql:x', SERVICE_SECRET: 'short' }, dir)).toThrow(
+    /EVENT_STORE: is sqlite:PATH.*\n.*SERVICE_SECRET: has at least 32/,
+  );
 });
