@@ -177,25 +177,23 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     }
   }
 
-  async function delivered(event: WebhookEventOf<'delivered'>, origin: Origin): Promise<void> {
+  /**
+   * What a client has, or has shown. Of a visitor that nobody knows it is a line of our own, which told the operator so.
+   * @throws {Unusable} when its ends are not an operator and a visitor of one tenant
+   */
+  async function reported(
+    event: WebhookEventOf<'delivered' | 'displayed'>,
+    origin: Origin,
+  ): Promise<void> {
     const { visitor, operator } = ends(event);
-    const { ids: messageIds, by } = event;
-    const report = { type: 'ReportDelivered', messageIds, by, operator: operator.name } as const;
+    const by = { operator: operator.name };
+    const report: VisitorCommand =
+      event.type === 'delivered'
+        ? { type: 'ReportDelivered', messageIds: event.ids, by: event.by, ...by }
+        : { type: 'ReportDisplayed', messageId: event.id, ...by };
     try {
       await toVisitor(visitor, report, origin);
     } catch (error) {
-      if (!(error instanceof AppError && error.code === 'not-found')) throw error;
-      throw new Unusable('its receiver is not known');
-    }
-  }
-
-  async function displayed(event: WebhookEventOf<'displayed'>, origin: Origin): Promise<void> {
-    const { visitor, operator } = ends(event);
-    const report = { messageId: event.id, operator: operator.name };
-    try {
-      await toVisitor(visitor, { type: 'ReportDisplayed', ...report }, origin);
-    } catch (error) {
-      // A line of our own was shown, about a visitor that nobody knows.
       if (!(error instanceof AppError && error.code === 'not-found')) throw error;
     }
   }
@@ -225,14 +223,13 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
       case 'message':
         return message(event, { hook });
       case 'delivered':
-        return delivered(event, origin);
+      case 'displayed':
+        return reported(event, origin);
       case 'chat_state': {
         const { operator, visitor } = ends(event);
         signals.operatorTyping(operator.tenant, visitor.name, operator.name, event.state);
         return;
       }
-      case 'displayed':
-        return displayed(event, origin);
       default: {
         // Somebody who is no operator of a tenant concerns nobody: accounts of other services, say.
         const operator = operatorOf(`${event.user}@${event.host}`);

@@ -286,6 +286,9 @@ describe('what else may come', () => {
     const report = delivered('op1');
     await inboxOf().take([report]);
     await inboxOf().take([report, { ...report, seq: ++seq }]);
+    // A line of our own, in the conversation with a visitor that nobody knows.
+    await inboxOf().take([{ ...delivered('op1'), to: jidOf('unknown') }]);
+    expect(await asides()).toEqual([]);
     const state = await rig.host.load(visitorRef(ACME, visitor('1')));
     expect(state && visitorState(state.core).context.openMessages).toEqual([]);
     const types = await rig.types('visitor-acme.1');
