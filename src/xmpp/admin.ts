@@ -103,8 +103,12 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
     async setNickname(jid, nickname) {
       const { user, host } = parts(jid);
       // Not `set_nickname`: that replaces the whole vCard, an operator's own picture with it (measured).
-      const field = { name: 'NICKNAME', content: xmlText(nickname) };
-      await atHost(host, () => api.call('set_vcard', { user, host, ...field }, done));
+      const content = xmlText(nickname);
+      await atHost(host, async () => {
+        // Rosters take the one, clients that show a vCard the other.
+        await api.call('set_vcard', { user, host, name: 'FN', content }, done);
+        await api.call('set_vcard', { user, host, name: 'NICKNAME', content }, done);
+      });
     },
 
     async setVisitorCard(jid, name) {

@@ -94,6 +94,8 @@ it('a change names what changes, and contacts see the name', async () => {
     contact.rosterPushes.slice(pushes).some((item) => item.jid === jid && item.name === 'Nora B.'),
   );
   expect(await rosterName(contact, jid)).toBe('Nora B.');
+  const card = { user: 'nora', host: HOST, name: 'FN' };
+  expect(await world.admin('get_vcard', card)).toEqual({ content: 'Nora B.' });
   await client.disconnect();
   await contact.disconnect();
 });
