@@ -71,7 +71,7 @@ export function createOpening(options: {
     const delay = { at: event.metadata.at };
     const shown = body.length > MOST_OF_BODY ? `${body.slice(0, MOST_OF_BODY)}…` : body;
     if (fact.type === 'OperatorMessageReceived') {
-      const id = `history-${event.revision}`;
+      const id = `history-${event.id}`;
       return { id, body: `${fact.data.operator}: ${shown}`, delay, notice: true };
     }
     if (fact.type !== 'VisitorMessageSent') return null;
