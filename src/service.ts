@@ -115,7 +115,7 @@ export async function startService(
     digestKey: secrets.digest,
     afterDelivered: () => pass('after-callback'),
   });
-  const removal = createOperatorRemoval({ host, admin, ownership, newId });
+  const removal = createOperatorRemoval({ host, admin, ownership, now, newId });
   const messages = createMessages({
     ...{ host, store, admin, transport, tenants, personal, ownership, now, newId, logger },
     answers: createAnswers({ host, store, personal, now }),

@@ -151,7 +151,7 @@ export function createOperatorAccounts(options: {
   async function put(tenant: TenantSettings, username: Username, wish: Wish, origin: AsAdmin) {
     const jid = operatorJid(tenant, username);
     await lhcUsers.begin(tenant.id);
-    await removal.finish(tenant, username);
+    await removal.finishRecent(tenant, username);
     let seen = await look(tenant.id, username, origin);
     let registration = await complete(tenant, username, wish, seen);
     // The same request was carried out: its answer is that of the first time.

@@ -17,6 +17,8 @@ const MOST_WAITING = 32;
 /** How long another process's lane is waited for. */
 const ANOTHER_PROCESS_MS = 3_000;
 const LOOK_EVERY_MS = 50;
+/** A lane gives up after 24 h; an hour more for clocks and a service that was down. */
+const RECENT_MS = 25 * 3_600_000;
 /** How long ejabberd has to end the sessions of an account that it removed. */
 const SESSIONS_END_MS = 2_000;
 
@@ -28,15 +30,21 @@ export interface OperatorRemoval {
    * within {@link exclusively}. @throws {AppError} `unavailable` when ejabberd is away
    */
   finish(tenant: TenantSettings, username: Username): Promise<void>;
+  /**
+   * The same before the name is given again. A removal that is so old that its lane has done or given it up is left as
+   * it is: an account that is there now may be anybody's, and older releases did not write down that it was done.
+   */
+  finishRecent(tenant: TenantSettings, username: Username): Promise<void>;
 }
 
 export function createOperatorRemoval(options: {
   host: ActorHost;
   admin: EjabberdAdmin;
   ownership: Ownership;
+  now: () => number;
   newId: () => string;
 }): OperatorRemoval {
-  const { host, admin, ownership, newId } = options;
+  const { host, admin, ownership, now, newId } = options;
   const turns = new Mailboxes(MOST_WAITING);
 
   async function isLeaving(tenant: TenantSettings, username: Username): Promise<boolean> {
@@ -44,23 +52,35 @@ export function createOperatorRemoval(options: {
     return state !== null && operatorState(state.core).context.leaving;
   }
 
+  const report = (tenant: TenantSettings, username: Username) =>
+    host.dispatch(
+      tenant.id,
+      { kind: 'operator', name: username, command: { type: 'ReportAccountRemoved' } },
+      { commandId: `auto:${newId()}` },
+    );
+
+  async function finish(tenant: TenantSettings, username: Username): Promise<void> {
+    const stream = streamOf(operatorRef(tenant.id, username));
+    // Two that take the same account away may overlap with whoever makes it anew: let the owner do it.
+    const until = performance.now() + ANOTHER_PROCESS_MS;
+    while (!ownsStream(ownership, stream) && performance.now() < until) {
+      if (!(await isLeaving(tenant, username))) return;
+      await delay(LOOK_EVERY_MS);
+    }
+    if (!(await isLeaving(tenant, username))) return;
+    await removeAccount(admin, tenant, username);
+    await report(tenant, username);
+  }
+
   return {
     exclusively: (tenant, username, work) => turns.run(`${tenant.id}.${username}`, work),
-    async finish(tenant, username) {
-      const stream = streamOf(operatorRef(tenant.id, username));
-      // Two that take the same account away may overlap with whoever makes it anew: let the owner do it.
-      const until = performance.now() + ANOTHER_PROCESS_MS;
-      while (!ownsStream(ownership, stream) && performance.now() < until) {
-        if (!(await isLeaving(tenant, username))) return;
-        await delay(LOOK_EVERY_MS);
-      }
-      if (!(await isLeaving(tenant, username))) return;
-      await removeAccount(admin, tenant, username);
-      await host.dispatch(
-        tenant.id,
-        { kind: 'operator', name: username, command: { type: 'ReportAccountRemoved' } },
-        { commandId: `auto:${newId()}` },
-      );
+    finish,
+    async finishRecent(tenant, username) {
+      const state = await host.latest(operatorRef(tenant.id, username));
+      if (!state || !operatorState(state.core).context.leaving) return;
+      // Facts behind the removal only make it look younger.
+      if (now() - state.core.at > RECENT_MS) await report(tenant, username);
+      else await finish(tenant, username);
     },
   };
 }

@@ -27,7 +27,7 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       ...{ host, store, tenants, personal, now, newId, admin, transport },
       ...{ ownership: soleOwner, logger: silent },
       answers: createAnswers({ host, store, personal, now }),
-      removal: createOperatorRemoval({ host, admin, ownership: soleOwner, newId }),
+      removal: createOperatorRemoval({ host, admin, ownership: soleOwner, now: rig.now, newId }),
     });
   let messages = make();
   /** Done up to this revision, as a lane would know. */

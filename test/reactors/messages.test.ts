@@ -36,7 +36,7 @@ afterEach(() => rig.close());
 const ofMessages = (ownership: Ownership = soleOwner) => {
   const { host, store, tenants, personal, now } = rig;
   const { admin, transport } = ejabberd;
-  const removal = createOperatorRemoval({ host, admin, ownership, newId });
+  const removal = createOperatorRemoval({ host, admin, ownership, now, newId });
   const deps = { host, store, tenants, personal, ownership, now, newId, removal, logger: silent };
   const answers = createAnswers({ host, store, personal, now });
   return createMessages({ ...deps, answers, admin, transport });

@@ -25,7 +25,7 @@ function processOf(older: readonly string[] = []) {
   const { store, vault, tenants, now } = rig;
   const { admin } = ejabberd;
   const host = rig.makeHost({ shared: true });
-  const removal = createOperatorRemoval({ host, admin, ownership: soleOwner, newId });
+  const removal = createOperatorRemoval({ host, admin, ownership: soleOwner, now, newId });
   const lhcUsers = createLhcUsers({
     ...{ host, now, newId, logger: silent },
     operatorsOf: () => older.map(operator),
@@ -326,6 +326,7 @@ describe('one that is removed', () => {
     const removal = createOperatorRemoval({
       ...{
         host: rig.makeHost({ shared: true }),
+        now: rig.now,
         admin: ejabberd.admin,
         ownership: soleOwner,
         newId,
@@ -336,6 +337,19 @@ describe('one that is removed', () => {
     const finish = () => removal.finish(tenant, operator('ada'));
     await removal.exclusively(tenant, operator('ada'), finish); // what the lane does, later
     expect(ejabberd.accounts.get(jid('ada'))).toBe('new');
+  });
+
+  it('long ago is not looked for any more: an account of its name may be anybody’s', async () => {
+    await rig.toOperator('ada', { type: 'ClaimAccount', adopted: false });
+    await rig.toOperator('ada', {
+      ...{ type: 'Register', lhcUserId: 7, departments: [], capacity: 5 },
+      ...{ name: null, nameChanged: false },
+    });
+    await rig.toOperator('ada', { type: 'Remove' }); // by a release that did not say that it was done
+    ejabberd.accounts.set(jid('ada'), 'theirs');
+    rig.clock.passes(26 * 3_600_000);
+    await expect(processOf().put('ada', of(7))).rejects.toEqual(conflict(/did not make/));
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('theirs');
   });
 
   it('is not found a second time', async () => {
