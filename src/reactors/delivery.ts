@@ -22,6 +22,7 @@ import type {
   OutgoingMessage,
   VisitorTransport,
 } from '../xmpp/port.ts';
+import { isRefusal } from './repeats.ts';
 
 /** From whom, and whether this process may still act: asked right before, since it may have slept meanwhile. */
 export interface Sender {
@@ -39,6 +40,14 @@ export interface Delivery {
   ): Promise<void>;
   /** A line of the service's own in the visitor's name, so that it stands in the conversation that it is about. */
   tell(sender: Sender, operator: string, id: string, text: string): Promise<void>;
+  /**
+   * Several of them, in order. One that is refused keeps back none behind it.
+   * @throws {AppError} the first refusal, when all were tried; `unavailable` at once
+   */
+  tellAll(
+    sender: Sender,
+    lines: readonly { readonly to: string; readonly id: string; readonly text: string }[],
+  ): Promise<void>;
   /** How far an operator's message has come. */
   acknowledge(sender: Sender, operator: string, what: Acknowledgement, id: string): Promise<void>;
 }
@@ -82,9 +91,21 @@ export function createDelivery(options: {
     else await admin.sendMessage(message);
   }
 
+  const tell: Delivery['tell'] = (sender, operator, id, body) =>
+    send(sender, operator, { id, body, notice: true });
+
   return {
-    send,
-    tell: (sender, operator, id, body) => send(sender, operator, { id, body, notice: true }),
+    ...{ send, tell },
+    async tellAll(sender, lines) {
+      let refusal: AppError | null = null;
+      for (const { to, id, text } of lines) {
+        await tell(sender, to, id, text).catch((error) => {
+          if (!isRefusal(error)) throw error;
+          refusal ??= error;
+        });
+      }
+      if (refusal) throw refusal;
+    },
     async acknowledge(sender, operator, what, id) {
       const { from, to } = ends(sender, operator);
       if (await bySession(sender)) await transport.acknowledge(from, to, what, id);

@@ -169,10 +169,9 @@ export function createMessages(options: {
       return messageOfVisitor(sender, state, event, fact.data, again);
     }
     await showChat(sender, state, event, fact);
-    const lines = [...noticesOf(fact), ...(await answers.confirmationsOf(tenant, fact))];
-    for (const [index, { to, text }] of lines.entries()) {
-      await delivery.tell(sender, to, noticeId(event, index), text);
-    }
+    const notices = [...noticesOf(fact), ...(await answers.confirmationsOf(tenant, fact))];
+    const lines = notices.map((notice, index) => ({ ...notice, id: noticeId(event, index) }));
+    await delivery.tellAll(sender, lines);
     return done;
   }
 
@@ -223,9 +222,10 @@ export function createMessages(options: {
     const answer = fact && (await answers.answerTo(tenant, username, fact));
     if (!answer) return done;
     const sender = { tenant, key: answer.visitor, mayAct };
-    for (const [index, text] of answer.texts.entries()) {
-      await delivery.tell(sender, username, noticeId(event, index), text);
-    }
+    const line = (text: string, index: number) => ({
+      ...{ to: username, id: noticeId(event, index), text },
+    });
+    await delivery.tellAll(sender, answer.texts.map(line));
     return done;
   }
 

@@ -115,6 +115,9 @@ describe('several who are asked together', () => {
     expect(await lane.run()).toEqual({ kind: 'parked' });
     expect(lane.sent('pia')).toEqual(['intro-c1-1', 'm1']);
     expect(await lane.failures()).toEqual([]);
+    await lane.rig.toVisitor('1', { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null });
+    await lane.run();
+    expect(lane.texts('pia').at(-1)).toBe('The visitor closed chat #c1.');
   });
 
   it('who is asked later sees all of it, and a second round is announced', async () => {
