@@ -63,8 +63,10 @@ it('ejabberd and LHC are away at the start', async () => {
 
   await ejabberd.start();
   const olga = await acme.connect('olga');
-  await olga.waitFor(() => olga.messages.length >= 5, 30_000, 'the messages');
-  expect(olga.messages.map(({ body }) => body)).toEqual(texts('1', 5));
+  await olga.waitFor(() => olga.messages.length >= 6, 30_000, 'the messages');
+  const [introduction, ...said] = olga.messages.map(({ body }) => body);
+  expect(introduction).toMatch(/^New chat #c1 for sales/);
+  expect(said).toEqual(texts('1', 5));
   expect(await check('ejabberd')).toMatchObject({ ok: true });
   await waitFor(async () => (await check('lhc')).ok === false, { what: 'readyz to miss LHC' });
   // One tenant's LHC that is away leaves the service ready for the others.

@@ -79,7 +79,7 @@ it.each([
     await moveTo(`data-${run}`, to);
     await lhc.start();
     const again = await acme.connect('olga');
-    await again.waitFor(() => again.messages.length >= 3, 20_000, 'what the second visitor says');
+    await again.waitFor(() => again.messages.length >= 4, 20_000, 'what the second visitor says');
     await acme.callback('message.delivered', ({ messageId }) => messageId === `${run}2-2`, 20_000);
     await waitFor(() => timedOut(told).length >= 3, {
       deadlineMs: 20_000,
@@ -89,7 +89,10 @@ it.each([
     await comesAndGoes(`${run}z`);
     await waitFor(() => timedOut(told).includes(`${run}z`), { deadlineMs: 20_000 });
 
-    expect(again.messages.map(({ body }) => body)).toEqual(bodies(`${run}2`));
+    expect(again.messages.map(({ body }) => body)).toEqual([
+      expect.stringMatching(`^New chat #c${run}2`),
+      ...bodies(`${run}2`),
+    ]);
     expect(timedOut(told).sort()).toEqual([...pending, `${run}z`]);
     const since = lhc.requests.slice(told).map(({ headers }) => headers['webhook-id'] ?? '');
     expect(new Set(since).size).toBe(since.length);

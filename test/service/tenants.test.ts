@@ -35,9 +35,12 @@ it('the same names are different people, on rosters of their own', async () => {
   }
   for (const tenant of all) {
     const jid = tenant.visitorJid('1');
-    await olga(tenant.id).waitFor(() => olga(tenant.id).messages.length === 1, 10_000, 'a message');
+    await olga(tenant.id).waitFor(() => olga(tenant.id).messages.length === 2, 10_000, 'a message');
     await olga(tenant.id).waitFor(() => olga(tenant.id).presences.get(jid)?.available, 10_000);
-    expect(olga(tenant.id).messages.map(({ body }) => body)).toEqual([`for ${tenant.id}`]);
+    expect(olga(tenant.id).messages.map(({ body }) => body)).toEqual([
+      expect.stringContaining(`${tenant.id} one`),
+      `for ${tenant.id}`,
+    ]);
     const roster = await olga(tenant.id).roster();
     expect(roster.map((item) => item.jid)).toEqual([jid]);
     const visitors = [...olga(tenant.id).presences.keys()].filter((each) =>
