@@ -1,6 +1,6 @@
 /**
  * One build of the read models: a SQLite file with all their rows, how far they are, and what they mean. Several may
- * stand beside each other; what is written in each says which one is whole (docs/adr/0014).
+ * stand beside each other; what is written in each says which one is whole (docs/adr/0015).
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';

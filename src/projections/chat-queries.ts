@@ -97,6 +97,20 @@ const CONDITIONS: Readonly<Record<ChatState, string>> = {
   active: `state = 'active' AND state <> 'closed'`,
   closed: `state = 'closed'`,
 };
+/**
+ * The index for a list, named: SQLite knows nothing of how many rows there are of each kind, and takes the key of the
+ * table and sorts a whole tenant, or a range by time where only one visitor is asked for.
+ */
+function indexFor({ visitor, state, missed, operator, department, sort }: Partial<ChatFilter>) {
+  if (visitor !== undefined) return ''; // the key of the table begins with the visitor; see below
+  if (sort?.endsWith('waitingSince')) return 'INDEXED BY chats_waiting';
+  if (state !== undefined && state !== 'closed') return 'INDEXED BY chats_open';
+  if (operator !== undefined) return 'INDEXED BY chats_by_operator';
+  if (missed) return 'INDEXED BY chats_missed';
+  if (department !== undefined) return 'INDEXED BY chats_by_department';
+  return 'INDEXED BY chats_by_start';
+}
+
 const COLUMN_OF = { startedAt: 'started_at', waitingSince: 'waiting_since' } as const;
 const TIES = [
   { column: 'visitor', type: 'string' as const },
@@ -130,7 +144,9 @@ export function chatReader(db: DatabaseSync) {
 export function chatQueries(db: DatabaseSync): ChatQueries {
   const { columns, viewOf } = chatReader(db);
   const last = 'ORDER BY started_at DESC, revision DESC LIMIT 1';
-  const one = db.prepare(`SELECT ${columns} FROM chats WHERE tenant = ? AND chat_id = ? ${last}`);
+  const one = db.prepare(
+    `SELECT ${columns} FROM chats INDEXED BY chats_by_id WHERE tenant = ? AND chat_id = ? ${last}`,
+  );
   const ofVisitor = db.prepare(
     `SELECT ${columns} FROM chats WHERE tenant = ? AND chat_id = ? AND visitor = ? ${last}`,
   );
@@ -159,10 +175,12 @@ export function chatQueries(db: DatabaseSync): ChatQueries {
       if (until !== undefined) filter('started_at < ?', until);
       const by = sort.endsWith('startedAt') ? 'startedAt' : 'waitingSince';
       if (by === 'waitingSince') filter('waiting_since IS NOT NULL');
-      const page = pageBehind({ name: sort, column: COLUMN_OF[by] }, TIES, cursor, sort);
+      // A `+` keeps SQLite from an index by time where the few chats of one visitor are to be sorted.
+      const column = `${visitor === undefined ? '' : '+'}${COLUMN_OF[by]}`;
+      const page = pageBehind({ name: sort, column }, TIES, cursor, sort);
       const rows = db
         .prepare(
-          `SELECT ${columns} FROM chats WHERE ${where.join(' AND ')}${page.where}
+          `SELECT ${columns} FROM chats ${indexFor({ ...wanted, sort })} WHERE ${where.join(' AND ')}${page.where}
            ${page.order} LIMIT ?`,
         )
         .all(...values, ...page.values, limit + 1);

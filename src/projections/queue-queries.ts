@@ -55,7 +55,8 @@ export function headTime(
 export function queueQueries(db: DatabaseSync): QueueQueries {
   const { columns, viewOf } = chatReader(db);
   const recent = db.prepare(
-    `SELECT accepted_at AS acceptedAt, started_at AS startedAt FROM chats
+    `SELECT accepted_at AS acceptedAt, started_at AS startedAt
+     FROM chats INDEXED BY chats_by_acceptance
      WHERE tenant = ? AND department IS ? AND accepted_at IS NOT NULL AND accepted_at > ?
      ORDER BY accepted_at DESC LIMIT ${SAMPLE}`,
   );
@@ -82,7 +83,7 @@ export function queueQueries(db: DatabaseSync): QueueQueries {
              SELECT *, row_number() OVER (ORDER BY started_at, visitor, revision) AS position,
                row_number() OVER (PARTITION BY department ORDER BY started_at, visitor, revision)
                  AS positionInDepartment
-             FROM chats WHERE tenant = ? AND waiting_since IS NOT NULL)
+             FROM chats INDEXED BY chats_waiting WHERE tenant = ? AND waiting_since IS NOT NULL)
            WHERE TRUE ${department ? 'AND department = ?' : ''}${page.where} ${page.order} LIMIT ?`,
         )
         .all(...values, ...page.values, limit + 1);

@@ -42,51 +42,55 @@ export interface StatsQueries {
   work(range: Range, after: PortionKey | null): Portion<MeasuredWork>;
 }
 
-/** Rows read in one go: some 5 ms. */
-const PORTION = 5000;
+const PORTION = 4000;
 
 const numberOrNull = (value: unknown): number | null => (value === null ? null : Number(value));
 const textOrNull = (value: unknown): string | null => (value === null ? null : String(value));
 
-export function statsQueries(db: DatabaseSync): StatsQueries {
-  /** Reads a range of an index that has all these columns; the last ones name the row within it. */
-  const reader = (table: string, index: string, columns: string, keys: readonly string[]) => {
-    const all = `started_at, ${keys.join(', ')}`;
-    const select = `SELECT ${all}, ${columns} FROM ${table} INDEXED BY ${index}
-      WHERE tenant = ? AND started_at >= ? AND started_at < ?`;
-    const order = `ORDER BY ${all} LIMIT ${PORTION}`;
-    const first = db.prepare(`${select} ${order}`);
-    const further = db.prepare(
-      `${select} AND (${all}) > (?, ${keys.map(() => '?').join(', ')}) ${order}`,
+/** @param portion rows that are read in one go; default some 5 ms of them */
+export function statsQueries(db: DatabaseSync, portion = PORTION): StatsQueries {
+  /** Reads a range of an index that has all these columns, the latest first; `keys` name a row within a time. */
+  const reader = (table: string, keys: readonly string[], columns: string) => {
+    const names = keys.join(', ');
+    const read = (more: string) => {
+      const statement = db.prepare(
+        `SELECT started_at, ${names}, ${columns} FROM ${table} INDEXED BY ${table}_by_start
+         WHERE tenant = ? AND started_at >= ? AND ${more}
+         ORDER BY started_at DESC, ${names} LIMIT ${portion}`,
+      );
+      statement.setReturnArrays(true);
+      return statement;
+    };
+    const first = read('started_at < ?');
+    const further = read(
+      `started_at <= ? AND (started_at < ? OR (${names}) > (${keys.map(() => '?').join(', ')}))`,
     );
-    first.setReturnArrays(true);
-    further.setReturnArrays(true);
     return ({ tenant, since, until }: Range, after: PortionKey | null) => {
+      const [at = 0, ...key] = after ?? [];
       // Arrays as rows, since `setReturnArrays` was called; a row's columns are those of the statement.
       const rows = (after
-        ? further.all(tenant, Number(after[0]), until, ...after)
+        ? further.all(tenant, since, at, at, ...key)
         : first.all(tenant, since, until)) as unknown as SQLInputValue[][];
-      const last = rows.length === PORTION ? rows.at(-1) : undefined;
+      const last = rows.length === portion ? rows.at(-1) : undefined;
       return { rows, next: last ? last.slice(0, keys.length + 1) : null };
     };
   };
-  const chats = reader('chats', 'chats_by_start', 'department, state, accepted_at, answered_at', [
-    'visitor',
-    'chat_id',
-    'revision',
-  ]);
+  const chats = reader(
+    'chats',
+    ['visitor', 'revision'],
+    'department, state, accepted_at, answered_at',
+  );
   const work = reader(
     'chat_operators',
-    'chat_operators_by_start',
+    ['visitor', 'revision', 'operator'],
     'asked_at, accepted_at, answered_at, messages, missed, declined',
-    ['operator', 'visitor', 'chat_id', 'revision'],
   );
   return {
     chats: (range, after) => {
       const { rows, next } = chats(range, after);
       return {
         next,
-        rows: rows.map(([startedAt, , , , department, state, acceptedAt, answeredAt]) => ({
+        rows: rows.map(([startedAt, , , department, state, acceptedAt, answeredAt]) => ({
           department: textOrNull(department),
           closed: state === 'closed',
           startedAt: Number(startedAt),
@@ -99,7 +103,7 @@ export function statsQueries(db: DatabaseSync): StatsQueries {
       const { rows, next } = work(range, after);
       return {
         next,
-        rows: rows.map(([, operator, , , , askedAt, acceptedAt, answeredAt, ...counts]) => {
+        rows: rows.map(([, , , operator, askedAt, acceptedAt, answeredAt, ...counts]) => {
           const [messages, missed, declined] = counts.map(Number);
           return {
             operator: String(operator),

@@ -86,6 +86,18 @@ const CONDITIONS: Readonly<Record<VisitorState, string>> = {
   chatting: `conversation = 'chatting' AND conversation <> 'none'`,
 };
 
+/** The index for a list, named: SQLite does not know that few of many are online, or in a conversation. */
+function indexFor({ state, operator, online, sort }: Partial<VisitorFilter>): string {
+  if (operator !== undefined) return 'INDEXED BY visitors_of_operators';
+  if (state === 'invited' || state === 'waiting' || state === 'chatting') {
+    return 'INDEXED BY visitors_conversing';
+  }
+  if (state === 'online' || (online && state === undefined)) return 'INDEXED BY visitors_online';
+  return sort?.endsWith('lastSeen')
+    ? 'INDEXED BY visitors_by_last_seen'
+    : 'INDEXED BY visitors_by_arrival';
+}
+
 const COLUMN_OF = { arrivedAt: 'arrived_at', lastSeen: 'last_seen' } as const;
 const KEY = [{ column: 'key', type: 'string' as const }];
 
@@ -102,6 +114,9 @@ const sorting = (name: VisitorSort) => {
 const SEARCHED = ['key', 'ifnull(chat_nick, nick)', 'page', 'title', 'country', 'city'];
 
 export function visitorQueries(db: DatabaseSync): VisitorQueries {
+  const indexed =
+    db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'visitors_of_operators'`).get() !==
+    undefined;
   const one = db.prepare(`SELECT ${COLUMNS} FROM visitors WHERE tenant = ? AND key = ?`);
   return {
     get: (tenant, key) => {
@@ -125,10 +140,12 @@ export function visitorQueries(db: DatabaseSync): VisitorQueries {
         filter(`(${found.join(' OR ')})`, ...SEARCHED.map(() => containing(q)));
       }
       const { by, order, cursors } = sorting(sort ?? '-arrivedAt');
+      // Rows of the version before have not all of these indexes.
+      const hint = indexed ? indexFor({ state, operator, online, sort }) : '';
       const page = pageBehind(order, KEY, cursor, cursors);
       const rows = db
         .prepare(
-          `SELECT ${COLUMNS} FROM visitors WHERE ${where.join(' AND ')}${page.where}
+          `SELECT ${COLUMNS} FROM visitors ${hint} WHERE ${where.join(' AND ')}${page.where}
            ${page.order} LIMIT ?`,
         )
         .all(...values, ...page.values, limit + 1);

@@ -1,0 +1,241 @@
+/** Any filters, in any order, page by page: what a look at every row would find. Each index that is named has to fit. */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import {
+  CHAT_SORTS,
+  CHAT_STATES,
+  type ChatFilter,
+  type ChatView,
+  CLOSE_PARTIES,
+} from '../../src/projections/chat-queries.ts';
+import {
+  type Portion,
+  type PortionKey,
+  statsQueries,
+} from '../../src/projections/stats-queries.ts';
+import type { Page } from '../../src/projections/table.ts';
+import {
+  VISITOR_SORTS,
+  VISITOR_STATES,
+  type VisitorFilter,
+  type VisitorView,
+} from '../../src/projections/visitor-queries.ts';
+import { type Following, type Log, openTestLog } from './log.ts';
+
+const delays = {
+  ...{ hardTimeout: 3_600_000, cleanupAfter: 3_600_000, invitationTimeout: 3_600_000 },
+  ...{ offerTimeout: 3_600_000, chatIdle: 86_400_000 },
+};
+const DEPARTMENTS = ['sales', 'support'];
+const OPERATORS = ['op1', 'op2'];
+const COUNTRIES = ['Latvia', 'Peru'];
+
+let log: Log;
+let live: Following;
+const visitors: VisitorView[] = [];
+const chats: ChatView[] = [];
+
+beforeAll(async () => {
+  log = await openTestLog();
+  for (let n = 0; n < 60; n += 1) {
+    const key = `v${n}`;
+    const of = <T>(some: readonly T[], by = 1): T => some[Math.floor(n / by) % some.length] as T; // none is empty
+    const commands: VisitorCommand[] = [
+      {
+        type: 'ViewPage',
+        ...{ digest: 'd', department: null, delays },
+        profile: { page: `/${n}`, country: of(COUNTRIES) },
+      },
+    ];
+    const chatId = `c${n % 40}`;
+    const operator = of(OPERATORS, 2);
+    const answer: VisitorCommand = {
+      type: 'ReceiveOperatorMessage',
+      ...{ operator, messageId: `o${n}`, body: 'words' },
+    };
+    if (n % 7 === 1) commands.push(answer); // invites
+    if (n % 7 > 1) {
+      commands.push({ type: 'StartChat', chatId, department: of(DEPARTMENTS, 3), delays });
+      if (n % 7 === 3) {
+        const data = { chatId, operator, reservation: null, reason: 'random' as const };
+        commands.push({ type: 'AssignChat', ...data });
+      }
+      if (n % 7 > 4) commands.push(answer);
+      if (n % 2) commands.push({ type: 'CloseChat', chatId, by: of(CLOSE_PARTIES), reason: null });
+    }
+    if (n % 5 === 0 && n % 2) commands.push({ type: 'TimeOut' });
+    if (n % 15 === 0 && n % 2) commands.push({ type: 'CleanUp' });
+    for (const command of commands) {
+      await log.visitor(key, command);
+      // Some at the same moment.
+      if (n % 4) log.passes(1000);
+    }
+  }
+  live = await log.caughtUp('live.db');
+  const all = { tenant: 'acme', limit: 200 };
+  visitors.push(...live.projections.visitors.list(all).items);
+  chats.push(...live.projections.chats.list(all).items);
+  expect([visitors.length, chats.length > 30]).toEqual([60, true]);
+});
+afterAll(() => log.close());
+
+/** All pages of a list. */
+function pages<Row>(list: (cursor: string | undefined) => Page<Row>): Row[] {
+  const found: Row[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const { items, next } = list(cursor);
+    found.push(...items);
+    if (next === null) return found;
+    cursor = next;
+  }
+}
+
+/** In this order by a time, and among equal ones by the rest. */
+function sorted<Row>(
+  rows: readonly Row[],
+  sort: string,
+  time: (row: Row) => number,
+  rest: (row: Row) => readonly (string | number)[],
+): Row[] {
+  const way = sort.startsWith('-') ? -1 : 1;
+  const compare = (a: readonly (string | number)[], b: readonly (string | number)[]): number => {
+    const i = a.findIndex((part, at) => part !== b[at]);
+    const [x = '', y = ''] = [a[i], b[i]];
+    return i < 0 ? 0 : x < y ? -1 : 1;
+  };
+  return rows.toSorted((a, b) => way * (time(a) - time(b)) || compare(rest(a), rest(b)));
+}
+
+const some = <T>(values: readonly T[]) =>
+  fc.option(fc.constantFrom(...values), { nil: undefined, freq: 2 });
+
+test('visitors', () => {
+  const filters = fc.record({
+    state: some(VISITOR_STATES),
+    department: some([...DEPARTMENTS, 'none']),
+    operator: some([...OPERATORS, 'nobody']),
+    country: some(['latvia', 'PERU', 'Chad']),
+    online: some([true, false]),
+    q: some(['/1', '%', 'v2']),
+    sort: fc.constantFrom(...VISITOR_SORTS),
+    limit: fc.constantFrom(1, 3, 200),
+  });
+  const fits = (row: VisitorView, wish: Omit<VisitorFilter, 'tenant'>): boolean =>
+    [
+      !wish.state || wish.state === row.presence || wish.state === row.conversation,
+      !wish.department || wish.department === row.department,
+      !wish.operator || wish.operator === row.operator,
+      !wish.country || wish.country.toLowerCase() === row.country?.toLowerCase(),
+      wish.online === undefined || wish.online === (row.presence === 'online'),
+      !wish.q || [row.key, row.page].some((text) => text?.includes(wish.q ?? '')),
+    ].every(Boolean);
+  fc.assert(
+    fc.property(filters, (wish) => {
+      const found = pages((cursor) =>
+        live.projections.visitors.list({ tenant: 'acme', ...wish, cursor }),
+      );
+      const time = (row: VisitorView) =>
+        wish.sort.endsWith('arrivedAt') ? row.arrivedAt : row.lastSeen;
+      const wanted = visitors.filter((row) => fits(row, wish));
+      expect(found).toEqual(sorted(wanted, wish.sort, time, ({ key }) => [key]));
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('chats', () => {
+  const filters = fc.record({
+    state: some(CHAT_STATES),
+    department: some([...DEPARTMENTS, 'none']),
+    operator: some([...OPERATORS, 'nobody']),
+    visitor: some(['v2', 'v10', 'v59']),
+    closedBy: some(CLOSE_PARTIES),
+    missed: some([true, false]),
+    since: some(chats.map(({ startedAt }) => startedAt)),
+    until: some(chats.map(({ startedAt }) => startedAt)),
+    sort: fc.constantFrom(...CHAT_SORTS),
+    limit: fc.constantFrom(1, 3, 200),
+  });
+  const fits = (row: ChatView, wish: Omit<ChatFilter, 'tenant'>): boolean =>
+    [
+      !wish.state || wish.state === row.state,
+      !wish.department || wish.department === row.department,
+      !wish.operator || wish.operator === row.operator,
+      !wish.visitor || wish.visitor === row.visitor,
+      !wish.closedBy || wish.closedBy === row.closedBy,
+      wish.missed === undefined || wish.missed === row.missed,
+      wish.since === undefined || row.startedAt >= wish.since,
+      wish.until === undefined || row.startedAt < wish.until,
+      !wish.sort?.endsWith('waitingSince') || row.waitingSince !== null,
+    ].every(Boolean);
+  fc.assert(
+    fc.property(filters, (wish) => {
+      const found = pages((cursor) =>
+        live.projections.chats.list({ tenant: 'acme', ...wish, cursor }),
+      );
+      const time = (row: ChatView) =>
+        wish.sort.endsWith('startedAt') ? row.startedAt : (row.waitingSince ?? 0);
+      const wanted = chats.filter((row) => fits(row, wish));
+      const rest = ({ visitor, revision }: ChatView) => [visitor, revision];
+      expect(found).toEqual(sorted(wanted, wish.sort, time, rest));
+    }),
+    { numRuns: 600 },
+  );
+});
+
+test('cursors of visitors without the name of an order are those of the default one, as ever', () => {
+  const list = (more: Partial<VisitorFilter>) =>
+    live.projections.visitors.list({ tenant: 'acme', limit: 2, ...more });
+  const { next, items } = list({});
+  const [, second] = items;
+  expect(JSON.parse(Buffer.from(next ?? '', 'base64url').toString())).toEqual([
+    ...[second?.arrivedAt, second?.key],
+  ]);
+  expect(list({ cursor: next ?? '' }).items).toEqual(visitors.slice(2, 4));
+  for (const sort of ['arrivedAt', 'lastSeen', '-lastSeen'] as const) {
+    expect(() => list({ sort, cursor: next ?? '' })).toThrow(/cursor of this list/);
+    expect(() => list({ cursor: list({ sort }).next ?? '' })).toThrow(/cursor of this list/);
+  }
+  const other = list({ sort: 'lastSeen' }).next ?? '';
+  expect(() => list({ sort: '-lastSeen', cursor: other })).toThrow(/another order/);
+});
+
+test('statistics of any range, portion by portion, have every chat in it once', () => {
+  const { number } = live.projections.builds().shown ?? {};
+  const db = new DatabaseSync(join(log.folder, `live.db.${number}`), { readOnly: true });
+  const times = chats.map(({ startedAt }) => startedAt);
+  const all = <Row>(read: (after: PortionKey | null) => Portion<Row>): Row[] => {
+    const found: Row[] = [];
+    for (let after: PortionKey | null = null; ; ) {
+      const { rows, next }: Portion<Row> = read(after);
+      found.push(...rows);
+      if (next === null) return found;
+      after = next;
+    }
+  };
+  const ranges = fc.tuple(fc.constantFrom(...times), fc.constantFrom(...times));
+  fc.assert(
+    fc.property(ranges, fc.constantFrom(1, 3, 1000), ([since, until], portion) => {
+      const range = { tenant: 'acme', since, until };
+      const stats = statsQueries(db, portion);
+      const within = chats.filter((chat) => chat.startedAt >= since && chat.startedAt < until);
+      expect(all((after) => stats.chats(range, after))).toEqual(
+        within.map((chat) => ({
+          ...{ department: chat.department, closed: chat.state === 'closed' },
+          ...{ startedAt: chat.startedAt, acceptedAt: chat.acceptedAt },
+          answeredAt: chat.firstAnswerAt,
+        })),
+      );
+      const work = within.flatMap(({ operators }) => operators.map(({ operator }) => operator));
+      expect(
+        all((after) => stats.work(range, after))
+          .map(({ operator }) => operator)
+          .sort(),
+      ).toEqual(work.sort());
+    }),
+  );
+  db.close();
+});
