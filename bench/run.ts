@@ -11,6 +11,7 @@ import { benchMemory } from './memory.ts';
 import { benchMessages } from './messages.ts';
 import { benchPageViews } from './page-views.ts';
 import { benchQueries } from './queries.ts';
+import { benchRouting } from './routing.ts';
 import type { Row } from './row.ts';
 import { table } from './table.ts';
 
@@ -32,6 +33,7 @@ const benches: Record<string, () => Promise<Row[]>> = {
   'page-views': () => benchPageViews(execArgv),
   messages: () => benchMessages(execArgv),
   queries: () => benchQueries(execArgv),
+  routing: benchRouting,
   memory: benchMemory,
 };
 

@@ -1,0 +1,192 @@
+/** Chats given to operators by the routing reactor on the embedded store, beside bare appends of as many facts. */
+import { randomUUIDv7 } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { TenantId, Username, VisitorKey } from '../src/actors/ids.ts';
+import type { OperatorCommand } from '../src/actors/operator-decisions.ts';
+import { TenantSettings } from '../src/actors/tenant.ts';
+import { createTenantDirectory } from '../src/actors/tenant-directory.ts';
+import type { VisitorCommand } from '../src/actors/visitor-decisions.ts';
+import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
+import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
+import { createRouting } from '../src/reactors/routing.ts';
+import { createHost } from '../src/runtime/host.ts';
+import { soleOwner } from '../src/runtime/ownership.ts';
+import { createVault } from '../src/runtime/vault.ts';
+import { createWork, openWorkFile, type WorkPart } from '../src/runtime/work.ts';
+import { pageView } from './eventstore.ts';
+import { median, type Row } from './row.ts';
+
+const OPERATORS = 1_000;
+const DEPARTMENTS = 10;
+const CAPACITY = 5;
+/** In a wave that begins at once; each frees its place before the next. */
+const CHATS = 1_000;
+const ROUNDS = 5;
+/** Reserved, assigned, taken. */
+const FACTS = 3;
+/** As many chats are given at the same moment (src/reactors/routing-pass.ts). */
+const AT_ONCE = 32;
+/** Chats that come one by one, after the wave. */
+const ALONE = 60;
+const DELAYS = {
+  hardTimeout: 3_600_000,
+  cleanupAfter: 86_400_000,
+  invitationTimeout: 120_000,
+  offerTimeout: 3_600_000,
+  chatIdle: 86_400_000,
+};
+const TENANT = TenantId.parse('bench');
+
+interface Numbers {
+  /** Chats a second, of waves. */
+  readonly waves: readonly { value: number; reference: number }[];
+  /** ms from the command that begins a chat to its place. */
+  readonly alone: readonly { value: number; reference: number }[];
+}
+
+async function measure(departments: number): Promise<Numbers> {
+  const dir = mkdtempSync(join(tmpdir(), 'bench-routing-'));
+  const store = await openSqliteEventStore(join(dir, 'events.db'));
+  const now = Date.now;
+  const newId = (): string => randomUUIDv7();
+  const logger = pino({ level: 'silent' });
+  const tenants = createTenantDirectory([
+    TenantSettings.parse({ id: TENANT, host: 'bench.test', apiKey: 'a-key-of-the-benchmark' }),
+  ]);
+  const snapshotFile = openSnapshotFile(join(dir, 'snapshots.db'));
+  const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
+  const vault = createVault({ store, wrapping: Buffer.alloc(32, 1), now, newId });
+  const random = Math.random;
+  const host = createHost({ store, vault, snapshots, now, newId, random, logger });
+  const db = openWorkFile(join(dir, 'work.db'));
+  const routing = createRouting({
+    ...{ db, host, tenants, ownership: soleOwner, now, newId, random, logger },
+  });
+  const awaited = new Map<string, { more: number; resolve: () => void }>();
+  const watch: WorkPart = {
+    ...{ name: 'watch', version: 1, schema: '', tables: [], apply: () => () => {} },
+    applied: ({ events }) => {
+      for (const { type } of events) {
+        const waiter = awaited.get(type);
+        if (waiter && --waiter.more === 0) waiter.resolve();
+      }
+    },
+  };
+  const work = createWork(db, store, [host.part, routing.part, watch]);
+  const ending = new AbortController();
+  const following = work.run(ending.signal);
+  const auto = () => ({ commandId: `auto:${newId()}` });
+  const ofVisitor = (key: string, command: VisitorCommand) =>
+    host.dispatch(TENANT, { kind: 'visitor', name: VisitorKey.parse(key), command }, auto());
+  const ofOperator = (name: string, command: OperatorCommand) =>
+    host.dispatch(TENANT, { kind: 'operator', name: Username.parse(name), command }, auto());
+  const department = (n: number) => `department-${n % departments}`;
+  const caughtUp = async (): Promise<void> => {
+    const head = await store.head();
+    if (head) await work.waitFor(head, 60_000);
+  };
+  /** Resolves when the fold has seen so many more facts of a type. */
+  const seen = (type: string, more: number): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    awaited.set(type, { more, resolve });
+    return promise;
+  };
+  const begin = (key: string, n: number) =>
+    ofVisitor(key, {
+      ...{ type: 'StartChat', chatId: key, department: department(n), delays: DELAYS },
+    });
+  const end = (key: string) =>
+    ofVisitor(key, { type: 'CloseChat', chatId: null, by: 'visitor', reason: null });
+  /** As many facts as chats need, appended by so many writers. @returns ms */
+  let streams = 0;
+  async function bare(facts: number, atOnce: number): Promise<number> {
+    const start = performance.now();
+    await Promise.all(
+      Array.from({ length: atOnce }, async () => {
+        const stream = `visitor-bare.${++streams}`;
+        for (let n = 0; n < facts / atOnce; n++) {
+          await store.append(stream, [pageView(n)], n === 0 ? 'no-stream' : n - 1);
+        }
+      }),
+    );
+    return performance.now() - start;
+  }
+
+  try {
+    for (let n = 0; n < OPERATORS; n++) {
+      const session = { session: `s${n}`, resource: 'bench' };
+      await ofOperator(`op${n}`, {
+        ...{ type: 'Register', lhcUserId: n + 1, departments: [department(n)] },
+        ...{ capacity: CAPACITY, name: null, nameChanged: false },
+      });
+      await ofOperator(`op${n}`, { type: 'OpenSession', ...session });
+      const show = { show: 'available', status: '' } as const;
+      await ofOperator(`op${n}`, { type: 'ChangePresence', ...session, ...show });
+    }
+    await caughtUp();
+    const waves: Numbers['waves'][number][] = [];
+    for (let round = 0; round <= ROUNDS; round++) {
+      const keys = Array.from({ length: CHATS }, (_, n) => `w${round}-${n}`);
+      await Promise.all(keys.map(begin));
+      await caughtUp();
+      const taken = seen('ChatTaken', CHATS);
+      const start = performance.now();
+      routing.start();
+      await taken;
+      const value = (CHATS / (performance.now() - start)) * 1000;
+      const released = seen('ChatReleased', CHATS);
+      await Promise.all(keys.map(end));
+      await released;
+      await routing.stop();
+      const reference = (CHATS / (await bare(CHATS * FACTS, AT_ONCE))) * 1000;
+      if (round > 0) waves.push({ value, reference });
+    }
+    routing.start();
+    const alone: Numbers['alone'][number][] = [];
+    for (let n = 0; n < ALONE; n++) {
+      const taken = seen('ChatTaken', 1);
+      const start = performance.now();
+      await begin(`a${n}`, n);
+      await taken;
+      const value = performance.now() - start;
+      alone.push({ value, reference: await bare(FACTS + 2, 1) });
+    }
+    return { waves, alone };
+  } finally {
+    await routing.stop();
+    ending.abort();
+    await following;
+    await store.close();
+    db.close();
+    snapshotFile.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+/** A wave of chats over ten departments, and single chats by how many operators their department has. */
+export async function benchRouting(): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const departments of [100, DEPARTMENTS, 1]) {
+    const { waves, alone } = await measure(departments);
+    const of = <T extends { value: number; reference: number }>(all: readonly T[]) => ({
+      value: median(all.map((each) => each.value)),
+      reference: median(all.map((each) => each.reference)),
+      ratio: median(all.map((each) => each.value / each.reference)),
+    });
+    const size = OPERATORS / departments;
+    rows.push(
+      {
+        ...{ name: `chats routed at once, ${size} operators each`, unit: 'chats/s' },
+        ...{ ...of(waves), aim: 0.2, better: 'higher' },
+      },
+      {
+        ...{ name: `a chat routed alone, ${size} operators`, unit: 'ms' },
+        ...{ ...of(alone), aim: 5, better: 'lower' },
+      },
+    );
+  }
+  return rows;
+}
