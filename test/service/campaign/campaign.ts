@@ -115,6 +115,7 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     for (let kill = 1; kill <= options.ejabberdKills; kill++) {
       // What waited through the kills before is through: few are in flight, and only they may be shown again.
       traffic.slowDown(5);
+      routed.slowDown(5);
       await waitFor(() => ledger.inFlight().size <= CALM, {
         deadlineMs: DIES_WITHIN_MS,
         what: () => `calm; ${ledger.inFlight().size} messages are in flight`,
@@ -126,6 +127,7 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
       await pace(random.int(0, 500));
       await world.ejabberd.start();
       traffic.slowDown(1);
+      routed.slowDown(1);
       say(`ejabberd killed, ${ledger.promised()} messages promised`);
     }
     if (options.lhcAwayFor > 0) {

@@ -32,6 +32,8 @@ const VISITORS = 6;
 const COMES_WITHIN_MS = 60_000;
 
 export interface Routed {
+  /** From now on everybody takes so many times as long; 1 is the pace of the start. */
+  slowDown(factor: number): void;
   /** How many chats were begun. */
   begun(): number;
   /** Lets everybody come to an end. @returns what is not as it was promised */
@@ -48,7 +50,8 @@ export async function startRouted(
   const faults: string[] = [];
   const begun: { visitor: string; chatId: string }[] = [];
   let stopped = false;
-  const breathe = (times = 1) => pace(random.int(1, paceMs * 2) * times);
+  let slowness = 1;
+  const breathe = (times = 1) => pace(random.int(1, paceMs * 2) * times * slowness);
   for (const name of NAMES) {
     await tenant.register(name, { capacity: CAPACITY, departments: DEPARTMENTS[name] });
   }
@@ -151,5 +154,11 @@ export async function startRouted(
     for (const session of sessions) if (!session.lost) await session.disconnect();
     return [...faults, ...(await faultsOfRouting(world, tenant, NAMES, begun))];
   }
-  return { begun: () => begun.length, end };
+  return {
+    slowDown(factor) {
+      slowness = factor;
+    },
+    begun: () => begun.length,
+    end,
+  };
 }
