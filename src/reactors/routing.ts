@@ -1,7 +1,7 @@
 /**
  * Chats to operators. A chat is reserved on the operator's stream, assigned on the visitor's, confirmed on the
  * operator's; tables of both sides, folded from the log, show what is waiting and where the two disagree, so that a
- * crash between two steps is mended by the next sweep and no wake-up is lost (docs/adr/0004, 0015).
+ * crash between two steps is mended by the next sweep and no wake-up is lost (docs/adr/0004, 0016).
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
