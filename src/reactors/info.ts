@@ -22,7 +22,8 @@ interface Past {
   startedAt?: number;
   department?: string | null;
   answeredAt?: number;
-  operator?: string;
+  /** Who answered it, in this order. */
+  readonly operators: string[];
   closedAt?: number;
   by?: CloseParty;
   reason?: string | null;
@@ -48,7 +49,7 @@ export function createInfo(options: {
     const chats = new Map<string, Past>();
     let arrivedAt: number | null = null;
     const chat = (chatId: string): Past => {
-      const known = chats.get(chatId) ?? { chatId };
+      const known = chats.get(chatId) ?? { chatId, operators: [] };
       chats.set(chatId, known);
       return known;
     };
@@ -66,10 +67,10 @@ export function createInfo(options: {
           const { chatId, by, reason } = fact.data;
           Object.assign(chat(chatId), { closedAt: at, by, reason });
         } else if (fact?.type === 'ChatAccepted') {
-          // Read backwards: who answered last had it, and the first answer is what the visitor waited for.
+          // Read backwards: the first answer, which the visitor waited for, comes last.
           const { chatId, operator } = fact.data;
           const past = chat(chatId);
-          past.operator ??= operator;
+          if (past.operators[0] !== operator) past.operators.unshift(operator);
           past.answeredAt = at;
         } else if (fact?.type === 'ChatStarted') {
           const { chatId, department } = fact.data;
@@ -176,7 +177,7 @@ function earlier({ context }: VisitorState, { chats }: Story, at: number): strin
 }
 
 function pastChat(chat: Past, at: number): string {
-  const { startedAt, closedAt = at, department, operator, by, reason } = chat;
+  const { startedAt, closedAt = at, department, operators, by, reason } = chat;
   const lasted = startedAt === undefined ? null : durationOf(closedAt - startedAt);
   const ended = by && `closed by the ${by}${reason ? ` (${reason})` : ''}`;
   return [
@@ -184,7 +185,7 @@ function pastChat(chat: Past, at: number): string {
     stampOf(startedAt ?? closedAt, at),
     lasted,
     department,
-    operator ? `with ${operator}` : 'nobody answered',
+    operators.length > 0 ? `with ${operators.join(', ')}` : 'nobody answered',
     ended,
   ]
     .filter(Boolean)

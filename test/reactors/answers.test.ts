@@ -108,6 +108,27 @@ describe('!info', () => {
     ]);
   });
 
+  it('tells of all who had an earlier chat, and how long the first answer to an open one took', async () => {
+    await view();
+    for (const id of ['c1', 'c2']) {
+      await rig.toVisitor('1', startChat(id));
+      later(1);
+      await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op1' });
+      later(4);
+      await rig.toVisitor('1', {
+        ...{ type: 'TransferChat', chatId: id, from: 'op1', operator: 'op2' },
+        ...{ department: null, reservation: null },
+      });
+      await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op2' });
+      if (id === 'c1') await rig.toVisitor('1', closeChat(id));
+    }
+    const lines = await info();
+    expect(lines).toContain('First answer after 1 min.');
+    expect(lines.at(-1)).toBe(
+      '#c1 · 00:00 UTC · 5 min · sales · with op1, op2 · closed by the visitor',
+    );
+  });
+
   it('tells of who has left, of who is invited, and nothing of who was erased', async () => {
     await view({ page: '/secret', nick: 'Ann' });
     await rig.toVisitor('1', answered('op1', 'May I help?'));
