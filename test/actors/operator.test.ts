@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { OperatorFact, Show } from '../../src/actors/operator.ts';
 import { operatorDecider, operatorState } from '../../src/actors/operator-decisions.ts';
+import type { OperatorFact, Show } from '../../src/actors/operator-facts.ts';
 import {
   changePresence,
   closeSession,
@@ -13,6 +13,7 @@ import {
   registered,
   release,
   released,
+  removed,
   reserve,
   reserved,
   responds,
@@ -71,6 +72,13 @@ describe('registration', () => {
       .when({ type: 'Remove' })
       .then([{ type: 'OperatorRemoved', data: { chats: ['c1'], left: 7 } }]);
     operator().given([removed]).when(register()).then([registered()]);
+  });
+
+  it('anew holds nothing of before', () => {
+    const again = operator().given([...free, reserved(), taken(), removed('c1'), registered()]);
+    again.when(take()).refused(/not hold/);
+    again.when(release()).then([]);
+    again.when(reserve('r3', 'c3')).then([reserved('r3', 'c3')]);
   });
 
   it('says that it is online already, when it is: LHC was told of nothing before', () => {
@@ -323,6 +331,26 @@ describe('chats', () => {
       .given([...full, released('r2', 'c2')])
       .when(reserve('r3', 'c3'))
       .then([reserved('r3', 'c3')]);
+  });
+
+  it('are at most as many of a department as it says', () => {
+    const one = [...free, reserved('r1', 'c1', 'sales')];
+    operator()
+      .given(one)
+      .when(reserve('r2', 'c2', 'sales', 1))
+      .refused(/has 1 chats of sales/);
+    operator()
+      .given(one)
+      .when(reserve('r2', 'c2', 'sales', 2))
+      .then([reserved('r2', 'c2', 'sales')]);
+    operator()
+      .given(one)
+      .when(reserve('r2', 'c2', 'billing', 1))
+      .then([reserved('r2', 'c2', 'billing')]);
+    operator()
+      .given([...one, released('r1', 'c1')])
+      .when(reserve('r2', 'c2', 'sales', 1))
+      .then([reserved('r2', 'c2', 'sales')]);
   });
 
   it('are reserved once each', () => {

@@ -1,0 +1,30 @@
+/** Candidates and chats for tests of the selection, with what a test does not care about filled in. */
+import type { Candidate, Rule, Sought } from '../../src/actors/selection.ts';
+
+export const RULE: Rule = {
+  ...{ policy: 'least-loaded', departmentCapacity: null, lastPicked: null, random: 0 },
+};
+
+/** A free operator who serves all departments, unless it is said otherwise. */
+export const op = (username: string, but: Partial<Candidate> = {}): Candidate => ({
+  username,
+  registered: true,
+  availability: 'available',
+  departments: [],
+  capacity: 5,
+  load: 0,
+  loadOf: {},
+  lastChatAt: 0,
+  ...but,
+});
+
+/** A chat for sales with no past, unless it is said otherwise. */
+export const sought = (but: Partial<Sought> = {}): Sought => ({
+  department: 'sales',
+  invitedBy: null,
+  lastOperator: null,
+  transferredBy: null,
+  offered: [],
+  passed: [],
+  ...but,
+});

@@ -1,0 +1,171 @@
+/** Who is asked to answer a chat: what holds whoever is there. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type Candidate,
+  POLICIES,
+  type Policy,
+  type Rule,
+  type Sought,
+  selectOperators,
+} from '../../src/actors/selection.ts';
+import { op, RULE, sought } from './candidates.ts';
+
+const names = ['ada', 'bob', 'cleo', 'dan', 'eve'];
+const departments = ['sales', 'billing'];
+const someone = fc.option(fc.constantFrom(...names));
+const some = fc.uniqueArray(fc.constantFrom(...names));
+
+const candidate = (username: string): fc.Arbitrary<Candidate> =>
+  fc
+    .record({
+      registered: fc.boolean(),
+      availability: fc.constantFrom('available', 'available', 'away', 'busy', 'offline'),
+      departments: fc.subarray(departments),
+      capacity: fc.nat({ max: 3 }),
+      sales: fc.nat({ max: 2 }),
+      others: fc.nat({ max: 2 }),
+      lastChatAt: fc.nat({ max: 3 }),
+    })
+    .map(({ sales, others, ...rest }) =>
+      op(username, { ...rest, load: sales + others, loadOf: { sales } }),
+    );
+
+const chat: fc.Arbitrary<Sought> = fc.record({
+  department: fc.constantFrom(null, ...departments),
+  invitedBy: someone,
+  lastOperator: someone,
+  transferredBy: someone,
+  offered: some,
+  passed: some,
+});
+
+const rule: fc.Arbitrary<Rule> = fc.record({
+  policy: fc.constantFrom<Policy>(...POLICIES),
+  departmentCapacity: fc.constantFrom(null, 1, 2),
+  lastPicked: someone,
+  random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+});
+
+const pool = fc.tuple(...names.map(candidate));
+
+describe('whoever is there', () => {
+  it('nobody is asked who cannot or should not be', () => {
+    fc.assert(
+      fc.property(pool, chat, rule, (all, wanted, how) => {
+        const { department } = wanted;
+        const isFree = (each: Candidate) =>
+          each.registered &&
+          each.availability === 'available' &&
+          each.load < each.capacity &&
+          (department === null ||
+            (each.loadOf[department] ?? 0) < (how.departmentCapacity ?? Infinity)) &&
+          !wanted.offered.includes(each.username);
+        const serves = (each: Candidate) =>
+          department === null ||
+          each.departments.length === 0 ||
+          each.departments.includes(department);
+        const fresh = (each: Candidate) => !wanted.passed.includes(each.username);
+        const persons = [wanted.transferredBy, wanted.invitedBy, wanted.lastOperator];
+        const free = all.filter((each) => isFree(each) && serves(each));
+
+        const pick = selectOperators(all, wanted, how);
+        if (!pick) {
+          // Nobody was left who could have been asked; of a broadcast that goes on, nobody who had not passed.
+          expect(wanted.offered.length > 0 ? free.filter(fresh) : free).toEqual([]);
+          return;
+        }
+        const { operators, reason, again, considered } = pick;
+        const belongs = ['handed-back', 'invited', 'last-served'].includes(reason);
+        const picked = all.filter((each) => operators.includes(each.username));
+        expect(picked).toHaveLength(operators.length);
+        for (const each of picked) {
+          expect(isFree(each)).toBe(true);
+          if (belongs) expect(persons).toContain(each.username);
+          else expect(serves(each)).toBe(true);
+          expect(fresh(each)).toBe(!again);
+        }
+        // Who passed is asked only where nobody else is free.
+        if (again) expect(free.filter(fresh)).toEqual([]);
+        if (!belongs) expect(reason).toBe(how.policy);
+        if (belongs || how.policy !== 'broadcast') expect(operators).toHaveLength(1);
+        expect(considered.first.length).toBeLessThanOrEqual(Math.min(20, considered.free));
+        expect(considered.first[0]?.operator).toBe(operators[0]);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('least-loaded asks nobody who has more than another, or was given one later with as many', () => {
+    fc.assert(
+      fc.property(pool, (all) => {
+        const open = sought({ department: null });
+        const [first] = selectOperators(all, open, RULE)?.operators ?? [];
+        const his = all.find((each) => each.username === first);
+        for (const each of all) {
+          if (!his || !each.registered || each.availability !== 'available') continue;
+          if (each.load >= each.capacity) continue;
+          expect(each.load).toBeGreaterThanOrEqual(his.load);
+          if (each.load === his.load) {
+            expect(each.lastChatAt).toBeGreaterThanOrEqual(his.lastChatAt);
+          }
+        }
+      }),
+    );
+  });
+
+  it('round-robin visits everybody who stays once in a round, whoever comes and goes', () => {
+    const stay = ['bob', 'dan'];
+    const comeAndGo = fc.array(fc.subarray(['ada', 'cleo', 'eve']), {
+      ...{ minLength: 40, maxLength: 40 },
+    });
+    fc.assert(
+      fc.property(comeAndGo, (turns) => {
+        let lastPicked: string | null = null;
+        const picks: string[] = [];
+        for (const others of turns) {
+          const all = [...stay, ...others].map((name) => op(name));
+          const how: Rule = { ...RULE, policy: 'round-robin', lastPicked };
+          const [next] = selectOperators(all, sought(), how)?.operators ?? [];
+          expect(next).toBeDefined();
+          lastPicked = next ?? null;
+          picks.push(String(next));
+        }
+        // In turn, and never anybody twice before those who were there all the time had theirs.
+        const ofStayers = picks.filter((name) => stay.includes(name));
+        for (const [i, name] of ofStayers.entries()) {
+          if (i > 0) expect(name).not.toBe(ofStayers[i - 1]);
+        }
+        for (const name of names) {
+          const at = picks.flatMap((pick, i) => (pick === name ? [i] : []));
+          for (const [i, place] of at.entries()) {
+            const before = picks.slice((at[i - 1] ?? place) + 1, place);
+            if (i > 0)
+              expect(before).toEqual(expect.arrayContaining(stay.filter((s) => s !== name)));
+          }
+        }
+      }),
+    );
+  });
+
+  it('random asks each of them by its share of the numbers', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5 }), fc.nat(), (count, which) => {
+        const all = names.slice(0, count).map((name) => op(name));
+        const at = which % count;
+        const how: Rule = { ...RULE, policy: 'random', random: (at + 0.5) / count };
+        expect(selectOperators(all, sought(), how)?.operators).toEqual([names[at]]);
+      }),
+    );
+  });
+
+  it('the order in which they are listed does not matter', () => {
+    fc.assert(
+      fc.property(pool, chat, rule, (all, wanted, how) => {
+        expect(selectOperators(all.toReversed(), wanted, how)).toEqual(
+          selectOperators(all, wanted, how),
+        );
+      }),
+    );
+  });
+});

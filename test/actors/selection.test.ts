@@ -1,0 +1,207 @@
+/** Who is asked to answer a chat. */
+import { describe, expect, it } from 'vitest';
+import {
+  type Candidate,
+  type Rule,
+  type Sought,
+  selectOperators,
+} from '../../src/actors/selection.ts';
+import { op, RULE, sought } from './candidates.ts';
+
+const given = (...candidates: Candidate[]) => ({
+  when: (chat: Partial<Sought> = {}, rule: Partial<Rule> = {}) => {
+    const pick = () => selectOperators(candidates, sought(chat), { ...RULE, ...rule });
+    return {
+      asks: (...operators: string[]) => expect(pick()?.operators ?? []).toEqual(operators),
+      because: (reason: string) => expect(pick()?.reason).toBe(reason),
+      again: (again: boolean) => expect(pick()?.again).toBe(again),
+      pick,
+    };
+  },
+});
+
+describe('who may be asked', () => {
+  it('is somebody registered, available and with a free place', () => {
+    given(
+      op('removed', { registered: false }),
+      op('away', { availability: 'away' }),
+      op('busy', { availability: 'busy' }),
+      op('offline', { availability: 'offline' }),
+      op('full', { load: 5 }),
+      op('zoe', { load: 4 }),
+    )
+      .when()
+      .asks('zoe');
+  });
+
+  it('is nobody when nobody is free', () => {
+    given(op('ada', { load: 5 }))
+      .when()
+      .asks();
+    given().when().asks();
+  });
+
+  it('serves the department, or all of them', () => {
+    const billing = op('ada', { departments: ['billing'] });
+    given(billing).when().asks();
+    given(billing, op('bob', { departments: ['sales', 'support'], load: 3 }))
+      .when()
+      .asks('bob');
+    given(billing, op('cleo', { load: 3 }))
+      .when()
+      .asks('cleo');
+    given(billing).when({ department: null }).asks('ada');
+  });
+
+  it('has no more of the department than the department says', () => {
+    const ada = op('ada', { load: 2, loadOf: { sales: 2 } });
+    given(ada, op('bob', { load: 4, loadOf: { sales: 1, billing: 3 } }))
+      .when({}, { departmentCapacity: 2 })
+      .asks('bob');
+    given(ada).when({}, { departmentCapacity: 3 }).asks('ada');
+    given(ada).when({ department: null }, { departmentCapacity: 1 }).asks('ada');
+    // The person that the chat belongs with is bound by it as well.
+    given(ada).when({ invitedBy: 'ada' }, { departmentCapacity: 2 }).asks();
+  });
+});
+
+describe('who the chat belongs with', () => {
+  const all = [
+    op('ada'),
+    op('inviter', { load: 3, departments: ['billing'] }),
+    op('last', { load: 3, departments: ['billing'] }),
+    op('giver', { load: 3, departments: ['billing'] }),
+  ];
+  const past = { invitedBy: 'inviter', lastOperator: 'last', transferredBy: 'giver' };
+
+  it('goes before all others: who handed it on, who invited, who served last, whatever the department', () => {
+    given(...all)
+      .when(past)
+      .because('handed-back');
+    given(...all)
+      .when(past)
+      .asks('giver');
+    given(...all)
+      .when({ ...past, transferredBy: null })
+      .because('invited');
+    given(...all)
+      .when({ lastOperator: 'last' })
+      .because('last-served');
+    given(...all)
+      .when({ lastOperator: 'last' }, { policy: 'broadcast' })
+      .asks('last');
+  });
+
+  it('is not waited for', () => {
+    const offline = op('giver', { availability: 'offline' });
+    const full = op('inviter', { load: 5 });
+    given(op('ada'), offline, full, op('last')).when(past).asks('last');
+    given(op('ada'), offline, full).when(past).because('least-loaded');
+  });
+
+  it('is not asked again when he passed', () => {
+    given(...all)
+      .when({ ...past, passed: ['giver', 'inviter'] })
+      .asks('last');
+  });
+
+  it('does not take a broadcast from those who are asked', () => {
+    given(op('ada'), op('last'))
+      .when({ lastOperator: 'last', offered: ['bob'] }, { policy: 'broadcast' })
+      .asks('ada', 'last');
+  });
+});
+
+describe('who passed', () => {
+  it('is asked again only when nobody else is free', () => {
+    const busy = op('bob', { availability: 'busy' });
+    given(op('ada'), op('bob', { load: 4 }))
+      .when({ passed: ['ada'] })
+      .asks('bob');
+    given(op('ada'), busy)
+      .when({ passed: ['ada'] })
+      .asks('ada');
+    given(op('ada'), busy)
+      .when({ passed: ['ada'] })
+      .again(true);
+    given(op('ada'))
+      .when({ passed: ['bob'] })
+      .again(false);
+  });
+});
+
+describe('the policies', () => {
+  const three = [
+    op('ada', { load: 2, lastChatAt: 1 }),
+    op('bob', { load: 1, lastChatAt: 9 }),
+    op('cleo', { load: 1, lastChatAt: 5 }),
+  ];
+
+  it('least-loaded: the fewest chats, then the longest idle, then by name', () => {
+    given(...three)
+      .when()
+      .asks('cleo');
+    given(op('bob'), op('ada')).when().asks('ada');
+  });
+
+  it('round-robin: the next by name behind the last, whether that one is still there or not', () => {
+    const behind = (lastPicked: string | null) =>
+      given(...three).when({}, { policy: 'round-robin', lastPicked });
+    behind(null).asks('ada');
+    behind('ada').asks('bob');
+    behind('b-who-left').asks('bob');
+    behind('cleo').asks('ada');
+    behind('zoe').asks('ada');
+  });
+
+  it('random: as the given number says', () => {
+    const by = (random: number) => given(...three).when({}, { policy: 'random', random });
+    by(0).asks('ada');
+    by(0.34).asks('bob');
+    by(0.999).asks('cleo');
+  });
+
+  it('broadcast: all who are free, then only who was not asked yet', () => {
+    const rule = { policy: 'broadcast' as const };
+    given(...three, op('full', { load: 5 }))
+      .when({}, rule)
+      .asks('ada', 'bob', 'cleo');
+    given(...three)
+      .when({ offered: ['ada', 'cleo'] }, rule)
+      .asks('bob');
+    given(...three)
+      .when({ offered: ['ada', 'bob', 'cleo'] }, rule)
+      .asks();
+    // Who declined is not asked again while others think about it.
+    given(...three)
+      .when({ offered: ['ada', 'cleo'], passed: ['bob'] }, rule)
+      .asks();
+    given(...three)
+      .when({ passed: ['ada', 'bob', 'cleo'] }, rule)
+      .asks('ada', 'bob', 'cleo');
+  });
+
+  it('broadcast: no more than 500 at the same time', () => {
+    const many = Array.from({ length: 600 }, (_, i) => op(`op${1000 + i}`));
+    const rule = { policy: 'broadcast' as const };
+    const first =
+      given(...many)
+        .when({}, rule)
+        .pick()?.operators ?? [];
+    expect(first).toHaveLength(500);
+    given(...many)
+      .when({ offered: [...first] }, rule)
+      .asks();
+  });
+
+  it('say what they looked at: how many were free, and the first of them as they were', () => {
+    const many = Array.from({ length: 50 }, (_, i) => op(`op${10 + i}`, { load: i % 3 }));
+    const { considered } =
+      given(...many)
+        .when()
+        .pick() ?? {};
+    expect(considered?.free).toBe(50);
+    expect(considered?.first).toHaveLength(20);
+    expect(considered?.first[0]).toEqual({ operator: 'op10', chats: 0, capacity: 5 });
+  });
+});
