@@ -63,7 +63,7 @@ export const chatFields = {
 } satisfies Record<keyof ChatView | 'jid', z.ZodType>;
 
 /** A chat, for the document. */
-export const Chat = z.object(chatFields).openapi('Chat');
+const Chat = z.object(chatFields).openapi('Chat');
 
 /** The keys of visitors are written by streams of this tenant alone: they are keys. */
 export const withVisitorJid = <C extends ChatView>(tenant: TenantSettings, chat: C) => ({

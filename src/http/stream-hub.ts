@@ -24,7 +24,7 @@ export interface StreamLimits {
   readonly heartbeatMs: number;
 }
 
-export const STREAM_LIMITS: StreamLimits = {
+const STREAM_LIMITS: StreamLimits = {
   perTenant: 32,
   overall: 256,
   maxBuffer: 1024 * 1024,

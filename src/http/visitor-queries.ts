@@ -12,7 +12,7 @@ import { line } from './text.ts';
 
 const told = z.string().nullable();
 
-export const Visitor = z
+const Visitor = z
   .object({
     key: z.string(),
     jid: z.string(),
@@ -36,7 +36,7 @@ export const Visitor = z
   } satisfies Record<keyof VisitorView | 'jid', z.ZodType>)
   .openapi('Visitor');
 
-export const Message = z
+const Message = z
   .object({
     id: z.string(),
     chatId: z.string().nullable(),

@@ -10,6 +10,7 @@ import type {
 } from '../eventstore/port.ts';
 import type { FoldState } from '../sqlite/fold.ts';
 import { type Build, type BuildOptions, openBuilds, startBuild } from './build.ts';
+import { catchesUp, isBehind } from './catching-up.ts';
 import { answersAbout, type Queries, type Subject, type Versions } from './models.ts';
 
 /** Who goes along with the read models. */
@@ -63,8 +64,8 @@ export interface Projections extends Queries {
   close(): void;
 }
 
-/** How long one look waits for a build to come nearer, and at most between two looks when something fails. */
-const LOOK_MS = 1000;
+/** Before a build that could not be marked complete is tried again, in ms. */
+const AGAIN_MS = 1000;
 /** What a caller who meets half-built rows is told to wait, in seconds. */
 const RETRY_AFTER = 5;
 
@@ -124,41 +125,18 @@ export function createProjections(
     });
   };
 
-  const behind = (build: Build, position: Position | null): boolean => {
-    const at = build.position();
-    return position !== null && (at === null || store.compare(at, position) < 0);
-  };
-
-  /** Resolves with true when it has all that the log holds, and no less than what is shown. */
-  const caughtUp = async (build: Build, signal: AbortSignal): Promise<boolean> => {
-    const aborted = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
-    let head: Position | null | undefined;
-    while (!signal.aborted) {
-      try {
-        head ??= await store.head();
-        const target = behind(build, head) ? head : (shown?.position() ?? null);
-        if (!behind(build, target)) return !signal.aborted;
-        // `behind` was asked about it: it is a position.
-        await Promise.race([build.fold?.waitFor(target as Position, LOOK_MS), aborted]);
-      } catch (error) {
-        if (error instanceof AppError && error.code === 'timeout') continue;
-        // The store is away: the fold tries again by itself, and so does this.
-        await delay(LOOK_MS * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
-      }
-    }
-    return false;
-  };
+  const behind = (build: Build, position: Position | null): boolean =>
+    isBehind(store, build, position);
 
   /** Waits until a build is whole and shows it; the one that was shown before is deleted. */
   const settle = async (build: Build): Promise<void> => {
-    if (!running || !(await caughtUp(build, running))) return;
+    const shownAt = () => shown?.position() ?? null;
+    if (!running || !(await catchesUp(store, build, shownAt, running))) return;
     try {
       build.markComplete();
     } catch {
       // A full disk, say. It is not whole on disk, so it is not shown.
-      await delay(LOOK_MS, undefined, { signal: running }).catch(() => {});
+      await delay(AGAIN_MS, undefined, { signal: running }).catch(() => {});
       return settle(build);
     }
     const old = build === shown ? null : shown;

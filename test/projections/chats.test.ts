@@ -1,60 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TenantId } from '../../src/actors/ids.ts';
 import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
-import type { ChatView } from '../../src/projections/chat-queries.ts';
-import { headTime } from '../../src/projections/queue-queries.ts';
-import { type Following, type Log, openTestLog } from './log.ts';
+import {
+  answers,
+  assigns,
+  type ChatScene,
+  closes,
+  delays,
+  openChatScene,
+  SECOND,
+  says,
+  starts,
+} from './chat-scene.ts';
 
-const SECOND = 1000;
-const delays = {
-  hardTimeout: 3_600_000,
-  cleanupAfter: 3_600_000,
-  invitationTimeout: 120_000,
-  offerTimeout: 60_000,
-  chatIdle: 86_400_000,
-};
-
-let log: Log;
-let live: Following;
+let log: ChatScene['log'];
+let live: ChatScene['live'];
+let happens: ChatScene['happens'];
+let chatOf: ChatScene['chatOf'];
 beforeAll(async () => {
-  log = await openTestLog();
-  live = log.follow('live.db');
+  ({ log, live, happens, chatOf } = await openChatScene());
 });
 afterAll(() => log.close());
 
-const starts = (chatId: string, department: string | null = 'sales', nick?: string) =>
-  ({ type: 'StartChat', chatId, department, nick, delays }) as VisitorCommand;
-const assigns = (chatId: string, operator: string): VisitorCommand => ({
-  type: 'AssignChat',
-  ...{ chatId, operator, reservation: null, reason: 'least-loaded' },
-});
-const says = (messageId: string): VisitorCommand => ({
-  type: 'SendMessage',
-  ...{ messageId, chatId: null, body: 'words' },
-});
-const answers = (operator: string, messageId: string): VisitorCommand => ({
-  type: 'ReceiveOperatorMessage',
-  ...{ operator, messageId, body: 'words' },
-});
-const closes = (chatId: string): VisitorCommand => ({
-  type: 'CloseChat',
-  ...{ chatId, by: 'visitor', reason: 'done' },
-});
-
-/** Carries these out, a second between each and the next. */
-const happens = async (visitor: string, ...commands: VisitorCommand[]): Promise<void> => {
-  for (const command of commands) {
-    const done = await log.visitor(visitor, command);
-    if (!done) throw new Error(`${command.type} was refused`);
-    log.passes(SECOND);
-  }
-  await live.projections.waitFor(await log.head(), 5000);
-};
-const chatOf = (chatId: string, visitor?: string): ChatView => {
-  const chat = live.projections.chats.get('acme', chatId, visitor);
-  if (!chat) throw new Error(`chat ${chatId} has a row`);
-  return chat;
-};
 const ids = (filter: object): string[] =>
   live.projections.chats
     .list({ tenant: 'acme', limit: 100, ...filter })
@@ -217,118 +184,5 @@ describe('lists of chats', () => {
       live.projections.chats.list({ tenant: 'acme', limit: 1, cursor });
     expect(list(next ?? '')).toThrow(/in another order, not to sort=-startedAt/);
     expect(list('x')).toThrow(/is no cursor of this list/);
-  });
-});
-
-describe('the queue', () => {
-  test('has who waits, the oldest first, with places in the whole and in the department', async () => {
-    await happens('w1', closes('w1'));
-    await happens('q1', starts('q1', 'help'));
-    await happens('q2', starts('q2', 'other'));
-    await happens('q3', starts('q3', 'help'), assigns('q3', 'op'));
-    await happens('q4', starts('q4', null));
-    const queue = (more = {}) =>
-      live.projections.queue.list({ tenant: 'acme', now: log.now(), limit: 10, ...more }).items;
-    expect(
-      queue().map((chat) => [chat.chatId, chat.position, chat.positionInDepartment, chat.state]),
-    ).toEqual([
-      ['q1', 1, 1, 'waiting'],
-      ['q2', 2, 1, 'waiting'],
-      ['q3', 3, 2, 'offered'],
-      ['q4', 4, 1, 'waiting'],
-    ]);
-    expect(queue({ department: 'help' }).map(({ position }) => position)).toEqual([1, 3]);
-    // Nobody was ever served there.
-    expect(queue().map(({ expectedWait }) => expectedWait)).toEqual([null, null, null, null]);
-    const first = live.projections.queue.list({ tenant: 'acme', now: log.now(), limit: 3 });
-    expect(queue({ cursor: first.next }).map(({ chatId }) => chatId)).toEqual(['q4']);
-  });
-
-  test('expects as long as it has taken', async () => {
-    await happens('q5', starts('q5', 'help'));
-    log.passes(9 * SECOND);
-    // Ten seconds and more for the one, twenty for the next: q1 and q3 were begun earlier.
-    await happens('q1', { type: 'AcceptChat', operator: 'op1' });
-    const { acceptedAt, startedAt } = chatOf('q1');
-    const one = (acceptedAt ?? 0) - startedAt;
-    const waits = () =>
-      live.projections.queue
-        .list({ tenant: 'acme', department: 'help', now: log.now(), limit: 10 })
-        .items.map(({ expectedWait }) => expectedWait);
-    expect(waits()).toEqual([one / 1000, (2 * one) / 1000]);
-    log.passes(19 * SECOND);
-    await happens('q3', { type: 'AcceptChat', operator: 'op' });
-    expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
-    // The last hour tells nothing any more, the last day does; then neither.
-    log.passes(3_600_000);
-    expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
-    log.passes(24 * 3_600_000);
-    expect(waits()).toEqual([null]);
-  });
-
-  test.each([
-    [[], null],
-    [[{ startedAt: 5, acceptedAt: 15 }], 10],
-    // Idle from 15 to 100: nobody waited.
-    [
-      [
-        { startedAt: 100, acceptedAt: 120 },
-        { startedAt: 5, acceptedAt: 15 },
-      ],
-      15,
-    ],
-    // It stood behind the other one until 15.
-    [
-      [
-        { startedAt: 6, acceptedAt: 21 },
-        { startedAt: 5, acceptedAt: 15 },
-      ],
-      8,
-    ],
-  ])('counts only the time of who stood first: %j', (accepted, mean) => {
-    expect(headTime(accepted)).toBe(mean);
-  });
-});
-
-describe('departments', () => {
-  test('are those of operators, chats and settings, with who is there and what waits', async () => {
-    for (const [name, departments, show] of [
-      ['d1', ['desk'], 'available'],
-      ['d2', ['desk', 'shop'], 'dnd'],
-      ['d3', [], 'available'],
-    ] as const) {
-      await log.operator(name, { type: 'ClaimAccount', adopted: false });
-      await log.operator(name, {
-        type: 'Register',
-        ...{ lhcUserId: 1, departments: [...departments], capacity: 3, name: 'N' },
-        nameChanged: true,
-      });
-      const session = { session: 's', resource: 'r' };
-      await log.operator(name, { type: 'OpenSession', ...session });
-      await log.operator(name, { type: 'ChangePresence', ...session, show, status: '' });
-    }
-    const at = log.now();
-    await happens('d', starts('d-1', 'desk'));
-    await happens('e', starts('d-2', 'desk'), answers('d1', 'd-o1'));
-    await log.operator('d1', {
-      type: 'TakeChat',
-      ...{ reservation: null, visitor: 'e', chatId: 'd-2', department: 'desk' },
-    });
-    await live.projections.waitFor(await log.head(), 5000);
-    const all = live.projections.departments.list({
-      ...{ tenant: 'acme', todaySince: at, named: { desk: 1, named: null } },
-    });
-    const of = (name: string | null) => all.find(({ department }) => department === name);
-    expect(of('named')).toMatchObject({
-      ...{ operators: { online: 1, available: 1, away: 0, busy: 0 }, waiting: 0, freePlaces: 3 },
-    });
-    expect(of('shop')).toMatchObject({ operators: { online: 2, available: 1, busy: 1 } });
-    expect(of('desk')).toMatchObject({
-      ...{ operators: { online: 3, available: 2, away: 0, busy: 1 }, waiting: 1, active: 1 },
-      ...{ longestWaitingSince: at, chatsToday: 2, servedToday: 1, missedToday: 0 },
-      freePlaces: 1, // one chat of the department for each: d1 has one, d3 may have one
-    });
-    expect(of(null)).toMatchObject({ waiting: 1, chatsToday: 0 });
-    expect(all.at(-1)?.department).toBeNull();
   });
 });
