@@ -98,3 +98,42 @@ test('messages outlive the cleanup of their visitor, and its data key does not o
   const after = rebuilt.projections.messages.list({ tenant: 'acme', visitor: 'v', limit: 50 });
   expect(after.items.map(({ body }) => body)).toEqual(Array(6).fill(null));
 });
+
+test('notes and commands are for who asks for them; what was seen has its time, with all before it', async () => {
+  const before = live.projections.messages.list({ tenant: 'acme', visitor: 'seen', limit: 9 });
+  expect(before.items).toEqual([]);
+  await log.visitor('seen', { type: 'StartChat', chatId: 'c9', department: null, delays });
+  for (const id of ['s1', 's2', 's3']) await log.visitor('seen', says(id));
+  await log.visitor('seen', answers('so1'));
+  await log.visitor('seen', { type: 'AddNote', operator: 'op', noteId: 'n1', body: 'a thought' });
+  await log.visitor('seen', {
+    type: 'SendOperatorCommand',
+    ...{ operator: 'op', messageId: 'x1', command: 'block', text: '!block' },
+  });
+  log.passes(1000);
+  const at = log.now();
+  const done = await log.visitor('seen', {
+    type: 'ReportDisplayed',
+    ...{ operator: 'op', messageId: 's2' },
+  });
+  expect(done?.facts).toBe(1);
+  await live.projections.waitFor(await log.head(), 5000);
+  const list = (more = {}) =>
+    live.projections.messages
+      .list({ tenant: 'acme', visitor: 'seen', limit: 9, ...more })
+      .items.map(({ id, kind, displayedAt }) => [id, kind, displayedAt]);
+  expect(list()).toEqual([
+    ['s1', 'chat', at],
+    ['s2', 'chat', at],
+    ['s3', 'chat', null],
+    ['so1', 'chat', null],
+  ]);
+  expect(list({ kinds: ['note', 'command'] })).toEqual([
+    ['n1', 'note', null],
+    ['x1', 'command', null],
+  ]);
+  const [note] = live.projections.messages.byId('acme', 'seen', 'n1');
+  expect(note).toMatchObject({ body: 'a thought', operator: 'op', chatId: 'c9' });
+  expect(live.projections.messages.at('acme', 'seen', note?.revision ?? -1)).toEqual(note);
+  expect(live.projections.messages.at('acme', 'seen', 999)).toBeNull();
+});
