@@ -78,7 +78,7 @@ export function createHistory(options: {
     const words = said?.body ?? said?.text;
     if (typeof words !== 'string') return '(erased)';
     const shown = words.length > MOST_OF_BODY ? `${words.slice(0, MOST_OF_BODY)}…` : words;
-    // Half of a character that was cut through would end the stream that it is sent on (XML 1.0 §2.2).
+    // Not through a character: XML has no half ones, and a � would stand there (src/xmpp/text.ts).
     return shown.replace(/[\ud800-\udbff](?=…$)/, '').replaceAll('\n', '\n  ');
   }
 

@@ -109,7 +109,7 @@ export function createInfo(options: {
   };
 }
 
-/** Not through a character: half of one would end the stream that it is sent on (XML 1.0 §2.2). */
+/** Not through a character: XML has no half ones, and a � would stand there (src/xmpp/text.ts). */
 const cut = (line: string): string => line.slice(0, MOST_OF_LINE).replace(/[\ud800-\udbff]$/, '');
 
 function who(key: VisitorKey, profile: Profile, at: number): string {
