@@ -60,7 +60,7 @@ export function createUnseen(store: Pick<EventStore, 'readStream'>): Unseen {
         // Only asked, he may have missed what was said last: it comes again, by the same id.
         if (fact.data.others?.includes(operator)) sinceTaken ??= found.length;
       }
-      if (isMessageForOthers(fact, operator)) found.push(event);
+      if (isMessage(fact)) found.push(event);
       if (found.length >= HISTORY_MOST || fact.type === 'Invited') return found;
     }
     return found;
@@ -80,10 +80,8 @@ export function createUnseen(store: Pick<EventStore, 'readStream'>): Unseen {
   };
 }
 
-/** His own he has written himself. */
-const isMessageForOthers = (fact: VisitorFact, operator: string): boolean =>
-  fact.type === 'VisitorMessageSent' ||
-  (fact.type === 'OperatorMessageReceived' && fact.data.operator !== operator);
+const isMessage = ({ type }: VisitorFact): boolean =>
+  type === 'VisitorMessageSent' || type === 'OperatorMessageReceived';
 
 /** He had the chat until this fact: what was before it he has. */
 const lostBy = (fact: VisitorFact, operator: string): boolean =>

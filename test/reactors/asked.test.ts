@@ -55,12 +55,15 @@ describe('who takes it from another who has not answered', () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     await lane.assign('olga');
     await lane.run();
-    await lane.delivered('olga', 'm1');
+    await lane.say('and');
+    await lane.run();
+    await lane.delivered('olga', 'm1', 'and');
     await lane.rig.toVisitor('1', { type: 'AcceptChat', operator: 'pia' });
     await lane.run();
     expect(lane.texts('pia')).toEqual([
       'New chat #c1 for sales.\nVisitor 1\n/home',
       'Hello',
+      'and',
       'Chat #c1 is yours.',
     ]);
     expect(lane.sent('pia')).toContain('m1');
