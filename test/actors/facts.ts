@@ -94,7 +94,10 @@ export const closeChat = (
   ...{ type: 'CloseChat', chatId, by, reason: null },
 });
 
-export const arrived = (digest: string | null = 'home', delays = DELAYS): VisitorFact => ({
+export const arrived = (
+  digest: string | null = 'home',
+  delays: VisitorDelays = DELAYS,
+): VisitorFact => ({
   type: 'VisitorArrived',
   data: { digest, department: null, delays },
   ...(digest === null ? {} : { personal: { page: `/${digest}` } }),
