@@ -218,14 +218,17 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
   }
 
   return async (tenant) => {
+    const unanswered = tables.unanswered(tenant.id);
+    const waiting = tables.anyWaiting(tenant.id);
+    if (!waiting && unanswered.length === 0) return;
     const pool = await pools.open(tenant.id, tables.operators(tenant.id));
     if (pool.free().operators.length === 0) return;
-    for (const asked of tables.unanswered(tenant.id)) {
+    for (const asked of unanswered) {
       if (!isOurs(tenant.id)) return;
       await takeBack(tenant, asked, pool).catch((error: unknown) => {
         if (!isBroken(error)) throw error;
       });
     }
-    await giveAll(tenant, pool);
+    if (waiting) await giveAll(tenant, pool);
   };
 }

@@ -36,7 +36,7 @@ function applyToUnsettled(file: DatabaseSync) {
     `SELECT EXISTS (SELECT 1 FROM chats_of_visitors v
          WHERE v.tenant = ?1 AND v.visitor = ?2 AND v.operator IS NOT NULL
          AND NOT EXISTS (SELECT 1 FROM chats_of_operators o WHERE o.open = 1 AND ${SAME}))
-       OR EXISTS (SELECT 1 FROM chats_of_operators o
+       OR EXISTS (SELECT 1 FROM chats_of_operators o INDEXED BY chats_by_visitor
          WHERE o.tenant = ?1 AND o.visitor = ?2 AND (o.open = 0 OR NOT EXISTS
          (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}))) AS found`,
   );

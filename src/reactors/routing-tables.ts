@@ -50,6 +50,8 @@ export interface RoutingTables {
   readonly part: WorkPart;
   operators(tenant: TenantId): readonly Username[];
   operatorOfLhcUser(tenant: TenantId, lhcUserId: number): Username | null;
+  /** Whether nobody has one of the tenant's chats. */
+  anyWaiting(tenant: TenantId): boolean;
   /** A page of the chats that nobody has and one of these may have, the oldest first, behind this one. */
   waiting(tenant: TenantId, free: FreePlaces, after?: Waiting): readonly Waiting[];
   /** Assigned on the visitor's side, not taken on the operator's. */
@@ -77,10 +79,12 @@ const HELD = (row: string) =>
 const PLACED = `v.visitor, v.chat, v.department, v.invited_by, v.last_operator, v.transferred_by,
   v.offered, v.passed, v.misses, v.free_since, v.since`;
 /** By way of the few chats about which the two sides do not say the same. CROSS JOIN keeps SQLite to this order. */
-const UNSETTLED = (table: string, row: string) =>
-  `unsettled u CROSS JOIN ${table} ${row} ON ${row}.tenant = u.tenant AND ${row}.visitor = u.visitor`;
-/** By way of the operators, who are fewer than the chats. */
-const OF_OPERATORS = `operators r CROSS JOIN chats_of_visitors v
+const UNSETTLED = (row: 'v' | 'o') =>
+  `unsettled u CROSS JOIN ${
+    row === 'v' ? 'chats_of_visitors v' : 'chats_of_operators o INDEXED BY chats_by_visitor'
+  } ON ${row}.tenant = u.tenant AND ${row}.visitor = u.visitor`;
+/** By way of the operators, who are fewer than the chats. (SQLite cannot know that: it is told the index.) */
+const OF_OPERATORS = `operators r CROSS JOIN chats_of_visitors v INDEXED BY chats_waiting
   ON v.tenant = r.tenant AND v.operator = r.username`;
 const ONE_OF = (json: string) => `IN (SELECT value FROM json_each(${json}))`;
 
@@ -88,20 +92,22 @@ const QUERIES = {
   operators: `SELECT username FROM operators WHERE tenant = ? AND lhc_user IS NOT NULL
     ORDER BY username`,
   lhcUser: 'SELECT username FROM operators WHERE tenant = ? AND lhc_user = ?',
-  waiting: `SELECT ${PLACED} FROM chats_of_visitors v
+  waiting: `SELECT ${PLACED} FROM chats_of_visitors v INDEXED BY chats_waiting
     WHERE v.tenant = ?1 AND v.operator IS NULL AND (v.since, v.visitor) > (?2, ?3)
     AND (?4 OR v.department IS NULL OR v.department ${ONE_OF('?5')}
       OR v.transferred_by ${ONE_OF('?6')} OR v.invited_by ${ONE_OF('?6')}
       OR v.last_operator ${ONE_OF('?6')})
     ORDER BY v.since, v.visitor LIMIT ${MOST_IN_A_PASS}`,
-  untaken: `SELECT ${HELD('v')} FROM ${UNSETTLED('chats_of_visitors', 'v')}
+  anyWaiting: `SELECT 1 FROM chats_of_visitors INDEXED BY chats_waiting
+    WHERE tenant = ? AND operator IS NULL LIMIT 1`,
+  untaken: `SELECT ${HELD('v')} FROM ${UNSETTLED('v')}
     CROSS JOIN operators r ON r.tenant = v.tenant AND r.username = v.operator
     WHERE u.tenant = ? AND r.lhc_user IS NOT NULL AND NOT EXISTS
     (SELECT 1 FROM chats_of_operators o WHERE o.open = 1 AND ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
-  finished: `SELECT ${HELD('o')} FROM ${UNSETTLED('chats_of_operators', 'o')}
+  finished: `SELECT ${HELD('o')} FROM ${UNSETTLED('o')}
     WHERE u.tenant = ? AND o.open = 1 AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
-  reserved: `SELECT ${HELD('o')} FROM ${UNSETTLED('chats_of_operators', 'o')}
+  reserved: `SELECT ${HELD('o')} FROM ${UNSETTLED('o')}
     WHERE u.tenant = ? AND o.open = 0 AND o.at < ? AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
   forsaken: `SELECT ${HELD('v')}, r.lhc_user IS NULL AS removed FROM ${OF_OPERATORS}
@@ -185,6 +191,7 @@ export function createRoutingTables(
       const row = query('lhcUser').get(tenant, lhcUserId);
       return row ? (String(row.username) as Username) : null; // as registered
     },
+    anyWaiting: (tenant) => query('anyWaiting').get(tenant) !== undefined,
     waiting: (tenant, { all, departments, operators }, after) => {
       const [of, persons] = [JSON.stringify(departments), JSON.stringify(operators)];
       const { since = -1, visitor = '' } = after ?? {};
