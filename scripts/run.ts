@@ -116,6 +116,7 @@ function announce(demo: Demo): void {
   all of it  ${join(process.env.DATA_DIR || 'data', 'demo.json')}
 
   npm run demo   plays a visitor and the operator, and prints what happens
+  npx node --env-file=${join(process.env.DATA_DIR || 'data', 'demo.env')} src/cli.ts doctor   looks at all of it (or backup DIR, operators list --tenant demo …)
   Ctrl-C         stops everything
 `);
 }
@@ -171,21 +172,26 @@ async function run(): Promise<void> {
     };
     const tenantsFile = join(dataDir, 'tenants.json');
     writeFileSync(tenantsFile, JSON.stringify([tenant], null, 2), { mode: 0o600 });
+    const settings = {
+      LISTEN: listen,
+      DATA_DIR: dataDir,
+      ADMIN_TOKEN: made.adminToken,
+      EJABBERD_API_URL: ejabberd.apiUrl,
+      EJABBERD_API_USER: ejabberd.api.user,
+      EJABBERD_API_PASSWORD: ejabberd.api.password,
+      EJABBERD_XMPP: ejabberd.xmpp,
+      EJABBERD_WEBHOOK_SECRET: made.webhookSecret,
+      TENANTS_FILE: tenantsFile,
+    };
+    // For the other commands of the command line: `node --env-file`.
+    const lines = Object.entries(settings).map(
+      ([name, value]) => `${name}=${JSON.stringify(value)}`,
+    );
+    writeFileSync(join(dataDir, 'demo.env'), `${lines.join('\n')}\n`, { mode: 0o600 });
     console.log('starting the service …');
     service = spawn(process.execPath, [join(import.meta.dirname, '../src/cli.ts'), 'serve'], {
       stdio: 'inherit',
-      env: {
-        ...process.env,
-        LISTEN: listen,
-        DATA_DIR: dataDir,
-        ADMIN_TOKEN: made.adminToken,
-        EJABBERD_API_URL: ejabberd.apiUrl,
-        EJABBERD_API_USER: ejabberd.api.user,
-        EJABBERD_API_PASSWORD: ejabberd.api.password,
-        EJABBERD_XMPP: ejabberd.xmpp,
-        EJABBERD_WEBHOOK_SECRET: made.webhookSecret,
-        TENANTS_FILE: tenantsFile,
-      },
+      env: { ...process.env, ...settings },
     });
     await ready(api, service);
     service.once('exit', (code, signal) => {
