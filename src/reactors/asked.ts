@@ -31,15 +31,15 @@ export function createAsked(options: {
   now: () => number;
 }): Asked {
   const { store, personal, delivery, opening, now } = options;
-  const shown = new Lru<{ since: number; pairs: Set<string> }>(REMEMBERED);
+  const shown = new Lru<{ since: number; through: Map<string, number> }>(REMEMBERED);
 
-  /** What this process has sent of this round; mod_lhc knows it as well. */
-  function memory(round: string): Set<string> {
+  /** Through which revision this process has sent it to each operator in this round; mod_lhc knows it as well. */
+  function memory(round: string): Map<string, number> {
     const known = shown.get(round);
-    if (known && now() - known.since < REMEMBERED_MS) return known.pairs;
-    const pairs = new Set<string>();
-    shown.set(round, { since: now(), pairs });
-    return pairs;
+    if (known && now() - known.since < REMEMBERED_MS) return known.through;
+    const through = new Map<string, number>();
+    shown.set(round, { since: now(), through });
+    return through;
   }
 
   return {
@@ -54,7 +54,7 @@ export function createAsked(options: {
       await opening.open(sender, state, chat.offered, waiting[0]?.revision ?? chat.round);
       const sent = memory(`${stream} ${chat.round}`);
       for (const { id, revision } of waiting.slice(0, SHOWN_MOST)) {
-        const receivers = chat.offered.filter((operator) => !sent.has(`${operator} ${id}`));
+        const receivers = chat.offered.filter((operator) => (sent.get(operator) ?? -1) < revision);
         if (receivers.length === 0) continue;
         const [event] = await store.readStream(stream, { from: revision, limit: 1 });
         const body = event?.revision === revision ? await personal.bodyOf(event) : null;
@@ -63,7 +63,7 @@ export function createAsked(options: {
           await delivery.send(sender, operator, { id, body }).catch((error) => {
             if (!isRefusal(error)) throw error; // one whom it cannot reach holds up no other
           });
-          sent.add(`${operator} ${id}`);
+          sent.set(operator, revision);
         }
       }
     },

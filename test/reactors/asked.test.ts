@@ -143,6 +143,25 @@ describe('several who are asked together', () => {
     expect(visitorMessages('olga')).toEqual(['m1']);
   });
 
+  it('a message that waited through a round and is refused then failed, and those behind it come', async () => {
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.say('m2');
+    await lane.offer('olga');
+    await lane.run();
+    await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: 'olga' });
+    await lane.assign('pia');
+    const { transport } = lane.ejabberd;
+    const { send } = transport;
+    transport.send = async (message) => {
+      if (message.id === 'm1') throw new AppError('refused', 'too long');
+      return send(message);
+    };
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(await lane.failures()).toEqual(['too long']);
+    expect(visitorMessages('pia')).toEqual(['m2']);
+    expect(lane.read('pia').map(({ delay }) => delay !== undefined)).toEqual([false, true]);
+  });
+
   it('who is asked with no message yet sees who it is, and then the message', async () => {
     await lane.rig.toVisitor('1', startChat('c1'));
     await lane.offer('olga', 'pia');
