@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { operatorRef, visitorRef } from '../../src/actors/ids.ts';
 import { operatorState } from '../../src/actors/operator-decisions.ts';
+import { VISITOR_VERSION } from '../../src/actors/visitor.ts';
 import { visitorState } from '../../src/actors/visitor-decisions.ts';
 import { AppError } from '../../src/errors.ts';
 import type { EventStore } from '../../src/eventstore/port.ts';
@@ -41,7 +42,11 @@ describe('a command', () => {
     });
     const [fact] = await rig.facts('visitor-acme.1');
     expect(done.position).toBe(fact?.position);
-    expect(fact?.metadata).toMatchObject({ tenant: 'acme', at: rig.now(), machine: 'visitor/1' });
+    expect(fact?.metadata).toMatchObject({
+      tenant: 'acme',
+      at: rig.now(),
+      machine: VISITOR_VERSION,
+    });
     expect(fact?.metadata.wakeAt).toBe(rig.now() + 300_000);
   });
 
@@ -80,7 +85,7 @@ describe('a repeat', () => {
     expect((await rig.toVisitor('1', viewPage('other'), named('once'))).facts).toBe(0);
     for (let i = 0; i < 70; i++) await rig.toVisitor('1', viewPage(`p${i}`), named(`c${i}`));
     rig.host.passivate(-1);
-    expect(rig.snapshots.load('visitor-acme.1', 'visitor/1')?.revision).toBeGreaterThan(60);
+    expect(rig.snapshots.load('visitor-acme.1', VISITOR_VERSION)?.revision).toBeGreaterThan(60);
     for (const id of ['once', 'c0', 'c69']) {
       expect((await rig.toVisitor('1', viewPage('other'), named(id))).facts).toBe(0);
     }
@@ -221,13 +226,13 @@ describe('memory', () => {
     const rig = await rigWith();
     for (let i = 0; i < 70; i++) await rig.toVisitor('1', viewPage(`p${i}`));
     rig.host.passivate(-1);
-    const saved = rig.snapshots.load('visitor-acme.1', 'visitor/1');
+    const saved = rig.snapshots.load('visitor-acme.1', VISITOR_VERSION);
     if (!saved) throw new Error('there is no snapshot');
     rig.snapshots.save('visitor-acme.1', 'visitor/0', saved.revision, { broken: true });
     const state = await rig.makeHost().load(V1);
     expect(state?.core.revision).toBe(69);
     // Also one of this version that its machine does not know.
-    rig.snapshots.save('visitor-acme.1', 'visitor/1', saved.revision, { broken: true });
+    rig.snapshots.save('visitor-acme.1', VISITOR_VERSION, saved.revision, { broken: true });
     expect((await rig.makeHost().load(V1))?.core.revision).toBe(69);
   });
 
