@@ -7,6 +7,7 @@ import { TenantId } from '../../src/actors/ids.ts';
 import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
 import { type Listening, serve } from '../../src/http/serve.ts';
 import { createStreamHub, type StreamHub, type StreamLimits } from '../../src/http/stream-hub.ts';
+import type { Follower } from '../../src/projections/projections.ts';
 import { type Following, type Log, openTestLog } from '../projections/log.ts';
 import { type LiveReader, readEvents } from '../support/events.ts';
 import { waitFor } from '../support/wait.ts';
@@ -164,6 +165,35 @@ test('goes on where the reader was: nothing is missed, in order, from the log an
   expect(second.events[0]).toMatchObject({ event: 'hello', data: { position: id, resumed: true } });
   const all = await positions();
   expect(second.of('visitor').map((event) => event.id)).toEqual(all.slice(all.indexOf(id) + 1));
+});
+
+test('tells what was missed only as far as queries show it; the rest when they do', async () => {
+  await log.visitor('7', view('/0'));
+  await live.projections.waitFor(await log.head(), 5000);
+  const shown = live.projections.position();
+  const told: Follower[] = [];
+  // Read models that are behind: they have the first fact only.
+  const projections = Object.assign(Object.create(live.projections), {
+    position: () => shown,
+    follow: (follower: Follower) => {
+      told.push(follower);
+      return () => {};
+    },
+  });
+  const { open } = await start({ heartbeatMs: 10 }, { ...live, projections });
+  await log.visitor('7', START);
+  const events = await log.store.readAll({ prefixes: ['visitor-acme.'] });
+  const reader = await open({ id: `${shown?.replace(/\d+$/, '0')}` });
+  await reader.until(() => reader.of('visitor').length === 1);
+  // Caught up, and alive for a while: nothing more.
+  await reader.until(() => reader.comments > 3);
+  expect(facts(reader)).toEqual(['visitor:VisitorArrived']);
+  expect(reader.lastEventId).toBe(shown);
+  for (const { applied } of told) {
+    applied({ events, through: await log.head(), live: true });
+  }
+  await reader.until(() => reader.of('message').length === 1);
+  expect(facts(reader).filter((fact) => fact === 'visitor:VisitorArrived')).toHaveLength(1);
 });
 
 test('says that the reader has to begin anew, and goes on from there', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { Sealed } from '../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
 import { nameOf } from '../../src/projections/models.ts';
 import type { Projections } from '../../src/projections/projections.ts';
@@ -188,13 +189,25 @@ test('rows of a log that turns out to be an older copy are not shown, but built 
 
   const store = await openSqliteEventStore(copy);
   const path = join(log.folder, 'restored.db');
-  const projections = createProjections({ path, store, vault: log.vault });
+  const opens = Promise.withResolvers<void>();
+  const vault = {
+    open: async (sealed: Sealed) => {
+      await opens.promise;
+      return log.vault.open(sealed);
+    },
+  };
+  const projections = createProjections({ path, store, vault });
   expect(projections.visitors.get('acme', 'v4')).not.toBeNull(); // not looked at yet
   const ending = new AbortController();
   const running = projections.start(ending.signal);
-  await waitFor(
-    () => projections.position() === null || projections.visitors.get('acme', 'v4') === null,
-  );
+  await waitFor(() => projections.position() === null);
+  expect(() => projections.visitors).toThrow(/being rebuilt/);
+  // Killed now, it would not be taken for whole.
+  const [file = ''] = await filesOf('restored');
+  const seen = new DatabaseSync(join(log.folder, file), { readOnly: true });
+  expect(seen.prepare('SELECT complete FROM build').get()).toEqual({ complete: 0 });
+  seen.close();
+  opens.resolve();
   await waitFor(() => projections.position() !== null);
   expect(projections.visitors.get('acme', 'v4')).toBeNull();
   expect(projections.visitors.get('acme', 'v1')).not.toBeNull();
