@@ -5,6 +5,7 @@ import { type OperatorCommand, operatorState } from '../actors/operator-decision
 import type { TenantSettings } from '../actors/tenant.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import { visitorState } from '../actors/visitor-decisions.ts';
+import { place } from '../actors/visitor-placement.ts';
 import { AppError, messageOf } from '../errors.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import type { Dispatched, Origin, Receiver, Transfer } from '../runtime/types.ts';
@@ -81,8 +82,14 @@ export function createTransfer(options: {
     const transfer = (reservation: string | null) => transferTo(receiver, reservation);
     if (operator === null || from === null) return transfer(null);
 
-    const chat = state && visitorState(state.core).context.chat;
-    if (!chat || chat.operator !== from) return transfer(null); // a refusal that says why
+    if (!state) return transfer(null); // an unknown visitor
+    const { context } = visitorState(state.core);
+    const { chat } = context;
+    if (!chat || chat.operator !== from) {
+      // Refused by what was seen: should it be his by now, it must not go on without a place reserved.
+      place(context, { type: 'TransferChat', chatId, from, ...receiver, reservation: null });
+      return refuse('this chat is not yours');
+    }
     if (operator === from) return refuse(`you have this chat already`);
     // The same reservation for the same wish: a repeat takes no second place.
     const reservation = `transfer:${origin.commandId}`;
