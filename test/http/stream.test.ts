@@ -1,17 +1,17 @@
 /** Live changes over a real socket, a real log and real read models. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { pino } from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { TenantId } from '../../src/actors/ids.ts';
 import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
-import { type Listening, serve } from '../../src/http/serve.ts';
-import { createStreamHub, type StreamHub, type StreamLimits } from '../../src/http/stream-hub.ts';
+import type { Listening } from '../../src/http/serve.ts';
+import type { StreamLimits } from '../../src/http/stream-hub.ts';
 import type { Follower } from '../../src/projections/projections.ts';
 import { type Following, type Log, openTestLog } from '../projections/log.ts';
-import { type LiveReader, readEvents } from '../support/events.ts';
+import type { LiveReader } from '../support/events.ts';
 import { waitFor } from '../support/wait.ts';
-import { fakeApp, KEYS } from './fakes.ts';
+import { KEYS } from './fakes.ts';
+import { type StreamRig, startStreamRig } from './stream-rig.ts';
 
 const delays = {
   ...{ hardTimeout: 300_000, cleanupAfter: 3_600_000, invitationTimeout: 120_000 },
@@ -28,41 +28,20 @@ const START: VisitorCommand = {
 
 let log: Log;
 let live: Following;
-const hubs: StreamHub[] = [];
-const servers: Listening[] = [];
-const readers: LiveReader[] = [];
+const rigs: StreamRig[] = [];
 beforeEach(async () => {
   log = await openTestLog();
   live = log.follow('live.db');
 });
 afterEach(async () => {
-  await Promise.all(readers.splice(0).map((reader) => reader.close()));
-  for (const hub of hubs.splice(0)) hub.close();
-  for (const server of servers.splice(0)) await server.close(0);
+  for (const rig of rigs.splice(0)) await rig.close();
   await log.close();
 });
 
 const start = async (limits: Partial<StreamLimits> = {}, one: Following = live) => {
-  const { projections } = one;
-  const { store, now } = log;
-  const logger = pino({ level: 'silent' });
-  const stream = createStreamHub({ projections, store, now, random: () => 0.5, logger, limits });
-  hubs.push(stream);
-  const { app } = fakeApp({ projections, store, vault: log.vault, now, stream });
-  const server = await serve(app, { host: '127.0.0.1', port: 0, variable: 'LISTEN' });
-  servers.push(server);
-  const open = async (
-    options: { id?: string; query?: string; tenant?: keyof typeof KEYS } = {},
-  ) => {
-    const { id, query = '', tenant = 'acme' } = options;
-    const reader = await readEvents(`${server.url}/v1/${tenant}/stream${query}`, {
-      key: KEYS[tenant],
-      ...(id !== undefined && { lastEventId: id }),
-    });
-    readers.push(reader);
-    return reader;
-  };
-  return { open, stream, server };
+  const rig = await startStreamRig(log, one.projections, limits);
+  rigs.push(rig);
+  return rig;
 };
 const positions = async (prefix = 'visitor-acme.'): Promise<string[]> =>
   (await log.store.readAll({ prefixes: [prefix], limit: 5000 })).map(({ position }) => position);
