@@ -117,7 +117,7 @@ it('nothing is missed over kills and stops of the service, and nothing of others
   expect(await world.metric('xmpp_chat_stream_events_total')).toBeGreaterThan(0);
   await live.stop();
   await waitFor(async () => (await world.metric('xmpp_chat_stream_connections')) === 0);
-});
+}, 120_000);
 
 it('each change is in the answers of queries when it is told of', async () => {
   const reader = await readEvents(`${service.url}/v1/acme/stream?types=chat`, { key: acme.apiKey });
