@@ -4,6 +4,7 @@
  */
 import { setTimeout as pace } from 'node:timers/promises';
 import type { Operator } from '../../support/operator.ts';
+import type { Answer } from '../../support/service.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { Tenant, World } from '../../support/world.ts';
 import type { Random } from './random.ts';
@@ -40,6 +41,10 @@ export interface Routed {
   end(): Promise<readonly string[]>;
 }
 
+/** The service does not know whether it was carried out, and says that the same may be sent again. */
+export const isLate = ({ status, body }: Answer): boolean =>
+  status === 503 && body?.code === 'timeout';
+
 /** @param paceMs between two deeds of one person, about */
 export async function startRouted(
   world: World,
@@ -60,7 +65,7 @@ export async function startRouted(
   async function command(path: string, body: unknown): Promise<number> {
     for (const end = Date.now() + COMES_WITHIN_MS; Date.now() < end; await pace(20)) {
       const answer = await tenant.call('POST', path, body).catch(() => null);
-      if (answer) return answer.status;
+      if (answer && !isLate(answer)) return answer.status;
     }
     throw new Error(`POST ${path}: no answer`);
   }
