@@ -1,7 +1,7 @@
 /** Routing on a real store with operators and visitors of few names; its process may die at any of its orders. */
 import fc from 'fast-check';
 import { operatorRef, streamOf, visitorRef } from '../../src/actors/ids.ts';
-import type { OperatorContext, Show } from '../../src/actors/operator.ts';
+import type { Show } from '../../src/actors/operator.ts';
 import { type OperatorCommand, operatorState } from '../../src/actors/operator-decisions.ts';
 import { POLICIES } from '../../src/actors/selection.ts';
 import { type VisitorCommand, visitorState } from '../../src/actors/visitor-decisions.ts';
@@ -273,5 +273,3 @@ export async function openScene(settings: RoutingSettings) {
     },
   };
 }
-
-export type OperatorNow = { availability: string; context: OperatorContext };
