@@ -37,7 +37,7 @@ export type OperatorFacts = {
   ChatReleased: { reservation: string | null; visitor: string; chatId: string; reason: string };
   /** `command`: it was one (`transfer`), and not a message to the visitor. */
   MessageRefused: { visitor: string; messageId: string; reason: string; command?: string };
-  /** Asked in the conversation with this visitor, and answered there; `command` is unknown to us when it is not ours. */
+  /** Asked in the conversation with this visitor, and answered there; `?` when it is no command of ours or LHC's. */
   QuestionAsked: { visitor: string; messageId: string; command: string; argument: string | null };
   /** `chats`: those that it had, which go to others (the first of them); `left`: as above, of one that was online. */
   OperatorRemoved: { summary?: SeenSummary; chats?: string[]; left?: number };

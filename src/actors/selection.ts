@@ -52,6 +52,12 @@ export interface Pick {
   readonly again: boolean;
 }
 
+/** Whom the visitor knows from before has no claim on a chat that was handed to a department. */
+export const claimsOf = <P extends { invitedBy: string | null; lastOperator: string | null }>(
+  handed: boolean,
+  persons: P,
+) => (handed ? { invitedBy: null, lastOperator: null } : persons);
+
 /** How many of those considered are named in the fact. */
 const NAMED = 20;
 /** How many a broadcast asks. */

@@ -84,6 +84,7 @@ function startChat({ chats }: VisitorContext, { data, at, revision }: Of<'ChatSt
     misses: 0,
     freeSince: at,
     transferredBy: null,
+    handed: null,
     round: revision,
     parked: null,
   };
@@ -154,8 +155,9 @@ type ChatEvent = Of<
 /** Whoever answers it has no longer passed on it, and nobody gets it back from him. */
 function acceptChat(chat: Chat, { data: { operator } }: Of<'ChatAccepted'>): Change {
   const passed = chat.passed.filter((each) => each !== operator);
-  const answered = { accepted: true, offered: [], misses: 0, passed, transferredBy: null };
-  return { chat: { ...chat, ...answered }, lastOperator: operator };
+  const answered = { accepted: true, offered: [], misses: 0, passed };
+  const settled = { transferredBy: null, handed: null };
+  return { chat: { ...chat, ...answered, ...settled }, lastOperator: operator };
 }
 
 function unassignChat(chat: Chat, event: Of<'ChatUnassigned'>): Chat {
@@ -178,6 +180,7 @@ function transferChat(chat: Chat, event: Of<'ChatTransferred'>): Chat {
     passed: passes ? passedBy(chat, [from]) : chat.passed,
     misses: 0,
     transferredBy: operator === null ? null : from,
+    handed: operator === null ? { by: from } : null,
   };
 }
 

@@ -100,6 +100,10 @@ function answered(chat: Chat, operator: string): VisitorFact[] {
   if (chat.operator !== null && chat.operator !== operator) return foreign(chat);
   const accepted: VisitorFact = { type: 'ChatAccepted', data: { chatId, operator } };
   if (chat.operator === operator) return chat.accepted ? [] : [accepted];
+  if (chat.handed?.by === operator) {
+    // A last word after a transfer must not take it back.
+    return refuse(`you have handed this chat to ${chat.department}; write !take to take it back`);
+  }
   return [assigned(chat, operator, 'answered'), accepted];
 }
 

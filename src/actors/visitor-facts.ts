@@ -179,6 +179,8 @@ export type Chat = {
   freeSince: number;
   /** Who handed it to an operator that has not answered yet: he gets it back when that one does not take it. */
   transferredBy: string | null;
+  /** Handed to its department, by this operator or by LHC: whom the visitor knows from before has no claim on it. */
+  handed: { by: string | null } | null;
   /** Revision of the fact with which the search for an operator began: chat started, unassigned, transferred. */
   round: number;
   /** The first message of the visitor that came in this round while nobody had the chat. */

@@ -10,8 +10,12 @@ export interface Notice {
 export function noticesOf(fact: VisitorFact): readonly Notice[] {
   switch (fact.type) {
     case 'ChatAssigned': {
-      const { others = [], operator, chatId } = fact.data;
-      return others.map((to) => ({ to, text: `${operator} has taken chat #${chatId}.` }));
+      const { others = [], operator, chatId, reason } = fact.data;
+      const himself = reason === 'answered' || reason === 'taken';
+      const text = himself
+        ? `${operator} has taken chat #${chatId}.`
+        : `Chat #${chatId} was given to ${operator}.`;
+      return others.map((to) => ({ to, text }));
     }
     case 'ChatAccepted': {
       const { chatId, operator, taken } = fact.data;

@@ -6,7 +6,7 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type TenantId, type Username, visitorRef } from '../actors/ids.ts';
-import { type Pick, type Rule, selectOperators } from '../actors/selection.ts';
+import { claimsOf, type Pick, type Rule, selectOperators } from '../actors/selection.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
 import { visitorState } from '../actors/visitor-decisions.ts';
 import { messageOf } from '../errors.ts';
@@ -79,7 +79,9 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
     const state = await host.load(visitorRef(tenant, chat.visitor));
     const context = state && visitorState(state.core).context;
     if (context?.chat?.id !== chat.chatId || context.chat.operator !== null) return null;
-    return { ...chat, ...context.chat, lastOperator: context.lastOperator };
+    const { invitedBy, handed } = context.chat;
+    const known = claimsOf(handed !== null, { invitedBy, lastOperator: context.lastOperator });
+    return { ...chat, ...context.chat, ...known };
   }
 
   async function assign(

@@ -53,7 +53,7 @@ function applyToChats(file: DatabaseSync) {
   const start = file.prepare(
     `INSERT OR REPLACE INTO chats_of_visitors
      (tenant, visitor, chat, department, invited_by, last_operator, offered, passed, misses,
-       free_since, since, accepted) VALUES (?, ?, ?, ?, ?, ?, '[]', '[]', 0, ?, ?, 0)`,
+       free_since, since, accepted, handed) VALUES (?, ?, ?, ?, ?, ?, '[]', '[]', 0, ?, ?, 0, 0)`,
   );
   const known = file.prepare(
     'SELECT offered, passed FROM chats_of_visitors WHERE tenant = ? AND visitor = ?',
@@ -63,7 +63,7 @@ function applyToChats(file: DatabaseSync) {
   const offer = change('offered = ?');
   const assign = change(`operator = ?, reservation = ?, accepted = 0, offered = '[]'`);
   const accept = change(
-    `accepted = 1, last_operator = operator, offered = '[]', misses = 0, transferred_by = NULL,
+    `accepted = 1, last_operator = operator, offered = '[]', misses = 0, transferred_by = NULL, handed = 0,
      passed = (SELECT json_group_array(value) FROM json_each(passed) WHERE value <> operator)`,
   );
   const pass = change('offered = ?, passed = ?');
@@ -73,7 +73,7 @@ function applyToChats(file: DatabaseSync) {
   );
   const transfer = change(
     `operator = ?, reservation = ?, accepted = 0, offered = '[]', passed = ?, misses = 0,
-     free_since = ?, department = ifnull(?, department), transferred_by = ?`,
+     free_since = ?, department = ifnull(?, department), transferred_by = ?, handed = ?`,
   );
   const close = file.prepare('DELETE FROM chats_of_visitors WHERE tenant = ? AND visitor = ?');
   // Who is asked has a row, registered or not: a chat of nobody's must be found by way of him.
@@ -129,7 +129,8 @@ function applyToChats(file: DatabaseSync) {
         const passed = JSON.stringify(passes ? passedBy(chat, [from]) : chat.passed);
         const giver = operator === null ? null : from;
         if (operator !== null) meet.run(tenant, operator);
-        transfer.run(operator, reservation, passed, at, department, giver, tenant, visitor);
+        const handed = operator === null ? 1 : 0;
+        transfer.run(operator, reservation, passed, at, department, giver, handed, tenant, visitor);
         return true;
       }
       case 'ChatClosed':

@@ -16,6 +16,7 @@ export const SCHEMA = `
     invited_by TEXT,
     last_operator TEXT,
     transferred_by TEXT,
+    handed INTEGER NOT NULL, -- to its department: whom the visitor knows from before has no claim on it
     offered TEXT NOT NULL, -- JSON: asked together, and not answered yet
     passed TEXT NOT NULL, -- JSON: missed or declined it, or handed it to a department
     misses INTEGER NOT NULL,

@@ -49,8 +49,9 @@ export async function settle(tenant: TenantSettings, settling: Settling): Promis
   const { id } = tenant;
   const each = <T>(rows: readonly T[], mend: (row: T) => Promise<void>) =>
     mendEach(id, rows, mend, settling);
-  await each(tables.forsaken(id), (held) => giveUp(id, held, settling));
+  // In this order: LHC may have given a chat to somebody who is gone, and taking it is what gives him time.
   await each(tables.untaken(id), (held) => takeOrGiveBack(tenant, held, settling));
+  await each(tables.forsaken(id), (held) => giveUp(id, held, settling));
   await each(tables.finished(id), (held) =>
     release(id, held, 'the chat is closed or another operator has it', settling),
   );

@@ -1,7 +1,7 @@
 /** Both sides of every chat, folded from the log: what visitors' streams say of it, and what operators' streams say. */
 import type { DatabaseSync } from 'node:sqlite';
 import { actorOf, type TenantId, type Username, type VisitorKey } from '../actors/ids.ts';
-import type { Sought } from '../actors/selection.ts';
+import { claimsOf, type Sought } from '../actors/selection.ts';
 import type { WorkPart } from '../runtime/work.ts';
 import { prepareLazily } from '../sqlite/statements.ts';
 import { applyToRouting } from './routing-rows.ts';
@@ -76,7 +76,7 @@ const MOST_IN_A_PASS = 500;
 
 const HELD = (row: string) =>
   `${row}.visitor, ${row}.chat, ${row}.operator, ${row}.reservation, ${row}.department`;
-const PLACED = `v.visitor, v.chat, v.department, v.invited_by, v.last_operator, v.transferred_by,
+const PLACED = `v.visitor, v.chat, v.department, v.invited_by, v.last_operator, v.transferred_by, v.handed,
   v.offered, v.passed, v.misses, v.free_since, v.since`;
 /** By way of the few chats about which the two sides do not say the same. CROSS JOIN keeps SQLite to this order. */
 const UNSETTLED = (row: 'v' | 'o') =>
@@ -134,6 +134,7 @@ interface PlacedRow {
   invited_by: string | null;
   last_operator: string | null;
   transferred_by: string | null;
+  handed: number;
   offered: string;
   passed: string;
   misses: number;
@@ -145,8 +146,7 @@ const placed = (row: PlacedRow): Placed => ({
   visitor: row.visitor,
   chatId: row.chat,
   department: row.department,
-  invitedBy: row.invited_by,
-  lastOperator: row.last_operator,
+  ...claimsOf(row.handed === 1, { invitedBy: row.invited_by, lastOperator: row.last_operator }),
   transferredBy: row.transferred_by,
   // Written as JSON by routing-rows.ts.
   offered: JSON.parse(row.offered) as string[],
@@ -167,7 +167,7 @@ export function createRoutingTables(
     (rows as HeldRow[]).map(({ chat, ...row }) => ({ ...row, chatId: chat }));
   const part: WorkPart = {
     name: 'routing',
-    version: 3,
+    version: 4,
     schema: SCHEMA,
     tables: TABLES,
     apply: applyToRouting,

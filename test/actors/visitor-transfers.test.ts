@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Fact } from '../../src/actors/decider.ts';
 import { visitorDecider, visitorState } from '../../src/actors/visitor-decisions.ts';
 import {
+  acceptChat,
   addNote,
   arrived,
   chatAccepted,
@@ -13,6 +14,7 @@ import {
   chatUnassigned,
   closeChat,
   HOUR,
+  receive,
   SECOND,
   sendCommand,
   transferChat,
@@ -54,6 +56,19 @@ describe('a transfer', () => {
     there.when(transferChat('op1', '#billing')).refused(/nobody has this chat/);
     there.when(transferChat(null, '#billing')).then([]);
     there.when(transferChat(null, '#sales')).then([chatTransferred(null, '#sales', 'lhc')]);
+  });
+
+  it('to a department is not undone by a last word, but by !take', () => {
+    const there = [...chatting, chatTransferred('op1', '#billing')];
+    visitor(there)
+      .when(receive('op1', 'o2'))
+      .refused(/handed this chat to billing; write !take/);
+    visitor(there)
+      .when(acceptChat('op1'))
+      .then([chatAssigned('op1', null, 'taken'), chatAccepted('op1', true)]);
+    // Another takes it with a word, as any chat that nobody has.
+    const [assigned] = visitor(there).when(receive('op2', 'o2')).asked().facts;
+    expect(assigned).toMatchObject({ type: 'ChatAssigned', data: { operator: 'op2' } });
   });
 
   it('is for who has the chat, or for LHC', () => {

@@ -99,7 +99,8 @@ export async function unrest(scene: Scene, settings: RoutingSettings): Promise<s
         Object.values(context.chats).filter(({ department }) => department === chat.department)
           .length < boundOf(settings, chat.department),
     );
-    const belongsTo = [chat.transferredBy, chat.invitedBy, chat.lastOperator];
+    const known = chat.handed ? [] : [chat.invitedBy, chat.lastOperator];
+    const belongsTo = [chat.transferredBy, ...known];
     const serves = ([name, { context }]: (typeof able)[number]) =>
       chat.department === null ||
       context.departments.length === 0 ||
@@ -137,6 +138,7 @@ export async function expectedRows(scene: Scene) {
     visitors.push({
       ...{ tenant: 'acme', visitor, chat: chat.id, department: chat.department },
       ...{ invited_by: chat.invitedBy, last_operator: chat.lastOperator },
+      handed: chat.handed ? 1 : 0,
       ...{ transferred_by: chat.transferredBy, misses: chat.misses },
       ...{ offered: JSON.stringify(chat.offered), passed: JSON.stringify(chat.passed) },
       ...{ free_since: chat.freeSince, since: chat.startedAt, operator: chat.operator },

@@ -188,6 +188,38 @@ describe('a pass', () => {
     expect(routing.waiting()).toBe(1_200);
   });
 
+  it('handed to a department waits there, whoever else the visitor knows is free', async () => {
+    const rig = await openRig();
+    const { routing, caughtUp } = await routingOf(rig);
+    routing.start();
+    const named = { name: null, nameChanged: false, capacity: 2 };
+    const of = (departments: string[], lhcUserId: number) =>
+      ({ type: 'Register', departments, lhcUserId, ...named }) as const;
+    await rig.toOperator('giver', of(['sales'], 1));
+    await rig.toOperator('served', of(['sales'], 2));
+    await rig.toOperator('other', of(['support'], 3));
+    const is = (name: string, show: 'available' | 'dnd') =>
+      rig.toOperator(name, changePresence(show, `s-${name}`));
+    await is('served', 'available');
+    await rig.toVisitor('1', startChat('c0'));
+    await has(rig, '1', 'served');
+    await rig.toVisitor('1', receive('served'));
+    await rig.toVisitor('1', closeChat('c0'));
+    await is('served', 'dnd');
+    await is('giver', 'available');
+    await rig.toVisitor('1', startChat('c1'));
+    await has(rig, '1', 'giver');
+    await rig.toVisitor('1', {
+      ...{ type: 'TransferChat', chatId: null, from: 'giver', operator: null },
+      ...{ department: 'support', reservation: null },
+    });
+    await is('served', 'available'); // who answered last, but not of that department
+    await caughtUp();
+    expect((await chatOf(rig, '1'))?.operator).toBeNull();
+    await is('other', 'available');
+    await has(rig, '1', 'other');
+  });
+
   it('asks nobody again in a broadcast that goes on, and loads nothing for it', async () => {
     const rig = await openRig({ settings: { routing: { policy: 'broadcast' } } });
     const { loaded, host } = loads(rig.host);
