@@ -11,6 +11,7 @@ import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
 import { createLedger } from './campaign/ledger.ts';
 import { seeded } from './campaign/random.ts';
+import { ROUTED_SETTINGS, startRouted } from './campaign/routed.ts';
 import { afterwards, makeOperators, openChats } from './campaign/scene.ts';
 import { startTraffic } from './campaign/traffic.ts';
 
@@ -19,12 +20,14 @@ const WITHOUT_SESSION_MS = 15_000;
 const MESSAGES = 200;
 const TENANT = newTenantId();
 const QUICK = newTenantId();
+const ROUTED = newTenantId();
 
 const environment = await sharedLog();
 const world = await testWorld({
   tenants: [
     { id: TENANT, host: 'xmpp.test', settings: { routing: { capacity: 4 } } },
     { id: QUICK, host: 'quick.test', settings: { hardTimeout: 6 } },
+    { id: ROUTED, host: 'routed.test', settings: ROUTED_SETTINGS },
   ],
   processes: 2,
   environment,
@@ -175,6 +178,8 @@ it('each killed in turn and one paused past its lease: nothing lost, nothing twi
   const traffic = startTraffic({
     ...{ tenant, ledger, chats, random, operators, restless: ['r0', 'r1'], paceMs: 250 },
   });
+  const routed = await startRouted(world, world.tenant(ROUTED), seeded(seed), 250);
+  let faultsOfRouting: readonly string[] = [];
   const further = async (messages: number): Promise<void> => {
     const goal = ledger.promised() + messages;
     await waitFor(() => ledger.promised() >= goal || traffic.faults.length > 0, {
@@ -230,6 +235,7 @@ it('each killed in turn and one paused past its lease: nothing lost, nothing twi
     while (ledger.promised() < MESSAGES) await further(10);
   } finally {
     await traffic.stop();
+    faultsOfRouting = await routed.end();
   }
   await waitFor(() => ledger.missing().length === 0, {
     deadlineMs: 60_000,
@@ -238,11 +244,12 @@ it('each killed in turn and one paused past its lease: nothing lost, nothing twi
   }).catch(() => undefined); // the report names what is missing
   const faults = [
     ...traffic.faults,
+    ...faultsOfRouting,
     ...(await afterwards(world, tenant, operators, chats, pendingBefore)),
   ];
   const report = ledger.report();
   lines.push(
-    `promised and arrived: ${report.toOperators.promised} of visitors, ${report.toLhc.promised} of operators; ${report.repeatedStanzas} stanzas and ${report.repeatedCallbacks} callbacks twice`,
+    `${routed.begun()} chats routed; promised and arrived: ${report.toOperators.promised} of visitors, ${report.toLhc.promised} of operators; ${report.repeatedStanzas} stanzas and ${report.repeatedCallbacks} callbacks twice`,
   );
   for (const operator of operators) await operator.stop();
   await observer.disconnect();

@@ -148,7 +148,16 @@ export async function startRouted(
       begun.push({ visitor, chatId });
       await command(`/visitors/${visitor}/chats`, { chatId });
     }
+    // Who is asked answers: an offer that is missed leaves a chat with nobody for a while, rightly.
+    const read = new Map(sessions.map((session) => [session, session.messages.length]));
+    const answer = (session: Operator): void => {
+      for (const { from = '', id = '' } of session.messages.slice(read.get(session))) {
+        if (id.startsWith('intro-')) session.send(from.split('/', 1)[0] ?? from, 'I am here');
+      }
+      read.set(session, session.messages.length);
+    };
     await comes('each chat to have one owner', async () => {
+      for (const session of sessions) answer(session);
       const owners = await ownersOf(tenant);
       return last.every(({ chatId }) => owners.get(chatId)?.length === 1);
     });
