@@ -1,4 +1,5 @@
 /** What /readyz asks and /metrics shows of each part. */
+import type { TenantDirectory } from './actors/tenant-directory.ts';
 import { AppError } from './errors.ts';
 import type { EventStore } from './eventstore/port.ts';
 import type { HttpDeps } from './http/deps.ts';
@@ -16,6 +17,7 @@ import type { EjabberdAdmin, VisitorTransport } from './xmpp/port.ts';
 
 export function healthOf(parts: {
   readonly store: EventStore;
+  readonly tenants: TenantDirectory;
   readonly projections: Projections;
   readonly work: Fold;
   readonly admin: EjabberdAdmin;
@@ -31,7 +33,19 @@ export function healthOf(parts: {
   readonly callbacks: Callbacks;
 }): Pick<HttpDeps, 'checks' | 'advisories' | 'unfitActors' | 'gauges'> {
   const { store, projections, work, admin, host, lanes, transport, sessions, routing } = parts;
-  const { deadlines, deadLetters, callbacks, leases } = parts;
+  const { deadlines, deadLetters, callbacks, leases, tenants } = parts;
+
+  /** Over all tenants, whose names are nobody's business here; unknown while the read model is being built anew. */
+  function free(number: (free: ReturnType<Projections['operators']['free']>) => number): number {
+    try {
+      const all = tenants.all().map(({ id }) => number(projections.operators.free(id)));
+      return all.reduce((sum, each) => sum + each, 0);
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'unavailable') return Number.NaN;
+      throw error;
+    }
+  }
+
   return {
     checks: {
       eventstore: () => store.check(),
@@ -77,6 +91,22 @@ export function healthOf(parts: {
       xmpp_chat_chats_waiting: {
         help: 'Chats that no operator has',
         value: () => routing.waiting(),
+      },
+      xmpp_chat_chats_waiting_oldest_seconds: {
+        help: 'How long the oldest of them waits; 0 when none does',
+        value: () => routing.longestWait() / 1000,
+      },
+      xmpp_chat_offers_open: {
+        help: 'Chats that operators are asked to answer now',
+        value: () => routing.offers(),
+      },
+      xmpp_chat_operators_available: {
+        help: 'Operators who are available, over all tenants',
+        value: () => free((each) => each.operators),
+      },
+      xmpp_chat_places_free: {
+        help: 'Chats that available operators could be given, over all tenants',
+        value: () => free((each) => each.places),
       },
       xmpp_chat_deadlines_pending: {
         help: 'Actors with a timer',

@@ -212,7 +212,7 @@ export async function startService(
     vault,
     deadLetters,
     ...healthOf({
-      ...{ store, projections, work, admin, host, lanes, transport, sessions, routing },
+      ...{ store, tenants, projections, work, admin, host, lanes, transport, sessions, routing },
       ...{ deadlines, deadLetters, callbacks, leases },
     }),
     adminToken: config.adminToken,

@@ -58,6 +58,8 @@ export interface OperatorQueries {
   list(filter: OperatorFilter): Page<OperatorView>;
   /** null when it is not registered. */
   get(tenant: string, username: string): OperatorView | null;
+  /** Operators who are available now, and how many chats they could be given together. */
+  free(tenant: string): { readonly operators: number; readonly places: number };
   /** Of all rows. */
   hash(): string;
 }
@@ -76,6 +78,11 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
   const chats = db.prepare(
     `SELECT chat_id AS chatId, visitor, iif(open = 1, 'open', 'reserved') AS state, at AS since
      FROM operator_chats WHERE tenant = ? AND username = ? ORDER BY at, chat_id`,
+  );
+  const free = db.prepare(
+    `SELECT count(*) AS operators, ifnull(sum(max(0, capacity - (SELECT count(*) FROM operator_chats c
+       WHERE c.tenant = o.tenant AND c.username = o.username))), 0) AS places
+     FROM operators o WHERE tenant = ? AND registered = 1 AND availability = 'available'`,
   );
   // The columns are the view by name, the tables' types are strict, and departments were written as JSON.
   const viewOf = (tenant: string, row: Record<string, SQLOutputValue>): OperatorView => {
@@ -99,6 +106,10 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
     get: (tenant, username) => {
       const row = one.get(tenant, username);
       return row ? viewOf(tenant, row) : null;
+    },
+    free: (tenant) => {
+      const row = free.get(tenant);
+      return { operators: Number(row?.operators ?? 0), places: Number(row?.places ?? 0) };
     },
     list: ({ tenant, state, department, lhcUserId, q, cursor, limit }) => {
       const where = ['tenant = ?', 'registered = 1'];

@@ -52,6 +52,8 @@ const CONCERNS = new Set([
   'AvailabilitySet',
   'OperatorRemoved',
 ]);
+const NOBODY_TOOK_IT = 'no operator took the chat';
+
 const done: Outcome = { kind: 'done' };
 
 export interface Messages {
@@ -114,7 +116,7 @@ export function createMessages(options: {
     if (operator === undefined && !chat?.offered.length) return { kind: 'parked' };
     const body = await personal.bodyOf(event);
     if (operator === null || body === null) {
-      const reason = body === null ? 'the visitor was erased' : 'no operator took the chat';
+      const reason = body === null ? 'the visitor was erased' : NOBODY_TOOK_IT;
       await report(tenant.id, key, { type: 'ReportFailed', messageId: id, reason });
       return done;
     }
@@ -196,12 +198,24 @@ export function createMessages(options: {
           ? undefined
           : openFor(sender, state, event, { chatId, operators: [operator] });
       }
+      case 'ChatClosed':
+        return fact.data.operator === null ? failTaken(sender, state, fact.data.chatId) : undefined;
       case 'OperatorMessageTold':
       case 'OperatorMessageDisplayed': {
         const { operator, messageId } = fact.data;
         const what = fact.type === 'OperatorMessageTold' ? 'received' : 'displayed';
         return delivery.acknowledge(sender, operator, what, messageId);
       }
+    }
+  }
+
+  /** Sent to somebody who has the chat no more, and nobody has it: there is nobody to send them to again. */
+  async function failTaken({ tenant, key }: Sender, state: ActorState, of: string): Promise<void> {
+    const { openMessages } = visitorState(state.core).context;
+    for (const { id: messageId, chatId, taken } of openMessages) {
+      if (chatId !== of || !taken) continue;
+      const reason = NOBODY_TOOK_IT;
+      await report(tenant.id, key, { type: 'ReportFailed', messageId, reason });
     }
   }
 

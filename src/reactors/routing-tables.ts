@@ -49,7 +49,6 @@ export type Forsaken = Held & { readonly removed: boolean };
 export interface RoutingTables {
   readonly part: WorkPart;
   operators(tenant: TenantId): readonly Username[];
-  operatorOfLhcUser(tenant: TenantId, lhcUserId: number): Username | null;
   /** Whether nobody has one of the tenant's chats. */
   anyWaiting(tenant: TenantId): boolean;
   /** A page of the chats that nobody has and one of these may have, the oldest first, behind this one. */
@@ -67,6 +66,8 @@ export interface RoutingTables {
   /** Reserved since before then, and neither assigned with that reservation nor released. */
   reservedBefore(tenant: TenantId, at: number): readonly Held[];
   count(): number;
+  /** Chats that somebody, or several, are asked to answer now. */
+  offers(): number;
   /** Since when the oldest of them waits, ms since 1970; null when none does. */
   oldest(): number | null;
 }
@@ -91,7 +92,6 @@ const ONE_OF = (json: string) => `IN (SELECT value FROM json_each(${json}))`;
 const QUERIES = {
   operators: `SELECT username FROM operators WHERE tenant = ? AND lhc_user IS NOT NULL
     ORDER BY username`,
-  lhcUser: 'SELECT username FROM operators WHERE tenant = ? AND lhc_user = ?',
   waiting: `SELECT ${PLACED} FROM chats_of_visitors v INDEXED BY chats_waiting
     WHERE v.tenant = ?1 AND v.operator IS NULL AND (v.since, v.visitor) > (?2, ?3)
     AND (?4 OR v.department IS NULL OR v.department ${ONE_OF('?5')}
@@ -117,6 +117,8 @@ const QUERIES = {
     ORDER BY v.since, v.visitor LIMIT ${MOST_IN_A_PASS}`,
   lastPicked: 'SELECT operator FROM rounds WHERE tenant = ? AND department = ?',
   count: 'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL',
+  offers: `SELECT count(*) AS n FROM chats_of_visitors
+    WHERE accepted = 0 AND (operator IS NOT NULL OR offered <> '[]')`,
   oldest: 'SELECT min(since) AS since FROM chats_of_visitors WHERE operator IS NULL',
 } as const;
 
@@ -187,10 +189,6 @@ export function createRoutingTables(
       query('operators')
         .all(tenant)
         .map((row) => String(row.username) as Username), // as registered
-    operatorOfLhcUser: (tenant, lhcUserId) => {
-      const row = query('lhcUser').get(tenant, lhcUserId);
-      return row ? (String(row.username) as Username) : null; // as registered
-    },
     anyWaiting: (tenant) => query('anyWaiting').get(tenant) !== undefined,
     waiting: (tenant, { all, departments, operators }, after) => {
       const [of, persons] = [JSON.stringify(departments), JSON.stringify(operators)];
@@ -216,6 +214,7 @@ export function createRoutingTables(
     },
     reservedBefore: (tenant, at) => held(query('reserved').all(tenant, at)),
     count: () => Number(query('count').get()?.n ?? 0),
+    offers: () => Number(query('offers').get()?.n ?? 0),
     oldest: () => {
       const since = query('oldest').get()?.since;
       return typeof since === 'number' ? since : null;

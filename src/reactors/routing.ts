@@ -28,9 +28,9 @@ export interface Routing {
   stop(): Promise<void>;
   /** Registered operators of a tenant, as the log has them. */
   operators(tenant: TenantId): readonly Username[];
-  /** Who has this LHC user id. */
-  operatorOfLhcUser(tenant: TenantId, lhcUserId: number): Username | null;
   waiting(): number;
+  /** Chats that somebody is asked to answer now. */
+  offers(): number;
   /** How long the oldest chat that nobody has waits, in ms; 0 when none does. */
   longestWait(): number;
 }
@@ -127,8 +127,8 @@ export function createRouting(options: {
       await Promise.all(passes.values());
     },
     operators: tables.operators,
-    operatorOfLhcUser: tables.operatorOfLhcUser,
     waiting: tables.count,
+    offers: tables.offers,
     longestWait: () => {
       const since = tables.oldest();
       return since === null ? 0 : Math.max(0, now() - since);

@@ -227,6 +227,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
           return { items: [OPERATOR], next: null };
         },
         get: (tenant, username) => (tenant === 'acme' && username === 'op' ? OPERATOR : null),
+        free: () => ({ operators: 1, places: 2 }),
         hash: () => '',
       },
       chats: {

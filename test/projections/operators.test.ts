@@ -114,6 +114,26 @@ test('lists are filtered and paged by username', async () => {
   expect(names({ cursor: first.next ?? '' })).toEqual(['op']);
 });
 
+test('free are those who are available, with the places that are left', async () => {
+  const { operators } = live.projections;
+  const before = operators.free('acme');
+  await register('ada', [], null);
+  await row('ada');
+  expect(operators.free('acme')).toEqual(before); // not there
+  const present = { session: 's9', resource: 'gajim', show: 'available', status: '' } as const;
+  await log.operator('ada', { type: 'ChangePresence', ...present });
+  const { capacity = 0 } = (await row('ada')) ?? {};
+  expect(operators.free('acme')).toEqual({
+    operators: before.operators + 1,
+    places: before.places + capacity,
+  });
+  const chat = { reservation: 'r9', visitor: 'v9', chatId: 'c9', departmentCapacity: null };
+  await log.operator('ada', { type: 'ReserveChat', ...chat });
+  await row('ada');
+  expect(operators.free('acme').places).toBe(before.places + capacity - 1);
+  expect(operators.free('beta')).toEqual({ operators: 0, places: 0 });
+});
+
 test('one that is removed is not shown; one that logs out is offline', async () => {
   await log.operator('op', { type: 'CloseSession', session: 's1' });
   expect(await row('op')).toMatchObject({ availability: 'offline', sessions: [] });

@@ -99,6 +99,22 @@ describe("a visitor's message", () => {
     expect(await failures()).toEqual(['no operator took the chat']);
   });
 
+  it('that somebody had who has the chat no more fails, where nobody takes it until the end', async () => {
+    await login();
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    expect(await run()).toEqual({ kind: 'done' });
+    expect((await open()).map(({ taken }) => taken)).toEqual([true]);
+    const lost = { type: 'UnassignChat', chatId: 'c1', operator: 'op1', reason: 'missed' } as const;
+    await rig.toVisitor('1', lost);
+    await rig.toVisitor('1', closeChat('c1'));
+    expect(await run()).toEqual({ kind: 'done' });
+    expect(await failures()).toEqual(['no operator took the chat']);
+    expect(await open()).toEqual([]);
+    await run();
+    expect(await failures()).toHaveLength(1);
+  });
+
   it('of a visitor that is erased fails', async () => {
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', assignChat('op1'));
