@@ -118,15 +118,35 @@ export function createLedger(options: {
     return faults;
   }
 
+  /** How often a visitor's chats were taken from somebody, to be given to another. */
+  const takenFrom = () =>
+    countBy(
+      lhc.accepted().flatMap(({ type, data }) => (type === 'chat.transferred' ? [data] : [])),
+      ({ visitor }) => visitor,
+    );
+
   function stanzas(faults: string[]): number {
     let repeated = 0;
-    for (const [id, copies] of countBy(atOperators(), (each) => each)) {
-      repeated += copies - 1;
-      const may = 1 + ejabberdKills.filter((flying) => flying.has(id)).length;
-      // Our own lines have no outcome: after a kill of ejabberd nobody can say whether they were on their way.
-      const notice = /^(notice|intro|history)-/.test(id) && ejabberdKills.length > 0;
-      if (copies > may && !notice) faults.push(`${id} was shown ${copies} times, not ${may}`);
+    const visitors = new Map(byVisitors.map(({ id, visitor }) => [id, visitor]));
+    const taken = takenFrom();
+    const check = (ids: readonly string[], more: (id: string) => number): void => {
+      for (const [id, copies] of countBy(ids, (each) => each)) {
+        const may = 1 + ejabberdKills.filter((flying) => flying.has(id)).length + more(id);
+        // Our own lines have no outcome: after a kill of ejabberd nobody can say whether they were on their way.
+        const notice = /^(notice|intro|history)-/.test(id) && ejabberdKills.length > 0;
+        if (copies > may && !notice) faults.push(`${id} was shown ${copies} times, not ${may}`);
+      }
+    };
+    // One operator sees it once; another sees it too where he got the chat before it was delivered.
+    for (const each of received()) {
+      const ids = each.map(({ id }) => id);
+      check(ids, () => 0);
+      repeated += ids.length - new Set(ids).size;
     }
+    check(
+      atOperators().filter((id) => visitors.has(id)),
+      (id) => taken.get(visitors.get(id) ?? '') ?? 0,
+    );
     return repeated;
   }
 
@@ -156,6 +176,19 @@ export function createLedger(options: {
       .filter(({ type }) => type !== 'operator.alive' && type !== 'operator.typing');
     for (const [what, count] of countBy(news.filter(isOnce), newsOf)) {
       if (count > 1) faults.push(`${what} was told under ${count} ids`);
+    }
+    // A chat is given anew after each time that it was taken from somebody (he went offline, say), and not else.
+    const taken = countBy(
+      news.filter(({ type }) => type === 'chat.transferred'),
+      chatOf,
+    );
+    for (const type of ['chat.assigned', 'chat.accepted'] as const) {
+      const given = news.filter((callback) => callback.type === type);
+      for (const [chat, count] of countBy(given, chatOf)) {
+        if (count > 1 + (taken.get(chat) ?? 0)) {
+          faults.push(`${type} ${chat} was told under ${count} ids`);
+        }
+      }
     }
     return { repeated, ofALane: Math.max(0, ...ofLanes.values()) };
   }
@@ -221,12 +254,13 @@ export function createLedger(options: {
 
 /** What can happen once only. */
 const isOnce = ({ type }: Callback): boolean =>
-  ['chat.message', 'message.delivered', 'chat.assigned', 'chat.accepted', 'chat.closed'].includes(
-    type,
-  );
+  ['chat.message', 'message.delivered', 'chat.closed'].includes(type);
 
-function newsOf({ type, data }: Callback): string {
+const chatOf = ({ data }: Callback): string => ('chatId' in data ? String(data.chatId) : '');
+
+function newsOf(callback: Callback): string {
+  const { type, data } = callback;
   if ('messageId' in data) return `${type} ${data.messageId}`;
   if ('message' in data) return `${type} ${data.message.id}`;
-  return `${type} ${'chatId' in data ? data.chatId : ''}`;
+  return `${type} ${chatOf(callback)}`;
 }
