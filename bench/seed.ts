@@ -8,6 +8,7 @@ import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapsho
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { newId } from '../src/id.ts';
 import { createHost } from '../src/runtime/host.ts';
+import { createLaneLog } from '../src/runtime/lane-log.ts';
 import { deriveSecrets } from '../src/runtime/secrets.ts';
 import { createVault } from '../src/runtime/vault.ts';
 
@@ -70,12 +71,21 @@ export async function seed(dataDir: string, tenant: string, past: Past): Promise
   const logger = pino({ level: 'silent' });
   const host = createHost({ store, vault, snapshots, now, newId, random: Math.random, logger });
 
+  const log = createLaneLog({ store, now, newId });
+  /** What it called for was performed then. */
+  async function allDone(stream: string, destinations: readonly string[]): Promise<void> {
+    const [last] = await store.readStream(stream, { direction: 'backwards', limit: 1 });
+    if (!last) throw new Error('it has facts');
+    for (const destination of destinations) await log.advance(stream, destination, last);
+  }
+
   async function live(n: number): Promise<void> {
     const name = VisitorKey.parse(`past-${n}`);
     for (const command of life(n, past)) {
       const order = { kind: 'visitor', name, command } as const;
       await host.dispatch(tenant as TenantId, order, { commandId: `auto:${newId()}` }); // a valid one
     }
+    await allDone(`visitor-${tenant}.${name}`, n < past.chats ? ['lhc', 'xmpp'] : ['lhc']);
   }
   for (let n = 0; n < past.visitors; n += AT_ONCE) {
     const count = Math.min(AT_ONCE, past.visitors - n);
