@@ -47,7 +47,7 @@ export type OperatorFacts = {
   LhcUserRevoked: { lhcUserId: number };
 };
 
-/** Under which a chat is given. Not in facts of releases before 0.3. */
+/** Under which a chat is given. Absent in facts from before departments had a capacity. */
 export type ChatTerms = {
   department?: string | null;
   /** How long an operator who goes offline keeps the chat, in ms. */

@@ -8,7 +8,7 @@ export type VisitorDelays = {
   hardTimeout: number;
   cleanupAfter: number;
   invitationTimeout: number;
-  /** Not in facts of releases before 0.3. */
+  /** Absent in facts from before there were offers that time out. */
   offerTimeout?: number;
   chatIdle: number;
 };
