@@ -142,7 +142,9 @@ it('goes on with the same queue after a restart, and says that it started', asyn
   await ejabberd.stop();
   await ejabberd.start();
   // One for each host.
-  await waitFor(() => receiver.ofType('module.started').length === starts + 2);
+  await waitFor(() => receiver.ofType('module.started').length === starts + 2, {
+    ...{ deadlineMs: 30_000, what: 'both hosts to have started' },
+  });
   const started = receiver.ofType('module.started').findLast((event) => event.host === host);
   expect(started).toMatchObject({ queueId: before?.queueId, reason: 'start' });
   expect(started?.seq).toBeGreaterThan(before?.seq ?? 0);

@@ -48,6 +48,8 @@ it('nothing of it stays when the visitor is cleaned up', async () => {
     10_000,
     'the account to be gone',
   );
+  // ejabberd tells that the account is gone before all of it is.
+  await olga.waitFor(async () => (await olga.vcard(jid)).name === '', 10_000, 'no vCard');
   expect(await olga.vcard(jid)).toEqual({ name: '', nickname: '' });
-  expect(await olga.picture(jid)).toBeNull();
+  await olga.waitFor(async () => (await olga.picture(jid)) === null, 10_000, 'no picture');
 });
