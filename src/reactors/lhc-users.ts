@@ -18,6 +18,8 @@ const MOST_TRIES = 8;
 
 /** What tells a claim from all others. */
 export type HeldClaim = Omit<Claim, 'at'>;
+/** `renewed`: in place of one of the same operator, which another request may be about to use, or has used. */
+export type MadeClaim = HeldClaim & { readonly renewed: boolean };
 
 export interface LhcUsers {
   /** Makes the claims of operators that are older than claims are. Does nothing the second time, in any process. */
@@ -29,9 +31,11 @@ export interface LhcUsers {
    * be called behind the look at the operator's stream that its registration is decided by.
    * @throws {AppError} `conflict` with the field `lhcUserId`, and who has it
    */
-  claim(tenant: TenantId, username: Username, lhcUserId: number): Promise<HeldClaim>;
+  claim(tenant: TenantId, username: Username, lhcUserId: number): Promise<MadeClaim>;
   /** Gives these very claims back; what was claimed anew since stays. */
   release(tenant: TenantId, claims: readonly HeldClaim[]): Promise<void>;
+  /** The same of claims that came to nothing: one that somebody's registration stands on is kept. */
+  giveBack(tenant: TenantId, claims: readonly MadeClaim[]): Promise<void>;
 }
 
 export function createLhcUsers(options: {
@@ -92,15 +96,25 @@ export function createLhcUsers(options: {
     if (used || now() - at <= STALE_MS) throw taken(lhcUserId, holder, used);
     try {
       // Its registration may be under way all the same, after a pause: from here on it is void.
-      await host.dispatch(
-        tenant,
-        { kind: 'operator', name: holder, command: { type: 'RevokeLhcUser', lhcUserId } },
-        { commandId: `auto:${newId()}` },
-      );
+      await revoke(tenant, holder, lhcUserId);
     } catch (error) {
       throw isRefusal(error) ? taken(lhcUserId, holder, true) : error;
     }
   }
+
+  async function release(tenant: TenantId, claims: readonly HeldClaim[]): Promise<void> {
+    for (const { lhcUserId, username, revision } of claims) {
+      await command(tenant, { type: 'ReleaseLhcUser', lhcUserId, username, revision });
+    }
+  }
+
+  /** A registration that is under way with this LHC user is void from here on. @throws where it is done already */
+  const revoke = (tenant: TenantId, name: Username, lhcUserId: number) =>
+    host.dispatch(
+      tenant,
+      { kind: 'operator', name, command: { type: 'RevokeLhcUser', lhcUserId } },
+      { commandId: `auto:${newId()}` },
+    );
 
   return {
     begin(tenant) {
@@ -124,16 +138,25 @@ export function createLhcUsers(options: {
           const wish = { type: 'ClaimLhcUser', lhcUserId, username, over } as const;
           // Of this very claim: a look at it now could see that of another request for the same operator.
           const { revision } = await command(tenant, wish);
-          return { lhcUserId, username, revision };
+          return { lhcUserId, username, revision, renewed: current?.username === username };
         } catch (error) {
           if (!isRefusal(error)) throw error; // else it was claimed in between: look again
         }
       }
       throw new AppError('overloaded', `LHC user ${lhcUserId} is claimed by others all the time`);
     },
-    async release(tenant, claims) {
-      for (const { lhcUserId, username, revision } of claims) {
-        await command(tenant, { type: 'ReleaseLhcUser', lhcUserId, username, revision });
+    release,
+    async giveBack(tenant, claims) {
+      for (const claim of claims) {
+        const { lhcUserId, username, renewed } = claim;
+        try {
+          // Released alone, another request of the same operator would register with what is anybody's by then.
+          if (renewed) await revoke(tenant, username as Username, lhcUserId); // as it was given here
+        } catch (error) {
+          if (!isRefusal(error)) throw error;
+          continue;
+        }
+        await release(tenant, [claim]);
       }
     },
   };

@@ -18,7 +18,7 @@ import type { EventStore } from '../eventstore/port.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import type { Dispatched, OperatorAccounts, Origin, Vault } from '../runtime/types.ts';
 import type { EjabberdAdmin } from '../xmpp/port.ts';
-import type { HeldClaim, LhcUsers } from './lhc-users.ts';
+import type { HeldClaim, LhcUsers, MadeClaim } from './lhc-users.ts';
 import type { OperatorRemoval } from './operator-removal.ts';
 import type { OperatorSessions } from './operator-sessions.ts';
 
@@ -179,7 +179,7 @@ export function createOperatorAccounts(options: {
         const again = isConflict(error) && tries < MOST_TRIES;
         // Where nobody knows whether it was registered the claim stays, and is looked at when it is stale.
         if (!again && (!sent || isConflict(error))) {
-          await lhcUsers.release(tenant.id, claims.made).catch(() => undefined); // as above
+          await lhcUsers.giveBack(tenant.id, claims.made).catch(() => undefined); // as above
         }
         if (!again) throw error;
         seen = await look(tenant.id, username, origin);
@@ -199,7 +199,7 @@ export function createOperatorAccounts(options: {
     username: Username,
     lhcUserId: number,
     { context }: Look,
-  ): Promise<{ made: HeldClaim[]; former: HeldClaim[] }> {
+  ): Promise<{ made: MadeClaim[]; former: HeldClaim[] }> {
     const held = await lhcUsers.of(tenant, username);
     const former = held.filter((each) => each.lhcUserId !== lhcUserId);
     const isRegistered = context?.registered === true && context.lhcUserId === lhcUserId;

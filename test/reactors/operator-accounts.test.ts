@@ -168,6 +168,32 @@ describe('an LHC user', () => {
     expect(await registered()).toEqual({ 7: 'grace', 9: 'ada' });
   });
 
+  it('stays with whom it was given, though another request for the same operator comes to nothing', async () => {
+    const [here, there] = [processOf(), processOf()];
+    await here.put('grace', of(5));
+    // The one here has looked at grace and waits for ejabberd; the one there changes her meanwhile.
+    const reached = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    let first = true;
+    ejabberd.state.before = async (call) => {
+      if (!call.startsWith('accountExists') || !first) return;
+      first = false;
+      reached.resolve();
+      await goOn.promise;
+    };
+    const late = here.put('grace', of(7));
+    await reached.promise;
+    await there.put('grace', of(7));
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('joinGroup')) throw new AppError('unavailable', 'ejabberd is away');
+    };
+    goOn.resolve();
+    await expect(late).rejects.toThrow('away');
+    ejabberd.state.before = async () => {};
+    await expect(here.put('ada', of(7))).rejects.toThrow(/belongs to operator grace/);
+    expect(await registered()).toEqual({ 7: 'grace' });
+  });
+
   it('is one operator, whatever comes in which order in two processes', async () => {
     const name = fc.constantFrom('ada', 'grace', 'olga');
     const step = fc.record({
