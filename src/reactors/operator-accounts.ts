@@ -186,7 +186,9 @@ export function createOperatorAccounts(options: {
         registration = await complete(tenant, username, wish, seen);
         continue;
       }
-      await lhcUsers.release(tenant.id, claims.former);
+      // Only a registration that is a fact makes void what is under way for the same operator, claims and all. What stays
+      // is stale after a minute.
+      if (done.facts > 0) await lhcUsers.release(tenant.id, claims.former);
     }
     // Who is logged in already counts from now on.
     await sessions.compare(tenant.id, username, false);
@@ -224,7 +226,7 @@ export function createOperatorAccounts(options: {
         await lhcUsers.begin(tenantId);
         const claims = await lhcUsers.of(tenantId, username);
         const done = await command(tenantId, username, { type: 'Remove' }, origin);
-        await lhcUsers.release(tenantId, claims);
+        if (done.facts > 0) await lhcUsers.release(tenantId, claims); // as above
         await removal.finish(tenant, username);
         return done;
       });
