@@ -31,7 +31,7 @@ it('belongs to one process, until that ends in whatever way', async () => {
   const other = spawn(process.execPath, [
     ...['--input-type=module', '--eval'],
     `import { claimDataDir } from '${href}';
-     claimDataDir(${JSON.stringify(folder)});
+     globalThis.claimed = claimDataDir(${JSON.stringify(folder)}); // what nobody holds is collected, its lock with it
      process.stdout.write('claimed');
      setInterval(() => {}, 60_000);`,
   ]);
