@@ -129,7 +129,7 @@ export function endpoint<
     }
     const before = conditionally ? deps.projections.position() : null;
     const hangUp = () => {
-      const { outgoing } = (env ?? {}) as Connection;
+      const { outgoing } = (env ?? {}) as Connection; // the node server's bindings; none where the app is asked directly
       outgoing?.destroy();
       return outgoing !== undefined;
     };

@@ -46,8 +46,12 @@ export function createWebhookReceipts(
   now: () => number,
 ): WebhookReceipts {
   const hosts = new Map<string, Host>();
-  const refused = { count: 0, at: null as number | null, clockOffset: null as number | null };
-  const failed = { count: 0, at: null as number | null, reason: null as string | null };
+  const refused: { count: number; at: number | null; clockOffset: number | null } = {
+    ...{ count: 0, at: null, clockOffset: null },
+  };
+  const failed: { count: number; at: number | null; reason: string | null } = {
+    ...{ count: 0, at: null, reason: null },
+  };
   const offset = (sentAt: number): number => Math.round(sentAt - now() / 1000);
 
   return {

@@ -127,10 +127,10 @@ export function chatReader(db: DatabaseSync) {
   );
   return {
     columns: COLUMNS,
-    // The columns are the view by name, and the tables' types are strict.
     viewOf: (tenant: string, row: Record<string, SQLOutputValue>): ChatView => {
       const { visitor = null, chatId = null, revision = null } = row;
       const all = operators.all(tenant, visitor, chatId, revision);
+      // The columns are the view by name, and the tables' types are strict.
       return {
         ...row,
         missed: row.state === 'closed' && row.acceptedAt === null,

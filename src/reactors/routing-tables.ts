@@ -194,7 +194,7 @@ export function createRoutingTables(
       const [of, persons] = [JSON.stringify(departments), JSON.stringify(operators)];
       const { since = -1, visitor = '' } = after ?? {};
       const rows = query('waiting').all(tenant, since, visitor, all ? 1 : 0, of, persons);
-      return (rows as unknown as PlacedRow[]).map(placed);
+      return (rows as unknown as PlacedRow[]).map(placed); // the columns of that statement
     },
     untaken: (tenant) => held(query('untaken').all(tenant)),
     finished: (tenant) => held(query('finished').all(tenant)),

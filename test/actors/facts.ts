@@ -42,11 +42,13 @@ export const sendMessage = (messageId = 'm1', chatId: string | null = null): Vis
   chatId,
   body: 'Hello',
 });
-export const receive = (operator = 'op1', messageId = 'o1'): VisitorCommand => ({
-  type: 'ReceiveOperatorMessage',
-  operator,
-  messageId,
-  body: 'How can I help?',
+export const receive = (
+  operator = 'op1',
+  messageId = 'o1',
+  wants: { receipt?: boolean; markable?: boolean } = {},
+): VisitorCommand => ({
+  ...{ type: 'ReceiveOperatorMessage', operator, messageId },
+  ...{ body: 'How can I help?', ...wants },
 });
 export const assignChat = (
   operator = 'op1',

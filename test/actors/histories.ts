@@ -58,7 +58,7 @@ const fromHandToHand: Script<VisitorCommand> = [
   [2 * SECOND, unassignChat('barbara', 'offline')],
   [SECOND, assignChat('barbara', 'r12')],
   [3 * SECOND, acceptChat('ada')],
-  [SECOND, { ...receive('ada', 'o50'), receipt: true, markable: true } as VisitorCommand],
+  [SECOND, receive('ada', 'o50', { receipt: true, markable: true })],
   [SECOND, { type: 'ReportTold', messageId: 'o50', operator: 'ada' }],
   [
     SECOND,

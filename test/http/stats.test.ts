@@ -11,13 +11,17 @@ const NOW = Date.parse('2026-01-01T00:00:00Z');
 
 describe('stats', () => {
   const ranges: Range[] = [];
-  const row = (department: string | null, wait: number | null, answer: number | null, more = {}) =>
-    ({
-      ...{ department, closed: true, startedAt: 1000 },
-      acceptedAt: wait === null ? null : 1000 + wait,
-      answeredAt: answer === null ? null : 1000 + answer,
-      ...more,
-    }) as MeasuredChat;
+  const row = (
+    department: string | null,
+    wait: number | null,
+    answer: number | null,
+    more: Partial<MeasuredChat> = {},
+  ): MeasuredChat => ({
+    ...{ department, closed: true, startedAt: 1000 },
+    acceptedAt: wait === null ? null : 1000 + wait,
+    answeredAt: answer === null ? null : 1000 + answer,
+    ...more,
+  });
   const portions: readonly (readonly MeasuredChat[])[] = [
     Array.from({ length: 10 }, (_, n) => row('sales', (n + 1) * 1000, (n + 1) * 2000)),
     [row('help', null, null), row(null, null, null, { closed: false })],

@@ -21,10 +21,11 @@ const view = (page: string): VisitorCommand => ({
   type: 'ViewPage',
   ...{ digest: page, department: null, delays, profile: { page, nick: 'Ann' } },
 });
-const START: VisitorCommand = {
+const startOf = (chatId: string): VisitorCommand => ({
   type: 'StartChat',
-  ...{ chatId: 'c1', department: 'sales', delays, message: { id: 'm1', body: 'Hello' } },
-};
+  ...{ chatId, department: 'sales', delays, message: { id: 'm1', body: 'Hello' } },
+});
+const START = startOf('c1');
 
 let log: Log;
 let live: Following;
@@ -67,7 +68,7 @@ test('begins with hello, and then tells each change with the row as queries show
 
   await log.visitor('7', view('/shop'));
   await log.visitor('7', START);
-  await log.visitor('7', { type: 'ReportDelivered', messageIds: ['m1'], by: 'receipt' } as never);
+  await log.visitor('7', { type: 'ReportDelivered', messageIds: ['m1'], by: 'receipt' });
   await log.operator('op', { type: 'ClaimAccount', adopted: false });
   await log.operator('op', {
     type: 'Register',
@@ -111,7 +112,7 @@ test("tells nobody another tenant's changes, and only the types that were asked 
   await log.visitor('7', view('/a'));
   await log.visitor('7', view('/b'), TenantId.parse('beta'));
   await log.visitor('7', START);
-  await log.visitor('7', { ...START, chatId: 'of-beta' } as VisitorCommand, TenantId.parse('beta'));
+  await log.visitor('7', startOf('of-beta'), TenantId.parse('beta'));
   await acme.until(() => acme.of('message').length === 1);
   await beta.until(() => beta.of('message').length === 1);
   await chats.until(() => chats.of('chat').length === 1);

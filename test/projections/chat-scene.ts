@@ -12,8 +12,11 @@ export const delays = {
   chatIdle: 86_400_000,
 };
 
-export const starts = (chatId: string, department: string | null = 'sales', nick?: string) =>
-  ({ type: 'StartChat', chatId, department, nick, delays }) as VisitorCommand;
+export const starts = (
+  chatId: string,
+  department: string | null = 'sales',
+  nick?: string,
+): VisitorCommand => ({ type: 'StartChat', chatId, department, nick, delays });
 export const assigns = (chatId: string, operator: string): VisitorCommand => ({
   type: 'AssignChat',
   ...{ chatId, operator, reservation: null, reason: 'least-loaded' },

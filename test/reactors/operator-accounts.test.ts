@@ -56,7 +56,7 @@ const conflict = (detail: RegExp) =>
 async function registered(): Promise<Record<number, string>> {
   const ids = new Map<string, number>();
   for (const { stream, type, data } of await rig.store.readAll({ limit: 10_000 })) {
-    if (type === 'OperatorRegistered') ids.set(stream, data.lhcUserId as number);
+    if (type === 'OperatorRegistered') ids.set(stream, Number(data.lhcUserId));
     if (type === 'OperatorRemoved') ids.delete(stream);
     if (new Set(ids.values()).size < ids.size) throw new Error(`twice: ${[...ids].join(' ')}`);
   }

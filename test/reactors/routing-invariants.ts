@@ -6,10 +6,13 @@ import { visitorDecider, visitorState } from '../../src/actors/visitor-decisions
 import { OPERATORS, type RoutingSettings, type Scene, TIMES, VISITORS } from './routing-scene.ts';
 
 type Departments = Readonly<Record<string, { capacity?: number; policy?: string }>>;
+/** What the settings of each case say of its departments; a name that they lack has nothing of its own. */
+const ownOf = ({ departments }: { departments: Departments }, department: string | null) =>
+  departments[department ?? ''];
 const boundOf = (settings: RoutingSettings, department: string | null): number =>
-  (settings.departments as Departments)[department ?? '']?.capacity ?? Number.POSITIVE_INFINITY;
+  ownOf(settings, department)?.capacity ?? Number.POSITIVE_INFINITY;
 const policyOf = (settings: RoutingSettings, department: string | null): string =>
-  (settings.departments as Departments)[department ?? '']?.policy ?? settings.policy;
+  ownOf(settings, department)?.policy ?? settings.policy;
 
 /** No place was given that an operator did not have, and every pick fits what it says of itself. */
 export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Promise<string[]> {

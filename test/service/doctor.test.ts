@@ -26,7 +26,8 @@ async function doctor(
   Object.assign(service.settings, settings);
   try {
     const { code, output } = await service.cli('doctor', '--json');
-    return { code, text: output, ...(JSON.parse(output) as Report) };
+    const report: Report = JSON.parse(output); // a wrong shape fails the assertion that reads it
+    return { code, text: output, ...report };
   } finally {
     for (const key of Object.keys(settings)) delete service.settings[key];
     Object.assign(service.settings, before);
