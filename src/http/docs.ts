@@ -32,6 +32,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (char) => ESCAPES[char] ?? char);
 
 const code = (text: string): string => `<code>${escaped(text)}</code>`;
+/** A sentence of the document, which is CommonMark (OpenAPI §4.4) as far as ours go: code between backticks. */
+const prose = (text: string): string => escaped(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 const json = (value: unknown): string =>
   value === undefined ? '' : `<pre>${escaped(JSON.stringify(value, null, 2))}</pre>`;
 
@@ -68,15 +70,15 @@ function operationHtml(method: string, path: string, operation: Operation): stri
   const scheme = Object.keys(operation.security[0] ?? {})[0];
   const rows = parameters.map(({ name, in: place, required, schema }) => {
     const { description: said = '', ...rest } = schema;
-    const about = `${code(JSON.stringify(rest))} ${escaped(said)}`;
+    const about = `${code(JSON.stringify(rest))} ${prose(said)}`;
     return `<tr><td>${code(name)}<td>${place}${required ? ', required' : ''}<td>${about}`;
   });
   const answers = Object.entries(operation.responses).map(
     ([status, response]) =>
-      `<tr><td>${status}<td>${escaped(response.description)}${schemaHtml(response.content)}`,
+      `<tr><td>${status}<td>${prose(response.description)}${schemaHtml(response.content)}`,
   );
   return `<h3 id="${operationId}">${code(`${method.toUpperCase()} ${path}`)}</h3>
-<p>${escaped(summary)}. ${escaped(description)} ${scheme ? `<em>Needs ${code(scheme)}.</em>` : ''}</p>
+<p>${prose(summary)}. ${prose(description)} ${scheme ? `<em>Needs ${code(scheme)}.</em>` : ''}</p>
 ${rows.length > 0 ? `<table>${rows.join('\n')}</table>` : ''}
 ${requestBody ? `<p>Body:${schemaHtml(requestBody.content)}</p>` : ''}
 <table>${answers.join('\n')}</table>`;
@@ -85,12 +87,15 @@ ${requestBody ? `<p>Body:${schemaHtml(requestBody.content)}</p>` : ''}
 /** The page. */
 export function docsPage(document: Document): string {
   const byTag = new Map<string, string[]>();
+  const contents: string[] = [];
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(item)) {
       // `describe` writes all of these; see Operation.
       const known = operation as Operation;
       const tag = known.tags[0] ?? '';
       byTag.set(tag, [...(byTag.get(tag) ?? []), operationHtml(method, path, known)]);
+      const link = `<a href="#${known.operationId}">${code(`${method.toUpperCase()} ${path}`)}</a>`;
+      contents.push(`<tr><td>${link}<td>${prose(known.summary)}`);
     }
   }
   const sections = [...byTag].map(
@@ -98,7 +103,7 @@ export function docsPage(document: Document): string {
   );
   const problems = Object.entries(KINDS).map(
     ([kind, { status, title, detail = '' }]) =>
-      `<tr id="${kind}"><td>${code(kind)}<td>${status}<td>${escaped(title)}. ${escaped(detail)}`,
+      `<tr id="${kind}"><td>${code(kind)}<td>${status}<td>${prose(title)}. ${prose(detail)}`,
   );
   const schemas = Object.entries(document.components?.schemas ?? {}).map(
     ([name, schema]) => `<h3 id="schema-${name}">${escaped(name)}</h3>${json(schema)}`,
@@ -108,7 +113,8 @@ export function docsPage(document: Document): string {
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${escaped(title)}</title><style>${STYLE}</style>
 <h1>${escaped(title)} ${escaped(version)}</h1>
-<p>${escaped(description)} The document itself: <a href="/openapi.json">/openapi.json</a>.</p>
+<p>${prose(description)} The document itself: <a href="/openapi.json">/openapi.json</a>.</p>
+<table>${contents.join('\n')}</table>
 ${sections.join('\n')}
 <h2>Problems</h2><table>${problems.join('\n')}</table>
 <h2>Schemas</h2>${schemas.join('\n')}

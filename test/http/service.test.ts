@@ -116,6 +116,11 @@ test('/docs is one page with nothing from elsewhere, under a policy that allows 
   expect(policy).toContain(`'sha256-${hash('sha256', style, 'base64')}'`);
   expect(text).not.toMatch(/<script|src=|https?:\/\//);
   expect(text).toContain('POST /v1/{tenant}/visitors/{key}/page-views');
+  // What is listed at the top is there, and sentences are shown as they are meant.
+  const listed = [...text.matchAll(/<td><a href="#(\w+)"><code>(?:GET|POST|PUT|DELETE) /g)];
+  expect(listed.length).toBeGreaterThan(20);
+  for (const [, id] of listed) expect(text).toContain(`<h3 id="${id}">`);
+  expect(text.replaceAll(/<pre>[\s\S]*?<\/pre>|<code>.*?<\/code>/g, '')).not.toContain('`');
   // `type` of a problem leads to its explanation here.
   for (const code of ['refused', 'timeout', 'unsupported-media-type']) {
     expect(text).toContain(`id="${code}"`);
