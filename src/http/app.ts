@@ -1,15 +1,17 @@
 /** The HTTP API as one Hono app: it owns no socket, so that tests ask it directly. */
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { type Answer, respond } from './answer.ts';
 import { createAuth } from './auth.ts';
 import { chats } from './chats.ts';
 import { deadLetters } from './dead-letters.ts';
 import { debug } from './debug.ts';
 import { debugProjections } from './debug-projections.ts';
+import { debugWebhooks } from './debug-webhooks.ts';
 import { departments } from './departments.ts';
 import type { HttpDeps } from './deps.ts';
 import { DOCS_CSP, docsPage } from './docs.ts';
 import { ejabberdEvents } from './ejabberd-events.ts';
-import { type Answer, type Api, requestIdOf, respond } from './endpoint.ts';
+import { type Api, requestIdOf } from './endpoint.ts';
 import { health } from './health.ts';
 import { createMetrics } from './metrics.ts';
 import { operators } from './operators.ts';
@@ -20,7 +22,7 @@ import { stream } from './stream.ts';
 import { typing } from './typing.ts';
 import { visitorCommands } from './visitor-commands.ts';
 import { visitorQueries } from './visitor-queries.ts';
-import { createWebhookReceipts, webhookReceipts } from './webhook-receipts.ts';
+import { createWebhookReceipts } from './webhook-receipts.ts';
 
 const SCHEMES = {
   apiKey: { type: 'http', scheme: 'bearer', description: "A tenant's API key, or the admin token" },
@@ -54,7 +56,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   const receipts = createWebhookReceipts((host) => deps.tenants.ofHost(host).length > 0, deps.now);
   api.metrics.webhooks(receipts.view);
   ejabberdEvents(api, receipts);
-  webhookReceipts(api, auth.admin, receipts);
+  debugWebhooks(api, auth.admin, receipts);
   debug(api, auth.admin);
   debugProjections(api, auth.admin);
   deadLetters(api, auth.admin);

@@ -1,7 +1,6 @@
 /** Chats: as a list, and one by one. */
 import { z } from '@hono/zod-openapi';
-import { ChatId, Username, VisitorKey, visitorJid } from '../actors/ids.ts';
-import type { TenantSettings } from '../actors/tenant.ts';
+import { ChatId, Username, VisitorKey } from '../actors/ids.ts';
 import { AppError } from '../errors.ts';
 import {
   CHAT_SORTS,
@@ -12,6 +11,7 @@ import {
 } from '../projections/chat-queries.ts';
 import type { Access, Caller } from './auth.ts';
 import { type Api, endpoint } from './endpoint.ts';
+import { chatWithJid } from './jids.ts';
 import { awaitPosition, flag, ListQuery, moment, OneQuery, pageSchema } from './reading.ts';
 import { line } from './text.ts';
 
@@ -65,12 +65,6 @@ export const chatFields = {
 /** A chat, for the document. */
 const Chat = z.object(chatFields).openapi('Chat');
 
-/** The keys of visitors are written by streams of this tenant alone: they are keys. */
-export const withVisitorJid = <C extends ChatView>(tenant: TenantSettings, chat: C) => ({
-  ...chat,
-  jid: visitorJid(tenant, chat.visitor as VisitorKey),
-});
-
 /** The endpoints of chats. */
 export function chats(api: Api, access: Access<Caller>): void {
   const { deps } = api;
@@ -106,7 +100,7 @@ export function chats(api: Api, access: Access<Caller>): void {
       await awaitPosition(deps, query);
       const position = projections.position();
       const { items, next } = projections.chats.list({ ...query, tenant: tenant.id });
-      const found = items.map((chat) => withVisitorJid(tenant, chat));
+      const found = items.map((chat) => chatWithJid(tenant, chat));
       return { status: 200, json: { items: found, next, position } };
     },
   );
@@ -130,7 +124,7 @@ export function chats(api: Api, access: Access<Caller>): void {
       await awaitPosition(deps, query);
       const chat = projections.chats.get(tenant.id, chatId, query.visitor);
       if (!chat) throw new AppError('not-found', 'there is no such chat');
-      return { status: 200, json: withVisitorJid(tenant, chat) };
+      return { status: 200, json: chatWithJid(tenant, chat) };
     },
   );
 }

@@ -4,7 +4,8 @@ import { streamOf } from '../actors/ids.ts';
 import { AUTOMATIC } from '../actors/seen.ts';
 import { AppError } from '../errors.ts';
 import type { Dispatched, Origin } from '../runtime/types.ts';
-import type { Answer, Api, Call } from './endpoint.ts';
+import type { Answer } from './answer.ts';
+import type { Api, Call } from './endpoint.ts';
 import { problemOf } from './problem.ts';
 
 const Accepted = z

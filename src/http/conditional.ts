@@ -1,7 +1,7 @@
 /** Answers that need not be sent when the caller has them already (RFC 9110 §13). */
 import { hash } from 'node:crypto';
 import type { HonoRequest } from 'hono';
-import type { Answer } from './endpoint.ts';
+import type { Answer } from './answer.ts';
 
 /** Of base64url: 132 bits. */
 const TAG_CHARACTERS = 22;

@@ -4,6 +4,7 @@
  */
 import type { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
+import { type Answer, isProblem, respond } from './answer.ts';
 import type { Access } from './auth.ts';
 import { COMMAND_LIMIT, isJson, parseJson, readBytes } from './body.ts';
 import { conditional } from './conditional.ts';
@@ -16,18 +17,6 @@ export interface Api {
   readonly app: OpenAPIHono;
   readonly deps: HttpDeps;
   readonly metrics: HttpMetrics;
-}
-
-export interface Answer {
-  readonly status: number;
-  /** Sent as JSON … */
-  readonly json?: unknown;
-  /** … or as it is, with this type … */
-  readonly text?: string;
-  readonly type?: string;
-  /** … or bit by bit, for as long as it lasts. */
-  readonly stream?: ReadableStream<Uint8Array>;
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Spec<A, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
@@ -178,29 +167,3 @@ const report = (
   if (code === 'internal' || code === 'unfit') logger.error({ err: error, ...request }, code);
   else logger.warn({ err: error, ...request }, code);
 };
-
-const COMMON = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
-
-const isProblem = (result: Answer | Problem): result is Problem => 'code' in result;
-
-/** The response of an answer or a problem. Plain headers, so that the Node server writes them as they are. */
-export function respond(result: Answer | Problem, requestId: string): Response {
-  if (isProblem(result)) {
-    return new Response(JSON.stringify(result), {
-      status: result.status,
-      headers: {
-        'Content-Type': 'application/problem+json',
-        ...COMMON,
-        'X-Request-Id': requestId,
-        // RFC 9110 §11.6.1
-        ...(result.status === 401 && { 'WWW-Authenticate': 'Bearer' }),
-        ...(result.status === 503 && { 'Retry-After': String(result.retryAfter ?? 1) }),
-      },
-    });
-  }
-  const { status, json, text, stream, type = 'application/json', headers } = result;
-  const body = json === undefined ? (text ?? stream ?? null) : JSON.stringify(json);
-  const all: Record<string, string> = { ...COMMON, 'X-Request-Id': requestId, ...headers };
-  if (body !== null) all['Content-Type'] = type;
-  return new Response(body, { status, headers: all });
-}

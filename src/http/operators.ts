@@ -1,12 +1,12 @@
 /** Operators: their registration, which is also their XMPP account, and how they are. */
 import { z } from '@hono/zod-openapi';
-import { operatorJid, Username } from '../actors/ids.ts';
-import type { TenantSettings } from '../actors/tenant.ts';
+import { Username } from '../actors/ids.ts';
 import { AppError } from '../errors.ts';
 import type { OperatorView } from '../projections/operator-queries.ts';
 import type { Access, Caller } from './auth.ts';
 import { ACCEPTED, accept, originOf } from './commands.ts';
 import { type Api, endpoint } from './endpoint.ts';
+import { operatorWithJid } from './jids.ts';
 import { awaitPosition, ListQuery, OneQuery, pageSchema } from './reading.ts';
 import { filledLine, line } from './text.ts';
 
@@ -89,12 +89,6 @@ export const PutOperator = z
   })
   .openapi('PutOperator');
 
-/** The usernames of operators are written by streams of this tenant alone: they are usernames. */
-const withJid = (tenant: TenantSettings, operator: OperatorView) => ({
-  ...operator,
-  jid: operatorJid(tenant, operator.username as Username),
-});
-
 /** The endpoints of operators. */
 export function operators(api: Api, access: Access<Caller>): void {
   const { deps } = api;
@@ -170,7 +164,7 @@ the queue. Its LHC user and its username are free again when this is answered.`,
       await awaitPosition(deps, query);
       const operator = projections.operators.get(tenant.id, username);
       if (!operator) throw new AppError('not-found', 'this operator is not registered');
-      return { status: 200, json: withJid(tenant, operator) };
+      return { status: 200, json: operatorWithJid(tenant, operator) };
     },
   );
 
@@ -196,7 +190,7 @@ the queue. Its LHC user and its username are free again when this is answered.`,
       await awaitPosition(deps, query);
       const position = projections.position();
       const { items, next } = projections.operators.list({ ...query, tenant: tenant.id });
-      const found = items.map((operator) => withJid(tenant, operator));
+      const found = items.map((operator) => operatorWithJid(tenant, operator));
       return { status: 200, json: { items: found, next, position } };
     },
   );

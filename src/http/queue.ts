@@ -2,8 +2,9 @@
 import { z } from '@hono/zod-openapi';
 import type { QueuedChat } from '../projections/queue-queries.ts';
 import type { Access, Caller } from './auth.ts';
-import { chatFields, withVisitorJid } from './chats.ts';
+import { chatFields } from './chats.ts';
 import { type Api, endpoint } from './endpoint.ts';
+import { chatWithJid } from './jids.ts';
 import { awaitPosition, ListQuery, pageSchema } from './reading.ts';
 import { line } from './text.ts';
 
@@ -42,7 +43,7 @@ export function queue(api: Api, access: Access<Caller>): void {
       const position = projections.position();
       const filter = { ...query, tenant: tenant.id, now: deps.now() };
       const { items, next } = projections.queue.list(filter);
-      const found = items.map((chat) => withVisitorJid(tenant, chat));
+      const found = items.map((chat) => chatWithJid(tenant, chat));
       return { status: 200, json: { items: found, next, position } };
     },
   );

@@ -1,12 +1,11 @@
 /** Facts as the events of a live stream: which parts of the read models each one changes, and what is told of them. */
-import { actorOf, operatorJid, type Username, type VisitorKey, visitorJid } from '../actors/ids.ts';
+import { actorOf, type VisitorKey, visitorJid } from '../actors/ids.ts';
 import type { OperatorFacts } from '../actors/operator.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
 import type { VisitorFacts } from '../actors/visitor-facts.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import type { Projections } from '../projections/projections.ts';
-import { withVisitorJid } from './chats.ts';
-import { withJid } from './visitor-queries.ts';
+import { chatWithJid, operatorWithJid, visitorWithJid } from './jids.ts';
 
 export const STREAM_TYPES = ['visitor', 'chat', 'operator', 'message'] as const;
 export type StreamType = (typeof STREAM_TYPES)[number];
@@ -98,17 +97,16 @@ export function toldOf(
   const told: Record<StreamType, () => readonly Told[]> = {
     visitor: () => {
       const visitor = rows.visitors.get(tenant.id, name);
-      return visitor ? [one('visitor', { visitor: withJid(tenant, visitor) })] : [];
+      return visitor ? [one('visitor', { visitor: visitorWithJid(tenant, visitor) })] : [];
     },
     chat: () => {
       const chat = rows.chats.get(tenant.id, text(data.chatId), name);
-      return chat ? [one('chat', { chat: withVisitorJid(tenant, chat) })] : [];
+      return chat ? [one('chat', { chat: chatWithJid(tenant, chat) })] : [];
     },
     operator: () => {
       const known = rows.operators.get(tenant.id, name);
-      // Streams of operators are written with parsed usernames.
-      const jid = operatorJid(tenant, name as Username);
-      return [one('operator', { username: name, operator: known && { ...known, jid } })];
+      const operator = known && operatorWithJid(tenant, known);
+      return [one('operator', { username: name, operator })];
     },
     message: () => {
       const written = rows.messages.at(tenant.id, name, revision);

@@ -5,9 +5,10 @@ import { delaysOf } from '../actors/tenant.ts';
 import type { VisitorCommand } from '../actors/visitor-decisions.ts';
 import { AppError } from '../errors.ts';
 import type { Origin } from '../runtime/types.ts';
+import type { Answer } from './answer.ts';
 import type { Access, Caller } from './auth.ts';
 import { ACCEPTED, accept, originOf } from './commands.ts';
-import { type Answer, type Api, endpoint } from './endpoint.ts';
+import { type Api, endpoint } from './endpoint.ts';
 import { CloseChat, Displayed, SendMessage, StartChat, TransferChat } from './visitor-bodies.ts';
 
 const Visitor = z.object({ key: VisitorKey });

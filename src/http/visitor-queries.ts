@@ -1,12 +1,12 @@
 /** Questions about visitors, answered from the read models. */
 import { z } from '@hono/zod-openapi';
-import { ChatId, Username, VisitorKey, visitorJid } from '../actors/ids.ts';
-import type { TenantSettings } from '../actors/tenant.ts';
+import { ChatId, Username, VisitorKey } from '../actors/ids.ts';
 import { AppError } from '../errors.ts';
 import { MESSAGE_KINDS, type MessageView } from '../projections/messages.ts';
 import { VISITOR_SORTS, VISITOR_STATES, type VisitorView } from '../projections/visitor-queries.ts';
 import type { Access, Caller } from './auth.ts';
 import { type Api, endpoint } from './endpoint.ts';
+import { visitorWithJid } from './jids.ts';
 import { awaitPosition, flag, ListQuery, OneQuery, pageSchema } from './reading.ts';
 import { line } from './text.ts';
 
@@ -80,12 +80,6 @@ const kinds = z
     description: `Of ${MESSAGE_KINDS.join(', ')}, with commas; default: chat,invitation`,
   });
 
-/** The keys of visitors are written by streams of this tenant alone: they are keys. */
-export const withJid = (tenant: TenantSettings, visitor: VisitorView) => ({
-  ...visitor,
-  jid: visitorJid(tenant, visitor.key as VisitorKey),
-});
-
 /** The endpoints that ask about visitors. */
 export function visitorQueries(api: Api, access: Access<Caller>): void {
   const { deps } = api;
@@ -110,7 +104,7 @@ export function visitorQueries(api: Api, access: Access<Caller>): void {
       await awaitPosition(deps, query);
       const position = projections.position();
       const { items, next } = projections.visitors.list({ ...query, tenant: tenant.id });
-      const visitors = items.map((visitor) => withJid(tenant, visitor));
+      const visitors = items.map((visitor) => visitorWithJid(tenant, visitor));
       return { status: 200, json: { items: visitors, next, position } };
     },
   );
@@ -133,7 +127,7 @@ export function visitorQueries(api: Api, access: Access<Caller>): void {
       await awaitPosition(deps, query);
       const visitor = projections.visitors.get(tenant.id, params.key);
       if (!visitor) throw unknown();
-      return { status: 200, json: withJid(tenant, visitor) };
+      return { status: 200, json: visitorWithJid(tenant, visitor) };
     },
   );
 

@@ -1,8 +1,6 @@
 /** What mod_lhc's webhook has brought since this process began: for `xmpp-chat doctor` and for alerts. */
-import { z } from '@hono/zod-openapi';
+import { z } from 'zod';
 import { messageOf } from '../errors.ts';
-import type { Access } from './auth.ts';
-import { type Api, endpoint } from './endpoint.ts';
 
 /** Of one virtual host. */
 interface Host {
@@ -87,43 +85,4 @@ export function createWebhookReceipts(
     },
     view: () => ({ hosts: Object.fromEntries(hosts), refused, failed }),
   };
-}
-
-const moment = z.number().nullable().openapi({ description: 'ms since 1970' });
-const seconds = z
-  .number()
-  .openapi({ description: "The sender's clock less this one's, when the last one came" });
-
-const View = z
-  .object({
-    hosts: z.record(
-      z.string(),
-      z.object({
-        acceptedAt: z.number(),
-        batches: z.int(),
-        clockOffset: seconds,
-        module: z.string().nullable(),
-        ejabberd: z.string().nullable(),
-      }),
-    ),
-    refused: z.object({ count: z.int(), at: moment, clockOffset: seconds.nullable() }),
-    failed: z.object({ count: z.int(), at: moment, reason: z.string().nullable() }),
-  })
-  .openapi('Webhooks');
-
-/** GET /debug/webhooks */
-export function webhookReceipts(api: Api, access: Access<null>, receipts: WebhookReceipts): void {
-  endpoint(
-    api,
-    {
-      method: 'get',
-      path: '/debug/webhooks',
-      operationId: 'getWebhooks',
-      tag: 'Debug',
-      summary: 'What mod_lhc has brought since this process began',
-      access,
-      success: { status: 200, description: 'By host', schema: View },
-    },
-    () => ({ status: 200, json: receipts.view() }),
-  );
 }
