@@ -12,7 +12,15 @@ import {
 import type { Access, Caller } from './auth.ts';
 import { type Api, endpoint } from './endpoint.ts';
 import { chatWithJid } from './jids.ts';
-import { awaitPosition, flag, ListQuery, moment, OneQuery, pageSchema } from './reading.ts';
+import {
+  awaitPosition,
+  flag,
+  ListQuery,
+  lookThrough,
+  moment,
+  OneQuery,
+  pageSchema,
+} from './reading.ts';
 import { line } from './text.ts';
 
 const time = z.number().nullable();
@@ -99,7 +107,9 @@ export function chats(api: Api, access: Access<Caller>): void {
     async ({ caller: { tenant }, query }) => {
       await awaitPosition(deps, query);
       const position = projections.position();
-      const { items, next } = projections.chats.list({ ...query, tenant: tenant.id });
+      const { items, next } = await lookThrough(query, (page) =>
+        projections.chats.list({ ...query, ...page, tenant: tenant.id }),
+      );
       const found = items.map((chat) => chatWithJid(tenant, chat));
       return { status: 200, json: { items: found, next, position } };
     },

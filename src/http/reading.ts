@@ -1,7 +1,9 @@
 /** What all queries have in common: how fresh their answer has to be, and how it is paged. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../errors.ts';
 import type { Position } from '../eventstore/port.ts';
+import type { Page, PageRequest } from '../projections/table.ts';
 import type { HttpDeps } from './deps.ts';
 
 const POSITION_WAIT_MS = 5000;
@@ -38,9 +40,37 @@ export const ListQuery = z.strictObject({
 export const pageSchema = <T extends z.ZodType>(item: T) =>
   z.object({
     items: z.array(item),
-    next: z.string().nullable().openapi({ description: '`cursor` of the next page' }),
+    next: z.string().nullable().openapi({
+      description:
+        '`cursor` of the next page; null at the end. A page may be shorter than `limit`, or empty, before the end: where rows are looked through for a filter that fits few',
+    }),
     position: z.string().nullable().openapi({ description: 'Up to here the log is in it' }),
   });
+
+/** Looks that one request makes at most; each goes through up to 2,000 rows (src/projections/table.ts). */
+const MOST_LOOKS = 100;
+
+/**
+ * A page of a list that is looked through piece by piece; others have their turn between two looks. It is short, or
+ * empty, where there is little to find in that many rows: its `next` goes on behind them.
+ */
+export async function lookThrough<Row>(
+  request: PageRequest,
+  look: (request: PageRequest) => Page<Row>,
+): Promise<Page<Row>> {
+  const items: Row[] = [];
+  let { cursor } = request;
+  for (let looks = 1; ; looks++) {
+    const page = look({ cursor, limit: request.limit - items.length });
+    items.push(...page.items);
+    const { next } = page;
+    if (next === null || items.length >= request.limit || looks === MOST_LOOKS) {
+      return { items, next };
+    }
+    cursor = next;
+    await turn();
+  }
+}
 
 /**
  * Waits until the read models are as fresh as was asked for.

@@ -7,7 +7,7 @@ import { VISITOR_SORTS, VISITOR_STATES, type VisitorView } from '../projections/
 import type { Access, Caller } from './auth.ts';
 import { type Api, endpoint } from './endpoint.ts';
 import { visitorWithJid } from './jids.ts';
-import { awaitPosition, flag, ListQuery, OneQuery, pageSchema } from './reading.ts';
+import { awaitPosition, flag, ListQuery, lookThrough, OneQuery, pageSchema } from './reading.ts';
 import { line } from './text.ts';
 
 const told = z.string().nullable();
@@ -103,7 +103,9 @@ export function visitorQueries(api: Api, access: Access<Caller>): void {
     async ({ caller: { tenant }, query }) => {
       await awaitPosition(deps, query);
       const position = projections.position();
-      const { items, next } = projections.visitors.list({ ...query, tenant: tenant.id });
+      const { items, next } = await lookThrough(query, (page) =>
+        projections.visitors.list({ ...query, ...page, tenant: tenant.id }),
+      );
       const visitors = items.map((visitor) => visitorWithJid(tenant, visitor));
       return { status: 200, json: { items: visitors, next, position } };
     },

@@ -1,6 +1,6 @@
 /** Questions to the read model of chats. */
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import { hashRows, type Page, type PageRequest, pageBehind, pageOf } from './table.ts';
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import { Conditions, hashRows, type Page, type PageRequest, readPage } from './table.ts';
 
 /**
  * `waiting`: nobody has it; `offered`: one or several operators are asked to answer; `active`: answered; `closed`.
@@ -141,7 +141,8 @@ export function chatReader(db: DatabaseSync) {
   };
 }
 
-export function chatQueries(db: DatabaseSync): ChatQueries {
+/** @param look rows that a list looks through in one go; for tests */
+export function chatQueries(db: DatabaseSync, look?: number): ChatQueries {
   const { columns, viewOf } = chatReader(db);
   const last = 'ORDER BY started_at DESC, revision DESC LIMIT 1';
   const one = db.prepare(
@@ -156,38 +157,37 @@ export function chatQueries(db: DatabaseSync): ChatQueries {
         visitor === undefined ? one.get(tenant, chatId) : ofVisitor.get(tenant, chatId, visitor);
       return row ? viewOf(tenant, row) : null;
     },
-    list: ({ tenant, cursor, limit, sort = '-startedAt', ...wanted }) => {
-      const where = ['tenant = ?'];
-      const values: SQLInputValue[] = [tenant];
-      const filter = (condition: string, ...operands: SQLInputValue[]) => {
-        where.push(condition);
-        values.push(...operands);
-      };
-      const { state, department, operator, visitor, closedBy, missed, since, until } = wanted;
-      if (state) filter(CONDITIONS[state]);
-      if (department) filter('department = ?', department);
-      if (operator) filter('operator = ?', operator);
-      if (visitor) filter('visitor = ?', visitor);
-      if (closedBy) filter('closed_by = ?', closedBy);
-      if (missed) filter(`state = 'closed' AND accepted_at IS NULL`);
-      if (missed === false) filter(`(state <> 'closed' OR accepted_at IS NOT NULL)`);
-      if (since !== undefined) filter('started_at >= ?', since);
-      if (until !== undefined) filter('started_at < ?', until);
+    list: ({ tenant, cursor, limit, sort = '-startedAt', ...asked }) => {
+      const { state, department, operator, visitor, closedBy, missed, since, until } = asked;
+      const [within, wanted] = [new Conditions(), new Conditions()];
+      within.add('tenant = ?', tenant);
       const by = sort.endsWith('startedAt') ? 'startedAt' : 'waitingSince';
-      if (by === 'waitingSince') filter('waiting_since IS NOT NULL');
+      if (by === 'waitingSince') within.add('waiting_since IS NOT NULL');
+      const hint = indexFor({ ...asked, sort });
+      // Of a range in time every index has both ends. One visitor has few chats, and few of all are open.
+      const few = visitor !== undefined || by === 'waitingSince' || hint.endsWith('chats_open');
+      const put = (index: string | null) =>
+        few || (index !== null && hint.endsWith(index)) ? within : wanted;
+      if (since !== undefined) within.add('started_at >= ?', since);
+      if (until !== undefined) within.add('started_at < ?', until);
+      if (visitor) within.add('visitor = ?', visitor);
+      if (state) put(null).add(CONDITIONS[state]);
+      if (department) put('chats_by_department').add('department = ?', department);
+      if (operator) put('chats_by_operator').add('operator = ?', operator);
+      if (missed) put('chats_missed').add(`state = 'closed' AND accepted_at IS NULL`);
+      if (missed === false) put(null).add(`(state <> 'closed' OR accepted_at IS NOT NULL)`);
+      if (closedBy) put(null).add('closed_by = ?', closedBy);
       // A `+` keeps SQLite from an index by time where the few chats of one visitor are to be sorted.
       const column = `${visitor === undefined ? '' : '+'}${COLUMN_OF[by]}`;
-      const page = pageBehind({ name: sort, column }, TIES, cursor, sort);
-      const rows = db
-        .prepare(
-          `SELECT ${columns} FROM chats ${indexFor({ ...wanted, sort })} WHERE ${where.join(' AND ')}${page.where}
-           ${page.order} LIMIT ?`,
-        )
-        .all(...values, ...page.values, limit + 1);
-      return pageOf(
-        rows.map((row) => viewOf(tenant, row)),
-        limit,
-        (chat) => [sort, chat[by] ?? 0, chat.visitor, chat.revision],
+      return readPage(
+        db,
+        {
+          ...{ columns, from: `chats ${hint}`, within, wanted, limit },
+          ...{ sorting: { name: sort, column }, ties: TIES, cursor, cursorOrder: sort },
+        },
+        (row) => viewOf(tenant, row),
+        (chat) => [chat[by] ?? 0, chat.visitor, chat.revision],
+        look,
       );
     },
     hash: () =>

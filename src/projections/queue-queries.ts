@@ -74,7 +74,7 @@ export function queueQueries(db: DatabaseSync): QueueQueries {
   };
   return {
     list: ({ tenant, department, now, cursor, limit }) => {
-      const page = pageBehind(ORDER, TIES, cursor, 'queue');
+      const page = pageBehind({ sorting: ORDER, ties: TIES, cursor, cursorOrder: 'queue' });
       const values: SQLInputValue[] = [tenant];
       if (department) values.push(department);
       const rows = db

@@ -1,6 +1,13 @@
 /** Questions to the read model of visitors. */
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import { containing, hashRows, type Page, type PageRequest, pageBehind, pageOf } from './table.ts';
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import {
+  Conditions,
+  containing,
+  hashRows,
+  type Page,
+  type PageRequest,
+  readPage,
+} from './table.ts';
 
 export const VISITOR_STATES = [
   'online',
@@ -113,7 +120,8 @@ const sorting = (name: VisitorSort) => {
 
 const SEARCHED = ['key', 'ifnull(chat_nick, nick)', 'page', 'title', 'country', 'city'];
 
-export function visitorQueries(db: DatabaseSync): VisitorQueries {
+/** @param look rows that a list looks through in one go; for tests */
+export function visitorQueries(db: DatabaseSync, look?: number): VisitorQueries {
   const indexed =
     db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'visitors_of_operators'`).get() !==
     undefined;
@@ -124,36 +132,36 @@ export function visitorQueries(db: DatabaseSync): VisitorQueries {
       return row ? viewOf(row) : null;
     },
     list: ({ tenant, state, department, operator, country, online, sort, q, cursor, limit }) => {
-      const where = ['tenant = ?'];
-      const values: SQLInputValue[] = [tenant];
-      const filter = (condition: string, ...operands: SQLInputValue[]) => {
-        where.push(condition);
-        values.push(...operands);
-      };
-      if (state) filter(CONDITIONS[state]);
-      if (online !== undefined) filter(online ? CONDITIONS.online : `presence <> 'online'`);
-      if (department) filter('ifnull(chat_department, department) = ?', department);
-      if (operator) filter('operator = ?', operator);
-      if (country) filter('country = ? COLLATE NOCASE', country);
-      if (q) {
-        const found = SEARCHED.map((column) => `${column} LIKE ? ESCAPE '\\'`);
-        filter(`(${found.join(' OR ')})`, ...SEARCHED.map(() => containing(q)));
-      }
-      const { by, order, cursors } = sorting(sort ?? '-arrivedAt');
       // Rows of the version before have not all of these indexes.
       const hint = indexed ? indexFor({ state, operator, online, sort }) : '';
-      const page = pageBehind(order, KEY, cursor, cursors);
-      const rows = db
-        .prepare(
-          `SELECT ${COLUMNS} FROM visitors ${hint} WHERE ${where.join(' AND ')}${page.where}
-           ${page.order} LIMIT ?`,
-        )
-        .all(...values, ...page.values, limit + 1);
-      return pageOf(rows.map(viewOf), limit, (row) => [
-        ...(cursors === undefined ? [] : [cursors]),
-        row[by],
-        row.key,
-      ]);
+      const [within, wanted] = [new Conditions(), new Conditions()];
+      within.add('tenant = ?', tenant);
+      if (operator) within.add('operator = ?', operator);
+      if (online || state === 'online') {
+        (hint.endsWith('visitors_online') ? within : wanted).add(CONDITIONS.online);
+      }
+      // Few are in a conversation; SQLite has to see that condition to use their index.
+      if (state && state !== 'online') {
+        (hint.endsWith('visitors_conversing') ? within : wanted).add(CONDITIONS[state]);
+      }
+      if (online === false) wanted.add(`presence <> 'online'`);
+      if (department) wanted.add('ifnull(chat_department, department) = ?', department);
+      if (country) wanted.add('country = ? COLLATE NOCASE', country);
+      if (q) {
+        const found = SEARCHED.map((column) => `${column} LIKE ? ESCAPE '\\'`);
+        wanted.add(`(${found.join(' OR ')})`, ...SEARCHED.map(() => containing(q)));
+      }
+      const { by, order, cursors } = sorting(sort ?? '-arrivedAt');
+      return readPage(
+        db,
+        {
+          ...{ columns: COLUMNS, from: `visitors ${hint}`, within, wanted, limit },
+          ...{ sorting: order, ties: KEY, cursor, cursorOrder: cursors },
+        },
+        viewOf,
+        (row) => [row[by], row.key],
+        look,
+      );
     },
     hash: () => hashRows(db, [{ name: 'visitors', key: 'tenant, key' }]),
   };

@@ -1,6 +1,7 @@
 /** What LHC reads: filters, pages, times, ETags, and what is refused. */
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
+import { lookThrough } from '../../src/http/reading.ts';
 import { ADMIN, CHAT, DEPARTMENT, fakeApp, KEYS, NEWEST, QUEUED } from './fakes.ts';
 
 const ACME = '/v1/acme';
@@ -10,6 +11,49 @@ const READS = [
   ...['visitors', 'visitors/7', 'visitors/7/messages', 'operators', 'operators/op', 'chats'],
   ...['chats/c1', 'departments', 'queue', 'stats'],
 ];
+
+describe('a list that is looked through', () => {
+  /** Rows 0, 1, 2 …, three in a look; every `nth` fits. */
+  const rows = (last: number, nth: number) => {
+    const looks: (string | undefined)[] = [];
+    const look = ({ cursor, limit }: { cursor?: string | undefined; limit: number }) => {
+      looks.push(cursor);
+      const from = Number(cursor ?? 0);
+      const items = [from, from + 1, from + 2].filter((n) => n < last && n % nth === 0);
+      const next = from + 3 < last ? String(from + 3) : null;
+      return { items: items.slice(0, limit), next };
+    };
+    return { looks, look };
+  };
+
+  test('goes on until its page is full, or nothing is left', async () => {
+    const few = rows(1000, 30);
+    expect(await lookThrough({ limit: 2 }, few.look)).toEqual({ items: [0, 30], next: '33' });
+    expect(few.looks).toHaveLength(11);
+    const rest = rows(100, 30);
+    expect(await lookThrough({ limit: 5, cursor: '33' }, rest.look)).toEqual({
+      ...{ items: [60, 90], next: null },
+    });
+    expect(rest.looks[0]).toBe('33');
+  });
+
+  test('lets others have their turn, and ends its page after so many looks', async () => {
+    const none = rows(1_000_000, 2_000_000);
+    let turns = 0;
+    const ticking = setInterval(() => {
+      turns += 1;
+    });
+    const page = await lookThrough({ limit: 5, cursor: '3' }, (request) => {
+      const until = performance.now() + 1;
+      while (performance.now() < until);
+      return none.look(request);
+    });
+    clearInterval(ticking);
+    expect(page).toEqual({ items: [], next: '303' });
+    expect(none.looks).toHaveLength(100);
+    expect(turns).toBeGreaterThan(10);
+  });
+});
 
 describe('what is listed', () => {
   test('chats, by their filters', async () => {

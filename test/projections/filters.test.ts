@@ -10,6 +10,7 @@ import {
   type ChatFilter,
   type ChatView,
   CLOSE_PARTIES,
+  chatQueries,
 } from '../../src/projections/chat-queries.ts';
 import {
   type Portion,
@@ -22,6 +23,7 @@ import {
   VISITOR_STATES,
   type VisitorFilter,
   type VisitorView,
+  visitorQueries,
 } from '../../src/projections/visitor-queries.ts';
 import { type Following, type Log, openTestLog } from './log.ts';
 
@@ -35,6 +37,8 @@ const COUNTRIES = ['Latvia', 'Peru'];
 
 let log: Log;
 let live: Following;
+/** The rows of `live`. */
+let file: DatabaseSync;
 const visitors: VisitorView[] = [];
 const chats: ChatView[] = [];
 
@@ -75,12 +79,17 @@ beforeAll(async () => {
     }
   }
   live = await log.caughtUp('live.db');
+  const { number } = live.projections.builds().shown ?? {};
+  file = new DatabaseSync(join(log.folder, `live.db.${number}`), { readOnly: true });
   const all = { tenant: 'acme', limit: 200 };
   visitors.push(...live.projections.visitors.list(all).items);
   chats.push(...live.projections.chats.list(all).items);
   expect([visitors.length, chats.length > 30]).toEqual([60, true]);
 });
-afterAll(() => log.close());
+afterAll(() => {
+  file.close();
+  return log.close();
+});
 
 /** All pages of a list. */
 function pages<Row>(list: (cursor: string | undefined) => Page<Row>): Row[] {
@@ -112,7 +121,8 @@ function sorted<Row>(
 const some = <T>(values: readonly T[]) =>
   fc.option(fc.constantFrom(...values), { nil: undefined, freq: 2 });
 
-test('visitors', () => {
+test.each([undefined, 4])('visitors, %s rows in one look', (look) => {
+  const model = look === undefined ? live.projections.visitors : visitorQueries(file, look);
   const filters = fc.record({
     state: some(VISITOR_STATES),
     department: some([...DEPARTMENTS, 'none']),
@@ -134,9 +144,7 @@ test('visitors', () => {
     ].every(Boolean);
   fc.assert(
     fc.property(filters, (wish) => {
-      const found = pages((cursor) =>
-        live.projections.visitors.list({ tenant: 'acme', ...wish, cursor }),
-      );
+      const found = pages((cursor) => model.list({ tenant: 'acme', ...wish, cursor }));
       const time = (row: VisitorView) =>
         wish.sort.endsWith('arrivedAt') ? row.arrivedAt : row.lastSeen;
       const wanted = visitors.filter((row) => fits(row, wish));
@@ -146,7 +154,8 @@ test('visitors', () => {
   );
 });
 
-test('chats', () => {
+test.each([undefined, 4])('chats, %s rows in one look', (look) => {
+  const model = look === undefined ? live.projections.chats : chatQueries(file, look);
   const filters = fc.record({
     state: some(CHAT_STATES),
     department: some([...DEPARTMENTS, 'none']),
@@ -173,9 +182,7 @@ test('chats', () => {
     ].every(Boolean);
   fc.assert(
     fc.property(filters, (wish) => {
-      const found = pages((cursor) =>
-        live.projections.chats.list({ tenant: 'acme', ...wish, cursor }),
-      );
+      const found = pages((cursor) => model.list({ tenant: 'acme', ...wish, cursor }));
       const time = (row: ChatView) =>
         wish.sort.endsWith('startedAt') ? row.startedAt : (row.waitingSince ?? 0);
       const wanted = chats.filter((row) => fits(row, wish));
@@ -203,9 +210,23 @@ test('cursors of visitors without the name of an order are those of the default 
   expect(() => list({ sort: '-lastSeen', cursor: other })).toThrow(/another order/);
 });
 
+test('a look goes through so many rows and no more: its page may be empty, and goes on behind them', () => {
+  const ask = { tenant: 'acme', department: 'none', limit: 10 };
+  const page = visitorQueries(file, 4).list(ask);
+  expect(page.items).toEqual([]);
+  const last = visitors[3];
+  expect(JSON.parse(Buffer.from(page.next ?? '', 'base64url').toString())).toEqual([
+    ...[last?.arrivedAt, last?.key],
+  ]);
+  expect(chatQueries(file, 4).list({ ...ask, operator: 'op1', closedBy: 'system' }).next).not.toBe(
+    null,
+  );
+  // What an index has is not looked through.
+  expect(chatQueries(file, 4).list(ask)).toEqual({ items: [], next: null });
+  expect(visitorQueries(file, 4).list({ ...ask, operator: 'nobody' }).next).toBe(null);
+});
+
 test('statistics of any range, portion by portion, have every chat in it once', () => {
-  const { number } = live.projections.builds().shown ?? {};
-  const db = new DatabaseSync(join(log.folder, `live.db.${number}`), { readOnly: true });
   const times = chats.map(({ startedAt }) => startedAt);
   const all = <Row>(read: (after: PortionKey | null) => Portion<Row>): Row[] => {
     const found: Row[] = [];
@@ -220,7 +241,7 @@ test('statistics of any range, portion by portion, have every chat in it once', 
   fc.assert(
     fc.property(ranges, fc.constantFrom(1, 3, 1000), ([since, until], portion) => {
       const range = { tenant: 'acme', since, until };
-      const stats = statsQueries(db, portion);
+      const stats = statsQueries(file, portion);
       const within = chats.filter((chat) => chat.startedAt >= since && chat.startedAt < until);
       expect(all((after) => stats.chats(range, after))).toEqual(
         within.map((chat) => ({
@@ -237,5 +258,4 @@ test('statistics of any range, portion by portion, have every chat in it once', 
       ).toEqual(work.sort());
     }),
   );
-  db.close();
 });
