@@ -16,7 +16,7 @@ import type { Hook } from '../actors/seen.ts';
 import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import type { VisitorCommand } from '../actors/visitor-decisions.ts';
 import { AppError } from '../errors.ts';
-import { createConversation, nameOf } from './conversation.ts';
+import { createConversation, type Ends, nameOf } from './conversation.ts';
 import { readWritten, type Written } from './conversation-commands.ts';
 import type { ActorHost } from './host.ts';
 import type { SetAside } from './set-aside.ts';
@@ -61,6 +61,15 @@ export class Unusable extends Error {
 const textOf = (body: Readonly<Record<string, string>>): string =>
   body[''] ?? Object.values(body)[0] ?? '';
 
+/** Why what a client can send is nothing for a visitor, and what to do instead. */
+const UNSUPPORTED: Readonly<Record<string, string>> = {
+  encrypted: 'it is encrypted, which visitors cannot read; switch encryption off for this contact',
+  retraction: 'nothing can be taken back, the visitor has the message still',
+  reaction: 'visitors are not shown reactions; write it as a message',
+};
+const UNSUPPORTED_OTHERWISE =
+  'visitors are not shown what your client has sent; write it as a text';
+
 export interface WebhookCommands {
   /** Carries out one event. @throws {Unusable} when it has to be set aside */
   handle(event: WebhookEvent): Promise<void>;
@@ -95,7 +104,7 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
   };
 
   /** Both ends of a message, of one tenant. @throws {Unusable} */
-  function ends(event: { from: string; to: string }): { operator: Operator; visitor: Visitor } {
+  function ends(event: { from: string; to: string }): Ends {
     const operator = operatorOf(event.from);
     if (!operator) throw new Unusable('its sender is no operator of any tenant');
     const visitor = personOf(event.to, tenants.ofHost);
@@ -111,16 +120,14 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
    * may use an id for several messages. So a message is known by its sender, id and text together; a command, which
    * has a word or two, by the visitor too.
    */
-  function messageCommandId(
-    { operator, visitor }: { operator: Operator; visitor: Visitor },
-    id: string,
-    body: string,
-    written: Written,
-  ): string {
-    const about = written.kind === 'message' ? [] : [visitor.name];
-    const print = createHmac('sha256', options.digestKey);
-    print.update(JSON.stringify([id, body, ...about]));
-    return `op:${operator.name}:${print.digest('base64url').slice(0, 22)}`;
+  function messageCommandId(both: Ends, id: string, body: string, written: Written): string {
+    const about = written.kind === 'message' ? [] : [both.visitor.name];
+    return commandIdOf(both, [id, body, ...about]);
+  }
+
+  function commandIdOf({ operator }: Ends, print: readonly string[]): string {
+    const digest = createHmac('sha256', options.digestKey).update(JSON.stringify(print));
+    return `op:${operator.name}:${digest.digest('base64url').slice(0, 22)}`;
   }
 
   /** @throws {Unusable} when he is none, or not yet */
@@ -177,6 +184,22 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     }
   }
 
+  /** What no visitor can be shown: the operator is told, and nobody else. Of somebody who is no operator it is nothing. */
+  async function unsupported(event: WebhookEventOf<'unsupported'>): Promise<void> {
+    const both = ends(event);
+    const { operator, visitor } = both;
+    const ref = operatorRef(operator.tenant, operator.name);
+    if (!isRegistered(await host.latest(ref))) return;
+    const { id: messageId, what } = event;
+    const reason = UNSUPPORTED[what] ?? UNSUPPORTED_OTHERWISE;
+    const commandId = commandIdOf(both, [messageId, what, visitor.name]);
+    await toOperator(
+      operator,
+      { type: 'RefuseMessage', visitor: visitor.name, messageId, reason },
+      { commandId },
+    );
+  }
+
   /**
    * What a client has, or has shown. Of a visitor that nobody knows it is a line of our own, which told the operator so.
    * @throws {Unusable} when its ends are not an operator and a visitor of one tenant
@@ -222,6 +245,8 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
         return signals.moduleStarted(event.host, hook);
       case 'message':
         return message(event, { hook });
+      case 'unsupported':
+        return unsupported(event);
       case 'delivered':
       case 'displayed':
         return reported(event, origin);

@@ -39,6 +39,8 @@ const events = [
     receipt: z.boolean().default(false),
     markable: z.boolean().default(false),
   }),
+  /** Sent instead of a text, or with one that only says so; of a newer module perhaps something else. */
+  event('unsupported', { from: jid, to: jid, id: messageId, what: z.string().max(64) }),
   event('chat_state', { from: jid, to: jid, state: z.enum(['composing', 'paused', 'active']) }),
   event('delivered', {
     from: jid,

@@ -116,6 +116,40 @@ it('says which messages ask for a receipt and for markers', async () => {
   await operator.disconnect();
 });
 
+it('reports what no visitor can be shown as that, and without its text', async () => {
+  const visitor = await connectOperator({ ...login, username: 'visitor.1' });
+  const operator = await connectOperator({ ...login, username: 'op1' });
+  const say = (id: string, ...children: Element[]) =>
+    operator.sendStanza(xml('message', { to: visitorJid, type: 'chat', id }, ...children));
+  const omemo = (...children: Element[]) =>
+    xml('encrypted', { xmlns: 'eu.siacs.conversations.axolotl' }, ...children);
+  say('u-omemo', omemo(xml('payload', {}, 'AAAA')), xml('body', {}, 'I sent you an OMEMO …'));
+  say('u-silent', omemo(xml('payload', {}, 'AAAA')));
+  say('u-keys', omemo());
+  say('u-otr', xml('body', {}, '?OTRv23? somebody wants a private conversation'));
+  const reactions = { xmlns: 'urn:xmpp:reactions:0', id: 'm1' };
+  say('u-reaction', xml('reactions', reactions, xml('reaction', {}, '👍')));
+  say('u-withdrawn', xml('reactions', reactions));
+  const retract = xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id: 'u-last' });
+  say('u-retraction', retract, xml('body', {}, 'This person wants to take back a message'));
+  say('u-last', xml('body', {}, 'plain'));
+  await receiver.event('message', ({ id }) => id === 'u-last');
+  const to = { from: operator.jid, to: visitorJid };
+  const told = receiver.ofType('unsupported').filter(({ from }) => from === operator.jid);
+  expect(told).toMatchObject([
+    { ...to, id: 'u-omemo', what: 'encrypted' },
+    { ...to, id: 'u-silent', what: 'encrypted' },
+    { ...to, id: 'u-otr', what: 'encrypted' },
+    { ...to, id: 'u-reaction', what: 'reaction' },
+    { ...to, id: 'u-retraction', what: 'retraction' },
+  ]);
+  expect(JSON.stringify(told)).not.toMatch(/OMEMO|OTR|take back/);
+  const messages = receiver.ofType('message').filter(({ id }) => id.startsWith('u-'));
+  expect(messages.map(({ id }) => id)).toEqual(['u-last']);
+  await operator.disconnect();
+  await visitor.disconnect();
+});
+
 it('keeps 64 kB and two hundred messages of several operators in the order of each', async () => {
   const operators = await Promise.all(
     ['op1', 'op2', 'op2'].map((username) => connectOperator({ ...login, username })),

@@ -42,6 +42,10 @@ const eventSchema = z.discriminatedUnion('type', [
     markable: z.literal(true).optional(),
   }),
   z.strictObject({
+    ...{ ...common, type: z.literal('unsupported'), ...pair, id: z.string().min(1) },
+    what: z.enum(['encrypted', 'retraction', 'reaction']),
+  }),
+  z.strictObject({
     ...{ ...common, type: z.literal('chat_state'), ...pair },
     state: z.enum(['composing', 'paused', 'active']),
   }),

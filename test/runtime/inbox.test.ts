@@ -332,6 +332,31 @@ describe('what else may come', () => {
     expect(second?.data).not.toHaveProperty('markable');
   });
 
+  it('what no visitor can be shown is told to its sender, once, and reaches nobody', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    const unsupported = (from: string, what: string, key = '1') =>
+      event('unsupported', { from: `${from}@${HOST}/desk`, to: jidOf(key), id: `m-${what}`, what });
+    const encrypted = unsupported('op1', 'encrypted');
+    await inboxOf().take([
+      encrypted,
+      { ...encrypted, seq: ++seq }, // a client that resumed
+      unsupported('op1', 'encrypted', 'unknown'),
+      unsupported('op1', 'of a newer module'),
+      unsupported('stranger', 'encrypted'),
+    ]);
+    const refused = (await rig.facts('operator-acme.op1')).filter(
+      ({ type }) => type === 'MessageRefused',
+    );
+    expect(refused.map(({ data }) => [data.visitor, data.messageId, data.reason])).toEqual([
+      ['1', 'm-encrypted', expect.stringContaining('switch encryption off')],
+      ['unknown', 'm-encrypted', expect.stringContaining('switch encryption off')],
+      ['1', 'm-of a newer module', expect.stringContaining('write it as a text')],
+    ]);
+    expect(await received('1')).toEqual([]);
+    expect(await asides()).toEqual([]);
+  });
+
   it('types that this release does not know are passed over, and so are people of others', async () => {
     await inboxOf().take([
       event('operator.mood', { mood: 'good' }),

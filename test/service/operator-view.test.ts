@@ -1,5 +1,5 @@
 /** What operators read in their clients: who it is, what was said before, how far their own messages have come. */
-import xml from '@xmpp/xml';
+import xml, { type Element } from '@xmpp/xml';
 import { expect, it } from 'vitest';
 import type { Operator } from '../support/operator.ts';
 import { testWorld } from '../support/test-world.ts';
@@ -310,4 +310,25 @@ it('what was read is told both ways', async () => {
   await world.idle();
   expect(acknowledged(olga, 'displayed', 's1')).toHaveLength(1);
   await end('7');
+});
+
+it('what a visitor cannot read is not told to LHC; the operator is told why', async () => {
+  await acme.view('8', { page: 'https://shop.test/' });
+  await start('8', 'sales', 'Hello?');
+  await reads(olga, '8', 'Hello?');
+  const to = acme.visitorJid('8');
+  const say = (id: string, ...children: Element[]) =>
+    olga.sendStanza(xml('message', { type: 'chat', id, to }, ...children));
+  const encrypted = { xmlns: 'eu.siacs.conversations.axolotl' };
+  const fallback = xml('body', {}, 'I sent you an OMEMO encrypted message');
+  say('e1', fallback, xml('encrypted', encrypted, xml('payload', {}, 'AAAA')));
+  await reads(olga, '8', /^Not delivered: it is encrypted, .* switch encryption off/);
+  const reactions = { xmlns: 'urn:xmpp:reactions:0', id: 'first-8' };
+  say('e2', xml('reactions', reactions, xml('reaction', {}, '👍')));
+  await reads(olga, '8', /^Not delivered: visitors are not shown reactions; write it/);
+  olga.send(to, 'In plain then');
+  await acme.callback('chat.message', ({ message }) => message.body === 'In plain then');
+  const told = acme.told('chat.message').filter(({ data }) => data.visitor === '8');
+  expect(told.map(({ data }) => data.message.body)).toEqual(['In plain then']);
+  await end('8');
 });

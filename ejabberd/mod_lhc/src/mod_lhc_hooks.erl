@@ -10,7 +10,7 @@
 -export([user_send/1, user_sent/1, user_receive/1, user_received/1, sm_receive/1, offline/1, offline_stored/1,
          session_opened/3, session_closed/3, session_ended/2, self_presence/1, copy_session/2, session_resumed/1, handle_info/2,
          register_user/2, remove_user/2]).
--export([members/3, ask_sessions/1, asked/2]).
+-export([members/3, ask_sessions/1, asked/2, unsupported/1]).
 
 -include("xmpp.hrl").
 -include_lib("kernel/include/logger.hrl").
@@ -70,7 +70,7 @@ send_to_visitor(Message, Operator, Visitor, #{queue := Queue} = Config, State) -
     From = jid:encode(Jid),
     Named = with_id(Message),
     Asked = asked(Message#message.id, Message#message.sub_els),
-    case record(Named, Asked, From, Visitor, Host, Queue) of
+    case record(unsupported(Message), Named, Asked, From, Visitor, Host, Queue) of
         {error, Reason} ->
             refuse(Message, Reason, State);
         Recorded ->
@@ -82,21 +82,62 @@ send_to_visitor(Message, Operator, Visitor, #{queue := Queue} = Config, State) -
     end.
 
 %% true: on the disk; false: there is no text.
-record(#message{body = []}, _Asked, _From, _Visitor, _Host, _Queue) ->
+record(_, #message{type = headline}, _Asked, _From, _Visitor, _Host, _Queue) ->
     false;
-record(#message{type = headline}, _Asked, _From, _Visitor, _Host, _Queue) ->
+record(none, #message{body = []}, _Asked, _From, _Visitor, _Host, _Queue) ->
     false;
-record(#message{id = Id, body = Body, thread = Thread}, Asked, From, Visitor, Host, Queue) ->
+record(none, #message{id = Id, body = Body, thread = Thread}, Asked, From, Visitor, Host, Queue) ->
     Texts = lists:ukeysort(1, [{Lang, Text} || #text{lang = Lang, data = Text} <- Body]),
     ThreadId = case Thread of
                    #message_thread{data = Data} when Data =/= <<>> -> [{thread, Data}];
                    _ -> []
                end,
-    Members = members(Host, message, [{from, From}, {to, Visitor}, {id, Id}, {body, {Texts}} | ThreadId ++ Asked]),
-    case mod_lhc_queue:append(Queue, message, Members, ?WRITE_TIMEOUT) of
+    append(Host, message, [{from, From}, {to, Visitor}, {id, Id}, {body, {Texts}} | ThreadId ++ Asked], Queue);
+record(What, #message{id = Id}, _Asked, From, Visitor, Host, Queue) ->
+    append(Host, unsupported, [{from, From}, {to, Visitor}, {id, Id}, {what, What}], Queue).
+
+append(Host, Type, Fields, Queue) ->
+    case mod_lhc_queue:append(Queue, message, members(Host, Type, Fields), ?WRITE_TIMEOUT) of
         ok -> true;
         Error -> Error
     end.
+
+%% What means something to clients and cannot be shown to a visitor. Its text, if there is one, only says that whoever
+%% reads it has the wrong client; a reaction's (XEP-0444) says the same as the reaction, so that is a message.
+-spec unsupported(message()) -> none | encrypted | retraction | reaction.
+unsupported(#message{body = Body, sub_els = Els}) ->
+    Otr = lists:any(fun(#text{data = <<"?OTR", _/binary>>}) -> true; (_) -> false end, Body),
+    Kinds = [encrypted || Otr] ++ [unsupported(named(Xml), Xml, Body) || Xml <- encoded(Els)],
+    hd([Kind || Kind <- Kinds, Kind =/= none] ++ [none]).
+
+%% OpenPGP (XEP-0373, XEP-0027), what names its encryption (XEP-0380), OMEMO (XEP-0384) as clients have it and as it is
+%% now, retractions (XEP-0424) as they are now and as they were until version 0.4.
+unsupported({<<"urn:xmpp:openpgp:0">>, <<"openpgp">>}, _, _) -> encrypted;
+unsupported({<<"jabber:x:encrypted">>, <<"x">>}, _, _) -> encrypted;
+unsupported({<<"urn:xmpp:eme:0">>, <<"encryption">>}, _, [_ | _]) -> encrypted;
+unsupported({<<"eu.siacs.conversations.axolotl">>, <<"encrypted">>}, Xml, Body) -> omemo(Xml, Body);
+unsupported({<<"urn:xmpp:omemo:", _/binary>>, <<"encrypted">>}, Xml, Body) -> omemo(Xml, Body);
+unsupported({<<"urn:xmpp:message-retract:", _/binary>>, <<"retract">>}, _, _) -> retraction;
+unsupported({<<"urn:xmpp:fasten:0">>, <<"apply-to">>}, Xml, _) -> if_has(<<"retract">>, Xml, retraction);
+unsupported({<<"urn:xmpp:reactions:0">>, <<"reactions">>}, Xml, []) -> if_has(<<"reaction">>, Xml, reaction);
+unsupported(_, _, _) -> none.
+
+%% Without a text and a payload it carries nothing but keys.
+omemo(_, [_ | _]) -> encrypted;
+omemo(Xml, []) -> if_has(<<"payload">>, Xml, encrypted).
+
+if_has(Name, Xml, Kind) ->
+    case fxml:get_subtag(Xml, Name) of
+        false -> none;
+        _ -> Kind
+    end.
+
+%% As XML, whether ejabberd has decoded it or not: names and namespaces do not change from release to release.
+encoded(Els) ->
+    [xmpp:encode(El) || El <- Els].
+
+named(#xmlel{name = Name} = Xml) ->
+    {fxml:get_tag_attr_s(<<"xmlns">>, Xml), Name}.
 
 %% What the client wants to hear of its message (XEP-0184, XEP-0333). Nothing where it gave no id: it could not tell which
 %% message is meant.
@@ -104,7 +145,7 @@ record(#message{id = Id, body = Body, thread = Thread}, Asked, From, Visitor, Ho
 asked(<<>>, _Els) ->
     [];
 asked(_Id, Els) ->
-    Names = [{fxml:get_tag_attr_s(<<"xmlns">>, Xml), Name} || El <- Els, #xmlel{name = Name} = Xml <- [xmpp:encode(El)]],
+    Names = [named(Xml) || Xml <- encoded(Els)],
     [{Member, true} || {Member, Name} <- [{receipt, {<<"urn:xmpp:receipts">>, <<"request">>}},
                                           {markable, {<<"urn:xmpp:chat-markers:0">>, <<"markable">>}}],
                        lists:member(Name, Names)].
@@ -119,7 +160,6 @@ marks(#message{sub_els = Els, body = Body}, From, Operator, Visitor, Config, Sta
                         end
                 end, {false, State}, Els).
 
-%% As XML, whether ejabberd has decoded it or not: names and namespaces do not change from release to release.
 mark(El) ->
     #xmlel{name = Name} = Xml = xmpp:encode(El),
     case {fxml:get_tag_attr_s(<<"xmlns">>, Xml), Name, fxml:get_tag_attr_s(<<"id">>, Xml)} of

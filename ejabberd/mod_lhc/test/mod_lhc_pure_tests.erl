@@ -2,10 +2,12 @@
 
 -module(mod_lhc_pure_tests).
 
--export([json_test/0, json_boolean_test/0, asked_test/0, signature_test/0, webhook_id_test/0, backoff_test/0, one_ping_test/0, later_share_test/0,
-         stranger_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, waiting_bound_test/0, ping_id_test/0,
+-export([json_test/0, json_boolean_test/0, asked_test/0, unsupported_test/0, signature_test/0,
+         webhook_id_test/0, backoff_test/0, one_ping_test/0, later_share_test/0, stranger_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, waiting_bound_test/0, ping_id_test/0,
          seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0,
          seen_together_test_/0]).
+
+-include("xmpp.hrl").
 
 -define(T, mod_lhc_seen_under_test).
 
@@ -32,6 +34,32 @@ asked_test() ->
     [{markable, true}] = mod_lhc_hooks:asked(<<"m">>, Others ++ [Markable]),
     [{receipt, true}, {markable, true}] = mod_lhc_hooks:asked(<<"m">>, [Markable, Receipt, Receipt]),
     [] = mod_lhc_hooks:asked(<<>>, [Receipt, Markable]).
+
+%% What clients send that is no text for a visitor, with and without the text that goes with it.
+unsupported_test() ->
+    Text = [#text{data = <<"I sent you an OMEMO encrypted message">>}],
+    Of = fun(Body, Els) -> mod_lhc_hooks:unsupported(#message{body = Body, sub_els = Els}) end,
+    none = Of(Text, []),
+    none = Of([], [xml(<<"active">>, <<"http://jabber.org/protocol/chatstates">>)]),
+    Payload = xml(<<"payload">>, <<>>),
+    [begin
+         encrypted = Of(Text, [xml(<<"encrypted">>, Omemo)]),
+         encrypted = Of([], [xml(<<"encrypted">>, Omemo, [], [Payload])]),
+         none = Of([], [xml(<<"encrypted">>, Omemo)])
+     end || Omemo <- [<<"eu.siacs.conversations.axolotl">>, <<"urn:xmpp:omemo:2">>]],
+    encrypted = Of([], [xml(<<"openpgp">>, <<"urn:xmpp:openpgp:0">>)]),
+    encrypted = Of(Text, [xml(<<"x">>, <<"jabber:x:encrypted">>)]),
+    none = Of(Text, [xml(<<"x">>, <<"jabber:x:oob">>)]),
+    encrypted = Of(Text, [xml(<<"encryption">>, <<"urn:xmpp:eme:0">>)]),
+    none = Of([], [xml(<<"encryption">>, <<"urn:xmpp:eme:0">>)]),
+    encrypted = Of([#text{data = <<"?OTRv23?">>}], []),
+    retraction = Of(Text, [xml(<<"retract">>, <<"urn:xmpp:message-retract:1">>)]),
+    retraction = Of([], [xml(<<"apply-to">>, <<"urn:xmpp:fasten:0">>, [],
+                             [xml(<<"retract">>, <<"urn:xmpp:message-retract:0">>)])]),
+    Reaction = xml(<<"reactions">>, <<"urn:xmpp:reactions:0">>, [], [xml(<<"reaction">>, <<>>)]),
+    reaction = Of([], [Reaction]),
+    none = Of(Text, [Reaction]),
+    none = Of([], [xml(<<"reactions">>, <<"urn:xmpp:reactions:0">>)]).
 
 %% The example of the Standard Webhooks specification's reference libraries.
 signature_test() ->
@@ -188,7 +216,10 @@ spawn_answer(Id) ->
     Ref.
 
 xml(Name, Space) ->
-    {xmlel, Name, [{<<"xmlns">>, Space}], []}.
+    xml(Name, Space, [], []).
+
+xml(Name, Space, Attrs, Children) ->
+    {xmlel, Name, [{<<"xmlns">>, Space} | Attrs], Children}.
 
 place(Id) ->
     mod_lhc_seen:place(?T, <<"o">>, <<"v">>, Id).
