@@ -26,6 +26,8 @@ export type ConversationCommand =
       /** The client asks for a receipt, and to be told when it is read. */
       receipt?: boolean;
       markable?: boolean;
+      /** The message that this one corrects. */
+      replaces?: string;
     }
   /** A line for LHC, not for the visitor. */
   | { type: 'AddNote'; operator: string; noteId: string; body: string }
@@ -111,7 +113,7 @@ function receive(
   { presence, conversation, context }: VisitorState,
   command: Wish<'ReceiveOperatorMessage'>,
 ): VisitorFact[] {
-  const { operator, messageId, body, receipt, markable } = command;
+  const { operator, messageId, body, receipt, markable, replaces } = command;
   const { chat, inviter } = context;
   const message = (invitation: boolean): VisitorFact => ({
     type: 'OperatorMessageReceived',
@@ -119,6 +121,7 @@ function receive(
       ...{ operator, messageId, chatId: chat?.id ?? null, invitation },
       ...(receipt && { receipt }),
       ...(markable && { markable }),
+      ...(replaces !== undefined && { replaces }),
     },
     personal: { body },
   });
@@ -129,6 +132,9 @@ function receive(
       return refuse(`${inviter} has just invited this visitor`, { owner: inviter });
     }
     return [message(true)];
+  }
+  if (replaces !== undefined) {
+    return refuse('no chat is open, and a correction invites nobody; write it as a new message');
   }
   return [{ type: 'Invited', data: { operator } }, message(true)];
 }

@@ -87,6 +87,8 @@ export type VisitorFacts = {
     /** The client asked for a receipt (XEP-0184), or to be told when it is read (XEP-0333). */
     receipt?: true;
     markable?: true;
+    /** The message that it corrects (XEP-0308), by the id that the client gave; perhaps one that never came. */
+    replaces?: string;
   };
   /** It reached LHC: the client that asked for a receipt gets it. */
   OperatorMessageTold: { operator: string; messageId: string };

@@ -53,6 +53,10 @@ const Message = z
       .number()
       .nullable()
       .openapi({ description: 'When the other side had seen it, as far as that is known' }),
+    replaces: z
+      .string()
+      .nullable()
+      .openapi({ description: "The id of the operator's message that this one corrects" }),
     revision: z.number(),
   } satisfies Record<keyof MessageView, z.ZodType>)
   .openapi('Message');

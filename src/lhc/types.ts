@@ -11,6 +11,12 @@ export interface CallbackMessage {
   readonly body: string;
 }
 
+/** Of an operator, for the visitor. */
+export interface OperatorMessage extends CallbackMessage {
+  /** The message that this one corrects, whose place it takes. Of one that LHC never got it is a message like any other. */
+  readonly replaces?: string;
+}
+
 interface AboutChat {
   /** The visitor's key. */
   readonly visitor: string;
@@ -45,13 +51,13 @@ export interface CallbackData {
   'visitor.invited': {
     readonly visitor: string;
     readonly operator: CallbackOperator;
-    readonly message: CallbackMessage;
+    readonly message: OperatorMessage;
   };
   'chat.message': {
     readonly visitor: string;
     readonly chatId: string;
     readonly operator: CallbackOperator;
-    readonly message: CallbackMessage;
+    readonly message: OperatorMessage;
   };
   'chat.assigned': AboutChat & { readonly reason: string | null };
   'chat.accepted': AboutChat & { readonly reason?: string };

@@ -3,7 +3,7 @@ import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type { OpenedVisitorFact, Recorded } from './facts.ts';
 import { decodeCursor, hashRows, type Page, type PageRequest, pageOf } from './table.ts';
 
-export const MESSAGES_VERSION = 2;
+export const MESSAGES_VERSION = 3;
 export const MESSAGES_TABLES = ['messages'];
 
 export const MESSAGES_SCHEMA = `
@@ -21,6 +21,7 @@ export const MESSAGES_SCHEMA = `
     state TEXT NOT NULL,
     reason TEXT,
     displayed_at INTEGER,
+    replaces TEXT,
     PRIMARY KEY (tenant, visitor, revision)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX messages_by_id ON messages (tenant, visitor, id);
@@ -49,6 +50,8 @@ export interface MessageView {
   readonly reason: string | null;
   /** When the other side is known to have seen it, in ms since 1970. */
   readonly displayedAt: number | null;
+  /** The id of the operator's message that this one corrects. */
+  readonly replaces: string | null;
   /** Of the visitor's stream: the order of the conversation. */
   readonly revision: number;
 }
@@ -77,13 +80,13 @@ export function applyToMessages(db: DatabaseSync) {
   const insert = (values: string) =>
     db.prepare(
       `INSERT OR REPLACE INTO messages
-         (tenant, visitor, revision, id, chat_id, at, body, direction, kind, state, operator)
+         (tenant, visitor, revision, id, chat_id, at, body, direction, kind, state, operator, replaces)
        VALUES (?, ?, ?, ?, ?, ?, ?, ${values})`,
     );
   const send = insert(
-    `'visitor', 'chat', 'sent', (SELECT operator FROM visitors WHERE tenant = ? AND key = ?)`,
+    `'visitor', 'chat', 'sent', (SELECT operator FROM visitors WHERE tenant = ? AND key = ?), NULL`,
   );
-  const receive = insert(`'operator', ?, 'received', ?`);
+  const receive = insert(`'operator', ?, 'received', ?, ?`);
   const seen = db.prepare(
     `UPDATE messages SET displayed_at = ? WHERE tenant = ? AND visitor = ? AND direction = ?
        AND displayed_at IS NULL AND revision <=
@@ -111,22 +114,23 @@ export function applyToMessages(db: DatabaseSync) {
         return;
       }
       case 'OperatorMessageReceived': {
-        const { operator, chatId, messageId, invitation } = fact.data;
+        const { operator, chatId, messageId, invitation, replaces = null } = fact.data;
         const body = fact.personal?.body ?? null;
         const kind = invitation ? 'invitation' : 'chat';
-        receive.run(tenant, name, revision, messageId, chatId, at, body, kind, operator);
+        const row = [tenant, name, revision, messageId, chatId, at, body, kind, operator];
+        receive.run(...row, replaces);
         return;
       }
       case 'NoteAdded': {
         const { operator, chatId, noteId } = fact.data;
         const body = fact.personal?.body ?? null;
-        receive.run(tenant, name, revision, noteId, chatId, at, body, 'note', operator);
+        receive.run(tenant, name, revision, noteId, chatId, at, body, 'note', operator, null);
         return;
       }
       case 'OperatorCommandSent': {
         const { operator, chatId, messageId } = fact.data;
         const body = fact.personal?.text ?? null;
-        receive.run(tenant, name, revision, messageId, chatId, at, body, 'command', operator);
+        receive.run(tenant, name, revision, messageId, chatId, at, body, 'command', operator, null);
         return;
       }
       // Both name the last one that was seen, and mean all before it.
@@ -155,7 +159,7 @@ export function applyToMessages(db: DatabaseSync) {
 const VISIBLE: readonly MessageKind[] = ['chat', 'invitation'];
 
 const COLUMNS = `id, chat_id AS chatId, direction, kind, operator, body, at, state, reason,
-  displayed_at AS displayedAt, revision`;
+  displayed_at AS displayedAt, replaces, revision`;
 
 // The columns above are the view by name, and the table's types are strict.
 const viewOf = (row: Record<string, SQLOutputValue>) => ({ ...row }) as unknown as MessageView;

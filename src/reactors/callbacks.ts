@@ -102,10 +102,10 @@ export function createCallbacks(options: {
     const fact = visitorFact(event);
     switch (fact?.type) {
       case 'OperatorMessageReceived': {
-        const { operator: name, messageId, chatId, invitation } = fact.data;
+        const { operator: name, messageId, chatId, invitation, replaces } = fact.data;
         const body = await personal.bodyOf(event);
         if (body === null) return []; // erased: there is nothing left to tell
-        const message = { id: messageId, body };
+        const message = { id: messageId, body, ...(replaces !== undefined && { replaces }) };
         const who = await operator(tenant, name);
         return invitation || chatId === null
           ? [{ type: 'visitor.invited', data: { visitor, operator: who, message } }]

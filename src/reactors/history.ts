@@ -1,7 +1,7 @@
 /** `!history`: what was said with a visitor, as one reads it. */
 import { visitorFact } from '../actors/facts.ts';
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/ids.ts';
-import type { VisitorFact } from '../actors/visitor-facts.ts';
+import type { VisitorFact, VisitorFacts } from '../actors/visitor-facts.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import type { PersonalData } from './personal.ts';
@@ -23,13 +23,16 @@ interface Said {
   readonly chatId: string | null;
 }
 
+const nameOf = ({ operator, replaces }: VisitorFacts['OperatorMessageReceived']): string =>
+  replaces === undefined ? operator : `${operator} (corrected)`;
+
 /** Who said it, when it is something said. */
 function saidBy(fact: VisitorFact, visitor: string): Said | null {
   switch (fact.type) {
     case 'VisitorMessageSent':
       return { who: visitor, chatId: fact.data.chatId };
     case 'OperatorMessageReceived':
-      return { who: fact.data.operator, chatId: fact.data.chatId };
+      return { who: nameOf(fact.data), chatId: fact.data.chatId };
     case 'NoteAdded':
       return { who: `${fact.data.operator} (note)`, chatId: fact.data.chatId };
     case 'OperatorCommandSent':

@@ -72,7 +72,8 @@ export function createOpening(options: {
     const shown = body.length > MOST_OF_BODY ? `${body.slice(0, MOST_OF_BODY)}…` : body;
     if (fact.type === 'OperatorMessageReceived') {
       const id = `history-${event.id}`;
-      return { id, body: `${fact.data.operator}: ${shown}`, delay, notice: true };
+      const corrected = fact.data.replaces === undefined ? '' : ' (corrected)';
+      return { id, body: `${fact.data.operator}${corrected}: ${shown}`, delay, notice: true };
     }
     if (fact.type !== 'VisitorMessageSent') return null;
     // By its own id: whoever was asked before has it perhaps, and is not to read it twice.

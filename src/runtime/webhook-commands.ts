@@ -147,7 +147,7 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     const both = ends(event);
     const { operator, visitor } = both;
     const state = await registered(operator);
-    const { id: messageId, receipt, markable } = event;
+    const { id: messageId, receipt, markable, replaces } = event;
     const body = textOf(event.body);
     const settings = tenants.get(operator.tenant);
     const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
@@ -171,7 +171,8 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
       if (written.kind !== 'message') {
         return await carryOut(written, both, { messageId, commandId, hook });
       }
-      const said = { operator: operator.name, messageId, body: written.body, receipt, markable };
+      const asks = { receipt, markable, ...(replaces !== undefined && { replaces }) };
+      const said = { operator: operator.name, messageId, body: written.body, ...asks };
       await toVisitor(visitor, { type: 'ReceiveOperatorMessage', ...said }, { commandId, hook });
     } catch (error) {
       if (!(error instanceof AppError)) throw error;

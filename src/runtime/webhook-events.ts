@@ -38,6 +38,8 @@ const events = [
     /** The operator's client asked for a receipt (XEP-0184), for markers (XEP-0333). */
     receipt: z.boolean().default(false),
     markable: z.boolean().default(false),
+    /** It corrects the message with this id (XEP-0308). */
+    replaces: messageId.optional(),
   }),
   /** Sent instead of a text, or with one that only says so; of a newer module perhaps something else. */
   event('unsupported', { from: jid, to: jid, id: messageId, what: z.string().max(64) }),

@@ -45,7 +45,7 @@ export const sendMessage = (messageId = 'm1', chatId: string | null = null): Vis
 export const receive = (
   operator = 'op1',
   messageId = 'o1',
-  wants: { receipt?: boolean; markable?: boolean } = {},
+  wants: { receipt?: boolean; markable?: boolean; replaces?: string } = {},
 ): VisitorCommand => ({
   ...{ type: 'ReceiveOperatorMessage', operator, messageId },
   ...{ body: 'How can I help?', ...wants },

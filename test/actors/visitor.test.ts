@@ -184,6 +184,20 @@ describe('an invitation', () => {
       .then([chatStarted('c1', 'op1')]);
   });
 
+  it('is corrected, but never begun by a correction', () => {
+    const correction = receive('op1', 'o2', { replaces: 'o1' });
+    const { data, ...said } = operatorMessage(null, 'op1', 'o2');
+    const corrected = { ...said, data: { ...data, replaces: 'o1' } } as VisitorFact;
+    visitor()
+      .given([arrived(), invited(), operatorMessage(null)])
+      .when(correction)
+      .then([corrected]);
+    visitor()
+      .given([...chatting, operatorMessage(), chatClosed()])
+      .when(correction)
+      .refused(/a correction invites nobody/);
+  });
+
   it('ends with the visitor', () => {
     const gone = visitor().given([arrived(), invited(), operatorMessage(null)], 0);
     gone.given([timedOut()], 60 * SECOND).wakesAt(60 * SECOND + 24 * HOUR);

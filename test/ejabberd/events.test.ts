@@ -116,6 +116,20 @@ it('says which messages ask for a receipt and for markers', async () => {
   await operator.disconnect();
 });
 
+it('says which message a correction replaces', async () => {
+  const operator = await connectOperator({ ...login, username: 'op1' });
+  const replace = xml('replace', { xmlns: 'urn:xmpp:message-correct:0', id: 'wrong' });
+  const to = { to: visitorJid, type: 'chat' };
+  operator.sendStanza(xml('message', { ...to, id: 'wrong' }, xml('body', {}, 'Helo')));
+  operator.sendStanza(xml('message', { ...to, id: 'right' }, xml('body', {}, 'Hello'), replace));
+  expect(await receiver.event('message', ({ id }) => id === 'right')).toMatchObject({
+    ...{ body: { '': 'Hello' }, replaces: 'wrong' },
+  });
+  const first = receiver.ofType('message').find(({ id }) => id === 'wrong');
+  expect(first).not.toHaveProperty('replaces');
+  await operator.disconnect();
+});
+
 it('reports what no visitor can be shown as that, and without its text', async () => {
   const visitor = await connectOperator({ ...login, username: 'visitor.1' });
   const operator = await connectOperator({ ...login, username: 'op1' });

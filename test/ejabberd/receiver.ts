@@ -40,6 +40,7 @@ const eventSchema = z.discriminatedUnion('type', [
     thread: z.string().optional(),
     receipt: z.literal(true).optional(),
     markable: z.literal(true).optional(),
+    replaces: z.string().optional(),
   }),
   z.strictObject({
     ...{ ...common, type: z.literal('unsupported'), ...pair, id: z.string().min(1) },

@@ -62,6 +62,7 @@ export const MESSAGE: MessageView = {
   state: 'sent',
   reason: null,
   displayedAt: null,
+  replaces: null,
   revision: 3,
 };
 export const OPERATOR: OperatorView = {

@@ -14,11 +14,12 @@ const says = (messageId: string): VisitorCommand => ({
   chatId: null,
   body: `visitor: ${messageId}`,
 });
-const answers = (messageId: string): VisitorCommand => ({
+const answers = (messageId: string, more: { replaces?: string } = {}): VisitorCommand => ({
   type: 'ReceiveOperatorMessage',
   operator: 'op',
   messageId,
   body: `operator: ${messageId}`,
+  ...more,
 });
 
 let log: Log;
@@ -71,6 +72,23 @@ test('messages of both sides stand in order, with who, what, and what became of 
 test('messages of one chat can be asked for', () => {
   expect(list({ chatId: 'c1' }).items).toHaveLength(5);
   expect(list({ chatId: 'c2' }).items).toEqual([]);
+});
+
+test('a correction names what it replaces, everything else nothing', async () => {
+  await log.visitor('corrected', {
+    ...{ type: 'ViewPage', digest: 'd', department: null, delays, profile: { page: '/' } },
+  });
+  await log.visitor('corrected', answers('wrong'));
+  await log.visitor('corrected', answers('right', { replaces: 'wrong' }));
+  await live.projections.waitFor(await log.head(), 5000);
+  const { items } = live.projections.messages.list({
+    ...{ tenant: 'acme', visitor: 'corrected', limit: 9 },
+  });
+  expect(items.map(({ id, replaces }) => [id, replaces])).toEqual([
+    ['wrong', null],
+    ['right', 'wrong'],
+  ]);
+  expect(list().items.every(({ replaces }) => replaces === null)).toBe(true);
 });
 
 test('pages join without gap or repeat', () => {

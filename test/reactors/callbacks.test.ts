@@ -54,6 +54,7 @@ it('tells the whole story of a visitor, in the shapes that are agreed', async ()
   await rig.toVisitor('1', sendMessage('m3'));
   await rig.toVisitor('1', assignChat('op1'));
   await rig.toVisitor('1', receive('op1', 'o1'));
+  await rig.toVisitor('1', receive('op1', 'o2', { replaces: 'o1' }));
   await rig.toVisitor('1', { type: 'ReportDelivered', messageIds: ['m1', 'm2'], by: 'receipt' });
   await rig.toVisitor('1', { type: 'ReportFailed', messageId: 'm3', reason: 'gone' });
   await rig.toVisitor('1', closeChat('c1'));
@@ -70,6 +71,7 @@ it('tells the whole story of a visitor, in the shapes that are agreed', async ()
     ['chat.assigned', { ...chat, reason: 'least-loaded' }],
     ['chat.accepted', chat],
     ['chat.message', { ...chat, message: message('o1') }],
+    ['chat.message', { ...chat, message: { ...message('o2'), replaces: 'o1' } }],
     ['message.delivered', { visitor, chatId: 'c1', messageId: 'm1', reason: 'receipt' }],
     ['message.delivered', { visitor, chatId: 'c1', messageId: 'm2', reason: 'receipt' }],
     ['message.failed', { visitor, chatId: 'c1', messageId: 'm3', reason: 'gone' }],

@@ -1,4 +1,5 @@
 /** What operators command in the conversation, as they see it in a client, and what LHC and visitors see of it. */
+import xml from '@xmpp/xml';
 import { beforeEach, expect, it } from 'vitest';
 import type { Operator } from '../support/operator.ts';
 import { testWorld } from '../support/test-world.ts';
@@ -234,6 +235,37 @@ it('to a visitor that never was: answered, refused, and no dead letter', async (
   await commands(olga, '!help', /^Commands/);
   await world.idle();
   expect(await world.metric('xmpp_chat_dead_letters')).toBe(0);
+});
+
+it('a correction says what it corrects; of a command it is the command', async () => {
+  await view();
+  await start('sales');
+  await reads(olga, /^Hello\?$/);
+  const wrong = olga.send(jid(), 'Helo');
+  const correct = (id: string, body: string, replaces: string) =>
+    olga.sendStanza(
+      xml(
+        'message',
+        { type: 'chat', id, to: jid() },
+        xml('body', {}, body),
+        xml('replace', { xmlns: 'urn:xmpp:message-correct:0', id: replaces }),
+      ),
+    );
+  correct(`right-${visitor}`, 'Hello', wrong);
+  const right = await acme.callback(
+    'chat.message',
+    ({ message }) => message.id === `right-${visitor}`,
+  );
+  expect(right.data.message).toMatchObject({ body: 'Hello', replaces: wrong });
+  expect(await commands(olga, '!history 2', /^The last/)).toMatch(/olga \(corrected\): Hello$/);
+  const slip = olga.send(jid(), '!inof');
+  await reads(olga, /Did you mean !info\?/);
+  correct(`command-${visitor}`, '!info', slip);
+  await reads(olga, /Chat #\S+ for sales, begun/);
+  await close();
+  // The visitor is not invited by a typing error of the chat before.
+  correct(`late-${visitor}`, 'Hello!', `right-${visitor}`);
+  await reads(olga, /^Not delivered: no chat is open, and a correction invites nobody/);
 });
 
 it('!! sends a text that begins with !, and a resumed client is no second command', async () => {

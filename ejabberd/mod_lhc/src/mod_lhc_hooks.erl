@@ -10,7 +10,7 @@
 -export([user_send/1, user_sent/1, user_receive/1, user_received/1, sm_receive/1, offline/1, offline_stored/1,
          session_opened/3, session_closed/3, session_ended/2, self_presence/1, copy_session/2, session_resumed/1, handle_info/2,
          register_user/2, remove_user/2]).
--export([members/3, ask_sessions/1, asked/2, unsupported/1]).
+-export([members/3, ask_sessions/1, asked/2, unsupported/1, replaces/1]).
 
 -include("xmpp.hrl").
 -include_lib("kernel/include/logger.hrl").
@@ -86,13 +86,14 @@ record(_, #message{type = headline}, _Asked, _From, _Visitor, _Host, _Queue) ->
     false;
 record(none, #message{body = []}, _Asked, _From, _Visitor, _Host, _Queue) ->
     false;
-record(none, #message{id = Id, body = Body, thread = Thread}, Asked, From, Visitor, Host, Queue) ->
+record(none, #message{id = Id, body = Body, thread = Thread, sub_els = Els}, Asked, From, Visitor, Host, Queue) ->
     Texts = lists:ukeysort(1, [{Lang, Text} || #text{lang = Lang, data = Text} <- Body]),
     ThreadId = case Thread of
                    #message_thread{data = Data} when Data =/= <<>> -> [{thread, Data}];
                    _ -> []
                end,
-    append(Host, message, [{from, From}, {to, Visitor}, {id, Id}, {body, {Texts}} | ThreadId ++ Asked], Queue);
+    append(Host, message, [{from, From}, {to, Visitor}, {id, Id}, {body, {Texts}} | ThreadId ++ replaces(Els) ++ Asked],
+           Queue);
 record(What, #message{id = Id}, _Asked, From, Visitor, Host, Queue) ->
     append(Host, unsupported, [{from, From}, {to, Visitor}, {id, Id}, {what, What}], Queue).
 
@@ -101,6 +102,12 @@ append(Host, Type, Fields, Queue) ->
         ok -> true;
         Error -> Error
     end.
+
+%% Which message it corrects (XEP-0308).
+-spec replaces([term()]) -> [{replaces, binary()}].
+replaces(Els) ->
+    lists:sublist([{replaces, Id} || Xml <- encoded(Els), named(Xml) =:= {<<"urn:xmpp:message-correct:0">>, <<"replace">>},
+                                     Id <- [fxml:get_tag_attr_s(<<"id">>, Xml)], Id =/= <<>>], 1).
 
 %% What means something to clients and cannot be shown to a visitor. Its text, if there is one, only says that whoever
 %% reads it has the wrong client; a reaction's (XEP-0444) says the same as the reaction, so that is a message.

@@ -2,7 +2,7 @@
 
 -module(mod_lhc_pure_tests).
 
--export([json_test/0, json_boolean_test/0, asked_test/0, unsupported_test/0, signature_test/0,
+-export([json_test/0, json_boolean_test/0, asked_test/0, replaces_test/0, unsupported_test/0, signature_test/0,
          webhook_id_test/0, backoff_test/0, one_ping_test/0, later_share_test/0, stranger_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, waiting_bound_test/0, ping_id_test/0,
          seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0,
          seen_together_test_/0]).
@@ -34,6 +34,12 @@ asked_test() ->
     [{markable, true}] = mod_lhc_hooks:asked(<<"m">>, Others ++ [Markable]),
     [{receipt, true}, {markable, true}] = mod_lhc_hooks:asked(<<"m">>, [Markable, Receipt, Receipt]),
     [] = mod_lhc_hooks:asked(<<>>, [Receipt, Markable]).
+
+replaces_test() ->
+    Other = xml(<<"replace">>, <<"urn:example:other">>, [{<<"id">>, <<"m1">>}], []),
+    Replace = xml(<<"replace">>, <<"urn:xmpp:message-correct:0">>, [{<<"id">>, <<"m1">>}], []),
+    [] = mod_lhc_hooks:replaces([Other, xml(<<"replace">>, <<"urn:xmpp:message-correct:0">>)]),
+    [{replaces, <<"m1">>}] = mod_lhc_hooks:replaces([Other, Replace, Replace]).
 
 %% What clients send that is no text for a visitor, with and without the text that goes with it.
 unsupported_test() ->
