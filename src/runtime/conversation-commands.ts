@@ -103,7 +103,8 @@ const plain = (word: string): string =>
     .toLowerCase()
     .replace(/[.,:;!]+$/, '');
 
-const isBlank = (text: string): boolean => /^[\s\p{Cf}\p{DI}]*$/u.test(text);
+/** Nothing of it shows. */
+export const isBlank = (text: string): boolean => /^[\s\p{Cf}\p{DI}]*$/u.test(text);
 
 const oneLine = (text: string): string => text.replace(/\s+/gu, ' ').trim();
 

@@ -17,7 +17,7 @@ import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import type { VisitorCommand } from '../actors/visitor-decisions.ts';
 import { AppError } from '../errors.ts';
 import { createConversation, type Ends, nameOf } from './conversation.ts';
-import { readWritten, type Written } from './conversation-commands.ts';
+import { isBlank, readWritten, type Written } from './conversation-commands.ts';
 import type { ActorHost } from './host.ts';
 import type { SetAside } from './set-aside.ts';
 import type { Origin, Transfer } from './types.ts';
@@ -57,9 +57,14 @@ export class Unusable extends Error {
   }
 }
 
-/** Bodies in several languages are one text for the visitor: the one without a language, or the first. */
-const textOf = (body: Readonly<Record<string, string>>): string =>
-  body[''] ?? Object.values(body)[0] ?? '';
+/**
+ * Bodies in several languages are one text for the visitor: the one without a language, or the first; of those that
+ * say something, if any does.
+ */
+function textOf(body: Readonly<Record<string, string>>): string {
+  const texts = [body[''] ?? '', ...Object.values(body)];
+  return texts.find((text) => !isBlank(text)) ?? texts.find((text) => text !== '') ?? '';
+}
 
 /** Why what a client can send is nothing for a visitor, and what to do instead. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
@@ -149,6 +154,8 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     const state = await registered(operator);
     const { id: messageId, receipt, markable, replaces } = event;
     const body = textOf(event.body);
+    // Some clients send an empty one with a chat state. It says nothing: no chat is accepted and nobody invited by it.
+    if (body === '') return;
     const settings = tenants.get(operator.tenant);
     const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
     const commandId = origin.commandId ?? messageCommandId(both, messageId, body, written);
@@ -167,6 +174,7 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     if (hook && (await setAside.has(hook.queueId, hook.seq))) {
       return refusal('this visitor or you were not known');
     }
+    if (isBlank(body)) return refusal('there is nothing to read in it');
     try {
       if (written.kind !== 'message') {
         return await carryOut(written, both, { messageId, commandId, hook });

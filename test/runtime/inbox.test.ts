@@ -255,6 +255,33 @@ describe('a message', () => {
     expect(bodies).toEqual(['Hello', 'Hallo']);
   });
 
+  it('without anything to read reaches nobody; who meant to say something is told', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    await inboxOf().take([
+      message('op1', '1', 'a', ''),
+      message('op1', '1', 'b', ' \n\t'),
+      message('op1', '1', 'c', '\u200b\u2060'),
+      { ...message('op1', '1', 'e'), body: { '': '', de: '' } },
+    ]);
+    expect(await received('1')).toEqual([]);
+    expect(await rig.types('visitor-acme.1')).not.toContain('Invited');
+    const refused = (await rig.facts('operator-acme.op1')).filter(
+      ({ type }) => type === 'MessageRefused',
+    );
+    expect(refused.map(({ data }) => [data.messageId, data.reason])).toEqual([
+      ['b', 'there is nothing to read in it'],
+      ['c', 'there is nothing to read in it'],
+    ]);
+    const foreign = { ...message('op1', '1', 'd'), body: { '': '', de: ' ', fr: 'Salut' } };
+    await inboxOf().take([foreign]);
+    const [said] = (await rig.facts('visitor-acme.1')).filter(
+      ({ type }) => type === 'OperatorMessageReceived',
+    );
+    expect(said && (await rig.personal.bodyOf(said))).toBe('Salut');
+    expect(await asides()).toEqual([]);
+  });
+
   it('is sent again from the dead letters as a new command, and only a message', async () => {
     await rig.toVisitor('1', viewPage());
     const letter = message('op1', '1', 'a');
