@@ -6,12 +6,13 @@ import { visitorState } from '../actors/visitor-decisions.ts';
 import { messageOf } from '../errors.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import { Lru } from '../runtime/lru.ts';
-import type { InboxSignals } from '../runtime/webhook-commands.ts';
+import type { InboxSignals, TypingState } from '../runtime/webhook-commands.ts';
 import type { Callbacks } from './callbacks.ts';
 import type { OperatorSessions } from './operator-sessions.ts';
 
 /** LHC is told that an operator lives at most so often; its own time-out is 300 s (CONTRACTS.md §3). */
 const ALIVE_EVERY_MS = 60_000;
+/** Of one operator towards one visitor; what comes sooner waits, and the last of it counts. */
 const TYPING_EVERY_MS = 1_000;
 const REMEMBERED = 10_000;
 
@@ -27,12 +28,37 @@ export function createSignals(options: {
 }): InboxSignals {
   const { host, tenants, callbacks, operatorSessions, now, logger } = options;
   const last = new Lru<number>(REMEMBERED);
+  const typed = new Lru<{ told: TypingState; at: number; next: TypingState | null }>(REMEMBERED);
 
   /** Whether it is time again for this. */
   function due(what: string, everyMs: number): boolean {
     if (now() - (last.get(what) ?? 0) < everyMs) return false;
     last.set(what, now());
     return true;
+  }
+
+  /** A state that is left out for good would stand at LHC until the next: somebody types who has stopped. */
+  function latest(what: string, state: TypingState, tell: (state: TypingState) => void): void {
+    const known = typed.get(what);
+    if (known && known.next !== null) {
+      known.next = state;
+      return;
+    }
+    const wait = known ? known.at + TYPING_EVERY_MS - now() : 0;
+    if (!known || wait <= 0) {
+      typed.set(what, { told: state, at: now(), next: null });
+      tell(state);
+      return;
+    }
+    if (known.told === state) return;
+    known.next = state;
+    setTimeout(() => {
+      const { told, next } = known;
+      known.next = null;
+      if (next === null || next === told) return;
+      Object.assign(known, { told: next, at: now() });
+      tell(next);
+    }, wait).unref();
   }
 
   function atOnce(deed: Promise<unknown>, what: string): void {
@@ -58,16 +84,17 @@ export function createSignals(options: {
       atOnce(tell, 'operator.alive');
     },
     operatorTyping(tenant, visitor, username, state) {
-      if (!due(`typing ${tenant} ${visitor} ${username} ${state}`, TYPING_EVERY_MS)) return;
-      const tell = async () => {
+      const tell = async (latestState: TypingState) => {
         const actor = await host.load(visitorRef(tenant, visitor));
         const chat = actor && visitorState(actor.core).context.chat;
         if (chat?.operator !== username) return;
         const operator = await callbacks.operator(tenant, username);
-        const data = { visitor, chatId: chat.id, operator, state };
+        const data = { visitor, chatId: chat.id, operator, state: latestState };
         await callbacks.ephemeral(tenant, { type: 'operator.typing', data });
       };
-      atOnce(tell(), 'operator.typing');
+      latest(`${tenant} ${visitor} ${username}`, state, (now) =>
+        atOnce(tell(now), 'operator.typing'),
+      );
     },
   };
 }

@@ -12,6 +12,7 @@ import {
   openSession,
   register,
   startChat,
+  viewPage,
 } from '../actors/facts.ts';
 import { fakeEjabberd } from '../support/fake-ejabberd.ts';
 import { fakeLhc } from '../support/fake-lhc.ts';
@@ -56,8 +57,13 @@ function make() {
     compared.push('all');
   };
   const signals = createSignals({ ...base, callbacks, operatorSessions, compare });
-  const typing = createTyping({ host, transport, admin, tenants, now, logger: silent });
-  return { signals, typing, operatorSessions, compared };
+  const typingOf = (lapsesMs?: number) =>
+    createTyping({
+      ...{ host, transport, admin, tenants, now, logger: silent },
+      ...(lapsesMs !== undefined && { lapsesMs }),
+    });
+  const typing = typingOf();
+  return { signals, typing, typingOf, operatorSessions, compared };
 }
 const online = async (session = 's1', resource = 'gajim') => {
   await rig.toOperator('op1', openSession(session, resource));
@@ -95,7 +101,7 @@ it('an operator of whom several processes hear in a minute has one id in it, and
   expect([same === first, next === first]).toEqual([true, false]);
 });
 
-it("typing of the chat's own operator is told, each state at most once a second", async () => {
+it("typing of the chat's own operator is told, at most once a second", async () => {
   const { signals } = make();
   await rig.toVisitor('1', startChat());
   await rig.toVisitor('1', assignChat('op1'));
@@ -109,6 +115,23 @@ it("typing of the chat's own operator is told, each state at most once a second"
     { ...data, state: 'composing' },
     { ...data, state: 'paused' },
   ]);
+});
+
+it('the last of what an operator does within a second is told, also if it was told just before', async () => {
+  const { signals } = make();
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', assignChat('op1'));
+  const states = () => lhc.accepted.map(({ data }) => 'state' in data && data.state);
+  // Opens the window, begins to write and thinks better of it.
+  for (const state of ['active', 'composing', 'active', 'composing', 'paused'] as const) {
+    signals.operatorTyping(ACME, V1, OP1, state);
+  }
+  await told(2);
+  expect(states()).toEqual(['active', 'paused']);
+  rig.clock.passes(1_000);
+  signals.operatorTyping(ACME, V1, OP1, 'composing');
+  await told(3);
+  expect(states()).toEqual(['active', 'paused', 'composing']);
 });
 
 it('an LHC that is away is not asked twice for what is told at once or not at all', async () => {
@@ -137,6 +160,25 @@ it('a visitor types: its operator sees each change, and the same at most every t
   expect(ejabberd.count('sendChatState')).toBe(0);
 });
 
+it('a visitor who is not heard of again while typing does not type for ever', async () => {
+  const typing = make().typingOf(50);
+  await ejabberd.admin.register(jidOf('1'), 'x');
+  await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', assignChat('op1'));
+  await typing(ACME, V1, 'composing');
+  await typing(ACME, V1, 'composing'); // the same goes on
+  const line = (state: string) => `${jidOf('1')} op1@${HOST} ${state}`;
+  await waitFor(() => ejabberd.typed.length === 2);
+  expect(ejabberd.typed).toEqual(['composing', 'active'].map(line));
+  await typing(ACME, V1, 'composing');
+  await typing(ACME, V1, 'paused'); // he said so himself
+  await typing(ACME, V1, 'composing');
+  await waitFor(() => ejabberd.typed.length === 6);
+  expect(ejabberd.typed.slice(2)).toEqual(['composing', 'paused', 'composing', 'active'].map(line));
+});
+
 it('a visitor types whose chat goes to another: that one sees it at once, nobody who is only asked', async () => {
   const { typing } = make();
   await ejabberd.admin.register(jidOf('1'), 'x');
@@ -153,7 +195,10 @@ it('a visitor types whose chat goes to another: that one sees it at once, nobody
   await rig.toVisitor('1', { type: 'TransferChat', chatId: null, from: 'op1', ...to });
   await typing(ACME, V1, 'composing');
   expect(ejabberd.typed).toEqual(
-    ['op1', 'op2'].map((name) => `${jidOf('1')} ${name}@${HOST} composing`),
+    ['op1 composing', 'op1 active', 'op2 composing'].map((shown) => {
+      const [name, state] = shown.split(' ');
+      return `${jidOf('1')} ${name}@${HOST} ${state}`;
+    }),
   );
 });
 
