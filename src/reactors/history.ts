@@ -4,6 +4,7 @@ import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/
 import type { VisitorFact, VisitorFacts } from '../actors/visitor-facts.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import type { ActorHost } from '../runtime/host.ts';
+import { cut } from './cut.ts';
 import type { PersonalData } from './personal.ts';
 import { nickOf } from './presence-text.ts';
 import { dayOf, timeOf } from './times.ts';
@@ -80,9 +81,8 @@ export function createHistory(options: {
     const said = await personal.of(event);
     const words = said?.body ?? said?.text;
     if (typeof words !== 'string') return '(erased)';
-    const shown = words.length > MOST_OF_BODY ? `${words.slice(0, MOST_OF_BODY)}…` : words;
-    // Not through a character: XML has no half ones, and a � would stand there (src/xmpp/text.ts).
-    return shown.replace(/[\ud800-\udbff](?=…$)/, '').replaceAll('\n', '\n  ');
+    const shown = words.length > MOST_OF_BODY ? `${cut(words, MOST_OF_BODY)}…` : words;
+    return shown.replaceAll('\n', '\n  ');
   }
 
   return async (tenant, key, count) => {

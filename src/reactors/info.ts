@@ -6,6 +6,7 @@ import { visitorState } from '../actors/visitor-decisions.ts';
 import type { Chat, CloseParty, Profile, VisitorState } from '../actors/visitor-facts.ts';
 import type { EventStore } from '../eventstore/port.ts';
 import type { ActorHost } from '../runtime/host.ts';
+import { cut } from './cut.ts';
 import type { PersonalData } from './personal.ts';
 import { localTime, nickOf, placeOf } from './presence-text.ts';
 import { durationOf, stampOf } from './times.ts';
@@ -104,13 +105,10 @@ export function createInfo(options: {
       ...earlier(visitor, story, at),
     ]
       .filter((line): line is string => typeof line === 'string' && line !== '')
-      .map((line) => cut(line))
+      .map((line) => cut(line, MOST_OF_LINE))
       .join('\n');
   };
 }
-
-/** Not through a character: XML has no half ones, and a � would stand there (src/xmpp/text.ts). */
-const cut = (line: string): string => line.slice(0, MOST_OF_LINE).replace(/[\ud800-\udbff]$/, '');
 
 function who(key: VisitorKey, profile: Profile, at: number): string {
   const time = localTime(at, profile.timezone);

@@ -3,6 +3,7 @@ import type { ActorState } from '../actors/decider.ts';
 import type { VisitorKey } from '../actors/ids.ts';
 import { visitorState } from '../actors/visitor-decisions.ts';
 import type { Profile } from '../actors/visitor-facts.ts';
+import { cut } from './cut.ts';
 import { localTime, nickOf, placeOf } from './presence-text.ts';
 
 /** A page's address can be 2 kB, and a chat's window is narrow. */
@@ -39,6 +40,6 @@ export function introductionOf(
   const page = [profile.title, profile.page].filter(Boolean).join(' — ');
   return [who.filter(Boolean).join(' · '), page]
     .filter((line) => line !== '')
-    .map((line) => line.slice(0, MOST_OF_LINE))
+    .map((line) => cut(line, MOST_OF_LINE))
     .join('\n');
 }

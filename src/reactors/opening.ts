@@ -15,6 +15,7 @@ import type { Chat, OpenMessage } from '../actors/visitor-facts.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { Lru } from '../runtime/lru.ts';
 import type { OutgoingMessage } from '../xmpp/port.ts';
+import { cut } from './cut.ts';
 import type { Delivery, Sender } from './delivery.ts';
 import { headlineOf } from './headline.ts';
 import { introductionOf } from './introduction.ts';
@@ -69,7 +70,7 @@ export function createOpening(options: {
     const body = await personal.bodyOf(event);
     if (!fact || body === null) return null; // erased
     const delay = { at: event.metadata.at };
-    const shown = body.length > MOST_OF_BODY ? `${body.slice(0, MOST_OF_BODY)}…` : body;
+    const shown = body.length > MOST_OF_BODY ? `${cut(body, MOST_OF_BODY)}…` : body;
     if (fact.type === 'OperatorMessageReceived') {
       const id = `history-${event.id}`;
       const corrected = fact.data.replaces === undefined ? '' : ' (corrected)';

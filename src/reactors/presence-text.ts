@@ -4,6 +4,7 @@ import type { visitorState } from '../actors/visitor-decisions.ts';
 import type { Profile } from '../actors/visitor-facts.ts';
 import { Lru } from '../runtime/lru.ts';
 import type { VisitorPresence } from '../xmpp/port.ts';
+import { cut } from './cut.ts';
 
 /** A status is a line or two in a contact list; a page's address can be 2 kB. */
 const MOST = 500;
@@ -61,7 +62,7 @@ export function presenceOf(
     profile.referrer && `from ${profile.referrer}`,
     profile.visits !== undefined && profile.visits > 1 && `visit ${profile.visits}`,
   ];
-  const status = lines.filter(Boolean).join('\n').slice(0, MOST);
+  const status = cut(lines.filter(Boolean).join('\n'), MOST);
   const nick = nickOf(key, profile);
   return conversation === 'waiting' ? { show: 'chat', status, nick } : { status, nick };
 }

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { visitorRef } from '../../src/actors/ids.ts';
+import { visitorState } from '../../src/actors/visitor-decisions.ts';
 import { AppError } from '../../src/errors.ts';
+import { presenceOf } from '../../src/reactors/presence-text.ts';
 import { DELAYS, startChat } from '../actors/facts.ts';
-import { jidOf } from '../support/rig.ts';
+import { ACME, jidOf, visitor } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
 import { type MessageLane, openMessageLane, STREAM } from './message-lane.ts';
 
@@ -77,6 +80,31 @@ describe('who it is', () => {
     await lane.run();
     expect(lane.texts('olga')[0]).toMatch(/^New chat #c1 for sales, waiting for 5 min\. Reply/);
     expect(lane.sent('olga')).toEqual(['intro-c1-1', 'm1', 'm2']);
+  });
+
+  it('is cut where it is long, and never through a character', async () => {
+    const long = (length: number) => `${'x'.repeat(length - 1)}🙂 and more`;
+    const profile = { page: 'https://shop.test/', title: long(300) };
+    await lane.rig.toVisitor('1', {
+      ...{ type: 'ViewPage', digest: 'x', department: null, delays: DELAYS },
+      profile,
+    });
+    await conversation();
+    await lane.say('m3', long(4_000));
+    await lane.run();
+    await lane.delivered('olga', 'm3');
+    await lane.handOn('olga', { operator: 'pia' });
+    lane.forget();
+    await lane.run();
+    const texts = lane.texts('pia');
+    expect(texts[0]?.endsWith(`\n${'x'.repeat(299)}`)).toBe(true);
+    expect(texts.at(-1)).toBe(`${'x'.repeat(3_999)}…`);
+    const state = await lane.rig.host.load(visitorRef(ACME, visitor('1')));
+    const of = state && visitorState(state.core);
+    const line = 'Chat #c1 (sales)\n';
+    const title = long(500 - line.length);
+    const shown = of && presenceOf(visitor('1'), { profile: { page: '/', title }, at: 0 }, of);
+    expect(shown?.status).toBe(line + 'x'.repeat(499 - line.length));
   });
 
   it('is left out where ejabberd refuses it, and the message comes all the same', async () => {
