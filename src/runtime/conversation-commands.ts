@@ -62,12 +62,13 @@ const MOST_OF_REASON = 200;
 /** A command's name as LHC can have it (src/actors/tenant.ts, `lhcCommands`). */
 const NAME = /^[a-z][a-z0-9_-]{0,31}$/;
 
-// What shows as nothing: white space, marks of direction, joiners, a BOM (Unicode's Cf and Default_Ignorable).
+// What shows as nothing: white space, marks of direction, joiners, a BOM (Unicode's Cf and Default_Ignorable), the control
+// characters that XML 1.0 allows, Braille's blank.
 /** The marks as keyboards make them: ASCII, full width, small form. Not `¡`, with which sentences begin. */
-const BEGINNING = /^[\s\p{Cf}\p{DI}]*[!\uff01\ufe57][\p{Cf}\p{DI}]*/u;
+const BEGINNING = /^[\s\p{Cc}\p{Cf}\p{DI}\u2800]*[!\uff01\ufe57][\p{Cf}\p{DI}]*/u;
 const MARK = /^[!\uff01\ufe57]/u;
 /** What a client puts before a reply, for clients that know no replies (XEP-0461, XEP-0393 §5.1.3). */
-const QUOTE = /^(?:[\s\p{Cf}\p{DI}]*>[^\n]*\n)*/u;
+const QUOTE = /^(?:[\s\p{Cc}\p{Cf}\p{DI}\u2800]*>[^\n]*\n)*/u;
 
 /**
  * Reads what an operator wrote. `!!` sends a text that begins with `!` on purpose: one less is sent. What is quoted
@@ -104,7 +105,7 @@ const plain = (word: string): string =>
     .replace(/[.,:;!]+$/, '');
 
 /** Nothing of it shows. */
-export const isBlank = (text: string): boolean => /^[\s\p{Cf}\p{DI}]*$/u.test(text);
+export const isBlank = (text: string): boolean => /^[\s\p{Cc}\p{Cf}\p{DI}\u2800]*$/u.test(text);
 
 const oneLine = (text: string): string => text.replace(/\s+/gu, ' ').trim();
 

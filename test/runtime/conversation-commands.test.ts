@@ -46,6 +46,8 @@ describe('a command', () => {
     ['  \n!take\n', { kind: 'take' }],
     ['\ufeff\u200b!\u2060take\u200f', { kind: 'take' }],
     ['！take', { kind: 'take' }],
+    ['\u0085\u007f\u2800!take', { kind: 'take' }],
+    ['> Hello?\n\u0080!note\u0085\u2800x', unknown('note')],
     ['﹗ｔａｋｅ', { kind: 'take' }],
     ['> Hello?\n!take', { kind: 'take' }],
     ['\u200b> Hello?\n>\n > Anybody?\n\n !note > 5', { kind: 'note', text: '> 5' }],
