@@ -14,7 +14,17 @@ import type { OperatorSessions } from './operator-sessions.ts';
 const ALIVE_EVERY_MS = 60_000;
 /** Of one operator towards one visitor; what comes sooner waits, and the last of it counts. */
 const TYPING_EVERY_MS = 1_000;
+/** Clients say when their operator pauses, after some seconds to half a minute (XEP-0085 §5.2). */
+const LAPSES_MS = 60_000;
 const REMEMBERED = 10_000;
+
+/** What LHC was told of an operator who types, and what waits to be told. */
+interface Typed {
+  told: TypingState | null;
+  at: number;
+  next: TypingState | null;
+  lapse?: NodeJS.Timeout;
+}
 
 export function createSignals(options: {
   host: ActorHost;
@@ -25,10 +35,13 @@ export function createSignals(options: {
   compare: () => Promise<void>;
   now: () => number;
   logger: Logger;
+  /** How long an operator types of whom nothing more is heard. Default 60 s. */
+  lapsesMs?: number;
 }): InboxSignals {
   const { host, tenants, callbacks, operatorSessions, now, logger } = options;
+  const { lapsesMs = LAPSES_MS } = options;
   const last = new Lru<number>(REMEMBERED);
-  const typed = new Lru<{ told: TypingState; at: number; next: TypingState | null }>(REMEMBERED);
+  const typed = new Lru<Typed>(REMEMBERED);
 
   /** Whether it is time again for this. */
   function due(what: string, everyMs: number): boolean {
@@ -37,28 +50,35 @@ export function createSignals(options: {
     return true;
   }
 
-  /** A state that is left out for good would stand at LHC until the next: somebody types who has stopped. */
+  /**
+   * A state that is left out for good would stand at LHC until the next: somebody types who has stopped. So would that of
+   * a client that dies while its operator types.
+   */
   function latest(what: string, state: TypingState, tell: (state: TypingState) => void): void {
-    const known = typed.get(what);
-    if (known && known.next !== null) {
+    const known = typed.get(what) ?? { told: null, at: Number.NEGATIVE_INFINITY, next: null };
+    typed.set(what, known);
+    const show = (shown: TypingState): void => {
+      clearTimeout(known.lapse);
+      Object.assign(known, { told: shown, at: now(), next: null });
+      tell(shown);
+      if (shown === 'composing') known.lapse = setTimeout(show, lapsesMs, 'paused').unref();
+    };
+    if (known.next !== null) {
       known.next = state;
       return;
     }
-    const wait = known ? known.at + TYPING_EVERY_MS - now() : 0;
-    if (!known || wait <= 0) {
-      typed.set(what, { told: state, at: now(), next: null });
-      tell(state);
-      return;
+    const wait = known.at + TYPING_EVERY_MS - now();
+    if (wait <= 0) show(state);
+    else if (known.told !== state) {
+      known.next = state;
+      setTimeout(
+        () => {
+          if (known.next !== known.told && known.next !== null) show(known.next);
+          known.next = null;
+        },
+        Math.min(wait, TYPING_EVERY_MS),
+      ).unref(); // a clock may be set back
     }
-    if (known.told === state) return;
-    known.next = state;
-    setTimeout(() => {
-      const { told, next } = known;
-      known.next = null;
-      if (next === null || next === told) return;
-      Object.assign(known, { told: next, at: now() });
-      tell(next);
-    }, wait).unref();
   }
 
   function atOnce(deed: Promise<unknown>, what: string): void {

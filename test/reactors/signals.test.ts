@@ -42,7 +42,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-function make() {
+function make({ lapsesMs }: { lapsesMs?: number } = {}) {
   const { host, tenants, personal, digestKey, now } = rig;
   const { admin, transport } = ejabberd;
   const compared: string[] = [];
@@ -56,14 +56,15 @@ function make() {
   const compare = async () => {
     compared.push('all');
   };
-  const signals = createSignals({ ...base, callbacks, operatorSessions, compare });
-  const typingOf = (lapsesMs?: number) =>
-    createTyping({
-      ...{ host, transport, admin, tenants, now, logger: silent },
-      ...(lapsesMs !== undefined && { lapsesMs }),
-    });
-  const typing = typingOf();
-  return { signals, typing, typingOf, operatorSessions, compared };
+  const signals = createSignals({
+    ...{ ...base, callbacks, operatorSessions, compare },
+    ...(lapsesMs !== undefined && { lapsesMs }),
+  });
+  const typing = createTyping({
+    ...{ host, transport, admin, tenants, now, logger: silent },
+    ...(lapsesMs !== undefined && { lapsesMs }),
+  });
+  return { signals, typing, operatorSessions, compared };
 }
 const online = async (session = 's1', resource = 'gajim') => {
   await rig.toOperator('op1', openSession(session, resource));
@@ -134,6 +135,23 @@ it('the last of what an operator does within a second is told, also if it was to
   expect(states()).toEqual(['active', 'paused', 'composing']);
 });
 
+it('an operator whose client dies while he types does not type for ever', async () => {
+  const { signals } = make({ lapsesMs: 50 });
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', assignChat('op1'));
+  signals.operatorTyping(ACME, V1, OP1, 'composing');
+  await told(2);
+  rig.clock.passes(1_000);
+  signals.operatorTyping(ACME, V1, OP1, 'composing');
+  await told(4);
+  expect(lhc.accepted.map(({ data }) => 'state' in data && data.state)).toEqual([
+    'composing',
+    'paused',
+    'composing',
+    'paused',
+  ]);
+});
+
 it('an LHC that is away is not asked twice for what is told at once or not at all', async () => {
   lhc.state.answer = async () => ({ outcome: 'retry', reason: 'away' });
   make().signals.operatorAlive(ACME, OP1);
@@ -161,7 +179,7 @@ it('a visitor types: its operator sees each change, and the same at most every t
 });
 
 it('a visitor who is not heard of again while typing does not type for ever', async () => {
-  const typing = make().typingOf(50);
+  const typing = make({ lapsesMs: 50 }).typing;
   await ejabberd.admin.register(jidOf('1'), 'x');
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
   await rig.toVisitor('1', viewPage());
