@@ -17,7 +17,7 @@ import type { TenantDirectory } from '../actors/tenant-directory.ts';
 import type { VisitorCommand } from '../actors/visitor-decisions.ts';
 import { AppError } from '../errors.ts';
 import { createConversation, type Ends, nameOf } from './conversation.ts';
-import { isBlank, readWritten, type Written } from './conversation-commands.ts';
+import { isBlank, readWritten } from './conversation-commands.ts';
 import type { ActorHost } from './host.ts';
 import type { SetAside } from './set-aside.ts';
 import type { Origin, Transfer } from './types.ts';
@@ -122,17 +122,13 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
 
   /**
    * A client that resumes or reconnects may send a stanza again, as a new event with the same id; a careless client
-   * may use an id for several messages. So a message is known by its sender, id and text together; a command, which
-   * has a word or two, by the visitor too.
+   * may use an id for several messages, to one visitor or to several. So a message is known by its sender, receiver,
+   * id and text together.
    */
-  function messageCommandId(both: Ends, id: string, body: string, written: Written): string {
-    const about = written.kind === 'message' ? [] : [both.visitor.name];
-    return commandIdOf(both, [id, body, ...about]);
-  }
-
-  function commandIdOf({ operator }: Ends, print: readonly string[]): string {
-    const digest = createHmac('sha256', options.digestKey).update(JSON.stringify(print));
-    return `op:${operator.name}:${digest.digest('base64url').slice(0, 22)}`;
+  function commandIdOf({ operator, visitor }: Ends, id: string, text: string): string {
+    const print = createHmac('sha256', options.digestKey);
+    print.update(JSON.stringify([id, text, visitor.name]));
+    return `op:${operator.name}:${print.digest('base64url').slice(0, 22)}`;
   }
 
   /** @throws {Unusable} when he is none, or not yet */
@@ -158,7 +154,7 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     if (body === '') return;
     const settings = tenants.get(operator.tenant);
     const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
-    const commandId = origin.commandId ?? messageCommandId(both, messageId, body, written);
+    const commandId = origin.commandId ?? commandIdOf(both, messageId, body);
     // It was refused before: the visitor's state may be another one now, the answer is not. The number in the queue
     // does not tell: later events of this operator are done before a message of his is set aside.
     if (state.seen.hasCommand(commandId)) return;
@@ -201,7 +197,7 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     if (!isRegistered(await host.latest(ref))) return;
     const { id: messageId, what } = event;
     const reason = UNSUPPORTED[what] ?? UNSUPPORTED_OTHERWISE;
-    const commandId = commandIdOf(both, [messageId, what, visitor.name]);
+    const commandId = commandIdOf(both, messageId, what);
     await toOperator(
       operator,
       { type: 'RefuseMessage', visitor: visitor.name, messageId, reason },

@@ -214,6 +214,16 @@ describe('a message', () => {
     expect(await refusals('op1')).toEqual(['a']);
   });
 
+  it('that was refused says nothing of the same words to another, by a client that counts its ids anew', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    await rig.toVisitor('2', viewPage());
+    await inboxOf().take([message('op1', '1', 'a1', 'Hello'), message('op1', '2', 'a1', 'Hello')]);
+    expect(await received('1')).toEqual([]);
+    expect(await received('2')).toEqual(['a1']);
+  });
+
   it('that was set aside is not taken by a repeat, and its sender is told', async () => {
     await rig.toVisitor('1', viewPage());
     const batch = [message('op1', '1', 'a'), message('op1', '1', 'b')];
