@@ -37,6 +37,7 @@ const FORGOTTEN = {
   failure: null,
   inviter: null,
   chat: null,
+  ended: null,
   markable: [],
   displayed: null,
 } satisfies Partial<VisitorContext>;
@@ -220,6 +221,10 @@ function displayMarkable({ markable }: VisitorContext, messageId: string): Chang
   return { markable: markable.slice(read + 1) };
 }
 
+const ended = ({ chat }: VisitorContext, { data, at }: Of<'ChatClosed'>): Change => ({
+  ended: chat?.operator && data.by !== 'operator' ? { operator: chat.operator, at } : null,
+});
+
 /** What this fact changes. */
 export function changesBy(context: VisitorContext, event: VisitorEvent): Change {
   switch (event.type) {
@@ -249,7 +254,7 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     case 'VisitorMessageSent':
       return context.chat ? changeChat(context, context.chat, event) : {};
     case 'ChatClosed':
-      return { chat: null };
+      return { chat: null, ...ended(context, event) };
     case 'ReservationRevoked':
       return revoked(context.revokedReservations, event.data.reservation);
     case 'OperatorMessageReceived':

@@ -1,5 +1,5 @@
 /** What may be said in a visitor's conversation: begun, written, answered, noted, closed. */
-import { refuse } from './decider.ts';
+import { type DecisionContext, refuse } from './decider.ts';
 import type {
   Chat,
   CloseParty,
@@ -52,6 +52,12 @@ type Wish<T extends ConversationCommand['type']> = Extract<ConversationCommand, 
 
 /** Messages of one visitor that nobody has received yet; one more is refused. */
 export const MAX_OPEN_MESSAGES = 1000;
+
+/**
+ * What somebody writes so soon after his chat was ended by the visitor crossed with that on its way: a "Bye" must not
+ * invite who has just left.
+ */
+const CROSSED_MS = 10_000;
 
 function startChat(context: VisitorContext, command: Wish<'StartChat'>): VisitorFact[] {
   const { chatId, nick, message } = command;
@@ -112,6 +118,7 @@ function answered(chat: Chat, operator: string): VisitorFact[] {
 function receive(
   { presence, conversation, context }: VisitorState,
   command: Wish<'ReceiveOperatorMessage'>,
+  { now }: DecisionContext,
 ): VisitorFact[] {
   const { operator, messageId, body, receipt, markable, replaces } = command;
   const { chat, inviter } = context;
@@ -135,6 +142,9 @@ function receive(
   }
   if (replaces !== undefined) {
     return refuse('no chat is open, and a correction invites nobody; write it as a new message');
+  }
+  if (context.ended?.operator === operator && now - context.ended.at < CROSSED_MS) {
+    return refuse('the chat had ended when this came; write it again to invite the visitor anew');
   }
   return [{ type: 'Invited', data: { operator } }, message(true)];
 }
@@ -168,7 +178,11 @@ function closeChat(context: VisitorContext, command: Wish<'CloseChat'>): Visitor
 }
 
 /** The facts that a wish is worth: none for what was done already. @throws {AppError} `refused`, with the reason */
-export function converse(state: VisitorState, command: ConversationCommand): VisitorFact[] {
+export function converse(
+  state: VisitorState,
+  command: ConversationCommand,
+  decision: DecisionContext,
+): VisitorFact[] {
   const { context } = state;
   switch (command.type) {
     case 'StartChat':
@@ -176,7 +190,7 @@ export function converse(state: VisitorState, command: ConversationCommand): Vis
     case 'SendMessage':
       return sendMessage(context, command);
     case 'ReceiveOperatorMessage':
-      return receive(state, command);
+      return receive(state, command, decision);
     case 'AddNote':
       return addNote(context, command);
     case 'SendOperatorCommand':

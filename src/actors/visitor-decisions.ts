@@ -86,7 +86,7 @@ function decideVisitor(
   const { presence, context } = state;
   if (command.type === 'ViewPage') return viewPage(core, command, decision);
   if (command.type === 'StartChat') {
-    const chat = converse(state, command);
+    const chat = converse(state, command, decision);
     if (presence === 'online') return chat;
     return [arrived(null, command.department ?? context.department, command.delays), ...chat];
   }
@@ -124,7 +124,7 @@ function decideVisitor(
     case 'RevokeReservation':
       return place(context, command);
     default:
-      return converse(state, command);
+      return converse(state, command, decision);
   }
 }
 

@@ -214,6 +214,8 @@ export type VisitorContext = {
   chats: number;
   /** Who answered the visitor's last chat. */
   lastOperator: string | null;
+  /** Who had the chat that ended last, when it was not ended by him, and when that was: he may be writing still. */
+  ended: { operator: string; at: number } | null;
   /** The last messages that a client wants to be told of when they are read, and the last one that an operator read. */
   markable: Markable[];
   displayed: string | null;

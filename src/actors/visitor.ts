@@ -10,7 +10,7 @@ import type { VisitorContext, VisitorEvent, VisitorFact } from './visitor-facts.
 import { closed, missed } from './visitor-placement.ts';
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
-export const VISITOR_VERSION = 'visitor/2';
+export const VISITOR_VERSION = 'visitor/3';
 
 export const visitorMachine = setup({
   // `types` is how xstate takes its types: values that are never read.

@@ -371,14 +371,41 @@ describe('a chat', () => {
   });
 
   it('is over for the operator as well: what it writes then is an invitation', () => {
-    visitor()
-      .given([...chatting, chatClosed()])
-      .when(receive())
-      .then([invited(), operatorMessage(null)]);
+    const over = visitor().given([...chatting, chatClosed()], 0);
+    over.when(receive(), 10 * SECOND).then([invited(), operatorMessage(null)]);
     visitor()
       .given([...chatting, chatClosed(), timedOut()])
       .when(receive())
       .refused(/has left/);
+  });
+});
+
+describe('a message that crossed with the end of its chat', () => {
+  const closing = (by: 'visitor' | 'operator' | 'system') =>
+    visitor().given([...chatting, chatClosed('op1', by)], 0);
+
+  it('invites nobody: who has just left is not called back by a last word', () => {
+    for (const by of ['visitor', 'system'] as const) {
+      closing(by)
+        .when(receive(), 10 * SECOND - 1)
+        .refused(/had ended/);
+    }
+  });
+
+  it('is the operator’s own who ended it, and of others, an invitation', () => {
+    closing('operator')
+      .when(receive(), SECOND)
+      .then([invited(), operatorMessage(null)]);
+    closing('visitor')
+      .when(receive('op2'), SECOND)
+      .then([invited('op2'), operatorMessage(null, 'op2')]);
+  });
+
+  it('is none of a chat that began since', () => {
+    closing('visitor')
+      .given([chatStarted()], SECOND)
+      .when(receive(), 2 * SECOND)
+      .then([chatAssigned('op1', null, 'answered'), chatAccepted(), operatorMessage()]);
   });
 });
 
