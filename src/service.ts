@@ -37,6 +37,7 @@ import { createInbox } from './runtime/inbox.ts';
 import { createLanes } from './runtime/lanes.ts';
 import { createLeases } from './runtime/leases.ts';
 import { soleOwner } from './runtime/ownership.ts';
+import { opensWith } from './runtime/sealed.ts';
 import { deriveSecrets } from './runtime/secrets.ts';
 import { createSetAside } from './runtime/set-aside.ts';
 import { createVault } from './runtime/vault.ts';
@@ -63,7 +64,7 @@ export interface Service {
 
 /**
  * Starts the service: catches up with the log, then performs what is pending.
- * @throws {AppError} when the event store or the address cannot be had; ejabberd and LHC may be away
+ * @throws {AppError} when the event store or the address cannot be had, or the secret is not that of the log; ejabberd and LHC may be away
  */
 export async function startService(
   config: Config,
@@ -77,6 +78,14 @@ export async function startService(
   const pass = createFailpoints(config.failpoints);
   const tenants = createTenantDirectory(config.tenants);
   const store = await openEventStore(config.eventStore);
+  try {
+    // With another one new visitors would be sealed beside the old: then no secret opens all of the log.
+    await opensWith(store, dataDir.serviceSecret);
+  } catch (error) {
+    await store.close();
+    dataDir.release();
+    throw error;
+  }
   const shared = config.sharedLog;
   const vault = createVault({ store, wrapping: secrets.wrapping, now, newId, shared });
   const snapshotFile = openSnapshotFile(join(config.dataDir, 'snapshots.db'));

@@ -30,7 +30,7 @@ const RULES: Record<string, Rule> = {
     values: [
       ...['src/backup/', 'src/eventstore/sqlite/', 'src/sqlite/'],
       // Whether a secret opens what is sealed.
-      ...['src/runtime/vault.ts', 'src/runtime/secrets.ts'],
+      'src/runtime/sealed.ts',
     ],
   },
   'src/doctor/': {

@@ -11,10 +11,10 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf } from '../errors.ts';
 import { copyLog, openCopy } from '../eventstore/sqlite/copy.ts';
+import { opensWith } from '../runtime/sealed.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
 import { flush, requireSpace, writePrivate } from './files.ts';
 import { describeFile, LOG, MANIFEST, type Manifest, SECRET } from './manifest.ts';
-import { opensWith } from './sealed.ts';
 
 export interface TakeOptions {
   /** Of the log. */
@@ -137,7 +137,7 @@ async function fill(dir: string, options: TakeOptions, secret: string | null): P
       );
     }
     const used = secret ?? options.serviceSecret;
-    if (used !== undefined) await opensWith(copy, used);
+    if (used !== undefined) await opensWith(copy.store, used);
     const manifest: Manifest = {
       format: 1,
       version: options.version,

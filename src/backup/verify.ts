@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { openCopy } from '../eventstore/sqlite/copy.ts';
+import { opensWith } from '../runtime/sealed.ts';
 import { describeFile, LOG, type Manifest, readManifest, SECRET } from './manifest.ts';
-import { opensWith } from './sealed.ts';
 
 export interface Verified {
   readonly manifest: Manifest;
@@ -50,7 +50,7 @@ export async function verifyBackup(dir: string, configured: string | undefined):
     const kept =
       manifest.secret === 'file' ? readFileSync(join(dir, SECRET), 'utf8').trim() : undefined;
     const secret = configured ?? kept;
-    const opened = secret !== undefined && (await opensWith(copy, secret)) ? true : null;
+    const opened = secret !== undefined && (await opensWith(copy.store, secret)) ? true : null;
     return { manifest, opened };
   } finally {
     copy.close();

@@ -4,6 +4,7 @@ import {
   existsSync,
   fsyncSync,
   openSync,
+  readFileSync,
   rmSync,
   statfsSync,
   statSync,
@@ -17,11 +18,12 @@ import type { CallbackPorts } from '../doctor/callbacks.ts';
 import type { DiskPorts } from '../doctor/disk.ts';
 import type { ServicePort } from '../doctor/service.ts';
 import type { StorePorts } from '../doctor/store.ts';
-import { AppError } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import { openEventStore } from '../eventstore/open.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { openSqliteEventStore } from '../eventstore/sqlite/store.ts';
 import { createCallbackClient } from '../lhc/callbacks.ts';
+import { opensWith } from '../runtime/sealed.ts';
 import { openStream } from '../xmpp/stream.ts';
 
 const ASK_MS = 4_000;
@@ -164,6 +166,23 @@ export function diskOf({ dataDir, eventStore, serviceSecret }: Config): DiskPort
       serviceSecret === undefined && existsSync(secret) ? statSync(secret).mode : null,
   };
 }
+
+/** With the secret that the service has: of the configuration, or of its file. */
+export const opensSealed =
+  ({ dataDir, serviceSecret }: Pick<Config, 'dataDir' | 'serviceSecret'>): StorePorts['opens'] =>
+  async (store) => {
+    const path = join(dataDir, 'service-secret');
+    let secret = serviceSecret;
+    try {
+      secret ??= readFileSync(path, 'utf8').trim();
+    } catch (error) {
+      throw new AppError(
+        'not-found',
+        `the secret of this log cannot be read: SERVICE_SECRET is not set, and ${messageOf(error)}`,
+      );
+    }
+    return await opensWith(store, secret);
+  };
 
 /** For reading, beside the service. */
 export const openStore: (config: Pick<Config, 'eventStore'>) => ReturnType<StorePorts['open']> =

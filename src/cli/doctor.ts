@@ -23,6 +23,7 @@ import {
   diskOf,
   loginTo,
   openStore,
+  opensSealed,
   servicePort,
   withoutCredentials,
 } from './doctor-ports.ts';
@@ -51,7 +52,7 @@ function checksOf(config: Config): Check[] {
   const ports = { deliver: deliverWith(now), now, newId };
   return [
     diskCheck(diskOf(config)),
-    storeCheck({ open: () => openStore(config), now }),
+    storeCheck({ open: () => openStore(config), opens: opensSealed(config), now }),
     serviceCheck(service, version),
     apiCheck({
       ...{ api, url: ejabberd.apiUrl, user: ejabberd.apiUser },

@@ -1,16 +1,24 @@
 /** The event store: whether it answers, and how far it is. */
 import { AppError } from '../errors.ts';
 import type { EventStore } from '../eventstore/port.ts';
-import { type Check, ok, problem, warning } from './check.ts';
+import { type Check, type Finding, ok, problem, warning } from './check.ts';
+
+type Readable = Pick<EventStore, 'check' | 'head' | 'readAll' | 'readStream' | 'close'>;
 
 export interface StorePorts {
   /** For reading only. @throws {AppError} `not-found` when there is none yet */
-  open(): Promise<Pick<EventStore, 'check' | 'head' | 'readAll' | 'close'>>;
+  open(): Promise<Readable>;
+  /**
+   * Opens the newest of what is sealed with the service secret.
+   * @returns false: nothing is sealed yet
+   * @throws {AppError} `invalid` when the secret is another one; `not-found` when there is none
+   */
+  opens(store: Readable): Promise<boolean>;
   /** ms since 1970 */
   readonly now: () => number;
 }
 
-export const storeCheck = ({ open, now }: StorePorts): Check => ({
+export const storeCheck = ({ open, opens, now }: StorePorts): Check => ({
   name: 'event store',
   async run() {
     let store: Awaited<ReturnType<StorePorts['open']>>;
@@ -38,9 +46,26 @@ export const storeCheck = ({ open, now }: StorePorts): Check => ({
       const [last] = await store.readAll({ direction: 'backwards', limit: 1 });
       if (!last) return [ok('it answers; the log is empty')];
       const age = Math.max(0, Math.round((now() - last.metadata.at) / 1000));
-      return [ok(`it answers; the log ends at ${last.position}, ${age} s ago`)];
+      return [
+        ok(`it answers; the log ends at ${last.position}, ${age} s ago`),
+        ...(await judgeSecret(() => opens(store))),
+      ];
     } finally {
       await store.close();
     }
   },
 });
+
+async function judgeSecret(opens: () => Promise<boolean>): Promise<Finding[]> {
+  try {
+    return (await opens()) ? [ok('the service secret opens what is sealed in it')] : [];
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return [
+      problem(
+        error.message,
+        'look for it in your backups (docs/operations.md, Backup and restore); do not start the service with another one: it refuses',
+      ),
+    ];
+  }
+}

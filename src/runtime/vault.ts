@@ -91,6 +91,7 @@ export function createVault(options: {
       throw new AppError(
         'unavailable',
         `the data key of ${key} does not open: SERVICE_SECRET is not the one it was made with`,
+        { reason: 'secret' },
       );
     }
     return dataKey;

@@ -62,3 +62,26 @@ it('names LISTEN when the port is taken', async () => {
     await other.close();
   }
 });
+
+it('does not start with another secret than that of the log, and seals nothing with it', async () => {
+  await writeTenants(service, [
+    { id: 'acme', host: 'xmpp.test', apiKey: 'long-enough-to-be-a-key' },
+  ]);
+  const right = { ...RIGHT, ADMIN_TOKEN: 'admin-token-of-the-tests', DEADLINE_GRACE: '0' };
+  Object.assign(service.settings, { ...right, LISTEN: `127.0.0.1:${service.port}` });
+  await service.start();
+  const view = { page: 'https://shop.example/', nick: 'Anna' };
+  const seen = await service.call('POST', '/v1/acme/visitors/anna/page-views', view);
+  expect(seen.status).toBe(202);
+  await service.stop();
+
+  const other = 'another-secret-of-at-least-32-characters';
+  const refused = await serve(service, { SERVICE_SECRET: other });
+  expect(refused.code).toBe(1);
+  expect(refused.output).toMatch(/not the one that the log was written with.*set SERVICE_SECRET/);
+  expect(refused.output).not.toMatch(new RegExp(`${other}|\n {4}at `));
+
+  delete service.settings.SERVICE_SECRET;
+  await service.start();
+  await service.stop();
+});

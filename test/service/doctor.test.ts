@@ -218,6 +218,21 @@ describe('names what is wrong with', SLOW, () => {
     );
   });
 
+  it('a secret that is not that of the log, and one that is missing', async () => {
+    await acme.view('anna', { page: 'https://shop.example/', nick: 'Anna' });
+    await world.idle();
+    const SERVICE_SECRET = 'another-secret-of-at-least-32-characters';
+    const other = await doctor({ SERVICE_SECRET });
+    expect(other.code).toBe(1);
+    expect(other.text).not.toContain(SERVICE_SECRET);
+    expect(bad(other)).toEqual([
+      expect.stringMatching(/event store: .*not the one that the log was written with.* -> look/),
+    ]);
+    const log = `sqlite:${join(service.dataDir, 'events.db')}`;
+    const missing = bad(await doctor({ DATA_DIR: service.dir, EVENT_STORE: log })).join('\n');
+    expect(missing).toMatch(/event store: the secret of this log cannot be read.* -> look/);
+  });
+
   it('an admin token that is not that of the service', async () => {
     const found = bad(await doctor({ ADMIN_TOKEN: 'another-admin-token' }));
     expect(found).toContainEqual(

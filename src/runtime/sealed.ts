@@ -1,9 +1,8 @@
 /** Whether a secret is the one that a log was written with. */
-
 import { AppError } from '../errors.ts';
-import type { LogCopy } from '../eventstore/sqlite/copy.ts';
-import { deriveSecrets } from '../runtime/secrets.ts';
-import { createVault } from '../runtime/vault.ts';
+import type { EventStore, Position } from '../eventstore/port.ts';
+import { deriveSecrets } from './secrets.ts';
+import { createVault } from './vault.ts';
 
 /** Events that are looked through, newest first, for one with a personal part. */
 const LOOK_AT = 20_000;
@@ -15,17 +14,21 @@ const PAGE = 1000;
  * @throws {AppError} `invalid` when the secret is another one
  */
 export async function opensWith(
-  { store }: Pick<LogCopy, 'store'>,
+  store: Pick<EventStore, 'readStream' | 'readAll'>,
   secret: string,
 ): Promise<boolean> {
-  const readOnly = () => Promise.reject(new AppError('refused', 'a copy is only read'));
+  const readOnly = () => Promise.reject(new AppError('refused', 'a log is only read here'));
   const vault = createVault({
-    store: { readStream: store.readStream, append: readOnly, deleteStream: readOnly },
+    store: {
+      readStream: (stream, options) => store.readStream(stream, options),
+      append: readOnly,
+      deleteStream: readOnly,
+    },
     wrapping: deriveSecrets(secret).wrapping,
     now: Date.now,
     newId: () => '',
   });
-  let after: Awaited<ReturnType<LogCopy['store']['readAll']>>[number]['position'] | undefined;
+  let after: Position | undefined;
   for (let seen = 0; seen < LOOK_AT; seen += PAGE) {
     const page = await store.readAll({
       direction: 'backwards',
@@ -37,10 +40,11 @@ export async function opensWith(
       try {
         // null: that person was erased.
         if ((await vault.open(personal)) !== null) return true;
-      } catch {
+      } catch (error) {
+        if (!(error instanceof AppError) || error.details.reason !== 'secret') throw error;
         throw new AppError(
           'invalid',
-          'the service secret is not the one that the log was written with: nothing personal could be read',
+          'the service secret is not the one that the log was written with, and nothing personal could be read: set SERVICE_SECRET to that one, or put its file service-secret back into DATA_DIR',
         );
       }
     }
