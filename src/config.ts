@@ -22,6 +22,11 @@ const Listen = z
 
 const Seconds = (fallback: number) => z.coerce.number().int().min(0).max(86_400).default(fallback);
 
+function withoutCredentials(url: string): boolean {
+  const { username, password } = new URL(url);
+  return username === '' && password === '';
+}
+
 const Environment = z.object({
   LISTEN: Listen.prefault(DEFAULT_LISTEN),
   DATA_DIR: z.string().min(1).default('./data'),
@@ -31,17 +36,27 @@ const Environment = z.object({
     .optional(),
   ADMIN_TOKEN: z.string().min(16, 'has at least 16 characters').optional(),
   SERVICE_SECRET: z.string().min(32, 'has at least 32 characters').optional(),
-  EJABBERD_API_URL: z.url({
-    protocol: /^https?$/,
-    error: 'is an http(s) URL, e.g. http://127.0.0.1:5280/api',
-  }),
+  EJABBERD_API_URL: z
+    .url({
+      ...{ protocol: /^https?$/, abort: true },
+      error: 'is an http(s) URL, e.g. http://127.0.0.1:5280/api',
+    })
+    // It is told in messages, and a request to such an address is not made.
+    .refine(
+      withoutCredentials,
+      'has a user or password in it: they are EJABBERD_API_USER and EJABBERD_API_PASSWORD',
+    ),
   EJABBERD_API_USER: z
     .string()
     .regex(/^[^@\s]+@[^@\s]+$/, 'is a full JID, e.g. xmpp-chat-api@example.org'),
   EJABBERD_API_PASSWORD: z.string().min(1, 'is empty'),
   EJABBERD_XMPP: z
-    .string()
-    .regex(/^(xmpps?|wss?):\/\/\S+$/, 'is xmpp://, xmpps://, ws:// or wss://'),
+    .url({
+      ...{ protocol: /^(xmpps?|wss?)$/, abort: true },
+      error: 'is xmpp://, xmpps://, ws:// or wss:// with a host and perhaps a port',
+    })
+    .refine((text) => new URL(text).hostname !== '', 'has no host, as in xmpp://127.0.0.1:5222')
+    .refine(withoutCredentials, 'has a user or password in it: each visitor logs in for itself'),
   EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool().default(false),
   EJABBERD_WEBHOOK_SECRET: z
     .string()

@@ -157,3 +157,14 @@ it('backup and restore need to know only where things are', () => {
     /EVENT_STORE: is sqlite:PATH.*\n.*SERVICE_SECRET: has at least 32/,
   );
 });
+
+it.each([
+  ['EJABBERD_API_URL', 'http://bob:cAnArY@127.0.0.1:5280/api', /EJABBERD_API_PASSWORD/],
+  ['EJABBERD_XMPP', 'xmpp://bob:cAnArY@127.0.0.1:5222', /logs in for itself/],
+  ['EJABBERD_XMPP', 'xmpp://127.0.0.1:99999', /with a host/],
+  ['EJABBERD_XMPP', 'xmpp://', /host/],
+])('%s as %s is refused: it would be told in messages, or reached never', (name, value, fault) => {
+  const found = faults({ ...right(), [name]: value });
+  expect(found).toEqual([expect.stringMatching(fault)]);
+  expect(found.join()).not.toContain('cAnArY');
+});
