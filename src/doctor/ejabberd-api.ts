@@ -27,7 +27,7 @@ export const apiCheck = ({ api, url, user, anonymous }: ApiPorts): Check => ({
   name: 'ejabberd api',
   async run(signal) {
     const version = await api.version().catch((error: unknown) => error);
-    if (typeof version !== 'string') return [failed(version)];
+    if (typeof version !== 'string') return [apiProblem(version)];
     return [
       judgeVersion(version),
       ...(await judgeAnonymous(anonymous, signal)),
@@ -37,17 +37,26 @@ export const apiCheck = ({ api, url, user, anonymous }: ApiPorts): Check => ({
   },
 });
 
-function failed(error: unknown): Finding {
+const ADVICE: Readonly<Record<string, string>> = {
+  credentials:
+    'set the password anew: ejabberdctl change_password USER HOST PASSWORD, and EJABBERD_API_PASSWORD to the same',
+  rights:
+    'grant it, and the rest of the commands in ejabberd/ejabberd.example.yml, in api_permissions, then ejabberdctl reload_config',
+  unreachable:
+    'start ejabberd; look at its listener with mod_http_api (port, ip) and at the firewall between',
+  command:
+    'load mod_admin_extra ("modules" of ejabberd/ejabberd.example.yml), then ejabberdctl reload_config',
+  answer:
+    'set EJABBERD_API_URL to where mod_http_api is in "request_handlers" of its listener, e.g. http://127.0.0.1:5280/api',
+};
+
+/** What a call of the API that failed means. What is no failure of it is thrown on. */
+export function apiProblem(error: unknown): Finding {
   if (!(error instanceof AppError)) throw error;
-  const advice: Record<string, string> = {
-    credentials:
-      'set the password anew: ejabberdctl change_password USER HOST PASSWORD, and EJABBERD_API_PASSWORD to the same',
-    rights:
-      'grant "status" and the rest of the commands in ejabberd/ejabberd.example.yml in api_permissions',
-    unreachable:
-      'start ejabberd; look at its listener with mod_http_api (port, ip) and at the firewall between',
-  };
-  return problem(error.message, advice[String(error.details.reason)] ?? 'see the message');
+  return problem(
+    error.message,
+    ADVICE[String(error.details.reason)] ?? "look at ejabberd's log: it says why",
+  );
 }
 
 export function judgeVersion(version: string): Finding {
@@ -133,6 +142,6 @@ export const hostsCheck = (api: HttpApi, hosts: readonly string[]): Check => ({
 
 /** The service asks for the hosts only to explain a failure: without that right it works, and explains less. */
 function unknownHosts(error: unknown): Finding {
-  if (!(error instanceof AppError) || error.details.reason !== 'rights') throw error;
+  if (!(error instanceof AppError) || error.details.reason !== 'rights') return apiProblem(error);
   return warning(error.message, 'grant it: the service asks for the hosts to say what is wrong');
 }

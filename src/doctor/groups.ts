@@ -2,8 +2,10 @@
 import { z } from 'zod';
 import { rosterGroups } from '../actors/ids.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
+import { AppError } from '../errors.ts';
 import type { HttpApi } from '../xmpp/http-api.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
+import { apiProblem } from './ejabberd-api.ts';
 
 const Info = z.array(z.object({ key: z.string(), value: z.unknown() }));
 
@@ -14,11 +16,13 @@ export const groupsCheck = (api: HttpApi, tenant: TenantSettings): Check => ({
   async run() {
     const { host } = tenant;
     const { visitors, operators } = rosterGroups(tenant);
-    const [ofVisitors, ofOperators, members] = await Promise.all([
+    const asked = await Promise.all([
       api.call('srg_get_info', { group: visitors, host }, Info),
       api.call('srg_get_info', { group: operators, host }, Info),
       api.call('srg_get_members', { group: operators, host }, z.array(z.string())),
-    ]);
+    ]).catch((error: unknown) => error);
+    if (!Array.isArray(asked)) return [failed(asked, host)];
+    const [ofVisitors, ofOperators, members] = asked;
     if (ofVisitors.length === 0 && ofOperators.length === 0) {
       const message = `the shared roster groups ${visitors} and ${operators} of ${host} are not there`;
       return [
@@ -37,6 +41,17 @@ export const groupsCheck = (api: HttpApi, tenant: TenantSettings): Check => ({
     ];
   },
 });
+
+function failed(error: unknown, host: string): Finding {
+  // 500 internal_error: the module is not there, and ejabberd does not say so (tried on 23.01).
+  if (error instanceof AppError && error.details.status === 500) {
+    return problem(
+      error.message,
+      `load mod_shared_roster for ${host} ("modules" of ejabberd/ejabberd.example.yml), then ejabberdctl reload_config; if it is loaded, ejabberd's log says why`,
+    );
+  }
+  return apiProblem(error);
+}
 
 function judgeGroup(
   host: string,

@@ -145,11 +145,20 @@ export function createHttpApi({
         { ...details, reason: 'rights' },
       );
     }
-    if (status === 404 && code === 40) {
+    // 23.01 says it with 400 and a name.
+    if ((status === 404 && code === 40) || refusal.text === 'unknown_command') {
       return new AppError(
         'unavailable',
         `ejabberd has no command ${command}: load mod_admin_extra, and mod_http_api on ${base}.`,
         { ...details, reason: 'command' },
+      );
+    }
+    // A page of ejabberd's web server, or of another one: nothing that was asked is refused by it.
+    if (status === 404 && code === undefined && /^\s*</.test(text)) {
+      return new AppError(
+        'unavailable',
+        `${base} answers 404 with a page: is EJABBERD_API_URL right?`,
+        { ...details, reason: 'answer' },
       );
     }
     if (status === 429 || status === 503 || (status >= 500 && code === undefined)) {

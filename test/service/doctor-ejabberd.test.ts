@@ -48,7 +48,7 @@ const permissions = (what: readonly string[] | string) => ({
 const SLOW = { timeout: 120_000 };
 
 it('says which rights are missing, that mod_lhc is, and that its account stays', SLOW, async () => {
-  const missing = ['kick_session', 'send_stanza', 'srg_create', 'unregister'];
+  const missing = ['kick_session', 'send_stanza', 'set_vcard', 'srg_create', 'unregister'];
   const what = apiCommands.filter((name) => !missing.includes(name));
   const ejabberd = { modLhc: false, extraConfig: { api_permissions: permissions(what) } };
   await inWorld({ ejabberd }, async (world) => {
@@ -106,3 +106,26 @@ it(
     });
   },
 );
+
+it('names the module that its API lacks, and tells what it saw before', SLOW, async () => {
+  const without = (name: string) => ({ ejabberd: { extraModules: { [name]: undefined } } });
+  await inWorld({ ...without('mod_shared_roster'), running: false }, async (world) => {
+    const report = await doctor(world);
+    expect(bad(report)).toMatch(/groups acme: .* -> load mod_shared_roster for xmpp.test/);
+    const account = report.results.filter(({ check }) => check.startsWith('account'));
+    expect(account).toContainEqual(
+      expect.objectContaining({ status: 'ok', message: expect.stringMatching(/logged in/) }),
+    );
+  });
+  await inWorld({ ...without('mod_admin_extra'), running: false }, async (world) => {
+    const found = bad(await doctor(world));
+    expect(found).toMatch(/groups acme: ejabberd has no command srg_get_info.* -> load mod_admin/);
+    expect(found).not.toMatch(/see the message/);
+    Object.assign(world.service.settings, { EJABBERD_API_URL: world.ejabberd.apiUrl.slice(0, -4) });
+    const elsewhere = bad(await doctor(world));
+    expect(elsewhere).toMatch(
+      /ejabberd api: .*answers 404 with a page.* -> set EJABBERD_API_URL to where mod_http_api is/,
+    );
+    expect(elsewhere).not.toMatch(/<html|see the message/);
+  });
+});
