@@ -7,7 +7,7 @@ import { doctorCommand } from './cli/doctor.ts';
 import { migrateCommand } from './cli/migrate.ts';
 import { operatorsCommand } from './cli/operators.ts';
 import { restoreCommand } from './cli/restore.ts';
-import { AppError, messageOf } from './errors.ts';
+import { told } from './cli/told.ts';
 import { version } from './version.ts';
 
 const program = new Command('xmpp-chat')
@@ -29,8 +29,6 @@ program.addCommand(migrateCommand());
 try {
   await program.parseAsync();
 } catch (error) {
-  // What this project throws on purpose says what to do; of anything else the stack is wanted.
-  const known = error instanceof AppError;
-  console.error(known || !(error instanceof Error) ? messageOf(error) : error.stack);
+  console.error(told(error));
   process.exit(1);
 }

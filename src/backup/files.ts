@@ -1,6 +1,18 @@
 /** Files and folders that have to be on the disk, or not to be there at all. */
-import { chmodSync, closeSync, fsyncSync, openSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  openSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { AppError } from '../errors.ts';
+
+/** Whether something has that name; what may not be looked at is not taken for missing: that throws. */
+export const isThere = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false }) !== undefined;
 
 /** Has the disk keep a file's content, or a folder's names. */
 export function flush(path: string): void {

@@ -1,9 +1,10 @@
 /** What a backup says of itself. It is written last: a folder without one is no backup. */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { createReadStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
+import { isThere } from './files.ts';
 
 export const LOG = 'events.db';
 export const SECRET = 'service-secret';
@@ -32,15 +33,16 @@ export type Manifest = z.infer<typeof Manifest>;
 /** @throws {AppError} `not-found` when it is no backup or not finished; `invalid` when its manifest is not ours */
 export function readManifest(dir: string): Manifest {
   const path = join(dir, MANIFEST);
-  if (!existsSync(path)) {
+  if (!isThere(path)) {
     throw new AppError(
       'not-found',
       `${dir} is no backup, or one that was not finished: it has no ${MANIFEST}`,
     );
   }
+  const text = readFileSync(path, 'utf8');
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(path, 'utf8'));
+    json = JSON.parse(text);
   } catch {
     throw new AppError('invalid', `${path} is damaged: it is no JSON`);
   }

@@ -1,19 +1,11 @@
 /** Takes a backup of the embedded store beside the running service: reads only, and holds nobody up. */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf } from '../errors.ts';
 import { copyLog, openCopy } from '../eventstore/sqlite/copy.ts';
 import { opensWith } from '../runtime/sealed.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
-import { flush, requireSpace, writePrivate } from './files.ts';
+import { flush, isThere, requireSpace, writePrivate } from './files.ts';
 import { describeFile, LOG, MANIFEST, type Manifest, SECRET } from './manifest.ts';
 
 export interface TakeOptions {
@@ -43,7 +35,7 @@ const SPARE_BYTES = 16 * 2 ** 20;
 export async function takeBackup(options: TakeOptions): Promise<Manifest> {
   const target = resolve(options.target);
   requireNew(target);
-  if (!existsSync(options.log)) {
+  if (!isThere(options.log)) {
     throw new AppError(
       'not-found',
       `there is no event store at ${options.log}: are DATA_DIR and EVENT_STORE those of the service?`,
@@ -86,7 +78,7 @@ async function fillAndName(
 
 /** @throws {AppError} `conflict` */
 function requireNew(target: string): void {
-  if (!existsSync(target)) return;
+  if (!isThere(target)) return;
   if (statSync(target).isDirectory() && readdirSync(target).length === 0) return;
   throw new AppError(
     'conflict',
@@ -98,7 +90,7 @@ function requireNew(target: string): void {
 function readSecret({ dataDir, serviceSecret }: TakeOptions): string | null {
   if (serviceSecret !== undefined) return null;
   const path = join(dataDir, SECRET);
-  const found = existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
+  const found = isThere(path) ? readFileSync(path, 'utf8').trim() : '';
   if (found !== '') return found;
   throw new AppError(
     'not-found',
@@ -106,7 +98,7 @@ function readSecret({ dataDir, serviceSecret }: TakeOptions): string | null {
   );
 }
 
-const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
+const sizeOf = (path: string): number => (isThere(path) ? statSync(path).size : 0);
 
 /** Makes the folder, and throws away what a backup that was killed left in it. @throws {AppError} `conflict` */
 function claim(partial: string): void {

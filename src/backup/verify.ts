@@ -1,9 +1,10 @@
 /** Whether a backup is what its manifest says. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { openCopy } from '../eventstore/sqlite/copy.ts';
 import { opensWith } from '../runtime/sealed.ts';
+import { isThere } from './files.ts';
 import { describeFile, LOG, type Manifest, readManifest, SECRET } from './manifest.ts';
 
 export interface Verified {
@@ -28,7 +29,7 @@ export async function verifyBackup(dir: string, configured: string | undefined):
     );
   }
   for (const file of manifest.files) {
-    if (!existsSync(join(dir, file.name))) {
+    if (!isThere(join(dir, file.name))) {
       throw new AppError('invalid', `${dir} is damaged: ${file.name} is missing`);
     }
     const found = await describeFile(dir, file.name);

@@ -14,6 +14,9 @@ const Letter = z.object({
   destination: z.string(),
   reason: z.string(),
 });
+const List = z.object({ items: z.array(Letter) });
+/** RFC 9457, as the service answers. */
+const Problem = z.object({ detail: z.string() });
 const DEADLINE_MS = 35_000;
 
 interface Access {
@@ -33,12 +36,27 @@ async function ask(access: Access, method: string, path: string): Promise<unknow
   } catch (error) {
     throw new AppError('unavailable', `no service answers at ${access.url}: ${messageOf(error)}`);
   }
-  const text = await response.text();
-  const body: unknown = text === '' ? null : JSON.parse(text);
-  if (response.ok) return body;
-  const { detail } = (body ?? {}) as { detail?: string }; // RFC 9457, as the service answers
-  throw new AppError('refused', detail ?? `the service answered ${response.status}`);
+  const body = parse(await response.text());
+  const { data } = Problem.safeParse(body);
+  if (!response.ok && data) throw new AppError('refused', data.detail);
+  if (response.ok && body !== undefined) return body;
+  throw stranger(access.url, response.status);
 }
+
+/** undefined: no JSON. */
+function parse(text: string): unknown {
+  try {
+    return text === '' ? null : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const stranger = (url: string, status: number): AppError =>
+  new AppError(
+    'refused',
+    `${url} answers, but not as this service does (${status}): set LISTEN as for the service, or name it with --url`,
+  );
 
 export function deadLettersCommand(): Command {
   const command = new Command('dead-letters').description(
@@ -56,9 +74,10 @@ export function deadLettersCommand(): Command {
     .command('list', { isDefault: true })
     .description('list them, the newest first')
     .action(async (_options, sub: Command) => {
-      const { items } = z
-        .object({ items: z.array(Letter) })
-        .parse(await ask(access(sub), 'GET', '/debug/dead-letters'));
+      const service = access(sub);
+      const list = List.safeParse(await ask(service, 'GET', '/debug/dead-letters'));
+      if (!list.success) throw stranger(service.url, 200);
+      const { items } = list.data;
       if (items.length === 0) console.log('no dead letters');
       for (const letter of items) {
         const where = `${letter.stream} -> ${letter.destination}`;

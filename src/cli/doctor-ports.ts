@@ -1,6 +1,8 @@
 /** What the doctor's checks ask of the real world. */
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   openSync,
@@ -12,12 +14,14 @@ import {
 } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { isThere } from '../backup/files.ts';
 import type { Config } from '../config.ts';
 import type { AccountPorts } from '../doctor/account.ts';
 import type { CallbackPorts } from '../doctor/callbacks.ts';
 import type { DiskPorts } from '../doctor/disk.ts';
 import type { ServicePort } from '../doctor/service.ts';
 import type { StorePorts } from '../doctor/store.ts';
+import { within } from '../doctor/within.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { openEventStore } from '../eventstore/open.ts';
 import { redactUrls } from '../eventstore/redact.ts';
@@ -135,13 +139,22 @@ export const deliverWith =
     return { outcome, status, date, tookMs: performance.now() - from };
   };
 
+function mayWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false; // whatever the reason, the service could not either
+  }
+}
+
 export function diskOf({ dataDir, eventStore, serviceSecret }: Config): DiskPorts {
   const log = eventStore.startsWith(SQLITE) ? eventStore.slice(SQLITE.length) : null;
   const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
   const secret = join(dataDir, 'service-secret');
   return {
     dataDir,
-    exists: () => existsSync(dataDir),
+    exists: () => isThere(dataDir),
     free() {
       const { bavail, bsize } = statfsSync(dataDir);
       return bavail * bsize;
@@ -162,6 +175,11 @@ export function diskOf({ dataDir, eventStore, serviceSecret }: Config): DiskPort
         rmSync(path, { force: true });
       }
     },
+    closed: () =>
+      [
+        secret,
+        ...(log === null ? [] : ['', '-wal', '-shm', '.lock'].map((end) => log + end)),
+      ].filter((path) => existsSync(path) && !mayWrite(path)),
     secretMode: () =>
       serviceSecret === undefined && existsSync(secret) ? statSync(secret).mode : null,
   };
@@ -184,18 +202,31 @@ export const opensSealed =
     return await opensWith(store, secret);
   };
 
+/** @throws {AppError} when that may not be looked at */
+function lookedFor(path: string): boolean {
+  try {
+    return isThere(path);
+  } catch (error) {
+    throw new AppError('unavailable', messageOf(error));
+  }
+}
+
 /** For reading, beside the service. */
 export const openStore: (config: Pick<Config, 'eventStore'>) => ReturnType<StorePorts['open']> =
   async ({ eventStore }) => {
     if (eventStore.startsWith(SQLITE)) {
       const path = eventStore.slice(SQLITE.length);
       // Opening it for reading does not make it, and says less.
-      if (!existsSync(path))
+      if (!lookedFor(path))
         throw new AppError('not-found', `there is no event store at ${path} yet`);
       return openSqliteEventStore(path, { readOnly: true });
     }
+    const opening = openEventStore(eventStore, { readOnly: true });
     try {
-      return await openEventStore(eventStore, { readOnly: true });
+      const store = await within(opening, ASK_MS);
+      if (store) return store;
+      opening.then((late) => late.close()).catch(() => undefined); // it was given up: nobody asks any more
+      throw new AppError('unavailable', `EventStoreDB does not answer within ${ASK_MS / 1000} s`);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       throw new AppError(error.code, redactUrls(error.message), error.details);

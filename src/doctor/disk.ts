@@ -11,6 +11,8 @@ export interface DiskPorts {
   logSize(): number;
   /** Writes a little and has the disk keep it; how long each took, in ms. @throws when it cannot be written */
   syncs(count: number): readonly number[];
+  /** Files of the service that are there and that this user may not read and write. */
+  closed(): readonly string[];
   /** Of the file with the secret; null: there is none. */
   secretMode(): number | null;
 }
@@ -27,7 +29,13 @@ export const diskCheck = (ports: DiskPorts): Check => ({
   name: 'disk',
   async run() {
     const { dataDir } = ports;
-    if (!ports.exists()) {
+    let exists: boolean;
+    try {
+      exists = ports.exists();
+    } catch (error) {
+      return [unusable(dataDir, error)];
+    }
+    if (!exists) {
       return [
         warning(
           `${dataDir} is not there yet`,
@@ -39,17 +47,24 @@ export const diskCheck = (ports: DiskPorts): Check => ({
     try {
       times = ports.syncs(SYNCS);
     } catch (error) {
-      const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-      return [
-        problem(
-          `${dataDir} cannot be written: ${reason}`,
-          'the folder has to belong to the user of the service, on a disk that is not full nor mounted read-only',
-        ),
-      ];
+      return [unusable(dataDir, error)];
     }
-    return [judgeFree(ports), judgeSyncs(times), ...judgeSecret(ports.secretMode())];
+    return [
+      judgeFree(ports),
+      judgeSyncs(times),
+      ...judgeClosed(ports.closed()),
+      ...judgeSecret(ports.secretMode()),
+    ];
   },
 });
+
+function unusable(dataDir: string, error: unknown): Finding {
+  const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  return problem(
+    `${dataDir} cannot be written: ${reason}`,
+    'the folder has to belong to the user of the service, who runs the doctor, too, on a disk that is not full nor mounted read-only',
+  );
+}
 
 function judgeFree(ports: Pick<DiskPorts, 'free' | 'logSize' | 'dataDir'>): Finding {
   const free = ports.free();
@@ -68,6 +83,16 @@ function judgeSyncs(times: readonly number[]): Finding {
     'each message waits for two of them: use an SSD, and nothing else that is busy on it';
   if (median > TOO_SLOW_MS) return problem(message, advice);
   return median > SLOW_MS ? warning(message, advice) : ok(message);
+}
+
+function judgeClosed(paths: readonly string[]): Finding[] {
+  if (paths.length === 0) return [];
+  return [
+    problem(
+      `this user may not read and write ${paths.join(', ')}`,
+      'chown them to the user of the service, mode 600, and run the doctor as that user',
+    ),
+  ];
 }
 
 function judgeSecret(mode: number | null): Finding[] {

@@ -37,7 +37,9 @@ export const storeCheck = ({ open, opens, now }: StorePorts): Check => ({
       return [
         problem(
           error.message,
-          'compare EVENT_STORE with what is there; do not start the service on a damaged log: restore a backup (docs/operations.md)',
+          error.code === 'unavailable'
+            ? 'is EVENT_STORE right, is its server up, and may the user that runs the doctor (that of the service) read and write it?'
+            : 'compare EVENT_STORE with what is there; do not start the service on a damaged log: restore a backup (docs/operations.md)',
         ),
       ];
     }

@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
-import { AppError } from '../errors.ts';
+import { AppError, messageOf } from '../errors.ts';
 import { createPrivate, SQLITE, sqliteCode } from './open.ts';
 
 /**
@@ -10,7 +10,7 @@ import { createPrivate, SQLITE, sqliteCode } from './open.ts';
  * @param file made where it is missing; nothing is written into it
  * @param refusal what to tell while another process has it
  * @returns releases the lock
- * @throws {AppError} `conflict` with that text
+ * @throws {AppError} `conflict` with that text; `unavailable` when the file cannot be written
  */
 export const lockExclusively = (file: string, refusal: string): (() => void) => {
   createPrivate(file);
@@ -19,8 +19,13 @@ export const lockExclusively = (file: string, refusal: string): (() => void) => 
     db.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     db.close();
-    if (sqliteCode(error) !== SQLITE.busy) throw error;
-    throw new AppError('conflict', refusal);
+    if (sqliteCode(error) === SQLITE.busy) throw new AppError('conflict', refusal);
+    throw new AppError(
+      'unavailable',
+      `${file} cannot be locked (${messageOf(error)}): its folder has to be writable for this user, on a disk that is not full`,
+      {},
+      { cause: error },
+    );
   }
   return () => db.close();
 };

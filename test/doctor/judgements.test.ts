@@ -88,6 +88,7 @@ describe('the disk', () => {
       free: () => 10_000 * MIB,
       logSize: () => 10 * MIB,
       syncs: () => [1, 1, 900],
+      closed: () => [],
       secretMode: () => 0o100600,
       ...ports,
     }).run(signal);
@@ -106,6 +107,13 @@ describe('the disk', () => {
   it('shows the secret to others', async () => {
     expect((await look({ secretMode: () => 0o100640 }))[2]).toBe('problem');
     expect(await look({ secretMode: () => null })).toHaveLength(2);
+  });
+  it('is closed to this user, some of it or all', async () => {
+    expect((await look({ closed: () => ['/data/events.db'] }))[2]).toBe('problem');
+    const exists = () => {
+      throw Object.assign(new Error('denied'), { code: 'EACCES' });
+    };
+    expect(await look({ exists })).toEqual(['problem']);
   });
 });
 
