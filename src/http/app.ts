@@ -54,7 +54,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   stats(api, auth.tenant);
   stream(api, auth.tenant);
   const receipts = createWebhookReceipts((host) => deps.tenants.ofHost(host).length > 0, deps.now);
-  api.metrics.webhooks(receipts.view);
+  api.metrics.webhooks(receipts.view, () => deps.tenants.all().map(({ host }) => host));
   ejabberdEvents(api, receipts);
   debugWebhooks(api, auth.admin, receipts);
   debug(api, auth.admin);

@@ -8,8 +8,11 @@ export interface HttpMetrics {
   route(method: string, route: string): (status: number, ms: number) => void;
   /** @param outcome `accepted`, `unchanged` (a repeat, or true already) or a problem's code */
   command(command: string, outcome: string): void;
-  /** Shows what mod_lhc's webhook has brought. */
-  webhooks(view: WebhookReceipts['view']): void;
+  /**
+   * Shows what mod_lhc's webhook has brought.
+   * @param hosts all that are ours: one of which nothing ever came has to be seen, too
+   */
+  webhooks(view: WebhookReceipts['view'], hosts: () => readonly string[]): void;
   /** The text format of Prometheus. */
   text(): Promise<{ readonly type: string; readonly text: string }>;
 }
@@ -18,7 +21,7 @@ export interface HttpMetrics {
 const BATCH = 1000;
 
 export function createMetrics(
-  deps: Pick<HttpDeps, 'gauges' | 'projections' | 'stream'>,
+  deps: Pick<HttpDeps, 'gauges' | 'projections' | 'stream' | 'now'>,
 ): HttpMetrics {
   const register = new Registry();
   const registers = [register];
@@ -101,16 +104,18 @@ export function createMetrics(
       };
     },
     command: (command, outcome) => commands.inc({ command, outcome }),
-    webhooks(view) {
+    webhooks(view, hosts) {
+      const startedAt = deps.now();
       const labelNames = ['host'] as const;
       new Gauge({
         name: 'xmpp_chat_webhook_accepted_timestamp_seconds',
-        help: 'When mod_lhc last brought a batch of this host; absent before the first',
+        help: 'When mod_lhc last brought a batch of this host; before the first, when this process started',
         labelNames,
         registers,
         collect() {
-          for (const [host, { acceptedAt }] of Object.entries(view().hosts)) {
-            this.set({ host }, acceptedAt / 1000);
+          const seen = view().hosts;
+          for (const host of hosts()) {
+            this.set({ host }, (seen[host]?.acceptedAt ?? startedAt) / 1000);
           }
         },
       });

@@ -43,6 +43,10 @@ it('tell taken, refused and failed batches apart, for admins and for Prometheus'
     };
     return ask('POST', '/ejabberd/events', { raw: text, key: null, headers });
   };
+  // A mod_lhc that never comes has to be seen, too.
+  const accepted = /xmpp_chat_webhook_accepted_timestamp_seconds\{host="xmpp.test"\} (\S+)/;
+  const before = await ask('GET', '/metrics', { key: null });
+  expect(Date.now() / 1000 - Number(accepted.exec(before.text)?.[1])).toBeLessThan(60);
   const other = `whsec_${Buffer.from('quite another secret').toString('base64')}`;
   expect((await send(WEBHOOK_SECRET)).status).toBe(204);
   expect((await send(other)).status).toBe(401);
