@@ -45,17 +45,18 @@ export function servicePort({
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
   return {
     url,
-    async get(path) {
+    async get(path, deadlineMs = ASK_MS) {
       let response: Response;
       let text: string;
       try {
         response = await fetch(url + path, {
           ...(adminToken && { headers: { authorization: `Bearer ${adminToken}` } }),
-          signal: AbortSignal.timeout(ASK_MS),
+          signal: AbortSignal.timeout(deadlineMs),
         });
         text = await response.text();
-      } catch {
-        return null; // nobody answers: what that means is the check's to say
+      } catch (error) {
+        // What that means is the check's to say.
+        return error instanceof Error && error.name === 'TimeoutError' ? 'silent' : null;
       }
       const json = /json/.test(response.headers.get('content-type') ?? '');
       return { status: response.status, body: json ? parse(text) : text };

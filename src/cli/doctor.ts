@@ -71,6 +71,7 @@ function checksOf(config: Config): Check[] {
         ...{ host, api, apiUser: ejabberd.apiUser, now, webhook },
         random: () => newId().slice(-8),
         login: loginTo(xmpp, allowPlaintext),
+        webSocket: /^wss?:/.test(xmpp),
       }),
     ),
     ...some.map((tenant) => callbackCheck(tenant, ports)),
@@ -101,7 +102,17 @@ async function examine(): Promise<readonly Result[]> {
     message: `the last ${left} tenants were not looked at`,
     advice: `the doctor looks at ${MOST}: name fewer in another TENANTS_FILE`,
   };
-  return [configured, ...(left > 0 ? [unseen] : []), ...results];
+  const nobody: Result = {
+    ...{ check: 'configuration', status: 'warning' },
+    message: 'TENANTS_FILE names no tenant: nobody can use the service, and little can be checked',
+    advice: 'add one (docs/operations.md, Configuration), and restart the service',
+  };
+  return [
+    configured,
+    ...(config.tenants.length === 0 ? [nobody] : []),
+    ...(left > 0 ? [unseen] : []),
+    ...results,
+  ];
 }
 
 export function doctorCommand(): Command {

@@ -23,6 +23,8 @@ export interface AccountPorts {
   readonly api: HttpApi;
   /** Of the API, a full JID. */
   readonly apiUser: string;
+  /** Logins go by a WebSocket, which the check of c2s does not look at. */
+  readonly webSocket?: boolean;
   /** ms since 1970 */
   readonly now: () => number;
   readonly random: () => string;
@@ -143,7 +145,9 @@ async function converse(
     return [
       problem(
         `the test account cannot log in: ${messageOf(sessionError(jid, error)).replace(/:\s*$/, '')}`,
-        'see c2s above; visitors cannot log in either, so operators do not see them',
+        ports.webSocket
+          ? 'compare EJABBERD_XMPP with the listener that has ejabberd_http_ws (port, ip, path); visitors cannot log in either, so operators do not see them'
+          : 'see c2s above; visitors cannot log in either, so operators do not see them',
       ),
     ];
   }

@@ -20,7 +20,8 @@ const MARKS: Record<Status, string> = { ok: 'ok      ', warning: 'WARNING ', pro
 /** A line for each finding, and one for what to do. */
 export function textOf({ counts, results }: Report): string {
   const lines = results.flatMap(({ check, status, message, advice }) => [
-    `${MARKS[status]}${check}: ${message}`,
+    // What others say may have lines of its own.
+    `${MARKS[status]}${check}: ${message.replaceAll(/\s+/g, ' ').trim()}`,
     ...(advice ? [`        -> ${advice}`] : []),
   ]);
   const total = `${counts.ok} ok, ${counts.warning} warnings, ${counts.problem} problems`;

@@ -6,8 +6,21 @@ import { type Check, type Finding, ok, problem, warning } from './check.ts';
 export interface ServicePort {
   /** Where it listens. */
   readonly url: string;
-  /** null: nobody answers. The body is JSON where it is sent as such, else text. */
-  get(path: string): Promise<{ readonly status: number; readonly body: unknown } | null>;
+  /**
+   * The body is JSON where it is sent as such, else text. null: nobody is there; `silent`: somebody takes the request
+   * and does not answer.
+   * @param deadlineMs default 4,000
+   */
+  get(
+    path: string,
+    deadlineMs?: number,
+  ): Promise<{ readonly status: number; readonly body: unknown } | 'silent' | null>;
+}
+
+/** What was answered, if it was. */
+async function bodyOf(service: ServicePort, path: string): Promise<unknown> {
+  const answer = await service.get(path);
+  return answer === null || answer === 'silent' ? undefined : answer.body;
 }
 
 const Health = z.object({ version: z.string() });
@@ -40,6 +53,14 @@ export const serviceCheck = (service: ServicePort, version: string): Check => ({
         ),
       ];
     }
+    if (health === 'silent') {
+      return [
+        problem(
+          `the service at ${service.url} takes requests and does not answer`,
+          'it hangs: look at its CPU and the end of its log, then restart it; nothing that was acknowledged is lost',
+        ),
+      ];
+    }
     const running = Health.safeParse(health.body);
     if (!running.success) {
       return [
@@ -63,18 +84,23 @@ export const serviceCheck = (service: ServicePort, version: string): Check => ({
 });
 
 async function readiness(service: ServicePort): Promise<Finding[]> {
-  const answer = await service.get('/readyz');
-  const parsed = Readiness.safeParse(answer?.body);
+  const parsed = Readiness.safeParse(await bodyOf(service, '/readyz'));
   if (!parsed.success)
     return [problem('/readyz does not answer as it should', "see the service's log")];
   const { checks, unfit } = parsed.data;
   const bad = Object.entries(checks).filter(([, check]) => !check.ok);
-  const findings = bad.map(([name, { reason }]) =>
-    problem(
-      `it says that ${name} does not work${reason ? `: ${reason}` : ' (ADMIN_TOKEN shows why)'}`,
-      MEANINGS[name] ?? "see the service's log",
-    ),
-  );
+  const findings = bad.map(([name, { reason }]) => {
+    const why = reason ? `: ${reason}` : ' (ADMIN_TOKEN shows why)';
+    return name === 'readModels'
+      ? warning(
+          `its read models are not complete${why}`,
+          'wait: after an upgrade they are built anew, and older ones answer where they can; if it stays, see GET /debug/projections',
+        )
+      : problem(
+          `it says that ${name} does not work${why}`,
+          MEANINGS[name] ?? "see the service's log",
+        );
+  });
   if (unfit.count > 0) {
     findings.push(
       problem(
@@ -87,8 +113,7 @@ async function readiness(service: ServicePort): Promise<Finding[]> {
 }
 
 async function numbers(service: ServicePort): Promise<Finding[]> {
-  const answer = await service.get('/metrics');
-  const text = String(answer?.body ?? '');
+  const text = String((await bodyOf(service, '/metrics')) ?? '');
   const value = (name: string): number =>
     Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
   const letters = value('xmpp_chat_dead_letters');

@@ -62,7 +62,10 @@ export async function probeStream(
       },
     };
   } catch (error) {
-    throw new AppError('unavailable', `${service}: ${messageOf(error) || 'the connection ended'}`);
+    const said = messageOf(error) || 'the connection ended';
+    // OpenSSL's words for an answer in plain.
+    const plainly = /wrong version number/.test(said) ? 'no TLS at that port: use xmpp://' : said;
+    throw new AppError('unavailable', `${service}: ${plainly}`);
   } finally {
     signal.removeEventListener('abort', abort);
     for (const socket of sockets) socket.destroy();

@@ -30,6 +30,8 @@ export interface WebhookWatch {
 /** mod_lhc posts at once; after failures it waits up to its max_backoff (10 s) between two attempts. */
 const WAIT_MS = 2_500;
 const LOOK_MS = 100;
+/** A service that hangs leaves time for the rest of the check. */
+const ASK_MS = 1_500;
 /** Of the module, with the time of an attempt: older ones were refused for that. */
 const TOLERANCE_S = 300;
 
@@ -41,9 +43,9 @@ export function createWebhookWatch(
   options: { readonly shared: boolean },
 ): WebhookWatch {
   async function look(): Promise<View | Finding> {
-    const answer = await service.get('/debug/webhooks');
+    const answer = await service.get('/debug/webhooks', ASK_MS);
     const start = "then the doctor sees whether mod_lhc's webhook arrives";
-    if (answer === null)
+    if (answer === null || answer === 'silent')
       return warning(
         'mod_lhc was not tried: no service answers at LISTEN',
         `start the service; ${start}`,
@@ -63,6 +65,18 @@ export function createWebhookWatch(
         );
   }
 
+  /** At the end only: what is refused or fails in between may be another host's, and is not told apart. */
+  function without(host: string, before: View, now: View): Finding {
+    if (now.refused.count > before.refused.count) return refused(host, now);
+    if (now.failed.count > before.failed.count) {
+      return problem(
+        `mod_lhc's events of ${host} cannot be stored: ${now.failed.reason}`,
+        'see the event store; nothing is lost, mod_lhc keeps them and sends them again',
+      );
+    }
+    return nothing(host, now, options.shared);
+  }
+
   return {
     before: () => look(),
     async after(host, before) {
@@ -73,16 +87,7 @@ export function createWebhookWatch(
         if ('status' in now) return [now];
         if ((now.hosts[host]?.batches ?? 0) > (before.hosts[host]?.batches ?? 0))
           return judge(host, now);
-        if (now.refused.count > before.refused.count) return [refused(host, now)];
-        if (now.failed.count > before.failed.count) {
-          return [
-            problem(
-              `mod_lhc's events of ${host} cannot be stored: ${now.failed.reason}`,
-              'see the event store; nothing is lost, mod_lhc keeps them and sends them again',
-            ),
-          ];
-        }
-        if (performance.now() >= end) return [nothing(host, now, options.shared)];
+        if (performance.now() >= end) return [without(host, before, now)];
         await delay(LOOK_MS);
       }
     },

@@ -56,7 +56,7 @@ describe('the report', () => {
   it('has the worst of all, counts, and what to do', () => {
     const report = reportOf([
       { check: 'a', ...ok('fine') },
-      { check: 'b', ...warning('hm', 'look at it') },
+      { check: 'b', ...warning('hm\n', 'look at it') },
     ]);
     expect(report).toMatchObject({ status: 'warning', counts: { ok: 1, warning: 1, problem: 0 } });
     expect(textOf(report)).toBe(

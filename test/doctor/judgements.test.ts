@@ -121,7 +121,10 @@ it('what the service says of itself', async () => {
   const answers: Record<string, unknown> = {
     '/healthz': { version: '1.0.0' },
     '/readyz': {
-      checks: { ejabberd: { ok: false, reason: 'away' }, work: { ok: true } },
+      checks: {
+        ...{ ejabberd: { ok: false, reason: 'away' }, work: { ok: true } },
+        readModels: { ok: false, reason: 'being rebuilt' },
+      },
       unfit: { count: 1, actors: ['visitor-acme.1'] },
     },
     '/metrics':
@@ -135,11 +138,14 @@ it('what the service says of itself', async () => {
   expect(found.map(({ status, message }) => `${status}: ${message}`)).toEqual([
     'warning: it runs version 1.0.0, this is 1.0.1',
     'problem: it says that ejabberd does not work: away',
+    'warning: its read models are not complete: being rebuilt',
     expect.stringMatching(/^problem: 1 actors have a history.*visitor-acme\.1/),
     'warning: 2 dead letters',
     'warning: the read models are 7.5 s behind',
     'warning: 5000 effects wait',
   ]);
+  const hanging = { url: 'http://here', get: async () => 'silent' as const };
+  expect(await serviceCheck(hanging, '1.0.1').run(signal)).toMatchObject([{ status: 'problem' }]);
 });
 
 describe("the test account's name", () => {

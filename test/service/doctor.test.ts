@@ -145,6 +145,28 @@ describe('names what is wrong with', SLOW, () => {
     expect(bad(http).join('\n')).toMatch(/ejabberd c2s: nobody speaks XMPP/);
   });
 
+  it('a list of tenants with nobody in it', async () => {
+    const path = join(service.dir, 'nobody.json');
+    await writeFile(path, '[]');
+    const found = bad(await doctor({ TENANTS_FILE: path }));
+    expect(found).toEqual([expect.stringMatching(/configuration: .*names no tenant.* -> add one/)]);
+  });
+
+  it('a service that hangs', async () => {
+    process.kill(service.pid ?? 0, 'SIGSTOP');
+    try {
+      const report = await doctor();
+      expect(report.code).toBe(1);
+      expect(bad(report)).toEqual([
+        expect.stringMatching(/service: .*does not answer -> it hangs/),
+        expect.stringMatching(/account xmpp.test: mod_lhc was not tried/),
+        expect.stringMatching(/account b.test: mod_lhc was not tried/),
+      ]);
+    } finally {
+      process.kill(service.pid ?? 0, 'SIGCONT');
+    }
+  });
+
   it('a host that ejabberd does not serve', async () => {
     const path = join(service.dir, 'other-tenants.json');
     const tenant = { id: 'gamma', host: 'nowhere.test', apiKey: 'key-of-gamma-12345678' };

@@ -1,0 +1,54 @@
+/** Whose refusal is whose is not told by the service: only what stays without its batch is blamed. */
+import { expect, it } from 'vitest';
+import type { ServicePort } from '../../src/doctor/service.ts';
+import { createWebhookWatch } from '../../src/doctor/webhook.ts';
+
+interface Seen {
+  batches?: number;
+  refused?: number;
+  failed?: number;
+}
+
+/** Answers with each view in turn, and then with the last. */
+function service(...views: (Seen | null | 'silent')[]): ServicePort {
+  let next = 0;
+  return {
+    url: 'http://here',
+    get: async () => {
+      const view = views[Math.min(next++, views.length - 1)] ?? null;
+      if (view === null || view === 'silent') return view;
+      const { batches = 0, refused = 0, failed = 0 } = view;
+      const host = { batches, clockOffset: 0, module: '1.0.0', ejabberd: '23.01' };
+      const body = {
+        hosts: { 'a.test': host },
+        refused: { count: refused, clockOffset: 0 },
+        failed: { count: failed, reason: 'the store is away' },
+      };
+      return { status: 200, body };
+    },
+  };
+}
+
+async function watch(...views: Parameters<typeof service>): Promise<string> {
+  const watching = createWebhookWatch(service(...views), { shared: false });
+  const before = await watching.before('a.test');
+  const found = await watching.after('a.test', before);
+  return found.map(({ status, message }) => `${status}: ${message}`).join('\n');
+}
+
+it('waits for its batch while those of another host are refused, or fail', async () => {
+  const late = await watch({}, { refused: 1 }, { refused: 2, failed: 1 }, { batches: 1 });
+  expect(late).toMatch(/^ok: mod_lhc 1.0.0 on ejabberd 23.01 reported the session of a.test/);
+});
+
+it('says why none came', async () => {
+  expect(await watch({}, { refused: 1 })).toMatch(/^problem: .*refuses the signature/);
+  expect(await watch({}, { failed: 1 })).toMatch(/^problem: .*cannot be stored: the store is away/);
+  expect(await watch({}, {})).toMatch(/^problem: mod_lhc did not report the session of a.test/);
+});
+
+it('is not tried where nobody answers', async () => {
+  for (const view of [null, 'silent'] as const) {
+    expect(await watch(view)).toBe('warning: mod_lhc was not tried: no service answers at LISTEN');
+  }
+});
