@@ -166,12 +166,20 @@ async function converse(
       ...{ from: jid, to: stream.jid },
       stanza: message('api', stream.jid).toString(),
     });
-    for (const [way, { promise }] of arrived) {
-      if (way === 'api' && rights.missing.includes('send_stanza')) continue;
-      findings.push(judgeMessage(way, await within(promise, MESSAGE_MS)));
-    }
-    await rights.use('user_sessions_info', { user: probe.user, host });
-    findings.push(...(await webhook.after(host, before)));
+    const ways = [...arrived].filter(
+      ([way]) => way !== 'api' || !rights.missing.includes('send_stanza'),
+    );
+    // All at once: one after the other what does not come would take more time than the check has.
+    const [messages, webhooks] = await Promise.all([
+      Promise.all(
+        ways.map(async ([way, { promise }]) =>
+          judgeMessage(way, await within(promise, MESSAGE_MS)),
+        ),
+      ),
+      webhook.after(host, before),
+      rights.use('user_sessions_info', { user: probe.user, host }),
+    ]);
+    findings.push(...messages, ...webhooks);
     await rights.use('kick_session', {
       ...{ user: probe.user, host, resource: 'doctor', reason: 'the doctor is done' },
     });

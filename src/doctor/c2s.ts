@@ -1,8 +1,11 @@
 /** The listener that visitors log in at: reachable, PLAIN, a certificate that is good, and a queue that is long enough. */
+import { messageOf } from '../errors.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { isLoopback } from './ejabberd-api.ts';
 import type { Offer } from './stream-probe.ts';
 
+const ADDRESS =
+  'compare EJABBERD_XMPP with the port and ip of its listener (ejabberd_c2s, or ejabberd_http with ejabberd_http_ws), and look at the firewall between';
 const DAY_MS = 86_400_000;
 const EXPIRES_SOON_DAYS = 14;
 
@@ -26,12 +29,7 @@ export const c2sCheck = (ports: C2sPorts): Check => ({
     for (const host of ports.hosts) {
       const offer = await ports.probe(host, signal).catch((error: Error) => error);
       if (offer instanceof Error) {
-        findings.push(
-          problem(
-            `nobody speaks XMPP at EJABBERD_XMPP: ${offer.message}`,
-            'compare EJABBERD_XMPP with the port and ip of the ejabberd_c2s listener, and look at the firewall between',
-          ),
-        );
+        findings.push(problem(`nobody speaks XMPP at EJABBERD_XMPP: ${offer.message}`, ADDRESS));
         return findings;
       }
       findings.push(...judgeOffer(host, offer, ports));
@@ -115,7 +113,12 @@ export const backlogCheck = (
 ): Check => ({
   name: 'ejabberd backlog',
   async run(signal) {
-    const times = await connects(BURST, signal);
+    let times: readonly number[];
+    try {
+      times = await connects(BURST, signal);
+    } catch (error) {
+      return [problem(messageOf(error), ADDRESS)];
+    }
     const stalled = times.filter((ms) => ms > STALLED_MS).length;
     const slowest = Math.round(Math.max(...times));
     if (stalled <= BURST / 20)

@@ -1,4 +1,5 @@
 /** The test account uses each right once, and is taken away whatever happens. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { apiCommands } from '../../scripts/ejabberd/config.ts';
 import { type AccountPorts, accountCheck } from '../../src/doctor/account.ts';
@@ -91,4 +92,32 @@ it('is gone when the login fails, hangs, or what is between breaks', async () =>
     expect(results.some(({ status }) => status === 'problem')).toBe(true);
     expect([...accounts]).toEqual(['olga']);
   }
+});
+
+it('says that messages do not come, and is done in time', async () => {
+  const { api, accounts } = fakeApi();
+  const none = portsOf(api, {
+    login: async () => ({
+      jid: 'probe@xmpp.test/doctor',
+      send: () => {},
+      close: async () => {},
+      destroy: () => {},
+    }),
+    // As long as the real one waits for a batch.
+    webhook: {
+      before: async () => ({ status: 'ok', message: 'not here' }),
+      after: async () => {
+        await delay(2_500);
+        return [{ status: 'problem', message: 'no batch' }];
+      },
+    },
+  });
+  const results = await runChecks([accountCheck(none)]);
+  const said = results.filter(({ status }) => status === 'problem').map(({ message }) => message);
+  expect(said).toEqual([
+    expect.stringMatching(/by its own stream did not come/),
+    expect.stringMatching(/by the API's send_stanza did not come/),
+    'no batch',
+  ]);
+  expect([...accounts]).toEqual(['olga']);
 });
