@@ -137,7 +137,13 @@ export function operatorsService(
         });
         const answer = await ask('GET', `${root}?${query}`);
         if (answer.status !== 200) throw refusal(answer);
-        const page = Page.parse(answer.body);
+        const page = Page.safeParse(answer.body).data;
+        if (!page) {
+          throw new AppError(
+            'refused',
+            `${url} answers, but not as this service does: set LISTEN as for the service, or name it with --url`,
+          );
+        }
         items.push(...page.items);
         position ??= page.position;
         cursor = page.next;

@@ -119,6 +119,9 @@ async function numbers(service: ServicePort): Promise<Finding[]> {
   const letters = value('xmpp_chat_dead_letters');
   const lag = value('xmpp_chat_projection_lag_seconds');
   const pending = value('xmpp_chat_effects_pending');
+  if ([letters, lag, pending].some(Number.isNaN)) {
+    return [problem('/metrics does not answer as it should', "see the service's log")];
+  }
   return [
     letters > 0
       ? warning(`${letters} dead letters`, 'xmpp-chat dead-letters list, then show and send each')

@@ -193,4 +193,9 @@ describe('an import', () => {
       /^401 .*--token is neither a key of tenant acme nor the admin token$/,
     );
   });
+
+  it('says that another program answers', async () => {
+    const { run } = await serviceWith(() => ({ status: 202 }), [{ strange: true }]);
+    await expect(run(fileOf(1))).rejects.toThrow(/answers, but not as this service does/);
+  });
 });

@@ -144,6 +144,10 @@ it('what the service says of itself', async () => {
     'warning: the read models are 7.5 s behind',
     'warning: 5000 effects wait',
   ]);
+  answers['/metrics'] = 'upstream timed out';
+  expect((await serviceCheck(port, '1.0.1').run(signal)).at(-1)).toMatchObject({
+    ...{ status: 'problem', message: '/metrics does not answer as it should' },
+  });
   const hanging = { url: 'http://here', get: async () => 'silent' as const };
   expect(await serviceCheck(hanging, '1.0.1').run(signal)).toMatchObject([{ status: 'problem' }]);
 });
