@@ -94,10 +94,19 @@ export interface Config {
   readonly failpoints: string | undefined;
 }
 
-/** Reads a `.env` file, where there is one, for what the environment leaves open. */
+/**
+ * Reads a `.env` file, where there is one, for what the environment leaves open.
+ * @throws {AppError} `invalid` when it cannot be read
+ */
 function readDotEnv(dir: string, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const path = join(dir, '.env');
   if (!existsSync(path)) return environment;
+  try {
+    readFileSync(path); // of one that may not be read Node says that it is not there
+  } catch (error) {
+    const fault = `${path} cannot be read: ${messageOf(error)}`;
+    throw new AppError('invalid', `wrong configuration:\n  ${fault}`, { faults: [fault] });
+  }
   process.loadEnvFile(path); // keeps what is set already
   return process.env;
 }

@@ -158,6 +158,12 @@ it('backup and restore need to know only where things are', () => {
   );
 });
 
+it('a .env that cannot be read is named, not passed over', () => {
+  const here = join(dir, 'unreadable');
+  mkdirSync(join(here, '.env'), { recursive: true });
+  expect(() => readConfig(process.env, here)).toThrow(/\.env cannot be read: EISDIR/);
+});
+
 it.each([
   ['EJABBERD_API_URL', 'http://bob:cAnArY@127.0.0.1:5280/api', /EJABBERD_API_PASSWORD/],
   ['EJABBERD_XMPP', 'xmpp://bob:cAnArY@127.0.0.1:5222', /logs in for itself/],
