@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isThere } from '../backup/files.ts';
 import type { Config } from '../config.ts';
 import type { AccountPorts } from '../doctor/account.ts';
@@ -153,16 +153,19 @@ export function diskOf({ dataDir, eventStore, serviceSecret }: Config): DiskPort
   const log = eventStore.startsWith(SQLITE) ? eventStore.slice(SQLITE.length) : null;
   const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
   const secret = join(dataDir, 'service-secret');
+  // Messages wait for the disk of the log, which may be another one.
+  const ofLog = log === null ? dataDir : dirname(log);
   return {
     dataDir,
+    logDir: () => (existsSync(ofLog) ? ofLog : dataDir),
     exists: () => isThere(dataDir),
-    free() {
-      const { bavail, bsize } = statfsSync(dataDir);
+    free: (dir) => {
+      const { bavail, bsize } = statfsSync(dir);
       return bavail * bsize;
     },
     logSize: () => (log === null ? 0 : sizeOf(log) + sizeOf(`${log}-wal`)),
-    syncs(count) {
-      const path = join(dataDir, `.doctor-${process.pid}`);
+    syncs(dir, count) {
+      const path = join(dir, `.doctor-${process.pid}`);
       const fd = openSync(path, 'wx', 0o600);
       try {
         return Array.from({ length: count }, () => {

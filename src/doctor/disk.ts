@@ -5,12 +5,14 @@ export interface DiskPorts {
   readonly dataDir: string;
   /** null: it is not there. */
   exists(): boolean;
-  /** Bytes. */
-  free(): number;
+  /** Where the log is; `dataDir` when it is on a server, or not there yet. */
+  logDir(): string;
+  /** Bytes on the disk of that folder. */
+  free(dir: string): number;
   /** Of the log, in bytes; 0 without one. */
   logSize(): number;
-  /** Writes a little and has the disk keep it; how long each took, in ms. @throws when it cannot be written */
-  syncs(count: number): readonly number[];
+  /** Writes a little there and has the disk keep it; how long each took, in ms. @throws when it cannot be written */
+  syncs(dir: string, count: number): readonly number[];
   /** Files of the service that are there and that this user may not read and write. */
   closed(): readonly string[];
   /** Of the file with the secret; null: there is none. */
@@ -43,14 +45,18 @@ export const diskCheck = (ports: DiskPorts): Check => ({
         ),
       ];
     }
-    let times: readonly number[];
-    try {
-      times = ports.syncs(SYNCS);
-    } catch (error) {
-      return [unusable(dataDir, error)];
+    // The log's last: its disk is the one whose speed counts.
+    const dirs = [...new Set([dataDir, ports.logDir()])];
+    let times: readonly number[] = [];
+    for (const dir of dirs) {
+      try {
+        times = ports.syncs(dir, SYNCS);
+      } catch (error) {
+        return [unusable(dir, error)];
+      }
     }
     return [
-      judgeFree(ports),
+      ...dirs.map((dir) => judgeFree(dir, ports)),
       judgeSyncs(times),
       ...judgeClosed(ports.closed()),
       ...judgeSecret(ports.secretMode()),
@@ -58,18 +64,18 @@ export const diskCheck = (ports: DiskPorts): Check => ({
   },
 });
 
-function unusable(dataDir: string, error: unknown): Finding {
+function unusable(dir: string, error: unknown): Finding {
   const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   return problem(
-    `${dataDir} cannot be written: ${reason}`,
+    `${dir} cannot be written: ${reason}`,
     'the folder has to belong to the user of the service, who runs the doctor, too, on a disk that is not full nor mounted read-only',
   );
 }
 
-function judgeFree(ports: Pick<DiskPorts, 'free' | 'logSize' | 'dataDir'>): Finding {
-  const free = ports.free();
+function judgeFree(dir: string, ports: Pick<DiskPorts, 'free' | 'logSize'>): Finding {
+  const free = ports.free(dir);
   const log = ports.logSize();
-  const message = `${Math.floor(free / MIB)} MiB free, the log has ${Math.ceil(log / MIB)} MiB`;
+  const message = `${dir} has ${Math.floor(free / MIB)} MiB free, the log has ${Math.ceil(log / MIB)} MiB`;
   const advice =
     'make room or a larger disk, before it is full: then no command is accepted any more';
   if (free < OUT) return problem(message, advice);

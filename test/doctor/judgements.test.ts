@@ -85,6 +85,7 @@ describe('the disk', () => {
     const found = await diskCheck({
       dataDir: '/data',
       exists: () => true,
+      logDir: () => '/data',
       free: () => 10_000 * MIB,
       logSize: () => 10 * MIB,
       syncs: () => [1, 1, 900],
@@ -99,6 +100,13 @@ describe('the disk', () => {
     expect((await look({ free: () => 900 * MIB }))[0]).toBe('warning');
     expect((await look({ logSize: () => 30_000 * MIB }))[0]).toBe('warning');
     expect((await look({ free: () => 200 * MIB }))[0]).toBe('problem');
+  });
+  it('is that of the log, too, where it is another one', async () => {
+    const logDir = () => '/log';
+    const free = (dir: string) => (dir === '/log' ? 200 : 10_000) * MIB;
+    expect(await look({ logDir, free })).toEqual(['ok', 'problem', 'ok', 'ok']);
+    const syncs = (dir: string) => (dir === '/log' ? [300] : [1]);
+    expect(await look({ logDir, syncs })).toEqual(['ok', 'ok', 'problem', 'ok']);
   });
   it('is slow', async () => {
     expect((await look({ syncs: () => [30, 30, 1] }))[1]).toBe('warning');
