@@ -48,6 +48,17 @@ async function port(variable: string, fallback: number): Promise<number> {
   return wanted;
 }
 
+/** The address of the service. @throws {AppError} when it is none, or taken */
+async function address(listen: string): Promise<string> {
+  const [, host = '', port = ''] = /^(\[[\da-f:]+\]|[^:\s]+):(\d+)$/i.exec(listen) ?? [];
+  const wanted = Number(port);
+  if (host === '' || wanted < 1 || wanted > 65_535) {
+    throw new AppError('invalid', `LISTEN: ${listen} is no HOST:PORT, e.g. 127.0.0.1:8090`);
+  }
+  await free(host, wanted, 'LISTEN');
+  return listen;
+}
+
 function free(host: string, wanted: number, variable: string): Promise<void> {
   const { promise, resolve: done, reject } = Promise.withResolvers<void>();
   const probe = createServer();
@@ -61,7 +72,7 @@ function free(host: string, wanted: number, variable: string): Promise<void> {
       ),
     );
   });
-  probe.listen(wanted, host, () => probe.close(() => done()));
+  probe.listen(wanted, host.replace(/^\[|\]$/g, ''), () => probe.close(() => done()));
   return promise;
 }
 
@@ -123,9 +134,7 @@ function announce(demo: Demo): void {
 
 async function run(): Promise<void> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const listen = process.env.LISTEN || '127.0.0.1:8090';
-  const colon = listen.lastIndexOf(':');
-  await free(listen.slice(0, colon), Number(listen.slice(colon + 1)), 'LISTEN');
+  const listen = await address(process.env.LISTEN || '127.0.0.1:8090');
   const ports = {
     c2s: await port('DEMO_XMPP_PORT', 5222),
     http: await port('DEMO_EJABBERD_HTTP_PORT', 5280),
