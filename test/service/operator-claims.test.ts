@@ -1,5 +1,6 @@
 /** One LHC user and two processes on one log, behind a balancer, with a real ejabberd. */
 import { expect, it } from 'vitest';
+import { balanced } from '../support/partitions.ts';
 import { callTo } from '../support/service.ts';
 import { newTenantId, sharedLog } from '../support/shared-log.ts';
 import { testWorld } from '../support/test-world.ts';
@@ -11,6 +12,8 @@ const world = await testWorld({
   environment: await sharedLog(),
 });
 const tenant = world.tenant(TENANT);
+await balanced(world.processes);
+const left = await world.metric('xmpp_chat_effects_pending');
 
 /** At this process, whatever the balancer would do. */
 const at = (index: number) => (method: string, username: string, body?: unknown) => {
@@ -49,7 +52,7 @@ it('removed at one and registered at the other at once, the new account stays', 
     const again = await put('PUT', 'olga', { lhcUserId: 50, password: `pw${round}` });
     expect(again.status).toBe(202);
   }
-  await world.idle();
+  await world.idle(left);
   await tenant.connect('olga', { password: 'pw5' }).then((each) => each.disconnect());
 });
 

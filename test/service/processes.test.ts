@@ -5,6 +5,7 @@
 import { randomInt } from 'node:crypto';
 import { afterAll, expect, it } from 'vitest';
 import { watchAbsences } from '../support/absences.ts';
+import { balanced, gauge, ownsAll } from '../support/partitions.ts';
 import { callTo, type Service } from '../support/service.ts';
 import { newTenantId, sharedLog } from '../support/shared-log.ts';
 import { testWorld } from '../support/test-world.ts';
@@ -37,18 +38,6 @@ const quick = world.tenant(QUICK);
 const [first, second] = world.processes;
 if (!first || !second) throw new Error('two processes were asked for');
 
-async function gauge(process: Service, name: string): Promise<number> {
-  const { body } = await callTo(process.url)('GET', '/metrics');
-  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(String(body))?.[1]);
-}
-const owned = (process: Service) => gauge(process, 'xmpp_chat_partitions_owned');
-const owns = (process: Service, partitions: number, deadlineMs = 20_000) =>
-  waitFor(async () => (await owned(process)) === partitions, {
-    deadlineMs,
-    every: 50,
-    what: () => `${partitions} partitions:\n${process.logs().slice(-3000)}`,
-  });
-const balanced = () => Promise.all([owns(first, 8), owns(second, 8)]);
 /** How many visitors are logged in from a process. */
 const sessionsOf = (process: Service) => gauge(process, 'xmpp_chat_visitor_sessions');
 
@@ -57,7 +46,7 @@ const lines: string[] = [`seed ${seed}`];
 afterAll(() => process.stdout.write(`${lines.join('\n')}\n`));
 
 it('any process takes any command and any question', async () => {
-  await balanced();
+  await balanced(world.processes);
   const put = await callTo(first.url)(
     'PUT',
     `/v1/${QUICK}/operators/anybody`,
@@ -109,13 +98,13 @@ it('a restart of one after the other keeps visitors online, and takes the partit
   ] as const) {
     const absences = watchAbsences(watch, jids);
     const took = await restarting.stop();
-    await owns(other, 16);
+    await ownsAll(other);
     await waitFor(async () => (await sessionsOf(other)) >= visitors.length, {
       deadlineMs: 20_000,
       what: 'all sessions',
     });
     await restarting.start();
-    await balanced();
+    await balanced(world.processes);
     await waitFor(async () => (await sessionsOf(restarting)) > 0, {
       deadlineMs: 20_000,
       what: 'sessions to come back',
@@ -149,7 +138,7 @@ it('timers fire once, whoever dies meanwhile', async () => {
     what: () => `${visitors.length} to time out; ${gone().length} have`,
   });
   await first.start();
-  await balanced();
+  await balanced(world.processes);
   for (const visitor of visitors) {
     const stream = `/debug/streams/visitor-${QUICK}.${visitor}`;
     const { body } = await callTo(second.url)('GET', stream);
@@ -215,11 +204,11 @@ it('each killed in turn and one paused past its lease: nothing lost, nothing twi
       await absentWhile('killed', async () => {
         await dying.kill();
         ledger.serviceIsKilled();
-        await owns(other, 16);
+        await ownsAll(other);
         await further(20);
       });
       await dying.start();
-      await balanced();
+      await balanced(world.processes);
       await further(20);
     }
     await absentWhile('paused past its lease', async () => {
@@ -227,10 +216,10 @@ it('each killed in turn and one paused past its lease: nothing lost, nothing twi
       if (pid === undefined) throw new Error('it runs');
       process.kill(pid, 'SIGSTOP');
       ledger.serviceIsKilled();
-      await owns(first, 16);
+      await ownsAll(first);
       await further(20);
       process.kill(pid, 'SIGCONT');
-      await balanced();
+      await balanced(world.processes);
     });
     while (ledger.promised() < MESSAGES) await further(10);
   } finally {

@@ -1,0 +1,25 @@
+/** How several processes of the service have shared out the work, as each of them says at /metrics. */
+import { callTo, type Service } from './service.ts';
+import { waitFor } from './wait.ts';
+
+const PARTITIONS = 16;
+
+export async function gauge(process: Service, name: string): Promise<number> {
+  const { body } = await callTo(process.url)('GET', '/metrics');
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(String(body))?.[1]);
+}
+
+/** Waits until the process owns so many. */
+const owns = (process: Service, partitions: number): Promise<boolean> =>
+  waitFor(async () => (await gauge(process, 'xmpp_chat_partitions_owned')) === partitions, {
+    deadlineMs: 20_000,
+    every: 50,
+    what: () => `${partitions} partitions:\n${process.logs().slice(-3000)}`,
+  });
+
+/** Waits until one process owns everything. */
+export const ownsAll = (process: Service): Promise<boolean> => owns(process, PARTITIONS);
+
+/** Waits until each of them owns its share. */
+export const balanced = (processes: readonly Service[]): Promise<unknown> =>
+  Promise.all(processes.map((each) => owns(each, PARTITIONS / processes.length)));
