@@ -12,22 +12,26 @@ const STOP_WITHIN_MS = 9_500;
 export async function main(): Promise<void> {
   const config = readConfig();
   const logger = pino({ level: config.logLevel, base: null });
-  const service = await startService(config, logger, version);
-  logger.info({ url: service.url, version }, 'ready');
+  const starting = startService(config, logger, version);
 
   const end = (signal: string): void => {
     logger.info({ signal }, 'stopping');
     setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
-    service.stop().then(
-      () => process.exit(0),
-      (error) => {
-        logger.error({ err: error }, 'not stopped in order');
-        process.exit(1);
-      },
-    );
+    starting
+      .then((service) => service.stop())
+      .then(
+        () => process.exit(0),
+        (error) => {
+          logger.error({ err: error }, 'not stopped in order');
+          process.exit(1);
+        },
+      );
   };
+  // Heard before it runs: it answers, and others share the work with it, while it still starts.
   process.once('SIGTERM', () => end('SIGTERM'));
   process.once('SIGINT', () => end('SIGINT'));
+  const { url } = await starting;
+  logger.info({ url, version }, 'ready');
   process.on('unhandledRejection', (error) => {
     logger.fatal({ err: error }, `unhandled: ${messageOf(error)}`);
     process.exit(1); // the log has everything: the next start goes on from it

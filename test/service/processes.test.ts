@@ -125,6 +125,16 @@ it('a restart of one after the other keeps visitors online, and takes the partit
   await watch.disconnect();
 });
 
+it('a process that is to stop while it still starts leaves in order, too', async () => {
+  await second.stop();
+  for (let times = 0; times < 3; times++) {
+    await second.start();
+    await second.stop();
+  }
+  await second.start();
+  await balanced(world.processes);
+});
+
 it('timers fire once, whoever dies meanwhile', async () => {
   const visitors = Array.from({ length: 32 }, (_, n) => `t${n}`);
   await Promise.all(visitors.map((each) => quick.view(each, { page: 'https://shop.test/' })));
