@@ -154,10 +154,10 @@ export function diskOf({ dataDir, eventStore, serviceSecret }: Config): DiskPort
   const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
   const secret = join(dataDir, 'service-secret');
   // Messages wait for the disk of the log, which may be another one.
-  const ofLog = log === null ? dataDir : dirname(log);
+  const ofLog = log === null ? null : dirname(log);
   return {
     dataDir,
-    logDir: () => (existsSync(ofLog) ? ofLog : dataDir),
+    logDir: () => (ofLog === null || existsSync(ofLog) ? ofLog : dataDir),
     exists: () => isThere(dataDir),
     free: (dir) => {
       const { bavail, bsize } = statfsSync(dir);

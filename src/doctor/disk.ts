@@ -5,11 +5,11 @@ export interface DiskPorts {
   readonly dataDir: string;
   /** null: it is not there. */
   exists(): boolean;
-  /** Where the log is; `dataDir` when it is on a server, or not there yet. */
-  logDir(): string;
+  /** Where the log is, `dataDir` before it is there; null: it is an EventStoreDB's. */
+  logDir(): string | null;
   /** Bytes on the disk of that folder. */
   free(dir: string): number;
-  /** Of the log, in bytes; 0 without one. */
+  /** Of the log, in bytes; 0 before it is there. */
   logSize(): number;
   /** Writes a little there and has the disk keep it; how long each took, in ms. @throws when it cannot be written */
   syncs(dir: string, count: number): readonly number[];
@@ -45,8 +45,9 @@ export const diskCheck = (ports: DiskPorts): Check => ({
         ),
       ];
     }
+    const logDir = ports.logDir();
     // The log's last: its disk is the one whose speed counts.
-    const dirs = [...new Set([dataDir, ports.logDir()])];
+    const dirs = [...new Set([dataDir, logDir ?? dataDir])];
     let times: readonly number[] = [];
     for (const dir of dirs) {
       try {
@@ -56,8 +57,11 @@ export const diskCheck = (ports: DiskPorts): Check => ({
       }
     }
     return [
-      ...dirs.map((dir) => judgeFree(dir, ports)),
-      judgeSyncs(times),
+      ...dirs.map((dir) =>
+        judgeFree(dir, ports.free(dir), dir === logDir ? ports.logSize() : null),
+      ),
+      // Caches are written without waiting for the disk: how fast it is matters where the log is.
+      ...(logDir === null ? [] : [judgeSyncs(times)]),
       ...judgeClosed(ports.closed()),
       ...judgeSecret(ports.secretMode()),
     ];
@@ -72,14 +76,15 @@ function unusable(dir: string, error: unknown): Finding {
   );
 }
 
-function judgeFree(dir: string, ports: Pick<DiskPorts, 'free' | 'logSize'>): Finding {
-  const free = ports.free(dir);
-  const log = ports.logSize();
-  const message = `${dir} has ${Math.floor(free / MIB)} MiB free, the log has ${Math.ceil(log / MIB)} MiB`;
-  const advice =
-    'make room or a larger disk, before it is full: then no command is accepted any more';
+/** @param log bytes of the log; null: it is elsewhere */
+function judgeFree(dir: string, free: number, log: number | null): Finding {
+  const ofLog = log === null ? 'the log is not on it' : `the log has ${Math.ceil(log / MIB)} MiB`;
+  const message = `${dir} has ${Math.floor(free / MIB)} MiB free, ${ofLog}`;
+  const then =
+    log === null ? 'queries stand still and nothing is sent' : 'no command is accepted any more';
+  const advice = `make room or a larger disk, before it is full: then ${then}`;
   if (free < OUT) return problem(message, advice);
-  return free < Math.max(SCARCE, log / 2) ? warning(message, advice) : ok(message);
+  return free < Math.max(SCARCE, (log ?? 0) / 2) ? warning(message, advice) : ok(message);
 }
 
 function judgeSyncs(times: readonly number[]): Finding {

@@ -37,7 +37,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   projections: "queries answer old data: see the service's log",
   work: "nothing new is performed: see the service's log",
   ejabberd: 'effects wait until it answers: see the checks of ejabberd',
-  lhc: 'callbacks wait and are repeated: see the checks of the callbacks',
+  lhc: 'callbacks wait and are repeated: see the checks of the callbacks; of a tenant that is not configured: TENANTS_FILE has to name it, in every process, until they are done',
 };
 
 /** @param version of this program */

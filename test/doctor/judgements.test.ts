@@ -112,6 +112,11 @@ describe('the disk', () => {
     expect((await look({ syncs: () => [30, 30, 1] }))[1]).toBe('warning');
     expect((await look({ syncs: () => [300, 300, 1] }))[1]).toBe('problem');
   });
+  it('has no log, which is an EventStoreDB’s: its speed is nothing to messages', async () => {
+    const of = { logDir: () => null, secretMode: () => null };
+    expect(await look({ ...of, syncs: () => [300] })).toEqual(['ok']);
+    expect(await look({ ...of, free: () => 200 * MIB })).toEqual(['problem']);
+  });
   it('shows the secret to others', async () => {
     expect((await look({ secretMode: () => 0o100640 }))[2]).toBe('problem');
     expect(await look({ secretMode: () => null })).toHaveLength(2);
