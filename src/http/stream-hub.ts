@@ -162,6 +162,7 @@ export function createStreamHub(options: {
     for (let count = 0; connection.open; ) {
       const target = projections.position();
       if (!before(at, target)) {
+        reader.at = at; // ahead of the rows, where it was told so by another process
         reader.live = true; // in the same turn: nothing can have been told between
         return;
       }

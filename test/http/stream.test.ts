@@ -49,6 +49,20 @@ const positions = async (prefix = 'visitor-acme.'): Promise<string[]> =>
 const facts = (reader: LiveReader): string[] =>
   reader.events.flatMap(({ event, data }) => (data.fact ? [`${event}:${data.fact}`] : []));
 
+/** Read models that stay where they are now, and those who follow them. */
+function behind() {
+  const shown = live.projections.position();
+  const told: Follower[] = [];
+  const projections = Object.assign(Object.create(live.projections), {
+    position: () => shown,
+    follow: (follower: Follower) => {
+      told.push(follower);
+      return () => {};
+    },
+  });
+  return { projections, shown, told };
+}
+
 test('begins with hello, and then tells each change with the row as queries show it', async () => {
   await log.visitor('old', view('/'));
   await live.projections.waitFor(await log.head(), 5000);
@@ -151,16 +165,7 @@ test('goes on where the reader was: nothing is missed, in order, from the log an
 test('tells what was missed only as far as queries show it; the rest when they do', async () => {
   await log.visitor('7', view('/0'));
   await live.projections.waitFor(await log.head(), 5000);
-  const shown = live.projections.position();
-  const told: Follower[] = [];
-  // Read models that are behind: they have the first fact only.
-  const projections = Object.assign(Object.create(live.projections), {
-    position: () => shown,
-    follow: (follower: Follower) => {
-      told.push(follower);
-      return () => {};
-    },
-  });
+  const { projections, shown, told } = behind();
   const { open } = await start({ heartbeatMs: 10 }, { ...live, projections });
   await log.visitor('7', START);
   const events = await log.store.readAll({ prefixes: ['visitor-acme.'] });
@@ -175,6 +180,23 @@ test('tells what was missed only as far as queries show it; the rest when they d
   }
   await reader.until(() => reader.of('message').length === 1);
   expect(facts(reader).filter((fact) => fact === 'visitor:VisitorArrived')).toHaveLength(1);
+});
+
+test('who was at a process that is ahead is told nothing again', async () => {
+  await log.visitor('7', view('/0'));
+  await live.projections.waitFor(await log.head(), 5000);
+  const { projections, told } = behind();
+  const { open } = await start({ heartbeatMs: 10 }, { ...live, projections });
+  await log.visitor('7', view('/seen'));
+  const reader = await open({ id: await log.head() });
+  await reader.until(() => reader.comments > 3);
+  await log.visitor('7', START);
+  const events = await log.store.readAll({ prefixes: ['visitor-acme.'] });
+  for (const { applied } of told) applied({ events, through: await log.head(), live: true });
+  await reader.until(() => reader.of('message').length === 1);
+  expect(facts(reader)).toEqual([
+    ...['chat:ChatStarted', 'visitor:ChatStarted', 'message:VisitorMessageSent'],
+  ]);
 });
 
 test('says that the reader has to begin anew, and goes on from there', async () => {
