@@ -165,7 +165,17 @@ describe('backup', SLOW, () => {
       output: expect.stringMatching(/not the one that the log was written with/),
     });
 
-    rmSync(join(target, 'manifest.json'));
+    const manifest = join(target, 'manifest.json');
+    const told = readFileSync(manifest, 'utf8');
+    const { log: described, ...rest } = JSON.parse(told);
+    writeFileSync(manifest, JSON.stringify({ ...rest, log: { ...described, events: 1 } }));
+    expect(await verify()).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/not the log that the manifest describes/),
+    });
+    writeFileSync(manifest, told);
+
+    rmSync(manifest);
     expect(await verify()).toMatchObject({
       code: 1,
       output: expect.stringMatching(/is no backup, or one that was not/),

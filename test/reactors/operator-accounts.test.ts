@@ -116,6 +116,19 @@ describe('an LHC user', () => {
     expect(await registered()).toEqual({ 7: 'grace' });
   });
 
+  it('is free at once, though ejabberd leaves a session of the removed account: that is ended', async () => {
+    const { put, remove } = processOf();
+    await put('ada', of(7));
+    ejabberd.sessions.set(jid('ada'), [{ resource: 'gajim', show: 'available', status: '' }]);
+    await remove('ada');
+    const [unregistered, kicked, left] = ['unregister', 'kick', 'leaveGroup'].map((call) =>
+      ejabberd.calls.indexOf(`${call} ${jid('ada')}`),
+    );
+    expect(unregistered).toBeGreaterThan(0);
+    expect(kicked).toBeGreaterThan(unregistered ?? 0);
+    expect(left).toBeGreaterThan(kicked ?? 0);
+  });
+
   it('of two requests at once is one of them', async () => {
     const [one, two] = [processOf(), processOf()];
     const both = await Promise.allSettled([one.put('ada', of(7)), two.put('grace', of(7))]);
