@@ -93,8 +93,10 @@ export function createVisitorAccounts(
     if (!view.context.account) await report(visitor, { type: 'ReportAccountReady' });
     if (has.nick !== presence.nick) {
       // Before the group: the roster's name for the contact is taken from it then (EJABBERD.md).
-      await outside(visitor, jid).admin.setVisitorCard(jid, presence.nick);
+      const written = await outside(visitor, jid).admin.setVisitorCard(jid, presence.nick);
       has.nick = presence.nick;
+      // Who is in the group joins it once more, or contact lists keep the name until operators log in again.
+      if (written) has.grouped = null;
     }
     if (!has.grouped) {
       await outside(visitor, jid).admin.joinGroup(jid, rosterGroups(tenant).visitors);

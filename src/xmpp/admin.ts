@@ -118,10 +118,11 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
       const known = await atHost(host, () =>
         api.call('get_vcard', { user, host, name: 'NICKNAME' }, vcardField, () => ''),
       );
-      if (known === xmlText(name)) return;
+      if (known === xmlText(name)) return false;
       // One stanza in its name: by `set_vcard2` it would be a write for each field.
       const own = `${user}@${host}`;
       await sendStanza(own, own, vcardStanza(own, { name, png: avatarOf(own) }));
+      return true;
     },
 
     ensureGroups: (host, named) => atHost(host, () => groups.ensureGroups(host, named)),

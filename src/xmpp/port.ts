@@ -125,8 +125,9 @@ export interface EjabberdAdmin {
   /**
    * A visitor's whole vCard: its name, and a picture made from its JID. Written only if ejabberd has another name, so
    * that it is free to call. Whether ejabberd likes it isn't told: a vCard is never a reason to hold up a visitor.
+   * @returns whether it was written; rosters that show the contact have the older name until it joins its group again
    */
-  setVisitorCard(jid: string, name: string): Promise<void>;
+  setVisitorCard(jid: string, name: string): Promise<boolean>;
   /** Makes both shared groups of a tenant, each displaying the other, and reads them back. Idempotent. */
   ensureGroups(host: string, groups: { visitors: string; operators: string }): Promise<void>;
   joinGroup(jid: string, group: string): Promise<void>;

@@ -6,7 +6,7 @@ import type { RecordedEvent } from '../../src/eventstore/port.ts';
 import { createSessions } from '../../src/reactors/sessions.ts';
 import { createWanted, type Visitor } from '../../src/reactors/wanted.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/ownership.ts';
-import { closeChat, startChat, viewPage } from '../actors/facts.ts';
+import { closeChat, DELAYS, startChat, viewPage } from '../actors/facts.ts';
 import { fakeEjabberd } from '../support/fake-ejabberd.ts';
 import { ALL_PARTITIONS, movableOwnership } from '../support/ownership.ts';
 import {
@@ -101,6 +101,37 @@ describe('a visitor', () => {
     expect(types.filter((type) => outcomes.includes(type))).toEqual([
       ...['AccountReady', 'LoggedIn', 'LoggedOut', 'LoggedIn'],
     ]);
+  });
+
+  it('that says its name joins its group again, also after a failure: contact lists take it then', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    await rig.toVisitor('1', viewPage());
+    await settled(world);
+    let fails = true;
+    ejabberd.state.before = async (call) => {
+      if (!call.startsWith('joinGroup') || !fails) return;
+      fails = false;
+      throw new AppError('unavailable', 'away');
+    };
+    await rig.toVisitor('1', {
+      ...{ type: 'StartChat', chatId: 'c1', department: null, nick: 'Ann' },
+      delays: DELAYS,
+    });
+    await waitFor(() => !fails);
+    await nextTick();
+    rig.clock.passes(2_000);
+    await settled(world);
+    const jid = jidOf('1');
+    expect(ejabberd.calls.filter((call) => /joinGroup|Card/.test(call)).slice(2)).toEqual(
+      ['setVisitorCard', 'joinGroup', 'joinGroup'].map((call) => `${call} ${jid}`),
+    );
+    expect(ejabberd.present.get(jid)?.nick).toBe('Ann');
+    rig.clock.passes(2_000);
+    await rig.toVisitor('1', viewPage('prices'));
+    await settled(world);
+    expect(count(world, 'joinGroup')).toBe(3);
   });
 
   it('shows that it waits, as often as nobody has answered it, and for which department', async () => {
@@ -429,8 +460,10 @@ describe('of several processes', () => {
   const of = (key: string) => partitionOf(`acme.${key}`);
   /** What another process has made of these visitors. */
   const madeElsewhere = async ({ ejabberd }: World, ...keys: string[]) => {
-    for (const jid of keys.map(jidOf)) {
+    for (const key of keys) {
+      const jid = jidOf(key);
       ejabberd.accounts.set(jid, 'x');
+      ejabberd.nicknames.set(jid, `Visitor ${key}`);
       ejabberd.members('visitors').add(jid);
     }
   };

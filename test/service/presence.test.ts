@@ -137,3 +137,12 @@ it('accounts that no fact calls for are swept, and nobody else’s', async () =>
   expect(accounts).toEqual(expect.arrayContaining(['somebody', 'olga', 'visitor.1', 'visitor.2']));
   await olga.waitFor(() => contact(acme.visitorJid('1'))?.available, 10_000, 'the others’ return');
 });
+
+it('who says its name only when it starts a chat has it in the contact list at once', async () => {
+  await acme.view('named', { page: 'https://shop.test/' });
+  const jid = acme.visitorJid('named');
+  const names = () => olga.rosterPushes.filter((item) => item.jid === jid).map(({ name }) => name);
+  await olga.waitFor(() => names().at(-1) === 'Visitor named', 10_000, jid);
+  await acme.ask('POST', '/visitors/named/chats', { chatId: 'cnamed', nick: 'Ann' });
+  await olga.waitFor(() => names().at(-1) === 'Ann', 10_000, 'the new name');
+});

@@ -76,7 +76,9 @@ export function fakeEjabberd() {
     },
     setVisitorCard: async (jid, name) => {
       await call('setVisitorCard', jid);
+      const written = nicknames.get(jid) !== name;
       nicknames.set(jid, name);
+      return written;
     },
     ensureGroups: (host) => call('ensureGroups', host),
     joinGroup: async (jid, group) => {

@@ -110,6 +110,21 @@ test('the same card again is not written, another name is, and the picture stays
   expect(operator.presences.get(jid)?.photo).toBe(card.photo?.sha1);
 });
 
+test('who joins its group again with another name has it in the contact list, and is not gone meanwhile', async () => {
+  const jid = await newVisitor('visitor.renamed', 'Visitor 5');
+  await operator.waitFor(() => operator.presences.get(jid)?.available);
+  const names = () =>
+    operator.rosterPushes.filter((item) => item.jid === jid).map(({ name }) => name);
+  expect(await admin.setVisitorCard(jid, 'Ann')).toBe(true);
+  expect(await admin.setVisitorCard(jid, 'Ann')).toBe(false);
+  await admin.joinGroup(jid, 'visitors');
+  await operator.waitFor(() => names().at(-1) === 'Ann');
+  expect(operator.rosterPushes.filter((item) => item.jid === jid).at(-1)?.subscription).toBe(
+    'both',
+  );
+  expect(presencesOf(jid).filter(({ attrs }) => attrs.type === 'unavailable')).toEqual([]);
+});
+
 test('pictures of visitors differ', async () => {
   const jids = await Promise.all(['3', '4'].map((id) => newVisitor(`visitor.${id}`, 'The same')));
   const [one, other] = await Promise.all(jids.map((jid) => operator.vcard(jid)));
