@@ -25,9 +25,7 @@ it('finds no fault, whichever of them it is run beside, and knows that the log i
       ({ status, message }) => status === 'problem' && !message.includes('is not configured here'),
     );
     expect(problems).toEqual([]);
-    expect(about('event store')).toEqual([
-      expect.stringMatching(/^it answers; the log ends at esdb:/),
-    ]);
+    expect(about('event store')[0]).toMatch(/^it answers; the log ends at esdb:/);
     expect(about('disk')).toEqual([expect.stringMatching(/ MiB free, the log is not on it$/)]);
   }
 }, 120_000);
