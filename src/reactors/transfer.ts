@@ -22,16 +22,14 @@ export function createTransfer(options: {
 }): Transfer {
   const { host, tenants, operatorsOf } = options;
 
-  async function contextOf(tenant: TenantId, username: Username) {
-    const state = await host.load(operatorRef(tenant, username));
-    return state ? operatorState(state.core).context : null;
-  }
+  const contextOf = (state: Awaited<ReturnType<ActorHost['load']>>) =>
+    state && operatorState(state.core).context;
 
   /** Departments that an operator serves or that the settings name. */
   async function departmentsOf(tenant: TenantSettings): Promise<readonly string[]> {
     const names = new Set(Object.keys(tenant.routing.departments));
     for (const username of operatorsOf(tenant.id)) {
-      const context = await contextOf(tenant.id, username);
+      const context = contextOf(await host.load(operatorRef(tenant.id, username)));
       for (const department of context?.departments ?? []) names.add(department);
     }
     return [...names].sort();
@@ -42,9 +40,10 @@ export function createTransfer(options: {
     const wanted = 'name' in to ? to.name : 'operator' in to ? to.operator : to.department;
     if (!('department' in to)) {
       const username = Username.safeParse(wanted.trim().toLowerCase());
-      const context = username.success ? await contextOf(tenant.id, username.data) : null;
-      if (username.success && context?.registered) {
-        return { operator: username.data, department: null };
+      if (username.success) {
+        // Another process may just have registered him.
+        const context = contextOf(await host.latest(operatorRef(tenant.id, username.data)));
+        if (context?.registered) return { operator: username.data, department: null };
       }
       if ('operator' in to) return refuse(`there is no operator ${wanted}`, { field: 'operator' });
     }

@@ -51,6 +51,14 @@ describe('LHC hands on a chat', () => {
     ]);
   });
 
+  it('to who was registered by another process, of whom this one has heard nothing yet', async () => {
+    const here = rig.makeHost({ shared: true });
+    expect(await here.load(operatorRef(ACME, operator('op3')))).toBeNull();
+    await rig.toOperator('op3', register(3));
+    await transfer(null, { operator: 'op3' }, newId(), here);
+    expect((await handed()).map(({ data }) => data.operator)).toEqual(['op3']);
+  });
+
   it('to a department that the settings name, though nobody serves it', async () => {
     await transfer(null, { department: 'Billing' });
     expect((await handed()).map(({ data }) => data)).toEqual([
