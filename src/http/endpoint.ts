@@ -142,6 +142,8 @@ export function endpoint<
       if (found.status >= 500) report(deps, error, found, { requestId, method, path });
       result = found;
     }
+    // RFC 9110 §9.3.2: a HEAD is answered without a body, and nobody else would ever let go of this one.
+    if (c.req.method === 'HEAD' && !isProblem(result)) await result.stream?.cancel();
     count(result.status, performance.now() - started);
     deps.logger.debug({ requestId, method, path, status: result.status }, 'request');
     return respond(result, requestId);

@@ -243,6 +243,15 @@ test('has a bounded number of connections, of each tenant and of all', async () 
   expect((await open()).status).toBe(200);
 });
 
+test('holds no connection for who asks for the head of an answer only', async () => {
+  const { open, stream, server } = await start({ perTenant: 1 });
+  const headers = { authorization: `Bearer ${KEYS.acme}` };
+  const asked = await fetch(`${server.url}/v1/acme/stream`, { method: 'HEAD', headers });
+  expect([asked.status, asked.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+  expect(stream.stats().connections).toBe(0);
+  expect((await open()).status).toBe(200);
+});
+
 test('keeps connections alive, and moves their id while others are busy', async () => {
   const { open } = await start({ heartbeatMs: 20 });
   const reader = await open();
