@@ -16,19 +16,20 @@ export interface Connection {
   readonly open: boolean;
   /** What one fact changed; `position` names the last of them, so that a reader who got some of them gets all again. */
   tell(told: readonly Told[], position: string): number;
+  /** The same, each part when there is room for it: what was missed, even one fact of it, may be more than may wait. */
+  tellByAndBy(told: readonly Told[], position: string): Promise<number>;
   /** An event of the stream's own. */
   say(event: string, data: object, options?: { id?: string | null; retry?: number }): void;
   /** Moves the reader's last event id without an event, and keeps the connection from being taken for dead. */
   beat(position: string | null): void;
-  /** Resolves when the reader has taken most of what waits, or there is no reader any more. */
-  drained(): Promise<void>;
   /** The stream ends; the reader comes again. */
   end(): void;
-  /** Hangs up on a reader who is too slow. */
-  cut(): void;
 }
 
 const encoder = new TextEncoder();
+
+/** A reader who does not take half of what waits within so long is too slow. */
+const DRAIN_WITHIN_MS = 30_000;
 
 /** Makes a connection; its stream is the body of an answer. */
 export function createConnection(options: ConnectionOptions): Connection {
@@ -58,6 +59,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     new ByteLengthQueuingStrategy({ highWaterMark: maxBuffer }),
   );
 
+  /** Hangs up on a reader who is too slow. */
   const cut = (): void => {
     const given = controller;
     if (!given) return;
@@ -74,7 +76,24 @@ export function createConnection(options: ConnectionOptions): Connection {
     else controller.enqueue(bytes);
   };
 
-  const waits = (): number => (controller ? maxBuffer - (controller.desiredSize ?? 0) : 0);
+  const hasRoom = (): boolean =>
+    controller === null || maxBuffer - (controller.desiredSize ?? 0) <= maxBuffer / 2;
+
+  /** Waits until the reader has taken most of what waits, or there is no reader any more; not longer than for a slow one. */
+  const drained = async (): Promise<void> => {
+    const late = setTimeout(cut, DRAIN_WITHIN_MS);
+    while (!hasRoom()) await room.promise;
+    clearTimeout(late);
+  };
+
+  const blocksOf = (told: readonly Told[], position: string): readonly string[] => {
+    const wanted = told.filter(({ type }) => types.has(type));
+    const last = wanted.length - 1;
+    return wanted.map(
+      ({ type, data }, i) =>
+        `event: ${type}\n${i === last ? `id: ${position}\n` : ''}data: ${data}\n\n`,
+    );
+  };
 
   return {
     stream,
@@ -82,14 +101,17 @@ export function createConnection(options: ConnectionOptions): Connection {
       return controller !== null;
     },
     tell: (told, position) => {
-      const wanted = told.filter(({ type }) => types.has(type));
-      const last = wanted.length - 1;
-      const lines = wanted.map(
-        ({ type, data }, i) =>
-          `event: ${type}\n${i === last ? `id: ${position}\n` : ''}data: ${data}\n\n`,
-      );
-      if (lines.length > 0) send(lines.join(''));
-      return wanted.length;
+      const blocks = blocksOf(told, position);
+      if (blocks.length > 0) send(blocks.join(''));
+      return blocks.length;
+    },
+    tellByAndBy: async (told, position) => {
+      const blocks = blocksOf(told, position);
+      for (const block of blocks) {
+        if (!hasRoom()) await drained();
+        send(block);
+      }
+      return blocks.length;
     },
     say: (event, data, { id, retry } = {}) => {
       const lines = [
@@ -102,15 +124,11 @@ export function createConnection(options: ConnectionOptions): Connection {
     },
     // A block without data is no event, and its id counts all the same.
     beat: (position) => send(position === null ? ': alive\n\n' : `: alive\nid: ${position}\n\n`),
-    drained: async () => {
-      while (controller && waits() > maxBuffer / 2) await room.promise;
-    },
     end: () => {
       const given = controller;
       if (!given) return;
       finish('ended');
       given.close();
     },
-    cut,
   };
 }

@@ -2,7 +2,7 @@
  * Everybody who follows a tenant's changes live. One follower of the read models for all of them: what is told is in the
  * rows that queries see, in the order of the log. Who comes again with a last event id gets what was missed from the log.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { actorOf, type TenantId } from '../actors/ids.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
@@ -72,8 +72,8 @@ interface Reader {
 const PARTS = ['visitors', 'chats', 'operators', 'messages'] as const;
 /** Events that are read from the log at once. */
 const PAGE = 500;
-/** A reader who takes nothing for so long while it catches up is too slow. */
-const DRAIN_WITHIN_MS = 30_000;
+/** Of these, so many are told before others have their turn: some 5 ms. */
+const TURN_EVERY = 50;
 /** Seconds after which a caller may come again. */
 const RETRY_AFTER = 10;
 /** ms after which a browser comes again: not all of them at once. */
@@ -171,17 +171,16 @@ export function createStreamHub(options: {
       const events = page.filter(({ position }) => !before(target, position));
       count += events.length;
       if (count > limits.maxBehind) return reset(reader, 'too much has happened since');
-      for (const event of events) tell(reader, event, toldOf(event, tenant, projections));
+      for (const [i, event] of events.entries()) {
+        if (i % TURN_EVERY === 0) await turn();
+        if (!connection.open) return;
+        sent += await connection.tellByAndBy(toldOf(event, tenant, projections), event.position);
+        reader.at = event.position;
+      }
       const last =
         page.length < PAGE || events.length < page.length ? target : page.at(-1)?.position;
       at = last ?? at;
       reader.at = at;
-      const late = new AbortController();
-      const timer = delay(DRAIN_WITHIN_MS, undefined, { signal: late.signal, ref: false })
-        .then(() => connection.cut())
-        .catch(() => undefined); // it has drained
-      await Promise.race([connection.drained(), timer]);
-      late.abort();
     }
   };
 

@@ -162,6 +162,27 @@ test('goes on where the reader was: nothing is missed, in order, from the log an
   expect(second.of('visitor').map((event) => event.id)).toEqual(all.slice(all.indexOf(id) + 1));
 });
 
+test('tells what was missed as the reader takes it, however much it is', async () => {
+  const { open, stream } = await start({ maxBuffer: 64 * 1024 });
+  await log.visitor('7', view('/0'));
+  const id = await log.head();
+  for (let n = 1; n <= 100; n += 1) await log.visitor(`v${n}`, view(`/${'x'.repeat(4000)}`));
+  await log.visitor('7', START);
+  const messageIds = Array.from({ length: 8 }, (_, n) => `long-${n}`);
+  const body = 'x'.repeat(20_000);
+  for (const messageId of messageIds) {
+    await log.visitor('7', { type: 'SendMessage', chatId: null, messageId, body });
+  }
+  // One fact of which more is told than may wait for a reader.
+  await log.visitor('7', { type: 'ReportDelivered', messageIds, by: 'receipt' });
+  await live.projections.waitFor(await log.head(), 5000);
+  const reader = await open({ id });
+  await reader.until(() => reader.of('message').length === 17 || reader.ended !== null, 'all');
+  expect(reader.of('visitor')).toHaveLength(101);
+  expect(reader.lastEventId).toBe(await log.head());
+  expect(stream.stats()).toMatchObject({ connections: 1, cut: 0, resets: 0 });
+});
+
 test('tells what was missed only as far as queries show it; the rest when they do', async () => {
   await log.visitor('7', view('/0'));
   await live.projections.waitFor(await log.head(), 5000);
