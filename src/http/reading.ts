@@ -15,13 +15,33 @@ const minPosition = z
   .optional()
   .openapi({ description: "A command's `position`: the answer has seen it, or is 503 `timeout`" });
 
+/** Precision -1: without seconds. */
+const IsoTime = z.union([
+  z.iso.date(),
+  z.iso.datetime({ offset: true }),
+  z.iso.datetime({ offset: true, precision: -1 }),
+]);
+
+/** Date.parse alone takes `since 5` for a day of 2001, and a time without an offset for one of this machine's zone. */
+const timeOf = (text: string): number => {
+  if (/^\d+$/.test(text)) return Number(text);
+  return IsoTime.safeParse(text).success ? Date.parse(text) : Number.NaN;
+};
+
 /** A time as callers write it, in ms since 1970. */
 export const moment = z
   .string()
   .max(40)
-  .transform((text) => (/^\d+$/.test(text) ? Number(text) : Date.parse(text)))
-  .refine(Number.isSafeInteger, 'is no time: give ms since 1970 or an ISO 8601 date')
-  .openapi({ type: 'string', description: 'ms since 1970, or an ISO 8601 date' });
+  .transform(timeOf)
+  .refine(
+    Number.isSafeInteger,
+    'is no time: give ms since 1970, 2026-01-31, or 2026-01-31T12:00:00Z (an offset with %2B for +)',
+  )
+  .openapi({
+    type: 'string',
+    description:
+      'ms since 1970, an ISO 8601 date (midnight in UTC), or a date and time with Z or an offset',
+  });
 
 /** `true` or `false`. */
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');

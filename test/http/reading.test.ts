@@ -76,6 +76,15 @@ describe('what is listed', () => {
     ]);
   });
 
+  test.each(['2026-01-01', '2026-01-01T00:00Z', '2026-01-01T02:00:00.000%2B02:00', `${NOW}`])(
+    'since a time: %s',
+    async (since) => {
+      const { ask, asked } = fakeApp();
+      await ask('GET', `${ACME}/chats?since=${since}`);
+      expect(asked.filters).toMatchObject([{ since: NOW }]);
+    },
+  );
+
   test('one chat; the queue; departments', async () => {
     const { ask, asked } = fakeApp();
     expect((await ask('GET', `${ACME}/chats/c1`)).json).toEqual({ ...CHAT, jid });
@@ -107,6 +116,12 @@ describe('what does not fit is named', () => {
     ['chats?missed=maybe', 'missed'],
     ['chats?since=soon', 'since'],
     ['chats?until=1e3', 'until'],
+    ['chats?since=since 5', 'since'],
+    ['chats?since=2026-02-31', 'since'],
+    // It would be a time of the machine's own zone.
+    ['chats?since=2026-01-01T10:00', 'since'],
+    // A `+` that was not encoded.
+    ['chats?since=2026-01-01T10:00:00+02:00', 'since'],
     ['chats?sort=nick', 'sort'],
     ['chats?limit=0', 'limit'],
     ['chats?operator=Admin', 'operator'],
