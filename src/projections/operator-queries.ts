@@ -2,9 +2,10 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
 import type { Availability, Show } from '../actors/operator.ts';
 import {
-  containing,
   decodeCursor,
   hashRows,
+  knowCases,
+  mentions,
   type Page,
   type PageRequest,
   pageOf,
@@ -68,6 +69,7 @@ const COLUMNS = `username, lhc_user_id AS lhcUserId, name, departments, capacity
   online_since AS onlineSince, away, revision`;
 
 export function operatorQueries(db: DatabaseSync): OperatorQueries {
+  knowCases(db);
   const one = db.prepare(
     `SELECT ${COLUMNS} FROM operators WHERE tenant = ? AND username = ? AND registered = 1`,
   );
@@ -123,10 +125,7 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
         filter('EXISTS (SELECT 1 FROM json_each(departments) WHERE value = ?)', department);
       }
       if (lhcUserId !== undefined) filter('lhc_user_id = ?', lhcUserId);
-      if (q) {
-        const found = containing(q);
-        filter(`(username LIKE ? ESCAPE '\\' OR name LIKE ? ESCAPE '\\')`, found, found);
-      }
+      if (q) filter(...mentions(['username', 'name'], q));
       if (cursor) filter('username > ?', ...decodeCursor(cursor, ['string']));
       const rows = db
         .prepare(

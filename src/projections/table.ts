@@ -195,5 +195,25 @@ export function readPage<Row>(
   return { items, next: end ? named(Object.values(end) as (string | number)[]) : null };
 }
 
-/** A pattern for LIKE … ESCAPE '\' that finds this text anywhere. */
-export const containing = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+const isAscii = (text: string): boolean => /^\p{ASCII}*$/u.test(text);
+
+/** SQLite's LIKE and NOCASE know upper and lower case of ASCII only: a function for all other texts, four times as slow. */
+export const knowCases = (db: DatabaseSync): void =>
+  db.function('folded', { deterministic: true }, (text) => String(text).toLowerCase());
+
+/** Somewhere in these columns, upper or lower case. On a file that {@link knowCases}; no column has line breaks. */
+export function mentions(columns: readonly string[], text: string): [string, ...string[]] {
+  if (isAscii(text)) {
+    const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`;
+    const found = columns.map((column) => `${column} LIKE ? ESCAPE '\\'`);
+    return [`(${found.join(' OR ')})`, ...columns.map(() => pattern)];
+  }
+  const all = columns.map((column) => `ifnull(${column}, '')`).join(' || char(10) || ');
+  return [`instr(folded(${all}), ?) > 0`, text.toLowerCase()];
+}
+
+/** A column is this text, upper or lower case. On a file that {@link knowCases}. */
+export const equals = (column: string, text: string): [string, string] =>
+  isAscii(text)
+    ? [`${column} = ? COLLATE NOCASE`, text]
+    : [`${column} IS NOT NULL AND folded(${column}) = ?`, text.toLowerCase()];

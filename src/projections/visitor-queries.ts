@@ -2,8 +2,10 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import {
   Conditions,
-  containing,
+  equals,
   hashRows,
+  knowCases,
+  mentions,
   type Page,
   type PageRequest,
   readPage,
@@ -122,6 +124,7 @@ const SEARCHED = ['key', 'ifnull(chat_nick, nick)', 'page', 'title', 'country', 
 
 /** @param look rows that a list looks through in one go; for tests */
 export function visitorQueries(db: DatabaseSync, look?: number): VisitorQueries {
+  knowCases(db);
   const indexed =
     db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'visitors_of_operators'`).get() !==
     undefined;
@@ -146,11 +149,8 @@ export function visitorQueries(db: DatabaseSync, look?: number): VisitorQueries 
       }
       if (online === false) wanted.add(`presence <> 'online'`);
       if (department) wanted.add('ifnull(chat_department, department) = ?', department);
-      if (country) wanted.add('country = ? COLLATE NOCASE', country);
-      if (q) {
-        const found = SEARCHED.map((column) => `${column} LIKE ? ESCAPE '\\'`);
-        wanted.add(`(${found.join(' OR ')})`, ...SEARCHED.map(() => containing(q)));
-      }
+      if (country) wanted.add(...equals('country', country));
+      if (q) wanted.add(...mentions(SEARCHED, q));
       const { by, order, cursors } = sorting(sort ?? '-arrivedAt');
       return readPage(
         db,

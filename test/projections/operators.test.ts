@@ -109,6 +109,11 @@ test('lists are filtered and paged by username', async () => {
   expect(names({ lhcUserId: 7, department: 'dev' })).toEqual(['ada']);
   expect(names({ q: 'OLG' })).toEqual(['op']);
   expect(names({ tenant: 'beta' })).toEqual([]);
+  await register('zane', ['dev'], 'Žanete');
+  await row('zane');
+  expect(names({ q: 'žan' })).toEqual(['zane']);
+  await log.operator('zane', { type: 'Remove' });
+  await row('zane');
   const first = live.projections.operators.list({ tenant: 'acme', limit: 2 });
   expect(first.next).not.toBeNull();
   expect(names({ cursor: first.next ?? '' })).toEqual(['op']);

@@ -198,6 +198,22 @@ describe('lists of visitors', () => {
     expect(keys({ q: 'p_' })).toEqual([]);
   });
 
+  test('are found in upper or lower case, whatever the alphabet', async () => {
+    const beta = TenantId.parse('beta');
+    await log.visitor('i', views({ page: '/', nick: 'Иван', country: 'Österreich' }), beta);
+    await log.visitor('z', views({ page: '/', nick: 'Žanis', city: 'Rīga' }), beta);
+    await row('i');
+    const found = (filter: Partial<VisitorFilter>) => keys({ tenant: 'beta', ...filter });
+    expect(found({ q: 'ИВАН' })).toEqual(['i']);
+    expect(found({ q: 'žANIS' })).toEqual(['z']);
+    expect(found({ q: 'RĪG' })).toEqual(['z']);
+    expect(found({ q: 'ī_' })).toEqual([]);
+    // Two columns are no text.
+    expect(found({ q: 'иванÖ' })).toEqual([]);
+    expect(found({ country: 'öSTERREICH' })).toEqual(['i']);
+    expect(found({ country: 'österreic' })).toEqual([]);
+  });
+
   test('are paged without gap or repeat while others arrive', async () => {
     const seen: string[] = [];
     let cursor: string | undefined;
