@@ -12,13 +12,17 @@ const Problem = z
     detail: z.string(),
     code: z.string(),
     errors: z.array(z.object({ field: z.string(), reason: z.string() })).optional(),
+    retryAfter: z
+      .number()
+      .optional()
+      .openapi({ description: 'Seconds, of a 503; also in Retry-After, which is 1 without it' }),
   })
   .openapi('Problem');
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'The request does not fit; `errors` names each field',
   401: 'No key, a wrong key, a foreign key or an unknown tenant: the same answer for all',
-  404: 'There is no such thing',
+  404: 'There is no such thing; for the admin token also: no such tenant',
   409: 'The state does not allow it; `detail` says why',
   413: 'The body is too large',
   415: 'The body is not JSON',
@@ -81,6 +85,7 @@ export function describe(app: OpenAPIHono, spec: Described): void {
     spec;
   const statuses = new Set(spec.problems ?? []);
   if (access.scheme) statuses.add(401);
+  if (path.includes('{tenant}')) statuses.add(404);
   if (spec.params || spec.query || body || spec.command) statuses.add(400);
   if (body) statuses.add(413).add(415);
   if (spec.command) statuses.add(409).add(503);

@@ -83,6 +83,7 @@ test('/openapi.json is OpenAPI 3.1 with the schemas of the parsers', async () =>
     '202',
     '400',
     '401',
+    '404',
     '409',
     '413',
     '415',

@@ -1,0 +1,184 @@
+/** What is answered is what the OpenAPI document says: each GET, over a real log with a bit of everything in it. */
+import { z } from '@hono/zod-openapi';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { AppError } from '../../src/errors.ts';
+import {
+  answers,
+  assigns,
+  type ChatScene,
+  closes,
+  delays,
+  openChatScene,
+  says,
+  starts,
+} from '../projections/chat-scene.ts';
+import { ADMIN, fakeApp } from './fakes.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+interface Operation {
+  readonly responses: Readonly<
+    Record<string, { readonly content?: Readonly<Record<string, { readonly schema: Json }>> }>
+  >;
+}
+
+let scene: ChatScene;
+let ask: ReturnType<typeof fakeApp>['ask'];
+let document: {
+  readonly paths: Readonly<Record<string, { readonly get?: Operation }>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Json>> };
+};
+
+beforeAll(async () => {
+  scene = await openChatScene();
+  const { log, live, happens } = scene;
+  await log.operator('op', { type: 'ClaimAccount', adopted: false });
+  await log.operator('op', {
+    type: 'Register',
+    ...{ lhcUserId: 1, departments: ['sales'], capacity: 3, name: 'Olga', nameChanged: true },
+  });
+  const session = { session: 's', resource: 'r' };
+  await log.operator('op', { type: 'OpenSession', ...session });
+  await log.operator('op', { type: 'ChangePresence', ...session, show: 'dnd', status: 'busy' });
+  await happens('7', {
+    type: 'ViewPage',
+    ...{ digest: 'd', department: 'sales', delays },
+    profile: {
+      page: '/',
+      title: 'T',
+      referrer: 'R',
+      nick: 'Ann',
+      country: 'C',
+      city: 'Y',
+      timezone: 'Europe/Riga',
+      visits: 3,
+    },
+  });
+  await happens(
+    '7',
+    starts('c1'),
+    says('m1'),
+    assigns('c1', 'op'),
+    answers('op', 'o1'),
+    closes('c1'),
+  );
+  await happens('8', starts('c2', null), says('m2'));
+  ({ ask } = fakeApp({
+    projections: live.projections,
+    store: log.store,
+    vault: log.vault,
+    now: log.now,
+  }));
+  document = (await ask('GET', '/openapi.json')).json;
+});
+afterAll(() => scene.log.close());
+
+/** Without references, and of objects nothing but what is named. */
+function strict(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(strict);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const { $ref, ...rest } = schema as { readonly $ref?: string };
+  if ($ref !== undefined) return strict(document.components.schemas[$ref.split('/').at(-1) ?? '']);
+  const own = Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, strict(value)]));
+  return 'properties' in own && !('additionalProperties' in own)
+    ? { ...own, additionalProperties: false }
+    : own;
+}
+
+/** What the document says of an answer; fails when it says nothing of this status. */
+function said(path: string, status: number, type: string) {
+  const response = document.paths[path]?.get?.responses[status];
+  expect(response, `${path} may be ${status}`).toBeDefined();
+  const schema = response?.content?.[type]?.schema;
+  expect(schema, `${path} ${status} is ${type}`).toBeDefined();
+  return z.fromJSONSchema(strict(schema) as Parameters<typeof z.fromJSONSchema>[0]);
+}
+
+const asIsSaid = async (path: string, url: string, key?: string | null) => {
+  const { status, json, headers } = await ask('GET', url, key === undefined ? {} : { key });
+  const parsed = said(path, status, headers.get('content-type') ?? '').safeParse(json);
+  expect(parsed.error?.issues ?? [], url).toEqual([]);
+  return { status, json };
+};
+
+const VALUES: Readonly<Record<string, string>> = {
+  tenant: 'acme',
+  key: '7',
+  username: 'op',
+  chatId: 'c1',
+};
+const urlOf = (path: string, values = VALUES) =>
+  path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? name);
+const READS = [
+  'visitors',
+  'visitors/{key}',
+  'visitors/{key}/messages',
+  'chats',
+  'chats/{chatId}',
+  'operators',
+  'operators/{username}',
+  'departments',
+  'queue',
+  'stats',
+].map((path) => `/v1/{tenant}/${path}`);
+
+test('every path that a tenant reads is tried here', () => {
+  const paths = Object.entries(document.paths).filter(
+    ([path, { get }]) => get && path.startsWith('/v1/{tenant}'),
+  );
+  expect(paths.map(([path]) => path).toSorted()).toEqual(
+    [...READS, '/v1/{tenant}/stream'].toSorted(),
+  );
+});
+
+test.each(READS)('%s', async (path) => {
+  const { status, json } = await asIsSaid(path, urlOf(path));
+  expect(status).toBe(200);
+  if ('items' in json) expect(json.items.length).toBeGreaterThan(0);
+  if (path.endsWith('stats'))
+    expect([json.operators.length, json.departments.length]).toEqual([1, 2]);
+  expect((await asIsSaid(path, `${urlOf(path)}?colour=red`)).status).toBe(400);
+  expect((await asIsSaid(path, urlOf(path), null)).status).toBe(401);
+  expect((await asIsSaid(path, urlOf(path, { ...VALUES, tenant: 'gone' }), ADMIN)).status).toBe(
+    404,
+  );
+});
+
+test('a problem that says when to come again', async () => {
+  const path = '/v1/{tenant}/queue';
+  const projections = {
+    ...fakeApp().deps.projections,
+    ready: async () => {
+      throw new AppError('unavailable', 'is being built', { retryAfter: 5 });
+    },
+  };
+  const { json } = await fakeApp({ projections }).ask('GET', urlOf(path));
+  expect(json).toMatchObject({ status: 503, retryAfter: 5 });
+  expect(said(path, 503, 'application/problem+json').parse(json)).toEqual(json);
+});
+
+test('what is not said would be found', async () => {
+  const path = '/v1/{tenant}/visitors';
+  const { json } = await ask('GET', urlOf(path));
+  const schema = said(path, 200, 'application/json');
+  const [first, ...others] = json.items;
+  for (const wrong of [
+    { ...first, more: 1 },
+    { ...first, presence: 'x' },
+    { ...first, visits: '3' },
+  ]) {
+    expect(schema.safeParse({ ...json, items: [wrong, ...others] }).success).toBe(false);
+  }
+  expect(schema.safeParse({ items: [], next: null }).success).toBe(false);
+});
+
+test.each([
+  '/healthz',
+  '/readyz',
+  '/debug/projections',
+  '/debug/webhooks',
+  '/debug/events',
+  '/debug/dead-letters',
+])('%s', async (path) => {
+  expect((await asIsSaid(path, path, ADMIN)).status).toBe(200);
+});
