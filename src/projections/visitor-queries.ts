@@ -5,6 +5,7 @@ import {
   equals,
   hashRows,
   knowCases,
+  LOOK,
   mentions,
   type Page,
   type PageRequest,
@@ -95,17 +96,30 @@ const CONDITIONS: Readonly<Record<VisitorState, string>> = {
   chatting: `conversation = 'chatting' AND conversation <> 'none'`,
 };
 
-/** The index for a list, named: SQLite does not know that few of many are online, or in a conversation. */
-function indexFor({ state, operator, online, sort }: Partial<VisitorFilter>): string {
+/**
+ * The index for a list, named: SQLite does not know that few of many are online, or in a conversation.
+ * @param crowded whether more are online than can be sorted in one go
+ */
+function indexFor(
+  { state, operator, online, sort }: Partial<VisitorFilter>,
+  crowded: () => boolean,
+): string {
   if (operator !== undefined) return 'INDEXED BY visitors_of_operators';
   if (state === 'invited' || state === 'waiting' || state === 'chatting') {
     return 'INDEXED BY visitors_conversing';
   }
-  if (state === 'online' || (online && state === undefined)) return 'INDEXED BY visitors_online';
-  return sort?.endsWith('lastSeen')
-    ? 'INDEXED BY visitors_by_last_seen'
-    : 'INDEXED BY visitors_by_arrival';
+  const bySeen = sort?.endsWith('lastSeen') === true;
+  if ((state === 'online' || (online && state === undefined)) && !(bySeen && crowded())) {
+    return 'INDEXED BY visitors_online';
+  }
+  return bySeen ? 'INDEXED BY visitors_by_last_seen' : 'INDEXED BY visitors_by_arrival';
 }
+
+/**
+ * Looks that are sorted in one go before those who were seen first are looked for among all; who was seen last is online,
+ * and found at once.
+ */
+const SORTED = 5;
 
 const COLUMN_OF = { arrivedAt: 'arrived_at', lastSeen: 'last_seen' } as const;
 const KEY = [{ column: 'key', type: 'string' as const }];
@@ -123,12 +137,19 @@ const sorting = (name: VisitorSort) => {
 const SEARCHED = ['key', 'ifnull(chat_nick, nick)', 'page', 'title', 'country', 'city'];
 
 /** @param look rows that a list looks through in one go; for tests */
-export function visitorQueries(db: DatabaseSync, look?: number): VisitorQueries {
+export function visitorQueries(db: DatabaseSync, look = LOOK): VisitorQueries {
   knowCases(db);
   const indexed =
     db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'visitors_of_operators'`).get() !==
     undefined;
   const one = db.prepare(`SELECT ${COLUMNS} FROM visitors WHERE tenant = ? AND key = ?`);
+  const isCrowded = (tenant: string, sort: VisitorSort | undefined): boolean =>
+    db
+      .prepare(
+        `SELECT 1 FROM visitors INDEXED BY visitors_online WHERE tenant = ? AND ${CONDITIONS.online}
+         LIMIT 1 OFFSET ?`,
+      )
+      .get(tenant, sort?.startsWith('-') ? look : SORTED * look) !== undefined;
   return {
     get: (tenant, key) => {
       const row = one.get(tenant, key);
@@ -136,7 +157,8 @@ export function visitorQueries(db: DatabaseSync, look?: number): VisitorQueries 
     },
     list: ({ tenant, state, department, operator, country, online, sort, q, cursor, limit }) => {
       // Rows of the version before have not all of these indexes.
-      const hint = indexed ? indexFor({ state, operator, online, sort }) : '';
+      const crowded = () => isCrowded(tenant, sort);
+      const hint = indexed ? indexFor({ state, operator, online, sort }, crowded) : '';
       const [within, wanted] = [new Conditions(), new Conditions()];
       within.add('tenant = ?', tenant);
       if (operator) within.add('operator = ?', operator);

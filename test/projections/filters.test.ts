@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
 import {
   CHAT_SORTS,
@@ -192,6 +192,23 @@ test.each([undefined, 4])('chats, %s rows in one look', (look) => {
     { numRuns: 600 },
   );
 });
+
+test.each(['lastSeen', '-lastSeen'] as const)(
+  'many who are online are not all sorted for one page: %s',
+  (sort) => {
+    const plans = (look: number): string => {
+      const prepare = vi.spyOn(file, 'prepare');
+      visitorQueries(file, look).list({ tenant: 'acme', online: true, sort, limit: 1 });
+      const asked = prepare.mock.calls.map(([sql]) => sql).filter((sql) => /ORDER BY/.test(sql));
+      prepare.mockRestore();
+      return JSON.stringify(asked.map((sql) => file.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()));
+    };
+    expect(visitors.filter(({ presence }) => presence === 'online').length).toBeGreaterThan(10);
+    expect(plans(2)).not.toContain('visitors_online');
+    // Few are.
+    expect(plans(200)).toContain('visitors_online');
+  },
+);
 
 test('cursors of visitors without the name of an order are those of the default one, as ever', () => {
   const list = (more: Partial<VisitorFilter>) =>
