@@ -5,7 +5,7 @@ import { waitFor } from '../support/wait.ts';
 
 const world = await testWorld({
   tenants: [{ id: 'acme', host: 'xmpp.test' }],
-  modLhc: { ping_interval: 2, ping_timeout: 2 },
+  modLhc: { ping_interval: 2, ping_timeout: 5 },
 });
 const acme = world.tenant('acme');
 const online = (username: string) => acme.told('operator.online').filter(of(username));

@@ -14,7 +14,8 @@ const world = await testWorld({
     { id: 'calm', host: 'calm.test', settings: { routing: { departments } } },
     { id: 'quick', host: 'quick.test', settings: { offerTimeout: 2, ownerGrace: 2 } },
   ],
-  modLhc: { ping_interval: 1, ping_timeout: 1 },
+  // Long enough for a client on a busy machine to answer: who does not counts as offline.
+  modLhc: { ping_interval: 1, ping_timeout: 5 },
 });
 const calm = world.tenant('calm');
 const quick = world.tenant('quick');
