@@ -1,4 +1,4 @@
-/** Comma-separated values as RFC 4180 has them. */
+/** Comma-separated values as RFC 4180 has them, or with the semicolons of spreadsheets where a comma is for decimals. */
 import { AppError } from '../errors.ts';
 
 export interface CsvRecord {
@@ -7,8 +7,8 @@ export interface CsvRecord {
   readonly fields: readonly string[];
 }
 
-/** A field that is not quoted ends here; a quote within one is a mistake in the file. */
-const PLAIN_END = /[",\r\n]/g;
+/** The first line tells: names of columns have neither in them. */
+const separatorOf = (text: string): ',' | ';' => (/^[^,\r\n]*;/.test(text) ? ';' : ',');
 
 /**
  * The records of a text, in order. Lines end with CRLF or LF; empty lines are left out; spaces belong to their field.
@@ -18,6 +18,9 @@ const PLAIN_END = /[",\r\n]/g;
  */
 export function parseCsv(text: string, most = Number.POSITIVE_INFINITY): CsvRecord[] {
   const records: CsvRecord[] = [];
+  const separator = separatorOf(text);
+  /** A field that is not quoted ends here; a quote within one is a mistake in the file. */
+  const plainEnd = separator === ';' ? /[";\r\n]/g : /[",\r\n]/g;
   let at = 0;
   let line = 1;
 
@@ -27,8 +30,8 @@ export function parseCsv(text: string, most = Number.POSITIVE_INFINITY): CsvReco
   /** The field that begins here; `at` is behind it then. */
   function field(): string {
     if (text[at] !== '"') {
-      PLAIN_END.lastIndex = at;
-      const end = PLAIN_END.exec(text)?.index ?? text.length;
+      plainEnd.lastIndex = at;
+      const end = plainEnd.exec(text)?.index ?? text.length;
       const found = text.slice(at, end);
       at = end;
       if (text[at] === '"') throw fault(line, 'a field with a quote in it has to be quoted itself');
@@ -52,14 +55,17 @@ export function parseCsv(text: string, most = Number.POSITIVE_INFINITY): CsvReco
     const begins = line;
     const wasQuoted = text[at] === '"';
     const fields = [field()];
-    while (text[at] === ',') {
+    while (text[at] === separator) {
       at += 1;
       fields.push(field());
     }
     if (text[at] === '\r' && text[at + 1] === '\n') at += 1;
     if (at < text.length && text[at] !== '\n') {
       const found = text[at] === '\r' ? 'a carriage return alone' : 'something';
-      throw fault(line, `${found} behind a field, where a comma or the end of the line has to be`);
+      throw fault(
+        line,
+        `${found} behind a field, where a ${separator === ',' ? 'comma' : 'semicolon'} or the end of the line has to be`,
+      );
     }
     at += 1;
     line += 1;

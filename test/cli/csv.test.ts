@@ -5,16 +5,21 @@ import { parseCsv } from '../../src/cli/csv.ts';
 const fieldsOf = (text: string) => parseCsv(text).map(({ fields }) => fields);
 
 /** As a program writes it: quoted where it has to be, or always. */
-const written = (rows: readonly (readonly string[])[], end: string, always: boolean): string =>
+const written = (
+  rows: readonly (readonly string[])[],
+  end: string,
+  always: boolean,
+  separator: string,
+): string =>
   rows
     .map((row) =>
       row
         .map((field) =>
-          always || /[",\r\n]/.test(field) || field === ''
+          always || /["\r\n]/.test(field) || field.includes(separator) || field === ''
             ? `"${field.replaceAll('"', '""')}"`
             : field,
         )
-        .join(','),
+        .join(separator),
     )
     .join(end);
 
@@ -31,8 +36,10 @@ describe('comma-separated values', () => {
         fc.constantFrom('\n', '\r\n'),
         fc.boolean(),
         fc.boolean(),
-        (all, end, always, last) => {
-          const text = written(all, end, always) + (last && all.length > 0 ? end : '');
+        fc.constantFrom(',', ';'),
+        (some, end, always, last, separator) => {
+          const all = [['name', 'other'], ...some];
+          const text = written(all, end, always, separator) + (last ? end : '');
           expect(fieldsOf(text)).toEqual(all);
         },
       ),
@@ -57,6 +64,20 @@ describe('comma-separated values', () => {
     [',', [['', '']]],
     [' a , b ', [[' a ', ' b ']]],
     ['a\n""\nb', [['a'], [''], ['b']]],
+    [
+      'a;b\n1,5;"x;y"',
+      [
+        ['a', 'b'],
+        ['1,5', 'x;y'],
+      ],
+    ],
+    [
+      'a,b\nx;y,z',
+      [
+        ['a', 'b'],
+        ['x;y', 'z'],
+      ],
+    ],
   ])('%j', (text, rows) => {
     expect(fieldsOf(text)).toEqual(rows);
   });
@@ -65,6 +86,7 @@ describe('comma-separated values', () => {
     ['a,b\n"open', /^line 2: a quoted field is not closed$/],
     ['a\nb"c', /^line 2: a field with a quote in it/],
     ['"a"b', /^line 1: something behind a field/],
+    ['a;b\n"a"b', /^line 2: .* where a semicolon or the end/],
     ['a\rb', /^line 1: a carriage return alone/],
     ['"1\n2"\n"a" ,b', /^line 3: something behind a field/],
   ])('%j is refused, with its line', (text, reason) => {
