@@ -15,7 +15,7 @@ const Queued = z
     positionInDepartment: z.int().openapi({ description: 'Among those of its department' }),
     expectedWait: z.number().nullable().openapi({
       description:
-        'Seconds: its place times the mean time that a chat of its department stood first before an operator answered, over the last hour, or the last 24 where that tells nothing; null when nothing is known',
+        'Seconds: its place times the mean time that a chat of its department stood first before an operator answered, over the last hour, or the last 24 where that tells nothing; null when nothing is known, or nobody who serves it is online',
     }),
   } satisfies Record<keyof QueuedChat | 'jid', z.ZodType>)
   .openapi('QueuedChat');

@@ -88,7 +88,7 @@ const QUERIES = {
   messages: { of: ['messages'], make: messageQueries },
   operators: { of: ['operators'], make: operatorQueries },
   chats: { of: ['chats'], make: chatQueries },
-  queue: { of: ['chats'], make: queueQueries },
+  queue: { of: ['chats', 'operators'], make: queueQueries },
   stats: { of: ['chats'], make: statsQueries },
   departments: { of: ['chats', 'operators'], make: departmentQueries },
 } as const satisfies Record<

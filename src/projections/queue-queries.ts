@@ -7,7 +7,10 @@ export interface QueuedChat extends ChatView {
   /** 1 is next: among all that wait, and among those of its department. */
   readonly position: number;
   readonly positionInDepartment: number;
-  /** Seconds until an operator may be expected to answer; null when nothing is known to tell from. */
+  /**
+   * Seconds until an operator may be expected to answer; null when nothing is known to tell from, or nobody who serves
+   * its department is online.
+   */
   readonly expectedWait: number | null;
 }
 
@@ -29,6 +32,11 @@ const SPANS_MS = [HOUR_MS, 24 * HOUR_MS];
 /** So many of the last acceptances are looked at; more tell no more. */
 const SAMPLE = 200;
 
+interface Accepted {
+  readonly startedAt: number;
+  readonly acceptedAt: number;
+}
+
 const ORDER = { name: 'startedAt', column: 'started_at' };
 const TIES = [
   { column: 'visitor', type: 'string' as const },
@@ -40,34 +48,42 @@ const TIES = [
  * beginning where nobody stood before it, until it was answered. Idle times do not count, since nobody waited then.
  *
  * @param accepted of the same department, the last one first; all times in ms since 1970
+ * @param before when the one before these was accepted; 0: there was none
  * @returns the mean in ms; null without any
  */
-export function headTime(
-  accepted: readonly { readonly startedAt: number; readonly acceptedAt: number }[],
-): number | null {
+export function headTime(accepted: readonly Accepted[], before: number): number | null {
   if (accepted.length === 0) return null;
   const times = accepted.map(({ startedAt, acceptedAt }, i) =>
-    Math.max(0, acceptedAt - Math.max(startedAt, accepted[i + 1]?.acceptedAt ?? 0)),
+    Math.max(0, acceptedAt - Math.max(startedAt, accepted[i + 1]?.acceptedAt ?? before)),
   );
   return times.reduce((sum, time) => sum + time, 0) / times.length;
 }
 
 export function queueQueries(db: DatabaseSync): QueueQueries {
   const { columns, viewOf } = chatReader(db);
+  // One more than is looked at: from then on the first of them stood first.
   const recent = db.prepare(
     `SELECT accepted_at AS acceptedAt, started_at AS startedAt
      FROM chats INDEXED BY chats_by_acceptance
-     WHERE tenant = ? AND department IS ? AND accepted_at IS NOT NULL AND accepted_at > ?
-     ORDER BY accepted_at DESC LIMIT ${SAMPLE}`,
+     WHERE tenant = ? AND department IS ? AND accepted_at IS NOT NULL
+     ORDER BY accepted_at DESC LIMIT ${SAMPLE + 1}`,
+  );
+  const served = db.prepare(
+    `SELECT 1 FROM operators WHERE tenant = ?1 AND registered = 1 AND availability <> 'offline'
+       AND (?2 IS NULL OR departments = '[]'
+         OR EXISTS (SELECT 1 FROM json_each(departments) WHERE value = ?2)) LIMIT 1`,
   );
   /** Of one department, in ms. */
   const headTimeOf = (tenant: string, department: string | null, now: number): number | null => {
+    // What others took yesterday says nothing while nobody is there.
+    if (!served.get(tenant, department)) return null;
+    const rows = recent.all(tenant, department).map(({ startedAt, acceptedAt }) => ({
+      startedAt: Number(startedAt),
+      acceptedAt: Number(acceptedAt),
+    }));
     for (const span of SPANS_MS) {
-      const rows = recent.all(tenant, department, now - span).map(({ startedAt, acceptedAt }) => ({
-        startedAt: Number(startedAt),
-        acceptedAt: Number(acceptedAt),
-      }));
-      const time = headTime(rows);
+      const within = rows.slice(0, SAMPLE).filter(({ acceptedAt }) => acceptedAt > now - span);
+      const time = headTime(within, rows[within.length]?.acceptedAt ?? 0);
       if (time !== null) return time;
     }
     return null;

@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { headTime } from '../../src/projections/queue-queries.ts';
-import { answers, assigns, type ChatScene, openChatScene, SECOND, starts } from './chat-scene.ts';
+import {
+  answers,
+  assigns,
+  type ChatScene,
+  openChatScene,
+  SECOND,
+  says,
+  starts,
+} from './chat-scene.ts';
 
 let log: ChatScene['log'];
 let live: ChatScene['live'];
@@ -34,7 +42,20 @@ describe('the queue', () => {
     expect(queue({ cursor: first.next }).map(({ chatId }) => chatId)).toEqual(['q4']);
   });
 
+  const comes = async (name: string, departments: string[]): Promise<void> => {
+    const session = { session: 's', resource: 'r' };
+    await log.operator(name, { type: 'ClaimAccount', adopted: false });
+    await log.operator(name, {
+      type: 'Register',
+      ...{ lhcUserId: 1, departments, capacity: 3, name: 'N', nameChanged: true },
+    });
+    await log.operator(name, { type: 'OpenSession', ...session });
+    await log.operator(name, { type: 'ChangePresence', ...session, show: 'dnd', status: '' });
+  };
+  const goes = (name: string) => log.operator(name, { type: 'CloseSession', session: 's' });
+
   test('expects as long as it has taken', async () => {
+    await comes('op', ['other', 'help']);
     await happens('q5', starts('q5', 'help'));
     log.passes(9 * SECOND);
     // Ten seconds and more for the one, twenty for the next: q1 and q3 were begun earlier.
@@ -49,11 +70,38 @@ describe('the queue', () => {
     log.passes(19 * SECOND);
     await happens('q3', { type: 'AcceptChat', operator: 'op' });
     expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
+    // Nobody who serves it is there: the past is not what will come.
+    await comes('stranger', ['other']);
+    await goes('op');
+    await happens('q2', says('more'));
+    expect(waits()).toEqual([null]);
+    await comes('anything', []);
+    await happens('q2', says('and more'));
+    expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
     // The last hour tells nothing any more, the last day does; then neither.
     log.passes(3_600_000);
     expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
     log.passes(24 * 3_600_000);
     expect(waits()).toEqual([null]);
+    await goes('anything');
+  });
+
+  test('expects no more of the first of an hour than of the others: it had stood behind one', async () => {
+    // Each waits for an hour and a half, and one is answered every ten minutes.
+    const minutes = (n: number) => log.passes(n * 60 * SECOND);
+    await comes('busy', ['slow']);
+    const names = Array.from({ length: 20 }, (_, n) => `slow-${n}`);
+    for (const [n, name] of names.entries()) {
+      const ready = names[n - 9];
+      if (ready) await happens(ready, { type: 'AcceptChat', operator: 'busy' });
+      await happens(name, starts(name, 'slow'));
+      minutes(10);
+    }
+    const [first] = live.projections.queue.list({
+      ...{ tenant: 'acme', department: 'slow', now: log.now(), limit: 1 },
+    }).items;
+    expect(first?.expectedWait).toBeGreaterThan(595);
+    expect(first?.expectedWait).toBeLessThan(605);
   });
 
   test.each([
@@ -76,7 +124,7 @@ describe('the queue', () => {
       8,
     ],
   ])('counts only the time of who stood first: %j', (accepted, mean) => {
-    expect(headTime(accepted)).toBe(mean);
+    expect(headTime(accepted, 0)).toBe(mean);
   });
 });
 
