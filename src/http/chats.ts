@@ -20,6 +20,7 @@ import {
   moment,
   OneQuery,
   pageSchema,
+  TIME,
 } from './reading.ts';
 import { line } from './text.ts';
 
@@ -95,8 +96,8 @@ export function chats(api: Api, access: Access<Caller>): void {
         visitor: VisitorKey.optional(),
         closedBy: z.enum(CLOSE_PARTIES).optional(),
         missed: flag.optional(),
-        since: moment.optional().openapi({ description: 'Begun then or later' }),
-        until: moment.optional().openapi({ description: 'Begun before then' }),
+        since: moment.optional().openapi({ description: `Begun then or later: ${TIME}` }),
+        until: moment.optional().openapi({ description: `Begun before then: ${TIME}` }),
         sort: z.enum(CHAT_SORTS).default('-startedAt').openapi({
           description: 'With `-` the latest first; by `waitingSince` those that wait only',
         }),

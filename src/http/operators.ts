@@ -179,8 +179,10 @@ the queue. Its LHC user and its username are free again when this is answered.`,
       access,
       query: ListQuery.extend({
         state: Availability.optional(),
-        department: line(128).optional(),
-        lhcUserId: z.coerce.number().pipe(LhcUserId).optional(),
+        department: line(128).optional().openapi({
+          description: 'Who names it; who names none serves all, and is not among these',
+        }),
+        lhcUserId: z.coerce.number().pipe(LhcUserId).optional().openapi({ type: 'integer' }),
         q: line(200).optional().openapi({ description: 'In the username or name' }),
       }),
       success: { status: 200, description: 'A page of them', schema: pageSchema(Operator) },

@@ -28,6 +28,10 @@ const timeOf = (text: string): number => {
   return IsoTime.safeParse(text).success ? Date.parse(text) : Number.NaN;
 };
 
+/** How callers write a time, for the document. */
+export const TIME =
+  'ms since 1970, an ISO 8601 date (midnight in UTC), or a date and time with Z or an offset';
+
 /** A time as callers write it, in ms since 1970. */
 export const moment = z
   .string()
@@ -37,11 +41,7 @@ export const moment = z
     Number.isSafeInteger,
     'is no time: give ms since 1970, 2026-01-31, or 2026-01-31T12:00:00Z (an offset with %2B for +)',
   )
-  .openapi({
-    type: 'string',
-    description:
-      'ms since 1970, an ISO 8601 date (midnight in UTC), or a date and time with Z or an offset',
-  });
+  .openapi({ type: 'string', description: TIME });
 
 /** `true` or `false`. */
 export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');

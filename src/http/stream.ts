@@ -34,7 +34,7 @@ export function stream(api: Api, access: Access<Caller>): void {
       tag: 'Live',
       summary: 'Changes as they happen, as server-sent events',
       description:
-        'First `hello` with `position`, to query from with `minPosition`. Then `visitor`, `chat`, `operator` and `message`, each with `fact`, `at` and the row as queries show it, in the order of the log; `id` is a position. Who comes again with `Last-Event-ID` misses nothing, may get the last event twice, and sees rows as they are now; `reset` says that this is not possible, and to query anew from its `position`. A reader who is too slow is cut off.',
+        'First `hello` with `position`, to query from with `minPosition`. Then `visitor`, `chat`, `operator` and `message`, each with `fact`, `at` and the row as queries show it, in the order of the log; `id` is a position. Who comes again with `Last-Event-ID` misses nothing, may get the last event twice, and sees rows as they are now; `reset` says that this is not possible, and to query anew from its `position`. A message that was displayed stands for all before it of the same side; numbers of messages come with the next change of their chat. A reader who is too slow is cut off.',
       access,
       query: z.strictObject({ types }),
       headers: LastEventId,
