@@ -1,0 +1,79 @@
+/** Tenants whose visitors and chats have the same names: nobody reads the other's, whatever of it he has in his hands. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TenantId } from '../../src/actors/ids.ts';
+import {
+  type ChatScene,
+  delays,
+  openChatScene,
+  SECOND,
+  starts,
+} from '../projections/chat-scene.ts';
+import { fakeApp, KEYS } from './fakes.ts';
+import { startStreamRig } from './stream-rig.ts';
+
+let scene: ChatScene;
+let ask: ReturnType<typeof fakeApp>['ask'];
+beforeAll(async () => {
+  scene = await openChatScene();
+  const { log, live } = scene;
+  for (let n = 0; n < 4; n += 1) {
+    for (const name of ['acme', 'beta']) {
+      const [tenant, mark] = [TenantId.parse(name), name.toUpperCase()];
+      const profile = { page: `/${mark}`, nick: mark, country: mark };
+      const view = { type: 'ViewPage', digest: 'd', department: mark, delays, profile } as const;
+      await log.visitor(`v${n}`, view, tenant);
+      await log.visitor(`v${n}`, starts(`c${n}`, mark), tenant);
+      for (const messageId of ['m1', 'm2']) {
+        const message = { type: 'SendMessage', messageId, chatId: null, body: mark } as const;
+        await log.visitor(`v${n}`, message, tenant);
+      }
+    }
+    log.passes(SECOND);
+  }
+  await live.projections.waitFor(await log.head(), 5000);
+  const { projections } = live;
+  ({ ask } = fakeApp({ projections, store: log.store, vault: log.vault, now: log.now }));
+});
+afterAll(() => scene.log.close());
+
+test.each([
+  'visitors?limit=2',
+  'visitors?sort=lastSeen&limit=2',
+  'visitors?q=v&limit=2',
+  'visitors?state=waiting&limit=2',
+  'chats?limit=2',
+  'chats?sort=waitingSince&limit=2',
+  'chats?state=waiting&limit=2',
+  'queue?limit=2',
+  'visitors/v1/messages?limit=1',
+])('with a cursor of the other: %s', async (path) => {
+  const { json } = await ask('GET', `/v1/acme/${path}`);
+  expect(json.next).not.toBeNull();
+  const { status, text } = await ask('GET', `/v1/beta/${path}&cursor=${json.next}`, {
+    key: KEYS.beta,
+  });
+  expect([status, text.includes('BETA'), text.includes('ACME')]).toEqual([200, true, false]);
+});
+
+test.each(['visitors', 'visitors/v1', 'chats/c1', 'queue', 'departments', 'visitors/v1/messages'])(
+  'with an ETag of the other: %s',
+  async (path) => {
+    const { headers } = await ask('GET', `/v1/acme/${path}`);
+    const answer = await ask('GET', `/v1/beta/${path}`, {
+      ...{ key: KEYS.beta, headers: { 'If-None-Match': headers.get('etag') ?? '' } },
+    });
+    expect(answer.status).toBe(200);
+    expect([answer.text.includes('BETA'), answer.text.includes('ACME')]).toEqual([true, false]);
+  },
+);
+
+test('with a last event id of the other', async () => {
+  const { log, live } = scene;
+  const rig = await startStreamRig(log, live.projections);
+  const [first] = await log.store.readAll({ prefixes: ['visitor-acme.'], limit: 1 });
+  const reader = await rig.open({ tenant: 'beta', ...(first && { id: first.position }) });
+  await reader.until(() => reader.of('message').length === 8);
+  expect(reader.events[0]?.data).toMatchObject({ resumed: true });
+  expect(JSON.stringify(reader.events)).not.toContain('ACME');
+  await rig.close();
+});
