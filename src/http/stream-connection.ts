@@ -3,8 +3,10 @@ import type { StreamType, Told } from './stream-events.ts';
 
 export interface ConnectionOptions {
   readonly types: ReadonlySet<StreamType>;
-  /** Bytes that may wait for the reader; more, and it is cut. */
+  /** Bytes that may wait for the reader. */
   readonly maxBuffer: number;
+  /** How long it may take to take half of them before it is cut, in ms. */
+  readonly drainWithinMs: number;
   /** Closes the socket, whatever waits in it. @returns false where there is none */
   hangUp(): boolean;
   /** Told once, when nothing more will be sent. */
@@ -14,8 +16,11 @@ export interface ConnectionOptions {
 export interface Connection {
   readonly stream: ReadableStream<Uint8Array>;
   readonly open: boolean;
-  /** What one fact changed; `position` names the last of them, so that a reader who got some of them gets all again. */
-  tell(told: readonly Told[], position: string): number;
+  /**
+   * What one fact changed; `position` names the last of them, so that a reader who got some of them gets all again.
+   * @returns how many were told; null when there is no room for them: nothing was
+   */
+  tell(told: readonly Told[], position: string): number | null;
   /** The same, each part when there is room for it: what was missed, even one fact of it, may be more than may wait. */
   tellByAndBy(told: readonly Told[], position: string): Promise<number>;
   /** An event of the stream's own. */
@@ -28,12 +33,9 @@ export interface Connection {
 
 const encoder = new TextEncoder();
 
-/** A reader who does not take half of what waits within so long is too slow. */
-const DRAIN_WITHIN_MS = 30_000;
-
 /** Makes a connection; its stream is the body of an answer. */
 export function createConnection(options: ConnectionOptions): Connection {
-  const { types, maxBuffer } = options;
+  const { types, maxBuffer, drainWithinMs } = options;
   let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   let room = Promise.withResolvers<void>();
 
@@ -69,11 +71,17 @@ export function createConnection(options: ConnectionOptions): Connection {
     if (!options.hangUp()) given.error(new Error('the reader is too slow'));
   };
 
-  const send = (text: string): void => {
-    if (!controller) return;
+  /** @returns false when there is no room for it */
+  const put = (text: string): boolean => {
+    if (!controller) return true;
     const bytes = encoder.encode(text);
-    if ((controller.desiredSize ?? 0) < bytes.length) cut();
-    else controller.enqueue(bytes);
+    if ((controller.desiredSize ?? 0) < bytes.length) return false;
+    controller.enqueue(bytes);
+    return true;
+  };
+
+  const send = (text: string): void => {
+    if (!put(text)) cut();
   };
 
   const hasRoom = (): boolean =>
@@ -81,7 +89,7 @@ export function createConnection(options: ConnectionOptions): Connection {
 
   /** Waits until the reader has taken most of what waits, or there is no reader any more; not longer than for a slow one. */
   const drained = async (): Promise<void> => {
-    const late = setTimeout(cut, DRAIN_WITHIN_MS);
+    const late = setTimeout(cut, drainWithinMs);
     while (!hasRoom()) await room.promise;
     clearTimeout(late);
   };
@@ -102,8 +110,7 @@ export function createConnection(options: ConnectionOptions): Connection {
     },
     tell: (told, position) => {
       const blocks = blocksOf(told, position);
-      if (blocks.length > 0) send(blocks.join(''));
-      return blocks.length;
+      return blocks.length === 0 || put(blocks.join('')) ? blocks.length : null;
     },
     tellByAndBy: async (told, position) => {
       const blocks = blocksOf(told, position);

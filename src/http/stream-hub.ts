@@ -18,6 +18,8 @@ export interface StreamLimits {
   readonly overall: number;
   /** Bytes that may wait for one reader. */
   readonly maxBuffer: number;
+  /** How long a reader may take to take half of them, in ms. */
+  readonly drainWithinMs: number;
   /** Events of a tenant that are read from the log for one who comes again, and how old the first may be, in ms. */
   readonly maxBehind: number;
   readonly maxAgeMs: number;
@@ -28,6 +30,7 @@ const STREAM_LIMITS: StreamLimits = {
   perTenant: 32,
   overall: 256,
   maxBuffer: 1024 * 1024,
+  drainWithinMs: 30_000,
   maxBehind: 10_000,
   maxAgeMs: 3_600_000,
   heartbeatMs: 15_000,
@@ -102,8 +105,14 @@ export function createStreamHub(options: {
   const before = (a: Position | null, b: Position | null): boolean =>
     b !== null && (a === null || store.compare(a, b) < 0);
 
+  /** To one who is live. A burst may be more than may wait for him, however quick he is: he takes the rest from the log. */
   const tell = (reader: Reader, event: RecordedEvent, told: readonly Told[]): void => {
-    sent += reader.connection.tell(told, event.position);
+    const count = reader.connection.tell(told, event.position);
+    if (count === null) {
+      follow(reader, reader.at);
+      return;
+    }
+    sent += count;
     reader.at = event.position;
   };
 
@@ -138,10 +147,10 @@ export function createStreamHub(options: {
   heart.unref();
 
   /** Why what comes after a position cannot be told; null when it can. */
-  const refusal = async (after: Position): Promise<string | null> => {
+  const refusal = async (after: Position | null): Promise<string | null> => {
     const head = await store.head();
     if (before(head, after)) return 'this position is not in the log: the log is an older copy';
-    const [next] = await store.readAll({ after, limit: 1 });
+    const [next] = await store.readAll({ ...(after && { after }), limit: 1 });
     return next && now() - next.metadata.at > limits.maxAgeMs ? 'this position is too old' : null;
   };
 
@@ -153,7 +162,7 @@ export function createStreamHub(options: {
   };
 
   /** Reads from the log what was missed, until the follower tells the rest. */
-  const catchUp = async (reader: Reader, from: Position): Promise<void> => {
+  const catchUp = async (reader: Reader, from: Position | null): Promise<void> => {
     const { tenant, connection } = reader;
     const prefixes = [`visitor-${tenant.id}.`, `operator-${tenant.id}.`];
     let at = from;
@@ -166,7 +175,7 @@ export function createStreamHub(options: {
         reader.live = true; // in the same turn: nothing can have been told between
         return;
       }
-      const page = await store.readAll({ after: at, prefixes, limit: PAGE });
+      const page = await store.readAll({ ...(at && { after: at }), prefixes, limit: PAGE });
       // What is not yet in the rows is told when it is.
       const events = page.filter(({ position }) => !before(target, position));
       count += events.length;
@@ -184,6 +193,14 @@ export function createStreamHub(options: {
     }
   };
 
+  const follow = (reader: Reader, from: Position | null): void => {
+    reader.live = false;
+    catchUp(reader, from).catch((error: unknown) => {
+      logger.warn({ err: error, tenant: reader.tenant.id }, 'a live connection could not catch up');
+      reader.connection.end(); // it comes again, with the last id that it got
+    });
+  };
+
   return {
     open: ({ tenant, types, lastEventId, hangUp }) => {
       const busy = (who: string) =>
@@ -198,7 +215,7 @@ export function createStreamHub(options: {
       const position = projections.position();
 
       const connection = createConnection({
-        ...{ types, hangUp, maxBuffer: limits.maxBuffer },
+        ...{ types, hangUp, maxBuffer: limits.maxBuffer, drainWithinMs: limits.drainWithinMs },
         ended: (how) => {
           connections -= 1;
           if (how === 'cut') {
@@ -228,12 +245,7 @@ export function createStreamHub(options: {
       connection.say('hello', { position: from, resumed: resumed !== null }, { id: from, retry });
       if (unknown) reset(reader, 'this is no position of this event store');
       else if (resumed === null) reader.live = true;
-      else {
-        catchUp(reader, resumed).catch((error: unknown) => {
-          logger.warn({ err: error, tenant: tenant.id }, 'a live connection could not catch up');
-          connection.end(); // it comes again, with the last id that it got
-        });
-      }
+      else follow(reader, resumed);
       return connection.stream;
     },
     stats: () => ({ connections, sent, cut, resets }),

@@ -295,7 +295,7 @@ const slowReader = async (server: Listening): Promise<Socket> => {
 };
 
 test('cuts off a reader who is too slow; the others go on', async () => {
-  const { open, stream, server } = await start({ maxBuffer: 64 * 1024 });
+  const { open, stream, server } = await start({ maxBuffer: 64 * 1024, drainWithinMs: 200 });
   const slow = await slowReader(server);
   const quick = await open();
   await quick.until(() => quick.events.length === 1);
@@ -314,6 +314,22 @@ test('cuts off a reader who is too slow; the others go on', async () => {
   await quick.until(() => quick.of('visitor').length === n, 'all of them', 20_000);
   expect(quick.ended).toBeNull();
   expect(new Set(quick.of('visitor').map(({ id }) => id)).size).toBe(n);
+});
+
+test('a burst that is more than may wait cuts off nobody who reads', async () => {
+  const { open, stream } = await start({ maxBuffer: 16 * 1024 });
+  const [all, chats] = [await open(), await open({ query: '?types=chat' })];
+  const some = Array.from({ length: 100 }, (_, n) => `v${n}`);
+  await Promise.all(some.map((key) => log.visitor(key, view(`/${'x'.repeat(2000)}`))));
+  await Promise.all(some.map((key, n) => log.visitor(key, startOf(`c${n}`))));
+  await all.until(() => all.of('message').length === 100 || all.ended !== null, 'all');
+  await chats.until(() => chats.of('chat').length === 100 || chats.ended !== null, 'all');
+  expect(all.of('visitor').map(({ id }) => id)).toEqual(
+    (await log.store.readAll({ prefixes: ['visitor-acme.'] }))
+      .filter(({ type }) => type !== 'VisitorMessageSent')
+      .map(({ position }) => position),
+  );
+  expect(stream.stats()).toMatchObject({ connections: 2, cut: 0, resets: 0 });
 });
 
 test('ends at once when the service stops', async () => {
