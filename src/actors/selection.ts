@@ -15,6 +15,8 @@ export interface Candidate {
   readonly load: number;
   /** Those of them that are of a department, by its name. */
   readonly loadOf: Readonly<Record<string, number>>;
+  /** Chats of broadcasts that it is asked to answer: they take no places, and it may get as many of them as it answers. */
+  readonly asked: number;
   /** When it last was given or finished a chat, ms since 1970. */
   readonly lastChatAt: number;
 }
@@ -69,6 +71,9 @@ const serves = (candidate: Candidate, department: string | null): boolean =>
   candidate.departments.length === 0 ||
   candidate.departments.includes(department);
 
+/** Who is asked in a broadcast has a place for it, should he answer all that he is asked. */
+export const hasRoom = ({ load, asked, capacity }: Candidate): boolean => load + asked < capacity;
+
 const byName = (a: Candidate, b: Candidate): number => (a.username < b.username ? -1 : 1);
 
 /** The fewest chats first, then the longest idle. */
@@ -89,8 +94,8 @@ function ordered(free: readonly Candidate[], { policy, lastPicked, random }: Rul
 
 /**
  * Whom to ask: who the chat belongs with (handed it to another who did not take it, invited the visitor, served it
- * last), whatever his department; else by policy among those of the department. Only who is available and has a free place; who missed or
- * declined it only when nobody else is there. null: nobody is free.
+ * last), whatever his department; else by policy among those of the department. Only who is available and has a free
+ * place; who missed or declined it only when nobody else is there. null: nobody is free.
  */
 export function selectOperators(
   candidates: readonly Candidate[],
@@ -135,7 +140,7 @@ export function selectOperators(
   }
   const again = free.length === 0;
   const rest = again ? able.filter((each) => serves(each, department)) : free;
-  const order = ordered(rest, rule);
+  const order = ordered(rule.policy === 'broadcast' ? rest.filter(hasRoom) : rest, rule);
   const most = rule.policy === 'broadcast' ? MOST_ASKED - offered.length : 1;
   const [first, ...others] = order.slice(0, Math.max(0, most)).map(({ username }) => username);
   // In a broadcast that goes on only who was not asked before is news.

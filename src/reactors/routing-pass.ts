@@ -6,7 +6,13 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { type TenantId, type Username, visitorRef } from '../actors/ids.ts';
-import { claimsOf, type Pick, type Rule, selectOperators } from '../actors/selection.ts';
+import {
+  claimsOf,
+  type Pick,
+  type Policy,
+  type Rule,
+  selectOperators,
+} from '../actors/selection.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
 import { visitorState } from '../actors/visitor-decisions.ts';
 import { messageOf } from '../errors.ts';
@@ -38,6 +44,8 @@ export interface PassOptions {
   readonly afterReserve: (chatId: string) => Promise<void>;
 }
 
+const NOBODY_ASKED: ReadonlyMap<string, number> = new Map();
+
 type Choice = Omit<Pick, 'again'>;
 
 /** @returns the pass: gives what waits, and takes back what was offered to somebody who left */
@@ -45,22 +53,39 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
   const { host, tables, commands, rounds, now, newId, random, isOurs } = options;
   const pools = createPools(host, isBroken);
 
-  function ruleOf({ id, routing }: TenantSettings, department: string | null): Rule {
-    const own = department === null ? undefined : routing.departments[department];
-    const policy = own?.policy ?? routing.policy;
-    const lastPicked = policy === 'round-robin' ? rounds.last(id, department) : null;
-    return { policy, departmentCapacity: own?.capacity ?? null, lastPicked, random: random() };
+  const ownOf = ({ routing }: TenantSettings, department: string | null) =>
+    department === null ? undefined : routing.departments[department];
+  const policyOf = (tenant: TenantSettings, department: string | null): Policy =>
+    ownOf(tenant, department)?.policy ?? tenant.routing.policy;
+  const broadcasts = ({ routing }: TenantSettings): boolean =>
+    [routing, ...Object.values(routing.departments)].some(({ policy }) => policy === 'broadcast');
+
+  function ruleOf(tenant: TenantSettings, department: string | null): Rule {
+    const policy = policyOf(tenant, department);
+    const lastPicked = policy === 'round-robin' ? rounds.last(tenant.id, department) : null;
+    const departmentCapacity = ownOf(tenant, department)?.capacity ?? null;
+    return { policy, departmentCapacity, lastPicked, random: random() };
   }
 
-  /** Whom to ask now; null: nobody, or those who missed it have not had their pause yet. */
+  /** Nobody to be asked now, or those who missed it have not had their pause yet. */
+  function isForLater(tenant: TenantSettings, chat: Waiting, pool: Pool): boolean {
+    const found = pool.look(chat, policyOf(tenant, chat.department));
+    if (found !== 'none') return found === 'later';
+    return chat.offered.length > 0 || inPause(tenant, chat);
+  }
+
+  /** Whom to ask now; null: nobody. */
   async function choose(tenant: TenantSettings, chat: Waiting, pool: Pool): Promise<Choice | null> {
     const { department } = chat;
-    if (!pool.hasFresh(chat) && (chat.offered.length > 0 || inPause(tenant, chat))) return null;
+    if (isForLater(tenant, chat, pool)) return null;
     for (let moved = 0; ; moved++) {
       const pick = selectOperators(pool.candidates(chat), chat, ruleOf(tenant, department));
       if (!pick || (pick.again && inPause(tenant, chat))) return null;
       // Of a broadcast nobody's place is taken: who answers has it.
-      if (pick.reason === 'broadcast') return pick;
+      if (pick.reason === 'broadcast') {
+        pool.ask(pick.operators);
+        return pick;
+      }
       const [operator] = pick.operators;
       if (moved < MOST_REFUSALS && !(await pool.confirm(operator))) continue;
       pool.hold(operator, department, now());
@@ -156,9 +181,7 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
       unplaced.keys().some((older) => !pool.hasPlaces(older, unplaced.size + 1));
 
     async function consider(waiting: Waiting): Promise<void> {
-      if (!pool.hasFresh(waiting) && (waiting.offered.length > 0 || inPause(tenant, waiting))) {
-        return; // most of a long queue ends here: no visitor is loaded for it
-      }
+      if (isForLater(tenant, waiting, pool)) return; // most of a long queue ends here: no visitor is loaded for it
       const chat = await stillWaits(id, waiting);
       const pick = chat && (await choose(tenant, chat, pool));
       if (!chat || !pick) return;
@@ -207,7 +230,7 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
   ): Promise<void> {
     const { chatId, visitor } = asked;
     const passed = [...asked.passed, operator];
-    if (!pool.hasFresh({ ...asked, passed })) return;
+    if (pool.look({ ...asked, passed }, policyOf(tenant, asked.department)) !== 'fresh') return;
     const rule = ruleOf(tenant, asked.department);
     const pick = selectOperators(pool.candidates(asked), { ...asked, passed }, rule);
     if (!pick || pick.again) return;
@@ -223,7 +246,8 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
     const unanswered = tables.unanswered(tenant.id);
     const waiting = tables.anyWaiting(tenant.id);
     if (!waiting && unanswered.length === 0) return;
-    const pool = await pools.open(tenant.id, tables.operators(tenant.id));
+    const counts = broadcasts(tenant) ? tables.asked(tenant.id) : NOBODY_ASKED;
+    const pool = await pools.open(tenant.id, tables.operators(tenant.id), counts);
     if (pool.free().operators.length === 0) return;
     for (const asked of unanswered) {
       if (!isOurs(tenant.id)) return;

@@ -4,7 +4,7 @@
  */
 import { type ActorRef, operatorRef, type TenantId, type Username } from '../actors/ids.ts';
 import { load, operatorState } from '../actors/operator-decisions.ts';
-import type { Candidate, Sought } from '../actors/selection.ts';
+import { type Candidate, hasRoom, type Policy, type Sought } from '../actors/selection.ts';
 import type { ActorHost } from '../runtime/host.ts';
 import type { FreePlaces } from './routing-tables.ts';
 
@@ -15,8 +15,11 @@ type Asked = Wanted & Pick<Sought, 'offered' | 'passed'>;
 export interface Pool {
   /** Who has a free place and may serve this chat: those of the department, and whom it belongs with. */
   candidates(chat: Wanted): Candidate[];
-  /** Whether one of them was not asked before. A quick look: most waiting chats are settled by it. */
-  hasFresh(chat: Asked): boolean;
+  /**
+   * Whether one of them was not asked before; `later`: of a broadcast, those are asked about as many chats as they have
+   * places. A quick look: most waiting chats are settled by it.
+   */
+  look(chat: Asked, policy: Policy): 'fresh' | 'later' | 'none';
   /** Whether those who may serve this chat have so many places left together. */
   hasPlaces(chat: Wanted, least: number): boolean;
   /** Whether somebody has a free place, and for which chats. */
@@ -25,13 +28,22 @@ export interface Pool {
   confirm(operator: string): Promise<boolean>;
   /** Counts a chat that is about to be given, before the operator's stream has it. */
   hold(operator: string, department: string | null, at: number): void;
+  /** Counts a broadcast's chat that these are about to be asked of. */
+  ask(operators: readonly string[]): void;
   /** The stream has answered: it has the chat now, or has refused it. */
   settle(operator: string, taken: boolean): Promise<void>;
 }
 
 export interface Pools {
-  /** Reads the streams of these operators, most of which are in memory; who cannot be read is left out. */
-  open(tenant: TenantId, operators: readonly Username[]): Promise<Pool>;
+  /**
+   * Reads the streams of these operators, most of which are in memory; who cannot be read is left out.
+   * @param asked of how many chats of broadcasts they are asked now
+   */
+  open(
+    tenant: TenantId,
+    operators: readonly Username[],
+    asked: ReadonlyMap<string, number>,
+  ): Promise<Pool>;
 }
 
 /** An operator's streams are read again and again: what was made of a state is kept as long as that state is. */
@@ -63,11 +75,13 @@ export function createPools(
     }
   }
   return {
-    async open(tenant, operators) {
+    async open(tenant, operators, asked) {
       const entries = new Map<string, Entry>();
       for (const username of operators) {
         const found = await read(tenant, username);
-        if (found && isFree(found.candidate)) entries.set(username, { ...found });
+        if (!found || !isFree(found.candidate)) continue;
+        const candidate = { ...found.candidate, asked: asked.get(username) ?? 0 };
+        entries.set(username, { ...found, candidate });
       }
       return poolOf(entries, (username) => read(tenant, username));
     },
@@ -85,6 +99,7 @@ function candidateOf(username: string, core: Parameters<typeof operatorState>[0]
     registered: context.registered,
     departments: context.departments,
     capacity: context.capacity,
+    asked: 0, // the operator's stream does not know
     lastChatAt: context.lastChatAt,
   };
 }
@@ -148,16 +163,25 @@ function poolOf(
       return;
     }
     entry.core = found.core;
-    becomes(entry, { ...found.candidate, load: Math.max(found.candidate.load, least) });
+    const { asked } = entry.candidate;
+    becomes(entry, { ...found.candidate, asked, load: Math.max(found.candidate.load, least) });
   }
 
   return {
     candidates: (chat) => [...ableFor(chat)],
-    hasFresh(chat) {
-      for (const { username } of ableFor(chat)) {
-        if (!chat.offered.includes(username) && !chat.passed.includes(username)) return true;
+    look(chat, policy) {
+      const { offered, passed, transferredBy, invitedBy, lastOperator } = chat;
+      // Whom the chat belongs with gets it, whatever else he is asked.
+      const persons = offered.length > 0 ? [] : [transferredBy, invitedBy, lastOperator];
+      let found: 'later' | 'none' = 'none';
+      for (const candidate of ableFor(chat)) {
+        const { username } = candidate;
+        if (offered.includes(username) || passed.includes(username)) continue;
+        const now = policy !== 'broadcast' || hasRoom(candidate) || persons.includes(username);
+        if (now) return 'fresh';
+        found = 'later';
       }
-      return false;
+      return found;
     },
     hasPlaces(chat, least) {
       let places = 0;
@@ -184,6 +208,12 @@ function poolOf(
       const { load: before, loadOf } = entry.candidate;
       const counted = department === null ? loadOf : withOne(loadOf, department);
       becomes(entry, { ...entry.candidate, load: before + 1, loadOf: counted, lastChatAt: at });
+    },
+    ask(operators) {
+      for (const username of operators) {
+        const entry = entries.get(username);
+        if (entry) entry.candidate = { ...entry.candidate, asked: entry.candidate.asked + 1 };
+      }
     },
     async settle(username, taken) {
       const entry = entries.get(username);

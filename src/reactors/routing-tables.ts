@@ -61,6 +61,8 @@ export interface RoutingTables {
   forsaken(tenant: TenantId): readonly Forsaken[];
   /** Assigned, not answered, and who was asked is offline. */
   unanswered(tenant: TenantId): readonly Unanswered[];
+  /** By operator, of how many chats of broadcasts they are asked now. */
+  asked(tenant: TenantId): ReadonlyMap<string, number>;
   /** Who was picked last in a department, by going round. */
   lastPicked(tenant: TenantId, department: string | null): string | null;
   /** Reserved since before then, and neither assigned with that reservation nor released. */
@@ -115,6 +117,9 @@ const QUERIES = {
   unanswered: `SELECT ${PLACED}, v.operator FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND r.offline = 1 AND r.lhc_user IS NOT NULL AND v.accepted = 0
     ORDER BY v.since, v.visitor LIMIT ${MOST_IN_A_PASS}`,
+  asked: `SELECT asked.value AS operator, count(*) AS n
+    FROM chats_of_visitors v INDEXED BY chats_waiting, json_each(v.offered) asked
+    WHERE v.tenant = ? AND v.operator IS NULL AND v.offered <> '[]' GROUP BY 1`,
   lastPicked: 'SELECT operator FROM rounds WHERE tenant = ? AND department = ?',
   count: 'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL',
   offers: `SELECT count(*) AS n FROM chats_of_visitors
@@ -207,6 +212,12 @@ export function createRoutingTables(
       // The columns of the statement above.
       (query('unanswered').all(tenant) as unknown as (PlacedRow & { operator: Username })[]).map(
         (row) => ({ ...placed(row), operator: row.operator }),
+      ),
+    asked: (tenant) =>
+      new Map(
+        query('asked')
+          .all(tenant)
+          .map(({ operator, n }) => [String(operator), Number(n)]),
       ),
     lastPicked: (tenant, department) => {
       const row = query('lastPicked').get(tenant, department ?? '');

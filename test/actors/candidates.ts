@@ -13,6 +13,7 @@ export const op = (username: string, but: Partial<Candidate> = {}): Candidate =>
   departments: [],
   capacity: 5,
   load: 0,
+  asked: 0,
   loadOf: {},
   lastChatAt: 0,
   ...but,

@@ -25,6 +25,7 @@ const candidate = (username: string): fc.Arbitrary<Candidate> =>
       capacity: fc.nat({ max: 3 }),
       sales: fc.nat({ max: 2 }),
       others: fc.nat({ max: 2 }),
+      asked: fc.nat({ max: 2 }),
       lastChatAt: fc.nat({ max: 3 }),
     })
     .map(({ sales, others, ...rest }) =>
@@ -66,13 +67,17 @@ describe('whoever is there', () => {
           each.departments.length === 0 ||
           each.departments.includes(department);
         const fresh = (each: Candidate) => !wanted.passed.includes(each.username);
+        const hasRoom = (each: Candidate) =>
+          how.policy !== 'broadcast' || each.load + each.asked < each.capacity;
         const persons = [wanted.transferredBy, wanted.invitedBy, wanted.lastOperator];
         const free = all.filter((each) => isFree(each) && serves(each));
 
         const pick = selectOperators(all, wanted, how);
         if (!pick) {
           // Nobody was left who could have been asked; of a broadcast that goes on, nobody who had not passed.
-          expect(wanted.offered.length > 0 ? free.filter(fresh) : free).toEqual([]);
+          const left = free.filter(fresh);
+          const askable = left.length > 0 || wanted.offered.length > 0 ? left : free;
+          expect(askable.filter(hasRoom)).toEqual([]);
           return;
         }
         const { operators, reason, again, considered } = pick;
@@ -82,7 +87,7 @@ describe('whoever is there', () => {
         for (const each of picked) {
           expect(isFree(each)).toBe(true);
           if (belongs) expect(persons).toContain(each.username);
-          else expect(serves(each)).toBe(true);
+          else expect(serves(each) && hasRoom(each)).toBe(true);
           expect(fresh(each)).toBe(!again);
         }
         // Who passed is asked only where nobody else is free.

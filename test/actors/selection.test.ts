@@ -181,6 +181,24 @@ describe('the policies', () => {
       .asks('ada', 'bob', 'cleo');
   });
 
+  it('broadcast: nobody who is asked already about as many chats as he has places for', () => {
+    const rule = { policy: 'broadcast' as const };
+    const busy = op('busy', { load: 3, asked: 2 });
+    given(...three, busy)
+      .when({}, rule)
+      .asks('ada', 'bob', 'cleo');
+    given(op('ada', { load: 3, asked: 1 }), busy)
+      .when({}, rule)
+      .asks('ada');
+    // Who missed it is not asked again because others have no room just now.
+    given(op('ada'), busy)
+      .when({ passed: ['ada'] }, rule)
+      .asks();
+    // Whom the chat belongs with has it, and elsewhere it counts for nothing.
+    given(op('ada'), busy).when({ lastOperator: 'busy' }, rule).asks('busy');
+    given(busy).when({}, {}).asks('busy');
+  });
+
   it('broadcast: no more than 500 at the same time', () => {
     const many = Array.from({ length: 600 }, (_, i) => op(`op${1000 + i}`));
     const rule = { policy: 'broadcast' as const };

@@ -83,6 +83,13 @@ export async function unrest(scene: Scene, settings: RoutingSettings): Promise<s
     // `operatorOf` gives the state's parts as the machine has them.
     if (core) operators.set(name, core);
   }
+  // Of how many chats of broadcasts each is asked.
+  const asked = new Map<string, number>();
+  for (const key of VISITORS) {
+    for (const name of (await scene.chatOf(key))?.offered ?? []) {
+      asked.set(name, (asked.get(name) ?? 0) + 1);
+    }
+  }
   const owned = new Map<string, string>();
   for (const key of VISITORS) {
     const chat = await scene.chatOf(key);
@@ -109,7 +116,17 @@ export async function unrest(scene: Scene, settings: RoutingSettings): Promise<s
       context.departments.length === 0 ||
       context.departments.includes(chat.department) ||
       (belongsTo.includes(name) && chat.offered.length === 0 && !chat.passed.includes(name));
-    const free = able.filter(serves).map(([name]) => name);
+    const belongs = (name: string) => belongsTo.includes(name) && chat.offered.length === 0;
+    const isBroadcast = policyOf(settings, chat.department) === 'broadcast';
+    const free = able
+      .filter(serves)
+      .filter(
+        ([name, { context }]) =>
+          !isBroadcast ||
+          belongs(name) ||
+          load(context) + (asked.get(name) ?? 0) < context.capacity,
+      )
+      .map(([name]) => name);
     const fresh = free.filter((name) => ![...chat.passed, ...chat.offered].includes(name));
     const pauses = Math.min(Math.max(chat.misses, 1), 10);
     const paused = scene.rig().now() < chat.freeSince + pauses * TIMES.offerTimeout * 1000;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { operatorRef, visitorRef } from '../../src/actors/ids.ts';
 import { load as loadOf, operatorState } from '../../src/actors/operator-decisions.ts';
@@ -236,6 +237,35 @@ describe('a pass', () => {
     const offers = (await rig.facts('visitor-acme.1')).filter(({ type }) => type === 'ChatOffered');
     expect(offers.map(({ data }) => data.operators)).toEqual([['op1'], ['op2']]);
     expect(loaded.length - before).toBe(1);
+  });
+
+  it('asks nobody in broadcasts about more chats than he has places for, the oldest first', async () => {
+    const rig = await openRig({ settings: { routing: { policy: 'broadcast' } } });
+    const { routing, caughtUp } = await routingOf(rig);
+    const keys = ['0', '1', '2', '3'];
+    for (const key of keys) {
+      rig.clock.passes(1_000);
+      await rig.toVisitor(key, startChat(`c${key}`));
+    }
+    await available(rig, 'op1', 2);
+    const offered = async () => {
+      const chats = await Promise.all(
+        keys.map(async (key) => [key, await chatOf(rig, key)] as const),
+      );
+      return chats.flatMap(([key, chat]) => (chat?.offered.length ? [key] : []));
+    };
+    const are = (...wanted: string[]) =>
+      waitFor(async () => isDeepStrictEqual(await offered(), wanted), { what: () => `${wanted}` });
+    await caughtUp();
+    routing.start();
+    await are('0', '1');
+    await rig.toVisitor('0', { type: 'AcceptChat', operator: 'op1' });
+    await caughtUp();
+    await are('1');
+    await rig.toVisitor('1', { type: 'DeclineChat', operator: 'op1' });
+    await are('2');
+    await rig.toVisitor('0', closeChat('c0'));
+    await are('2', '3');
   });
 
   it('gives places to the oldest first, one place after the other', async () => {
