@@ -183,6 +183,28 @@ test('tells what was missed as the reader takes it, however much it is', async (
   expect(stream.stats()).toMatchObject({ connections: 1, cut: 0, resets: 0 });
 });
 
+test('many who come again at once hold up nobody: a few events are told, and others have their turn', async () => {
+  const { open, stream } = await start();
+  await log.visitor('7', view('/0'));
+  const id = await log.head();
+  for (let n = 1; n <= 200; n += 1) await log.visitor(`v${n}`, view(`/${n}`));
+  await live.projections.waitFor(await log.head(), 5000);
+  let [last, most, watching] = [0, 0, true];
+  const watch = (): void => {
+    const { sent } = stream.stats();
+    most = Math.max(most, sent - last);
+    last = sent;
+    if (watching) setImmediate(watch);
+  };
+  watch();
+  const readers = await Promise.all(Array.from({ length: 20 }, () => open({ id })));
+  for (const reader of readers) await reader.until(() => reader.of('visitor').length === 200);
+  watching = false;
+  expect(stream.stats().sent).toBe(4000);
+  // One reader's share; of all of them it would be up to 1,000.
+  expect(most).toBeLessThanOrEqual(100);
+});
+
 test('tells what was missed only as far as queries show it; the rest when they do', async () => {
   await log.visitor('7', view('/0'));
   await live.projections.waitFor(await log.head(), 5000);
