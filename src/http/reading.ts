@@ -1,10 +1,10 @@
 /** What all queries have in common: how fresh their answer has to be, and how it is paged. */
-import { setImmediate as turn } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../errors.ts';
 import type { Position } from '../eventstore/port.ts';
 import type { Page, PageRequest } from '../projections/table.ts';
 import type { HttpDeps } from './deps.ts';
+import { createTurns } from './turns.ts';
 
 const POSITION_WAIT_MS = 5000;
 const READY_WAIT_MS = 1000;
@@ -67,6 +67,9 @@ export const pageSchema = <T extends z.ZodType>(item: T) =>
     position: z.string().nullable().openapi({ description: 'Up to here the log is in it' }),
   });
 
+/** Of all queries that read piece by piece: there is one event loop. */
+export const nextTurn = createTurns();
+
 /** Looks that one request makes at most; each goes through up to 2,000 rows (src/projections/table.ts). */
 const MOST_LOOKS = 100;
 
@@ -88,7 +91,7 @@ export async function lookThrough<Row>(
       return { items, next };
     }
     cursor = next;
-    await turn();
+    await nextTurn();
   }
 }
 

@@ -1,5 +1,4 @@
 /** Statistics of the chats that began within a time: altogether, by department and by operator. */
-import { setImmediate as turn } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../errors.ts';
 import {
@@ -13,7 +12,7 @@ import type { Portion, PortionKey, Range, StatsQueries } from '../projections/st
 import type { Access, Caller } from './auth.ts';
 import { startOfDay, TimeZone } from './days.ts';
 import { type Api, endpoint } from './endpoint.ts';
-import { awaitPosition, moment, OneQuery } from './reading.ts';
+import { awaitPosition, moment, nextTurn, OneQuery } from './reading.ts';
 
 const DAY_MS = 86_400_000;
 const MOST_DAYS = 31;
@@ -72,7 +71,7 @@ async function eachRow<Row>(
     for (const row of rows) take(row);
     if (next === null) return;
     after = next;
-    await turn();
+    await nextTurn();
   }
 }
 

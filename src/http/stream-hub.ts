@@ -2,7 +2,6 @@
  * Everybody who follows a tenant's changes live. One follower of the read models for all of them: what is told is in the
  * rows that queries see, in the order of the log. Who comes again with a last event id gets what was missed from the log.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { actorOf, type TenantId } from '../actors/ids.ts';
 import type { TenantSettings } from '../actors/tenant.ts';
@@ -11,6 +10,7 @@ import type { EventStore, Position, RecordedEvent } from '../eventstore/port.ts'
 import type { Projections } from '../projections/projections.ts';
 import { type Connection, createConnection } from './stream-connection.ts';
 import { type StreamType, type Told, toldOf } from './stream-events.ts';
+import { createTurns } from './turns.ts';
 
 export interface StreamLimits {
   /** Connections of one tenant, and of all. */
@@ -161,12 +161,8 @@ export function createStreamHub(options: {
     reader.connection.say('reset', { reason, position: reader.at }, { id: reader.at });
   };
 
-  let lastTurn: Promise<void> = Promise.resolve();
-  /** One of them all in each turn: after a restart everybody catches up at once, and others have theirs between. */
-  const nextTurn = (): Promise<void> => {
-    lastTurn = lastTurn.then(() => turn());
-    return lastTurn;
-  };
+  /** After a restart everybody catches up at once. */
+  const nextTurn = createTurns();
 
   /** Reads from the log what was missed, until the follower tells the rest. */
   const catchUp = async (reader: Reader, from: Position | null): Promise<void> => {

@@ -55,6 +55,27 @@ describe('a list that is looked through', () => {
   });
 });
 
+test('of many lists that are looked through at once each turn has one look', async () => {
+  let [looks, last, most, watching] = [0, 0, 0, true];
+  const watch = (): void => {
+    most = Math.max(most, looks - last);
+    last = looks;
+    if (watching) setImmediate(watch);
+  };
+  const one = () =>
+    lookThrough({ limit: 1 }, ({ cursor }) => {
+      looks += 1;
+      const n = Number(cursor ?? 0) + 1;
+      return { items: [], next: n < 10 ? String(n) : null };
+    });
+  const all = Promise.all(Array.from({ length: 20 }, one));
+  last = looks; // the first one of each is made at once
+  watch();
+  await all;
+  watching = false;
+  expect([looks, most]).toEqual([200, 1]);
+});
+
 describe('what is listed', () => {
   test('chats, by their filters', async () => {
     const { ask, asked } = fakeApp();
