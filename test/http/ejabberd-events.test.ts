@@ -53,7 +53,7 @@ describe('a batch of events', () => {
     ['with another secret', { secret: OTHER }, {}],
     ['changed on the way', { tamper: ' ' }, {}],
     ['that is stale', { at: Date.now() - 302_000 }, {}],
-    ['from the future', { at: Date.now() + 302_000 }, {}],
+    ['from the future', { at: Date.now() + 360_000 }, {}], // still so when a busy machine comes to it
     ['under another id', {}, { 'webhook-id': 'batch-2' }],
     ['at another time', {}, { 'webhook-timestamp': String(Math.floor(Date.now() / 1000) - 7) }],
     ['at no time', {}, { 'webhook-timestamp': 'now' }],
