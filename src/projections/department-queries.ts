@@ -122,7 +122,8 @@ export function departmentQueries(db: DatabaseSync): DepartmentQueries {
         const being = (state: string) =>
           serving.filter(({ availability }) => availability === state).length;
         const [available, away, busy] = [being('available'), being('away'), being('busy')];
-        const bound = department === null ? null : (named[department] ?? null);
+        const own = department !== null && Object.hasOwn(named, department);
+        const bound = own ? (named[department] ?? null) : null;
         const now = opened.get(department);
         const day = begun.get(department);
         return {

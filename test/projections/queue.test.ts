@@ -147,6 +147,7 @@ describe('departments', () => {
     }
     const at = log.now();
     await happens('d', starts('d-1', 'desk'));
+    await happens('f', starts('d-3', 'constructor'));
     await happens('e', starts('d-2', 'desk'), answers('d1', 'd-o1'));
     await log.operator('d1', {
       type: 'TakeChat',
@@ -166,6 +167,8 @@ describe('departments', () => {
       ...{ longestWaitingSince: at, chatsToday: 2, servedToday: 1, missedToday: 0 },
       freePlaces: 1, // one chat of the department for each: d1 has one, d3 may have one
     });
+    // A name that every object knows is a name like any.
+    expect(of('constructor')).toMatchObject({ waiting: 1, freePlaces: 3 });
     expect(of(null)).toMatchObject({ waiting: 1, chatsToday: 0 });
     expect(all.at(-1)?.department).toBeNull();
   });
