@@ -1,0 +1,48 @@
+/** Facts of earlier releases are in logs for good: rows are built from them, too, and are told live. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, test } from 'vitest';
+import { TenantSettings } from '../../src/actors/tenant.ts';
+import type { Position, RecordedEvent } from '../../src/eventstore/port.ts';
+import { toldOf } from '../../src/http/stream-events.ts';
+import { applyToAll, queriesOf, SCHEMA } from '../../src/projections/models.ts';
+
+const GOLDEN = join(import.meta.dirname, '../actors/golden');
+const ACME = TenantSettings.parse({
+  id: 'acme',
+  host: 'xmpp.test',
+  apiKey: 'key-of-acme-0123456789',
+});
+const histories = readdirSync(GOLDEN).filter((name) => /^history-(visitor|operator)/.test(name));
+
+test.each(histories)('%s', (file) => {
+  const { facts } = JSON.parse(readFileSync(join(GOLDEN, file), 'utf8'));
+  const db = new DatabaseSync(':memory:');
+  db.exec(SCHEMA);
+  const apply = applyToAll(db);
+  const queries = queriesOf(db);
+  const rows = {
+    visitors: queries('visitors'),
+    chats: queries('chats'),
+    operators: queries('operators'),
+    messages: queries('messages'),
+  };
+  const kind = file.startsWith('history-visitor') ? 'visitor' : 'operator';
+  for (const { type, data, revision, metadata } of facts) {
+    // What these read of an event.
+    const event = {
+      ...{ stream: `${kind}-acme.${kind}`, id: `${revision}`, type, data, revision, metadata },
+      ...{ personal: null, position: `${revision}` as Position },
+    } as unknown as RecordedEvent;
+    apply(event, new Map());
+    for (const { data: told } of toldOf(event, ACME, rows)) expect(JSON.parse(told)).toBeDefined();
+  }
+  expect(facts.length).toBeGreaterThan(10);
+  const seen =
+    kind === 'visitor'
+      ? rows.visitors.get('acme', 'visitor')
+      : db.prepare('SELECT * FROM operators').get();
+  expect(seen).toMatchObject({ revision: facts.at(-1).revision });
+  db.close();
+});
