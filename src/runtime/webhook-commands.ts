@@ -67,11 +67,14 @@ function textOf(body: Readonly<Record<string, string>>): string {
 }
 
 /** Why what a client can send is nothing for a visitor, and what to do instead. */
-const UNSUPPORTED: Readonly<Record<string, string>> = {
-  encrypted: 'it is encrypted, which visitors cannot read; switch encryption off for this contact',
-  retraction: 'nothing can be taken back, the visitor has the message still',
-  reaction: 'visitors are not shown reactions; write it as a message',
-};
+const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
+  [
+    'encrypted',
+    'it is encrypted, which visitors cannot read; switch encryption off for this contact',
+  ],
+  ['retraction', 'nothing can be taken back, the visitor has the message still'],
+  ['reaction', 'visitors are not shown reactions; write it as a message'],
+]);
 const UNSUPPORTED_OTHERWISE =
   'visitors are not shown what your client has sent; write it as a text';
 
@@ -196,7 +199,7 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     const ref = operatorRef(operator.tenant, operator.name);
     if (!isRegistered(await host.latest(ref))) return;
     const { id: messageId, what } = event;
-    const reason = UNSUPPORTED[what] ?? UNSUPPORTED_OTHERWISE;
+    const reason = UNSUPPORTED.get(what) ?? UNSUPPORTED_OTHERWISE;
     const commandId = commandIdOf(both, messageId, what);
     await toOperator(
       operator,
