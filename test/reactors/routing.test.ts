@@ -6,18 +6,24 @@ import { visitorState } from '../../src/actors/visitor-decisions.ts';
 import { AppError } from '../../src/errors.ts';
 import { createRouting } from '../../src/reactors/routing.ts';
 import type { ActorHost } from '../../src/runtime/host.ts';
-import { soleOwner } from '../../src/runtime/ownership.ts';
+import { partitionOf, soleOwner } from '../../src/runtime/ownership.ts';
 import type { Order } from '../../src/runtime/types.ts';
 import {
+  acceptChat,
   changePresence,
   closeChat,
   closeSession,
   DELAYS,
+  declineChat,
+  OWNER_GRACE,
   openSession,
   receive,
   register,
+  setAvailability,
   startChat,
+  transferChat,
 } from '../actors/facts.ts';
+import { movableOwnership } from '../support/ownership.ts';
 import { ACME, newId, openRig, operator, type Rig, silent, visitor } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -48,11 +54,16 @@ function mortal(host: ActorHost, type: string, when: 'before' | 'after', died: D
   };
 }
 
-async function routingOf(rig: Rig, host: ActorHost = rig.host) {
+async function routingOf(
+  rig: Rig,
+  host: ActorHost = rig.host,
+  more: Partial<Parameters<typeof createRouting>[0]> = {},
+) {
   const { workFile: db, tenants, now } = rig;
   const routing = createRouting({
     ...{ db, host, tenants, now, newId, ownership: soleOwner, logger: silent },
     random: Math.random,
+    ...more,
   });
   const caughtUp = await rig.follow([routing.part]);
   stopping.push(async () => {
@@ -124,6 +135,33 @@ describe('a chat', () => {
     expect(await chatsOf(rig, 'other')).toEqual({});
   });
 
+  it('waits where he who is free has as many of its department as he may have; others do not', async () => {
+    const departments = { sales: { capacity: 1 } };
+    const rig = await openRig({ settings: { routing: { departments } } });
+    const { routing, caughtUp } = await routingOf(rig);
+    routing.start();
+    await rig.toOperator('op1', {
+      ...{ type: 'Register', lhcUserId: 7, departments: [], capacity: 3 },
+      ...{ name: null, nameChanged: false },
+    });
+    await rig.toOperator('op1', changePresence('available', 's-op1'));
+    await rig.toVisitor('1', startChat('c1'));
+    await rig.toVisitor('2', startChat('c2'));
+    await rig.toVisitor('3', {
+      type: 'StartChat',
+      chatId: 'c3',
+      department: 'support',
+      delays: DELAYS,
+    });
+    await has(rig, '1', 'op1');
+    await has(rig, '3', 'op1');
+    await caughtUp();
+    expect(Object.keys(await chatsOf(rig, 'op1')).toSorted()).toEqual(['c1', 'c3']);
+    expect(routing.waiting()).toBe(1);
+    await rig.toVisitor('1', closeChat('c1'));
+    await has(rig, '2', 'op1');
+  });
+
   it('that an operator answers is his, and its place is his too', async () => {
     const rig = await openRig();
     await available(rig, 'op1', 1);
@@ -151,6 +189,122 @@ describe('a chat', () => {
     await caughtUp();
     routing.start();
     await has(rig, '1', 'op1');
+  });
+});
+
+describe('what may give a chat somebody, or another, does so at once: no sweep is waited for', () => {
+  /** So far away that nothing in these tests comes of it. */
+  const NEVER_MS = 3_600_000;
+  type Happening = (rig: Rig) => Promise<unknown>;
+  const nothing: Happening = async () => undefined;
+  const answers = async (rig: Rig, answered: boolean) =>
+    rig.toOperator('op1', { type: 'ReportPing', resource: 'gajim', answered });
+  const serving = (rig: Rig, name: string, department: string) =>
+    rig.toOperator(name, {
+      ...{ type: 'Register', lhcUserId: 8, departments: [department], capacity: 2 },
+      ...{ name: null, nameChanged: false },
+    });
+
+  /** Before it nobody can have the chat. */
+  it.each<[string, Happening, Happening]>([
+    [
+      'somebody comes online',
+      (rig) => rig.toOperator('op1', register()),
+      (rig) => rig.toOperator('op1', changePresence('available', 's-op1')),
+    ],
+    [
+      'somebody who is online is registered',
+      (rig) => rig.toOperator('op1', changePresence('available', 's-op1')),
+      (rig) => rig.toOperator('op1', register()),
+    ],
+    [
+      'somebody is given its department',
+      async (rig) => {
+        await available(rig, 'op1');
+        await serving(rig, 'op1', 'support');
+      },
+      (rig) => serving(rig, 'op1', 'sales'),
+    ],
+    [
+      'somebody says that he is back',
+      async (rig) => {
+        await available(rig, 'op1');
+        await rig.toOperator('op1', setAvailability(true));
+      },
+      (rig) => rig.toOperator('op1', setAvailability(false)),
+    ],
+    [
+      'somebody answers pings again',
+      async (rig) => {
+        await available(rig, 'op1');
+        await answers(rig, false);
+      },
+      (rig) => answers(rig, true),
+    ],
+    [
+      'somebody frees a place',
+      async (rig) => {
+        await available(rig, 'op1', 1);
+        await rig.toVisitor('0', startChat('c0'));
+        await has(rig, '0', 'op1');
+      },
+      (rig) => rig.toVisitor('0', closeChat('c0')),
+    ],
+  ])('%s', async (_what, prepare, happens) => {
+    const rig = await openRig();
+    const { routing, caughtUp } = await routingOf(rig, rig.host, { sweepEveryMs: NEVER_MS });
+    routing.start();
+    await prepare(rig);
+    await rig.toVisitor('1', startChat());
+    await caughtUp();
+    expect((await chatOf(rig, '1'))?.operator).toBeNull();
+    await happens(rig);
+    await has(rig, '1', 'op1');
+  });
+
+  /** Before it op1 has the chat, and op2 is free. */
+  it.each<[string, Happening, Happening]>([
+    ['who is asked declines', nothing, (rig) => rig.toVisitor('1', declineChat('op1'))],
+    ['who is asked leaves', nothing, (rig) => rig.toOperator('op1', closeSession('s-op1'))],
+    ['who is asked answers no pings', nothing, (rig) => answers(rig, false)],
+    ['another one takes it', nothing, (rig) => rig.toVisitor('1', acceptChat('op2'))],
+    [
+      'who has it hands it to a department',
+      async (rig) => {
+        await rig.toVisitor('1', receive('op1'));
+        await serving(rig, 'op2', 'support');
+      },
+      (rig) => rig.toVisitor('1', transferChat('op1', '#support')),
+    ],
+    [
+      'who has it is gone for too long',
+      async (rig) => {
+        await rig.toVisitor('1', receive('op1'));
+        await rig.toOperator('op1', closeSession('s-op1'));
+      },
+      (rig) => {
+        rig.clock.passes(OWNER_GRACE);
+        return rig.host.wake('operator-acme.op1');
+      },
+    ],
+    [
+      'who has it is removed',
+      (rig) => rig.toVisitor('1', receive('op1')),
+      (rig) => rig.toOperator('op1', { type: 'Remove' }),
+    ],
+  ])('%s', async (_what, prepare, happens) => {
+    const rig = await openRig({ settings: { ownerGrace: OWNER_GRACE / 1000 } });
+    const { routing, caughtUp } = await routingOf(rig, rig.host, { sweepEveryMs: NEVER_MS });
+    routing.start();
+    await available(rig, 'op1');
+    await rig.toVisitor('1', startChat());
+    await has(rig, '1', 'op1');
+    await available(rig, 'op2');
+    await prepare(rig);
+    await caughtUp();
+    expect((await chatOf(rig, '1'))?.operator).toBe('op1');
+    await happens(rig);
+    await has(rig, '1', 'op2');
   });
 });
 
@@ -235,7 +389,10 @@ describe('a pass', () => {
     await waitFor(async () => (await chatOf(rig, '1'))?.offered.length === 2);
     await caughtUp();
     const offers = (await rig.facts('visitor-acme.1')).filter(({ type }) => type === 'ChatOffered');
-    expect(offers.map(({ data }) => data.operators)).toEqual([['op1'], ['op2']]);
+    expect(offers.map(({ data }) => [data.operators, data.considered])).toEqual([
+      [['op1'], { free: 1, first: [{ operator: 'op1', chats: 0, capacity: 1 }] }],
+      [['op2'], { free: 1, first: [{ operator: 'op2', chats: 0, capacity: 2 }] }],
+    ]);
     expect(loaded.length - before).toBe(1);
   });
 
@@ -287,6 +444,78 @@ describe('a pass', () => {
       ({ type }) => type === 'ChatReserved',
     );
     expect(reserved.map(({ data }) => data.visitor)).toEqual(keys);
+  });
+
+  it('goes round from chat to chat, over a restart, and behind whom another process picked last', async () => {
+    const rig = await openRig({ settings: { routing: { policy: 'round-robin' } } });
+    for (const name of ['ann', 'bea', 'cid']) await available(rig, name, 10);
+    const first = await routingOf(rig);
+    const keys = ['0', '1', '2', '3', '4'];
+    for (const key of keys) {
+      rig.clock.passes(1_000);
+      await rig.toVisitor(key, startChat(`c${key}`));
+    }
+    await first.caughtUp();
+    first.routing.start();
+    for (const [n, key] of keys.entries()) await has(rig, key, ['ann', 'bea', 'cid'][n % 3] ?? '');
+    await first.routing.stop();
+
+    const next = await rig.restart();
+    const ownership = movableOwnership();
+    const { routing, caughtUp } = await routingOf(next, next.host, { ownership });
+    routing.start();
+    await next.toVisitor('5', startChat('c5'));
+    await has(next, '5', 'cid');
+    ownership.lose(partitionOf(ACME));
+    await next.toVisitor('6', startChat('c6'));
+    await next.toVisitor('6', {
+      ...{ type: 'AssignChat', chatId: 'c6', operator: 'ann' },
+      ...{ reservation: null, reason: 'round-robin' },
+    });
+    await caughtUp();
+    ownership.gain(partitionOf(ACME));
+    await next.toVisitor('7', startChat('c7'));
+    await has(next, '7', 'bea');
+  });
+
+  it('is finished before another process may begin one', async () => {
+    const rig = await openRig();
+    await available(rig, 'op1');
+    await rig.toVisitor('1', startChat());
+    const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slow: ActorHost = {
+      ...rig.host,
+      dispatch: async (tenant, order: Order, origin) => {
+        if (order.command.type === 'ReserveChat') {
+          begun.resolve();
+          await goOn.promise;
+        }
+        return rig.host.dispatch(tenant, order, origin);
+      },
+    };
+    const ownership = movableOwnership();
+    const { routing } = await routingOf(rig, slow, { ownership });
+    routing.start();
+    await begun.promise;
+    const handed = ownership.handOver(partitionOf(ACME));
+    goOn.resolve();
+    await handed;
+    expect(await chatsOf(rig, 'op1')).toMatchObject({ c1: { open: true } });
+  });
+
+  it('gives a place back at once when its chat was closed behind the reservation', async () => {
+    const rig = await openRig();
+    const { routing } = await routingOf(rig, rig.host, {
+      afterReserve: async () => void (await rig.toVisitor('1', closeChat())),
+    });
+    await available(rig, 'op1', 1);
+    await rig.toVisitor('1', startChat());
+    routing.start();
+    // The clock stands still: no reservation is ever due.
+    await waitFor(async () => (await rig.types('operator-acme.op1')).includes('ChatReleased'), {
+      what: 'the place to be free',
+    });
+    expect(await chatsOf(rig, 'op1')).toEqual({});
   });
 
   it('gives an older chat that was refused to the next before a younger one is picked for', async () => {
