@@ -20,9 +20,10 @@ beforeAll(async () => {
     for (const name of ['acme', 'beta']) {
       const [tenant, mark] = [TenantId.parse(name), name.toUpperCase()];
       const profile = { page: `/${mark}`, nick: mark, country: mark };
-      const view = { type: 'ViewPage', digest: 'd', department: mark, delays, profile } as const;
+      const department = n === 0 ? 'both' : mark; // tenants may have departments of one name, too
+      const view = { type: 'ViewPage', digest: 'd', department, delays, profile } as const;
       await log.visitor(`v${n}`, view, tenant);
-      await log.visitor(`v${n}`, starts(`c${n}`, mark), tenant);
+      await log.visitor(`v${n}`, starts(`c${n}`, department), tenant);
       for (const messageId of ['m1', 'm2']) {
         const message = { type: 'SendMessage', messageId, chatId: null, body: mark } as const;
         await log.visitor(`v${n}`, message, tenant);
@@ -66,6 +67,31 @@ test.each(['visitors', 'visitors/v1', 'chats/c1', 'queue', 'departments', 'visit
     expect([answer.text.includes('BETA'), answer.text.includes('ACME')]).toEqual([true, false]);
   },
 );
+
+test.each([
+  ['acme', 'ACME', 'BETA'],
+  ['beta', 'BETA', 'ACME'],
+] as const)('with its own key, whichever comes first by name: %s', async (name, own, other) => {
+  const read = async (path: string) => {
+    const { json, text } = await ask('GET', `/v1/${name}/${path}`, { key: KEYS[name] });
+    expect([path, text.includes(own), text.includes(other)]).toEqual([path, true, false]);
+    return json;
+  };
+  for (const path of ['visitors', 'chats', 'queue', 'chats?department=both']) {
+    expect((await read(path)).items).toHaveLength(path.endsWith('both') ? 1 : 4);
+  }
+  const { items: departments } = await read('departments');
+  expect(
+    departments.map(({ department, waiting, chatsToday }: Record<string, unknown>) => [
+      ...[department, waiting, chatsToday],
+    ]),
+  ).toEqual([
+    [own, 3, 3],
+    ['both', 1, 1],
+  ]);
+  const { total, departments: measured } = await read('stats');
+  expect([total.chats, total.open, measured.length]).toEqual([4, 4, 2]);
+});
 
 test('with a last event id of the other', async () => {
   const { log, live } = scene;

@@ -1,0 +1,285 @@
+/** What LHC reads of the running service: lists, the queue and the numbers of a day, of chats with real operators. */
+import { expect, it } from 'vitest';
+import { testWorld } from '../support/test-world.ts';
+import { sceneOf } from './routing-scene.ts';
+
+const world = await testWorld({
+  tenants: [
+    {
+      ...{ id: 'acme', host: 'xmpp.test' },
+      settings: {
+        offerTimeout: 600, // nobody misses anything here, however busy the machine is
+        routing: { departments: { support: { capacity: 1 } } },
+      },
+    },
+    { id: 'beta', host: 'beta.test' },
+  ],
+});
+const acme = world.tenant('acme');
+const beta = world.tenant('beta');
+const at = sceneOf(world, acme);
+
+/** Where it is noon: no day ends in the middle of this. */
+const ZONE = (() => {
+  const ahead = 12 - new Date().getUTCHours();
+  return `Etc/GMT${ahead > 0 ? '-' : '+'}${Math.abs(ahead)}`;
+})();
+const DAY_MS = 86_400_000;
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON from outside; a wrong shape fails the assertion that reads it
+type Row = any;
+const read = (path: string, wishes: Readonly<Record<string, string>> = {}): Promise<Row> =>
+  acme.ask('GET', `${path}?${new URLSearchParams(wishes)}`);
+const chatIds = async (path: string, wishes?: Readonly<Record<string, string>>) =>
+  (await read(path, wishes)).items.map(({ chatId }: Row) => chatId);
+const keys = (items: readonly Row[]): string[] => items.map(({ key }) => key);
+
+const [olga] = await at.staff('sales', ['olga']);
+const [pia] = await at.staff('support', ['pia']);
+if (!olga || !pia) throw new Error('both were asked for');
+
+/** In this order: v1 and v2 are answered, v3 is offered, v4 to v6 wait, v7 and v8 were closed without an answer. */
+for (let n = 1; n <= 9; n++) {
+  const country = n % 2 ? 'Latvia' : 'Österreich';
+  await acme.view(`v${n}`, { page: `https://shop.test/${n}`, nick: `Ann ${n}`, country });
+}
+for (const visitor of ['v1', 'v2']) {
+  await at.start(visitor, 'sales', 'Hello?');
+  await at.hears(olga, visitor, 'Hello?');
+  await at.answer(olga, visitor);
+}
+await at.close('v1');
+await acme.ask('POST', '/visitors/v2/messages', { id: 'more', body: 'One more thing' });
+await at.start('v3', 'support', 'Help!');
+await at.hears(pia, 'v3', 'Help!');
+for (const visitor of ['v4', 'v5', 'v6', 'v7']) await at.start(visitor, 'nobody');
+await at.close('v7');
+await at.start('v8', 'sales', 'Hello?');
+await at.hears(olga, 'v8', 'Hello?');
+await olga.sendAndAck(acme.visitorJid('v8'), '!decline');
+await at.hears(olga, 'v8', /^You have declined/);
+const { position: minPosition } = await at.close('v8');
+
+it('the queue: places, those of the department, and what is to be expected', async () => {
+  const { items, next } = await read('/queue', { minPosition });
+  const places = (rows: readonly Row[]) =>
+    rows.map(({ chatId, state, position, positionInDepartment }) =>
+      [chatId, state, position, positionInDepartment].join(' '),
+    );
+  expect(places(items)).toEqual([
+    'c-v3 offered 1 1',
+    'c-v4 waiting 2 1',
+    'c-v5 waiting 3 2',
+    'c-v6 waiting 4 3',
+  ]);
+  expect(next).toBeNull();
+  // Of support nothing is known yet, and nobody serves the other.
+  expect(items.map(({ expectedWait }: Row) => expectedWait)).toEqual([null, null, null, null]);
+  const first = await read('/queue', { department: 'nobody', limit: '2' });
+  const second = await read('/queue', { department: 'nobody', cursor: first.next });
+  expect([places(first.items), places(second.items)]).toEqual([
+    ['c-v4 waiting 2 1', 'c-v5 waiting 3 2'],
+    ['c-v6 waiting 4 3'],
+  ]);
+
+  // Sales has answered two: what that took is what the next is told.
+  olga.setPresence('dnd');
+  await acme.operatorIs('olga', 'busy');
+  await at.start('v9', 'sales');
+  const [waiting] = (await read('/queue', { department: 'sales' })).items;
+  expect(waiting).toMatchObject({ chatId: 'c-v9', position: 5, positionInDepartment: 1 });
+  const took = await Promise.all(['c-v1', 'c-v2'].map((id) => read(`/chats/${id}`)));
+  const longest = Math.max(...took.map(({ acceptedAt, startedAt }) => acceptedAt - startedAt));
+  expect(waiting.expectedWait).toBeGreaterThan(0);
+  expect(waiting.expectedWait).toBeLessThanOrEqual(Math.ceil(longest / 1000));
+  await at.close('v9');
+  olga.setPresence();
+  await acme.operatorIs('olga', 'available');
+});
+
+it('departments: who is there, what waits, what was served', async () => {
+  const { items, todaySince } = await read('/departments', { timezone: ZONE });
+  const day = Date.now() - todaySince;
+  expect([day > 0, day < DAY_MS]).toEqual([true, true]);
+  const chat = async (id: string) => (await read(`/chats/${id}`)).startedAt;
+  const one = { online: 1, available: 1, away: 0, busy: 0 };
+  expect(items).toEqual([
+    {
+      ...{ department: 'nobody', operators: { online: 0, available: 0, away: 0, busy: 0 } },
+      ...{ freePlaces: 0, waiting: 3, offered: 0, active: 0 },
+      longestWaitingSince: await chat('c-v4'),
+      ...{ chatsToday: 4, servedToday: 0, missedToday: 1 },
+    },
+    {
+      ...{ department: 'sales', operators: one, freePlaces: 4 },
+      ...{ waiting: 0, offered: 0, active: 1, longestWaitingSince: null },
+      ...{ chatsToday: 4, servedToday: 2, missedToday: 2 },
+    },
+    {
+      // Of five places one is taken; of the department's one none is left.
+      ...{ department: 'support', operators: one, freePlaces: 0 },
+      ...{ waiting: 1, offered: 1, active: 0, longestWaitingSince: await chat('c-v3') },
+      ...{ chatsToday: 1, servedToday: 0, missedToday: 0 },
+    },
+  ]);
+});
+
+it('the numbers of a day: all chats, by department, by operator; none of the day before', async () => {
+  const stats = await read('/stats', { timezone: ZONE });
+  expect(stats.total).toMatchObject({ chats: 9, open: 5, closed: 4, served: 2, missed: 3 });
+  const { items } = await read('/chats', { operator: 'olga', sort: 'startedAt' });
+  const served: Row[] = items.filter(({ acceptedAt }: Row) => acceptedAt !== null);
+  const seconds = (ms: number) => Math.round(ms) / 1000;
+  const between = (from: string, to: string) =>
+    served.map((chat) => chat[to] - chat[from]).toSorted((a, b) => a - b);
+  const [short = 0, long = 0] = between('startedAt', 'acceptedAt');
+  expect(stats.total.waiting).toEqual({
+    ...{ count: 2, mean: seconds((short + long) / 2), max: seconds(long) },
+    ...{ p50: seconds(short), p95: seconds(long) },
+  });
+  expect(stats.total.answer).toMatchObject({
+    ...{ count: 2, p95: seconds(between('startedAt', 'firstAnswerAt')[1] ?? 0) },
+  });
+  expect(
+    stats.departments.map((each: Row) => [each.department, each.chats, each.served, each.missed]),
+  ).toEqual([
+    ['nobody', 4, 0, 1],
+    ['sales', 4, 2, 2],
+    ['support', 1, 0, 0],
+  ]);
+  expect(stats.operators).toMatchObject([
+    { operator: 'olga', chats: 2, messages: 2, missedOffers: 0, declinedOffers: 1 },
+    { operator: 'pia', chats: 0, messages: 0, missedOffers: 0, declinedOffers: 0 },
+  ]);
+  const before = await read('/stats', { timezone: ZONE, until: String(stats.since) });
+  expect([before.until - before.since, before.total.chats, before.operators]).toEqual([
+    ...[DAY_MS, 0],
+    [],
+  ]);
+});
+
+it('chats by state, person and time, in the order that was asked for', async () => {
+  const [first, last] = await Promise.all(['c-v4', 'c-v6'].map((id) => read(`/chats/${id}`)));
+  const newest = ['c-v9', 'c-v8', 'c-v7', 'c-v6', 'c-v5', 'c-v4', 'c-v3', 'c-v2', 'c-v1'];
+  const asked: [Record<string, string>, string[]][] = [
+    [{}, newest],
+    [{ sort: 'startedAt' }, newest.toReversed()],
+    [{ state: 'waiting' }, ['c-v6', 'c-v5', 'c-v4']],
+    [{ state: 'waiting', sort: 'waitingSince' }, ['c-v4', 'c-v5', 'c-v6']],
+    [{ state: 'offered' }, ['c-v3']],
+    [{ state: 'active', operator: 'olga' }, ['c-v2']],
+    [{ missed: 'true', department: 'nobody' }, ['c-v7']],
+    [{ missed: 'false', closedBy: 'visitor' }, ['c-v1']],
+    [{ visitor: 'v5' }, ['c-v5']],
+    [{ since: String(first.startedAt), until: String(last.startedAt) }, ['c-v5', 'c-v4']],
+  ];
+  for (const [wishes, found] of asked) {
+    expect([wishes, await chatIds('/chats', wishes)]).toEqual([wishes, found]);
+  }
+  expect(await read('/chats/c-v2')).toMatchObject({
+    ...{ state: 'active', operator: 'olga', visitorMessages: 2, operatorMessages: 1 },
+    operators: [{ operator: 'olga', messages: 1 }],
+  });
+});
+
+it('visitors by what is known of them; pages without a gap or a repeat while others come and go', async () => {
+  const all = ['v9', 'v8', 'v7', 'v6', 'v5', 'v4', 'v3', 'v2', 'v1'];
+  const asked: [Record<string, string>, string[]][] = [
+    [{ online: 'true' }, all],
+    [{ state: 'waiting', department: 'nobody' }, ['v6', 'v5', 'v4']],
+    [{ state: 'chatting' }, ['v2']],
+    [{ operator: 'pia' }, ['v3']],
+    [{ country: 'österreich' }, ['v8', 'v6', 'v4', 'v2']],
+    [{ q: 'ann 7' }, ['v7']],
+    [{ sort: 'arrivedAt', limit: '2' }, ['v1', 'v2']],
+  ];
+  for (const [wishes, found] of asked) {
+    expect([wishes, keys((await read('/visitors', wishes)).items)]).toEqual([wishes, found]);
+  }
+  const found: string[] = [];
+  for (let cursor = '', n = 0; ; n++) {
+    const page = await read('/visitors', { limit: '2', ...(cursor && { cursor }) });
+    found.push(...keys(page.items));
+    // In the middle of it: one comes, one of those to be read goes on, and one that was read leaves.
+    await acme.view(`late${n}`, { page: 'https://shop.test/' });
+    await acme.view('v1', { page: `https://shop.test/again/${n}` });
+    if (n === 1) await acme.ask('POST', '/visitors/v9/timeout');
+    if (page.next === null) break;
+    cursor = page.next;
+  }
+  expect(found).toEqual(all);
+});
+
+it('operators with how they are now', async () => {
+  pia.setPresence('dnd', 'on the phone');
+  await acme.operatorIs('pia', 'busy');
+  const { items } = await read('/operators');
+  expect(items).toMatchObject([
+    {
+      ...{ username: 'olga', availability: 'available', departments: ['sales'], free: 4 },
+      chats: [{ chatId: 'c-v2', visitor: 'v2', state: 'open' }],
+    },
+    {
+      ...{ username: 'pia', availability: 'busy', free: 4 },
+      sessions: [{ show: 'dnd', status: 'on the phone', responsive: true }],
+      chats: [{ chatId: 'c-v3' }],
+    },
+  ]);
+  const names = (rows: readonly Row[]) => rows.map(({ username }) => username);
+  expect(names((await read('/operators', { state: 'busy' })).items)).toEqual(['pia']);
+  expect(names((await read('/operators', { department: 'sales' })).items)).toEqual(['olga']);
+  pia.setPresence();
+  await acme.operatorIs('pia', 'available');
+});
+
+it('what has not changed is not sent again, whatever happens to others; what has is', async () => {
+  await world.idle();
+  const lists = ['/visitors', '/chats', '/operators', '/queue', '/visitors/v2', '/chats/c-v2'];
+  const ofToday = ['/departments', '/stats'].map(
+    (path) => `${path}?${new URLSearchParams({ timezone: ZONE })}`,
+  );
+  const paths = [...lists, ...ofToday];
+  const tags = new Map<string, string>();
+  for (const path of paths) {
+    const { status, headers } = await acme.call('GET', path);
+    tags.set(path, headers.get('etag') ?? '');
+    expect([path, status]).toEqual([path, 200]);
+  }
+  expect(new Set(tags.values()).size).toBe(paths.length);
+  const again = (path: string) =>
+    acme.call('GET', path, undefined, { 'If-None-Match': tags.get(path) ?? '' });
+  await beta.ask('PUT', '/operators/olga', {
+    lhcUserId: 1,
+    departments: ['sales'],
+    password: 'pw',
+  });
+  const { position } = await beta.ask('POST', '/visitors/v4/chats', {
+    ...{ chatId: 'c-v4', department: 'nobody' },
+  });
+  await acme.ask('GET', `/visitors?minPosition=${position}`);
+  for (const path of paths) {
+    const { status, body, headers } = await again(path);
+    expect([path, status, body]).toEqual([path, 304, '']);
+    expect(headers.get('etag')).toBe(tags.get(path));
+  }
+  await at.start('v9', 'nobody');
+  await acme.ask('GET', `/visitors?minPosition=${(await at.close('v9')).position}`);
+  for (const path of paths) {
+    const { status, headers } = await again(path);
+    const changed = ['/visitors', '/chats', ...ofToday].includes(path);
+    expect([path, status]).toEqual([path, changed ? 200 : 304]);
+    expect(headers.get('etag') === tags.get(path)).toBe(!changed);
+  }
+});
+
+it('another tenant sees its own of the same names, and nothing else', async () => {
+  const chat = { chatId: 'c-v4', visitor: 'v4', department: 'nobody', jid: beta.visitorJid('v4') };
+  expect((await beta.ask('GET', '/chats')).items).toMatchObject([chat]);
+  expect((await beta.ask('GET', '/queue')).items).toMatchObject([{ ...chat, position: 1 }]);
+  expect((await beta.ask('GET', '/visitors')).items).toMatchObject([{ key: 'v4', nick: null }]);
+  const { items } = await beta.ask('GET', '/operators');
+  expect(items).toMatchObject([{ username: 'olga', availability: 'offline', chats: [] }]);
+  const { total, operators } = await beta.ask('GET', `/stats?since=${Date.now() - DAY_MS}`);
+  expect([total.chats, total.open, operators]).toEqual([1, 1, []]);
+  expect((await beta.call('GET', '/chats/c-v1')).status).toBe(404);
+});
