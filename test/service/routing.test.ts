@@ -8,6 +8,7 @@ const departments = {
   robin: { policy: 'round-robin' },
   chance: { policy: 'random' },
   everybody: { policy: 'broadcast' },
+  narrow: { capacity: 1 },
 };
 const world = await testWorld({
   tenants: [
@@ -140,6 +141,19 @@ it('who is busy, away, full or does not answer pings is not asked', async () => 
   await calm.register('dot', { departments: ['picky'], capacity: 1 });
   expect(await at.pick('p3')).toMatchObject({ operator: 'dot' });
   expect(await at.picks('p4')).toEqual([]);
+});
+
+it('nobody has more chats of a department than it allows, however many places he has', async () => {
+  await calm.register('nat', { departments: ['narrow', 'wide'], capacity: 3 });
+  await calm.connect('nat');
+  await calm.operatorIs('nat', 'available');
+  for (const visitor of ['n0', 'n1']) await at.start(visitor, 'narrow');
+  await at.start('n2', 'wide');
+  await at.has('nat', ['n0', 'n2']);
+  expect(await at.picks('n1')).toEqual([]);
+  await at.close('n0');
+  expect(await at.pick('n1')).toMatchObject({ operator: 'nat' });
+  await at.has('nat', ['n1', 'n2']);
 });
 
 it('an offer that is missed or declined goes to the next, and back only when nobody else is free', async () => {

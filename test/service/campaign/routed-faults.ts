@@ -37,44 +37,59 @@ export async function ownersOf(tenant: Tenant): Promise<Map<string, string[]>> {
   return owners;
 }
 
+/** Of the departments that have one: how many chats of it one operator has at most. */
+type Bounds = Readonly<Record<string, number>>;
+
 /** Places that were given beyond the capacity, and chats with two owners, none, or no end. */
 export async function faultsOfRouting(
   world: World,
   tenant: Tenant,
   operators: readonly string[],
   begun: readonly { readonly visitor: string; readonly chatId: string }[],
+  bounds: Bounds = {},
 ): Promise<string[]> {
   const faults: string[] = [];
   for (const name of operators) {
     let capacity = 0;
-    const held = new Set<unknown>();
+    /** By chat, its department. */
+    const held = new Map<unknown, unknown>();
     for (const { type, data } of await factsOf(world, `operator-${tenant.id}.${name}`)) {
       if (type === 'OperatorRegistered') capacity = Number(data.capacity);
       if (type === 'ChatReserved' && held.size >= capacity)
         faults.push(`${name} was given too much`);
-      if (type === 'ChatReserved' || type === 'ChatTaken') held.add(data.chatId);
+      // Who hands a chat to somebody by name is not bound by the department.
+      if (type === 'ChatReserved' && !String(data.reservation).startsWith('transfer:')) {
+        const ofIt = held.values().filter((department) => department === data.department);
+        const bound = bounds[String(data.department)] ?? Number.POSITIVE_INFINITY;
+        if ([...ofIt].length >= bound) faults.push(`${name} was given too much of one department`);
+      }
+      if (type === 'ChatReserved' || type === 'ChatTaken') held.set(data.chatId, data.department);
       if (type === 'ChatReleased') held.delete(data.chatId);
     }
-    if (held.size > 0) faults.push(`${name} has ${[...held]} still`);
+    if (held.size > 0) faults.push(`${name} has ${[...held.keys()]} still`);
   }
   const started = new Set<unknown>();
   for (const visitor of new Set(begun.map((chat) => chat.visitor))) {
     let open: unknown = null;
     let owner: unknown = null;
+    let answered = false;
     for (const { type, data } of await factsOf(world, `visitor-${tenant.id}.${visitor}`)) {
       if (type === 'ChatStarted') {
         started.add(data.chatId);
-        [open, owner] = [data.chatId, null];
+        [open, owner, answered] = [data.chatId, null, false];
       } else if (type === 'ChatAssigned') {
         // Who takes it himself may take it from one who has not answered.
-        if (owner !== null && data.reservation !== null) {
+        if (owner !== null && (answered || data.reservation !== null)) {
           faults.push(`${open} was given to ${data.operator} while ${owner} had it`);
         }
-        owner = data.operator;
+        [owner, answered] = [data.operator, false];
+      } else if (type === 'ChatAccepted') {
+        if (owner !== data.operator) faults.push(`${data.operator} answered ${open} of ${owner}`);
+        answered = true;
       } else if (type === 'ChatTransferred') {
-        owner = data.operator;
+        [owner, answered] = [data.operator, false];
       } else if (type === 'ChatUnassigned' && !data.broadcast) {
-        owner = null;
+        [owner, answered] = [null, false];
       } else if (type === 'ChatClosed') {
         [open, owner] = [null, null];
       }

@@ -166,7 +166,8 @@ export async function startRouted(
     }
     await comes('every place to be free', async () => (await ownersOf(tenant)).size === 0);
     for (const session of sessions) if (!session.lost) await session.disconnect();
-    return [...faults, ...(await faultsOfRouting(world, tenant, NAMES, begun))];
+    const bounds = { sales: ROUTED_SETTINGS.routing.departments.sales.capacity };
+    return [...faults, ...(await faultsOfRouting(world, tenant, NAMES, begun, bounds))];
   }
   return {
     slowDown(factor) {
