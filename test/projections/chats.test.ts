@@ -86,8 +86,28 @@ describe('a chat', () => {
       ['op2', 0, 1],
       ['op3', 0, 0],
     ]);
+    await happens('b', { type: 'AcceptChat', operator: 'op4' });
+    expect(chatOf('b1')).toMatchObject({
+      ...{ state: 'active', operator: 'op4', waitingSince: null },
+      acceptedAt: startedAt + 5 * SECOND, // how long it waited is how long it waited for the first
+    });
     await happens('b', closes('b1'));
     expect(chatOf('b1').missed).toBe(false); // somebody had accepted it
+  });
+
+  test('that all who were asked together miss counts a missed offer for each of them', async () => {
+    const operators = ['op2', 'op3'];
+    await happens('e', starts('e1'), {
+      ...{ type: 'OfferChat', chatId: 'e1', operators, reason: 'broadcast' },
+    });
+    log.passes(delays.offerTimeout);
+    await log.visitor('e', { type: 'Wake' });
+    await happens('e', says('e-m1'));
+    expect(chatOf('e1')).toMatchObject({
+      ...{ state: 'waiting', offered: [], missedOffers: 2 },
+      operators: operators.map((operator) => ({ operator, missed: 1, declined: 0 })),
+    });
+    await happens('e', closes('e1'));
   });
 
   test('that is transferred has its new department, or operator, and counts it', async () => {
@@ -122,6 +142,12 @@ describe('a chat', () => {
     expect(ids({ visitor: 'r' })).toEqual(['again', 'again']);
     expect(chatOf('again', 'r')).toMatchObject({ state: 'waiting', nick: 'Rita' });
     expect(chatOf('again').visitor).toBe('r2');
+    await happens('r', assigns('again', 'op9'));
+    const { items } = live.projections.chats.list({ tenant: 'acme', visitor: 'r', limit: 2 });
+    expect(items.map(({ state, operator, offered }) => [state, operator, offered])).toEqual([
+      ['offered', 'op9', ['op9']],
+      ['closed', null, []],
+    ]);
     await happens('r', closes('again'));
     await happens('r2', closes('again'));
   });
@@ -146,7 +172,7 @@ describe('a chat', () => {
 
 describe('lists of chats', () => {
   test('are filtered', () => {
-    expect(ids({ missed: true })).toEqual(['g1', 'again', 'again', 'again', 'm1']);
+    expect(ids({ missed: true })).toEqual(['g1', 'again', 'again', 'again', 'm1', 'e1']);
     expect(ids({ missed: false })).toEqual(['t1', 'b1', 'a1']);
     expect(ids({ department: 'support', state: 'closed' })).toEqual(['again', 't1']);
     expect(ids({ operator: 'op' })).toEqual(['t1', 'a1']);

@@ -142,8 +142,11 @@ test('free are those who are available, with the places that are left', async ()
 test('one that is removed is not shown; one that logs out is offline', async () => {
   await log.operator('op', { type: 'CloseSession', session: 's1' });
   expect(await row('op')).toMatchObject({ availability: 'offline', sessions: [] });
+  const chat = { reservation: null, visitor: 'v', chatId: 'c2' };
+  await log.operator('op', { type: 'TakeChat', ...chat });
+  expect(await row('op')).toMatchObject({ free: 1 });
   await log.operator('op', { type: 'Remove' });
   expect(await row('op')).toBeNull();
   await register('op', [], null);
-  expect(await row('op')).toMatchObject({ name: null, departments: [] });
+  expect(await row('op')).toMatchObject({ name: null, departments: [], chats: [], free: 2 });
 });

@@ -19,6 +19,8 @@ import {
   openSession,
   receive,
   register,
+  release,
+  reserve,
   setAvailability,
   startChat,
   transferChat,
@@ -249,6 +251,14 @@ describe('what may give a chat somebody, or another, does so at once: no sweep i
         await has(rig, '0', 'op1');
       },
       (rig) => rig.toVisitor('0', closeChat('c0')),
+    ],
+    [
+      'a place that was held for another chat is given back',
+      async (rig) => {
+        await available(rig, 'op1', 1);
+        await rig.toOperator('op1', reserve());
+      },
+      (rig) => rig.toOperator('op1', release()),
     ],
   ])('%s', async (_what, prepare, happens) => {
     const rig = await openRig();
