@@ -182,6 +182,26 @@ describe('backup', SLOW, () => {
     });
   });
 
+  it('takes no backup of a log that is damaged, which is seen in the copy alone', async () => {
+    const { dir, store } = await dataDirOf(1_000);
+    await store.close();
+    const log = join(dir, 'events.db');
+    const bytes = readFileSync(log);
+    const pageSize = bytes.readUInt16BE(16); // https://sqlite.org/fileformat2.html#page_size
+    const pages = bytes.length / pageSize;
+    // A page of events in the middle: neither opening the log nor reading its ends touches it.
+    bytes.fill(0xff, Math.floor(pages / 2) * pageSize, Math.floor(pages / 2) * pageSize + 16);
+    writeFileSync(log, bytes);
+    const parent = newFolder();
+    expect(await run(dir, ['backup', join(parent, 'copy')])).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(
+        /the copy is damaged, so the log itself may be: .*Keep your older/s,
+      ),
+    });
+    expect(readdirSync(parent)).toEqual([]);
+  });
+
   it('leaves the secret out where it is in the environment, and asks for it when restoring', async () => {
     const { dir, store } = await dataDirOf(10);
     await store.close();

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type Check, ok, runChecks, warning } from '../../src/doctor/check.ts';
+import { type Check, ok, problem, runChecks, warning } from '../../src/doctor/check.ts';
 import { reportOf, textOf } from '../../src/doctor/report.ts';
 import { AppError } from '../../src/errors.ts';
 
@@ -63,5 +63,11 @@ describe('the report', () => {
       'ok      a: fine\nWARNING b: hm\n        -> look at it\n\n1 ok, 1 warnings, 0 problems',
     );
     expect(reportOf([]).status).toBe('ok');
+    const worse = reportOf([
+      { check: 'a', ...warning('hm', 'look at it') },
+      { check: 'b', ...problem('no', 'mend it') },
+      { check: 'c', ...ok('fine') },
+    ]);
+    expect([worse.status, worse.counts.problem]).toEqual(['problem', 1]);
   });
 });

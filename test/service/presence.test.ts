@@ -1,4 +1,5 @@
 /** Visitors come, look around, leave and come back: what operators see of it, and what LHC is told. */
+import { setTimeout as pace } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
@@ -62,6 +63,25 @@ it('another page is another status, and extends the time; the same page is no ne
   await acme.view('2b', { page: 'https://shop.test/b' });
   await olga.waitFor(() => contact(acme.visitorJid('2b'))?.available, 10_000, 'another contact');
   expect(of2()).toBe(shown);
+});
+
+it('who hurries through the pages is shown at most every two seconds, and at the last of them', async () => {
+  const jid = acme.visitorJid('hurry');
+  const presences = () =>
+    olga.presenceStanzas.filter(({ attrs }) => attrs.from?.startsWith(jid)).length;
+  await acme.view('hurry', { page: 'https://shop.test/0' });
+  await olga.waitFor(() => contact(jid)?.available, 10_000, 'the contact');
+  const before = presences();
+  const began = performance.now();
+  let page = '';
+  for (let n = 1; performance.now() - began < 4_000; n++) {
+    page = `https://shop.test/${n}`;
+    await acme.view('hurry', { page });
+    await pace(50);
+  }
+  await olga.waitFor(() => contact(jid)?.status === page, 10_000, 'the last page');
+  const passed = performance.now() - began;
+  expect(presences() - before).toBeLessThanOrEqual(1 + Math.ceil(passed / 2_000));
 });
 
 it('who is gone is offline and off the roster, LHC is told; back again it is the same contact', async () => {

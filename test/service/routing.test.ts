@@ -23,7 +23,7 @@ const quick = world.tenant('quick');
 const at = sceneOf(world, calm);
 const soon = sceneOf(world, quick);
 
-it('who invited the visitor comes first, then who served it last', async () => {
+it('who invited the visitor comes first, then who served it last, if they are free', async () => {
   const [ida, jan] = await at.staff('own', ['ida', 'jan']);
   if (!ida || !jan) throw new Error('both were asked for');
   await at.start('own0', 'own');
@@ -46,6 +46,15 @@ it('who invited the visitor comes first, then who served it last', async () => {
   expect(await at.pick('own1', 2)).toMatchObject({
     ...{ operator: 'ida', reason: 'last-served' },
     considered: { free: 2, first: [{ operator: 'ida', chats: 1 }, { operator: 'jan' }] },
+  });
+  await at.answer(ida, 'own1', 'You again');
+  await calm.ask('POST', '/visitors/own1/chats/c-own2/close', { by: 'visitor' });
+  await at.has('ida', ['own0']);
+  ida.setPresence('dnd');
+  await calm.operatorIs('ida', 'busy');
+  await calm.ask('POST', '/visitors/own1/chats', { chatId: 'c-own3', department: 'own' });
+  expect(await at.pick('own1', 3)).toMatchObject({
+    ...{ operator: 'jan', reason: 'least-loaded', considered: { free: 1 } },
   });
 });
 
