@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { streamOf, type TenantId, VisitorKey, visitorRef } from '../src/actors/ids.ts';
 import {
   type ActorState,
   decide,
@@ -11,11 +12,10 @@ import {
   fold,
   nextDue,
   type Wake,
-} from '../src/actors/decider.ts';
-import { streamOf, type TenantId, VisitorKey, visitorRef } from '../src/actors/ids.ts';
-import { Seen } from '../src/actors/seen.ts';
-import { type VisitorCommand, visitorDecider } from '../src/actors/visitor-decisions.ts';
-import type { VisitorDelays } from '../src/actors/visitor-facts.ts';
+} from '../src/actors/machine/decider.ts';
+import { Seen } from '../src/actors/machine/seen.ts';
+import { type VisitorCommand, visitorDecider } from '../src/actors/visitor/decisions.ts';
+import type { VisitorDelays } from '../src/actors/visitor/facts.ts';
 import type { EventStore, NewEvent, Position } from '../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { median, type Row } from './row.ts';

@@ -5,17 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { type TenantId, VisitorKey } from '../src/actors/ids.ts';
-import type { VisitorDelays } from '../src/actors/visitor-facts.ts';
+import type { VisitorDelays } from '../src/actors/visitor/facts.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
-import { newId } from '../src/id.ts';
+import { newId } from '../src/kit/id.ts';
 import { createProjections } from '../src/projections/projections.ts';
-import { createWanted } from '../src/reactors/wanted.ts';
+import { createWanted } from '../src/reactors/visitors/desired.ts';
 import { createDeadlines } from '../src/runtime/deadlines.ts';
-import { createHost } from '../src/runtime/host.ts';
-import { soleOwner } from '../src/runtime/ownership.ts';
-import { createVault } from '../src/runtime/vault.ts';
-import { createWork, openWorkFile } from '../src/runtime/work.ts';
+import { createHost } from '../src/runtime/host/host.ts';
+import { soleOwner } from '../src/runtime/leases/ownership.ts';
+import { createWork, openWorkFile } from '../src/runtime/pending-work.ts';
+import { createVault } from '../src/runtime/vault/vault.ts';
 import { answering } from './processes.ts';
 
 const TENANT = 'bench' as TenantId; // a valid one

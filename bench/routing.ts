@@ -5,17 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { TenantId, Username, VisitorKey } from '../src/actors/ids.ts';
-import type { OperatorCommand } from '../src/actors/operator-decisions.ts';
-import { TenantSettings } from '../src/actors/tenant.ts';
-import { createTenantDirectory } from '../src/actors/tenant-directory.ts';
-import type { VisitorCommand } from '../src/actors/visitor-decisions.ts';
+import type { OperatorCommand } from '../src/actors/operator/decisions.ts';
+import { createTenantDirectory } from '../src/actors/tenant/directory.ts';
+import { TenantSettings } from '../src/actors/tenant/machine.ts';
+import type { VisitorCommand } from '../src/actors/visitor/decisions.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
-import { createRouting } from '../src/reactors/routing.ts';
-import { createHost } from '../src/runtime/host.ts';
-import { soleOwner } from '../src/runtime/ownership.ts';
-import { createVault } from '../src/runtime/vault.ts';
-import { createWork, openWorkFile, type WorkPart } from '../src/runtime/work.ts';
+import { createRouting } from '../src/reactors/routing/routing.ts';
+import { createHost } from '../src/runtime/host/host.ts';
+import { soleOwner } from '../src/runtime/leases/ownership.ts';
+import { createWork, openWorkFile, type WorkPart } from '../src/runtime/pending-work.ts';
+import { createVault } from '../src/runtime/vault/vault.ts';
 import { pageView } from './eventstore.ts';
 import { median, type Row } from './row.ts';
 
@@ -27,7 +27,7 @@ const CHATS = 1_000;
 const ROUNDS = 5;
 /** Reserved, assigned, taken. */
 const FACTS = 3;
-/** As many chats are given at the same moment (src/reactors/routing-pass.ts). */
+/** As many chats are given at the same moment (src/reactors/routing/pass.ts). */
 const AT_ONCE = 32;
 /** Chats that come one by one, after the wave. */
 const ALONE = 60;

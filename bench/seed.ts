@@ -2,15 +2,15 @@
 import { join } from 'node:path';
 import pino from 'pino';
 import { type TenantId, VisitorKey } from '../src/actors/ids.ts';
-import type { VisitorCommand } from '../src/actors/visitor-decisions.ts';
-import { claimDataDir } from '../src/data-dir.ts';
+import type { VisitorCommand } from '../src/actors/visitor/decisions.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
-import { newId } from '../src/id.ts';
-import { createHost } from '../src/runtime/host.ts';
-import { createLaneLog } from '../src/runtime/lane-log.ts';
-import { deriveSecrets } from '../src/runtime/secrets.ts';
-import { createVault } from '../src/runtime/vault.ts';
+import { newId } from '../src/kit/id.ts';
+import { createHost } from '../src/runtime/host/host.ts';
+import { createLaneLog } from '../src/runtime/lanes/log.ts';
+import { deriveSecrets } from '../src/runtime/vault/secrets.ts';
+import { createVault } from '../src/runtime/vault/vault.ts';
+import { claimDataDir } from '../src/service/data-dir.ts';
 
 const AT_ONCE = 250;
 const DELAYS = {

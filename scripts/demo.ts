@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import xml, { type Element } from '@xmpp/xml';
 import { AppError, messageOf } from '../src/errors.ts';
+import { openStream } from '../src/xmpp/sessions/stream.ts';
 import { messageStanza } from '../src/xmpp/stanzas.ts';
-import { openStream } from '../src/xmpp/stream.ts';
 import type { Demo } from './run.ts';
 
 const STEP_WITHIN_MS = 15_000;

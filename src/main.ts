@@ -2,7 +2,7 @@
 import pino from 'pino';
 import { readConfig } from './config.ts';
 import { messageOf } from './errors.ts';
-import { startService } from './service.ts';
+import { startService } from './service/service.ts';
 import { version } from './version.ts';
 
 /** SIGTERM drains and logs visitors out; what is not done by then is done at the next start. */

@@ -30,7 +30,7 @@ export interface ConfigInput {
 }
 
 /**
- * What the service asks of mod_http_api, and nothing more (src/xmpp/admin.ts). `srg_add` exists from 24.06 on; older
+ * What the service asks of mod_http_api, and nothing more (src/xmpp/admin/admin.ts). `srg_add` exists from 24.06 on; older
  * releases do not mind a name that they do not know.
  */
 export const apiCommands = [

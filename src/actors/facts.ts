@@ -1,6 +1,6 @@
 /** Stored facts read back as what they are. */
-import type { OperatorFact } from './operator-facts.ts';
-import type { VisitorFact } from './visitor-facts.ts';
+import type { OperatorFact } from './operator/facts.ts';
+import type { VisitorFact } from './visitor/facts.ts';
 
 /** What is read of a stored fact here. */
 interface Stored {

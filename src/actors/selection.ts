@@ -1,6 +1,6 @@
 /** Which operators are asked to answer a chat: a pure choice among candidates. */
-import type { Availability } from './operator-facts.ts';
-import type { Considered, PickReason } from './visitor-facts.ts';
+import type { Availability } from './operator/facts.ts';
+import type { Considered, PickReason } from './visitor/facts.ts';
 
 export const POLICIES = ['least-loaded', 'round-robin', 'random', 'broadcast'] as const;
 export type Policy = (typeof POLICIES)[number];

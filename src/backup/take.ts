@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } fr
 import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf } from '../errors.ts';
 import { copyLog, openCopy } from '../eventstore/sqlite/copy.ts';
-import { opensWith } from '../runtime/sealed.ts';
+import { opensWith } from '../runtime/vault/sealed.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
 import { flush, isThere, requireSpace, writePrivate } from './files.ts';
 import { describeFile, LOG, MANIFEST, type Manifest, SECRET } from './manifest.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { openCopy } from '../eventstore/sqlite/copy.ts';
-import { opensWith } from '../runtime/sealed.ts';
+import { opensWith } from '../runtime/vault/sealed.ts';
 import { isThere } from './files.ts';
 import { describeFile, LOG, type Manifest, readManifest, SECRET } from './manifest.ts';
 

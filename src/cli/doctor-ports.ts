@@ -26,9 +26,9 @@ import { AppError, messageOf } from '../errors.ts';
 import { openEventStore } from '../eventstore/open.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { openSqliteEventStore } from '../eventstore/sqlite/store.ts';
-import { createCallbackClient } from '../lhc/callbacks.ts';
-import { opensWith } from '../runtime/sealed.ts';
-import { openStream } from '../xmpp/stream.ts';
+import { createCallbackClient } from '../lhc/client.ts';
+import { opensWith } from '../runtime/vault/sealed.ts';
+import { openStream } from '../xmpp/sessions/stream.ts';
 
 const ASK_MS = 4_000;
 const LOGIN_MS = 4_000;

@@ -14,9 +14,9 @@ import { storeCheck } from '../doctor/store.ts';
 import { probeStream } from '../doctor/stream-probe.ts';
 import { createWebhookWatch } from '../doctor/webhook.ts';
 import { AppError } from '../errors.ts';
-import { newId } from '../id.ts';
+import { newId } from '../kit/id.ts';
 import { version } from '../version.ts';
-import { createHttpApi } from '../xmpp/http-api.ts';
+import { createHttpApi } from '../xmpp/admin/http-api.ts';
 import {
   connectsTo,
   deliverWith,

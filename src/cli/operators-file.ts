@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import type { z } from 'zod';
 import { Username } from '../actors/ids.ts';
 import { AppError, messageOf } from '../errors.ts';
-import { PutOperator } from '../http/operators.ts';
+import { PutOperator } from '../http/v1/operators.ts';
 import { parseCsv } from './csv.ts';
 
 export type Wish = z.output<typeof PutOperator>;

@@ -1,6 +1,6 @@
 /** Sends what a file of operators says: all of it checked first, then several at once, and told what came of each. */
 import { AppError, messageOf } from '../errors.ts';
-import { Semaphore } from '../runtime/semaphore.ts';
+import { Semaphore } from '../kit/limiter.ts';
 import { type Fault, readRows } from './operators-file.ts';
 import { planOf, type Step } from './operators-plan.ts';
 import type { OperatorsService } from './operators-service.ts';

@@ -3,8 +3,8 @@ import { createHmac } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { AppError, messageOf } from '../errors.ts';
+import { backoff } from '../kit/backoff.ts';
 import { retryAfter } from '../lhc/retry-after.ts';
-import { backoff } from '../runtime/backoff.ts';
 import type { Row } from './operators-file.ts';
 
 /** Longer than the service takes, which answers 503 when ejabberd is too slow. */

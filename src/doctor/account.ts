@@ -9,9 +9,9 @@
 import xml, { type Element } from '@xmpp/xml';
 import { z } from 'zod';
 import { AppError, messageOf } from '../errors.ts';
-import { sessionError } from '../xmpp/failure.ts';
-import type { HttpApi } from '../xmpp/http-api.ts';
-import type { Stream, StreamHandlers } from '../xmpp/stream.ts';
+import type { HttpApi } from '../xmpp/admin/http-api.ts';
+import { sessionError } from '../xmpp/sessions/failure.ts';
+import type { Stream, StreamHandlers } from '../xmpp/sessions/stream.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { apiProblem } from './ejabberd-api.ts';
 import { isOld, type Probe, probeName } from './probe-name.ts';

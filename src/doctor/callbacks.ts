@@ -2,8 +2,8 @@
  * Whether a tenant's LHC takes callbacks: it is sent one of type `doctor.ping`, signed like all the others, that says
  * nothing. A receiver answers 2xx to types that it does not know, and so to this one.
  */
-import type { TenantSettings } from '../actors/tenant.ts';
-import type { CallbackEndpoint, DeliveryOutcome } from '../lhc/callbacks.ts';
+import type { TenantSettings } from '../actors/tenant/machine.ts';
+import type { CallbackEndpoint, DeliveryOutcome } from '../lhc/client.ts';
 import type { Ping } from '../lhc/types.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { judgeClock } from './clock.ts';

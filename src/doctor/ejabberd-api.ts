@@ -1,7 +1,7 @@
 /** ejabberd's admin API: reachable, which release, which hosts, and how much its account may. */
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
-import type { HttpApi } from '../xmpp/http-api.ts';
+import type { HttpApi } from '../xmpp/admin/http-api.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 
 /** The releases that the tests run on, oldest and newest first. */

@@ -1,9 +1,9 @@
 /** A tenant's two shared roster groups: each has to display the other, or contacts stay grey. */
 import { z } from 'zod';
 import { rosterGroups } from '../actors/ids.ts';
-import type { TenantSettings } from '../actors/tenant.ts';
+import type { TenantSettings } from '../actors/tenant/machine.ts';
 import { AppError } from '../errors.ts';
-import type { HttpApi } from '../xmpp/http-api.ts';
+import type { HttpApi } from '../xmpp/admin/http-api.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { apiProblem } from './ejabberd-api.ts';
 

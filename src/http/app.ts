@@ -1,28 +1,28 @@
 /** The HTTP API as one Hono app: it owns no socket, so that tests ask it directly. */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { type Answer, respond } from './answer.ts';
-import { createAuth } from './auth.ts';
-import { chats } from './chats.ts';
-import { deadLetters } from './dead-letters.ts';
-import { debug } from './debug.ts';
-import { debugProjections } from './debug-projections.ts';
-import { debugWebhooks } from './debug-webhooks.ts';
-import { departments } from './departments.ts';
+import { deadLetters } from './debug/dead-letters.ts';
+import { debugProjections } from './debug/projections.ts';
+import { debug } from './debug/streams.ts';
+import { debugWebhooks } from './debug/webhooks.ts';
 import type { HttpDeps } from './deps.ts';
 import { DOCS_CSP, docsPage } from './docs.ts';
-import { ejabberdEvents } from './ejabberd-events.ts';
-import { type Api, requestIdOf } from './endpoint.ts';
+import { type Answer, respond } from './frame/answer.ts';
+import { createAuth } from './frame/auth.ts';
+import { type Api, requestIdOf } from './frame/endpoint.ts';
+import { type Problem, problem, problemOf } from './frame/problem.ts';
 import { health } from './health.ts';
 import { createMetrics } from './metrics.ts';
-import { operators } from './operators.ts';
-import { type Problem, problem, problemOf } from './problem.ts';
-import { queue } from './queue.ts';
-import { stats } from './stats.ts';
-import { stream } from './stream.ts';
-import { typing } from './typing.ts';
-import { visitorCommands } from './visitor-commands.ts';
-import { visitorQueries } from './visitor-queries.ts';
-import { createWebhookReceipts } from './webhook-receipts.ts';
+import { stream } from './stream/endpoint.ts';
+import { chats } from './v1/chats.ts';
+import { departments } from './v1/departments.ts';
+import { operators } from './v1/operators.ts';
+import { queue } from './v1/queue.ts';
+import { stats } from './v1/stats.ts';
+import { typing } from './v1/typing.ts';
+import { visitorCommands } from './v1/visitor-commands.ts';
+import { visitorQueries } from './v1/visitor-queries.ts';
+import { ejabberdEvents } from './webhook/endpoint.ts';
+import { createWebhookReceipts } from './webhook/receipts.ts';
 
 const SCHEMES = {
   apiKey: { type: 'http', scheme: 'bearer', description: "A tenant's API key, or the admin token" },

@@ -1,6 +1,6 @@
 /** What the HTTP API needs of the rest of the service; the composition root gives it. */
 import type { Logger } from 'pino';
-import type { TenantDirectory } from '../actors/tenant-directory.ts';
+import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import type { EventStore } from '../eventstore/port.ts';
 import type { Projections } from '../projections/projections.ts';
 import type {
@@ -11,8 +11,8 @@ import type {
   OperatorAccounts,
   Transfer,
   Vault,
-} from '../runtime/types.ts';
-import type { StreamHub } from './stream-hub.ts';
+} from '../runtime/ports.ts';
+import type { StreamHub } from './stream/hub.ts';
 
 /** A number that /metrics shows, asked for at each scrape. */
 export interface Gauge {

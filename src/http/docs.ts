@@ -1,7 +1,7 @@
 /** The OpenAPI document as a page: made on the server, with no script and nothing from elsewhere. */
 import { hash } from 'node:crypto';
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import { KINDS } from './problem.ts';
+import { KINDS } from './frame/problem.ts';
 
 type Document = ReturnType<OpenAPIHono['getOpenAPI31Document']>;
 

@@ -1,9 +1,9 @@
 /** Whether the service lives, what it lacks, and its numbers. */
 import { z } from '@hono/zod-openapi';
 import { AppError, messageOf } from '../errors.ts';
-import { open } from './auth.ts';
 import type { HttpDeps } from './deps.ts';
-import { type Api, endpoint } from './endpoint.ts';
+import { open } from './frame/auth.ts';
+import { type Api, endpoint } from './frame/endpoint.ts';
 
 const CHECK_MS = 3000;
 /** Anybody may ask: the parts are asked at most this often. */

@@ -1,7 +1,7 @@
 /** Prometheus metrics of this process. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { HttpDeps } from './deps.ts';
-import type { WebhookReceipts } from './webhook-receipts.ts';
+import type { WebhookReceipts } from './webhook/receipts.ts';
 
 export interface HttpMetrics {
   /** Of one route: a function that is told of each of its requests, with how many ms it took. */

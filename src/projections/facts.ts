@@ -1,6 +1,6 @@
 /** Stored events as the facts they were decided as, with their personal part opened. */
-import type { OperatorFacts, OperatorPersonal } from '../actors/operator.ts';
-import type { VisitorFacts, VisitorPersonal } from '../actors/visitor-facts.ts';
+import type { OperatorFacts, OperatorPersonal } from '../actors/operator/machine.ts';
+import type { VisitorFacts, VisitorPersonal } from '../actors/visitor/facts.ts';
 import type { JsonObject, RecordedEvent, Sealed } from '../eventstore/port.ts';
 
 type Opened<Facts, Personal> = {

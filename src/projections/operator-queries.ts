@@ -1,6 +1,6 @@
 /** Questions to the read model of operators. */
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
-import type { Availability, Show } from '../actors/operator.ts';
+import type { Availability, Show } from '../actors/operator/machine.ts';
 import {
   decodeCursor,
   hashRows,

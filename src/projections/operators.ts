@@ -1,6 +1,6 @@
 /** Who answers: registration, sessions and chats of each operator. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { Change } from '../actors/operator.ts';
+import type { Change } from '../actors/operator/machine.ts';
 import type { OpenedOperatorFact, Recorded } from './facts.ts';
 
 export const OPERATORS_VERSION = 2;

@@ -1,6 +1,6 @@
 /** Who visits: presence, conversation and what their browser told, one row for each visitor. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { Profile } from '../actors/visitor-facts.ts';
+import type { Profile } from '../actors/visitor/facts.ts';
 import type { OpenedVisitorFact, Recorded } from './facts.ts';
 
 export const VISITORS_VERSION = 2;

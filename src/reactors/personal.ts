@@ -1,10 +1,11 @@
 /** What reactors open of personal data: who a visitor is, and what was said. */
-import type { ActorState } from '../actors/decider.ts';
+
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/ids.ts';
-import { visitorState } from '../actors/visitor-decisions.ts';
-import type { Profile } from '../actors/visitor-facts.ts';
+import type { ActorState } from '../actors/machine/decider.ts';
+import { visitorState } from '../actors/visitor/decisions.ts';
+import type { Profile } from '../actors/visitor/facts.ts';
 import type { EventStore, JsonObject, RecordedEvent } from '../eventstore/port.ts';
-import type { Vault } from '../runtime/types.ts';
+import type { Vault } from '../runtime/ports.ts';
 
 export interface PersonalData {
   /** The opened personal part of a fact; null when it has none, or its person was erased. */

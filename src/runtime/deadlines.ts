@@ -8,9 +8,15 @@ import { actorOf } from '../actors/ids.ts';
 import { messageOf } from '../errors.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { prepareLazily } from '../sqlite/statements.ts';
-import type { ActorHost } from './host.ts';
-import { keyOfStream, type Ownership, ownsStream, PARTITIONS, partitionOf } from './ownership.ts';
-import type { WorkPart } from './work.ts';
+import type { ActorHost } from './host/host.ts';
+import {
+  keyOfStream,
+  type Ownership,
+  ownsStream,
+  PARTITIONS,
+  partitionOf,
+} from './leases/ownership.ts';
+import type { WorkPart } from './pending-work.ts';
 
 /** setTimeout takes at most 2^31-1 ms; looking again each minute costs nothing and heals a changed clock. */
 const LOOK_AGAIN_MS = 60_000;

@@ -1,9 +1,9 @@
 /** Random commands over few ids, so that they meet. */
 import fc from 'fast-check';
-import type { Wake } from '../../src/actors/decider.ts';
-import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
-import type { Show } from '../../src/actors/operator-facts.ts';
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { Wake } from '../../src/actors/machine/decider.ts';
+import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
+import type { Show } from '../../src/actors/operator/facts.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { DELAYS, SECOND, startChat } from './facts.ts';
 import { OPERATOR_COMMANDS, VISITOR_COMMANDS } from './states.ts';
 

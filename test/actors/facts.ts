@@ -1,14 +1,14 @@
 /** Facts and commands with what tests do not care about filled in. */
-import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
-import type { Change, OperatorFact, Show } from '../../src/actors/operator-facts.ts';
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
+import type { Change, OperatorFact, Show } from '../../src/actors/operator/facts.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type {
   CloseParty,
   UnassignReason,
   VisitorDelays,
   VisitorFact,
   VisitorFacts,
-} from '../../src/actors/visitor-facts.ts';
+} from '../../src/actors/visitor/facts.ts';
 
 export const SECOND = 1000;
 export const HOUR = 3600 * SECOND;

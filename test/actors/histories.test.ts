@@ -13,10 +13,10 @@ import {
   type StoredFact,
   serialize,
   type Wake,
-} from '../../src/actors/decider.ts';
-import { operatorDecider } from '../../src/actors/operator-decisions.ts';
-import { tenantDecider } from '../../src/actors/tenant.ts';
-import { visitorDecider } from '../../src/actors/visitor-decisions.ts';
+} from '../../src/actors/machine/decider.ts';
+import { operatorDecider } from '../../src/actors/operator/decisions.ts';
+import { tenantDecider } from '../../src/actors/tenant/machine.ts';
+import { visitorDecider } from '../../src/actors/visitor/decisions.ts';
 import { goldenNames, linesOf, readGolden, updating, writeGolden } from './golden.ts';
 import { OPERATOR_HISTORY, TENANT_HISTORY, VISITOR_HISTORY } from './histories.ts';
 import { emptyState, MemoryStream, throughJson } from './stream.ts';

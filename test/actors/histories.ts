@@ -1,8 +1,8 @@
 /** Days in the life of actors, as commands; what they caused was recorded once in golden/history-*.json. */
-import type { Wake } from '../../src/actors/decider.ts';
-import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
-import type { TenantCommand } from '../../src/actors/tenant.ts';
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { Wake } from '../../src/actors/machine/decider.ts';
+import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
+import type { TenantCommand } from '../../src/actors/tenant/machine.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import {
   acceptChat,
   addNote,

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decide, deserialize, serialize } from '../../src/actors/decider.ts';
 import {
   type ActorRef,
   actorOf,
@@ -20,9 +19,10 @@ import {
   visitorJid,
   visitorRef,
 } from '../../src/actors/ids.ts';
-import { operatorDecider, operatorState } from '../../src/actors/operator-decisions.ts';
-import { Seen } from '../../src/actors/seen.ts';
-import { visitorDecider, visitorState } from '../../src/actors/visitor-decisions.ts';
+import { decide, deserialize, serialize } from '../../src/actors/machine/decider.ts';
+import { Seen } from '../../src/actors/machine/seen.ts';
+import { operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
+import { visitorDecider, visitorState } from '../../src/actors/visitor/decisions.ts';
 import {
   assignChat,
   changePresence,

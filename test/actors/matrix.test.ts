@@ -11,10 +11,10 @@ import {
   type Fact,
   fold,
   type Wake,
-} from '../../src/actors/decider.ts';
-import { operatorDecider } from '../../src/actors/operator-decisions.ts';
-import { tenantDecider } from '../../src/actors/tenant.ts';
-import { visitorDecider } from '../../src/actors/visitor-decisions.ts';
+} from '../../src/actors/machine/decider.ts';
+import { operatorDecider } from '../../src/actors/operator/decisions.ts';
+import { tenantDecider } from '../../src/actors/tenant/machine.ts';
+import { visitorDecider } from '../../src/actors/visitor/decisions.ts';
 import { AppError, messageOf } from '../../src/errors.ts';
 import { HOUR } from './facts.ts';
 import { linesOf, readGolden, updating, writeGolden } from './golden.ts';

@@ -14,12 +14,12 @@ import {
   serialize,
   type Wake,
   wake,
-} from '../../src/actors/decider.ts';
-import { availabilityOf } from '../../src/actors/operator-availability.ts';
-import { load, operatorDecider, operatorState } from '../../src/actors/operator-decisions.ts';
-import { referenceStep } from '../../src/actors/step.ts';
-import { tenantDecider } from '../../src/actors/tenant.ts';
-import { visitorDecider, visitorState } from '../../src/actors/visitor-decisions.ts';
+} from '../../src/actors/machine/decider.ts';
+import { referenceStep } from '../../src/actors/machine/step.ts';
+import { availabilityOf } from '../../src/actors/operator/availability.ts';
+import { load, operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
+import { tenantDecider } from '../../src/actors/tenant/machine.ts';
+import { visitorDecider, visitorState } from '../../src/actors/visitor/decisions.ts';
 import { AppError } from '../../src/errors.ts';
 import { operatorCommand, timed, visitorCommand } from './arbitraries.ts';
 import { TENANT_COMMANDS } from './states.ts';

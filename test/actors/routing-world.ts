@@ -3,10 +3,10 @@
  * the other: each `yield` is a place where another process may come between, or where this one is killed.
  */
 
-import { operatorDecider, operatorState } from '../../src/actors/operator-decisions.ts';
-import type { OperatorChat } from '../../src/actors/operator-facts.ts';
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
-import { visitorDecider, visitorState } from '../../src/actors/visitor-decisions.ts';
+import { operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
+import type { OperatorChat } from '../../src/actors/operator/facts.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
+import { visitorDecider, visitorState } from '../../src/actors/visitor/decisions.ts';
 import { AppError } from '../../src/errors.ts';
 import {
   acceptChat,

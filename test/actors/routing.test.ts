@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { load } from '../../src/actors/operator-decisions.ts';
+import { load } from '../../src/actors/operator/decisions.ts';
 import {
   CAPACITY,
   DEPARTMENTS,

@@ -9,7 +9,7 @@ import {
   fold,
   nextDue,
   type Wake,
-} from '../../src/actors/decider.ts';
+} from '../../src/actors/machine/decider.ts';
 import { emptyState, stored } from './stream.ts';
 
 /** Facts as they are told apart by a reader: what is personal only where a test names it. */

@@ -1,8 +1,8 @@
 /** The states that the matrix asks every command in, each reached by facts; and every command with its variants. */
-import type { Fact, Wake } from '../../src/actors/decider.ts';
-import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
-import type { TenantCommand } from '../../src/actors/tenant.ts';
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { Fact, Wake } from '../../src/actors/machine/decider.ts';
+import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
+import type { TenantCommand } from '../../src/actors/tenant/machine.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import {
   acceptChat,
   addNote,

@@ -9,8 +9,8 @@ import {
   fold,
   type StoredFact,
   type Wake,
-} from '../../src/actors/decider.ts';
-import { type Hook, Seen } from '../../src/actors/seen.ts';
+} from '../../src/actors/machine/decider.ts';
+import { type Hook, Seen } from '../../src/actors/machine/seen.ts';
 
 export const emptyState = <C, S extends AnyMachineSnapshot>(
   decider: Decider<C, S>,

@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { claimDataDir } from '../../src/data-dir.ts';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
-import { deriveSecrets } from '../../src/runtime/secrets.ts';
-import { createVault } from '../../src/runtime/vault.ts';
+import { deriveSecrets } from '../../src/runtime/vault/secrets.ts';
+import { createVault } from '../../src/runtime/vault/vault.ts';
+import { claimDataDir } from '../../src/service/data-dir.ts';
 import { event } from '../eventstore/events.ts';
 import { temporaryFolder } from '../sqlite/folder.ts';
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { claimDataDir } from '../../src/data-dir.ts';
+import { claimDataDir } from '../../src/service/data-dir.ts';
 import { event } from '../eventstore/events.ts';
 import { CACHES, dataDirOf, everything, newFolder, run, start } from './backups.ts';
 

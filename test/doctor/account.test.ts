@@ -5,7 +5,7 @@ import { apiCommands } from '../../scripts/ejabberd/config.ts';
 import { type AccountPorts, accountCheck } from '../../src/doctor/account.ts';
 import { runChecks } from '../../src/doctor/check.ts';
 import { AppError } from '../../src/errors.ts';
-import type { HttpApi } from '../../src/xmpp/http-api.ts';
+import type { HttpApi } from '../../src/xmpp/admin/http-api.ts';
 
 /** An API that keeps accounts, and may refuse commands as ejabberd does. */
 function fakeApi(denied: readonly string[] = []) {

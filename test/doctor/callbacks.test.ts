@@ -1,6 +1,6 @@
 /** What LHC's answer to `doctor.ping` means. */
 import { afterAll, expect, it } from 'vitest';
-import { TenantSettings } from '../../src/actors/tenant.ts';
+import { TenantSettings } from '../../src/actors/tenant/machine.ts';
 import { deliverWith } from '../../src/cli/doctor-ports.ts';
 import { callbackCheck, judgeDelivery } from '../../src/doctor/callbacks.ts';
 import { startLhc } from '../support/lhc.ts';

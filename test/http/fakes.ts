@@ -2,13 +2,13 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { pino } from 'pino';
 import { operatorRef, visitorRef } from '../../src/actors/ids.ts';
-import { TenantSettings } from '../../src/actors/tenant.ts';
-import { createTenantDirectory } from '../../src/actors/tenant-directory.ts';
+import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
+import { TenantSettings } from '../../src/actors/tenant/machine.ts';
 import { AppError } from '../../src/errors.ts';
 import type { Position } from '../../src/eventstore/port.ts';
 import { createApp } from '../../src/http/app.ts';
 import type { HttpDeps } from '../../src/http/deps.ts';
-import { createStreamHub } from '../../src/http/stream-hub.ts';
+import { createStreamHub } from '../../src/http/stream/hub.ts';
 import type { ChatFilter, ChatView } from '../../src/projections/chat-queries.ts';
 import type { DepartmentView } from '../../src/projections/department-queries.ts';
 import type { MessageFilter, MessageView } from '../../src/projections/messages.ts';
@@ -16,7 +16,7 @@ import type { OperatorFilter, OperatorView } from '../../src/projections/operato
 import type { Projections } from '../../src/projections/projections.ts';
 import type { QueuedChat, QueueFilter } from '../../src/projections/queue-queries.ts';
 import type { VisitorFilter, VisitorView } from '../../src/projections/visitor-queries.ts';
-import type { DeadLetter, Dispatched, Order, Origin } from '../../src/runtime/types.ts';
+import type { DeadLetter, Dispatched, Order, Origin } from '../../src/runtime/ports.ts';
 
 export const ADMIN = 'admin-token-of-the-tests';
 export const KEYS = { acme: 'key-of-acme-0123456789', beta: 'key-of-beta-0123456789' };

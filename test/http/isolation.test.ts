@@ -9,7 +9,7 @@ import {
   starts,
 } from '../projections/chat-scene.ts';
 import { fakeApp, KEYS } from './fakes.ts';
-import { startStreamRig } from './stream-rig.ts';
+import { startStreamRig } from './stream/rig.ts';
 
 let scene: ChatScene;
 let ask: ReturnType<typeof fakeApp>['ask'];

@@ -1,9 +1,9 @@
 /** Read models that are built anew, again and again, until they are killed. Arguments: the folder of a log, its key. */
 import { join } from 'node:path';
 import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
-import { newId } from '../../src/id.ts';
+import { newId } from '../../src/kit/id.ts';
 import { createProjections } from '../../src/projections/projections.ts';
-import { createVault } from '../../src/runtime/vault.ts';
+import { createVault } from '../../src/runtime/vault/vault.ts';
 
 const [folder = '', wrapping = ''] = process.argv.slice(2);
 const store = await openSqliteEventStore(join(folder, 'events.db'), { readOnly: true });

@@ -3,7 +3,7 @@ import { copyFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type { Sealed } from '../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
 import { nameOf } from '../../src/projections/models.ts';

@@ -1,5 +1,5 @@
 /** Chats as they are begun, answered and closed, on a log with read models that follow it. */
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type { ChatView } from '../../src/projections/chat-queries.ts';
 import { type Following, type Log, openTestLog } from './log.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TenantId } from '../../src/actors/ids.ts';
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import {
   answers,
   assigns,

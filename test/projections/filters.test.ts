@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import {
   CHAT_SORTS,
   CHAT_STATES,

@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import { TenantSettings } from '../../src/actors/tenant.ts';
+import { TenantSettings } from '../../src/actors/tenant/machine.ts';
 import type { Position, RecordedEvent } from '../../src/eventstore/port.ts';
-import { toldOf } from '../../src/http/stream-events.ts';
+import { toldOf } from '../../src/http/stream/events.ts';
 import { applyToAll, queriesOf, SCHEMA } from '../../src/projections/models.ts';
 
 const GOLDEN = join(import.meta.dirname, '../actors/golden');

@@ -4,7 +4,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import type { Wake } from '../../src/actors/decider.ts';
 import {
   operatorRef,
   streamOf,
@@ -13,16 +12,17 @@ import {
   VisitorKey,
   visitorRef,
 } from '../../src/actors/ids.ts';
-import type { OperatorCommand } from '../../src/actors/operator-decisions.ts';
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { Wake } from '../../src/actors/machine/decider.ts';
+import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { AppError } from '../../src/errors.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, Position } from '../../src/eventstore/port.ts';
 import type { SnapshotStore } from '../../src/eventstore/snapshots.ts';
 import { createProjections, type Projections } from '../../src/projections/projections.ts';
-import { createHost } from '../../src/runtime/host.ts';
-import type { Dispatched, Dispatcher, Origin, Vault } from '../../src/runtime/types.ts';
-import { createVault } from '../../src/runtime/vault.ts';
+import { createHost } from '../../src/runtime/host/host.ts';
+import type { Dispatched, Dispatcher, Origin, Vault } from '../../src/runtime/ports.ts';
+import { createVault } from '../../src/runtime/vault/vault.ts';
 
 const ACME = TenantId.parse('acme');
 const START = Date.parse('2026-01-01T00:00:00Z');

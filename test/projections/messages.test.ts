@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { VisitorCommand } from '../../src/actors/visitor-decisions.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { type Following, type Log, openTestLog } from './log.ts';
 
 const delays = {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ActorState } from '../../src/actors/decider.ts';
-import type { OperatorSnapshot } from '../../src/actors/operator.ts';
-import { operatorDecider, operatorState } from '../../src/actors/operator-decisions.ts';
-import type { VisitorSnapshot } from '../../src/actors/visitor.ts';
-import { visitorState } from '../../src/actors/visitor-decisions.ts';
+import type { ActorState } from '../../src/actors/machine/decider.ts';
+import { operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
+import type { OperatorSnapshot } from '../../src/actors/operator/machine.ts';
+import { visitorState } from '../../src/actors/visitor/decisions.ts';
+import type { VisitorSnapshot } from '../../src/actors/visitor/machine.ts';
 import type { Projections } from '../../src/projections/projections.ts';
 import { operatorCommand, timed, visitorCommand } from '../actors/arbitraries.ts';
 import { emptyState } from '../actors/stream.ts';

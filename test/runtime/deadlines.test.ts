@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { createDeadlines } from '../../src/runtime/deadlines.ts';
-import type { ActorHost } from '../../src/runtime/host.ts';
-import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/ownership.ts';
+import type { ActorHost } from '../../src/runtime/host/host.ts';
+import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/leases/ownership.ts';
 import { DELAYS, sendMessage, startChat, viewPage } from '../actors/facts.ts';
 import { ALL_PARTITIONS, movableOwnership } from '../support/ownership.ts';
 import { openRig, type Rig, silent } from '../support/rig.ts';

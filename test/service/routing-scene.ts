@@ -1,5 +1,5 @@
 /** Chats that are routed on the real ejabberd: begun, looked up, and the facts of their picks. */
-import type { VisitorFacts } from '../../src/actors/visitor-facts.ts';
+import type { VisitorFacts } from '../../src/actors/visitor/facts.ts';
 import type { Operator } from '../support/operator.ts';
 import { waitFor } from '../support/wait.ts';
 import type { Tenant, World } from '../support/world.ts';

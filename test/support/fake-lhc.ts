@@ -1,5 +1,5 @@
 /** LHC as the lane sees it, where HTTP is not the point: it keeps what it accepted. */
-import type { CallbackClient, DeliveryOutcome } from '../../src/lhc/callbacks.ts';
+import type { CallbackClient, DeliveryOutcome } from '../../src/lhc/client.ts';
 import type { Callback } from '../../src/lhc/types.ts';
 
 export function fakeLhc() {

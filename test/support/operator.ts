@@ -6,8 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import xml, { type Element } from '@xmpp/xml';
 import type { ChatState } from '../../src/xmpp/port.ts';
+import { openStream, type StreamFailure } from '../../src/xmpp/sessions/stream.ts';
 import { chatStateStanza, pingStanza } from '../../src/xmpp/stanzas.ts';
-import { openStream, type StreamFailure } from '../../src/xmpp/stream.ts';
 import {
   asksForCapabilities,
   capabilities,

@@ -1,6 +1,6 @@
 /** Ownership that a test moves by hand. */
-import type { Ownership } from '../../src/runtime/ownership.ts';
-import { PARTITIONS } from '../../src/runtime/ownership.ts';
+import type { Ownership } from '../../src/runtime/leases/ownership.ts';
+import { PARTITIONS } from '../../src/runtime/leases/ownership.ts';
 
 export interface MovableOwnership extends Ownership {
   gain(...partitions: number[]): void;

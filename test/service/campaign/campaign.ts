@@ -3,7 +3,7 @@
  * that was promised is counted at the receivers.
  */
 import { setTimeout as pace } from 'node:timers/promises';
-import type { Failpoint } from '../../../src/failpoints.ts';
+import type { Failpoint } from '../../../src/service/failpoints.ts';
 import { waitFor } from '../../support/wait.ts';
 import { startWorld, type World } from '../../support/world.ts';
 import { createLedger, type Ledger, type Report } from './ledger.ts';

@@ -1,0 +1,191 @@
+/** What may be asked of an operator, and which facts that causes or why it is refused. */
+import { AppError } from '../../errors.ts';
+import { type Core, type Decider, refuse } from '../machine/decider.ts';
+import type { Availability, ChatTerms, OperatorContext, OperatorFact } from './facts.ts';
+import {
+  CHATS_NAMED,
+  OPERATOR_VERSION,
+  type OperatorSnapshot,
+  operatorMachine,
+} from './machine.ts';
+import { bePresent, type PresenceCommand } from './presence.ts';
+
+export type OperatorCommand =
+  | {
+      type: 'Register';
+      lhcUserId: number;
+      departments: string[];
+      capacity: number;
+      name: string | null;
+      /** Whether the name differs from the one known: names are personal, so the caller compares. */
+      nameChanged: boolean;
+      /** The revision that this was decided by; refused as `conflict` when the stream has moved. */
+      after?: number;
+    }
+  | { type: 'ClaimAccount'; adopted: boolean }
+  | { type: 'Remove' }
+  | { type: 'ReportAccountRemoved' }
+  | { type: 'RevokeLhcUser'; lhcUserId: number }
+  | PresenceCommand
+  /** @param departmentCapacity chats of that department that one operator has at most; null: no such bound */
+  | ({
+      type: 'ReserveChat';
+      reservation: string;
+      visitor: string;
+      chatId: string;
+      departmentCapacity: number | null;
+    } & ChatTerms)
+  | ({ type: 'TakeChat'; reservation: string | null; visitor: string; chatId: string } & ChatTerms)
+  | {
+      type: 'ReleaseChat';
+      reservation: string | null;
+      visitor: string;
+      chatId: string;
+      reason: string;
+    }
+  /** @param command the command that it was, when it was one */
+  | { type: 'RefuseMessage'; visitor: string; messageId: string; reason: string; command?: string }
+  | {
+      type: 'AskQuestion';
+      visitor: string;
+      messageId: string;
+      command: string;
+      argument: string | null;
+    };
+
+type OperatorCore = Core<OperatorSnapshot>;
+
+export const operatorState = (
+  core: OperatorCore,
+): { availability: Availability; context: OperatorContext } => ({
+  availability: core.snapshot.value as Availability, // the machine's states are the availabilities
+  context: core.snapshot.context,
+});
+
+/** Reserved and open chats together: what counts against the capacity. */
+export const load = (context: OperatorContext): number => Object.keys(context.chats).length;
+
+/** The same of one department. */
+const loadOf = ({ chats }: OperatorContext, department: string): number =>
+  Object.values(chats).filter((chat) => chat.department === department).length;
+
+/** The LHC user that LHC has online because of this operator. */
+const leftBy = ({ registered, lhcUserId }: OperatorContext, availability: Availability) =>
+  registered && lhcUserId !== null && availability !== 'offline' ? { left: lhcUserId } : {};
+
+function decideOperator(core: OperatorCore, command: OperatorCommand): readonly OperatorFact[] {
+  const { availability, context } = operatorState(core);
+  const left = leftBy(context, availability);
+  const { chats } = context;
+  switch (command.type) {
+    case 'Register': {
+      const { lhcUserId, departments, capacity, name, nameChanged, after } = command;
+      if (after !== undefined && after !== core.revision) {
+        throw new AppError('conflict', 'this operator was changed at the same time; try again');
+      }
+      const same =
+        context.registered &&
+        !nameChanged &&
+        context.lhcUserId === lhcUserId &&
+        context.capacity === capacity &&
+        context.departments.join('\n') === departments.join('\n');
+      if (same) return [];
+      const isKnown = context.registered && context.lhcUserId === lhcUserId;
+      return [
+        {
+          type: 'OperatorRegistered',
+          data: {
+            lhcUserId,
+            departments,
+            capacity,
+            ...(!isKnown && availability !== 'offline' && { online: true, ...left }),
+          },
+          personal: name === null ? undefined : { name },
+        },
+      ];
+    }
+    case 'ClaimAccount':
+      return context.claimed
+        ? []
+        : [{ type: 'OperatorAccountClaimed', data: { adopted: command.adopted } }];
+    case 'ReportAccountRemoved':
+      return context.leaving ? [{ type: 'OperatorAccountRemoved', data: {} }] : [];
+    case 'RevokeLhcUser': {
+      const { lhcUserId } = command;
+      if (context.registered && context.lhcUserId === lhcUserId) {
+        return refuse('this operator is registered with this LHC user', { lhcUserId });
+      }
+      return [{ type: 'LhcUserRevoked', data: { lhcUserId } }];
+    }
+    case 'OpenSession':
+    case 'ChangePresence':
+    case 'CloseSession':
+    case 'ReportPing':
+    case 'CompareSessions':
+      return bePresent(context, command);
+    case 'ReleaseChat': {
+      const { type: _type, ...data } = command;
+      if (!Object.hasOwn(chats, command.chatId)) return [];
+      if (chats[command.chatId]?.reservation !== command.reservation) return [];
+      return [{ type: 'ChatReleased', data }];
+    }
+  }
+  if (!context.registered) {
+    throw new AppError('not-found', 'this operator is not registered');
+  }
+  switch (command.type) {
+    case 'SetAvailability':
+      return bePresent(context, command);
+    case 'Remove': {
+      const had = Object.keys(chats).slice(0, CHATS_NAMED);
+      return [
+        { type: 'OperatorRemoved', data: { ...(had.length > 0 && { chats: had }), ...left } },
+      ];
+    }
+    case 'ReserveChat': {
+      const { type: _type, departmentCapacity, ...data } = command;
+      const known = Object.hasOwn(chats, command.chatId) ? chats[command.chatId] : undefined;
+      if (known?.reservation === command.reservation) return [];
+      if (known) return refuse('this operator has this chat', { chatId: command.chatId });
+      if (availability !== 'available') return refuse(`this operator is ${availability}`);
+      if (load(context) >= context.capacity) {
+        return refuse(`all ${context.capacity} places of this operator are taken`);
+      }
+      const { department = null } = command;
+      if (
+        departmentCapacity !== null &&
+        department !== null &&
+        loadOf(context, department) >= departmentCapacity
+      ) {
+        return refuse(`this operator has ${departmentCapacity} chats of ${department} already`);
+      }
+      return [{ type: 'ChatReserved', data }];
+    }
+    case 'TakeChat': {
+      const { type: _type, ...data } = command;
+      const known = Object.hasOwn(chats, command.chatId) ? chats[command.chatId] : undefined;
+      if (known?.open && known.reservation === command.reservation) return [];
+      // Released in the meantime: taken now, nobody would release it again and the place would be lost for good.
+      if (command.reservation !== null && known?.reservation !== command.reservation) {
+        return refuse('this operator does not hold this reservation any more', {
+          reservation: command.reservation,
+        });
+      }
+      return [{ type: 'ChatTaken', data }];
+    }
+    case 'RefuseMessage': {
+      const { type: _type, ...data } = command;
+      return [{ type: 'MessageRefused', data }];
+    }
+    case 'AskQuestion': {
+      const { type: _type, ...data } = command;
+      return [{ type: 'QuestionAsked', data }];
+    }
+  }
+}
+
+export const operatorDecider: Decider<OperatorCommand, OperatorSnapshot> = {
+  version: OPERATOR_VERSION,
+  machine: operatorMachine,
+  decide: decideOperator,
+};

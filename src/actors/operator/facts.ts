@@ -1,0 +1,113 @@
+/** What can be true of an operator: its facts, and what is folded from them. */
+import type { MachineEvent } from '../machine/decider.ts';
+import type { SeenSummary } from '../machine/seen.ts';
+
+/** As the operator's chat client shows it, over all its sessions. */
+export type Availability = 'offline' | 'available' | 'away' | 'busy';
+
+/** RFC 6121 §4.7.2.1, `available` for none; null: connected, but no presence sent yet (or taken back). */
+export type Show = 'available' | 'chat' | 'away' | 'xa' | 'dnd' | null;
+
+export type Change = { from: Availability; to: Availability };
+
+export type OperatorFacts = {
+  /** Its account in ejabberd is ours: we are about to make it, or were told to adopt it. */
+  OperatorAccountClaimed: { adopted: boolean };
+  OperatorRegistered: {
+    lhcUserId: number;
+    departments: string[];
+    capacity: number;
+    /** It is online already: its presence counts from now on, and LHC was told of none before. */
+    online?: true;
+    /** The LHC user that it was until now, while it is online: LHC is told that this one is not any more. */
+    left?: number;
+  };
+  OperatorLoggedIn: { session: string; resource: string; availability: Change };
+  PresenceChanged: { session: string; resource: string; show: Show; availability: Change };
+  OperatorLoggedOut: { session: string; resource: string; availability: Change };
+  /** A ping was not answered: no chats until something is heard of that client again. */
+  OperatorUnresponsive: { resource: string; availability: Change };
+  OperatorResponsive: { resource: string; availability: Change };
+  /** He says himself that he wants no chats, or wants them again; where he said it, he is answered. */
+  AvailabilitySet: { away: boolean; visitor: string; messageId: string; availability: Change };
+  /** Offline for longer than he has to come back: his chats (the first of them) go to others. */
+  OperatorGone: { chats: string[] };
+  ChatReserved: { reservation: string; visitor: string; chatId: string } & ChatTerms;
+  ChatTaken: { reservation: string | null; visitor: string; chatId: string } & ChatTerms;
+  ChatReleased: { reservation: string | null; visitor: string; chatId: string; reason: string };
+  /** `command`: it was one (`transfer`), and not a message to the visitor. */
+  MessageRefused: { visitor: string; messageId: string; reason: string; command?: string };
+  /** Asked in the conversation with this visitor, and answered there; `?` when it is no command of ours or LHC's. */
+  QuestionAsked: { visitor: string; messageId: string; command: string; argument: string | null };
+  /** `chats`: those that it had, which go to others (the first of them); `left`: as above, of one that was online. */
+  OperatorRemoved: { summary?: SeenSummary; chats?: string[]; left?: number };
+  /** The account of the removed operator is gone from ejabberd: its name may be given to somebody else. */
+  OperatorAccountRemoved: Record<never, never>;
+  /** Another operator takes over a claim that was never used: a registration under way with this id is void. */
+  LhcUserRevoked: { lhcUserId: number };
+};
+
+/** Under which a chat is given. Absent in facts from before departments had a capacity. */
+export type ChatTerms = {
+  department?: string | null;
+  /** How long an operator who goes offline keeps the chat, in ms. */
+  ownerGrace?: number;
+};
+
+/** Sealed with the tenant's key. */
+export type OperatorPersonal = {
+  OperatorRegistered: { name: string };
+  PresenceChanged: { status: string };
+};
+
+export type OperatorFact = {
+  [T in keyof OperatorFacts]: {
+    readonly type: T;
+    readonly data: OperatorFacts[T];
+    readonly personal?: T extends keyof OperatorPersonal
+      ? OperatorPersonal[T] | undefined
+      : undefined;
+  };
+}[keyof OperatorFacts];
+
+export type OperatorEvent = {
+  [T in keyof OperatorFacts]: MachineEvent & { type: T; data: OperatorFacts[T] };
+}[keyof OperatorFacts];
+
+export type Session = { resource: string; show: Show; responsive: boolean };
+export type Sessions = Readonly<Record<string, Session>>;
+
+/** A chat of this operator: reserved until the visitor's stream has the assignment, then open. */
+export type OperatorChat = {
+  visitor: string;
+  reservation: string | null;
+  department: string | null;
+  open: boolean;
+  at: number;
+};
+
+/** What his availability follows from. */
+export type Presence = Pick<OperatorContext, 'sessions' | 'away'>;
+
+export type OperatorContext = {
+  claimed: boolean;
+  /** Removed, and its account may still be there. */
+  leaving: boolean;
+  registered: boolean;
+  lhcUserId: number | null;
+  departments: string[];
+  capacity: number;
+  /** The fact whose personal part has the name; -1 when there is none. */
+  nameRevision: number;
+  sessions: Sessions;
+  /** He said so himself, whatever his clients show. */
+  away: boolean;
+  /** Offline for too long: his chats are others'. */
+  gone: boolean;
+  /** In ms: of the chat that was given last. */
+  ownerGrace: number;
+  /** By chat id. */
+  chats: Readonly<Record<string, OperatorChat>>;
+  /** When it last was given or finished a chat: ties go to the longest idle. */
+  lastChatAt: number;
+};

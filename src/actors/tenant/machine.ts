@@ -1,0 +1,151 @@
+/** A tenant: one LHC installation or one instance of a hosting; its settings, and what its stream says of it. */
+import { assign, type SnapshotFrom, setup } from 'xstate';
+import { z } from 'zod';
+import { Instance, TenantId } from '../ids.ts';
+import type { Decider, MachineEvent } from '../machine/decider.ts';
+import { POLICIES } from '../selection.ts';
+import type { VisitorDelays } from '../visitor/facts.ts';
+import {
+  type ClaimCommand,
+  type ClaimFacts,
+  decideClaim,
+  type LhcUsers,
+  lhcUsersAfter,
+  NO_LHC_USERS,
+} from './claims.ts';
+
+const seconds = (least: number, fallback: number) =>
+  z.number().int().min(least).max(31_536_000).default(fallback);
+
+const policy = z.enum(POLICIES);
+const capacity = z.number().int().min(1).max(1000);
+
+const Routing = z.strictObject({
+  policy: policy.default('least-loaded'),
+  /** Chats of an operator that is registered without a number of its own. */
+  capacity: capacity.default(5),
+  /** By department; `capacity`: chats of that department that one operator has at most. */
+  departments: z
+    .record(
+      z.string().min(1).max(128),
+      z.strictObject({ policy: policy.optional(), capacity: capacity.optional() }),
+    )
+    .default({}),
+});
+
+/** A tenant's settings, as in TENANTS_FILE; durations in seconds (DESIGN.md, Configuration). */
+export const TenantSettings = z.strictObject({
+  id: TenantId,
+  host: z
+    .string()
+    .max(253)
+    .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'a host is a lower-case domain name'),
+  instance: Instance.optional(),
+  apiKey: z.string().min(16, 'an API key has at least 16 characters').max(256),
+  callbackUrl: z.url({ protocol: /^https?$/ }).optional(),
+  callbackSecret: z
+    .string()
+    .regex(
+      /^whsec_[A-Za-z0-9+/=]{24,}$/,
+      'a callback secret is whsec_ and base64, 18 bytes or more',
+    )
+    .optional(),
+  hardTimeout: seconds(1, 300),
+  cleanupAfter: seconds(1, 86_400),
+  invitationTimeout: seconds(1, 120),
+  offerTimeout: seconds(1, 60),
+  ownerGrace: seconds(0, 60),
+  chatIdle: seconds(1, 86_400),
+  retention: seconds(60, 15_552_000),
+  maxVisibleVisitors: z.number().int().min(1).max(5000).default(1000),
+  routing: Routing.prefault({}),
+  /** Commands in a conversation that LHC carries out itself, without their `!`; default: those of its back office. */
+  lhcCommands: z
+    .array(z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/))
+    .max(100)
+    .optional(),
+});
+export type TenantSettings = z.infer<typeof TenantSettings>;
+
+/** Delays for a visitor's facts, in ms. */
+export const delaysOf = (tenant: TenantSettings): VisitorDelays => ({
+  hardTimeout: tenant.hardTimeout * 1000,
+  cleanupAfter: tenant.cleanupAfter * 1000,
+  invitationTimeout: tenant.invitationTimeout * 1000,
+  offerTimeout: tenant.offerTimeout * 1000,
+  chatIdle: tenant.chatIdle * 1000,
+});
+
+export type TenantFacts = {
+  /** The callback endpoint answered 410: it wants no more, until its settings are others. */
+  CallbacksPaused: { endpoint: string };
+  CallbacksResumed: { endpoint: string };
+} & ClaimFacts;
+export type TenantFact = {
+  [T in keyof TenantFacts]: {
+    readonly type: T;
+    readonly data: TenantFacts[T];
+    readonly personal?: undefined;
+  };
+}[keyof TenantFacts];
+type TenantEvent = {
+  [T in keyof TenantFacts]: MachineEvent & { type: T; data: TenantFacts[T] };
+}[keyof TenantFacts];
+
+export type TenantContext = { pausedEndpoint: string | null; lhcUsers: LhcUsers };
+
+/** Raise it when recorded histories fold differently (test/actors/golden). */
+const TENANT_VERSION = 'tenant/2';
+
+const tenantMachine = setup({
+  // `types` is how xstate takes its types: values that are never read.
+  types: {} as { context: TenantContext; events: TenantEvent },
+  actions: {
+    followClaims: assign(({ context, event }) =>
+      event.type === 'CallbacksPaused' || event.type === 'CallbacksResumed'
+        ? {}
+        : { lhcUsers: lhcUsersAfter(context.lhcUsers, event) },
+    ),
+  },
+}).createMachine({
+  id: 'tenant',
+  initial: 'active',
+  context: { pausedEndpoint: null, lhcUsers: NO_LHC_USERS },
+  states: { active: {}, paused: {} },
+  on: {
+    CallbacksPaused: {
+      target: '.paused',
+      actions: assign(({ event }) => ({ pausedEndpoint: event.data.endpoint })),
+    },
+    CallbacksResumed: { target: '.active', actions: assign({ pausedEndpoint: null }) },
+    LhcUserClaimed: { actions: 'followClaims' },
+    LhcUserReleased: { actions: 'followClaims' },
+    LhcUserClaimsBegun: { actions: 'followClaims' },
+  },
+});
+
+export type TenantSnapshot = SnapshotFrom<typeof tenantMachine>;
+
+/** `endpoint` is a fingerprint of the callback's address and secret. */
+export type TenantCommand =
+  | { type: 'PauseCallbacks'; endpoint: string }
+  | { type: 'ResumeCallbacks'; endpoint: string }
+  | ClaimCommand;
+
+export const tenantDecider: Decider<TenantCommand, TenantSnapshot> = {
+  version: TENANT_VERSION,
+  machine: tenantMachine,
+  decide(core, command): readonly TenantFact[] {
+    const { pausedEndpoint, lhcUsers } = core.snapshot.context;
+    if (command.type !== 'PauseCallbacks' && command.type !== 'ResumeCallbacks') {
+      return decideClaim(lhcUsers, command);
+    }
+    const { type, endpoint } = command;
+    if (type === 'PauseCallbacks') {
+      return pausedEndpoint === endpoint ? [] : [{ type: 'CallbacksPaused', data: { endpoint } }];
+    }
+    return pausedEndpoint === null || pausedEndpoint === endpoint
+      ? []
+      : [{ type: 'CallbacksResumed', data: { endpoint } }];
+  },
+};

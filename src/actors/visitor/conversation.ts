@@ -1,0 +1,195 @@
+/** What may be said in a visitor's conversation: begun, written, answered, noted, closed. */
+import { type DecisionContext, refuse } from '../machine/decider.ts';
+import type { Chat, CloseParty, VisitorContext, VisitorFact, VisitorState } from './facts.ts';
+import { assigned, closed, foreign, openChat } from './placement.ts';
+
+export type ConversationCommand =
+  | {
+      type: 'StartChat';
+      chatId: string;
+      department: string | null;
+      nick?: string | undefined;
+      message?: { id: string; body: string } | undefined;
+    }
+  | { type: 'SendMessage'; messageId: string; chatId: string | null; body: string }
+  | {
+      type: 'ReceiveOperatorMessage';
+      operator: string;
+      messageId: string;
+      body: string;
+      /** The client asks for a receipt, and to be told when it is read. */
+      receipt?: boolean;
+      markable?: boolean;
+      /** The message that this one corrects. */
+      replaces?: string;
+    }
+  /** A line for LHC, not for the visitor. */
+  | { type: 'AddNote'; operator: string; noteId: string; body: string }
+  /** One of LHC's own commands, for it to carry out. */
+  | {
+      type: 'SendOperatorCommand';
+      operator: string;
+      messageId: string;
+      command: string;
+      text: string;
+    }
+  /** @param operator who wants it; null: whoever closes it outside. Without a chat id: the open one */
+  | {
+      type: 'CloseChat';
+      chatId: string | null;
+      by: CloseParty;
+      reason: string | null;
+      operator?: string;
+    };
+
+type Wish<T extends ConversationCommand['type']> = Extract<ConversationCommand, { type: T }>;
+
+/** Messages of one visitor that nobody has received yet; one more is refused. */
+export const MAX_OPEN_MESSAGES = 1000;
+
+/**
+ * What somebody writes so soon after his chat was ended by the visitor crossed with that on its way: a "Bye" must not
+ * invite who has just left.
+ */
+const CROSSED_MS = 10_000;
+
+function startChat(context: VisitorContext, command: Wish<'StartChat'>): VisitorFact[] {
+  const { chatId, nick, message } = command;
+  if (context.chat && context.chat.id !== chatId) {
+    return refuse(`chat ${context.chat.id} is open; close it first`, { chatId });
+  }
+  const facts: VisitorFact[] = [];
+  if (!context.chat) {
+    const department = command.department ?? context.department;
+    facts.push({
+      type: 'ChatStarted',
+      data: {
+        ...{ chatId, department, invitedBy: context.inviter },
+        ...(context.lastOperator !== null && { lastOperator: context.lastOperator }),
+      },
+      personal: nick === undefined ? undefined : { nick },
+    });
+  }
+  if (message) facts.push(...sent(context, chatId, message.id, message.body));
+  return facts;
+}
+
+function sent(
+  context: VisitorContext,
+  chatId: string,
+  messageId: string,
+  body: string,
+): VisitorFact[] {
+  if (context.settledMessages.includes(messageId)) return [];
+  if (context.openMessages.some((message) => message.id === messageId)) return [];
+  if (context.openMessages.length >= MAX_OPEN_MESSAGES) {
+    return refuse(
+      `${MAX_OPEN_MESSAGES} messages wait for an operator; send more when one has them`,
+    );
+  }
+  return [{ type: 'VisitorMessageSent', data: { chatId, messageId }, personal: { body } }];
+}
+
+function sendMessage(context: VisitorContext, command: Wish<'SendMessage'>): VisitorFact[] {
+  const chatId = command.chatId ?? context.chat?.id;
+  if (chatId === undefined) return refuse('this visitor has no open chat; start one first');
+  return sent(context, openChat(context, chatId).id, command.messageId, command.body);
+}
+
+/** Nobody has it yet, or it was offered to him: who answers has it. */
+function answered(chat: Chat, operator: string): VisitorFact[] {
+  const { id: chatId } = chat;
+  if (chat.operator !== null && chat.operator !== operator) return foreign(chat);
+  const accepted: VisitorFact = { type: 'ChatAccepted', data: { chatId, operator } };
+  if (chat.operator === operator) return chat.accepted ? [] : [accepted];
+  if (chat.handed?.by === operator) {
+    // A last word after a transfer must not take it back.
+    return refuse(`you have handed this chat to ${chat.department}; write !take to take it back`);
+  }
+  return [assigned(chat, operator, 'answered'), accepted];
+}
+
+function receive(
+  { presence, conversation, context }: VisitorState,
+  command: Wish<'ReceiveOperatorMessage'>,
+  { now }: DecisionContext,
+): VisitorFact[] {
+  const { operator, messageId, body, receipt, markable, replaces } = command;
+  const { chat, inviter } = context;
+  const message = (invitation: boolean): VisitorFact => ({
+    type: 'OperatorMessageReceived',
+    data: {
+      ...{ operator, messageId, chatId: chat?.id ?? null, invitation },
+      ...(receipt && { receipt }),
+      ...(markable && { markable }),
+      ...(replaces !== undefined && { replaces }),
+    },
+    personal: { body },
+  });
+  if (chat) return [...answered(chat, operator), message(false)];
+  if (presence !== 'online') return refuse('this visitor has left');
+  if (conversation === 'invited') {
+    if (inviter !== operator) {
+      return refuse(`${inviter} has just invited this visitor`, { owner: inviter });
+    }
+    return [message(true)];
+  }
+  if (replaces !== undefined) {
+    return refuse('no chat is open, and a correction invites nobody; write it as a new message');
+  }
+  if (context.ended?.operator === operator && now - context.ended.at < CROSSED_MS) {
+    return refuse('the chat had ended when this came; write it again to invite the visitor anew');
+  }
+  return [{ type: 'Invited', data: { operator } }, message(true)];
+}
+
+/** What only who has the chat may do; anybody where nobody has it. */
+function ownChat(context: VisitorContext, operator: string, chatId: string | null = null): Chat {
+  const chat = openChat(context, chatId);
+  return chat.operator === null || chat.operator === operator ? chat : foreign(chat);
+}
+
+function addNote(context: VisitorContext, command: Wish<'AddNote'>): VisitorFact[] {
+  const { operator, noteId, body } = command;
+  const { id: chatId } = ownChat(context, operator);
+  return [{ type: 'NoteAdded', data: { chatId, operator, noteId }, personal: { body } }];
+}
+
+function sendCommand(context: VisitorContext, wish: Wish<'SendOperatorCommand'>): VisitorFact[] {
+  const { operator, messageId, command, text } = wish;
+  const { id: chatId } = ownChat(context, operator);
+  const data = { chatId, operator, messageId, command };
+  return [{ type: 'OperatorCommandSent', data, personal: { text } }];
+}
+
+function closeChat(context: VisitorContext, command: Wish<'CloseChat'>): VisitorFact[] {
+  const { chatId, by, reason } = command;
+  // Closing what is closed is no mistake: both sides do it.
+  if (chatId !== null && context.chat === null && context.lastChatId === chatId) return [];
+  if (command.operator === undefined) openChat(context, chatId);
+  else ownChat(context, command.operator, chatId);
+  return [closed(context, by, reason)];
+}
+
+/** The facts that a wish is worth: none for what was done already. @throws {AppError} `refused`, with the reason */
+export function converse(
+  state: VisitorState,
+  command: ConversationCommand,
+  decision: DecisionContext,
+): VisitorFact[] {
+  const { context } = state;
+  switch (command.type) {
+    case 'StartChat':
+      return startChat(context, command);
+    case 'SendMessage':
+      return sendMessage(context, command);
+    case 'ReceiveOperatorMessage':
+      return receive(state, command, decision);
+    case 'AddNote':
+      return addNote(context, command);
+    case 'SendOperatorCommand':
+      return sendCommand(context, command);
+    case 'CloseChat':
+      return closeChat(context, command);
+  }
+}

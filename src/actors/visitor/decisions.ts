@@ -1,0 +1,167 @@
+/** What may be asked of a visitor, and which facts that causes or why it is refused. */
+import { AppError } from '../../errors.ts';
+import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
+import type { SeenSummary } from '../machine/seen.ts';
+import { type ConversationCommand, converse } from './conversation.ts';
+import type {
+  Profile,
+  VisitorContext,
+  VisitorDelays,
+  VisitorFact,
+  VisitorKept,
+  VisitorState,
+} from './facts.ts';
+import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
+import { closed, type PlacementCommand, place } from './placement.ts';
+import { report, type VisitorReport } from './reports.ts';
+
+export type VisitorCommand =
+  | {
+      type: 'ViewPage';
+      /** Fingerprint of the profile: machines compare it and never read what is personal. */
+      digest: string;
+      department: string | null;
+      delays: VisitorDelays;
+      profile: Profile;
+    }
+  /** A visitor of whom nothing is known, or who was gone, arrives by it. */
+  | (Extract<ConversationCommand, { type: 'StartChat' }> & { delays: VisitorDelays })
+  | Exclude<ConversationCommand, { type: 'StartChat' }>
+  | PlacementCommand
+  | { type: 'TimeOut' }
+  | { type: 'CleanUp' }
+  | VisitorReport;
+
+/** The same page again within this time is no new fact, in ms. */
+const SAME_PAGE_WITHIN = 30_000;
+
+type VisitorCore = Core<VisitorSnapshot>;
+
+/** A visitor's state by its regions. */
+export const visitorState = (core: VisitorCore): VisitorState => {
+  // The regions' names are those of the machine; xstate types a parallel value the same way.
+  const { presence, conversation, offer } = core.snapshot.value as Omit<VisitorState, 'context'>;
+  return { presence, conversation, offer, context: core.snapshot.context };
+};
+
+const arrived = (
+  digest: string | null,
+  department: string | null,
+  delays: VisitorDelays,
+  profile?: Profile,
+): VisitorFact => ({
+  type: 'VisitorArrived',
+  data: { digest, department, delays },
+  personal: profile,
+});
+
+function viewPage(
+  core: VisitorCore,
+  command: Extract<VisitorCommand, { type: 'ViewPage' }>,
+  { now }: DecisionContext,
+): VisitorFact[] {
+  const { presence, context } = visitorState(core);
+  const { digest, department, delays, profile } = command;
+  if (presence !== 'online') return [arrived(digest, department, delays, profile)];
+  // A reload is no news, but a short time-out must not run out because reloads were no facts.
+  const within = Math.min(SAME_PAGE_WITHIN, delays.hardTimeout / 2);
+  const moved = department !== null && department !== context.department;
+  if (digest === context.digest && !moved && now - context.digestAt < within) return [];
+  return [{ type: 'PageViewed', data: { digest, department, delays }, personal: profile }];
+}
+
+function cleanUp(core: VisitorCore): VisitorFact[] {
+  const { presence, context } = visitorState(core);
+  if (presence === 'cleanedUp') return [];
+  const chat = context.chat ? [closed(context, 'system', 'visitor cleaned up')] : [];
+  return [...chat, { type: 'CleanedUp', data: { lastSeen: context.lastSeen } }];
+}
+
+function decideVisitor(
+  core: VisitorCore,
+  command: VisitorCommand,
+  decision: DecisionContext,
+): readonly VisitorFact[] {
+  const state = visitorState(core);
+  const { presence, context } = state;
+  if (command.type === 'ViewPage') return viewPage(core, command, decision);
+  if (command.type === 'StartChat') {
+    const chat = converse(state, command, decision);
+    if (presence === 'online') return chat;
+    return [arrived(null, command.department ?? context.department, command.delays), ...chat];
+  }
+  if (presence === 'unknown') {
+    throw new AppError('not-found', 'this visitor is not known; it has viewed no page yet');
+  }
+  switch (command.type) {
+    case 'TimeOut':
+      if (presence !== 'online') return [];
+      if (context.chat) {
+        return refuse(`chat ${context.chat.id} is open; close it first`, {
+          chatId: context.chat.id,
+        });
+      }
+      return [{ type: 'TimedOut', data: { lastSeen: context.lastSeen } }];
+    case 'CleanUp':
+      return cleanUp(core);
+    case 'ReportAccountReady':
+    case 'ReportLoggedIn':
+    case 'ReportLoggedOut':
+    case 'ReportSessionFailed':
+    case 'ReportTaken':
+    case 'ReportDelivered':
+    case 'ReportFailed':
+    case 'ReportDisplayed':
+    case 'ReportTold':
+    case 'ReportSeen':
+      return report(context, command);
+    case 'AssignChat':
+    case 'OfferChat':
+    case 'UnassignChat':
+    case 'AcceptChat':
+    case 'DeclineChat':
+    case 'TransferChat':
+    case 'RevokeReservation':
+      return place(context, command);
+    default:
+      return converse(state, command, decision);
+  }
+}
+
+const kept = ({
+  lastChatId,
+  chats,
+  lastOperator,
+  revokedReservations,
+  openMessages,
+  settledMessages,
+}: VisitorContext): VisitorKept => ({
+  lastChatId,
+  chats,
+  lastOperator,
+  revokedReservations,
+  openMessages,
+  settledMessages,
+});
+
+export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
+  version: VISITOR_VERSION,
+  machine: visitorMachine,
+  decide: decideVisitor,
+  // The stream may be cut before this fact: it carries what later decisions need.
+  complete: (fact, state) =>
+    fact.type === 'CleanedUp'
+      ? {
+          ...fact,
+          data: {
+            ...fact.data,
+            summary: state.seen.summary(),
+            kept: kept(state.core.snapshot.context),
+          },
+        }
+      : fact,
+  summaryOf: (fact) =>
+    fact.type === 'CleanedUp' && fact.data.summary
+      ? (fact.data.summary as unknown as SeenSummary) // written by `complete` above
+      : null,
+};

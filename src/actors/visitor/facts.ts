@@ -1,0 +1,236 @@
+/** What can be true of a web visitor: its facts, and what is folded from them. */
+import type { MachineEvent } from '../machine/decider.ts';
+import type { SeenSummary } from '../machine/seen.ts';
+import type { Policy } from '../selection.ts';
+
+/** Durations of a visitor's timers in ms. They are in its facts: a later change of settings does not change a replay. */
+export type VisitorDelays = {
+  hardTimeout: number;
+  cleanupAfter: number;
+  invitationTimeout: number;
+  /** Absent in facts from before there were offers that time out. */
+  offerTimeout?: number;
+  chatIdle: number;
+};
+
+export type CloseParty = 'visitor' | 'operator' | 'system';
+
+/** Why these were asked: a person that it belongs with, or a policy of the tenant or department. */
+export type PickReason = 'invited' | 'last-served' | 'handed-back' | Policy;
+
+/** Why somebody has a chat no more, who had it or was asked. */
+export type UnassignReason = 'missed' | 'declined' | 'offline' | 'owner-gone' | 'operator-removed';
+
+/** Who could have had the chat at that moment. */
+export type Considered = {
+  /** How many were free. */
+  free: number;
+  /** The first of them as the policy orders them, with what they had of what they can have. */
+  first: { operator: string; chats: number; capacity: number }[];
+};
+
+/** Facts, by type. What is personal is sealed beside them ({@link VisitorPersonal}). */
+export type VisitorFacts = {
+  VisitorArrived: { digest: string | null; department: string | null; delays: VisitorDelays };
+  PageViewed: { digest: string; department: string | null; delays: VisitorDelays };
+  AccountReady: Record<never, never>;
+  LoggedIn: Record<never, never>;
+  LoggedOut: { reason: string };
+  SessionFailed: { reason: string };
+  Invited: { operator: string };
+  InvitationExpired: { operator: string | null };
+  ChatStarted: {
+    chatId: string;
+    department: string | null;
+    invitedBy: string | null;
+    /** Who answered the chat before this one. */
+    lastOperator?: string;
+  };
+  /** Several were asked at once (policy `broadcast`): who answers first has it. Nobody's place is taken. */
+  ChatOffered: { chatId: string; operators: string[]; reason: PickReason; considered?: Considered };
+  /** One has it, and is asked to answer; `others` were asked too, or had it until now. */
+  ChatAssigned: {
+    chatId: string;
+    operator: string;
+    reservation: string | null;
+    reason: PickReason | 'answered' | 'taken';
+    considered?: Considered;
+    others?: string[];
+  };
+  ReservationRevoked: { reservation: string };
+  /** `taken`: by a command, without a word. */
+  ChatAccepted: { chatId: string; operator: string; taken?: true };
+  /** These have it no more, or are asked no more by a `broadcast`; who is left of one still is. */
+  ChatUnassigned: {
+    chatId: string;
+    operators: string[];
+    reason: UnassignReason;
+    broadcast?: true;
+  };
+  /** To an operator, who is asked to answer, or to a department, where it waits. */
+  ChatTransferred: {
+    chatId: string;
+    from: string | null;
+    operator: string | null;
+    department: string | null;
+    reservation: string | null;
+    by: 'operator' | 'lhc';
+    /** Those who were asked by a `broadcast` until now. */
+    others?: string[];
+  };
+  VisitorMessageSent: { chatId: string; messageId: string };
+  OperatorMessageReceived: {
+    operator: string;
+    messageId: string;
+    chatId: string | null;
+    invitation: boolean;
+    /** The client asked for a receipt (XEP-0184), or to be told when it is read (XEP-0333). */
+    receipt?: true;
+    markable?: true;
+    /** The message that it corrects (XEP-0308), by the id that the client gave; perhaps one that never came. */
+    replaces?: string;
+  };
+  /** It reached LHC: the client that asked for a receipt gets it. */
+  OperatorMessageTold: { operator: string; messageId: string };
+  /** The visitor has seen it and all before, as LHC says. */
+  OperatorMessageDisplayed: { operator: string; messageId: string };
+  /** The operator's client has shown this message of the visitor and all before (XEP-0333). */
+  MessageDisplayed: { operator: string; messageId: string; chatId: string | null };
+  NoteAdded: { chatId: string; operator: string; noteId: string };
+  /** A command of LHC's own, written in the conversation (`!block`). */
+  OperatorCommandSent: { chatId: string; operator: string; messageId: string; command: string };
+  MessageTaken: { messageIds: string[] };
+  MessageDelivered: { messageIds: string[]; by: string; chatId: string | null };
+  MessageFailed: { messageId: string; reason: string; chatId: string | null };
+  ChatClosed: {
+    chatId: string;
+    operator: string | null;
+    by: CloseParty;
+    reason: string | null;
+    /** Those who were asked by a `broadcast` until now. */
+    others?: string[];
+  };
+  TimedOut: { lastSeen: number };
+  CleanedUp: { lastSeen: number; summary?: SeenSummary; kept?: VisitorKept };
+};
+
+/** What outlives a clean-up: the stream may be cut before that fact, and later decisions need these all the same. */
+export type VisitorKept = Pick<
+  VisitorContext,
+  'lastChatId' | 'revokedReservations' | 'openMessages' | 'settledMessages'
+> &
+  Partial<Pick<VisitorContext, 'chats' | 'lastOperator'>>;
+
+/** What is said of a page view: sealed in the fact, shown to operators. */
+export type Profile = {
+  page?: string;
+  title?: string;
+  referrer?: string;
+  nick?: string;
+  country?: string;
+  city?: string;
+  timezone?: string;
+  visits?: number;
+  vid?: string;
+};
+
+/** The personal part of each fact that has one. */
+export type VisitorPersonal = {
+  VisitorArrived: Profile;
+  PageViewed: Profile;
+  ChatStarted: { nick?: string };
+  VisitorMessageSent: { body: string };
+  OperatorMessageReceived: { body: string };
+  NoteAdded: { body: string };
+  OperatorCommandSent: { text: string };
+};
+
+export type VisitorFact = {
+  [T in keyof VisitorFacts]: {
+    readonly type: T;
+    readonly data: VisitorFacts[T];
+    readonly personal?: T extends keyof VisitorPersonal
+      ? VisitorPersonal[T] | undefined
+      : undefined;
+  };
+}[keyof VisitorFacts];
+
+export type VisitorEvent = {
+  [T in keyof VisitorFacts]: MachineEvent & { type: T; data: VisitorFacts[T] };
+}[keyof VisitorFacts];
+
+/** A visitor's message with no final outcome yet. */
+export type OpenMessage = { id: string; chatId: string; revision: number; taken: boolean };
+
+export type Chat = {
+  id: string;
+  department: string | null;
+  invitedBy: string | null;
+  operator: string | null;
+  reservation: string | null;
+  accepted: boolean;
+  startedAt: number;
+  /** How many messages the visitor has sent in it. */
+  messages: number;
+  /** Asked together, and not answered yet. */
+  offered: string[];
+  /** Who missed or declined it, or handed it to a department: asked again only when nobody else is free. */
+  passed: string[];
+  /** Offers in a row that nobody answered, and when the last one ended. */
+  misses: number;
+  freeSince: number;
+  /** Who handed it to an operator that has not answered yet: he gets it back when that one does not take it. */
+  transferredBy: string | null;
+  /** Handed to its department, by this operator or by LHC: whom the visitor knows from before has no claim on it. */
+  handed: { by: string | null } | null;
+  /** Revision of the fact with which the search for an operator began: chat started, unassigned, transferred. */
+  round: number;
+  /** The first message of the visitor that came in this round while nobody had the chat. */
+  parked: number | null;
+};
+
+/** An operator's message whose client wants to know when it is read. */
+export type Markable = { id: string; operator: string };
+
+export type VisitorContext = {
+  delays: VisitorDelays;
+  /** Fingerprint of the last page view, and when it was. */
+  digest: string | null;
+  digestAt: number;
+  /** The fact whose personal part says who the visitor is and on which page; -1 when there is none. */
+  profileRevision: number;
+  /** The fact whose personal part carries the nick of the chat, when it gave one. */
+  nickRevision: number;
+  department: string | null;
+  lastSeen: number;
+  account: boolean;
+  loggedIn: boolean;
+  /** Why it has no session, when one was tried in vain; the same reason again is no news. */
+  failure: string | null;
+  inviter: string | null;
+  chat: Chat | null;
+  lastChatId: string | null;
+  /** How many it has begun. */
+  chats: number;
+  /** Who answered the visitor's last chat. */
+  lastOperator: string | null;
+  /** Who had the chat that ended last, when it was not ended by him, and when that was: he may be writing still. */
+  ended: { operator: string; at: number } | null;
+  /** The last messages that a client wants to be told of when they are read, and the last one that an operator read. */
+  markable: Markable[];
+  displayed: string | null;
+  /** Those that were revoked, and those that were used and are over: an assignment with one of them comes too late. */
+  revokedReservations: string[];
+  openMessages: OpenMessage[];
+  /** Ids of the last messages that have their final outcome: the same id again is a repeat. */
+  settledMessages: string[];
+};
+
+/** A visitor's state by its regions. */
+export type VisitorState = {
+  presence: 'unknown' | 'online' | 'timedOut' | 'cleanedUp';
+  conversation: 'none' | 'invited' | 'waiting' | 'chatting';
+  /** Whether somebody has been asked and has not answered yet. */
+  offer: 'none' | 'open';
+  context: VisitorContext;
+};

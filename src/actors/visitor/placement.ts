@@ -1,0 +1,240 @@
+/** Who has a visitor's chat: asked, assigned, taken, declined, handed on. */
+import { refuse } from '../machine/decider.ts';
+import type {
+  Chat,
+  CloseParty,
+  Considered,
+  PickReason,
+  UnassignReason,
+  VisitorContext,
+  VisitorFact,
+} from './facts.ts';
+
+export type PlacementCommand =
+  | {
+      type: 'AssignChat';
+      chatId: string;
+      operator: string;
+      reservation: string | null;
+      reason: PickReason;
+      considered?: Considered;
+    }
+  /** Several are asked, who answers first has it; those who are asked already stay so. */
+  | {
+      type: 'OfferChat';
+      chatId: string;
+      operators: readonly string[];
+      reason: PickReason;
+      considered?: Considered;
+    }
+  /** Of what routing finds: nothing to do where he does not have it any more, or is `offline` and has answered it. */
+  | { type: 'UnassignChat'; chatId: string; operator: string; reason: UnassignReason }
+  /** An operator takes the open chat without a word: nobody's, his, or one that another has not answered yet. */
+  | { type: 'AcceptChat'; operator: string }
+  | { type: 'DeclineChat'; operator: string }
+  /**
+   * To an operator, with a place reserved or without, or to a department.
+   * @param from the operator who hands on the open chat; null: LHC does, with a chat id
+   */
+  | {
+      type: 'TransferChat';
+      chatId: string | null;
+      from: string | null;
+      operator: string | null;
+      department: string | null;
+      reservation: string | null;
+    }
+  | { type: 'RevokeReservation'; reservation: string };
+
+type Wish<T extends PlacementCommand['type']> = Extract<PlacementCommand, { type: T }>;
+
+/**
+ * The chat that is open; with an id, that one.
+ * @throws {AppError} `refused`
+ */
+export const openChat = ({ chat }: VisitorContext, chatId: string | null): Chat => {
+  if (chatId === null) return chat ?? refuse('this visitor has no open chat');
+  if (chat === null) return refuse(`chat ${chatId} is not open`, { chatId });
+  if (chat.id !== chatId) return refuse(`chat ${chat.id} is open, not ${chatId}`, { chatId });
+  return chat;
+};
+
+/** The wish of somebody else than who has it. */
+export const foreign = ({ operator, accepted }: Chat): never =>
+  refuse(
+    accepted
+      ? `this chat belongs to ${operator}`
+      : `this chat is offered to ${operator}; write !take to take it`,
+    { owner: operator },
+  );
+
+/** Who was asked or had it until now, but for him: they are told. */
+function othersOf(chat: Chat, operator: string): { others?: string[] } {
+  const asked = chat.operator === null ? chat.offered : [chat.operator];
+  const others = asked.filter((each) => each !== operator);
+  return others.length > 0 ? { others } : {};
+}
+
+/** Who takes it himself has it. */
+export const assigned = (
+  chat: Chat,
+  operator: string,
+  reason: 'answered' | 'taken',
+): VisitorFact => ({
+  type: 'ChatAssigned',
+  data: {
+    ...{ chatId: chat.id, operator, reservation: null, reason },
+    ...othersOf(chat, operator),
+  },
+});
+
+const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offered'> = { id: '', operator: null, offered: [] };
+
+/** The end of the chat that is open. */
+export function closed(
+  { chat }: Pick<VisitorContext, 'chat'>,
+  by: CloseParty,
+  reason: string | null,
+): VisitorFact {
+  const { id: chatId, operator, offered: others } = chat ?? NO_CHAT;
+  const data = { chatId, operator, by, reason, ...(others.length > 0 && { others }) };
+  return { type: 'ChatClosed', data };
+}
+
+/** Nobody of those who are asked has answered in time. */
+export function missed({ chat }: Pick<VisitorContext, 'chat'>): VisitorFact {
+  const { id: chatId, operator, offered } = chat ?? NO_CHAT;
+  const reason = 'missed';
+  return {
+    type: 'ChatUnassigned',
+    data:
+      operator === null
+        ? { chatId, operators: offered, reason, broadcast: true }
+        : { chatId, operators: [operator], reason },
+  };
+}
+
+function assign(context: VisitorContext, command: Wish<'AssignChat'>): VisitorFact[] {
+  const { chatId, operator, reservation } = command;
+  if (reservation !== null) notRevoked(context, reservation);
+  const chat = openChat(context, chatId);
+  if (chat.operator === operator && chat.reservation === reservation) return [];
+  if (chat.operator !== null) return foreign(chat);
+  const { type: _type, ...data } = command;
+  return [{ type: 'ChatAssigned', data: { ...data, ...othersOf(chat, operator) } }];
+}
+
+const notRevoked = ({ revokedReservations }: VisitorContext, reservation: string): void => {
+  if (revokedReservations.includes(reservation)) {
+    refuse('this reservation was revoked', { reservation });
+  }
+};
+
+function offer(context: VisitorContext, command: Wish<'OfferChat'>): VisitorFact[] {
+  const { type: _type, ...wish } = command;
+  const chat = openChat(context, command.chatId);
+  if (chat.operator !== null) return foreign(chat);
+  const operators = command.operators.filter((each) => !chat.offered.includes(each));
+  return operators.length > 0 ? [{ type: 'ChatOffered', data: { ...wish, operators } }] : [];
+}
+
+function unassign({ chat }: VisitorContext, command: Wish<'UnassignChat'>): VisitorFact[] {
+  const { chatId, operator, reason } = command;
+  if (chat?.id !== chatId || !has(chat, operator)) return [];
+  // He came back and answered while routing looked elsewhere.
+  if (reason === 'offline' && chat.accepted) return [];
+  return [lost(chat, operator, reason)];
+}
+
+/** He has it no more, or is asked no more. */
+const lost = (chat: Chat, operator: string, reason: UnassignReason): VisitorFact => ({
+  type: 'ChatUnassigned',
+  data: {
+    ...{ chatId: chat.id, operators: [operator], reason },
+    ...(chat.operator === null && { broadcast: true }),
+  },
+});
+
+const has = (chat: Chat, operator: string): boolean =>
+  chat.operator === operator || chat.offered.includes(operator);
+
+function accept(context: VisitorContext, { operator }: Wish<'AcceptChat'>): VisitorFact[] {
+  if (!context.chat) return refuse('this visitor has no open chat; write to it to invite it');
+  const { chat } = context;
+  const accepted: VisitorFact = {
+    type: 'ChatAccepted',
+    data: { chatId: chat.id, operator, taken: true },
+  };
+  if (chat.operator === operator) return chat.accepted ? [] : [accepted];
+  if (chat.accepted) return foreign(chat);
+  return [assigned(chat, operator, 'taken'), accepted];
+}
+
+function decline(context: VisitorContext, { operator }: Wish<'DeclineChat'>): VisitorFact[] {
+  const chat = openChat(context, null);
+  if (!has(chat, operator)) {
+    return chat.passed.includes(operator) ? [] : refuse('this chat is not offered to you');
+  }
+  if (chat.accepted) return refuse('you have answered this chat; !transfer it, or !close it');
+  return [lost(chat, operator, 'declined')];
+}
+
+function transfer(context: VisitorContext, command: Wish<'TransferChat'>): VisitorFact[] {
+  const { from, operator, department, reservation } = command;
+  const chat = openChat(context, command.chatId);
+  if (reservation !== null) notRevoked(context, reservation);
+  if (from !== null && chat.operator !== from) {
+    return chat.operator === null
+      ? refuse('nobody has this chat yet; !take it first')
+      : refuse(`this chat belongs to ${chat.operator}`, { owner: chat.operator });
+  }
+  if (operator !== null && chat.operator === operator) {
+    return refuse(`${operator} has this chat already`, { owner: operator });
+  }
+  const there = (department ?? chat.department) === chat.department;
+  if (operator === null && chat.operator === null && there) return []; // it waits there already
+  return [
+    {
+      type: 'ChatTransferred',
+      data: {
+        chatId: chat.id,
+        from: chat.operator,
+        ...{ operator, department, reservation },
+        by: from === null ? 'lhc' : 'operator',
+        ...(chat.offered.length > 0 && { others: chat.offered }),
+      },
+    },
+  ];
+}
+
+function revoke(
+  context: VisitorContext,
+  { reservation }: Wish<'RevokeReservation'>,
+): VisitorFact[] {
+  if (context.chat?.reservation === reservation) {
+    return refuse('the chat was assigned with this reservation', { reservation });
+  }
+  return context.revokedReservations.includes(reservation)
+    ? []
+    : [{ type: 'ReservationRevoked', data: { reservation } }];
+}
+
+/** The facts that a wish is worth: none for what is so already. @throws {AppError} `refused`, with the reason */
+export function place(context: VisitorContext, command: PlacementCommand): VisitorFact[] {
+  switch (command.type) {
+    case 'AssignChat':
+      return assign(context, command);
+    case 'OfferChat':
+      return offer(context, command);
+    case 'UnassignChat':
+      return unassign(context, command);
+    case 'AcceptChat':
+      return accept(context, command);
+    case 'DeclineChat':
+      return decline(context, command);
+    case 'TransferChat':
+      return transfer(context, command);
+    case 'RevokeReservation':
+      return revoke(context, command);
+  }
+}

@@ -1,0 +1,97 @@
+/** What came of effects outside, reported to the visitor that they were for: accepted in every state. */
+import type { OpenMessage, VisitorContext, VisitorFact } from './facts.ts';
+
+export type VisitorReport =
+  | { type: 'ReportAccountReady' }
+  | { type: 'ReportLoggedIn' }
+  | { type: 'ReportLoggedOut'; reason: string }
+  | { type: 'ReportSessionFailed'; reason: string }
+  | { type: 'ReportTaken'; messageIds: readonly string[] }
+  /** @param operator whose client has them, where that is known */
+  | { type: 'ReportDelivered'; messageIds: readonly string[]; by: string; operator?: string }
+  /** The operator's client has shown a message of the visitor, and all before. */
+  | { type: 'ReportDisplayed'; messageId: string; operator: string }
+  /** An operator's message reached LHC. */
+  | { type: 'ReportTold'; messageId: string; operator: string }
+  /** The visitor has seen an operator's message, and all before. */
+  | { type: 'ReportSeen'; messageId: string }
+  | { type: 'ReportFailed'; messageId: string; reason: string };
+
+/** Of these messages, those with no final outcome: a message has at most one. */
+const stillOpen = (context: VisitorContext, ids: readonly string[]): OpenMessage[] =>
+  context.openMessages.filter((message) => ids.includes(message.id));
+
+/** One fact for each chat: messages of an earlier one may be delivered while the next is open. */
+function delivered(messages: readonly OpenMessage[], by: string): VisitorFact[] {
+  const chats = Map.groupBy(messages, (message) => message.chatId);
+  return [...chats].map(([chatId, ofChat]) => ({
+    type: 'MessageDelivered',
+    data: { messageIds: ofChat.map((message) => message.id), by, chatId },
+  }));
+}
+
+/** Who was asked by a broadcast has a message too, and who had the chat before: only its owner counts. */
+const isReceiver = (
+  { chat }: VisitorContext,
+  message: OpenMessage,
+  operator: string | undefined,
+): boolean => operator === undefined || chat?.id !== message.chatId || chat.operator === operator;
+
+function displayed(context: VisitorContext, messageId: string, operator: string): VisitorFact[] {
+  const open = context.openMessages.find(({ id }) => id === messageId);
+  if (!open && !context.settledMessages.includes(messageId)) return []; // no message of this visitor
+  if (context.displayed === messageId) return [];
+  const { chat } = context;
+  if (chat !== null && chat.operator !== operator) return [];
+  const chatId = open?.chatId ?? chat?.id ?? context.lastChatId;
+  return [{ type: 'MessageDisplayed', data: { operator, messageId, chatId } }];
+}
+
+/** The facts that an outcome is worth: none for what is known already. */
+export function report(context: VisitorContext, command: VisitorReport): VisitorFact[] {
+  switch (command.type) {
+    case 'ReportAccountReady':
+      return context.account ? [] : [{ type: 'AccountReady', data: {} }];
+    case 'ReportLoggedIn':
+      return context.loggedIn ? [] : [{ type: 'LoggedIn', data: {} }];
+    case 'ReportLoggedOut':
+      return context.loggedIn ? [{ type: 'LoggedOut', data: { reason: command.reason } }] : [];
+    case 'ReportSessionFailed':
+      return context.failure === command.reason
+        ? []
+        : [{ type: 'SessionFailed', data: { reason: command.reason } }];
+    case 'ReportTaken': {
+      const messageIds = stillOpen(context, command.messageIds)
+        .filter((message) => !message.taken)
+        .map((message) => message.id);
+      return messageIds.length ? [{ type: 'MessageTaken', data: { messageIds } }] : [];
+    }
+    case 'ReportDelivered':
+      return delivered(
+        stillOpen(context, command.messageIds).filter((message) =>
+          isReceiver(context, message, command.operator),
+        ),
+        command.by,
+      );
+    case 'ReportDisplayed':
+      return displayed(context, command.messageId, command.operator);
+    case 'ReportTold': {
+      const { messageId, operator } = command;
+      return [{ type: 'OperatorMessageTold', data: { operator, messageId } }];
+    }
+    case 'ReportSeen':
+      return context.markable
+        .filter(({ id }) => id === command.messageId)
+        .map(({ id: messageId, operator }) => ({
+          type: 'OperatorMessageDisplayed',
+          data: { operator, messageId },
+        }));
+    case 'ReportFailed': {
+      const { messageId, reason } = command;
+      return stillOpen(context, [messageId]).map(({ chatId }) => ({
+        type: 'MessageFailed',
+        data: { messageId, reason, chatId },
+      }));
+    }
+  }
+}

@@ -1,0 +1,173 @@
+/** For engineers: what was recorded, read-only and with personal data opened. */
+import { z } from '@hono/zod-openapi';
+import { AppError } from '../../errors.ts';
+import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
+import type { HttpDeps } from '../deps.ts';
+import type { Access } from '../frame/auth.ts';
+import { type Api, endpoint } from '../frame/endpoint.ts';
+import { moment } from '../frame/reading.ts';
+import { foldStream } from './state.ts';
+
+const Stream = z.object({ stream: z.string().min(1).max(300) });
+const limit = z.coerce.number().int().min(1).max(500).default(100);
+const direction = z.enum(['forwards', 'backwards']).default('forwards');
+
+const EventView = z
+  .object({
+    position: z.string(),
+    stream: z.string(),
+    revision: z.int(),
+    id: z.string(),
+    type: z.string(),
+    schemaVersion: z.int(),
+    data: z.unknown(),
+    personal: z.unknown().openapi({ description: 'Opened; null when there is none, or no more' }),
+    erased: z.boolean().openapi({ description: 'It had a personal part, and its key is gone' }),
+    metadata: z.unknown(),
+  })
+  .openapi('RecordedEvent');
+
+const Events = z.object({ items: z.array(EventView), next: z.string().nullable() });
+
+const StateView = z
+  .object({
+    stream: z.string(),
+    machine: z.string(),
+    value: z.unknown(),
+    context: z.unknown(),
+    timers: z.record(z.string(), z.number()).openapi({ description: 'When each is due' }),
+    at: z.number(),
+    revision: z.int(),
+    seen: z.unknown(),
+    unfit: z.object({ revision: z.int(), type: z.string(), reason: z.string() }).optional(),
+  })
+  .openapi('State');
+
+/** An event as it is shown. */
+async function show({ vault }: Pick<HttpDeps, 'vault'>, event: RecordedEvent) {
+  const { position, stream, revision, id, type, schemaVersion, data, metadata } = event;
+  const personal = event.personal && (await vault.open(event.personal));
+  return {
+    position,
+    stream,
+    revision,
+    id,
+    type,
+    schemaVersion,
+    // A wrapped data key is of no use to a reader.
+    data: stream.startsWith('key-') ? { hidden: true } : data,
+    personal,
+    erased: event.personal !== null && personal === null,
+    metadata,
+  };
+}
+
+function parseAfter(store: Pick<EventStore, 'parsePosition'>, text: string): Position {
+  try {
+    return store.parsePosition(text);
+  } catch {
+    throw new AppError('invalid', 'is no position of this event store', { field: 'after' });
+  }
+}
+
+const missing = () => new AppError('not-found', 'there is no such stream, or it is empty');
+
+/** The /debug endpoints. */
+export function debug(api: Api, access: Access<null>): void {
+  const { deps } = api;
+  const { store } = deps;
+  const tag = 'Debug';
+
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/debug/streams/{stream}',
+      operationId: 'readStream',
+      tag,
+      summary: 'The events of a stream',
+      access,
+      params: Stream,
+      query: z.strictObject({
+        from: z.coerce.number().int().min(0).optional(),
+        direction,
+        limit,
+      }),
+      success: { status: 200, description: '`next` is `from` of the next page', schema: Events },
+      problems: [404],
+    },
+    async ({ params: { stream }, query }) => {
+      const { from, ...options } = query;
+      const events = await store.readStream(stream, {
+        ...options,
+        ...(from !== undefined && { from }),
+      });
+      const last = events.at(-1);
+      if (!last && from === undefined) throw missing();
+      const step = query.direction === 'forwards' ? 1 : -1;
+      const next = last && events.length === query.limit ? last.revision + step : -1;
+      const items = await Promise.all(events.map((event) => show(deps, event)));
+      return { status: 200, json: { items, next: next < 0 ? null : String(next) } };
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/debug/streams/{stream}/state',
+      operationId: 'getState',
+      tag,
+      summary: 'The state of an actor, now or as it was',
+      description: 'Folded from its facts, up to and with a revision or a time.',
+      access,
+      params: Stream,
+      query: z
+        .strictObject({
+          revision: z.coerce.number().int().min(0).optional(),
+          at: moment.optional(),
+        })
+        .refine(({ revision, at }) => revision === undefined || at === undefined, {
+          path: ['at'],
+          message: 'give a revision or a time, not both',
+        }),
+      success: { status: 200, description: 'The state', schema: StateView },
+      problems: [404],
+    },
+    async ({ params: { stream }, query }) => {
+      const state = await foldStream(store, stream, query);
+      if (!state) throw missing();
+      return { status: 200, json: state };
+    },
+  );
+
+  endpoint(
+    api,
+    {
+      method: 'get',
+      path: '/debug/events',
+      operationId: 'readEvents',
+      tag,
+      summary: 'The events of all streams, in order',
+      access,
+      query: z.strictObject({
+        after: z.string().max(200).optional(),
+        prefix: z.string().min(1).max(300).optional().openapi({ description: 'Of stream names' }),
+        direction,
+        limit,
+      }),
+      success: { status: 200, description: '`next` is `after` of the next page', schema: Events },
+    },
+    async ({ query }) => {
+      const { after, prefix, ...options } = query;
+      const events = await store.readAll({
+        ...options,
+        ...(after !== undefined && { after: parseAfter(store, after) }),
+        ...(prefix !== undefined && { prefixes: [prefix] }),
+      });
+      const items = await Promise.all(events.map((event) => show(deps, event)));
+      const next = events.length === query.limit ? (events.at(-1)?.position ?? null) : null;
+      return { status: 200, json: { items, next } };
+    },
+  );
+}

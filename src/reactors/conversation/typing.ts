@@ -1,0 +1,85 @@
+/**
+ * A visitor types: its operator sees it at once, or not at all, also before he has answered. Those who are asked together
+ * don't: it is not their chat yet, and there may be many. Never a fact, rate limited in each process. By the visitor's
+ * session where it is this process's, otherwise by the admin API.
+ */
+import type { Logger } from 'pino';
+import { operatorJid, type Username, visitorJid, visitorRef } from '../../actors/ids.ts';
+import type { TenantDirectory } from '../../actors/tenant/directory.ts';
+import { visitorState } from '../../actors/visitor/decisions.ts';
+import { messageOf } from '../../errors.ts';
+import { Lru } from '../../kit/lru.ts';
+import type { ActorHost } from '../../runtime/host/host.ts';
+import type { ForwardTyping } from '../../runtime/ports.ts';
+import type { ChatState, EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
+
+/** The same state of one visitor goes out at most so often. */
+const SAME_EVERY_MS = 3_000;
+const REMEMBERED = 10_000;
+/** Who closes the page while typing does not say that he stopped; who types on for so long pauses in between. */
+const LAPSES_MS = 60_000;
+
+interface Sent {
+  readonly to: string;
+  readonly state: ChatState;
+  readonly at: number;
+  lapse?: NodeJS.Timeout;
+}
+
+export function createTyping(options: {
+  host: ActorHost;
+  transport: VisitorTransport;
+  admin: Pick<EjabberdAdmin, 'sendChatState'>;
+  logger: Logger;
+  tenants: TenantDirectory;
+  now: () => number;
+  /** Default 60 s. */
+  lapsesMs?: number;
+}): ForwardTyping {
+  const { host, transport, admin, tenants, now, logger, lapsesMs = LAPSES_MS } = options;
+  const sent = new Lru<Sent>(REMEMBERED);
+
+  function show(jid: string, to: string, state: ChatState): void {
+    if (transport.isOnline(jid)) transport.chatState(jid, to, state);
+    else {
+      // Nobody waits for it.
+      admin
+        .sendChatState(jid, to, state)
+        .catch((error) => logger.debug({ reason: messageOf(error) }, 'typing not shown'));
+    }
+  }
+
+  /** Nothing more was heard of who types: `active`, of which clients show nothing. Offline shows by itself. */
+  async function lapse(ref: ReturnType<typeof visitorRef>, jid: string, last: Sent): Promise<void> {
+    const actor = await host.load(ref);
+    if (sent.get(jid) !== last) return;
+    sent.set(jid, { to: last.to, state: 'active', at: now() });
+    if (actor && visitorState(actor.core).presence === 'online') show(jid, last.to, 'active');
+  }
+
+  return async (id, key, state) => {
+    const tenant = tenants.get(id);
+    const ref = visitorRef(id, key);
+    const actor = await host.load(ref);
+    const operator = actor && visitorState(actor.core).context.chat?.operator;
+    if (!tenant || !operator) return;
+    const jid = visitorJid(tenant, key);
+    const last = sent.get(jid);
+    // Names in facts were parsed when they came in.
+    const to = operatorJid(tenant, operator as Username);
+    clearTimeout(last?.lapse);
+    const known = last?.state === state && last.to === to && now() - last.at < SAME_EVERY_MS;
+    const latest: Sent = known ? last : { to, state, at: now() };
+    if (state === 'composing') {
+      latest.lapse = setTimeout(() => {
+        lapse(ref, jid, latest).catch((error) =>
+          logger.debug({ reason: messageOf(error) }, 'the end of typing not shown'),
+        );
+      }, lapsesMs).unref();
+    }
+    if (known) return;
+    sent.set(jid, latest);
+    if (last?.state === 'composing' && last.to !== to) show(jid, last.to, 'active');
+    show(jid, to, state);
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * The two sides of chats made to agree, after crashes and after people left. The visitor's stream is right about who
+ * has a chat (ADR 0004); who is gone or removed has none.
+ */
+
+import type { Logger } from 'pino';
+import {
+  operatorRef,
+  type TenantId,
+  type Username,
+  type VisitorKey,
+  visitorRef,
+} from '../../actors/ids.ts';
+import { type OperatorCommand, operatorState } from '../../actors/operator/decisions.ts';
+import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import { type VisitorCommand, visitorState } from '../../actors/visitor/decisions.ts';
+import { AppError, messageOf } from '../../errors.ts';
+import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Dispatched } from '../../runtime/ports.ts';
+import type { Forsaken, Held, RoutingTables } from './tables.ts';
+
+/** A reservation that was neither assigned nor released by then is settled by asking. */
+const RESERVATION_DUE_MS = 10_000;
+
+export interface Commands {
+  visitor(tenant: TenantId, name: VisitorKey, command: VisitorCommand): Promise<Dispatched>;
+  operator(tenant: TenantId, name: Username, command: OperatorCommand): Promise<Dispatched>;
+}
+
+export interface Settling {
+  readonly host: Pick<ActorHost, 'load'>;
+  readonly tables: RoutingTables;
+  readonly commands: Commands;
+  readonly now: () => number;
+  /** Whether this process routes for the tenant still. */
+  readonly isOurs: (tenant: TenantId) => boolean;
+  readonly logger: Logger;
+}
+
+/** Under which a chat of this tenant is given. */
+export const termsOf = (tenant: TenantSettings, department: string | null) => ({
+  department,
+  ownerGrace: tenant.ownerGrace * 1000,
+});
+
+/** Mends what the tables of a tenant show; what is refused meanwhile is seen anew by the next sweep. */
+export async function settle(tenant: TenantSettings, settling: Settling): Promise<void> {
+  const { tables, now } = settling;
+  const { id } = tenant;
+  const each = <T>(rows: readonly T[], mend: (row: T) => Promise<void>) =>
+    mendEach(id, rows, mend, settling);
+  // In this order: LHC may have given a chat to somebody who is gone, and taking it is what gives him time.
+  await each(tables.untaken(id), (held) => takeOrGiveBack(tenant, held, settling));
+  await each(tables.forsaken(id), (held) => giveUp(id, held, settling));
+  await each(tables.finished(id), (held) =>
+    release(id, held, 'the chat is closed or another operator has it', settling),
+  );
+  await each(tables.reservedBefore(id, now() - RESERVATION_DUE_MS), (held) =>
+    revoke(tenant, held, settling),
+  );
+}
+
+/** One after the other; an actor that cannot be used must not stand in the way of all others. */
+async function mendEach<T>(
+  tenant: TenantId,
+  rows: readonly T[],
+  mend: (row: T) => Promise<void>,
+  { isOurs, logger }: Settling,
+): Promise<void> {
+  for (const row of rows) {
+    if (!isOurs(tenant)) return;
+    try {
+      await mend(row);
+    } catch (error) {
+      if (!isBroken(error)) throw error;
+      logger.warn({ tenant, reason: messageOf(error) }, 'a chat could not be mended; again later');
+    }
+  }
+}
+
+/** A chat of somebody who is gone or removed goes back to the queue. */
+async function giveUp(
+  tenant: TenantId,
+  { visitor, chatId, operator, removed }: Forsaken,
+  { host, commands }: Settling,
+): Promise<void> {
+  const state = await host.load(operatorRef(tenant, operator));
+  const context = state && operatorState(state.core).context;
+  // The table lags behind the stream: he may have come back, or been registered again.
+  if (removed ? context?.registered : !context?.gone) return;
+  const reason = removed ? 'operator-removed' : 'owner-gone';
+  const command = { type: 'UnassignChat', chatId, operator, reason } as const;
+  await unlessRefused(commands.visitor(tenant, visitor, command));
+}
+
+/** Assigned and not taken yet: a crash came between, or LHC assigned it. */
+async function takeOrGiveBack(
+  tenant: TenantSettings,
+  { visitor, chatId, operator, reservation, department }: Held,
+  { host, commands }: Settling,
+): Promise<void> {
+  const state = await host.load(visitorRef(tenant.id, visitor));
+  const chat = state && visitorState(state.core).context.chat;
+  if (chat?.id !== chatId || chat.operator !== operator || chat.reservation !== reservation) return;
+  const held = { reservation, visitor, chatId, ...termsOf(tenant, department) };
+  if (await unlessRefused(commands.operator(tenant.id, operator, { type: 'TakeChat', ...held }))) {
+    return;
+  }
+  // Its reservation is gone with a registration that was removed and made anew: nobody would count it.
+  const reason = 'operator-removed';
+  await unlessRefused(
+    commands.visitor(tenant.id, visitor, { type: 'UnassignChat', chatId, operator, reason }),
+  );
+}
+
+async function release(
+  tenant: TenantId,
+  { visitor, chatId, operator, reservation }: Held,
+  reason: string,
+  { commands }: Settling,
+): Promise<void> {
+  const held = { reservation, visitor, chatId };
+  await unlessRefused(
+    commands.operator(tenant, operator, { type: 'ReleaseChat', ...held, reason }),
+  );
+}
+
+/** A reservation that was not used in time. */
+async function revoke(tenant: TenantSettings, held: Held, settling: Settling): Promise<void> {
+  const { commands } = settling;
+  const { visitor, chatId, operator, reservation, department } = held;
+  if (reservation === null) return;
+  // Revoked first: an assignment that is still on its way is refused then.
+  const revoked = await unlessRefused(
+    commands.visitor(tenant.id, visitor, { type: 'RevokeReservation', reservation }),
+  );
+  if (revoked) return release(tenant.id, held, 'the reservation was not used in time', settling);
+  const taken = { reservation, visitor, chatId, ...termsOf(tenant, department) };
+  await unlessRefused(commands.operator(tenant.id, operator, { type: 'TakeChat', ...taken }));
+}
+
+/** The tables lag behind the streams, so a wish may come too late; the next sweep sees what is true then. */
+export async function unlessRefused(wish: Promise<unknown>): Promise<boolean> {
+  try {
+    await wish;
+    return true;
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    return false;
+  }
+}
+
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof AppError && (error.code === 'refused' || error.code === 'not-found');
+
+/** About one actor alone: its history does not fit its machine, or its mailbox is full. The others go on. */
+export const isBroken = (error: unknown): boolean =>
+  error instanceof AppError && (error.code === 'unfit' || error.code === 'overloaded');

@@ -1,0 +1,131 @@
+/** A chat is handed on by its operator, or by LHC: to another operator or to a department. */
+
+import { operatorRef, type TenantId, Username, visitorRef } from '../../actors/ids.ts';
+import { refuse } from '../../actors/machine/decider.ts';
+import { type OperatorCommand, operatorState } from '../../actors/operator/decisions.ts';
+import type { TenantDirectory } from '../../actors/tenant/directory.ts';
+import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import { visitorState } from '../../actors/visitor/decisions.ts';
+import { place } from '../../actors/visitor/placement.ts';
+import { AppError, messageOf } from '../../errors.ts';
+import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Dispatched, Origin, Receiver, Transfer } from '../../runtime/ports.ts';
+import { termsOf } from './settle.ts';
+
+export type { Transfer } from '../../runtime/ports.ts';
+
+const NOBODY = { operator: null, department: null };
+
+export function createTransfer(options: {
+  host: ActorHost;
+  tenants: TenantDirectory;
+  operatorsOf: (tenant: TenantId) => readonly Username[];
+}): Transfer {
+  const { host, tenants, operatorsOf } = options;
+
+  const contextOf = (state: Awaited<ReturnType<ActorHost['load']>>) =>
+    state && operatorState(state.core).context;
+
+  /** Departments that an operator serves or that the settings name. */
+  async function departmentsOf(tenant: TenantSettings): Promise<readonly string[]> {
+    const names = new Set(Object.keys(tenant.routing.departments));
+    for (const username of operatorsOf(tenant.id)) {
+      const context = contextOf(await host.load(operatorRef(tenant.id, username)));
+      for (const department of context?.departments ?? []) names.add(department);
+    }
+    return [...names].sort();
+  }
+
+  /** @throws {AppError} `refused`: says who there is */
+  async function receiverOf(tenant: TenantSettings, to: Receiver) {
+    const wanted = 'name' in to ? to.name : 'operator' in to ? to.operator : to.department;
+    if (!('department' in to)) {
+      const username = Username.safeParse(wanted.trim().toLowerCase());
+      if (username.success) {
+        // Another process may just have registered him.
+        const context = contextOf(await host.latest(operatorRef(tenant.id, username.data)));
+        if (context?.registered) return { operator: username.data, department: null };
+      }
+      if ('operator' in to) return refuse(`there is no operator ${wanted}`, { field: 'operator' });
+    }
+    const departments = await departmentsOf(tenant);
+    const same = (name: string) => name.toLowerCase() === wanted.trim().toLowerCase();
+    const department = departments.find((name) => name === wanted) ?? departments.find(same);
+    if (department !== undefined) return { operator: null, department };
+    const known =
+      departments.length > 0 ? `; departments: ${departments.slice(0, 20).join(', ')}` : '';
+    const kind = 'name' in to ? 'operator or department' : 'department';
+    return refuse(`there is no ${kind} ${wanted}${known}`, { field: 'department' });
+  }
+
+  return async (id, visitor, { chatId, from, to }, origin) => {
+    const tenant = tenants.get(id);
+    if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
+    const state = await host.latest(visitorRef(id, visitor));
+    const transferTo = (
+      { operator, department }: { operator: Username | null; department: string | null },
+      reservation: string | null,
+    ) =>
+      host.dispatch(
+        id,
+        {
+          kind: 'visitor',
+          name: visitor,
+          command: { type: 'TransferChat', chatId, from, operator, department, reservation },
+        },
+        origin,
+      );
+    // A repeat is answered as such before its receiver is looked for: he may be gone by now.
+    if (state?.seen.hasCommand(origin.commandId)) return transferTo(NOBODY, null);
+    const receiver = await receiverOf(tenant, to);
+    const { operator } = receiver;
+    const transfer = (reservation: string | null) => transferTo(receiver, reservation);
+    if (operator === null || from === null) return transfer(null);
+
+    if (!state) return transfer(null); // an unknown visitor
+    const { context } = visitorState(state.core);
+    const { chat } = context;
+    if (!chat || chat.operator !== from) {
+      // Refused by what was seen: should it be his by now, it must not go on without a place reserved.
+      place(context, { type: 'TransferChat', chatId, from, ...receiver, reservation: null });
+      return refuse('this chat is not yours');
+    }
+    if (operator === from) return refuse(`you have this chat already`);
+    // The same reservation for the same wish: a repeat takes no second place.
+    const reservation = `transfer:${origin.commandId}`;
+    const held = { reservation, visitor, chatId: chat.id };
+    const command = (wish: OperatorCommand) => onOperator(id, operator, wish, origin);
+    try {
+      await command({
+        type: 'ReserveChat',
+        ...{ ...held, ...termsOf(tenant, chat.department) },
+        departmentCapacity: null, // it is a person's wish; the operator's own capacity counts
+      });
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'refused')) throw error;
+      return refuse(`${operator} cannot have it: ${messageOf(error)}`);
+    }
+    try {
+      const done = await transfer(reservation);
+      await command({ type: 'TakeChat', ...held, ...termsOf(tenant, chat.department) }).catch(
+        () => undefined, // the sweep of routing does it
+      );
+      return done;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'refused') {
+        await command({ type: 'ReleaseChat', ...held, reason: messageOf(error) });
+      }
+      throw error;
+    }
+  };
+
+  function onOperator(
+    tenant: TenantId,
+    name: Username,
+    command: OperatorCommand,
+    { correlationId, commandId }: Origin,
+  ): Promise<Dispatched> {
+    const origin = { commandId: `auto:${commandId}`, correlationId: correlationId ?? commandId };
+    return host.dispatch(tenant, { kind: 'operator', name, command }, origin);
+  }
+}

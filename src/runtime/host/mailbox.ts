@@ -1,0 +1,55 @@
+/** One command at a time for each actor, in the order in which they came; bounded. */
+import { AppError } from '../../errors.ts';
+
+interface Mailbox {
+  tail: Promise<unknown>;
+  waiting: number;
+}
+
+export class Mailboxes {
+  readonly #boxes = new Map<string, Mailbox>();
+  readonly #most: number;
+  #waiting = 0;
+
+  /** @param most how many may wait for one actor */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Commands that wait or are being carried out, over all actors. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** @throws {AppError} `overloaded` when the actor's mailbox is full */
+  run<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const box = this.#boxes.get(name) ?? { tail: Promise.resolve(), waiting: 0 };
+    if (box.waiting >= this.#most) {
+      return Promise.reject(
+        new AppError('overloaded', `${this.#most} commands wait for ${name}; try again later`),
+      );
+    }
+    this.#boxes.set(name, box);
+    box.waiting++;
+    this.#waiting++;
+    const result = box.waiting === 1 ? work() : box.tail.then(work);
+    const done = result.then(
+      () => this.#leave(name, box),
+      () => this.#leave(name, box),
+    );
+    box.tail = done;
+    return result;
+  }
+
+  async drain(): Promise<void> {
+    while (this.#boxes.size > 0) {
+      await Promise.all([...this.#boxes.values()].map((box) => box.tail));
+    }
+  }
+
+  #leave(name: string, box: Mailbox): void {
+    box.waiting--;
+    this.#waiting--;
+    if (box.waiting === 0) this.#boxes.delete(name);
+  }
+}

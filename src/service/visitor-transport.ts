@@ -1,0 +1,92 @@
+/** Visitors' sessions in ejabberd, wired: whose they are, how their accounts are mended, and who is told of them. */
+import type { Logger } from 'pino';
+import { type ActorRef, personOf, rosterGroups, streamOf } from '../actors/ids.ts';
+import type { TenantDirectory } from '../actors/tenant/directory.ts';
+import type { Config } from '../config.ts';
+import { type Messages, XMPP } from '../reactors/conversation/xmpp-lane.ts';
+import type { Sessions } from '../reactors/visitors/reconciler.ts';
+import type { ActorHost } from '../runtime/host/host.ts';
+import type { Lanes } from '../runtime/lanes/lanes.ts';
+import { type Ownership, ownsStream } from '../runtime/leases/ownership.ts';
+import type { EjabberdAdmin, VisitorTransport } from '../xmpp/port.ts';
+import { createAccountsTransport } from '../xmpp/sessions/accounts.ts';
+
+type VisitorRef = Extract<ActorRef, { kind: 'visitor' }>;
+
+function visitorOf(jid: string, tenants: TenantDirectory): VisitorRef | null {
+  const person = personOf(jid, tenants.ofHost);
+  return person?.kind === 'visitor' ? person : null;
+}
+
+export function createVisitorTransport(options: {
+  ejabberd: Config['ejabberd'];
+  passwordOf: (jid: string) => string;
+  admin: EjabberdAdmin;
+  tenants: TenantDirectory;
+  ownership: Ownership;
+  logger: Logger;
+}): VisitorTransport {
+  const { ejabberd, passwordOf, admin, tenants, ownership, logger } = options;
+  return createAccountsTransport({
+    service: ejabberd.xmpp,
+    passwordOf,
+    allowPlaintext: ejabberd.allowPlaintext,
+    owns(jid) {
+      const visitor = visitorOf(jid, tenants);
+      return visitor !== null && ownsStream(ownership, streamOf(visitor));
+    },
+    logger,
+    // Set anew, once: ejabberd may have lost what it wrote in its last seconds (Mnesia), the account's card and groups
+    // with it.
+    async resetPassword(jid, nick) {
+      const password = passwordOf(jid);
+      if ((await admin.register(jid, password)) === 'exists') {
+        await admin.changePassword(jid, password);
+      }
+      await admin.setVisitorCard(jid, nick);
+      const visitor = visitorOf(jid, tenants);
+      const tenant = visitor && tenants.get(visitor.tenant);
+      if (tenant) await admin.joinGroup(jid, rosterGroups(tenant).visitors);
+    },
+  });
+}
+
+/** Everybody who has to know hears of sessions that began, ended or gave a message back. */
+export function hearOfSessions(
+  transport: VisitorTransport,
+  parts: {
+    messages: Messages;
+    lanes: Lanes;
+    sessions: Sessions;
+    host: ActorHost;
+    tenants: TenantDirectory;
+    newId: () => string;
+    logger: Logger;
+  },
+): void {
+  const { messages, lanes, sessions, host, tenants, newId, logger } = parts;
+  transport.listen({
+    sessionStarted(jid) {
+      messages.sendAgain(jid);
+      const visitor = visitorOf(jid, tenants);
+      if (visitor) lanes.poke(streamOf(visitor), XMPP);
+    },
+    sessionLost(jid, _reason, final) {
+      const visitor = visitorOf(jid, tenants);
+      if (final && visitor) sessions.lost({ tenant: visitor.tenant, key: visitor.name });
+    },
+    messageReturned(jid, messageId, { code, message: reason }) {
+      const visitor = visitorOf(jid, tenants);
+      if (!visitor) return;
+      if (code === 'unavailable') {
+        messages.sendAgain(jid);
+        return;
+      }
+      const { tenant, name } = visitor;
+      const command = { type: 'ReportFailed', messageId, reason } as const;
+      host
+        .dispatch(tenant, { kind: 'visitor', name, command }, { commandId: `auto:${newId()}` })
+        .catch((error) => logger.error({ err: error, messageId }, 'a returned message not noted'));
+    },
+  });
+}

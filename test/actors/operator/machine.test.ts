@@ -1,0 +1,423 @@
+import { describe, expect, it } from 'vitest';
+import { operatorDecider, operatorState } from '../../../src/actors/operator/decisions.ts';
+import type { OperatorFact, Show } from '../../../src/actors/operator/facts.ts';
+import {
+  changePresence,
+  closeSession,
+  compare,
+  loggedIn,
+  loggedOut,
+  openSession,
+  presence,
+  register,
+  registered,
+  release,
+  released,
+  removed,
+  reserve,
+  reserved,
+  responds,
+  take,
+  taken,
+} from '../facts.ts';
+import { scenario } from '../scenario.ts';
+import { MemoryStream } from '../stream.ts';
+
+const operator = () => scenario(operatorDecider);
+const online = [loggedIn(), presence('available', 'offline>available')];
+const free = [registered(2), ...online];
+
+describe('registration', () => {
+  it('is repeated without effect, and changed by what differs', () => {
+    operator().when(register()).then([registered()]);
+    operator().given([registered()]).when(register()).then([]);
+    operator()
+      .given([registered()])
+      .when(register(5))
+      .then([registered(5)]);
+    operator()
+      .given([registered()])
+      .when({ ...register(), nameChanged: true } as ReturnType<typeof register>)
+      .then([registered()]);
+  });
+
+  it('is what everything about chats needs', () => {
+    for (const command of [reserve(), take(null), { type: 'Remove' } as const]) {
+      operator()
+        .given(online)
+        .when(command)
+        .refused(/not registered/);
+    }
+  });
+
+  it('comes after the claim of its account, which is made once', () => {
+    const claimed: OperatorFact = { type: 'OperatorAccountClaimed', data: { adopted: false } };
+    operator().when({ type: 'ClaimAccount', adopted: false }).then([claimed]);
+    operator().given([claimed]).when({ type: 'ClaimAccount', adopted: false }).then([]);
+  });
+
+  it('ends with removal, also while there are chats: they go to others', () => {
+    const removed: OperatorFact = { type: 'OperatorRemoved', data: { left: 7 } };
+    operator().given(free).when({ type: 'Remove' }).then([removed]);
+    operator()
+      .given([...free, removed])
+      .when({ type: 'Remove' })
+      .refused(/not registered/);
+    operator()
+      .given([...free, removed])
+      .when(reserve())
+      .refused(/not registered/);
+    operator()
+      .given([...free, reserved()])
+      .when({ type: 'Remove' })
+      .then([{ type: 'OperatorRemoved', data: { chats: ['c1'], left: 7 } }]);
+    operator().given([removed]).when(register()).then([registered()]);
+  });
+
+  it('anew holds nothing of before', () => {
+    const again = operator().given([...free, reserved(), taken(), removed('c1'), registered()]);
+    again.when(take()).refused(/not hold/);
+    again.when(release()).then([]);
+    again.when(reserve('r3', 'c3')).then([reserved('r3', 'c3')]);
+  });
+
+  it('says that it is online already, when it is: LHC was told of nothing before', () => {
+    const { type, data, personal } = registered();
+    const online = { type, data: { ...data, online: true }, personal } as OperatorFact; // as one type
+    operator()
+      .given([loggedIn(), presence('away', 'offline>away')])
+      .when(register())
+      .then([online]);
+    operator()
+      .given(free)
+      .when(register(3))
+      .then([registered(3)]);
+  });
+});
+
+describe('presence', () => {
+  it('counts from the first one that is sent, not from the connection', () => {
+    operator().when(openSession()).then([loggedIn()]);
+    operator()
+      .given([loggedIn()])
+      .when(changePresence('available'))
+      .then([presence('available', 'offline>available')]);
+    operator().given(online).when(changePresence('available')).then([]);
+  });
+
+  it.each<[Show, string]>([
+    ['chat', 'available'],
+    ['away', 'away'],
+    ['xa', 'away'],
+    ['dnd', 'busy'],
+    [null, 'offline'],
+  ])('%s is %s', (show, availability) => {
+    operator()
+      .given(online)
+      .when(changePresence(show))
+      .then([presence(show, `available>${availability}`)]);
+  });
+
+  it('is the best of all sessions; "do not disturb" outweighs away', () => {
+    const two = [...online, loggedIn('available>available', 's2', 'phone')];
+    operator()
+      .given(two)
+      .when(changePresence('away', 's2', 'phone'))
+      .then([presence('away', 'available>available', 's2', 'phone')]);
+    operator()
+      .given([...two, presence('away', 'available>available', 's2', 'phone')])
+      .when(changePresence('dnd'))
+      .then([presence('dnd', 'available>busy')]);
+  });
+
+  it('before the registration counts once it is made', () => {
+    operator()
+      .given([...online, registered()])
+      .when(reserve())
+      .then([reserved()]);
+  });
+});
+
+describe('sessions that overlap on one resource, as when one is resumed or replaced', () => {
+  it('old one closes last (ejabberd 23.01, 24.12)', () => {
+    operator()
+      .given(online)
+      .when(openSession('s2'))
+      .then([loggedIn('available>available', 's2')]);
+    operator()
+      .given([...online, loggedIn('available>available', 's2')])
+      .when(changePresence('available', 's2'))
+      .then([presence('available', 'available>available', 's2')]);
+    operator()
+      .given([
+        ...online,
+        loggedIn('available>available', 's2'),
+        presence('available', 'available>available', 's2'),
+      ])
+      .when(closeSession('s1'))
+      .then([loggedOut('available>available')]);
+  });
+
+  it('old one closes first (ejabberd 26.07)', () => {
+    operator()
+      .given(online)
+      .when(closeSession('s1'))
+      .then([loggedOut('available>offline')]);
+    operator()
+      .given([...online, loggedOut('available>offline')])
+      .when(openSession('s2'))
+      .then([loggedIn('offline>offline', 's2')]);
+  });
+
+  it('one that is over says nothing any more', () => {
+    const over = [...online, loggedOut('available>offline')];
+    operator().given(over).when(changePresence(null)).then([]);
+    operator().given(over).when(closeSession()).then([]);
+  });
+
+  it('are opened by their presence when the connection was not heard of', () => {
+    operator()
+      .when(changePresence('away'))
+      .then([loggedIn(), presence('away', 'offline>away')]);
+  });
+
+  it('are at most 64, the oldest goes', () => {
+    for (const next of [openSession('new', 'r-new'), changePresence('away', 'new', 'r-new')]) {
+      const actor = new MemoryStream(operatorDecider);
+      for (let i = 0; i < 64; i++) actor.send(openSession(`s${i}`, `r${i}`), 0);
+      actor.send(next, 0);
+      const { sessions } = operatorState(actor.state.core).context;
+      expect(Object.keys(sessions)).toHaveLength(64);
+      expect(Object.hasOwn(sessions, 's0')).toBe(false);
+      expect(Object.hasOwn(sessions, 'new')).toBe(true);
+    }
+  });
+});
+
+describe('an unresponsive client', () => {
+  it('gets no chats until something is heard of it', () => {
+    const ping = (answered: boolean, resource = 'gajim') =>
+      ({ type: 'ReportPing', resource, answered }) as const;
+    const silent = responds(false, 'available>offline');
+    operator().given(free).when(ping(false)).then([silent]);
+    operator()
+      .given([...free, silent])
+      .when(ping(false))
+      .then([]);
+    operator()
+      .given([...free, silent])
+      .when(reserve())
+      .refused(/is offline/);
+    operator()
+      .given([...free, silent])
+      .when(ping(true))
+      .then([responds(true, 'offline>available')]);
+    operator()
+      .given([...free, silent])
+      .when(changePresence('available'))
+      .then([presence('available', 'offline>available')]);
+    operator().given(free).when(ping(false, 'unknown')).then([]);
+  });
+});
+
+describe('comparing sessions with what ejabberd says', () => {
+  const there = (resource: string, show: Show = 'available') => ({ resource, show, status: '' });
+  const stoodIn = [
+    loggedIn('offline>offline', 'resource:gajim'),
+    presence('available', 'offline>available', 'resource:gajim'),
+  ];
+
+  it('changes nothing where both agree', () => {
+    operator()
+      .given(online)
+      .when(compare([there('gajim')]))
+      .then([]);
+    operator().when(compare([])).then([]);
+  });
+
+  it('closes what ended without a word', () => {
+    operator()
+      .given(online)
+      .when(compare([]))
+      .then([loggedOut('available>offline')]);
+  });
+
+  it('opens what was not heard of, under a name of its own; the real one takes over its presence', () => {
+    operator()
+      .when(compare([there('gajim')]))
+      .then(stoodIn);
+    operator()
+      .given(stoodIn)
+      .when(compare([there('gajim')]))
+      .then([]);
+    for (const command of [openSession(), changePresence('available')]) {
+      const actor = new MemoryStream(operatorDecider);
+      actor.send(compare([there('gajim')]), 0);
+      actor.send(command, 0);
+      expect(operatorState(actor.state.core)).toMatchObject({
+        availability: 'available',
+        context: { sessions: { s1: { show: 'available' } } },
+      });
+      actor.send(closeSession(), 0);
+      expect(operatorState(actor.state.core)).toMatchObject({
+        availability: 'offline',
+        context: { sessions: {} },
+      });
+    }
+  });
+
+  it('after a restart voids the ids known so far, with no gap in the availability', () => {
+    operator()
+      .given(online)
+      .when(compare([there('gajim')], true))
+      .then([
+        loggedIn('available>available', 'resource:gajim'),
+        presence('available', 'available>available', 'resource:gajim'),
+        loggedOut('available>available'),
+      ]);
+  });
+
+  it('takes a presence that changed meanwhile', () => {
+    operator()
+      .given(online)
+      .when(compare([there('gajim', 'dnd')]))
+      .then([presence('dnd', 'available>busy')]);
+  });
+});
+
+describe('chats', () => {
+  it('are reserved, then taken, then released', () => {
+    operator().given(free).when(reserve()).then([reserved()]);
+    operator()
+      .given([...free, reserved()])
+      .when(reserve())
+      .then([]);
+    operator()
+      .given([...free, reserved()])
+      .when(take())
+      .then([taken()]);
+    operator()
+      .given([...free, reserved(), taken()])
+      .when(take())
+      .then([]);
+    operator()
+      .given([...free, reserved(), taken()])
+      .when(release())
+      .then([released()]);
+    operator()
+      .given([...free, reserved(), taken(), released()])
+      .when(release())
+      .then([]);
+  });
+
+  it('are reserved only for an available operator', () => {
+    operator()
+      .given([registered()])
+      .when(reserve())
+      .refused(/is offline/);
+    operator()
+      .given([...free, presence('dnd', 'available>busy')])
+      .when(reserve())
+      .refused(/is busy/);
+  });
+
+  it('are at most as many as its capacity, reserved and open ones together', () => {
+    const full = [...free, reserved('r1', 'c1'), taken('r1', 'c1'), reserved('r2', 'c2')];
+    operator()
+      .given(full)
+      .when(reserve('r3', 'c3'))
+      .refused(/all 2 places/);
+    operator()
+      .given([...full, released('r2', 'c2')])
+      .when(reserve('r3', 'c3'))
+      .then([reserved('r3', 'c3')]);
+  });
+
+  it('are at most as many of a department as it says', () => {
+    const one = [...free, reserved('r1', 'c1', 'sales')];
+    operator()
+      .given(one)
+      .when(reserve('r2', 'c2', 'sales', 1))
+      .refused(/has 1 chats of sales/);
+    operator()
+      .given(one)
+      .when(reserve('r2', 'c2', 'sales', 2))
+      .then([reserved('r2', 'c2', 'sales')]);
+    operator()
+      .given(one)
+      .when(reserve('r2', 'c2', 'billing', 1))
+      .then([reserved('r2', 'c2', 'billing')]);
+    operator()
+      .given([...one, released('r1', 'c1')])
+      .when(reserve('r2', 'c2', 'sales', 1))
+      .then([reserved('r2', 'c2', 'sales')]);
+  });
+
+  it('are reserved once each', () => {
+    operator()
+      .given([...free, reserved()])
+      .when(reserve('r2'))
+      .refused(/has this chat/);
+    operator()
+      .given([...free, taken(null)])
+      .when(reserve('r2'))
+      .refused(/has this chat/);
+  });
+
+  it('that it answered unasked, or that LHC gave it, may exceed the capacity', () => {
+    const full = [...free, reserved('r1', 'c1'), reserved('r2', 'c2')];
+    operator()
+      .given(full)
+      .when(take(null, 'c3'))
+      .then([taken(null, 'c3')]);
+    operator()
+      .given(full)
+      .when(take(null, 'c1'))
+      .then([taken(null, 'c1')]);
+    operator()
+      .given(free)
+      .when(take(null))
+      .then([taken(null)]);
+  });
+
+  it('are not taken with a reservation that is not held: nobody would release that place again', () => {
+    operator()
+      .given(free)
+      .when(take())
+      .refused(/not hold/);
+    operator()
+      .given([...free, reserved(), taken(), released()])
+      .when(take())
+      .refused(/not hold/);
+    operator()
+      .given([...free, reserved('r2')])
+      .when(take('r1'))
+      .refused(/not hold/);
+  });
+
+  it('are not released by the reservation of another time', () => {
+    operator()
+      .given([...free, reserved('r2')])
+      .when(release('r1'))
+      .then([]);
+    operator()
+      .given([...free, reserved('r1'), taken(null)])
+      .when(release('r1'))
+      .then([]);
+  });
+
+  it('are kept while the operator is away', () => {
+    operator()
+      .given([...free, reserved(), loggedOut('available>offline')])
+      .when(take())
+      .then([taken()]);
+  });
+});
+
+it('a refused message is told to the operator', () => {
+  const refusal = { visitor: 'v1', messageId: 'o1', reason: 'this visitor has left' };
+  operator()
+    .given(free)
+    .when({ type: 'RefuseMessage', ...refusal })
+    .then([{ type: 'MessageRefused', data: refusal }]);
+});

@@ -1,0 +1,556 @@
+import { describe, expect, it } from 'vitest';
+import type { Fact } from '../../../src/actors/machine/decider.ts';
+import { MAX_OPEN_MESSAGES } from '../../../src/actors/visitor/conversation.ts';
+import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
+import type { VisitorFact } from '../../../src/actors/visitor/facts.ts';
+import {
+  arrived,
+  assignChat,
+  chatAccepted,
+  chatAssigned,
+  chatClosed,
+  chatStarted,
+  cleanedUp,
+  closeChat,
+  DELAYS,
+  delivered,
+  HOUR,
+  invited,
+  operatorMessage,
+  pageViewed,
+  receive,
+  SECOND,
+  sendMessage,
+  startChat,
+  timedOut,
+  viewPage,
+  visitorMessage,
+} from '../facts.ts';
+import { scenario } from '../scenario.ts';
+import { MemoryStream } from '../stream.ts';
+
+const visitor = () => scenario(visitorDecider);
+const WAKE = { type: 'Wake' } as const;
+const typesOf = (facts: readonly Fact[]): string[] => facts.map((fact) => fact.type);
+
+const chatting = [arrived(), chatStarted(), chatAssigned(), chatAccepted()];
+
+describe('a visitor on the site', () => {
+  it('arrives with its first page view', () => {
+    visitor()
+      .when(viewPage('home'))
+      .then([arrived('home')]);
+  });
+
+  it('views another page', () => {
+    visitor()
+      .given([arrived('home')])
+      .when(viewPage('prices'), SECOND)
+      .then([pageViewed('prices')]);
+  });
+
+  it('reloads the same page: news only after 30 s', () => {
+    const home = visitor().given([arrived('home')], 0);
+    home.when(viewPage('home'), 29 * SECOND).then([]);
+    home.when(viewPage('home'), 30 * SECOND).then([pageViewed('home')]);
+  });
+
+  it('reloads within a short time-out: news after half of it, or reloads would let it run out', () => {
+    const delays = { ...DELAYS, hardTimeout: 10 * SECOND };
+    const home = visitor().given([arrived('home', delays)], 0);
+    home.when(viewPage('home', delays), 4 * SECOND).then([]);
+    home.when(viewPage('home', delays), 5 * SECOND).then([pageViewed('home', delays)]);
+  });
+
+  it('asks for another department on the same page: that is news', () => {
+    visitor()
+      .given([arrived('home')], 0)
+      .when({ ...viewPage('home'), department: 'support' } as ReturnType<typeof viewPage>, SECOND)
+      .then([
+        {
+          ...pageViewed('home'),
+          data: { digest: 'home', department: 'support', delays: DELAYS },
+        } as VisitorFact,
+      ]);
+  });
+
+  it('is not known before: nothing else can be asked of it', () => {
+    for (const command of [
+      sendMessage(),
+      receive(),
+      assignChat(),
+      closeChat(),
+      { type: 'TimeOut' } as const,
+    ]) {
+      visitor()
+        .when(command)
+        .refused(/not known/);
+    }
+  });
+
+  it('times out after the delay that its last fact carries', () => {
+    visitor()
+      .given([arrived()], 0)
+      .wakesAt(300 * SECOND)
+      .when(WAKE, 300 * SECOND)
+      .then([timedOut(0)]);
+  });
+
+  it('is kept by page views', () => {
+    visitor()
+      .given([arrived()], 0)
+      .given([pageViewed('prices')], 200 * SECOND)
+      .wakesAt(500 * SECOND)
+      .when(WAKE, 300 * SECOND)
+      .then([]);
+  });
+
+  it('times out when LHC says so, once', () => {
+    visitor()
+      .given([arrived()], 0)
+      .when({ type: 'TimeOut' }, SECOND)
+      .then([timedOut(0)]);
+    visitor().given([arrived(), timedOut()], 0).when({ type: 'TimeOut' }, SECOND).then([]);
+  });
+
+  it('returns after the time-out, as the same visitor', () => {
+    visitor()
+      .given([arrived(), timedOut()], 0)
+      .when(viewPage('home'), SECOND)
+      .then([arrived('home')]);
+  });
+
+  it('is cleaned up a day after the time-out, and returns from that as well', () => {
+    const gone = visitor()
+      .given([arrived()], 0)
+      .given([timedOut(0)], 300 * SECOND);
+    gone.wakesAt(300 * SECOND + 24 * HOUR);
+    const { facts } = gone.when(WAKE, 300 * SECOND + 24 * HOUR).asked();
+    expect(facts).toMatchObject([{ type: 'CleanedUp', data: { lastSeen: 0 } }]);
+    gone.given(facts).wakesAt(undefined).when(viewPage()).then([arrived()]);
+  });
+
+  it('is cleaned up on demand, its chat closed first', () => {
+    const { facts } = visitor().given(chatting).when({ type: 'CleanUp' }).asked();
+    expect(facts[0]).toEqual(chatClosed('op1', 'system', 'visitor cleaned up'));
+    expect(typesOf(facts)).toEqual(['ChatClosed', 'CleanedUp']);
+    visitor().given([arrived(), cleanedUp()]).when({ type: 'CleanUp' }).then([]);
+  });
+});
+
+describe('an invitation', () => {
+  it('is an operator writing to a browsing visitor', () => {
+    visitor()
+      .given([arrived()])
+      .when(receive())
+      .then([invited(), operatorMessage(null)]);
+  });
+
+  it('goes on with further messages, each with the whole time again', () => {
+    visitor()
+      .given([arrived(), invited(), operatorMessage(null)], 0)
+      .when(receive('op1', 'o2'))
+      .then([operatorMessage(null, 'op1', 'o2')]);
+    visitor()
+      .given([arrived(), invited(), operatorMessage(null)], 0)
+      .given([operatorMessage(null, 'op1', 'o2')], 60 * SECOND)
+      .wakesAt(180 * SECOND);
+  });
+
+  it('expires; then another operator may invite', () => {
+    const expired = { type: 'InvitationExpired', data: { operator: 'op1' } } as const;
+    visitor()
+      .given([arrived(), invited(), operatorMessage(null)], 0)
+      .wakesAt(120 * SECOND)
+      .when(WAKE, 120 * SECOND)
+      .then([expired]);
+    visitor()
+      .given([arrived(), invited(), operatorMessage(null), expired])
+      .when(receive('op2'))
+      .then([invited('op2'), operatorMessage(null, 'op2')]);
+  });
+
+  it('belongs to the operator who came first', () => {
+    visitor()
+      .given([arrived(), invited(), operatorMessage(null)])
+      .when(receive('op2'))
+      .refused(/op1 has just invited/);
+  });
+
+  it('is answered by a chat that names the inviter', () => {
+    visitor()
+      .given([arrived(), invited(), operatorMessage(null)])
+      .when(startChat())
+      .then([chatStarted('c1', 'op1')]);
+  });
+
+  it('is corrected, but never begun by a correction', () => {
+    const correction = receive('op1', 'o2', { replaces: 'o1' });
+    const { data, ...said } = operatorMessage(null, 'op1', 'o2');
+    const corrected = { ...said, data: { ...data, replaces: 'o1' } } as VisitorFact;
+    visitor()
+      .given([arrived(), invited(), operatorMessage(null)])
+      .when(correction)
+      .then([corrected]);
+    visitor()
+      .given([...chatting, operatorMessage(), chatClosed()])
+      .when(correction)
+      .refused(/a correction invites nobody/);
+  });
+
+  it('ends with the visitor', () => {
+    const gone = visitor().given([arrived(), invited(), operatorMessage(null)], 0);
+    gone.given([timedOut()], 60 * SECOND).wakesAt(60 * SECOND + 24 * HOUR);
+    gone.when(receive()).refused(/has left/);
+    gone
+      .given([arrived()])
+      .when(startChat())
+      .then([chatStarted('c1', null)]);
+  });
+});
+
+describe('a chat', () => {
+  it('is started by a visitor, with a first message', () => {
+    visitor()
+      .given([arrived()])
+      .when(startChat('c1', 'm1'))
+      .then([chatStarted(), visitorMessage()]);
+  });
+
+  it('is started by a visitor that nobody has seen yet', () => {
+    const nobody = {
+      type: 'VisitorArrived',
+      data: { digest: null, department: 'sales', delays: DELAYS },
+    };
+    visitor()
+      .when(startChat())
+      .then([nobody as VisitorFact, chatStarted()]);
+  });
+
+  it('starts once; a message that comes with the repeat still counts', () => {
+    visitor().given([arrived(), chatStarted()]).when(startChat()).then([]);
+    visitor()
+      .given([arrived(), chatStarted()])
+      .when(startChat('c1', 'm1'))
+      .then([visitorMessage()]);
+    visitor()
+      .given([arrived(), chatStarted(), visitorMessage()])
+      .when(startChat('c1', 'm1'))
+      .then([]);
+  });
+
+  it('is one at a time', () => {
+    visitor()
+      .given([arrived(), chatStarted()])
+      .when(startChat('c2'))
+      .refused(/c1 is open/);
+  });
+
+  it('is assigned by the router and accepted by the first answer', () => {
+    visitor().given([arrived(), chatStarted()]).when(assignChat()).then([chatAssigned()]);
+    visitor()
+      .given([arrived(), chatStarted(), chatAssigned()])
+      .when(receive())
+      .then([chatAccepted(), operatorMessage()]);
+    visitor()
+      .given(chatting)
+      .when(receive('op1', 'o2'))
+      .then([operatorMessage('c1', 'op1', 'o2')]);
+  });
+
+  it('is taken by who answers while nobody has it', () => {
+    visitor()
+      .given([arrived(), chatStarted()])
+      .when(receive('op2'))
+      .then([
+        chatAssigned('op2', null, 'answered'),
+        chatAccepted('op2'),
+        operatorMessage('c1', 'op2'),
+      ]);
+  });
+
+  it('has one owner', () => {
+    const answered: [readonly Fact[], RegExp][] = [
+      [[arrived(), chatStarted(), chatAssigned()], /offered to op1; write !take/],
+      [chatting, /belongs to op1/],
+    ];
+    for (const [facts, reason] of answered) {
+      visitor().given(facts).when(receive('op2')).refused(reason);
+      visitor().given(facts).when(assignChat('op2', 'r2')).refused(reason);
+      visitor().given(facts).when(assignChat()).then([]);
+    }
+  });
+
+  it('takes messages while it waits and while it goes on, each once', () => {
+    visitor().given([arrived(), chatStarted()]).when(sendMessage()).then([visitorMessage()]);
+    visitor()
+      .given(chatting)
+      .when(sendMessage('m2'))
+      .then([visitorMessage('m2')]);
+    visitor()
+      .given([...chatting, visitorMessage()])
+      .when(sendMessage())
+      .then([]);
+  });
+
+  it('takes no message for another chat, or for none', () => {
+    visitor()
+      .given(chatting)
+      .when(sendMessage('m1', 'c9'))
+      .refused(/c1 is open, not c9/);
+    visitor()
+      .given([arrived()])
+      .when(sendMessage())
+      .refused(/no open chat/);
+    visitor()
+      .given([arrived()])
+      .when(sendMessage('m1', 'c1'))
+      .refused(/c1 is not open/);
+  });
+
+  it('lets only so many messages wait', () => {
+    const many = Array.from({ length: MAX_OPEN_MESSAGES }, (_, i) => visitorMessage(`m${i}`));
+    visitor()
+      .given([...chatting, ...many])
+      .when(sendMessage('one-more'))
+      .refused(/1000 messages wait/);
+  });
+
+  it('keeps the visitor online until it is closed; closing arms the time-out anew', () => {
+    const open = visitor().given(chatting, 0);
+    open.when(WAKE, 300 * SECOND).then([]);
+    open.when({ type: 'TimeOut' }).refused(/c1 is open; close it first/);
+    // The fired timer was swallowed; what comes next is the chat's own idleness.
+    open.wakesAt(24 * HOUR, 300 * SECOND);
+    open.given([chatClosed()], HOUR).wakesAt(HOUR + 300 * SECOND);
+    open.when(WAKE, HOUR + 300 * SECOND).then([timedOut(0)]);
+  });
+
+  it('is closed by whoever says so, and again without harm', () => {
+    visitor().given(chatting).when(closeChat()).then([chatClosed()]);
+    visitor()
+      .given([...chatting, chatClosed()])
+      .when(closeChat())
+      .then([]);
+    visitor()
+      .given([...chatting, chatClosed()])
+      .when(closeChat('c9'))
+      .refused(/c9 is not open/);
+    visitor()
+      .given([arrived(), chatStarted()])
+      .when(closeChat())
+      .then([chatClosed(null)]);
+  });
+
+  it('is closed by the system when nothing happens in it for a day', () => {
+    for (const happens of [visitorMessage(), operatorMessage()]) {
+      const open = visitor().given(chatting, 0).given([happens], HOUR);
+      open.when(WAKE, 24 * HOUR).then([]);
+      open.when(WAKE, 25 * HOUR).then([chatClosed('op1', 'system', 'idle')]);
+    }
+    const waiting = visitor().given([arrived(), chatStarted()], 0).given([visitorMessage()], HOUR);
+    waiting.when(WAKE, 24 * HOUR).then([]);
+    waiting.when(WAKE, 25 * HOUR).then([chatClosed(null, 'system', 'idle')]);
+  });
+
+  it('leaves the visitor its whole time-out when it is closed for being idle, however late that is noticed', () => {
+    const delays = { ...DELAYS, chatIdle: 60 * SECOND };
+    const late = visitor().given([arrived('home', delays), chatStarted()], 0);
+    const { facts } = late.when(WAKE, HOUR).asked();
+    expect(typesOf(facts)).toEqual(['ChatClosed']);
+    late.given(facts, HOUR).wakesAt(HOUR + 300 * SECOND);
+  });
+
+  it('is not disturbed by page views', () => {
+    visitor()
+      .given(chatting, 0)
+      .when(viewPage('prices'), SECOND)
+      .then([pageViewed('prices')]);
+    const seen = visitor().given([...chatting, pageViewed('prices')]);
+    seen.when(receive()).then([operatorMessage()]);
+  });
+
+  it('is over for the operator as well: what it writes then is an invitation', () => {
+    const over = visitor().given([...chatting, chatClosed()], 0);
+    over.when(receive(), 10 * SECOND).then([invited(), operatorMessage(null)]);
+    visitor()
+      .given([...chatting, chatClosed(), timedOut()])
+      .when(receive())
+      .refused(/has left/);
+  });
+});
+
+describe('a message that crossed with the end of its chat', () => {
+  const closing = (by: 'visitor' | 'operator' | 'system') =>
+    visitor().given([...chatting, chatClosed('op1', by)], 0);
+
+  it('invites nobody: who has just left is not called back by a last word', () => {
+    for (const by of ['visitor', 'system'] as const) {
+      closing(by)
+        .when(receive(), 10 * SECOND - 1)
+        .refused(/had ended/);
+    }
+  });
+
+  it('is the operator’s own who ended it, and of others, an invitation', () => {
+    closing('operator')
+      .when(receive(), SECOND)
+      .then([invited(), operatorMessage(null)]);
+    closing('visitor')
+      .when(receive('op2'), SECOND)
+      .then([invited('op2'), operatorMessage(null, 'op2')]);
+  });
+
+  it('is none of a chat that began since', () => {
+    closing('visitor')
+      .given([chatStarted()], SECOND)
+      .when(receive(), 2 * SECOND)
+      .then([chatAssigned('op1', null, 'answered'), chatAccepted(), operatorMessage()]);
+  });
+});
+
+describe('a reservation', () => {
+  const waiting = [arrived(), chatStarted()];
+  const revoked = { type: 'ReservationRevoked', data: { reservation: 'r1' } } as const;
+
+  it('is revoked before it is released: a late assignment is refused', () => {
+    visitor().given(waiting).when({ type: 'RevokeReservation', reservation: 'r1' }).then([revoked]);
+    visitor()
+      .given([...waiting, revoked])
+      .when(assignChat())
+      .refused(/was revoked/);
+    visitor()
+      .given([...waiting, revoked])
+      .when(assignChat('op1', 'r2'))
+      .then([chatAssigned('op1', 'r2')]);
+  });
+
+  it('is revoked once', () => {
+    visitor()
+      .given([...waiting, revoked])
+      .when({ type: 'RevokeReservation', reservation: 'r1' })
+      .then([]);
+  });
+
+  it('cannot be revoked when the chat was assigned with it', () => {
+    visitor()
+      .given([...waiting, chatAssigned()])
+      .when({ type: 'RevokeReservation', reservation: 'r1' })
+      .refused(/was assigned with this reservation/);
+  });
+
+  it('comes to nothing when the chat was closed, or answered by somebody', () => {
+    visitor()
+      .given([...waiting, chatClosed(null)])
+      .when(assignChat())
+      .refused(/c1 is not open/);
+    visitor()
+      .given([...waiting, chatAssigned('op1', null, 'answered'), chatAccepted()])
+      .when(assignChat('op1', 'r1'))
+      .refused(/belongs to op1/);
+  });
+});
+
+describe('outcomes', () => {
+  const sent = [...chatting, visitorMessage('m1'), visitorMessage('m2')];
+
+  it('are final, one for each message', () => {
+    const report = { type: 'ReportDelivered', messageIds: ['m1', 'm2'], by: 'ping' } as const;
+    visitor()
+      .given(sent)
+      .when(report)
+      .then([delivered(['m1', 'm2'])]);
+    visitor()
+      .given([...sent, delivered(['m1'])])
+      .when(report)
+      .then([delivered(['m2'])]);
+    visitor()
+      .given([...sent, delivered(['m1', 'm2'])])
+      .when(report)
+      .then([]);
+    visitor()
+      .given([...sent, delivered(['m1'])])
+      .when({ type: 'ReportFailed', messageId: 'm1', reason: 'no operator' })
+      .then([]);
+  });
+
+  it('are not undone by the same message sent again', () => {
+    visitor()
+      .given([...sent, delivered(['m1'])])
+      .when(sendMessage('m1'))
+      .then([]);
+  });
+
+  it('name the chat that the message was sent in, though the next one is open', () => {
+    const later = [...sent, chatClosed(), chatStarted('c2'), visitorMessage('m3', 'c2')];
+    visitor()
+      .given(later)
+      .when({ type: 'ReportDelivered', messageIds: ['m1', 'm3', 'm2'], by: 'ping' })
+      .then([delivered(['m1', 'm2']), delivered(['m3'], 'c2')]);
+    visitor()
+      .given(later)
+      .when({ type: 'ReportFailed', messageId: 'm1', reason: 'gone' })
+      .then([{ type: 'MessageFailed', data: { messageId: 'm1', reason: 'gone', chatId: 'c1' } }]);
+  });
+
+  it('taken is no outcome, and said once', () => {
+    const taken: VisitorFact = { type: 'MessageTaken', data: { messageIds: ['m1'] } };
+    const report = { type: 'ReportTaken', messageIds: ['m1', 'unknown'] } as const;
+    visitor().given(sent).when(report).then([taken]);
+    visitor()
+      .given([...sent, taken])
+      .when(report)
+      .then([]);
+    visitor()
+      .given([...sent, taken])
+      .when({ type: 'ReportDelivered', messageIds: ['m1'], by: 'receipt' })
+      .then([
+        { type: 'MessageDelivered', data: { messageIds: ['m1'], by: 'receipt', chatId: 'c1' } },
+      ]);
+  });
+
+  it('come in every state', () => {
+    visitor()
+      .given([...sent, chatClosed(), timedOut(), cleanedUp()])
+      .when({ type: 'ReportDelivered', messageIds: ['m2'], by: 'ping' })
+      .then([delivered(['m2'])]);
+  });
+
+  it('of a session are told when they change something', () => {
+    const loggedIn: VisitorFact = { type: 'LoggedIn', data: {} };
+    const failed: VisitorFact = { type: 'SessionFailed', data: { reason: 'not authorized' } };
+    visitor()
+      .given([arrived()])
+      .when({ type: 'ReportAccountReady' })
+      .then([{ type: 'AccountReady', data: {} }]);
+    visitor().given([arrived()]).when({ type: 'ReportLoggedIn' }).then([loggedIn]);
+    visitor().given([arrived(), loggedIn]).when({ type: 'ReportLoggedIn' }).then([]);
+    visitor().given([arrived()]).when({ type: 'ReportLoggedOut', reason: 'gone' }).then([]);
+    const report = { type: 'ReportSessionFailed', reason: 'not authorized' } as const;
+    visitor().given([arrived()]).when(report).then([failed]);
+    visitor().given([arrived(), failed]).when(report).then([]);
+    visitor().given([arrived(), failed, loggedIn]).when(report).then([failed]);
+    visitor().given([arrived(), failed, timedOut(), arrived()]).when(report).then([failed]);
+  });
+});
+
+describe('the clean-up fact', () => {
+  it('carries what later decisions need: the stream may be cut before it', () => {
+    const actor = new MemoryStream(visitorDecider);
+    actor.send(startChat('c1', 'm1'), 0, 'start');
+    actor.send({ type: 'RevokeReservation', reservation: 'r1' }, SECOND, 'revoke');
+    actor.send(sendMessage('m2'), SECOND, 'send');
+    actor.send({ type: 'ReportDelivered', messageIds: ['m2'], by: 'ping' }, SECOND, '', {
+      queueId: 'q',
+      seq: 7,
+    });
+    actor.send({ type: 'CleanUp' }, 2 * SECOND, 'clean');
+    const last = actor.facts.length - 1;
+    const whole = actor.refold();
+    const cut = actor.refold(last);
+    expect(visitorState(cut.core)).toEqual(visitorState(whole.core));
+    expect(cut.seen.summary()).toEqual(whole.seen.summary());
+    expect(cut.seen.hasCommand('start')).toBe(true);
+    expect(cut.seen.hasHook({ queueId: 'q', seq: 7 })).toBe(true);
+  });
+});

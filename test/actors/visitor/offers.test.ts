@@ -1,0 +1,253 @@
+/** A chat that is offered, missed, declined, taken, handed on and left behind: who has it, and until when. */
+import { describe, expect, it } from 'vitest';
+import type { Fact } from '../../../src/actors/machine/decider.ts';
+import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
+import {
+  acceptChat,
+  arrived,
+  assignChat,
+  chatAccepted,
+  chatAssigned,
+  chatClosed,
+  chatOffered,
+  chatStarted,
+  chatTransferred,
+  chatUnassigned,
+  closeChat,
+  DELAYS,
+  declineChat,
+  HOUR,
+  offerChat,
+  operatorMessage,
+  receive,
+  revoke,
+  SECOND,
+  transferChat,
+  unassignChat,
+  visitorMessage,
+} from '../facts.ts';
+import { scenario } from '../scenario.ts';
+
+const WAKE = { type: 'Wake' } as const;
+const waiting = [arrived(), chatStarted()];
+const asked = [...waiting, chatAssigned()];
+const chatting = [...asked, chatAccepted()];
+const broadcast = [...waiting, chatOffered('op1', 'op2', 'op3')];
+
+const visitor = (facts: readonly Fact[], at = 0) => scenario(visitorDecider).given(facts, at);
+const chatOf = (given: ReturnType<typeof visitor>) => visitorState(given.state().core).context.chat;
+
+describe('an offer', () => {
+  it('is missed when it is not answered in time, whatever the visitor writes meanwhile', () => {
+    const offered = visitor(asked).given([visitorMessage()], 50 * SECOND);
+    offered.wakesAt(60 * SECOND);
+    offered.when(WAKE, 59 * SECOND).then([]);
+    offered.when(WAKE, 60 * SECOND).then([chatUnassigned('missed', ['op1'])]);
+  });
+
+  it('has the time that the visitor’s last facts carry; those of former releases, a minute', () => {
+    const { offerTimeout: _new, ...former } = DELAYS;
+    visitor([arrived('home', former), chatStarted(), chatAssigned()]).wakesAt(60 * SECOND);
+    const short = { ...DELAYS, offerTimeout: 10 * SECOND };
+    visitor([arrived('home', short), chatStarted(), chatAssigned()]).wakesAt(10 * SECOND);
+  });
+
+  it('has the whole time with each who is asked anew', () => {
+    visitor(asked)
+      .given([chatUnassigned('missed', ['op1'])], 60 * SECOND)
+      .wakesAt(300 * SECOND) // nobody is asked: only the visitor's own time-out
+      .given([chatAssigned('op2', 'r2')], 70 * SECOND)
+      .wakesAt(130 * SECOND)
+      .given([chatTransferred('op2', 'op3')], 100 * SECOND)
+      .wakesAt(160 * SECOND);
+  });
+
+  it('is over when it is answered, handed to a department, or the chat is closed', () => {
+    const ends = [
+      [chatAccepted(), operatorMessage()],
+      [chatTransferred('op1', '#billing')],
+      [chatClosed()],
+    ];
+    for (const facts of ends) {
+      const { offer } = visitorState(visitor([...asked, ...facts]).state().core);
+      expect(offer).toBe('none');
+      visitor([...asked, ...facts])
+        .when(WAKE, 60 * SECOND)
+        .then([]);
+    }
+  });
+
+  it('that nobody answers again and again does not keep the chat from being idle', () => {
+    const lost = visitor(waiting);
+    for (let at = HOUR; at < 24 * HOUR; at += HOUR) {
+      lost.given([chatAssigned(), chatUnassigned('missed', ['op1'])], at);
+    }
+    lost.when(WAKE, 24 * HOUR).then([chatClosed(null, 'system', 'idle')]);
+  });
+
+  it('is declined by who has it, and by him only', () => {
+    visitor(asked)
+      .when(declineChat())
+      .then([chatUnassigned('declined', ['op1'])]);
+    visitor(asked)
+      .when(declineChat('op2'))
+      .refused(/not offered to you/);
+    visitor(waiting)
+      .when(declineChat())
+      .refused(/not offered to you/);
+    visitor(chatting)
+      .when(declineChat())
+      .refused(/have answered.*!transfer/);
+    visitor([...asked, chatUnassigned('declined', ['op1'])])
+      .when(declineChat())
+      .then([]);
+  });
+
+  it('may be answered after it was missed, while nobody else has it', () => {
+    const missed = [...asked, chatUnassigned('missed', ['op1'])];
+    const mine = [chatAssigned('op1', null, 'answered'), chatAccepted(), operatorMessage()];
+    visitor(missed).when(receive()).then(mine);
+    visitor([...missed, chatAssigned('op2', 'r2')])
+      .when(receive())
+      .refused(/offered to op2; write !take/);
+  });
+
+  it('is taken by another with a word, who had it is told; not once it was answered', () => {
+    visitor(asked)
+      .when(acceptChat('op2'))
+      .then([chatAssigned('op2', null, 'taken', 'c1', ['op1']), chatAccepted('op2', true)]);
+    visitor(asked)
+      .when(acceptChat('op1'))
+      .then([chatAccepted('op1', true)]);
+    visitor(waiting)
+      .when(acceptChat('op2'))
+      .then([chatAssigned('op2', null, 'taken'), chatAccepted('op2', true)]);
+    visitor(chatting)
+      .when(acceptChat('op2'))
+      .refused(/belongs to op1/);
+    visitor(chatting).when(acceptChat('op1')).then([]);
+    visitor([arrived()])
+      .when(acceptChat())
+      .refused(/no open chat/);
+  });
+
+  it('to somebody who is offline goes to others, not when he came back and answered', () => {
+    visitor(asked)
+      .when(unassignChat('op1', 'offline'))
+      .then([chatUnassigned('offline', ['op1'])]);
+    visitor(chatting).when(unassignChat('op1', 'offline')).then([]);
+    visitor(asked).when(unassignChat('op2', 'offline')).then([]);
+    visitor([arrived()]).when(unassignChat('op1', 'offline')).then([]);
+  });
+});
+
+describe('who passed', () => {
+  it('is whoever missed or declined it, or handed it to a department; nobody who was not there', () => {
+    const passedAfter = (...facts: Fact[]) => chatOf(visitor(facts))?.passed;
+    expect(passedAfter(...asked, chatUnassigned('missed', ['op1']))).toEqual(['op1']);
+    expect(passedAfter(...asked, chatUnassigned('declined', ['op1']))).toEqual(['op1']);
+    expect(passedAfter(...asked, chatUnassigned('offline', ['op1']))).toEqual([]);
+    expect(passedAfter(...chatting, chatUnassigned('owner-gone', ['op1']))).toEqual([]);
+    expect(passedAfter(...chatting, chatTransferred('op1', '#billing'))).toEqual(['op1']);
+    expect(passedAfter(...chatting, chatTransferred('op1', 'op2'))).toEqual([]);
+  });
+
+  it('has not passed any more when he answers after all', () => {
+    const late = visitor([
+      ...[...asked, chatUnassigned('missed', ['op1'])],
+      ...[chatAssigned('op2', 'r2'), chatUnassigned('missed', ['op2'])],
+      ...[chatAssigned('op1', null, 'answered'), chatAccepted()],
+    ]);
+    expect(chatOf(late)).toMatchObject({ passed: ['op2'], misses: 0 });
+  });
+});
+
+describe('a broadcast', () => {
+  it('asks only who is not asked yet, and nobody while somebody has the chat', () => {
+    visitor(broadcast)
+      .when(offerChat('op2', 'op4'))
+      .then([chatOffered('op4')]);
+    visitor(broadcast).when(offerChat('op1')).then([]);
+    visitor(chatting)
+      .when(offerChat('op2'))
+      .refused(/belongs to op1/);
+    visitor([arrived()])
+      .when(offerChat('op2'))
+      .refused(/not open/);
+  });
+
+  it('belongs to the first who answers, and the others are told who it is', () => {
+    visitor(broadcast)
+      .when(receive('op2'))
+      .then([
+        chatAssigned('op2', null, 'answered', 'c1', ['op1', 'op3']),
+        chatAccepted('op2'),
+        operatorMessage('c1', 'op2'),
+      ]);
+    visitor([...broadcast, chatAssigned('op2', null, 'answered'), chatAccepted('op2')])
+      .when(receive('op1'))
+      .refused(/belongs to op2/);
+  });
+
+  it('goes on when one declines, with the time that it had; and is over when all did', () => {
+    const one = visitor(broadcast).given([chatUnassigned('declined', ['op1'], true)], 30 * SECOND);
+    one.wakesAt(60 * SECOND);
+    expect(chatOf(one)).toMatchObject({ offered: ['op2', 'op3'], passed: ['op1'], misses: 0 });
+    one.when(declineChat('op2')).then([chatUnassigned('declined', ['op2'], true)]);
+    const all = one.given(
+      [chatUnassigned('declined', ['op2'], true), chatUnassigned('declined', ['op3'], true)],
+      40 * SECOND,
+    );
+    all.when(WAKE, 60 * SECOND).then([]);
+    expect(chatOf(all)).toMatchObject({ offered: [], passed: ['op1', 'op2', 'op3'], misses: 1 });
+    expect(chatOf(all)?.freeSince).toBe(40 * SECOND);
+  });
+
+  it('is missed by all who are asked then', () => {
+    visitor(broadcast)
+      .given([chatUnassigned('declined', ['op1'], true), chatOffered('op4')], 30 * SECOND)
+      .when(WAKE, 60 * SECOND)
+      .then([chatUnassigned('missed', ['op2', 'op3', 'op4'], true)]);
+  });
+
+  it('loses who is gone, and nobody else', () => {
+    visitor(broadcast)
+      .when(unassignChat('op2', 'operator-removed'))
+      .then([chatUnassigned('operator-removed', ['op2'], true)]);
+  });
+
+  it('is told to those who were asked, when it ends without them', () => {
+    const all = ['op1', 'op2', 'op3'];
+    visitor(broadcast)
+      .when(assignChat('op4'))
+      .then([chatAssigned('op4', 'r1', 'least-loaded', 'c1', all)]);
+    visitor(broadcast)
+      .when(transferChat(null, 'op4'))
+      .then([chatTransferred(null, 'op4', 'lhc', null, all)]);
+    visitor(broadcast)
+      .when(closeChat())
+      .then([chatClosed(null, 'visitor', null, all)]);
+  });
+});
+
+describe('a reservation that was used', () => {
+  it('is over with the offer: a second assignment with it, which comes late, is refused', () => {
+    const ends = [
+      [chatUnassigned('missed', ['op1'])],
+      [chatUnassigned('offline', ['op1'])],
+      [chatTransferred('op1', '#billing')],
+      [chatAssigned('op2', null, 'taken'), chatUnassigned('missed', ['op2'])],
+    ];
+    for (const facts of ends) {
+      visitor([...asked, ...facts])
+        .when(assignChat())
+        .refused(/was revoked/);
+      visitor([...asked, ...facts])
+        .when(revoke('r1'))
+        .then([]);
+      visitor([...asked, ...facts])
+        .when(assignChat('op1', 'r2'))
+        .then([chatAssigned('op1', 'r2')]);
+    }
+  });
+});

@@ -1,0 +1,151 @@
+/** A chat that is handed on or left behind, and what only who has it may do. */
+import { describe, expect, it } from 'vitest';
+import type { Fact } from '../../../src/actors/machine/decider.ts';
+import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
+import {
+  acceptChat,
+  addNote,
+  arrived,
+  chatAccepted,
+  chatAssigned,
+  chatClosed,
+  chatStarted,
+  chatTransferred,
+  chatUnassigned,
+  closeChat,
+  HOUR,
+  receive,
+  SECOND,
+  sendCommand,
+  transferChat,
+  unassignChat,
+  visitorMessage,
+} from '../facts.ts';
+import { scenario } from '../scenario.ts';
+
+const WAKE = { type: 'Wake' } as const;
+const waiting = [arrived(), chatStarted()];
+const asked = [...waiting, chatAssigned()];
+const chatting = [...asked, chatAccepted()];
+
+const visitor = (facts: readonly Fact[], at = 0) => scenario(visitorDecider).given(facts, at);
+const chatOf = (given: ReturnType<typeof visitor>) => visitorState(given.state().core).context.chat;
+
+describe('a transfer', () => {
+  it('to an operator asks him to answer, and gives it back when he does not', () => {
+    visitor(chatting)
+      .when(transferChat('op1', 'op2', 'r2'))
+      .then([chatTransferred('op1', 'op2', 'operator', 'r2')]);
+    const handed = visitor([...chatting, chatTransferred('op1', 'op2', 'operator', 'r2')]);
+    handed.wakesAt(60 * SECOND);
+    handed.when(WAKE, 60 * SECOND).then([chatUnassigned('missed', ['op2'])]);
+    handed.given([chatUnassigned('missed', ['op2'])]);
+    expect(chatOf(handed)).toMatchObject({ transferredBy: 'op1', passed: ['op2'], operator: null });
+  });
+
+  it('is done when the other answers: from then on nobody gets it back', () => {
+    const done = visitor([...chatting, chatTransferred('op1', 'op2'), chatAccepted('op2')]);
+    expect(chatOf(done)).toMatchObject({ operator: 'op2', transferredBy: null });
+  });
+
+  it('to a department lets it wait there, once', () => {
+    const handed = [chatTransferred('op1', '#billing')];
+    visitor(chatting).when(transferChat('op1', '#billing')).then(handed);
+    const there = visitor([...chatting, ...handed]);
+    expect(chatOf(there)).toMatchObject({ department: 'billing', operator: null });
+    there.when(transferChat('op1', '#billing')).refused(/nobody has this chat/);
+    there.when(transferChat(null, '#billing')).then([]);
+    there.when(transferChat(null, '#sales')).then([chatTransferred(null, '#sales', 'lhc')]);
+  });
+
+  it('to a department is not undone by a last word, but by !take', () => {
+    const there = [...chatting, chatTransferred('op1', '#billing')];
+    visitor(there)
+      .when(receive('op1', 'o2'))
+      .refused(/handed this chat to billing; write !take/);
+    visitor(there)
+      .when(acceptChat('op1'))
+      .then([chatAssigned('op1', null, 'taken'), chatAccepted('op1', true)]);
+    // Another takes it with a word, as any chat that nobody has.
+    const [assigned] = visitor(there).when(receive('op2', 'o2')).asked().facts;
+    expect(assigned).toMatchObject({ type: 'ChatAssigned', data: { operator: 'op2' } });
+  });
+
+  it('is for who has the chat, or for LHC', () => {
+    visitor(chatting)
+      .when(transferChat('op2', 'op1'))
+      .refused(/belongs to op1/);
+    visitor(chatting)
+      .when(transferChat('op1', 'op1'))
+      .refused(/has this chat already/);
+    visitor(waiting)
+      .when(transferChat('op1', 'op2'))
+      .refused(/!take it first/);
+    visitor([arrived()])
+      .when(transferChat('op1', 'op2'))
+      .refused(/no open chat/);
+    visitor(chatting)
+      .when(transferChat(null, 'op2'))
+      .then([chatTransferred('op1', 'op2', 'lhc')]);
+    visitor(waiting)
+      .when(transferChat(null, 'op2'))
+      .then([chatTransferred(null, 'op2', 'lhc')]);
+  });
+});
+
+describe('a chat whose owner is gone', () => {
+  it('waits for the next, who is told what was said from here on', () => {
+    const left = visitor([...chatting, visitorMessage('m1')]);
+    left.when(unassignChat('op1')).then([chatUnassigned('owner-gone', ['op1'])]);
+    left.given([chatUnassigned('owner-gone', ['op1']), visitorMessage('m2')], HOUR);
+    const state = visitorState(left.state().core);
+    expect(state).toMatchObject({ conversation: 'waiting', offer: 'none' });
+    expect(state.context).toMatchObject({
+      lastOperator: 'op1',
+      chat: { operator: null, accepted: false, round: 5, parked: 6, freeSince: HOUR },
+    });
+  });
+});
+
+describe('notes, commands of LHC and !close', () => {
+  it('are for who has the chat, or for anybody where nobody has it', () => {
+    const note = { type: 'NoteAdded', data: { chatId: 'c1', operator: 'op1', noteId: 'n1' } };
+    const personal = { body: 'Pays by invoice' };
+    for (const facts of [waiting, asked, chatting]) {
+      visitor(facts)
+        .when(addNote('op1'))
+        .then([{ ...note, personal }]);
+      expect(visitor(facts).when(sendCommand('op1')).asked().facts).toMatchObject([
+        { type: 'OperatorCommandSent', data: { command: 'block' }, personal: { text: '!block' } },
+      ]);
+    }
+    visitor(asked)
+      .when(addNote('op2'))
+      .refused(/offered to op1/);
+    visitor(chatting)
+      .when(sendCommand('op2'))
+      .refused(/belongs to op1/);
+    visitor([arrived()])
+      .when(addNote())
+      .refused(/no open chat/);
+  });
+
+  it('closes the chat that is meant, and no other', () => {
+    const close = (chatId: string | null, operator: string) => ({
+      ...closeChat(chatId, 'operator'),
+      operator,
+    });
+    visitor(chatting)
+      .when(close(null, 'op1'))
+      .then([chatClosed('op1', 'operator')]);
+    visitor(chatting)
+      .when(close('c1', 'op2'))
+      .refused(/belongs to op1/);
+    visitor(chatting)
+      .when(close('c0', 'op1'))
+      .refused(/c1 is open, not c0/);
+    visitor([...chatting, chatClosed()])
+      .when(close(null, 'op1'))
+      .refused(/no open chat/);
+  });
+});

@@ -1,0 +1,57 @@
+/** Live changes of a log, on a socket. */
+import { pino } from 'pino';
+import { type Listening, serve } from '../../../src/http/serve.ts';
+import {
+  createStreamHub,
+  type StreamHub,
+  type StreamLimits,
+} from '../../../src/http/stream/hub.ts';
+import type { Projections } from '../../../src/projections/projections.ts';
+import type { Log } from '../../projections/log.ts';
+import { type LiveReader, readEvents } from '../../support/events.ts';
+import { fakeApp, KEYS } from '../fakes.ts';
+
+interface ToOpen {
+  /** The last event id of the life before. */
+  readonly id?: string;
+  /** With its `?`. */
+  readonly query?: string;
+  readonly tenant?: keyof typeof KEYS;
+}
+
+export interface StreamRig {
+  readonly stream: StreamHub;
+  readonly server: Listening;
+  open(options?: ToOpen): Promise<LiveReader>;
+  close(): Promise<void>;
+}
+
+export async function startStreamRig(
+  log: Log,
+  projections: Projections,
+  limits: Partial<StreamLimits> = {},
+): Promise<StreamRig> {
+  const { store, now, vault } = log;
+  const readers: LiveReader[] = [];
+  const logger = pino({ level: 'silent' });
+  const stream = createStreamHub({ projections, store, now, random: () => 0.5, logger, limits });
+  const { app } = fakeApp({ projections, store, vault, now, stream });
+  const server = await serve(app, { host: '127.0.0.1', port: 0, variable: 'LISTEN' });
+  return {
+    stream,
+    server,
+    open: async ({ id, query = '', tenant = 'acme' } = {}) => {
+      const reader = await readEvents(`${server.url}/v1/${tenant}/stream${query}`, {
+        key: KEYS[tenant],
+        ...(id !== undefined && { lastEventId: id }),
+      });
+      readers.push(reader);
+      return reader;
+    },
+    close: async () => {
+      await Promise.all(readers.map((reader) => reader.close()));
+      stream.close();
+      await server.close(0);
+    },
+  };
+}

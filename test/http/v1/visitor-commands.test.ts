@@ -1,0 +1,333 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { AppError } from '../../../src/errors.ts';
+import { fakeApp, KEYS } from '../fakes.ts';
+
+const VISITOR = '/v1/acme/visitors/7';
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a command', () => {
+  test('is answered with 202, the actor, its state, revision and position', async () => {
+    const { ask } = fakeApp();
+    const { status, json, headers } = await ask('POST', `${VISITOR}/page-views`, {
+      body: { page: '/' },
+    });
+    expect(status).toBe(202);
+    expect(json).toEqual({
+      actor: 'visitor-acme.7',
+      state: { presence: 'online', conversation: 'none' },
+      revision: 4,
+      position: 'fake:9',
+    });
+    expect(headers.get('content-type')).toBe('application/json');
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+  });
+
+  test('carries an id that is its own, its Idempotency-Key or its message', async () => {
+    const { ask, asked } = fakeApp();
+    const page = { page: '/' };
+    await ask('POST', `${VISITOR}/page-views`, { body: page });
+    await ask('POST', `${VISITOR}/page-views`, {
+      body: page,
+      headers: { 'Idempotency-Key': 'again', 'X-Request-Id': 'request-1' },
+    });
+    await ask('POST', `${VISITOR}/messages`, { body: { id: 'm1', body: 'Hello' } });
+    await ask('POST', `${VISITOR}/messages`, {
+      body: { id: 'm1', body: 'Hello' },
+      headers: { 'Idempotency-Key': 'other' },
+    });
+    await ask('POST', `${VISITOR}/chats`, {
+      body: { chatId: 'c1', message: { id: 'm2', body: 'Hello' } },
+    });
+    const origins = asked.orders.map(({ origin }) => origin);
+    expect(origins[0]?.commandId).toMatch(/^auto:[0-9a-f-]{36}$/);
+    expect(origins[1]).toEqual({ commandId: 'key:again', correlationId: 'request-1' });
+    expect(origins.slice(2).map(({ commandId }) => commandId)).toEqual([
+      'msg:m1',
+      'msg:m1',
+      'msg:m2',
+    ]);
+  });
+
+  test('is answered in time, also when nobody knows yet whether it was carried out', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const late = Promise.withResolvers<never>();
+    const { ask } = fakeApp({ dispatcher: { dispatch: () => late.promise } });
+    const asking = ask('POST', `${VISITOR}/page-views`, { body: { page: '/' } });
+    await vi.advanceTimersByTimeAsync(4_500);
+    const { status, json } = await asking;
+    expect({ status, code: json.code }).toEqual({ status: 503, code: 'timeout' });
+    expect(json.detail).toContain('Idempotency-Key');
+    late.reject(new AppError('unavailable', 'the log is away')); // nobody is left to hear it, and nothing breaks
+  });
+
+  test.each(['', ' ', 'with space', 'x'.repeat(201), 'ä'])(
+    'refuses the Idempotency-Key %j',
+    async (key) => {
+      const { ask, asked } = fakeApp();
+      const { status, json } = await ask('POST', `${VISITOR}/timeout`, {
+        headers: { 'Idempotency-Key': key },
+      });
+      expect(status).toBe(400);
+      expect(json.errors).toEqual([expect.objectContaining({ field: 'Idempotency-Key' })]);
+      expect(asked.orders).toEqual([]);
+    },
+  );
+
+  test.each([
+    ['refused', 'chat c1 is open; close it first', 409],
+    ['conflict', 'somebody has it', 409],
+    ['not-found', 'this visitor is not known', 404],
+    ['overloaded', 'come again', 503],
+    ['unavailable', 'disk /var/lib/x is full', 503],
+    ['unfit', 'PageViewed does not fit', 500],
+  ] as const)('that is %s says so', async (code, message, expected) => {
+    const { ask } = fakeApp({
+      dispatcher: {
+        dispatch: async () => {
+          throw new AppError(code, message);
+        },
+      },
+    });
+    const { status, json, headers } = await ask('POST', `${VISITOR}/timeout`);
+    expect(status).toBe(expected);
+    expect(json).toMatchObject({ code, status: expected, type: `/docs#${code}` });
+    expect(headers.get('content-type')).toBe('application/problem+json');
+    expect(headers.get('retry-after')).toBe(expected === 503 ? '1' : null);
+    // What may name places inside stays inside.
+    expect(json.detail === message).toBe(!['unavailable', 'unfit'].includes(code));
+  });
+
+  test('that fails by a defect says nothing of it', async () => {
+    const { ask } = fakeApp({
+      dispatcher: {
+        dispatch: () => Promise.reject(new TypeError('secretName is not a function')),
+      },
+    });
+    const { status, text } = await ask('POST', `${VISITOR}/timeout`);
+    expect(status).toBe(500);
+    expect(text).not.toContain('secretName');
+    expect(text).not.toContain('.ts');
+  });
+});
+
+describe('a page view', () => {
+  const view = async (...bodies: unknown[]) => {
+    const { ask, asked } = fakeApp();
+    for (const body of bodies) await ask('POST', `${VISITOR}/page-views`, { body });
+    return asked.orders.map(({ order }) => order.command);
+  };
+
+  test('becomes ViewPage with the delays of the tenant and what was told', async () => {
+    const [command] = await view({
+      page: 'https://shop.test/a?b=c',
+      title: ' Two\r\n\tlines ',
+      referrer: '',
+      nick: 'Ann',
+      visits: 3,
+      department: 'sales',
+      vid: '0123456789abcdef0123456789abcdef',
+    });
+    expect(command).toEqual({
+      type: 'ViewPage',
+      digest: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/),
+      department: 'sales',
+      delays: {
+        hardTimeout: 60_000,
+        cleanupAfter: 86_400_000,
+        invitationTimeout: 120_000,
+        offerTimeout: 60_000,
+        chatIdle: 86_400_000,
+      },
+      profile: {
+        page: 'https://shop.test/a?b=c',
+        title: 'Two lines',
+        nick: 'Ann',
+        visits: 3,
+        vid: '0123456789abcdef0123456789abcdef',
+      },
+    });
+  });
+
+  test('has the same digest for the same, in whatever order it is written, and else another', async () => {
+    const commands = await view(
+      { page: '/', nick: 'Ann' },
+      { nick: 'Ann', page: '/' },
+      { page: '/', nick: 'Bob' },
+      { page: '/', nick: 'Ann', department: 'sales' },
+    );
+    const digests = commands.map((command) => ('digest' in command ? command.digest : ''));
+    expect(digests[0]).toBe(digests[1]);
+    expect(new Set(digests).size).toBe(3);
+  });
+
+  test('of another visitor has another digest: the log does not tell who saw the same page', async () => {
+    const { ask, asked } = fakeApp();
+    for (const key of ['7', '8']) {
+      await ask('POST', `/v1/acme/visitors/${key}/page-views`, { body: { page: '/' } });
+    }
+    const [one, other] = asked.orders.map(({ order }) => order.command);
+    expect(one).not.toEqual(other);
+  });
+});
+
+describe('commands of a visitor', () => {
+  test.each([
+    [
+      'POST',
+      'chats',
+      { chatId: 'c1', department: 'sales', nick: 'Ann', message: { id: 'm1', body: 'a\r\nb' } },
+      {
+        type: 'StartChat',
+        chatId: 'c1',
+        department: 'sales',
+        nick: 'Ann',
+        message: { id: 'm1', body: 'a\nb' },
+      },
+    ],
+    ['POST', 'chats', { chatId: 'c1' }, { type: 'StartChat', chatId: 'c1', department: null }],
+    [
+      'POST',
+      'messages',
+      { id: 'm1', chatId: 'c1', body: 'Hi 👋\n\tthere' },
+      { type: 'SendMessage', messageId: 'm1', chatId: 'c1', body: 'Hi 👋\n\tthere' },
+    ],
+    [
+      'POST',
+      'chats/c1/close',
+      { by: 'visitor' },
+      { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null },
+    ],
+    ['POST', 'displayed', { messageId: 'a b/ü' }, { type: 'ReportSeen', messageId: 'a b/ü' }],
+    ['POST', 'timeout', undefined, { type: 'TimeOut' }],
+    ['DELETE', '', undefined, { type: 'CleanUp' }],
+  ])('%s /%s %j', async (method, path, body, command) => {
+    const { ask, asked } = fakeApp();
+    const { status } = await ask(method, path ? `${VISITOR}/${path}` : VISITOR, { body });
+    expect(status).toBe(202);
+    expect(asked.orders).toEqual([
+      expect.objectContaining({
+        tenant: 'acme',
+        order: { kind: 'visitor', name: '7', command: expect.objectContaining(command) },
+      }),
+    ]);
+  });
+
+  test('a message without an id gets one', async () => {
+    const { ask, asked } = fakeApp();
+    await ask('POST', `${VISITOR}/messages`, { body: { body: 'Hello' } });
+    expect(asked.orders[0]?.order.command).toMatchObject({
+      messageId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    });
+  });
+
+  test('a message of 65,536 bytes is taken, in two-byte characters and escaped too', async () => {
+    const { ask, asked } = fakeApp();
+    const body = 'ä'.repeat(32_768);
+    const raw = `{"body":"${'\\u00e4'.repeat(32_768)}"}`;
+    expect((await ask('POST', `${VISITOR}/messages`, { body: { body } })).status).toBe(202);
+    expect((await ask('POST', `${VISITOR}/messages`, { raw })).status).toBe(202);
+    expect(asked.orders.map(({ order }) => order.command)).toEqual([
+      expect.objectContaining({ body }),
+      expect.objectContaining({ body }),
+    ]);
+  });
+
+  test('the admin token serves every tenant, and knows no other', async () => {
+    const { ask } = fakeApp();
+    const key = 'admin-token-of-the-tests';
+    expect((await ask('POST', '/v1/beta/visitors/1/timeout', { key })).status).toBe(202);
+    expect((await ask('POST', '/v1/gamma/visitors/1/timeout', { key })).status).toBe(404);
+    expect((await ask('POST', '/v1/beta/visitors/1/timeout', { key: KEYS.acme })).status).toBe(401);
+  });
+});
+
+describe('a transfer', () => {
+  const path = `${VISITOR}/chats/c1/transfer`;
+  const fails = (error: AppError) => fakeApp({ transfer: () => Promise.reject(error) });
+
+  test.each([
+    [{ operator: 'bob' }, { operator: 'bob' }],
+    [{ department: ' second\tlevel ' }, { department: 'second level' }],
+  ])('to %j is a wish of LHC, with its Idempotency-Key', async (body, to) => {
+    const { ask, asked } = fakeApp();
+    const headers = { 'Idempotency-Key': 'k1' };
+    const { status, json } = await ask('POST', path, { body, headers });
+    expect(status).toBe(202);
+    expect(json).toMatchObject({ actor: 'visitor-acme.7', revision: 4 });
+    expect(asked.transfers).toEqual([
+      {
+        ...{ tenant: 'acme', visitor: '7', wish: { chatId: 'c1', from: null, to } },
+        origin: expect.objectContaining({ commandId: 'key:k1' }),
+      },
+    ]);
+  });
+
+  test.each([
+    [{}, 'operator'],
+    [{ operator: 'bob', department: 'sales' }, 'operator'],
+    [{ operator: 'Bob Smith' }, 'operator'],
+    [{ operator: 'admin' }, 'operator'],
+    [{ department: '' }, 'department'],
+    [{ department: 'x'.repeat(129) }, 'department'],
+    [{ department: 7 }, 'department'],
+    [{ operator: 'bob', force: true }, 'force'],
+  ])('to %j is refused with the field', async (body, field) => {
+    const { ask, asked } = fakeApp();
+    const { status, json } = await ask('POST', path, { body });
+    expect(status).toBe(400);
+    expect(json.errors).toEqual([expect.objectContaining({ field })]);
+    expect(asked.transfers).toEqual([]);
+  });
+
+  test('to somebody who does not exist names the field too; what the state refuses is 409', async () => {
+    const nobody = new AppError('refused', 'there is no operator bob', { field: 'operator' });
+    const unknown = await fails(nobody).ask('POST', path, { body: { operator: 'bob' } });
+    expect(unknown.status).toBe(400);
+    expect(unknown.json).toMatchObject({
+      code: 'invalid',
+      errors: [{ field: 'operator', reason: 'there is no operator bob' }],
+    });
+    const has = new AppError('refused', 'bob has this chat already', { owner: 'bob' });
+    const refused = await fails(has).ask('POST', path, { body: { operator: 'bob' } });
+    expect(refused.status).toBe(409);
+    expect(refused.json).toMatchObject({ code: 'refused', detail: 'bob has this chat already' });
+    const away = new AppError('not-found', 'this visitor is not known');
+    const gone = await fails(away).ask('POST', path, { body: { operator: 'bob' } });
+    expect(gone.status).toBe(404);
+  });
+});
+
+describe('a message that the visitor has seen', () => {
+  test.each([
+    [{}, 'messageId'],
+    [{ messageId: '' }, 'messageId'],
+    [{ messageId: 'x'.repeat(1025) }, 'messageId'],
+    [{ messageId: 'm1', at: 1 }, 'at'],
+  ])('%j is refused with the field', async (body, field) => {
+    const { ask, asked } = fakeApp();
+    const { status, json } = await ask('POST', `${VISITOR}/displayed`, { body });
+    expect(status).toBe(400);
+    expect(json.errors).toEqual([expect.objectContaining({ field })]);
+    expect(asked.orders).toEqual([]);
+  });
+});
+
+describe('typing', () => {
+  test('is forwarded, and answered with 204 and nothing', async () => {
+    const { ask, asked } = fakeApp();
+    const body = { state: 'composing', preview: 'Hel' };
+    const { status, text } = await ask('POST', `${VISITOR}/typing`, { body });
+    expect([status, text]).toEqual([204, '']);
+    expect(asked.typing).toEqual([{ tenant: 'acme', visitor: '7', state: 'composing' }]);
+    expect(asked.orders).toEqual([]);
+  });
+
+  test('that cannot be shown is lost without harm', async () => {
+    const { ask } = fakeApp({ typing: () => Promise.reject(new Error('ejabberd is away')) });
+    const { status } = await ask('POST', `${VISITOR}/typing`, { body: { state: 'paused' } });
+    expect(status).toBe(204);
+  });
+});

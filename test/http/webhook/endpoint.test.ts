@@ -1,0 +1,101 @@
+import { Webhook } from 'standardwebhooks';
+import { describe, expect, test } from 'vitest';
+import { AppError } from '../../../src/errors.ts';
+import type { HttpDeps } from '../../../src/http/deps.ts';
+import { fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
+
+const OTHER = `whsec_${Buffer.from('the secret before rotation').toString('base64')}`;
+const BATCH = [{ queueId: 'q', seq: 1, type: 'message', body: 'Grüße 👋' }, 'malformed'];
+
+interface Signing {
+  readonly secret?: string;
+  readonly at?: number;
+  readonly id?: string;
+  readonly tamper?: string;
+}
+
+/** Signed by the reference implementation; its clock is the real one, so the app's is too. */
+const post = (deps: Partial<HttpDeps> = {}) => {
+  const { ask, asked } = fakeApp({ now: Date.now, ...deps });
+  const send = (text: string, signing: Signing = {}, more: Record<string, string> = {}) => {
+    const { secret = WEBHOOK_SECRET, at = Date.now(), id = 'batch-1', tamper = '' } = signing;
+    const headers = {
+      'webhook-id': id,
+      'webhook-timestamp': String(Math.floor(at / 1000)),
+      'webhook-signature': new Webhook(secret).sign(id, new Date(at), text),
+      ...more,
+    };
+    return ask('POST', '/ejabberd/events', { raw: text + tamper, key: null, headers });
+  };
+  return { send, asked };
+};
+
+describe('a batch of events', () => {
+  test('is handed over as it is, and answered with 204', async () => {
+    const { send, asked } = post();
+    const { status, text } = await send(JSON.stringify(BATCH));
+    expect([status, text]).toEqual([204, '']);
+    expect(asked.batches).toEqual([BATCH]);
+  });
+
+  test('is taken with any of the secrets and any of the signatures', async () => {
+    const { send, asked } = post({ webhookSecrets: [WEBHOOK_SECRET, OTHER] });
+    const text = JSON.stringify(BATCH);
+    expect((await send(text, { secret: OTHER })).status).toBe(204);
+    const at = Date.now();
+    const right = new Webhook(OTHER).sign('batch-1', new Date(at), text);
+    const several = { 'webhook-signature': `v1a,AAAA v1,AAAA ${right}` };
+    expect((await send(text, { at }, several)).status).toBe(204);
+    expect(asked.batches).toHaveLength(2);
+  });
+
+  test.each<[string, Signing, Record<string, string>]>([
+    ['with another secret', { secret: OTHER }, {}],
+    ['changed on the way', { tamper: ' ' }, {}],
+    ['that is stale', { at: Date.now() - 302_000 }, {}],
+    ['from the future', { at: Date.now() + 360_000 }, {}], // still so when a busy machine comes to it
+    ['under another id', {}, { 'webhook-id': 'batch-2' }],
+    ['at another time', {}, { 'webhook-timestamp': String(Math.floor(Date.now() / 1000) - 7) }],
+    ['at no time', {}, { 'webhook-timestamp': 'now' }],
+    ['with no signature', {}, { 'webhook-signature': '' }],
+    ['with half a signature', {}, { 'webhook-signature': 'v1,AAAA' }],
+    ['with a signature of another version', {}, { 'webhook-signature': 'v2,AAAA' }],
+  ])('%s is refused', async (_what, signing, headers) => {
+    const { send, asked } = post();
+    const { status, json } = await send(JSON.stringify(BATCH), signing, headers);
+    expect([status, json.code]).toEqual([401, 'unauthorized']);
+    expect(asked.batches).toEqual([]);
+  });
+
+  test('is refused when no secret is configured', async () => {
+    const { send } = post({ webhookSecrets: [] });
+    expect((await send('[]')).status).toBe(401);
+  });
+
+  test.each(['{}', 'null', '"events"', '[', ''])('that is %j is refused', async (text) => {
+    const { send, asked } = post();
+    expect((await send(text)).status).toBe(400);
+    expect(asked.batches).toEqual([]);
+  });
+
+  test('may be large, but not larger than 4 MiB', async () => {
+    const { send, asked } = post();
+    const batch = (bytes: number) => JSON.stringify(['x'.repeat(bytes)]);
+    expect((await send(batch(4_000_000))).status).toBe(204);
+    expect((await send(batch(4 * 1024 * 1024))).status).toBe(413);
+    expect(asked.batches).toHaveLength(1);
+  });
+
+  test('that could not be kept is to come again', async () => {
+    const { send } = post({
+      inbox: {
+        take: async () => {
+          throw new AppError('unavailable', 'disk full at /data', { part: 'the event store' });
+        },
+      },
+    });
+    const { status, json, headers } = await send('[]');
+    expect([status, json.code, headers.get('retry-after')]).toEqual([503, 'unavailable', '1']);
+    expect(json.detail).toBe('the event store is away; send the same again in a moment');
+  });
+});

@@ -1,0 +1,61 @@
+import { Webhook } from 'standardwebhooks';
+import { expect, it } from 'vitest';
+import { AppError } from '../../../src/errors.ts';
+import type { HttpDeps } from '../../../src/http/deps.ts';
+import { createWebhookReceipts } from '../../../src/http/webhook/receipts.ts';
+import { fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
+
+it('are kept of hosts that are ours, however many are named', () => {
+  const receipts = createWebhookReceipts(
+    (host) => host === 'xmpp.test',
+    () => 50_000,
+  );
+  const many = Array.from({ length: 500 }, (_, i) => ({ host: `h${i}.test`, type: 'message' }));
+  const started = {
+    host: 'xmpp.test',
+    type: 'module.started',
+    version: '1.0.0',
+    ejabberd: '23.01',
+  };
+  receipts.accepted([...many, started, { host: 'xmpp.test', type: 'operator.ping' }, null, 7], 40);
+  expect(receipts.view().hosts).toEqual({
+    'xmpp.test': {
+      ...{ acceptedAt: 50_000, batches: 1, clockOffset: -10, module: '1.0.0', ejabberd: '23.01' },
+    },
+  });
+});
+
+it('tell taken, refused and failed batches apart, for admins and for Prometheus', async () => {
+  let broken = false;
+  const inbox: HttpDeps['inbox'] = {
+    take: async () => {
+      if (broken) throw new AppError('unavailable', 'the store is away');
+    },
+  };
+  const { ask } = fakeApp({ now: Date.now, inbox });
+  const send = (secret: string) => {
+    const text = JSON.stringify([{ host: 'xmpp.test', type: 'operator.ping' }]);
+    const at = new Date();
+    const headers = {
+      'webhook-id': 'b1',
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+      'webhook-signature': new Webhook(secret).sign('b1', at, text),
+    };
+    return ask('POST', '/ejabberd/events', { raw: text, key: null, headers });
+  };
+  // A mod_lhc that never comes has to be seen, too.
+  const accepted = /xmpp_chat_webhook_accepted_timestamp_seconds\{host="xmpp.test"\} (\S+)/;
+  const before = await ask('GET', '/metrics', { key: null });
+  expect(Date.now() / 1000 - Number(accepted.exec(before.text)?.[1])).toBeLessThan(60);
+  const other = `whsec_${Buffer.from('quite another secret').toString('base64')}`;
+  expect((await send(WEBHOOK_SECRET)).status).toBe(204);
+  expect((await send(other)).status).toBe(401);
+  expect((await send(other)).status).toBe(401);
+  broken = true;
+  expect((await send(WEBHOOK_SECRET)).status).toBe(503);
+
+  expect((await ask('GET', '/debug/webhooks', { key: null })).status).toBe(401);
+  const { text } = await ask('GET', '/metrics', { key: null });
+  expect(text).toContain('xmpp_chat_webhooks_refused_total 2');
+  expect(text).toContain('xmpp_chat_webhooks_failed_total 1');
+});

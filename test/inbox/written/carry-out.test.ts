@@ -1,0 +1,349 @@
+/** What an operator commands in a conversation, from mod_lhc's event to the facts. */
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { operatorRef, visitorRef } from '../../../src/actors/ids.ts';
+import { operatorState } from '../../../src/actors/operator/decisions.ts';
+import { visitorState } from '../../../src/actors/visitor/decisions.ts';
+import type { InboxSignals } from '../../../src/inbox/commands.ts';
+import { createInbox } from '../../../src/inbox/inbox.ts';
+import { createSetAside } from '../../../src/inbox/set-aside.ts';
+import { UNKNOWN } from '../../../src/inbox/written/read.ts';
+import { createTransfer } from '../../../src/reactors/routing/transfer.ts';
+import { changePresence, openSession, register, startChat, viewPage } from '../../actors/facts.ts';
+import {
+  ACME,
+  HOST,
+  jidOf,
+  newId,
+  openRig,
+  operator,
+  type Rig,
+  silent,
+  visitor,
+} from '../../support/rig.ts';
+
+const OPERATORS = ['op1', 'op2', 'op3'];
+const queueId = newId();
+const NO_SIGNALS: InboxSignals = {
+  moduleStarted: async () => {},
+  operatorAlive: () => {},
+  operatorTyping: () => {},
+};
+let rig: Rig;
+let seq: number;
+
+beforeEach(async () => {
+  seq = 0;
+  rig = await openRig();
+  for (const name of OPERATORS) {
+    await rig.toOperator(name, register(1));
+    await rig.toOperator(name, openSession());
+    await rig.toOperator(name, changePresence('available'));
+  }
+  await rig.toVisitor('1', viewPage());
+});
+afterEach(() => rig.close());
+
+function inbox() {
+  const { store, vault, now, host, tenants, digestKey } = rig;
+  const setAside = createSetAside({ store, vault, now, newId });
+  const operatorsOf = () => OPERATORS.map((name) => operator(name));
+  const transfer = createTransfer({ host, tenants, operatorsOf });
+  return createInbox({
+    ...{ host, tenants, setAside, newId, digestKey, transfer },
+    ...{ signals: NO_SIGNALS, logger: silent },
+  });
+}
+
+const written = (by: string, body: string | Record<string, string>, id = newId(), to = '1') => {
+  seq++;
+  return {
+    ...{ queueId, seq, at: '2026-01-01T00:00:00Z', host: HOST, type: 'message', id },
+    ...{ from: `${by}@${HOST}/desk`, to: jidOf(to) },
+    body: typeof body === 'string' ? { '': body } : body,
+  };
+};
+/** As it comes from mod_lhc: the batch, the batch again (its answer was lost), and resent by the client. */
+async function write(by: string, body: string | Record<string, string>, to = '1') {
+  const event = written(by, body, newId(), to);
+  await inbox().take([event]);
+  await inbox().take([event]);
+  await inbox().take([{ ...event, seq: ++seq }]);
+  return event.id;
+}
+
+type Told = Record<string, unknown>;
+const facts = async (stream: string, types: readonly string[]) =>
+  (await rig.facts(stream))
+    .filter(({ type }) => types.includes(type))
+    .map(({ type, data }): [string, Told] => [type, data as Told]); // facts' data are objects
+const answers = (by: string) =>
+  facts(`operator-acme.${by}`, ['QuestionAsked', 'MessageRefused', 'AvailabilitySet']);
+const refusals = async (by: string) =>
+  (await answers(by)).flatMap(([type, { command, reason }]) =>
+    type === 'MessageRefused' ? [`!${command}: ${reason}`] : [],
+  );
+const ofVisitor = (types: readonly string[]) => facts('visitor-acme.1', types);
+const bodies = async (type: string) =>
+  Promise.all(
+    (await rig.facts('visitor-acme.1'))
+      .filter((event) => event.type === type)
+      .map((event) => rig.personal.of(event)),
+  );
+const chat = async () => {
+  const state = await rig.host.load(visitorRef(ACME, visitor('1')));
+  return state && visitorState(state.core).context.chat;
+};
+const chatsOf = async (by: string) => {
+  const state = await rig.host.load(operatorRef(ACME, operator(by)));
+  return state && operatorState(state.core).context.chats;
+};
+
+describe('a chat', () => {
+  beforeEach(() => rig.toVisitor('1', startChat('c1')));
+
+  it('!take: it is his, once; who has it already and who comes late are told', async () => {
+    await write('op1', '!take');
+    expect(await chat()).toMatchObject({ operator: 'op1', accepted: true });
+    expect(await ofVisitor(['ChatAssigned', 'ChatAccepted'])).toEqual([
+      ['ChatAssigned', { chatId: 'c1', operator: 'op1', reservation: null, reason: 'taken' }],
+      ['ChatAccepted', { chatId: 'c1', operator: 'op1', taken: true }],
+    ]);
+    expect(await answers('op1')).toEqual([]);
+    await write('op1', '!take');
+    await write('op2', '!take');
+    expect(await refusals('op1')).toEqual(['!take: you have this chat already']);
+    expect(await refusals('op2')).toEqual(['!take: this chat belongs to op1']);
+    expect(await chat()).toMatchObject({ operator: 'op1' });
+  });
+
+  it('!decline: it goes on, once; again, and by who was not asked, is told', async () => {
+    const assign = { chatId: 'c1', operator: 'op1', reservation: null, reason: 'random' } as const;
+    await rig.toVisitor('1', { type: 'AssignChat', ...assign });
+    await write('op2', '!decline');
+    await write('op1', '!decline');
+    expect(await ofVisitor(['ChatUnassigned'])).toEqual([
+      ['ChatUnassigned', { chatId: 'c1', operators: ['op1'], reason: 'declined' }],
+    ]);
+    await write('op1', '!decline');
+    expect(await refusals('op1')).toEqual(['!decline: you have declined this chat already']);
+    expect(await refusals('op2')).toEqual(['!decline: this chat is not offered to you']);
+  });
+
+  it.each([
+    ['!transfer op2', { operator: 'op2', department: null }],
+    ['!transfer Op2', { operator: 'op2', department: null }],
+    [`!transfer op2@${HOST}`, { operator: 'op2', department: null }],
+    ['!transfer Sales', { operator: null, department: 'sales' }],
+  ])('%s hands it on, once, with one place taken', async (body, to) => {
+    await write('op1', '!take');
+    await write('op1', body);
+    expect(await ofVisitor(['ChatTransferred'])).toEqual([
+      ['ChatTransferred', expect.objectContaining({ ...to, from: 'op1', by: 'operator' })],
+    ]);
+    expect(Object.keys((await chatsOf('op2')) ?? {})).toEqual(to.operator ? ['c1'] : []);
+    expect(await answers('op1')).toEqual([]);
+  });
+
+  it('!transfer to who cannot have it is refused with the reason, and it stays', async () => {
+    const away = { type: 'SetAvailability', away: true, visitor: '9', messageId: 'x' } as const;
+    await rig.toOperator('op2', away);
+    const busy = { reservation: 'r9', visitor: '9', chatId: 'c9', departmentCapacity: null };
+    await rig.toOperator('op3', { type: 'ReserveChat', ...busy });
+    await write('op1', '!transfer op2');
+    await write('op1', '!take');
+    for (const to of ['op2', 'op3', 'nobody', 'op1', `op1@${HOST}`]) {
+      await write('op1', `!transfer ${to}`);
+    }
+    expect(await refusals('op1')).toEqual([
+      '!transfer: nobody has this chat yet; !take it first',
+      '!transfer: op2 cannot have it: this operator is away',
+      '!transfer: op3 cannot have it: all 1 places of this operator are taken',
+      '!transfer: there is no operator or department nobody; departments: sales',
+      '!transfer: you have this chat already',
+      '!transfer: you have this chat already',
+    ]);
+    expect(await ofVisitor(['ChatTransferred'])).toEqual([]);
+    expect(await chat()).toMatchObject({ operator: 'op1' });
+    expect(Object.keys((await chatsOf('op3')) ?? {})).toEqual(['c9']);
+  });
+
+  it('!transfer that was done is not refused when it comes again and the receiver is gone', async () => {
+    await write('op1', '!take');
+    const event = written('op1', '!transfer op2');
+    await inbox().take([event]);
+    await rig.toOperator('op2', { type: 'Remove' });
+    await inbox().take([event]);
+    await inbox().take([{ ...event, seq: ++seq }]);
+    expect(await ofVisitor(['ChatTransferred'])).toHaveLength(1);
+    expect(await refusals('op1')).toEqual([]);
+  });
+
+  it('!close with a reason, once; not by others, and not when there is none', async () => {
+    await write('op1', '!take');
+    await write('op2', '!close');
+    await write('op1', '!close solved\nby phone');
+    expect(await ofVisitor(['ChatClosed'])).toEqual([
+      ['ChatClosed', { chatId: 'c1', operator: 'op1', by: 'operator', reason: 'solved by phone' }],
+    ]);
+    await write('op1', '!close');
+    expect(await refusals('op2')).toEqual(['!close: this chat belongs to op1']);
+    expect(await refusals('op1')).toEqual(['!close: this visitor has no open chat']);
+  });
+
+  it('!note and a command of LHC are for LHC, sealed', async () => {
+    await write('op1', '!take');
+    const note = await write('op1', '!note Ann called.\nShe is angry-canary.');
+    const command = await write('op1', '!Name Ann Canary');
+    await write('op2', '!block');
+    expect(await ofVisitor(['NoteAdded', 'OperatorCommandSent'])).toEqual([
+      ['NoteAdded', { chatId: 'c1', operator: 'op1', noteId: note }],
+      [
+        'OperatorCommandSent',
+        { chatId: 'c1', operator: 'op1', messageId: command, command: 'name' },
+      ],
+    ]);
+    expect(await bodies('NoteAdded')).toEqual([{ body: 'Ann called.\nShe is angry-canary.' }]);
+    expect(await bodies('OperatorCommandSent')).toEqual([{ text: '!name Ann Canary' }]);
+    expect(await refusals('op2')).toEqual(['!block: this chat belongs to op1']);
+    expect(JSON.stringify(await rig.facts('visitor-acme.1')).toLowerCase()).not.toContain('canary');
+  });
+});
+
+describe('without a chat', () => {
+  it('what needs one is refused, and nobody is invited', async () => {
+    for (const body of ['!take', '!decline', '!transfer op2', '!close', '!note x', '!block']) {
+      await write('op1', body);
+    }
+    const refused = await refusals('op1');
+    expect(refused).toHaveLength(6);
+    expect(refused[0]).toBe('!take: this visitor has no open chat; write to it to invite it');
+    for (const reason of refused) expect(reason).toContain('this visitor has no open chat');
+    expect(await rig.types('visitor-acme.1')).toEqual(['VisitorArrived']);
+  });
+
+  it('!away and !back, each answered, also when it was so already', async () => {
+    const first = await write('op1', '!away');
+    const second = await write('op1', '!away');
+    const third = await write('op1', '!back');
+    const change = (from: string, to: string) => ({ visitor: '1', availability: { from, to } });
+    expect(await answers('op1')).toEqual([
+      ['AvailabilitySet', { away: true, messageId: first, ...change('available', 'away') }],
+      ['AvailabilitySet', { away: true, messageId: second, ...change('away', 'away') }],
+      ['AvailabilitySet', { away: false, messageId: third, ...change('away', 'available') }],
+    ]);
+  });
+
+  it('questions are asked once, where they were written', async () => {
+    const bodiesOf = ['!info', '!history 5', '!help', '!tkae it', '!', '! secret-canary', '!xyz'];
+    const ids: string[] = [];
+    for (const body of bodiesOf) ids.push(await write('op1', body));
+    const asked = [
+      ['info', null],
+      ['history', '5'],
+      ['help', null],
+      [UNKNOWN, 'take'],
+      [UNKNOWN, null],
+      [UNKNOWN, null],
+      [UNKNOWN, null],
+    ];
+    expect(await answers('op1')).toEqual(
+      asked.map(([command, argument], index) => [
+        'QuestionAsked',
+        { visitor: '1', messageId: ids[index], command, argument },
+      ]),
+    );
+    expect(JSON.stringify(await rig.facts('operator-acme.op1'))).not.toContain('canary');
+  });
+
+  it('what lacks its argument is explained under its name', async () => {
+    await write('op1', '!transfer');
+    await write('op1', '!history yesterday');
+    expect(await refusals('op1')).toEqual([
+      expect.stringMatching(/^!transfer: say to whom/),
+      expect.stringMatching(/^!history: say how many/),
+    ]);
+  });
+
+  it('of a visitor that nobody knows: questions are answered, the rest refused; no dead letter', async () => {
+    await write('op1', '!info', 'never');
+    await write('op1', '!away', 'never');
+    await write('op1', '!take', 'never');
+    await write('op1', '!transfer op2', 'never');
+    expect(await answers('op1')).toMatchObject([
+      ['QuestionAsked', { visitor: 'never', command: 'info' }],
+      ['AvailabilitySet', { visitor: 'never' }],
+      [
+        'MessageRefused',
+        { visitor: 'never', command: 'take', reason: 'this visitor is not known' },
+      ],
+      ['MessageRefused', { visitor: 'never', command: 'transfer' }],
+    ]);
+    expect(await rig.facts(`inbox-${queueId}`)).toEqual([]);
+    expect(await rig.facts('visitor-acme.never')).toEqual([]);
+  });
+
+  it('who is not registered commands nothing; sent again from the dead letters it is carried out', async () => {
+    const event = written('op9', '!away');
+    await inbox().take([event]);
+    expect(await rig.facts(`inbox-${queueId}`)).toHaveLength(1);
+    await rig.toOperator('op9', register(1));
+    await inbox().take([event]);
+    expect(await answers('op9')).toMatchObject([
+      ['MessageRefused', { command: 'away', reason: 'this visitor or you were not known' }],
+    ]);
+    await inbox().again(event, 'again:1');
+    await inbox().again(event, 'again:1');
+    expect((await answers('op9')).slice(1)).toMatchObject([['AvailabilitySet', { away: true }]]);
+  });
+
+  it('the same id and text to two visitors, as careless clients count, are two commands', async () => {
+    await rig.toVisitor('2', viewPage());
+    await inbox().take([
+      written('op1', '!info', '1', '1'),
+      written('op1', '!info', '1', '2'),
+      written('op1', '!info', '1', '2'),
+    ]);
+    expect((await answers('op1')).map(([, { visitor }]) => visitor)).toEqual(['1', '2']);
+  });
+});
+
+describe('a text', () => {
+  it('that begins with !! reaches the visitor with one ! less', async () => {
+    await write('op1', '!!important');
+    expect(await bodies('OperatorMessageReceived')).toEqual([{ body: '!important' }]);
+  });
+
+  it('in several languages is what would be sent: a command in another one is none', async () => {
+    await write('op1', { de: '!away', '': 'Hello' });
+    await write('op1', { '': '!away', de: 'Hallo' });
+    await write('op1', { de: '!back', fr: 'Salut' });
+    expect(await bodies('OperatorMessageReceived')).toEqual([{ body: 'Hello' }]);
+    expect(await answers('op1')).toMatchObject([
+      ['AvailabilitySet', { away: true }],
+      ['AvailabilitySet', { away: false }],
+    ]);
+  });
+
+  it('that begins with one ! never reaches the visitor, and is always answered', async () => {
+    await rig.toVisitor('1', startChat('c1'));
+    await write('op1', '!take');
+    const rest = fc.oneof(
+      fc.string({ unit: 'grapheme' }),
+      fc.constantFrom('note x', 'block', 'transfer op2', 'away', 'back', 'info', 'lhc x', ' take'),
+    );
+    const before = fc.constantFrom('', ' ', '\n', '\u200b', '\ufeff', '\u00a0');
+    const what = ['NoteAdded', 'OperatorCommandSent', 'ChatTransferred', 'ChatClosed'];
+    await fc.assert(
+      fc.asyncProperty(before, rest, async (space, behind) => {
+        fc.pre(!/^[\p{Cf}\p{DI}]*[!！﹗]/u.test(behind));
+        const count = async () => (await ofVisitor(what)).length + (await answers('op1')).length;
+        const had = await count();
+        await inbox().take([written('op1', `${space}!${behind}`)]);
+        expect(await count()).toBe(had + 1);
+      }),
+      { numRuns: 60 },
+    );
+    expect(await ofVisitor(['OperatorMessageReceived'])).toEqual([]);
+  });
+});

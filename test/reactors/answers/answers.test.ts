@@ -1,0 +1,380 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { OperatorFact } from '../../../src/actors/operator/machine.ts';
+import { TenantSettings } from '../../../src/actors/tenant/machine.ts';
+import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
+import type { Profile } from '../../../src/actors/visitor/facts.ts';
+import { COMMANDS, UNKNOWN } from '../../../src/inbox/written/read.ts';
+import { type Answers, createAnswers } from '../../../src/reactors/answers/answers.ts';
+import { durationOf, stampOf } from '../../../src/reactors/texts/times.ts';
+import { assignChat, closeChat, DELAYS, sendMessage, startChat } from '../../actors/facts.ts';
+import { newId, openRig, operator, type Rig } from '../../support/rig.ts';
+
+const MINUTE = 60_000;
+let rig: Rig;
+let answers: Answers;
+beforeEach(async () => {
+  rig = await openRig();
+  answers = createAnswers(rig);
+});
+afterEach(() => rig.close());
+
+const tenant = (more: Record<string, unknown> = {}) =>
+  TenantSettings.parse({
+    id: 'acme',
+    host: 'xmpp.test',
+    apiKey: 'key-of-acme-0123456789',
+    ...more,
+  });
+const answerTo = (fact: OperatorFact, settings = tenant()) =>
+  answers.answerTo(settings, operator('op1'), fact);
+const ask = async (command: string, argument: string | null = null, settings = tenant()) => {
+  const data = { visitor: '1', messageId: 'x', command, argument };
+  return (await answerTo({ type: 'QuestionAsked', data }, settings))?.texts ?? [];
+};
+const info = async () => (await ask('info')).join('\n').split('\n');
+const later = (minutes: number) => rig.clock.passes(minutes * MINUTE);
+const view = (profile: Profile = { page: '/' }, department: string | null = null) =>
+  rig.toVisitor('1', { type: 'ViewPage', digest: newId(), department, delays: DELAYS, profile });
+const answered = (by: string, body: string): VisitorCommand => ({
+  ...{ type: 'ReceiveOperatorMessage', operator: by, messageId: newId(), body },
+});
+/** A chat that was begun, answered and closed. */
+async function chat(id: string, by: string, reason: string | null = null) {
+  await rig.toVisitor('1', startChat(id));
+  await rig.toVisitor('1', assignChat(by, null, id));
+  later(2);
+  await rig.toVisitor('1', answered(by, 'Hello'));
+  later(10);
+  await rig.toVisitor('1', { ...closeChat(id), reason } as VisitorCommand); // a close takes a reason
+}
+
+describe('!info', () => {
+  it('of nobody says so', async () => {
+    expect(await info()).toEqual(['Nothing is known of this visitor.']);
+  });
+
+  it('tells who browses: name, place, local time, visits, page, referrer, since when', async () => {
+    await view({ page: '/home' });
+    later(90);
+    const profile = { page: 'https://shop.test/a', title: 'Shoes', referrer: 'https://find.test/' };
+    const person = { nick: 'Ann', city: 'Vilnius', country: 'LT', timezone: 'Europe/Vilnius' };
+    await view({ ...profile, ...person, visits: 3 }, 'sales');
+    expect(await info()).toEqual([
+      'Ann · Vilnius, LT · local time 03:30 · visit 3',
+      'Shoes — https://shop.test/a',
+      'From https://find.test/',
+      'Department sales. Here since 00:00 UTC (1 h 30 min ago).',
+      'No chat is open.',
+      'No earlier chats.',
+    ]);
+  });
+
+  it('tells of the open chat: how long it waited, who has it, who is asked', async () => {
+    await view();
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    later(3);
+    const open = 'Chat #c1 for sales, begun 00:00 UTC (3 min ago), 1 message of the visitor';
+    expect(await info()).toContain(`${open}; waits for an operator since 3 min.`);
+    await rig.toVisitor('1', {
+      ...{ type: 'OfferChat', chatId: 'c1', operators: ['op1', 'op2'], reason: 'broadcast' },
+    });
+    expect(await info()).toContain(
+      `${open}; offered to op1, op2; waits for an operator since 3 min.`,
+    );
+    await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op2' });
+    expect(await info()).toContain(`${open}; op2 has it.`);
+    expect(await info()).toContain('First answer after 3 min.');
+    await rig.toVisitor('1', {
+      ...{ type: 'TransferChat', chatId: 'c1', from: 'op2', operator: 'op1' },
+      ...{ department: null, reservation: null },
+    });
+    expect(await info()).toContain(`${open}; offered to op1, no answer yet.`);
+  });
+
+  it('tells of earlier chats, the last ones first, who had them and how they ended', async () => {
+    await view();
+    for (const n of [1, 2, 3, 4, 5, 6]) await chat(`c${n}`, n % 2 ? 'op1' : 'op2', `done ${n}`);
+    await rig.toVisitor('1', startChat('c7'));
+    await rig.toVisitor('1', closeChat('c7', 'system'));
+    later(24 * 60);
+    const lines = await info();
+    const from = lines.indexOf('7 earlier chats, the last with op2:');
+    expect(lines.slice(from + 1)).toEqual([
+      '#c7 · 2026-01-01 01:12 UTC · 0 s · sales · nobody answered · closed by the system',
+      '#c6 · 2026-01-01 01:00 UTC · 12 min · sales · with op2 · closed by the visitor (done 6)',
+      '#c5 · 2026-01-01 00:48 UTC · 12 min · sales · with op1 · closed by the visitor (done 5)',
+      '#c4 · 2026-01-01 00:36 UTC · 12 min · sales · with op2 · closed by the visitor (done 4)',
+      '#c3 · 2026-01-01 00:24 UTC · 12 min · sales · with op1 · closed by the visitor (done 3)',
+    ]);
+  });
+
+  it('tells of all who had an earlier chat, and how long the first answer to an open one took', async () => {
+    await view();
+    for (const id of ['c1', 'c2']) {
+      await rig.toVisitor('1', startChat(id));
+      later(1);
+      await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op1' });
+      later(4);
+      await rig.toVisitor('1', {
+        ...{ type: 'TransferChat', chatId: id, from: 'op1', operator: 'op2' },
+        ...{ department: null, reservation: null },
+      });
+      await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op2' });
+      if (id === 'c1') await rig.toVisitor('1', closeChat(id));
+    }
+    const lines = await info();
+    expect(lines).toContain('First answer after 1 min.');
+    expect(lines.at(-1)).toBe(
+      '#c1 · 00:00 UTC · 5 min · sales · with op1, op2 · closed by the visitor',
+    );
+  });
+
+  it('tells of who has left, of who is invited, and nothing of who was erased', async () => {
+    await view({ page: '/secret', nick: 'Ann' });
+    await rig.toVisitor('1', answered('op1', 'May I help?'));
+    expect(await info()).toContain('Invited by op1, no answer yet.');
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    later(2);
+    expect(await info()).toContain('Last seen 00:00 UTC (2 min ago).');
+    await rig.vault.erase('acme.1');
+    const text = (await info()).join('\n');
+    expect(text).not.toMatch(/Ann|secret/);
+    expect(text).toContain('Visitor 1');
+  });
+
+  it('stays short, and reads so much of a long history and no more', async () => {
+    const long = '😀'.repeat(2000);
+    await view({ page: `/${long}`, title: long, nick: `x${long}`, referrer: `y${long}` });
+    let reads = 0;
+    const { store, host, personal, now } = rig;
+    const counting = createAnswers({
+      ...{ host, personal, now },
+      store: {
+        readStream: (stream, options) => {
+          reads += 1;
+          return store.readStream(stream, options);
+        },
+      },
+    });
+    for (let n = 0; n < 1_300; n++) await view({ page: `/${long}`, title: long });
+    reads = 0;
+    const data = { visitor: '1', messageId: 'x', command: 'info', argument: null };
+    const told = await counting.answerTo(tenant(), operator('op1'), {
+      type: 'QuestionAsked',
+      data,
+    });
+    const text = told?.texts.join('\n') ?? '';
+    expect(text.length).toBeLessThan(4_000);
+    expect(text.isWellFormed()).toBe(true);
+    expect(text).toContain('Here now.'); // when it arrived is too long ago
+    expect(reads).toBe(4);
+  });
+});
+
+describe('!history', () => {
+  it('of nobody, and of who said nothing, is nothing', async () => {
+    expect(await ask('history')).toEqual(['Nothing was written yet.']);
+    await view();
+    expect(await ask('history', '5')).toEqual(['Nothing was written yet.']);
+  });
+
+  it('is what both said, notes and commands, by day and chat, the oldest first', async () => {
+    await view({ page: '/', nick: 'Ann' });
+    await rig.toVisitor('1', answered('op1', 'May I help?'));
+    later(1);
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op1' });
+    later(24 * 60);
+    await rig.toVisitor('1', answered('op1', 'Two\nlines'));
+    const note = { type: 'AddNote', operator: 'op1', noteId: 'n1', body: 'angry' } as const;
+    await rig.toVisitor('1', note);
+    await rig.toVisitor('1', {
+      ...{ type: 'SendOperatorCommand', operator: 'op1', messageId: 'x1' },
+      ...{ command: 'name', text: '!name Ann' },
+    });
+    expect(await ask('history')).toEqual([
+      [
+        'The last 5 messages, times in UTC.',
+        '2026-01-01, no chat:',
+        '00:00 op1: May I help?',
+        '2026-01-01, chat #c1:',
+        '00:01 Ann: Hello',
+        '2026-01-02, chat #c1:',
+        '00:01 op1: Two\n  lines',
+        '00:01 op1 (note): angry',
+        '00:01 op1 (to LHC): !name Ann',
+      ].join('\n'),
+    ]);
+    expect(await ask('history', '1')).toEqual([
+      'The last message, times in UTC.\n2026-01-02, chat #c1:\n00:01 op1 (to LHC): !name Ann',
+    ]);
+  });
+
+  it('is 20 messages where no number is said, at most as many as were asked for', async () => {
+    await view();
+    await rig.toVisitor('1', startChat('c1'));
+    for (let n = 0; n < 30; n++) await rig.toVisitor('1', sendMessage(`m${n}`));
+    for (const [argument, count] of [
+      [null, 20],
+      ['7', 7],
+      ['100', 30],
+    ] as const) {
+      const [text = ''] = await ask('history', argument);
+      expect(text.split('\n').filter((line) => line.includes('Hello'))).toHaveLength(count);
+    }
+  });
+
+  it('of long messages comes in several of 8 kB, of which the last are kept', async () => {
+    await view({ page: '/', nick: 'Ann' });
+    await rig.toVisitor('1', startChat('c1'));
+    for (let n = 0; n < 100; n++) {
+      const body = `${n} ${'😀'.repeat(1_000)}`;
+      await rig.toVisitor('1', { type: 'SendMessage', messageId: `m${n}`, chatId: null, body });
+    }
+    const texts = await ask('history', '100');
+    expect(texts.length).toBeGreaterThan(2);
+    expect(texts.length).toBeLessThanOrEqual(5);
+    for (const text of texts) {
+      expect(Buffer.byteLength(text)).toBeLessThan(8_200);
+      expect(text.isWellFormed()).toBe(true);
+    }
+    expect(texts[0]).toContain('the first of them are left out');
+    const numbers = [...texts.join('\n').matchAll(/Ann: (\d+) /g)].map(([, n]) => Number(n));
+    expect(numbers.at(-1)).toBe(99);
+    expect(numbers).toEqual(numbers.map((_, index) => 99 - (numbers.length - 1) + index));
+  });
+
+  it('of who was erased has nothing to read', async () => {
+    await view({ page: '/', nick: 'Ann' });
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.vault.erase('acme.1');
+    const [text] = await ask('history');
+    expect(text).toContain('00:00 Visitor 1: (erased)');
+    expect(text).not.toContain('Hello');
+  });
+});
+
+describe('!help', () => {
+  it('names every command in a line, and what is passed on to LHC', async () => {
+    const [text = ''] = await ask('help');
+    for (const { usage } of COMMANDS) expect(text.split('\n').join('|')).toContain(`|${usage}: `);
+    expect(text).toContain('!!text');
+    const passed = text.split('\n').at(-1) ?? '';
+    expect(passed).toMatch(/^Passed on to LHC: .*!block/);
+    expect(passed).not.toMatch(/!close(?!d)|!info|!help|!note/);
+  });
+
+  it('names those of the tenant, and none where it has none', async () => {
+    const [text = ''] = await ask('help', null, tenant({ lhcCommands: ['greet', 'info'] }));
+    expect(text.split('\n').at(-1)).toBe('Passed on to LHC: !greet');
+    const [none = ''] = await ask('help', null, tenant({ lhcCommands: [] }));
+    expect(none).not.toContain('LHC: ');
+  });
+
+  it.each([
+    ['transfer', '!transfer NAME: hand it to an operator or a department'],
+    ['block', "!block is one of LHC's own commands and is passed on to it."],
+  ])('on %s is about that', async (topic, text) => {
+    expect(await ask('help', topic)).toEqual([text]);
+  });
+});
+
+describe('what else an operator is answered', () => {
+  it.each([
+    [UNKNOWN, 'take', /^Nothing was sent: .*Did you mean !take\? .*!!/],
+    [UNKNOWN, null, /^Nothing was sent: (?!.*Did you mean).*!help.*!!/],
+    ['of-a-later-release', 'x', /^Nothing was sent: (?!.*Did you mean)/],
+  ])('%s %s: what was written is no command', async (command, argument, text) => {
+    expect(await ask(command, argument)).toEqual([expect.stringMatching(text)]);
+  });
+
+  it.each<[OperatorFact, string]>([
+    [
+      {
+        type: 'MessageRefused',
+        data: { visitor: '1', messageId: 'x', reason: 'this visitor has left' },
+      },
+      'Not delivered: this visitor has left.',
+    ],
+    [
+      {
+        type: 'MessageRefused',
+        data: { visitor: '1', messageId: 'x', reason: 'why not?', command: 'transfer' },
+      },
+      '!transfer: why not?',
+    ],
+    [
+      {
+        type: 'AvailabilitySet',
+        data: {
+          ...{ away: true, visitor: '1', messageId: 'x' },
+          availability: { from: 'available', to: 'away' },
+        },
+      },
+      'You get no new chats until !back. Chats that you have stay yours.',
+    ],
+    [
+      {
+        type: 'AvailabilitySet',
+        data: {
+          ...{ away: false, visitor: '1', messageId: 'x' },
+          availability: { from: 'away', to: 'available' },
+        },
+      },
+      'You get new chats again.',
+    ],
+    [
+      {
+        type: 'AvailabilitySet',
+        data: {
+          ...{ away: false, visitor: '1', messageId: 'x' },
+          availability: { from: 'busy', to: 'busy' },
+        },
+      },
+      'You get new chats again as soon as your client shows you as available; now you are busy.',
+    ],
+  ])('%j', async (fact, text) => {
+    expect(await answerTo(fact)).toEqual({ visitor: '1', texts: [text] });
+  });
+
+  it('nothing, of what is no question', async () => {
+    expect(await answerTo({ type: 'ChatReleased', data: gone })).toBeNull();
+    const closed = { chatId: 'c1', operator: 'op1', by: 'operator', reason: null } as const;
+    const fact = { type: 'ChatClosed', data: closed } as const;
+    expect(await answers.confirmationsOf(tenant(), fact)).toEqual([]);
+  });
+  const gone = { reservation: null, visitor: '1', chatId: 'c1', reason: 'closed' };
+
+  it('that a note was kept and a command passed on', async () => {
+    const noted = { chatId: 'c1', operator: 'op1', noteId: 'n1' };
+    expect(await answers.confirmationsOf(tenant(), { type: 'NoteAdded', data: noted })).toEqual([
+      { to: 'op1', text: 'Noted in chat #c1; the visitor does not see it.' },
+    ]);
+    const data = { chatId: 'c1', operator: 'op1', messageId: 'x', command: 'block' };
+    const sent = { type: 'OperatorCommandSent', data } as const;
+    expect(await answers.confirmationsOf(tenant(), sent)).toEqual([
+      { to: 'op1', text: '!block was passed on to LHC.' },
+    ]);
+  });
+});
+
+describe('times', () => {
+  it.each([
+    [-5, '0 s'],
+    [59_999, '59 s'],
+    [60_000, '1 min'],
+    [3_599_999, '59 min'],
+    [3_600_000, '1 h'],
+    [5_400_000, '1 h 30 min'],
+    [86_400_000, '1 d'],
+    [90_000_000, '1 d 1 h'],
+  ])('%d ms are %s', (ms, text) => {
+    expect(durationOf(ms)).toBe(text);
+  });
+
+  it('say the day when it is not today', () => {
+    const now = Date.parse('2026-01-02T00:10:00Z');
+    expect(stampOf(now - 10 * MINUTE, now)).toBe('00:00 UTC');
+    expect(stampOf(now - 11 * MINUTE, now)).toBe('2026-01-01 23:59 UTC');
+  });
+});

@@ -1,0 +1,333 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { visitorRef } from '../../../src/actors/ids.ts';
+import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts';
+import { visitorState } from '../../../src/actors/visitor/decisions.ts';
+import { AppError } from '../../../src/errors.ts';
+import type { RecordedEvent } from '../../../src/eventstore/port.ts';
+import { createAnswers } from '../../../src/reactors/answers/answers.ts';
+import { createMessages } from '../../../src/reactors/conversation/xmpp-lane.ts';
+import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
+import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
+import {
+  assignChat,
+  closeChat,
+  closeSession,
+  openSession,
+  register,
+  sendMessage,
+  startChat,
+  take,
+  viewPage,
+} from '../../actors/facts.ts';
+import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { movableOwnership } from '../../support/ownership.ts';
+import { ACME, HOST, jidOf, newId, openRig, type Rig, silent, visitor } from '../../support/rig.ts';
+import { waitFor } from '../../support/wait.ts';
+
+let rig: Rig;
+let ejabberd: ReturnType<typeof fakeEjabberd>;
+beforeEach(async () => {
+  rig = await openRig();
+  ejabberd = fakeEjabberd();
+  await rig.toVisitor('1', viewPage());
+});
+afterEach(() => rig.close());
+
+const ofMessages = (ownership: Ownership = soleOwner) => {
+  const { host, store, tenants, personal, now } = rig;
+  const { admin, transport } = ejabberd;
+  const removal = createOperatorRemoval({ host, admin, ownership, now, newId });
+  const deps = { host, store, tenants, personal, ownership, now, newId, removal, logger: silent };
+  const answers = createAnswers({ host, store, personal, now });
+  return createMessages({ ...deps, answers, admin, transport });
+};
+const login = async () => {
+  await ejabberd.admin.register(jidOf('1'), 'x');
+  await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
+};
+/** Performs what a lane would, in order, until something is not done. */
+async function run(stream = 'visitor-acme.1', from = 0, ownership: Ownership = soleOwner) {
+  const { destination } = ofMessages(ownership);
+  for (const event of (await rig.facts(stream)).slice(from)) {
+    if (!destination.concerns(event)) continue;
+    const outcome = await destination.perform(event, new AbortController().signal);
+    if (outcome.kind !== 'done') return outcome;
+  }
+  return { kind: 'done' };
+}
+const bodies = () => ejabberd.messages.map(({ body }) => body);
+const ids = () => ejabberd.messages.map(({ id }) => id);
+const open = async () => {
+  const state = await rig.host.load(visitorRef(ACME, visitor('1')));
+  return state ? visitorState(state.core).context.openMessages : [];
+};
+const say = async (...names: string[]) => {
+  for (const name of names) await rig.toVisitor('1', sendMessage(name));
+};
+const failures = async () =>
+  (await rig.facts('visitor-acme.1')).flatMap(({ type, data }) =>
+    type === 'MessageFailed' ? [data.reason] : [],
+  );
+
+describe("a visitor's message", () => {
+  it('waits for an operator, then goes to it in order, and is taken once', async () => {
+    await login();
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await say('m2');
+    expect(await run()).toEqual({ kind: 'parked' });
+    await rig.toVisitor('1', assignChat('op1'));
+    expect(await run()).toEqual({ kind: 'done' });
+    expect(ejabberd.messages[1]).toEqual({
+      ...{ id: 'm1', from: jidOf('1'), to: `op1@${HOST}`, body: 'Hello' },
+    });
+    expect(ids()).toEqual(['intro-c1-1', 'm1', 'm2']);
+    expect((await open()).map(({ taken }) => taken)).toEqual([true, true]);
+    await run(); // after a crash: what was taken is not sent by the lane again
+    expect(ids()).toEqual(['intro-c1-1', 'm1', 'm2']);
+  });
+
+  it('of a chat that was closed goes to who had it; where nobody had it, it failed', async () => {
+    await login();
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    await rig.toVisitor('1', closeChat('c1'));
+    await rig.toVisitor('1', startChat('c2', 'm2'));
+    await rig.toVisitor('1', closeChat('c2'));
+    expect(await run()).toEqual({ kind: 'done' });
+    expect(ejabberd.messages.find(({ id }) => id === 'm1')?.to).toBe(`op1@${HOST}`);
+    expect(ids()).not.toContain('m2');
+    expect(await failures()).toEqual(['no operator took the chat']);
+  });
+
+  it('that somebody had who has the chat no more fails, where nobody takes it until the end', async () => {
+    await login();
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    expect(await run()).toEqual({ kind: 'done' });
+    expect((await open()).map(({ taken }) => taken)).toEqual([true]);
+    const lost = { type: 'UnassignChat', chatId: 'c1', operator: 'op1', reason: 'missed' } as const;
+    await rig.toVisitor('1', lost);
+    await rig.toVisitor('1', closeChat('c1'));
+    expect(await run()).toEqual({ kind: 'done' });
+    expect(await failures()).toEqual(['no operator took the chat']);
+    expect(await open()).toEqual([]);
+    await run();
+    expect(await failures()).toHaveLength(1);
+  });
+
+  it('of a visitor that is erased fails', async () => {
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    await rig.vault.erase('acme.1');
+    expect(await run()).toEqual({ kind: 'done' });
+    expect(await failures()).toEqual(['the visitor was erased']);
+    expect(ejabberd.messages).toEqual([]);
+  });
+
+  it('is tried again while ejabberd is away, dead when it is refused, and then it failed', async () => {
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    expect(await run()).toMatchObject({ kind: 'retry' }); // its session is on its way
+    await login();
+    ejabberd.state.before = async () => {
+      throw new AppError('refused', 'no such operator');
+    };
+    expect(await run()).toEqual({ kind: 'dead', reason: 'no such operator' });
+    const event = (await rig.facts('visitor-acme.1')).find(
+      ({ type }) => type === 'VisitorMessageSent',
+    );
+    if (!event) throw new Error('there is no message');
+    const { destination } = ofMessages();
+    for (const _ of [1, 2]) await destination.gaveUp?.(event, 'no such operator');
+    expect(await failures()).toEqual(['no such operator']);
+    ejabberd.state.before = async () => {};
+    const again = await destination.perform(event, new AbortController().signal, true);
+    expect([again, ids()]).toEqual([{ kind: 'done' }, ['intro-c1-1', 'm1']]); // by hand, from the dead letters
+  });
+
+  it('of a visitor that has left goes without a session', async () => {
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    await rig.toVisitor('1', closeChat('c1'));
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    expect(await run()).toEqual({ kind: 'done' });
+    expect(ejabberd.count('sendMessage')).toBe(2); // the message, and that the chat is closed
+  });
+});
+
+describe('a session that starts', () => {
+  const prepare = async () => {
+    await login();
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    await say('m2');
+    await run();
+    await rig.toVisitor('1', { type: 'ReportDelivered', messageIds: ['m1'], by: 'ping' });
+    await say('m3');
+    ejabberd.messages.length = 0;
+  };
+  const performLast = async (messages: ReturnType<typeof ofMessages>) => {
+    const last: RecordedEvent | undefined = (await rig.facts('visitor-acme.1')).findLast(
+      ({ type }) => type === 'VisitorMessageSent',
+    );
+    if (!last) throw new Error('there is no message');
+    return messages.destination.perform(last, new AbortController().signal);
+  };
+
+  it('brings again what was taken and not delivered, before anything later', async () => {
+    await prepare();
+    const gate = Promise.withResolvers<void>();
+    const before = ejabberd.count('send');
+    // Only the first is held up: what comes behind it could overtake it.
+    ejabberd.state.before = async () => {
+      if (ejabberd.count('send') === before + 1) await gate.promise;
+    };
+    const messages = ofMessages();
+    messages.sendAgain(jidOf('1'));
+    await waitFor(() => ejabberd.count('send') > before);
+    const later = performLast(messages);
+    const other = await rig.toVisitor('2', viewPage()); // time enough for it to get there
+    expect(other.facts).toBe(1);
+    expect(ids()).toEqual([]);
+    gate.resolve();
+    await later;
+    expect(ids()).toEqual(['m2', 'm3']);
+  });
+
+  it('one that is refused failed, and keeps back none behind it', async () => {
+    await prepare();
+    const messages = ofMessages();
+    await performLast(messages); // m3 is taken too
+    ejabberd.messages.length = 0;
+    let first = true;
+    ejabberd.state.before = async (call) => {
+      if (!first || !call.startsWith('send')) return;
+      first = false;
+      throw new AppError('refused', 'too long');
+    };
+    messages.sendAgain(jidOf('1'));
+    await waitFor(() => ids().includes('m3'));
+    expect(ids()).toEqual(['m3']);
+    expect(await failures()).toEqual(['too long']);
+  });
+
+  it('of nobody is nothing', () => {
+    ofMessages().sendAgain(`op1@${HOST}`);
+    ofMessages().sendAgain('visitor.1@elsewhere.test');
+    expect(ejabberd.calls).toEqual([]);
+  });
+});
+
+describe('an operator is told', () => {
+  it('of a chat that begins without a message, and who closed it, with ids of the facts', async () => {
+    await login();
+    await rig.toVisitor('1', startChat('c1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    await run();
+    await rig.toVisitor('1', closeChat('c1'));
+    await run('visitor-acme.1', 3);
+    const facts = await rig.facts('visitor-acme.1');
+    const closed = facts.find(({ type }) => type === 'ChatClosed');
+    expect(bodies()).toEqual([
+      'New chat #c1 for sales. Reply to accept it, or !decline.\nVisitor 1\n/home',
+      'The visitor closed chat #c1.',
+    ]);
+    expect(ids()).toEqual(['intro-c1-1', `notice-${closed?.id}`]);
+  });
+
+  it('why a message of his was not delivered, from the address it was for, also of nobody', async () => {
+    await rig.toOperator('op1', register());
+    const refused = {
+      type: 'RefuseMessage',
+      messageId: 'x',
+      reason: 'this visitor has left',
+    } as const;
+    await rig.toOperator('op1', { ...refused, visitor: '1' });
+    await rig.toOperator('op1', { ...refused, visitor: 'unknown' });
+    await login();
+    expect(await run('operator-acme.op1')).toEqual({ kind: 'done' });
+    expect(ejabberd.messages).toMatchObject(
+      ['1', 'unknown'].map((key) => ({
+        ...{ from: jidOf(key), to: `op1@${HOST}`, body: 'Not delivered: this visitor has left.' },
+      })),
+    );
+  });
+
+  it('nothing any more when it is removed: its account goes, unless it is registered again', async () => {
+    const jid = `op1@${HOST}`;
+    await ejabberd.admin.register(jid, 'x');
+    await rig.toOperator('op1', register());
+    await rig.toOperator('op1', { type: 'Remove' });
+    await run('operator-acme.op1');
+    expect(ejabberd.accounts.size).toBe(0);
+    await ejabberd.admin.register(jid, 'x');
+    await rig.toOperator('op1', { type: 'ClaimAccount', adopted: false });
+    await run('operator-acme.op1');
+    expect(ejabberd.accounts.size).toBe(1);
+  });
+});
+
+describe('of several processes', () => {
+  const ofVisitor = partitionOf('acme.1');
+  const ofOperator = partitionOf('acme.op1');
+  const takenMessage = async () => {
+    await login();
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1', null));
+    await rig.toOperator('op1', register());
+    await rig.toOperator('op1', openSession('s1', 'desk'));
+    await rig.toOperator('op1', { ...take(null), visitor: '1' } as OperatorCommand);
+    await rig.toVisitor('1', { type: 'ReportTaken', messageIds: ['m1'] });
+  };
+
+  it('one that has lost a lane performs no effect of it', async () => {
+    await login();
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('op1'));
+    const ownership = movableOwnership([]);
+    expect(await run('visitor-acme.1', 0, ownership)).toMatchObject({ kind: 'retry' });
+    expect(ejabberd.messages).toEqual([]);
+    ownership.gain(ofVisitor);
+    expect(await run('visitor-acme.1', 0, ownership)).toEqual({ kind: 'done' });
+    expect(ids()).toContain('m1');
+  });
+
+  it("the operator's own tells it by the admin API where the visitor is another's", async () => {
+    await rig.toOperator('op1', register());
+    const refuse = { type: 'RefuseMessage', messageId: 'x', reason: 'gone', visitor: '1' } as const;
+    await rig.toOperator('op1', refuse);
+    expect(ofVisitor).not.toBe(ofOperator);
+    expect(await run('operator-acme.op1', 0, movableOwnership([ofOperator]))).toEqual({
+      kind: 'done',
+    });
+    expect(bodies()).toEqual(['Not delivered: gone.']);
+    expect(ejabberd.count('sendMessage')).toBe(1);
+  });
+
+  it('only the one that owns the visitor sends again, when a session of the operator ended', async () => {
+    await takenMessage();
+    const [owner, other] = [movableOwnership([ofVisitor]), movableOwnership([ofOperator])];
+    const caughtUp = await rig.follow([
+      ofMessages(owner).part,
+      { ...ofMessages(other).part, name: 'other' },
+    ]);
+    await caughtUp();
+    ofMessages(other).sendAgain(jidOf('1'));
+    expect(ejabberd.count('send ')).toBe(0);
+    await rig.toOperator('op1', closeSession('s1'));
+    await caughtUp();
+    await waitFor(() => ejabberd.messages.length === 1);
+    expect(ids()).toEqual(['m1']);
+    expect(ejabberd.count('send ')).toBe(1);
+  });
+
+  it('history sends nothing again', async () => {
+    await takenMessage();
+    await rig.toOperator('op1', closeSession('s1'));
+    rig.clock.passes(1_000);
+    const load = vi.spyOn(rig.host, 'load');
+    const caughtUp = await rig.follow([ofMessages().part]);
+    await caughtUp();
+    expect(load).not.toHaveBeenCalled();
+  });
+});

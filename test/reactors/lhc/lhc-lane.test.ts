@@ -1,0 +1,245 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts';
+import { createCallbacks } from '../../../src/reactors/lhc/lhc-lane.ts';
+import {
+  assignChat,
+  changePresence,
+  closeChat,
+  openSession,
+  receive,
+  register,
+  sendMessage,
+  startChat,
+  viewPage,
+} from '../../actors/facts.ts';
+import { fakeLhc } from '../../support/fake-lhc.ts';
+import { ACME, newId, openRig, type Rig, tenantsWith } from '../../support/rig.ts';
+
+const URL = 'https://lhc.test/callback';
+let rig: Rig;
+let lhc: ReturnType<typeof fakeLhc>;
+beforeEach(async () => {
+  rig = await openRig({ settings: { callbackUrl: URL } });
+  lhc = fakeLhc();
+});
+afterEach(() => rig.close());
+
+const ofCallbacks = (tenants = rig.tenants) => {
+  const { host, personal, digestKey, now } = rig;
+  return createCallbacks({
+    ...{ host, personal, digestKey, now, newId, tenants },
+    client: lhc.client,
+  });
+};
+async function run(stream: string, callbacks = ofCallbacks()) {
+  const { destination } = callbacks;
+  for (const event of await rig.facts(stream)) {
+    if (!destination.concerns(event)) continue;
+    const outcome = await destination.perform(event, new AbortController().signal);
+    if (outcome.kind !== 'done') return outcome;
+  }
+  return { kind: 'done' };
+}
+const told = () => lhc.accepted.map(({ type, data }) => [type, data]);
+
+it('tells the whole story of a visitor, in the shapes that are agreed', async () => {
+  const op1 = { username: 'op1', lhcUserId: 7 };
+  const visitor = '1';
+  await rig.toOperator('op1', register());
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', receive('op1', 'i1'));
+  await rig.toVisitor('1', receive('op1', 'i2'));
+  await rig.toVisitor('1', startChat('c1', 'm1'));
+  await rig.toVisitor('1', sendMessage('m2'));
+  await rig.toVisitor('1', sendMessage('m3'));
+  await rig.toVisitor('1', assignChat('op1'));
+  await rig.toVisitor('1', receive('op1', 'o1'));
+  await rig.toVisitor('1', receive('op1', 'o2', { replaces: 'o1' }));
+  await rig.toVisitor('1', { type: 'ReportDelivered', messageIds: ['m1', 'm2'], by: 'receipt' });
+  await rig.toVisitor('1', { type: 'ReportFailed', messageId: 'm3', reason: 'gone' });
+  await rig.toVisitor('1', closeChat('c1'));
+  await rig.toVisitor('1', { type: 'ReportSessionFailed', reason: 'no such host' });
+  await rig.toVisitor('1', { type: 'TimeOut' });
+  await rig.toVisitor('1', { type: 'CleanUp' });
+  expect(await run('visitor-acme.1')).toEqual({ kind: 'done' });
+  const message = (id: string) => ({ id, body: 'How can I help?' });
+  const chat = { visitor, chatId: 'c1', operator: op1 };
+  const lastSeen = '2026-01-01T00:00:00.000Z';
+  expect(told()).toEqual([
+    ['visitor.invited', { visitor, operator: op1, message: message('i1') }],
+    ['visitor.invited', { visitor, operator: op1, message: message('i2') }],
+    ['chat.assigned', { ...chat, reason: 'least-loaded' }],
+    ['chat.accepted', chat],
+    ['chat.message', { ...chat, message: message('o1') }],
+    ['chat.message', { ...chat, message: { ...message('o2'), replaces: 'o1' } }],
+    ['message.delivered', { visitor, chatId: 'c1', messageId: 'm1', reason: 'receipt' }],
+    ['message.delivered', { visitor, chatId: 'c1', messageId: 'm2', reason: 'receipt' }],
+    ['message.failed', { visitor, chatId: 'c1', messageId: 'm3', reason: 'gone' }],
+    ['chat.closed', { ...chat, reason: 'visitor' }],
+    ['visitor.failed', { visitor, reason: 'no such host' }],
+    ['visitor.timed_out', { visitor, lastSeen }],
+    ['visitor.cleaned_up', { visitor, lastSeen }],
+  ]);
+  for (const callback of lhc.accepted) {
+    expect(callback).toMatchObject({ tenant: 'acme', at: lastSeen });
+  }
+  const ids = lhc.accepted.map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  await run('visitor-acme.1');
+  expect(lhc.accepted.slice(ids.length).map(({ id }) => id)).toEqual(ids); // a repeat has the same
+});
+
+it('tells of operators when they cross the line, once they are known to LHC', async () => {
+  const commands: OperatorCommand[] = [
+    ...[openSession(), changePresence('available'), changePresence('away')],
+    register(),
+    ...[changePresence('dnd'), changePresence(null), changePresence('chat'), register(3)],
+    { type: 'CloseSession', session: 's1' },
+  ];
+  const callbacks = ofCallbacks();
+  for (const [index, command] of commands.entries()) {
+    await rig.toOperator('op1', command);
+    if (index === 2) await run('operator-acme.op1', callbacks);
+  }
+  expect(told()).toEqual([]);
+  const facts = await rig.facts('operator-acme.op1');
+  const from = facts.findIndex(({ type }) => type === 'OperatorRegistered');
+  for (const event of facts.slice(from)) {
+    if (callbacks.destination.concerns(event)) {
+      await callbacks.destination.perform(event, new AbortController().signal);
+    }
+  }
+  const data = { operator: { username: 'op1', lhcUserId: 7 }, at: '2026-01-01T00:00:00.000Z' };
+  expect(told()).toEqual(
+    ['online', 'offline', 'online', 'offline'].map((each) => [`operator.${each}`, data]),
+  );
+});
+
+it('says nothing of what was erased, nothing without an address, and waits without a tenant', async () => {
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', receive('op1', 'i1'));
+  await rig.vault.erase('acme.1');
+  expect(await run('visitor-acme.1')).toEqual({ kind: 'done' });
+  expect(await run('visitor-acme.1', ofCallbacks(tenantsWith()))).toEqual({ kind: 'done' });
+  expect(lhc.attempts).toEqual([]);
+  const others = tenantsWith({ id: 'beta' });
+  expect(await run('visitor-acme.1', ofCallbacks(others))).toMatchObject({ kind: 'retry' });
+});
+
+it('waits as long as it is asked to, and again for what was not accepted only', async () => {
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', receive('op1', 'i1'));
+  lhc.state.answer = async () => ({ outcome: 'retry', reason: 'answered 503', afterMs: 7000 });
+  expect(await run('visitor-acme.1')).toEqual({
+    ...{ kind: 'retry', reason: 'answered 503', afterMs: 7000 },
+  });
+});
+
+it('410 pauses the tenant until its settings change, across restarts', async () => {
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', receive('op1', 'i1'));
+  lhc.state.answer = async () => ({ outcome: 'gone' });
+  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+  lhc.state.answer = async () => ({ outcome: 'accepted' });
+  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+  const operator = { username: 'op1', lhcUserId: 7 };
+  const alive = { type: 'operator.alive', data: { operator, at: '' } } as const;
+  await ofCallbacks().ephemeral(ACME, alive);
+  expect(lhc.attempts).toHaveLength(1);
+  rig = await rig.restart();
+  await ofCallbacks().resumeChanged(); // the same settings: it wants no more
+  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+  const changed = ofCallbacks(tenantsWith({ callbackUrl: `${URL}/new` }));
+  await changed.resumeChanged();
+  expect(await run('visitor-acme.1', changed)).toEqual({ kind: 'done' });
+  expect(told()).toHaveLength(1);
+  expect(await rig.types('tenant-acme')).toEqual(['CallbacksPaused', 'CallbacksResumed']);
+  expect(JSON.stringify(await rig.facts('tenant-acme'))).not.toContain('lhc.test');
+});
+
+describe('a chat that goes from hand to hand', () => {
+  const olga = { username: 'olga', lhcUserId: null };
+  const chat = { visitor: '1', chatId: 'c1' };
+
+  it('is told with who has it, notes and commands with what was written', async () => {
+    await rig.toVisitor('1', viewPage());
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    await rig.toVisitor('1', assignChat('olga', null));
+    await rig.toVisitor('1', { type: 'AcceptChat', operator: 'olga' });
+    await rig.toVisitor('1', {
+      ...{ type: 'AddNote', operator: 'olga', noteId: 'n1', body: 'pays by card' },
+    });
+    const block = { command: 'block', text: '!block 1' };
+    await rig.toVisitor('1', {
+      ...{ type: 'SendOperatorCommand', operator: 'olga', messageId: 'x1', ...block },
+    });
+    await rig.toVisitor('1', { type: 'ReportDisplayed', messageId: 'm1', operator: 'olga' });
+    const nobody = { operator: null, reservation: null };
+    await rig.toVisitor('1', {
+      ...{ type: 'TransferChat', chatId: null, from: 'olga', ...nobody, department: 'support' },
+    });
+    const to = { operator: 'pia', department: null, reservation: null };
+    await rig.toVisitor('1', { type: 'TransferChat', chatId: 'c1', from: null, ...to });
+    await rig.toVisitor('1', {
+      ...{ type: 'UnassignChat', chatId: 'c1', operator: 'pia', reason: 'offline' },
+    });
+    await rig.toVisitor('1', {
+      ...{ type: 'OfferChat', chatId: 'c1', operators: ['olga', 'pia'], reason: 'broadcast' },
+    });
+    await rig.toVisitor('1', { type: 'DeclineChat', operator: 'olga' }); // it was never hers again
+    lhc.accepted.length = 0;
+    await run('visitor-acme.1');
+    expect(told().slice(2)).toEqual([
+      ['chat.note', { ...chat, operator: olga, note: { id: 'n1', body: 'pays by card' } }],
+      ['chat.command', { ...chat, operator: olga, messageId: 'x1', ...block }],
+      ['message.displayed', { ...chat, messageId: 'm1', operator: olga }],
+      ['chat.transferred', { ...chat, operator: null, department: 'support', reason: 'operator' }],
+      ['chat.transferred', { ...chat, operator: { ...olga, username: 'pia' }, reason: 'lhc' }],
+      ['chat.transferred', { ...chat, operator: null, reason: 'offline' }],
+    ]);
+  });
+});
+
+describe('who asked for a receipt', () => {
+  const facts = async () =>
+    (await rig.facts('visitor-acme.1')).flatMap(({ type, data }) =>
+      type === 'OperatorMessageTold' ? [data.messageId] : [],
+    );
+  const write = async (messageId: string, receipt: boolean) => {
+    const said = { operator: 'op1', messageId, body: 'Hello', receipt };
+    await rig.toVisitor('1', { type: 'ReceiveOperatorMessage', ...said });
+  };
+  beforeEach(() => rig.toVisitor('1', viewPage()));
+
+  it('gets it when LHC has the message, once, and nobody else does', async () => {
+    await write('i1', true);
+    await write('i2', false);
+    lhc.state.answer = async () => ({ outcome: 'retry', reason: 'answered 500', afterMs: 0 });
+    expect(await run('visitor-acme.1')).toMatchObject({ kind: 'retry' });
+    expect(await facts()).toEqual([]);
+    lhc.state.answer = async () => ({ outcome: 'accepted' });
+    for (const _ of [1, 2]) await run('visitor-acme.1');
+    expect(await facts()).toEqual(['i1']);
+  });
+
+  it('gets none from an LHC that wants silence, until it does not any more', async () => {
+    await write('i1', true);
+    lhc.state.answer = async () => ({ outcome: 'gone' });
+    expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+    lhc.state.answer = async () => ({ outcome: 'accepted' });
+    expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+    expect(await facts()).toEqual([]);
+    const changed = ofCallbacks(tenantsWith({ callbackUrl: `${URL}/new` }));
+    await changed.resumeChanged();
+    await run('visitor-acme.1', changed);
+    expect(await facts()).toEqual(['i1']);
+  });
+
+  it('gets none for what was erased, nor where nobody is told', async () => {
+    await write('i1', true);
+    await run('visitor-acme.1', ofCallbacks(tenantsWith()));
+    await rig.vault.erase('acme.1');
+    expect(await run('visitor-acme.1')).toEqual({ kind: 'done' });
+    expect([await facts(), lhc.attempts]).toEqual([[], []]);
+  });
+});

@@ -1,0 +1,272 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { operatorRef } from '../../../src/actors/ids.ts';
+import { operatorState } from '../../../src/actors/operator/decisions.ts';
+import { createTyping } from '../../../src/reactors/conversation/typing.ts';
+import { createCallbacks } from '../../../src/reactors/lhc/lhc-lane.ts';
+import { createSignals } from '../../../src/reactors/lhc/signals.ts';
+import { createOperatorSessions } from '../../../src/reactors/operators/sessions.ts';
+import {
+  assignChat,
+  changePresence,
+  closeSession,
+  openSession,
+  register,
+  startChat,
+  viewPage,
+} from '../../actors/facts.ts';
+import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { fakeLhc } from '../../support/fake-lhc.ts';
+import {
+  ACME,
+  HOST,
+  jidOf,
+  newId,
+  openRig,
+  operator,
+  type Rig,
+  silent,
+  visitor,
+} from '../../support/rig.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const OP1 = operator('op1');
+const V1 = visitor('1');
+let rig: Rig;
+let ejabberd: ReturnType<typeof fakeEjabberd>;
+let lhc: ReturnType<typeof fakeLhc>;
+beforeEach(async () => {
+  rig = await openRig({ settings: { callbackUrl: 'https://lhc.test/callback' } });
+  ejabberd = fakeEjabberd();
+  lhc = fakeLhc();
+  await rig.toOperator('op1', register());
+});
+afterEach(() => rig.close());
+
+function make({ lapsesMs }: { lapsesMs?: number } = {}) {
+  const { host, tenants, personal, digestKey, now } = rig;
+  const { admin, transport } = ejabberd;
+  const compared: string[] = [];
+  const base = { host, tenants, personal, now, newId, logger: silent };
+  const callbacks = createCallbacks({ ...base, digestKey, client: lhc.client });
+  const operatorSessions = createOperatorSessions({
+    ...base,
+    admin,
+    operatorsOf: (tenant) => (tenant === ACME ? [OP1] : []),
+  });
+  const compare = async () => {
+    compared.push('all');
+  };
+  const signals = createSignals({
+    ...{ ...base, callbacks, operatorSessions, compare },
+    ...(lapsesMs !== undefined && { lapsesMs }),
+  });
+  const typing = createTyping({
+    ...{ host, transport, admin, tenants, now, logger: silent },
+    ...(lapsesMs !== undefined && { lapsesMs }),
+  });
+  return { signals, typing, operatorSessions, compared };
+}
+const online = async (session = 's1', resource = 'gajim') => {
+  await rig.toOperator('op1', openSession(session, resource));
+  await rig.toOperator('op1', changePresence('available', session, resource));
+};
+const availability = async () => {
+  const state = await rig.host.load(operatorRef(ACME, OP1));
+  return state && operatorState(state.core).availability;
+};
+const told = (n: number) => waitFor(() => lhc.accepted.length === n);
+
+it('an operator that lives is told at most once a minute', async () => {
+  const { signals } = make();
+  for (let i = 0; i < 5; i++) signals.operatorAlive(ACME, OP1);
+  await told(1);
+  rig.clock.passes(59_999);
+  signals.operatorAlive(ACME, OP1);
+  rig.clock.passes(1);
+  signals.operatorAlive(ACME, OP1);
+  signals.operatorAlive(ACME, operator('stranger')); // LHC does not know it
+  await told(2);
+  expect(lhc.attempts).toHaveLength(2);
+});
+
+it('an operator of whom several processes hear in a minute has one id in it, and another in the next', async () => {
+  const [a, b] = [make().signals, make().signals];
+  a.operatorAlive(ACME, OP1);
+  b.operatorAlive(ACME, OP1);
+  await told(2);
+  rig.clock.passes(60_000);
+  b.operatorAlive(ACME, OP1);
+  await told(3);
+  const [first, same, next] = lhc.accepted.map(({ id }) => id);
+  expect(first).toMatch(/^operator-alive-acme\.op1-\d+$/);
+  expect([same === first, next === first]).toEqual([true, false]);
+});
+
+it("typing of the chat's own operator is told, at most once a second", async () => {
+  const { signals } = make();
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', assignChat('op1'));
+  for (let i = 0; i < 5; i++) signals.operatorTyping(ACME, V1, OP1, 'composing');
+  signals.operatorTyping(ACME, V1, OP1, 'paused');
+  signals.operatorTyping(ACME, V1, operator('op2'), 'composing');
+  signals.operatorTyping(ACME, visitor('nobody'), OP1, 'composing');
+  await told(2);
+  const data = { visitor: '1', chatId: 'c1', operator: { username: 'op1', lhcUserId: 7 } };
+  expect(lhc.accepted.map((each) => each.data)).toEqual([
+    { ...data, state: 'composing' },
+    { ...data, state: 'paused' },
+  ]);
+});
+
+it('the last of what an operator does within a second is told, also if it was told just before', async () => {
+  const { signals } = make();
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', assignChat('op1'));
+  const states = () => lhc.accepted.map(({ data }) => 'state' in data && data.state);
+  // Opens the window, begins to write and thinks better of it.
+  for (const state of ['active', 'composing', 'active', 'composing', 'paused'] as const) {
+    signals.operatorTyping(ACME, V1, OP1, state);
+  }
+  await told(2);
+  expect(states()).toEqual(['active', 'paused']);
+  rig.clock.passes(1_000);
+  signals.operatorTyping(ACME, V1, OP1, 'composing');
+  await told(3);
+  expect(states()).toEqual(['active', 'paused', 'composing']);
+});
+
+it('an operator whose client dies while he types does not type for ever', async () => {
+  const { signals } = make({ lapsesMs: 50 });
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', assignChat('op1'));
+  signals.operatorTyping(ACME, V1, OP1, 'composing');
+  await told(2);
+  rig.clock.passes(1_000);
+  signals.operatorTyping(ACME, V1, OP1, 'composing');
+  await told(4);
+  expect(lhc.accepted.map(({ data }) => 'state' in data && data.state)).toEqual([
+    'composing',
+    'paused',
+    'composing',
+    'paused',
+  ]);
+});
+
+it('an LHC that is away is not asked twice for what is told at once or not at all', async () => {
+  lhc.state.answer = async () => ({ outcome: 'retry', reason: 'away' });
+  make().signals.operatorAlive(ACME, OP1);
+  await waitFor(() => lhc.attempts.length === 1);
+  expect(lhc.accepted).toEqual([]);
+});
+
+it('a visitor types: its operator sees each change, and the same at most every three seconds', async () => {
+  const { typing } = make();
+  await ejabberd.admin.register(jidOf('1'), 'x');
+  await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
+  await typing(ACME, V1, 'composing'); // no chat: nobody to see it
+  await rig.toVisitor('1', startChat());
+  await typing(ACME, V1, 'composing'); // nobody has it
+  expect(ejabberd.typed).toEqual([]);
+  await rig.toVisitor('1', assignChat('op1'));
+  for (const state of ['composing', 'composing', 'paused', 'composing'] as const) {
+    await typing(ACME, V1, state);
+  }
+  rig.clock.passes(3_000);
+  await typing(ACME, V1, 'composing');
+  const line = (state: string) => `${jidOf('1')} op1@${HOST} ${state}`;
+  expect(ejabberd.typed).toEqual(['composing', 'paused', 'composing', 'composing'].map(line));
+  expect(ejabberd.count('sendChatState')).toBe(0);
+});
+
+it('a visitor who is not heard of again while typing does not type for ever', async () => {
+  const typing = make({ lapsesMs: 50 }).typing;
+  await ejabberd.admin.register(jidOf('1'), 'x');
+  await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', assignChat('op1'));
+  await typing(ACME, V1, 'composing');
+  await typing(ACME, V1, 'composing'); // the same goes on
+  const line = (state: string) => `${jidOf('1')} op1@${HOST} ${state}`;
+  await waitFor(() => ejabberd.typed.length === 2);
+  expect(ejabberd.typed).toEqual(['composing', 'active'].map(line));
+  await typing(ACME, V1, 'composing');
+  await typing(ACME, V1, 'paused'); // he said so himself
+  await typing(ACME, V1, 'composing');
+  await waitFor(() => ejabberd.typed.length === 6);
+  expect(ejabberd.typed.slice(2)).toEqual(['composing', 'paused', 'composing', 'active'].map(line));
+});
+
+it('a visitor types whose chat goes to another: that one sees it at once, nobody who is only asked', async () => {
+  const { typing } = make();
+  await ejabberd.admin.register(jidOf('1'), 'x');
+  await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', {
+    ...{ type: 'OfferChat', chatId: 'c1', operators: ['op1', 'op2'], reason: 'broadcast' },
+  });
+  await typing(ACME, V1, 'composing');
+  expect(ejabberd.typed).toEqual([]);
+  await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op1' });
+  await typing(ACME, V1, 'composing');
+  const to = { operator: 'op2', department: null, reservation: null };
+  await rig.toVisitor('1', { type: 'TransferChat', chatId: null, from: 'op1', ...to });
+  await typing(ACME, V1, 'composing');
+  expect(ejabberd.typed).toEqual(
+    ['op1 composing', 'op1 active', 'op2 composing'].map((shown) => {
+      const [name, state] = shown.split(' ');
+      return `${jidOf('1')} ${name}@${HOST} ${state}`;
+    }),
+  );
+});
+
+it("a visitor types whose session is another process's: the admin API shows it, and may be away", async () => {
+  const { typing } = make();
+  await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', assignChat('op1'));
+  await typing(ACME, V1, 'composing');
+  await waitFor(() => ejabberd.typed.length === 1);
+  expect(ejabberd.typed).toEqual([`${jidOf('1')} op1@${HOST} composing`]);
+  ejabberd.state.down = true;
+  await typing(ACME, V1, 'paused');
+  expect(ejabberd.count('sendChatState')).toBe(2);
+});
+
+it('mod_lhc started: sessions are taken over under stand-ins, those that are gone are closed', async () => {
+  const { signals, compared } = make();
+  await online();
+  await signals.moduleStarted(HOST, { queueId: newId(), seq: 1 });
+  expect(await availability()).toBe('offline');
+  expect(compared).toEqual(['all']);
+  await signals.moduleStarted('elsewhere.test', { queueId: newId(), seq: 1 });
+});
+
+it('a repeat of module.started voids no session that was reported since', async () => {
+  const { signals } = make();
+  const queueId = newId();
+  const hook = (seq: number) => ({ commandId: `auto:${newId()}`, hook: { queueId, seq } });
+  await online('old');
+  ejabberd.sessions.set(`op1@${HOST}`, [{ resource: 'gajim', show: 'available', status: '' }]);
+  await signals.moduleStarted(HOST, { queueId, seq: 1 });
+  await signals.moduleStarted(HOST, { queueId, seq: 1 });
+  expect(ejabberd.count('sessions')).toBe(1); // who was compared because of it is left alone
+  await rig.toOperator('op1', openSession('new'), hook(2));
+  expect(await availability()).toBe('available');
+  await signals.moduleStarted(HOST, { queueId, seq: 1 }); // the batch comes again
+  await rig.toOperator('op1', openSession('new'), hook(2));
+  await rig.toOperator('op1', closeSession('new'), hook(3));
+  expect(await availability()).toBe('offline');
+});
+
+it('ejabberd that is away is said, so that the batch comes again', async () => {
+  const { signals, operatorSessions } = make();
+  await online();
+  ejabberd.state.down = true;
+  const hook = { queueId: newId(), seq: 1 };
+  await expect(signals.moduleStarted(HOST, hook)).rejects.toMatchObject({ code: 'unavailable' });
+  expect(await availability()).toBe('available');
+  ejabberd.state.down = false;
+  ejabberd.sessions.set(`op1@${HOST}`, [{ resource: 'phone', show: 'dnd', status: 'busy' }]);
+  await operatorSessions.compareAll([ACME], false);
+  expect(await availability()).toBe('busy');
+});

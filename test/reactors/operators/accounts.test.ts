@@ -1,0 +1,401 @@
+/** Operators' accounts over a real log, in two processes, with an ejabberd that can be held and can fail. */
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../../src/errors.ts';
+import { createOperatorAccounts } from '../../../src/reactors/operators/accounts.ts';
+import { createLhcUsers } from '../../../src/reactors/operators/lhc-users.ts';
+import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
+import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
+import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { ACME, HOST, newId, openRig, operator, type Rig, silent } from '../../support/rig.ts';
+
+let rig: Rig;
+let ejabberd: ReturnType<typeof fakeEjabberd>;
+beforeEach(async () => {
+  rig = await openRig();
+  ejabberd = fakeEjabberd();
+});
+afterEach(() => rig.close());
+
+type Wish = Parameters<ReturnType<typeof createOperatorAccounts>['put']>[2];
+
+/** One process of the service on the log. @param older operators whose registration it has read */
+function processOf(older: readonly string[] = []) {
+  const { store, vault, tenants, now } = rig;
+  const { admin } = ejabberd;
+  const host = rig.makeHost({ shared: true });
+  const removal = createOperatorRemoval({ host, admin, ownership: soleOwner, now, newId });
+  const lhcUsers = createLhcUsers({
+    ...{ host, now, newId, logger: silent },
+    operatorsOf: () => older.map(operator),
+    caughtUp: async () => {},
+  });
+  const accounts = createOperatorAccounts({
+    ...{ host, store, vault, admin, tenants, lhcUsers, removal, newId },
+    sessions: { compare: async () => {}, compareAll: async () => {} },
+    reserved: ['api'],
+  });
+  return {
+    put: (name: string, wish: Wish, commandId = `auto:${newId()}`) =>
+      accounts.put(ACME, operator(name), wish, { commandId, admin: false }),
+    remove: (name: string, commandId = `auto:${newId()}`) =>
+      accounts.remove(ACME, operator(name), { commandId }),
+  };
+}
+
+const of = (lhcUserId: number, more: Wish = {}): Wish => ({
+  ...{ lhcUserId, password: 'pw', departments: ['sales'] },
+  ...more,
+});
+const jid = (name: string) => `${name}@${HOST}`;
+const conflict = (detail: RegExp) =>
+  expect.objectContaining({ code: 'conflict', message: expect.stringMatching(detail) });
+
+/** By LHC user id, who is registered with it; two with the same at any moment are an error. */
+async function registered(): Promise<Record<number, string>> {
+  const ids = new Map<string, number>();
+  for (const { stream, type, data } of await rig.store.readAll({ limit: 10_000 })) {
+    if (type === 'OperatorRegistered') ids.set(stream, Number(data.lhcUserId));
+    if (type === 'OperatorRemoved') ids.delete(stream);
+    if (new Set(ids.values()).size < ids.size) throw new Error(`twice: ${[...ids].join(' ')}`);
+  }
+  return Object.fromEntries(
+    [...ids].map(([stream, id]) => [id, stream.slice('operator-acme.'.length)]),
+  );
+}
+
+/** Holds the first call of this kind until it is let go. */
+function hold(name: string) {
+  const reached = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  let held = false;
+  ejabberd.state.before = async (call) => {
+    if (held || call !== name) return;
+    held = true;
+    reached.resolve();
+    await go.promise;
+  };
+  return { reached: reached.promise, go: () => go.resolve() };
+}
+
+describe('an LHC user', () => {
+  it('is one operator; who has it is told', async () => {
+    const { put } = processOf();
+    await put('ada', of(7));
+    await expect(put('grace', of(7))).rejects.toEqual(
+      conflict(/^LHC user 7 belongs to operator ada$/),
+    );
+    await expect(put('grace', of(7))).rejects.toHaveProperty('details.field', 'lhcUserId');
+    expect(ejabberd.accounts.has(jid('grace'))).toBe(false);
+    await put('grace', of(8));
+    await expect(put('grace', { lhcUserId: 7 })).rejects.toEqual(conflict(/operator ada/));
+    expect(await registered()).toEqual({ 7: 'ada', 8: 'grace' });
+  });
+
+  it('is free when its operator has another, or is removed', async () => {
+    const [one, two] = [processOf(), processOf()];
+    await one.put('ada', of(7));
+    await one.put('ada', { lhcUserId: 8 });
+    await two.put('grace', of(7));
+    await two.remove('ada');
+    await one.put('olga', of(8));
+    expect(await registered()).toEqual({ 7: 'grace', 8: 'olga' });
+  });
+
+  it('is free when making its operator did not work', async () => {
+    const { put } = processOf();
+    ejabberd.accounts.set(jid('foreign'), 'theirs');
+    await expect(put('foreign', of(7))).rejects.toEqual(conflict(/did not make/));
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('joinGroup')) throw new AppError('unavailable', 'ejabberd is away');
+    };
+    await expect(put('ada', of(7))).rejects.toHaveProperty('code', 'unavailable');
+    ejabberd.state.before = async () => {};
+    await put('grace', of(7));
+    expect(await registered()).toEqual({ 7: 'grace' });
+  });
+
+  it('is free at once, though ejabberd leaves a session of the removed account: that is ended', async () => {
+    const { put, remove } = processOf();
+    await put('ada', of(7));
+    ejabberd.sessions.set(jid('ada'), [{ resource: 'gajim', show: 'available', status: '' }]);
+    await remove('ada');
+    const [unregistered, kicked, left] = ['unregister', 'kick', 'leaveGroup'].map((call) =>
+      ejabberd.calls.indexOf(`${call} ${jid('ada')}`),
+    );
+    expect(unregistered).toBeGreaterThan(0);
+    expect(kicked).toBeGreaterThan(unregistered ?? 0);
+    expect(left).toBeGreaterThan(kicked ?? 0);
+  });
+
+  it('of two requests at once is one of them', async () => {
+    const [one, two] = [processOf(), processOf()];
+    const both = await Promise.allSettled([one.put('ada', of(7)), two.put('grace', of(7))]);
+    expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(Object.keys(await registered())).toEqual(['7']);
+  });
+
+  it('is not locked by a process that died, and not lost to one that slept', async () => {
+    const [sleeping, awake] = [processOf(), processOf()];
+    const held = hold(`register ${jid('ada')}`);
+    const late = sleeping.put('ada', of(7));
+    await held.reached;
+    await expect(awake.put('grace', of(7))).rejects.toEqual(
+      conflict(/is being given to operator ada/),
+    );
+    rig.clock.passes(61_000);
+    await awake.put('grace', of(7));
+    held.go();
+    await expect(late).rejects.toEqual(conflict(/belongs to operator grace/));
+    expect(await registered()).toEqual({ 7: 'grace' });
+  });
+
+  it('that is claimed anew by its operator is not taken over meanwhile', async () => {
+    const [died, awake] = [processOf(), processOf()];
+    const held = hold(`register ${jid('ada')}`);
+    const never = died.put('ada', of(7)).catch((error: unknown) => error);
+    await held.reached;
+    rig.clock.passes(61_000);
+    await awake.put('ada', of(7));
+    rig.clock.passes(61_000);
+    await expect(awake.put('grace', of(7))).rejects.toEqual(conflict(/belongs to operator ada/));
+    held.go();
+    await never; // carried out now, over the other one: the same operator
+    expect(await registered()).toEqual({ 7: 'ada' });
+  });
+
+  it('of an operator that is older than claims is claimed before anybody else can', async () => {
+    await rig.toOperator('ada', { type: 'ClaimAccount', adopted: false });
+    await rig.toOperator('ada', {
+      ...{ type: 'Register', lhcUserId: 7, departments: [], capacity: 5 },
+      ...{ name: null, nameChanged: false },
+    });
+    const [one, two] = [processOf(['ada']), processOf(['ada'])];
+    const both = await Promise.allSettled([one.put('grace', of(7)), two.put('olga', of(7))]);
+    expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    const begun = (await rig.types('tenant-acme')).filter((type) => type === 'LhcUserClaimsBegun');
+    expect(begun).toHaveLength(1);
+    await one.put('ada', { lhcUserId: 9, password: 'pw' });
+    await two.put('grace', of(7));
+    expect(await registered()).toEqual({ 7: 'grace', 9: 'ada' });
+  });
+
+  it('stays with whom it was given, though another request for the same operator comes to nothing', async () => {
+    const [here, there] = [processOf(), processOf()];
+    await here.put('grace', of(5));
+    // The one here has looked at grace and waits for ejabberd; the one there changes her meanwhile.
+    const reached = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    let first = true;
+    ejabberd.state.before = async (call) => {
+      if (!call.startsWith('accountExists') || !first) return;
+      first = false;
+      reached.resolve();
+      await goOn.promise;
+    };
+    const late = here.put('grace', of(7));
+    await reached.promise;
+    await there.put('grace', of(7));
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('joinGroup')) throw new AppError('unavailable', 'ejabberd is away');
+    };
+    goOn.resolve();
+    await expect(late).rejects.toThrow('away');
+    ejabberd.state.before = async () => {};
+    await expect(here.put('ada', of(7))).rejects.toThrow(/belongs to operator grace/);
+    expect(await registered()).toEqual({ 7: 'grace' });
+  });
+
+  it('is one operator, whatever comes in which order in two processes', async () => {
+    const name = fc.constantFrom('ada', 'grace', 'olga');
+    const step = fc.record({
+      by: fc.constantFrom(0, 1),
+      name,
+      lhcUserId: fc.option(fc.integer({ min: 1, max: 3 })),
+      turns: fc.nat(12),
+      passes: fc.constantFrom(0, 0, 0, 30_000, 61_000),
+      fails: fc.option(fc.constantFrom('register', 'joinGroup', 'unregister'), { freq: 6 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 24 }), async (steps) => {
+        await rig.close();
+        rig = await openRig();
+        ejabberd = fakeEjabberd();
+        const processes = [processOf(), processOf()];
+        let seed = steps.length;
+        const failing = new Set<string>();
+        ejabberd.state.before = async (call) => {
+          seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+          for (let wait = seed % 7; wait > 0; wait--) await turn();
+          const [what = ''] = call.split(' ');
+          if (failing.delete(what)) throw new AppError('unavailable', 'ejabberd is away');
+        };
+        const all: Promise<unknown>[] = [];
+        for (const each of steps) {
+          const process = processes[each.by];
+          if (each.fails) failing.add(each.fails);
+          const work =
+            each.lhcUserId === null
+              ? process?.remove(each.name)
+              : process?.put(each.name, of(each.lhcUserId));
+          all.push(
+            Promise.resolve(work).catch((error: unknown) => {
+              if (!(error instanceof AppError)) throw error;
+              const expected = ['conflict', 'unavailable', 'not-found', 'overloaded', 'refused'];
+              if (!expected.includes(error.code)) throw error;
+            }),
+          );
+          for (let wait = each.turns; wait > 0; wait--) await turn();
+          rig.clock.passes(each.passes);
+        }
+        await Promise.all(all);
+        const owners = await registered();
+        // Nothing is locked for good: a minute later each LHC user that nobody has can be given away.
+        rig.clock.passes(61_000);
+        failing.clear();
+        for (const id of [1, 2, 3]) {
+          if (!owners[id]) await processes[0]?.put(`new${id}`, of(id));
+        }
+        expect(Object.keys(await registered())).toEqual(['1', '2', '3']);
+      }),
+      { numRuns: 40 },
+    );
+  }, 120_000);
+});
+
+describe('a change', () => {
+  const known = async (name: string) => {
+    const facts = await rig.facts(`operator-acme.${name}`);
+    return facts.filter(({ type }) => type === 'OperatorRegistered').map(({ data }) => data);
+  };
+
+  it('names what changes; the rest stays', async () => {
+    const { put } = processOf();
+    await put('ada', of(7, { name: 'Ada', capacity: 3 }));
+    const before = await known('ada');
+    await put('ada', { password: 'other' });
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('other');
+    expect(await known('ada')).toEqual(before);
+    await put('ada', { departments: ['help'] });
+    await put('ada', { name: 'Ada L.' });
+    await put('ada', {});
+    expect((await known('ada')).slice(1)).toEqual([
+      { lhcUserId: 7, departments: ['help'], capacity: 3 },
+      { lhcUserId: 7, departments: ['help'], capacity: 3 },
+    ]);
+    expect(ejabberd.nicknames.get(jid('ada'))).toBe('Ada L.');
+  });
+
+  it('of one that is not registered says what it lacks, and does nothing', async () => {
+    const { put } = processOf();
+    await expect(put('ada', { password: 'pw' })).rejects.toMatchObject({
+      code: 'invalid',
+      details: { field: 'lhcUserId' },
+    });
+    await expect(put('ada', { lhcUserId: 7 })).rejects.toMatchObject({
+      code: 'invalid',
+      details: { field: 'password' },
+    });
+    expect(ejabberd.accounts.size).toBe(0);
+    expect(await rig.types('operator-acme.ada')).toEqual([]);
+  });
+
+  it('of two at the same time keeps what the other one changed', async () => {
+    const [one, two] = [processOf(), processOf()];
+    await one.put('ada', of(7));
+    const held = hold(`joinGroup ${jid('ada')}`);
+    const renamed = one.put('ada', { capacity: 9 });
+    await held.reached;
+    await two.put('ada', { departments: ['help'] });
+    held.go();
+    await renamed;
+    expect((await known('ada')).at(-1)).toEqual({
+      lhcUserId: 7,
+      departments: ['help'],
+      capacity: 9,
+    });
+  });
+
+  it('with the same Idempotency-Key is carried out once', async () => {
+    const { put } = processOf();
+    await put('ada', of(7), 'key:1');
+    await put('ada', of(7, { password: 'changed since' }));
+    const again = await put('ada', of(7), 'key:1');
+    expect(again.facts).toBe(0);
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('changed since');
+  });
+
+  it('without ejabberd changes nothing', async () => {
+    const { put } = processOf();
+    ejabberd.state.down = true;
+    await expect(put('ada', of(7))).rejects.toHaveProperty('code', 'unavailable');
+    expect(await rig.types('operator-acme.ada')).toEqual([]);
+    expect(await rig.types('tenant-acme')).toEqual(['LhcUserClaimsBegun']);
+  });
+});
+
+describe('one that is removed', () => {
+  it('is gone from ejabberd, and its name can be given again at once', async () => {
+    const { put, remove } = processOf();
+    await put('ada', of(7, { name: 'Ada' }));
+    await remove('ada');
+    expect(ejabberd.accounts.has(jid('ada'))).toBe(false);
+    expect(await ejabberd.admin.groupMembers(HOST, 'operators')).toEqual([]);
+    expect((await rig.types('operator-acme.ada')).slice(-2)).toEqual([
+      'OperatorRemoved',
+      'OperatorAccountRemoved',
+    ]);
+    await expect(put('ada', { password: 'pw' })).rejects.toHaveProperty('code', 'invalid');
+    await put('ada', of(7, { password: 'new' }));
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('new');
+    expect(ejabberd.nicknames.get(jid('ada'))).toBe('ada');
+  });
+
+  it('and registered again keeps its new account, whatever was left to do', async () => {
+    const [died, awake] = [processOf(), processOf()];
+    await died.put('ada', of(7));
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('unregister')) throw new AppError('unavailable', 'killed here');
+    };
+    await expect(died.remove('ada')).rejects.toHaveProperty('code', 'unavailable');
+    ejabberd.state.before = async () => {};
+    await awake.put('ada', of(7, { password: 'new' }));
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('new');
+    const removal = createOperatorRemoval({
+      ...{
+        host: rig.makeHost({ shared: true }),
+        now: rig.now,
+        admin: ejabberd.admin,
+        ownership: soleOwner,
+        newId,
+      },
+    });
+    const tenant = rig.tenants.get(ACME);
+    if (!tenant) throw new Error('it is configured');
+    const finish = () => removal.finish(tenant, operator('ada'));
+    await removal.exclusively(tenant, operator('ada'), finish); // what the lane does, later
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('new');
+  });
+
+  it('long ago is not looked for any more: an account of its name may be anybody’s', async () => {
+    await rig.toOperator('ada', { type: 'ClaimAccount', adopted: false });
+    await rig.toOperator('ada', {
+      ...{ type: 'Register', lhcUserId: 7, departments: [], capacity: 5 },
+      ...{ name: null, nameChanged: false },
+    });
+    await rig.toOperator('ada', { type: 'Remove' }); // by a release that did not say that it was done
+    ejabberd.accounts.set(jid('ada'), 'theirs');
+    rig.clock.passes(26 * 3_600_000);
+    await expect(processOf().put('ada', of(7))).rejects.toEqual(conflict(/did not make/));
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('theirs');
+  });
+
+  it('is not found a second time', async () => {
+    const { put, remove } = processOf();
+    await put('ada', of(7));
+    await remove('ada', 'key:1');
+    await remove('ada', 'key:1'); // the same request again
+    await expect(remove('ada')).rejects.toHaveProperty('code', 'not-found');
+  });
+});

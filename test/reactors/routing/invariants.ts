@@ -1,0 +1,203 @@
+/** What must be true of routing: of the log at any time, of both sides at rest, and of the tables folded from it. */
+
+import { operatorFact, visitorFact } from '../../../src/actors/facts.ts';
+import { emptyCore, evolve } from '../../../src/actors/machine/decider.ts';
+import { load, operatorDecider, operatorState } from '../../../src/actors/operator/decisions.ts';
+import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
+import { OPERATORS, type RoutingSettings, type Scene, TIMES, VISITORS } from './scene.ts';
+
+type Departments = Readonly<Record<string, { capacity?: number; policy?: string }>>;
+/** What the settings of each case say of its departments; a name that they lack has nothing of its own. */
+const ownOf = ({ departments }: { departments: Departments }, department: string | null) =>
+  departments[department ?? ''];
+const boundOf = (settings: RoutingSettings, department: string | null): number =>
+  ownOf(settings, department)?.capacity ?? Number.POSITIVE_INFINITY;
+const policyOf = (settings: RoutingSettings, department: string | null): string =>
+  ownOf(settings, department)?.policy ?? settings.policy;
+
+/** No place was given that an operator did not have, and every pick fits what it says of itself. */
+export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Promise<string[]> {
+  const faults: string[] = [];
+  for (const name of OPERATORS) {
+    let core = emptyCore(operatorDecider);
+    for (const event of await scene.rig().facts(`operator-acme.${name}`)) {
+      const fact = operatorFact(event);
+      if (fact?.type === 'ChatReserved') {
+        const { availability, context } = operatorState(core);
+        const { department = null, reservation } = fact.data;
+        const ofIt = Object.values(context.chats).filter((chat) => chat.department === department);
+        if (load(context) >= context.capacity) faults.push(`${name} was given too much`);
+        if (availability !== 'available')
+          faults.push(`${name} was given a chat while ${availability}`);
+        if (!reservation.startsWith('transfer:') && ofIt.length >= boundOf(settings, department)) {
+          faults.push(`${name} was given too much of ${department}`);
+        }
+      }
+      core = evolve(operatorDecider.machine, core, event, event.metadata.at);
+    }
+  }
+  for (const key of VISITORS) {
+    let core = emptyCore(visitorDecider);
+    for (const event of await scene.rig().facts(`visitor-acme.${key}`)) {
+      const fact = visitorFact(event);
+      const { chat } = visitorState(core).context;
+      if (fact?.type === 'ChatAssigned' && fact.data.reservation !== null && chat) {
+        const { operator, considered, reason } = fact.data;
+        const first = considered?.first ?? [];
+        const others = first.map((each) => each.operator);
+        if (chat.operator !== null)
+          faults.push(`${chat.id} was given while ${chat.operator} had it`);
+        if (first[0]?.operator !== operator)
+          faults.push(`${operator} was not the first considered`);
+        if (chat.passed.includes(operator) && others.some((each) => !chat.passed.includes(each))) {
+          faults.push(`${operator} was asked again while others were free`);
+        }
+        const policy = policyOf(settings, chat.department);
+        if (!['invited', 'last-served', 'handed-back', policy].includes(reason)) {
+          faults.push(`${chat.id} was given by ${reason}, not by ${policy}`);
+        }
+        if (
+          reason === 'least-loaded' &&
+          first.some(({ chats }) => chats < (first[0]?.chats ?? 0))
+        ) {
+          faults.push(`${operator} had more than others`);
+        }
+      }
+      if (
+        fact?.type === 'ChatOffered' &&
+        policyOf(settings, chat?.department ?? null) !== 'broadcast'
+      ) {
+        faults.push(`${chat?.id} was offered to many`);
+      }
+      core = evolve(visitorDecider.machine, core, event, event.metadata.at);
+    }
+  }
+  return faults;
+}
+
+/** What routing has still to do; nothing of it may stay. */
+export async function unrest(scene: Scene, settings: RoutingSettings): Promise<string[]> {
+  const todo: string[] = [];
+  const operators = new Map<string, ReturnType<typeof operatorState>>();
+  for (const name of OPERATORS) {
+    const core = await scene.operatorOf(name);
+    // `operatorOf` gives the state's parts as the machine has them.
+    if (core) operators.set(name, core);
+  }
+  // Of how many chats of broadcasts each is asked.
+  const asked = new Map<string, number>();
+  for (const key of VISITORS) {
+    for (const name of (await scene.chatOf(key))?.offered ?? []) {
+      asked.set(name, (asked.get(name) ?? 0) + 1);
+    }
+  }
+  const owned = new Map<string, string>();
+  for (const key of VISITORS) {
+    const chat = await scene.chatOf(key);
+    if (!chat) continue;
+    if (chat.operator !== null) {
+      owned.set(`${chat.operator} ${chat.id}`, chat.reservation ?? '');
+      const owner = operators.get(chat.operator)?.context;
+      if (!owner?.registered || owner.gone)
+        todo.push(`${chat.id} is ${chat.operator}'s, who is gone`);
+      continue;
+    }
+    const able = [...operators].filter(
+      ([, { availability, context }]) =>
+        context.registered &&
+        availability === 'available' &&
+        load(context) < context.capacity &&
+        Object.values(context.chats).filter(({ department }) => department === chat.department)
+          .length < boundOf(settings, chat.department),
+    );
+    const known = chat.handed ? [] : [chat.invitedBy, chat.lastOperator];
+    const belongsTo = [chat.transferredBy, ...known];
+    const serves = ([name, { context }]: (typeof able)[number]) =>
+      chat.department === null ||
+      context.departments.length === 0 ||
+      context.departments.includes(chat.department) ||
+      (belongsTo.includes(name) && chat.offered.length === 0 && !chat.passed.includes(name));
+    const belongs = (name: string) => belongsTo.includes(name) && chat.offered.length === 0;
+    const isBroadcast = policyOf(settings, chat.department) === 'broadcast';
+    const free = able
+      .filter(serves)
+      .filter(
+        ([name, { context }]) =>
+          !isBroadcast ||
+          belongs(name) ||
+          load(context) + (asked.get(name) ?? 0) < context.capacity,
+      )
+      .map(([name]) => name);
+    const fresh = free.filter((name) => ![...chat.passed, ...chat.offered].includes(name));
+    const pauses = Math.min(Math.max(chat.misses, 1), 10);
+    const paused = scene.rig().now() < chat.freeSince + pauses * TIMES.offerTimeout * 1000;
+    if (fresh.length > 0) todo.push(`${chat.id} waits while ${fresh} could have it`);
+    else if (free.length > 0 && chat.offered.length === 0 && !paused) {
+      todo.push(`${chat.id} waits while ${free} could be asked again`);
+    }
+  }
+  const held = new Map<string, string>();
+  for (const [name, { context }] of operators) {
+    for (const [chatId, { open, reservation }] of Object.entries(context.chats)) {
+      if (open) held.set(`${name} ${chatId}`, reservation ?? '');
+      else todo.push(`${name} has ${chatId} reserved`);
+    }
+  }
+  for (const [pair, reservation] of owned) {
+    if (held.get(pair) !== reservation) todo.push(`${pair} is not taken`);
+  }
+  for (const pair of held.keys()) if (!owned.has(pair)) todo.push(`${pair} is not released`);
+  return todo;
+}
+
+/** The rows as the folded actors would have them. */
+export async function expectedRows(scene: Scene) {
+  const visitors: unknown[] = [];
+  for (const visitor of VISITORS) {
+    const chat = await scene.chatOf(visitor);
+    if (!chat) continue;
+    visitors.push({
+      ...{ tenant: 'acme', visitor, chat: chat.id, department: chat.department },
+      ...{ invited_by: chat.invitedBy, last_operator: chat.lastOperator },
+      handed: chat.handed ? 1 : 0,
+      ...{ transferred_by: chat.transferredBy, misses: chat.misses },
+      ...{ offered: JSON.stringify(chat.offered), passed: JSON.stringify(chat.passed) },
+      ...{ free_since: chat.freeSince, since: chat.startedAt, operator: chat.operator },
+      ...{ reservation: chat.reservation, accepted: chat.accepted ? 1 : 0 },
+    });
+  }
+  const operators: unknown[] = [];
+  const chats: unknown[] = [];
+  for (const username of OPERATORS) {
+    const core = await scene.operatorOf(username);
+    if (!core) continue;
+    const { availability, context } = core;
+    operators.push({
+      ...{ tenant: 'acme', username, lhc_user: context.lhcUserId },
+      ...{ offline: availability === 'offline' ? 1 : 0, gone: context.gone ? 1 : 0 },
+    });
+    for (const [chat, of] of Object.entries(context.chats).toSorted()) {
+      chats.push({
+        ...{ tenant: 'acme', operator: username, chat, visitor: of.visitor },
+        ...{ reservation: of.reservation, department: of.department },
+        ...{ open: of.open ? 1 : 0, at: of.at },
+      });
+    }
+  }
+  return { visitors, operators, chats };
+}
+
+/** The rows as they are. An operator who was only named in a chat has a row and no facts: it says that he is nobody. */
+export function rowsOf(scene: Scene) {
+  const all = (sql: string) =>
+    scene
+      .rig()
+      .workFile.prepare(sql)
+      .all()
+      .map((row) => ({ ...row }));
+  return {
+    visitors: all('SELECT * FROM chats_of_visitors ORDER BY visitor'),
+    operators: all('SELECT * FROM operators ORDER BY username'),
+    chats: all('SELECT * FROM chats_of_operators ORDER BY operator, chat'),
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * Anything that operators, visitors, the clock and kills do, in any order. `ROUTING_RUNS=500 npx vitest run …` looks
+ * longer; `SEED` repeats a schedule (what the machine adds in timing it cannot repeat).
+ */
+import { randomInt } from 'node:crypto';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { expectedRows, faultsOfLog, rowsOf, unrest } from './invariants.ts';
+import {
+  type Act,
+  act,
+  OPERATORS,
+  openScene,
+  type RoutingSettings,
+  routingSettings,
+  type Scene,
+  VISITORS,
+} from './scene.ts';
+
+const RUNS = Number(process.env.ROUTING_RUNS ?? 12);
+const seed = Number(process.env.SEED ?? randomInt(1, 1_000_000_000));
+const REST_WITHIN_MS = 10_000;
+
+/** Nothing is left to do. A process that dies on the way there is followed by the next one. */
+async function rest(scene: Scene, settings: RoutingSettings): Promise<void> {
+  let todo: string[] = [];
+  await waitFor(
+    async () => {
+      if (scene.isDead()) await scene.restart();
+      await scene.caughtUp();
+      todo = await unrest(scene, settings);
+      // A reservation of a process that died is settled when it is due.
+      if (todo.some((each) => each.endsWith('reserved'))) {
+        scene.rig().clock.passes(1_000);
+      }
+      return todo.length === 0;
+    },
+    { deadlineMs: REST_WITHIN_MS, every: 5, what: () => `rest: ${todo.join('; ')}` },
+  );
+}
+
+async function rowsAgree(scene: Scene): Promise<void> {
+  await scene.caughtUp();
+  await waitFor(
+    async () => {
+      await scene.caughtUp();
+      const expected = await expectedRows(scene);
+      expect(rowsOf(scene)).toEqual(expected);
+      return true;
+    },
+    { deadlineMs: 2_000, what: 'rows that agree' },
+  );
+}
+
+const everybodyIsThere: readonly Act[] = OPERATORS.map((operator) => ({
+  ...{ do: 'register', operator, capacity: 3, departments: [] },
+}));
+
+it(
+  `whatever happens: one owner each, no place twice, nobody waits in vain (seed ${seed})`,
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        routingSettings,
+        fc.array(fc.array(act, { minLength: 1, maxLength: 4 }), { minLength: 4, maxLength: 14 }),
+        async (settings, batches) => {
+          const scene = await openScene(settings);
+          try {
+            for (const operator of OPERATORS) {
+              await scene.together([{ do: 'register', operator, capacity: 2, departments: [] }]);
+              await scene.together([{ do: 'be', operator, show: 'available' }]);
+            }
+            for (const [index, batch] of batches.entries()) {
+              await scene.together(batch);
+              expect(await faultsOfLog(scene, settings)).toEqual([]);
+              if (index % 3 === 2) await rest(scene, settings);
+            }
+            await rest(scene, settings);
+            // All timers: offers that are missed, owners who do not come back, pauses.
+            for (let round = 0; round < 3; round++) {
+              await scene.together([{ do: 'pass', seconds: 61 }]);
+              await rest(scene, settings);
+            }
+            await scene.restart();
+            await rest(scene, settings);
+            await rowsAgree(scene);
+            const live = rowsOf(scene);
+            await scene.routing().stop();
+            await scene.restart({ withoutWork: true });
+            await rest(scene, settings);
+            await rowsAgree(scene);
+            expect(rowsOf(scene).operators).toEqual(live.operators);
+
+            await scene.together(everybodyIsThere);
+            await scene.together(
+              VISITORS.map((visitor) => ({ do: 'close', visitor, department: null })),
+            );
+            await rest(scene, settings);
+            await scene.caughtUp();
+            expect(rowsOf(scene)).toMatchObject({ visitors: [], chats: [] });
+            for (const name of OPERATORS) {
+              expect((await scene.operatorOf(name))?.context.chats).toEqual({});
+            }
+            expect(await faultsOfLog(scene, settings)).toEqual([]);
+          } finally {
+            await scene.close();
+          }
+        },
+      ),
+      { numRuns: RUNS, seed, endOnFailure: process.env.SHRINK === undefined },
+    );
+  },
+  Math.max(60_000, RUNS * 10_000),
+);

@@ -1,0 +1,709 @@
+import { isDeepStrictEqual } from 'node:util';
+import { afterEach, describe, expect, it } from 'vitest';
+import { operatorRef, visitorRef } from '../../../src/actors/ids.ts';
+import { load as loadOf, operatorState } from '../../../src/actors/operator/decisions.ts';
+import { visitorState } from '../../../src/actors/visitor/decisions.ts';
+import { AppError } from '../../../src/errors.ts';
+import { createRouting } from '../../../src/reactors/routing/routing.ts';
+import type { ActorHost } from '../../../src/runtime/host/host.ts';
+import { partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
+import type { Order } from '../../../src/runtime/ports.ts';
+import {
+  acceptChat,
+  changePresence,
+  closeChat,
+  closeSession,
+  DELAYS,
+  declineChat,
+  OWNER_GRACE,
+  openSession,
+  receive,
+  register,
+  release,
+  reserve,
+  setAvailability,
+  startChat,
+  transferChat,
+} from '../../actors/facts.ts';
+import { movableOwnership } from '../../support/ownership.ts';
+import { ACME, newId, openRig, operator, type Rig, silent, visitor } from '../../support/rig.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const stopping: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stopping.splice(0).reverse()) await stop();
+});
+
+interface Died {
+  crashed: boolean;
+}
+/** A host of a process that dies at its n-th order of this kind: before it is carried out, or right after. */
+function mortal(host: ActorHost, type: string, when: 'before' | 'after', died: Died): ActorHost {
+  const dead = () => new AppError('unavailable', 'this process is dead');
+  return {
+    ...host,
+    load: async (actor) => {
+      if (died.crashed) throw dead();
+      return host.load(actor);
+    },
+    dispatch: async (tenant, order: Order, origin) => {
+      if (died.crashed) throw dead();
+      if (order.command.type !== type) return host.dispatch(tenant, order, origin);
+      if (when === 'after') await host.dispatch(tenant, order, origin);
+      died.crashed = true;
+      throw dead();
+    },
+  };
+}
+
+async function routingOf(
+  rig: Rig,
+  host: ActorHost = rig.host,
+  more: Partial<Parameters<typeof createRouting>[0]> = {},
+) {
+  const { workFile: db, tenants, now } = rig;
+  const routing = createRouting({
+    ...{ db, host, tenants, now, newId, ownership: soleOwner, logger: silent },
+    random: Math.random,
+    ...more,
+  });
+  const caughtUp = await rig.follow([routing.part]);
+  stopping.push(async () => {
+    await routing.stop();
+    await rig.close();
+  });
+  return { routing, caughtUp };
+}
+async function available(rig: Rig, name: string, capacity = 2): Promise<void> {
+  await rig.toOperator(name, register(capacity));
+  await rig.toOperator(name, openSession(`s-${name}`));
+  await rig.toOperator(name, changePresence('available', `s-${name}`));
+}
+const chatOf = async (rig: Rig, key: string) => {
+  const state = await rig.host.load(visitorRef(ACME, visitor(key)));
+  return state ? visitorState(state.core).context.chat : null;
+};
+const chatsOf = async (rig: Rig, name: string) => {
+  const state = await rig.host.load(operatorRef(ACME, operator(name)));
+  return state ? operatorState(state.core).context.chats : {};
+};
+const tables = (rig: Rig) =>
+  ['chats_of_visitors', 'chats_of_operators', 'operators'].map((table) =>
+    rig.workFile.prepare(`SELECT * FROM ${table}`).all(),
+  );
+const has = (rig: Rig, key: string, name: string) =>
+  waitFor(
+    async () => {
+      const chat = await chatOf(rig, key);
+      return chat?.operator === name && (await chatsOf(rig, name))[chat.id]?.open;
+    },
+    { what: `${name} has the chat of ${key}` },
+  );
+
+describe('a chat', () => {
+  it('is reserved, assigned, taken; released when it ends', async () => {
+    const rig = await openRig();
+    const { routing } = await routingOf(rig);
+    routing.start();
+    await available(rig, 'op1');
+    await rig.toVisitor('1', startChat());
+    await has(rig, '1', 'op1');
+    const facts = await rig.facts('operator-acme.op1');
+    const ids = facts.flatMap(({ type, data }) =>
+      type.startsWith('Chat') ? data.reservation : [],
+    );
+    expect(ids).toEqual([(await chatOf(rig, '1'))?.reservation, ids[0]]);
+    await rig.toVisitor('1', closeChat());
+    await waitFor(async () => Object.keys(await chatsOf(rig, 'op1')).length === 0);
+  });
+
+  it('waits for somebody of its department with a free place', async () => {
+    const rig = await openRig();
+    const { routing } = await routingOf(rig);
+    routing.start();
+    await rig.toVisitor('1', startChat('c1'));
+    await rig.toVisitor('2', startChat('c2'));
+    await rig.toOperator('other', {
+      ...{ type: 'Register', lhcUserId: 8, departments: ['support'], capacity: 2 },
+      ...{ name: null, nameChanged: false },
+    });
+    await rig.toOperator('other', openSession('s-other'));
+    await rig.toOperator('other', changePresence('available', 's-other'));
+    await available(rig, 'op1', 1);
+    await has(rig, '1', 'op1');
+    expect(routing.waiting()).toBe(1);
+    await rig.toVisitor('1', closeChat('c1'));
+    await has(rig, '2', 'op1');
+    expect(await chatsOf(rig, 'other')).toEqual({});
+  });
+
+  it('waits where he who is free has as many of its department as he may have; others do not', async () => {
+    const departments = { sales: { capacity: 1 } };
+    const rig = await openRig({ settings: { routing: { departments } } });
+    const { routing, caughtUp } = await routingOf(rig);
+    routing.start();
+    await rig.toOperator('op1', {
+      ...{ type: 'Register', lhcUserId: 7, departments: [], capacity: 3 },
+      ...{ name: null, nameChanged: false },
+    });
+    await rig.toOperator('op1', changePresence('available', 's-op1'));
+    await rig.toVisitor('1', startChat('c1'));
+    await rig.toVisitor('2', startChat('c2'));
+    await rig.toVisitor('3', {
+      type: 'StartChat',
+      chatId: 'c3',
+      department: 'support',
+      delays: DELAYS,
+    });
+    await has(rig, '1', 'op1');
+    await has(rig, '3', 'op1');
+    await caughtUp();
+    expect(Object.keys(await chatsOf(rig, 'op1')).toSorted()).toEqual(['c1', 'c3']);
+    expect(routing.waiting()).toBe(1);
+    await rig.toVisitor('1', closeChat('c1'));
+    await has(rig, '2', 'op1');
+  });
+
+  it('that an operator answers is his, and its place is his too', async () => {
+    const rig = await openRig();
+    await available(rig, 'op1', 1);
+    await rig.toVisitor('1', startChat());
+    await rig.toVisitor('1', receive('op1'));
+    const { routing } = await routingOf(rig);
+    routing.start();
+    await has(rig, '1', 'op1');
+    expect((await chatsOf(rig, 'op1')).c1?.reservation).toBeNull();
+  });
+
+  it('of a department that nobody serves hides no other, however many there are', async () => {
+    const rig = await openRig();
+    const { routing, caughtUp } = await routingOf(rig);
+    await Promise.all(
+      Array.from({ length: 510 }, (_, i) =>
+        rig.toVisitor(`n${i}`, {
+          ...{ type: 'StartChat', chatId: `n${i}`, department: 'nobody', delays: DELAYS },
+        }),
+      ),
+    );
+    rig.clock.passes(1);
+    await rig.toVisitor('1', startChat());
+    await available(rig, 'op1');
+    await caughtUp();
+    routing.start();
+    await has(rig, '1', 'op1');
+  });
+});
+
+describe('what may give a chat somebody, or another, does so at once: no sweep is waited for', () => {
+  /** So far away that nothing in these tests comes of it. */
+  const NEVER_MS = 3_600_000;
+  type Happening = (rig: Rig) => Promise<unknown>;
+  const nothing: Happening = async () => undefined;
+  const answers = async (rig: Rig, answered: boolean) =>
+    rig.toOperator('op1', { type: 'ReportPing', resource: 'gajim', answered });
+  const serving = (rig: Rig, name: string, department: string) =>
+    rig.toOperator(name, {
+      ...{ type: 'Register', lhcUserId: 8, departments: [department], capacity: 2 },
+      ...{ name: null, nameChanged: false },
+    });
+
+  /** Before it nobody can have the chat. */
+  it.each<[string, Happening, Happening]>([
+    [
+      'somebody comes online',
+      (rig) => rig.toOperator('op1', register()),
+      (rig) => rig.toOperator('op1', changePresence('available', 's-op1')),
+    ],
+    [
+      'somebody who is online is registered',
+      (rig) => rig.toOperator('op1', changePresence('available', 's-op1')),
+      (rig) => rig.toOperator('op1', register()),
+    ],
+    [
+      'somebody is given its department',
+      async (rig) => {
+        await available(rig, 'op1');
+        await serving(rig, 'op1', 'support');
+      },
+      (rig) => serving(rig, 'op1', 'sales'),
+    ],
+    [
+      'somebody says that he is back',
+      async (rig) => {
+        await available(rig, 'op1');
+        await rig.toOperator('op1', setAvailability(true));
+      },
+      (rig) => rig.toOperator('op1', setAvailability(false)),
+    ],
+    [
+      'somebody answers pings again',
+      async (rig) => {
+        await available(rig, 'op1');
+        await answers(rig, false);
+      },
+      (rig) => answers(rig, true),
+    ],
+    [
+      'somebody frees a place',
+      async (rig) => {
+        await available(rig, 'op1', 1);
+        await rig.toVisitor('0', startChat('c0'));
+        await has(rig, '0', 'op1');
+      },
+      (rig) => rig.toVisitor('0', closeChat('c0')),
+    ],
+    [
+      'a place that was held for another chat is given back',
+      async (rig) => {
+        await available(rig, 'op1', 1);
+        await rig.toOperator('op1', reserve());
+      },
+      (rig) => rig.toOperator('op1', release()),
+    ],
+  ])('%s', async (_what, prepare, happens) => {
+    const rig = await openRig();
+    const { routing, caughtUp } = await routingOf(rig, rig.host, { sweepEveryMs: NEVER_MS });
+    routing.start();
+    await prepare(rig);
+    await rig.toVisitor('1', startChat());
+    await caughtUp();
+    expect((await chatOf(rig, '1'))?.operator).toBeNull();
+    await happens(rig);
+    await has(rig, '1', 'op1');
+  });
+
+  /** Before it op1 has the chat, and op2 is free. */
+  it.each<[string, Happening, Happening]>([
+    ['who is asked declines', nothing, (rig) => rig.toVisitor('1', declineChat('op1'))],
+    ['who is asked leaves', nothing, (rig) => rig.toOperator('op1', closeSession('s-op1'))],
+    ['who is asked answers no pings', nothing, (rig) => answers(rig, false)],
+    ['another one takes it', nothing, (rig) => rig.toVisitor('1', acceptChat('op2'))],
+    [
+      'who has it hands it to a department',
+      async (rig) => {
+        await rig.toVisitor('1', receive('op1'));
+        await serving(rig, 'op2', 'support');
+      },
+      (rig) => rig.toVisitor('1', transferChat('op1', '#support')),
+    ],
+    [
+      'who has it is gone for too long',
+      async (rig) => {
+        await rig.toVisitor('1', receive('op1'));
+        await rig.toOperator('op1', closeSession('s-op1'));
+      },
+      (rig) => {
+        rig.clock.passes(OWNER_GRACE);
+        return rig.host.wake('operator-acme.op1');
+      },
+    ],
+    [
+      'who has it is removed',
+      (rig) => rig.toVisitor('1', receive('op1')),
+      (rig) => rig.toOperator('op1', { type: 'Remove' }),
+    ],
+  ])('%s', async (_what, prepare, happens) => {
+    const rig = await openRig({ settings: { ownerGrace: OWNER_GRACE / 1000 } });
+    const { routing, caughtUp } = await routingOf(rig, rig.host, { sweepEveryMs: NEVER_MS });
+    routing.start();
+    await available(rig, 'op1');
+    await rig.toVisitor('1', startChat());
+    await has(rig, '1', 'op1');
+    await available(rig, 'op2');
+    await prepare(rig);
+    await caughtUp();
+    expect((await chatOf(rig, '1'))?.operator).toBe('op1');
+    await happens(rig);
+    await has(rig, '1', 'op2');
+  });
+});
+
+describe('a pass', () => {
+  const loads = (host: ActorHost) => {
+    const loaded: string[] = [];
+    const counting: ActorHost = {
+      ...host,
+      load: (actor) => {
+        if (actor.kind === 'visitor') loaded.push(actor.name);
+        return host.load(actor);
+      },
+    };
+    return { loaded, host: counting };
+  };
+
+  it('loads no visitor for whom nobody is there, however many wait', async () => {
+    const rig = await openRig();
+    const { loaded, host } = loads(rig.host);
+    const { routing, caughtUp } = await routingOf(rig, host);
+    const support = { departments: ['support'], lhcUserId: 8, name: null, nameChanged: false };
+    await rig.toOperator('other', { type: 'Register', capacity: 2, ...support });
+    await rig.toOperator('other', changePresence('available', 's-other'));
+    await Promise.all(
+      Array.from({ length: 1_200 }, (_, i) => rig.toVisitor(`w${i}`, startChat(`w${i}`))),
+    );
+    await caughtUp();
+    routing.start();
+    // Behind all of them, and somebody is there for it.
+    rig.clock.passes(1);
+    await rig.toVisitor('1', {
+      ...{ type: 'StartChat', chatId: 'c1', department: 'support', delays: DELAYS },
+    });
+    await has(rig, '1', 'other');
+    expect(new Set(loaded)).toEqual(new Set(['1']));
+    expect(routing.waiting()).toBe(1_200);
+  });
+
+  it('handed to a department waits there, whoever else the visitor knows is free', async () => {
+    const rig = await openRig();
+    const { routing, caughtUp } = await routingOf(rig);
+    routing.start();
+    const named = { name: null, nameChanged: false, capacity: 2 };
+    const of = (departments: string[], lhcUserId: number) =>
+      ({ type: 'Register', departments, lhcUserId, ...named }) as const;
+    await rig.toOperator('giver', of(['sales'], 1));
+    await rig.toOperator('served', of(['sales'], 2));
+    await rig.toOperator('other', of(['support'], 3));
+    const is = (name: string, show: 'available' | 'dnd') =>
+      rig.toOperator(name, changePresence(show, `s-${name}`));
+    await is('served', 'available');
+    await rig.toVisitor('1', startChat('c0'));
+    await has(rig, '1', 'served');
+    await rig.toVisitor('1', receive('served'));
+    await rig.toVisitor('1', closeChat('c0'));
+    await is('served', 'dnd');
+    await is('giver', 'available');
+    await rig.toVisitor('1', startChat('c1'));
+    await has(rig, '1', 'giver');
+    await rig.toVisitor('1', {
+      ...{ type: 'TransferChat', chatId: null, from: 'giver', operator: null },
+      ...{ department: 'support', reservation: null },
+    });
+    await is('served', 'available'); // who answered last, but not of that department
+    await caughtUp();
+    expect((await chatOf(rig, '1'))?.operator).toBeNull();
+    await is('other', 'available');
+    await has(rig, '1', 'other');
+  });
+
+  it('asks nobody again in a broadcast that goes on, and loads nothing for it', async () => {
+    const rig = await openRig({ settings: { routing: { policy: 'broadcast' } } });
+    const { loaded, host } = loads(rig.host);
+    const { routing, caughtUp } = await routingOf(rig, host);
+    routing.start();
+    await available(rig, 'op1', 1);
+    await rig.toVisitor('1', startChat('c1'));
+    await waitFor(async () => (await chatOf(rig, '1'))?.offered.length === 1);
+    await caughtUp();
+    const before = loaded.length;
+    await available(rig, 'op2');
+    await waitFor(async () => (await chatOf(rig, '1'))?.offered.length === 2);
+    await caughtUp();
+    const offers = (await rig.facts('visitor-acme.1')).filter(({ type }) => type === 'ChatOffered');
+    expect(offers.map(({ data }) => [data.operators, data.considered])).toEqual([
+      [['op1'], { free: 1, first: [{ operator: 'op1', chats: 0, capacity: 1 }] }],
+      [['op2'], { free: 1, first: [{ operator: 'op2', chats: 0, capacity: 2 }] }],
+    ]);
+    expect(loaded.length - before).toBe(1);
+  });
+
+  it('asks nobody in broadcasts about more chats than he has places for, the oldest first', async () => {
+    const rig = await openRig({ settings: { routing: { policy: 'broadcast' } } });
+    const { routing, caughtUp } = await routingOf(rig);
+    const keys = ['0', '1', '2', '3'];
+    for (const key of keys) {
+      rig.clock.passes(1_000);
+      await rig.toVisitor(key, startChat(`c${key}`));
+    }
+    await available(rig, 'op1', 2);
+    const offered = async () => {
+      const chats = await Promise.all(
+        keys.map(async (key) => [key, await chatOf(rig, key)] as const),
+      );
+      return chats.flatMap(([key, chat]) => (chat?.offered.length ? [key] : []));
+    };
+    const are = (...wanted: string[]) =>
+      waitFor(async () => isDeepStrictEqual(await offered(), wanted), { what: () => `${wanted}` });
+    await caughtUp();
+    routing.start();
+    await are('0', '1');
+    await rig.toVisitor('0', { type: 'AcceptChat', operator: 'op1' });
+    await caughtUp();
+    await are('1');
+    await rig.toVisitor('1', { type: 'DeclineChat', operator: 'op1' });
+    await are('2');
+    await rig.toVisitor('0', closeChat('c0'));
+    await are('2', '3');
+  });
+
+  it('gives places to the oldest first, one place after the other', async () => {
+    const rig = await openRig();
+    const { routing } = await routingOf(rig);
+    routing.start();
+    const keys = Array.from({ length: 8 }, (_, i) => `${i}`);
+    for (const key of keys) {
+      rig.clock.passes(1_000);
+      await rig.toVisitor(key, startChat(`c${key}`));
+    }
+    await available(rig, 'op1', 1);
+    for (const key of keys) {
+      await has(rig, key, 'op1');
+      rig.clock.passes(1_000);
+      await rig.toVisitor(key, closeChat(`c${key}`));
+    }
+    const reserved = (await rig.facts('operator-acme.op1')).filter(
+      ({ type }) => type === 'ChatReserved',
+    );
+    expect(reserved.map(({ data }) => data.visitor)).toEqual(keys);
+  });
+
+  it('goes round from chat to chat, over a restart, and behind whom another process picked last', async () => {
+    const rig = await openRig({ settings: { routing: { policy: 'round-robin' } } });
+    for (const name of ['ann', 'bea', 'cid']) await available(rig, name, 10);
+    const first = await routingOf(rig);
+    const keys = ['0', '1', '2', '3', '4'];
+    for (const key of keys) {
+      rig.clock.passes(1_000);
+      await rig.toVisitor(key, startChat(`c${key}`));
+    }
+    await first.caughtUp();
+    first.routing.start();
+    for (const [n, key] of keys.entries()) await has(rig, key, ['ann', 'bea', 'cid'][n % 3] ?? '');
+    await first.routing.stop();
+
+    const next = await rig.restart();
+    const ownership = movableOwnership();
+    const { routing, caughtUp } = await routingOf(next, next.host, { ownership });
+    routing.start();
+    await next.toVisitor('5', startChat('c5'));
+    await has(next, '5', 'cid');
+    ownership.lose(partitionOf(ACME));
+    await next.toVisitor('6', startChat('c6'));
+    await next.toVisitor('6', {
+      ...{ type: 'AssignChat', chatId: 'c6', operator: 'ann' },
+      ...{ reservation: null, reason: 'round-robin' },
+    });
+    await caughtUp();
+    ownership.gain(partitionOf(ACME));
+    await next.toVisitor('7', startChat('c7'));
+    await has(next, '7', 'bea');
+  });
+
+  it('is finished before another process may begin one', async () => {
+    const rig = await openRig();
+    await available(rig, 'op1');
+    await rig.toVisitor('1', startChat());
+    const [begun, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slow: ActorHost = {
+      ...rig.host,
+      dispatch: async (tenant, order: Order, origin) => {
+        if (order.command.type === 'ReserveChat') {
+          begun.resolve();
+          await goOn.promise;
+        }
+        return rig.host.dispatch(tenant, order, origin);
+      },
+    };
+    const ownership = movableOwnership();
+    const { routing } = await routingOf(rig, slow, { ownership });
+    routing.start();
+    await begun.promise;
+    const handed = ownership.handOver(partitionOf(ACME));
+    goOn.resolve();
+    await handed;
+    expect(await chatsOf(rig, 'op1')).toMatchObject({ c1: { open: true } });
+  });
+
+  it('gives a place back at once when its chat was closed behind the reservation', async () => {
+    const rig = await openRig();
+    const { routing } = await routingOf(rig, rig.host, {
+      afterReserve: async () => void (await rig.toVisitor('1', closeChat())),
+    });
+    await available(rig, 'op1', 1);
+    await rig.toVisitor('1', startChat());
+    routing.start();
+    // The clock stands still: no reservation is ever due.
+    await waitFor(async () => (await rig.types('operator-acme.op1')).includes('ChatReleased'), {
+      what: 'the place to be free',
+    });
+    expect(await chatsOf(rig, 'op1')).toEqual({});
+  });
+
+  it('gives an older chat that was refused to the next before a younger one is picked for', async () => {
+    const rig = await openRig();
+    await available(rig, 'ann', 1);
+    await available(rig, 'bea', 1);
+    await rig.toVisitor('old', startChat('old'));
+    rig.clock.passes(1_000);
+    await rig.toVisitor('young', startChat('young'));
+    // Whoever is picked first goes away at that very moment.
+    let refusals = 0;
+    const disturbed: ActorHost = {
+      ...rig.host,
+      dispatch: async (tenant, order: Order, origin) => {
+        if (order.kind === 'operator' && order.command.type === 'ReserveChat' && refusals++ === 0) {
+          await rig.toOperator(order.name, changePresence('away', `s-${order.name}`));
+        }
+        return rig.host.dispatch(tenant, order, origin);
+      },
+    };
+    const { routing } = await routingOf(rig, disturbed);
+    routing.start();
+    await waitFor(async () => (await chatOf(rig, 'old'))?.operator);
+    expect(refusals).toBe(2);
+    expect((await chatOf(rig, 'young'))?.operator).toBeNull();
+  });
+
+  it('goes on without an operator and a visitor whose history cannot be read', async () => {
+    const rig = await openRig();
+    const broken = (name: string) => name === 'bad';
+    const unfit = async () => {
+      throw new AppError('unfit', 'its history does not fit');
+    };
+    const host: ActorHost = {
+      ...rig.host,
+      load: (actor) =>
+        actor.kind !== 'tenant' && broken(actor.name) ? unfit() : rig.host.load(actor),
+      dispatch: (tenant, order: Order, origin) =>
+        order.kind !== 'tenant' && broken(order.name)
+          ? unfit()
+          : rig.host.dispatch(tenant, order, origin),
+    };
+    await available(rig, 'bad');
+    await rig.toVisitor('bad', startChat('bad'));
+    await rig.toVisitor('bad', receive('bad'));
+    await rig.toVisitor('1', startChat('c1'));
+    const { routing } = await routingOf(rig, host);
+    routing.start();
+    await available(rig, 'op1');
+    await has(rig, '1', 'op1');
+  });
+});
+
+describe('a process that dies', () => {
+  it.each<[string, 'before' | 'after']>([
+    ['ReserveChat', 'before'],
+    ['ReserveChat', 'after'],
+    ['AssignChat', 'before'],
+    ['AssignChat', 'after'],
+    ['TakeChat', 'before'],
+    ['TakeChat', 'after'],
+    ['ReleaseChat', 'before'],
+    ['ReleaseChat', 'after'],
+  ])('at %s (%s) leaves nothing that the next one does not mend', async (type, when) => {
+    const rig = await openRig();
+    const died = { crashed: false };
+    const first = await routingOf(rig, mortal(rig.host, type, when, died));
+    first.routing.start();
+    await available(rig, 'op1', 1);
+    await rig.toVisitor('1', startChat('c1'));
+    if (type === 'ReleaseChat') {
+      await has(rig, '1', 'op1');
+      await rig.toVisitor('1', closeChat('c1'));
+      await rig.toVisitor('1', startChat('c2'));
+    }
+    await waitFor(() => died.crashed);
+    await first.routing.stop();
+    const next = await rig.restart();
+    next.clock.passes(10_001); // a reservation that is due
+    const { routing } = await routingOf(next);
+    routing.start();
+    await has(next, '1', 'op1');
+    expect(Object.keys(await chatsOf(next, 'op1'))).toHaveLength(1);
+    const assigned = (await next.types('visitor-acme.1')).filter((each) => each === 'ChatAssigned');
+    expect(assigned).toHaveLength(type === 'ReleaseChat' ? 2 : 1);
+    await next.toVisitor('1', closeChat(type === 'ReleaseChat' ? 'c2' : 'c1'));
+    await waitFor(async () => Object.keys(await chatsOf(next, 'op1')).length === 0);
+  });
+
+  it('between reservation and assignment, while the visitor closes: the place is free again', async () => {
+    const rig = await openRig();
+    const died = { crashed: false };
+    const first = await routingOf(rig, mortal(rig.host, 'AssignChat', 'before', died));
+    first.routing.start();
+    await available(rig, 'op1', 1);
+    await rig.toVisitor('1', startChat('c1'));
+    await waitFor(() => died.crashed);
+    await first.routing.stop();
+    const [reservation] = Object.values(await chatsOf(rig, 'op1')).map((chat) => chat.reservation);
+    await rig.toVisitor('1', closeChat('c1'));
+    rig.clock.passes(10_001);
+    const next = await rig.restart();
+    const { routing } = await routingOf(next);
+    routing.start();
+    await waitFor(async () => Object.keys(await chatsOf(next, 'op1')).length === 0);
+    // An assignment that was still on its way comes too late.
+    await next.toVisitor('1', startChat('c2'));
+    await has(next, '1', 'op1');
+    const late = {
+      type: 'AssignChat',
+      chatId: 'c2',
+      operator: 'op1',
+      reason: 'least-loaded',
+    } as const;
+    await expect(
+      next.toVisitor('1', { ...late, reservation: reservation ?? null }),
+    ).rejects.toMatchObject({ code: 'refused', message: expect.stringContaining('revoked') });
+  });
+});
+
+it('200 chats at once, 20 operators who come and go: each has one owner, no place is given twice', async () => {
+  const rig = await openRig();
+  const { routing, caughtUp } = await routingOf(rig);
+  routing.start();
+  const names = Array.from({ length: 20 }, (_, i) => `op${i}`);
+  const capacity = 6;
+  for (const name of names) await available(rig, name, capacity);
+  const keys = Array.from({ length: 200 }, (_, i) => `${i}`);
+  const coming = Promise.all(keys.map((key) => rig.toVisitor(key, startChat(`c${key}`))));
+  const restless = async (name: string): Promise<void> => {
+    for (let i = 0; i < 4; i++) {
+      await rig.toOperator(name, changePresence(i % 2 ? 'available' : 'away', `s-${name}`));
+      if (i === 2) {
+        await rig.toOperator(name, closeSession(`s-${name}`));
+        await rig.toOperator(name, openSession(`s-${name}`));
+      }
+    }
+  };
+  await Promise.all([coming, ...names.slice(0, 10).map(restless)]);
+  // 120 places for 200 chats: those that are done make room for the rest.
+  const closed = new Set<string>();
+  await waitFor(
+    async () => {
+      for (const key of keys) {
+        const chat = await chatOf(rig, key);
+        if (!chat?.operator || closed.size >= 100) continue;
+        await rig.toVisitor(key, closeChat(chat.id));
+        closed.add(key);
+      }
+      return closed.size >= 100 && routing.waiting() === 0;
+    },
+    { deadlineMs: 20_000, what: () => `${routing.waiting()} wait` },
+  );
+  await waitFor(async () => {
+    await caughtUp();
+    const loads = await Promise.all(
+      names.map(async (name) => Object.keys(await chatsOf(rig, name))),
+    );
+    return loads.flat().length === 100;
+  });
+  for (const name of names) {
+    const state = await rig.host.load(operatorRef(ACME, operator(name)));
+    const held = new Set<unknown>();
+    for (const { type, data } of await rig.facts(`operator-acme.${name}`)) {
+      if (type === 'ChatReserved') held.add(data.chatId);
+      if (type === 'ChatReleased') held.delete(data.chatId);
+      expect(held.size).toBeLessThanOrEqual(capacity);
+    }
+    expect(held.size).toBe(state ? loadOf(operatorState(state.core).context) : 0);
+  }
+  for (const key of keys) {
+    const types = await rig.types(`visitor-acme.${key}`);
+    expect(types.filter((type) => type === 'ChatAssigned')).toHaveLength(1);
+  }
+  await routing.stop();
+  await caughtUp();
+  const live = tables(rig);
+  const anew = await rig.restart({ withoutWork: true });
+  await routingOf(anew);
+  expect(tables(anew)).toEqual(live);
+});

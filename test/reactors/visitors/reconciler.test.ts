@@ -1,0 +1,680 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
+import { TenantSettings } from '../../../src/actors/tenant/machine.ts';
+import { AppError } from '../../../src/errors.ts';
+import type { RecordedEvent } from '../../../src/eventstore/port.ts';
+import { createWanted, type Visitor } from '../../../src/reactors/visitors/desired.ts';
+import { createSessions } from '../../../src/reactors/visitors/reconciler.ts';
+import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
+import { closeChat, DELAYS, startChat, viewPage } from '../../actors/facts.ts';
+import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { ALL_PARTITIONS, movableOwnership } from '../../support/ownership.ts';
+import {
+  ACME,
+  HOST,
+  jidOf,
+  newId,
+  openRig,
+  operator,
+  type Rig,
+  silent,
+  visitor,
+} from '../../support/rig.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const stopping: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stopping.splice(0)) await stop();
+});
+
+type World = Awaited<ReturnType<typeof worldOf>>;
+async function worldOf(
+  options: {
+    settings?: Record<string, unknown>;
+    ejabberd?: ReturnType<typeof fakeEjabberd>;
+    rig?: Rig;
+    ownership?: Ownership;
+  } = {},
+) {
+  const rig =
+    options.rig ?? (await openRig(options.settings ? { settings: options.settings } : {}));
+  const { ownership = soleOwner, ejabberd = fakeEjabberd() } = options;
+  const { workFile, host, tenants, personal, now } = rig;
+  let follow = async (): Promise<void> => {};
+  const changed = (who: Visitor, event: RecordedEvent) => sessions.changed(who, event);
+  const wanted = createWanted(workFile, changed);
+  const sessions = createSessions({
+    ...{ wanted, host, tenants, personal, now, newId, ownership, logger: silent },
+    ...{ admin: ejabberd.admin, transport: ejabberd.transport },
+    operatorsOf: () => [operator('op1')],
+    caughtUp: () => follow(),
+    passwordOf: (jid) => `password of ${jid}`,
+    random: () => 1,
+  });
+  follow = await rig.follow([wanted.part]);
+  stopping.push(async () => {
+    await sessions.stop();
+    await rig.close();
+  });
+  const visible = () => [...ejabberd.members('visitors')].sort();
+  return { rig, ejabberd, sessions, wanted, visible, caughtUp: () => follow() };
+}
+/** Nothing is left to do, and everything was seen. */
+const settled = ({ sessions, caughtUp }: World) =>
+  waitFor(async () => {
+    await caughtUp();
+    return sessions.pending() === 0;
+  });
+/** Whatever is due was begun. */
+const nextTick = () => new Promise((resolve) => setTimeout(resolve, 150));
+const count = ({ ejabberd }: World, name: string) => ejabberd.count(name);
+const remove = { type: 'CleanUp' } as const;
+
+describe('a visitor', () => {
+  it('comes with account, name, group and presence, in this order; leaves; comes back; is gone', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, visible } = world;
+    await world.sessions.start();
+    ejabberd.calls.length = 0;
+    await rig.toVisitor('1', viewPage());
+    await settled(world);
+    const jid = jidOf('1');
+    expect(ejabberd.calls).toEqual([
+      ...['register', 'setVisitorCard', 'joinGroup', 'online'].map((name) => `${name} ${jid}`),
+    ]);
+    expect(ejabberd.accounts.get(jid)).toBe(`password of ${jid}`);
+    expect(ejabberd.present.get(jid)).toEqual({ status: '/home', nick: 'Visitor 1' });
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    await settled(world);
+    expect([visible(), [...ejabberd.present.keys()]]).toEqual([[], []]);
+    expect(ejabberd.accounts.has(jid)).toBe(true);
+    await rig.toVisitor('1', viewPage());
+    await settled(world);
+    expect(visible()).toEqual([jid]);
+    expect(count(world, 'register')).toBe(1); // the same account
+    await rig.toVisitor('1', remove);
+    await settled(world);
+    expect([ejabberd.accounts.size, visible(), ejabberd.present.size]).toEqual([0, [], 0]);
+    await world.caughtUp();
+    const outcomes = ['AccountReady', 'LoggedIn', 'LoggedOut'];
+    const types = await rig.types('visitor-acme.1');
+    expect(types.filter((type) => outcomes.includes(type))).toEqual([
+      ...['AccountReady', 'LoggedIn', 'LoggedOut', 'LoggedIn'],
+    ]);
+  });
+
+  it('that says its name joins its group again, also after a failure: contact lists take it then', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    await rig.toVisitor('1', viewPage());
+    await settled(world);
+    let fails = true;
+    ejabberd.state.before = async (call) => {
+      if (!call.startsWith('joinGroup') || !fails) return;
+      fails = false;
+      throw new AppError('unavailable', 'away');
+    };
+    await rig.toVisitor('1', {
+      ...{ type: 'StartChat', chatId: 'c1', department: null, nick: 'Ann' },
+      delays: DELAYS,
+    });
+    await waitFor(() => !fails);
+    await nextTick();
+    rig.clock.passes(2_000);
+    await settled(world);
+    const jid = jidOf('1');
+    expect(ejabberd.calls.filter((call) => /joinGroup|Card/.test(call)).slice(2)).toEqual(
+      ['setVisitorCard', 'joinGroup', 'joinGroup'].map((call) => `${call} ${jid}`),
+    );
+    expect(ejabberd.present.get(jid)?.nick).toBe('Ann');
+    rig.clock.passes(2_000);
+    await rig.toVisitor('1', viewPage('prices'));
+    await settled(world);
+    expect(count(world, 'joinGroup')).toBe(3);
+  });
+
+  it('shows that it waits, as often as nobody has answered it, and for which department', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    const shows = async () => {
+      await settled(world);
+      const { show, status } = ejabberd.present.get(jidOf('1')) ?? {};
+      return [show, status?.split('\n', 1)[0]];
+    };
+    await rig.toVisitor('1', viewPage());
+    expect(await shows()).toEqual([undefined, '/home']);
+    await rig.toVisitor('1', startChat());
+    expect(await shows()).toEqual(['chat', 'Chat #c1 (sales)']);
+    const accept = { type: 'AcceptChat', operator: 'op1' } as const;
+    await rig.toVisitor('1', accept);
+    expect(await shows()).toEqual([undefined, 'Chat #c1 (sales)']);
+    const department = { operator: null, department: 'legal', reservation: null };
+    await rig.toVisitor('1', { type: 'TransferChat', chatId: null, from: 'op1', ...department });
+    expect(await shows()).toEqual(['chat', 'Chat #c1 (legal)']);
+    await rig.toVisitor('1', accept);
+    expect(await shows()).toEqual([undefined, 'Chat #c1 (legal)']);
+    await rig.toVisitor('1', {
+      ...{ type: 'UnassignChat', chatId: 'c1', operator: 'op1', reason: 'owner-gone' },
+    });
+    expect(await shows()).toEqual(['chat', 'Chat #c1 (legal)']);
+    await rig.toVisitor('1', closeChat());
+    expect(await shows()).toEqual([undefined, '/home']);
+  });
+
+  it('comes back soon when its session was taken, and later when it is taken again', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    await rig.toVisitor('1', viewPage());
+    await settled(world);
+    const jid = jidOf('1');
+    for (const [wait, before] of [
+      [3_000, 2_999],
+      [6_000, 5_999],
+      [12_000, 11_999],
+    ] as const) {
+      ejabberd.present.delete(jid);
+      ejabberd.calls.length = 0;
+      world.sessions.lost({ tenant: ACME, key: visitor('1') });
+      rig.clock.passes(before);
+      await nextTick();
+      expect(ejabberd.calls).not.toContain(`online ${jid}`);
+      rig.clock.passes(wait - before);
+      await settled(world);
+      expect(ejabberd.present.has(jid)).toBe(true);
+    }
+  });
+
+  it('the latest wish wins: a return overtakes a removal that is under way', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, visible } = world;
+    await world.sessions.start();
+    await rig.toVisitor('1', viewPage());
+    await settled(world);
+    const gate = Promise.withResolvers<void>();
+    ejabberd.state.before = (call) =>
+      call.startsWith('offline') ? gate.promise : Promise.resolve();
+    await rig.toVisitor('1', remove);
+    await waitFor(() => count(world, 'offline') === 1);
+    await rig.toVisitor('1', viewPage());
+    await world.caughtUp();
+    gate.resolve();
+    await settled(world);
+    expect([ejabberd.accounts.size, visible()]).toEqual([1, [jidOf('1')]]);
+    expect(ejabberd.transport.isOnline(jidOf('1'))).toBe(true);
+  });
+
+  it('with an hour of wishes behind it has only the last one performed', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    ejabberd.state.down = true;
+    const started = world.sessions.start();
+    for (let i = 0; i < 20; i++) await rig.toVisitor('1', viewPage(`p${i}`));
+    await rig.toVisitor('2', viewPage());
+    await rig.toVisitor('2', { type: 'TimeOut' });
+    await world.caughtUp();
+    ejabberd.state.down = false;
+    rig.clock.passes(60_000);
+    await started;
+    await settled(world);
+    // By its wish and by the comparison; the transport sends what differs.
+    expect(count(world, `online ${jidOf('1')}`)).toBeLessThanOrEqual(2);
+    expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/p19');
+    expect(count(world, `online ${jidOf('2')}`)).toBe(0);
+  });
+});
+
+describe('what fails', () => {
+  it('keeps to its backoff, whatever the visitor does meanwhile', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('register')) throw new AppError('unavailable', 'away');
+    };
+    await rig.toVisitor('1', viewPage('a'));
+    await waitFor(() => count(world, 'register') === 1);
+    for (const page of ['b', 'c', 'd']) await rig.toVisitor('1', viewPage(page));
+    await rig.toVisitor('1', startChat());
+    await world.caughtUp();
+    const until = performance.now() + 250; // more than two ticks
+    await waitFor(() => performance.now() > until);
+    expect(count(world, 'register')).toBe(1);
+    ejabberd.state.before = async () => {};
+    rig.clock.passes(500);
+    await settled(world);
+    expect(ejabberd.present.get(jidOf('1'))).toMatchObject({ show: 'chat' });
+  });
+
+  it('a wish that comes while it is tried again is not lost', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, visible } = world;
+    await world.sessions.start();
+    let fails = true;
+    const gate = Promise.withResolvers<void>();
+    ejabberd.state.before = async (call) => {
+      if (!call.startsWith('online')) return;
+      if (fails) throw new AppError('unavailable', 'away');
+      await gate.promise;
+    };
+    await rig.toVisitor('1', viewPage());
+    await waitFor(() => count(world, 'online') === 1);
+    fails = false;
+    rig.clock.passes(500);
+    await waitFor(() => count(world, 'online') === 2);
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    await world.caughtUp();
+    gate.resolve();
+    await settled(world);
+    expect(visible()).toEqual([]);
+    expect(ejabberd.transport.isOnline(jidOf('1'))).toBe(false);
+  });
+
+  it('and is refused is told once, also after it was away, and tried again later', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    const answers = ['unavailable', 'refused', 'refused'] as const;
+    let n = 0;
+    ejabberd.state.before = async (call) => {
+      if (!call.startsWith('register')) return;
+      const code = answers[n++];
+      if (code) throw new AppError(code, 'no such host');
+    };
+    await rig.toVisitor('1', viewPage());
+    for (const ms of [0, 500, 60_000, 60_000]) {
+      rig.clock.passes(ms);
+      const before = n;
+      // A refusal is appended before the next try is planned: time that passes meanwhile would not count for it.
+      await waitFor(() => n > before && rig.host.stats().waiting === 0);
+    }
+    await settled(world);
+    const failed = (await rig.facts('visitor-acme.1')).filter(
+      ({ type }) => type === 'SessionFailed',
+    );
+    expect(failed.map(({ data }) => data)).toEqual([{ reason: 'no such host' }]);
+    expect(ejabberd.transport.isOnline(jidOf('1'))).toBe(true);
+  });
+});
+
+describe('at most maxVisibleVisitors', () => {
+  const arrive = async ({ rig }: World, ...keys: string[]) => {
+    for (const key of keys) {
+      rig.clock.passes(10);
+      await rig.toVisitor(key, viewPage());
+    }
+  };
+  const shows = (world: World, ...keys: string[]) =>
+    waitFor(
+      () => {
+        world.rig.clock.passes(200);
+        expect(world.visible()).toEqual(keys.map(jidOf).sort());
+        return true;
+      },
+      { what: () => `${keys}, not ${world.visible()}` },
+    );
+
+  it('are shown: the most recent, and those in conversations before them', async () => {
+    const world = await worldOf({ settings: { maxVisibleVisitors: 3 } });
+    await world.sessions.start();
+    await arrive(world, '1', '2', '3');
+    await shows(world, '1', '2', '3');
+    await arrive(world, '4', '5'); // nothing else happens afterwards
+    await shows(world, '3', '4', '5');
+    await world.rig.toVisitor('1', startChat('c1'));
+    await shows(world, '1', '4', '5');
+    await world.rig.toVisitor('1', closeChat('c1'));
+    await arrive(world, '6', '7');
+    await shows(world, '1', '6', '7'); // it was seen when its chat ended
+    await arrive(world, '8');
+    await shows(world, '6', '7', '8');
+  });
+
+  it('who was left out comes in when others leave', async () => {
+    const world = await worldOf({ settings: { maxVisibleVisitors: 2 } });
+    await world.sessions.start();
+    await arrive(world, '1', '2', '3', '4');
+    await shows(world, '3', '4');
+    await world.rig.toVisitor('4', { type: 'TimeOut' });
+    await shows(world, '2', '3');
+    await world.rig.toVisitor('3', { type: 'TimeOut' });
+    await shows(world, '1', '2'); // everybody fits again
+  });
+});
+
+describe('compared with ejabberd', () => {
+  it('what it lost is made again, and only that', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, visible } = world;
+    await world.sessions.start();
+    for (const key of ['1', '2', '3']) await rig.toVisitor(key, viewPage());
+    await settled(world);
+    ejabberd.accounts.delete(jidOf('1')); // a kill: Mnesia's last two seconds
+    ejabberd.members('visitors').delete(jidOf('1'));
+    ejabberd.members('visitors').delete(jidOf('2'));
+    ejabberd.calls.length = 0;
+    await world.sessions.compare();
+    await settled(world);
+    expect(visible()).toEqual(['1', '2', '3'].map(jidOf));
+    expect(
+      ejabberd.calls.filter((call) => /register|joinGroup|setVisitorCard/.test(call)).sort(),
+    ).toEqual(
+      [`joinGroup ${jidOf('1')}`, `joinGroup ${jidOf('2')}`, `joinGroup op1@${HOST}`]
+        .concat([`register ${jidOf('1')}`, `setVisitorCard ${jidOf('1')}`])
+        .filter((call) => !call.includes('op1')),
+    );
+  });
+
+  it('orphans go, and people of others stay', async () => {
+    const ejabberd = fakeEjabberd();
+    const [orphan, member] = [jidOf('orphan'), jidOf('member')];
+    for (const jid of [orphan, `op1@${HOST}`, `admin@${HOST}`, 'visitor.x@elsewhere.test']) {
+      ejabberd.accounts.set(jid, 'x');
+    }
+    ejabberd.members('visitors').add(member);
+    const world = await worldOf({ ejabberd });
+    await world.sessions.start();
+    expect([...ejabberd.accounts.keys()]).toEqual([
+      `op1@${HOST}`,
+      `admin@${HOST}`,
+      'visitor.x@elsewhere.test',
+    ]);
+    expect(world.visible()).toEqual([]);
+    // An operator that ejabberd forgot to keep in its group is put back.
+    expect([...ejabberd.members('operators')]).toEqual([`op1@${HOST}`]);
+  });
+
+  it('a newborn is no orphan, though it came in the middle of the comparison', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('accounts')) {
+        ejabberd.state.before = async () => {};
+        await rig.toVisitor('new', viewPage());
+        await ejabberd.admin.register(jidOf('new'), 'x');
+      }
+    };
+    await world.sessions.compare();
+    await settled(world);
+    expect(count(world, 'unregister')).toBe(0);
+    expect(ejabberd.transport.isOnline(jidOf('new'))).toBe(true);
+  });
+
+  it('an account whose removal ejabberd forgot is removed again', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    await rig.toVisitor('1', viewPage());
+    await rig.toVisitor('1', remove);
+    await settled(world);
+    ejabberd.accounts.set(jidOf('1'), 'x');
+    await world.sessions.compare();
+    expect(ejabberd.accounts.size).toBe(0);
+  });
+
+  it('who was cleaned up while this process did not know what ejabberd has leaves nothing', async () => {
+    const first = await worldOf();
+    await first.sessions.start();
+    await first.rig.toVisitor('1', viewPage());
+    await settled(first);
+    await first.sessions.stop();
+    const rig = await first.rig.restart();
+    const { ejabberd } = first;
+    let listed = false;
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('ensureGroups') && !listed) throw new AppError('unavailable', 'away');
+    };
+    const world = await worldOf({ ejabberd, rig });
+    const started = world.sessions.start();
+    await rig.toVisitor('1', remove);
+    await waitFor(() => count(world, 'unregister') === 1);
+    listed = true;
+    await started;
+    expect([ejabberd.accounts.size, world.visible()]).toEqual([0, []]);
+    expect(world.wanted.get({ tenant: ACME, key: visitor('1') })).toBeNull();
+  });
+});
+
+it('presence goes out at most every two seconds for each visitor, and the last one counts', async () => {
+  const world = await worldOf();
+  const { rig, ejabberd } = world;
+  await world.sessions.start();
+  await rig.toVisitor('1', viewPage('a'));
+  await settled(world);
+  for (const page of ['b', 'c', 'd']) await rig.toVisitor('1', viewPage(page));
+  await world.caughtUp();
+  const until = performance.now() + 250;
+  await waitFor(() => performance.now() > until);
+  expect(count(world, 'online')).toBe(1);
+  rig.clock.passes(2_000);
+  await settled(world);
+  expect(count(world, 'online')).toBe(2);
+  expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/d');
+});
+
+describe('of several processes', () => {
+  const ofTenant = partitionOf('acme');
+  const of = (key: string) => partitionOf(`acme.${key}`);
+  /** What another process has made of these visitors. */
+  const madeElsewhere = async ({ ejabberd }: World, ...keys: string[]) => {
+    for (const key of keys) {
+      const jid = jidOf(key);
+      ejabberd.accounts.set(jid, 'x');
+      ejabberd.nicknames.set(jid, `Visitor ${key}`);
+      ejabberd.members('visitors').add(jid);
+    }
+  };
+  const seen = async ({ rig, caughtUp }: World, ...keys: string[]) => {
+    for (const key of keys) await rig.toVisitor(key, viewPage());
+    await caughtUp();
+  };
+  /** Enough for everything that is due to be begun. */
+  const ticks = async () => {
+    const until = performance.now() + 250;
+    await waitFor(() => performance.now() > until);
+  };
+
+  it('each shows the visitors of its own partitions, and leaves groups to whose tenant it is', async () => {
+    expect(new Set([ofTenant, of('1'), of('2')]).size).toBe(3);
+    const world = await worldOf({ ownership: movableOwnership([of('1')]) });
+    await world.sessions.start();
+    await seen(world, '1', '2');
+    await settled(world);
+    expect(world.visible()).toEqual([jidOf('1')]);
+    expect([...world.ejabberd.present.keys()]).toEqual([jidOf('1')]);
+    expect(count(world, 'ensureGroups')).toBe(0);
+    const tenants = await worldOf({ ownership: movableOwnership([ofTenant]) });
+    await tenants.sessions.start();
+    expect(count(tenants, 'ensureGroups')).toBe(1);
+  });
+
+  it('partitions that are gained are compared together, and only what differs is mended', async () => {
+    const ownership = movableOwnership([]);
+    const world = await worldOf({ ownership });
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    await seen(world, '1', '2', '3', 'gone');
+    await rig.toVisitor('gone', remove);
+    await madeElsewhere(world, '1', '2', 'gone', 'orphan');
+    await world.caughtUp();
+    await ticks();
+    expect(ejabberd.calls).toEqual([]);
+    ownership.gain(...ALL_PARTITIONS);
+    await waitFor(() => ejabberd.present.size === 3);
+    await settled(world);
+    expect(count(world, 'accounts')).toBe(1);
+    expect(ejabberd.calls.filter((call) => /register|joinGroup visitor/.test(call)).sort()).toEqual(
+      ['joinGroup', 'register', 'unregister', 'unregister'].map(
+        (name, index) => `${name} ${jidOf(['3', '3', 'gone', 'orphan'][index] ?? '')}`,
+      ),
+    );
+    expect([...ejabberd.accounts.keys()].sort()).toEqual(['1', '2', '3'].map(jidOf));
+  });
+
+  it('an orphan is removed by the one that owns it', async () => {
+    const ownership = movableOwnership(ALL_PARTITIONS.filter((each) => each !== of('theirs')));
+    const world = await worldOf({ ownership });
+    await madeElsewhere(world, 'theirs', 'mine');
+    expect(of('mine')).not.toBe(of('theirs'));
+    await world.sessions.start();
+    expect(world.visible()).toEqual([jidOf('theirs')]);
+  });
+
+  it('a partition that is lost is left as it is: nothing is done any more, sessions are released', async () => {
+    const ownership = movableOwnership();
+    const world = await worldOf({ ownership });
+    const { rig, ejabberd, sessions } = world;
+    await sessions.start();
+    await seen(world, '1', '2');
+    await settled(world);
+    await rig.toVisitor('1', viewPage('later')); // waits for its turn
+    await world.caughtUp();
+    expect(sessions.pending()).toBe(1);
+    ejabberd.calls.length = 0;
+    ownership.lose(of('1'));
+    expect(sessions.pending()).toBe(0);
+    await rig.toVisitor('1', startChat());
+    await rig.toVisitor('1', closeChat());
+    await rig.toVisitor('1', remove);
+    rig.clock.passes(60_000);
+    await world.caughtUp();
+    await ticks();
+    expect(ejabberd.calls).toEqual([`release ${jidOf('1')}`]);
+    expect([...ejabberd.present.keys()]).toEqual([jidOf('2')]);
+  });
+
+  it('and gained back goes on with the sessions that were not replaced, as is wished now', async () => {
+    const ownership = movableOwnership();
+    const world = await worldOf({ ownership });
+    const { rig, ejabberd } = world;
+    await world.sessions.start();
+    await seen(world, '1', '2');
+    await settled(world);
+    ownership.lose(...ALL_PARTITIONS);
+    expect(ejabberd.transport.released()).toBe(2);
+    await rig.toVisitor('1', viewPage('later'));
+    await rig.toVisitor('2', { type: 'TimeOut' });
+    await world.caughtUp();
+    ejabberd.calls.length = 0;
+    ownership.gain(...ALL_PARTITIONS);
+    await waitFor(() => ejabberd.transport.released() === 0);
+    await settled(world);
+    expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/later');
+    expect(world.visible()).toEqual([jidOf('1')]);
+    expect(count(world, 'register')).toBe(0);
+  });
+
+  it('one that is lost in the middle is not gone on with, and that is no failure', async () => {
+    const ownership = movableOwnership();
+    const world = await worldOf({ ownership });
+    const { rig, ejabberd, sessions } = world;
+    await sessions.start();
+    ejabberd.calls.length = 0;
+    const gate = Promise.withResolvers<void>();
+    ejabberd.state.before = () => gate.promise;
+    await seen(world, '1');
+    await waitFor(() => count(world, 'register') === 1);
+    ownership.lose(of('1'));
+    gate.resolve();
+    await waitFor(() => sessions.pending() === 0);
+    await ticks();
+    expect(ejabberd.calls).toEqual([`register ${jidOf('1')}`]);
+    ownership.gain(of('1'));
+    await waitFor(() => ejabberd.transport.isOnline(jidOf('1')));
+    expect(await rig.types('visitor-acme.1')).not.toContain('SessionFailed');
+  });
+
+  it('one that lapsed without a word is not acted for, and its wishes are kept until it is told', async () => {
+    const moved = movableOwnership();
+    let lapsed = false;
+    const ownership = { ...moved, owns: (each: number) => !lapsed && moved.owns(each) };
+    const world = await worldOf({ ownership });
+    const { ejabberd, sessions } = world;
+    await sessions.start();
+    ejabberd.calls.length = 0;
+    lapsed = true;
+    await seen(world, '1', '2');
+    await ticks();
+    expect([ejabberd.calls, sessions.pending()]).toEqual([[], 2]);
+    moved.lose(of('2'));
+    expect(sessions.pending()).toBe(1);
+    lapsed = false; // renewed after all
+    await settled(world);
+    expect(world.visible()).toEqual([jidOf('1')]);
+  });
+
+  it('a host that ejabberd does not serve holds up no other, nor what is gained later', async () => {
+    const rig = await openRig();
+    const settings = { apiKey: 'key-of-acme-0123456789' };
+    const missing = TenantSettings.parse({ id: 'gone', host: 'gone.test', ...settings });
+    const acme = TenantSettings.parse({ id: 'acme', host: HOST, ...settings });
+    const ownership = movableOwnership(ALL_PARTITIONS.filter((each) => each !== of('2')));
+    const ejabberd = fakeEjabberd();
+    ejabberd.state.before = async (call) => {
+      if (call === 'accounts gone.test') throw new AppError('unavailable', 'no such host');
+    };
+    await rig.toVisitor('1', viewPage());
+    await rig.toVisitor('2', viewPage());
+    const tenants = createTenantDirectory([missing, acme]);
+    const world = await worldOf({ rig: { ...rig, tenants }, ownership, ejabberd });
+    void world.sessions.start();
+    await waitFor(() => world.visible().length === 1, { what: 'the visitor of the other host' });
+    ownership.gain(of('2'));
+    await waitFor(() => world.visible().length === 2, { what: 'the visitor that was gained' });
+  });
+
+  it('what is under way is finished before it is handed over in order', async () => {
+    const ownership = movableOwnership();
+    const world = await worldOf({ ownership });
+    const { ejabberd, sessions } = world;
+    await sessions.start();
+    const gate = Promise.withResolvers<void>();
+    ejabberd.state.before = (call) =>
+      call.startsWith('joinGroup') ? gate.promise : Promise.resolve();
+    await seen(world, '1');
+    await waitFor(() => count(world, 'joinGroup') === 1);
+    let handed = false;
+    const handing = ownership.handOver(of('1')).then(() => {
+      handed = true;
+    });
+    await ticks();
+    expect(handed).toBe(false);
+    gate.resolve();
+    await handing;
+    expect([sessions.pending(), count(world, 'online')]).toEqual([0, 0]);
+  });
+
+  it("what another process has removed is forgotten by everyone's table", async () => {
+    const ownership = movableOwnership([ofTenant]);
+    const world = await worldOf({ ownership });
+    const { rig, ejabberd, wanted } = world;
+    await world.sessions.start();
+    await seen(world, '1');
+    await madeElsewhere(world, '1');
+    await rig.toVisitor('1', remove);
+    await world.sessions.compare();
+    expect(wanted.get({ tenant: ACME, key: visitor('1') })).not.toBeNull(); // it is there still
+    ejabberd.accounts.clear();
+    ejabberd.members('visitors').clear();
+    await world.sessions.compare();
+    expect(wanted.get({ tenant: ACME, key: visitor('1') })).toBeNull();
+    expect(count(world, 'unregister')).toBe(0);
+  });
+
+  it('each sees by its own sessions that ejabberd was away, and compares once', async () => {
+    const world = await worldOf();
+    const { ejabberd } = world;
+    await world.sessions.start();
+    await seen(world, '1', '2', '3');
+    await settled(world);
+    const before = count(world, 'accounts');
+    for (const key of ['1', '2', '3']) ejabberd.members('visitors').delete(jidOf(key));
+    for (const key of ['1', '2', '3']) ejabberd.reconnect(jidOf(key));
+    await waitFor(() => world.visible().length === 3);
+    await settled(world);
+    expect(count(world, 'accounts')).toBe(before + 1);
+  });
+});

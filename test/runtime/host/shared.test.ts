@@ -1,0 +1,59 @@
+/** Two hosts on one log, as two processes have: what one appended, the other decides by. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { visitorRef } from '../../../src/actors/ids.ts';
+import { visitorState } from '../../../src/actors/visitor/decisions.ts';
+import type { ActorHost } from '../../../src/runtime/host/host.ts';
+import { closeChat, sendMessage, startChat, viewPage } from '../../actors/facts.ts';
+import { ACME, openRig, type Rig, visitor } from '../../support/rig.ts';
+
+const V1 = visitorRef(ACME, visitor('1'));
+let rig: Rig;
+let one: ActorHost;
+let other: ActorHost;
+
+beforeEach(async () => {
+  rig = await openRig();
+  one = rig.makeHost({ shared: true });
+  other = rig.makeHost({ shared: true });
+});
+afterEach(() => rig.close());
+
+const by = (host: ActorHost, command: Parameters<Rig['toVisitor']>[1]) =>
+  rig.toVisitor('1', command, undefined, host);
+
+describe('what another process appended', () => {
+  it('is known before a command is refused', async () => {
+    await by(other, viewPage('a'));
+    await by(one, startChat());
+    expect((await by(other, sendMessage('m1'))).facts).toBe(1);
+    await by(one, closeChat());
+    await expect(by(other, sendMessage('m2'))).rejects.toMatchObject({ code: 'refused' });
+  });
+
+  it('is known before nothing has to be done', async () => {
+    await by(other, viewPage('a'));
+    expect((await by(other, viewPage('a'))).facts).toBe(0);
+    await by(one, { type: 'TimeOut' });
+    expect((await by(other, viewPage('a'))).facts).toBeGreaterThan(0);
+  });
+
+  it('is in the state that a reactor asks for once the table of work has seen it', async () => {
+    const caughtUp = await rig.follow([other.part]);
+    await by(other, viewPage('a'));
+    await by(one, startChat());
+    await caughtUp();
+    const state = await other.load(V1);
+    expect(state && visitorState(state.core).context.chat?.id).toBe('c1');
+  });
+
+  it('keeps its order and loses nothing when both write at once', async () => {
+    await by(one, viewPage('a'));
+    await by(one, startChat());
+    const sent = Array.from({ length: 40 }, (_, n) => `m${n}`);
+    await Promise.all(sent.map((id, n) => by(n % 2 ? one : other, sendMessage(id))));
+    const facts = await rig.facts('visitor-acme.1');
+    const ids = facts.filter(({ type }) => type === 'VisitorMessageSent').map(({ data }) => data);
+    expect(new Set(ids.map(({ messageId }) => messageId))).toEqual(new Set(sent));
+    expect(ids).toHaveLength(sent.length);
+  });
+});

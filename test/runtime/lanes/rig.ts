@@ -1,0 +1,118 @@
+/** Lanes on a real store, with destinations that do what the test says. */
+import { join } from 'node:path';
+import { AppError } from '../../../src/errors.ts';
+import type { EventStore, NewEvent, RecordedEvent } from '../../../src/eventstore/port.ts';
+import { createDeadLetters } from '../../../src/runtime/lanes/dead-letters.ts';
+import type { Destination, Outcome } from '../../../src/runtime/lanes/destination.ts';
+import { createLanes } from '../../../src/runtime/lanes/lanes.ts';
+import { type Ownership, soleOwner } from '../../../src/runtime/leases/ownership.ts';
+import { createWork, openWorkFile } from '../../../src/runtime/pending-work.ts';
+import { newId, type openRig, type Rig, silent } from '../../support/rig.ts';
+
+export const said = (n: number, at: number, type = 'Said'): NewEvent => {
+  const id = newId();
+  const causes = { commandId: id, correlationId: id, causationId: id };
+  return {
+    ...{ id, type, schemaVersion: 1, data: { n }, personal: null },
+    metadata: { tenant: 'acme', at, ...causes, machine: 'test/1' },
+  };
+};
+export const speak = async (rig: Rig, key: string, numbers: readonly number[]): Promise<void> => {
+  const events = numbers.map((n) => said(n, rig.now()));
+  await rig.store.append(`visitor-acme.${key}`, events, 'any');
+};
+export const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+export const done: Outcome = { kind: 'done' };
+export const retry: Outcome = { kind: 'retry', reason: 'away' };
+
+export interface Attempt {
+  readonly key: string;
+  readonly n: number;
+  readonly id: string;
+  readonly again: boolean;
+}
+
+export function place(name: string, more: Partial<Destination> = {}) {
+  const attempts: Attempt[] = [];
+  const made: Attempt[] = [];
+  const state = { answer: async (_attempt: Attempt): Promise<Outcome> => done };
+  const destination: Destination = {
+    ...{ name, concurrency: 8, retry: { firstMs: 20, mostMs: 40 } },
+    concerns: ({ type }) => type === 'Said',
+    perform: async ({ stream, data, id }: RecordedEvent, _signal, again = false) => {
+      const attempt = { key: stream.replace('visitor-acme.', ''), n: Number(data.n), id, again };
+      attempts.push(attempt);
+      const outcome = await state.answer(attempt);
+      if (outcome.kind === 'done') made.push(attempt);
+      return outcome;
+    },
+    ...more,
+  };
+  /** What was done for one stream, in order. */
+  const of = (key: string): number[] => made.flatMap((each) => (each.key === key ? each.n : []));
+  return { destination, attempts, made, state, of };
+}
+
+export async function lanesOn(
+  rig: Rig,
+  destinations: readonly Destination[],
+  ownership: Ownership = soleOwner,
+) {
+  const { store, workFile: db, now } = rig;
+  const lanes = createLanes({
+    ...{ db, store, destinations, ownership, now, newId, logger: silent },
+    random: Math.random,
+  });
+  const letters = createDeadLetters({
+    ...{ db, store, destinations, now, newId, vault: rig.vault },
+    again: async () => {},
+  });
+  const caughtUp = await rig.follow([lanes.part, letters.part]);
+  return { lanes, letters, caughtUp };
+}
+
+/** The lanes of another process on the same log, with a table of its own. */
+export async function lanesBeside(
+  rig: Rig,
+  destinations: readonly Destination[],
+  ownership: Ownership,
+) {
+  const { store, now } = rig;
+  const db = openWorkFile(join(rig.folder, `work-${newId()}.db`));
+  const lanes = createLanes({
+    ...{ db, store, destinations, ownership, now, newId, logger: silent },
+    random: Math.random,
+  });
+  const work = createWork(db, store, [lanes.part]);
+  const ending = new AbortController();
+  const following = work.run(ending.signal);
+  const caughtUp = async (): Promise<void> => {
+    const head = await store.head();
+    if (head) await work.waitFor(head, 10_000);
+  };
+  await caughtUp();
+  return {
+    ...{ lanes, caughtUp },
+    async close() {
+      await lanes.stop();
+      ending.abort();
+      await following;
+      db.close();
+    },
+  };
+}
+
+/** A store whose appends to streams that begin so fail while `fails` says so. */
+export function failing(prefix: string) {
+  const state = { fails: false };
+  const disturb = (store: EventStore): EventStore => ({
+    ...store,
+    append: async (...args) => {
+      if (state.fails && args[0].startsWith(prefix)) throw new AppError('unavailable', 'no disk');
+      return store.append(...args);
+    },
+  });
+  const options: Parameters<typeof openRig>[0] = { disturb };
+  return { state, options };
+}

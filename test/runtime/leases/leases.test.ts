@@ -1,0 +1,228 @@
+/** Processes on one log, each with its own leases; a process that hangs is one whose store does not answer. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { EventStore } from '../../../src/eventstore/port.ts';
+import { createLeases, type Leases } from '../../../src/runtime/leases/leases.ts';
+import { LEASES } from '../../../src/runtime/leases/log.ts';
+import { PARTITIONS } from '../../../src/runtime/leases/ownership.ts';
+import { newId, openRig, type Rig, silent } from '../../support/rig.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const DURATION_MS = 1_600;
+const ALL = Array.from({ length: PARTITIONS }, (_, n) => n);
+
+interface Process {
+  readonly leases: Leases;
+  /** What it was told, in order. */
+  readonly told: { partition: number; owned: boolean }[];
+  /** Its store answers nothing until it is let go on. */
+  hang(): void;
+  goOn(): void;
+}
+
+let rig: Rig;
+let processes: Process[] = [];
+/** Partitions that two processes acted for at one moment. */
+let shared: string[] = [];
+
+beforeEach(async () => {
+  rig = await openRig();
+  processes = [];
+  shared = [];
+});
+afterEach(async () => {
+  for (const { goOn } of processes) goOn();
+  for (const { leases } of processes) await leases.stop(0);
+  await rig.close();
+  expect(shared).toEqual([]);
+});
+
+function makeProcess(owner: string, more: Partial<Parameters<typeof createLeases>[0]> = {}) {
+  let gate = Promise.resolve();
+  let open = () => {};
+  const store: EventStore = {
+    ...rig.store,
+    append: async (...args) => {
+      await gate;
+      return rig.store.append(...args);
+    },
+    readStream: async (...args) => {
+      await gate;
+      return rig.store.readStream(...args);
+    },
+  };
+  const leases = createLeases({
+    ...{ store, owner, name: owner, newId, logger: silent, durationMs: DURATION_MS },
+    waitFor: async () => {},
+    follows: () => true,
+    now: Date.now,
+    monotonic: () => performance.now(),
+    random: Math.random,
+    ...more,
+  });
+  const told: Process['told'] = [];
+  leases.onChange((partition, owned) => {
+    told.push({ partition, owned });
+    const others = processes.filter((each) => each.leases !== leases);
+    if (owned && others.some((each) => each.leases.owns(partition))) {
+      shared.push(`${partition}: ${owner}`);
+    }
+  });
+  const process: Process = {
+    ...{ leases, told },
+    hang() {
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+    },
+    goOn: () => open(),
+  };
+  processes.push(process);
+  return process;
+}
+
+const counts = () => processes.map(({ leases }) => leases.owned().length);
+const until = (wanted: readonly number[], deadlineMs = 10_000) =>
+  waitFor(() => counts().join() === wanted.join(), {
+    deadlineMs,
+    what: () => `${wanted} partitions; it is ${counts()}`,
+  });
+const types = () => rig.types(LEASES);
+
+test('one process owns everything, a second gets half of it, a third comes to its share', async () => {
+  const a = makeProcess('a');
+  await a.leases.start();
+  await until([16]);
+  const b = makeProcess('b');
+  await b.leases.start();
+  await until([8, 8]);
+  const c = makeProcess('c');
+  await c.leases.start();
+  await waitFor(() => counts().toSorted().join() === '5,5,6', { what: () => `${counts()}` });
+  const all = processes.flatMap(({ leases }) => [...leases.owned()]);
+  expect(all.toSorted((x, y) => x - y)).toEqual(ALL);
+});
+
+test('who stops finishes what is under way, and the others have it at once', async () => {
+  const a = makeProcess('a');
+  const b = makeProcess('b');
+  await a.leases.start();
+  await b.leases.start();
+  await until([8, 8]);
+  const finishing = Promise.withResolvers<void>();
+  const asked: number[] = [];
+  a.leases.onHandOver(async (partitions) => {
+    asked.push(...partitions);
+    await finishing.promise;
+  });
+  const mine = a.leases.owned();
+  const stopped = a.leases.stop(5_000);
+  await waitFor(() => asked.length === 8, { what: 'the hand-over to begin' });
+  expect(mine.some((partition) => a.leases.owns(partition))).toBe(false);
+  expect(b.leases.owned()).toHaveLength(8);
+  finishing.resolve();
+  expect(await stopped).toEqual({ others: 1 });
+  await until([0, 16], DURATION_MS);
+  expect(await types()).toContain('LeaseEnded');
+});
+
+test('what belongs to a process that hangs is taken after its lease, which it knows before', async () => {
+  const a = makeProcess('a');
+  const b = makeProcess('b');
+  await a.leases.start();
+  await b.leases.start();
+  await until([8, 8]);
+  a.hang();
+  await waitFor(() => a.leases.owned().length === 0, { what: 'the lease to end by the clock' });
+  expect(b.leases.owned()).toHaveLength(8);
+  await until([0, 16]);
+  expect(await types()).toContain('LeaseExpired');
+
+  a.goOn();
+  await until([8, 8]);
+  expect(a.told.filter(({ owned }) => !owned)).toHaveLength(16); // eight given to b at first, eight lost
+});
+
+test('a store that is away for longer than a lease: everybody stops, nobody is declared gone', async () => {
+  const a = makeProcess('a');
+  const b = makeProcess('b');
+  await a.leases.start();
+  await b.leases.start();
+  await until([8, 8]);
+  const before = processes.map(({ leases }) => leases.owned());
+  for (const each of processes) each.hang();
+  await until([0, 0]);
+  await new Promise((resolve) => setTimeout(resolve, DURATION_MS)); // the store is away, whatever is waited for
+  for (const each of processes) each.goOn();
+  await until([8, 8]);
+  expect(processes.map(({ leases }) => leases.owned().toSorted())).toEqual(
+    before.map((owned) => owned.toSorted()),
+  );
+  expect(await types()).not.toContain('LeaseExpired');
+});
+
+test('killed and started again on the same data it goes on at once', async () => {
+  const a = makeProcess('a');
+  await a.leases.start();
+  await until([16]);
+  a.hang(); // as if it was killed: nothing of it comes any more
+  const again = makeProcess('a');
+  processes.shift();
+  await again.leases.start();
+  await until([16], DURATION_MS / 2);
+  expect(await types()).not.toContain('LeaseExpired');
+});
+
+test('a process that cannot follow the log leaves its work to others until it can', async () => {
+  const a = makeProcess('a');
+  const state = { follows: true };
+  const b = makeProcess('b', { follows: () => state.follows });
+  await a.leases.start();
+  await b.leases.start();
+  await until([8, 8]);
+  state.follows = false;
+  await until([16, 0]);
+  expect(await types()).not.toContain('LeaseExpired');
+  state.follows = true;
+  await until([8, 8]);
+});
+
+test('it acts for what it holds only when it has seen what was done before', async () => {
+  const seen = Promise.withResolvers<void>();
+  const a = makeProcess('a', { waitFor: () => seen.promise });
+  await a.leases.start();
+  expect(await types()).toEqual(['LeaseTaken']);
+  expect(a.leases.owned()).toEqual([]);
+  seen.resolve();
+  await until([16]);
+});
+
+test('a machine that slept (its monotonic clock stood still) does not believe in its lease', async () => {
+  const offset = { ms: 0 };
+  const a = makeProcess('a', { now: () => Date.now() + offset.ms });
+  await a.leases.start();
+  await until([16]);
+  offset.ms = DURATION_MS;
+  expect(a.leases.owns(0)).toBe(false);
+  await until([16]); // renewed
+});
+
+test('the stream is cut now and then, and says everything all the same', async () => {
+  const a = makeProcess('a');
+  const expired = Array.from({ length: 999 }, (_, n) => ({
+    ...{ id: newId(), type: 'LeaseExpired', schemaVersion: 1, personal: null },
+    data: { owner: `old${n}`, by: 'a' },
+    metadata: {
+      ...{ tenant: null, at: rig.now(), machine: 'lease/1' },
+      ...{ commandId: 'x', correlationId: 'x', causationId: 'x' },
+    },
+  }));
+  await rig.store.append(LEASES, expired, 'no-stream');
+  await a.leases.start();
+  await until([16]);
+  await waitFor(async () => (await rig.store.readStream(LEASES))[0]?.revision !== 0, {
+    what: 'the first events to be cut',
+  });
+  const b = makeProcess('b');
+  await b.leases.start();
+  await until([8, 8]);
+});

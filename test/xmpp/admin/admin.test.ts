@@ -1,0 +1,261 @@
+/** The admin client against a real ejabberd; EJABBERD_ROOT names another release (npm run test:ejabberd). */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { apiCommands } from '../../../scripts/ejabberd/config.ts';
+import { createEjabberdAdmin } from '../../../src/xmpp/admin/admin.ts';
+import { openStream } from '../../../src/xmpp/sessions/stream.ts';
+import { presenceStanza } from '../../../src/xmpp/stanzas.ts';
+import { testEjabberd } from '../../support/ejabberd.ts';
+import { connectOperator } from '../../support/operator.ts';
+
+const ejabberd = await testEjabberd({ hosts: ['xmpp.test', 'second.test'] });
+const connection = { url: ejabberd.apiUrl, ...ejabberd.api };
+const admin = createEjabberdAdmin(connection);
+const at = (user: string, host = ejabberd.host) => `${user}@${host}`;
+
+const rejects = (code: string, message: RegExp) =>
+  expect.objectContaining({ name: 'AppError', code, message: expect.stringMatching(message) });
+
+async function login(user: string, password: string) {
+  return openStream(
+    {
+      service: ejabberd.xmpp,
+      domain: ejabberd.host,
+      username: user,
+      password,
+      resource: 'web',
+      loginDeadlineMs: 10_000,
+      allowPlaintext: false,
+    },
+    { stanza: () => undefined, lost: () => undefined },
+  );
+}
+
+test('says which version it talks to', async () => {
+  expect(await admin.version()).toBe(ejabberd.version);
+  // biome-ignore lint/suspicious/noConsole: npm run test:ejabberd shows which releases it really ran on.
+  console.info(`admin contract: ejabberd ${ejabberd.version}`);
+});
+
+describe('accounts', () => {
+  test('are made once, and found', async () => {
+    expect(await admin.accountExists(at('anna'))).toBe(false);
+    expect(await admin.register(at('anna'), 'first')).toBe('created');
+    expect(await admin.register(at('anna'), 'second')).toBe('exists');
+    expect(await admin.accountExists(at('anna'))).toBe(true);
+    expect(await admin.accounts(ejabberd.host)).toContain('anna');
+    expect(await admin.accounts('second.test')).not.toContain('anna');
+  });
+
+  test('exist for each host on its own', async () => {
+    expect(await admin.register(at('anna', 'second.test'), 'other')).toBe('created');
+    await admin.unregister(at('anna', 'second.test'));
+    expect(await admin.accountExists(at('anna'))).toBe(true);
+  });
+
+  test('change their password', async () => {
+    await admin.register(at('visitor.9'), 'old');
+    await admin.changePassword(at('visitor.9'), 'new "quoted" ü');
+    await expect(login('visitor.9', 'old')).rejects.toMatchObject({ condition: 'not-authorized' });
+    const stream = await login('visitor.9', 'new "quoted" ü');
+    await stream.close(2_000);
+    await expect(admin.changePassword(at('nobody'), 'x')).rejects.toEqual(
+      rejects('not-found', /no account nobody@/),
+    );
+  });
+
+  test('are removed, also when they are gone already', async () => {
+    await admin.register(at('bert'), 'secret');
+    await admin.unregister(at('bert'));
+    await admin.unregister(at('bert'));
+    expect(await admin.accountExists(at('bert'))).toBe(false);
+  });
+});
+
+describe('shared groups', () => {
+  const groups = { visitors: 'visitors', operators: 'operators' };
+  beforeAll(async () => {
+    await admin.register(at('op1'), 'secret');
+    await admin.register(at('visitor.1'), 'secret');
+  });
+
+  test('are made, twice without harm, and keep their members', async () => {
+    await admin.ensureGroups(ejabberd.host, groups);
+    await admin.joinGroup(at('op1'), 'operators');
+    await admin.ensureGroups(ejabberd.host, groups);
+    expect(await admin.groupMembers(ejabberd.host, 'operators')).toEqual([at('op1')]);
+    expect(await admin.groupMembers(ejabberd.host, 'visitors')).toEqual([]);
+  });
+
+  test('of an instance do not touch the others', async () => {
+    const named = { visitors: 'visitors.acme-shop', operators: 'operators.acme-shop' };
+    await admin.ensureGroups(ejabberd.host, named);
+    expect(await admin.groupMembers(ejabberd.host, 'operators.acme-shop')).toEqual([]);
+    expect(await admin.groupMembers(ejabberd.host, 'operators')).toEqual([at('op1')]);
+  });
+
+  test('show the operator a visitor that comes, is online, and goes', async () => {
+    const operator = await connectOperator({
+      ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op1', password: 'secret' },
+    });
+    await admin.setNickname(at('visitor.1'), 'Zoë from Riga');
+    await admin.joinGroup(at('visitor.1'), 'visitors');
+    const items = await operator.roster();
+    expect(items).toMatchObject([
+      { jid: at('visitor.1'), name: 'Zoë from Riga', subscription: 'both', groups: ['visitors'] },
+    ]);
+
+    const visitor = await login('visitor.1', 'secret');
+    visitor.send(presenceStanza({ status: 'on /pricing', nick: 'Zoë' }));
+    await operator.waitFor(
+      () => operator.presences.get(at('visitor.1'))?.status === 'on /pricing',
+      5_000,
+      'the visitor in its roster',
+    );
+    expect(await admin.sessions(at('visitor.1'))).toEqual([
+      { resource: 'web', show: 'available', status: 'on /pricing' },
+    ]);
+
+    await visitor.close(2_000);
+    await operator.waitFor(() => operator.presences.get(at('visitor.1'))?.available === false);
+    await admin.leaveGroup(at('visitor.1'), 'visitors');
+    await operator.waitFor(async () => (await operator.roster()).length === 0);
+    await operator.disconnect();
+  });
+
+  test('that do not exist are noticed', async () => {
+    await expect(admin.joinGroup(at('visitor.1'), 'missing')).rejects.toEqual(
+      rejects('unavailable', /group missing/),
+    );
+    await admin.leaveGroup(at('visitor.1'), 'missing');
+    expect(await admin.groupMembers(ejabberd.host, 'missing')).toEqual([]);
+  });
+
+  test('take many members at the same time', async () => {
+    const many = Array.from({ length: 100 }, (_, index) => at(`visitor.m${index}`));
+    await Promise.all(many.map((jid) => admin.joinGroup(jid, 'visitors')));
+    expect([...(await admin.groupMembers(ejabberd.host, 'visitors'))].sort()).toEqual(many.sort());
+    await Promise.all(many.map((jid) => admin.leaveGroup(jid, 'visitors')));
+    expect(await admin.groupMembers(ejabberd.host, 'visitors')).toEqual([]);
+  });
+});
+
+describe('sessions and messages', () => {
+  test('a session is kicked, and kicking nobody is fine', async () => {
+    await admin.register(at('op2'), 'secret');
+    const operator = await connectOperator({
+      ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op2', password: 'secret' },
+      resource: 'desk',
+      presence: { show: 'away', status: 'lunch' },
+    });
+    expect(await admin.sessions(at('op2'))).toEqual([
+      { resource: 'desk', show: 'away', status: 'lunch' },
+    ]);
+    await admin.kick(at('op2'), 'desk', 'removed');
+    await operator.waitFor(() => operator.lost?.condition === 'conflict');
+    await admin.kick(at('op2'), 'desk', 'removed');
+    expect(await admin.sessions(at('op2'))).toEqual([]);
+  });
+
+  test('a message arrives in the name of a visitor that has no session', async () => {
+    await admin.register(at('op3'), 'secret');
+    const operator = await connectOperator({
+      ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op3', password: 'secret' },
+    });
+    const body = 'That chat is not yours <&>"\' \u0000 ü\n2';
+    await admin.sendMessage({ id: 'r-1', from: at('visitor.1'), to: at('op3'), body });
+    await operator.waitFor(() => operator.messages.length > 0);
+    expect(operator.messages[0]).toMatchObject({
+      from: at('visitor.1'),
+      id: 'r-1',
+      body: 'That chat is not yours <&>"\' \ufffd ü\n2',
+    });
+    await admin.sendChatState(at('visitor.1'), at('op3'), 'composing');
+    const typing = ({ stanzas }: typeof operator) =>
+      stanzas.find((each) => each.getChild('composing', 'http://jabber.org/protocol/chatstates'));
+    await operator.waitFor(typing);
+    expect(typing(operator)?.attrs).toMatchObject({ from: at('visitor.1'), type: 'chat' });
+    expect(typing(operator)?.getChild('body')).toBeUndefined();
+    await operator.disconnect();
+  });
+});
+
+describe('what goes wrong is said so that it can be mended', () => {
+  test('wrong credentials, without telling them', async () => {
+    const wrong = createEjabberdAdmin({ ...connection, password: 'wrong-secret' });
+    const error = await wrong.version().catch((reason: unknown) => reason);
+    expect(error).toEqual(rejects('unavailable', /EJABBERD_API_USER/));
+    expect(JSON.stringify(error) + String(error)).not.toContain('wrong-secret');
+    await expect(wrong.register(at('x'), 'y')).rejects.toEqual(
+      rejects('unavailable', /EJABBERD_API_PASSWORD/),
+    );
+  });
+
+  test('an account without rights', async () => {
+    await admin.register(at('norights'), 'secret');
+    const norights = createEjabberdAdmin({
+      ...connection,
+      user: at('norights'),
+      password: 'secret',
+    });
+    await expect(norights.version()).rejects.toEqual(rejects('unavailable', /api_permissions/));
+  });
+
+  test('a host that ejabberd does not serve', async () => {
+    const refused = rejects('refused', /does not serve the host nowhere\.test/);
+    await expect(admin.register('a@nowhere.test', 'b')).rejects.toEqual(refused);
+    await expect(admin.accounts('nowhere.test')).rejects.toEqual(refused);
+    await expect(admin.joinGroup('a@nowhere.test', 'visitors')).rejects.toEqual(refused);
+    await expect(
+      admin.ensureGroups('nowhere.test', { visitors: 'v', operators: 'o' }),
+    ).rejects.toEqual(refused);
+  });
+
+  test('a malformed name', async () => {
+    await expect(admin.register('a b@xmpp.test', 'secret')).rejects.toEqual(
+      rejects('refused', /register/),
+    );
+    await expect(admin.register('nohost', 'secret')).rejects.toEqual(
+      rejects('refused', /not the JID/),
+    );
+  });
+
+  test('an API that is not there, hangs, answers nonsense or without end', async () => {
+    const gone = createEjabberdAdmin({ ...connection, url: 'http://127.0.0.1:9/api' });
+    await expect(gone.version()).rejects.toEqual(rejects('unavailable', /EJABBERD_API_URL/));
+
+    const server = createServer((request, response) => {
+      if (request.url === '/hangs/status') return;
+      if (request.url === '/endless/status') response.write('x'.repeat(100_000));
+      response.end('"hello"');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    afterAll(() => server.closeAllConnections());
+    // A TCP server that listens has an address with a port.
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const options = { ...connection, deadlineMs: 300, maxBytes: 50_000 };
+    for (const path of ['hangs', 'endless', 'nonsense']) {
+      const strange = createEjabberdAdmin({ ...options, url: `${base}/${path}` });
+      await expect(strange.version()).rejects.toEqual(rejects('unavailable', /EJABBERD_API_URL/));
+    }
+    server.closeAllConnections();
+    server.close();
+  });
+
+  test('the launcher grants the commands that are called, no more', () => {
+    expect(apiCommands).not.toContain('stop');
+    expect(new Set(apiCommands).size).toBe(apiCommands.length);
+  });
+
+  test('an ejabberd that was away, and comes back', async () => {
+    // In order: what was made in the last seconds does not survive a kill -9 (Mnesia).
+    await ejabberd.stop();
+    await expect(admin.accountExists(at('anna'))).rejects.toEqual(
+      rejects('unavailable', /cannot be reached/),
+    );
+    await ejabberd.start();
+    expect(await admin.accountExists(at('anna'))).toBe(true);
+    expect(await admin.groupMembers(ejabberd.host, 'operators')).toEqual([at('op1')]);
+  });
+});

@@ -1,0 +1,423 @@
+/** The accounts transport against a real ejabberd, seen with an operator's eyes. */
+import { readFile } from 'node:fs/promises';
+import xml from '@xmpp/xml';
+import { pino } from 'pino';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createEjabberdAdmin } from '../../../src/xmpp/admin/admin.ts';
+import type { VisitorTransport } from '../../../src/xmpp/port.ts';
+import {
+  type AccountsOptions,
+  createAccountsTransport,
+} from '../../../src/xmpp/sessions/accounts.ts';
+import { openStream } from '../../../src/xmpp/sessions/stream.ts';
+import { testEjabberd } from '../../support/ejabberd.ts';
+import { connectOperator, type Operator } from '../../support/operator.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const ejabberd = await testEjabberd();
+const admin = createEjabberdAdmin({ url: ejabberd.apiUrl, ...ejabberd.api });
+const operatorJid = `op1@${ejabberd.host}`;
+const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' });
+const transports: VisitorTransport[] = [];
+let operator: Operator;
+let visitors = 0;
+
+/** A visitor of its own for each test, in the operators' rosters. */
+async function newVisitor(password = 'secret'): Promise<string> {
+  visitors += 1;
+  const jid = `visitor.${visitors}@${ejabberd.host}`;
+  await admin.register(jid, password);
+  await admin.joinGroup(jid, 'visitors');
+  return jid;
+}
+
+function transport(options: Partial<AccountsOptions> = {}) {
+  const made = createAccountsTransport({
+    ...{ service: ejabberd.xmpp, passwordOf: () => 'secret', logger },
+    backoff: { baseMs: 50, capMs: 500 },
+    ...options,
+  });
+  const events: string[] = [];
+  made.listen({
+    sessionStarted: (jid) => events.push(`started ${jid}`),
+    sessionLost: (jid, _reason, final) => events.push(`${final ? 'stopped' : 'lost'} ${jid}`),
+    messageReturned: (jid, id, error) => events.push(`returned ${jid} ${id} ${error.code}`),
+  });
+  transports.push(made);
+  return Object.assign(made, { events });
+}
+
+async function newOperator(): Promise<Operator> {
+  return connectOperator({
+    ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op1', password: 'secret' },
+  });
+}
+
+const presencesOf = (jid: string) =>
+  operator.presenceStanzas.filter(({ attrs }) => attrs.from?.startsWith(`${jid}/`));
+
+/** Stops ejabberd as if its machine hung; SIGCONT to the pid lets it go on. */
+async function freeze(): Promise<number> {
+  const pid = ejabberd.pid ?? 0;
+  process.kill(pid, 'SIGSTOP');
+  await waitFor(async () => / T /.test(await readFile(`/proc/${pid}/stat`, 'utf8')));
+  return pid;
+}
+
+beforeAll(async () => {
+  await admin.ensureGroups(ejabberd.host, { visitors: 'visitors', operators: 'operators' });
+  await admin.register(operatorJid, 'secret');
+  await admin.joinGroup(operatorJid, 'operators');
+});
+
+beforeEach(async () => {
+  operator = await newOperator();
+  return async () => {
+    await Promise.all(transports.splice(0).map((each) => each.close(2_000)));
+    await operator.disconnect();
+  };
+});
+
+describe('presence', () => {
+  test('a visitor comes with its nick and status, changes, and goes', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    await accounts.online(jid, { status: '/pricing | LV', nick: 'Zoë' });
+    expect(accounts.isOnline(jid)).toBe(true);
+    expect(accounts.sessions()).toEqual([jid]);
+    await operator.waitFor(() => operator.presences.get(jid)?.available);
+    expect(operator.presences.get(jid)).toEqual({
+      ...{ available: true, show: 'available', status: '/pricing | LV', nick: 'Zoë' },
+    });
+
+    await accounts.online(jid, { show: 'away', status: '/cart', nick: 'Zoë' });
+    await operator.waitFor(() => operator.presences.get(jid)?.show === 'away');
+
+    await accounts.offline(jid);
+    expect(accounts.isOnline(jid)).toBe(false);
+    expect(accounts.sessions()).toEqual([]);
+    await operator.waitFor(() => operator.presences.get(jid)?.available === false);
+    await waitFor(async () => (await admin.sessions(jid)).length === 0);
+    await accounts.offline(jid);
+    expect(accounts.events).toEqual([`started ${jid}`]);
+  });
+
+  test('is sent only when it differs, and of many wishes only the last', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    const page = (status: string) => accounts.online(jid, { status, nick: 'N' });
+    await Promise.all(['/1', '/2', '/3'].map(page));
+    await Promise.all(['/3', '/4', '/3', '/5'].map(page));
+    await page('/5');
+    await operator.waitFor(() => operator.presences.get(jid)?.status === '/5');
+    await operator.acknowledged();
+    expect(presencesOf(jid).map((stanza) => stanza.getChildText('status'))).toEqual(['/3', '/5']);
+  });
+
+  test('is available in the end when a visitor goes and comes at once', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    await accounts.online(jid, { status: 'first', nick: 'N' });
+    const gone = accounts.offline(jid);
+    await accounts.online(jid, { status: 'second', nick: 'N' });
+    await gone;
+    await operator.waitFor(() => operator.presences.get(jid)?.status === 'second');
+    await operator.acknowledged();
+    expect(presencesOf(jid).map(({ attrs }) => attrs.type ?? 'available')).toEqual([
+      ...['available', 'unavailable', 'available'],
+    ]);
+  });
+});
+
+describe('messages', () => {
+  test('are taken, whole and in order', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    await accounts.online(jid, { status: '', nick: '' });
+    const ids = Array.from({ length: 100 }, (_, index) => `m-${index}`);
+    await Promise.all(
+      ids.map((id) => accounts.send({ id, from: jid, to: operatorJid, body: `text ${id}` })),
+    );
+    // Taken: ejabberd has routed them, so they come before the answer to anything that is asked now.
+    await operator.acknowledged();
+    expect(operator.messages.map(({ id, body }) => [id, body])).toEqual(
+      ids.map((id) => [id, `text ${id}`]),
+    );
+    const [first] = operator.messages;
+    expect(first?.from).toBe(`${jid}/xmpp-chat`);
+    expect(first?.stanza.getChild('origin-id', 'urn:xmpp:sid:0')?.attrs.id).toBe('m-0');
+    expect(first?.stanza.getChild('request', 'urn:xmpp:receipts')).toBeDefined();
+  });
+
+  test('of any text leave the stream whole', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    await accounts.online(jid, { status: 'a\u0000b <&>', nick: '\ud800' });
+    const bodies = [
+      '\u0000\u0008\u001b\ufffe\ud83d <b>&amp;]]></body></message>',
+      '👋🏽'.repeat(15_000), // 240 kB when each emoji is 4 bytes twice: refused below
+      'ü&'.repeat(20_000), // 60 kB of UTF-8, more when escaped
+      'x'.repeat(60_000),
+      ' \n\t',
+    ];
+    const sent = await Promise.allSettled(
+      bodies.map((body, index) =>
+        accounts.send({ id: `t-${index}`, from: jid, to: operatorJid, body }),
+      ),
+    );
+    expect(sent.map(({ status }) => status)).toEqual([
+      ...['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'],
+    ]);
+    await operator.waitFor(() => operator.messages.length === bodies.length);
+    expect(operator.messages.map(({ body }) => body)).toEqual([
+      '\ufffd\ufffd\ufffd\ufffd\ufffd <b>&amp;]]></body></message>',
+      ...bodies.slice(1),
+    ]);
+    expect(accounts.events).toEqual([`started ${jid}`]);
+    await expect(
+      accounts.send({ id: 'long', from: jid, to: operatorJid, body: 'x'.repeat(200_001) }),
+    ).rejects.toMatchObject({ code: 'refused', message: expect.stringMatching(/200001 bytes/) });
+  });
+
+  test('to nobody come back as refused, the others are taken', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    await accounts.online(jid, { status: '', nick: '' });
+    const send = (id: string, to: string) => accounts.send({ id, from: jid, to, body: 'hello' });
+    const [lost, taken] = await Promise.allSettled([
+      send('lost', `nobody@${ejabberd.host}`),
+      send('taken', operatorJid),
+    ]);
+    expect(lost).toMatchObject({ reason: { code: 'refused' } });
+    expect(taken).toMatchObject({ status: 'fulfilled' });
+  });
+
+  test('without a session are for later; chat states are for now or never', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    accounts.chatState(jid, operatorJid, 'composing');
+    await expect(
+      accounts.send({ id: 'm', from: jid, to: operatorJid, body: 'x' }),
+    ).rejects.toMatchObject({ code: 'unavailable' });
+
+    await accounts.online(jid, { status: '', nick: '' });
+    accounts.chatState(jid, operatorJid, 'composing');
+    await operator.waitFor(() =>
+      operator.stanzas.some((each) =>
+        each.getChild('composing', 'http://jabber.org/protocol/chatstates'),
+      ),
+    );
+  });
+
+  test('of operators are let pass, their questions are answered', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    await accounts.online(jid, { status: '', nick: '' });
+    await operator.sendAndAck(jid, 'may I help?');
+    const ask = (id: string, name: string, xmlns: string) =>
+      operator.sendStanza(
+        xml('iq', { type: 'get', id, to: `${jid}/xmpp-chat` }, xml(name, { xmlns })),
+      );
+    ask('q1', 'ping', 'urn:xmpp:ping');
+    ask('q2', 'query', 'http://jabber.org/protocol/disco#info');
+    await operator.waitFor(() =>
+      ['q1:result', 'q2:error'].every((wanted) =>
+        operator.stanzas.some(({ attrs }) => `${attrs.id}:${attrs.type}` === wanted),
+      ),
+    );
+    expect(accounts.isOnline(jid)).toBe(true);
+  });
+});
+
+describe('logins', () => {
+  const quiet = { stanza: () => undefined, lost: () => undefined };
+
+  test('another login with the same resource wins, and is left alone', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    await accounts.online(jid, { status: 'mine', nick: '' });
+    const [username = ''] = jid.split('@');
+    const other = await openStream(
+      {
+        ...{ service: ejabberd.xmpp, domain: ejabberd.host, username, password: 'secret' },
+        ...{ resource: 'xmpp-chat', loginDeadlineMs: 5_000, allowPlaintext: false },
+      },
+      quiet,
+    );
+    await waitFor(() => accounts.events.includes(`stopped ${jid}`));
+    expect(accounts.isOnline(jid)).toBe(false);
+    expect(accounts.sessions()).toEqual([]);
+    expect(await admin.sessions(jid)).toHaveLength(1);
+
+    await accounts.online(jid, { status: 'mine again', nick: '' });
+    await operator.waitFor(() => operator.presences.get(jid)?.status === 'mine again');
+    await other.close(1_000);
+  });
+
+  test('a visitor that moves from one process to another is available in the end', async () => {
+    const jid = await newVisitor();
+    const owners = [transport(), transport()];
+    const gone = () => presencesOf(jid).filter(({ attrs }) => attrs.type === 'unavailable').length;
+    for (let round = 0; round < 40; round += 1) {
+      await owners[round % 2]?.online(jid, { status: `owner ${round}`, nick: '' });
+      await waitFor(() => !owners[(round + 1) % 2]?.isOnline(jid));
+      // The old session's goodbye can come after the new one's hello.
+      await operator.waitFor(() => gone() === round);
+      await operator.waitFor(() => operator.presences.get(jid)?.status === `owner ${round}`);
+    }
+  });
+
+  test('a password that is not accepted is set anew, once', async () => {
+    const jid = await newVisitor('an older secret');
+    const resets: string[] = [];
+    const accounts = transport({
+      async resetPassword(wanted) {
+        resets.push(wanted);
+        await admin.changePassword(wanted, 'secret');
+      },
+    });
+    await accounts.online(jid, { status: '', nick: '' });
+    expect(resets).toEqual([jid]);
+  });
+
+  test('a reset that does not help is the end, and says so', async () => {
+    const jid = await newVisitor('an older secret');
+    let resets = 0;
+    const accounts = transport({
+      async resetPassword() {
+        resets += 1;
+      },
+    });
+    await expect(accounts.online(jid, { status: '', nick: '' })).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(/password/),
+    });
+    expect(resets).toBe(1);
+    expect(accounts.sessions()).toEqual([]);
+  });
+
+  test('an account that does not exist is the end too', async () => {
+    const accounts = transport({
+      resetPassword: (jid) => admin.changePassword(jid, 'secret'),
+    });
+    const error = await accounts
+      .online(`visitor.none@${ejabberd.host}`, { status: '', nick: '' })
+      .catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'not-found' });
+    expect(String(error)).not.toContain('secret');
+    expect(accounts.sessions()).toEqual([]);
+  });
+
+  test('a password is not sent in plain to another machine', async () => {
+    const jid = await newVisitor();
+    // Another spelling of 127.0.0.1, which a name resolver understands and our list of loopback names does not.
+    const service = `xmpp://127.1:${ejabberd.c2sPort}`;
+    await expect(
+      transport({ service }).online(jid, { status: '', nick: '' }),
+    ).rejects.toMatchObject({ code: 'refused', message: expect.stringMatching(/TLS/) });
+    await transport({ service, allowPlaintext: true }).online(jid, { status: '', nick: '' });
+  });
+
+  test('go over WebSocket as well', async () => {
+    const jid = await newVisitor();
+    const accounts = transport({ service: `ws://127.0.0.1:${ejabberd.httpPort}/ws` });
+    await accounts.online(jid, { status: 'by ws', nick: '' });
+    await accounts.send({ id: 'ws-1', from: jid, to: operatorJid, body: 'über WebSocket' });
+    await operator.acknowledged();
+    expect(operator.messages.at(-1)?.body).toBe('über WebSocket');
+    await accounts.offline(jid);
+    await operator.waitFor(() => operator.presences.get(jid)?.available === false);
+  });
+});
+
+describe('bad days', () => {
+  test('a connection that hangs is noticed, and what was in flight can be sent again', async () => {
+    const jid = await newVisitor();
+    const accounts = transport({ pingIntervalMs: 200, answerWithinMs: 400 });
+    await accounts.online(jid, { status: 'here', nick: '' });
+    const pid = await freeze();
+    try {
+      await expect(
+        accounts.send({ id: 'h-1', from: jid, to: operatorJid, body: 'hello?' }),
+      ).rejects.toMatchObject({ code: 'unavailable' });
+      expect(accounts.isOnline(jid)).toBe(false);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+    await waitFor(() => accounts.isOnline(jid), { deadlineMs: 10_000 });
+    await accounts.send({ id: 'h-1', from: jid, to: operatorJid, body: 'hello?' });
+    expect(accounts.events).toEqual([`started ${jid}`, `lost ${jid}`, `started ${jid}`]);
+    await operator.waitFor(() => operator.presences.get(jid)?.available);
+  });
+
+  test('after a kill of ejabberd everybody comes back, and shows what was wished last', async () => {
+    const jids = await Promise.all(Array.from({ length: 50 }, () => newVisitor()));
+    const [first = ''] = jids;
+    const accounts = transport({
+      backoff: { baseMs: 500, capMs: 30_000 },
+      // Mnesia forgets what was made in the last seconds before the kill: the accounts of this test.
+      async resetPassword(jid) {
+        const made = await admin.register(jid, 'secret');
+        if (made === 'exists') await admin.changePassword(jid, 'secret');
+        await admin.joinGroup(jid, 'visitors');
+      },
+    });
+    await Promise.all(jids.map((jid) => accounts.online(jid, { status: 'before', nick: '' })));
+    const flights = jids.map((jid) =>
+      accounts.send({ id: `k-${jid}`, from: jid, to: operatorJid, body: 'in flight' }),
+    );
+    const settled = Promise.allSettled(flights);
+    await ejabberd.kill();
+    for (const flight of await settled) {
+      if (flight.status === 'rejected')
+        expect(flight.reason).toMatchObject({ code: 'unavailable' });
+    }
+    await waitFor(() => jids.every((jid) => !accounts.isOnline(jid)));
+    await expect(
+      accounts.send({ id: 'later', from: first, to: operatorJid, body: 'x' }),
+    ).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(
+      accounts.online(first, { status: 'wished meanwhile', nick: '' }),
+    ).rejects.toMatchObject({ code: 'unavailable' });
+    expect(accounts.sessions()).toHaveLength(50);
+
+    await ejabberd.start();
+    operator = await newOperator();
+    const began = performance.now();
+    await waitFor(() => jids.every((jid) => accounts.isOnline(jid)), { deadlineMs: 15_000 });
+    // The first who gets in calls the others: nobody sits out a wait of many seconds.
+    expect(performance.now() - began).toBeLessThan(15_000);
+    // Groups are forgotten like accounts; the service compares them when mod_lhc says that it started.
+    await Promise.all(jids.map((jid) => admin.joinGroup(jid, 'visitors')));
+    await operator.waitFor(() => jids.every((jid) => operator.presences.get(jid)?.available));
+    expect(operator.presences.get(first)?.status).toBe('wished meanwhile');
+  });
+
+  test('a transport that closes says goodbye for everybody, within its deadline', async () => {
+    const jids = await Promise.all(Array.from({ length: 20 }, () => newVisitor()));
+    const accounts = transport();
+    await Promise.all(jids.map((jid) => accounts.online(jid, { status: '', nick: '' })));
+    await accounts.close(3_000);
+    await operator.waitFor(() =>
+      jids.every((jid) => operator.presences.get(jid)?.available === false),
+    );
+    await expect(accounts.online(jids[0] ?? '', { status: '', nick: '' })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+
+    const hanging = transport();
+    await Promise.all(jids.map((jid) => hanging.online(jid, { status: '', nick: '' })));
+    const pid = await freeze();
+    try {
+      const began = performance.now();
+      await hanging.close(300);
+      expect(performance.now() - began).toBeLessThan(1_000);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+  });
+});
+
+afterAll(async () => {
+  await Promise.all(transports.map((each) => each.close(500)));
+});

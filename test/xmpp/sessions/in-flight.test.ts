@@ -1,0 +1,80 @@
+import { expect, test } from 'vitest';
+import { AppError } from '../../../src/errors.ts';
+import { backoff } from '../../../src/xmpp/backoff.ts';
+import { createLimiter } from '../../../src/xmpp/limiter.ts';
+import { createInFlight } from '../../../src/xmpp/sessions/in-flight.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const gone = new AppError('unavailable', 'gone');
+
+function recorded() {
+  const settled: string[] = [];
+  const inFlight = createInFlight();
+  const add = (name: string) =>
+    inFlight.add(
+      {
+        resolve: () => settled.push(name),
+        reject: (error) => settled.push(`${name}: ${error.message}`),
+      },
+      name,
+    );
+  return { inFlight, settled, add };
+}
+
+test('one ping serves all that wait, and those that come later wait for the next', () => {
+  const { inFlight, settled, add } = recorded();
+  add('a');
+  add('b');
+  const first = inFlight.nextPing(0) ?? '';
+  add('c');
+  expect(inFlight.nextPing(1)).toBeUndefined();
+  expect(inFlight.answered('another')).toBe(false);
+  expect(inFlight.answered(first)).toBe(true);
+  expect(settled).toEqual(['a', 'b']);
+  expect(inFlight.waiting).toBe(true);
+  expect(inFlight.answered(inFlight.nextPing(2) ?? '')).toBe(true);
+  expect(settled).toEqual(['a', 'b', 'c']);
+  expect(inFlight.nextPing(3)).toBeUndefined();
+  expect(inFlight.nextPing(3, true)).toBeDefined();
+});
+
+test('what comes back fails alone; what is left at the end fails together', () => {
+  const { inFlight, settled, add } = recorded();
+  add('a');
+  add('b');
+  inFlight.nextPing(0);
+  add('c');
+  expect(inFlight.returned('b', new AppError('refused', 'nobody'))).toBe(true);
+  expect(inFlight.returned('b', gone)).toBe(false);
+  inFlight.failAll(gone);
+  expect(settled).toEqual(['b: nobody', 'a: gone', 'c: gone']);
+  expect(inFlight.pingedAt).toBeUndefined();
+});
+
+test('backoff grows to its cap and is spread over all of it', () => {
+  const options = { baseMs: 500, capMs: 30_000 };
+  expect([0, 1, 2, 6, 1_000].map((attempt) => backoff(options, attempt, 1))).toEqual([
+    500, 1_000, 2_000, 30_000, 30_000,
+  ]);
+  expect(backoff(options, 5, 0)).toBe(0);
+  expect(backoff(options, 5, 0.5)).toBe(8_000);
+});
+
+test('the limiter runs so many at once, in order, and goes on after a failure', async () => {
+  const limited = createLimiter(2);
+  const begun: number[] = [];
+  const gates = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
+  const runs = gates.map((gate, index) =>
+    limited(async () => {
+      begun.push(index);
+      await gate.promise;
+    }),
+  );
+  expect(begun).toEqual([0, 1]);
+  gates[1]?.reject(gone);
+  await expect(runs[1]).rejects.toBe(gone);
+  await waitFor(() => begun.length === 3);
+  for (const gate of gates) gate.resolve();
+  await Promise.allSettled(runs);
+  expect(begun).toEqual([0, 1, 2, 3, 4]);
+});
