@@ -88,7 +88,8 @@ async function measure({ visitors }: { readonly visitors: number }): Promise<Mem
   await come(WARM_UP, WARM_UP + visitors);
   const after = await resident();
   const result = {
-    ...{ before, after },
+    before,
+    after,
     deadlines: deadlines.pending() - earlier,
     applied: projections.state().applied - WARM_UP,
   };

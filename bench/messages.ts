@@ -27,8 +27,13 @@ function loginOperator(rig: Rig, arrivals: Arrivals): Promise<Stream> {
   const { username, password } = rig.operator;
   return openStream(
     {
-      ...{ service: rig.ejabberd.xmpp, domain: rig.ejabberd.host, username, password },
-      ...{ resource: 'bench', loginDeadlineMs: 10_000, allowPlaintext: false },
+      service: rig.ejabberd.xmpp,
+      domain: rig.ejabberd.host,
+      username,
+      password,
+      resource: 'bench',
+      loginDeadlineMs: 10_000,
+      allowPlaintext: false,
     },
     {
       stanza({ name, attrs: { id } }) {

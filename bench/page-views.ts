@@ -36,15 +36,21 @@ export async function benchPageViews(execArgv: readonly string[]): Promise<Row[]
   let accepted = 0;
   try {
     const operator = await connectOperator({
-      ...{ service: rig.ejabberd.xmpp, domain: rig.ejabberd.host },
+      service: rig.ejabberd.xmpp,
+      domain: rig.ejabberd.host,
       ...rig.operator,
     });
     const { port: echoPort } = await echo.ask({});
 
     const round = async (port: number, ms: number): Promise<{ rate: number; last: string }> => {
       const counts = await load.ask({
-        ...{ port, tenant: rig.tenant, apiKey: rig.apiKey, ms, firstPage: page },
-        ...{ visitors: VISITORS, connections: CONNECTIONS },
+        port,
+        tenant: rig.tenant,
+        apiKey: rig.apiKey,
+        ms,
+        firstPage: page,
+        visitors: VISITORS,
+        connections: CONNECTIONS,
       });
       page = counts.nextPage;
       const { 202: good = 0, ...others } = counts.statuses;

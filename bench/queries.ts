@@ -64,8 +64,14 @@ export async function benchQueries(execArgv: readonly string[]): Promise<Row[]> 
     await rig.settled(BUILT_WITHIN_MS);
     const browse = async (ms: number): Promise<number> => {
       const counts = await load.ask({
-        ...{ port: rig.port, tenant: rig.tenant, apiKey: rig.apiKey, ms, firstPage: page },
-        ...{ visitors: BROWSING, connections: CONNECTIONS, rate: PAGE_VIEWS_A_SECOND },
+        port: rig.port,
+        tenant: rig.tenant,
+        apiKey: rig.apiKey,
+        ms,
+        firstPage: page,
+        visitors: BROWSING,
+        connections: CONNECTIONS,
+        rate: PAGE_VIEWS_A_SECOND,
       });
       page = counts.nextPage;
       const { 202: good = 0, ...others } = counts.statuses;

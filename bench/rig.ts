@@ -75,7 +75,9 @@ export async function startRig(
   });
   const tenantsFile = join(dir, 'tenants.json');
   const settings = {
-    ...{ id: tenant, host: ejabberd.host, apiKey },
+    id: tenant,
+    host: ejabberd.host,
+    apiKey,
     callbackUrl: lhc.url,
     callbackSecret: secret(),
   };
@@ -150,7 +152,10 @@ export async function startRig(
       return (await metrics()).get('xmpp_chat_projection_lag_seconds') === 0;
     });
     await http('PUT', `/operators/${operator.username}`, {
-      ...{ lhcUserId: 1, name: 'Olga', departments: ['sales'], capacity: 1000 },
+      lhcUserId: 1,
+      name: 'Olga',
+      departments: ['sales'],
+      capacity: 1000,
       password: operator.password,
     });
   } catch (error) {
@@ -159,7 +164,13 @@ export async function startRig(
   }
 
   return {
-    ...{ port, tenant, apiKey, ejabberd, operator, http, close },
+    port,
+    tenant,
+    apiKey,
+    ejabberd,
+    operator,
+    http,
+    close,
     eventsFile: join(dataDir, 'events.db'),
     pause: () => void service.kill('SIGSTOP'),
     resume: () => void service.kill('SIGCONT'),

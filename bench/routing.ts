@@ -63,11 +63,22 @@ async function measure(departments: number): Promise<Numbers> {
   const host = createHost({ store, vault, snapshots, now, newId, random, logger });
   const db = openWorkFile(join(dir, 'work.db'));
   const routing = createRouting({
-    ...{ db, host, tenants, ownership: soleOwner, now, newId, random, logger },
+    db,
+    host,
+    tenants,
+    ownership: soleOwner,
+    now,
+    newId,
+    random,
+    logger,
   });
   const awaited = new Map<string, { more: number; resolve: () => void }>();
   const watch: WorkPart = {
-    ...{ name: 'watch', version: 1, schema: '', tables: [], apply: () => () => {} },
+    name: 'watch',
+    version: 1,
+    schema: '',
+    tables: [],
+    apply: () => () => {},
     applied: ({ events }) => {
       for (const { type } of events) {
         const waiter = awaited.get(type);
@@ -96,7 +107,10 @@ async function measure(departments: number): Promise<Numbers> {
   };
   const begin = (key: string, n: number) =>
     ofVisitor(key, {
-      ...{ type: 'StartChat', chatId: key, department: department(n), delays: DELAYS },
+      type: 'StartChat',
+      chatId: key,
+      department: department(n),
+      delays: DELAYS,
     });
   const end = (key: string) =>
     ofVisitor(key, { type: 'CloseChat', chatId: null, by: 'visitor', reason: null });
@@ -119,8 +133,12 @@ async function measure(departments: number): Promise<Numbers> {
     for (let n = 0; n < OPERATORS; n++) {
       const session = { session: `s${n}`, resource: 'bench' };
       await ofOperator(`op${n}`, {
-        ...{ type: 'Register', lhcUserId: n + 1, departments: [department(n)] },
-        ...{ capacity: CAPACITY, name: null, nameChanged: false },
+        type: 'Register',
+        lhcUserId: n + 1,
+        departments: [department(n)],
+        capacity: CAPACITY,
+        name: null,
+        nameChanged: false,
       });
       await ofOperator(`op${n}`, { type: 'OpenSession', ...session });
       const show = { show: 'available', status: '' } as const;
@@ -179,12 +197,18 @@ export async function benchRouting(): Promise<Row[]> {
     const size = OPERATORS / departments;
     rows.push(
       {
-        ...{ name: `chats routed at once, ${size} operators each`, unit: 'chats/s' },
-        ...{ ...of(waves), aim: 0.2, better: 'higher' },
+        name: `chats routed at once, ${size} operators each`,
+        unit: 'chats/s',
+        ...of(waves),
+        aim: 0.2,
+        better: 'higher',
       },
       {
-        ...{ name: `a chat routed alone, ${size} operators`, unit: 'ms' },
-        ...{ ...of(alone), aim: 5, better: 'lower' },
+        name: `a chat routed alone, ${size} operators`,
+        unit: 'ms',
+        ...of(alone),
+        aim: 5,
+        better: 'lower',
       },
     );
   }

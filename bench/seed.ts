@@ -39,7 +39,10 @@ const nth = <T>(list: readonly T[], n: number): T => {
 function* life(n: number, { chats }: Past): Generator<VisitorCommand> {
   const page = `https://shop.example/catalogue/page-${n}`;
   const profile = {
-    ...{ page, title: 'Shoes', nick: `Visitor ${n}`, visits: 1 + (n % 9) },
+    page,
+    title: 'Shoes',
+    nick: `Visitor ${n}`,
+    visits: 1 + (n % 9),
     country: nth(COUNTRIES, n),
   };
   const department = nth(DEPARTMENTS, n);

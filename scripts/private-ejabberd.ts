@@ -132,9 +132,23 @@ export async function startEjabberd(options: EjabberdOptions): Promise<Ejabberd>
 
   const command = inRelease(release, 'erl', [
     // Busy waiting of the schedulers costs much where many Erlangs share two cores.
-    ...['+K', 'true', '+P', '250000', '+sbwt', 'none', '+sbwtdcpu', 'none', '+sbwtdio', 'none'],
+    '+K',
+    'true',
+    '+P',
+    '250000',
+    '+sbwt',
+    'none',
+    '+sbwtdcpu',
+    'none',
+    '+sbwtdio',
+    'none',
     ...(beams === undefined ? [] : ['-pa', beams]),
-    ...['-mnesia', 'dir', `"${inside}/spool"`, '-noshell', '-s', 'ejabberd'],
+    '-mnesia',
+    'dir',
+    `"${inside}/spool"`,
+    '-noshell',
+    '-s',
+    'ejabberd',
     // The secret comes by the environment: a command line is readable by everybody on the machine.
     '-eval',
     '[U, S, P] = [list_to_binary(os:getenv(N)) || N <- ["API_USER", "API_HOST", "API_PASSWORD"]], ' +

@@ -9,8 +9,12 @@ const seed = Number(process.argv[2] ?? process.env.SEED ?? randomInt(1, 1_000_00
 console.log(`seed ${seed}`);
 const report = await runCampaign({
   seed,
-  ...{ serviceKills: 20, eachFailpoint: 4, ejabberdKills: 5, lhcAwayFor: 100 },
-  ...{ messages: 200, paceMs: 250 },
+  serviceKills: 20,
+  eachFailpoint: 4,
+  ejabberdKills: 5,
+  lhcAwayFor: 100,
+  messages: 200,
+  paceMs: 250,
   say: (line) => console.log(line),
 });
 console.log(JSON.stringify(report, null, 2));

@@ -38,7 +38,8 @@ const Environment = z.object({
   SERVICE_SECRET: z.string().min(32, 'has at least 32 characters').optional(),
   EJABBERD_API_URL: z
     .url({
-      ...{ protocol: /^https?$/, abort: true },
+      protocol: /^https?$/,
+      abort: true,
       error: 'is an http(s) URL, e.g. http://127.0.0.1:5280/api',
     })
     // It is told in messages, and a request to such an address is not made.
@@ -52,7 +53,8 @@ const Environment = z.object({
   EJABBERD_API_PASSWORD: z.string().min(1, 'is empty'),
   EJABBERD_XMPP: z
     .url({
-      ...{ protocol: /^(xmpps?|wss?)$/, abort: true },
+      protocol: /^(xmpps?|wss?)$/,
+      abort: true,
       error: 'is xmpp://, xmpps://, ws:// or wss:// with a host and perhaps a port',
     })
     .refine((text) => new URL(text).hostname !== '', 'has no host, as in xmpp://127.0.0.1:5222')

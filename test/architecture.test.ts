@@ -31,13 +31,15 @@ const RULES: Record<string, Rule> = {
   'src/sqlite/': { values: ['src/sqlite/', PORT] },
   'src/backup/': {
     values: [
-      ...['src/backup/', 'src/eventstore/sqlite/', 'src/sqlite/'],
+      'src/backup/',
+      'src/eventstore/sqlite/',
+      'src/sqlite/',
       // Whether a secret opens what is sealed.
       'src/runtime/vault/sealed.ts',
     ],
   },
   'src/doctor/': {
-    values: [...['src/doctor/', 'src/actors/', 'src/xmpp/', 'src/lhc/']],
+    values: ['src/doctor/', 'src/actors/', 'src/xmpp/', 'src/lhc/'],
     types: ['src/eventstore/', 'src/config.ts'],
   },
   'src/runtime/': {
@@ -51,7 +53,11 @@ const RULES: Record<string, Rule> = {
   },
   'src/reactors/': {
     values: [
-      ...['src/reactors/', 'src/actors/', 'src/runtime/', 'src/sqlite/', 'src/xmpp/port.ts'],
+      'src/reactors/',
+      'src/actors/',
+      'src/runtime/',
+      'src/sqlite/',
+      'src/xmpp/port.ts',
       // Whether what an operator wrote is a command.
       'src/inbox/written/read.ts',
     ],

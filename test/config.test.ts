@@ -54,16 +54,24 @@ it('needs little, and the rest has its defaults', () => {
 it('reads what is set', () => {
   const read = readConfig(
     right({
-      ...{ LISTEN: '[::1]:9000', DATA_DIR: 'elsewhere', DEADLINE_GRACE: '0', LOG_LEVEL: 'debug' },
-      ...{ EVENT_STORE: 'sqlite:/x/e.db', EJABBERD_WEBHOOK_SECRET: `${WHSEC}, ${WHSEC}B` },
-      ...{ EJABBERD_XMPP_ALLOW_PLAINTEXT: 'true', ADMIN_TOKEN: '' },
+      LISTEN: '[::1]:9000',
+      DATA_DIR: 'elsewhere',
+      DEADLINE_GRACE: '0',
+      LOG_LEVEL: 'debug',
+      EVENT_STORE: 'sqlite:/x/e.db',
+      EJABBERD_WEBHOOK_SECRET: `${WHSEC}, ${WHSEC}B`,
+      EJABBERD_XMPP_ALLOW_PLAINTEXT: 'true',
+      ADMIN_TOKEN: '',
     }),
     dir,
   );
   expect(read).toMatchObject({
-    ...{ listen: { host: '::1', port: 9000 }, dataDir: join(dir, 'elsewhere') },
-    ...{ deadlineGraceMs: 0, logLevel: 'debug', eventStore: 'sqlite:/x/e.db' },
-    ...{ ejabberd: { allowPlaintext: true, webhookSecrets: [WHSEC, `${WHSEC}B`] } },
+    listen: { host: '::1', port: 9000 },
+    dataDir: join(dir, 'elsewhere'),
+    deadlineGraceMs: 0,
+    logLevel: 'debug',
+    eventStore: 'sqlite:/x/e.db',
+    ejabberd: { allowPlaintext: true, webhookSecrets: [WHSEC, `${WHSEC}B`] },
     adminToken: undefined, // an empty variable is one that is not set
   });
 });
@@ -146,7 +154,8 @@ it('a file that is missing is named with its path', () => {
 it('backup and restore need to know only where things are', () => {
   const nothing = readStorage({}, dir);
   expect(nothing).toEqual({
-    ...{ dataDir: join(dir, 'data'), eventStore: `sqlite:${join(dir, 'data/events.db')}` },
+    dataDir: join(dir, 'data'),
+    eventStore: `sqlite:${join(dir, 'data/events.db')}`,
     serviceSecret: undefined,
   });
   const secret = 's'.repeat(32);

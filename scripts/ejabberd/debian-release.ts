@@ -28,7 +28,9 @@ async function mirror(): Promise<string> {
   const codename = /^VERSION_CODENAME="?(\w+)/m.exec(release)?.[1];
   const targets = await run('apt-get', [
     'indextargets',
-    ...['--format', '$(REPO_URI) $(RELEASE) $(COMPONENT)', 'Created-By: Packages'],
+    '--format',
+    '$(REPO_URI) $(RELEASE) $(COMPONENT)',
+    'Created-By: Packages',
   ]).catch((error: unknown) => {
     throw new AppError(
       'unavailable',

@@ -110,8 +110,15 @@ export async function compileModLhc(release: Release): Promise<string> {
     }
     const command = inRelease(release, 'erlc', [
       ...release.includes.flatMap((folder) => ['-I', folder]),
-      ...['-I', `${work}/include`, '-I', `${work}/src`, '-pa', release.ebin, '+debug_info'],
-      ...['-o', `${work}/beams`],
+      '-I',
+      `${work}/include`,
+      '-I',
+      `${work}/src`,
+      '-pa',
+      release.ebin,
+      '+debug_info',
+      '-o',
+      `${work}/beams`,
       ...sources.filter((name) => name.endsWith('.erl')).map((name) => `${work}/src/${name}`),
     ]);
     await run(command.file, command.args, { timeout: 60_000 }).catch((error: unknown) => {

@@ -126,7 +126,9 @@ export function selectOperators(
   const considered = (order: readonly Candidate[]): Considered => ({
     free: order.length,
     first: order.slice(0, NAMED).map(({ username, load, capacity }) => ({
-      ...{ operator: username, chats: load, capacity },
+      operator: username,
+      chats: load,
+      capacity,
     })),
   });
   for (const [name, reason] of persons) {
@@ -134,7 +136,9 @@ export function selectOperators(
     if (!person) continue;
     const others = free.filter((each) => each !== person).toSorted(byLoad);
     return {
-      ...{ operators: [person.username], reason, again: false },
+      operators: [person.username],
+      reason,
+      again: false,
       considered: considered([person, ...others]),
     };
   }
@@ -147,7 +151,8 @@ export function selectOperators(
   if (first === undefined || (again && offered.length > 0)) return null;
   return {
     operators: [first, ...others],
-    ...{ reason: rule.policy, again },
+    reason: rule.policy,
+    again,
     considered: considered(order),
   };
 }

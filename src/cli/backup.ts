@@ -47,7 +47,12 @@ async function take(target: string): Promise<void> {
   const progress = createProgress();
   try {
     const { takenAt, files, secret, ...made } = await takeBackup({
-      ...{ log, dataDir, serviceSecret, target, version, now: Date.now },
+      log,
+      dataDir,
+      serviceSecret,
+      target,
+      version,
+      now: Date.now,
       onProgress: progress.update,
     });
     const { events, head } = made.log;

@@ -76,7 +76,10 @@ export const withoutCredentials =
   (apiUrl: string) =>
   async (signal: AbortSignal): Promise<number> => {
     const response = await fetch(`${apiUrl.replace(/\/+$/, '')}/status`, {
-      ...{ method: 'POST', body: '{}', redirect: 'error', signal },
+      method: 'POST',
+      body: '{}',
+      redirect: 'error',
+      signal,
       headers: { 'content-type': 'application/json' },
     });
     await response.text();
@@ -88,8 +91,14 @@ export const loginTo =
   ({ username, host, password }, handlers, signal) =>
     openStream(
       {
-        ...{ service, domain: host, username, password, resource: 'doctor' },
-        ...{ allowPlaintext, loginDeadlineMs: LOGIN_MS, signal },
+        service,
+        domain: host,
+        username,
+        password,
+        resource: 'doctor',
+        allowPlaintext,
+        loginDeadlineMs: LOGIN_MS,
+        signal,
       },
       handlers,
     );
@@ -126,7 +135,9 @@ export const deliverWith =
     let status: number | null = null;
     let date: number | null = null;
     const client = createCallbackClient({
-      ...{ timeoutMs: DELIVER_MS, now, userAgent: 'xmpp-chat doctor' },
+      timeoutMs: DELIVER_MS,
+      now,
+      userAgent: 'xmpp-chat doctor',
       fetch: async (...request) => {
         const response = await fetch(...request);
         status = response.status;

@@ -44,7 +44,9 @@ function checksOf(config: Config): Check[] {
   const service = servicePort(config);
   const now = Date.now;
   const api = createHttpApi({
-    ...{ url: ejabberd.apiUrl, user: ejabberd.apiUser, password: ejabberd.apiPassword },
+    url: ejabberd.apiUrl,
+    user: ejabberd.apiUser,
+    password: ejabberd.apiPassword,
     deadlineMs: CALL_MS,
   });
   const webhook = createWebhookWatch(service, { shared: config.sharedLog });
@@ -55,12 +57,17 @@ function checksOf(config: Config): Check[] {
     storeCheck({ open: () => openStore(config), opens: opensSealed(config), now }),
     serviceCheck(service, version),
     apiCheck({
-      ...{ api, url: ejabberd.apiUrl, user: ejabberd.apiUser },
+      api,
+      url: ejabberd.apiUrl,
+      user: ejabberd.apiUser,
       anonymous: withoutCredentials(ejabberd.apiUrl),
     }),
     hostsCheck(api, hosts),
     c2sCheck({
-      ...{ service: xmpp, allowPlaintext, hosts, now },
+      service: xmpp,
+      allowPlaintext,
+      hosts,
+      now,
       probe: (host, signal) =>
         probeStream(xmpp, host, AbortSignal.any([signal, AbortSignal.timeout(PROBE_MS)])),
     }),
@@ -68,7 +75,11 @@ function checksOf(config: Config): Check[] {
     ...some.map((tenant) => groupsCheck(api, tenant)),
     ...hosts.map((host) =>
       accountCheck({
-        ...{ host, api, apiUser: ejabberd.apiUser, now, webhook },
+        host,
+        api,
+        apiUser: ejabberd.apiUser,
+        now,
+        webhook,
         random: () => newId().slice(-8),
         login: loginTo(xmpp, allowPlaintext),
         webSocket: /^wss?:/.test(xmpp),
@@ -86,7 +97,9 @@ async function examine(): Promise<readonly Result[]> {
   } catch (error) {
     if (!(error instanceof AppError) || !Array.isArray(error.details.faults)) throw error;
     return error.details.faults.map((fault: string) => ({
-      ...{ check: 'configuration', status: 'problem', message: fault },
+      check: 'configuration',
+      status: 'problem',
+      message: fault,
       advice:
         'correct it in the environment or .env (docs/operations.md, Configuration); the other checks need it',
     }));
@@ -94,16 +107,19 @@ async function examine(): Promise<readonly Result[]> {
   const left = config.tenants.length - MOST;
   const results = await runChecks(checksOf(config), { deadlineMs: DEADLINE_MS });
   const configured: Result = {
-    ...{ check: 'configuration', status: 'ok' },
+    check: 'configuration',
+    status: 'ok',
     message: `every setting can be read; ${config.tenants.length} tenants`,
   };
   const unseen: Result = {
-    ...{ check: 'configuration', status: 'warning' },
+    check: 'configuration',
+    status: 'warning',
     message: `the last ${left} tenants were not looked at`,
     advice: `the doctor looks at ${MOST}: name fewer in another TENANTS_FILE`,
   };
   const nobody: Result = {
-    ...{ check: 'configuration', status: 'warning' },
+    check: 'configuration',
+    status: 'warning',
     message: 'TENANTS_FILE names no tenant: nobody can use the service, and little can be checked',
     advice: 'add one (docs/operations.md, Configuration), and restart the service',
   };

@@ -44,7 +44,10 @@ async function run(from: string, to: string, verifyOnly: boolean): Promise<Migra
   const { signal } = interruption;
   try {
     return await migrate({
-      ...{ source, target, verifyOnly, signal },
+      source,
+      target,
+      verifyOnly,
+      signal,
       now: Date.now,
       onProgress: display.update,
     });

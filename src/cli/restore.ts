@@ -12,7 +12,11 @@ export function restoreCommand(): Command {
     .action(async (backup: string, { force }: { readonly force: boolean }) => {
       const { dataDir, eventStore, serviceSecret } = readStorage();
       const { manifest, movedTo } = await restoreBackup({
-        ...{ backup, dataDir, serviceSecret, force, now: Date.now },
+        backup,
+        dataDir,
+        serviceSecret,
+        force,
+        now: Date.now,
         log: logPath(eventStore, 'restore it'),
       });
       const { takenAt, log } = manifest;

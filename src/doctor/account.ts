@@ -163,7 +163,8 @@ async function converse(
     ];
     stream.send(xml('presence'), message('stream', stream.jid));
     await rights.use('send_stanza', {
-      ...{ from: jid, to: stream.jid },
+      from: jid,
+      to: stream.jid,
       stanza: message('api', stream.jid).toString(),
     });
     const ways = [...arrived].filter(
@@ -181,7 +182,10 @@ async function converse(
     ]);
     findings.push(...messages, ...webhooks);
     await rights.use('kick_session', {
-      ...{ user: probe.user, host, resource: 'doctor', reason: 'the doctor is done' },
+      user: probe.user,
+      host,
+      resource: 'doctor',
+      reason: 'the doctor is done',
     });
     return findings;
   } finally {

@@ -43,8 +43,11 @@ export const callbackCheck = (tenant: TenantSettings, ports: CallbackPorts): Che
     const delivery = await ports.deliver(
       { url: callbackUrl, secret: callbackSecret },
       {
-        ...{ id: ports.newId(), type: 'doctor.ping', tenant: tenant.id },
-        ...{ at: new Date(now).toISOString(), data: {} },
+        id: ports.newId(),
+        type: 'doctor.ping',
+        tenant: tenant.id,
+        at: new Date(now).toISOString(),
+        data: {},
       },
     );
     const { date } = delivery;

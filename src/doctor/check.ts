@@ -28,10 +28,14 @@ export interface Result extends Finding {
 
 export const ok = (message: string): Finding => ({ status: 'ok', message });
 export const warning = (message: string, advice: string): Finding => ({
-  ...{ status: 'warning', message, advice },
+  status: 'warning',
+  message,
+  advice,
 });
 export const problem = (message: string, advice: string): Finding => ({
-  ...{ status: 'problem', message, advice },
+  status: 'problem',
+  message,
+  advice,
 });
 
 export interface RunOptions {

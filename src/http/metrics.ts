@@ -68,7 +68,9 @@ export function createMetrics(
   } as const;
   for (const [key, [name, help]] of Object.entries(streamed)) {
     new Counter({
-      ...{ name, help, registers },
+      name,
+      help,
+      registers,
       collect() {
         this.reset();
         this.inc(deps.stream.stats()[key as keyof typeof streamed]); // of the entries of that object

@@ -163,7 +163,10 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     if (state.seen.hasCommand(commandId)) return;
     const refusal = async (reason: string): Promise<void> => {
       const command: OperatorCommand = {
-        ...{ type: 'RefuseMessage', visitor: visitor.name, messageId, reason },
+        type: 'RefuseMessage',
+        visitor: visitor.name,
+        messageId,
+        reason,
         ...(written.kind !== 'message' && { command: nameOf(written) }),
       };
       await toOperator(operator, command, { commandId });

@@ -210,7 +210,8 @@ function createBuild(
     ? createFold<Personal>({
         name: `projections ${nameOf(VERSIONS)}`,
         version: 1,
-        ...{ db, store },
+        db,
+        store,
         prefixes: ['visitor-', 'operator-'],
         // When rows are dropped in place, in the same transaction: what follows is half-built.
         schema: `${SCHEMA} UPDATE build SET complete = 0;`,

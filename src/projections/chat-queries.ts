@@ -182,8 +182,15 @@ export function chatQueries(db: DatabaseSync, look?: number): ChatQueries {
       return readPage(
         db,
         {
-          ...{ columns, from: `chats ${hint}`, within, wanted, limit },
-          ...{ sorting: { name: sort, column }, ties: TIES, cursor, cursorOrder: sort },
+          columns,
+          from: `chats ${hint}`,
+          within,
+          wanted,
+          limit,
+          sorting: { name: sort, column },
+          ties: TIES,
+          cursor,
+          cursorOrder: sort,
         },
         (row) => viewOf(tenant, row),
         (chat) => [chat[by] ?? 0, chat.visitor, chat.revision],

@@ -63,7 +63,11 @@ export function countChats() {
       if (chat.answeredAt !== null) answer.push(chat.answeredAt - chat.startedAt);
     },
     stats: (): ChatStats => ({
-      ...{ chats, open: chats - closed, closed, served, missed },
+      chats,
+      open: chats - closed,
+      closed,
+      served,
+      missed,
       waiting: durationsOf(waiting),
       answer: durationsOf(answer),
     }),
@@ -87,7 +91,11 @@ export function countWork() {
       }
     },
     stats: (operator: string): OperatorStats => ({
-      ...{ operator, chats, messages, missedOffers, declinedOffers },
+      operator,
+      chats,
+      messages,
+      missedOffers,
+      declinedOffers,
       answer: durationsOf(answer),
     }),
   };

@@ -177,8 +177,15 @@ export function visitorQueries(db: DatabaseSync, look = LOOK): VisitorQueries {
       return readPage(
         db,
         {
-          ...{ columns: COLUMNS, from: `visitors ${hint}`, within, wanted, limit },
-          ...{ sorting: order, ties: KEY, cursor, cursorOrder: cursors },
+          columns: COLUMNS,
+          from: `visitors ${hint}`,
+          within,
+          wanted,
+          limit,
+          sorting: order,
+          ties: KEY,
+          cursor,
+          cursorOrder: cursors,
         },
         viewOf,
         (row) => [row[by], row.key],

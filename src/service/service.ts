@@ -92,7 +92,12 @@ export async function startService(
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
   const leases = shared
     ? createLeases({
-        ...{ store, now, newId, random, logger, owner: dataDir.processId },
+        store,
+        now,
+        newId,
+        random,
+        logger,
+        owner: dataDir.processId,
         name: `${hostname()}:${process.pid}`,
         waitFor: (position, deadlineMs) => work.waitFor(position, deadlineMs),
         follows: () => now() - (work.state().failed?.since ?? now()) < FOLLOW_WITHIN_MS,
@@ -102,7 +107,14 @@ export async function startService(
   const ownership = leases ?? soleOwner;
 
   const host = createHost({
-    ...{ store, vault, snapshots, now, newId, random, logger, shared },
+    store,
+    vault,
+    snapshots,
+    now,
+    newId,
+    random,
+    logger,
+    shared,
     beforeAppend: async () => pass('before-append'),
     afterAppend: () => pass('after-append'),
   });
@@ -113,52 +125,99 @@ export async function startService(
     password: config.ejabberd.apiPassword,
   });
   const transport = createVisitorTransport({
-    ...{ admin, tenants, ownership, logger, ejabberd: config.ejabberd },
+    admin,
+    tenants,
+    ownership,
+    logger,
+    ejabberd: config.ejabberd,
     passwordOf: secrets.passwordOf,
   });
   const client = createCallbackClient({});
 
   const workFile = openWorkFile(join(config.dataDir, 'work.db'));
   const callbacks = createCallbacks({
-    ...{ host, client, tenants, personal, now, newId },
+    host,
+    client,
+    tenants,
+    personal,
+    now,
+    newId,
     digestKey: secrets.digest,
     afterDelivered: () => pass('after-callback'),
   });
   const removal = createOperatorRemoval({ host, admin, ownership, now, newId });
   const messages = createMessages({
-    ...{ host, store, admin, transport, tenants, personal, ownership, now, newId, logger },
+    host,
+    store,
+    admin,
+    transport,
+    tenants,
+    personal,
+    ownership,
+    now,
+    newId,
+    logger,
     answers: createAnswers({ host, store, personal, now }),
     removal,
     afterTaken: async () => pass('after-stanza'),
   });
   const destinations = [messages.destination, callbacks.destination];
   const lanes = createLanes({
-    ...{ store, destinations, ownership, now, newId, random, logger },
+    store,
+    destinations,
+    ownership,
+    now,
+    newId,
+    random,
+    logger,
     db: workFile,
   });
   const deadlines = createDeadlines({ db: workFile, host, ownership, now, logger });
   const routing = createRouting({
-    ...{ host, tenants, ownership, now, newId, random, logger },
+    host,
+    tenants,
+    ownership,
+    now,
+    newId,
+    random,
+    logger,
     db: workFile,
     afterReserve: async () => pass('after-reserve'),
   });
   const wanted = createWanted(workFile, (visitor, event) => sessions.changed(visitor, event));
   const setAside = createSetAside({ store, vault, now, newId, shared });
   const operatorSessions = createOperatorSessions({
-    ...{ host, admin, tenants, newId },
+    host,
+    admin,
+    tenants,
+    newId,
     operatorsOf: routing.operators,
   });
   const signals = createSignals({
-    ...{ host, tenants, callbacks, operatorSessions, now, logger },
+    host,
+    tenants,
+    callbacks,
+    operatorSessions,
+    now,
+    logger,
     compare: () => sessions.compare(),
   });
   const inbox = createInbox({
-    ...{ host, tenants, setAside, signals, newId, logger },
+    host,
+    tenants,
+    setAside,
+    signals,
+    newId,
+    logger,
     transfer: routing.transfer,
     digestKey: secrets.digest,
   });
   const deadLetters = createDeadLetters({
-    ...{ store, vault, destinations, now, newId },
+    store,
+    vault,
+    destinations,
+    now,
+    newId,
     db: workFile,
     again: inbox.again,
   });
@@ -181,15 +240,28 @@ export async function startService(
     }
   };
   const sessions = createSessions({
-    ...{ wanted, host, admin, transport, tenants, personal, ownership, caughtUp },
+    wanted,
+    host,
+    admin,
+    transport,
+    tenants,
+    personal,
+    ownership,
+    caughtUp,
     operatorsOf: routing.operators,
-    ...{ passwordOf: secrets.passwordOf, now, newId, random, logger },
+    passwordOf: secrets.passwordOf,
+    now,
+    newId,
+    random,
+    logger,
   });
   hearOfSessions(transport, { messages, lanes, sessions, host, tenants, newId, logger });
 
   const projections = createProjections({
     path: join(config.dataDir, 'projections.db'),
-    ...{ store, vault, beforeCheckpoint },
+    store,
+    vault,
+    beforeCheckpoint,
   });
   const stream = createStreamHub({ projections, store, now, random, logger });
   const following = new AbortController();
@@ -205,10 +277,20 @@ export async function startService(
       },
     },
     operatorAccounts: createOperatorAccounts({
-      ...{ host, store, vault, admin, tenants, newId, removal },
+      host,
+      store,
+      vault,
+      admin,
+      tenants,
+      newId,
+      removal,
       sessions: operatorSessions,
       lhcUsers: createLhcUsers({
-        ...{ host, caughtUp, now, newId, logger },
+        host,
+        caughtUp,
+        now,
+        newId,
+        logger,
         operatorsOf: routing.operators,
       }),
       reserved: [config.ejabberd.apiUser.split('@', 1)[0] ?? ''],
@@ -221,13 +303,28 @@ export async function startService(
     vault,
     deadLetters,
     ...healthOf({
-      ...{ store, tenants, projections, work, admin, host, lanes, transport, sessions, routing },
-      ...{ deadlines, deadLetters, callbacks, leases },
+      store,
+      tenants,
+      projections,
+      work,
+      admin,
+      host,
+      lanes,
+      transport,
+      sessions,
+      routing,
+      deadlines,
+      deadLetters,
+      callbacks,
+      leases,
     }),
     adminToken: config.adminToken,
     webhookSecrets: config.ejabberd.webhookSecrets,
     digestKey: secrets.digest,
-    ...{ now, newId, logger, version },
+    now,
+    newId,
+    logger,
+    version,
   });
 
   let listening: Listening;

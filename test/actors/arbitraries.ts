@@ -47,7 +47,8 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
     .map((wish): VisitorCommand => ({ type: 'OfferChat', reason: 'broadcast', ...wish })),
   fc
     .record({
-      ...{ chatId, operator },
+      chatId,
+      operator,
       reason: fc.constantFrom('offline', 'owner-gone', 'operator-removed'),
     })
     .map((wish): VisitorCommand => ({ type: 'UnassignChat', ...wish })),
@@ -65,7 +66,10 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
     })
     .map(
       ({ from, to, reservation: id }): VisitorCommand => ({
-        ...{ type: 'TransferChat', chatId: null, from, ...to },
+        type: 'TransferChat',
+        chatId: null,
+        from,
+        ...to,
         reservation: to.operator === null ? null : id,
       }),
     ),
@@ -108,7 +112,10 @@ export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
     .map((there): OperatorCommand => ({ type: 'CompareSessions', ...there })),
   fc
     .record({
-      ...{ reservation, chatId, visitor: fc.constantFrom('v1', 'v2'), ...terms },
+      reservation,
+      chatId,
+      visitor: fc.constantFrom('v1', 'v2'),
+      ...terms,
       departmentCapacity: fc.constantFrom(null, 1, 2),
     })
     .map((wish): OperatorCommand => ({ type: 'ReserveChat', ...wish })),

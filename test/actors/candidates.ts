@@ -2,7 +2,10 @@
 import type { Candidate, Rule, Sought } from '../../src/actors/selection.ts';
 
 export const RULE: Rule = {
-  ...{ policy: 'least-loaded', departmentCapacity: null, lastPicked: null, random: 0 },
+  policy: 'least-loaded',
+  departmentCapacity: null,
+  lastPicked: null,
+  random: 0,
 };
 
 /** A free operator who serves all departments, unless it is said otherwise. */

@@ -47,18 +47,28 @@ export const receive = (
   messageId = 'o1',
   wants: { receipt?: boolean; markable?: boolean; replaces?: string } = {},
 ): VisitorCommand => ({
-  ...{ type: 'ReceiveOperatorMessage', operator, messageId },
-  ...{ body: 'How can I help?', ...wants },
+  type: 'ReceiveOperatorMessage',
+  operator,
+  messageId,
+  body: 'How can I help?',
+  ...wants,
 });
 export const assignChat = (
   operator = 'op1',
   reservation: string | null = 'r1',
   chatId = 'c1',
 ): VisitorCommand => ({
-  ...{ type: 'AssignChat', chatId, operator, reservation, reason: 'least-loaded' },
+  type: 'AssignChat',
+  chatId,
+  operator,
+  reservation,
+  reason: 'least-loaded',
 });
 export const offerChat = (...operators: string[]): VisitorCommand => ({
-  ...{ type: 'OfferChat', chatId: 'c1', operators, reason: 'broadcast' },
+  type: 'OfferChat',
+  chatId: 'c1',
+  operators,
+  reason: 'broadcast',
 });
 export const unassignChat = (
   operator: string,
@@ -66,7 +76,8 @@ export const unassignChat = (
 ): VisitorCommand => ({ type: 'UnassignChat', chatId: 'c1', operator, reason });
 export const acceptChat = (operator = 'op1'): VisitorCommand => ({ type: 'AcceptChat', operator });
 export const declineChat = (operator = 'op1'): VisitorCommand => ({
-  ...{ type: 'DeclineChat', operator },
+  type: 'DeclineChat',
+  operator,
 });
 /** To an operator, or to a department where it is written so: `#billing`. From nobody: LHC does it. */
 export const transferChat = (
@@ -74,26 +85,41 @@ export const transferChat = (
   to: string,
   reservation: string | null = null,
 ): VisitorCommand => ({
-  ...{ type: 'TransferChat', chatId: null, from, reservation, ...receiver(to) },
+  type: 'TransferChat',
+  chatId: null,
+  from,
+  reservation,
+  ...receiver(to),
 });
 const receiver = (to: string) =>
   to.startsWith('#')
     ? { operator: null, department: to.slice(1) }
     : { operator: to, department: null };
 export const revoke = (reservation: string): VisitorCommand => ({
-  ...{ type: 'RevokeReservation', reservation },
+  type: 'RevokeReservation',
+  reservation,
 });
 export const addNote = (operator = 'op1'): VisitorCommand => ({
-  ...{ type: 'AddNote', operator, noteId: 'n1', body: 'Pays by invoice' },
+  type: 'AddNote',
+  operator,
+  noteId: 'n1',
+  body: 'Pays by invoice',
 });
 export const sendCommand = (operator = 'op1'): VisitorCommand => ({
-  ...{ type: 'SendOperatorCommand', operator, messageId: 'o8', command: 'block', text: '!block' },
+  type: 'SendOperatorCommand',
+  operator,
+  messageId: 'o8',
+  command: 'block',
+  text: '!block',
 });
 export const closeChat = (
   chatId: string | null = 'c1',
   by: CloseParty = 'visitor',
 ): Extract<VisitorCommand, { type: 'CloseChat' }> => ({
-  ...{ type: 'CloseChat', chatId, by, reason: null },
+  type: 'CloseChat',
+  chatId,
+  by,
+  reason: null,
 });
 
 export const arrived = (
@@ -128,7 +154,8 @@ export const chatAssigned = (
   data: { chatId, operator, reservation, reason, ...(others && { others }) },
 });
 export const chatOffered = (...operators: string[]): VisitorFact => ({
-  ...{ type: 'ChatOffered', data: { chatId: 'c1', operators, reason: 'broadcast' } },
+  type: 'ChatOffered',
+  data: { chatId: 'c1', operators, reason: 'broadcast' },
 });
 export const chatUnassigned = (
   reason: UnassignReason,
@@ -150,7 +177,8 @@ export const chatTransferred = (
   data: { chatId: 'c1', from, ...receiver(to), reservation, by, ...(others && { others }) },
 });
 export const revoked = (reservation: string): VisitorFact => ({
-  ...{ type: 'ReservationRevoked', data: { reservation } },
+  type: 'ReservationRevoked',
+  data: { reservation },
 });
 export const chatAccepted = (operator = 'op1', taken?: true): VisitorFact => ({
   type: 'ChatAccepted',
@@ -169,7 +197,10 @@ export const operatorMessage = (
 ): VisitorFact => ({
   type: 'OperatorMessageReceived',
   data: {
-    ...{ operator, messageId, chatId, invitation: chatId === null },
+    operator,
+    messageId,
+    chatId,
+    invitation: chatId === null,
     ...(markable && { markable }),
   },
   personal: { body: 'How can I help?' },
@@ -228,11 +259,20 @@ export const reserve = (
   department = 'sales',
   departmentCapacity: number | null = null,
 ): OperatorCommand => ({
-  ...{ type: 'ReserveChat', reservation, visitor: 'v1', chatId, departmentCapacity },
-  ...{ ...TERMS, department },
+  type: 'ReserveChat',
+  reservation,
+  visitor: 'v1',
+  chatId,
+  departmentCapacity,
+  ...TERMS,
+  department,
 });
 export const take = (reservation: string | null = 'r1', chatId = 'c1'): OperatorCommand => ({
-  ...{ type: 'TakeChat', reservation, visitor: 'v1', chatId, ...TERMS },
+  type: 'TakeChat',
+  reservation,
+  visitor: 'v1',
+  chatId,
+  ...TERMS,
 });
 export const release = (reservation: string | null = 'r1', chatId = 'c1'): OperatorCommand => ({
   type: 'ReleaseChat',
@@ -243,7 +283,10 @@ export const release = (reservation: string | null = 'r1', chatId = 'c1'): Opera
 });
 
 export const setAvailability = (away: boolean): OperatorCommand => ({
-  ...{ type: 'SetAvailability', away, visitor: 'v1', messageId: 'o7' },
+  type: 'SetAvailability',
+  away,
+  visitor: 'v1',
+  messageId: 'o7',
 });
 
 export const registered = (capacity = 2): OperatorFact => ({
@@ -307,10 +350,12 @@ export const availabilitySet = (away: boolean, availability: string): OperatorFa
   data: { away, visitor: 'v1', messageId: 'o7', availability: change(availability) },
 });
 export const gone = (...chats: string[]): OperatorFact => ({
-  ...{ type: 'OperatorGone', data: { chats } },
+  type: 'OperatorGone',
+  data: { chats },
 });
 export const removed = (...chats: string[]): OperatorFact => ({
-  ...{ type: 'OperatorRemoved', data: chats.length > 0 ? { chats } : {} },
+  type: 'OperatorRemoved',
+  data: chats.length > 0 ? { chats } : {},
 });
 export const released = (reservation: string | null = 'r1', chatId = 'c1'): OperatorFact => ({
   type: 'ChatReleased',

@@ -114,7 +114,9 @@ function stillFolds<S extends AnyMachineSnapshot>(name: string, decider: Decider
       const { context, revision, seen } = throughJson(serialize(state));
       // What is folded today says all that was folded then, and more.
       expect({ context, revision, seen }).toMatchObject({
-        ...{ context: last.context, revision: last.revision, seen: last.seen },
+        context: last.context,
+        revision: last.revision,
+        seen: last.seen,
       });
     });
 

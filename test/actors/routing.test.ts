@@ -230,7 +230,11 @@ it('a chat has one owner and is never lost, capacity is kept, both sides come to
   // The model went where it was meant to.
   expect([...seen]).toEqual(
     expect.arrayContaining([
-      ...['ChatOffered', 'ChatAssigned', 'ChatAccepted', 'ChatUnassigned', 'ChatTransferred'],
+      'ChatOffered',
+      'ChatAssigned',
+      'ChatAccepted',
+      'ChatUnassigned',
+      'ChatTransferred',
       'ReservationRevoked',
     ]),
   );

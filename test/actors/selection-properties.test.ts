@@ -122,7 +122,8 @@ describe('whoever is there', () => {
   it('round-robin visits everybody who stays once in a round, whoever comes and goes', () => {
     const stay = ['bob', 'dan'];
     const comeAndGo = fc.array(fc.subarray(['ada', 'cleo', 'eve']), {
-      ...{ minLength: 40, maxLength: 40 },
+      minLength: 40,
+      maxLength: 40,
     });
     fc.assert(
       fc.property(comeAndGo, (turns) => {

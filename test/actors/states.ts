@@ -184,10 +184,16 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   'ReportTaken m1': { type: 'ReportTaken', messageIds: ['m1'] },
   'ReportDelivered m1, m9': { type: 'ReportDelivered', messageIds: ['m1', 'm9'], by: 'ping' },
   'ReportDelivered m1 by op1': {
-    ...{ type: 'ReportDelivered', messageIds: ['m1'], by: 'ping', operator: 'op1' },
+    type: 'ReportDelivered',
+    messageIds: ['m1'],
+    by: 'ping',
+    operator: 'op1',
   },
   'ReportDelivered m1 by op2': {
-    ...{ type: 'ReportDelivered', messageIds: ['m1'], by: 'ping', operator: 'op2' },
+    type: 'ReportDelivered',
+    messageIds: ['m1'],
+    by: 'ping',
+    operator: 'op2',
   },
   'ReportDisplayed m1 by op1': { type: 'ReportDisplayed', messageId: 'm1', operator: 'op1' },
   'ReportDisplayed m1 by op2': { type: 'ReportDisplayed', messageId: 'm1', operator: 'op2' },
@@ -222,19 +228,26 @@ export const OPERATOR_STATES: Record<string, readonly Fact[]> = {
   'c1 reserved, c2 taken: full': [...free, reserved(), reserved('r2', 'c2'), taken('r2', 'c2')],
   'c1 taken, gone offline': [...free, reserved(), taken(), loggedOut('available>offline')],
   'c1 taken, offline for too long': [
-    ...[...free, reserved(), taken(), loggedOut('available>offline')],
+    ...free,
+    reserved(),
+    taken(),
+    loggedOut('available>offline'),
     gone('c1'),
   ],
   'available, says that he is away': [...free, availabilitySet(true, 'available>away')],
   'busy, says that he is away': [
-    ...[registered(), loggedIn(), presence('dnd', 'offline>busy')],
+    registered(),
+    loggedIn(),
+    presence('dnd', 'offline>busy'),
     availabilitySet(true, 'busy>busy'),
   ],
   'offline, says that he is away': [registered(), availabilitySet(true, 'offline>offline')],
   removed: [...free, removed()],
   'removed with c1': [...free, reserved(), taken(), removed('c1')],
   'removed, its account gone': [
-    ...[...free, removed(), loggedOut('available>offline')],
+    ...free,
+    removed(),
+    loggedOut('available>offline'),
     { type: 'OperatorAccountRemoved', data: {} },
   ],
 };
@@ -278,7 +291,11 @@ export const OPERATOR_COMMANDS: Record<string, OperatorCommand | Wake> = {
   ReportAccountRemoved: { type: 'ReportAccountRemoved' },
   'RevokeLhcUser 7': { type: 'RevokeLhcUser', lhcUserId: 7 },
   AskQuestion: {
-    ...{ type: 'AskQuestion', visitor: 'v1', messageId: 'o6', command: 'info', argument: null },
+    type: 'AskQuestion',
+    visitor: 'v1',
+    messageId: 'o6',
+    command: 'info',
+    argument: null,
   },
   RefuseMessage: { type: 'RefuseMessage', visitor: 'v1', messageId: 'o1', reason: 'has left' },
   Wake: WAKE,
@@ -298,7 +315,10 @@ export const TENANT_STATES: Record<string, readonly Fact[]> = {
 };
 
 const claim = (username: string, over: number | null): TenantCommand => ({
-  ...{ type: 'ClaimLhcUser', lhcUserId: 7, username, over },
+  type: 'ClaimLhcUser',
+  lhcUserId: 7,
+  username,
+  over,
 });
 
 export const TENANT_COMMANDS: Record<string, TenantCommand | Wake> = {
@@ -310,10 +330,16 @@ export const TENANT_COMMANDS: Record<string, TenantCommand | Wake> = {
   'ClaimLhcUser 7 for grace': claim('grace', null),
   'ClaimLhcUser 7 for grace, over the first': claim('grace', 1),
   "ReleaseLhcUser 7, ada's first": {
-    ...{ type: 'ReleaseLhcUser', lhcUserId: 7, username: 'ada', revision: 1 },
+    type: 'ReleaseLhcUser',
+    lhcUserId: 7,
+    username: 'ada',
+    revision: 1,
   },
   "ReleaseLhcUser 7, ada's second": {
-    ...{ type: 'ReleaseLhcUser', lhcUserId: 7, username: 'ada', revision: 2 },
+    type: 'ReleaseLhcUser',
+    lhcUserId: 7,
+    username: 'ada',
+    revision: 2,
   },
   BeginLhcUserClaims: {
     type: 'BeginLhcUserClaims',

@@ -24,7 +24,8 @@ const start = (...args: readonly string[]) => {
     });
   }
   const ended = once(child, 'close').then(() => ({
-    ...{ code: child.exitCode, signal: child.signalCode },
+    code: child.exitCode,
+    signal: child.signalCode,
     output,
   }));
   return { child, ended };

@@ -18,8 +18,12 @@ describe('a file of operators', () => {
         line: 2,
         username: 'ada',
         wish: {
-          ...{ lhcUserId: 7, departments: ['sales', 'help'], password: 'p,w " ; ' },
-          ...{ name: 'Ada L.', capacity: 3, adopt: true },
+          lhcUserId: 7,
+          departments: ['sales', 'help'],
+          password: 'p,w " ; ',
+          name: 'Ada L.',
+          capacity: 3,
+          adopt: true,
         },
       },
       { line: 3, username: 'grace', wish: { lhcUserId: 8 } },
@@ -75,7 +79,11 @@ describe('a file of operators', () => {
 });
 
 const listed = (username: string, lhcUserId: number, more: Partial<Listed> = {}): Listed => ({
-  ...{ username, lhcUserId, name: null, departments: ['sales'], capacity: 5 },
+  username,
+  lhcUserId,
+  name: null,
+  departments: ['sales'],
+  capacity: 5,
   ...more,
 });
 const plan = (text: string, known: readonly Listed[]) => {

@@ -21,8 +21,17 @@ let close: () => Promise<void> = async () => {};
 afterEach(() => close());
 
 const OPERATOR = {
-  ...{ username: 'kate', lhcUserId: 1, name: 'Kate', departments: ['sales'], capacity: 5, free: 5 },
-  ...{ availability: 'offline', onlineSince: null, unresponsive: false, chats: [], more: 'later' },
+  username: 'kate',
+  lhcUserId: 1,
+  name: 'Kate',
+  departments: ['sales'],
+  capacity: 5,
+  free: 5,
+  availability: 'offline',
+  onlineSince: null,
+  unresponsive: false,
+  chats: [],
+  more: 'later',
 };
 
 /** A service with one operator per page, and what it was asked. */
@@ -137,7 +146,8 @@ describe('an import', () => {
     const text = 'username,departments,capacity\nlena,help;sales,\nkate,sales,5\n';
     const dry = await run(text, { dryRun: true });
     expect(dry).toEqual({
-      ...{ done: true, warned: [] },
+      done: true,
+      warned: [],
       said: [
         'would change lena (line 2): departments',
         'would create 0, would change 1, unchanged 1',

@@ -18,7 +18,8 @@ it('tells what is meant to be read, and of a defect its stack', () => {
   );
   expect(told(thrown(() => mkdirSync('/dev/null/x')))).toMatch(/^ENOTDIR.*'\/dev\/null\/x'$/);
   const denied = Object.assign(new Error("EACCES: permission denied, mkdir '/x'"), {
-    ...{ code: 'EACCES', syscall: 'mkdir' },
+    code: 'EACCES',
+    syscall: 'mkdir',
   });
   expect(told(denied)).toBe(
     "EACCES: permission denied, mkdir '/x': run this as the user of the service, or as root",

@@ -35,7 +35,11 @@ function fakeApi(denied: readonly string[] = []) {
 }
 
 const portsOf = (api: HttpApi, more: Partial<AccountPorts> = {}): AccountPorts => ({
-  ...{ host: 'xmpp.test', api, apiUser: 'api@xmpp.test', now: Date.now, random: () => 'abc' },
+  host: 'xmpp.test',
+  api,
+  apiUser: 'api@xmpp.test',
+  now: Date.now,
+  random: () => 'abc',
   login: async (_account, { stanza }) => ({
     jid: 'probe@xmpp.test/doctor',
     send: (...stanzas) => {

@@ -11,8 +11,12 @@ afterAll(() => lhc.close());
 
 const ask = async (settings: Record<string, unknown> = {}) => {
   const tenant = TenantSettings.parse({
-    ...{ id: 'acme', host: 'xmpp.test', apiKey: 'a-key-of-16-or-more', callbackUrl: lhc.url },
-    ...{ callbackSecret: SECRET, ...settings },
+    id: 'acme',
+    host: 'xmpp.test',
+    apiKey: 'a-key-of-16-or-more',
+    callbackUrl: lhc.url,
+    callbackSecret: SECRET,
+    ...settings,
   });
   const ports = { deliver: deliverWith(Date.now), now: Date.now, newId: () => crypto.randomUUID() };
   const found = await callbackCheck(tenant, ports).run(new AbortController().signal);
@@ -26,7 +30,10 @@ it('is a signed ping that says nothing', async () => {
   const { callback, signed } = lhc.requests.at(-1) ?? {};
   expect(signed).toBe(true);
   expect(callback).toEqual({
-    ...{ id: expect.any(String), type: 'doctor.ping', tenant: 'acme', data: {} },
+    id: expect.any(String),
+    type: 'doctor.ping',
+    tenant: 'acme',
+    data: {},
     at: expect.any(String),
   });
 });

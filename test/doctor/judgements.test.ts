@@ -135,7 +135,8 @@ it('what the service says of itself', async () => {
     '/healthz': { version: '1.0.0' },
     '/readyz': {
       checks: {
-        ...{ ejabberd: { ok: false, reason: 'away' }, work: { ok: true } },
+        ejabberd: { ok: false, reason: 'away' },
+        work: { ok: true },
         readModels: { ok: false, reason: 'being rebuilt' },
       },
       unfit: { count: 1, actors: ['visitor-acme.1'] },
@@ -159,7 +160,8 @@ it('what the service says of itself', async () => {
   ]);
   answers['/metrics'] = 'upstream timed out';
   expect((await serviceCheck(port, '1.0.1').run(signal)).at(-1)).toMatchObject({
-    ...{ status: 'problem', message: '/metrics does not answer as it should' },
+    status: 'problem',
+    message: '/metrics does not answer as it should',
   });
   const hanging = { url: 'http://here', get: async () => 'silent' as const };
   expect(await serviceCheck(hanging, '1.0.1').run(signal)).toMatchObject([{ status: 'problem' }]);

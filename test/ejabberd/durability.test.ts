@@ -23,14 +23,18 @@ const visitorJid = `visitor.1@${host}`;
 const spool = join(ejabberd.dir, 'spool', 'mod_lhc', host);
 const login = (username: string, options: Partial<OperatorOptions> = {}): Promise<Operator> =>
   connectOperator({
-    ...{ service: ejabberd.xmpp, domain: host, username, password: 'pw' },
+    service: ejabberd.xmpp,
+    domain: host,
+    username,
+    password: 'pw',
     ...options,
   });
 const ids = () => receiver.ofType('message').map(({ id }) => id);
 
 async function call(command: string, body: Readonly<Record<string, string>>): Promise<void> {
   const response = await fetch(`${ejabberd.apiUrl}/${command}`, {
-    ...{ method: 'POST', body: JSON.stringify(body) },
+    method: 'POST',
+    body: JSON.stringify(body),
     headers: { 'content-type': 'application/json' },
   });
   expect(response.status, await response.text()).toBe(200);
@@ -143,7 +147,8 @@ it('goes on with the same queue after a restart, and says that it started', asyn
   await ejabberd.start();
   // One for each host.
   await waitFor(() => receiver.ofType('module.started').length === starts + 2, {
-    ...{ deadlineMs: 30_000, what: 'both hosts to have started' },
+    deadlineMs: 30_000,
+    what: 'both hosts to have started',
   });
   const started = receiver.ofType('module.started').findLast((event) => event.host === host);
   expect(started).toMatchObject({ queueId: before?.queueId, reason: 'start' });
@@ -171,7 +176,10 @@ it('each virtual host has a queue of its own, and a wiped spool makes a new one'
     new Set(receiver.ofType('module.started').map((event) => `${event.host} ${event.queueId}`));
   expect(queues().size).toBe(2);
   const other = await connectOperator({
-    ...{ service: ejabberd.xmpp, domain: 'other.test', username: 'op1', password: 'pw' },
+    service: ejabberd.xmpp,
+    domain: 'other.test',
+    username: 'op1',
+    password: 'pw',
   });
   // The visitors of one host are nobody to another.
   other.send(visitorJid, 'across', 'across');

@@ -27,7 +27,9 @@ it('says that it started, first of all', async () => {
 
 it('reports session, presence and end of an operator', async () => {
   const operator = await connectOperator({
-    ...{ ...login, username: 'op1', resource: 'desk' },
+    ...login,
+    username: 'op1',
+    resource: 'desk',
     presence: { show: 'away', status: 'zurück um 2 "<&' },
   });
   operator.setPresence();
@@ -123,7 +125,8 @@ it('says which message a correction replaces', async () => {
   operator.sendStanza(xml('message', { ...to, id: 'wrong' }, xml('body', {}, 'Helo')));
   operator.sendStanza(xml('message', { ...to, id: 'right' }, xml('body', {}, 'Hello'), replace));
   expect(await receiver.event('message', ({ id }) => id === 'right')).toMatchObject({
-    ...{ body: { '': 'Hello' }, replaces: 'wrong' },
+    body: { '': 'Hello' },
+    replaces: 'wrong',
   });
   const first = receiver.ofType('message').find(({ id }) => id === 'wrong');
   expect(first).not.toHaveProperty('replaces');
@@ -199,7 +202,9 @@ it('reports chat states, receipts for what it never saw, and displayed markers',
   const to = { from: operator.jid, to: visitorJid };
   expect(await receiver.event('displayed')).toMatchObject({ ...to, id: 'd-1' });
   expect(await receiver.event('delivered', ({ ids }) => ids.includes('r-1'))).toMatchObject({
-    ...{ ...to, ids: ['r-1'], by: 'receipt' },
+    ...to,
+    ids: ['r-1'],
+    by: 'receipt',
   });
   const states = receiver.ofType('chat_state').filter(({ from }) => from === operator.jid);
   expect(states.map(({ state }) => state)).toEqual(['composing', 'paused', 'active', 'paused']);
@@ -209,7 +214,10 @@ it('reports chat states, receipts for what it never saw, and displayed markers',
 it('pings operators by itself: an answer, and none', async () => {
   const alive = await connectOperator({ ...login, username: 'op1', resource: 'alive' });
   const hanging = await connectOperator({
-    ...{ ...login, username: 'op2', resource: 'hanging', answerPings: false },
+    ...login,
+    username: 'op2',
+    resource: 'hanging',
+    answerPings: false,
   });
   const ping = await receiver.event('operator.ping', ({ resource }) => resource === 'alive');
   expect(ping.user).toBe('op1');

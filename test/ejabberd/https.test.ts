@@ -19,13 +19,31 @@ async function certificates(): Promise<boolean> {
   const days = ['-days', '2'];
   await writeFile(file('san'), 'subjectAltName=DNS:localhost\n');
   await run('openssl', [
-    ...[...request, '/CN=authority', '-x509', ...days],
-    ...['-keyout', file('ca-key'), '-out', file('ca')],
+    ...request,
+    '/CN=authority',
+    '-x509',
+    ...days,
+    '-keyout',
+    file('ca-key'),
+    '-out',
+    file('ca'),
   ]);
   await run('openssl', [...request, '/CN=service', '-keyout', file('key'), '-out', file('csr')]);
   await run('openssl', [
-    ...['x509', '-req', '-in', file('csr'), '-CA', file('ca'), '-CAkey', file('ca-key'), ...days],
-    ...['-CAcreateserial', '-extfile', file('san'), '-out', file('cert')],
+    'x509',
+    '-req',
+    '-in',
+    file('csr'),
+    '-CA',
+    file('ca'),
+    '-CAkey',
+    file('ca-key'),
+    ...days,
+    '-CAcreateserial',
+    '-extfile',
+    file('san'),
+    '-out',
+    file('cert'),
   ]);
   return true;
 }
@@ -42,10 +60,12 @@ it.skipIf(!possible)('is trusted when its authority is named, and not otherwise'
   const [known, stranger] = [await startReceiver(tls), await startReceiver(tls)];
   const options = { dir: file('known'), modLhc: { cacertfile: file('ca') } };
   const trusting = await startEjabberd({
-    ...{ ...options, webhook: { url: known.url, secret: known.secret } },
+    ...options,
+    webhook: { url: known.url, secret: known.secret },
   });
   const wary = await startEjabberd({
-    ...{ dir: file('wary'), webhook: { url: stranger.url, secret: stranger.secret } },
+    dir: file('wary'),
+    webhook: { url: stranger.url, secret: stranger.secret },
   });
   try {
     await known.event('module.started');

@@ -18,7 +18,8 @@ afterAll(() => receiver.close());
 
 async function call(command: string, body: Readonly<Record<string, string>>): Promise<string> {
   const response = await fetch(`${ejabberd.apiUrl}/${command}`, {
-    ...{ method: 'POST', body: JSON.stringify(body) },
+    method: 'POST',
+    body: JSON.stringify(body),
     headers: { 'content-type': 'application/json' },
   });
   const text = await response.text();
@@ -43,7 +44,10 @@ it('is installed from its folder, as it is in this repository', async () => {
   await receiver.event('module.started');
   await ejabberd.register('op1', 'pw');
   const operator = await connectOperator({
-    ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op1', password: 'pw' },
+    service: ejabberd.xmpp,
+    domain: ejabberd.host,
+    username: 'op1',
+    password: 'pw',
   });
   const id = await operator.sendAndAck(`visitor.1@${ejabberd.host}`, 'installed');
   await receiver.event('message', (message) => message.id === id);

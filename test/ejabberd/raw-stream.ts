@@ -45,7 +45,8 @@ async function open(port: number): Promise<{ socket: Socket; stream: RawStream; 
     drop: () => socket.destroy(),
   };
   return {
-    ...{ socket, stream },
+    socket,
+    stream,
     reset() {
       text = '';
     },

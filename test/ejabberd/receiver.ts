@@ -21,13 +21,18 @@ const pair = { from: z.string(), to: z.string() };
 /** Exactly what ejabberd/mod_lhc/README.md says: a field too many or too few fails a test. */
 const eventSchema = z.discriminatedUnion('type', [
   z.strictObject({
-    ...{ ...common, type: z.literal('module.started'), version: z.string(), ejabberd: z.string() },
+    ...common,
+    type: z.literal('module.started'),
+    version: z.string(),
+    ejabberd: z.string(),
     reason: z.enum(['start', 'overflow']),
   }),
   z.strictObject({ ...common, type: z.literal('operator.connected'), ...session }),
   z.strictObject({ ...common, type: z.literal('operator.disconnected'), ...session }),
   z.strictObject({
-    ...{ ...common, type: z.literal('operator.presence'), ...session },
+    ...common,
+    type: z.literal('operator.presence'),
+    ...session,
     show: z.enum(['available', 'chat', 'away', 'xa', 'dnd', 'unavailable']),
     status: z.string(),
     priority: z.int(),
@@ -35,7 +40,10 @@ const eventSchema = z.discriminatedUnion('type', [
   z.strictObject({ ...common, type: z.literal('operator.ping'), ...session }),
   z.strictObject({ ...common, type: z.literal('operator.ping_timeout'), ...session }),
   z.strictObject({
-    ...{ ...common, type: z.literal('message'), ...pair, id: z.string().min(1) },
+    ...common,
+    type: z.literal('message'),
+    ...pair,
+    id: z.string().min(1),
     body: z.record(z.string(), z.string()),
     thread: z.string().optional(),
     receipt: z.literal(true).optional(),
@@ -43,15 +51,22 @@ const eventSchema = z.discriminatedUnion('type', [
     replaces: z.string().optional(),
   }),
   z.strictObject({
-    ...{ ...common, type: z.literal('unsupported'), ...pair, id: z.string().min(1) },
+    ...common,
+    type: z.literal('unsupported'),
+    ...pair,
+    id: z.string().min(1),
     what: z.enum(['encrypted', 'retraction', 'reaction']),
   }),
   z.strictObject({
-    ...{ ...common, type: z.literal('chat_state'), ...pair },
+    ...common,
+    type: z.literal('chat_state'),
+    ...pair,
     state: z.enum(['composing', 'paused', 'active']),
   }),
   z.strictObject({
-    ...{ ...common, type: z.literal('delivered'), ...pair },
+    ...common,
+    type: z.literal('delivered'),
+    ...pair,
     ids: z.array(z.string()).min(1),
     by: z.enum(['receipt', 'ping']),
   }),
@@ -158,7 +173,11 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
     events.filter((event): event is OfType<T> => event.type === type);
 
   return {
-    ...{ batches, faults, events, secret, ofType },
+    batches,
+    faults,
+    events,
+    secret,
+    ofType,
     url: `${tls ? 'https://localhost' : 'http://127.0.0.1'}:${address.port}/ejabberd/events`,
     event: (type, like = () => true, deadlineMs = 5_000) =>
       waitFor(() => ofType(type).find(like), {

@@ -35,14 +35,20 @@ beforeAll(async () => {
   await log.operator('op', { type: 'ClaimAccount', adopted: false });
   await log.operator('op', {
     type: 'Register',
-    ...{ lhcUserId: 1, departments: ['sales'], capacity: 3, name: 'Olga', nameChanged: true },
+    lhcUserId: 1,
+    departments: ['sales'],
+    capacity: 3,
+    name: 'Olga',
+    nameChanged: true,
   });
   const session = { session: 's', resource: 'r' };
   await log.operator('op', { type: 'OpenSession', ...session });
   await log.operator('op', { type: 'ChangePresence', ...session, show: 'dnd', status: 'busy' });
   await happens('7', {
     type: 'ViewPage',
-    ...{ digest: 'd', department: 'sales', delays },
+    digest: 'd',
+    department: 'sales',
+    delays,
     profile: {
       page: '/',
       title: 'T',

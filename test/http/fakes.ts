@@ -294,7 +294,9 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
         ? (projections as Projections)
         : Object.assign(Object.create(projections), { follow: () => () => {} }),
     store: { compare: (a, b) => number(a) - number(b), head: async () => null, ...given.store },
-    ...{ now, logger, random: Math.random },
+    now,
+    logger,
+    random: Math.random,
   });
   const deps: HttpDeps = { stream, ...given };
   const app = createApp(deps);

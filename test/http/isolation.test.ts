@@ -61,7 +61,8 @@ test.each(['visitors', 'visitors/v1', 'chats/c1', 'queue', 'departments', 'visit
   async (path) => {
     const { headers } = await ask('GET', `/v1/acme/${path}`);
     const answer = await ask('GET', `/v1/beta/${path}`, {
-      ...{ key: KEYS.beta, headers: { 'If-None-Match': headers.get('etag') ?? '' } },
+      key: KEYS.beta,
+      headers: { 'If-None-Match': headers.get('etag') ?? '' },
     });
     expect(answer.status).toBe(200);
     expect([answer.text.includes('BETA'), answer.text.includes('ACME')]).toEqual([true, false]);
@@ -83,7 +84,9 @@ test.each([
   const { items: departments } = await read('departments');
   expect(
     departments.map(({ department, waiting, chatsToday }: Record<string, unknown>) => [
-      ...[department, waiting, chatsToday],
+      department,
+      waiting,
+      chatsToday,
     ]),
   ).toEqual([
     [own, 3, 3],

@@ -63,14 +63,20 @@ function inboxOf(more: Partial<InboxSignals> = {}) {
   const setAside = createSetAside({ store, vault, now, newId });
   const transfer: Transfer = () => Promise.reject(new Error('nobody hands on a chat here'));
   return createInbox({
-    ...{ host, tenants, setAside, signals, newId, digestKey, transfer },
+    host,
+    tenants,
+    setAside,
+    signals,
+    newId,
+    digestKey,
+    transfer,
     logger: silent,
   });
 }
 
 const event = (type: string, more: object) => {
   seq++;
-  return { ...{ queueId, seq, at: '2026-01-01T00:00:00Z', host: HOST, type }, ...more };
+  return { queueId, seq, at: '2026-01-01T00:00:00Z', host: HOST, type, ...more };
 };
 const message = (from: string, to: string, id: string, body = `${id} from ${from}`) =>
   event('message', { from: `${from}@${HOST}/desk`, to: jidOf(to), id, body: { '': body } });
@@ -314,8 +320,10 @@ describe('what else may come', () => {
     await rig.toVisitor('1', assignChat('op1'));
     const delivered = (by: string) =>
       event('delivered', {
-        ...{ from: `${by}@${HOST}/desk`, to: jidOf('1') },
-        ...{ ids: ['m1', 'm2', 'unknown'], by: 'receipt' },
+        from: `${by}@${HOST}/desk`,
+        to: jidOf('1'),
+        ids: ['m1', 'm2', 'unknown'],
+        by: 'receipt',
       });
     // Who was only asked has them too: that says nothing of who has the chat.
     await inboxOf().take([delivered('op2')]);

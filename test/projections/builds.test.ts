@@ -22,16 +22,25 @@ beforeEach(async () => {
 afterEach(() => log.close());
 
 const delays = {
-  ...{ hardTimeout: 300_000, cleanupAfter: 3_600_000, invitationTimeout: 120_000 },
-  ...{ offerTimeout: 60_000, chatIdle: 3_600_000 },
+  hardTimeout: 300_000,
+  cleanupAfter: 3_600_000,
+  invitationTimeout: 120_000,
+  offerTimeout: 60_000,
+  chatIdle: 3_600_000,
 };
 const VIEW: VisitorCommand = {
   type: 'ViewPage',
-  ...{ digest: 'd', department: null, delays, profile: { page: '/', nick: 'Ann' } },
+  digest: 'd',
+  department: null,
+  delays,
+  profile: { page: '/', nick: 'Ann' },
 };
 const chat = (n: number): VisitorCommand => ({
   type: 'StartChat',
-  ...{ chatId: `c${n}`, department: 'sales', delays, message: { id: `m${n}`, body: 'words' } },
+  chatId: `c${n}`,
+  department: 'sales',
+  delays,
+  message: { id: `m${n}`, body: 'words' },
 });
 const fill = async (from: number, to: number): Promise<void> => {
   for (let n = from; n < to; n += 1) {
@@ -130,7 +139,10 @@ test('rows of the release that knew one file only are shown until the new ones a
   await fill(0, 2);
   const head = await log.head();
   const db = openDatabase(join(log.folder, 'first.db'), {
-    ...{ applicationId: 0x78435072, version: 1, schema: '', synchronous: 'NORMAL' },
+    applicationId: 0x78435072,
+    version: 1,
+    schema: '',
+    synchronous: 'NORMAL',
   });
   db.exec(`${VISITORS_SCHEMA}
     CREATE TABLE checkpoints (name TEXT PRIMARY KEY, version INTEGER, store TEXT, position TEXT);

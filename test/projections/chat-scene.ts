@@ -19,19 +19,28 @@ export const starts = (
 ): VisitorCommand => ({ type: 'StartChat', chatId, department, nick, delays });
 export const assigns = (chatId: string, operator: string): VisitorCommand => ({
   type: 'AssignChat',
-  ...{ chatId, operator, reservation: null, reason: 'least-loaded' },
+  chatId,
+  operator,
+  reservation: null,
+  reason: 'least-loaded',
 });
 export const says = (messageId: string): VisitorCommand => ({
   type: 'SendMessage',
-  ...{ messageId, chatId: null, body: 'words' },
+  messageId,
+  chatId: null,
+  body: 'words',
 });
 export const answers = (operator: string, messageId: string): VisitorCommand => ({
   type: 'ReceiveOperatorMessage',
-  ...{ operator, messageId, body: 'words' },
+  operator,
+  messageId,
+  body: 'words',
 });
 export const closes = (chatId: string): VisitorCommand => ({
   type: 'CloseChat',
-  ...{ chatId, by: 'visitor', reason: 'done' },
+  chatId,
+  by: 'visitor',
+  reason: 'done',
 });
 
 export interface ChatScene {

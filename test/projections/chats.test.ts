@@ -36,23 +36,48 @@ describe('a chat', () => {
       starts('a1'),
     );
     expect(chatOf('a1')).toMatchObject({
-      ...{ visitor: 'a', nick: 'Ann', department: 'sales', state: 'waiting', operator: null },
-      ...{ startedAt: at + SECOND, waitingSince: at + SECOND, missed: false, operators: [] },
+      visitor: 'a',
+      nick: 'Ann',
+      department: 'sales',
+      state: 'waiting',
+      operator: null,
+      startedAt: at + SECOND,
+      waitingSince: at + SECOND,
+      missed: false,
+      operators: [],
     });
     await happens('a', says('m1'), assigns('a1', 'op'));
     expect(chatOf('a1')).toMatchObject({
-      ...{ state: 'offered', operator: 'op', offered: ['op'], visitorMessages: 1 },
-      ...{ waitingSince: at + SECOND, assignedAt: at + 3 * SECOND, acceptedAt: null },
+      state: 'offered',
+      operator: 'op',
+      offered: ['op'],
+      visitorMessages: 1,
+      waitingSince: at + SECOND,
+      assignedAt: at + 3 * SECOND,
+      acceptedAt: null,
     });
     await happens('a', answers('op', 'o1'), answers('op', 'o2'), closes('a1'));
     expect(chatOf('a1')).toMatchObject({
-      ...{ state: 'closed', operator: 'op', offered: [], waitingSince: null, missed: false },
-      ...{ acceptedAt: at + 4 * SECOND, firstAnswerAt: at + 4 * SECOND, operatorMessages: 2 },
-      ...{ closedAt: at + 6 * SECOND, closedBy: 'visitor', reason: 'done' },
+      state: 'closed',
+      operator: 'op',
+      offered: [],
+      waitingSince: null,
+      missed: false,
+      acceptedAt: at + 4 * SECOND,
+      firstAnswerAt: at + 4 * SECOND,
+      operatorMessages: 2,
+      closedAt: at + 6 * SECOND,
+      closedBy: 'visitor',
+      reason: 'done',
       operators: [
         {
-          ...{ operator: 'op', askedAt: at + 3 * SECOND, acceptedAt: at + 4 * SECOND },
-          ...{ firstAnswerAt: at + 4 * SECOND, messages: 2, missed: 0, declined: 0 },
+          operator: 'op',
+          askedAt: at + 3 * SECOND,
+          acceptedAt: at + 4 * SECOND,
+          firstAnswerAt: at + 4 * SECOND,
+          messages: 2,
+          missed: 0,
+          declined: 0,
         },
       ],
     });
@@ -61,12 +86,17 @@ describe('a chat', () => {
   test('that is missed, declined and lost by one operator after the other says by whom', async () => {
     const unassigns = (operator: string, reason: 'missed' | 'owner-gone'): VisitorCommand => ({
       type: 'UnassignChat',
-      ...{ chatId: 'b1', operator, reason },
+      chatId: 'b1',
+      operator,
+      reason,
     });
     await happens('b', starts('b1'), assigns('b1', 'op1'), unassigns('op1', 'missed'));
     const { startedAt } = chatOf('b1');
     expect(chatOf('b1')).toMatchObject({
-      ...{ state: 'waiting', operator: null, waitingSince: startedAt, missedOffers: 1 },
+      state: 'waiting',
+      operator: null,
+      waitingSince: startedAt,
+      missedOffers: 1,
     });
     await happens(
       'b',
@@ -76,8 +106,12 @@ describe('a chat', () => {
     expect(chatOf('b1')).toMatchObject({ state: 'offered', operator: null, offered: ['op3'] });
     await happens('b', { type: 'AcceptChat', operator: 'op3' }, unassigns('op3', 'owner-gone'));
     expect(chatOf('b1')).toMatchObject({
-      ...{ state: 'waiting', operator: null, missedOffers: 1, assignedAt: startedAt + SECOND },
-      ...{ acceptedAt: startedAt + 5 * SECOND, waitingSince: startedAt + 6 * SECOND },
+      state: 'waiting',
+      operator: null,
+      missedOffers: 1,
+      assignedAt: startedAt + SECOND,
+      acceptedAt: startedAt + 5 * SECOND,
+      waitingSince: startedAt + 6 * SECOND,
     });
     expect(
       chatOf('b1').operators.map(({ operator, missed, declined }) => [operator, missed, declined]),
@@ -88,7 +122,9 @@ describe('a chat', () => {
     ]);
     await happens('b', { type: 'AcceptChat', operator: 'op4' });
     expect(chatOf('b1')).toMatchObject({
-      ...{ state: 'active', operator: 'op4', waitingSince: null },
+      state: 'active',
+      operator: 'op4',
+      waitingSince: null,
       acceptedAt: startedAt + 5 * SECOND, // how long it waited is how long it waited for the first
     });
     await happens('b', closes('b1'));
@@ -98,13 +134,18 @@ describe('a chat', () => {
   test('that all who were asked together miss counts a missed offer for each of them', async () => {
     const operators = ['op2', 'op3'];
     await happens('e', starts('e1'), {
-      ...{ type: 'OfferChat', chatId: 'e1', operators, reason: 'broadcast' },
+      type: 'OfferChat',
+      chatId: 'e1',
+      operators,
+      reason: 'broadcast',
     });
     log.passes(delays.offerTimeout);
     await log.visitor('e', { type: 'Wake' });
     await happens('e', says('e-m1'));
     expect(chatOf('e1')).toMatchObject({
-      ...{ state: 'waiting', offered: [], missedOffers: 2 },
+      state: 'waiting',
+      offered: [],
+      missedOffers: 2,
       operators: operators.map((operator) => ({ operator, missed: 1, declined: 0 })),
     });
     await happens('e', closes('e1'));
@@ -113,20 +154,33 @@ describe('a chat', () => {
   test('that is transferred has its new department, or operator, and counts it', async () => {
     const transfers = (more: object): VisitorCommand => ({
       type: 'TransferChat',
-      ...{ chatId: null, from: 'op', operator: null, department: null, reservation: null },
+      chatId: null,
+      from: 'op',
+      operator: null,
+      department: null,
+      reservation: null,
       ...more,
     });
     await happens('t', starts('t1'), answers('op', 't-o1'), transfers({ department: 'support' }));
     expect(chatOf('t1')).toMatchObject({
-      ...{ state: 'waiting', operator: null, department: 'support', transfers: 1 },
+      state: 'waiting',
+      operator: null,
+      department: 'support',
+      transfers: 1,
       waitingSince: log.now() - SECOND,
     });
     expect(live.projections.visitors.get('acme', 't')).toMatchObject({
-      ...{ conversation: 'waiting', department: 'support', operator: null },
+      conversation: 'waiting',
+      department: 'support',
+      operator: null,
     });
     await happens('t', answers('op2', 't-o2'), transfers({ from: 'op2', operator: 'op' }));
     expect(chatOf('t1')).toMatchObject({
-      ...{ state: 'offered', operator: 'op', offered: ['op'], department: 'support', transfers: 2 },
+      state: 'offered',
+      operator: 'op',
+      offered: ['op'],
+      department: 'support',
+      transfers: 2,
     });
     await happens('t', closes('t1'));
   });

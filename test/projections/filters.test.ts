@@ -28,8 +28,11 @@ import {
 import { type Following, type Log, openTestLog } from './log.ts';
 
 const delays = {
-  ...{ hardTimeout: 3_600_000, cleanupAfter: 3_600_000, invitationTimeout: 3_600_000 },
-  ...{ offerTimeout: 3_600_000, chatIdle: 86_400_000 },
+  hardTimeout: 3_600_000,
+  cleanupAfter: 3_600_000,
+  invitationTimeout: 3_600_000,
+  offerTimeout: 3_600_000,
+  chatIdle: 86_400_000,
 };
 const DEPARTMENTS = ['sales', 'support'];
 const OPERATORS = ['op1', 'op2'];
@@ -50,7 +53,9 @@ beforeAll(async () => {
     const commands: VisitorCommand[] = [
       {
         type: 'ViewPage',
-        ...{ digest: 'd', department: null, delays },
+        digest: 'd',
+        department: null,
+        delays,
         profile: { page: `/${n}`, country: of(COUNTRIES) },
       },
     ];
@@ -58,7 +63,9 @@ beforeAll(async () => {
     const operator = of(OPERATORS, 2);
     const answer: VisitorCommand = {
       type: 'ReceiveOperatorMessage',
-      ...{ operator, messageId: `o${n}`, body: 'words' },
+      operator,
+      messageId: `o${n}`,
+      body: 'words',
     };
     if (n % 7 === 1) commands.push(answer); // invites
     if (n % 7 > 1) {
@@ -216,7 +223,8 @@ test('cursors of visitors without the name of an order are those of the default 
   const { next, items } = list({});
   const [, second] = items;
   expect(JSON.parse(Buffer.from(next ?? '', 'base64url').toString())).toEqual([
-    ...[second?.arrivedAt, second?.key],
+    second?.arrivedAt,
+    second?.key,
   ]);
   expect(list({ cursor: next ?? '' }).items).toEqual(visitors.slice(2, 4));
   for (const sort of ['arrivedAt', 'lastSeen', '-lastSeen'] as const) {
@@ -233,7 +241,8 @@ test('a look goes through so many rows and no more: its page may be empty, and g
   expect(page.items).toEqual([]);
   const last = visitors[3];
   expect(JSON.parse(Buffer.from(page.next ?? '', 'base64url').toString())).toEqual([
-    ...[last?.arrivedAt, last?.key],
+    last?.arrivedAt,
+    last?.key,
   ]);
   expect(chatQueries(file, 4).list({ ...ask, operator: 'op1', closedBy: 'system' }).next).not.toBe(
     null,
@@ -262,8 +271,10 @@ test('statistics of any range, portion by portion, have every chat in it once', 
       const within = chats.filter((chat) => chat.startedAt >= since && chat.startedAt < until);
       expect(all((after) => stats.chats(range, after))).toEqual(
         within.map((chat) => ({
-          ...{ department: chat.department, closed: chat.state === 'closed' },
-          ...{ startedAt: chat.startedAt, acceptedAt: chat.acceptedAt },
+          department: chat.department,
+          closed: chat.state === 'closed',
+          startedAt: chat.startedAt,
+          acceptedAt: chat.acceptedAt,
           answeredAt: chat.firstAnswerAt,
         })),
       );

@@ -32,8 +32,14 @@ test.each(histories)('%s', (file) => {
   for (const { type, data, revision, metadata } of facts) {
     // What these read of an event.
     const event = {
-      ...{ stream: `${kind}-acme.${kind}`, id: `${revision}`, type, data, revision, metadata },
-      ...{ personal: null, position: `${revision}` as Position },
+      stream: `${kind}-acme.${kind}`,
+      id: `${revision}`,
+      type,
+      data,
+      revision,
+      metadata,
+      personal: null,
+      position: `${revision}` as Position,
     } as unknown as RecordedEvent;
     apply(event, new Map());
     for (const { data: told } of toldOf(event, ACME, rows)) expect(JSON.parse(told)).toBeDefined();

@@ -76,13 +76,19 @@ test('messages of one chat can be asked for', () => {
 
 test('a correction names what it replaces, everything else nothing', async () => {
   await log.visitor('corrected', {
-    ...{ type: 'ViewPage', digest: 'd', department: null, delays, profile: { page: '/' } },
+    type: 'ViewPage',
+    digest: 'd',
+    department: null,
+    delays,
+    profile: { page: '/' },
   });
   await log.visitor('corrected', answers('wrong'));
   await log.visitor('corrected', answers('right', { replaces: 'wrong' }));
   await live.projections.waitFor(await log.head(), 5000);
   const { items } = live.projections.messages.list({
-    ...{ tenant: 'acme', visitor: 'corrected', limit: 9 },
+    tenant: 'acme',
+    visitor: 'corrected',
+    limit: 9,
   });
   expect(items.map(({ id, replaces }) => [id, replaces])).toEqual([
     ['wrong', null],
@@ -126,13 +132,17 @@ test('notes and commands are for who asks for them; what was seen has its time, 
   await log.visitor('seen', { type: 'AddNote', operator: 'op', noteId: 'n1', body: 'a thought' });
   await log.visitor('seen', {
     type: 'SendOperatorCommand',
-    ...{ operator: 'op', messageId: 'x1', command: 'block', text: '!block' },
+    operator: 'op',
+    messageId: 'x1',
+    command: 'block',
+    text: '!block',
   });
   log.passes(1000);
   const at = log.now();
   const done = await log.visitor('seen', {
     type: 'ReportDisplayed',
-    ...{ operator: 'op', messageId: 's2' },
+    operator: 'op',
+    messageId: 's2',
   });
   expect(done?.facts).toBe(1);
   await live.projections.waitFor(await log.head(), 5000);

@@ -60,7 +60,8 @@ test('chats are reserved, open, and released', async () => {
   ]);
   await log.operator('op', { type: 'TakeChat', ...chat });
   expect(await row('op')).toMatchObject({
-    ...{ chats: [{ chatId: 'c1', visitor: 'v', state: 'open', since }], free: 1 },
+    chats: [{ chatId: 'c1', visitor: 'v', state: 'open', since }],
+    free: 1,
   });
   await log.operator('op', { type: 'ReleaseChat', ...chat, reason: 'closed' });
   expect(await row('op')).toMatchObject({ chats: [], free: 2 });
@@ -77,7 +78,9 @@ test('a client that answers no pings counts for nothing until it does', async ()
   log.passes(1000);
   await log.operator('op', { type: 'ReportPing', resource: 'gajim', answered: true });
   expect(await row('op')).toMatchObject({
-    ...{ availability: 'available', onlineSince: log.now(), unresponsive: false },
+    availability: 'available',
+    onlineSince: log.now(),
+    unresponsive: false,
   });
 });
 
@@ -85,11 +88,17 @@ test('it is online since it came, whatever it shows and says since then', async 
   const since = log.now();
   log.passes(1000);
   await log.operator('op', {
-    ...{ type: 'SetAvailability', away: true, visitor: 'v', messageId: 'o1' },
+    type: 'SetAvailability',
+    away: true,
+    visitor: 'v',
+    messageId: 'o1',
   });
   expect(await row('op')).toMatchObject({ availability: 'away', away: true, onlineSince: since });
   await log.operator('op', {
-    ...{ type: 'SetAvailability', away: false, visitor: 'v', messageId: 'o2' },
+    type: 'SetAvailability',
+    away: false,
+    visitor: 'v',
+    messageId: 'o2',
   });
   expect(await row('op')).toMatchObject({ away: false, onlineSince: since });
 });

@@ -47,7 +47,11 @@ describe('the queue', () => {
     await log.operator(name, { type: 'ClaimAccount', adopted: false });
     await log.operator(name, {
       type: 'Register',
-      ...{ lhcUserId: 1, departments, capacity: 3, name: 'N', nameChanged: true },
+      lhcUserId: 1,
+      departments,
+      capacity: 3,
+      name: 'N',
+      nameChanged: true,
     });
     await log.operator(name, { type: 'OpenSession', ...session });
     await log.operator(name, { type: 'ChangePresence', ...session, show: 'dnd', status: '' });
@@ -98,7 +102,10 @@ describe('the queue', () => {
       minutes(10);
     }
     const [first] = live.projections.queue.list({
-      ...{ tenant: 'acme', department: 'slow', now: log.now(), limit: 1 },
+      tenant: 'acme',
+      department: 'slow',
+      now: log.now(),
+      limit: 1,
     }).items;
     expect(first?.expectedWait).toBeGreaterThan(595);
     expect(first?.expectedWait).toBeLessThan(605);
@@ -138,7 +145,10 @@ describe('departments', () => {
       await log.operator(name, { type: 'ClaimAccount', adopted: false });
       await log.operator(name, {
         type: 'Register',
-        ...{ lhcUserId: 1, departments: [...departments], capacity: 3, name: 'N' },
+        lhcUserId: 1,
+        departments: [...departments],
+        capacity: 3,
+        name: 'N',
         nameChanged: true,
       });
       const session = { session: 's', resource: 'r' };
@@ -151,20 +161,32 @@ describe('departments', () => {
     await happens('e', starts('d-2', 'desk'), answers('d1', 'd-o1'));
     await log.operator('d1', {
       type: 'TakeChat',
-      ...{ reservation: null, visitor: 'e', chatId: 'd-2', department: 'desk' },
+      reservation: null,
+      visitor: 'e',
+      chatId: 'd-2',
+      department: 'desk',
     });
     await live.projections.waitFor(await log.head(), 5000);
     const all = live.projections.departments.list({
-      ...{ tenant: 'acme', todaySince: at, named: { desk: 1, named: null } },
+      tenant: 'acme',
+      todaySince: at,
+      named: { desk: 1, named: null },
     });
     const of = (name: string | null) => all.find(({ department }) => department === name);
     expect(of('named')).toMatchObject({
-      ...{ operators: { online: 1, available: 1, away: 0, busy: 0 }, waiting: 0, freePlaces: 3 },
+      operators: { online: 1, available: 1, away: 0, busy: 0 },
+      waiting: 0,
+      freePlaces: 3,
     });
     expect(of('shop')).toMatchObject({ operators: { online: 2, available: 1, busy: 1 } });
     expect(of('desk')).toMatchObject({
-      ...{ operators: { online: 3, available: 2, away: 0, busy: 1 }, waiting: 1, active: 1 },
-      ...{ longestWaitingSince: at, chatsToday: 2, servedToday: 1, missedToday: 0 },
+      operators: { online: 3, available: 2, away: 0, busy: 1 },
+      waiting: 1,
+      active: 1,
+      longestWaitingSince: at,
+      chatsToday: 2,
+      servedToday: 1,
+      missedToday: 0,
       freePlaces: 1, // one chat of the department for each: d1 has one, d3 may have one
     });
     // A name that every object knows is a name like any.

@@ -24,7 +24,10 @@ async function deadlinesOf(rig: Rig, wake: Wake = rig.host.wake, ownership: Owne
   rigs.push(rig);
   const woken: string[] = [];
   const deadlines = createDeadlines({
-    ...{ db: rig.workFile, ownership, now: rig.now, logger: silent },
+    db: rig.workFile,
+    ownership,
+    now: rig.now,
+    logger: silent,
     host: {
       wake: (stream) => {
         woken.push(stream);

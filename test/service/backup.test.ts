@@ -14,7 +14,8 @@ const head = async () =>
 async function chat(visitor: string): Promise<void> {
   await acme.view(visitor, { page: `https://a.test/${visitor}`, nick: `V${visitor}` });
   await acme.ask('POST', `/visitors/${visitor}/chats`, {
-    ...{ chatId: `c${visitor}`, department: 'sales' },
+    chatId: `c${visitor}`,
+    department: 'sales',
     message: { id: `m${visitor}`, body: `Hello from ${visitor}` },
   });
   await acme.callback('message.delivered', ({ messageId }) => messageId === `m${visitor}`);

@@ -52,7 +52,8 @@ it('an operator writes to a visitor that browses: it is invited, and the chat is
   await reads(pia, '1', /^Not delivered: olga has just invited this visitor/);
   // In a department that is not hers: an invitation that is answered comes before the rules.
   await acme.ask('POST', '/visitors/1/chats', {
-    ...{ chatId: 'c1', department: 'support' },
+    chatId: 'c1',
+    department: 'support',
     message: { id: 'm1', body: 'Yes, please' },
   });
   await reads(olga, '1', 'Yes, please');
@@ -227,7 +228,9 @@ it('a message that nobody took has failed, and says why', async () => {
 it('a chat with no visitor that browses is a contact of its own', async () => {
   const key = 'c10.chat';
   await acme.ask('POST', `/visitors/${key}/chats`, {
-    ...{ chatId: 'c10', department: 'sales', nick: 'Eve' },
+    chatId: 'c10',
+    department: 'sales',
+    nick: 'Eve',
     message: { id: 'm10', body: 'From a form' },
   });
   await reads(olga, key, 'From a form');

@@ -29,7 +29,8 @@ it('belongs to one process, until that ends in whatever way', async () => {
   const folder = temporaryFolder('data-dir');
   const { href } = new URL('../../src/service/data-dir.ts', import.meta.url);
   const other = spawn(process.execPath, [
-    ...['--input-type=module', '--eval'],
+    '--input-type=module',
+    '--eval',
     `import { claimDataDir } from '${href}';
      globalThis.claimed = claimDataDir(${JSON.stringify(folder)}); // what nobody holds is collected, its lock with it
      process.stdout.write('claimed');

@@ -74,8 +74,19 @@ it(
     const ports = await freePorts({});
     const certfile = join(dir, 'own.pem');
     await run('openssl', [
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=other.test'],
-      ...['-keyout', certfile, '-out', join(dir, 'cert.pem')],
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=other.test',
+      '-keyout',
+      certfile,
+      '-out',
+      join(dir, 'cert.pem'),
     ]);
     await run('sh', ['-c', `cat "${join(dir, 'cert.pem')}" >> "${certfile}"`]);
     const ejabberd = {
@@ -86,7 +97,9 @@ it(
         listen: [
           { port: ports.c2s, ip: '127.0.0.1', module: 'ejabberd_c2s', starttls: true },
           {
-            ...{ port: ports.http, ip: '127.0.0.1', module: 'ejabberd_http' },
+            port: ports.http,
+            ip: '127.0.0.1',
+            module: 'ejabberd_http',
             request_handlers: { '/api': 'mod_http_api' },
           },
         ],

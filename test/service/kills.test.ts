@@ -8,8 +8,12 @@ const seed = Number(process.env.SEED ?? randomInt(1, 1_000_000));
 it(`whatever is killed, what was promised arrives, once and in order (seed ${seed})`, async () => {
   const report = await runCampaign({
     seed,
-    ...{ serviceKills: 3, eachFailpoint: 1, ejabberdKills: 1, lhcAwayFor: 60 },
-    ...{ messages: 50, paceMs: 250 },
+    serviceKills: 3,
+    eachFailpoint: 1,
+    ejabberdKills: 1,
+    lhcAwayFor: 60,
+    messages: 50,
+    paceMs: 250,
   });
   expect(report.faults).toEqual([]);
   expect(report.serviceKills).toBe(10);

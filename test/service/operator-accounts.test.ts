@@ -23,7 +23,10 @@ const facts = async (username: string): Promise<string[]> => {
 async function watcher(): Promise<Operator> {
   await world.ejabberd.register('watcher', 'pw');
   await world.admin('srg_user_add', {
-    ...{ user: 'watcher', host: HOST, group: 'visitors', grouphost: HOST },
+    user: 'watcher',
+    host: HOST,
+    group: 'visitors',
+    grouphost: HOST,
   });
   return acme.connect('watcher');
 }
@@ -127,8 +130,13 @@ it('one that is removed is logged out and gone for everybody; its name and LHC u
   const again = { lhcUserId: 300, password: 'new', departments: ['help'] };
   const put = await acme.ask('PUT', '/operators/mona', again);
   expect(await acme.ask('GET', `/operators/mona?minPosition=${put.position}`)).toMatchObject({
-    ...{ name: null, departments: ['help'], availability: 'offline', sessions: [], chats: [] },
-    ...{ onlineSince: null, free: 5 },
+    name: null,
+    departments: ['help'],
+    availability: 'offline',
+    sessions: [],
+    chats: [],
+    onlineSince: null,
+    free: 5,
   });
   await world.idle();
   expect(await world.accounts(HOST)).toContain('mona');
@@ -146,7 +154,9 @@ it('one that is removed with a chat leaves it to another, and LHC hears that it 
   await acme.operatorIs('rita', 'available');
   await acme.view('v320', { page: 'https://shop.test/' });
   await acme.ask('POST', '/visitors/v320/chats', {
-    ...{ chatId: 'c320', department: 'billing', message: { id: 'm1', body: 'My invoice?' } },
+    chatId: 'c320',
+    department: 'billing',
+    message: { id: 'm1', body: 'My invoice?' },
   });
   await rita.waitFor(() => rita.messages.some(({ body }) => body.includes('My invoice?')));
   await rita.waitFor(() => rita.presences.get(acme.visitorJid('v320'))?.available);
@@ -216,7 +226,11 @@ it('a file is imported: checked first, then carried out, and the same again chan
   const ines = await acme.connect('ines', { password: 'secret one' });
   await acme.operatorIs('ines', 'available');
   expect(await acme.ask('GET', '/operators/ines')).toMatchObject({
-    ...{ name: 'Ines "I."', departments: ['sales', 'help'], capacity: 2, free: 2, lhcUserId: 401 },
+    name: 'Ines "I."',
+    departments: ['sales', 'help'],
+    capacity: 2,
+    free: 2,
+    lhcUserId: 401,
   });
 
   const list = await operators('', 'list', '--state', 'available');

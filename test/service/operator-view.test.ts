@@ -53,7 +53,8 @@ const presence = (operator: Operator, visitor: string, matches: (text: string) =
   );
 const start = (visitor: string, department: string, message?: string) =>
   acme.ask('POST', `/visitors/${visitor}/chats`, {
-    ...{ chatId: `c${visitor}`, department },
+    chatId: `c${visitor}`,
+    department,
     ...(message && { message: { id: `first-${visitor}`, body: message } }),
   });
 /** The id is made of it. */
@@ -305,7 +306,9 @@ it('what was read is told both ways', async () => {
   olga.displayed(acme.visitorJid('7'), 'first-7');
   const seen = await acme.callback('message.displayed', ({ visitor }) => visitor === '7');
   expect(seen.data).toMatchObject({
-    ...{ chatId: 'c7', messageId: 'first-7', operator: { username: 'olga' } },
+    chatId: 'c7',
+    messageId: 'first-7',
+    operator: { username: 'olga' },
   });
   await world.idle();
   expect(acknowledged(olga, 'displayed', 's1')).toHaveLength(1);

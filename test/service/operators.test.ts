@@ -19,8 +19,13 @@ it('PUT makes the account and the group; who exists already is not taken over', 
   await acme.register('olga', { name: 'Olga', lhcUserId: 70 });
   expect(await world.accounts('xmpp.test')).toContain('olga');
   expect(await acme.ask('GET', '/operators/olga')).toMatchObject({
-    ...{ jid: 'olga@xmpp.test', lhcUserId: 70, name: 'Olga', departments: ['sales'] },
-    ...{ availability: 'offline', capacity: 5, chats: [] },
+    jid: 'olga@xmpp.test',
+    lhcUserId: 70,
+    name: 'Olga',
+    departments: ['sales'],
+    availability: 'offline',
+    capacity: 5,
+    chats: [],
   });
   const olga = await acme.connect('olga');
   await olga.disconnect();
@@ -33,7 +38,8 @@ it('PUT makes the account and the group; who exists already is not taken over', 
   const asTenant = await acme.call('PUT', '/operators/foreign', { ...put, adopt: true });
   expect(asTenant.status).toBe(409);
   const asAdmin = await world.service.call('PUT', '/v1/acme/operators/foreign', {
-    ...{ ...put, password: 'adopted' },
+    ...put,
+    password: 'adopted',
     adopt: true,
   });
   expect(asAdmin.status).toBe(202);

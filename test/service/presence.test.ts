@@ -22,8 +22,13 @@ const onRoster = async (jid: string) => (await olga.roster()).find((item) => ite
 it('a page view makes an account, a contact with its name, and a status', async () => {
   const jid = acme.visitorJid('1');
   await acme.view('1', {
-    ...{ page: 'https://shop.test/shoes', title: 'Shoes', nick: 'Anna', visits: 3 },
-    ...{ country: 'Germany', city: 'Berlin', timezone: 'Europe/Berlin' },
+    page: 'https://shop.test/shoes',
+    title: 'Shoes',
+    nick: 'Anna',
+    visits: 3,
+    country: 'Germany',
+    city: 'Berlin',
+    timezone: 'Europe/Berlin',
   });
   await olga.waitFor(() => contact(jid)?.available, 10_000, 'the contact');
   expect(await world.accounts('xmpp.test')).toContain('visitor.1');
@@ -34,7 +39,10 @@ it('a page view makes an account, a contact with its name, and a status', async 
   );
   await world.idle();
   expect(await acme.ask('GET', '/visitors/1')).toMatchObject({
-    ...{ presence: 'online', conversation: 'none', nick: 'Anna', page: 'https://shop.test/shoes' },
+    presence: 'online',
+    conversation: 'none',
+    nick: 'Anna',
+    page: 'https://shop.test/shoes',
     loggedIn: true,
   });
 });
@@ -141,8 +149,10 @@ it('accounts that no fact calls for are swept, and nobody else’s', async () =>
   await world.ejabberd.register('visitor.orphan', 'pw', 'xmpp.test');
   await world.ejabberd.register('somebody', 'pw', 'xmpp.test');
   await world.admin('srg_user_add', {
-    ...{ user: 'visitor.orphan', host: 'xmpp.test' },
-    ...{ group: 'visitors', grouphost: 'xmpp.test' },
+    user: 'visitor.orphan',
+    host: 'xmpp.test',
+    group: 'visitors',
+    grouphost: 'xmpp.test',
   });
   // The comparison is made at start.
   await world.service.stop();

@@ -64,7 +64,8 @@ const reads = (operator: Operator, visitor: string, text: RegExp) =>
   );
 const begins = (visitor: string, at: Service) =>
   askAt(at, `${visitor}/chats`, {
-    ...{ chatId: `c${visitor}`, department: 'sales' },
+    chatId: `c${visitor}`,
+    department: 'sales',
     message: { id: `m${visitor}`, body: 'Hello?' },
   });
 const says = (visitor: string, body: string, at: Service) =>
@@ -102,12 +103,18 @@ it('a chat opens once and in order, and again for whom it is handed to, wherever
   for (const visitor of visitors) {
     expect(read(olga, visitor)).toEqual([
       expect.stringMatching(`^New chat #c${visitor} for sales\\. Reply to accept it`),
-      ...['Hello?', 'one', 'two'],
+      'Hello?',
+      'one',
+      'two',
       expect.stringMatching(/^Chat #\S+ goes to pia\./),
     ]);
     expect(read(pia, visitor)).toEqual([
       expect.stringMatching(`^olga hands you chat #c${visitor}`),
-      ...['Hello?', 'one', 'two', 'olga: My colleague knows', 'three'],
+      'Hello?',
+      'one',
+      'two',
+      'olga: My colleague knows',
+      'three',
     ]);
   }
   await closeAll();
@@ -196,7 +203,8 @@ it('a process that dies in the middle: its chats open once, its commands are ans
     const lines = read(olga, visitor).filter((line) => !/^(Noted|!note: )/.test(line));
     expect(lines).toEqual([
       expect.stringMatching(`^New chat #c${visitor} for sales`),
-      ...['Hello?', 'one'],
+      'Hello?',
+      'one',
     ]);
     expect(answers(visitor)).toBe(notes);
   }

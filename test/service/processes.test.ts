@@ -175,7 +175,13 @@ it('each killed in turn and one paused past its lease: nothing lost, nothing twi
     'everybody',
   );
   const traffic = startTraffic({
-    ...{ tenant, ledger, chats, random, operators, restless: ['r0', 'r1'], paceMs: 250 },
+    tenant,
+    ledger,
+    chats,
+    random,
+    operators,
+    restless: ['r0', 'r1'],
+    paceMs: 250,
   });
   const routed = await startRouted(world, world.tenant(ROUTED), seeded(seed), 250);
   let faultsOfRouting: readonly string[] = [];

@@ -6,7 +6,8 @@ import { sceneOf } from './routing-scene.ts';
 const world = await testWorld({
   tenants: [
     {
-      ...{ id: 'acme', host: 'xmpp.test' },
+      id: 'acme',
+      host: 'xmpp.test',
       settings: {
         offerTimeout: 600, // nobody misses anything here, however busy the machine is
         routing: { departments: { support: { capacity: 1 } } },
@@ -105,21 +106,41 @@ it('departments: who is there, what waits, what was served', async () => {
   const one = { online: 1, available: 1, away: 0, busy: 0 };
   expect(items).toEqual([
     {
-      ...{ department: 'nobody', operators: { online: 0, available: 0, away: 0, busy: 0 } },
-      ...{ freePlaces: 0, waiting: 3, offered: 0, active: 0 },
+      department: 'nobody',
+      operators: { online: 0, available: 0, away: 0, busy: 0 },
+      freePlaces: 0,
+      waiting: 3,
+      offered: 0,
+      active: 0,
       longestWaitingSince: await chat('c-v4'),
-      ...{ chatsToday: 4, servedToday: 0, missedToday: 1 },
+      chatsToday: 4,
+      servedToday: 0,
+      missedToday: 1,
     },
     {
-      ...{ department: 'sales', operators: one, freePlaces: 4 },
-      ...{ waiting: 0, offered: 0, active: 1, longestWaitingSince: null },
-      ...{ chatsToday: 4, servedToday: 2, missedToday: 2 },
+      department: 'sales',
+      operators: one,
+      freePlaces: 4,
+      waiting: 0,
+      offered: 0,
+      active: 1,
+      longestWaitingSince: null,
+      chatsToday: 4,
+      servedToday: 2,
+      missedToday: 2,
     },
     {
       // Of five places one is taken; of the department's one none is left.
-      ...{ department: 'support', operators: one, freePlaces: 0 },
-      ...{ waiting: 1, offered: 1, active: 0, longestWaitingSince: await chat('c-v3') },
-      ...{ chatsToday: 1, servedToday: 0, missedToday: 0 },
+      department: 'support',
+      operators: one,
+      freePlaces: 0,
+      waiting: 1,
+      offered: 1,
+      active: 0,
+      longestWaitingSince: await chat('c-v3'),
+      chatsToday: 1,
+      servedToday: 0,
+      missedToday: 0,
     },
   ]);
 });
@@ -134,11 +155,15 @@ it('the numbers of a day: all chats, by department, by operator; none of the day
     served.map((chat) => chat[to] - chat[from]).toSorted((a, b) => a - b);
   const [short = 0, long = 0] = between('startedAt', 'acceptedAt');
   expect(stats.total.waiting).toEqual({
-    ...{ count: 2, mean: seconds((short + long) / 2), max: seconds(long) },
-    ...{ p50: seconds(short), p95: seconds(long) },
+    count: 2,
+    mean: seconds((short + long) / 2),
+    max: seconds(long),
+    p50: seconds(short),
+    p95: seconds(long),
   });
   expect(stats.total.answer).toMatchObject({
-    ...{ count: 2, p95: seconds(between('startedAt', 'firstAnswerAt')[1] ?? 0) },
+    count: 2,
+    p95: seconds(between('startedAt', 'firstAnswerAt')[1] ?? 0),
   });
   expect(
     stats.departments.map((each: Row) => [each.department, each.chats, each.served, each.missed]),
@@ -153,7 +178,8 @@ it('the numbers of a day: all chats, by department, by operator; none of the day
   ]);
   const before = await read('/stats', { timezone: ZONE, until: String(stats.since) });
   expect([before.until - before.since, before.total.chats, before.operators]).toEqual([
-    ...[DAY_MS, 0],
+    DAY_MS,
+    0,
     [],
   ]);
 });
@@ -177,7 +203,10 @@ it('chats by state, person and time, in the order that was asked for', async () 
     expect([wishes, await chatIds('/chats', wishes)]).toEqual([wishes, found]);
   }
   expect(await read('/chats/c-v2')).toMatchObject({
-    ...{ state: 'active', operator: 'olga', visitorMessages: 2, operatorMessages: 1 },
+    state: 'active',
+    operator: 'olga',
+    visitorMessages: 2,
+    operatorMessages: 1,
     operators: [{ operator: 'olga', messages: 1 }],
   });
 });
@@ -216,11 +245,16 @@ it('operators with how they are now', async () => {
   const { items } = await read('/operators');
   expect(items).toMatchObject([
     {
-      ...{ username: 'olga', availability: 'available', departments: ['sales'], free: 4 },
+      username: 'olga',
+      availability: 'available',
+      departments: ['sales'],
+      free: 4,
       chats: [{ chatId: 'c-v2', visitor: 'v2', state: 'open' }],
     },
     {
-      ...{ username: 'pia', availability: 'busy', free: 4 },
+      username: 'pia',
+      availability: 'busy',
+      free: 4,
       sessions: [{ show: 'dnd', status: 'on the phone', responsive: true }],
       chats: [{ chatId: 'c-v3' }],
     },
@@ -254,7 +288,8 @@ it('what has not changed is not sent again, whatever happens to others; what has
     password: 'pw',
   });
   const { position } = await beta.ask('POST', '/visitors/v4/chats', {
-    ...{ chatId: 'c-v4', department: 'nobody' },
+    chatId: 'c-v4',
+    department: 'nobody',
   });
   await acme.ask('GET', `/visitors?minPosition=${position}`);
   for (const path of paths) {

@@ -58,7 +58,8 @@ it('rows are equal by hash, and no callback, no message and no fact comes of it'
   for (const visitor of ['1', '2', '3']) {
     await acme.view(visitor, { page: `https://a.test/${visitor}`, nick: `V${visitor}` });
     await acme.ask('POST', `/visitors/${visitor}/chats`, {
-      ...{ chatId: `c${visitor}`, department: 'sales' },
+      chatId: `c${visitor}`,
+      department: 'sales',
       message: { id: `m${visitor}`, body: `Hello from ${visitor}` },
     });
     await acme.callback('message.delivered', ({ messageId }) => messageId === `m${visitor}`);

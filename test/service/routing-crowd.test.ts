@@ -19,9 +19,11 @@ const seed = Number(process.env.SEED ?? randomInt(1, 1_000_000));
 const world = await testWorld({
   tenants: [
     {
-      ...{ id: 'crowd', host: 'crowd.test' },
+      id: 'crowd',
+      host: 'crowd.test',
       settings: {
-        ...{ offerTimeout: 5, ownerGrace: 2 },
+        offerTimeout: 5,
+        ownerGrace: 2,
         routing: {
           policy: 'least-loaded',
           departments: { b: { policy: 'round-robin' }, c: { policy: 'random' } },
@@ -80,7 +82,8 @@ it(`each has one owner, no place is given twice, none leaks (seed ${seed})`, asy
   const begun = Promise.all(
     chats.map(({ visitor, chatId }, n) =>
       crowd.ask('POST', `/visitors/${visitor}/chats`, {
-        ...{ chatId, department: ['a', 'b', 'c'][n % 3] },
+        chatId,
+        department: ['a', 'b', 'c'][n % 3],
         message: { id: `m${visitor}`, body: 'Is anybody there?' },
       }),
     ),
@@ -95,7 +98,8 @@ it(`each has one owner, no place is given twice, none leaks (seed ${seed})`, asy
       return owned === CHATS && accepted() === CHATS;
     },
     {
-      ...{ deadlineMs: WITHIN_MS, every: 200 },
+      deadlineMs: WITHIN_MS,
+      every: 200,
       what: () => `${CHATS} chats with one owner; ${owned} are, ${accepted()} were answered`,
     },
   );
@@ -107,7 +111,9 @@ it(`each has one owner, no place is given twice, none leaks (seed ${seed})`, asy
     ),
   );
   await waitFor(async () => (await ownersOf(crowd)).size === 0, {
-    ...{ deadlineMs: 20_000, every: 100, what: 'every place to be free' },
+    deadlineMs: 20_000,
+    every: 100,
+    what: 'every place to be free',
   });
   expect(await faultsOfRouting(world, crowd, names, chats)).toEqual([]);
 }, 150_000);

@@ -27,7 +27,8 @@ export function sceneOf(world: World, tenant: Tenant) {
     /** The visitor's chat has the same name as the visitor. */
     start: (visitor: string, department: string, body?: string) =>
       tenant.ask('POST', `/visitors/${visitor}/chats`, {
-        ...{ chatId: `c-${visitor}`, department },
+        chatId: `c-${visitor}`,
+        department,
         ...(body !== undefined && { message: { id: `m-${visitor}`, body } }),
       }),
     close: (visitor: string) =>
@@ -50,7 +51,8 @@ export function sceneOf(world: World, tenant: Tenant) {
           return found.length >= n;
         },
         {
-          ...{ deadlineMs, every: 50 },
+          deadlineMs,
+          every: 50,
           what: () => `assignment ${n} of ${visitor}; there are ${JSON.stringify(found)}`,
         },
       );
@@ -92,7 +94,8 @@ export function sceneOf(world: World, tenant: Tenant) {
           );
         },
         {
-          ...{ deadlineMs: 10_000, every: 50 },
+          deadlineMs: 10_000,
+          every: 50,
           what: () => `${username} to have ${visitors}; it has ${chats}`,
         },
       );

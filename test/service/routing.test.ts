@@ -44,7 +44,8 @@ it('who invited the visitor comes first, then who served it last, if they are fr
   await at.has('ida', ['own0']);
   await calm.ask('POST', '/visitors/own1/chats', { chatId: 'c-own2', department: 'own' });
   expect(await at.pick('own1', 2)).toMatchObject({
-    ...{ operator: 'ida', reason: 'last-served' },
+    operator: 'ida',
+    reason: 'last-served',
     considered: { free: 2, first: [{ operator: 'ida', chats: 1 }, { operator: 'jan' }] },
   });
   await at.answer(ida, 'own1', 'You again');
@@ -54,7 +55,9 @@ it('who invited the visitor comes first, then who served it last, if they are fr
   await calm.operatorIs('ida', 'busy');
   await calm.ask('POST', '/visitors/own1/chats', { chatId: 'c-own3', department: 'own' });
   expect(await at.pick('own1', 3)).toMatchObject({
-    ...{ operator: 'jan', reason: 'least-loaded', considered: { free: 1 } },
+    operator: 'jan',
+    reason: 'least-loaded',
+    considered: { free: 1 },
   });
 });
 
@@ -87,7 +90,8 @@ it('round-robin goes round; random takes one of those who are free', async () =>
   await at.start('chance0', 'chance');
   const { operator, reason } = await at.pick('chance0');
   expect({ reason, free: ['cas', 'che'].includes(operator) }).toEqual({
-    ...{ reason: 'random', free: true },
+    reason: 'random',
+    free: true,
   });
 });
 
@@ -232,6 +236,7 @@ it('a removed operator’s chats go on', async () => {
 it('nothing waits that somebody could have', async () => {
   const waiting = async () => (await world.service.call('GET', '/metrics')).body;
   await waitFor(async () => /^xmpp_chat_chats_waiting 1$/m.test(String(await waiting())), {
-    ...{ deadlineMs: 10_000, what: 'only p4 to wait' },
+    deadlineMs: 10_000,
+    what: 'only p4 to wait',
   });
 });

@@ -55,7 +55,8 @@ async function positionsInLog(): Promise<string[]> {
   const found: string[] = [];
   for (let after = ''; ; ) {
     const query = new URLSearchParams({
-      ...{ prefix: 'visitor-acme.', limit: '500' },
+      prefix: 'visitor-acme.',
+      limit: '500',
       ...(after !== '' && { after }),
     });
     const { body } = await service.call('GET', `/debug/events?${query}`);
@@ -111,7 +112,8 @@ it('nothing is missed over kills and stops of the service, and nothing of others
   expect(live.events().filter(({ event }) => event === 'reset')).toEqual([]);
   expect(JSON.stringify(live.events())).not.toContain('beta');
   expect(live.events().find(({ event }) => event === 'chat')?.data).toMatchObject({
-    ...{ fact: 'ChatStarted', chat: { chatId: 'c0', department: 'sales' } },
+    fact: 'ChatStarted',
+    chat: { chatId: 'c0', department: 'sales' },
   });
   expect(await world.metric('xmpp_chat_stream_connections')).toBe(1);
   expect(await world.metric('xmpp_chat_stream_events_total')).toBeGreaterThan(0);

@@ -29,7 +29,8 @@ it('the same names are different people, on rosters of their own', async () => {
   for (const tenant of all) {
     await tenant.view('1', { page: `https://${tenant.id}.test/`, nick: `${tenant.id} one` });
     await tenant.ask('POST', '/visitors/1/chats', {
-      ...{ chatId: 'c1', department: 'sales' },
+      chatId: 'c1',
+      department: 'sales',
       message: { id: 'm1', body: `for ${tenant.id}` },
     });
   }

@@ -20,11 +20,15 @@ await world.idle();
 const queueId = randomUUID();
 let seq = 0;
 const event = (type: string, fields: object) => ({
-  ...{ queueId, seq: ++seq, at: new Date().toISOString(), host: 'xmpp.test', type },
+  queueId,
+  seq: ++seq,
+  at: new Date().toISOString(),
+  host: 'xmpp.test',
+  type,
   ...fields,
 });
 const message = (from: string, to: string, text: string) =>
-  event('message', { ...{ from: `${from}/desk`, to, id: text }, body: { '': text } });
+  event('message', { from: `${from}/desk`, to, id: text, body: { '': text } });
 
 function post(events: unknown, at = new Date(), secret = world.webhookSecret) {
   const body = JSON.stringify(events);

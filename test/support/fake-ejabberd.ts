@@ -164,8 +164,18 @@ export function fakeEjabberd() {
   };
 
   return {
-    ...{ admin, transport, accounts, nicknames, sessions, present, calls, messages, typed, state },
-    ...{ acknowledged, members },
+    admin,
+    transport,
+    accounts,
+    nicknames,
+    sessions,
+    present,
+    calls,
+    messages,
+    typed,
+    state,
+    acknowledged,
+    members,
     /** How often this was called. */
     count: (name: string) => calls.filter((each) => each.startsWith(name)).length,
     /** A session ends and comes back by itself, as the transport promises. */

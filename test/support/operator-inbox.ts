@@ -118,7 +118,13 @@ export function createInbox(): Inbox & { take(stanza: Element): void; summary():
   }
 
   return {
-    ...{ stanzas, messages, acknowledgements, presenceStanzas, presences, rosterPushes, errors },
+    stanzas,
+    messages,
+    acknowledgements,
+    presenceStanzas,
+    presences,
+    rosterPushes,
+    errors,
     take(stanza) {
       stanzas.push(stanza);
       const from = stanza.attrs.from ?? '';

@@ -93,7 +93,10 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
 
   const stream = await openStream(
     {
-      ...{ service, domain, username, password },
+      service,
+      domain,
+      username,
+      password,
       resource: options.resource ?? `test.${randomUUID().slice(0, 8)}`,
       loginDeadlineMs: 10_000,
       allowPlaintext: true,

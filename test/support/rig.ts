@@ -72,7 +72,12 @@ export async function openRig(
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
   const workFile = openWorkFile(join(folder, 'work.db'));
   const base: HostOptions = {
-    ...{ store, vault, snapshots, now, newId, logger: silent },
+    store,
+    vault,
+    snapshots,
+    now,
+    newId,
+    logger: silent,
     random: Math.random,
   };
   const makeHost = (more: Partial<HostOptions> = {}): ActorHost => createHost({ ...base, ...more });
@@ -94,7 +99,17 @@ export async function openRig(
 
   const auto = (): Origin => ({ commandId: `auto:${newId()}` });
   return {
-    ...{ folder, clock, now, store, tenants, vault, snapshots, workFile, host, personal, makeHost },
+    folder,
+    clock,
+    now,
+    store,
+    tenants,
+    vault,
+    snapshots,
+    workFile,
+    host,
+    personal,
+    makeHost,
     digestKey: secret('digest'),
     toVisitor: (key: string, command: VisitorCommand, origin = auto(), by = host) =>
       by.dispatch(ACME, { kind: 'visitor', name: visitor(key), command }, origin),

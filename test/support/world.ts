@@ -131,7 +131,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const callbackSecret = secret();
     const lhc = await startLhc({ secret: callbackSecret });
     entries.push({
-      ...{ id, host, apiKey, callbackSecret, ...(instance && { instance }), ...settings },
+      id,
+      host,
+      apiKey,
+      callbackSecret,
+      ...(instance && { instance }),
+      ...settings,
       callbackUrl: lhc.url,
     });
     tenants.set(id, tenantOf({ id, host, instance, apiKey, lhc }, callTo(url), ejabberd));
@@ -169,7 +174,10 @@ export async function startWorld(options: WorldOptions): Promise<World> {
   }
 
   const world: World = {
-    ...{ ejabberd, service, processes, url },
+    ejabberd,
+    service,
+    processes,
+    url,
     webhookSecret,
     tenant(id) {
       const tenant = tenants.get(id);

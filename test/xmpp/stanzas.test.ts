@@ -12,7 +12,10 @@ import { xmlText } from '../../src/xmpp/text.ts';
 
 test('a message carries its id twice, asks for a receipt and a marker, and is active', () => {
   const stanza = messageStanza({
-    ...{ id: 'm1', from: 'visitor.1@xmpp.test', to: 'op1@xmpp.test', body: 'a < b & "c"' },
+    id: 'm1',
+    from: 'visitor.1@xmpp.test',
+    to: 'op1@xmpp.test',
+    body: 'a < b & "c"',
     thread: 't1',
   });
   expect(stanza.toString()).toBe(

@@ -7,10 +7,29 @@ import type { TenantSettings } from './machine.ts';
  * setting `lhcCommands` names them.
  */
 export const LHC_COMMANDS: readonly string[] = [
-  ...['name', 'email', 'phone', 'remark', 'note', 'info', 'help'],
-  ...['goto', 'translate', 'screenshot', 'contactform', 'modal', 'files', 'stopfiles'],
-  ...['pending', 'active', 'hold', 'close', 'closed', 'delete', 'block'],
-  ...['gotobot', 'transferforce'],
+  'name',
+  'email',
+  'phone',
+  'remark',
+  'note',
+  'info',
+  'help',
+  'goto',
+  'translate',
+  'screenshot',
+  'contactform',
+  'modal',
+  'files',
+  'stopfiles',
+  'pending',
+  'active',
+  'hold',
+  'close',
+  'closed',
+  'delete',
+  'block',
+  'gotobot',
+  'transferforce',
 ];
 
 /** Those of this tenant's LHC. */

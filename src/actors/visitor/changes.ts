@@ -84,8 +84,12 @@ function startChat({ chats }: VisitorContext, { data, at, revision }: Of<'ChatSt
     parked: null,
   };
   return {
-    ...{ lastSeen: at, inviter: null, lastChatId: chat.id, chats: chats + 1 },
-    ...{ nickRevision: revision, chat },
+    lastSeen: at,
+    inviter: null,
+    lastChatId: chat.id,
+    chats: chats + 1,
+    nickRevision: revision,
+    chat,
   };
 }
 

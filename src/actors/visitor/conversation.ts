@@ -64,7 +64,9 @@ function startChat(context: VisitorContext, command: Wish<'StartChat'>): Visitor
     facts.push({
       type: 'ChatStarted',
       data: {
-        ...{ chatId, department, invitedBy: context.inviter },
+        chatId,
+        department,
+        invitedBy: context.inviter,
         ...(context.lastOperator !== null && { lastOperator: context.lastOperator }),
       },
       personal: nick === undefined ? undefined : { nick },
@@ -119,7 +121,10 @@ function receive(
   const message = (invitation: boolean): VisitorFact => ({
     type: 'OperatorMessageReceived',
     data: {
-      ...{ operator, messageId, chatId: chat?.id ?? null, invitation },
+      operator,
+      messageId,
+      chatId: chat?.id ?? null,
+      invitation,
       ...(receipt && { receipt }),
       ...(markable && { markable }),
       ...(replaces !== undefined && { replaces }),

@@ -83,7 +83,10 @@ export const assigned = (
 ): VisitorFact => ({
   type: 'ChatAssigned',
   data: {
-    ...{ chatId: chat.id, operator, reservation: null, reason },
+    chatId: chat.id,
+    operator,
+    reservation: null,
+    reason,
     ...othersOf(chat, operator),
   },
 });
@@ -150,7 +153,9 @@ function unassign({ chat }: VisitorContext, command: Wish<'UnassignChat'>): Visi
 const lost = (chat: Chat, operator: string, reason: UnassignReason): VisitorFact => ({
   type: 'ChatUnassigned',
   data: {
-    ...{ chatId: chat.id, operators: [operator], reason },
+    chatId: chat.id,
+    operators: [operator],
+    reason,
     ...(chat.operator === null && { broadcast: true }),
   },
 });
@@ -199,7 +204,9 @@ function transfer(context: VisitorContext, command: Wish<'TransferChat'>): Visit
       data: {
         chatId: chat.id,
         from: chat.operator,
-        ...{ operator, department, reservation },
+        operator,
+        department,
+        reservation,
         by: from === null ? 'lhc' : 'operator',
         ...(chat.offered.length > 0 && { others: chat.offered }),
       },

@@ -87,11 +87,16 @@ export const createReads = (connection: Connection): Reads => {
     const open: Open = (client) =>
       prefixes === undefined
         ? client.readAll({
-            ...{ direction, maxCount, requiresLeader: true },
+            direction,
+            maxCount,
+            requiresLeader: true,
             fromPosition: typeof from === 'bigint' ? { commit: from, prepare: from } : from,
           })
         : searchAll(client, {
-            ...{ direction, from, limit: maxCount, regex: regexOf(prefixes) },
+            direction,
+            from,
+            limit: maxCount,
+            regex: regexOf(prefixes),
           });
     try {
       const events = await run({ kind: 'read', stream: '$all' }, open, how ?? (prefixes && SEARCH));
@@ -114,7 +119,10 @@ export const createReads = (connection: Connection): Reads => {
         // Read from the server, both kinds of events have a position.
         (client) =>
           client.readStream(stream, {
-            ...{ direction, fromRevision: from, maxCount: limit, requiresLeader: true },
+            direction,
+            fromRevision: from,
+            maxCount: limit,
+            requiresLeader: true,
           }) as unknown as ReturnType<Open>,
         how,
       ),

@@ -105,8 +105,12 @@ function* stepsOf({ items, bytes }: Run): Generator<Step> {
     }
   }
   yield {
-    ...{ stream, events: items.map(toNew), expected: behind(revision), bytes },
-    ...{ copied: items.length, at },
+    stream,
+    events: items.map(toNew),
+    expected: behind(revision),
+    bytes,
+    copied: items.length,
+    at,
     ...(fills ? { cutBefore: revision } : {}),
   };
 }

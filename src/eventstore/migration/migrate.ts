@@ -63,13 +63,17 @@ export const migrate = async (options: MigrateOptions): Promise<Migrated> => {
   if (!verifyOnly) {
     const after = await findResumption(options, starts, reporter('checking'));
     copied = await copyLog(source, target, {
-      ...{ after, signal, starts },
+      after,
+      signal,
+      starts,
       onPage: still.checkNowAndThen,
       onProgress: reporter('copying', after),
     });
   }
   const { source: digest, difference } = await compareLogs(source, target, {
-    ...{ signal, starts, onProgress: reporter('verifying') },
+    signal,
+    starts,
+    onProgress: reporter('verifying'),
   });
   await still.check();
   if (difference) throw differs('the target is not equal to the source', difference);
@@ -86,7 +90,10 @@ const findResumption = async (
   onProgress: (events: number, at: Position) => void,
 ): Promise<Position | undefined> => {
   const { difference, through, uncut } = await compareLogs(source, target, {
-    ...{ prefix: true, signal, starts, onProgress },
+    prefix: true,
+    signal,
+    starts,
+    onProgress,
   });
   if (difference) {
     const what =
@@ -99,5 +106,6 @@ const findResumption = async (
 
 const differs = (what: string, { stream, revision, reason }: Difference): AppError =>
   new AppError('conflict', `${what}: first at ${stream} revision ${revision}: ${reason}`, {
-    ...{ stream, revision },
+    stream,
+    revision,
   });

@@ -41,10 +41,18 @@ export function* placeholders(stream: string, before: number): Generator<readonl
 const placeholder = (stream: string, revision: number, before: number): NewEvent => {
   const id = idOf(stream, revision);
   return {
-    ...{ id, type: TYPE, schemaVersion: 1, data: { before }, personal: null },
+    id,
+    type: TYPE,
+    schemaVersion: 1,
+    data: { before },
+    personal: null,
     metadata: {
-      ...{ tenant: null, at: 0, machine: MACHINE },
-      ...{ commandId: id, correlationId: id, causationId: id },
+      tenant: null,
+      at: 0,
+      machine: MACHINE,
+      commandId: id,
+      correlationId: id,
+      causationId: id,
     },
   };
 };

@@ -29,8 +29,12 @@ export const TimeZone = z
  */
 export function startOfDay(at: number, zone: string): number {
   const format = new Intl.DateTimeFormat('en', {
-    ...{ timeZone: zone, calendar: 'gregory', numberingSystem: 'latn' },
-    ...{ year: 'numeric', month: 'numeric', day: 'numeric' },
+    timeZone: zone,
+    calendar: 'gregory',
+    numberingSystem: 'latn',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
   });
   const today = format.format(at);
   // Clocks are changed at whole minutes. Before `outside` there was another date, from `inside` on it is this one.

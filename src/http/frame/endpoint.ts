@@ -124,7 +124,11 @@ export function endpoint<
     };
     // Each part is the output of its schema; where there is no schema, its type says undefined.
     const result = await handle({
-      ...{ request, requestId, freshId, hangUp, caller },
+      request,
+      requestId,
+      freshId,
+      hangUp,
+      caller,
       ...parsed,
     } as Call<A, z.output<P>, z.output<Q>, z.output<B>>);
     return conditionally && !isProblem(result) ? conditional(request, result, before) : result;

@@ -52,7 +52,8 @@ export function stream(api: Api, access: Access<Caller>): void {
       // nginx holds back what it does not have to send at once.
       headers: { 'X-Accel-Buffering': 'no' },
       stream: deps.stream.open({
-        ...{ tenant, hangUp },
+        tenant,
+        hangUp,
         types: new Set(query.types ?? STREAM_TYPES),
         lastEventId: request.header('last-event-id'),
       }),

@@ -219,7 +219,10 @@ export function createStreamHub(options: {
       const position = projections.position();
 
       const connection = createConnection({
-        ...{ types, hangUp, maxBuffer: limits.maxBuffer, drainWithinMs: limits.drainWithinMs },
+        types,
+        hangUp,
+        maxBuffer: limits.maxBuffer,
+        drainWithinMs: limits.drainWithinMs,
         ended: (how) => {
           connections -= 1;
           if (how === 'cut') {

@@ -45,10 +45,14 @@ export function createWebhookReceipts(
 ): WebhookReceipts {
   const hosts = new Map<string, Host>();
   const refused: { count: number; at: number | null; clockOffset: number | null } = {
-    ...{ count: 0, at: null, clockOffset: null },
+    count: 0,
+    at: null,
+    clockOffset: null,
   };
   const failed: { count: number; at: number | null; reason: string | null } = {
-    ...{ count: 0, at: null, reason: null },
+    count: 0,
+    at: null,
+    reason: null,
   };
   const offset = (sentAt: number): number => Math.round(sentAt - now() / 1000);
 
@@ -59,7 +63,11 @@ export function createWebhookReceipts(
         const { data } = Glance.safeParse(event);
         if (!data || !served(data.host)) continue;
         const host = hosts.get(data.host) ?? {
-          ...{ acceptedAt: 0, batches: 0, clockOffset: 0, module: null, ejabberd: null },
+          acceptedAt: 0,
+          batches: 0,
+          clockOffset: 0,
+          module: null,
+          ejabberd: null,
         };
         hosts.set(data.host, host);
         if (data.type === 'module.started') {

@@ -169,6 +169,7 @@ function commandOf(name: string, argument: string, known: readonly string[]): Wr
 
 /** As LHC reads it: the name in lower case, one space, the rest. */
 const passedOn = (command: string, argument: string): Written => ({
-  ...{ kind: 'lhc', command },
+  kind: 'lhc',
+  command,
   text: argument === '' ? `!${command}` : `!${command} ${argument}`,
 });

@@ -58,7 +58,8 @@ export function createInfo(options: {
     let from: number | undefined;
     for (let looked = 0; looked < LOOKED_AT_MOST; looked += PAGE) {
       const page = await store.readStream(stream, {
-        ...{ limit: PAGE, direction: 'backwards' },
+        limit: PAGE,
+        direction: 'backwards',
         ...(from !== undefined && { from }),
       });
       for (const event of page) {

@@ -96,7 +96,8 @@ export function createDelivery(options: {
     send(sender, operator, { id, body, notice: true });
 
   return {
-    ...{ send, tell },
+    send,
+    tell,
     async tellAll(sender, lines) {
       let refusal: AppError | null = null;
       for (const { to, id, text } of lines) {

@@ -116,7 +116,7 @@ export function createOpening(options: {
           await sending.catch((error) => {
             if (!isRefusal(error)) throw error;
             logger.warn(
-              { ...{ tenant: tenant.id, visitor: key, operator, id }, err: error },
+              { tenant: tenant.id, visitor: key, operator, id, err: error },
               'a line was refused',
             );
             refused.set(id, error.message);

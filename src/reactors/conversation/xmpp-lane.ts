@@ -237,7 +237,9 @@ export function createMessages(options: {
     if (!answer) return done;
     const sender = { tenant, key: answer.visitor, mayAct };
     const line = (text: string, index: number) => ({
-      ...{ to: username, id: noticeId(event, index), text },
+      to: username,
+      id: noticeId(event, index),
+      text,
     });
     await delivery.tellAll(sender, answer.texts.map(line));
     return done;

@@ -95,7 +95,10 @@ function candidateOf(username: string, core: Parameters<typeof operatorState>[0]
     if (department !== null) loadOf[department] = (loadOf[department] ?? 0) + 1;
   }
   return {
-    ...{ username, availability, loadOf, load: load(context) },
+    username,
+    availability,
+    loadOf,
+    load: load(context),
     registered: context.registered,
     departments: context.departments,
     capacity: context.capacity,

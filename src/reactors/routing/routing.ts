@@ -67,7 +67,14 @@ export function createRouting(options: {
       host.dispatch(tenant, { kind: 'operator', name, command }, automatic()),
   };
   const give = createPass({
-    ...{ host, tables, commands, rounds, now, newId, random, isOurs },
+    host,
+    tables,
+    commands,
+    rounds,
+    now,
+    newId,
+    random,
+    isOurs,
     afterReserve: options.afterReserve ?? (async () => {}),
   });
 

@@ -98,7 +98,8 @@ export function createTransfer(options: {
     try {
       await command({
         type: 'ReserveChat',
-        ...{ ...held, ...termsOf(tenant, chat.department) },
+        ...held,
+        ...termsOf(tenant, chat.department),
         departmentCapacity: null, // it is a person's wish; the operator's own capacity counts
       });
     } catch (error) {

@@ -115,7 +115,9 @@ export function createSessions(options: SessionsOptions): Sessions {
   const shown = createShown({ wanted, tenants, now, changed: (visitor) => changeOf(visitor) });
   const comparison = createComparison({
     ...options,
-    ...{ accounts, busy, idOf },
+    accounts,
+    busy,
+    idOf,
     mark: (visitor) => mark(visitor, now()),
   });
 

@@ -58,7 +58,11 @@ export function createLanes(options: {
     if (started && owns(stream)) laneOf(stream, destination).called();
   });
   const env: LaneEnvironment = {
-    ...{ store, table, now, random, logger },
+    store,
+    table,
+    now,
+    random,
+    logger,
     log: createLaneLog(options),
     stopping: stopping.signal,
     owns,

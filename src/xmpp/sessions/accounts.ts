@@ -91,7 +91,9 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
       domain: host,
       resetPassword: resetPassword && ((nick) => resetPassword(jid, nick)),
       backoff: options.backoff ?? { baseMs: 500, capMs: 30_000 },
-      ...{ pingIntervalMs, answerWithinMs, random },
+      pingIntervalMs,
+      answerWithinMs,
+      random,
       owns: () => owns(jid),
       async open(handlers, signal) {
         // An unavailable presence of the old session must not follow the available one of the new.
@@ -101,7 +103,11 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
           if (signal.aborted || !owns(jid)) throw new StreamFailure('given up', 'connect');
           return openStream(
             {
-              ...{ service, resource, signal, domain: host, username: user },
+              service,
+              resource,
+              signal,
+              domain: host,
+              username: user,
               password,
               loginDeadlineMs: options.loginDeadlineMs ?? 15_000,
               allowPlaintext: options.allowPlaintext ?? false,

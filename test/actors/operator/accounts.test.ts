@@ -18,8 +18,13 @@ const removed: OperatorFact = { type: 'OperatorRemoved', data: {} };
 const accountRemoved: OperatorFact = { type: 'OperatorAccountRemoved', data: {} };
 const revoked: OperatorFact = { type: 'LhcUserRevoked', data: { lhcUserId: 7 } };
 const register = (after: number): OperatorCommand => ({
-  ...{ type: 'Register', lhcUserId: 7, departments: ['sales'], capacity: 2 },
-  ...{ name: null, nameChanged: false, after },
+  type: 'Register',
+  lhcUserId: 7,
+  departments: ['sales'],
+  capacity: 2,
+  name: null,
+  nameChanged: false,
+  after,
 });
 
 describe('a registration', () => {
@@ -46,7 +51,10 @@ describe('LHC', () => {
   ];
   const other = { lhcUserId: 8, departments: ['sales'], capacity: 2 };
   const asOther: OperatorCommand = {
-    ...{ type: 'Register', ...other, name: null, nameChanged: false },
+    type: 'Register',
+    ...other,
+    name: null,
+    nameChanged: false,
   };
   it('hears that somebody left who was online and is removed, or is another LHC user', () => {
     const there = operator().given([claimed, registered, ...online]);
@@ -98,7 +106,10 @@ describe('the account of one that was removed', () => {
     const again = operator().given([claimed, registered, removed, claimed]);
     again.when(report).then([]);
     expect(operatorState(again.state().core).context).toMatchObject({
-      ...{ claimed: true, leaving: false, registered: false, lhcUserId: null },
+      claimed: true,
+      leaving: false,
+      registered: false,
+      lhcUserId: null,
     });
   });
 });

@@ -17,10 +17,16 @@ const released = (username = 'ada', lhcUserId = 7): TenantFact => ({
 });
 const begun: TenantFact = { type: 'LhcUserClaimsBegun', data: {} };
 const claim = (username: string, over: number | null, lhcUserId = 7): ClaimCommand => ({
-  ...{ type: 'ClaimLhcUser', lhcUserId, username, over },
+  type: 'ClaimLhcUser',
+  lhcUserId,
+  username,
+  over,
 });
 const release = (username: string, revision: number): ClaimCommand => ({
-  ...{ type: 'ReleaseLhcUser', lhcUserId: 7, username, revision },
+  type: 'ReleaseLhcUser',
+  lhcUserId: 7,
+  username,
+  revision,
 });
 
 describe('an LHC user', () => {

@@ -154,9 +154,12 @@ describe('who passed', () => {
 
   it('has not passed any more when he answers after all', () => {
     const late = visitor([
-      ...[...asked, chatUnassigned('missed', ['op1'])],
-      ...[chatAssigned('op2', 'r2'), chatUnassigned('missed', ['op2'])],
-      ...[chatAssigned('op1', null, 'answered'), chatAccepted()],
+      ...asked,
+      chatUnassigned('missed', ['op1']),
+      chatAssigned('op2', 'r2'),
+      chatUnassigned('missed', ['op2']),
+      chatAssigned('op1', null, 'answered'),
+      chatAccepted(),
     ]);
     expect(chatOf(late)).toMatchObject({ passed: ['op2'], misses: 0 });
   });

@@ -27,13 +27,16 @@ const chatting = [...waiting, chatAssigned(), chatAccepted()];
 const visitor = (facts: readonly Fact[]) => scenario(visitorDecider).given(facts);
 
 const received = (operator?: string): VisitorCommand => ({
-  ...{ type: 'ReportDelivered', messageIds: ['m1'], by: 'ping' },
+  type: 'ReportDelivered',
+  messageIds: ['m1'],
+  by: 'ping',
   ...(operator === undefined ? {} : { operator }),
 });
 const shown = (messageId: string, operator = 'op1') =>
   ({ type: 'ReportDisplayed', messageId, operator }) as const;
 const displayed = (messageId: string, operator = 'op1', chatId = 'c1'): VisitorFact => ({
-  ...{ type: 'MessageDisplayed', data: { operator, messageId, chatId } },
+  type: 'MessageDisplayed',
+  data: { operator, messageId, chatId },
 });
 
 describe('a message is received', () => {
@@ -101,7 +104,8 @@ describe('a message is displayed', () => {
 describe('an operator’s message', () => {
   const marked = (id: string, operator = 'op1') => operatorMessage('c1', operator, id, true);
   const read = (messageId: string, operator = 'op1'): VisitorFact => ({
-    ...{ type: 'OperatorMessageDisplayed', data: { operator, messageId } },
+    type: 'OperatorMessageDisplayed',
+    data: { operator, messageId },
   });
   const seen = (messageId: string) => ({ type: 'ReportSeen', messageId }) as const;
 

@@ -19,8 +19,12 @@ const steps = (count: number): Step[] => {
     const revision = revisions.get(stream) ?? -1;
     revisions.set(stream, revision + 2);
     return {
-      ...{ stream, events: [event(2 * i), event(2 * i + 1)], bytes: 400, copied: 2 },
-      ...{ expected: revision < 0 ? 'no-stream' : revision, at: String(i) as Position },
+      stream,
+      events: [event(2 * i), event(2 * i + 1)],
+      bytes: 400,
+      copied: 2,
+      expected: revision < 0 ? 'no-stream' : revision,
+      at: String(i) as Position,
     };
   });
 };
@@ -63,7 +67,9 @@ test.each([true, false])(
     const patient = { ...retry, times: 50 };
     const done: Step[] = [];
     const window = createAppendWindow({
-      ...{ target: dying(target, seeded(7), writes), signal, retry: patient },
+      target: dying(target, seeded(7), writes),
+      signal,
+      retry: patient,
       onDone: (step) => done.push(step),
     });
     for (const step of list) await window.push(step);

@@ -16,19 +16,22 @@ export interface Realistic {
 }
 
 const WORDS = [
-  ...[
-    'Hello',
-    'Grüße',
-    'Привет',
-    'مرحبا',
-    '你好',
-    '👩‍👩‍👧‍👦',
-    'e\u0301',
-    'a "quote"',
-    'back\\slash',
-    '\u2028',
-  ],
-  ...['line\nbreak', '<b>&amp;</b>', '', '𝒳', 'nul\u0000inside', 'shop/products?id=7#top'],
+  'Hello',
+  'Grüße',
+  'Привет',
+  'مرحبا',
+  '你好',
+  '👩‍👩‍👧‍👦',
+  'e\u0301',
+  'a "quote"',
+  'back\\slash',
+  '\u2028',
+  'line\nbreak',
+  '<b>&amp;</b>',
+  '',
+  '𝒳',
+  'nul\u0000inside',
+  'shop/products?id=7#top',
 ];
 const AT_ONCE = 64;
 
@@ -60,11 +63,18 @@ export const fillRealistic = async (
       .digest('base64')
       .repeat(1 + below(4));
     return {
-      ...{ id, type, schemaVersion: 1 + below(2), data },
+      id,
+      type,
+      schemaVersion: 1 + below(2),
+      data,
       personal: sealed ? { key, box } : null,
       metadata: {
-        ...{ tenant: key.split('.', 1)[0] ?? null, at, machine: 'visitor/1' },
-        ...{ commandId: `command-${made}`, correlationId: id, causationId: id },
+        tenant: key.split('.', 1)[0] ?? null,
+        at,
+        machine: 'visitor/1',
+        commandId: `command-${made}`,
+        correlationId: id,
+        causationId: id,
         ...(random() < 0.3 ? { wakeAt: at + 300_000 } : {}),
         ...(random() < 0.1 ? { hook: { queueId: 'q', seq: made } } : {}),
       },

@@ -70,7 +70,9 @@ test('what was deleted or cut in EventStoreDB, and is still in its log, does not
   const { digest } = await run(source, target);
   await waitFor(async () => (await everything(target)).length === 7, { what: 'placeholders gone' });
   const left = (await everything(target)).map(({ stream, revision, data }) => [
-    ...[stream, revision, data.n],
+    stream,
+    revision,
+    data.n,
   ]);
   expect(left).toEqual([
     ['visitor-acme.cut', 4, 7],

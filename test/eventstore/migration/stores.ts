@@ -35,7 +35,10 @@ export const run = (
   more: Partial<MigrateOptions> = {},
 ): Promise<Migrated> =>
   migrate({
-    ...{ source, target, now: Date.now, signal: new AbortController().signal },
+    source,
+    target,
+    now: Date.now,
+    signal: new AbortController().signal,
     onProgress: () => {},
     ...more,
   });

@@ -8,8 +8,16 @@ const ACME = '/v1/acme';
 const jid = 'visitor.7@xmpp.test';
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const READS = [
-  ...['visitors', 'visitors/7', 'visitors/7/messages', 'operators', 'operators/op', 'chats'],
-  ...['chats/c1', 'departments', 'queue', 'stats'],
+  'visitors',
+  'visitors/7',
+  'visitors/7/messages',
+  'operators',
+  'operators/op',
+  'chats',
+  'chats/c1',
+  'departments',
+  'queue',
+  'stats',
 ];
 
 describe('a list that is looked through', () => {
@@ -32,7 +40,8 @@ describe('a list that is looked through', () => {
     expect(few.looks).toHaveLength(11);
     const rest = rows(100, 30);
     expect(await lookThrough({ limit: 5, cursor: '33' }, rest.look)).toEqual({
-      ...{ items: [60, 90], next: null },
+      items: [60, 90],
+      next: null,
     });
     expect(rest.looks[0]).toBe('33');
   });
@@ -82,17 +91,34 @@ describe('what is listed', () => {
     const { json } = await ask('GET', `${ACME}/chats`);
     expect(json).toEqual({ items: [{ ...CHAT, jid }], next: null, position: NEWEST });
     const filters = new URLSearchParams({
-      ...{ state: 'closed', department: 'sales', operator: 'op', visitor: '7' },
-      ...{ closedBy: 'system', missed: 'true', since: '2026-01-01', until: '1767312000000' },
-      ...{ sort: 'startedAt', limit: '7', cursor: 'c' },
+      state: 'closed',
+      department: 'sales',
+      operator: 'op',
+      visitor: '7',
+      closedBy: 'system',
+      missed: 'true',
+      since: '2026-01-01',
+      until: '1767312000000',
+      sort: 'startedAt',
+      limit: '7',
+      cursor: 'c',
     });
     await ask('GET', `${ACME}/chats?${filters}`);
     expect(asked.filters).toEqual([
       { tenant: 'acme', limit: 50, sort: '-startedAt' },
       {
-        ...{ tenant: 'acme', state: 'closed', department: 'sales', operator: 'op', visitor: '7' },
-        ...{ closedBy: 'system', missed: true, since: NOW, until: NOW + 86_400_000 },
-        ...{ sort: 'startedAt', limit: 7, cursor: 'c' },
+        tenant: 'acme',
+        state: 'closed',
+        department: 'sales',
+        operator: 'op',
+        visitor: '7',
+        closedBy: 'system',
+        missed: true,
+        since: NOW,
+        until: NOW + 86_400_000,
+        sort: 'startedAt',
+        limit: 7,
+        cursor: 'c',
       },
     ]);
   });
@@ -115,7 +141,9 @@ describe('what is listed', () => {
     expect(asked.filters).toEqual([{ tenant: 'acme', department: 'sales', limit: 50, now: NOW }]);
     const departments = await ask('GET', `${ACME}/departments?timezone=Asia/Tokyo`);
     expect(departments.json).toEqual({
-      ...{ items: [DEPARTMENT], todaySince: NOW - 9 * 3_600_000, position: NEWEST },
+      items: [DEPARTMENT],
+      todaySince: NOW - 9 * 3_600_000,
+      position: NEWEST,
     });
   });
 
@@ -164,7 +192,8 @@ describe('what does not fit is named', () => {
     const { ask, asked } = fakeApp();
     const { status, json } = await ask('GET', `${ACME}/${path}`);
     expect([status, json.errors?.map((error: { field: string }) => error.field)]).toEqual([
-      ...[400, [field]],
+      400,
+      [field],
     ]);
     expect(asked.filters).toEqual([]);
   });
@@ -238,7 +267,10 @@ test('half-built read models are said to be so, with when to come again', async 
   for (const path of ['chats', 'chats/c1', 'stream']) {
     const { status, json, headers, text } = await ask('GET', `${ACME}/${path}`);
     expect([status, json.code, json.detail, json.retryAfter]).toEqual([
-      ...[503, 'unavailable', 'it is rebuilt', 5],
+      503,
+      'unavailable',
+      'it is rebuilt',
+      5,
     ]);
     expect(headers.get('retry-after')).toBe('5');
     expect(text).not.toContain('/x/y');

@@ -4,8 +4,11 @@ import type { Told } from '../../../src/http/stream/events.ts';
 
 test('what has no room is not put together first: a fact may be of a thousand long messages', async () => {
   const connection = createConnection({
-    ...{ types: new Set(['message'] as const), maxBuffer: 1000, drainWithinMs: 1000 },
-    ...{ hangUp: () => true, ended: () => {} },
+    types: new Set(['message'] as const),
+    maxBuffer: 1000,
+    drainWithinMs: 1000,
+    hangUp: () => true,
+    ended: () => {},
   });
   let read = 0;
   const told = Array.from({ length: 10 }, (): Told => {

@@ -14,16 +14,25 @@ import { KEYS } from '../fakes.ts';
 import { type StreamRig, startStreamRig } from './rig.ts';
 
 const delays = {
-  ...{ hardTimeout: 300_000, cleanupAfter: 3_600_000, invitationTimeout: 120_000 },
-  ...{ offerTimeout: 60_000, chatIdle: 3_600_000 },
+  hardTimeout: 300_000,
+  cleanupAfter: 3_600_000,
+  invitationTimeout: 120_000,
+  offerTimeout: 60_000,
+  chatIdle: 3_600_000,
 };
 const view = (page: string): VisitorCommand => ({
   type: 'ViewPage',
-  ...{ digest: page, department: null, delays, profile: { page, nick: 'Ann' } },
+  digest: page,
+  department: null,
+  delays,
+  profile: { page, nick: 'Ann' },
 });
 const startOf = (chatId: string): VisitorCommand => ({
   type: 'StartChat',
-  ...{ chatId, department: 'sales', delays, message: { id: 'm1', body: 'Hello' } },
+  chatId,
+  department: 'sales',
+  delays,
+  message: { id: 'm1', body: 'Hello' },
 });
 const START = startOf('c1');
 
@@ -86,7 +95,11 @@ test('begins with hello, and then tells each change with the row as queries show
   await log.operator('op', { type: 'ClaimAccount', adopted: false });
   await log.operator('op', {
     type: 'Register',
-    ...{ lhcUserId: 1, departments: [], capacity: 2, name: 'Olga', nameChanged: true },
+    lhcUserId: 1,
+    departments: [],
+    capacity: 2,
+    name: 'Olga',
+    nameChanged: true,
   });
   await reader.until(() => reader.of('operator').length === 1);
   expect(facts(reader)).toEqual([
@@ -98,7 +111,8 @@ test('begins with hello, and then tells each change with the row as queries show
     'operator:OperatorRegistered',
   ]);
   expect(reader.of('visitor')[0]?.data).toMatchObject({
-    ...{ fact: 'VisitorArrived', at: log.now() },
+    fact: 'VisitorArrived',
+    at: log.now(),
     visitor: { key: '7', jid: 'visitor.7@xmpp.test', page: '/shop' },
   });
   expect(reader.of('chat')[0]?.data.chat).toMatchObject({ chatId: 'c1', state: 'waiting' });
@@ -107,7 +121,8 @@ test('begins with hello, and then tells each change with the row as queries show
     ['7', 'Hello'],
   ]);
   expect(reader.of('operator')[0]?.data).toMatchObject({
-    ...{ username: 'op', operator: { name: 'Olga', jid: 'op@xmpp.test' } },
+    username: 'op',
+    operator: { name: 'Olga', jid: 'op@xmpp.test' },
   });
   // The two events of one fact: only the last one moves the id.
   const [, , started] = await positions();
@@ -238,7 +253,9 @@ test('who was at a process that is ahead is told nothing again', async () => {
   for (const { applied } of told) applied({ events, through: await log.head(), live: true });
   await reader.until(() => reader.of('message').length === 1);
   expect(facts(reader)).toEqual([
-    ...['chat:ChatStarted', 'visitor:ChatStarted', 'message:VisitorMessageSent'],
+    'chat:ChatStarted',
+    'visitor:ChatStarted',
+    'message:VisitorMessageSent',
   ]);
 });
 

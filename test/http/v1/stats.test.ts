@@ -17,7 +17,9 @@ describe('stats', () => {
     answer: number | null,
     more: Partial<MeasuredChat> = {},
   ): MeasuredChat => ({
-    ...{ department, closed: true, startedAt: 1000 },
+    department,
+    closed: true,
+    startedAt: 1000,
     acceptedAt: wait === null ? null : 1000 + wait,
     answeredAt: answer === null ? null : 1000 + answer,
     ...more,
@@ -57,29 +59,58 @@ describe('stats', () => {
     const answer = { count: 10, mean: 11, p50: 10, p95: 20, max: 20 };
     const none = { count: 0, mean: null, p50: null, p95: null, max: null };
     expect(json).toEqual({
-      ...{ since: NOW, until: NOW + 86_400_000, timezone: 'UTC', position: NEWEST },
-      total: { ...{ chats: 12, open: 1, closed: 11, served: 10, missed: 1 }, waiting, answer },
+      since: NOW,
+      until: NOW + 86_400_000,
+      timezone: 'UTC',
+      position: NEWEST,
+      total: { chats: 12, open: 1, closed: 11, served: 10, missed: 1, waiting, answer },
       departments: [
         {
-          ...{ department: 'help', chats: 1, open: 0, closed: 1, served: 0, missed: 1 },
-          ...{ waiting: none, answer: none },
+          department: 'help',
+          chats: 1,
+          open: 0,
+          closed: 1,
+          served: 0,
+          missed: 1,
+          waiting: none,
+          answer: none,
         },
         {
-          ...{ department: 'sales', chats: 10, open: 0, closed: 10, served: 10, missed: 0 },
-          ...{ waiting, answer },
+          department: 'sales',
+          chats: 10,
+          open: 0,
+          closed: 10,
+          served: 10,
+          missed: 0,
+          waiting,
+          answer,
         },
         {
-          ...{ department: null, chats: 1, open: 1, closed: 0, served: 0, missed: 0 },
-          ...{ waiting: none, answer: none },
+          department: null,
+          chats: 1,
+          open: 1,
+          closed: 0,
+          served: 0,
+          missed: 0,
+          waiting: none,
+          answer: none,
         },
       ],
       operators: [
         {
-          ...{ operator: 'ann', chats: 0, messages: 2, missedOffers: 2, declinedOffers: 0 },
+          operator: 'ann',
+          chats: 0,
+          messages: 2,
+          missedOffers: 2,
+          declinedOffers: 0,
           answer: none,
         },
         {
-          ...{ operator: 'zoe', chats: 2, messages: 4, missedOffers: 0, declinedOffers: 1 },
+          operator: 'zoe',
+          chats: 2,
+          messages: 4,
+          missedOffers: 0,
+          declinedOffers: 1,
           answer: { count: 1, mean: 3, p50: 3, p95: 3, max: 3 },
         },
       ],
@@ -95,19 +126,24 @@ describe('stats', () => {
       return first && [new Date(first.since).toISOString(), new Date(first.until).toISOString()];
     };
     expect(await range('timezone=Europe/Riga')).toEqual([
-      ...['2025-12-31T22:00:00.000Z', '2026-01-01T22:00:00.000Z'],
+      '2025-12-31T22:00:00.000Z',
+      '2026-01-01T22:00:00.000Z',
     ]);
     expect(await range('since=2025-12-30T12:00Z')).toEqual([
-      ...['2025-12-30T12:00:00.000Z', '2026-01-01T00:00:00.000Z'],
+      '2025-12-30T12:00:00.000Z',
+      '2026-01-01T00:00:00.000Z',
     ]);
     expect(await range('since=2020-02-01')).toEqual([
-      ...['2020-02-01T00:00:00.000Z', '2020-03-03T00:00:00.000Z'],
+      '2020-02-01T00:00:00.000Z',
+      '2020-03-03T00:00:00.000Z',
     ]);
     expect(await range('until=2025-12-30T00:00Z')).toEqual([
-      ...['2025-12-29T00:00:00.000Z', '2025-12-30T00:00:00.000Z'],
+      '2025-12-29T00:00:00.000Z',
+      '2025-12-30T00:00:00.000Z',
     ]);
     expect(await range('since=2025-12-01&until=2026-01-01')).toEqual([
-      ...['2025-12-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z'],
+      '2025-12-01T00:00:00.000Z',
+      '2026-01-01T00:00:00.000Z',
     ]);
   });
 });

@@ -259,7 +259,9 @@ describe('a transfer', () => {
     expect(json).toMatchObject({ actor: 'visitor-acme.7', revision: 4 });
     expect(asked.transfers).toEqual([
       {
-        ...{ tenant: 'acme', visitor: '7', wish: { chatId: 'c1', from: null, to } },
+        tenant: 'acme',
+        visitor: '7',
+        wish: { chatId: 'c1', from: null, to },
         origin: expect.objectContaining({ commandId: 'key:k1' }),
       },
     ]);

@@ -20,7 +20,11 @@ it('are kept of hosts that are ours, however many are named', () => {
   receipts.accepted([...many, started, { host: 'xmpp.test', type: 'operator.ping' }, null, 7], 40);
   expect(receipts.view().hosts).toEqual({
     'xmpp.test': {
-      ...{ acceptedAt: 50_000, batches: 1, clockOffset: -10, module: '1.0.0', ejabberd: '23.01' },
+      acceptedAt: 50_000,
+      batches: 1,
+      clockOffset: -10,
+      module: '1.0.0',
+      ejabberd: '23.01',
     },
   });
 });

@@ -50,16 +50,28 @@ function inbox() {
   const operatorsOf = () => OPERATORS.map((name) => operator(name));
   const transfer = createTransfer({ host, tenants, operatorsOf });
   return createInbox({
-    ...{ host, tenants, setAside, newId, digestKey, transfer },
-    ...{ signals: NO_SIGNALS, logger: silent },
+    host,
+    tenants,
+    setAside,
+    newId,
+    digestKey,
+    transfer,
+    signals: NO_SIGNALS,
+    logger: silent,
   });
 }
 
 const written = (by: string, body: string | Record<string, string>, id = newId(), to = '1') => {
   seq++;
   return {
-    ...{ queueId, seq, at: '2026-01-01T00:00:00Z', host: HOST, type: 'message', id },
-    ...{ from: `${by}@${HOST}/desk`, to: jidOf(to) },
+    queueId,
+    seq,
+    at: '2026-01-01T00:00:00Z',
+    host: HOST,
+    type: 'message',
+    id,
+    from: `${by}@${HOST}/desk`,
+    to: jidOf(to),
     body: typeof body === 'string' ? { '': body } : body,
   };
 };

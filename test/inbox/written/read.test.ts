@@ -9,7 +9,8 @@ const read = (body: string) => readWritten(body, LHC_COMMANDS);
 const message = (body: string) => ({ kind: 'message', body });
 const unknown = (argument: string | null) => ({ kind: 'question', command: UNKNOWN, argument });
 const faulty = (command: string, reason: RegExp) => ({
-  ...{ kind: 'faulty', command },
+  kind: 'faulty',
+  command,
   reason: expect.stringMatching(reason),
 });
 
@@ -138,7 +139,8 @@ describe('a command', () => {
 
   it('of a tenant whose LHC knows others', () => {
     expect(readWritten('!greet Ann', ['greet'])).toEqual({
-      ...{ kind: 'lhc', command: 'greet' },
+      kind: 'lhc',
+      command: 'greet',
       text: '!greet Ann',
     });
     expect(readWritten('!block', ['greet'])).toEqual(unknown(null));

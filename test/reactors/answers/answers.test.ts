@@ -36,7 +36,10 @@ const later = (minutes: number) => rig.clock.passes(minutes * MINUTE);
 const view = (profile: Profile = { page: '/' }, department: string | null = null) =>
   rig.toVisitor('1', { type: 'ViewPage', digest: newId(), department, delays: DELAYS, profile });
 const answered = (by: string, body: string): VisitorCommand => ({
-  ...{ type: 'ReceiveOperatorMessage', operator: by, messageId: newId(), body },
+  type: 'ReceiveOperatorMessage',
+  operator: by,
+  messageId: newId(),
+  body,
 });
 /** A chat that was begun, answered and closed. */
 async function chat(id: string, by: string, reason: string | null = null) {
@@ -76,7 +79,10 @@ describe('!info', () => {
     const open = 'Chat #c1 for sales, begun 00:00 UTC (3 min ago), 1 message of the visitor';
     expect(await info()).toContain(`${open}; waits for an operator since 3 min.`);
     await rig.toVisitor('1', {
-      ...{ type: 'OfferChat', chatId: 'c1', operators: ['op1', 'op2'], reason: 'broadcast' },
+      type: 'OfferChat',
+      chatId: 'c1',
+      operators: ['op1', 'op2'],
+      reason: 'broadcast',
     });
     expect(await info()).toContain(
       `${open}; offered to op1, op2; waits for an operator since 3 min.`,
@@ -85,8 +91,12 @@ describe('!info', () => {
     expect(await info()).toContain(`${open}; op2 has it.`);
     expect(await info()).toContain('First answer after 3 min.');
     await rig.toVisitor('1', {
-      ...{ type: 'TransferChat', chatId: 'c1', from: 'op2', operator: 'op1' },
-      ...{ department: null, reservation: null },
+      type: 'TransferChat',
+      chatId: 'c1',
+      from: 'op2',
+      operator: 'op1',
+      department: null,
+      reservation: null,
     });
     expect(await info()).toContain(`${open}; offered to op1, no answer yet.`);
   });
@@ -116,8 +126,12 @@ describe('!info', () => {
       await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op1' });
       later(4);
       await rig.toVisitor('1', {
-        ...{ type: 'TransferChat', chatId: id, from: 'op1', operator: 'op2' },
-        ...{ department: null, reservation: null },
+        type: 'TransferChat',
+        chatId: id,
+        from: 'op1',
+        operator: 'op2',
+        department: null,
+        reservation: null,
       });
       await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op2' });
       if (id === 'c1') await rig.toVisitor('1', closeChat(id));
@@ -148,7 +162,9 @@ describe('!info', () => {
     let reads = 0;
     const { store, host, personal, now } = rig;
     const counting = createAnswers({
-      ...{ host, personal, now },
+      host,
+      personal,
+      now,
       store: {
         readStream: (stream, options) => {
           reads += 1;
@@ -189,8 +205,11 @@ describe('!history', () => {
     const note = { type: 'AddNote', operator: 'op1', noteId: 'n1', body: 'angry' } as const;
     await rig.toVisitor('1', note);
     await rig.toVisitor('1', {
-      ...{ type: 'SendOperatorCommand', operator: 'op1', messageId: 'x1' },
-      ...{ command: 'name', text: '!name Ann' },
+      type: 'SendOperatorCommand',
+      operator: 'op1',
+      messageId: 'x1',
+      command: 'name',
+      text: '!name Ann',
     });
     expect(await ask('history')).toEqual([
       [
@@ -307,7 +326,9 @@ describe('what else an operator is answered', () => {
       {
         type: 'AvailabilitySet',
         data: {
-          ...{ away: true, visitor: '1', messageId: 'x' },
+          away: true,
+          visitor: '1',
+          messageId: 'x',
           availability: { from: 'available', to: 'away' },
         },
       },
@@ -317,7 +338,9 @@ describe('what else an operator is answered', () => {
       {
         type: 'AvailabilitySet',
         data: {
-          ...{ away: false, visitor: '1', messageId: 'x' },
+          away: false,
+          visitor: '1',
+          messageId: 'x',
           availability: { from: 'away', to: 'available' },
         },
       },
@@ -327,7 +350,9 @@ describe('what else an operator is answered', () => {
       {
         type: 'AvailabilitySet',
         data: {
-          ...{ away: false, visitor: '1', messageId: 'x' },
+          away: false,
+          visitor: '1',
+          messageId: 'x',
           availability: { from: 'busy', to: 'busy' },
         },
       },

@@ -28,7 +28,11 @@ describe('who lost a chat', () => {
     await lane.assign('quin');
     await lane.answer('quin', 'o1');
     await lane.rig.toVisitor('1', {
-      ...{ type: 'CloseChat', chatId: null, by: 'operator', operator: 'quin', reason: 'solved' },
+      type: 'CloseChat',
+      chatId: null,
+      by: 'operator',
+      operator: 'quin',
+      reason: 'solved',
     });
     await lane.run();
     expect(lane.texts('olga')).toEqual(['Chat #c1 went back to the queue while you were away.']);

@@ -24,8 +24,16 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
   const { admin, transport } = ejabberd;
   const make = () =>
     createMessages({
-      ...{ host, store, tenants, personal, now, newId, admin, transport },
-      ...{ ownership: soleOwner, logger: silent },
+      host,
+      store,
+      tenants,
+      personal,
+      now,
+      newId,
+      admin,
+      transport,
+      ownership: soleOwner,
+      logger: silent,
       answers: createAnswers({ host, store, personal, now }),
       removal: createOperatorRemoval({ host, admin, ownership: soleOwner, now: rig.now, newId }),
     });
@@ -37,7 +45,8 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
   const all = (operator: string) => ejabberd.messages.filter(({ to }) => to === named(operator));
 
   return {
-    ...{ rig, ejabberd },
+    rig,
+    ejabberd,
     messages: () => messages,
     /** Performs what waits, in order, until something is not done. */
     async run(): Promise<Outcome> {
@@ -80,8 +89,11 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       rig.toVisitor('1', { type: 'ReceiveOperatorMessage', operator, messageId: id, body: id }),
     assign: (operator: string) =>
       rig.toVisitor('1', {
-        ...{ type: 'AssignChat', chatId: 'c1', operator },
-        ...{ reservation: newId(), reason: 'least-loaded' },
+        type: 'AssignChat',
+        chatId: 'c1',
+        operator,
+        reservation: newId(),
+        reason: 'least-loaded',
       }),
     offer: (...operators: string[]) =>
       rig.toVisitor('1', { type: 'OfferChat', chatId: 'c1', operators, reason: 'broadcast' }),
@@ -89,8 +101,12 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       rig.toVisitor('1', { type: 'UnassignChat', chatId: 'c1', operator, reason }),
     handOn: (from: string | null, to: { operator?: string; department?: string }) =>
       rig.toVisitor('1', {
-        ...{ type: 'TransferChat', chatId: 'c1', from, reservation: null },
-        ...{ operator: to.operator ?? null, department: to.department ?? null },
+        type: 'TransferChat',
+        chatId: 'c1',
+        from,
+        reservation: null,
+        operator: to.operator ?? null,
+        department: to.department ?? null,
       }),
     delivered: (operator: string, ...messageIds: string[]) =>
       rig.toVisitor('1', { type: 'ReportDelivered', messageIds, by: 'ping', operator }),

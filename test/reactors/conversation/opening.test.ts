@@ -44,10 +44,17 @@ const visitorMessages = (operator: string) =>
 describe('who it is', () => {
   it('comes first, with place, time of day, page and earlier chats', async () => {
     await lane.rig.toVisitor('1', {
-      ...{ type: 'ViewPage', digest: 'x', department: null, delays: DELAYS },
+      type: 'ViewPage',
+      digest: 'x',
+      department: null,
+      delays: DELAYS,
       profile: {
-        ...{ page: 'https://shop.test/shoes', title: 'Shoes', nick: 'Eve' },
-        ...{ country: 'Italy', city: 'Rome', timezone: 'Europe/Rome' },
+        page: 'https://shop.test/shoes',
+        title: 'Shoes',
+        nick: 'Eve',
+        country: 'Italy',
+        city: 'Rome',
+        timezone: 'Europe/Rome',
       },
     });
     await conversation();
@@ -56,8 +63,11 @@ describe('who it is', () => {
     lane.forget();
     await lane.rig.toVisitor('1', startChat('c2', 'm3'));
     await lane.rig.toVisitor('1', {
-      ...{ type: 'AssignChat', chatId: 'c2', operator: 'pia' },
-      ...{ reservation: 'r', reason: 'least-loaded' },
+      type: 'AssignChat',
+      chatId: 'c2',
+      operator: 'pia',
+      reservation: 'r',
+      reason: 'least-loaded',
     });
     expect(await lane.run()).toEqual({ kind: 'done' });
     expect(lane.texts('pia')).toEqual([
@@ -86,7 +96,10 @@ describe('who it is', () => {
     const long = (length: number) => `${'x'.repeat(length - 1)}🙂 and more`;
     const profile = { page: 'https://shop.test/', title: long(300) };
     await lane.rig.toVisitor('1', {
-      ...{ type: 'ViewPage', digest: 'x', department: null, delays: DELAYS },
+      type: 'ViewPage',
+      digest: 'x',
+      department: null,
+      delays: DELAYS,
       profile,
     });
     await conversation();

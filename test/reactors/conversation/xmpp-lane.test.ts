@@ -78,7 +78,10 @@ describe("a visitor's message", () => {
     await rig.toVisitor('1', assignChat('op1'));
     expect(await run()).toEqual({ kind: 'done' });
     expect(ejabberd.messages[1]).toEqual({
-      ...{ id: 'm1', from: jidOf('1'), to: `op1@${HOST}`, body: 'Hello' },
+      id: 'm1',
+      from: jidOf('1'),
+      to: `op1@${HOST}`,
+      body: 'Hello',
     });
     expect(ids()).toEqual(['intro-c1-1', 'm1', 'm2']);
     expect((await open()).map(({ taken }) => taken)).toEqual([true, true]);
@@ -248,7 +251,9 @@ describe('an operator is told', () => {
     expect(await run('operator-acme.op1')).toEqual({ kind: 'done' });
     expect(ejabberd.messages).toMatchObject(
       ['1', 'unknown'].map((key) => ({
-        ...{ from: jidOf(key), to: `op1@${HOST}`, body: 'Not delivered: this visitor has left.' },
+        from: jidOf(key),
+        to: `op1@${HOST}`,
+        body: 'Not delivered: this visitor has left.',
       })),
     );
   });

@@ -27,7 +27,12 @@ afterEach(() => rig.close());
 const ofCallbacks = (tenants = rig.tenants) => {
   const { host, personal, digestKey, now } = rig;
   return createCallbacks({
-    ...{ host, personal, digestKey, now, newId, tenants },
+    host,
+    personal,
+    digestKey,
+    now,
+    newId,
+    tenants,
     client: lhc.client,
   });
 };
@@ -91,9 +96,14 @@ it('tells the whole story of a visitor, in the shapes that are agreed', async ()
 
 it('tells of operators when they cross the line, once they are known to LHC', async () => {
   const commands: OperatorCommand[] = [
-    ...[openSession(), changePresence('available'), changePresence('away')],
+    openSession(),
+    changePresence('available'),
+    changePresence('away'),
     register(),
-    ...[changePresence('dnd'), changePresence(null), changePresence('chat'), register(3)],
+    changePresence('dnd'),
+    changePresence(null),
+    changePresence('chat'),
+    register(3),
     { type: 'CloseSession', session: 's1' },
   ];
   const callbacks = ofCallbacks();
@@ -131,7 +141,9 @@ it('waits as long as it is asked to, and again for what was not accepted only', 
   await rig.toVisitor('1', receive('op1', 'i1'));
   lhc.state.answer = async () => ({ outcome: 'retry', reason: 'answered 503', afterMs: 7000 });
   expect(await run('visitor-acme.1')).toEqual({
-    ...{ kind: 'retry', reason: 'answered 503', afterMs: 7000 },
+    kind: 'retry',
+    reason: 'answered 503',
+    afterMs: 7000,
   });
 });
 
@@ -167,24 +179,40 @@ describe('a chat that goes from hand to hand', () => {
     await rig.toVisitor('1', assignChat('olga', null));
     await rig.toVisitor('1', { type: 'AcceptChat', operator: 'olga' });
     await rig.toVisitor('1', {
-      ...{ type: 'AddNote', operator: 'olga', noteId: 'n1', body: 'pays by card' },
+      type: 'AddNote',
+      operator: 'olga',
+      noteId: 'n1',
+      body: 'pays by card',
     });
     const block = { command: 'block', text: '!block 1' };
     await rig.toVisitor('1', {
-      ...{ type: 'SendOperatorCommand', operator: 'olga', messageId: 'x1', ...block },
+      type: 'SendOperatorCommand',
+      operator: 'olga',
+      messageId: 'x1',
+      ...block,
     });
     await rig.toVisitor('1', { type: 'ReportDisplayed', messageId: 'm1', operator: 'olga' });
     const nobody = { operator: null, reservation: null };
     await rig.toVisitor('1', {
-      ...{ type: 'TransferChat', chatId: null, from: 'olga', ...nobody, department: 'support' },
+      type: 'TransferChat',
+      chatId: null,
+      from: 'olga',
+      ...nobody,
+      department: 'support',
     });
     const to = { operator: 'pia', department: null, reservation: null };
     await rig.toVisitor('1', { type: 'TransferChat', chatId: 'c1', from: null, ...to });
     await rig.toVisitor('1', {
-      ...{ type: 'UnassignChat', chatId: 'c1', operator: 'pia', reason: 'offline' },
+      type: 'UnassignChat',
+      chatId: 'c1',
+      operator: 'pia',
+      reason: 'offline',
     });
     await rig.toVisitor('1', {
-      ...{ type: 'OfferChat', chatId: 'c1', operators: ['olga', 'pia'], reason: 'broadcast' },
+      type: 'OfferChat',
+      chatId: 'c1',
+      operators: ['olga', 'pia'],
+      reason: 'broadcast',
     });
     await rig.toVisitor('1', { type: 'DeclineChat', operator: 'olga' }); // it was never hers again
     lhc.accepted.length = 0;

@@ -57,11 +57,19 @@ function make({ lapsesMs }: { lapsesMs?: number } = {}) {
     compared.push('all');
   };
   const signals = createSignals({
-    ...{ ...base, callbacks, operatorSessions, compare },
+    ...base,
+    callbacks,
+    operatorSessions,
+    compare,
     ...(lapsesMs !== undefined && { lapsesMs }),
   });
   const typing = createTyping({
-    ...{ host, transport, admin, tenants, now, logger: silent },
+    host,
+    transport,
+    admin,
+    tenants,
+    now,
+    logger: silent,
     ...(lapsesMs !== undefined && { lapsesMs }),
   });
   return { signals, typing, operatorSessions, compared };
@@ -203,7 +211,10 @@ it('a visitor types whose chat goes to another: that one sees it at once, nobody
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
   await rig.toVisitor('1', startChat());
   await rig.toVisitor('1', {
-    ...{ type: 'OfferChat', chatId: 'c1', operators: ['op1', 'op2'], reason: 'broadcast' },
+    type: 'OfferChat',
+    chatId: 'c1',
+    operators: ['op1', 'op2'],
+    reason: 'broadcast',
   });
   await typing(ACME, V1, 'composing');
   expect(ejabberd.typed).toEqual([]);

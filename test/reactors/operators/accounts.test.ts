@@ -27,12 +27,22 @@ function processOf(older: readonly string[] = []) {
   const host = rig.makeHost({ shared: true });
   const removal = createOperatorRemoval({ host, admin, ownership: soleOwner, now, newId });
   const lhcUsers = createLhcUsers({
-    ...{ host, now, newId, logger: silent },
+    host,
+    now,
+    newId,
+    logger: silent,
     operatorsOf: () => older.map(operator),
     caughtUp: async () => {},
   });
   const accounts = createOperatorAccounts({
-    ...{ host, store, vault, admin, tenants, lhcUsers, removal, newId },
+    host,
+    store,
+    vault,
+    admin,
+    tenants,
+    lhcUsers,
+    removal,
+    newId,
     sessions: { compare: async () => {}, compareAll: async () => {} },
     reserved: ['api'],
   });
@@ -45,7 +55,9 @@ function processOf(older: readonly string[] = []) {
 }
 
 const of = (lhcUserId: number, more: Wish = {}): Wish => ({
-  ...{ lhcUserId, password: 'pw', departments: ['sales'] },
+  lhcUserId,
+  password: 'pw',
+  departments: ['sales'],
   ...more,
 });
 const jid = (name: string) => `${name}@${HOST}`;
@@ -168,8 +180,12 @@ describe('an LHC user', () => {
   it('of an operator that is older than claims is claimed before anybody else can', async () => {
     await rig.toOperator('ada', { type: 'ClaimAccount', adopted: false });
     await rig.toOperator('ada', {
-      ...{ type: 'Register', lhcUserId: 7, departments: [], capacity: 5 },
-      ...{ name: null, nameChanged: false },
+      type: 'Register',
+      lhcUserId: 7,
+      departments: [],
+      capacity: 5,
+      name: null,
+      nameChanged: false,
     });
     const [one, two] = [processOf(['ada']), processOf(['ada'])];
     const both = await Promise.allSettled([one.put('grace', of(7)), two.put('olga', of(7))]);
@@ -363,13 +379,11 @@ describe('one that is removed', () => {
     await awake.put('ada', of(7, { password: 'new' }));
     expect(ejabberd.accounts.get(jid('ada'))).toBe('new');
     const removal = createOperatorRemoval({
-      ...{
-        host: rig.makeHost({ shared: true }),
-        now: rig.now,
-        admin: ejabberd.admin,
-        ownership: soleOwner,
-        newId,
-      },
+      host: rig.makeHost({ shared: true }),
+      now: rig.now,
+      admin: ejabberd.admin,
+      ownership: soleOwner,
+      newId,
     });
     const tenant = rig.tenants.get(ACME);
     if (!tenant) throw new Error('it is configured');
@@ -381,8 +395,12 @@ describe('one that is removed', () => {
   it('long ago is not looked for any more: an account of its name may be anybody’s', async () => {
     await rig.toOperator('ada', { type: 'ClaimAccount', adopted: false });
     await rig.toOperator('ada', {
-      ...{ type: 'Register', lhcUserId: 7, departments: [], capacity: 5 },
-      ...{ name: null, nameChanged: false },
+      type: 'Register',
+      lhcUserId: 7,
+      departments: [],
+      capacity: 5,
+      name: null,
+      nameChanged: false,
     });
     await rig.toOperator('ada', { type: 'Remove' }); // by a release that did not say that it was done
     ejabberd.accounts.set(jid('ada'), 'theirs');

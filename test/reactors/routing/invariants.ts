@@ -157,13 +157,22 @@ export async function expectedRows(scene: Scene) {
     const chat = await scene.chatOf(visitor);
     if (!chat) continue;
     visitors.push({
-      ...{ tenant: 'acme', visitor, chat: chat.id, department: chat.department },
-      ...{ invited_by: chat.invitedBy, last_operator: chat.lastOperator },
+      tenant: 'acme',
+      visitor,
+      chat: chat.id,
+      department: chat.department,
+      invited_by: chat.invitedBy,
+      last_operator: chat.lastOperator,
       handed: chat.handed ? 1 : 0,
-      ...{ transferred_by: chat.transferredBy, misses: chat.misses },
-      ...{ offered: JSON.stringify(chat.offered), passed: JSON.stringify(chat.passed) },
-      ...{ free_since: chat.freeSince, since: chat.startedAt, operator: chat.operator },
-      ...{ reservation: chat.reservation, accepted: chat.accepted ? 1 : 0 },
+      transferred_by: chat.transferredBy,
+      misses: chat.misses,
+      offered: JSON.stringify(chat.offered),
+      passed: JSON.stringify(chat.passed),
+      free_since: chat.freeSince,
+      since: chat.startedAt,
+      operator: chat.operator,
+      reservation: chat.reservation,
+      accepted: chat.accepted ? 1 : 0,
     });
   }
   const operators: unknown[] = [];
@@ -173,14 +182,22 @@ export async function expectedRows(scene: Scene) {
     if (!core) continue;
     const { availability, context } = core;
     operators.push({
-      ...{ tenant: 'acme', username, lhc_user: context.lhcUserId },
-      ...{ offline: availability === 'offline' ? 1 : 0, gone: context.gone ? 1 : 0 },
+      tenant: 'acme',
+      username,
+      lhc_user: context.lhcUserId,
+      offline: availability === 'offline' ? 1 : 0,
+      gone: context.gone ? 1 : 0,
     });
     for (const [chat, of] of Object.entries(context.chats).toSorted()) {
       chats.push({
-        ...{ tenant: 'acme', operator: username, chat, visitor: of.visitor },
-        ...{ reservation: of.reservation, department: of.department },
-        ...{ open: of.open ? 1 : 0, at: of.at },
+        tenant: 'acme',
+        operator: username,
+        chat,
+        visitor: of.visitor,
+        reservation: of.reservation,
+        department: of.department,
+        open: of.open ? 1 : 0,
+        at: of.at,
       });
     }
   }

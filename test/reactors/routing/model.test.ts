@@ -54,7 +54,10 @@ async function rowsAgree(scene: Scene): Promise<void> {
 }
 
 const everybodyIsThere: readonly Act[] = OPERATORS.map((operator) => ({
-  ...{ do: 'register', operator, capacity: 3, departments: [] },
+  do: 'register',
+  operator,
+  capacity: 3,
+  departments: [],
 }));
 
 it(

@@ -63,7 +63,13 @@ async function routingOf(
 ) {
   const { workFile: db, tenants, now } = rig;
   const routing = createRouting({
-    ...{ db, host, tenants, now, newId, ownership: soleOwner, logger: silent },
+    db,
+    host,
+    tenants,
+    now,
+    newId,
+    ownership: soleOwner,
+    logger: silent,
     random: Math.random,
     ...more,
   });
@@ -124,8 +130,12 @@ describe('a chat', () => {
     await rig.toVisitor('1', startChat('c1'));
     await rig.toVisitor('2', startChat('c2'));
     await rig.toOperator('other', {
-      ...{ type: 'Register', lhcUserId: 8, departments: ['support'], capacity: 2 },
-      ...{ name: null, nameChanged: false },
+      type: 'Register',
+      lhcUserId: 8,
+      departments: ['support'],
+      capacity: 2,
+      name: null,
+      nameChanged: false,
     });
     await rig.toOperator('other', openSession('s-other'));
     await rig.toOperator('other', changePresence('available', 's-other'));
@@ -143,8 +153,12 @@ describe('a chat', () => {
     const { routing, caughtUp } = await routingOf(rig);
     routing.start();
     await rig.toOperator('op1', {
-      ...{ type: 'Register', lhcUserId: 7, departments: [], capacity: 3 },
-      ...{ name: null, nameChanged: false },
+      type: 'Register',
+      lhcUserId: 7,
+      departments: [],
+      capacity: 3,
+      name: null,
+      nameChanged: false,
     });
     await rig.toOperator('op1', changePresence('available', 's-op1'));
     await rig.toVisitor('1', startChat('c1'));
@@ -181,7 +195,10 @@ describe('a chat', () => {
     await Promise.all(
       Array.from({ length: 510 }, (_, i) =>
         rig.toVisitor(`n${i}`, {
-          ...{ type: 'StartChat', chatId: `n${i}`, department: 'nobody', delays: DELAYS },
+          type: 'StartChat',
+          chatId: `n${i}`,
+          department: 'nobody',
+          delays: DELAYS,
         }),
       ),
     );
@@ -203,8 +220,12 @@ describe('what may give a chat somebody, or another, does so at once: no sweep i
     rig.toOperator('op1', { type: 'ReportPing', resource: 'gajim', answered });
   const serving = (rig: Rig, name: string, department: string) =>
     rig.toOperator(name, {
-      ...{ type: 'Register', lhcUserId: 8, departments: [department], capacity: 2 },
-      ...{ name: null, nameChanged: false },
+      type: 'Register',
+      lhcUserId: 8,
+      departments: [department],
+      capacity: 2,
+      name: null,
+      nameChanged: false,
     });
 
   /** Before it nobody can have the chat. */
@@ -346,7 +367,10 @@ describe('a pass', () => {
     // Behind all of them, and somebody is there for it.
     rig.clock.passes(1);
     await rig.toVisitor('1', {
-      ...{ type: 'StartChat', chatId: 'c1', department: 'support', delays: DELAYS },
+      type: 'StartChat',
+      chatId: 'c1',
+      department: 'support',
+      delays: DELAYS,
     });
     await has(rig, '1', 'other');
     expect(new Set(loaded)).toEqual(new Set(['1']));
@@ -375,8 +399,12 @@ describe('a pass', () => {
     await rig.toVisitor('1', startChat('c1'));
     await has(rig, '1', 'giver');
     await rig.toVisitor('1', {
-      ...{ type: 'TransferChat', chatId: null, from: 'giver', operator: null },
-      ...{ department: 'support', reservation: null },
+      type: 'TransferChat',
+      chatId: null,
+      from: 'giver',
+      operator: null,
+      department: 'support',
+      reservation: null,
     });
     await is('served', 'available'); // who answered last, but not of that department
     await caughtUp();
@@ -479,8 +507,11 @@ describe('a pass', () => {
     ownership.lose(partitionOf(ACME));
     await next.toVisitor('6', startChat('c6'));
     await next.toVisitor('6', {
-      ...{ type: 'AssignChat', chatId: 'c6', operator: 'ann' },
-      ...{ reservation: null, reason: 'round-robin' },
+      type: 'AssignChat',
+      chatId: 'c6',
+      operator: 'ann',
+      reservation: null,
+      reason: 'round-robin',
     });
     await caughtUp();
     ownership.gain(partitionOf(ACME));

@@ -61,21 +61,25 @@ export const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
-      ...{ do: fc.constantFrom('answer' as const, 'take' as const, 'decline' as const) },
-      ...{ visitor: one, by: name },
+      do: fc.constantFrom('answer' as const, 'take' as const, 'decline' as const),
+      visitor: one,
+      by: name,
     }),
   },
   {
     weight: 2,
     arbitrary: fc.record({
-      ...{ do: fc.constant('transfer' as const), visitor: one, by: fc.option(name) },
+      do: fc.constant('transfer' as const),
+      visitor: one,
+      by: fc.option(name),
       to: fc.oneof(name, fc.constantFrom(...DEPARTMENTS)),
     }),
   },
   {
     weight: 5,
     arbitrary: fc.record({
-      ...{ do: fc.constant('be' as const), operator: name },
+      do: fc.constant('be' as const),
+      operator: name,
       show: fc.constantFrom<Show>('available', 'available', 'chat', 'away', 'dnd', null),
     }),
   },
@@ -85,8 +89,10 @@ export const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      ...{ do: fc.constant('register' as const), operator: name },
-      ...{ capacity: fc.integer({ min: 1, max: 3 }), departments: serving },
+      do: fc.constant('register' as const),
+      operator: name,
+      capacity: fc.integer({ min: 1, max: 3 }),
+      departments: serving,
     }),
   },
   {
@@ -153,7 +159,13 @@ export async function openScene(settings: RoutingSettings) {
     const { workFile: db, tenants, now } = rig;
     const process = mortal(rig.host);
     const routing: Routing = createRouting({
-      ...{ db, host: process.host, tenants, now, newId, ownership: soleOwner, logger: silent },
+      db,
+      host: process.host,
+      tenants,
+      now,
+      newId,
+      ownership: soleOwner,
+      logger: silent,
       random: Math.random,
       sweepEveryMs: 20,
     });
@@ -176,16 +188,24 @@ export async function openScene(settings: RoutingSettings) {
     switch (wish.do) {
       case 'start':
         return ofVisitor(wish.visitor, {
-          ...{ type: 'StartChat', chatId: `c${++chats}`, department: wish.department },
+          type: 'StartChat',
+          chatId: `c${++chats}`,
+          department: wish.department,
           delays: { ...DELAYS, offerTimeout: TIMES.offerTimeout * SECOND },
         });
       case 'close':
         return ofVisitor(wish.visitor, {
-          ...{ type: 'CloseChat', chatId: null, by: 'visitor', reason: null },
+          type: 'CloseChat',
+          chatId: null,
+          by: 'visitor',
+          reason: null,
         });
       case 'answer':
         return ofVisitor(wish.visitor, {
-          ...{ type: 'ReceiveOperatorMessage', operator: wish.by, messageId: newId(), body: 'Hi' },
+          type: 'ReceiveOperatorMessage',
+          operator: wish.by,
+          messageId: newId(),
+          body: 'Hi',
         });
       case 'take':
         return ofVisitor(wish.visitor, { type: 'AcceptChat', operator: wish.by });
@@ -206,12 +226,17 @@ export async function openScene(settings: RoutingSettings) {
         const session = { session: `s-${wish.operator}`, resource: 'gajim' };
         const { show } = wish;
         return ofOperator(wish.operator, {
-          ...{ type: 'ChangePresence', ...session, show, status: '' },
+          type: 'ChangePresence',
+          ...session,
+          show,
+          status: '',
         });
       }
       case 'ping':
         return ofOperator(wish.operator, {
-          ...{ type: 'ReportPing', resource: 'gajim', answered: wish.answered },
+          type: 'ReportPing',
+          resource: 'gajim',
+          answered: wish.answered,
         });
       case 'leave':
         return ofOperator(wish.operator, { type: 'CloseSession', session: `s-${wish.operator}` });
@@ -219,8 +244,12 @@ export async function openScene(settings: RoutingSettings) {
         return ofOperator(wish.operator, { type: 'Remove' });
       case 'register':
         return ofOperator(wish.operator, {
-          ...{ type: 'Register', lhcUserId: 7, departments: wish.departments },
-          ...{ capacity: wish.capacity, name: null, nameChanged: false },
+          type: 'Register',
+          lhcUserId: 7,
+          departments: wish.departments,
+          capacity: wish.capacity,
+          name: null,
+          nameChanged: false,
         });
       case 'die':
         life.arm(wish.death);

@@ -27,7 +27,8 @@ const transfer = (
   host: ActorHost = rig.host,
 ) =>
   createTransfer({
-    ...{ host, tenants: rig.tenants },
+    host,
+    tenants: rig.tenants,
     operatorsOf: () => [operator('op1'), operator('op2')],
   })(
     ACME,

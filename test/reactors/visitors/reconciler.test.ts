@@ -44,8 +44,16 @@ async function worldOf(
   const changed = (who: Visitor, event: RecordedEvent) => sessions.changed(who, event);
   const wanted = createWanted(workFile, changed);
   const sessions = createSessions({
-    ...{ wanted, host, tenants, personal, now, newId, ownership, logger: silent },
-    ...{ admin: ejabberd.admin, transport: ejabberd.transport },
+    wanted,
+    host,
+    tenants,
+    personal,
+    now,
+    newId,
+    ownership,
+    logger: silent,
+    admin: ejabberd.admin,
+    transport: ejabberd.transport,
     operatorsOf: () => [operator('op1')],
     caughtUp: () => follow(),
     passwordOf: (jid) => `password of ${jid}`,
@@ -99,7 +107,10 @@ describe('a visitor', () => {
     const outcomes = ['AccountReady', 'LoggedIn', 'LoggedOut'];
     const types = await rig.types('visitor-acme.1');
     expect(types.filter((type) => outcomes.includes(type))).toEqual([
-      ...['AccountReady', 'LoggedIn', 'LoggedOut', 'LoggedIn'],
+      'AccountReady',
+      'LoggedIn',
+      'LoggedOut',
+      'LoggedIn',
     ]);
   });
 
@@ -116,7 +127,10 @@ describe('a visitor', () => {
       throw new AppError('unavailable', 'away');
     };
     await rig.toVisitor('1', {
-      ...{ type: 'StartChat', chatId: 'c1', department: null, nick: 'Ann' },
+      type: 'StartChat',
+      chatId: 'c1',
+      department: null,
+      nick: 'Ann',
       delays: DELAYS,
     });
     await waitFor(() => !fails);
@@ -156,7 +170,10 @@ describe('a visitor', () => {
     await rig.toVisitor('1', accept);
     expect(await shows()).toEqual([undefined, 'Chat #c1 (legal)']);
     await rig.toVisitor('1', {
-      ...{ type: 'UnassignChat', chatId: 'c1', operator: 'op1', reason: 'owner-gone' },
+      type: 'UnassignChat',
+      chatId: 'c1',
+      operator: 'op1',
+      reason: 'owner-gone',
     });
     expect(await shows()).toEqual(['chat', 'Chat #c1 (legal)']);
     await rig.toVisitor('1', closeChat());

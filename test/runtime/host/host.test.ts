@@ -37,7 +37,9 @@ describe('a command', () => {
     const rig = await rigWith();
     const done = await rig.toVisitor('1', viewPage());
     expect(done).toMatchObject({
-      ...{ actor: V1, revision: 0, facts: 1 },
+      actor: V1,
+      revision: 0,
+      facts: 1,
       state: { presence: 'online', conversation: 'none' },
     });
     const [fact] = await rig.facts('visitor-acme.1');

@@ -82,7 +82,12 @@ it('a webhook event is shown opened, and carried out with an id of its own, once
   const again: { content: unknown; commandId: string }[] = [];
   let refused = true;
   const letters = createDeadLetters({
-    ...{ db, store, vault, destinations: [], now, newId },
+    db,
+    store,
+    vault,
+    destinations: [],
+    now,
+    newId,
     again: async (content, commandId) => {
       if (refused) throw new Error('still unusable');
       again.push({ content, commandId });

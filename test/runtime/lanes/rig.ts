@@ -13,7 +13,11 @@ export const said = (n: number, at: number, type = 'Said'): NewEvent => {
   const id = newId();
   const causes = { commandId: id, correlationId: id, causationId: id };
   return {
-    ...{ id, type, schemaVersion: 1, data: { n }, personal: null },
+    id,
+    type,
+    schemaVersion: 1,
+    data: { n },
+    personal: null,
     metadata: { tenant: 'acme', at, ...causes, machine: 'test/1' },
   };
 };
@@ -38,7 +42,9 @@ export function place(name: string, more: Partial<Destination> = {}) {
   const made: Attempt[] = [];
   const state = { answer: async (_attempt: Attempt): Promise<Outcome> => done };
   const destination: Destination = {
-    ...{ name, concurrency: 8, retry: { firstMs: 20, mostMs: 40 } },
+    name,
+    concurrency: 8,
+    retry: { firstMs: 20, mostMs: 40 },
     concerns: ({ type }) => type === 'Said',
     perform: async ({ stream, data, id }: RecordedEvent, _signal, again = false) => {
       const attempt = { key: stream.replace('visitor-acme.', ''), n: Number(data.n), id, again };
@@ -61,11 +67,22 @@ export async function lanesOn(
 ) {
   const { store, workFile: db, now } = rig;
   const lanes = createLanes({
-    ...{ db, store, destinations, ownership, now, newId, logger: silent },
+    db,
+    store,
+    destinations,
+    ownership,
+    now,
+    newId,
+    logger: silent,
     random: Math.random,
   });
   const letters = createDeadLetters({
-    ...{ db, store, destinations, now, newId, vault: rig.vault },
+    db,
+    store,
+    destinations,
+    now,
+    newId,
+    vault: rig.vault,
     again: async () => {},
   });
   const caughtUp = await rig.follow([lanes.part, letters.part]);
@@ -81,7 +98,13 @@ export async function lanesBeside(
   const { store, now } = rig;
   const db = openWorkFile(join(rig.folder, `work-${newId()}.db`));
   const lanes = createLanes({
-    ...{ db, store, destinations, ownership, now, newId, logger: silent },
+    db,
+    store,
+    destinations,
+    ownership,
+    now,
+    newId,
+    logger: silent,
     random: Math.random,
   });
   const work = createWork(db, store, [lanes.part]);
@@ -93,7 +116,8 @@ export async function lanesBeside(
   };
   await caughtUp();
   return {
-    ...{ lanes, caughtUp },
+    lanes,
+    caughtUp,
     async close() {
       await lanes.stop();
       ending.abort();

@@ -51,7 +51,12 @@ function makeProcess(owner: string, more: Partial<Parameters<typeof createLeases
     },
   };
   const leases = createLeases({
-    ...{ store, owner, name: owner, newId, logger: silent, durationMs: DURATION_MS },
+    store,
+    owner,
+    name: owner,
+    newId,
+    logger: silent,
+    durationMs: DURATION_MS,
     waitFor: async () => {},
     follows: () => true,
     now: Date.now,
@@ -68,7 +73,8 @@ function makeProcess(owner: string, more: Partial<Parameters<typeof createLeases
     }
   });
   const process: Process = {
-    ...{ leases, told },
+    leases,
+    told,
     hang() {
       gate = new Promise((resolve) => {
         open = resolve;
@@ -209,11 +215,18 @@ test('a machine that slept (its monotonic clock stood still) does not believe in
 test('the stream is cut now and then, and says everything all the same', async () => {
   const a = makeProcess('a');
   const expired = Array.from({ length: 999 }, (_, n) => ({
-    ...{ id: newId(), type: 'LeaseExpired', schemaVersion: 1, personal: null },
+    id: newId(),
+    type: 'LeaseExpired',
+    schemaVersion: 1,
+    personal: null,
     data: { owner: `old${n}`, by: 'a' },
     metadata: {
-      ...{ tenant: null, at: rig.now(), machine: 'lease/1' },
-      ...{ commandId: 'x', correlationId: 'x', causationId: 'x' },
+      tenant: null,
+      at: rig.now(),
+      machine: 'lease/1',
+      commandId: 'x',
+      correlationId: 'x',
+      causationId: 'x',
     },
   }));
   await rig.store.append(LEASES, expired, 'no-stream');

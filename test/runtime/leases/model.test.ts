@@ -18,13 +18,17 @@ const happening = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      ...{ what: fc.constant('disturb' as const), ms },
-      ...{ who: fc.option(who), kind: fc.constantFrom(...STORE_FAULTS) },
+      what: fc.constant('disturb' as const),
+      ms,
+      who: fc.option(who),
+      kind: fc.constantFrom(...STORE_FAULTS),
     }),
   },
   fc.record({
-    ...{ what: fc.constant('lag' as const), who },
-    ...{ lagMs: fc.integer({ min: 0, max: 10_000 }), finishMs: fc.integer({ min: 0, max: 4_000 }) },
+    what: fc.constant('lag' as const),
+    who,
+    lagMs: fc.integer({ min: 0, max: 10_000 }),
+    finishMs: fc.integer({ min: 0, max: 4_000 }),
   }),
 );
 const story = fc.array(fc.tuple(happening, fc.integer({ min: 0, max: 8_000 })), { maxLength: 20 });

@@ -169,8 +169,14 @@ export function leaseWorld(random: () => number) {
       truncateBefore: async (_stream, revision) => {
         cutTo = revision;
       },
-      ...{ readAll: unused, subscribe: unused, head: unused, deleteStream: unused },
-      ...{ compare: unused, parsePosition: unused, check: unused, close: unused },
+      readAll: unused,
+      subscribe: unused,
+      head: unused,
+      deleteStream: unused,
+      compare: unused,
+      parsePosition: unused,
+      check: unused,
+      close: unused,
     };
   }
 
@@ -204,8 +210,17 @@ export function leaseWorld(random: () => number) {
 
   function start(name: string): void {
     const process = processes.get(name) ?? {
-      ...{ name, leases: null, life: 0, pausedUntil: 0, slept: 0, fault: null },
-      ...{ lagMs: 0, finishMs: 0, folded: -1, told: [], dark: new Set() },
+      name,
+      leases: null,
+      life: 0,
+      pausedUntil: 0,
+      slept: 0,
+      fault: null,
+      lagMs: 0,
+      finishMs: 0,
+      folded: -1,
+      told: [],
+      dark: new Set(),
     };
     processes.set(name, process);
     if (process.leases) return;
@@ -230,8 +245,14 @@ export function leaseWorld(random: () => number) {
       },
     };
     const leases = createLeases({
-      ...{ store: storeOf(process), owner: name, name: `${name}:${life}`, logger: silent, random },
-      ...{ timers, newId: () => `${name}-${count++}`, now: () => now },
+      store: storeOf(process),
+      owner: name,
+      name: `${name}:${life}`,
+      logger: silent,
+      random,
+      timers,
+      newId: () => `${name}-${count++}`,
+      now: () => now,
       monotonic: () => now - process.slept,
       waitFor: (position, deadlineMs) => waitFor(process, position, deadlineMs),
       follows: () => true,
@@ -308,7 +329,11 @@ export function leaseWorld(random: () => number) {
 
   const each = (name: string): Process | undefined => processes.get(name);
   return {
-    ...{ faults, trace, start, passes, owners },
+    faults,
+    trace,
+    start,
+    passes,
+    owners,
     kill(name: string) {
       const process = each(name);
       if (!process) return;

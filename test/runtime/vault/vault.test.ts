@@ -72,11 +72,17 @@ it('nothing personal stands in any file', async () => {
   const canary = 'canary-7f3a91';
   const other = await openRig();
   await other.toVisitor('7', {
-    ...{ type: 'ViewPage', digest: 'd', department: null, delays: DELAYS },
+    type: 'ViewPage',
+    digest: 'd',
+    department: null,
+    delays: DELAYS,
     profile: { nick: `${canary}-n`, page: `/${canary}-p` },
   });
   await other.toVisitor('7', {
-    ...{ type: 'StartChat', chatId: 'c1', department: null, delays: DELAYS },
+    type: 'StartChat',
+    chatId: 'c1',
+    department: null,
+    delays: DELAYS,
     message: { id: 'm1', body: `${canary}-b` },
   });
   other.host.passivate(-1);

@@ -88,7 +88,12 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
   const routed = await startRouted(world, world.tenant('routed'), seeded(seed), options.paceMs);
   const restless = Array.from({ length: RESTLESS }, (_, index) => `r${index}`);
   const traffic = startTraffic({
-    ...{ tenant, ledger, chats, restless, operators, paceMs: options.paceMs },
+    tenant,
+    ledger,
+    chats,
+    restless,
+    operators,
+    paceMs: options.paceMs,
     random,
   });
   const further = async (messages: number, deadlineMs = DIES_WITHIN_MS): Promise<void> => {

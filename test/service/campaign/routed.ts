@@ -12,7 +12,8 @@ import { faultsOfRouting, ownersOf } from './routed-faults.ts';
 
 /** So short that offers are missed, and owners do not come back, within the campaign. */
 export const ROUTED_SETTINGS = {
-  ...{ offerTimeout: 3, ownerGrace: 3 },
+  offerTimeout: 3,
+  ownerGrace: 3,
   routing: {
     policy: 'least-loaded',
     departments: {
@@ -87,7 +88,9 @@ export async function startRouted(
 
   const login = (name: string): Promise<Operator> =>
     waitFor(() => tenant.connect(name, { resource: 'routed' }), {
-      ...{ deadlineMs: COMES_WITHIN_MS, every: 100, what: `${name} to log in` },
+      deadlineMs: COMES_WITHIN_MS,
+      every: 100,
+      what: `${name} to log in`,
     });
 
   /** What he does with a message, by chance. */

@@ -15,7 +15,10 @@ export async function makeOperators(world: World, tenant: Tenant): Promise<Retur
     await tenant.register(username, { capacity: CAPACITY });
     operators.push(
       await returningOperator({
-        ...{ service: world.ejabberd.xmpp, domain: tenant.host, username, password: 'pw' },
+        service: world.ejabberd.xmpp,
+        domain: tenant.host,
+        username,
+        password: 'pw',
         resource: 'campaign',
       }),
     );
@@ -34,7 +37,8 @@ export async function openChats(
     const visitor = `${index}`;
     await tenant.view(visitor, { page: 'https://shop.test/' });
     await tenant.ask('POST', `/visitors/${visitor}/chats`, {
-      ...{ chatId: `c${index}`, department: 'sales' },
+      chatId: `c${index}`,
+      department: 'sales',
     });
     const { data } = await tenant.callback('chat.assigned', (each) => each.visitor === visitor);
     const owner = operators.find(({ username }) => username === data.operator?.username);

@@ -86,7 +86,8 @@ export function startTraffic(options: {
       const sent = ledger.visitorSends(visitor, `v-${visitor}-${n}`, `${visitor} begins ${n}`);
       const message = { id: sent.id, body: sent.body };
       sent.promised = await command(`/visitors/${visitor}/chats`, {
-        ...{ chatId, department: 'sales' },
+        chatId,
+        department: 'sales',
         message,
       });
       const end = Date.now() + ARRIVES_WITHIN_MS;

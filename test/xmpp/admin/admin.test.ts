@@ -97,7 +97,10 @@ describe('shared groups', () => {
 
   test('show the operator a visitor that comes, is online, and goes', async () => {
     const operator = await connectOperator({
-      ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op1', password: 'secret' },
+      service: ejabberd.xmpp,
+      domain: ejabberd.host,
+      username: 'op1',
+      password: 'secret',
     });
     await admin.setNickname(at('visitor.1'), 'Zoë from Riga');
     await admin.joinGroup(at('visitor.1'), 'visitors');
@@ -145,7 +148,10 @@ describe('sessions and messages', () => {
   test('a session is kicked, and kicking nobody is fine', async () => {
     await admin.register(at('op2'), 'secret');
     const operator = await connectOperator({
-      ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op2', password: 'secret' },
+      service: ejabberd.xmpp,
+      domain: ejabberd.host,
+      username: 'op2',
+      password: 'secret',
       resource: 'desk',
       presence: { show: 'away', status: 'lunch' },
     });
@@ -161,7 +167,10 @@ describe('sessions and messages', () => {
   test('a message arrives in the name of a visitor that has no session', async () => {
     await admin.register(at('op3'), 'secret');
     const operator = await connectOperator({
-      ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op3', password: 'secret' },
+      service: ejabberd.xmpp,
+      domain: ejabberd.host,
+      username: 'op3',
+      password: 'secret',
     });
     const body = 'That chat is not yours <&>"\' \u0000 ü\n2';
     await admin.sendMessage({ id: 'r-1', from: at('visitor.1'), to: at('op3'), body });

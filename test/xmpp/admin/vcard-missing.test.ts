@@ -37,10 +37,15 @@ for (const [what, options] of Object.entries(servers)) {
     await admin.setVisitorCard(jid, 'Anna');
     await admin.joinGroup(jid, 'visitors');
     const operator = await connectOperator({
-      ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op1', password: 'secret' },
+      service: ejabberd.xmpp,
+      domain: ejabberd.host,
+      username: 'op1',
+      password: 'secret',
     });
     const accounts = createAccountsTransport({
-      ...{ service: ejabberd.xmpp, passwordOf: () => 'secret', logger: pino({ level: 'silent' }) },
+      service: ejabberd.xmpp,
+      passwordOf: () => 'secret',
+      logger: pino({ level: 'silent' }),
     });
     await accounts.online(jid, { status: '/home', nick: 'Anna' });
     await operator.waitFor(() => operator.presences.get(jid)?.nick === 'Anna');

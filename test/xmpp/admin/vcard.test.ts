@@ -14,13 +14,18 @@ const ejabberd = await testEjabberd();
 const admin = createEjabberdAdmin({ url: ejabberd.apiUrl, ...ejabberd.api });
 const at = (user: string): string => `${user}@${ejabberd.host}`;
 const transport = createAccountsTransport({
-  ...{ service: ejabberd.xmpp, passwordOf: () => 'secret', logger: pino({ level: 'silent' }) },
+  service: ejabberd.xmpp,
+  passwordOf: () => 'secret',
+  logger: pino({ level: 'silent' }),
 });
 let operator: Operator;
 
 const login = (username: string): Promise<Operator> =>
   connectOperator({
-    ...{ service: ejabberd.xmpp, domain: ejabberd.host, username, password: 'secret' },
+    service: ejabberd.xmpp,
+    domain: ejabberd.host,
+    username,
+    password: 'secret',
     features: [`${AVATAR_METADATA}+notify`],
   });
 
@@ -70,7 +75,9 @@ test('a visitor has its name and its picture from the first moment, by vCard, pr
   expect(operator.presences.get(jid)?.photo).toBe(card.photo?.sha1);
   const picture = await operator.picture(jid);
   expect(picture).toMatchObject({
-    ...{ id: card.photo?.sha1, type: 'image/png', bytes: card.photo?.data.length },
+    id: card.photo?.sha1,
+    type: 'image/png',
+    bytes: card.photo?.data.length,
   });
   expect(picture?.data.equals(avatarOf(jid))).toBe(true);
   // The roster's name is the vCard's.
@@ -144,7 +151,9 @@ test('whoever is logged in again after its account was lost can be given its nam
   const jid = at('visitor.7');
   const mended: string[] = [];
   const mending = createAccountsTransport({
-    ...{ service: ejabberd.xmpp, passwordOf: () => 'secret', logger: pino({ level: 'silent' }) },
+    service: ejabberd.xmpp,
+    passwordOf: () => 'secret',
+    logger: pino({ level: 'silent' }),
     async resetPassword(lost, nick) {
       mended.push(`${lost} ${nick}`);
       await admin.register(lost, 'secret');

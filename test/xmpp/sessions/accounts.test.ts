@@ -33,7 +33,9 @@ async function newVisitor(password = 'secret'): Promise<string> {
 
 function transport(options: Partial<AccountsOptions> = {}) {
   const made = createAccountsTransport({
-    ...{ service: ejabberd.xmpp, passwordOf: () => 'secret', logger },
+    service: ejabberd.xmpp,
+    passwordOf: () => 'secret',
+    logger,
     backoff: { baseMs: 50, capMs: 500 },
     ...options,
   });
@@ -49,7 +51,10 @@ function transport(options: Partial<AccountsOptions> = {}) {
 
 async function newOperator(): Promise<Operator> {
   return connectOperator({
-    ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op1', password: 'secret' },
+    service: ejabberd.xmpp,
+    domain: ejabberd.host,
+    username: 'op1',
+    password: 'secret',
   });
 }
 
@@ -87,7 +92,10 @@ describe('presence', () => {
     expect(accounts.sessions()).toEqual([jid]);
     await operator.waitFor(() => operator.presences.get(jid)?.available);
     expect(operator.presences.get(jid)).toEqual({
-      ...{ available: true, show: 'available', status: '/pricing | LV', nick: 'Zoë' },
+      available: true,
+      show: 'available',
+      status: '/pricing | LV',
+      nick: 'Zoë',
     });
 
     await accounts.online(jid, { show: 'away', status: '/cart', nick: 'Zoë' });
@@ -124,7 +132,9 @@ describe('presence', () => {
     await operator.waitFor(() => operator.presences.get(jid)?.status === 'second');
     await operator.acknowledged();
     expect(presencesOf(jid).map(({ attrs }) => attrs.type ?? 'available')).toEqual([
-      ...['available', 'unavailable', 'available'],
+      'available',
+      'unavailable',
+      'available',
     ]);
   });
 });
@@ -166,7 +176,11 @@ describe('messages', () => {
       ),
     );
     expect(sent.map(({ status }) => status)).toEqual([
-      ...['fulfilled', 'fulfilled', 'fulfilled', 'fulfilled', 'fulfilled'],
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
+      'fulfilled',
     ]);
     await operator.waitFor(() => operator.messages.length === bodies.length);
     expect(operator.messages.map(({ body }) => body)).toEqual([
@@ -239,8 +253,13 @@ describe('logins', () => {
     const [username = ''] = jid.split('@');
     const other = await openStream(
       {
-        ...{ service: ejabberd.xmpp, domain: ejabberd.host, username, password: 'secret' },
-        ...{ resource: 'xmpp-chat', loginDeadlineMs: 5_000, allowPlaintext: false },
+        service: ejabberd.xmpp,
+        domain: ejabberd.host,
+        username,
+        password: 'secret',
+        resource: 'xmpp-chat',
+        loginDeadlineMs: 5_000,
+        allowPlaintext: false,
       },
       quiet,
     );

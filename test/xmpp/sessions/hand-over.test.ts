@@ -33,7 +33,9 @@ async function newVisitors(count: number): Promise<string[]> {
 function owner(options: Partial<AccountsOptions> = {}) {
   const state = { owns: true };
   const transport = createAccountsTransport({
-    ...{ service: ejabberd.xmpp, passwordOf: () => 'secret', logger },
+    service: ejabberd.xmpp,
+    passwordOf: () => 'secret',
+    logger,
     backoff: { baseMs: 50, capMs: 500 },
     owns: () => state.owns,
     ...options,
@@ -84,7 +86,10 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   operator = await connectOperator({
-    ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op1', password: 'secret' },
+    service: ejabberd.xmpp,
+    domain: ejabberd.host,
+    username: 'op1',
+    password: 'secret',
   });
   return async () => {
     await Promise.all(made.splice(0).map((each) => each.close(2_000)));

@@ -14,7 +14,9 @@ const admin = createEjabberdAdmin({ url: ejabberd.apiUrl, ...ejabberd.api });
 const operatorJid = `op1@${ejabberd.host}`;
 const jid = `visitor.1@${ejabberd.host}`;
 const transport = createAccountsTransport({
-  ...{ service: ejabberd.xmpp, passwordOf: () => 'secret', logger: pino({ level: 'silent' }) },
+  service: ejabberd.xmpp,
+  passwordOf: () => 'secret',
+  logger: pino({ level: 'silent' }),
 });
 let operator: Operator;
 /** 12:34:56.789 UTC. */
@@ -22,7 +24,10 @@ const earlier = Date.UTC(2026, 0, 2, 12, 34, 56, 789);
 
 const login = (): Promise<Operator> =>
   connectOperator({
-    ...{ service: ejabberd.xmpp, domain: ejabberd.host, username: 'op1', password: 'secret' },
+    service: ejabberd.xmpp,
+    domain: ejabberd.host,
+    username: 'op1',
+    password: 'secret',
   });
 
 /** By the visitor's own session, and in its name where it has none. */

@@ -138,8 +138,13 @@ function open(port: number, scheme = 'xmpp', signal?: AbortSignal) {
   const opening = openStream(
     {
       service: `${scheme}://127.0.0.1:${port}`,
-      ...{ domain: 'xmpp.test', username: 'v', password: 'secret', resource: 'r' },
-      ...{ allowPlaintext: true, loginDeadlineMs: 10_000, ...(signal && { signal }) },
+      domain: 'xmpp.test',
+      username: 'v',
+      password: 'secret',
+      resource: 'r',
+      allowPlaintext: true,
+      loginDeadlineMs: 10_000,
+      ...(signal && { signal }),
     },
     { stanza: () => undefined, lost: (reason) => void lost.push(reason) },
   );
