@@ -1,5 +1,6 @@
 /** The stanzas that visitors send. Text goes through {@link xmlText}: no input can break a stream. */
 import xml, { type Element } from '@xmpp/xml';
+import { xmlText } from '../kit/xml-text.ts';
 import { parts } from './jid.ts';
 import type {
   Acknowledgement,
@@ -8,7 +9,6 @@ import type {
   OutgoingMessage,
   VisitorPresence,
 } from './port.ts';
-import { xmlText } from './text.ts';
 
 const CHAT_STATES = 'http://jabber.org/protocol/chatstates'; // XEP-0085
 const DELAY = 'urn:xmpp:delay'; // XEP-0203

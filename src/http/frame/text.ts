@@ -1,10 +1,7 @@
 /** Text that people or their browsers wrote: what may be in it, and how much of it. */
 import { z } from '@hono/zod-openapi';
+import { isXmlText, xmlLineEnds } from '../../kit/xml-text.ts';
 
-/** What XML 1.0 §2.2 cannot carry: one such character would end the XMPP stream it is sent on. Lone surrogates too. */
-const NOT_XML = /[^\t\n\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u;
-
-const isText = (text: string): boolean => !NOT_XML.test(text);
 const REFUSED =
   'holds a control character or half of a surrogate pair; only \\n and \\t are allowed';
 
@@ -17,7 +14,7 @@ export const line = (max: number) =>
     .string()
     .overwrite((text) => (/[\t\r\n]/.test(text) ? text.replace(/[\t\r\n ]+/g, ' ') : text).trim())
     .max(max, `is longer than ${max} characters`)
-    .refine(isText, REFUSED);
+    .refine(isXmlText, REFUSED);
 
 /** The same, of at least one character. */
 export const filledLine = (max: number) => line(max).min(1, 'is empty');
@@ -25,9 +22,9 @@ export const filledLine = (max: number) => line(max).min(1, 'is empty');
 /** A message: several lines, `\r\n` becomes `\n`. */
 export const MessageBody = z
   .string()
-  .overwrite((text) => text.replace(/\r\n?/g, '\n'))
+  .overwrite(xmlLineEnds)
   .min(1, 'is empty')
-  .refine(isText, REFUSED)
+  .refine(isXmlText, REFUSED)
   .refine(
     (text) => Buffer.byteLength(text) <= MAX_MESSAGE_BYTES,
     `is longer than ${MAX_MESSAGE_BYTES} bytes`,

@@ -2,10 +2,10 @@
 import type { Element } from '@xmpp/xml';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
+import { xmlText } from '../../kit/xml-text.ts';
 import { parts } from '../jid.ts';
 import type { EjabberdAdmin } from '../port.ts';
 import { acknowledgementStanza, chatStateStanza, messageStanza, vcardStanza } from '../stanzas.ts';
-import { xmlText } from '../text.ts';
 import { avatarOf } from './avatar.ts';
 import { createGroups } from './groups.ts';
 import { type ApiOptions, createHttpApi } from './http-api.ts';

@@ -1,0 +1,30 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { isXmlText, xmlText } from '../../src/kit/xml-text.ts';
+
+test('replaces what XML cannot carry by U+FFFD and line ends by \\n, and keeps everything else', () => {
+  expect(xmlText('a\u0000b\u001bc\u007fd')).toBe('a\ufffdb\ufffdc\u007fd');
+  expect(xmlText('\ud800x\udc00')).toBe('\ufffdx\ufffd');
+  expect(xmlText('\ufffe\uffff')).toBe('\ufffd\ufffd');
+  expect(xmlText('1\r\n2\r3\n4\t5')).toBe('1\n2\n3\n4\t5');
+  expect(xmlText('Grüße 👋🏽 日本')).toBe('Grüße 👋🏽 日本');
+});
+
+test('makes any text fit for XML 1.0, and a second call changes nothing', () => {
+  // https://www.w3.org/TR/xml/#NT-Char
+  const carried = /^[\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]*$/u;
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const made = xmlText(text);
+      return carried.test(made) && isXmlText(made) && xmlText(made) === made;
+    }),
+  );
+});
+
+test('isXmlText refuses what xmlText would change', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      expect(isXmlText(text)).toBe(xmlText(text) === text);
+    }),
+  );
+});
