@@ -13,7 +13,7 @@ const PAGE = 200;
 const MOST_PAGES = 1_000;
 /** Up to two minutes in all: an ejabberd that starts anew is there again by then. */
 const MOST_TRIES = 10;
-const RETRY = { firstMs: 500, mostMs: 20_000 };
+export const IMPORT_RETRY = { firstMs: 500, mostMs: 20_000 };
 
 export const Operator = z.object({
   username: z.string(),
@@ -169,7 +169,12 @@ export function operatorsService(
             new AppError('unavailable', `503 after ${tries} tries; import it again later`)
           );
         }
-        await pause(Math.max(Math.min(leastMs, RETRY.mostMs), backoff(tries, RETRY, Math.random)));
+        await pause(
+          Math.max(
+            Math.min(leastMs, IMPORT_RETRY.mostMs),
+            backoff(tries, IMPORT_RETRY, Math.random),
+          ),
+        );
       }
     },
   };

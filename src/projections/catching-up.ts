@@ -1,11 +1,13 @@
 /** When a build of the read models has come so far that it may be shown. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
 import type { EventStore, Position } from '../eventstore/port.ts';
+import { createBackoff } from '../kit/backoff.ts';
 import type { Build } from './build.ts';
 
-/** How long one look waits for a build to come nearer, and at most between two looks when something fails. */
-const LOOK_MS = 1000;
+/** How long one look waits for a build to come nearer. */
+const LOOK_MS = 1_000;
+/** Between two looks, when the store is away. */
+export const LOOK_RETRY = { firstMs: 1_000, mostMs: 1_000 };
 
 /** Whether a build has not yet all that there is up to this position (null: nothing is). */
 export function isBehind(
@@ -32,6 +34,7 @@ export async function catchesUp(
   const aborted = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  const retry = createBackoff(LOOK_RETRY);
   let head: Position | null | undefined;
   while (!signal.aborted) {
     try {
@@ -42,7 +45,7 @@ export async function catchesUp(
     } catch (error) {
       if (error instanceof AppError && error.code === 'timeout') continue;
       // The store is away: the fold tries again by itself, and so does this.
-      await delay(LOOK_MS * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
+      await retry.wait(signal);
     }
   }
   return false;

@@ -13,6 +13,7 @@ import { type Listening, serve } from '../http/serve.ts';
 import { createStreamHub } from '../http/stream/hub.ts';
 import { createInbox } from '../inbox/inbox.ts';
 import { createSetAside } from '../inbox/set-aside.ts';
+import { backoff } from '../kit/backoff.ts';
 import { newId } from '../kit/id.ts';
 import { createCallbackClient } from '../lhc/client.ts';
 import { createProjections } from '../projections/projections.ts';
@@ -27,6 +28,7 @@ import { createOperatorRemoval } from '../reactors/operators/removal.ts';
 import { createOperatorSessions } from '../reactors/operators/sessions.ts';
 import { openPersonalData } from '../reactors/personal.ts';
 import { createRouting } from '../reactors/routing/routing.ts';
+import { COMPARISON_RETRY } from '../reactors/visitors/comparison.ts';
 import { createWanted } from '../reactors/visitors/desired.ts';
 import { createSessions } from '../reactors/visitors/reconciler.ts';
 import { createDeadlines } from '../runtime/deadlines.ts';
@@ -355,7 +357,7 @@ export async function startService(
   /** ejabberd may be away at a start: what is believed of operators is compared when it is there. */
   async function settleWithEjabberd(): Promise<void> {
     const visitors = sessions.start(); // not waited for: one host that ejabberd does not serve is never compared
-    for (let wait = 500; !stopping; wait = Math.min(wait * 2, 30_000)) {
+    for (let attempt = 1; !stopping; attempt++) {
       try {
         await operatorSessions.compareAll(
           tenants.all().map(({ id }) => id),
@@ -364,7 +366,7 @@ export async function startService(
         return await visitors;
       } catch (error) {
         logger.warn({ reason: messageOf(error) }, "operators' sessions could not be compared yet");
-        await delay(wait * (0.5 + random() / 2), undefined, { ref: false });
+        await delay(backoff(attempt, COMPARISON_RETRY, random), undefined, { ref: false });
       }
     }
   }

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { EventStore, Position, RecordedEvent, SubscriptionBatch } from '../eventstore/port.ts';
+import { backoff } from '../kit/backoff.ts';
 import { createCheckpoint } from './checkpoint.ts';
 import { transaction } from './open.ts';
 import { createWaiters } from './waiters.ts';
@@ -80,7 +81,7 @@ export interface Fold {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const BACKOFF_MS = { first: 100, most: 30_000 };
+export const FOLD_RETRY = { firstMs: 100, mostMs: 30_000 };
 /**
  * After a batch of so many events the log is busy: so long is waited, and the next transaction covers more of them. A
  * transaction for each commit of the log was 15 % of the time of a page view; what comes alone is never held up.
@@ -208,8 +209,7 @@ export const createFold = <Prepared = undefined>(options: FoldOptions<Prepared>)
           await follow(signal);
         } catch (error) {
           const { attempts } = fail(error);
-          const most = Math.min(BACKOFF_MS.first * 2 ** (attempts - 1), BACKOFF_MS.most);
-          await delay(most * (0.5 + Math.random() / 2), undefined, { signal }).catch(
+          await delay(backoff(attempts, FOLD_RETRY, Math.random), undefined, { signal }).catch(
             () => undefined,
           );
         }

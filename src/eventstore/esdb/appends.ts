@@ -1,5 +1,6 @@
 import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
+import { createBackoff } from '../../kit/backoff.ts';
 import { type ExpectedRevision, WrongExpectedRevision } from '../port.ts';
 import {
   type Appended,
@@ -7,7 +8,6 @@ import {
   type AppendStream,
   createAppendStream,
 } from './append-stream.ts';
-import { createBackoff } from './backoff.ts';
 import type { Connection, Session } from './connection.ts';
 import { finalFailure, type Operation, unavailable } from './failure.ts';
 import type { Reads } from './reads.ts';
@@ -34,7 +34,7 @@ export interface Appends {
 /** More is refused: at 5,000 appends/s this is some 8 s of waiting. */
 const MAX_WAITING = 40_000;
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
-const BACKOFF_MS = { first: 50, most: 2000 };
+export const APPEND_RETRY = { firstMs: 50, mostMs: 2_000 };
 
 /**
  * Appends, and tries again what was answered by silence. Repeating is exact only with an exact revision or `no-stream`:
@@ -62,7 +62,7 @@ export const createAppends = (
     const operation: Operation = { kind: 'append to', stream: request.stream };
     const { expected } = request;
     const until = performance.now() + totalMs;
-    const backoff = createBackoff(BACKOFF_MS.first, BACKOFF_MS.most);
+    const retry = createBackoff(APPEND_RETRY);
     for (;;) {
       try {
         return await streamOf(connection.session()).send(request);
@@ -83,7 +83,7 @@ export const createAppends = (
           throw unavailable(error, operation, outcomeOf(expected));
         }
       }
-      await backoff.wait(connection.closed);
+      await retry.wait(connection.closed);
     }
   };
 

@@ -4,7 +4,7 @@ import {
   UnknownError,
 } from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
-import { createBackoff } from './backoff.ts';
+import { createBackoff } from '../../kit/backoff.ts';
 import type { Connection, Session } from './connection.ts';
 import { finalFailure, isMissing, NoAnswer, type Operation, unavailable } from './failure.ts';
 import { searchAll } from './internals.ts';
@@ -51,7 +51,7 @@ const TRIES = 3;
 const SEARCH: ReadOptions = { deadlineMs: 60_000, tries: 2, mayBeSilent: true };
 /** In the time of a deadline. */
 const LOOKS = 4;
-const BACKOFF_MS = { first: 100, most: 1000 };
+export const READ_RETRY = { firstMs: 100, mostMs: 1_000 };
 
 /**
  * Reads that end: each has a deadline of its own (the client sets none) and is tried again, since nothing happens by
@@ -63,7 +63,7 @@ export const createReads = (connection: Connection): Reads => {
     open: Open,
     { deadlineMs = DEADLINE_MS, mayBeSilent = false, tries = TRIES }: ReadOptions = {},
   ): Promise<AllStreamRecordedEvent[]> => {
-    const backoff = createBackoff(BACKOFF_MS.first, BACKOFF_MS.most);
+    const retry = createBackoff(READ_RETRY);
     for (let left = tries; ; left -= 1) {
       const session = connection.session();
       try {
@@ -75,7 +75,7 @@ export const createReads = (connection: Connection): Reads => {
         if (error instanceof NoAnswer && !mayBeSilent) connection.replace(session);
         if (left <= 1) throw unavailable(error, operation);
       }
-      await backoff.wait(connection.closed);
+      await retry.wait(connection.closed);
     }
   };
 

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
+import { createBackoff } from '../../kit/backoff.ts';
 import { WrongExpectedRevision } from '../port.ts';
 import type { Appends } from './appends.ts';
-import { createBackoff } from './backoff.ts';
 import type { Connection } from './connection.ts';
 import { propose } from './encode.ts';
 import { finalFailure, NoAnswer, unavailable } from './failure.ts';
@@ -23,7 +23,7 @@ const DEADLINE_MS = 5000;
 const TRIES = 3;
 /** Of others who change the metadata of one stream at the same time. */
 const RACES = 10;
-const BACKOFF_MS = { first: 100, most: 1000 };
+export const REMOVAL_RETRY = { firstMs: 100, mostMs: 1_000 };
 
 export const createRemoval = (
   connection: Connection,
@@ -66,7 +66,7 @@ export const createRemoval = (
   return {
     // A soft delete: the name can be used again, its revisions go on. Twice is the same as once.
     remove: async (stream) => {
-      const backoff = createBackoff(BACKOFF_MS.first, BACKOFF_MS.most);
+      const retry = createBackoff(REMOVAL_RETRY);
       for (let left = TRIES; ; left -= 1) {
         const session = connection.session();
         try {
@@ -89,7 +89,7 @@ export const createRemoval = (
           if (final !== undefined) throw final;
           if (left <= 1) throw unavailable(error, operation, '; whether it was deleted is unknown');
         }
-        await backoff.wait(connection.closed);
+        await retry.wait(connection.closed);
       }
     },
     truncate: async (stream, before) => {

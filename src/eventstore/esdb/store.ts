@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../../errors.ts';
+import { createBackoff } from '../../kit/backoff.ts';
 import { checkLimit, checkRevision, checkStream } from '../checks.ts';
 import type { EventStore } from '../port.ts';
 import { type AppendTiming, createAppends } from './appends.ts';
-import { createBackoff } from './backoff.ts';
 import { type Connection, createConnection } from './connection.ts';
 import { encodeAppend } from './encode.ts';
 import { logId } from './log-id.ts';
@@ -26,6 +26,7 @@ export interface EsdbEventStoreOptions {
 
 const TIMING: AppendTiming = { tryMs: 5000, totalMs: 15_000 };
 const OPEN_MS = 10_000;
+export const OPEN_RETRY = { firstMs: 100, mostMs: 1_000 };
 const OPEN_TRY = { deadlineMs: 3000, tries: 1 };
 const CHECK = { deadlineMs: 2000, tries: 1 };
 const CLOSE_MS = 15_000;
@@ -120,7 +121,7 @@ const connect = async (
 /** The service may be started before the store is. */
 const patiently = async <T>(hosts: string, ms: number, work: () => Promise<T>): Promise<T> => {
   const until = performance.now() + ms;
-  const backoff = createBackoff(100, 1000);
+  const retry = createBackoff(OPEN_RETRY);
   for (;;) {
     try {
       return await work();
@@ -135,6 +136,6 @@ const patiently = async <T>(hosts: string, ms: number, work: () => Promise<T>): 
         );
       }
     }
-    await backoff.wait();
+    await retry.wait();
   }
 };

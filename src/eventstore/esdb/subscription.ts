@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.ts';
+import { createBackoff } from '../../kit/backoff.ts';
 import type { RecordedEvent, SubscribeOptions, SubscriptionBatch } from '../port.ts';
-import { createBackoff } from './backoff.ts';
 import type { Connection } from './connection.ts';
 import { decodeEvent, isSystem } from './encode.ts';
 import { finalFailure, type Operation } from './failure.ts';
@@ -18,7 +18,7 @@ export interface SubscriptionParts {
 }
 
 const BATCH = 512;
-const BACKOFF_MS = { first: 50, most: 5000 };
+export const SUBSCRIPTION_RETRY = { firstMs: 50, mostMs: 5_000 };
 const OPERATION: Operation = { kind: 'subscribe to', stream: '$all' };
 
 /**
@@ -32,7 +32,7 @@ export async function* follow(
   const { connection, positions } = parts;
   let at = options.after === undefined ? 0n : positions.parse(options.after);
   const stop = AbortSignal.any([options.signal, connection.closed]);
-  const backoff = createBackoff(BACKOFF_MS.first, BACKOFF_MS.most);
+  const retry = createBackoff(SUBSCRIPTION_RETRY);
   let checked = at === 0n;
   let live = false;
   while (!stop.aborted) {
@@ -44,7 +44,7 @@ export async function* follow(
       for await (const batch of batches(feed, at, options, parts, stop)) {
         at = batch.at;
         live = batch.live;
-        backoff.reset();
+        retry.reset();
         yield { events: batch.events, through: positions.format(at), live };
       }
       if (stop.aborted) return;
@@ -59,7 +59,7 @@ export async function* follow(
     // Until it has caught up again, nobody knows how much is missing.
     if (live) yield { events: [], through: positions.format(at), live: false };
     live = false;
-    await backoff.wait(stop);
+    await retry.wait(stop);
   }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, messageOf } from '../../errors.ts';
+import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import {
   type EventStore,
   type ExpectedRevision,
@@ -36,15 +37,15 @@ export interface AppendWindowOptions {
   readonly signal: AbortSignal;
   /** Called in order. */
   readonly onDone: (step: Step) => void;
-  /** Tries of an append that failed, and the wait before the second, in ms; it doubles. */
-  readonly retry?: { readonly times: number; readonly firstMs: number; readonly mostMs: number };
+  /** Tries of an append that failed, and the waits between them. Default {@link COPY_RETRY}. */
+  readonly retry?: RetryPolicy & { readonly times: number };
 }
 
 /** Appends on their way at once: one at a time EventStoreDB takes 600/s, with 64 at once 3,700/s. */
 const MOST = 128;
 const MOST_BYTES = 8 * 1024 * 1024;
-/** Some two minutes: a server that is started again. */
-const RETRY = { times: 14, firstMs: 100, mostMs: 15_000 };
+/** Some two minutes in all: a server restarts in that time. */
+export const COPY_RETRY = { times: 18, firstMs: 100, mostMs: 15_000 };
 
 type Outcome = { readonly position: Position } | { readonly error: unknown };
 
@@ -55,7 +56,7 @@ type Outcome = { readonly position: Position } | { readonly error: unknown };
  * spite of the failure is not written twice. The store must not try again by itself: that would be in any order.
  */
 export const createAppendWindow = (options: AppendWindowOptions): AppendWindow => {
-  const { target, signal, onDone, retry = RETRY } = options;
+  const { target, signal, onDone, retry = COPY_RETRY } = options;
   const sent: { readonly step: Step; readonly outcome: Promise<Outcome> }[] = [];
   let bytes = 0;
   /** Nothing more is sent before what failed is there. */
@@ -94,7 +95,6 @@ export const createAppendWindow = (options: AppendWindowOptions): AppendWindow =
 
   const insist = async (step: Step, failure: unknown): Promise<Position> => {
     let error = failure;
-    let wait = retry.firstMs;
     for (let n = 1; n <= retry.times; n += 1) {
       try {
         return await append(step);
@@ -102,8 +102,7 @@ export const createAppendWindow = (options: AppendWindowOptions): AppendWindow =
         error = again;
         if (!(again instanceof AppError && PASSING.has(again.code))) break;
       }
-      await delay(wait, undefined, { signal });
-      wait = Math.min(wait * 2, retry.mostMs);
+      await delay(backoff(n, retry, Math.random), undefined, { signal });
     }
     throw given(step, error);
   };

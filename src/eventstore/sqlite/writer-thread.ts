@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../../errors.ts';
+import { backoff } from '../../kit/backoff.ts';
 import { joinPacked, packAppend, unpackAnswers } from './packing.ts';
 import type { Answer, FromWriter, Job, ToWriter } from './protocol.ts';
 
@@ -38,7 +39,8 @@ const MAX_WAITING_BYTES = 64 * 1024 * 1024;
  * once 0.85 of the bare rate instead of 0.6; with 64, 0.78 instead of 0.7; 16 a message were not better.
  */
 const MESSAGE = 32;
-const RESTART_MS = { first: 50, most: 5000 };
+/** Waits before the thread is started again. */
+export const WRITER_RETRY = { firstMs: 50, mostMs: 5_000 };
 
 /** Starts writer.ts on a thread of its own. */
 export const spawnWriter = (path: string): Worker =>
@@ -57,7 +59,7 @@ export const startWriterThread = async (options: WriterThreadOptions): Promise<W
   let outbox: string[] = [];
   let state: 'starting' | 'up' | 'closed' = 'starting';
   let reason = 'it is starting';
-  let restartMs = RESTART_MS.first;
+  let deaths = 0;
   let restart: NodeJS.Timeout | undefined;
   let worker: Worker | undefined;
   const started = Promise.withResolvers<void>();
@@ -83,7 +85,7 @@ export const startWriterThread = async (options: WriterThreadOptions): Promise<W
   };
 
   const answered = (first: number, answers: readonly Answer[]): void => {
-    restartMs = RESTART_MS.first;
+    deaths = 0;
     answers.forEach((answer, i) => {
       const found = take(first + i);
       if (found === undefined) return;
@@ -121,8 +123,8 @@ export const startWriterThread = async (options: WriterThreadOptions): Promise<W
     outbox = [];
     for (const n of [...pending.keys()]) take(n)?.reject(unavailable(why));
     started.reject(unavailable(why));
-    restart = setTimeout(launch, restartMs);
-    restartMs = Math.min(restartMs * 2, RESTART_MS.most);
+    deaths += 1;
+    restart = setTimeout(launch, backoff(deaths, WRITER_RETRY, Math.random));
   };
 
   const launch = (): void => {

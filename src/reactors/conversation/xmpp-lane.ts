@@ -18,6 +18,7 @@ import { type VisitorCommand, visitorState } from '../../actors/visitor/decision
 import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
 import { messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import type { RetryPolicy } from '../../kit/backoff.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
@@ -34,6 +35,8 @@ import { createReceivers } from './recipient.ts';
 import { createRepeats, isRefusal } from './resend.ts';
 
 export const XMPP = 'xmpp';
+/** Waits between the tries of one message to an operator. */
+export const MESSAGE_RETRY: RetryPolicy = { firstMs: 200, mostMs: 15_000 };
 
 const CONCERNS = new Set([
   'VisitorMessageSent',
@@ -281,7 +284,7 @@ export function createMessages(options: {
     destination: {
       name: XMPP,
       concurrency: 256,
-      retry: { firstMs: 200, mostMs: 15_000 },
+      retry: MESSAGE_RETRY,
       concerns: ({ type }) => CONCERNS.has(type),
       perform,
       gaveUp,

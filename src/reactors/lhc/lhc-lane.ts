@@ -14,6 +14,7 @@ import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings, TenantSnapshot } from '../../actors/tenant/machine.ts';
 import { messageOf } from '../../errors.ts';
 import type { JsonObject, RecordedEvent } from '../../eventstore/port.ts';
+import type { RetryPolicy } from '../../kit/backoff.ts';
 import type { CallbackClient } from '../../lhc/client.ts';
 import type { Callback } from '../../lhc/types.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
@@ -21,6 +22,8 @@ import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
 import type { PersonalData } from '../personal.ts';
 
 const LHC = 'lhc';
+/** Waits between the tries of one callback. */
+export const CALLBACK_RETRY: RetryPolicy = { firstMs: 500, mostMs: 60_000 };
 
 /** What is said to LHC of one fact: usually one callback. */
 type Draft = Pick<Callback, 'type' | 'data'>;
@@ -260,7 +263,7 @@ export function createCallbacks(options: {
     destination: {
       name: LHC,
       concurrency: 64,
-      retry: { firstMs: 500, mostMs: 60_000 },
+      retry: CALLBACK_RETRY,
       concerns: ({ stream, type, data }) =>
         VISITOR_FACTS.has(type) ||
         (stream.startsWith('operator-') && (crossed(data) !== null || data.left !== undefined)),

@@ -23,7 +23,7 @@ import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { VisitorAccounts } from './accounts.ts';
 import type { Visitor, Wanted } from './desired.ts';
 
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+export const COMPARISON_RETRY = { firstMs: 500, mostMs: 30_000 };
 const ALL: readonly number[] = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
 export interface Comparison {
@@ -225,7 +225,7 @@ export function createComparison(options: ComparisonOptions): Comparison {
       const failed = await compareHosts(left, scope, attempt === 1);
       if (failed.length === 0) return true;
       left = failed;
-      if (!next) await sleep(backoff(attempt, RETRY, random));
+      if (!next) await sleep(backoff(attempt, COMPARISON_RETRY, random));
       if (next) return false; // it must not wait for a host that fails
     }
     return true;

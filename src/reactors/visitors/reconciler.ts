@@ -26,14 +26,14 @@ const TICK_MS = 100;
  * ejabberd's CPU and ours, and nobody reads fifty in a second. Who comes, leaves or chats does not wait for them.
  */
 const REFRESHES_PER_TICK = 5;
-const RETRY = { firstMs: 500, mostMs: 30_000 };
+export const VISITOR_RETRY = { firstMs: 500, mostMs: 30_000 };
 /** A refusal does not go away by itself, but it may be mended by hand. */
 const REFUSED_RETRY_MS = 60_000;
 /**
  * Another login took its place: a late one of ours, or of a process that was paused. So it comes back soon; where two
  * services fight for an account, ever more seldom.
  */
-const TAKEN_RETRY = { firstMs: 3_000, mostMs: 60_000 };
+export const SESSION_TAKEN_RETRY = { firstMs: 3_000, mostMs: 60_000 };
 const TAKEN_REMEMBERED_MS = 10 * 60_000;
 const AT_ONCE = 32;
 /** How long a session waits for the next owner to replace it; then it is ended. 500 logins take 3-5 s. */
@@ -163,7 +163,7 @@ export function createSessions(options: SessionsOptions): Sessions {
           .report(visitor, { type: 'ReportSessionFailed', reason: messageOf(error) })
           .catch((failure) => logger.error({ err: failure }, 'the failure could not be noted'));
       }
-      const wait = refused ? REFUSED_RETRY_MS : backoff(attempts, RETRY, random);
+      const wait = refused ? REFUSED_RETRY_MS : backoff(attempts, VISITOR_RETRY, random);
       if (keeps(visitor)) due.set(id, { visitor, at: now() + wait, refresh: false });
       else failures.delete(id);
     } finally {
@@ -263,7 +263,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       const again = before !== undefined && now() - before.at < TAKEN_REMEMBERED_MS;
       const times = again ? before.times + 1 : 1;
       if (keeps(visitor)) taken.set(id, { times, at: now() });
-      mark(visitor, now() + backoff(times, TAKEN_RETRY, random));
+      mark(visitor, now() + backoff(times, SESSION_TAKEN_RETRY, random));
     },
     async start() {
       started = true;

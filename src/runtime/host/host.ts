@@ -9,14 +9,18 @@ import { type ActorState, decide, nextDue, type Wake } from '../../actors/machin
 import { AppError } from '../../errors.ts';
 import { type EventStore, type NewEvent, WrongExpectedRevision } from '../../eventstore/port.ts';
 import type { SnapshotStore } from '../../eventstore/snapshots.ts';
+import { backoff } from '../../kit/backoff.ts';
 import type { WorkPart } from '../pending-work.ts';
 import type { Dispatched, Dispatcher, Origin, Vault } from '../ports.ts';
 import { DECIDERS, keyOf, refOf } from './kinds.ts';
 import { createLiving, type Living } from './living.ts';
 import { Mailboxes } from './mailbox.ts';
 
-/** Conflicts in a row before a command is given up; each waits a little longer, with jitter. */
+/** Conflicts in a row before a command is given up. */
 const MAX_ATTEMPTS = 8;
+/** When another process wrote to the actor's stream first. */
+export const WRITE_CONFLICT_RETRY = { firstMs: 2, mostMs: 256 };
+
 export interface ActorHost extends Dispatcher {
   /** Hears of what other processes append; the first part, so that all others meet states that are not older. */
   readonly part: WorkPart;
@@ -169,7 +173,7 @@ export function createHost(options: HostOptions): ActorHost {
     for (let tries = 1; tries <= MAX_ATTEMPTS; tries++) {
       const done = await attempt(ref, stream, command, origin);
       if (done) return done.position === null ? withPosition(stream, done) : done;
-      await delay(random() * 2 ** tries);
+      await delay(backoff(tries, WRITE_CONFLICT_RETRY, random));
     }
     throw new AppError(
       'overloaded',

@@ -1,5 +1,6 @@
 /** A place outside where facts have effects, as lanes see it. */
 import type { RecordedEvent } from '../../eventstore/port.ts';
+import type { RetryPolicy } from '../../kit/backoff.ts';
 
 /** What came of an effect. */
 export type Outcome =
@@ -24,5 +25,5 @@ export interface Destination {
   gaveUp?(event: RecordedEvent, reason: string): Promise<void>;
   /** Lanes of one tenant that are served at the same time. */
   readonly concurrency: number;
-  readonly retry: { readonly firstMs: number; readonly mostMs: number };
+  readonly retry: RetryPolicy;
 }

@@ -7,7 +7,7 @@ import type { LaneEnvironment } from './lane.ts';
 /** Progress is appended for so many effects, or after so long. */
 const EVERY = 32;
 const WITHIN_MS = 250;
-const RETRY = { firstMs: 1_000, mostMs: 10_000 };
+export const PROGRESS_RETRY = { firstMs: 1_000, mostMs: 10_000 };
 
 export class LaneProgress {
   readonly #stream: string;
@@ -69,7 +69,7 @@ export class LaneProgress {
       this.#failures++;
       const level = this.#failures === 1 ? 'warn' : 'debug';
       logger[level]({ lane: this.#stream, reason: messageOf(error) }, 'lane progress not appended');
-      if (!stopping.aborted) this.#saveWithin(backoff(this.#failures, RETRY, random));
+      if (!stopping.aborted) this.#saveWithin(backoff(this.#failures, PROGRESS_RETRY, random));
     }
     this.#settled();
   }

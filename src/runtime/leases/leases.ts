@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { messageOf } from '../../errors.ts';
 import type { EventStore, Position } from '../../eventstore/port.ts';
+import { backoff } from '../../kit/backoff.ts';
 import type { WorkPart } from '../pending-work.ts';
 import { createLeaseLog, LEASES } from './log.ts';
 import type { Ownership } from './ownership.ts';
@@ -20,6 +21,8 @@ const HAND_OVER_WITHIN_MS = 2_000;
 /** Time in which this process did not look at the log does not count against others. */
 const DEAF_MS = 3_000;
 const TRIES = 10;
+/** When another process appended to the leases first. */
+export const LEASE_CONFLICT_RETRY = { firstMs: 20, mostMs: 200 };
 
 export interface Leases extends Ownership {
   /** Hears of what other processes append. */
@@ -234,7 +237,7 @@ export function createLeases(options: LeasesOptions): Leases {
       if (position) void activate(position);
       else if (facts || !(await give())) {
         if (!facts) return;
-        await timers.delay(random() * 20 * tries);
+        await timers.delay(backoff(tries, LEASE_CONFLICT_RETRY, random));
         await log.refresh();
       }
       lapse();

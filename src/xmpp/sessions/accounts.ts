@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { AppError } from '../../errors.ts';
+import type { RetryPolicy } from '../../kit/backoff.ts';
 import { parts } from '../jid.ts';
 import { createLimiter } from '../limiter.ts';
 import type { TransportListener, VisitorTransport } from '../port.ts';
@@ -38,8 +39,8 @@ export interface AccountsOptions {
   readonly pingIntervalMs?: number;
   /** A ping has to be answered within so long; default 20,000. */
   readonly answerWithinMs?: number;
-  /** Waits between logins of one visitor: first bound 500 ms, highest 30 s. */
-  readonly backoff?: { readonly baseMs: number; readonly capMs: number };
+  /** Default {@link LOGIN_RETRY}. */
+  readonly retry?: RetryPolicy;
   /** Send passwords without TLS to another machine (a private network of containers). Default false. */
   readonly allowPlaintext?: boolean;
 }
@@ -53,6 +54,8 @@ interface Released {
   readonly settled: PromiseWithResolvers<void>;
 }
 
+/** Waits between the logins of one visitor. */
+export const LOGIN_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
 /** How long ending one session may take; then its connection is cut. */
 const endDeadlineMs = 5_000;
 
@@ -90,7 +93,7 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
       jid,
       domain: host,
       resetPassword: resetPassword && ((nick) => resetPassword(jid, nick)),
-      backoff: options.backoff ?? { baseMs: 500, capMs: 30_000 },
+      retry: options.retry ?? LOGIN_RETRY,
       pingIntervalMs,
       answerWithinMs,
       random,

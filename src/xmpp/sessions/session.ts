@@ -1,6 +1,6 @@
 /** One visitor's session: logs in, and comes back when it is lost, until it is told to end or nothing can help. */
 import { AppError } from '../../errors.ts';
-import { type BackoffOptions, backoff } from '../backoff.ts';
+import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { Acknowledgement, ChatState, OutgoingMessage, VisitorPresence } from '../port.ts';
 import { sessionError } from './failure.ts';
 import { Outgoing, type OutgoingOptions } from './outgoing.ts';
@@ -12,7 +12,7 @@ export interface SessionOptions extends OutgoingOptions {
   readonly open: (handlers: StreamHandlers, signal: AbortSignal) => Promise<Stream>;
   /** Sets the account's password anew, where that is possible. */
   readonly resetPassword: ((nick: string) => Promise<void>) | undefined;
-  readonly backoff: BackoffOptions;
+  readonly retry: RetryPolicy;
   readonly random: () => number;
   /** Whether this process may act for the visitor now; asked before each login. */
   readonly owns: () => boolean;
@@ -200,9 +200,9 @@ export class Session {
   /** The next try, or the end; whoever waits is told. */
   #again(error: AppError, outage: boolean): void {
     if (error.code === 'unavailable') {
-      const { random, backoff: options } = this.#options;
-      this.#retry = setTimeout(() => this.#connect(), backoff(options, this.#failures, random()));
+      const { random, retry } = this.#options;
       this.#failures += 1;
+      this.#retry = setTimeout(() => this.#connect(), backoff(this.#failures, retry, random));
       this.#options.outage(outage);
       this.#outgoing.detach(error);
     } else this.#stop(error);

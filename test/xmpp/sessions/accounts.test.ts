@@ -36,7 +36,7 @@ function transport(options: Partial<AccountsOptions> = {}) {
     service: ejabberd.xmpp,
     passwordOf: () => 'secret',
     logger,
-    backoff: { baseMs: 50, capMs: 500 },
+    retry: { firstMs: 50, mostMs: 500 },
     ...options,
   });
   const events: string[] = [];
@@ -373,7 +373,7 @@ describe('bad days', () => {
     const jids = await Promise.all(Array.from({ length: 50 }, () => newVisitor()));
     const [first = ''] = jids;
     const accounts = transport({
-      backoff: { baseMs: 500, capMs: 30_000 },
+      retry: { firstMs: 500, mostMs: 30_000 },
       // Mnesia forgets what was made in the last seconds before the kill: the accounts of this test.
       async resetPassword(jid) {
         const made = await admin.register(jid, 'secret');

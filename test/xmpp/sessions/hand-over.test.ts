@@ -36,7 +36,7 @@ function owner(options: Partial<AccountsOptions> = {}) {
     service: ejabberd.xmpp,
     passwordOf: () => 'secret',
     logger,
-    backoff: { baseMs: 50, capMs: 500 },
+    retry: { firstMs: 50, mostMs: 500 },
     owns: () => state.owns,
     ...options,
   });

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { backoff } from '../../../src/xmpp/backoff.ts';
 import { createLimiter } from '../../../src/xmpp/limiter.ts';
 import { createInFlight } from '../../../src/xmpp/sessions/in-flight.ts';
 import { waitFor } from '../../support/wait.ts';
@@ -49,15 +48,6 @@ test('what comes back fails alone; what is left at the end fails together', () =
   inFlight.failAll(gone);
   expect(settled).toEqual(['b: nobody', 'a: gone', 'c: gone']);
   expect(inFlight.pingedAt).toBeUndefined();
-});
-
-test('backoff grows to its cap and is spread over all of it', () => {
-  const options = { baseMs: 500, capMs: 30_000 };
-  expect([0, 1, 2, 6, 1_000].map((attempt) => backoff(options, attempt, 1))).toEqual([
-    500, 1_000, 2_000, 30_000, 30_000,
-  ]);
-  expect(backoff(options, 5, 0)).toBe(0);
-  expect(backoff(options, 5, 0.5)).toBe(8_000);
 });
 
 test('the limiter runs so many at once, in order, and goes on after a failure', async () => {
