@@ -1,56 +1,58 @@
-/** Tells LHC what happened: one signed POST at a time, its answer judged (CONTRACTS.md §3). Retrying is for lanes. */
+/**
+ * Callbacks to LHC: one signed POST, and what its answer means. `types.ts` has the bodies. The
+ * retries belong to the lane that delivers (`reactors/lhc`); the composition root and the doctor build the client.
+ */
 import { createHmac } from 'node:crypto';
 import { messageOf } from '../errors.ts';
 import { retryAfter } from './retry-after.ts';
 import type { Callback, Ping } from './types.ts';
 
+/** The default time limit of one delivery, answer included. */
+export const CALLBACK_DEADLINE_MS = 10_000;
+/** An answer is read up to this size, so that its connection can be used again. Its content is ignored. */
+const ANSWER_BYTES = 65_536;
+
 /** Where a tenant's LHC listens. */
 export interface CallbackEndpoint {
   readonly url: string;
-  /** `whsec_…`; without one nothing is signed. */
+  /** `whsec_…`. Without one the callback is not signed. */
   readonly secret?: string | undefined;
 }
 
 export type DeliveryOutcome =
   | { readonly outcome: 'accepted' }
-  /** HTTP 410: it wants no more. */
+  /** HTTP 410: the endpoint wants no more callbacks. */
   | { readonly outcome: 'gone' }
-  /** `afterMs`: not before; it asked so. */
+  /** `afterMs`: the endpoint asked to wait this long. */
   | { readonly outcome: 'retry'; readonly reason: string; readonly afterMs?: number };
 
 export interface CallbackClient {
-  /** Posts once. Never throws: what goes wrong on the way is a `retry` with its reason. */
+  /** Posts once. Never throws: every failure on the way is a `retry` with its reason. */
   deliver(endpoint: CallbackEndpoint, callback: Callback): Promise<DeliveryOutcome>;
 }
 
-/** The same for the doctor, too. */
+/** A client that can also send the doctor's ping. */
 export interface PingingClient extends CallbackClient {
   deliver(endpoint: CallbackEndpoint, callback: Callback | Ping): Promise<DeliveryOutcome>;
 }
 
-const TIMEOUT_MS = 10_000;
-/** Answers are read so far, so that the connection can be used again, and not kept. */
-const ANSWER_BYTES = 65_536;
+export interface CallbackClientOptions {
+  readonly fetch?: typeof globalThis.fetch;
+  /** Time limit of one delivery, answer included. Default {@link CALLBACK_DEADLINE_MS}. */
+  readonly timeoutMs?: number;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  readonly userAgent?: string;
+}
 
-/**
- * @param options.timeoutMs for the whole of a delivery, answer included; default 10,000
- * @param options.now ms since 1970
- */
-export function createCallbackClient(
-  options: {
-    readonly fetch?: typeof globalThis.fetch;
-    readonly timeoutMs?: number;
-    readonly now?: () => number;
-    readonly userAgent?: string;
-  } = {},
-): PingingClient {
-  const { fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS, now = Date.now } = options;
+export function createCallbackClient(options: CallbackClientOptions = {}): PingingClient {
+  const { fetch = globalThis.fetch, timeoutMs = CALLBACK_DEADLINE_MS, now = Date.now } = options;
   const { userAgent = 'xmpp-chat' } = options;
 
   return {
     deliver: async ({ url, secret }, callback) => {
       const body = JSON.stringify(callback);
-      // Not AbortSignal.timeout: its timer stays, and fires, also when the answer came long ago.
+      // AbortSignal.timeout would keep its timer, and fire it, after the answer has come.
       const late = new AbortController();
       const timer = setTimeout(
         () => late.abort(new DOMException('timed out', 'TimeoutError')),
@@ -64,16 +66,16 @@ export function createCallbackClient(
             'Content-Type': 'application/json',
             'User-Agent': userAgent,
             ...authorization,
-            ...signature(callback.id, Math.floor(now() / 1000), body, secret),
+            ...signatureHeaders(callback.id, Math.floor(now() / 1000), body, secret),
           },
           body,
           redirect: 'manual',
           signal: late.signal,
         });
         await discard(response.body);
-        return judge(response, now());
+        return outcomeOf(response, now());
       } catch (error) {
-        return { outcome: 'retry', reason: failure(error) };
+        return { outcome: 'retry', reason: reasonOf(error) };
       } finally {
         clearTimeout(timer);
       }
@@ -81,7 +83,7 @@ export function createCallbackClient(
   };
 }
 
-function judge(response: Response, now: number): DeliveryOutcome {
+function outcomeOf(response: Response, now: number): DeliveryOutcome {
   const { status } = response;
   if (response.ok) return { outcome: 'accepted' };
   if (status === 410) return { outcome: 'gone' };
@@ -94,21 +96,21 @@ function judge(response: Response, now: number): DeliveryOutcome {
   };
 }
 
-/** Standard Webhooks 1.0: the content that is signed is `id.timestamp.body`. */
-function signature(
+/** The headers of Standard Webhooks 1.0, which signs `id.timestamp.body`. */
+function signatureHeaders(
   id: string,
   timestamp: number,
   body: string,
   secret: string | undefined,
 ): Record<string, string> {
-  const named = { 'webhook-id': id, 'webhook-timestamp': String(timestamp) };
-  if (secret === undefined) return named;
+  const headers = { 'webhook-id': id, 'webhook-timestamp': String(timestamp) };
+  if (secret === undefined) return headers;
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
   const mac = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
-  return { ...named, 'webhook-signature': `v1,${mac}` };
+  return { ...headers, 'webhook-signature': `v1,${mac}` };
 }
 
-/** fetch refuses an address with a user and password, and says both in its error. */
+/** Moves the URL's user and password into a header. fetch refuses such a URL, and repeats both in its error. */
 function withoutCredentials(url: string): {
   address: URL;
   authorization: Record<string, string>;
@@ -134,8 +136,8 @@ async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {
   await reader.cancel(); // this closes the connection
 }
 
-/** fetch says `fetch failed` and puts what failed into the cause. */
-function failure(error: unknown): string {
+/** fetch's own message is `fetch failed`; its cause has the reason. */
+function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return messageOf(error);
   if (error.name === 'TimeoutError') return 'no answer in time';
   return error.cause instanceof Error ? messageOf(error.cause) || error.message : error.message;

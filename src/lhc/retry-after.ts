@@ -1,10 +1,10 @@
-/** A dead endpoint may ask for patience, but not for more than this, in ms. */
+/** The longest wait that an endpoint may ask for, in milliseconds. */
 export const LONGEST_WAIT_MS = 3_600_000;
 
 /**
  * Reads Retry-After: seconds or an HTTP date (RFC 9110 §10.2.3).
- * @param now ms since 1970
- * @returns ms from now, at most {@link LONGEST_WAIT_MS}; undefined when there is none or it cannot be read
+ * @param now milliseconds since 1970
+ * @returns milliseconds from now, at most {@link LONGEST_WAIT_MS}; undefined if the header is missing or unreadable
  */
 export function retryAfter(header: string | null, now: number): number | undefined {
   if (header === null) return undefined;

@@ -1,8 +1,8 @@
-/** A JID's parts (RFC 7622), of JIDs that we made: no escaping, no normalisation. */
+/** The parts of a JID (RFC 7622). Only for JIDs that this service made: no escaping, no normalisation. */
 import { AppError } from '../errors.ts';
 
-/** @throws {AppError} `refused` when there is no local part or no host */
-export function parts(jid: string): { readonly user: string; readonly host: string } {
+/** @throws {AppError} `refused` if the local part or the host is missing */
+export function splitJid(jid: string): { readonly user: string; readonly host: string } {
   const bare = jid.split('/', 1)[0] ?? '';
   const at = bare.indexOf('@');
   const user = bare.slice(0, at);

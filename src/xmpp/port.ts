@@ -1,11 +1,12 @@
 /**
- * How visitors appear in XMPP: the one thing that reactors know of the outside. Two adapters keep it: accounts (one
- * login per visitor) and, later, the component (one XEP-0114 connection for all).
+ * XMPP as the rest of the service sees it: visitors' sessions ({@link VisitorTransport}) and ejabberd's admin API
+ * ({@link EjabberdAdmin}). This file is all that reactors import from this folder. The adapters are
+ * `sessions/accounts.ts` (one login per visitor) and `admin/admin.ts`; the composition root builds them.
  */
 
 import type { AppError } from '../errors.ts';
 
-/** What operators see of a visitor. Sent only when it differs from what was sent last. */
+/** What operators see of a visitor. */
 export interface VisitorPresence {
   readonly show?: 'chat' | 'away' | 'xa' | 'dnd';
   readonly status: string;
@@ -13,29 +14,29 @@ export interface VisitorPresence {
   readonly nick: string;
 }
 
-/** A message of a visitor to an operator. `id` is the stanza id and the XEP-0359 origin-id. */
+/** A visitor's message to an operator. `id` is the stanza id and the XEP-0359 origin-id. */
 export interface OutgoingMessage {
   readonly id: string;
   readonly from: string;
   readonly to: string;
   readonly body: string;
   readonly thread?: string;
-  /** XEP-0203: it was said earlier than it is sent. */
+  /** XEP-0203: the message was written earlier than it is sent. */
   readonly delay?: Delay;
   /**
-   * A line of the service itself (who the visitor is, what a command did), not the visitor's words: no receipt and no
-   * marker is asked for. mod_lhc drops its repeats and reports it as delivered like any other message.
+   * A line of the service (who the visitor is, what a command did), not the visitor's words. It asks for no receipt
+   * and no marker. mod_lhc drops its repeats and reports its delivery, like those of any other message.
    */
   readonly notice?: true;
 }
 
-/** When a message was said. */
+/** When a message was written. */
 export interface Delay {
   /** Milliseconds since 1970. */
   readonly at: number;
   /**
-   * Who held it back. Default: the host of the receiver, because Gajim shows the time that its own server gives, and
-   * anybody else's only as a note; the other clients show each alike.
+   * The JID that delayed the message. Default: the receiver's host. Gajim shows the time that its own server gives, and
+   * any other only as a note. Other clients make no difference.
    */
   readonly from?: string;
 }
@@ -43,92 +44,94 @@ export interface Delay {
 /** How far an operator's message has come: LHC has it (XEP-0184), or the visitor has seen it (XEP-0333). */
 export type Acknowledgement = 'received' | 'displayed';
 
+/** XEP-0085. */
 export type ChatState = 'active' | 'composing' | 'paused' | 'inactive' | 'gone';
 
 export interface TransportListener {
   /**
-   * This visitor's session is up (again), or was released and is kept after all: messages that were taken and not
-   * delivered have to be sent again now.
+   * The visitor's session is up (again), or its hand-over was cancelled. Messages that were taken and not delivered
+   * have to be sent again now.
    */
   sessionStarted(jid: string): void;
   /**
-   * The session ended without our wish. `final`: it stays away (another login took its place, an administrator ended
-   * it, its password is not accepted even after a reset) until `online` is called again; otherwise the transport is
-   * already on its way to bring it back.
+   * The session ended, and this process did not end it.
+   * @param final true: the session stays away until {@link VisitorTransport.online} is called again (another login took
+   * its place, an administrator ended it, or a password reset did not help). False: the transport is already logging
+   * in again.
    */
   sessionLost(jid: string, reason: string, final: boolean): void;
   /**
-   * ejabberd gave back a message that had been taken, as it does when the receiver's session died with it: send it
-   * again with the same id (`unavailable`), or count it as failed (`refused`).
+   * ejabberd returned a message after it was taken. That happens when the receiver's session dies with the message.
+   * @param error `unavailable`: send it again with the same id. `refused`: the message has failed
    */
   messageReturned?(jid: string, id: string, error: AppError): void;
 }
 
-/** Errors are {@link AppError}s: `unavailable` (try again later) or `refused` (a retry would not help; says why). */
+/** Errors are {@link AppError}s: `unavailable` (try again later) or `refused` (a retry would not help). */
 export interface VisitorTransport {
   /**
-   * Makes this visitor's session exist with this presence. Resolves when ejabberd has it; a newer call for the same
-   * jid replaces an older one that still waits.
+   * Gives this visitor a session with this presence, logging in if needed. A presence is sent only if it differs from
+   * the last one. Resolves when ejabberd has taken it. A newer call for the same JID replaces an older one that waits.
    */
   online(jid: string, presence: VisitorPresence): Promise<void>;
-  /** Ends the session with an unavailable presence. Resolves when it is gone; nothing to do is fine. */
+  /** Ends the session with an unavailable presence. Resolves when it has ended; does nothing if there is none. */
   offline(jid: string): Promise<void>;
   /**
-   * Another process is going to have this visitor. Its session stays connected as it is, and nothing is done with it
-   * any more, until ejabberd ends it because the other process has logged in. After `withinMs` (of several releases
-   * the first to end counts) it is ended in order. `online` before that goes on with the same session, `offline` ends
-   * it. Listeners are not told of its end. One that is not logged in is given up at once.
+   * Prepares the hand-over of this visitor to another process. The session stays connected and is no longer used, until
+   * ejabberd ends it because the other process has logged in. {@link online} cancels the hand-over and goes on with the
+   * same session; {@link offline} ends the session. Listeners do not hear of that end. A login in progress is aborted.
+   * @param withinMs after this time the session ends with an unavailable presence; the shortest of several calls counts
    */
   release(jid: string, withinMs: number): void;
-  /** Releases every session; resolves when all of them were taken over, or ended because the time is over. */
+  /** Releases every session. Resolves when other processes took them all over, or `withinMs` is over. */
   releaseAll(withinMs: number): Promise<void>;
-  /** How many released sessions are still connected. */
-  released(): number;
-  /** Whether this visitor has a session now that was not released. */
+  /** Sessions that were released and are still connected. */
+  handOverCount(): number;
+  /** True if this visitor has a session that was not released. */
   isOnline(jid: string): boolean;
   /**
-   * Sends a message. Resolves when it is *taken*: ejabberd has processed it (an answer to a XEP-0199 ping sent behind
-   * it on the same stream). Calls for one `from` keep their order.
-   * @throws {AppError} `unavailable` when there is no session or it was lost before the answer: send again, same id;
-   * `refused` when ejabberd returned it for good (no such operator), or it is too long
+   * Sends a message. Resolves when ejabberd has taken it, that is, answered a XEP-0199 ping sent behind it on the same
+   * stream. Calls with the same `from` keep their order.
+   * @throws {AppError} `unavailable`: there is no session, or it was lost before the answer; send again with the same
+   * id. `refused`: ejabberd returned the message (no such operator), or the message is too long
    */
   send(message: OutgoingMessage): Promise<void>;
-  /** XEP-0085, sent at once or not at all. */
+  /** Sends a chat state (XEP-0085) now, or drops it. */
   chatState(from: string, to: string, state: ChatState): void;
   /**
-   * Tells an operator how far its message `id` has come. Resolves when it is taken, as {@link send} does, and keeps its
-   * place among the messages of `from`; sent again, it has the same stanza id.
+   * Tells an operator how far their message `id` has come. Resolves when ejabberd has taken it, as {@link send} does,
+   * and keeps its order with the messages of the same `from`. A repeat has the same stanza id.
    * @param from the visitor
-   * @param to the operator: the full JID that wrote (carbons tell its other clients), or the bare one
+   * @param to the operator: the full JID that wrote (carbons inform the other clients), or the bare JID
    * @throws {AppError} as {@link send}
    */
   acknowledge(from: string, to: string, what: Acknowledgement, id: string): Promise<void>;
-  /** JIDs with a session (or on the way to one), without those that were released. */
+  /** JIDs with a session, or with a login in progress; without those that were released. */
   sessions(): readonly string[];
   listen(listener: TransportListener): void;
-  /** Ends every session in order, bounded by `deadlineMs`, and stops. */
+  /** Ends every session with an unavailable presence, within `deadlineMs`, and stops. */
   close(deadlineMs: number): Promise<void>;
 }
 
-/** What the service asks of ejabberd's admin API (mod_http_api). Every call throws AppError as above. */
+/** ejabberd's admin API (mod_http_api), as far as the service uses it. Every call throws AppError as above. */
 export interface EjabberdAdmin {
-  /** ejabberd's version, e.g. `23.01`. Also the health check. */
+  /** ejabberd's version, e.g. `23.01`. Also serves as the health check. */
   version(): Promise<string>;
-  /** `created` or `exists`. */
   register(jid: string, password: string): Promise<'created' | 'exists'>;
-  /** Idempotent. Leaves no shared group: call {@link leaveGroup} too. */
+  /** Idempotent. Shared groups keep the member: call {@link leaveGroup} too. */
   unregister(jid: string): Promise<void>;
   accountExists(jid: string): Promise<boolean>;
   changePassword(jid: string, password: string): Promise<void>;
-  /** The name in the account's vCard, from which its contacts' rosters take it. The rest of the vCard stays. */
+  /** Sets the name in the account's vCard, which contacts' rosters show. The rest of the vCard stays. */
   setNickname(jid: string, nickname: string): Promise<void>;
   /**
-   * A visitor's whole vCard: its name, and a picture made from its JID. Written only if ejabberd has another name, so
-   * that it is free to call. Whether ejabberd likes it isn't told: a vCard is never a reason to hold up a visitor.
-   * @returns whether it was written; rosters that show the contact have the older name until it joins its group again
+   * Sets a visitor's whole vCard: the name, and a picture made from the JID. Writes only if ejabberd has another name,
+   * so a repeated call is cheap. A vCard that ejabberd refuses raises no error: a visitor must not wait for it.
+   * @returns true if it was written. Rosters that already list the contact keep its older name until the visitor joins
+   * the group again
    */
   setVisitorCard(jid: string, name: string): Promise<boolean>;
-  /** Makes both shared groups of a tenant, each displaying the other, and reads them back. Idempotent. */
+  /** Creates both shared groups of a tenant, each displaying the other, and reads them back. Idempotent. */
   ensureGroups(host: string, groups: { visitors: string; operators: string }): Promise<void>;
   joinGroup(jid: string, group: string): Promise<void>;
   leaveGroup(jid: string, group: string): Promise<void>;
@@ -136,14 +139,14 @@ export interface EjabberdAdmin {
   groupMembers(host: string, group: string): Promise<readonly string[]>;
   /** Local parts of the accounts of a host. */
   accounts(host: string): Promise<readonly string[]>;
-  /** A user's sessions now. */
+  /** A user's current sessions. */
   sessions(jid: string): Promise<readonly OperatorSession[]>;
   kick(jid: string, resource: string, reason: string): Promise<void>;
-  /** A message in a visitor's name where the visitor has no session (`send_stanza`). */
+  /** Sends a message in the name of a visitor without a session (`send_stanza`). */
   sendMessage(message: OutgoingMessage): Promise<void>;
-  /** A chat state in a visitor's name where its session is another process's (`send_stanza`). */
+  /** Sends a chat state in the name of a visitor whose session belongs to another process (`send_stanza`). */
   sendChatState(from: string, to: string, state: ChatState): Promise<void>;
-  /** A receipt or marker in a visitor's name where it has no session (`send_stanza`). */
+  /** Sends a receipt or marker in the name of a visitor without a session (`send_stanza`). */
   sendAcknowledgement(from: string, to: string, what: Acknowledgement, id: string): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
-/** The stanzas that visitors send. Text goes through {@link xmlText}: no input can break a stream. */
+/** The stanzas that visitors send. All text goes through {@link xmlText}, so no input can break a stream. */
 import xml, { type Element } from '@xmpp/xml';
 import { xmlText } from '../kit/xml-text.ts';
-import { parts } from './jid.ts';
+import { splitJid } from './jid.ts';
 import type {
   Acknowledgement,
   ChatState,
@@ -21,8 +21,8 @@ const STANZA_IDS = 'urn:xmpp:sid:0'; // XEP-0359
 const VCARD = 'vcard-temp'; // XEP-0054
 
 /**
- * A chat message. What the visitor says asks for a receipt and for a marker when it is read; what it says now shows as
- * well that it is there (XEP-0085 §5.4).
+ * A chat message. A visitor's words ask for a receipt and for a marker. If they are sent without delay they also say
+ * that the visitor is active (XEP-0085 §5.4).
  */
 export function messageStanza(message: OutgoingMessage): Element {
   const { id, from, to, body, thread, delay, notice } = message;
@@ -39,17 +39,17 @@ export function messageStanza(message: OutgoingMessage): Element {
   );
 }
 
-/** XEP-0203 §4, its time as XEP-0082 has it: UTC with milliseconds. */
+/** XEP-0203 §4, with the time of XEP-0082: UTC and milliseconds. */
 function delayElement({ at, from }: Delay, to: string): Element {
   const stamp = new Date(at).toISOString();
-  return xml('delay', { xmlns: DELAY, from: xmlText(from ?? parts(to).host), stamp });
+  return xml('delay', { xmlns: DELAY, from: xmlText(from ?? splitJid(to).host), stamp });
 }
 
 /**
- * A receipt (XEP-0184 §5) or a marker (XEP-0333). The hint to store it (XEP-0334 §4.4) is what Conversations and Converse
- * send as well: without it the archive leaves out a message with no body, and an operator's client that was
- * away would show its message as unanswered for ever. Its own id is made from what it says, so that a repeat has the
- * same.
+ * A receipt (XEP-0184 §5) or a marker (XEP-0333). Its id follows from what it acknowledges, so a repeat has the same.
+ *
+ * It carries the hint to store it (XEP-0334 §4.4), as receipts of Conversations and Converse do. The archive leaves out
+ * messages without a body, so without the hint an operator's client that was away would never learn of the receipt.
  */
 export function acknowledgementStanza(
   from: string | undefined,
@@ -70,6 +70,7 @@ export function chatStateStanza(from: string | undefined, to: string, state: Cha
   return xml('message', { type: 'chat', from, to }, xml(state, { xmlns: CHAT_STATES }));
 }
 
+/** An available presence. Empty texts are left out. */
 export function presenceStanza({ show, status, nick }: VisitorPresence): Element {
   return xml(
     'presence',
@@ -84,22 +85,22 @@ export function unavailableStanza(): Element {
   return xml('presence', { type: 'unavailable' });
 }
 
-/** A ping of the server: its answer comes behind everything that was sent before it. */
+/** A ping of the server. Its answer comes behind everything that was sent before it. */
 export function pingStanza(id: string, domain: string): Element {
   return xml('iq', { type: 'get', id, to: domain }, xml('ping', { xmlns: PING }));
 }
 
-/** Somebody publishes its own vCard (XEP-0054 §3.2), with a PNG as its picture (XEP-0153). */
+/** Publishes the vCard of `jid` (XEP-0054 §3.2) with a PNG as its picture (XEP-0153). */
 export function vcardStanza(jid: string, { name, png }: { name: string; png: Buffer }): Element {
-  const shown = xmlText(name);
+  const text = xmlText(name);
   return xml(
     'iq',
     { type: 'set', id: 'vcard', from: jid, to: jid },
     xml(
       'vCard',
       { xmlns: VCARD },
-      xml('FN', {}, shown),
-      xml('NICKNAME', {}, shown),
+      xml('FN', {}, text),
+      xml('NICKNAME', {}, text),
       xml('PHOTO', {}, xml('TYPE', {}, 'image/png'), xml('BINVAL', {}, png.toString('base64'))),
     ),
   );

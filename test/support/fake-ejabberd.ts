@@ -143,7 +143,7 @@ export function fakeEjabberd() {
       for (const jid of [...present.keys()]) transport.release(jid, 0);
       released.clear();
     },
-    released: () => released.size,
+    handOverCount: () => released.size,
     isOnline: (jid) => present.has(jid),
     send: async (message) => {
       await call('send', message.from);

@@ -1,29 +1,30 @@
 /**
- * A picture for somebody who has none, made from a text: the same text gives the same pixels, everywhere and always, so
- * that operators know a visitor again at a glance. Nothing of the text can be read from it.
+ * A picture for a visitor without one, drawn from a text. The same text gives the same pixels, on every machine and
+ * with every release, so operators recognise a returning visitor at a glance. The text cannot be read from the picture.
  */
 import { createHash } from 'node:crypto';
 import { encodePng, type Rgb } from './png.ts';
 
-/** Five rows of five cells, the right half mirroring the left one: faces and figures, easy to remember. */
-const cells = 5;
-const cellSize = 16;
-const margin = 8;
-/** 96 pixels: what clients show in a roster, on a screen with two pixels for one. */
-export const avatarSize = cells * cellSize + 2 * margin;
+/** Five rows of five cells. The right half mirrors the left one: such figures are easy to remember. */
+const CELLS = 5;
+const CELL_PX = 16;
+const MARGIN_PX = 8;
+/** 96 pixels: what a roster shows on a screen with two device pixels for each. */
+export const AVATAR_PX = CELLS * CELL_PX + 2 * MARGIN_PX;
 
-const background = 0;
-const main = 1;
-const accent = 2;
+/** Indexes of the palette. */
+const BACKGROUND = 0;
+const MAIN = 1;
+const ACCENT = 2;
 
-/** Hues in steps that an eye can tell apart at one lightness. */
-const hues = 24;
+/** The number of hues: neighbours can still be told apart at one lightness. */
+const HUES = 24;
 
-/** Fewer drawn cells of 15 look empty, more look like a block. */
-const fewest = 5;
-const most = 11;
+/** Of 15 cells. With fewer in colour a picture looks empty, with more it looks like a block. */
+const FEWEST_COLOURED = 5;
+const MOST_COLOURED = 11;
 
-/** Bytes without end, decided by the text alone. */
+/** An endless sequence of bytes that depends on the seed alone. */
 function* bytesOf(seed: string): Generator<number, never> {
   for (let block = 0; ; block += 1) {
     yield* createHash('sha256').update(`xmpp-chat avatar 1\0${block}\0${seed}`).digest();
@@ -34,7 +35,7 @@ const gamma = (linear: number): number =>
   linear <= 0.0031308 ? 12.92 * linear : 1.055 * linear ** (1 / 2.4) - 0.055;
 
 /**
- * A colour by lightness and chroma as the eye measures them, so that no hue is darker or louder than another (OKLCH,
+ * A colour by its perceived lightness and chroma, so no hue looks darker or louder than another (OKLCH,
  * https://www.w3.org/TR/css-color-4/#ok-lab).
  */
 function oklch(lightness: number, chroma: number, hue: number): Rgb {
@@ -52,34 +53,35 @@ function oklch(lightness: number, chroma: number, hue: number): Rgb {
   ];
 }
 
-/** Half of the cells are drawn, a quarter of those in the second colour. */
+/** The colours of the left half and the middle column. Half of the cells have one, a quarter of those the accent. */
 function pattern(bytes: Iterator<number, never>): readonly number[] {
-  const half = Math.ceil(cells / 2) * cells;
+  const half = Math.ceil(CELLS / 2) * CELLS;
   for (;;) {
-    const drawn = Array.from({ length: half }, () => {
+    const colours = Array.from({ length: half }, () => {
       const { value } = bytes.next();
-      if (value >= 128) return background;
-      return value < 32 ? accent : main;
+      if (value >= 128) return BACKGROUND;
+      return value < 32 ? ACCENT : MAIN;
     });
-    const count = drawn.filter((colour) => colour !== background).length;
-    if (count >= fewest && count <= most) return drawn;
+    const coloured = colours.filter((colour) => colour !== BACKGROUND).length;
+    if (coloured >= FEWEST_COLOURED && coloured <= MOST_COLOURED) return colours;
   }
 }
 
 /**
- * The picture of whoever has this seed: a PNG of {@link avatarSize} pixels a side, some 140 bytes. The pixels are the
- * same on every machine; the bytes may differ from one release of zlib to another.
+ * Draws the picture of this seed: a PNG of {@link AVATAR_PX} pixels a side and about 140 bytes. The pixels are the same
+ * on every machine. The bytes may differ between releases of zlib.
  */
 export function avatarOf(seed: string): Buffer {
   const bytes = bytesOf(seed);
-  const hue = (bytes.next().value % hues) * (360 / hues);
+  const hue = (bytes.next().value % HUES) * (360 / HUES);
   const second = hue + (bytes.next().value < 128 ? 60 : -60);
   const palette = [oklch(0.95, 0.03, hue), oklch(0.58, 0.15, hue), oklch(0.74, 0.13, second)];
-  const drawn = pattern(bytes);
-  return encodePng(avatarSize, palette, (x, y) => {
-    const column = Math.floor((x - margin) / cellSize);
-    const row = Math.floor((y - margin) / cellSize);
-    if (column < 0 || row < 0 || column >= cells || row >= cells) return background;
-    return drawn[row * Math.ceil(cells / 2) + Math.min(column, cells - 1 - column)] ?? background;
+  const colours = pattern(bytes);
+  return encodePng(AVATAR_PX, palette, (x, y) => {
+    const column = Math.floor((x - MARGIN_PX) / CELL_PX);
+    const row = Math.floor((y - MARGIN_PX) / CELL_PX);
+    if (column < 0 || row < 0 || column >= CELLS || row >= CELLS) return BACKGROUND;
+    const mirrored = Math.min(column, CELLS - 1 - column);
+    return colours[row * Math.ceil(CELLS / 2) + mirrored] ?? BACKGROUND;
   });
 }

@@ -1,142 +1,147 @@
 /**
- * Shared roster groups (mod_shared_roster). Its commands answer 0 whatever happens (a group that is missing, a host
- * that is not served), so everything is read back.
+ * Shared roster groups (mod_shared_roster). ejabberd's commands answer 0 whatever happens, even for a missing group or
+ * a host that ejabberd does not serve. So every change is read back.
  */
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
-import { parts } from '../jid.ts';
+import { splitJid } from '../jid.ts';
+import type { EjabberdAdmin } from '../port.ts';
 import type { HttpApi } from './http-api.ts';
 
-const done = z.literal(0);
-const info = z.array(z.object({ key: z.string(), value: z.unknown() }));
+const DONE = z.literal(0);
+const GROUP_INFO = z.array(z.object({ key: z.string(), value: z.unknown() }));
+const MEMBERS = z.array(z.string());
 
-/** `srg_add` is known from this release on; before it, groups may display some that do not exist. */
-const firstWithAdd = 24.06;
+/** `srg_add` exists from this release on. Before it, a group may display another one that does not exist. */
+const FIRST_WITH_ADD = 24.06;
 
-interface State {
+interface Group {
   readonly members: ReadonlySet<string>;
   readonly exists: boolean;
 }
 
-export interface Groups {
-  ensureGroups(host: string, groups: { visitors: string; operators: string }): Promise<void>;
-  joinGroup(jid: string, group: string): Promise<void>;
-  leaveGroup(jid: string, group: string): Promise<void>;
-  groupMembers(host: string, group: string): Promise<readonly string[]>;
+type GroupReader = (host: string, group: string) => Promise<Group>;
+
+/** The calls of {@link EjabberdAdmin} about shared roster groups. */
+export type Groups = Pick<
+  EjabberdAdmin,
+  'ensureGroups' | 'joinGroup' | 'leaveGroup' | 'groupMembers'
+>;
+
+export function createGroups(api: HttpApi): Groups {
+  const readGroup = createGroupReader(async (host, group) => {
+    const [members, displays] = await Promise.all([
+      groupMembers(api, host, group),
+      displayedGroups(api, host, group),
+    ]);
+    return { members: new Set(members), exists: displays !== undefined };
+  });
+  return {
+    ensureGroups: (host, names) => ensureGroups(api, host, names),
+    groupMembers: (host, group) => groupMembers(api, host, group),
+    async joinGroup(jid, group) {
+      const { user, host } = splitJid(jid);
+      await api.call('srg_user_add', { user, host, group, grouphost: host }, DONE);
+      const { members, exists } = await readGroup(host, group);
+      // ejabberd lists members even of a group that does not exist. Nobody sees those.
+      if (exists && members.has(`${user}@${host}`)) return;
+      throw new AppError(
+        'unavailable',
+        `ejabberd did not put ${user}@${host} into the shared roster group ${group}: does the group exist?`,
+        { host, group },
+      );
+    },
+    async leaveGroup(jid, group) {
+      const { user, host } = splitJid(jid);
+      await api.call('srg_user_del', { user, host, group, grouphost: host }, DONE);
+      const { members } = await readGroup(host, group);
+      if (!members.has(`${user}@${host}`)) return;
+      throw new AppError(
+        'unavailable',
+        `ejabberd did not take ${user}@${host} out of the shared roster group ${group}.`,
+        { host, group },
+      );
+    },
+  };
 }
 
-/** @see {@link EjabberdAdmin} for what each promises */
-export function createGroups(api: HttpApi): Groups {
-  /** For each group the read that has not begun yet: all who wait for a read share it. */
-  const reads = new Map<string, Promise<State>>();
-  const reading = new Map<string, Promise<unknown>>();
+/**
+ * Shares reads: every caller gets a read that begins after its call, and callers that wait for a group share the next
+ * one. 1,000 visitors that join at the same time would otherwise each read 1,000 members.
+ */
+function createGroupReader(read: GroupReader): GroupReader {
+  /** For each group the next read, which has not begun. */
+  const next = new Map<string, Promise<Group>>();
+  /** For each group the end of the read in progress. */
+  const current = new Map<string, Promise<unknown>>();
 
-  async function groupMembers(host: string, group: string): Promise<readonly string[]> {
-    return api.call('srg_get_members', { group, host }, z.array(z.string()));
-  }
-
-  async function stateOf(host: string, group: string): Promise<State> {
-    const [members, display] = await Promise.all([
-      groupMembers(host, group),
-      displayed(host, group),
-    ]);
-    return { members: new Set(members), exists: display !== undefined };
-  }
-
-  /**
-   * The group as of now or later. 1,000 visitors that join at the same time would each read 1,000 members; a read
-   * that begins after all of them joined serves them all.
-   */
-  function freshState(host: string, group: string): Promise<State> {
+  return (host, group) => {
     const key = `${group}@${host}`;
-    const waiting = reads.get(key);
+    const waiting = next.get(key);
     if (waiting) return waiting;
-    const before = reading.get(key) ?? Promise.resolve();
-    const read = before.then(() => {
-      reads.delete(key);
-      const current = stateOf(host, group);
-      const settled = current.then(
-        () => undefined,
-        () => undefined,
-      );
-      reading.set(key, settled);
-      void settled.then(() => {
-        if (reading.get(key) === settled) reading.delete(key);
-      });
-      return current;
+    const result = (current.get(key) ?? Promise.resolve()).then(() => {
+      next.delete(key);
+      const reading = read(host, group);
+      const end = reading
+        .catch(() => undefined)
+        .then(() => {
+          if (current.get(key) === end) current.delete(key);
+        });
+      current.set(key, end);
+      return reading;
     });
-    reads.set(key, read);
-    return read;
-  }
-
-  /** The groups that this one displays; undefined when there is no such group. */
-  async function displayed(host: string, group: string): Promise<string | undefined> {
-    const fields = await api.call('srg_get_info', { group, host }, info);
-    if (fields.length === 0) return undefined;
-    const value = fields.find(({ key }) => key === 'displayed_groups')?.value;
-    // A string on 23.01, a list with one element, or an Erlang term in a string: the names are all that counts.
-    return JSON.stringify(value ?? '');
-  }
-
-  const shows = (found: string | undefined, group: string): boolean =>
-    new Set(found?.match(/[a-z0-9_.-]+/g)).has(group);
-
-  async function ensureGroups(
-    host: string,
-    { visitors, operators }: { visitors: string; operators: string },
-  ): Promise<void> {
-    // Both directions: with one alone the contact is listed but stays grey.
-    const wanted = [
-      { group: visitors, display: operators, description: 'Web visitors' },
-      { group: operators, display: visitors, description: 'Operators' },
-    ];
-    const found = await Promise.all(wanted.map(({ group }) => displayed(host, group)));
-    if (wanted.every(({ display }, index) => shows(found[index], display))) return;
-
-    if (Number.parseFloat(await api.knownVersion()) >= firstWithAdd) {
-      // From 24.12 on srg_create answers 1 and makes nothing when the displayed group does not exist.
-      for (const [index, { group }] of wanted.entries()) {
-        if (found[index] === undefined) await api.call('srg_add', { group, host }, z.unknown());
-      }
-    }
-    for (const { group, display, description } of wanted) {
-      await api.call('srg_create', { group, host, label: group, description, display }, z.number());
-    }
-    for (const { group, display } of wanted) {
-      if (!shows(await displayed(host, group), display)) {
-        throw new AppError(
-          'unavailable',
-          `ejabberd did not make the shared roster group ${group} of ${host} display ${display}: is mod_shared_roster loaded for that host?`,
-          { host, group },
-        );
-      }
-    }
-  }
-
-  async function change(
-    command: 'srg_user_add' | 'srg_user_del',
-    jid: string,
-    group: string,
-  ): Promise<void> {
-    const { user, host } = parts(jid);
-    await api.call(command, { user, host, group, grouphost: host }, done);
-    const { members, exists } = await freshState(host, group);
-    const joined = members.has(`${user}@${host}`);
-    // Members of a group that does not exist are listed all the same, and seen by nobody.
-    if (command === 'srg_user_add' ? joined && exists : !joined) return;
-    throw new AppError(
-      'unavailable',
-      command === 'srg_user_del'
-        ? `ejabberd did not take ${user}@${host} out of the shared roster group ${group}.`
-        : `ejabberd did not put ${user}@${host} into the shared roster group ${group}: does the group exist?`,
-      { host, group },
-    );
-  }
-
-  return {
-    ensureGroups,
-    groupMembers,
-    joinGroup: (jid, group) => change('srg_user_add', jid, group),
-    leaveGroup: (jid, group) => change('srg_user_del', jid, group),
+    next.set(key, result);
+    return result;
   };
+}
+
+async function groupMembers(api: HttpApi, host: string, group: string): Promise<readonly string[]> {
+  return api.call('srg_get_members', { group, host }, MEMBERS);
+}
+
+/** The names of the groups that this one displays; undefined if there is no such group. */
+async function displayedGroups(
+  api: HttpApi,
+  host: string,
+  group: string,
+): Promise<ReadonlySet<string> | undefined> {
+  const fields = await api.call('srg_get_info', { group, host }, GROUP_INFO);
+  if (fields.length === 0) return undefined;
+  const value = fields.find(({ key }) => key === 'displayed_groups')?.value;
+  // A string on 23.01, a list with one element, or an Erlang term in a string: only the names count.
+  return new Set(JSON.stringify(value ?? '').match(/[a-z0-9_.-]+/g));
+}
+
+async function ensureGroups(
+  api: HttpApi,
+  host: string,
+  { visitors, operators }: { visitors: string; operators: string },
+): Promise<void> {
+  // Both directions: with one alone the contact is listed and its presence is not seen.
+  const groups = [
+    { group: visitors, display: operators, description: 'Web visitors' },
+    { group: operators, display: visitors, description: 'Operators' },
+  ];
+  const found = await Promise.all(groups.map(({ group }) => displayedGroups(api, host, group)));
+  if (groups.every(({ display }, index) => found[index]?.has(display))) return;
+
+  if (Number.parseFloat(await api.knownVersion()) >= FIRST_WITH_ADD) {
+    // From 24.12 on srg_create answers 1 and creates nothing if the displayed group does not exist.
+    for (const [index, { group }] of groups.entries()) {
+      if (found[index] === undefined) await api.call('srg_add', { group, host }, z.unknown());
+    }
+  }
+  for (const { group, display, description } of groups) {
+    await api.call('srg_create', { group, host, label: group, description, display }, z.number());
+  }
+  for (const { group, display } of groups) {
+    const displays = await displayedGroups(api, host, group);
+    if (!displays?.has(display)) {
+      throw new AppError(
+        'unavailable',
+        `ejabberd did not make the shared roster group ${group} of ${host} display ${display}: is mod_shared_roster loaded for that host?`,
+        { host, group },
+      );
+    }
+  }
 }

@@ -1,57 +1,162 @@
 /**
- * Calls of ejabberd's mod_http_api: credentials, API version, deadline, size bound, and what each refusal means.
- * https://docs.ejabberd.im/developer/ejabberd-api/
+ * Calls of ejabberd's mod_http_api (https://docs.ejabberd.im/developer/ejabberd-api/): credentials, API version,
+ * deadline, size bound, and the meaning of each refusal.
  */
 import type { z } from 'zod';
 import { AppError, messageOf } from '../../errors.ts';
 
+/** The default time limit of one call. */
+export const API_DEADLINE_MS = 10_000;
+/** The default size limit of an answer. The list of 500,000 accounts of one host fits. */
+export const API_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** From this version on `/v0` is known, and a URL without a version means the newest API. */
+const FIRST_VERSIONED = 24.02;
+/** Bounds the part of ejabberd's text that goes into an error message. */
+const REFUSAL_CHARS = 300;
+
+/** The part of the system that this client's errors name. */
+const PART = 'ejabberd';
+
 export interface ApiOptions {
   /** `http(s)://host:port/api` */
   readonly url: string;
-  /** A full JID: a bare name is answered 401. */
+  /** A full JID. ejabberd answers 401 to a bare name. */
   readonly user: string;
   readonly password: string;
-  /** For each call; default 10,000. */
+  /** Time limit of each call. Default {@link API_DEADLINE_MS}. */
   readonly deadlineMs?: number;
-  /** Of an answer; default 16 MiB (the accounts of a host with 500,000 of them). */
+  /** Size limit of an answer. Default {@link API_ANSWER_BYTES}. */
   readonly maxBytes?: number;
 }
 
-/** What a caller of our own API is told is away. */
-const PART = 'ejabberd';
+/** The options, ready for use. */
+interface Connection {
+  /** The URL without a slash at its end. */
+  readonly base: string;
+  readonly user: string;
+  readonly password: string;
+  readonly deadlineMs: number;
+  readonly maxBytes: number;
+}
 
 type Arguments = Readonly<Record<string, string>>;
 
-/** What ejabberd answered with a status other than 200. */
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** An answer with a status other than 200. */
 interface Refusal {
   readonly status: number;
-  /** ejabberd's own: 32 no rights, 40 no such command, 10001 failed, 10090 exists. */
+  /** ejabberd's own code: 32 no rights, 40 no such command, 10001 failed, 10090 exists. */
   readonly code: number | undefined;
   readonly text: string;
 }
 
 export interface HttpApi {
-  /** ejabberd's version, e.g. `23.01`, from the server each time. */
+  /** ejabberd's version, e.g. `23.01`. Asks the server each time. */
   version(): Promise<string>;
-  /** The version that calls are made for: asked once, and again after ejabberd was away. */
+  /** The version that calls are made for. Asked once, and again after ejabberd was unreachable. */
   knownVersion(): Promise<string>;
   /**
    * Calls a command with the argument forms of API version 0.
-   * @param on statuses that mean something here, each with its result; all others are errors
-   * @throws {AppError} `unavailable`: not reachable, not allowed or not understood; `refused`: these arguments won't do
+   * @param meaning the result that a refusal stands for; undefined makes it an error
+   * @throws {AppError} `unavailable`: not reachable, not allowed or not understood. `refused`: these arguments are wrong
    */
   call<S extends z.ZodType, R = never>(
     command: string,
     args: Arguments,
-    answer: S,
-    on?: (refusal: Refusal) => R | undefined,
+    schema: S,
+    meaning?: (refusal: Refusal) => R | undefined,
   ): Promise<z.infer<S> | R>;
 }
 
-/** Unversioned URLs mean the newest API from this version on, and `/v0` is known from it on. */
-const firstVersioned = 24.02;
+/** A client of one ejabberd's API. It keeps no connection of its own. */
+export function createHttpApi(options: ApiOptions): HttpApi {
+  const {
+    url,
+    user,
+    password,
+    deadlineMs = API_DEADLINE_MS,
+    maxBytes = API_ANSWER_BYTES,
+  } = options;
+  const connection = { base: url.replace(/\/+$/, ''), user, password, deadlineMs, maxBytes };
+  let known: Promise<string> | undefined;
 
-/** Reads at most so many bytes. */
+  const request = (path: string, args: Arguments): Promise<Answer> =>
+    post(connection, path, args).catch((error: unknown) => {
+      // ejabberd may come back as another release.
+      known = undefined;
+      throw error;
+    });
+
+  async function version(): Promise<string> {
+    const { status, body } = await request('status', {});
+    if (status !== 200) throw refusalError(connection, 'status', {}, refusalOf(status, body));
+    return versionIn(connection, body);
+  }
+
+  function knownVersion(): Promise<string> {
+    if (known === undefined) {
+      const latest = version();
+      known = latest;
+      latest.catch(() => {
+        if (known === latest) known = undefined;
+      });
+    }
+    return known;
+  }
+
+  return {
+    version,
+    knownVersion,
+    async call(command, args, schema, meaning) {
+      const versioned = Number.parseFloat(await knownVersion()) >= FIRST_VERSIONED;
+      const { status, body } = await request(versioned ? `${command}/v0` : command, args);
+      if (status === 200) return parse(connection, command, schema, body);
+      const refusal = refusalOf(status, body);
+      const result = meaning?.(refusal);
+      if (result !== undefined) return result;
+      throw refusalError(connection, command, args, refusal);
+    },
+  };
+}
+
+async function post(connection: Connection, path: string, args: Arguments): Promise<Answer> {
+  const { base, user, password, deadlineMs, maxBytes } = connection;
+  // AbortSignal.timeout would keep its timer, and fire it, after the answer has come.
+  const late = new AbortController();
+  const timer = setTimeout(
+    () => late.abort(new Error(`no answer within ${deadlineMs / 1000} s`)),
+    deadlineMs,
+  );
+  try {
+    const response = await fetch(`${base}/${path}`, {
+      method: 'POST',
+      headers: {
+        authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+        'content-type': 'application/json',
+      },
+      // An empty object too: ejabberd answers 400 to a POST without a body.
+      body: JSON.stringify(args),
+      redirect: 'error',
+      signal: late.signal,
+    });
+    return { status: response.status, body: parseJson(await readBounded(response, maxBytes)) };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause ? messageOf(error.cause) : '';
+    throw new AppError(
+      'unavailable',
+      `ejabberd's API at ${base} cannot be reached (${messageOf(error)}${cause && `: ${cause}`}). Is ejabberd running, and is EJABBERD_API_URL right?`,
+      { part: PART, command: path, reason: 'unreachable' },
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 async function readBounded(response: Response, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -72,7 +177,33 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The texts that an error answer carries: a JSON string, or an object with code and message. */
+function parse<S extends z.ZodType>(
+  { base }: Connection,
+  command: string,
+  schema: S,
+  body: unknown,
+): z.infer<S> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  throw new AppError(
+    'unavailable',
+    `ejabberd's answer to ${command} is not what its API documents: is ${base} really mod_http_api?`,
+    { part: PART, command, reason: 'answer' },
+  );
+}
+
+function versionIn({ base }: Connection, body: unknown): string {
+  // "The node … is started. Status: startedejabberd 23.01-1 is running in that node"
+  const version = /ejabberd (\d+\.\d+(?:\.\d+)?)/.exec(String(body))?.[1];
+  if (version !== undefined) return version;
+  throw new AppError(
+    'unavailable',
+    `${base} answers, but does not say which ejabberd it is: is EJABBERD_API_URL right?`,
+    { part: PART, command: 'status', reason: 'answer' },
+  );
+}
+
+/** Reads an error answer, which is a JSON string or an object with code and message. */
 function refusalOf(status: number, body: unknown): Refusal {
   const fields = typeof body === 'object' && body !== null ? body : {};
   const code = 'code' in fields && typeof fields.code === 'number' ? fields.code : undefined;
@@ -80,142 +211,52 @@ function refusalOf(status: number, body: unknown): Refusal {
   return { status, code, text: message ?? (typeof body === 'string' ? body : '') };
 }
 
-/** A client of one ejabberd's API. Holds no connection open by itself. */
-export function createHttpApi({
-  url,
-  user,
-  password,
-  deadlineMs = 10_000,
-  maxBytes = 16 * 1024 * 1024,
-}: ApiOptions): HttpApi {
-  const base = url.replace(/\/+$/, '');
-  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
-  let known: Promise<string> | undefined;
-
-  async function post(path: string, args: Arguments): Promise<{ status: number; body: unknown }> {
-    // Not AbortSignal.timeout: its timer stays, and fires, also when the answer came long ago.
-    const late = new AbortController();
-    const timer = setTimeout(
-      () => late.abort(new Error(`no answer within ${deadlineMs / 1000} s`)),
-      deadlineMs,
-    );
-    try {
-      const response = await fetch(`${base}/${path}`, {
-        method: 'POST',
-        headers: { authorization, 'content-type': 'application/json' },
-        // An empty object too: a POST with no body is answered 400.
-        body: JSON.stringify(args),
-        redirect: 'error',
-        signal: late.signal,
-      });
-      return { status: response.status, body: parseJson(await readBounded(response, maxBytes)) };
-    } catch (error) {
-      // It may come back as another release.
-      known = undefined;
-      const cause = error instanceof Error && error.cause ? messageOf(error.cause) : '';
-      throw new AppError(
-        'unavailable',
-        `ejabberd's API at ${base} cannot be reached (${messageOf(error)}${cause && `: ${cause}`}). Is ejabberd running, and is EJABBERD_API_URL right?`,
-        { part: PART, command: path, reason: 'unreachable' },
-      );
-    } finally {
-      clearTimeout(timer);
-    }
+/** The error that a refusal means, without any password that ejabberd may have repeated. */
+function refusalError(
+  { base, user, password }: Connection,
+  command: string,
+  args: Arguments,
+  refusal: Refusal,
+): AppError {
+  const { status, code } = refusal;
+  let text = refusal.text;
+  for (const secret of [password, args.password, args.newpass]) {
+    if (secret) text = text.replaceAll(secret, '***');
   }
-
-  function errorOf(command: string, args: Arguments, refusal: Refusal): AppError {
-    const { status, code } = refusal;
-    const secrets = [password, args.password, args.newpass].filter((secret) => secret);
-    const text = secrets.reduce<string>(
-      (said, secret) => said.replaceAll(secret ?? '', '***'),
-      refusal.text.slice(0, 300),
-    );
-    const details = { part: PART, command, status, ...(code !== undefined && { code }) };
-    if (status === 401) {
-      return new AppError(
-        'unavailable',
-        `ejabberd does not accept the credentials of ${user}: check EJABBERD_API_USER (a full JID, such as api@example.org) and EJABBERD_API_PASSWORD.`,
-        { ...details, reason: 'credentials' },
-      );
-    }
-    if (status === 403) {
-      return new AppError(
-        'unavailable',
-        `${user} may not call ${command}: add it to "what" of its api_permissions in ejabberd.yml.`,
-        { ...details, reason: 'rights' },
-      );
-    }
-    // 23.01 says it with 400 and a name.
-    if ((status === 404 && code === 40) || refusal.text === 'unknown_command') {
-      return new AppError(
-        'unavailable',
-        `ejabberd has no command ${command}: load mod_admin_extra, and mod_http_api on ${base}.`,
-        { ...details, reason: 'command' },
-      );
-    }
-    // A page of ejabberd's web server, or of another one: nothing that was asked is refused by it.
-    if (status === 404 && code === undefined && /^\s*</.test(text)) {
-      return new AppError(
-        'unavailable',
-        `${base} answers 404 with a page: is EJABBERD_API_URL right?`,
-        { ...details, reason: 'answer' },
-      );
-    }
-    if (status === 429 || status === 503 || (status >= 500 && code === undefined)) {
-      return new AppError(
-        'unavailable',
-        `ejabberd failed at ${command}: ${status} ${text}`,
-        details,
-      );
-    }
-    return new AppError('refused', `ejabberd refused ${command}: ${status} ${text}`, details);
-  }
-
-  function parse<S extends z.ZodType>(command: string, schema: S, body: unknown): z.infer<S> {
-    const parsed = schema.safeParse(body);
-    if (parsed.success) return parsed.data;
-    throw new AppError(
+  text = text.slice(0, REFUSAL_CHARS);
+  const details = { part: PART, command, status, ...(code !== undefined && { code }) };
+  if (status === 401) {
+    return new AppError(
       'unavailable',
-      `ejabberd's answer to ${command} is not what its API documents: is ${base} really mod_http_api?`,
-      { part: PART, command, reason: 'answer' },
+      `ejabberd does not accept the credentials of ${user}: check EJABBERD_API_USER (a full JID, such as api@example.org) and EJABBERD_API_PASSWORD.`,
+      { ...details, reason: 'credentials' },
     );
   }
-
-  async function version(): Promise<string> {
-    const { status, body } = await post('status', {});
-    if (status !== 200) throw errorOf('status', {}, refusalOf(status, body));
-    // "The node … is started. Status: startedejabberd 23.01-1 is running in that node"
-    const found = /ejabberd (\d+\.\d+(?:\.\d+)?)/.exec(String(body))?.[1];
-    if (found !== undefined) return found;
-    throw new AppError(
+  if (status === 403) {
+    return new AppError(
       'unavailable',
-      `${base} answers, but does not say which ejabberd it is: is EJABBERD_API_URL right?`,
-      { part: PART, command: 'status', reason: 'answer' },
+      `${user} may not call ${command}: add it to "what" of its api_permissions in ejabberd.yml.`,
+      { ...details, reason: 'rights' },
     );
   }
-
-  function knownVersion(): Promise<string> {
-    if (known === undefined) {
-      const asked = version();
-      known = asked;
-      asked.catch(() => {
-        if (known === asked) known = undefined;
-      });
-    }
-    return known;
+  // 23.01 answers 400 with this name instead.
+  if ((status === 404 && code === 40) || refusal.text === 'unknown_command') {
+    return new AppError(
+      'unavailable',
+      `ejabberd has no command ${command}: load mod_admin_extra, and mod_http_api on ${base}.`,
+      { ...details, reason: 'command' },
+    );
   }
-
-  return {
-    version,
-    knownVersion,
-    async call(command, args, answer, on) {
-      const versioned = Number.parseFloat(await knownVersion()) >= firstVersioned;
-      const { status, body } = await post(versioned ? `${command}/v0` : command, args);
-      if (status === 200) return parse(command, answer, body);
-      const refusal = refusalOf(status, body);
-      const meant = on?.(refusal);
-      if (meant !== undefined) return meant;
-      throw errorOf(command, args, refusal);
-    },
-  };
+  // A page of ejabberd's web server, or of another one: mod_http_api was not reached.
+  if (status === 404 && code === undefined && /^\s*</.test(text)) {
+    return new AppError(
+      'unavailable',
+      `${base} answers 404 with a page: is EJABBERD_API_URL right?`,
+      { ...details, reason: 'answer' },
+    );
+  }
+  if (status === 429 || status === 503 || (status >= 500 && code === undefined)) {
+    return new AppError('unavailable', `ejabberd failed at ${command}: ${status} ${text}`, details);
+  }
+  return new AppError('refused', `ejabberd refused ${command}: ${status} ${text}`, details);
 }

@@ -1,13 +1,13 @@
-/** A PNG of few colours (https://www.w3.org/TR/png-3/): all that generated pictures need. */
+/** Writes a PNG of at most four colours (https://www.w3.org/TR/png-3/), which is all that avatars need. */
 import { crc32, deflateSync } from 'node:zlib';
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 
-const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-const indexed = 3;
-const bitsPerPixel = 2;
+const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+const INDEXED_COLOUR = 3;
+const BITS_PER_PIXEL = 2;
 
-/** Length, type, data and a CRC over the last two (§5.3). */
+/** Length, type, data, and a CRC over type and data (§5.3). */
 function chunk(type: string, data: Buffer): Buffer {
   const typed = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const length = Buffer.alloc(4);
@@ -18,10 +18,10 @@ function chunk(type: string, data: Buffer): Buffer {
 }
 
 /**
- * A square picture of at most four colours.
- * @param size its side, in pixels; a multiple of 4, so that rows end with a byte
- * @param palette one to four colours, each part 0…255
- * @param colourAt which of them a pixel has
+ * Encodes a square picture.
+ * @param size the side in pixels, a multiple of 4, so each row ends with a whole byte
+ * @param palette one to four colours, each component 0…255
+ * @param colourAt the index in the palette of the pixel at x, y
  */
 export function encodePng(
   size: number,
@@ -31,9 +31,9 @@ export function encodePng(
   const header = Buffer.alloc(13);
   header.writeUInt32BE(size, 0);
   header.writeUInt32BE(size, 4);
-  header.set([bitsPerPixel, indexed, 0, 0, 0], 8);
-  // Each row begins with its filter: none, which is best for indexed pictures (§12.7).
-  const rowBytes = 1 + (size * bitsPerPixel) / 8;
+  header.set([BITS_PER_PIXEL, INDEXED_COLOUR, 0, 0, 0], 8);
+  // Each row begins with its filter type: 0 (none), the best for indexed colour (§12.7).
+  const rowBytes = 1 + (size * BITS_PER_PIXEL) / 8;
   const rows = Buffer.alloc(rowBytes * size);
   for (let y = 0; y < size; y += 1) {
     for (let x = 0; x < size; x += 1) {
@@ -42,7 +42,7 @@ export function encodePng(
     }
   }
   return Buffer.concat([
-    signature,
+    SIGNATURE,
     chunk('IHDR', header),
     chunk('PLTE', Buffer.from(palette.flat())),
     chunk('IDAT', deflateSync(rows, { level: 9 })),

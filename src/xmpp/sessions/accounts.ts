@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import { AppError } from '../../errors.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
-import { parts } from '../jid.ts';
+import { splitJid } from '../jid.ts';
 import { createLimiter } from '../limiter.ts';
 import type { TransportListener, VisitorTransport } from '../port.ts';
 import { Session } from './session.ts';
@@ -88,7 +88,7 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
   sweep.unref();
 
   function makeSession(jid: string): Session {
-    const { user, host } = parts(jid);
+    const { user, host } = splitJid(jid);
     const session = new Session({
       jid,
       domain: host,
@@ -169,7 +169,7 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
 
   /** @throws {AppError} `unavailable` when the visitor has none, or it is another process's */
   function sessionOf(from: string): Session {
-    const { user, host } = parts(from);
+    const { user, host } = splitJid(from);
     const jid = `${user}@${host}`;
     if (!owns(jid)) throw notOurs(jid);
     const session = sessions.get(jid);
@@ -224,7 +224,7 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
       for (const jid of [...released.keys(), ...sessions.keys()]) release(jid, withinMs);
       await Promise.all([...released.values()].map(({ settled }) => settled.promise));
     },
-    released: () => released.size,
+    handOverCount: () => released.size,
     async offline(jid) {
       const session = forgetReleased(jid) ?? sessions.get(jid);
       await (session ? end(jid, session, endDeadlineMs) : ending.get(jid));

@@ -571,13 +571,13 @@ describe('of several processes', () => {
     await seen(world, '1', '2');
     await settled(world);
     ownership.lose(...ALL_PARTITIONS);
-    expect(ejabberd.transport.released()).toBe(2);
+    expect(ejabberd.transport.handOverCount()).toBe(2);
     await rig.toVisitor('1', viewPage('later'));
     await rig.toVisitor('2', { type: 'TimeOut' });
     await world.caughtUp();
     ejabberd.calls.length = 0;
     ownership.gain(...ALL_PARTITIONS);
-    await waitFor(() => ejabberd.transport.released() === 0);
+    await waitFor(() => ejabberd.transport.handOverCount() === 0);
     await settled(world);
     expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/later');
     expect(world.visible()).toEqual([jidOf('1')]);

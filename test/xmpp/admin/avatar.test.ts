@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { crc32, inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { avatarOf, avatarSize } from '../../../src/xmpp/admin/avatar.ts';
+import { AVATAR_PX, avatarOf } from '../../../src/xmpp/admin/avatar.ts';
 
 /** Of indexed PNGs with two bits a pixel: everything checked, nothing skipped. */
 function decode(png: Buffer) {
@@ -56,7 +56,7 @@ test('is a small PNG, the same for the same seed, on every machine and for ever'
   expect(png.length).toBeLessThan(500);
   expect(avatarOf(seed).equals(png)).toBe(true);
   const { width, height } = decode(png);
-  expect([width, height]).toEqual([avatarSize, avatarSize]);
+  expect([width, height]).toEqual([AVATAR_PX, AVATAR_PX]);
   // How visitors look must not change with a release: operators know them by it.
   expect(look(seed)).toBe('bfe0932a4590ae6b');
 });
@@ -70,7 +70,7 @@ test('of any seed is a picture with a pattern, mirrored, with a clear edge', () 
       const cells = cellsOf(png);
       const empty = at(0, 0);
       expect(empty).toBe(colours.toString('hex', 0, 3));
-      expect(at(avatarSize - 1, avatarSize - 1)).toBe(empty);
+      expect(at(AVATAR_PX - 1, AVATAR_PX - 1)).toBe(empty);
       const drawn = cells.filter((cell, index) => cell !== empty && index % 5 < 3).length;
       expect(drawn).toBeGreaterThanOrEqual(5);
       expect(drawn).toBeLessThanOrEqual(11);

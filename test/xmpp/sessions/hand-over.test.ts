@@ -106,7 +106,7 @@ test('a hundred visitors move in order: absent for a moment at most, the old pro
   const watch = absences(jids);
   a.state.owns = false;
   const over = a.transport.releaseAll(10_000);
-  expect([a.transport.released(), a.transport.sessions().length]).toEqual([100, 0]);
+  expect([a.transport.handOverCount(), a.transport.sessions().length]).toEqual([100, 0]);
   expect(jids.some((jid) => a.transport.isOnline(jid))).toBe(false);
   await operator.acknowledged();
   expect(jids.every(isSeen)).toBe(true); // released is not logged out
@@ -119,7 +119,7 @@ test('a hundred visitors move in order: absent for a moment at most, the old pro
   // 2–70 ms on 23.01 and 24.12, 105–135 ms on 26.07, whose new session waits for the old one (ADR 0012).
   expect(longest).toBeLessThan(1_000);
   expect(a.events).toEqual(told);
-  expect(a.transport.released()).toBe(0);
+  expect(a.transport.handOverCount()).toBe(0);
   expect(await admin.sessions(jids[0] ?? '')).toHaveLength(1);
 });
 
@@ -147,7 +147,7 @@ test('who nobody takes over is logged out when the time is over, in silence', as
   a.transport.release(jid, 10_000); // the first to end counts
   await operator.waitFor(() => operator.presences.get(jid)?.available === false);
   await waitFor(async () => (await admin.sessions(jid)).length === 0);
-  expect([a.events, a.transport.released()]).toEqual([[`started ${jid}`], 0]);
+  expect([a.events, a.transport.handOverCount()]).toEqual([[`started ${jid}`], 0]);
 });
 
 test('who comes back in time goes on with the same session, and shows what is wished now', async () => {
@@ -177,7 +177,7 @@ test('a login that is under way is given up', async () => {
   const coming = a.online([jid], 'of a');
   a.transport.release(jid, 10_000);
   await expect(coming).rejects.toMatchObject({ code: 'unavailable' });
-  expect([a.transport.released(), a.transport.sessions(), a.events]).toEqual([0, [], []]);
+  expect([a.transport.handOverCount(), a.transport.sessions(), a.events]).toEqual([0, [], []]);
   expect(await admin.sessions(jid)).toEqual([]);
 });
 
