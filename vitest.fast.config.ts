@@ -1,0 +1,40 @@
+/** `npm run test:fast`: the tests that need no ejabberd and no other process, without the long model runs. */
+import { defineConfig, mergeConfig } from 'vitest/config';
+import everything from './vitest.config.ts';
+
+/** Left out. test/fast.test.ts checks that no other test file starts ejabberd or a process. */
+export const SLOW_TESTS: readonly string[] = [
+  // A real ejabberd, or the whole service.
+  'test/ejabberd/**',
+  'test/service/**',
+  'test/xmpp/admin/{admin,vcard,vcard-missing}.test.ts',
+  'test/xmpp/sessions/{accounts,hand-over,said}.test.ts',
+  // Processes of their own, most of them to be killed.
+  'test/cli/{backup,dead-letters,migrate,restore}.test.ts',
+  'test/docker.test.ts',
+  'test/scripts/**',
+  'test/eventstore/migration/**',
+  'test/eventstore/sqlite/{faults,kill}.test.ts',
+  'test/projections/builds.test.ts',
+  'test/sqlite/fold.test.ts',
+  // The double of EventStoreDB, with its faults and its pauses.
+  'test/eventstore/esdb/**',
+  'test/support/**',
+  // More than 5 s of CPU each: models of many random histories, crowds of readers.
+  'test/http/stream/stream.test.ts',
+  'test/reactors/operators/accounts.test.ts',
+  'test/reactors/routing/{model,routing}.test.ts',
+  'test/runtime/leases/{leases,model}.test.ts',
+];
+
+export default mergeConfig(
+  everything,
+  defineConfig({
+    test: {
+      exclude: [...SLOW_TESTS],
+      // No test here leaves anything behind for the next one, so a worker serves many files.
+      pool: 'threads',
+      isolate: false,
+    },
+  }),
+);
