@@ -1,6 +1,6 @@
 /** Sends what a file of operators says: all of it checked first, then several at once, and told what came of each. */
 import { AppError, messageOf } from '../errors.ts';
-import { Semaphore } from '../kit/limiter.ts';
+import { createLimiter } from '../kit/limiter.ts';
 import { type Fault, readRows } from './operators-file.ts';
 import { planOf, type Step } from './operators-plan.ts';
 import type { OperatorsService } from './operators-service.ts';
@@ -94,9 +94,9 @@ export async function importOperators(
       failed.push({ line: row.line, field: row.username, reason: messageOf(error) });
     }
   };
-  const slots = new Semaphore(AT_ONCE);
+  const limited = createLimiter(AT_ONCE);
   for (const wave of plan.waves) {
-    await Promise.all(wave.map((step) => slots.use(() => send(step))));
+    await Promise.all(wave.map((step) => limited(() => send(step))));
   }
   say(
     `created ${count.create}, changed ${count.change}, unchanged ${count.unchanged}, failed ${failed.length}`,

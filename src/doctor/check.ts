@@ -1,5 +1,6 @@
 /** What a check is, and how all of them are run: none holds up another, and each has its deadline. */
 import { AppError, messageOf } from '../errors.ts';
+import { createLimiter } from '../kit/limiter.ts';
 import { within } from './within.ts';
 
 export type Status = 'ok' | 'warning' | 'problem';
@@ -52,28 +53,19 @@ export async function runChecks(
   checks: readonly Check[],
   { deadlineMs = 5_000, cleanupMs = 5_000, concurrency = 4 }: RunOptions = {},
 ): Promise<readonly Result[]> {
-  const found: Result[][] = checks.map(() => []);
-  const late: Promise<unknown>[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let index = next++; index < checks.length; index = next++) {
-      const check = checks[index];
-      if (!check) return;
-      const { findings, ended } = await runOne(check, deadlineMs);
-      found[index] = findings.map((finding) => ({ check: check.name, ...finding }));
-      late.push(ended);
-    }
-  };
-  await Promise.all(Array.from({ length: concurrency }, worker));
-  await within(Promise.all(late), cleanupMs);
-  return found.flat();
+  const limited = createLimiter(concurrency);
+  const runs = await Promise.all(checks.map((check) => limited(() => runOne(check, deadlineMs))));
+  await within(Promise.all(runs.map(({ ended }) => ended)), cleanupMs);
+  return runs.flatMap(({ results }) => results);
 }
 
 /** @returns `ended` resolves when the check is done, which may be after its time */
 async function runOne(
   check: Check,
   deadlineMs: number,
-): Promise<{ findings: readonly Finding[]; ended: Promise<unknown> }> {
+): Promise<{ results: readonly Result[]; ended: Promise<unknown> }> {
+  const named = (findings: readonly Finding[]) =>
+    findings.map((finding) => ({ check: check.name, ...finding }));
   const over = new AbortController();
   const running = check
     .run(over.signal)
@@ -84,13 +76,13 @@ async function runOne(
       ),
     ]);
   const findings = await within(running, deadlineMs);
-  if (findings) return { findings, ended: Promise.resolve() };
+  if (findings) return { results: named(findings), ended: Promise.resolve() };
   over.abort(new AppError('timeout', `not done within ${deadlineMs / 1000} s`));
   const message = `no answer within ${deadlineMs / 1000} s`;
   return {
-    findings: [
+    results: named([
       problem(message, 'find out why it is slow; all that this check asks was not answered'),
-    ],
+    ]),
     ended: running,
   };
 }

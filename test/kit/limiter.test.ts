@@ -1,29 +1,50 @@
 import { expect, it } from 'vitest';
-import { Semaphore } from '../../src/kit/limiter.ts';
+import { createLimiter } from '../../src/kit/limiter.ts';
+import { waitFor } from '../support/wait.ts';
 
-it('lets so many in at once, the others in order, however many they are', async () => {
-  const slots = new Semaphore(3);
+it('runs so many tasks at once and the others in order, however many there are', async () => {
+  const limited = createLimiter(3);
   const order: number[] = [];
-  let inside = 0;
+  let running = 0;
   let most = 0;
   const work = async (n: number): Promise<void> => {
-    inside++;
-    most = Math.max(most, inside);
+    running++;
+    most = Math.max(most, running);
     order.push(n);
     await null;
-    inside--;
+    running--;
   };
   const numbers = Array.from({ length: 5_000 }, (_, n) => n);
-  await Promise.all(numbers.map((n) => slots.use(() => work(n))));
+  await Promise.all(numbers.map((n) => limited(() => work(n))));
   expect(most).toBe(3);
   expect(order).toEqual(numbers);
 });
 
-it('has its slot again after work that failed', async () => {
-  const slots = new Semaphore(1);
-  const failing = slots.use(() => Promise.reject(new Error('failed')));
-  const next = slots.use(async () => 'done');
+it('starts the next task when one ends, also when it fails', async () => {
+  const limited = createLimiter(2);
+  const gone = new Error('gone');
+  const begun: number[] = [];
+  const gates = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
+  const runs = gates.map((gate, index) =>
+    limited(async () => {
+      begun.push(index);
+      await gate.promise;
+    }),
+  );
+  expect(begun).toEqual([0, 1]);
+  gates[1]?.reject(gone);
+  await expect(runs[1]).rejects.toBe(gone);
+  await waitFor(() => begun.length === 3);
+  for (const gate of gates) gate.resolve();
+  await Promise.allSettled(runs);
+  expect(begun).toEqual([0, 1, 2, 3, 4]);
+});
+
+it('has its place again after a task that failed', async () => {
+  const limited = createLimiter(1);
+  const failing = limited(() => Promise.reject(new Error('failed')));
+  const next = limited(async () => 'done');
   await expect(failing).rejects.toThrow('failed');
   await expect(next).resolves.toBe('done');
-  await expect(slots.use(async () => 'again')).resolves.toBe('again');
+  await expect(limited(async () => 'again')).resolves.toBe('again');
 });

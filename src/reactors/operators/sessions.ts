@@ -5,7 +5,7 @@ import { operatorState } from '../../actors/operator/decisions.ts';
 import type { Show } from '../../actors/operator/machine.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { AppError } from '../../errors.ts';
-import { Semaphore } from '../../kit/limiter.ts';
+import { createLimiter } from '../../kit/limiter.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 
@@ -69,11 +69,11 @@ export function createOperatorSessions(options: {
   return {
     compare,
     async compareAll(ids, restarted, hook) {
-      const slots = new Semaphore(AT_ONCE);
+      const limited = createLimiter(AT_ONCE);
       const everybody = ids.flatMap((id) => operatorsOf(id).map((name) => ({ id, name })));
       await Promise.all(
         everybody.map(({ id, name }) =>
-          slots.use(async () => {
+          limited(async () => {
             const state = await host.load(operatorRef(id, name));
             const known = state ? Object.keys(operatorState(state.core).context.sessions) : [];
             // After a restart the module reports by itself those that live: only what we believed is in doubt.

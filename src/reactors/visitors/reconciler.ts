@@ -11,7 +11,7 @@ import { AppError, messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
-import { Semaphore } from '../../kit/limiter.ts';
+import { createLimiter } from '../../kit/limiter.ts';
 import { PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
 import { createVisitorAccounts, HandedOver, type VisitorAccountsOptions } from './accounts.ts';
 import { type ComparisonOptions, createComparison } from './comparison.ts';
@@ -84,7 +84,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   const failures = new Map<string, number>();
   /** How often a visitor's session was taken, in a row. */
   const taken = new Map<string, { readonly times: number; readonly at: number }>();
-  const slots = new Semaphore(AT_ONCE);
+  const limited = createLimiter(AT_ONCE);
   /** What is under way, with its partition. */
   const work = new Map<Promise<void>, number>();
   let ticker: NodeJS.Timeout | undefined;
@@ -141,7 +141,7 @@ export function createSessions(options: SessionsOptions): Sessions {
   async function attend(visitor: Visitor): Promise<void> {
     const id = idOf(visitor);
     try {
-      await slots.use(() => (stopped ? Promise.resolve() : reconcile(visitor)));
+      await limited(() => (stopped ? Promise.resolve() : reconcile(visitor)));
       failures.delete(id);
     } catch (error) {
       if (stopped) return;

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { AppError, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
-import type { Semaphore } from '../../kit/limiter.ts';
+import type { Limiter } from '../../kit/limiter.ts';
 import type { Destination, Outcome } from './destination.ts';
 import type { LaneLog } from './log.ts';
 import { LaneProgress } from './progress.ts';
@@ -39,7 +39,7 @@ export interface LaneEnvironment {
 export class Lane {
   readonly stream: string;
   readonly destination: Destination;
-  readonly #slot: Semaphore;
+  readonly #limited: Limiter;
   readonly #env: LaneEnvironment;
   readonly #progress: LaneProgress;
   #working = false;
@@ -55,10 +55,10 @@ export class Lane {
   /** How often it was handed over: another process may have gone on with what was read before. */
   #handOvers = 0;
 
-  constructor(stream: string, destination: Destination, slot: Semaphore, env: LaneEnvironment) {
+  constructor(stream: string, destination: Destination, limited: Limiter, env: LaneEnvironment) {
     this.stream = stream;
     this.destination = destination;
-    this.#slot = slot;
+    this.#limited = limited;
     this.#env = env;
     this.#progress = new LaneProgress(stream, destination.name, env, () => this.#retire());
   }
@@ -129,7 +129,7 @@ export class Lane {
       let more = true;
       while (more && !this.#isOver) {
         const before = this.#doneRevision;
-        const finished = await this.#slot.use(() => this.#performPage());
+        const finished = await this.#limited(() => this.#performPage());
         more = finished && this.#doneRevision > before;
       }
       // What it is parked for may have come meanwhile; one that fails keeps to its backoff.

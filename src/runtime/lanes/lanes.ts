@@ -7,7 +7,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { EventStore } from '../../eventstore/port.ts';
-import { Semaphore } from '../../kit/limiter.ts';
+import { createLimiter, type Limiter } from '../../kit/limiter.ts';
 import { keyOfStream, type Ownership, ownsStream, partitionOf } from '../leases/ownership.ts';
 import type { WorkPart } from '../pending-work.ts';
 import type { Destination } from './destination.ts';
@@ -45,7 +45,7 @@ export function createLanes(options: {
   const { db, store, destinations, ownership, now, random, logger } = options;
   const lanes = new Map<string, Lane>();
   /** For each destination and tenant: one tenant's LHC that hangs holds up no other's. */
-  const slots = new Map<string, Semaphore>();
+  const limiters = new Map<string, Limiter>();
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   let started = false;
@@ -77,12 +77,12 @@ export function createLanes(options: {
     },
   };
 
-  function slotOf(stream: string, destination: Destination): Semaphore {
+  function limiterOf(stream: string, destination: Destination): Limiter {
     const name = nameOf(tenantOf(stream), destination.name);
-    const known = slots.get(name);
+    const known = limiters.get(name);
     if (known) return known;
-    const made = new Semaphore(destination.concurrency);
-    slots.set(name, made);
+    const made = createLimiter(destination.concurrency);
+    limiters.set(name, made);
     return made;
   }
 
@@ -90,7 +90,7 @@ export function createLanes(options: {
     const name = nameOf(stream, destination.name);
     const known = lanes.get(name);
     if (known) return known;
-    const made = new Lane(stream, destination, slotOf(stream, destination), env);
+    const made = new Lane(stream, destination, limiterOf(stream, destination), env);
     lanes.set(name, made);
     return made;
   }

@@ -5,8 +5,8 @@
 import type { Logger } from 'pino';
 import { AppError } from '../../errors.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
+import { createLimiter } from '../../kit/limiter.ts';
 import { splitJid } from '../jid.ts';
-import { createLimiter } from '../limiter.ts';
 import type { TransportListener, VisitorTransport } from '../port.ts';
 import { Session } from './session.ts';
 import { openStream, StreamFailure } from './stream.ts';

@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { createLimiter } from '../../../src/xmpp/limiter.ts';
 import { createInFlight } from '../../../src/xmpp/sessions/in-flight.ts';
-import { waitFor } from '../../support/wait.ts';
 
 const gone = new AppError('unavailable', 'gone');
 
@@ -48,23 +46,4 @@ test('what comes back fails alone; what is left at the end fails together', () =
   inFlight.failAll(gone);
   expect(settled).toEqual(['b: nobody', 'a: gone', 'c: gone']);
   expect(inFlight.pingedAt).toBeUndefined();
-});
-
-test('the limiter runs so many at once, in order, and goes on after a failure', async () => {
-  const limited = createLimiter(2);
-  const begun: number[] = [];
-  const gates = Array.from({ length: 5 }, () => Promise.withResolvers<void>());
-  const runs = gates.map((gate, index) =>
-    limited(async () => {
-      begun.push(index);
-      await gate.promise;
-    }),
-  );
-  expect(begun).toEqual([0, 1]);
-  gates[1]?.reject(gone);
-  await expect(runs[1]).rejects.toBe(gone);
-  await waitFor(() => begun.length === 3);
-  for (const gate of gates) gate.resolve();
-  await Promise.allSettled(runs);
-  expect(begun).toEqual([0, 1, 2, 3, 4]);
 });
