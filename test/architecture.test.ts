@@ -16,7 +16,8 @@ interface Rule {
   readonly packages?: readonly string[];
 }
 
-const PORT = 'src/eventstore/port.ts';
+/** What everybody may know of the event store: its port, and the reads made of it. */
+const STORE = ['src/eventstore/port.ts', 'src/eventstore/reading.ts'];
 /** What the composition root alone may import, and what imports everything. */
 const ROOT: Rule = { values: ['src/'] };
 
@@ -28,7 +29,8 @@ const RULES: Record<string, Rule> = {
   'src/actors/machine/': { values: ['src/actors/machine/'], packages: ['xstate', 'zod'] },
   'src/actors/': { values: ['src/actors/'], packages: ['xstate', 'zod'] },
   'src/eventstore/': { values: ['src/eventstore/', 'src/sqlite/'] },
-  'src/sqlite/': { values: ['src/sqlite/', PORT] },
+  'src/fold/': { values: ['src/fold/', 'src/sqlite/', ...STORE] },
+  'src/sqlite/': { values: ['src/sqlite/'] },
   'src/backup/': {
     values: [
       'src/backup/',
@@ -39,16 +41,16 @@ const RULES: Record<string, Rule> = {
     ],
   },
   'src/doctor/': {
-    values: ['src/doctor/', 'src/actors/', 'src/xmpp/', 'src/lhc/'],
+    values: ['src/doctor/', 'src/actors/', 'src/xmpp/', 'src/lhc/', ...STORE],
     types: ['src/eventstore/', 'src/config.ts'],
   },
   'src/runtime/': {
-    values: ['src/runtime/', 'src/actors/', PORT, 'src/sqlite/'],
+    values: ['src/runtime/', 'src/actors/', 'src/fold/', 'src/sqlite/', ...STORE],
     types: ['src/eventstore/'],
   },
   // HTTP's sibling: what mod_lhc reports becomes commands.
   'src/inbox/': {
-    values: ['src/inbox/', 'src/runtime/', 'src/actors/', PORT],
+    values: ['src/inbox/', 'src/runtime/', 'src/actors/', ...STORE],
     types: ['src/eventstore/'],
   },
   'src/reactors/': {
@@ -57,6 +59,7 @@ const RULES: Record<string, Rule> = {
       'src/actors/',
       'src/runtime/',
       'src/sqlite/',
+      ...STORE,
       'src/xmpp/port.ts',
       // Whether what an operator wrote is a command.
       'src/inbox/written/read.ts',
@@ -65,13 +68,20 @@ const RULES: Record<string, Rule> = {
   },
   'src/projections/': {
     // Of the actors the types, and how their names and facts are read.
-    values: ['src/projections/', 'src/sqlite/', PORT, 'src/actors/ids.ts', 'src/actors/facts.ts'],
+    values: [
+      'src/projections/',
+      'src/fold/',
+      'src/sqlite/',
+      ...STORE,
+      'src/actors/ids.ts',
+      'src/actors/facts.ts',
+    ],
     types: ['src/actors/'],
   },
   'src/xmpp/': { values: ['src/xmpp/'] },
   'src/lhc/': { values: ['src/lhc/'] },
   'src/http/': {
-    values: ['src/http/', 'src/actors/', 'src/runtime/', 'src/projections/'],
+    values: ['src/http/', 'src/actors/', 'src/runtime/', 'src/projections/', ...STORE],
     types: ['src/eventstore/'],
   },
   'src/': ROOT,
@@ -204,6 +214,10 @@ describe('the architecture', () => {
     ['src/actors/a.ts', 'const now = Date.now();', /given time/],
     ['src/runtime/a.ts', "import { x } from '../eventstore/port.ts';", null],
     ['src/runtime/a.ts', "import { x } from '../eventstore/sqlite/log.ts';", /must not import/],
+    ['src/http/a.ts', "import { x } from '../eventstore/reading.ts';", null],
+    ['src/sqlite/a.ts', "import type { T } from '../eventstore/port.ts';", /must not import/],
+    ['src/eventstore/a.ts', "import type { T } from '../fold/fold.ts';", /must not import/],
+    ['src/fold/a.ts', "import { x } from '../eventstore/open.ts';", /must not import/],
     ['src/runtime/a.ts', "export * from '../http/app.ts';", /must not import/],
     ['src/runtime/a.ts', "export { y } from '../http/app.ts';", /must not import/],
     ['src/runtime/a.ts', "const m = await import('../http/app.ts');", /must not import/],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readConfig, readStorage } from '../src/config.ts';
 import { AppError } from '../src/errors.ts';
-import { temporaryFolder } from './sqlite/folder.ts';
+import { temporaryFolder } from './support/folder.ts';
 
 const dir = temporaryFolder('config');
 const WHSEC = `whsec_${'A'.repeat(32)}`;

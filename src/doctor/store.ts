@@ -1,6 +1,7 @@
 /** The event store: whether it answers, and how far it is. */
 import { AppError } from '../errors.ts';
 import type { EventStore } from '../eventstore/port.ts';
+import { lastInLog } from '../eventstore/reading.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 
 type Readable = Pick<EventStore, 'check' | 'head' | 'readAll' | 'readStream' | 'close'>;
@@ -45,7 +46,7 @@ export const storeCheck = ({ open, opens, now }: StorePorts): Check => ({
     }
     try {
       await store.check();
-      const [last] = await store.readAll({ direction: 'backwards', limit: 1 });
+      const last = await lastInLog(store);
       if (!last) return [ok('it answers; the log is empty')];
       const age = Math.max(0, Math.round((now() - last.metadata.at) / 1000));
       return [

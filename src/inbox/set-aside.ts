@@ -5,6 +5,7 @@ import {
   type NewEvent,
   WrongExpectedRevision,
 } from '../eventstore/port.ts';
+import { backwards, lastEvent } from '../eventstore/reading.ts';
 import { Lru } from '../kit/lru.ts';
 import type { Vault } from '../runtime/ports.ts';
 
@@ -27,7 +28,6 @@ export interface SetAside {
 }
 
 const TRIES = 5;
-const SEARCH_PAGE = 100;
 
 export function createSetAside(options: {
   store: EventStore;
@@ -41,7 +41,7 @@ export function createSetAside(options: {
   const known = new Lru<{ revision: number; seq: number }>(1000);
 
   async function last(stream: string): Promise<{ revision: number; seq: number }> {
-    const [event] = await store.readStream(stream, { direction: 'backwards', limit: 1 });
+    const event = await lastEvent(store, stream);
     return { revision: event?.revision ?? -1, seq: Number(event?.data.seq ?? -1) };
   }
 
@@ -60,15 +60,8 @@ export function createSetAside(options: {
         head = await headOf(stream);
       }
       if (wanted >= head.seq) return wanted === head.seq;
-      for (let from = head.revision; from >= 0; from -= SEARCH_PAGE) {
-        const page = await store.readStream(stream, {
-          direction: 'backwards',
-          from,
-          limit: SEARCH_PAGE,
-        });
-        for (const { data } of page) {
-          if (Number(data.seq) <= wanted) return Number(data.seq) === wanted;
-        }
+      for await (const { data } of backwards(store, stream, { from: head.revision })) {
+        if (Number(data.seq) <= wanted) return Number(data.seq) === wanted;
       }
       return false;
     },

@@ -7,7 +7,7 @@ import { basename, dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../errors.ts';
 import type { EventStore, Position, SubscriptionBatch } from '../eventstore/port.ts';
-import { createFold, type Fold } from '../sqlite/fold.ts';
+import { createFold, type Fold } from '../fold/fold.ts';
 import { openDatabase, transaction } from '../sqlite/open.ts';
 import { openPersonal, type Personal } from './facts.ts';
 import {

@@ -8,7 +8,7 @@ import type {
   Sealed,
   SubscriptionBatch,
 } from '../eventstore/port.ts';
-import type { FoldState } from '../sqlite/fold.ts';
+import type { FoldState } from '../fold/fold.ts';
 import { type Build, type BuildOptions, openBuilds, startBuild } from './build.ts';
 import { catchesUp, isBehind } from './catching-up.ts';
 import { answersAbout, type Queries, type Subject, type Versions } from './models.ts';

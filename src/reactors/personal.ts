@@ -5,6 +5,7 @@ import type { ActorState } from '../actors/machine/decider.ts';
 import { visitorState } from '../actors/visitor/decisions.ts';
 import type { Profile } from '../actors/visitor/facts.ts';
 import type { EventStore, JsonObject, RecordedEvent } from '../eventstore/port.ts';
+import { eventAt } from '../eventstore/reading.ts';
 import type { Vault } from '../runtime/ports.ts';
 
 export interface PersonalData {
@@ -21,14 +22,8 @@ export interface PersonalData {
 }
 
 export function openPersonalData(store: EventStore, vault: Vault): PersonalData {
-  const open = async (event: RecordedEvent | undefined): Promise<JsonObject | null> =>
+  const open = async (event: RecordedEvent | null): Promise<JsonObject | null> =>
     event?.personal ? vault.open(event.personal) : null;
-
-  async function factAt(stream: string, revision: number): Promise<RecordedEvent | undefined> {
-    if (revision < 0) return undefined;
-    const [event] = await store.readStream(stream, { from: revision, limit: 1 });
-    return event?.revision === revision ? event : undefined;
-  }
 
   return {
     of: open,
@@ -40,8 +35,8 @@ export function openPersonalData(store: EventStore, vault: Vault): PersonalData 
       const { context } = visitorState(state.core);
       const stream = streamOf(visitorRef(tenant, key));
       const [viewed, started] = await Promise.all([
-        factAt(stream, context.profileRevision),
-        factAt(stream, context.nickRevision),
+        eventAt(store, stream, context.profileRevision),
+        eventAt(store, stream, context.nickRevision),
       ]);
       // Both were sealed from a parsed page view or chat (src/http).
       const profile = ((await open(viewed)) ?? {}) as Profile;

@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { EventStore, RecordedEvent, SubscriptionBatch } from '../eventstore/port.ts';
-import { createFold, type Fold } from '../sqlite/fold.ts';
+import { createFold, type Fold } from '../fold/fold.ts';
 import { openDatabase } from '../sqlite/open.ts';
 
 /** "xCWk" */

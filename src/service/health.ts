@@ -2,6 +2,7 @@
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import { AppError } from '../errors.ts';
 import type { EventStore } from '../eventstore/port.ts';
+import type { Fold } from '../fold/fold.ts';
 import type { HttpDeps } from '../http/deps.ts';
 import type { Projections } from '../projections/projections.ts';
 import type { Callbacks } from '../reactors/lhc/lhc-lane.ts';
@@ -12,7 +13,6 @@ import type { ActorHost } from '../runtime/host/host.ts';
 import type { Lanes } from '../runtime/lanes/lanes.ts';
 import type { Leases } from '../runtime/leases/leases.ts';
 import { PARTITIONS } from '../runtime/leases/ownership.ts';
-import type { Fold } from '../sqlite/fold.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../xmpp/port.ts';
 
 export function healthOf(parts: {

@@ -10,7 +10,7 @@ import { deriveSecrets } from '../../src/runtime/vault/secrets.ts';
 import { createVault } from '../../src/runtime/vault/vault.ts';
 import { claimDataDir } from '../../src/service/data-dir.ts';
 import { event } from '../eventstore/events.ts';
-import { temporaryFolder } from '../sqlite/folder.ts';
+import { temporaryFolder } from '../support/folder.ts';
 
 const CLI = join(import.meta.dirname, '../../src/cli.ts');
 export const root = temporaryFolder('backup');

@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createSnapshotStore, openSnapshotFile } from '../../src/eventstore/snapshots.ts';
-import { temporaryFolder } from '../sqlite/folder.ts';
+import { temporaryFolder } from '../support/folder.ts';
 
 const folder = temporaryFolder('snapshots');
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEventStore } from '../../src/eventstore/open.ts';
-import { temporaryFolder } from '../sqlite/folder.ts';
+import { temporaryFolder } from '../support/folder.ts';
 import { conformance } from './conformance.ts';
 
 conformance('SQLite', async () => {

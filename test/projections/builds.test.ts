@@ -11,7 +11,7 @@ import type { Projections } from '../../src/projections/projections.ts';
 import { createProjections } from '../../src/projections/projections.ts';
 import { VISITORS_SCHEMA } from '../../src/projections/visitors.ts';
 import { openDatabase } from '../../src/sqlite/open.ts';
-import { seeded, startChild } from '../sqlite/killing.ts';
+import { seeded, startChild } from '../support/killing.ts';
 import { waitFor } from '../support/wait.ts';
 import { type Log, openTestLog } from './log.ts';
 

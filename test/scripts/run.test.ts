@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { temporaryFolder } from '../sqlite/folder.ts';
+import { temporaryFolder } from '../support/folder.ts';
 
 const dir = temporaryFolder('make-run');
 

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { claimDataDir } from '../../src/service/data-dir.ts';
-import { temporaryFolder } from '../sqlite/folder.ts';
+import { temporaryFolder } from '../support/folder.ts';
 
 it('a process keeps its name and its secret over restarts', () => {
   const folder = temporaryFolder('data-dir');

@@ -16,7 +16,7 @@ import { type ActorHost, createHost, type HostOptions } from '../../src/runtime/
 import { createWork, openWorkFile, type WorkPart } from '../../src/runtime/pending-work.ts';
 import type { Dispatched, Origin } from '../../src/runtime/ports.ts';
 import { createVault } from '../../src/runtime/vault/vault.ts';
-import { temporaryFolder } from '../sqlite/folder.ts';
+import { temporaryFolder } from './folder.ts';
 
 export const ACME = TenantId.parse('acme');
 export const HOST = 'xmpp.test';

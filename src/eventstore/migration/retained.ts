@@ -1,4 +1,5 @@
 import type { EventStore, Position, RecordedEvent } from '../port.ts';
+import { firstEvent } from '../reading.ts';
 import { firstBehind, isPlaceholder } from './placeholders.ts';
 
 /** An event that its stream still shows. */
@@ -31,7 +32,7 @@ export const createStarts = (store: EventStore): Starts => {
   const known = new Map<string, Start>();
 
   const lookUp = async (stream: string): Promise<readonly [string, Start]> => {
-    const [event] = await store.readStream(stream, { limit: 1 });
+    const event = await firstEvent(store, stream);
     return [stream, event ? startAt(event) : GONE];
   };
 

@@ -1,6 +1,7 @@
 /** A log is copied while nobody writes to it: how a running service is noticed where no lock tells. */
 import { AppError } from '../../errors.ts';
 import type { EventStore, Position } from '../port.ts';
+import { backwards, lastInLog } from '../reading.ts';
 
 /** The stream in which processes that share a log say every few seconds that they live. */
 const LEASES = 'lease-partitions';
@@ -14,9 +15,8 @@ export const refuseInUse = async (
   role: 'source' | 'target',
   now: () => number,
 ): Promise<void> => {
-  const facts = await store.readStream(LEASES, { direction: 'backwards', limit: FACTS });
   const known = new Set<unknown>();
-  for (const { type, data, metadata } of facts) {
+  for await (const { type, data, metadata } of backwards(store, LEASES, { most: FACTS })) {
     // Each process speaks for itself, and the last one says it all.
     if (known.has(data.owner)) continue;
     known.add(data.owner);
@@ -30,8 +30,6 @@ export const refuseInUse = async (
   }
 };
 
-/** Events read to find the last one: by one at a time a store would skip its own bookkeeping slowly. */
-const LAST = 64;
 /** How often it is looked whether a log stands still. */
 const LOOK_MS = 5_000;
 
@@ -47,10 +45,8 @@ export interface StandStill {
 /** Remembers where a log ends. */
 export const watchHead = async (store: EventStore, now: () => number): Promise<StandStill> => {
   // Not the head: a store's own bookkeeping may move that.
-  const lastPosition = async (): Promise<Position | undefined> => {
-    const [last] = await store.readAll({ direction: 'backwards', limit: LAST });
-    return last?.position;
-  };
+  const lastPosition = async (): Promise<Position | undefined> =>
+    (await lastInLog(store))?.position;
   const end = await lastPosition();
   let lookedAt = now();
 

@@ -7,6 +7,7 @@ import { actorOf, type TenantId } from '../../actors/ids.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { AppError } from '../../errors.ts';
 import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
+import { nextInLog } from '../../eventstore/reading.ts';
 import { createTurns } from '../../kit/turns.ts';
 import type { Projections } from '../../projections/projections.ts';
 import { type Connection, createConnection } from './connection.ts';
@@ -150,7 +151,7 @@ export function createStreamHub(options: {
   const refusal = async (after: Position | null): Promise<string | null> => {
     const head = await store.head();
     if (before(head, after)) return 'this position is not in the log: the log is an older copy';
-    const [next] = await store.readAll({ ...(after && { after }), limit: 1 });
+    const next = await nextInLog(store, after);
     return next && now() - next.metadata.at > limits.maxAgeMs ? 'this position is too old' : null;
   };
 

@@ -3,13 +3,13 @@ import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../../actors/ids.ts';
 import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import { backwards } from '../../eventstore/reading.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import type { PersonalData } from '../personal.ts';
 import { cut } from '../texts/cut.ts';
 import { nickOf } from '../texts/presence-text.ts';
 import { dayOf, timeOf } from '../texts/times.ts';
 
-const PAGE = 200;
 /** Page views and outcomes lie between the messages; a stream can be long. */
 const LOOKED_AT_MOST = 5_000;
 /** Of a message, in characters: `!history` is to look something up, the visitor's page has it all. */
@@ -59,21 +59,10 @@ export function createHistory(options: {
 
   async function lastMessages(stream: string, count: number): Promise<RecordedEvent[]> {
     const found: RecordedEvent[] = [];
-    let from: number | undefined;
-    for (let looked = 0; looked < LOOKED_AT_MOST; looked += PAGE) {
-      const page = await store.readStream(stream, {
-        limit: PAGE,
-        direction: 'backwards',
-        ...(from !== undefined && { from }),
-      });
-      for (const event of page) {
-        const fact = visitorFact(event);
-        if (fact && saidBy(fact, '')) found.push(event);
-        if (found.length === count) return found;
-      }
-      const last = page.at(-1);
-      if (!last || last.revision === 0) break;
-      from = last.revision - 1;
+    for await (const event of backwards(store, stream, { most: LOOKED_AT_MOST })) {
+      const fact = visitorFact(event);
+      if (fact && saidBy(fact, '')) found.push(event);
+      if (found.length === count) break;
     }
     return found;
   }

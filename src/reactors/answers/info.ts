@@ -6,13 +6,13 @@ import type { ActorState } from '../../actors/machine/decider.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
 import type { Chat, CloseParty, Profile, VisitorState } from '../../actors/visitor/facts.ts';
 import type { EventStore } from '../../eventstore/port.ts';
+import { backwards } from '../../eventstore/reading.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import type { PersonalData } from '../personal.ts';
 import { cut } from '../texts/cut.ts';
 import { localTime, nickOf, placeOf } from '../texts/presence-text.ts';
 import { durationOf, stampOf } from '../texts/times.ts';
 
-const PAGE = 250;
 /** What is told of the past is looked for among so many of the last facts. */
 const LOOKED_AT_MOST = 1_000;
 const CHATS_MOST = 5;
@@ -55,35 +55,24 @@ export function createInfo(options: {
       chats.set(chatId, known);
       return known;
     };
-    let from: number | undefined;
-    for (let looked = 0; looked < LOOKED_AT_MOST; looked += PAGE) {
-      const page = await store.readStream(stream, {
-        limit: PAGE,
-        direction: 'backwards',
-        ...(from !== undefined && { from }),
-      });
-      for (const event of page) {
-        const { at } = event.metadata;
-        const fact = visitorFact(event);
-        if (fact?.type === 'VisitorArrived') arrivedAt ??= at;
-        else if (fact?.type === 'ChatClosed') {
-          const { chatId, by, reason } = fact.data;
-          Object.assign(chat(chatId), { closedAt: at, by, reason });
-        } else if (fact?.type === 'ChatAccepted') {
-          // Read backwards: the first answer, which the visitor waited for, comes last.
-          const { chatId, operator } = fact.data;
-          const past = chat(chatId);
-          if (past.operators[0] !== operator) past.operators.unshift(operator);
-          past.answeredAt = at;
-        } else if (fact?.type === 'ChatStarted') {
-          const { chatId, department } = fact.data;
-          Object.assign(chat(chatId), { startedAt: at, department });
-        }
-        if (chats.size > CHATS_MOST + 1) return { chats: [...chats.values()], arrivedAt };
+    for await (const event of backwards(store, stream, { most: LOOKED_AT_MOST })) {
+      const { at } = event.metadata;
+      const fact = visitorFact(event);
+      if (fact?.type === 'VisitorArrived') arrivedAt ??= at;
+      else if (fact?.type === 'ChatClosed') {
+        const { chatId, by, reason } = fact.data;
+        Object.assign(chat(chatId), { closedAt: at, by, reason });
+      } else if (fact?.type === 'ChatAccepted') {
+        // Read backwards: the first answer, which the visitor waited for, comes last.
+        const { chatId, operator } = fact.data;
+        const past = chat(chatId);
+        if (past.operators[0] !== operator) past.operators.unshift(operator);
+        past.answeredAt = at;
+      } else if (fact?.type === 'ChatStarted') {
+        const { chatId, department } = fact.data;
+        Object.assign(chat(chatId), { startedAt: at, department });
       }
-      const last = page.at(-1);
-      if (!last || last.revision === 0) break;
-      from = last.revision - 1;
+      if (chats.size > CHATS_MOST + 1) break;
     }
     return { chats: [...chats.values()], arrivedAt };
   }

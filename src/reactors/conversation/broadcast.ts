@@ -7,6 +7,7 @@ import { streamOf, visitorRef } from '../../actors/ids.ts';
 import type { ActorState } from '../../actors/machine/decider.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
 import type { EventStore } from '../../eventstore/port.ts';
+import { eventAt } from '../../eventstore/reading.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { PersonalData } from '../personal.ts';
 import type { Delivery, Sender } from './delivery.ts';
@@ -57,8 +58,8 @@ export function createAsked(options: {
       for (const { id, revision } of waiting.slice(0, SHOWN_MOST)) {
         const receivers = chat.offered.filter((operator) => (sent.get(operator) ?? -1) < revision);
         if (receivers.length === 0) continue;
-        const [event] = await store.readStream(stream, { from: revision, limit: 1 });
-        const body = event?.revision === revision ? await personal.bodyOf(event) : null;
+        const event = await eventAt(store, stream, revision);
+        const body = event && (await personal.bodyOf(event));
         if (body === null) continue; // erased
         for (const operator of receivers) {
           await delivery.send(sender, operator, { id, body }).catch((error) => {

@@ -13,6 +13,7 @@ import type { ActorState } from '../../actors/machine/decider.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
 import type { Chat, OpenMessage } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import { eventAt } from '../../eventstore/reading.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { OutgoingMessage } from '../../xmpp/port.ts';
 import type { PersonalData } from '../personal.ts';
@@ -86,7 +87,7 @@ export function createOpening(options: {
 
   /** The fact that began this search for an operator. */
   async function beginOf(stream: string, { round }: Chat) {
-    const [event] = await store.readStream(stream, { from: round, limit: 1 });
+    const event = await eventAt(store, stream, round);
     return event ? visitorFact(event) : null;
   }
 

@@ -22,6 +22,7 @@ import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { type VisitorCommand, visitorState } from '../../actors/visitor/decisions.ts';
 import { AppError, messageOf } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
+import { eventAt } from '../../eventstore/reading.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { WorkPart } from '../../runtime/pending-work.ts';
@@ -64,7 +65,7 @@ export function createRepeats(options: {
     const { openMessages, chat } = visitorState(state.core).context;
     const taken = openMessages.filter((each) => each.taken);
     for (const { id, revision } of taken) {
-      const [event] = await store.readStream(streamOf(ref), { from: revision, limit: 1 });
+      const event = await eventAt(store, streamOf(ref), revision);
       if (!event) continue;
       const fact = visitorFact(event);
       if (fact?.type !== 'VisitorMessageSent' || fact.data.messageId !== id) continue;

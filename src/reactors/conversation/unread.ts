@@ -2,10 +2,10 @@
 import { visitorFact } from '../../actors/facts.ts';
 import type { Chat, OpenMessage, VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import { backwards, eventAt } from '../../eventstore/reading.ts';
 
 /** Messages that are shown of what was said before; of more, the last. */
 const HISTORY_MOST = 50;
-const PAGE = 256;
 /** Facts that are looked through for them: page views of a long chat lie between. */
 const LOOKED_AT_MOST = 5_000;
 
@@ -29,17 +29,6 @@ export type Unseen = (
 ) => Promise<readonly RecordedEvent[]>;
 
 export function createUnseen(store: Pick<EventStore, 'readStream'>): Unseen {
-  async function* backwards(stream: string, before: number): AsyncGenerator<RecordedEvent> {
-    let from = before - 1;
-    for (let looked = 0; from >= 0 && looked < LOOKED_AT_MOST; looked += PAGE) {
-      const page = await store.readStream(stream, { from, limit: PAGE, direction: 'backwards' });
-      yield* page;
-      const last = page.at(-1);
-      if (!last) return;
-      from = last.revision - 1;
-    }
-  }
-
   async function lastOnes(
     { stream, chat, startedAt }: ChatInLog,
     operator: string,
@@ -48,7 +37,8 @@ export function createUnseen(store: Pick<EventStore, 'readStream'>): Unseen {
     const found: RecordedEvent[] = [];
     /** How many there were when somebody took the chat from him, or from several who were asked. */
     let sinceTaken: number | null = null;
-    for await (const event of backwards(stream, before)) {
+    const from = before - 1;
+    for await (const event of backwards(store, stream, { from, most: LOOKED_AT_MOST })) {
       const fact = visitorFact(event);
       if (!fact) continue;
       // What invited the visitor belongs to it, for whoever did not write it.
@@ -73,8 +63,8 @@ export function createUnseen(store: Pick<EventStore, 'readStream'>): Unseen {
     const known = new Set(found.map(({ revision }) => revision));
     for (const { chatId, revision } of openMessages) {
       if (chatId !== chat.id || revision >= before || known.has(revision)) continue;
-      const [event] = await store.readStream(stream, { from: revision, limit: 1 });
-      if (event?.revision === revision) found.push(event);
+      const event = await eventAt(store, stream, revision);
+      if (event) found.push(event);
     }
     return found.sort((a, b) => a.revision - b.revision);
   };

@@ -15,6 +15,7 @@ import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { AppError } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
+import { eventAt } from '../../eventstore/reading.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import type { Dispatched, OperatorAccounts, Origin, Vault } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
@@ -74,11 +75,7 @@ export function createOperatorAccounts(options: {
 
   /** The name that the log has; null when it has none. */
   async function nameOf(tenant: TenantId, username: Username, revision: number) {
-    if (revision < 0) return null;
-    const [fact] = await store.readStream(`operator-${tenant}.${username}`, {
-      from: revision,
-      limit: 1,
-    });
+    const fact = await eventAt(store, `operator-${tenant}.${username}`, revision);
     const name = fact?.personal ? (await vault.open(fact.personal))?.name : null;
     return typeof name === 'string' ? name : null;
   }

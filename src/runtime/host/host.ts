@@ -8,6 +8,7 @@ import { type ActorKind, type ActorRef, actorOf, streamOf } from '../../actors/i
 import { type ActorState, decide, nextDue, type Wake } from '../../actors/machine/decider.ts';
 import { AppError } from '../../errors.ts';
 import { type EventStore, type NewEvent, WrongExpectedRevision } from '../../eventstore/port.ts';
+import { lastEvent } from '../../eventstore/reading.ts';
 import type { SnapshotStore } from '../../eventstore/snapshots.ts';
 import { backoff } from '../../kit/backoff.ts';
 import type { WorkPart } from '../pending-work.ts';
@@ -160,7 +161,7 @@ export function createHost(options: HostOptions): ActorHost {
 
   /** An actor restored from a snapshot does not know where its last fact stands in the log. */
   async function withPosition(stream: string, done: Dispatched): Promise<Dispatched> {
-    const [last] = await store.readStream(stream, { direction: 'backwards', limit: 1 });
+    const last = await lastEvent(store, stream);
     return { ...done, position: last?.position ?? null };
   }
 

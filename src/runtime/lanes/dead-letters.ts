@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../../errors.ts';
 import type { EventStore, NewEvent, RecordedEvent } from '../../eventstore/port.ts';
+import { eventAt } from '../../eventstore/reading.ts';
 import type { WorkPart } from '../pending-work.ts';
 import type { DeadLetter, DeadLetters, Vault } from '../ports.ts';
 import type { Destination } from './destination.ts';
@@ -84,8 +85,8 @@ export function createDeadLetters(options: {
   }
 
   async function eventOf(row: Row): Promise<RecordedEvent> {
-    const [event] = await store.readStream(row.stream, { from: row.revision, limit: 1 });
-    if (event?.revision === row.revision) return event;
+    const event = await eventAt(store, row.stream, row.revision);
+    if (event) return event;
     throw new AppError('not-found', `its event is gone from ${row.stream}: it was deleted`);
   }
 

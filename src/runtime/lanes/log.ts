@@ -5,6 +5,7 @@ import {
   type RecordedEvent,
   WrongExpectedRevision,
 } from '../../eventstore/port.ts';
+import { lastEvent } from '../../eventstore/reading.ts';
 import { Lru } from '../../kit/lru.ts';
 
 export interface LaneAdvance {
@@ -38,8 +39,7 @@ export function createLaneLog(options: {
   const revisions = new Lru<number>(10_000);
 
   async function revisionOf(name: string): Promise<number> {
-    const [last] = await store.readStream(name, { direction: 'backwards', limit: 1 });
-    return last?.revision ?? -1;
+    return (await lastEvent(store, name))?.revision ?? -1;
   }
 
   return {

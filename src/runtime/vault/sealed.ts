@@ -1,12 +1,12 @@
 /** Whether a secret is the one that a log was written with. */
 import { AppError } from '../../errors.ts';
-import type { EventStore, Position } from '../../eventstore/port.ts';
+import type { EventStore } from '../../eventstore/port.ts';
+import { logBackwards } from '../../eventstore/reading.ts';
 import { deriveSecrets } from './secrets.ts';
 import { createVault } from './vault.ts';
 
 /** Events that are looked through, newest first, for one with a personal part. */
 const LOOK_AT = 20_000;
-const PAGE = 1000;
 
 /**
  * Opens the newest personal part that has a key.
@@ -28,28 +28,18 @@ export async function opensWith(
     now: Date.now,
     newId: () => '',
   });
-  let after: Position | undefined;
-  for (let seen = 0; seen < LOOK_AT; seen += PAGE) {
-    const page = await store.readAll({
-      direction: 'backwards',
-      limit: PAGE,
-      ...(after !== undefined && { after }),
-    });
-    for (const { personal } of page) {
-      if (!personal) continue;
-      try {
-        // null: that person was erased.
-        if ((await vault.open(personal)) !== null) return true;
-      } catch (error) {
-        if (!(error instanceof AppError) || error.details.reason !== 'secret') throw error;
-        throw new AppError(
-          'invalid',
-          'the service secret is not the one that the log was written with, and nothing personal could be read: set SERVICE_SECRET to that one, or put its file service-secret back into DATA_DIR',
-        );
-      }
+  for await (const { personal } of logBackwards(store, LOOK_AT)) {
+    if (!personal) continue;
+    try {
+      // null: that person was erased.
+      if ((await vault.open(personal)) !== null) return true;
+    } catch (error) {
+      if (!(error instanceof AppError) || error.details.reason !== 'secret') throw error;
+      throw new AppError(
+        'invalid',
+        'the service secret is not the one that the log was written with, and nothing personal could be read: set SERVICE_SECRET to that one, or put its file service-secret back into DATA_DIR',
+      );
     }
-    if (page.length < PAGE) return false;
-    after = page.at(-1)?.position;
   }
   return false;
 }

@@ -11,6 +11,7 @@ import {
   type Sealed,
   WrongExpectedRevision,
 } from '../../eventstore/port.ts';
+import { lastEvent } from '../../eventstore/reading.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { Vault } from '../ports.ts';
 
@@ -82,7 +83,7 @@ export function createVault(options: {
   }
 
   async function load(key: string): Promise<Buffer | null> {
-    const [last] = await store.readStream(keyStream(key), { direction: 'backwards', limit: 1 });
+    const last = await lastEvent(store, keyStream(key));
     if (!last) return null;
     const wrapped = last.data.wrapped;
     const dataKey =

@@ -11,9 +11,9 @@ import {
   type RecordedEvent,
   type SubscribeOptions,
 } from '../../../src/eventstore/port.ts';
-import { openCounts, rowsOf } from '../../sqlite/counts.ts';
-import { temporaryFolder } from '../../sqlite/folder.ts';
+import { openCounts, rowsOf } from '../../fold/counts.ts';
 import { type EventStoreDouble, startEventStoreDouble } from '../../support/eventstoredb/server.ts';
+import { temporaryFolder } from '../../support/folder.ts';
 import { waitFor } from '../../support/wait.ts';
 import { event, events, numbers, uniquePrefix } from '../events.ts';
 import { onDouble } from './on-double.ts';

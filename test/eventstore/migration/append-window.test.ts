@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import { createAppendWindow, type Step } from '../../../src/eventstore/migration/append-window.ts';
 import type { EventStore, NewEvent, Position } from '../../../src/eventstore/port.ts';
-import { seeded } from '../../sqlite/killing.ts';
+import { seeded } from '../../support/killing.ts';
 import { event, numbers } from '../events.ts';
 import { everything, twoStores } from './stores.ts';
 

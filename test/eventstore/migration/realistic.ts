@@ -6,7 +6,7 @@ import type {
   JsonObject,
   NewEvent,
 } from '../../../src/eventstore/port.ts';
-import { seeded } from '../../sqlite/killing.ts';
+import { seeded } from '../../support/killing.ts';
 
 export interface Realistic {
   /** What may not come to life again. */

@@ -8,7 +8,7 @@ import {
 } from '../../../src/eventstore/migration/migrate.ts';
 import { openEventStore } from '../../../src/eventstore/open.ts';
 import type { EventStore, RecordedEvent } from '../../../src/eventstore/port.ts';
-import { temporaryFolder } from '../../sqlite/folder.ts';
+import { temporaryFolder } from '../../support/folder.ts';
 
 /** A folder for the files of a test, removed with it. */
 export const folderOfTest = (): string => {

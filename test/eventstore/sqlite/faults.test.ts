@@ -9,8 +9,8 @@ import { createLogWriter } from '../../../src/eventstore/sqlite/log.ts';
 import { openLog } from '../../../src/eventstore/sqlite/schema.ts';
 import { openSqliteEventStore } from '../../../src/eventstore/sqlite/store.ts';
 import { spawnWriter } from '../../../src/eventstore/sqlite/writer-thread.ts';
-import { temporaryFolder } from '../../sqlite/folder.ts';
-import { startChild } from '../../sqlite/killing.ts';
+import { temporaryFolder } from '../../support/folder.ts';
+import { startChild } from '../../support/killing.ts';
 import { waitFor } from '../../support/wait.ts';
 import { event, events, numbers } from '../events.ts';
 

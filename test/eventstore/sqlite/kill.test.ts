@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { EventStore, RecordedEvent } from '../../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../../src/eventstore/sqlite/store.ts';
-import { temporaryFolder } from '../../sqlite/folder.ts';
-import { seeded, startChild } from '../../sqlite/killing.ts';
+import { temporaryFolder } from '../../support/folder.ts';
+import { seeded, startChild } from '../../support/killing.ts';
 import type { Intent } from './intent.ts';
 
 const folder = temporaryFolder('eventstore-kill');

@@ -10,7 +10,7 @@ import {
   WrongExpectedRevision,
 } from '../../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../../src/eventstore/sqlite/store.ts';
-import { temporaryFolder } from '../../sqlite/folder.ts';
+import { temporaryFolder } from '../../support/folder.ts';
 import { event } from '../events.ts';
 
 const folder = temporaryFolder('eventstore-model');

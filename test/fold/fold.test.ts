@@ -4,12 +4,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
-import { createFold, type Fold } from '../../src/sqlite/fold.ts';
+import { createFold, type Fold } from '../../src/fold/fold.ts';
 import { event, events } from '../eventstore/events.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { seeded, startChild } from '../support/killing.ts';
 import { waitFor } from '../support/wait.ts';
 import { countsOptions, openCounts, rowsOf } from './counts.ts';
-import { temporaryFolder } from './folder.ts';
-import { seeded, startChild } from './killing.ts';
 
 let folder: string;
 let store: EventStore;

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
 import type { EventStore, Position, RecordedEvent, SubscriptionBatch } from '../eventstore/port.ts';
 import { backoff } from '../kit/backoff.ts';
+import { transaction } from '../sqlite/open.ts';
 import { createCheckpoint } from './checkpoint.ts';
-import { transaction } from './open.ts';
 import { createWaiters } from './waiters.ts';
 
 /** Applies one event to the rows of a fold; runs inside the transaction that moves its checkpoint. */

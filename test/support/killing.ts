@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { waitFor } from '../support/wait.ts';
+import { waitFor } from './wait.ts';
 
 export interface Child {
   readonly process: ChildProcess;

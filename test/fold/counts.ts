@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { EventStore } from '../../src/eventstore/port.ts';
-import { createFold, type Fold, type FoldOptions } from '../../src/sqlite/fold.ts';
+import { createFold, type Fold, type FoldOptions } from '../../src/fold/fold.ts';
 import { openDatabase } from '../../src/sqlite/open.ts';
 
 /** A fold in which a repeated or a missed event shows: how many events a stream has, and their numbers in order. */

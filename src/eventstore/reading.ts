@@ -1,0 +1,116 @@
+/**
+ * The reads that most callers need, made of the two that the port has: one event, or events from the newest on until
+ * the caller has seen enough.
+ */
+import type { EventStore, Position, RecordedEvent } from './port.ts';
+
+type StreamReader = Pick<EventStore, 'readStream'>;
+type LogReader = Pick<EventStore, 'readAll'>;
+
+/** Events read in one go by {@link backwards} and {@link logBackwards}. */
+const PAGE_EVENTS = 250;
+/**
+ * Events read to find the last one of the log. On EventStoreDB the end of the log may hold many events of the store
+ * itself; one at a time would pass them slowly.
+ */
+const LOG_END_EVENTS = 64;
+
+/** @returns the last event of a stream; null if the stream is missing or empty */
+export async function lastEvent(
+  store: StreamReader,
+  stream: string,
+): Promise<RecordedEvent | null> {
+  const [event] = await store.readStream(stream, { direction: 'backwards', limit: 1 });
+  return event ?? null;
+}
+
+/** @returns the first event that a stream still has; null if the stream is missing or empty */
+export async function firstEvent(
+  store: StreamReader,
+  stream: string,
+): Promise<RecordedEvent | null> {
+  const [event] = await store.readStream(stream, { limit: 1 });
+  return event ?? null;
+}
+
+/**
+ * @param revision -1 stands for no event
+ * @returns the event at exactly this revision; null if it was never written, was deleted or was cut off
+ */
+export async function eventAt(
+  store: StreamReader,
+  stream: string,
+  revision: number,
+): Promise<RecordedEvent | null> {
+  if (revision < 0) return null;
+  const [event] = await store.readStream(stream, { from: revision, limit: 1 });
+  return event?.revision === revision ? event : null;
+}
+
+/**
+ * Yields the events of a stream, the newest first, and reads on page by page while the caller iterates.
+ * @param options.from the revision to begin with; default the last one
+ * @param options.most the number of events to yield at most; default all
+ */
+export async function* backwards(
+  store: StreamReader,
+  stream: string,
+  {
+    from,
+    most = Number.POSITIVE_INFINITY,
+  }: { readonly from?: number; readonly most?: number } = {},
+): AsyncGenerator<RecordedEvent> {
+  let next = from;
+  for (let left = most; left > 0; ) {
+    if (next !== undefined && next < 0) return;
+    const limit = Math.min(PAGE_EVENTS, left);
+    const page = await store.readStream(stream, {
+      direction: 'backwards',
+      limit,
+      ...(next !== undefined && { from: next }),
+    });
+    yield* page;
+    const oldest = page.at(-1);
+    if (!oldest || page.length < limit) return;
+    next = oldest.revision - 1;
+    left -= page.length;
+  }
+}
+
+/** @returns the last event of the whole log; null if the log has none */
+export async function lastInLog(store: LogReader): Promise<RecordedEvent | null> {
+  const [event] = await store.readAll({ direction: 'backwards', limit: LOG_END_EVENTS });
+  return event ?? null;
+}
+
+/**
+ * @param after exclusive; null stands for the beginning of the log
+ * @returns the next event of the whole log; null at its end
+ */
+export async function nextInLog(
+  store: LogReader,
+  after: Position | null,
+): Promise<RecordedEvent | null> {
+  const [event] = await store.readAll({ limit: 1, ...(after !== null && { after }) });
+  return event ?? null;
+}
+
+/**
+ * Yields the events of the whole log, the newest first, and reads on page by page while the caller iterates.
+ * @param most the number of events to yield at most
+ */
+export async function* logBackwards(store: LogReader, most: number): AsyncGenerator<RecordedEvent> {
+  let after: Position | undefined;
+  for (let left = most; left > 0; ) {
+    const limit = Math.min(PAGE_EVENTS, left);
+    const page = await store.readAll({
+      direction: 'backwards',
+      limit,
+      ...(after !== undefined && { after }),
+    });
+    yield* page;
+    if (page.length < limit) return;
+    after = page.at(-1)?.position;
+    left -= page.length;
+  }
+}

@@ -1,0 +1,87 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { openEventStore } from '../../src/eventstore/open.ts';
+import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
+import {
+  backwards,
+  eventAt,
+  firstEvent,
+  lastEvent,
+  lastInLog,
+  logBackwards,
+  nextInLog,
+} from '../../src/eventstore/reading.ts';
+import { temporaryFolder } from '../support/folder.ts';
+import { events, numbers } from './events.ts';
+
+const EVENTS = 600;
+
+const folder = temporaryFolder('reading');
+const store = await openEventStore(`sqlite:${join(folder, 'events.db')}`);
+await store.append('v-long', events(0, EVENTS - 1), 'no-stream');
+await store.append('v-cut', events(0, 9), 'no-stream');
+await store.truncateBefore('v-cut', 4);
+const { position } = await store.append('v-last', events(0, 1), 'no-stream');
+afterAll(async () => {
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+const all = async (reading: AsyncIterable<RecordedEvent>): Promise<unknown[]> =>
+  numbers(await Array.fromAsync(reading));
+const down = (from: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => from - i);
+
+describe('one event', () => {
+  test('the first and the last of a stream, as far as it was cut', async () => {
+    expect(await firstEvent(store, 'v-cut')).toMatchObject({ revision: 4 });
+    expect(await lastEvent(store, 'v-cut')).toMatchObject({ revision: 9 });
+    expect(await firstEvent(store, 'v-none')).toBeNull();
+    expect(await lastEvent(store, 'v-none')).toBeNull();
+  });
+
+  test('the one at a revision, and none in its place', async () => {
+    expect(await eventAt(store, 'v-cut', 4)).toMatchObject({ revision: 4 });
+    expect(await eventAt(store, 'v-cut', 3)).toBeNull();
+    expect(await eventAt(store, 'v-cut', 10)).toBeNull();
+    expect(await eventAt(store, 'v-cut', -1)).toBeNull();
+  });
+
+  test('the last of the log, and the next after a position', async () => {
+    expect(await lastInLog(store)).toMatchObject({ stream: 'v-last', revision: 1, position });
+    expect(await nextInLog(store, null)).toMatchObject({ stream: 'v-long', revision: 0 });
+    expect(await nextInLog(store, position)).toBeNull();
+  });
+});
+
+describe('backwards', () => {
+  test('reads a stream to its beginning, page by page', async () => {
+    expect(await all(backwards(store, 'v-long'))).toEqual(down(EVENTS - 1, EVENTS));
+    expect(await all(backwards(store, 'v-cut'))).toEqual(down(9, 6));
+    expect(await all(backwards(store, 'v-none'))).toEqual([]);
+  });
+
+  test('begins at a revision and ends after so many events', async () => {
+    expect(await all(backwards(store, 'v-long', { from: 2 }))).toEqual([2, 1, 0]);
+    expect(await all(backwards(store, 'v-long', { from: -1 }))).toEqual([]);
+    expect(await all(backwards(store, 'v-long', { most: 251 }))).toEqual(down(EVENTS - 1, 251));
+  });
+
+  test('reads no further than the caller iterates', async () => {
+    let reads = 0;
+    const counted: Pick<EventStore, 'readStream'> = {
+      readStream: (stream, options) => {
+        reads += 1;
+        return store.readStream(stream, options);
+      },
+    };
+    for await (const { revision } of backwards(counted, 'v-long')) if (revision < 500) break;
+    expect(reads).toBe(1);
+  });
+
+  test('reads the whole log as well', async () => {
+    expect(await all(logBackwards(store, 4))).toEqual([1, 0, 9, 8]);
+    expect(await all(logBackwards(store, 10_000))).toHaveLength(EVENTS + 6 + 2);
+  });
+});
