@@ -1,0 +1,116 @@
+#!/bin/sh
+# One request for each endpoint of the HTTP API. `make run` first; then, in another terminal:
+#
+#   sh examples/curl.sh
+#
+# The shell prints each line before it runs it, with its variables unexpanded, so no key is shown.
+# Everything that an endpoint takes and answers is described at http://127.0.0.1:8090/docs.
+set -eu
+DATA=${DATA_DIR:-./data}
+demo() { node -p "JSON.parse(require('fs').readFileSync('$DATA/demo.json'))['$1']"; }
+API=$(demo api)
+TENANT=$(demo tenant)
+KEY="authorization: Bearer $(demo apiKey)"
+ADMIN="authorization: Bearer $(demo adminToken)"
+JSON='content-type: application/json'
+WEBHOOK_SECRET=$(node -p "JSON.parse(require('fs').readFileSync('$DATA/demo-secrets.json')).webhookSecret")
+VISITOR=anna
+CHAT=c$(date +%s)
+OPERATOR=op2
+alias curl='curl -sS -w "\n"'
+set -v
+
+# --- A visitor ---
+
+# The visitor views a page. An Idempotency-Key makes it safe to send any command again.
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/page-views" -H "$KEY" -H "$JSON" -H "idempotency-key: view-$CHAT" \
+  -d '{"page":"https://shop.example/shoes","title":"Shoes","nick":"Anna","country":"Germany","timezone":"Europe/Berlin"}'
+
+# The visitor starts a chat.
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/chats" -H "$KEY" -H "$JSON" \
+  -d '{"chatId":"'$CHAT'","department":"sales","message":{"body":"Do you have these in 43?"}}'
+
+# The visitor writes. Choose the id yourself: callbacks about this message will name it.
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/messages" -H "$KEY" -H "$JSON" \
+  -d '{"id":"message-'$CHAT'","chatId":"'$CHAT'","body":"Hello?"}'
+
+# The visitor is typing: composing, paused or active. It is shown at once or not at all.
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/typing" -H "$KEY" -H "$JSON" -d '{"state":"composing"}'
+
+# The visitor has seen an operator's message, and all before it. The id is from chat.message or visitor.invited.
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/displayed" -H "$KEY" -H "$JSON" -d '{"messageId":"a1b2"}'
+
+# --- Queries ---
+
+# One visitor, its messages, and all visitors that are online.
+curl "$API/v1/$TENANT/visitors/$VISITOR" -H "$KEY"
+curl "$API/v1/$TENANT/visitors/$VISITOR/messages?limit=50" -H "$KEY"
+curl "$API/v1/$TENANT/visitors?online=true&sort=-lastSeen" -H "$KEY"
+
+# Chats that nobody has answered, all chats, and one.
+curl "$API/v1/$TENANT/queue?department=sales" -H "$KEY"
+curl "$API/v1/$TENANT/chats?state=waiting" -H "$KEY"
+curl "$API/v1/$TENANT/chats/$CHAT" -H "$KEY"
+
+# Departments, and the numbers of a day.
+curl "$API/v1/$TENANT/departments?timezone=Europe/Berlin" -H "$KEY"
+curl "$API/v1/$TENANT/stats?since=$(date +%F)" -H "$KEY"
+
+# Changes as they happen (server-sent events), here for one second.
+curl -N --max-time 1 "$API/v1/$TENANT/stream?types=chat,message" -H "$KEY" || true
+
+# --- The end of the chat ---
+
+# LHC hands the chat to a department, or to an operator: {"operator":"op1"}.
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/chats/$CHAT/transfer" -H "$KEY" -H "$JSON" -d '{"department":"sales"}'
+
+# The chat is over.
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/chats/$CHAT/close" -H "$KEY" -H "$JSON" -d '{"by":"visitor"}'
+
+# The visitor is gone: it is no longer shown. Then: forget it now, its account too.
+curl -X POST "$API/v1/$TENANT/visitors/$VISITOR/timeout" -H "$KEY"
+curl -X DELETE "$API/v1/$TENANT/visitors/$VISITOR" -H "$KEY"
+
+# --- Operators ---
+
+# Register an operator, which makes its XMPP account; look at it; list all; remove it and its account.
+curl -X PUT "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY" -H "$JSON" \
+  -d '{"lhcUserId":2,"name":"Otto","departments":["sales"],"capacity":3,"password":"at-least-a-long-one"}'
+curl "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"
+curl "$API/v1/$TENANT/operators?department=sales" -H "$KEY"
+curl -X DELETE "$API/v1/$TENANT/operators/$OPERATOR" -H "$KEY"
+
+# --- ejabberd ---
+
+# What mod_lhc does: a signed batch of events (here with none in it).
+BATCH='[]' ID=example-1 NOW=$(date +%s)
+SECRET_HEX=$(printf %s "${WEBHOOK_SECRET#whsec_}" | base64 -d | od -An -v -tx1 | tr -d ' \n')
+SIGNATURE=$(printf %s "$ID.$NOW.$BATCH" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$SECRET_HEX" -binary | base64)
+curl -X POST "$API/ejabberd/events" -H "$JSON" -d "$BATCH" \
+  -H "webhook-id: $ID" -H "webhook-timestamp: $NOW" -H "webhook-signature: v1,$SIGNATURE"
+
+# --- Debugging, with the admin token ---
+
+# What happened to a visitor, what it was at its third fact, and the newest facts of all streams.
+STREAM=visitor-$TENANT.$VISITOR
+curl "$API/debug/streams/$STREAM" -H "$ADMIN"
+curl "$API/debug/streams/$STREAM/state?revision=2" -H "$ADMIN"
+curl "$API/debug/events?direction=backwards&limit=5" -H "$ADMIN"
+
+# What mod_lhc has brought; the read models; build them anew.
+curl "$API/debug/webhooks" -H "$ADMIN"
+curl "$API/debug/projections" -H "$ADMIN"
+curl -X POST "$API/debug/projections/rebuild" -H "$ADMIN"
+
+# Dead letters; one of them; send it again. The demonstration has none, so the last two answer 404.
+LETTER=none
+curl "$API/debug/dead-letters?tenant=$TENANT" -H "$ADMIN"
+curl "$API/debug/dead-letters/$LETTER" -H "$ADMIN"
+curl -X POST "$API/debug/dead-letters/$LETTER/send" -H "$ADMIN"
+
+# --- The service itself, without a key ---
+curl "$API/healthz"
+curl "$API/readyz"
+curl "$API/metrics" | sed -n 1,5p
+curl "$API/openapi.json" | cut -c 1-300
+curl "$API/docs" | sed -n 1,5p
