@@ -32,6 +32,29 @@ export class AppError extends Error {
   }
 }
 
+/** True if the error is an {@link AppError} with one of these codes. */
+export const hasCode = (error: unknown, ...codes: readonly ErrorCode[]): error is AppError =>
+  error instanceof AppError && codes.includes(error.code);
+
+/** True if the other side does not allow the request: the same request would be refused again. */
+export const isRefused = (error: unknown): error is AppError => hasCode(error, 'refused');
+
+/** True if an actor rejected a command: its state does not allow the command, or what the command names does not exist. */
+export const isRejected = (error: unknown): error is AppError =>
+  hasCode(error, 'refused', 'not-found');
+
+/** True if the same may succeed later. */
+export const isTransient = (error: unknown): error is AppError =>
+  hasCode(error, 'unavailable', 'overloaded', 'timeout');
+
+/** True if the same would fail again, however often it is tried. */
+export const isPermanent = (error: unknown): error is AppError =>
+  hasCode(error, 'refused', 'not-found', 'invalid', 'unfit', 'too-large');
+
+/** True if only one actor fails, because its history does not fit its machine or its mailbox is full: others go on. */
+export const isActorFailure = (error: unknown): error is AppError =>
+  hasCode(error, 'unfit', 'overloaded');
+
 /** The message of anything that was thrown. */
 export const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);

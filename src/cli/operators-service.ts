@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError, hasCode, messageOf } from '../errors.ts';
 import { backoff } from '../kit/backoff.ts';
 import { retryAfter } from '../lhc/retry-after.ts';
 import type { Row } from './operators-file.ts';
@@ -158,7 +158,7 @@ export function operatorsService(
       for (let tries = 1; ; tries++) {
         let failure: AppError | null = null;
         const leastMs = await once(row, key).catch((error: unknown) => {
-          if (!(error instanceof AppError) || error.code !== 'unavailable') throw error;
+          if (!hasCode(error, 'unavailable')) throw error;
           failure = error;
           return 0;
         });

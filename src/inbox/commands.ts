@@ -15,7 +15,7 @@ import type { Show } from '../actors/operator/machine.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import type { ActorHost } from '../runtime/host/host.ts';
 import type { Origin, Transfer } from '../runtime/ports.ts';
 import type { WebhookEvent, WebhookEventOf } from './events.ts';
@@ -228,7 +228,7 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
     try {
       await toVisitor(visitor, report, origin);
     } catch (error) {
-      if (!(error instanceof AppError && error.code === 'not-found')) throw error;
+      if (!hasCode(error, 'not-found')) throw error;
     }
   }
 

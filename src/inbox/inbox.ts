@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { TenantId } from '../actors/ids.ts';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError, isPermanent, messageOf } from '../errors.ts';
 import type { Inbox } from '../runtime/ports.ts';
 import { createWebhookCommands, Unusable, type WebhookCommandOptions } from './commands.ts';
 import { isKnownType, Numbered, WebhookEvent } from './events.ts';
@@ -47,7 +47,7 @@ export function createInbox(
       if (error instanceof Unusable) {
         return { content, reason: error.message, afterwards: error.afterwards };
       }
-      if (!isFinal(error)) throw error;
+      if (!isPermanent(error)) throw error;
       return { content, reason: messageOf(error) };
     }
   }
@@ -112,8 +112,3 @@ export function createInbox(
     },
   };
 }
-
-/** It would fail again however often the batch came. */
-const isFinal = (error: unknown): boolean =>
-  error instanceof AppError &&
-  ['refused', 'not-found', 'invalid', 'unfit', 'too-large'].includes(error.code);

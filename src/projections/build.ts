@@ -5,7 +5,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { AppError } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import type { EventStore, Position, SubscriptionBatch } from '../eventstore/port.ts';
 import { createFold, type Fold } from '../fold/fold.ts';
 import { openDatabase, transaction } from '../sqlite/open.ts';
@@ -162,7 +162,7 @@ function reopen(options: BuildOptions, number: number, told: Told): Build | null
   try {
     db = openFile(file);
   } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'invalid') throw error;
+    if (!hasCode(error, 'invalid')) throw error;
     removeFile(file);
     return null;
   }

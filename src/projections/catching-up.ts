@@ -1,5 +1,5 @@
 /** When a build of the read models has come so far that it may be shown. */
-import { AppError } from '../errors.ts';
+import { hasCode } from '../errors.ts';
 import type { EventStore, Position } from '../eventstore/port.ts';
 import { createBackoff } from '../kit/backoff.ts';
 import type { Build } from './build.ts';
@@ -43,7 +43,7 @@ export async function catchesUp(
       if (target === null || !isBehind(store, build, target)) return !signal.aborted;
       await Promise.race([build.fold?.waitFor(target, LOOK_MS), aborted]);
     } catch (error) {
-      if (error instanceof AppError && error.code === 'timeout') continue;
+      if (hasCode(error, 'timeout')) continue;
       // The store is away: the fold tries again by itself, and so does this.
       await retry.wait(signal);
     }

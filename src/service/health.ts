@@ -1,6 +1,6 @@
 /** What /readyz asks and /metrics shows of each part. */
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import type { EventStore } from '../eventstore/port.ts';
 import type { Fold } from '../fold/fold.ts';
 import type { HttpDeps } from '../http/deps.ts';
@@ -41,7 +41,7 @@ export function healthOf(parts: {
       const all = tenants.all().map(({ id }) => number(projections.operators.free(id)));
       return all.reduce((sum, each) => sum + each, 0);
     } catch (error) {
-      if (error instanceof AppError && error.code === 'unavailable') return Number.NaN;
+      if (hasCode(error, 'unavailable')) return Number.NaN;
       throw error;
     }
   }

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { AppError, messageOf } from '../errors.ts';
+import { AppError, hasCode, messageOf } from '../errors.ts';
 
 export interface DatabaseOptions {
   /** Says in the file's header what the file is (`PRAGMA application_id`); a file with another one is refused. */
@@ -35,7 +35,7 @@ export const openDatabase = (path: string, options: DatabaseOptions): DatabaseSy
     return open(path, options);
   } catch (error) {
     const { disposable = false, readOnly = false } = options;
-    if (!disposable || readOnly || !(error instanceof AppError) || error.code !== 'invalid') {
+    if (!disposable || readOnly || !hasCode(error, 'invalid')) {
       throw error;
     }
     for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });

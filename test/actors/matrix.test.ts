@@ -15,7 +15,7 @@ import {
 import { operatorDecider } from '../../src/actors/operator/decisions.ts';
 import { tenantDecider } from '../../src/actors/tenant/machine.ts';
 import { visitorDecider } from '../../src/actors/visitor/decisions.ts';
-import { AppError, messageOf } from '../../src/errors.ts';
+import { isRejected, messageOf } from '../../src/errors.ts';
 import { HOUR } from './facts.ts';
 import { linesOf, readGolden, updating, writeGolden } from './golden.ts';
 import {
@@ -73,7 +73,7 @@ function ask<C extends { readonly type: string }, S extends AnyMachineSnapshot>(
     return { text, after: { ...state, core }, facts: facts.length };
   } catch (error) {
     // A refusal is an answer; a fact that its own machine does not accept is a defect.
-    if (!(error instanceof AppError) || !['refused', 'not-found'].includes(error.code)) throw error;
+    if (!isRejected(error)) throw error;
     return { text: `${error.code}: ${messageOf(error)}`, after: state, facts: 0 };
   }
 }

@@ -20,7 +20,7 @@ import { availabilityOf } from '../../src/actors/operator/availability.ts';
 import { load, operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
 import { tenantDecider } from '../../src/actors/tenant/machine.ts';
 import { visitorDecider, visitorState } from '../../src/actors/visitor/decisions.ts';
-import { AppError } from '../../src/errors.ts';
+import { isRejected } from '../../src/errors.ts';
 import { operatorCommand, timed, visitorCommand } from './arbitraries.ts';
 import { TENANT_COMMANDS } from './states.ts';
 import { MemoryStream, throughJson } from './stream.ts';
@@ -33,7 +33,7 @@ function tried<T>(run: () => T): T | null {
   try {
     return run();
   } catch (error) {
-    if (error instanceof AppError && ['refused', 'not-found'].includes(error.code)) return null;
+    if (isRejected(error)) return null;
     throw error;
   }
 }

@@ -7,7 +7,7 @@ import { operatorDecider, operatorState } from '../../src/actors/operator/decisi
 import type { OperatorChat } from '../../src/actors/operator/facts.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { visitorDecider, visitorState } from '../../src/actors/visitor/decisions.ts';
-import { AppError } from '../../src/errors.ts';
+import { isRejected } from '../../src/errors.ts';
 import {
   acceptChat,
   changePresence,
@@ -42,7 +42,7 @@ const done = (run: () => unknown): boolean => {
     run();
     return true;
   } catch (error) {
-    if (error instanceof AppError && ['refused', 'not-found'].includes(error.code)) return false;
+    if (isRejected(error)) return false;
     throw error;
   }
 };

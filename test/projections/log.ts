@@ -15,7 +15,7 @@ import {
 import type { Wake } from '../../src/actors/machine/decider.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
-import { AppError } from '../../src/errors.ts';
+import { isRejected } from '../../src/errors.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, Position } from '../../src/eventstore/port.ts';
 import type { SnapshotStore } from '../../src/eventstore/snapshots.ts';
@@ -68,7 +68,7 @@ const unlessRefused = async (work: Promise<Dispatched>): Promise<Dispatched | nu
   try {
     return await work;
   } catch (error) {
-    if (error instanceof AppError && ['refused', 'not-found'].includes(error.code)) return null;
+    if (isRejected(error)) return null;
     throw error;
   }
 };

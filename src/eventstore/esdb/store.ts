@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppError } from '../../errors.ts';
+import { AppError, hasCode } from '../../errors.ts';
 import { createBackoff } from '../../kit/backoff.ts';
 import { checkLimit, checkRevision, checkStream } from '../checks.ts';
 import type { EventStore } from '../port.ts';
@@ -126,7 +126,7 @@ const patiently = async <T>(hosts: string, ms: number, work: () => Promise<T>): 
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'unavailable') throw error;
+      if (!hasCode(error, 'unavailable')) throw error;
       if (performance.now() >= until) {
         throw new AppError(
           'unavailable',

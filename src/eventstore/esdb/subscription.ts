@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts';
+import { AppError, hasCode } from '../../errors.ts';
 import { createBackoff } from '../../kit/backoff.ts';
 import type { RecordedEvent, SubscribeOptions, SubscriptionBatch } from '../port.ts';
 import type { Connection } from './connection.ts';
@@ -52,7 +52,7 @@ export async function* follow(
       if (final !== undefined) throw final;
     } catch (error) {
       if (stop.aborted) return;
-      if (!(error instanceof AppError && error.code === 'unavailable')) throw error;
+      if (!hasCode(error, 'unavailable')) throw error;
     } finally {
       feed?.end();
     }

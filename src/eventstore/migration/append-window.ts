@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppError, messageOf } from '../../errors.ts';
+import { AppError, isTransient, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import {
   type EventStore,
@@ -100,7 +100,7 @@ export const createAppendWindow = (options: AppendWindowOptions): AppendWindow =
         return await append(step);
       } catch (again) {
         error = again;
-        if (!(again instanceof AppError && PASSING.has(again.code))) break;
+        if (!isTransient(again)) break;
       }
       await delay(backoff(n, retry, Math.random), undefined, { signal });
     }
@@ -139,9 +139,6 @@ export const createAppendWindow = (options: AppendWindowOptions): AppendWindow =
     },
   };
 };
-
-/** What may be over in a while. */
-const PASSING: ReadonlySet<string> = new Set(['unavailable', 'overloaded', 'timeout']);
 
 const given = ({ stream, expected }: Step, error: unknown): AppError => {
   const cause = { cause: error };

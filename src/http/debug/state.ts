@@ -13,7 +13,7 @@ import { Seen } from '../../actors/machine/seen.ts';
 import { operatorDecider } from '../../actors/operator/decisions.ts';
 import { tenantDecider } from '../../actors/tenant/machine.ts';
 import { visitorDecider } from '../../actors/visitor/decisions.ts';
-import { AppError } from '../../errors.ts';
+import { hasCode } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 
 /** Folding needs no commands: a decider of any kind will do. */
@@ -52,7 +52,7 @@ export async function foldStream(
       try {
         state = fold(decider, state, [event]);
       } catch (error) {
-        if (!(error instanceof AppError) || error.code !== 'unfit') throw error;
+        if (!hasCode(error, 'unfit')) throw error;
         const { revision: where, type } = event;
         return shown({ unfit: { revision: where, type, reason: error.message } });
       }

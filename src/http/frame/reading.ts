@@ -1,6 +1,6 @@
 /** What all queries have in common: how fresh their answer has to be, and how it is paged. */
 import { z } from '@hono/zod-openapi';
-import { AppError } from '../../errors.ts';
+import { AppError, hasCode } from '../../errors.ts';
 import type { Position } from '../../eventstore/port.ts';
 import { createTurns } from '../../kit/turns.ts';
 import type { Page, PageRequest } from '../../projections/table.ts';
@@ -110,13 +110,13 @@ export async function awaitPosition(
   try {
     position = store.parsePosition(text);
   } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'invalid') throw error;
+    if (!hasCode(error, 'invalid')) throw error;
     throw new AppError('invalid', 'is no position of this event store', { field: 'minPosition' });
   }
   try {
     await projections.waitFor(position, positionWaitMs);
   } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'timeout') throw error;
+    if (!hasCode(error, 'timeout')) throw error;
     throw new AppError('timeout', 'the read models have not reached this position yet', {
       field: 'minPosition',
     });

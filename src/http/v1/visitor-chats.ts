@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { ChatId, VisitorKey } from '../../actors/ids.ts';
 import { delaysOf } from '../../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, hasCode } from '../../errors.ts';
 import type { Origin } from '../../runtime/ports.ts';
 import type { Answer } from '../frame/answer.ts';
 import type { Access, Caller } from '../frame/auth.ts';
@@ -24,7 +24,7 @@ export type OrderVisitor = (
 
 /** Who is to have the chat does not exist: that is the request's fault, and no state will ever allow it. */
 function withReceiver(error: unknown): never {
-  if (error instanceof AppError && error.code === 'refused' && 'field' in error.details) {
+  if (hasCode(error, 'refused') && 'field' in error.details) {
     throw new AppError('invalid', error.message, error.details, { cause: error });
   }
   throw error;

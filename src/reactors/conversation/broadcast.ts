@@ -6,13 +6,13 @@
 import { streamOf, visitorRef } from '../../actors/ids.ts';
 import type { ActorState } from '../../actors/machine/decider.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
+import { isRefused } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { PersonalData } from '../personal.ts';
 import type { Delivery, Sender } from './delivery.ts';
 import type { Opening } from './opening.ts';
-import { isRefusal } from './resend.ts';
 
 /** Messages that all are shown: enough to know what it is about. The rest its owner gets. */
 const SHOWN_MOST = 10;
@@ -63,7 +63,7 @@ export function createAsked(options: {
         if (body === null) continue; // erased
         for (const operator of receivers) {
           await delivery.send(sender, operator, { id, body }).catch((error) => {
-            if (!isRefusal(error)) throw error; // one whom it cannot reach holds up no other
+            if (!isRefused(error)) throw error; // one whom it cannot reach holds up no other
           });
           sent.set(operator, revision);
         }

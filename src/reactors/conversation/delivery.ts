@@ -14,7 +14,7 @@ import {
 import type { ActorState } from '../../actors/machine/decider.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, isRefused } from '../../errors.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type {
@@ -23,7 +23,6 @@ import type {
   OutgoingMessage,
   VisitorTransport,
 } from '../../xmpp/port.ts';
-import { isRefusal } from './resend.ts';
 
 /** From whom, and whether this process may still act: asked right before, since it may have slept meanwhile. */
 export interface Sender {
@@ -102,7 +101,7 @@ export function createDelivery(options: {
       let refusal: AppError | null = null;
       for (const { to, id, text } of lines) {
         await tell(sender, to, id, text).catch((error) => {
-          if (!isRefusal(error)) throw error;
+          if (!isRefused(error)) throw error;
           refusal ??= error;
         });
       }

@@ -6,12 +6,14 @@
  * chat. Its stanza ids are made of what it says, so that it can be sent again: to the others of a broadcast, after a
  * crash. mod_lhc drops what the same operator has.
  */
+
 import type { Logger } from 'pino';
 import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, visitorRef } from '../../actors/ids.ts';
 import type { ActorState } from '../../actors/machine/decider.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
 import type { Chat, OpenMessage } from '../../actors/visitor/facts.ts';
+import { isRefused } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import { Lru } from '../../kit/lru.ts';
@@ -21,7 +23,6 @@ import { cut } from '../texts/cut.ts';
 import type { Delivery, Sender } from './delivery.ts';
 import { headlineOf } from './headline.ts';
 import { introductionOf } from './introduction.ts';
-import { isRefusal } from './resend.ts';
 import { createUnseen } from './unread.ts';
 
 /** Of what was received before, in characters: 50 of them are still no burden. What nobody has comes whole. */
@@ -115,7 +116,7 @@ export function createOpening(options: {
         /** Sends, unless ejabberd will not have it. */
         const attempt = async (id: string, sending: Promise<void>): Promise<void> => {
           await sending.catch((error) => {
-            if (!isRefusal(error)) throw error;
+            if (!isRefused(error)) throw error;
             logger.warn(
               { tenant: tenant.id, visitor: key, operator, id, err: error },
               'a line was refused',

@@ -20,7 +20,7 @@ import { operatorState } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { type VisitorCommand, visitorState } from '../../actors/visitor/decisions.ts';
-import { AppError, messageOf } from '../../errors.ts';
+import { isRefused, messageOf } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
@@ -81,7 +81,7 @@ export function createRepeats(options: {
         await transport.send({ id, from: visitorJid(tenant, key), to, body, ...delay });
         logger.debug({ tenant: tenant.id, visitor: key, messageId: id }, 'sent again');
       } catch (error) {
-        if (!isRefusal(error)) throw error;
+        if (!isRefused(error)) throw error;
         // One that ejabberd will not have must not keep back those behind it.
         await report(tenant.id, key, {
           type: 'ReportFailed',
@@ -141,7 +141,3 @@ export function createRepeats(options: {
     underWay: (jid) => repeating.get(jid) ?? Promise.resolve(),
   };
 }
-
-/** A retry would not help. */
-export const isRefusal = (error: unknown): error is AppError =>
-  error instanceof AppError && error.code === 'refused';

@@ -16,7 +16,7 @@ import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { type VisitorCommand, visitorState } from '../../actors/visitor/decisions.ts';
 import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
-import { messageOf } from '../../errors.ts';
+import { isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
@@ -32,7 +32,7 @@ import { createDelivery, notOurs, type Sender } from './delivery.ts';
 import { noticesOf } from './notices.ts';
 import { createOpening, opensAt } from './opening.ts';
 import { createReceivers } from './recipient.ts';
-import { createRepeats, isRefusal } from './resend.ts';
+import { createRepeats } from './resend.ts';
 
 export const XMPP = 'xmpp';
 /** Waits between the tries of one message to an operator. */
@@ -266,7 +266,7 @@ export function createMessages(options: {
       if (actor.kind === 'operator') return await aboutOperator(tenant, actor.name, event, mayAct);
       return done;
     } catch (error) {
-      if (isRefusal(error)) return { kind: 'dead', reason: error.message };
+      if (isRefused(error)) return { kind: 'dead', reason: error.message };
       return { kind: 'retry', reason: messageOf(error) };
     }
   }

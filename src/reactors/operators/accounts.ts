@@ -13,7 +13,7 @@ import { type OperatorCommand, operatorState } from '../../actors/operator/decis
 import type { OperatorContext } from '../../actors/operator/machine.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, hasCode } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
@@ -173,9 +173,9 @@ export function createOperatorAccounts(options: {
         sent = true;
         done = await command(tenant.id, username, { ...registration, after: revision }, origin);
       } catch (error) {
-        const again = isConflict(error) && tries < MOST_TRIES;
+        const again = hasCode(error, 'conflict') && tries < MOST_TRIES;
         // Where nobody knows whether it was registered the claim stays, and is looked at when it is stale.
-        if (!again && (!sent || isConflict(error))) {
+        if (!again && (!sent || hasCode(error, 'conflict'))) {
           await lhcUsers.giveBack(tenant.id, claims.made).catch(() => undefined); // as above
         }
         if (!again) throw error;
@@ -230,6 +230,3 @@ export function createOperatorAccounts(options: {
     },
   };
 }
-
-const isConflict = (error: unknown): boolean =>
-  error instanceof AppError && error.code === 'conflict';

@@ -12,7 +12,7 @@ import {
   NO_LHC_USERS,
 } from '../../actors/tenant/claims.ts';
 import type { TenantSnapshot } from '../../actors/tenant/machine.ts';
-import { AppError } from '../../errors.ts';
+import { AppError, isRefused } from '../../errors.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 
 /** A claim with which nobody was registered by then was left by a crash. */
@@ -103,7 +103,7 @@ export function createLhcUsers(options: {
       // Its registration may be under way all the same, after a pause: from here on it is void.
       await revoke(tenant, holder, lhcUserId);
     } catch (error) {
-      throw isRefusal(error) ? taken(lhcUserId, holder, true) : error;
+      throw isRefused(error) ? taken(lhcUserId, holder, true) : error;
     }
   }
 
@@ -145,7 +145,7 @@ export function createLhcUsers(options: {
           const { revision } = await command(tenant, wish);
           return { lhcUserId, username, revision, renewed: current?.username === username };
         } catch (error) {
-          if (!isRefusal(error)) throw error; // else it was claimed in between: look again
+          if (!isRefused(error)) throw error; // else it was claimed in between: look again
         }
       }
       throw new AppError('overloaded', `LHC user ${lhcUserId} is claimed by others all the time`);
@@ -158,7 +158,7 @@ export function createLhcUsers(options: {
           // Released alone, another request of the same operator would register with what is anybody's by then.
           if (renewed) await revoke(tenant, username as Username, lhcUserId); // as it was given here
         } catch (error) {
-          if (!isRefusal(error)) throw error;
+          if (!isRefused(error)) throw error;
           continue;
         }
         await release(tenant, [claim]);
@@ -166,9 +166,6 @@ export function createLhcUsers(options: {
     },
   };
 }
-
-const isRefusal = (error: unknown): boolean =>
-  error instanceof AppError && error.code === 'refused';
 
 const taken = (lhcUserId: number, username: string, used: boolean): AppError =>
   new AppError(

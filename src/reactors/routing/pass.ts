@@ -15,11 +15,11 @@ import {
 } from '../../actors/selection.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
-import { messageOf } from '../../errors.ts';
+import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import { createPools, type Pool } from './pool.ts';
 import type { Rounds } from './rounds.ts';
-import { type Commands, isBroken, isRefusal, termsOf, unlessRefused } from './settle.ts';
+import { type Commands, termsOf, unlessRefused } from './settle.ts';
 import type { RoutingTables, Unanswered, Waiting } from './tables.ts';
 
 /** Operators that refuse one after the other before the chat waits for the next pass. */
@@ -51,7 +51,7 @@ type Choice = Omit<Pick, 'again'>;
 /** @returns the pass: gives what waits, and takes back what was offered to somebody who left */
 export function createPass(options: PassOptions): (tenant: TenantSettings) => Promise<void> {
   const { host, tables, commands, rounds, now, newId, random, isOurs } = options;
-  const pools = createPools(host, isBroken);
+  const pools = createPools(host);
 
   const ownOf = ({ routing }: TenantSettings, department: string | null) =>
     department === null ? undefined : routing.departments[department];
@@ -121,7 +121,7 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
     try {
       await commands.visitor(tenant.id, visitor, { type: 'AssignChat', chatId, ...choice });
     } catch (error) {
-      if (!isRefusal(error)) throw error;
+      if (!isRejected(error)) throw error;
       // It was closed, or somebody answered it first.
       const why = messageOf(error);
       await commands.operator(tenant.id, operator, { type: 'ReleaseChat', ...held, reason: why });
@@ -193,7 +193,7 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
       };
       const given = give(tenant, chat, pick, pool, placed)
         .catch((error: unknown) => {
-          if (!isBroken(error)) failures.push(error);
+          if (!isActorFailure(error)) failures.push(error);
         })
         .finally(() => {
           placed();
@@ -211,7 +211,7 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
         while (giving.size >= AT_ONCE) await Promise.race(giving);
         if (!mayGoOn()) break;
         await consider(waiting).catch((error: unknown) => {
-          if (!isBroken(error)) failures.push(error);
+          if (!isActorFailure(error)) failures.push(error);
         });
         if (++looked % BREATHE_EVERY === 0) await breathe();
       }
@@ -252,7 +252,7 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
     for (const asked of unanswered) {
       if (!isOurs(tenant.id)) return;
       await takeBack(tenant, asked, pool).catch((error: unknown) => {
-        if (!isBroken(error)) throw error;
+        if (!isActorFailure(error)) throw error;
       });
     }
     if (waiting) await giveAll(tenant, pool);

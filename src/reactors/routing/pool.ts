@@ -2,9 +2,11 @@
  * A tenant's operators with free places: read for a pass, and counted down while it gives chats away. In a pass places
  * only become fewer: what somebody frees meanwhile is for the next one, which begins again with the oldest chat.
  */
+
 import { type ActorRef, operatorRef, type TenantId, type Username } from '../../actors/ids.ts';
 import { load, operatorState } from '../../actors/operator/decisions.ts';
 import { type Candidate, hasRoom, type Policy, type Sought } from '../../actors/selection.ts';
+import { isActorFailure } from '../../errors.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import type { FreePlaces } from './tables.ts';
 
@@ -57,11 +59,7 @@ interface Entry {
 
 type Read = { readonly core: object; readonly candidate: Candidate };
 
-/** @param isBroken whether an error is about one actor alone */
-export function createPools(
-  host: { load(actor: ActorRef): ReturnType<ActorHost['load']> },
-  isBroken: (error: unknown) => boolean,
-): Pools {
+export function createPools(host: { load(actor: ActorRef): ReturnType<ActorHost['load']> }): Pools {
   async function read(tenant: TenantId, username: Username): Promise<Read | null> {
     try {
       const state = await host.load(operatorRef(tenant, username));
@@ -70,7 +68,7 @@ export function createPools(
       made.set(state.core, candidate);
       return { core: state.core, candidate };
     } catch (error) {
-      if (!isBroken(error)) throw error;
+      if (!isActorFailure(error)) throw error;
       return null;
     }
   }

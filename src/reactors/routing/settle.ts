@@ -14,7 +14,7 @@ import {
 import { type OperatorCommand, operatorState } from '../../actors/operator/decisions.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { type VisitorCommand, visitorState } from '../../actors/visitor/decisions.ts';
-import { AppError, messageOf } from '../../errors.ts';
+import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import type { Dispatched } from '../../runtime/ports.ts';
 import type { Forsaken, Held, RoutingTables } from './tables.ts';
@@ -72,7 +72,7 @@ async function mendEach<T>(
     try {
       await mend(row);
     } catch (error) {
-      if (!isBroken(error)) throw error;
+      if (!isActorFailure(error)) throw error;
       logger.warn({ tenant, reason: messageOf(error) }, 'a chat could not be mended; again later');
     }
   }
@@ -145,14 +145,7 @@ export async function unlessRefused(wish: Promise<unknown>): Promise<boolean> {
     await wish;
     return true;
   } catch (error) {
-    if (!isRefusal(error)) throw error;
+    if (!isRejected(error)) throw error;
     return false;
   }
 }
-
-export const isRefusal = (error: unknown): boolean =>
-  error instanceof AppError && (error.code === 'refused' || error.code === 'not-found');
-
-/** About one actor alone: its history does not fit its machine, or its mailbox is full. The others go on. */
-export const isBroken = (error: unknown): boolean =>
-  error instanceof AppError && (error.code === 'unfit' || error.code === 'overloaded');

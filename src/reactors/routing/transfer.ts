@@ -7,7 +7,7 @@ import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
 import { place } from '../../actors/visitor/placement.ts';
-import { AppError, messageOf } from '../../errors.ts';
+import { AppError, isRefused, messageOf } from '../../errors.ts';
 import type { ActorHost } from '../../runtime/host/host.ts';
 import type { Dispatched, Origin, Receiver, Transfer } from '../../runtime/ports.ts';
 import { termsOf } from './settle.ts';
@@ -103,7 +103,7 @@ export function createTransfer(options: {
         departmentCapacity: null, // it is a person's wish; the operator's own capacity counts
       });
     } catch (error) {
-      if (!(error instanceof AppError && error.code === 'refused')) throw error;
+      if (!isRefused(error)) throw error;
       return refuse(`${operator} cannot have it: ${messageOf(error)}`);
     }
     try {
@@ -113,7 +113,7 @@ export function createTransfer(options: {
       );
       return done;
     } catch (error) {
-      if (error instanceof AppError && error.code === 'refused') {
+      if (isRefused(error)) {
         await command({ type: 'ReleaseChat', ...held, reason: messageOf(error) });
       }
       throw error;

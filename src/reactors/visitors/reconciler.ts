@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { personOf, visitorJid } from '../../actors/ids.ts';
-import { AppError, messageOf } from '../../errors.ts';
+import { isRefused, messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
@@ -152,7 +152,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       }
       const attempts = (failures.get(id) ?? 0) + 1;
       failures.set(id, attempts);
-      const refused = error instanceof AppError && error.code === 'refused';
+      const refused = isRefused(error);
       logger[attempts === 1 ? 'warn' : 'debug'](
         { tenant: visitor.tenant, visitor: visitor.key, reason: messageOf(error) },
         'a visitor could not be brought into XMPP; again later',

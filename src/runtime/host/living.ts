@@ -9,7 +9,7 @@ import {
   serialize,
 } from '../../actors/machine/decider.ts';
 import { Seen } from '../../actors/machine/seen.ts';
-import { AppError } from '../../errors.ts';
+import { hasCode } from '../../errors.ts';
 import type { EventStore, JsonObject, Position, RecordedEvent } from '../../eventstore/port.ts';
 import type { SnapshotStore } from '../../eventstore/snapshots.ts';
 import { Lru } from '../../kit/lru.ts';
@@ -104,7 +104,7 @@ export function createLiving(options: {
     try {
       actor.state = fold(DECIDERS[kind], actor.state, page);
     } catch (error) {
-      if (error instanceof AppError && error.code === 'unfit') unfit.set(stream, error.message);
+      if (hasCode(error, 'unfit')) unfit.set(stream, error.message);
       throw error;
     }
     actor.position = page.at(-1)?.position ?? actor.position;

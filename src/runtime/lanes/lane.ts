@@ -3,7 +3,7 @@
  * gives up after 24 h, and writes down how far it came.
  */
 import type { Logger } from 'pino';
-import { AppError, messageOf } from '../../errors.ts';
+import { isTransient, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
 import type { Limiter } from '../../kit/limiter.ts';
@@ -225,7 +225,7 @@ export class Lane {
     try {
       await this.destination.gaveUp?.(event, reason);
     } catch (error) {
-      if (isPassing(error)) throw error;
+      if (isTransient(error)) throw error;
       this.#env.logger.error(
         { ...this.#about(event), err: error },
         'nobody was told of a dead letter',
@@ -248,6 +248,3 @@ export class Lane {
     return { stream, destination: destination.name, event: event.id, type: event.type };
   }
 }
-
-const isPassing = (error: unknown): boolean =>
-  error instanceof AppError && ['unavailable', 'overloaded', 'timeout'].includes(error.code);
