@@ -1,7 +1,9 @@
 /**
- * A client of xmpp.js, composed from @xmpp/client-core without stream management, which @xmpp/client races on a quick
- * login ("Client acknowledged more stanzas than sent by server"), and without its reconnect (a fixed second, and on
- * after a conflict). SCRAM would cost half a second of CPU a login; PLAIN is sent over TLS or on loopback only.
+ * A client of xmpp.js, composed from @xmpp/client-core. Three parts of @xmpp/client are left out:
+ * - Stream management: its race on a quick login ends the stream ("Client acknowledged more stanzas than sent by
+ *   server").
+ * - Reconnect: it waits a fixed second and goes on after a conflict.
+ * - SCRAM: it costs half a second of CPU per login. PLAIN is used instead, and only over TLS or on loopback.
  */
 import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
@@ -29,16 +31,16 @@ export interface ClientOptions {
   readonly resource: string;
   /** Send the password without TLS to a service that is not on loopback. */
   readonly allowPlaintext: boolean;
-  /** Answer queries: pings with a result, everything else with service-unavailable. Default true. */
+  /** Answers queries: pings with a result, all others with service-unavailable. Default true. */
   readonly answerQueries?: boolean;
 }
 
-const loopback = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/;
+const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/;
 
-/** Cuts the connection for good, whatever xmpp.js thinks of it. */
+/** Cuts the connection at once, in any state of xmpp.js. */
 export function destroySockets(sockets: readonly Socket[]): void {
   for (const socket of sockets) {
-    // A TLS or WebSocket one of xmpp.js is a wrapper: the real one is inside.
+    // A TLS or WebSocket socket of xmpp.js wraps the real one.
     const real: { destroy?(): void; close?(): void } = socket.socket ?? socket;
     if (real.destroy) real.destroy();
     else real.close?.();
@@ -46,32 +48,32 @@ export function destroySockets(sockets: readonly Socket[]): void {
 }
 
 /**
- * Closes the holes through which xmpp.js 0.14 lets a bad connection end the whole process.
- * @returns the sockets of this client, as they come: for {@link destroySockets}
+ * Patches xmpp.js 0.14, where a bad connection can end the whole process.
+ * @returns the sockets of this client, filled as they are opened: for {@link destroySockets}
  */
 export function guard(client: Client, failed: (error: unknown) => void): Socket[] {
   const sockets: Socket[] = [];
-  // Its own begins to wait for `online` before the stream is open, but listens only after: an error in between, such as
-  // a reset instead of a stream header, rejects a promise that nobody has.
+  // xmpp.js begins to wait for `online` before the stream is open, and looks at that promise only afterwards. An error
+  // in between, such as a reset instead of a stream header, becomes an unhandled rejection.
   client.start = async () => {
     await client.connect(client.options.service);
     await Promise.all([once(client, 'online'), client.open(client.options)]);
   };
-  // It goes wherever <see-other-host/> sends it, by itself and with the password, which may have been safe to send to
-  // the configured server only: the operator names another one if there is one.
+  // xmpp.js follows <see-other-host/> to any server and sends it the password. That may be safe for the configured
+  // server only, so this is an error.
   client._onSeeOtherHost = failed;
-  // It decodes each chunk on its own, which breaks a character that is cut by a chunk's end.
+  // xmpp.js decodes each chunk on its own, which breaks a character that two chunks share.
   const decoder = new StringDecoder('utf8');
   const attach = client._attachSocket;
   client._attachSocket = (socket) => {
-    // It stops listening to a socket that does not close in time: an error after that would be an uncaught one.
+    // xmpp.js stops listening to a socket that does not close in time. A later error would be uncaught.
     socket.on('error', failed);
     sockets.push(socket);
     attach.call(client, socket);
   };
   const onData = client._onData;
   client._onData = (data) => {
-    // Data behind the end of the stream finds no parser; XML that is none makes the parser throw.
+    // After the end of the stream there is no parser. Invalid XML makes the parser throw.
     if (!client.parser) return;
     try {
       onData.call(client, typeof data === 'string' ? data : decoder.write(data));
@@ -83,10 +85,10 @@ export function guard(client: Client, failed: (error: unknown) => void): Socket[
   return sockets;
 }
 
-/** PLAIN is UTF-8 (RFC 4616), but xmpp.js encodes with `btoa`, which takes each character for a byte. */
+/** PLAIN is UTF-8 (RFC 4616). xmpp.js encodes it with `btoa`, which takes each character for a byte. */
 const utf8 = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
 
-/** A client that is not connected yet. */
+/** Composes a client. It connects when `start` is called. */
 export function composeClient(options: ClientOptions): Client {
   const { service, domain, username, password, resource } = options;
   const client = new Client({ service, domain });
@@ -101,7 +103,7 @@ export function composeClient(options: ClientOptions): Client {
   starttls({ streamFeatures: features });
   sasl({ streamFeatures: features, saslFactory }, async (authenticate) => {
     const url = new URL(service);
-    if (!options.allowPlaintext && !client.isSecure() && !loopback.test(url.hostname)) {
+    if (!options.allowPlaintext && !client.isSecure() && !LOOPBACK.test(url.hostname)) {
       throw new AppError(
         'refused',
         `${url.host} offers no TLS, and passwords are not sent in plain to another machine: give ejabberd a certificate, or use an xmpps:// or wss:// address.`,
@@ -115,7 +117,7 @@ export function composeClient(options: ClientOptions): Client {
   }
   client.on('connect', () => {
     const socket = client.socket;
-    // Nagle's algorithm holds a ping behind a message for the other side's delayed acknowledgement: 44 ms, measured.
+    // Nagle's algorithm would hold a ping behind a message until ejabberd's delayed acknowledgement: 44 ms, measured.
     (socket?.socket ?? socket)?.setNoDelay?.(true);
   });
   return client;

@@ -1,43 +1,50 @@
 /**
- * What was written to a stream and is not yet known to be processed. ejabberd works a stream off in order, so the
- * answer to a XEP-0199 ping covers everything that was written before the ping; one ping serves all that wait.
+ * Stanzas that were written to a stream and may not be processed yet. ejabberd processes a stream in order, so the
+ * answer to a XEP-0199 ping covers everything that was written before that ping. All waiting stanzas share one ping.
  */
 import type { AppError } from '../../errors.ts';
 
-interface Settle {
+/** The two ends of the promise of one stanza. */
+export interface Waiter {
   resolve(): void;
   reject(error: AppError): void;
 }
 
 export interface InFlight {
-  /** Waits for the next ping's answer. With an id it can be returned (an error stanza for that message). */
-  add(settle: Settle, id?: string): void;
-  /** The id for a ping if one should be sent now: something waits and none is under way, or `always`. */
+  /** Adds a stanza, which the next ping will cover. With an id, {@link returned} can find it. */
+  add(waiter: Waiter, id?: string): void;
+  /**
+   * The id for a ping to send now. Undefined if no stanza waits for one, or one is in progress.
+   * @param now milliseconds of `performance.now()`
+   * @param always a ping even if no stanza waits
+   */
   nextPing(now: number, always?: boolean): string | undefined;
-  /** An answer came: settles what its ping covered. False when it is not our ping. */
+  /** Resolves the stanzas that this ping covered. False if the ping is not from here. */
   answered(pingId: string): boolean;
-  /** The message came back. False when it does not wait here (any more). */
+  /** Rejects the stanza with this id. False if there is none (any more). */
   returned(id: string, error: AppError): boolean;
-  /** When the ping that is under way was sent. */
+  /** When the ping in progress was sent; undefined if there is none. */
   readonly pingedAt: number | undefined;
-  /** Something waits for a ping that has not been sent. */
+  /** True if a stanza waits for a ping that was not sent yet. */
   readonly waiting: boolean;
+  /** Rejects every stanza, and forgets the ping in progress. */
   failAll(error: AppError): void;
 }
 
 interface Entry {
-  readonly settle: Settle;
+  readonly waiter: Waiter;
   readonly id: string | undefined;
 }
 
 export function createInFlight(): InFlight {
   let waiting: Entry[] = [];
+  /** The stanzas that the ping in progress covers. */
   let covered: Entry[] = [];
   let ping: { readonly id: string; readonly at: number } | undefined;
   let pings = 0;
 
   return {
-    add: (settle, id) => void waiting.push({ settle, id }),
+    add: (waiter, id) => void waiting.push({ waiter, id }),
     nextPing(now, always = false) {
       if (ping || (waiting.length === 0 && !always)) return undefined;
       pings += 1;
@@ -48,19 +55,19 @@ export function createInFlight(): InFlight {
     },
     answered(pingId) {
       if (ping?.id !== pingId) return false;
-      const settled = covered;
+      const taken = covered;
       ping = undefined;
       covered = [];
-      for (const { settle } of settled) settle.resolve();
+      for (const { waiter } of taken) waiter.resolve();
       return true;
     },
     returned(id, error) {
-      // A bounce is made while the message is routed, so it comes before the answer to the ping behind it.
+      // ejabberd returns a message while it routes it, so the error comes before the answer to the ping behind it.
       const entry = [...covered, ...waiting].find((each) => each.id === id);
       if (!entry) return false;
       covered = covered.filter((each) => each !== entry);
       waiting = waiting.filter((each) => each !== entry);
-      entry.settle.reject(error);
+      entry.waiter.reject(error);
       return true;
     },
     get pingedAt() {
@@ -74,7 +81,7 @@ export function createInFlight(): InFlight {
       ping = undefined;
       covered = [];
       waiting = [];
-      for (const { settle } of failed) settle.reject(error);
+      for (const { waiter } of failed) waiter.reject(error);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** One visitor's session: logs in, and comes back when it is lost, until it is told to end or nothing can help. */
+/** One visitor's session. It logs in again after a loss, until it is ended or another login would not help. */
 import { AppError } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { Acknowledgement, ChatState, OutgoingMessage, VisitorPresence } from '../port.ts';
@@ -6,48 +6,53 @@ import { sessionError } from './failure.ts';
 import { Outgoing, type OutgoingOptions } from './outgoing.ts';
 import { type Stream, StreamFailure, type StreamHandlers } from './stream.ts';
 
+/** The default waits between the logins of one visitor. */
+export const LOGIN_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
+/** A session that lasted this long was a success: after its loss the waits begin with the first one again. */
+export const STABLE_SESSION_MS = 10_000;
+
 export interface SessionOptions extends OutgoingOptions {
   readonly jid: string;
   /** Logs in, when it is this session's turn. */
   readonly open: (handlers: StreamHandlers, signal: AbortSignal) => Promise<Stream>;
-  /** Sets the account's password anew, where that is possible. */
+  /** Sets the account's password again; undefined where that is not possible. */
   readonly resetPassword: ((nick: string) => Promise<void>) | undefined;
   readonly retry: RetryPolicy;
+  /** In [0, 1), for jitter. */
   readonly random: () => number;
-  /** Whether this process may act for the visitor now; asked before each login. */
+  /** True if this process may act for the visitor now. Asked before each login. */
   readonly owns: () => boolean;
-  readonly started: () => void;
-  readonly lost: (error: AppError) => void;
-  /** The session is over for good, by itself. */
-  readonly stopped: (error: AppError) => void;
-  /** It was released, and ejabberd has ended it. */
-  readonly takenOver: () => void;
-  /** Begins or ends to wait because ejabberd could not be reached. */
-  readonly outage: (waits: boolean) => void;
+  readonly onStarted: () => void;
+  /** The session was lost, and a login will follow. */
+  readonly onLost: (error: AppError) => void;
+  /** The session has ended by itself, and no login will follow. */
+  readonly onStopped: (error: AppError) => void;
+  /** The session was released, and ejabberd has ended it. */
+  readonly onTakenOver: () => void;
+  /** True: the session begins to wait because ejabberd is unreachable. False: that wait is over. */
+  readonly onOutage: (waiting: boolean) => void;
 }
-
-/** A session that lasted so long was a success: the next loss begins with short waits again. */
-const stableMs = 10_000;
 
 export class Session {
   readonly #options: SessionOptions;
   readonly #outgoing: Outgoing;
   readonly #handlers: StreamHandlers;
   #stream: Stream | undefined;
-  #opening: AbortController | undefined;
+  /** Aborts the login in progress. */
+  #login: AbortController | undefined;
   #retry: NodeJS.Timeout | undefined;
   #ended = false;
   #released = false;
   #nick = '';
   #failures = 0;
-  #since = 0;
+  #startedAt = 0;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#outgoing = new Outgoing(options);
     this.#handlers = {
       stanza: (stanza) => this.#outgoing.heard(stanza),
-      lost: (reason) => this.#lost(reason),
+      lost: (reason) => this.#streamLost(reason),
     };
   }
 
@@ -55,12 +60,12 @@ export class Session {
     return this.#stream !== undefined && !this.#ended && !this.#released;
   }
 
-  /** Settles with the login that is under way or next, and the presence behind it. */
+  /** Resolves or rejects with the login in progress or the next one, and the presence behind it. */
   online(presence: VisitorPresence): Promise<void> {
     this.#released = false;
     this.#nick = presence.nick;
     const taken = this.#outgoing.show(presence);
-    if (!this.#stream && !this.#opening && !this.#retry) this.#connect();
+    if (!this.#stream && !this.#login && !this.#retry) this.#connect();
     return taken;
   }
 
@@ -78,11 +83,12 @@ export class Session {
     if (this.isOnline) this.#outgoing.chatState(to, state);
   }
 
+  /** @param now milliseconds of `performance.now()` */
   check(now: number): void {
     this.#outgoing.check(now);
   }
 
-  /** ejabberd is back: do not wait any longer. */
+  /** ejabberd is reachable again: ends the wait before the next login. */
   hurry(): void {
     if (!this.#retry) return;
     clearTimeout(this.#retry);
@@ -90,8 +96,8 @@ export class Session {
   }
 
   /**
-   * Stays connected as it is, for another process to replace it.
-   * @returns false when there is nothing to replace: it has ended
+   * Prepares the hand-over to another process: stays connected and sends nothing new.
+   * @returns false if there is no stream to take over; the session has ended then
    */
   release(): boolean {
     if (!this.#stream) {
@@ -99,16 +105,16 @@ export class Session {
       return false;
     }
     this.#released = true;
-    this.#outgoing.release(this.#notOurs());
+    this.#outgoing.release(this.#notOwned());
     return true;
   }
 
-  /** Unavailable, and an orderly end of the stream; what was sent before still gets its answer. Bounded. */
+  /** Sends an unavailable presence and closes the stream. Stanzas in flight still get their answer, within the deadline. */
   async end(deadlineMs: number): Promise<void> {
     this.#ended = true;
     clearTimeout(this.#retry);
-    this.#options.outage(false);
-    this.#opening?.abort();
+    this.#options.onOutage(false);
+    this.#login?.abort();
     if (this.#stream) {
       this.#outgoing.finish();
       await this.#stream.close(deadlineMs);
@@ -124,97 +130,98 @@ export class Session {
 
   #connect(): void {
     this.#retry = undefined;
-    this.#options.outage(false);
+    this.#options.onOutage(false);
     if (!this.#options.owns()) {
-      this.#stop(this.#notOurs());
+      this.#stop(this.#notOwned());
       return;
     }
-    const opening = new AbortController();
-    this.#opening = opening;
-    this.#login(opening.signal).then(
-      (stream) => this.#up(stream),
-      (error: unknown) => this.#failed(error),
+    const login = new AbortController();
+    this.#login = login;
+    this.#logIn(login.signal).then(
+      (stream) => this.#loggedIn(stream),
+      (error: unknown) => this.#loginFailed(error),
     );
   }
 
-  async #login(signal: AbortSignal): Promise<Stream> {
+  async #logIn(signal: AbortSignal): Promise<Stream> {
     const { open, resetPassword, owns } = this.#options;
     try {
       return await open(this.#handlers, signal);
     } catch (error) {
       const denied = error instanceof StreamFailure && error.condition === 'not-authorized';
       if (!denied || !resetPassword || signal.aborted || !owns()) throw error;
-      // Its password was made with an older secret, or by somebody else: set it anew, once.
+      // The password was made with an older secret, or by somebody else: set it again, once.
       await resetPassword(this.#nick);
       return await open(this.#handlers, signal);
     }
   }
 
-  #up(stream: Stream): void {
-    this.#opening = undefined;
+  #loggedIn(stream: Stream): void {
+    this.#login = undefined;
     if (this.#ended) {
-      stream.destroy('not wanted any more');
+      stream.destroy('the session has ended');
       return;
     }
     if (!this.#options.owns()) {
-      this.#stop(this.#notOurs());
-      stream.destroy('another process has this visitor now');
+      this.#stop(this.#notOwned());
+      stream.destroy('another process owns this visitor now');
       return;
     }
     this.#stream = stream;
-    this.#since = performance.now();
+    this.#startedAt = performance.now();
     this.#outgoing.attach(stream);
-    this.#options.started();
+    this.#options.onStarted();
   }
 
-  #failed(error: unknown): void {
-    this.#opening = undefined;
+  #loginFailed(error: unknown): void {
+    this.#login = undefined;
     if (this.#ended) return;
     if (!this.#options.owns()) {
-      this.#stop(this.#notOurs());
+      this.#stop(this.#notOwned());
       return;
     }
     const outage = !(error instanceof StreamFailure) || error.during === 'connect';
-    this.#again(sessionError(this.#options.jid, error), outage);
+    this.#retryOrStop(sessionError(this.#options.jid, error), outage);
   }
 
-  #lost(reason: StreamFailure): void {
+  #streamLost(reason: StreamFailure): void {
     if (this.#ended) return;
     this.#stream = undefined;
     if (this.#released) {
       this.#ended = true;
-      this.#options.takenOver();
-      this.#outgoing.detach(this.#notOurs());
+      this.#options.onTakenOver();
+      this.#outgoing.detach(this.#notOwned());
       return;
     }
     if (!this.#options.owns()) {
-      this.#stop(this.#notOurs());
+      this.#stop(this.#notOwned());
       return;
     }
-    if (performance.now() - this.#since > stableMs) this.#failures = 0;
+    if (performance.now() - this.#startedAt > STABLE_SESSION_MS) this.#failures = 0;
     const error = sessionError(this.#options.jid, reason);
-    if (error.code === 'unavailable') this.#options.lost(error);
-    this.#again(error, false);
+    if (error.code === 'unavailable') this.#options.onLost(error);
+    this.#retryOrStop(error, false);
   }
 
-  /** The next try, or the end; whoever waits is told. */
-  #again(error: AppError, outage: boolean): void {
-    if (error.code === 'unavailable') {
-      const { random, retry } = this.#options;
-      this.#failures += 1;
-      this.#retry = setTimeout(() => this.#connect(), backoff(this.#failures, retry, random));
-      this.#options.outage(outage);
-      this.#outgoing.detach(error);
-    } else this.#stop(error);
+  #retryOrStop(error: AppError, outage: boolean): void {
+    if (error.code !== 'unavailable') {
+      this.#stop(error);
+      return;
+    }
+    const { random, retry } = this.#options;
+    this.#failures += 1;
+    this.#retry = setTimeout(() => this.#connect(), backoff(this.#failures, retry, random));
+    this.#options.onOutage(outage);
+    this.#outgoing.detach(error);
   }
 
   #stop(error: AppError): void {
     this.#ended = true;
-    this.#options.stopped(error);
+    this.#options.onStopped(error);
     this.#outgoing.detach(error);
   }
 
-  #notOurs(): AppError {
-    return new AppError('unavailable', `${this.#options.jid} is another process's now`);
+  #notOwned(): AppError {
+    return new AppError('unavailable', `another process owns ${this.#options.jid} now`);
   }
 }

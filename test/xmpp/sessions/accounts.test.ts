@@ -352,7 +352,7 @@ describe('logins', () => {
 describe('bad days', () => {
   test('a connection that hangs is noticed, and what was in flight can be sent again', async () => {
     const jid = await newVisitor();
-    const accounts = transport({ pingIntervalMs: 200, answerWithinMs: 400 });
+    const accounts = transport({ pingIntervalMs: 200, pingDeadlineMs: 400 });
     await accounts.online(jid, { status: 'here', nick: '' });
     const pid = await freeze();
     try {

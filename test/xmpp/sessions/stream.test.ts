@@ -211,12 +211,12 @@ for (const [what, ending] of Object.entries(endings)) {
 
 test('a login that is given up, before it and while nothing comes', async () => {
   const port = await serverThat(login.slice(0, 2), () => undefined, false);
-  await expect(open(port, 'xmpp', AbortSignal.abort()).opening).rejects.toThrow('given up');
+  await expect(open(port, 'xmpp', AbortSignal.abort()).opening).rejects.toThrow('the login was aborted');
   const giving = new AbortController();
   const { opening, lost } = open(port, 'xmpp', giving.signal);
   await turn();
   giving.abort();
-  await expect(opening).rejects.toThrow('given up');
+  await expect(opening).rejects.toThrow('the login was aborted');
   expect(lost).toEqual([]);
 });
 
