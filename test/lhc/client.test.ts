@@ -55,29 +55,29 @@ describe('a callback', () => {
     expect(lhc.requests[0]?.headers.authorization).toBe(`Basic ${btoa('user:p@ss')}`);
   });
 
-  test('uses its connection again, also after long answers', async () => {
+  test('reuses its connection, even after long answers', async () => {
     const client = createCallbackClient();
     lhc.behave({ kind: 'status', status: 200, bytes: 50_000 });
     for (let i = 0; i < 5; i += 1) {
       await client.deliver({ url: lhc.url, secret: SECRET }, callback);
     }
-    // fetch may open a second one while the first is still being freed.
+    // fetch may open a second one before the first is free again.
     expect(lhc.connections()).toBeLessThanOrEqual(2);
   });
 
-  test('reads an endless answer no further than its bound', async () => {
+  test('stops reading an endless answer at its limit', async () => {
     lhc.behave({ kind: 'status', status: 200, bytes: 20_000_000 });
     expect(await deliver()).toEqual({ outcome: 'accepted' });
   });
 });
 
 describe('an answer', () => {
-  test('410 means gone', async () => {
+  test('410: the endpoint is gone', async () => {
     lhc.behave({ kind: 'status', status: 410 });
     expect(await deliver()).toEqual({ outcome: 'gone' });
   });
 
-  test.each([400, 401, 404, 429, 500, 503])('%i is tried again', async (status) => {
+  test.each([400, 401, 404, 429, 500, 503])('%i is retried', async (status) => {
     lhc.behave({ kind: 'status', status });
     expect(await deliver()).toEqual({ outcome: 'retry', reason: `answered ${status}` });
   });
@@ -94,7 +94,7 @@ describe('an answer', () => {
     expect(lhc.requests).toHaveLength(1);
   });
 
-  test('none in time is tried again', async () => {
+  test('a late answer is retried', async () => {
     lhc.behave({ kind: 'hang' });
     expect(await deliver({ timeoutMs: 50 })).toEqual({
       outcome: 'retry',
@@ -102,13 +102,13 @@ describe('an answer', () => {
     });
   });
 
-  test('a closed connection is tried again, and not by itself', async () => {
+  test('a closed connection is retried, and only by the caller', async () => {
     lhc.behave({ kind: 'close' });
     expect(await deliver()).toMatchObject({ outcome: 'retry' });
     expect(lhc.requests).toHaveLength(1);
   });
 
-  test('nobody there is tried again; it works when they are back', async () => {
+  test('an endpoint that is away is retried, and works after its return', async () => {
     await lhc.stop();
     expect(await deliver()).toMatchObject({
       outcome: 'retry',

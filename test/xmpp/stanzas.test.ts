@@ -8,7 +8,7 @@ import {
   vcardStanza,
 } from '../../src/xmpp/stanzas.ts';
 
-test('a message carries its id twice, asks for a receipt and a marker, and is active', () => {
+test('a message has its id twice, asks for a receipt and a marker, and says active', () => {
   const stanza = messageStanza({
     id: 'm1',
     from: 'visitor.1@xmpp.test',
@@ -25,7 +25,7 @@ test('a message carries its id twice, asks for a receipt and a marker, and is ac
   );
 });
 
-test('what was said earlier has its time, and says nothing of now', () => {
+test('a delayed message has its time and no chat state', () => {
   const message = { id: 'm1', from: 'visitor.1@xmpp.test/web', to: 'op1@xmpp.test', body: 'a' };
   expect(messageStanza({ ...message, delay: { at: 1 } }).toString()).toBe(
     '<message type="chat" id="m1" from="visitor.1@xmpp.test/web" to="op1@xmpp.test"><body>a</body>' +
@@ -42,7 +42,7 @@ test('what was said earlier has its time, and says nothing of now', () => {
   );
 });
 
-test('receipts and markers say which message they are for, and are kept for who is away', () => {
+test('receipts and markers name their message and ask to be stored', () => {
   const to = 'op1@xmpp.test/desk';
   expect(acknowledgementStanza('visitor.1@xmpp.test', to, 'received', 'm"1').toString()).toBe(
     '<message type="chat" id="received.m&quot;1" from="visitor.1@xmpp.test" to="op1@xmpp.test/desk">' +
@@ -54,7 +54,7 @@ test('receipts and markers say which message they are for, and are kept for who 
   );
 });
 
-test('a vCard carries any name, and a picture', () => {
+test('a vCard has any name and a picture', () => {
   const jid = 'visitor.1@xmpp.test';
   expect(vcardStanza(jid, { name: '<Zoë>\u0000', png: Buffer.from('png') }).toString()).toBe(
     `<iq type="set" id="vcard" from="${jid}" to="${jid}"><vCard xmlns="vcard-temp">` +
@@ -63,7 +63,7 @@ test('a vCard carries any name, and a picture', () => {
   );
 });
 
-test('a presence says what is known and leaves out what is not', () => {
+test('a presence leaves out empty texts', () => {
   expect(presenceStanza({ show: 'away', status: '/a | LV', nick: 'Zoë' }).toString()).toBe(
     '<presence><show>away</show><status>/a | LV</status>' +
       '<nick xmlns="http://jabber.org/protocol/nick">Zoë</nick></presence>',
@@ -71,7 +71,7 @@ test('a presence says what is known and leaves out what is not', () => {
   expect(presenceStanza({ status: '', nick: '' }).toString()).toBe('<presence/>');
 });
 
-test('a chat state stands alone, a ping goes to the server', () => {
+test('a chat state stands alone, and a ping goes to the server', () => {
   expect(chatStateStanza(undefined, 'op1@xmpp.test', 'composing').toString()).toBe(
     '<message type="chat" to="op1@xmpp.test"><composing xmlns="http://jabber.org/protocol/chatstates"/></message>',
   );

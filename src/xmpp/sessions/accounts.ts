@@ -230,7 +230,8 @@ async function logIn(
   await endings.get(jid);
   return limitLogins(async () => {
     const password = await settings.passwordOf(jid);
-    if (signal.aborted || !settings.owns(jid)) throw new StreamFailure('the login was aborted', 'connect');
+    if (signal.aborted || !settings.owns(jid))
+      throw new StreamFailure('the login was aborted', 'connect');
     const { user: username, host: domain } = splitJid(jid);
     return openStream(
       {

@@ -32,14 +32,14 @@ async function login(user: string, password: string) {
   );
 }
 
-test('says which version it talks to', async () => {
+test('reports the version of ejabberd', async () => {
   expect(await admin.version()).toBe(ejabberd.version);
-  // biome-ignore lint/suspicious/noConsole: npm run test:ejabberd shows which releases it really ran on.
+  // biome-ignore lint/suspicious/noConsole: npm run test:ejabberd shows the release that the test ran on.
   console.info(`admin contract: ejabberd ${ejabberd.version}`);
 });
 
 describe('accounts', () => {
-  test('are made once, and found', async () => {
+  test('are created once, and found', async () => {
     expect(await admin.accountExists(at('anna'))).toBe(false);
     expect(await admin.register(at('anna'), 'first')).toBe('created');
     expect(await admin.register(at('anna'), 'second')).toBe('exists');
@@ -48,7 +48,7 @@ describe('accounts', () => {
     expect(await admin.accounts('second.test')).not.toContain('anna');
   });
 
-  test('exist for each host on its own', async () => {
+  test('are separate for each host', async () => {
     expect(await admin.register(at('anna', 'second.test'), 'other')).toBe('created');
     await admin.unregister(at('anna', 'second.test'));
     expect(await admin.accountExists(at('anna'))).toBe(true);
@@ -65,7 +65,7 @@ describe('accounts', () => {
     );
   });
 
-  test('are removed, also when they are gone already', async () => {
+  test('are removed, and a second removal is no error', async () => {
     await admin.register(at('bert'), 'secret');
     await admin.unregister(at('bert'));
     await admin.unregister(at('bert'));
@@ -80,7 +80,7 @@ describe('shared groups', () => {
     await admin.register(at('visitor.1'), 'secret');
   });
 
-  test('are made, twice without harm, and keep their members', async () => {
+  test('are created, and a second call keeps their members', async () => {
     await admin.ensureGroups(ejabberd.host, groups);
     await admin.joinGroup(at('op1'), 'operators');
     await admin.ensureGroups(ejabberd.host, groups);
@@ -88,14 +88,14 @@ describe('shared groups', () => {
     expect(await admin.groupMembers(ejabberd.host, 'visitors')).toEqual([]);
   });
 
-  test('of an instance do not touch the others', async () => {
+  test('of one instance leave those of another alone', async () => {
     const named = { visitors: 'visitors.acme-shop', operators: 'operators.acme-shop' };
     await admin.ensureGroups(ejabberd.host, named);
     expect(await admin.groupMembers(ejabberd.host, 'operators.acme-shop')).toEqual([]);
     expect(await admin.groupMembers(ejabberd.host, 'operators')).toEqual([at('op1')]);
   });
 
-  test('show the operator a visitor that comes, is online, and goes', async () => {
+  test('show the operator a visitor in the roster, the presence, and the removal', async () => {
     const operator = await connectOperator({
       service: ejabberd.xmpp,
       domain: ejabberd.host,
@@ -114,7 +114,7 @@ describe('shared groups', () => {
     await operator.waitFor(
       () => operator.presences.get(at('visitor.1'))?.status === 'on /pricing',
       5_000,
-      'the visitor in its roster',
+      'the visitor in the roster',
     );
     expect(await admin.sessions(at('visitor.1'))).toEqual([
       { resource: 'web', show: 'available', status: 'on /pricing' },
@@ -127,7 +127,7 @@ describe('shared groups', () => {
     await operator.disconnect();
   });
 
-  test('that do not exist are noticed', async () => {
+  test('that do not exist are an error when a visitor joins', async () => {
     await expect(admin.joinGroup(at('visitor.1'), 'missing')).rejects.toEqual(
       rejects('unavailable', /group missing/),
     );
@@ -135,7 +135,7 @@ describe('shared groups', () => {
     expect(await admin.groupMembers(ejabberd.host, 'missing')).toEqual([]);
   });
 
-  test('take many members at the same time', async () => {
+  test('accept many members at the same time', async () => {
     const many = Array.from({ length: 100 }, (_, index) => at(`visitor.m${index}`));
     await Promise.all(many.map((jid) => admin.joinGroup(jid, 'visitors')));
     expect([...(await admin.groupMembers(ejabberd.host, 'visitors'))].sort()).toEqual(many.sort());
@@ -145,7 +145,7 @@ describe('shared groups', () => {
 });
 
 describe('sessions and messages', () => {
-  test('a session is kicked, and kicking nobody is fine', async () => {
+  test('a session is kicked, and a missing session is no error', async () => {
     await admin.register(at('op2'), 'secret');
     const operator = await connectOperator({
       service: ejabberd.xmpp,
@@ -164,7 +164,7 @@ describe('sessions and messages', () => {
     expect(await admin.sessions(at('op2'))).toEqual([]);
   });
 
-  test('a message arrives in the name of a visitor that has no session', async () => {
+  test('a message arrives in the name of a visitor without a session', async () => {
     await admin.register(at('op3'), 'secret');
     const operator = await connectOperator({
       service: ejabberd.xmpp,
@@ -190,8 +190,8 @@ describe('sessions and messages', () => {
   });
 });
 
-describe('what goes wrong is said so that it can be mended', () => {
-  test('wrong credentials, without telling them', async () => {
+describe('an error says what to repair', () => {
+  test('wrong credentials, without repeating them', async () => {
     const wrong = createEjabberdAdmin({ ...connection, password: 'wrong-secret' });
     const error = await wrong.version().catch((reason: unknown) => reason);
     expect(error).toEqual(rejects('unavailable', /EJABBERD_API_USER/));
@@ -230,7 +230,7 @@ describe('what goes wrong is said so that it can be mended', () => {
     );
   });
 
-  test('an API that is not there, hangs, answers nonsense or without end', async () => {
+  test('an API that is away, hangs, answers nonsense or without end', async () => {
     const gone = createEjabberdAdmin({ ...connection, url: 'http://127.0.0.1:9/api' });
     await expect(gone.version()).rejects.toEqual(rejects('unavailable', /EJABBERD_API_URL/));
 
@@ -252,13 +252,13 @@ describe('what goes wrong is said so that it can be mended', () => {
     server.close();
   });
 
-  test('the launcher grants the commands that are called, no more', () => {
+  test('the launcher grants each command once, and not stop', () => {
     expect(apiCommands).not.toContain('stop');
     expect(new Set(apiCommands).size).toBe(apiCommands.length);
   });
 
-  test('an ejabberd that was away, and comes back', async () => {
-    // In order: what was made in the last seconds does not survive a kill -9 (Mnesia).
+  test('an ejabberd that was away works again after its return', async () => {
+    // An orderly stop: Mnesia forgets the last seconds before a kill -9.
     await ejabberd.stop();
     await expect(admin.accountExists(at('anna'))).rejects.toEqual(
       rejects('unavailable', /cannot be reached/),

@@ -1,11 +1,11 @@
-/** Generated pictures, read with a decoder of the test's own. */
+/** Generated pictures, read by this file's own decoder. */
 import { createHash } from 'node:crypto';
 import { crc32, inflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AVATAR_PX, avatarOf } from '../../../src/xmpp/admin/avatar.ts';
 
-/** Of indexed PNGs with two bits a pixel: everything checked, nothing skipped. */
+/** Decodes an indexed PNG with two bits per pixel, and checks every part of it. */
 function decode(png: Buffer) {
   expect([...png.subarray(0, 8)]).toEqual([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   const chunks: { type: string; data: Buffer }[] = [];
@@ -50,18 +50,18 @@ const look = (seed: string): string =>
     .digest('hex')
     .slice(0, 16);
 
-test('is a small PNG, the same for the same seed, on every machine and for ever', () => {
+test('is a small PNG, the same for the same seed on every machine', () => {
   const seed = 'visitor.42@xmpp.test';
   const png = avatarOf(seed);
   expect(png.length).toBeLessThan(500);
   expect(avatarOf(seed).equals(png)).toBe(true);
   const { width, height } = decode(png);
   expect([width, height]).toEqual([AVATAR_PX, AVATAR_PX]);
-  // How visitors look must not change with a release: operators know them by it.
+  // Must not change with a release: operators recognise visitors by their pictures.
   expect(look(seed)).toBe('bfe0932a4590ae6b');
 });
 
-test('of any seed is a picture with a pattern, mirrored, with a clear edge', () => {
+test('has a mirrored pattern and an empty margin for any seed', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (seed) => {
       const png = avatarOf(seed);
@@ -82,7 +82,7 @@ test('of any seed is a picture with a pattern, mirrored, with a clear edge', () 
   );
 });
 
-test('of different visitors look different', () => {
+test('differs between visitors', () => {
   const looks = Array.from({ length: 1_000 }, (_, id) => look(`visitor.${id}@xmpp.test`));
   expect(new Set(looks).size).toBe(1_000);
   const backgrounds = new Set(
@@ -91,7 +91,7 @@ test('of different visitors look different', () => {
   expect(backgrounds.size).toBe(24);
 });
 
-test('has colours that can be told from their background, whatever the hue', () => {
+test('has enough contrast with any hue', () => {
   /** Relative luminance (WCAG 2.2). */
   const luminance = (colour: Buffer): number => {
     const [r = 0, g = 0, b = 0] = [...colour].map((part) => {

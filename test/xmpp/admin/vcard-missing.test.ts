@@ -1,4 +1,4 @@
-/** An ejabberd that keeps no vCards, or whose rights are from before them: names and pictures are missing, nothing else. */
+/** An ejabberd without vCards, or without the right to read them: names and pictures are missing, all else works. */
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { apiCommands } from '../../../scripts/ejabberd/config.ts';
@@ -19,7 +19,7 @@ const rights = {
 };
 
 const servers: Record<string, Partial<EjabberdOptions>> = {
-  'keeps no vCards': {
+  'has no vCards': {
     extraModules: without('mod_vcard', 'mod_vcard_xupdate', 'mod_avatar', 'mod_pubsub', 'mod_caps'),
   },
   'does not let the service read vCards': { extraConfig: { api_permissions: rights } },
@@ -28,7 +28,7 @@ const servers: Record<string, Partial<EjabberdOptions>> = {
 
 for (const [what, options] of Object.entries(servers)) {
   const ejabberd = await testEjabberd(options);
-  test(`a visitor comes and writes on an ejabberd that ${what}`, async () => {
+  test(`a visitor logs in and writes on an ejabberd that ${what}`, async () => {
     const admin = createEjabberdAdmin({ url: ejabberd.apiUrl, ...ejabberd.api });
     const [jid, op] = [`visitor.1@${ejabberd.host}`, `op1@${ejabberd.host}`];
     await admin.ensureGroups(ejabberd.host, { visitors: 'visitors', operators: 'operators' });

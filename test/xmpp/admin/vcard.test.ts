@@ -1,5 +1,4 @@
 /** Names and pictures of visitors, as operators' clients get them from a real ejabberd. */
-
 import xml from '@xmpp/xml';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -29,7 +28,7 @@ const login = (username: string): Promise<Operator> =>
     features: [`${AVATAR_METADATA}+notify`],
   });
 
-/** As the service makes one: its name before its place in the roster, both before its login. */
+/** In the order of the service: the card, then the group, then the login. */
 async function newVisitor(user: string, name: string): Promise<string> {
   const jid = at(user);
   await admin.register(jid, 'secret');
@@ -42,7 +41,7 @@ async function newVisitor(user: string, name: string): Promise<string> {
 const presencesOf = (jid: string) =>
   operator.presenceStanzas.filter(({ attrs }) => attrs.from?.startsWith(`${jid}/`));
 
-/** What PEP has sent of this contact's picture: ids. */
+/** The ids of this contact's pictures that PEP has announced. */
 const notified = (jid: string): (string | undefined)[] =>
   operator.stanzas.flatMap((stanza) => {
     const items = stanza
@@ -64,13 +63,13 @@ afterAll(async () => {
   await operator.disconnect();
 });
 
-test('a visitor has its name and its picture from the first moment, by vCard, presence and PEP', async () => {
+test('a visitor has a name and a picture from the first presence on, by vCard, presence and PEP', async () => {
   const name = 'Zoë <&> "Riga"\u0000';
-  const shown = 'Zoë <&> "Riga"\ufffd';
+  const cleaned = 'Zoë <&> "Riga"\ufffd';
   const jid = await newVisitor('visitor.1', name);
   await operator.waitFor(() => operator.presences.get(jid)?.available);
   const card = await operator.vcard(jid);
-  expect(card).toMatchObject({ name: shown, nickname: shown, photo: { type: 'image/png' } });
+  expect(card).toMatchObject({ name: cleaned, nickname: cleaned, photo: { type: 'image/png' } });
   expect(card.photo?.data.equals(avatarOf(jid))).toBe(true);
   expect(operator.presences.get(jid)?.photo).toBe(card.photo?.sha1);
   const picture = await operator.picture(jid);
@@ -80,19 +79,19 @@ test('a visitor has its name and its picture from the first moment, by vCard, pr
     bytes: card.photo?.data.length,
   });
   expect(picture?.data.equals(avatarOf(jid))).toBe(true);
-  // The roster's name is the vCard's.
-  expect((await operator.roster()).find((item) => item.jid === jid)?.name).toBe(shown);
-  // One presence: the vCard was there before the login.
+  // The roster shows the name of the vCard.
+  expect((await operator.roster()).find((item) => item.jid === jid)?.name).toBe(cleaned);
+  // Only one presence, because the vCard was written before the login.
   expect(presencesOf(jid)).toHaveLength(1);
 });
 
-test('a client that wants to hear of pictures by PEP is told of a new one', async () => {
+test('PEP announces a new picture to a client that asked for it', async () => {
   const jid = at('visitor.6');
   await admin.register(jid, 'secret');
   await admin.joinGroup(jid, 'visitors');
   const visitor = await login('visitor.6');
-  // ejabberd asks the visitor's session who wants to hear: it has to have the operator's presence, and what that says
-  // of its client. (At an operator's login some are not told, for that reason; presences tell of all.)
+  // ejabberd looks up the subscribers in the visitor's session, which must already have the operator's presence and
+  // client features. So after an operator's login PEP misses some pictures. Presences announce all.
   await visitor.waitFor(() => visitor.presences.get(at('op1'))?.available);
   await admin.setVisitorCard(jid, 'Late');
   await operator.waitFor(() => notified(jid).length > 0);
@@ -102,13 +101,13 @@ test('a client that wants to hear of pictures by PEP is told of a new one', asyn
   await visitor.disconnect();
 });
 
-test('the same card again is not written, another name is, and the picture stays', async () => {
+test('the same card is not written again, and a new name keeps the picture', async () => {
   const jid = await newVisitor('visitor.2', 'Anna');
   await operator.waitFor(() => operator.presences.get(jid)?.available);
   const before = await operator.vcard(jid);
   await admin.setVisitorCard(jid, 'Anna');
   await operator.acknowledged();
-  // ejabberd sends the presence again at each write.
+  // ejabberd would send the presence again with each write.
   expect(presencesOf(jid)).toHaveLength(1);
   await admin.setVisitorCard(jid, 'Anna #7');
   const card = await operator.vcard(jid);
@@ -117,7 +116,7 @@ test('the same card again is not written, another name is, and the picture stays
   expect(operator.presences.get(jid)?.photo).toBe(card.photo?.sha1);
 });
 
-test('who joins its group again with another name has it in the contact list, and is not gone meanwhile', async () => {
+test('a new name reaches the contact list when the visitor joins the group again, with no absence', async () => {
   const jid = await newVisitor('visitor.renamed', 'Visitor 5');
   await operator.waitFor(() => operator.presences.get(jid)?.available);
   const names = () =>
@@ -132,13 +131,13 @@ test('who joins its group again with another name has it in the contact list, an
   expect(presencesOf(jid).filter(({ attrs }) => attrs.type === 'unavailable')).toEqual([]);
 });
 
-test('pictures of visitors differ', async () => {
+test('visitors have different pictures', async () => {
   const jids = await Promise.all(['3', '4'].map((id) => newVisitor(`visitor.${id}`, 'The same')));
   const [one, other] = await Promise.all(jids.map((jid) => operator.vcard(jid)));
   expect(one?.photo?.sha1).not.toBe(other?.photo?.sha1);
 });
 
-test('an account that is removed leaves neither vCard nor picture', async () => {
+test('a removed account leaves neither vCard nor picture', async () => {
   const jid = await newVisitor('visitor.5', 'Short');
   expect(await operator.picture(jid)).not.toBeNull();
   await transport.offline(jid);
@@ -147,26 +146,26 @@ test('an account that is removed leaves neither vCard nor picture', async () => 
   expect(await operator.picture(jid)).toBeNull();
 });
 
-test('whoever is logged in again after its account was lost can be given its name too', async () => {
+test('the password reset can restore a lost account with its name', async () => {
   const jid = at('visitor.7');
-  const mended: string[] = [];
-  const mending = createAccountsTransport({
+  const resets: string[] = [];
+  const restoring = createAccountsTransport({
     service: ejabberd.xmpp,
     passwordOf: () => 'secret',
     logger: pino({ level: 'silent' }),
     async resetPassword(lost, nick) {
-      mended.push(`${lost} ${nick}`);
+      resets.push(`${lost} ${nick}`);
       await admin.register(lost, 'secret');
       await admin.setVisitorCard(lost, nick);
     },
   });
-  await mending.online(jid, { status: '', nick: 'Lost' });
-  expect(mended).toEqual([`${jid} Lost`]);
+  await restoring.online(jid, { status: '', nick: 'Lost' });
+  expect(resets).toEqual([`${jid} Lost`]);
   expect((await operator.vcard(jid)).nickname).toBe('Lost');
-  await mending.close(2_000);
+  await restoring.close(2_000);
 });
 
-test("an operator's own picture survives a change of its name", async () => {
+test("an operator's own picture survives a change of the name", async () => {
   const png = avatarOf('an operator').toString('base64');
   const photo = xml('PHOTO', {}, xml('TYPE', {}, 'image/png'), xml('BINVAL', {}, png));
   const card = xml('vCard', { xmlns: 'vcard-temp' }, xml('NICKNAME', {}, 'old'), photo);
@@ -176,7 +175,7 @@ test("an operator's own picture survives a change of its name", async () => {
   expect(seen.nickname).toBe('Ilze\ufffd');
   expect(seen.photo?.data.equals(avatarOf('an operator'))).toBe(true);
   expect((await operator.picture(at('op1')))?.id).toBe(seen.photo?.sha1);
-  // Somebody with no vCard gets one.
+  // An account without a vCard gets one.
   await admin.register(at('op2'), 'secret');
   await admin.setNickname(at('op2'), 'Janis');
   expect((await operator.vcard(at('op2'))).nickname).toBe('Janis');

@@ -1,4 +1,4 @@
-/** The accounts transport against a real ejabberd, seen with an operator's eyes. */
+/** The accounts transport against a real ejabberd, observed by an operator's client. */
 import { readFile } from 'node:fs/promises';
 import xml from '@xmpp/xml';
 import { pino } from 'pino';
@@ -22,7 +22,7 @@ const transports: VisitorTransport[] = [];
 let operator: Operator;
 let visitors = 0;
 
-/** A visitor of its own for each test, in the operators' rosters. */
+/** A new visitor in the operators' rosters, so tests do not share one. */
 async function newVisitor(password = 'secret'): Promise<string> {
   visitors += 1;
   const jid = `visitor.${visitors}@${ejabberd.host}`;
@@ -61,7 +61,7 @@ async function newOperator(): Promise<Operator> {
 const presencesOf = (jid: string) =>
   operator.presenceStanzas.filter(({ attrs }) => attrs.from?.startsWith(`${jid}/`));
 
-/** Stops ejabberd as if its machine hung; SIGCONT to the pid lets it go on. */
+/** Stops ejabberd as if its machine hung. @returns its pid, for SIGCONT */
 async function freeze(): Promise<number> {
   const pid = ejabberd.pid ?? 0;
   process.kill(pid, 'SIGSTOP');
@@ -84,7 +84,7 @@ beforeEach(async () => {
 });
 
 describe('presence', () => {
-  test('a visitor comes with its nick and status, changes, and goes', async () => {
+  test('an operator sees a visitor with nick and status, then a change, then the end', async () => {
     const jid = await newVisitor();
     const accounts = transport();
     await accounts.online(jid, { status: '/pricing | LV', nick: 'Zoë' });
@@ -110,7 +110,7 @@ describe('presence', () => {
     expect(accounts.events).toEqual([`started ${jid}`]);
   });
 
-  test('is sent only when it differs, and of many wishes only the last', async () => {
+  test('is sent only if it differs, and only the latest of several', async () => {
     const jid = await newVisitor();
     const accounts = transport();
     const page = (status: string) => accounts.online(jid, { status, nick: 'N' });
@@ -122,7 +122,7 @@ describe('presence', () => {
     expect(presencesOf(jid).map((stanza) => stanza.getChildText('status'))).toEqual(['/3', '/5']);
   });
 
-  test('is available in the end when a visitor goes and comes at once', async () => {
+  test('is available in the end if a visitor leaves and returns at once', async () => {
     const jid = await newVisitor();
     const accounts = transport();
     await accounts.online(jid, { status: 'first', nick: 'N' });
@@ -140,7 +140,7 @@ describe('presence', () => {
 });
 
 describe('messages', () => {
-  test('are taken, whole and in order', async () => {
+  test('are taken in order, with their whole text', async () => {
     const jid = await newVisitor();
     const accounts = transport();
     await accounts.online(jid, { status: '', nick: '' });
@@ -148,7 +148,7 @@ describe('messages', () => {
     await Promise.all(
       ids.map((id) => accounts.send({ id, from: jid, to: operatorJid, body: `text ${id}` })),
     );
-    // Taken: ejabberd has routed them, so they come before the answer to anything that is asked now.
+    // Taken means that ejabberd has routed them. So they come before the answer to a later request.
     await operator.acknowledged();
     expect(operator.messages.map(({ id, body }) => [id, body])).toEqual(
       ids.map((id) => [id, `text ${id}`]),
@@ -159,13 +159,13 @@ describe('messages', () => {
     expect(first?.stanza.getChild('request', 'urn:xmpp:receipts')).toBeDefined();
   });
 
-  test('of any text leave the stream whole', async () => {
+  test('of any text do not break the stream', async () => {
     const jid = await newVisitor();
     const accounts = transport();
     await accounts.online(jid, { status: 'a\u0000b <&>', nick: '\ud800' });
     const bodies = [
       '\u0000\u0008\u001b\ufffe\ud83d <b>&amp;]]></body></message>',
-      '👋🏽'.repeat(15_000), // 240 kB when each emoji is 4 bytes twice: refused below
+      '👋🏽'.repeat(15_000), // 120 kB of UTF-8
       'ü&'.repeat(20_000), // 60 kB of UTF-8, more when escaped
       'x'.repeat(60_000),
       ' \n\t',
@@ -193,7 +193,7 @@ describe('messages', () => {
     ).rejects.toMatchObject({ code: 'refused', message: expect.stringMatching(/200001 bytes/) });
   });
 
-  test('to nobody come back as refused, the others are taken', async () => {
+  test('to an unknown operator are refused, and the others are taken', async () => {
     const jid = await newVisitor();
     const accounts = transport();
     await accounts.online(jid, { status: '', nick: '' });
@@ -206,7 +206,7 @@ describe('messages', () => {
     expect(taken).toMatchObject({ status: 'fulfilled' });
   });
 
-  test('without a session are for later; chat states are for now or never', async () => {
+  test('without a session are unavailable, and chat states are dropped', async () => {
     const jid = await newVisitor();
     const accounts = transport();
     accounts.chatState(jid, operatorJid, 'composing');
@@ -223,7 +223,7 @@ describe('messages', () => {
     );
   });
 
-  test('of operators are let pass, their questions are answered', async () => {
+  test('from operators are ignored, and their queries are answered', async () => {
     const jid = await newVisitor();
     const accounts = transport();
     await accounts.online(jid, { status: '', nick: '' });
@@ -246,7 +246,7 @@ describe('messages', () => {
 describe('logins', () => {
   const quiet = { stanza: () => undefined, lost: () => undefined };
 
-  test('another login with the same resource wins, and is left alone', async () => {
+  test('another login with the same resource wins, and the session does not come back', async () => {
     const jid = await newVisitor();
     const accounts = transport();
     await accounts.online(jid, { status: 'mine', nick: '' });
@@ -273,20 +273,20 @@ describe('logins', () => {
     await other.close(1_000);
   });
 
-  test('a visitor that moves from one process to another is available in the end', async () => {
+  test('a visitor who moves between two processes is available in the end', async () => {
     const jid = await newVisitor();
     const owners = [transport(), transport()];
     const gone = () => presencesOf(jid).filter(({ attrs }) => attrs.type === 'unavailable').length;
     for (let round = 0; round < 40; round += 1) {
       await owners[round % 2]?.online(jid, { status: `owner ${round}`, nick: '' });
       await waitFor(() => !owners[(round + 1) % 2]?.isOnline(jid));
-      // The old session's goodbye can come after the new one's hello.
+      // The old session's unavailable presence can come after the new session's available one.
       await operator.waitFor(() => gone() === round);
       await operator.waitFor(() => operator.presences.get(jid)?.status === `owner ${round}`);
     }
   });
 
-  test('a password that is not accepted is set anew, once', async () => {
+  test('resets a password that ejabberd does not accept, once', async () => {
     const jid = await newVisitor('an older secret');
     const resets: string[] = [];
     const accounts = transport({
@@ -299,7 +299,7 @@ describe('logins', () => {
     expect(resets).toEqual([jid]);
   });
 
-  test('a reset that does not help is the end, and says so', async () => {
+  test('stops and names the password if the reset does not help', async () => {
     const jid = await newVisitor('an older secret');
     let resets = 0;
     const accounts = transport({
@@ -315,7 +315,7 @@ describe('logins', () => {
     expect(accounts.sessions()).toEqual([]);
   });
 
-  test('an account that does not exist is the end too', async () => {
+  test('stops if the account does not exist', async () => {
     const accounts = transport({
       resetPassword: (jid) => admin.changePassword(jid, 'secret'),
     });
@@ -327,9 +327,9 @@ describe('logins', () => {
     expect(accounts.sessions()).toEqual([]);
   });
 
-  test('a password is not sent in plain to another machine', async () => {
+  test('sends no password to another machine without TLS, unless that is allowed', async () => {
     const jid = await newVisitor();
-    // Another spelling of 127.0.0.1, which a name resolver understands and our list of loopback names does not.
+    // Another spelling of 127.0.0.1. Name resolvers understand it; our list of loopback names does not.
     const service = `xmpp://127.1:${ejabberd.c2sPort}`;
     await expect(
       transport({ service }).online(jid, { status: '', nick: '' }),
@@ -337,7 +337,7 @@ describe('logins', () => {
     await transport({ service, allowPlaintext: true }).online(jid, { status: '', nick: '' });
   });
 
-  test('go over WebSocket as well', async () => {
+  test('work over WebSocket', async () => {
     const jid = await newVisitor();
     const accounts = transport({ service: `ws://127.0.0.1:${ejabberd.httpPort}/ws` });
     await accounts.online(jid, { status: 'by ws', nick: '' });
@@ -349,8 +349,8 @@ describe('logins', () => {
   });
 });
 
-describe('bad days', () => {
-  test('a connection that hangs is noticed, and what was in flight can be sent again', async () => {
+describe('failures', () => {
+  test('notices a connection that hangs, and stanzas in flight can be sent again', async () => {
     const jid = await newVisitor();
     const accounts = transport({ pingIntervalMs: 200, pingDeadlineMs: 400 });
     await accounts.online(jid, { status: 'here', nick: '' });
@@ -369,12 +369,12 @@ describe('bad days', () => {
     await operator.waitFor(() => operator.presences.get(jid)?.available);
   });
 
-  test('after a kill of ejabberd everybody comes back, and shows what was wished last', async () => {
+  test('after a kill of ejabberd every session comes back with its latest presence', async () => {
     const jids = await Promise.all(Array.from({ length: 50 }, () => newVisitor()));
     const [first = ''] = jids;
     const accounts = transport({
       retry: { firstMs: 500, mostMs: 30_000 },
-      // Mnesia forgets what was made in the last seconds before the kill: the accounts of this test.
+      // Mnesia forgets the last seconds before the kill, and with them the accounts of this test.
       async resetPassword(jid) {
         const made = await admin.register(jid, 'secret');
         if (made === 'exists') await admin.changePassword(jid, 'secret');
@@ -396,7 +396,7 @@ describe('bad days', () => {
       accounts.send({ id: 'later', from: first, to: operatorJid, body: 'x' }),
     ).rejects.toMatchObject({ code: 'unavailable' });
     await expect(
-      accounts.online(first, { status: 'wished meanwhile', nick: '' }),
+      accounts.online(first, { status: 'set meanwhile', nick: '' }),
     ).rejects.toMatchObject({ code: 'unavailable' });
     expect(accounts.sessions()).toHaveLength(50);
 
@@ -404,15 +404,15 @@ describe('bad days', () => {
     operator = await newOperator();
     const began = performance.now();
     await waitFor(() => jids.every((jid) => accounts.isOnline(jid)), { deadlineMs: 15_000 });
-    // The first who gets in calls the others: nobody sits out a wait of many seconds.
+    // The first login that succeeds ends the others' waits, so none lasts many seconds.
     expect(performance.now() - began).toBeLessThan(15_000);
-    // Groups are forgotten like accounts; the service compares them when mod_lhc says that it started.
+    // Mnesia forgets group members too. The service compares them when mod_lhc reports its start.
     await Promise.all(jids.map((jid) => admin.joinGroup(jid, 'visitors')));
     await operator.waitFor(() => jids.every((jid) => operator.presences.get(jid)?.available));
-    expect(operator.presences.get(first)?.status).toBe('wished meanwhile');
+    expect(operator.presences.get(first)?.status).toBe('set meanwhile');
   });
 
-  test('a transport that closes says goodbye for everybody, within its deadline', async () => {
+  test('close ends every session with an unavailable presence, within its deadline', async () => {
     const jids = await Promise.all(Array.from({ length: 20 }, () => newVisitor()));
     const accounts = transport();
     await Promise.all(jids.map((jid) => accounts.online(jid, { status: '', nick: '' })));

@@ -1,4 +1,4 @@
-/** Two transports as two processes have them: a visitor moves from one to the other while an operator's client looks. */
+/** Two transports, as in two processes: a visitor moves from one to the other while an operator's client watches. */
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { pino } from 'pino';
 import { beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
@@ -29,7 +29,7 @@ async function newVisitors(count: number): Promise<string[]> {
   return jids;
 }
 
-/** A process: its sessions, whether it owns the visitors, and what its listeners were told. */
+/** A process: its transport, whether it owns the visitors, and the calls of its listener. */
 function owner(options: Partial<AccountsOptions> = {}) {
   const state = { owns: true };
   const transport = createAccountsTransport({
@@ -54,7 +54,7 @@ function owner(options: Partial<AccountsOptions> = {}) {
 const statusOf = (jid: string) => operator.presences.get(jid)?.status;
 const isSeen = (jid: string) => operator.presences.get(jid)?.available === true;
 
-/** How long each contact looked absent since then: from the client's side, sampled each time it is asked. */
+/** Measures for how long contacts look absent to the operator's client. */
 function absences(jids: readonly string[]) {
   const since = new Map<string, number>();
   let longest = 0;
@@ -97,19 +97,19 @@ beforeEach(async () => {
   };
 });
 
-test('a hundred visitors move in order: absent for a moment at most, the old process hears nothing', async () => {
+test('a hundred visitors are handed over: absent for a moment at most, and the old process gets no events', async () => {
   const jids = await newVisitors(100);
   const [a, b] = [owner(), owner()];
   await a.online(jids, 'of a');
   await operator.waitFor(() => jids.every(isSeen));
-  const told = [...a.events];
+  const before = [...a.events];
   const watch = absences(jids);
   a.state.owns = false;
   const over = a.transport.releaseAll(10_000);
   expect([a.transport.handOverCount(), a.transport.sessions().length]).toEqual([100, 0]);
   expect(jids.some((jid) => a.transport.isOnline(jid))).toBe(false);
   await operator.acknowledged();
-  expect(jids.every(isSeen)).toBe(true); // released is not logged out
+  expect(jids.every(isSeen)).toBe(true); // a released session is still logged in
   await b.online(jids, 'of b');
   await over;
   await operator.waitFor(() => jids.every((jid) => isSeen(jid) && statusOf(jid) === 'of b'));
@@ -118,12 +118,12 @@ test('a hundred visitors move in order: absent for a moment at most, the old pro
   expect(absent).toBe(0);
   // 2–70 ms on 23.01 and 24.12, 105–135 ms on 26.07, whose new session waits for the old one (ADR 0012).
   expect(longest).toBeLessThan(1_000);
-  expect(a.events).toEqual(told);
+  expect(a.events).toEqual(before);
   expect(a.transport.handOverCount()).toBe(0);
   expect(await admin.sessions(jids[0] ?? '')).toHaveLength(1);
 });
 
-test('what the old process has sent is taken, what the new one sends arrives', async () => {
+test('messages that the old process sent are taken, and those of the new one arrive', async () => {
   const [jid = ''] = await newVisitors(1);
   const [a, b] = [owner(), owner()];
   await a.online([jid], 'of a');
@@ -138,19 +138,19 @@ test('what the old process has sent is taken, what the new one sends arrives', a
   expect(operator.messages.map(({ id }) => id)).toEqual(['old', 'new']);
 });
 
-test('who nobody takes over is logged out when the time is over, in silence', async () => {
+test('a visitor whom no process takes over is logged out after the time, without events', async () => {
   const [jid = ''] = await newVisitors(1);
   const a = owner();
   await a.online([jid], 'of a');
   await operator.waitFor(() => isSeen(jid));
   a.transport.release(jid, 100);
-  a.transport.release(jid, 10_000); // the first to end counts
+  a.transport.release(jid, 10_000); // the shorter time counts
   await operator.waitFor(() => operator.presences.get(jid)?.available === false);
   await waitFor(async () => (await admin.sessions(jid)).length === 0);
   expect([a.events, a.transport.handOverCount()]).toEqual([[`started ${jid}`], 0]);
 });
 
-test('who comes back in time goes on with the same session, and shows what is wished now', async () => {
+test('online cancels a hand-over: the same session goes on with the latest presence', async () => {
   const [same = '', other = '', gone = ''] = await newVisitors(3);
   const a = owner();
   const jids = [same, other, gone];
@@ -166,12 +166,12 @@ test('who comes back in time goes on with the same session, and shows what is wi
   await operator.waitFor(() => !isSeen(gone));
   await operator.acknowledged();
   expect(operator.presenceStanzas.length).toBe(before + 2);
-  // Told again: messages that were taken and not delivered may have got lost meanwhile.
+  // Reported as started again, because messages that were taken may have been lost meanwhile.
   expect(a.events.slice(3)).toEqual([`started ${same}`, `started ${other}`]);
   await a.transport.send({ id: 'm', from: same, to: operatorJid, body: 'here' });
 });
 
-test('a login that is under way is given up', async () => {
+test('release aborts a login in progress', async () => {
   const [jid = ''] = await newVisitors(1);
   const a = owner();
   const coming = a.online([jid], 'of a');
@@ -181,11 +181,11 @@ test('a login that is under way is given up', async () => {
   expect(await admin.sessions(jid)).toEqual([]);
 });
 
-test('a process that slept while another took over does not fight back', async () => {
+test('a process that slept while another took over does not log in again', async () => {
   const jids = await newVisitors(5);
   const [a, b] = [owner(), owner()];
   await a.online(jids, 'of a');
-  a.state.owns = false; // its lease ended by the clock; nobody has told it yet
+  a.state.owns = false; // its lease has ended by the clock, and it has not noticed
   await b.online(jids, 'of b');
   await waitFor(() => a.transport.sessions().length === 0);
   const [jid = ''] = jids;
@@ -195,7 +195,7 @@ test('a process that slept while another took over does not fight back', async (
   expect(b.transport.sessions()).toHaveLength(5);
 });
 
-/** A network between a process and ejabberd, to be cut. */
+/** A network between a process and ejabberd that can be cut. */
 async function network() {
   const open = new Set<Socket>();
   let accepted = 0;
@@ -220,7 +220,7 @@ async function network() {
   };
 }
 
-test('nor does one whose connections broke meanwhile, or which was about to log in', async () => {
+test('nor does a process whose connections broke meanwhile, or which was about to log in', async () => {
   const [lost = '', late = ''] = await newVisitors(2);
   const gate = Promise.withResolvers<string>();
   const between = await network();
@@ -234,7 +234,7 @@ test('nor does one whose connections broke meanwhile, or which was about to log 
   a.state.owns = false;
   between.cut();
   await waitFor(() => a.events.length === 2);
-  expect(a.events[1]).toBe(`stopped ${lost}`); // not: lost, and coming back
+  expect(a.events[1]).toBe(`stopped ${lost}`); // not `lost`, which would mean that a login follows
   await b.online([lost, late], 'of b');
   gate.resolve('secret');
   await expect(coming).rejects.toMatchObject({ code: 'unavailable' });
@@ -246,12 +246,12 @@ test('nor does one whose connections broke meanwhile, or which was about to log 
   expect(b.events.filter((event) => !event.startsWith('started'))).toEqual([]);
 });
 
-test('one that lost them in the middle of its login leaves again, and shows nothing', async () => {
+test('a process that loses its visitors during a login logs out and sends no presence', async () => {
   const [jid = ''] = await newVisitors(1);
   const a = owner();
-  let asked = 0;
-  // Asked for the wish, for the login and when its turn has come; the fourth time ejabberd has let it in.
-  const lapsing = owner({ owns: () => ++asked <= 3 });
+  let calls = 0;
+  // The first three calls: online, before the login, and when its turn has come. The fourth is after the login.
+  const lapsing = owner({ owns: () => ++calls <= 3 });
   await expect(lapsing.online([jid], 'of a')).rejects.toMatchObject({ code: 'unavailable' });
   await waitFor(async () => (await admin.sessions(jid)).length === 0);
   expect([lapsing.transport.sessions(), lapsing.events]).toEqual([[], [`stopped ${jid}`]]);

@@ -18,7 +18,7 @@ function recorded() {
   return { inFlight, settled, add };
 }
 
-test('one ping serves all that wait, and those that come later wait for the next', () => {
+test('one ping covers all waiting stanzas, and later ones wait for the next ping', () => {
   const { inFlight, settled, add } = recorded();
   add('a');
   add('b');
@@ -35,7 +35,7 @@ test('one ping serves all that wait, and those that come later wait for the next
   expect(inFlight.nextPing(3, true)).toBeDefined();
 });
 
-test('what comes back fails alone; what is left at the end fails together', () => {
+test('a returned message fails alone, and the rest fails together at the end', () => {
   const { inFlight, settled, add } = recorded();
   add('a');
   add('b');

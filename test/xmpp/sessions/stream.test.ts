@@ -1,4 +1,4 @@
-/** Streams to a server that goes away, at each step of a session and in each way: whoever opened it is told, once. */
+/** Streams to a server that fails, at each step of a session and in each way. The failure is reported once. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -10,9 +10,9 @@ import { waitFor } from '../../support/wait.ts';
 
 interface Step {
   readonly name: string;
-  /** What the client says first; without, the server begins. */
-  readonly hears?: RegExp;
-  readonly says: (heard: RegExpExecArray) => string | Buffer;
+  /** What the client sends first. Without it, the server begins. */
+  readonly expects?: RegExp;
+  readonly answer: (match: RegExpExecArray) => string | Buffer;
 }
 
 type Ending = (socket: Socket) => void;
@@ -23,35 +23,35 @@ const BIND = 'urn:ietf:params:xml:ns:xmpp-bind';
 const TLS = 'urn:ietf:params:xml:ns:xmpp-tls';
 const FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing';
 
-const header: Step = { name: 'header', hears: /<stream:stream[^>]*>/, says: () => HEADER };
+const header: Step = { name: 'header', expects: /<stream:stream[^>]*>/, answer: () => HEADER };
 const features = (list: string): Step => ({
   name: 'features',
-  says: () => `<stream:features>${list}</stream:features>`,
+  answer: () => `<stream:features>${list}</stream:features>`,
 });
 
-const connection: Step = { name: 'connection', says: () => '' };
+const connection: Step = { name: 'connection', answer: () => '' };
 const login: readonly Step[] = [
   connection,
   header,
   features(`<mechanisms xmlns='${SASL}'><mechanism>PLAIN</mechanism></mechanisms>`),
-  { name: 'password', hears: /<auth .*<\/auth>/, says: () => `<success xmlns='${SASL}'/>` },
+  { name: 'password', expects: /<auth .*<\/auth>/, answer: () => `<success xmlns='${SASL}'/>` },
   { ...header, name: 'second header' },
   { ...features(`<bind xmlns='${BIND}'/>`), name: 'second features' },
   {
     name: 'bind',
-    hears: /<iq .*id="([^"]+)".*<\/iq>/,
-    says: ([, id]) =>
+    expects: /<iq .*id="([^"]+)".*<\/iq>/,
+    answer: ([, id]) =>
       `<iq type='result' id='${id}'><bind xmlns='${BIND}'><jid>v@xmpp.test/r</jid></bind></iq>`,
   },
 ];
-const message: Step = { name: 'message', hears: /<message.*>/, says: () => '<message/>' };
-const end: Step = { name: 'end', hears: /<\/stream:stream>/, says: () => '</stream:stream>' };
+const message: Step = { name: 'message', expects: /<message.*>/, answer: () => '<message/>' };
+const end: Step = { name: 'end', expects: /<\/stream:stream>/, answer: () => '</stream:stream>' };
 
-const tlsHello: Step = { name: 'TLS hello', hears: /.+/s, says: () => '' };
+const tlsHello: Step = { name: 'TLS hello', expects: /.+/s, answer: () => '' };
 const startTls: readonly Step[] = [
   header,
   features(`<starttls xmlns='${TLS}'/>`),
-  { name: 'STARTTLS', hears: /<starttls.*>/, says: () => `<proceed xmlns='${TLS}'/>` },
+  { name: 'STARTTLS', expects: /<starttls.*>/, answer: () => `<proceed xmlns='${TLS}'/>` },
   tlsHello,
 ];
 
@@ -61,28 +61,28 @@ const frame = (text: string): Buffer =>
 const webSocket: readonly Step[] = [
   {
     name: 'upgrade',
-    hears: /sec-websocket-key: (\S+).*\r\n\r\n/is,
-    says: ([, key]) => {
+    expects: /sec-websocket-key: (\S+).*\r\n\r\n/is,
+    answer: ([, key]) => {
       const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
       return `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: xmpp\r\nSec-WebSocket-Accept: ${accept.digest('base64')}\r\n\r\n`;
     },
   },
-  { name: 'open', hears: /.+/s, says: () => frame(`<open xmlns='${FRAMING}' version='1.0'/>`) },
+  { name: 'open', expects: /.+/s, answer: () => frame(`<open xmlns='${FRAMING}' version='1.0'/>`) },
 ];
 
 const conversations = [
   { over: 'TCP', scheme: 'xmpp', conversation: login },
   { over: 'STARTTLS', scheme: 'xmpp', conversation: startTls },
   { over: 'WebSocket', scheme: 'ws', conversation: [connection, ...webSocket] },
-  // No handshake comes to its end: that would want a certificate.
+  // Without a certificate no handshake can succeed.
   { over: 'TLS', scheme: 'xmpps', conversation: [connection, tlsHello] },
 ];
 
 const endings: Readonly<Record<string, Ending>> = {
   'resets the connection': (socket) => socket.resetAndDestroy(),
   'closes the connection': (socket) => socket.destroy(),
-  'says what is no XML': (socket) => socket.end('500 Internal Server Error\r\n\r\n'),
-  'says what is not well-formed': (socket) => socket.end('</nothing>'),
+  'sends a text that is not XML': (socket) => socket.end('500 Internal Server Error\r\n\r\n'),
+  'sends XML that is not well-formed': (socket) => socket.end('</nothing>'),
 };
 
 const unhandled: unknown[] = [];
@@ -94,7 +94,7 @@ afterEach(async () => {
   expect(unhandled.splice(0)).toEqual([]);
 });
 
-/** Goes through these steps; the ending comes behind the last answer, or instead of it. @returns its port */
+/** Goes through these steps. The ending comes after the last answer, or instead of it. @returns its port */
 async function serverThat(
   steps: readonly Step[],
   ending: Ending,
@@ -104,21 +104,21 @@ async function serverThat(
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     const left = [...steps];
-    let unheard = '';
+    let unread = '';
     const go = (): void => {
       for (;;) {
         const [step] = left;
-        const heard = step && (step.hears ?? /^/).exec(unheard);
-        if (!heard) return;
-        unheard = unheard.slice(heard.index + heard[0].length);
+        const match = step && (step.expects ?? /^/).exec(unread);
+        if (!match) return;
+        unread = unread.slice(match.index + match[0].length);
         left.shift();
-        if (left.length > 0 || answersLast) socket.write(step.says(heard));
+        if (left.length > 0 || answersLast) socket.write(step.answer(match));
         if (left.length === 0) ending(socket);
       }
     };
     socket.on('error', () => undefined); // the other side may go first
     socket.on('data', (chunk: Buffer) => {
-      unheard += chunk.toString('latin1');
+      unread += chunk.toString('latin1');
       go();
     });
     go();
@@ -132,7 +132,7 @@ async function serverThat(
   return (server.address() as AddressInfo).port; // it listens on a TCP port
 }
 
-/** Opens a stream there. @returns with every reason for which it was lost */
+/** Opens a stream there. @returns the opening, and every reason for which the stream was lost */
 function open(port: number, scheme = 'xmpp', signal?: AbortSignal) {
   const lost: StreamFailure[] = [];
   const opening = openStream(
@@ -169,18 +169,18 @@ for (const [what, ending] of Object.entries(endings)) {
   for (const { over, scheme, conversation } of conversations) {
     conversation.forEach(({ name }, index) => {
       const steps = conversation.slice(0, index + 1);
-      test(`${over}: a server that ${what} instead of its answer to the ${name}`, async () => {
+      test(`${over}: a server that ${what} instead of answering the ${name}`, async () => {
         await failsToOpen(await serverThat(steps, ending, false), scheme);
       });
-      if (name === 'bind') return; // that is a session
-      test(`${over}: a server that ${what} behind its answer to the ${name}`, async () => {
+      if (name === 'bind') return; // after it the session begins
+      test(`${over}: a server that ${what} after answering the ${name}`, async () => {
         await failsToOpen(await serverThat(steps, ending, true), scheme);
       });
     });
   }
 
   test.each([false, true])(
-    `a server that ${what} in a session, its answer given: %s`,
+    `a server that ${what} in a session (after its answer: %s)`,
     async (answered) => {
       const { stream, lost } = await session(
         await serverThat([...login, message], ending, answered),
@@ -200,7 +200,7 @@ for (const [what, ending] of Object.entries(endings)) {
   );
 
   test.each([false, true])(
-    `a server that ${what} while the stream ends, its end said: %s`,
+    `a server that ${what} while the stream closes (after its end tag: %s)`,
     async (answered) => {
       const { stream, lost } = await session(await serverThat([...login, end], ending, answered));
       await stream.close(1_000);
@@ -209,18 +209,20 @@ for (const [what, ending] of Object.entries(endings)) {
   );
 }
 
-test('a login that is given up, before it and while nothing comes', async () => {
+test('a login can be aborted before it begins and while the server is silent', async () => {
   const port = await serverThat(login.slice(0, 2), () => undefined, false);
-  await expect(open(port, 'xmpp', AbortSignal.abort()).opening).rejects.toThrow('the login was aborted');
-  const giving = new AbortController();
-  const { opening, lost } = open(port, 'xmpp', giving.signal);
+  await expect(open(port, 'xmpp', AbortSignal.abort()).opening).rejects.toThrow(
+    'the login was aborted',
+  );
+  const abort = new AbortController();
+  const { opening, lost } = open(port, 'xmpp', abort.signal);
   await turn();
-  giving.abort();
+  abort.abort();
   await expect(opening).rejects.toThrow('the login was aborted');
   expect(lost).toEqual([]);
 });
 
-test('a server that sends it to another host is not obeyed: nothing is said there', async () => {
+test('see-other-host is an error, and no connection to that host is made', async () => {
   let visits = 0;
   const elsewhere = createServer((socket) => {
     visits += 1;
@@ -234,7 +236,7 @@ test('a server that sends it to another host is not obeyed: nothing is said ther
   const moved = `<stream:error><see-other-host xmlns='${errors}'>127.0.0.1:${port}</see-other-host></stream:error></stream:stream>`;
   const { opening } = open(
     await serverThat(
-      [header, { name: 'see-other-host', says: () => moved }],
+      [header, { name: 'see-other-host', answer: () => moved }],
       (socket) => socket.end(),
       true,
     ),

@@ -1,4 +1,4 @@
-/** What was said earlier, what the service says, and how far an operator's message has come, on a real ejabberd. */
+/** Delayed messages, notices of the service, receipts and markers, on a real ejabberd. */
 import xml from '@xmpp/xml';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -30,7 +30,7 @@ const login = (): Promise<Operator> =>
     password: 'secret',
   });
 
-/** By the visitor's own session, and in its name where it has none. */
+/** Through the visitor's session, and through the admin API for a visitor without one. */
 const ways = [
   ['its session', transport.send, transport.acknowledge],
   ['the admin API', admin.sendMessage, admin.sendAcknowledgement],
@@ -53,22 +53,22 @@ afterAll(async () => {
   await receiver.close();
 });
 
-test.each(ways)('by %s: a message that was said earlier has its time', async (way, send) => {
+test.each(ways)('by %s: a delayed message carries its time', async (way, send) => {
   const message = { from: jid, to: operatorJid, body: 'earlier' };
   await send({ ...message, id: `late ${way}`, delay: { at: earlier } });
   await send({ ...message, id: `from ${way}`, delay: { at: earlier, from: 'op2@xmpp.test' } });
   await operator.waitFor(() => operator.messages.length === 2);
   const [late, from] = operator.messages;
-  // A client believes its own server's stamp.
+  // A client trusts the stamp of its own server.
   expect(late?.delay).toEqual({ at: earlier, from: ejabberd.host });
   expect(from?.delay).toEqual({ at: earlier, from: 'op2@xmpp.test' });
   expect(late?.stanza.getChild('delay')?.attrs.stamp).toBe('2026-01-02T12:34:56.789Z');
-  // It is the visitor's message like any other.
+  // It asks for a receipt like any other message of a visitor.
   expect(late?.stanza.getChild('request', 'urn:xmpp:receipts')).toBeDefined();
   await receiver.event('delivered', ({ ids }) => ids.includes(`late ${way}`));
 });
 
-test.each(ways)('by %s: it keeps its time in offline storage', async (way, send) => {
+test.each(ways)('by %s: a delayed message keeps its time in offline storage', async (way, send) => {
   await operator.disconnect();
   const message = { from: jid, to: operatorJid, body: 'earlier, to nobody' };
   await send({ ...message, id: `away ${way}`, delay: { at: earlier } });
@@ -78,7 +78,7 @@ test.each(ways)('by %s: it keeps its time in offline storage', async (way, send)
 });
 
 test.each(ways)(
-  'by %s: a line of the service asks for nothing, and comes once',
+  'by %s: a notice of the service asks for no receipt, and a repeat is dropped',
   async (way, send) => {
     const id = `notice ${way}`;
     const notice = {
@@ -93,7 +93,7 @@ test.each(ways)(
     const { stanza } = operator.messages[0] ?? {};
     const names = stanza?.getChildElements().map(({ name }) => name);
     expect(names?.toSorted()).toEqual(['body', 'origin-id']);
-    // Its client's answer to mod_lhc's ping says that it has it: a repeat is dropped.
+    // The client's answer to mod_lhc's ping proves the delivery, so a repeat is dropped.
     await receiver.event('delivered', ({ ids, by }) => ids.includes(id) && by === 'ping');
     await send(notice);
     await operator.acknowledged();
@@ -102,7 +102,7 @@ test.each(ways)(
 );
 
 test.each(ways)(
-  'by %s: an operator learns how far its message has come',
+  'by %s: a receipt and a marker reach the operator',
   async (_way, _send, acknowledge) => {
     await operator.sendAndAck(jid, 'hello', 'm <1>');
     await acknowledge(jid, operator.jid, 'received', 'm <1>');
@@ -125,7 +125,7 @@ test.each(ways)(
 );
 
 test.each(ways)(
-  'by %s: an operator who was away learns it later',
+  'by %s: an operator who was away gets both later',
   async (_way, _send, acknowledge) => {
     const { jid: gone } = operator;
     await operator.disconnect();
@@ -137,7 +137,7 @@ test.each(ways)(
   },
 );
 
-test('the other clients of an operator hear of it by carbons', async () => {
+test("carbons inform the operator's other clients", async () => {
   const phone = await login();
   await phone.request(xml('iq', { type: 'set' }, xml('enable', { xmlns: 'urn:xmpp:carbons:2' })));
   await transport.acknowledge(jid, operator.jid, 'received', 'm4');
@@ -151,7 +151,7 @@ test('the other clients of an operator hear of it by carbons', async () => {
   await phone.disconnect();
 });
 
-test('receipts keep their place among the messages', async () => {
+test('receipts and messages keep their order', async () => {
   const sent = Array.from({ length: 20 }, (_, n) =>
     n % 2 === 0
       ? transport.send({ id: `o${n}`, from: jid, to: operatorJid, body: `${n}` })
@@ -165,7 +165,7 @@ test('receipts keep their place among the messages', async () => {
   expect(order).toEqual(Array.from({ length: 20 }, (_, n) => `o${n}`));
 });
 
-test('a receipt to nobody is refused, without a session it is for later', async () => {
+test('a receipt to an unknown operator is refused, and without a session unavailable', async () => {
   await expect(
     transport.acknowledge(jid, `nobody@${ejabberd.host}`, 'received', 'm3'),
   ).rejects.toMatchObject({ code: 'refused' });
