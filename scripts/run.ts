@@ -1,6 +1,7 @@
 /**
  * `make run`: a private ejabberd with mod_lhc, a stand-in for LHC, the service on the embedded store, and a
- * demonstration tenant with an operator. Everything it writes is below DATA_DIR.
+ * demonstration tenant with an operator. Everything it writes is below DATA_DIR. `npm run dev` does the same with
+ * `--watch`: the service restarts when a file of `src/` changes, and ejabberd and the stand-in keep running.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -198,7 +199,11 @@ async function run(): Promise<void> {
     );
     writeFileSync(join(dataDir, 'demo.env'), `${lines.join('\n')}\n`, { mode: 0o600 });
     console.log('starting the service …');
-    service = spawn(process.execPath, [join(import.meta.dirname, '../src/cli.ts'), 'serve'], {
+    const source = join(import.meta.dirname, '../src');
+    const watch = process.argv.includes('--watch')
+      ? ['--watch-preserve-output', `--watch-path=${source}`]
+      : [];
+    service = spawn(process.execPath, [...watch, join(source, 'cli.ts'), 'serve'], {
       stdio: 'inherit',
       env: { ...process.env, ...settings },
     });
