@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { streamOf, type TenantId, VisitorKey, visitorRef } from '../src/actors/ids.ts';
+import { streamOf, type TenantId, Username, VisitorKey, visitorRef } from '../src/actors/ids.ts';
 import {
   type ActorState,
   decide,
@@ -46,15 +46,26 @@ function visit(n: number): [at: number, command: VisitorCommand | Wake][] {
   }
   if (n % 4 === 0) {
     const chatId = `${n}`;
-    const operator = 'ada';
+    const operator = Username.parse('ada');
     ask(9000, { type: 'StartChat', chatId, department: 'sales', delays: DELAYS });
-    ask(50, { type: 'AssignChat', chatId, operator, reservation: `r${n}`, reason: 'least-loaded' });
+    ask(50, {
+      type: 'AssignChat',
+      chatId,
+      operator,
+      reservation: `r${n}`,
+      reason: 'least-loaded',
+    });
     for (let turn = 0; turn < 6; turn++) {
       const id = `${n}-${turn}`;
       ask(9000, { type: 'SendMessage', messageId: id, chatId, body: '' });
       ask(20, { type: 'ReportTaken', messageIds: [id] });
       ask(80, { type: 'ReportDelivered', messageIds: [id], by: 'ping' });
-      ask(20_000, { type: 'ReceiveOperatorMessage', operator, messageId: `o${id}`, body: '' });
+      ask(20_000, {
+        type: 'ReceiveOperatorMessage',
+        operator,
+        messageId: `o${id}`,
+        body: '',
+      });
     }
     ask(9000, { type: 'CloseChat', chatId, by: 'visitor', reason: null });
   }

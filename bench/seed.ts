@@ -1,7 +1,7 @@
 /** A log with a past: visitors who came and left, and the chats that some of them had, sealed as the service seals. */
 import { join } from 'node:path';
 import pino from 'pino';
-import { type TenantId, VisitorKey } from '../src/actors/ids.ts';
+import { type TenantId, Username, VisitorKey } from '../src/actors/ids.ts';
 import type { VisitorCommand } from '../src/actors/visitor/decisions.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
@@ -50,7 +50,7 @@ function* life(n: number, { chats }: Past): Generator<VisitorCommand> {
   yield { type: 'ViewPage', digest, department, delays: DELAYS, profile };
   if (n < chats) {
     const chatId = `past-${n}`;
-    const operator = `op${n % 20}`;
+    const operator = Username.parse(`op${n % 20}`);
     const message = { id: `${chatId}-1`, body: 'Do you have these in 43?' };
     yield { type: 'StartChat', chatId, department, message, delays: DELAYS };
     const assigned = { chatId, operator, reservation: null, reason: 'least-loaded' } as const;

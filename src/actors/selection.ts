@@ -1,4 +1,5 @@
 /** Which operators are asked to answer a chat: a pure choice among candidates. */
+import type { Username } from './ids.ts';
 import type { Availability } from './operator/facts.ts';
 import type { Considered, PickReason } from './visitor/facts.ts';
 
@@ -6,7 +7,7 @@ export const POLICIES = ['least-loaded', 'round-robin', 'random', 'broadcast'] a
 export type Policy = (typeof POLICIES)[number];
 
 export interface Candidate {
-  readonly username: string;
+  readonly username: Username;
   readonly registered: boolean;
   readonly availability: Availability;
   readonly departments: readonly string[];
@@ -24,15 +25,15 @@ export interface Candidate {
 /** The chat that somebody is looked for. */
 export interface Sought {
   readonly department: string | null;
-  readonly invitedBy: string | null;
+  readonly invitedBy: Username | null;
   /** Who answered the visitor's chat before this one. */
-  readonly lastOperator: string | null;
+  readonly lastOperator: Username | null;
   /** Who handed it to an operator: he gets it back when that one does not take it. */
-  readonly transferredBy: string | null;
+  readonly transferredBy: Username | null;
   /** Asked now, in a broadcast that goes on. */
-  readonly offered: readonly string[];
+  readonly offered: readonly Username[];
   /** Missed or declined it, or handed it to a department. */
-  readonly passed: readonly string[];
+  readonly passed: readonly Username[];
 }
 
 export interface Rule {
@@ -40,14 +41,14 @@ export interface Rule {
   /** Chats of the department that one operator has at most; null: no bound but its own. */
   readonly departmentCapacity: number | null;
   /** Who was picked last in this department: the round goes on behind him. */
-  readonly lastPicked: string | null;
+  readonly lastPicked: Username | null;
   /** 0 ≤ random < 1 */
   readonly random: number;
 }
 
 export interface Pick {
   /** One; of a broadcast all who are asked now. */
-  readonly operators: readonly [string, ...string[]];
+  readonly operators: readonly [Username, ...Username[]];
   readonly reason: PickReason;
   readonly considered: Considered;
   /** All of them missed or declined it before: nobody else is free. */
@@ -55,7 +56,7 @@ export interface Pick {
 }
 
 /** Whom the visitor knows from before has no claim on a chat that was handed to a department. */
-export const claimsOf = <P extends { invitedBy: string | null; lastOperator: string | null }>(
+export const claimsOf = <P extends { invitedBy: Username | null; lastOperator: Username | null }>(
   handed: boolean,
   persons: P,
 ) => (handed ? { invitedBy: null, lastOperator: null } : persons);

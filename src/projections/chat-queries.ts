@@ -1,5 +1,6 @@
 /** Questions to the read model of chats. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import type { Username, VisitorKey } from '../actors/ids.ts';
 import { Conditions, hashRows, type Page, type PageRequest, readPage } from './table.ts';
 
 /**
@@ -16,15 +17,15 @@ export type ChatSort = (typeof CHAT_SORTS)[number];
 export interface ChatView {
   readonly chatId: string;
   /** The visitor's key. */
-  readonly visitor: string;
+  readonly visitor: VisitorKey;
   readonly nick: string | null;
   readonly department: string | null;
   readonly state: ChatState;
   /** Who has it, is asked alone, or had it last when it was closed. */
-  readonly operator: string | null;
+  readonly operator: Username | null;
   /** Who is asked to answer now. */
-  readonly offered: readonly string[];
-  readonly invitedBy: string | null;
+  readonly offered: readonly Username[];
+  readonly invitedBy: Username | null;
   /** ms since 1970, as all times. */
   readonly startedAt: number;
   /** Since when nobody has answered; null when somebody has, and when it is closed. */
@@ -50,7 +51,7 @@ export interface ChatView {
 }
 
 export interface ChatOperatorView {
-  readonly operator: string;
+  readonly operator: Username;
   readonly askedAt: number | null;
   readonly acceptedAt: number | null;
   readonly firstAnswerAt: number | null;

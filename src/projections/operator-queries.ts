@@ -1,5 +1,6 @@
 /** Questions to the read model of operators. */
 import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import type { Username, VisitorKey } from '../actors/ids.ts';
 import type { Availability, Show } from '../actors/operator/machine.ts';
 import {
   decodeCursor,
@@ -12,7 +13,7 @@ import {
 } from './table.ts';
 
 export interface OperatorView {
-  readonly username: string;
+  readonly username: Username;
   readonly lhcUserId: number;
   readonly name: string | null;
   readonly departments: readonly string[];
@@ -35,7 +36,7 @@ export interface OperatorView {
   }[];
   readonly chats: readonly {
     readonly chatId: string;
-    readonly visitor: string;
+    readonly visitor: VisitorKey;
     /** Reserved: not yet confirmed on the visitor's side. */
     readonly state: 'reserved' | 'open';
     /** ms since 1970 */

@@ -1,5 +1,6 @@
 /** Questions to the read model of visitors. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import type { Username, VisitorKey } from '../actors/ids.ts';
 import {
   Conditions,
   equals,
@@ -27,12 +28,12 @@ export const VISITOR_SORTS = ['-arrivedAt', 'arrivedAt', '-lastSeen', 'lastSeen'
 export type VisitorSort = (typeof VISITOR_SORTS)[number];
 
 export interface VisitorView {
-  readonly key: string;
+  readonly key: VisitorKey;
   readonly presence: 'online' | 'timedOut' | 'cleanedUp';
   readonly conversation: 'none' | 'invited' | 'waiting' | 'chatting';
   readonly chatId: string | null;
   /** Who invited, was assigned or chats. */
-  readonly operator: string | null;
+  readonly operator: Username | null;
   /** Of the chat, or else of the last page view that named one. */
   readonly department: string | null;
   readonly nick: string | null;

@@ -4,11 +4,13 @@ import type { Wake } from '../../src/actors/machine/decider.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import type { Show } from '../../src/actors/operator/facts.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
+import { username, visitorKey } from '../support/names.ts';
 import { DELAYS, SECOND, startChat } from './facts.ts';
 import { OPERATOR_COMMANDS, VISITOR_COMMANDS } from './states.ts';
 
 const chatId = fc.constantFrom('c1', 'c2', 'c3');
-const operator = fc.constantFrom('op1', 'op2', 'op3');
+const operator = fc.constantFrom('op1', 'op2', 'op3').map(username);
+const visitor = fc.constantFrom('v1', 'v2').map(visitorKey);
 const department = fc.constantFrom(null, 'sales', 'support');
 const messageId = fc.integer({ min: 1, max: 12 }).map((n) => `m${n}`);
 const reservation = fc.integer({ min: 1, max: 5 }).map((n) => `r${n}`);
@@ -114,16 +116,16 @@ export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
     .record({
       reservation,
       chatId,
-      visitor: fc.constantFrom('v1', 'v2'),
+      visitor,
       ...terms,
       departmentCapacity: fc.constantFrom(null, 1, 2),
     })
     .map((wish): OperatorCommand => ({ type: 'ReserveChat', ...wish })),
   fc
-    .record({ reservation: fc.option(reservation), chatId, visitor: fc.constant('v1'), ...terms })
+    .record({ reservation: fc.option(reservation), chatId, visitor, ...terms })
     .map((wish): OperatorCommand => ({ type: 'TakeChat', ...wish })),
   fc
-    .record({ reservation: fc.option(reservation), chatId, visitor: fc.constant('v1') })
+    .record({ reservation: fc.option(reservation), chatId, visitor })
     .map((wish): OperatorCommand => ({ type: 'ReleaseChat', reason: 'closed', ...wish })),
 );
 

@@ -1,5 +1,6 @@
 /** Candidates and chats for tests of the selection, with what a test does not care about filled in. */
 import type { Candidate, Rule, Sought } from '../../src/actors/selection.ts';
+import { username } from '../support/names.ts';
 
 export const RULE: Rule = {
   policy: 'least-loaded',
@@ -9,8 +10,8 @@ export const RULE: Rule = {
 };
 
 /** A free operator who serves all departments, unless it is said otherwise. */
-export const op = (username: string, but: Partial<Candidate> = {}): Candidate => ({
-  username,
+export const op = (name: string, but: Partial<Candidate> = {}): Candidate => ({
+  username: username(name),
   registered: true,
   availability: 'available',
   departments: [],

@@ -9,6 +9,7 @@ import type {
   VisitorFact,
   VisitorFacts,
 } from '../../src/actors/visitor/facts.ts';
+import { username, usernameOrNull, visitorKey } from '../support/names.ts';
 
 export const SECOND = 1000;
 export const HOUR = 3600 * SECOND;
@@ -48,7 +49,7 @@ export const receive = (
   wants: { receipt?: boolean; markable?: boolean; replaces?: string } = {},
 ): VisitorCommand => ({
   type: 'ReceiveOperatorMessage',
-  operator,
+  operator: username(operator),
   messageId,
   body: 'How can I help?',
   ...wants,
@@ -60,24 +61,27 @@ export const assignChat = (
 ): VisitorCommand => ({
   type: 'AssignChat',
   chatId,
-  operator,
+  operator: username(operator),
   reservation,
   reason: 'least-loaded',
 });
 export const offerChat = (...operators: string[]): VisitorCommand => ({
   type: 'OfferChat',
   chatId: 'c1',
-  operators,
+  operators: operators.map(username),
   reason: 'broadcast',
 });
 export const unassignChat = (
   operator: string,
   reason: UnassignReason = 'owner-gone',
-): VisitorCommand => ({ type: 'UnassignChat', chatId: 'c1', operator, reason });
-export const acceptChat = (operator = 'op1'): VisitorCommand => ({ type: 'AcceptChat', operator });
+): VisitorCommand => ({ type: 'UnassignChat', chatId: 'c1', operator: username(operator), reason });
+export const acceptChat = (operator = 'op1'): VisitorCommand => ({
+  type: 'AcceptChat',
+  operator: username(operator),
+});
 export const declineChat = (operator = 'op1'): VisitorCommand => ({
   type: 'DeclineChat',
-  operator,
+  operator: username(operator),
 });
 /** To an operator, or to a department where it is written so: `#billing`. From nobody: LHC does it. */
 export const transferChat = (
@@ -87,27 +91,27 @@ export const transferChat = (
 ): VisitorCommand => ({
   type: 'TransferChat',
   chatId: null,
-  from,
+  from: usernameOrNull(from),
   reservation,
   ...receiver(to),
 });
 const receiver = (to: string) =>
   to.startsWith('#')
     ? { operator: null, department: to.slice(1) }
-    : { operator: to, department: null };
+    : { operator: username(to), department: null };
 export const revoke = (reservation: string): VisitorCommand => ({
   type: 'RevokeReservation',
   reservation,
 });
 export const addNote = (operator = 'op1'): VisitorCommand => ({
   type: 'AddNote',
-  operator,
+  operator: username(operator),
   noteId: 'n1',
   body: 'Pays by invoice',
 });
 export const sendCommand = (operator = 'op1'): VisitorCommand => ({
   type: 'SendOperatorCommand',
-  operator,
+  operator: username(operator),
   messageId: 'o8',
   command: 'block',
   text: '!block',
@@ -137,11 +141,11 @@ export const pageViewed = (digest: string, delays = DELAYS): VisitorFact => ({
 });
 export const invited = (operator = 'op1'): VisitorFact => ({
   type: 'Invited',
-  data: { operator },
+  data: { operator: username(operator) },
 });
 export const chatStarted = (chatId = 'c1', invitedBy: string | null = null): VisitorFact => ({
   type: 'ChatStarted',
-  data: { chatId, department: 'sales', invitedBy },
+  data: { chatId, department: 'sales', invitedBy: usernameOrNull(invitedBy) },
 });
 export const chatAssigned = (
   operator = 'op1',
@@ -151,11 +155,17 @@ export const chatAssigned = (
   others?: string[],
 ): VisitorFact => ({
   type: 'ChatAssigned',
-  data: { chatId, operator, reservation, reason, ...(others && { others }) },
+  data: {
+    chatId,
+    operator: username(operator),
+    reservation,
+    reason,
+    ...(others && { others: others.map(username) }),
+  },
 });
 export const chatOffered = (...operators: string[]): VisitorFact => ({
   type: 'ChatOffered',
-  data: { chatId: 'c1', operators, reason: 'broadcast' },
+  data: { chatId: 'c1', operators: operators.map(username), reason: 'broadcast' },
 });
 export const chatUnassigned = (
   reason: UnassignReason,
@@ -163,7 +173,12 @@ export const chatUnassigned = (
   broadcast?: true,
 ): VisitorFact => ({
   type: 'ChatUnassigned',
-  data: { chatId: 'c1', operators, reason, ...(broadcast && { broadcast }) },
+  data: {
+    chatId: 'c1',
+    operators: operators.map(username),
+    reason,
+    ...(broadcast && { broadcast }),
+  },
 });
 /** To whom: as in `transferChat`. */
 export const chatTransferred = (
@@ -174,7 +189,14 @@ export const chatTransferred = (
   others?: string[],
 ): VisitorFact => ({
   type: 'ChatTransferred',
-  data: { chatId: 'c1', from, ...receiver(to), reservation, by, ...(others && { others }) },
+  data: {
+    chatId: 'c1',
+    from: usernameOrNull(from),
+    ...receiver(to),
+    reservation,
+    by,
+    ...(others && { others: others.map(username) }),
+  },
 });
 export const revoked = (reservation: string): VisitorFact => ({
   type: 'ReservationRevoked',
@@ -182,7 +204,7 @@ export const revoked = (reservation: string): VisitorFact => ({
 });
 export const chatAccepted = (operator = 'op1', taken?: true): VisitorFact => ({
   type: 'ChatAccepted',
-  data: { chatId: 'c1', operator, ...(taken && { taken }) },
+  data: { chatId: 'c1', operator: username(operator), ...(taken && { taken }) },
 });
 export const visitorMessage = (messageId = 'm1', chatId = 'c1'): VisitorFact => ({
   type: 'VisitorMessageSent',
@@ -197,7 +219,7 @@ export const operatorMessage = (
 ): VisitorFact => ({
   type: 'OperatorMessageReceived',
   data: {
-    operator,
+    operator: username(operator),
     messageId,
     chatId,
     invitation: chatId === null,
@@ -216,7 +238,13 @@ export const chatClosed = (
   others?: string[],
 ): VisitorFact => ({
   type: 'ChatClosed',
-  data: { chatId: 'c1', operator, by, reason, ...(others && { others }) },
+  data: {
+    chatId: 'c1',
+    operator: usernameOrNull(operator),
+    by,
+    reason,
+    ...(others && { others: others.map(username) }),
+  },
 });
 export const timedOut = (lastSeen = 0): VisitorFact => ({ type: 'TimedOut', data: { lastSeen } });
 export const cleanedUp = (lastSeen = 0): VisitorFact => ({
@@ -261,7 +289,7 @@ export const reserve = (
 ): OperatorCommand => ({
   type: 'ReserveChat',
   reservation,
-  visitor: 'v1',
+  visitor: visitorKey('v1'),
   chatId,
   departmentCapacity,
   ...TERMS,
@@ -270,14 +298,14 @@ export const reserve = (
 export const take = (reservation: string | null = 'r1', chatId = 'c1'): OperatorCommand => ({
   type: 'TakeChat',
   reservation,
-  visitor: 'v1',
+  visitor: visitorKey('v1'),
   chatId,
   ...TERMS,
 });
 export const release = (reservation: string | null = 'r1', chatId = 'c1'): OperatorCommand => ({
   type: 'ReleaseChat',
   reservation,
-  visitor: 'v1',
+  visitor: visitorKey('v1'),
   chatId,
   reason: 'closed',
 });
@@ -285,7 +313,7 @@ export const release = (reservation: string | null = 'r1', chatId = 'c1'): Opera
 export const setAvailability = (away: boolean): OperatorCommand => ({
   type: 'SetAvailability',
   away,
-  visitor: 'v1',
+  visitor: visitorKey('v1'),
   messageId: 'o7',
 });
 
@@ -339,15 +367,15 @@ export const reserved = (
   department = 'sales',
 ): OperatorFact => ({
   type: 'ChatReserved',
-  data: { reservation, visitor: 'v1', chatId, ...TERMS, department },
+  data: { reservation, visitor: visitorKey('v1'), chatId, ...TERMS, department },
 });
 export const taken = (reservation: string | null = 'r1', chatId = 'c1'): OperatorFact => ({
   type: 'ChatTaken',
-  data: { reservation, visitor: 'v1', chatId, ...TERMS },
+  data: { reservation, visitor: visitorKey('v1'), chatId, ...TERMS },
 });
 export const availabilitySet = (away: boolean, availability: string): OperatorFact => ({
   type: 'AvailabilitySet',
-  data: { away, visitor: 'v1', messageId: 'o7', availability: change(availability) },
+  data: { away, visitor: visitorKey('v1'), messageId: 'o7', availability: change(availability) },
 });
 export const gone = (...chats: string[]): OperatorFact => ({
   type: 'OperatorGone',
@@ -359,5 +387,5 @@ export const removed = (...chats: string[]): OperatorFact => ({
 });
 export const released = (reservation: string | null = 'r1', chatId = 'c1'): OperatorFact => ({
   type: 'ChatReleased',
-  data: { reservation, visitor: 'v1', chatId, reason: 'closed' },
+  data: { reservation, visitor: visitorKey('v1'), chatId, reason: 'closed' },
 });

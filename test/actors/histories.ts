@@ -3,6 +3,7 @@ import type { Wake } from '../../src/actors/machine/decider.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import type { TenantCommand } from '../../src/actors/tenant/machine.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
+import { username, visitorKey } from '../support/names.ts';
 import {
   acceptChat,
   addNote,
@@ -59,12 +60,17 @@ const fromHandToHand: Script<VisitorCommand> = [
   [SECOND, assignChat('barbara', 'r12')],
   [3 * SECOND, acceptChat('ada')],
   [SECOND, receive('ada', 'o50', { receipt: true, markable: true })],
-  [SECOND, { type: 'ReportTold', messageId: 'o50', operator: 'ada' }],
+  [SECOND, { type: 'ReportTold', messageId: 'o50', operator: username('ada') }],
   [
     SECOND,
-    { type: 'ReportDelivered', messageIds: ['m100', 'm101'], by: 'receipt', operator: 'ada' },
+    {
+      type: 'ReportDelivered',
+      messageIds: ['m100', 'm101'],
+      by: 'receipt',
+      operator: username('ada'),
+    },
   ],
-  [SECOND, { type: 'ReportDisplayed', messageId: 'm101', operator: 'ada' }],
+  [SECOND, { type: 'ReportDisplayed', messageId: 'm101', operator: username('ada') }],
   [SECOND, { type: 'ReportSeen', messageId: 'o50' }],
   [MINUTE, addNote('ada')],
   [MINUTE, transferChat('ada', 'grace', 'r13')],
@@ -76,7 +82,7 @@ const fromHandToHand: Script<VisitorCommand> = [
   [SECOND, receive('alan', 'o51')],
   [SECOND, sendCommand('alan')],
   [MINUTE, unassignChat('alan', 'owner-gone')],
-  [MINUTE, { ...closeChat(null, 'operator'), operator: 'alan' }],
+  [MINUTE, { ...closeChat(null, 'operator'), operator: username('alan') }],
 ];
 
 /** Browses, is invited and does not answer, starts a chat, talks, leaves, comes back, is cleaned up, comes back. */
@@ -131,7 +137,10 @@ const day = (n: number): Script<OperatorCommand> => [
   [MINUTE, take(null, `c${n}3`)],
   [MINUTE, { type: 'ReportPing', resource: 'gajim', answered: false }],
   [MINUTE, { type: 'ReportPing', resource: 'gajim', answered: true }],
-  [MINUTE, { type: 'RefuseMessage', visitor: 'v9', messageId: `x${n}`, reason: 'has left' }],
+  [
+    MINUTE,
+    { type: 'RefuseMessage', visitor: visitorKey('v9'), messageId: `x${n}`, reason: 'has left' },
+  ],
   [MINUTE, openSession(`desk-${n}b`, 'gajim')],
   [SECOND, changePresence('chat', `desk-${n}b`)],
   [SECOND, closeSession(`desk-${n}`)],

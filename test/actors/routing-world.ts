@@ -3,11 +3,13 @@
  * the other: each `yield` is a place where another process may come between, or where this one is killed.
  */
 
+import type { Username, VisitorKey } from '../../src/actors/ids.ts';
 import { operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
 import type { OperatorChat } from '../../src/actors/operator/facts.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { visitorDecider, visitorState } from '../../src/actors/visitor/decisions.ts';
 import { isRejected } from '../../src/errors.ts';
+import { username, visitorKey } from '../support/names.ts';
 import {
   acceptChat,
   changePresence,
@@ -23,10 +25,10 @@ import { MemoryStream } from './stream.ts';
 
 /** Chats of one department that routing gives to one operator at most. */
 export const OF_DEPARTMENT = 1;
-export const VISITORS = ['v0', 'v1', 'v2', 'v3'];
+export const VISITORS = ['v0', 'v1', 'v2', 'v3'].map(visitorKey);
 /** With their capacities. Few of all, so that they meet. */
 export const CAPACITY: Record<string, number> = { op0: 1, op1: 2 };
-export const OPERATORS = Object.keys(CAPACITY);
+export const OPERATORS = Object.keys(CAPACITY).map(username);
 export const DEPARTMENTS = ['sales', 'support'];
 
 /** What a process still has to do. */
@@ -49,7 +51,7 @@ const done = (run: () => unknown): boolean => {
 
 interface Held {
   readonly reservation: string | null;
-  readonly visitor: string;
+  readonly visitor: VisitorKey;
   readonly chatId: string;
   readonly department: string | null;
   readonly ownerGrace: number;
@@ -73,14 +75,14 @@ export class World {
     }
   }
 
-  visitor(name: string) {
+  visitor(name: VisitorKey) {
     const stream = this.visitors.get(name);
     if (!stream) throw new Error(`no visitor ${name}`);
     const send = (command: VisitorCommand) => stream.send(command, this.now);
     return { stream, send, ...visitorState(stream.state.core) };
   }
 
-  operator(name: string) {
+  operator(name: Username) {
     const stream = this.operators.get(name);
     if (!stream) throw new Error(`no operator ${name}`);
     const send = (command: Parameters<typeof stream.send>[0]) => stream.send(command, this.now);
@@ -88,7 +90,7 @@ export class World {
   }
 
   /** Whether they say the same of this chat. */
-  agree(visitor: string, operator: string, chatId: string): boolean {
+  agree(visitor: VisitorKey, operator: Username, chatId: string): boolean {
     const { chat } = this.visitor(visitor).context;
     const held = this.operator(operator).context.chats[chatId];
     const has = chat?.id === chatId && chat.operator === operator;
@@ -98,7 +100,7 @@ export class World {
 
   // What people do.
 
-  start(name: string, department: string): void {
+  start(name: VisitorKey, department: string): void {
     if (this.visitor(name).context.chat) return;
     // Chats have ids of their own: LHC never gives one twice.
     const chatId = `c${this.#ids++}`;
@@ -106,32 +108,32 @@ export class World {
     this.visitor(name).send({ type: 'StartChat', chatId, department, delays });
   }
 
-  close(name: string): void {
+  close(name: VisitorKey): void {
     const { chat } = this.visitor(name).context;
     if (chat) this.visitor(name).send(closeChat(chat.id));
   }
 
-  answer(name: string, operator: string): void {
+  answer(name: VisitorKey, operator: Username): void {
     done(() => this.visitor(name).send(receive(operator, `o${this.#ids++}`)));
   }
 
-  take(name: string, operator: string): void {
+  take(name: VisitorKey, operator: Username): void {
     done(() => this.visitor(name).send(acceptChat(operator)));
   }
 
-  decline(name: string, operator: string): void {
+  decline(name: VisitorKey, operator: Username): void {
     done(() => this.visitor(name).send(declineChat(operator)));
   }
 
-  shows(operator: string, available: boolean): void {
+  shows(operator: Username, available: boolean): void {
     this.operator(operator).send(changePresence(available ? 'available' : null));
   }
 
-  enrol(operator: string): void {
+  enrol(operator: Username): void {
     this.operator(operator).send(register(CAPACITY[operator]));
   }
 
-  remove(operator: string): void {
+  remove(operator: Username): void {
     for (const { reservation } of Object.values(this.operator(operator).context.chats)) {
       this.voided.add(reservation);
     }
@@ -148,7 +150,7 @@ export class World {
   // What routing does (src/reactors/routing*.ts, transfer.ts).
 
   #held<R extends string | null>(
-    visitor: string,
+    visitor: VisitorKey,
     chatId: string,
     reservation: R,
     department: string | null,
@@ -156,7 +158,7 @@ export class World {
     return { reservation, visitor, chatId, department, ownerGrace: OWNER_GRACE };
   }
 
-  *route(visitor: string, operator: string): Task {
+  *route(visitor: VisitorKey, operator: Username): Task {
     const { chat } = this.visitor(visitor).context;
     if (!chat || chat.operator !== null) return;
     const { id: chatId, department } = chat;
@@ -169,7 +171,13 @@ export class World {
     const reason = 'least-loaded' as const;
     const assign = () =>
       done(() =>
-        this.visitor(visitor).send({ type: 'AssignChat', chatId, operator, reservation, reason }),
+        this.visitor(visitor).send({
+          type: 'AssignChat',
+          chatId,
+          operator: operator,
+          reservation,
+          reason,
+        }),
       );
     let assigned = assign();
     yield;
@@ -179,13 +187,13 @@ export class World {
     this.#keep(operator, held, assigned);
   }
 
-  #keep(operator: string, held: Held, has: boolean): void {
+  #keep(operator: Username, held: Held, has: boolean): void {
     const { send } = this.operator(operator);
     if (has) done(() => send({ type: 'TakeChat', ...held }));
     else send({ type: 'ReleaseChat', ...held, reason: 'not his' });
   }
 
-  offer(visitor: string, operators: readonly string[]): void {
+  offer(visitor: VisitorKey, operators: readonly Username[]): void {
     const { chat } = this.visitor(visitor).context;
     if (!chat) return;
     const offer = { type: 'OfferChat', chatId: chat.id, operators, reason: 'broadcast' } as const;
@@ -193,7 +201,7 @@ export class World {
   }
 
   /** By its owner: a place is reserved at the receiver first. */
-  *handOn(visitor: string, operator: string): Task {
+  *handOn(visitor: VisitorKey, operator: Username): Task {
     const { chat } = this.visitor(visitor).context;
     if (!chat?.operator || chat.operator === operator) return;
     const { id: chatId, operator: from, department } = chat;
@@ -202,7 +210,7 @@ export class World {
     const reserve = { type: 'ReserveChat', ...held, departmentCapacity: null } as const;
     if (!done(() => this.operator(operator).send(reserve))) return;
     yield;
-    const to = { operator, department: null, reservation };
+    const to = { operator: operator, department: null, reservation };
     const handed = done(() =>
       this.visitor(visitor).send({ type: 'TransferChat', chatId, from, ...to }),
     );
@@ -212,9 +220,9 @@ export class World {
 
   /** To a department by its owner, or by LHC to an operator or a department, whoever has it. */
   transfer(
-    visitor: string,
+    visitor: VisitorKey,
     by: 'owner' | 'lhc',
-    to: { operator: string | null; department: string | null },
+    to: { operator: Username | null; department: string | null },
   ): void {
     const { chat } = this.visitor(visitor).context;
     if (!chat) return;
@@ -224,7 +232,7 @@ export class World {
   }
 
   /** Who was asked is offline: somebody else is asked. */
-  *askOthers(visitor: string): Task {
+  *askOthers(visitor: VisitorKey): Task {
     const { chat } = this.visitor(visitor).context;
     if (!chat?.operator || chat.accepted) return;
     const { id: chatId, operator } = chat;
@@ -235,7 +243,7 @@ export class World {
   }
 
   /** A reservation that is due is settled by asking the visitor's stream. */
-  *settle(operator: string): Task {
+  *settle(operator: Username): Task {
     for (const [chatId, held] of Object.entries(this.operator(operator).context.chats)) {
       const { visitor, reservation, department, open } = held;
       if (open || reservation === null) continue;
@@ -249,7 +257,7 @@ export class World {
   }
 
   /** The visitor's side is right: taken where it is assigned, released where it is not; given back by who is gone. */
-  *mend(operator: string): Task {
+  *mend(operator: Username): Task {
     for (const [chatId, held] of Object.entries(this.operator(operator).context.chats)) {
       if (held.open && !this.agree(held.visitor, operator, chatId)) {
         yield;
@@ -279,7 +287,7 @@ export class World {
     }
   }
 
-  #release(operator: string, chatId: string, { visitor, reservation }: OperatorChat): void {
+  #release(operator: Username, chatId: string, { visitor, reservation }: OperatorChat): void {
     const held = { reservation, visitor, chatId, reason: 'not his' };
     this.operator(operator).send({ type: 'ReleaseChat', ...held });
   }

@@ -1,6 +1,7 @@
 /** Who is asked to answer a chat: what holds whoever is there. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Username } from '../../src/actors/ids.ts';
 import {
   type Candidate,
   POLICIES,
@@ -9,14 +10,15 @@ import {
   type Sought,
   selectOperators,
 } from '../../src/actors/selection.ts';
+import { username } from '../support/names.ts';
 import { op, RULE, sought } from './candidates.ts';
 
-const names = ['ada', 'bob', 'cleo', 'dan', 'eve'];
+const names = ['ada', 'bob', 'cleo', 'dan', 'eve'].map(username);
 const departments = ['sales', 'billing'];
 const someone = fc.option(fc.constantFrom(...names));
 const some = fc.uniqueArray(fc.constantFrom(...names));
 
-const candidate = (username: string): fc.Arbitrary<Candidate> =>
+const candidate = (name: string): fc.Arbitrary<Candidate> =>
   fc
     .record({
       registered: fc.boolean(),
@@ -29,7 +31,7 @@ const candidate = (username: string): fc.Arbitrary<Candidate> =>
       lastChatAt: fc.nat({ max: 3 }),
     })
     .map(({ sales, others, ...rest }) =>
-      op(username, { ...rest, load: sales + others, loadOf: { sales } }),
+      op(name, { ...rest, load: sales + others, loadOf: { sales } }),
     );
 
 const chat: fc.Arbitrary<Sought> = fc.record({
@@ -127,7 +129,7 @@ describe('whoever is there', () => {
     });
     fc.assert(
       fc.property(comeAndGo, (turns) => {
-        let lastPicked: string | null = null;
+        let lastPicked: Username | null = null;
         const picks: string[] = [];
         for (const others of turns) {
           const all = [...stay, ...others].map((name) => op(name));

@@ -6,6 +6,7 @@ import {
   type Sought,
   selectOperators,
 } from '../../src/actors/selection.ts';
+import { username } from '../support/names.ts';
 import { op, RULE, sought } from './candidates.ts';
 
 const given = (...candidates: Candidate[]) => ({
@@ -61,7 +62,9 @@ describe('who may be asked', () => {
     given(ada).when({}, { departmentCapacity: 3 }).asks('ada');
     given(ada).when({ department: null }, { departmentCapacity: 1 }).asks('ada');
     // The person that the chat belongs with is bound by it as well.
-    given(ada).when({ invitedBy: 'ada' }, { departmentCapacity: 2 }).asks();
+    given(ada)
+      .when({ invitedBy: username('ada') }, { departmentCapacity: 2 })
+      .asks();
   });
 });
 
@@ -72,7 +75,11 @@ describe('who the chat belongs with', () => {
     op('last', { load: 3, departments: ['billing'] }),
     op('giver', { load: 3, departments: ['billing'] }),
   ];
-  const past = { invitedBy: 'inviter', lastOperator: 'last', transferredBy: 'giver' };
+  const past = {
+    invitedBy: username('inviter'),
+    lastOperator: username('last'),
+    transferredBy: username('giver'),
+  };
 
   it('goes before all others: who handed it on, who invited, who served last, whatever the department', () => {
     given(...all)
@@ -85,10 +92,10 @@ describe('who the chat belongs with', () => {
       .when({ ...past, transferredBy: null })
       .because('invited');
     given(...all)
-      .when({ lastOperator: 'last' })
+      .when({ lastOperator: username('last') })
       .because('last-served');
     given(...all)
-      .when({ lastOperator: 'last' }, { policy: 'broadcast' })
+      .when({ lastOperator: username('last') }, { policy: 'broadcast' })
       .asks('last');
   });
 
@@ -101,13 +108,13 @@ describe('who the chat belongs with', () => {
 
   it('is not asked again when he passed', () => {
     given(...all)
-      .when({ ...past, passed: ['giver', 'inviter'] })
+      .when({ ...past, passed: [username('giver'), username('inviter')] })
       .asks('last');
   });
 
   it('does not take a broadcast from those who are asked', () => {
     given(op('ada'), op('last'))
-      .when({ lastOperator: 'last', offered: ['bob'] }, { policy: 'broadcast' })
+      .when({ lastOperator: username('last'), offered: [username('bob')] }, { policy: 'broadcast' })
       .asks('ada', 'last');
   });
 });
@@ -116,16 +123,16 @@ describe('who passed', () => {
   it('is asked again only when nobody else is free', () => {
     const busy = op('bob', { availability: 'busy' });
     given(op('ada'), op('bob', { load: 4 }))
-      .when({ passed: ['ada'] })
+      .when({ passed: [username('ada')] })
       .asks('bob');
     given(op('ada'), busy)
-      .when({ passed: ['ada'] })
+      .when({ passed: [username('ada')] })
       .asks('ada');
     given(op('ada'), busy)
-      .when({ passed: ['ada'] })
+      .when({ passed: [username('ada')] })
       .again(true);
     given(op('ada'))
-      .when({ passed: ['bob'] })
+      .when({ passed: [username('bob')] })
       .again(false);
   });
 });
@@ -145,8 +152,11 @@ describe('the policies', () => {
   });
 
   it('round-robin: the next by name behind the last, whether that one is still there or not', () => {
-    const behind = (lastPicked: string | null) =>
-      given(...three).when({}, { policy: 'round-robin', lastPicked });
+    const behind = (last: string | null) =>
+      given(...three).when(
+        {},
+        { policy: 'round-robin', lastPicked: last === null ? null : username(last) },
+      );
     behind(null).asks('ada');
     behind('ada').asks('bob');
     behind('b-who-left').asks('bob');
@@ -167,17 +177,17 @@ describe('the policies', () => {
       .when({}, rule)
       .asks('ada', 'bob', 'cleo');
     given(...three)
-      .when({ offered: ['ada', 'cleo'] }, rule)
+      .when({ offered: [username('ada'), username('cleo')] }, rule)
       .asks('bob');
     given(...three)
-      .when({ offered: ['ada', 'bob', 'cleo'] }, rule)
+      .when({ offered: [username('ada'), username('bob'), username('cleo')] }, rule)
       .asks();
     // Who declined is not asked again while others think about it.
     given(...three)
-      .when({ offered: ['ada', 'cleo'], passed: ['bob'] }, rule)
+      .when({ offered: [username('ada'), username('cleo')], passed: [username('bob')] }, rule)
       .asks();
     given(...three)
-      .when({ passed: ['ada', 'bob', 'cleo'] }, rule)
+      .when({ passed: [username('ada'), username('bob'), username('cleo')] }, rule)
       .asks('ada', 'bob', 'cleo');
   });
 
@@ -192,10 +202,12 @@ describe('the policies', () => {
       .asks('ada');
     // Who missed it is not asked again because others have no room just now.
     given(op('ada'), busy)
-      .when({ passed: ['ada'] }, rule)
+      .when({ passed: [username('ada')] }, rule)
       .asks();
     // Whom the chat belongs with has it, and elsewhere it counts for nothing.
-    given(op('ada'), busy).when({ lastOperator: 'busy' }, rule).asks('busy');
+    given(op('ada'), busy)
+      .when({ lastOperator: username('busy') }, rule)
+      .asks('busy');
     given(busy).when({}, {}).asks('busy');
   });
 

@@ -3,6 +3,7 @@ import type { Fact, Wake } from '../../src/actors/machine/decider.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import type { TenantCommand } from '../../src/actors/tenant/machine.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
+import { username, visitorKey } from '../support/names.ts';
 import {
   acceptChat,
   addNote,
@@ -173,8 +174,8 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   'SendOperatorCommand by op1': sendCommand('op1'),
   'CloseChat c1': closeChat('c1'),
   'CloseChat c2': closeChat('c2'),
-  'CloseChat by op1': { ...closeChat(null, 'operator'), operator: 'op1' },
-  'CloseChat c1 by op2': { ...closeChat('c1', 'operator'), operator: 'op2' },
+  'CloseChat by op1': { ...closeChat(null, 'operator'), operator: username('op1') },
+  'CloseChat c1 by op2': { ...closeChat('c1', 'operator'), operator: username('op2') },
   TimeOut: { type: 'TimeOut' },
   CleanUp: { type: 'CleanUp' },
   ReportAccountReady: { type: 'ReportAccountReady' },
@@ -187,17 +188,25 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
     type: 'ReportDelivered',
     messageIds: ['m1'],
     by: 'ping',
-    operator: 'op1',
+    operator: username('op1'),
   },
   'ReportDelivered m1 by op2': {
     type: 'ReportDelivered',
     messageIds: ['m1'],
     by: 'ping',
-    operator: 'op2',
+    operator: username('op2'),
   },
-  'ReportDisplayed m1 by op1': { type: 'ReportDisplayed', messageId: 'm1', operator: 'op1' },
-  'ReportDisplayed m1 by op2': { type: 'ReportDisplayed', messageId: 'm1', operator: 'op2' },
-  'ReportTold o1': { type: 'ReportTold', messageId: 'o1', operator: 'op1' },
+  'ReportDisplayed m1 by op1': {
+    type: 'ReportDisplayed',
+    messageId: 'm1',
+    operator: username('op1'),
+  },
+  'ReportDisplayed m1 by op2': {
+    type: 'ReportDisplayed',
+    messageId: 'm1',
+    operator: username('op2'),
+  },
+  'ReportTold o1': { type: 'ReportTold', messageId: 'o1', operator: username('op1') },
   'ReportSeen o1': { type: 'ReportSeen', messageId: 'o1' },
   'ReportFailed m1': { type: 'ReportFailed', messageId: 'm1', reason: 'expired' },
   Wake: WAKE,
@@ -292,12 +301,17 @@ export const OPERATOR_COMMANDS: Record<string, OperatorCommand | Wake> = {
   'RevokeLhcUser 7': { type: 'RevokeLhcUser', lhcUserId: 7 },
   AskQuestion: {
     type: 'AskQuestion',
-    visitor: 'v1',
+    visitor: visitorKey('v1'),
     messageId: 'o6',
     command: 'info',
     argument: null,
   },
-  RefuseMessage: { type: 'RefuseMessage', visitor: 'v1', messageId: 'o1', reason: 'has left' },
+  RefuseMessage: {
+    type: 'RefuseMessage',
+    visitor: visitorKey('v1'),
+    messageId: 'o1',
+    reason: 'has left',
+  },
   Wake: WAKE,
 };
 
@@ -314,10 +328,10 @@ export const TENANT_STATES: Record<string, readonly Fact[]> = {
   ],
 };
 
-const claim = (username: string, over: number | null): TenantCommand => ({
+const claim = (name: string, over: number | null): TenantCommand => ({
   type: 'ClaimLhcUser',
   lhcUserId: 7,
-  username,
+  username: username(name),
   over,
 });
 
@@ -332,18 +346,18 @@ export const TENANT_COMMANDS: Record<string, TenantCommand | Wake> = {
   "ReleaseLhcUser 7, ada's first": {
     type: 'ReleaseLhcUser',
     lhcUserId: 7,
-    username: 'ada',
+    username: username('ada'),
     revision: 1,
   },
   "ReleaseLhcUser 7, ada's second": {
     type: 'ReleaseLhcUser',
     lhcUserId: 7,
-    username: 'ada',
+    username: username('ada'),
     revision: 2,
   },
   BeginLhcUserClaims: {
     type: 'BeginLhcUserClaims',
-    registered: [{ lhcUserId: 7, username: 'ada' }],
+    registered: [{ lhcUserId: 7, username: username('ada') }],
     last: true,
   },
   Wake: WAKE,

@@ -17,6 +17,7 @@ import type { Projections } from '../../src/projections/projections.ts';
 import type { QueuedChat, QueueFilter } from '../../src/projections/queue-queries.ts';
 import type { VisitorFilter, VisitorView } from '../../src/projections/visitor-queries.ts';
 import type { DeadLetter, Dispatched, Order, Origin } from '../../src/runtime/ports.ts';
+import { username, visitorKey } from '../support/names.ts';
 
 export const ADMIN = 'admin-token-of-the-tests';
 export const KEYS = { acme: 'key-of-acme-0123456789', beta: 'key-of-beta-0123456789' };
@@ -32,7 +33,7 @@ const TENANTS = createTenantDirectory([
 ]);
 
 export const VISITOR: VisitorView = {
-  key: '7',
+  key: visitorKey('7'),
   presence: 'online',
   conversation: 'none',
   chatId: null,
@@ -66,7 +67,7 @@ export const MESSAGE: MessageView = {
   revision: 3,
 };
 export const OPERATOR: OperatorView = {
-  username: 'op',
+  username: username('op'),
   lhcUserId: 1,
   name: 'Olga',
   departments: ['sales'],
@@ -82,12 +83,12 @@ export const OPERATOR: OperatorView = {
 };
 export const CHAT: ChatView = {
   chatId: 'c1',
-  visitor: '7',
+  visitor: visitorKey('7'),
   nick: 'Ann',
   department: 'sales',
   state: 'offered',
-  operator: 'op',
-  offered: ['op'],
+  operator: username('op'),
+  offered: [username('op')],
   invitedBy: null,
   startedAt: NOW,
   waitingSince: NOW,
@@ -104,7 +105,7 @@ export const CHAT: ChatView = {
   missedOffers: 0,
   operators: [
     {
-      operator: 'op',
+      operator: username('op'),
       askedAt: NOW,
       acceptedAt: null,
       firstAnswerAt: null,

@@ -17,17 +17,8 @@ import {
   startChat,
   viewPage,
 } from '../actors/facts.ts';
-import {
-  ACME,
-  HOST,
-  jidOf,
-  newId,
-  openRig,
-  operator,
-  type Rig,
-  silent,
-  visitor,
-} from '../support/rig.ts';
+import { username, visitorKey } from '../support/names.ts';
+import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../support/rig.ts';
 
 let rig: Rig;
 let unavailable: (stream: string) => boolean;
@@ -100,7 +91,7 @@ const refusals = async (name: string) =>
     type === 'MessageRefused' ? [data.messageId] : [],
   );
 const stateOf = async (name: string) => {
-  const state = await rig.host.load(operatorRef(ACME, operator(name)));
+  const state = await rig.host.load(operatorRef(ACME, username(name)));
   return state && operatorState(state.core).availability;
 };
 
@@ -334,7 +325,7 @@ describe('what else may come', () => {
     // A line of our own, in the conversation with a visitor that nobody knows.
     await inboxOf().take([{ ...delivered('op1'), to: jidOf('unknown') }]);
     expect(await asides()).toEqual([]);
-    const state = await rig.host.load(visitorRef(ACME, visitor('1')));
+    const state = await rig.host.load(visitorRef(ACME, visitorKey('1')));
     expect(state && visitorState(state.core).context.openMessages).toEqual([]);
     const types = await rig.types('visitor-acme.1');
     expect(types.filter((type) => type === 'MessageDelivered')).toHaveLength(1);

@@ -12,6 +12,7 @@ import { createProjections } from '../../src/projections/projections.ts';
 import { VISITORS_SCHEMA } from '../../src/projections/visitors.ts';
 import { openDatabase } from '../../src/sqlite/open.ts';
 import { seeded, startChild } from '../support/killing.ts';
+import { username } from '../support/names.ts';
 import { waitFor } from '../support/wait.ts';
 import { type Log, openTestLog } from './log.ts';
 
@@ -47,7 +48,7 @@ const fill = async (from: number, to: number): Promise<void> => {
     log.passes(1000);
     await log.visitor(`v${n}`, VIEW);
     await log.visitor(`v${n}`, chat(n));
-    if (n % 3 === 0) await log.visitor(`v${n}`, { type: 'AcceptChat', operator: 'op' });
+    if (n % 3 === 0) await log.visitor(`v${n}`, { type: 'AcceptChat', operator: username('op') });
   }
 };
 const hashes = ({ visitors, messages, operators, chats }: Projections) =>

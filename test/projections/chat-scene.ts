@@ -1,6 +1,7 @@
 /** Chats as they are begun, answered and closed, on a log with read models that follow it. */
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type { ChatView } from '../../src/projections/chat-queries.ts';
+import { username } from '../support/names.ts';
 import { type Following, type Log, openTestLog } from './log.ts';
 
 export const SECOND = 1000;
@@ -20,7 +21,7 @@ export const starts = (
 export const assigns = (chatId: string, operator: string): VisitorCommand => ({
   type: 'AssignChat',
   chatId,
-  operator,
+  operator: username(operator),
   reservation: null,
   reason: 'least-loaded',
 });
@@ -32,7 +33,7 @@ export const says = (messageId: string): VisitorCommand => ({
 });
 export const answers = (operator: string, messageId: string): VisitorCommand => ({
   type: 'ReceiveOperatorMessage',
-  operator,
+  operator: username(operator),
   messageId,
   body: 'words',
 });

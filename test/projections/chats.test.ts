@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TenantId } from '../../src/actors/ids.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
+import { username } from '../support/names.ts';
 import {
   answers,
   assigns,
@@ -87,7 +88,7 @@ describe('a chat', () => {
     const unassigns = (operator: string, reason: 'missed' | 'owner-gone'): VisitorCommand => ({
       type: 'UnassignChat',
       chatId: 'b1',
-      operator,
+      operator: username(operator),
       reason,
     });
     await happens('b', starts('b1'), assigns('b1', 'op1'), unassigns('op1', 'missed'));
@@ -100,11 +101,20 @@ describe('a chat', () => {
     });
     await happens(
       'b',
-      { type: 'OfferChat', chatId: 'b1', operators: ['op2', 'op3'], reason: 'broadcast' },
-      { type: 'DeclineChat', operator: 'op2' },
+      {
+        type: 'OfferChat',
+        chatId: 'b1',
+        operators: [username('op2'), username('op3')],
+        reason: 'broadcast',
+      },
+      { type: 'DeclineChat', operator: username('op2') },
     );
     expect(chatOf('b1')).toMatchObject({ state: 'offered', operator: null, offered: ['op3'] });
-    await happens('b', { type: 'AcceptChat', operator: 'op3' }, unassigns('op3', 'owner-gone'));
+    await happens(
+      'b',
+      { type: 'AcceptChat', operator: username('op3') },
+      unassigns('op3', 'owner-gone'),
+    );
     expect(chatOf('b1')).toMatchObject({
       state: 'waiting',
       operator: null,
@@ -120,7 +130,7 @@ describe('a chat', () => {
       ['op2', 0, 1],
       ['op3', 0, 0],
     ]);
-    await happens('b', { type: 'AcceptChat', operator: 'op4' });
+    await happens('b', { type: 'AcceptChat', operator: username('op4') });
     expect(chatOf('b1')).toMatchObject({
       state: 'active',
       operator: 'op4',
@@ -132,7 +142,7 @@ describe('a chat', () => {
   });
 
   test('that all who were asked together miss counts a missed offer for each of them', async () => {
-    const operators = ['op2', 'op3'];
+    const operators = ['op2', 'op3'].map(username);
     await happens('e', starts('e1'), {
       type: 'OfferChat',
       chatId: 'e1',
@@ -155,7 +165,7 @@ describe('a chat', () => {
     const transfers = (more: object): VisitorCommand => ({
       type: 'TransferChat',
       chatId: null,
-      from: 'op',
+      from: username('op'),
       operator: null,
       department: null,
       reservation: null,
@@ -240,7 +250,7 @@ describe('lists of chats', () => {
 
   test('are paged without gap or repeat while rows come and change, in each order', async () => {
     await happens('w1', starts('w1'));
-    await happens('w2', starts('w2'), { type: 'AcceptChat', operator: 'op' });
+    await happens('w2', starts('w2'), { type: 'AcceptChat', operator: username('op') });
     for (const sort of ['startedAt', '-startedAt', 'waitingSince', '-waitingSince'] as const) {
       const whole = ids({ sort });
       const seen: string[] = [];

@@ -25,6 +25,7 @@ import {
   type VisitorView,
   visitorQueries,
 } from '../../src/projections/visitor-queries.ts';
+import { username } from '../support/names.ts';
 import { type Following, type Log, openTestLog } from './log.ts';
 
 const delays = {
@@ -60,7 +61,7 @@ beforeAll(async () => {
       },
     ];
     const chatId = `c${n % 40}`;
-    const operator = of(OPERATORS, 2);
+    const operator = username(of(OPERATORS, 2));
     const answer: VisitorCommand = {
       type: 'ReceiveOperatorMessage',
       operator,

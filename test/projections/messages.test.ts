@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
+import { username } from '../support/names.ts';
 import { type Following, type Log, openTestLog } from './log.ts';
 
 const delays = {
@@ -16,7 +17,7 @@ const says = (messageId: string): VisitorCommand => ({
 });
 const answers = (messageId: string, more: { replaces?: string } = {}): VisitorCommand => ({
   type: 'ReceiveOperatorMessage',
-  operator: 'op',
+  operator: username('op'),
   messageId,
   body: `operator: ${messageId}`,
   ...more,
@@ -129,10 +130,15 @@ test('notes and commands are for who asks for them; what was seen has its time, 
   await log.visitor('seen', { type: 'StartChat', chatId: 'c9', department: null, delays });
   for (const id of ['s1', 's2', 's3']) await log.visitor('seen', says(id));
   await log.visitor('seen', answers('so1'));
-  await log.visitor('seen', { type: 'AddNote', operator: 'op', noteId: 'n1', body: 'a thought' });
+  await log.visitor('seen', {
+    type: 'AddNote',
+    operator: username('op'),
+    noteId: 'n1',
+    body: 'a thought',
+  });
   await log.visitor('seen', {
     type: 'SendOperatorCommand',
-    operator: 'op',
+    operator: username('op'),
     messageId: 'x1',
     command: 'block',
     text: '!block',
@@ -141,7 +147,7 @@ test('notes and commands are for who asks for them; what was seen has its time, 
   const at = log.now();
   const done = await log.visitor('seen', {
     type: 'ReportDisplayed',
-    operator: 'op',
+    operator: username('op'),
     messageId: 's2',
   });
   expect(done?.facts).toBe(1);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { visitorKey } from '../support/names.ts';
 import { type Following, type Log, openTestLog } from './log.ts';
 
 let log: Log;
@@ -52,7 +53,7 @@ test('an operator that connects before it is registered is not shown, and then w
 });
 
 test('chats are reserved, open, and released', async () => {
-  const chat = { reservation: 'r1', visitor: 'v', chatId: 'c1' };
+  const chat = { reservation: 'r1', visitor: visitorKey('v'), chatId: 'c1' };
   await log.operator('op', { type: 'ReserveChat', ...chat, departmentCapacity: null });
   const since = log.now();
   expect((await row('op'))?.chats).toEqual([
@@ -90,14 +91,14 @@ test('it is online since it came, whatever it shows and says since then', async 
   await log.operator('op', {
     type: 'SetAvailability',
     away: true,
-    visitor: 'v',
+    visitor: visitorKey('v'),
     messageId: 'o1',
   });
   expect(await row('op')).toMatchObject({ availability: 'away', away: true, onlineSince: since });
   await log.operator('op', {
     type: 'SetAvailability',
     away: false,
-    visitor: 'v',
+    visitor: visitorKey('v'),
     messageId: 'o2',
   });
   expect(await row('op')).toMatchObject({ away: false, onlineSince: since });
@@ -141,7 +142,12 @@ test('free are those who are available, with the places that are left', async ()
     operators: before.operators + 1,
     places: before.places + capacity,
   });
-  const chat = { reservation: 'r9', visitor: 'v9', chatId: 'c9', departmentCapacity: null };
+  const chat = {
+    reservation: 'r9',
+    visitor: visitorKey('v9'),
+    chatId: 'c9',
+    departmentCapacity: null,
+  };
   await log.operator('ada', { type: 'ReserveChat', ...chat });
   await row('ada');
   expect(operators.free('acme').places).toBe(before.places + capacity - 1);
@@ -151,7 +157,7 @@ test('free are those who are available, with the places that are left', async ()
 test('one that is removed is not shown; one that logs out is offline', async () => {
   await log.operator('op', { type: 'CloseSession', session: 's1' });
   expect(await row('op')).toMatchObject({ availability: 'offline', sessions: [] });
-  const chat = { reservation: null, visitor: 'v', chatId: 'c2' };
+  const chat = { reservation: null, visitor: visitorKey('v'), chatId: 'c2' };
   await log.operator('op', { type: 'TakeChat', ...chat });
   expect(await row('op')).toMatchObject({ free: 1 });
   await log.operator('op', { type: 'Remove' });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { headTime } from '../../src/projections/queue-queries.ts';
+import { username, visitorKey } from '../support/names.ts';
 import {
   answers,
   assigns,
@@ -63,7 +64,7 @@ describe('the queue', () => {
     await happens('q5', starts('q5', 'help'));
     log.passes(9 * SECOND);
     // Ten seconds and more for the one, twenty for the next: q1 and q3 were begun earlier.
-    await happens('q1', { type: 'AcceptChat', operator: 'op1' });
+    await happens('q1', { type: 'AcceptChat', operator: username('op1') });
     const { acceptedAt, startedAt } = chatOf('q1');
     const one = (acceptedAt ?? 0) - startedAt;
     const waits = () =>
@@ -72,7 +73,7 @@ describe('the queue', () => {
         .items.map(({ expectedWait }) => expectedWait);
     expect(waits()).toEqual([one / 1000, (2 * one) / 1000]);
     log.passes(19 * SECOND);
-    await happens('q3', { type: 'AcceptChat', operator: 'op' });
+    await happens('q3', { type: 'AcceptChat', operator: username('op') });
     expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
     // Nobody who serves it is there: the past is not what will come.
     await comes('stranger', ['other']);
@@ -97,7 +98,7 @@ describe('the queue', () => {
     const names = Array.from({ length: 20 }, (_, n) => `slow-${n}`);
     for (const [n, name] of names.entries()) {
       const ready = names[n - 9];
-      if (ready) await happens(ready, { type: 'AcceptChat', operator: 'busy' });
+      if (ready) await happens(ready, { type: 'AcceptChat', operator: username('busy') });
       await happens(name, starts(name, 'slow'));
       minutes(10);
     }
@@ -162,7 +163,7 @@ describe('departments', () => {
     await log.operator('d1', {
       type: 'TakeChat',
       reservation: null,
-      visitor: 'e',
+      visitor: visitorKey('e'),
       chatId: 'd-2',
       department: 'desk',
     });

@@ -3,6 +3,7 @@ import { TenantId } from '../../src/actors/ids.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type { Profile } from '../../src/actors/visitor/facts.ts';
 import type { VisitorFilter } from '../../src/projections/visitor-queries.ts';
+import { username } from '../support/names.ts';
 import { type Following, type Log, openTestLog } from './log.ts';
 
 const SECOND = 1000;
@@ -97,7 +98,7 @@ describe('a visitor', () => {
     await log.visitor('v1', {
       type: 'AssignChat',
       chatId: 'c1',
-      operator: 'op',
+      operator: username('op'),
       reservation: null,
       reason: 'least-loaded',
     });
@@ -111,7 +112,7 @@ describe('a visitor', () => {
     });
     await log.visitor('v1', {
       type: 'ReceiveOperatorMessage',
-      operator: 'op',
+      operator: username('op'),
       messageId: 'o1',
       body: 'Hello',
     });
@@ -136,7 +137,7 @@ describe('a visitor', () => {
     log.passes(11 * SECOND); // since its chat: words that cross with the end of one invite nobody
     await log.visitor('v1', {
       type: 'ReceiveOperatorMessage',
-      operator: 'op',
+      operator: username('op'),
       messageId: 'o2',
       body: 'Hello?',
     });

@@ -3,7 +3,7 @@ import { createHash, randomUUIDv7 } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { type VisitorKey as Key, TenantId, Username, VisitorKey } from '../../src/actors/ids.ts';
+import { TenantId } from '../../src/actors/ids.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
 import { TenantSettings } from '../../src/actors/tenant/machine.ts';
@@ -17,6 +17,7 @@ import { createWork, openWorkFile, type WorkPart } from '../../src/runtime/pendi
 import type { Dispatched, Origin } from '../../src/runtime/ports.ts';
 import { createVault } from '../../src/runtime/vault/vault.ts';
 import { temporaryFolder } from './folder.ts';
+import { username, visitorKey } from './names.ts';
 
 export const ACME = TenantId.parse('acme');
 export const HOST = 'xmpp.test';
@@ -25,8 +26,6 @@ export const silent = pino({ level: 'silent' });
 export const newId = (): string => randomUUIDv7();
 /** 32 bytes from a word. */
 export const secret = (word: string): Buffer => createHash('sha256').update(word).digest();
-export const visitor = (key: string): Key => VisitorKey.parse(key);
-export const operator = (name: string) => Username.parse(name);
 export const jidOf = (key: string): string => `visitor.${key}@${HOST}`;
 
 export const tenantsWith = (more: Record<string, unknown> = {}) =>
@@ -112,14 +111,14 @@ export async function openRig(
     makeHost,
     digestKey: secret('digest'),
     toVisitor: (key: string, command: VisitorCommand, origin = auto(), by = host) =>
-      by.dispatch(ACME, { kind: 'visitor', name: visitor(key), command }, origin),
+      by.dispatch(ACME, { kind: 'visitor', name: visitorKey(key), command }, origin),
     toOperator: (
       name: string,
       command: OperatorCommand,
       origin = auto(),
       by = host,
     ): Promise<Dispatched> =>
-      by.dispatch(ACME, { kind: 'operator', name: operator(name), command }, origin),
+      by.dispatch(ACME, { kind: 'operator', name: username(name), command }, origin),
     facts: async (stream: string): Promise<readonly RecordedEvent[]> => store.readStream(stream),
     types: async (stream: string): Promise<string[]> =>
       (await store.readStream(stream)).map(({ type }) => type),

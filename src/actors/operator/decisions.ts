@@ -1,5 +1,6 @@
 /** What may be asked of an operator, and which facts that causes or why it is refused. */
 import { AppError } from '../../errors.ts';
+import type { VisitorKey } from '../ids.ts';
 import { type Core, type Decider, refuse } from '../machine/decider.ts';
 import type { Availability, ChatTerms, OperatorContext, OperatorFact } from './facts.ts';
 import {
@@ -31,23 +32,34 @@ export type OperatorCommand =
   | ({
       type: 'ReserveChat';
       reservation: string;
-      visitor: string;
+      visitor: VisitorKey;
       chatId: string;
       departmentCapacity: number | null;
     } & ChatTerms)
-  | ({ type: 'TakeChat'; reservation: string | null; visitor: string; chatId: string } & ChatTerms)
+  | ({
+      type: 'TakeChat';
+      reservation: string | null;
+      visitor: VisitorKey;
+      chatId: string;
+    } & ChatTerms)
   | {
       type: 'ReleaseChat';
       reservation: string | null;
-      visitor: string;
+      visitor: VisitorKey;
       chatId: string;
       reason: string;
     }
   /** @param command the command that it was, when it was one */
-  | { type: 'RefuseMessage'; visitor: string; messageId: string; reason: string; command?: string }
+  | {
+      type: 'RefuseMessage';
+      visitor: VisitorKey;
+      messageId: string;
+      reason: string;
+      command?: string;
+    }
   | {
       type: 'AskQuestion';
-      visitor: string;
+      visitor: VisitorKey;
       messageId: string;
       command: string;
       argument: string | null;

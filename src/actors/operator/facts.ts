@@ -1,4 +1,5 @@
 /** What can be true of an operator: its facts, and what is folded from them. */
+import type { VisitorKey } from '../ids.ts';
 import type { MachineEvent } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/seen.ts';
 
@@ -29,16 +30,21 @@ export type OperatorFacts = {
   OperatorUnresponsive: { resource: string; availability: Change };
   OperatorResponsive: { resource: string; availability: Change };
   /** He says himself that he wants no chats, or wants them again; where he said it, he is answered. */
-  AvailabilitySet: { away: boolean; visitor: string; messageId: string; availability: Change };
+  AvailabilitySet: { away: boolean; visitor: VisitorKey; messageId: string; availability: Change };
   /** Offline for longer than he has to come back: his chats (the first of them) go to others. */
   OperatorGone: { chats: string[] };
-  ChatReserved: { reservation: string; visitor: string; chatId: string } & ChatTerms;
-  ChatTaken: { reservation: string | null; visitor: string; chatId: string } & ChatTerms;
-  ChatReleased: { reservation: string | null; visitor: string; chatId: string; reason: string };
+  ChatReserved: { reservation: string; visitor: VisitorKey; chatId: string } & ChatTerms;
+  ChatTaken: { reservation: string | null; visitor: VisitorKey; chatId: string } & ChatTerms;
+  ChatReleased: { reservation: string | null; visitor: VisitorKey; chatId: string; reason: string };
   /** `command`: it was one (`transfer`), and not a message to the visitor. */
-  MessageRefused: { visitor: string; messageId: string; reason: string; command?: string };
+  MessageRefused: { visitor: VisitorKey; messageId: string; reason: string; command?: string };
   /** Asked in the conversation with this visitor, and answered there; `?` when it is no command of ours or LHC's. */
-  QuestionAsked: { visitor: string; messageId: string; command: string; argument: string | null };
+  QuestionAsked: {
+    visitor: VisitorKey;
+    messageId: string;
+    command: string;
+    argument: string | null;
+  };
   /** `chats`: those that it had, which go to others (the first of them); `left`: as above, of one that was online. */
   OperatorRemoved: { summary?: SeenSummary; chats?: string[]; left?: number };
   /** The account of the removed operator is gone from ejabberd: its name may be given to somebody else. */
@@ -79,7 +85,7 @@ export type Sessions = Readonly<Record<string, Session>>;
 
 /** A chat of this operator: reserved until the visitor's stream has the assignment, then open. */
 export type OperatorChat = {
-  visitor: string;
+  visitor: VisitorKey;
   reservation: string | null;
   department: string | null;
   open: boolean;

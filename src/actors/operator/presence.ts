@@ -1,4 +1,6 @@
 /** What is reported of an operator's clients, and what he says himself of his being there. */
+
+import type { VisitorKey } from '../ids.ts';
 import { availabilityOf, presenceAfter } from './availability.ts';
 import type { OperatorFact, Presence, Sessions, Show } from './facts.ts';
 
@@ -16,7 +18,7 @@ export type PresenceCommand =
       sessions: readonly { resource: string; show: Show; status: string }[];
       restarted: boolean;
     }
-  | { type: 'SetAvailability'; away: boolean; visitor: string; messageId: string };
+  | { type: 'SetAvailability'; away: boolean; visitor: VisitorKey; messageId: string };
 
 /** Clients of one operator at the same time; the oldest goes first. */
 const MAX_SESSIONS = 64;

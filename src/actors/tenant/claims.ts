@@ -2,19 +2,20 @@
  * Which operator an LHC user belongs to. No transaction spans two operators' streams, so the tenant's stream decides:
  * an LHC user is claimed there before an operator is registered with it (docs/adr/0013).
  */
+import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 
 export type ClaimFacts = {
   /** Also said again by the operator that has it: a look at the claim before that is a look at another claim. */
-  LhcUserClaimed: { lhcUserId: number; username: string };
-  LhcUserReleased: { lhcUserId: number; username: string };
+  LhcUserClaimed: { lhcUserId: number; username: Username };
+  LhcUserReleased: { lhcUserId: number; username: Username };
   /** From here on every registered operator has a claim; installations that are older made theirs just before. */
   LhcUserClaimsBegun: Record<never, never>;
 };
 
 export type Claim = {
   readonly lhcUserId: number;
-  readonly username: string;
+  readonly username: Username;
   /** ms since 1970 */
   readonly at: number;
   /** Of the fact that made it: what tells two claims of the same operator apart. */
@@ -72,13 +73,13 @@ export function claimOf({ claims }: LhcUsers, lhcUserId: number): Claim | null {
 
 export type ClaimCommand =
   /** @param over the revision of the claim that it replaces (its own, or one that was never used); null: there is none */
-  | { type: 'ClaimLhcUser'; lhcUserId: number; username: string; over: number | null }
+  | { type: 'ClaimLhcUser'; lhcUserId: number; username: Username; over: number | null }
   /** Nothing, when it is not this very claim any more. @param revision of the claim */
-  | { type: 'ReleaseLhcUser'; lhcUserId: number; username: string; revision: number }
+  | { type: 'ReleaseLhcUser'; lhcUserId: number; username: Username; revision: number }
   /** @param last nothing comes behind these */
   | {
       type: 'BeginLhcUserClaims';
-      registered: readonly { lhcUserId: number; username: string }[];
+      registered: readonly { lhcUserId: number; username: Username }[];
       last: boolean;
     };
 

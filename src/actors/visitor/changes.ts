@@ -2,6 +2,7 @@
  * What each fact changes in what is known of a visitor. Where it takes the visitor is the machine's (machine.ts), which
  * asks for these changes once for each fact.
  */
+import type { Username } from '../ids.ts';
 import type { Chat, UnassignReason, VisitorContext, VisitorDelays, VisitorEvent } from './facts.ts';
 
 const REVOKED_KEPT = 32;
@@ -106,7 +107,7 @@ const released = (chat: Chat, { at, revision }: VisitorEvent): Chat => ({
 });
 
 /** Who misses it again goes to the end of the list. */
-export const passedBy = (chat: Pick<Chat, 'passed'>, operators: readonly string[]): string[] =>
+export const passedBy = (chat: Pick<Chat, 'passed'>, operators: readonly Username[]): Username[] =>
   [...chat.passed.filter((each) => !operators.includes(each)), ...operators].slice(-PASSED_KEPT);
 
 /** Who no longer has it for one of these is asked again only when nobody else is free. */

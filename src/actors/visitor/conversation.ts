@@ -1,4 +1,5 @@
 /** What may be said in a visitor's conversation: begun, written, answered, noted, closed. */
+import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
 import type { Chat, CloseParty, VisitorContext, VisitorFact, VisitorState } from './facts.ts';
 import { assigned, closed, foreign, openChat } from './placement.ts';
@@ -14,7 +15,7 @@ export type ConversationCommand =
   | { type: 'SendMessage'; messageId: string; chatId: string | null; body: string }
   | {
       type: 'ReceiveOperatorMessage';
-      operator: string;
+      operator: Username;
       messageId: string;
       body: string;
       /** The client asks for a receipt, and to be told when it is read. */
@@ -24,11 +25,11 @@ export type ConversationCommand =
       replaces?: string;
     }
   /** A line for LHC, not for the visitor. */
-  | { type: 'AddNote'; operator: string; noteId: string; body: string }
+  | { type: 'AddNote'; operator: Username; noteId: string; body: string }
   /** One of LHC's own commands, for it to carry out. */
   | {
       type: 'SendOperatorCommand';
-      operator: string;
+      operator: Username;
       messageId: string;
       command: string;
       text: string;
@@ -39,7 +40,7 @@ export type ConversationCommand =
       chatId: string | null;
       by: CloseParty;
       reason: string | null;
-      operator?: string;
+      operator?: Username;
     };
 
 type Wish<T extends ConversationCommand['type']> = Extract<ConversationCommand, { type: T }>;
@@ -99,7 +100,7 @@ function sendMessage(context: VisitorContext, command: Wish<'SendMessage'>): Vis
 }
 
 /** Nobody has it yet, or it was offered to him: who answers has it. */
-function answered(chat: Chat, operator: string): VisitorFact[] {
+function answered(chat: Chat, operator: Username): VisitorFact[] {
   const { id: chatId } = chat;
   if (chat.operator !== null && chat.operator !== operator) return foreign(chat);
   const accepted: VisitorFact = { type: 'ChatAccepted', data: { chatId, operator } };
@@ -149,7 +150,7 @@ function receive(
 }
 
 /** What only who has the chat may do; anybody where nobody has it. */
-function ownChat(context: VisitorContext, operator: string, chatId: string | null = null): Chat {
+function ownChat(context: VisitorContext, operator: Username, chatId: string | null = null): Chat {
   const chat = openChat(context, chatId);
   return chat.operator === null || chat.operator === operator ? chat : foreign(chat);
 }

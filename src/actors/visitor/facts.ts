@@ -1,4 +1,5 @@
 /** What can be true of a web visitor: its facts, and what is folded from them. */
+import type { Username } from '../ids.ts';
 import type { MachineEvent } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/seen.ts';
 import type { Policy } from '../selection.ts';
@@ -26,7 +27,7 @@ export type Considered = {
   /** How many were free. */
   free: number;
   /** The first of them as the policy orders them, with what they had of what they can have. */
-  first: { operator: string; chats: number; capacity: number }[];
+  first: { operator: Username; chats: number; capacity: number }[];
 };
 
 /** Facts, by type. What is personal is sealed beside them ({@link VisitorPersonal}). */
@@ -37,50 +38,55 @@ export type VisitorFacts = {
   LoggedIn: Record<never, never>;
   LoggedOut: { reason: string };
   SessionFailed: { reason: string };
-  Invited: { operator: string };
-  InvitationExpired: { operator: string | null };
+  Invited: { operator: Username };
+  InvitationExpired: { operator: Username | null };
   ChatStarted: {
     chatId: string;
     department: string | null;
-    invitedBy: string | null;
+    invitedBy: Username | null;
     /** Who answered the chat before this one. */
-    lastOperator?: string;
+    lastOperator?: Username;
   };
   /** Several were asked at once (policy `broadcast`): who answers first has it. Nobody's place is taken. */
-  ChatOffered: { chatId: string; operators: string[]; reason: PickReason; considered?: Considered };
+  ChatOffered: {
+    chatId: string;
+    operators: Username[];
+    reason: PickReason;
+    considered?: Considered;
+  };
   /** One has it, and is asked to answer; `others` were asked too, or had it until now. */
   ChatAssigned: {
     chatId: string;
-    operator: string;
+    operator: Username;
     reservation: string | null;
     reason: PickReason | 'answered' | 'taken';
     considered?: Considered;
-    others?: string[];
+    others?: Username[];
   };
   ReservationRevoked: { reservation: string };
   /** `taken`: by a command, without a word. */
-  ChatAccepted: { chatId: string; operator: string; taken?: true };
+  ChatAccepted: { chatId: string; operator: Username; taken?: true };
   /** These have it no more, or are asked no more by a `broadcast`; who is left of one still is. */
   ChatUnassigned: {
     chatId: string;
-    operators: string[];
+    operators: Username[];
     reason: UnassignReason;
     broadcast?: true;
   };
   /** To an operator, who is asked to answer, or to a department, where it waits. */
   ChatTransferred: {
     chatId: string;
-    from: string | null;
-    operator: string | null;
+    from: Username | null;
+    operator: Username | null;
     department: string | null;
     reservation: string | null;
     by: 'operator' | 'lhc';
     /** Those who were asked by a `broadcast` until now. */
-    others?: string[];
+    others?: Username[];
   };
   VisitorMessageSent: { chatId: string; messageId: string };
   OperatorMessageReceived: {
-    operator: string;
+    operator: Username;
     messageId: string;
     chatId: string | null;
     invitation: boolean;
@@ -91,24 +97,24 @@ export type VisitorFacts = {
     replaces?: string;
   };
   /** It reached LHC: the client that asked for a receipt gets it. */
-  OperatorMessageTold: { operator: string; messageId: string };
+  OperatorMessageTold: { operator: Username; messageId: string };
   /** The visitor has seen it and all before, as LHC says. */
-  OperatorMessageDisplayed: { operator: string; messageId: string };
+  OperatorMessageDisplayed: { operator: Username; messageId: string };
   /** The operator's client has shown this message of the visitor and all before (XEP-0333). */
-  MessageDisplayed: { operator: string; messageId: string; chatId: string | null };
-  NoteAdded: { chatId: string; operator: string; noteId: string };
+  MessageDisplayed: { operator: Username; messageId: string; chatId: string | null };
+  NoteAdded: { chatId: string; operator: Username; noteId: string };
   /** A command of LHC's own, written in the conversation (`!block`). */
-  OperatorCommandSent: { chatId: string; operator: string; messageId: string; command: string };
+  OperatorCommandSent: { chatId: string; operator: Username; messageId: string; command: string };
   MessageTaken: { messageIds: string[] };
   MessageDelivered: { messageIds: string[]; by: string; chatId: string | null };
   MessageFailed: { messageId: string; reason: string; chatId: string | null };
   ChatClosed: {
     chatId: string;
-    operator: string | null;
+    operator: Username | null;
     by: CloseParty;
     reason: string | null;
     /** Those who were asked by a `broadcast` until now. */
-    others?: string[];
+    others?: Username[];
   };
   TimedOut: { lastSeen: number };
   CleanedUp: { lastSeen: number; summary?: SeenSummary; kept?: VisitorKept };
@@ -165,24 +171,24 @@ export type OpenMessage = { id: string; chatId: string; revision: number; taken:
 export type Chat = {
   id: string;
   department: string | null;
-  invitedBy: string | null;
-  operator: string | null;
+  invitedBy: Username | null;
+  operator: Username | null;
   reservation: string | null;
   accepted: boolean;
   startedAt: number;
   /** How many messages the visitor has sent in it. */
   messages: number;
   /** Asked together, and not answered yet. */
-  offered: string[];
+  offered: Username[];
   /** Who missed or declined it, or handed it to a department: asked again only when nobody else is free. */
-  passed: string[];
+  passed: Username[];
   /** Offers in a row that nobody answered, and when the last one ended. */
   misses: number;
   freeSince: number;
   /** Who handed it to an operator that has not answered yet: he gets it back when that one does not take it. */
-  transferredBy: string | null;
+  transferredBy: Username | null;
   /** Handed to its department, by this operator or by LHC: whom the visitor knows from before has no claim on it. */
-  handed: { by: string | null } | null;
+  handed: { by: Username | null } | null;
   /** Revision of the fact with which the search for an operator began: chat started, unassigned, transferred. */
   round: number;
   /** The first message of the visitor that came in this round while nobody had the chat. */
@@ -190,7 +196,7 @@ export type Chat = {
 };
 
 /** An operator's message whose client wants to know when it is read. */
-export type Markable = { id: string; operator: string };
+export type Markable = { id: string; operator: Username };
 
 export type VisitorContext = {
   delays: VisitorDelays;
@@ -207,15 +213,15 @@ export type VisitorContext = {
   loggedIn: boolean;
   /** Why it has no session, when one was tried in vain; the same reason again is no news. */
   failure: string | null;
-  inviter: string | null;
+  inviter: Username | null;
   chat: Chat | null;
   lastChatId: string | null;
   /** How many it has begun. */
   chats: number;
   /** Who answered the visitor's last chat. */
-  lastOperator: string | null;
+  lastOperator: Username | null;
   /** Who had the chat that ended last, when it was not ended by him, and when that was: he may be writing still. */
-  ended: { operator: string; at: number } | null;
+  ended: { operator: Username; at: number } | null;
   /** The last messages that a client wants to be told of when they are read, and the last one that an operator read. */
   markable: Markable[];
   displayed: string | null;

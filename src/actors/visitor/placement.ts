@@ -1,4 +1,5 @@
 /** Who has a visitor's chat: asked, assigned, taken, declined, handed on. */
+import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 import type {
   Chat,
@@ -14,7 +15,7 @@ export type PlacementCommand =
   | {
       type: 'AssignChat';
       chatId: string;
-      operator: string;
+      operator: Username;
       reservation: string | null;
       reason: PickReason;
       considered?: Considered;
@@ -23,15 +24,15 @@ export type PlacementCommand =
   | {
       type: 'OfferChat';
       chatId: string;
-      operators: readonly string[];
+      operators: readonly Username[];
       reason: PickReason;
       considered?: Considered;
     }
   /** Of what routing finds: nothing to do where he does not have it any more, or is `offline` and has answered it. */
-  | { type: 'UnassignChat'; chatId: string; operator: string; reason: UnassignReason }
+  | { type: 'UnassignChat'; chatId: string; operator: Username; reason: UnassignReason }
   /** An operator takes the open chat without a word: nobody's, his, or one that another has not answered yet. */
-  | { type: 'AcceptChat'; operator: string }
-  | { type: 'DeclineChat'; operator: string }
+  | { type: 'AcceptChat'; operator: Username }
+  | { type: 'DeclineChat'; operator: Username }
   /**
    * To an operator, with a place reserved or without, or to a department.
    * @param from the operator who hands on the open chat; null: LHC does, with a chat id
@@ -39,8 +40,8 @@ export type PlacementCommand =
   | {
       type: 'TransferChat';
       chatId: string | null;
-      from: string | null;
-      operator: string | null;
+      from: Username | null;
+      operator: Username | null;
       department: string | null;
       reservation: string | null;
     }
@@ -69,7 +70,7 @@ export const foreign = ({ operator, accepted }: Chat): never =>
   );
 
 /** Who was asked or had it until now, but for him: they are told. */
-function othersOf(chat: Chat, operator: string): { others?: string[] } {
+function othersOf(chat: Chat, operator: Username): { others?: Username[] } {
   const asked = chat.operator === null ? chat.offered : [chat.operator];
   const others = asked.filter((each) => each !== operator);
   return others.length > 0 ? { others } : {};
@@ -78,7 +79,7 @@ function othersOf(chat: Chat, operator: string): { others?: string[] } {
 /** Who takes it himself has it. */
 export const assigned = (
   chat: Chat,
-  operator: string,
+  operator: Username,
   reason: 'answered' | 'taken',
 ): VisitorFact => ({
   type: 'ChatAssigned',
@@ -150,7 +151,7 @@ function unassign({ chat }: VisitorContext, command: Wish<'UnassignChat'>): Visi
 }
 
 /** He has it no more, or is asked no more. */
-const lost = (chat: Chat, operator: string, reason: UnassignReason): VisitorFact => ({
+const lost = (chat: Chat, operator: Username, reason: UnassignReason): VisitorFact => ({
   type: 'ChatUnassigned',
   data: {
     chatId: chat.id,
@@ -160,7 +161,7 @@ const lost = (chat: Chat, operator: string, reason: UnassignReason): VisitorFact
   },
 });
 
-const has = (chat: Chat, operator: string): boolean =>
+const has = (chat: Chat, operator: Username): boolean =>
   chat.operator === operator || chat.offered.includes(operator);
 
 function accept(context: VisitorContext, { operator }: Wish<'AcceptChat'>): VisitorFact[] {

@@ -1,4 +1,5 @@
 /** What came of effects outside, reported to the visitor that they were for: accepted in every state. */
+import type { Username } from '../ids.ts';
 import type { OpenMessage, VisitorContext, VisitorFact } from './facts.ts';
 
 export type VisitorReport =
@@ -8,11 +9,11 @@ export type VisitorReport =
   | { type: 'ReportSessionFailed'; reason: string }
   | { type: 'ReportTaken'; messageIds: readonly string[] }
   /** @param operator whose client has them, where that is known */
-  | { type: 'ReportDelivered'; messageIds: readonly string[]; by: string; operator?: string }
+  | { type: 'ReportDelivered'; messageIds: readonly string[]; by: string; operator?: Username }
   /** The operator's client has shown a message of the visitor, and all before. */
-  | { type: 'ReportDisplayed'; messageId: string; operator: string }
+  | { type: 'ReportDisplayed'; messageId: string; operator: Username }
   /** An operator's message reached LHC. */
-  | { type: 'ReportTold'; messageId: string; operator: string }
+  | { type: 'ReportTold'; messageId: string; operator: Username }
   /** The visitor has seen an operator's message, and all before. */
   | { type: 'ReportSeen'; messageId: string }
   | { type: 'ReportFailed'; messageId: string; reason: string };
@@ -34,10 +35,10 @@ function delivered(messages: readonly OpenMessage[], by: string): VisitorFact[] 
 const isReceiver = (
   { chat }: VisitorContext,
   message: OpenMessage,
-  operator: string | undefined,
+  operator: Username | undefined,
 ): boolean => operator === undefined || chat?.id !== message.chatId || chat.operator === operator;
 
-function displayed(context: VisitorContext, messageId: string, operator: string): VisitorFact[] {
+function displayed(context: VisitorContext, messageId: string, operator: Username): VisitorFact[] {
   const open = context.openMessages.find(({ id }) => id === messageId);
   if (!open && !context.settledMessages.includes(messageId)) return []; // no message of this visitor
   if (context.displayed === messageId) return [];

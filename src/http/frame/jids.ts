@@ -1,5 +1,5 @@
-/** Rows of the read models with the XMPP addresses that callers see; what is in them was written by parsed names. */
-import { operatorJid, type Username, type VisitorKey, visitorJid } from '../../actors/ids.ts';
+/** Rows of the read models with the XMPP addresses that callers see. */
+import { operatorJid, visitorJid } from '../../actors/ids.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import type { ChatView } from '../../projections/chat-queries.ts';
 import type { OperatorView } from '../../projections/operator-queries.ts';
@@ -8,17 +8,17 @@ import type { VisitorView } from '../../projections/visitor-queries.ts';
 /** A visitor with its own address. */
 export const visitorWithJid = (tenant: TenantSettings, visitor: VisitorView) => ({
   ...visitor,
-  jid: visitorJid(tenant, visitor.key as VisitorKey),
+  jid: visitorJid(tenant, visitor.key),
 });
 
 /** A chat with its visitor's address. */
 export const chatWithJid = <C extends ChatView>(tenant: TenantSettings, chat: C) => ({
   ...chat,
-  jid: visitorJid(tenant, chat.visitor as VisitorKey),
+  jid: visitorJid(tenant, chat.visitor),
 });
 
 /** An operator with its own address. */
 export const operatorWithJid = (tenant: TenantSettings, operator: OperatorView) => ({
   ...operator,
-  jid: operatorJid(tenant, operator.username as Username),
+  jid: operatorJid(tenant, operator.username),
 });

@@ -1,5 +1,5 @@
 /** Facts as the events of a live stream: which parts of the read models each one changes, and what is told of them. */
-import { actorOf, type VisitorKey, visitorJid } from '../../actors/ids.ts';
+import { actorOf, visitorJid } from '../../actors/ids.ts';
 import type { OperatorFacts } from '../../actors/operator/machine.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import type { VisitorFacts } from '../../actors/visitor/facts.ts';
@@ -109,13 +109,13 @@ export function toldOf(
       return [one('operator', { username: name, operator })];
     },
     message: () => {
+      if (actor.kind !== 'visitor') return [];
       const written = rows.messages.at(tenant.id, name, revision);
       const ids = texts(data.messageIds ?? data.messageId);
       const found = written
         ? [written]
         : ids.flatMap((id) => rows.messages.byId(tenant.id, name, id));
-      // Streams of visitors are written with parsed keys.
-      const whose = { key: name, jid: visitorJid(tenant, name as VisitorKey) };
+      const whose = { key: actor.name, jid: visitorJid(tenant, actor.name) };
       return found.map((message) => one('message', { ...whose, message }));
     },
   };

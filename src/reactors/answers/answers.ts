@@ -40,12 +40,11 @@ export function createAnswers(options: {
     tenant: TenantSettings,
     { visitor, command, argument }: OperatorFacts['QuestionAsked'],
   ): Promise<readonly string[]> {
-    const key = visitor as VisitorKey; // parsed when the question came in
     switch (command) {
       case 'info':
-        return [await infoOf(tenant.id, key)];
+        return [await infoOf(tenant.id, visitor)];
       case 'history':
-        return historyOf(tenant.id, key, Number(argument ?? HISTORY.usual));
+        return historyOf(tenant.id, visitor, Number(argument ?? HISTORY.usual));
       case 'help':
         return [helpOn(tenant, argument)];
       default:
@@ -86,9 +85,8 @@ export function createAnswers(options: {
   };
 }
 
-// Names of visitors in facts were parsed when they came in.
-const answer = (fact: { data: { visitor: string } }, texts: readonly string[]): Answer => ({
-  visitor: fact.data.visitor as VisitorKey,
+const answer = (fact: { data: { visitor: VisitorKey } }, texts: readonly string[]): Answer => ({
+  visitor: fact.data.visitor,
   texts,
 });
 

@@ -32,24 +32,24 @@ export interface Sender {
 }
 
 export interface Delivery {
-  /** Resolves when it is taken. `to`: an operator's username, as facts have it. */
+  /** Resolves when it is taken. */
   send(
     sender: Sender,
-    operator: string,
+    operator: Username,
     message: Omit<OutgoingMessage, 'from' | 'to'>,
   ): Promise<void>;
   /** A line of the service's own in the visitor's name, so that it stands in the conversation that it is about. */
-  tell(sender: Sender, operator: string, id: string, text: string): Promise<void>;
+  tell(sender: Sender, operator: Username, id: string, text: string): Promise<void>;
   /**
    * Several of them, in order. One that is refused keeps back none behind it.
    * @throws {AppError} the first refusal, when all were tried; `unavailable` at once
    */
   tellAll(
     sender: Sender,
-    lines: readonly { readonly to: string; readonly id: string; readonly text: string }[],
+    lines: readonly { readonly to: Username; readonly id: string; readonly text: string }[],
   ): Promise<void>;
   /** How far an operator's message has come. */
-  acknowledge(sender: Sender, operator: string, what: Acknowledgement, id: string): Promise<void>;
+  acknowledge(sender: Sender, operator: Username, what: Acknowledgement, id: string): Promise<void>;
 }
 
 export const notOurs = (): AppError =>
@@ -76,14 +76,14 @@ export function createDelivery(options: {
     return (meantOnline && ownsStream(ownership, streamOf(visitor))) || transport.isOnline(from);
   }
 
-  const ends = ({ tenant, key }: Sender, operator: string) => ({
+  const ends = ({ tenant, key }: Sender, operator: Username) => ({
     from: visitorJid(tenant, key),
-    to: operatorJid(tenant, operator as Username), // names in facts were parsed when they came in
+    to: operatorJid(tenant, operator),
   });
 
   async function send(
     sender: Sender,
-    operator: string,
+    operator: Username,
     said: Omit<OutgoingMessage, 'from' | 'to'>,
   ): Promise<void> {
     const message = { ...said, ...ends(sender, operator) };

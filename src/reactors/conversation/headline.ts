@@ -1,4 +1,5 @@
 /** Which chat it is, how it came to this operator, and what is expected of him: the first line of its introduction. */
+import type { Username } from '../../actors/ids.ts';
 import type { Chat, VisitorFact } from '../../actors/visitor/facts.ts';
 
 /** A shorter wait is none, in ms. */
@@ -13,7 +14,7 @@ const ACCEPT = 'Reply to accept it, or !decline.';
 export function headlineOf(
   chat: Chat,
   began: VisitorFact | null,
-  operator: string,
+  operator: Username,
   at: number,
 ): string {
   const number = `chat #${chat.id}`;

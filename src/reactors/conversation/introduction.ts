@@ -1,6 +1,6 @@
 /** Who a visitor is, for the operator who is asked to answer it. */
 
-import type { VisitorKey } from '../../actors/ids.ts';
+import type { Username, VisitorKey } from '../../actors/ids.ts';
 import type { ActorState } from '../../actors/machine/decider.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
 import type { Profile } from '../../actors/visitor/facts.ts';
@@ -28,7 +28,7 @@ export function introductionOf(
   profile: Profile,
   state: ActorState,
   at: number,
-  operator: string,
+  operator: Username,
 ): string {
   const { chat, chats, lastOperator } = visitorState(state.core).context;
   const time = localTime(at, profile.timezone);

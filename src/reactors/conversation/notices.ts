@@ -1,8 +1,9 @@
 /** Lines that operators are told of what became of a chat. */
+import type { Username } from '../../actors/ids.ts';
 import type { UnassignReason, VisitorFact } from '../../actors/visitor/facts.ts';
 
 export interface Notice {
-  readonly to: string;
+  readonly to: Username;
   readonly text: string;
 }
 
@@ -49,7 +50,7 @@ export function noticesOf(fact: VisitorFact): readonly Notice[] {
   }
 }
 
-const all = (receivers: readonly (string | null)[], text: string): Notice[] =>
+const all = (receivers: readonly (Username | null)[], text: string): Notice[] =>
   receivers.flatMap((to) => (to === null ? [] : { to, text }));
 
 /** What whoever lost a chat reads, also when he comes back; a removed one has no account. */

@@ -9,7 +9,7 @@
 
 import type { Logger } from 'pino';
 import { visitorFact } from '../../actors/facts.ts';
-import { streamOf, visitorRef } from '../../actors/ids.ts';
+import { streamOf, type Username, visitorRef } from '../../actors/ids.ts';
 import type { ActorState } from '../../actors/machine/decider.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
 import type { Chat, OpenMessage } from '../../actors/visitor/facts.ts';
@@ -44,7 +44,7 @@ export interface Opening {
   open(
     sender: Sender,
     state: ActorState,
-    operators: readonly string[],
+    operators: readonly Username[],
     before: number,
   ): Promise<Refused>;
 }
@@ -99,8 +99,8 @@ export function createOpening(options: {
       const { chat, nickRevision: startedAt, openMessages } = visitorState(state.core).context;
       const allRefused = new Map<string, string>();
       if (!chat) return allRefused;
-      const memory = (operator: string) => `${stream} ${chat.round} ${before} ${operator}`;
-      const isKnown = (operator: string): boolean => {
+      const memory = (operator: Username) => `${stream} ${chat.round} ${before} ${operator}`;
+      const isKnown = (operator: Username): boolean => {
         const known = opened.get(memory(operator));
         if (!known || now() - known.at > REMEMBERED_MS) return false;
         for (const [id, reason] of known.refused) allRefused.set(id, reason);

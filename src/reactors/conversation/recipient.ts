@@ -1,6 +1,7 @@
 /** Whom a visitor's message is for: who has its chat now, or had it at its end. */
 
 import { visitorFact } from '../../actors/facts.ts';
+import type { Username } from '../../actors/ids.ts';
 import type { ActorState } from '../../actors/machine/decider.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
@@ -13,7 +14,7 @@ export type ReceiverOf = (
   event: RecordedEvent,
   chatId: string,
   state: ActorState,
-) => Promise<string | null | undefined>;
+) => Promise<Username | null | undefined>;
 
 export function createReceivers(store: Pick<EventStore, 'readStream'>): ReceiverOf {
   return async (event, chatId, state) => {

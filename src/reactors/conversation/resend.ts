@@ -72,7 +72,7 @@ export function createRepeats(options: {
       const operator = await receiverOf(event, fact.data.chatId, state);
       const body = await personal.bodyOf(event);
       if (!operator || body === null) continue;
-      const to = operatorJid(tenant, operator as Username); // names in facts were parsed when they came in
+      const to = operatorJid(tenant, operator);
       if (!ownsStream(ownership, streamOf(ref))) return;
       try {
         // Said to somebody else who had the chat then: as what was said before is shown (opening.ts).
@@ -115,7 +115,7 @@ export function createRepeats(options: {
     const state = await host.load(operatorRef(tenantId, username));
     if (!tenant || !state) return;
     for (const { visitor } of Object.values(operatorState(state.core).context.chats)) {
-      sendAgain(visitorJid(tenant, visitor as VisitorKey)); // parsed when it came in
+      sendAgain(visitorJid(tenant, visitor));
     }
   }
 

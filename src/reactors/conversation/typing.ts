@@ -4,7 +4,7 @@
  * session where it is this process's, otherwise by the admin API.
  */
 import type { Logger } from 'pino';
-import { operatorJid, type Username, visitorJid, visitorRef } from '../../actors/ids.ts';
+import { operatorJid, visitorJid, visitorRef } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';
 import { messageOf } from '../../errors.ts';
@@ -65,8 +65,7 @@ export function createTyping(options: {
     if (!tenant || !operator) return;
     const jid = visitorJid(tenant, key);
     const last = sent.get(jid);
-    // Names in facts were parsed when they came in.
-    const to = operatorJid(tenant, operator as Username);
+    const to = operatorJid(tenant, operator);
     clearTimeout(last?.lapse);
     const known = last?.state === state && last.to === to && now() - last.at < SAME_EVERY_MS;
     const latest: Sent = known ? last : { to, state, at: now() };

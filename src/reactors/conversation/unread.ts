@@ -1,5 +1,6 @@
 /** What was said in a chat before an operator had it: what he has not read yet. */
 import { visitorFact } from '../../actors/facts.ts';
+import type { Username } from '../../actors/ids.ts';
 import type { Chat, OpenMessage, VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backwards, eventAt } from '../../eventstore/reading.ts';
@@ -24,14 +25,14 @@ export interface ChatInLog {
  */
 export type Unseen = (
   of: ChatInLog,
-  operator: string,
+  operator: Username,
   before: number,
 ) => Promise<readonly RecordedEvent[]>;
 
 export function createUnseen(store: Pick<EventStore, 'readStream'>): Unseen {
   async function lastOnes(
     { stream, chat, startedAt }: ChatInLog,
-    operator: string,
+    operator: Username,
     before: number,
   ): Promise<RecordedEvent[]> {
     const found: RecordedEvent[] = [];
@@ -74,7 +75,7 @@ const isMessage = ({ type }: VisitorFact): boolean =>
   type === 'VisitorMessageSent' || type === 'OperatorMessageReceived';
 
 /** He had the chat until this fact: what was before it he has. */
-const lostBy = (fact: VisitorFact, operator: string): boolean =>
+const lostBy = (fact: VisitorFact, operator: Username): boolean =>
   (fact.type === 'ChatUnassigned' &&
     !fact.data.broadcast &&
     fact.data.operators.includes(operator)) ||

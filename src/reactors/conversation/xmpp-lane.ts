@@ -149,7 +149,11 @@ export function createMessages(options: {
     sender: Sender,
     state: ActorState,
     { revision }: RecordedEvent,
-    { chatId, operators, taken }: { chatId: string; operators: readonly string[]; taken?: boolean },
+    {
+      chatId,
+      operators,
+      taken,
+    }: { chatId: string; operators: readonly Username[]; taken?: boolean },
   ): Promise<void> {
     const { chat } = visitorState(state.core).context;
     if (chat?.id !== chatId || !(taken || opensAt(chat, revision))) return;

@@ -75,7 +75,7 @@ export interface Callbacks {
   /** An operator as LHC is told of it. */
   operator(
     tenant: TenantId,
-    username: string,
+    username: Username,
   ): Promise<{ username: string; lhcUserId: number | null }>;
 }
 
@@ -92,9 +92,8 @@ export function createCallbacks(options: {
 }): Callbacks {
   const { host, client, tenants, personal, digestKey, now, newId } = options;
 
-  async function operator(tenant: TenantId, username: string) {
-    // Names in facts were parsed when they came in.
-    const state = await host.load(operatorRef(tenant, username as Username));
+  async function operator(tenant: TenantId, username: Username) {
+    const state = await host.load(operatorRef(tenant, username));
     return { username, lhcUserId: state ? operatorState(state.core).context.lhcUserId : null };
   }
 

@@ -96,14 +96,13 @@ export function createLhcUsers(options: {
 
   /** @throws {AppError} `conflict` unless this claim of another operator may be taken over */
   async function takeOver(tenant: TenantId, { lhcUserId, username, at }: Claim): Promise<void> {
-    const holder = username as Username; // it was one when it claimed
-    const used = (await registeredWith(tenant, holder)) === lhcUserId;
-    if (used || now() - at <= STALE_MS) throw taken(lhcUserId, holder, used);
+    const used = (await registeredWith(tenant, username)) === lhcUserId;
+    if (used || now() - at <= STALE_MS) throw taken(lhcUserId, username, used);
     try {
       // Its registration may be under way all the same, after a pause: from here on it is void.
-      await revoke(tenant, holder, lhcUserId);
+      await revoke(tenant, username, lhcUserId);
     } catch (error) {
-      throw isRefused(error) ? taken(lhcUserId, holder, true) : error;
+      throw isRefused(error) ? taken(lhcUserId, username, true) : error;
     }
   }
 
@@ -156,7 +155,7 @@ export function createLhcUsers(options: {
         const { lhcUserId, username, renewed } = claim;
         try {
           // Released alone, another request of the same operator would register with what is anybody's by then.
-          if (renewed) await revoke(tenant, username as Username, lhcUserId); // as it was given here
+          if (renewed) await revoke(tenant, username, lhcUserId);
         } catch (error) {
           if (!isRefused(error)) throw error;
           continue;
@@ -167,7 +166,7 @@ export function createLhcUsers(options: {
   };
 }
 
-const taken = (lhcUserId: number, username: string, used: boolean): AppError =>
+const taken = (lhcUserId: number, username: Username, used: boolean): AppError =>
   new AppError(
     'conflict',
     used

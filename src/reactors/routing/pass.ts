@@ -44,7 +44,7 @@ export interface PassOptions {
   readonly afterReserve: (chatId: string) => Promise<void>;
 }
 
-const NOBODY_ASKED: ReadonlyMap<string, number> = new Map();
+const NOBODY_ASKED: ReadonlyMap<Username, number> = new Map();
 
 type Choice = Omit<Pick, 'again'>;
 
@@ -151,8 +151,7 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
         await unlessRefused(commands.visitor(tenant.id, visitor, offer));
         break;
       }
-      // Names in facts were parsed when they came in.
-      const operator = operators[0] as Username;
+      const [operator] = operators;
       const reservation = newId();
       const { departmentCapacity } = ruleOf(tenant, department);
       const held = { reservation, visitor, chatId, ...termsOf(tenant, department) };

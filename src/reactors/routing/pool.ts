@@ -27,13 +27,13 @@ export interface Pool {
   /** Whether somebody has a free place, and for which chats. */
   free(): FreePlaces;
   /** Looks at the operator's stream once more. @returns false when it has moved: then choose again */
-  confirm(operator: string): Promise<boolean>;
+  confirm(operator: Username): Promise<boolean>;
   /** Counts a chat that is about to be given, before the operator's stream has it. */
-  hold(operator: string, department: string | null, at: number): void;
+  hold(operator: Username, department: string | null, at: number): void;
   /** Counts a broadcast's chat that these are about to be asked of. */
-  ask(operators: readonly string[]): void;
+  ask(operators: readonly Username[]): void;
   /** The stream has answered: it has the chat now, or has refused it. */
-  settle(operator: string, taken: boolean): Promise<void>;
+  settle(operator: Username, taken: boolean): Promise<void>;
 }
 
 export interface Pools {
@@ -44,7 +44,7 @@ export interface Pools {
   open(
     tenant: TenantId,
     operators: readonly Username[],
-    asked: ReadonlyMap<string, number>,
+    asked: ReadonlyMap<Username, number>,
   ): Promise<Pool>;
 }
 
@@ -74,7 +74,7 @@ export function createPools(host: { load(actor: ActorRef): ReturnType<ActorHost[
   }
   return {
     async open(tenant, operators, asked) {
-      const entries = new Map<string, Entry>();
+      const entries = new Map<Username, Entry>();
       for (const username of operators) {
         const found = await read(tenant, username);
         if (!found || !isFree(found.candidate)) continue;
@@ -86,7 +86,7 @@ export function createPools(host: { load(actor: ActorRef): ReturnType<ActorHost[
   };
 }
 
-function candidateOf(username: string, core: Parameters<typeof operatorState>[0]): Candidate {
+function candidateOf(username: Username, core: Parameters<typeof operatorState>[0]): Candidate {
   const { availability, context } = operatorState(core);
   const loadOf: Record<string, number> = Object.create(null); // by names that people chose
   for (const { department } of Object.values(context.chats)) {
@@ -109,7 +109,7 @@ const isFree = ({ registered, availability, load: has, capacity }: Candidate): b
   registered && availability === 'available' && has < capacity;
 
 function poolOf(
-  entries: Map<string, Entry>,
+  entries: Map<Username, Entry>,
   read: (username: Username) => Promise<Read | null>,
 ): Pool {
   /** Who serves which department, and who serves all. Those who are full by now are skipped when asked for. */
@@ -155,10 +155,10 @@ function poolOf(
   }
 
   /** What the stream says, but no more free places than are counted here. */
-  async function refresh(username: string, least: number): Promise<void> {
+  async function refresh(username: Username, least: number): Promise<void> {
     const entry = entries.get(username);
     if (!entry) return;
-    const found = await read(username as Username); // the names of candidates are operators' own
+    const found = await read(username);
     if (!found) {
       becomes(entry, { ...entry.candidate, availability: 'offline' });
       return;
@@ -198,7 +198,7 @@ function poolOf(
     },
     async confirm(username) {
       const entry = entries.get(username);
-      const found = await read(username as Username); // as above
+      const found = await read(username);
       if (!entry || found?.core === entry.core) return true;
       await refresh(username, entry.candidate.load);
       return false;

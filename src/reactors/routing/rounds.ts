@@ -1,10 +1,10 @@
 /** Where each round of `round-robin` goes on: behind who was picked last in the department. */
-import type { TenantId } from '../../actors/ids.ts';
+import type { TenantId, Username } from '../../actors/ids.ts';
 import type { RoutingTables } from './tables.ts';
 
 export interface Rounds {
-  last(tenant: TenantId, department: string | null): string | null;
-  picked(tenant: TenantId, department: string | null, operator: string): void;
+  last(tenant: TenantId, department: string | null): Username | null;
+  picked(tenant: TenantId, department: string | null, operator: Username): void;
   /** Another process may go on with them. */
   forget(): void;
 }
@@ -13,7 +13,7 @@ export interface Rounds {
 const MOST = 1_000;
 
 export function createRounds(tables: Pick<RoutingTables, 'lastPicked'>): Rounds {
-  const newer = new Map<string, string>();
+  const newer = new Map<string, Username>();
   const nameOf = (tenant: TenantId, department: string | null) => `${tenant} ${department ?? ''}`;
   return {
     last: (tenant, department) =>

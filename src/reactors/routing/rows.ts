@@ -1,7 +1,7 @@
 /** What each fact does to the tables of routing. */
 import type { DatabaseSync } from 'node:sqlite';
 import { operatorFact, visitorFact } from '../../actors/facts.ts';
-import { actorOf, type TenantId } from '../../actors/ids.ts';
+import { actorOf, type TenantId, type Username } from '../../actors/ids.ts';
 import type { Change, OperatorFact } from '../../actors/operator/machine.ts';
 import { PASSES, passedBy } from '../../actors/visitor/changes.ts';
 import type { VisitorFact } from '../../actors/visitor/facts.ts';
@@ -86,7 +86,7 @@ function applyToChats(file: DatabaseSync) {
   );
   function askedIn(tenant: TenantId, visitor: string) {
     const row = known.get(tenant, visitor);
-    const list = (json: unknown) => JSON.parse(String(json ?? '[]')) as string[]; // as written here
+    const list = (json: unknown) => JSON.parse(String(json ?? '[]')) as Username[]; // as written here
     return { offered: list(row?.offered), passed: list(row?.passed) };
   }
 

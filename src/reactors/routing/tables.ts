@@ -32,7 +32,7 @@ export interface FreePlaces {
   readonly all: boolean;
   readonly departments: readonly string[];
   /** They may have chats that belong with them, whatever the department. */
-  readonly operators: readonly string[];
+  readonly operators: readonly Username[];
 }
 
 export interface Held {
@@ -62,9 +62,9 @@ export interface RoutingTables {
   /** Assigned, not answered, and who was asked is offline. */
   unanswered(tenant: TenantId): readonly Unanswered[];
   /** By operator, of how many chats of broadcasts they are asked now. */
-  asked(tenant: TenantId): ReadonlyMap<string, number>;
+  asked(tenant: TenantId): ReadonlyMap<Username, number>;
   /** Who was picked last in a department, by going round. */
-  lastPicked(tenant: TenantId, department: string | null): string | null;
+  lastPicked(tenant: TenantId, department: string | null): Username | null;
   /** Reserved since before then, and neither assigned with that reservation nor released. */
   reservedBefore(tenant: TenantId, at: number): readonly Held[];
   count(): number;
@@ -138,9 +138,9 @@ interface PlacedRow {
   visitor: VisitorKey;
   chat: string;
   department: string | null;
-  invited_by: string | null;
-  last_operator: string | null;
-  transferred_by: string | null;
+  invited_by: Username | null;
+  last_operator: Username | null;
+  transferred_by: Username | null;
   handed: number;
   offered: string;
   passed: string;
@@ -156,8 +156,8 @@ const placed = (row: PlacedRow): Placed => ({
   ...claimsOf(row.handed === 1, { invitedBy: row.invited_by, lastOperator: row.last_operator }),
   transferredBy: row.transferred_by,
   // Written as JSON by rows.ts.
-  offered: JSON.parse(row.offered) as string[],
-  passed: JSON.parse(row.passed) as string[],
+  offered: JSON.parse(row.offered) as Username[],
+  passed: JSON.parse(row.passed) as Username[],
   misses: row.misses,
   freeSince: row.free_since,
   since: row.since,
@@ -191,9 +191,10 @@ export function createRoutingTables(
   return {
     part,
     operators: (tenant) =>
-      query('operators')
-        .all(tenant)
-        .map((row) => String(row.username) as Username), // as registered
+      // The column of the statement above.
+      (query('operators').all(tenant) as unknown as { username: Username }[]).map(
+        ({ username }) => username,
+      ),
     anyWaiting: (tenant) => query('anyWaiting').get(tenant) !== undefined,
     waiting: (tenant, { all, departments, operators }, after) => {
       const [of, persons] = [JSON.stringify(departments), JSON.stringify(operators)];
@@ -214,14 +215,18 @@ export function createRoutingTables(
         (row) => ({ ...placed(row), operator: row.operator }),
       ),
     asked: (tenant) =>
+      // The columns of the statement above.
       new Map(
-        query('asked')
-          .all(tenant)
-          .map(({ operator, n }) => [String(operator), Number(n)]),
+        (query('asked').all(tenant) as unknown as { operator: Username; n: number }[]).map(
+          ({ operator, n }) => [operator, n],
+        ),
       ),
     lastPicked: (tenant, department) => {
-      const row = query('lastPicked').get(tenant, department ?? '');
-      return row ? String(row.operator) : null;
+      // The column of the statement above.
+      const row = query('lastPicked').get(tenant, department ?? '') as
+        | { operator: Username }
+        | undefined;
+      return row?.operator ?? null;
     },
     reservedBefore: (tenant, at) => held(query('reserved').all(tenant, at)),
     count: () => Number(query('count').get()?.n ?? 0),

@@ -25,7 +25,7 @@ export interface Wanted {
   /** The account of a visitor that is gone is gone: nothing is left to do. */
   removed(visitor: Visitor): void;
   /** Those in conversations and the most recent first; null when all fit. */
-  mostRecent(tenant: TenantId, limit: number): ReadonlySet<string> | null;
+  mostRecent(tenant: TenantId, limit: number): ReadonlySet<VisitorKey> | null;
 }
 
 const QUERIES = {
@@ -125,11 +125,9 @@ export function createWanted(
     },
     mostRecent(tenant, limit) {
       if (Number(query('count').get(tenant)?.n) <= limit) return null;
-      return new Set(
-        query('recent')
-          .all(tenant, limit)
-          .map((row) => String(row.key)),
-      );
+      // The column of the statement above.
+      const rows = query('recent').all(tenant, limit) as unknown as Pick<Stored, 'key'>[];
+      return new Set(rows.map(({ key }) => key));
     },
   };
 }

@@ -24,10 +24,10 @@ export function createShown(options: {
 }): Shown {
   const { wanted, tenants, changed, now } = options;
   /** null: everybody. */
-  const chosen = new Map<TenantId, { set: ReadonlySet<string> | null; at: number }>();
+  const chosen = new Map<TenantId, { set: ReadonlySet<VisitorKey> | null; at: number }>();
   const moved = new Set<TenantId>();
 
-  function choose(tenant: TenantSettings): ReadonlySet<string> | null {
+  function choose(tenant: TenantSettings): ReadonlySet<VisitorKey> | null {
     const before = chosen.get(tenant.id);
     const set = wanted.mostRecent(tenant.id, tenant.maxVisibleVisitors);
     chosen.set(tenant.id, { set, at: now() });
@@ -38,7 +38,7 @@ export function createShown(options: {
     };
     const was = before.set;
     for (const key of was && set ? was.symmetricDifference(set) : everybody()) {
-      const visitor = { tenant: tenant.id, key: key as VisitorKey }; // keys of our own table
+      const visitor = { tenant: tenant.id, key };
       if ((was?.has(key) ?? true) !== (set?.has(key) ?? true)) changed(visitor);
     }
     return set;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { operatorDecider, operatorState } from '../../../src/actors/operator/decisions.ts';
 import type { OperatorFact, Show } from '../../../src/actors/operator/facts.ts';
+import { visitorKey } from '../../support/names.ts';
 import {
   changePresence,
   closeSession,
@@ -415,7 +416,7 @@ describe('chats', () => {
 });
 
 it('a refused message is told to the operator', () => {
-  const refusal = { visitor: 'v1', messageId: 'o1', reason: 'this visitor has left' };
+  const refusal = { visitor: visitorKey('v1'), messageId: 'o1', reason: 'this visitor has left' };
   operator()
     .given(free)
     .when({ type: 'RefuseMessage', ...refusal })

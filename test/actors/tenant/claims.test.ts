@@ -3,29 +3,30 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ClaimCommand, claimOf } from '../../../src/actors/tenant/claims.ts';
 import { type TenantFact, tenantDecider } from '../../../src/actors/tenant/machine.ts';
+import { username } from '../../support/names.ts';
 import { scenario } from '../scenario.ts';
 import { MemoryStream } from '../stream.ts';
 
 const tenant = () => scenario(tenantDecider);
-const claimed = (username = 'ada', lhcUserId = 7): TenantFact => ({
+const claimed = (name = 'ada', lhcUserId = 7): TenantFact => ({
   type: 'LhcUserClaimed',
-  data: { lhcUserId, username },
+  data: { lhcUserId, username: username(name) },
 });
-const released = (username = 'ada', lhcUserId = 7): TenantFact => ({
+const released = (name = 'ada', lhcUserId = 7): TenantFact => ({
   type: 'LhcUserReleased',
-  data: { lhcUserId, username },
+  data: { lhcUserId, username: username(name) },
 });
 const begun: TenantFact = { type: 'LhcUserClaimsBegun', data: {} };
-const claim = (username: string, over: number | null, lhcUserId = 7): ClaimCommand => ({
+const claim = (name: string, over: number | null, lhcUserId = 7): ClaimCommand => ({
   type: 'ClaimLhcUser',
   lhcUserId,
-  username,
+  username: username(name),
   over,
 });
-const release = (username: string, revision: number): ClaimCommand => ({
+const release = (name: string, revision: number): ClaimCommand => ({
   type: 'ReleaseLhcUser',
   lhcUserId: 7,
-  username,
+  username: username(name),
   revision,
 });
 
@@ -74,9 +75,9 @@ describe('an LHC user', () => {
 
 describe('operators that were registered before there were claims', () => {
   const registered = [
-    { lhcUserId: 7, username: 'ada' },
-    { lhcUserId: 8, username: 'grace' },
-    { lhcUserId: 7, username: 'late' },
+    { lhcUserId: 7, username: username('ada') },
+    { lhcUserId: 8, username: username('grace') },
+    { lhcUserId: 7, username: username('late') },
   ];
   it('have theirs, the first of two with the same', () => {
     tenant()

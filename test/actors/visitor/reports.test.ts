@@ -7,6 +7,7 @@ import {
   visitorState,
 } from '../../../src/actors/visitor/decisions.ts';
 import type { VisitorFact } from '../../../src/actors/visitor/facts.ts';
+import { username } from '../../support/names.ts';
 import {
   arrived,
   chatAccepted,
@@ -30,13 +31,13 @@ const received = (operator?: string): VisitorCommand => ({
   type: 'ReportDelivered',
   messageIds: ['m1'],
   by: 'ping',
-  ...(operator === undefined ? {} : { operator }),
+  ...(operator === undefined ? {} : { operator: username(operator) }),
 });
 const shown = (messageId: string, operator = 'op1') =>
-  ({ type: 'ReportDisplayed', messageId, operator }) as const;
+  ({ type: 'ReportDisplayed', messageId, operator: username(operator) }) as const;
 const displayed = (messageId: string, operator = 'op1', chatId = 'c1'): VisitorFact => ({
   type: 'MessageDisplayed',
-  data: { operator, messageId, chatId },
+  data: { operator: username(operator), messageId, chatId },
 });
 
 describe('a message is received', () => {
@@ -105,7 +106,7 @@ describe('an operator’s message', () => {
   const marked = (id: string, operator = 'op1') => operatorMessage('c1', operator, id, true);
   const read = (messageId: string, operator = 'op1'): VisitorFact => ({
     type: 'OperatorMessageDisplayed',
-    data: { operator, messageId },
+    data: { operator: username(operator), messageId },
   });
   const seen = (messageId: string) => ({ type: 'ReportSeen', messageId }) as const;
 
@@ -137,7 +138,7 @@ describe('an operator’s message', () => {
 
   it('reached LHC', () => {
     visitor(chatting)
-      .when({ type: 'ReportTold', messageId: 'o1', operator: 'op1' })
+      .when({ type: 'ReportTold', messageId: 'o1', operator: username('op1') })
       .then([{ type: 'OperatorMessageTold', data: { operator: 'op1', messageId: 'o1' } }]);
   });
 });

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Fact } from '../../../src/actors/machine/decider.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
+import { username } from '../../support/names.ts';
 import {
   acceptChat,
   addNote,
@@ -133,7 +134,7 @@ describe('notes, commands of LHC and !close', () => {
   it('closes the chat that is meant, and no other', () => {
     const close = (chatId: string | null, operator: string) => ({
       ...closeChat(chatId, 'operator'),
-      operator,
+      operator: username(operator),
     });
     visitor(chatting)
       .when(close(null, 'op1'))

@@ -10,17 +10,8 @@ import { createSetAside } from '../../../src/inbox/set-aside.ts';
 import { UNKNOWN } from '../../../src/inbox/written/read.ts';
 import { createTransfer } from '../../../src/reactors/routing/transfer.ts';
 import { changePresence, openSession, register, startChat, viewPage } from '../../actors/facts.ts';
-import {
-  ACME,
-  HOST,
-  jidOf,
-  newId,
-  openRig,
-  operator,
-  type Rig,
-  silent,
-  visitor,
-} from '../../support/rig.ts';
+import { username, visitorKey } from '../../support/names.ts';
+import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 
 const OPERATORS = ['op1', 'op2', 'op3'];
 const queueId = newId();
@@ -47,7 +38,7 @@ afterEach(() => rig.close());
 function inbox() {
   const { store, vault, now, host, tenants, digestKey } = rig;
   const setAside = createSetAside({ store, vault, now, newId });
-  const operatorsOf = () => OPERATORS.map((name) => operator(name));
+  const operatorsOf = () => OPERATORS.map((name) => username(name));
   const transfer = createTransfer({ host, tenants, operatorsOf });
   return createInbox({
     host,
@@ -103,11 +94,11 @@ const bodies = async (type: string) =>
       .map((event) => rig.personal.of(event)),
   );
 const chat = async () => {
-  const state = await rig.host.load(visitorRef(ACME, visitor('1')));
+  const state = await rig.host.load(visitorRef(ACME, visitorKey('1')));
   return state && visitorState(state.core).context.chat;
 };
 const chatsOf = async (by: string) => {
-  const state = await rig.host.load(operatorRef(ACME, operator(by)));
+  const state = await rig.host.load(operatorRef(ACME, username(by)));
   return state && operatorState(state.core).context.chats;
 };
 
@@ -130,7 +121,12 @@ describe('a chat', () => {
   });
 
   it('!decline: it goes on, once; again, and by who was not asked, is told', async () => {
-    const assign = { chatId: 'c1', operator: 'op1', reservation: null, reason: 'random' } as const;
+    const assign = {
+      chatId: 'c1',
+      operator: username('op1'),
+      reservation: null,
+      reason: 'random',
+    } as const;
     await rig.toVisitor('1', { type: 'AssignChat', ...assign });
     await write('op2', '!decline');
     await write('op1', '!decline');
@@ -158,9 +154,19 @@ describe('a chat', () => {
   });
 
   it('!transfer to who cannot have it is refused with the reason, and it stays', async () => {
-    const away = { type: 'SetAvailability', away: true, visitor: '9', messageId: 'x' } as const;
+    const away = {
+      type: 'SetAvailability',
+      away: true,
+      visitor: visitorKey('9'),
+      messageId: 'x',
+    } as const;
     await rig.toOperator('op2', away);
-    const busy = { reservation: 'r9', visitor: '9', chatId: 'c9', departmentCapacity: null };
+    const busy = {
+      reservation: 'r9',
+      visitor: visitorKey('9'),
+      chatId: 'c9',
+      departmentCapacity: null,
+    };
     await rig.toOperator('op3', { type: 'ReserveChat', ...busy });
     await write('op1', '!transfer op2');
     await write('op1', '!take');

@@ -7,7 +7,8 @@ import { COMMANDS, UNKNOWN } from '../../../src/inbox/written/read.ts';
 import { type Answers, createAnswers } from '../../../src/reactors/answers/answers.ts';
 import { durationOf, stampOf } from '../../../src/reactors/texts/times.ts';
 import { assignChat, closeChat, DELAYS, sendMessage, startChat } from '../../actors/facts.ts';
-import { newId, openRig, operator, type Rig } from '../../support/rig.ts';
+import { username, visitorKey } from '../../support/names.ts';
+import { newId, openRig, type Rig } from '../../support/rig.ts';
 
 const MINUTE = 60_000;
 let rig: Rig;
@@ -26,9 +27,9 @@ const tenant = (more: Record<string, unknown> = {}) =>
     ...more,
   });
 const answerTo = (fact: OperatorFact, settings = tenant()) =>
-  answers.answerTo(settings, operator('op1'), fact);
+  answers.answerTo(settings, username('op1'), fact);
 const ask = async (command: string, argument: string | null = null, settings = tenant()) => {
-  const data = { visitor: '1', messageId: 'x', command, argument };
+  const data = { visitor: visitorKey('1'), messageId: 'x', command, argument };
   return (await answerTo({ type: 'QuestionAsked', data }, settings))?.texts ?? [];
 };
 const info = async () => (await ask('info')).join('\n').split('\n');
@@ -37,7 +38,7 @@ const view = (profile: Profile = { page: '/' }, department: string | null = null
   rig.toVisitor('1', { type: 'ViewPage', digest: newId(), department, delays: DELAYS, profile });
 const answered = (by: string, body: string): VisitorCommand => ({
   type: 'ReceiveOperatorMessage',
-  operator: by,
+  operator: username(by),
   messageId: newId(),
   body,
 });
@@ -81,20 +82,20 @@ describe('!info', () => {
     await rig.toVisitor('1', {
       type: 'OfferChat',
       chatId: 'c1',
-      operators: ['op1', 'op2'],
+      operators: [username('op1'), username('op2')],
       reason: 'broadcast',
     });
     expect(await info()).toContain(
       `${open}; offered to op1, op2; waits for an operator since 3 min.`,
     );
-    await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op2' });
+    await rig.toVisitor('1', { type: 'AcceptChat', operator: username('op2') });
     expect(await info()).toContain(`${open}; op2 has it.`);
     expect(await info()).toContain('First answer after 3 min.');
     await rig.toVisitor('1', {
       type: 'TransferChat',
       chatId: 'c1',
-      from: 'op2',
-      operator: 'op1',
+      from: username('op2'),
+      operator: username('op1'),
       department: null,
       reservation: null,
     });
@@ -123,17 +124,17 @@ describe('!info', () => {
     for (const id of ['c1', 'c2']) {
       await rig.toVisitor('1', startChat(id));
       later(1);
-      await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op1' });
+      await rig.toVisitor('1', { type: 'AcceptChat', operator: username('op1') });
       later(4);
       await rig.toVisitor('1', {
         type: 'TransferChat',
         chatId: id,
-        from: 'op1',
-        operator: 'op2',
+        from: username('op1'),
+        operator: username('op2'),
         department: null,
         reservation: null,
       });
-      await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op2' });
+      await rig.toVisitor('1', { type: 'AcceptChat', operator: username('op2') });
       if (id === 'c1') await rig.toVisitor('1', closeChat(id));
     }
     const lines = await info();
@@ -174,8 +175,8 @@ describe('!info', () => {
     });
     for (let n = 0; n < 1_300; n++) await view({ page: `/${long}`, title: long });
     reads = 0;
-    const data = { visitor: '1', messageId: 'x', command: 'info', argument: null };
-    const told = await counting.answerTo(tenant(), operator('op1'), {
+    const data = { visitor: visitorKey('1'), messageId: 'x', command: 'info', argument: null };
+    const told = await counting.answerTo(tenant(), username('op1'), {
       type: 'QuestionAsked',
       data,
     });
@@ -199,14 +200,19 @@ describe('!history', () => {
     await rig.toVisitor('1', answered('op1', 'May I help?'));
     later(1);
     await rig.toVisitor('1', startChat('c1', 'm1'));
-    await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op1' });
+    await rig.toVisitor('1', { type: 'AcceptChat', operator: username('op1') });
     later(24 * 60);
     await rig.toVisitor('1', answered('op1', 'Two\nlines'));
-    const note = { type: 'AddNote', operator: 'op1', noteId: 'n1', body: 'angry' } as const;
+    const note = {
+      type: 'AddNote',
+      operator: username('op1'),
+      noteId: 'n1',
+      body: 'angry',
+    } as const;
     await rig.toVisitor('1', note);
     await rig.toVisitor('1', {
       type: 'SendOperatorCommand',
-      operator: 'op1',
+      operator: username('op1'),
       messageId: 'x1',
       command: 'name',
       text: '!name Ann',
@@ -311,14 +317,14 @@ describe('what else an operator is answered', () => {
     [
       {
         type: 'MessageRefused',
-        data: { visitor: '1', messageId: 'x', reason: 'this visitor has left' },
+        data: { visitor: visitorKey('1'), messageId: 'x', reason: 'this visitor has left' },
       },
       'Not delivered: this visitor has left.',
     ],
     [
       {
         type: 'MessageRefused',
-        data: { visitor: '1', messageId: 'x', reason: 'why not?', command: 'transfer' },
+        data: { visitor: visitorKey('1'), messageId: 'x', reason: 'why not?', command: 'transfer' },
       },
       '!transfer: why not?',
     ],
@@ -327,7 +333,7 @@ describe('what else an operator is answered', () => {
         type: 'AvailabilitySet',
         data: {
           away: true,
-          visitor: '1',
+          visitor: visitorKey('1'),
           messageId: 'x',
           availability: { from: 'available', to: 'away' },
         },
@@ -339,7 +345,7 @@ describe('what else an operator is answered', () => {
         type: 'AvailabilitySet',
         data: {
           away: false,
-          visitor: '1',
+          visitor: visitorKey('1'),
           messageId: 'x',
           availability: { from: 'away', to: 'available' },
         },
@@ -351,7 +357,7 @@ describe('what else an operator is answered', () => {
         type: 'AvailabilitySet',
         data: {
           away: false,
-          visitor: '1',
+          visitor: visitorKey('1'),
           messageId: 'x',
           availability: { from: 'busy', to: 'busy' },
         },
@@ -364,18 +370,23 @@ describe('what else an operator is answered', () => {
 
   it('nothing, of what is no question', async () => {
     expect(await answerTo({ type: 'ChatReleased', data: gone })).toBeNull();
-    const closed = { chatId: 'c1', operator: 'op1', by: 'operator', reason: null } as const;
+    const closed = {
+      chatId: 'c1',
+      operator: username('op1'),
+      by: 'operator',
+      reason: null,
+    } as const;
     const fact = { type: 'ChatClosed', data: closed } as const;
     expect(await answers.confirmationsOf(tenant(), fact)).toEqual([]);
   });
-  const gone = { reservation: null, visitor: '1', chatId: 'c1', reason: 'closed' };
+  const gone = { reservation: null, visitor: visitorKey('1'), chatId: 'c1', reason: 'closed' };
 
   it('that a note was kept and a command passed on', async () => {
-    const noted = { chatId: 'c1', operator: 'op1', noteId: 'n1' };
+    const noted = { chatId: 'c1', operator: username('op1'), noteId: 'n1' };
     expect(await answers.confirmationsOf(tenant(), { type: 'NoteAdded', data: noted })).toEqual([
       { to: 'op1', text: 'Noted in chat #c1; the visitor does not see it.' },
     ]);
-    const data = { chatId: 'c1', operator: 'op1', messageId: 'x', command: 'block' };
+    const data = { chatId: 'c1', operator: username('op1'), messageId: 'x', command: 'block' };
     const sent = { type: 'OperatorCommandSent', data } as const;
     expect(await answers.confirmationsOf(tenant(), sent)).toEqual([
       { to: 'op1', text: '!block was passed on to LHC.' },

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import { DELAYS, startChat } from '../../actors/facts.ts';
+import { username } from '../../support/names.ts';
 import { type MessageLane, openMessageLane, STREAM } from './lane.ts';
 
 let lane: MessageLane;
@@ -31,7 +32,7 @@ describe('who lost a chat', () => {
       type: 'CloseChat',
       chatId: null,
       by: 'operator',
-      operator: 'quin',
+      operator: username('quin'),
       reason: 'solved',
     });
     await lane.run();
@@ -62,7 +63,7 @@ describe('who takes it from another who has not answered', () => {
     await lane.say('and');
     await lane.run();
     await lane.delivered('olga', 'm1', 'and');
-    await lane.rig.toVisitor('1', { type: 'AcceptChat', operator: 'pia' });
+    await lane.rig.toVisitor('1', { type: 'AcceptChat', operator: username('pia') });
     await lane.run();
     expect(lane.texts('pia')).toEqual([
       'New chat #c1 for sales.\nVisitor 1\n/home',
@@ -136,7 +137,7 @@ describe('several who are asked together', () => {
     expect(lane.sent('pia')).toEqual(['intro-c1-1', 'm1']);
     expect(lane.sent('olga')).toEqual(['intro-c1-1', 'm1']);
     for (const operator of ['olga', 'pia']) {
-      await lane.rig.toVisitor('1', { type: 'DeclineChat', operator });
+      await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: username(operator) });
     }
     await lane.offer('olga', 'pia');
     lane.forget();
@@ -152,7 +153,7 @@ describe('several who are asked together', () => {
     await lane.say('m2');
     await lane.offer('olga');
     await lane.run();
-    await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: 'olga' });
+    await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: username('olga') });
     await lane.assign('pia');
     const { transport } = lane.ejabberd;
     const { send } = transport;
@@ -184,7 +185,7 @@ describe('several who are asked together', () => {
     await lane.handOn(null, { operator: 'quin' });
     await lane.run();
     expect(lane.texts('olga').at(-1)).toBe('LHC has handed chat #c1 to quin.');
-    await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: 'quin' });
+    await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: username('quin') });
     await lane.offer('olga', 'pia');
     await lane.rig.toVisitor('1', { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null });
     await lane.run();

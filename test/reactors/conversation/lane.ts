@@ -6,6 +6,7 @@ import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { username, usernameOrNull } from '../../support/names.ts';
 import { HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 
 export const STREAM = 'visitor-acme.1';
@@ -86,29 +87,49 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
     say: (id: string, body = id) =>
       rig.toVisitor('1', { type: 'SendMessage', messageId: id, chatId: null, body }),
     answer: (operator: string, id: string) =>
-      rig.toVisitor('1', { type: 'ReceiveOperatorMessage', operator, messageId: id, body: id }),
+      rig.toVisitor('1', {
+        type: 'ReceiveOperatorMessage',
+        operator: username(operator),
+        messageId: id,
+        body: id,
+      }),
     assign: (operator: string) =>
       rig.toVisitor('1', {
         type: 'AssignChat',
         chatId: 'c1',
-        operator,
+        operator: username(operator),
         reservation: newId(),
         reason: 'least-loaded',
       }),
     offer: (...operators: string[]) =>
-      rig.toVisitor('1', { type: 'OfferChat', chatId: 'c1', operators, reason: 'broadcast' }),
+      rig.toVisitor('1', {
+        type: 'OfferChat',
+        chatId: 'c1',
+        operators: operators.map(username),
+        reason: 'broadcast',
+      }),
     unassign: (operator: string, reason: 'offline' | 'owner-gone' = 'owner-gone') =>
-      rig.toVisitor('1', { type: 'UnassignChat', chatId: 'c1', operator, reason }),
+      rig.toVisitor('1', {
+        type: 'UnassignChat',
+        chatId: 'c1',
+        operator: username(operator),
+        reason,
+      }),
     handOn: (from: string | null, to: { operator?: string; department?: string }) =>
       rig.toVisitor('1', {
         type: 'TransferChat',
         chatId: 'c1',
-        from,
+        from: usernameOrNull(from),
         reservation: null,
-        operator: to.operator ?? null,
+        operator: usernameOrNull(to.operator ?? null),
         department: to.department ?? null,
       }),
     delivered: (operator: string, ...messageIds: string[]) =>
-      rig.toVisitor('1', { type: 'ReportDelivered', messageIds, by: 'ping', operator }),
+      rig.toVisitor('1', {
+        type: 'ReportDelivered',
+        messageIds,
+        by: 'ping',
+        operator: username(operator),
+      }),
   };
 }

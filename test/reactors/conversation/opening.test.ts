@@ -4,7 +4,8 @@ import { visitorState } from '../../../src/actors/visitor/decisions.ts';
 import { AppError } from '../../../src/errors.ts';
 import { presenceOf } from '../../../src/reactors/texts/presence-text.ts';
 import { DELAYS, startChat } from '../../actors/facts.ts';
-import { ACME, jidOf, visitor } from '../../support/rig.ts';
+import { username, visitorKey } from '../../support/names.ts';
+import { ACME, jidOf } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 import { type MessageLane, openMessageLane, STREAM } from './lane.ts';
 
@@ -65,7 +66,7 @@ describe('who it is', () => {
     await lane.rig.toVisitor('1', {
       type: 'AssignChat',
       chatId: 'c2',
-      operator: 'pia',
+      operator: username('pia'),
       reservation: 'r',
       reason: 'least-loaded',
     });
@@ -112,11 +113,11 @@ describe('who it is', () => {
     const texts = lane.texts('pia');
     expect(texts[0]?.endsWith(`\n${'x'.repeat(299)}`)).toBe(true);
     expect(texts.at(-1)).toBe(`${'x'.repeat(3_999)}…`);
-    const state = await lane.rig.host.load(visitorRef(ACME, visitor('1')));
+    const state = await lane.rig.host.load(visitorRef(ACME, visitorKey('1')));
     const of = state && visitorState(state.core);
     const line = 'Chat #c1 (sales)\n';
     const title = long(500 - line.length);
-    const shown = of && presenceOf(visitor('1'), { profile: { page: '/', title }, at: 0 }, of);
+    const shown = of && presenceOf(visitorKey('1'), { profile: { page: '/', title }, at: 0 }, of);
     expect(shown?.status).toBe(line + 'x'.repeat(499 - line.length));
   });
 
@@ -180,7 +181,7 @@ describe('what was said before', () => {
     await lane.say('m3');
     await lane.run();
     await lane.delivered('pia', 'm3');
-    await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: 'pia' });
+    await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: username('pia') });
     await lane.assign('olga');
     lane.forget();
     expect(await lane.run()).toEqual({ kind: 'done' });

@@ -20,8 +20,9 @@ import {
   viewPage,
 } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { username, visitorKey } from '../../support/names.ts';
 import { movableOwnership } from '../../support/ownership.ts';
-import { ACME, HOST, jidOf, newId, openRig, type Rig, silent, visitor } from '../../support/rig.ts';
+import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 
 let rig: Rig;
@@ -58,7 +59,7 @@ async function run(stream = 'visitor-acme.1', from = 0, ownership: Ownership = s
 const bodies = () => ejabberd.messages.map(({ body }) => body);
 const ids = () => ejabberd.messages.map(({ id }) => id);
 const open = async () => {
-  const state = await rig.host.load(visitorRef(ACME, visitor('1')));
+  const state = await rig.host.load(visitorRef(ACME, visitorKey('1')));
   return state ? visitorState(state.core).context.openMessages : [];
 };
 const say = async (...names: string[]) => {
@@ -108,7 +109,12 @@ describe("a visitor's message", () => {
     await rig.toVisitor('1', assignChat('op1'));
     expect(await run()).toEqual({ kind: 'done' });
     expect((await open()).map(({ taken }) => taken)).toEqual([true]);
-    const lost = { type: 'UnassignChat', chatId: 'c1', operator: 'op1', reason: 'missed' } as const;
+    const lost = {
+      type: 'UnassignChat',
+      chatId: 'c1',
+      operator: username('op1'),
+      reason: 'missed',
+    } as const;
     await rig.toVisitor('1', lost);
     await rig.toVisitor('1', closeChat('c1'));
     expect(await run()).toEqual({ kind: 'done' });
@@ -245,8 +251,8 @@ describe('an operator is told', () => {
       messageId: 'x',
       reason: 'this visitor has left',
     } as const;
-    await rig.toOperator('op1', { ...refused, visitor: '1' });
-    await rig.toOperator('op1', { ...refused, visitor: 'unknown' });
+    await rig.toOperator('op1', { ...refused, visitor: visitorKey('1') });
+    await rig.toOperator('op1', { ...refused, visitor: visitorKey('unknown') });
     await login();
     expect(await run('operator-acme.op1')).toEqual({ kind: 'done' });
     expect(ejabberd.messages).toMatchObject(
@@ -299,7 +305,12 @@ describe('of several processes', () => {
 
   it("the operator's own tells it by the admin API where the visitor is another's", async () => {
     await rig.toOperator('op1', register());
-    const refuse = { type: 'RefuseMessage', messageId: 'x', reason: 'gone', visitor: '1' } as const;
+    const refuse = {
+      type: 'RefuseMessage',
+      messageId: 'x',
+      reason: 'gone',
+      visitor: visitorKey('1'),
+    } as const;
     await rig.toOperator('op1', refuse);
     expect(ofVisitor).not.toBe(ofOperator);
     expect(await run('operator-acme.op1', 0, movableOwnership([ofOperator]))).toEqual({

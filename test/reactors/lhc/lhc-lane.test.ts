@@ -13,6 +13,7 @@ import {
   viewPage,
 } from '../../actors/facts.ts';
 import { fakeLhc } from '../../support/fake-lhc.ts';
+import { username } from '../../support/names.ts';
 import { ACME, newId, openRig, type Rig, tenantsWith } from '../../support/rig.ts';
 
 const URL = 'https://lhc.test/callback';
@@ -177,44 +178,48 @@ describe('a chat that goes from hand to hand', () => {
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', assignChat('olga', null));
-    await rig.toVisitor('1', { type: 'AcceptChat', operator: 'olga' });
+    await rig.toVisitor('1', { type: 'AcceptChat', operator: username('olga') });
     await rig.toVisitor('1', {
       type: 'AddNote',
-      operator: 'olga',
+      operator: username('olga'),
       noteId: 'n1',
       body: 'pays by card',
     });
     const block = { command: 'block', text: '!block 1' };
     await rig.toVisitor('1', {
       type: 'SendOperatorCommand',
-      operator: 'olga',
+      operator: username('olga'),
       messageId: 'x1',
       ...block,
     });
-    await rig.toVisitor('1', { type: 'ReportDisplayed', messageId: 'm1', operator: 'olga' });
+    await rig.toVisitor('1', {
+      type: 'ReportDisplayed',
+      messageId: 'm1',
+      operator: username('olga'),
+    });
     const nobody = { operator: null, reservation: null };
     await rig.toVisitor('1', {
       type: 'TransferChat',
       chatId: null,
-      from: 'olga',
+      from: username('olga'),
       ...nobody,
       department: 'support',
     });
-    const to = { operator: 'pia', department: null, reservation: null };
+    const to = { operator: username('pia'), department: null, reservation: null };
     await rig.toVisitor('1', { type: 'TransferChat', chatId: 'c1', from: null, ...to });
     await rig.toVisitor('1', {
       type: 'UnassignChat',
       chatId: 'c1',
-      operator: 'pia',
+      operator: username('pia'),
       reason: 'offline',
     });
     await rig.toVisitor('1', {
       type: 'OfferChat',
       chatId: 'c1',
-      operators: ['olga', 'pia'],
+      operators: [username('olga'), username('pia')],
       reason: 'broadcast',
     });
-    await rig.toVisitor('1', { type: 'DeclineChat', operator: 'olga' }); // it was never hers again
+    await rig.toVisitor('1', { type: 'DeclineChat', operator: username('olga') }); // it was never hers again
     lhc.accepted.length = 0;
     await run('visitor-acme.1');
     expect(told().slice(2)).toEqual([
@@ -234,7 +239,7 @@ describe('who asked for a receipt', () => {
       type === 'OperatorMessageTold' ? [data.messageId] : [],
     );
   const write = async (messageId: string, receipt: boolean) => {
-    const said = { operator: 'op1', messageId, body: 'Hello', receipt };
+    const said = { operator: username('op1'), messageId, body: 'Hello', receipt };
     await rig.toVisitor('1', { type: 'ReceiveOperatorMessage', ...said });
   };
   beforeEach(() => rig.toVisitor('1', viewPage()));

@@ -16,21 +16,12 @@ import {
 } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { fakeLhc } from '../../support/fake-lhc.ts';
-import {
-  ACME,
-  HOST,
-  jidOf,
-  newId,
-  openRig,
-  operator,
-  type Rig,
-  silent,
-  visitor,
-} from '../../support/rig.ts';
+import { username, visitorKey } from '../../support/names.ts';
+import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 
-const OP1 = operator('op1');
-const V1 = visitor('1');
+const OP1 = username('op1');
+const V1 = visitorKey('1');
 let rig: Rig;
 let ejabberd: ReturnType<typeof fakeEjabberd>;
 let lhc: ReturnType<typeof fakeLhc>;
@@ -92,7 +83,7 @@ it('an operator that lives is told at most once a minute', async () => {
   signals.operatorAlive(ACME, OP1);
   rig.clock.passes(1);
   signals.operatorAlive(ACME, OP1);
-  signals.operatorAlive(ACME, operator('stranger')); // LHC does not know it
+  signals.operatorAlive(ACME, username('stranger')); // LHC does not know it
   await told(2);
   expect(lhc.attempts).toHaveLength(2);
 });
@@ -116,8 +107,8 @@ it("typing of the chat's own operator is told, at most once a second", async () 
   await rig.toVisitor('1', assignChat('op1'));
   for (let i = 0; i < 5; i++) signals.operatorTyping(ACME, V1, OP1, 'composing');
   signals.operatorTyping(ACME, V1, OP1, 'paused');
-  signals.operatorTyping(ACME, V1, operator('op2'), 'composing');
-  signals.operatorTyping(ACME, visitor('nobody'), OP1, 'composing');
+  signals.operatorTyping(ACME, V1, username('op2'), 'composing');
+  signals.operatorTyping(ACME, visitorKey('nobody'), OP1, 'composing');
   await told(2);
   const data = { visitor: '1', chatId: 'c1', operator: { username: 'op1', lhcUserId: 7 } };
   expect(lhc.accepted.map((each) => each.data)).toEqual([
@@ -213,15 +204,15 @@ it('a visitor types whose chat goes to another: that one sees it at once, nobody
   await rig.toVisitor('1', {
     type: 'OfferChat',
     chatId: 'c1',
-    operators: ['op1', 'op2'],
+    operators: [username('op1'), username('op2')],
     reason: 'broadcast',
   });
   await typing(ACME, V1, 'composing');
   expect(ejabberd.typed).toEqual([]);
-  await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op1' });
+  await rig.toVisitor('1', { type: 'AcceptChat', operator: username('op1') });
   await typing(ACME, V1, 'composing');
-  const to = { operator: 'op2', department: null, reservation: null };
-  await rig.toVisitor('1', { type: 'TransferChat', chatId: null, from: 'op1', ...to });
+  const to = { operator: username('op2'), department: null, reservation: null };
+  await rig.toVisitor('1', { type: 'TransferChat', chatId: null, from: username('op1'), ...to });
   await typing(ACME, V1, 'composing');
   expect(ejabberd.typed).toEqual(
     ['op1 composing', 'op1 active', 'op2 composing'].map((shown) => {

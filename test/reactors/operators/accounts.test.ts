@@ -8,7 +8,8 @@ import { createLhcUsers } from '../../../src/reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
-import { ACME, HOST, newId, openRig, operator, type Rig, silent } from '../../support/rig.ts';
+import { username } from '../../support/names.ts';
+import { ACME, HOST, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 
 let rig: Rig;
 let ejabberd: ReturnType<typeof fakeEjabberd>;
@@ -31,7 +32,7 @@ function processOf(older: readonly string[] = []) {
     now,
     newId,
     logger: silent,
-    operatorsOf: () => older.map(operator),
+    operatorsOf: () => older.map(username),
     caughtUp: async () => {},
   });
   const accounts = createOperatorAccounts({
@@ -48,9 +49,9 @@ function processOf(older: readonly string[] = []) {
   });
   return {
     put: (name: string, wish: Wish, commandId = `auto:${newId()}`) =>
-      accounts.put(ACME, operator(name), wish, { commandId, admin: false }),
+      accounts.put(ACME, username(name), wish, { commandId, admin: false }),
     remove: (name: string, commandId = `auto:${newId()}`) =>
-      accounts.remove(ACME, operator(name), { commandId }),
+      accounts.remove(ACME, username(name), { commandId }),
   };
 }
 
@@ -387,8 +388,8 @@ describe('one that is removed', () => {
     });
     const tenant = rig.tenants.get(ACME);
     if (!tenant) throw new Error('it is configured');
-    const finish = () => removal.finish(tenant, operator('ada'));
-    await removal.exclusively(tenant, operator('ada'), finish); // what the lane does, later
+    const finish = () => removal.finish(tenant, username('ada'));
+    await removal.exclusively(tenant, username('ada'), finish); // what the lane does, later
     expect(ejabberd.accounts.get(jid('ada'))).toBe('new');
   });
 

@@ -1,9 +1,10 @@
 /** What must be true of routing: of the log at any time, of both sides at rest, and of the tables folded from it. */
-
 import { operatorFact, visitorFact } from '../../../src/actors/facts.ts';
+import type { Username } from '../../../src/actors/ids.ts';
 import { emptyCore, evolve } from '../../../src/actors/machine/decider.ts';
 import { load, operatorDecider, operatorState } from '../../../src/actors/operator/decisions.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
+import { username } from '../../support/names.ts';
 import { OPERATORS, type RoutingSettings, type Scene, TIMES, VISITORS } from './scene.ts';
 
 type Departments = Readonly<Record<string, { capacity?: number; policy?: string }>>;
@@ -78,14 +79,14 @@ export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Prom
 /** What routing has still to do; nothing of it may stay. */
 export async function unrest(scene: Scene, settings: RoutingSettings): Promise<string[]> {
   const todo: string[] = [];
-  const operators = new Map<string, ReturnType<typeof operatorState>>();
+  const operators = new Map<Username, ReturnType<typeof operatorState>>();
   for (const name of OPERATORS) {
     const core = await scene.operatorOf(name);
     // `operatorOf` gives the state's parts as the machine has them.
-    if (core) operators.set(name, core);
+    if (core) operators.set(username(name), core);
   }
   // Of how many chats of broadcasts each is asked.
-  const asked = new Map<string, number>();
+  const asked = new Map<Username, number>();
   for (const key of VISITORS) {
     for (const name of (await scene.chatOf(key))?.offered ?? []) {
       asked.set(name, (asked.get(name) ?? 0) + 1);
@@ -117,7 +118,7 @@ export async function unrest(scene: Scene, settings: RoutingSettings): Promise<s
       context.departments.length === 0 ||
       context.departments.includes(chat.department) ||
       (belongsTo.includes(name) && chat.offered.length === 0 && !chat.passed.includes(name));
-    const belongs = (name: string) => belongsTo.includes(name) && chat.offered.length === 0;
+    const belongs = (name: Username) => belongsTo.includes(name) && chat.offered.length === 0;
     const isBroadcast = policyOf(settings, chat.department) === 'broadcast';
     const free = able
       .filter(serves)

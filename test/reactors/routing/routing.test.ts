@@ -25,8 +25,9 @@ import {
   startChat,
   transferChat,
 } from '../../actors/facts.ts';
+import { username, visitorKey } from '../../support/names.ts';
 import { movableOwnership } from '../../support/ownership.ts';
-import { ACME, newId, openRig, operator, type Rig, silent, visitor } from '../../support/rig.ts';
+import { ACME, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const stopping: (() => Promise<void>)[] = [];
@@ -86,11 +87,11 @@ async function available(rig: Rig, name: string, capacity = 2): Promise<void> {
   await rig.toOperator(name, changePresence('available', `s-${name}`));
 }
 const chatOf = async (rig: Rig, key: string) => {
-  const state = await rig.host.load(visitorRef(ACME, visitor(key)));
+  const state = await rig.host.load(visitorRef(ACME, visitorKey(key)));
   return state ? visitorState(state.core).context.chat : null;
 };
 const chatsOf = async (rig: Rig, name: string) => {
-  const state = await rig.host.load(operatorRef(ACME, operator(name)));
+  const state = await rig.host.load(operatorRef(ACME, username(name)));
   return state ? operatorState(state.core).context.chats : {};
 };
 const tables = (rig: Rig) =>
@@ -401,7 +402,7 @@ describe('a pass', () => {
     await rig.toVisitor('1', {
       type: 'TransferChat',
       chatId: null,
-      from: 'giver',
+      from: username('giver'),
       operator: null,
       department: 'support',
       reservation: null,
@@ -454,10 +455,10 @@ describe('a pass', () => {
     await caughtUp();
     routing.start();
     await are('0', '1');
-    await rig.toVisitor('0', { type: 'AcceptChat', operator: 'op1' });
+    await rig.toVisitor('0', { type: 'AcceptChat', operator: username('op1') });
     await caughtUp();
     await are('1');
-    await rig.toVisitor('1', { type: 'DeclineChat', operator: 'op1' });
+    await rig.toVisitor('1', { type: 'DeclineChat', operator: username('op1') });
     await are('2');
     await rig.toVisitor('0', closeChat('c0'));
     await are('2', '3');
@@ -509,7 +510,7 @@ describe('a pass', () => {
     await next.toVisitor('6', {
       type: 'AssignChat',
       chatId: 'c6',
-      operator: 'ann',
+      operator: username('ann'),
       reservation: null,
       reason: 'round-robin',
     });
@@ -668,7 +669,7 @@ describe('a process that dies', () => {
     const late = {
       type: 'AssignChat',
       chatId: 'c2',
-      operator: 'op1',
+      operator: username('op1'),
       reason: 'least-loaded',
     } as const;
     await expect(
@@ -718,7 +719,7 @@ it('200 chats at once, 20 operators who come and go: each has one owner, no plac
     return loads.flat().length === 100;
   });
   for (const name of names) {
-    const state = await rig.host.load(operatorRef(ACME, operator(name)));
+    const state = await rig.host.load(operatorRef(ACME, username(name)));
     const held = new Set<unknown>();
     for (const { type, data } of await rig.facts(`operator-acme.${name}`)) {
       if (type === 'ChatReserved') held.add(data.chatId);

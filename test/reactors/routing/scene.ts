@@ -11,7 +11,8 @@ import type { ActorHost } from '../../../src/runtime/host/host.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import type { Order } from '../../../src/runtime/ports.ts';
 import { DELAYS, SECOND } from '../../actors/facts.ts';
-import { ACME, newId, openRig, operator, type Rig, silent, visitor } from '../../support/rig.ts';
+import { username, visitorKey } from '../../support/names.ts';
+import { ACME, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 
 export const OPERATORS = ['ada', 'bob', 'cid', 'dot'] as const;
 export const VISITORS = ['v0', 'v1', 'v2', 'v3', 'v4', 'v5', 'v6'] as const;
@@ -203,21 +204,21 @@ export async function openScene(settings: RoutingSettings) {
       case 'answer':
         return ofVisitor(wish.visitor, {
           type: 'ReceiveOperatorMessage',
-          operator: wish.by,
+          operator: username(wish.by),
           messageId: newId(),
           body: 'Hi',
         });
       case 'take':
-        return ofVisitor(wish.visitor, { type: 'AcceptChat', operator: wish.by });
+        return ofVisitor(wish.visitor, { type: 'AcceptChat', operator: username(wish.by) });
       case 'decline':
-        return ofVisitor(wish.visitor, { type: 'DeclineChat', operator: wish.by });
+        return ofVisitor(wish.visitor, { type: 'DeclineChat', operator: username(wish.by) });
       case 'transfer':
         return life.routing.transfer(
           ACME,
-          visitor(wish.visitor),
+          visitorKey(wish.visitor),
           {
             chatId: null,
-            from: wish.by === null ? null : operator(wish.by),
+            from: wish.by === null ? null : username(wish.by),
             to: { name: wish.to },
           },
           { commandId: newId() },
@@ -262,8 +263,8 @@ export async function openScene(settings: RoutingSettings) {
 
   /** As the index of deadlines does it. */
   async function fireTimers(): Promise<void> {
-    for (const key of VISITORS) await rig.host.wake(streamOf(visitorRef(ACME, visitor(key))));
-    for (const who of OPERATORS) await rig.host.wake(streamOf(operatorRef(ACME, operator(who))));
+    for (const key of VISITORS) await rig.host.wake(streamOf(visitorRef(ACME, visitorKey(key))));
+    for (const who of OPERATORS) await rig.host.wake(streamOf(operatorRef(ACME, username(who))));
   }
 
   return {
@@ -287,13 +288,13 @@ export async function openScene(settings: RoutingSettings) {
     },
     isDead: () => life.isDead(),
     async chatOf(key: string) {
-      const state = await rig.host.load(visitorRef(ACME, visitor(key)));
+      const state = await rig.host.load(visitorRef(ACME, visitorKey(key)));
       if (!state) return null;
       const { chat, lastOperator } = visitorState(state.core).context;
       return chat && { ...chat, lastOperator };
     },
     async operatorOf(who: string) {
-      const state = await rig.host.load(operatorRef(ACME, operator(who)));
+      const state = await rig.host.load(operatorRef(ACME, username(who)));
       return state ? operatorState(state.core) : null;
     },
     async close(): Promise<void> {

@@ -5,7 +5,8 @@ import { createTransfer } from '../../../src/reactors/routing/transfer.ts';
 import type { ActorHost } from '../../../src/runtime/host/host.ts';
 import type { Receiver } from '../../../src/runtime/ports.ts';
 import { changePresence, closeChat, openSession, register, startChat } from '../../actors/facts.ts';
-import { ACME, newId, openRig, operator, type Rig, visitor } from '../../support/rig.ts';
+import { username, visitorKey } from '../../support/names.ts';
+import { ACME, newId, openRig, type Rig } from '../../support/rig.ts';
 
 let rig: Rig;
 beforeEach(async () => {
@@ -16,7 +17,7 @@ beforeEach(async () => {
     await rig.toOperator(name, changePresence('available'));
   }
   await rig.toVisitor('1', startChat('c1'));
-  await rig.toVisitor('1', { type: 'AcceptChat', operator: 'op1' });
+  await rig.toVisitor('1', { type: 'AcceptChat', operator: username('op1') });
 });
 afterEach(() => rig.close());
 
@@ -29,17 +30,17 @@ const transfer = (
   createTransfer({
     host,
     tenants: rig.tenants,
-    operatorsOf: () => [operator('op1'), operator('op2')],
+    operatorsOf: () => [username('op1'), username('op2')],
   })(
     ACME,
-    visitor('1'),
-    { chatId: 'c1', from: from === null ? null : operator(from), to },
+    visitorKey('1'),
+    { chatId: 'c1', from: from === null ? null : username(from), to },
     { commandId },
   );
 const handed = async () =>
   (await rig.facts('visitor-acme.1')).filter(({ type }) => type === 'ChatTransferred');
 const chatsOf = async (name: string) => {
-  const state = await rig.host.load(operatorRef(ACME, operator(name)));
+  const state = await rig.host.load(operatorRef(ACME, username(name)));
   return Object.keys(state ? operatorState(state.core).context.chats : {});
 };
 
@@ -54,7 +55,7 @@ describe('LHC hands on a chat', () => {
 
   it('to who was registered by another process, of whom this one has heard nothing yet', async () => {
     const here = rig.makeHost({ shared: true });
-    expect(await here.load(operatorRef(ACME, operator('op3')))).toBeNull();
+    expect(await here.load(operatorRef(ACME, username('op3')))).toBeNull();
     await rig.toOperator('op3', register(3));
     await transfer(null, { operator: 'op3' }, newId(), here);
     expect((await handed()).map(({ data }) => data.operator)).toEqual(['op3']);

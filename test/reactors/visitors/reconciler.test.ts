@@ -8,18 +8,9 @@ import { createSessions } from '../../../src/reactors/visitors/reconciler.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { closeChat, DELAYS, startChat, viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { username, visitorKey } from '../../support/names.ts';
 import { ALL_PARTITIONS, movableOwnership } from '../../support/ownership.ts';
-import {
-  ACME,
-  HOST,
-  jidOf,
-  newId,
-  openRig,
-  operator,
-  type Rig,
-  silent,
-  visitor,
-} from '../../support/rig.ts';
+import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const stopping: (() => Promise<void>)[] = [];
@@ -54,7 +45,7 @@ async function worldOf(
     logger: silent,
     admin: ejabberd.admin,
     transport: ejabberd.transport,
-    operatorsOf: () => [operator('op1')],
+    operatorsOf: () => [username('op1')],
     caughtUp: () => follow(),
     passwordOf: (jid) => `password of ${jid}`,
     random: () => 1,
@@ -161,18 +152,23 @@ describe('a visitor', () => {
     expect(await shows()).toEqual([undefined, '/home']);
     await rig.toVisitor('1', startChat());
     expect(await shows()).toEqual(['chat', 'Chat #c1 (sales)']);
-    const accept = { type: 'AcceptChat', operator: 'op1' } as const;
+    const accept = { type: 'AcceptChat', operator: username('op1') } as const;
     await rig.toVisitor('1', accept);
     expect(await shows()).toEqual([undefined, 'Chat #c1 (sales)']);
     const department = { operator: null, department: 'legal', reservation: null };
-    await rig.toVisitor('1', { type: 'TransferChat', chatId: null, from: 'op1', ...department });
+    await rig.toVisitor('1', {
+      type: 'TransferChat',
+      chatId: null,
+      from: username('op1'),
+      ...department,
+    });
     expect(await shows()).toEqual(['chat', 'Chat #c1 (legal)']);
     await rig.toVisitor('1', accept);
     expect(await shows()).toEqual([undefined, 'Chat #c1 (legal)']);
     await rig.toVisitor('1', {
       type: 'UnassignChat',
       chatId: 'c1',
-      operator: 'op1',
+      operator: username('op1'),
       reason: 'owner-gone',
     });
     expect(await shows()).toEqual(['chat', 'Chat #c1 (legal)']);
@@ -194,7 +190,7 @@ describe('a visitor', () => {
     ] as const) {
       ejabberd.present.delete(jid);
       ejabberd.calls.length = 0;
-      world.sessions.lost({ tenant: ACME, key: visitor('1') });
+      world.sessions.lost({ tenant: ACME, key: visitorKey('1') });
       rig.clock.passes(before);
       await nextTick();
       expect(ejabberd.calls).not.toContain(`online ${jid}`);
@@ -451,7 +447,7 @@ describe('compared with ejabberd', () => {
     listed = true;
     await started;
     expect([ejabberd.accounts.size, world.visible()]).toEqual([0, []]);
-    expect(world.wanted.get({ tenant: ACME, key: visitor('1') })).toBeNull();
+    expect(world.wanted.get({ tenant: ACME, key: visitorKey('1') })).toBeNull();
   });
 });
 
@@ -673,11 +669,11 @@ describe('of several processes', () => {
     await madeElsewhere(world, '1');
     await rig.toVisitor('1', remove);
     await world.sessions.compare();
-    expect(wanted.get({ tenant: ACME, key: visitor('1') })).not.toBeNull(); // it is there still
+    expect(wanted.get({ tenant: ACME, key: visitorKey('1') })).not.toBeNull(); // it is there still
     ejabberd.accounts.clear();
     ejabberd.members('visitors').clear();
     await world.sessions.compare();
-    expect(wanted.get({ tenant: ACME, key: visitor('1') })).toBeNull();
+    expect(wanted.get({ tenant: ACME, key: visitorKey('1') })).toBeNull();
     expect(count(world, 'unregister')).toBe(0);
   });
 

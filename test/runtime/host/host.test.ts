@@ -18,7 +18,8 @@ import {
   take,
   viewPage,
 } from '../../actors/facts.ts';
-import { ACME, newId, openRig, operator, type Rig, visitor } from '../../support/rig.ts';
+import { username, visitorKey } from '../../support/names.ts';
+import { ACME, newId, openRig, type Rig } from '../../support/rig.ts';
 
 const open: Rig[] = [];
 async function rigWith(options: Parameters<typeof openRig>[0] = {}): Promise<Rig> {
@@ -29,7 +30,7 @@ async function rigWith(options: Parameters<typeof openRig>[0] = {}): Promise<Rig
 afterEach(async () => {
   for (const rig of open.splice(0)) await rig.close();
 });
-const V1 = visitorRef(ACME, visitor('1'));
+const V1 = visitorRef(ACME, visitorKey('1'));
 const named = (commandId: string) => ({ commandId });
 
 describe('a command', () => {
@@ -178,7 +179,7 @@ describe('two writers on one store', () => {
           if (type === 'ChatReleased') held = new Set([...held].filter((id) => id !== data.chatId));
           expect(held.size).toBeLessThanOrEqual(2);
         }
-        const fresh = await rig.makeHost().load(operatorRef(ACME, operator(name)));
+        const fresh = await rig.makeHost().load(operatorRef(ACME, username(name)));
         expect(Object.keys(fresh ? operatorState(fresh.core).context.chats : {}).sort()).toEqual(
           [...held].sort(),
         );

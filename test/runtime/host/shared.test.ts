@@ -4,9 +4,10 @@ import { visitorRef } from '../../../src/actors/ids.ts';
 import { visitorState } from '../../../src/actors/visitor/decisions.ts';
 import type { ActorHost } from '../../../src/runtime/host/host.ts';
 import { closeChat, sendMessage, startChat, viewPage } from '../../actors/facts.ts';
-import { ACME, openRig, type Rig, visitor } from '../../support/rig.ts';
+import { visitorKey } from '../../support/names.ts';
+import { ACME, openRig, type Rig } from '../../support/rig.ts';
 
-const V1 = visitorRef(ACME, visitor('1'));
+const V1 = visitorRef(ACME, visitorKey('1'));
 let rig: Rig;
 let one: ActorHost;
 let other: ActorHost;
