@@ -1,94 +1,77 @@
 /** `xmpp-chat backup`: a verified copy of the log and its secret, taken while the service runs. */
 import { Command } from 'commander';
+import type { Manifest } from '../backup/manifest.ts';
 import { takeBackup } from '../backup/take.ts';
 import { verifyBackup } from '../backup/verify.ts';
 import { readStorage } from '../config.ts';
 import { AppError } from '../errors.ts';
 import { version } from '../version.ts';
+import { interruptible } from './interruptible.ts';
+import { createProgressLog } from './progress.ts';
 
-const EVERY_MS = 3000;
 const SQLITE = 'sqlite:';
 
-/** @throws {AppError} `refused` when the log is a server's */
-export function logPath(eventStore: string, what: string): string {
+/**
+ * The file of the embedded log.
+ * @param deed what the administrator is told to do with an EventStoreDB by its own means
+ * @throws {AppError} `refused` when the log is in EventStoreDB
+ */
+export function logPath(eventStore: string, deed: 'back it up' | 'restore it'): string {
   if (eventStore.startsWith(SQLITE)) return eventStore.slice(SQLITE.length);
   throw new AppError(
     'refused',
-    `EVENT_STORE is EventStoreDB: ${what} with the server's own means (docs/operations.md, EventStoreDB). In DATA_DIR there is nothing to keep; keep SERVICE_SECRET apart from it: without it nothing personal can be read`,
+    `EVENT_STORE is an EventStoreDB: ${deed} with the server's own means (docs/operations.md, EventStoreDB). Nothing in DATA_DIR needs a backup. Keep SERVICE_SECRET in another place than the log: without it nothing personal can be read`,
   );
 }
 
-/** A line every few seconds; ends the copy when the process is asked to end. */
-function createProgress(): { update(share: number): void; done(): void } {
-  let shown = performance.now();
-  let interrupted = false;
-  const interrupt = (): void => {
-    interrupted = true;
-  };
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
-  return {
-    update(share) {
-      if (interrupted) throw new AppError('refused', 'interrupted: nothing was kept');
-      if (performance.now() - shown < EVERY_MS) return;
-      shown = performance.now();
-      console.error(`copying ${Math.floor(share * 100)} %`);
-    },
-    done() {
-      process.off('SIGINT', interrupt);
-      process.off('SIGTERM', interrupt);
-    },
-  };
-}
-
-async function take(target: string): Promise<void> {
+async function take(target: string, signal: AbortSignal): Promise<void> {
   const { dataDir, eventStore, serviceSecret } = readStorage();
   const log = logPath(eventStore, 'back it up');
-  const progress = createProgress();
-  try {
-    const { takenAt, files, secret, ...made } = await takeBackup({
-      log,
-      dataDir,
-      serviceSecret,
-      target,
-      version,
-      now: Date.now,
-      onProgress: progress.update,
-    });
-    const { events, head } = made.log;
-    const mib = ((files[0]?.bytes ?? 0) / 2 ** 20).toFixed(1);
-    console.log(`${target}: ${events} events up to ${head ?? 'the beginning'}, as of ${takenAt}`);
-    console.log(`the log ${mib} MiB, verified`);
-    console.log(
-      secret === 'file'
-        ? 'with the service secret: whoever has this folder can read everything'
-        : 'without the service secret, which is in SERVICE_SECRET: keep it elsewhere; without it nothing personal can be read',
-    );
-    console.log('not in it: TENANTS_FILE, the environment, ejabberd');
-  } finally {
-    progress.done();
-  }
+  const report = createProgressLog(console.error);
+  const manifest = await takeBackup({
+    log,
+    dataDir,
+    serviceSecret,
+    target,
+    version,
+    now: Date.now,
+    onProgress(share) {
+      signal.throwIfAborted();
+      report('copying', `${Math.floor(share * 100)} %`);
+    },
+  });
+  const mib = ((manifest.files[0]?.bytes ?? 0) / 2 ** 20).toFixed(1);
+  console.log(`${target}: ${contentOf(manifest)}`);
+  console.log(`the log has ${mib} MiB and is verified`);
+  console.log(
+    manifest.secret === 'file'
+      ? 'The service secret is in it. Anybody who has this folder can read everything.'
+      : 'The service secret is not in it. Keep SERVICE_SECRET in another place: without it nothing personal can be read.',
+  );
+  console.log('Not in it: TENANTS_FILE, the environment, ejabberd.');
 }
 
 async function verify(dir: string): Promise<void> {
   const { manifest, opened } = await verifyBackup(dir, readStorage().serviceSecret);
-  const { takenAt, version: by, log } = manifest;
-  console.log(
-    `${dir} is whole: ${log.events} events up to ${log.head ?? 'the beginning'}, as of ${takenAt}, by ${by}`,
-  );
+  console.log(`${dir} is whole: ${contentOf(manifest)}, by version ${manifest.version}`);
   console.log(
     opened
       ? 'its personal data opens with the secret'
-      : 'no secret, or nothing sealed, to try it on',
+      : 'its secret was not tried: there is no secret here, or no personal data',
   );
 }
+
+const contentOf = ({ log, takenAt }: Manifest): string =>
+  `${log.events} events up to ${log.head ?? 'the beginning'}, as of ${takenAt}`;
 
 export function backupCommand(): Command {
   return new Command('backup')
     .description('Copy the log and the service secret to a new folder, while the service runs')
     .argument('<dir>', 'a folder that is new or empty')
-    .option('--verify', 'check a backup that is there, and write nothing', false)
+    .option('--verify', 'check an existing backup, and write nothing', false)
     .action((dir: string, options: { readonly verify: boolean }) =>
-      options.verify ? verify(dir) : take(dir),
+      options.verify
+        ? verify(dir)
+        : interruptible('interrupted: no backup was made', (signal) => take(dir, signal)),
     );
 }

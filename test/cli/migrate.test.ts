@@ -1,4 +1,4 @@
-/** The command itself: killed at any point it goes on; what it prints, and how it ends. */
+/** `xmpp-chat migrate`: what it prints, how it ends, and that it goes on after a kill at any moment. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -40,7 +40,7 @@ const logOf = async (folder: string, count: number): Promise<string> => {
   return url;
 };
 
-test('it copies, verifies, prints what it did and exits with 0; a repeat does nothing', async () => {
+test('copies, verifies, prints the result and exits with 0; a second run copies nothing', async () => {
   const folder = folderOfTest();
   const from = await logOf(folder, 500);
   const to = `sqlite:${join(folder, 'to.db')}`;
@@ -63,7 +63,7 @@ test('it copies, verifies, prints what it did and exits with 0; a repeat does no
   expect(differing.output).toMatch(/first at visitor-new revision 0/);
 });
 
-test('killed again and again it goes on where it was', async () => {
+test('goes on where it was when it is killed again and again', async () => {
   const folder = folderOfTest();
   const from = await logOf(folder, 12_000);
   const to = `sqlite:${join(folder, 'to.db')}`;
@@ -92,7 +92,7 @@ test('killed again and again it goes on where it was', async () => {
   expect({ code, output }).toMatchObject({ code: 0 });
 });
 
-test('SIGINT ends it in order, and says that it goes on', async () => {
+test('SIGINT ends it, and the message says that the next run goes on', async () => {
   const folder = folderOfTest();
   const from = await logOf(folder, 8_000);
   const to = `sqlite:${join(folder, 'to.db')}`;
@@ -101,12 +101,12 @@ test('SIGINT ends it in order, and says that it goes on', async () => {
   child.kill('SIGINT');
   expect(await ended).toMatchObject({
     code: 1,
-    output: expect.stringMatching(/interrupted: .*start it again with the same arguments/),
+    output: expect.stringMatching(/interrupted: .*Start it again with the same arguments/),
   });
   expect(await migrate(from, to)).toMatchObject({ code: 0 });
 });
 
-test('a log with a writer is refused, whichever it is', async () => {
+test('refuses a log that has a writer, as source and as target', async () => {
   const folder = folderOfTest();
   const from = await logOf(folder, 50);
   const to = `sqlite:${join(folder, 'to.db')}`;
@@ -120,7 +120,7 @@ test('a log with a writer is refused, whichever it is', async () => {
   }
 });
 
-test('a source that is missing is not made, and neither is its target', async () => {
+test('creates neither a missing source nor its target', async () => {
   const folder = folderOfTest();
   const missing = join(folder, 'none.db');
   const { code, output } = await migrate(`sqlite:${missing}`, `sqlite:${join(folder, 'to.db')}`);
@@ -134,7 +134,7 @@ test.each([
   'esdb://user:secret-word@127.0.0.1:1?tls=false',
   'esdb://user:sec/ret-word@@127.0.0.1:1?tls=nonsense',
   'mysql://user:secret-word@host/x',
-])('no password is printed: %s', async (url) => {
+])('prints no password: %s', async (url) => {
   const from = await logOf(folderOfTest(), 5);
   const { code, output } = await migrate(from, url);
   expect(code).toBe(1);

@@ -1,6 +1,7 @@
+/** Compares two logs event by event: content, revisions and order. */
 import type { EventStore, Position } from '../port.ts';
-import { createLogDigest, hashOf, type LogDigest } from './digest.ts';
-import { type Retained, retained, type Starts } from './retained.ts';
+import { addToDigest, emptyDigest, hashOfEvent, type LogDigest } from './digest.ts';
+import { type RetainedEvent, retainedEvents, type StreamStarts } from './retained-events.ts';
 
 /** Where two logs part. */
 export interface Difference {
@@ -12,133 +13,114 @@ export interface Difference {
 
 export interface Comparison {
   readonly source: LogDigest;
-  /** The first one; null when the logs are equal (or the target is a prefix, when that was asked for). */
+  /** The first difference; null when the logs are equal, or with `prefix` when the target is what the source begins with. */
   readonly difference: Difference | null;
-  /** Of the last event of the source that the target has too; undefined when there is none. */
-  readonly through: Position | undefined;
-  /** Streams whose placeholders the target still shows, and where they are to be cut. */
-  readonly uncut: ReadonlyMap<string, number>;
+  /** The source's last event before the first difference or the end of the target; undefined without one. */
+  readonly equalUpTo: Position | undefined;
+  /** Streams whose placeholders the target still shows, and the revision behind them. */
+  readonly untruncated: ReadonlyMap<string, number>;
 }
 
 export interface CompareOptions {
-  /** Ends well with the target: what the source has more is no difference. */
+  /** Stops at the first difference or the end of the target: the source may have more events. */
   readonly prefix?: boolean;
   readonly signal: AbortSignal;
   /** Of the source. */
-  readonly starts: Starts;
-  /** After each page: events compared, and the position in the source. */
-  readonly onProgress?: (events: number, at: Position) => void;
+  readonly starts: StreamStarts;
+  /** Called now and then with the number of events compared. */
+  readonly onProgress: (events: number) => void;
 }
 
+export const EVENTS_BETWEEN_PROGRESS = 512;
+
 /**
- * Reads two logs side by side and compares what they retain, event by event: content, revisions and order. A difference
- * does not end it unless `prefix`: only at the end it is known whether streams differ, or their order alone.
+ * Reads two logs side by side. Without `prefix` both are read to their end, because only then it is known whether
+ * streams differ or just their order.
  */
-export const compareLogs = async (
+export async function compareLogs(
   source: EventStore,
   target: EventStore,
   { prefix = false, signal, starts, onProgress }: CompareOptions,
-): Promise<Comparison> => {
-  const left = createCursor(retained(source, { signal, starts }));
-  const right = createCursor(retained(target, { signal }));
-  const uncut = new Map<string, number>();
-  let through: Position | undefined;
-  let parted: Difference | null = null;
-  let compared = 0;
-  try {
-    for (;;) {
-      const wanted = await left.next();
-      const found = await right.next();
-      if (found?.uncut) uncut.set(found.event.stream, found.first);
-      if (!wanted && !found) break;
-      if (!parted) {
-        if (prefix && !found) break;
-        parted = differenceOf(wanted, left.hash, found, right.hash, prefix);
-        if (parted && prefix) break;
-        if (!parted) through = wanted?.event.position;
-      }
-      compared += 1;
-      if (wanted && compared % 512 === 0) onProgress?.(compared, wanted.event.position);
-    }
-  } finally {
-    await Promise.all([left.close(), right.close()]);
+): Promise<Comparison> {
+  const sourceDigest = emptyDigest();
+  const targetDigest = emptyDigest();
+  await using sourceEvents = hashedEvents(retainedEvents(source, { signal, starts }), sourceDigest);
+  await using targetEvents = hashedEvents(retainedEvents(target, { signal }), targetDigest);
+  const untruncated = new Map<string, number>();
+  let equalUpTo: Position | undefined;
+  let difference: Difference | null = null;
+  for (;;) {
+    const { value: expected } = await sourceEvents.next();
+    const { value: found } = await targetEvents.next();
+    if (found?.hasPlaceholders) untruncated.set(found.event.stream, found.firstRevision);
+    if (!found && (prefix || !expected)) break;
+    difference ??= differenceBetween(expected, found, prefix);
+    if (!difference) equalUpTo = expected?.event.position;
+    else if (prefix) break;
+    if (sourceDigest.log.events % EVENTS_BETWEEN_PROGRESS === 0)
+      onProgress(sourceDigest.log.events);
   }
-  const difference = parted && !prefix ? refine(parted, left.digest, right.digest) : parted;
-  return { source: left.digest, difference, through, uncut };
-};
-
-interface Cursor {
-  next(): Promise<Retained | null>;
-  /** Of the event that `next` gave. */
-  readonly hash: string;
-  readonly digest: LogDigest;
-  close(): Promise<unknown>;
+  if (difference && !prefix) difference = withExtent(difference, sourceDigest, targetDigest);
+  return { source: sourceDigest, difference, equalUpTo, untruncated };
 }
 
-const createCursor = (pages: ReturnType<typeof retained>): Cursor => {
-  const digest = createLogDigest();
-  let page: readonly Retained[] = [];
-  let at = 0;
-  let hash = '';
-  return {
-    next: async () => {
-      if (at === page.length) {
-        page = (await pages.next()).value ?? [];
-        at = 0;
-      }
-      const item = page[at];
-      if (!item) return null;
-      at += 1;
-      hash = hashOf(item.event);
-      digest.add(item.event.stream, hash);
-      return item;
-    },
-    get hash() {
-      return hash;
-    },
-    digest,
-    close: () => pages.return(undefined),
-  };
-};
+interface HashedEvent extends RetainedEvent {
+  readonly hash: string;
+}
 
-const named = ({ event }: Retained): string =>
-  `${event.stream} revision ${event.revision} (${event.type}, ${event.id})`;
+/** The events one by one, each added to the digest before it is handed out. */
+async function* hashedEvents(
+  pages: AsyncGenerator<readonly RetainedEvent[]>,
+  digest: LogDigest,
+): AsyncGenerator<HashedEvent, undefined> {
+  for await (const page of pages) {
+    for (const retained of page) {
+      const hash = hashOfEvent(retained.event);
+      addToDigest(digest, retained.event.stream, hash);
+      yield { ...retained, hash };
+    }
+  }
+}
 
-const differenceOf = (
-  wanted: Retained | null,
-  wantedHash: string,
-  found: Retained | null,
-  foundHash: string,
+function differenceBetween(
+  expected: HashedEvent | undefined,
+  found: HashedEvent | undefined,
   prefix: boolean,
-): Difference | null => {
-  const at = wanted ?? found;
-  if (!at) return null;
-  const { stream, revision } = at.event;
-  if (!wanted) return { stream, revision, reason: `the target has ${named(at)} more` };
-  if (!found) return { stream, revision, reason: `the target lacks ${named(wanted)}` };
-  const same = wanted.event.id === found.event.id && wanted.event.stream === found.event.stream;
-  if (wantedHash !== foundHash) {
+): Difference | null {
+  const { event } = expected ?? found ?? {};
+  if (!event) return null;
+  const { stream, revision } = event;
+  if (!found) return { stream, revision, reason: `the target lacks ${nameOf(event)}` };
+  if (!expected) return { stream, revision, reason: `the target has ${nameOf(event)} more` };
+  if (expected.hash !== found.hash) {
+    const same = event.id === found.event.id && stream === found.event.stream;
     const reason = same
-      ? `the content of ${named(wanted)} differs`
-      : `the target has ${named(found)} in the place of ${named(wanted)}`;
+      ? `the content of ${nameOf(event)} differs`
+      : `the target has ${nameOf(found.event)} in the place of ${nameOf(event)}`;
     return { stream, revision, reason };
   }
-  if (found.uncut && !wanted.uncut && !prefix) {
+  if (found.hasPlaceholders && !expected.hasPlaceholders && !prefix) {
     return { stream, revision: 0, reason: `the target shows placeholders of ${stream}` };
   }
   return null;
-};
+}
 
-/** Says whether streams differ, or only the order among them. */
-const refine = (difference: Difference, source: LogDigest, target: LogDigest): Difference => {
+const nameOf = ({ stream, revision, type, id }: RetainedEvent['event']): string =>
+  `${stream} revision ${revision} (${type}, ${id})`;
+
+/** Adds whether streams differ or only their order. */
+function withExtent(difference: Difference, source: LogDigest, target: LogDigest): Difference {
   const names = new Set([...source.streams.keys(), ...target.streams.keys()]);
   const differing = [...names].filter(
-    (name) => source.streams.get(name)?.chain !== target.streams.get(name)?.chain,
-  );
-  const counts = `${source.events} events in ${source.streams.size} streams at the source, ${target.events} in ${target.streams.size} at the target`;
+    (name) => source.streams.get(name)?.digest !== target.streams.get(name)?.digest,
+  ).length;
   const extent =
-    differing.length === 0
-      ? 'each stream for itself is equal, their order is not'
-      : `${differing.length} of ${names.size} streams differ`;
-  return { ...difference, reason: `${difference.reason}; ${extent} (${counts})` };
-};
+    differing === 0
+      ? 'each stream is equal, their order is not'
+      : `${differing} of ${names.size} streams differ`;
+  const counts = `the source has ${countsOf(source)}, the target ${countsOf(target)}`;
+  return { ...difference, reason: `${difference.reason}; ${extent}; ${counts}` };
+}
+
+const countsOf = ({ log, streams }: LogDigest): string =>
+  `${log.events} events in ${streams.size} streams`;

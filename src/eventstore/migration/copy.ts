@@ -1,119 +1,107 @@
+/** Copies what a log retains, with ids, revisions and order. */
 import type { EventStore, ExpectedRevision, NewEvent, Position } from '../port.ts';
-import { createAppendWindow, type Step } from './append-window.ts';
-import { placeholders } from './placeholders.ts';
-import { type Retained, retained, type Starts } from './retained.ts';
+import { appendInOrder, type CopyStep } from './append-pipeline.ts';
+import { placeholdersBefore } from './placeholders.ts';
+import { type RetainedEvent, retainedEvents, type StreamStarts } from './retained-events.ts';
 
 export interface CopyOptions {
-  /** Everything of the source up to here is at the target. */
+  /** The target has everything of the source up to here. */
   readonly after?: Position | undefined;
   readonly signal: AbortSignal;
   /** Of the source. */
-  readonly starts: Starts;
-  /** Before each page; what it throws ends the copy. */
+  readonly starts: StreamStarts;
+  /** Called before each page. An error that it throws ends the copy. */
   readonly onPage: () => Promise<void>;
-  /** After each append: events copied, and the position in the source that was reached. */
-  readonly onProgress: (events: number, at: Position) => void;
+  /** Called after each append with the number of events copied. */
+  readonly onProgress: (events: number) => void;
 }
 
-/** Of one append; half of what fits, since an adapter may need more for an event than its JSON. */
-const MOST_EVENTS = 500;
-const MOST_BYTES = 512 * 1024;
+export const EVENTS_PER_APPEND = 500;
+/** Half of what a store takes, since an adapter may need more for an event than its JSON. */
+export const BYTES_PER_APPEND = 512 * 1024;
 
 /**
- * Copies what the source retains behind a position, in its order, with ids and revisions. Consecutive events of one
- * stream go into one append.
- * @returns events copied
- * @throws the signal's reason when it is aborted; what was sent is there by then
+ * Copies the events that the source retains behind a position. Consecutive events of one stream go into one append.
+ * @returns the number of events copied
+ * @throws the signal's reason when it is aborted; appends that were sent have ended by then
  */
-export const copyLog = async (
+export async function copyLog(
   source: EventStore,
   target: EventStore,
-  { after, signal, starts, onPage, onProgress }: CopyOptions,
-): Promise<number> => {
+  options: CopyOptions,
+): Promise<number> {
   let copied = 0;
-  const window = createAppendWindow({
+  await appendInOrder(copySteps(source, options), {
     target,
-    signal,
-    onDone: (step) => {
+    signal: options.signal,
+    onDone(step) {
       copied += step.copied;
-      onProgress(copied, step.at);
+      options.onProgress(copied);
     },
   });
-  try {
-    for await (const page of retained(source, { after, signal, starts })) {
-      await onPage();
-      for (const run of runsOf(page)) {
-        signal.throwIfAborted();
-        for (const step of stepsOf(run)) await window.push(step);
-      }
-    }
-    await window.drain();
-    return copied;
-  } catch (error) {
-    await window.abandon();
-    throw error;
-  }
-};
-
-/** Consecutive events of one stream that fit into one append. */
-interface Run {
-  readonly items: Retained[];
-  bytes: number;
+  return copied;
 }
 
-function* runsOf(page: readonly Retained[]): Generator<Run> {
-  let run: Run = { items: [], bytes: 0 };
-  for (const item of page) {
-    const bytes = Buffer.byteLength(JSON.stringify(toNew(item)));
-    const [begun] = run.items;
-    const fits = run.items.length < MOST_EVENTS && run.bytes + bytes <= MOST_BYTES;
-    if (begun && (begun.event.stream !== item.event.stream || !fits)) {
-      yield run;
-      run = { items: [], bytes: 0 };
+async function* copySteps(
+  source: EventStore,
+  { after, signal, starts, onPage }: CopyOptions,
+): AsyncGenerator<CopyStep> {
+  for await (const page of retainedEvents(source, { after, signal, starts })) {
+    await onPage();
+    for (const run of runsOf(page)) {
+      signal.throwIfAborted();
+      yield* stepsOf(run);
     }
-    run.items.push(item);
-    run.bytes += bytes;
   }
-  if (run.items.length > 0) yield run;
 }
 
-const toNew = ({ event }: Retained): NewEvent => {
-  const { id, type, schemaVersion, data, personal, metadata } = event;
-  return { id, type, schemaVersion, data, personal, metadata };
-};
-
-/** The append of a run, behind placeholders for what was in front of its stream's first event. */
-function* stepsOf({ items, bytes }: Run): Generator<Step> {
-  const [begin] = items;
-  const end = items.at(-1);
-  if (!begin || !end) return;
-  const { stream, revision } = begin.event;
-  const at = end.event.position;
-  const fills = revision > 0 && revision === begin.first;
-  if (fills) {
-    let from = 0;
-    for (const events of placeholders(stream, revision)) {
-      yield {
-        stream,
-        events,
-        expected: behind(from),
-        bytes: JSON.stringify(events).length,
-        copied: 0,
-        at,
-      };
-      from += events.length;
-    }
-  }
+/** The append of a run. At the beginning of a stream, placeholders for the missing revisions come first. */
+function* stepsOf({ first, events, bytes }: Run): Generator<CopyStep> {
+  const { stream, revision } = first.event;
+  const begins = revision > 0 && revision === first.firstRevision;
+  if (begins) yield* placeholderSteps(stream, revision);
   yield {
     stream,
-    events: items.map(toNew),
-    expected: behind(revision),
+    events,
     bytes,
-    copied: items.length,
-    at,
-    ...(fills ? { cutBefore: revision } : {}),
+    expected: revisionBefore(revision),
+    copied: events.length,
+    ...(begins && { truncateBefore: revision }),
   };
 }
 
-const behind = (revision: number): ExpectedRevision =>
+/** Consecutive events of one stream that fit into one append. */
+interface Run {
+  readonly first: RetainedEvent;
+  readonly events: NewEvent[];
+  bytes: number;
+}
+
+function* runsOf(page: readonly RetainedEvent[]): Generator<Run> {
+  let run: Run | undefined;
+  for (const retained of page) {
+    const { position: _, stream, revision: __, ...event } = retained.event;
+    const bytes = Buffer.byteLength(JSON.stringify(event));
+    const fits =
+      run?.first.event.stream === stream &&
+      run.events.length < EVENTS_PER_APPEND &&
+      run.bytes + bytes <= BYTES_PER_APPEND;
+    if (run && !fits) yield run;
+    if (!run || !fits) run = { first: retained, events: [], bytes: 0 };
+    run.events.push(event);
+    run.bytes += bytes;
+  }
+  if (run) yield run;
+}
+
+function* placeholderSteps(stream: string, before: number): Generator<CopyStep> {
+  let from = 0;
+  for (const events of placeholdersBefore(stream, before)) {
+    const bytes = JSON.stringify(events).length;
+    yield { stream, events, bytes, expected: revisionBefore(from), copied: 0 };
+    from += events.length;
+  }
+}
+
+const revisionBefore = (revision: number): ExpectedRevision =>
   revision === 0 ? 'no-stream' : revision - 1;

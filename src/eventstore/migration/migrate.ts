@@ -1,110 +1,102 @@
-/** Copies a log from one event store to another, whatever they are: everything here goes through the port. */
+/**
+ * Migration: copies a log from one event store to another and proves that both are equal. Everything goes through the
+ * port, so it works between any two adapters. Why it is done this way: docs/adr/0011-migration.md.
+ *
+ * Entry point: {@link migrate}, for `xmpp-chat migrate` (src/cli/migrate.ts) alone.
+ */
 import { AppError } from '../../errors.ts';
 import type { EventStore, Position } from '../port.ts';
 import { compareLogs, type Difference } from './compare.ts';
 import { copyLog } from './copy.ts';
-import { createStarts, type Starts } from './retained.ts';
-import { refuseInUse, watchHead } from './standing-still.ts';
+import { refuseLogInUse, watchEnd } from './in-use.ts';
+import { createStreamStarts, type StreamStarts } from './retained-events.ts';
 
-/** What is going on: looking at what the target has, copying, verifying. */
+/** `checking`: comparing what the target already has with the source. */
 export type Phase = 'checking' | 'copying' | 'verifying';
-
-export interface Progress {
-  readonly phase: Phase;
-  /** Done in this phase. */
-  readonly events: number;
-  /** Where this phase began and where it is, in the source's log. */
-  readonly from: Position | undefined;
-  readonly at: Position;
-  /** The source's last event. */
-  readonly end: Position;
-}
 
 export interface MigrateOptions {
   readonly source: EventStore;
   readonly target: EventStore;
+  /** ms since 1970 */
   readonly now: () => number;
   readonly signal: AbortSignal;
-  readonly onProgress: (progress: Progress) => void;
-  /** Nothing is written. */
+  /** Called often, with the events done in this phase. */
+  readonly onProgress: (phase: Phase, events: number) => void;
+  /** Compare, and write nothing. */
   readonly verifyOnly?: boolean;
 }
 
+/** What both logs are at the end. */
 export interface Migrated {
-  /** Of both logs. */
   readonly streams: number;
   readonly events: number;
-  /** hex SHA-256 over everything that is retained, in order; empty when nothing is. */
+  /** Hex SHA-256 over all retained events in their order; empty when there is none. */
   readonly digest: string;
-  /** What this run copied; the rest was there. */
+  /** Events that this run copied. The target already had the others. */
   readonly copied: number;
 }
 
 /**
- * Makes the target an equal of the source, and verifies that. A target that has a part of it is completed.
- * @throws {AppError} `conflict` when one of them is in use, or when the target holds something else (it is not changed
- *   then), or when the two differ at the end
- * @throws the signal's reason when it is aborted; started again it goes on
+ * Makes the target equal to the source and verifies that. A target that has the first part of the source is completed.
+ * @throws {AppError} `conflict` when one of them is in use, when they differ at the end, or when the target holds
+ *   something else (then it is left as it is)
+ * @throws the signal's reason when it is aborted; the next run goes on from there
  */
-export const migrate = async (options: MigrateOptions): Promise<Migrated> => {
-  const { source, target, now, signal, verifyOnly = false } = options;
+export async function migrate(options: MigrateOptions): Promise<Migrated> {
+  const { source, target, now, signal, onProgress, verifyOnly = false } = options;
   if (source.id === target.id) {
     throw new AppError('invalid', 'the source and the target are the same log');
   }
-  await refuseInUse(source, 'source', now);
-  await refuseInUse(target, 'target', now);
-  const still = await watchHead(source, now);
-  const starts = createStarts(source);
-  const reporter = (phase: Phase, from?: Position) => (events: number, at: Position) => {
-    if (still.end !== undefined) options.onProgress({ phase, events, from, at, end: still.end });
-  };
-
+  await refuseLogInUse(source, 'source', now);
+  await refuseLogInUse(target, 'target', now);
+  const requireUnchanged = await watchEnd(source);
+  const starts = createStreamStarts(source);
   let copied = 0;
   if (!verifyOnly) {
-    const after = await findResumption(options, starts, reporter('checking'));
     copied = await copyLog(source, target, {
-      after,
+      after: await findResumption(options, starts),
       signal,
       starts,
-      onPage: still.checkNowAndThen,
-      onProgress: reporter('copying', after),
+      onPage: requireUnchanged,
+      onProgress: (events) => onProgress('copying', events),
     });
   }
   const { source: digest, difference } = await compareLogs(source, target, {
     signal,
     starts,
-    onProgress: reporter('verifying'),
+    onProgress: (events) => onProgress('verifying', events),
   });
-  await still.check();
-  if (difference) throw differs('the target is not equal to the source', difference);
-  return { streams: digest.streams.size, events: digest.events, digest: digest.chain, copied };
-};
+  await requireUnchanged();
+  if (difference) throw differenceError('the target is not equal to the source', difference);
+  const { events, digest: whole } = digest.log;
+  return { streams: digest.streams.size, events, digest: whole, copied };
+}
 
 /**
- * What the target has must be what the source begins with: then its end is where the copy goes on. What a killed copy
- * did not cut off is cut off.
+ * Where the copy goes on: the end of the target, which has to be what the source begins with. Placeholders that a
+ * killed copy left are truncated.
  */
-const findResumption = async (
-  { source, target, signal }: MigrateOptions,
-  starts: Starts,
-  onProgress: (events: number, at: Position) => void,
-): Promise<Position | undefined> => {
-  const { difference, through, uncut } = await compareLogs(source, target, {
+async function findResumption(
+  { source, target, signal, onProgress }: MigrateOptions,
+  starts: StreamStarts,
+): Promise<Position | undefined> {
+  const { difference, equalUpTo, untruncated } = await compareLogs(source, target, {
     prefix: true,
     signal,
     starts,
-    onProgress,
+    onProgress: (events) => onProgress('checking', events),
   });
   if (difference) {
-    const what =
-      'the target holds something else than the beginning of the source, and was left as it is';
-    throw differs(`${what}; name an empty one`, difference);
+    throw differenceError(
+      'the target holds something else than the beginning of the source, and was left as it is; name an empty one',
+      difference,
+    );
   }
-  for (const [stream, revision] of uncut) await target.truncateBefore(stream, revision);
-  return through;
-};
+  for (const [stream, revision] of untruncated) await target.truncateBefore(stream, revision);
+  return equalUpTo;
+}
 
-const differs = (what: string, { stream, revision, reason }: Difference): AppError =>
+const differenceError = (what: string, { stream, revision, reason }: Difference): AppError =>
   new AppError('conflict', `${what}: first at ${stream} revision ${revision}: ${reason}`, {
     stream,
     revision,

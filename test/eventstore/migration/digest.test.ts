@@ -13,7 +13,7 @@ const turned = (value: JsonValue): JsonValue => {
       .map(([key, member]) => [key, turned(member)]),
   );
 };
-/** As a store gives it. */
+/** A value as a store reads it. */
 const json = fc.json().map((text): JsonValue => JSON.parse(text));
 
 test('the canonical text is JSON of the same value, whatever the order of keys', () => {

@@ -1,4 +1,4 @@
-/** A log is copied with everything that matters, goes on where it was left, and touches nothing that is not its own. */
+/** Migration copies all retained events, goes on where it was, and leaves a target with other content as it is. */
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import type { EventStore } from '../../../src/eventstore/port.ts';
@@ -7,14 +7,14 @@ import { event, events } from '../events.ts';
 import { fillRealistic } from './realistic.ts';
 import { contents, everything, run, twoStores } from './stores.ts';
 
-/** What was removed leaves the files in its own time. */
+/** Waits: a store removes deleted events some time later. */
 const settled = async (store: EventStore, count: number): Promise<void> => {
   await waitFor(async () => (await everything(store)).length === count, {
     what: 'removed events to be gone',
   });
 };
 
-test('everything that is retained is copied: ids, revisions, content and the order over all', async () => {
+test('copies all retained events: ids, revisions, content and the order of the log', async () => {
   const { source, target } = await twoStores();
   const { deleted, cut } = await fillRealistic(source, { count: 3_000 });
   expect(deleted.length).toBeGreaterThan(3);
@@ -37,17 +37,17 @@ test('everything that is retained is copied: ids, revisions, content and the ord
   expect(await run(source, target)).toEqual({ ...result, copied: 0 });
 });
 
-test('an empty log is equal to an empty one', async () => {
+test('migrates an empty log', async () => {
   const { source, target } = await twoStores();
   expect(await run(source, target)).toEqual({ streams: 0, events: 0, digest: '', copied: 0 });
 });
 
-test('a log to itself is refused', async () => {
+test('refuses to migrate a log to itself', async () => {
   const { source } = await twoStores();
   await expect(run(source, source)).rejects.toThrow(/are the same log/);
 });
 
-test('a stream that was deleted and began again keeps its revisions, and its writers their place', async () => {
+test('a stream that was deleted and began again keeps its revisions, so writers can go on', async () => {
   const { source, target } = await twoStores();
   await source.append('key-a', events(0, 1_203), 'no-stream');
   await source.append('visitor-a', [event(1)], 'no-stream');
@@ -60,7 +60,7 @@ test('a stream that was deleted and began again keeps its revisions, and its wri
   expect((await target.append('key-a', [event(3)], 1_204)).revision).toBe(1_205);
 });
 
-test('a copy of a copy has no placeholders either', async () => {
+test('a copy of a copy has no placeholders', async () => {
   const { source, target } = await twoStores();
   const third = (await twoStores()).target;
   await source.append('visitor-a', events(0, 9), 'no-stream');
@@ -72,8 +72,8 @@ test('a copy of a copy has no placeholders either', async () => {
   );
 });
 
-describe('an append has a limit', () => {
-  test('events of its size and many small ones go over', async () => {
+describe('with the size limit of an append', () => {
+  test('copies events of that size, and many small ones', async () => {
     const { source, target } = await twoStores();
     const large = event(1, { data: { text: 'x'.repeat(1_048_000) } });
     await source.append('visitor-a', [event(0)], 'no-stream');
@@ -84,15 +84,15 @@ describe('an append has a limit', () => {
   });
 });
 
-describe('what the target has', () => {
-  test('a part is completed, wherever it ends', async () => {
+describe('a target with content', () => {
+  test('is completed if it has the first part of the source, wherever that ends', async () => {
     for (const part of [1, 17, 400]) {
       const { source, target } = await twoStores();
       await fillRealistic(source, { count: 1_000, seed: part });
       const stop = new AbortController();
       const stopped = run(source, target, {
         signal: stop.signal,
-        onProgress: ({ phase, events: n }) => {
+        onProgress: (phase, n) => {
           if (phase === 'copying' && n >= part) stop.abort(new AppError('refused', 'interrupted'));
         },
       });
@@ -102,7 +102,7 @@ describe('what the target has', () => {
     }
   });
 
-  test('placeholders that were not cut off are, and are no content meanwhile', async () => {
+  test('loses placeholders that a killed copy left; they never count as content', async () => {
     const { source, target } = await twoStores();
     await source.append('visitor-a', events(0, 9), 'no-stream');
     await source.truncateBefore('visitor-a', 7);
@@ -137,7 +137,7 @@ describe('what the target has', () => {
       async (target) => target.append('visitor-b', [event(9)], 1),
       /visitor-b revision 2: the target has visitor-b revision 2 .* more/,
     ],
-  ])('%s: it is refused and left as it is', async (what, prepare, message) => {
+  ])('is refused and left as it is if it has %s', async (what, prepare, message) => {
     const { source, target } = await twoStores();
     await source.append('visitor-a', events(0, 2), 'no-stream');
     await source.append('visitor-b', events(3, 4), 'no-stream');
@@ -170,9 +170,9 @@ describe('verification finds', () => {
 
   test.each<[string, (target: EventStore) => Promise<void>, RegExp]>([
     [
-      'another order, which each stream for itself would not show',
+      'another order, although each stream is equal',
       (target) => log(target, a, b, ['b', 'a']),
-      /visitor-a revision 0: .*each stream for itself is equal, their order is not/,
+      /visitor-a revision 0: .*each stream is equal, their order is not/,
     ],
     [
       'changed content',
@@ -182,10 +182,10 @@ describe('verification finds', () => {
     [
       'a missing end',
       (target) => log(target, a, b.slice(0, 1), ['a', 'b']),
-      /visitor-b revision 1: the target lacks .*5 events in 2 streams at the source, 4 in 2/,
+      /visitor-b revision 1: the target lacks .*the source has 5 events in 2 streams, the target 4 events in 2/,
     ],
     [
-      'a cut at another place',
+      'a stream truncated at another revision',
       async (target) => {
         await log(target, a, b, ['a', 'b']);
         await target.truncateBefore('visitor-a', 1);
@@ -199,7 +199,7 @@ describe('verification finds', () => {
     await expect(run(source, target, { verifyOnly: true })).rejects.toThrow(message);
   });
 
-  test('nothing in another order of keys', async () => {
+  test('no difference in another order of keys', async () => {
     const { source, target } = await twoStores();
     const turned = a.map((one) => ({
       ...one,
@@ -215,18 +215,18 @@ describe('a log in use', () => {
   const lease = (owner: string, type: string, at: number) =>
     event(0, { type, data: { owner }, metadata: { ...event(0).metadata, at } });
 
-  test.each(['source', 'target'] as const)('the %s: it is refused', async (which) => {
+  test.each(['source', 'target'] as const)('is refused as the %s', async (which) => {
     const stores = await twoStores();
     const at = Date.now() - 9_000;
     await stores[which].append('lease-partitions', [lease('a', 'LeaseRenewed', at)], 'no-stream');
     await expect(run(stores.source, stores.target)).rejects.toThrow(
-      new RegExp(`the ${which} is in use: .*was alive 9 s ago. Stop the service`),
+      new RegExp(`the ${which} is in use: .*was alive 9 s ago. Stop every process`),
     );
     const later = () => at + 15_000;
     await run(stores.source, stores.target, { now: later });
   });
 
-  test('a process that ended in order is no matter, one beside it is', async () => {
+  test('a process that has ended does not count, but another one does', async () => {
     const { source, target } = await twoStores();
     const at = Date.now();
     const facts = [lease('a', 'LeaseRenewed', at), lease('a', 'LeaseEnded', at)];
@@ -237,14 +237,14 @@ describe('a log in use', () => {
     await expect(run(source, target)).rejects.toThrow(/in use/);
   });
 
-  test('the source grows meanwhile: it stops, and goes on when all is quiet', async () => {
+  test('the copy stops when the source grows, and a later run goes on', async () => {
     const { source, target } = await twoStores();
     await fillRealistic(source, { count: 2_000 });
     let time = Date.now();
     let written: Promise<unknown> | undefined;
     const growing = run(source, target, {
       now: () => time,
-      onProgress: ({ phase }) => {
+      onProgress: (phase) => {
         if (phase !== 'copying') return;
         time += 6_000;
         written ??= source.append('visitor-new', [event(1)], 'no-stream');

@@ -1,4 +1,4 @@
-/** A log as the service would write it: visitors, their lanes and keys, operators, leases; cut, deleted, begun again. */
+/** A log like the service's: visitors, their lanes and keys, operators and leases, with deleted and truncated streams. */
 import { createHash } from 'node:crypto';
 import type {
   EventStore,
@@ -9,9 +9,9 @@ import type {
 import { seeded } from '../../support/killing.ts';
 
 export interface Realistic {
-  /** What may not come to life again. */
+  /** Streams that a copy must not have. */
   readonly deleted: readonly string[];
-  /** Each with the revision of its first event. */
+  /** Truncated streams, with the revision of their first event. */
   readonly cut: ReadonlyMap<string, number>;
 }
 
@@ -35,7 +35,7 @@ const WORDS = [
 ];
 const AT_ONCE = 64;
 
-/** @param count events that are appended, of which some are then removed again */
+/** @param count events to append; some of them are removed afterwards */
 export const fillRealistic = async (
   store: EventStore,
   { count, seed = 1 }: { readonly count: number; readonly seed?: number },
@@ -130,7 +130,7 @@ export const fillRealistic = async (
   return remove(store, revisions, (name) => name.startsWith('key-') && random() < 0.1, below);
 };
 
-/** Erases some people, begins some of their keys again, and cuts some visitors' streams. */
+/** Deletes the keys of some visitors, and truncates the streams of some. */
 const remove = async (
   store: EventStore,
   revisions: ReadonlyMap<string, number>,

@@ -1,6 +1,6 @@
 /**
- * To EventStoreDB and back: equal by content, order and hash. On the double with 10,000 events; on a real server, which
- * must be empty, with 50,000: EVENTSTOREDB_EMPTY_URL, e.g. esdb://127.0.0.1:2113?tls=false.
+ * A migration to EventStoreDB and back keeps content, order and digest. The test double gets 10,000 events. A real,
+ * empty server gets 50,000 when EVENTSTOREDB_EMPTY_URL names it, e.g. esdb://127.0.0.1:2113?tls=false.
  */
 import { EventStoreDBClient } from '@eventstore/db-client';
 import { expect, onTestFinished, test } from 'vitest';
@@ -25,7 +25,7 @@ const open = async (url: string): Promise<EventStore> => {
   return store;
 };
 
-test('SQLite, EventStoreDB, SQLite', async () => {
+test('from SQLite to EventStoreDB and back', async () => {
   const folder = folderOfTest();
   const source = await storeIn(folder, 'a.db');
   const { deleted, cut } = await fillRealistic(source, { count: realUrl ? 50_000 : 10_000 });
@@ -39,7 +39,7 @@ test('SQLite, EventStoreDB, SQLite', async () => {
   const end = await storeIn(folder, 'b.db');
   const back = await run(middle, end);
   expect(back).toEqual(there);
-  // Placeholders, which the whole log of EventStoreDB still shows, did not come along.
+  // EventStoreDB's log still shows placeholders. They were not copied.
   await waitFor(async () => (await everything(end)).length === back.events);
   const wanted = (await contents(source)).filter(
     (one) => !(one as { stream: string }).stream.startsWith('lease-'),
@@ -48,7 +48,7 @@ test('SQLite, EventStoreDB, SQLite', async () => {
   expect(await contents(end)).toEqual(wanted);
 }, 240_000);
 
-test('what was deleted or cut in EventStoreDB, and is still in its log, does not come to life', async () => {
+test('does not copy events that EventStoreDB has deleted or truncated but still shows in its log', async () => {
   const { url } = await double();
   const source = await open(url);
   await source.append('key-acme.buried', [event(0)], 'no-stream');
@@ -60,7 +60,7 @@ test('what was deleted or cut in EventStoreDB, and is still in its log, does not
   await source.deleteStream('key-acme.again');
   await source.append('key-acme.again', [event(13)], 'no-stream');
   await source.truncateBefore('visitor-acme.cut', 4);
-  // A tombstone, which is set by hand.
+  // Tombstones are set by hand only.
   const client = EventStoreDBClient.connectionString(url);
   await client.tombstoneStream('key-acme.buried');
   await client.dispose();
@@ -87,7 +87,7 @@ test('what was deleted or cut in EventStoreDB, and is still in its log, does not
   expect((await run(target, back)).digest).toBe(digest);
 });
 
-test('the server is killed again and again: the copy goes on and its order is kept', async () => {
+test('goes on in order while the server is killed again and again', async () => {
   const source = await storeIn(folderOfTest(), 'a.db');
   await fillRealistic(source, { count: 3_000 });
   const server = await double();
@@ -99,7 +99,7 @@ test('the server is killed again and again: the copy goes on and its order is ke
     await server.start();
   };
   await run(source, target, {
-    onProgress: ({ phase, events: done }) => {
+    onProgress: (phase, done) => {
       if (phase !== 'copying' || done < (kills + 1) * 400 || kills === 5) return;
       kills += 1;
       killing.push(kill());

@@ -10,14 +10,14 @@ import { openEventStore } from '../../../src/eventstore/open.ts';
 import type { EventStore, RecordedEvent } from '../../../src/eventstore/port.ts';
 import { temporaryFolder } from '../../support/folder.ts';
 
-/** A folder for the files of a test, removed with it. */
+/** A folder for the files of a test, removed after it. */
 export const folderOfTest = (): string => {
   const folder = temporaryFolder('migration');
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 };
 
-/** An event store in a file of its own; closed with the test. */
+/** An event store in a file of its own, closed after the test. */
 export const storeIn = async (folder: string, name: string): Promise<EventStore> => {
   const store = await openEventStore(`sqlite:${join(folder, name)}`);
   onTestFinished(() => store.close());
@@ -54,6 +54,6 @@ export const everything = async (store: EventStore): Promise<RecordedEvent[]> =>
   }
 };
 
-/** The same without positions: what must be equal in two stores. */
+/** The same without positions, which differ from store to store. */
 export const contents = async (store: EventStore): Promise<unknown[]> =>
   (await everything(store)).map(({ position: _, ...content }) => content);

@@ -1,4 +1,4 @@
-/** What the command line says of an error. */
+/** How the command line prints an error. */
 import { AppError } from '../errors.ts';
 
 const ADVICE: Readonly<Record<string, string>> = {
@@ -10,10 +10,10 @@ const ADVICE: Readonly<Record<string, string>> = {
 };
 
 /**
- * What this project throws on purpose says what to do, and what the operating system refuses says where; of anything
- * else the stack is wanted.
+ * The text of an error for the administrator. Our own errors say what to do, errors of the operating system get advice
+ * where there is any, and everything else is a defect and gets its stack.
  */
-export function told(error: unknown): string {
+export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error instanceof AppError) return error.message;
   if (!('syscall' in error && 'code' in error)) return error.stack ?? error.message;

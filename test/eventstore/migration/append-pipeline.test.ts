@@ -1,9 +1,9 @@
-/** Appends in a pipeline to a store that fails, forgets its answer or mixes up the order. */
+/** The pipeline of appends with a store that fails, loses its answers or changes the order. */
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { createAppendWindow, type Step } from '../../../src/eventstore/migration/append-window.ts';
-import type { EventStore, NewEvent, Position } from '../../../src/eventstore/port.ts';
+import { appendInOrder, type CopyStep } from '../../../src/eventstore/migration/append-pipeline.ts';
+import type { EventStore, NewEvent } from '../../../src/eventstore/port.ts';
 import { seeded } from '../../support/killing.ts';
 import { event, numbers } from '../events.ts';
 import { everything, twoStores } from './stores.ts';
@@ -11,8 +11,8 @@ import { everything, twoStores } from './stores.ts';
 const retry = { times: 5, firstMs: 1, mostMs: 2 };
 const signal = new AbortController().signal;
 
-/** Two events a step, over three streams in turn. */
-const steps = (count: number): Step[] => {
+/** Steps of two events, for three streams in turn. */
+const steps = (count: number): CopyStep[] => {
   const revisions = new Map<string, number>();
   return Array.from({ length: count }, (_, i) => {
     const stream = `visitor-${i % 3}`;
@@ -24,20 +24,17 @@ const steps = (count: number): Step[] => {
       bytes: 400,
       copied: 2,
       expected: revision < 0 ? 'no-stream' : revision,
-      at: String(i) as Position,
     };
   });
 };
 
-const pushAll = async (target: EventStore, list: readonly Step[]): Promise<Step[]> => {
-  const done: Step[] = [];
-  const window = createAppendWindow({ target, signal, retry, onDone: (step) => done.push(step) });
-  for (const step of list) await window.push(step);
-  await window.drain();
+const pushAll = async (target: EventStore, list: readonly CopyStep[]): Promise<CopyStep[]> => {
+  const done: CopyStep[] = [];
+  await appendInOrder(list, { target, signal, retry, onDone: (step) => done.push(step) });
   return done;
 };
 
-/** From the first failure on every append of that moment fails, as when a server is killed. */
+/** Like a killed server: after the first failure, all appends fail for a moment. */
 const dying = (store: EventStore, random: () => number, writes: boolean): EventStore => {
   let dead = false;
   let alive = 0;
@@ -60,26 +57,24 @@ const dying = (store: EventStore, random: () => number, writes: boolean): EventS
 };
 
 test.each([true, false])(
-  'a store that dies again and again (what failed was written: %s)',
+  'keeps everything in order with a store that dies again and again (failed appends were written: %s)',
   async (writes) => {
     const { target } = await twoStores();
     const list = steps(600);
     const patient = { ...retry, times: 50 };
-    const done: Step[] = [];
-    const window = createAppendWindow({
+    const done: CopyStep[] = [];
+    await appendInOrder(list, {
       target: dying(target, seeded(7), writes),
       signal,
       retry: patient,
       onDone: (step) => done.push(step),
     });
-    for (const step of list) await window.push(step);
-    await window.drain();
     expect(done).toEqual(list);
     expect(numbers(await everything(target))).toEqual(Array.from({ length: 1_200 }, (_, i) => i));
   },
 );
 
-test('nothing is sent behind a failure, though there is room', async () => {
+test('sends nothing after a failure, even with room for more', async () => {
   const { target } = await twoStores();
   let n = 0;
   const failingOnce: EventStore = {
@@ -90,30 +85,34 @@ test('nothing is sent behind a failure, though there is room', async () => {
       return target.append(...args);
     },
   };
-  const window = createAppendWindow({ target: failingOnce, signal, retry, onDone: () => {} });
-  for (const step of steps(30)) {
-    await window.push(step);
-    await setImmediate();
+  async function* slowly() {
+    for (const step of steps(30)) {
+      yield step;
+      await setImmediate();
+    }
   }
-  await window.drain();
+  await appendInOrder(slowly(), { target: failingOnce, signal, retry, onDone: () => {} });
   expect(numbers(await everything(target))).toEqual(Array.from({ length: 60 }, (_, i) => i));
 });
 
-test('one append is lost and those behind it are not: the order is broken, and that is said', async () => {
+test('says that the order is broken when one append is lost and later ones are not', async () => {
   const { target } = await twoStores();
   let n = 0;
   const losing: EventStore = {
     ...target,
     append: async (...args) => {
       n += 1;
-      if (n === 10) throw new AppError('timeout', 'no answer');
+      if (n === 10) {
+        await setImmediate(); // the others are sent meanwhile
+        throw new AppError('timeout', 'no answer');
+      }
       return target.append(...args);
     },
   };
   await expect(pushAll(losing, steps(30))).rejects.toThrow(/did not keep the order.*empty target/);
 });
 
-test('a store that answers in another order is found out', async () => {
+test('detects a store that changes the order', async () => {
   const { target } = await twoStores();
   let held: (() => void) | undefined;
   const mixing: EventStore = {
@@ -130,7 +129,7 @@ test('a store that answers in another order is found out', async () => {
   await expect(pushAll(mixing, steps(3))).rejects.toThrow(/did not keep the order/);
 });
 
-test('what will not pass by waiting ends it at once', async () => {
+test('ends at once on an error that waiting does not cure', async () => {
   const { target } = await twoStores();
   const list = steps(9);
   const [first] = list;
@@ -139,7 +138,7 @@ test('what will not pass by waiting ends it at once', async () => {
   await expect(pushAll(target, list)).rejects.toThrow(/something else writes to the target/);
 });
 
-test('a store that stays away ends it with the reason', async () => {
+test('ends with the reason when the store stays away', async () => {
   const { target } = await twoStores();
   const away: EventStore = {
     ...target,
@@ -150,7 +149,7 @@ test('a store that stays away ends it with the reason', async () => {
   await expect(pushAll(away, steps(3))).rejects.toThrow(/does not take visitor-0.*nobody there/);
 });
 
-test('only so much is on its way at once', async () => {
+test('limits appends and bytes under way', async () => {
   const { target } = await twoStores();
   let flying = 0;
   let most = 0;
