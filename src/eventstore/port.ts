@@ -5,20 +5,12 @@
  * Promised by all: an append is atomic within one stream, up to {@link MAX_APPEND_BYTES}, durable before it resolves,
  * and idempotent for the same event ids with the same exact expected revision (or `no-stream`).
  */
+import type { JsonObject } from '../kit/json.ts';
 
 declare const positionBrand: unique symbol;
 
 /** A place in the whole log: an opaque string that names its store. Compare with {@link EventStore.compare} only. */
 export type Position = string & { readonly [positionBrand]: true };
-
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | JsonValue[]
-  | { [key: string]: JsonValue };
-export type JsonObject = { [key: string]: JsonValue };
 
 /** Personal data of a fact, encrypted (AES-256-GCM) with the data key that `key` names. */
 export interface Sealed {

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { JsonValue } from '../kit/json.ts';
 import { openDatabase } from '../sqlite/open.ts';
-import type { JsonValue } from './port.ts';
 
 /** A cache of folded states; losing any of it costs a longer fold, never a fact. */
 export interface SnapshotStore {

@@ -1,11 +1,7 @@
 /** Webhook events that could not be used, kept as facts with the reason: stream `inbox-{queueId}`. */
-import {
-  type EventStore,
-  type JsonValue,
-  type NewEvent,
-  WrongExpectedRevision,
-} from '../eventstore/port.ts';
+import { type EventStore, type NewEvent, WrongExpectedRevision } from '../eventstore/port.ts';
 import { backwards, lastEvent } from '../eventstore/reading.ts';
+import type { JsonValue } from '../kit/json.ts';
 import { Lru } from '../kit/lru.ts';
 import type { Vault } from '../runtime/ports.ts';
 

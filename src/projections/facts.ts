@@ -1,7 +1,8 @@
 /** Stored events as the facts they were decided as, with their personal part opened. */
 import type { OperatorFacts, OperatorPersonal } from '../actors/operator/machine.ts';
 import type { VisitorFacts, VisitorPersonal } from '../actors/visitor/facts.ts';
-import type { JsonObject, RecordedEvent, Sealed } from '../eventstore/port.ts';
+import type { RecordedEvent, Sealed } from '../eventstore/port.ts';
+import type { JsonObject } from '../kit/json.ts';
 
 type Opened<Facts, Personal> = {
   [T in keyof Facts]: {

@@ -1,14 +1,9 @@
 /** The read models, in disposable SQLite files: deleted, they are built again from the log, and nothing else happens. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
-import type {
-  EventStore,
-  JsonObject,
-  Position,
-  Sealed,
-  SubscriptionBatch,
-} from '../eventstore/port.ts';
+import type { EventStore, Position, Sealed, SubscriptionBatch } from '../eventstore/port.ts';
 import type { FoldState } from '../fold/fold.ts';
+import type { JsonObject } from '../kit/json.ts';
 import { type Build, type BuildOptions, openBuilds, startBuild } from './build.ts';
 import { catchesUp, isBehind } from './catching-up.ts';
 import { answersAbout, type Queries, type Subject, type Versions } from './models.ts';

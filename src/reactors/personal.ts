@@ -1,11 +1,11 @@
 /** What reactors open of personal data: who a visitor is, and what was said. */
-
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/ids.ts';
 import type { ActorState } from '../actors/machine/decider.ts';
 import { visitorState } from '../actors/visitor/decisions.ts';
 import type { Profile } from '../actors/visitor/facts.ts';
-import type { EventStore, JsonObject, RecordedEvent } from '../eventstore/port.ts';
+import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { eventAt } from '../eventstore/reading.ts';
+import type { JsonObject } from '../kit/json.ts';
 import type { Vault } from '../runtime/ports.ts';
 
 export interface PersonalData {

@@ -4,7 +4,8 @@ import type { Hook } from '../actors/machine/seen.ts';
 import type { OperatorCommand } from '../actors/operator/decisions.ts';
 import type { TenantCommand } from '../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
-import type { JsonObject, JsonValue, Position, Sealed } from '../eventstore/port.ts';
+import type { Position, Sealed } from '../eventstore/port.ts';
+import type { JsonObject, JsonValue } from '../kit/json.ts';
 
 /** A command with its actor. */
 export type Order =

@@ -3,7 +3,6 @@
  * ({@link EjabberdAdmin}). This file is all that reactors import from this folder. The adapters are
  * `sessions/accounts.ts` (one login per visitor) and `admin/admin.ts`; the composition root builds them.
  */
-
 import type { AppError } from '../errors.ts';
 
 /** What operators see of a visitor. */

@@ -8,7 +8,6 @@ import type { AnyMachineSnapshot } from 'xstate';
 import {
   type Decider,
   fold,
-  type JsonRecord,
   nextDue,
   type StoredFact,
   serialize,
@@ -17,6 +16,7 @@ import {
 import { operatorDecider } from '../../src/actors/operator/decisions.ts';
 import { tenantDecider } from '../../src/actors/tenant/machine.ts';
 import { visitorDecider } from '../../src/actors/visitor/decisions.ts';
+import type { JsonObject } from '../../src/kit/json.ts';
 import { goldenNames, linesOf, readGolden, updating, writeGolden } from './golden.ts';
 import { OPERATOR_HISTORY, TENANT_HISTORY, VISITOR_HISTORY } from './histories.ts';
 import { emptyState, MemoryStream, throughJson } from './stream.ts';
@@ -26,7 +26,7 @@ interface History {
   readonly facts: readonly StoredFact[];
   /** After each fact: where the machine is, when it wakes next, and a fingerprint of all the rest. */
   readonly trail: readonly string[];
-  readonly state: JsonRecord;
+  readonly state: JsonObject;
 }
 
 type Script<C> = readonly (readonly [number, C | Wake])[];

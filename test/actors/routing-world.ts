@@ -2,7 +2,6 @@
  * Visitors and operators with their streams in memory, and what the processes of routing do with them, one command after
  * the other: each `yield` is a place where another process may come between, or where this one is killed.
  */
-
 import type { Username, VisitorKey } from '../../src/actors/ids.ts';
 import { operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
 import type { OperatorChat } from '../../src/actors/operator/facts.ts';

@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
-import type { JsonObject, NewEvent } from '../../src/eventstore/port.ts';
+import type { NewEvent } from '../../src/eventstore/port.ts';
+import type { JsonObject } from '../../src/kit/json.ts';
 
 /** An event with this number in its data; `n` is how the tests tell events apart. */
 export const event = (

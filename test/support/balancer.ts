@@ -2,7 +2,6 @@
  * A load balancer as small as one can be: connections in turn to those that answer `/healthz`. Who does not answer any
  * more (killed, or paused) gets no new connections, and those that it has are cut.
  */
-
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';

@@ -4,24 +4,22 @@
  */
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
 import { AppError } from '../../errors.ts';
+import type { JsonObject, JsonValue } from '../../kit/json.ts';
 import type { Advance, Step } from './plan.ts';
 import { type Hook, Seen, type SeenSummary } from './seen.ts';
 import { planned, step } from './step.ts';
 
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-export type JsonRecord = { [key: string]: Json };
-
 /** A fact as a decision yields it. `personal` is sealed before it is stored; a machine never sees it. */
 export interface Fact {
   readonly type: string;
-  readonly data: JsonRecord;
-  readonly personal?: JsonRecord | undefined;
+  readonly data: JsonObject;
+  readonly personal?: JsonObject | undefined;
 }
 
 /** What folding needs of a stored fact. */
 export interface StoredFact {
   readonly type: string;
-  readonly data: JsonRecord;
+  readonly data: JsonObject;
   readonly revision: number;
   readonly metadata: {
     readonly at: number;
@@ -255,22 +253,22 @@ export function decide<C extends { readonly type: string }, S extends AnyMachine
 const isWake = (command: { readonly type: string }): command is Wake => command.type === 'Wake';
 
 /** A state as JSON, for a snapshot: a cache, thrown away when the machine's version differs. */
-export function serialize(state: ActorState): JsonRecord {
+export function serialize(state: ActorState): JsonObject {
   const { snapshot, timers, at, revision } = state.core;
   return {
-    value: snapshot.value as Json, // names of states
-    context: snapshot.context as Json, // contexts of our machines are plain JSON
+    value: snapshot.value as JsonValue, // names of states
+    context: snapshot.context as JsonValue, // contexts of our machines are plain JSON
     timers: Object.fromEntries(timers),
     at,
     revision,
-    seen: state.seen.summary() as unknown as Json, // a summary is plain JSON by its type
+    seen: state.seen.summary() as unknown as JsonValue, // a summary is plain JSON by its type
   };
 }
 
 /** The inverse of {@link serialize}. @throws when the machine no longer knows the state; the caller folds anew */
 export function deserialize<S extends AnyMachineSnapshot>(
   decider: Decider<never, S>,
-  json: JsonRecord,
+  json: JsonObject,
 ): ActorState<S> {
   // `serialize` wrote it, for a machine of this version; `resolveState` is typed for each machine apart.
   const { value, context, timers, at, revision, seen } = json as unknown as {

@@ -2,11 +2,11 @@ import type { AllStreamRecordedEvent, RecordedEvent as StoredEvent } from '@even
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import { AppError } from '../../errors.ts';
+import type { JsonObject } from '../../kit/json.ts';
 import { checkAppend, checkSize, sizeOf } from '../checks.ts';
 import {
   type EventMetadata,
   type ExpectedRevision,
-  type JsonObject,
   MAX_APPEND_BYTES,
   type NewEvent,
   type RecordedEvent,

@@ -1,6 +1,7 @@
 /** A short proof of a log's content: equal digests mean equal events in equal order, in whatever store they are. */
 import { hash } from 'node:crypto';
-import type { JsonValue, RecordedEvent } from '../port.ts';
+import type { JsonValue } from '../../kit/json.ts';
+import type { RecordedEvent } from '../port.ts';
 
 /** A JSON text that does not depend on the order of keys. */
 export function canonicalJson(value: JsonValue): string {

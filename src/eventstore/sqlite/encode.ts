@@ -1,8 +1,8 @@
+import type { JsonObject } from '../../kit/json.ts';
 import { checkAppend, checkSize, sizeOf } from '../checks.ts';
 import type {
   EventMetadata,
   ExpectedRevision,
-  JsonObject,
   NewEvent,
   Position,
   RecordedEvent,

@@ -1,12 +1,10 @@
 /** The state of an actor at some point of its history, by the same fold that the runtime uses. */
-
 import { type ActorKind, actorOf } from '../../actors/ids.ts';
 import {
   type ActorState,
   type Decider,
   emptyCore,
   fold,
-  type JsonRecord,
   serialize,
 } from '../../actors/machine/decider.ts';
 import { Seen } from '../../actors/machine/seen.ts';
@@ -15,6 +13,7 @@ import { tenantDecider } from '../../actors/tenant/machine.ts';
 import { visitorDecider } from '../../actors/visitor/decisions.ts';
 import { hasCode } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
+import type { JsonObject } from '../../kit/json.ts';
 
 /** Folding needs no commands: a decider of any kind will do. */
 const DECIDERS: Readonly<Record<ActorKind, Decider<never>>> = {
@@ -34,13 +33,13 @@ export async function foldStream(
   store: Pick<EventStore, 'readStream'>,
   stream: string,
   until: { readonly revision?: number | undefined; readonly at?: number | undefined },
-): Promise<JsonRecord | null> {
+): Promise<JsonObject | null> {
   const actor = actorOf(stream);
   if (!actor) return null;
   const { revision = Number.POSITIVE_INFINITY, at = Number.POSITIVE_INFINITY } = until;
   const decider = DECIDERS[actor.kind];
   let state: ActorState = { core: emptyCore(decider), seen: new Seen() };
-  const shown = (more: JsonRecord = {}): JsonRecord | null =>
+  const shown = (more: JsonObject = {}): JsonObject | null =>
     state.core.revision < 0
       ? null
       : { stream, machine: decider.version, ...serialize(state), ...more };

@@ -1,5 +1,4 @@
 /** Carries out what an operator commands in a conversation; what cannot be done is refused with a reason for him. */
-
 import { type Person, personOf, visitorRef } from '../../actors/ids.ts';
 import { type ActorState, refuse } from '../../actors/machine/decider.ts';
 import type { Hook } from '../../actors/machine/seen.ts';

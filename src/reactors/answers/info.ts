@@ -1,5 +1,4 @@
 /** `!info`: all that is known of a visitor. */
-
 import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../../actors/ids.ts';
 import type { ActorState } from '../../actors/machine/decider.ts';

@@ -2,7 +2,6 @@
  * Those who are asked together (policy `broadcast`) have to see what it is about before one of them answers. What they
  * are shown counts for nothing: a message is received when the chat's owner has it, by the same id.
  */
-
 import { streamOf, visitorRef } from '../../actors/ids.ts';
 import type { ActorState } from '../../actors/machine/decider.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';

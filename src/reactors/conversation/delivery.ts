@@ -2,7 +2,6 @@
  * What goes out in a visitor's name: by its session; by the admin API for a visitor that is not meant to have one any
  * more, or whose session is another process's.
  */
-
 import {
   operatorJid,
   streamOf,

@@ -1,5 +1,4 @@
 /** Who a visitor is, for the operator who is asked to answer it. */
-
 import type { Username, VisitorKey } from '../../actors/ids.ts';
 import type { ActorState } from '../../actors/machine/decider.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';

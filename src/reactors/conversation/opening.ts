@@ -6,7 +6,6 @@
  * chat. Its stanza ids are made of what it says, so that it can be sent again: to the others of a broadcast, after a
  * crash. mod_lhc drops what the same operator has.
  */
-
 import type { Logger } from 'pino';
 import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, type Username, visitorRef } from '../../actors/ids.ts';

@@ -1,5 +1,4 @@
 /** Whom a visitor's message is for: who has its chat now, or had it at its end. */
-
 import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
 import type { ActorState } from '../../actors/machine/decider.ts';

@@ -2,7 +2,6 @@
  * A tenant's operators with free places: read for a pass, and counted down while it gives chats away. In a pass places
  * only become fewer: what somebody frees meanwhile is for the next one, which begins again with the oldest chat.
  */
-
 import { type ActorRef, operatorRef, type TenantId, type Username } from '../../actors/ids.ts';
 import { load, operatorState } from '../../actors/operator/decisions.ts';
 import { type Candidate, hasRoom, type Policy, type Sought } from '../../actors/selection.ts';

@@ -2,7 +2,6 @@
  * The two sides of chats made to agree, after crashes and after people left. The visitor's stream is right about who
  * has a chat (ADR 0004); who is gone or removed has none.
  */
-
 import type { Logger } from 'pino';
 import {
   operatorRef,

@@ -1,5 +1,4 @@
 /** A chat is handed on by its operator, or by LHC: to another operator or to a department. */
-
 import { operatorRef, type TenantId, Username, visitorRef } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
 import { type OperatorCommand, operatorState } from '../../actors/operator/decisions.ts';

@@ -1,5 +1,4 @@
 /** The kinds of actors there are: who decides for each, whom an order is for, and whose key seals what it says. */
-
 import type { ActorKind, ActorRef, TenantId } from '../../actors/ids.ts';
 import type { Decider } from '../../actors/machine/decider.ts';
 import { operatorDecider } from '../../actors/operator/decisions.ts';

@@ -10,8 +10,9 @@ import {
 } from '../../actors/machine/decider.ts';
 import { Seen } from '../../actors/machine/seen.ts';
 import { hasCode } from '../../errors.ts';
-import type { EventStore, JsonObject, Position, RecordedEvent } from '../../eventstore/port.ts';
+import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
 import type { SnapshotStore } from '../../eventstore/snapshots.ts';
+import type { JsonObject } from '../../kit/json.ts';
 import { Lru } from '../../kit/lru.ts';
 import { DECIDERS } from './kinds.ts';
 

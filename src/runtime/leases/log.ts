@@ -6,11 +6,11 @@ import type { Logger } from 'pino';
 import { messageOf } from '../../errors.ts';
 import {
   type EventStore,
-  type JsonObject,
   type NewEvent,
   type Position,
   WrongExpectedRevision,
 } from '../../eventstore/port.ts';
+import type { JsonObject } from '../../kit/json.ts';
 import { applyLease, type LeaseFact, type LeaseState, parseLeaseFact } from './state.ts';
 
 export const LEASES = 'lease-partitions';

@@ -3,7 +3,7 @@
  * clock is a parameter. Every append to the stream expects the revision that was decided on, so decisions are in one
  * order and no two processes hold a partition by the log.
  */
-import type { JsonObject } from '../../eventstore/port.ts';
+import type { JsonObject } from '../../kit/json.ts';
 import { PARTITIONS } from './ownership.ts';
 
 /** Each says all that its owner holds from then on, so that the last few facts are enough to know everything. */

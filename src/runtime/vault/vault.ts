@@ -6,12 +6,12 @@ import { createCipheriv, createDecipheriv, randomBytes, randomFillSync } from 'n
 import { AppError } from '../../errors.ts';
 import {
   type EventStore,
-  type JsonObject,
   type NewEvent,
   type Sealed,
   WrongExpectedRevision,
 } from '../../eventstore/port.ts';
 import { lastEvent } from '../../eventstore/reading.ts';
+import type { JsonObject } from '../../kit/json.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { Vault } from '../ports.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { canonicalJson } from '../../../src/eventstore/migration/digest.ts';
-import type { JsonValue } from '../../../src/eventstore/port.ts';
+import type { JsonValue } from '../../../src/kit/json.ts';
 
 /** The same value with the keys of its objects in the opposite order. */
 const turned = (value: JsonValue): JsonValue => {

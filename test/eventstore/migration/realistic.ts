@@ -1,11 +1,7 @@
 /** A log like the service's: visitors, their lanes and keys, operators and leases, with deleted and truncated streams. */
 import { createHash } from 'node:crypto';
-import type {
-  EventStore,
-  ExpectedRevision,
-  JsonObject,
-  NewEvent,
-} from '../../../src/eventstore/port.ts';
+import type { EventStore, ExpectedRevision, NewEvent } from '../../../src/eventstore/port.ts';
+import type { JsonObject } from '../../../src/kit/json.ts';
 import { seeded } from '../../support/killing.ts';
 
 export interface Realistic {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { JsonObject } from '../../../src/eventstore/port.ts';
+import type { JsonObject } from '../../../src/kit/json.ts';
 import { createVault } from '../../../src/runtime/vault/vault.ts';
 import { DELAYS } from '../../actors/facts.ts';
 import { newId, openRig, type Rig, secret } from '../../support/rig.ts';

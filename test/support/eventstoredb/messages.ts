@@ -1,5 +1,4 @@
 /** Between the messages of the protocol and what the double works with. */
-
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import status from '@eventstore/db-client/generated/status_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
