@@ -91,7 +91,7 @@ async function measure({ visitors }: { readonly visitors: number }): Promise<Mem
     before,
     after,
     deadlines: deadlines.pending() - earlier,
-    applied: projections.state().applied - WARM_UP,
+    applied: projections.state().eventsApplied - WARM_UP,
   };
 
   await deadlines.stop();

@@ -2,12 +2,12 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Position } from '../eventstore/port.ts';
 
 export interface Checkpoint {
-  /** The position stored for this name, version and store (null: before the first event); undefined without one. */
+  /** @returns the position stored for this name, version and store; null before the first event, undefined if none was stored */
   read(): Position | null | undefined;
   write(position: Position | null): void;
 }
 
-/** The row that says how far the fold `name` is, in the same file as the rows that it covers. */
+/** The row that stores how far the fold `name` is. It is in the same file as the rows that it covers. */
 export const createCheckpoint = (
   db: DatabaseSync,
   { name, version, storeId }: { name: string; version: number; storeId: string },

@@ -4,11 +4,11 @@ import type { EventStore, Position } from '../eventstore/port.ts';
 export interface Waiters {
   /** @throws {AppError} `timeout` after `deadlineMs`; `invalid` for a position of another store */
   waitFor(position: Position, deadlineMs: number): Promise<void>;
-  /** The position has moved. */
+  /** To be called when the position has moved. */
   moved(): void;
 }
 
-/** Those who wait until `current` has reached a position. */
+/** The callers that wait until `current` has reached a position. */
 export const createWaiters = (
   name: string,
   store: Pick<EventStore, 'compare' | 'parsePosition'>,

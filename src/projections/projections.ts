@@ -160,9 +160,9 @@ export function createProjections(
     const build = building ?? shown;
     const state = build?.fold?.state();
     if (!state) return 'it has not begun';
-    if (state.failed) return `it does not go on: ${state.failed.reason}`;
+    if (state.failure) return `it does not go on: ${state.failure.reason}`;
     const at = new Date(now() - state.lagMs).toISOString();
-    return `${state.applied} events so far, up to those of ${at}`;
+    return `${state.eventsApplied} events so far, up to those of ${at}`;
   };
 
   const about = <S extends Subject>(subject: S): Queries[S] => {
@@ -245,9 +245,9 @@ export function createProjections(
       return () => followers.delete(follower);
     },
     check: async () => {
-      const { failed } = following().state();
-      if (failed) {
-        throw new AppError('unavailable', `read models are not following: ${failed.reason}`);
+      const { failure } = following().state();
+      if (failure) {
+        throw new AppError('unavailable', `read models are not following: ${failure.reason}`);
       }
     },
     settled: async () => {

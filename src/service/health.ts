@@ -51,9 +51,9 @@ export function healthOf(parts: {
       eventstore: () => store.check(),
       projections: () => projections.check(),
       work: async () => {
-        const { failed } = work.state();
-        if (failed)
-          throw new AppError('unavailable', `pending work is not followed: ${failed.reason}`);
+        const { failure } = work.state();
+        if (failure)
+          throw new AppError('unavailable', `pending work is not followed: ${failure.reason}`);
       },
       ejabberd: async () => {
         await admin.version();

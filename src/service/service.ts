@@ -102,7 +102,7 @@ export async function startService(
         owner: dataDir.processId,
         name: `${hostname()}:${process.pid}`,
         waitFor: (position, deadlineMs) => work.waitFor(position, deadlineMs),
-        follows: () => now() - (work.state().failed?.since ?? now()) < FOLLOW_WITHIN_MS,
+        follows: () => now() - (work.state().failure?.since ?? now()) < FOLLOW_WITHIN_MS,
         monotonic: () => performance.now(),
       })
     : null;
@@ -235,8 +235,8 @@ export async function startService(
       try {
         return await work.waitFor(head, 60_000);
       } catch (error) {
-        if (work.state().applied === applied) throw error;
-        applied = work.state().applied;
+        if (work.state().eventsApplied === applied) throw error;
+        applied = work.state().eventsApplied;
         logger.info({ applied }, 'catching up with the log');
       }
     }

@@ -3,14 +3,14 @@ import { AppError, messageOf } from '../errors.ts';
 import { createPrivate, SQLITE, sqliteCode } from './open.ts';
 
 /**
- * Makes this process the only one that has a file, until released.
+ * Gives this process a lock that no other process has at the same time.
  *
- * The lock is SQLite's own exclusive lock, held by an open transaction: the operating system drops it with the
- * process, however that ends.
- * @param file made where it is missing; nothing is written into it
- * @param refusal what to tell while another process has it
+ * It is SQLite's own exclusive lock, and an open transaction holds it. The operating system drops it when the process
+ * ends in whatever way.
+ * @param file the lock file; created if it is missing, and never written to
+ * @param refusal the message of the error while another process has the lock
  * @returns releases the lock
- * @throws {AppError} `conflict` with that text; `unavailable` when the file cannot be written
+ * @throws {AppError} `conflict` with that message; `unavailable` if the file cannot be written
  */
 export const lockExclusively = (file: string, refusal: string): (() => void) => {
   createPrivate(file);

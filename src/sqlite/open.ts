@@ -1,3 +1,8 @@
+/**
+ * SQLite files: opening them with one set of rules, transactions, locks, and statements that are prepared when first used.
+ * {@link openDatabase} is the entry point. This folder knows nothing of events or chats, and everything that keeps a
+ * SQLite file may import it.
+ */
 import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -5,30 +10,34 @@ import { pathToFileURL } from 'node:url';
 import { AppError, hasCode, messageOf } from '../errors.ts';
 
 export interface DatabaseOptions {
-  /** Says in the file's header what the file is (`PRAGMA application_id`); a file with another one is refused. */
+  /** What the file is, stored in its header (`PRAGMA application_id`). A file with another one is refused. */
   readonly applicationId: number;
-  /** The version of the schema (`PRAGMA user_version`); a file with another one is refused. */
+  /** The version of the schema (`PRAGMA user_version`). A file with another one is refused. */
   readonly version: number;
   /** Run once, in a new file. */
   readonly schema: string;
   /**
-   * FULL: on disk when a commit returns. NORMAL: whole after a power cut, but the last commits may be gone, together.
+   * FULL: a commit is on disk when it returns. NORMAL: a power cut may lose the last commits, but damages nothing.
    * OFF: a power cut may damage the file; only for caches.
    */
   readonly synchronous: 'FULL' | 'NORMAL' | 'OFF';
   readonly readOnly?: boolean;
-  /** With `readOnly`: nobody writes to it, so nothing is made beside it: a copy, perhaps on a medium that is read-only. */
+  /** With `readOnly`: nobody writes to the file, so SQLite creates no file beside it. For copies, even on a read-only medium. */
   readonly immutable?: boolean;
-  /** How long a statement waits for another connection's lock; default 5,000 ms. */
+  /** How long a statement waits for the lock of another connection; default {@link BUSY_TIMEOUT_MS}. */
   readonly busyTimeoutMs?: number;
-  /** A damaged or foreign file, or one of another version, is deleted and made anew instead of refused. */
+  /** A file that would be refused as `invalid` is deleted and created again instead. */
   readonly disposable?: boolean;
 }
 
+export const BUSY_TIMEOUT_MS = 5000;
+/** Pages of 8 KiB were the fastest for appends of some 400 B. */
+const PAGE_BYTES = 8192;
+
 /**
- * Opens, or makes with mode 600, a SQLite file in WAL mode.
- * @throws {AppError} `invalid` when the file is something else, damaged or of another version; `unavailable` when it
- *   cannot be opened
+ * Opens a SQLite file in WAL mode. A missing file is created with mode 600.
+ * @throws {AppError} `invalid` if the file is something else, damaged, or of another version; `unavailable` if it cannot
+ *   be opened
  */
 export const openDatabase = (path: string, options: DatabaseOptions): DatabaseSync => {
   try {
@@ -44,7 +53,7 @@ export const openDatabase = (path: string, options: DatabaseOptions): DatabaseSy
 };
 
 const open = (path: string, options: DatabaseOptions): DatabaseSync => {
-  const { readOnly = false, busyTimeoutMs = 5000 } = options;
+  const { readOnly = false, busyTimeoutMs = BUSY_TIMEOUT_MS } = options;
   let db: DatabaseSync | undefined;
   try {
     if (!readOnly) createPrivate(path);
@@ -68,8 +77,8 @@ const immutableUrl = (path: string): URL => {
 };
 
 /**
- * Makes the file before SQLite does, so that it is never readable by others (SQLite gives its -wal and -shm the same
- * mode). Only a missing file is touched: closing any descriptor of an open one would drop this process's locks on it.
+ * Creates the file before SQLite does, so that other users can never read it. SQLite gives its -wal and -shm the same
+ * mode. An existing file is not touched: closing any descriptor of an open file would drop this process's locks on it.
  */
 export const createPrivate = (path: string): void => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -85,10 +94,10 @@ const isNew = (db: DatabaseSync): boolean =>
   db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
 
 const create = (db: DatabaseSync, path: string, options: DatabaseOptions): void => {
-  if (options.readOnly)
+  if (options.readOnly) {
     throw new AppError('invalid', `${path} is empty: nothing was written to it yet`);
-  // 8 KiB pages were the fastest for appends of some 400 B (EVENTSTORE.md).
-  db.exec('PRAGMA page_size = 8192; PRAGMA journal_mode = WAL');
+  }
+  db.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL`);
   transaction(db, () => {
     db.exec(options.schema);
     db.exec(`PRAGMA application_id = ${options.applicationId}`);
@@ -98,13 +107,16 @@ const create = (db: DatabaseSync, path: string, options: DatabaseOptions): void 
 
 const accept = (db: DatabaseSync, path: string, options: DatabaseOptions): void => {
   if (pragma(db, 'application_id') !== options.applicationId) {
-    throw new AppError('invalid', `${path} is a SQLite file of another program: name another file`);
+    throw new AppError(
+      'invalid',
+      `${path} is a SQLite file of another program: choose another file`,
+    );
   }
   const version = pragma(db, 'user_version');
   if (version !== options.version) {
     throw new AppError(
       'invalid',
-      `${path} has version ${version} of its schema, this program knows version ${options.version}`,
+      `the schema of ${path} has version ${version}; this program needs version ${options.version}`,
     );
   }
 };
@@ -119,7 +131,7 @@ const openError = (path: string, error: unknown): AppError => {
   return damaged
     ? new AppError(
         'invalid',
-        `${path} is damaged or no SQLite file: ${messageOf(error)}`,
+        `${path} is damaged or not a SQLite file: ${messageOf(error)}`,
         {},
         { cause: error },
       )
@@ -131,16 +143,16 @@ const openError = (path: string, error: unknown): AppError => {
       );
 };
 
-/** The primary result codes that this project tells apart: https://sqlite.org/rescode.html */
+/** The primary result codes that this project distinguishes: https://sqlite.org/rescode.html */
 export const SQLITE = { busy: 5, corrupt: 11, constraint: 19, notADatabase: 26 } as const;
 
-/** The primary result code of what `node:sqlite` threw; null for anything else. */
+/** @returns the primary result code of an error of `node:sqlite`; null for any other error */
 export const sqliteCode = (error: unknown): number | null =>
   error instanceof Error && 'errcode' in error && typeof error.errcode === 'number'
     ? error.errcode & 0xff
     : null;
 
-/** Runs `work` in one transaction: everything it wrote is there, or, when it throws, nothing. */
+/** Runs `work` in one transaction. If it throws, nothing of what it wrote stays. */
 export const transaction = <T>(db: DatabaseSync, work: () => T): T => {
   db.exec('BEGIN IMMEDIATE');
   try {
@@ -148,7 +160,7 @@ export const transaction = <T>(db: DatabaseSync, work: () => T): T => {
     db.exec('COMMIT');
     return result;
   } catch (error) {
-    // A full disk makes SQLite roll back by itself.
+    // On a full disk SQLite has already rolled back by itself.
     if (db.isTransaction) db.exec('ROLLBACK');
     throw error;
   }

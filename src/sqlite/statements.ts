@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
-/** Statements by name, each prepared when it is first used: their tables may be made after this call. */
+/** Statements by name. Each is prepared when it is first used, so their tables may be created after this call. */
 export function prepareLazily<Name extends string>(
   db: DatabaseSync,
   queries: Readonly<Record<Name, string>>,

@@ -3,7 +3,7 @@ import type { EventStore } from '../../src/eventstore/port.ts';
 import { createFold, type Fold, type FoldOptions } from '../../src/fold/fold.ts';
 import { openDatabase } from '../../src/sqlite/open.ts';
 
-/** A fold in which a repeated or a missed event shows: how many events a stream has, and their numbers in order. */
+/** A fold that shows a repeated or a missed event: it counts the events of each stream, and hashes their numbers in order. */
 export const countsOptions = (
   db: DatabaseSync,
   store: EventStore,

@@ -57,7 +57,7 @@ const countOf = (db: DatabaseSync, stream: string): unknown =>
   db.prepare('SELECT n FROM counts WHERE stream = ?').get(stream)?.n;
 
 describe('a fold', () => {
-  test('catches up, follows, and goes on where it was', async () => {
+  test('catches up, follows the log and resumes where it was', async () => {
     await store.append('v-a', events(0, 999), 'no-stream');
     const { db, fold } = counts();
     expect(fold.position()).toBeNull();
@@ -66,7 +66,12 @@ describe('a fold', () => {
     const { position } = await store.append('v-a', [event(1000)], 999);
     await fold.waitFor(position, 5000);
     expect(countOf(db, 'v-a')).toBe(1001);
-    expect(fold.state()).toMatchObject({ applied: 1001, live: true, lagMs: 0, failed: null });
+    expect(fold.state()).toMatchObject({
+      eventsApplied: 1001,
+      live: true,
+      lagMs: 0,
+      failure: null,
+    });
     await first.stop();
 
     await store.append('v-a', [event(1001)], 1000);
@@ -75,10 +80,10 @@ describe('a fold', () => {
     start(again.fold);
     await caughtUp(again.fold);
     expect(countOf(again.db, 'v-a')).toBe(1002);
-    expect(again.fold.state().applied).toBe(1);
+    expect(again.fold.state().eventsApplied).toBe(1);
   });
 
-  test('waits for a position, for a while', async () => {
+  test('waits for a position until the deadline', async () => {
     const { fold } = counts();
     const { position } = await store.append('v-a', [event(0)], 'no-stream');
     await expect(fold.waitFor(position, 20)).rejects.toMatchObject({ code: 'timeout' });
@@ -97,13 +102,13 @@ describe('a fold', () => {
     const { position } = await store.append('w-a', events(0, 9), 'no-stream');
     await fold.waitFor(position, 5000);
     expect(rowsOf(db)).toEqual([]);
-    expect(fold.state().applied).toBe(0);
+    expect(fold.state().eventsApplied).toBe(0);
   });
 
   test.each([
     ['another version', { version: 2 }],
     ['a changed name', { name: 'counts2' }],
-  ])('with %s is built anew', async (_, more) => {
+  ])('is built again with %s', async (_, more) => {
     await store.append('v-a', events(0, 9), 'no-stream');
     const first = counts();
     const { stop } = start(first.fold);
@@ -117,7 +122,7 @@ describe('a fold', () => {
     expect(countOf(again.db, 'v-a')).toBe(10);
   });
 
-  test('of another log, or of one that was set back, is built anew', async () => {
+  test('is built again for another log, and for an older copy of its log', async () => {
     await store.append('v-a', events(0, 9), 'no-stream');
     const first = counts();
     const { stop } = start(first.fold);
@@ -141,7 +146,7 @@ describe('a fold', () => {
     await waitFor(() => countOf(ahead.db, 'v-a') === 11);
   });
 
-  test('shares its file with others', async () => {
+  test('shares its file with other folds', async () => {
     const { db, fold } = counts();
     const types = createFold({
       ...countsOptions(db, store),
@@ -166,9 +171,9 @@ describe('a fold', () => {
     expect([countOf(db, 'v-a'), countOf(db, 'w-a')]).toEqual([10, 5]);
   });
 
-  test('prepares a batch before its transaction, and tells of it after', async () => {
+  test('prepares a batch before its transaction, and calls onApplied after it', async () => {
     const { db } = counts();
-    const told: number[] = [];
+    const sizes: number[] = [];
     const opened = createFold<ReadonlyMap<string, string>>({
       name: 'opened',
       version: 1,
@@ -186,19 +191,19 @@ describe('a fold', () => {
       },
       onApplied: (batch) => {
         expect(db.isTransaction).toBe(false);
-        told.push(batch.events.length);
+        sizes.push(batch.events.length);
       },
     });
     start(opened);
     const sent = events(0, 2);
     await store.append('v-a', sent, 'no-stream');
     await caughtUp(opened);
-    const wanted = sent.map(({ id }) => ({ id, text: `opened ${id}` }));
-    expect(new Set(rowsOf(db, 'opened'))).toEqual(new Set(wanted));
-    expect(told.reduce((sum, n) => sum + n, 0)).toBe(3);
+    const expected = sent.map(({ id }) => ({ id, text: `opened ${id}` }));
+    expect(new Set(rowsOf(db, 'opened'))).toEqual(new Set(expected));
+    expect(sizes.reduce((sum, n) => sum + n, 0)).toBe(3);
   });
 
-  test('that fails shows it, tries again, and applies nothing twice', async () => {
+  test('reports a failure, tries again, and applies nothing twice', async () => {
     let broken = true;
     const { db, fold } = counts('rows.db', {
       apply: (file) => {
@@ -211,24 +216,24 @@ describe('a fold', () => {
     });
     start(fold);
     await store.append('v-a', events(0, 9), 'no-stream');
-    await waitFor(() => (fold.state().failed?.attempts ?? 0) >= 2);
+    await waitFor(() => (fold.state().failure?.attempts ?? 0) >= 2);
     expect(fold.state()).toMatchObject({
       live: false,
-      failed: {
+      failure: {
         reason: 'no column for this',
         event: { stream: 'v-a', revision: 5, type: 'PageViewed' },
       },
     });
     // Backoff: not more than a few attempts in this time.
-    expect(fold.state().failed?.attempts).toBeLessThan(5);
+    expect(fold.state().failure?.attempts).toBeLessThan(5);
     broken = false;
     await caughtUp(fold);
-    expect(fold.state().failed).toBeNull();
+    expect(fold.state().failure).toBeNull();
     expect(countOf(db, 'v-a')).toBe(10);
   });
 });
 
-test('killed at any moment, the rows are those of a fold that was not', async () => {
+test('a fold that was killed again and again has the same rows as one that never was', async () => {
   const random = seeded(3);
   let revision = -1;
   const fill = async (): Promise<void> => {
@@ -244,8 +249,8 @@ test('killed at any moment, the rows are those of a fold that was not', async ()
       join(folder, 'events.db'),
       rows,
     ]);
-    // Somewhere in the middle of what was added, as seen from outside.
-    const wanted = progress + Math.floor(random() * 2500);
+    // Kill it somewhere in the middle of the new events.
+    const enough = progress + Math.floor(random() * 2500);
     const count = (): number => {
       const db = new DatabaseSync(rows, { readOnly: true, timeout: 1000 });
       try {
@@ -254,7 +259,7 @@ test('killed at any moment, the rows are those of a fold that was not', async ()
         db.close();
       }
     };
-    await waitFor(() => count() > wanted, { every: 1, deadlineMs: 10_000, what: 'progress' });
+    await waitFor(() => count() > enough, { every: 1, deadlineMs: 10_000, what: 'progress' });
     await child.kill();
     progress = count();
     // The rows are exactly those of the events up to the checkpoint.

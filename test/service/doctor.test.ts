@@ -236,7 +236,7 @@ describe('names what is wrong with', SLOW, () => {
     await writeFile(path, 'this is not a log, and long enough to be looked at');
     const found = bad(await doctor({ EVENT_STORE: `sqlite:${path}` })).join('\n');
     expect(found).toMatch(
-      /event store: .*no\.db is damaged or no SQLite file.* -> .*restore a backup/,
+      /event store: .*no\.db is damaged or not a SQLite file.* -> .*restore a backup/,
     );
   });
 
