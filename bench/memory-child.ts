@@ -12,6 +12,7 @@ import { newId } from '../src/kit/id.ts';
 import { createProjections } from '../src/projections/projections.ts';
 import { createWanted } from '../src/reactors/visitors/desired.ts';
 import { createDeadlines } from '../src/runtime/deadlines.ts';
+import { createActors } from '../src/runtime/host/actors.ts';
 import { createHost } from '../src/runtime/host/host.ts';
 import { soleOwner } from '../src/runtime/leases/ownership.ts';
 import { createWork, openWorkFile } from '../src/runtime/pending-work.ts';
@@ -48,6 +49,7 @@ async function measure({ visitors }: { readonly visitors: number }): Promise<Mem
   const snapshotFile = openSnapshotFile(join(dir, 'snapshots.db'));
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
   const host = createHost({ store, vault, snapshots, now, newId, random: Math.random, logger });
+  const actors = createActors(host, newId);
   const workFile = openWorkFile(join(dir, 'work.db'));
   const deadlines = createDeadlines({ db: workFile, host, ownership: soleOwner, now, logger });
   const wanted = createWanted(workFile, () => undefined);
@@ -68,8 +70,7 @@ async function measure({ visitors }: { readonly visitors: number }): Promise<Mem
       delays: DELAYS,
       profile,
     } as const;
-    const order = { kind: 'visitor', name: VisitorKey.parse(`v-${n}`), command } as const;
-    await host.dispatch(TENANT, order, { commandId: `auto:${newId()}` });
+    await actors.visitor(TENANT, VisitorKey.parse(`v-${n}`)).send(command);
   };
   const come = async (from: number, to: number): Promise<void> => {
     for (let n = from; n < to; n += AT_ONCE) {

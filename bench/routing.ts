@@ -12,6 +12,7 @@ import type { VisitorCommand } from '../src/actors/visitor/decisions.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { createRouting } from '../src/reactors/routing/routing.ts';
+import { createActors } from '../src/runtime/host/actors.ts';
 import { createHost } from '../src/runtime/host/host.ts';
 import { soleOwner } from '../src/runtime/leases/ownership.ts';
 import { createWork, openWorkFile, type WorkPart } from '../src/runtime/pending-work.ts';
@@ -61,10 +62,11 @@ async function measure(departments: number): Promise<Numbers> {
   const vault = createVault({ store, wrapping: Buffer.alloc(32, 1), now, newId });
   const random = Math.random;
   const host = createHost({ store, vault, snapshots, now, newId, random, logger });
+  const actors = createActors(host, newId);
   const db = openWorkFile(join(dir, 'work.db'));
   const routing = createRouting({
     db,
-    host,
+    actors,
     tenants,
     ownership: soleOwner,
     now,
@@ -89,11 +91,10 @@ async function measure(departments: number): Promise<Numbers> {
   const work = createWork(db, store, [host.part, routing.part, watch]);
   const ending = new AbortController();
   const following = work.run(ending.signal);
-  const auto = () => ({ commandId: `auto:${newId()}` });
   const ofVisitor = (key: string, command: VisitorCommand) =>
-    host.dispatch(TENANT, { kind: 'visitor', name: VisitorKey.parse(key), command }, auto());
+    actors.visitor(TENANT, VisitorKey.parse(key)).send(command);
   const ofOperator = (name: string, command: OperatorCommand) =>
-    host.dispatch(TENANT, { kind: 'operator', name: Username.parse(name), command }, auto());
+    actors.operator(TENANT, Username.parse(name)).send(command);
   const department = (n: number) => `department-${n % departments}`;
   const caughtUp = async (): Promise<void> => {
     const head = await store.head();

@@ -6,6 +6,7 @@ import type { VisitorCommand } from '../src/actors/visitor/decisions.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { newId } from '../src/kit/id.ts';
+import { createActors } from '../src/runtime/host/actors.ts';
 import { createHost } from '../src/runtime/host/host.ts';
 import { createLaneLog } from '../src/runtime/lanes/log.ts';
 import { deriveSecrets } from '../src/runtime/vault/secrets.ts';
@@ -73,6 +74,7 @@ export async function seed(dataDir: string, tenant: string, past: Past): Promise
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
   const logger = pino({ level: 'silent' });
   const host = createHost({ store, vault, snapshots, now, newId, random: Math.random, logger });
+  const actors = createActors(host, newId);
 
   const log = createLaneLog({ store, now, newId });
   /** What it called for was performed then. */
@@ -85,8 +87,7 @@ export async function seed(dataDir: string, tenant: string, past: Past): Promise
   async function live(n: number): Promise<void> {
     const name = VisitorKey.parse(`past-${n}`);
     for (const command of life(n, past)) {
-      const order = { kind: 'visitor', name, command } as const;
-      await host.dispatch(tenant as TenantId, order, { commandId: `auto:${newId()}` }); // a valid one
+      await actors.visitor(tenant as TenantId, name).send(command); // a valid one
     }
     await allDone(`visitor-${tenant}.${name}`, n < past.chats ? ['lhc', 'xmpp'] : ['lhc']);
   }

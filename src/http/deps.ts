@@ -4,8 +4,8 @@ import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import type { EventStore } from '../eventstore/port.ts';
 import type { Projections } from '../projections/projections.ts';
 import type {
+  Actors,
   DeadLetters,
-  Dispatcher,
   ForwardTyping,
   Inbox,
   OperatorAccounts,
@@ -22,7 +22,7 @@ export interface Gauge {
 
 export interface HttpDeps {
   readonly tenants: TenantDirectory;
-  readonly dispatcher: Dispatcher;
+  readonly actors: Pick<Actors, 'visitor'>;
   readonly inbox: Inbox;
   readonly operatorAccounts: OperatorAccounts;
   readonly typing: ForwardTyping;

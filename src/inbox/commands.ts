@@ -1,23 +1,20 @@
 /** What each event of mod_lhc asks for, as commands to visitors and operators. */
 import { createHmac } from 'node:crypto';
 import {
-  operatorRef,
   type Person,
   personOf,
   type TenantId,
   type Username,
   type VisitorKey,
 } from '../actors/ids.ts';
-import type { ActorState } from '../actors/machine/decider.ts';
 import type { Hook } from '../actors/machine/seen.ts';
-import { type OperatorCommand, operatorState } from '../actors/operator/decisions.ts';
+import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
 import type { Show } from '../actors/operator/machine.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import { AppError, hasCode } from '../errors.ts';
-import type { ActorHost } from '../runtime/host/host.ts';
-import type { Origin, Transfer } from '../runtime/ports.ts';
+import type { Actors, ActorView, Origin, Transfer } from '../runtime/ports.ts';
 import type { WebhookEvent, WebhookEventOf } from './events.ts';
 import type { SetAside } from './set-aside.ts';
 import { createConversation, type Ends, nameOf } from './written/carry-out.ts';
@@ -88,23 +85,22 @@ export interface WebhookCommands {
 }
 
 export interface WebhookCommandOptions {
-  readonly host: ActorHost;
+  readonly actors: Actors;
   readonly tenants: TenantDirectory;
   readonly setAside: SetAside;
   readonly signals: InboxSignals;
   readonly transfer: Transfer;
   readonly digestKey: Buffer;
-  readonly newId: () => string;
 }
 
 export function createWebhookCommands(options: WebhookCommandOptions): WebhookCommands {
-  const { host, tenants, setAside, signals, newId } = options;
+  const { actors, tenants, setAside, signals } = options;
   const carryOut = createConversation(options);
 
-  const toVisitor = (who: Visitor, command: VisitorCommand, origin: Origin) =>
-    host.dispatch(who.tenant, { kind: 'visitor', name: who.name, command }, origin);
-  const toOperator = (who: Operator, command: OperatorCommand, origin: Origin) =>
-    host.dispatch(who.tenant, { kind: 'operator', name: who.name, command }, origin);
+  const toVisitor = (who: Visitor, command: VisitorCommand, origin: Partial<Origin>) =>
+    actors.visitor(who.tenant, who.name).send(command, origin);
+  const toOperator = (who: Operator, command: OperatorCommand, origin: Partial<Origin>) =>
+    actors.operator(who.tenant, who.name).send(command, origin);
 
   const operatorOf = (jid: string): Operator | null => {
     const person = personOf(jid, tenants.ofHost);
@@ -135,12 +131,12 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
   }
 
   /** @throws {Unusable} when he is none, or not yet */
-  async function registered(operator: Operator): Promise<ActorState> {
-    const ref = operatorRef(operator.tenant, operator.name);
-    const known = await host.load(ref);
-    // Another process may just have registered him.
-    const state = isRegistered(known) ? known : await host.latest(ref);
-    if (!isRegistered(state)) throw new Unusable('its sender is not a registered operator');
+  async function registered({ tenant, name }: Operator): Promise<ActorView<OperatorState>> {
+    const operator = actors.operator(tenant, name);
+    const known = await operator.state();
+    // Another process may just have registered them.
+    const state = known?.context.registered ? known : await operator.latest();
+    if (!state?.context.registered) throw new Unusable('its sender is not a registered operator');
     return state;
   }
 
@@ -199,8 +195,8 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
   async function unsupported(event: WebhookEventOf<'unsupported'>): Promise<void> {
     const both = ends(event);
     const { operator, visitor } = both;
-    const ref = operatorRef(operator.tenant, operator.name);
-    if (!isRegistered(await host.latest(ref))) return;
+    const state = await actors.operator(operator.tenant, operator.name).latest();
+    if (!state?.context.registered) return;
     const { id: messageId, what } = event;
     const reason = UNSUPPORTED.get(what) ?? UNSUPPORTED_OTHERWISE;
     const commandId = commandIdOf(both, messageId, what);
@@ -217,7 +213,7 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
    */
   async function reported(
     event: WebhookEventOf<'delivered' | 'displayed'>,
-    origin: Origin,
+    origin: Partial<Origin>,
   ): Promise<void> {
     const { visitor, operator } = ends(event);
     const by = { operator: operator.name };
@@ -250,7 +246,7 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
 
   async function handle(event: WebhookEvent): Promise<void> {
     const hook = { queueId: event.queueId, seq: event.seq };
-    const origin: Origin = { commandId: `auto:${newId()}`, hook };
+    const origin = { hook };
     switch (event.type) {
       case 'module.started':
         return signals.moduleStarted(event.host, hook);
@@ -284,6 +280,3 @@ export function createWebhookCommands(options: WebhookCommandOptions): WebhookCo
 
   return { handle, message, operatorOf };
 }
-
-const isRegistered = (state: ActorState | null): state is ActorState =>
-  state !== null && operatorState(state.core).context.registered;

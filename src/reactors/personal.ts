@@ -1,8 +1,6 @@
 /** What reactors open of personal data: who a visitor is, and what was said. */
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/ids.ts';
-import type { ActorState } from '../actors/machine/decider.ts';
-import { visitorState } from '../actors/visitor/decisions.ts';
-import type { Profile } from '../actors/visitor/facts.ts';
+import type { Profile, VisitorState } from '../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { eventAt } from '../eventstore/reading.ts';
 import type { JsonObject } from '../kit/json.ts';
@@ -17,7 +15,7 @@ export interface PersonalData {
   profileOf(
     tenant: TenantId,
     key: VisitorKey,
-    state: ActorState,
+    state: VisitorState,
   ): Promise<{ profile: Profile; at: number }>;
 }
 
@@ -31,8 +29,7 @@ export function openPersonalData(store: EventStore, vault: Vault): PersonalData 
       const body = (await open(event))?.body;
       return typeof body === 'string' ? body : null;
     },
-    async profileOf(tenant, key, state) {
-      const { context } = visitorState(state.core);
+    async profileOf(tenant, key, { context }) {
       const stream = streamOf(visitorRef(tenant, key));
       const [viewed, started] = await Promise.all([
         eventAt(store, stream, context.profileRevision),

@@ -1,22 +1,17 @@
 /** What the runtime offers to those who command: the HTTP API, reactors, the command line. */
 import type { ActorRef, TenantId, Username, VisitorKey } from '../actors/ids.ts';
-import type { Hook } from '../actors/machine/seen.ts';
-import type { OperatorCommand } from '../actors/operator/decisions.ts';
-import type { TenantCommand } from '../actors/tenant/machine.ts';
+import type { Hook, Seen } from '../actors/machine/seen.ts';
+import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
+import type { TenantCommand, TenantState } from '../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
+import type { VisitorState } from '../actors/visitor/facts.ts';
 import type { Position, Sealed } from '../eventstore/port.ts';
 import type { JsonObject, JsonValue } from '../kit/json.ts';
 
-/** A command with its actor. */
-export type Order =
-  | { readonly kind: 'visitor'; readonly name: VisitorKey; readonly command: VisitorCommand }
-  | { readonly kind: 'operator'; readonly name: Username; readonly command: OperatorCommand }
-  | { readonly kind: 'tenant'; readonly command: TenantCommand };
-
 export interface Origin {
   /**
-   * The same id is carried out once. An id that the service made for a request that had none begins with `auto:`
-   * (see AUTOMATIC) and is not remembered.
+   * A command is carried out once for each id. An automatic id begins with `auto:` (AUTOMATIC in
+   * src/actors/machine/seen.ts) and is not remembered: nobody can repeat it.
    */
   readonly commandId: string;
   readonly correlationId?: string | undefined;
@@ -36,12 +31,35 @@ export interface Dispatched {
   readonly facts: number;
 }
 
-export interface Dispatcher {
+/** An actor's state, as one object for as long as no fact moves the actor. */
+export type ActorView<State> = State & {
+  /** Of the last fact. */
+  readonly revision: number;
+  /** When the last fact was appended, ms since 1970. */
+  readonly at: number;
+  /** Which commands and webhook events the actor has carried out. */
+  readonly seen: Pick<Seen, 'hasCommand' | 'hasHook'>;
+};
+
+/** One visitor, operator or tenant: takes commands and answers with its state. */
+export interface Actor<Command, State> {
   /**
-   * Carries out a command: resolves when its facts are durable.
+   * Carries out a command. Resolves when its facts are durable.
+   * @param origin without a `commandId` the command gets an automatic one, which is not remembered
    * @throws {AppError} `refused`, `not-found`, `overloaded` (mailbox full), `unavailable` (store), `unfit`
    */
-  dispatch(tenant: TenantId, order: Order, origin: Origin): Promise<Dispatched>;
+  send(command: Command, origin?: Partial<Origin>): Promise<Dispatched>;
+  /** The state, at least as new as the table of pending work; null for an actor that has no facts. */
+  state(): Promise<ActorView<State> | null>;
+  /** The state, as new as the log is now: for a refusal that would be final. */
+  latest(): Promise<ActorView<State> | null>;
+}
+
+/** The only way to the actors for the HTTP API, the inbox and the reactors. */
+export interface Actors {
+  visitor(tenant: TenantId, key: VisitorKey): Actor<VisitorCommand, VisitorState>;
+  operator(tenant: TenantId, username: Username): Actor<OperatorCommand, OperatorState>;
+  tenant(tenant: TenantId): Actor<TenantCommand, TenantState>;
 }
 
 /** Opens and seals personal data (DESIGN.md, Envelope). */

@@ -32,6 +32,7 @@ import { COMPARISON_RETRY } from '../reactors/visitors/comparison.ts';
 import { createWanted } from '../reactors/visitors/desired.ts';
 import { createSessions } from '../reactors/visitors/reconciler.ts';
 import { createDeadlines } from '../runtime/deadlines.ts';
+import { createActors } from '../runtime/host/actors.ts';
 import { createHost } from '../runtime/host/host.ts';
 import { createDeadLetters } from '../runtime/lanes/dead-letters.ts';
 import { createLanes } from '../runtime/lanes/lanes.ts';
@@ -120,6 +121,7 @@ export async function startService(
     beforeAppend: async () => pass('before-append'),
     afterAppend: () => pass('after-append'),
   });
+  const actors = createActors(host, newId);
   const personal = openPersonalData(store, vault);
   const admin = createEjabberdAdmin({
     url: config.ejabberd.apiUrl,
@@ -138,7 +140,7 @@ export async function startService(
 
   const workFile = openWorkFile(join(config.dataDir, 'work.db'));
   const callbacks = createCallbacks({
-    host,
+    actors,
     client,
     tenants,
     personal,
@@ -147,9 +149,9 @@ export async function startService(
     digestKey: secrets.digest,
     afterDelivered: () => pass('after-callback'),
   });
-  const removal = createOperatorRemoval({ host, admin, ownership, now, newId });
+  const removal = createOperatorRemoval({ actors, admin, ownership, now });
   const messages = createMessages({
-    host,
+    actors,
     store,
     admin,
     transport,
@@ -157,9 +159,8 @@ export async function startService(
     personal,
     ownership,
     now,
-    newId,
     logger,
-    answers: createAnswers({ host, store, personal, now }),
+    answers: createAnswers({ actors, store, personal, now }),
     removal,
     afterTaken: async () => pass('after-stanza'),
   });
@@ -176,7 +177,7 @@ export async function startService(
   });
   const deadlines = createDeadlines({ db: workFile, host, ownership, now, logger });
   const routing = createRouting({
-    host,
+    actors,
     tenants,
     ownership,
     now,
@@ -189,14 +190,13 @@ export async function startService(
   const wanted = createWanted(workFile, (visitor, event) => sessions.changed(visitor, event));
   const setAside = createSetAside({ store, vault, now, newId, shared });
   const operatorSessions = createOperatorSessions({
-    host,
+    actors,
     admin,
     tenants,
-    newId,
     operatorsOf: routing.operators,
   });
   const signals = createSignals({
-    host,
+    actors,
     tenants,
     callbacks,
     operatorSessions,
@@ -205,11 +205,10 @@ export async function startService(
     compare: () => sessions.compare(),
   });
   const inbox = createInbox({
-    host,
+    actors,
     tenants,
     setAside,
     signals,
-    newId,
     logger,
     transfer: routing.transfer,
     digestKey: secrets.digest,
@@ -243,7 +242,7 @@ export async function startService(
   };
   const sessions = createSessions({
     wanted,
-    host,
+    actors,
     admin,
     transport,
     tenants,
@@ -253,11 +252,10 @@ export async function startService(
     operatorsOf: routing.operators,
     passwordOf: secrets.passwordOf,
     now,
-    newId,
     random,
     logger,
   });
-  hearOfSessions(transport, { messages, lanes, sessions, host, tenants, newId, logger });
+  hearOfSessions(transport, { messages, lanes, sessions, actors, tenants, logger });
 
   const projections = createProjections({
     path: join(config.dataDir, 'projections.db'),
@@ -271,7 +269,7 @@ export async function startService(
 
   const app = createApp({
     tenants,
-    dispatcher: host,
+    actors,
     inbox: {
       take: async (events) => {
         await inbox.take(events);
@@ -279,26 +277,24 @@ export async function startService(
       },
     },
     operatorAccounts: createOperatorAccounts({
-      host,
+      actors,
       store,
       vault,
       admin,
       tenants,
-      newId,
       removal,
       sessions: operatorSessions,
       lhcUsers: createLhcUsers({
-        host,
+        actors,
         caughtUp,
         now,
-        newId,
         logger,
         operatorsOf: routing.operators,
       }),
       reserved: [config.ejabberd.apiUser.split('@', 1)[0] ?? ''],
     }),
     transfer: routing.transfer,
-    typing: createTyping({ host, transport, admin, tenants, now, logger }),
+    typing: createTyping({ actors, transport, admin, tenants, now, logger }),
     projections,
     stream,
     store,

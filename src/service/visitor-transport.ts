@@ -5,9 +5,9 @@ import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import type { Config } from '../config.ts';
 import { type Messages, XMPP } from '../reactors/conversation/xmpp-lane.ts';
 import type { Sessions } from '../reactors/visitors/reconciler.ts';
-import type { ActorHost } from '../runtime/host/host.ts';
 import type { Lanes } from '../runtime/lanes/lanes.ts';
 import { type Ownership, ownsStream } from '../runtime/leases/ownership.ts';
+import type { Actors } from '../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../xmpp/port.ts';
 import { createAccountsTransport } from '../xmpp/sessions/accounts.ts';
 
@@ -58,13 +58,12 @@ export function hearOfSessions(
     messages: Messages;
     lanes: Lanes;
     sessions: Sessions;
-    host: ActorHost;
+    actors: Actors;
     tenants: TenantDirectory;
-    newId: () => string;
     logger: Logger;
   },
 ): void {
-  const { messages, lanes, sessions, host, tenants, newId, logger } = parts;
+  const { messages, lanes, sessions, actors, tenants, logger } = parts;
   transport.listen({
     sessionStarted(jid) {
       messages.sendAgain(jid);
@@ -84,8 +83,9 @@ export function hearOfSessions(
       }
       const { tenant, name } = visitor;
       const command = { type: 'ReportFailed', messageId, reason } as const;
-      host
-        .dispatch(tenant, { kind: 'visitor', name, command }, { commandId: `auto:${newId()}` })
+      actors
+        .visitor(tenant, name)
+        .send(command)
         .catch((error) => logger.error({ err: error, messageId }, 'a returned message not noted'));
     },
   });

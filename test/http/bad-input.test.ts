@@ -56,7 +56,7 @@ describe('each wrong field is named', () => {
     ['chats/C1/close', { by: 'visitor' }, ['chatId']],
   ])('POST %s %j', async (path, body, fields) => {
     expect(await fieldsOf('POST', `${VISITOR}/${path}`, { body })).toEqual(fields);
-    expect(asked.orders).toEqual([]);
+    expect(asked.commands).toEqual([]);
   });
 
   test.each([
@@ -138,7 +138,7 @@ describe('a body', () => {
         headers: { 'Content-Type': type },
       });
       expect(status).toBe(202);
-      asked.orders.length = 0;
+      asked.commands.length = 0;
     },
   );
 
@@ -146,7 +146,7 @@ describe('a body', () => {
     const raw = JSON.stringify({ body: 'x'.repeat(256 * 1024) });
     await fieldsOf('POST', path, { raw }, 413);
     await fieldsOf('POST', path, { raw, headers: { 'Content-Length': String(raw.length) } }, 413);
-    expect(asked.orders).toEqual([]);
+    expect(asked.commands).toEqual([]);
   });
 
   test('with names that objects have by themselves changes nothing', async () => {

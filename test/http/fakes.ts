@@ -1,9 +1,11 @@
 /** The rest of the service as the HTTP API sees it, where it is not the point: it records what it is asked. */
 import { randomUUIDv7 } from 'node:crypto';
 import { pino } from 'pino';
-import { operatorRef, visitorRef } from '../../src/actors/ids.ts';
+import { type ActorRef, operatorRef, visitorRef } from '../../src/actors/ids.ts';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
 import { TenantSettings } from '../../src/actors/tenant/machine.ts';
+import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
+import type { VisitorState } from '../../src/actors/visitor/facts.ts';
 import { AppError } from '../../src/errors.ts';
 import type { Position } from '../../src/eventstore/port.ts';
 import { createApp } from '../../src/http/app.ts';
@@ -16,7 +18,7 @@ import type { OperatorFilter, OperatorView } from '../../src/projections/operato
 import type { Projections } from '../../src/projections/projections.ts';
 import type { QueuedChat, QueueFilter } from '../../src/projections/queue-queries.ts';
 import type { VisitorFilter, VisitorView } from '../../src/projections/visitor-queries.ts';
-import type { DeadLetter, Dispatched, Order, Origin } from '../../src/runtime/ports.ts';
+import type { Actor, DeadLetter, Dispatched, Origin } from '../../src/runtime/ports.ts';
 import { username, visitorKey } from '../support/names.ts';
 
 export const ADMIN = 'admin-token-of-the-tests';
@@ -145,7 +147,7 @@ const DEAD: DeadLetter = {
 };
 
 export interface Asked {
-  readonly orders: { tenant: string; order: Order; origin: Origin }[];
+  readonly commands: { visitor: ActorRef; command: VisitorCommand; origin: Partial<Origin> }[];
   readonly puts: { tenant: string; username: string; wish: unknown; origin: unknown }[];
   readonly removed: { tenant: string; username: string }[];
   readonly typing: { tenant: string; visitor: string; state: string }[];
@@ -156,10 +158,28 @@ export interface Asked {
 
 const number = (position: string) => Number(/^fake:(\d{1,9})$/.exec(position)?.[1] ?? Number.NaN);
 
+type Visitor = Actor<VisitorCommand, VisitorState>;
+
+/** Visitors that answer every command with this, and whose state nobody asks for. */
+export function visitorsThat(
+  send: (visitor: ActorRef, ...rest: Parameters<Visitor['send']>) => ReturnType<Visitor['send']>,
+): HttpDeps['actors'] {
+  const noState = async () => {
+    throw new Error('HTTP asks no actor for its state');
+  };
+  return {
+    visitor: (tenant, key) => ({
+      send: (command, origin) => send(visitorRef(tenant, key), command, origin),
+      state: noState,
+      latest: noState,
+    }),
+  };
+}
+
 /** The app over fakes; `more` replaces some of them. */
 export function fakeApp(more: Partial<HttpDeps> = {}) {
   const asked: Asked = {
-    orders: [],
+    commands: [],
     puts: [],
     removed: [],
     typing: [],
@@ -176,13 +196,10 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
   });
   const given: Omit<HttpDeps, 'stream'> = {
     tenants: TENANTS,
-    dispatcher: {
-      dispatch: async (tenant, order, origin) => {
-        asked.orders.push({ tenant, order, origin });
-        if (order.kind !== 'visitor') throw new Error('HTTP commands visitors only');
-        return done(visitorRef(tenant, order.name));
-      },
-    },
+    actors: visitorsThat(async (visitor, command, origin = {}) => {
+      asked.commands.push({ visitor, command, origin });
+      return done(visitor);
+    }),
     inbox: {
       take: async (events) => {
         asked.batches.push(events);

@@ -34,7 +34,7 @@ test('over a socket, a command is answered as without one', async () => {
   expect(response.status).toBe(202);
   expect(await response.json()).toMatchObject({ actor: 'visitor-acme.7' });
   expect(response.headers.get('content-type')).toBe('application/json');
-  expect(asked.orders).toHaveLength(1);
+  expect(asked.commands).toHaveLength(1);
 });
 
 test('a body in chunks is taken up to the bound, and no further', async () => {
@@ -94,7 +94,7 @@ test('a caller who goes away in the middle of a body is no defect of ours', asyn
   socket.end();
   await done.promise;
   expect(JSON.parse(logged[0] ?? '')).toMatchObject({ status: 400 });
-  expect(asked.orders).toEqual([]);
+  expect(asked.commands).toEqual([]);
 });
 
 test('what is no HTTP does not trouble anybody', async () => {

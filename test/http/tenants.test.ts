@@ -49,7 +49,7 @@ test.each(operations.filter(({ scheme }) => scheme === 'apiKey'))(
     for (const [where, key] of others) {
       expect(await answer(method, where, key, { nonsense: 1 })).toEqual(unknown);
     }
-    expect(asked.orders).toEqual([]);
+    expect(asked.commands).toEqual([]);
     expect(asked.filters).toEqual([]);
   },
 );

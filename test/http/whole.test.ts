@@ -11,7 +11,7 @@ beforeAll(async () => {
   log = await openTestLog();
   live = log.follow('live.db');
   ({ ask } = fakeApp({
-    dispatcher: log.host,
+    actors: log.actors,
     projections: live.projections,
     store: log.store,
     vault: log.vault,

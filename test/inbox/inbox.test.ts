@@ -1,7 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { operatorRef, visitorRef } from '../../src/actors/ids.ts';
-import { operatorState } from '../../src/actors/operator/decisions.ts';
-import { visitorState } from '../../src/actors/visitor/decisions.ts';
 import { AppError } from '../../src/errors.ts';
 import type { EventStore } from '../../src/eventstore/port.ts';
 import type { InboxSignals } from '../../src/inbox/commands.ts';
@@ -17,8 +14,7 @@ import {
   startChat,
   viewPage,
 } from '../actors/facts.ts';
-import { username, visitorKey } from '../support/names.ts';
-import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../support/rig.ts';
+import { HOST, jidOf, newId, openRig, type Rig, silent } from '../support/rig.ts';
 
 let rig: Rig;
 let unavailable: (stream: string) => boolean;
@@ -42,7 +38,7 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 function inboxOf(more: Partial<InboxSignals> = {}) {
-  const { store, vault, now, host, tenants, digestKey } = rig;
+  const { store, vault, now, actors, tenants, digestKey } = rig;
   const signals: InboxSignals = {
     moduleStarted: async (host) => {
       signalled.push(`started ${host}`);
@@ -54,11 +50,10 @@ function inboxOf(more: Partial<InboxSignals> = {}) {
   const setAside = createSetAside({ store, vault, now, newId });
   const transfer: Transfer = () => Promise.reject(new Error('nobody hands on a chat here'));
   return createInbox({
-    host,
+    actors,
     tenants,
     setAside,
     signals,
-    newId,
     digestKey,
     transfer,
     logger: silent,
@@ -91,8 +86,8 @@ const refusals = async (name: string) =>
     type === 'MessageRefused' ? [data.messageId] : [],
   );
 const stateOf = async (name: string) => {
-  const state = await rig.host.load(operatorRef(ACME, username(name)));
-  return state && operatorState(state.core).availability;
+  const state = await rig.operator(name).state();
+  return state?.availability;
 };
 
 describe('a batch', () => {
@@ -325,8 +320,8 @@ describe('what else may come', () => {
     // A line of our own, in the conversation with a visitor that nobody knows.
     await inboxOf().take([{ ...delivered('op1'), to: jidOf('unknown') }]);
     expect(await asides()).toEqual([]);
-    const state = await rig.host.load(visitorRef(ACME, visitorKey('1')));
-    expect(state && visitorState(state.core).context.openMessages).toEqual([]);
+    const state = await rig.visitor('1').state();
+    expect(state?.context.openMessages).toEqual([]);
     const types = await rig.types('visitor-acme.1');
     expect(types.filter((type) => type === 'MessageDelivered')).toHaveLength(1);
   });

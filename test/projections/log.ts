@@ -20,8 +20,9 @@ import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, Position } from '../../src/eventstore/port.ts';
 import type { SnapshotStore } from '../../src/eventstore/snapshots.ts';
 import { createProjections, type Projections } from '../../src/projections/projections.ts';
+import { createActors } from '../../src/runtime/host/actors.ts';
 import { createHost } from '../../src/runtime/host/host.ts';
-import type { Dispatched, Dispatcher, Origin, Vault } from '../../src/runtime/ports.ts';
+import type { Actors, Dispatched, Vault } from '../../src/runtime/ports.ts';
 import { createVault } from '../../src/runtime/vault/vault.ts';
 
 const ACME = TenantId.parse('acme');
@@ -41,7 +42,7 @@ export interface Log {
   /** The key that wraps the data keys of its vault. */
   readonly wrapping: Buffer;
   readonly vault: Vault;
-  readonly host: Dispatcher;
+  readonly actors: Actors;
   /** ms since 1970 */
   now(): number;
   passes(ms: number): void;
@@ -90,7 +91,7 @@ export async function openTestLog(): Promise<Log> {
     random: Math.random,
     logger: pino({ level: 'silent' }),
   });
-  const origin = (): Origin => ({ commandId: `auto:${newId()}` });
+  const actors = createActors(host, newId);
   const following = new Set<Following>();
 
   const log: Log = {
@@ -98,7 +99,7 @@ export async function openTestLog(): Promise<Log> {
     folder,
     wrapping,
     vault,
-    host,
+    actors,
     now,
     passes: (ms) => {
       time += ms;
@@ -109,7 +110,7 @@ export async function openTestLog(): Promise<Log> {
         await host.wake(streamOf(visitorRef(tenant, name)));
         return null;
       }
-      return unlessRefused(host.dispatch(tenant, { kind: 'visitor', name, command }, origin()));
+      return unlessRefused(actors.visitor(tenant, name).send(command));
     },
     operator: async (username, command) => {
       const name = Username.parse(username);
@@ -117,7 +118,7 @@ export async function openTestLog(): Promise<Log> {
         await host.wake(streamOf(operatorRef(ACME, name)));
         return null;
       }
-      return unlessRefused(host.dispatch(ACME, { kind: 'operator', name, command }, origin()));
+      return unlessRefused(actors.operator(ACME, name).send(command));
     },
     state: async (kind, name) =>
       kind === 'visitor'

@@ -3,7 +3,7 @@ import { createHash, randomUUIDv7 } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { TenantId } from '../../src/actors/ids.ts';
+import { operatorRef, TenantId, visitorRef } from '../../src/actors/ids.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
 import { TenantSettings } from '../../src/actors/tenant/machine.ts';
@@ -12,6 +12,7 @@ import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
 import { createSnapshotStore, openSnapshotFile } from '../../src/eventstore/snapshots.ts';
 import { openPersonalData } from '../../src/reactors/personal.ts';
+import { createActors } from '../../src/runtime/host/actors.ts';
 import { type ActorHost, createHost, type HostOptions } from '../../src/runtime/host/host.ts';
 import { createWork, openWorkFile, type WorkPart } from '../../src/runtime/pending-work.ts';
 import type { Dispatched, Origin } from '../../src/runtime/ports.ts';
@@ -81,6 +82,7 @@ export async function openRig(
   };
   const makeHost = (more: Partial<HostOptions> = {}): ActorHost => createHost({ ...base, ...more });
   const host = makeHost(options.host);
+  const actors = createActors(host, newId);
   const personal = openPersonalData(store, vault);
   const ending = new AbortController();
   const folds: Promise<void>[] = [];
@@ -107,18 +109,21 @@ export async function openRig(
     snapshots,
     workFile,
     host,
+    actors,
+    /** Actors of the tenant of the tests. */
+    visitor: (key: string) => actors.visitor(ACME, visitorKey(key)),
+    operator: (name: string) => actors.operator(ACME, username(name)),
     personal,
     makeHost,
     digestKey: secret('digest'),
     toVisitor: (key: string, command: VisitorCommand, origin = auto(), by = host) =>
-      by.dispatch(ACME, { kind: 'visitor', name: visitorKey(key), command }, origin),
+      by.dispatch(visitorRef(ACME, visitorKey(key)), command, origin),
     toOperator: (
       name: string,
       command: OperatorCommand,
       origin = auto(),
       by = host,
-    ): Promise<Dispatched> =>
-      by.dispatch(ACME, { kind: 'operator', name: username(name), command }, origin),
+    ): Promise<Dispatched> => by.dispatch(operatorRef(ACME, username(name)), command, origin),
     facts: async (stream: string): Promise<readonly RecordedEvent[]> => store.readStream(stream),
     types: async (stream: string): Promise<string[]> =>
       (await store.readStream(stream)).map(({ type }) => type),

@@ -67,9 +67,12 @@ export type OperatorCommand =
 
 type OperatorCore = Core<OperatorSnapshot>;
 
-export const operatorState = (
-  core: OperatorCore,
-): { availability: Availability; context: OperatorContext } => ({
+export interface OperatorState {
+  readonly availability: Availability;
+  readonly context: OperatorContext;
+}
+
+export const operatorState = (core: OperatorCore): OperatorState => ({
   availability: core.snapshot.value as Availability, // the machine's states are the availabilities
   context: core.snapshot.context,
 });

@@ -2,7 +2,7 @@
 import { assign, type SnapshotFrom, setup } from 'xstate';
 import { z } from 'zod';
 import { Instance, TenantId } from '../ids.ts';
-import type { Decider, MachineEvent } from '../machine/decider.ts';
+import type { Core, Decider, MachineEvent } from '../machine/decider.ts';
 import { POLICIES } from '../selection.ts';
 import type { VisitorDelays } from '../visitor/facts.ts';
 import {
@@ -124,7 +124,15 @@ const tenantMachine = setup({
   },
 });
 
-export type TenantSnapshot = SnapshotFrom<typeof tenantMachine>;
+type TenantSnapshot = SnapshotFrom<typeof tenantMachine>;
+
+export interface TenantState {
+  readonly context: TenantContext;
+}
+
+export const tenantState = ({ snapshot }: Core<TenantSnapshot>): TenantState => ({
+  context: snapshot.context,
+});
 
 /** `endpoint` is a fingerprint of the callback's address and secret. */
 export type TenantCommand =

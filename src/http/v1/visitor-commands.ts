@@ -45,14 +45,8 @@ export function visitorCommands(api: Api, access: Access<Caller>): void {
   const tag = 'Visitors';
   const visitor = '/v1/{tenant}/visitors/{key}';
 
-  const order: OrderVisitor = (caller, name, command, origin) => {
-    const work = deps.dispatcher.dispatch(
-      caller.tenant.id,
-      { kind: 'visitor', name, command },
-      origin,
-    );
-    return accept(api, command.type, work);
-  };
+  const order: OrderVisitor = (caller, key, command, origin) =>
+    accept(api, command.type, deps.actors.visitor(caller.tenant.id, key).send(command, origin));
 
   endpoint(
     api,

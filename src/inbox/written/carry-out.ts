@@ -1,12 +1,11 @@
 /** Carries out what an operator commands in a conversation; what cannot be done is refused with a reason for him. */
-import { type Person, personOf, visitorRef } from '../../actors/ids.ts';
-import { type ActorState, refuse } from '../../actors/machine/decider.ts';
+import { type Person, personOf } from '../../actors/ids.ts';
+import { refuse } from '../../actors/machine/decider.ts';
 import type { Hook } from '../../actors/machine/seen.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
-import type { Receiver, Transfer } from '../../runtime/ports.ts';
+import type { Actors, Receiver, Transfer } from '../../runtime/ports.ts';
 import type { Written } from './read.ts';
 
 export type Command = Exclude<Written, { kind: 'message' }>;
@@ -41,14 +40,17 @@ const ALREADY = {
 export type CarryOut = (written: Command, ends: Ends, origin: CommandOrigin) => Promise<void>;
 
 export function createConversation(options: {
-  host: ActorHost;
+  actors: Actors;
   tenants: TenantDirectory;
   transfer: Transfer;
 }): CarryOut {
-  const { host, tenants, transfer } = options;
+  const { actors, tenants, transfer } = options;
 
-  const wasDone = (state: ActorState | null, { commandId, hook }: CommandOrigin): boolean =>
-    state !== null && (state.seen.hasCommand(commandId) || (!!hook && state.seen.hasHook(hook)));
+  async function wasDone(visitor: Ends['visitor'], origin: CommandOrigin): Promise<boolean> {
+    const { commandId, hook } = origin;
+    const seen = (await actors.visitor(visitor.tenant, visitor.name).state())?.seen;
+    return seen !== undefined && (seen.hasCommand(commandId) || (!!hook && seen.hasHook(hook)));
+  }
 
   /** By the name that was written, which may be the address of an operator. */
   function receiverOf(name: string, { operator }: Ends): Receiver {
@@ -63,15 +65,10 @@ export function createConversation(options: {
     const { messageId, commandId, hook } = origin;
     const by = operator.name;
     const aboutOperator = async (command: OperatorCommand): Promise<void> => {
-      const order = { kind: 'operator', name: by, command } as const;
-      await host.dispatch(operator.tenant, order, { commandId, hook });
+      await actors.operator(operator.tenant, by).send(command, { commandId, hook });
     };
     const aboutVisitor = (command: VisitorCommand) =>
-      host.dispatch(
-        visitor.tenant,
-        { kind: 'visitor', name: visitor.name, command },
-        { commandId, hook },
-      );
+      actors.visitor(visitor.tenant, visitor.name).send(command, { commandId, hook });
 
     switch (written.kind) {
       case 'take':
@@ -79,8 +76,7 @@ export function createConversation(options: {
         const type = written.kind === 'take' ? 'AcceptChat' : 'DeclineChat';
         const { facts } = await aboutVisitor({ type, operator: by });
         // Nothing to do: it was so already, and he is told; or this very command comes again.
-        if (facts > 0 || wasDone(await host.load(visitorRef(visitor.tenant, visitor.name)), origin))
-          return;
+        if (facts > 0 || (await wasDone(visitor, origin))) return;
         return refuse(ALREADY[written.kind]);
       }
       case 'transfer': {

@@ -6,7 +6,7 @@ import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import type { VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { COMMANDS, HISTORY, UNKNOWN } from '../../inbox/written/read.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { Notice } from '../conversation/notices.ts';
 import type { PersonalData } from '../personal.ts';
 import { createHistory } from './history.ts';
@@ -28,7 +28,7 @@ export interface Answers {
 const ON_PURPOSE = 'To send a text that begins with !, write !! instead.';
 
 export function createAnswers(options: {
-  host: Pick<ActorHost, 'load'>;
+  actors: Actors;
   store: Pick<EventStore, 'readStream'>;
   personal: PersonalData;
   now: () => number;

@@ -4,7 +4,7 @@ import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../../acto
 import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { PersonalData } from '../personal.ts';
 import { cut } from '../texts/cut.ts';
 import { nickOf } from '../texts/presence-text.ts';
@@ -51,11 +51,11 @@ export type History = (
 
 /** Gives the last messages, the oldest first, in texts of bounded length. Whoever was erased has said nothing readable. */
 export function createHistory(options: {
-  host: Pick<ActorHost, 'load'>;
+  actors: Actors;
   store: Pick<EventStore, 'readStream'>;
   personal: PersonalData;
 }): History {
-  const { host, store, personal } = options;
+  const { actors, store, personal } = options;
 
   async function lastMessages(stream: string, count: number): Promise<RecordedEvent[]> {
     const found: RecordedEvent[] = [];
@@ -76,9 +76,8 @@ export function createHistory(options: {
   }
 
   return async (tenant, key, count) => {
-    const ref = visitorRef(tenant, key);
-    const state = await host.load(ref);
-    const events = state ? await lastMessages(streamOf(ref), count) : [];
+    const state = await actors.visitor(tenant, key).state();
+    const events = state ? await lastMessages(streamOf(visitorRef(tenant, key)), count) : [];
     if (!state || events.length === 0) return ['Nothing was written yet.'];
     const { profile } = await personal.profileOf(tenant, key, state);
     const visitor = nickOf(key, profile);

@@ -1,12 +1,10 @@
 /** `!info`: all that is known of a visitor. */
 import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../../actors/ids.ts';
-import type { ActorState } from '../../actors/machine/decider.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
 import type { Chat, CloseParty, Profile, VisitorState } from '../../actors/visitor/facts.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { PersonalData } from '../personal.ts';
 import { cut } from '../texts/cut.ts';
 import { localTime, nickOf, placeOf } from '../texts/presence-text.ts';
@@ -39,12 +37,12 @@ interface Story {
 export type Info = (tenant: TenantId, visitor: VisitorKey) => Promise<string>;
 
 export function createInfo(options: {
-  host: Pick<ActorHost, 'load'>;
+  actors: Actors;
   store: Pick<EventStore, 'readStream'>;
   personal: PersonalData;
   now: () => number;
 }): Info {
-  const { host, store, personal, now } = options;
+  const { actors, store, personal, now } = options;
 
   async function storyOf(stream: string): Promise<Story> {
     const chats = new Map<string, Past>();
@@ -77,13 +75,11 @@ export function createInfo(options: {
   }
 
   return async (tenant, key) => {
-    const ref = visitorRef(tenant, key);
-    const state: ActorState | null = await host.load(ref);
-    if (!state) return 'Nothing is known of this visitor.';
-    const visitor = visitorState(state.core);
+    const visitor = await actors.visitor(tenant, key).state();
+    if (!visitor) return 'Nothing is known of this visitor.';
     const [{ profile }, story] = await Promise.all([
-      personal.profileOf(tenant, key, state),
-      storyOf(streamOf(ref)),
+      personal.profileOf(tenant, key, visitor),
+      storyOf(streamOf(visitorRef(tenant, key))),
     ]);
     const at = now();
     return [

@@ -3,8 +3,7 @@
  * are shown counts for nothing: a message is received when the chat's owner has it, by the same id.
  */
 import { streamOf, visitorRef } from '../../actors/ids.ts';
-import type { ActorState } from '../../actors/machine/decider.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
+import type { VisitorState } from '../../actors/visitor/facts.ts';
 import { isRefused } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
@@ -21,7 +20,7 @@ const REMEMBERED = 1_000;
 
 export interface Asked {
   /** Shows the open chat to all who are asked now, as far as they have not seen it. @throws {AppError} `unavailable` */
-  show(sender: Sender, state: ActorState): Promise<void>;
+  show(sender: Sender, state: VisitorState): Promise<void>;
 }
 
 export function createAsked(options: {
@@ -45,7 +44,7 @@ export function createAsked(options: {
 
   return {
     async show(sender, state) {
-      const { chat, openMessages } = visitorState(state.core).context;
+      const { chat, openMessages } = state.context;
       if (!chat) return;
       const stream = streamOf(visitorRef(sender.tenant.id, sender.key));
       // What is older than this round belongs to what was said before.

@@ -10,12 +10,10 @@ import {
   visitorJid,
   visitorRef,
 } from '../../actors/ids.ts';
-import type { ActorState } from '../../actors/machine/decider.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
 import { AppError, isRefused } from '../../errors.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type {
   Acknowledgement,
   EjabberdAdmin,
@@ -55,24 +53,24 @@ export const notOurs = (): AppError =>
   new AppError('unavailable', 'another process has this lane now');
 
 export function createDelivery(options: {
-  host: Pick<ActorHost, 'load'>;
+  actors: Pick<Actors, 'visitor'>;
   admin: Pick<EjabberdAdmin, 'sendMessage' | 'sendAcknowledgement'>;
   transport: VisitorTransport;
   ownership: Ownership;
   /** Resolves when nothing of this visitor is on its way again: what is new waits for it. */
   underWay: (jid: string) => Promise<void>;
 }): Delivery {
-  const { host, admin, transport, ownership, underWay } = options;
+  const { actors, admin, transport, ownership, underWay } = options;
 
   /** Whether it goes by the visitor's session. @throws {AppError} `unavailable` where another process acts now */
   async function bySession({ tenant, key, mayAct }: Sender): Promise<boolean> {
-    const visitor = visitorRef(tenant.id, key);
-    const state: ActorState | null = await host.load(visitor);
+    const state = await actors.visitor(tenant.id, key).state();
     const from = visitorJid(tenant, key);
     await underWay(from);
     if (!mayAct()) throw notOurs();
-    const meantOnline = state !== null && visitorState(state.core).presence === 'online';
-    return (meantOnline && ownsStream(ownership, streamOf(visitor))) || transport.isOnline(from);
+    const stream = streamOf(visitorRef(tenant.id, key));
+    const meantOnline = state?.presence === 'online';
+    return (meantOnline && ownsStream(ownership, stream)) || transport.isOnline(from);
   }
 
   const ends = ({ tenant, key }: Sender, operator: Username) => ({

@@ -1,8 +1,6 @@
 /** Who a visitor is, for the operator who is asked to answer it. */
 import type { Username, VisitorKey } from '../../actors/ids.ts';
-import type { ActorState } from '../../actors/machine/decider.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
-import type { Profile } from '../../actors/visitor/facts.ts';
+import type { Profile, VisitorState } from '../../actors/visitor/facts.ts';
 import { cut } from '../texts/cut.ts';
 import { localTime, nickOf, placeOf } from '../texts/presence-text.ts';
 
@@ -25,11 +23,11 @@ const ordinal = (n: number): string => {
 export function introductionOf(
   key: VisitorKey,
   profile: Profile,
-  state: ActorState,
+  state: VisitorState,
   at: number,
   operator: Username,
 ): string {
-  const { chat, chats, lastOperator } = visitorState(state.core).context;
+  const { chat, chats, lastOperator } = state.context;
   const time = localTime(at, profile.timezone);
   const earlier = chat && chats > 1 ? `${ordinal(chats)} chat` : null;
   const last =

@@ -9,9 +9,7 @@
 import type { Logger } from 'pino';
 import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, type Username, visitorRef } from '../../actors/ids.ts';
-import type { ActorState } from '../../actors/machine/decider.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
-import type { Chat, OpenMessage } from '../../actors/visitor/facts.ts';
+import type { Chat, OpenMessage, VisitorState } from '../../actors/visitor/facts.ts';
 import { isRefused } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
@@ -42,7 +40,7 @@ export interface Opening {
    */
   open(
     sender: Sender,
-    state: ActorState,
+    state: VisitorState,
     operators: readonly Username[],
     before: number,
   ): Promise<Refused>;
@@ -95,7 +93,7 @@ export function createOpening(options: {
     async open(sender, state, operators, before) {
       const { tenant, key } = sender;
       const stream = streamOf(visitorRef(tenant.id, key));
-      const { chat, nickRevision: startedAt, openMessages } = visitorState(state.core).context;
+      const { chat, nickRevision: startedAt, openMessages } = state.context;
       const allRefused = new Map<string, string>();
       if (!chat) return allRefused;
       const memory = (operator: Username) => `${stream} ${chat.round} ${before} ${operator}`;

@@ -1,8 +1,7 @@
 /** Whom a visitor's message is for: who has its chat now, or had it at its end. */
 import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
-import type { ActorState } from '../../actors/machine/decider.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
+import type { VisitorState } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 
 /** How far behind a message its chat's end is looked for, at once. */
@@ -12,12 +11,12 @@ const SEARCH_PAGE = 500;
 export type ReceiverOf = (
   event: RecordedEvent,
   chatId: string,
-  state: ActorState,
+  state: VisitorState,
 ) => Promise<Username | null | undefined>;
 
 export function createReceivers(store: Pick<EventStore, 'readStream'>): ReceiverOf {
   return async (event, chatId, state) => {
-    const { chat } = visitorState(state.core).context;
+    const { chat } = state.context;
     if (chat?.id === chatId) return chat.operator ?? undefined;
     for (let from = event.revision + 1; ; ) {
       const page = await store.readStream(event.stream, { from, limit: SEARCH_PAGE });

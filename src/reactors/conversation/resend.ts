@@ -7,7 +7,6 @@ import { visitorFact } from '../../actors/facts.ts';
 import {
   actorOf,
   operatorJid,
-  operatorRef,
   personOf,
   streamOf,
   type TenantId,
@@ -16,16 +15,14 @@ import {
   visitorJid,
   visitorRef,
 } from '../../actors/ids.ts';
-import { operatorState } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import { type VisitorCommand, visitorState } from '../../actors/visitor/decisions.ts';
 import { isRefused, messageOf } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { WorkPart } from '../../runtime/pending-work.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { VisitorTransport } from '../../xmpp/port.ts';
 import type { PersonalData } from '../personal.ts';
 import type { ReceiverOf } from './recipient.ts';
@@ -40,7 +37,7 @@ export interface Repeats {
 }
 
 export function createRepeats(options: {
-  host: ActorHost;
+  actors: Actors;
   store: EventStore;
   transport: VisitorTransport;
   tenants: TenantDirectory;
@@ -49,23 +46,23 @@ export function createRepeats(options: {
   now: () => number;
   logger: Logger;
   receiverOf: ReceiverOf;
-  report: (tenant: TenantId, key: VisitorKey, command: VisitorCommand) => Promise<unknown>;
 }): Repeats {
-  const { host, store, transport, tenants, personal, ownership, now, logger } = options;
-  const { receiverOf, report } = options;
+  const { actors, store, transport, tenants, personal, ownership, now, logger } = options;
+  const { receiverOf } = options;
   /** By the visitor's JID. */
   const repeating = new Map<string, Promise<void>>();
   /** Before this there were no sessions here: each sends again by itself when it starts. */
   const startedAt = now();
 
   async function repeat(tenant: TenantSettings, key: VisitorKey): Promise<void> {
-    const ref = visitorRef(tenant.id, key);
-    const state = await host.load(ref);
+    const stream = streamOf(visitorRef(tenant.id, key));
+    const visitor = actors.visitor(tenant.id, key);
+    const state = await visitor.state();
     if (!state) return;
-    const { openMessages, chat } = visitorState(state.core).context;
+    const { openMessages, chat } = state.context;
     const taken = openMessages.filter((each) => each.taken);
     for (const { id, revision } of taken) {
-      const event = await eventAt(store, streamOf(ref), revision);
+      const event = await eventAt(store, stream, revision);
       if (!event) continue;
       const fact = visitorFact(event);
       if (fact?.type !== 'VisitorMessageSent' || fact.data.messageId !== id) continue;
@@ -73,7 +70,7 @@ export function createRepeats(options: {
       const body = await personal.bodyOf(event);
       if (!operator || body === null) continue;
       const to = operatorJid(tenant, operator);
-      if (!ownsStream(ownership, streamOf(ref))) return;
+      if (!ownsStream(ownership, stream)) return;
       try {
         // Said to somebody else who had the chat then: as what was said before is shown (opening.ts).
         const earlier = chat?.id === fact.data.chatId && revision < chat.round;
@@ -83,11 +80,7 @@ export function createRepeats(options: {
       } catch (error) {
         if (!isRefused(error)) throw error;
         // One that ejabberd will not have must not keep back those behind it.
-        await report(tenant.id, key, {
-          type: 'ReportFailed',
-          messageId: id,
-          reason: error.message,
-        });
+        await visitor.send({ type: 'ReportFailed', messageId: id, reason: error.message });
       }
     }
   }
@@ -112,9 +105,9 @@ export function createRepeats(options: {
   /** A session of this operator ended: mod_lhc drops what another one of its still has. */
   async function sessionEnded(tenantId: TenantId, username: Username): Promise<void> {
     const tenant = tenants.get(tenantId);
-    const state = await host.load(operatorRef(tenantId, username));
+    const state = await actors.operator(tenantId, username).state();
     if (!tenant || !state) return;
-    for (const { visitor } of Object.values(operatorState(state.core).context.chats)) {
+    for (const { visitor } of Object.values(state.context.chats)) {
       sendAgain(visitorJid(tenant, visitor));
     }
   }

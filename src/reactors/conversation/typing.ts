@@ -4,13 +4,11 @@
  * session where it is this process's, otherwise by the admin API.
  */
 import type { Logger } from 'pino';
-import { operatorJid, visitorJid, visitorRef } from '../../actors/ids.ts';
+import { operatorJid, visitorJid } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
 import { messageOf } from '../../errors.ts';
 import { Lru } from '../../kit/lru.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
-import type { ForwardTyping } from '../../runtime/ports.ts';
+import type { Actors, ForwardTyping } from '../../runtime/ports.ts';
 import type { ChatState, EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 
 /** The same state of one visitor goes out at most so often. */
@@ -18,6 +16,8 @@ const SAME_EVERY_MS = 3_000;
 const REMEMBERED = 10_000;
 /** Who closes the page while typing does not say that he stopped; who types on for so long pauses in between. */
 const LAPSES_MS = 60_000;
+
+type Visitor = ReturnType<Actors['visitor']>;
 
 interface Sent {
   readonly to: string;
@@ -27,7 +27,7 @@ interface Sent {
 }
 
 export function createTyping(options: {
-  host: ActorHost;
+  actors: Actors;
   transport: VisitorTransport;
   admin: Pick<EjabberdAdmin, 'sendChatState'>;
   logger: Logger;
@@ -36,7 +36,7 @@ export function createTyping(options: {
   /** Default 60 s. */
   lapsesMs?: number;
 }): ForwardTyping {
-  const { host, transport, admin, tenants, now, logger, lapsesMs = LAPSES_MS } = options;
+  const { actors, transport, admin, tenants, now, logger, lapsesMs = LAPSES_MS } = options;
   const sent = new Lru<Sent>(REMEMBERED);
 
   function show(jid: string, to: string, state: ChatState): void {
@@ -50,18 +50,17 @@ export function createTyping(options: {
   }
 
   /** Nothing more was heard of who types: `active`, of which clients show nothing. Offline shows by itself. */
-  async function lapse(ref: ReturnType<typeof visitorRef>, jid: string, last: Sent): Promise<void> {
-    const actor = await host.load(ref);
+  async function lapse(visitor: Visitor, jid: string, last: Sent): Promise<void> {
+    const state = await visitor.state();
     if (sent.get(jid) !== last) return;
     sent.set(jid, { to: last.to, state: 'active', at: now() });
-    if (actor && visitorState(actor.core).presence === 'online') show(jid, last.to, 'active');
+    if (state?.presence === 'online') show(jid, last.to, 'active');
   }
 
   return async (id, key, state) => {
     const tenant = tenants.get(id);
-    const ref = visitorRef(id, key);
-    const actor = await host.load(ref);
-    const operator = actor && visitorState(actor.core).context.chat?.operator;
+    const visitor = actors.visitor(id, key);
+    const operator = (await visitor.state())?.context.chat?.operator;
     if (!tenant || !operator) return;
     const jid = visitorJid(tenant, key);
     const last = sent.get(jid);
@@ -71,7 +70,7 @@ export function createTyping(options: {
     const latest: Sent = known ? last : { to, state, at: now() };
     if (state === 'composing') {
       latest.lapse = setTimeout(() => {
-        lapse(ref, jid, latest).catch((error) =>
+        lapse(visitor, jid, latest).catch((error) =>
           logger.debug({ reason: messageOf(error) }, 'the end of typing not shown'),
         );
       }, lapsesMs).unref();

@@ -4,25 +4,18 @@
  */
 import type { Logger } from 'pino';
 import { operatorFact, visitorFact } from '../../actors/facts.ts';
-import {
-  actorOf,
-  type TenantId,
-  type Username,
-  type VisitorKey,
-  visitorRef,
-} from '../../actors/ids.ts';
-import type { ActorState } from '../../actors/machine/decider.ts';
+import { actorOf, type TenantId, type Username, type VisitorKey } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import { type VisitorCommand, visitorState } from '../../actors/visitor/decisions.ts';
-import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
+import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
+import type { VisitorFact, VisitorFacts, VisitorState } from '../../actors/visitor/facts.ts';
 import { isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
 import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { WorkPart } from '../../runtime/pending-work.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { Answers } from '../answers/answers.ts';
 import type { OperatorRemoval } from '../operators/removal.ts';
@@ -74,7 +67,7 @@ export interface Messages {
 }
 
 export function createMessages(options: {
-  host: ActorHost;
+  actors: Actors;
   store: EventStore;
   admin: EjabberdAdmin;
   transport: VisitorTransport;
@@ -84,35 +77,30 @@ export function createMessages(options: {
   answers: Answers;
   ownership: Ownership;
   now: () => number;
-  newId: () => string;
   logger: Logger;
   /** Called between a stanza that was taken and its fact: a failpoint of tests. */
   afterTaken?: (messageId: string) => Promise<void>;
 }): Messages {
-  const { host, store, tenants, personal, removal, answers, ownership } = options;
+  const { actors, store, tenants, personal, removal, answers, ownership } = options;
   const receiverOf = createReceivers(store);
-  const repeats = createRepeats({ ...options, receiverOf, report });
+  const repeats = createRepeats({ ...options, receiverOf });
   const delivery = createDelivery({ ...options, underWay: repeats.underWay });
   const opening = createOpening({ ...options, delivery });
   const asked = createAsked({ ...options, delivery, opening });
 
   function report(tenant: TenantId, key: VisitorKey, command: VisitorCommand): Promise<unknown> {
-    return host.dispatch(
-      tenant,
-      { kind: 'visitor', name: key, command },
-      { commandId: `auto:${options.newId()}` },
-    );
+    return actors.visitor(tenant, key).send(command);
   }
 
   async function messageOfVisitor(
     sender: Sender,
-    state: ActorState,
+    state: VisitorState,
     event: RecordedEvent,
     { messageId: id, chatId }: VisitorFacts['VisitorMessageSent'],
     again: boolean,
   ): Promise<Outcome> {
     const { tenant, key } = sender;
-    const { openMessages, chat } = visitorState(state.core).context;
+    const { openMessages, chat } = state.context;
     const open = openMessages.find((each) => each.id === id);
     if (!again && (!open || open.taken)) return done;
     const operator = await receiverOf(event, chatId, state);
@@ -147,7 +135,7 @@ export function createMessages(options: {
   /** The chat is shown to those who were given it by this fact, as far as they still have it. */
   async function openFor(
     sender: Sender,
-    state: ActorState,
+    state: VisitorState,
     { revision }: RecordedEvent,
     {
       chatId,
@@ -155,7 +143,7 @@ export function createMessages(options: {
       taken,
     }: { chatId: string; operators: readonly Username[]; taken?: boolean },
   ): Promise<void> {
-    const { chat } = visitorState(state.core).context;
+    const { chat } = state.context;
     if (chat?.id !== chatId || !(taken || opensAt(chat, revision))) return;
     const still = operators.filter((each) => chat.operator === each || chat.offered.includes(each));
     const refused = await opening.open(sender, state, still, revision);
@@ -171,7 +159,7 @@ export function createMessages(options: {
     again: boolean,
   ): Promise<Outcome> {
     const { tenant, key } = sender;
-    const state = await host.load(visitorRef(tenant.id, key));
+    const state = await actors.visitor(tenant.id, key).state();
     const fact = visitorFact(event);
     if (!state || !fact) return done;
     if (fact.type === 'VisitorMessageSent') {
@@ -186,7 +174,7 @@ export function createMessages(options: {
 
   async function showChat(
     sender: Sender,
-    state: ActorState,
+    state: VisitorState,
     event: RecordedEvent,
     fact: VisitorFact,
   ): Promise<void> {
@@ -217,8 +205,12 @@ export function createMessages(options: {
   }
 
   /** Sent to somebody who has the chat no more, and nobody has it: there is nobody to send them to again. */
-  async function failTaken({ tenant, key }: Sender, state: ActorState, of: string): Promise<void> {
-    const { openMessages } = visitorState(state.core).context;
+  async function failTaken(
+    { tenant, key }: Sender,
+    state: VisitorState,
+    of: string,
+  ): Promise<void> {
+    const { openMessages } = state.context;
     for (const { id: messageId, chatId, taken } of openMessages) {
       if (chatId !== of || !taken) continue;
       const reason = NOBODY_TOOK_IT;

@@ -1,25 +1,17 @@
 /** The lane to LHC: facts as signed callbacks, in order (CONTRACTS.md §3). */
 import { createHmac } from 'node:crypto';
 import { visitorFact } from '../../actors/facts.ts';
-import {
-  type ActorRef,
-  actorOf,
-  operatorRef,
-  type TenantId,
-  tenantRef,
-  type Username,
-} from '../../actors/ids.ts';
-import { operatorState } from '../../actors/operator/decisions.ts';
+import { type ActorRef, actorOf, type TenantId, type Username } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings, TenantSnapshot } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import type { CallbackClient } from '../../lhc/client.ts';
 import type { Callback } from '../../lhc/types.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
 import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { PersonalData } from '../personal.ts';
 
 const LHC = 'lhc';
@@ -81,7 +73,7 @@ export interface Callbacks {
 }
 
 export function createCallbacks(options: {
-  host: ActorHost;
+  actors: Actors;
   client: CallbackClient;
   tenants: TenantDirectory;
   personal: PersonalData;
@@ -91,11 +83,11 @@ export function createCallbacks(options: {
   /** Called between an accepted callback and its progress: a failpoint of tests. */
   afterDelivered?: () => void;
 }): Callbacks {
-  const { host, client, tenants, personal, digestKey, now, newId } = options;
+  const { actors, client, tenants, personal, digestKey, now, newId } = options;
 
   async function operator(tenant: TenantId, username: Username) {
-    const state = await host.load(operatorRef(tenant, username));
-    return { username, lhcUserId: state ? operatorState(state.core).context.lhcUserId : null };
+    const state = await actors.operator(tenant, username).state();
+    return { username, lhcUserId: state?.context.lhcUserId ?? null };
   }
 
   async function aboutVisitor(
@@ -196,18 +188,12 @@ export function createCallbacks(options: {
   }
 
   async function isPaused(tenant: TenantSettings): Promise<boolean> {
-    const state = await host.load(tenantRef(tenant.id));
-    // A tenant's machine has a tenant's snapshot.
-    const snapshot = state?.core.snapshot as TenantSnapshot | undefined;
-    return snapshot?.context.pausedEndpoint === endpointOf(tenant, digestKey);
+    const state = await actors.tenant(tenant.id).state();
+    return state?.context.pausedEndpoint === endpointOf(tenant, digestKey);
   }
 
   const command = (tenant: TenantSettings, type: 'PauseCallbacks' | 'ResumeCallbacks') =>
-    host.dispatch(
-      tenant.id,
-      { kind: 'tenant', command: { type, endpoint: endpointOf(tenant, digestKey) } },
-      { commandId: `auto:${newId()}` },
-    );
+    actors.tenant(tenant.id).send({ type, endpoint: endpointOf(tenant, digestKey) });
 
   async function perform(event: RecordedEvent): Promise<Outcome> {
     const actor = actorOf(event.stream);
@@ -252,11 +238,10 @@ export function createCallbacks(options: {
     const { operator: name, messageId, receipt } = fact.data;
     if (!receipt) return;
     const report = { type: 'ReportTold', operator: name, messageId } as const;
-    await host.dispatch(
-      actor.tenant,
-      { kind: 'visitor', name: actor.name, command: report },
-      { commandId: `told:${event.id}`, correlationId: event.metadata.correlationId },
-    );
+    await actors.visitor(actor.tenant, actor.name).send(report, {
+      commandId: `told:${event.id}`,
+      correlationId: event.metadata.correlationId,
+    });
   }
 
   return {

@@ -1,12 +1,10 @@
 /** What the inbox hands on: what is done at once or not at all, and what has to be looked at anew. */
 import type { Logger } from 'pino';
-import { visitorRef } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
 import { messageOf } from '../../errors.ts';
 import type { InboxSignals, TypingState } from '../../inbox/commands.ts';
 import { Lru } from '../../kit/lru.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { Callbacks } from './lhc-lane.ts';
 
@@ -27,7 +25,7 @@ interface Typed {
 }
 
 export function createSignals(options: {
-  host: ActorHost;
+  actors: Actors;
   tenants: TenantDirectory;
   callbacks: Callbacks;
   operatorSessions: OperatorSessions;
@@ -38,7 +36,7 @@ export function createSignals(options: {
   /** How long an operator types of whom nothing more is heard. Default 60 s. */
   lapsesMs?: number;
 }): InboxSignals {
-  const { host, tenants, callbacks, operatorSessions, now, logger } = options;
+  const { actors, tenants, callbacks, operatorSessions, now, logger } = options;
   const { lapsesMs = LAPSES_MS } = options;
   const last = new Lru<number>(REMEMBERED);
   const typed = new Lru<Typed>(REMEMBERED);
@@ -105,8 +103,7 @@ export function createSignals(options: {
     },
     operatorTyping(tenant, visitor, username, state) {
       const tell = async (latestState: TypingState) => {
-        const actor = await host.load(visitorRef(tenant, visitor));
-        const chat = actor && visitorState(actor.core).context.chat;
+        const chat = (await actors.visitor(tenant, visitor).state())?.context.chat;
         if (chat?.operator !== username) return;
         const operator = await callbacks.operator(tenant, username);
         const data = { visitor, chatId: chat.id, operator, state: latestState };

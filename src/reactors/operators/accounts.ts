@@ -2,22 +2,15 @@
  * Operators' accounts. A password that a caller gives is applied to ejabberd within the request and kept nowhere: the
  * one effect that comes before its fact (DESIGN.md, promise 8).
  */
-import {
-  operatorJid,
-  operatorRef,
-  rosterGroups,
-  type TenantId,
-  type Username,
-} from '../../actors/ids.ts';
-import { type OperatorCommand, operatorState } from '../../actors/operator/decisions.ts';
+import { operatorJid, rosterGroups, type TenantId, type Username } from '../../actors/ids.ts';
+import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { OperatorContext } from '../../actors/operator/machine.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { AppError, hasCode } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
-import type { Dispatched, OperatorAccounts, Origin, Vault } from '../../runtime/ports.ts';
+import type { Actors, Dispatched, OperatorAccounts, Origin, Vault } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { HeldClaim, LhcUsers, MadeClaim } from './lhc-users.ts';
 import type { OperatorRemoval } from './removal.ts';
@@ -40,7 +33,7 @@ type Registration = Omit<Extract<OperatorCommand, { type: 'Register' }>, 'after'
 const MOST_TRIES = 8;
 
 export function createOperatorAccounts(options: {
-  host: ActorHost;
+  actors: Actors;
   store: EventStore;
   vault: Vault;
   admin: EjabberdAdmin;
@@ -50,9 +43,8 @@ export function createOperatorAccounts(options: {
   removal: OperatorRemoval;
   /** Local parts that no tenant may use: the API user's. */
   reserved: readonly string[];
-  newId: () => string;
 }): OperatorAccounts {
-  const { host, store, vault, admin, tenants, sessions, lhcUsers, removal, newId } = options;
+  const { actors, store, vault, admin, tenants, sessions, lhcUsers, removal } = options;
 
   function tenantOf(id: TenantId): TenantSettings {
     const tenant = tenants.get(id);
@@ -60,15 +52,11 @@ export function createOperatorAccounts(options: {
     return tenant;
   }
 
-  const command = (tenant: TenantId, name: Username, wish: OperatorCommand, origin: Origin) =>
-    host.dispatch(tenant, { kind: 'operator', name, command: wish }, origin);
-  const automatic = (): Origin => ({ commandId: `auto:${newId()}` });
-
   async function look(tenant: TenantId, username: Username, origin: Origin): Promise<Look> {
-    const state = await host.latest(operatorRef(tenant, username));
+    const state = await actors.operator(tenant, username).latest();
     return {
-      revision: state?.core.revision ?? -1,
-      context: state ? operatorState(state.core).context : null,
+      revision: state?.revision ?? -1,
+      context: state?.context ?? null,
       isRepeat: state?.seen.hasCommand(origin.commandId) ?? false,
     };
   }
@@ -147,12 +135,13 @@ export function createOperatorAccounts(options: {
 
   async function put(tenant: TenantSettings, username: Username, wish: Wish, origin: AsAdmin) {
     const jid = operatorJid(tenant, username);
+    const operator = actors.operator(tenant.id, username);
     await lhcUsers.begin(tenant.id);
     await removal.finishRecent(tenant, username);
     let seen = await look(tenant.id, username, origin);
     let registration = await complete(tenant, username, wish, seen);
     // The same request was carried out: its answer is that of the first time.
-    if (seen.isRepeat) return command(tenant.id, username, registration, origin);
+    if (seen.isRepeat) return operator.send(registration, origin);
     const exists = await accountExists(jid, wish, seen, origin.admin);
 
     let done: Dispatched | null = null;
@@ -165,13 +154,13 @@ export function createOperatorAccounts(options: {
         if (tries === 1) {
           // Before the account is made: a crash in between must not leave one that we take for somebody else's.
           const ours: OperatorCommand = { type: 'ClaimAccount', adopted: exists };
-          const claimed = await command(tenant.id, username, ours, automatic());
+          const claimed = await operator.send(ours);
           if (claimed.facts === 1 && claimed.revision === revision + 1) revision += 1;
           const name = registration.name ?? username;
           await makeAccount(tenant, jid, exists, wish.password, name);
         }
         sent = true;
-        done = await command(tenant.id, username, { ...registration, after: revision }, origin);
+        done = await operator.send({ ...registration, after: revision }, origin);
       } catch (error) {
         const again = hasCode(error, 'conflict') && tries < MOST_TRIES;
         // Where nobody knows whether it was registered the claim stays, and is looked at when it is stale.
@@ -222,7 +211,7 @@ export function createOperatorAccounts(options: {
         await admin.version(); // away: 503, and nothing changed
         await lhcUsers.begin(tenantId);
         const claims = await lhcUsers.of(tenantId, username);
-        const done = await command(tenantId, username, { type: 'Remove' }, origin);
+        const done = await actors.operator(tenantId, username).send({ type: 'Remove' }, origin);
         if (done.facts > 0) await lhcUsers.release(tenantId, claims); // as above
         await removal.finish(tenant, username);
         return done;

@@ -3,17 +3,15 @@
  * (docs/adr/0013). Right for any number of processes, because each step expects what was seen before it.
  */
 import type { Logger } from 'pino';
-import { operatorRef, type TenantId, tenantRef, type Username } from '../../actors/ids.ts';
-import { operatorState } from '../../actors/operator/decisions.ts';
+import type { TenantId, Username } from '../../actors/ids.ts';
 import {
   type Claim,
   type ClaimCommand,
   claimOf,
   NO_LHC_USERS,
 } from '../../actors/tenant/claims.ts';
-import type { TenantSnapshot } from '../../actors/tenant/machine.ts';
 import { AppError, isRefused } from '../../errors.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Actors } from '../../runtime/ports.ts';
 
 /** A claim with which nobody was registered by then was left by a crash. */
 const STALE_MS = 60_000;
@@ -44,34 +42,28 @@ export interface LhcUsers {
 }
 
 export function createLhcUsers(options: {
-  host: ActorHost;
+  actors: Actors;
   /** Registered operators of a tenant, as far as this process has read the log. */
   operatorsOf: (tenant: TenantId) => readonly Username[];
   /** Resolves when the log was read up to its end. */
   caughtUp: () => Promise<void>;
   now: () => number;
-  newId: () => string;
   logger: Logger;
 }): LhcUsers {
-  const { host, operatorsOf, caughtUp, now, newId, logger } = options;
+  const { actors, operatorsOf, caughtUp, now, logger } = options;
   const begun = new Map<TenantId, Promise<void>>();
 
-  const command = (tenant: TenantId, wish: ClaimCommand) =>
-    host.dispatch(tenant, { kind: 'tenant', command: wish }, { commandId: `auto:${newId()}` });
+  const command = (tenant: TenantId, wish: ClaimCommand) => actors.tenant(tenant).send(wish);
 
   async function known(tenant: TenantId) {
-    const state = await host.latest(tenantRef(tenant));
-    // A tenant's machine has a tenant's snapshot.
-    const snapshot = state?.core.snapshot as TenantSnapshot | undefined;
-    return snapshot?.context.lhcUsers ?? NO_LHC_USERS;
+    const state = await actors.tenant(tenant).latest();
+    return state?.context.lhcUsers ?? NO_LHC_USERS;
   }
 
   /** The LHC user that an operator is registered with, as its stream is now. */
   async function registeredWith(tenant: TenantId, username: Username): Promise<number | null> {
-    const state = await host.latest(operatorRef(tenant, username));
-    if (!state) return null;
-    const { context } = operatorState(state.core);
-    return context.registered ? context.lhcUserId : null;
+    const state = await actors.operator(tenant, username).latest();
+    return state?.context.registered ? state.context.lhcUserId : null;
   }
 
   async function makeOlder(tenant: TenantId): Promise<void> {
@@ -114,11 +106,7 @@ export function createLhcUsers(options: {
 
   /** A registration that is under way with this LHC user is void from here on. @throws where it is done already */
   const revoke = (tenant: TenantId, name: Username, lhcUserId: number) =>
-    host.dispatch(
-      tenant,
-      { kind: 'operator', name, command: { type: 'RevokeLhcUser', lhcUserId } },
-      { commandId: `auto:${newId()}` },
-    );
+    actors.operator(tenant, name).send({ type: 'RevokeLhcUser', lhcUserId });
 
   return {
     begin(tenant) {

@@ -11,11 +11,10 @@ import {
   streamOf,
   type Username,
 } from '../../actors/ids.ts';
-import { operatorState } from '../../actors/operator/decisions.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
 import { Mailboxes } from '../../runtime/host/mailbox.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 
 /** Requests and lanes that may wait for one account. */
@@ -44,26 +43,21 @@ export interface OperatorRemoval {
 }
 
 export function createOperatorRemoval(options: {
-  host: ActorHost;
+  actors: Actors;
   admin: EjabberdAdmin;
   ownership: Ownership;
   now: () => number;
-  newId: () => string;
 }): OperatorRemoval {
-  const { host, admin, ownership, now, newId } = options;
+  const { actors, admin, ownership, now } = options;
   const turns = new Mailboxes(MOST_WAITING);
 
   async function isLeaving(tenant: TenantSettings, username: Username): Promise<boolean> {
-    const state = await host.latest(operatorRef(tenant.id, username));
-    return state !== null && operatorState(state.core).context.leaving;
+    const state = await actors.operator(tenant.id, username).latest();
+    return state?.context.leaving ?? false;
   }
 
   const report = (tenant: TenantSettings, username: Username) =>
-    host.dispatch(
-      tenant.id,
-      { kind: 'operator', name: username, command: { type: 'ReportAccountRemoved' } },
-      { commandId: `auto:${newId()}` },
-    );
+    actors.operator(tenant.id, username).send({ type: 'ReportAccountRemoved' });
 
   async function finish(tenant: TenantSettings, username: Username): Promise<void> {
     const stream = streamOf(operatorRef(tenant.id, username));
@@ -82,10 +76,10 @@ export function createOperatorRemoval(options: {
     exclusively: (tenant, username, work) => turns.run(`${tenant.id}.${username}`, work),
     finish,
     async finishRecent(tenant, username) {
-      const state = await host.latest(operatorRef(tenant.id, username));
-      if (!state || !operatorState(state.core).context.leaving) return;
+      const state = await actors.operator(tenant.id, username).latest();
+      if (!state?.context.leaving) return;
       // Facts behind the removal only make it look younger.
-      if (now() - state.core.at > RECENT_MS) await report(tenant, username);
+      if (now() - state.at > RECENT_MS) await report(tenant, username);
       else await finish(tenant, username);
     },
   };

@@ -1,12 +1,11 @@
 /** Operators' sessions as ejabberd has them now, for what was never reported: at start and whenever mod_lhc started. */
-import { operatorJid, operatorRef, type TenantId, type Username } from '../../actors/ids.ts';
+import { operatorJid, type TenantId, type Username } from '../../actors/ids.ts';
 import type { Hook } from '../../actors/machine/seen.ts';
-import { operatorState } from '../../actors/operator/decisions.ts';
 import type { Show } from '../../actors/operator/machine.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { AppError } from '../../errors.ts';
 import { createLimiter } from '../../kit/limiter.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 
 const AT_ONCE = 8;
@@ -33,13 +32,12 @@ const showOf = (text: string): Show =>
       : null;
 
 export function createOperatorSessions(options: {
-  host: ActorHost;
+  actors: Actors;
   admin: EjabberdAdmin;
   tenants: TenantDirectory;
   operatorsOf: (tenant: TenantId) => readonly Username[];
-  newId: () => string;
 }): OperatorSessions {
-  const { host, admin, tenants, operatorsOf, newId } = options;
+  const { actors, admin, tenants, operatorsOf } = options;
 
   async function compare(
     id: TenantId,
@@ -55,15 +53,9 @@ export function createOperatorSessions(options: {
       show: showOf(show),
       status,
     }));
-    await host.dispatch(
-      id,
-      {
-        kind: 'operator',
-        name: username,
-        command: { type: 'CompareSessions', sessions, restarted },
-      },
-      { commandId: `auto:${newId()}`, hook },
-    );
+    await actors
+      .operator(id, username)
+      .send({ type: 'CompareSessions', sessions, restarted }, { hook });
   }
 
   return {
@@ -74,8 +66,8 @@ export function createOperatorSessions(options: {
       await Promise.all(
         everybody.map(({ id, name }) =>
           limited(async () => {
-            const state = await host.load(operatorRef(id, name));
-            const known = state ? Object.keys(operatorState(state.core).context.sessions) : [];
+            const state = await actors.operator(id, name).state();
+            const known = Object.keys(state?.context.sessions ?? {});
             // After a restart the module reports by itself those that live: only what we believed is in doubt.
             if (hook && state?.seen.hasHook(hook)) return;
             if (!restarted || known.length > 0) await compare(id, name, restarted, hook);

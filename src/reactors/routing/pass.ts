@@ -5,7 +5,7 @@
  * word about its places.
  */
 import { setImmediate as breathe } from 'node:timers/promises';
-import { type TenantId, type Username, visitorRef } from '../../actors/ids.ts';
+import type { TenantId, Username } from '../../actors/ids.ts';
 import {
   claimsOf,
   type Pick,
@@ -14,12 +14,11 @@ import {
   selectOperators,
 } from '../../actors/selection.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import { createPools, type Pool } from './pool.ts';
 import type { Rounds } from './rounds.ts';
-import { type Commands, termsOf, unlessRefused } from './settle.ts';
+import { termsOf, unlessRefused } from './settle.ts';
 import type { RoutingTables, Unanswered, Waiting } from './tables.ts';
 
 /** Operators that refuse one after the other before the chat waits for the next pass. */
@@ -32,9 +31,8 @@ const BREATHE_EVERY = 100;
 const MOST_PAUSES = 10;
 
 export interface PassOptions {
-  readonly host: ActorHost;
+  readonly actors: Actors;
   readonly tables: RoutingTables;
-  readonly commands: Commands;
   readonly rounds: Rounds;
   readonly now: () => number;
   readonly newId: () => string;
@@ -50,8 +48,8 @@ type Choice = Omit<Pick, 'again'>;
 
 /** @returns the pass: gives what waits, and takes back what was offered to somebody who left */
 export function createPass(options: PassOptions): (tenant: TenantSettings) => Promise<void> {
-  const { host, tables, commands, rounds, now, newId, random, isOurs } = options;
-  const pools = createPools(host);
+  const { actors, tables, rounds, now, newId, random, isOurs } = options;
+  const pools = createPools(actors);
 
   const ownOf = ({ routing }: TenantSettings, department: string | null) =>
     department === null ? undefined : routing.departments[department];
@@ -101,8 +99,7 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
 
   /** The table lags behind the streams: the chat as it is now, where nobody has it still. */
   async function stillWaits(tenant: TenantId, chat: Waiting): Promise<Waiting | null> {
-    const state = await host.load(visitorRef(tenant, chat.visitor));
-    const context = state && visitorState(state.core).context;
+    const context = (await actors.visitor(tenant, chat.visitor).state())?.context;
     if (context?.chat?.id !== chat.chatId || context.chat.operator !== null) return null;
     const { invitedBy, handed } = context.chat;
     const known = claimsOf(handed !== null, { invitedBy, lastOperator: context.lastOperator });
@@ -119,16 +116,18 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
     const held = { reservation, visitor, chatId };
     const choice = { operator, reservation, reason, considered };
     try {
-      await commands.visitor(tenant.id, visitor, { type: 'AssignChat', chatId, ...choice });
+      await actors.visitor(tenant.id, visitor).send({ type: 'AssignChat', chatId, ...choice });
     } catch (error) {
       if (!isRejected(error)) throw error;
       // It was closed, or somebody answered it first.
       const why = messageOf(error);
-      await commands.operator(tenant.id, operator, { type: 'ReleaseChat', ...held, reason: why });
+      await actors
+        .operator(tenant.id, operator)
+        .send({ type: 'ReleaseChat', ...held, reason: why });
       return;
     }
     const taken = { ...held, ...termsOf(tenant, department) };
-    await unlessRefused(commands.operator(tenant.id, operator, { type: 'TakeChat', ...taken }));
+    await unlessRefused(actors.operator(tenant.id, operator).send({ type: 'TakeChat', ...taken }));
   }
 
   /**
@@ -148,7 +147,7 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
       const { operators, reason, considered } = pick;
       if (reason === 'broadcast') {
         const offer = { type: 'OfferChat', chatId, operators, reason, considered } as const;
-        await unlessRefused(commands.visitor(tenant.id, visitor, offer));
+        await unlessRefused(actors.visitor(tenant.id, visitor).send(offer));
         break;
       }
       const [operator] = operators;
@@ -156,7 +155,7 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
       const { departmentCapacity } = ruleOf(tenant, department);
       const held = { reservation, visitor, chatId, ...termsOf(tenant, department) };
       const reserve = { type: 'ReserveChat', ...held, departmentCapacity } as const;
-      const reserved = await unlessRefused(commands.operator(tenant.id, operator, reserve));
+      const reserved = await unlessRefused(actors.operator(tenant.id, operator).send(reserve));
       await pool.settle(operator, reserved);
       if (reserved) {
         placed();
@@ -234,11 +233,10 @@ export function createPass(options: PassOptions): (tenant: TenantSettings) => Pr
     const pick = selectOperators(pool.candidates(asked), { ...asked, passed }, rule);
     if (!pick || pick.again) return;
     // Refused as nothing to do, should he have it no more; answered by now, it is his.
-    const state = await host.load(visitorRef(tenant.id, visitor));
-    const chat = state && visitorState(state.core).context.chat;
+    const chat = (await actors.visitor(tenant.id, visitor).state())?.context.chat;
     if (chat?.id !== chatId || chat.operator !== operator || chat.accepted) return;
     const unassign = { type: 'UnassignChat', chatId, operator, reason: 'offline' } as const;
-    await unlessRefused(commands.visitor(tenant.id, visitor, unassign));
+    await unlessRefused(actors.visitor(tenant.id, visitor).send(unassign));
   }
 
   return async (tenant) => {

@@ -2,11 +2,11 @@
  * A tenant's operators with free places: read for a pass, and counted down while it gives chats away. In a pass places
  * only become fewer: what somebody frees meanwhile is for the next one, which begins again with the oldest chat.
  */
-import { type ActorRef, operatorRef, type TenantId, type Username } from '../../actors/ids.ts';
-import { load, operatorState } from '../../actors/operator/decisions.ts';
+import type { TenantId, Username } from '../../actors/ids.ts';
+import { load, type OperatorState } from '../../actors/operator/decisions.ts';
 import { type Candidate, hasRoom, type Policy, type Sought } from '../../actors/selection.ts';
 import { isActorFailure } from '../../errors.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { FreePlaces } from './tables.ts';
 
 /** How a chat is looked up here: by its department, or by the persons that it belongs with. */
@@ -53,19 +53,19 @@ const made = new WeakMap<object, Candidate>();
 interface Entry {
   candidate: Candidate;
   /** The state that it was made of. */
-  core: object;
+  state: object;
 }
 
-type Read = { readonly core: object; readonly candidate: Candidate };
+type Read = { readonly state: object; readonly candidate: Candidate };
 
-export function createPools(host: { load(actor: ActorRef): ReturnType<ActorHost['load']> }): Pools {
+export function createPools(actors: Actors): Pools {
   async function read(tenant: TenantId, username: Username): Promise<Read | null> {
     try {
-      const state = await host.load(operatorRef(tenant, username));
+      const state = await actors.operator(tenant, username).state();
       if (!state) return null;
-      const candidate = made.get(state.core) ?? candidateOf(username, state.core);
-      made.set(state.core, candidate);
-      return { core: state.core, candidate };
+      const candidate = made.get(state) ?? candidateOf(username, state);
+      made.set(state, candidate);
+      return { state, candidate };
     } catch (error) {
       if (!isActorFailure(error)) throw error;
       return null;
@@ -85,8 +85,7 @@ export function createPools(host: { load(actor: ActorRef): ReturnType<ActorHost[
   };
 }
 
-function candidateOf(username: Username, core: Parameters<typeof operatorState>[0]): Candidate {
-  const { availability, context } = operatorState(core);
+function candidateOf(username: Username, { availability, context }: OperatorState): Candidate {
   const loadOf: Record<string, number> = Object.create(null); // by names that people chose
   for (const { department } of Object.values(context.chats)) {
     if (department !== null) loadOf[department] = (loadOf[department] ?? 0) + 1;
@@ -162,7 +161,7 @@ function poolOf(
       becomes(entry, { ...entry.candidate, availability: 'offline' });
       return;
     }
-    entry.core = found.core;
+    entry.state = found.state;
     const { asked } = entry.candidate;
     becomes(entry, { ...found.candidate, asked, load: Math.max(found.candidate.load, least) });
   }
@@ -198,7 +197,7 @@ function poolOf(
     async confirm(username) {
       const entry = entries.get(username);
       const found = await read(username);
-      if (!entry || found?.core === entry.core) return true;
+      if (!entry || found?.state === entry.state) return true;
       await refresh(username, entry.candidate.load);
       return false;
     },

@@ -9,13 +9,12 @@ import type { TenantId, Username } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { messageOf } from '../../errors.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { WorkPart } from '../../runtime/pending-work.ts';
-import type { Transfer } from '../../runtime/ports.ts';
+import type { Actors, Transfer } from '../../runtime/ports.ts';
 import { createPass } from './pass.ts';
 import { createRounds } from './rounds.ts';
-import { type Commands, settle } from './settle.ts';
+import { settle } from './settle.ts';
 import { createRoutingTables } from './tables.ts';
 import { createTransfer } from './transfer.ts';
 
@@ -37,7 +36,7 @@ export interface Routing {
 
 export function createRouting(options: {
   db: DatabaseSync;
-  host: ActorHost;
+  actors: Actors;
   tenants: TenantDirectory;
   ownership: Ownership;
   now: () => number;
@@ -49,7 +48,7 @@ export function createRouting(options: {
   /** Called between reservation and assignment: a failpoint of tests. */
   afterReserve?: (chatId: string) => Promise<void>;
 }): Routing {
-  const { db, host, tenants, ownership, now, newId, random, logger } = options;
+  const { db, actors, tenants, ownership, now, newId, random, logger } = options;
   const tables = createRoutingTables(db, (tenant) => wake(tenant));
   const rounds = createRounds(tables);
   const dirty = new Set<TenantId>();
@@ -58,18 +57,9 @@ export function createRouting(options: {
   let started = false;
   /** Whether this process routes for a tenant now. */
   const isOurs = (tenant: TenantId): boolean => started && ownership.owns(partitionOf(tenant));
-  const automatic = () => ({ commandId: `auto:${newId()}` });
-
-  const commands: Commands = {
-    visitor: (tenant, name, command) =>
-      host.dispatch(tenant, { kind: 'visitor', name, command }, automatic()),
-    operator: (tenant, name, command) =>
-      host.dispatch(tenant, { kind: 'operator', name, command }, automatic()),
-  };
   const give = createPass({
-    host,
+    actors,
     tables,
-    commands,
     rounds,
     now,
     newId,
@@ -83,7 +73,7 @@ export function createRouting(options: {
     do {
       dirty.delete(id);
       try {
-        await settle(tenant, { host, tables, commands, now, isOurs, logger });
+        await settle(tenant, { actors, tables, now, isOurs, logger });
         await give(tenant);
       } catch (error) {
         const reason = messageOf(error);
@@ -111,7 +101,7 @@ export function createRouting(options: {
 
   return {
     part: tables.part,
-    transfer: createTransfer({ host, tenants, operatorsOf: tables.operators }),
+    transfer: createTransfer({ actors, tenants, operatorsOf: tables.operators }),
     start() {
       started = true;
       const all = () => {

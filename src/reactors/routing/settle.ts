@@ -3,33 +3,18 @@
  * has a chat (ADR 0004); who is gone or removed has none.
  */
 import type { Logger } from 'pino';
-import {
-  operatorRef,
-  type TenantId,
-  type Username,
-  type VisitorKey,
-  visitorRef,
-} from '../../actors/ids.ts';
-import { type OperatorCommand, operatorState } from '../../actors/operator/decisions.ts';
+import type { TenantId } from '../../actors/ids.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import { type VisitorCommand, visitorState } from '../../actors/visitor/decisions.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
-import type { Dispatched } from '../../runtime/ports.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { Forsaken, Held, RoutingTables } from './tables.ts';
 
 /** A reservation that was neither assigned nor released by then is settled by asking. */
 const RESERVATION_DUE_MS = 10_000;
 
-export interface Commands {
-  visitor(tenant: TenantId, name: VisitorKey, command: VisitorCommand): Promise<Dispatched>;
-  operator(tenant: TenantId, name: Username, command: OperatorCommand): Promise<Dispatched>;
-}
-
 export interface Settling {
-  readonly host: Pick<ActorHost, 'load'>;
+  readonly actors: Actors;
   readonly tables: RoutingTables;
-  readonly commands: Commands;
   readonly now: () => number;
   /** Whether this process routes for the tenant still. */
   readonly isOurs: (tenant: TenantId) => boolean;
@@ -81,34 +66,34 @@ async function mendEach<T>(
 async function giveUp(
   tenant: TenantId,
   { visitor, chatId, operator, removed }: Forsaken,
-  { host, commands }: Settling,
+  { actors }: Settling,
 ): Promise<void> {
-  const state = await host.load(operatorRef(tenant, operator));
-  const context = state && operatorState(state.core).context;
+  const context = (await actors.operator(tenant, operator).state())?.context;
   // The table lags behind the stream: he may have come back, or been registered again.
   if (removed ? context?.registered : !context?.gone) return;
   const reason = removed ? 'operator-removed' : 'owner-gone';
   const command = { type: 'UnassignChat', chatId, operator, reason } as const;
-  await unlessRefused(commands.visitor(tenant, visitor, command));
+  await unlessRefused(actors.visitor(tenant, visitor).send(command));
 }
 
 /** Assigned and not taken yet: a crash came between, or LHC assigned it. */
 async function takeOrGiveBack(
   tenant: TenantSettings,
   { visitor, chatId, operator, reservation, department }: Held,
-  { host, commands }: Settling,
+  { actors }: Settling,
 ): Promise<void> {
-  const state = await host.load(visitorRef(tenant.id, visitor));
-  const chat = state && visitorState(state.core).context.chat;
+  const chat = (await actors.visitor(tenant.id, visitor).state())?.context.chat;
   if (chat?.id !== chatId || chat.operator !== operator || chat.reservation !== reservation) return;
   const held = { reservation, visitor, chatId, ...termsOf(tenant, department) };
-  if (await unlessRefused(commands.operator(tenant.id, operator, { type: 'TakeChat', ...held }))) {
+  if (
+    await unlessRefused(actors.operator(tenant.id, operator).send({ type: 'TakeChat', ...held }))
+  ) {
     return;
   }
   // Its reservation is gone with a registration that was removed and made anew: nobody would count it.
   const reason = 'operator-removed';
   await unlessRefused(
-    commands.visitor(tenant.id, visitor, { type: 'UnassignChat', chatId, operator, reason }),
+    actors.visitor(tenant.id, visitor).send({ type: 'UnassignChat', chatId, operator, reason }),
   );
 }
 
@@ -116,26 +101,26 @@ async function release(
   tenant: TenantId,
   { visitor, chatId, operator, reservation }: Held,
   reason: string,
-  { commands }: Settling,
+  { actors }: Settling,
 ): Promise<void> {
   const held = { reservation, visitor, chatId };
   await unlessRefused(
-    commands.operator(tenant, operator, { type: 'ReleaseChat', ...held, reason }),
+    actors.operator(tenant, operator).send({ type: 'ReleaseChat', ...held, reason }),
   );
 }
 
 /** A reservation that was not used in time. */
 async function revoke(tenant: TenantSettings, held: Held, settling: Settling): Promise<void> {
-  const { commands } = settling;
+  const { actors } = settling;
   const { visitor, chatId, operator, reservation, department } = held;
   if (reservation === null) return;
   // Revoked first: an assignment that is still on its way is refused then.
   const revoked = await unlessRefused(
-    commands.visitor(tenant.id, visitor, { type: 'RevokeReservation', reservation }),
+    actors.visitor(tenant.id, visitor).send({ type: 'RevokeReservation', reservation }),
   );
   if (revoked) return release(tenant.id, held, 'the reservation was not used in time', settling);
   const taken = { reservation, visitor, chatId, ...termsOf(tenant, department) };
-  await unlessRefused(commands.operator(tenant.id, operator, { type: 'TakeChat', ...taken }));
+  await unlessRefused(actors.operator(tenant.id, operator).send({ type: 'TakeChat', ...taken }));
 }
 
 /** The tables lag behind the streams, so a wish may come too late; the next sweep sees what is true then. */

@@ -1,14 +1,12 @@
 /** A chat is handed on by its operator, or by LHC: to another operator or to a department. */
-import { operatorRef, type TenantId, Username, visitorRef } from '../../actors/ids.ts';
+import { type TenantId, Username } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
-import { type OperatorCommand, operatorState } from '../../actors/operator/decisions.ts';
+import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
 import { place } from '../../actors/visitor/placement.ts';
 import { AppError, isRefused, messageOf } from '../../errors.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
-import type { Dispatched, Origin, Receiver, Transfer } from '../../runtime/ports.ts';
+import type { Actors, Receiver, Transfer } from '../../runtime/ports.ts';
 import { termsOf } from './settle.ts';
 
 export type { Transfer } from '../../runtime/ports.ts';
@@ -16,21 +14,18 @@ export type { Transfer } from '../../runtime/ports.ts';
 const NOBODY = { operator: null, department: null };
 
 export function createTransfer(options: {
-  host: ActorHost;
+  actors: Actors;
   tenants: TenantDirectory;
   operatorsOf: (tenant: TenantId) => readonly Username[];
 }): Transfer {
-  const { host, tenants, operatorsOf } = options;
-
-  const contextOf = (state: Awaited<ReturnType<ActorHost['load']>>) =>
-    state && operatorState(state.core).context;
+  const { actors, tenants, operatorsOf } = options;
 
   /** Departments that an operator serves or that the settings name. */
   async function departmentsOf(tenant: TenantSettings): Promise<readonly string[]> {
     const names = new Set(Object.keys(tenant.routing.departments));
     for (const username of operatorsOf(tenant.id)) {
-      const context = contextOf(await host.load(operatorRef(tenant.id, username)));
-      for (const department of context?.departments ?? []) names.add(department);
+      const state = await actors.operator(tenant.id, username).state();
+      for (const department of state?.context.departments ?? []) names.add(department);
     }
     return [...names].sort();
   }
@@ -42,8 +37,8 @@ export function createTransfer(options: {
       const username = Username.safeParse(wanted.trim().toLowerCase());
       if (username.success) {
         // Another process may just have registered him.
-        const context = contextOf(await host.latest(operatorRef(tenant.id, username.data)));
-        if (context?.registered) return { operator: username.data, department: null };
+        const state = await actors.operator(tenant.id, username.data).latest();
+        if (state?.context.registered) return { operator: username.data, department: null };
       }
       if ('operator' in to) return refuse(`there is no operator ${wanted}`, { field: 'operator' });
     }
@@ -57,21 +52,17 @@ export function createTransfer(options: {
     return refuse(`there is no ${kind} ${wanted}${known}`, { field: 'department' });
   }
 
-  return async (id, visitor, { chatId, from, to }, origin) => {
+  return async (id, key, { chatId, from, to }, origin) => {
     const tenant = tenants.get(id);
     if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
-    const state = await host.latest(visitorRef(id, visitor));
+    const visitor = actors.visitor(id, key);
+    const state = await visitor.latest();
     const transferTo = (
       { operator, department }: { operator: Username | null; department: string | null },
       reservation: string | null,
     ) =>
-      host.dispatch(
-        id,
-        {
-          kind: 'visitor',
-          name: visitor,
-          command: { type: 'TransferChat', chatId, from, operator, department, reservation },
-        },
+      visitor.send(
+        { type: 'TransferChat', chatId, from, operator, department, reservation },
         origin,
       );
     // A repeat is answered as such before its receiver is looked for: he may be gone by now.
@@ -82,7 +73,7 @@ export function createTransfer(options: {
     if (operator === null || from === null) return transfer(null);
 
     if (!state) return transfer(null); // an unknown visitor
-    const { context } = visitorState(state.core);
+    const { context } = state;
     const { chat } = context;
     if (!chat || chat.operator !== from) {
       // Refused by what was seen: should it be his by now, it must not go on without a place reserved.
@@ -92,8 +83,10 @@ export function createTransfer(options: {
     if (operator === from) return refuse(`you have this chat already`);
     // The same reservation for the same wish: a repeat takes no second place.
     const reservation = `transfer:${origin.commandId}`;
-    const held = { reservation, visitor, chatId: chat.id };
-    const command = (wish: OperatorCommand) => onOperator(id, operator, wish, origin);
+    const held = { reservation, visitor: key, chatId: chat.id };
+    const { commandId, correlationId = commandId } = origin;
+    const command = (wish: OperatorCommand) =>
+      actors.operator(id, operator).send(wish, { correlationId, causationId: commandId });
     try {
       await command({
         type: 'ReserveChat',
@@ -118,14 +111,4 @@ export function createTransfer(options: {
       throw error;
     }
   };
-
-  function onOperator(
-    tenant: TenantId,
-    name: Username,
-    command: OperatorCommand,
-    { correlationId, commandId }: Origin,
-  ): Promise<Dispatched> {
-    const origin = { commandId: `auto:${commandId}`, correlationId: correlationId ?? commandId };
-    return host.dispatch(tenant, { kind: 'operator', name, command }, origin);
-  }
 }

@@ -1,7 +1,6 @@
 /** What operators read about a visitor in their contact list. */
 import type { VisitorKey } from '../../actors/ids.ts';
-import type { visitorState } from '../../actors/visitor/decisions.ts';
-import type { Profile } from '../../actors/visitor/facts.ts';
+import type { Profile, VisitorState } from '../../actors/visitor/facts.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { VisitorPresence } from '../../xmpp/port.ts';
 import { cut } from './cut.ts';
@@ -49,7 +48,7 @@ export const nickOf = (key: VisitorKey, { nick }: Profile): string =>
 export function presenceOf(
   key: VisitorKey,
   { profile, at }: { profile: Profile; at: number },
-  { conversation, context }: ReturnType<typeof visitorState>,
+  { conversation, context }: VisitorState,
 ): VisitorPresence {
   const place = placeOf(profile);
   const time = localTime(at, profile.timezone);

@@ -1,9 +1,9 @@
 /** One visitor in ejabberd: its account, its roster membership, its presence, made and taken away again. */
-import { rosterGroups, visitorRef } from '../../actors/ids.ts';
+import { rosterGroups } from '../../actors/ids.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import { type VisitorCommand, visitorState } from '../../actors/visitor/decisions.ts';
+import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError } from '../../errors.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { PersonalData } from '../personal.ts';
 import { presenceOf } from '../texts/presence-text.ts';
@@ -41,12 +41,11 @@ export class HandedOver extends AppError {
 }
 
 export interface VisitorAccountsOptions {
-  readonly host: ActorHost;
+  readonly actors: Actors;
   readonly admin: EjabberdAdmin;
   readonly transport: VisitorTransport;
   readonly personal: PersonalData;
   readonly passwordOf: (jid: string) => string;
-  readonly newId: () => string;
 }
 
 /** @param owns whether this process may act for the visitor now */
@@ -54,15 +53,11 @@ export function createVisitorAccounts(
   options: VisitorAccountsOptions,
   owns: (visitor: Visitor) => boolean,
 ): VisitorAccounts {
-  const { host, personal } = options;
+  const { actors, personal } = options;
   const actual = new Map<string, Actual>();
 
   const report = (visitor: Visitor, command: VisitorCommand): Promise<unknown> =>
-    host.dispatch(
-      visitor.tenant,
-      { kind: 'visitor', name: visitor.key, command },
-      { commandId: `auto:${options.newId()}` },
-    );
+    actors.visitor(visitor.tenant, visitor.key).send(command);
 
   function actualOf(jid: string): Actual {
     let known = actual.get(jid);
@@ -80,17 +75,16 @@ export function createVisitorAccounts(
   }
 
   async function show(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
-    const state = await host.load(visitorRef(visitor.tenant, visitor.key));
+    const state = await actors.visitor(visitor.tenant, visitor.key).state();
     if (!state) return;
-    const view = visitorState(state.core);
     const profile = await personal.profileOf(visitor.tenant, visitor.key, state);
-    const presence = presenceOf(visitor.key, profile, view);
+    const presence = presenceOf(visitor.key, profile, state);
     const has = actualOf(jid);
     if (!has.account) {
       await outside(visitor, jid).admin.register(jid, options.passwordOf(jid));
       has.account = true;
     }
-    if (!view.context.account) await report(visitor, { type: 'ReportAccountReady' });
+    if (!state.context.account) await report(visitor, { type: 'ReportAccountReady' });
     if (has.nick !== presence.nick) {
       // Before the group: the roster's name for the contact is taken from it then (EJABBERD.md).
       const written = await outside(visitor, jid).admin.setVisitorCard(jid, presence.nick);
@@ -103,7 +97,7 @@ export function createVisitorAccounts(
       has.grouped = true;
     }
     await outside(visitor, jid).transport.online(jid, presence);
-    if (!view.context.loggedIn) await report(visitor, { type: 'ReportLoggedIn' });
+    if (!state.context.loggedIn) await report(visitor, { type: 'ReportLoggedIn' });
   }
 
   async function hide(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
@@ -113,8 +107,8 @@ export function createVisitorAccounts(
       await outside(visitor, jid).admin.leaveGroup(jid, rosterGroups(tenant).visitors);
       has.grouped = false;
     }
-    const state = await host.load(visitorRef(visitor.tenant, visitor.key));
-    if (state && visitorState(state.core).context.loggedIn) {
+    const state = await actors.visitor(visitor.tenant, visitor.key).state();
+    if (state?.context.loggedIn) {
       await report(visitor, { type: 'ReportLoggedOut', reason: 'not shown' });
     }
   }

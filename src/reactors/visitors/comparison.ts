@@ -10,15 +10,13 @@ import {
   type TenantId,
   type Username,
   visitorJid,
-  visitorRef,
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import { visitorState } from '../../actors/visitor/decisions.ts';
 import { messageOf } from '../../errors.ts';
 import { backoff } from '../../kit/backoff.ts';
-import type { ActorHost } from '../../runtime/host/host.ts';
 import { type Ownership, PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { VisitorAccounts } from './accounts.ts';
 import type { Visitor, Wanted } from './desired.ts';
@@ -39,7 +37,7 @@ export interface Comparison {
 export interface ComparisonOptions {
   readonly wanted: Wanted;
   readonly accounts: VisitorAccounts;
-  readonly host: ActorHost;
+  readonly actors: Actors;
   readonly admin: EjabberdAdmin;
   readonly tenants: TenantDirectory;
   readonly ownership: Ownership;
@@ -72,7 +70,7 @@ interface Side {
 }
 
 export function createComparison(options: ComparisonOptions): Comparison {
-  const { wanted, accounts, host, admin, tenants, ownership, operatorsOf, caughtUp } = options;
+  const { wanted, accounts, actors, admin, tenants, ownership, operatorsOf, caughtUp } = options;
   const { busy, idOf, mark, random, logger } = options;
   /** What the next comparison has to cover, and who waits for it. */
   let next: Turn | null = null;
@@ -182,8 +180,8 @@ export function createComparison(options: ComparisonOptions): Comparison {
     busy.add(id); // who comes meanwhile is shown afterwards
     const mine = () => ownership.owns(partitionOf(id));
     try {
-      const state = await host.load(visitorRef(visitor.tenant, visitor.key));
-      if (state && visitorState(state.core).presence !== 'cleanedUp') return;
+      const state = await actors.visitor(visitor.tenant, visitor.key).state();
+      if (state && state.presence !== 'cleanedUp') return;
       if (!mine()) return;
       logger.info({ tenant: tenant.id, visitor: visitor.key }, 'removing an orphan from ejabberd');
       await admin.leaveGroup(jid, rosterGroups(tenant).visitors);

@@ -6,14 +6,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type ActorKind, type ActorRef, actorOf, streamOf } from '../../actors/ids.ts';
 import { type ActorState, decide, nextDue, type Wake } from '../../actors/machine/decider.ts';
+import { AUTOMATIC } from '../../actors/machine/seen.ts';
+import type { OperatorCommand } from '../../actors/operator/decisions.ts';
+import type { TenantCommand } from '../../actors/tenant/machine.ts';
+import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError } from '../../errors.ts';
 import { type EventStore, type NewEvent, WrongExpectedRevision } from '../../eventstore/port.ts';
 import { lastEvent } from '../../eventstore/reading.ts';
 import type { SnapshotStore } from '../../eventstore/snapshots.ts';
 import { backoff } from '../../kit/backoff.ts';
 import type { WorkPart } from '../pending-work.ts';
-import type { Dispatched, Dispatcher, Origin, Vault } from '../ports.ts';
-import { DECIDERS, keyOf, refOf } from './kinds.ts';
+import type { Dispatched, Origin, Vault } from '../ports.ts';
+import { DECIDERS, keyOf } from './kinds.ts';
 import { createLiving, type Living } from './living.ts';
 import { Mailboxes } from './mailbox.ts';
 
@@ -22,7 +26,14 @@ const MAX_ATTEMPTS = 8;
 /** When another process wrote to the actor's stream first. */
 export const WRITE_CONFLICT_RETRY = { firstMs: 2, mostMs: 256 };
 
-export interface ActorHost extends Dispatcher {
+/** What the actors (actors.ts) stand on: facts appended and states kept, whatever the kind of actor. */
+export interface ActorHost {
+  /** As {@link Actor.send}. The caller answers for a command of the actor's own kind. */
+  dispatch(
+    actor: ActorRef,
+    command: VisitorCommand | OperatorCommand | TenantCommand,
+    origin: Origin,
+  ): Promise<Dispatched>;
   /** Hears of what other processes append; the first part, so that all others meet states that are not older. */
   readonly part: WorkPart;
   /** The state at least as new as what the table of pending work has seen; null for an actor with no facts. */
@@ -199,10 +210,8 @@ export function createHost(options: HostOptions): ActorHost {
 
   return {
     part,
-    dispatch(tenant, order, origin) {
-      const ref = refOf(tenant, order);
-      return mailboxes.run(streamOf(ref), () => carryOut(ref, order.command, origin));
-    },
+    dispatch: (ref, command, origin) =>
+      mailboxes.run(streamOf(ref), () => carryOut(ref, command, origin)),
     load(actor) {
       const stream = streamOf(actor);
       const held = living.held(stream);
@@ -223,7 +232,7 @@ export function createHost(options: HostOptions): ActorHost {
       return mailboxes.run(stream, async () => {
         const command: Wake = { type: 'Wake' };
         const at = now();
-        await carryOut(ref, command, { commandId: `auto:${newId()}` });
+        await carryOut(ref, command, { commandId: `${AUTOMATIC}${newId()}` });
         const { core } = (await living.find(stream, ref.kind)).state;
         // A timer that fired into a guard that says no is spent: only what lies ahead counts (XSTATE.md, gotcha 10).
         return { next: nextDue(core, at), revision: core.revision };

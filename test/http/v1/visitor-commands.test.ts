@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { fakeApp, KEYS } from '../fakes.ts';
+import { fakeApp, KEYS, visitorsThat } from '../fakes.ts';
 
 const VISITOR = '/v1/acme/visitors/7';
 afterEach(() => {
@@ -41,7 +41,7 @@ describe('a command', () => {
     await ask('POST', `${VISITOR}/chats`, {
       body: { chatId: 'c1', message: { id: 'm2', body: 'Hello' } },
     });
-    const origins = asked.orders.map(({ origin }) => origin);
+    const origins = asked.commands.map(({ origin }) => origin);
     expect(origins[0]?.commandId).toMatch(/^auto:[0-9a-f-]{36}$/);
     expect(origins[1]).toEqual({ commandId: 'key:again', correlationId: 'request-1' });
     expect(origins.slice(2).map(({ commandId }) => commandId)).toEqual([
@@ -54,7 +54,7 @@ describe('a command', () => {
   test('is answered in time, also when nobody knows yet whether it was carried out', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const late = Promise.withResolvers<never>();
-    const { ask } = fakeApp({ dispatcher: { dispatch: () => late.promise } });
+    const { ask } = fakeApp({ actors: visitorsThat(() => late.promise) });
     const asking = ask('POST', `${VISITOR}/page-views`, { body: { page: '/' } });
     await vi.advanceTimersByTimeAsync(4_500);
     const { status, json } = await asking;
@@ -72,7 +72,7 @@ describe('a command', () => {
       });
       expect(status).toBe(400);
       expect(json.errors).toEqual([expect.objectContaining({ field: 'Idempotency-Key' })]);
-      expect(asked.orders).toEqual([]);
+      expect(asked.commands).toEqual([]);
     },
   );
 
@@ -85,11 +85,9 @@ describe('a command', () => {
     ['unfit', 'PageViewed does not fit', 500],
   ] as const)('that is %s says so', async (code, message, expected) => {
     const { ask } = fakeApp({
-      dispatcher: {
-        dispatch: async () => {
-          throw new AppError(code, message);
-        },
-      },
+      actors: visitorsThat(async () => {
+        throw new AppError(code, message);
+      }),
     });
     const { status, json, headers } = await ask('POST', `${VISITOR}/timeout`);
     expect(status).toBe(expected);
@@ -102,9 +100,7 @@ describe('a command', () => {
 
   test('that fails by a defect says nothing of it', async () => {
     const { ask } = fakeApp({
-      dispatcher: {
-        dispatch: () => Promise.reject(new TypeError('secretName is not a function')),
-      },
+      actors: visitorsThat(() => Promise.reject(new TypeError('secretName is not a function'))),
     });
     const { status, text } = await ask('POST', `${VISITOR}/timeout`);
     expect(status).toBe(500);
@@ -117,7 +113,7 @@ describe('a page view', () => {
   const view = async (...bodies: unknown[]) => {
     const { ask, asked } = fakeApp();
     for (const body of bodies) await ask('POST', `${VISITOR}/page-views`, { body });
-    return asked.orders.map(({ order }) => order.command);
+    return asked.commands.map(({ command }) => command);
   };
 
   test('becomes ViewPage with the delays of the tenant and what was told', async () => {
@@ -168,7 +164,7 @@ describe('a page view', () => {
     for (const key of ['7', '8']) {
       await ask('POST', `/v1/acme/visitors/${key}/page-views`, { body: { page: '/' } });
     }
-    const [one, other] = asked.orders.map(({ order }) => order.command);
+    const [one, other] = asked.commands.map(({ command }) => command);
     expect(one).not.toEqual(other);
   });
 });
@@ -207,10 +203,10 @@ describe('commands of a visitor', () => {
     const { ask, asked } = fakeApp();
     const { status } = await ask(method, path ? `${VISITOR}/${path}` : VISITOR, { body });
     expect(status).toBe(202);
-    expect(asked.orders).toEqual([
+    expect(asked.commands).toEqual([
       expect.objectContaining({
-        tenant: 'acme',
-        order: { kind: 'visitor', name: '7', command: expect.objectContaining(command) },
+        visitor: { kind: 'visitor', tenant: 'acme', name: '7' },
+        command: expect.objectContaining(command),
       }),
     ]);
   });
@@ -218,7 +214,7 @@ describe('commands of a visitor', () => {
   test('a message without an id gets one', async () => {
     const { ask, asked } = fakeApp();
     await ask('POST', `${VISITOR}/messages`, { body: { body: 'Hello' } });
-    expect(asked.orders[0]?.order.command).toMatchObject({
+    expect(asked.commands[0]?.command).toMatchObject({
       messageId: expect.stringMatching(/^[0-9a-f-]{36}$/),
     });
   });
@@ -229,7 +225,7 @@ describe('commands of a visitor', () => {
     const raw = `{"body":"${'\\u00e4'.repeat(32_768)}"}`;
     expect((await ask('POST', `${VISITOR}/messages`, { body: { body } })).status).toBe(202);
     expect((await ask('POST', `${VISITOR}/messages`, { raw })).status).toBe(202);
-    expect(asked.orders.map(({ order }) => order.command)).toEqual([
+    expect(asked.commands.map(({ command }) => command)).toEqual([
       expect.objectContaining({ body }),
       expect.objectContaining({ body }),
     ]);
@@ -313,7 +309,7 @@ describe('a message that the visitor has seen', () => {
     const { status, json } = await ask('POST', `${VISITOR}/displayed`, { body });
     expect(status).toBe(400);
     expect(json.errors).toEqual([expect.objectContaining({ field })]);
-    expect(asked.orders).toEqual([]);
+    expect(asked.commands).toEqual([]);
   });
 });
 
@@ -324,7 +320,7 @@ describe('typing', () => {
     const { status, text } = await ask('POST', `${VISITOR}/typing`, { body });
     expect([status, text]).toEqual([204, '']);
     expect(asked.typing).toEqual([{ tenant: 'acme', visitor: '7', state: 'composing' }]);
-    expect(asked.orders).toEqual([]);
+    expect(asked.commands).toEqual([]);
   });
 
   test('that cannot be shown is lost without harm', async () => {

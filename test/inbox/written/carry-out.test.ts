@@ -1,9 +1,6 @@
 /** What an operator commands in a conversation, from mod_lhc's event to the facts. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { operatorRef, visitorRef } from '../../../src/actors/ids.ts';
-import { operatorState } from '../../../src/actors/operator/decisions.ts';
-import { visitorState } from '../../../src/actors/visitor/decisions.ts';
 import type { InboxSignals } from '../../../src/inbox/commands.ts';
 import { createInbox } from '../../../src/inbox/inbox.ts';
 import { createSetAside } from '../../../src/inbox/set-aside.ts';
@@ -11,7 +8,7 @@ import { UNKNOWN } from '../../../src/inbox/written/read.ts';
 import { createTransfer } from '../../../src/reactors/routing/transfer.ts';
 import { changePresence, openSession, register, startChat, viewPage } from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
-import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
+import { HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 
 const OPERATORS = ['op1', 'op2', 'op3'];
 const queueId = newId();
@@ -36,15 +33,14 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 function inbox() {
-  const { store, vault, now, host, tenants, digestKey } = rig;
+  const { store, vault, now, actors, tenants, digestKey } = rig;
   const setAside = createSetAside({ store, vault, now, newId });
   const operatorsOf = () => OPERATORS.map((name) => username(name));
-  const transfer = createTransfer({ host, tenants, operatorsOf });
+  const transfer = createTransfer({ actors, tenants, operatorsOf });
   return createInbox({
-    host,
+    actors,
     tenants,
     setAside,
-    newId,
     digestKey,
     transfer,
     signals: NO_SIGNALS,
@@ -94,12 +90,12 @@ const bodies = async (type: string) =>
       .map((event) => rig.personal.of(event)),
   );
 const chat = async () => {
-  const state = await rig.host.load(visitorRef(ACME, visitorKey('1')));
-  return state && visitorState(state.core).context.chat;
+  const state = await rig.visitor('1').state();
+  return state?.context.chat;
 };
 const chatsOf = async (by: string) => {
-  const state = await rig.host.load(operatorRef(ACME, username(by)));
-  return state && operatorState(state.core).context.chats;
+  const state = await rig.operator(by).state();
+  return state?.context.chats;
 };
 
 describe('a chat', () => {

@@ -161,9 +161,9 @@ describe('!info', () => {
     const long = '😀'.repeat(2000);
     await view({ page: `/${long}`, title: long, nick: `x${long}`, referrer: `y${long}` });
     let reads = 0;
-    const { store, host, personal, now } = rig;
+    const { store, actors, personal, now } = rig;
     const counting = createAnswers({
-      host,
+      actors,
       personal,
       now,
       store: {

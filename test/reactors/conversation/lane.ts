@@ -21,22 +21,21 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
   await ejabberd.admin.register(jidOf('1'), 'x');
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
 
-  const { host, store, tenants, personal, now } = rig;
+  const { actors, store, tenants, personal, now } = rig;
   const { admin, transport } = ejabberd;
   const make = () =>
     createMessages({
-      host,
+      actors,
       store,
       tenants,
       personal,
       now,
-      newId,
       admin,
       transport,
       ownership: soleOwner,
       logger: silent,
-      answers: createAnswers({ host, store, personal, now }),
-      removal: createOperatorRemoval({ host, admin, ownership: soleOwner, now: rig.now, newId }),
+      answers: createAnswers({ actors, store, personal, now }),
+      removal: createOperatorRemoval({ actors, admin, ownership: soleOwner, now: rig.now }),
     });
   let messages = make();
   /** Done up to this revision, as a lane would know. */

@@ -1,11 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { visitorRef } from '../../../src/actors/ids.ts';
-import { visitorState } from '../../../src/actors/visitor/decisions.ts';
 import { AppError } from '../../../src/errors.ts';
 import { presenceOf } from '../../../src/reactors/texts/presence-text.ts';
 import { DELAYS, startChat } from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
-import { ACME, jidOf } from '../../support/rig.ts';
+import { jidOf } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 import { type MessageLane, openMessageLane, STREAM } from './lane.ts';
 
@@ -113,8 +111,8 @@ describe('who it is', () => {
     const texts = lane.texts('pia');
     expect(texts[0]?.endsWith(`\n${'x'.repeat(299)}`)).toBe(true);
     expect(texts.at(-1)).toBe(`${'x'.repeat(3_999)}…`);
-    const state = await lane.rig.host.load(visitorRef(ACME, visitorKey('1')));
-    const of = state && visitorState(state.core);
+    const state = await lane.rig.visitor('1').state();
+    const of = state;
     const line = 'Chat #c1 (sales)\n';
     const title = long(500 - line.length);
     const shown = of && presenceOf(visitorKey('1'), { profile: { page: '/', title }, at: 0 }, of);

@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { visitorRef } from '../../../src/actors/ids.ts';
 import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts';
-import { visitorState } from '../../../src/actors/visitor/decisions.ts';
 import { AppError } from '../../../src/errors.ts';
 import type { RecordedEvent } from '../../../src/eventstore/port.ts';
 import { createAnswers } from '../../../src/reactors/answers/answers.ts';
@@ -22,7 +20,7 @@ import {
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { movableOwnership } from '../../support/ownership.ts';
-import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
+import { HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 
 let rig: Rig;
@@ -35,11 +33,11 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 const ofMessages = (ownership: Ownership = soleOwner) => {
-  const { host, store, tenants, personal, now } = rig;
+  const { actors, store, tenants, personal, now } = rig;
   const { admin, transport } = ejabberd;
-  const removal = createOperatorRemoval({ host, admin, ownership, now, newId });
-  const deps = { host, store, tenants, personal, ownership, now, newId, removal, logger: silent };
-  const answers = createAnswers({ host, store, personal, now });
+  const removal = createOperatorRemoval({ actors, admin, ownership, now });
+  const deps = { actors, store, tenants, personal, ownership, now, newId, removal, logger: silent };
+  const answers = createAnswers({ actors, store, personal, now });
   return createMessages({ ...deps, answers, admin, transport });
 };
 const login = async () => {
@@ -59,8 +57,8 @@ async function run(stream = 'visitor-acme.1', from = 0, ownership: Ownership = s
 const bodies = () => ejabberd.messages.map(({ body }) => body);
 const ids = () => ejabberd.messages.map(({ id }) => id);
 const open = async () => {
-  const state = await rig.host.load(visitorRef(ACME, visitorKey('1')));
-  return state ? visitorState(state.core).context.openMessages : [];
+  const state = await rig.visitor('1').state();
+  return state?.context.openMessages ?? [];
 };
 const say = async (...names: string[]) => {
   for (const name of names) await rig.toVisitor('1', sendMessage(name));

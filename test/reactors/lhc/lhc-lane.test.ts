@@ -26,9 +26,9 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 const ofCallbacks = (tenants = rig.tenants) => {
-  const { host, personal, digestKey, now } = rig;
+  const { actors, personal, digestKey, now } = rig;
   return createCallbacks({
-    host,
+    actors,
     personal,
     digestKey,
     now,

@@ -1,6 +1,4 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { operatorRef } from '../../../src/actors/ids.ts';
-import { operatorState } from '../../../src/actors/operator/decisions.ts';
 import { createTyping } from '../../../src/reactors/conversation/typing.ts';
 import { createCallbacks } from '../../../src/reactors/lhc/lhc-lane.ts';
 import { createSignals } from '../../../src/reactors/lhc/signals.ts';
@@ -34,10 +32,10 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 function make({ lapsesMs }: { lapsesMs?: number } = {}) {
-  const { host, tenants, personal, digestKey, now } = rig;
+  const { actors, tenants, personal, digestKey, now } = rig;
   const { admin, transport } = ejabberd;
   const compared: string[] = [];
-  const base = { host, tenants, personal, now, newId, logger: silent };
+  const base = { actors, tenants, personal, now, newId, logger: silent };
   const callbacks = createCallbacks({ ...base, digestKey, client: lhc.client });
   const operatorSessions = createOperatorSessions({
     ...base,
@@ -55,7 +53,7 @@ function make({ lapsesMs }: { lapsesMs?: number } = {}) {
     ...(lapsesMs !== undefined && { lapsesMs }),
   });
   const typing = createTyping({
-    host,
+    actors,
     transport,
     admin,
     tenants,
@@ -70,8 +68,8 @@ const online = async (session = 's1', resource = 'gajim') => {
   await rig.toOperator('op1', changePresence('available', session, resource));
 };
 const availability = async () => {
-  const state = await rig.host.load(operatorRef(ACME, OP1));
-  return state && operatorState(state.core).availability;
+  const state = await rig.actors.operator(ACME, OP1).state();
+  return state?.availability;
 };
 const told = (n: number) => waitFor(() => lhc.accepted.length === n);
 

@@ -6,6 +6,7 @@ import { AppError } from '../../../src/errors.ts';
 import { createOperatorAccounts } from '../../../src/reactors/operators/accounts.ts';
 import { createLhcUsers } from '../../../src/reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
+import { createActors } from '../../../src/runtime/host/actors.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { username } from '../../support/names.ts';
@@ -25,25 +26,23 @@ type Wish = Parameters<ReturnType<typeof createOperatorAccounts>['put']>[2];
 function processOf(older: readonly string[] = []) {
   const { store, vault, tenants, now } = rig;
   const { admin } = ejabberd;
-  const host = rig.makeHost({ shared: true });
-  const removal = createOperatorRemoval({ host, admin, ownership: soleOwner, now, newId });
+  const actors = createActors(rig.makeHost({ shared: true }), newId);
+  const removal = createOperatorRemoval({ actors, admin, ownership: soleOwner, now });
   const lhcUsers = createLhcUsers({
-    host,
+    actors,
     now,
-    newId,
     logger: silent,
     operatorsOf: () => older.map(username),
     caughtUp: async () => {},
   });
   const accounts = createOperatorAccounts({
-    host,
+    actors,
     store,
     vault,
     admin,
     tenants,
     lhcUsers,
     removal,
-    newId,
     sessions: { compare: async () => {}, compareAll: async () => {} },
     reserved: ['api'],
   });
@@ -380,11 +379,10 @@ describe('one that is removed', () => {
     await awake.put('ada', of(7, { password: 'new' }));
     expect(ejabberd.accounts.get(jid('ada'))).toBe('new');
     const removal = createOperatorRemoval({
-      host: rig.makeHost({ shared: true }),
+      actors: createActors(rig.makeHost({ shared: true }), newId),
       now: rig.now,
       admin: ejabberd.admin,
       ownership: soleOwner,
-      newId,
     });
     const tenant = rig.tenants.get(ACME);
     if (!tenant) throw new Error('it is configured');

@@ -1,15 +1,15 @@
 /** Routing on a real store with operators and visitors of few names; its process may die at any of its orders. */
 import fc from 'fast-check';
 import { operatorRef, streamOf, visitorRef } from '../../../src/actors/ids.ts';
-import { type OperatorCommand, operatorState } from '../../../src/actors/operator/decisions.ts';
+import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts';
 import type { Show } from '../../../src/actors/operator/machine.ts';
 import { POLICIES } from '../../../src/actors/selection.ts';
-import { type VisitorCommand, visitorState } from '../../../src/actors/visitor/decisions.ts';
+import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import { AppError } from '../../../src/errors.ts';
 import { createRouting, type Routing } from '../../../src/reactors/routing/routing.ts';
+import { createActors } from '../../../src/runtime/host/actors.ts';
 import type { ActorHost } from '../../../src/runtime/host/host.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
-import type { Order } from '../../../src/runtime/ports.ts';
 import { DELAYS, SECOND } from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { ACME, newId, openRig, type Rig, silent } from '../../support/rig.ts';
@@ -138,10 +138,10 @@ function mortal(host: ActorHost) {
       if (dead) throw gone();
       return host.load(actor);
     },
-    dispatch: async (tenant, order: Order, origin) => {
+    dispatch: async (actor, command, origin) => {
       if (dead) throw gone();
-      if (order.command.type !== armed?.at) return host.dispatch(tenant, order, origin);
-      if (armed.when === 'after') await host.dispatch(tenant, order, origin);
+      if (command.type !== armed?.at) return host.dispatch(actor, command, origin);
+      if (armed.when === 'after') await host.dispatch(actor, command, origin);
       dead = true;
       throw gone();
     },
@@ -161,7 +161,7 @@ export async function openScene(settings: RoutingSettings) {
     const process = mortal(rig.host);
     const routing: Routing = createRouting({
       db,
-      host: process.host,
+      actors: createActors(process.host, newId),
       tenants,
       now,
       newId,
@@ -288,14 +288,14 @@ export async function openScene(settings: RoutingSettings) {
     },
     isDead: () => life.isDead(),
     async chatOf(key: string) {
-      const state = await rig.host.load(visitorRef(ACME, visitorKey(key)));
+      const state = await rig.visitor(key).state();
       if (!state) return null;
-      const { chat, lastOperator } = visitorState(state.core).context;
+      const { chat, lastOperator } = state.context;
       return chat && { ...chat, lastOperator };
     },
     async operatorOf(who: string) {
-      const state = await rig.host.load(operatorRef(ACME, username(who)));
-      return state ? operatorState(state.core) : null;
+      const state = await rig.operator(who).state();
+      return state;
     },
     async close(): Promise<void> {
       await life.routing.stop();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { operatorRef } from '../../../src/actors/ids.ts';
-import { operatorState } from '../../../src/actors/operator/decisions.ts';
 import { createTransfer } from '../../../src/reactors/routing/transfer.ts';
+import { createActors } from '../../../src/runtime/host/actors.ts';
 import type { ActorHost } from '../../../src/runtime/host/host.ts';
 import type { Receiver } from '../../../src/runtime/ports.ts';
 import { changePresence, closeChat, openSession, register, startChat } from '../../actors/facts.ts';
@@ -28,7 +28,7 @@ const transfer = (
   host: ActorHost = rig.host,
 ) =>
   createTransfer({
-    host,
+    actors: createActors(host, newId),
     tenants: rig.tenants,
     operatorsOf: () => [username('op1'), username('op2')],
   })(
@@ -40,8 +40,8 @@ const transfer = (
 const handed = async () =>
   (await rig.facts('visitor-acme.1')).filter(({ type }) => type === 'ChatTransferred');
 const chatsOf = async (name: string) => {
-  const state = await rig.host.load(operatorRef(ACME, username(name)));
-  return Object.keys(state ? operatorState(state.core).context.chats : {});
+  const state = await rig.operator(name).state();
+  return Object.keys(state?.context.chats ?? {});
 };
 
 describe('LHC hands on a chat', () => {
@@ -90,10 +90,10 @@ describe('a transfer that comes again', () => {
   it('after a crash between the place and the chat takes no second place', async () => {
     const dying: ActorHost = {
       ...rig.host,
-      dispatch: (tenant, order, origin) =>
-        order.command.type === 'TransferChat'
+      dispatch: (actor, command, origin) =>
+        command.type === 'TransferChat'
           ? Promise.reject(new Error('killed'))
-          : rig.host.dispatch(tenant, order, origin),
+          : rig.host.dispatch(actor, command, origin),
     };
     await expect(transfer('op1', { operator: 'op2' }, 'once', dying)).rejects.toThrow('killed');
     expect(await chatsOf('op2')).toEqual(['c1']);
@@ -106,9 +106,9 @@ describe('a transfer that comes again', () => {
 it('a chat that is closed at the same moment takes no place', async () => {
   const racing: ActorHost = {
     ...rig.host,
-    async dispatch(tenant, order, origin) {
-      if (order.command.type === 'TransferChat') await rig.toVisitor('1', closeChat('c1'));
-      return rig.host.dispatch(tenant, order, origin);
+    async dispatch(actor, command, origin) {
+      if (command.type === 'TransferChat') await rig.toVisitor('1', closeChat('c1'));
+      return rig.host.dispatch(actor, command, origin);
     },
   };
   const wish = transfer('op1', { operator: 'op2' }, 'once', racing);

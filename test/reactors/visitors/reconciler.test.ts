@@ -10,7 +10,7 @@ import { closeChat, DELAYS, startChat, viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { ALL_PARTITIONS, movableOwnership } from '../../support/ownership.ts';
-import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
+import { ACME, HOST, jidOf, openRig, type Rig, silent } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const stopping: (() => Promise<void>)[] = [];
@@ -30,17 +30,16 @@ async function worldOf(
   const rig =
     options.rig ?? (await openRig(options.settings ? { settings: options.settings } : {}));
   const { ownership = soleOwner, ejabberd = fakeEjabberd() } = options;
-  const { workFile, host, tenants, personal, now } = rig;
+  const { workFile, actors, tenants, personal, now } = rig;
   let follow = async (): Promise<void> => {};
   const changed = (who: Visitor, event: RecordedEvent) => sessions.changed(who, event);
   const wanted = createWanted(workFile, changed);
   const sessions = createSessions({
     wanted,
-    host,
+    actors,
     tenants,
     personal,
     now,
-    newId,
     ownership,
     logger: silent,
     admin: ejabberd.admin,
