@@ -1,11 +1,11 @@
 # syntax=docker/dockerfile:1
-# The service. There is no build step: Node runs the TypeScript as it is.
+# The service. There is no build step, because Node runs TypeScript.
 ARG NODE_IMAGE=docker.io/library/node:26.10.0-trixie-slim
 
 FROM ${NODE_IMAGE} AS modules
 WORKDIR /app
 COPY package.json package-lock.json ./
-# No module of production needs a script at its installation.
+# No production dependency needs an install script.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 
 FROM ${NODE_IMAGE}
@@ -26,11 +26,11 @@ COPY --from=modules /app/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
 USER 1000:1000
-# One process, one folder: never shared between two.
+# Each process needs its own folder.
 VOLUME /data
 EXPOSE 8090
-# Up to 10 s: give it 15 (`docker stop -t 15`). Before its start is done the service handles no signal, and a process 1
-# that handles none is not ended by it: run it with `--init`.
+# The service stops within 10 s: use `docker stop -t 15`. During its start it does not handle signals, and the kernel
+# ignores unhandled signals to process 1: use `docker run --init`.
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.LISTEN.split(':').pop() + '/healthz', { signal: AbortSignal.timeout(3000) }).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]

@@ -1,14 +1,14 @@
-# Two commands on a fresh machine with Node and git: `make run` and `make test`. Both do all the set-up themselves.
+# Two commands on a machine with Node and git: `make run` and `make test`. Both do the whole set-up.
 .PHONY: run test setup
 
-# exec, and no npm between: what ends make ends the node process, and that ends what it started.
+# exec without npm: a signal that ends make also ends Node, and Node ends the processes that it started.
 run: setup
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" exec node scripts/run.ts
 
 test: setup
 	npm run --silent verify
 
-# Node >= 24 comes as a dev dependency (the `node` package); npm scripts find it before the machine's own.
+# Node >= 24 is a dev dependency (the package `node`). npm scripts use it instead of the machine's own.
 setup: node_modules/.package-lock.json
 	sh scripts/install-libatomic.sh
 	sh scripts/install-ejabberd.sh

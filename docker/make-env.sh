@@ -1,10 +1,10 @@
 #!/bin/sh
-# Prints docker/env.example with its secrets made: sh docker/make-env.sh > .env
+# Prints docker/env.example with new secrets: sh docker/make-env.sh > .env
 set -eu
 umask 077
 example=$(dirname "$0")/env.example
 
-# Letters and digits only: they go into URLs and configuration files as they are.
+# Letters and digits only, because secrets go into URLs and configuration files without escapes.
 token() { head -c 256 /dev/urandom | base64 | tr -dc 'A-Za-z0-9' | head -c 48; }
 
 while IFS= read -r line; do

@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: plays a visitor and the operator against what `make run` started, and prints the conversation and
- * the facts as they appear. It shows what happens; the tests prove it.
+ * `npm run demo`: plays a visitor and the operator against the service that `make run` started, and prints the
+ * conversation and the facts as they appear.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,7 +11,8 @@ import { openStream } from '../src/xmpp/sessions/stream.ts';
 import { messageStanza } from '../src/xmpp/stanzas.ts';
 import type { Demo } from './run.ts';
 
-const STEP_WITHIN_MS = 15_000;
+/** The time limit of each step. */
+const STEP_DEADLINE_MS = 15_000;
 const visitor = `demo-${Date.now().toString(36)}`;
 const chatId = `c${Date.now().toString(36)}`;
 
@@ -22,13 +23,13 @@ function readDemo(): Demo {
   } catch {
     throw new AppError(
       'invalid',
-      `${path} is not there: start "make run" first, in another terminal`,
+      `${path} does not exist: start "make run" first, in another terminal`,
     );
   }
 }
 
 const demo = readDemo();
-const say = (who: string, what: string): void => console.log(`${who.padEnd(9)} ${what}`);
+const print = (who: string, what: string): void => console.log(`${who.padEnd(9)} ${what}`);
 
 async function http(method: string, path: string, body?: unknown, token = demo.apiKey) {
   const answer = await fetch(demo.api + path, {
@@ -44,27 +45,29 @@ async function http(method: string, path: string, body?: unknown, token = demo.a
 const asVisitor = (path: string, body: unknown) =>
   http('POST', `/v1/${demo.tenant}/visitors/${visitor}${path}`, body);
 
+/** Waits until the condition has a value. @throws {AppError} `timeout` naming what was awaited */
 async function until<T>(
   what: string,
-  look: () => Promise<T | undefined> | T | undefined,
+  condition: () => Promise<T | undefined> | T | undefined,
 ): Promise<T> {
-  const deadline = Date.now() + STEP_WITHIN_MS;
+  const deadline = Date.now() + STEP_DEADLINE_MS;
   while (Date.now() < deadline) {
-    const found = await look();
-    if (found !== undefined) return found;
+    const value = await condition();
+    if (value !== undefined) return value;
     await delay(50);
   }
-  throw new AppError('timeout', `${what} did not happen within ${STEP_WITHIN_MS / 1000} s`);
+  throw new AppError('timeout', `${what}: not within ${STEP_DEADLINE_MS / 1000} s`);
 }
 
-let shownFacts = 0;
-async function showFacts(): Promise<void> {
-  const path = `/debug/streams/visitor-${demo.tenant}.${visitor}?from=${shownFacts}`;
+/** The revision of the next fact to print. */
+let nextFact = 0;
+async function printFacts(): Promise<void> {
+  const path = `/debug/streams/visitor-${demo.tenant}.${visitor}?from=${nextFact}`;
   const { items } = await http('GET', path, undefined, demo.adminToken);
   for (const { revision, type, data } of items) {
     const { delays: _delays, digest: _digest, ...rest } = data;
-    say('  fact', `${revision} ${type} ${JSON.stringify(rest)}`);
-    shownFacts = revision + 1;
+    print('  fact', `${revision} ${type} ${JSON.stringify(rest)}`);
+    nextFact = revision + 1;
   }
 }
 
@@ -89,7 +92,6 @@ async function play(): Promise<void> {
       username,
       password: demo.operator.password,
       resource: 'demo',
-      loginDeadlineMs: STEP_WITHIN_MS,
       allowPlaintext: false,
     },
     {
@@ -100,27 +102,28 @@ async function play(): Promise<void> {
           stream.send(xml('iq', { type: 'result', to: from, id: stanza.attrs.id }));
         }
         const body = stanza.getChildText('body');
-        if (stanza.is('message') && body) say('operator', `reads: ${body.replaceAll('\n', ' | ')}`);
+        if (stanza.is('message') && body)
+          print('operator', `reads: ${body.replaceAll('\n', ' | ')}`);
         const status = stanza.getChildText('status');
         if (stanza.is('presence') && from.startsWith(`visitor.${visitor}@`)) {
           const nick = stanza.getChildText('nick') ?? from;
           const what = stanza.attrs.type ?? `online: ${status?.replaceAll('\n', ' | ')}`;
-          say('operator', `sees ${nick} ${what}`);
+          print('operator', `sees ${nick} ${what}`);
         }
       },
-      lost: (reason) => say('operator', `lost its connection: ${reason.message}`),
+      lost: (reason) => print('operator', `lost its connection: ${reason.message}`),
     },
   );
   stream.send(xml('presence'));
-  say('operator', `logged in as ${demo.operator.jid}`);
-  await until('the operator being available', async () => {
+  print('operator', `logged in as ${demo.operator.jid}`);
+  await until('the operator is available', async () => {
     const { items } = await http('GET', `/v1/${demo.tenant}/operators`);
     return (
       items.some((each: { availability: string }) => each.availability === 'available') || undefined
     );
   });
 
-  say('visitor', 'opens a page');
+  print('visitor', 'opens a page');
   await asVisitor('/page-views', {
     page: 'https://shop.example/shoes',
     title: 'Shoes',
@@ -130,48 +133,48 @@ async function play(): Promise<void> {
     timezone: 'Europe/Berlin',
   });
   const from = (
-    await until('the contact', () =>
+    await until('the contact appears', () =>
       received.find(
         (each) => each.is('presence') && each.attrs.from?.startsWith(`visitor.${visitor}@`),
       ),
     )
   ).attrs.from;
-  await showFacts();
+  await printFacts();
 
   const jid = from?.split('/', 1)[0] ?? '';
   const write = (id: string, body: string): void => {
-    say('operator', `writes: ${body}`);
+    print('operator', `writes: ${body}`);
     stream.send(messageStanza({ id: `${visitor}-${id}`, from: stream.jid, to: jid, body }));
   };
   write('o1', 'Hello! May I help you?');
-  say('lhc', `is told ${(await callback('visitor.invited')).type}`);
-  await showFacts();
+  print('lhc', `gets ${(await callback('visitor.invited')).type}`);
+  await printFacts();
 
-  say('visitor', 'starts a chat: Do you have these in 43?');
+  print('visitor', 'starts a chat: Do you have these in 43?');
   await asVisitor('/chats', {
     chatId,
     department: 'sales',
     message: { id: `${visitor}-v1`, body: 'Do you have these in 43?' },
   });
   await callback('chat.assigned');
-  await until('the message', () =>
+  await until('the message arrives', () =>
     received.find((each) => each.getChildText('body') === 'Do you have these in 43?'),
   );
   write('o2', 'Yes, in black.');
-  say('lhc', `is told chat.message: ${(await callback('chat.message')).data.message?.body}`);
+  print('lhc', `gets chat.message: ${(await callback('chat.message')).data.message?.body}`);
   await callback('message.delivered');
-  say('lhc', "is told message.delivered: the operator's client has what the visitor wrote");
+  print('lhc', "gets message.delivered: the operator's client has the visitor's message");
   await asVisitor(`/chats/${chatId}/close`, { by: 'visitor' });
   await callback('chat.closed');
-  say('lhc', 'is told chat.closed');
+  print('lhc', 'gets chat.closed');
   await asVisitor('/timeout', {});
   await callback('visitor.timed_out');
-  await until('the contact going', () =>
+  await until('the contact leaves', () =>
     received.find((each) => each.attrs.type === 'unavailable' && each.attrs.from?.startsWith(jid)),
   );
-  await showFacts();
+  await printFacts();
   const { items } = await http('GET', `/v1/${demo.tenant}/visitors/${visitor}/messages`);
-  say(
+  print(
     'api',
     `${items.length} messages: ${items.map((each: { state: string }) => each.state).join(', ')}`,
   );
@@ -181,6 +184,6 @@ async function play(): Promise<void> {
 try {
   await play();
 } catch (error) {
-  console.error(`the demonstration ended: ${messageOf(error)}`);
+  console.error(`the demo failed: ${messageOf(error)}`);
   process.exit(1); // the operator is still connected
 }

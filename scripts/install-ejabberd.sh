@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs ejabberd and the Erlang compiler where they are missing (Debian or Ubuntu, as root). Asks nothing, can be
-# run again without harm, and is quick when there is nothing to do. The service's own ejabberd is a private one
-# (scripts/private-ejabberd.ts): the packaged daemon must never start, which policy-rc.d sees to.
+# Installs ejabberd and the Erlang compiler if they are missing (Debian or Ubuntu, as root). It asks no questions and can
+# be run again safely. The service uses private ejabberds (scripts/private-ejabberd.ts), so the daemon of the package must
+# never start: policy-rc.d prevents that.
 set -eu
 
-# The headers of p1_xmpp (erlang-p1-xmpp) and the compiler (erlang-base) come with the ejabberd package.
+# The package ejabberd brings the headers of p1_xmpp (erlang-p1-xmpp) and the compiler (erlang-base).
 present() {
   command -v erl >/dev/null 2>&1 &&
     command -v erlc >/dev/null 2>&1 &&
@@ -22,10 +22,10 @@ if present; then
   exit 0
 fi
 
-command -v apt-get >/dev/null 2>&1 || give_up "this is not Debian or Ubuntu, so it cannot be installed from here."
+command -v apt-get >/dev/null 2>&1 || give_up "this script can install it on Debian and Ubuntu only."
 [ "$(id -u)" = 0 ] || give_up "installing it needs root."
 
-# Without a policy the package's postinst starts its own daemon on 5222 (invoke-rc.d asks this file first).
+# Without this file the package's postinst starts a daemon on port 5222 (invoke-rc.d asks it first).
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
   trap 'rm -f "$policy"' EXIT
@@ -36,7 +36,7 @@ fi
 
 export DEBIAN_FRONTEND=noninteractive
 echo "Installing ejabberd ..." >&2
-# Another apt on the machine (unattended upgrades) holds the lock for a while: wait for it rather than fail.
+# Waits for another apt (unattended upgrades) that holds the lock.
 apt-get -o DPkg::Lock::Timeout=120 update -qq </dev/null >&2
 apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends ejabberd </dev/null >&2
 

@@ -1,7 +1,7 @@
 /**
- * Runs a private ejabberd: its own spool, configuration and ports, on loopback, with mod_lhc. Any number run side by
- * side on one machine (the node is `nonode@nohost`, no epmd). It ends with the process that started it, however that
- * one ends. `make run`, the tests and the benchmarks use the same launcher.
+ * Runs a private ejabberd on loopback, with its own spool, configuration and ports, and with mod_lhc. Any number can run
+ * on one machine (the node is `nonode@nohost`, no epmd). It ends with the process that started it, even after a kill -9.
+ * `make run`, the tests and the benchmarks use this launcher.
  *
  * ```ts
  * const ejabberd = await startEjabberd({ dir, webhook: { url, secret: 'whsec_…' } });
@@ -18,33 +18,33 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../src/errors.ts';
 import { type ConfigInput, renderConfig } from './ejabberd/config.ts';
-import { freePorts } from './ejabberd/ports.ts';
+import { freePorts, type Ports } from './ejabberd/ports.ts';
 import { compileModLhc, findRelease, inRelease } from './ejabberd/release.ts';
 
 export interface EjabberdOptions {
-  /** Everything it writes: configuration, spool, logs. Start again with the same folder to keep accounts. */
+  /** The folder of configuration, spool and logs. Another start with the same folder keeps the accounts. */
   readonly dir: string;
   /** Default `['xmpp.test']`. */
   readonly hosts?: readonly string[];
-  /** Free ones are chosen for those left out, once, and kept over restarts. */
+  /** Missing ones are chosen at the first start and stay the same. */
   readonly ports?: { readonly c2s?: number; readonly http?: number; readonly component?: number };
-  /** Where mod_lhc posts to. Without it mod_lhc is not loaded, unless `modLhc` gives its options. */
+  /** The receiver of mod_lhc's events. Without it mod_lhc is loaded only if `modLhc` has options. */
   readonly webhook?: { readonly url: string; readonly secret: string };
-  /** `false`: without mod_lhc. An object: further options of the module, over those made here. */
+  /** `false`: without mod_lhc. An object: options of the module, which replace the default ones. */
   readonly modLhc?: boolean | Readonly<Record<string, unknown>>;
   /** The account that calls the admin API, on the first host. Default `xmpp-chat-api` with a random password. */
   readonly apiUser?: { readonly user: string; readonly password: string };
-  /** Listens for components (XEP-0114) `visitors.{host}`, or those named. */
+  /** Accepts the components (XEP-0114) `visitors.{host}`, or the given ones. */
   readonly component?: { readonly secret: string; readonly hosts?: readonly string[] };
-  /** Default on. Times in seconds. */
+  /** Default true. Times in seconds. */
   readonly streamManagement?:
     | boolean
     | { readonly resumeTimeout?: number; readonly maxAckQueue?: number };
-  /** Another release, unpacked in this folder and entered by chroot (needs root). `dir` is then inside it. */
+  /** Another release, unpacked in this folder. It runs by chroot, which needs root. `dir` is then inside it. */
   readonly root?: string;
-  /** Top-level keys of ejabberd.yml, over ours. */
+  /** Replaces top-level keys of ejabberd.yml. */
   readonly extraConfig?: Readonly<Record<string, unknown>>;
-  /** Entries of `modules:`, over ours. */
+  /** Replaces entries of `modules:`. */
   readonly extraModules?: Readonly<Record<string, unknown>>;
   /** Default `info`. */
   readonly logLevel?: string;
@@ -63,40 +63,97 @@ export interface Ejabberd {
   readonly apiUrl: string;
   /** For `EJABBERD_API_USER` (a full JID) and `EJABBERD_API_PASSWORD`. */
   readonly api: { readonly user: string; readonly password: string };
-  /** As `status` reports it, e.g. `23.01`. */
+  /** The version that `status` reports, e.g. `23.01`. */
   readonly version: string;
-  /** Where its files are (inside `root`, where there is one). */
+  /** The folder of its files (inside `root` if there is one). */
   readonly dir: string;
-  /** Of the running process; undefined when there is none. */
+  /** Undefined if it does not run. */
   readonly pid: number | undefined;
-  /** The log file, from the first start on. */
+  /** The content of the log file, from the first start on. */
   logs(): Promise<string>;
-  /** SIGTERM, and SIGKILL after 15 s. Fine when it is not running. */
+  /** SIGTERM, and SIGKILL after 15 s. Does nothing if it does not run. */
   stop(): Promise<void>;
-  /** SIGKILL; resolves when the process is gone. */
+  /** SIGKILL. Resolves when the process has ended. */
   kill(): Promise<void>;
-  /** Starts it again: same spool, configuration and ports. */
+  /** Starts it again with the same spool, configuration and ports. */
   start(): Promise<void>;
-  /** Makes an account; fine if it exists with that password or another. */
+  /** Creates an account. Does nothing if it exists, even with another password. */
   register(user: string, password: string, host?: string): Promise<void>;
 }
 
-const startDeadlineMs = 30_000;
-const stopDeadlineMs = 15_000;
+const START_DEADLINE_MS = 30_000;
+const STOP_DEADLINE_MS = 15_000;
+const API_DEADLINE_MS = 5_000;
+/** How many lines of the console an error quotes. */
+const QUOTED_LINES = 20;
 
 /**
  * Starts a private ejabberd and waits until its admin API answers.
- * @throws {AppError} `unavailable` with ejabberd's own error lines when it does not start
+ * @throws {AppError} `unavailable` with ejabberd's error lines if it does not start
  */
 export async function startEjabberd(options: EjabberdOptions): Promise<Ejabberd> {
+  const node = await prepare(options);
+  const { hosts, host, ports, api, apiUrl, dir } = node;
+  const server = createProcess(node);
+  await server.start();
+  return {
+    host,
+    hosts,
+    c2sPort: ports.c2s,
+    httpPort: ports.http,
+    componentPort: ports.component,
+    xmpp: `xmpp://127.0.0.1:${ports.c2s}`,
+    apiUrl,
+    api,
+    dir,
+    get version() {
+      return server.version();
+    },
+    get pid() {
+      return server.pid();
+    },
+    logs: async () => (await readText(dir, LOG)) || (await readText(dir, CONSOLE)),
+    stop: server.stop,
+    kill: server.kill,
+    start: server.start,
+    async register(user, password, at = host) {
+      const response = await post(node, 'register', { user, host: at, password });
+      if (!response.ok && response.status !== 409) {
+        throw new AppError(
+          'unavailable',
+          `ejabberd did not create ${user}@${at}: ${response.status} ${(await response.text()).slice(0, 300)}`,
+        );
+      }
+    },
+  };
+}
+
+/** Everything that the starts of one private ejabberd share. */
+interface EjabberdNode {
+  readonly hosts: readonly string[];
+  readonly host: string;
+  readonly ports: Ports;
+  readonly api: { readonly user: string; readonly password: string };
+  readonly apiUrl: string;
+  readonly dir: string;
+  readonly command: { readonly file: string; readonly args: string[] };
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** The log; the console repeats it. Only the console has what is printed before the logger runs. */
+const LOG = 'ejabberd.log';
+const CONSOLE = 'console.log';
+
+/** Finds the release, compiles mod_lhc, chooses ports, and writes the configuration. */
+async function prepare(options: EjabberdOptions): Promise<EjabberdNode> {
   const release = await findRelease(options.root ?? '');
   const hosts = options.hosts ?? ['xmpp.test'];
   const host = hosts[0] ?? 'xmpp.test';
-  const asked = resolve(options.dir);
-  // Inside a chroot only its own folders exist: one for each folder that is asked for.
+  const folder = resolve(options.dir);
+  // A chroot cannot reach folders outside, so each one has its counterpart inside.
   const inside = release.root
-    ? `/srv/xmpp-chat/${createHash('sha256').update(asked).digest('hex').slice(0, 16)}`
-    : asked;
+    ? `/srv/xmpp-chat/${createHash('sha256').update(folder).digest('hex').slice(0, 16)}`
+    : folder;
   const dir = release.root + inside;
   await mkdir(join(dir, 'spool'), { recursive: true });
   await chmod(join(dir, 'spool'), 0o700);
@@ -109,7 +166,6 @@ export async function startEjabberd(options: EjabberdOptions): Promise<Ejabberd>
     password: options.apiUser?.password ?? randomBytes(18).toString('base64url'),
   };
   const ports = await freePorts(options.ports ?? {});
-  const apiUrl = `http://127.0.0.1:${ports.http}/api`;
 
   const input: ConfigInput = {
     hosts,
@@ -130,53 +186,61 @@ export async function startEjabberd(options: EjabberdOptions): Promise<Ejabberd>
   };
   await writeFile(join(dir, 'ejabberd.yml'), renderConfig(input), { mode: 0o600 });
 
-  const command = inRelease(release, 'erl', [
-    // Busy waiting of the schedulers costs much where many Erlangs share two cores.
-    '+K',
-    'true',
-    '+P',
-    '250000',
-    '+sbwt',
-    'none',
-    '+sbwtdcpu',
-    'none',
-    '+sbwtdio',
-    'none',
+  return {
+    hosts,
+    host,
+    ports,
+    api,
+    apiUrl: `http://127.0.0.1:${ports.http}/api`,
+    dir,
+    command: inRelease(release, 'erl', erlangArguments(inside, beams)),
+    env: {
+      PATH: process.env.PATH,
+      LANG: 'C.UTF-8',
+      HOME: inside,
+      ERL_LIBS: release.libs,
+      ERL_MAX_PORTS: '32000',
+      ERL_CRASH_DUMP: `${inside}/erl_crash.dump`,
+      EJABBERD_CONFIG_PATH: `${inside}/ejabberd.yml`,
+      EJABBERD_LOG_PATH: `${inside}/${LOG}`,
+      API_USER: apiUser,
+      API_HOST: host,
+      API_PASSWORD: api.password,
+    },
+  };
+}
+
+/**
+ * @param dir the node's folder, inside the root
+ * @param beams the folder of mod_lhc's beams
+ */
+function erlangArguments(dir: string, beams: string | undefined): string[] {
+  // No busy waiting of the schedulers: many Erlang nodes may share two cores.
+  const machine = '+K true +P 250000 +sbwt none +sbwtdcpu none +sbwtdio none'.split(' ');
+  return [
+    ...machine,
     ...(beams === undefined ? [] : ['-pa', beams]),
     '-mnesia',
     'dir',
-    `"${inside}/spool"`,
+    `"${dir}/spool"`,
     '-noshell',
     '-s',
     'ejabberd',
-    // The secret comes by the environment: a command line is readable by everybody on the machine.
+    // The password comes from the environment, because every user of the machine can read a command line.
     '-eval',
     '[U, S, P] = [list_to_binary(os:getenv(N)) || N <- ["API_USER", "API_HOST", "API_PASSWORD"]], ' +
       'ejabberd_auth:try_register(U, S, P), ejabberd_auth:set_password(U, S, P).',
-    // Standard input is a pipe from us: its end means that we are gone, and a private ejabberd with us.
+    // Standard input is a pipe from this process. Its end means that this process has ended.
     '-eval',
     'spawn(fun() -> io:get_line(""), init:stop() end).',
-  ]);
-  const env = {
-    PATH: process.env.PATH,
-    LANG: 'C.UTF-8',
-    HOME: inside,
-    ERL_LIBS: release.libs,
-    ERL_MAX_PORTS: '32000',
-    ERL_CRASH_DUMP: `${inside}/erl_crash.dump`,
-    EJABBERD_CONFIG_PATH: `${inside}/ejabberd.yml`,
-    EJABBERD_LOG_PATH: `${inside}/ejabberd.log`,
-    API_USER: apiUser,
-    API_HOST: host,
-    API_PASSWORD: api.password,
-  };
+  ];
+}
 
+/** Starts and ends the operating system's process of a node, any number of times. */
+function createProcess(node: EjabberdNode) {
   let child: ChildProcess | undefined;
   let version = '';
   const running = () => child !== undefined && child.exitCode === null && child.signalCode === null;
-  const read = (name: string) => readFile(join(dir, name), 'utf8').catch(() => '');
-  // The console repeats the log, and is alone in having what is said before the logger runs.
-  const logs = async () => (await read('ejabberd.log')) || (await read('console.log'));
 
   async function exited(deadlineMs: number): Promise<boolean> {
     const end = Date.now() + deadlineMs;
@@ -186,83 +250,66 @@ export async function startEjabberd(options: EjabberdOptions): Promise<Ejabberd>
 
   async function kill(): Promise<void> {
     child?.kill('SIGKILL');
-    await exited(stopDeadlineMs);
+    await exited(STOP_DEADLINE_MS);
   }
 
   async function stop(): Promise<void> {
     child?.kill('SIGTERM');
-    if (!(await exited(stopDeadlineMs))) await kill();
+    if (!(await exited(STOP_DEADLINE_MS))) await kill();
   }
 
   async function start(): Promise<void> {
     if (running()) return;
-    const output = await open(join(dir, 'console.log'), 'a', 0o600);
-    try {
-      child = spawn(command.file, command.args, {
-        env,
-        stdio: ['pipe', output.fd, output.fd],
-      });
-      // A broken pipe at the end of the other side is no news: the exit is.
-      child.stdin?.on('error', () => undefined);
-      child.on('error', () => undefined);
-    } finally {
-      await output.close();
-    }
-    const end = Date.now() + startDeadlineMs;
+    child = await spawnNode(node);
+    const end = Date.now() + START_DEADLINE_MS;
     while (running() && Date.now() < end) {
-      const found = await reportedVersion(apiUrl, api);
-      if (found !== undefined) {
-        version = found;
+      const reported = await reportedVersion(node);
+      if (reported !== undefined) {
+        version = reported;
         return;
       }
       await delay(50);
     }
-    const why = running() ? `did not answer within ${startDeadlineMs} ms` : 'ended at once';
-    const lines = (await read('console.log')).split('\n');
-    const told = lines.filter((line) => /critical|error|fail/i.test(line));
+    const cause = running() ? `did not answer within ${START_DEADLINE_MS} ms` : 'ended at once';
+    const lines = (await readText(node.dir, CONSOLE)).split('\n');
+    const errors = lines.filter((line) => /critical|error|fail/i.test(line));
     await kill();
     throw new AppError(
       'unavailable',
-      `ejabberd (ports ${Object.values(ports).join(', ')}) ${why}:\n${(told.length > 0 ? told : lines).slice(-20).join('\n')}`,
+      `ejabberd (ports ${Object.values(node.ports).join(', ')}) ${cause}:\n${(errors.length > 0 ? errors : lines).slice(-QUOTED_LINES).join('\n')}`,
     );
   }
 
-  await start();
   return {
-    host,
-    hosts,
-    c2sPort: ports.c2s,
-    httpPort: ports.http,
-    componentPort: ports.component,
-    xmpp: `xmpp://127.0.0.1:${ports.c2s}`,
-    apiUrl,
-    api,
-    dir,
-    get version() {
-      return version;
-    },
-    get pid() {
-      return running() ? child?.pid : undefined;
-    },
-    logs,
+    start,
     stop,
     kill,
-    start,
-    async register(user, password, at = host) {
-      const response = await post(apiUrl, api, 'register', { user, host: at, password });
-      if (!response.ok && response.status !== 409) {
-        throw new AppError(
-          'unavailable',
-          `ejabberd did not make ${user}@${at}: ${response.status} ${(await response.text()).slice(0, 300)}`,
-        );
-      }
-    },
+    version: () => version,
+    pid: () => (running() ? child?.pid : undefined),
   };
 }
 
+async function spawnNode({ dir, command, env }: EjabberdNode): Promise<ChildProcess> {
+  const output = await open(join(dir, CONSOLE), 'a', 0o600);
+  try {
+    const child = spawn(command.file, command.args, {
+      env,
+      stdio: ['pipe', output.fd, output.fd],
+    });
+    // A broken pipe only means that ejabberd has ended, which its exit shows.
+    child.stdin?.on('error', () => undefined);
+    child.on('error', () => undefined);
+    return child;
+  } finally {
+    await output.close();
+  }
+}
+
+const readText = (dir: string, name: string): Promise<string> =>
+  readFile(join(dir, name), 'utf8').catch(() => '');
+
 function post(
-  apiUrl: string,
-  api: { readonly user: string; readonly password: string },
+  { apiUrl, api }: EjabberdNode,
   command: string,
   body: Readonly<Record<string, string>>,
 ): Promise<Response> {
@@ -273,18 +320,15 @@ function post(
       'content-type': 'application/json',
     },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(5_000),
+    signal: AbortSignal.timeout(API_DEADLINE_MS),
   });
 }
 
-/** With credentials: 200 also says that the API's account is there. */
-async function reportedVersion(
-  apiUrl: string,
-  api: { readonly user: string; readonly password: string },
-): Promise<string | undefined> {
-  const response = await post(apiUrl, api, 'status', {}).catch(() => undefined);
+/** The version that ejabberd reports; undefined if it does not answer yet, or the API's account does not exist yet. */
+async function reportedVersion(node: EjabberdNode): Promise<string | undefined> {
+  const response = await post(node, 'status', {}).catch(() => undefined);
   if (response === undefined) return undefined;
   const text = await response.text().catch(() => '');
-  // A sentence, and packages add their revision: "The node nonode@nohost is started. Status: startedejabberd 23.01-1 is running in that node".
+  // "The node nonode@nohost is started. Status: startedejabberd 23.01-1 is running in that node"; `-1` is the package's.
   return response.ok ? /ejabberd ([\d.]+)\S* is running/.exec(text)?.[1] : undefined;
 }

@@ -1,6 +1,7 @@
 /**
- * `npm run test:campaign [-- SEED]`: the long kills. 20 kill -9 of the service and each failpoint several times over
- * 200 messages and more each way, then 5 kills of ejabberd, then LHC away for a while.
+ * `npm run test:campaign [-- SEED]`: the long campaign of failures. 20 kill -9 of the service and 4 of each failpoint,
+ * during at least 200 messages each way; then 5 kills of ejabberd; then LHC is away for a while. Exits with 1 if a
+ * promise was broken. The seed of a run repeats it.
  */
 import { randomInt } from 'node:crypto';
 import { runCampaign } from '../test/service/campaign/campaign.ts';

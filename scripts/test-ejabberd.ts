@@ -1,7 +1,6 @@
 /**
- * `npm run test:ejabberd`: the contract tests of mod_lhc and of what the service does with ejabberd, on the
- * releases that are in use: the machine's own ejabberd (Debian 12: 23.01), 24.12 of the backports, and the newest of
- * Debian unstable.
+ * `npm run test:ejabberd`: runs the tests of mod_lhc and of the service's use of ejabberd on several releases: the
+ * machine's own ejabberd (23.01 on Debian 12), 24.12 from the backports, and the newest one of Debian unstable.
  *
  * ```sh
  * npm run test:ejabberd                 # all of them
@@ -16,7 +15,7 @@ import { findRelease } from './ejabberd/release.ts';
 
 const project = join(import.meta.dirname, '..');
 
-/** The root to enter (`''`: none), and which version that is. */
+/** Each prepares a release: the root for chroot (`''`: none) and the version. */
 const releases: Record<string, () => Promise<{ root: string; version: string }>> = {
   installed: async () => ({
     root: '',
@@ -42,10 +41,10 @@ function exec(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}
   });
 }
 
-const wanted = process.argv.slice(2);
-const unknown = wanted.filter((name) => !(name in releases));
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !(name in releases));
 if (unknown.length > 0) {
-  console.error(`Unknown: ${unknown.join(', ')}. There are ${Object.keys(releases).join(', ')}.`);
+  console.error(`Unknown: ${unknown.join(', ')}. Choose from ${Object.keys(releases).join(', ')}.`);
   process.exit(2);
 }
 
@@ -61,7 +60,7 @@ const tests = [
 
 const results: { release: string; version: string; outcome: string; seconds: number }[] = [];
 for (const [release, prepare] of Object.entries(releases)) {
-  if (wanted.length > 0 && !wanted.includes(release)) continue;
+  if (names.length > 0 && !names.includes(release)) continue;
   let version = '?';
   let outcome = 'failed';
   let started = performance.now();

@@ -1,4 +1,4 @@
-/** The images and docker-compose.yml, as far as that goes without a container engine. */
+/** The images and docker-compose.yml, as far as they can be tested without a container engine. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
@@ -44,7 +44,7 @@ const each = <T>(of: (container: z.infer<typeof Container>) => T) =>
   Object.fromEntries(containers.map(([name, container]) => [name, of(container)]));
 const ofAll = <T>(value: T) => each(() => value);
 
-/** `VARIABLE` → whether compose refuses to start without it. */
+/** For each variable: true if compose refuses to start without it. */
 const variables = new Map<string, boolean>();
 for (const [, name = '', how = ''] of text.matchAll(/(?<!\$)\$\{([A-Z_]+)(:[-?+])?/g)) {
   variables.set(name, (variables.get(name) ?? false) || how === ':?');
@@ -57,38 +57,38 @@ const example = new Map(
 const secrets = /SECRET$|TOKEN$|PASSWORD$/;
 
 describe('docker-compose.yml', () => {
-  test('has what production has', () => {
+  test('has all parts of production', () => {
     expect(Object.keys(compose.services).sort()).toEqual(
       ['balancer', 'ejabberd', 'eventstore', 'redis', 'service-1', 'service-2'].sort(),
     );
   });
 
-  test('hardens every container, restarts it and limits what it takes', () => {
+  test('hardens every container, restarts it and limits its resources', () => {
     expect(each((one) => one.cap_drop)).toEqual(ofAll(['ALL']));
     expect(each((one) => one.security_opt)).toEqual(ofAll(['no-new-privileges:true']));
     expect(each((one) => one.restart)).toEqual(ofAll('unless-stopped'));
     expect(each((one) => one.privileged ?? one.cap_add ?? one.network_mode)).toEqual(
       ofAll(undefined),
     );
-    // KurrentDB's was not tried.
+    // KurrentDB was not tried with a read-only root.
     expect(each((one) => one.read_only === true)).toEqual({ ...ofAll(true), eventstore: false });
   });
 
-  test('asks every container whether it is well', () => {
+  test('checks the health of every container', () => {
     for (const [name, { healthcheck, build }] of containers) {
       const own = build && /^HEALTHCHECK /m.test(read(build.dockerfile));
       expect(healthcheck ?? own, name).toBeTruthy();
     }
   });
 
-  test('publishes on loopback only, and only the balancer and XMPP', () => {
+  test('publishes ports on loopback only, and only those of the balancer and XMPP', () => {
     expect(each((one) => one.ports.length)).toEqual({ ...ofAll(0), balancer: 1, ejabberd: 1 });
     for (const port of containers.flatMap(([, { ports }]) => ports)) {
       expect(port).toMatch(/^127\.0\.0\.1:/);
     }
   });
 
-  test('holds no secret, and refuses to start without those it needs', () => {
+  test('contains no secret, and refuses to start without the required ones', () => {
     for (const [name, { environment }] of containers) {
       for (const [variable, value] of Object.entries(environment)) {
         if (/SECRET|TOKEN|PASSWORD|AUTH/.test(variable)) {
@@ -96,19 +96,19 @@ describe('docker-compose.yml', () => {
         }
       }
     }
-    const needed = [...example.keys()].filter((name) => secrets.test(name));
-    expect(needed).toHaveLength(5);
-    for (const name of needed) {
+    const required = [...example.keys()].filter((name) => secrets.test(name));
+    expect(required).toHaveLength(5);
+    for (const name of required) {
       expect(variables.get(name), name).toBe(true);
       expect(example.get(name), name).toBe('');
     }
   });
 
-  test('every variable is in docker/env.example, and no other', () => {
+  test('uses exactly the variables of docker/env.example', () => {
     expect([...variables.keys()].sort()).toEqual([...example.keys()].sort());
   });
 
-  test('every image is pinned', () => {
+  test('pins every image', () => {
     const froms = ['Dockerfile', 'docker/ejabberd/Dockerfile'].flatMap((path) =>
       [...read(path).matchAll(/^ARG \w+_IMAGE=(\S+)/gm)].map(([, image]) => image ?? ''),
     );
@@ -119,7 +119,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  test('names only what is there', () => {
+  test('names only volumes, networks and containers that exist', () => {
     const volumes = containers.flatMap(([, one]) => one.volumes.map((each) => each.split(':')[0]));
     for (const volume of volumes) {
       const there = volume?.startsWith('./')
@@ -134,7 +134,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  test('two processes of the service differ in their DATA_DIR alone', () => {
+  test('the two processes of the service differ only in their DATA_DIR', () => {
     const { 'service-1': first, 'service-2': second } = compose.services;
     expect(first?.volumes).toEqual(['service-1:/data']);
     expect(second).toEqual({ ...first, volumes: ['service-2:/data'] });
@@ -142,7 +142,7 @@ describe('docker-compose.yml', () => {
     expect(first?.environment.EVENT_STORE).toBe('esdb://eventstore:2113?tls=false');
   });
 
-  test('the balancer reaches both, on the port that they listen on', () => {
+  test('the balancer reaches both processes on their port', () => {
     const config = read('docker/balancer/haproxy.cfg');
     const servers = [...config.matchAll(/^ {4}server (\S+) (\S+):(\d+)/gm)].map((all) =>
       all.slice(1),
@@ -159,7 +159,7 @@ describe('docker-compose.yml', () => {
     expect(config).toContain('bind :8080');
   });
 
-  test('the store is reached by the service alone, and has no way out', () => {
+  test('only the service reaches the store, which has no way out', () => {
     const on = (network: string) =>
       containers.filter(([, { networks }]) => networks.includes(network)).map(([name]) => name);
     expect(on('store').sort()).toEqual(['eventstore', 'redis', 'service-1', 'service-2']);
@@ -167,12 +167,12 @@ describe('docker-compose.yml', () => {
     expect(compose.networks.inside?.internal).toBe(true);
   });
 
-  test('docker/make-env.sh makes every secret, another each time, and changes nothing else', async () => {
-    const made = async () => {
+  test('docker/make-env.sh creates new secrets each time, and changes nothing else', async () => {
+    const newEnv = async () => {
       const { stdout } = await run('sh', [join(root, 'docker/make-env.sh')]);
       return new Map(stdout.split('\n').map((line) => line.split(/=(.*)/, 2) as [string, string]));
     };
-    const [first, second] = [await made(), await made()];
+    const [first, second] = [await newEnv(), await newEnv()];
     for (const [name, value] of example) {
       if (secrets.test(name)) {
         expect(first.get(name), name).toMatch(
@@ -188,7 +188,7 @@ describe('docker-compose.yml', () => {
 
 describe('the images', () => {
   test.each(['Dockerfile', 'docker/ejabberd/Dockerfile'])(
-    '%s copies what is there, and runs as nobody special',
+    '%s copies only existing files, and runs without privileges',
     (path) => {
       const file = read(path);
       const allowed = [...read('.dockerignore').matchAll(/^!(.+)$/gm)].map(
@@ -208,12 +208,12 @@ describe('the images', () => {
       const lastStage = file.slice(file.lastIndexOf('\nFROM '));
       expect(lastStage).toMatch(/^USER [1-9]\d*:[1-9]\d*$/m);
       expect(lastStage).toMatch(/^STOPSIGNAL SIGTERM$/m);
-      // Without a shell in between, which would keep the signal for itself.
+      // Without a shell, which would not forward signals.
       expect(lastStage).toMatch(/^ENTRYPOINT \[/m);
     },
   );
 
-  test("the service's health check tells a process that answers from one that does not", async () => {
+  test("the service's health check distinguishes a healthy process from others", async () => {
     const command: unknown = JSON.parse(
       /CMD (\["node", "-e".*\])$/m.exec(read('Dockerfile'))?.[1] ?? '',
     );
@@ -284,13 +284,13 @@ describe("the entrypoint of ejabberd's image", () => {
   }
   const written = (): unknown => JSON.parse(readFileSync(join(dir, 'run/ejabberd.yml'), 'utf8'));
 
-  test('writes the configuration that every ejabberd of ours has', async () => {
+  test('writes the configuration of scripts/ejabberd/config.ts', async () => {
     expect(await entrypoint(good)).toBe('');
     expect(written()).toEqual(JSON.parse(render(values)));
     expect(statSync(join(dir, 'run/ejabberd.yml')).mode & 0o777).toBe(0o600);
   });
 
-  test('with a certificate operators have to use TLS, and visitors have their own port', async () => {
+  test('with a certificate operators have to use TLS, and visitors have a separate port', async () => {
     const certfile = join(dir, 'cert.pem');
     await writeFile(certfile, '');
     expect(await entrypoint({ ...good, EJABBERD_CERTFILE: certfile })).toBe('');
@@ -301,10 +301,10 @@ describe("the entrypoint of ejabberd's image", () => {
     });
   });
 
-  test('names everything that is missing at once', async () => {
-    const said = await entrypoint({});
+  test('reports all missing variables at once', async () => {
+    const errors = await entrypoint({});
     for (const name of Object.keys(good).filter((each) => each !== 'EJABBERD_API_FROM')) {
-      expect(said).toContain(`${name}: is not set`);
+      expect(errors).toContain(`${name}: is not set`);
     }
   });
 
@@ -323,9 +323,9 @@ describe("the entrypoint of ejabberd's image", () => {
     ['EJABBERD_LOG_LEVEL', 'loud'],
     ['EJABBERD_CERTFILE', '/nowhere.pem'],
     ['EJABBERD_CERTFILE', '../cert.pem'],
-  ])('refuses a wrong %s: %s', async (name, value) => {
-    const said = await entrypoint({ ...good, [name]: value });
-    expect(said).toMatch(new RegExp(`^ {2}${name}: `, 'm'));
-    if (name === 'EJABBERD_WEBHOOK_SECRET') expect(said).not.toContain(value);
+  ])('refuses an invalid %s: %s', async (name, value) => {
+    const errors = await entrypoint({ ...good, [name]: value });
+    expect(errors).toMatch(new RegExp(`^ {2}${name}: `, 'm'));
+    if (name === 'EJABBERD_WEBHOOK_SECRET') expect(errors).not.toContain(value);
   });
 });

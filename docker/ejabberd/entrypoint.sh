@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes ejabberd.yml from the environment and becomes ejabberd. `entrypoint.sh render` only writes the file.
-# Every value is checked before it is put into the configuration, and all that is wrong is named at once.
+# Writes ejabberd.yml from the environment and starts ejabberd. `entrypoint.sh render` only writes the file.
+# Checks every value before it goes into the configuration, and reports all errors at once.
 set -eu
 export LC_ALL=C
 umask 077
@@ -16,9 +16,9 @@ fault() { faults="$faults
 
 newline='
 '
-# NAME PATTERN WHAT: the whole value matches the extended regular expression, and is one line.
+# check NAME PATTERN MESSAGE: the value must be one line that matches the extended regular expression.
 check() {
-  eval "value=\${$1-}" # the name is one of ours
+  eval "value=\${$1-}" # the name comes from this file
   case $value in
     '') fault "$1" 'is not set' ;;
     *"$newline"*) fault "$1" 'has a line break' ;;
@@ -33,26 +33,26 @@ address='[0-9a-fA-F:.]+(/[0-9]{1,3})?'
 EJABBERD_LOG_LEVEL=${EJABBERD_LOG_LEVEL:-info}
 EJABBERD_API_FROM=${EJABBERD_API_FROM:-127.0.0.0/8}
 
-check EJABBERD_HOSTS "$host(,$host)*" 'is one or more names of hosts in lower case, comma separated'
-check EJABBERD_API_USER "$name@$host" 'is a full JID in lower case, e.g. xmpp-chat-api@example.org'
-check EJABBERD_API_PASSWORD '[ -~]{16,}' 'has at least 16 characters, all of them ASCII'
-check EJABBERD_API_FROM "$address(,$address)*" 'is one or more addresses or networks, e.g. 172.30.90.0/24, comma separated'
-check EJABBERD_WEBHOOK_URL 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/-]*' 'is an http(s) URL with a path, e.g. http://balancer:8080/ejabberd/events'
-check EJABBERD_WEBHOOK_SECRET 'whsec_[A-Za-z0-9+/=]{24,}' 'is whsec_ and base64, 18 bytes or more'
-check EJABBERD_LOG_LEVEL '(none|emergency|alert|critical|error|warning|notice|info|debug)' 'is none of the levels of ejabberd'
+check EJABBERD_HOSTS "$host(,$host)*" 'must be one or more host names in lower case, separated by commas'
+check EJABBERD_API_USER "$name@$host" 'must be a full JID in lower case, e.g. xmpp-chat-api@example.org'
+check EJABBERD_API_PASSWORD '[ -~]{16,}' 'must have at least 16 characters, all of them printable ASCII'
+check EJABBERD_API_FROM "$address(,$address)*" 'must be one or more addresses or networks, e.g. 172.30.90.0/24, separated by commas'
+check EJABBERD_WEBHOOK_URL 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/-]*' 'must be an http(s) URL with a path, e.g. http://balancer:8080/ejabberd/events'
+check EJABBERD_WEBHOOK_SECRET 'whsec_[A-Za-z0-9+/=]{24,}' 'must be whsec_ and the base64 of 18 bytes or more'
+check EJABBERD_LOG_LEVEL '(none|emergency|alert|critical|error|warning|notice|info|debug)' 'must be a log level of ejabberd, e.g. info'
 
 api_user=${EJABBERD_API_USER-}
 api_host=${api_user#*@}
 case ",${EJABBERD_HOSTS-}," in
   *",$api_host,"*) ;;
-  *) fault EJABBERD_API_USER 'is not on one of EJABBERD_HOSTS' ;;
+  *) fault EJABBERD_API_USER 'must be on one of EJABBERD_HOSTS' ;;
 esac
 
 template=plain.yml
 if [ -n "${EJABBERD_CERTFILE-}" ]; then
   template=tls.yml
-  check EJABBERD_CERTFILE '/[A-Za-z0-9._/-]+' 'is an absolute path'
-  [ -r "$EJABBERD_CERTFILE" ] || fault EJABBERD_CERTFILE 'cannot be read by the user that ejabberd runs as'
+  check EJABBERD_CERTFILE '/[A-Za-z0-9._/-]+' 'must be an absolute path'
+  [ -r "$EJABBERD_CERTFILE" ] || fault EJABBERD_CERTFILE 'must be readable by the user of ejabberd'
 fi
 
 if [ -n "$faults" ]; then
@@ -60,10 +60,11 @@ if [ -n "$faults" ]; then
   exit 1
 fi
 
-# The commas of a list become those of a JSON list; the quotes around it are the template's.
+# Turns a list into the elements of a JSON list. The template has the outer quotes.
 list() { printf '%s' "$1" | sed 's/,/","/g'; }
 
-# By standard input: a command line can be read by others. No value holds a character that sed gives a meaning to.
+# On standard input, because other users can read a command line. The checks above allow no character that is special
+# to sed.
 mkdir -p "$run"
 sed -f /dev/stdin "$templates/$template" >"$run/ejabberd.yml" <<END
 s|@HOSTS@|$(list "$EJABBERD_HOSTS")|
@@ -88,7 +89,8 @@ export EJABBERD_CONFIG_PATH="$run/ejabberd.yml" EJABBERD_LOG_PATH="$run/ejabberd
 export API_USER="${api_user%@*}" API_HOST="$api_host" API_PASSWORD="$EJABBERD_API_PASSWORD"
 unset EJABBERD_WEBHOOK_SECRET EJABBERD_API_PASSWORD
 
-# As in scripts/private-ejabberd.ts: no node name, so no epmd, no cookie, and a spool that any container can take over.
+# As in scripts/private-ejabberd.ts: without a node name there is no epmd and no cookie, and any container can use the
+# spool.
 exec erl +K true +P 250000 +sbwt none +sbwtdcpu none +sbwtdio none -pa "$beams" \
   -mnesia dir "\"$spool\"" -noinput -s ejabberd -eval '
 [U, S, P] = [list_to_binary(os:getenv(N)) || N <- ["API_USER", "API_HOST", "API_PASSWORD"]],

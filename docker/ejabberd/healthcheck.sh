@@ -1,5 +1,5 @@
 #!/bin/bash
-# Healthy: the admin API answers to the service's account. bash talks to it by itself, as the image has no curl.
+# Healthy if the admin API accepts the service's account. Uses bash's own TCP, because the image has no curl.
 set -u
 port=${XMPP_CHAT_HTTP_PORT:-5280}
 auth=$(printf '%s' "$EJABBERD_API_USER:$EJABBERD_API_PASSWORD" | base64 -w 0)

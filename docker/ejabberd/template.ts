@@ -1,12 +1,13 @@
 /**
- * The ejabberd.yml of the image, as templates with `@NAME@` where entrypoint.sh puts what it has checked. Run while the
- * image is built (`node template.ts FOLDER`): the image itself has no Node. The text is that of every ejabberd of ours.
+ * Templates of the image's ejabberd.yml, with `@NAME@` in the place of values that entrypoint.sh checks and fills in.
+ * Runs while the image is built (`node template.ts FOLDER`), because the image has no Node. The configuration is the
+ * one of scripts/ejabberd/config.ts.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ConfigInput, renderConfig } from '../../scripts/ejabberd/config.ts';
 
-/** 5222 operators, 5223 visitors (the service logs them in), 5280 admin API and WebSocket. */
+/** 5222 operators, 5223 visitors (logged in by the service), 5280 admin API and WebSocket. */
 export const ports = { c2s: 5222, visitors: 5223, http: 5280, component: 5347 } as const;
 
 export interface Values {
@@ -41,7 +42,7 @@ const marks: Values = {
   logLevel: '@LOG_LEVEL@',
 };
 
-/** One for operators without TLS, one that has a certificate. */
+/** `plain.yml`: operators without TLS. `tls.yml`: operators have to use TLS. */
 export const templates: Readonly<Record<string, string>> = {
   'plain.yml': render(marks),
   'tls.yml': render({ ...marks, certfile: '@CERTFILE@' }),

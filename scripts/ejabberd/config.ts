@@ -1,4 +1,7 @@
-/** The configuration of a private ejabberd. JSON is YAML, so no template and no quoting rules are needed. */
+/**
+ * The configuration of a private ejabberd, and of ejabberd's image. JSON is YAML, so this needs no template and no
+ * quoting rules.
+ */
 
 export interface ConfigInput {
   readonly hosts: readonly string[];
@@ -6,34 +9,35 @@ export interface ConfigInput {
     readonly c2s: number;
     readonly http: number;
     readonly component: number;
-    /** Of its own for the service's logins of visitors, never with TLS: for a private network. */
+    /** A port for visitors only, without TLS: for a private network. */
     readonly visitors?: number;
   };
-  /** The address that all listen on. Default 127.0.0.1. */
+  /** The address of every listener. Default 127.0.0.1. */
   readonly ip?: string;
-  /** Operators' clients have to use TLS, with the certificate and key in this file. */
+  /** A PEM file with certificate and key. With it operators' clients have to use TLS. */
   readonly certfile?: string;
-  /** Full JID of the account that may call the API. */
+  /** The full JID of the account that may call the API. */
   readonly apiUser: string;
-  /** Networks that it may call from, beside loopback. */
+  /** Networks besides loopback from which the API may be called. */
   readonly apiFrom?: readonly string[];
   readonly component?: { readonly secret: string; readonly hosts?: readonly string[] };
   readonly streamManagement:
     | boolean
     | { readonly resumeTimeout?: number; readonly maxAckQueue?: number };
-  /** Options of mod_lhc; left out: the module is not loaded. */
+  /** Options of mod_lhc. Without them the module is not loaded. */
   readonly modLhc?: Readonly<Record<string, unknown>>;
   readonly logLevel: string;
-  /** Merged over the top level, and over `modules`, key by key. */
+  /** Replaces keys of the top level. */
   readonly extra: Readonly<Record<string, unknown>>;
+  /** Replaces keys of `modules`. */
   readonly extraModules: Readonly<Record<string, unknown>>;
 }
 
 /**
- * What the service asks of mod_http_api, and nothing more (src/xmpp/admin/admin.ts). `srg_add` exists from 24.06 on; older
- * releases do not mind a name that they do not know.
+ * The commands of mod_http_api that the service calls (src/xmpp/admin/admin.ts). `srg_add` exists from 24.06 on; older
+ * releases ignore unknown names.
  */
-export const apiCommands = [
+export const API_COMMANDS = [
   'status',
   'register',
   'unregister',
@@ -55,16 +59,17 @@ export const apiCommands = [
   'send_stanza',
 ] as const;
 
-/** Bigger than a 60 kB text whose every character is escaped. */
-const maxStanzaSize = 524_288;
+/** A text of 60 kB fits even if every character is escaped. */
+const MAX_STANZA_BYTES = 524_288;
+/** ejabberd's default of 5 stalls a burst of logins in steps of a second (measured). */
+const BACKLOG = 1024;
 
 function listeners({ ports, hosts, component, ip, certfile }: ConfigInput): unknown[] {
-  // The default backlog of 5 stalls a burst of logins in steps of a second (measured).
-  const common = { ip: ip ?? '127.0.0.1', backlog: 1024 };
+  const common = { ip: ip ?? '127.0.0.1', backlog: BACKLOG };
   const c2s = {
     ...common,
     module: 'ejabberd_c2s',
-    max_stanza_size: maxStanzaSize,
+    max_stanza_size: MAX_STANZA_BYTES,
     access: 'all',
   };
   const list: unknown[] = [
@@ -84,7 +89,7 @@ function listeners({ ports, hosts, component, ip, certfile }: ConfigInput): unkn
       port: ports.component,
       module: 'ejabberd_service',
       access: 'all',
-      max_stanza_size: maxStanzaSize,
+      max_stanza_size: MAX_STANZA_BYTES,
       hosts: Object.fromEntries(names.map((name) => [name, { password: component.secret }])),
     });
   }
@@ -95,8 +100,8 @@ function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Recor
   const sm = typeof streamManagement === 'object' ? streamManagement : {};
   return {
     mod_admin_extra: {},
-    // Visitors' pictures, three ways: with the vCard, by its hash in their presence (mod_vcard_xupdate), and from the
-    // vCard into PEP (mod_avatar, which needs mod_pubsub with its plugin `pep`).
+    // Visitors' pictures, for all clients: in the vCard, as a hash in the presence (mod_vcard_xupdate), and copied to
+    // PEP (mod_avatar, which needs mod_pubsub with the plugin `pep`).
     mod_avatar: {},
     mod_caps: {},
     mod_pubsub: {
@@ -109,7 +114,7 @@ function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Recor
     mod_http_api: {},
     mod_last: {},
     mod_offline: {},
-    // Answers pings, sends none: mod_lhc pings operators itself, and a visitor's session pings for itself.
+    // Only answers pings. mod_lhc pings operators, and visitors' sessions ping the server.
     mod_ping: { send_pings: false },
     mod_privacy: {},
     mod_private: {},
@@ -138,8 +143,8 @@ export function renderConfig(input: ConfigInput): string {
     loglevel: input.logLevel,
     ...(input.certfile && { certfiles: [input.certfile] }),
     auth_method: ['internal'],
-    // ejabberd's default. With `scram` it hashes 4,096 times for every PLAIN login and every API call with credentials:
-    // 1,000 logins took 10 s instead of 2, 1,000 registrations 17 s instead of 2 (measured, 23.01). The spool is 0700.
+    // ejabberd's default. With `scram` every PLAIN login and API call costs 4,096 hashes: 1,000 logins took 10 s instead
+    // of 2 s, 1,000 registrations 17 s instead of 2 s (measured on 23.01). The spool has mode 0700.
     auth_password_format: 'plain',
     acl: {
       local: { user_regexp: '' },
@@ -148,16 +153,16 @@ export function renderConfig(input: ConfigInput): string {
     },
     access_rules: {
       local: { allow: 'local' },
-      // From 26.07 on an account that calls the API needs this for each host that it names (403 code 32 otherwise).
+      // From 26.07 on the API's account needs this for each host that a call names (else 403 with code 32).
       configure: { allow: 'api' },
     },
     shaper_rules: { max_user_sessions: 10, max_user_offline_messages: 1000 },
-    // The service's account and nobody else, from this machine (or its network), only what the service calls.
+    // Least rights: only this account, only from this machine or the named networks, only these commands.
     api_permissions: {
       'the service': {
         from: ['mod_http_api'],
         who: { access: { allow: [{ acl: 'api' }, { acl: 'near' }] } },
-        what: [...apiCommands],
+        what: [...API_COMMANDS],
       },
     },
     listen: listeners(input),

@@ -1,7 +1,7 @@
 /**
- * Other releases of ejabberd than the machine's own, as Debian's packages: fetched by an apt with a root of its own,
- * unpacked into a folder and entered by chroot. Nothing of the system is touched (but root is needed).
- * Where the packages come from is what the machine's own apt says.
+ * Further releases of ejabberd, from Debian's packages. apt fetches them with its own state folder, they are unpacked
+ * into a folder, and run by chroot. That needs root and changes nothing on the system. The mirror is the one that the
+ * machine's apt uses.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
@@ -10,17 +10,17 @@ import { promisify } from 'node:util';
 import { AppError, messageOf } from '../../src/errors.ts';
 
 const run = promisify(execFile);
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 export interface DebianRelease {
-  /** Names the folder. */
+  /** The name of its folder. */
   readonly name: string;
-  /** Suites to take packages from; the last one is preferred. */
+  /** The suites of the packages; the last one is preferred. */
   readonly suites: readonly string[];
 }
 
-/** What Erlang's start script needs beside what ejabberd depends on. */
-const packages = ['ejabberd', 'dash', 'sed', 'coreutils'];
+/** ejabberd, and what Erlang's start script needs. */
+const PACKAGES = ['ejabberd', 'dash', 'sed', 'coreutils'];
 
 /** The Debian mirror that this machine uses for its own release. */
 async function mirror(): Promise<string> {
@@ -34,7 +34,7 @@ async function mirror(): Promise<string> {
   ]).catch((error: unknown) => {
     throw new AppError(
       'unavailable',
-      `There is no apt to fetch releases with: ${messageOf(error)}`,
+      `apt-get is needed to fetch releases, and cannot be run: ${messageOf(error)}`,
     );
   });
   for (const line of targets.stdout.split('\n')) {
@@ -43,7 +43,7 @@ async function mirror(): Promise<string> {
   }
   throw new AppError(
     'unavailable',
-    `apt's sources name no Debian mirror for ${codename ?? 'this machine'}: other releases cannot be fetched.`,
+    `apt has no Debian mirror for ${codename ?? 'this machine'}, so further releases cannot be fetched.`,
   );
 }
 
@@ -60,13 +60,13 @@ function aptOptions(home: string): string[] {
   return Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
 }
 
-/** The newest version of ejabberd that these suites have, or undefined when they cannot be asked now. */
-async function newest(home: string, { suites }: DebianRelease): Promise<string | undefined> {
+/** The newest version of ejabberd in these suites; undefined if the mirror cannot be reached. */
+async function newestVersion(home: string, { suites }: DebianRelease): Promise<string | undefined> {
   await mkdir(join(home, 'state', 'lists', 'partial'), { recursive: true });
   await mkdir(join(home, 'cache', 'archives', 'partial'), { recursive: true });
   await writeFile(join(home, 'status'), '');
   const uri = await mirror();
-  const lines = suites.map((suite) => `deb [signed-by=${keyring}] ${uri} ${suite} main\n`);
+  const lines = suites.map((suite) => `deb [signed-by=${KEYRING}] ${uri} ${suite} main\n`);
   await writeFile(join(home, 'sources.list'), lines.join(''));
   try {
     await run('apt-get', [...aptOptions(home), 'update', '-qq', '--error-on=any'], {
@@ -85,11 +85,11 @@ async function unpack(home: string, root: string, { suites }: DebianRelease): Pr
   await rm(archives, { recursive: true, force: true });
   await mkdir(join(archives, 'partial'), { recursive: true });
   const target = ['-t', suites.at(-1) ?? ''];
-  const wishes = ['--download-only', '--no-install-recommends', '-y', '-qq'];
+  const options = ['--download-only', '--no-install-recommends', '-y', '-qq'];
   await run(
     'apt-get',
-    [...aptOptions(home), ...target, ...wishes, 'install', ...packages],
-    // Chatty about what it would install.
+    [...aptOptions(home), ...target, ...options, 'install', ...PACKAGES],
+    // apt lists everything that it would install.
     { timeout: 600_000, maxBuffer: 64 * 1024 * 1024 },
   );
   await rm(root, { recursive: true, force: true });
@@ -97,7 +97,7 @@ async function unpack(home: string, root: string, { suites }: DebianRelease): Pr
   for (const name of await readdir(archives)) {
     if (name.endsWith('.deb')) await run('dpkg', ['-x', join(archives, name), root]);
   }
-  // From Debian 13 on packages have these below usr only, and a package makes the links at its installation.
+  // From Debian 13 on these folders exist below usr only. The package that makes the links was not installed.
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) {
     await symlink(`usr/${name}`, join(root, name)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
@@ -113,37 +113,37 @@ async function unpack(home: string, root: string, { suites }: DebianRelease): Pr
       await run('mknod', ['-m', '666', device, 'c', '1', minor]);
     }
   }
-  // A quarter of a gigabyte is enough; the packages themselves are not needed again.
+  // Saves disk space: the packages are not needed again.
   await rm(archives, { recursive: true, force: true });
 }
 
 /**
- * Fetches a release if the folder does not have its newest version yet.
- * @param cache folder for all of them
- * @returns the root to enter, and the package's version
- * @throws {AppError} `unavailable` when it cannot be fetched and was not fetched before
+ * Fetches a release unless its newest version is in the cache.
+ * @param cache the folder of all releases
+ * @returns the root for chroot, and the package's version
+ * @throws {AppError} `unavailable` if it cannot be fetched and is not in the cache
  */
 export async function debianRelease(
   release: DebianRelease,
   cache: string,
 ): Promise<{ root: string; version: string }> {
   if (process.getuid?.() !== 0) {
-    throw new AppError('unavailable', 'Other releases are entered by chroot, which needs root.');
+    throw new AppError('unavailable', 'Further releases run by chroot, which needs root.');
   }
   const home = join(cache, release.name);
   const root = join(home, 'root');
   const marker = join(home, 'version');
-  const present = (await readFile(marker, 'utf8').catch(() => '')).trim();
-  const wanted = await newest(home, release);
-  if (wanted === undefined && present === '') {
+  const cached = (await readFile(marker, 'utf8').catch(() => '')).trim();
+  const newest = await newestVersion(home, release);
+  if (newest === undefined && cached === '') {
     throw new AppError('unavailable', `The packages of ${release.name} cannot be fetched now.`);
   }
-  if (wanted === undefined || wanted === present) return { root, version: present };
+  if (newest === undefined || newest === cached) return { root, version: cached };
   const work = join(home, 'root.new');
   await rm(marker, { force: true });
   await unpack(home, work, release);
   await rm(root, { recursive: true, force: true });
   await rename(work, root);
-  await writeFile(marker, `${wanted}\n`);
-  return { root, version: wanted };
+  await writeFile(marker, `${newest}\n`);
+  return { root, version: newest };
 }

@@ -1,12 +1,14 @@
-/** Free ports on loopback for a server that will be started, stopped and started again. */
+/** Free ports on loopback, for a server that will be restarted on the same ports. */
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../../src/errors.ts';
 
-// Below the ephemeral range (32768…60999 on Linux): no outgoing connection takes one while the server is restarted.
-const lowest = 15_000;
-const highest = 32_000;
+// Below the ephemeral range (32768…60999 on Linux), so no outgoing connection takes one during a restart.
+const LOWEST_PORT = 15_000;
+const HIGHEST_PORT = 32_000;
+/** How long a given port may still be in use: `make run`, Ctrl-C, `make run` again. */
+const RELEASE_DEADLINE_MS = 5_000;
 
 function canListen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -23,25 +25,24 @@ export interface Ports {
 }
 
 /**
- * Chooses those that are left out. Those that are given have to be free.
- * @throws {AppError} `unavailable` naming the port that is taken
+ * Keeps the given ports, which have to be free, and chooses the others.
+ * @throws {AppError} `unavailable` naming the port that is in use
  */
 export async function freePorts(given: Partial<Ports>): Promise<Ports> {
   const chosen = new Set<number>();
   async function one(name: keyof Ports): Promise<number> {
-    const wanted = given[name];
-    if (wanted !== undefined) {
-      // The one that ran before may be on its way out (make run, Ctrl-C, make run).
-      const end = Date.now() + 5_000;
-      while (!(await canListen(wanted)) && Date.now() < end) await delay(100);
-      if (await canListen(wanted)) return wanted;
-      throw new AppError('unavailable', `Port ${wanted} (ejabberd, ${name}) is taken.`, {
-        port: wanted,
+    const port = given[name];
+    if (port !== undefined) {
+      const end = Date.now() + RELEASE_DEADLINE_MS;
+      while (!(await canListen(port)) && Date.now() < end) await delay(100);
+      if (await canListen(port)) return port;
+      throw new AppError('unavailable', `Port ${port} (ejabberd, ${name}) is in use.`, {
+        port,
         name,
       });
     }
     for (;;) {
-      const port = randomInt(lowest, highest);
+      const port = randomInt(LOWEST_PORT, HIGHEST_PORT);
       if (!chosen.has(port) && (await canListen(port))) {
         chosen.add(port);
         return port;

@@ -1,7 +1,7 @@
 /**
- * Where an ejabberd release keeps its parts, and mod_lhc compiled for it.
- * Debian's layout: `/usr/lib/{triplet}/ejabberd-{version}/{ebin,include}`, `/usr/lib/erlang`. A release may also be an
- * unpacked tree of packages (`root`), entered by chroot: then every path inside is relative to that root.
+ * Finds the parts of an ejabberd release, and compiles mod_lhc for it.
+ * Debian's layout: `/usr/lib/{triplet}/ejabberd-{version}/{ebin,include}`, `/usr/lib/erlang`. A release can also be an
+ * unpacked tree of packages (`root`) that runs by chroot; all its paths are relative to that root.
  */
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
@@ -14,15 +14,15 @@ const run = promisify(execFile);
 const project = join(import.meta.dirname, '..', '..');
 
 export interface Release {
-  /** `''` for the system's own, otherwise the folder that is entered by chroot. */
+  /** The folder for chroot; `''` for the system's own release. */
   readonly root: string;
-  /** Inside the root: what `ERL_LIBS` has to be. */
+  /** Inside the root: the value for `ERL_LIBS`. */
   readonly libs: string;
-  /** Inside the root: folders of ejabberd's and p1_xmpp's headers. */
+  /** Inside the root: the folders of ejabberd's and p1_xmpp's headers. */
   readonly includes: readonly string[];
   /** Inside the root: ejabberd's beams. */
   readonly ebin: string;
-  /** As the folder is named, e.g. `ejabberd-23.01-1`. */
+  /** The name of ejabberd's folder, e.g. `ejabberd-23.01-1`. */
   readonly name: string;
 }
 
@@ -34,7 +34,7 @@ const exists = (path: string): Promise<boolean> =>
 
 const list = (path: string): Promise<string[]> => readdir(path).catch(() => []);
 
-/** The folders of the wanted name, in every place where a Debian release keeps Erlang libraries. */
+/** The folders whose names begin so, in every place where Debian keeps Erlang libraries. */
 async function libraries(root: string, prefix: string): Promise<string[]> {
   const places = ['/usr/lib/erlang/lib'];
   for (const triplet of await list(`${root}/usr/lib`)) places.push(`/usr/lib/${triplet}`);
@@ -50,7 +50,7 @@ async function libraries(root: string, prefix: string): Promise<string[]> {
 /**
  * Finds ejabberd on this machine or in an unpacked release.
  * @param root folder of an unpacked release; `''` for the system's own
- * @throws {AppError} `unavailable` with what to install
+ * @throws {AppError} `unavailable` saying what to install
  */
 export async function findRelease(root = ''): Promise<Release> {
   const folders = await libraries(root, 'ejabberd-');
@@ -64,7 +64,7 @@ export async function findRelease(root = ''): Promise<Release> {
       `There is no ejabberd ${root ? `in ${root}` : 'on this machine'}: run scripts/install-ejabberd.sh (Debian, Ubuntu), or install ejabberd and Erlang by hand.`,
     );
   }
-  // More than one folder can begin with ejabberd-: beams and headers need not be in the same one (24.12).
+  // Several folders can begin with ejabberd-. On 24.12 beams and headers are in different ones.
   const includes: string[] = [];
   for (const folder of [...folders, ...(await libraries(root, 'p1_xmpp-'))]) {
     if (await exists(`${root}${folder}/include`)) includes.push(`${folder}/include`);
@@ -82,15 +82,15 @@ export function inRelease(release: Release, program: 'erl' | 'erlc', args: reado
 }
 
 /**
- * Compiles `ejabberd/mod_lhc/src` for this release, once for each state of the sources (kept in `.cache`).
- * @returns the folder of the beams, as the release sees it
- * @throws {AppError} `invalid` with the compiler's words
+ * Compiles `ejabberd/mod_lhc/src` for this release, once for each version of the sources (cached in `.cache`).
+ * @returns the folder of the beams, inside the root
+ * @throws {AppError} `invalid` with the compiler's output
  */
 export async function compileModLhc(release: Release): Promise<string> {
   const home = join(project, 'ejabberd', 'mod_lhc');
   const sources = (await list(join(home, 'src'))).filter((name) => /\.[eh]rl$/.test(name)).sort();
   if (!sources.some((name) => name.endsWith('.erl'))) {
-    throw new AppError('unavailable', 'ejabberd/mod_lhc/src holds no Erlang module yet.');
+    throw new AppError('unavailable', 'ejabberd/mod_lhc/src has no Erlang module.');
   }
   const hash = createHash('sha256').update(release.name);
   for (const name of sources) hash.update(name).update(await readFile(join(home, 'src', name)));
@@ -99,7 +99,7 @@ export async function compileModLhc(release: Release): Promise<string> {
   const done = `${cache}/${key}`;
   if (await exists(`${release.root}${done}`)) return done;
 
-  // Test files compile at the same time: each works in a folder of its own, the first rename wins.
+  // Several test files may compile at the same time. Each uses its own folder, and the first rename wins.
   const work = `${cache}/${key}.${randomUUID()}`;
   const outside = `${release.root}${work}`;
   await mkdir(`${outside}/beams`, { recursive: true });

@@ -1,7 +1,7 @@
 /** The test account uses each right once, and is taken away whatever happens. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { apiCommands } from '../../scripts/ejabberd/config.ts';
+import { API_COMMANDS } from '../../scripts/ejabberd/config.ts';
 import { type AccountPorts, accountCheck } from '../../src/doctor/account.ts';
 import { runChecks } from '../../src/doctor/check.ts';
 import { AppError } from '../../src/errors.ts';
@@ -61,13 +61,13 @@ it('uses every right that the service needs, but that to make a group', async ()
   expect(found.filter(({ status }) => status !== 'ok')).toEqual([]);
   // `status` is asked by the check of the API, `registered_vhosts` by that of the hosts; `srg_add` would leave a group.
   const elsewhere = ['status', 'registered_vhosts', 'srg_add'];
-  const expected = apiCommands.filter((name) => !elsewhere.includes(name));
+  const expected = API_COMMANDS.filter((name) => !elsewhere.includes(name));
   expect([...called].toSorted()).toEqual(expected.toSorted());
   expect([...accounts]).toEqual(['olga']);
 });
 
 it.each(
-  [...apiCommands].filter((name) => !['status', 'registered_vhosts', 'srg_add'].includes(name)),
+  [...API_COMMANDS].filter((name) => !['status', 'registered_vhosts', 'srg_add'].includes(name)),
 )('names %s when that right is missing', async (name) => {
   const { api } = fakeApi([name]);
   const [rights] = await accountCheck(portsOf(api)).run(new AbortController().signal);

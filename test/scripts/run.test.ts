@@ -1,4 +1,4 @@
-/** `make run` and a LISTEN that is none. */
+/** `make run` with a LISTEN that is not an address. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -13,5 +13,5 @@ it.each(['abc', '127.0.0.1:99999', ':8090', '127.0.0.1:0'])('LISTEN=%s is refuse
     encoding: 'utf8',
   });
   expect(ended.status).toBe(1);
-  expect(ended.stderr.trim()).toBe(`LISTEN: ${LISTEN} is no HOST:PORT, e.g. 127.0.0.1:8090`);
+  expect(ended.stderr.trim()).toBe(`LISTEN: ${LISTEN} is not HOST:PORT, e.g. 127.0.0.1:8090`);
 });

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, expect, it } from 'vitest';
-import { apiCommands } from '../../scripts/ejabberd/config.ts';
+import { API_COMMANDS } from '../../scripts/ejabberd/config.ts';
 import { freePorts } from '../../scripts/ejabberd/ports.ts';
 import type { Report } from '../../src/doctor/report.ts';
 import { startWorld, type World, type WorldOptions } from '../support/world.ts';
@@ -49,7 +49,7 @@ const SLOW = { timeout: 120_000 };
 
 it('says which rights are missing, that mod_lhc is, and that its account stays', SLOW, async () => {
   const missing = ['kick_session', 'send_stanza', 'set_vcard', 'srg_create', 'unregister'];
-  const what = apiCommands.filter((name) => !missing.includes(name));
+  const what = API_COMMANDS.filter((name) => !missing.includes(name));
   const ejabberd = { modLhc: false, extraConfig: { api_permissions: permissions(what) } };
   await inWorld({ ejabberd }, async (world) => {
     const found = bad(await doctor(world));

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { apiCommands } from '../../../scripts/ejabberd/config.ts';
+import { API_COMMANDS } from '../../../scripts/ejabberd/config.ts';
 import { createEjabberdAdmin } from '../../../src/xmpp/admin/admin.ts';
 import { openStream } from '../../../src/xmpp/sessions/stream.ts';
 import { presenceStanza } from '../../../src/xmpp/stanzas.ts';
@@ -253,8 +253,8 @@ describe('an error says what to repair', () => {
   });
 
   test('the launcher grants each command once, and not stop', () => {
-    expect(apiCommands).not.toContain('stop');
-    expect(new Set(apiCommands).size).toBe(apiCommands.length);
+    expect(API_COMMANDS).not.toContain('stop');
+    expect(new Set(API_COMMANDS).size).toBe(API_COMMANDS.length);
   });
 
   test('an ejabberd that was away works again after its return', async () => {

@@ -1,7 +1,7 @@
 /** An ejabberd without vCards, or without the right to read them: names and pictures are missing, all else works. */
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
-import { apiCommands } from '../../../scripts/ejabberd/config.ts';
+import { API_COMMANDS } from '../../../scripts/ejabberd/config.ts';
 import { createEjabberdAdmin } from '../../../src/xmpp/admin/admin.ts';
 import { createAccountsTransport } from '../../../src/xmpp/sessions/accounts.ts';
 import { type EjabberdOptions, testEjabberd } from '../../support/ejabberd.ts';
@@ -14,7 +14,7 @@ const rights = {
   'the service': {
     from: ['mod_http_api'],
     who: { access: { allow: [{ acl: 'api' }] } },
-    what: apiCommands.filter((command) => command !== 'get_vcard'),
+    what: API_COMMANDS.filter((command) => command !== 'get_vcard'),
   },
 };
 
