@@ -1,5 +1,5 @@
 /**
- * Import directions (DESIGN.md, The shape): who may know whom. dependency-cruiser does not read TypeScript 7 and passes
+ * Import directions (docs/architecture.md): who may know whom. dependency-cruiser does not read TypeScript 7 and passes
  * everything then, so the rules are held here, with oxc's parser.
  */
 import { globSync, readFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
  * Names: what may be called what, and how names become stream names and JIDs. Strict and lower case, so that a stream
- * name or a JID reads back in one way only (DESIGN.md, Streams; CONTRACTS.md §1).
+ * name or a JID reads back in one way only (docs/names.md).
  */
 import { z } from 'zod';
 

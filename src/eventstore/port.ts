@@ -31,11 +31,11 @@ export interface EventMetadata {
   readonly causationId: string;
   /** The version of the machine that decided, e.g. `visitor/1`. */
   readonly machine: string;
-  /** The webhook event that caused it, so that a repeat is known (CONTRACTS.md §2). */
+  /** The webhook event that caused it, so that a repeat is known (docs/contracts.md). */
   readonly hook?: { readonly queueId: string; readonly seq: number };
 }
 
-/** The envelope (DESIGN.md, Actors), decided for good. */
+/** The envelope (docs/architecture.md), decided for good. */
 export interface NewEvent {
   /** A UUID, time-ordered (version 7) or derived with its command's time prefix. */
   readonly id: string;
@@ -101,7 +101,7 @@ export interface SubscriptionBatch {
   readonly live: boolean;
 }
 
-/** The largest append, in bytes of its events as JSON: EventStoreDB's limit, kept by every adapter (EVENTSTORE.md). */
+/** The largest append, in bytes of its events as JSON: EventStoreDB's limit, kept by every adapter (docs/event-stores.md). */
 export const MAX_APPEND_BYTES = 1024 * 1024;
 
 export interface EventStore {

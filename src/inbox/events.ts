@@ -1,4 +1,4 @@
-/** What mod_lhc posts (CONTRACTS.md §2, ejabberd/mod_lhc/README.md), parsed. */
+/** What mod_lhc posts (docs/contracts.md, ejabberd/mod_lhc/README.md), parsed. */
 import { z } from 'zod';
 
 const base = {

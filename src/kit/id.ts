@@ -18,7 +18,7 @@ let count = 0;
 
 /**
  * A UUID of version 7 (RFC 9562 §5.7), ordered by time also within a millisecond: random ids in a unique index halve
- * the throughput of large commits (EVENTSTORE.md).
+ * the throughput of large commits (docs/event-stores.md).
  */
 export function newId(now: number = Date.now()): string {
   if (now > last) {

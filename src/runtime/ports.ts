@@ -62,7 +62,7 @@ export interface Actors {
   tenant(tenant: TenantId): Actor<TenantCommand, TenantState>;
 }
 
-/** Opens and seals personal data (DESIGN.md, Envelope). */
+/** Opens and seals personal data (docs/architecture.md, Personal data). */
 export interface Vault {
   /** @param key `{tenant}.{visitor key}` or `{tenant}` */
   seal(key: string, personal: JsonObject): Promise<Sealed>;
@@ -72,7 +72,7 @@ export interface Vault {
   erase(key: string): Promise<void>;
 }
 
-/** Takes webhook batches of mod_lhc (CONTRACTS.md §2). */
+/** Takes webhook batches of mod_lhc (docs/contracts.md). */
 export interface Inbox {
   /**
    * Resolves when every event is durable or set aside.
@@ -102,7 +102,7 @@ export interface DeadLetters {
   sendAgain(id: string): Promise<void>;
 }
 
-/** An operator's account in ejabberd and its registration, changed within the request (DESIGN.md, promise 8). */
+/** An operator's account in ejabberd and its registration, changed within the request (docs/architecture.md, promise 8). */
 export interface OperatorAccounts {
   /**
    * @throws {AppError} `conflict` for a foreign account, or for an LHC user that is another operator; `invalid` for what

@@ -1,6 +1,6 @@
 /**
  * Visitors and operators together: chats are reserved, assigned, confirmed, offered, taken, declined, handed on, revoked
- * and released by people and by processes that overtake each other and stop anywhere (DESIGN.md, Actors; ADR 0004).
+ * and released by people and by processes that overtake each other and stop anywhere (docs/architecture.md, ADR 0004).
  * Each command meets whatever the others left.
  */
 import fc from 'fast-check';

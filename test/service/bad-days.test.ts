@@ -52,7 +52,7 @@ it('ejabberd and LHC are away at the start', async () => {
     (await acme.call('POST', '/visitors/1/chats', { chatId: 'c1', department: 'sales' })).status,
   ).toBe(202);
   for (const body of texts('1', 5)) await say('1', body);
-  // A password is applied to ejabberd at once or not at all (promise 8).
+  // A password is applied to ejabberd at once or not at all (docs/architecture.md, promise 8).
   const put = await acme.call('PUT', '/operators/nora', {
     lhcUserId: 9,
     departments: [],

@@ -9,7 +9,7 @@ import { waitFor } from './wait.ts';
 
 const CLI = join(import.meta.dirname, '../../src/cli.ts');
 const START_WITHIN_MS = 20_000;
-/** SIGTERM drains and logs visitors out within so long (DESIGN.md). */
+/** SIGTERM drains and logs visitors out within so long (docs/operations.md). */
 const STOP_WITHIN_MS = 10_000;
 
 const ADMIN_TOKEN = 'admin-token-of-the-tests';

@@ -1,6 +1,6 @@
 /**
  * A machine as a decider: facts move it, commands only ask. Nothing here runs: a transition is a pure function, timers
- * are numbers, and effects belong to reactors (XSTATE.md).
+ * are numbers, and effects belong to reactors (docs/xstate.md).
  */
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
 import { AppError } from '../../errors.ts';
@@ -88,13 +88,13 @@ function armTimers(
   let next: Map<string, number> | null = null;
   for (const { type, params } of actions) {
     if (type === 'xstate.cancel') {
-      const { sendId } = params as TimerParams; // the shape of xstate's own action, see XSTATE.md
+      const { sendId } = params as TimerParams; // the shape of xstate's own action, see docs/xstate.md
       if (sendId !== undefined && (next ?? timers).has(sendId)) {
         next ??= new Map(timers);
         next.delete(sendId);
       }
     } else if (type === 'xstate.raise') {
-      const { id, delay } = params as TimerParams; // the shape of xstate's own action, see XSTATE.md
+      const { id, delay } = params as TimerParams; // the shape of xstate's own action, see docs/xstate.md
       if (id === undefined || delay === undefined) continue;
       next ??= new Map(timers);
       next.set(id, at + delay);
@@ -204,7 +204,7 @@ export function wake(machine: AnyStateMachine, core: Core, now: number): readonl
     const { actions } = step(machine, probe.snapshot, { type: id });
     for (const { type, params } of actions) {
       if (type !== 'xstate.emit') continue;
-      // What our machines emit are facts; xstate types the emitted event loosely (XSTATE.md, gotcha 8).
+      // What our machines emit are facts; xstate types the emitted event loosely (docs/xstate.md, gotcha 8).
       const fact = (params as { event: Fact }).event;
       facts.push(fact);
       probe = evolve(machine, probe, { ...fact, revision: probe.revision + 1 }, now);

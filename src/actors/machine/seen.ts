@@ -1,6 +1,6 @@
 /** What an actor has carried out already, so that a command twice yields its facts once, across restarts. */
 
-/** A webhook event by its queue and number (CONTRACTS.md §2). */
+/** A webhook event by its queue and number (docs/contracts.md). */
 export interface Hook {
   readonly queueId: string;
   readonly seq: number;

@@ -6,7 +6,7 @@ type InertScope = Parameters<AnyStateMachine['transition']>[2];
 
 /**
  * One inert scope for each machine. `transition()` of xstate makes a new one, an actor included, on every call, which
- * is two thirds of its cost (XSTATE.md, Cost); a differential test holds this equal to it.
+ * is two thirds of its cost (docs/xstate.md, Cost); a differential test holds this equal to it.
  */
 const scopes = new WeakMap<AnyStateMachine, { scope: InertScope; actions: Step['actions'] }>();
 

@@ -112,7 +112,7 @@ export const operatorMachine = setup({
   states: {
     offline: {
       exit: assign({ gone: false }),
-      // The guard below swallowed the timer where nothing was missed (XSTATE.md, gotcha 10), so what makes him missed
+      // The guard below swallowed the timer where nothing was missed (docs/xstate.md, gotcha 10), so what makes him missed
       // arms it anew: the time to come back begins with a chat given to him now, or with his saying that he is away.
       on: {
         ChatTaken: { target: 'offline', reenter: true, actions: 'takeChat' },

@@ -33,7 +33,7 @@ const Routing = z.strictObject({
     .default({}),
 });
 
-/** A tenant's settings, as in TENANTS_FILE; durations in seconds (DESIGN.md, Configuration). */
+/** A tenant's settings, as in TENANTS_FILE; durations in seconds (docs/configuration.md). */
 export const TenantSettings = z.strictObject({
   id: TenantId,
   host: z

@@ -82,7 +82,7 @@ export const visitorMachine = setup({
             PageViewed: { target: 'online', reenter: true, actions: 'change' },
             ChatStarted: { target: 'online', reenter: true },
             VisitorMessageSent: { target: 'online', reenter: true },
-            // The guard below swallowed the timer during the chat: closing arms it anew (XSTATE.md, gotcha 10).
+            // The guard below swallowed the timer during the chat: closing arms it anew (docs/xstate.md, gotcha 10).
             ChatClosed: { target: 'online', reenter: true },
             TimedOut: 'timedOut',
           },

@@ -2,7 +2,7 @@ import type { AllStreamRecordedEvent } from '@eventstore/db-client';
 import type { Session } from './connection.ts';
 import { regexOf } from './prefixes.ts';
 
-/** One subscription of the client, until it ends. It never goes on by itself after that (EVENTSTORE.md). */
+/** One subscription of the client, until it ends. It never goes on by itself after that (docs/event-stores.md). */
 export interface Feed {
   /**
    * What has come, at most so many events. `through`: up to here everything that matches was handed out;

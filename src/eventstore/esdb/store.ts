@@ -32,7 +32,7 @@ const CHECK = { deadlineMs: 2000, tries: 1 };
 const CLOSE_MS = 15_000;
 
 /**
- * An EventStoreDB (KurrentDB) over gRPC, for any number of processes (EVENTSTORE.md).
+ * An EventStoreDB (KurrentDB) over gRPC, for any number of processes (docs/event-stores.md).
  * @throws {AppError} `invalid` for a url that cannot be right; `unavailable` when the server does not answer in time;
  *   `refused` when it does not let us in
  */

@@ -4,7 +4,7 @@ import { openDatabase } from '../../sqlite/open.ts';
 
 /**
  * A rowid table in order of position with an integer stream id: WITHOUT ROWID was twice as slow and larger
- * (EVENTSTORE.md). The next revision is not stored but found by the index, so that an append writes no stream row:
+ * (docs/event-stores.md). The next revision is not stored but found by the index, so that an append writes no stream row:
  * `base` is where the stream began (again, after a deletion), `first` what truncation left, `wipe` says that rows
  * before `first` are still to be removed. `log.floor` keeps positions from being given twice when the last event was
  * removed.

@@ -28,7 +28,7 @@ const POLL_MS = 100;
 const CHECK_MS = 2000;
 
 /**
- * The embedded event store: one SQLite file, written by one process (EVENTSTORE.md). Makes the file when it is missing.
+ * The embedded event store: one SQLite file, written by one process (docs/event-stores.md). Makes the file when it is missing.
  * @throws {AppError} `conflict` when another process writes to it; `invalid` when the file is something else;
  *   `not-found`
  */

@@ -1,4 +1,4 @@
-/** Who may ask. A foreign key, an unknown tenant and an unknown key get one and the same answer (promise 7). */
+/** Who may ask. A foreign key, an unknown tenant and an unknown key get one and the same answer (docs/architecture.md, promise 7). */
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HonoRequest } from 'hono';
 import type { TenantId } from '../../actors/ids.ts';

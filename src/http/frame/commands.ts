@@ -52,7 +52,7 @@ export function originOf(
   return { commandId: named ?? `${AUTOMATIC}${freshId}`, correlationId: requestId };
 }
 
-/** LHC's clients wait 5 s, some of them within a visitor's page (CONTRACTS.md §4). */
+/** LHC's clients wait 5 s, some of them within a visitor's page (docs/contracts.md). */
 const ANSWER_WITHIN_MS = 4_500;
 
 /** @throws {AppError} `timeout` when it is not done by then; it goes on all the same */

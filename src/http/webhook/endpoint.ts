@@ -1,4 +1,4 @@
-/** What mod_lhc reports (CONTRACTS.md §2): signed batches, taken whole or to be sent again. */
+/** What mod_lhc reports (docs/contracts.md): signed batches, taken whole or to be sent again. */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
 import type { Access } from '../frame/auth.ts';

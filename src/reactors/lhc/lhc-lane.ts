@@ -1,4 +1,4 @@
-/** The lane to LHC: facts as signed callbacks, in order (CONTRACTS.md §3). */
+/** The lane to LHC: facts as signed callbacks, in order (docs/contracts.md). */
 import { createHmac } from 'node:crypto';
 import { visitorFact } from '../../actors/facts.ts';
 import { type ActorRef, actorOf, type TenantId, type Username } from '../../actors/ids.ts';

@@ -8,7 +8,7 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { Callbacks } from './lhc-lane.ts';
 
-/** LHC is told that an operator lives at most so often; its own time-out is 300 s (CONTRACTS.md §3). */
+/** LHC is told that an operator lives at most so often; its own time-out is 300 s (docs/contracts.md). */
 const ALIVE_EVERY_MS = 60_000;
 /** Of one operator towards one visitor; what comes sooner waits, and the last of it counts. */
 const TYPING_EVERY_MS = 1_000;

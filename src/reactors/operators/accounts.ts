@@ -1,6 +1,6 @@
 /**
  * Operators' accounts. A password that a caller gives is applied to ejabberd within the request and kept nowhere: the
- * one effect that comes before its fact (DESIGN.md, promise 8).
+ * one effect that comes before its fact (docs/architecture.md, promise 8).
  */
 import { operatorJid, rosterGroups, type TenantId, type Username } from '../../actors/ids.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';

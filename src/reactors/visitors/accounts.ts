@@ -86,7 +86,7 @@ export function createVisitorAccounts(
     }
     if (!state.context.account) await report(visitor, { type: 'ReportAccountReady' });
     if (has.nick !== presence.nick) {
-      // Before the group: the roster's name for the contact is taken from it then (EJABBERD.md).
+      // Before the group: the roster's name for the contact is taken from it then (docs/ejabberd.md).
       const written = await outside(visitor, jid).admin.setVisitorCard(jid, presence.nick);
       has.nick = presence.nick;
       // Who is in the group joins it once more, or contact lists keep the name until operators log in again.

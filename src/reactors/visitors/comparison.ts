@@ -116,7 +116,7 @@ export function createComparison(options: ComparisonOptions): Comparison {
 
   async function compareHost(name: string, scope: ReadonlySet<number>): Promise<void> {
     // First ejabberd's side, then the log to its head, then the comparison: in another order a newborn is taken for
-    // an orphan (DESIGN.md, Effects).
+    // an orphan (docs/ejabberd.md).
     const locals = await admin.accounts(name);
     const sides: Side[] = [];
     for (const tenant of tenants.ofHost(name)) sides.push(await listTenant(tenant, locals, scope));

@@ -234,7 +234,7 @@ export function createHost(options: HostOptions): ActorHost {
         const at = now();
         await carryOut(ref, command, { commandId: `${AUTOMATIC}${newId()}` });
         const { core } = (await living.find(stream, ref.kind)).state;
-        // A timer that fired into a guard that says no is spent: only what lies ahead counts (XSTATE.md, gotcha 10).
+        // A timer that fired into a guard that says no is spent: only what lies ahead counts (docs/xstate.md, gotcha 10).
         return { next: nextDue(core, at), revision: core.revision };
       });
     },

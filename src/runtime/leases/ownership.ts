@@ -1,6 +1,6 @@
 /**
  * Who does the work outside: it is cut into partitions by the hash of a stream's key, and sessions, timers and lanes of
- * a partition run in the process that owns it (DESIGN.md, Effects). On SQLite that is the one process there is.
+ * a partition run in the process that owns it (docs/architecture.md, Leases). On SQLite that is the one process there is.
  */
 
 export const PARTITIONS = 16;

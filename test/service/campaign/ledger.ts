@@ -45,7 +45,7 @@ export interface Report {
   readonly inFlightAtEjabberdKills: readonly number[];
 }
 
-/** A lane repeats at most so many effects after a kill (DESIGN.md, Effects). */
+/** A lane repeats at most so many effects after a kill (docs/architecture.md, Lanes). */
 const LANE_PROGRESS = 32;
 
 const countBy = <T>(items: Iterable<T>, key: (item: T) => string): Map<string, number> => {
