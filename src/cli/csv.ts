@@ -1,77 +1,68 @@
-/** Comma-separated values as RFC 4180 has them, or with the semicolons of spreadsheets where a comma is for decimals. */
+/** Comma-separated values (RFC 4180), also with semicolons, which spreadsheets write where decimals have a comma. */
 import { AppError } from '../errors.ts';
 
 export interface CsvRecord {
-  /** On which line of the text it begins, from 1: a quoted field may go over several. */
+  /** The line of the text where the record begins, from 1. A quoted field may span several lines. */
   readonly line: number;
   readonly fields: readonly string[];
 }
 
-/** The first line tells: names of columns have neither in them. */
-const separatorOf = (text: string): ',' | ';' => (/^[^,\r\n]*;/.test(text) ? ';' : ',');
+type Separator = ',' | ';';
+
+/** A field, quoted or not, and what ends it. */
+const FIELD: Readonly<Record<Separator, RegExp>> = {
+  ',': /("[^"]*(?:""[^"]*)*"|[^",\r\n]*)(,|\r?\n|$)/y,
+  ';': /("[^"]*(?:""[^"]*)*"|[^";\r\n]*)(;|\r?\n|$)/y,
+};
+
+/** The first line decides: names of columns contain neither. */
+const separatorOf = (text: string): Separator => (/^[^,\r\n]*;/.test(text) ? ';' : ',');
+
+const unquoted = (field: string): string =>
+  field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field;
 
 /**
- * The records of a text, in order. Lines end with CRLF or LF; empty lines are left out; spaces belong to their field.
- * @param most records at most
- * @throws {AppError} `invalid`, naming the line: a quote in the wrong place or one that is never closed, or too many
- *   records
+ * The records of a text, in order. Lines end with CRLF or LF. Empty lines are left out. Spaces belong to their field.
+ * @param mostRecords bound of the result
+ * @throws {AppError} `invalid`, naming the line, for a misplaced quote, an open quote or too many records
  */
-export function parseCsv(text: string, most = Number.POSITIVE_INFINITY): CsvRecord[] {
-  const records: CsvRecord[] = [];
+export function parseCsv(text: string, mostRecords = Number.POSITIVE_INFINITY): CsvRecord[] {
   const separator = separatorOf(text);
-  /** A field that is not quoted ends here; a quote within one is a mistake in the file. */
-  const plainEnd = separator === ';' ? /[";\r\n]/g : /[",\r\n]/g;
-  let at = 0;
+  const pattern = FIELD[separator];
+  const records: CsvRecord[] = [];
+  let fields: string[] = [];
   let line = 1;
-
-  const fault = (where: number, reason: string): AppError =>
-    new AppError('invalid', `line ${where}: ${reason}`, { line: where });
-
-  /** The field that begins here; `at` is behind it then. */
-  function field(): string {
-    if (text[at] !== '"') {
-      plainEnd.lastIndex = at;
-      const end = plainEnd.exec(text)?.index ?? text.length;
-      const found = text.slice(at, end);
-      at = end;
-      if (text[at] === '"') throw fault(line, 'a field with a quote in it has to be quoted itself');
-      return found;
+  let begins = line;
+  for (let at = 0; at < text.length || fields.length > 0; at = pattern.lastIndex) {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (!match) throw fault(line, reasonAt(text, at, separator));
+    const [whole, field = '', end] = match;
+    fields.push(unquoted(field));
+    line += whole.split('\n').length - 1;
+    if (end === separator) continue;
+    if (fields.length > 1 || field !== '') {
+      if (records.length === mostRecords) {
+        throw fault(begins, `there are more than ${mostRecords} records`);
+      }
+      records.push({ line: begins, fields });
     }
-    const begins = line;
-    let found = '';
-    for (;;) {
-      const end = text.indexOf('"', at + 1);
-      if (end < 0) throw fault(begins, 'a quoted field is not closed');
-      const part = text.slice(at + 1, end);
-      found += part;
-      for (let i = part.indexOf('\n'); i >= 0; i = part.indexOf('\n', i + 1)) line += 1;
-      at = end + 1;
-      if (text[at] !== '"') return found;
-      found += '"'; // two of them are one, and it goes on
-    }
-  }
-
-  while (at < text.length) {
-    const begins = line;
-    const wasQuoted = text[at] === '"';
-    const fields = [field()];
-    while (text[at] === separator) {
-      at += 1;
-      fields.push(field());
-    }
-    if (text[at] === '\r' && text[at + 1] === '\n') at += 1;
-    if (at < text.length && text[at] !== '\n') {
-      const found = text[at] === '\r' ? 'a carriage return alone' : 'something';
-      throw fault(
-        line,
-        `${found} behind a field, where a ${separator === ',' ? 'comma' : 'semicolon'} or the end of the line has to be`,
-      );
-    }
-    at += 1;
-    line += 1;
-    if (fields.length === 1 && fields[0] === '' && !wasQuoted) continue;
-    if (records.length === most) throw fault(begins, `there are more than ${most} records`);
-    records.push({ line: begins, fields });
+    fields = [];
+    begins = line;
   }
   return records;
+}
+
+const fault = (line: number, reason: string): AppError =>
+  new AppError('invalid', `line ${line}: ${reason}`, { line });
+
+/** Why there is no field at that place. */
+function reasonAt(text: string, at: number, separator: Separator): string {
+  const rest = text.slice(at);
+  const closed = /^"[^"]*(?:""[^"]*)*"/.test(rest);
+  if (!closed && rest.startsWith('"')) return 'a quoted field is not closed';
+  if (!closed && /^[^\r\n]*"/.test(rest)) return 'a field that contains a quote has to be quoted';
+  const expected = `a ${separator === ',' ? 'comma' : 'semicolon'} or the end of the line`;
+  const found = closed ? 'something else' : 'a carriage return';
+  return `${found} follows a field, where ${expected} has to be`;
 }

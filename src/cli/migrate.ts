@@ -15,17 +15,19 @@ export function migrateCommand(): Command {
     .description('Copy the log to another event store and verify the copy; stop the service first')
     .argument('<from>', 'sqlite:PATH or esdb://…')
     .argument('<to>', 'the same; empty, or with the first part of the copy')
-    .option('--verify-only', 'compare the two and write nothing', false)
-    .action(async (from: string, to: string, { verifyOnly }: { readonly verifyOnly: boolean }) => {
-      try {
-        const migrated = await interruptible(INTERRUPTED, (signal) =>
-          openAndMigrate(from, to, verifyOnly, signal),
-        );
-        print(migrated, verifyOnly);
-      } catch (error) {
-        throw redacted(error);
-      }
-    });
+    .option('--verify-only', 'compare the two and write nothing')
+    .action(
+      async (from: string, to: string, { verifyOnly = false }: { readonly verifyOnly?: true }) => {
+        try {
+          const migrated = await interruptible(INTERRUPTED, (signal) =>
+            openAndMigrate(from, to, verifyOnly, signal),
+          );
+          print(migrated, verifyOnly);
+        } catch (error) {
+          throw redacted(error);
+        }
+      },
+    );
 }
 
 async function openAndMigrate(

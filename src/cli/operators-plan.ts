@@ -1,7 +1,7 @@
-/** What a file of operators would change, compared with those that are registered; and in which order. */
+/** What an import would change, compared with the registered operators, and in which order. */
 import type { Fault, Row } from './operators-file.ts';
 
-export interface Listed {
+export interface RegisteredOperator {
   readonly username: string;
   readonly lhcUserId: number;
   readonly name: string | null;
@@ -12,93 +12,110 @@ export interface Listed {
 export interface Step {
   readonly row: Row;
   readonly kind: 'create' | 'change' | 'unchanged';
-  /** Of what the row says, what is different; a password always counts, nobody knows the one that is set. */
+  /** What differs. A password always counts, because nobody knows the present one. */
   readonly changes: readonly string[];
 }
 
 export interface Plan {
-  /** One after the other; the steps of each in any order, or at once. */
+  /** To be sent one wave after the other, in any order within a wave. Empty with faults: then nothing is sent. */
   readonly waves: readonly (readonly Step[])[];
   readonly faults: readonly Fault[];
+}
+
+/**
+ * Compares the rows of a file with the registered operators.
+ * @param rows no two of them with the same username or LHC user
+ */
+export function planImport(rows: readonly Row[], registered: readonly RegisteredOperator[]): Plan {
+  const byUsername = new Map(registered.map((operator) => [operator.username, operator]));
+  const steps = rows.map((row) => stepOf(row, byUsername.get(row.username)));
+  const ordered = inOrder(steps, registered);
+  const faults = [...steps.flatMap(missingSettings), ...ordered.faults];
+  return {
+    waves: faults.length > 0 ? [] : ordered.waves,
+    faults: faults.toSorted((a, b) => a.line - b.line),
+  };
+}
+
+function stepOf(row: Row, known: RegisteredOperator | undefined): Step {
+  if (!known) return { row, kind: 'create', changes: [] };
+  const { lhcUserId, name, departments, capacity, password } = row.settings;
+  const differs = {
+    lhcUserId: lhcUserId !== undefined && lhcUserId !== known.lhcUserId,
+    name: name !== undefined && name !== known.name,
+    departments: departments !== undefined && !sameSet(departments, known.departments),
+    capacity: capacity !== undefined && capacity !== known.capacity,
+    password: password !== undefined,
+  };
+  const changes = Object.entries(differs).flatMap(([field, changed]) => (changed ? [field] : []));
+  return { row, kind: changes.length > 0 ? 'change' : 'unchanged', changes };
 }
 
 const sameSet = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((each) => other.includes(each));
 
-function stepOf(row: Row, known: Listed | undefined): Step {
-  const { lhcUserId, name, departments, capacity, password } = row.wish;
-  if (!known) return { row, kind: 'create', changes: [] };
-  const changes = [
-    ...(lhcUserId !== undefined && lhcUserId !== known.lhcUserId ? ['lhcUserId'] : []),
-    ...(name !== undefined && name !== known.name ? ['name'] : []),
-    ...(departments && !sameSet(departments, known.departments) ? ['departments'] : []),
-    ...(capacity !== undefined && capacity !== known.capacity ? ['capacity'] : []),
-    ...(password !== undefined ? ['password'] : []),
-  ];
-  return { row, kind: changes.length > 0 ? 'change' : 'unchanged', changes };
+function missingSettings({ row: { line, settings }, kind }: Step): Fault[] {
+  if (kind !== 'create') return [];
+  const reason = 'is required for a new operator';
+  if (settings.lhcUserId === undefined) return [{ line, field: 'lhcUserId', reason }];
+  if (settings.password !== undefined || settings.adopt) return [];
+  return [{ line, field: 'password', reason }];
 }
 
-function faultOf({ row: { line, wish }, kind }: Step): Fault | null {
-  if (kind !== 'create') return null;
-  if (wish.lhcUserId === undefined) {
-    return { line, field: 'lhcUserId', reason: 'is required for a new operator' };
-  }
-  return wish.password === undefined && !wish.adopt
-    ? { line, field: 'password', reason: 'is required for a new operator' }
-    : null;
-}
-
-/** Compares rows with the operators that are registered. Where there are faults there is nothing to send. */
-export function planOf(rows: readonly Row[], listed: readonly Listed[]): Plan {
-  const known = new Map(listed.map((each) => [each.username, each]));
-  const holders = new Map(listed.map((each) => [each.lhcUserId, each.username]));
-  const steps = new Map<string, Step>();
+/**
+ * An operator has to give up their LHC user before another one can take it. Each row takes one LHC user and gives up one
+ * at most, so rows that wait for each other form chains. A circle cannot be sent.
+ */
+function inOrder(steps: readonly Step[], registered: readonly RegisteredOperator[]): Plan {
+  const owners = new Map(registered.map(({ lhcUserId, username }) => [lhcUserId, username]));
+  const byUsername = new Map<string, Step>(steps.map((step) => [step.row.username, step]));
   const faults: Fault[] = [];
-  for (const row of rows) {
-    const step = stepOf(row, known.get(row.username));
-    steps.set(row.username, step);
-    const fault = faultOf(step);
-    if (fault) faults.push(fault);
+  const beginnings: Step[] = [];
+  /** By the step that gives the LHC user up. */
+  const takers = new Map<Step, Step>();
+  for (const step of steps) {
+    const { username, settings } = step.row;
+    const owner = owners.get(settings.lhcUserId ?? Number.NaN) ?? username;
+    const giver = byUsername.get(owner);
+    if (owner !== username && giver?.changes.includes('lhcUserId')) {
+      takers.set(giver, step);
+      continue;
+    }
+    beginnings.push(step);
+    if (owner !== username) faults.push(lhcUserFault(step, `belongs to operator ${owner}`));
   }
 
-  /** Who has to give its LHC user away before this row can be sent. */
-  const before = ({ row }: Step): string | undefined => {
-    const holder = row.wish.lhcUserId === undefined ? undefined : holders.get(row.wish.lhcUserId);
-    return holder === row.username ? undefined : holder;
-  };
-  /** By username, after how many others; infinite for one that cannot be sent at all. */
-  const waves = new Map<string, number>();
-  for (const step of steps.values()) {
-    // Each waits for one other at most: a chain, to one that waits for nobody, or whose place is known.
-    const chain = new Set<Step>();
-    let each = step;
-    let reason: string | undefined;
-    while (!waves.has(each.row.username)) {
-      chain.add(each);
-      const holder = before(each);
-      if (holder === undefined) break;
-      const next = steps.get(holder);
-      if (!next?.changes.includes('lhcUserId')) reason = `belongs to operator ${holder}`;
-      else if (chain.has(next)) reason = `is exchanged in a circle with that of ${holder}`;
-      if (!next || reason) break;
-      each = next;
-    }
-    // Said once, of the one that stops the others.
-    if (reason) faults.push({ line: each.row.line, field: 'lhcUserId', reason });
-    let wave = reason ? Number.POSITIVE_INFINITY : (waves.get(each.row.username) ?? -1);
-    for (const one of [...chain].toReversed()) {
-      wave += 1;
-      waves.set(one.row.username, wave);
+  const waves: Step[][] = [];
+  const left = new Set(steps);
+  for (const beginning of beginnings) {
+    for (const [wave, step] of chainFrom(beginning, takers).entries()) {
+      waves[wave] ??= [];
+      waves[wave].push(step);
+      left.delete(step);
     }
   }
-  if (faults.length > 0) {
-    return { waves: [], faults: faults.toSorted((a, b) => a.line - b.line) };
+  for (const step of left) {
+    const circle = chainFrom(step, takers);
+    for (const each of circle) left.delete(each);
+    const reason = `is exchanged in a circle with that of ${step.row.username}`;
+    faults.push(lhcUserFault(circle[1] ?? step, reason));
   }
-  const ordered: Step[][] = [];
-  for (const step of steps.values()) {
-    const wave = waves.get(step.row.username) ?? 0;
-    for (let at = ordered.length; at <= wave; at++) ordered.push([]);
-    ordered[wave]?.push(step);
-  }
-  return { waves: ordered, faults };
+  return { waves, faults };
 }
+
+/** The steps from one on, each before the one that waits for it; once around a circle. */
+function chainFrom(beginning: Step, takers: ReadonlyMap<Step, Step>): Step[] {
+  const chain = new Set<Step>();
+  let step: Step | undefined = beginning;
+  while (step && !chain.has(step)) {
+    chain.add(step);
+    step = takers.get(step);
+  }
+  return [...chain];
+}
+
+const lhcUserFault = ({ row: { line } }: Step, reason: string): Fault => ({
+  line,
+  field: 'lhcUserId',
+  reason,
+});

@@ -1,39 +1,18 @@
-/** `xmpp-chat operators`: the operators of a tenant, listed and imported through the running service. */
+/** `xmpp-chat operators`: lists and imports the operators of a tenant, through the running service. */
 import { Command } from 'commander';
-import { readAccess } from '../config.ts';
-import { AppError } from '../errors.ts';
 import { COLUMNS, readText } from './operators-file.ts';
 import { importOperators } from './operators-import.ts';
 import { type Operator, type OperatorsService, operatorsService } from './operators-service.ts';
+import { accessOf, withAccessOptions } from './service-client.ts';
 
-type Connection = { url?: string; token?: string; tenant: string };
-
-function serviceOf(command: Command): OperatorsService {
-  const known = readAccess();
-  const { url = known.url, token = known.token, tenant } = command.optsWithGlobals<Connection>();
-  if (!token) throw new AppError('invalid', 'ADMIN_TOKEN is not set; see --token');
-  return operatorsService({ url, token, tenant });
-}
-
-const withAccess = (command: Command): Command =>
-  command
-    .requiredOption('--tenant <id>', 'whose operators')
-    .option('--url <url>', 'of the running service (default: LISTEN)')
-    .option('--token <token>', "the tenant's API key or the admin token (default: ADMIN_TOKEN)");
-
-const since = (at: number | null): string =>
-  at === null ? '' : new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
-
-/** Lines in columns, each as wide as what is in it. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = rows[0]?.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0))) ?? [];
-  return rows.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('  ')
-      .trimEnd(),
+const withOptions = (command: Command): Command =>
+  withAccessOptions(command, "the tenant's API key or the admin token").requiredOption(
+    '--tenant <id>',
+    'whose operators',
   );
-}
+
+const serviceOf = (command: Command): OperatorsService =>
+  operatorsService(accessOf(command), command.opts<{ tenant: string }>().tenant);
 
 const HEADER = ['USERNAME', 'LHC USER', 'STATE', 'CHATS', 'ONLINE SINCE', 'NAME', 'DEPARTMENTS'];
 
@@ -42,43 +21,60 @@ const rowOf = (operator: Operator): string[] => [
   String(operator.lhcUserId),
   operator.unresponsive ? 'unresponsive' : operator.availability,
   `${operator.chats.length}/${operator.capacity}`,
-  since(operator.onlineSince),
+  operator.onlineSince === null ? '' : timeOf(operator.onlineSince),
   operator.name ?? '',
   operator.departments.join('; '),
 ];
 
+const timeOf = (at: number): string => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
+
+/** Lines with columns, each as wide as its widest cell. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widthOf = (column: number): number =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  const widths = HEADER.map((_, column) => widthOf(column));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+interface ListOptions {
+  readonly state?: string;
+  readonly department?: string;
+  readonly json?: true;
+}
+
+async function list(service: OperatorsService, options: ListOptions): Promise<void> {
+  const { state, department, json } = options;
+  const items = await service.list({
+    ...(state !== undefined && { state }),
+    ...(department !== undefined && { department }),
+  });
+  if (json) console.log(JSON.stringify(items, null, 2));
+  else if (items.length === 0) console.log('no operators');
+  else for (const line of table([HEADER, ...items.map(rowOf)])) console.log(line);
+}
+
 export function operatorsCommand(): Command {
   const command = new Command('operators').description('The operators of a tenant');
-  withAccess(command.command('list', { isDefault: true }))
-    .description('list them: who is there, with how many chats')
+  withOptions(command.command('list', { isDefault: true }))
+    .description('list them, with their state and their chats')
     .option('--state <state>', 'offline, available, away or busy')
     .option('--department <name>', 'of this department')
-    .option('--json', 'everything that the service says of them, as a JSON array')
-    .action(async (_options, sub: Command) => {
-      const { state, department, json } = sub.opts<{
-        state?: string;
-        department?: string;
-        json?: true;
-      }>();
-      const { items } = await serviceOf(sub).list({
-        ...(state !== undefined && { state }),
-        ...(department !== undefined && { department }),
-      });
-      if (json) console.log(JSON.stringify(items, null, 2));
-      else if (items.length === 0) console.log('no operators');
-      else for (const line of table([HEADER, ...items.map(rowOf)])) console.log(line);
-    });
-  withAccess(command.command('import <file>'))
+    .option('--json', 'everything that the service says about them, as a JSON array')
+    .action((options: ListOptions, sub: Command) => list(serviceOf(sub), options));
+  withOptions(command.command('import <file>'))
     .description(
-      `register or change those of a CSV file (- for standard input); the first line names the columns, of ${COLUMNS.join(', ')}; departments are separated by ;`,
+      `register or change the operators of a CSV file (- for standard input). The first line names the columns, some of ${COLUMNS.join(', ')}. Departments are separated by ;`,
     )
     .option('--dry-run', 'say what would change, and change nothing')
-    .action(async (file: string, _options, sub: Command) => {
-      const service = serviceOf(sub);
+    .action(async (file: string, { dryRun = false }: { readonly dryRun?: true }, sub: Command) => {
       const output = { say: console.log, warn: console.error };
-      const dryRun = sub.opts<{ dryRun?: true }>().dryRun === true;
-      const done = await importOperators(await readText(file), service, output, { dryRun });
-      if (!done) process.exitCode = 1;
+      const text = await readText(file);
+      if (!(await importOperators(text, serviceOf(sub), output, { dryRun }))) process.exitCode = 1;
     });
   return command;
 }

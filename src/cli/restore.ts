@@ -8,8 +8,8 @@ export function restoreCommand(): Command {
   return new Command('restore')
     .description('Put a backup into an empty DATA_DIR; the service has to be stopped')
     .argument('<dir>', 'the backup')
-    .option('--force', 'move what is in DATA_DIR aside; nothing is deleted', false)
-    .action(async (backup: string, { force }: { readonly force: boolean }) => {
+    .option('--force', 'move what is in DATA_DIR aside; nothing is deleted')
+    .action(async (backup: string, { force = false }: { readonly force?: true }) => {
       const { dataDir, eventStore, serviceSecret } = readStorage();
       const { manifest, movedTo } = await restoreBackup({
         backup,

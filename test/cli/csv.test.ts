@@ -4,7 +4,7 @@ import { parseCsv } from '../../src/cli/csv.ts';
 
 const fieldsOf = (text: string) => parseCsv(text).map(({ fields }) => fields);
 
-/** As a program writes it: quoted where it has to be, or always. */
+/** As programs write it: quoted where necessary, or always. */
 const written = (
   rows: readonly (readonly string[])[],
   end: string,
@@ -23,8 +23,8 @@ const written = (
     )
     .join(end);
 
-describe('comma-separated values', () => {
-  it('come back as they were written', () => {
+describe('parsing CSV', () => {
+  it('returns the fields that were written', () => {
     const field = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 12 }),
       fc.string({ unit: fc.constantFrom('"', ',', '\r', '\n', 'a', ' ', ';', 'é'), maxLength: 12 }),
@@ -47,7 +47,7 @@ describe('comma-separated values', () => {
     );
   });
 
-  it('have a line each, however many lines a field has', () => {
+  it('numbers the lines where records begin, also after a field with line breaks', () => {
     const text = 'a,b\r\n"1\r\n2",x\r\n\r\n"q ""r"", s",\n';
     expect(parseCsv(text)).toEqual([
       { line: 1, fields: ['a', 'b'] },
@@ -84,16 +84,16 @@ describe('comma-separated values', () => {
 
   it.each([
     ['a,b\n"open', /^line 2: a quoted field is not closed$/],
-    ['a\nb"c', /^line 2: a field with a quote in it/],
-    ['"a"b', /^line 1: something behind a field/],
+    ['a\nb"c', /^line 2: a field that contains a quote/],
+    ['"a"b', /^line 1: something else follows a field/],
     ['a;b\n"a"b', /^line 2: .* where a semicolon or the end/],
-    ['a\rb', /^line 1: a carriage return alone/],
-    ['"1\n2"\n"a" ,b', /^line 3: something behind a field/],
-  ])('%j is refused, with its line', (text, reason) => {
+    ['a\rb', /^line 1: a carriage return follows a field/],
+    ['"1\n2"\n"a" ,b', /^line 3: something else follows a field/],
+  ])('refuses %j and names the line', (text, reason) => {
     expect(() => parseCsv(text)).toThrow(reason);
   });
 
-  it('are bounded', () => {
+  it('bounds the number of records', () => {
     expect(parseCsv('a\nb\n', 2)).toHaveLength(2);
     expect(() => parseCsv('a\n\nb\nc', 2)).toThrow(/^line 4: there are more than 2 records$/);
   });

@@ -1,11 +1,11 @@
-/** `xmpp-chat dead-letters` and a program at LISTEN that is not the service. */
+/** `xmpp-chat dead-letters` with another program at LISTEN. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
 import { newFolder, run } from './backups.ts';
 
 it.each(['[]', '<html>', '{"items":[{}]}'])(
-  'says that another program answers: %s',
+  'says that the program at LISTEN is not the service: %s',
   async (body) => {
     const server = createServer((_request, response) => response.end(body));
     await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
@@ -14,7 +14,7 @@ it.each(['[]', '<html>', '{"items":[{}]}'])(
       const settings = { LISTEN: `127.0.0.1:${port}`, ADMIN_TOKEN: 'a-token-of-the-tests' };
       const { code, output } = await run(newFolder(), ['dead-letters'], settings);
       expect(code).toBe(1);
-      expect(output).toMatch(/answers, but not as this service does \(200\): set LISTEN/);
+      expect(output).toMatch(/is not this service \(it answered 200\): set LISTEN/);
       expect(output).not.toMatch(/\n {4}at /);
     } finally {
       server.closeAllConnections();

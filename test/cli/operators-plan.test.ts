@@ -1,14 +1,14 @@
-/** What a file of operators says, what is wrong with it, and what it would change. */
+/** A file of operators: its rows, its faults, and what it would change. */
 import { describe, expect, it } from 'vitest';
 import { readRows } from '../../src/cli/operators-file.ts';
-import { type Listed, planOf } from '../../src/cli/operators-plan.ts';
+import { planImport, type RegisteredOperator } from '../../src/cli/operators-plan.ts';
 
 const faultsOf = (text: string) =>
   readRows(text).faults.map(({ line, field, reason }) => `${line} ${field ?? ''}: ${reason}`);
 const rowsOf = (text: string) => readRows(text).rows.map(({ line, ...row }) => ({ line, ...row }));
 
 describe('a file of operators', () => {
-  it('has its columns in any order, and an empty cell says nothing', () => {
+  it('may have its columns in any order; an empty cell changes nothing', () => {
     const text =
       'lhcUserId, departments ,username,password,name,capacity,adopt\r\n' +
       '7,sales; help ;sales,ada,"p,w "" ; ",Ada L.,3,yes\r\n' +
@@ -17,7 +17,7 @@ describe('a file of operators', () => {
       {
         line: 2,
         username: 'ada',
-        wish: {
+        settings: {
           lhcUserId: 7,
           departments: ['sales', 'help'],
           password: 'p,w " ; ',
@@ -26,12 +26,12 @@ describe('a file of operators', () => {
           adopt: true,
         },
       },
-      { line: 3, username: 'grace', wish: { lhcUserId: 8 } },
+      { line: 3, username: 'grace', settings: { lhcUserId: 8 } },
     ]);
     expect(faultsOf(text)).toEqual([]);
   });
 
-  it('is told all that is wrong with it, with the lines', () => {
+  it('gets all of its faults listed, with their lines', () => {
     const text = [
       'username,lhcUserId,capacity,departments,adopt,password',
       'ada,7,0,sales,,',
@@ -54,7 +54,7 @@ describe('a file of operators', () => {
     ]);
   });
 
-  it('names nobody and no LHC user twice', () => {
+  it('must not name an operator or an LHC user twice', () => {
     const text = 'username,lhcUserId\nada,7\ngrace,7\nada,8\n';
     expect(faultsOf(text)).toEqual([
       '3 lhcUserId: 7 is on line 2 too',
@@ -66,19 +66,23 @@ describe('a file of operators', () => {
     ['', /^the file is empty/],
     ['username,lhc_user,Name\nada,1,x', /^line 1: unknown columns "lhc_user", "Name"; the columns/],
     ['lhcUserId\n1', /^line 1: there is no column username/],
-    ['username,name,name\nada,a,b', /^line 1: the column name stands twice/],
+    ['username,name,name\nada,a,b', /^line 1: the column name is there twice/],
     [`username\n${'a\n'.repeat(10_001)}`, /^line 10002: there are more than 10001 records/],
   ])('%.40j is refused', (text, reason) => {
     expect(() => readRows(text)).toThrow(reason);
   });
 
-  it('never tells a password', () => {
+  it('never shows a password in a fault', () => {
     const text = 'username,password,capacity\nada,geheim\u0007,x\n"Ada",geheim,1\n';
     expect(JSON.stringify(faultsOf(text))).not.toContain('geheim');
   });
 });
 
-const listed = (username: string, lhcUserId: number, more: Partial<Listed> = {}): Listed => ({
+const listed = (
+  username: string,
+  lhcUserId: number,
+  more: Partial<RegisteredOperator> = {},
+): RegisteredOperator => ({
   username,
   lhcUserId,
   name: null,
@@ -86,8 +90,8 @@ const listed = (username: string, lhcUserId: number, more: Partial<Listed> = {})
   capacity: 5,
   ...more,
 });
-const plan = (text: string, known: readonly Listed[]) => {
-  const { waves, faults } = planOf(readRows(text).rows, known);
+const plan = (text: string, known: readonly RegisteredOperator[]) => {
+  const { waves, faults } = planImport(readRows(text).rows, known);
   return {
     waves: waves.map((wave) =>
       wave.map(({ row, kind, changes }) => [row.username, kind, ...changes].join(' ')),
@@ -96,8 +100,8 @@ const plan = (text: string, known: readonly Listed[]) => {
   };
 };
 
-describe('what it would change', () => {
-  it('is what differs from what is there', () => {
+describe('the plan of an import', () => {
+  it('has what differs from the registered operators', () => {
     const known = [
       listed('same', 1, { name: 'S', departments: ['a', 'b'] }),
       listed('moved', 2),
@@ -123,7 +127,7 @@ describe('what it would change', () => {
     });
   });
 
-  it('needs for a new one what the service needs', () => {
+  it('requires an LHC user and a password of a new operator', () => {
     expect(plan('username,lhcUserId,password,adopt\na,,pw,\nb,2,,\nc,3,,yes\n', [])).toEqual({
       waves: [],
       faults: [
@@ -133,7 +137,7 @@ describe('what it would change', () => {
     });
   });
 
-  it('waits for who has to give its LHC user away', () => {
+  it('sends an operator who gives up their LHC user before the one who takes it', () => {
     const known = [listed('a', 1), listed('b', 2), listed('c', 3)];
     expect(plan('username,lhcUserId\na,2\nb,3\nc,4\n', known).waves).toEqual([
       ['c change lhcUserId'],
@@ -142,7 +146,7 @@ describe('what it would change', () => {
     ]);
   });
 
-  it('is refused where nobody can begin', () => {
+  it('refuses LHC users that belong to others or are exchanged in a circle', () => {
     const known = [listed('a', 1), listed('b', 2), listed('c', 3)];
     expect(plan('username,lhcUserId\na,2\nb,1\n', known).faults).toEqual([
       '3 lhcUserId: is exchanged in a circle with that of a',
@@ -155,7 +159,7 @@ describe('what it would change', () => {
     ]);
   });
 
-  it('of ten thousand who all move is found at once', () => {
+  it('is fast for ten thousand operators who all take the LHC user of the next', () => {
     const known = Array.from({ length: 10_000 }, (_, i) => listed(`o${i}`, i + 1));
     const text = [
       'username,lhcUserId',

@@ -1,0 +1,97 @@
+/** Requests to the running service, for the commands that need it. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { readAccess } from '../config.ts';
+import { AppError, messageOf } from '../errors.ts';
+import { retryAfter } from '../lhc/retry-after.ts';
+
+export interface ServiceAccess {
+  readonly url: string;
+  readonly token: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  /** How long the service asks to wait; undefined without such a wish. */
+  readonly retryAfterMs: number | undefined;
+}
+
+export interface ServiceRequest {
+  readonly method: 'GET' | 'POST' | 'PUT';
+  readonly path: string;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Longer than the service takes: it answers 503 when ejabberd is too slow. */
+export const ANSWER_DEADLINE_MS = 35_000;
+
+/** RFC 9457, as the service answers. */
+const Problem = z.object({
+  detail: z.string(),
+  errors: z.array(z.object({ field: z.string(), reason: z.string() })).optional(),
+});
+
+export const withAccessOptions = (command: Command, token: string): Command =>
+  command
+    .option('--url <url>', 'of the running service (default: LISTEN)')
+    .option('--token <token>', `${token} (default: ADMIN_TOKEN)`);
+
+/** @throws {AppError} `invalid` without a token */
+export function accessOf(command: Command): ServiceAccess {
+  const configured = readAccess();
+  const options = command.optsWithGlobals<Partial<ServiceAccess>>();
+  const { url = configured.url, token = configured.token } = options;
+  if (!token) throw new AppError('invalid', 'ADMIN_TOKEN is not set: set it, or use --token');
+  return { url, token };
+}
+
+/** @throws {AppError} `unavailable` when nobody answers; `refused` when another program does */
+export async function ask(
+  { url, token }: ServiceAccess,
+  { method, path, body, headers }: ServiceRequest,
+): Promise<Answer> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(new URL(path, url), {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      signal: AbortSignal.timeout(ANSWER_DEADLINE_MS),
+    });
+    text = await response.text();
+  } catch (error) {
+    // fetch says `fetch failed`, and its cause says why.
+    const reason = messageOf(error instanceof Error ? (error.cause ?? error) : error);
+    throw new AppError('unavailable', `no service answers at ${url}: ${reason}`);
+  }
+  const { status } = response;
+  try {
+    const retryAfterMs = retryAfter(response.headers.get('retry-after'), Date.now());
+    return { status, body: text === '' ? null : JSON.parse(text), retryAfterMs };
+  } catch {
+    throw anotherProgram(url, status);
+  }
+}
+
+/** For an answer that this service never gives. */
+export const anotherProgram = (url: string, status: number): AppError =>
+  new AppError(
+    'refused',
+    `the program at ${url} is not this service (it answered ${status}): set LISTEN as for the service, or use --url`,
+  );
+
+/** What the service says in an answer that refuses. */
+export function refusalOf({ status, body }: Answer): AppError {
+  const { data } = Problem.safeParse(body);
+  const fields = data?.errors?.map(({ field, reason }) => `${field}: ${reason}`).join('; ');
+  const reason = fields || data?.detail || 'without a reason';
+  return new AppError(status === 503 ? 'unavailable' : 'refused', `${status} ${reason}`);
+}
