@@ -69,7 +69,7 @@ export function backupCommand(): Command {
     .description('Copy the log and the service secret to a new folder, while the service runs')
     .argument('<dir>', 'a folder that is new or empty')
     .option('--verify', 'check an existing backup, and write nothing')
-    .action((dir: string, options: { readonly verify?: true }) =>
+    .action((dir: string, options: { readonly verify?: boolean }) =>
       options.verify
         ? verify(dir)
         : interruptible('interrupted: no backup was made', (signal) => take(dir, signal)),

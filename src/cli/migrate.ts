@@ -17,7 +17,11 @@ export function migrateCommand(): Command {
     .argument('<to>', 'the same; empty, or with the first part of the copy')
     .option('--verify-only', 'compare the two and write nothing')
     .action(
-      async (from: string, to: string, { verifyOnly = false }: { readonly verifyOnly?: true }) => {
+      async (
+        from: string,
+        to: string,
+        { verifyOnly = false }: { readonly verifyOnly?: boolean },
+      ) => {
         try {
           const migrated = await interruptible(INTERRUPTED, (signal) =>
             openAndMigrate(from, to, verifyOnly, signal),

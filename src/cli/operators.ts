@@ -71,10 +71,13 @@ export function operatorsCommand(): Command {
       `register or change the operators of a CSV file (- for standard input). The first line names the columns, some of ${COLUMNS.join(', ')}. Departments are separated by ;`,
     )
     .option('--dry-run', 'say what would change, and change nothing')
-    .action(async (file: string, { dryRun = false }: { readonly dryRun?: true }, sub: Command) => {
-      const output = { say: console.log, warn: console.error };
-      const text = await readText(file);
-      if (!(await importOperators(text, serviceOf(sub), output, { dryRun }))) process.exitCode = 1;
-    });
+    .action(
+      async (file: string, { dryRun = false }: { readonly dryRun?: boolean }, sub: Command) => {
+        const output = { say: console.log, warn: console.error };
+        const text = await readText(file);
+        if (!(await importOperators(text, serviceOf(sub), output, { dryRun })))
+          process.exitCode = 1;
+      },
+    );
   return command;
 }

@@ -9,7 +9,7 @@ export function restoreCommand(): Command {
     .description('Put a backup into an empty DATA_DIR; the service has to be stopped')
     .argument('<dir>', 'the backup')
     .option('--force', 'move what is in DATA_DIR aside; nothing is deleted')
-    .action(async (backup: string, { force = false }: { readonly force?: true }) => {
+    .action(async (backup: string, { force = false }: { readonly force?: boolean }) => {
       const { dataDir, eventStore, serviceSecret } = readStorage();
       const { manifest, movedTo } = await restoreBackup({
         backup,
