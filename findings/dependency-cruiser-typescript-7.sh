@@ -24,7 +24,7 @@ cd "$work"
 
 echo '{}' >package.json
 install() {
-  timeout 180 npm install --silent --no-audit --no-fund "$@" || cannot 'npm could not install the packages.'
+  timeout 180 npm install --silent --no-audit --no-fund --before=2026-11-29 "$@" || cannot 'npm could not install the packages.'
 }
 install node@26.10.0 dependency-cruiser@18.7.2 typescript@7.0.2
 export PATH="$work/node_modules/.bin:$PATH"

@@ -22,7 +22,7 @@ cannot() {
 }
 cd "$work"
 echo '{}' >package.json
-timeout 180 npm install --silent --no-audit --no-fund --ignore-scripts @eventstore/db-client@6.2.1 ||
+timeout 180 npm install --silent --no-audit --no-fund --ignore-scripts --before=2026-11-29 @eventstore/db-client@6.2.1 ||
   cannot 'npm could not install the packages.'
 
 cat >try.mjs <<'JS'

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Erlang's httpc: asynchronous requests arrive in reverse order.
+# Erlang's httpc: asynchronous requests arrive out of order, mostly last first.
 #
 # A good engineer would guess: requests that one process starts one after the other, with `{sync, false}`, for the same
 # host over one kept-alive connection, go out in the order in which they were started. Or at least mostly.
 #
-# What really happens: they wait while the connection is set up, and are then sent last first: 30 requests arrive as 13, 12
-# ... 1, 30, 29 ... 14, or the like. A module that posts events so delivers "session closed" before "session opened". The
-# answer has to be waited for before the next request is started.
+# What really happens: they wait while the connection is set up, and are then sent mostly last first. 30 requests arrive
+# as 13, 12 ... 1, 30, 29 ... 14, or the like; it differs from run to run. A module that posts events so delivers "session
+# closed" before "session opened". The answer has to be waited for before the next request is started.
 #
 # Versions: inets of Erlang/OTP 25 (Debian 12, packages erlang-base and erlang-inets); Node 20 or newer as the receiver.
 # Measured since: 29 November 2026.

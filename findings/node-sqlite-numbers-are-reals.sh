@@ -23,7 +23,7 @@ cannot() {
 cd "$work"
 
 echo '{}' >package.json
-timeout 180 npm install --silent --no-audit --no-fund node@26.10.0 || cannot 'npm could not install the package.'
+timeout 180 npm install --silent --no-audit --no-fund --before=2026-11-29 node@26.10.0 || cannot 'npm could not install the package.'
 ./node_modules/.bin/node --version >/dev/null 2>&1 || cannot 'this Node does not start here (on Debian: apt-get install libatomic1).'
 
 cat >try.mjs <<'JS'

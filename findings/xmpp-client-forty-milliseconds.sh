@@ -33,7 +33,7 @@ case $(dpkg-query -W -f '${Version}' ejabberd 2>/dev/null) in
 esac
 cd "$work"
 echo '{}' >package.json
-timeout 180 npm install --silent --no-audit --no-fund --ignore-scripts @xmpp/client@0.14.0 ||
+timeout 180 npm install --silent --no-audit --no-fund --ignore-scripts --before=2026-11-29 @xmpp/client@0.14.0 ||
   cannot 'npm could not install the packages.'
 
 # A private ejabberd: its own folder and ports, loopback only, no cluster. It ends by itself after 100 s at the latest.

@@ -22,7 +22,7 @@ cannot() {
 }
 cd "$work"
 echo '{}' >package.json
-timeout 180 npm install --silent --no-audit --no-fund --ignore-scripts @hono/zod-openapi@1.6.3 hono@4.13.19 zod@4.6.7 ||
+timeout 180 npm install --silent --no-audit --no-fund --ignore-scripts --before=2026-11-29 @hono/zod-openapi@1.6.3 hono@4.13.19 zod@4.6.7 ||
   cannot 'npm could not install the packages.'
 
 cat >try.mjs <<'JS'
