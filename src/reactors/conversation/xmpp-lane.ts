@@ -1,6 +1,6 @@
 /**
  * The lane to XMPP: what visitors say to operators, and what the service itself has to tell an operator. A message is
- * *taken* when ejabberd has processed it, *delivered* when mod_lhc reports it (src/runtime/inbox), *failed* otherwise.
+ * *taken* when ejabberd has processed it, *delivered* when mod_lhc reports it (src/inbox/commands.ts), *failed* otherwise.
  */
 import type { Logger } from 'pino';
 import { operatorFact, visitorFact } from '../../actors/facts.ts';
