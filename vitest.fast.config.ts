@@ -7,24 +7,34 @@ export const SLOW_TESTS: readonly string[] = [
   // A real ejabberd, or the whole service.
   'test/ejabberd/**',
   'test/service/**',
-  'test/xmpp/admin/{admin,vcard,vcard-missing}.test.ts',
-  'test/xmpp/sessions/{accounts,hand-over,said}.test.ts',
+  'test/xmpp/admin/admin.test.ts',
+  'test/xmpp/admin/vcard.test.ts',
+  'test/xmpp/admin/vcard-missing.test.ts',
+  'test/xmpp/sessions/accounts.test.ts',
+  'test/xmpp/sessions/delays-and-receipts.test.ts',
+  'test/xmpp/sessions/hand-over.test.ts',
   // Processes of their own, most of them to be killed.
-  'test/cli/{backup,dead-letters,migrate,restore}.test.ts',
+  'test/cli/backup.test.ts',
+  'test/cli/dead-letters.test.ts',
+  'test/cli/migrate.test.ts',
+  'test/cli/restore.test.ts',
   'test/docker.test.ts',
   'test/scripts/**',
   'test/eventstore/migration/**',
-  'test/eventstore/sqlite/{faults,kill}.test.ts',
+  'test/eventstore/sqlite/faults.test.ts',
+  'test/eventstore/sqlite/kill.test.ts',
   'test/projections/builds.test.ts',
-  'test/sqlite/fold.test.ts',
+  'test/fold/fold.test.ts',
   // The double of EventStoreDB, with its faults and its pauses.
   'test/eventstore/esdb/**',
   'test/support/**',
   // More than 5 s of CPU each: models of many random histories, crowds of readers.
   'test/http/stream/stream.test.ts',
   'test/reactors/operators/accounts.test.ts',
-  'test/reactors/routing/{model,routing}.test.ts',
-  'test/runtime/leases/{leases,model}.test.ts',
+  'test/reactors/routing/model.test.ts',
+  'test/reactors/routing/routing.test.ts',
+  'test/runtime/leases/leases.test.ts',
+  'test/runtime/leases/model.test.ts',
 ];
 
 export default mergeConfig(
