@@ -174,6 +174,49 @@ describe('what the documents name is there', () => {
   });
 });
 
+/** Names of others' programs, files and settings. */
+const NAMES_OF_OTHERS = [
+  'AdvertiseHostToClientAs',
+  'CHANGED',
+  'CHANGELOG',
+  'CONTRIB_MODULES_PATH',
+  'EJABBERD_',
+  'MemoryDenyWriteExecute',
+  'REST',
+  'RunProjections',
+  'StateDirectory',
+];
+
+/** Facts, functions, constants and settings that a text names between backticks, and that the code does not have. */
+function unknownNames({ path, text }: Page, words: ReadonlySet<string>): string[] {
+  const spans = named([text.replaceAll(/```[\s\S]*?```/g, '')], /`([^`\n]+)`/g);
+  return named(spans, /(?<![\w./-])([a-z]+[A-Z]\w*|[A-Z][A-Z_]{3,}|[A-Z][a-z]+[A-Z]\w*)\b/g)
+    .filter((name) => !words.has(name) && !NAMES_OF_OTHERS.includes(name))
+    .map((name) => `${path} names ${name}`);
+}
+
+describe('names of the code', () => {
+  it('that documents use are in the code', () => {
+    const code = pagesOf(
+      '{src,test,scripts,ejabberd,docker,bench,examples}/**/*.{ts,mjs,erl,yml,sh,example}',
+      '{package,tsconfig}.json',
+      '*.{ts,yml}',
+    ).filter(({ path }) => path !== 'test/documents.test.ts');
+    const words = new Set(code.flatMap(({ text }) => text.match(/[A-Za-z_]\w*/g) ?? []));
+    expect(pagesOf('**/*.md').flatMap((page) => unknownNames(page, words))).toEqual([]);
+  });
+
+  it('a name that is gone would be noticed', () => {
+    const text =
+      '`VisitorArrived`, `ChatVanished`, `oldName()`, `LOGIN_DEADLINE_MS`, plain oldText';
+    const words = new Set(['VisitorArrived', 'LOGIN_DEADLINE_MS']);
+    expect(unknownNames({ path: 'a.md', text }, words)).toEqual([
+      'a.md names ChatVanished',
+      'a.md names oldName',
+    ]);
+  });
+});
+
 describe('what is there is in the documents', () => {
   const configuration = read('docs/configuration.md');
   const contracts = read('docs/contracts.md');
