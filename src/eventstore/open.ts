@@ -3,20 +3,20 @@ import type { EventStore } from './port.ts';
 import { openSqliteEventStore } from './sqlite/store.ts';
 
 export interface OpenOptions {
-  /** Appends are refused, and so is the store itself while somebody writes, where it can tell (SQLite). */
+  /** Appends are refused. A SQLite file is refused as well while another process writes to it. */
   readonly readOnly?: boolean;
-  /** The store does not try a failed append again: who sends many at once and needs their order does so. */
+  /** The store does not repeat a failed append. For a caller that sends many at once and must keep their order itself. */
   readonly appendOnce?: boolean;
 }
 
-/** An append that failed is not repeated. */
-const ONCE = { tryMs: 5000, totalMs: 0 };
+/** Appends of EventStoreDB that are not repeated. */
+const APPEND_ONCE = { tryMs: 5000, totalMs: 0 };
 
 /**
  * Opens the event store that EVENT_STORE names: `sqlite:PATH`, or the connection string of an EventStoreDB (KurrentDB),
  * `esdb://…` or `esdb+discover://…`.
- * @throws {AppError} `invalid` for another url or a file that is no event store; `conflict` when another process
- *   writes to the file; `unavailable` when no EventStoreDB answers
+ * @throws {AppError} `invalid` for another url or a file that is not an event store; `conflict` if another process
+ *   writes to the file; `unavailable` if no EventStoreDB answers
  */
 export const openEventStore = async (
   url: string,
@@ -25,13 +25,13 @@ export const openEventStore = async (
   const path = url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : '';
   if (path !== '') return openSqliteEventStore(path, { readOnly, alone: readOnly });
   if (/^esdb(?:\+discover)?:/.test(url)) {
-    // Loaded here, so that who uses SQLite does not load gRPC.
+    // Imported here, so that a service on SQLite does not load gRPC.
     const { openEsdbEventStore } = await import('./esdb/store.ts');
-    return openEsdbEventStore(url, { readOnly, ...(appendOnce && { timing: ONCE }) });
+    return openEsdbEventStore(url, { readOnly, ...(appendOnce && { timing: APPEND_ONCE }) });
   }
   throw new AppError(
     'invalid',
-    'EVENT_STORE: it must be sqlite:PATH, esdb://HOST:PORT or esdb+discover://NAME',
+    'EVENT_STORE must be sqlite:PATH, esdb://HOST:PORT or esdb+discover://NAME',
     { field: 'EVENT_STORE' },
   );
 };

@@ -1,43 +1,47 @@
 /**
- * The event store as the rest of the service sees it. Every adapter keeps exactly what is promised here and is
- * held to it by one conformance suite (test/eventstore/conformance.ts).
+ * The event store as the rest of the service sees it. Every adapter keeps these promises, and one conformance suite
+ * (test/eventstore/conformance.ts) tests them all.
  *
- * Promised by all: an append is atomic within one stream, up to {@link MAX_APPEND_BYTES}, durable before it resolves,
- * and idempotent for the same event ids with the same exact expected revision (or `no-stream`).
+ * This folder has the port, its two adapters (sqlite/ and esdb/), the copy between stores (migration/), and a cache of
+ * folded states (snapshots.ts). open.ts opens the store that the configuration names; only the composition root calls it.
+ * Everybody else may import this file and reading.ts. The folder builds on src/sqlite.
+ *
+ * Every adapter promises: an append is atomic within one stream, up to {@link MAX_APPEND_BYTES}; it is durable before it
+ * resolves; and it is idempotent for the same event ids with the same exact expected revision (or `no-stream`).
  */
 import type { JsonObject } from '../kit/json.ts';
 
 declare const positionBrand: unique symbol;
 
-/** A place in the whole log: an opaque string that names its store. Compare with {@link EventStore.compare} only. */
+/** A place in the whole log: an opaque string that names its store. Compare two with {@link EventStore.compare} only. */
 export type Position = string & { readonly [positionBrand]: true };
 
-/** Personal data of a fact, encrypted (AES-256-GCM) with the data key that `key` names. */
+/** The personal data of a fact, encrypted with AES-256-GCM. */
 export interface Sealed {
-  /** Whose key: `{tenant}.{visitor key}` or `{tenant}`; the key itself is in the stream `key-{key}`. */
+  /** Names the data key: `{tenant}.{visitor key}` or `{tenant}`. The key itself is in the stream `key-{key}`. */
   readonly key: string;
-  /** base64 of nonce (12 bytes), ciphertext and tag (16 bytes). */
+  /** Base64 of nonce (12 bytes), ciphertext and tag (16 bytes). */
   readonly box: string;
 }
 
 export interface EventMetadata {
   readonly tenant: string | null;
-  /** When it happened, in ms since 1970; never runs backwards within a stream. */
+  /** When the event happened, in ms since 1970. Never decreases within a stream. */
   readonly at: number;
-  /** When the actor next has to be woken, in ms since 1970; absent when nothing is due. */
+  /** When the actor's next timer is due, in ms since 1970; absent when it has none. */
   readonly wakeAt?: number;
   readonly commandId: string;
   readonly correlationId: string;
   readonly causationId: string;
-  /** The version of the machine that decided, e.g. `visitor/1`. */
+  /** The machine that decided, with its version, such as `visitor/1`. */
   readonly machine: string;
-  /** The webhook event that caused it, so that a repeat is known (docs/contracts.md). */
+  /** The webhook event that caused it. A repeat of that event is recognised by this. */
   readonly hook?: { readonly queueId: string; readonly seq: number };
 }
 
-/** The envelope (docs/architecture.md), decided for good. */
+/** A fact in its envelope. Once appended, it never changes. */
 export interface NewEvent {
-  /** A UUID, time-ordered (version 7) or derived with its command's time prefix. */
+  /** A UUID: version 7, or derived from the command's id with the same time prefix. */
   readonly id: string;
   readonly type: string;
   readonly schemaVersion: number;
@@ -53,66 +57,71 @@ export interface RecordedEvent extends NewEvent {
   readonly position: Position;
 }
 
-/** `any` is for what needs no order; it is not idempotent on every store after a restart. */
+/** `any` is for events that need no order. After a restart of the store, a repeated append with `any` may be stored twice. */
 export type ExpectedRevision = 'any' | 'no-stream' | 'exists' | number;
 
 export interface AppendResult {
-  /** Of the last event of the append. */
+  /** The revision of the last event of the append. */
   readonly revision: number;
   readonly position: Position;
 }
 
 export interface ReadStreamOptions {
-  /** The first revision wanted; default the first (or last, backwards). */
+  /** The revision to begin with, inclusive; default the first one, or the last one when reading backwards. */
   readonly from?: number;
   readonly direction?: 'forwards' | 'backwards';
-  /** At most so many events; default 1,000. */
+  /** The number of events at most; default {@link READ_LIMIT}. */
   readonly limit?: number;
 }
 
 export interface ReadAllOptions {
-  /** Exclusive: what comes after (or before, backwards) this position. Default: from the end of that side. */
+  /** Exclusive: events after this position, or before it when reading backwards. Default: from the beginning, or the end. */
   readonly after?: Position;
   /** Only streams whose name begins with one of these; default all. */
   readonly prefixes?: readonly string[];
   readonly direction?: 'forwards' | 'backwards';
-  /** At most so many events; default 1,000. */
+  /** The number of events at most; default {@link READ_LIMIT}. */
   readonly limit?: number;
 }
 
 export interface SubscribeOptions {
-  /** Exclusive; absent: from the beginning. */
+  /** Exclusive; default from the beginning. */
   readonly after?: Position | undefined;
   readonly prefixes?: readonly string[];
-  /** Ends the subscription: the iteration is done after it. */
+  /** Ends the subscription, and with it the iteration. */
   readonly signal: AbortSignal;
-  /** At most so many events in a batch; default 512. */
+  /** Events in a batch at most; default {@link SUBSCRIPTION_BATCH}. */
   readonly batch?: number;
 }
 
-/**
- * What a subscription yields: events in order, without gap or repeat. `through` is the position up to which everything
- * that matches was seen (events that do not match move it too), fit to be stored as a checkpoint.
- * `live` is true when the end of the log was reached with this batch. A batch may be empty.
- */
+/** Events of a subscription, in order, without gap or repeat. A batch may be empty. */
 export interface SubscriptionBatch {
   readonly events: readonly RecordedEvent[];
+  /**
+   * The subscription has yielded every matching event up to this position. Events that do not match move it too. It can
+   * be stored as a checkpoint.
+   */
   readonly through: Position;
+  /** True when this batch reached the end of the log. */
   readonly live: boolean;
 }
 
-/** The largest append, in bytes of its events as JSON: EventStoreDB's limit, kept by every adapter (docs/event-stores.md). */
+/** Events of one read, where the caller sets no limit. */
+export const READ_LIMIT = 1000;
+/** Events of one batch of a subscription, where the caller sets no limit. */
+export const SUBSCRIPTION_BATCH = 512;
+/** The largest append, in bytes of its events as JSON. It is the limit of EventStoreDB, and every adapter keeps it. */
 export const MAX_APPEND_BYTES = 1024 * 1024;
 
 export interface EventStore {
-  /** Names this log; part of every position, and different for every log ever made. */
+  /** Names this log. It is part of every position, and no two logs have the same. */
   readonly id: string;
 
   /**
-   * Appends events atomically to one stream; they are on disk when it resolves.
-   * @throws {WrongExpectedRevision} when the stream is at another revision (and it is not a repeat of this append)
-   * @throws {AppError} `too-large` past {@link MAX_APPEND_BYTES}; `unavailable` when the outcome is unknown: repeat it
-   *   with the same ids and the same expected revision
+   * Appends events atomically to one stream. They are on disk when the promise resolves.
+   * @throws {WrongExpectedRevision} if the stream is at another revision and this append is not a repeat
+   * @throws {AppError} `too-large` past {@link MAX_APPEND_BYTES}; `unavailable` if the outcome is unknown: then repeat the
+   *   append with the same ids and the same expected revision
    */
   append(
     stream: string,
@@ -120,52 +129,53 @@ export interface EventStore {
     expected: ExpectedRevision,
   ): Promise<AppendResult>;
 
-  /** Events of a stream in order; an empty array when it is missing or `from` is past its end. */
+  /** @returns events of a stream in order; none if the stream is missing or `from` is past its end */
   readStream(stream: string, options?: ReadStreamOptions): Promise<readonly RecordedEvent[]>;
 
-  /** A page of the whole log in order of position. */
+  /** @returns a page of the whole log in order of position */
   readAll(options?: ReadAllOptions): Promise<readonly RecordedEvent[]>;
 
-  /** Catches up and then goes live, with no gap and no repeat. Reconnects by itself where there is a connection. */
+  /** Catches up and then goes live, with no gap and no repeat. After a lost connection it resumes by itself. */
   subscribe(options: SubscribeOptions): AsyncIterable<SubscriptionBatch>;
 
-  /** The position of the last event (on EventStoreDB of any, also its own); null when the log is empty. */
+  /** @returns the position of the last event; null when the log is empty. On EventStoreDB its own events count too. */
   head(): Promise<Position | null>;
 
   /**
-   * Deletes a stream's events for good (key streams: the personal data they open is gone with them). On EventStoreDB
-   * they are hidden from who reads the stream; `$all`, subscriptions and the disk have them until a scavenge.
+   * Deletes the events of a stream for good. Deleting a key stream makes the personal data under that key unreadable. On
+   * EventStoreDB, readers of the stream no longer see the events, but `$all`, subscriptions and the disk keep them until
+   * a scavenge.
    */
   deleteStream(stream: string): Promise<void>;
 
   /**
-   * Hides and, in its own time (EventStoreDB: with a scavenge), removes the events before this revision; revisions stay
-   * as they are.
+   * Hides the events before this revision at once, and removes them later (EventStoreDB: with a scavenge). The other
+   * events keep their revisions.
    */
   truncateBefore(stream: string, revision: number): Promise<void>;
 
   /**
-   * Orders two positions of this store: negative when a is before b.
-   * @throws {AppError} `invalid` for what is not a position of this store
+   * @returns a negative number if a is before b, 0 if they are equal, a positive number if a is after b
+   * @throws {AppError} `invalid` for a position of another store
    */
   compare(a: Position, b: Position): number;
 
-  /** @throws {AppError} `invalid` with the reason, for a string that is not a position of this store */
+  /** @throws {AppError} `invalid` for a string that is not a position of this store */
   parsePosition(text: string): Position;
 
-  /** Resolves while the store answers. @throws {AppError} `unavailable` with the reason */
+  /** Resolves if the store answers. @throws {AppError} `unavailable` with the reason */
   check(): Promise<void>;
 
-  /** Waits for what was appended, then closes. */
+  /** Waits for the appends in progress, then closes. */
   close(): Promise<void>;
 }
 
-/** The stream is not where the writer thought: load it again and decide again. */
+/** The stream is not at the revision that the writer expected. Load it again and decide again. */
 export class WrongExpectedRevision extends Error {
   override readonly name = 'WrongExpectedRevision';
   readonly stream: string;
   readonly expected: ExpectedRevision;
-  /** null: the stream does not exist. */
+  /** null if the stream does not exist. */
   readonly actual: number | null;
 
   constructor(stream: string, expected: ExpectedRevision, actual: number | null) {

@@ -1,5 +1,5 @@
 /**
- * A text without the users and passwords of the urls in it. The last `@` of a word counts, so that a password that was
- * not encoded as it should be does not show either.
+ * Replaces the user and password of every url in a text. It cuts at the last `@` of a word, so that a password with an
+ * unencoded `@` is hidden too.
  */
 export const redactUrls = (text: string): string => text.replace(/:\/\/\S*@/g, '://***@');

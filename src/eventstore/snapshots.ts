@@ -2,17 +2,17 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { JsonValue } from '../kit/json.ts';
 import { openDatabase } from '../sqlite/open.ts';
 
-/** A cache of folded states; losing any of it costs a longer fold, never a fact. */
+/** A cache of folded states. A lost snapshot costs a longer fold, never a fact. */
 export interface SnapshotStore {
-  /** What was saved for this stream by this version of the machine. */
+  /** @returns the state that this version of the machine saved for the stream; null without one */
   load(stream: string, machine: string): Snapshot | null;
   save(stream: string, machine: string, revision: number, state: JsonValue): void;
-  /** For a stream that was deleted. */
+  /** To be called when the stream is deleted. */
   delete(stream: string): void;
 }
 
 interface Snapshot {
-  /** Of the last event that is folded into the state. */
+  /** The revision of the last event in the state. */
   readonly revision: number;
   readonly state: JsonValue;
 }
@@ -31,13 +31,13 @@ const schema = `
   ) STRICT;
 `;
 
-/** Opens, or makes, the file of a {@link SnapshotStore}; a damaged one is made anew. It may be deleted at any time. */
+/** Opens the file of a {@link SnapshotStore}. A missing or damaged file is created. It may be deleted at any time. */
 export const openSnapshotFile = (path: string): DatabaseSync => {
   const db = openDatabase(path, {
     applicationId: APPLICATION_ID,
     version: 1,
     schema,
-    // It is a cache: a power cut may cost it.
+    // The file is a cache: a power cut may destroy it.
     synchronous: 'OFF',
     disposable: true,
   });
@@ -46,25 +46,27 @@ export const openSnapshotFile = (path: string): DatabaseSync => {
 };
 
 export interface SnapshotOptions {
-  /** The id of the event store: what was saved for another one is thrown away. */
+  /** The id of the event store. Snapshots of another store are deleted. */
   readonly storeId: string;
-  /** The oldest are dropped past so many; default 100,000. */
+  /** Snapshots to keep; past it the oldest are dropped. Default {@link MOST_SNAPSHOTS}. */
   readonly limit?: number;
 }
 
-/** Rows are evicted so many at a time: the count is kept within a per cent of the limit. */
+export const MOST_SNAPSHOTS = 100_000;
+
+/** Saves between two evictions: the number of rows stays within one per cent of the limit. */
 const slack = (limit: number): number => Math.max(1, Math.floor(limit / 100));
 
 export const createSnapshotStore = (
   db: DatabaseSync,
-  { storeId, limit = 100_000 }: SnapshotOptions,
+  { storeId, limit = MOST_SNAPSHOTS }: SnapshotOptions,
 ): SnapshotStore => {
   if (db.prepare('SELECT store FROM owner').get()?.store !== storeId) {
     db.exec('DELETE FROM snapshots; DELETE FROM owner');
     db.prepare('INSERT INTO owner VALUES (?)').run(storeId);
   }
   const select = db.prepare('SELECT machine, revision, state FROM snapshots WHERE stream = ?');
-  // REPLACE gives a new rowid, past all others: rowids are in the order of saving.
+  // REPLACE gives a new rowid, larger than all others: rowids are in the order of saving.
   const replace = db.prepare(
     'INSERT OR REPLACE INTO snapshots (stream, machine, revision, state) VALUES (?, ?, ?, ?)',
   );

@@ -114,7 +114,7 @@ test('refuses a log that has a writer, as source and as target', async () => {
     const store = await openEventStore(used);
     expect(await migrate(from, to)).toMatchObject({
       code: 1,
-      output: expect.stringMatching(/already has a writer: .*stop the other one/),
+      output: expect.stringMatching(/already has a writer: .*Stop the other one/),
     });
     await store.close();
   }

@@ -1,10 +1,11 @@
 /**
- * Appends over one gRPC stream (BatchAppend), as the client's own default way does, but with promises of our own.
+ * Appends over one gRPC stream (BatchAppend), as the client itself does by default, but with promises of our own.
  *
- * The client keeps its promises in one map for the whole process: an error of one stream rejects the appends of all, and
- * an answer that comes after that ends Node with a TypeError. It also awaits the stream's `drain` in promises that nobody
- * can catch: with 500 appends of 10 kB under way, a frozen server and then a disposal, 388 unhandled rejections were
- * counted, each of which ends Node. Its other way (credentials for each call) has neither, at 0.6 of the throughput.
+ * The client keeps the promises of the whole process in one map: an error of one stream rejects the appends of all
+ * streams, and an answer after that ends Node with a TypeError. The client also awaits `drain` of the stream in promises
+ * that nobody can catch. With 500 appends of 10 kB in progress, a frozen server and then a disposal, 388 unhandled
+ * rejections came, and each of them ends Node. The client's other way (credentials for each call) has neither fault, at
+ * 0.6 of the throughput.
  */
 import { convertToCommandError } from '@eventstore/db-client';
 import unpack from '@eventstore/db-client/dist/streams/appendToStream/unpackError.js';
@@ -22,143 +23,157 @@ export interface AppendRequest {
   readonly expected: ExpectedRevision;
 }
 
-/** Of the last event of an append. */
+/** Where the last event of an append is. */
 export interface Appended {
   readonly revision: number;
   readonly commit: bigint;
 }
 
 export interface AppendStream {
-  /** Rejects with what the server or the client says; when the stream ended before the answer, the outcome is unknown. */
+  /** Rejects with the error of the server or the client. If the stream ends before the answer, the outcome is unknown. */
   send(request: AppendRequest): Promise<Appended>;
   readonly ended: boolean;
 }
 
-interface Pending {
+interface Unanswered {
   readonly stream: string;
-  /** How many times was looked since it was sent. */
+  /** Looks since the append was sent. */
   looks: number;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * How often is looked whether the server still answers. Times are counted in looks: when this process stood still itself,
- * answers may wait in the socket, and it is no silence of the server.
+ * How often the stream looks whether the server still answers. Time is counted in looks: if this process was stopped,
+ * answers may wait in the socket, and the server was not silent.
  */
 const LOOK_MS = 100;
-/** One that gets no answer while others do is given up after so many times the silence that is allowed. */
-const PASSED_OVER = 4;
+/** An append without an answer, while others get theirs, is given up after this many times the allowed silence. */
+export const PASSED_OVER_FACTOR = 4;
 
 /**
- * @param tryMs the stream has failed when something is waiting and no answer at all has come for so long. (A deadline
- *   for each append would fail the ones behind many others on a busy server.)
- * @param onStuck called then: the connection is dead, or the server is frozen
+ * @param tryMs the stream fails if appends are waiting and no answer at all came for this long. A deadline for each append
+ *   would fail the appends that are queued behind many others on a busy server
+ * @param onStuck called when that happens: the connection is dead, or the server is frozen
  */
 export const createAppendStream = (
   session: Session,
   tryMs: number,
   onStuck: () => void,
-): AppendStream => {
-  const pending = new Map<number, Pending>();
-  const unsent: InstanceType<typeof streams.BatchAppendReq>[] = [];
-  let call: BatchCall | undefined;
-  let sent = 0;
-  let silentLooks = 0;
-  let timer: NodeJS.Timeout | undefined;
-  let ended = false;
+): AppendStream => new BatchAppendStream(session, tryMs, onStuck);
 
-  const fail = (error: unknown): void => {
-    if (ended) return;
-    ended = true;
-    clearInterval(timer);
-    session.gone.removeEventListener('abort', gone);
-    call?.cancel();
-    for (const { reject } of pending.values()) reject(error);
-    pending.clear();
-  };
-  const gone = (): void => fail(new Error('the connection was given up'));
-  session.gone.addEventListener('abort', gone);
+class BatchAppendStream implements AppendStream {
+  readonly #session: Session;
+  readonly #tryMs: number;
+  readonly #onStuck: () => void;
+  /** By the number that is their correlation id. */
+  readonly #unanswered = new Map<number, Unanswered>();
+  /** Requests from before the call was open. */
+  readonly #unsent: InstanceType<typeof streams.BatchAppendReq>[] = [];
+  #call: BatchCall | undefined;
+  #sent = 0;
+  #silentLooks = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #ended = false;
+  readonly #gone = (): void => this.#fail(new Error('the connection was replaced'));
 
-  const look = (): void => {
-    if (pending.size === 0) {
-      clearInterval(timer);
-      timer = undefined;
-      return;
-    }
-    silentLooks += 1;
-    if (silentLooks * LOOK_MS > tryMs) {
-      fail(new NoAnswer(tryMs));
-      onStuck();
-      return;
-    }
-    const patienceMs = PASSED_OVER * tryMs;
-    for (const [n, one] of pending) {
-      one.looks += 1;
-      if (one.looks * LOOK_MS <= patienceMs) continue;
-      pending.delete(n);
-      one.reject(new NoAnswer(patienceMs));
-    }
-  };
+  constructor(session: Session, tryMs: number, onStuck: () => void) {
+    this.#session = session;
+    this.#tryMs = tryMs;
+    this.#onStuck = onStuck;
+    session.gone.addEventListener('abort', this.#gone);
+    openBatchCall(session.client)
+      .then((call) => this.#opened(call))
+      .catch((error: unknown) => this.#fail(error));
+  }
 
-  const answered = (response: BatchAppendResp): void => {
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  send({ stream, proposals, expected }: AppendRequest): Promise<Appended> {
+    if (this.#ended) return Promise.reject(new Error('the stream of appends has ended'));
+    this.#sent += 1;
+    const request = new streams.BatchAppendReq();
+    request.setOptions(optionsOf(stream, expected));
+    request.setCorrelationId(correlation(this.#sent));
+    request.setProposedMessagesList([...proposals]);
+    request.setIsFinal(true);
+    if (this.#unanswered.size === 0) this.#silentLooks = 0;
+    this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
+    const { promise, resolve, reject } = Promise.withResolvers<Appended>();
+    this.#unanswered.set(this.#sent, { stream, looks: 0, resolve, reject });
+    // What the socket does not accept waits in memory; appends.ts bounds how much that is.
+    if (this.#call === undefined) this.#unsent.push(request);
+    else this.#call.write(request);
+    return promise;
+  }
+
+  #opened(call: BatchCall): void {
+    this.#call = call;
+    // Listens even after the end: an `error` without a listener ends Node.
+    call.on('error', (error: Error) => this.#fail(convertToCommandError(error)));
+    call.on('end', () => this.#fail(new Error('the server ended the stream')));
+    call.on('data', (response: BatchAppendResp) => {
+      try {
+        this.#receive(response);
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+    if (this.#ended) call.cancel();
+    else for (const request of this.#unsent.splice(0)) call.write(request);
+  }
+
+  #receive(response: BatchAppendResp): void {
     const n = numberOf(response);
-    const found = pending.get(n);
-    if (found === undefined) return;
-    pending.delete(n);
-    silentLooks = 0;
+    const append = this.#unanswered.get(n);
+    if (append === undefined) return;
+    this.#unanswered.delete(n);
+    this.#silentLooks = 0;
     const success = response.getSuccess();
     const error = response.getError();
-    if (error !== undefined) found.reject(unpack.unpackToCommandError(error, found.stream));
-    else if (success === undefined) found.reject(new Error('an answer without a result'));
+    if (error !== undefined) append.reject(unpack.unpackToCommandError(error, append.stream));
+    else if (success === undefined) append.reject(new Error('an answer without a result'));
     else {
-      found.resolve({
+      append.resolve({
         revision: Number(success.getCurrentRevision()),
         commit: BigInt(success.getPosition()?.getCommitPosition() ?? 0),
       });
     }
-  };
+  }
 
-  const opened = (opening: BatchCall): void => {
-    call = opening;
-    // Also after the end: an `error` that nobody listens to ends Node.
-    call.on('error', (error: Error) => fail(convertToCommandError(error)));
-    call.on('end', () => fail(new Error('the server ended the stream')));
-    call.on('data', (response: BatchAppendResp) => {
-      try {
-        answered(response);
-      } catch (error) {
-        fail(error);
-      }
-    });
-    if (ended) call.cancel();
-    else for (const request of unsent.splice(0)) call.write(request);
-  };
-  openBatchCall(session.client).then(opened).catch(fail);
+  #look(): void {
+    if (this.#unanswered.size === 0) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+      return;
+    }
+    this.#silentLooks += 1;
+    if (this.#silentLooks * LOOK_MS > this.#tryMs) {
+      this.#fail(new NoAnswer(this.#tryMs));
+      this.#onStuck();
+      return;
+    }
+    const patienceMs = PASSED_OVER_FACTOR * this.#tryMs;
+    for (const [n, append] of this.#unanswered) {
+      append.looks += 1;
+      if (append.looks * LOOK_MS <= patienceMs) continue;
+      this.#unanswered.delete(n);
+      append.reject(new NoAnswer(patienceMs));
+    }
+  }
 
-  return {
-    get ended() {
-      return ended;
-    },
-    send: ({ stream, proposals, expected }) => {
-      if (ended) return Promise.reject(new Error('the stream of appends has ended'));
-      sent += 1;
-      const request = new streams.BatchAppendReq();
-      request.setOptions(optionsOf(stream, expected));
-      request.setCorrelationId(correlation(sent));
-      request.setProposedMessagesList([...proposals]);
-      request.setIsFinal(true);
-      if (pending.size === 0) silentLooks = 0;
-      timer ??= setInterval(look, LOOK_MS).unref();
-      const { promise, resolve, reject } = Promise.withResolvers<Appended>();
-      pending.set(sent, { stream, looks: 0, resolve, reject });
-      // What the socket does not take is kept in memory; what may be waiting is bounded in appends.ts.
-      if (call === undefined) unsent.push(request);
-      else call.write(request);
-      return promise;
-    },
-  };
-};
+  #fail(error: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearInterval(this.#timer);
+    this.#session.gone.removeEventListener('abort', this.#gone);
+    this.#call?.cancel();
+    for (const { reject } of this.#unanswered.values()) reject(error);
+    this.#unanswered.clear();
+  }
+}
 
 const optionsOf = (
   stream: string,
@@ -175,7 +190,7 @@ const optionsOf = (
   return options;
 };
 
-/** The protocol wants a UUID to match answers by; a number in one does, within a stream. */
+/** The protocol matches answers by a UUID. Within one stream, a number in the form of a UUID is enough. */
 const correlation = (n: number): InstanceType<typeof shared.UUID> => {
   const structured = new shared.UUID.Structured();
   structured.setMostSignificantBits('0');

@@ -1,6 +1,6 @@
 import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
-import { AppError } from '../../errors.ts';
-import { createBackoff } from '../../kit/backoff.ts';
+import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
+import { refusalOfWaiting } from '../checks.ts';
 import { type ExpectedRevision, WrongExpectedRevision } from '../port.ts';
 import {
   type Appended,
@@ -12,93 +12,51 @@ import type { Connection, Session } from './connection.ts';
 import { finalFailure, type Operation, unavailable } from './failure.ts';
 import type { Reads } from './reads.ts';
 
-/** All in ms. */
 export interface AppendTiming {
-  /** Without any answer for so long, the connection is given up and the outcome of what waits is unknown. */
+  /**
+   * In ms. Without any answer for this long, the connection is replaced, and the outcome of the appends in progress is
+   * unknown.
+   */
   readonly tryMs: number;
-  /** For how long an append is tried again; what is under way then may take `tryMs` more. */
+  /** In ms: how long a failed append is repeated. The last repeat may take `tryMs` more. */
   readonly totalMs: number;
 }
 
 export interface Appends {
   /**
-   * @param bytes what it takes in memory while it waits
+   * @param bytes that the request takes in memory while it waits
    * @throws {WrongExpectedRevision}
-   * @throws {AppError} `unavailable` when the outcome is unknown, `overloaded` when too much is waiting
+   * @throws {AppError} `unavailable` if the outcome is unknown; `overloaded` if too many appends are waiting
    */
   append(request: AppendRequest, bytes: number): Promise<Appended>;
-  /** Resolves when nothing is under way. */
+  /** Resolves when no append is in progress. */
   settled(): Promise<void>;
 }
 
-/** More is refused: at 5,000 appends/s this is some 8 s of waiting. */
-const MAX_WAITING = 40_000;
-const MAX_WAITING_BYTES = 64 * 1024 * 1024;
-export const APPEND_RETRY = { firstMs: 50, mostMs: 2_000 };
+export const APPEND_RETRY: RetryPolicy = { firstMs: 50, mostMs: 2_000 };
 
 /**
- * Appends, and tries again what was answered by silence. Repeating is exact only with an exact revision or `no-stream`:
- * the server then knows the ids, also later and after a restart. With `any` 54 of 54 repeated events were there twice.
+ * Appends, and repeats appends whose outcome is unknown. A repeat is safe only with an exact revision or `no-stream`: the
+ * server then recognises the event ids, also later and after a restart. With `any`, 54 of 54 repeated events were stored
+ * twice.
  */
 export const createAppends = (
   connection: Connection,
   reads: Reads,
-  { tryMs, totalMs }: AppendTiming,
+  timing: AppendTiming,
 ): Appends => {
-  let current: { session: Session; stream: AppendStream } | undefined;
+  const sender = createSender(connection, timing);
   let waiting = 0;
   let waitingBytes = 0;
   const onSettled: (() => void)[] = [];
-
-  const streamOf = (session: Session): AppendStream => {
-    if (current === undefined || current.session !== session || current.stream.ended) {
-      const stuck = (): void => connection.replace(session);
-      current = { session, stream: createAppendStream(session, tryMs, stuck) };
-    }
-    return current.stream;
-  };
-
-  const attempt = async (request: AppendRequest): Promise<Appended> => {
-    const operation: Operation = { kind: 'append to', stream: request.stream };
-    const { expected } = request;
-    const until = performance.now() + totalMs;
-    const retry = createBackoff(APPEND_RETRY);
-    for (;;) {
-      try {
-        return await streamOf(connection.session()).send(request);
-      } catch (error) {
-        if (error instanceof WrongExpectedVersionError) {
-          const earlier = expected === 'no-stream' && (await begunWith(reads, request));
-          if (earlier) return earlier;
-          throw conflictOf(request, error);
-        }
-        if (error instanceof StreamDeletedError && expected === 'exists') {
-          // Said of a soft delete as well; who then begins the stream is told of a tombstone.
-          throw new WrongExpectedRevision(request.stream, expected, null);
-        }
-        const final = finalFailure(error, operation);
-        if (final !== undefined) throw final;
-        // Also when it was a node that is not the leader: it may have been, and what it took then be written later.
-        if (!isRepeatable(expected) || performance.now() >= until || connection.closed.aborted) {
-          throw unavailable(error, operation, outcomeOf(expected));
-        }
-      }
-      await retry.wait(connection.closed);
-    }
-  };
-
   return {
     append: async (request, bytes) => {
-      if (waiting >= MAX_WAITING || waitingBytes + bytes > MAX_WAITING_BYTES) {
-        throw new AppError(
-          'overloaded',
-          'too many appends are waiting for the event store: come again',
-        );
-      }
+      const refusal = refusalOfWaiting(waiting, waitingBytes + bytes);
+      if (refusal) throw refusal;
       waiting += 1;
       waitingBytes += bytes;
       try {
-        return await attempt(request);
+        return await append(request, sender, reads);
       } finally {
         waiting -= 1;
         waitingBytes -= bytes;
@@ -110,11 +68,68 @@ export const createAppends = (
   };
 };
 
+interface Sender {
+  readonly totalMs: number;
+  readonly closed: AbortSignal;
+  /** Sends an append once, over the stream of the current session. */
+  send(request: AppendRequest): Promise<Appended>;
+}
+
+const createSender = (connection: Connection, { tryMs, totalMs }: AppendTiming): Sender => {
+  let current: { session: Session; stream: AppendStream } | undefined;
+  return {
+    totalMs,
+    closed: connection.closed,
+    send: async (request) => {
+      const session = connection.session();
+      if (current === undefined || current.session !== session || current.stream.ended) {
+        const onStuck = (): void => connection.replace(session);
+        current = { session, stream: createAppendStream(session, tryMs, onStuck) };
+      }
+      return current.stream.send(request);
+    },
+  };
+};
+
+const append = async (
+  request: AppendRequest,
+  { send, totalMs, closed }: Sender,
+  reads: Reads,
+): Promise<Appended> => {
+  const { stream, expected } = request;
+  const until = performance.now() + totalMs;
+  const retry = createBackoff(APPEND_RETRY);
+  for (;;) {
+    try {
+      return await send(request);
+    } catch (error) {
+      if (error instanceof WrongExpectedVersionError) {
+        const earlier = expected === 'no-stream' && (await earlierAppend(reads, request));
+        if (earlier) return earlier;
+        throw conflictOf(request, error);
+      }
+      if (error instanceof StreamDeletedError && expected === 'exists') {
+        // The server says this of a soft delete as well. Whoever begins the stream again learns of a tombstone then.
+        throw new WrongExpectedRevision(stream, expected, null);
+      }
+      const operation: Operation = { kind: 'append to', stream };
+      const final = finalFailure(error, operation);
+      if (final !== undefined) throw final;
+      // No exception for a node that is not the leader: it may have been the leader, and its write may survive.
+      if (!isRepeatable(expected) || performance.now() >= until || closed.aborted) {
+        throw unavailable(error, operation, outcomeOf(expected));
+      }
+    }
+    await retry.wait(closed);
+  }
+};
+
 /**
- * The earlier append with these ids that a stream began with anew after it was deleted: the server knows a repeated
- * `no-stream` by the ids from revision 0 on, but such a stream begins at a later one (measured on 23.10).
+ * Finds the earlier append with these ids, if the stream begins with it. The server recognises a repeated `no-stream`
+ * by the ids from revision 0 on; a stream that began again after a deletion has a later first revision (measured on
+ * 23.10).
  */
-const begunWith = async (
+const earlierAppend = async (
   reads: Reads,
   { stream, proposals }: AppendRequest,
 ): Promise<Appended | undefined> => {

@@ -4,33 +4,34 @@ import { AppError, messageOf } from '../../errors.ts';
 import { closeChannel, survivesReconnection } from './internals.ts';
 import { type EsdbUrl, invalidUrl } from './url.ts';
 
-/** A client and the end of its use. */
+/** A client, until another one takes its place. */
 export interface Session {
   readonly client: EventStoreDBClient;
-  /** Aborted when another client has taken its place: what runs over it will never answer. */
+  /** Aborted when another client has taken its place. Calls in progress on this one will never be answered. */
   readonly gone: AbortSignal;
 }
 
-/** The one client of a store, and its replacement. */
+/** The one client of a store. It can be replaced. */
 export interface Connection {
   readonly hosts: string;
   /** @throws {AppError} `unavailable` after `close` */
   session(): Session;
   /**
-   * Gives up a client that does not answer and puts a new one in its place (once, whoever asks).
+   * Replaces a client that does not answer by a new one. Several callers with the same session replace it once.
    *
-   * Where the server says that it is away or not the leader, the client makes a new channel by itself. A server that is
-   * frozen, or a connection that died without a word, it finds out late or never. When no new one can be made (its
-   * certificate is being exchanged, say) the old one stays, until it is given up the next time.
+   * If the server says that it is away or not the leader, the client opens a new channel by itself. A frozen server, or a
+   * connection that died silently, the client notices late or never. If no new client can be created, for example while
+   * its certificate is being exchanged, the old one stays until the next call.
    */
   replace(session: Session): void;
   readonly closed: AbortSignal;
   close(): Promise<void>;
 }
 
-const DISPOSE_MS = 1000;
+/** How long the disposal of a client may take. */
+export const DISPOSE_DEADLINE_MS = 1000;
 
-/** @throws {AppError} `invalid` for a url that the client does not take */
+/** @throws {AppError} `invalid` for a url that the client does not accept */
 export const createConnection = ({ connectionString, hosts }: EsdbUrl): Connection => {
   const open = (): { session: Session; end: () => Promise<void> } => {
     const client = newClient(connectionString);
@@ -73,20 +74,20 @@ const newClient = (connectionString: string): EventStoreDBClient => {
   try {
     return survivesReconnection(EventStoreDBClient.connectionString(connectionString));
   } catch (error) {
-    // Its parser's error quotes what it was given.
+    // The error of its parser quotes the whole url, with the password.
     const parsed = error instanceof Error && 'connectionString' in error;
     const reason = parsed ? 'the client cannot read it' : messageOf(error);
     throw invalidUrl(`${reason} (it looks like esdb://USER:PASSWORD@HOST:2113?tls=true)`);
   }
 };
 
-/** Cancels what runs and closes the channel, which the client's own `dispose` leaves open. */
+/** Cancels the calls in progress and closes the channel. The client's own `dispose` leaves the channel open. */
 const dispose = async (client: EventStoreDBClient): Promise<void> => {
   const work = async (): Promise<void> => {
     await client.dispose();
     await closeChannel(client);
   };
-  // A channel that was never made (its discovery fails) has nothing to close.
+  // If the discovery of a node failed, there is no channel to close.
   const done = work().catch(() => undefined);
-  await Promise.race([done, delay(DISPOSE_MS, undefined, { ref: false })]);
+  await Promise.race([done, delay(DISPOSE_DEADLINE_MS, undefined, { ref: false })]);
 };

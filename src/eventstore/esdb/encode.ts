@@ -14,17 +14,17 @@ import {
 } from '../port.ts';
 import type { Positions } from './position.ts';
 
-/** An event as the protocol has it. */
+/** An event in the form of the protocol. */
 export type Proposal = InstanceType<typeof streams.BatchAppendReq.ProposedMessage>;
 
-/** The custom metadata of our events; what the store's UI shows as data is the fact alone. */
+/** The custom metadata of our events. So the data that the store's UI shows is the fact alone. */
 interface CustomMetadata {
   readonly schemaVersion: number;
   readonly personal: Sealed | null;
   readonly metadata: EventMetadata;
 }
 
-/** One event of JSON, for the protocol. */
+/** Creates an event of JSON in the form of the protocol. */
 export const propose = (
   id: string,
   type: string,
@@ -42,11 +42,11 @@ export const propose = (
 };
 
 /**
- * Turns an append into what is sent.
+ * Encodes an append for the server.
  *
- * The server's limit for an append (1 MiB) is of data, custom metadata and types (two bytes a character) together. It
- * holds less than the JSON of the events does, so that what is in our limit is in the server's; only types of hundreds
- * of characters could turn that round.
+ * The server's limit for an append (1 MiB) counts data, custom metadata and types (two bytes a character). That is less
+ * than the JSON of the events, so an append within our limit is within the server's limit. Only types of hundreds of
+ * characters could reverse that, so both sizes are checked.
  * @throws {AppError} `invalid`, or `too-large` past {@link MAX_APPEND_BYTES}
  */
 export const encodeAppend = (
@@ -63,7 +63,7 @@ export const encodeAppend = (
     const custom = Buffer.from(
       JSON.stringify({ schemaVersion, personal, metadata } satisfies CustomMetadata),
     );
-    // In the JSON of the event the data stands between the others: `"data":…,`.
+    // In the JSON of the event the data is one more field: `"data":…,`.
     bytes += sizeOf(event, custom.length + data.length + 8);
     atServer += custom.length + data.length + 2 * type.length;
     return propose(id, type, data, custom);
@@ -72,11 +72,11 @@ export const encodeAppend = (
   return { proposals, bytes };
 };
 
-/** Whether it is the store's own and no part of the log as the port has it. */
+/** True for an event of the store itself, which is not part of the log as the port has it. */
 export const isSystem = ({ streamId, type }: StoredEvent): boolean =>
   streamId.startsWith('$') || type.startsWith('$');
 
-/** The event of what was stored; undefined when another application wrote it. */
+/** Decodes a stored event. @returns undefined if another application wrote it */
 export const decodeEvent = (
   { id, type, streamId, revision, data, metadata, position }: AllStreamRecordedEvent,
   positions: Positions,
@@ -87,7 +87,7 @@ export const decodeEvent = (
     id,
     type,
     schemaVersion,
-    // An object of JSON; only encodeAppend writes events with such metadata.
+    // A JSON object: only encodeAppend writes events with this metadata.
     data: data as JsonObject,
     personal,
     metadata: ours,
@@ -104,7 +104,7 @@ const isCustomMetadata = (metadata: unknown): metadata is CustomMetadata =>
   'personal' in metadata &&
   'metadata' in metadata;
 
-/** For a stream, where a hole cannot be passed over. @throws {AppError} `unfit` for what another application wrote */
+/** For a stream, which must have no gap. @throws {AppError} `unfit` for an event of another application */
 export const decodeOwn = (event: AllStreamRecordedEvent, positions: Positions): RecordedEvent => {
   const decoded = decodeEvent(event, positions);
   if (decoded !== undefined) return decoded;

@@ -7,13 +7,13 @@ import {
 } from '@eventstore/db-client';
 import { AppError, messageOf } from '../../errors.ts';
 
-/** What an operation was about, for the message of its failure. */
+/** The operation, for the message of its failure. */
 export interface Operation {
   readonly kind: 'append to' | 'read' | 'delete' | 'subscribe to';
   readonly stream: string;
 }
 
-/** No answer within our own time: a frozen server, or a connection that died without a word. */
+/** No answer within our own deadline: the server is frozen, or the connection died silently. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
   constructor(ms: number) {
@@ -31,7 +31,7 @@ const RIGHTS: Record<Operation['kind'], string> = {
   'subscribe to': 'read ($r)',
 };
 
-/** gRPC's UNAUTHENTICATED; the client makes the same error of it as of PERMISSION_DENIED. */
+/** UNAUTHENTICATED of gRPC. The client turns it into the same error as PERMISSION_DENIED. */
 const UNAUTHENTICATED = 16;
 
 const denied = (error: AccessDeniedError, { kind, stream }: Operation): AppError =>
@@ -43,7 +43,7 @@ const denied = (error: AccessDeniedError, { kind, stream }: Operation): AppError
     { stream },
   );
 
-/** The failure that no repetition changes; undefined when trying again may help. */
+/** @returns the failure that no repeat can change; undefined if a repeat may help */
 export const finalFailure = (error: unknown, operation: Operation): AppError | undefined => {
   const { stream } = operation;
   if (error instanceof AppError) return error;
@@ -51,7 +51,7 @@ export const finalFailure = (error: unknown, operation: Operation): AppError | u
   if (error instanceof StreamDeletedError) {
     return new AppError(
       'refused',
-      `${stream} was deleted for good (a tombstone) in ${NAME}: its name can never be used again; use another one, e.g. another visitor key`,
+      `${stream} was deleted for good (a tombstone) in ${NAME}: that name can never be used again; use another one, for example another visitor key`,
       { stream },
     );
   }
@@ -65,7 +65,7 @@ export const finalFailure = (error: unknown, operation: Operation): AppError | u
   return undefined;
 };
 
-/** The last failure, when trying again did not help. `outcome` says what is known of the effect. */
+/** The failure after the last try. @param outcome what is known of the effect */
 export const unavailable = (
   error: unknown,
   { kind, stream }: Operation,
@@ -79,19 +79,19 @@ export const unavailable = (
   );
 };
 
-/** In a few words; some errors of the client have no message. */
+/** The error in a few words. Some errors of the client have no message. */
 const reasonOf = (error: unknown): string => {
   if (error instanceof NotLeaderError) {
-    return 'the node that was asked is not the leader and named one that did not answer as such: name all nodes in EVENT_STORE (esdb://HOST1,HOST2,HOST3 or esdb+discover://NAME)';
+    return 'the node is not the leader, and the leader that it named did not answer: name all nodes in EVENT_STORE (esdb://HOST1,HOST2,HOST3 or esdb+discover://NAME)';
   }
   const message = messageOf(error);
-  // Those of EVENT_STORE are looked at in url.ts: this is one that a node of a cluster gives as its own.
+  // url.ts checks the hosts of EVENT_STORE. This address is one that a node of a cluster advertises.
   if (message.includes('TLS ServerName')) {
-    return 'a node gives an IP address as its own, and Node makes no TLS connection to one: let it give a host name (its option advertise-host-to-client-as)';
+    return 'a node advertises an IP address, and Node makes no TLS connection to an IP address: let it advertise a host name (its option advertise-host-to-client-as)';
   }
   return message || (error instanceof Error ? error.constructor.name : 'unknown');
 };
 
-/** A stream that does not exist, or not any more. */
+/** True if the stream does not exist, or no longer exists. */
 export const isMissing = (error: unknown): boolean =>
   error instanceof StreamNotFoundError || error instanceof StreamDeletedError;

@@ -2,28 +2,30 @@ import type { AllStreamRecordedEvent } from '@eventstore/db-client';
 import type { Session } from './connection.ts';
 import { regexOf } from './prefixes.ts';
 
-/** One subscription of the client, until it ends. It never goes on by itself after that (docs/event-stores.md). */
+/** One subscription of the client, until it ends. The client never resumes it. */
 export interface Feed {
-  /**
-   * What has come, at most so many events. `through`: up to here everything that matches was handed out;
-   * undefined when nothing new is known.
-   */
-  take(max: number): { events: AllStreamRecordedEvent[]; through: bigint | undefined };
-  /** Nothing that has come is left to be taken. */
+  /** Takes waiting events, at most `max`. */
+  take(max: number): {
+    events: AllStreamRecordedEvent[];
+    /** Every matching event up to here has been taken; undefined if nothing new is known. */
+    through: bigint | undefined;
+  };
+  /** No event is waiting. */
   readonly empty: boolean;
-  /** The server has said that its end of the log was reached; what came until then may still wait here. */
+  /** The server has said that it reached its end of the log. Earlier events may still be waiting here. */
   caughtUp: boolean;
-  /** Why it ended; what had come before can still be taken. */
+  /** Why the feed ended. Waiting events can still be taken. */
   readonly ended: { readonly error: unknown } | undefined;
-  /** Resolves when something happened, the subscriber stopped, or after so many ms. */
+  /** Resolves when something happened, when the subscriber stopped, or after this many ms. */
   changed(ms: number): Promise<void>;
-  /** Ends it, if it has not yet. */
+  /** Ends the feed, if it has not ended yet. */
   end(error?: unknown): void;
 }
 
-/** Events that may wait here; then the server has to hold them back, and after some more it ends the subscription. */
-const BUFFER = 512;
+/** Events that may wait here. Past it the server holds events back, and some time later ends the subscription. */
+export const FEED_BUFFER_EVENTS = 512;
 
+/** @param stop aborted when the subscriber stops */
 export const openFeed = (
   session: Session,
   after: bigint,
@@ -31,44 +33,31 @@ export const openFeed = (
   stop: AbortSignal,
 ): Feed => {
   let bell = Promise.withResolvers<void>();
+  let caughtUp = false;
+  let ended: { error: unknown } | undefined;
+  /** The server has passed everything up to here. */
+  let checkpoint: bigint | undefined;
   const ring = (): void => {
     bell.resolve();
     bell = Promise.withResolvers();
   };
-  let ended: { error: unknown } | undefined;
-  let caughtUp = false;
-  let checkpoint: bigint | undefined;
-
-  const subscription = session.client.subscribeToAll(
-    {
-      fromPosition: after === 0n ? 'start' : { commit: after, prepare: after },
-      requiresLeader: true,
-      filter: {
-        filterOn: 'streamName',
-        regex: regexOf(prefixes),
-        // The most often there is: after every 32 events that were looked at, also when none matches.
-        checkpointInterval: 1,
-        checkpointReached: (_, { commit }) => {
-          checkpoint = commit;
-          ring();
-        },
-      },
-    },
-    { highWaterMark: BUFFER },
-  );
-  const end = (error: unknown = new Error('the subscription was left')): void => {
+  const subscription = subscribe(session, after, prefixes, (commit) => {
+    checkpoint = commit;
+    ring();
+  });
+  const end = (error: unknown = new Error('the subscriber left')): void => {
     if (ended !== undefined) return;
     ended = { error };
     session.gone.removeEventListener('abort', gone);
     stop.removeEventListener('abort', ring);
-    // Not awaited: of a call that never began it would not come back.
+    // Not awaited: for a call that never began the promise does not settle.
     subscription.unsubscribe().catch(() => undefined);
     ring();
   };
-  const gone = (): void => end(new Error('the connection was given up'));
+  const gone = (): void => end(new Error('the connection was replaced'));
   session.gone.addEventListener('abort', gone);
   stop.addEventListener('abort', ring);
-  subscription.on('error', end); // stays: an `error` that nobody listens to ends Node
+  subscription.on('error', end); // Never removed: an `error` without a listener ends Node.
   subscription.on('end', () => end(new Error('the server ended the subscription')));
   subscription.on('close', () => end(new Error('the subscription was closed')));
   subscription.on('readable', ring);
@@ -76,7 +65,7 @@ export const openFeed = (
     caughtUp = true;
     ring();
   });
-  // By now part of the protocol (23.10), but not of the client's types.
+  // Part of the protocol since 23.10, but not of the client's types.
   (subscription as NodeJS.EventEmitter).on('fellBehind', () => {
     caughtUp = false;
   });
@@ -84,14 +73,9 @@ export const openFeed = (
 
   return {
     take: (max) => {
-      const events: AllStreamRecordedEvent[] = [];
-      while (events.length < max) {
-        const next = subscription.read();
-        if (next === null) break;
-        if (next.event !== undefined) events.push(next.event);
-      }
+      const events = take(subscription, max);
       let through = events.at(-1)?.position.commit;
-      // A checkpoint is of what came before it, and that is now taken.
+      // The checkpoint comes after the waiting events, so it counts when all of them are taken.
       if (subscription.readableLength === 0 && checkpoint !== undefined) {
         if (through === undefined || checkpoint > through) through = checkpoint;
         checkpoint = undefined;
@@ -118,4 +102,38 @@ export const openFeed = (
     },
     end,
   };
+};
+
+const subscribe = (
+  { client }: Session,
+  after: bigint,
+  prefixes: readonly string[] | undefined,
+  onCheckpoint: (commit: bigint) => void,
+) =>
+  client.subscribeToAll(
+    {
+      fromPosition: after === 0n ? 'start' : { commit: after, prepare: after },
+      requiresLeader: true,
+      filter: {
+        filterOn: 'streamName',
+        regex: regexOf(prefixes),
+        // The smallest interval: one checkpoint for every 32 scanned events, also when none matches.
+        checkpointInterval: 1,
+        checkpointReached: (_, { commit }) => onCheckpoint(commit),
+      },
+    },
+    { highWaterMark: FEED_BUFFER_EVENTS },
+  );
+
+const take = (
+  subscription: ReturnType<typeof subscribe>,
+  max: number,
+): AllStreamRecordedEvent[] => {
+  const events: AllStreamRecordedEvent[] = [];
+  while (events.length < max) {
+    const next = subscription.read();
+    if (next === null) break;
+    if (next.event !== undefined) events.push(next.event);
+  }
+  return events;
 };

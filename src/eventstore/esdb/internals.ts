@@ -1,7 +1,7 @@
 /**
- * What is used of the client (6.2.1) beside its documented functions: the types check that it is there, and this file is
- * the only place that does so. Why its own appends are not used is told in append-stream.ts; of the whole log it reads
- * everything, where the protocol knows a filter.
+ * The undocumented parts of the client (6.2.1) that the adapter uses. The types check that they exist. This file is the
+ * only place that uses them. append-stream.ts says why the adapter does not use the client's own appends. The protocol has
+ * filters for reads of the whole log, and the client does not.
  */
 import type { EventStoreDBClient } from '@eventstore/db-client';
 import { ReadStream } from '@eventstore/db-client/dist/streams/utils/ReadStream.js';
@@ -14,23 +14,23 @@ import streams, {
 } from '@eventstore/db-client/generated/streams_pb.js';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 
-/** Events that the server looks at in one go; its own 32 take more than twice as long where few match. */
-const WINDOW = 500;
+/** Events that the server scans in one go. Its default of 32 takes more than twice as long when few events match. */
+const SCAN_EVENTS = 500;
 
 export type BatchCall = ClientDuplexStream<BatchAppendReq, BatchAppendResp>;
 
 /**
- * A stream of appends to the leader, over the channel of the client: with its credentials and its connection name, ended
- * by `dispose`; when it fails because the node is away or not the leader, the client goes to another node.
+ * Opens a stream of appends to the leader, over the channel of the client, with its credentials and its connection name.
+ * `dispose` ends the stream. If it fails because the node is away or not the leader, the client goes to another node.
  */
 export const openBatchCall = (client: EventStoreDBClient): Promise<BatchCall> => {
-  // biome-ignore lint/complexity/useLiteralKeys: protected, and reached on purpose
+  // biome-ignore lint/complexity/useLiteralKeys: protected, and used on purpose
   const create = client['GRPCStreamCreator'](
     streamsService.StreamsClient,
     'batchAppend',
     (grpc): BatchCall =>
       grpc.batchAppend(
-        // biome-ignore lint/complexity/useLiteralKeys: protected, and reached on purpose
+        // biome-ignore lint/complexity/useLiteralKeys: protected, and used on purpose
         ...client['callArguments'](
           { requiresLeader: true },
           { deadline: Number.POSITIVE_INFINITY },
@@ -43,13 +43,13 @@ export const openBatchCall = (client: EventStoreDBClient): Promise<BatchCall> =>
 export interface Search {
   readonly direction: 'forwards' | 'backwards';
   readonly from: bigint | 'start' | 'end';
-  /** Of events that match. */
+  /** Matching events at most. */
   readonly limit: number;
-  /** Of the names of streams. */
+  /** Matches the names of streams. */
   readonly regex: string;
 }
 
-/** Reads those events of the whole log whose stream matches, as the leader has it; the server looks for them. */
+/** Reads the events of matching streams from the whole log of the leader. The server does the search. */
 export const searchAll = (
   client: EventStoreDBClient,
   { direction, from, limit, regex }: Search,
@@ -74,15 +74,15 @@ export const searchAll = (
     .setFilter(
       new Options.FilterOptions()
         .setStreamIdentifier(expression)
-        .setMax(WINDOW)
+        .setMax(SCAN_EVENTS)
         .setCheckpointintervalmultiplier(1),
     );
   const request = new streams.ReadReq().setOptions(options);
-  // biome-ignore lint/complexity/useLiteralKeys: protected, and reached on purpose
+  // biome-ignore lint/complexity/useLiteralKeys: protected, and used on purpose
   const create = client['GRPCStreamCreator'](streamsService.StreamsClient, 'searchAll', (grpc) =>
     grpc.read(
       request,
-      // biome-ignore lint/complexity/useLiteralKeys: protected, and reached on purpose
+      // biome-ignore lint/complexity/useLiteralKeys: protected, and used on purpose
       ...client['callArguments']({ requiresLeader: true }, { deadline: Number.POSITIVE_INFINITY }),
     ),
   );
@@ -90,21 +90,22 @@ export const searchAll = (
 };
 
 /**
- * The same client. When a stream fails, it looks for another node in a promise of its own that nobody can catch: with a
- * cluster that is away that promise is rejected ("Failed to discover"), which would end Node. Who wants the channel next
- * is told all the same.
+ * Catches a promise of the client that nobody else can catch. When a stream fails, the client looks for another node. If
+ * the whole cluster is away, that promise rejects ("Failed to discover") and would end Node. The next caller that needs
+ * the channel still gets the error.
+ * @returns the same client
  */
 export const survivesReconnection = (client: EventStoreDBClient): EventStoreDBClient => {
-  // biome-ignore lint/complexity/useLiteralKeys: protected, and reached on purpose
+  // biome-ignore lint/complexity/useLiteralKeys: protected, and used on purpose
   const handleError = client['handleError'];
-  // biome-ignore lint/complexity/useLiteralKeys: protected, and reached on purpose
+  // biome-ignore lint/complexity/useLiteralKeys: protected, and used on purpose
   client['handleError'] = (...args) => handleError(...args).catch(() => undefined);
   return client;
 };
 
-/** Closes the channel, which the client's `dispose` leaves open. */
+/** Closes the channel. The client's `dispose` leaves it open. */
 export const closeChannel = async (client: EventStoreDBClient): Promise<void> => {
-  // biome-ignore lint/complexity/useLiteralKeys: protected, and reached on purpose
+  // biome-ignore lint/complexity/useLiteralKeys: protected, and used on purpose
   const channel = await client['getChannel']();
   channel.close();
 };

@@ -5,12 +5,12 @@ import type { Appends } from './appends.ts';
 import { propose } from './encode.ts';
 import type { ReadOptions, Reads } from './reads.ts';
 
-/** The metadata of a stream that has no events: no reader of the log that skips what is the store's own meets it. */
+/** The metadata stream of a stream without events. Readers of the log skip it, as they skip all events of the store itself. */
 const STREAM = '$$xmpp-chat';
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 
 const readLogId = async (reads: Reads, how: ReadOptions): Promise<string | undefined> => {
-  const [event] = await reads.raw(STREAM, { from: 'end', direction: 'backwards', limit: 1 }, how);
+  const event = await reads.newest(STREAM, how);
   if (event === undefined) return undefined;
   const { data } = event;
   if (typeof data === 'object' && 'logId' in data) {
@@ -19,13 +19,13 @@ const readLogId = async (reads: Reads, how: ReadOptions): Promise<string | undef
   }
   throw new AppError(
     'invalid',
-    'EVENT_STORE: the metadata of the stream xmpp-chat was changed, it has to hold the logId of this log: restore its first version, every stored position names it',
+    'EVENT_STORE: the metadata of the stream xmpp-chat was changed and has no logId any more: restore its first version, every stored position contains that logId',
   );
 };
 
 /**
- * The name of this log, part of every position: written when it is opened for the first time, by whoever comes first.
- * @param appends undefined to read only
+ * @param appends writes the id when the log is opened for the first time; undefined to read only
+ * @returns the id of this log, which is part of every position
  */
 export const logId = async (
   reads: Reads,
@@ -37,7 +37,7 @@ export const logId = async (
   if (appends === undefined) {
     throw new AppError(
       'invalid',
-      'EVENT_STORE: this EventStoreDB holds no log of xmpp-chat yet: start the service once',
+      'EVENT_STORE: this EventStoreDB has no log of xmpp-chat yet: start the service once',
       { field: 'EVENT_STORE' },
     );
   }
@@ -48,7 +48,7 @@ export const logId = async (
     await appends.append({ stream: STREAM, proposals, expected: 'no-stream' }, data.length);
     return id;
   } catch (error) {
-    // Another process was faster, and its name is the log's.
+    // Another process was faster, and its id counts.
     if (error instanceof WrongExpectedRevision) return logId(reads, undefined, how);
     throw error;
   }

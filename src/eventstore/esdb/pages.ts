@@ -1,17 +1,20 @@
 import { checkLimit, checkStream } from '../checks.ts';
-import type { ReadAllOptions, ReadStreamOptions, RecordedEvent } from '../port.ts';
+import {
+  READ_LIMIT,
+  type ReadAllOptions,
+  type ReadStreamOptions,
+  type RecordedEvent,
+} from '../port.ts';
 import { decodeEvent, decodeOwn, isSystem } from './encode.ts';
 import type { Positions } from './position.ts';
 import type { Reads } from './reads.ts';
-
-const LIMIT = 1000;
 
 /** {@link EventStore.readStream} */
 export const readStream = async (
   reads: Reads,
   positions: Positions,
   stream: string,
-  { from, direction = 'forwards', limit = LIMIT }: ReadStreamOptions,
+  { from, direction = 'forwards', limit = READ_LIMIT }: ReadStreamOptions,
 ): Promise<readonly RecordedEvent[]> => {
   checkStream(stream);
   checkLimit(limit);
@@ -29,20 +32,20 @@ export const readStream = async (
 export const readAll = async (
   reads: Reads,
   positions: Positions,
-  { after, prefixes, direction = 'forwards', limit = LIMIT }: ReadAllOptions,
+  { after, prefixes, direction = 'forwards', limit = READ_LIMIT }: ReadAllOptions,
 ): Promise<readonly RecordedEvent[]> => {
   checkLimit(limit);
   const found: RecordedEvent[] = [];
   let at = after === undefined ? undefined : positions.parse(after);
   for (;;) {
-    const wanted = limit - found.length;
-    const page = await reads.scan({ after: at, direction, limit: wanted, prefixes });
+    const left = limit - found.length;
+    const page = await reads.scan({ after: at, direction, limit: left, prefixes });
     for (const event of page) {
       const decoded = isSystem(event) ? undefined : decodeEvent(event, positions);
       if (decoded !== undefined) found.push(decoded);
     }
     const last = page.at(-1);
-    if (last === undefined || page.length < wanted || found.length === limit) return found;
+    if (last === undefined || page.length < left || found.length === limit) return found;
     at = last.position.commit;
   }
 };

@@ -2,26 +2,26 @@ import { AppError } from '../../errors.ts';
 import type { Position } from '../port.ts';
 
 /**
- * Positions of one log: `esdb:{id of the log}:{commit position}`, 0 being before the first event.
+ * Positions of one log: `esdb:{id of the log}:{commit position}`. 0 is before the first event.
  *
- * One number is enough: of every event that was written through gRPC the prepare position is the commit position, also
- * of several in one append and of system events (measured on 23.10). They differ only in transactions of the old TCP
- * client. The checkpoints of a catch-up say prepare 0; going on from their commit position was exact.
+ * One number is enough: for every event that was written through gRPC, the prepare position equals the commit position,
+ * even for several events in one append and for system events (measured on 23.10). They differ only in transactions of
+ * the old TCP client. The checkpoints of a catch-up have prepare 0; resuming from their commit position was exact.
  */
 export interface Positions {
   format(commit: bigint): Position;
-  /** @throws {AppError} `invalid` for what is not a position of this log */
+  /** @throws {AppError} `invalid` for a text that is not a position of this log */
   parse(text: string): bigint;
 }
 
-/** A log position is a signed 64-bit number; a leading zero would give one place two names. */
+/** A log position is a signed 64-bit number. Leading zeros are refused, so that each place has exactly one name. */
 const NUMBER = /^(?:0|[1-9][0-9]{0,18})$/;
 const MAX = 2n ** 63n - 1n;
 
 export const createPositions = (logId: string): Positions => {
   const prefix = `esdb:${logId}:`;
   return {
-    // The only place where positions of this store are made.
+    // Positions of this store are created only here.
     format: (commit) => `${prefix}${commit}` as Position,
     parse: (text) => {
       const digits = text.slice(prefix.length);

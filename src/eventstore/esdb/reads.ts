@@ -4,29 +4,31 @@ import {
   UnknownError,
 } from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
-import { createBackoff } from '../../kit/backoff.ts';
+import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { Connection, Session } from './connection.ts';
 import { finalFailure, isMissing, NoAnswer, type Operation, unavailable } from './failure.ts';
 import { searchAll } from './internals.ts';
 import { regexOf } from './prefixes.ts';
 
 export interface ReadOptions {
-  /** Silence for so long (ms) is a failure. */
+  /** Silence for this long is a failure, in ms. */
   readonly deadlineMs?: number;
-  /** Silence is no sign that the connection is dead: the server may be looking for something that is rare. */
+  /** Silence does not mean that the connection is dead: the server may be searching for rare events. */
   readonly mayBeSilent?: boolean;
   readonly tries?: number;
 }
 
-/** The events of one read, through the client; `from` and so on are the caller's. */
+/** Starts one read over the client. */
 type Open = (client: EventStoreDBClient) => ReturnType<EventStoreDBClient['readAll']>;
 
 export interface Reads {
-  /** Any stream, also the store's own: what is there, as it is stored. Missing: empty. */
+  /** @returns the stored events of any stream, also of the store's own; none if it is missing */
   raw(stream: string, options: RawOptions, how?: ReadOptions): Promise<AllStreamRecordedEvent[]>;
-  /** Part of the whole log; `after` is exclusive. With what is the store's own, unless prefixes are given. */
+  /** @returns the last stored event of any stream, also of the store's own; undefined if it is missing */
+  newest(stream: string, how?: ReadOptions): Promise<AllStreamRecordedEvent | undefined>;
+  /** @returns a part of the whole log, with the store's own events unless prefixes are set */
   scan(options: ScanOptions, how?: ReadOptions): Promise<AllStreamRecordedEvent[]>;
-  /** Where the log ends; 0 when there is nothing. */
+  /** @returns where the log ends; 0 for an empty log */
   head(how?: ReadOptions): Promise<bigint>;
 }
 
@@ -37,95 +39,44 @@ export interface RawOptions {
 }
 
 export interface ScanOptions {
-  /** undefined: from the end of that side. */
+  /** Exclusive; undefined for the beginning, or the end when reading backwards. */
   readonly after: bigint | undefined;
   readonly direction: 'forwards' | 'backwards';
   readonly limit: number;
-  /** Only streams whose name begins with one of these; the server looks for them. */
+  /** Only streams whose name begins with one of these. The server does the search. */
   readonly prefixes?: readonly string[] | undefined;
 }
 
-const DEADLINE_MS = 10_000;
-const TRIES = 3;
-/** The server looks at some 500,000 events a second. */
-const SEARCH: ReadOptions = { deadlineMs: 60_000, tries: 2, mayBeSilent: true };
-/** In the time of a deadline. */
+export const READ_DEADLINE_MS = 10_000;
+export const READ_TRIES = 3;
+export const READ_RETRY: RetryPolicy = { firstMs: 100, mostMs: 1_000 };
+/** For a read with prefixes. The server scans some 500,000 events a second. */
+export const SEARCH: ReadOptions = { deadlineMs: 60_000, tries: 2, mayBeSilent: true };
+/** Looks for silence within one deadline. */
 const LOOKS = 4;
-export const READ_RETRY = { firstMs: 100, mostMs: 1_000 };
 
 /**
- * Reads that end: each has a deadline of its own (the client sets none) and is tried again, since nothing happens by
- * reading. They ask the leader, as appends do: what was just written is there.
+ * Reads that end. Each has a deadline, because the client sets none, and is repeated after a failure, because reading
+ * changes nothing. All reads go to the leader, as appends do, so they see what was just written.
  */
 export const createReads = (connection: Connection): Reads => {
-  const run = async (
-    operation: Operation,
-    open: Open,
-    { deadlineMs = DEADLINE_MS, mayBeSilent = false, tries = TRIES }: ReadOptions = {},
-  ): Promise<AllStreamRecordedEvent[]> => {
-    const retry = createBackoff(READ_RETRY);
-    for (let left = tries; ; left -= 1) {
-      const session = connection.session();
-      try {
-        return await collect(session, open, deadlineMs);
-      } catch (error) {
-        if (isMissing(error)) return [];
-        const final = finalFailure(error, operation);
-        if (final !== undefined) throw final;
-        if (error instanceof NoAnswer && !mayBeSilent) connection.replace(session);
-        if (left <= 1) throw unavailable(error, operation);
-      }
-      await retry.wait(connection.closed);
-    }
+  const raw: Reads['raw'] = (stream, { from, direction, limit }, how) => {
+    const options = { direction, fromRevision: from, maxCount: limit, requiresLeader: true };
+    return read(
+      connection,
+      { kind: 'read', stream },
+      // Events of a stream have a position as well when they come from the server; the client's type omits it.
+      (client) => client.readStream(stream, options) as unknown as ReturnType<Open>,
+      how,
+    );
   };
-
-  const scan: Reads['scan'] = async ({ after, direction, limit, prefixes }, how) => {
-    const forwards = direction === 'forwards';
-    const from = after ?? (forwards ? 'start' : 'end');
-    // Forwards the server begins with the event at the position itself.
-    const maxCount = forwards && after !== undefined ? limit + 1 : limit;
-    const open: Open = (client) =>
-      prefixes === undefined
-        ? client.readAll({
-            direction,
-            maxCount,
-            requiresLeader: true,
-            fromPosition: typeof from === 'bigint' ? { commit: from, prepare: from } : from,
-          })
-        : searchAll(client, {
-            direction,
-            from,
-            limit: maxCount,
-            regex: regexOf(prefixes),
-          });
-    try {
-      const events = await run({ kind: 'read', stream: '$all' }, open, how ?? (prefixes && SEARCH));
-      if (after === undefined || !forwards) return events;
-      return events.filter((event) => event.position.commit > after).slice(0, limit);
-    } catch (error) {
-      if (error instanceof AppError && isBadPosition(error.cause)) {
-        throw new AppError('invalid', 'no event has ever been at this position', {
-          field: 'position',
-        });
-      }
-      throw error;
-    }
-  };
-
+  const scan: Reads['scan'] = (options, how) => scanLog(connection, options, how);
   return {
-    raw: (stream, { from, direction, limit }, how) =>
-      run(
-        { kind: 'read', stream },
-        // Read from the server, both kinds of events have a position.
-        (client) =>
-          client.readStream(stream, {
-            direction,
-            fromRevision: from,
-            maxCount: limit,
-            requiresLeader: true,
-          }) as unknown as ReturnType<Open>,
-        how,
-      ),
+    raw,
+    newest: async (stream, how) => {
+      const [event] = await raw(stream, { from: 'end', direction: 'backwards', limit: 1 }, how);
+      return event;
+    },
     scan,
     head: async (how) => {
       const [last] = await scan({ after: undefined, direction: 'backwards', limit: 1 }, how);
@@ -134,7 +85,60 @@ export const createReads = (connection: Connection): Reads => {
   };
 };
 
-/** What the server says to a position between two records. */
+const read = async (
+  connection: Connection,
+  operation: Operation,
+  open: Open,
+  { deadlineMs = READ_DEADLINE_MS, mayBeSilent = false, tries = READ_TRIES }: ReadOptions = {},
+): Promise<AllStreamRecordedEvent[]> => {
+  const retry = createBackoff(READ_RETRY);
+  for (let left = tries; ; left -= 1) {
+    const session = connection.session();
+    try {
+      return await collect(session, open, deadlineMs);
+    } catch (error) {
+      if (isMissing(error)) return [];
+      const final = finalFailure(error, operation);
+      if (final !== undefined) throw final;
+      if (error instanceof NoAnswer && !mayBeSilent) connection.replace(session);
+      if (left <= 1) throw unavailable(error, operation);
+    }
+    await retry.wait(connection.closed);
+  }
+};
+
+const scanLog = async (
+  connection: Connection,
+  { after, direction, limit, prefixes }: ScanOptions,
+  how: ReadOptions | undefined,
+): Promise<AllStreamRecordedEvent[]> => {
+  const forwards = direction === 'forwards';
+  const from = after ?? (forwards ? 'start' : 'end');
+  // Forwards, the server begins with the event at the position itself.
+  const maxCount = forwards && after !== undefined ? limit + 1 : limit;
+  const open: Open = (client) =>
+    prefixes === undefined
+      ? client.readAll({
+          direction,
+          maxCount,
+          requiresLeader: true,
+          fromPosition: typeof from === 'bigint' ? { commit: from, prepare: from } : from,
+        })
+      : searchAll(client, { direction, from, limit: maxCount, regex: regexOf(prefixes) });
+  try {
+    const operation: Operation = { kind: 'read', stream: '$all' };
+    const events = await read(connection, operation, open, how ?? (prefixes && SEARCH));
+    if (after === undefined || !forwards) return events;
+    return events.filter((event) => event.position.commit > after).slice(0, limit);
+  } catch (error) {
+    if (error instanceof AppError && isBadPosition(error.cause)) {
+      throw new AppError('invalid', 'the log has no event at this position', { field: 'position' });
+    }
+    throw error;
+  }
+};
+
+/** The error of the server for a position between two records. */
 const isBadPosition = (error: unknown): boolean =>
   error instanceof UnknownError && error.message.includes('ReadAllResult');
 
@@ -153,12 +157,12 @@ const collect = (
     };
     const fail = (error: unknown): void => {
       end(() => reject(error));
-      // It may never have begun, and then cannot be cancelled either.
+      // A call that never began cannot be cancelled either.
       reading.cancel().catch(() => undefined);
     };
-    const gone = (): void => fail(new Error('the connection was given up'));
-    // Looked at now and then: to set a timer anew for each event is dear, and when this process stood still itself, events
-    // may wait in the socket.
+    const gone = (): void => fail(new Error('the connection was replaced'));
+    // Looks a few times within the deadline. A new timer for each event would be expensive, and if this process was
+    // stopped, events may wait in the socket.
     let silentLooks = 0;
     const look = (): void => {
       silentLooks += 1;
@@ -166,12 +170,12 @@ const collect = (
     };
     const timer = setInterval(look, deadlineMs / LOOKS);
     session.gone.addEventListener('abort', gone);
-    // Stays: an `error` that nobody listens to ends Node.
+    // Never removed: an `error` without a listener ends Node.
     reading.on('error', fail);
     reading.on('end', () => end(() => resolve(events)));
     reading.on('data', ({ event }) => {
       silentLooks = 0;
-      // Missing only where a link leads nowhere, and links are not followed.
+      // Only a link to a missing event has none, and links are not resolved.
       if (event !== undefined) events.push(event);
     });
   });

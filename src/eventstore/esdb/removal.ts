@@ -2,111 +2,111 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
-import { createBackoff } from '../../kit/backoff.ts';
+import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { WrongExpectedRevision } from '../port.ts';
+import type { AppendRequest } from './append-stream.ts';
 import type { Appends } from './appends.ts';
 import type { Connection } from './connection.ts';
 import { propose } from './encode.ts';
-import { finalFailure, NoAnswer, unavailable } from './failure.ts';
+import { finalFailure, NoAnswer, type Operation, unavailable } from './failure.ts';
 import type { Reads } from './reads.ts';
 
 /**
- * What is removed here is hidden at once from who reads the stream. `$all`, the subscriptions and the disk have it until
- * an operator of the store runs a scavenge: erasing personal data for good needs that (once a day, say).
+ * Removes events. They disappear at once for readers of the stream. `$all`, subscriptions and the disk keep them until a
+ * scavenge. Erasing personal data for good needs a regular scavenge, for example once a day.
  */
 export interface Removal {
   remove(stream: string): Promise<void>;
   truncate(stream: string, before: number): Promise<void>;
 }
 
-const DEADLINE_MS = 5000;
-const TRIES = 3;
-/** Of others who change the metadata of one stream at the same time. */
-const RACES = 10;
-export const REMOVAL_RETRY = { firstMs: 100, mostMs: 1_000 };
+export const REMOVAL_DEADLINE_MS = 5000;
+export const REMOVAL_TRIES = 3;
+/** Tries to change the metadata of a stream while others change it too. */
+export const METADATA_TRIES = 10;
+export const REMOVAL_RETRY: RetryPolicy = { firstMs: 100, mostMs: 1_000 };
 
+/** @param deadlineMs for the deletion of a stream */
 export const createRemoval = (
   connection: Connection,
   reads: Reads,
   appends: Appends,
-  deadlineMs = DEADLINE_MS,
-): Removal => {
-  const newest = async (stream: string) => {
-    const [event] = await reads.raw(stream, { from: 'end', direction: 'backwards', limit: 1 });
-    return event;
-  };
-
-  /** One try. @returns false when somebody else changed the metadata meanwhile */
-  const hideBefore = async (stream: string, before: number): Promise<boolean> => {
-    const last = await newest(stream);
-    // Nothing is there to be hidden, and a mark ahead of the stream would hide what is to come.
-    if (last === undefined) return true;
-    const old = await newest(`$$${stream}`);
-    const metadata: Record<string, unknown> = isRecord(old?.data) ? old.data : {};
-    const wanted = Math.min(before, Number(last.revision) + 1);
-    const present = metadata.$tb;
-    if (typeof present === 'number' && present >= wanted) return true;
-    const data = Buffer.from(JSON.stringify({ ...metadata, $tb: wanted }));
-    try {
-      await appends.append(
-        {
-          stream: `$$${stream}`,
-          proposals: [propose(randomUUID(), '$metadata', data, undefined)],
-          expected: old === undefined ? 'no-stream' : Number(old.revision),
-        },
-        data.length,
-      );
-      return true;
-    } catch (error) {
-      if (error instanceof WrongExpectedRevision) return false;
-      throw error;
+  deadlineMs = REMOVAL_DEADLINE_MS,
+): Removal => ({
+  remove: (stream) => remove(connection, stream, deadlineMs),
+  truncate: async (stream, before) => {
+    for (let left = METADATA_TRIES; left > 0; left -= 1) {
+      if (await hideBefore(stream, before, reads, appends)) return;
     }
-  };
+    throw new AppError(
+      'unavailable',
+      `others keep changing the metadata of ${stream}: truncate it later`,
+      { stream },
+    );
+  },
+});
 
-  return {
-    // A soft delete: the name can be used again, its revisions go on. Twice is the same as once.
-    remove: async (stream) => {
-      const retry = createBackoff(REMOVAL_RETRY);
-      for (let left = TRIES; ; left -= 1) {
-        const session = connection.session();
-        try {
-          await within(
-            deadlineMs,
-            session.client.deleteStream(stream, {
-              expectedRevision: 'any',
-              requiresLeader: true,
-              deadline: deadlineMs,
-            }),
-          );
-          return;
-        } catch (error) {
-          // There is nothing to delete: with any expected revision, that is what a wrong one means.
-          if (error instanceof StreamDeletedError || error instanceof WrongExpectedVersionError)
-            return;
-          if (error instanceof NoAnswer) connection.replace(session);
-          const operation = { kind: 'delete', stream } as const;
-          const final = finalFailure(error, operation);
-          if (final !== undefined) throw final;
-          if (left <= 1) throw unavailable(error, operation, '; whether it was deleted is unknown');
-        }
-        await retry.wait(connection.closed);
-      }
-    },
-    truncate: async (stream, before) => {
-      for (let left = RACES; left > 0; left -= 1) {
-        if (await hideBefore(stream, before)) return;
-      }
-      throw new AppError(
-        'unavailable',
-        `the metadata of ${stream} is being changed by others all the time: truncate it later`,
-        { stream },
-      );
-    },
-  };
+/** A soft delete: the name can be used again, and the revisions continue. Twice has the same effect as once. */
+const remove = async (
+  connection: Connection,
+  stream: string,
+  deadlineMs: number,
+): Promise<void> => {
+  const operation: Operation = { kind: 'delete', stream };
+  const options = {
+    expectedRevision: 'any',
+    requiresLeader: true,
+    deadline: deadlineMs,
+  } as const;
+  const retry = createBackoff(REMOVAL_RETRY);
+  for (let left = REMOVAL_TRIES; ; left -= 1) {
+    const session = connection.session();
+    try {
+      await withDeadline(deadlineMs, session.client.deleteStream(stream, options));
+      return;
+    } catch (error) {
+      // The stream has no events. With expected revision `any`, that is what a wrong expected version means.
+      if (error instanceof StreamDeletedError || error instanceof WrongExpectedVersionError) return;
+      if (error instanceof NoAnswer) connection.replace(session);
+      const final = finalFailure(error, operation);
+      if (final !== undefined) throw final;
+      if (left <= 1) throw unavailable(error, operation, '; whether it was deleted is unknown');
+    }
+    await retry.wait(connection.closed);
+  }
 };
 
-/** The client's deadline is of the call alone, not of the search for a node to call. */
-const within = async (ms: number, work: Promise<unknown>): Promise<void> => {
+/** Tries once. @returns false if somebody else changed the metadata meanwhile */
+const hideBefore = async (
+  stream: string,
+  before: number,
+  reads: Reads,
+  appends: Appends,
+): Promise<boolean> => {
+  const last = await reads.newest(stream);
+  // An empty stream has nothing to hide, and a mark past its end would hide future events.
+  if (last === undefined) return true;
+  const old = await reads.newest(`$$${stream}`);
+  const metadata: Record<string, unknown> = isRecord(old?.data) ? old.data : {};
+  const mark = Math.min(before, Number(last.revision) + 1);
+  if (typeof metadata.$tb === 'number' && metadata.$tb >= mark) return true;
+  const data = Buffer.from(JSON.stringify({ ...metadata, $tb: mark }));
+  const request: AppendRequest = {
+    stream: `$$${stream}`,
+    proposals: [propose(randomUUID(), '$metadata', data, undefined)],
+    expected: old === undefined ? 'no-stream' : Number(old.revision),
+  };
+  try {
+    await appends.append(request, data.length);
+    return true;
+  } catch (error) {
+    if (error instanceof WrongExpectedRevision) return false;
+    throw error;
+  }
+};
+
+/** The client's own deadline covers the call, but not the search for a node before it. */
+const withDeadline = async (ms: number, work: Promise<unknown>): Promise<void> => {
   const done = new AbortController();
   const late = delay(ms, undefined, done).then(() => {
     throw new NoAnswer(ms);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, hasCode } from '../../errors.ts';
-import { createBackoff } from '../../kit/backoff.ts';
+import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { checkLimit, checkRevision, checkStream } from '../checks.ts';
 import type { EventStore } from '../port.ts';
 import { type AppendTiming, createAppends } from './appends.ts';
@@ -11,30 +11,35 @@ import { readAll, readStream } from './pages.ts';
 import { createPositions } from './position.ts';
 import { createReads } from './reads.ts';
 import { createRemoval } from './removal.ts';
-import { createKnownHead } from './silence.ts';
 import { follow } from './subscription.ts';
 import { parseEsdbUrl } from './url.ts';
+import { createKnownHead } from './watch.ts';
 
 export interface EsdbEventStoreOptions {
   /** Appends and removals are refused. */
   readonly readOnly?: boolean;
-  /** For tests, which do not want to wait. */
+  /** Shorter in tests. */
   readonly timing?: AppendTiming;
-  /** How long to wait for the server at first, in ms. */
+  /** How long to wait for the server when opening, in ms; default {@link OPEN_DEADLINE_MS}. */
   readonly openMs?: number;
 }
 
-const TIMING: AppendTiming = { tryMs: 5000, totalMs: 15_000 };
-const OPEN_MS = 10_000;
-export const OPEN_RETRY = { firstMs: 100, mostMs: 1_000 };
+export const APPEND_TIMING: AppendTiming = { tryMs: 5000, totalMs: 15_000 };
+/** How long the store waits for the server when it is opened: the service may start first. */
+export const OPEN_DEADLINE_MS = 10_000;
+export const OPEN_RETRY: RetryPolicy = { firstMs: 100, mostMs: 1_000 };
 const OPEN_TRY = { deadlineMs: 3000, tries: 1 };
 const CHECK = { deadlineMs: 2000, tries: 1 };
-const CLOSE_MS = 15_000;
+/** How long closing waits for appends in progress. */
+export const CLOSE_DEADLINE_MS = 15_000;
 
 /**
- * An EventStoreDB (KurrentDB) over gRPC, for any number of processes (docs/event-stores.md).
- * @throws {AppError} `invalid` for a url that cannot be right; `unavailable` when the server does not answer in time;
- *   `refused` when it does not let us in
+ * Opens an EventStoreDB (KurrentDB) over gRPC, for any number of processes.
+ *
+ * This folder is the adapter of the port for EventStoreDB (docs/event-stores.md, docs/adr/0009). Only eventstore/open.ts
+ * imports it, when EVENT_STORE names such a server.
+ * @throws {AppError} `invalid` for a wrong url; `unavailable` if the server does not answer in time; `refused` if it
+ *   refuses our user
  */
 export const openEsdbEventStore = async (
   url: string,
@@ -51,7 +56,7 @@ export const openEsdbEventStore = async (
 
 const connect = async (
   connection: Connection,
-  { readOnly = false, timing = TIMING, openMs = OPEN_MS }: EsdbEventStoreOptions,
+  { readOnly = false, timing = APPEND_TIMING, openMs = OPEN_DEADLINE_MS }: EsdbEventStoreOptions,
 ): Promise<EventStore> => {
   const reads = createReads(connection);
   const appends = createAppends(connection, reads, timing);
@@ -84,7 +89,7 @@ const connect = async (
       checkLimit(how.batch);
       return follow(how, { connection, positions, reads, head });
     },
-    // Of any event, also the store's own: subscriptions pass those as well (see `through`).
+    // The store's own events count as well, because `through` of a subscription may stop at one of them.
     head: async () => {
       const last = await reads.head();
       return last === 0n ? null : positions.format(last);
@@ -110,7 +115,10 @@ const connect = async (
     },
     close: () => {
       closing ??= (async () => {
-        await Promise.race([appends.settled(), delay(CLOSE_MS, undefined, { ref: false })]);
+        await Promise.race([
+          appends.settled(),
+          delay(CLOSE_DEADLINE_MS, undefined, { ref: false }),
+        ]);
         await connection.close();
       })();
       return closing;
@@ -118,7 +126,7 @@ const connect = async (
   };
 };
 
-/** The service may be started before the store is. */
+/** Repeats `work` while the server is away, for `ms`. */
 const patiently = async <T>(hosts: string, ms: number, work: () => Promise<T>): Promise<T> => {
   const until = performance.now() + ms;
   const retry = createBackoff(OPEN_RETRY);

@@ -1,6 +1,11 @@
 import { AppError, hasCode } from '../../errors.ts';
-import { createBackoff } from '../../kit/backoff.ts';
-import type { RecordedEvent, SubscribeOptions, SubscriptionBatch } from '../port.ts';
+import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
+import {
+  type RecordedEvent,
+  SUBSCRIPTION_BATCH,
+  type SubscribeOptions,
+  type SubscriptionBatch,
+} from '../port.ts';
 import type { Connection } from './connection.ts';
 import { decodeEvent, isSystem } from './encode.ts';
 import { finalFailure, type Operation } from './failure.ts';
@@ -8,7 +13,7 @@ import { type Feed, openFeed } from './feed.ts';
 import type { Positions } from './position.ts';
 import { matcherOf } from './prefixes.ts';
 import type { Reads } from './reads.ts';
-import { createWatch, type KnownHead, LOOK_MS } from './silence.ts';
+import { createWatch, type KnownHead, LOOK_AFTER_APPEND_MS } from './watch.ts';
 
 export interface SubscriptionParts {
   readonly connection: Connection;
@@ -17,13 +22,12 @@ export interface SubscriptionParts {
   readonly head: KnownHead;
 }
 
-const BATCH = 512;
-export const SUBSCRIPTION_RETRY = { firstMs: 50, mostMs: 5_000 };
+export const SUBSCRIPTION_RETRY: RetryPolicy = { firstMs: 50, mostMs: 5_000 };
 const OPERATION: Operation = { kind: 'subscribe to', stream: '$all' };
 
 /**
- * Follows the log: a subscription of the client for as long as it lasts, then the next one from where it was. What is
- * yielded is exact by the positions, whatever the server repeats.
+ * Follows the log with one subscription of the client after the other. Each resumes where the last one ended. Positions
+ * decide what is yielded, so an event that the server repeats is not yielded twice.
  */
 export async function* follow(
   options: SubscribeOptions,
@@ -56,14 +60,14 @@ export async function* follow(
     } finally {
       feed?.end();
     }
-    // Until it has caught up again, nobody knows how much is missing.
+    // Not live until the next subscription has caught up.
     if (live) yield { events: [], through: positions.format(at), live: false };
     live = false;
     await retry.wait(stop);
   }
 }
 
-/** A position past the end is of a log that was longer: this one is an older copy. */
+/** A position past the end belongs to a longer log: this log is an older copy. */
 const checkAgainstEnd = async (at: bigint, { reads, positions }: SubscriptionParts) => {
   if (at <= (await reads.head())) return;
   throw new AppError(
@@ -79,11 +83,11 @@ interface Batch {
   readonly live: boolean;
 }
 
-/** What one feed brings, and where it is when it brings nothing; ends with the feed. */
+/** The batches of one feed, and empty ones when only its place moves. Ends with the feed. */
 async function* batches(
   feed: Feed,
   from: bigint,
-  { prefixes, batch: max = BATCH }: SubscribeOptions,
+  { prefixes, batch: max = SUBSCRIPTION_BATCH }: SubscribeOptions,
   { positions, reads, head }: SubscriptionParts,
   stop: AbortSignal,
 ): AsyncGenerator<Batch> {
@@ -99,7 +103,7 @@ async function* batches(
       const decoded = decodeEvent(event, positions);
       if (decoded !== undefined) events.push(decoded);
     }
-    // Never back: it is where the next subscription begins.
+    // It never moves back: the next subscription begins there.
     let through = at;
     for (const known of [watch.passed(), taken.through]) {
       if (known !== undefined && known > through) through = known;
@@ -109,12 +113,12 @@ async function* batches(
       at = through;
       live = nowLive;
       yield { events, at, live };
-      // Others have their turn, and more can come, so that the batches of a long way are not tiny.
+      // Other work gets its turn, and more events arrive, so that batches are not tiny while catching up.
       if (!live) await new Promise(setImmediate);
       continue;
     }
     if (feed.ended !== undefined && feed.empty) return;
-    await feed.changed(LOOK_MS.appended);
+    await feed.changed(LOOK_AFTER_APPEND_MS);
     if (feed.empty) watch.look(at);
   }
 }

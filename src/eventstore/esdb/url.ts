@@ -1,19 +1,19 @@
 import { isIP } from 'node:net';
 import { AppError } from '../../errors.ts';
 
-/** What EVENT_STORE says about an EventStoreDB. */
+/** The value of EVENT_STORE for an EventStoreDB. */
 export interface EsdbUrl {
-  /** For the client: with our defaults where the url says nothing. Holds the password: for no log and no message. */
+  /** For the client, with our defaults for options that the url does not set. It has the password: never log or show it. */
   readonly connectionString: string;
-  /** The hosts as they were given: all that a message may name. */
+  /** The hosts of the url. The only part that a message may contain. */
   readonly hosts: string;
 }
 
 const SCHEME = /^esdb(?:\+discover)?:\/\//;
 
 /**
- * Defaults: appends and reads go to the leader (a follower may be behind, and an answer from the past would look like
- * a log that was cut off), and a connection that died without a word is found out within 20 s.
+ * Appends and reads go to the leader: a follower may lag, and its answer would look like a truncated log. A connection that
+ * died silently is noticed within 20 s.
  */
 const defaults = (): Record<string, string> => ({
   connectionName: `xmpp-chat-${process.pid}`,
@@ -22,10 +22,10 @@ const defaults = (): Record<string, string> => ({
   nodePreference: 'leader',
 });
 
-/** The client takes `keepAliveInterval`, `keep_alive_interval` and so on. */
+/** The client accepts `keepAliveInterval`, `keep_alive_interval` and so on. */
 const flat = (key: string): string => key.toLowerCase().replace(/[_-]/g, '');
 
-/** What the client knows. Of others it warns on the console, and quotes the whole string with the password. */
+/** The options of the client. For any other it prints a warning that quotes the whole string, with the password. */
 const OPTIONS =
   'connectionName defaultDeadline discoveryInterval gossipTimeout keepAliveInterval keepAliveTimeout maxDiscoverAttempts nodePreference tls tlsCAFile throwOnAppendFailure userCertFile userKeyFile'.split(
     ' ',
@@ -38,10 +38,12 @@ const checkOption = (pair: string): void => {
     throw invalidUrl('tlsVerifyCert is not supported: name the certificate with tlsCAFile=PATH');
   }
   if (value !== '' && OPTIONS.some((option) => flat(option) === key)) return;
-  throw invalidUrl(`after ? come NAME=VALUE and &, with the names ${OPTIONS.join(', ')}`);
+  throw invalidUrl(
+    `the options after ? are NAME=VALUE, separated by &. The names are ${OPTIONS.join(', ')}`,
+  );
 };
 
-/** What is wrong with EVENT_STORE; never quotes what was given, it may hold a password. */
+/** The error for a wrong EVENT_STORE. It never quotes the value, which may contain a password. */
 export const invalidUrl = (reason: string): AppError =>
   new AppError('invalid', `EVENT_STORE: ${reason}`, { field: 'EVENT_STORE' });
 
@@ -50,7 +52,7 @@ export const parseEsdbUrl = (text: string): EsdbUrl => {
   const url = text.trim();
   const [scheme] = SCHEME.exec(url) ?? [];
   if (scheme === undefined) throw invalidUrl('it must begin with esdb:// or esdb+discover://');
-  // A password may hold anything but @.
+  // A password may contain any character but @.
   const hosts = (url.slice(scheme.length).split('@').at(-1) ?? '').split(/[/?]/)[0] ?? '';
   if (hosts === '') throw invalidUrl('it names no host, as in esdb://HOST:2113');
   const [address = '', query = ''] = url.split(/\?(?=[^@]*$)/);
@@ -64,7 +66,7 @@ export const parseEsdbUrl = (text: string): EsdbUrl => {
   const numeric = hosts.split(',').find((host) => isIP(host.replace(/:\d*$/, '')) !== 0);
   if (!insecure && numeric !== undefined) {
     throw invalidUrl(
-      `with TLS, ${numeric} has to be a host name (Node makes no TLS connection to an IP address): give it a name that its certificate has, or say tls=false`,
+      `with TLS, ${numeric} must be a host name, because Node makes no TLS connection to an IP address: use a name from the server's certificate, or set tls=false`,
     );
   }
   const pairs = Object.entries(defaults())

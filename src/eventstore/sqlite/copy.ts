@@ -1,4 +1,4 @@
-/** Copies of the embedded store's file: taken beside its writer, and looked through without touching them. */
+/** Copies of the SQLite event store: taking one while the store is in use, and reading one without changing it. */
 import { existsSync } from 'node:fs';
 import { backup, type DatabaseSync } from 'node:sqlite';
 import { AppError, messageOf } from '../../errors.ts';
@@ -8,18 +8,18 @@ import { createPositions } from './position.ts';
 import { createReader } from './reader.ts';
 import { lastPosition, logId, openLog } from './schema.ts';
 
-/** Of 8 KiB: 2 MiB are read and written between two looks at whether to go on. */
-const PAGES_A_STEP = 256;
+/** Pages of 8 KiB copied in one step, 2 MiB. */
+const PAGES_PER_STEP = 256;
 
 /**
- * Copies a log as it is at one moment, while its writer goes on; everything appended before the call is in it. A copy
- * that fails leaves a part of a file behind.
+ * Copies a log as it is at one moment, while its writer works. Everything appended before the call is in the copy. A copy
+ * that fails leaves a partial file behind.
  *
- * SQLite begins anew whenever another connection has written between two steps, which beside a busy writer never ends
- * (tried). So the whole copy is taken within one read transaction: in WAL mode that stops nobody, only the log's -wal
- * grows until the copy is done.
- * @param onStep after each step, with the share that is done, 0 to 1; what it throws ends the copy
- * @throws {AppError} `not-found`; `invalid` when the file is no log; `unavailable` when the copy cannot be written
+ * SQLite's backup starts over whenever another connection writes between two steps; beside a busy writer it never ended.
+ * So the whole copy runs in one read transaction. In WAL mode that blocks nobody; the -wal file of the log grows until the
+ * copy is done.
+ * @param onStep called after each step with the finished share, 0 to 1; if it throws, the copy ends
+ * @throws {AppError} `not-found`; `invalid` if the file is not a log; `unavailable` if the copy cannot be written
  */
 export async function copyLog(
   from: string,
@@ -30,10 +30,10 @@ export async function copyLog(
   const db = openLog(from, 'reader');
   try {
     db.exec('BEGIN');
-    lastPosition(db); // A transaction begins with its first read.
+    lastPosition(db); // SQLite begins the transaction with its first read.
     createPrivate(to);
     await backup(db, to, {
-      rate: PAGES_A_STEP,
+      rate: PAGES_PER_STEP,
       progress: ({ totalPages, remainingPages }) => onStep(1 - remainingPages / totalPages),
     });
     db.exec('COMMIT');
@@ -47,18 +47,18 @@ export async function copyLog(
 
 export interface LogCopy {
   readonly id: string;
-  /** null: an empty log. */
+  /** null for an empty log. */
   readonly head: Position | null;
   readonly events: number;
   readonly store: Pick<EventStore, 'readStream' | 'readAll'>;
-  /** What SQLite finds wrong with the file (`PRAGMA integrity_check`); null when it is whole. Reads all of it. */
+  /** Reads the whole file. @returns the faults that SQLite finds (`PRAGMA integrity_check`); null without any */
   damage(): string | null;
   close(): void;
 }
 
 /**
- * Opens a copy that nobody uses. Nothing is written, nor made beside it.
- * @throws {AppError} `invalid` when the file is no log or damaged; `unavailable` when it cannot be read
+ * Opens a copy that no process uses. It is not written to, and no file is created beside it.
+ * @throws {AppError} `invalid` if the file is not a log or is damaged; `unavailable` if it cannot be read
  */
 export function openCopy(path: string): LogCopy {
   const db = openLog(path, 'copy');

@@ -11,7 +11,7 @@ import type {
 import type { AppendJob, EncodedEvent } from './protocol.ts';
 
 /**
- * Turns an append into what the writer stores.
+ * Encodes an append for the writer.
  * @throws {AppError} `invalid`, or `too-large` past {@link MAX_APPEND_BYTES}
  */
 export const encodeAppend = (
@@ -39,7 +39,7 @@ interface Body {
   readonly metadata: EventMetadata;
 }
 
-/** The event of what was stored. */
+/** Decodes a stored event. */
 export const decodeEvent = (
   { id, type, body }: EncodedEvent,
   stream: string,

@@ -1,6 +1,6 @@
 import type { ExpectedRevision } from '../port.ts';
 
-/** An event as it is stored: `body` is the JSON of what is not a column. */
+/** An event as it is stored: `body` is the JSON of the fields that have no column. */
 export interface EncodedEvent {
   readonly id: string;
   readonly type: string;
@@ -21,7 +21,7 @@ export interface RemoveJob {
   readonly before: number | null;
 }
 
-/** Answered when everything before it is written; says whether the log can be written to. */
+/** Asks whether the log can be written to. The answer comes after those of all earlier jobs. */
 interface ProbeJob {
   readonly kind: 'probe';
 }
@@ -30,16 +30,16 @@ export type Job = AppendJob | RemoveJob | ProbeJob;
 
 export type Answer =
   | { readonly kind: 'appended'; readonly revision: number; readonly position: number }
-  /** The same ids with the same expected revision were there already. */
+  /** An earlier append had the same ids and the same expected revision. */
   | { readonly kind: 'repeated'; readonly revision: number; readonly position: number }
   | { readonly kind: 'conflict'; readonly actual: number | null }
-  /** An id of the append is in the log already, in another place. */
+  /** The log has an id of the append already, in another place. */
   | { readonly kind: 'duplicate' }
   | { readonly kind: 'done' }
   /** The outcome is unknown. */
   | { readonly kind: 'failed'; readonly reason: string };
 
-/** Jobs are numbered from 0 in the order they are sent; `first` is the number of the first one here. */
+/** Jobs are numbered from 0 in the order of sending. `first` is the number of the first job in the message. */
 export type ToWriter =
   | { readonly kind: 'appends'; readonly first: number; readonly packed: string }
   | { readonly kind: 'other'; readonly n: number; readonly job: RemoveJob | ProbeJob }

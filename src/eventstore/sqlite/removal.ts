@@ -1,27 +1,27 @@
 import type { DatabaseSync } from 'node:sqlite';
-import { transaction } from '../../sqlite/open.ts';
+import { BUSY_TIMEOUT_MS, transaction } from '../../sqlite/open.ts';
 import { lastPosition } from './schema.ts';
 
 /**
- * Removes events for good. They are hidden at once and removed in slices, so that appends can go between.
- * `PRAGMA secure_delete` overwrites what is deleted in the file; the copy in the write-ahead log goes with its
- * truncation.
+ * Removes events for good. They are hidden at once and removed in slices, so that appends can run in between.
+ * `PRAGMA secure_delete` overwrites deleted rows in the file. The copy in the write-ahead log disappears when that log is
+ * truncated.
  */
 export interface Removal {
-  /** Hides a stream's events before `before`, or all of them (the stream is then missing). */
+  /** Hides the events of a stream before a revision. With null it hides all of them, and the stream is missing. */
   hide(stream: string, before: number | null): void;
-  /** Removes a slice of what is hidden in this stream; true when nothing is left to remove. */
+  /** Removes a slice of the hidden events of this stream. @returns true when none is left */
   slice(stream: string): boolean;
-  /** Streams with something left to remove, of an earlier run. */
+  /** @returns streams in which an earlier run left hidden events */
   unfinished(): string[];
-  /** Throws when the log cannot be written to. */
+  /** @throws if the log cannot be written to */
   probe(): void;
-  /** Empties the write-ahead log into the file; false when a reader was in the way. */
+  /** Moves the write-ahead log into the file and truncates it. @returns false if a reader prevented that */
   truncateLog(): boolean;
 }
 
-/** Some 5 ms of work: what an append may have to wait for. */
-const SLICE = 500;
+/** Events removed in one go. An append may have to wait for it, some 5 ms. */
+export const REMOVAL_SLICE_EVENTS = 500;
 
 export const createRemoval = (db: DatabaseSync): Removal => {
   db.exec('PRAGMA secure_delete = ON');
@@ -38,7 +38,7 @@ export const createRemoval = (db: DatabaseSync): Removal => {
   const wipe = db.prepare(`
     DELETE FROM events WHERE position IN (
       SELECT e.position FROM streams s JOIN events e ON e.stream_id = s.id AND e.revision < s.first
-      WHERE s.name = ? LIMIT ${SLICE})`);
+      WHERE s.name = ? LIMIT ${REMOVAL_SLICE_EVENTS})`);
   const wiped = db.prepare('UPDATE streams SET wipe = 0 WHERE name = ?');
   const left = db.prepare('SELECT name FROM streams WHERE wipe');
 
@@ -52,7 +52,7 @@ export const createRemoval = (db: DatabaseSync): Removal => {
     slice: (stream) =>
       transaction(db, () => {
         floor.run(lastPosition(db));
-        const done = Number(wipe.run(stream).changes) < SLICE;
+        const done = Number(wipe.run(stream).changes) < REMOVAL_SLICE_EVENTS;
         if (done) wiped.run(stream);
         return done;
       }),
@@ -63,7 +63,7 @@ export const createRemoval = (db: DatabaseSync): Removal => {
     truncateLog: () => {
       db.exec('PRAGMA busy_timeout = 0');
       const result = db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
-      db.exec('PRAGMA busy_timeout = 5000');
+      db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
       return result?.busy === 0;
     },
   };

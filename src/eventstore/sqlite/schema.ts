@@ -3,11 +3,12 @@ import type { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from '../../sqlite/open.ts';
 
 /**
- * A rowid table in order of position with an integer stream id: WITHOUT ROWID was twice as slow and larger
- * (docs/event-stores.md). The next revision is not stored but found by the index, so that an append writes no stream row:
- * `base` is where the stream began (again, after a deletion), `first` what truncation left, `wipe` says that rows
- * before `first` are still to be removed. `log.floor` keeps positions from being given twice when the last event was
- * removed.
+ * The events are a rowid table in order of position with an integer stream id. WITHOUT ROWID was half as fast and larger.
+ *
+ * An append writes no stream row: the index gives the next revision. `base` is the revision at which the stream began, or
+ * began again after a deletion. `first` is the first revision that truncation left. `wipe` says that rows before `first`
+ * still have to be removed. `log.floor` is the highest position ever assigned when events were removed, so that no
+ * position is assigned twice.
  */
 const schema = `
   CREATE TABLE log (id TEXT NOT NULL, floor INTEGER NOT NULL) STRICT;
@@ -33,7 +34,7 @@ const schema = `
 /** "xCEv" */
 const APPLICATION_ID = 0x78434576;
 
-/** Opens the file of the log: for the writer, for reading beside it, or a copy; a new one gets its random id. */
+/** Opens the file of the log for its writer, for a reader beside the writer, or as a copy. A new log gets a random id. */
 export const openLog = (path: string, role: 'writer' | 'reader' | 'copy'): DatabaseSync => {
   const db = openDatabase(path, {
     applicationId: APPLICATION_ID,
@@ -43,16 +44,16 @@ export const openLog = (path: string, role: 'writer' | 'reader' | 'copy'): Datab
     readOnly: role !== 'writer',
     immutable: role === 'copy',
   });
-  // Foreign keys would cost a look-up for every event; the writer makes the stream row in the same transaction.
+  // Foreign keys would cost a look-up for every event. The writer inserts the stream row in the same transaction.
   db.exec('PRAGMA foreign_keys = OFF');
   return db;
 };
 
-/** The id that the log was given when its file was made. */
+/** @returns the id of the log, which never changes */
 export const logId = (db: DatabaseSync): string =>
   String(db.prepare('SELECT id FROM log').get()?.id);
 
-/** The last position given, 0 in an empty log. */
+/** @returns the last position that was assigned; 0 in an empty log */
 export const lastPosition = (db: DatabaseSync): number =>
   Number(
     db

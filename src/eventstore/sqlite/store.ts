@@ -6,44 +6,48 @@ import { checkLimit, checkRevision, checkStream } from '../checks.ts';
 import { type AppendResult, type EventStore, WrongExpectedRevision } from '../port.ts';
 import { encodeAppend } from './encode.ts';
 import { lockForWriting } from './lock.ts';
-import { createPositions } from './position.ts';
+import { createPositions, type Positions } from './position.ts';
 import type { Answer, AppendJob, Job } from './protocol.ts';
-import { createReader } from './reader.ts';
-import { createRecent } from './recent.ts';
+import { createReader, type PageOptions, type Reader } from './reader.ts';
+import { createRecent, type Recent } from './recent.ts';
 import { lastPosition, logId, openLog } from './schema.ts';
-import { createHead, follow } from './subscription.ts';
+import { createHead, follow, type Head } from './subscription.ts';
 import { spawnWriter, startWriterThread, type WriterThread } from './writer-thread.ts';
 
 export interface SqliteEventStoreOptions {
-  /** For a second process beside the one that writes (the command line): appends are refused. */
+  /** Refuses appends. For a process beside the one that writes, such as the command line. */
   readonly readOnly?: boolean;
-  /** With `readOnly`: nobody writes meanwhile, and a file that is missing is not made. */
+  /** With `readOnly`: refuses the file while another process writes to it, and does not create a missing file. */
   readonly alone?: boolean;
-  /** Starts the writer's thread; a parameter for the tests that kill it. */
+  /** Starts the thread of the writer; a parameter for the tests that kill it. */
   readonly spawn?: (path: string) => Worker;
 }
 
-/** How often a read-only store looks for what another process wrote. */
-const POLL_MS = 100;
-const CHECK_MS = 2000;
+/** How often a read-only store looks for events of another process. */
+export const READ_ONLY_POLL_MS = 100;
+/** How long a check waits for the writer. */
+export const CHECK_DEADLINE_MS = 2000;
 
 /**
- * The embedded event store: one SQLite file, written by one process (docs/event-stores.md). Makes the file when it is missing.
- * @throws {AppError} `conflict` when another process writes to it; `invalid` when the file is something else;
- *   `not-found`
+ * Opens the embedded event store: one SQLite file that one process writes to. A missing file is created.
+ *
+ * This folder is the adapter of the port for SQLite (docs/event-stores.md). eventstore/open.ts calls this function;
+ * src/backup uses copy.ts, lock.ts and schema.ts to copy and restore the file.
+ * @throws {AppError} `conflict` if another process writes to the file; `invalid` if the file is something else;
+ *   `not-found` if it is missing and may not be created
  */
 export const openSqliteEventStore = async (
   path: string,
   { readOnly = false, alone = false, spawn = spawnWriter }: SqliteEventStoreOptions = {},
 ): Promise<EventStore> => {
-  // The lock is a file too: it is not made beside nothing.
+  // Without this the lock would be created beside a store that does not exist.
   if (readOnly && alone && !existsSync(path)) {
     throw new AppError('not-found', `there is no event store at ${path}`);
   }
   const unlock = readOnly && !alone ? () => {} : lockForWriting(path);
   let db: DatabaseSync | undefined;
   try {
-    // Makes the file where it is missing, which the connection for reading cannot.
+    // A read-only connection cannot create the file.
     if (!readOnly) openLog(path, 'writer').close();
     db = openLog(path, 'reader');
     return await connect(db, unlock, readOnly ? undefined : () => spawn(path));
@@ -54,6 +58,15 @@ export const openSqliteEventStore = async (
   }
 };
 
+/** The main thread's side of the log. */
+interface Log {
+  readonly db: DatabaseSync;
+  readonly positions: Positions;
+  readonly reader: Reader;
+  readonly recent: Recent;
+  readonly head: Head;
+}
+
 const connect = async (
   db: DatabaseSync,
   unlock: () => void,
@@ -62,56 +75,21 @@ const connect = async (
   const id = logId(db);
   const positions = createPositions(id);
   const reader = createReader(db, positions);
-  const recent = createRecent(positions);
-  const head = createHead();
-
-  const restart = (position: number): void => {
-    recent.reset(position);
-    head.set(position);
-  };
-  restart(lastPosition(db));
-
-  const onAnswer = (job: Job, answer: Answer): void => {
-    if (job.kind === 'append' && answer.kind === 'appended') {
-      // Kept only when somebody follows: what survives a while is dear to the garbage collector.
-      if (head.followers > 0) recent.push(job, answer);
-      head.set(answer.position);
-    }
-    // What was removed is not handed out from memory either.
-    if (job.kind === 'remove') recent.reset(head.get());
-  };
+  const log: Log = { db, positions, reader, recent: createRecent(positions), head: createHead() };
+  resumeAt(log, lastPosition(db));
 
   const writer: WriterThread | undefined = spawn
-    ? await startWriterThread({ spawn, onReady: restart, onAnswer })
+    ? await startWriterThread({
+        spawn,
+        onReady: (position) => resumeAt(log, position),
+        onAnswer: (job, answer) => applyAnswer(log, job, answer),
+      })
     : undefined;
-  const poll = (): void => {
-    try {
-      restart(lastPosition(db));
-    } catch {
-      // A locked file now: the next poll finds what this one missed, and reads say what is wrong.
-    }
-  };
-  const polling = writer ? undefined : setInterval(poll, POLL_MS);
+  const polling = writer ? undefined : setInterval(() => pollHead(log), READ_ONLY_POLL_MS);
 
   const writing = (): WriterThread => {
     if (writer) return writer;
     throw new AppError('refused', 'this event store was opened for reading only');
-  };
-
-  const read = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      if (error instanceof AppError) throw error;
-      throw new AppError(
-        'unavailable',
-        `the event store cannot be read: ${messageOf(error)}`,
-        {},
-        {
-          cause: error,
-        },
-      );
-    }
   };
 
   const remove = async (stream: string, before: number | null): Promise<void> => {
@@ -134,16 +112,13 @@ const connect = async (
     },
     readAll: async (options = {}) => {
       checkLimit(options.limit);
-      return read(() => reader.all(options, lastPosition(db)));
+      const end = read(() => lastPosition(db));
+      return reader.all(options, end).catch((error) => Promise.reject(unreadable(error)));
     },
     subscribe: (options) => {
       checkLimit(options.batch);
-      return follow(
-        options,
-        head,
-        positions,
-        (page) => recent.page(page) ?? read(() => reader.page(page)),
-      );
+      const page = (range: PageOptions) => log.recent.page(range) ?? read(() => reader.page(range));
+      return follow(options, log.head, positions, page);
     },
     head: async () => {
       const last = read(() => lastPosition(db));
@@ -158,17 +133,60 @@ const connect = async (
     parsePosition: (text) => positions.format(positions.parse(text)),
     check: async () => {
       read(() => lastPosition(db));
-      if (writer) await answersInTime(writer);
+      if (writer) await probe(writer);
     },
     close: async () => {
-      if (head.closed) return;
-      head.close();
+      if (log.head.closed) return;
+      log.head.close();
       clearInterval(polling);
       await writer?.close();
       db.close();
       unlock();
     },
   };
+};
+
+/** The log may have grown in a way that this thread did not see. */
+const resumeAt = ({ recent, head }: Log, position: number): void => {
+  recent.reset(position);
+  head.set(position);
+};
+
+/** Moves the end of the log by what the writer did. */
+const applyAnswer = ({ recent, head }: Log, job: Job, answer: Answer): void => {
+  if (job.kind === 'append' && answer.kind === 'appended') {
+    // Without a subscription nobody reads them, and objects that live for a while are expensive for the garbage collector.
+    if (head.followers > 0) recent.push(job, answer);
+    head.set(answer.position);
+  }
+  // Removed events must not be served from memory.
+  if (job.kind === 'remove') recent.reset(head.get());
+};
+
+const pollHead = (log: Log): void => {
+  try {
+    resumeAt(log, lastPosition(log.db));
+  } catch {
+    // The file may be locked at this moment. The next poll catches up, and reads report what is wrong.
+  }
+};
+
+const unreadable = (error: unknown): AppError =>
+  error instanceof AppError
+    ? error
+    : new AppError(
+        'unavailable',
+        `the event store cannot be read: ${messageOf(error)}`,
+        {},
+        { cause: error },
+      );
+
+const read = <T>(work: () => T): T => {
+  try {
+    return work();
+  } catch (error) {
+    throw unreadable(error);
+  }
 };
 
 const resultOf = (
@@ -183,7 +201,7 @@ const resultOf = (
     case 'conflict':
       throw new WrongExpectedRevision(job.stream, job.expected, answer.actual);
     case 'duplicate':
-      throw new AppError('conflict', 'an event with one of these ids is in the log already', {
+      throw new AppError('conflict', 'the log already has an event with one of these ids', {
         stream: job.stream,
       });
     default:
@@ -194,12 +212,15 @@ const resultOf = (
   }
 };
 
-/** @throws {AppError} `unavailable` when the log cannot be written to, or the writer hangs (on its disk) */
-const answersInTime = async (writer: WriterThread): Promise<void> => {
+/** @throws {AppError} `unavailable` if the log cannot be written to, or the writer hangs, for example on its disk */
+const probe = async (writer: WriterThread): Promise<void> => {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => reject(new AppError('unavailable', `the writer did not answer within ${CHECK_MS} ms`)),
-    CHECK_MS,
+    () =>
+      reject(
+        new AppError('unavailable', `the writer did not answer within ${CHECK_DEADLINE_MS} ms`),
+      ),
+    CHECK_DEADLINE_MS,
   );
   try {
     const answer = await Promise.race([writer.send({ kind: 'probe' }), late]);

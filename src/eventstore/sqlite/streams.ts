@@ -1,45 +1,42 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { Lru } from '../../kit/lru.ts';
 
-/** Where a stream is, as the writer knows it. It exists while `next` is past `base`. */
+/** Where a stream is, as the writer knows it. The stream exists while `next` is past `base`. */
 export interface StreamState {
   readonly id: number;
-  /** Where it began, or began again after a deletion. */
+  /** The revision at which the stream began, or began again after a deletion. */
   readonly base: number;
+  /** The revision of the next event. */
   next: number;
 }
 
 export interface Streams {
   find(name: string): StreamState | undefined;
-  /** The same, made when it is missing. */
+  /** Finds the stream, or creates it. */
   ensure(name: string): StreamState;
-  /** What was remembered may be wrong (a rollback, a removal): look it up again. */
+  /** Drops one cached state, or all, after a rollback or a removal: the next look-up reads the file. */
   forget(name?: string): void;
 }
 
-/** Some 5 MB when full; a look-up that misses costs two index seeks. */
-const REMEMBERED = 20_000;
+/** Some 5 MB when full. A miss costs two index seeks. */
+export const STREAMS_IN_MEMORY = 20_000;
 
-/** The streams of a log, the most recently used ones in memory. */
+/** The streams of a log. The most recently used ones are kept in memory. */
 export const createStreams = (db: DatabaseSync): Streams => {
   const select = db.prepare(`
     SELECT id, base, max(first, ifnull((SELECT max(revision) + 1 FROM events WHERE stream_id = s.id), 0)) AS next
     FROM streams s WHERE name = ?`);
   const insert = db.prepare('INSERT INTO streams (name) VALUES (?)');
-  const known = new Map<string, StreamState>();
+  let cache = new Lru<StreamState>(STREAMS_IN_MEMORY);
 
   const remember = (name: string, state: StreamState): StreamState => {
-    if (known.size >= REMEMBERED) {
-      // A Map keeps the order of insertion: the first key is the oldest.
-      const oldest = known.keys().next();
-      if (!oldest.done) known.delete(oldest.value);
-    }
-    known.set(name, state);
+    cache.set(name, state);
     return state;
   };
 
   const find = (name: string): StreamState | undefined => {
-    const found = known.get(name);
-    if (found !== undefined) return found;
+    const cached = cache.get(name);
+    if (cached !== undefined) return cached;
     const row = select.get(name);
     if (row === undefined) return undefined;
     return remember(name, { id: Number(row.id), base: Number(row.base), next: Number(row.next) });
@@ -50,6 +47,9 @@ export const createStreams = (db: DatabaseSync): Streams => {
     ensure: (name) =>
       find(name) ??
       remember(name, { id: Number(insert.run(name).lastInsertRowid), base: 0, next: 0 }),
-    forget: (name) => (name === undefined ? known.clear() : known.delete(name)),
+    forget: (name) => {
+      if (name === undefined) cache = new Lru(STREAMS_IN_MEMORY);
+      else cache.delete(name);
+    },
   };
 };

@@ -1,19 +1,19 @@
 import { AppError } from '../../errors.ts';
-import type { SubscribeOptions, SubscriptionBatch } from '../port.ts';
+import { SUBSCRIPTION_BATCH, type SubscribeOptions, type SubscriptionBatch } from '../port.ts';
 import type { Positions } from './position.ts';
 import type { Page, PageOptions } from './reader.ts';
 
-/** Where the log ends, as far as this process knows, and a bell for when it moves. */
+/** Where the log ends, as far as this process knows. */
 export interface Head {
   get(): number;
-  /** Moves the end and wakes those who wait for it. */
+  /** Moves the end, and wakes everybody who waits for that. */
   set(position: number): void;
-  /** Resolves when the end moved, the signal was aborted or the store was closed. */
+  /** Resolves when the end has moved, the signal was aborted or the store was closed. */
   moved(signal: AbortSignal): Promise<void>;
-  /** Nobody waits any more. */
+  /** Wakes everybody who waits, for good. */
   close(): void;
   readonly closed: boolean;
-  /** How many subscriptions are running. */
+  /** Subscriptions in progress. */
   followers: number;
 }
 
@@ -54,14 +54,12 @@ export const createHead = (): Head => {
   };
 };
 
-const BATCH = 512;
-
 /**
- * Follows the log from a position, through `page`, to its end and on as it grows. Between batches that are not the
- * last one the event loop has its turn. A subscriber that is slow delays nobody: it reads on from where it is.
+ * Follows the log from a position to its end and on as it grows, by reading pages. While it catches up, it returns to the
+ * event loop after each batch. A slow subscriber delays nobody: it reads on from where it is.
  */
 export async function* follow(
-  { after, prefixes, signal, batch = BATCH }: SubscribeOptions,
+  { after, prefixes, signal, batch = SUBSCRIPTION_BATCH }: SubscribeOptions,
   head: Head,
   positions: Positions,
   page: (options: PageOptions) => Page,
@@ -88,7 +86,7 @@ export async function* follow(
       const { events, through } = page({ after: at, upTo, prefixes, limit: batch });
       at = through;
       live = at >= upTo;
-      // Also when nothing matched: `through` is a checkpoint.
+      // An empty batch is yielded too: `through` is a checkpoint.
       yield { events, through: positions.format(at), live };
       if (!live) await new Promise(setImmediate);
     }

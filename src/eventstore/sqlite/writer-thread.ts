@@ -1,186 +1,210 @@
 import { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../../errors.ts';
-import { backoff } from '../../kit/backoff.ts';
+import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
+import { refusalOfWaiting } from '../checks.ts';
 import { joinPacked, packAppend, unpackAnswers } from './packing.ts';
 import type { Answer, FromWriter, Job, ToWriter } from './protocol.ts';
 
 export interface WriterThread {
   /**
-   * Sends a job; appends of one turn of the event loop go together, some dozens in a message.
-   * @throws {AppError} `unavailable` while the thread is away, or when it went away before it answered (then the
-   *   outcome is unknown); `overloaded` when too much is waiting
+   * Sends a job. The appends of one turn of the event loop travel together, some dozens in a message.
+   * @throws {AppError} `unavailable` while the thread is away, or if it died before it answered (then the outcome is
+   *   unknown); `overloaded` if too many appends are waiting
    */
   send(job: Job, bytes?: number): Promise<Answer>;
-  /** Waits for what was sent, then ends the thread. */
+  /** Waits for the answers to what was sent, then ends the thread. */
   close(): Promise<void>;
 }
 
 export interface WriterThreadOptions {
   /** Starts writer.ts as a worker; a parameter for the tests that kill it. */
   readonly spawn: () => Worker;
-  /** The thread has opened the log: `head` is its last position. Called again after each restart. */
+  /** Called when the thread has opened the log, also after each restart. `head` is the last position of the log. */
   readonly onReady: (head: number) => void;
-  /** Called in the order of the log, before the sender knows. */
+  /** Called in the order of the log, before the promise of the sender resolves. */
   readonly onAnswer: (job: Job, answer: Answer) => void;
 }
 
-interface Pending {
+interface Unanswered {
   readonly job: Job;
   readonly bytes: number;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: AppError) => void;
 }
 
-/** More is refused: at 20,000 appends/s this is some 2 s of waiting. */
-const MAX_WAITING = 40_000;
-const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 /**
- * Appends of one turn that go before the turn is over, so that the writer works while the rest is encoded: with 256 at
- * once 0.85 of the bare rate instead of 0.6; with 64, 0.78 instead of 0.7; 16 a message were not better.
+ * Appends in one message. A message is sent as soon as it is full, so that the writer works while the rest of the turn is
+ * encoded. With 256 appends at once that gave 0.85 of the bare rate instead of 0.6; with 64, 0.78 instead of 0.7.
+ * Messages of 16 were not faster.
  */
-const MESSAGE = 32;
+export const APPENDS_PER_MESSAGE = 32;
 /** Waits before the thread is started again. */
-export const WRITER_RETRY = { firstMs: 50, mostMs: 5_000 };
+export const WRITER_RETRY: RetryPolicy = { firstMs: 50, mostMs: 5_000 };
 
 /** Starts writer.ts on a thread of its own. */
 export const spawnWriter = (path: string): Worker =>
   new Worker(new URL('./writer.ts', import.meta.url), { workerData: path, execArgv: [] });
 
 /**
- * The main thread's side of the writer: keeps what is unanswered, and starts the thread again, with backoff, when it
- * dies.
- * @throws {AppError} `unavailable` when the thread cannot open the log the first time
+ * Starts the writer's thread, and starts it again, with backoff, whenever it dies.
+ * @throws {AppError} `unavailable` if the thread cannot open the log the first time
  */
 export const startWriterThread = async (options: WriterThreadOptions): Promise<WriterThread> => {
-  const { spawn, onReady, onAnswer } = options;
-  const pending = new Map<number, Pending>();
-  let waitingBytes = 0;
-  let sent = 0;
-  let outbox: string[] = [];
-  let state: 'starting' | 'up' | 'closed' = 'starting';
-  let reason = 'it is starting';
-  let deaths = 0;
-  let restart: NodeJS.Timeout | undefined;
-  let worker: Worker | undefined;
-  const started = Promise.withResolvers<void>();
+  const thread = new Thread(options);
+  await thread.start();
+  return thread;
+};
 
-  const unavailable = (why: string): AppError =>
-    new AppError('unavailable', `the event store's writer is away: ${why}`);
+const unavailable = (reason: string): AppError =>
+  new AppError('unavailable', `the event store's writer is away: ${reason}`);
 
-  const post = (message: ToWriter): void => worker?.postMessage(message);
+/** The main thread's side of the writer: it owns the worker and the jobs that have no answer yet. */
+class Thread implements WriterThread {
+  readonly #options: WriterThreadOptions;
+  /** By number, in the order of sending. */
+  readonly #unanswered = new Map<number, Unanswered>();
+  #waitingBytes = 0;
+  /** The number of the next job to be sent. */
+  #sent = 0;
+  /** Packed appends that are not sent yet. */
+  #outbox: string[] = [];
+  #state: 'starting' | 'up' | 'closed' = 'starting';
+  /** Why the thread is away. */
+  #reason = 'it is starting';
+  #deaths = 0;
+  #restart: NodeJS.Timeout | undefined;
+  #worker: Worker | undefined;
+  readonly #opened = Promise.withResolvers<void>();
 
-  const flush = (): void => {
-    if (outbox.length === 0) return;
-    post({ kind: 'appends', first: sent, packed: joinPacked(outbox) });
-    sent += outbox.length;
-    outbox = [];
-  };
+  constructor(options: WriterThreadOptions) {
+    this.#options = options;
+  }
 
-  const take = (n: number): Pending | undefined => {
-    const found = pending.get(n);
-    if (found === undefined) return undefined;
-    pending.delete(n);
-    waitingBytes -= found.bytes;
-    return found;
-  };
+  async start(): Promise<void> {
+    this.#launch();
+    try {
+      await this.#opened.promise;
+    } catch (error) {
+      clearTimeout(this.#restart);
+      throw error;
+    }
+  }
 
-  const answered = (first: number, answers: readonly Answer[]): void => {
-    deaths = 0;
-    answers.forEach((answer, i) => {
-      const found = take(first + i);
-      if (found === undefined) return;
-      onAnswer(found.job, answer);
-      found.resolve(answer);
+  send(job: Job, bytes = 0): Promise<Answer> {
+    const refusal = this.#refusal(bytes);
+    if (refusal) return Promise.reject(refusal);
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#unanswered.set(this.#sent + this.#outbox.length, { job, bytes, resolve, reject });
+    this.#waitingBytes += bytes;
+    if (job.kind === 'append') {
+      // The check phase comes after all ready sockets were read: their appends travel together.
+      const waiting = this.#outbox.push(packAppend(job));
+      if (waiting === 1) setImmediate(() => this.#flush());
+      if (waiting >= APPENDS_PER_MESSAGE) this.#flush();
+    } else {
+      this.#flush();
+      this.#post({ kind: 'other', n: this.#sent, job });
+      this.#sent += 1;
+    }
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#flush();
+    clearTimeout(this.#restart);
+    this.#state = 'closed';
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+    this.#post({ kind: 'close' });
+    await exited;
+    this.#rejectAll('it was closed');
+  }
+
+  #refusal(bytes: number): AppError | null {
+    if (this.#state === 'closed') return unavailable('it was closed');
+    if (this.#state === 'starting') return unavailable(this.#reason);
+    return refusalOfWaiting(this.#unanswered.size, this.#waitingBytes + bytes);
+  }
+
+  #launch(): void {
+    let reason = 'its thread ended';
+    const worker = this.#options.spawn();
+    this.#worker = worker;
+    worker.on('message', (message: FromWriter) => this.#receive(message));
+    worker.on('error', (error) => {
+      reason = messageOf(error);
     });
-  };
+    // `exit` always comes, and after `error`. By then the thread's connection is closed.
+    worker.on('exit', () => this.#onExit(reason));
+  }
 
-  const receive = (message: FromWriter): void => {
+  #onExit(reason: string): void {
+    this.#worker = undefined;
+    if (this.#state === 'closed') return;
+    this.#state = 'starting';
+    this.#reason = reason;
+    this.#sent += this.#outbox.length;
+    this.#outbox = [];
+    this.#rejectAll(reason);
+    this.#opened.reject(unavailable(reason));
+    this.#deaths += 1;
+    const wait = backoff(this.#deaths, WRITER_RETRY, Math.random);
+    this.#restart = setTimeout(() => this.#launch(), wait);
+  }
+
+  #receive(message: FromWriter): void {
     switch (message.kind) {
       case 'answers':
-        answered(message.first, unpackAnswers(message.packed));
+        this.#settle(message.first, unpackAnswers(message.packed));
         break;
       case 'done':
-        answered(message.n, [{ kind: 'done' }]);
+        this.#settle(message.n, [{ kind: 'done' }]);
         break;
       case 'failed': {
-        const { first, count, reason: why } = message;
-        answered(first, new Array<Answer>(count).fill({ kind: 'failed', reason: why }));
+        const { first, count, reason } = message;
+        this.#settle(first, new Array<Answer>(count).fill({ kind: 'failed', reason }));
         break;
       }
       case 'ready':
-        state = 'up';
-        onReady(message.head);
-        started.resolve();
+        this.#state = 'up';
+        this.#options.onReady(message.head);
+        this.#opened.resolve();
     }
-  };
-
-  const died = (why: string): void => {
-    worker = undefined;
-    if (state === 'closed') return;
-    state = 'starting';
-    reason = why;
-    sent += outbox.length;
-    outbox = [];
-    for (const n of [...pending.keys()]) take(n)?.reject(unavailable(why));
-    started.reject(unavailable(why));
-    deaths += 1;
-    restart = setTimeout(launch, backoff(deaths, WRITER_RETRY, Math.random));
-  };
-
-  const launch = (): void => {
-    let why = 'its thread ended';
-    worker = spawn();
-    worker.on('message', receive);
-    worker.on('error', (error) => {
-      why = messageOf(error);
-    });
-    // Always comes, and after `error`; the connection of the thread is closed by then.
-    worker.on('exit', () => died(why));
-  };
-
-  launch();
-  try {
-    await started.promise;
-  } catch (error) {
-    clearTimeout(restart);
-    throw error;
   }
 
-  return {
-    send: (job, bytes = 0) => {
-      if (state === 'closed') return Promise.reject(unavailable('it was closed'));
-      if (state === 'starting') return Promise.reject(unavailable(reason));
-      if (pending.size >= MAX_WAITING || waitingBytes + bytes > MAX_WAITING_BYTES) {
-        return Promise.reject(
-          new AppError('overloaded', 'too many appends are waiting for the disk: come again'),
-        );
-      }
-      const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-      pending.set(sent + outbox.length, { job, bytes, resolve, reject });
-      waitingBytes += bytes;
-      if (job.kind === 'append') {
-        // The check phase comes after all sockets that are ready were read: their appends go together.
-        const waiting = outbox.push(packAppend(job));
-        if (waiting === 1) setImmediate(flush);
-        if (waiting >= MESSAGE) flush();
-      } else {
-        flush();
-        post({ kind: 'other', n: sent, job });
-        sent += 1;
-      }
-      return promise;
-    },
-    close: async () => {
-      if (state === 'closed') return;
-      flush();
-      clearTimeout(restart);
-      state = 'closed';
-      const last = worker;
-      if (last === undefined) return;
-      const ended = new Promise<void>((resolve) => last.once('exit', () => resolve()));
-      post({ kind: 'close' });
-      await ended;
-      for (const n of [...pending.keys()]) take(n)?.reject(unavailable('it was closed'));
-    },
-  };
-};
+  /** Resolves the jobs from this number on. */
+  #settle(first: number, answers: readonly Answer[]): void {
+    this.#deaths = 0;
+    answers.forEach((answer, i) => {
+      const sender = this.#take(first + i);
+      if (sender === undefined) return;
+      this.#options.onAnswer(sender.job, answer);
+      sender.resolve(answer);
+    });
+  }
+
+  #rejectAll(reason: string): void {
+    for (const n of [...this.#unanswered.keys()]) this.#take(n)?.reject(unavailable(reason));
+  }
+
+  #take(n: number): Unanswered | undefined {
+    const sender = this.#unanswered.get(n);
+    if (sender === undefined) return undefined;
+    this.#unanswered.delete(n);
+    this.#waitingBytes -= sender.bytes;
+    return sender;
+  }
+
+  #flush(): void {
+    if (this.#outbox.length === 0) return;
+    this.#post({ kind: 'appends', first: this.#sent, packed: joinPacked(this.#outbox) });
+    this.#sent += this.#outbox.length;
+    this.#outbox = [];
+  }
+
+  #post(message: ToWriter): void {
+    this.#worker?.postMessage(message);
+  }
+}

@@ -1,6 +1,6 @@
 /**
- * The writer: the worker thread with the only connection that writes the log. `node:sqlite` is synchronous, and a
- * commit waits for the disk; here it stalls nobody's sessions.
+ * The writer: the worker thread with the only connection that writes the log. `node:sqlite` is synchronous and a commit
+ * waits for the disk. On a thread of its own it blocks nothing else.
  */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../errors.ts';
@@ -10,12 +10,12 @@ import type { AppendJob, FromWriter, Job, RemoveJob, ToWriter } from './protocol
 import { createRemoval, type Removal } from './removal.ts';
 import { openLog } from './schema.ts';
 
-/** Appends of one transaction: past this the gain of a larger group was lost in the noise. */
-const GROUP = 1000;
-/** Characters of one transaction, so that a group of large appends does not keep the others waiting. */
+/** Appends in one transaction at most. A larger group was not measurably faster. */
+const GROUP_APPENDS = 1000;
+/** Characters in one transaction at most, so that large appends do not delay the others for long. */
 const GROUP_CHARS = 8 * 1024 * 1024;
-/** After a reader kept the write-ahead log from being truncated, or a removal failed. */
-const AGAIN_MS = 500;
+/** The wait after a reader prevented the truncation of the write-ahead log, or after a removal failed. */
+const REMOVAL_RETRY_MS = 500;
 
 interface Numbered {
   readonly n: number;
@@ -34,18 +34,18 @@ const port = parentPort;
 const path = String(workerData);
 
 const waiting: Numbered[] = [];
-/** Streams with hidden events; `n` is the job to answer when they are gone. */
+/** Streams with hidden events. `n` is the job to answer when the events are removed. */
 const removing: { readonly stream: string; n: number | null }[] = [];
 let connection: Connection | undefined;
 let closing = false;
-/** The last write failed: a probe has to find out whether the next one would. */
+/** The last write failed, so a probe has to write to find out whether the log works again. */
 let failing = false;
 let truncation: NodeJS.Timeout | undefined;
 let retry: NodeJS.Timeout | undefined;
 
 const send = (message: FromWriter): void => port.postMessage(message);
 
-/** Answers a removal or a probe; null succeeded. */
+/** Answers a removal or a probe. @param failure null for success */
 const answer = (n: number | null, failure: string | null): void => {
   if (n === null) return;
   if (failure === null) send({ kind: 'done', n });
@@ -57,8 +57,8 @@ const connect = (): Connection => {
   const db = openLog(path, 'writer');
   try {
     const removal = createRemoval(db);
-    // What a killed writer had written but not flushed is readable by now, and may be acknowledged to a repeated
-    // append or be acted on by a reactor: flush it first. A checkpoint syncs the write-ahead log before all else.
+    // Events that a killed writer wrote but did not flush are readable now. A repeated append may be acknowledged because
+    // of them, and a reactor may act on them. So flush them first: a checkpoint begins by syncing the write-ahead log.
     removal.truncateLog();
     connection = { log: createLogWriter(db), removal, close: () => db.close() };
     return connection;
@@ -68,7 +68,7 @@ const connect = (): Connection => {
   }
 };
 
-/** Runs `work`; after a failure the state of the file is for a new connection to find out. */
+/** Runs `work`. After a failure the connection is closed, and the next use opens the file again. */
 const attempt = <T>(work: (connection: Connection) => T, failed: (reason: string) => T): T => {
   try {
     const result = work(connect());
@@ -87,7 +87,7 @@ const takeGroup = (): { first: number; jobs: AppendJob[] } => {
   const jobs: AppendJob[] = [];
   let chars = 0;
   for (const { job } of waiting) {
-    if (job.kind !== 'append' || jobs.length >= GROUP || chars >= GROUP_CHARS) break;
+    if (job.kind !== 'append' || jobs.length >= GROUP_APPENDS || chars >= GROUP_CHARS) break;
     jobs.push(job);
     for (const event of job.events) chars += event.body.length;
   }
@@ -112,10 +112,10 @@ const remove = (n: number, { stream, before }: RemoveJob): void => {
     },
     (reason) => reason,
   );
-  // A deletion is answered when nothing of it is left in the file.
-  const later = before === null && failure === null;
-  if (failure === null) removing.push({ stream, n: later ? n : null });
-  if (!later) answer(n, failure);
+  // A deletion is answered only when the file no longer has any of the events.
+  const answerLater = before === null && failure === null;
+  if (failure === null) removing.push({ stream, n: answerLater ? n : null });
+  if (!answerLater) answer(n, failure);
 };
 
 const probe = (n: number): void => {
@@ -129,7 +129,7 @@ const probe = (n: number): void => {
   answer(n, failure);
 };
 
-/** Removes a slice, between the appends. @returns false when it has to be tried again later */
+/** Removes one slice. @returns false if it has to be tried again later */
 const removeSlice = (): boolean => {
   const first = removing[0];
   if (first === undefined) return true;
@@ -156,7 +156,7 @@ const truncateLog = (): void => {
     ({ removal }) => removal.truncateLog(),
     () => false,
   );
-  truncation = done ? undefined : setTimeout(truncateLog, AGAIN_MS);
+  truncation = done ? undefined : setTimeout(truncateLog, REMOVAL_RETRY_MS);
 };
 
 const finish = (): void => {
@@ -184,7 +184,7 @@ const receive = (message: ToWriter): void => {
   }
 };
 
-/** One transaction of appends and one slice of a removal; everything that has arrived goes into it. */
+/** Does one job, or all waiting appends in one transaction, and then one slice of a removal. */
 const turn = (): void => {
   for (;;) {
     const more = receiveMessageOnPort(port);
@@ -203,7 +203,7 @@ const turn = (): void => {
   clearTimeout(retry);
   if (waiting.length > 0 || (removing.length > 0 && removed)) setImmediate(turn);
   else if (closing && !removing.some(({ n }) => n !== null)) finish();
-  else if (removing.length > 0) retry = setTimeout(turn, AGAIN_MS);
+  else if (removing.length > 0) retry = setTimeout(turn, REMOVAL_RETRY_MS);
 };
 
 const start = (): void => {
