@@ -35,11 +35,11 @@ export interface EventMetadata {
   readonly causationId: string;
   /** The machine that decided, with its version, such as `visitor/1`. */
   readonly machine: string;
-  /** The webhook event that caused it. A repeat of that event is recognised by this. */
+  /** The webhook event that caused it (docs/contracts.md). A repeat of that event is recognised by this. */
   readonly hook?: { readonly queueId: string; readonly seq: number };
 }
 
-/** A fact in its envelope. Once appended, it never changes. */
+/** A fact in its envelope (docs/architecture.md). Once appended, it never changes. */
 export interface NewEvent {
   /** A UUID: version 7, or derived from the command's id with the same time prefix. */
   readonly id: string;
