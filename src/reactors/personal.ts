@@ -1,4 +1,4 @@
-/** What reactors open of personal data: who a visitor is, and what was said. */
+/** Opens the personal data that reactors need: a visitor's profile and the texts of messages. */
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/ids.ts';
 import type { Profile, VisitorState } from '../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
@@ -7,11 +7,11 @@ import type { JsonObject } from '../kit/json.ts';
 import type { Vault } from '../runtime/ports.ts';
 
 export interface PersonalData {
-  /** The opened personal part of a fact; null when it has none, or its person was erased. */
+  /** The opened personal part of a fact; null if the fact has none, or the person was erased. */
   of(event: RecordedEvent): Promise<JsonObject | null>;
-  /** The text of a message; null when its person was erased. */
+  /** The text of a message; null if its person was erased. */
   bodyOf(event: RecordedEvent): Promise<string | null>;
-  /** Who the visitor is, on which page, and when it was seen there. */
+  /** The visitor's profile with the page of the last page view, and the time of that page view. */
   profileOf(
     tenant: TenantId,
     key: VisitorKey,
@@ -31,16 +31,16 @@ export function openPersonalData(store: EventStore, vault: Vault): PersonalData 
     },
     async profileOf(tenant, key, { context }) {
       const stream = streamOf(visitorRef(tenant, key));
-      const [viewed, started] = await Promise.all([
+      const [view, start] = await Promise.all([
         eventAt(store, stream, context.profileRevision),
         eventAt(store, stream, context.nickRevision),
       ]);
-      // Both were sealed from a parsed page view or chat (src/http).
-      const profile = ((await open(viewed)) ?? {}) as Profile;
-      const chat = ((await open(started)) ?? {}) as { nick?: string };
+      // src/http parsed both before they were sealed.
+      const profile = ((await open(view)) ?? {}) as Profile;
+      const chat = ((await open(start)) ?? {}) as { nick?: string };
       return {
         profile: chat.nick === undefined ? profile : { ...profile, nick: chat.nick },
-        at: viewed?.metadata.at ?? context.lastSeen,
+        at: view?.metadata.at ?? context.lastSeen,
       };
     },
   };

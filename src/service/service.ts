@@ -19,7 +19,7 @@ import { createCallbackClient } from '../lhc/client.ts';
 import { createProjections } from '../projections/projections.ts';
 import { createAnswers } from '../reactors/answers/answers.ts';
 import { createTyping } from '../reactors/conversation/typing.ts';
-import { createMessages } from '../reactors/conversation/xmpp-lane.ts';
+import { createXmppLane } from '../reactors/conversation/xmpp-lane.ts';
 import { createCallbacks } from '../reactors/lhc/lhc-lane.ts';
 import { createSignals } from '../reactors/lhc/signals.ts';
 import { createOperatorAccounts } from '../reactors/operators/accounts.ts';
@@ -150,7 +150,7 @@ export async function startService(
     afterDelivered: () => pass('after-callback'),
   });
   const removal = createOperatorRemoval({ actors, admin, ownership, now });
-  const messages = createMessages({
+  const messages = createXmppLane({
     actors,
     store,
     admin,

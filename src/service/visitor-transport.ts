@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { type ActorRef, personOf, rosterGroups, streamOf } from '../actors/ids.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import type { Config } from '../config.ts';
-import { type Messages, XMPP } from '../reactors/conversation/xmpp-lane.ts';
+import { XMPP, type XmppLane } from '../reactors/conversation/xmpp-lane.ts';
 import type { Sessions } from '../reactors/visitors/reconciler.ts';
 import type { Lanes } from '../runtime/lanes/lanes.ts';
 import { type Ownership, ownsStream } from '../runtime/leases/ownership.ts';
@@ -55,7 +55,7 @@ export function createVisitorTransport(options: {
 export function hearOfSessions(
   transport: VisitorTransport,
   parts: {
-    messages: Messages;
+    messages: XmppLane;
     lanes: Lanes;
     sessions: Sessions;
     actors: Actors;
@@ -66,7 +66,7 @@ export function hearOfSessions(
   const { messages, lanes, sessions, actors, tenants, logger } = parts;
   transport.listen({
     sessionStarted(jid) {
-      messages.sendAgain(jid);
+      messages.resend(jid);
       const visitor = visitorOf(jid, tenants);
       if (visitor) lanes.poke(streamOf(visitor), XMPP);
     },
@@ -78,7 +78,7 @@ export function hearOfSessions(
       const visitor = visitorOf(jid, tenants);
       if (!visitor) return;
       if (code === 'unavailable') {
-        messages.sendAgain(jid);
+        messages.resend(jid);
         return;
       }
       const { tenant, name } = visitor;

@@ -69,7 +69,7 @@ it('!help and what is no command are explained; LHC hears nothing of either', as
   const help = await commands(olga, '!help', /^Commands/);
   expect(help).toContain('!transfer NAME');
   expect(help).toMatch(/LHC: !block !greet$/);
-  await commands(olga, '!tkae', /Nothing was sent: .*Did you mean !take\?/);
+  await commands(olga, '!tkae', /Nothing was sent\. .*Did you mean !take\?/);
   await commands(olga, ' \n！', /Nothing was sent/);
   await commands(olga, '!transfer', /^!transfer: say to whom/);
   await commands(olga, '!close', /^!close: this visitor has no open chat\./);
@@ -104,11 +104,11 @@ it('!take, !note, !info, !history, a command of LHC and !close, in a chat of ano
   const info = await commands(olga, '!info', /^Ann/);
   expect(info).toContain('LT · local time');
   expect(info).toContain(`Shoes — https://shop.test/${visitor}`);
-  expect(info).toMatch(/Chat #\S+ for support, begun .* olga has it\./);
+  expect(info).toMatch(/Chat #\S+ for support, started .* olga has it\./);
   // Others may look it up too.
   const history = await commands(pia, '!history 10', /^The last/);
   expect(history.split('\n').map((line) => line.replace(/^\d\d:\d\d /, ''))).toEqual([
-    'The last 5 messages, times in UTC.',
+    'The last 5 messages. Times are in UTC.',
     expect.stringContaining(`chat #${chatId}`),
     'Ann: Hello?',
     'olga (note): Calls back',
@@ -178,12 +178,12 @@ it('!transfer to an operator, who sees what was said, and not to one who is full
 
 it('!away: no chats, whatever the client shows; !back: what waited comes', async () => {
   await view();
-  await commands(olga, '!away', /^You get no new chats until !back\./);
+  await commands(olga, '!away', /^You get no new chats until you write !back\./);
   await acme.operatorIs('olga', 'away');
   await start('sales');
   expect((await acme.ask('GET', `/visitors/${visitor}`)).conversation).toBe('waiting');
   olga.setPresence('chat');
-  await commands(olga, '!away', /^You get no new chats until !back\./);
+  await commands(olga, '!away', /^You get no new chats until you write !back\./);
   await acme.operatorIs('olga', 'away');
   expect(await owner()).toBeNull();
   expect(read(olga).filter((body) => body === 'Hello?')).toEqual([]);
@@ -213,7 +213,7 @@ it('LHC hands on a chat and says what the visitor has seen', async () => {
   expect([had.status, had.body.detail]).toEqual([409, 'pia has this chat already']);
   const other = await acme.call('POST', path.replace(chatId, 'other'), { operator: 'olga' });
   expect(other.status).toBe(409);
-  await reads(olga, /^LHC has handed chat #\S+ to pia\./);
+  await reads(olga, /^LHC transferred chat #\S+ to pia\./);
   await reads(pia, /^Hello\?$/);
 
   const id = await pia.sendAndAck(jid(), 'Now me');
@@ -228,9 +228,9 @@ it('LHC hands on a chat and says what the visitor has seen', async () => {
 });
 
 it('to a visitor that never was: answered, refused, and no dead letter', async () => {
-  await commands(olga, '!info', /^Nothing is known of this visitor\./);
+  await commands(olga, '!info', /^This visitor is unknown./);
   await commands(olga, '!take', /^!take: this visitor is not known\./);
-  await commands(olga, '!history', /^Nothing was written yet\./);
+  await commands(olga, '!history', /^No messages yet\./);
   olga.displayed(jid(), olga.messages.at(-1)?.id ?? '');
   await commands(olga, '!help', /^Commands/);
   await world.idle();

@@ -141,7 +141,7 @@ it('a chat that is handed on comes with what was said, and when; handed back, wi
   await reads(olga, '2', 'Chat #c2 goes to pia.');
   await reads(pia, '2', 'I have a question');
   expect(texts(pia, '2')).toEqual([
-    expect.stringMatching(/^olga hands you chat #c2 for sales\. Reply to accept it/),
+    expect.stringMatching(/^olga transferred chat #c2 for sales to you\. Reply to accept it/),
     'Hello',
     'olga: Hello too',
     'I have a question',
@@ -156,7 +156,7 @@ it('a chat that is handed on comes with what was said, and when; handed back, wi
   pia.send(acme.visitorJid('2'), '!transfer olga');
   await reads(olga, '2', 'Anybody?');
   expect(texts(olga, '2').slice(-2)).toEqual([
-    expect.stringMatching(/^pia hands you chat #c2/),
+    expect.stringMatching(/^pia transferred chat #c2/),
     'Anybody?',
   ]);
   await end('2');
@@ -185,7 +185,7 @@ it('an owner who is gone for long loses the chat; what did not reach him reaches
   const sara = await acme.connect('sara');
   await reads(sara, '3', 'still here');
   expect(texts(sara, '3')).toEqual([
-    expect.stringMatching(/^Chat #c3 for legal needs an operator: rosa went away\. Reply/),
+    expect.stringMatching(/^Chat #c3 for legal needs an operator: rosa went offline\. Reply/),
     'rosa: How can I help?',
     'a letter',
     'still here',
@@ -213,7 +213,9 @@ it('asked together, all see it; who answers first has it, and nobody reads anyth
   for (const each of [olga, pia]) {
     await reads(each, '4', 'Anybody at all?');
     expect(texts(each, '4')).toEqual([
-      expect.stringMatching(/^New chat #c4 for everybody, offered to 2 operators\. Who replies/),
+      expect.stringMatching(
+        /^New chat #c4 for everybody, offered to 2 operators\. The first to reply/,
+      ),
       'Who is there?',
       'Anybody at all?',
     ]);

@@ -109,7 +109,7 @@ it('a chat opens once and in order, and again for whom it is handed to, wherever
       expect.stringMatching(/^Chat #\S+ goes to pia\./),
     ]);
     expect(read(pia, visitor)).toEqual([
-      expect.stringMatching(`^olga hands you chat #c${visitor}`),
+      expect.stringMatching(`^olga transferred chat #c${visitor}`),
       'Hello?',
       'one',
       'two',
@@ -146,7 +146,7 @@ it('a command is carried out and answered once, and what it tells is as new as t
       expect(lines.filter((line) => answer.test(line))).toHaveLength(1);
     const history = lines.find((line) => line.startsWith('The last')) ?? '';
     expect(history.split('\n').map((line) => line.replace(/^\d\d:\d\d /, ''))).toEqual([
-      'The last 4 messages, times in UTC.',
+      'The last 4 messages. Times are in UTC.',
       expect.stringContaining(`chat #c${visitor}`),
       expect.stringMatching(/: Hello\?$/),
       'olga (note): Calls back',

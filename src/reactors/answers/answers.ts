@@ -1,4 +1,7 @@
-/** What the service answers an operator in a conversation: to questions, to commands, to what was refused. */
+/**
+ * What the service writes to an operator in a conversation by itself: answers to questions, confirmations of commands,
+ * and the reasons of refusals. `!info` and `!history` have a file each.
+ */
 import type { Username, VisitorKey } from '../../actors/ids.ts';
 import type { OperatorFact, OperatorFacts } from '../../actors/operator/machine.ts';
 import { lhcCommandsOf } from '../../actors/tenant/lhc-commands.ts';
@@ -7,28 +10,28 @@ import type { VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { COMMANDS, HISTORY, UNKNOWN } from '../../inbox/written/read.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import type { Notice } from '../conversation/notices.ts';
 import type { PersonalData } from '../personal.ts';
+import type { Notice } from '../texts/notices.ts';
 import { createHistory } from './history.ts';
 import { createInfo } from './info.ts';
 
-/** Said in the conversation with this visitor; long ones in several messages. */
+/** Messages in the conversation with this visitor. A long answer has several. */
 export interface Answer {
   readonly visitor: VisitorKey;
   readonly texts: readonly string[];
 }
 
 export interface Answers {
-  /** Of a fact of the operator; null: it is no question. */
+  /** The answer to a fact of an operator; null if the fact calls for none. */
   answerTo(tenant: TenantSettings, username: Username, fact: OperatorFact): Promise<Answer | null>;
-  /** Of a fact of a visitor that an operator wished: that it was done. */
+  /** Confirms a command of an operator by the visitor's fact that it caused. */
   confirmationsOf(tenant: TenantSettings, fact: VisitorFact): Promise<readonly Notice[]>;
 }
 
-const ON_PURPOSE = 'To send a text that begins with !, write !! instead.';
+const ESCAPE_HINT = 'To send a text that begins with !, write !! instead.';
 
 export function createAnswers(options: {
-  actors: Actors;
+  actors: Pick<Actors, 'visitor'>;
   store: Pick<EventStore, 'readStream'>;
   personal: PersonalData;
   now: () => number;
@@ -48,7 +51,7 @@ export function createAnswers(options: {
       case 'help':
         return [helpOn(tenant, argument)];
       default:
-        return [notKnown(command === UNKNOWN ? argument : null)];
+        return [unknownCommand(command === UNKNOWN ? argument : null)];
     }
   }
 
@@ -56,13 +59,13 @@ export function createAnswers(options: {
     async answerTo(tenant, _username, fact) {
       switch (fact.type) {
         case 'QuestionAsked':
-          return answer(fact, await textsFor(tenant, fact.data));
+          return { visitor: fact.data.visitor, texts: await textsFor(tenant, fact.data) };
         case 'AvailabilitySet':
-          return answer(fact, [availability(fact.data)]);
+          return { visitor: fact.data.visitor, texts: [availability(fact.data)] };
         case 'MessageRefused': {
-          const { command, reason } = fact.data;
+          const { visitor, command, reason } = fact.data;
           const what = command === undefined ? 'Not delivered' : `!${command}`;
-          return answer(fact, [`${what}: ${sentence(reason)}`]);
+          return { visitor, texts: [`${what}: ${sentence(reason)}`] };
         }
         default:
           return null;
@@ -72,7 +75,9 @@ export function createAnswers(options: {
       switch (fact.type) {
         case 'NoteAdded': {
           const { operator: to, chatId } = fact.data;
-          return [{ to, text: `Noted in chat #${chatId}; the visitor does not see it.` }];
+          return [
+            { to, text: `Your note is in chat #${chatId}. The visitor does not see the note.` },
+          ];
         }
         case 'OperatorCommandSent': {
           const { operator: to, command } = fact.data;
@@ -85,34 +90,29 @@ export function createAnswers(options: {
   };
 }
 
-const answer = (fact: { data: { visitor: VisitorKey } }, texts: readonly string[]): Answer => ({
-  visitor: fact.data.visitor,
-  texts,
-});
-
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
-/** @param meant the known command that is near to what was written */
-function notKnown(meant: string | null): string {
-  const perhaps = meant === null ? '' : ` Did you mean !${meant}?`;
-  return `Nothing was sent: what begins with ! is a command, and this one is not known.${perhaps} !help lists them. ${ON_PURPOSE}`;
+/** @param similar a known command with a similar name */
+function unknownCommand(similar: string | null): string {
+  const suggestion = similar === null ? '' : ` Did you mean !${similar}?`;
+  return `Nothing was sent. A text that begins with ! is a command, and this command is unknown.${suggestion} !help lists all commands. ${ESCAPE_HINT}`;
 }
 
 function availability({ away, availability: { to } }: OperatorFacts['AvailabilitySet']): string {
-  if (away) return 'You get no new chats until !back. Chats that you have stay yours.';
+  if (away) return 'You get no new chats until you write !back. You keep your open chats.';
   if (to === 'available') return 'You get new chats again.';
-  return `You get new chats again as soon as your client shows you as available; now you are ${to}.`;
+  return `You get new chats again as soon as your client shows you as available. Now it shows you as ${to}.`;
 }
 
-/** @param topic one command; null: all of them */
+/** @param topic one command; null for all of them */
 function helpOn(tenant: TenantSettings, topic: string | null): string {
-  const one = COMMANDS.find(({ name }) => name === topic);
-  if (one) return `${one.usage}: ${one.does}`;
-  if (topic !== null) return `!${topic} is one of LHC's own commands and is passed on to it.`;
+  const command = COMMANDS.find(({ name }) => name === topic);
+  if (command) return `${command.usage}: ${command.does}`;
+  if (topic !== null) return `!${topic} is a command of LHC and is passed on to LHC.`;
   const ours = new Set(COMMANDS.map(({ name }) => name));
   const theirs = lhcCommandsOf(tenant).filter((name) => !ours.has(name));
   return [
-    'Commands, which the visitor never sees:',
+    'Commands. The visitor never sees them.',
     ...COMMANDS.map(({ usage, does }) => `${usage}: ${does}`),
     '!!text: sends "!text" to the visitor',
     ...(theirs.length > 0

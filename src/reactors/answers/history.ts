@@ -1,4 +1,4 @@
-/** `!history`: what was said with a visitor, as one reads it. */
+/** `!history`: the last messages of a conversation as text. */
 import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../../actors/ids.ts';
 import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
@@ -10,34 +10,34 @@ import { cut } from '../texts/cut.ts';
 import { nickOf } from '../texts/presence-text.ts';
 import { dayOf, timeOf } from '../texts/times.ts';
 
-/** Page views and outcomes lie between the messages; a stream can be long. */
-const LOOKED_AT_MOST = 5_000;
-/** Of a message, in characters: `!history` is to look something up, the visitor's page has it all. */
-const MOST_OF_BODY = 1_000;
-/** What clients show well as one message, in bytes of UTF-8 … */
-const MOST_OF_TEXT = 8_000;
-/** … and so many of them. */
-const TEXTS_MOST = 5;
+/** Facts to search. Page views and outcomes stand between the messages, and a stream can be long. */
+export const HISTORY_SEARCH_MAX_FACTS = 5_000;
+/** The beginning of a message is enough to find it again. LHC's page has all of it. In UTF-16 units. */
+export const HISTORY_BODY_MAX_LENGTH = 1_000;
+/** What clients display well as one message, in bytes of UTF-8. */
+export const HISTORY_TEXT_MAX_BYTES = 8_000;
+/** Messages in one answer. */
+export const HISTORY_MAX_TEXTS = 5;
 
-interface Said {
-  readonly who: string;
+interface Line {
+  readonly author: string;
   readonly chatId: string | null;
 }
 
-const nameOf = ({ operator, replaces }: VisitorFacts['OperatorMessageReceived']): string =>
+const operatorName = ({ operator, replaces }: VisitorFacts['OperatorMessageReceived']): string =>
   replaces === undefined ? operator : `${operator} (corrected)`;
 
-/** Who said it, when it is something said. */
-function saidBy(fact: VisitorFact, visitor: string): Said | null {
+/** The author and chat of a fact that belongs into the history; null for other facts. */
+function lineOf(fact: VisitorFact, visitor: string): Line | null {
   switch (fact.type) {
     case 'VisitorMessageSent':
-      return { who: visitor, chatId: fact.data.chatId };
+      return { author: visitor, chatId: fact.data.chatId };
     case 'OperatorMessageReceived':
-      return { who: nameOf(fact.data), chatId: fact.data.chatId };
+      return { author: operatorName(fact.data), chatId: fact.data.chatId };
     case 'NoteAdded':
-      return { who: `${fact.data.operator} (note)`, chatId: fact.data.chatId };
+      return { author: `${fact.data.operator} (note)`, chatId: fact.data.chatId };
     case 'OperatorCommandSent':
-      return { who: `${fact.data.operator} (to LHC)`, chatId: fact.data.chatId };
+      return { author: `${fact.data.operator} (to LHC)`, chatId: fact.data.chatId };
     default:
       return null;
   }
@@ -49,74 +49,80 @@ export type History = (
   count: number,
 ) => Promise<readonly string[]>;
 
-/** Gives the last messages, the oldest first, in texts of bounded length. Whoever was erased has said nothing readable. */
-export function createHistory(options: {
-  actors: Actors;
-  store: Pick<EventStore, 'readStream'>;
-  personal: PersonalData;
-}): History {
-  const { actors, store, personal } = options;
+interface HistoryOptions {
+  readonly actors: Pick<Actors, 'visitor'>;
+  readonly store: Pick<EventStore, 'readStream'>;
+  readonly personal: PersonalData;
+}
 
-  async function lastMessages(stream: string, count: number): Promise<RecordedEvent[]> {
-    const found: RecordedEvent[] = [];
-    for await (const event of backwards(store, stream, { most: LOOKED_AT_MOST })) {
-      const fact = visitorFact(event);
-      if (fact && saidBy(fact, '')) found.push(event);
-      if (found.length === count) break;
-    }
-    return found;
+async function lastMessages(
+  { store }: HistoryOptions,
+  stream: string,
+  count: number,
+): Promise<RecordedEvent[]> {
+  const found: RecordedEvent[] = [];
+  for await (const event of backwards(store, stream, { most: HISTORY_SEARCH_MAX_FACTS })) {
+    const fact = visitorFact(event);
+    if (fact && lineOf(fact, '')) found.push(event);
+    if (found.length === count) break;
   }
+  return found;
+}
 
-  async function wordsOf(event: RecordedEvent): Promise<string> {
-    const said = await personal.of(event);
-    const words = said?.body ?? said?.text;
-    if (typeof words !== 'string') return '(erased)';
-    const shown = words.length > MOST_OF_BODY ? `${cut(words, MOST_OF_BODY)}…` : words;
-    return shown.replaceAll('\n', '\n  ');
-  }
+async function bodyOf({ personal }: HistoryOptions, event: RecordedEvent): Promise<string> {
+  const opened = await personal.of(event);
+  const body = opened?.body ?? opened?.text;
+  if (typeof body !== 'string') return '(erased)';
+  const long = body.length > HISTORY_BODY_MAX_LENGTH;
+  const text = long ? `${cut(body, HISTORY_BODY_MAX_LENGTH)}…` : body;
+  return text.replaceAll('\n', '\n  ');
+}
 
-  return async (tenant, key, count) => {
-    const state = await actors.visitor(tenant, key).state();
-    const events = state ? await lastMessages(streamOf(visitorRef(tenant, key)), count) : [];
-    if (!state || events.length === 0) return ['Nothing was written yet.'];
-    const { profile } = await personal.profileOf(tenant, key, state);
+/** Answers with the last `count` messages, oldest first, in texts of bounded length. The texts of erased visitors are gone. */
+export const createHistory =
+  (options: HistoryOptions): History =>
+  async (tenant, key, count) => {
+    const state = await options.actors.visitor(tenant, key).state();
+    const stream = streamOf(visitorRef(tenant, key));
+    const events = state ? await lastMessages(options, stream, count) : [];
+    if (!state || events.length === 0) return ['No messages yet.'];
+    const { profile } = await options.personal.profileOf(tenant, key, state);
     const visitor = nickOf(key, profile);
     const lines: string[] = [];
-    let place = '';
+    let heading = '';
     for (const event of events.toReversed()) {
       const fact = visitorFact(event);
-      const said = fact && saidBy(fact, visitor);
-      if (!said) continue;
+      const line = fact && lineOf(fact, visitor);
+      if (!line) continue;
       const { at } = event.metadata;
-      const here = `${dayOf(at)}, ${said.chatId === null ? 'no chat' : `chat #${said.chatId}`}:`;
-      if (here !== place) lines.push(here);
-      place = here;
-      lines.push(`${timeOf(at)} ${said.who}: ${await wordsOf(event)}`);
+      const next = `${dayOf(at)}, ${line.chatId === null ? 'no chat' : `chat #${line.chatId}`}:`;
+      if (next !== heading) lines.push(next);
+      heading = next;
+      lines.push(`${timeOf(at)} ${line.author}: ${await bodyOf(options, event)}`);
     }
     return textsOf(lines, events.length);
   };
-}
 
-const bytes = (text: string): number => Buffer.byteLength(text) + 1;
+const bytes = (line: string): number => Buffer.byteLength(line) + 1;
 
-/** The last lines that there is room for, cut between lines. */
+/** Splits lines into texts, between lines. The oldest lines are left out where they do not fit. */
 function textsOf(lines: readonly string[], messages: number): readonly string[] {
   const texts: string[][] = [[]];
-  let room = MOST_OF_TEXT;
+  let room = HISTORY_TEXT_MAX_BYTES;
   let left = lines.length;
   for (const line of lines.toReversed()) {
     if (bytes(line) > room) {
-      if (texts.length === TEXTS_MOST) break;
+      if (texts.length === HISTORY_MAX_TEXTS) break;
       texts.unshift([]);
-      room = MOST_OF_TEXT;
+      room = HISTORY_TEXT_MAX_BYTES;
     }
     room -= bytes(line);
     texts[0]?.unshift(line);
     left -= 1;
   }
   const what = messages === 1 ? 'The last message' : `The last ${messages} messages`;
-  const more = left > 0 ? '; the first of them are left out, they are long' : '';
+  const cutOff = left > 0 ? ' The oldest are left out, because the messages are long.' : '';
   return texts.map((text, index) =>
-    [...(index === 0 ? [`${what}, times in UTC${more}.`] : []), ...text].join('\n'),
+    [...(index === 0 ? [`${what}. Times are in UTC.${cutOff}`] : []), ...text].join('\n'),
   );
 }

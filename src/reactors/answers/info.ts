@@ -1,4 +1,4 @@
-/** `!info`: all that is known of a visitor. */
+/** `!info`: everything that the service knows about a visitor. */
 import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../../actors/ids.ts';
 import type { Chat, CloseParty, Profile, VisitorState } from '../../actors/visitor/facts.ts';
@@ -10,93 +10,95 @@ import { cut } from '../texts/cut.ts';
 import { localTime, nickOf, placeOf } from '../texts/presence-text.ts';
 import { durationOf, stampOf } from '../texts/times.ts';
 
-/** What is told of the past is looked for among so many of the last facts. */
-const LOOKED_AT_MOST = 1_000;
-const CHATS_MOST = 5;
-const MOST_OF_LINE = 500;
+/** Facts to search for the past of a visitor. */
+export const INFO_SEARCH_MAX_FACTS = 1_000;
+/** Earlier chats in one answer. */
+export const INFO_MAX_CHATS = 5;
+/** In UTF-16 units. */
+export const INFO_LINE_MAX_LENGTH = 500;
 
-/** A chat as the facts tell it; of an old one the beginning may be cut off. */
-interface Past {
+/** A chat as its facts tell it. The beginning of an old chat may be cut off. */
+interface PastChat {
   readonly chatId: string;
   startedAt?: number;
   department?: string | null;
   answeredAt?: number;
-  /** Who answered it, in this order. */
+  /** Everybody who answered the chat, in order. */
   readonly operators: string[];
   closedAt?: number;
   by?: CloseParty;
   reason?: string | null;
 }
 
-interface Story {
+interface Past {
   /** The newest first. */
-  readonly chats: readonly Past[];
+  readonly chats: readonly PastChat[];
   readonly arrivedAt: number | null;
 }
 
 export type Info = (tenant: TenantId, visitor: VisitorKey) => Promise<string>;
 
-export function createInfo(options: {
-  actors: Actors;
-  store: Pick<EventStore, 'readStream'>;
-  personal: PersonalData;
-  now: () => number;
-}): Info {
-  const { actors, store, personal, now } = options;
-
-  async function storyOf(stream: string): Promise<Story> {
-    const chats = new Map<string, Past>();
-    let arrivedAt: number | null = null;
-    const chat = (chatId: string): Past => {
-      const known = chats.get(chatId) ?? { chatId, operators: [] };
-      chats.set(chatId, known);
-      return known;
-    };
-    for await (const event of backwards(store, stream, { most: LOOKED_AT_MOST })) {
-      const { at } = event.metadata;
-      const fact = visitorFact(event);
-      if (fact?.type === 'VisitorArrived') arrivedAt ??= at;
-      else if (fact?.type === 'ChatClosed') {
-        const { chatId, by, reason } = fact.data;
-        Object.assign(chat(chatId), { closedAt: at, by, reason });
-      } else if (fact?.type === 'ChatAccepted') {
-        // Read backwards: the first answer, which the visitor waited for, comes last.
-        const { chatId, operator } = fact.data;
-        const past = chat(chatId);
-        if (past.operators[0] !== operator) past.operators.unshift(operator);
-        past.answeredAt = at;
-      } else if (fact?.type === 'ChatStarted') {
-        const { chatId, department } = fact.data;
-        Object.assign(chat(chatId), { startedAt: at, department });
-      }
-      if (chats.size > CHATS_MOST + 1) break;
-    }
-    return { chats: [...chats.values()], arrivedAt };
-  }
-
-  return async (tenant, key) => {
-    const visitor = await actors.visitor(tenant, key).state();
-    if (!visitor) return 'Nothing is known of this visitor.';
-    const [{ profile }, story] = await Promise.all([
-      personal.profileOf(tenant, key, visitor),
-      storyOf(streamOf(visitorRef(tenant, key))),
-    ]);
-    const at = now();
-    return [
-      who(key, profile, at),
-      [profile.title, profile.page].filter(Boolean).join(' — '),
-      profile.referrer && `From ${profile.referrer}`,
-      whereabouts(visitor, story, at),
-      ...conversation(visitor, story, at),
-      ...earlier(visitor, story, at),
-    ]
-      .filter((line): line is string => typeof line === 'string' && line !== '')
-      .map((line) => cut(line, MOST_OF_LINE))
-      .join('\n');
-  };
+interface InfoOptions {
+  readonly actors: Pick<Actors, 'visitor'>;
+  readonly store: Pick<EventStore, 'readStream'>;
+  readonly personal: PersonalData;
+  readonly now: () => number;
 }
 
-function who(key: VisitorKey, profile: Profile, at: number): string {
+async function pastOf({ store }: InfoOptions, stream: string): Promise<Past> {
+  const chats = new Map<string, PastChat>();
+  let arrivedAt: number | null = null;
+  const chat = (chatId: string): PastChat => {
+    const known = chats.get(chatId) ?? { chatId, operators: [] };
+    chats.set(chatId, known);
+    return known;
+  };
+  for await (const event of backwards(store, stream, { most: INFO_SEARCH_MAX_FACTS })) {
+    const { at } = event.metadata;
+    const fact = visitorFact(event);
+    if (fact?.type === 'VisitorArrived') arrivedAt ??= at;
+    else if (fact?.type === 'ChatClosed') {
+      const { chatId, by, reason } = fact.data;
+      Object.assign(chat(chatId), { closedAt: at, by, reason });
+    } else if (fact?.type === 'ChatAccepted') {
+      // The search runs backwards, so the first answer comes last. The visitor waited for the first answer.
+      const { chatId, operator } = fact.data;
+      const past = chat(chatId);
+      if (past.operators[0] !== operator) past.operators.unshift(operator);
+      past.answeredAt = at;
+    } else if (fact?.type === 'ChatStarted') {
+      const { chatId, department } = fact.data;
+      Object.assign(chat(chatId), { startedAt: at, department });
+    }
+    if (chats.size > INFO_MAX_CHATS + 1) break;
+  }
+  return { chats: [...chats.values()], arrivedAt };
+}
+
+export const createInfo =
+  (options: InfoOptions): Info =>
+  async (tenant, key) => {
+    const visitor = await options.actors.visitor(tenant, key).state();
+    if (!visitor) return 'This visitor is unknown.';
+    const [{ profile }, past] = await Promise.all([
+      options.personal.profileOf(tenant, key, visitor),
+      pastOf(options, streamOf(visitorRef(tenant, key))),
+    ]);
+    const at = options.now();
+    return [
+      identity(key, profile, at),
+      [profile.title, profile.page].filter(Boolean).join(' — '),
+      profile.referrer && `From ${profile.referrer}`,
+      whereabouts(visitor, past, at),
+      ...conversation(visitor, past, at),
+      ...earlierChats(visitor, past, at),
+    ]
+      .filter((line): line is string => typeof line === 'string' && line !== '')
+      .map((line) => cut(line, INFO_LINE_MAX_LENGTH))
+      .join('\n');
+  };
+
+function identity(key: VisitorKey, profile: Profile, at: number): string {
   const time = localTime(at, profile.timezone);
   const { visits } = profile;
   return [
@@ -109,68 +111,67 @@ function who(key: VisitorKey, profile: Profile, at: number): string {
     .join(' · ');
 }
 
-function whereabouts({ presence, context }: VisitorState, story: Story, at: number): string {
+function whereabouts({ presence, context }: VisitorState, { arrivedAt }: Past, at: number): string {
   const department = context.department ? `Department ${context.department}. ` : '';
   if (presence !== 'online') return `${department}Last seen ${ago(context.lastSeen, at)}.`;
-  const { arrivedAt } = story;
   return `${department}${arrivedAt === null ? 'Here now.' : `Here since ${ago(arrivedAt, at)}.`}`;
 }
 
 const ago = (then: number, at: number): string =>
   `${stampOf(then, at)} (${durationOf(at - then)} ago)`;
 
-function conversation(visitor: VisitorState, story: Story, at: number): string[] {
+function conversation(visitor: VisitorState, { chats }: Past, at: number): string[] {
   const { chat, inviter } = visitor.context;
   if (!chat) {
     const invited = visitor.conversation === 'invited' && inviter !== null;
-    return [invited ? `Invited by ${inviter}, no answer yet.` : 'No chat is open.'];
+    return [invited ? `Invited by ${inviter}, no answer yet.` : 'No open chat.'];
   }
-  const past = story.chats.find(({ chatId }) => chatId === chat.id);
-  const begun = `Chat #${chat.id}${chat.department ? ` for ${chat.department}` : ''}`;
-  const said = chat.messages === 1 ? '1 message' : `${chat.messages} messages`;
+  const past = chats.find(({ chatId }) => chatId === chat.id);
+  const name = `Chat #${chat.id}${chat.department ? ` for ${chat.department}` : ''}`;
+  const messages = chat.messages === 1 ? '1 message' : `${chat.messages} messages`;
   return [
-    `${begun}, begun ${ago(chat.startedAt, at)}, ${said} of the visitor; ${placement(chat, at)}.`,
+    `${name}, started ${ago(chat.startedAt, at)}, ${messages} from the visitor; ${placement(chat, at)}.`,
     past?.answeredAt === undefined
       ? ''
       : `First answer after ${durationOf(past.answeredAt - chat.startedAt)}.`,
   ];
 }
 
-/** Who has it. */
+/** Who has the chat, or who was asked. */
 function placement(chat: Chat, at: number): string {
   if (chat.accepted) return `${chat.operator} has it`;
   if (chat.operator !== null) return `offered to ${chat.operator}, no answer yet`;
-  const asked = chat.offered.length > 0 ? `offered to ${chat.offered.join(', ')}` : '';
-  return [asked, `waits for an operator since ${durationOf(at - chat.freeSince)}`]
+  const offers = chat.offered.length > 0 ? `offered to ${chat.offered.join(', ')}` : '';
+  return [offers, `waiting for an operator for ${durationOf(at - chat.freeSince)}`]
     .filter(Boolean)
     .join('; ');
 }
 
-function earlier({ context }: VisitorState, { chats }: Story, at: number): string[] {
+function earlierChats({ context }: VisitorState, { chats }: Past, at: number): string[] {
   const count = context.chats - (context.chat ? 1 : 0);
   if (count <= 0) return ['No earlier chats.'];
-  const told = chats
+  const latest = chats
     .filter(({ chatId, closedAt }) => chatId !== context.chat?.id && closedAt !== undefined)
-    .slice(0, CHATS_MOST);
+    .slice(0, INFO_MAX_CHATS);
   const last =
     context.lastOperator && !context.chat ? `, the last with ${context.lastOperator}` : '';
   return [
-    `${count === 1 ? '1 earlier chat' : `${count} earlier chats`}${last}${told.length > 0 ? ':' : '.'}`,
-    ...told.map((chat) => pastChat(chat, at)),
+    `${count === 1 ? '1 earlier chat' : `${count} earlier chats`}${last}${latest.length > 0 ? ':' : '.'}`,
+    ...latest.map((chat) => pastChat(chat, at)),
   ];
 }
 
-function pastChat(chat: Past, at: number): string {
+function pastChat(chat: PastChat, at: number): string {
   const { startedAt, closedAt = at, department, operators, by, reason } = chat;
-  const lasted = startedAt === undefined ? null : durationOf(closedAt - startedAt);
-  const ended = by && `closed by the ${by}${reason ? ` (${reason})` : ''}`;
+  const duration = startedAt === undefined ? null : durationOf(closedAt - startedAt);
+  const end = by && `closed by the ${by}${reason ? ` (${reason})` : ''}`;
   return [
     `#${chat.chatId}`,
     stampOf(startedAt ?? closedAt, at),
-    lasted,
+    duration,
     department,
     operators.length > 0 ? `with ${operators.join(', ')}` : 'nobody answered',
-    ended,
+    end,
   ]
     .filter(Boolean)
     .join(' · ');

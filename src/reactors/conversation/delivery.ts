@@ -1,6 +1,6 @@
 /**
- * What goes out in a visitor's name: by its session; by the admin API for a visitor that is not meant to have one any
- * more, or whose session is another process's.
+ * Sends stanzas in a visitor's name. The visitor's session sends them, or ejabberd's admin API does: for a visitor who
+ * should be offline, or whose session belongs to another process.
  */
 import {
   operatorJid,
@@ -21,35 +21,44 @@ import type {
   VisitorTransport,
 } from '../../xmpp/port.ts';
 
-/** From whom, and whether this process may still act: asked right before, since it may have slept meanwhile. */
+/** A visitor, and whether this process may still act for them. It asks right before it sends: it may have been paused. */
 export interface Sender {
   readonly tenant: TenantSettings;
   readonly key: VisitorKey;
   readonly mayAct: () => boolean;
 }
 
+/** A message without its addresses. */
+export type Content = Omit<OutgoingMessage, 'from' | 'to'>;
+
+/** A line of the service's own for an operator. */
+export interface Line {
+  readonly to: Username;
+  /** The stanza's id. */
+  readonly id: string;
+  readonly text: string;
+}
+
+/**
+ * Every function rejects with `refused` if ejabberd refuses the stanza, and with `unavailable` if it cannot be sent now
+ * or another process has the lane.
+ */
 export interface Delivery {
-  /** Resolves when it is taken. */
-  send(
-    sender: Sender,
-    operator: Username,
-    message: Omit<OutgoingMessage, 'from' | 'to'>,
-  ): Promise<void>;
-  /** A line of the service's own in the visitor's name, so that it stands in the conversation that it is about. */
-  tell(sender: Sender, operator: Username, id: string, text: string): Promise<void>;
+  /** Resolves when ejabberd has taken the message. */
+  send(sender: Sender, operator: Username, message: Content): Promise<void>;
+  /** Sends a line of the service in the visitor's name, so that it stands in the conversation that it is about. */
+  sendLine(sender: Sender, line: Line): Promise<void>;
   /**
-   * Several of them, in order. One that is refused keeps back none behind it.
-   * @throws {AppError} the first refusal, when all were tried; `unavailable` at once
+   * Sends several lines in order. A refused line does not keep back the lines behind it.
+   * @throws {AppError} the first refusal, after all lines were tried; `unavailable` at once
    */
-  tellAll(
-    sender: Sender,
-    lines: readonly { readonly to: Username; readonly id: string; readonly text: string }[],
-  ): Promise<void>;
-  /** How far an operator's message has come. */
+  sendLines(sender: Sender, lines: readonly Line[]): Promise<void>;
+  /** Acknowledges an operator's message: `received` (XEP-0184) or `displayed` (XEP-0333). */
   acknowledge(sender: Sender, operator: Username, what: Acknowledgement, id: string): Promise<void>;
 }
 
-export const notOurs = (): AppError =>
+/** The error of a process that has lost the lane to another one. */
+export const laneLost = (): AppError =>
   new AppError('unavailable', 'another process has this lane now');
 
 export function createDelivery(options: {
@@ -57,47 +66,43 @@ export function createDelivery(options: {
   admin: Pick<EjabberdAdmin, 'sendMessage' | 'sendAcknowledgement'>;
   transport: VisitorTransport;
   ownership: Ownership;
-  /** Resolves when nothing of this visitor is on its way again: what is new waits for it. */
-  underWay: (jid: string) => Promise<void>;
+  /** Resolves when no resend for this visitor is running. New messages wait for that. */
+  afterResends: (jid: string) => Promise<void>;
 }): Delivery {
-  const { actors, admin, transport, ownership, underWay } = options;
+  const { actors, admin, transport, ownership, afterResends } = options;
 
-  /** Whether it goes by the visitor's session. @throws {AppError} `unavailable` where another process acts now */
+  /** True if the visitor's session has to send. @throws {AppError} `unavailable` if another process acts now */
   async function bySession({ tenant, key, mayAct }: Sender): Promise<boolean> {
     const state = await actors.visitor(tenant.id, key).state();
     const from = visitorJid(tenant, key);
-    await underWay(from);
-    if (!mayAct()) throw notOurs();
+    await afterResends(from);
+    if (!mayAct()) throw laneLost();
     const stream = streamOf(visitorRef(tenant.id, key));
-    const meantOnline = state?.presence === 'online';
-    return (meantOnline && ownsStream(ownership, stream)) || transport.isOnline(from);
+    const shouldBeOnline = state?.presence === 'online';
+    return (shouldBeOnline && ownsStream(ownership, stream)) || transport.isOnline(from);
   }
 
-  const ends = ({ tenant, key }: Sender, operator: Username) => ({
+  const addresses = ({ tenant, key }: Sender, operator: Username) => ({
     from: visitorJid(tenant, key),
     to: operatorJid(tenant, operator),
   });
 
-  async function send(
-    sender: Sender,
-    operator: Username,
-    said: Omit<OutgoingMessage, 'from' | 'to'>,
-  ): Promise<void> {
-    const message = { ...said, ...ends(sender, operator) };
+  async function send(sender: Sender, operator: Username, content: Content): Promise<void> {
+    const message = { ...content, ...addresses(sender, operator) };
     if (await bySession(sender)) await transport.send(message);
     else await admin.sendMessage(message);
   }
 
-  const tell: Delivery['tell'] = (sender, operator, id, body) =>
-    send(sender, operator, { id, body, notice: true });
+  const sendLine = (sender: Sender, { to, id, text }: Line): Promise<void> =>
+    send(sender, to, { id, body: text, notice: true });
 
   return {
     send,
-    tell,
-    async tellAll(sender, lines) {
+    sendLine,
+    async sendLines(sender, lines) {
       let refusal: AppError | null = null;
-      for (const { to, id, text } of lines) {
-        await tell(sender, to, id, text).catch((error) => {
+      for (const line of lines) {
+        await sendLine(sender, line).catch((error) => {
           if (!isRefused(error)) throw error;
           refusal ??= error;
         });
@@ -105,7 +110,7 @@ export function createDelivery(options: {
       if (refusal) throw refusal;
     },
     async acknowledge(sender, operator, what, id) {
-      const { from, to } = ends(sender, operator);
+      const { from, to } = addresses(sender, operator);
       if (await bySession(sender)) await transport.acknowledge(from, to, what, id);
       else await admin.sendAcknowledgement(from, to, what, id);
     },

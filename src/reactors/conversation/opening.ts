@@ -1,40 +1,45 @@
 /**
- * What an operator is shown before anything else of a chat: which chat it is and who the visitor is; where others had
- * it before, what was said meanwhile, with the time of then (XEP-0203).
+ * The opening of a chat for an operator (docs/adr/0017): which chat it is, who the visitor is, and, if others had the
+ * chat, what was said meanwhile, with its time (XEP-0203).
  *
- * It goes out in the place of the first message that waited for an operator, or else in that of the fact that gave the
- * chat. Its stanza ids are made of what it says, so that it can be sent again: to the others of a broadcast, after a
- * crash. mod_lhc drops what the same operator has.
+ * The opening goes out in the place of the first message that waited for an operator, or else of the fact that gave the
+ * operator the chat. Its stanza ids derive from its content. So it can be sent again: to the other operators of a
+ * broadcast, and after a crash. mod_lhc drops what the same operator already has.
  */
 import type { Logger } from 'pino';
 import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, type Username, visitorRef } from '../../actors/ids.ts';
-import type { Chat, OpenMessage, VisitorState } from '../../actors/visitor/facts.ts';
+import type {
+  Chat,
+  OpenMessage,
+  Profile,
+  VisitorFact,
+  VisitorState,
+} from '../../actors/visitor/facts.ts';
 import { isRefused } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import { Lru } from '../../kit/lru.ts';
-import type { OutgoingMessage } from '../../xmpp/port.ts';
 import type { PersonalData } from '../personal.ts';
 import { cut } from '../texts/cut.ts';
-import type { Delivery, Sender } from './delivery.ts';
-import { headlineOf } from './headline.ts';
-import { introductionOf } from './introduction.ts';
-import { createUnseen } from './unread.ts';
+import { headlineOf } from '../texts/headline.ts';
+import { introductionOf } from '../texts/introduction.ts';
+import type { Content, Delivery, Sender } from './delivery.ts';
+import { createUnread, type Unread } from './unread.ts';
 
-/** Of what was received before, in characters: 50 of them are still no burden. What nobody has comes whole. */
-const MOST_OF_BODY = 4_000;
-/** What was shown by this process is not sent again within this time, in ms: a cache, mod_lhc knows it as well. */
-const REMEMBERED_MS = 10 * 60_000;
-const REMEMBERED = 5_000;
+/** Messages that others received are cut here, in UTF-16 units. Messages that nobody has received are sent whole. */
+export const OPENING_BODY_MAX_LENGTH = 4_000;
+/** This process does not send the same again within this time. It is a cache only: mod_lhc drops repeats too. */
+export const SENT_REMEMBERED_MS = 10 * 60_000;
+const OPENINGS_REMEMBERED = 5_000;
 
-/** Messages of the visitor that ejabberd will not have for this operator, and why. */
-export type Refused = ReadonlyMap<string, string>;
+/** The visitor's messages that ejabberd refuses for an operator, with the reasons. */
+export type Refusals = ReadonlyMap<string, string>;
 
 export interface Opening {
   /**
-   * Opens the chat for these operators with what was before this revision. A line that is refused is left out: what
-   * comes behind it counts more.
+   * Opens the chat for these operators with everything before this revision. A refused line is left out, because the
+   * lines behind it matter more.
    * @returns messages that nobody has received yet and that were refused
    * @throws {AppError} `unavailable`, as {@link Delivery}
    */
@@ -43,99 +48,121 @@ export interface Opening {
     state: VisitorState,
     operators: readonly Username[],
     before: number,
-  ): Promise<Refused>;
+  ): Promise<Refusals>;
 }
 
-/** Whether the opening has its place at this fact: not where a message of the round had waited before. */
+/** True if the opening stands at this fact. It stands earlier if a message of the same round had to wait. */
 export const opensAt = (chat: Chat, revision: number): boolean =>
   revision >= chat.round && (chat.parked === null || chat.parked >= revision);
 
-export function createOpening(options: {
-  store: EventStore;
-  personal: PersonalData;
-  delivery: Delivery;
-  now: () => number;
-  logger: Logger;
-}): Opening {
-  const { store, personal, delivery, now, logger } = options;
-  const unseen = createUnseen(store);
-  const opened = new Lru<{ at: number; refused: Refused }>(REMEMBERED);
+interface OpeningOptions {
+  readonly store: EventStore;
+  readonly personal: PersonalData;
+  readonly delivery: Delivery;
+  readonly now: () => number;
+  readonly logger: Logger;
+}
 
-  async function stanzaOf(
-    event: RecordedEvent,
-    openMessages: readonly OpenMessage[],
-  ): Promise<Omit<OutgoingMessage, 'from' | 'to'> | null> {
-    const fact = visitorFact(event);
-    const body = await personal.bodyOf(event);
-    if (!fact || body === null) return null; // erased
-    const delay = { at: event.metadata.at };
-    const shown = body.length > MOST_OF_BODY ? `${cut(body, MOST_OF_BODY)}…` : body;
-    if (fact.type === 'OperatorMessageReceived') {
-      const id = `history-${event.id}`;
-      const corrected = fact.data.replaces === undefined ? '' : ' (corrected)';
-      return { id, body: `${fact.data.operator}${corrected}: ${shown}`, delay, notice: true };
-    }
-    if (fact.type !== 'VisitorMessageSent') return null;
-    // By its own id: whoever was asked before has it perhaps, and is not to read it twice.
-    const { messageId: id } = fact.data;
-    return openMessages.some((open) => open.id === id)
-      ? { id, body, delay }
-      : { id, body: shown, delay, notice: true };
+/** A message of the past as an operator gets it; null if its text was erased, or it is no message. */
+async function pastMessage(
+  personal: PersonalData,
+  event: RecordedEvent,
+  openMessages: readonly OpenMessage[],
+): Promise<Content | null> {
+  const fact = visitorFact(event);
+  const body = await personal.bodyOf(event);
+  if (!fact || body === null) return null;
+  const delay = { at: event.metadata.at };
+  const long = body.length > OPENING_BODY_MAX_LENGTH;
+  const text = long ? `${cut(body, OPENING_BODY_MAX_LENGTH)}…` : body;
+  if (fact.type === 'OperatorMessageReceived') {
+    const id = `history-${event.id}`;
+    const corrected = fact.data.replaces === undefined ? '' : ' (corrected)';
+    return { id, body: `${fact.data.operator}${corrected}: ${text}`, delay, notice: true };
   }
+  if (fact.type !== 'VisitorMessageSent') return null;
+  // The message keeps its id: an operator who was asked before may have it, and must not read it twice.
+  const { messageId: id } = fact.data;
+  return openMessages.some((open) => open.id === id)
+    ? { id, body, delay }
+    : { id, body: text, delay, notice: true };
+}
 
-  /** The fact that began this search for an operator. */
-  async function beginOf(stream: string, { round }: Chat) {
-    const event = await eventAt(store, stream, round);
-    return event ? visitorFact(event) : null;
+/** The opening of one visitor's chat, with everything before a revision. */
+interface OpeningOf {
+  readonly sender: Sender;
+  readonly state: VisitorState;
+  readonly chat: Chat;
+  readonly stream: string;
+  readonly before: number;
+  readonly profile: Profile;
+  /** The fact that started this search for an operator. */
+  readonly start: VisitorFact | null;
+}
+
+/** Sends the opening to one operator. @returns what ejabberd refused */
+async function openForOne(
+  { personal, delivery, now, logger }: OpeningOptions,
+  unread: Unread,
+  { sender, state, chat, stream, before, profile, start }: OpeningOf,
+  operator: Username,
+): Promise<Refusals> {
+  const { tenant, key } = sender;
+  const refusals = new Map<string, string>();
+  const unlessRefused = async (id: string, sending: Promise<void>): Promise<void> => {
+    await sending.catch((error) => {
+      if (!isRefused(error)) throw error;
+      logger.warn(
+        { tenant: tenant.id, visitor: key, operator, id, err: error },
+        'ejabberd refused a line of an opening',
+      );
+      refusals.set(id, error.message);
+    });
+  };
+  const id = `intro-${chat.id}-${chat.round}`;
+  const text = [
+    headlineOf(chat, start, operator, now()),
+    introductionOf(key, profile, state, now(), operator),
+  ].join('\n');
+  await unlessRefused(id, delivery.sendLine(sender, { to: operator, id, text }));
+  const { nickRevision: startRevision, openMessages } = state.context;
+  const chatInLog = { stream, chat, startRevision, openMessages };
+  for (const event of await unread(chatInLog, operator, before)) {
+    const message = await pastMessage(personal, event, openMessages);
+    if (message) await unlessRefused(message.id, delivery.send(sender, operator, message));
   }
+  return refusals;
+}
+
+export function createOpening(options: OpeningOptions): Opening {
+  const { store, personal, now } = options;
+  const unread = createUnread(store);
+  const sent = new Lru<{ at: number; refusals: Refusals }>(OPENINGS_REMEMBERED);
 
   return {
     async open(sender, state, operators, before) {
-      const { tenant, key } = sender;
-      const stream = streamOf(visitorRef(tenant.id, key));
-      const { chat, nickRevision: startedAt, openMessages } = state.context;
-      const allRefused = new Map<string, string>();
-      if (!chat) return allRefused;
+      const { chat } = state.context;
+      if (!chat) return new Map();
+      const stream = streamOf(visitorRef(sender.tenant.id, sender.key));
       const memory = (operator: Username) => `${stream} ${chat.round} ${before} ${operator}`;
-      const isKnown = (operator: Username): boolean => {
-        const known = opened.get(memory(operator));
-        if (!known || now() - known.at > REMEMBERED_MS) return false;
-        for (const [id, reason] of known.refused) allRefused.set(id, reason);
-        return true;
+      const isNew = (operator: Username): boolean => {
+        const known = sent.get(memory(operator));
+        return !known || now() - known.at > SENT_REMEMBERED_MS;
       };
-      const receivers = operators.filter((operator) => !isKnown(operator));
-      if (receivers.length === 0) return allRefused;
-
-      const { profile } = await personal.profileOf(tenant.id, key, state);
-      const began = await beginOf(stream, chat);
-      for (const operator of receivers) {
-        const refused = new Map<string, string>();
-        /** Sends, unless ejabberd will not have it. */
-        const attempt = async (id: string, sending: Promise<void>): Promise<void> => {
-          await sending.catch((error) => {
-            if (!isRefused(error)) throw error;
-            logger.warn(
-              { tenant: tenant.id, visitor: key, operator, id, err: error },
-              'a line was refused',
-            );
-            refused.set(id, error.message);
-          });
-        };
-        const id = `intro-${chat.id}-${chat.round}`;
-        const text = [
-          headlineOf(chat, began, operator, now()),
-          introductionOf(key, profile, state, now(), operator),
-        ].join('\n');
-        await attempt(id, delivery.tell(sender, operator, id, text));
-        const of = { stream, chat, startedAt, openMessages };
-        for (const event of await unseen(of, operator, before)) {
-          const stanza = await stanzaOf(event, openMessages);
-          if (stanza) await attempt(stanza.id, delivery.send(sender, operator, stanza));
+      const recipients = operators.filter(isNew);
+      if (recipients.length > 0) {
+        const { profile } = await personal.profileOf(sender.tenant.id, sender.key, state);
+        const event = await eventAt(store, stream, chat.round);
+        const start = event && visitorFact(event);
+        const of = { sender, state, chat, stream, before, profile, start };
+        for (const operator of recipients) {
+          const refusals = await openForOne(options, unread, of, operator);
+          sent.set(memory(operator), { at: now(), refusals });
         }
-        opened.set(memory(operator), { at: now(), refused });
-        for (const [refusedId, reason] of refused) allRefused.set(refusedId, reason);
       }
-      return allRefused;
+      return new Map(
+        operators.flatMap((operator) => [...(sent.get(memory(operator))?.refusals ?? [])]),
+      );
     },
   };
 }

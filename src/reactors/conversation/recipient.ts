@@ -1,20 +1,20 @@
-/** Whom a visitor's message is for: who has its chat now, or had it at its end. */
+/** The recipient of a visitor's message: the operator who has its chat, or who had it when it was closed. */
 import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
 import type { VisitorState } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 
-/** How far behind a message its chat's end is looked for, at once. */
+/** Events to read at once in the search for the end of a chat. */
 const SEARCH_PAGE = 500;
 
-/** Who has, or had, the chat of a message; null: nobody took it; undefined: it is open and nobody has it yet. */
-export type ReceiverOf = (
+/** The operator of a message's chat; null if nobody took the chat; undefined if the chat is open and has no operator yet. */
+export type RecipientOf = (
   event: RecordedEvent,
   chatId: string,
   state: VisitorState,
 ) => Promise<Username | null | undefined>;
 
-export function createReceivers(store: Pick<EventStore, 'readStream'>): ReceiverOf {
+export function createRecipients(store: Pick<EventStore, 'readStream'>): RecipientOf {
   return async (event, chatId, state) => {
     const { chat } = state.context;
     if (chat?.id === chatId) return chat.operator ?? undefined;

@@ -1,7 +1,8 @@
 /**
- * A visitor types: its operator sees it at once, or not at all, also before he has answered. Those who are asked together
- * don't: it is not their chat yet, and there may be many. Never a fact, rate limited in each process. By the visitor's
- * session where it is this process's, otherwise by the admin API.
+ * Shows the chat's operator that the visitor is typing: at once, or not at all, and also before the operator has
+ * accepted. Operators who are asked together (`broadcast`) do not see it: the chat is not theirs yet, and there may be
+ * many of them. Typing is never a fact. Its rate is limited in each process. The visitor's session sends it where this
+ * process has the session, and the admin API elsewhere.
  */
 import type { Logger } from 'pino';
 import { operatorJid, visitorJid } from '../../actors/ids.ts';
@@ -11,11 +12,14 @@ import { Lru } from '../../kit/lru.ts';
 import type { Actors, ForwardTyping } from '../../runtime/ports.ts';
 import type { ChatState, EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 
-/** The same state of one visitor goes out at most so often. */
-const SAME_EVERY_MS = 3_000;
-const REMEMBERED = 10_000;
-/** Who closes the page while typing does not say that he stopped; who types on for so long pauses in between. */
-const LAPSES_MS = 60_000;
+/** The same state of one visitor goes out at most once in this time. */
+export const VISITOR_TYPING_INTERVAL_MS = 3_000;
+/**
+ * Typing ends by itself after this time. A browser that is closed while its visitor types says nothing, and nobody types
+ * that long without a pause.
+ */
+export const VISITOR_TYPING_LAPSE_MS = 60_000;
+const VISITORS_REMEMBERED = 10_000;
 
 type Visitor = ReturnType<Actors['visitor']>;
 
@@ -27,34 +31,35 @@ interface Sent {
 }
 
 export function createTyping(options: {
-  actors: Actors;
+  actors: Pick<Actors, 'visitor'>;
   transport: VisitorTransport;
   admin: Pick<EjabberdAdmin, 'sendChatState'>;
   logger: Logger;
   tenants: TenantDirectory;
   now: () => number;
-  /** Default 60 s. */
-  lapsesMs?: number;
+  /** Default {@link VISITOR_TYPING_LAPSE_MS}. */
+  lapseMs?: number;
 }): ForwardTyping {
-  const { actors, transport, admin, tenants, now, logger, lapsesMs = LAPSES_MS } = options;
-  const sent = new Lru<Sent>(REMEMBERED);
+  const { actors, transport, admin, tenants, now, logger } = options;
+  const { lapseMs = VISITOR_TYPING_LAPSE_MS } = options;
+  const sent = new Lru<Sent>(VISITORS_REMEMBERED);
 
-  function show(jid: string, to: string, state: ChatState): void {
+  function send(jid: string, to: string, state: ChatState): void {
     if (transport.isOnline(jid)) transport.chatState(jid, to, state);
     else {
-      // Nobody waits for it.
+      // Nobody waits for this call.
       admin
         .sendChatState(jid, to, state)
-        .catch((error) => logger.debug({ reason: messageOf(error) }, 'typing not shown'));
+        .catch((error) => logger.debug({ reason: messageOf(error) }, 'typing was not shown'));
     }
   }
 
-  /** Nothing more was heard of who types: `active`, of which clients show nothing. Offline shows by itself. */
+  /** Sends `active` after a silence: clients show nothing for it. A visitor who is offline looks offline anyway. */
   async function lapse(visitor: Visitor, jid: string, last: Sent): Promise<void> {
     const state = await visitor.state();
     if (sent.get(jid) !== last) return;
     sent.set(jid, { to: last.to, state: 'active', at: now() });
-    if (state?.presence === 'online') show(jid, last.to, 'active');
+    if (state?.presence === 'online') send(jid, last.to, 'active');
   }
 
   return async (id, key, state) => {
@@ -66,18 +71,19 @@ export function createTyping(options: {
     const last = sent.get(jid);
     const to = operatorJid(tenant, operator);
     clearTimeout(last?.lapse);
-    const known = last?.state === state && last.to === to && now() - last.at < SAME_EVERY_MS;
-    const latest: Sent = known ? last : { to, state, at: now() };
+    const repeated =
+      last?.state === state && last.to === to && now() - last.at < VISITOR_TYPING_INTERVAL_MS;
+    const latest: Sent = repeated ? last : { to, state, at: now() };
     if (state === 'composing') {
       latest.lapse = setTimeout(() => {
         lapse(visitor, jid, latest).catch((error) =>
-          logger.debug({ reason: messageOf(error) }, 'the end of typing not shown'),
+          logger.debug({ reason: messageOf(error) }, 'the end of typing was not shown'),
         );
-      }, lapsesMs).unref();
+      }, lapseMs).unref();
     }
-    if (known) return;
+    if (repeated) return;
     sent.set(jid, latest);
-    if (last?.state === 'composing' && last.to !== to) show(jid, last.to, 'active');
-    show(jid, to, state);
+    if (last?.state === 'composing' && last.to !== to) send(jid, last.to, 'active');
+    send(jid, to, state);
   };
 }

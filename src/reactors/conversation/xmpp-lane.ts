@@ -1,13 +1,15 @@
 /**
- * The lane to XMPP: what visitors say to operators, and what the service itself has to tell an operator. A message is
- * *taken* when ejabberd has processed it, *delivered* when mod_lhc reports it (src/inbox/commands.ts), *failed* otherwise.
+ * The lane to XMPP: the visitors' messages to operators, and the service's own lines to operators. This is the entry of
+ * `conversation/`; only the composition (src/service) imports it.
+ *
+ * A message is *taken* when ejabberd has processed it, *delivered* when mod_lhc reports it (src/inbox), and *failed*
+ * otherwise.
  */
 import type { Logger } from 'pino';
 import { operatorFact, visitorFact } from '../../actors/facts.ts';
 import { actorOf, type TenantId, type Username, type VisitorKey } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import type { VisitorFact, VisitorFacts, VisitorState } from '../../actors/visitor/facts.ts';
 import { isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
@@ -20,17 +22,20 @@ import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { Answers } from '../answers/answers.ts';
 import type { OperatorRemoval } from '../operators/removal.ts';
 import type { PersonalData } from '../personal.ts';
-import { createAsked } from './broadcast.ts';
-import { createDelivery, notOurs, type Sender } from './delivery.ts';
-import { noticesOf } from './notices.ts';
+import { noticesOf } from '../texts/notices.ts';
+import { createBroadcast } from './broadcast.ts';
+import { createDelivery, type Line, laneLost, type Sender } from './delivery.ts';
 import { createOpening, opensAt } from './opening.ts';
-import { createReceivers } from './recipient.ts';
-import { createRepeats } from './resend.ts';
+import { createRecipients } from './recipient.ts';
+import { createResend } from './resend.ts';
 
 export const XMPP = 'xmpp';
-/** Waits between the tries of one message to an operator. */
+/** Waits between the tries of one effect. */
 export const MESSAGE_RETRY: RetryPolicy = { firstMs: 200, mostMs: 15_000 };
+/** Lanes of different streams that run at the same time. */
+export const XMPP_LANES_AT_ONCE = 256;
 
+/** Facts that call for an effect in XMPP. */
 const CONCERNS = new Set([
   'VisitorMessageSent',
   'ChatOffered',
@@ -48,247 +53,259 @@ const CONCERNS = new Set([
   'AvailabilitySet',
   'OperatorRemoved',
 ]);
-const NOBODY_TOOK_IT = 'no operator took the chat';
+const NO_OPERATOR = 'no operator took the chat';
 
 const done: Outcome = { kind: 'done' };
+/** The lane stops at this fact until a later fact of the stream gives the chat an operator. */
+const parked: Outcome = { kind: 'parked' };
 
-export interface Messages {
+export interface XmppLane {
   readonly destination: Destination;
-  /**
-   * Follows operators' sessions: what was on its way to one that ended may be lost, and goes out again. From the log,
-   * because mod_lhc tells one process of it, and each visitor's own process has to send.
-   */
+  /** Follows operators' sessions, to resend to an operator whose session has ended. */
   readonly part: WorkPart;
   /**
-   * A visitor's session is new: what was taken and not delivered goes out again, before anything later. Only in the
-   * process that owns the visitor.
+   * Call it when a visitor's session is new: messages that were taken and not delivered go out again, before anything
+   * newer. It does nothing if another process owns the visitor.
    */
-  sendAgain(jid: string): void;
+  resend(jid: string): void;
 }
 
-export function createMessages(options: {
-  actors: Actors;
-  store: EventStore;
-  admin: EjabberdAdmin;
-  transport: VisitorTransport;
-  tenants: TenantDirectory;
-  personal: PersonalData;
-  removal: OperatorRemoval;
-  answers: Answers;
-  ownership: Ownership;
-  now: () => number;
-  logger: Logger;
-  /** Called between a stanza that was taken and its fact: a failpoint of tests. */
-  afterTaken?: (messageId: string) => Promise<void>;
-}): Messages {
-  const { actors, store, tenants, personal, removal, answers, ownership } = options;
-  const receiverOf = createReceivers(store);
-  const repeats = createRepeats({ ...options, receiverOf });
-  const delivery = createDelivery({ ...options, underWay: repeats.underWay });
+interface XmppLaneOptions {
+  readonly actors: Actors;
+  readonly store: EventStore;
+  readonly admin: EjabberdAdmin;
+  readonly transport: VisitorTransport;
+  readonly tenants: TenantDirectory;
+  readonly personal: PersonalData;
+  readonly removal: OperatorRemoval;
+  readonly answers: Answers;
+  readonly ownership: Ownership;
+  readonly now: () => number;
+  readonly logger: Logger;
+  /** A failpoint of tests, between a stanza that was taken and its fact. */
+  readonly afterTaken?: (messageId: string) => Promise<void>;
+}
+
+/** What the functions below share. */
+function partsOf(options: XmppLaneOptions) {
+  const recipientOf = createRecipients(options.store);
+  const resend = createResend({ ...options, recipientOf });
+  const delivery = createDelivery({ ...options, afterResends: resend.afterResends });
   const opening = createOpening({ ...options, delivery });
-  const asked = createAsked({ ...options, delivery, opening });
+  const broadcast = createBroadcast({ ...options, delivery, opening });
+  return { ...options, recipientOf, resend, delivery, opening, broadcast };
+}
+type Parts = ReturnType<typeof partsOf>;
 
-  function report(tenant: TenantId, key: VisitorKey, command: VisitorCommand): Promise<unknown> {
-    return actors.visitor(tenant, key).send(command);
-  }
+const reportFailed = (
+  { actors }: Parts,
+  tenant: TenantId,
+  key: VisitorKey,
+  messageId: string,
+  reason: string,
+) => actors.visitor(tenant, key).send({ type: 'ReportFailed', messageId, reason });
 
-  async function messageOfVisitor(
-    sender: Sender,
-    state: VisitorState,
-    event: RecordedEvent,
-    { messageId: id, chatId }: VisitorFacts['VisitorMessageSent'],
-    again: boolean,
-  ): Promise<Outcome> {
-    const { tenant, key } = sender;
-    const { openMessages, chat } = state.context;
-    const open = openMessages.find((each) => each.id === id);
-    if (!again && (!open || open.taken)) return done;
-    const operator = await receiverOf(event, chatId, state);
-    if (operator === undefined && !chat?.offered.length) return { kind: 'parked' };
-    const body = await personal.bodyOf(event);
-    if (operator === null || body === null) {
-      const reason = body === null ? 'the visitor was erased' : NOBODY_TOOK_IT;
-      await report(tenant.id, key, { type: 'ReportFailed', messageId: id, reason });
-      return done;
-    }
-    if (operator === undefined) {
-      await asked.show(sender, state);
-      return { kind: 'parked' }; // it is received when its owner has it
-    }
-    const current = chat?.id === chatId ? chat : null;
-    if (current && !again && event.revision < current.round) {
-      // Nobody had the chat since, or another: it is among what was said before.
-      const refused = await opening.open(sender, state, [operator], current.round);
-      const reason = refused.get(id);
-      if (reason !== undefined) return { kind: 'dead', reason };
-    } else {
-      if (current?.parked === event.revision) {
-        await opening.open(sender, state, [operator], event.revision);
-      }
-      await delivery.send(sender, operator, { id, body });
-    }
-    await options.afterTaken?.(id);
-    await report(tenant.id, key, { type: 'ReportTaken', messageIds: [id] });
+/** @param again a person sends it again, out of order */
+async function sendVisitorMessage(
+  parts: Parts,
+  sender: Sender,
+  state: VisitorState,
+  event: RecordedEvent,
+  { messageId: id, chatId }: VisitorFacts['VisitorMessageSent'],
+  again: boolean,
+): Promise<Outcome> {
+  const { actors, personal, recipientOf, delivery, opening, broadcast } = parts;
+  const { tenant, key } = sender;
+  const { openMessages, chat } = state.context;
+  const open = openMessages.find((each) => each.id === id);
+  if (!again && (!open || open.taken)) return done;
+  const operator = await recipientOf(event, chatId, state);
+  if (operator === undefined && !chat?.offered.length) return parked;
+  const body = await personal.bodyOf(event);
+  if (operator === null || body === null) {
+    const reason = body === null ? 'the visitor was erased' : NO_OPERATOR;
+    await reportFailed(parts, tenant.id, key, id, reason);
     return done;
   }
+  if (operator === undefined) {
+    await broadcast.show(sender, state);
+    return parked; // it is received when the chat's owner has it
+  }
+  const current = chat?.id === chatId ? chat : null;
+  if (current && !again && event.revision < current.round) {
+    // The message is from before the current search for an operator, so it is part of the opening.
+    const refusals = await opening.open(sender, state, [operator], current.round);
+    const reason = refusals.get(id);
+    if (reason !== undefined) return { kind: 'dead', reason };
+  } else {
+    if (current?.parked === event.revision) {
+      await opening.open(sender, state, [operator], event.revision);
+    }
+    await delivery.send(sender, operator, { id, body });
+  }
+  await parts.afterTaken?.(id);
+  await actors.visitor(tenant.id, key).send({ type: 'ReportTaken', messageIds: [id] });
+  return done;
+}
 
-  /** The chat is shown to those who were given it by this fact, as far as they still have it. */
-  async function openFor(
-    sender: Sender,
-    state: VisitorState,
-    { revision }: RecordedEvent,
-    {
-      chatId,
-      operators,
-      taken,
-    }: { chatId: string; operators: readonly Username[]; taken?: boolean },
-  ): Promise<void> {
-    const { chat } = state.context;
-    if (chat?.id !== chatId || !(taken || opensAt(chat, revision))) return;
-    const still = operators.filter((each) => chat.operator === each || chat.offered.includes(each));
-    const refused = await opening.open(sender, state, still, revision);
-    if (chat.operator === null) return;
-    for (const [messageId, reason] of refused) {
-      await report(sender.tenant.id, sender.key, { type: 'ReportFailed', messageId, reason });
+/** Opens the chat for the operators to whom this fact gave or offered it, as far as that is still true. */
+async function openChat(
+  parts: Parts,
+  sender: Sender,
+  state: VisitorState,
+  { revision }: RecordedEvent,
+  given: { chatId: string; operators: readonly Username[]; fromOthers?: boolean },
+): Promise<void> {
+  const { chat } = state.context;
+  if (chat?.id !== given.chatId || !(given.fromOthers || opensAt(chat, revision))) return;
+  const operators = given.operators.filter(
+    (operator) => chat.operator === operator || chat.offered.includes(operator),
+  );
+  const refusals = await parts.opening.open(sender, state, operators, revision);
+  if (chat.operator === null) return;
+  for (const [messageId, reason] of refusals) {
+    await reportFailed(parts, sender.tenant.id, sender.key, messageId, reason);
+  }
+}
+
+/** Messages that an operator took who has lost the chat since. Nobody has the chat, so nobody can get them again. */
+async function failTaken(
+  parts: Parts,
+  { tenant, key }: Sender,
+  state: VisitorState,
+  closed: string,
+): Promise<void> {
+  for (const { id, chatId, taken } of state.context.openMessages) {
+    if (chatId === closed && taken) await reportFailed(parts, tenant.id, key, id, NO_OPERATOR);
+  }
+}
+
+/** Effects of a visitor's fact beside its notices. */
+async function performVisitorFact(
+  parts: Parts,
+  sender: Sender,
+  state: VisitorState,
+  event: RecordedEvent,
+  fact: VisitorFact,
+): Promise<void> {
+  switch (fact.type) {
+    case 'ChatOffered':
+      return openChat(parts, sender, state, event, fact.data);
+    case 'ChatAssigned': {
+      const { chatId, operator, others } = fact.data;
+      // Others were asked or had the chat, so their messages may have been sent before this fact.
+      const given = { chatId, operators: [operator], fromOthers: others !== undefined };
+      return openChat(parts, sender, state, event, given);
+    }
+    case 'ChatTransferred': {
+      const { chatId, operator } = fact.data;
+      if (operator === null) return;
+      return openChat(parts, sender, state, event, { chatId, operators: [operator] });
+    }
+    case 'ChatClosed':
+      if (fact.data.operator !== null) return;
+      return failTaken(parts, sender, state, fact.data.chatId);
+    case 'OperatorMessageTold':
+    case 'OperatorMessageDisplayed': {
+      const { operator, messageId } = fact.data;
+      const what = fact.type === 'OperatorMessageTold' ? 'received' : 'displayed';
+      return parts.delivery.acknowledge(sender, operator, what, messageId);
     }
   }
+}
 
-  async function aboutVisitor(
-    sender: Sender,
-    event: RecordedEvent,
-    again: boolean,
-  ): Promise<Outcome> {
-    const { tenant, key } = sender;
-    const state = await actors.visitor(tenant.id, key).state();
-    const fact = visitorFact(event);
-    if (!state || !fact) return done;
-    if (fact.type === 'VisitorMessageSent') {
-      return messageOfVisitor(sender, state, event, fact.data, again);
-    }
-    await showChat(sender, state, event, fact);
-    const notices = [...noticesOf(fact), ...(await answers.confirmationsOf(tenant, fact))];
-    const lines = notices.map((notice, index) => ({ ...notice, id: noticeId(event, index) }));
-    await delivery.tellAll(sender, lines);
-    return done;
+async function performVisitorEvent(
+  parts: Parts,
+  sender: Sender,
+  event: RecordedEvent,
+  again: boolean,
+): Promise<Outcome> {
+  const { actors, answers, delivery } = parts;
+  const { tenant, key } = sender;
+  const state = await actors.visitor(tenant.id, key).state();
+  const fact = visitorFact(event);
+  if (!state || !fact) return done;
+  if (fact.type === 'VisitorMessageSent') {
+    return sendVisitorMessage(parts, sender, state, event, fact.data, again);
   }
+  await performVisitorFact(parts, sender, state, event, fact);
+  const notices = [...noticesOf(fact), ...(await answers.confirmationsOf(tenant, fact))];
+  const lines = notices.map(({ to, text }, index) => lineOf(event, index, to, text));
+  await delivery.sendLines(sender, lines);
+  return done;
+}
 
-  async function showChat(
-    sender: Sender,
-    state: VisitorState,
-    event: RecordedEvent,
-    fact: VisitorFact,
-  ): Promise<void> {
-    switch (fact.type) {
-      case 'ChatOffered':
-        return openFor(sender, state, event, fact.data);
-      case 'ChatAssigned': {
-        const { chatId, operator, others } = fact.data;
-        // From others, perhaps with what they had been sent already.
-        const taken = others !== undefined;
-        return openFor(sender, state, event, { chatId, operators: [operator], taken });
-      }
-      case 'ChatTransferred': {
-        const { chatId, operator } = fact.data;
-        return operator === null
-          ? undefined
-          : openFor(sender, state, event, { chatId, operators: [operator] });
-      }
-      case 'ChatClosed':
-        return fact.data.operator === null ? failTaken(sender, state, fact.data.chatId) : undefined;
-      case 'OperatorMessageTold':
-      case 'OperatorMessageDisplayed': {
-        const { operator, messageId } = fact.data;
-        const what = fact.type === 'OperatorMessageTold' ? 'received' : 'displayed';
-        return delivery.acknowledge(sender, operator, what, messageId);
-      }
-    }
-  }
-
-  /** Sent to somebody who has the chat no more, and nobody has it: there is nobody to send them to again. */
-  async function failTaken(
-    { tenant, key }: Sender,
-    state: VisitorState,
-    of: string,
-  ): Promise<void> {
-    const { openMessages } = state.context;
-    for (const { id: messageId, chatId, taken } of openMessages) {
-      if (chatId !== of || !taken) continue;
-      const reason = NOBODY_TOOK_IT;
-      await report(tenant.id, key, { type: 'ReportFailed', messageId, reason });
-    }
-  }
-
-  async function aboutOperator(
-    tenant: TenantSettings,
-    username: Username,
-    event: RecordedEvent,
-    mayAct: () => boolean,
-  ): Promise<Outcome> {
-    const fact = operatorFact(event);
-    if (fact?.type === 'OperatorRemoved') {
-      await removal.exclusively(tenant, username, async () => {
-        if (!mayAct()) throw notOurs();
-        await removal.finish(tenant, username);
-      });
-      return done;
-    }
-    const answer = fact && (await answers.answerTo(tenant, username, fact));
-    if (!answer) return done;
-    const sender = { tenant, key: answer.visitor, mayAct };
-    const line = (text: string, index: number) => ({
-      to: username,
-      id: noticeId(event, index),
-      text,
+async function performOperatorEvent(
+  { answers, delivery, removal }: Parts,
+  tenant: TenantSettings,
+  username: Username,
+  event: RecordedEvent,
+  mayAct: () => boolean,
+): Promise<Outcome> {
+  const fact = operatorFact(event);
+  if (fact?.type === 'OperatorRemoved') {
+    await removal.exclusively(tenant, username, async () => {
+      if (!mayAct()) throw laneLost();
+      await removal.finish(tenant, username);
     });
-    await delivery.tellAll(sender, answer.texts.map(line));
     return done;
   }
+  const answer = fact && (await answers.answerTo(tenant, username, fact));
+  if (!answer) return done;
+  const lines = answer.texts.map((text, index) => lineOf(event, index, username, text));
+  await delivery.sendLines({ tenant, key: answer.visitor, mayAct }, lines);
+  return done;
+}
 
-  async function perform(
-    event: RecordedEvent,
-    _signal: AbortSignal,
-    again = false,
-  ): Promise<Outcome> {
-    const actor = actorOf(event.stream);
-    const tenant = actor && tenants.get(actor.tenant);
-    // Another process, or this one after its next start, may know it: a new tenant comes to all of them one by one.
-    if (!tenant) return { kind: 'retry', reason: 'its tenant is not configured here' };
-    // What a person sends again by hand is sent by whichever process was asked.
-    const mayAct = (): boolean => again || ownsStream(ownership, event.stream);
-    try {
-      if (actor.kind === 'visitor') {
-        return await aboutVisitor({ tenant, key: actor.name, mayAct }, event, again);
-      }
-      if (actor.kind === 'operator') return await aboutOperator(tenant, actor.name, event, mayAct);
-      return done;
-    } catch (error) {
-      if (isRefused(error)) return { kind: 'dead', reason: error.message };
-      return { kind: 'retry', reason: messageOf(error) };
+/** The lines of one fact have different ids by their place. */
+const lineOf = ({ id }: RecordedEvent, index: number, to: Username, text: string): Line => ({
+  to,
+  text,
+  id: index === 0 ? `notice-${id}` : `notice-${id}.${index}`,
+});
+
+async function perform(parts: Parts, event: RecordedEvent, again: boolean): Promise<Outcome> {
+  const actor = actorOf(event.stream);
+  const tenant = actor && parts.tenants.get(actor.tenant);
+  // Processes learn of a new tenant one by one. Another process, or this one after its next start, may know it.
+  if (!tenant) return { kind: 'retry', reason: 'its tenant is not configured here' };
+  // The process that a person asks to send something again may send it.
+  const mayAct = (): boolean => again || ownsStream(parts.ownership, event.stream);
+  try {
+    if (actor.kind === 'visitor') {
+      const sender = { tenant, key: actor.name, mayAct };
+      return await performVisitorEvent(parts, sender, event, again);
     }
+    if (actor.kind === 'operator') {
+      return await performOperatorEvent(parts, tenant, actor.name, event, mayAct);
+    }
+    return done;
+  } catch (error) {
+    if (isRefused(error)) return { kind: 'dead', reason: error.message };
+    return { kind: 'retry', reason: messageOf(error) };
   }
+}
 
-  async function gaveUp(event: RecordedEvent, reason: string): Promise<void> {
-    const actor = actorOf(event.stream);
-    const fact = visitorFact(event);
-    if (fact?.type !== 'VisitorMessageSent' || actor?.kind !== 'visitor') return;
-    const { messageId } = fact.data;
-    await report(actor.tenant, actor.name, { type: 'ReportFailed', messageId, reason });
-  }
+/** The lane gave up a message: LHC hears that it failed. */
+async function giveUp(parts: Parts, event: RecordedEvent, reason: string): Promise<void> {
+  const actor = actorOf(event.stream);
+  const fact = visitorFact(event);
+  if (fact?.type !== 'VisitorMessageSent' || actor?.kind !== 'visitor') return;
+  await reportFailed(parts, actor.tenant, actor.name, fact.data.messageId, reason);
+}
 
+export function createXmppLane(options: XmppLaneOptions): XmppLane {
+  const parts = partsOf(options);
   return {
-    part: repeats.part,
+    part: parts.resend.part,
     destination: {
       name: XMPP,
-      concurrency: 256,
+      concurrency: XMPP_LANES_AT_ONCE,
       retry: MESSAGE_RETRY,
       concerns: ({ type }) => CONCERNS.has(type),
-      perform,
-      gaveUp,
+      perform: (event, _signal, again = false) => perform(parts, event, again),
+      gaveUp: (event, reason) => giveUp(parts, event, reason),
     },
-    sendAgain: repeats.sendAgain,
+    resend: parts.resend.resend,
   };
 }
-
-/** Several lines of one fact are told apart by their place. */
-const noticeId = ({ id }: RecordedEvent, index: number): string =>
-  index === 0 ? `notice-${id}` : `notice-${id}.${index}`;

@@ -1,4 +1,7 @@
-/** The lane to LHC: facts as signed callbacks, in order (docs/contracts.md). */
+/**
+ * The lane to LHC: facts as signed callbacks, in order (docs/contracts.md). This is the entry of `lhc/`; only the
+ * composition (src/service) imports it.
+ */
 import { createHmac } from 'node:crypto';
 import { visitorFact } from '../../actors/facts.ts';
 import { type ActorRef, actorOf, type TenantId, type Username } from '../../actors/ids.ts';
@@ -17,10 +20,14 @@ import type { PersonalData } from '../personal.ts';
 const LHC = 'lhc';
 /** Waits between the tries of one callback. */
 export const CALLBACK_RETRY: RetryPolicy = { firstMs: 500, mostMs: 60_000 };
+/** Lanes of different streams that run at the same time. */
+export const LHC_LANES_AT_ONCE = 64;
 
-/** What is said to LHC of one fact: usually one callback. */
+/** A callback without its envelope. */
 type Draft = Pick<Callback, 'type' | 'data'>;
+type VisitorRef = Extract<ActorRef, { kind: 'visitor' }>;
 
+/** Facts of visitors that LHC hears of. */
 const VISITOR_FACTS = new Set([
   'OperatorMessageReceived',
   'ChatAssigned',
@@ -38,232 +45,260 @@ const VISITOR_FACTS = new Set([
   'SessionFailed',
 ]);
 
-/** An operator's availability crossed the line between offline and any other, or counts from now on. */
-function crossed(data: JsonObject): 'operator.online' | 'operator.offline' | null {
+/** The callback for a fact that takes an operator online or offline; null for every other fact. */
+function onlineChange(data: JsonObject): 'operator.online' | 'operator.offline' | null {
   const { from, to } = (data.availability ?? {}) as { from?: string; to?: string }; // written by decisions
   if (data.online === true) return 'operator.online';
   if (from === to || (from !== 'offline' && to !== 'offline')) return null;
   return to === 'offline' ? 'operator.offline' : 'operator.online';
 }
 
-/** A fingerprint of a tenant's callback settings: what was paused goes on when it differs. */
+/** A fingerprint of a tenant's callback settings. Callbacks that were paused resume when it changes. */
 const endpointOf = (tenant: TenantSettings, digestKey: Buffer): string =>
   createHmac('sha256', digestKey)
     .update(JSON.stringify([tenant.callbackUrl ?? null, tenant.callbackSecret ?? null]))
     .digest('base64url');
 
-// Drafts have the shapes of the callbacks; a spread loses the link between type and data.
+// A draft has the shape of a callback, but a spread loses the link between `type` and `data`.
 const callbackOf = (tenant: TenantId, id: string, at: number, draft: Draft): Callback =>
   ({ id, tenant, at: iso(at), ...draft }) as Callback;
 
 export interface Callbacks {
   readonly destination: Destination;
-  /** At start: lanes that were paused go on where the settings changed. */
+  /** Resumes the lanes of tenants whose callback settings changed. Call it at the start. */
   resumeChanged(): Promise<void>;
   /**
-   * Told at once or not at all: no lane, no retry.
-   * @param id for what several processes may tell, so that LHC sees that it is the same
+   * Sends a callback at once or not at all: it has no lane and is not retried.
+   * @param id for a callback that several processes may send, so that LHC recognises a repeat
    */
   ephemeral(tenant: TenantId, draft: Draft, id?: string): Promise<void>;
-  /** An operator as LHC is told of it. */
+  /** An operator as callbacks describe them. */
   operator(
     tenant: TenantId,
     username: Username,
   ): Promise<{ username: string; lhcUserId: number | null }>;
 }
 
-export function createCallbacks(options: {
-  actors: Actors;
-  client: CallbackClient;
-  tenants: TenantDirectory;
-  personal: PersonalData;
-  digestKey: Buffer;
-  now: () => number;
-  newId: () => string;
-  /** Called between an accepted callback and its progress: a failpoint of tests. */
-  afterDelivered?: () => void;
-}): Callbacks {
-  const { actors, client, tenants, personal, digestKey, now, newId } = options;
+interface CallbacksOptions {
+  readonly actors: Actors;
+  readonly client: CallbackClient;
+  readonly tenants: TenantDirectory;
+  readonly personal: PersonalData;
+  readonly digestKey: Buffer;
+  readonly now: () => number;
+  readonly newId: () => string;
+  /** A failpoint of tests, between an accepted callback and its progress. */
+  readonly afterDelivered?: () => void;
+}
 
-  async function operator(tenant: TenantId, username: Username) {
-    const state = await actors.operator(tenant, username).state();
-    return { username, lhcUserId: state?.context.lhcUserId ?? null };
+async function operatorOf({ actors }: CallbacksOptions, tenant: TenantId, username: Username) {
+  const state = await actors.operator(tenant, username).state();
+  return { username, lhcUserId: state?.context.lhcUserId ?? null };
+}
+
+/** The callbacks for a visitor's fact: none if its texts were erased, because nothing is left to tell. */
+async function visitorDrafts(
+  options: CallbacksOptions,
+  { tenant, name: visitor }: VisitorRef,
+  event: RecordedEvent,
+): Promise<readonly Draft[]> {
+  const { personal } = options;
+  const operator = (username: Username) => operatorOf(options, tenant, username);
+  const operatorOrNull = async (username: Username | null) =>
+    username === null ? null : operator(username);
+  const fact = visitorFact(event);
+  switch (fact?.type) {
+    case 'OperatorMessageReceived': {
+      const { messageId, chatId, invitation, replaces } = fact.data;
+      const body = await personal.bodyOf(event);
+      if (body === null) return [];
+      const message = { id: messageId, body, ...(replaces !== undefined && { replaces }) };
+      const data = { visitor, operator: await operator(fact.data.operator), message };
+      return invitation || chatId === null
+        ? [{ type: 'visitor.invited', data }]
+        : [{ type: 'chat.message', data: { ...data, chatId } }];
+    }
+    case 'ChatAssigned':
+    case 'ChatAccepted':
+    case 'ChatClosed': {
+      const { chatId } = fact.data;
+      const data = { visitor, chatId, operator: await operatorOrNull(fact.data.operator) };
+      if (fact.type === 'ChatAccepted') return [{ type: 'chat.accepted', data }];
+      const { reason } = fact.data;
+      return fact.type === 'ChatAssigned'
+        ? [{ type: 'chat.assigned', data: { ...data, reason } }]
+        : [{ type: 'chat.closed', data: { ...data, reason: reason ?? fact.data.by } }];
+    }
+    case 'ChatUnassigned': {
+      const { chatId, reason, broadcast } = fact.data;
+      const data = { visitor, chatId, operator: null, reason };
+      // LHC never heard of operators who were only asked.
+      return broadcast ? [] : [{ type: 'chat.transferred', data }];
+    }
+    case 'ChatTransferred': {
+      const { chatId, department, by } = fact.data;
+      const operator = await operatorOrNull(fact.data.operator);
+      const data = { visitor, chatId, operator, ...(department !== null && { department }) };
+      return [{ type: 'chat.transferred', data: { ...data, reason: by } }];
+    }
+    case 'NoteAdded':
+    case 'OperatorCommandSent': {
+      const opened = await personal.of(event);
+      if (!opened) return [];
+      const { chatId } = fact.data;
+      const data = { visitor, chatId, operator: await operator(fact.data.operator) };
+      if (fact.type === 'NoteAdded') {
+        const note = { id: fact.data.noteId, body: String(opened.body) };
+        return [{ type: 'chat.note', data: { ...data, note } }];
+      }
+      const { messageId, command } = fact.data;
+      const text = String(opened.text);
+      return [{ type: 'chat.command', data: { ...data, messageId, command, text } }];
+    }
+    case 'MessageDisplayed': {
+      const { chatId, messageId } = fact.data;
+      const data = { visitor, chatId, messageId, operator: await operator(fact.data.operator) };
+      return [{ type: 'message.displayed', data }];
+    }
+    case 'TimedOut':
+    case 'CleanedUp': {
+      const type = fact.type === 'TimedOut' ? 'visitor.timed_out' : 'visitor.cleaned_up';
+      return [{ type, data: { visitor, lastSeen: iso(fact.data.lastSeen) } }];
+    }
+    case 'MessageDelivered': {
+      const { messageIds, chatId, by } = fact.data;
+      return messageIds.map((messageId) => ({
+        type: 'message.delivered',
+        data: { visitor, chatId, messageId, reason: by },
+      }));
+    }
+    case 'MessageFailed':
+      return [{ type: 'message.failed', data: { visitor, ...fact.data } }];
+    case 'SessionFailed':
+      return [{ type: 'visitor.failed', data: { visitor, reason: fact.data.reason } }];
+    default:
+      return [];
   }
+}
 
-  async function aboutVisitor(
-    { tenant, name: visitor }: Extract<ActorRef, { kind: 'visitor' }>,
-    event: RecordedEvent,
-  ): Promise<readonly Draft[]> {
-    const fact = visitorFact(event);
-    switch (fact?.type) {
-      case 'OperatorMessageReceived': {
-        const { operator: name, messageId, chatId, invitation, replaces } = fact.data;
-        const body = await personal.bodyOf(event);
-        if (body === null) return []; // erased: there is nothing left to tell
-        const message = { id: messageId, body, ...(replaces !== undefined && { replaces }) };
-        const who = await operator(tenant, name);
-        return invitation || chatId === null
-          ? [{ type: 'visitor.invited', data: { visitor, operator: who, message } }]
-          : [{ type: 'chat.message', data: { visitor, chatId, operator: who, message } }];
-      }
-      case 'ChatAssigned':
-      case 'ChatAccepted':
-      case 'ChatClosed': {
-        const { chatId, operator: name } = fact.data;
-        const who = name === null ? null : await operator(tenant, name);
-        const data = { visitor, chatId, operator: who };
-        if (fact.type === 'ChatAccepted') return [{ type: 'chat.accepted', data }];
-        const { reason } = fact.data;
-        return fact.type === 'ChatAssigned'
-          ? [{ type: 'chat.assigned', data: { ...data, reason } }]
-          : [{ type: 'chat.closed', data: { ...data, reason: reason ?? fact.data.by } }];
-      }
-      case 'ChatUnassigned': {
-        // Who was only asked never had it, as far as LHC was told.
-        const { chatId, reason, broadcast } = fact.data;
-        const data = { visitor, chatId, operator: null, reason };
-        return broadcast ? [] : [{ type: 'chat.transferred', data }];
-      }
-      case 'ChatTransferred': {
-        const { chatId, operator: name, department, by } = fact.data;
-        const who = name === null ? null : await operator(tenant, name);
-        const data = { visitor, chatId, operator: who, ...(department !== null && { department }) };
-        return [{ type: 'chat.transferred', data: { ...data, reason: by } }];
-      }
-      case 'NoteAdded':
-      case 'OperatorCommandSent': {
-        const { chatId, operator: name } = fact.data;
-        const said = await personal.of(event);
-        if (!said) return []; // erased: there is nothing left to tell
-        const data = { visitor, chatId, operator: await operator(tenant, name) };
-        if (fact.type === 'NoteAdded') {
-          const note = { id: fact.data.noteId, body: String(said.body) };
-          return [{ type: 'chat.note', data: { ...data, note } }];
-        }
-        const { messageId, command } = fact.data;
-        const text = String(said.text);
-        return [{ type: 'chat.command', data: { ...data, messageId, command, text } }];
-      }
-      case 'MessageDisplayed': {
-        const { chatId, messageId, operator: name } = fact.data;
-        const data = { visitor, chatId, messageId, operator: await operator(tenant, name) };
-        return [{ type: 'message.displayed', data }];
-      }
-      case 'TimedOut':
-      case 'CleanedUp': {
-        const type = fact.type === 'TimedOut' ? 'visitor.timed_out' : 'visitor.cleaned_up';
-        return [{ type, data: { visitor, lastSeen: iso(fact.data.lastSeen) } }];
-      }
-      case 'MessageDelivered': {
-        const { messageIds, chatId, by } = fact.data;
-        return messageIds.map((messageId) => ({
-          type: 'message.delivered',
-          data: { visitor, chatId, messageId, reason: by },
-        }));
-      }
-      case 'MessageFailed':
-        return [{ type: 'message.failed', data: { visitor, ...fact.data } }];
-      case 'SessionFailed':
-        return [{ type: 'visitor.failed', data: { visitor, reason: fact.data.reason } }];
-      default:
-        return [];
+async function draftsOf(
+  options: CallbacksOptions,
+  actor: ActorRef,
+  event: RecordedEvent,
+): Promise<readonly Draft[]> {
+  if (actor.kind === 'visitor') return visitorDrafts(options, actor, event);
+  if (actor.kind !== 'operator') return [];
+  const type = onlineChange(event.data);
+  const at = iso(event.metadata.at);
+  const drafts: Draft[] = [];
+  /** The LHC user that this operator was until this fact. */
+  const { left } = event.data;
+  if (typeof left === 'number') {
+    const operator = { username: actor.name, lhcUserId: left };
+    drafts.push({ type: 'operator.offline', data: { operator, at } });
+  }
+  const operator = await operatorOf(options, actor.tenant, actor.name);
+  // An operator in XMPP who is not registered is unknown to LHC.
+  if (type && operator.lhcUserId !== null) drafts.push({ type, data: { operator, at } });
+  return drafts;
+}
+
+async function isPaused({ actors, digestKey }: CallbacksOptions, tenant: TenantSettings) {
+  const state = await actors.tenant(tenant.id).state();
+  return state?.context.pausedEndpoint === endpointOf(tenant, digestKey);
+}
+
+const setPaused = (
+  { actors, digestKey }: CallbacksOptions,
+  tenant: TenantSettings,
+  type: 'PauseCallbacks' | 'ResumeCallbacks',
+) => actors.tenant(tenant.id).send({ type, endpoint: endpointOf(tenant, digestKey) });
+
+/** Sends the callbacks of one fact, in order. @returns `done` when LHC has accepted all of them */
+async function deliver(
+  options: CallbacksOptions,
+  tenant: TenantSettings,
+  url: string,
+  event: RecordedEvent,
+  drafts: readonly Draft[],
+): Promise<Outcome> {
+  for (const [index, draft] of drafts.entries()) {
+    const id = index === 0 ? event.id : `${event.id}.${index}`;
+    const answer = await options.client.deliver(
+      { url, secret: tenant.callbackSecret },
+      callbackOf(tenant.id, id, event.metadata.at, draft),
+    );
+    if (answer.outcome === 'accepted') options.afterDelivered?.();
+    if (answer.outcome === 'gone') {
+      await setPaused(options, tenant, 'PauseCallbacks');
+      return { kind: 'parked' };
+    }
+    if (answer.outcome === 'retry') {
+      return { kind: 'retry', reason: answer.reason, afterMs: answer.afterMs };
     }
   }
+  return { kind: 'done' };
+}
 
-  async function drafts(actor: ActorRef, event: RecordedEvent): Promise<readonly Draft[]> {
-    if (actor.kind === 'visitor') return aboutVisitor(actor, event);
-    if (actor.kind !== 'operator') return [];
-    const type = crossed(event.data);
-    const at = iso(event.metadata.at);
-    const told: Draft[] = [];
-    const { left } = event.data;
-    if (typeof left === 'number') {
-      const was = { username: actor.name, lhcUserId: left };
-      told.push({ type: 'operator.offline', data: { operator: was, at } });
-    }
-    const who = await operator(actor.tenant, actor.name);
-    // LHC knows nothing of somebody who is in XMPP and not registered.
-    if (type && who.lhcUserId !== null) told.push({ type, data: { operator: who, at } });
-    return told;
+/** LHC has the operator's message: a client that asked for a receipt gets one (XEP-0184), once by the command's id. */
+async function reportAccepted(
+  { actors }: CallbacksOptions,
+  actor: ActorRef,
+  event: RecordedEvent,
+): Promise<void> {
+  const fact = visitorFact(event);
+  if (actor.kind !== 'visitor' || fact?.type !== 'OperatorMessageReceived') return;
+  const { operator, messageId, receipt } = fact.data;
+  if (!receipt) return;
+  const report = { type: 'ReportTold', operator, messageId } as const;
+  await actors.visitor(actor.tenant, actor.name).send(report, {
+    commandId: `told:${event.id}`,
+    correlationId: event.metadata.correlationId,
+  });
+}
+
+async function perform(options: CallbacksOptions, event: RecordedEvent): Promise<Outcome> {
+  const actor = actorOf(event.stream);
+  const tenant = actor && options.tenants.get(actor.tenant);
+  // Processes learn of a new tenant one by one. Another process, or this one after its next start, may know it.
+  if (!tenant) return { kind: 'retry', reason: 'its tenant is not configured here' };
+  const { callbackUrl: url } = tenant;
+  if (url === undefined) return { kind: 'done' }; // this tenant wants no callbacks
+  if (await isPaused(options, tenant)) return { kind: 'parked' };
+  try {
+    const drafts = await draftsOf(options, actor, event);
+    const outcome = await deliver(options, tenant, url, event, drafts);
+    const accepted = outcome.kind === 'done' && drafts.length > 0; // an erased message reached nobody
+    if (accepted) await reportAccepted(options, actor, event);
+    return outcome;
+  } catch (error) {
+    return { kind: 'retry', reason: messageOf(error) };
   }
+}
 
-  async function isPaused(tenant: TenantSettings): Promise<boolean> {
-    const state = await actors.tenant(tenant.id).state();
-    return state?.context.pausedEndpoint === endpointOf(tenant, digestKey);
-  }
-
-  const command = (tenant: TenantSettings, type: 'PauseCallbacks' | 'ResumeCallbacks') =>
-    actors.tenant(tenant.id).send({ type, endpoint: endpointOf(tenant, digestKey) });
-
-  async function perform(event: RecordedEvent): Promise<Outcome> {
-    const actor = actorOf(event.stream);
-    const tenant = actor && tenants.get(actor.tenant);
-    // Another process, or this one after its next start, may know it: a new tenant comes to all of them one by one.
-    if (!tenant) return { kind: 'retry', reason: 'its tenant is not configured here' };
-    const { callbackUrl: url, callbackSecret: secret } = tenant;
-    if (url === undefined) return { kind: 'done' }; // nobody asked to be told
-    if (await isPaused(tenant)) return { kind: 'parked' };
-    try {
-      const told = await drafts(actor, event);
-      for (const [index, draft] of told.entries()) {
-        const answer = await client.deliver(
-          { url, secret },
-          callbackOf(
-            tenant.id,
-            index === 0 ? event.id : `${event.id}.${index}`,
-            event.metadata.at,
-            draft,
-          ),
-        );
-        if (answer.outcome === 'accepted') options.afterDelivered?.();
-        if (answer.outcome === 'gone') {
-          await command(tenant, 'PauseCallbacks');
-          return { kind: 'parked' };
-        }
-        if (answer.outcome === 'retry') {
-          return { kind: 'retry', reason: answer.reason, afterMs: answer.afterMs };
-        }
-      }
-      if (told.length > 0) await acknowledge(actor, event); // what was erased reached nobody
-      return { kind: 'done' };
-    } catch (error) {
-      return { kind: 'retry', reason: messageOf(error) };
-    }
-  }
-
-  /** LHC has it: the client that asked for a receipt gets it (XEP-0184). Once, by the id of its command. */
-  async function acknowledge(actor: ActorRef, event: RecordedEvent): Promise<void> {
-    const fact = visitorFact(event);
-    if (actor.kind !== 'visitor' || fact?.type !== 'OperatorMessageReceived') return;
-    const { operator: name, messageId, receipt } = fact.data;
-    if (!receipt) return;
-    const report = { type: 'ReportTold', operator: name, messageId } as const;
-    await actors.visitor(actor.tenant, actor.name).send(report, {
-      commandId: `told:${event.id}`,
-      correlationId: event.metadata.correlationId,
-    });
-  }
-
+export function createCallbacks(options: CallbacksOptions): Callbacks {
+  const { client, tenants, now, newId } = options;
   return {
     destination: {
       name: LHC,
-      concurrency: 64,
+      concurrency: LHC_LANES_AT_ONCE,
       retry: CALLBACK_RETRY,
       concerns: ({ stream, type, data }) =>
         VISITOR_FACTS.has(type) ||
-        (stream.startsWith('operator-') && (crossed(data) !== null || data.left !== undefined)),
-      perform,
+        (stream.startsWith('operator-') &&
+          (onlineChange(data) !== null || data.left !== undefined)),
+      perform: (event) => perform(options, event),
     },
     async resumeChanged() {
-      for (const tenant of tenants.all()) await command(tenant, 'ResumeCallbacks');
+      for (const tenant of tenants.all()) await setPaused(options, tenant, 'ResumeCallbacks');
     },
     async ephemeral(tenantId, draft, id = newId()) {
       const tenant = tenants.get(tenantId);
-      if (tenant?.callbackUrl === undefined || (await isPaused(tenant))) return;
+      if (tenant?.callbackUrl === undefined || (await isPaused(options, tenant))) return;
       const endpoint = { url: tenant.callbackUrl, secret: tenant.callbackSecret };
       await client.deliver(endpoint, callbackOf(tenantId, id, now(), draft));
     },
-    operator,
+    operator: (tenant, username) => operatorOf(options, tenant, username),
   };
 }
 

@@ -1,4 +1,7 @@
-/** What the inbox hands on: what is done at once or not at all, and what has to be looked at anew. */
+/**
+ * Signals from the inbox that are no facts: typing and signs of life, which LHC hears at once or not at all, and the
+ * start of mod_lhc, after which ejabberd has to be compared with the log.
+ */
 import type { Logger } from 'pino';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { messageOf } from '../../errors.ts';
@@ -8,20 +11,58 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { Callbacks } from './lhc-lane.ts';
 
-/** LHC is told that an operator lives at most so often; its own time-out is 300 s (docs/contracts.md). */
-const ALIVE_EVERY_MS = 60_000;
-/** Of one operator towards one visitor; what comes sooner waits, and the last of it counts. */
-const TYPING_EVERY_MS = 1_000;
-/** Clients say when their operator pauses, after some seconds to half a minute (XEP-0085 §5.2). */
-const LAPSES_MS = 60_000;
+/** `operator.alive` goes to LHC at most once in this time for each operator. LHC's own time-out is 300 s. */
+export const ALIVE_INTERVAL_MS = 60_000;
+/** Typing of one operator towards one visitor goes to LHC at most once in this time. The last state is never dropped. */
+export const OPERATOR_TYPING_INTERVAL_MS = 1_000;
+/** Typing ends by itself after this time. Clients report a pause within half a minute (XEP-0085 §5.2), unless they die. */
+export const OPERATOR_TYPING_LAPSE_MS = 60_000;
 const REMEMBERED = 10_000;
 
-/** What LHC was told of an operator who types, and what waits to be told. */
-interface Typed {
-  told: TypingState | null;
-  at: number;
+/** The typing of one operator towards one visitor. */
+interface Typing {
+  /** What LHC heard last. */
+  sent: TypingState | null;
+  sentAt: number;
+  /** What waits for the end of the interval. */
   next: TypingState | null;
   lapse?: NodeJS.Timeout;
+}
+
+/**
+ * Limits the rate of typing states without dropping the last one: LHC would go on showing that somebody types who has
+ * stopped. A client that dies while its operator types is covered by the lapse.
+ */
+function createTypingLimit(now: () => number, lapseMs: number) {
+  const known = new Lru<Typing>(REMEMBERED);
+
+  return (id: string, state: TypingState, send: (state: TypingState) => void): void => {
+    const typing = known.get(id) ?? { sent: null, sentAt: Number.NEGATIVE_INFINITY, next: null };
+    known.set(id, typing);
+    const sendNow = (latest: TypingState): void => {
+      clearTimeout(typing.lapse);
+      Object.assign(typing, { sent: latest, sentAt: now(), next: null });
+      send(latest);
+      if (latest === 'composing')
+        typing.lapse = setTimeout(sendNow, lapseMs, 'paused' as const).unref();
+    };
+    if (typing.next !== null) {
+      typing.next = state;
+      return;
+    }
+    const waitMs = typing.sentAt + OPERATOR_TYPING_INTERVAL_MS - now();
+    if (waitMs <= 0) sendNow(state);
+    else if (typing.sent !== state) {
+      typing.next = state;
+      setTimeout(
+        () => {
+          if (typing.next !== typing.sent && typing.next !== null) sendNow(typing.next);
+          typing.next = null;
+        },
+        Math.min(waitMs, OPERATOR_TYPING_INTERVAL_MS), // the clock may have been set back
+      ).unref();
+    }
+  };
 }
 
 export function createSignals(options: {
@@ -33,84 +74,47 @@ export function createSignals(options: {
   compare: () => Promise<void>;
   now: () => number;
   logger: Logger;
-  /** How long an operator types of whom nothing more is heard. Default 60 s. */
-  lapsesMs?: number;
+  /** Default {@link OPERATOR_TYPING_LAPSE_MS}. */
+  lapseMs?: number;
 }): InboxSignals {
-  const { actors, tenants, callbacks, operatorSessions, now, logger } = options;
-  const { lapsesMs = LAPSES_MS } = options;
-  const last = new Lru<number>(REMEMBERED);
-  const typed = new Lru<Typed>(REMEMBERED);
+  const { actors, tenants, callbacks, operatorSessions, compare, now, logger } = options;
+  const limitTyping = createTypingLimit(now, options.lapseMs ?? OPERATOR_TYPING_LAPSE_MS);
+  const aliveAt = new Lru<number>(REMEMBERED);
 
-  /** Whether it is time again for this. */
-  function due(what: string, everyMs: number): boolean {
-    if (now() - (last.get(what) ?? 0) < everyMs) return false;
-    last.set(what, now());
-    return true;
-  }
-
-  /**
-   * A state that is left out for good would stand at LHC until the next: somebody types who has stopped. So would that of
-   * a client that dies while its operator types.
-   */
-  function latest(what: string, state: TypingState, tell: (state: TypingState) => void): void {
-    const known = typed.get(what) ?? { told: null, at: Number.NEGATIVE_INFINITY, next: null };
-    typed.set(what, known);
-    const show = (shown: TypingState): void => {
-      clearTimeout(known.lapse);
-      Object.assign(known, { told: shown, at: now(), next: null });
-      tell(shown);
-      if (shown === 'composing') known.lapse = setTimeout(show, lapsesMs, 'paused').unref();
-    };
-    if (known.next !== null) {
-      known.next = state;
-      return;
-    }
-    const wait = known.at + TYPING_EVERY_MS - now();
-    if (wait <= 0) show(state);
-    else if (known.told !== state) {
-      known.next = state;
-      setTimeout(
-        () => {
-          if (known.next !== known.told && known.next !== null) show(known.next);
-          known.next = null;
-        },
-        Math.min(wait, TYPING_EVERY_MS),
-      ).unref(); // a clock may be set back
-    }
-  }
-
-  function atOnce(deed: Promise<unknown>, what: string): void {
-    deed.catch((error) => logger.debug({ reason: messageOf(error) }, `${what} not told`));
+  function inBackground(work: Promise<unknown>, what: string): void {
+    work.catch((error) => logger.debug({ reason: messageOf(error) }, `${what} failed`));
   }
 
   return {
     async moduleStarted(name, hook) {
-      const concerned = tenants.ofHost(name).map(({ id }) => id);
-      await operatorSessions.compareAll(concerned, true, hook);
-      atOnce(options.compare(), 'comparison'); // it waits for ejabberd by itself
+      const affected = tenants.ofHost(name).map(({ id }) => id);
+      await operatorSessions.compareAll(affected, true, hook);
+      inBackground(compare(), 'the comparison with ejabberd'); // it waits for ejabberd by itself
     },
     operatorAlive(tenant, username) {
-      if (!due(`alive ${tenant} ${username}`, ALIVE_EVERY_MS)) return;
+      const key = `${tenant} ${username}`;
+      if (now() - (aliveAt.get(key) ?? 0) < ALIVE_INTERVAL_MS) return;
+      aliveAt.set(key, now());
       const at = new Date(now()).toISOString();
-      // mod_lhc may tell several processes of it in a minute: LHC sees by the id that it is the same.
-      const id = `operator-alive-${tenant}.${username}-${Math.floor(now() / ALIVE_EVERY_MS)}`;
-      const tell = callbacks.operator(tenant, username).then((operator) =>
+      // Several processes may hear of the operator within the interval. By the id, LHC sees that it is the same.
+      const id = `operator-alive-${tenant}.${username}-${Math.floor(now() / ALIVE_INTERVAL_MS)}`;
+      const sending = callbacks.operator(tenant, username).then((operator) =>
         operator.lhcUserId === null
-          ? undefined // LHC knows nothing of somebody who is not registered
+          ? undefined // LHC does not know operators who are not registered
           : callbacks.ephemeral(tenant, { type: 'operator.alive', data: { operator, at } }, id),
       );
-      atOnce(tell, 'operator.alive');
+      inBackground(sending, 'operator.alive');
     },
     operatorTyping(tenant, visitor, username, state) {
-      const tell = async (latestState: TypingState) => {
+      const send = async (latest: TypingState) => {
         const chat = (await actors.visitor(tenant, visitor).state())?.context.chat;
         if (chat?.operator !== username) return;
         const operator = await callbacks.operator(tenant, username);
-        const data = { visitor, chatId: chat.id, operator, state: latestState };
+        const data = { visitor, chatId: chat.id, operator, state: latest };
         await callbacks.ephemeral(tenant, { type: 'operator.typing', data });
       };
-      latest(`${tenant} ${visitor} ${username}`, state, (now) =>
-        atOnce(tell(now), 'operator.typing'),
+      limitTyping(`${tenant} ${visitor} ${username}`, state, (latest) =>
+        inBackground(send(latest), 'operator.typing'),
       );
     },
   };

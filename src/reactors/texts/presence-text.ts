@@ -1,35 +1,36 @@
-/** What operators read about a visitor in their contact list. */
+/** A visitor in an operator's contact list: name, show and status text. */
 import type { VisitorKey } from '../../actors/ids.ts';
 import type { Profile, VisitorState } from '../../actors/visitor/facts.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { VisitorPresence } from '../../xmpp/port.ts';
 import { cut } from './cut.ts';
 
-/** A status is a line or two in a contact list; a page's address can be 2 kB. */
-const MOST = 500;
+/** A status is a line or two in a contact list, while the address of a page can have 2 kB. In UTF-16 units. */
+export const STATUS_MAX_LENGTH = 500;
 
-/** Making one takes 300 µs, and there are some 600 time zones; what visitors make up is bounded. */
-const clocks = new Lru<Intl.DateTimeFormat>(1000);
+/** Formatters kept in memory. A new one takes 300 µs. There are some 600 time zones, but visitors can invent names. */
+const FORMATTERS_MAX = 1000;
+const formatters = new Lru<Intl.DateTimeFormat>(FORMATTERS_MAX);
 
-function clockOf(timezone: string): Intl.DateTimeFormat {
-  const known = clocks.get(timezone);
+function formatterOf(timezone: string): Intl.DateTimeFormat {
+  const known = formatters.get(timezone);
   if (known) return known;
-  const made = new Intl.DateTimeFormat('en-GB', {
+  const formatter = new Intl.DateTimeFormat('en-GB', {
     timeZone: timezone,
     hour: '2-digit',
     minute: '2-digit',
   });
-  clocks.set(timezone, made);
-  return made;
+  formatters.set(timezone, formatter);
+  return formatter;
 }
 
-/** Hour and minute where the visitor is; null where that is not known. */
+/** Hour and minute in the visitor's time zone; null if the zone is missing or unknown. */
 export const localTime = (at: number, timezone: string | undefined): string | null => {
   if (!timezone) return null;
   try {
-    return clockOf(timezone).format(at);
+    return formatterOf(timezone).format(at);
   } catch {
-    return null; // an unknown time zone: RangeError, ECMA-402 §11.1.2
+    return null; // RangeError of an unknown time zone, ECMA-402 §11.1.2
   }
 };
 
@@ -37,13 +38,13 @@ export const localTime = (at: number, timezone: string | undefined): string | nu
 export const placeOf = ({ city, country }: Profile): string =>
   [city, country].filter(Boolean).join(', ');
 
-/** The name that operators see. */
+/** The visitor's name for operators. */
 export const nickOf = (key: VisitorKey, { nick }: Profile): string =>
   nick || `Visitor ${key.replace(/\.chat$/, '')}`;
 
 /**
- * Name, show and status of a visitor. The local time is that of its last page view, so that the text changes only
- * with what the visitor does.
+ * Name, show and status of a visitor. The local time is the time of the last page view, so the status changes only when
+ * the visitor does something.
  */
 export function presenceOf(
   key: VisitorKey,
@@ -61,7 +62,7 @@ export function presenceOf(
     profile.referrer && `from ${profile.referrer}`,
     profile.visits !== undefined && profile.visits > 1 && `visit ${profile.visits}`,
   ];
-  const status = cut(lines.filter(Boolean).join('\n'), MOST);
+  const status = cut(lines.filter(Boolean).join('\n'), STATUS_MAX_LENGTH);
   const nick = nickOf(key, profile);
   return conversation === 'waiting' ? { show: 'chat', status, nick } : { status, nick };
 }

@@ -1,9 +1,9 @@
-/** Times and durations in words, for lines that operators read. In UTC: where an operator sits is not known. */
+/** Times and durations in the texts for operators. All times are in UTC: the operator's time zone is unknown. */
 
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
 
 /** `2026-01-31` */
 export const dayOf = (at: number): string => new Date(at).toISOString().slice(0, 10);
@@ -11,16 +11,19 @@ export const dayOf = (at: number): string => new Date(at).toISOString().slice(0,
 /** `14:05` */
 export const timeOf = (at: number): string => new Date(at).toISOString().slice(11, 16);
 
-/** The time, with its day when that is not today. */
+/** The time, with its day unless that is today. */
 export const stampOf = (at: number, now: number): string =>
   dayOf(at) === dayOf(now) ? `${timeOf(at)} UTC` : `${dayOf(at)} ${timeOf(at)} UTC`;
 
-/** @param ms what is negative, by clocks that differ, is nothing */
+/**
+ * A duration in its two largest units, such as `2 h 5 min`.
+ * @param ms a negative duration (clocks differ) counts as 0
+ */
 export function durationOf(ms: number): string {
-  if (ms < MINUTE) return `${Math.max(0, Math.floor(ms / SECOND))} s`;
-  if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
-  const [most, rest, units] = ms < DAY ? [HOUR, MINUTE, 'h min'] : [DAY, HOUR, 'd h'];
-  const [unit, part] = units.split(' ');
-  const left = Math.floor((ms % most) / rest);
-  return `${Math.floor(ms / most)} ${unit}${left > 0 ? ` ${left} ${part}` : ''}`;
+  if (ms < MINUTE_MS) return `${Math.max(0, Math.floor(ms / SECOND_MS))} s`;
+  if (ms < HOUR_MS) return `${Math.floor(ms / MINUTE_MS)} min`;
+  const [large, small, unit, smallUnit] =
+    ms < DAY_MS ? [HOUR_MS, MINUTE_MS, 'h', 'min'] : [DAY_MS, HOUR_MS, 'd', 'h'];
+  const rest = Math.floor((ms % large) / small);
+  return `${Math.floor(ms / large)} ${unit}${rest > 0 ? ` ${rest} ${smallUnit}` : ''}`;
 }

@@ -54,7 +54,7 @@ async function chat(id: string, by: string, reason: string | null = null) {
 
 describe('!info', () => {
   it('of nobody says so', async () => {
-    expect(await info()).toEqual(['Nothing is known of this visitor.']);
+    expect(await info()).toEqual(['This visitor is unknown.']);
   });
 
   it('tells who browses: name, place, local time, visits, page, referrer, since when', async () => {
@@ -68,7 +68,7 @@ describe('!info', () => {
       'Shoes — https://shop.test/a',
       'From https://find.test/',
       'Department sales. Here since 00:00 UTC (1 h 30 min ago).',
-      'No chat is open.',
+      'No open chat.',
       'No earlier chats.',
     ]);
   });
@@ -77,8 +77,8 @@ describe('!info', () => {
     await view();
     await rig.toVisitor('1', startChat('c1', 'm1'));
     later(3);
-    const open = 'Chat #c1 for sales, begun 00:00 UTC (3 min ago), 1 message of the visitor';
-    expect(await info()).toContain(`${open}; waits for an operator since 3 min.`);
+    const open = 'Chat #c1 for sales, started 00:00 UTC (3 min ago), 1 message from the visitor';
+    expect(await info()).toContain(`${open}; waiting for an operator for 3 min.`);
     await rig.toVisitor('1', {
       type: 'OfferChat',
       chatId: 'c1',
@@ -86,7 +86,7 @@ describe('!info', () => {
       reason: 'broadcast',
     });
     expect(await info()).toContain(
-      `${open}; offered to op1, op2; waits for an operator since 3 min.`,
+      `${open}; offered to op1, op2; waiting for an operator for 3 min.`,
     );
     await rig.toVisitor('1', { type: 'AcceptChat', operator: username('op2') });
     expect(await info()).toContain(`${open}; op2 has it.`);
@@ -190,9 +190,9 @@ describe('!info', () => {
 
 describe('!history', () => {
   it('of nobody, and of who said nothing, is nothing', async () => {
-    expect(await ask('history')).toEqual(['Nothing was written yet.']);
+    expect(await ask('history')).toEqual(['No messages yet.']);
     await view();
-    expect(await ask('history', '5')).toEqual(['Nothing was written yet.']);
+    expect(await ask('history', '5')).toEqual(['No messages yet.']);
   });
 
   it('is what both said, notes and commands, by day and chat, the oldest first', async () => {
@@ -219,7 +219,7 @@ describe('!history', () => {
     });
     expect(await ask('history')).toEqual([
       [
-        'The last 5 messages, times in UTC.',
+        'The last 5 messages. Times are in UTC.',
         '2026-01-01, no chat:',
         '00:00 op1: May I help?',
         '2026-01-01, chat #c1:',
@@ -231,7 +231,7 @@ describe('!history', () => {
       ].join('\n'),
     ]);
     expect(await ask('history', '1')).toEqual([
-      'The last message, times in UTC.\n2026-01-02, chat #c1:\n00:01 op1 (to LHC): !name Ann',
+      'The last message. Times are in UTC.\n2026-01-02, chat #c1:\n00:01 op1 (to LHC): !name Ann',
     ]);
   });
 
@@ -263,7 +263,7 @@ describe('!history', () => {
       expect(Buffer.byteLength(text)).toBeLessThan(8_200);
       expect(text.isWellFormed()).toBe(true);
     }
-    expect(texts[0]).toContain('the first of them are left out');
+    expect(texts[0]).toContain('The oldest are left out');
     const numbers = [...texts.join('\n').matchAll(/Ann: (\d+) /g)].map(([, n]) => Number(n));
     expect(numbers.at(-1)).toBe(99);
     expect(numbers).toEqual(numbers.map((_, index) => 99 - (numbers.length - 1) + index));
@@ -298,7 +298,7 @@ describe('!help', () => {
 
   it.each([
     ['transfer', '!transfer NAME: hand it to an operator or a department'],
-    ['block', "!block is one of LHC's own commands and is passed on to it."],
+    ['block', '!block is a command of LHC and is passed on to LHC.'],
   ])('on %s is about that', async (topic, text) => {
     expect(await ask('help', topic)).toEqual([text]);
   });
@@ -306,9 +306,9 @@ describe('!help', () => {
 
 describe('what else an operator is answered', () => {
   it.each([
-    [UNKNOWN, 'take', /^Nothing was sent: .*Did you mean !take\? .*!!/],
-    [UNKNOWN, null, /^Nothing was sent: (?!.*Did you mean).*!help.*!!/],
-    ['of-a-later-release', 'x', /^Nothing was sent: (?!.*Did you mean)/],
+    [UNKNOWN, 'take', /^Nothing was sent\. .*Did you mean !take\? .*!!/],
+    [UNKNOWN, null, /^Nothing was sent\. (?!.*Did you mean).*!help.*!!/],
+    ['of-a-later-release', 'x', /^Nothing was sent\. (?!.*Did you mean)/],
   ])('%s %s: what was written is no command', async (command, argument, text) => {
     expect(await ask(command, argument)).toEqual([expect.stringMatching(text)]);
   });
@@ -338,7 +338,7 @@ describe('what else an operator is answered', () => {
           availability: { from: 'available', to: 'away' },
         },
       },
-      'You get no new chats until !back. Chats that you have stay yours.',
+      'You get no new chats until you write !back. You keep your open chats.',
     ],
     [
       {
@@ -362,7 +362,7 @@ describe('what else an operator is answered', () => {
           availability: { from: 'busy', to: 'busy' },
         },
       },
-      'You get new chats again as soon as your client shows you as available; now you are busy.',
+      'You get new chats again as soon as your client shows you as available. Now it shows you as busy.',
     ],
   ])('%j', async (fact, text) => {
     expect(await answerTo(fact)).toEqual({ visitor: '1', texts: [text] });
@@ -384,7 +384,7 @@ describe('what else an operator is answered', () => {
   it('that a note was kept and a command passed on', async () => {
     const noted = { chatId: 'c1', operator: username('op1'), noteId: 'n1' };
     expect(await answers.confirmationsOf(tenant(), { type: 'NoteAdded', data: noted })).toEqual([
-      { to: 'op1', text: 'Noted in chat #c1; the visitor does not see it.' },
+      { to: 'op1', text: 'Your note is in chat #c1. The visitor does not see the note.' },
     ]);
     const data = { chatId: 'c1', operator: username('op1'), messageId: 'x', command: 'block' };
     const sent = { type: 'OperatorCommandSent', data } as const;

@@ -89,7 +89,9 @@ describe('several who are asked together', () => {
     expect(await lane.run()).toEqual({ kind: 'parked' });
     for (const each of ['olga', 'pia', 'quin']) {
       expect(lane.texts(each)).toEqual([
-        expect.stringMatching(/^New chat #c1 for sales, offered to 3 operators\. Who replies/),
+        expect.stringMatching(
+          /^New chat #c1 for sales, offered to 3 operators\. The first to reply/,
+        ),
         'Hello',
         'm2',
       ]);
@@ -184,7 +186,7 @@ describe('several who are asked together', () => {
     await lane.run();
     await lane.handOn(null, { operator: 'quin' });
     await lane.run();
-    expect(lane.texts('olga').at(-1)).toBe('LHC has handed chat #c1 to quin.');
+    expect(lane.texts('olga').at(-1)).toBe('LHC transferred chat #c1 to quin.');
     await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: username('quin') });
     await lane.offer('olga', 'pia');
     await lane.rig.toVisitor('1', { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null });

@@ -1,6 +1,6 @@
 /** The lane to XMPP of visitor 1, performed by hand on a rig and an ejabberd in memory. */
 import { createAnswers } from '../../../src/reactors/answers/answers.ts';
-import { createMessages } from '../../../src/reactors/conversation/xmpp-lane.ts';
+import { createXmppLane } from '../../../src/reactors/conversation/xmpp-lane.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
 import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
@@ -24,7 +24,7 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
   const { actors, store, tenants, personal, now } = rig;
   const { admin, transport } = ejabberd;
   const make = () =>
-    createMessages({
+    createXmppLane({
       actors,
       store,
       tenants,

@@ -169,7 +169,9 @@ describe('what was said before', () => {
       { id: olgasWord, body: 'olga: o1', notice: true, delay: { at: lane.rig.now() - MINUTE } },
       { id: 'm2', body: 'm2', notice: true, delay: { at: lane.rig.now() - MINUTE } },
     ]);
-    expect(lane.texts('pia')[0]).toMatch(/^olga hands you chat #c1 for sales\. Reply to accept it/);
+    expect(lane.texts('pia')[0]).toMatch(
+      /^olga transferred chat #c1 for sales to you\. Reply to accept it/,
+    );
     expect(lane.texts('olga')).toEqual(['Chat #c1 goes to pia.']);
   });
 
@@ -184,7 +186,7 @@ describe('what was said before', () => {
     lane.forget();
     expect(await lane.run()).toEqual({ kind: 'done' });
     expect(lane.texts('olga')).toEqual([
-      expect.stringMatching(/^Chat #c1 comes back: pia did not take it\. Reply/),
+      expect.stringMatching(/^Chat #c1 is back: pia did not accept it\. Reply/),
       'm3',
     ]);
     expect(stamped('olga')[1]).toEqual(['m3', true]);
@@ -201,7 +203,9 @@ describe('what was said before', () => {
     await lane.assign('pia');
     lane.forget();
     expect(await lane.run()).toEqual({ kind: 'done' });
-    expect(lane.texts('pia')[0]).toMatch(/^Chat #c1 for sales needs an operator: olga went away/);
+    expect(lane.texts('pia')[0]).toMatch(
+      /^Chat #c1 for sales needs an operator: olga went offline/,
+    );
     expect(stamped('pia').slice(1)).toEqual([
       ['m1', true],
       [olgasWord, true],
@@ -224,7 +228,7 @@ describe('what was said before', () => {
     await lane.handOn('olga', { operator: 'pia' });
     await lane.run();
     lane.forget();
-    lane.messages().sendAgain(jidOf('1'));
+    lane.messages().resend(jidOf('1'));
     await waitFor(() => lane.ejabberd.messages.length > 0);
     expect(lane.read('olga')).toEqual([]);
     expect(stamped('pia')).toEqual([['m3', true]]);

@@ -3,7 +3,7 @@ import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts'
 import { AppError } from '../../../src/errors.ts';
 import type { RecordedEvent } from '../../../src/eventstore/port.ts';
 import { createAnswers } from '../../../src/reactors/answers/answers.ts';
-import { createMessages } from '../../../src/reactors/conversation/xmpp-lane.ts';
+import { createXmppLane } from '../../../src/reactors/conversation/xmpp-lane.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import {
@@ -38,7 +38,7 @@ const ofMessages = (ownership: Ownership = soleOwner) => {
   const removal = createOperatorRemoval({ actors, admin, ownership, now });
   const deps = { actors, store, tenants, personal, ownership, now, newId, removal, logger: silent };
   const answers = createAnswers({ actors, store, personal, now });
-  return createMessages({ ...deps, answers, admin, transport });
+  return createXmppLane({ ...deps, answers, admin, transport });
 };
 const login = async () => {
   await ejabberd.admin.register(jidOf('1'), 'x');
@@ -190,7 +190,7 @@ describe('a session that starts', () => {
       if (ejabberd.count('send') === before + 1) await gate.promise;
     };
     const messages = ofMessages();
-    messages.sendAgain(jidOf('1'));
+    messages.resend(jidOf('1'));
     await waitFor(() => ejabberd.count('send') > before);
     const later = performLast(messages);
     const other = await rig.toVisitor('2', viewPage()); // time enough for it to get there
@@ -212,15 +212,15 @@ describe('a session that starts', () => {
       first = false;
       throw new AppError('refused', 'too long');
     };
-    messages.sendAgain(jidOf('1'));
+    messages.resend(jidOf('1'));
     await waitFor(() => ids().includes('m3'));
     expect(ids()).toEqual(['m3']);
     expect(await failures()).toEqual(['too long']);
   });
 
   it('of nobody is nothing', () => {
-    ofMessages().sendAgain(`op1@${HOST}`);
-    ofMessages().sendAgain('visitor.1@elsewhere.test');
+    ofMessages().resend(`op1@${HOST}`);
+    ofMessages().resend('visitor.1@elsewhere.test');
     expect(ejabberd.calls).toEqual([]);
   });
 });
@@ -326,7 +326,7 @@ describe('of several processes', () => {
       { ...ofMessages(other).part, name: 'other' },
     ]);
     await caughtUp();
-    ofMessages(other).sendAgain(jidOf('1'));
+    ofMessages(other).resend(jidOf('1'));
     expect(ejabberd.count('send ')).toBe(0);
     await rig.toOperator('op1', closeSession('s1'));
     await caughtUp();

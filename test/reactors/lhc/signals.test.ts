@@ -31,7 +31,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-function make({ lapsesMs }: { lapsesMs?: number } = {}) {
+function make({ lapseMs }: { lapseMs?: number } = {}) {
   const { actors, tenants, personal, digestKey, now } = rig;
   const { admin, transport } = ejabberd;
   const compared: string[] = [];
@@ -50,7 +50,7 @@ function make({ lapsesMs }: { lapsesMs?: number } = {}) {
     callbacks,
     operatorSessions,
     compare,
-    ...(lapsesMs !== undefined && { lapsesMs }),
+    ...(lapseMs !== undefined && { lapseMs }),
   });
   const typing = createTyping({
     actors,
@@ -59,7 +59,7 @@ function make({ lapsesMs }: { lapsesMs?: number } = {}) {
     tenants,
     now,
     logger: silent,
-    ...(lapsesMs !== undefined && { lapsesMs }),
+    ...(lapseMs !== undefined && { lapseMs }),
   });
   return { signals, typing, operatorSessions, compared };
 }
@@ -133,7 +133,7 @@ it('the last of what an operator does within a second is told, also if it was to
 });
 
 it('an operator whose client dies while he types does not type for ever', async () => {
-  const { signals } = make({ lapsesMs: 50 });
+  const { signals } = make({ lapseMs: 50 });
   await rig.toVisitor('1', startChat());
   await rig.toVisitor('1', assignChat('op1'));
   signals.operatorTyping(ACME, V1, OP1, 'composing');
@@ -176,7 +176,7 @@ it('a visitor types: its operator sees each change, and the same at most every t
 });
 
 it('a visitor who is not heard of again while typing does not type for ever', async () => {
-  const typing = make({ lapsesMs: 50 }).typing;
+  const typing = make({ lapseMs: 50 }).typing;
   await ejabberd.admin.register(jidOf('1'), 'x');
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
   await rig.toVisitor('1', viewPage());

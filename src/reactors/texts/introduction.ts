@@ -1,11 +1,11 @@
-/** Who a visitor is, for the operator who is asked to answer it. */
-import type { Username, VisitorKey } from '../../actors/ids.ts';
+/** Who a visitor is, for an operator who can accept the chat. */
+import type { VisitorKey } from '../../actors/ids.ts';
 import type { Profile, VisitorState } from '../../actors/visitor/facts.ts';
-import { cut } from '../texts/cut.ts';
-import { localTime, nickOf, placeOf } from '../texts/presence-text.ts';
+import { cut } from './cut.ts';
+import { localTime, nickOf, placeOf } from './presence-text.ts';
 
-/** A page's address can be 2 kB, and a chat's window is narrow. */
-const MOST_OF_LINE = 300;
+/** The address of a page can have 2 kB, and a chat window is narrow. In UTF-16 units. */
+const LINE_MAX_LENGTH = 300;
 
 const ordinal = (n: number): string => {
   const [, unit = 0] = /(\d)$/.exec(String(n)) ?? [];
@@ -15,19 +15,18 @@ const ordinal = (n: number): string => {
 };
 
 /**
- * Name, place, local time, earlier chats; the page below. Not the department and the number of the chat: the line
- * above it says them.
- * @param at ms since 1970: the visitor's time of day then
- * @param operator who reads it
+ * Name, place, local time and earlier chats; the page on the next line. The headline above has the chat's number and
+ * department.
+ * @param at ms since 1970, for the visitor's local time
+ * @param operator the reader
  */
 export function introductionOf(
   key: VisitorKey,
   profile: Profile,
-  state: VisitorState,
+  { context: { chat, chats, lastOperator } }: VisitorState,
   at: number,
-  operator: Username,
+  operator: string,
 ): string {
-  const { chat, chats, lastOperator } = state.context;
   const time = localTime(at, profile.timezone);
   const earlier = chat && chats > 1 ? `${ordinal(chats)} chat` : null;
   const last =
@@ -38,6 +37,6 @@ export function introductionOf(
   const page = [profile.title, profile.page].filter(Boolean).join(' — ');
   return [who.filter(Boolean).join(' · '), page]
     .filter((line) => line !== '')
-    .map((line) => cut(line, MOST_OF_LINE))
+    .map((line) => cut(line, LINE_MAX_LENGTH))
     .join('\n');
 }

@@ -1,4 +1,4 @@
-/** Lines that operators are told of what became of a chat. */
+/** One-line messages to operators about what happened to a chat. */
 import type { Username } from '../../actors/ids.ts';
 import type { UnassignReason, VisitorFact } from '../../actors/visitor/facts.ts';
 
@@ -7,13 +7,13 @@ export interface Notice {
   readonly text: string;
 }
 
-/** What this fact of a visitor is worth telling, and to whom; who did it himself knows. */
+/** The notices that a fact calls for. An operator gets none for their own action, unless they need its result. */
 export function noticesOf(fact: VisitorFact): readonly Notice[] {
   switch (fact.type) {
     case 'ChatAssigned': {
       const { others = [], operator, chatId, reason } = fact.data;
-      const himself = reason === 'answered' || reason === 'taken';
-      const text = himself
+      const byThemselves = reason === 'answered' || reason === 'taken';
+      const text = byThemselves
         ? `${operator} has taken chat #${chatId}.`
         : `Chat #${chatId} was given to ${operator}.`;
       return others.map((to) => ({ to, text }));
@@ -24,7 +24,7 @@ export function noticesOf(fact: VisitorFact): readonly Notice[] {
     }
     case 'ChatUnassigned': {
       const { operators, chatId, reason } = fact.data;
-      const text = WHY[reason]?.(`hat #${chatId}`);
+      const text = UNASSIGNED[reason]?.(chatId);
       return text === undefined ? [] : operators.map((to) => ({ to, text }));
     }
     case 'ChatTransferred': {
@@ -32,9 +32,9 @@ export function noticesOf(fact: VisitorFact): readonly Notice[] {
       const receiver = operator ?? `the department ${department}`;
       const text =
         by === 'lhc'
-          ? `LHC has handed chat #${chatId} to ${receiver}.`
+          ? `LHC transferred chat #${chatId} to ${receiver}.`
           : `Chat #${chatId} goes to ${receiver}.`;
-      return all([from, ...others], text).filter(({ to }) => to !== operator);
+      return toEach([from, ...others], text).filter(({ to }) => to !== operator);
     }
     case 'ChatClosed': {
       const { operator, by, chatId, reason, others = [] } = fact.data;
@@ -43,21 +43,24 @@ export function noticesOf(fact: VisitorFact): readonly Notice[] {
         by
       ];
       const text = who ? `${who} chat #${chatId}${why}.` : `Chat #${chatId} is closed${why}.`;
-      return all([operator, ...others], text);
+      return toEach([operator, ...others], text);
     }
     default:
       return [];
   }
 }
 
-const all = (receivers: readonly (Username | null)[], text: string): Notice[] =>
+const toEach = (receivers: readonly (Username | null)[], text: string): Notice[] =>
   receivers.flatMap((to) => (to === null ? [] : { to, text }));
 
-/** What whoever lost a chat reads, also when he comes back; a removed one has no account. */
-const WHY: Record<UnassignReason, ((chat: string) => string) | undefined> = {
-  missed: (chat) => `C${chat} was not answered in time and is back in the queue.`,
-  declined: (chat) => `You have declined c${chat}.`,
-  offline: (chat) => `C${chat} went back to the queue while you were away.`,
-  'owner-gone': (chat) => `C${chat} went back to the queue while you were away.`,
+const backInQueue = (chatId: string): string =>
+  `Chat #${chatId} went back to the queue while you were away.`;
+
+/** What an operator who lost a chat reads, now or when they are back. A removed operator has no account. */
+const UNASSIGNED: Record<UnassignReason, ((chatId: string) => string) | undefined> = {
+  missed: (chatId) => `Chat #${chatId} was not answered in time and is back in the queue.`,
+  declined: (chatId) => `You have declined chat #${chatId}.`,
+  offline: backInQueue,
+  'owner-gone': backInQueue,
   'operator-removed': undefined,
 };

@@ -1,0 +1,48 @@
+/** The first line of an introduction: which chat it is, why it reaches this operator, and what they can do. */
+import type { Chat, VisitorFact } from '../../actors/visitor/facts.ts';
+
+/** The waiting time is in minutes, and a shorter wait is not mentioned. */
+const MINUTE_MS = 60_000;
+
+const ACCEPT = 'Reply to accept it, or !decline.';
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/**
+ * @param start the fact that started this search for an operator
+ * @param at ms since 1970, for the visitor's waiting time
+ */
+export function headlineOf(
+  chat: Chat,
+  start: VisitorFact | null,
+  operator: string,
+  at: number,
+): string {
+  const number = `chat #${chat.id}`;
+  const name = `${number}${chat.department ? ` for ${chat.department}` : ''}`;
+  const sentence = (text: string): string => (chat.accepted ? `${text}.` : `${text}. ${ACCEPT}`);
+  switch (start?.type) {
+    case 'ChatTransferred': {
+      const { from, by, operator: to, department } = start.data;
+      const giver = by === 'lhc' ? 'LHC' : (from ?? 'Somebody');
+      if (to === operator) return sentence(`${giver} transferred ${name} to you`);
+      return sentence(`${giver} transferred ${number} to the department ${department}`);
+    }
+    case 'ChatUnassigned': {
+      const { operators, reason } = start.data;
+      if (chat.transferredBy === operator) {
+        return sentence(`${capital(number)} is back: ${operators.join(', ')} did not accept it`);
+      }
+      const offline = reason === 'owner-gone' || reason === 'offline';
+      const why = offline ? `: ${operators.join(', ')} went offline` : '';
+      return sentence(`${capital(name)} needs an operator${why}`);
+    }
+    default: {
+      const minutes = Math.floor((at - chat.startedAt) / MINUTE_MS);
+      const wait = !chat.accepted && minutes > 0 ? `, waiting for ${minutes} min` : '';
+      const offers = chat.offered.length;
+      if (offers < 2) return sentence(`New ${name}${wait}`);
+      return `New ${name}${wait}, offered to ${offers} operators. The first to reply gets it.`;
+    }
+  }
+}
