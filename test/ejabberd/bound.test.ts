@@ -1,4 +1,4 @@
-/** A queue that is full: what may be lost goes first, and an operator is told of what cannot be taken. */
+/** A full queue of mod_lhc: ephemeral events are dropped first, and an operator learns which messages are refused. */
 import { afterAll, expect, it } from 'vitest';
 import { testEjabberd } from '../support/ejabberd.ts';
 import { connectOperator } from '../support/operator.ts';
@@ -16,14 +16,14 @@ const login = { service: ejabberd.xmpp, domain: ejabberd.host, password: 'pw' };
 const visitorJid = `visitor.1@${ejabberd.host}`;
 afterAll(() => receiver.close());
 
-it('drops chat states first, then refuses messages, and loses none that it took', async () => {
+it('drops chat states first, then refuses messages, and loses no accepted message', async () => {
   const visitor = await connectOperator({ ...login, username: 'visitor.1' });
   const operator = await connectOperator({ ...login, username: 'op1', streamManagement: true });
   await receiver.event('operator.presence');
   receiver.answer(503);
   for (let n = 0; n < 3 * bound; n += 1) operator.chatState(visitorJid, 'composing');
   await operator.acknowledged();
-  // However many chat states there were, as many messages fit as if there were none.
+  // However many chat states wait, as many messages fit as without them.
   const sent = Array.from({ length: 2 * bound }, (_, n) => `full-${n}`);
   for (const id of sent) operator.send(visitorJid, `text ${id}`, id);
   await operator.acknowledged();
@@ -32,30 +32,29 @@ it('drops chat states first, then refuses messages, and loses none that it took'
 
   const refused = operator.errors.map(({ attrs }) => attrs.id ?? '');
   expect(refused.length).toBeGreaterThan(0);
-  const taken = sent.filter((id) => !refused.includes(id));
-  expect(taken).toEqual(sent.slice(0, taken.length));
-  expect(taken.length).toBeGreaterThanOrEqual(bound - 3);
-  expect(taken.length).toBeLessThanOrEqual(bound);
+  const accepted = sent.filter((id) => !refused.includes(id));
+  expect(accepted).toEqual(sent.slice(0, accepted.length));
+  expect(accepted.length).toBeGreaterThanOrEqual(bound - 3);
+  expect(accepted.length).toBeLessThanOrEqual(bound);
   for (const error of operator.errors) {
     expect(error.attrs).toMatchObject({ from: visitorJid, type: 'error' });
     const condition = error.getChild('error');
     expect(condition?.attrs.type).toBe('wait');
     expect(condition?.getChild('resource-constraint')).toBeDefined();
   }
-  // Neither the visitor nor anybody else got what was refused.
-  await visitor.waitFor(({ messages }) => messages.length >= taken.length);
-  expect(visitor.messages.map(({ id }) => id)).toEqual(taken);
+  // Refused messages do not reach the visitor.
+  await visitor.waitFor(({ messages }) => messages.length >= accepted.length);
+  expect(visitor.messages.map(({ id }) => id)).toEqual(accepted);
 
   receiver.answer(204);
-  await receiver.event('message', ({ id }) => id === taken.at(-1), 10_000);
-  expect(receiver.ofType('message').map(({ id }) => id)).toEqual(taken);
+  await receiver.event('message', ({ id }) => id === accepted.at(-1), 10_000);
+  expect(receiver.ofType('message').map(({ id }) => id)).toEqual(accepted);
   const states = receiver.ofType('chat_state');
   expect(states.length).toBeGreaterThan(0);
   expect(states.length).toBeLessThan(bound);
   expect(states.some(({ state }) => state === 'paused')).toBe(false);
   expect(receiver.batches.every(({ events }) => events.length <= 7)).toBe(true);
 
-  // And on it goes.
   await operator.sendAndAck(visitorJid, 'there is room again', 'again');
   await receiver.event('message', ({ id }) => id === 'again', 10_000);
   expect(operator.errors).toHaveLength(refused.length);
@@ -64,7 +63,7 @@ it('drops chat states first, then refuses messages, and loses none that it took'
   await visitor.disconnect();
 });
 
-it('says that sessions have to be compared when their events were lost', async () => {
+it('reports an overflow and all sessions when events of sessions were lost', async () => {
   const operator = await connectOperator({ ...login, username: 'op1' });
   await receiver.event('operator.presence', ({ show }) => show === 'available');
   const seen = receiver.events.length;

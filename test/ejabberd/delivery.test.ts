@@ -1,4 +1,4 @@
-/** What has reached the operator's client is reported, and what was reported is not shown twice. */
+/** mod_lhc reports which messages have reached an operator's client, and drops repeats of those messages. */
 import xml from '@xmpp/xml';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { testEjabberd } from '../support/ejabberd.ts';
@@ -10,7 +10,7 @@ import { startReceiver } from './receiver.ts';
 const receiver = await startReceiver();
 const ejabberd = await testEjabberd({
   webhook: { url: receiver.url, secret: receiver.secret },
-  // Far away, so that each ping seen is one for delivery.
+  // So long that every ping in these tests is one for messages.
   modLhc: { ping_interval: 3600 },
   component: { secret: 'component-secret' },
   extraConfig: {
@@ -25,7 +25,7 @@ const login = { service: ejabberd.xmpp, domain: host, password: 'pw' };
 const visitor = await connectOperator({ ...login, username: 'visitor.1' });
 
 let users = 0;
-/** An operator of its own for each test. */
+/** A new operator, so tests do not share one. */
 async function newUser(): Promise<string> {
   users += 1;
   await ejabberd.register(`op${users}`, 'pw');
@@ -34,7 +34,7 @@ async function newUser(): Promise<string> {
 const connect = (username: string, options: Partial<OperatorOptions> = {}) =>
   connectOperator({ ...login, username, receipts: false, ...options });
 
-/** A visitor's message, with the receipt request that our service sends. */
+/** Sends a visitor's message, with a receipt request as the service does. */
 function say(user: string, id: string, body = `text of ${id}`): void {
   visitor.sendStanza(
     xml(
@@ -55,11 +55,11 @@ async function stored(user: string): Promise<number> {
   const body = JSON.stringify({ user, host });
   const headers = { 'content-type': 'application/json' };
   const url = `${ejabberd.apiUrl}/get_offline_count`;
-  // `1`, or `{"value":1}`, as the release likes it.
+  // `1` or `{"value":1}`, depending on the release.
   const text = await (await fetch(url, { method: 'POST', headers, body })).text();
   return Number(/\d+/.exec(text)?.[0]);
 }
-/** Everything that visitors sent before has been routed, and everything before it reported. */
+/** Waits until all earlier messages of visitors are routed and all earlier events reported. */
 async function settled(user: string, sentinel: string): Promise<void> {
   await visitor.acknowledged();
   const other = await connect(await newUser());
@@ -72,7 +72,7 @@ async function settled(user: string, sentinel: string): Promise<void> {
 afterEach(() => expect(receiver.faults).toEqual([]));
 afterAll(() => receiver.close());
 
-it('by a receipt, once, though the ping is answered as well', async () => {
+it('reports a receipt once, even if the ping is answered too', async () => {
   const user = await newUser();
   const operator = await connect(user, { receipts: true });
   say(user, 'receipt-1');
@@ -84,7 +84,7 @@ it('by a receipt, once, though the ping is answered as well', async () => {
   await operator.disconnect();
 });
 
-it('by a ping, one for all that wait, each message once', async () => {
+it('pings once for all waiting messages, and reports each message once', async () => {
   const user = await newUser();
   const operator = await connect(user);
   const ids = Array.from({ length: 50 }, (_, n) => `burst-${n}`);
@@ -99,7 +99,7 @@ it('by a ping, one for all that wait, each message once', async () => {
   await operator.disconnect();
 });
 
-it('not for a client that hangs; once that session has died, a repeat is let through', async () => {
+it('reports nothing for a client that hangs, and accepts a repeat after that session has ended', async () => {
   const user = await newUser();
   const hanging = await connect(user, { answerPings: false });
   say(user, 'hang-1');
@@ -118,14 +118,14 @@ it('not for a client that hangs; once that session has died, a repeat is let thr
   await next.disconnect();
 });
 
-it('a repeat of what was delivered is dropped and reported again', async () => {
+it('drops a repeat of a delivered message and reports it again', async () => {
   const user = await newUser();
   const operator = await connect(user);
   say(user, 'again-1');
   await reported('again-1');
   say(user, 'again-1');
   expect(await reported('again-1', 2)).toMatchObject({ to: visitorJid, by: 'ping' });
-  // Known also after the session has ended, and when the operator is gone.
+  // Still known after the session has ended.
   await operator.disconnect();
   say(user, 'again-1');
   await reported('again-1', 3);
@@ -139,7 +139,7 @@ it('a repeat of what was delivered is dropped and reported again', async () => {
   await next.disconnect();
 });
 
-it('the same id of another visitor, or to another operator, is no repeat', async () => {
+it('the same id of another visitor or to another operator is not a repeat', async () => {
   const [one, two] = [await newUser(), await newUser()];
   const [first, second] = [await connect(one), await connect(two)];
   await ejabberd.register('visitor.2', 'pw');
@@ -153,7 +153,7 @@ it('the same id of another visitor, or to another operator, is no repeat', async
   for (const client of [first, second, other]) await client.disconnect();
 });
 
-it('once, though two clients of the operator have it', async () => {
+it('reports a message once if two clients of the operator have it', async () => {
   const user = await newUser();
   const [desk, phone] = [await connect(user), await connect(user)];
   say(user, 'two-1');
@@ -167,7 +167,7 @@ it('once, though two clients of the operator have it', async () => {
   for (const client of [desk, phone]) await client.disconnect();
 });
 
-it('offline: stored once, however often it is sent; reported when it has been read', async () => {
+it('stores a repeated message for an offline operator once, and reports it after the login', async () => {
   const user = await newUser();
   say(user, 'offline-1');
   say(user, 'offline-1');
@@ -183,7 +183,7 @@ it('offline: stored once, however often it is sent; reported when it has been re
   await operator.disconnect();
 });
 
-it('visitors of the component: delivered, and repeats dropped', async () => {
+it('reports messages of component visitors, and drops their repeats', async () => {
   const user = await newUser();
   const operator = await connect(user);
   const component = await rawComponent(
@@ -198,7 +198,7 @@ it('visitors of the component: delivered, and repeats dropped', async () => {
   component.send(stanza);
   await reported('c-1', 2);
   expect(operator.messages).toHaveLength(1);
-  // And the other way: it goes on to the component while that is there, and ends here when it is not.
+  // The other direction: the component gets an operator's message. While it is away the message is dropped.
   operator.send(from, 'to the component', 'c-2');
   await component.sees(/to the component/);
   component.drop();
@@ -212,14 +212,14 @@ it('visitors of the component: delivered, and repeats dropped', async () => {
   await operator.disconnect();
 });
 
-it('a session that is resumed keeps what it has, and answers under its new id', async () => {
+it('a resumed session keeps its messages and reports them under its new id', async () => {
   const user = await newUser();
   const where = { port: ejabberd.c2sPort, host, user, resource: 'phone' };
   const first = await rawOperator(where);
   say(user, 'sm-1');
   await first.sees(/text of sm-1/);
   first.drop();
-  // Into the queue of a session that waits for its client.
+  // These go into the queue of a session that waits to be resumed.
   say(user, 'sm-2');
   say(user, 'sm-1');
   await visitor.acknowledged();
@@ -249,14 +249,14 @@ it('a session that is resumed keeps what it has, and answers under its new id', 
   second.drop();
 });
 
-it('a session that is not resumed in time: read later, once', async () => {
+it('a message of a session that is not resumed in time is read once at the next login', async () => {
   const user = await newUser();
   const first = await rawOperator({ port: ejabberd.c2sPort, host, user, resource: 'phone' });
   say(user, 'lapsed-1');
   await first.sees(/text of lapsed-1/);
   first.drop();
   await receiver.event('operator.disconnected', (event) => event.user === user);
-  // ejabberd has put it into offline storage by now: the service's repeat is no second copy.
+  // ejabberd has stored it offline, so the service's repeat must not be a second copy.
   say(user, 'lapsed-1');
   await visitor.acknowledged();
   const operator = await connect(user);

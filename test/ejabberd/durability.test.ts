@@ -1,4 +1,4 @@
-/** What ejabberd told a client was taken arrives, whatever is killed; what is repeated can be known as a repeat. */
+/** Every acknowledged message arrives, whatever is killed, and repeats can be recognised. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
@@ -44,7 +44,7 @@ beforeEach(() => receiver.answer(204));
 afterEach(() => expect(receiver.faults).toEqual([]));
 afterAll(() => receiver.close());
 
-it('posts a batch again, with the same id and a fresh signature, until it is taken', async () => {
+it('repeats a batch with the same id and a new signature until it is accepted', async () => {
   const operator = await login('op1');
   await receiver.event('operator.presence');
   const failures: Answer[] = [500, 'lost', 302, 400, 'hang'];
@@ -64,7 +64,7 @@ it('posts a batch again, with the same id and a fresh signature, until it is tak
   await operator.disconnect();
 });
 
-it('nobody waits for a service that hangs', async () => {
+it('a service that hangs does not delay operators', async () => {
   receiver.answer('hang');
   const [one, two] = [await login('op1'), await login('op2')];
   const started = performance.now();
@@ -80,7 +80,7 @@ it('nobody waits for a service that hangs', async () => {
 it.each([
   ['stream management', true],
   ['the answer to a ping', false],
-])('keeps what was acknowledged by %s when ejabberd is killed', async (_, streamManagement) => {
+])('keeps messages acknowledged by %s when ejabberd is killed', async (_, streamManagement) => {
   const expected: string[] = [];
   for (let round = 0; round < 3; round += 1) {
     receiver.answer(503);
@@ -108,7 +108,7 @@ it.each([
   }
 });
 
-it('keeps what was acknowledged when ejabberd is killed in the middle of it', async () => {
+it('keeps acknowledged messages when ejabberd is killed while operators write', async () => {
   const acknowledged: string[] = [];
   for (let round = 0; round < 3; round += 1) {
     const operators = await Promise.all(
@@ -128,7 +128,7 @@ it('keeps what was acknowledged when ejabberd is killed in the middle of it', as
     running = false;
     await ejabberd.kill();
     for (const operator of operators) operator.drop();
-    // The last acknowledgement of each may never come.
+    // The last acknowledgement of each operator may never come.
     await Promise.race([
       Promise.allSettled(talk),
       new Promise((resolve) => setTimeout(resolve, 200)),
@@ -140,7 +140,7 @@ it('keeps what was acknowledged when ejabberd is killed in the middle of it', as
   expect(new Set(arrived).size).toBe(arrived.length);
 });
 
-it('goes on with the same queue after a restart, and says that it started', async () => {
+it('keeps its queue over a restart, and reports the start', async () => {
   const before = receiver.events.filter((event) => event.host === host).at(-1);
   const starts = receiver.ofType('module.started').length;
   await ejabberd.stop();
@@ -148,14 +148,14 @@ it('goes on with the same queue after a restart, and says that it started', asyn
   // One for each host.
   await waitFor(() => receiver.ofType('module.started').length === starts + 2, {
     deadlineMs: 30_000,
-    what: 'both hosts to have started',
+    what: 'the start of both hosts',
   });
   const started = receiver.ofType('module.started').findLast((event) => event.host === host);
   expect(started).toMatchObject({ queueId: before?.queueId, reason: 'start' });
   expect(started?.seq).toBeGreaterThan(before?.seq ?? 0);
 });
 
-it('removes from the disk what was taken', async () => {
+it('removes accepted events from the disk', async () => {
   const operator = await login('op1');
   await operator.sendAndAck(visitorJid, 'a'.repeat(40_000), 'large');
   await receiver.event('message', ({ id }) => id === 'large');
@@ -166,12 +166,12 @@ it('removes from the disk what was taken', async () => {
     return files.filter((name) => name.endsWith('.seg'));
   };
   const [name] = await content();
-  // A fresh segment, a few seconds after the queue has run empty.
+  // A new segment, a few seconds after the queue has become empty.
   await waitFor(async () => !(await content()).includes(name ?? ''), { deadlineMs: 12_000 });
   expect(await content()).toHaveLength(1);
 });
 
-it('each virtual host has a queue of its own, and a wiped spool makes a new one', async () => {
+it('each virtual host has its own queue, and a deleted spool makes a new one', async () => {
   const queues = () =>
     new Set(receiver.ofType('module.started').map((event) => `${event.host} ${event.queueId}`));
   expect(queues().size).toBe(2);
@@ -181,7 +181,7 @@ it('each virtual host has a queue of its own, and a wiped spool makes a new one'
     username: 'op1',
     password: 'pw',
   });
-  // The visitors of one host are nobody to another.
+  // A visitor of one host is not a visitor of another.
   other.send(visitorJid, 'across', 'across');
   await other.sendAndAck('visitor.1@other.test', 'within', 'within');
   const event = await receiver.event('message', ({ id }) => id === 'within');
@@ -194,7 +194,7 @@ it('each virtual host has a queue of its own, and a wiped spool makes a new one'
   await waitFor(() => queues().size === 3);
 });
 
-it('tells of the sessions that live when it is started anew', async () => {
+it('reports all current sessions after a restart of the module', async () => {
   const operator = await login('op1', { presence: { show: 'dnd', status: 'busy' } });
   const before = await receiver.event('operator.presence', ({ status }) => status === 'busy');
   const starts = receiver.ofType('module.started').length;
@@ -212,9 +212,9 @@ it('tells of the sessions that live when it is started anew', async () => {
   await operator.disconnect();
 });
 
-it("an operator's account that was made is there after a kill right behind the answer", async () => {
-  await call('register', { user: 'made', host, password: 'pw' });
+it("an operator's account survives a kill right after the answer", async () => {
+  await call('register', { user: 'new', host, password: 'pw' });
   await ejabberd.kill();
   await ejabberd.start();
-  await (await login('made')).disconnect();
+  await (await login('new')).disconnect();
 });

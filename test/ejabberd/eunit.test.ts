@@ -11,7 +11,7 @@ import { findRelease, inRelease } from '../../scripts/ejabberd/release.ts';
 const run = promisify(execFile);
 const home = join(import.meta.dirname, '..', '..', 'ejabberd', 'mod_lhc');
 
-it('every part of mod_lhc keeps its promises', async () => {
+it('the Erlang tests pass', async () => {
   const release = await findRelease(process.env.EJABBERD_ROOT);
   const inside = join(release.root === '' ? tmpdir() : '/tmp', `mod_lhc-${randomUUID()}`);
   const outside = join(release.root, inside);
@@ -29,7 +29,7 @@ it('every part of mod_lhc keeps its promises', async () => {
     const compile = inRelease(release, 'erlc', [...options, ...sources]);
     await run(compile.file, compile.args);
     const modules = 'mod_lhc_pure_tests, mod_lhc_queue_tests';
-    // What the tests provoke is logged as it should be, and would bury what fails.
+    // The tests provoke many log lines, which would hide a failure.
     const quiet = ['-noshell', '-kernel', 'logger_level', 'none', '-pa', inside];
     const test = `R = eunit:test([${modules}], []), halt(case R of ok -> 0; _ -> 1 end).`;
     const eunit = inRelease(release, 'erl', [...quiet, '-eval', test]);

@@ -1,4 +1,4 @@
-/** What mod_lhc reports, type by type, in order and signed. */
+/** Every type of event that mod_lhc reports, in order and signed. */
 import xml, { type Element } from '@xmpp/xml';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { testEjabberd } from '../support/ejabberd.ts';
@@ -18,14 +18,14 @@ const visitorJid = `visitor.1@${ejabberd.host}`;
 afterEach(() => expect(receiver.faults).toEqual([]));
 afterAll(() => receiver.close());
 
-it('says that it started, first of all', async () => {
+it('reports its start first', async () => {
   const started = await receiver.event('module.started');
   expect(started).toMatchObject({ seq: 1, host: ejabberd.host, reason: 'start', version: '1.0.0' });
   expect(started.ejabberd).toContain(ejabberd.version);
   expect(Math.abs(Date.now() - Date.parse(started.at))).toBeLessThan(60_000);
 });
 
-it('reports session, presence and end of an operator', async () => {
+it("reports start, presence and end of an operator's session", async () => {
   const operator = await connectOperator({
     ...login,
     username: 'op1',
@@ -51,7 +51,7 @@ it('reports session, presence and end of an operator', async () => {
   expect(own.filter(({ type }) => type !== 'operator.ping')).toMatchObject(expected);
 });
 
-it('gives each session an id of its own, also with the same resource', async () => {
+it('gives each session its own id, even with the same resource', async () => {
   const ids: string[] = [];
   for (let round = 0; round < 2; round += 1) {
     const seen = receiver.ofType('operator.disconnected').length;
@@ -85,14 +85,14 @@ it('reports a message with all its languages, its thread and an id', async () =>
   expect(second.id).toMatch(
     /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
   );
-  // Both go on to the visitor, who is there; the id made is the one it sees.
+  // Both reach the visitor, who is online. The second has the id that the module created.
   await visitor.waitFor(({ messages }) => messages.length === 2);
   expect(visitor.messages.map(({ id }) => id)).toEqual(['m-1', second.id]);
   await operator.disconnect();
   await visitor.disconnect();
 });
 
-it('says which messages ask for a receipt and for markers', async () => {
+it('reports which messages ask for a receipt and for markers', async () => {
   const operator = await connectOperator({ ...login, username: 'op1' });
   const request = xml('request', { xmlns: 'urn:xmpp:receipts' });
   const markable = xml('markable', { xmlns: 'urn:xmpp:chat-markers:0' });
@@ -104,11 +104,11 @@ it('says which messages ask for a receipt and for markers', async () => {
   say('asks-receipt', request);
   say('asks-marker', markable);
   say('asks-nothing');
-  // It could not know which message a receipt is for.
+  // Without an id the client could not match a receipt.
   say(undefined, request, markable);
   const last = await receiver.event('message', ({ body }) => body[''] === 'undefined?');
-  const asked = receiver.ofType('message').filter(({ id }) => /^asks-/.test(id));
-  expect([...asked, last].map(({ receipt, markable }) => [receipt, markable])).toEqual([
+  const requests = receiver.ofType('message').filter(({ id }) => /^asks-/.test(id));
+  expect([...requests, last].map(({ receipt, markable }) => [receipt, markable])).toEqual([
     [true, true],
     [true, undefined],
     [undefined, true],
@@ -118,7 +118,7 @@ it('says which messages ask for a receipt and for markers', async () => {
   await operator.disconnect();
 });
 
-it('says which message a correction replaces', async () => {
+it('reports which message a correction replaces', async () => {
   const operator = await connectOperator({ ...login, username: 'op1' });
   const replace = xml('replace', { xmlns: 'urn:xmpp:message-correct:0', id: 'wrong' });
   const to = { to: visitorJid, type: 'chat' };
@@ -133,7 +133,7 @@ it('says which message a correction replaces', async () => {
   await operator.disconnect();
 });
 
-it('reports what no visitor can be shown as that, and without its text', async () => {
+it('reports unsupported content without its text', async () => {
   const visitor = await connectOperator({ ...login, username: 'visitor.1' });
   const operator = await connectOperator({ ...login, username: 'op1' });
   const say = (id: string, ...children: Element[]) =>
@@ -152,22 +152,22 @@ it('reports what no visitor can be shown as that, and without its text', async (
   say('u-last', xml('body', {}, 'plain'));
   await receiver.event('message', ({ id }) => id === 'u-last');
   const to = { from: operator.jid, to: visitorJid };
-  const told = receiver.ofType('unsupported').filter(({ from }) => from === operator.jid);
-  expect(told).toMatchObject([
+  const unsupported = receiver.ofType('unsupported').filter(({ from }) => from === operator.jid);
+  expect(unsupported).toMatchObject([
     { ...to, id: 'u-omemo', what: 'encrypted' },
     { ...to, id: 'u-silent', what: 'encrypted' },
     { ...to, id: 'u-otr', what: 'encrypted' },
     { ...to, id: 'u-reaction', what: 'reaction' },
     { ...to, id: 'u-retraction', what: 'retraction' },
   ]);
-  expect(JSON.stringify(told)).not.toMatch(/OMEMO|OTR|take back/);
+  expect(JSON.stringify(unsupported)).not.toMatch(/OMEMO|OTR|take back/);
   const messages = receiver.ofType('message').filter(({ id }) => id.startsWith('u-'));
   expect(messages.map(({ id }) => id)).toEqual(['u-last']);
   await operator.disconnect();
   await visitor.disconnect();
 });
 
-it('keeps 64 kB and two hundred messages of several operators in the order of each', async () => {
+it('keeps the order of each operator, with a text of 64 kB and two hundred messages', async () => {
   const operators = await Promise.all(
     ['op1', 'op2', 'op2'].map((username) => connectOperator({ ...login, username })),
   );
@@ -189,7 +189,7 @@ it('keeps 64 kB and two hundred messages of several operators in the order of ea
   await Promise.all(operators.map((operator) => operator.disconnect()));
 });
 
-it('reports chat states, receipts for what it never saw, and displayed markers', async () => {
+it('reports chat states, receipts for unknown messages, and displayed markers', async () => {
   const operator = await connectOperator({ ...login, username: 'op1', receipts: false });
   operator.chatState(visitorJid, 'composing');
   operator.chatState(visitorJid, 'paused');
@@ -211,7 +211,7 @@ it('reports chat states, receipts for what it never saw, and displayed markers',
   await operator.disconnect();
 });
 
-it('pings operators by itself: an answer, and none', async () => {
+it('pings operators, and reports an answer or a time-out', async () => {
   const alive = await connectOperator({ ...login, username: 'op1', resource: 'alive' });
   const hanging = await connectOperator({
     ...login,
@@ -236,7 +236,7 @@ it('pings operators by itself: an answer, and none', async () => {
   await hanging.disconnect();
 });
 
-it('reports nothing of visitors, of reserved accounts, and between operators', async () => {
+it('reports nothing from visitors and reserved accounts, or between operators', async () => {
   const names = ['visitor.1', 'admin', 'op1', 'op2'];
   const before = receiver.events.length;
   const [visitor, admin, op1, op2] = await Promise.all(
@@ -260,7 +260,7 @@ it('reports nothing of visitors, of reserved accounts, and between operators', a
   for (const client of [op1, op2]) await client?.disconnect();
 });
 
-it('posts batches one after the other, each with its own id and a fresh signature', () => {
+it('posts one batch after the other, each with its own id', () => {
   const { batches } = receiver;
   for (const { id, events } of batches) {
     const [first, last] = [events[0], events.at(-1)];
@@ -272,7 +272,7 @@ it('posts batches one after the other, each with its own id and a fresh signatur
   expect(seqs).toEqual(seqs.map((_, index) => index + 1));
 });
 
-it('writes neither the secret nor what people wrote to the log', async () => {
+it('logs neither the secret nor messages', async () => {
   const logs = await ejabberd.logs();
   expect(logs).not.toContain(receiver.secret.slice(6));
   expect(logs).not.toContain('Hallo');

@@ -1,4 +1,4 @@
-/** A service behind TLS: its certificate is checked, against the authorities that are given. */
+/** A service with TLS: mod_lhc verifies its certificate against the configured authorities. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,9 @@ const run = promisify(execFile);
 const dir = await mkdtemp(join(tmpdir(), 'mod_lhc-tls-'));
 const file = (name: string): string => join(dir, name);
 
-/** An authority, and a certificate of localhost signed by it: Erlang takes none that signed itself, nor one of an address. */
+/**
+ * Creates an authority and its certificate for localhost. Erlang accepts neither self-signed certificates nor addresses.
+ */
 async function certificates(): Promise<boolean> {
   const request = ['req', '-newkey', 'rsa:2048', '-nodes', '-subj'];
   const days = ['-days', '2'];
@@ -47,12 +49,12 @@ async function certificates(): Promise<boolean> {
   ]);
   return true;
 }
-/** A release in a chroot cannot see our files, and OpenSSL is not on every machine. */
+/** A release in a chroot cannot read these files, and not every machine has OpenSSL. */
 const possible = !process.env.EJABBERD_ROOT && (await certificates().catch(() => false));
 
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
-it.skipIf(!possible)('is trusted when its authority is named, and not otherwise', async () => {
+it.skipIf(!possible)('is trusted only if its authority is configured', async () => {
   const tls = {
     key: await readFile(file('key'), 'utf8'),
     cert: await readFile(file('cert'), 'utf8'),
@@ -70,7 +72,7 @@ it.skipIf(!possible)('is trusted when its authority is named, and not otherwise'
   try {
     await known.event('module.started');
     await waitFor(async () =>
-      /does not take the events .*cannot connect: TLS/.test(await wary.logs()),
+      /does not accept the events .*cannot connect: TLS/.test(await wary.logs()),
     );
     expect(stranger.batches).toEqual([]);
     expect([...known.faults, ...stranger.faults]).toEqual([]);

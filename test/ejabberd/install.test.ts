@@ -1,4 +1,4 @@
-/** `ejabberdctl module_install mod_lhc`: ejabberd compiles, loads, configures and removes the module by itself. */
+/** `ejabberdctl module_install mod_lhc`: ejabberd compiles, loads, configures and removes the module. */
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -27,11 +27,11 @@ async function call(command: string, body: Readonly<Record<string, string>>): Pr
   return text;
 }
 
-it('is installed from its folder, as it is in this repository', async () => {
+it('can be installed from its folder in this repository', async () => {
   const sources = join(ejabberd.dir, '.ejabberd-modules', 'sources', 'mod_lhc');
   await mkdir(sources, { recursive: true });
   await cp(home, sources, { recursive: true });
-  // As shipped its configuration loads nothing: there is no secret that could be right.
+  // The configuration in the repository has no secret, so it does not load the module.
   await call('module_install', { module: 'mod_lhc' });
   expect(await call('modules_installed', {})).toContain('mod_lhc');
   expect(receiver.batches).toEqual([]);
@@ -52,7 +52,7 @@ it('is installed from its folder, as it is in this repository', async () => {
   const id = await operator.sendAndAck(`visitor.1@${ejabberd.host}`, 'installed');
   await receiver.event('message', (message) => message.id === id);
   await call('module_uninstall', { module: 'mod_lhc' });
-  // Without it an operator's client works as before.
+  // Without the module an operator's client works as before.
   operator.send(operator.jid, 'to myself');
   await operator.waitFor(({ messages }) => messages.length === 1);
   await operator.disconnect();
@@ -61,16 +61,16 @@ it('is installed from its folder, as it is in this repository', async () => {
 
 it.each([
   ['no secret', {}, 'secret'],
-  ['a secret that is none', { secret: 'whsec_topsecret!' }, 'base64'],
+  ['a secret that is not base64', { secret: 'whsec_topsecret!' }, 'base64'],
   ['a short secret', { secret: 'whsec_dG9w' }, '24 to 64'],
   ['a secret of another kind', { secret: 'topsecret' }, 'whsec_'],
-  ['a URL that is none', { secret: receiver.secret, url: 'not a url' }, 'url'],
-])('says what is wrong with %s, and not the secret', async (_, options, told) => {
+  ['an invalid URL', { secret: receiver.secret, url: 'not a url' }, 'url'],
+])('explains the error with %s, without the secret', async (_, options, text) => {
   const start = testEjabberd({ modLhc: { url: receiver.url, ...options } });
   const error = await start.then(
     () => new Error('it started'),
     (reason: unknown) => (reason instanceof Error ? reason : new Error(String(reason))),
   );
-  expect(error.message).toContain(told);
+  expect(error.message).toContain(text);
   expect(error.message).not.toContain('topsecret');
 });

@@ -1,6 +1,6 @@
 /**
- * XMPP as text over a socket, for what a well-behaved client would never do: resume a stream by hand (XEP-0198), read
- * nothing, answer late. Also a component (XEP-0114). Answers nothing by itself.
+ * XMPP as text over a socket, for what a regular client never does: resume a stream step by step (XEP-0198), not read,
+ * answer late. Also a component (XEP-0114). It answers nothing by itself.
  */
 import { createHash } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
@@ -10,13 +10,13 @@ export interface RawStream {
   /** Everything received since the session began. */
   readonly text: string;
   send(text: string): void;
-  /** Waits for this text. */
+  /** Waits until this text was received. */
   sees(pattern: RegExp, deadlineMs?: number): Promise<RegExpExecArray>;
-  /** How often this is in what was received. */
+  /** How often the pattern occurs in the received text. */
   count(pattern: RegExp): number;
-  /** Answers each ping of the server that was not answered yet. */
+  /** Answers every ping of the server that has no answer yet. */
   pong(): void;
-  /** Cuts the socket, as a network does. */
+  /** Cuts the connection like a failing network. */
   drop(): void;
 }
 
@@ -58,11 +58,11 @@ export interface RawLogin {
   readonly host: string;
   readonly user: string;
   readonly resource: string;
-  /** Continue this stream, of whose stanzas nothing was read. */
+  /** The id of a stream to resume, none of whose stanzas was read. */
   readonly resume?: string;
 }
 
-/** Logs in with the password `pw`; a new session enables stream management and is available. */
+/** Logs in with the password `pw`. A new session enables stream management and sends an available presence. */
 export async function rawOperator(login: RawLogin): Promise<RawStream & { readonly id: string }> {
   const { stream, reset } = await open(login.port);
   const header = `<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' to='${login.host}' version='1.0'>`;

@@ -1,6 +1,6 @@
 /**
- * Stands for the service: takes mod_lhc's posts over real HTTP and checks their signature with the reference library of
- * Standard Webhooks. Keeps every request raw; how it answers can be changed while it runs.
+ * A stand-in for the service: accepts mod_lhc's posts over HTTP, and checks their signatures with the reference library
+ * of Standard Webhooks. It keeps every request, and its answers can be changed while it runs.
  */
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -18,7 +18,7 @@ const common = {
 const session = { user: z.string(), resource: z.string(), session: z.string().min(8) };
 const pair = { from: z.string(), to: z.string() };
 
-/** Exactly what ejabberd/mod_lhc/README.md says: a field too many or too few fails a test. */
+/** Exactly the events of ejabberd/mod_lhc/README.md. An additional or missing field fails a test. */
 const eventSchema = z.discriminatedUnion('type', [
   z.strictObject({
     ...common,
@@ -86,33 +86,33 @@ export interface Batch {
   readonly receivedAt: number;
 }
 
-/** A status to answer, or nothing: the connection is cut (`lost`) or kept without an answer (`hang`). */
+/** An HTTP status. `lost`: the connection is cut. `hang`: there is no answer. */
 export type Answer = number | 'lost' | 'hang';
 
 export interface Receiver {
   readonly url: string;
   readonly secret: string;
-  /** Every request whose signature was right, in the order of arrival. */
+  /** Every request with a valid signature, in order of arrival. */
   readonly batches: readonly Batch[];
-  /** What was wrong with requests: a test that expects nothing wrong looks here. */
+  /** Everything that was wrong with requests. Tests expect none. */
   readonly faults: readonly string[];
-  /** Events in the order in which they were first seen, repeats left out; only of batches that were answered 2xx. */
+  /** The events of all batches that were answered 2xx, in order and without repeats. */
   readonly events: readonly LhcEvent[];
   ofType<T extends LhcEvent['type']>(type: T): OfType<T>[];
-  /** Waits for an event of this type that the condition likes. */
+  /** Waits for an event of this type that satisfies the condition. */
   event<T extends LhcEvent['type']>(
     type: T,
-    like?: (event: OfType<T>) => boolean,
+    condition?: (event: OfType<T>) => boolean,
     deadlineMs?: number,
   ): Promise<OfType<T>>;
-  /** How requests are answered from now on. Default 204. */
-  answer(how: Answer | ((batch: Batch) => Answer)): void;
+  /** Sets the answer to further requests. Default 204. */
+  answer(next: Answer | ((batch: Batch) => Answer)): void;
   close(): Promise<void>;
 }
 
 const newSecret = (): string => `whsec_${randomBytes(24).toString('base64')}`;
 
-/** @param tls PEM texts; with them it speaks HTTPS only */
+/** @param tls PEM texts; with them the receiver uses HTTPS */
 export async function startReceiver(tls?: { key: string; cert: string }): Promise<Receiver> {
   const secret = newSecret();
   const webhook = new Webhook(secret);
@@ -121,7 +121,7 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
   const events: LhcEvent[] = [];
   const known = new Set<string>();
   const highest = new Map<string, number>();
-  let how: Answer | ((batch: Batch) => Answer) = 204;
+  let nextAnswer: Answer | ((batch: Batch) => Answer) = 204;
 
   function take(batch: Batch): void {
     for (const event of batch.events) {
@@ -151,7 +151,7 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
     };
     if (headers['content-type'] !== 'application/json') faults.push('content-type');
     batches.push(batch);
-    const answer = typeof how === 'function' ? how(batch) : how;
+    const answer = typeof nextAnswer === 'function' ? nextAnswer(batch) : nextAnswer;
     if (answer === 'lost') request.socket.destroy();
     if (typeof answer !== 'number') return;
     if (answer < 300) take(batch);
@@ -179,13 +179,13 @@ export async function startReceiver(tls?: { key: string; cert: string }): Promis
     secret,
     ofType,
     url: `${tls ? 'https://localhost' : 'http://127.0.0.1'}:${address.port}/ejabberd/events`,
-    event: (type, like = () => true, deadlineMs = 5_000) =>
-      waitFor(() => ofType(type).find(like), {
+    event: (type, condition = () => true, deadlineMs = 5_000) =>
+      waitFor(() => ofType(type).find(condition), {
         deadlineMs,
-        what: () => `${type}; there is ${events.map((event) => event.type).join(', ')}; ${faults}`,
+        what: () => `${type}; there are ${events.map((event) => event.type).join(', ')}; ${faults}`,
       }),
     answer(next) {
-      how = next;
+      nextAnswer = next;
     },
     async close() {
       server.closeAllConnections();

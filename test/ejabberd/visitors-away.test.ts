@@ -1,4 +1,4 @@
-/** An operator writes to a visitor who is offline or gone: reported, acknowledged, and off the wire. */
+/** Messages to a visitor who is offline or gone: reported, acknowledged, and not delivered by ejabberd. */
 import xml from '@xmpp/xml';
 import { afterAll, expect, it } from 'vitest';
 import { testEjabberd } from '../support/ejabberd.ts';
@@ -30,9 +30,9 @@ afterAll(async () => {
 it.each([
   ['is offline', `visitor.1@${host}`],
   ['has no account', `visitor.nobody@${host}`],
-  ['is named with a resource that is gone', `visitor.1@${host}/gone`],
+  ['is addressed with a resource that is gone', `visitor.1@${host}/gone`],
   ['belongs to a component that is away', `visitor.5@visitors.${host}`],
-])('the visitor %s', async (what, to) => {
+])('reports a message to a visitor who %s', async (what, to) => {
   await operator.sendAndAck(to, `Are you there? (${what})`, what);
   operator.chatState(to, 'composing');
   operator.displayed(to, 'whatever');
@@ -43,7 +43,7 @@ it.each([
   expect(operator.errors).toEqual([]);
 });
 
-it('carbons and the archive have it', async () => {
+it('carbons and the archive have the message', async () => {
   await operator.sendAndAck(`visitor.1@${host}`, 'kept', 'kept');
   await colleague.waitFor((client) => delivered(client).some((m) => /kept/.test(m.toString())));
   const query = xml('query', { xmlns: 'urn:xmpp:mam:2' });
@@ -53,7 +53,7 @@ it('carbons and the archive have it', async () => {
   expect(archived.some((m) => /kept/.test(m.toString()))).toBe(true);
 });
 
-it('a visitor that comes later gets none of it from ejabberd', async () => {
+it('a visitor who logs in later gets none of these messages from ejabberd', async () => {
   await operator.sendAndAck(`visitor.2@${host}`, 'early', 'early');
   await receiver.event('message', ({ id }) => id === 'early');
   const visitor = await connectOperator({ ...login, username: 'visitor.2' });
@@ -63,7 +63,7 @@ it('a visitor that comes later gets none of it from ejabberd', async () => {
   await visitor.disconnect();
 });
 
-it('a visitor whose client takes no messages counts as offline', async () => {
+it('a visitor with a negative priority counts as offline', async () => {
   const visitor = await connectOperator({ ...login, username: 'visitor.2', presence: false });
   visitor.sendStanza(xml('presence', {}, xml('priority', {}, '-1')));
   await visitor.acknowledged();

@@ -1,12 +1,13 @@
-%%% mod_lhc: tells the xmpp-chat service what operators do. README.md says what is posted and when.
+%%% mod_lhc reports to the xmpp-chat service what operators do. README.md lists the events.
 %%%
-%%% This file is what ejabberd sees of the module: its options, its start and its end, and which hooks it takes.
-%%%   mod_lhc_hooks    what happens in the hooks
-%%%   mod_lhc_session  pings of one session, and what waits behind them (pure)
-%%%   mod_lhc_seen     which messages of visitors were routed and delivered
-%%%   mod_lhc_queue    events on the disk
-%%%   mod_lhc_sender   events to the service
-%%%   mod_lhc_json     events as text
+%%% This file is the module's interface to ejabberd: options, start, stop, and the list of hooks.
+%%%   mod_lhc_hooks    the hooks
+%%%   mod_lhc_session  the pings of one session, and the messages that wait for their answers (pure)
+%%%   mod_lhc_seen     which messages of visitors were routed, stored and delivered
+%%%   mod_lhc_queue    the events on disk
+%%%   mod_lhc_sender   posts the events to the service
+%%%   mod_lhc_json     the events as text
+%%%   mod_lhc_uuid     UUIDs
 
 -module(mod_lhc).
 -behaviour(gen_mod).
@@ -17,11 +18,13 @@
 -include_lib("kernel/include/logger.hrl").
 
 -define(VERSION, <<"1.0.0">>).
-%% A key of Standard Webhooks has 24 to 64 bytes; somewhat more freedom does no harm.
+%% In bytes. Standard Webhooks has keys of 24 to 64 bytes; this check is less strict.
 -define(MIN_KEY, 16).
 -define(MAX_KEY, 128).
+%% How long module.started may wait for the disk, in milliseconds.
+-define(ANNOUNCE_TIMEOUT, 10000).
 
-%% What the parts of the module need to know of one virtual host.
+%% The configuration of one virtual host, for all parts of the module.
 -type config() :: #{queue := atom(), seen := atom(), dir := file:filename_all(), url := string(), key := binary(),
                     atom() => term()}.
 
@@ -78,20 +81,20 @@ stop_child(Host) ->
     _ = supervisor:delete_child(ejabberd_gen_mod_sup, Id),
     ok.
 
-%% Priorities, measured on 23.01, 24.12 and 26.07: the archive is at 88 and carbons at 89, so an operator's message is
-%% recorded (and refused) before them and taken off the wire after them; stream management sends its <a/> after
-%% user_send_packet; offline messages are stored at 50.
+%% Priorities were measured on 23.01, 24.12 and 26.07. The archive is at 88 and carbons are at 89: an operator's message
+%% is recorded (or refused) before them and dropped after them. Stream management sends its <a/> after user_send_packet.
+%% Offline messages are stored at 50.
 hooks() ->
-    [{user_send_packet, user_send, 80},
-     {user_send_packet, user_sent, 95},
-     {user_receive_packet, user_receive, 80},
-     {user_receive_packet, user_received, 95},
-     {sm_receive_packet, sm_receive, 45},
-     {offline_message_hook, offline, 10},
-     {offline_message_hook, offline_stored, 60},
+    [{user_send_packet, record_sent, 80},
+     {user_send_packet, drop_recorded, 95},
+     {user_receive_packet, drop_duplicate, 80},
+     {user_receive_packet, ping_behind, 95},
+     {sm_receive_packet, drop_repeat, 45},
+     {offline_message_hook, drop_offline, 10},
+     {offline_message_hook, remember_stored, 60},
      {sm_register_connection_hook, session_opened, 50},
      {sm_remove_connection_hook, session_closed, 50},
-     {c2s_terminated, session_ended, 60},
+     {c2s_terminated, session_terminated, 60},
      {c2s_self_presence, self_presence, 50},
      {c2s_copy_session, copy_session, 50},
      {c2s_session_resumed, session_resumed, 50},
@@ -101,26 +104,26 @@ hooks() ->
 
 %%% ---------------------------------------------------------------- for the parts of the module
 
-%% undefined where the module does not run.
+%% undefined if the module does not run on this host.
 -spec config(binary()) -> config() | undefined.
 config(Host) ->
     persistent_term:get({?MODULE, Host}, undefined).
 
-%% Says that sessions may have been lost without a word, then has each that lives say what it is.
+%% Reports module.started (sessions may have ended without a report), then makes every session report itself.
 -spec announce(binary(), start | overflow) -> ok.
 announce(Host, Reason) ->
     #{queue := Queue} = config(Host),
     Members = mod_lhc_hooks:members(Host, 'module.started', [{version, ?VERSION},
                                                              {ejabberd, ejabberd_option:version()},
                                                              {reason, Reason}]),
-    %% On the disk before a session is asked, so that it comes first. If there is no room the queue calls again.
-    case mod_lhc_queue:append(Queue, state, Members, 10000) of
-        ok -> mod_lhc_hooks:ask_sessions(Host);
-        {error, Why} -> ?LOG_ERROR("mod_lhc: its start on ~ts cannot be recorded (~ts)", [Host, Why])
+    %% It has to be on disk before the first session reports itself. If the queue is full, it calls again later.
+    case mod_lhc_queue:append(Queue, state, Members, ?ANNOUNCE_TIMEOUT) of
+        ok -> mod_lhc_hooks:request_reports(Host);
+        {error, Why} -> ?LOG_ERROR("mod_lhc: the event module.started of ~ts cannot be written (~ts)", [Host, Why])
     end,
     ok.
 
-%% Kept ready, as hooks need it for every stanza.
+%% In a persistent term, because the hooks read it for every stanza.
 set_config(Host, Opts) ->
     Spool = case gen_mod:get_opt(spool, Opts) of
                 undefined -> filename:join(mnesia:system_info(directory), "mod_lhc");
@@ -177,16 +180,16 @@ mod_opt_type(visitor_host) ->
 mod_opt_type(reserved_users) ->
     econf:list(econf:user()).
 
-%% The error names no part of the value: it goes to the console and the log.
+%% An error must not contain the value, because errors go to the console and the log. Longer texts would be wrapped there.
 secret(<<"whsec_", Encoded/binary>>) ->
     try byte_size(base64:decode(Encoded)) of
         Size when Size >= ?MIN_KEY, Size =< ?MAX_KEY -> <<"whsec_", Encoded/binary>>;
-        _ -> econf:fail({invalid_secret, "its key must have 24 to 64 bytes"})
+        _ -> econf:fail({invalid_secret, "the key must have 24 to 64 bytes"})
     catch
-        error:_ -> econf:fail({invalid_secret, "what follows whsec_ must be base64"})
+        error:_ -> econf:fail({invalid_secret, "whsec_ must be followed by base64"})
     end;
 secret(_) ->
-    econf:fail({invalid_secret, "it must begin with whsec_"}).
+    econf:fail({invalid_secret, "the secret must begin with whsec_"}).
 
 mod_options(_Host) ->
     [url,
@@ -208,40 +211,42 @@ mod_options(_Host) ->
 
 mod_doc() ->
     #{desc =>
-          ["Tells the xmpp-chat service what operators of a live support do: sessions, presence, messages to web "
-           "visitors, delivery. Events are kept on the disk and posted, signed as Standard Webhooks has it, until the "
-           "service has taken them."],
+          ["Reports to the xmpp-chat service what operators of a live support do: sessions, presence, messages to web "
+           "visitors, delivery. Events are stored on disk and posted, signed according to Standard Webhooks, until the "
+           "service has accepted them."],
       opts =>
           [{url, #{value => "URL",
-                   desc => ["Where events are posted: the service's '/ejabberd/events'. Required."]}},
+                   desc => ["The address that events are posted to: '/ejabberd/events' of the service. Required."]}},
            {secret, #{value => "whsec_...",
-                      desc => ["What they are signed with (Standard Webhooks). Required."]}},
+                      desc => ["The secret that signs the posts (Standard Webhooks). Required."]}},
            {spool, #{value => "Directory",
-                     desc => ["Where events are kept, in a folder for each virtual host. The default is 'mod_lhc' in "
-                              "the folder of the Mnesia database."]}},
+                     desc => ["The folder of stored events, with a folder for each virtual host. The default is "
+                              "'mod_lhc' in the folder of the Mnesia database."]}},
            {cacertfile, #{value => "Path",
-                          desc => ["Authorities that may have signed the service's certificate. The default is the "
-                                   "system's."]}},
+                          desc => ["The authorities that may have signed the service's certificate. The default is the "
+                                   "system's list."]}},
            {max_queue, #{value => "Number",
-                         desc => ["How many events are kept at most; then operators' messages are answered with the "
-                                  "error resource-constraint. The default is 100000."]}},
-           {max_queue_size, #{value => "Bytes", desc => ["The same in bytes. The default is 256 MB."]}},
-           {batch_size, #{value => "Number", desc => ["Events in one post at most. The default is 100."]}},
-           {batch_bytes, #{value => "Bytes", desc => ["The same in bytes. The default is 256 kB."]}},
-           {connect_timeout, #{value => "timeout()", desc => ["The default is 5 seconds."]}},
+                         desc => ["The maximum number of stored events. When it is reached, operators' messages are "
+                                  "answered with the error resource-constraint. The default is 100000."]}},
+           {max_queue_size, #{value => "Bytes",
+                              desc => ["The maximum size of stored events, with the same effect. The default is "
+                                       "256 MB."]}},
+           {batch_size, #{value => "Number", desc => ["The maximum number of events in one post. The default is 100."]}},
+           {batch_bytes, #{value => "Bytes", desc => ["The maximum size of one post. The default is 256 kB."]}},
+           {connect_timeout, #{value => "timeout()",
+                               desc => ["The time limit for a connection to the service. The default is 5 seconds."]}},
            {request_timeout, #{value => "timeout()",
-                               desc => ["How long the service may take to answer. The default is 15 seconds."]}},
+                               desc => ["The time limit for the service's answer. The default is 15 seconds."]}},
            {max_backoff, #{value => "timeout()",
-                           desc => ["The longest pause between two attempts. The default is 10 seconds."]}},
+                           desc => ["The longest wait between two attempts. The default is 10 seconds."]}},
            {ping_interval, #{value => "timeout()",
-                             desc => ["How often operators' clients are pinged. The default is 60 seconds."]}},
+                             desc => ["The time between two pings of an operator's client. The default is 60 seconds."]}},
            {ping_timeout, #{value => "timeout()",
-                            desc => ["How long they may take to answer. The default is 30 seconds."]}},
+                            desc => ["The time limit for the answer to a ping. The default is 30 seconds."]}},
            {visitor_prefix, #{value => "Text",
-                              desc => ["How the local parts of visitors begin. The default is 'visitor.'."]}},
+                              desc => ["The beginning of the local parts of visitors. The default is 'visitor.'."]}},
            {visitor_host, #{value => "Host",
-                            desc => ["The component that visitors come from where they have no accounts. The default "
-                                     "is 'visitors.@HOST@'."]}},
+                            desc => ["The component of visitors without accounts. The default is 'visitors.@HOST@'."]}},
            {reserved_users, #{value => "[User, ...]",
                               desc => ["Accounts that are neither visitors nor operators. The default is 'admin' and "
                                        "'xmpp-chat-api'."]}}]}.

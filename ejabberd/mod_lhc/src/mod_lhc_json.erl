@@ -1,7 +1,7 @@
-%%% JSON as events need it (RFC 8259): text, integers, true and false, lists and objects.
+%%% A JSON encoder (RFC 8259) for events: text, integers, true and false, lists and objects.
 %%%
-%%% Of its own, because no encoder is there on every release: jiffy comes with 23.01 and 24.12, misc:json_encode/1
-%%% with 24.12 and 26.07.
+%%% No encoder exists on every release of ejabberd: jiffy comes with 23.01 and 24.12, misc:json_encode/1 with 24.12 and
+%%% 26.07.
 
 -module(mod_lhc_json).
 
@@ -12,12 +12,12 @@
 
 -export_type([value/0, member/0]).
 
-%% An object of these members, in their order. Text must be UTF-8, as everything is that came through the XML parser.
+%% An object with these members in this order. Text must be UTF-8; everything from the XML parser is.
 -spec object([member()]) -> iodata().
 object(Members) ->
     [${, members(Members), $}].
 
-%% The members without the braces, so that others can be written in front of them.
+%% The members without the braces, so that a caller can add further members.
 -spec members([member()]) -> iodata().
 members(Members) ->
     lists:join($,, [[string(name(Name)), $:, value(Value)] || {Name, Value} <- Members]).
@@ -35,7 +35,7 @@ name(Name) -> Name.
 string(Text) ->
     [$", << <<(escape(Char))/binary>> || <<Char>> <= Text >>, $"].
 
-%% Byte by byte: what needs an escape is ASCII, and no byte of a longer UTF-8 sequence is.
+%% Byte by byte: only ASCII characters need an escape, and no byte of a longer UTF-8 sequence is ASCII.
 escape($") -> <<"\\\"">>;
 escape($\\) -> <<"\\\\">>;
 escape($\n) -> <<"\\n">>;

@@ -1,21 +1,20 @@
-%%% The durable queue between ejabberd's hooks and the sender: one for each virtual host, one process, its files in a
-%%% folder of its own.
+%%% The durable queue between ejabberd's hooks and the sender. Each virtual host has one, with one process and one folder.
 %%%
 %%% Promises:
-%%%   * append/4 answers ok after the entry is synced to the disk. Everybody who waits shares one sync.
-%%%   * Only what is synced is ever handed out, so no entry that somebody has seen is lost, and no seq is used twice,
-%%%     even if the machine loses its power.
-%%%   * It is bounded, in entries and in bytes (see room/3).
-%%%   * Whatever the files look like after a crash, it opens: what can be read is kept, what was cut off is logged, and
-%%%     the numbering jumps over what may have been there.
+%%%   * append/4 returns ok after the entry is synced to disk. Callers that wait at the same time share one sync.
+%%%   * fetch/3 returns synced entries only. So no entry that a reader has seen is lost, and no seq is used twice, even
+%%%     after a power failure.
+%%%   * The queue is bounded, in entries and in bytes (see has_room/2).
+%%%   * The queue opens after any crash. It keeps what can be read, logs what is cut off, and skips the seqs of entries
+%%%     that may have been there.
 %%%
-%%% Files: `{first seq, 20 digits}.seg`, each a header and records; entries are appended to the newest. `cursor` holds
-%%% the seq up to which entries were acknowledged. A segment goes when its last entry was acknowledged, and the newest
-%%% is replaced by an empty one when the queue has been empty for a few seconds: what operators wrote does not stay on
-%%% the disk longer than needed.
+%%% Files: `{first seq, 20 digits}.seg` is a segment, that is, a header and records. Entries are appended to the newest
+%%% segment. `cursor` has the seq of the last acknowledged entry. A segment is deleted when its last entry is
+%%% acknowledged. The newest one is replaced by an empty one when the queue has been empty for a few seconds, so operators'
+%%% messages do not stay on disk longer than needed.
 %%%
 %%%   header   "LHCQ" version:8 queueId:16/binary first:64 crc:32
-%%%   record   length:32 crc:32 seq:64 class:8 json:length/binary      (the crc covers seq, class and json)
+%%%   record   length:32 crc:32 seq:64 class:8 json:length/binary      (the crc is over seq, class and json)
 %%%   cursor   "LHCC" version:8 queueId:16/binary acked:64 crc:32
 
 -module(mod_lhc_queue).
@@ -28,66 +27,91 @@
 
 -type queue() :: atom().
 
-%% What may be dropped when there is no room: `ephemeral` first (pings and chat states), then `message` (its sender is
-%% told, append/4 says no), last `state` (sessions, presence, delivery: whoever reads is told by on_loss).
+%% Which entries are dropped when there is no room: first `ephemeral` (pings, chat states), then `message` (append/4
+%% returns an error, so the sender knows), last `state` (sessions, presence, delivery; on_loss reports the loss).
 -type class() :: message | state | ephemeral.
 
 -type config() :: #{dir := file:filename_all(),
                     max_entries := pos_integer(),
                     max_bytes := pos_integer(),
-                    %% Called, in a process of its own, when `state` entries were dropped and there is room again.
+                    %% Called in a new process when `state` entries were dropped and there is room again.
                     on_loss := fun(() -> term()),
+                    %% A segment of this size is followed by a new one.
                     segment_bytes => pos_integer(),
+                    %% How long the queue has to be empty before its newest segment is replaced, in milliseconds.
                     purge_after => pos_integer()}.
 
 -export_type([queue/0, class/0]).
 
 -define(VERSION, 1).
+%% Sizes of a header, and of a record without its JSON, in bytes.
 -define(HEADER, 33).
 -define(RECORD, 17).
 -define(SEGMENT_BYTES, 4 * 1024 * 1024).
 -define(PURGE_AFTER, 5000).
-%% A group is written at once when it is this large, though more may be waiting.
+%% A group of this size is written without waiting for further entries.
 -define(GROUP, 512).
 -define(GROUP_BYTES, 1024 * 1024).
-%% Casts that may wait in the mailbox while the disk is stuck.
+%% Casts in the mailbox while the disk is stuck.
 -define(MAX_CASTS, 20000).
+%% Time between two attempts to open the files, in milliseconds.
 -define(REOPEN_AFTER, 1000).
+%% How much longer than its entry's time-out a caller of append/4 waits, in milliseconds.
+-define(CALL_MARGIN, 500).
+-define(FLUSH_TIMEOUT, 2000).
+-define(INFO_TIMEOUT, 5000).
 
 -record(segment, {first :: pos_integer(),
                   name :: file:filename_all(),
-                  %% Where its valid records end.
+                  %% The end of its valid records, in bytes.
                   stop :: non_neg_integer()}).
 
-%% How much of something there is.
+%% A number of entries and their size on disk.
 -record(load, {entries = 0 :: non_neg_integer(),
                bytes = 0 :: non_neg_integer()}).
 
+-record(usage, {all = #load{} :: #load{},
+                %% Without ephemeral entries.
+                durable = #load{} :: #load{}}).
+
+%% The entries that fetch/3 returned last.
+-record(batch, {last :: pos_integer(),
+                %% The position behind it.
+                next :: position(),
+                usage :: #usage{}}).
+
+%% A place in the files: the first seq of a segment, and an offset in that segment.
+-type position() :: {pos_integer(), non_neg_integer()}.
+
 -record(state, {config :: config(),
                 name :: queue(),
-                id :: binary() | undefined,
+                id :: mod_lhc_uuid:uuid() | undefined,
+                %% The id as text.
                 uuid :: binary() | undefined,
-                %% Oldest first; the last one is written to. None: the folder cannot be used at the moment.
+                %% Oldest first; entries are appended to the last one. Empty: the folder cannot be used now.
                 segments = [] :: [#segment{}],
                 fd :: file:fd() | undefined,
                 cursor :: file:fd() | undefined,
                 next = 1 :: pos_integer(),
                 acked = 0 :: non_neg_integer(),
-                %% Where the first entry that is not acknowledged begins: {first seq of its segment, offset}.
-                position :: {pos_integer(), non_neg_integer()} | undefined,
+                %% The first entry that is not acknowledged.
+                position :: position() | undefined,
                 reader :: {pos_integer(), file:fd()} | undefined,
-                %% What was handed out last: up to which seq, where the next begins, how much it is.
-                taken :: {pos_integer(), {pos_integer(), non_neg_integer()}, #load{}, #load{}} | undefined,
-                all = #load{} :: #load{},
-                lasting = #load{} :: #load{},
+                batch :: #batch{} | undefined,
+                %% Entries that are not acknowledged.
+                usage = #usage{} :: #usage{},
+                %% Entries that wait for the next sync, newest first.
                 group = [] :: [{class(), iodata(), gen_server:from() | undefined, integer() | infinity}],
                 group_size = 0 :: non_neg_integer(),
                 group_bytes = 0 :: non_neg_integer(),
+                %% The process that found the queue empty.
                 waiter :: pid() | undefined,
+                %% `state` entries were dropped, and on_loss has not been called.
                 lost = false :: boolean(),
-                %% Messages are being refused, and the log says so.
+                %% Messages are refused, and that was logged.
                 refusing = false :: boolean(),
                 purge :: reference() | undefined,
+                %% 1: casts in the mailbox; 2: `state` entries that were dropped before they got there.
                 casts :: atomics:atomics_ref()}).
 
 %%% ---------------------------------------------------------------- interface
@@ -96,19 +120,19 @@
 start_link(Queue, Config) ->
     gen_server:start_link({local, Queue}, ?MODULE, {Queue, Config}, []).
 
-%% Adds an entry (the members of a JSON object, without braces) and waits until it is on the disk. An entry that could
-%% not be written before the time-out (milliseconds) is not written later either.
+%% Adds an entry (the members of a JSON object, without braces) and waits until it is on disk. An entry that is not
+%% written before the time-out (milliseconds) is never written.
 -spec append(queue(), class(), iodata(), pos_integer()) -> ok | {error, full | disk | timeout | down}.
 append(Queue, Class, Members, Timeout) ->
     Deadline = erlang:monotonic_time(millisecond) + Timeout,
-    %% The call waits a little longer than the entry is valid: no answer then really means that the disk is stuck.
-    try gen_server:call(Queue, {append, Class, Members, Deadline}, Timeout + 500)
+    %% The call waits longer than the entry is valid, so no answer means that the disk is stuck.
+    try gen_server:call(Queue, {append, Class, Members, Deadline}, Timeout + ?CALL_MARGIN)
     catch
         exit:{timeout, _} -> {error, timeout};
         exit:_ -> {error, down}
     end.
 
-%% Adds an entry without waiting. Entries of one process keep their order, those of append/4 included.
+%% Adds an entry without waiting. Entries of one process keep their order, including those of append/4.
 -spec add(queue(), class(), iodata()) -> ok.
 add(Queue, Class, Members) ->
     case persistent_term:get({?MODULE, Queue}, undefined) of
@@ -118,7 +142,7 @@ add(Queue, Class, Members) ->
             case atomics:add_get(Casts, 1, 1) of
                 Waiting when Waiting > ?MAX_CASTS ->
                     atomics:sub(Casts, 1, 1),
-                    %% Counted, so that the process knows of the loss when it gets to it.
+                    %% Counted, so that the queue's process learns of the loss.
                     Class =:= state andalso atomics:add(Casts, 2, 1),
                     ok;
                 _ ->
@@ -126,21 +150,21 @@ add(Queue, Class, Members) ->
             end
     end.
 
-%% Waits until everything that was added before is written.
+%% Waits until all earlier entries are written.
 -spec flush(queue()) -> ok.
 flush(Queue) ->
-    try gen_server:call(Queue, flush, 2000)
+    try gen_server:call(Queue, flush, ?FLUSH_TIMEOUT)
     catch exit:_ -> ok
     end.
 
-%% The oldest entries that are not acknowledged: at most this many, and at most this many bytes unless one alone is
-%% longer. When there are none the caller gets the message `mod_lhc_queue_more` once there are.
+%% The oldest entries that are not acknowledged: at most this many, and at most this many bytes unless the first one is
+%% longer. If there are none, the caller gets the message `mod_lhc_queue_more` when there are.
 -spec fetch(queue(), pos_integer(), pos_integer()) ->
           {ok, QueueId :: binary(), First :: pos_integer(), Last :: pos_integer(), [binary()]} | empty.
 fetch(Queue, Entries, Bytes) ->
     gen_server:call(Queue, {fetch, Entries, Bytes}, infinity).
 
-%% The entries handed out last, up to this seq, are done with.
+%% Acknowledges the entries of the last fetch/3, whose last seq has to be given.
 -spec ack(queue(), pos_integer()) -> ok.
 ack(Queue, Last) ->
     gen_server:call(Queue, {ack, Last}, infinity).
@@ -148,23 +172,23 @@ ack(Queue, Last) ->
 -spec info(queue()) -> #{id := binary() | undefined, next := pos_integer(), acked := non_neg_integer(),
                          entries := non_neg_integer(), bytes := non_neg_integer()}.
 info(Queue) ->
-    gen_server:call(Queue, info, 5000).
+    gen_server:call(Queue, info, ?INFO_TIMEOUT).
 
 %%% ---------------------------------------------------------------- gen_server
 
 init({Queue, Config}) ->
-    %% terminate/2 writes what is waiting.
+    %% So that terminate/2 runs and writes the waiting entries.
     process_flag(trap_exit, true),
     Casts = atomics:new(2, [{signed, true}]),
-    %% Left behind by a process that crashed: what was in its mailbox is lost.
+    %% The term of a process that crashed, and whose mailbox is lost.
     Crashed = persistent_term:get({?MODULE, Queue}, undefined) =/= undefined,
     persistent_term:put({?MODULE, Queue}, Casts),
     State = #state{config = Config, name = Queue, casts = Casts, lost = Crashed},
     case open(State) of
         {ok, Opened} ->
-            {ok, settle_loss(Opened)};
+            {ok, report_loss(Opened)};
         {error, Reason} ->
-            %% ejabberd starts all the same: operators' messages are refused until the folder can be used.
+            %% ejabberd starts anyway. Operators' messages are refused until the folder can be used.
             ?LOG_ERROR("mod_lhc: the queue in ~ts cannot be opened: ~p", [maps:get(dir, Config), Reason]),
             erlang:send_after(?REOPEN_AFTER, self(), reopen),
             {ok, State#state{lost = true}}
@@ -182,13 +206,13 @@ handle_call({fetch, Entries, Bytes}, {Pid, _}, State) ->
             {Last, _} = lists:last(Records),
             {reply, {ok, Read#state.uuid, First, Last, [Json || {_, Json} <- Records]}, Read}
     end;
-handle_call({ack, Last}, _From, #state{taken = {Last, Position, All, Lasting}} = State) ->
-    {reply, ok, acknowledged(Last, Position, All, Lasting, State)};
+handle_call({ack, Last}, _From, #state{batch = #batch{last = Last} = Batch} = State) ->
+    {reply, ok, acknowledge(Batch, State)};
 handle_call({ack, _}, _From, State) ->
     {reply, ok, State};
-handle_call(info, _From, #state{all = All} = State) ->
+handle_call(info, _From, #state{usage = #usage{all = #load{entries = Entries, bytes = Bytes}}} = State) ->
     {reply, #{id => State#state.uuid, next => State#state.next, acked => State#state.acked,
-              entries => All#load.entries, bytes => All#load.bytes}, State}.
+              entries => Entries, bytes => Bytes}, State}.
 
 handle_cast({add, Class, Members}, #state{casts = Casts} = State) ->
     atomics:sub(Casts, 1, 1),
@@ -210,7 +234,7 @@ terminate(Reason, #state{name = Queue} = State) ->
 
 %%% ---------------------------------------------------------------- writing
 
-%% The message to ourselves queues behind all that is in the mailbox now, so the group is whoever came meanwhile.
+%% The message `commit` comes behind everything that is in the mailbox now, so the group contains all of that.
 enqueue(Class, Members, From, Deadline, #state{group = Group, group_size = Size} = State) ->
     Size =:= 0 andalso (self() ! commit),
     Next = State#state{group = [{Class, Members, From, Deadline} | Group],
@@ -222,9 +246,9 @@ enqueue(Class, Members, From, Deadline, #state{group = Group, group_size = Size}
     end.
 
 commit(#state{group = []} = State) ->
-    settle_loss(State);
-commit(#state{group = Group} = State0) ->
-    State = State0#state{group = [], group_size = 0, group_bytes = 0},
+    report_loss(State);
+commit(#state{group = Group} = Full) ->
+    State = Full#state{group = [], group_size = 0, group_bytes = 0},
     case rotate_if_long(State) of
         {ok, Ready} ->
             Now = erlang:monotonic_time(millisecond),
@@ -232,9 +256,9 @@ commit(#state{group = Group} = State0) ->
             case write(lists:reverse(Records), Admitted) of
                 {ok, Written} ->
                     [gen_server:reply(From, Answer) || {From, Answer} <- Answers, From =/= undefined],
-                    settle_loss(tell_waiter(Records, Written));
+                    report_loss(notify_waiter(Records, Written));
                 {error, Reason} ->
-                    %% Ready, not Admitted: nothing of this group counts.
+                    %% Ready and not Admitted, because no entry of this group counts.
                     refuse(Group, Reason, Ready)
             end;
         {error, Reason} ->
@@ -247,52 +271,61 @@ refuse(Group, Reason, State) ->
     Lost = lists:any(fun({Class, _, _, _}) -> Class =:= state end, Group),
     discard(State#state{lost = State#state.lost orelse Lost}).
 
+%% Gives each entry its record and its answer. Records and answers are newest first.
 admit([], _Now, Records, Answers, State) ->
     {Records, Answers, State};
 admit([{Class, Members, From, Deadline} | Rest], Now, Records, Answers, State) ->
-    #state{next = Seq, uuid = Uuid, all = All, lasting = Lasting} = State,
-    case Deadline =:= infinity orelse Now < Deadline of
-        false ->
-            admit(Rest, Now, Records, [{From, {error, timeout}} | Answers], lose(Class, State));
-        true ->
-            case room(Class, State) of
-                false ->
-                    Refused = refusing(Class, lose(Class, State)),
-                    admit(Rest, Now, Records, [{From, {error, full}} | Answers], Refused);
-                true ->
-                    Record = record(Seq, Class, Uuid, Members),
-                    Size = iolist_size(Record),
-                    Counted = State#state{next = Seq + 1,
-                                          all = plus(All, Size),
-                                          lasting = case Class of
-                                                        ephemeral -> Lasting;
-                                                        _ -> plus(Lasting, Size)
-                                                    end},
-                    admit(Rest, Now, [Record | Records], [{From, ok} | Answers], Counted)
-            end
+    case admission(Class, Deadline, Now, State) of
+        ok ->
+            #state{next = Seq, uuid = Uuid, usage = Usage} = State,
+            Record = record(Seq, Class, Uuid, Members),
+            Counted = State#state{next = Seq + 1, usage = count(Class, iolist_size(Record), Usage)},
+            admit(Rest, Now, [Record | Records], [{From, ok} | Answers], Counted);
+        {error, timeout} = Error ->
+            admit(Rest, Now, Records, [{From, Error} | Answers], note_loss(Class, State));
+        {error, full} = Error ->
+            admit(Rest, Now, Records, [{From, Error} | Answers], log_refusal(Class, note_loss(Class, State)))
     end.
 
-%% Pings and chat states have three quarters of the room, and what lasts is not counted against them: however many of
-%% them wait, as many messages fit as if there were none. Sessions, presence and delivery have a quarter more. So at
-%% most twice the bound is ever on the disk.
-room(_Class, #state{segments = []}) -> false;
-room(ephemeral, #state{all = All} = State) -> below(All, 3, State);
-room(message, #state{lasting = Lasting} = State) -> below(Lasting, 4, State);
-room(state, #state{lasting = Lasting} = State) -> below(Lasting, 5, State).
+admission(_Class, Deadline, Now, _State) when is_integer(Deadline), Now >= Deadline ->
+    {error, timeout};
+admission(Class, _Deadline, _Now, State) ->
+    case has_room(Class, State) of
+        true -> ok;
+        false -> {error, full}
+    end.
 
-below(#load{entries = Entries, bytes = Bytes}, Quarters, #state{config = Config}) ->
+%% Pings and chat states may fill three quarters of the bound, and do not count against the other classes. So however many
+%% of them wait, as many messages fit as without them. Sessions, presence and delivery have a quarter more than messages.
+%% At most twice the bound is on disk.
+has_room(_Class, #state{segments = []}) -> false;
+has_room(ephemeral, #state{usage = #usage{all = All}} = State) -> is_below(All, 3, State);
+has_room(message, #state{usage = #usage{durable = Durable}} = State) -> is_below(Durable, 4, State);
+has_room(state, #state{usage = #usage{durable = Durable}} = State) -> is_below(Durable, 5, State).
+
+%% True if the load is below so many quarters of the bound.
+is_below(#load{entries = Entries, bytes = Bytes}, Quarters, #state{config = Config}) ->
     #{max_entries := MaxEntries, max_bytes := MaxBytes} = Config,
     Entries * 4 < MaxEntries * Quarters andalso Bytes * 4 < MaxBytes * Quarters.
 
-refusing(message, #state{refusing = false, all = #load{entries = Entries, bytes = Bytes}} = State) ->
+log_refusal(message, #state{refusing = false, usage = #usage{all = #load{entries = Entries, bytes = Bytes}}} = State) ->
     ?LOG_ERROR("mod_lhc: operators' messages are refused: ~b events (~b bytes) wait in ~ts",
                [Entries, Bytes, dir(State)]),
     State#state{refusing = true};
-refusing(_, State) ->
+log_refusal(_, State) ->
     State.
 
-lose(state, State) -> State#state{lost = true};
-lose(_, State) -> State.
+note_loss(state, State) -> State#state{lost = true};
+note_loss(_, State) -> State.
+
+%% Adds an entry of this class and size.
+count(ephemeral, Size, #usage{all = All} = Usage) ->
+    Usage#usage{all = plus(All, Size)};
+count(_, Size, #usage{all = All, durable = Durable}) ->
+    #usage{all = plus(All, Size), durable = plus(Durable, Size)}.
+
+subtract(#usage{} = A, #usage{} = B) ->
+    #usage{all = minus(A#usage.all, B#usage.all), durable = minus(A#usage.durable, B#usage.durable)}.
 
 plus(#load{entries = Entries, bytes = Bytes}, Size) ->
     #load{entries = Entries + 1, bytes = Bytes + Size}.
@@ -309,11 +342,15 @@ class_code(message) -> 1;
 class_code(state) -> 2;
 class_code(ephemeral) -> 3.
 
+class(3) -> ephemeral;
+class(2) -> state;
+class(_) -> message.
+
 write([], State) ->
     {ok, State};
 write(Records, #state{fd = Fd, segments = Segments} = State) ->
     Segment = lists:last(Segments),
-    %% At the place that we know, not at the file's end: what a failed write left behind is written over.
+    %% At the known end of the records, not at the end of the file: a failed write may have left bytes there.
     case file:pwrite(Fd, Segment#segment.stop, Records) of
         ok ->
             case file:datasync(Fd) of
@@ -334,7 +371,7 @@ rotate_if_long(#state{segments = Segments, config = Config} = State) ->
         false -> {ok, State}
     end.
 
-%% Only for a newest segment with entries, so that the new one has another name.
+%% Begins a new segment. The newest one must have entries, so that the new one has another name.
 rotate(#state{segments = Segments, fd = Fd, next = Next} = State) ->
     case create_segment(dir(State), State#state.id, Next) of
         {ok, Segment, NewFd} ->
@@ -343,14 +380,14 @@ rotate(#state{segments = Segments, fd = Fd, next = Next} = State) ->
         Error -> Error
     end.
 
-tell_waiter([], State) -> State;
-tell_waiter(_, #state{waiter = undefined} = State) -> State;
-tell_waiter(_, #state{waiter = Pid} = State) ->
+notify_waiter([], State) -> State;
+notify_waiter(_, #state{waiter = undefined} = State) -> State;
+notify_waiter(_, #state{waiter = Pid} = State) ->
     Pid ! mod_lhc_queue_more,
     State#state{waiter = undefined}.
 
-%% After a failed write or sync nobody knows what is on the disk: cut off what may be there of this group (its senders
-%% were told no), forget all that we believed of the files, and read them again.
+%% After a failed write or sync the content of the disk is unknown. Cuts off the records of this group, whose senders got
+%% an error, and reads all files again.
 discard(#state{fd = Fd, segments = Segments} = State) ->
     case Segments of
         [] -> ok;
@@ -365,7 +402,7 @@ reopen(State) ->
     case open(Closed) of
         {ok, Opened} ->
             ?LOG_NOTICE("mod_lhc: the queue in ~ts is open", [dir(State)]),
-            settle_loss(tell_waiter([again], Opened));
+            report_loss(notify_waiter([reopened], Opened));
         {error, _} ->
             erlang:send_after(?REOPEN_AFTER, self(), reopen),
             Closed
@@ -373,19 +410,19 @@ reopen(State) ->
 
 close(State) ->
     [file:close(File) || File <- [State#state.fd, State#state.cursor], File =/= undefined],
-    (close_reader(State))#state{fd = undefined, cursor = undefined, segments = [], taken = undefined}.
+    (close_reader(State))#state{fd = undefined, cursor = undefined, segments = [], batch = undefined}.
 
-%% Says that state was lost when half of the room is free again, not sooner: or it would be lost again at once.
-settle_loss(#state{casts = Casts} = State0) ->
+%% Calls on_loss if state was lost and half of the room is free again. With less room it would soon be lost again.
+report_loss(#state{casts = Casts} = Before) ->
     State = case atomics:get(Casts, 2) of
-                0 -> State0;
-                N -> atomics:sub(Casts, 2, N), State0#state{lost = true}
+                0 -> Before;
+                N -> atomics:sub(Casts, 2, N), Before#state{lost = true}
             end,
     case State of
         #state{lost = false, refusing = false} -> State;
         #state{segments = []} -> State;
-        #state{lasting = Lasting, lost = Lost, config = #{on_loss := OnLoss}} ->
-            case below(Lasting, 2, State) of
+        #state{usage = #usage{durable = Durable}, lost = Lost, config = #{on_loss := OnLoss}} ->
+            case is_below(Durable, 2, State) of
                 true ->
                     Lost andalso spawn(OnLoss),
                     State#state{lost = false, refusing = false};
@@ -398,42 +435,42 @@ settle_loss(#state{casts = Casts} = State0) ->
 read(_Entries, _Bytes, #state{segments = []} = State) ->
     {[], State};
 read(Entries, Bytes, #state{position = Position, acked = Acked} = State) ->
-    take(Entries, Bytes, Position, Acked, [], #load{}, #load{}, State).
+    read(Entries, Bytes, Position, Acked, [], #usage{}, State).
 
-take(Entries, Bytes, {First, Offset} = Position, Seq, Taken, All, Lasting, #state{segments = Segments} = State) ->
+%% Records, newest first, from this position on: at most so many entries and bytes. Last is the seq before the position.
+read(Entries, Bytes, {First, Offset} = Position, Last, Records, Usage, #state{segments = Segments} = State) ->
     #segment{stop = Stop} = Segment = lists:keyfind(First, #segment.first, Segments),
     case {Entries, Offset < Stop} of
         {0, _} ->
-            taken(Position, Seq, Taken, All, Lasting, State);
+            set_batch(Position, Last, Records, Usage, State);
         {_, false} ->
             case [S || S <- Segments, S#segment.first > First] of
                 [#segment{first = Next} | _] ->
-                    take(Entries, Bytes, {Next, ?HEADER}, Seq, Taken, All, Lasting, State);
+                    read(Entries, Bytes, {Next, ?HEADER}, Last, Records, Usage, State);
                 [] ->
-                    taken(Position, Seq, Taken, All, Lasting, State)
+                    set_batch(Position, Last, Records, Usage, State)
             end;
         {_, true} ->
             {Fd, Opened} = reader(Segment, State),
-            {ok, <<Length:32, Crc:32, NextSeq:64, Class:8>>} = file:pread(Fd, Offset, ?RECORD),
-            case Taken =/= [] andalso Length > Bytes of
+            {ok, <<Length:32, Crc:32, Seq:64, Class:8>>} = file:pread(Fd, Offset, ?RECORD),
+            case Records =/= [] andalso Length > Bytes of
                 true ->
-                    taken(Position, Seq, Taken, All, Lasting, Opened);
+                    set_batch(Position, Last, Records, Usage, Opened);
                 false ->
                     {ok, Json} = file:pread(Fd, Offset + ?RECORD, Length),
-                    %% It was right when it was written or opened: if it isn't now, the next start finds out how much
-                    %% can be read, and says so.
-                    Crc = erlang:crc32(<<NextSeq:64, Class:8, Json/binary>>),
+                    %% Correct when it was written or opened. If it no longer is, this process crashes, and its next start
+                    %% reads what is left and logs the damage.
+                    Crc = erlang:crc32(<<Seq:64, Class:8, Json/binary>>),
                     Size = ?RECORD + Length,
-                    Lasts = case Class of 3 -> Lasting; _ -> plus(Lasting, Size) end,
-                    take(Entries - 1, Bytes - Length, {First, Offset + Size}, NextSeq,
-                         [{NextSeq, Json} | Taken], plus(All, Size), Lasts, Opened)
+                    read(Entries - 1, Bytes - Length, {First, Offset + Size}, Seq, [{Seq, Json} | Records],
+                         count(class(Class), Size, Usage), Opened)
             end
     end.
 
-taken(Position, _Seq, [], _All, _Lasting, State) ->
+set_batch(Position, _Last, [], _Usage, State) ->
     {[], State#state{position = Position}};
-taken(Position, Seq, Taken, All, Lasting, State) ->
-    {lists:reverse(Taken), State#state{taken = {Seq, Position, All, Lasting}}}.
+set_batch(Position, Last, Records, Usage, State) ->
+    {lists:reverse(Records), State#state{batch = #batch{last = Last, next = Position, usage = Usage}}}.
 
 reader(#segment{first = First}, #state{reader = {First, Fd}} = State) ->
     {Fd, State};
@@ -442,22 +479,22 @@ reader(#segment{first = First, name = Name}, State) ->
     {ok, Fd} = file:open(Name, [read, raw, binary]),
     {Fd, Closed#state{reader = {First, Fd}}}.
 
-acknowledged(Last, Position, All, Lasting, State) ->
-    %% Not synced: kill -9 doesn't lose it, and a machine that loses its power only makes entries appear again, which
-    %% whoever reads them knows by their seq.
+acknowledge(#batch{last = Last, next = Position, usage = Usage}, State) ->
+    %% Not synced. A kill -9 does not lose it. After a power failure entries appear again, and a reader recognises them by
+    %% their seq.
     _ = file:pwrite(State#state.cursor, 0, cursor(State#state.id, Last)),
-    Done = State#state{acked = Last, position = Position, taken = undefined,
-                       all = minus(State#state.all, All), lasting = minus(State#state.lasting, Lasting)},
-    settle_loss(purge_later(delete_done(Done))).
+    Acknowledged = State#state{acked = Last, position = Position, batch = undefined,
+                               usage = subtract(State#state.usage, Usage)},
+    report_loss(purge_later(delete_acknowledged(Acknowledged))).
 
-delete_done(#state{segments = Segments, position = {First, _}} = State) ->
+delete_acknowledged(#state{segments = Segments, position = {First, _}} = State) ->
     case lists:splitwith(fun(#segment{first = F}) -> F < First end, Segments) of
         {[], _} ->
             State;
-        {Done, Kept} ->
-            [file:delete(Name) || #segment{name = Name} <- Done],
-            %% A file that is still open stays on the disk without a name.
-            close_reader(State#state{segments = Kept})
+        {Acknowledged, Others} ->
+            [file:delete(Name) || #segment{name = Name} <- Acknowledged],
+            %% A deleted file keeps its space on disk while it is open.
+            close_reader(State#state{segments = Others})
     end.
 
 close_reader(#state{reader = undefined} = State) ->
@@ -466,16 +503,17 @@ close_reader(#state{reader = {_, Fd}} = State) ->
     _ = file:close(Fd),
     State#state{reader = undefined}.
 
-purge_later(#state{purge = undefined, all = #load{entries = 0}, config = Config} = State) ->
+purge_later(#state{purge = undefined, usage = #usage{all = #load{entries = 0}}, config = Config} = State) ->
     State#state{purge = erlang:send_after(maps:get(purge_after, Config, ?PURGE_AFTER), self(), purge)};
 purge_later(State) ->
     State.
 
-%% Empty since a while: begin an empty segment, so that the old one, which holds what people wrote, can go.
-purge(#state{group = [], all = #load{entries = 0}, segments = [#segment{stop = Stop}]} = State) when Stop > ?HEADER ->
+%% If the queue is still empty: begins an empty segment and deletes the old one, which contains operators' messages.
+purge(#state{group = [], usage = #usage{all = #load{entries = 0}}, segments = [#segment{stop = Stop}]} = State)
+  when Stop > ?HEADER ->
     case rotate(State) of
         {ok, #state{segments = Segments} = Rotated} ->
-            delete_done(Rotated#state{position = {(lists:last(Segments))#segment.first, ?HEADER}});
+            delete_acknowledged(Rotated#state{position = {(lists:last(Segments))#segment.first, ?HEADER}});
         {error, _} ->
             State
     end;
@@ -488,26 +526,24 @@ open(#state{config = #{dir := Dir}} = State) ->
     try
         ok = need(filelib:ensure_dir(filename:join(Dir, "x"))),
         _ = file:change_mode(Dir, 8#700),
-        Names = lists:sort(filelib:wildcard("*.seg", to_list(Dir))),
-        {Scanned, Cut} = scan(Dir, Names),
+        {Scanned, Cut} = scan(Dir, lists:sort(filelib:wildcard("*.seg", to_list(Dir)))),
         Id = case Scanned of
-                 [] -> rand_id();
+                 [] -> mod_lhc_uuid:new();
                  _ -> element(1, lists:last(Scanned))
              end,
         Acked = max(State#state.acked, read_cursor(Dir, Id)),
         Newest = lists:max([Acked | [Seq || {_, _, Entries} <- Scanned, {Seq, _, _, _} <- Entries]]
                            ++ [First - 1 || {_, #segment{first = First}, _} <- Scanned]),
-        %% Each byte that was cut off may have been an entry that somebody has seen.
+        %% Each byte that was cut off could have been an entry that a reader has seen.
         Next = max(Newest + 1 + Cut, State#state.next),
         {Segments, Fd} = open_newest(Dir, Id, Next, [Segment || {_, Segment, _} <- Scanned]),
         {ok, Cursor} = need(file:open(filename:join(Dir, "cursor"), [read, write, raw, binary])),
-        Waiting = [Entry || {_, _, Entries} <- Scanned, {Seq, _, _, _} = Entry <- Entries, Seq > Acked],
-        Opened = State#state{id = Id, uuid = uuid(Id), segments = Segments, fd = Fd, cursor = Cursor, next = Next,
-                             acked = Acked, taken = undefined,
-                             position = first_position(Acked, Scanned, Segments),
-                             all = sum(Waiting),
-                             lasting = sum([E || {_, Class, _, _} = E <- Waiting, Class =/= 3])},
-        {ok, delete_done(Opened)}
+        Usage = lists:foldl(fun({_, Class, Size, _}, Acc) -> count(class(Class), Size, Acc) end, #usage{},
+                            [Entry || {_, _, Entries} <- Scanned, {Seq, _, _, _} = Entry <- Entries, Seq > Acked]),
+        Opened = State#state{id = Id, uuid = mod_lhc_uuid:text(Id), segments = Segments, fd = Fd, cursor = Cursor,
+                             next = Next, acked = Acked, batch = undefined, usage = Usage,
+                             position = first_position(Acked, Scanned, Segments)},
+        {ok, delete_acknowledged(Opened)}
     catch
         throw:{cannot, Reason} -> {error, Reason}
     end.
@@ -515,8 +551,8 @@ open(#state{config = #{dir := Dir}} = State) ->
 need({error, Reason}) -> throw({cannot, Reason});
 need(Result) -> Result.
 
-%% Reads all segments, oldest first, and returns of each its queue's id, itself and its entries as
-%% {Seq, Class, Size, Offset}, and how many bytes had to be cut off in all.
+%% Reads all segments, oldest first. Returns for each the id of its queue, the segment, and its entries as
+%% {Seq, Class, Size, Offset}; and how many bytes were cut off in all.
 scan(Dir, Names) ->
     lists:foldl(fun(Name, {Scanned, Cut}) ->
                         Path = filename:join(Dir, Name),
@@ -526,15 +562,15 @@ scan(Dir, Names) ->
                                 Rest = byte_size(Content) - Segment#segment.stop,
                                 Rest > 0 andalso
                                     ?LOG_WARNING("mod_lhc: ~b bytes at the end of ~ts cannot be read and are cut off "
-                                                 "(a write that was under way when the machine or ejabberd died, or a "
+                                                 "(an unfinished write when the machine or ejabberd died, or a "
                                                  "damaged disk)", [Rest, Path]),
                                 {Scanned ++ [{Id, Segment, Entries}], Cut + Rest};
                             error when byte_size(Content) =< ?HEADER ->
-                                %% It was being made.
+                                %% Its creation was not finished.
                                 _ = file:delete(Path),
                                 {Scanned, Cut};
                             error ->
-                                ?LOG_ERROR("mod_lhc: ~ts is damaged and put aside as .bad", [Path]),
+                                ?LOG_ERROR("mod_lhc: ~ts is damaged and is renamed to .bad", [Path]),
                                 _ = file:rename(Path, [Path, ".bad"]),
                                 {Scanned, Cut + byte_size(Content)}
                         end
@@ -543,26 +579,24 @@ scan(Dir, Names) ->
 segment(Path, <<"LHCQ", ?VERSION:8, Id:16/binary, First:64, Crc:32, Records/binary>>) ->
     case erlang:crc32(<<"LHCQ", ?VERSION:8, Id/binary, First:64>>) of
         Crc ->
-            {Entries, Stop} = records(Records, ?HEADER, []),
+            {Entries, Stop} = entries(Records, ?HEADER, []),
             {ok, Id, #segment{first = First, name = Path, stop = Stop}, Entries};
         _ -> error
     end;
 segment(_, _) ->
     error.
 
-records(<<Length:32, Crc:32, Seq:64, Class:8, Json:Length/binary, Rest/binary>>, Offset, Entries) ->
+%% The entries up to the first record that is incomplete or damaged, and where they end.
+entries(<<Length:32, Crc:32, Seq:64, Class:8, Json:Length/binary, Rest/binary>>, Offset, Entries) ->
     case erlang:crc32(<<Seq:64, Class:8, Json/binary>>) of
         Crc ->
             Size = ?RECORD + Length,
-            records(Rest, Offset + Size, [{Seq, Class, Size, Offset} | Entries]);
+            entries(Rest, Offset + Size, [{Seq, Class, Size, Offset} | Entries]);
         _ ->
             {lists:reverse(Entries), Offset}
     end;
-records(_, Offset, Entries) ->
+entries(_, Offset, Entries) ->
     {lists:reverse(Entries), Offset}.
-
-sum(Entries) ->
-    lists:foldl(fun({_, _, Size, _}, Load) -> plus(Load, Size) end, #load{}, Entries).
 
 first_position(Acked, Scanned, Segments) ->
     Waiting = [{First, Offset} || {_, #segment{first = First}, Entries} <- Scanned,
@@ -574,8 +608,8 @@ first_position(Acked, Scanned, Segments) ->
             {First, Stop}
     end.
 
-%% Goes on in the newest segment, or begins one. What was found there is synced: it may have been written just before
-%% ejabberd was killed, and nothing that isn't on the disk may be handed out.
+%% Goes on in the newest segment, or creates the first one. Syncs the newest one, which may have been written just before
+%% ejabberd was killed: a reader gets synced entries only.
 open_newest(Dir, Id, Next, []) ->
     {ok, Segment, Fd} = need(create_segment(Dir, Id, Next)),
     {[Segment], Fd};
@@ -589,24 +623,28 @@ open_newest(_Dir, _Id, _Next, Segments) ->
 
 create_segment(Dir, Id, First) ->
     Name = filename:join(Dir, io_lib:format("~20..0b.seg", [First])),
-    Checked = <<"LHCQ", ?VERSION:8, Id/binary, First:64>>,
     case file:open(Name, [read, write, raw, binary]) of
         {ok, Fd} ->
             _ = file:change_mode(Name, 8#600),
-            case file:pwrite(Fd, 0, [Checked, <<(erlang:crc32(Checked)):32>>]) of
+            case write_header(Fd, Id, First) of
                 ok ->
-                    case file:sync(Fd) of
-                        ok ->
-                            sync_dir(Dir),
-                            {ok, #segment{first = First, name = Name, stop = ?HEADER}, Fd};
-                        Error -> _ = file:close(Fd), Error
-                    end;
-                Error -> _ = file:close(Fd), Error
+                    sync_dir(Dir),
+                    {ok, #segment{first = First, name = Name, stop = ?HEADER}, Fd};
+                Error ->
+                    _ = file:close(Fd),
+                    Error
             end;
         Error -> Error
     end.
 
-%% The file's name has to be on the disk too. Where folders cannot be opened or synced there is nothing to be done.
+write_header(Fd, Id, First) ->
+    Checked = <<"LHCQ", ?VERSION:8, Id/binary, First:64>>,
+    case file:pwrite(Fd, 0, [Checked, <<(erlang:crc32(Checked)):32>>]) of
+        ok -> file:sync(Fd);
+        Error -> Error
+    end.
+
+%% So that the name of a new file is on disk too. Some file systems cannot sync folders; that is ignored.
 sync_dir(Dir) ->
     case file:open(Dir, [read, raw, directory]) of
         {ok, Fd} ->
@@ -620,7 +658,7 @@ cursor(Id, Acked) ->
     Checked = <<"LHCC", ?VERSION:8, Id/binary, Acked:64>>,
     <<Checked/binary, (erlang:crc32(Checked)):32>>.
 
-%% A cursor that is missing, torn or of another queue only makes entries appear again.
+%% If the cursor is missing, damaged or from another queue, acknowledged entries appear again.
 read_cursor(Dir, Id) ->
     case file:read_file(filename:join(Dir, "cursor")) of
         {ok, <<"LHCC", ?VERSION:8, Id:16/binary, Acked:64, Crc:32>>} ->
@@ -635,11 +673,3 @@ dir(#state{config = #{dir := Dir}}) -> Dir.
 
 to_list(Dir) when is_binary(Dir) -> unicode:characters_to_list(Dir);
 to_list(Dir) -> Dir.
-
-%% A random UUID (RFC 9562, version 4).
-rand_id() ->
-    <<A:48, _:4, B:12, _:2, C:62>> = crypto:strong_rand_bytes(16),
-    <<A:48, 4:4, B:12, 2:2, C:62>>.
-
-uuid(<<A:32, B:16, C:16, D:16, E:48>>) ->
-    iolist_to_binary(io_lib:format("~8.16.0b-~4.16.0b-~4.16.0b-~4.16.0b-~12.16.0b", [A, B, C, D, E])).

@@ -1,33 +1,35 @@
-%%% Which messages of visitors were routed to which sessions of operators, and which were delivered, so that a repeat
-%%% (the same operator, visitor and id) is known. In memory: the last 1,000 of each operator.
+%%% Remembers where visitors' messages to operators are: with which sessions, in offline storage, or delivered. So a
+%%% repeat (the same operator, visitor and id) is recognised. In memory, the last 1,000 messages of each operator.
 %%%
-%%% One public ETS table for each virtual host, owned by the module's supervisor. Rows:
-%%%   {Key, State, Pids, Number}      Key = 12 bytes of a hash, State = open | offline | {delivered, By},
-%%%                                   Pids = the sessions that it was routed to
-%%%   {{Operator, Number}, Key}       the order, to forget the oldest
+%%% One public ETS table for each virtual host; the module's supervisor owns it. Rows:
+%%%   {Key, State, Pids, Number}      Key: 12 bytes of a hash. State: open | offline | {delivered, By}.
+%%%                                   Pids: the sessions that the message was routed to
+%%%   {{Operator, Number}, Key}       the order, for removing the oldest
 %%%   {{last, Operator}, Number}
 
 -module(mod_lhc_seen).
 
--export([new/1, place/4, has/5, routed/5, left/5, moved/6, stored/4, delivered/5, forget/2]).
+-export([new/1, status/4, in_session/5, add_session/5, remove_session/5, move_session/6, mark_offline/4,
+         mark_delivered/5, forget_operator/2]).
 
 -type table() :: atom().
 -type by() :: receipt | ping.
--type place() :: unknown | {routed, [pid()]} | offline | {delivered, by()}.
+-type status() :: unknown | {routed, [pid()]} | offline | {delivered, by()}.
 
 -export_type([by/0]).
 
--define(KEPT, 1000).
-%% Sessions of one operator that have the same message.
--define(PIDS, 10).
+%% Messages of one operator.
+-define(MAX_MESSAGES, 1000).
+%% Sessions of one operator with the same message.
+-define(MAX_SESSIONS, 10).
 
 -spec new(table()) -> table().
 new(Table) ->
     ets:new(Table, [named_table, public, set, {read_concurrency, true}, {write_concurrency, true}]).
 
-%% Where the message is. Sessions that have ended don't count: what was routed to them may be lost.
--spec place(table(), binary(), binary(), binary()) -> place().
-place(Table, Operator, Visitor, Id) ->
+%% Where the message is. Sessions that have ended do not count, because they may have lost it.
+-spec status(table(), binary(), binary(), binary()) -> status().
+status(Table, Operator, Visitor, Id) ->
     case ets:lookup(Table, key(Operator, Visitor, Id)) of
         [] -> unknown;
         [{_, open, Pids, _}] ->
@@ -38,46 +40,48 @@ place(Table, Operator, Visitor, Id) ->
         [{_, State, _, _}] -> State
     end.
 
-%% Sessions of other nodes of a cluster are not in our table: each node keeps what its own sessions got.
+%% In a cluster each node has its own table, with its own sessions only.
 alive(Pid) ->
     node(Pid) =:= node() andalso is_process_alive(Pid).
 
-%% Whether the message was routed to this very session.
--spec has(table(), binary(), binary(), binary(), pid()) -> boolean().
-has(Table, Operator, Visitor, Id, Pid) ->
+%% True if the message was routed to this session.
+-spec in_session(table(), binary(), binary(), binary(), pid()) -> boolean().
+in_session(Table, Operator, Visitor, Id, Pid) ->
     case ets:lookup(Table, key(Operator, Visitor, Id)) of
         [{_, _, Pids, _}] -> lists:member(Pid, Pids);
         [] -> false
     end.
 
--spec routed(table(), binary(), binary(), binary(), pid()) -> ok.
-routed(Table, Operator, Visitor, Id, Pid) ->
+%% The message was routed to this session.
+-spec add_session(table(), binary(), binary(), binary(), pid()) -> ok.
+add_session(Table, Operator, Visitor, Id, Pid) ->
     update(Table, Operator, Visitor, Id,
            fun(offline, Pids) -> {open, add(Pid, Pids)};
               (State, Pids) -> {State, add(Pid, Pids)}
            end).
 
-%% A session that had the message has ended.
--spec left(table(), binary(), binary(), binary(), pid()) -> ok.
-left(Table, Operator, Visitor, Id, Pid) ->
+%% This session has ended and may have lost the message.
+-spec remove_session(table(), binary(), binary(), binary(), pid()) -> ok.
+remove_session(Table, Operator, Visitor, Id, Pid) ->
     update(Table, Operator, Visitor, Id, fun(State, Pids) -> {State, lists:delete(Pid, Pids)} end).
 
-%% A session was resumed by another process.
--spec moved(table(), binary(), binary(), binary(), pid(), pid()) -> ok.
-moved(Table, Operator, Visitor, Id, From, To) ->
+%% Process To has resumed the session of process From.
+-spec move_session(table(), binary(), binary(), binary(), pid(), pid()) -> ok.
+move_session(Table, Operator, Visitor, Id, From, To) ->
     update(Table, Operator, Visitor, Id, fun(State, Pids) -> {State, add(To, lists:delete(From, Pids))} end).
 
 %% The message is in offline storage.
--spec stored(table(), binary(), binary(), binary()) -> ok.
-stored(Table, Operator, Visitor, Id) ->
+-spec mark_offline(table(), binary(), binary(), binary()) -> ok.
+mark_offline(Table, Operator, Visitor, Id) ->
     update(Table, Operator, Visitor, Id,
            fun(open, Pids) -> {offline, Pids};
               (State, Pids) -> {State, Pids}
            end).
 
-%% `again` when that was known. Of several sessions that say so at once one is the first.
--spec delivered(table(), binary(), binary(), binary(), by()) -> first | again.
-delivered(Table, Operator, Visitor, Id, By) ->
+%% The message is delivered. first: this is new; again: it was known. Of several sessions that call at the same time only
+%% one gets first.
+-spec mark_delivered(table(), binary(), binary(), binary(), by()) -> first | again.
+mark_delivered(Table, Operator, Visitor, Id, By) ->
     case change(Table, Operator, Visitor, Id,
                 fun({delivered, _} = Known, Pids) -> {Known, Pids};
                    (_, Pids) -> {{delivered, By}, Pids}
@@ -86,12 +90,12 @@ delivered(Table, Operator, Visitor, Id, By) ->
         _ -> first
     end.
 
-%% The account is gone.
--spec forget(table(), binary()) -> ok.
-forget(Table, Operator) ->
+%% The operator's account was removed.
+-spec forget_operator(table(), binary()) -> ok.
+forget_operator(Table, Operator) ->
     case ets:lookup(Table, {last, Operator}) of
         [{_, Last}] ->
-            [drop(Table, Operator, N) || N <- lists:seq(max(1, Last - ?KEPT), Last)],
+            [remove(Table, Operator, N) || N <- lists:seq(max(1, Last - ?MAX_MESSAGES), Last)],
             ets:delete(Table, {last, Operator}),
             ok;
         [] -> ok
@@ -101,17 +105,17 @@ update(Table, Operator, Visitor, Id, Change) ->
     _ = change(Table, Operator, Visitor, Id, Change),
     ok.
 
-%% Gives the state before. Sessions of an operator meet here, each in its own process: what one wrote since the other
-%% looked is not overwritten, the other looks again.
+%% Applies a change and returns the state before it. Several sessions of an operator may do so at the same time, each in
+%% its own process. If another one was faster, the change is applied to the new row.
 change(Table, Operator, Visitor, Id, Change) ->
     Key = key(Operator, Visitor, Id),
     case ets:lookup(Table, Key) of
-        [{_, State, Pids, Number} = Old] ->
+        [{_, State, Pids, Number} = Row] ->
             case Change(State, Pids) of
                 {State, Pids} ->
                     State;
                 {NewState, NewPids} ->
-                    case ets:select_replace(Table, [{Old, [], [{const, {Key, NewState, NewPids, Number}}]}]) of
+                    case ets:select_replace(Table, [{Row, [], [{const, {Key, NewState, NewPids, Number}}]}]) of
                         1 -> State;
                         0 -> change(Table, Operator, Visitor, Id, Change)
                     end
@@ -122,23 +126,23 @@ change(Table, Operator, Visitor, Id, Change) ->
             case ets:insert_new(Table, {Key, State, Pids, Number}) of
                 true ->
                     ets:insert(Table, {{Operator, Number}, Key}),
-                    drop(Table, Operator, Number - ?KEPT),
+                    remove(Table, Operator, Number - ?MAX_MESSAGES),
                     open;
                 false ->
-                    drop(Table, Operator, Number - ?KEPT),
+                    remove(Table, Operator, Number - ?MAX_MESSAGES),
                     change(Table, Operator, Visitor, Id, Change)
             end
     end.
 
 add(Pid, Pids) ->
-    lists:sublist([Pid | lists:delete(Pid, Pids)], ?PIDS).
+    lists:sublist([Pid | lists:delete(Pid, Pids)], ?MAX_SESSIONS).
 
-drop(Table, Operator, Number) ->
+remove(Table, Operator, Number) ->
     case ets:take(Table, {Operator, Number}) of
         [{_, Key}] -> ets:match_delete(Table, {Key, '_', '_', Number}), ok;
         [] -> ok
     end.
 
-%% A hash instead of the names: less than half of the memory. 96 bits of it do not meet by chance.
+%% A hash takes less than half of the memory of the three names. 96 bits do not collide by chance.
 key(Operator, Visitor, Id) ->
     binary:part(crypto:hash(sha256, [Operator, 0, Visitor, 0, Id]), 0, 12).

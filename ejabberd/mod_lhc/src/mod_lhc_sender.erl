@@ -1,6 +1,6 @@
-%%% Posts what is in the queue to the service: one batch at a time, in order, until it is answered with a 2xx.
+%%% Posts the queue's events to the service: one batch at a time, in order, each until the answer is a 2xx.
 %%%
-%%% One process for each virtual host, and nobody waits for it. The signature is Standard Webhooks 1.0
+%%% One process for each virtual host. No other process waits for it. The signature is that of Standard Webhooks 1.0
 %%% (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
 
 -module(mod_lhc_sender).
@@ -8,13 +8,14 @@
 
 -export([start_link/1, reload/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
-%% For tests: pure.
+%% For tests.
 -export([webhook_id/3, signature/4, backoff/3]).
 
 -include_lib("kernel/include/logger.hrl").
 
+%% The longest wait after the first failure, in milliseconds.
 -define(FIRST_DELAY, 200).
-%% A failure that lasts is logged once, and again now and then.
+%% A failure that goes on is logged again after this time, in seconds.
 -define(LOG_EVERY, 60).
 
 -record(batch, {id :: binary(),
@@ -27,12 +28,13 @@
                 batch :: #batch{} | undefined,
                 failures = 0 :: non_neg_integer(),
                 timer :: reference() | undefined,
-                told = 0 :: integer()}).
+                %% When the current failure was logged, in seconds of monotonic time.
+                logged_at = 0 :: integer()}).
 
 start_link(Host) ->
     gen_server:start_link({local, gen_mod:get_module_proc(Host, ?MODULE)}, ?MODULE, Host, []).
 
-%% The configuration is read anew for each attempt; the connection has to be told.
+%% Applies a changed configuration to the connection. Everything else is read for each attempt.
 reload(Host) ->
     gen_server:cast(gen_mod:get_module_proc(Host, ?MODULE), reload).
 
@@ -41,7 +43,7 @@ init(Host) ->
     {ok, _} = application:ensure_all_started(ssl),
     #{queue := Queue} = mod_lhc:config(Host),
     State = #state{host = Host, queue = Queue, profile = gen_mod:get_module_proc(Host, mod_lhc_http)},
-    %% A new connection after a restart: the old one may have an answer under way.
+    %% After a restart, the old connection may still deliver the answer to an earlier request.
     _ = inets:stop(httpc, State#state.profile),
     connect(State),
     self() ! next,
@@ -52,7 +54,7 @@ handle_call(_, _From, State) ->
 
 handle_cast(reload, #state{timer = Timer} = State) ->
     connect(State),
-    %% What failed by the old configuration need not wait.
+    %% The new configuration may work at once.
     _ = Timer =/= undefined andalso erlang:cancel_timer(Timer),
     self() ! next,
     {noreply, State#state{timer = undefined}};
@@ -64,7 +66,7 @@ handle_info(Message, State) when Message =:= next; Message =:= mod_lhc_queue_mor
 handle_info(retry, State) ->
     {noreply, next(State#state{timer = undefined})};
 handle_info(_, State) ->
-    %% httpc may answer after its time-out.
+    %% For example an answer from httpc after its time-out.
     {noreply, State}.
 
 terminate(_Reason, #state{profile = Profile}) ->
@@ -91,12 +93,12 @@ next(#state{batch = Batch, queue = Queue, host = Host} = State) ->
         ok ->
             ok = mod_lhc_queue:ack(Queue, Batch#batch.last),
             self() ! next,
-            tell_recovery(State#state{batch = undefined});
+            log_recovery(State#state{batch = undefined});
         {error, Reason} ->
             #{max_backoff := Max} = Config,
             Delay = backoff(State#state.failures, Max, rand:uniform()),
-            Told = tell_failure(Reason, State),
-            Told#state{failures = State#state.failures + 1, timer = erlang:send_after(Delay, self(), retry)}
+            Logged = log_failure(Reason, State),
+            Logged#state{failures = State#state.failures + 1, timer = erlang:send_after(Delay, self(), retry)}
     end.
 
 post(#batch{id = Id, body = Body}, Config, #state{profile = Profile}) ->
@@ -117,7 +119,7 @@ post(#batch{id = Id, body = Body}, Config, #state{profile = Profile}) ->
         _:Reason -> {error, Reason}
     end.
 
-%% Not in a request's options: there socket options switch off keep-alive, which costs four fifths of the speed.
+%% Socket options in a request would switch off keep-alive, which costs four fifths of the speed.
 connect(#state{host = Host, profile = Profile}) ->
     case inets:start(httpc, [{profile, Profile}]) of
         {ok, _} -> ok;
@@ -127,7 +129,7 @@ connect(#state{host = Host, profile = Profile}) ->
     ok = httpc:set_options([{socket_opts, [{nodelay, true}, {send_timeout, Timeout}]},
                             {max_sessions, 1}, {cookies, disabled}], Profile).
 
-%% The certificate of the service is checked: its events and what people write are nobody else's.
+%% The service's certificate is verified, because events contain messages.
 tls("https:" ++ _, #{cacertfile := File}) ->
     Authorities = case File of
                       undefined -> {cacerts, public_key:cacerts_get()};
@@ -135,14 +137,14 @@ tls("https:" ++ _, #{cacertfile := File}) ->
                   end,
     [Authorities, {verify, verify_peer}, {depth, 9},
      {customize_hostname_check, [{match_fun, public_key:pkix_verify_hostname_match_fun(https)}]}];
-%% Left out, httpc (OTP 29) wants the system's authorities also for plain HTTP, and slim images have none.
+%% Without an `ssl` option httpc (OTP 29) loads the system's authorities even for plain HTTP. Slim images have none.
 tls(_, _) ->
     [].
 
-%%% ---------------------------------------------------------------- pure parts
+%%% ---------------------------------------------------------------- pure functions
 
-%% The same for the same entries, so that a receiver sees a repeat by it. No full stop: it separates the parts of what
-%% is signed.
+%% The same entries have the same id, so a receiver recognises a repeat. An id must not contain a full stop, which
+%% separates the parts of the signed text.
 -spec webhook_id(binary(), pos_integer(), pos_integer()) -> binary().
 webhook_id(QueueId, First, Last) ->
     <<QueueId/binary, $_, (integer_to_binary(First))/binary, $_, (integer_to_binary(Last))/binary>>.
@@ -152,38 +154,38 @@ signature(Key, Id, Time, Body) ->
     Mac = crypto:mac(hmac, sha256, Key, [Id, $., Time, $., Body]),
     <<"v1,", (base64:encode(Mac))/binary>>.
 
-%% Milliseconds until the next attempt: doubled each time up to the longest, and between half and all of that, so that
-%% many servers do not come at once when the service is back.
+%% Milliseconds until the next attempt: a bound that doubles up to Max, with jitter over its upper half, so many servers
+%% do not come back at the same time.
 -spec backoff(Failures :: non_neg_integer(), Max :: pos_integer(), Random :: float()) -> pos_integer().
 backoff(Failures, Max, Random) ->
     Full = min(Max, ?FIRST_DELAY bsl min(Failures, 20)),
     max(1, round(Full / 2 + Random * Full / 2)).
 
-%%% ---------------------------------------------------------------- what the log says
+%%% ---------------------------------------------------------------- log
 
-tell_failure(Reason, #state{host = Host, failures = 0} = State) ->
-    ?LOG_WARNING("mod_lhc: the service does not take the events of ~ts (~ts); they are kept and sent again",
+log_failure(Reason, #state{host = Host, failures = 0} = State) ->
+    ?LOG_WARNING("mod_lhc: the service does not accept the events of ~ts (~ts); they are stored and sent again",
                  [Host, describe(Reason)]),
-    State#state{told = erlang:monotonic_time(second)};
-tell_failure(Reason, #state{host = Host, told = Told, queue = Queue, failures = Failures} = State) ->
+    State#state{logged_at = erlang:monotonic_time(second)};
+log_failure(Reason, #state{host = Host, logged_at = LoggedAt, queue = Queue, failures = Failures} = State) ->
     Now = erlang:monotonic_time(second),
-    case Now - Told >= ?LOG_EVERY of
+    case Now - LoggedAt >= ?LOG_EVERY of
         true ->
             #{entries := Waiting} = mod_lhc_queue:info(Queue),
-            ?LOG_WARNING("mod_lhc: the service does not take the events of ~ts (~ts) after ~b attempts; ~b wait",
+            ?LOG_WARNING("mod_lhc: the service does not accept the events of ~ts (~ts) after ~b attempts; ~b events are stored",
                          [Host, describe(Reason), Failures + 1, Waiting]),
-            State#state{told = Now};
+            State#state{logged_at = Now};
         false ->
             State
     end.
 
-tell_recovery(#state{failures = 0} = State) ->
+log_recovery(#state{failures = 0} = State) ->
     State;
-tell_recovery(#state{host = Host, failures = Failures} = State) ->
-    ?LOG_NOTICE("mod_lhc: the service takes the events of ~ts again, after ~b failed attempts", [Host, Failures]),
+log_recovery(#state{host = Host, failures = Failures} = State) ->
+    ?LOG_NOTICE("mod_lhc: the service accepts the events of ~ts again, after ~b failed attempts", [Host, Failures]),
     State#state{failures = 0}.
 
-%% Never the whole reason: it may hold the request.
+%% Never the whole reason, which may contain the request.
 describe({status, Status}) -> io_lib:format("HTTP ~b", [Status]);
 describe({failed_connect, Details}) ->
     case [Why || {_, _, Why} <- Details] of

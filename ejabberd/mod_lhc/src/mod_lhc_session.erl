@@ -1,28 +1,30 @@
-%%% What a session of an operator remembers of pings: which have been sent, which were answered, and which messages wait
-%%% behind which. Pure; the value lives in the state of ejabberd's session process, goes with it when the session is
-%%% resumed by another process, and ends with it.
+%%% The pings of one operator's session, and the messages that wait for their answers.
 %%%
-%%% Pings are numbered. A client reads its stream in order, so the answer to ping n says that it has read everything
-%%% that was routed before n. One ping at a time is under way for messages: those that come meanwhile share the next.
+%%% Pure. The value lives in the state of ejabberd's session process. When another process resumes the session, the value
+%%% moves there; it ends with the session.
+%%%
+%%% Pings are numbered. A client reads its stream in order, so the answer to ping n proves that it has read everything
+%%% that was routed before n. Only one ping for messages is in progress at a time. Messages that are routed meanwhile
+%%% share the next one.
 
 -module(mod_lhc_session).
 
--export([new/0, routed/3, received/3, answered/2, tick/1, overdue/2, waiting/1]).
+-export([new/0, add_message/3, remove_message/3, messages/1, answered/2, periodic_ping/1, unanswered/2]).
 -export([ping_id/1, ping_number/1]).
 
 -type message() :: {Visitor :: binary(), Id :: binary()}.
 
 -opaque session() :: #{sent := non_neg_integer(),
                        answered := non_neg_integer(),
-                       %% The last ping that is to be reported as one, 0 when it was.
+                       %% The latest periodic ping whose answer is to be reported; 0 if there is none.
                        periodic := non_neg_integer(),
-                       %% Newest first, each with the number of the ping that is behind it.
+                       %% Newest first, each with the number of the ping behind it.
                        waiting := [{pos_integer(), message()}],
                        size := non_neg_integer()}.
 
 -export_type([session/0]).
 
-%% A client that never answers must not fill the memory. ejabberd ends a session with as many unread stanzas anyway.
+%% Bounds the memory for a client that never answers. ejabberd ends a session with about as many unread stanzas.
 -define(MAX_WAITING, 1000).
 -define(PREFIX, "lhc-ping-").
 
@@ -30,9 +32,9 @@
 new() ->
     #{sent => 0, answered => 0, periodic => 0, waiting => [], size => 0}.
 
-%% A visitor's message goes to the client: {Number of the ping to send behind it, or none}.
--spec routed(binary(), binary(), session()) -> {pos_integer() | none, session()}.
-routed(Visitor, Id, #{sent := Sent, answered := Answered, waiting := Waiting, size := Size} = Session) ->
+%% A visitor's message was routed to the client. Returns the number of the ping to send behind it, or none.
+-spec add_message(binary(), binary(), session()) -> {pos_integer() | none, session()}.
+add_message(Visitor, Id, #{sent := Sent, answered := Answered, waiting := Waiting, size := Size} = Session) ->
     Added = trim(Session#{waiting := [{Sent + 1, {Visitor, Id}} | Waiting], size := Size + 1}),
     case Sent =:= Answered of
         true -> {Sent + 1, Added#{sent := Sent + 1}};
@@ -44,47 +46,47 @@ trim(#{size := Size, waiting := Waiting} = Session) when Size > 2 * ?MAX_WAITING
 trim(Session) ->
     Session.
 
-%% The client sent a receipt for the message: it waits no longer.
--spec received(binary(), binary(), session()) -> session().
-received(Visitor, Id, #{waiting := Waiting} = Session) ->
-    Left = [Entry || {_, Message} = Entry <- Waiting, Message =/= {Visitor, Id}],
-    Session#{waiting := Left, size := length(Left)}.
+%% The client sent a receipt for the message, so it need not wait for a ping.
+-spec remove_message(binary(), binary(), session()) -> session().
+remove_message(Visitor, Id, #{waiting := Waiting} = Session) ->
+    Others = [Entry || {_, Message} = Entry <- Waiting, Message =/= {Visitor, Id}],
+    Session#{waiting := Others, size := length(Others)}.
 
-%% The client answered ping n: the messages it has by that (oldest first), whether that is to be reported as a ping,
-%% and the ping to send for those that came meanwhile. An old answer or a strange one changes nothing.
+%% The messages that wait for a ping's answer, newest first.
+-spec messages(session()) -> [message()].
+messages(#{waiting := Waiting}) ->
+    [Message || {_, Message} <- Waiting].
+
+%% The client answered ping N. Returns the messages that it has read (oldest first), whether the answer is to be reported
+%% as that of a periodic ping, and the number of the next ping to send, or none. An old or unknown N changes nothing.
 -spec answered(integer(), session()) -> {[message()], boolean(), pos_integer() | none, session()}.
 answered(N, #{sent := Sent, answered := Answered} = Session) when N > Sent; N =< Answered ->
     {[], false, none, Session};
 answered(N, #{sent := Sent, waiting := Waiting, periodic := Periodic} = Session) ->
-    {Left, Read} = lists:partition(fun({Ping, _}) -> Ping > N end, Waiting),
-    Alive = Periodic > 0 andalso Periodic =< N,
-    Done = Session#{answered := N, waiting := Left, size := length(Left),
-                    periodic := case Alive of true -> 0; false -> Periodic end},
+    {Unread, Read} = lists:partition(fun({Ping, _}) -> Ping > N end, Waiting),
+    IsPeriodic = Periodic > 0 andalso Periodic =< N,
+    Next = Session#{answered := N, waiting := Unread, size := length(Unread),
+                    periodic := case IsPeriodic of true -> 0; false -> Periodic end},
     Messages = lists:reverse([Message || {_, Message} <- Read]),
-    case Sent =:= N andalso Left =/= [] of
-        true -> {Messages, Alive, Sent + 1, Done#{sent := Sent + 1}};
-        false -> {Messages, Alive, none, Done}
+    case Sent =:= N andalso Unread =/= [] of
+        true -> {Messages, IsPeriodic, Sent + 1, Next#{sent := Sent + 1}};
+        false -> {Messages, IsPeriodic, none, Next}
     end.
 
-%% Time for a ping that is reported: always a new one, so a lost answer holds up nothing for longer than an interval.
--spec tick(session()) -> {pos_integer(), session()}.
-tick(#{sent := Sent} = Session) ->
+%% The next periodic ping. It always has a new number, so a lost answer delays the reports by one interval at most.
+-spec periodic_ping(session()) -> {pos_integer(), session()}.
+periodic_ping(#{sent := Sent} = Session) ->
     {Sent + 1, Session#{sent := Sent + 1, periodic := Sent + 1}}.
 
-%% Whether that ping still has no answer.
--spec overdue(pos_integer(), session()) -> boolean().
-overdue(N, #{answered := Answered}) ->
+-spec unanswered(pos_integer(), session()) -> boolean().
+unanswered(N, #{answered := Answered}) ->
     Answered < N.
-
--spec waiting(session()) -> [message()].
-waiting(#{waiting := Waiting}) ->
-    [Message || {_, Message} <- Waiting].
 
 -spec ping_id(pos_integer()) -> binary().
 ping_id(N) ->
     <<?PREFIX, (integer_to_binary(N))/binary>>.
 
-%% 0 for an id that looks like ours and is not; other ids are none of our business.
+%% none for the id of another stanza; 0 for an id with our prefix and no number.
 -spec ping_number(binary()) -> non_neg_integer() | none.
 ping_number(<<?PREFIX, Digits/binary>>) ->
     try binary_to_integer(Digits)

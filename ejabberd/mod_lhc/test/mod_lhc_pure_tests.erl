@@ -1,11 +1,11 @@
-%%% The parts without ejabberd and without files: JSON, signatures, pauses, pings, messages seen.
+%%% The parts that need neither ejabberd nor files: JSON, UUIDs, signatures, backoff, pings, the table of messages.
 
 -module(mod_lhc_pure_tests).
 
--export([json_test/0, json_boolean_test/0, asked_test/0, replaces_test/0, unsupported_test/0, signature_test/0,
-         webhook_id_test/0, backoff_test/0, one_ping_test/0, later_share_test/0, stranger_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, waiting_bound_test/0, ping_id_test/0,
-         seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0,
-         seen_together_test_/0]).
+-export([json_test/0, json_boolean_test/0, requests_test/0, replaces_test/0, unsupported_test/0, uuid_test/0,
+         signature_test/0, webhook_id_test/0, backoff_test/0, one_ping_test/0, shared_ping_test/0,
+         unknown_ping_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, messages_bound_test/0,
+         ping_id_test/0, seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0, seen_race_test_/0]).
 
 -include("xmpp.hrl").
 
@@ -18,22 +18,22 @@ json_test() ->
         iolist_to_binary(mod_lhc_json:object([{a, 1}, {b, {[{<<>>, <<"x">>}]}}, {c, [<<"y">>, <<"z">>]}, {d, Text},
                                               {e, atom}, {f, []}, {g, {[]}}])).
 
-%% No texts, as other atoms are.
+%% true and false are booleans; other atoms are texts.
 json_boolean_test() ->
     <<"{\"a\":true,\"b\":[false],\"c\":\"undefined\"}">> =
         iolist_to_binary(mod_lhc_json:object([{a, true}, {b, [false]}, {c, undefined}])).
 
-%% What a client asks for with its message, as stanzas come: decoded by ejabberd, or not.
-asked_test() ->
+%% The elements of a message can be decoded by ejabberd or not.
+requests_test() ->
     Receipt = xml(<<"request">>, <<"urn:xmpp:receipts">>),
     Markable = xml(<<"markable">>, <<"urn:xmpp:chat-markers:0">>),
     Others = [xml(<<"active">>, <<"http://jabber.org/protocol/chatstates">>),
               xml(<<"request">>, <<"urn:example:other">>), xml(<<"received">>, <<"urn:xmpp:receipts">>)],
-    [] = mod_lhc_hooks:asked(<<"m">>, Others),
-    [{receipt, true}] = mod_lhc_hooks:asked(<<"m">>, [Receipt | Others]),
-    [{markable, true}] = mod_lhc_hooks:asked(<<"m">>, Others ++ [Markable]),
-    [{receipt, true}, {markable, true}] = mod_lhc_hooks:asked(<<"m">>, [Markable, Receipt, Receipt]),
-    [] = mod_lhc_hooks:asked(<<>>, [Receipt, Markable]).
+    [] = mod_lhc_hooks:requests(<<"m">>, Others),
+    [{receipt, true}] = mod_lhc_hooks:requests(<<"m">>, [Receipt | Others]),
+    [{markable, true}] = mod_lhc_hooks:requests(<<"m">>, Others ++ [Markable]),
+    [{receipt, true}, {markable, true}] = mod_lhc_hooks:requests(<<"m">>, [Markable, Receipt, Receipt]),
+    [] = mod_lhc_hooks:requests(<<>>, [Receipt, Markable]).
 
 replaces_test() ->
     Other = xml(<<"replace">>, <<"urn:example:other">>, [{<<"id">>, <<"m1">>}], []),
@@ -41,33 +41,38 @@ replaces_test() ->
     [] = mod_lhc_hooks:replaces([Other, xml(<<"replace">>, <<"urn:xmpp:message-correct:0">>)]),
     [{replaces, <<"m1">>}] = mod_lhc_hooks:replaces([Other, Replace, Replace]).
 
-%% What clients send that is no text for a visitor, with and without the text that goes with it.
+%% Each kind of content that a visitor cannot be shown, with and without its text.
 unsupported_test() ->
     Text = [#text{data = <<"I sent you an OMEMO encrypted message">>}],
-    Of = fun(Body, Els) -> mod_lhc_hooks:unsupported(#message{body = Body, sub_els = Els}) end,
-    none = Of(Text, []),
-    none = Of([], [xml(<<"active">>, <<"http://jabber.org/protocol/chatstates">>)]),
+    Kind = fun(Body, Els) -> mod_lhc_hooks:unsupported(#message{body = Body, sub_els = Els}) end,
+    none = Kind(Text, []),
+    none = Kind([], [xml(<<"active">>, <<"http://jabber.org/protocol/chatstates">>)]),
     Payload = xml(<<"payload">>, <<>>),
     [begin
-         encrypted = Of(Text, [xml(<<"encrypted">>, Omemo)]),
-         encrypted = Of([], [xml(<<"encrypted">>, Omemo, [], [Payload])]),
-         none = Of([], [xml(<<"encrypted">>, Omemo)])
+         encrypted = Kind(Text, [xml(<<"encrypted">>, Omemo)]),
+         encrypted = Kind([], [xml(<<"encrypted">>, Omemo, [], [Payload])]),
+         none = Kind([], [xml(<<"encrypted">>, Omemo)])
      end || Omemo <- [<<"eu.siacs.conversations.axolotl">>, <<"urn:xmpp:omemo:2">>]],
-    encrypted = Of([], [xml(<<"openpgp">>, <<"urn:xmpp:openpgp:0">>)]),
-    encrypted = Of(Text, [xml(<<"x">>, <<"jabber:x:encrypted">>)]),
-    none = Of(Text, [xml(<<"x">>, <<"jabber:x:oob">>)]),
-    encrypted = Of(Text, [xml(<<"encryption">>, <<"urn:xmpp:eme:0">>)]),
-    none = Of([], [xml(<<"encryption">>, <<"urn:xmpp:eme:0">>)]),
-    encrypted = Of([#text{data = <<"?OTRv23?">>}], []),
-    retraction = Of(Text, [xml(<<"retract">>, <<"urn:xmpp:message-retract:1">>)]),
-    retraction = Of([], [xml(<<"apply-to">>, <<"urn:xmpp:fasten:0">>, [],
+    encrypted = Kind([], [xml(<<"openpgp">>, <<"urn:xmpp:openpgp:0">>)]),
+    encrypted = Kind(Text, [xml(<<"x">>, <<"jabber:x:encrypted">>)]),
+    none = Kind(Text, [xml(<<"x">>, <<"jabber:x:oob">>)]),
+    encrypted = Kind(Text, [xml(<<"encryption">>, <<"urn:xmpp:eme:0">>)]),
+    none = Kind([], [xml(<<"encryption">>, <<"urn:xmpp:eme:0">>)]),
+    encrypted = Kind([#text{data = <<"?OTRv23?">>}], []),
+    retraction = Kind(Text, [xml(<<"retract">>, <<"urn:xmpp:message-retract:1">>)]),
+    retraction = Kind([], [xml(<<"apply-to">>, <<"urn:xmpp:fasten:0">>, [],
                              [xml(<<"retract">>, <<"urn:xmpp:message-retract:0">>)])]),
     Reaction = xml(<<"reactions">>, <<"urn:xmpp:reactions:0">>, [], [xml(<<"reaction">>, <<>>)]),
-    reaction = Of([], [Reaction]),
-    none = Of(Text, [Reaction]),
-    none = Of([], [xml(<<"reactions">>, <<"urn:xmpp:reactions:0">>)]).
+    reaction = Kind([], [Reaction]),
+    none = Kind(Text, [Reaction]),
+    none = Kind([], [xml(<<"reactions">>, <<"urn:xmpp:reactions:0">>)]).
 
-%% The example of the Standard Webhooks specification's reference libraries.
+uuid_test() ->
+    Text = mod_lhc_uuid:text(mod_lhc_uuid:new()),
+    match = re:run(Text, "^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$", [{capture, none}]),
+    true = Text =/= mod_lhc_uuid:text(mod_lhc_uuid:new()).
+
+%% The example of the Standard Webhooks reference libraries.
 signature_test() ->
     Key = base64:decode(<<"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw">>),
     <<"v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=">> =
@@ -84,61 +89,61 @@ backoff_test() ->
     5000 = mod_lhc_sender:backoff(1000000, 10000, 0.0).
 
 one_ping_test() ->
-    {1, S} = routed(m1, mod_lhc_session:new()),
+    {1, S} = add_message(m1, mod_lhc_session:new()),
     {[{<<"v">>, <<"m1">>}], false, none, Done} = mod_lhc_session:answered(1, S),
-    [] = mod_lhc_session:waiting(Done),
-    {2, _} = routed(m2, Done).
+    [] = mod_lhc_session:messages(Done),
+    {2, _} = add_message(m2, Done).
 
-%% Those that come while a ping is under way share the next one.
-later_share_test() ->
-    {1, S1} = routed(m1, mod_lhc_session:new()),
-    {none, S2} = routed(m2, S1),
-    {none, S3} = routed(m3, S2),
+%% Messages that come while a ping is in progress share the next one.
+shared_ping_test() ->
+    {1, S1} = add_message(m1, mod_lhc_session:new()),
+    {none, S2} = add_message(m2, S1),
+    {none, S3} = add_message(m3, S2),
     {[{_, <<"m1">>}], false, 2, S4} = mod_lhc_session:answered(1, S3),
-    {none, S5} = routed(m4, S4),
+    {none, S5} = add_message(m4, S4),
     {[{_, <<"m2">>}, {_, <<"m3">>}], false, 3, S6} = mod_lhc_session:answered(2, S5),
     {[{_, <<"m4">>}], false, none, _} = mod_lhc_session:answered(3, S6).
 
-%% Answers to pings that were not sent, or twice, say nothing.
-stranger_test() ->
-    {1, S} = routed(m1, mod_lhc_session:new()),
+%% Answers to unknown pings and second answers change nothing.
+unknown_ping_test() ->
+    {1, S} = add_message(m1, mod_lhc_session:new()),
     {[], false, none, S} = mod_lhc_session:answered(7, S),
     {[], false, none, S} = mod_lhc_session:answered(0, S),
     {_, _, _, Done} = mod_lhc_session:answered(1, S),
     {[], false, none, Done} = mod_lhc_session:answered(1, Done).
 
 periodic_test() ->
-    {1, S1} = mod_lhc_session:tick(mod_lhc_session:new()),
-    true = mod_lhc_session:overdue(1, S1),
-    {none, S2} = routed(m1, S1),
+    {1, S1} = mod_lhc_session:periodic_ping(mod_lhc_session:new()),
+    true = mod_lhc_session:unanswered(1, S1),
+    {none, S2} = add_message(m1, S1),
     {[], true, 2, S3} = mod_lhc_session:answered(1, S2),
-    false = mod_lhc_session:overdue(1, S3),
-    %% A ping for messages is not reported as one.
+    false = mod_lhc_session:unanswered(1, S3),
+    %% The answer to a ping for messages is not reported.
     {[_], false, none, S4} = mod_lhc_session:answered(2, S3),
-    {3, S5} = mod_lhc_session:tick(S4),
-    {4, S6} = mod_lhc_session:tick(S5),
+    {3, S5} = mod_lhc_session:periodic_ping(S4),
+    {4, S6} = mod_lhc_session:periodic_ping(S5),
     {[], false, none, S7} = mod_lhc_session:answered(3, S6),
     {[], true, none, _} = mod_lhc_session:answered(4, S7).
 
-%% An answer that never comes holds up nothing: a later one covers it.
+%% A lost answer blocks nothing: a later one covers it.
 lost_ping_test() ->
-    {1, S1} = routed(m1, mod_lhc_session:new()),
-    {none, S2} = routed(m2, S1),
-    {2, S3} = mod_lhc_session:tick(S2),
+    {1, S1} = add_message(m1, mod_lhc_session:new()),
+    {none, S2} = add_message(m2, S1),
+    {2, S3} = mod_lhc_session:periodic_ping(S2),
     {[{_, <<"m1">>}, {_, <<"m2">>}], true, none, _} = mod_lhc_session:answered(2, S3).
 
 receipt_test() ->
-    {1, S1} = routed(m1, mod_lhc_session:new()),
-    {none, S2} = routed(m2, S1),
-    S3 = mod_lhc_session:received(<<"v">>, <<"m1">>, S2),
-    S4 = mod_lhc_session:received(<<"v">>, <<"m2">>, S3),
+    {1, S1} = add_message(m1, mod_lhc_session:new()),
+    {none, S2} = add_message(m2, S1),
+    S3 = mod_lhc_session:remove_message(<<"v">>, <<"m1">>, S2),
+    S4 = mod_lhc_session:remove_message(<<"v">>, <<"m2">>, S3),
     {[], false, none, _} = mod_lhc_session:answered(1, S4).
 
-waiting_bound_test() ->
-    S = lists:foldl(fun(N, Acc) -> element(2, routed(N, Acc)) end, mod_lhc_session:new(), lists:seq(1, 5000)),
-    Waiting = mod_lhc_session:waiting(S),
-    true = length(Waiting) =< 2000,
-    {<<"v">>, <<"5000">>} = hd(Waiting).
+messages_bound_test() ->
+    S = lists:foldl(fun(N, Acc) -> element(2, add_message(N, Acc)) end, mod_lhc_session:new(), lists:seq(1, 5000)),
+    Messages = mod_lhc_session:messages(S),
+    true = length(Messages) =< 2000,
+    {<<"v">>, <<"5000">>} = hd(Messages).
 
 ping_id_test() ->
     17 = mod_lhc_session:ping_number(mod_lhc_session:ping_id(17)),
@@ -149,75 +154,75 @@ ping_id_test() ->
 seen_test() ->
     with_table(fun() ->
         Self = self(),
-        unknown = place(<<"m">>),
-        ok = mod_lhc_seen:routed(?T, <<"o">>, <<"v">>, <<"m">>, Self),
-        {routed, [Self]} = place(<<"m">>),
-        true = mod_lhc_seen:has(?T, <<"o">>, <<"v">>, <<"m">>, Self),
-        unknown = mod_lhc_seen:place(?T, <<"other">>, <<"v">>, <<"m">>),
-        unknown = mod_lhc_seen:place(?T, <<"o">>, <<"other">>, <<"m">>),
-        first = mod_lhc_seen:delivered(?T, <<"o">>, <<"v">>, <<"m">>, ping),
-        again = mod_lhc_seen:delivered(?T, <<"o">>, <<"v">>, <<"m">>, receipt),
-        {delivered, ping} = place(<<"m">>),
-        %% Nothing takes that back.
-        ok = mod_lhc_seen:stored(?T, <<"o">>, <<"v">>, <<"m">>),
-        ok = mod_lhc_seen:routed(?T, <<"o">>, <<"v">>, <<"m">>, Self),
-        {delivered, ping} = place(<<"m">>),
-        ok = mod_lhc_seen:stored(?T, <<"o">>, <<"v">>, <<"off">>),
-        offline = place(<<"off">>),
-        ok = mod_lhc_seen:routed(?T, <<"o">>, <<"v">>, <<"off">>, Self),
-        {routed, [Self]} = place(<<"off">>),
-        ok = mod_lhc_seen:left(?T, <<"o">>, <<"v">>, <<"off">>, Self),
-        unknown = place(<<"off">>)
+        unknown = status(<<"m">>),
+        ok = mod_lhc_seen:add_session(?T, <<"o">>, <<"v">>, <<"m">>, Self),
+        {routed, [Self]} = status(<<"m">>),
+        true = mod_lhc_seen:in_session(?T, <<"o">>, <<"v">>, <<"m">>, Self),
+        unknown = mod_lhc_seen:status(?T, <<"other">>, <<"v">>, <<"m">>),
+        unknown = mod_lhc_seen:status(?T, <<"o">>, <<"other">>, <<"m">>),
+        first = mod_lhc_seen:mark_delivered(?T, <<"o">>, <<"v">>, <<"m">>, ping),
+        again = mod_lhc_seen:mark_delivered(?T, <<"o">>, <<"v">>, <<"m">>, receipt),
+        {delivered, ping} = status(<<"m">>),
+        %% A delivered message stays delivered.
+        ok = mod_lhc_seen:mark_offline(?T, <<"o">>, <<"v">>, <<"m">>),
+        ok = mod_lhc_seen:add_session(?T, <<"o">>, <<"v">>, <<"m">>, Self),
+        {delivered, ping} = status(<<"m">>),
+        ok = mod_lhc_seen:mark_offline(?T, <<"o">>, <<"v">>, <<"off">>),
+        offline = status(<<"off">>),
+        ok = mod_lhc_seen:add_session(?T, <<"o">>, <<"v">>, <<"off">>, Self),
+        {routed, [Self]} = status(<<"off">>),
+        ok = mod_lhc_seen:remove_session(?T, <<"o">>, <<"v">>, <<"off">>, Self),
+        unknown = status(<<"off">>)
     end).
 
 seen_dead_test() ->
     with_table(fun() ->
         {Pid, Ref} = spawn_monitor(fun() -> ok end),
         receive {'DOWN', Ref, _, _, _} -> ok end,
-        ok = mod_lhc_seen:routed(?T, <<"o">>, <<"v">>, <<"m">>, Pid),
-        unknown = place(<<"m">>),
-        ok = mod_lhc_seen:moved(?T, <<"o">>, <<"v">>, <<"m">>, Pid, self()),
-        {routed, [_]} = place(<<"m">>)
+        ok = mod_lhc_seen:add_session(?T, <<"o">>, <<"v">>, <<"m">>, Pid),
+        unknown = status(<<"m">>),
+        ok = mod_lhc_seen:move_session(?T, <<"o">>, <<"v">>, <<"m">>, Pid, self()),
+        {routed, [_]} = status(<<"m">>)
     end).
 
-%% The last 1,000 of each operator, and nothing else stays.
+%% Only the last 1,000 messages of each operator stay.
 seen_bound_test() ->
     with_table(fun() ->
-        [first = mod_lhc_seen:delivered(?T, Operator, <<"v">>, integer_to_binary(N), ping)
+        [first = mod_lhc_seen:mark_delivered(?T, Operator, <<"v">>, integer_to_binary(N), ping)
          || N <- lists:seq(1, 1500), Operator <- [<<"o">>, <<"p">>]],
-        unknown = place(<<"500">>),
-        {delivered, ping} = place(<<"501">>),
-        {delivered, ping} = place(<<"1500">>),
+        unknown = status(<<"500">>),
+        {delivered, ping} = status(<<"501">>),
+        {delivered, ping} = status(<<"1500">>),
         4002 = ets:info(?T, size)
     end).
 
 seen_forget_test() ->
     with_table(fun() ->
-        [first = mod_lhc_seen:delivered(?T, Operator, <<"v">>, integer_to_binary(N), ping)
+        [first = mod_lhc_seen:mark_delivered(?T, Operator, <<"v">>, integer_to_binary(N), ping)
          || N <- lists:seq(1, 1200), Operator <- [<<"o">>, <<"p">>]],
-        ok = mod_lhc_seen:forget(?T, <<"o">>),
-        ok = mod_lhc_seen:forget(?T, <<"nobody">>),
-        unknown = place(<<"1200">>),
+        ok = mod_lhc_seen:forget_operator(?T, <<"o">>),
+        ok = mod_lhc_seen:forget_operator(?T, <<"nobody">>),
+        unknown = status(<<"1200">>),
         2001 = ets:info(?T, size)
     end).
 
-%% Several sessions of an operator get a message and answer for it at once: it is reported once, and that stays.
-seen_together_test_() ->
-    {timeout, 30, fun() -> with_table(fun() -> [together(N) || N <- lists:seq(1, 2000)] end) end}.
+%% Several sessions of an operator get a message and confirm it at the same time: exactly one is the first.
+seen_race_test_() ->
+    {timeout, 30, fun() -> with_table(fun() -> [race(N) || N <- lists:seq(1, 2000)] end) end}.
 
-together(N) ->
+race(N) ->
     Id = integer_to_binary(N),
     Answers = [spawn_answer(Id) || _ <- lists:seq(1, 6)],
-    Said = [receive {Ref, Answer} -> Answer end || Ref <- Answers],
-    [first] = [Answer || Answer <- Said, Answer =:= first],
-    {delivered, ping} = place(Id).
+    Results = [receive {Ref, Answer} -> Answer end || Ref <- Answers],
+    [first] = [Answer || Answer <- Results, Answer =:= first],
+    {delivered, ping} = status(Id).
 
 spawn_answer(Id) ->
     Test = self(),
     Ref = make_ref(),
     spawn_link(fun() ->
-        ok = mod_lhc_seen:routed(?T, <<"o">>, <<"v">>, Id, self()),
-        Test ! {Ref, mod_lhc_seen:delivered(?T, <<"o">>, <<"v">>, Id, ping)}
+        ok = mod_lhc_seen:add_session(?T, <<"o">>, <<"v">>, Id, self()),
+        Test ! {Ref, mod_lhc_seen:mark_delivered(?T, <<"o">>, <<"v">>, Id, ping)}
     end),
     Ref.
 
@@ -227,8 +232,8 @@ xml(Name, Space) ->
 xml(Name, Space, Attrs, Children) ->
     {xmlel, Name, [{<<"xmlns">>, Space} | Attrs], Children}.
 
-place(Id) ->
-    mod_lhc_seen:place(?T, <<"o">>, <<"v">>, Id).
+status(Id) ->
+    mod_lhc_seen:status(?T, <<"o">>, <<"v">>, Id).
 
 with_table(Test) ->
     mod_lhc_seen:new(?T),
@@ -236,7 +241,7 @@ with_table(Test) ->
     after ets:delete(?T)
     end.
 
-routed(Id, Session) when is_atom(Id) ->
-    mod_lhc_session:routed(<<"v">>, atom_to_binary(Id, utf8), Session);
-routed(Id, Session) ->
-    mod_lhc_session:routed(<<"v">>, integer_to_binary(Id), Session).
+add_message(Id, Session) when is_atom(Id) ->
+    mod_lhc_session:add_message(<<"v">>, atom_to_binary(Id, utf8), Session);
+add_message(Id, Session) ->
+    mod_lhc_session:add_message(<<"v">>, integer_to_binary(Id), Session).

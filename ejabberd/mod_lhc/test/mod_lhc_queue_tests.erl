@@ -1,5 +1,5 @@
-%%% The queue's promises: what is on the disk after each way to die, what a reader gets, what is refused.
-%%% Without eunit.hrl, which not every installation has: a match that fails is a test that fails.
+%%% The promises of the queue: the content of the disk after each kind of crash, what a reader gets, what is refused.
+%%% Without eunit.hrl, which not every installation has. A failed match is a failed test.
 
 -module(mod_lhc_queue_tests).
 
@@ -9,7 +9,7 @@
          unusable_test/0, full_disk_test_/0, mode_test/0, down_test/0]).
 
 -define(Q, mod_lhc_queue_under_test).
-%% File layout, from the head of mod_lhc_queue.erl.
+%% The file layout is documented in mod_lhc_queue.erl.
 -define(HEADER, 33).
 -define(RECORD, 17).
 
@@ -19,12 +19,12 @@ order_test() ->
         empty = mod_lhc_queue:fetch(?Q, 10, 1000),
         [ok = append(N) || N <- lists:seq(1, 5)],
         ok = mod_lhc_queue:add(?Q, state, text(6)),
-        receive mod_lhc_queue_more -> ok after 1000 -> error(not_told) end,
+        receive mod_lhc_queue_more -> ok after 1000 -> error(not_notified) end,
         ok = mod_lhc_queue:flush(?Q),
         {ok, Id, 1, 3, First} = mod_lhc_queue:fetch(?Q, 3, 1000),
         36 = byte_size(Id),
         First = [json(Id, N) || N <- [1, 2, 3]],
-        %% The same again until it is acknowledged.
+        %% The same entries until they are acknowledged.
         {ok, Id, 1, 3, First} = mod_lhc_queue:fetch(?Q, 3, 1000),
         ok = mod_lhc_queue:ack(?Q, 3),
         {ok, Id, 4, 6, Second} = mod_lhc_queue:fetch(?Q, 10, 1000),
@@ -33,7 +33,7 @@ order_test() ->
         empty = mod_lhc_queue:fetch(?Q, 10, 1000)
     end).
 
-%% An acknowledgement of something else than what was handed out is none.
+%% An acknowledgement with another seq than the last one of fetch/3 is ignored.
 acknowledged_test() ->
     with(fun(Dir) ->
         start(Dir),
@@ -62,7 +62,7 @@ restart_test() ->
         Json = json(Id, 6)
     end).
 
-%% append/4 has answered: killed at once, the entry is there.
+%% An entry is on disk when append/4 returns, even if the process is killed at once.
 unacknowledged_test() ->
     with(fun(Dir) ->
         [begin
@@ -74,7 +74,7 @@ unacknowledged_test() ->
         {ok, _, 1, 20, _} = mod_lhc_queue:fetch(?Q, 100, 100000)
     end).
 
-%% However much of the last record is on the disk: those before it are kept, and its number is not used again.
+%% However much of the last record is on disk, the entries before it are kept, and its seq is not used again.
 torn_tail_test_() ->
     {timeout, 30, fun() ->
         Size = ?RECORD + byte_size(json(<<0:288>>, 3)),
@@ -90,14 +90,14 @@ torn_tail_test_() ->
             ok = mod_lhc_queue:ack(?Q, 2),
             {ok, Id, Seq, Seq, _} = mod_lhc_queue:fetch(?Q, 9, 1000),
             true = Seq >= 3,
-            %% What was written behind the cut is whole after another restart.
+            %% An entry written after the cut survives another restart.
             die(),
             start(Dir),
             {ok, Id, Seq, Seq, _} = mod_lhc_queue:fetch(?Q, 9, 1000)
         end) || Cut <- lists:seq(1, Size, 7)]
     end}.
 
-%% A byte of the second of three entries is wrong: the first is kept; numbers of the others may have been seen.
+%% The second of three entries is damaged: the first is kept, and the seqs of the others are not used again.
 damaged_test() ->
     with(fun(Dir) ->
         start(Dir),
@@ -114,7 +114,7 @@ damaged_test() ->
         true = Seq > 3
     end).
 
-%% Damage in an old segment: what follows in later ones is not lost with it.
+%% Damage in an old segment does not lose the entries of later ones.
 damaged_middle_test() ->
     with(fun(Dir) ->
         start(Dir, #{segment_bytes => 1}),
@@ -142,7 +142,7 @@ damaged_header_test() ->
         true = Next > 3
     end).
 
-%% A segment that was being made.
+%% A segment whose creation was not finished.
 empty_file_test() ->
     with(fun(Dir) ->
         start(Dir),
@@ -156,7 +156,7 @@ empty_file_test() ->
         [_] = segments(Dir)
     end).
 
-%% Without its cursor everything that is left comes again, with the same numbers.
+%% Without a valid cursor the entries on disk appear again, with the same seqs.
 cursor_test() ->
     with(fun(Dir) ->
         [begin
@@ -203,7 +203,7 @@ segments_test() ->
         [_] = segments(Dir)
     end).
 
-%% Empty for a while: nothing of what was written is on the disk, and the numbers go on.
+%% When the queue has been empty for a while, no entry is left on disk, and the seqs go on.
 purge_test() ->
     with(fun(Dir) ->
         start(Dir, #{purge_after => 20}),
@@ -211,7 +211,7 @@ purge_test() ->
         [Before] = segments(Dir),
         {ok, Id, 1, 1, _} = mod_lhc_queue:fetch(?Q, 9, 1000),
         ok = mod_lhc_queue:ack(?Q, 1),
-        %% Made before the old one goes, so there are two for a moment.
+        %% The new segment is created before the old one is deleted.
         until(fun() -> case segments(Dir) of [Only] -> Only =/= Before; _ -> false end end),
         [After] = segments(Dir),
         ?HEADER = filelib:file_size(After),
@@ -221,7 +221,7 @@ purge_test() ->
         {ok, Id, 2, 2, _} = mod_lhc_queue:fetch(?Q, 9, 1000)
     end).
 
-%% By size, and one that alone is longer.
+%% fetch/3 is limited by size, but returns an entry that is longer alone.
 bytes_test() ->
     with(fun(Dir) ->
         start(Dir),
@@ -232,7 +232,7 @@ bytes_test() ->
         {ok, _, 1, 1, _} = mod_lhc_queue:fetch(?Q, 9, 1)
     end).
 
-%% Ephemeral entries have three quarters of the room and take none from messages.
+%% Ephemeral entries may fill three quarters of the bound, and do not count against messages.
 bound_test() ->
     with(fun(Dir) ->
         start(Dir, #{max_entries => 8}),
@@ -244,7 +244,7 @@ bound_test() ->
         [mod_lhc_queue:add(?Q, state, text(N)) || N <- lists:seq(1, 10)],
         mod_lhc_queue:flush(?Q),
         #{entries := 16} = mod_lhc_queue:info(?Q),
-        %% Counted the same after a restart, and room comes back as entries are taken.
+        %% The counts are the same after a restart, and acknowledged entries make room.
         die(),
         start(Dir, #{max_entries => 8}),
         #{entries := 16} = mod_lhc_queue:info(?Q),
@@ -264,7 +264,7 @@ bound_in_bytes_test() ->
         ok = append(3)
     end).
 
-%% Lost state is told once there is room, once.
+%% A loss of state entries is reported once, when there is room again.
 loss_test() ->
     with(fun(Dir) ->
         start(Dir, #{max_entries => 4}),
@@ -275,24 +275,24 @@ loss_test() ->
         receive lost -> error(too_early) after 50 -> ok end,
         {ok, _, 3, 5, _} = mod_lhc_queue:fetch(?Q, 9, 1000),
         ok = mod_lhc_queue:ack(?Q, 5),
-        receive lost -> ok after 1000 -> error(not_told) end,
+        receive lost -> ok after 1000 -> error(not_notified) end,
         ok = append(1),
-        receive lost -> error(told_twice) after 50 -> ok end
+        receive lost -> error(reported_twice) after 50 -> ok end
     end).
 
-%% What was in the mailbox of a process that crashed is lost too; an orderly end loses nothing.
+%% A crash loses the mailbox and is reported. An orderly end loses nothing.
 crash_test() ->
     with(fun(Dir) ->
         start(Dir),
         stop(),
         start(Dir),
-        receive lost -> error(told_of_nothing) after 50 -> ok end,
+        receive lost -> error(reported_without_loss) after 50 -> ok end,
         die(),
         start(Dir),
-        receive lost -> ok after 1000 -> error(not_told) end
+        receive lost -> ok after 1000 -> error(not_notified) end
     end).
 
-%% Who was told "timeout" is not written afterwards.
+%% An entry whose append/4 returned timeout is never written.
 deadline_test() ->
     with(fun(Dir) ->
         start(Dir),
@@ -304,7 +304,7 @@ deadline_test() ->
         Json = json(Id, 1, text(2))
     end).
 
-%% Whoever waits shares a sync, and everybody has his answer.
+%% Entries that wait at the same time share a sync, and every caller gets an answer.
 group_test() ->
     with(fun(Dir) ->
         start(Dir),
@@ -317,7 +317,7 @@ group_test() ->
         {ok, _, 1, 1000, _} = mod_lhc_queue:fetch(?Q, 2000, 1000000)
     end).
 
-%% No folder, no start of the queue: messages are refused until there is one.
+%% Without a usable folder messages are refused, until there is one.
 unusable_test() ->
     with(fun(Dir) ->
         ok = filelib:ensure_dir(Dir),
@@ -327,11 +327,11 @@ unusable_test() ->
         {error, full} = append(1),
         ok = file:delete(Dir),
         until(fun() -> append(2) =:= ok end),
-        receive lost -> ok after 1000 -> error(not_told) end,
+        receive lost -> ok after 1000 -> error(not_notified) end,
         {ok, _, _, _, _} = mod_lhc_queue:fetch(?Q, 9, 1000)
     end).
 
-%% A disk that is full (needs root for a file system of its own, and is skipped without).
+%% A full disk. Needs root to mount a file system, and is skipped otherwise.
 full_disk_test_() ->
     {timeout, 30, fun() ->
         with(fun(Dir) ->
@@ -352,17 +352,17 @@ full_disk(Dir) ->
     start(Dir),
     Text = binary:copy(<<"x">>, 5000),
     Answers = [append(N, Text) || N <- lists:seq(1, 30)],
-    Taken = length([ok || ok <- Answers]),
-    true = Taken > 5 andalso Taken < 30,
-    %% Everything that was taken is there, nothing of what was refused, and it goes on once there is room.
-    {ok, _, 1, Taken, Events} = mod_lhc_queue:fetch(?Q, 100, 1000000),
-    Taken = length(Events),
-    ok = mod_lhc_queue:ack(?Q, Taken),
+    Accepted = length([ok || ok <- Answers]),
+    true = Accepted > 5 andalso Accepted < 30,
+    %% All accepted entries are there and no refused one. When there is room again, further entries are accepted.
+    {ok, _, 1, Accepted, Events} = mod_lhc_queue:fetch(?Q, 100, 1000000),
+    Accepted = length(Events),
+    ok = mod_lhc_queue:ack(?Q, Accepted),
     until(fun() -> append(31, <<"small">>) =:= ok end),
     {ok, Id, Seq, _, [Json | _]} = mod_lhc_queue:fetch(?Q, 100, 1000000),
     Json = json(Id, Seq, member(31, <<"small">>)).
 
-%% What people write is nobody else's.
+%% Only the user of ejabberd can read the files, which contain messages.
 mode_test() ->
     with(fun(Dir) ->
         start(Dir),
@@ -381,18 +381,18 @@ down_test() ->
 with(Test) ->
     Dir = filename:join(os:getenv("TMPDIR", "/tmp"),
                         "mod_lhc_queue_" ++ integer_to_list(erlang:unique_integer([positive])) ++ "_" ++ os:getpid()),
-    %% As if nothing had ever run: a test before may have ended with a crash.
+    %% An earlier test may have ended with a crash.
     persistent_term:erase({mod_lhc_queue, ?Q}),
-    forget_messages(),
+    flush_mailbox(),
     try Test(Dir)
     after
         stop(),
         file:del_dir_r(Dir)
     end.
 
-%% eunit runs the tests of a module in one process.
-forget_messages() ->
-    receive _ -> forget_messages() after 0 -> ok end.
+%% eunit runs all tests of a module in one process.
+flush_mailbox() ->
+    receive _ -> flush_mailbox() after 0 -> ok end.
 
 start(Dir) ->
     start(Dir, #{}).
@@ -404,14 +404,14 @@ start(Dir, Options) ->
     unlink(Pid),
     Pid.
 
-%% As kill -9 does: no word to anybody.
+%% Without terminate/2, like a kill -9.
 die() ->
-    gone(kill).
+    exit_queue(kill).
 
 stop() ->
-    gone(shutdown).
+    exit_queue(shutdown).
 
-gone(Reason) ->
+exit_queue(Reason) ->
     case whereis(?Q) of
         undefined -> ok;
         Pid ->
@@ -459,6 +459,6 @@ until(Condition) ->
     until(Condition, 300).
 
 until(_, 0) ->
-    error(in_vain);
+    error(timeout);
 until(Condition, Left) ->
     Condition() orelse begin timer:sleep(20), until(Condition, Left - 1) end.
