@@ -10,12 +10,12 @@ import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapsho
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { newId } from '../src/kit/id.ts';
 import { createProjections } from '../src/projections/projections.ts';
-import { createWanted } from '../src/reactors/visitors/desired.ts';
-import { createDeadlines } from '../src/runtime/deadlines.ts';
+import { WANTED_TABLE } from '../src/reactors/visitors/desired.ts';
+import { createDeadlines, DEADLINES_TABLE } from '../src/runtime/deadlines.ts';
 import { createActors } from '../src/runtime/host/actors.ts';
 import { createHost } from '../src/runtime/host/host.ts';
 import { soleOwner } from '../src/runtime/leases/ownership.ts';
-import { createWork, openWorkFile } from '../src/runtime/pending-work.ts';
+import { createPendingWork, openWorkFile } from '../src/runtime/pending-work.ts';
 import { createVault } from '../src/runtime/vault/vault.ts';
 import { answering } from './processes.ts';
 
@@ -52,8 +52,9 @@ async function measure({ visitors }: { readonly visitors: number }): Promise<Mem
   const actors = createActors(host, newId);
   const workFile = openWorkFile(join(dir, 'work.db'));
   const deadlines = createDeadlines({ db: workFile, host, ownership: soleOwner, now, logger });
-  const wanted = createWanted(workFile, () => undefined);
-  const work = createWork(workFile, store, [deadlines.part, wanted.part]);
+  const tables = [DEADLINES_TABLE, WANTED_TABLE];
+  const work = createPendingWork({ db: workFile, store, tables, logger });
+  work.subscribe(deadlines);
   const projections = createProjections({ path: join(dir, 'projections.db'), store, vault });
   const following = new AbortController();
   const folds = Promise.all([work.run(following.signal), projections.start(following.signal)]);

@@ -12,10 +12,15 @@ import type { VisitorCommand } from '../src/actors/visitor/decisions.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { createRouting } from '../src/reactors/routing/routing.ts';
+import { ROUTING_TABLE } from '../src/reactors/routing/tables.ts';
 import { createActors } from '../src/runtime/host/actors.ts';
 import { createHost } from '../src/runtime/host/host.ts';
 import { soleOwner } from '../src/runtime/leases/ownership.ts';
-import { createWork, openWorkFile, type WorkPart } from '../src/runtime/pending-work.ts';
+import {
+  type CommitListener,
+  createPendingWork,
+  openWorkFile,
+} from '../src/runtime/pending-work.ts';
 import { createVault } from '../src/runtime/vault/vault.ts';
 import { pageView } from './eventstore.ts';
 import { median, type Row } from './row.ts';
@@ -75,20 +80,16 @@ async function measure(departments: number): Promise<Numbers> {
     logger,
   });
   const awaited = new Map<string, { more: number; resolve: () => void }>();
-  const watch: WorkPart = {
-    name: 'watch',
-    version: 1,
-    schema: '',
-    tables: [],
-    apply: () => () => {},
-    applied: ({ events }) => {
+  const watch: CommitListener = {
+    onCommit(events) {
       for (const { type } of events) {
         const waiter = awaited.get(type);
         if (waiter && --waiter.more === 0) waiter.resolve();
       }
     },
   };
-  const work = createWork(db, store, [host.part, routing.part, watch]);
+  const work = createPendingWork({ db, store, tables: [ROUTING_TABLE], logger });
+  for (const listener of [host, routing, watch]) work.subscribe(listener);
   const ending = new AbortController();
   const following = work.run(ending.signal);
   const ofVisitor = (key: string, command: VisitorCommand) =>

@@ -16,15 +16,14 @@ import {
   PARTITIONS,
   partitionOf,
 } from './leases/ownership.ts';
-import type { WorkPart } from './pending-work.ts';
+import type { CommitListener, WorkTable } from './pending-work.ts';
 
 /** setTimeout takes at most 2^31-1 ms; looking again each minute costs nothing and heals a changed clock. */
 const LOOK_AGAIN_MS = 60_000;
 const AT_ONCE = 64;
 const RETRY_MS = 5_000;
 
-export interface Deadlines {
-  readonly part: WorkPart;
+export interface Deadlines extends CommitListener {
   /** From now on deadlines fire. @param graceMs what fell due before waits so long, so that visitors can show up */
   start(graceMs: number): void;
   /** Resolves when no deadline is being fired any more. */
@@ -47,6 +46,41 @@ const QUERIES = {
 interface Row {
   readonly stream: string;
 }
+
+export const DEADLINES_TABLE: WorkTable = {
+  name: 'deadlines',
+  version: 3,
+  schema: `
+    CREATE TABLE deadlines (
+      stream TEXT PRIMARY KEY,
+      partition INTEGER NOT NULL,
+      due INTEGER NOT NULL,
+      armed INTEGER NOT NULL,
+      revision INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX deadlines_due ON deadlines (due);
+  `,
+  tables: ['deadlines'],
+  apply: (file) => {
+    // A fact that leaves the deadline as it was has not armed it: an outcome that comes after a start is no sign of
+    // life, and the deadline keeps its grace.
+    const put = file.prepare(
+      `INSERT INTO deadlines VALUES (?, ?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE
+       SET armed = iif(due = excluded.due, armed, excluded.armed),
+         due = excluded.due, revision = excluded.revision
+       WHERE excluded.revision > revision`,
+    );
+    const drop = file.prepare('DELETE FROM deadlines WHERE stream = ? AND revision < ?');
+    return ({ stream, revision, metadata }) => {
+      if (!actorOf(stream)) return;
+      if (metadata.wakeAt === undefined) drop.run(stream, revision);
+      else {
+        const partition = partitionOf(keyOfStream(stream));
+        put.run(stream, partition, metadata.wakeAt, metadata.at, revision);
+      }
+    };
+  },
+};
 
 export function createDeadlines(options: {
   db: DatabaseSync;
@@ -129,44 +163,8 @@ export function createDeadlines(options: {
       });
   }
 
-  const part: WorkPart = {
-    name: 'deadlines',
-    version: 3,
-    schema: `
-      CREATE TABLE deadlines (
-        stream TEXT PRIMARY KEY,
-        partition INTEGER NOT NULL,
-        due INTEGER NOT NULL,
-        armed INTEGER NOT NULL,
-        revision INTEGER NOT NULL
-      ) STRICT, WITHOUT ROWID;
-      CREATE INDEX deadlines_due ON deadlines (due);
-    `,
-    tables: ['deadlines'],
-    apply: (file) => {
-      // A fact that leaves the deadline as it was has not armed it: an outcome that comes after a start is no sign of
-      // life, and the deadline keeps its grace.
-      const put = file.prepare(
-        `INSERT INTO deadlines VALUES (?, ?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE
-         SET armed = iif(due = excluded.due, armed, excluded.armed),
-           due = excluded.due, revision = excluded.revision
-         WHERE excluded.revision > revision`,
-      );
-      const drop = file.prepare('DELETE FROM deadlines WHERE stream = ? AND revision < ?');
-      return ({ stream, revision, metadata }) => {
-        if (!actorOf(stream)) return;
-        if (metadata.wakeAt === undefined) drop.run(stream, revision);
-        else {
-          const partition = partitionOf(keyOfStream(stream));
-          put.run(stream, partition, metadata.wakeAt, metadata.at, revision);
-        }
-      };
-    },
-    applied: ({ events }) => planSooner(events),
-  };
-
   return {
-    part,
+    onCommit: planSooner,
     start(graceMs) {
       startedAt = now();
       graceUntil = startedAt + graceMs;

@@ -1,26 +1,45 @@
 /**
- * The table of pending work: a cache in a file of its own, folded from the log. Its parts (deadlines, lanes, what each
- * reactor must know) share one fold, so that a batch of facts costs one transaction. It may be deleted at any time.
+ * The tables of pending work: a cache in a file of its own, folded from the log. All tables share one fold, so that a
+ * batch of facts costs one transaction. The file may be deleted at any time.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import type { EventStore, RecordedEvent, SubscriptionBatch } from '../eventstore/port.ts';
+import type { Logger } from 'pino';
+import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { createFold, type Fold } from '../fold/fold.ts';
 import { openDatabase } from '../sqlite/open.ts';
 
 /** "xCWk" */
 const APPLICATION_ID = 0x7843576b;
 
-export interface WorkPart {
+/** One table of pending work, or a few that change together, and how facts change them. */
+export interface WorkTable {
   readonly name: string;
-  /** Raise it when the tables or `apply` change: all parts are then built anew. */
+  /** Raise it when `schema` or `apply` changes: all tables of the file are then built anew. */
   readonly version: number;
   readonly schema: string;
+  /** The names of the tables that `schema` creates. */
   readonly tables: readonly string[];
-  /** Prepares its statements; the result is called for every fact, inside the transaction. */
+  /** Prepares its statements. The result is called for each fact, inside the transaction. */
   readonly apply: (db: DatabaseSync) => (event: RecordedEvent) => void;
-  /** Told after the commit, with events of the batch. */
-  readonly applied?: (batch: SubscriptionBatch) => void;
 }
+
+export interface CommitListener {
+  /** Called after the commit of a batch, with the events of the batch. Must not throw. */
+  onCommit(events: readonly RecordedEvent[]): void;
+}
+
+export interface PendingWork extends Fold {
+  /** Adds a listener. Listeners are called in the order in which they were added. */
+  subscribe(listener: CommitListener): void;
+  /**
+   * Resolves when the tables contain everything up to the present end of the log. Waits as long as the fold advances.
+   * @throws {AppError} `timeout` when the fold has not advanced for {@link CATCH_UP_STALL_MS}
+   */
+  caughtUp(): Promise<void>;
+}
+
+/** A fold that has not advanced for so long is stuck. */
+export const CATCH_UP_STALL_MS = 60_000;
 
 export const openWorkFile = (path: string): DatabaseSync =>
   openDatabase(path, {
@@ -34,30 +53,52 @@ export const openWorkFile = (path: string): DatabaseSync =>
 /** What the log says about actors, about what was done and about who does it. */
 const PREFIXES = ['visitor-', 'operator-', 'tenant-', 'lane-', 'inbox-', 'letter-', 'lease-'];
 
-/** @param beforeCheckpoint called between the rows of a batch and their checkpoint: a failpoint of tests */
-export function createWork(
-  db: DatabaseSync,
-  store: EventStore,
-  parts: readonly WorkPart[],
-  beforeCheckpoint: () => void = () => {},
-): Fold {
-  return createFold({
-    name: parts.map((part) => `${part.name}/${part.version}`).join(' '),
+export function createPendingWork(options: {
+  db: DatabaseSync;
+  store: EventStore;
+  tables: readonly WorkTable[];
+  logger: Logger;
+  /** Called between the rows of a batch and their checkpoint: a failpoint of tests. */
+  beforeCheckpoint?: () => void;
+}): PendingWork {
+  const { db, store, tables, logger, beforeCheckpoint = () => undefined } = options;
+  const listeners: CommitListener[] = [];
+  const fold = createFold({
+    name: tables.map(({ name, version }) => `${name}/${version}`).join(' '),
     version: 1,
     db,
     store,
     prefixes: PREFIXES,
-    schema: parts.map((part) => part.schema).join('\n'),
-    tables: parts.flatMap((part) => part.tables),
+    schema: tables.map(({ schema }) => schema).join('\n'),
+    tables: tables.flatMap((table) => table.tables),
     apply: (file) => {
-      const all = parts.map((part) => part.apply(file));
+      const all = tables.map((table) => table.apply(file));
       return (event) => {
         for (const apply of all) apply(event);
       };
     },
     beforeCheckpoint,
-    onApplied: (batch) => {
-      for (const part of parts) part.applied?.(batch);
+    onApplied: ({ events }) => {
+      for (const listener of listeners) listener.onCommit(events);
     },
   });
+  return {
+    ...fold,
+    subscribe: (listener) => void listeners.push(listener),
+    caughtUp: () => catchUp(fold, store, logger),
+  };
+}
+
+async function catchUp(fold: Fold, store: EventStore, logger: Logger): Promise<void> {
+  const head = await store.head();
+  for (let before = -1; head !== null; ) {
+    try {
+      return await fold.waitFor(head, CATCH_UP_STALL_MS);
+    } catch (error) {
+      const { eventsApplied } = fold.state();
+      if (eventsApplied === before) throw error;
+      before = eventsApplied;
+      logger.info({ eventsApplied }, 'catching up with the log');
+    }
+  }
 }

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { type ActorRef, personOf, rosterGroups, streamOf } from '../actors/ids.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import type { Config } from '../config.ts';
-import { XMPP, type XmppLane } from '../reactors/conversation/xmpp-lane.ts';
+import { XMPP_FILTER, type XmppLane } from '../reactors/conversation/xmpp-lane.ts';
 import type { Sessions } from '../reactors/visitors/reconciler.ts';
 import type { Lanes } from '../runtime/lanes/lanes.ts';
 import { type Ownership, ownsStream } from '../runtime/leases/ownership.ts';
@@ -51,11 +51,11 @@ export function createVisitorTransport(options: {
   });
 }
 
-/** Everybody who has to know hears of sessions that began, ended or gave a message back. */
-export function hearOfSessions(
+/** Calls the parts that have to know of sessions that began, ended or gave a message back. */
+export function listenToSessions(
   transport: VisitorTransport,
   parts: {
-    messages: XmppLane;
+    xmppLane: XmppLane;
     lanes: Lanes;
     sessions: Sessions;
     actors: Actors;
@@ -63,12 +63,12 @@ export function hearOfSessions(
     logger: Logger;
   },
 ): void {
-  const { messages, lanes, sessions, actors, tenants, logger } = parts;
+  const { xmppLane, lanes, sessions, actors, tenants, logger } = parts;
   transport.listen({
     sessionStarted(jid) {
-      messages.resend(jid);
+      xmppLane.resend(jid);
       const visitor = visitorOf(jid, tenants);
-      if (visitor) lanes.poke(streamOf(visitor), XMPP);
+      if (visitor) lanes.poke(streamOf(visitor), XMPP_FILTER.name);
     },
     sessionLost(jid, _reason, final) {
       const visitor = visitorOf(jid, tenants);
@@ -78,7 +78,7 @@ export function hearOfSessions(
       const visitor = visitorOf(jid, tenants);
       if (!visitor) return;
       if (code === 'unavailable') {
-        messages.resend(jid);
+        xmppLane.resend(jid);
         return;
       }
       const { tenant, name } = visitor;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { createDeadlines } from '../../src/runtime/deadlines.ts';
+import { createDeadlines, DEADLINES_TABLE } from '../../src/runtime/deadlines.ts';
 import type { ActorHost } from '../../src/runtime/host/host.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/leases/ownership.ts';
 import { DELAYS, sendMessage, startChat, viewPage } from '../actors/facts.ts';
@@ -36,7 +36,7 @@ async function deadlinesOf(rig: Rig, wake: Wake = rig.host.wake, ownership: Owne
     },
   });
   stopping.push(deadlines.stop);
-  const caughtUp = await rig.follow([deadlines.part]);
+  const caughtUp = await rig.follow([DEADLINES_TABLE], [deadlines]);
   return { deadlines, woken, caughtUp };
 }
 

@@ -14,7 +14,12 @@ import { createSnapshotStore, openSnapshotFile } from '../../src/eventstore/snap
 import { openPersonalData } from '../../src/reactors/personal.ts';
 import { createActors } from '../../src/runtime/host/actors.ts';
 import { type ActorHost, createHost, type HostOptions } from '../../src/runtime/host/host.ts';
-import { createWork, openWorkFile, type WorkPart } from '../../src/runtime/pending-work.ts';
+import {
+  type CommitListener,
+  createPendingWork,
+  openWorkFile,
+  type WorkTable,
+} from '../../src/runtime/pending-work.ts';
 import type { Dispatched, Origin } from '../../src/runtime/ports.ts';
 import { createVault } from '../../src/runtime/vault/vault.ts';
 import { temporaryFolder } from './folder.ts';
@@ -127,9 +132,10 @@ export async function openRig(
     facts: async (stream: string): Promise<readonly RecordedEvent[]> => store.readStream(stream),
     types: async (stream: string): Promise<string[]> =>
       (await store.readStream(stream)).map(({ type }) => type),
-    /** Follows the log with these parts; resolves when they have seen all of it. */
-    follow: async (parts: readonly WorkPart[]) => {
-      const work = createWork(workFile, store, parts);
+    /** Follows the log with these; resolves when they have seen all of it. */
+    follow: async (tables: readonly WorkTable[], listeners: readonly CommitListener[] = []) => {
+      const work = createPendingWork({ db: workFile, store, tables, logger: silent });
+      for (const listener of listeners) work.subscribe(listener);
       folds.push(work.run(ending.signal));
       const caughtUp = async (): Promise<void> => {
         const head = await store.head();

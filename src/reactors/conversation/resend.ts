@@ -22,18 +22,17 @@ import { isRefused, messageOf } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
-import type { WorkPart } from '../../runtime/pending-work.ts';
+import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OutgoingMessage, VisitorTransport } from '../../xmpp/port.ts';
 import type { PersonalData } from '../personal.ts';
 import type { RecipientOf } from './recipient.ts';
 
-export interface Resend {
-  /**
-   * Follows operators' sessions in the log. mod_lhc reports the end of a session to one process, but the process of each
-   * visitor has to send.
-   */
-  readonly part: WorkPart;
+/**
+ * Follows operators' sessions in the log. mod_lhc reports the end of a session to one process, but the process of each
+ * visitor has to send.
+ */
+export interface Resend extends CommitListener {
   /** Sends again what was taken and not delivered, if this process owns the visitor. */
   resend(jid: string): void;
   /** Resolves when no resend for this visitor is running. New messages wait for that. */
@@ -131,22 +130,15 @@ export function createResend(options: ResendOptions): Resend {
   }
 
   return {
-    part: {
-      name: 'messages',
-      version: 1,
-      schema: '',
-      tables: [],
-      apply: () => () => {},
-      applied({ events }) {
-        for (const { stream, type, metadata } of events) {
-          if (type !== 'OperatorLoggedOut' || metadata.at < startedAt) continue;
-          const actor = actorOf(stream);
-          if (actor?.kind !== 'operator') continue;
-          afterSession(actor.tenant, actor.name).catch((error) =>
-            logger.error({ err: error, operator: actor.name }, 'messages were not sent again'),
-          );
-        }
-      },
+    onCommit(events) {
+      for (const { stream, type, metadata } of events) {
+        if (type !== 'OperatorLoggedOut' || metadata.at < startedAt) continue;
+        const actor = actorOf(stream);
+        if (actor?.kind !== 'operator') continue;
+        afterSession(actor.tenant, actor.name).catch((error) =>
+          logger.error({ err: error, operator: actor.name }, 'messages were not sent again'),
+        );
+      }
     },
     resend,
     afterResends: (jid) => running.get(jid) ?? Promise.resolve(),

@@ -14,9 +14,9 @@ import type { VisitorFact, VisitorFacts, VisitorState } from '../../actors/visit
 import { isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
-import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
+import type { Destination, DestinationFilter, Outcome } from '../../runtime/lanes/destination.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
-import type { WorkPart } from '../../runtime/pending-work.ts';
+import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { Answers } from '../answers/answers.ts';
@@ -29,7 +29,6 @@ import { createOpening, opensAt } from './opening.ts';
 import { createRecipients } from './recipient.ts';
 import { createResend } from './resend.ts';
 
-export const XMPP = 'xmpp';
 /** Waits between the tries of one effect. */
 export const MESSAGE_RETRY: RetryPolicy = { firstMs: 200, mostMs: 15_000 };
 /** Lanes of different streams that run at the same time. */
@@ -53,16 +52,19 @@ const CONCERNS = new Set([
   'AvailabilitySet',
   'OperatorRemoved',
 ]);
+export const XMPP_FILTER: DestinationFilter = {
+  name: 'xmpp',
+  concerns: ({ type }) => CONCERNS.has(type),
+};
 const NO_OPERATOR = 'no operator took the chat';
 
 const done: Outcome = { kind: 'done' };
 /** The lane stops at this fact until a later fact of the stream gives the chat an operator. */
 const parked: Outcome = { kind: 'parked' };
 
-export interface XmppLane {
+/** Follows operators' sessions, to resend to an operator whose session has ended. */
+export interface XmppLane extends CommitListener {
   readonly destination: Destination;
-  /** Follows operators' sessions, to resend to an operator whose session has ended. */
-  readonly part: WorkPart;
   /**
    * Call it when a visitor's session is new: messages that were taken and not delivered go out again, before anything
    * newer. It does nothing if another process owns the visitor.
@@ -297,12 +299,11 @@ async function giveUp(parts: Parts, event: RecordedEvent, reason: string): Promi
 export function createXmppLane(options: XmppLaneOptions): XmppLane {
   const parts = partsOf(options);
   return {
-    part: parts.resend.part,
+    onCommit: parts.resend.onCommit,
     destination: {
-      name: XMPP,
+      ...XMPP_FILTER,
       concurrency: XMPP_LANES_AT_ONCE,
       retry: MESSAGE_RETRY,
-      concerns: ({ type }) => CONCERNS.has(type),
       perform: (event, _signal, again = false) => perform(parts, event, again),
       gaveUp: (event, reason) => giveUp(parts, event, reason),
     },

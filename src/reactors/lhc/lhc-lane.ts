@@ -13,11 +13,10 @@ import type { RetryPolicy } from '../../kit/backoff.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import type { CallbackClient } from '../../lhc/client.ts';
 import type { Callback } from '../../lhc/types.ts';
-import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
+import type { Destination, DestinationFilter, Outcome } from '../../runtime/lanes/destination.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { PersonalData } from '../personal.ts';
 
-const LHC = 'lhc';
 /** Waits between the tries of one callback. */
 export const CALLBACK_RETRY: RetryPolicy = { firstMs: 500, mostMs: 60_000 };
 /** Lanes of different streams that run at the same time. */
@@ -52,6 +51,14 @@ function onlineChange(data: JsonObject): 'operator.online' | 'operator.offline' 
   if (from === to || (from !== 'offline' && to !== 'offline')) return null;
   return to === 'offline' ? 'operator.offline' : 'operator.online';
 }
+
+/** The facts that LHC gets callbacks for. */
+export const LHC_FILTER: DestinationFilter = {
+  name: 'lhc',
+  concerns: ({ stream, type, data }) =>
+    VISITOR_FACTS.has(type) ||
+    (stream.startsWith('operator-') && (onlineChange(data) !== null || data.left !== undefined)),
+};
 
 /** A fingerprint of a tenant's callback settings. Callbacks that were paused resume when it changes. */
 const endpointOf = (tenant: TenantSettings, digestKey: Buffer): string =>
@@ -280,13 +287,9 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
   const { client, tenants, now, newId } = options;
   return {
     destination: {
-      name: LHC,
+      ...LHC_FILTER,
       concurrency: LHC_LANES_AT_ONCE,
       retry: CALLBACK_RETRY,
-      concerns: ({ stream, type, data }) =>
-        VISITOR_FACTS.has(type) ||
-        (stream.startsWith('operator-') &&
-          (onlineChange(data) !== null || data.left !== undefined)),
       perform: (event) => perform(options, event),
     },
     async resumeChanged() {

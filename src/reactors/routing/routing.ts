@@ -5,23 +5,22 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
-import type { TenantId, Username } from '../../actors/ids.ts';
+import { actorOf, type TenantId, type Username } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { messageOf } from '../../errors.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
-import type { WorkPart } from '../../runtime/pending-work.ts';
+import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors, Transfer } from '../../runtime/ports.ts';
 import { createPass } from './pass.ts';
 import { createRounds } from './rounds.ts';
 import { settle } from './settle.ts';
-import { createRoutingTables } from './tables.ts';
+import { openRoutingTables } from './tables.ts';
 import { createTransfer } from './transfer.ts';
 
 const SWEEP_EVERY_MS = 3_000;
 
-export interface Routing {
-  readonly part: WorkPart;
+export interface Routing extends CommitListener {
   readonly transfer: Transfer;
   start(): void;
   stop(): Promise<void>;
@@ -49,7 +48,7 @@ export function createRouting(options: {
   afterReserve?: (chatId: string) => Promise<void>;
 }): Routing {
   const { db, actors, tenants, ownership, now, newId, random, logger } = options;
-  const tables = createRoutingTables(db, (tenant) => wake(tenant));
+  const tables = openRoutingTables(db);
   const rounds = createRounds(tables);
   const dirty = new Set<TenantId>();
   const passes = new Map<TenantId, Promise<void>>();
@@ -100,7 +99,14 @@ export function createRouting(options: {
   }
 
   return {
-    part: tables.part,
+    onCommit(events) {
+      const tenants = new Set<TenantId>();
+      for (const { stream, type } of events) {
+        const actor = WAKES.has(type) ? actorOf(stream) : null;
+        if (actor) tenants.add(actor.tenant);
+      }
+      for (const tenant of tenants) wake(tenant);
+    },
     transfer: createTransfer({ actors, tenants, operatorsOf: tables.operators }),
     start() {
       started = true;
@@ -132,3 +138,22 @@ export function createRouting(options: {
     },
   };
 }
+
+/** Facts after which a chat may find an operator, or the two sides may disagree. */
+const WAKES = new Set([
+  'ChatStarted',
+  'ChatAssigned',
+  'ChatUnassigned',
+  'ChatTransferred',
+  'ChatClosed',
+  'ChatReleased',
+  'OperatorRegistered',
+  'OperatorRemoved',
+  'OperatorLoggedIn',
+  'OperatorLoggedOut',
+  'PresenceChanged',
+  'AvailabilitySet',
+  'OperatorResponsive',
+  'OperatorUnresponsive',
+  'OperatorGone',
+]);

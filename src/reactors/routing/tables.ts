@@ -1,8 +1,8 @@
 /** Both sides of every chat, folded from the log: what visitors' streams say of it, and what operators' streams say. */
 import type { DatabaseSync } from 'node:sqlite';
-import { actorOf, type TenantId, type Username, type VisitorKey } from '../../actors/ids.ts';
+import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
 import { claimsOf, type Sought } from '../../actors/selection.ts';
-import type { WorkPart } from '../../runtime/pending-work.ts';
+import type { WorkTable } from '../../runtime/pending-work.ts';
 import { prepareLazily } from '../../sqlite/statements.ts';
 import { applyToRouting } from './rows.ts';
 import { SAME, SCHEMA, TABLES } from './schema.ts';
@@ -47,7 +47,6 @@ export interface Held {
 export type Forsaken = Held & { readonly removed: boolean };
 
 export interface RoutingTables {
-  readonly part: WorkPart;
   operators(tenant: TenantId): readonly Username[];
   /** Whether nobody has one of the tenant's chats. */
   anyWaiting(tenant: TenantId): boolean;
@@ -163,33 +162,20 @@ const placed = (row: PlacedRow): Placed => ({
   since: row.since,
 });
 
-/** @param changed told, after a commit, of each tenant whose chats or operators changed */
-export function createRoutingTables(
-  db: DatabaseSync,
-  changed: (tenant: TenantId) => void,
-): RoutingTables {
+export const ROUTING_TABLE: WorkTable = {
+  name: 'routing',
+  version: 4,
+  schema: SCHEMA,
+  tables: TABLES,
+  apply: applyToRouting,
+};
+
+export function openRoutingTables(db: DatabaseSync): RoutingTables {
   const query = prepareLazily(db, QUERIES);
   // The columns are those of the statements above.
   const held = (rows: unknown): Held[] =>
     (rows as HeldRow[]).map(({ chat, ...row }) => ({ ...row, chatId: chat }));
-  const part: WorkPart = {
-    name: 'routing',
-    version: 4,
-    schema: SCHEMA,
-    tables: TABLES,
-    apply: applyToRouting,
-    applied: ({ events }) => {
-      const tenants = new Set<TenantId>();
-      for (const { stream, type } of events) {
-        const actor = WAKES.has(type) ? actorOf(stream) : null;
-        if (actor) tenants.add(actor.tenant);
-      }
-      for (const tenant of tenants) changed(tenant);
-    },
-  };
-
   return {
-    part,
     operators: (tenant) =>
       // The column of the statement above.
       (query('operators').all(tenant) as unknown as { username: Username }[]).map(
@@ -237,22 +223,3 @@ export function createRoutingTables(
     },
   };
 }
-
-/** Facts after which a chat may find an operator, or the two sides may disagree. */
-const WAKES = new Set([
-  'ChatStarted',
-  'ChatAssigned',
-  'ChatUnassigned',
-  'ChatTransferred',
-  'ChatClosed',
-  'ChatReleased',
-  'OperatorRegistered',
-  'OperatorRemoved',
-  'OperatorLoggedIn',
-  'OperatorLoggedOut',
-  'PresenceChanged',
-  'AvailabilitySet',
-  'OperatorResponsive',
-  'OperatorUnresponsive',
-  'OperatorGone',
-]);

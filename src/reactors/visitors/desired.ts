@@ -1,8 +1,7 @@
 /** What should be true of visitors in XMPP, folded from the log: who has an account, and who is shown. */
 import type { DatabaseSync } from 'node:sqlite';
 import { actorOf, type TenantId, type VisitorKey } from '../../actors/ids.ts';
-import type { RecordedEvent } from '../../eventstore/port.ts';
-import type { WorkPart } from '../../runtime/pending-work.ts';
+import type { WorkTable } from '../../runtime/pending-work.ts';
 import { prepareLazily } from '../../sqlite/statements.ts';
 
 export interface Visitor {
@@ -18,7 +17,6 @@ export interface WantedRow extends Visitor {
 }
 
 export interface Wanted {
-  readonly part: WorkPart;
   get(visitor: Visitor): WantedRow | null;
   /** Everybody that should be online, and everybody whose account should go. */
   pending(tenant: TenantId): IterableIterator<WantedRow>;
@@ -51,67 +49,54 @@ const toRow = (row: Stored): WantedRow => ({
   gone: row.gone === 1,
 });
 
-/** @param changed told, after the commit, of each visitor whose facts may change what is wanted or shown */
-export function createWanted(
-  db: DatabaseSync,
-  changed: (visitor: Visitor, event: RecordedEvent) => void,
-): Wanted {
+export const WANTED_TABLE: WorkTable = {
+  name: 'wanted',
+  version: 2,
+  schema: `
+    CREATE TABLE wanted (
+      tenant TEXT NOT NULL,
+      key TEXT NOT NULL,
+      online INTEGER NOT NULL,
+      chat INTEGER NOT NULL,
+      gone INTEGER NOT NULL,
+      seen INTEGER NOT NULL,
+      PRIMARY KEY (tenant, key)
+    ) STRICT, WITHOUT ROWID;
+    -- Not by what a page view changes (3.7 us a row against 1.9): whom to show is sorted once a second.
+    CREATE INDEX wanted_online ON wanted (tenant, online);
+  `,
+  tables: ['wanted'],
+  apply: (file) => {
+    const arrive = file.prepare(
+      `INSERT INTO wanted VALUES (?, ?, 1, 0, 0, ?) ON CONFLICT (tenant, key) DO UPDATE
+       SET online = 1, gone = 0, seen = excluded.seen`,
+    );
+    const see = file.prepare('UPDATE wanted SET seen = ? WHERE tenant = ? AND key = ?');
+    const chat = file.prepare('UPDATE wanted SET chat = ?, seen = ? WHERE tenant = ? AND key = ?');
+    const leave = file.prepare('UPDATE wanted SET online = 0 WHERE tenant = ? AND key = ?');
+    const go = file.prepare(
+      `INSERT INTO wanted VALUES (?, ?, 0, 0, 1, 0) ON CONFLICT (tenant, key) DO UPDATE
+       SET online = 0, chat = 0, gone = 1`,
+    );
+    return ({ stream, type, metadata: { at } }) => {
+      if (!stream.startsWith('visitor-')) return;
+      const actor = actorOf(stream);
+      if (actor?.kind !== 'visitor') return;
+      const { tenant, name } = actor;
+      if (type === 'VisitorArrived') arrive.run(tenant, name, at);
+      else if (type === 'PageViewed') see.run(at, tenant, name);
+      else if (type === 'ChatStarted') chat.run(1, at, tenant, name);
+      else if (type === 'ChatClosed') chat.run(0, at, tenant, name);
+      else if (type === 'TimedOut') leave.run(tenant, name);
+      else if (type === 'CleanedUp') go.run(tenant, name);
+    };
+  },
+};
+
+export function createWanted(db: DatabaseSync): Wanted {
   const query = prepareLazily(db, QUERIES);
 
-  const part: WorkPart = {
-    name: 'wanted',
-    version: 2,
-    schema: `
-      CREATE TABLE wanted (
-        tenant TEXT NOT NULL,
-        key TEXT NOT NULL,
-        online INTEGER NOT NULL,
-        chat INTEGER NOT NULL,
-        gone INTEGER NOT NULL,
-        seen INTEGER NOT NULL,
-        PRIMARY KEY (tenant, key)
-      ) STRICT, WITHOUT ROWID;
-      -- Not by what a page view changes (3.7 us a row against 1.9): whom to show is sorted once a second.
-      CREATE INDEX wanted_online ON wanted (tenant, online);
-    `,
-    tables: ['wanted'],
-    apply: (file) => {
-      const arrive = file.prepare(
-        `INSERT INTO wanted VALUES (?, ?, 1, 0, 0, ?) ON CONFLICT (tenant, key) DO UPDATE
-         SET online = 1, gone = 0, seen = excluded.seen`,
-      );
-      const see = file.prepare('UPDATE wanted SET seen = ? WHERE tenant = ? AND key = ?');
-      const chat = file.prepare(
-        'UPDATE wanted SET chat = ?, seen = ? WHERE tenant = ? AND key = ?',
-      );
-      const leave = file.prepare('UPDATE wanted SET online = 0 WHERE tenant = ? AND key = ?');
-      const go = file.prepare(
-        `INSERT INTO wanted VALUES (?, ?, 0, 0, 1, 0) ON CONFLICT (tenant, key) DO UPDATE
-         SET online = 0, chat = 0, gone = 1`,
-      );
-      return ({ stream, type, metadata: { at } }) => {
-        if (!stream.startsWith('visitor-')) return;
-        const actor = actorOf(stream);
-        if (actor?.kind !== 'visitor') return;
-        const { tenant, name } = actor;
-        if (type === 'VisitorArrived') arrive.run(tenant, name, at);
-        else if (type === 'PageViewed') see.run(at, tenant, name);
-        else if (type === 'ChatStarted') chat.run(1, at, tenant, name);
-        else if (type === 'ChatClosed') chat.run(0, at, tenant, name);
-        else if (type === 'TimedOut') leave.run(tenant, name);
-        else if (type === 'CleanedUp') go.run(tenant, name);
-      };
-    },
-    applied: ({ events }) => {
-      for (const event of events) {
-        const actor = actorOf(event.stream);
-        if (actor?.kind === 'visitor') changed({ tenant: actor.tenant, key: actor.name }, event);
-      }
-    },
-  };
-
   return {
-    part,
     get({ tenant, key }) {
       const row = query('get').get(tenant, key);
       return row ? toRow(row as unknown as Stored) : null; // the columns of the table above

@@ -6,13 +6,13 @@
  * are, for the next owner's logins to replace; who gains one compares it with ejabberd at once and mends what differs.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { personOf, visitorJid } from '../../actors/ids.ts';
+import { actorOf, personOf, visitorJid } from '../../actors/ids.ts';
 import { isRefused, messageOf } from '../../errors.ts';
-import type { RecordedEvent } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
 import { createLimiter } from '../../kit/limiter.ts';
 import { PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
+import type { CommitListener } from '../../runtime/pending-work.ts';
 import { createVisitorAccounts, HandedOver, type VisitorAccountsOptions } from './accounts.ts';
 import { type ComparisonOptions, createComparison } from './comparison.ts';
 import type { Visitor } from './desired.ts';
@@ -43,9 +43,7 @@ const GAINED_MS = 50;
 /** When sessions come back after a loss: once they have stopped doing so, but not later than this. */
 const RETURNED_MS = { quiet: 1_000, most: 10_000 };
 
-export interface Sessions {
-  /** A fact of this visitor was committed. */
-  changed(visitor: Visitor, event: RecordedEvent): void;
+export interface Sessions extends CommitListener {
   /** Its session ended and the transport does not bring it back by itself. */
   lost(visitor: Visitor): void;
   /** Compares with what ejabberd has, and begins to work. Resolves when the comparison was made once. */
@@ -187,6 +185,18 @@ export function createSessions(options: SessionsOptions): Sessions {
     }
   }
 
+  /** @param type of a fact of this visitor */
+  function follow(visitor: Visitor, type: string): void {
+    if (type === 'PageViewed') {
+      // Presence at most so often; what a page view changes is only that.
+      const last = presentAt.get(idOf(visitor));
+      const at = last === undefined ? now() : Math.max(now(), last + PRESENCE_EVERY_MS);
+      changeOf(visitor, at, last !== undefined);
+    } else if (SHOWS.has(type)) changeOf(visitor);
+    else return;
+    shown.moved(visitor.tenant);
+  }
+
   const gained = new Set<number>();
   const compareGained = debounce(() => {
     if (started) void comparison.run(gained);
@@ -245,17 +255,13 @@ export function createSessions(options: SessionsOptions): Sessions {
   });
 
   return {
-    changed(visitor, event) {
-      // History, of which a table that is built anew tells all again: the comparison sees what of it is pending.
+    onCommit(events) {
+      // Before that it is history: the first comparison sees what of it is pending.
       if (!started) return;
-      if (event.type === 'PageViewed') {
-        // Presence at most so often; what a page view changes is only that.
-        const last = presentAt.get(idOf(visitor));
-        const at = last === undefined ? now() : Math.max(now(), last + PRESENCE_EVERY_MS);
-        changeOf(visitor, at, last !== undefined);
-      } else if (SHOWS.has(event.type)) changeOf(visitor);
-      else return;
-      shown.moved(visitor.tenant);
+      for (const { stream, type } of events) {
+        const actor = actorOf(stream);
+        if (actor?.kind === 'visitor') follow({ tenant: actor.tenant, key: actor.name }, type);
+      }
     },
     lost(visitor) {
       const id = idOf(visitor);

@@ -11,11 +11,16 @@ import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantCommand } from '../../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError } from '../../errors.ts';
-import { type EventStore, type NewEvent, WrongExpectedRevision } from '../../eventstore/port.ts';
+import {
+  type EventStore,
+  type NewEvent,
+  type RecordedEvent,
+  WrongExpectedRevision,
+} from '../../eventstore/port.ts';
 import { lastEvent } from '../../eventstore/reading.ts';
 import type { SnapshotStore } from '../../eventstore/snapshots.ts';
 import { backoff } from '../../kit/backoff.ts';
-import type { WorkPart } from '../pending-work.ts';
+import type { CommitListener } from '../pending-work.ts';
 import type { Dispatched, Origin, Vault } from '../ports.ts';
 import { DECIDERS, keyOf } from './kinds.ts';
 import { createLiving, type Living } from './living.ts';
@@ -27,15 +32,18 @@ const MAX_ATTEMPTS = 8;
 export const WRITE_CONFLICT_RETRY = { firstMs: 2, mostMs: 256 };
 
 /** What the actors (actors.ts) stand on: facts appended and states kept, whatever the kind of actor. */
-export interface ActorHost {
+export interface ActorHost extends CommitListener {
   /** As {@link Actor.send}. The caller answers for a command of the actor's own kind. */
   dispatch(
     actor: ActorRef,
     command: VisitorCommand | OperatorCommand | TenantCommand,
     origin: Origin,
   ): Promise<Dispatched>;
-  /** Hears of what other processes append; the first part, so that all others meet states that are not older. */
-  readonly part: WorkPart;
+  /**
+   * Learns of the facts that other processes appended. Subscribe it before all other listeners: then they find states
+   * that are not older than the facts they are called for.
+   */
+  onCommit(events: readonly RecordedEvent[]): void;
   /** The state at least as new as what the table of pending work has seen; null for an actor with no facts. */
   load(actor: ActorRef): Promise<ActorState | null>;
   /** The same, as new as the log is now: for a refusal that would be final. */
@@ -197,19 +205,10 @@ export function createHost(options: HostOptions): ActorHost {
   const existing = ({ state }: Living): ActorState | null =>
     state.core.revision < 0 ? null : state;
 
-  const part: WorkPart = {
-    name: 'actors',
-    version: 1,
-    schema: '',
-    tables: [],
-    apply: () => () => {},
-    applied: ({ events }) => {
+  return {
+    onCommit(events) {
       for (const { stream, revision } of events) living.heard(stream, revision);
     },
-  };
-
-  return {
-    part,
     dispatch: (ref, command, origin) =>
       mailboxes.run(streamOf(ref), () => carryOut(ref, command, origin)),
     load(actor) {

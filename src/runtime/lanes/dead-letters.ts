@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../../errors.ts';
 import type { EventStore, NewEvent, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
-import type { WorkPart } from '../pending-work.ts';
+import type { WorkTable } from '../pending-work.ts';
 import type { DeadLetter, DeadLetters, Vault } from '../ports.ts';
 import type { Destination } from './destination.ts';
 import { parseLaneAdvance } from './log.ts';
@@ -15,6 +15,43 @@ interface Row extends DeadLetter {
   readonly revision: number;
 }
 
+export const DEAD_LETTERS_TABLE: WorkTable = {
+  name: 'dead-letters',
+  version: 2,
+  schema: `
+    CREATE TABLE dead_letters (
+      id TEXT PRIMARY KEY,
+      tenant TEXT,
+      at INTEGER NOT NULL,
+      kind TEXT NOT NULL,
+      stream TEXT NOT NULL,
+      revision INTEGER NOT NULL,
+      destination TEXT NOT NULL,
+      reason TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    -- Whether an append that got no answer was made is not known: made again, it is still one letter.
+    CREATE UNIQUE INDEX dead_letters_once ON dead_letters (stream, revision, destination);
+  `,
+  tables: ['dead_letters'],
+  apply: (file) => {
+    const add = file.prepare('INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+    const drop = file.prepare('DELETE FROM dead_letters WHERE id = ?');
+    return (event) => {
+      const { id, type, data, metadata, stream, revision } = event;
+      const { tenant, at } = metadata;
+      if (type === 'EventSetAside') {
+        add.run(id, tenant, at, 'webhook', stream, revision, 'service', String(data.reason));
+      } else if (type === 'DeadLetterSent') {
+        drop.run(String(data.letter));
+      } else {
+        const lane = parseLaneAdvance(event);
+        if (!lane?.dead) return;
+        add.run(id, tenant, at, 'effect', lane.stream, lane.revision, lane.destination, lane.dead);
+      }
+    };
+  },
+};
+
 export function createDeadLetters(options: {
   db: DatabaseSync;
   store: EventStore;
@@ -24,56 +61,8 @@ export function createDeadLetters(options: {
   again: (content: unknown, commandId: string) => Promise<void>;
   now: () => number;
   newId: () => string;
-}): DeadLetters & { readonly part: WorkPart; count(): number } {
+}): DeadLetters & { count(): number } {
   const { db, store, vault, destinations, now, newId } = options;
-
-  const part: WorkPart = {
-    name: 'dead-letters',
-    version: 2,
-    schema: `
-      CREATE TABLE dead_letters (
-        id TEXT PRIMARY KEY,
-        tenant TEXT,
-        at INTEGER NOT NULL,
-        kind TEXT NOT NULL,
-        stream TEXT NOT NULL,
-        revision INTEGER NOT NULL,
-        destination TEXT NOT NULL,
-        reason TEXT NOT NULL
-      ) STRICT, WITHOUT ROWID;
-      -- Whether an append that got no answer was made is not known: made again, it is still one letter.
-      CREATE UNIQUE INDEX dead_letters_once ON dead_letters (stream, revision, destination);
-    `,
-    tables: ['dead_letters'],
-    apply: (file) => {
-      const add = file.prepare(
-        'INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      );
-      const drop = file.prepare('DELETE FROM dead_letters WHERE id = ?');
-      return (event) => {
-        const { id, type, data, metadata, stream, revision } = event;
-        const { tenant, at } = metadata;
-        if (type === 'EventSetAside') {
-          add.run(id, tenant, at, 'webhook', stream, revision, 'service', String(data.reason));
-        } else if (type === 'DeadLetterSent') {
-          drop.run(String(data.letter));
-        } else {
-          const lane = parseLaneAdvance(event);
-          if (!lane?.dead) return;
-          add.run(
-            id,
-            tenant,
-            at,
-            'effect',
-            lane.stream,
-            lane.revision,
-            lane.destination,
-            lane.dead,
-          );
-        }
-      };
-    },
-  };
 
   const COLUMNS = 'id, tenant, at, kind, stream, revision, destination, reason';
 
@@ -123,7 +112,6 @@ export function createDeadLetters(options: {
   const withoutRevision = ({ revision: _revision, ...letter }: Row): DeadLetter => letter;
 
   return {
-    part,
     count: () => Number(db.prepare('SELECT count(*) AS n FROM dead_letters').get()?.n ?? 0),
     async list(tenant) {
       const where = tenant === undefined ? '' : 'WHERE tenant = ?';

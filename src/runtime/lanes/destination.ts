@@ -12,10 +12,15 @@ export type Outcome =
   /** It will never work: it becomes a dead letter, and the lane goes on. */
   | { readonly kind: 'dead'; readonly reason: string };
 
-export interface Destination {
+/** Selects the facts that call for an effect at a destination. */
+export interface DestinationFilter {
+  /** The name of the destination. */
   readonly name: string;
-  /** Whether this fact calls for anything here; decided from the fact alone. */
+  /** Decided from the fact alone. */
   concerns(event: RecordedEvent): boolean;
+}
+
+export interface Destination extends DestinationFilter {
   /**
    * Does it. May be called again for the same fact, and then with the same outside ids.
    * @param again sent again by hand, out of order, after it had been given up

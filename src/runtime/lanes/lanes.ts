@@ -9,16 +9,15 @@ import type { Logger } from 'pino';
 import type { EventStore } from '../../eventstore/port.ts';
 import { createLimiter, type Limiter } from '../../kit/limiter.ts';
 import { keyOfStream, type Ownership, ownsStream, partitionOf } from '../leases/ownership.ts';
-import type { WorkPart } from '../pending-work.ts';
+import type { CommitListener } from '../pending-work.ts';
 import type { Destination } from './destination.ts';
 import { Lane, type LaneEnvironment } from './lane.ts';
 import { createLaneLog } from './log.ts';
-import { createLaneTable } from './table.ts';
+import { openLaneTable } from './table.ts';
 
 const STOP_WITHIN_MS = 1500;
 
-export interface Lanes {
-  readonly part: WorkPart;
+export interface Lanes extends CommitListener {
   start(): void;
   /** Try now: something a lane of this stream waited for may be there. */
   poke(stream: string, destination: string): void;
@@ -54,9 +53,7 @@ export function createLanes(options: {
   const lanesOf = (lost: ReadonlySet<number>): Lane[] =>
     [...lanes.values()].filter(({ stream }) => lost.has(partitionOf(keyOfStream(stream))));
 
-  const table = createLaneTable(db, destinations, (stream, destination) => {
-    if (started && owns(stream)) laneOf(stream, destination).called();
-  });
+  const table = openLaneTable(db);
   const env: LaneEnvironment = {
     store,
     table,
@@ -109,7 +106,15 @@ export function createLanes(options: {
   }
 
   return {
-    part: table.part,
+    onCommit(events) {
+      if (!started) return;
+      for (const event of events) {
+        for (const destination of destinations) {
+          if (!destination.concerns(event) || !owns(event.stream)) continue;
+          laneOf(event.stream, destination).called();
+        }
+      }
+    },
     start() {
       started = true;
       ownership.onHandOver(async (partitions) => {

@@ -1,12 +1,11 @@
 /** What lanes have to do, folded from the log: a row for each fact and destination, until the lane is past it. */
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareLazily } from '../../sqlite/statements.ts';
-import type { WorkPart } from '../pending-work.ts';
-import type { Destination } from './destination.ts';
+import type { WorkTable } from '../pending-work.ts';
+import type { DestinationFilter } from './destination.ts';
 import { parseLaneAdvance } from './log.ts';
 
 export interface LaneTable {
-  readonly part: WorkPart;
   /** Revisions of a stream that wait, in order, after one. */
   revisions(stream: string, destination: string, after: number, limit: number): readonly number[];
   /**
@@ -28,53 +27,41 @@ const QUERIES = {
   count: 'SELECT destination, count(*) AS effects FROM lane_work GROUP BY destination',
 } as const;
 
-/** @param called told, after a commit, of each lane that has something new to do */
-export function createLaneTable(
-  db: DatabaseSync,
-  destinations: readonly Destination[],
-  called: (stream: string, destination: Destination) => void,
-): LaneTable {
-  const query = prepareLazily(db, QUERIES);
-
-  const part: WorkPart = {
-    name: 'lanes',
-    version: 1,
-    schema: `
-      CREATE TABLE lane_work (
-        stream TEXT NOT NULL,
-        destination TEXT NOT NULL,
-        revision INTEGER NOT NULL,
-        PRIMARY KEY (stream, destination, revision)
-      ) STRICT, WITHOUT ROWID;
-    `,
-    tables: ['lane_work'],
-    apply: (file) => {
-      const add = file.prepare('INSERT OR IGNORE INTO lane_work VALUES (?, ?, ?)');
-      const done = file.prepare(DONE);
-      return (event) => {
-        const advanced = parseLaneAdvance(event);
-        if (advanced) {
-          done.run(advanced.stream, advanced.destination, advanced.revision);
-          return;
-        }
-        for (const destination of destinations) {
-          if (destination.concerns(event)) {
-            add.run(event.stream, destination.name, event.revision);
-          }
-        }
-      };
-    },
-    applied: ({ events }) => {
-      for (const event of events) {
-        for (const destination of destinations) {
-          if (destination.concerns(event)) called(event.stream, destination);
+/** A row for each fact and each destination that it concerns. */
+export const laneTable = (filters: readonly DestinationFilter[]): WorkTable => ({
+  name: 'lanes',
+  version: 1,
+  schema: `
+    CREATE TABLE lane_work (
+      stream TEXT NOT NULL,
+      destination TEXT NOT NULL,
+      revision INTEGER NOT NULL,
+      PRIMARY KEY (stream, destination, revision)
+    ) STRICT, WITHOUT ROWID;
+  `,
+  tables: ['lane_work'],
+  apply: (file) => {
+    const add = file.prepare('INSERT OR IGNORE INTO lane_work VALUES (?, ?, ?)');
+    const done = file.prepare(DONE);
+    return (event) => {
+      const advanced = parseLaneAdvance(event);
+      if (advanced) {
+        done.run(advanced.stream, advanced.destination, advanced.revision);
+        return;
+      }
+      for (const { name, concerns } of filters) {
+        if (concerns(event)) {
+          add.run(event.stream, name, event.revision);
         }
       }
-    },
-  };
+    };
+  },
+});
+
+export function openLaneTable(db: DatabaseSync): LaneTable {
+  const query = prepareLazily(db, QUERIES);
 
   return {
-    part,
     revisions: (stream, destination, after, limit) =>
       query('revisions')
         .all(stream, destination, after, limit)

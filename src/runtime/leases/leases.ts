@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { messageOf } from '../../errors.ts';
 import type { EventStore, Position } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
-import type { WorkPart } from '../pending-work.ts';
+import type { CommitListener } from '../pending-work.ts';
 import { createLeaseLog, LEASES } from './log.ts';
 import type { Ownership } from './ownership.ts';
 import { applyLease, expiredOwners, type LeaseFact, shiftOf } from './state.ts';
@@ -24,9 +24,7 @@ const TRIES = 10;
 /** When another process appended to the leases first. */
 export const LEASE_CONFLICT_RETRY = { firstMs: 20, mostMs: 200 };
 
-export interface Leases extends Ownership {
-  /** Hears of what other processes append. */
-  readonly part: WorkPart;
+export interface Leases extends Ownership, CommitListener {
   /** Joins the processes on this log. Resolves when that is in the log. @throws {AppError} when it cannot be read */
   start(): Promise<void>;
   /**
@@ -263,16 +261,9 @@ export function createLeases(options: LeasesOptions): Leases {
     owns: (partition) => active.has(partition) && !leaving.has(partition) && isValid(),
     onChange: (listener) => void changed.push(listener),
     onHandOver: (finish) => void finishers.push(finish),
-    part: {
-      name: 'leases',
-      version: 1,
-      schema: '',
-      tables: [],
-      apply: () => () => {},
-      applied: ({ events }) => {
-        const others = events.some(({ stream, data }) => stream === LEASES && data.owner !== owner);
-        if (others && endTicks) void lookNow();
-      },
+    onCommit(events) {
+      const others = events.some(({ stream, data }) => stream === LEASES && data.owner !== owner);
+      if (others && endTicks) void lookNow();
     },
     async start() {
       await log.refresh();

@@ -321,10 +321,7 @@ describe('of several processes', () => {
   it('only the one that owns the visitor sends again, when a session of the operator ended', async () => {
     await takenMessage();
     const [owner, other] = [movableOwnership([ofVisitor]), movableOwnership([ofOperator])];
-    const caughtUp = await rig.follow([
-      ofMessages(owner).part,
-      { ...ofMessages(other).part, name: 'other' },
-    ]);
+    const caughtUp = await rig.follow([], [ofMessages(owner), ofMessages(other)]);
     await caughtUp();
     ofMessages(other).resend(jidOf('1'));
     expect(ejabberd.count('send ')).toBe(0);
@@ -340,7 +337,7 @@ describe('of several processes', () => {
     await rig.toOperator('op1', closeSession('s1'));
     rig.clock.passes(1_000);
     const load = vi.spyOn(rig.host, 'load');
-    const caughtUp = await rig.follow([ofMessages().part]);
+    const caughtUp = await rig.follow([], [ofMessages()]);
     await caughtUp();
     expect(load).not.toHaveBeenCalled();
   });

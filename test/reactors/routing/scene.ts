@@ -7,6 +7,7 @@ import { POLICIES } from '../../../src/actors/selection.ts';
 import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import { AppError } from '../../../src/errors.ts';
 import { createRouting, type Routing } from '../../../src/reactors/routing/routing.ts';
+import { ROUTING_TABLE } from '../../../src/reactors/routing/tables.ts';
 import { createActors } from '../../../src/runtime/host/actors.ts';
 import type { ActorHost } from '../../../src/runtime/host/host.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
@@ -170,7 +171,7 @@ export async function openScene(settings: RoutingSettings) {
       random: Math.random,
       sweepEveryMs: 20,
     });
-    const caughtUp = await rig.follow([rig.host.part, routing.part]);
+    const caughtUp = await rig.follow([ROUTING_TABLE], [rig.host, routing]);
     routing.start();
     return { ...process, routing, caughtUp };
   }

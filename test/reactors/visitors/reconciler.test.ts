@@ -2,8 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { TenantSettings } from '../../../src/actors/tenant/machine.ts';
 import { AppError } from '../../../src/errors.ts';
-import type { RecordedEvent } from '../../../src/eventstore/port.ts';
-import { createWanted, type Visitor } from '../../../src/reactors/visitors/desired.ts';
+import { createWanted, WANTED_TABLE } from '../../../src/reactors/visitors/desired.ts';
 import { createSessions } from '../../../src/reactors/visitors/reconciler.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { closeChat, DELAYS, startChat, viewPage } from '../../actors/facts.ts';
@@ -32,8 +31,7 @@ async function worldOf(
   const { ownership = soleOwner, ejabberd = fakeEjabberd() } = options;
   const { workFile, actors, tenants, personal, now } = rig;
   let follow = async (): Promise<void> => {};
-  const changed = (who: Visitor, event: RecordedEvent) => sessions.changed(who, event);
-  const wanted = createWanted(workFile, changed);
+  const wanted = createWanted(workFile);
   const sessions = createSessions({
     wanted,
     actors,
@@ -49,7 +47,7 @@ async function worldOf(
     passwordOf: (jid) => `password of ${jid}`,
     random: () => 1,
   });
-  follow = await rig.follow([wanted.part]);
+  follow = await rig.follow([WANTED_TABLE], [sessions]);
   stopping.push(async () => {
     await sessions.stop();
     await rig.close();

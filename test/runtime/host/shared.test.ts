@@ -39,7 +39,7 @@ describe('what another process appended', () => {
   });
 
   it('is in the state that a reactor asks for once the table of work has seen it', async () => {
-    const caughtUp = await rig.follow([other.part]);
+    const caughtUp = await rig.follow([], [other]);
     await by(other, viewPage('a'));
     await by(one, startChat());
     await caughtUp();

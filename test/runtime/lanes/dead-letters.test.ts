@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import { createSetAside } from '../../../src/inbox/set-aside.ts';
-import { createDeadLetters } from '../../../src/runtime/lanes/dead-letters.ts';
+import { createDeadLetters, DEAD_LETTERS_TABLE } from '../../../src/runtime/lanes/dead-letters.ts';
 import { newId, openRig, type Rig } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 import { done, lanesOn, place, retry, speak } from './rig.ts';
@@ -93,7 +93,7 @@ it('a webhook event is shown opened, and carried out with an id of its own, once
       again.push({ content, commandId });
     },
   });
-  const caughtUp = await rig.follow([letters.part]);
+  const caughtUp = await rig.follow([DEAD_LETTERS_TABLE]);
   const setAside = createSetAside({ store, vault, now, newId });
   const content = { type: 'message', body: { '': 'Hello' } };
   const event = { queueId: newId(), seq: 3, tenant: 'acme', reason: 'nobody', content };

@@ -2,11 +2,12 @@
 import { join } from 'node:path';
 import { AppError } from '../../../src/errors.ts';
 import type { EventStore, NewEvent, RecordedEvent } from '../../../src/eventstore/port.ts';
-import { createDeadLetters } from '../../../src/runtime/lanes/dead-letters.ts';
+import { createDeadLetters, DEAD_LETTERS_TABLE } from '../../../src/runtime/lanes/dead-letters.ts';
 import type { Destination, Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { createLanes } from '../../../src/runtime/lanes/lanes.ts';
+import { laneTable } from '../../../src/runtime/lanes/table.ts';
 import { type Ownership, soleOwner } from '../../../src/runtime/leases/ownership.ts';
-import { createWork, openWorkFile } from '../../../src/runtime/pending-work.ts';
+import { createPendingWork, openWorkFile } from '../../../src/runtime/pending-work.ts';
 import { newId, type openRig, type Rig, silent } from '../../support/rig.ts';
 
 export const said = (n: number, at: number, type = 'Said'): NewEvent => {
@@ -85,7 +86,7 @@ export async function lanesOn(
     vault: rig.vault,
     again: async () => {},
   });
-  const caughtUp = await rig.follow([lanes.part, letters.part]);
+  const caughtUp = await rig.follow([laneTable(destinations), DEAD_LETTERS_TABLE], [lanes]);
   return { lanes, letters, caughtUp };
 }
 
@@ -107,7 +108,9 @@ export async function lanesBeside(
     logger: silent,
     random: Math.random,
   });
-  const work = createWork(db, store, [lanes.part]);
+  const tables = [laneTable(destinations)];
+  const work = createPendingWork({ db, store, tables, logger: silent });
+  work.subscribe(lanes);
   const ending = new AbortController();
   const following = work.run(ending.signal);
   const caughtUp = async (): Promise<void> => {

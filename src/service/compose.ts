@@ -1,0 +1,224 @@
+/** Makes the parts of the service in the order in which they need each other. Nothing runs yet: service.ts starts them. */
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { createTenantDirectory } from '../actors/tenant/directory.ts';
+import type { Config } from '../config.ts';
+import { createApp } from '../http/app.ts';
+import { createStreamHub } from '../http/stream/hub.ts';
+import { createInbox } from '../inbox/inbox.ts';
+import { createSetAside } from '../inbox/set-aside.ts';
+import { newId } from '../kit/id.ts';
+import { createCallbackClient } from '../lhc/client.ts';
+import { createProjections } from '../projections/projections.ts';
+import { createAnswers } from '../reactors/answers/answers.ts';
+import { createTyping } from '../reactors/conversation/typing.ts';
+import { createXmppLane, XMPP_FILTER } from '../reactors/conversation/xmpp-lane.ts';
+import { createCallbacks, LHC_FILTER } from '../reactors/lhc/lhc-lane.ts';
+import { createSignals } from '../reactors/lhc/signals.ts';
+import { createOperatorAccounts } from '../reactors/operators/accounts.ts';
+import { createLhcUsers } from '../reactors/operators/lhc-users.ts';
+import { createOperatorRemoval } from '../reactors/operators/removal.ts';
+import { createOperatorSessions } from '../reactors/operators/sessions.ts';
+import { openPersonalData } from '../reactors/personal.ts';
+import { createRouting } from '../reactors/routing/routing.ts';
+import { ROUTING_TABLE } from '../reactors/routing/tables.ts';
+import { createWanted, WANTED_TABLE } from '../reactors/visitors/desired.ts';
+import { createSessions } from '../reactors/visitors/reconciler.ts';
+import { createDeadlines, DEADLINES_TABLE } from '../runtime/deadlines.ts';
+import { createActors } from '../runtime/host/actors.ts';
+import { createHost } from '../runtime/host/host.ts';
+import { createDeadLetters, DEAD_LETTERS_TABLE } from '../runtime/lanes/dead-letters.ts';
+import { createLanes } from '../runtime/lanes/lanes.ts';
+import { laneTable } from '../runtime/lanes/table.ts';
+import { createLeases } from '../runtime/leases/leases.ts';
+import { soleOwner } from '../runtime/leases/ownership.ts';
+import { createPendingWork, type PendingWork } from '../runtime/pending-work.ts';
+import { createVault } from '../runtime/vault/vault.ts';
+import { createEjabberdAdmin } from '../xmpp/admin/admin.ts';
+import { createFailpoints } from './failpoints.ts';
+import { healthOf } from './health.ts';
+import type { ServiceStorage } from './storage.ts';
+import { createVisitorTransport, listenToSessions } from './visitor-transport.ts';
+
+/** A process whose pending work has failed for so long gives its partitions to another process, if there is one. */
+export const FOLD_FAILURE_MS = 20_000;
+
+export type Runtime = ReturnType<typeof createRuntime>;
+
+/** The actors on the log, and whatever makes them act: commands, deadlines, leases. */
+export function createRuntime(config: Config, logger: Logger, storage: ServiceStorage) {
+  const { store, snapshots, secrets, workFile: db } = storage;
+  const failpoint = createFailpoints(config.failpoints);
+  const base = {
+    tenants: createTenantDirectory(config.tenants),
+    store,
+    db,
+    secrets,
+    shared: config.sharedLog,
+    now: Date.now,
+    random: Math.random,
+    newId,
+    logger,
+    failpoint,
+  };
+  const vault = createVault({ ...base, wrapping: secrets.wrapping });
+  const work = createPendingWork({
+    ...base,
+    tables: [
+      DEADLINES_TABLE,
+      laneTable([XMPP_FILTER, LHC_FILTER]),
+      WANTED_TABLE,
+      ROUTING_TABLE,
+      DEAD_LETTERS_TABLE,
+    ],
+    beforeCheckpoint: () => failpoint('in-fold'),
+  });
+  const leases = base.shared
+    ? createLeases({
+        ...base,
+        owner: storage.processId,
+        name: `${hostname()}:${process.pid}`,
+        waitFor: work.waitFor,
+        follows: () => hasFailedFor(work, base.now()) < FOLD_FAILURE_MS,
+        monotonic: () => performance.now(),
+      })
+    : null;
+  const ownership = leases ?? soleOwner;
+  const host = createHost({
+    ...base,
+    vault,
+    snapshots,
+    beforeAppend: async () => failpoint('before-append'),
+    afterAppend: () => failpoint('after-append'),
+  });
+  const actors = createActors(host, newId);
+  const deadlines = createDeadlines({ ...base, host, ownership });
+
+  // The host is the first listener: then all others find states that are not older than the facts they are called for.
+  work.subscribe(host);
+  work.subscribe(deadlines);
+  if (leases) work.subscribe(leases);
+  return { ...base, vault, work, leases, ownership, host, actors, deadlines };
+}
+
+const hasFailedFor = (work: PendingWork, now: number): number => {
+  const { failure } = work.state();
+  return failure ? now - failure.since : 0;
+};
+
+export type Reactors = ReturnType<typeof createReactors>;
+
+/** What facts cause outside (ejabberd, LHC), and what comes in from there. */
+export function createReactors(config: Config, runtime: Runtime) {
+  const { store, db, vault, work, secrets, tenants, failpoint } = runtime;
+  const { apiUrl: url, apiUser: user, apiPassword: password } = config.ejabberd;
+  const admin = createEjabberdAdmin({ url, user, password });
+  const { passwordOf, digest: digestKey } = secrets;
+  const ejabberd = config.ejabberd;
+  const transport = createVisitorTransport({ ...runtime, admin, ejabberd, passwordOf });
+  const personal = openPersonalData(store, vault);
+  const base = { ...runtime, admin, transport, personal, passwordOf, digestKey };
+
+  const callbacks = createCallbacks({
+    ...base,
+    client: createCallbackClient({}),
+    afterDelivered: () => failpoint('after-callback'),
+  });
+  const removal = createOperatorRemoval(base);
+  const xmppLane = createXmppLane({
+    ...base,
+    removal,
+    answers: createAnswers(base),
+    afterTaken: async () => failpoint('after-stanza'),
+  });
+  const destinations = [xmppLane.destination, callbacks.destination];
+  const lanes = createLanes({ ...base, destinations });
+
+  const routing = createRouting({
+    ...base,
+    afterReserve: async () => failpoint('after-reserve'),
+  });
+  const { transfer, operators: operatorsOf } = routing;
+  const { caughtUp } = work;
+  const sessions = createSessions({ ...base, wanted: createWanted(db), operatorsOf, caughtUp });
+  const operatorSessions = createOperatorSessions({ ...base, operatorsOf });
+  const operatorAccounts = createOperatorAccounts({
+    ...base,
+    removal,
+    sessions: operatorSessions,
+    lhcUsers: createLhcUsers({ ...base, operatorsOf, caughtUp }),
+    reserved: [user.split('@', 1)[0] ?? ''],
+  });
+
+  const signals = createSignals({
+    ...base,
+    callbacks,
+    operatorSessions,
+    compare: () => sessions.compare(),
+  });
+  const inbox = createInbox({ ...base, setAside: createSetAside(base), signals, transfer });
+  const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
+  const typing = createTyping(base);
+
+  for (const listener of [lanes, sessions, routing, xmppLane]) work.subscribe(listener);
+  listenToSessions(transport, { ...base, xmppLane, lanes, sessions });
+  const compareOperators = () =>
+    operatorSessions.compareAll(
+      tenants.all().map(({ id }) => id),
+      false,
+    );
+  return {
+    admin,
+    transport,
+    callbacks,
+    lanes,
+    routing,
+    sessions,
+    compareOperators,
+    operatorAccounts,
+    inbox,
+    deadLetters,
+    typing,
+  };
+}
+
+/** The read models and the HTTP API over all of it. */
+export function createApi(config: Config, version: string, runtime: Runtime, reactors: Reactors) {
+  const { tenants, actors, store, vault, secrets, now, logger, failpoint } = runtime;
+  const { inbox, operatorAccounts, routing, typing, deadLetters } = reactors;
+  const projections = createProjections({
+    store,
+    vault,
+    path: join(config.dataDir, 'projections.db'),
+    beforeCheckpoint: () => failpoint('in-fold'),
+  });
+  const stream = createStreamHub({ ...runtime, projections });
+  const app = createApp({
+    tenants,
+    actors,
+    inbox: {
+      take: async (events) => {
+        await inbox.take(events);
+        failpoint('before-webhook-answer');
+      },
+    },
+    operatorAccounts,
+    transfer: routing.transfer,
+    typing,
+    projections,
+    stream,
+    store,
+    vault,
+    deadLetters,
+    ...healthOf({ ...runtime, ...reactors, projections }),
+    adminToken: config.adminToken,
+    webhookSecrets: config.ejabberd.webhookSecrets,
+    digestKey: secrets.digest,
+    now,
+    newId,
+    logger,
+    version,
+  });
+  return { app, stream, projections };
+}

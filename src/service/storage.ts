@@ -1,0 +1,60 @@
+/** What a process keeps on disk or in the event store: opened together, closed together in reverse order. */
+
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Config } from '../config.ts';
+import { openEventStore } from '../eventstore/open.ts';
+import type { EventStore } from '../eventstore/port.ts';
+import {
+  createSnapshotStore,
+  openSnapshotFile,
+  type SnapshotStore,
+} from '../eventstore/snapshots.ts';
+import { openWorkFile } from '../runtime/pending-work.ts';
+import { opensWith } from '../runtime/vault/sealed.ts';
+import { deriveSecrets, type ServiceSecrets } from '../runtime/vault/secrets.ts';
+import { claimDataDir } from './data-dir.ts';
+
+export interface ServiceStorage {
+  /** As {@link claimDataDir} has it. */
+  readonly processId: string;
+  readonly secrets: ServiceSecrets;
+  readonly store: EventStore;
+  readonly snapshots: SnapshotStore;
+  /** The file of pending work. */
+  readonly workFile: DatabaseSync;
+  close(): Promise<void>;
+}
+
+/**
+ * @throws {AppError} `conflict` when another process uses the folder, `unavailable` when the event store is away,
+ * `invalid` when the service secret is not the one of the log
+ */
+export async function openStorage(config: Config): Promise<ServiceStorage> {
+  const dataDir = claimDataDir(config.dataDir, config.serviceSecret);
+  const closing: (() => unknown)[] = [dataDir.release];
+  const close = async (): Promise<void> => {
+    for (const end of closing.splice(0).reverse()) await end();
+  };
+  try {
+    const snapshotFile = openSnapshotFile(join(config.dataDir, 'snapshots.db'));
+    closing.push(() => snapshotFile.close());
+    const workFile = openWorkFile(join(config.dataDir, 'work.db'));
+    closing.push(() => workFile.close());
+    const store = await openEventStore(config.eventStore);
+    closing.push(() => store.close());
+    // A wrong secret would seal new data under a second key, and no single secret could open the whole log.
+    await opensWith(store, dataDir.serviceSecret);
+    return {
+      processId: dataDir.processId,
+      secrets: deriveSecrets(dataDir.serviceSecret),
+      store,
+      snapshots: createSnapshotStore(snapshotFile, { storeId: store.id }),
+      workFile,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
