@@ -41,8 +41,18 @@ const RULES: Record<string, Rule> = {
     ],
   },
   'src/doctor/': {
-    values: ['src/doctor/', 'src/actors/', 'src/xmpp/', 'src/lhc/', ...STORE],
-    types: ['src/eventstore/', 'src/config.ts'],
+    values: [
+      'src/doctor/',
+      'src/actors/',
+      'src/xmpp/',
+      'src/lhc/',
+      'src/eventstore/',
+      'src/config.ts',
+      'src/version.ts',
+      'src/backup/files.ts',
+      // Whether a secret opens what is sealed.
+      'src/runtime/vault/sealed.ts',
+    ],
   },
   'src/runtime/': {
     values: ['src/runtime/', 'src/actors/', 'src/fold/', 'src/sqlite/', ...STORE],

@@ -5,11 +5,10 @@ import { takeBackup } from '../backup/take.ts';
 import { verifyBackup } from '../backup/verify.ts';
 import { readStorage } from '../config.ts';
 import { AppError } from '../errors.ts';
+import { sqlitePath } from '../eventstore/open.ts';
 import { version } from '../version.ts';
 import { interruptible } from './interruptible.ts';
 import { createProgressLog } from './progress.ts';
-
-const SQLITE = 'sqlite:';
 
 /**
  * The file of the embedded log.
@@ -17,7 +16,8 @@ const SQLITE = 'sqlite:';
  * @throws {AppError} `refused` when the log is in EventStoreDB
  */
 export function logPath(eventStore: string, deed: 'back it up' | 'restore it'): string {
-  if (eventStore.startsWith(SQLITE)) return eventStore.slice(SQLITE.length);
+  const path = sqlitePath(eventStore);
+  if (path !== null) return path;
   throw new AppError(
     'refused',
     `EVENT_STORE is an EventStoreDB: ${deed} with the server's own means (docs/operations.md, EventStoreDB). Nothing in DATA_DIR needs a backup. Keep SERVICE_SECRET in another place than the log: without it nothing personal can be read`,

@@ -1,7 +1,7 @@
-/** What a check is, and how all of them are run: none holds up another, and each has its deadline. */
+/** A check of the doctor, what it finds, and how all checks run: at the same time, each with a deadline. */
 import { AppError, messageOf } from '../errors.ts';
 import { createLimiter } from '../kit/limiter.ts';
-import { within } from './within.ts';
+import { waitAtMost } from './wait-at-most.ts';
 
 export type Status = 'ok' | 'warning' | 'problem';
 
@@ -9,16 +9,16 @@ export interface Finding {
   readonly status: Status;
   /** What is so. Never a secret. */
   readonly message: string;
-  /** What to do; only what is `ok` has none. */
+  /** What to do. Only `ok` has none. */
   readonly advice?: string;
 }
 
 export interface Check {
-  /** A part, and what of it: `ejabberd api`, `callback acme`. */
+  /** The part that is checked: `ejabberd api`, `callback acme`. */
   readonly name: string;
   /**
-   * May throw: that is a problem, too.
-   * @param signal is aborted when the time is over; what was made outside has to be taken away all the same
+   * An error that it throws becomes a problem.
+   * @param signal aborted after the deadline. The check then has to remove what it made outside.
    */
   run(signal: AbortSignal): Promise<readonly Finding[]>;
 }
@@ -39,50 +39,49 @@ export const problem = (message: string, advice: string): Finding => ({
   advice,
 });
 
-export interface RunOptions {
-  /** For each check; default 5,000. */
-  readonly deadlineMs?: number;
-  /** How long, at the end, checks whose time was over may still clean up; default 5,000. */
-  readonly cleanupMs?: number;
-  /** Checks at the same time; default 4. */
-  readonly concurrency?: number;
-}
+export const CHECK_DEADLINE_MS = 5_000;
+/** After all checks: how long late ones have to remove what they made. */
+export const CLEANUP_DEADLINE_MS = 5_000;
+export const CONCURRENT_CHECKS = 4;
 
 /** Runs every check. @returns the findings in the order of the checks */
 export async function runChecks(
   checks: readonly Check[],
-  { deadlineMs = 5_000, cleanupMs = 5_000, concurrency = 4 }: RunOptions = {},
+  {
+    deadlineMs = CHECK_DEADLINE_MS,
+    cleanupMs = CLEANUP_DEADLINE_MS,
+    concurrency = CONCURRENT_CHECKS,
+  } = {},
 ): Promise<readonly Result[]> {
   const limited = createLimiter(concurrency);
   const runs = await Promise.all(checks.map((check) => limited(() => runOne(check, deadlineMs))));
-  await within(Promise.all(runs.map(({ ended }) => ended)), cleanupMs);
+  await waitAtMost(Promise.all(runs.map(({ ended }) => ended)), cleanupMs);
   return runs.flatMap(({ results }) => results);
 }
 
-/** @returns `ended` resolves when the check is done, which may be after its time */
+/** @returns `ended` resolves when the check has ended, perhaps after its deadline */
 async function runOne(
   check: Check,
   deadlineMs: number,
 ): Promise<{ results: readonly Result[]; ended: Promise<unknown> }> {
-  const named = (findings: readonly Finding[]) =>
-    findings.map((finding) => ({ check: check.name, ...finding }));
-  const over = new AbortController();
-  const running = check
-    .run(over.signal)
-    .catch((error: unknown) => [
-      problem(
-        messageOf(error),
-        error instanceof AppError ? 'see the message' : 'this is a defect of the doctor: report it',
-      ),
-    ]);
-  const findings = await within(running, deadlineMs);
-  if (findings) return { results: named(findings), ended: Promise.resolve() };
-  over.abort(new AppError('timeout', `not done within ${deadlineMs / 1000} s`));
-  const message = `no answer within ${deadlineMs / 1000} s`;
-  return {
-    results: named([
-      problem(message, 'find out why it is slow; all that this check asks was not answered'),
-    ]),
-    ended: running,
-  };
+  const deadline = new AbortController();
+  const ended = check.run(deadline.signal).catch((error: unknown) => [unexpected(error)]);
+  let findings = await waitAtMost(ended, deadlineMs);
+  if (!findings) {
+    const message = `no answer within ${deadlineMs / 1000} s`;
+    deadline.abort(new AppError('timeout', message));
+    findings = [problem(message, 'find out why it is slow: nothing of this check was answered')];
+  }
+  return { results: findings.map((finding) => ({ check: check.name, ...finding })), ended };
+}
+
+function unexpected(error: unknown): Finding {
+  if (error instanceof AppError) return problem(error.message, 'see the message');
+  const fromSystem = error instanceof Error && 'syscall' in error;
+  return problem(
+    messageOf(error),
+    fromSystem
+      ? 'run the doctor as the user of the service'
+      : 'this is a defect of the doctor: report it',
+  );
 }

@@ -1,119 +1,170 @@
-/** DATA_DIR: room, speed, and who may read the secret. */
+/** The disk of DATA_DIR and of the log: free space, speed, and access to the service's files. */
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isThere } from '../backup/files.ts';
+import type { Config } from '../config.ts';
+import { AppError } from '../errors.ts';
+import { sqlitePath } from '../eventstore/open.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 
-export interface DiskPorts {
-  readonly dataDir: string;
-  /** null: it is not there. */
-  exists(): boolean;
-  /** Where the log is, `dataDir` before it is there; null: it is an EventStoreDB's. */
-  logDir(): string | null;
-  /** Bytes on the disk of that folder. */
-  free(dir: string): number;
-  /** Of the log, in bytes; 0 before it is there. */
-  logSize(): number;
-  /** Writes a little there and has the disk keep it; how long each took, in ms. @throws when it cannot be written */
-  syncs(dir: string, count: number): readonly number[];
-  /** Files of the service that are there and that this user may not read and write. */
-  closed(): readonly string[];
-  /** Of the file with the secret; null: there is none. */
-  secretMode(): number | null;
+export interface DiskState {
+  readonly folders: readonly FolderState[];
+  /** Files of the service that this user cannot read and write. */
+  readonly inaccessible: readonly string[];
+  /** Mode of the file service-secret; null without that file. */
+  readonly secretMode: number | null;
+}
+
+export interface FolderState {
+  readonly path: string;
+  readonly freeBytes: number;
+  /** Size of the log; null if the log is not in this folder. */
+  readonly logBytes: number | null;
+  /** How long small writes took until they were on the disk. */
+  readonly writeMs: readonly number[];
 }
 
 const MIB = 2 ** 20;
-const SCARCE = 1024 * MIB;
-const OUT = 256 * MIB;
-const SYNCS = 9;
-/** A message waits for two of them. */
-const SLOW_MS = 20;
-const TOO_SLOW_MS = 250;
+export const FREE_WARNING_BYTES = 1024 * MIB;
+export const FREE_PROBLEM_BYTES = 256 * MIB;
+export const WRITE_WARNING_MS = 20;
+export const WRITE_PROBLEM_MS = 250;
+const WRITES_MEASURED = 9;
 
-export const diskCheck = (ports: DiskPorts): Check => ({
+type DiskConfig = Pick<Config, 'dataDir' | 'eventStore' | 'serviceSecret'>;
+
+export const diskCheck = (config: DiskConfig): Check => ({
   name: 'disk',
   async run() {
-    const { dataDir } = ports;
-    let exists: boolean;
-    try {
-      exists = ports.exists();
-    } catch (error) {
-      return [unusable(dataDir, error)];
-    }
-    if (!exists) {
+    if (!isThere(config.dataDir)) {
       return [
         warning(
-          `${dataDir} is not there yet`,
-          'the service makes it at its first start; if it ran already, DATA_DIR is not that of the service',
+          `${config.dataDir} does not exist yet`,
+          'the service makes it at its first start. If the service ran before, DATA_DIR is not that of the service',
         ),
       ];
     }
-    const logDir = ports.logDir();
-    // The log's last: its disk is the one whose speed counts.
-    const dirs = [...new Set([dataDir, logDir ?? dataDir])];
-    let times: readonly number[] = [];
-    for (const dir of dirs) {
-      try {
-        times = ports.syncs(dir, SYNCS);
-      } catch (error) {
-        return [unusable(dir, error)];
-      }
+    try {
+      return judgeDisk(measureDisk(config));
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      return [
+        problem(
+          error.message,
+          'the folder has to belong to the user of the service. Run the doctor as that user. The disk must not be full or mounted read-only',
+        ),
+      ];
     }
-    return [
-      ...dirs.map((dir) =>
-        judgeFree(dir, ports.free(dir), dir === logDir ? ports.logSize() : null),
-      ),
-      // Caches are written without waiting for the disk: how fast it is matters where the log is.
-      ...(logDir === null ? [] : [judgeSyncs(times)]),
-      ...judgeClosed(ports.closed()),
-      ...judgeSecret(ports.secretMode()),
-    ];
   },
 });
 
-function unusable(dir: string, error: unknown): Finding {
-  const reason = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  return problem(
-    `${dir} cannot be written: ${reason}`,
-    'the folder has to belong to the user of the service, who runs the doctor, too, on a disk that is not full nor mounted read-only',
-  );
+function measureDisk({ dataDir, eventStore, serviceSecret }: DiskConfig): DiskState {
+  const log = sqlitePath(eventStore);
+  const secret = join(dataDir, 'service-secret');
+  // Before the first start there is no folder of the log. The service makes it.
+  const logDir = log !== null && existsSync(dirname(log)) ? dirname(log) : dataDir;
+  const logBytes = log === null ? null : sizeOf(log) + sizeOf(`${log}-wal`);
+  const logFiles = log === null ? [] : ['', '-wal', '-shm', '.lock'].map((end) => log + end);
+  return {
+    folders: [...new Set([dataDir, logDir])].map((path) =>
+      measureFolder(path, path === logDir ? logBytes : null),
+    ),
+    inaccessible: [secret, ...logFiles].filter((path) => existsSync(path) && !isAccessible(path)),
+    secretMode: serviceSecret === undefined && existsSync(secret) ? statSync(secret).mode : null,
+  };
 }
 
-/** @param log bytes of the log; null: it is elsewhere */
-function judgeFree(dir: string, free: number, log: number | null): Finding {
-  const ofLog = log === null ? 'the log is not on it' : `the log has ${Math.ceil(log / MIB)} MiB`;
-  const message = `${dir} has ${Math.floor(free / MIB)} MiB free, ${ofLog}`;
-  const then =
-    log === null ? 'queries stand still and nothing is sent' : 'no command is accepted any more';
-  const advice = `make room or a larger disk, before it is full: then ${then}`;
-  if (free < OUT) return problem(message, advice);
-  return free < Math.max(SCARCE, (log ?? 0) / 2) ? warning(message, advice) : ok(message);
+const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
+
+function isAccessible(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-function judgeSyncs(times: readonly number[]): Finding {
-  const median = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
-  const message = `the disk keeps a small write after ${median.toFixed(1)} ms (median)`;
+/** @throws {AppError} `unavailable` if this user cannot write there */
+function measureFolder(path: string, logBytes: number | null): FolderState {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return { path, logBytes, freeBytes: bavail * bsize, writeMs: measureWrites(path) };
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? error.code : error;
+    throw new AppError('unavailable', `${path} cannot be written: ${reason}`);
+  }
+}
+
+function measureWrites(dir: string): number[] {
+  const path = join(dir, `.doctor-${process.pid}`);
+  const fd = openSync(path, 'wx', 0o600);
+  try {
+    return Array.from({ length: WRITES_MEASURED }, () => {
+      const from = performance.now();
+      writeSync(fd, 'x'.repeat(4096));
+      fsyncSync(fd);
+      return performance.now() - from;
+    });
+  } finally {
+    closeSync(fd);
+    rmSync(path, { force: true });
+  }
+}
+
+export function judgeDisk({ folders, inaccessible, secretMode }: DiskState): Finding[] {
+  return [
+    ...folders.map(judgeSpace),
+    // Caches do not wait for the disk. Only the log does.
+    ...folders.filter(({ logBytes }) => logBytes !== null).map(judgeSpeed),
+    ...(inaccessible.length === 0 ? [] : [judgeAccess(inaccessible)]),
+    ...(secretMode === null ? [] : [judgeSecretMode(secretMode)]),
+  ];
+}
+
+function judgeSpace({ path, freeBytes, logBytes }: FolderState): Finding {
+  const log =
+    logBytes === null ? 'the log is not on it' : `the log has ${Math.ceil(logBytes / MIB)} MiB`;
+  const message = `${path} has ${Math.floor(freeBytes / MIB)} MiB free, ${log}`;
+  const consequence =
+    logBytes === null ? 'queries stand still and nothing is sent' : 'no command is accepted';
+  const advice = `make room, or use a larger disk. When the disk is full, ${consequence}`;
+  if (freeBytes < FREE_PROBLEM_BYTES) return problem(message, advice);
+  const scarce = freeBytes < Math.max(FREE_WARNING_BYTES, (logBytes ?? 0) / 2);
+  return scarce ? warning(message, advice) : ok(message);
+}
+
+function judgeSpeed({ writeMs }: FolderState): Finding {
+  const median = writeMs.toSorted((a, b) => a - b)[Math.floor(writeMs.length / 2)] ?? 0;
+  const message = `a small write is on the disk after ${median.toFixed(1)} ms (median)`;
   const advice =
-    'each message waits for two of them: use an SSD, and nothing else that is busy on it';
-  if (median > TOO_SLOW_MS) return problem(message, advice);
-  return median > SLOW_MS ? warning(message, advice) : ok(message);
+    'each message waits for two of them: use an SSD, and keep other busy programs off this disk';
+  if (median > WRITE_PROBLEM_MS) return problem(message, advice);
+  return median > WRITE_WARNING_MS ? warning(message, advice) : ok(message);
 }
 
-function judgeClosed(paths: readonly string[]): Finding[] {
-  if (paths.length === 0) return [];
-  return [
-    problem(
-      `this user may not read and write ${paths.join(', ')}`,
-      'chown them to the user of the service, mode 600, and run the doctor as that user',
-    ),
-  ];
-}
+const judgeAccess = (paths: readonly string[]): Finding =>
+  problem(
+    `this user cannot read and write ${paths.join(', ')}`,
+    'chown the files to the user of the service, set mode 600, and run the doctor as that user',
+  );
 
-function judgeSecret(mode: number | null): Finding[] {
-  if (mode === null) return [];
-  const text = (mode & 0o777).toString(8);
-  if ((mode & 0o077) === 0) return [ok(`service-secret has mode ${text}`)];
-  return [
-    problem(
-      `service-secret has mode ${text}: others can read it, and with it every conversation`,
-      'chmod 600 it, and think about who may have read it',
-    ),
-  ];
+function judgeSecretMode(mode: number): Finding {
+  const octal = (mode & 0o777).toString(8);
+  if ((mode & 0o077) === 0) return ok(`service-secret has mode ${octal}`);
+  return problem(
+    `service-secret has mode ${octal}: others can read it, and with it every conversation`,
+    'chmod 600 it. Consider who may have read it',
+  );
 }

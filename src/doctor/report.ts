@@ -1,8 +1,8 @@
-/** What was found, for people and for machines. */
+/** The doctor's report, for people and for programs. */
 import type { Result, Status } from './check.ts';
 
 export interface Report {
-  /** The worst of all. */
+  /** The worst status of all results. */
   readonly status: Status;
   readonly counts: Readonly<Record<Status, number>>;
   readonly results: readonly Result[];
@@ -15,13 +15,13 @@ export function reportOf(results: readonly Result[]): Report {
   return { status, counts, results };
 }
 
-const MARKS: Record<Status, string> = { ok: 'ok      ', warning: 'WARNING ', problem: 'PROBLEM ' };
+const LABELS: Record<Status, string> = { ok: 'ok      ', warning: 'WARNING ', problem: 'PROBLEM ' };
 
-/** A line for each finding, and one for what to do. */
+/** Each finding on a line, with a second line for what to do. */
 export function textOf({ counts, results }: Report): string {
   const lines = results.flatMap(({ check, status, message, advice }) => [
-    // What others say may have lines of its own.
-    `${MARKS[status]}${check}: ${message.replaceAll(/\s+/g, ' ').trim()}`,
+    // Texts of other programs may contain line breaks.
+    `${LABELS[status]}${check}: ${message.replaceAll(/\s+/g, ' ').trim()}`,
     ...(advice ? [`        -> ${advice}`] : []),
   ]);
   const total = `${counts.ok} ok, ${counts.warning} warnings, ${counts.problem} problems`;

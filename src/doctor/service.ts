@@ -1,26 +1,50 @@
-/** The running service, as it says itself. */
+/** The running service: what it says about itself. */
 import { z } from 'zod';
+import type { Config } from '../config.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 
-/** How the service is asked; with the admin token, where there is one. */
-export interface ServicePort {
-  /** Where it listens. */
-  readonly url: string;
-  /**
-   * The body is JSON where it is sent as such, else text. null: nobody is there; `silent`: somebody takes the request
-   * and does not answer.
-   * @param deadlineMs default 4,000
-   */
-  get(
-    path: string,
-    deadlineMs?: number,
-  ): Promise<{ readonly status: number; readonly body: unknown } | 'silent' | null>;
+export const SERVICE_DEADLINE_MS = 4_000;
+
+export interface ServiceAnswer {
+  readonly status: number;
+  /** Parsed where it was sent as JSON, otherwise the text. */
+  readonly body: unknown;
 }
 
-/** What was answered, if it was. */
-async function bodyOf(service: ServicePort, path: string): Promise<unknown> {
-  const answer = await service.get(path);
-  return answer === null || answer === 'silent' ? undefined : answer.body;
+/** The running service, asked with the admin token where there is one. */
+export interface ServicePort {
+  readonly url: string;
+  /**
+   * @param deadlineMs default {@link SERVICE_DEADLINE_MS}
+   * @returns null if nobody answers; `silent` if the request was taken and not answered in time
+   */
+  get(path: string, deadlineMs?: number): Promise<ServiceAnswer | 'silent' | null>;
+}
+
+export function servicePort({
+  listen,
+  adminToken,
+}: Pick<Config, 'listen' | 'adminToken'>): ServicePort {
+  // A service that listens on all addresses answers on the loopback address.
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[listen.host] ?? listen.host;
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
+  return {
+    url,
+    async get(path, deadlineMs = SERVICE_DEADLINE_MS) {
+      try {
+        const response = await fetch(url + path, {
+          ...(adminToken && { headers: { authorization: `Bearer ${adminToken}` } }),
+          signal: AbortSignal.timeout(deadlineMs),
+        });
+        const isJson = /json/.test(response.headers.get('content-type') ?? '');
+        const body: unknown = await (isJson ? response.json() : response.text());
+        return { status: response.status, body };
+      } catch (error) {
+        // The checks judge what that means.
+        return error instanceof Error && error.name === 'TimeoutError' ? 'silent' : null;
+      }
+    },
+  };
 }
 
 const Health = z.object({ version: z.string() });
@@ -29,15 +53,18 @@ const Readiness = z.object({
   unfit: z.object({ count: z.number(), actors: z.array(z.string()).optional() }),
 });
 
-const LAG_S = 5;
-const PENDING = 1000;
+export const LAG_WARNING_S = 5;
+export const PENDING_WARNING = 1_000;
+const UNFIT_ACTORS_NAMED = 5;
+const SEE_LOG = "see the service's log";
 
+/** What it means when a part in /readyz does not work. */
 const MEANINGS: Readonly<Record<string, string>> = {
-  eventstore: 'nothing is accepted until it is back: see the event store',
-  projections: "queries answer old data: see the service's log",
-  work: "nothing new is performed: see the service's log",
-  ejabberd: 'effects wait until it answers: see the checks of ejabberd',
-  lhc: 'callbacks wait and are repeated: see the checks of the callbacks; of a tenant that is not configured: TENANTS_FILE has to name it, in every process, until they are done',
+  eventstore: 'see the event store: the service accepts nothing until it is back',
+  projections: "see the service's log: queries answer with old data",
+  work: "see the service's log: no new effect is carried out",
+  ejabberd: 'see the checks of ejabberd: effects wait until it answers',
+  lhc: 'see the checks of the callbacks, which wait and are repeated. Callbacks of a tenant that is not configured wait until the TENANTS_FILE of every process names it',
 };
 
 /** @param version of this program */
@@ -49,7 +76,7 @@ export const serviceCheck = (service: ServicePort, version: string): Check => ({
       return [
         warning(
           `no service answers at ${service.url}`,
-          'if it should run: look at its log; if it listens elsewhere: set LISTEN as for the service',
+          'if it should run, see its log. If it listens elsewhere, set LISTEN as for the service',
         ),
       ];
     }
@@ -57,83 +84,88 @@ export const serviceCheck = (service: ServicePort, version: string): Check => ({
       return [
         problem(
           `the service at ${service.url} takes requests and does not answer`,
-          'it hangs: look at its CPU and the end of its log, then restart it; nothing that was acknowledged is lost',
+          'it hangs: look at its CPU and the end of its log, then restart it. Nothing that it acknowledged is lost',
         ),
       ];
     }
-    const running = Health.safeParse(health.body);
-    if (!running.success) {
+    const { data } = Health.safeParse(health.body);
+    if (!data) {
       return [
         problem(
-          `${service.url} answers, but not as this service does (${health.status})`,
-          'set LISTEN to another port, or end what has it',
+          `the program at ${service.url} is not this service (it answered ${health.status})`,
+          'set LISTEN to another port, or end that program',
         ),
       ];
     }
     return [
-      running.data.version === version
-        ? ok(`it runs, version ${version}`)
+      data.version === version
+        ? ok(`it runs version ${version}`)
         : warning(
-            `it runs version ${running.data.version}, this is ${version}`,
-            'restart it, if an upgrade was meant to be done',
+            `it runs version ${data.version}, and this is ${version}`,
+            'restart the service if it was upgraded',
           ),
-      ...(await readiness(service)),
-      ...(await numbers(service)),
+      ...judgeReadiness(await bodyOf(service, '/readyz')),
+      ...judgeMetrics(String(await bodyOf(service, '/metrics'))),
     ];
   },
 });
 
-async function readiness(service: ServicePort): Promise<Finding[]> {
-  const parsed = Readiness.safeParse(await bodyOf(service, '/readyz'));
-  if (!parsed.success)
-    return [problem('/readyz does not answer as it should', "see the service's log")];
-  const { checks, unfit } = parsed.data;
-  const bad = Object.entries(checks).filter(([, check]) => !check.ok);
-  const findings = bad.map(([name, { reason }]) => {
-    const why = reason ? `: ${reason}` : ' (ADMIN_TOKEN shows why)';
-    return name === 'readModels'
-      ? warning(
-          `its read models are not complete${why}`,
-          'wait: after an upgrade they are built anew, and older ones answer where they can; if it stays, see GET /debug/projections',
-        )
-      : problem(
-          `it says that ${name} does not work${why}`,
-          MEANINGS[name] ?? "see the service's log",
-        );
-  });
-  if (unfit.count > 0) {
+async function bodyOf(service: ServicePort, path: string): Promise<unknown> {
+  const answer = await service.get(path);
+  return answer === null || answer === 'silent' ? undefined : answer.body;
+}
+
+function judgeReadiness(body: unknown): Finding[] {
+  const { data } = Readiness.safeParse(body);
+  if (!data) return [problem('its answer to /readyz cannot be read', SEE_LOG)];
+  const findings = Object.entries(data.checks)
+    .filter(([, check]) => !check.ok)
+    .map(([part, { reason }]) => judgePart(part, reason));
+  const { count, actors = [] } = data.unfit;
+  if (count > 0) {
     findings.push(
       problem(
-        `${unfit.count} actors have a history that does not fit their machine: ${(unfit.actors ?? []).slice(0, 5).join(', ')}`,
-        'they refuse commands: go back to the version that wrote them, or forward to one that knows their facts',
+        `${count} actors have a history that does not fit their machine: ${actors.slice(0, UNFIT_ACTORS_NAMED).join(', ')}`,
+        'they refuse commands. Install the version that wrote their facts, or a newer one that knows them',
       ),
     );
   }
   return findings.length > 0 ? findings : [ok('everything that it depends on answers')];
 }
 
-async function numbers(service: ServicePort): Promise<Finding[]> {
-  const text = String((await bodyOf(service, '/metrics')) ?? '');
-  const value = (name: string): number =>
-    Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
-  const letters = value('xmpp_chat_dead_letters');
-  const lag = value('xmpp_chat_projection_lag_seconds');
-  const pending = value('xmpp_chat_effects_pending');
-  if ([letters, lag, pending].some(Number.isNaN)) {
-    return [problem('/metrics does not answer as it should', "see the service's log")];
+function judgePart(part: string, reason: string | undefined): Finding {
+  const why = reason ? `: ${reason}` : ' (set ADMIN_TOKEN to see why)';
+  if (part === 'readModels') {
+    return warning(
+      `its read models are not complete${why}`,
+      'wait: after an upgrade they are built again, and the older ones answer where they can. If it stays, see GET /debug/projections',
+    );
   }
+  return problem(`it says that ${part} does not work${why}`, MEANINGS[part] ?? SEE_LOG);
+}
+
+function judgeMetrics(text: string): Finding[] {
+  const metric = (name: string): number =>
+    Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
+  const letters = metric('xmpp_chat_dead_letters');
+  const lagS = metric('xmpp_chat_projection_lag_seconds');
+  const pending = metric('xmpp_chat_effects_pending');
+  if ([letters, lagS, pending].some(Number.isNaN)) {
+    return [problem('its answer to /metrics cannot be read', SEE_LOG)];
+  }
+  const waiting = `${pending} effects wait`;
   return [
     letters > 0
       ? warning(`${letters} dead letters`, 'xmpp-chat dead-letters list, then show and send each')
       : ok('no dead letters'),
-    lag > LAG_S
+    lagS > LAG_WARNING_S
       ? warning(
-          `the read models are ${lag.toFixed(1)} s behind`,
-          'wait while it catches up after a start; if it stays: CPU and disk',
+          `the read models are ${lagS.toFixed(1)} s behind`,
+          'wait, if it has just started. If it stays, look at CPU and disk',
         )
       : ok('the read models are up to date'),
-    pending > PENDING
-      ? warning(`${pending} effects wait`, 'ejabberd or LHC is away or slow: see their checks')
-      : ok(`${pending} effects wait`),
+    pending > PENDING_WARNING
+      ? warning(waiting, 'ejabberd or LHC is away or slow: see their checks')
+      : ok(waiting),
   ];
 }

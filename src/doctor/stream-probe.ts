@@ -1,119 +1,122 @@
-/** What an XMPP server offers before anybody logs in (RFC 6120 §4.3, §5). */
+/** What an XMPP server offers before a login (RFC 6120 §4.3, §5). */
+import { on, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { AppError, messageOf } from '../errors.ts';
 
 export interface Offer {
-  /** The condition of a stream error, e.g. `host-unknown`; then nothing else is known. */
+  /** The condition of a stream error, e.g. `host-unknown`. Then nothing else is known. */
   readonly refused?: string;
   readonly mechanisms: readonly string[];
-  /** null: neither offered nor there from the beginning. */
+  /** null without TLS. */
   readonly tls: null | {
-    /** Why the certificate is not good for this host, by the same rules as the service's; null: it is. */
+    /** Why the service would not accept the certificate for this host; null if it would. */
     readonly fault: string | null;
     /** ms since 1970 */
     readonly validTo: number;
   };
 }
 
-const MAX_BYTES = 65_536;
+const MOST_ANSWER_BYTES = 65_536;
 const STARTTLS = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>";
+const DEFAULT_PORTS: Readonly<Record<string, number>> = {
+  'xmpp:': 5222,
+  'xmpps:': 5223,
+  'ws:': 80,
+  'wss:': 443,
+};
+
+/** Where EJABBERD_XMPP leads. */
+export function addressOf(service: string): { host: string; port: number } {
+  const { protocol, hostname, port } = new URL(service);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port) || (DEFAULT_PORTS[protocol] ?? 0),
+  };
+}
 
 /**
  * @param service `xmpp://HOST:PORT` or `xmpps://…`
- * @param host the domain that is asked for
- * @throws {AppError} `unavailable` when there is no answer, or none that is XMPP
+ * @param host the domain to ask for
+ * @throws {AppError} `unavailable` without an answer, or for one that is not XMPP
  */
 export async function probeStream(
   service: string,
   host: string,
   signal: AbortSignal,
 ): Promise<Offer> {
-  const { protocol, hostname, port } = new URL(service);
-  const secure = protocol === 'xmpps:';
-  const address = {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port) || (secure ? 5223 : 5222),
-  };
-  const plain = connect(address);
-  const sockets: Socket[] = [plain];
-  const abort = (): void => void plain.destroy(new Error('no answer in time'));
-  signal.addEventListener('abort', abort, { once: true });
+  const socket = connect(addressOf(service));
+  socket.on('error', () => undefined); // what waits for the socket gets the error too
   try {
-    await happens(plain, 'connect');
-    const features = secure ? '' : await opened(plain, host);
-    const refused = refusal(features);
-    if (refused) return { refused, mechanisms: [], tls: null };
-    if (!secure && !features.includes('urn:ietf:params:xml:ns:xmpp-tls')) {
-      return { mechanisms: mechanismsOf(features), tls: null };
-    }
-    if (!secure) await asked(plain, STARTTLS, /<proceed/);
-    const secured = connectTls({ socket: plain, servername: host, rejectUnauthorized: false });
-    sockets.push(secured);
-    await happens(secured, 'secureConnect');
-    const inside = await opened(secured, host);
-    const late = refusal(inside);
-    return {
-      ...(late && { refused: late }),
-      mechanisms: mechanismsOf(inside),
-      tls: {
-        fault: faultOf(secured),
-        validTo: Date.parse(secured.getPeerCertificate().valid_to),
-      },
-    };
+    await once(socket, 'connect', { signal });
+    if (service.startsWith('xmpps:')) return await offerOverTls(socket, host, signal);
+    const features = await openXmppStream(socket, host, signal);
+    const offer = offerOf(features);
+    if (offer.refused || !features.includes('urn:ietf:params:xml:ns:xmpp-tls')) return offer;
+    await exchange(socket, STARTTLS, /<proceed/, signal);
+    return await offerOverTls(socket, host, signal);
   } catch (error) {
-    const said = messageOf(error) || 'the connection ended';
-    // OpenSSL's words for an answer in plain.
-    const plainly = /wrong version number/.test(said) ? 'no TLS at that port: use xmpp://' : said;
-    throw new AppError('unavailable', `${service}: ${plainly}`);
+    const reason = signal.aborted ? 'no answer in time' : messageOf(error);
+    // OpenSSL's words for an answer without TLS.
+    const plain = /wrong version number/.test(reason);
+    throw new AppError(
+      'unavailable',
+      `${service}: ${plain ? 'there is no TLS at that port: use xmpp://' : reason}`,
+    );
   } finally {
-    signal.removeEventListener('abort', abort);
-    for (const socket of sockets) socket.destroy();
+    socket.destroy();
+  }
+}
+
+async function offerOverTls(plain: Socket, host: string, signal: AbortSignal): Promise<Offer> {
+  const socket = connectTls({ socket: plain, servername: host, rejectUnauthorized: false });
+  socket.on('error', () => undefined); // as above
+  try {
+    await once(socket, 'secureConnect', { signal });
+    const features = await openXmppStream(socket, host, signal);
+    const validTo = Date.parse(socket.getPeerCertificate().valid_to);
+    return { ...offerOf(features), tls: { fault: faultOf(socket), validTo } };
+  } finally {
+    socket.destroy();
   }
 }
 
 /** node:tls gives a code or an Error, whatever its types say. */
-function faultOf(socket: TLSSocket): string | null {
-  if (socket.authorized) return null;
-  return messageOf(socket.authorizationError);
+const faultOf = (socket: TLSSocket): string | null =>
+  socket.authorized ? null : messageOf(socket.authorizationError);
+
+function offerOf(features: string): Offer {
+  const refused = /<stream:error>\s*<([a-z-]+)/.exec(features)?.[1];
+  const mechanisms = [...features.matchAll(/<mechanism>([^<]+)<\/mechanism>/g)];
+  return {
+    ...(refused && { refused }),
+    mechanisms: mechanisms.map(([, name = '']) => name),
+    tls: null,
+  };
 }
 
-const opened = (socket: Socket, host: string): Promise<string> =>
-  asked(
+const openXmppStream = (socket: Socket, host: string, signal: AbortSignal): Promise<string> =>
+  exchange(
     socket,
     `<?xml version='1.0'?><stream:stream to='${host}' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>`,
     /<\/stream:features>|<stream:features\/>|<\/stream:error>|<\/stream:stream>/,
+    signal,
   );
 
-const refusal = (text: string): string | undefined => /<stream:error>\s*<([a-z-]+)/.exec(text)?.[1];
-
-const mechanismsOf = (text: string): string[] =>
-  [...text.matchAll(/<mechanism>([^<]+)<\/mechanism>/g)].map(([, name]) => name ?? '');
-
-function happens(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once(event, () => resolve());
-    socket.once('error', reject);
-    socket.once('close', () => reject(new Error('the connection was closed')));
-  });
-}
-
 /** Writes, and reads until the answer has come. */
-function asked(socket: Socket, text: string, until: RegExp): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let got = '';
-    const end = (act: () => void): void => {
-      socket.off('data', take);
-      act();
-    };
-    const take = (chunk: Buffer): void => {
-      got += chunk.toString('latin1');
-      if (until.test(got)) end(() => resolve(got));
-      else if (got.length > MAX_BYTES) end(() => reject(new Error('this is not XMPP')));
-    };
-    socket.on('data', take);
-    socket.once('error', (error) => end(() => reject(error)));
-    socket.once('close', () => end(() => reject(new Error('the connection was closed'))));
-    socket.write(text);
-  });
+async function exchange(
+  socket: Socket,
+  text: string,
+  answer: RegExp,
+  signal: AbortSignal,
+): Promise<string> {
+  const chunks = on(socket, 'data', { signal, close: ['end', 'close'] });
+  socket.write(text);
+  let received = '';
+  for await (const [chunk] of chunks) {
+    received += String(chunk);
+    if (answer.test(received)) return received;
+    if (received.length > MOST_ANSWER_BYTES) throw new Error('this is not XMPP');
+  }
+  throw new Error('the connection was closed');
 }

@@ -1,9 +1,15 @@
-/** Whether mod_lhc's signed webhook reaches the service: a session is made, and the service says what it was brought. */
+/** Whether mod_lhc's signed webhook reaches the service: the doctor makes a session and asks the service about it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { type Finding, ok, problem, warning } from './check.ts';
-import { judgeClock } from './clock.ts';
+import { judgeClock, WEBHOOK_TOLERANCE_S } from './clock.ts';
 import type { ServicePort } from './service.ts';
+
+/** mod_lhc posts at once. After failures it waits up to its max_backoff (10 s) between two attempts. */
+export const BATCH_DEADLINE_MS = 2_500;
+const LOOK_INTERVAL_MS = 100;
+/** Short, so that a service that hangs leaves time for the rest of the check. */
+export const VIEW_DEADLINE_MS = 1_500;
 
 const View = z.object({
   hosts: z.record(
@@ -20,109 +26,101 @@ const View = z.object({
 });
 type View = z.infer<typeof View>;
 
-export interface WebhookWatch {
-  /** Before the session: what to compare with; a finding when that cannot be had. */
-  before(host: string): Promise<View | Finding>;
-  /** Behind it: waits a while for a batch. */
-  after(host: string, before: View | Finding): Promise<Finding[]>;
-}
+/**
+ * Remembers which webhooks have come, before a session is made.
+ * @returns to be called after the login: waits for the report of the session and judges it
+ */
+export type WebhookWatch = (host: string) => Promise<() => Promise<Finding[]>>;
 
-/** mod_lhc posts at once; after failures it waits up to its max_backoff (10 s) between two attempts. */
-const WAIT_MS = 2_500;
-const LOOK_MS = 100;
-/** A service that hangs leaves time for the rest of the check. */
-const ASK_MS = 1_500;
-/** Of the module, with the time of an attempt: older ones were refused for that. */
-const TOLERANCE_S = 300;
-
-const SEE_LOG =
-  'look in ejabberd\'s log for lines with mod_lhc: they say what it gets for an answer; compare its "url" with where the service (or its balancer) listens, /ejabberd/events';
-
-export function createWebhookWatch(
-  service: ServicePort,
-  options: { readonly shared: boolean },
-): WebhookWatch {
-  async function look(): Promise<View | Finding> {
-    const answer = await service.get('/debug/webhooks', ASK_MS);
-    const start = "then the doctor sees whether mod_lhc's webhook arrives";
-    if (answer === null || answer === 'silent')
-      return warning(
-        'mod_lhc was not tried: no service answers at LISTEN',
-        `start the service; ${start}`,
-      );
-    if (answer.status === 401) {
-      return warning(
-        'mod_lhc was not tried: the service does not accept ADMIN_TOKEN, or has none',
-        `set ADMIN_TOKEN, the same for the service and the doctor; ${start}`,
-      );
-    }
-    const view = View.safeParse(answer.body);
-    return view.success
-      ? view.data
-      : warning(
-          `mod_lhc was not tried: the service answered ${answer.status}`,
-          'is it another version?',
-        );
-  }
-
-  /** At the end only: what is refused or fails in between may be another host's, and is not told apart. */
-  function without(host: string, before: View, now: View): Finding {
-    if (now.refused.count > before.refused.count) return refused(host, now);
-    if (now.failed.count > before.failed.count) {
-      return problem(
-        `mod_lhc's events of ${host} cannot be stored: ${now.failed.reason}`,
-        'see the event store; nothing is lost, mod_lhc keeps them and sends them again',
-      );
-    }
-    return nothing(host, now, options.shared);
-  }
-
-  return {
-    before: () => look(),
-    async after(host, before) {
-      if ('status' in before) return [before];
-      const end = performance.now() + WAIT_MS;
+/** @param shared other processes work on the same log, so mod_lhc may report to one of them */
+export const createWebhookWatch =
+  (service: ServicePort, { shared }: { readonly shared: boolean }): WebhookWatch =>
+  async (host) => {
+    const before = await look(service);
+    if (isFinding(before)) return async () => [before];
+    return async () => {
+      const end = performance.now() + BATCH_DEADLINE_MS;
       for (;;) {
-        const now = await look();
-        if ('status' in now) return [now];
-        if ((now.hosts[host]?.batches ?? 0) > (before.hosts[host]?.batches ?? 0))
-          return judge(host, now);
-        if (performance.now() >= end) return [without(host, before, now)];
-        await delay(LOOK_MS);
+        const now = await look(service);
+        if (isFinding(now)) return [now];
+        if (batchesOf(now, host) > batchesOf(before, host)) return judgeReport(now, host);
+        if (performance.now() >= end) return [judgeSilence(before, now, host, shared)];
+        await delay(LOOK_INTERVAL_MS);
       }
-    },
+    };
   };
+
+const batchesOf = ({ hosts }: View, host: string): number => hosts[host]?.batches ?? 0;
+
+const isFinding = (look: View | Finding): look is Finding => 'status' in look;
+
+/** @returns a finding if the service does not answer as it should */
+async function look(service: ServicePort): Promise<View | Finding> {
+  const answer = await service.get('/debug/webhooks', VIEW_DEADLINE_MS);
+  if (answer === null || answer === 'silent') {
+    return warning('mod_lhc was not tried: no service answers at LISTEN', 'start the service');
+  }
+  if (answer.status === 401) {
+    return warning(
+      'mod_lhc was not tried: the service has no ADMIN_TOKEN, or another one',
+      'set ADMIN_TOKEN to the same for the service and the doctor',
+    );
+  }
+  const { data } = View.safeParse(answer.body);
+  return (
+    data ??
+    warning(
+      `mod_lhc was not tried: the service answered ${answer.status}`,
+      'compare the versions of the service and the doctor',
+    )
+  );
 }
 
-function judge(host: string, { hosts }: View): Finding[] {
+function judgeReport({ hosts }: View, host: string): Finding[] {
   const { module, ejabberd, clockOffset = 0 } = hosts[host] ?? {};
-  const which = module ? `mod_lhc ${module} on ejabberd ${ejabberd}` : 'mod_lhc';
+  const sender = module ? `mod_lhc ${module} on ejabberd ${ejabberd}` : 'mod_lhc';
   return [
-    ok(`${which} reported the session of ${host}, rightly signed`),
+    ok(`${sender} reported the session of ${host} with a valid signature`),
     judgeClock('ejabberd', clockOffset),
   ];
 }
 
-function refused(host: string, { refused: { clockOffset } }: View): Finding {
-  if (clockOffset !== null && Math.abs(clockOffset) > TOLERANCE_S)
-    return judgeClock('ejabberd', clockOffset);
+/**
+ * Judged at the end only: a webhook that is refused or fails in the meantime may be that of another host, and the
+ * service does not say whose it was.
+ */
+function judgeSilence(before: View, now: View, host: string, shared: boolean): Finding {
+  const { refused, failed, hosts } = now;
+  if (refused.count > before.refused.count) return judgeRefusal(host, refused.clockOffset);
+  if (failed.count > before.failed.count) {
+    return problem(
+      `mod_lhc's events of ${host} cannot be stored: ${failed.reason}`,
+      'see the event store. Nothing is lost: mod_lhc keeps the events and sends them again',
+    );
+  }
+  const seeLog =
+    'look in ejabberd\'s log for lines of mod_lhc: they have the answers that it gets. Compare its "url" with the address of the service or its balancer, with the path /ejabberd/events';
+  const message = `mod_lhc did not report the session of ${host} within ${BATCH_DEADLINE_MS / 1000} s`;
+  if (shared) {
+    return warning(
+      `${message} to this process. Perhaps it told another one`,
+      `run the doctor for the other processes too. If none was told, ${seeLog}`,
+    );
+  }
   return problem(
-    `mod_lhc reports from ${host}, and the service refuses the signature: nothing that operators do arrives`,
-    'set "secret" of mod_lhc to one of EJABBERD_WEBHOOK_SECRET, then ejabberdctl reload_config; mod_lhc keeps what waits',
+    message,
+    hosts[host]
+      ? `it has reported before, so its settings were right once: ${seeLog}`
+      : `is mod_lhc loaded for ${host} (modules, ejabberd/README.md)? If so, ${seeLog}`,
   );
 }
 
-function nothing(host: string, { hosts }: View, shared: boolean): Finding {
-  const message = `mod_lhc did not report the session of ${host} within ${WAIT_MS / 1000} s`;
-  if (shared) {
-    return warning(
-      `${message} to this process: another one may have been told`,
-      `run the doctor against the others, too; if none is told: ${SEE_LOG}`,
-    );
+function judgeRefusal(host: string, clockOffset: number | null): Finding {
+  if (clockOffset !== null && Math.abs(clockOffset) > WEBHOOK_TOLERANCE_S) {
+    return judgeClock('ejabberd', clockOffset);
   }
-  const heard = hosts[host] !== undefined;
-  const advice = heard
-    ? `it has before, so the way was right: ${SEE_LOG}`
-    : `is mod_lhc loaded for ${host} (modules, ejabberd/README.md)? If it is: ${SEE_LOG}`;
-  return problem(message, advice);
+  return problem(
+    `the service refuses the signature of mod_lhc on ${host}: nothing that operators do arrives`,
+    'set "secret" of mod_lhc to a secret of EJABBERD_WEBHOOK_SECRET, then ejabberdctl reload_config. mod_lhc keeps its events until then',
+  );
 }

@@ -11,6 +11,11 @@ export interface OpenOptions {
 
 /** Appends of EventStoreDB that are not repeated. */
 const APPEND_ONCE = { tryMs: 5000, totalMs: 0 };
+const SQLITE = 'sqlite:';
+
+/** The file of an embedded event store; null if EVENT_STORE names a server. */
+export const sqlitePath = (eventStore: string): string | null =>
+  eventStore.startsWith(SQLITE) ? eventStore.slice(SQLITE.length) : null;
 
 /**
  * Opens the event store that EVENT_STORE names: `sqlite:PATH`, or the connection string of an EventStoreDB (KurrentDB),
@@ -22,8 +27,8 @@ export const openEventStore = async (
   url: string,
   { readOnly = false, appendOnce = false }: OpenOptions = {},
 ): Promise<EventStore> => {
-  const path = url.startsWith('sqlite:') ? url.slice('sqlite:'.length) : '';
-  if (path !== '') return openSqliteEventStore(path, { readOnly, alone: readOnly });
+  const path = sqlitePath(url);
+  if (path) return openSqliteEventStore(path, { readOnly, alone: readOnly });
   if (/^esdb(?:\+discover)?:/.test(url)) {
     // Imported here, so that a service on SQLite does not load gRPC.
     const { openEsdbEventStore } = await import('./esdb/store.ts');

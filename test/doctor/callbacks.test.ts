@@ -1,8 +1,7 @@
-/** What LHC's answer to `doctor.ping` means. */
+/** The doctor's callback `doctor.ping`, and the meaning of LHC's answer. */
 import { afterAll, expect, it } from 'vitest';
 import { TenantSettings } from '../../src/actors/tenant/machine.ts';
-import { deliverWith } from '../../src/cli/doctor-ports.ts';
-import { callbackCheck, judgeDelivery } from '../../src/doctor/callbacks.ts';
+import { callbackCheck, judgePing } from '../../src/doctor/callbacks.ts';
 import { startLhc } from '../support/lhc.ts';
 
 const SECRET = `whsec_${Buffer.from('a secret of this very test').toString('base64')}`;
@@ -18,14 +17,13 @@ const ask = async (settings: Record<string, unknown> = {}) => {
     callbackSecret: SECRET,
     ...settings,
   });
-  const ports = { deliver: deliverWith(Date.now), now: Date.now, newId: () => crypto.randomUUID() };
-  const found = await callbackCheck(tenant, ports).run(new AbortController().signal);
+  const found = await callbackCheck(tenant).run(new AbortController().signal);
   return found
     .map(({ status, message, advice }) => `${status}: ${message} -> ${advice}`)
     .join('\n');
 };
 
-it('is a signed ping that says nothing', async () => {
+it('sends a signed ping without data', async () => {
   expect(await ask()).toMatch(/^ok: LHC takes callbacks/);
   const { callback, signed } = lhc.requests.at(-1) ?? {};
   expect(signed).toBe(true);
@@ -40,19 +38,19 @@ it('is a signed ping that says nothing', async () => {
 
 it.each([
   [401, /answered 401 -> .*does not accept the signature/],
-  [403, /answered 403 -> .*something before it/],
-  [404, /answered 404 -> nothing is at that path/],
+  [403, /answered 403 -> .*a proxy before it/],
+  [404, /answered 404 -> there is nothing at that path/],
   [405, /answered 405 -> that path takes no POST/],
   [410, /answered 410 -> LHC wants no callbacks/],
-  [422, /answered 422 -> a receiver answers 2xx/],
+  [422, /answered 422 -> a receiver has to answer 2xx/],
   [302, /answered 302 -> redirects are not followed/],
   [500, /answered 500 -> look at LHC's log/],
-])('says what %d means', async (status, expected) => {
+])('says what the answer %d means', async (status, expected) => {
   lhc.behave({ kind: 'status', status });
   expect(await ask()).toMatch(expected);
 });
 
-it('tells another secret from none', async () => {
+it('distinguishes a wrong secret from a missing one', async () => {
   lhc.behave({ kind: 'status', status: 200 });
   const other = `whsec_${Buffer.from('another secret than that of LHC').toString('base64')}`;
   expect(await ask({ callbackSecret: other })).toMatch(/problem: LHC answered 401/);
@@ -60,7 +58,7 @@ it('tells another secret from none', async () => {
   expect(unsigned).toMatch(/warning: there is no callbackSecret.* -> set callbackSecret to whsec_/);
 });
 
-it('says that LHC is silent, away, or slow', async () => {
+it('says that LHC is silent, away or slow', async () => {
   lhc.behave({ kind: 'hang' });
   expect(await ask()).toMatch(/problem: LHC does not answer: no answer in time/);
   lhc.behave({ kind: 'close' });
@@ -68,12 +66,13 @@ it('says that LHC is silent, away, or slow', async () => {
   await lhc.stop();
   expect(await ask()).toMatch(/problem: LHC does not answer: .*REFUSED/);
   await lhc.start();
-  const slow = { outcome: { outcome: 'accepted' }, status: 200, date: null, tookMs: 3000 } as const;
-  expect(judgeDelivery(slow)).toMatchObject({ status: 'warning' });
+  const outcome = { outcome: 'accepted' } as const;
+  const slow = { outcome, status: 200, clockOffset: null, tookMs: 3000 };
+  expect(judgePing(slow)).toMatchObject({ status: 'warning' });
   expect(await ask({ callbackUrl: undefined })).toMatch(/warning: there is no callbackUrl/);
 });
 
-it('compares clocks by the Date header', async () => {
+it('compares the clocks by the Date header', async () => {
   const dated = async (offset: number) => {
     const date = new Date(Date.now() + offset * 1000).toUTCString();
     lhc.behave({ kind: 'status', status: 200, headers: { date } });
@@ -81,7 +80,7 @@ it('compares clocks by the Date header', async () => {
   };
   expect(await dated(5)).toMatch(/ok: the clock/);
   expect(await dated(100)).toMatch(
-    /warning: the clock of this tenant's LHC is \d+ s ahead.* -> run NTP/,
+    /warning: the clock of this tenant's LHC is \d+ s ahead of ours.* -> run NTP/,
   );
   expect(await dated(-290)).toMatch(/problem: the clock of this tenant's LHC is \d+ s behind/);
 });

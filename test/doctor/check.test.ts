@@ -8,7 +8,7 @@ const check = (name: string, run: Check['run']): Check => ({ name, run });
 const good = (name: string) => check(name, async () => [ok('fine')]);
 
 describe('running checks', () => {
-  it('runs all of them, in order, whatever becomes of some', async () => {
+  it('runs all of them and keeps their order, whatever happens in one', async () => {
     const results = await runChecks([
       good('first'),
       check('throws', async () => {
@@ -28,7 +28,7 @@ describe('running checks', () => {
     expect(results[2]?.advice).toMatch(/defect of the doctor/);
   });
 
-  it('gives each its time, and lets those that are late clean up', async () => {
+  it('gives each check its deadline, and waits while late checks clean up', async () => {
     let cleaned = false;
     const results = await runChecks(
       [
@@ -53,7 +53,7 @@ describe('running checks', () => {
 });
 
 describe('the report', () => {
-  it('has the worst of all, counts, and what to do', () => {
+  it('has the worst status, counts, and what to do', () => {
     const report = reportOf([
       { check: 'a', ...ok('fine') },
       { check: 'b', ...warning('hm\n', 'look at it') },

@@ -1,13 +1,17 @@
-/** What each measurement means; the real world is in test/service/doctor.test.ts. */
-import { describe, expect, it } from 'vitest';
+/** How the doctor judges what it measured. test/service/doctor.test.ts has the real ejabberd. */
+import { rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Username } from '../../src/actors/ids.ts';
-import { backlogCheck, judgeOffer } from '../../src/doctor/c2s.ts';
+import { runChecks } from '../../src/doctor/check.ts';
 import { judgeClock } from '../../src/doctor/clock.ts';
-import { type DiskPorts, diskCheck } from '../../src/doctor/disk.ts';
+import { type DiskState, diskCheck, type FolderState, judgeDisk } from '../../src/doctor/disk.ts';
 import { judgeVersion } from '../../src/doctor/ejabberd-api.ts';
-import { isOld, probeName } from '../../src/doctor/probe-name.ts';
+import { backlogCheck, judgeOffer } from '../../src/doctor/ejabberd-c2s.ts';
 import { serviceCheck } from '../../src/doctor/service.ts';
 import type { Offer } from '../../src/doctor/stream-probe.ts';
+import { isLeftover, nameTestAccount } from '../../src/doctor/test-account-name.ts';
+import { temporaryFolder } from '../support/folder.ts';
 
 const signal = new AbortController().signal;
 const NOW = Date.UTC(2026, 0, 1);
@@ -28,8 +32,8 @@ describe('clocks', () => {
   it.each([
     [0, 'ok', /agrees/],
     [-30, 'ok', /agrees/],
-    [31, 'warning', /31 s ahead/],
-    [-240, 'warning', /240 s behind/],
+    [31, 'warning', /31 s ahead of ours/],
+    [-240, 'warning', /240 s behind ours/],
     [-241, 'problem', /241 s behind/],
   ])('%d s are %s', (offset, status, message) => {
     const found = judgeClock('LHC', offset);
@@ -37,39 +41,40 @@ describe('clocks', () => {
   });
 });
 
-describe('what a listener offers', () => {
-  const judge = (offer: Partial<Offer>, service = 'xmpp://10.0.0.1:5222', allowPlaintext = false) =>
+describe('the offer of a listener', () => {
+  const judge = (offer: Partial<Offer>, xmpp = 'xmpp://10.0.0.1:5222', allowPlaintext = false) =>
     judgeOffer(
       'xmpp.test',
       { mechanisms: ['PLAIN'], tls: null, ...offer },
-      { service, allowPlaintext, now: () => NOW },
+      { xmpp, allowPlaintext },
+      NOW,
     ).map(({ status, message }) => `${status}: ${message}`);
   const tls = (days: number) => ({ fault: null, validTo: NOW + days * DAY });
 
-  it('PLAIN and a good certificate', () => {
+  it('is PLAIN and a valid certificate', () => {
     expect(judge({ tls: tls(60) })).toEqual([
       'ok: xmpp.test: SASL PLAIN is offered',
       'ok: the certificate for xmpp.test is valid for 60 days',
     ]);
   });
-  it('no PLAIN', () => {
+  it('lacks PLAIN', () => {
     expect(judge({ mechanisms: ['SCRAM-SHA-1'], tls: tls(60) })[0]).toMatch(
       /^problem: .*PLAIN is not offered \(SCRAM-SHA-1\)/,
     );
   });
-  it('a certificate that ends soon', () => {
+  it('has a certificate that expires soon', () => {
     expect(judge({ tls: tls(13) })[1]).toMatch(/^warning: .*13 days/);
   });
-  it('no TLS: on loopback, in a private network, elsewhere', () => {
+  it('lacks TLS on loopback, in a private network, elsewhere', () => {
     expect(judge({}, 'xmpp://127.0.0.1:5222')).toHaveLength(1);
-    expect(judge({}, undefined, true)[1]).toMatch(/^warning: .*in plain/);
+    expect(judge({}, undefined, true)[1]).toMatch(/^warning: .*without encryption/);
     expect(judge({})[1]).toMatch(/^problem: .*will not log in/);
   });
 });
 
-it('a listener whose queue is short makes connections wait', async () => {
+it('warns about a listener with a short queue, where connections wait', async () => {
   const times = (stalled: number) =>
-    backlogCheck(async (count) =>
+    backlogCheck('xmpp://127.0.0.1:5222', async (_service, count) =>
       Array.from({ length: count }, (_, i) => (i < stalled ? 1015 : 9)),
     );
   expect((await times(0).run(signal))[0]?.status).toBe('ok');
@@ -81,56 +86,61 @@ it('a listener whose queue is short makes connections wait', async () => {
 });
 
 describe('the disk', () => {
-  const look = async (ports: Partial<DiskPorts>) => {
-    const found = await diskCheck({
-      dataDir: '/data',
-      exists: () => true,
-      logDir: () => '/data',
-      free: () => 10_000 * MIB,
-      logSize: () => 10 * MIB,
-      syncs: () => [1, 1, 900],
-      closed: () => [],
-      secretMode: () => 0o100600,
-      ...ports,
-    }).run(signal);
-    return found.map(({ status }) => status);
+  const folder = {
+    path: '/data',
+    freeBytes: 10_000 * MIB,
+    logBytes: 10 * MIB,
+    writeMs: [1, 1, 900],
   };
-  it('is fine', async () => expect(await look({})).toEqual(['ok', 'ok', 'ok']));
-  it('is scarce, for its log too, and full', async () => {
-    expect((await look({ free: () => 900 * MIB }))[0]).toBe('warning');
-    expect((await look({ logSize: () => 30_000 * MIB }))[0]).toBe('warning');
-    expect((await look({ free: () => 200 * MIB }))[0]).toBe('problem');
+  const judge = (folders: Partial<FolderState>[], more: Partial<DiskState> = {}) =>
+    judgeDisk({
+      folders: folders.map((state) => ({ ...folder, ...state })),
+      inaccessible: [],
+      secretMode: 0o100600,
+      ...more,
+    }).map(({ status }) => status);
+
+  it('is fine', () => expect(judge([{}])).toEqual(['ok', 'ok', 'ok']));
+  it('has little space, also for its log, or none', () => {
+    expect(judge([{ freeBytes: 900 * MIB }])[0]).toBe('warning');
+    expect(judge([{ logBytes: 30_000 * MIB }])[0]).toBe('warning');
+    expect(judge([{ freeBytes: 200 * MIB }])[0]).toBe('problem');
   });
-  it('is that of the log, too, where it is another one', async () => {
-    const logDir = () => '/log';
-    const free = (dir: string) => (dir === '/log' ? 200 : 10_000) * MIB;
-    expect(await look({ logDir, free })).toEqual(['ok', 'problem', 'ok', 'ok']);
-    const syncs = (dir: string) => (dir === '/log' ? [300] : [1]);
-    expect(await look({ logDir, syncs })).toEqual(['ok', 'ok', 'problem', 'ok']);
+  it('may be another one than that of the log', () => {
+    const dataDir = { logBytes: null };
+    const full = { path: '/log', freeBytes: 200 * MIB };
+    expect(judge([dataDir, full])).toEqual(['ok', 'problem', 'ok', 'ok']);
+    const slow = { path: '/log', writeMs: [300] };
+    expect(judge([dataDir, slow])).toEqual(['ok', 'ok', 'problem', 'ok']);
   });
-  it('is slow', async () => {
-    expect((await look({ syncs: () => [30, 30, 1] }))[1]).toBe('warning');
-    expect((await look({ syncs: () => [300, 300, 1] }))[1]).toBe('problem');
+  it('is slow', () => {
+    expect(judge([{ writeMs: [30, 30, 1] }])[1]).toBe('warning');
+    expect(judge([{ writeMs: [300, 300, 1] }])[1]).toBe('problem');
   });
-  it('has no log, which is an EventStoreDB’s: its speed is nothing to messages', async () => {
-    const of = { logDir: () => null, secretMode: () => null };
-    expect(await look({ ...of, syncs: () => [300] })).toEqual(['ok']);
-    expect(await look({ ...of, free: () => 200 * MIB })).toEqual(['problem']);
+  it('may be slow if the log is in EventStoreDB', () => {
+    const dataDir = { logBytes: null, writeMs: [300] };
+    expect(judge([dataDir], { secretMode: null })).toEqual(['ok']);
+    const full = { ...dataDir, freeBytes: 200 * MIB };
+    expect(judge([full], { secretMode: null })).toEqual(['problem']);
   });
-  it('shows the secret to others', async () => {
-    expect((await look({ secretMode: () => 0o100640 }))[2]).toBe('problem');
-    expect(await look({ secretMode: () => null })).toHaveLength(2);
+  it('shows the secret to others', () => {
+    expect(judge([{}], { secretMode: 0o100640 })[2]).toBe('problem');
+    expect(judge([{}], { secretMode: null })).toHaveLength(2);
   });
-  it('is closed to this user, some of it or all', async () => {
-    expect((await look({ closed: () => ['/data/events.db'] }))[2]).toBe('problem');
-    const exists = () => {
-      throw Object.assign(new Error('denied'), { code: 'EACCES' });
-    };
-    expect(await look({ exists })).toEqual(['problem']);
+  it('has files that this user cannot read and write', async () => {
+    expect(judge([{}], { inaccessible: ['/data/events.db'] })[2]).toBe('problem');
+    const folder = temporaryFolder('disk');
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const dataDir = join(folder, 'loop');
+    symlinkSync(dataDir, dataDir); // any error but "not found"
+    const config = { dataDir, eventStore: 'esdb://server', serviceSecret: undefined };
+    expect(await runChecks([diskCheck(config)])).toMatchObject([
+      { status: 'problem', advice: 'run the doctor as the user of the service' },
+    ]);
   });
 });
 
-it('what the service says of itself', async () => {
+it('judges what the service says about itself', async () => {
   const answers: Record<string, unknown> = {
     '/healthz': { version: '1.0.0' },
     '/readyz': {
@@ -150,7 +160,7 @@ it('what the service says of itself', async () => {
   };
   const found = await serviceCheck(port, '1.0.1').run(signal);
   expect(found.map(({ status, message }) => `${status}: ${message}`)).toEqual([
-    'warning: it runs version 1.0.0, this is 1.0.1',
+    'warning: it runs version 1.0.0, and this is 1.0.1',
     'problem: it says that ejabberd does not work: away',
     'warning: its read models are not complete: being rebuilt',
     expect.stringMatching(/^problem: 1 actors have a history.*visitor-acme\.1/),
@@ -161,21 +171,21 @@ it('what the service says of itself', async () => {
   answers['/metrics'] = 'upstream timed out';
   expect((await serviceCheck(port, '1.0.1').run(signal)).at(-1)).toMatchObject({
     status: 'problem',
-    message: '/metrics does not answer as it should',
+    message: 'its answer to /metrics cannot be read',
   });
   const hanging = { url: 'http://here', get: async () => 'silent' as const };
   expect(await serviceCheck(hanging, '1.0.1').run(signal)).toMatchObject([{ status: 'problem' }]);
 });
 
 describe("the test account's name", () => {
-  it('is nobody else’s, and says when it was made', () => {
-    const { user, group } = probeName(NOW, 'abc123');
+  it('belongs to nobody else, and shows when it was made', () => {
+    const { user, group } = nameTestAccount(NOW, 'abc123');
     // Neither an operator's nor a visitor's (those begin with `visitor.`), nor a group of ours.
     expect(Username.safeParse(user).success).toBe(false);
     expect(user.startsWith('visitor.')).toBe(false);
     expect(group).not.toMatch(/^(visitors|operators)/);
-    expect(isOld(user, NOW + 599_000)).toBe(false);
-    expect(isOld(user, NOW + 601_000)).toBe(true);
+    expect(isLeftover(user, NOW + 599_000)).toBe(false);
+    expect(isLeftover(user, NOW + 601_000)).toBe(true);
     for (const other of [
       'visitor.1',
       'olga',
@@ -183,6 +193,6 @@ describe("the test account's name", () => {
       'visitor-doctor-who',
       'visitor-doctor-x-y',
     ])
-      expect(isOld(other, NOW)).toBe(false);
+      expect(isLeftover(other, NOW)).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-/** Servers that are not what they should be; the real one is in test/service/doctor.test.ts. */
+/** Probing servers that are not as they should be. test/service/doctor.test.ts has the real ejabberd. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { expect, it } from 'vitest';
@@ -32,7 +32,7 @@ const answering = (text: string) => (socket: Socket) =>
   socket.once('data', () => socket.write(text));
 const probe = (service: string) => probeStream(service, 'xmpp.test', never);
 
-it('reads what is offered, in pieces, too', async () => {
+it('reads the offer, also in pieces', async () => {
   const offer = await against((socket) => {
     socket.once('data', () => {
       socket.write(`${header}<stream:features><mechanisms><mechanism>SCRAM-SHA-1</mech`);
@@ -44,7 +44,7 @@ it('reads what is offered, in pieces, too', async () => {
   expect(offer).toEqual({ mechanisms: ['SCRAM-SHA-1', 'PLAIN'], tls: null });
 });
 
-it('reads why it is refused', async () => {
+it('reads why the stream is refused', async () => {
   const error =
     "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
   expect(await against(answering(header + error), probe)).toMatchObject({
@@ -52,7 +52,7 @@ it('reads why it is refused', async () => {
   });
 });
 
-it('gives up on what is no XMPP, closes, or is silent', async () => {
+it('gives up on a server that speaks no XMPP, closes the connection, or is silent', async () => {
   await expect(against(answering('x'.repeat(200_000)), probe)).rejects.toThrow('this is not XMPP');
   await expect(against((socket) => socket.destroy(), probe)).rejects.toThrow(/closed|reset/i);
   const soon = (service: string) => probeStream(service, 'xmpp.test', AbortSignal.timeout(100));

@@ -1,4 +1,4 @@
-/** Whose refusal is whose is not told by the service: only what stays without its batch is blamed. */
+/** The service does not say whose webhook it refused, so only a host without a batch is judged by it. */
 import { expect, it } from 'vitest';
 import type { ServicePort } from '../../src/doctor/service.ts';
 import { createWebhookWatch } from '../../src/doctor/webhook.ts';
@@ -30,24 +30,24 @@ function service(...views: (Seen | null | 'silent')[]): ServicePort {
 }
 
 async function watch(...views: Parameters<typeof service>): Promise<string> {
-  const watching = createWebhookWatch(service(...views), { shared: false });
-  const before = await watching.before('a.test');
-  const found = await watching.after('a.test', before);
+  const watchHost = createWebhookWatch(service(...views), { shared: false });
+  const reported = await watchHost('a.test');
+  const found = await reported();
   return found.map(({ status, message }) => `${status}: ${message}`).join('\n');
 }
 
-it('waits for its batch while those of another host are refused, or fail', async () => {
+it('waits for the batch of its host while those of another host are refused or fail', async () => {
   const late = await watch({}, { refused: 1 }, { refused: 2, failed: 1 }, { batches: 1 });
   expect(late).toMatch(/^ok: mod_lhc 1.0.0 on ejabberd 23.01 reported the session of a.test/);
 });
 
-it('says why none came', async () => {
+it('says why no batch came', async () => {
   expect(await watch({}, { refused: 1 })).toMatch(/^problem: .*refuses the signature/);
   expect(await watch({}, { failed: 1 })).toMatch(/^problem: .*cannot be stored: the store is away/);
   expect(await watch({}, {})).toMatch(/^problem: mod_lhc did not report the session of a.test/);
 });
 
-it('is not tried where nobody answers', async () => {
+it('does not try where nobody answers', async () => {
   for (const view of [null, 'silent'] as const) {
     expect(await watch(view)).toBe('warning: mod_lhc was not tried: no service answers at LISTEN');
   }

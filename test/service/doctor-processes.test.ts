@@ -1,4 +1,4 @@
-/** `xmpp-chat doctor` beside two processes on one log: a real EventStoreDB where EVENTSTOREDB_URL names one, else the double. */
+/** `xmpp-chat doctor` with two processes on one log: on a real EventStoreDB if EVENTSTOREDB_URL names one, otherwise on the double. */
 import { expect, it } from 'vitest';
 import type { Report } from '../../src/doctor/report.ts';
 import { balanced } from '../support/partitions.ts';
@@ -14,14 +14,14 @@ const world = await testWorld({
 await balanced(world.processes);
 await world.tenant(TENANT).register('olga');
 
-it('finds no fault, whichever of them it is run beside, and knows that the log is elsewhere', async () => {
+it('finds no fault next to either process, and knows that the log is not on this disk', async () => {
   for (const process of world.processes) {
     const { output } = await process.cli('doctor', '--json');
     const { results }: Report = JSON.parse(output); // a wrong shape fails the assertion that reads it
     const about = (name: string) =>
       results.filter(({ check }) => check === name).map(({ message }) => message);
     const problems = results.filter(
-      // Effects that earlier runs on a real server have left.
+      // Effects that earlier runs left on a real server.
       ({ status, message }) => status === 'problem' && !message.includes('is not configured here'),
     );
     expect(problems).toEqual([]);

@@ -1,4 +1,4 @@
-/** `xmpp-chat doctor` against the real ejabberd: all is well in a healthy world, and each fault is named with what to do. */
+/** `xmpp-chat doctor` with the real ejabberd: it finds no fault in a healthy world, and names each fault with what to do. */
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const acme = world.tenant('acme');
 for (const id of ['acme', 'beta']) await world.tenant(id).register('olga');
 await world.idle();
 
-/** What `--json` prints, with other settings for the doctor alone. */
+/** The output of `--json`. The settings change the doctor only. */
 async function doctor(
   settings: Environment = {},
 ): Promise<Report & { code: number | null; text: string }> {
@@ -34,7 +34,7 @@ async function doctor(
   }
 }
 
-/** What is not well, as `check: message -> advice`. */
+/** Warnings and problems, as `check: message -> advice`. */
 const bad = ({ results }: Report): string[] =>
   results
     .filter(({ status }) => status !== 'ok')
@@ -44,7 +44,7 @@ const head = async () =>
   (await service.call('GET', '/debug/events?direction=backwards&limit=1')).body.items[0].position;
 
 afterEach(async () => {
-  // Whatever was wrong: no test account stays.
+  // No test account stays, whatever the fault was.
   for (const host of ['xmpp.test', 'b.test']) {
     expect((await world.accounts(host)).filter((name) => name.includes('doctor'))).toEqual([]);
   }
@@ -54,23 +54,25 @@ afterEach(async () => {
 const SLOW = { timeout: 120_000 };
 
 describe('in a healthy world', SLOW, () => {
-  it('finds nothing, changes nothing and prints no secret', async () => {
+  it('finds no fault, changes nothing and prints no secret', async () => {
     const before = { head: await head(), accounts: await world.accounts('xmpp.test') };
     const report = await doctor();
     expect(bad(report)).toEqual([]);
     expect(report).toMatchObject({ code: 0, status: 'ok' });
     const said = report.results.map(({ check, message }) => `${check}: ${message}`).join('\n');
     expect(said).toMatch(
-      /account xmpp.test: mod_lhc 1.* reported the session of xmpp.test, rightly/,
+      /account xmpp.test: mod_lhc 1.* reported the session of xmpp.test with a valid signature/,
     );
-    expect(said).toMatch(/account b.test: mod_lhc 1.* reported the session of b.test, rightly/);
+    expect(said).toMatch(
+      /account b.test: mod_lhc 1.* reported the session of b.test with a valid signature/,
+    );
     expect(said).toMatch(/groups acme: visitors displays operators/);
     expect(said).toMatch(/callback beta: LHC takes callbacks/);
     expect(said).toMatch(
       new RegExp(`ejabberd api: ejabberd ${ejabberd.version.replaceAll('.', '\\.')}`),
     );
 
-    // The test account was nobody's: no fact, no callback but the ping, nothing left.
+    // The test account belonged to nobody: no fact, no callback except the ping, nothing left.
     expect(await head()).toBe(before.head);
     expect(await world.accounts('xmpp.test')).toEqual(before.accounts);
     const pings = acme.lhc.requests.filter(({ text }) => JSON.parse(text).type === 'doctor.ping');
@@ -93,7 +95,7 @@ describe('in a healthy world', SLOW, () => {
     for (const secret of secrets) expect(report.text + text).not.toContain(secret);
   });
 
-  it('removes what a doctor that was killed has left, and nobody else', async () => {
+  it('removes the test account of a killed doctor, and no other account', async () => {
     const old = Math.floor((Date.now() - 3_600_000) / 1000).toString(36);
     const left = `visitor-doctor-${old}-abc`;
     await ejabberd.register(left, 'pw');
@@ -106,8 +108,8 @@ describe('in a healthy world', SLOW, () => {
   });
 });
 
-describe('names what is wrong with', SLOW, () => {
-  it('the configuration, every setting of it', async () => {
+describe('names the fault of', SLOW, () => {
+  it('every wrong setting of the configuration', async () => {
     const report = await doctor({ EJABBERD_XMPP: 'nonsense', LOG_LEVEL: 'loud' });
     expect(report.code).toBe(1);
     const [first, second] = bad(report);
@@ -115,7 +117,7 @@ describe('names what is wrong with', SLOW, () => {
     expect(second).toMatch(/configuration: LOG_LEVEL/);
   });
 
-  it("the API's password, and looks at all the rest", async () => {
+  it("the API's password, and still makes all other checks", async () => {
     const report = await doctor({ EJABBERD_API_PASSWORD: 'not-this-one' });
     expect(report.code).toBe(1);
     expect(bad(report)[0]).toMatch(
@@ -138,18 +140,20 @@ describe('names what is wrong with', SLOW, () => {
     expect(report.code).toBe(1);
     const found = bad(report).join('\n');
     expect(found).toMatch(
-      /ejabberd c2s: nobody speaks XMPP at EJABBERD_XMPP.*-> compare EJABBERD_XMPP/,
+      /ejabberd c2s: nothing speaks XMPP at EJABBERD_XMPP.*-> compare EJABBERD_XMPP/,
     );
     expect(found).toMatch(/account xmpp.test: the test account cannot log in/);
     const http = await doctor({ EJABBERD_XMPP: `xmpp://127.0.0.1:${ejabberd.httpPort}` });
-    expect(bad(http).join('\n')).toMatch(/ejabberd c2s: nobody speaks XMPP/);
+    expect(bad(http).join('\n')).toMatch(/ejabberd c2s: nothing speaks XMPP/);
   });
 
-  it('a list of tenants with nobody in it', async () => {
+  it('an empty list of tenants', async () => {
     const path = join(service.dir, 'nobody.json');
     await writeFile(path, '[]');
     const found = bad(await doctor({ TENANTS_FILE: path }));
-    expect(found).toEqual([expect.stringMatching(/configuration: .*names no tenant.* -> add one/)]);
+    expect(found).toEqual([
+      expect.stringMatching(/configuration: .*names no tenant.* -> add a tenant/),
+    ]);
   });
 
   it('a service that hangs', async () => {
@@ -186,7 +190,7 @@ describe('names what is wrong with', SLOW, () => {
       const report = await doctor();
       expect(bad(report)).toEqual([
         expect.stringMatching(
-          /groups acme: visitors of xmpp.test does not display operators.*grey -> .*restart it/,
+          /groups acme: visitors of xmpp.test does not display operators.*grey.* -> restart the service/,
         ),
       ]);
       expect(report.code).toBe(1);
@@ -195,7 +199,7 @@ describe('names what is wrong with', SLOW, () => {
     }
   });
 
-  it('LHC: away, and no more', async () => {
+  it('an LHC that is away, and one that wants no callbacks', async () => {
     const { lhc } = acme;
     const about = async () => bad(await doctor()).filter((line) => line.startsWith('callback'));
     await lhc.stop();
@@ -210,7 +214,7 @@ describe('names what is wrong with', SLOW, () => {
     lhc.behave({ kind: 'status', status: 200 });
   });
 
-  it('a callback that goes out unsigned', async () => {
+  it('a callback without a signature', async () => {
     const path = join(service.dir, 'unsigned.json');
     const tenant = { id: 'acme', host: 'xmpp.test', apiKey: acme.apiKey };
     await writeFile(path, JSON.stringify([{ ...tenant, callbackUrl: 'http://127.0.0.1:1/' }]));
@@ -220,18 +224,18 @@ describe('names what is wrong with', SLOW, () => {
     );
   });
 
-  it('a folder that cannot be written, and one that is not there', async () => {
+  it('a folder that cannot be written, and one that does not exist', async () => {
     const found = bad(await doctor({ DATA_DIR: '/proc' })).join('\n');
     expect(found).toMatch(
       /disk: \/proc cannot be written.* -> the folder has to belong to the user/,
     );
     const missing = await doctor({ DATA_DIR: join(service.dir, 'elsewhere') });
     expect(missing.code).toBe(0);
-    expect(bad(missing).join('\n')).toMatch(/disk: .*elsewhere is not there yet/);
+    expect(bad(missing).join('\n')).toMatch(/disk: .*elsewhere does not exist yet/);
     expect(bad(missing).join('\n')).toMatch(/event store: there is no event store at/);
   });
 
-  it('a log that is no log', async () => {
+  it('a log that is another file', async () => {
     const path = join(service.dir, 'no.db');
     await writeFile(path, 'this is not a log, and long enough to be looked at');
     const found = bad(await doctor({ EVENT_STORE: `sqlite:${path}` })).join('\n');
@@ -240,7 +244,7 @@ describe('names what is wrong with', SLOW, () => {
     );
   });
 
-  it('a secret that is not that of the log, and one that is missing', async () => {
+  it('a secret of another log, and a missing one', async () => {
     await acme.view('anna', { page: 'https://shop.example/', nick: 'Anna' });
     await world.idle();
     const SERVICE_SECRET = 'another-secret-of-at-least-32-characters';
@@ -255,14 +259,14 @@ describe('names what is wrong with', SLOW, () => {
     expect(missing).toMatch(/event store: the secret of this log cannot be read.* -> look/);
   });
 
-  it('an admin token that is not that of the service', async () => {
+  it('an admin token that the service does not have', async () => {
     const found = bad(await doctor({ ADMIN_TOKEN: 'another-admin-token' }));
     expect(found).toContainEqual(
       expect.stringMatching(/account xmpp.test: mod_lhc was not tried.* -> set ADMIN_TOKEN/),
     );
   });
 
-  it("mod_lhc's secret, and says so as well when the service is away", async () => {
+  it("mod_lhc's secret, and of a service that does not run", async () => {
     await service.stop();
     const away = await doctor();
     expect(away.code).toBe(0);

@@ -1,9 +1,9 @@
-/** The test account uses each right once, and is taken away whatever happens. */
+/** The doctor's test account: it uses each right, and is removed whatever happens. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { API_COMMANDS } from '../../scripts/ejabberd/config.ts';
-import { type AccountPorts, accountCheck } from '../../src/doctor/account.ts';
 import { runChecks } from '../../src/doctor/check.ts';
+import { type TestAccountOptions, testAccountCheck } from '../../src/doctor/test-account.ts';
 import { AppError } from '../../src/errors.ts';
 import type { HttpApi } from '../../src/xmpp/admin/http-api.ts';
 
@@ -34,13 +34,13 @@ function fakeApi(denied: readonly string[] = []) {
   return { api, accounts, called };
 }
 
-const portsOf = (api: HttpApi, more: Partial<AccountPorts> = {}): AccountPorts => ({
+const optionsOf = (api: HttpApi, more: Partial<TestAccountOptions> = {}): TestAccountOptions => ({
   host: 'xmpp.test',
   api,
   apiUser: 'api@xmpp.test',
-  now: Date.now,
-  random: () => 'abc',
-  login: async (_account, { stanza }) => ({
+  xmpp: 'xmpp://127.0.0.1:5222',
+  allowPlaintext: false,
+  login: async (_options, { stanza }) => ({
     jid: 'probe@xmpp.test/doctor',
     send: (...stanzas) => {
       for (const one of stanzas) stanza(one);
@@ -51,13 +51,13 @@ const portsOf = (api: HttpApi, more: Partial<AccountPorts> = {}): AccountPorts =
     close: async () => {},
     destroy: () => {},
   }),
-  webhook: { before: async () => ({ status: 'ok', message: 'not here' }), after: async () => [] },
+  webhook: async () => async () => [],
   ...more,
 });
 
-it('uses every right that the service needs, but that to make a group', async () => {
+it('uses every right that the service needs, except the one that would leave a group', async () => {
   const { api, accounts, called } = fakeApi();
-  const found = await accountCheck(portsOf(api)).run(new AbortController().signal);
+  const found = await testAccountCheck(optionsOf(api)).run(new AbortController().signal);
   expect(found.filter(({ status }) => status !== 'ok')).toEqual([]);
   // `status` is asked by the check of the API, `registered_vhosts` by that of the hosts; `srg_add` would leave a group.
   const elsewhere = ['status', 'registered_vhosts', 'srg_add'];
@@ -70,21 +70,21 @@ it.each(
   [...API_COMMANDS].filter((name) => !['status', 'registered_vhosts', 'srg_add'].includes(name)),
 )('names %s when that right is missing', async (name) => {
   const { api } = fakeApi([name]);
-  const [rights] = await accountCheck(portsOf(api)).run(new AbortController().signal);
+  const [rights] = await testAccountCheck(optionsOf(api)).run(new AbortController().signal);
   expect(rights).toMatchObject({
     status: 'problem',
     message: `api@xmpp.test may not call ${name}`,
   });
 });
 
-it('is gone when the login fails, hangs, or what is between breaks', async () => {
-  const logins: Record<string, AccountPorts['login']> = {
+it('is removed when the login fails, hangs or throws', async () => {
+  const logins: Record<string, NonNullable<TestAccountOptions['login']>> = {
     fails: async () => {
       throw new AppError('refused', 'no TLS');
     },
-    hangs: (_account, _handlers, signal) =>
+    hangs: ({ signal }) =>
       new Promise((_, reject) => {
-        signal.addEventListener('abort', () => reject(new Error('given up')));
+        signal?.addEventListener('abort', () => reject(new Error('given up')));
       }),
     breaks: async () => {
       throw new TypeError('a defect');
@@ -92,15 +92,17 @@ it('is gone when the login fails, hangs, or what is between breaks', async () =>
   };
   for (const login of Object.values(logins)) {
     const { api, accounts } = fakeApi();
-    const results = await runChecks([accountCheck(portsOf(api, { login }))], { deadlineMs: 200 });
+    const results = await runChecks([testAccountCheck(optionsOf(api, { login }))], {
+      deadlineMs: 200,
+    });
     expect(results.some(({ status }) => status === 'problem')).toBe(true);
     expect([...accounts]).toEqual(['olga']);
   }
 });
 
-it('says that messages do not come, and is done in time', async () => {
+it('says that messages do not come, and ends within its deadline', async () => {
   const { api, accounts } = fakeApi();
-  const none = portsOf(api, {
+  const none = optionsOf(api, {
     login: async () => ({
       jid: 'probe@xmpp.test/doctor',
       send: () => {},
@@ -108,15 +110,12 @@ it('says that messages do not come, and is done in time', async () => {
       destroy: () => {},
     }),
     // As long as the real one waits for a batch.
-    webhook: {
-      before: async () => ({ status: 'ok', message: 'not here' }),
-      after: async () => {
-        await delay(2_500);
-        return [{ status: 'problem', message: 'no batch' }];
-      },
+    webhook: async () => async () => {
+      await delay(2_500);
+      return [{ status: 'problem', message: 'no batch' }];
     },
   });
-  const results = await runChecks([accountCheck(none)]);
+  const results = await runChecks([testAccountCheck(none)]);
   const said = results.filter(({ status }) => status === 'problem').map(({ message }) => message);
   expect(said).toEqual([
     expect.stringMatching(/by its own stream did not come/),

@@ -1,0 +1,93 @@
+/**
+ * The doctor looks at everything that the service needs, and says what to do. Each other file of this folder is a check
+ * or something that checks share; `check.ts` says what a check is.
+ *
+ * Entry point: {@link examine}, for `xmpp-chat doctor` (src/cli/doctor.ts) alone.
+ */
+import { type Config, readConfig } from '../config.ts';
+import { AppError } from '../errors.ts';
+import { version } from '../version.ts';
+import { createHttpApi } from '../xmpp/admin/http-api.ts';
+import { callbackCheck } from './callbacks.ts';
+import { type Check, type Finding, ok, problem, type Result, runChecks, warning } from './check.ts';
+import { diskCheck } from './disk.ts';
+import { apiCheck, hostsCheck } from './ejabberd-api.ts';
+import { backlogCheck, c2sCheck } from './ejabberd-c2s.ts';
+import { eventStoreCheck } from './event-store.ts';
+import { rosterGroupsCheck } from './roster-groups.ts';
+import { serviceCheck, servicePort } from './service.ts';
+import { testAccountCheck } from './test-account.ts';
+import { createWebhookWatch } from './webhook.ts';
+
+/** For one call of ejabberd's API. A check makes several within its deadline. */
+export const API_DEADLINE_MS = 3_000;
+export const MOST_TENANTS = 50;
+
+/** @returns what the checks found. With a wrong configuration: its faults, because the checks need it. */
+export async function examine(): Promise<readonly Result[]> {
+  let config: Config;
+  try {
+    config = readConfig();
+  } catch (error) {
+    if (!(error instanceof AppError) || !Array.isArray(error.details.faults)) throw error;
+    return error.details.faults.map((fault: string) => configurationResult(faultFinding(fault)));
+  }
+  const results = await runChecks(checksOf(config));
+  return [...judgeTenants(config.tenants.length).map(configurationResult), ...results];
+}
+
+const configurationResult = (finding: Finding): Result => ({ check: 'configuration', ...finding });
+
+const faultFinding = (fault: string): Finding =>
+  problem(
+    fault,
+    'correct it in the environment or in .env (docs/operations.md, Configuration). The other checks need it',
+  );
+
+function judgeTenants(count: number): Finding[] {
+  const findings = [ok(`all settings can be read; ${count} tenants`)];
+  if (count === 0) {
+    findings.push(
+      warning(
+        'TENANTS_FILE names no tenant: nobody can use the service, and most checks have nothing to look at',
+        'add a tenant (docs/operations.md, Configuration), and restart the service',
+      ),
+    );
+  }
+  if (count > MOST_TENANTS) {
+    findings.push(
+      warning(
+        `the last ${count - MOST_TENANTS} tenants were not looked at`,
+        `the doctor looks at ${MOST_TENANTS}: run it with another TENANTS_FILE for the others`,
+      ),
+    );
+  }
+  return findings;
+}
+
+function checksOf(config: Config): Check[] {
+  const { ejabberd } = config;
+  const { apiUser, xmpp, allowPlaintext } = ejabberd;
+  const tenants = config.tenants.slice(0, MOST_TENANTS);
+  const hosts = [...new Set(tenants.map(({ host }) => host))];
+  const service = servicePort(config);
+  const webhook = createWebhookWatch(service, { shared: config.sharedLog });
+  const api = createHttpApi({
+    url: ejabberd.apiUrl,
+    user: apiUser,
+    password: ejabberd.apiPassword,
+    deadlineMs: API_DEADLINE_MS,
+  });
+  return [
+    diskCheck(config),
+    eventStoreCheck(config),
+    serviceCheck(service, version),
+    apiCheck(api, ejabberd),
+    hostsCheck(api, hosts),
+    c2sCheck(ejabberd, hosts),
+    backlogCheck(xmpp),
+    ...tenants.map((tenant) => rosterGroupsCheck(api, tenant)),
+    ...hosts.map((host) => testAccountCheck({ host, api, apiUser, xmpp, allowPlaintext, webhook })),
+    ...tenants.map((tenant) => callbackCheck(tenant)),
+  ];
+}

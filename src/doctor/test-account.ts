@@ -1,0 +1,276 @@
+/**
+ * A test account on each host does what visitors and operators do: it is made, logs in, sends presence, writes to
+ * itself, and is removed, whatever happens in between. On the way each right of the API's account is used.
+ *
+ * The name `visitor-doctor-…` belongs to nobody: usernames of operators do not begin with `visitor`, and names of
+ * visitors begin with `visitor.`. So no fact comes of it and the service does not remove it. mod_lhc takes it for an
+ * operator and reports its session, which shows that the signed webhook works. The account is in no roster group.
+ */
+import xml, { type Element } from '@xmpp/xml';
+import { z } from 'zod';
+import { AppError, messageOf } from '../errors.ts';
+import { newId } from '../kit/id.ts';
+import type { HttpApi } from '../xmpp/admin/http-api.ts';
+import { sessionError } from '../xmpp/sessions/failure.ts';
+import { openStream, type Stream } from '../xmpp/sessions/stream.ts';
+import { type Check, type Finding, ok, problem } from './check.ts';
+import { apiProblem } from './ejabberd-api.ts';
+import { isWebSocket } from './ejabberd-c2s.ts';
+import { isLeftover, nameTestAccount, type TestAccount } from './test-account-name.ts';
+import { waitAtMost } from './wait-at-most.ts';
+import type { WebhookWatch } from './webhook.ts';
+
+export const TEST_LOGIN_DEADLINE_MS = 4_000;
+export const MESSAGE_DEADLINE_MS = 3_000;
+const CLOSE_DEADLINE_MS = 1_000;
+const RESOURCE = 'doctor';
+/** From this release on `srg_create` makes nothing if a group to display does not exist (tried). */
+const CREATES_NOTHING = 24.12;
+
+export interface TestAccountOptions {
+  readonly host: string;
+  readonly api: HttpApi;
+  /** A full JID. */
+  readonly apiUser: string;
+  /** EJABBERD_XMPP */
+  readonly xmpp: string;
+  readonly allowPlaintext: boolean;
+  /** Sees whether mod_lhc reports the session. */
+  readonly webhook: WebhookWatch;
+  /** A parameter for the tests. */
+  readonly login?: typeof openStream;
+}
+
+const Anything = z.unknown();
+const Names = z.array(z.string());
+
+export const testAccountCheck = (options: TestAccountOptions): Check => ({
+  name: `account ${options.host}`,
+  async run(signal) {
+    const { api, host, apiUser } = options;
+    const account = nameTestAccount(Date.now(), newId().slice(-8));
+    const rights = createRights(api);
+    try {
+      await rights.use('registered_users', { host }, { answer: Names });
+    } catch (error) {
+      return [apiProblem(error)]; // nothing was made yet
+    }
+    const findings: Finding[] = [];
+    try {
+      await rights.use('register', { user: account.user, host, password: account.password });
+      if (!rights.missing.has('register')) {
+        findings.push(...(await tryAccount(options, account, rights, signal)));
+      }
+      await useOtherRights(options, account, rights);
+    } catch (error) {
+      findings.push(apiProblem(error));
+    } finally {
+      findings.push(...(await removeAccounts(options, account, rights)));
+    }
+    return [judgeRights(apiUser, rights), ...findings];
+  },
+});
+
+/** Calls commands of the API, and notes those that its account may not call. */
+interface Rights {
+  readonly used: Set<string>;
+  readonly missing: Set<string>;
+  /**
+   * @param options.expected statuses that are fine, too
+   * @returns undefined if the right is missing
+   * @throws {AppError} for every other failure
+   */
+  use(
+    command: string,
+    args: Readonly<Record<string, string>>,
+    options?: { readonly answer?: z.ZodType; readonly expected?: (status: number) => boolean },
+  ): Promise<unknown>;
+}
+
+function createRights(api: HttpApi): Rights {
+  const used = new Set<string>();
+  const missing = new Set<string>();
+  return {
+    used,
+    missing,
+    async use(command, args, { answer = Anything, expected = () => false } = {}) {
+      used.add(command);
+      try {
+        return await api.call(command, args, answer, ({ status }) =>
+          expected(status) ? null : undefined,
+        );
+      } catch (error) {
+        if (!(error instanceof AppError) || error.details.reason !== 'rights') throw error;
+        missing.add(command);
+        return undefined;
+      }
+    },
+  };
+}
+
+function judgeRights(user: string, { used, missing }: Rights): Finding {
+  if (missing.size === 0) return ok(`${user} may call the ${used.size} commands that were tried`);
+  return problem(
+    `${user} may not call ${[...missing].join(', ')}`,
+    'add them to "what" of its api_permissions in ejabberd.yml (from 26.07 on also "access_rules: configure: allow" for it), then ejabberdctl reload_config',
+  );
+}
+
+type Way = 'stream' | 'api';
+const WAYS: Readonly<Record<Way, string>> = {
+  stream: 'by its own stream',
+  api: "by the API's send_stanza",
+};
+
+/** Logs in, sends presence, and writes to itself in two ways. Meanwhile mod_lhc has to report the session. */
+async function tryAccount(
+  { host, xmpp, allowPlaintext, webhook, login = openStream }: TestAccountOptions,
+  { user, password }: TestAccount,
+  rights: Rights,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const reported = await webhook(host);
+  const arrived = { stream: Promise.withResolvers<true>(), api: Promise.withResolvers<true>() };
+  const from = performance.now();
+  let stream: Stream;
+  try {
+    stream = await login(
+      {
+        service: xmpp,
+        domain: host,
+        username: user,
+        password,
+        resource: RESOURCE,
+        allowPlaintext,
+        loginDeadlineMs: TEST_LOGIN_DEADLINE_MS,
+        signal,
+      },
+      {
+        stanza({ name, attrs: { id, type } }) {
+          if (name !== 'message' || type === 'error') return;
+          if (id === 'stream' || id === 'api') arrived[id].resolve(true);
+        },
+        lost: () => undefined, // what waits has its deadline
+      },
+    );
+  } catch (error) {
+    return [judgeLogin(sessionError(`${user}@${host}`, error), xmpp)];
+  }
+  const loginMs = Math.round(performance.now() - from);
+  try {
+    const to = stream.jid;
+    stream.send(xml('presence'), messageStanza('stream', to));
+    const stanza = messageStanza('api', to).toString();
+    await rights.use('send_stanza', { from: `${user}@${host}`, to, stanza });
+    const ways: Way[] = rights.missing.has('send_stanza') ? ['stream'] : ['stream', 'api'];
+    // At the same time: what does not come takes most of the time that the check has.
+    const [messages, webhooks] = await Promise.all([
+      Promise.all(
+        ways.map(async (way) =>
+          judgeMessage(way, await waitAtMost(arrived[way].promise, MESSAGE_DEADLINE_MS)),
+        ),
+      ),
+      reported(),
+      rights.use('user_sessions_info', { user, host }),
+    ]);
+    const reason = 'the doctor is done';
+    await rights.use('kick_session', { user, host, resource: RESOURCE, reason });
+    return [ok(`the test account logged in, in ${loginMs} ms`), ...messages, ...webhooks];
+  } finally {
+    await stream.close(CLOSE_DEADLINE_MS);
+  }
+}
+
+function judgeLogin(error: AppError, xmpp: string): Finding {
+  const consequence = 'Visitors cannot log in either, so operators do not see them';
+  return problem(
+    `the test account cannot log in: ${error.message.replace(/:\s*$/, '')}`,
+    isWebSocket(xmpp)
+      ? `compare EJABBERD_XMPP with the listener that has ejabberd_http_ws (port, ip, path). ${consequence}`
+      : `see ejabberd c2s above. ${consequence}`,
+  );
+}
+
+const messageStanza = (id: Way, to: string): Element =>
+  xml('message', { id, to, type: 'chat' }, xml('body', {}, 'xmpp-chat doctor'));
+
+function judgeMessage(way: Way, arrived: true | undefined): Finding {
+  if (arrived) return ok(`a message to itself ${WAYS[way]} came`);
+  return problem(
+    `a message to itself ${WAYS[way]} did not come within ${MESSAGE_DEADLINE_MS / 1000} s`,
+    "look for a module that drops messages (mod_block_strangers, a spam filter), and at ejabberd's log",
+  );
+}
+
+/** Uses the other rights in ways that change nothing but the test account. */
+async function useOtherRights(
+  { api, host }: TestAccountOptions,
+  { user, group, password }: TestAccount,
+  rights: Rights,
+): Promise<void> {
+  const notFound = (status: number): boolean => status === 404;
+  await rights.use('check_account', { user, host });
+  await rights.use('change_password', { user, host, newpass: password }, { expected: notFound });
+  const nickname = { user, host, name: 'NICKNAME' };
+  await rights.use('set_vcard', { ...nickname, content: 'doctor' });
+  // Without the right to set one there is none. 23.01 answers 400 then, other releases 404.
+  await rights.use('get_vcard', nickname, {
+    expected: (status) => status === 404 || status === 400,
+  });
+  // Nobody sees the members of a group that does not exist.
+  await rights.use('srg_user_add', { user, host, group, grouphost: host });
+  await rights.use('srg_user_del', { user, host, group, grouphost: host });
+  await rights.use('srg_get_members', { group, host });
+  await rights.use('srg_get_info', { group, host });
+  await rights.use('srg_list', { host });
+  // The service may not delete a group, so the doctor asks for one that cannot be made.
+  const createsNothing = Number.parseFloat(await api.knownVersion()) >= CREATES_NOTHING;
+  await rights.use(
+    'srg_create',
+    {
+      group,
+      host: createsNothing ? host : 'doctor.invalid',
+      label: group,
+      description: '',
+      display: `${group}.none`,
+    },
+    { expected: (status) => status !== 403 },
+  );
+}
+
+/** Removes the test account, and those that killed doctors have left. */
+async function removeAccounts(
+  { api, host }: TestAccountOptions,
+  { user }: TestAccount,
+  rights: Rights,
+): Promise<Finding[]> {
+  const byHand = `ejabberdctl unregister ${user} ${host}`;
+  try {
+    const accounts = await rights.use('registered_users', { host }, { answer: Names });
+    const leftovers = (Names.safeParse(accounts).data ?? []).filter((name) =>
+      isLeftover(name, Date.now()),
+    );
+    for (const name of [user, ...leftovers]) await rights.use('unregister', { user: name, host });
+    if (rights.missing.has('unregister')) {
+      return [
+        problem(
+          `the test account ${user}@${host} could not be removed`,
+          `allow unregister, or remove it by hand: ${byHand}`,
+        ),
+      ];
+    }
+    const exists = (await api.call('check_account', { user, host }, Anything, () => 1)) === 0;
+    return [
+      exists
+        ? problem(`${user}@${host} is still there`, `remove it by hand: ${byHand}`)
+        : ok('the test account is removed'),
+    ];
+  } catch (error) {
+    return [
+      problem(
+        `the test account ${user}@${host} may still be there: ${messageOf(error)}`,
+        'run the doctor again later: it removes leftovers after 10 minutes',
+      ),
+    ];
+  }
+}
