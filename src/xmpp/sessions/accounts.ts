@@ -97,9 +97,9 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
       const kept = handOvers.remove(jid);
       const session = kept ?? sessions.get(jid) ?? createSession(pool, jid);
       sessions.set(jid, session);
-      const taken = session.online(presence);
+      const done = session.online(presence);
       if (kept) reportStarted(pool, jid); // nobody sent what came meanwhile
-      await taken;
+      await done;
     },
     release: (jid, withinMs) => release(pool, jid, withinMs),
     async releaseAll(withinMs) {

@@ -55,10 +55,10 @@ export function createInFlight(): InFlight {
     },
     answered(pingId) {
       if (ping?.id !== pingId) return false;
-      const taken = covered;
+      const entries = covered;
       ping = undefined;
       covered = [];
-      for (const { waiter } of taken) waiter.resolve();
+      for (const { waiter } of entries) waiter.resolve();
       return true;
     },
     returned(id, error) {

@@ -11,9 +11,9 @@ import type { Waiter } from './in-flight.ts';
 export interface LatestPresence {
   /**
    * Sets the presence.
-   * @returns `taken` resolves when this presence, or a newer one, is taken; `changed`: there is something to write
+   * @returns `done` resolves when this presence, or a newer one, is taken; `changed`: there is something to write
    */
-  set(presence: VisitorPresence): { readonly taken: Promise<void>; readonly changed: boolean };
+  set(presence: VisitorPresence): { readonly done: Promise<void>; readonly changed: boolean };
   /** The stanza to write now; undefined if it was written already. */
   toWrite(): Element | undefined;
   /** The promise that the next ping will settle; undefined if there is none, or a ping has been sent for it. */
@@ -30,29 +30,31 @@ export interface LatestPresence {
 
 export function createLatestPresence(): LatestPresence {
   let stanza: Element | undefined;
+  /** The presence that this stream has, as text. */
   let written = '';
-  let taken: PromiseWithResolvers<void> | undefined;
+  let done: PromiseWithResolvers<void> | undefined;
+  /** A ping has been sent for `done`. */
   let covered = true;
 
   function fail(error: AppError): void {
-    taken?.reject(error);
-    taken = undefined;
+    done?.reject(error);
+    done = undefined;
     covered = true;
   }
 
   return {
     set(presence) {
       const next = presenceStanza(presence);
-      if (taken !== undefined && next.toString() === stanza?.toString()) {
-        return { taken: taken.promise, changed: false };
+      if (done !== undefined && next.toString() === stanza?.toString()) {
+        return { done: done.promise, changed: false };
       }
-      const older = taken;
-      taken = Promise.withResolvers<void>();
-      taken.promise.catch(() => undefined); // a caller need not wait for it
-      older?.resolve(taken.promise);
+      const older = done;
+      done = Promise.withResolvers<void>();
+      done.promise.catch(() => undefined); // a caller need not wait for it
+      older?.resolve(done.promise);
       stanza = next;
       covered = false;
-      return { taken: taken.promise, changed: true };
+      return { done: done.promise, changed: true };
     },
     toWrite() {
       const text = stanza?.toString();
@@ -61,9 +63,9 @@ export function createLatestPresence(): LatestPresence {
       return stanza;
     },
     toCover() {
-      if (!taken || covered) return undefined;
+      if (!done || covered) return undefined;
       covered = true;
-      return { resolve: taken.resolve, reject: taken.reject };
+      return { resolve: done.resolve, reject: done.reject };
     },
     forgetWritten() {
       written = '';

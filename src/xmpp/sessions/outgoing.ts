@@ -70,9 +70,9 @@ export class Outgoing {
   show(presence: VisitorPresence): Promise<void> {
     if (this.#released) this.#flushSoon(); // the other process may have shown another presence meanwhile
     this.#released = false;
-    const { taken, changed } = this.#presence.set(presence);
+    const { done, changed } = this.#presence.set(presence);
     if (changed) this.#flushSoon();
-    return taken;
+    return done;
   }
 
   /** Resolves when the message is taken. */

@@ -64,9 +64,9 @@ export class Session {
   online(presence: VisitorPresence): Promise<void> {
     this.#released = false;
     this.#nick = presence.nick;
-    const taken = this.#outgoing.show(presence);
+    const done = this.#outgoing.show(presence);
     if (!this.#stream && !this.#login && !this.#retry) this.#connect();
-    return taken;
+    return done;
   }
 
   async send(message: OutgoingMessage): Promise<void> {

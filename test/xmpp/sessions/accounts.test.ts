@@ -32,7 +32,7 @@ async function newVisitor(password = 'secret'): Promise<string> {
 }
 
 function transport(options: Partial<AccountsOptions> = {}) {
-  const made = createAccountsTransport({
+  const accounts = createAccountsTransport({
     service: ejabberd.xmpp,
     passwordOf: () => 'secret',
     logger,
@@ -40,13 +40,13 @@ function transport(options: Partial<AccountsOptions> = {}) {
     ...options,
   });
   const events: string[] = [];
-  made.listen({
+  accounts.listen({
     sessionStarted: (jid) => events.push(`started ${jid}`),
     sessionLost: (jid, _reason, final) => events.push(`${final ? 'stopped' : 'lost'} ${jid}`),
     messageReturned: (jid, id, error) => events.push(`returned ${jid} ${id} ${error.code}`),
   });
-  transports.push(made);
-  return Object.assign(made, { events });
+  transports.push(accounts);
+  return Object.assign(accounts, { events });
 }
 
 async function newOperator(): Promise<Operator> {
@@ -376,8 +376,8 @@ describe('failures', () => {
       retry: { firstMs: 500, mostMs: 30_000 },
       // Mnesia forgets the last seconds before the kill, and with them the accounts of this test.
       async resetPassword(jid) {
-        const made = await admin.register(jid, 'secret');
-        if (made === 'exists') await admin.changePassword(jid, 'secret');
+        const outcome = await admin.register(jid, 'secret');
+        if (outcome === 'exists') await admin.changePassword(jid, 'secret');
         await admin.joinGroup(jid, 'visitors');
       },
     });

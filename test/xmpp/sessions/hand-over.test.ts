@@ -16,7 +16,7 @@ const ejabberd = await testEjabberd();
 const admin = createEjabberdAdmin({ url: ejabberd.apiUrl, ...ejabberd.api });
 const operatorJid = `op1@${ejabberd.host}`;
 const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' });
-const made: VisitorTransport[] = [];
+const transports: VisitorTransport[] = [];
 let operator: Operator;
 let visitors = 0;
 
@@ -45,7 +45,7 @@ function owner(options: Partial<AccountsOptions> = {}) {
     sessionStarted: (jid) => events.push(`started ${jid}`),
     sessionLost: (jid, _reason, final) => events.push(`${final ? 'stopped' : 'lost'} ${jid}`),
   });
-  made.push(transport);
+  transports.push(transport);
   const online = (jids: readonly string[], status: string) =>
     Promise.all(jids.map((jid) => transport.online(jid, { status, nick: 'N' })));
   return { transport, state, events, online };
@@ -92,7 +92,7 @@ beforeEach(async () => {
     password: 'secret',
   });
   return async () => {
-    await Promise.all(made.splice(0).map((each) => each.close(2_000)));
+    await Promise.all(transports.splice(0).map((each) => each.close(2_000)));
     await operator.disconnect();
   };
 });
