@@ -85,6 +85,23 @@ function brokenLinks({ path, text }: Page, textOf: (path: string) => string | nu
     .map((link) => `${path} links to ${link}`);
 }
 
+/** Sections, promises and points that a comment refers to, as `(docs/x.md, Section)`, and that are not there. */
+function missingSections({ path, text }: Page, textOf: (path: string) => string | null): string[] {
+  const references = text.matchAll(
+    /(docs\/[\w-]+\.md), (\p{Lu}[^).;:,`'"\n]*|promise \d+|gotcha \d+)/gu,
+  );
+  return [...references]
+    .filter(([, file = '', section = '']) => {
+      const target = textOf(file) ?? '';
+      const [, kind, number] = /^(promise|gotcha) (\d+)$/.exec(section) ?? [];
+      if (kind === 'promise') return !target.includes(`\n| ${number} | **`);
+      if (kind === 'gotcha') return !target.includes(`\n${number}. **`);
+      const isAbove = /^(ADR|README)/.test(section);
+      return !isAbove && !anchorsOf(target).includes(anchorOf(section.trim()));
+    })
+    .map(([, file, section]) => `${path} refers to ${file}, ${section}`);
+}
+
 const exists = (pattern: string): boolean =>
   /[*{]/.test(pattern) ? find(pattern).length > 0 : existsSync(join(root, pattern));
 
@@ -117,6 +134,12 @@ describe('what is referred to', () => {
     expect(pagesOf('**/*.md').flatMap((page) => brokenLinks(page, textOf))).toEqual([]);
   });
 
+  it('sections, promises and points that comments name are in their document', () => {
+    const pages = pagesOf('{src,test,scripts,bench}/**/*.ts', '{src,ejabberd}/**/*.erl', '*.yml');
+    const found = pages.filter(({ path }) => path !== 'test/documents.test.ts');
+    expect(found.flatMap((page) => missingSections(page, textOf))).toEqual([]);
+  });
+
   it('a missing one would be noticed', () => {
     const there = new Set(['docs/a.md', 'docs/adr/0001-*.md', 'src/a.ts', 'ejabberd/README.md']);
     const has = (pattern: string): boolean => there.has(pattern);
@@ -131,6 +154,13 @@ describe('what is referred to', () => {
     expect(missingFiles(page, has)).toEqual([
       'ejabberd/src/x.erl names src/old.ts',
       'ejabberd/src/x.erl names test/**/*.old.ts',
+    ]);
+    const comment =
+      '(docs/x.md, Lanes; docs/x.md, Old part), docs/x.md, promise 8, docs/x.md, gotcha 2';
+    const document = '## Lanes\n| 7 | **One.** |\n2. **Two.**';
+    expect(missingSections({ path: 'src/a.ts', text: comment }, () => document)).toEqual([
+      'src/a.ts refers to docs/x.md, Old part',
+      'src/a.ts refers to docs/x.md, promise 8',
     ]);
     const linking = { path: 'docs/b.md', text: '[a](a.md#two-words), [b](#no), [c](../c.md)' };
     const texts: Record<string, string> = { 'docs/a.md': '## Two `words`', 'docs/b.md': '# B' };
