@@ -41,7 +41,7 @@ const configurationResult = (finding: Finding): Result => ({ check: 'configurati
 const faultFinding = (fault: string): Finding =>
   problem(
     fault,
-    'correct it in the environment or in .env (docs/operations.md, Configuration). The other checks need it',
+    'correct it in the environment or in .env (docs/configuration.md). The other checks need it',
   );
 
 function judgeTenants(count: number): Finding[] {
@@ -50,7 +50,7 @@ function judgeTenants(count: number): Finding[] {
     findings.push(
       warning(
         'TENANTS_FILE names no tenant: nobody can use the service, and most checks have nothing to look at',
-        'add a tenant (docs/operations.md, Configuration), and restart the service',
+        'add a tenant (docs/configuration.md), and restart the service',
       ),
     );
   }
