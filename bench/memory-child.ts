@@ -10,7 +10,7 @@ import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapsho
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { newId } from '../src/kit/id.ts';
 import { createProjections } from '../src/projections/projections.ts';
-import { WANTED_TABLE } from '../src/reactors/visitors/desired.ts';
+import { DESIRED_VISITORS_TABLE } from '../src/reactors/visitors/desired.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../src/runtime/deadlines.ts';
 import { createActors } from '../src/runtime/host/actors.ts';
 import { createHost } from '../src/runtime/host/host.ts';
@@ -52,7 +52,7 @@ async function measure({ visitors }: { readonly visitors: number }): Promise<Mem
   const actors = createActors(host, newId);
   const workFile = openWorkFile(join(dir, 'work.db'));
   const deadlines = createDeadlines({ db: workFile, host, ownership: soleOwner, now, logger });
-  const tables = [DEADLINES_TABLE, WANTED_TABLE];
+  const tables = [DEADLINES_TABLE, DESIRED_VISITORS_TABLE];
   const work = createPendingWork({ db: workFile, store, tables, logger });
   work.subscribe(deadlines);
   const projections = createProjections({ path: join(dir, 'projections.db'), store, vault });

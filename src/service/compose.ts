@@ -23,8 +23,8 @@ import { createOperatorSessions } from '../reactors/operators/sessions.ts';
 import { openPersonalData } from '../reactors/personal.ts';
 import { createRouting } from '../reactors/routing/routing.ts';
 import { ROUTING_TABLE } from '../reactors/routing/tables.ts';
-import { createWanted, WANTED_TABLE } from '../reactors/visitors/desired.ts';
-import { createSessions } from '../reactors/visitors/reconciler.ts';
+import { createDesiredVisitors, DESIRED_VISITORS_TABLE } from '../reactors/visitors/desired.ts';
+import { createReconciler } from '../reactors/visitors/reconciler.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../runtime/deadlines.ts';
 import { createActors } from '../runtime/host/actors.ts';
 import { createHost } from '../runtime/host/host.ts';
@@ -68,7 +68,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
     tables: [
       DEADLINES_TABLE,
       laneTable([XMPP_FILTER, LHC_FILTER]),
-      WANTED_TABLE,
+      DESIRED_VISITORS_TABLE,
       ROUTING_TABLE,
       DEAD_LETTERS_TABLE,
     ],
@@ -141,7 +141,12 @@ export function createReactors(config: Config, runtime: Runtime) {
   });
   const { transfer, operators: operatorsOf } = routing;
   const { caughtUp } = work;
-  const sessions = createSessions({ ...base, wanted: createWanted(db), operatorsOf, caughtUp });
+  const reconciler = createReconciler({
+    ...base,
+    desired: createDesiredVisitors(db),
+    operatorsOf,
+    caughtUp,
+  });
   const operatorSessions = createOperatorSessions({ ...base, operatorsOf });
   const operatorAccounts = createOperatorAccounts({
     ...base,
@@ -155,14 +160,14 @@ export function createReactors(config: Config, runtime: Runtime) {
     ...base,
     callbacks,
     operatorSessions,
-    compare: () => sessions.compare(),
+    compare: () => reconciler.compare(),
   });
   const inbox = createInbox({ ...base, setAside: createSetAside(base), signals, transfer });
   const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
   const typing = createTyping(base);
 
-  for (const listener of [lanes, sessions, routing, xmppLane]) work.subscribe(listener);
-  listenToSessions(transport, { ...base, xmppLane, lanes, sessions });
+  for (const listener of [lanes, reconciler, routing, xmppLane]) work.subscribe(listener);
+  listenToSessions(transport, { ...base, xmppLane, lanes, reconciler });
   const compareOperators = () =>
     operatorSessions.compareAll(
       tenants.all().map(({ id }) => id),
@@ -174,7 +179,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     callbacks,
     lanes,
     routing,
-    sessions,
+    reconciler,
     compareOperators,
     operatorAccounts,
     inbox,

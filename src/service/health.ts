@@ -7,7 +7,7 @@ import type { HttpDeps } from '../http/deps.ts';
 import type { Projections } from '../projections/projections.ts';
 import type { Callbacks } from '../reactors/lhc/lhc-lane.ts';
 import type { Routing } from '../reactors/routing/routing.ts';
-import type { Sessions } from '../reactors/visitors/reconciler.ts';
+import type { Reconciler } from '../reactors/visitors/reconciler.ts';
 import type { Deadlines } from '../runtime/deadlines.ts';
 import type { ActorHost } from '../runtime/host/host.ts';
 import type { Lanes } from '../runtime/lanes/lanes.ts';
@@ -24,7 +24,7 @@ export function healthOf(parts: {
   readonly host: ActorHost;
   readonly lanes: Lanes;
   readonly transport: VisitorTransport;
-  readonly sessions: Sessions;
+  readonly reconciler: Reconciler;
   readonly routing: Routing;
   readonly deadlines: Deadlines;
   readonly deadLetters: { count(): number };
@@ -32,7 +32,7 @@ export function healthOf(parts: {
   readonly leases: Pick<Leases, 'owned' | 'living'> | null;
   readonly callbacks: Callbacks;
 }): Pick<HttpDeps, 'checks' | 'advisories' | 'unfitActors' | 'gauges'> {
-  const { store, projections, work, admin, host, lanes, transport, sessions, routing } = parts;
+  const { store, projections, work, admin, host, lanes, transport, reconciler, routing } = parts;
   const { deadlines, deadLetters, callbacks, leases, tenants } = parts;
 
   /** Over all tenants, whose names are nobody's business here; unknown while the read model is being built anew. */
@@ -86,7 +86,7 @@ export function healthOf(parts: {
       },
       xmpp_chat_visitors_to_reconcile: {
         help: 'Visitors whose account, group or presence is not as it should be',
-        value: () => sessions.pending(),
+        value: () => reconciler.pending(),
       },
       xmpp_chat_chats_waiting: {
         help: 'Chats that no operator has',

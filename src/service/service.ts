@@ -82,7 +82,7 @@ export async function startService(
     logger.error({ err: error }, 'the comparison with ejabberd ended'),
   );
   const timers = [
-    setInterval(() => void reactors.sessions.compare(), COMPARE_EVERY_MS),
+    setInterval(() => void reactors.reconciler.compare(), COMPARE_EVERY_MS),
     setInterval(() => runtime.host.passivate(ACTOR_IDLE_MS), PASSIVATE_EVERY_MS),
   ];
 
@@ -124,10 +124,10 @@ async function startEffects(
  */
 async function compareWithEjabberd(
   { logger, random }: Runtime,
-  { sessions, compareOperators }: Reactors,
+  { reconciler, compareOperators }: Reactors,
   ending: AbortSignal,
 ): Promise<void> {
-  const visitors = sessions.start();
+  const visitors = reconciler.start();
   for (let attempt = 1; !ending.aborted; attempt++) {
     try {
       await compareOperators();
@@ -142,10 +142,10 @@ async function compareWithEjabberd(
 /** Ends what is under way. An effect that hangs, at ejabberd or LHC, is done again after the next start. */
 async function stopEffects(
   { leases, deadlines, host }: Runtime,
-  { lanes, routing, sessions, transport }: Reactors,
+  { lanes, routing, reconciler, transport }: Reactors,
 ): Promise<void> {
   const left = await leases?.stop(STOP_STEPS_MS.leases);
-  const effects = Promise.all([deadlines.stop(), routing.stop(), sessions.stop(), lanes.stop()]);
+  const effects = Promise.all([deadlines.stop(), routing.stop(), reconciler.stop(), lanes.stop()]);
   await Promise.race([effects, delay(STOP_STEPS_MS.effects, undefined, { ref: false })]);
   // The next owner logs in with the same resource. That ends our session without a gap for operators.
   if (left && left.others > 0) await transport.releaseAll(STOP_STEPS_MS.handOver);

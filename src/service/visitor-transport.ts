@@ -4,7 +4,7 @@ import { type ActorRef, personOf, rosterGroups, streamOf } from '../actors/ids.t
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import type { Config } from '../config.ts';
 import { XMPP_FILTER, type XmppLane } from '../reactors/conversation/xmpp-lane.ts';
-import type { Sessions } from '../reactors/visitors/reconciler.ts';
+import type { Reconciler } from '../reactors/visitors/reconciler.ts';
 import type { Lanes } from '../runtime/lanes/lanes.ts';
 import { type Ownership, ownsStream } from '../runtime/leases/ownership.ts';
 import type { Actors } from '../runtime/ports.ts';
@@ -57,13 +57,13 @@ export function listenToSessions(
   parts: {
     xmppLane: XmppLane;
     lanes: Lanes;
-    sessions: Sessions;
+    reconciler: Reconciler;
     actors: Actors;
     tenants: TenantDirectory;
     logger: Logger;
   },
 ): void {
-  const { xmppLane, lanes, sessions, actors, tenants, logger } = parts;
+  const { xmppLane, lanes, reconciler, actors, tenants, logger } = parts;
   transport.listen({
     sessionStarted(jid) {
       xmppLane.resend(jid);
@@ -72,7 +72,7 @@ export function listenToSessions(
     },
     sessionLost(jid, _reason, final) {
       const visitor = visitorOf(jid, tenants);
-      if (final && visitor) sessions.lost({ tenant: visitor.tenant, key: visitor.name });
+      if (final && visitor) reconciler.sessionLost({ tenant: visitor.tenant, key: visitor.name });
     },
     messageReturned(jid, messageId, { code, message: reason }) {
       const visitor = visitorOf(jid, tenants);

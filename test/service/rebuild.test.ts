@@ -35,7 +35,13 @@ function hashes(): string[] {
 function pendingWork(): string {
   const db = new DatabaseSync(join(service.dataDir, 'work.db'), { readOnly: true });
   try {
-    const tables = ['lane_work', 'deadlines', 'wanted', 'chats_of_visitors', 'chats_of_operators'];
+    const tables = [
+      'lane_work',
+      'deadlines',
+      'desired_visitors',
+      'chats_of_visitors',
+      'chats_of_operators',
+    ];
     return JSON.stringify(tables.map((table) => db.prepare(`SELECT * FROM ${table}`).all()));
   } finally {
     db.close();

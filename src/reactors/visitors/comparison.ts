@@ -1,6 +1,6 @@
 /**
- * What ejabberd has beside what the log calls for: at start, whenever mod_lhc started, for partitions that were gained,
- * and every few minutes. Only the differences are mended, and what nothing calls for (orphans) is removed.
+ * Compares ejabberd with the log: at the start, whenever mod_lhc starts, for partitions that this process gains, and
+ * every few minutes. Repairs differences only, and removes orphans: accounts and members that no fact calls for.
  */
 import type { Logger } from 'pino';
 import {
@@ -14,228 +14,257 @@ import {
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { messageOf } from '../../errors.ts';
-import { backoff } from '../../kit/backoff.ts';
+import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { type Ownership, PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { VisitorAccounts } from './accounts.ts';
-import type { Visitor, Wanted } from './desired.ts';
+import type { DesiredVisitors, Visitor } from './desired.ts';
 
-export const COMPARISON_RETRY = { firstMs: 500, mostMs: 30_000 };
+/** Waits between the tries of a comparison while ejabberd is away. */
+export const COMPARISON_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
 const ALL: readonly number[] = Array.from({ length: PARTITIONS }, (_, partition) => partition);
 
 export interface Comparison {
   /**
-   * Compares what this process owns of these partitions (default: of all). Resolves when it was compared once; while
-   * ejabberd is away it waits, with backoff, and a host that fails holds up no other. One comparison runs at a time;
-   * what is asked for meanwhile is one more.
+   * Compares everything that this process owns in these partitions (default: all). Resolves when one comparison has
+   * succeeded. While ejabberd is away it waits, with backoff. A host that fails does not hold up the others. One
+   * comparison runs at a time, and all requests that arrive meanwhile are one more.
    */
   run(partitions?: Iterable<number>): Promise<void>;
   stop(): void;
 }
 
 export interface ComparisonOptions {
-  readonly wanted: Wanted;
+  readonly desired: DesiredVisitors;
   readonly accounts: VisitorAccounts;
   readonly actors: Actors;
   readonly admin: EjabberdAdmin;
   readonly tenants: TenantDirectory;
   readonly ownership: Ownership;
-  /** Registered operators, as the log has them. */
+  /** The registered operators in the log. */
   readonly operatorsOf: (tenant: TenantId) => readonly Username[];
-  /** Resolves when the table of what is wanted has seen the whole log. */
+  /** Resolves when the table of desired visitors has seen the whole log. */
   readonly caughtUp: () => Promise<void>;
-  /** Visitors that are being looked at right now are left alone; who is in it is left alone by others. */
+  /** Visitors that somebody works on. The comparison leaves them alone, and adds those that it works on itself. */
   readonly busy: Set<string>;
   readonly idOf: (visitor: Visitor) => string;
-  /** This visitor has to be looked at. */
+  /** Called with each visitor that has to be reconciled. */
   readonly mark: (visitor: Visitor) => void;
   readonly random: () => number;
   readonly logger: Logger;
 }
 
+/** Requests that one comparison serves. */
 interface Turn {
   readonly partitions: Set<number>;
   readonly waiting: (() => void)[];
 }
 
-/** What ejabberd has of a tenant, and what of it is compared. */
-interface Side {
+/** What ejabberd has of a tenant. */
+interface Listing {
   readonly tenant: TenantSettings;
-  /** Local parts of all accounts of its host. */
+  /** Local parts of all accounts of the tenant's host. */
   readonly locals: readonly string[];
   readonly members: readonly string[];
-  /** null: another process mends this tenant's operators. */
+  /** null if another process looks after this tenant's operators. */
   readonly operators: readonly string[] | null;
 }
 
+/** Operators who have lost their account or group: a kill of ejabberd forgets Mnesia's last two seconds (measured). */
+async function repairOperators(
+  { operatorsOf, admin, ownership, logger }: ComparisonOptions,
+  { tenant, locals, operators }: Listing,
+): Promise<void> {
+  const existing = new Set(locals);
+  const grouped = new Set(operators);
+  for (const username of operatorsOf(tenant.id)) {
+    const jid = operatorJid(tenant, username);
+    const local = jid.slice(0, -(tenant.host.length + 1));
+    if (!existing.has(local)) {
+      logger.error(
+        { tenant: tenant.id, username },
+        'ejabberd has lost the account of an operator: register the operator again with a password',
+      );
+    } else if (!grouped.has(jid)) {
+      if (!ownership.owns(partitionOf(tenant.id))) return;
+      await admin.joinGroup(jid, rosterGroups(tenant).operators);
+    }
+  }
+}
+
+async function listTenant(
+  { admin, ownership }: ComparisonOptions,
+  tenant: TenantSettings,
+  locals: readonly string[],
+  scope: ReadonlySet<number>,
+): Promise<Listing> {
+  const groups = rosterGroups(tenant);
+  const partition = partitionOf(tenant.id);
+  const ownsTenant = scope.has(partition) && ownership.owns(partition);
+  if (ownsTenant) await admin.ensureGroups(tenant.host, groups);
+  const [members, operators] = await Promise.all([
+    admin.groupMembers(tenant.host, groups.visitors),
+    ownsTenant ? admin.groupMembers(tenant.host, groups.operators) : null,
+  ]);
+  return { tenant, locals, members, operators };
+}
+
+async function compareHost(
+  options: ComparisonOptions,
+  name: string,
+  scope: ReadonlySet<number>,
+): Promise<void> {
+  // The order matters: list ejabberd, then read the log to its head, then compare. Any other order takes a new
+  // account for an orphan (docs/ejabberd.md).
+  const locals = await options.admin.accounts(name);
+  const listings: Listing[] = [];
+  for (const tenant of options.tenants.ofHost(name)) {
+    listings.push(await listTenant(options, tenant, locals, scope));
+  }
+  await options.caughtUp();
+  for (const listing of listings) {
+    if (listing.operators) await repairOperators(options, listing);
+    await compareVisitors(options, listing, scope);
+  }
+}
+
+interface Found {
+  readonly visitor: Visitor;
+  account: boolean;
+  grouped: boolean;
+}
+
+const visitorOf = (tenant: TenantSettings, jid: string): Visitor | null => {
+  const person = personOf(jid, () => [tenant]);
+  return person?.kind === 'visitor' ? { tenant: tenant.id, key: person.name } : null;
+};
+
+/** The visitors of a listing, by JID. */
+function visitorsIn({ tenant, locals, members }: Listing): ReadonlyMap<string, Found> {
+  const all = new Map<string, Found>();
+  const add = (jid: string, what: 'account' | 'grouped'): void => {
+    const visitor = visitorOf(tenant, jid);
+    if (!visitor) return;
+    const known = all.get(jid) ?? { visitor, account: false, grouped: false };
+    known[what] = true;
+    all.set(jid, known);
+  };
+  for (const local of locals) add(`${local}@${tenant.host}`, 'account');
+  for (const member of members) add(member, 'grouped');
+  return all;
+}
+
+async function compareVisitors(
+  options: ComparisonOptions,
+  listing: Listing,
+  scope: ReadonlySet<number>,
+): Promise<void> {
+  const { desired, accounts, ownership, busy, idOf, mark } = options;
+  const { tenant } = listing;
+  const isMine = (visitor: Visitor): boolean => {
+    const partition = partitionOf(idOf(visitor));
+    return scope.has(partition) && ownership.owns(partition);
+  };
+  const inEjabberd = visitorsIn(listing);
+  for (const [jid, { visitor, account, grouped }] of inEjabberd) {
+    if (!isMine(visitor)) continue;
+    if (!busy.has(idOf(visitor))) accounts.found(jid, { account, grouped });
+    const row = desired.get(visitor);
+    if (!row) await removeOrphan(options, tenant, visitor, jid);
+    else if (!row.online && (grouped || row.gone)) mark(visitor);
+  }
+  const known = new Set(accounts.known());
+  for (const jid of known) {
+    const visitor = inEjabberd.has(jid) ? null : visitorOf(tenant, jid);
+    if (visitor && !busy.has(idOf(visitor))) accounts.forget(jid);
+  }
+  for (const row of desired.pending(tenant.id)) {
+    const jid = visitorJid(tenant, row.key);
+    // Another process has removed the account, or this one before the table was rebuilt. No fact says so, and without
+    // this line the rows would pile up.
+    if (row.gone && !inEjabberd.has(jid) && !known.has(jid)) desired.accountRemoved(row);
+    else if (isMine(row)) mark(row);
+  }
+}
+
+/** Removes an account or a member that no fact calls for, such as one whose removal ejabberd forgot. */
+async function removeOrphan(
+  { actors, admin, accounts, ownership, busy, idOf, logger }: ComparisonOptions,
+  tenant: TenantSettings,
+  visitor: Visitor,
+  jid: string,
+): Promise<void> {
+  const id = idOf(visitor);
+  if (busy.has(id)) return;
+  busy.add(id); // a visitor who arrives meanwhile is shown afterwards
+  const isMine = () => ownership.owns(partitionOf(id));
+  try {
+    const state = await actors.visitor(visitor.tenant, visitor.key).state();
+    if (state && state.presence !== 'cleanedUp') return;
+    if (!isMine()) return;
+    logger.info({ tenant: tenant.id, visitor: visitor.key }, 'removing an orphan from ejabberd');
+    await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
+    if (!isMine()) return;
+    await admin.unregister(jid);
+    accounts.forget(jid);
+  } finally {
+    busy.delete(id);
+  }
+}
+
+/** @returns the hosts whose comparison failed. A host that ejabberd does not serve always fails. */
+async function compareHosts(
+  options: ComparisonOptions,
+  names: Iterable<string>,
+  scope: ReadonlySet<number>,
+  isFirst: boolean,
+): Promise<string[]> {
+  const failed: string[] = [];
+  for (const name of names) {
+    try {
+      await compareHost(options, name, scope);
+    } catch (error) {
+      failed.push(name);
+      options.logger[isFirst ? 'warn' : 'debug'](
+        { host: name, reason: messageOf(error) },
+        'the comparison of ejabberd with the log failed, and will be tried again',
+      );
+    }
+  }
+  return failed;
+}
+
 export function createComparison(options: ComparisonOptions): Comparison {
-  const { wanted, accounts, actors, admin, tenants, ownership, operatorsOf, caughtUp } = options;
-  const { busy, idOf, mark, random, logger } = options;
-  /** What the next comparison has to cover, and who waits for it. */
+  const { tenants, ownership, random } = options;
   let next: Turn | null = null;
-  /** Ends the wait of one that failed. */
-  let hurry = (): void => {};
+  /** Ends the wait between two tries. */
+  let wakeUp = (): void => {};
   let running: Promise<void> = Promise.resolve();
   let stopped = false;
 
-  /** A kill of ejabberd forgets what Mnesia took in its last two seconds (measured). */
-  async function mendOperators({ tenant, locals, operators }: Side): Promise<void> {
-    const existing = new Set(locals);
-    const grouped = new Set(operators);
-    for (const username of operatorsOf(tenant.id)) {
-      const jid = operatorJid(tenant, username);
-      const local = jid.slice(0, -(tenant.host.length + 1));
-      if (!existing.has(local)) {
-        logger.error(
-          { tenant: tenant.id, username },
-          'ejabberd has lost an account: set a password',
-        );
-      } else if (!grouped.has(jid)) {
-        if (!ownership.owns(partitionOf(tenant.id))) return;
-        await admin.joinGroup(jid, rosterGroups(tenant).operators);
-      }
-    }
-  }
-
-  async function listTenant(
-    tenant: TenantSettings,
-    locals: readonly string[],
-    scope: ReadonlySet<number>,
-  ): Promise<Side> {
-    const groups = rosterGroups(tenant);
-    const partition = partitionOf(tenant.id);
-    const mends = scope.has(partition) && ownership.owns(partition);
-    if (mends) await admin.ensureGroups(tenant.host, groups);
-    const [members, operators] = await Promise.all([
-      admin.groupMembers(tenant.host, groups.visitors),
-      mends ? admin.groupMembers(tenant.host, groups.operators) : null,
-    ]);
-    return { tenant, locals, members, operators };
-  }
-
-  async function compareHost(name: string, scope: ReadonlySet<number>): Promise<void> {
-    // First ejabberd's side, then the log to its head, then the comparison: in another order a newborn is taken for
-    // an orphan (docs/ejabberd.md).
-    const locals = await admin.accounts(name);
-    const sides: Side[] = [];
-    for (const tenant of tenants.ofHost(name)) sides.push(await listTenant(tenant, locals, scope));
-    await caughtUp();
-    for (const side of sides) {
-      if (side.operators) await mendOperators(side);
-      await compareVisitors(side, scope);
-    }
-  }
-
-  async function compareVisitors(
-    { tenant, locals, members }: Side,
-    scope: ReadonlySet<number>,
-  ): Promise<void> {
-    const visitorOf = (jid: string): Visitor | null => {
-      const person = personOf(jid, () => [tenant]);
-      return person?.kind === 'visitor' ? { tenant: tenant.id, key: person.name } : null;
-    };
-    const isMine = (visitor: Visitor): boolean => {
-      const partition = partitionOf(idOf(visitor));
-      return scope.has(partition) && ownership.owns(partition);
-    };
-    const found = new Map<string, { visitor: Visitor; account: boolean; grouped: boolean }>();
-    const note = (jid: string, what: 'account' | 'grouped'): void => {
-      const visitor = visitorOf(jid);
-      if (!visitor) return;
-      const known = found.get(jid) ?? { visitor, account: false, grouped: false };
-      known[what] = true;
-      found.set(jid, known);
-    };
-    for (const local of locals) note(`${local}@${tenant.host}`, 'account');
-    for (const member of members) note(member, 'grouped');
-    for (const [jid, { visitor, account, grouped }] of found) {
-      if (!isMine(visitor)) continue;
-      if (!busy.has(idOf(visitor))) accounts.seen(jid, { account, grouped });
-      const row = wanted.get(visitor);
-      if (!row) await removeOrphan(tenant, visitor, jid);
-      else if (!row.online && (grouped || row.gone)) mark(visitor);
-    }
-    const known = new Set(accounts.known());
-    for (const jid of known) {
-      const visitor = found.has(jid) ? null : visitorOf(jid);
-      if (visitor && !busy.has(idOf(visitor))) accounts.forget(jid);
-    }
-    for (const row of wanted.pending(tenant.id)) {
-      const jid = visitorJid(tenant, row.key);
-      // Removed by another process, or before this table was built anew: no fact says so, and it would fill up.
-      if (row.gone && !found.has(jid) && !known.has(jid)) wanted.removed(row);
-      else if (isMine(row)) mark(row);
-    }
-  }
-
-  /** An account or a member that no fact of ours calls for, also one that ejabberd forgot to have removed. */
-  async function removeOrphan(
-    tenant: TenantSettings,
-    visitor: Visitor,
-    jid: string,
-  ): Promise<void> {
-    const id = idOf(visitor);
-    if (busy.has(id)) return;
-    busy.add(id); // who comes meanwhile is shown afterwards
-    const mine = () => ownership.owns(partitionOf(id));
-    try {
-      const state = await actors.visitor(visitor.tenant, visitor.key).state();
-      if (state && state.presence !== 'cleanedUp') return;
-      if (!mine()) return;
-      logger.info({ tenant: tenant.id, visitor: visitor.key }, 'removing an orphan from ejabberd');
-      await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
-      if (!mine()) return;
-      await admin.unregister(jid);
-      accounts.forget(jid);
-    } finally {
-      busy.delete(id);
-    }
-  }
-
-  /** @returns the hosts that could not be compared, of which one that ejabberd does not serve never can be */
-  async function compareHosts(
-    names: Iterable<string>,
-    scope: ReadonlySet<number>,
-    isFirst: boolean,
-  ): Promise<string[]> {
-    const failed: string[] = [];
-    for (const name of names) {
-      try {
-        await compareHost(name, scope);
-      } catch (error) {
-        failed.push(name);
-        logger[isFirst ? 'warn' : 'debug'](
-          { host: name, reason: messageOf(error) },
-          'ejabberd could not be compared with the log; again later',
-        );
-      }
-    }
-    return failed;
-  }
-
-  /** @returns whether it was done; false when another comparison was asked for, which has to cover this one too */
-  async function compareAll(scope: ReadonlySet<number>): Promise<boolean> {
-    let left: Iterable<string> = new Set(tenants.all().map(({ host: name }) => name));
-    for (let attempt = 1; !stopped; attempt++) {
-      // Nothing of these partitions is this process's any more: who gained them compares.
-      if (![...scope].some((partition) => ownership.owns(partition))) return true;
-      const failed = await compareHosts(left, scope, attempt === 1);
-      if (failed.length === 0) return true;
-      left = failed;
-      if (!next) await sleep(backoff(attempt, COMPARISON_RETRY, random));
-      if (next) return false; // it must not wait for a host that fails
-    }
-    return true;
-  }
-
-  /** Until the time is over, or a comparison is asked for. */
-  async function sleep(ms: number): Promise<void> {
+  /** Waits until the time is over or another comparison is requested. */
+  async function pause(ms: number): Promise<void> {
     const over = Promise.withResolvers<void>();
-    hurry = over.resolve;
+    wakeUp = over.resolve;
     const timer = setTimeout(over.resolve, ms).unref();
     await over.promise;
     clearTimeout(timer);
+  }
+
+  /** @returns false if another request arrived first, whose comparison has to include this one */
+  async function compareAll(scope: ReadonlySet<number>): Promise<boolean> {
+    let hosts: Iterable<string> = new Set(tenants.all().map(({ host }) => host));
+    for (let attempt = 1; !stopped; attempt++) {
+      // This process has lost all these partitions. Their new owner compares them.
+      if (![...scope].some((partition) => ownership.owns(partition))) return true;
+      const failed = await compareHosts(options, hosts, scope, attempt === 1);
+      if (failed.length === 0) return true;
+      hosts = failed;
+      if (!next) await pause(backoff(attempt, COMPARISON_RETRY, random));
+      if (next) return false; // the new request must not wait for a host that fails
+    }
+    return true;
   }
 
   async function takeTurn(): Promise<void> {
@@ -256,7 +285,7 @@ export function createComparison(options: ComparisonOptions): Comparison {
       if (!next) {
         next = { partitions: new Set(), waiting: [] };
         running = running.then(takeTurn);
-        hurry();
+        wakeUp();
       }
       for (const partition of partitions) next.partitions.add(partition);
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -265,7 +294,7 @@ export function createComparison(options: ComparisonOptions): Comparison {
     },
     stop() {
       stopped = true;
-      hurry();
+      wakeUp();
     },
   };
 }

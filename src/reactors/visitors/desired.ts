@@ -1,4 +1,4 @@
-/** What should be true of visitors in XMPP, folded from the log: who has an account, and who is shown. */
+/** The desired state of visitors in XMPP, folded from the log: who should be online, and whose account should go. */
 import type { DatabaseSync } from 'node:sqlite';
 import { actorOf, type TenantId, type VisitorKey } from '../../actors/ids.ts';
 import type { WorkTable } from '../../runtime/pending-work.ts';
@@ -9,29 +9,29 @@ export interface Visitor {
   readonly key: VisitorKey;
 }
 
-export interface WantedRow extends Visitor {
+export interface DesiredVisitor extends Visitor {
   /** Online or in a conversation. */
   readonly online: boolean;
-  /** Cleaned up: its account has to go. */
+  /** Cleaned up, so the account has to go. */
   readonly gone: boolean;
 }
 
-export interface Wanted {
-  get(visitor: Visitor): WantedRow | null;
-  /** Everybody that should be online, and everybody whose account should go. */
-  pending(tenant: TenantId): IterableIterator<WantedRow>;
-  /** The account of a visitor that is gone is gone: nothing is left to do. */
-  removed(visitor: Visitor): void;
-  /** Those in conversations and the most recent first; null when all fit. */
+export interface DesiredVisitors {
+  get(visitor: Visitor): DesiredVisitor | null;
+  /** All visitors who should be online, and all whose account should go. */
+  pending(tenant: TenantId): IterableIterator<DesiredVisitor>;
+  /** The account of a visitor who is gone was removed, so nothing is left to do. */
+  accountRemoved(visitor: Visitor): void;
+  /** Visitors with a chat first, then the most recently active; null if all fit into the limit. */
   mostRecent(tenant: TenantId, limit: number): ReadonlySet<VisitorKey> | null;
 }
 
 const QUERIES = {
-  get: 'SELECT * FROM wanted WHERE tenant = ? AND key = ?',
-  pending: 'SELECT * FROM wanted WHERE tenant = ? AND (online = 1 OR gone = 1)',
-  removed: 'DELETE FROM wanted WHERE tenant = ? AND key = ? AND gone = 1',
-  count: 'SELECT count(*) AS n FROM wanted WHERE tenant = ? AND online = 1',
-  recent: `SELECT key FROM wanted WHERE tenant = ? AND online = 1
+  get: 'SELECT * FROM desired_visitors WHERE tenant = ? AND key = ?',
+  pending: 'SELECT * FROM desired_visitors WHERE tenant = ? AND (online = 1 OR gone = 1)',
+  removed: 'DELETE FROM desired_visitors WHERE tenant = ? AND key = ? AND gone = 1',
+  count: 'SELECT count(*) AS n FROM desired_visitors WHERE tenant = ? AND online = 1',
+  recent: `SELECT key FROM desired_visitors WHERE tenant = ? AND online = 1
     ORDER BY chat DESC, seen DESC, key LIMIT ?`,
 } as const;
 
@@ -42,18 +42,18 @@ interface Stored {
   gone: number;
 }
 
-const toRow = (row: Stored): WantedRow => ({
+const toRow = (row: Stored): DesiredVisitor => ({
   tenant: row.tenant,
   key: row.key,
   online: row.online === 1,
   gone: row.gone === 1,
 });
 
-export const WANTED_TABLE: WorkTable = {
-  name: 'wanted',
-  version: 2,
+export const DESIRED_VISITORS_TABLE: WorkTable = {
+  name: 'desired_visitors',
+  version: 1,
   schema: `
-    CREATE TABLE wanted (
+    CREATE TABLE desired_visitors (
       tenant TEXT NOT NULL,
       key TEXT NOT NULL,
       online INTEGER NOT NULL,
@@ -62,20 +62,24 @@ export const WANTED_TABLE: WorkTable = {
       seen INTEGER NOT NULL,
       PRIMARY KEY (tenant, key)
     ) STRICT, WITHOUT ROWID;
-    -- Not by what a page view changes (3.7 us a row against 1.9): whom to show is sorted once a second.
-    CREATE INDEX wanted_online ON wanted (tenant, online);
+    -- Without the columns that a page view changes (3.7 us a row with them, 1.9 without). Visitors are sorted once a second.
+    CREATE INDEX desired_visitors_online ON desired_visitors (tenant, online);
   `,
-  tables: ['wanted'],
+  tables: ['desired_visitors'],
   apply: (file) => {
     const arrive = file.prepare(
-      `INSERT INTO wanted VALUES (?, ?, 1, 0, 0, ?) ON CONFLICT (tenant, key) DO UPDATE
+      `INSERT INTO desired_visitors VALUES (?, ?, 1, 0, 0, ?) ON CONFLICT (tenant, key) DO UPDATE
        SET online = 1, gone = 0, seen = excluded.seen`,
     );
-    const see = file.prepare('UPDATE wanted SET seen = ? WHERE tenant = ? AND key = ?');
-    const chat = file.prepare('UPDATE wanted SET chat = ?, seen = ? WHERE tenant = ? AND key = ?');
-    const leave = file.prepare('UPDATE wanted SET online = 0 WHERE tenant = ? AND key = ?');
+    const see = file.prepare('UPDATE desired_visitors SET seen = ? WHERE tenant = ? AND key = ?');
+    const chat = file.prepare(
+      'UPDATE desired_visitors SET chat = ?, seen = ? WHERE tenant = ? AND key = ?',
+    );
+    const leave = file.prepare(
+      'UPDATE desired_visitors SET online = 0 WHERE tenant = ? AND key = ?',
+    );
     const go = file.prepare(
-      `INSERT INTO wanted VALUES (?, ?, 0, 0, 1, 0) ON CONFLICT (tenant, key) DO UPDATE
+      `INSERT INTO desired_visitors VALUES (?, ?, 0, 0, 1, 0) ON CONFLICT (tenant, key) DO UPDATE
        SET online = 0, chat = 0, gone = 1`,
     );
     return ({ stream, type, metadata: { at } }) => {
@@ -93,7 +97,7 @@ export const WANTED_TABLE: WorkTable = {
   },
 };
 
-export function createWanted(db: DatabaseSync): Wanted {
+export function createDesiredVisitors(db: DatabaseSync): DesiredVisitors {
   const query = prepareLazily(db, QUERIES);
 
   return {
@@ -105,7 +109,7 @@ export function createWanted(db: DatabaseSync): Wanted {
       // The same columns.
       for (const row of query('pending').all(tenant)) yield toRow(row as unknown as Stored);
     },
-    removed({ tenant, key }) {
+    accountRemoved({ tenant, key }) {
       query('removed').run(tenant, key);
     },
     mostRecent(tenant, limit) {

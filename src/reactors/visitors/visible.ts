@@ -1,60 +1,60 @@
-/** Which visitors a tenant's operators see, when there are more than their clients can bear. */
+/** Chooses the visitors that a tenant's operators see, if there are more of them than operators' clients can handle. */
 import type { TenantId, VisitorKey } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
-import type { Visitor, Wanted } from './desired.ts';
+import type { DesiredVisitors, Visitor } from './desired.ts';
 
-const CHOSEN_EVERY_MS = 1_000;
+/** The choice for a tenant is made at most once in this time. */
+export const CHOICE_INTERVAL_MS = 1_000;
 
-export interface Shown {
-  /** Whether this visitor is among those that a tenant's operators see. */
+export interface VisibleVisitors {
+  /** True if the tenant's operators see this visitor. */
   has(tenant: TenantSettings, key: VisitorKey): boolean;
-  /** Somebody came, left or was seen: others may have to be shown. */
-  moved(tenant: TenantId): void;
-  /** Chooses anew where somebody moved, at most once a second. */
+  /** A visitor of this tenant came, left or was active, so the choice may change. */
+  changed(tenant: TenantId): void;
+  /** Makes the choice again for the tenants that have changed, within {@link CHOICE_INTERVAL_MS}. */
   refresh(): void;
 }
 
-/** @param changed told of each visitor who fell out or came back */
-export function createShown(options: {
-  wanted: Wanted;
+/** @param onSwitch called with each visitor who becomes visible or invisible */
+export function createVisibleVisitors(options: {
+  desired: DesiredVisitors;
   tenants: TenantDirectory;
-  changed: (visitor: Visitor) => void;
+  onSwitch: (visitor: Visitor) => void;
   now: () => number;
-}): Shown {
-  const { wanted, tenants, changed, now } = options;
-  /** null: everybody. */
-  const chosen = new Map<TenantId, { set: ReadonlySet<VisitorKey> | null; at: number }>();
-  const moved = new Set<TenantId>();
+}): VisibleVisitors {
+  const { desired, tenants, onSwitch, now } = options;
+  /** `keys` is null if all visitors are visible. */
+  const choices = new Map<TenantId, { keys: ReadonlySet<VisitorKey> | null; at: number }>();
+  const changed = new Set<TenantId>();
 
   function choose(tenant: TenantSettings): ReadonlySet<VisitorKey> | null {
-    const before = chosen.get(tenant.id);
-    const set = wanted.mostRecent(tenant.id, tenant.maxVisibleVisitors);
-    chosen.set(tenant.id, { set, at: now() });
-    if (!before || before.set === set) return set;
-    // Where one of the two is everybody, everybody is asked for.
+    const before = choices.get(tenant.id);
+    const keys = desired.mostRecent(tenant.id, tenant.maxVisibleVisitors);
+    choices.set(tenant.id, { keys, at: now() });
+    if (!before || before.keys === keys) return keys;
     const everybody = function* () {
-      for (const row of wanted.pending(tenant.id)) if (row.online) yield row.key;
+      for (const row of desired.pending(tenant.id)) if (row.online) yield row.key;
     };
-    const was = before.set;
-    for (const key of was && set ? was.symmetricDifference(set) : everybody()) {
-      const visitor = { tenant: tenant.id, key };
-      if ((was?.has(key) ?? true) !== (set?.has(key) ?? true)) changed(visitor);
+    const old = before.keys;
+    for (const key of old && keys ? old.symmetricDifference(keys) : everybody()) {
+      const isSwitch = (old?.has(key) ?? true) !== (keys?.has(key) ?? true);
+      if (isSwitch) onSwitch({ tenant: tenant.id, key });
     }
-    return set;
+    return keys;
   }
 
   return {
     has(tenant, key) {
-      const known = chosen.get(tenant.id);
-      const set = known && now() - known.at < CHOSEN_EVERY_MS ? known.set : choose(tenant);
-      return set?.has(key) ?? true;
+      const known = choices.get(tenant.id);
+      const keys = known && now() - known.at < CHOICE_INTERVAL_MS ? known.keys : choose(tenant);
+      return keys?.has(key) ?? true;
     },
-    moved: (tenant) => void moved.add(tenant),
+    changed: (tenant) => void changed.add(tenant),
     refresh() {
-      for (const id of moved) {
-        if (now() - (chosen.get(id)?.at ?? 0) < CHOSEN_EVERY_MS) continue;
-        moved.delete(id);
+      for (const id of changed) {
+        if (now() - (choices.get(id)?.at ?? 0) < CHOICE_INTERVAL_MS) continue;
+        changed.delete(id);
         const tenant = tenants.get(id);
         if (tenant) choose(tenant);
       }

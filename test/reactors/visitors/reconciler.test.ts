@@ -2,8 +2,11 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { TenantSettings } from '../../../src/actors/tenant/machine.ts';
 import { AppError } from '../../../src/errors.ts';
-import { createWanted, WANTED_TABLE } from '../../../src/reactors/visitors/desired.ts';
-import { createSessions } from '../../../src/reactors/visitors/reconciler.ts';
+import {
+  createDesiredVisitors,
+  DESIRED_VISITORS_TABLE,
+} from '../../../src/reactors/visitors/desired.ts';
+import { createReconciler } from '../../../src/reactors/visitors/reconciler.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { closeChat, DELAYS, startChat, viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
@@ -31,9 +34,9 @@ async function worldOf(
   const { ownership = soleOwner, ejabberd = fakeEjabberd() } = options;
   const { workFile, actors, tenants, personal, now } = rig;
   let follow = async (): Promise<void> => {};
-  const wanted = createWanted(workFile);
-  const sessions = createSessions({
-    wanted,
+  const desired = createDesiredVisitors(workFile);
+  const reconciler = createReconciler({
+    desired,
     actors,
     tenants,
     personal,
@@ -47,19 +50,19 @@ async function worldOf(
     passwordOf: (jid) => `password of ${jid}`,
     random: () => 1,
   });
-  follow = await rig.follow([WANTED_TABLE], [sessions]);
+  follow = await rig.follow([DESIRED_VISITORS_TABLE], [reconciler]);
   stopping.push(async () => {
-    await sessions.stop();
+    await reconciler.stop();
     await rig.close();
   });
   const visible = () => [...ejabberd.members('visitors')].sort();
-  return { rig, ejabberd, sessions, wanted, visible, caughtUp: () => follow() };
+  return { rig, ejabberd, reconciler, desired, visible, caughtUp: () => follow() };
 }
 /** Nothing is left to do, and everything was seen. */
-const settled = ({ sessions, caughtUp }: World) =>
+const settled = ({ reconciler, caughtUp }: World) =>
   waitFor(async () => {
     await caughtUp();
-    return sessions.pending() === 0;
+    return reconciler.pending() === 0;
   });
 /** Whatever is due was begun. */
 const nextTick = () => new Promise((resolve) => setTimeout(resolve, 150));
@@ -70,7 +73,7 @@ describe('a visitor', () => {
   it('comes with account, name, group and presence, in this order; leaves; comes back; is gone', async () => {
     const world = await worldOf();
     const { rig, ejabberd, visible } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     ejabberd.calls.length = 0;
     await rig.toVisitor('1', viewPage());
     await settled(world);
@@ -105,7 +108,7 @@ describe('a visitor', () => {
   it('that says its name joins its group again, also after a failure: contact lists take it then', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     await rig.toVisitor('1', viewPage());
     await settled(world);
     let fails = true;
@@ -139,7 +142,7 @@ describe('a visitor', () => {
   it('shows that it waits, as often as nobody has answered it, and for which department', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     const shows = async () => {
       await settled(world);
       const { show, status } = ejabberd.present.get(jidOf('1')) ?? {};
@@ -176,7 +179,7 @@ describe('a visitor', () => {
   it('comes back soon when its session was taken, and later when it is taken again', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     await rig.toVisitor('1', viewPage());
     await settled(world);
     const jid = jidOf('1');
@@ -187,7 +190,7 @@ describe('a visitor', () => {
     ] as const) {
       ejabberd.present.delete(jid);
       ejabberd.calls.length = 0;
-      world.sessions.lost({ tenant: ACME, key: visitorKey('1') });
+      world.reconciler.sessionLost({ tenant: ACME, key: visitorKey('1') });
       rig.clock.passes(before);
       await nextTick();
       expect(ejabberd.calls).not.toContain(`online ${jid}`);
@@ -200,7 +203,7 @@ describe('a visitor', () => {
   it('the latest wish wins: a return overtakes a removal that is under way', async () => {
     const world = await worldOf();
     const { rig, ejabberd, visible } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     await rig.toVisitor('1', viewPage());
     await settled(world);
     const gate = Promise.withResolvers<void>();
@@ -220,7 +223,7 @@ describe('a visitor', () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
     ejabberd.state.down = true;
-    const started = world.sessions.start();
+    const started = world.reconciler.start();
     for (let i = 0; i < 20; i++) await rig.toVisitor('1', viewPage(`p${i}`));
     await rig.toVisitor('2', viewPage());
     await rig.toVisitor('2', { type: 'TimeOut' });
@@ -240,7 +243,7 @@ describe('what fails', () => {
   it('keeps to its backoff, whatever the visitor does meanwhile', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     ejabberd.state.before = async (call) => {
       if (call.startsWith('register')) throw new AppError('unavailable', 'away');
     };
@@ -261,7 +264,7 @@ describe('what fails', () => {
   it('a wish that comes while it is tried again is not lost', async () => {
     const world = await worldOf();
     const { rig, ejabberd, visible } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     let fails = true;
     const gate = Promise.withResolvers<void>();
     ejabberd.state.before = async (call) => {
@@ -285,7 +288,7 @@ describe('what fails', () => {
   it('and is refused is told once, also after it was away, and tried again later', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     const answers = ['unavailable', 'refused', 'refused'] as const;
     let n = 0;
     ejabberd.state.before = async (call) => {
@@ -328,7 +331,7 @@ describe('at most maxVisibleVisitors', () => {
 
   it('are shown: the most recent, and those in conversations before them', async () => {
     const world = await worldOf({ settings: { maxVisibleVisitors: 3 } });
-    await world.sessions.start();
+    await world.reconciler.start();
     await arrive(world, '1', '2', '3');
     await shows(world, '1', '2', '3');
     await arrive(world, '4', '5'); // nothing else happens afterwards
@@ -344,7 +347,7 @@ describe('at most maxVisibleVisitors', () => {
 
   it('who was left out comes in when others leave', async () => {
     const world = await worldOf({ settings: { maxVisibleVisitors: 2 } });
-    await world.sessions.start();
+    await world.reconciler.start();
     await arrive(world, '1', '2', '3', '4');
     await shows(world, '3', '4');
     await world.rig.toVisitor('4', { type: 'TimeOut' });
@@ -358,14 +361,14 @@ describe('compared with ejabberd', () => {
   it('what it lost is made again, and only that', async () => {
     const world = await worldOf();
     const { rig, ejabberd, visible } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     for (const key of ['1', '2', '3']) await rig.toVisitor(key, viewPage());
     await settled(world);
     ejabberd.accounts.delete(jidOf('1')); // a kill: Mnesia's last two seconds
     ejabberd.members('visitors').delete(jidOf('1'));
     ejabberd.members('visitors').delete(jidOf('2'));
     ejabberd.calls.length = 0;
-    await world.sessions.compare();
+    await world.reconciler.compare();
     await settled(world);
     expect(visible()).toEqual(['1', '2', '3'].map(jidOf));
     expect(
@@ -385,7 +388,7 @@ describe('compared with ejabberd', () => {
     }
     ejabberd.members('visitors').add(member);
     const world = await worldOf({ ejabberd });
-    await world.sessions.start();
+    await world.reconciler.start();
     expect([...ejabberd.accounts.keys()]).toEqual([
       `op1@${HOST}`,
       `admin@${HOST}`,
@@ -399,7 +402,7 @@ describe('compared with ejabberd', () => {
   it('a newborn is no orphan, though it came in the middle of the comparison', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     ejabberd.state.before = async (call) => {
       if (call.startsWith('accounts')) {
         ejabberd.state.before = async () => {};
@@ -407,7 +410,7 @@ describe('compared with ejabberd', () => {
         await ejabberd.admin.register(jidOf('new'), 'x');
       }
     };
-    await world.sessions.compare();
+    await world.reconciler.compare();
     await settled(world);
     expect(count(world, 'unregister')).toBe(0);
     expect(ejabberd.transport.isOnline(jidOf('new'))).toBe(true);
@@ -416,21 +419,21 @@ describe('compared with ejabberd', () => {
   it('an account whose removal ejabberd forgot is removed again', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', remove);
     await settled(world);
     ejabberd.accounts.set(jidOf('1'), 'x');
-    await world.sessions.compare();
+    await world.reconciler.compare();
     expect(ejabberd.accounts.size).toBe(0);
   });
 
   it('who was cleaned up while this process did not know what ejabberd has leaves nothing', async () => {
     const first = await worldOf();
-    await first.sessions.start();
+    await first.reconciler.start();
     await first.rig.toVisitor('1', viewPage());
     await settled(first);
-    await first.sessions.stop();
+    await first.reconciler.stop();
     const rig = await first.rig.restart();
     const { ejabberd } = first;
     let listed = false;
@@ -438,20 +441,20 @@ describe('compared with ejabberd', () => {
       if (call.startsWith('ensureGroups') && !listed) throw new AppError('unavailable', 'away');
     };
     const world = await worldOf({ ejabberd, rig });
-    const started = world.sessions.start();
+    const started = world.reconciler.start();
     await rig.toVisitor('1', remove);
     await waitFor(() => count(world, 'unregister') === 1);
     listed = true;
     await started;
     expect([ejabberd.accounts.size, world.visible()]).toEqual([0, []]);
-    expect(world.wanted.get({ tenant: ACME, key: visitorKey('1') })).toBeNull();
+    expect(world.desired.get({ tenant: ACME, key: visitorKey('1') })).toBeNull();
   });
 });
 
 it('presence goes out at most every two seconds for each visitor, and the last one counts', async () => {
   const world = await worldOf();
   const { rig, ejabberd } = world;
-  await world.sessions.start();
+  await world.reconciler.start();
   await rig.toVisitor('1', viewPage('a'));
   await settled(world);
   for (const page of ['b', 'c', 'd']) await rig.toVisitor('1', viewPage(page));
@@ -490,14 +493,14 @@ describe('of several processes', () => {
   it('each shows the visitors of its own partitions, and leaves groups to whose tenant it is', async () => {
     expect(new Set([ofTenant, of('1'), of('2')]).size).toBe(3);
     const world = await worldOf({ ownership: movableOwnership([of('1')]) });
-    await world.sessions.start();
+    await world.reconciler.start();
     await seen(world, '1', '2');
     await settled(world);
     expect(world.visible()).toEqual([jidOf('1')]);
     expect([...world.ejabberd.present.keys()]).toEqual([jidOf('1')]);
     expect(count(world, 'ensureGroups')).toBe(0);
     const tenants = await worldOf({ ownership: movableOwnership([ofTenant]) });
-    await tenants.sessions.start();
+    await tenants.reconciler.start();
     expect(count(tenants, 'ensureGroups')).toBe(1);
   });
 
@@ -505,7 +508,7 @@ describe('of several processes', () => {
     const ownership = movableOwnership([]);
     const world = await worldOf({ ownership });
     const { rig, ejabberd } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     await seen(world, '1', '2', '3', 'gone');
     await rig.toVisitor('gone', remove);
     await madeElsewhere(world, '1', '2', 'gone', 'orphan');
@@ -529,23 +532,23 @@ describe('of several processes', () => {
     const world = await worldOf({ ownership });
     await madeElsewhere(world, 'theirs', 'mine');
     expect(of('mine')).not.toBe(of('theirs'));
-    await world.sessions.start();
+    await world.reconciler.start();
     expect(world.visible()).toEqual([jidOf('theirs')]);
   });
 
-  it('a partition that is lost is left as it is: nothing is done any more, sessions are released', async () => {
+  it('a partition that is lost is left as it is: nothing is done any more, reconciler are released', async () => {
     const ownership = movableOwnership();
     const world = await worldOf({ ownership });
-    const { rig, ejabberd, sessions } = world;
-    await sessions.start();
+    const { rig, ejabberd, reconciler } = world;
+    await reconciler.start();
     await seen(world, '1', '2');
     await settled(world);
     await rig.toVisitor('1', viewPage('later')); // waits for its turn
     await world.caughtUp();
-    expect(sessions.pending()).toBe(1);
+    expect(reconciler.pending()).toBe(1);
     ejabberd.calls.length = 0;
     ownership.lose(of('1'));
-    expect(sessions.pending()).toBe(0);
+    expect(reconciler.pending()).toBe(0);
     await rig.toVisitor('1', startChat());
     await rig.toVisitor('1', closeChat());
     await rig.toVisitor('1', remove);
@@ -556,11 +559,11 @@ describe('of several processes', () => {
     expect([...ejabberd.present.keys()]).toEqual([jidOf('2')]);
   });
 
-  it('and gained back goes on with the sessions that were not replaced, as is wished now', async () => {
+  it('and gained back goes on with the reconciler that were not replaced, as is wished now', async () => {
     const ownership = movableOwnership();
     const world = await worldOf({ ownership });
     const { rig, ejabberd } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     await seen(world, '1', '2');
     await settled(world);
     ownership.lose(...ALL_PARTITIONS);
@@ -580,8 +583,8 @@ describe('of several processes', () => {
   it('one that is lost in the middle is not gone on with, and that is no failure', async () => {
     const ownership = movableOwnership();
     const world = await worldOf({ ownership });
-    const { rig, ejabberd, sessions } = world;
-    await sessions.start();
+    const { rig, ejabberd, reconciler } = world;
+    await reconciler.start();
     ejabberd.calls.length = 0;
     const gate = Promise.withResolvers<void>();
     ejabberd.state.before = () => gate.promise;
@@ -589,7 +592,7 @@ describe('of several processes', () => {
     await waitFor(() => count(world, 'register') === 1);
     ownership.lose(of('1'));
     gate.resolve();
-    await waitFor(() => sessions.pending() === 0);
+    await waitFor(() => reconciler.pending() === 0);
     await ticks();
     expect(ejabberd.calls).toEqual([`register ${jidOf('1')}`]);
     ownership.gain(of('1'));
@@ -602,15 +605,15 @@ describe('of several processes', () => {
     let lapsed = false;
     const ownership = { ...moved, owns: (each: number) => !lapsed && moved.owns(each) };
     const world = await worldOf({ ownership });
-    const { ejabberd, sessions } = world;
-    await sessions.start();
+    const { ejabberd, reconciler } = world;
+    await reconciler.start();
     ejabberd.calls.length = 0;
     lapsed = true;
     await seen(world, '1', '2');
     await ticks();
-    expect([ejabberd.calls, sessions.pending()]).toEqual([[], 2]);
+    expect([ejabberd.calls, reconciler.pending()]).toEqual([[], 2]);
     moved.lose(of('2'));
-    expect(sessions.pending()).toBe(1);
+    expect(reconciler.pending()).toBe(1);
     lapsed = false; // renewed after all
     await settled(world);
     expect(world.visible()).toEqual([jidOf('1')]);
@@ -630,7 +633,7 @@ describe('of several processes', () => {
     await rig.toVisitor('2', viewPage());
     const tenants = createTenantDirectory([missing, acme]);
     const world = await worldOf({ rig: { ...rig, tenants }, ownership, ejabberd });
-    void world.sessions.start();
+    void world.reconciler.start();
     await waitFor(() => world.visible().length === 1, { what: 'the visitor of the other host' });
     ownership.gain(of('2'));
     await waitFor(() => world.visible().length === 2, { what: 'the visitor that was gained' });
@@ -639,8 +642,8 @@ describe('of several processes', () => {
   it('what is under way is finished before it is handed over in order', async () => {
     const ownership = movableOwnership();
     const world = await worldOf({ ownership });
-    const { ejabberd, sessions } = world;
-    await sessions.start();
+    const { ejabberd, reconciler } = world;
+    await reconciler.start();
     const gate = Promise.withResolvers<void>();
     ejabberd.state.before = (call) =>
       call.startsWith('joinGroup') ? gate.promise : Promise.resolve();
@@ -654,30 +657,30 @@ describe('of several processes', () => {
     expect(handed).toBe(false);
     gate.resolve();
     await handing;
-    expect([sessions.pending(), count(world, 'online')]).toEqual([0, 0]);
+    expect([reconciler.pending(), count(world, 'online')]).toEqual([0, 0]);
   });
 
   it("what another process has removed is forgotten by everyone's table", async () => {
     const ownership = movableOwnership([ofTenant]);
     const world = await worldOf({ ownership });
-    const { rig, ejabberd, wanted } = world;
-    await world.sessions.start();
+    const { rig, ejabberd, desired } = world;
+    await world.reconciler.start();
     await seen(world, '1');
     await madeElsewhere(world, '1');
     await rig.toVisitor('1', remove);
-    await world.sessions.compare();
-    expect(wanted.get({ tenant: ACME, key: visitorKey('1') })).not.toBeNull(); // it is there still
+    await world.reconciler.compare();
+    expect(desired.get({ tenant: ACME, key: visitorKey('1') })).not.toBeNull(); // it is there still
     ejabberd.accounts.clear();
     ejabberd.members('visitors').clear();
-    await world.sessions.compare();
-    expect(wanted.get({ tenant: ACME, key: visitorKey('1') })).toBeNull();
+    await world.reconciler.compare();
+    expect(desired.get({ tenant: ACME, key: visitorKey('1') })).toBeNull();
     expect(count(world, 'unregister')).toBe(0);
   });
 
-  it('each sees by its own sessions that ejabberd was away, and compares once', async () => {
+  it('each sees by its own reconciler that ejabberd was away, and compares once', async () => {
     const world = await worldOf();
     const { ejabberd } = world;
-    await world.sessions.start();
+    await world.reconciler.start();
     await seen(world, '1', '2', '3');
     await settled(world);
     const before = count(world, 'accounts');

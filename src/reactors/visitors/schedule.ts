@@ -1,0 +1,112 @@
+/** When each visitor has to be reconciled. A visitor has one entry, and its earliest time counts. */
+import type { Visitor } from './desired.ts';
+
+/** One visitor's presence is sent at most once in this time. The last state is never dropped. */
+export const PRESENCE_INTERVAL_MS = 2_000;
+
+export interface Entry {
+  readonly visitor: Visitor;
+  /** Not before this time, ms since 1970. */
+  at: number;
+  /** Only the status text may have changed. */
+  refresh: boolean;
+}
+
+export const idOf = ({ tenant, key }: Visitor): string => `${tenant}.${key}`;
+
+export interface Schedule {
+  /** Visitors in work, by id. Others leave them alone. */
+  readonly busy: Set<string>;
+  /** Schedules a visitor, whatever failed before. */
+  add(visitor: Visitor, at: number, refresh?: boolean): void;
+  /**
+   * A change of the visitor calls for a look. A visitor whose last try failed keeps its backoff, unless the next try is
+   * running: it may have missed the change.
+   */
+  change(visitor: Visitor, at?: number, refresh?: boolean): void;
+  /** A page view changes the status text at most, and waits for the end of {@link PRESENCE_INTERVAL_MS}. */
+  pageView(visitor: Visitor): void;
+  /** Takes entries that are due, as long as `mayTake` says yes; `null` stops. Taken visitors are busy. */
+  take(mayTake: (entry: Entry) => boolean | null): Visitor[];
+  /** The visitor's presence was sent now. */
+  presenceSent(visitor: Visitor): void;
+  presenceEnded(visitor: Visitor): void;
+  succeeded(visitor: Visitor): void;
+  /** @returns how often the visitor has failed in a row */
+  failed(visitor: Visitor): number;
+  /** Replaces the entry of a visitor that failed. */
+  retry(visitor: Visitor, at: number): void;
+  /** Forgets everything about these visitors. */
+  forget(isForgotten: (id: string) => boolean): void;
+  /** Entries, busy ones included. */
+  size(): number;
+}
+
+/** @param keeps true if this process looks after the visitor, though it may have to wait before it acts */
+export function createSchedule(now: () => number, keeps: (visitor: Visitor) => boolean): Schedule {
+  const entries = new Map<string, Entry>();
+  const busy = new Set<string>();
+  const failures = new Map<string, number>();
+  const presenceSentAt = new Map<string, number>();
+
+  const add: Schedule['add'] = (visitor, at, refresh = false) => {
+    if (!keeps(visitor)) return;
+    const id = idOf(visitor);
+    const known = entries.get(id);
+    if (!known) {
+      entries.set(id, { visitor, at, refresh });
+      return;
+    }
+    known.at = Math.min(known.at, at);
+    known.refresh &&= refresh;
+  };
+
+  const change: Schedule['change'] = (visitor, at = now(), refresh = false) => {
+    const id = idOf(visitor);
+    if (!failures.has(id) || busy.has(id)) add(visitor, at, refresh);
+  };
+
+  return {
+    busy,
+    add,
+    change,
+    pageView(visitor) {
+      const last = presenceSentAt.get(idOf(visitor));
+      if (last === undefined) change(visitor);
+      else change(visitor, Math.max(now(), last + PRESENCE_INTERVAL_MS), true);
+    },
+    take(mayTake) {
+      const at = now();
+      const taken: Visitor[] = [];
+      for (const [id, entry] of entries) {
+        if (entry.at > at || busy.has(id)) continue;
+        const answer = mayTake(entry);
+        if (answer === null) break;
+        if (!answer) continue;
+        entries.delete(id);
+        busy.add(id);
+        taken.push(entry.visitor);
+      }
+      return taken;
+    },
+    presenceSent: (visitor) => void presenceSentAt.set(idOf(visitor), now()),
+    presenceEnded: (visitor) => void presenceSentAt.delete(idOf(visitor)),
+    succeeded: (visitor) => void failures.delete(idOf(visitor)),
+    failed(visitor) {
+      const count = (failures.get(idOf(visitor)) ?? 0) + 1;
+      failures.set(idOf(visitor), count);
+      return count;
+    },
+    retry(visitor, at) {
+      const id = idOf(visitor);
+      if (keeps(visitor)) entries.set(id, { visitor, at, refresh: false });
+      else failures.delete(id);
+    },
+    forget(isForgotten) {
+      for (const known of [entries, failures, presenceSentAt]) {
+        for (const id of known.keys()) if (isForgotten(id)) known.delete(id);
+      }
+    },
+    size: () => entries.size + busy.size,
+  };
+}
