@@ -91,7 +91,7 @@ it('!take, !note, !info, !history, a command of LHC and !close, in a chat of ano
   await commands(olga, '!take', /^!take: you have this chat already\./);
   await commands(pia, '!note mine?', /^!note: this chat belongs to olga\./);
 
-  await commands(olga, '!note Calls back\nat noon', /^Noted/);
+  await commands(olga, '!note Calls back\nat noon', /^Your note is in chat/);
   const note = await acme.callback('chat.note', ofChat);
   expect(note.data.note.body).toBe('Calls back\nat noon');
   await commands(olga, '!Greet Ann', /^!greet was passed on to LHC\./);
@@ -261,7 +261,7 @@ it('a correction says what it corrects; of a command it is the command', async (
   const slip = olga.send(jid(), '!inof');
   await reads(olga, /Did you mean !info\?/);
   correct(`command-${visitor}`, '!info', slip);
-  await reads(olga, /Chat #\S+ for sales, begun/);
+  await reads(olga, /Chat #\S+ for sales, started/);
   await close();
   // The visitor is not invited by a typing error of the chat before.
   correct(`late-${visitor}`, 'Hello!', `right-${visitor}`);
@@ -278,7 +278,7 @@ it('!! sends a text that begins with !, and a resumed client is no second comman
   await commands(olga, '!help !note', /^!note TEXT: /);
   await world.idle();
   expect(acme.told('chat.note').filter(({ data }) => ofChat(data))).toHaveLength(1);
-  expect(read(olga).filter((body) => /^Noted/.test(body))).toHaveLength(1);
+  expect(read(olga).filter((body) => /^Your note is in chat/.test(body))).toHaveLength(1);
   await close();
 });
 

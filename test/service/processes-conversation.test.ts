@@ -142,7 +142,7 @@ it('a command is carried out and answered once, and what it tells is as new as t
   );
   for (const visitor of visitors) {
     const lines = read(olga, visitor);
-    for (const answer of [/is yours\./, /^Noted/, /^!block was/, /is closed\./])
+    for (const answer of [/is yours\./, /^Your note is in chat/, /^!block was/, /is closed\./])
       expect(lines.filter((line) => answer.test(line))).toHaveLength(1);
     const history = lines.find((line) => line.startsWith('The last')) ?? '';
     expect(history.split('\n').map((line) => line.replace(/^\d\d:\d\d /, ''))).toEqual([
@@ -192,7 +192,7 @@ it('a process that dies in the middle: its chats open once, its commands are ans
   await ownsAll(second);
   await Promise.all(visitors.map((each) => reads(olga, each, /^one$/)));
   const answers = (visitor: string) =>
-    read(olga, visitor).filter((line) => /^(Noted|!note: )/.test(line)).length;
+    read(olga, visitor).filter((line) => /^(Your note is in chat|!note: )/.test(line)).length;
   await waitFor(() => visitors.every((each) => answers(each) >= notes), {
     deadlineMs: 30_000,
     what: () => `answers: ${visitors.map(answers)}`,
@@ -200,7 +200,7 @@ it('a process that dies in the middle: its chats open once, its commands are ans
   await first.start();
   await balanced(world.processes);
   for (const visitor of visitors) {
-    const lines = read(olga, visitor).filter((line) => !/^(Noted|!note: )/.test(line));
+    const lines = read(olga, visitor).filter((line) => !/^(Your note is in chat|!note: )/.test(line));
     expect(lines).toEqual([
       expect.stringMatching(`^New chat #c${visitor} for sales`),
       'Hello?',
