@@ -2,7 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
-import { PageView } from '../src/http/v1/visitor-commands.ts';
+import { PageView } from '../src/http/v1/visitor-bodies.ts';
 import { answering } from './processes.ts';
 
 const app = new Hono();

@@ -39,7 +39,7 @@ export const hasCode = (error: unknown, ...codes: readonly ErrorCode[]): error i
 /** True if the other side does not allow the request: the same request would be refused again. */
 export const isRefused = (error: unknown): error is AppError => hasCode(error, 'refused');
 
-/** True if an actor rejected a command: its state does not allow the command, or what the command names does not exist. */
+/** True if an actor rejected a command: its state does not allow the command, or something in it does not exist. */
 export const isRejected = (error: unknown): error is AppError =>
   hasCode(error, 'refused', 'not-found');
 

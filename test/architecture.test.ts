@@ -21,6 +21,15 @@ const STORE = ['src/eventstore/port.ts', 'src/eventstore/reading.ts'];
 /** What the composition root alone may import, and what imports everything. */
 const ROOT: Rule = { values: ['src/'] };
 
+/** What a folder of src/http may import: itself, the frame, and what all of src/http may import. */
+function httpFolder(folder: string): Rule {
+  const own = folder === '' ? 'src/http/' : `src/http/${folder}/`;
+  return {
+    values: [own, 'src/http/frame/', 'src/actors/', 'src/runtime/', 'src/projections/', ...STORE],
+    types: ['src/eventstore/'],
+  };
+}
+
 const RULES: Record<string, Rule> = {
   'src/errors.ts': { values: [], packages: [] },
   // Small mechanisms that know nothing of chats.
@@ -90,10 +99,13 @@ const RULES: Record<string, Rule> = {
   },
   'src/xmpp/': { values: ['src/xmpp/'] },
   'src/lhc/': { values: ['src/lhc/'] },
-  'src/http/': {
-    values: ['src/http/', 'src/actors/', 'src/runtime/', 'src/projections/', ...STORE],
-    types: ['src/eventstore/'],
-  },
+  // Each folder of endpoints knows the frame, and none of the others.
+  'src/http/frame/': httpFolder('frame'),
+  'src/http/v1/': httpFolder('v1'),
+  'src/http/stream/': httpFolder('stream'),
+  'src/http/webhook/': httpFolder('webhook'),
+  'src/http/debug/': httpFolder('debug'),
+  'src/http/': httpFolder(''),
   'src/': ROOT,
 };
 
@@ -242,6 +254,10 @@ describe('the architecture', () => {
     ['src/reactors/a.ts', "import { x } from '../lhc/client.ts';", /must not import/],
     ['src/xmpp/a.ts', "import { x } from '../actors/ids.ts';", /must not import/],
     ['src/http/a.ts', "import { x } from '../main.ts';", /must not import/],
+    ['src/http/a.ts', "import { x } from './v1/a.ts';", null],
+    ['src/http/v1/a.ts', "import { x } from '../frame/a.ts';", null],
+    ['src/http/v1/a.ts', "import { x } from '../stream/a.ts';", /must not import/],
+    ['src/http/frame/a.ts', "import type { T } from '../deps.ts';", /must not import/],
     ['src/http/a.ts', 'const home = process.env.HOME;', /must not read the environment/],
     ['src/main.ts', "import { x } from './http/a.ts';", null],
     ['src/main.ts', "import { x } from '../test/support/wait.ts';", /must not import test/],

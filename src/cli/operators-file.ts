@@ -2,8 +2,8 @@
 import { createReadStream } from 'node:fs';
 import { z } from 'zod';
 import { Username } from '../actors/ids.ts';
+import { OperatorRegistration } from '../actors/operator/registration.ts';
 import { AppError, messageOf } from '../errors.ts';
-import { PutOperator } from '../http/v1/operators.ts';
 import { parseCsv } from './csv.ts';
 
 export interface Row {
@@ -57,7 +57,7 @@ const list = (text: string): string[] =>
     .map((name) => name.trim())
     .filter((name) => name !== '');
 
-const { shape } = PutOperator;
+const { shape } = OperatorRegistration;
 /** How a cell becomes a setting. The schema of the API has the last word. */
 const Cells = z.object({
   username: Username,

@@ -1,30 +1,35 @@
-/** The HTTP API as one Hono app: it owns no socket, so that tests ask it directly. */
+/**
+ * The HTTP API: commands and queries of tenants (v1), the live stream, mod_lhc's webhook, /debug, health and docs.
+ * `createApp` and `serve` are the entry points; only the composition root (src/service) imports them. The folders v1,
+ * stream, webhook and debug do not import each other; all of them import frame, which imports none of them.
+ */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { deadLetters } from './debug/dead-letters.ts';
-import { debugProjections } from './debug/projections.ts';
-import { debug } from './debug/streams.ts';
-import { debugWebhooks } from './debug/webhooks.ts';
+import type { HonoRequest } from 'hono';
+import { addDeadLetterEndpoints } from './debug/dead-letters.ts';
+import { addProjectionEndpoints } from './debug/projections.ts';
+import { addStreamReadingEndpoints } from './debug/streams.ts';
+import { addWebhookReceiptsEndpoint } from './debug/webhooks.ts';
 import type { HttpDeps } from './deps.ts';
 import { DOCS_CSP, docsPage } from './docs.ts';
 import { type Answer, respond } from './frame/answer.ts';
 import { createAuth } from './frame/auth.ts';
 import { type Api, requestIdOf } from './frame/endpoint.ts';
 import { type Problem, problem, problemOf } from './frame/problem.ts';
-import { health } from './health.ts';
+import { addHealthEndpoints } from './health.ts';
 import { createMetrics } from './metrics.ts';
-import { stream } from './stream/endpoint.ts';
-import { chats } from './v1/chats.ts';
-import { departments } from './v1/departments.ts';
-import { operators } from './v1/operators.ts';
-import { queue } from './v1/queue.ts';
-import { stats } from './v1/stats.ts';
-import { typing } from './v1/typing.ts';
-import { visitorCommands } from './v1/visitor-commands.ts';
-import { visitorQueries } from './v1/visitor-queries.ts';
-import { ejabberdEvents } from './webhook/endpoint.ts';
+import { addStreamEndpoint } from './stream/endpoint.ts';
+import { addChatEndpoints } from './v1/chats.ts';
+import { addDepartmentsEndpoint } from './v1/departments.ts';
+import { addOperatorEndpoints } from './v1/operators.ts';
+import { addQueueEndpoint } from './v1/queue.ts';
+import { addStatsEndpoint } from './v1/stats.ts';
+import { addTypingEndpoint } from './v1/typing.ts';
+import { addVisitorCommands } from './v1/visitor-commands.ts';
+import { addVisitorQueries } from './v1/visitor-queries.ts';
+import { addWebhookEndpoint } from './webhook/endpoint.ts';
 import { createWebhookReceipts } from './webhook/receipts.ts';
 
-const SCHEMES = {
+const SECURITY_SCHEMES = {
   apiKey: { type: 'http', scheme: 'bearer', description: "A tenant's API key, or the admin token" },
   adminToken: { type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN' },
   webhook: {
@@ -35,33 +40,51 @@ const SCHEMES = {
   },
 } as const;
 
-/** Makes the app. It performs nothing by itself; everything it needs is in `deps`. */
+/** Makes the API as one Hono app. The app opens no socket, so tests can ask it directly. */
 export function createApp(deps: HttpDeps): OpenAPIHono {
   const app = new OpenAPIHono();
-  const api: Api = { app, deps, metrics: createMetrics(deps) };
+  const receipts = createWebhookReceipts((host) => deps.tenants.ofHost(host).length > 0, deps.now);
+  const metrics = createMetrics(deps, receipts.view, () =>
+    deps.tenants.all().map(({ host }) => host),
+  );
+  const api: Api = { app, deps, metrics };
   const auth = createAuth(deps.tenants, deps.adminToken);
 
-  for (const [name, scheme] of Object.entries(SCHEMES)) {
+  for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {
     app.openAPIRegistry.registerComponent('securitySchemes', name, scheme);
   }
-  visitorCommands(api, auth.tenant);
-  typing(api, auth.tenant);
-  visitorQueries(api, auth.tenant);
-  operators(api, auth.tenant);
-  departments(api, auth.tenant);
-  chats(api, auth.tenant);
-  queue(api, auth.tenant);
-  stats(api, auth.tenant);
-  stream(api, auth.tenant);
-  const receipts = createWebhookReceipts((host) => deps.tenants.ofHost(host).length > 0, deps.now);
-  api.metrics.webhooks(receipts.view, () => deps.tenants.all().map(({ host }) => host));
-  ejabberdEvents(api, receipts);
-  debugWebhooks(api, auth.admin, receipts);
-  debug(api, auth.admin);
-  debugProjections(api, auth.admin);
-  deadLetters(api, auth.admin);
-  health(api, auth.isAdmin);
+  addVisitorCommands(api, auth.tenant);
+  addTypingEndpoint(api, auth.tenant);
+  addVisitorQueries(api, auth.tenant);
+  addOperatorEndpoints(api, auth.tenant);
+  addDepartmentsEndpoint(api, auth.tenant);
+  addChatEndpoints(api, auth.tenant);
+  addQueueEndpoint(api, auth.tenant);
+  addStatsEndpoint(api, auth.tenant);
+  addStreamEndpoint(api, auth.tenant, deps.stream);
+  addWebhookEndpoint(api, deps.webhookSecrets, receipts);
+  addWebhookReceiptsEndpoint(api, auth.admin, receipts.view);
+  addStreamReadingEndpoints(api, auth.admin);
+  addProjectionEndpoints(api, auth.admin);
+  addDeadLetterEndpoints(api, auth.admin);
+  addHealthEndpoints(api, deps, metrics, auth.isAdmin);
 
+  addDocuments(app, deps);
+  answerUnknownPaths(api);
+  // Endpoints turn their own errors into problems. Only a defect of the frame comes here.
+  app.onError((error, c) => {
+    const requestId = idOf(c.req, deps);
+    deps.logger.error({ err: error, requestId }, 'internal');
+    return respond(problemOf(error), requestId);
+  });
+  return app;
+}
+
+const idOf = (request: HonoRequest, { newId }: Pick<HttpDeps, 'newId'>): string =>
+  requestIdOf(request.header('x-request-id')) ?? newId();
+
+/** Serves the OpenAPI document of all endpoints that the app has so far, as JSON and as a page. */
+function addDocuments(app: OpenAPIHono, deps: HttpDeps): void {
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -80,33 +103,25 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
     },
   };
   for (const [path, answer] of Object.entries(documents)) {
-    app.get(path, (c) =>
-      respond(answer, requestIdOf(c.req.header('x-request-id')) ?? deps.newId()),
-    );
+    app.get(path, (c) => respond(answer, idOf(c.req, deps)));
   }
+}
 
-  // Routes are asked for last, so that a known path with another method is told apart from an unknown one.
-  const known = [...new Set(app.routes.map(({ path }) => path))].map((path) => ({
+/** Answers 405 for another method on a path of the app, and 404 for every other path. */
+function answerUnknownPaths({ app, deps, metrics }: Api): void {
+  const paths = [...new Set(app.routes.map(({ path }) => path))].map((path) => ({
     pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`),
     methods: app.routes.filter((route) => route.path === path).map(({ method }) => method),
   }));
-  const strayed = api.metrics.route('any', 'none');
+  const count = metrics.route('any', 'none');
   app.notFound((c) => {
-    const requestId = requestIdOf(c.req.header('x-request-id')) ?? deps.newId();
-    const methods = known.find(({ pattern }) => pattern.test(c.req.path))?.methods;
+    const methods = paths.find(({ pattern }) => pattern.test(c.req.path))?.methods;
     const result: Problem = methods
-      ? problem('method-not-allowed', `this path knows ${methods.join(', ')}`)
+      ? problem('method-not-allowed', `this path allows ${methods.join(', ')}`)
       : problem('not-found', 'there is nothing at this path; see /docs');
-    strayed(result.status, 0);
-    const response = respond(result, requestId);
+    count(result.status, 0);
+    const response = respond(result, idOf(c.req, deps));
     if (methods) response.headers.set('Allow', methods.join(', '));
     return response;
   });
-  // Endpoints answer for their own errors; what comes here is a defect of the frame around them.
-  app.onError((error, c) => {
-    const requestId = requestIdOf(c.req.header('x-request-id')) ?? deps.newId();
-    deps.logger.error({ err: error, requestId }, 'internal');
-    return respond(problemOf(error), requestId);
-  });
-  return app;
 }

@@ -1,7 +1,7 @@
-/** The OpenAPI document as a page: made on the server, with no script and nothing from elsewhere. */
+/** The OpenAPI document as an HTML page, made on the server: no script, and nothing from other hosts. */
 import { hash } from 'node:crypto';
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import { KINDS } from './frame/problem.ts';
+import { PROBLEM_KINDS } from './frame/problem.ts';
 
 type Document = ReturnType<OpenAPIHono['getOpenAPI31Document']>;
 
@@ -14,7 +14,7 @@ const STYLE = `
   table { border-collapse: collapse; } td, th { padding: 0 1rem 0 0; text-align: left; vertical-align: top; }
 `;
 
-/** Of the page: its own style sheet and nothing else. */
+/** The Content-Security-Policy of the page: it allows the page's own style sheet and nothing else. */
 export const DOCS_CSP = [
   "default-src 'none'",
   `style-src 'sha256-${hash('sha256', STYLE, 'base64')}'`,
@@ -32,12 +32,12 @@ const ESCAPES: Readonly<Record<string, string>> = {
 const escaped = (text: string): string => text.replace(/[&<>"]/g, (char) => ESCAPES[char] ?? char);
 
 const code = (text: string): string => `<code>${escaped(text)}</code>`;
-/** A sentence of the document, which is CommonMark (OpenAPI §4.4) as far as ours go: code between backticks. */
+/** Descriptions are CommonMark (OpenAPI §4.4). Ours use only one part of it: code between backticks. */
 const prose = (text: string): string => escaped(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 const json = (value: unknown): string =>
   value === undefined ? '' : `<pre>${escaped(JSON.stringify(value, null, 2))}</pre>`;
 
-/** What of an operation the page shows; the document's own types know many forms that ours never takes. */
+/** The parts of an operation that the page shows. The document's own types have many forms that ours never takes. */
 interface Operation {
   readonly operationId: string;
   readonly tags: readonly string[];
@@ -57,7 +57,7 @@ interface Operation {
 }
 type Content = Readonly<Record<string, { readonly schema?: unknown }>>;
 
-/** The schema of a body: a link where it has a name. */
+/** The schema of a body. A named schema is a link. */
 function schemaHtml(content: Content | undefined): string {
   const schema = content?.['application/json']?.schema;
   const text = JSON.stringify(schema) ?? '';
@@ -69,8 +69,8 @@ function operationHtml(method: string, path: string, operation: Operation): stri
   const { operationId, summary, description = '', parameters = [], requestBody } = operation;
   const scheme = Object.keys(operation.security[0] ?? {})[0];
   const rows = parameters.map(({ name, in: place, required, schema }) => {
-    const { description: said = '', ...rest } = schema;
-    const about = `${code(JSON.stringify(rest))} ${prose(said)}`;
+    const { description: text = '', ...rest } = schema;
+    const about = `${code(JSON.stringify(rest))} ${prose(text)}`;
     return `<tr><td>${code(name)}<td>${place}${required ? ', required' : ''}<td>${about}`;
   });
   const answers = Object.entries(operation.responses).map(
@@ -84,13 +84,13 @@ ${requestBody ? `<p>Body:${schemaHtml(requestBody.content)}</p>` : ''}
 <table>${answers.join('\n')}</table>`;
 }
 
-/** The page. */
+/** Makes the page. */
 export function docsPage(document: Document): string {
   const byTag = new Map<string, string[]>();
   const contents: string[] = [];
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(item)) {
-      // `describe` writes all of these; see Operation.
+      // `describe` (frame/description.ts) writes everything that Operation has.
       const known = operation as Operation;
       const tag = known.tags[0] ?? '';
       byTag.set(tag, [...(byTag.get(tag) ?? []), operationHtml(method, path, known)]);
@@ -101,7 +101,7 @@ export function docsPage(document: Document): string {
   const sections = [...byTag].map(
     ([tag, operations]) => `<h2>${escaped(tag)}</h2>${operations.join('\n')}`,
   );
-  const problems = Object.entries(KINDS).map(
+  const problems = Object.entries(PROBLEM_KINDS).map(
     ([kind, { status, title, detail = '' }]) =>
       `<tr id="${kind}"><td>${code(kind)}<td>${status}<td>${prose(title)}. ${prose(detail)}`,
   );
@@ -113,7 +113,7 @@ export function docsPage(document: Document): string {
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${escaped(title)}</title><style>${STYLE}</style>
 <h1>${escaped(title)} ${escaped(version)}</h1>
-<p>${prose(description)} The document itself: <a href="/openapi.json">/openapi.json</a>.</p>
+<p>${prose(description)} The OpenAPI document: <a href="/openapi.json">/openapi.json</a>.</p>
 <table>${contents.join('\n')}</table>
 ${sections.join('\n')}
 <h2>Problems</h2><table>${problems.join('\n')}</table>

@@ -1,25 +1,28 @@
-/** Whether the service lives, what it lacks, and its numbers. */
+/** /healthz, /readyz and /metrics. */
 import { z } from '@hono/zod-openapi';
+import type { HonoRequest } from 'hono';
 import { AppError, messageOf } from '../errors.ts';
 import type { HttpDeps } from './deps.ts';
-import { open } from './frame/auth.ts';
-import { type Api, endpoint } from './frame/endpoint.ts';
+import { everybody } from './frame/auth.ts';
+import { type Api, addEndpoint } from './frame/endpoint.ts';
+import type { HttpMetrics } from './metrics.ts';
 
-const CHECK_MS = 3000;
-/** Anybody may ask: the parts are asked at most this often. */
-const FRESH_MS = 1000;
+/** How long /readyz waits for one part. */
+export const CHECK_DEADLINE_MS = 3_000;
+/** Parts are checked at most this often: everybody may ask for /readyz. */
+export const CHECK_EVERY_MS = 1_000;
 
-interface Check {
+interface CheckResult {
   readonly ok: boolean;
-  /** For those with the admin token: it may name places inside. */
+  /** Only the admin token sees the reason: it may name places inside. */
   readonly reason?: string;
 }
 
-async function run(check: () => Promise<void>): Promise<Check> {
+async function run(check: () => Promise<void>): Promise<CheckResult> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => late.reject(new AppError('timeout', `no answer within ${CHECK_MS} ms`)),
-    CHECK_MS,
+    () => late.reject(new AppError('timeout', `no answer within ${CHECK_DEADLINE_MS} ms`)),
+    CHECK_DEADLINE_MS,
   );
   try {
     await Promise.race([check(), late.promise]);
@@ -31,24 +34,24 @@ async function run(check: () => Promise<void>): Promise<Check> {
   }
 }
 
-/** Asks every part at once; one question at a time, and its answer serves for a moment. */
+/** Runs all checks together. Callers within {@link CHECK_EVERY_MS} share the results. */
 function createChecks({
   checks,
   advisories,
   now,
-}: Pick<HttpDeps, 'checks' | 'advisories' | 'now'>) {
-  let asked: Promise<Record<string, Check>> | undefined;
-  let askedAt = Number.NEGATIVE_INFINITY;
-  return (): Promise<Record<string, Check>> => {
-    if (!asked || now() - askedAt > FRESH_MS) {
-      askedAt = now();
+}: Pick<HttpDeps, 'checks' | 'advisories' | 'now'>): () => Promise<Record<string, CheckResult>> {
+  let results: Promise<Record<string, CheckResult>> | undefined;
+  let startedAt = Number.NEGATIVE_INFINITY;
+  return () => {
+    if (!results || now() - startedAt > CHECK_EVERY_MS) {
+      startedAt = now();
       const all = Object.entries({ ...checks, ...advisories }).map(async ([name, check]) => [
         name,
         await run(check),
       ]);
-      asked = Promise.all(all).then((results) => Object.fromEntries(results));
+      results = Promise.all(all).then((entries) => Object.fromEntries(entries));
     }
-    return asked;
+    return results;
   };
 }
 
@@ -61,77 +64,78 @@ const Readiness = z
   })
   .openapi('Readiness');
 
-/** /healthz, /readyz and /metrics. */
-export function health(
+export function addHealthEndpoints(
   api: Api,
-  isAdmin: (request: Parameters<typeof open.authorize>[0]) => boolean,
-) {
-  const { deps, metrics } = api;
+  deps: HttpDeps,
+  metrics: HttpMetrics,
+  isAdmin: (request: HonoRequest) => boolean,
+): void {
   const checks = createChecks(deps);
   const tag = 'Service';
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
       path: '/healthz',
       operationId: 'getHealth',
       tag,
-      summary: 'Whether the process lives',
-      access: open,
+      summary: 'Whether the process is alive',
+      access: everybody,
       success: {
         status: 200,
-        description: 'It does',
+        description: 'The process is alive',
         schema: z.object({ status: z.literal('ok'), version: z.string() }),
       },
     },
     () => ({ status: 200, json: { status: 'ok', version: deps.version } }),
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
       path: '/readyz',
       operationId: 'getReadiness',
       tag,
-      summary: 'What it depends on, and whether that answers',
+      summary: 'Whether the parts that the service depends on answer',
       description:
-        'Commands are accepted while ejabberd or LHC is away: their effects wait. A tenant whose LHC is away is shown, and leaves the service ready. The admin token shows reasons and the names of unfit actors.',
-      access: open,
+        'The service accepts commands while ejabberd or LHC is away: their effects wait. A tenant whose LHC is away is listed, but does not make the service unready. With the admin token the answer has the reasons and the names of unfit actors.',
+      access: everybody,
       success: { status: 200, description: 'Every part answers', schema: Readiness },
       also: { status: 503, description: 'A part does not answer', schema: Readiness },
     },
     async ({ request }) => {
-      const states = await checks();
+      const results = await checks();
       const unfit = deps.unfitActors();
-      const ready = Object.keys(deps.checks).every((name) => states[name]?.ok);
+      const ready = Object.keys(deps.checks).every((name) => results[name]?.ok);
       const admin = isAdmin(request);
       return {
         status: ready ? 200 : 503,
         json: {
           status: ready ? 'ready' : 'not-ready',
           version: deps.version,
-          checks: admin
-            ? states
-            : Object.fromEntries(Object.entries(states).map(([name, { ok }]) => [name, { ok }])),
+          checks: admin ? results : withoutReasons(results),
           unfit: { count: unfit.length, ...(admin && { actors: unfit }) },
         },
       };
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
       path: '/metrics',
       operationId: 'getMetrics',
       tag,
-      summary: 'Numbers for Prometheus',
-      access: open,
-      success: { status: 200, description: 'In its text format' },
+      summary: 'Metrics for Prometheus',
+      access: everybody,
+      success: { status: 200, description: "Prometheus' text format" },
     },
     async () => ({ status: 200, ...(await metrics.text()) }),
   );
 }
+
+const withoutReasons = (results: Readonly<Record<string, CheckResult>>) =>
+  Object.fromEntries(Object.entries(results).map(([name, { ok }]) => [name, { ok }]));

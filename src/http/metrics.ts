@@ -1,87 +1,51 @@
 /** Prometheus metrics of this process. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { HttpDeps } from './deps.ts';
+import type { RequestMetrics } from './frame/deps.ts';
 import type { WebhookReceipts } from './webhook/receipts.ts';
 
-export interface HttpMetrics {
-  /** Of one route: a function that is told of each of its requests, with how many ms it took. */
-  route(method: string, route: string): (status: number, ms: number) => void;
-  /** @param outcome `accepted`, `unchanged` (a repeat, or true already) or a problem's code */
-  command(command: string, outcome: string): void;
-  /**
-   * Shows what mod_lhc's webhook has brought.
-   * @param hosts all that are ours: one of which nothing ever came has to be seen, too
-   */
-  webhooks(view: WebhookReceipts['view'], hosts: () => readonly string[]): void;
+export interface HttpMetrics extends RequestMetrics {
   /** The text format of Prometheus. */
   text(): Promise<{ readonly type: string; readonly text: string }>;
 }
 
-/** Requests of a route and status that are counted at once. */
-const BATCH = 1000;
+/** Bounds of the histogram of request durations, in seconds. */
+export const REQUEST_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
+/** Requests of one route and status that wait in memory at most before they are counted together. */
+export const REQUESTS_PER_COUNT = 1_000;
 
+const STREAM_COUNTERS = {
+  sent: ['xmpp_chat_stream_events_total', 'Events sent on live connections'],
+  cut: ['xmpp_chat_stream_cut_total', 'Live connections cut because their reader was too slow'],
+  resets: ['xmpp_chat_stream_resets_total', 'Live connections whose reader had to query anew'],
+} as const;
+
+/**
+ * @param webhooks what mod_lhc's webhook has received
+ * @param hosts all hosts of ours, so that a host whose mod_lhc never came shows too
+ */
 export function createMetrics(
   deps: Pick<HttpDeps, 'gauges' | 'projections' | 'stream' | 'now'>,
+  webhooks: WebhookReceipts['view'],
+  hosts: () => readonly string[],
 ): HttpMetrics {
   const register = new Registry();
-  const registers = [register];
   collectDefaultMetrics({ register });
-  const requests = new Histogram({
-    name: 'xmpp_chat_http_request_duration_seconds',
-    help: 'HTTP requests by route and status',
-    labelNames: ['method', 'route', 'status'] as const,
-    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
-    registers,
-  });
   const commands = new Counter({
     name: 'xmpp_chat_commands_total',
     help: 'Commands over HTTP by outcome',
     labelNames: ['command', 'outcome'] as const,
-    registers,
+    registers: [register],
   });
-  // prom-client finds a series by sorting and joining its labels, at each call: on the busiest path that is done for
-  // many requests at once.
-  const waiting: (() => void)[] = [];
-  const flush = () => {
-    for (const observe of waiting) observe();
-  };
-  new Gauge({
-    name: 'xmpp_chat_projection_lag_seconds',
-    help: 'How old the last event of the read models is while they catch up; 0 when live',
-    registers,
-    collect() {
-      this.set(deps.projections.lag() / 1000);
-    },
-  });
-  new Gauge({
-    name: 'xmpp_chat_stream_connections',
-    help: 'Live connections (server-sent events)',
-    registers,
-    collect() {
-      this.set(deps.stream.stats().connections);
-    },
-  });
-  const streamed = {
-    sent: ['xmpp_chat_stream_events_total', 'Events sent on live connections'],
-    cut: ['xmpp_chat_stream_cut_total', 'Live connections that were cut: their reader was slow'],
-    resets: ['xmpp_chat_stream_resets_total', 'Live connections that had to begin anew'],
-  } as const;
-  for (const [key, [name, help]] of Object.entries(streamed)) {
-    new Counter({
-      name,
-      help,
-      registers,
-      collect() {
-        this.reset();
-        this.inc(deps.stream.stats()[key as keyof typeof streamed]); // of the entries of that object
-      },
-    });
-  }
+  const requests = requestDurations(register);
+  readModelMetrics(register, deps);
+  streamMetrics(register, deps);
+  webhookMetrics(register, webhooks, hosts, deps.now());
   for (const [name, { help, value }] of Object.entries(deps.gauges)) {
     new Gauge({
       name,
       help,
-      registers,
+      registers: [register],
       async collect() {
         this.set(await value());
       },
@@ -89,7 +53,33 @@ export function createMetrics(
   }
 
   return {
-    route: (method, route) => {
+    route: requests.route,
+    command: (command, outcome) => commands.inc({ command, outcome }),
+    text: async () => {
+      requests.flush();
+      return { type: register.contentType, text: await register.metrics() };
+    },
+  };
+}
+
+/**
+ * At each call prom-client sorts and joins the labels to find a series. On the busiest path that is done once for many
+ * requests.
+ */
+function requestDurations(register: Registry) {
+  const requests = new Histogram({
+    name: 'xmpp_chat_http_request_duration_seconds',
+    help: 'HTTP requests by route and status',
+    labelNames: ['method', 'route', 'status'] as const,
+    buckets: REQUEST_BUCKETS_S,
+    registers: [register],
+  });
+  const routes: (() => void)[] = [];
+  return {
+    flush: () => {
+      for (const observe of routes) observe();
+    },
+    route: (method: string, route: string) => {
       const byStatus = new Map<number, number[]>();
       const observe = () => {
         for (const [status, times] of byStatus) {
@@ -98,51 +88,84 @@ export function createMetrics(
           times.length = 0;
         }
       };
-      waiting.push(observe);
-      return (status, ms) => {
+      routes.push(observe);
+      return (status: number, ms: number) => {
         const times = byStatus.get(status);
         if (!times) byStatus.set(status, [ms]);
-        else if (times.push(ms) >= BATCH) observe();
+        else if (times.push(ms) >= REQUESTS_PER_COUNT) observe();
       };
     },
-    command: (command, outcome) => commands.inc({ command, outcome }),
-    webhooks(view, hosts) {
-      const startedAt = deps.now();
-      const labelNames = ['host'] as const;
-      new Gauge({
-        name: 'xmpp_chat_webhook_accepted_timestamp_seconds',
-        help: 'When mod_lhc last brought a batch of this host; before the first, when this process started',
-        labelNames,
-        registers,
-        collect() {
-          const seen = view().hosts;
-          for (const host of hosts()) {
-            this.set({ host }, (seen[host]?.acceptedAt ?? startedAt) / 1000);
-          }
-        },
-      });
-      new Counter({
-        name: 'xmpp_chat_webhooks_refused_total',
-        help: 'Batches that were not signed with our secret, or too old',
-        registers,
-        collect() {
-          this.reset();
-          this.inc(view().refused.count);
-        },
-      });
-      new Counter({
-        name: 'xmpp_chat_webhooks_failed_total',
-        help: 'Batches that could not be stored, and come again',
-        registers,
-        collect() {
-          this.reset();
-          this.inc(view().failed.count);
-        },
-      });
-    },
-    text: async () => {
-      flush();
-      return { type: register.contentType, text: await register.metrics() };
-    },
   };
+}
+
+function readModelMetrics(register: Registry, { projections }: Pick<HttpDeps, 'projections'>) {
+  new Gauge({
+    name: 'xmpp_chat_projection_lag_seconds',
+    help: 'How old the last event of the read models is while they catch up; 0 when live',
+    registers: [register],
+    collect() {
+      this.set(projections.lag() / 1000);
+    },
+  });
+}
+
+function streamMetrics(register: Registry, { stream }: Pick<HttpDeps, 'stream'>) {
+  new Gauge({
+    name: 'xmpp_chat_stream_connections',
+    help: 'Live connections (server-sent events)',
+    registers: [register],
+    collect() {
+      this.set(stream.stats().connections);
+    },
+  });
+  for (const [key, [name, help]] of Object.entries(STREAM_COUNTERS)) {
+    new Counter({
+      name,
+      help,
+      registers: [register],
+      collect() {
+        this.reset();
+        this.inc(stream.stats()[key as keyof typeof STREAM_COUNTERS]); // a key of that object
+      },
+    });
+  }
+}
+
+/** @param startedAt when this process started, in ms since 1970 */
+function webhookMetrics(
+  register: Registry,
+  view: WebhookReceipts['view'],
+  hosts: () => readonly string[],
+  startedAt: number,
+) {
+  new Gauge({
+    name: 'xmpp_chat_webhook_accepted_timestamp_seconds',
+    help: "When the last batch of this host's mod_lhc was accepted; before the first, when this process started",
+    labelNames: ['host'] as const,
+    registers: [register],
+    collect() {
+      const seen = view().hosts;
+      for (const host of hosts()) {
+        this.set({ host }, (seen[host]?.acceptedAt ?? startedAt) / 1000);
+      }
+    },
+  });
+  new Counter({
+    name: 'xmpp_chat_webhooks_refused_total',
+    help: 'Batches with a wrong or stale signature',
+    registers: [register],
+    collect() {
+      this.reset();
+      this.inc(view().refused.count);
+    },
+  });
+  new Counter({
+    name: 'xmpp_chat_webhooks_failed_total',
+    help: 'Batches that could not be stored; mod_lhc sends them again',
+    registers: [register],
+    collect() {
+      this.reset();
+      this.inc(view().failed.count);
+    },
+  });
 }

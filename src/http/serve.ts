@@ -1,4 +1,4 @@
-/** The app on a socket. */
+/** The app on a TCP socket. */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
@@ -10,26 +10,33 @@ export interface Listening {
   /** `http://host:port` */
   readonly url: string;
   /**
-   * Takes no more connections, lets requests under way finish, and closes what is open after the deadline.
-   * @param deadlineMs how long they may take
+   * Accepts no more connections and lets running requests finish.
+   * @param deadlineMs after which every open connection is closed
    */
   close(deadlineMs: number): Promise<void>;
 }
 
 export interface ServeOptions {
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0: any free port. */
   readonly port: number;
-  /** The variable that sets the address, named when it cannot be had. */
+  /** The environment variable that sets the address, for error messages. */
   readonly variable: string;
 }
 
-/** How often connections that became idle are closed while shutting down, in ms. */
+/** Longer than proxies and clients keep idle connections: they should be the ones who close. */
+export const KEEP_ALIVE_MS = 65_000;
+/** How long a client may take to send the headers of a request. */
+export const HEADERS_DEADLINE_MS = 10_000;
+/** How long a client may take to send a whole request. */
+export const REQUEST_DEADLINE_MS = 30_000;
+/** How often idle connections are closed while the server closes. */
 const IDLE_CHECK_MS = 20;
 
 /**
  * Serves an app.
- * @throws {AppError} `conflict` when the port is taken, `invalid` when the address cannot be used; both name the variable
+ * @throws {AppError} `conflict` if the port is in use, `invalid` if the address cannot be used. Both messages name the
+ *   variable
  */
 export async function serve(
   app: { fetch(request: Request, env?: unknown): Response | Promise<Response> },
@@ -38,16 +45,15 @@ export async function serve(
   const server = createAdaptorServer({
     fetch: app.fetch,
     serverOptions: {
-      // Longer than what proxies and clients in front keep idle connections: they should be the ones who close.
-      keepAliveTimeout: 65_000,
-      headersTimeout: 10_000,
-      requestTimeout: 30_000,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_DEADLINE_MS,
+      requestTimeout: REQUEST_DEADLINE_MS,
     },
-  }) as Server; // without TLS and HTTP/2 options it makes a plain HTTP server
+  }) as Server; // a plain HTTP server: there are no options for TLS or HTTP/2
   await listen(server, host, port).catch((error: unknown) => {
     throw listenError(error, `${host}:${port}`, variable);
   });
-  const { port: actual } = server.address() as AddressInfo; // it listens on a TCP port
+  const { port: actual } = server.address() as AddressInfo; // the server listens on a TCP port
   return {
     host,
     port: actual,
@@ -72,7 +78,7 @@ function listenError(error: unknown, address: string, variable: string): AppErro
   return code === 'EADDRINUSE'
     ? new AppError(
         'conflict',
-        `${address} is taken by another program: set ${variable} to another address`,
+        `another program uses ${address}: set ${variable} to another address`,
         details,
         { cause: error },
       )
@@ -89,7 +95,7 @@ function listenError(error: unknown, address: string, variable: string): AppErro
 async function close(server: Server, deadlineMs: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
-  // A kept-alive connection is idle again when its request is done, and close() has looked only once.
+  // close() looks for idle connections only once. Others become idle when their request is done.
   const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
   const late = setTimeout(() => server.closeAllConnections(), deadlineMs);
   await promise;

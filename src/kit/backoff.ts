@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** The waits between the tries of one operation. Each place that retries exports one: `CALLBACK_RETRY`, `LOGIN_RETRY`. */
+/** The waits between the tries of one operation. Each place that retries exports its own, such as `CALLBACK_RETRY`. */
 export interface RetryPolicy {
   /** Upper bound of the first wait, in milliseconds. Each further wait has twice the bound. */
   readonly firstMs: number;

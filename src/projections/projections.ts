@@ -168,7 +168,7 @@ export function createProjections(
   const about = <S extends Subject>(subject: S): Queries[S] => {
     if (shown?.complete() && answersAbout(subject, shown.versions)) return shown.queries(subject);
     throw new AppError('unavailable', `the read models of ${subject} are being rebuilt`, {
-      said: `the read model is being rebuilt: ${progress()}`,
+      publicMessage: `the read model is being rebuilt: ${progress()}`,
       retryAfter: RETRY_AFTER,
     });
   };

@@ -2,6 +2,7 @@
 import type { ActorRef, TenantId, Username, VisitorKey } from '../actors/ids.ts';
 import type { Hook, Seen } from '../actors/machine/seen.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
+import type { OperatorRegistration } from '../actors/operator/registration.ts';
 import type { TenantCommand, TenantState } from '../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import type { VisitorState } from '../actors/visitor/facts.ts';
@@ -111,15 +112,7 @@ export interface OperatorAccounts {
   put(
     tenant: TenantId,
     username: Username,
-    wish: {
-      /** Required for a new one; like all that follows it stays as it is where it is not said. */
-      lhcUserId?: number | undefined;
-      name?: string | undefined;
-      departments?: readonly string[] | undefined;
-      capacity?: number | undefined;
-      password?: string | undefined;
-      adopt?: boolean | undefined;
-    },
+    wish: OperatorRegistration,
     origin: Origin & { readonly admin: boolean },
   ): Promise<Dispatched>;
   remove(tenant: TenantId, username: Username, origin: Origin): Promise<Dispatched>;

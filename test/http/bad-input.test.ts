@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { fakeApp } from './fakes.ts';
 
 const VISITOR = '/v1/acme/visitors/7';
-const { ask, asked } = fakeApp();
+const { ask, calls } = fakeApp();
 
-/** The fields that a problem names, after checking that it is one. */
+/** Checks that the answer is a problem. @returns the fields that the problem names */
 async function fieldsOf(
   method: string,
   path: string,
@@ -25,7 +25,7 @@ async function fieldsOf(
   return (json.errors ?? []).map(({ field }: { field: string }) => field);
 }
 
-describe('each wrong field is named', () => {
+describe('a problem names each wrong field', () => {
   test.each([
     ['page-views', {}, ['page']],
     ['page-views', { page: '' }, ['page']],
@@ -56,7 +56,7 @@ describe('each wrong field is named', () => {
     ['chats/C1/close', { by: 'visitor' }, ['chatId']],
   ])('POST %s %j', async (path, body, fields) => {
     expect(await fieldsOf('POST', `${VISITOR}/${path}`, { body })).toEqual(fields);
-    expect(asked.commands).toEqual([]);
+    expect(calls.commands).toEqual([]);
   });
 
   test.each([
@@ -66,7 +66,7 @@ describe('each wrong field is named', () => {
     ['%E0%A4%A', 'key'],
     ['x'.repeat(65), 'key'],
     ['..%2f..%2fetc', 'key'],
-  ])('of the key %s', async (key, field) => {
+  ])('key %s', async (key, field) => {
     expect(await fieldsOf('POST', `/v1/acme/visitors/${key}/timeout`, {})).toEqual([field]);
   });
 
@@ -83,10 +83,10 @@ describe('each wrong field is named', () => {
     ['op', { name: ' ' }, ['name']],
     ['op', { department: 'sales' }, ['department']],
     ['op', { lhcUserId: 1, departments: [], adopt: 'yes' }, ['adopt']],
-  ])('of PUT operators/%s %j', async (username, body, fields) => {
+  ])('PUT operators/%s %j', async (username, body, fields) => {
     const path = `/v1/acme/operators/${username}`;
     expect(await fieldsOf('PUT', path, { body })).toEqual(fields);
-    expect(asked.puts).toEqual([]);
+    expect(calls.puts).toEqual([]);
   });
 
   test.each([
@@ -102,7 +102,7 @@ describe('each wrong field is named', () => {
     ['operators?state=online', ['state']],
     ['operators?lhcUserId=0', ['lhcUserId']],
     ['operators?lhcUserId=seven', ['lhcUserId']],
-  ])('of GET %s', async (path, fields) => {
+  ])('GET %s', async (path, fields) => {
     expect(await fieldsOf('GET', `/v1/acme/${path}`, {})).toEqual(fields);
   });
 });
@@ -111,7 +111,7 @@ describe('a body', () => {
   const path = `${VISITOR}/messages`;
 
   test.each(['{', '', '{"body":"a"} trailing', "{'body':'a'}", '\ufeff{"body":"a"}x'])(
-    'that is no JSON is refused: %j',
+    'that is not JSON is refused: %j',
     async (raw) => {
       expect(await fieldsOf('POST', path, { raw })).toEqual(['']);
     },
@@ -138,18 +138,18 @@ describe('a body', () => {
         headers: { 'Content-Type': type },
       });
       expect(status).toBe(202);
-      asked.commands.length = 0;
+      calls.commands.length = 0;
     },
   );
 
-  test('of more than 256 KiB is refused, whether its length is said or not', async () => {
+  test('of more than 256 KiB is refused, with a Content-Length and without', async () => {
     const raw = JSON.stringify({ body: 'x'.repeat(256 * 1024) });
     await fieldsOf('POST', path, { raw }, 413);
     await fieldsOf('POST', path, { raw, headers: { 'Content-Length': String(raw.length) } }, 413);
-    expect(asked.commands).toEqual([]);
+    expect(calls.commands).toEqual([]);
   });
 
-  test('with names that objects have by themselves changes nothing', async () => {
+  test('with names such as __proto__ changes no prototype', async () => {
     const raw = '{"__proto__":{"body":"a"},"constructor":1,"body":"b"}';
     expect(await fieldsOf('POST', path, { raw })).toContain('constructor');
     expect(Object.hasOwn(Object.prototype, 'body')).toBe(false);
@@ -157,12 +157,12 @@ describe('a body', () => {
 });
 
 describe('a path', () => {
-  test('that is not there is a problem', async () => {
+  test('that does not exist is 404', async () => {
     await fieldsOf('GET', '/v1/acme/nothing', {}, 404);
     await fieldsOf('GET', '/', {}, 404);
   });
 
-  test('that knows another method says which', async () => {
+  test('with another method is 405, with the allowed methods', async () => {
     const { status, headers, json } = await ask('PATCH', VISITOR);
     expect([status, json.code]).toEqual([405, 'method-not-allowed']);
     expect(headers.get('allow')?.split(', ').sort()).toEqual(['DELETE', 'GET']);
@@ -172,7 +172,7 @@ describe('a path', () => {
 describe('X-Request-Id', () => {
   test.each([
     ['is returned', 'order-7:abc_D.e', true],
-    ['of other characters is replaced', 'a b', false],
+    ['with other characters is replaced', 'a b', false],
     ['that is too long is replaced', 'x'.repeat(129), false],
   ])('%s', async (_what, id, kept) => {
     for (const path of [`${VISITOR}/timeout`, '/v1/acme/nothing', '/docs']) {
@@ -183,7 +183,7 @@ describe('X-Request-Id', () => {
   });
 });
 
-test('whatever is sent, the answer is never 5xx and nothing half-read is commanded', async () => {
+test('no input causes a 5xx or shows a stack trace', async () => {
   const paths = ['page-views', 'chats', 'messages', 'typing', 'chats/c1/close', 'timeout'];
   const text = fc.oneof(fc.string({ unit: 'binary' }), fc.json(), fc.constantFrom('{', '[]', '0'));
   const known = fc.constantFrom('page', 'body', 'id', 'chatId', 'state', 'by', 'message', 'visits');

@@ -1,4 +1,4 @@
-/** What is answered is what the OpenAPI document says: each GET, over a real log with a bit of everything in it. */
+/** Answers match the OpenAPI document: every GET, over a real log that has some of everything. */
 import { z } from '@hono/zod-openapi';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
@@ -79,7 +79,7 @@ beforeAll(async () => {
 });
 afterAll(() => scene.log.close());
 
-/** Without references, and of objects nothing but what is named. */
+/** The schema without references. Objects allow no other properties than those that it names. */
 function strict(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(strict);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -91,18 +91,18 @@ function strict(schema: unknown): unknown {
     : own;
 }
 
-/** What the document says of an answer; fails when it says nothing of this status. */
-function said(path: string, status: number, type: string) {
+/** The document's schema of an answer. Fails if the document has none for this status and type. */
+function documented(path: string, status: number, type: string) {
   const response = document.paths[path]?.get?.responses[status];
-  expect(response, `${path} may be ${status}`).toBeDefined();
+  expect(response, `${path} has ${status}`).toBeDefined();
   const schema = response?.content?.[type]?.schema;
-  expect(schema, `${path} ${status} is ${type}`).toBeDefined();
+  expect(schema, `${path} ${status} has ${type}`).toBeDefined();
   return z.fromJSONSchema(strict(schema) as Parameters<typeof z.fromJSONSchema>[0]);
 }
 
-const asIsSaid = async (path: string, url: string, key?: string | null) => {
+const askAndCheck = async (path: string, url: string, key?: string | null) => {
   const { status, json, headers } = await ask('GET', url, key === undefined ? {} : { key });
-  const parsed = said(path, status, headers.get('content-type') ?? '').safeParse(json);
+  const parsed = documented(path, status, headers.get('content-type') ?? '').safeParse(json);
   expect(parsed.error?.issues ?? [], url).toEqual([]);
   return { status, json };
 };
@@ -128,7 +128,7 @@ const READS = [
   'stats',
 ].map((path) => `/v1/{tenant}/${path}`);
 
-test('every path that a tenant reads is tried here', () => {
+test('this file covers every GET of a tenant', () => {
   const paths = Object.entries(document.paths).filter(
     ([path, { get }]) => get && path.startsWith('/v1/{tenant}'),
   );
@@ -137,20 +137,20 @@ test('every path that a tenant reads is tried here', () => {
   );
 });
 
-test.each(READS)('%s', async (path) => {
-  const { status, json } = await asIsSaid(path, urlOf(path));
+test.each(READS)('%s answers as documented', async (path) => {
+  const { status, json } = await askAndCheck(path, urlOf(path));
   expect(status).toBe(200);
   if ('items' in json) expect(json.items.length).toBeGreaterThan(0);
   if (path.endsWith('stats'))
     expect([json.operators.length, json.departments.length]).toEqual([1, 2]);
-  expect((await asIsSaid(path, `${urlOf(path)}?colour=red`)).status).toBe(400);
-  expect((await asIsSaid(path, urlOf(path), null)).status).toBe(401);
-  expect((await asIsSaid(path, urlOf(path, { ...VALUES, tenant: 'gone' }), ADMIN)).status).toBe(
+  expect((await askAndCheck(path, `${urlOf(path)}?colour=red`)).status).toBe(400);
+  expect((await askAndCheck(path, urlOf(path), null)).status).toBe(401);
+  expect((await askAndCheck(path, urlOf(path, { ...VALUES, tenant: 'gone' }), ADMIN)).status).toBe(
     404,
   );
 });
 
-test('a problem that says when to come again', async () => {
+test('a problem with retryAfter matches the document', async () => {
   const path = '/v1/{tenant}/queue';
   const projections = {
     ...fakeApp().deps.projections,
@@ -160,13 +160,13 @@ test('a problem that says when to come again', async () => {
   };
   const { json } = await fakeApp({ projections }).ask('GET', urlOf(path));
   expect(json).toMatchObject({ status: 503, retryAfter: 5 });
-  expect(said(path, 503, 'application/problem+json').parse(json)).toEqual(json);
+  expect(documented(path, 503, 'application/problem+json').parse(json)).toEqual(json);
 });
 
-test('what is not said would be found', async () => {
+test('the check finds answers that differ from the document', async () => {
   const path = '/v1/{tenant}/visitors';
   const { json } = await ask('GET', urlOf(path));
-  const schema = said(path, 200, 'application/json');
+  const schema = documented(path, 200, 'application/json');
   const [first, ...others] = json.items;
   for (const wrong of [
     { ...first, more: 1 },
@@ -185,6 +185,6 @@ test.each([
   '/debug/webhooks',
   '/debug/events',
   '/debug/dead-letters',
-])('%s', async (path) => {
-  expect((await asIsSaid(path, path, ADMIN)).status).toBe(200);
+])('%s answers as documented', async (path) => {
+  expect((await askAndCheck(path, path, ADMIN)).status).toBe(200);
 });

@@ -1,4 +1,4 @@
-/** The rest of the service as the HTTP API sees it, where it is not the point: it records what it is asked. */
+/** Fakes of the rest of the service for the HTTP API. They record the calls. */
 import { randomUUIDv7 } from 'node:crypto';
 import { pino } from 'pino';
 import { type ActorRef, operatorRef, visitorRef } from '../../src/actors/ids.ts';
@@ -26,7 +26,7 @@ export const KEYS = { acme: 'key-of-acme-0123456789', beta: 'key-of-beta-0123456
 export const WEBHOOK_SECRET = `whsec_${Buffer.from('mod_lhc signs with this').toString('base64')}`;
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 
-/** Positions of the fake store: `fake:{number}`; this is the newest that its read models have. */
+/** Positions of the fake store are `fake:{number}`. This is the position of its read models. */
 export const NEWEST = 'fake:10';
 
 const TENANTS = createTenantDirectory([
@@ -146,7 +146,7 @@ const DEAD: DeadLetter = {
   reason: 'gave up',
 };
 
-export interface Asked {
+export interface Calls {
   readonly commands: { visitor: ActorRef; command: VisitorCommand; origin: Partial<Origin> }[];
   readonly puts: { tenant: string; username: string; wish: unknown; origin: unknown }[];
   readonly removed: { tenant: string; username: string }[];
@@ -160,7 +160,7 @@ const number = (position: string) => Number(/^fake:(\d{1,9})$/.exec(position)?.[
 
 type Visitor = Actor<VisitorCommand, VisitorState>;
 
-/** Visitors that answer every command with this, and whose state nobody asks for. */
+/** Visitors that answer every command with this. Nobody reads their state. */
 export function visitorsThat(
   send: (visitor: ActorRef, ...rest: Parameters<Visitor['send']>) => ReturnType<Visitor['send']>,
 ): HttpDeps['actors'] {
@@ -176,9 +176,9 @@ export function visitorsThat(
   };
 }
 
-/** The app over fakes; `more` replaces some of them. */
+/** The app over fakes. `more` replaces some of them. */
 export function fakeApp(more: Partial<HttpDeps> = {}) {
-  const asked: Asked = {
+  const calls: Calls = {
     commands: [],
     puts: [],
     removed: [],
@@ -191,41 +191,41 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     actor,
     state: { presence: 'online', conversation: 'none' },
     revision: 4,
-    position: 'fake:9' as Position, // what the fake store names a position
+    position: 'fake:9' as Position, // a position of the fake store
     facts: 1,
   });
   const given: Omit<HttpDeps, 'stream'> = {
     tenants: TENANTS,
     actors: visitorsThat(async (visitor, command, origin = {}) => {
-      asked.commands.push({ visitor, command, origin });
+      calls.commands.push({ visitor, command, origin });
       return done(visitor);
     }),
     inbox: {
       take: async (events) => {
-        asked.batches.push(events);
+        calls.batches.push(events);
       },
     },
     operatorAccounts: {
       put: async (tenant, username, wish, origin) => {
-        asked.puts.push({ tenant, username, wish, origin });
+        calls.puts.push({ tenant, username, wish, origin });
         return done(operatorRef(tenant, username));
       },
       remove: async (tenant, username) => {
-        asked.removed.push({ tenant, username });
+        calls.removed.push({ tenant, username });
         return done(operatorRef(tenant, username));
       },
     },
     transfer: async (tenant, visitor, wish, origin) => {
-      asked.transfers.push({ tenant, visitor, wish, origin });
+      calls.transfers.push({ tenant, visitor, wish, origin });
       return done(visitorRef(tenant, visitor));
     },
     typing: async (tenant, visitor, state) => {
-      asked.typing.push({ tenant, visitor, state });
+      calls.typing.push({ tenant, visitor, state });
     },
     projections: {
       visitors: {
         list: (filter) => {
-          asked.filters.push(filter);
+          calls.filters.push(filter);
           return { items: filter.tenant === 'acme' ? [VISITOR] : [], next: null };
         },
         get: (tenant, key) => (tenant === 'acme' && key === VISITOR.key ? VISITOR : null),
@@ -233,7 +233,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
       },
       messages: {
         list: (filter) => {
-          asked.filters.push(filter);
+          calls.filters.push(filter);
           return { items: [MESSAGE], next: 'next-cursor' };
         },
         at: () => MESSAGE,
@@ -242,7 +242,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
       },
       operators: {
         list: (filter) => {
-          asked.filters.push(filter);
+          calls.filters.push(filter);
           return { items: [OPERATOR], next: null };
         },
         get: (tenant, username) => (tenant === 'acme' && username === 'op' ? OPERATOR : null),
@@ -251,7 +251,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
       },
       chats: {
         list: (filter) => {
-          asked.filters.push(filter);
+          calls.filters.push(filter);
           return { items: filter.tenant === 'acme' ? [CHAT] : [], next: null };
         },
         get: (tenant, id) => (tenant === 'acme' && id === CHAT.chatId ? CHAT : null),
@@ -259,7 +259,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
       },
       queue: {
         list: (filter) => {
-          asked.filters.push(filter);
+          calls.filters.push(filter);
           return { items: [QUEUED], next: null };
         },
       },
@@ -274,7 +274,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
       waitFor: async (position) => {
         if (number(position) > number(NEWEST)) throw new AppError('timeout', 'fold x is behind');
       },
-      position: () => NEWEST as Position, // what the fake store names a position
+      position: () => NEWEST as Position, // a position of the fake store
       lag: () => 1500,
     },
     store: {
@@ -282,7 +282,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
       readAll: async () => [],
       parsePosition: (text) => {
         if (Number.isNaN(number(text))) throw new AppError('invalid', 'no position of this store');
-        return text as Position; // it was read just now
+        return text as Position; // parsed just now
       },
     },
     vault: { open: async () => null },
@@ -306,7 +306,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
   };
   const { projections, now, logger } = given;
   const stream = createStreamHub({
-    // Real ones are asked through getters, which a copy would call; fakes tell nobody of anything.
+    // The real read models have getters, which a copy would call. The fake ones have no followers.
     projections:
       'follow' in projections
         ? (projections as Projections)
@@ -319,7 +319,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
   const deps: HttpDeps = { stream, ...given };
   const app = createApp(deps);
 
-  /** Asks as acme, unless `key` says otherwise (null: without a key). */
+  /** Asks with the key of acme, or with another `key`; null: without a key. */
   const ask = async (
     method: string,
     path: string,
@@ -345,5 +345,5 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     const json = response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : null;
     return { status: response.status, headers: response.headers, text, json };
   };
-  return { app, ask, asked, deps };
+  return { app, ask, calls, deps };
 }

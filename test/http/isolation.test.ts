@@ -1,4 +1,4 @@
-/** Tenants whose visitors and chats have the same names: nobody reads the other's, whatever of it he has in his hands. */
+/** Two tenants whose visitors and chats have the same names: neither can read the other's, whatever ids they know. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { TenantId } from '../../src/actors/ids.ts';
 import {
@@ -20,7 +20,7 @@ beforeAll(async () => {
     for (const name of ['acme', 'beta']) {
       const [tenant, mark] = [TenantId.parse(name), name.toUpperCase()];
       const profile = { page: `/${mark}`, nick: mark, country: mark };
-      const department = n === 0 ? 'both' : mark; // tenants may have departments of one name, too
+      const department = n === 0 ? 'both' : mark; // tenants may have departments with the same name too
       const view = { type: 'ViewPage', digest: 'd', department, delays, profile } as const;
       await log.visitor(`v${n}`, view, tenant);
       await log.visitor(`v${n}`, starts(`c${n}`, department), tenant);
@@ -47,7 +47,7 @@ test.each([
   'chats?state=waiting&limit=2',
   'queue?limit=2',
   'visitors/v1/messages?limit=1',
-])('with a cursor of the other: %s', async (path) => {
+])("a cursor of another tenant shows only the caller's rows: %s", async (path) => {
   const { json } = await ask('GET', `/v1/acme/${path}`);
   expect(json.next).not.toBeNull();
   const { status, text } = await ask('GET', `/v1/beta/${path}&cursor=${json.next}`, {
@@ -57,7 +57,7 @@ test.each([
 });
 
 test.each(['visitors', 'visitors/v1', 'chats/c1', 'queue', 'departments', 'visitors/v1/messages'])(
-  'with an ETag of the other: %s',
+  "an ETag of another tenant does not match the caller's answer: %s",
   async (path) => {
     const { headers } = await ask('GET', `/v1/acme/${path}`);
     const answer = await ask('GET', `/v1/beta/${path}`, {
@@ -72,7 +72,7 @@ test.each(['visitors', 'visitors/v1', 'chats/c1', 'queue', 'departments', 'visit
 test.each([
   ['acme', 'ACME', 'BETA'],
   ['beta', 'BETA', 'ACME'],
-] as const)('with its own key, whichever comes first by name: %s', async (name, own, other) => {
+] as const)('every list has only the rows of its own tenant: %s', async (name, own, other) => {
   const read = async (path: string) => {
     const { json, text } = await ask('GET', `/v1/${name}/${path}`, { key: KEYS[name] });
     expect([path, text.includes(own), text.includes(other)]).toEqual([path, true, false]);
@@ -96,7 +96,7 @@ test.each([
   expect([total.chats, total.open, measured.length]).toEqual([4, 4, 2]);
 });
 
-test('with a last event id of the other', async () => {
+test("a last event id of another tenant shows only the caller's events", async () => {
   const { log, live } = scene;
   const rig = await startStreamRig(log, live.projections);
   const [first] = await log.store.readAll({ prefixes: ['visitor-acme.'], limit: 1 });

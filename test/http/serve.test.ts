@@ -28,23 +28,23 @@ const post = (url: string, body: string | ReadableStream, key = KEYS.acme) =>
   });
 const chunked = (parts: string[]) => ReadableStream.from(parts.map((part) => Buffer.from(part)));
 
-test('over a socket, a command is answered as without one', async () => {
-  const { server, asked } = await start();
+test('a command over a socket gets the same answer as one without', async () => {
+  const { server, calls } = await start();
   const response = await post(server.url, '{"page":"/"}');
   expect(response.status).toBe(202);
   expect(await response.json()).toMatchObject({ actor: 'visitor-acme.7' });
   expect(response.headers.get('content-type')).toBe('application/json');
-  expect(asked.commands).toHaveLength(1);
+  expect(calls.commands).toHaveLength(1);
 });
 
-test('a body in chunks is taken up to the bound, and no further', async () => {
+test('a chunked body is read up to the limit', async () => {
   const { server } = await start();
   expect((await post(server.url, chunked(['{"page"', ':"/"}']))).status).toBe(202);
   const large = chunked(Array(40).fill('x'.repeat(10_000)));
   expect((await post(server.url, large)).status).toBe(413);
 });
 
-test('a body that is too long by its own word is not read, and the connection still answers', async () => {
+test('a body whose Content-Length is too large is not read, and the connection still works', async () => {
   const { server } = await start();
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const send = async (length: number) => {
@@ -63,21 +63,21 @@ test('a body that is too long by its own word is not read, and the connection st
   agent.destroy();
 });
 
-test('a wrong key is told so without its body being read', async () => {
+test('a wrong key is refused before the body is read', async () => {
   const { server } = await start();
   const response = await post(server.url, '{', 'wrong');
   expect(response.status).toBe(401);
   expect(response.headers.get('www-authenticate')).toBe('Bearer');
 });
 
-test('a caller who goes away in the middle of a body is no defect of ours', async () => {
+test('a caller who hangs up in the middle of a body gets 400 in the log, not 500', async () => {
   const logged: string[] = [];
   const done = Promise.withResolvers<void>();
   const write = (entry: string) => {
     logged.push(entry);
     done.resolve();
   };
-  const { server, asked } = await start({ logger: pino({ level: 'debug' }, { write }) });
+  const { server, calls } = await start({ logger: pino({ level: 'debug' }, { write }) });
   const socket = connect(server.port, '127.0.0.1');
   socket.write(
     [
@@ -94,10 +94,10 @@ test('a caller who goes away in the middle of a body is no defect of ours', asyn
   socket.end();
   await done.promise;
   expect(JSON.parse(logged[0] ?? '')).toMatchObject({ status: 400 });
-  expect(asked.commands).toEqual([]);
+  expect(calls.commands).toEqual([]);
 });
 
-test('what is no HTTP does not trouble anybody', async () => {
+test('bytes that are not HTTP get 400, and the server goes on', async () => {
   const { server } = await start();
   const socket = connect(server.port, '127.0.0.1');
   socket.write('GARBAGE\r\n\r\n');
@@ -105,15 +105,15 @@ test('what is no HTTP does not trouble anybody', async () => {
   expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
 });
 
-test('a port that is taken is named, with the variable that changes it', async () => {
+test('the error for a port in use names the port and the variable that changes it', async () => {
   const { server } = await start();
   await expect(start({}, server.port)).rejects.toMatchObject({
     code: 'conflict',
-    message: `127.0.0.1:${server.port} is taken by another program: set LISTEN to another address`,
+    message: `another program uses 127.0.0.1:${server.port}: set LISTEN to another address`,
   });
 });
 
-test('an address that is not of this machine is named too', async () => {
+test('the error for an address of another machine names the variable', async () => {
   const { app } = fakeApp();
   const nowhere = serve(app, { host: '192.0.2.1', port: 0, variable: 'LISTEN' });
   await expect(nowhere).rejects.toMatchObject({
@@ -122,7 +122,7 @@ test('an address that is not of this machine is named too', async () => {
   });
 });
 
-test('closing lets requests under way finish, takes no more, and does not wait for idle connections', async () => {
+test('close lets running requests finish, accepts no more, and does not wait for idle connections', async () => {
   const entered = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
   const { server } = await start({
@@ -150,7 +150,7 @@ test('closing lets requests under way finish, takes no more, and does not wait f
   await closed;
 });
 
-test('closing ends what is not done by the deadline', async () => {
+test('close ends requests that are not done by the deadline', async () => {
   const entered = Promise.withResolvers<void>();
   const never = Promise.withResolvers<never>();
   const { server } = await start({

@@ -2,13 +2,13 @@ import { hash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { ADMIN, fakeApp } from './fakes.ts';
 
-test('/healthz lives', async () => {
+test('/healthz answers 200', async () => {
   const { ask } = fakeApp();
   const { status, json } = await ask('GET', '/healthz', { key: null });
   expect([status, json]).toEqual([200, { status: 'ok', version: '0.0.0-test' }]);
 });
 
-test('/readyz says what is missing; why, and which actors are unfit, is for the admin', async () => {
+test('/readyz says which part is away; only the admin sees the reasons and the unfit actors', async () => {
   const { ask } = fakeApp({
     checks: {
       eventstore: async () => {},
@@ -35,7 +35,7 @@ test('/readyz says what is missing; why, and which actors are unfit, is for the 
   });
 });
 
-test('/readyz is 200 when all answers, and asks once for all who ask at once', async () => {
+test('/readyz is 200 when every part answers, and concurrent callers share one check', async () => {
   let asked = 0;
   let now = 0;
   const { ask } = fakeApp({
@@ -54,7 +54,7 @@ test('/readyz is 200 when all answers, and asks once for all who ask at once', a
   expect(asked).toBe(2);
 });
 
-test('/metrics has requests, commands, the lag and the given gauges', async () => {
+test('/metrics has requests, commands, the lag and the gauges of the service', async () => {
   const { ask } = fakeApp();
   await ask('POST', '/v1/acme/visitors/7/page-views', { body: { page: '/' } });
   await ask('POST', '/v1/acme/visitors/7/page-views', { body: {} });
@@ -70,7 +70,7 @@ test('/metrics has requests, commands, the lag and the given gauges', async () =
   expect(text).not.toContain('acme');
 });
 
-test('/openapi.json is OpenAPI 3.1 with the schemas of the parsers', async () => {
+test('/openapi.json is OpenAPI 3.1 with the schemas that the parsers use', async () => {
   const { ask } = fakeApp();
   const { json } = await ask('GET', '/openapi.json', { key: null });
   expect(json.openapi).toBe('3.1.0');
@@ -96,7 +96,7 @@ test('/openapi.json is OpenAPI 3.1 with the schemas of the parsers', async () =>
   ]);
 });
 
-test('every $ref of the document leads somewhere, and every operation has its own id', async () => {
+test('every $ref of the document has a target, and every operation has its own id', async () => {
   const { ask } = fakeApp();
   const { json, text } = await ask('GET', '/openapi.json', { key: null });
   for (const [, ref] of text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)) {
@@ -106,7 +106,7 @@ test('every $ref of the document leads somewhere, and every operation has its ow
   expect(new Set(ids).size).toBe(ids.length);
 });
 
-test('/docs is one page with nothing from elsewhere, under a policy that allows its style alone', async () => {
+test('/docs loads nothing from other hosts, and its policy allows only its own style sheet', async () => {
   const { ask } = fakeApp();
   const { status, text, headers } = await ask('GET', '/docs', { key: null });
   expect(status).toBe(200);
@@ -117,12 +117,12 @@ test('/docs is one page with nothing from elsewhere, under a policy that allows 
   expect(policy).toContain(`'sha256-${hash('sha256', style, 'base64')}'`);
   expect(text).not.toMatch(/<script|src=|https?:\/\//);
   expect(text).toContain('POST /v1/{tenant}/visitors/{key}/page-views');
-  // What is listed at the top is there, and sentences are shown as they are meant.
+  // Every link of the contents has its target, and backticks became <code>.
   const listed = [...text.matchAll(/<td><a href="#(\w+)"><code>(?:GET|POST|PUT|DELETE) /g)];
   expect(listed.length).toBeGreaterThan(20);
   for (const [, id] of listed) expect(text).toContain(`<h3 id="${id}">`);
   expect(text.replaceAll(/<pre>[\s\S]*?<\/pre>|<code>.*?<\/code>/g, '')).not.toContain('`');
-  // `type` of a problem leads to its explanation here.
+  // The `type` of a problem links to its explanation on this page.
   for (const code of ['refused', 'timeout', 'unsupported-media-type']) {
     expect(text).toContain(`id="${code}"`);
   }

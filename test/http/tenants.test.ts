@@ -1,4 +1,4 @@
-/** Promise 7: a foreign key, an unknown tenant and an unknown key get one and the same answer, everywhere. */
+/** A foreign key, an unknown tenant and an unknown key get the same answer at every endpoint. */
 import { expect, test } from 'vitest';
 import { fakeApp, KEYS } from './fakes.ts';
 
@@ -6,7 +6,7 @@ interface Document {
   paths: Record<string, Record<string, { security: Record<string, unknown>[] }>>;
 }
 
-const { ask, asked } = fakeApp();
+const { ask, calls } = fakeApp();
 const document: Document = (await ask('GET', '/openapi.json')).json;
 const operations = Object.entries(document.paths).flatMap(([path, item]) =>
   Object.entries(item).map(([method, { security }]) => ({
@@ -28,12 +28,12 @@ const answer = async (method: string, path: string, key: string | null, body?: u
   return { status, headers: Object.fromEntries(headers), text };
 };
 
-test('the document has the endpoints of the API', () => {
+test('the document lists these endpoints', () => {
   expect(operations.map(({ method, path }) => `${method} ${path}`).sort()).toMatchSnapshot();
 });
 
 test.each(operations.filter(({ scheme }) => scheme === 'apiKey'))(
-  '$method $path with the key of another tenant is as with an unknown one',
+  '$method $path answers the key of another tenant like an unknown key',
   async ({ method, path }) => {
     const unknown = await answer(method, at(path, 'acme'), 'unknown-key-0123456789', {});
     expect(unknown.status).toBe(401);
@@ -49,13 +49,13 @@ test.each(operations.filter(({ scheme }) => scheme === 'apiKey'))(
     for (const [where, key] of others) {
       expect(await answer(method, where, key, { nonsense: 1 })).toEqual(unknown);
     }
-    expect(asked.commands).toEqual([]);
-    expect(asked.filters).toEqual([]);
+    expect(calls.commands).toEqual([]);
+    expect(calls.filters).toEqual([]);
   },
 );
 
 test.each(operations.filter(({ scheme }) => scheme !== 'apiKey'))(
-  '$method $path tells a tenant no more than anybody',
+  '$method $path answers a tenant like everybody else',
   async ({ method, path, scheme }) => {
     const anybody = await answer(method, at(path, 'acme'), null);
     const tenant = await answer(method, at(path, 'acme'), KEYS.acme);
@@ -65,7 +65,7 @@ test.each(operations.filter(({ scheme }) => scheme !== 'apiKey'))(
   },
 );
 
-test('without an admin token, what needs it answers 401 to everybody', async () => {
+test('without a configured admin token, admin endpoints answer 401 to everybody', async () => {
   const { ask: without } = fakeApp({ adminToken: undefined });
   for (const key of ['', 'undefined', 'anything', KEYS.acme]) {
     expect((await without('GET', '/debug/events', { key })).status).toBe(401);

@@ -1,4 +1,4 @@
-/** The API over a real log, real actors and real read models; ejabberd and LHC are not the point. */
+/** The API over a real log, real actors and real read models, without ejabberd and LHC. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { type Following, type Log, openTestLog } from '../projections/log.ts';
@@ -24,8 +24,8 @@ afterAll(() => log.close());
 const VISITOR = '/v1/acme/visitors/7';
 const debug = (path: string) => ask('GET', `/debug/${path}`, { key: ADMIN });
 
-describe('what was commanded', () => {
-  test('is seen by a query that asks for its position', async () => {
+describe('a command', () => {
+  test('is in the answer of a query with its position', async () => {
     const view = await ask('POST', `${VISITOR}/page-views`, { body: { page: '/', nick: 'Ann' } });
     expect(view.json).toMatchObject({
       actor: 'visitor-acme.7',
@@ -37,7 +37,7 @@ describe('what was commanded', () => {
     expect(json).toMatchObject({ key: '7', nick: 'Ann', page: '/', revision: 0 });
   });
 
-  test('twice is carried out once', async () => {
+  test('that is sent twice is carried out once', async () => {
     log.passes(1000);
     const chat = { chatId: 'c1', message: { id: 'm1', body: 'Hello' } };
     const first = await ask('POST', `${VISITOR}/chats`, { body: chat });
@@ -48,7 +48,7 @@ describe('what was commanded', () => {
     expect(json.items).toEqual([expect.objectContaining({ id: 'm1', body: 'Hello' })]);
   });
 
-  test('and is refused leaves nothing in the log', async () => {
+  test('that is refused leaves nothing in the log', async () => {
     const head = await log.store.head();
     const other = await ask('POST', `${VISITOR}/chats`, { body: { chatId: 'c2' } });
     expect([other.status, other.json.detail]).toEqual([409, 'chat c1 is open; close it first']);
@@ -88,7 +88,7 @@ describe('/debug', () => {
     expect(back.json).toMatchObject({ items: [{ revision: 2 }, { revision: 1 }], next: '0' });
   });
 
-  test('folds an actor to a revision or a time', async () => {
+  test('folds an actor up to a revision or a time', async () => {
     const now = await debug('streams/visitor-acme.7/state');
     expect(now.json).toMatchObject({
       stream: 'visitor-acme.7',
@@ -109,7 +109,7 @@ describe('/debug', () => {
     expect((await debug('streams/visitor-acme.7/state?at=soon')).status).toBe(400);
   });
 
-  test('shows the log by prefix and from a position, and no data keys', async () => {
+  test('shows the log by prefix and after a position, without data keys', async () => {
     const all = await debug('events');
     expect(all.json.items[0]).toMatchObject({ stream: 'key-acme.7', data: { hidden: true } });
     const some = await debug('events?prefix=visitor-acme.&limit=1');
@@ -120,13 +120,13 @@ describe('/debug', () => {
     expect((await debug('events?after=nowhere')).json.errors[0].field).toBe('after');
   });
 
-  test('knows what is not there', async () => {
+  test('answers 404 for streams and dead letters that do not exist', async () => {
     for (const path of ['streams/nothing', 'streams/visitor-acme.8/state', 'dead-letters/none']) {
       expect((await debug(path)).status).toBe(404);
     }
   });
 
-  test('lists dead letters, and shows one', async () => {
+  test('lists dead letters and shows one with its content', async () => {
     expect((await debug('dead-letters')).json.items).toHaveLength(1);
     expect((await debug('dead-letters?tenant=beta')).json.items).toEqual([]);
     expect((await debug('dead-letters/dead-1')).json.content).toEqual({ body: 'Hello' });
@@ -150,14 +150,14 @@ describe('/debug', () => {
     expect(sent).toEqual(['dead-1']);
   });
 
-  test('says of a person who was erased that its data is gone', async () => {
+  test("marks an erased visitor's personal data as gone", async () => {
     await log.vault.erase('acme.7');
     const { json } = await debug('streams/visitor-acme.7');
     expect(json.items[0]).toMatchObject({ personal: null, erased: true });
   });
 });
 
-test('a fact that does not fit its machine is named by the state at it', async () => {
+test('the state of an actor names the fact that does not fit its machine', async () => {
   const [first] = await log.store.readStream('visitor-acme.7', { limit: 1 });
   if (!first) throw new Error('the stream has facts');
   const { id: _id, ...event } = first;

@@ -118,7 +118,7 @@ test('rows of an older version answer where they can until the new ones are whol
     expect.objectContaining({
       code: 'unavailable',
       details: expect.objectContaining({
-        said: expect.stringContaining('being rebuilt'),
+        publicMessage: expect.stringContaining('being rebuilt'),
         retryAfter: expect.any(Number),
       }),
     }),

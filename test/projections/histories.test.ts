@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { TenantSettings } from '../../src/actors/tenant/machine.ts';
 import type { Position, RecordedEvent } from '../../src/eventstore/port.ts';
-import { toldOf } from '../../src/http/stream/events.ts';
+import { streamEventsOf } from '../../src/http/stream/events.ts';
 import { applyToAll, queriesOf, SCHEMA } from '../../src/projections/models.ts';
 
 const GOLDEN = join(import.meta.dirname, '../actors/golden');
@@ -42,7 +42,8 @@ test.each(histories)('%s', (file) => {
       position: `${revision}` as Position,
     } as unknown as RecordedEvent;
     apply(event, new Map());
-    for (const { data: told } of toldOf(event, ACME, rows)) expect(JSON.parse(told)).toBeDefined();
+    for (const { data: told } of streamEventsOf(event, ACME, rows))
+      expect(JSON.parse(told)).toBeDefined();
   }
   expect(facts.length).toBeGreaterThan(10);
   const seen =

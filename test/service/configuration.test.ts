@@ -55,7 +55,7 @@ it('names LISTEN when the port is taken', async () => {
     const { LISTEN = '', TENANTS_FILE = '' } = service.settings;
     const { code, output } = await serve(other, { ...right, LISTEN, TENANTS_FILE });
     expect(code).toBe(1);
-    expect(output).toMatch(/is taken by another program: set LISTEN/);
+    expect(output).toMatch(/another program uses .+: set LISTEN/);
     expect(output).not.toMatch(/\n {4}at /);
   } finally {
     await service.stop();

@@ -1,10 +1,13 @@
-/** What did not work out and waits for a person: to be looked at, and to be sent again. */
+/** Dead letters: effects and events that failed for good. A person looks at them and may send them again. */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
 import type { Access } from '../frame/auth.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 
-const shape = {
+const MAX_ID_CHARACTERS = 300;
+const MAX_TENANT_CHARACTERS = 31;
+
+const fields = {
   id: z.string(),
   tenant: z.string().nullable(),
   at: z.number(),
@@ -14,43 +17,43 @@ const shape = {
   reason: z.string(),
 };
 
-/** The /debug/dead-letters endpoints. */
-export function deadLetters(api: Api, access: Access<null>): void {
+/** /debug/dead-letters */
+export function addDeadLetterEndpoints(api: Api, access: Access<null>): void {
   const letters = api.deps.deadLetters;
   const tag = 'Debug';
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
       path: '/debug/dead-letters',
       operationId: 'listDeadLetters',
       tag,
-      summary: 'What did not work out and waits for a person',
+      summary: 'Effects and events that failed for good',
       access,
-      query: z.strictObject({ tenant: z.string().max(31).optional() }),
+      query: z.strictObject({ tenant: z.string().max(MAX_TENANT_CHARACTERS).optional() }),
       success: {
         status: 200,
-        description: 'All of them',
-        schema: z.object({ items: z.array(z.object(shape).openapi('DeadLetter')) }),
+        description: 'All dead letters',
+        schema: z.object({ items: z.array(z.object(fields).openapi('DeadLetter')) }),
       },
     },
     async ({ query }) => ({ status: 200, json: { items: await letters.list(query.tenant) } }),
   );
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
       path: '/debug/dead-letters/{id}',
       operationId: 'getDeadLetter',
       tag,
-      summary: 'One of them, with its content',
+      summary: 'One dead letter, with its content',
       access,
-      params: z.object({ id: z.string().min(1).max(300) }),
+      params: z.object({ id: z.string().min(1).max(MAX_ID_CHARACTERS) }),
       success: {
         status: 200,
         description: 'The dead letter',
-        schema: z.object({ ...shape, content: z.unknown() }),
+        schema: z.object({ ...fields, content: z.unknown() }),
       },
       problems: [404],
     },
@@ -60,18 +63,19 @@ export function deadLetters(api: Api, access: Access<null>): void {
       return { status: 200, json: letter };
     },
   );
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'post',
       path: '/debug/dead-letters/{id}/send',
       operationId: 'sendDeadLetter',
       tag,
-      summary: 'Send one again',
-      description: 'As a new command or effect, out of order: what came behind it has been done.',
+      summary: 'Send a dead letter again',
+      description:
+        'Sends the content as a new command or effect, out of order: later ones are done already.',
       access,
-      params: z.object({ id: z.string().min(1).max(300) }),
-      success: { status: 204, description: 'It was sent, and is none any more' },
+      params: z.object({ id: z.string().min(1).max(MAX_ID_CHARACTERS) }),
+      success: { status: 204, description: 'Sent. It is not a dead letter any more' },
       problems: [404, 409, 503],
     },
     async ({ params: { id } }) => {

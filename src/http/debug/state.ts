@@ -1,4 +1,4 @@
-/** The state of an actor at some point of its history, by the same fold that the runtime uses. */
+/** The state of an actor at any point of its history, with the fold that the runtime uses. */
 import { type ActorKind, actorOf } from '../../actors/ids.ts';
 import {
   type ActorState,
@@ -15,19 +15,21 @@ import { hasCode } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import type { JsonObject } from '../../kit/json.ts';
 
-/** Folding needs no commands: a decider of any kind will do. */
+/** By kind. A fold takes no commands, so the type of commands does not matter. */
 const DECIDERS: Readonly<Record<ActorKind, Decider<never>>> = {
   visitor: visitorDecider as unknown as Decider<never>,
   operator: operatorDecider as unknown as Decider<never>,
   tenant: tenantDecider as unknown as Decider<never>,
 };
 
-const PAGE = 1000;
+/** Events that are read at once. */
+const PAGE_EVENTS = 1_000;
 
 /**
  * Folds a stream.
- * @param until the last revision, or the last time (ms since 1970), that counts
- * @returns null for a stream that has nothing so early, or is no actor's; `unfit` names a fact that does not fit
+ * @param until the last revision, or the last time (ms since 1970), to include
+ * @returns null if the stream has no facts up to there, or belongs to no actor. A fact that does not fit its machine
+ *   ends the fold; `unfit` names that fact
  */
 export async function foldStream(
   store: Pick<EventStore, 'readStream'>,
@@ -39,25 +41,25 @@ export async function foldStream(
   const { revision = Number.POSITIVE_INFINITY, at = Number.POSITIVE_INFINITY } = until;
   const decider = DECIDERS[actor.kind];
   let state: ActorState = { core: emptyCore(decider), seen: new Seen() };
-  const shown = (more: JsonObject = {}): JsonObject | null =>
+  const view = (more: JsonObject = {}): JsonObject | null =>
     state.core.revision < 0
       ? null
       : { stream, machine: decider.version, ...serialize(state), ...more };
 
   for (let from = 0; ; ) {
-    const events = await store.readStream(stream, { from, limit: PAGE });
+    const events = await store.readStream(stream, { from, limit: PAGE_EVENTS });
     for (const event of events) {
-      if (event.revision > revision || event.metadata.at > at) return shown();
+      if (event.revision > revision || event.metadata.at > at) return view();
       try {
         state = fold(decider, state, [event]);
       } catch (error) {
         if (!hasCode(error, 'unfit')) throw error;
-        const { revision: where, type } = event;
-        return shown({ unfit: { revision: where, type, reason: error.message } });
+        const unfit = { revision: event.revision, type: event.type, reason: error.message };
+        return view({ unfit });
       }
     }
     const last = events.at(-1);
-    if (!last || events.length < PAGE) return shown();
+    if (!last || events.length < PAGE_EVENTS) return view();
     from = last.revision + 1;
   }
 }

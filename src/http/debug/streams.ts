@@ -1,15 +1,20 @@
-/** For engineers: what was recorded, read-only and with personal data opened. */
+/** For engineers: the event log, read-only, with personal data opened. */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
 import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
-import type { HttpDeps } from '../deps.ts';
 import type { Access } from '../frame/auth.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
-import { moment } from '../frame/reading.ts';
+import type { EndpointDeps } from '../frame/deps.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import { MAX_POSITION_CHARACTERS, TimeParameter } from '../frame/reading.ts';
 import { foldStream } from './state.ts';
 
-const Stream = z.object({ stream: z.string().min(1).max(300) });
-const limit = z.coerce.number().int().min(1).max(500).default(100);
+const MAX_STREAM_CHARACTERS = 300;
+export const DEFAULT_EVENTS = 100;
+export const MAX_EVENTS = 500;
+
+const streamName = z.string().min(1).max(MAX_STREAM_CHARACTERS);
+const Stream = z.object({ stream: streamName });
+const limit = z.coerce.number().int().min(1).max(MAX_EVENTS).default(DEFAULT_EVENTS);
 const direction = z.enum(['forwards', 'backwards']).default('forwards');
 
 const EventView = z
@@ -21,8 +26,12 @@ const EventView = z
     type: z.string(),
     schemaVersion: z.int(),
     data: z.unknown(),
-    personal: z.unknown().openapi({ description: 'Opened; null when there is none, or no more' }),
-    erased: z.boolean().openapi({ description: 'It had a personal part, and its key is gone' }),
+    personal: z.unknown().openapi({
+      description: 'Personal data, opened; null if the event has none, or the key is gone',
+    }),
+    erased: z
+      .boolean()
+      .openapi({ description: 'The event had personal data, and the key is gone' }),
     metadata: z.unknown(),
   })
   .openapi('RecordedEvent');
@@ -35,7 +44,7 @@ const StateView = z
     machine: z.string(),
     value: z.unknown(),
     context: z.unknown(),
-    timers: z.record(z.string(), z.number()).openapi({ description: 'When each is due' }),
+    timers: z.record(z.string(), z.number()).openapi({ description: 'When each timer is due' }),
     at: z.number(),
     revision: z.int(),
     seen: z.unknown(),
@@ -43,8 +52,8 @@ const StateView = z
   })
   .openapi('State');
 
-/** An event as it is shown. */
-async function show({ vault }: Pick<HttpDeps, 'vault'>, event: RecordedEvent) {
+/** An event with its personal data opened. */
+async function viewOf({ vault }: Pick<EndpointDeps, 'vault'>, event: RecordedEvent) {
   const { position, stream, revision, id, type, schemaVersion, data, metadata } = event;
   const personal = event.personal && (await vault.open(event.personal));
   return {
@@ -54,7 +63,7 @@ async function show({ vault }: Pick<HttpDeps, 'vault'>, event: RecordedEvent) {
     id,
     type,
     schemaVersion,
-    // A wrapped data key is of no use to a reader.
+    // The events of key streams hold data keys, encrypted. Nobody needs to see them.
     data: stream.startsWith('key-') ? { hidden: true } : data,
     personal,
     erased: event.personal !== null && personal === null,
@@ -66,19 +75,19 @@ function parseAfter(store: Pick<EventStore, 'parsePosition'>, text: string): Pos
   try {
     return store.parsePosition(text);
   } catch {
-    throw new AppError('invalid', 'is no position of this event store', { field: 'after' });
+    throw new AppError('invalid', 'is not a position of this event store', { field: 'after' });
   }
 }
 
-const missing = () => new AppError('not-found', 'there is no such stream, or it is empty');
+const notFound = () => new AppError('not-found', 'there is no such stream, or it is empty');
 
-/** The /debug endpoints. */
-export function debug(api: Api, access: Access<null>): void {
+/** /debug/streams and /debug/events */
+export function addStreamReadingEndpoints(api: Api, access: Access<null>): void {
   const { deps } = api;
   const { store } = deps;
   const tag = 'Debug';
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
@@ -103,45 +112,45 @@ export function debug(api: Api, access: Access<null>): void {
         ...(from !== undefined && { from }),
       });
       const last = events.at(-1);
-      if (!last && from === undefined) throw missing();
+      if (!last && from === undefined) throw notFound();
       const step = query.direction === 'forwards' ? 1 : -1;
       const next = last && events.length === query.limit ? last.revision + step : -1;
-      const items = await Promise.all(events.map((event) => show(deps, event)));
+      const items = await Promise.all(events.map((event) => viewOf(deps, event)));
       return { status: 200, json: { items, next: next < 0 ? null : String(next) } };
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
       path: '/debug/streams/{stream}/state',
       operationId: 'getState',
       tag,
-      summary: 'The state of an actor, now or as it was',
-      description: 'Folded from its facts, up to and with a revision or a time.',
+      summary: 'The state of an actor, now or in the past',
+      description: 'Folded from the facts up to and including a revision or a time.',
       access,
       params: Stream,
       query: z
         .strictObject({
           revision: z.coerce.number().int().min(0).optional(),
-          at: moment.optional(),
+          at: TimeParameter.optional(),
         })
         .refine(({ revision, at }) => revision === undefined || at === undefined, {
           path: ['at'],
-          message: 'give a revision or a time, not both',
+          message: 'send a revision or a time, not both',
         }),
       success: { status: 200, description: 'The state', schema: StateView },
       problems: [404],
     },
     async ({ params: { stream }, query }) => {
       const state = await foldStream(store, stream, query);
-      if (!state) throw missing();
+      if (!state) throw notFound();
       return { status: 200, json: state };
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
@@ -151,8 +160,8 @@ export function debug(api: Api, access: Access<null>): void {
       summary: 'The events of all streams, in order',
       access,
       query: z.strictObject({
-        after: z.string().max(200).optional(),
-        prefix: z.string().min(1).max(300).optional().openapi({ description: 'Of stream names' }),
+        after: z.string().max(MAX_POSITION_CHARACTERS).optional(),
+        prefix: streamName.optional().openapi({ description: 'Prefix of stream names' }),
         direction,
         limit,
       }),
@@ -165,7 +174,7 @@ export function debug(api: Api, access: Access<null>): void {
         ...(after !== undefined && { after: parseAfter(store, after) }),
         ...(prefix !== undefined && { prefixes: [prefix] }),
       });
-      const items = await Promise.all(events.map((event) => show(deps, event)));
+      const items = await Promise.all(events.map((event) => viewOf(deps, event)));
       const next = events.length === query.limit ? (events.at(-1)?.position ?? null) : null;
       return { status: 200, json: { items, next } };
     },

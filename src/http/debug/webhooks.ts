@@ -1,44 +1,47 @@
-/** What mod_lhc's webhook has brought, for engineers and the doctor. */
+/** What mod_lhc's webhook has received, for engineers and for `xmpp-chat doctor`. */
 import { z } from '@hono/zod-openapi';
 import type { Access } from '../frame/auth.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
-import type { WebhookReceipts } from '../webhook/receipts.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 
-const moment = z.number().nullable().openapi({ description: 'ms since 1970' });
-const seconds = z
+const time = z.number().nullable().openapi({ description: 'ms since 1970' });
+const clockOffset = z
   .number()
-  .openapi({ description: "The sender's clock less this one's, when the last one came" });
+  .openapi({ description: "The sender's clock minus ours at the last batch, in seconds" });
 
-const View = z
+const Webhooks = z
   .object({
     hosts: z.record(
       z.string(),
       z.object({
         acceptedAt: z.number(),
         batches: z.int(),
-        clockOffset: seconds,
+        clockOffset,
         module: z.string().nullable(),
         ejabberd: z.string().nullable(),
       }),
     ),
-    refused: z.object({ count: z.int(), at: moment, clockOffset: seconds.nullable() }),
-    failed: z.object({ count: z.int(), at: moment, reason: z.string().nullable() }),
+    refused: z.object({ count: z.int(), at: time, clockOffset: clockOffset.nullable() }),
+    failed: z.object({ count: z.int(), at: time, reason: z.string().nullable() }),
   })
   .openapi('Webhooks');
 
-/** GET /debug/webhooks */
-export function debugWebhooks(api: Api, access: Access<null>, receipts: WebhookReceipts): void {
-  endpoint(
+/** @param view the receipts of this process */
+export function addWebhookReceiptsEndpoint(
+  api: Api,
+  access: Access<null>,
+  view: () => z.input<typeof Webhooks>,
+): void {
+  addEndpoint(
     api,
     {
       method: 'get',
       path: '/debug/webhooks',
       operationId: 'getWebhooks',
       tag: 'Debug',
-      summary: 'What mod_lhc has brought since this process began',
+      summary: "What mod_lhc's webhook has received since this process started",
       access,
-      success: { status: 200, description: 'By host', schema: View },
+      success: { status: 200, description: 'By host', schema: Webhooks },
     },
-    () => ({ status: 200, json: receipts.view() }),
+    () => ({ status: 200, json: view() }),
   );
 }

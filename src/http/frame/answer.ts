@@ -1,34 +1,38 @@
-/** What an endpoint answers, and the response that it becomes. */
+/** What an endpoint answers, and the HTTP response made of it. */
 import type { Problem } from './problem.ts';
 
+/** At most one of `json`, `text` and `stream`. */
 export interface Answer {
   readonly status: number;
-  /** Sent as JSON … */
   readonly json?: unknown;
-  /** … or as it is, with this type … */
   readonly text?: string;
-  readonly type?: string;
-  /** … or bit by bit, for as long as it lasts. */
+  /** Sent as it comes, until the stream ends. */
   readonly stream?: ReadableStream<Uint8Array>;
+  /** The content type of `text` or `stream`. Default `application/json`. */
+  readonly type?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Retry-After of a 503 whose problem names no other. */
+export const DEFAULT_RETRY_AFTER_S = 1;
+
 const COMMON = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
 
-export const isProblem = (result: Answer | Problem): result is Problem => 'code' in result;
+export const isProblem = (result: object): result is Problem => 'code' in result;
 
-/** The response of an answer or a problem. Plain headers, so that the Node server writes them as they are. */
+/** Makes the response. Headers are a plain object: the Node server writes those without a copy. */
 export function respond(result: Answer | Problem, requestId: string): Response {
   if (isProblem(result)) {
+    const { status, retryAfter = DEFAULT_RETRY_AFTER_S } = result;
     return new Response(JSON.stringify(result), {
-      status: result.status,
+      status,
       headers: {
         'Content-Type': 'application/problem+json',
         ...COMMON,
         'X-Request-Id': requestId,
         // RFC 9110 §11.6.1
-        ...(result.status === 401 && { 'WWW-Authenticate': 'Bearer' }),
-        ...(result.status === 503 && { 'Retry-After': String(result.retryAfter ?? 1) }),
+        ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+        ...(status === 503 && { 'Retry-After': String(retryAfter) }),
       },
     });
   }

@@ -1,4 +1,7 @@
-/** Who may ask. A foreign key, an unknown tenant and an unknown key get one and the same answer (docs/architecture.md, promise 7). */
+/**
+ * Who may ask. A foreign key, an unknown tenant and an unknown key get the same answer: nobody learns which
+ * tenants exist (docs/architecture.md, promise 7).
+ */
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HonoRequest } from 'hono';
 import type { TenantId } from '../../actors/ids.ts';
@@ -8,13 +11,13 @@ import { AppError } from '../../errors.ts';
 
 export interface Caller {
   readonly tenant: TenantSettings;
-  /** It came with the admin token. */
+  /** True if the request has the admin token instead of the tenant's key. */
   readonly admin: boolean;
 }
 
-/** How an endpoint lets callers in; runs before anything of the request is looked at. */
+/** How an endpoint lets callers in. Runs before the frame reads anything else of the request. */
 export interface Access<A> {
-  /** The name of its security scheme in the OpenAPI document; null when anybody may. */
+  /** The name of the security scheme in the OpenAPI document; null if everybody may ask. */
   readonly scheme: 'apiKey' | 'adminToken' | 'webhook' | null;
   /** @throws {AppError} `unauthorized` */
   authorize(request: HonoRequest): A;
@@ -22,17 +25,17 @@ export interface Access<A> {
 
 export const unauthorized = (): AppError => new AppError('unauthorized', 'not authorized');
 
-/** Anybody may ask. */
-export const open: Access<null> = { scheme: null, authorize: () => null };
+/** Everybody may ask. */
+export const everybody: Access<null> = { scheme: null, authorize: () => null };
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 const SCHEME = 'bearer ';
 
-/** RFC 6750 §2.1; the scheme's name is not case-sensitive. */
+/** The token of an Authorization header (RFC 6750 §2.1), or ''. The name of the scheme is not case-sensitive. */
 function bearer(header: string): string {
-  const named = header.slice(0, SCHEME.length).toLowerCase() === SCHEME;
-  return named ? header.slice(SCHEME.length).trim() : '';
+  const isBearer = header.slice(0, SCHEME.length).toLowerCase() === SCHEME;
+  return isBearer ? header.slice(SCHEME.length).trim() : '';
 }
 
 /**
@@ -43,17 +46,17 @@ export function createAuth(
   tenants: TenantDirectory,
   adminToken: string | undefined,
 ): { tenant: Access<Caller>; admin: Access<null>; isAdmin(request: HonoRequest): boolean } {
-  // Stands for what there is not, so that an unknown tenant costs the same comparison; no text has this hash.
-  const nobody = randomBytes(32);
-  const adminHash = adminToken ? digest(adminToken) : nobody;
+  // Compared with when there is no key, so that an unknown tenant takes as long. No text has this hash.
+  const noHash = randomBytes(32);
+  const adminHash = adminToken ? digest(adminToken) : noHash;
   const hashes = new WeakMap<TenantSettings, Buffer>();
   const hashOf = (tenant: TenantSettings | undefined): Buffer => {
-    if (!tenant) return nobody;
+    if (!tenant) return noHash;
     const known = hashes.get(tenant);
     if (known) return known;
-    const made = digest(tenant.apiKey);
-    hashes.set(tenant, made);
-    return made;
+    const keyHash = digest(tenant.apiKey);
+    hashes.set(tenant, keyHash);
+    return keyHash;
   };
   const isAdmin = (request: HonoRequest): boolean =>
     timingSafeEqual(digest(bearer(request.header('authorization') ?? '')), adminHash);
@@ -63,11 +66,11 @@ export function createAuth(
     tenant: {
       scheme: 'apiKey',
       authorize: (request) => {
-        // A name that is no tenant id is in no directory: looking it up needs no parsing, and says nothing.
+        // No directory has a name that is no tenant id, so the name needs no parsing first.
         const tenant = tenants.get(request.param('tenant') as TenantId);
         const presented = digest(bearer(request.header('authorization') ?? ''));
-        const own = timingSafeEqual(presented, hashOf(tenant));
-        if (tenant && own) return { tenant, admin: false };
+        const isOwn = timingSafeEqual(presented, hashOf(tenant));
+        if (tenant && isOwn) return { tenant, admin: false };
         const admin = timingSafeEqual(presented, adminHash);
         if (tenant && admin) return { tenant, admin };
         if (admin) throw new AppError('not-found', 'there is no such tenant');

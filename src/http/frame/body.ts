@@ -1,65 +1,66 @@
-/** Request bodies, read up to a bound. */
+/** Request bodies, read up to a limit. */
 import type { HonoRequest } from 'hono';
 import { AppError } from '../../errors.ts';
 
-/** Of a command, in bytes. */
-export const COMMAND_LIMIT = 256 * 1024;
-/** Of a batch of webhook events, in bytes. */
-export const EVENTS_LIMIT = 4 * 1024 * 1024;
+/** The body of a command at most. */
+export const MAX_COMMAND_BYTES = 256 * 1024;
+/** A batch of webhook events at most. */
+export const MAX_EVENTS_BYTES = 4 * 1024 * 1024;
 
 /**
- * The body as bytes.
- * @param limit in bytes
- * @throws {AppError} `too-large`; `invalid` when the caller went away before its end
+ * Reads the body.
+ * @throws {AppError} `too-large`; `invalid` when the caller hung up before the end
  */
-export async function readBytes(request: HonoRequest, limit: number): Promise<Uint8Array> {
+export async function readBytes(request: HonoRequest, maxBytes: number): Promise<Uint8Array> {
   try {
-    return await read(request, limit);
+    return await read(request, maxBytes);
   } catch (error) {
     if (error instanceof AppError) throw error;
-    throw new AppError('invalid', 'the body did not arrive whole', { field: '' }, { cause: error });
+    throw new AppError(
+      'invalid',
+      'the connection ended before the body did',
+      { field: '' },
+      { cause: error },
+    );
   }
 }
 
-async function read(request: HonoRequest, limit: number): Promise<Uint8Array> {
+async function read(request: HonoRequest, maxBytes: number): Promise<Uint8Array> {
   const length = request.header('content-length');
-  // With a length the server hands over exactly that much; without one (chunked) it has to be counted.
-  if (length === undefined) return readCounted(request, limit);
-  if (Number(length) > limit) throw tooLarge(limit);
-  // Of the raw request: it is read once, so Hono's cache of bodies would be one more layer.
+  // With a length the server passes on exactly that many bytes. Without one (chunked) they are counted here.
+  if (length === undefined) return readChunks(request, maxBytes);
+  if (Number(length) > maxBytes) throw tooLarge(maxBytes);
+  // From the raw request: the body is read once, so Hono's cache of bodies would only cost.
   const bytes = new Uint8Array(await request.raw.arrayBuffer());
-  if (bytes.length > limit) throw tooLarge(limit);
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   return bytes;
 }
 
-async function readCounted(request: HonoRequest, limit: number): Promise<Uint8Array> {
+async function readChunks(request: HonoRequest, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.raw.body ?? []) {
     size += chunk.length;
-    if (size > limit) throw tooLarge(limit);
+    if (size > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-const tooLarge = (limit: number) =>
-  new AppError('too-large', `the body is larger than ${limit} bytes`);
+const tooLarge = (maxBytes: number) =>
+  new AppError('too-large', `the body is larger than ${maxBytes} bytes`);
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/**
- * The bytes as JSON.
- * @throws {AppError} `invalid` for what is no JSON in UTF-8
- */
+/** @throws {AppError} `invalid` if the bytes are not JSON in UTF-8 */
 export function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(utf8.decode(bytes));
   } catch (error) {
-    throw new AppError('invalid', 'the body is no JSON in UTF-8', { field: '' }, { cause: error });
+    throw new AppError('invalid', 'the body is not JSON in UTF-8', { field: '' }, { cause: error });
   }
 }
 
-/** Whether a content type says JSON (RFC 8259, or a +json suffix of RFC 6839). */
+/** True if a content type means JSON: `application/json` (RFC 8259), or the suffix `+json` (RFC 6839). */
 export const isJson = (contentType: string | undefined): boolean =>
   contentType !== undefined && /^application\/([a-z0-9.-]+\+)?json\s*(;|$)/i.test(contentType);

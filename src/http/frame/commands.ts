@@ -1,4 +1,4 @@
-/** What all commands have in common: where they come from, and what they answer. */
+/** What all commands have in common: the origin, the deadline and the answer. */
 import { z } from '@hono/zod-openapi';
 import { streamOf } from '../../actors/ids.ts';
 import { AUTOMATIC } from '../../actors/machine/seen.ts';
@@ -8,6 +8,12 @@ import type { Answer } from './answer.ts';
 import type { Api, Call } from './endpoint.ts';
 import { problemOf } from './problem.ts';
 
+/**
+ * A command's answer at the latest: LHC's clients give up after 5 s, some of them within a visitor's page
+ * (docs/contracts.md).
+ */
+export const COMMAND_DEADLINE_MS = 4_500;
+
 const Accepted = z
   .object({
     actor: z
@@ -16,23 +22,23 @@ const Accepted = z
     state: z
       .unknown()
       .openapi({ example: { presence: 'online', conversation: 'none' }, description: 'Its state' }),
-    revision: z.int().openapi({ description: 'Of the last fact of its stream' }),
+    revision: z.int().openapi({ description: 'The revision of the last fact in the stream' }),
     position: z.string().nullable().openapi({
-      description: 'Give it as `minPosition` to a query that has to see this',
+      description: 'Send it as `minPosition` with a query that has to see this command',
     }),
   })
   .openapi('Accepted');
 
-/** The answer of every command. */
+/** The success of every command, for its spec. */
 export const ACCEPTED = {
   status: 202,
-  description: 'Carried out: its facts are durable',
+  description: 'Done: the facts are durable',
   schema: Accepted,
 } as const;
 
 /**
- * Where a command comes from. A message's own id is stronger than an Idempotency-Key: the same message twice is one.
- * @throws {AppError} `invalid` for an Idempotency-Key that is none
+ * Where a command comes from. A message's id goes before the Idempotency-Key: the same message sent twice is one.
+ * @throws {AppError} `invalid` if the Idempotency-Key is malformed
  */
 export function originOf(
   {
@@ -44,29 +50,26 @@ export function originOf(
 ): Origin {
   const key = request.header('idempotency-key');
   if (key !== undefined && !/^[!-~]{1,200}$/.test(key)) {
-    throw new AppError('invalid', 'is 1 to 200 visible ASCII characters', {
+    throw new AppError('invalid', 'has to be 1 to 200 visible ASCII characters', {
       field: 'Idempotency-Key',
     });
   }
-  const named = messageId !== undefined ? `msg:${messageId}` : key && `key:${key}`;
-  return { commandId: named ?? `${AUTOMATIC}${freshId}`, correlationId: requestId };
+  const callersId = messageId !== undefined ? `msg:${messageId}` : key && `key:${key}`;
+  return { commandId: callersId ?? `${AUTOMATIC}${freshId}`, correlationId: requestId };
 }
 
-/** LHC's clients wait 5 s, some of them within a visitor's page (docs/contracts.md). */
-const ANSWER_WITHIN_MS = 4_500;
-
-/** @throws {AppError} `timeout` when it is not done by then; it goes on all the same */
-async function inTime<T>(work: Promise<T>, withinMs: number): Promise<T> {
+/** @throws {AppError} `timeout` at the deadline; the work goes on */
+async function withDeadline<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     work.catch(() => undefined); // nobody listens any more
     reject(
       new AppError(
         'timeout',
-        'whether this was carried out is not known yet; send the same again, with the same id or Idempotency-Key',
+        'the service does not know yet whether the command is done; send it again with the same message id or Idempotency-Key',
       ),
     );
-  }, withinMs);
+  }, deadlineMs);
   try {
     return await Promise.race([work, late]);
   } finally {
@@ -75,17 +78,17 @@ async function inTime<T>(work: Promise<T>, withinMs: number): Promise<T> {
 }
 
 /**
- * Counts a command's outcome and makes its answer.
- * @param withinMs for a command that also has to do something in ejabberd; default 4,500 ms
+ * Waits for a command, counts its outcome and makes the answer.
+ * @throws {AppError} `timeout` at the deadline
  */
-export async function accept(
+export async function answerCommand(
   { metrics }: Api,
   command: string,
   work: Promise<Dispatched>,
-  withinMs = ANSWER_WITHIN_MS,
+  deadlineMs = COMMAND_DEADLINE_MS,
 ): Promise<Answer> {
   try {
-    const { actor, state, revision, position, facts } = await inTime(work, withinMs);
+    const { actor, state, revision, position, facts } = await withDeadline(work, deadlineMs);
     metrics.command(command, facts > 0 ? 'accepted' : 'unchanged');
     return { status: 202, json: { actor: streamOf(actor), state, revision, position } };
   } catch (error) {

@@ -1,31 +1,34 @@
-/** Days of a time zone, as times. */
+/** Days of a time zone as instants. */
 import { z } from '@hono/zod-openapi';
 
 const MINUTE_MS = 60_000;
-/** No local day is longer, with what a change of the clocks adds; none begins further from the same day in UTC. */
-const MOST_MINUTES = 26 * 60;
+/** No local day is longer, even with a change of the clocks, and none starts further from the same day in UTC. */
+const MAX_DAY_MINUTES = 26 * 60;
+/** The longest IANA name has 32 characters. */
+const MAX_ZONE_CHARACTERS = 64;
 
-const known = (zone: string): boolean => {
+const isTimeZone = (zone: string): boolean => {
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone });
     return true;
   } catch {
-    return false; // a RangeError for what is no time zone
+    return false; // a RangeError
   }
 };
 
 /** A time zone by its IANA name. */
 export const TimeZone = z
   .string()
-  .max(64)
-  .refine(known, 'is no time zone: give a name as Europe/Riga')
+  .max(MAX_ZONE_CHARACTERS)
+  .refine(isTimeZone, 'is not a time zone: give a name such as Europe/Riga')
   .default('UTC')
-  .openapi({ description: 'In which days begin: an IANA name, as Europe/Riga' });
+  .openapi({ description: 'The time zone in which days start: an IANA name such as Europe/Riga' });
 
 /**
- * The beginning of the local day of a time: the first minute with its date, also where the clocks skip midnight.
+ * The start of the local day of an instant: the first minute with the same date, also where the clocks skip midnight.
  * @param at ms since 1970
- * @param zone a name that {@link TimeZone} has accepted
+ * @param zone a name that {@link TimeZone} accepts
+ * @returns ms since 1970
  */
 export function startOfDay(at: number, zone: string): number {
   const format = new Intl.DateTimeFormat('en', {
@@ -37,9 +40,9 @@ export function startOfDay(at: number, zone: string): number {
     day: 'numeric',
   });
   const today = format.format(at);
-  // Clocks are changed at whole minutes. Before `outside` there was another date, from `inside` on it is this one.
+  // Bisection by minutes, since clocks change at whole minutes: `outside` has another date, `inside` has this one.
   let inside = Math.floor(at / MINUTE_MS);
-  let outside = inside - MOST_MINUTES;
+  let outside = inside - MAX_DAY_MINUTES;
   while (inside - outside > 1) {
     const middle = Math.floor((inside + outside) / 2);
     if (format.format(middle * MINUTE_MS) === today) inside = middle;

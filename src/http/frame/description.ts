@@ -1,9 +1,9 @@
-/** Endpoints as the OpenAPI document has them. */
+/** Endpoints as the OpenAPI document describes them. */
 import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import { TenantId } from '../../actors/ids.ts';
 import type { Access } from './auth.ts';
 
-/** RFC 9457, as every problem is answered. */
+/** Problems as RFC 9457 has them. */
 const Problem = z
   .object({
     type: z.string(),
@@ -15,18 +15,18 @@ const Problem = z
     retryAfter: z
       .number()
       .optional()
-      .openapi({ description: 'Seconds, of a 503; also in Retry-After, which is 1 without it' }),
+      .openapi({ description: 'Seconds; only with 503. Retry-After has the same, or 1' }),
   })
   .openapi('Problem');
 
 const REASONS: Readonly<Record<number, string>> = {
-  400: 'The request does not fit; `errors` names each field',
-  401: 'No key, a wrong key, a foreign key or an unknown tenant: the same answer for all',
-  404: 'There is no such thing; for the admin token also: no such tenant',
-  409: 'The state does not allow it; `detail` says why',
+  400: 'The request is invalid; `errors` names each field',
+  401: 'No key, a wrong key, a key of another tenant, or an unknown tenant: the same answer for all',
+  404: 'Not found. With the admin token also: no such tenant',
+  409: 'The current state does not allow it; `detail` says why',
   413: 'The body is too large',
   415: 'The body is not JSON',
-  503: 'Too busy, a part is away, or not in time: come again after Retry-After',
+  503: 'Too busy, a part is away, or too late: try again after Retry-After',
 };
 
 interface Described {
@@ -61,17 +61,16 @@ const IdempotencyKey = z.object({
     .string()
     .regex(/^[!-~]{1,200}$/)
     .optional()
-    .openapi({ description: 'The same key again, for the same actor, is carried out once' }),
+    .openapi({ description: 'The actor carries out a command once for each key' }),
 });
 
 const IfNoneMatch = z.object({
-  'If-None-Match': z
-    .string()
-    .optional()
-    .openapi({ description: 'The `ETag` of an answer: 304 while the same would be answered' }),
+  'If-None-Match': z.string().optional().openapi({
+    description: 'The `ETag` of an earlier answer: 304 if the answer is still the same',
+  }),
 });
 
-/** Whether its answers have an ETag: what a tenant reads. */
+/** True if the endpoint's answers have an ETag: everything that a tenant reads, except the stream. */
 export const isConditional = ({
   method,
   access,
@@ -79,25 +78,10 @@ export const isConditional = ({
 }: Pick<Described, 'method' | 'access' | 'success'>): boolean =>
   method === 'get' && access.scheme === 'apiKey' && success.type === undefined;
 
-/** Adds an endpoint to the document of the app. */
+/** Adds an endpoint to the app's document. */
 export function describe(app: OpenAPIHono, spec: Described): void {
-  const { method, path, operationId, tag, summary, description, access, body, success, also } =
-    spec;
-  const statuses = new Set(spec.problems ?? []);
-  if (access.scheme) statuses.add(401);
-  if (path.includes('{tenant}')) statuses.add(404);
-  if (spec.params || spec.query || body || spec.command) statuses.add(400);
-  if (body) statuses.add(413).add(415);
-  if (spec.command) statuses.add(409).add(503);
-  const problems = [...statuses].sort().map((status) => [
-    status,
-    {
-      description: REASONS[status] ?? 'A problem',
-      content: { 'application/problem+json': { schema: Problem } },
-    },
-  ]);
+  const { method, path, operationId, tag, summary, description, access, query } = spec;
   const params = pathParameters(path, spec.params);
-  const { query } = spec;
   app.openAPIRegistry.registerPath({
     method,
     path,
@@ -113,27 +97,49 @@ export function describe(app: OpenAPIHono, spec: Described): void {
       ...(spec.command && { headers: IdempotencyKey }),
       ...(spec.headers && { headers: spec.headers }),
       ...(isConditional(spec) && { headers: IfNoneMatch }),
-      ...(body && {
-        body: { required: true, content: { 'application/json': { schema: body } } },
+      ...(spec.body && {
+        body: { required: true, content: { 'application/json': { schema: spec.body } } },
       }),
     },
-    responses: {
-      [success.status]: {
-        description: success.description,
-        ...(success.schema && {
-          content: { [success.type ?? 'application/json']: { schema: success.schema } },
-        }),
-      },
-      ...(isConditional(spec) && { 304: { description: 'The caller has this already' } }),
-      ...(also && {
-        [also.status]: {
-          description: also.description,
-          content: { 'application/json': { schema: also.schema } },
-        },
-      }),
-      ...Object.fromEntries(problems),
-    },
+    responses: { ...successes(spec), ...problems(spec) },
   });
+}
+
+function successes(spec: Described) {
+  const { success, also } = spec;
+  return {
+    [success.status]: {
+      description: success.description,
+      ...(success.schema && {
+        content: { [success.type ?? 'application/json']: { schema: success.schema } },
+      }),
+    },
+    ...(isConditional(spec) && { 304: { description: 'The caller has this already' } }),
+    ...(also && {
+      [also.status]: {
+        description: also.description,
+        content: { 'application/json': { schema: also.schema } },
+      },
+    }),
+  };
+}
+
+/** The endpoint's own problems, and those of every endpoint of its kind. */
+function problems({ path, access, params, query, body, command, problems: own = [] }: Described) {
+  const statuses = new Set(own);
+  if (access.scheme) statuses.add(401);
+  if (path.includes('{tenant}')) statuses.add(404);
+  if (params || query || body || command) statuses.add(400);
+  if (body) statuses.add(413).add(415);
+  if (command) statuses.add(409).add(503);
+  const entries = [...statuses].sort().map((status) => [
+    status,
+    {
+      description: REASONS[status] ?? 'A problem',
+      content: { 'application/problem+json': { schema: Problem } },
+    },
+  ]);
+  return Object.fromEntries(entries);
 }
 
 function pathParameters(path: string, params: z.ZodType | undefined): z.ZodObject | undefined {

@@ -1,43 +1,44 @@
 /**
- * One endpoint: described once, for the OpenAPI document and for the parser. Hand-written instead of middleware, because
- * the order matters (nobody learns from a validation error what their key does not open) and every layer costs.
+ * The frame of the HTTP API: what every endpoint has in common, from authorization to the problem details. Everything
+ * in src/http may import the folder; the folder imports no endpoint.
+ *
+ * An endpoint is described once, for the OpenAPI document and for the parser. This is not middleware, because the order
+ * matters (a validation error tells nothing to a caller without a key) and because every layer costs time.
  */
 import type { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
-import type { HttpDeps } from '../deps.ts';
-import type { HttpMetrics } from '../metrics.ts';
 import { type Answer, isProblem, respond } from './answer.ts';
 import type { Access } from './auth.ts';
-import { COMMAND_LIMIT, isJson, parseJson, readBytes } from './body.ts';
+import { isJson, MAX_COMMAND_BYTES, parseJson, readBytes } from './body.ts';
 import { conditional } from './conditional.ts';
+import type { EndpointDeps, RequestMetrics } from './deps.ts';
 import { describe, isConditional } from './description.ts';
 import { invalid, type Problem, problem, problemOf } from './problem.ts';
 
 export interface Api {
   readonly app: OpenAPIHono;
-  readonly deps: HttpDeps;
-  readonly metrics: HttpMetrics;
+  readonly deps: EndpointDeps;
+  readonly metrics: RequestMetrics;
 }
 
 export interface Spec<A, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
   readonly method: 'get' | 'post' | 'put' | 'delete';
-  /** With `{parameters}`, as OpenAPI has it. */
+  /** With `{parameters}`, as in OpenAPI. */
   readonly path: string;
   readonly operationId: string;
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
   readonly access: Access<A>;
-  /** Path parameters, but for `{tenant}`, which belongs to `access`. */
+  /** Path parameters other than `{tenant}`, which `access` reads. */
   readonly params?: P;
   readonly query?: Q;
-  /** JSON; without a schema the body is not read. */
+  /** JSON. Without a schema the body is not read. */
   readonly body?: B;
-  /** Whether it takes an Idempotency-Key. */
+  /** True if the endpoint takes an Idempotency-Key. */
   readonly command?: boolean;
-  /** Headers that it reads, for the document; it parses them itself. */
+  /** Headers for the document. The endpoint parses them itself. */
   readonly headers?: z.ZodObject;
-  /** What it answers when all is well. */
   readonly success: {
     readonly status: 200 | 202 | 204;
     readonly description: string;
@@ -45,23 +46,23 @@ export interface Spec<A, P extends z.ZodType, Q extends z.ZodType, B extends z.Z
     /** Default `application/json`. */
     readonly type?: string;
   };
-  /** Another answer that is no problem. */
+  /** A second answer that is not a problem. */
   readonly also?: {
     readonly status: number;
     readonly description: string;
     readonly schema: z.ZodType;
   };
-  /** Statuses of the problems that are special to it, beside those of every endpoint of its kind. */
+  /** Statuses of problems that not every endpoint of this kind has. */
   readonly problems?: readonly number[];
 }
 
 export interface Call<A, P, Q, B> {
   readonly request: HonoRequest;
-  /** X-Request-Id, given or made; also the correlation id of what it causes. */
+  /** The caller's X-Request-Id, or a fresh one. Also the correlation id of what the request causes. */
   readonly requestId: string;
-  /** An id that nobody else has given or got. */
+  /** An id for this request alone. */
   readonly freshId: string;
-  /** Ends the connection at once, whatever is still to be sent on it. @returns false where there is none */
+  /** Closes the socket, whatever still waits in it. @returns false if there is no socket */
   hangUp(): boolean;
   readonly caller: A;
   readonly params: P;
@@ -70,24 +71,21 @@ export interface Call<A, P, Q, B> {
 }
 
 /** Adds an endpoint to the app and to its document. */
-export function endpoint<
+export function addEndpoint<
   A,
   P extends z.ZodType = z.ZodUndefined,
   Q extends z.ZodType = z.ZodUndefined,
   B extends z.ZodType = z.ZodUndefined,
 >(
-  api: Api,
+  { app, deps, metrics }: Api,
   spec: Spec<A, P, Q, B>,
   handle: (
     call: Call<A, z.output<P>, z.output<Q>, z.output<B>>,
   ) => Answer | Problem | Promise<Answer | Problem>,
 ): void {
-  const { app, deps, metrics } = api;
-  const { method, path, access, params, query, body } = spec;
-
+  const { method, path, access } = spec;
   const count = metrics.route(method, path);
-
-  const conditionally = isConditional(spec);
+  const hasEtag = isConditional(spec);
 
   const answer = async (
     { req: request, env }: Context,
@@ -95,47 +93,23 @@ export function endpoint<
     freshId: string,
   ): Promise<Answer | Problem> => {
     const caller = access.authorize(request);
-    const parsed: { params?: unknown; query?: unknown; body?: unknown } = {};
-    if (params) {
-      const result = params.safeParse(request.param());
-      if (!result.success) return invalid(result.error.issues);
-      parsed.params = result.data;
-    }
-    if (query) {
-      const result = query.safeParse(request.query());
-      if (!result.success) return invalid(result.error.issues);
-      parsed.query = result.data;
-    }
-    if (body) {
-      if (!isJson(request.header('content-type'))) {
-        return problem('unsupported-media-type', 'send the body as application/json', [
-          { field: 'Content-Type', reason: 'is not application/json' },
-        ]);
-      }
-      const result = body.safeParse(parseJson(await readBytes(request, COMMAND_LIMIT)));
-      if (!result.success) return invalid(result.error.issues);
-      parsed.body = result.data;
-    }
-    const before = conditionally ? deps.projections.position() : null;
-    const hangUp = () => {
-      const { outgoing } = (env ?? {}) as Connection; // the node server's bindings; none where the app is asked directly
-      outgoing?.destroy();
-      return outgoing !== undefined;
-    };
-    // Each part is the output of its schema; where there is no schema, its type says undefined.
+    const parts = await parse(spec, request);
+    if (isProblem(parts)) return parts;
+    const before = hasEtag ? deps.projections.position() : null;
+    // Each part is the output of its schema. Where there is no schema, the type of the part is undefined.
     const result = await handle({
       request,
       requestId,
       freshId,
-      hangUp,
+      hangUp: () => hangUp(env),
       caller,
-      ...parsed,
+      ...parts,
     } as Call<A, z.output<P>, z.output<Q>, z.output<B>>);
-    return conditionally && !isProblem(result) ? conditional(request, result, before) : result;
+    return hasEtag && !isProblem(result) ? conditional(request, result, before) : result;
   };
 
   app[method](path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c: Context) => {
-    const started = performance.now();
+    const startedAt = performance.now();
     const freshId = deps.newId();
     const requestId = requestIdOf(c.req.header('x-request-id')) ?? freshId;
     let result: Answer | Problem;
@@ -143,33 +117,74 @@ export function endpoint<
       result = await answer(c, requestId, freshId);
     } catch (error) {
       const found = problemOf(error);
-      if (found.status >= 500) report(deps, error, found, { requestId, method, path });
+      if (found.status >= 500) log(deps, error, found, { requestId, method, path });
       result = found;
     }
-    // RFC 9110 §9.3.2: a HEAD is answered without a body, and nobody else would ever let go of this one.
+    // RFC 9110 §9.3.2: the answer to HEAD has no body, so nobody else would ever cancel this stream.
     if (c.req.method === 'HEAD' && !isProblem(result)) await result.stream?.cancel();
-    count(result.status, performance.now() - started);
+    count(result.status, performance.now() - startedAt);
     deps.logger.debug({ requestId, method, path, status: result.status }, 'request');
     return respond(result, requestId);
   });
   describe(app, spec);
 }
 
-/** What @hono/node-server hands on with a request. */
-interface Connection {
+interface Parts {
+  params?: unknown;
+  query?: unknown;
+  body?: unknown;
+}
+
+/** Parses the parts that have a schema, in this order. @returns the first problem, or the parts */
+async function parse(
+  { params, query, body }: Pick<Spec<unknown, z.ZodType, z.ZodType, z.ZodType>, keyof Parts>,
+  request: HonoRequest,
+): Promise<Parts | Problem> {
+  const parts: Parts = {};
+  if (params) {
+    const result = params.safeParse(request.param());
+    if (!result.success) return invalid(result.error.issues);
+    parts.params = result.data;
+  }
+  if (query) {
+    const result = query.safeParse(request.query());
+    if (!result.success) return invalid(result.error.issues);
+    parts.query = result.data;
+  }
+  if (body) {
+    if (!isJson(request.header('content-type'))) {
+      return problem('unsupported-media-type', 'send the body as application/json', [
+        { field: 'Content-Type', reason: 'is not application/json' },
+      ]);
+    }
+    const result = body.safeParse(parseJson(await readBytes(request, MAX_COMMAND_BYTES)));
+    if (!result.success) return invalid(result.error.issues);
+    parts.body = result.data;
+  }
+  return parts;
+}
+
+/** What @hono/node-server adds to a request. */
+interface NodeBindings {
   readonly outgoing?: { destroy(): void };
 }
 
-/** A caller's X-Request-Id, if it is one that may stand in logs and headers. */
+function hangUp(env: unknown): boolean {
+  const { outgoing } = (env ?? {}) as NodeBindings; // undefined where tests ask the app directly
+  outgoing?.destroy();
+  return outgoing !== undefined;
+}
+
+/** A caller's X-Request-Id, if it is safe in logs and headers. */
 export const requestIdOf = (text: string | undefined): string | undefined =>
   text !== undefined && /^[A-Za-z0-9._:-]{1,128}$/.test(text) ? text : undefined;
 
-const report = (
-  { logger }: HttpDeps,
+function log(
+  { logger }: EndpointDeps,
   error: unknown,
   { code }: Problem,
   request: Readonly<Record<string, string>>,
-): void => {
-  if (code === 'internal' || code === 'unfit') logger.error({ err: error, ...request }, code);
-  else logger.warn({ err: error, ...request }, code);
-};
+): void {
+  const isDefect = code === 'internal' || code === 'unfit';
+  logger[isDefect ? 'error' : 'warn']({ err: error, ...request }, code);
+}

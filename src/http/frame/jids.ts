@@ -5,7 +5,6 @@ import type { ChatView } from '../../projections/chat-queries.ts';
 import type { OperatorView } from '../../projections/operator-queries.ts';
 import type { VisitorView } from '../../projections/visitor-queries.ts';
 
-/** A visitor with its own address. */
 export const visitorWithJid = (tenant: TenantSettings, visitor: VisitorView) => ({
   ...visitor,
   jid: visitorJid(tenant, visitor.key),
@@ -17,7 +16,6 @@ export const chatWithJid = <C extends ChatView>(tenant: TenantSettings, chat: C)
   jid: visitorJid(tenant, chat.visitor),
 });
 
-/** An operator with its own address. */
 export const operatorWithJid = (tenant: TenantSettings, operator: OperatorView) => ({
   ...operator,
   jid: operatorJid(tenant, operator.username),

@@ -1,12 +1,12 @@
-/** RFC 9457: what went wrong, for a program (`code`, `errors`) and for a person (`detail`). */
+/** Problem details (RFC 9457): `code` and `errors` are for programs, `detail` is for people. */
 import type { z } from 'zod';
 import { AppError, type ErrorCode } from '../../errors.ts';
 
-/** Codes that only HTTP has, beside those of {@link AppError}. */
+/** The codes of {@link AppError}, and those that only HTTP has. */
 type ProblemCode = ErrorCode | 'method-not-allowed' | 'unsupported-media-type' | 'internal';
 
 export interface FieldError {
-  /** The path within the body, or the name of a parameter or header. */
+  /** A path within the body, or the name of a parameter or header. */
   readonly field: string;
   readonly reason: string;
 }
@@ -18,20 +18,20 @@ export interface Problem {
   readonly detail: string;
   readonly code: ProblemCode;
   readonly errors?: readonly FieldError[];
-  /** Seconds, of a 503: also in the header Retry-After, which is 1 without it. */
+  /** Seconds; only with 503. The header Retry-After has the same. */
   readonly retryAfter?: number;
 }
 
-interface Kind {
+interface ProblemKind {
   readonly status: number;
   readonly title: string;
-  /** Said instead of the error's own message, which may name parts and places inside. */
+  /** Replaces the error's own message, which may name parts and places inside. */
   readonly detail?: string;
 }
 
-/** Every problem that this API answers with; /docs lists them under their code. */
-export const KINDS: Readonly<Record<ProblemCode, Kind>> = {
-  invalid: { status: 400, title: 'The request does not fit' },
+/** Every problem that this API answers, by code. /docs lists them. */
+export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
+  invalid: { status: 400, title: 'Invalid request' },
   unauthorized: { status: 401, title: 'Not authorized', detail: 'Send a key that is valid here.' },
   'not-found': { status: 404, title: 'Not found' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
@@ -41,26 +41,27 @@ export const KINDS: Readonly<Record<ProblemCode, Kind>> = {
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
   overloaded: { status: 503, title: 'Too busy' },
   unavailable: { status: 503, title: 'A part is away' },
-  timeout: { status: 503, title: 'Not in time' },
+  timeout: { status: 503, title: 'Too late' },
   unfit: {
     status: 500,
     title: 'Unfit history',
-    detail: 'What is recorded here does not fit the program that runs. /readyz counts such actors.',
+    detail:
+      'The recorded facts do not fit this version of the program. /readyz counts such actors.',
   },
   internal: {
     status: 500,
     title: 'Internal error',
-    detail: 'This is a defect of the service. Its log names it by the X-Request-Id of this answer.',
+    detail: 'This is a defect of the service. Look for the X-Request-Id of this answer in its log.',
   },
 };
 
-/** A problem of this kind. */
+/** Makes a problem of this kind. */
 export function problem(
   code: ProblemCode,
   detail: string,
   errors: readonly FieldError[] = [],
 ): Problem {
-  const { status, title, detail: fixed } = KINDS[code];
+  const { status, title, detail: fixed } = PROBLEM_KINDS[code];
   return {
     type: `/docs#${code}`,
     title,
@@ -71,16 +72,18 @@ export function problem(
   };
 }
 
-/** Whatever was thrown, as a problem: the one place where codes become statuses. */
+/** Makes a problem of anything that was thrown: the one place where error codes become HTTP statuses. */
 export function problemOf(error: unknown): Problem {
   if (!(error instanceof AppError)) return problem('internal', '');
   const { code, message, details } = error;
   const retryAfter = typeof details.retryAfter === 'number' && { retryAfter: details.retryAfter };
   if (code === 'unavailable') {
-    const part = typeof details.part === 'string' ? details.part : 'a part that this needs';
-    const away = `${part} is away; send the same again in a moment`;
-    // `said` is made for callers; messages may name places inside.
-    const text = typeof details.said === 'string' ? details.said : away;
+    // The message may name places inside. `publicMessage` is written for callers.
+    const part = typeof details.part === 'string' ? details.part : 'a part of the service';
+    const text =
+      typeof details.publicMessage === 'string'
+        ? details.publicMessage
+        : `${part} is away; send the same again in a moment`;
     return { ...problem(code, text), ...retryAfter };
   }
   const errors =
@@ -88,22 +91,24 @@ export function problemOf(error: unknown): Problem {
   return { ...problem(code, message, errors), ...retryAfter };
 }
 
-const ERRORS_AT_MOST = 20;
-const FIELD_AT_MOST = 100;
+/** Field errors in one problem at most. */
+export const MAX_FIELD_ERRORS = 20;
+/** The name of a field in a problem at most: callers choose the names of unknown fields. */
+export const MAX_FIELD_CHARACTERS = 100;
 
-/** What a schema found, field by field. */
+/** Makes a problem of the issues that a schema found, field by field. */
 export function invalid(issues: readonly z.core.$ZodIssue[]): Problem {
-  const errors = issues.flatMap(fieldErrors).slice(0, ERRORS_AT_MOST);
+  const errors = issues.flatMap(fieldErrors).slice(0, MAX_FIELD_ERRORS);
   const detail = errors.map(({ field, reason }) => (field ? `${field}: ${reason}` : reason));
   return problem('invalid', detail.join('; '), errors);
 }
 
 const fieldErrors = (issue: z.core.$ZodIssue): FieldError[] => {
   const at = (key?: string): string =>
-    [...issue.path, ...(key === undefined ? [] : [key])].join('.').slice(0, FIELD_AT_MOST);
+    [...issue.path, ...(key === undefined ? [] : [key])].join('.').slice(0, MAX_FIELD_CHARACTERS);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ field: at(key), reason: 'is not known here' }));
   }
-  const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  return [{ field: at(), reason: missing ? 'is required' : issue.message }];
+  const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
+  return [{ field: at(), reason: isMissing ? 'is required' : issue.message }];
 };

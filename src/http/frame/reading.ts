@@ -1,59 +1,69 @@
-/** What all queries have in common: how fresh their answer has to be, and how it is paged. */
+/** What all queries have in common: parameters, pages, and how fresh the answer is. */
 import { z } from '@hono/zod-openapi';
 import { AppError, hasCode } from '../../errors.ts';
 import type { Position } from '../../eventstore/port.ts';
 import { createTurns } from '../../kit/turns.ts';
 import type { Page, PageRequest } from '../../projections/table.ts';
-import type { HttpDeps } from '../deps.ts';
+import type { EndpointDeps } from './deps.ts';
 
-const POSITION_WAIT_MS = 5000;
-const READY_WAIT_MS = 1000;
+/** How long a query waits for its `minPosition`. */
+export const POSITION_WAIT_MS = 5_000;
+/** How long a query waits for read models that are about to be ready, after a start. */
+export const READY_WAIT_MS = 1_000;
 
-const minPosition = z
-  .string()
-  .max(200)
-  .optional()
-  .openapi({ description: "A command's `position`: the answer has seen it, or is 503 `timeout`" });
+export const DEFAULT_PAGE_ITEMS = 50;
+export const MAX_PAGE_ITEMS = 200;
+export const MAX_POSITION_CHARACTERS = 200;
+export const MAX_CURSOR_CHARACTERS = 500;
+/** A text to search for at most. */
+export const MAX_SEARCH_CHARACTERS = 200;
 
-/** Precision -1: without seconds. */
+const minPosition = z.string().max(MAX_POSITION_CHARACTERS).optional().openapi({
+  description: "A command's `position`. The answer includes that command, or is 503 `timeout`",
+});
+
 const IsoTime = z.union([
   z.iso.date(),
   z.iso.datetime({ offset: true }),
-  z.iso.datetime({ offset: true, precision: -1 }),
+  z.iso.datetime({ offset: true, precision: -1 }), // without seconds
 ]);
 
-/** Date.parse alone takes `since 5` for a day of 2001, and a time without an offset for one of this machine's zone. */
+/** Not Date.parse alone: it reads `since 5` as a day in 2001, and a time without an offset in this machine's zone. */
 const timeOf = (text: string): number => {
   if (/^\d+$/.test(text)) return Number(text);
   return IsoTime.safeParse(text).success ? Date.parse(text) : Number.NaN;
 };
 
 /** How callers write a time, for the document. */
-export const TIME =
+export const TIME_FORMAT =
   'ms since 1970, an ISO 8601 date (midnight in UTC), or a date and time with Z or an offset';
 
-/** A time as callers write it, in ms since 1970. */
-export const moment = z
+/** A time in a query, as callers write it. The output is ms since 1970. */
+export const TimeParameter = z
   .string()
   .max(40)
   .transform(timeOf)
   .refine(
     Number.isSafeInteger,
-    'is no time: give ms since 1970, 2026-01-31, or 2026-01-31T12:00:00Z (an offset with %2B for +)',
+    'is not a time: send ms since 1970, 2026-01-31, or 2026-01-31T12:00:00Z (in an offset write %2B for +)',
   )
-  .openapi({ type: 'string', description: TIME });
+  .openapi({ type: 'string', description: TIME_FORMAT });
 
-/** `true` or `false`. */
-export const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+/** `true` or `false` in a query. */
+export const BooleanParameter = z.enum(['true', 'false']).transform((text) => text === 'true');
 
-/** Query parameters of a single thing. */
-export const OneQuery = z.strictObject({ minPosition });
+/** Query parameters for a single thing. */
+export const SingleQuery = z.strictObject({ minPosition });
 
 /** Query parameters of every list. */
 export const ListQuery = z.strictObject({
   minPosition,
-  cursor: z.string().max(500).optional().openapi({ description: '`next` of the page before' }),
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z
+    .string()
+    .max(MAX_CURSOR_CHARACTERS)
+    .optional()
+    .openapi({ description: '`next` of the previous page' }),
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE_ITEMS).default(DEFAULT_PAGE_ITEMS),
 });
 
 /** A page of a list, for the document. */
@@ -62,32 +72,35 @@ export const pageSchema = <T extends z.ZodType>(item: T) =>
     items: z.array(item),
     next: z.string().nullable().openapi({
       description:
-        '`cursor` of the next page; null at the end. A page may be shorter than `limit`, or empty, before the end: where rows are looked through for a filter that fits few',
+        '`cursor` of the next page; null on the last page. A page may be shorter than `limit`, or empty, and still have a next one: a filter that few rows match ends a page early',
     }),
-    position: z.string().nullable().openapi({ description: 'Up to here the log is in it' }),
+    position: z
+      .string()
+      .nullable()
+      .openapi({ description: 'The answer includes the log up to this position' }),
   });
 
-/** Of all queries that read piece by piece: there is one event loop. */
+/** Shared by all queries that read in portions: there is one event loop. */
 export const nextTurn = createTurns();
 
-/** Looks that one request makes at most; each goes through up to 2,000 rows (src/projections/table.ts). */
-const MOST_LOOKS = 100;
+/** Scans for one page at most. Each scan reads up to 2,000 rows (src/projections/table.ts). */
+export const MAX_SCANS_PER_PAGE = 100;
 
 /**
- * A page of a list that is looked through piece by piece; others have their turn between two looks. It is short, or
- * empty, where there is little to find in that many rows: its `next` goes on behind them.
+ * Fills a page by several scans. Between two scans the event loop serves others. If few rows match, the page ends early
+ * and `next` goes on after the last row that was read.
  */
-export async function lookThrough<Row>(
+export async function scanForPage<Row>(
   request: PageRequest,
-  look: (request: PageRequest) => Page<Row>,
+  scan: (request: PageRequest) => Page<Row>,
 ): Promise<Page<Row>> {
   const items: Row[] = [];
   let { cursor } = request;
-  for (let looks = 1; ; looks++) {
-    const page = look({ cursor, limit: request.limit - items.length });
+  for (let scans = 1; ; scans++) {
+    const page = scan({ cursor, limit: request.limit - items.length });
     items.push(...page.items);
     const { next } = page;
-    if (next === null || items.length >= request.limit || looks === MOST_LOOKS) {
+    if (next === null || items.length >= request.limit || scans === MAX_SCANS_PER_PAGE) {
       return { items, next };
     }
     cursor = next;
@@ -96,14 +109,14 @@ export async function lookThrough<Row>(
 }
 
 /**
- * Waits until the read models are as fresh as was asked for.
- * @throws {AppError} `timeout` when they are not in time; `invalid` for what is no position
+ * Waits until the read models have reached `minPosition`.
+ * @throws {AppError} `timeout` if they have not in time; `invalid` if the text is not a position
  */
 export async function awaitPosition(
-  { projections, store, positionWaitMs = POSITION_WAIT_MS }: HttpDeps,
+  { projections, store, positionWaitMs = POSITION_WAIT_MS }: EndpointDeps,
   { minPosition: text }: { readonly minPosition?: string | undefined },
 ): Promise<void> {
-  // A service that has just started has its rows in a moment; one that builds them anew says so.
+  // After a start the rows are ready in a moment. If they have to be rebuilt, this throws an error that says so.
   await projections.ready(READY_WAIT_MS);
   if (text === undefined) return;
   let position: Position;
@@ -111,7 +124,9 @@ export async function awaitPosition(
     position = store.parsePosition(text);
   } catch (error) {
     if (!hasCode(error, 'invalid')) throw error;
-    throw new AppError('invalid', 'is no position of this event store', { field: 'minPosition' });
+    throw new AppError('invalid', 'is not a position of this event store', {
+      field: 'minPosition',
+    });
   }
   try {
     await projections.waitFor(position, positionWaitMs);

@@ -1,106 +1,107 @@
-/** One live connection: server-sent events (WHATWG HTML, Server-sent events) into a bounded buffer. */
-import type { StreamType, Told } from './events.ts';
+/** One live connection: server-sent events (WHATWG HTML, "Server-sent events") into a bounded buffer. */
+import type { StreamEvent, StreamType } from './events.ts';
 
 export interface ConnectionOptions {
   readonly types: ReadonlySet<StreamType>;
   /** Bytes that may wait for the reader. */
-  readonly maxBuffer: number;
-  /** How long it may take to take half of them before it is cut, in ms. */
+  readonly maxBufferBytes: number;
+  /** How long the reader may take to read half of the buffer. After that the connection is cut. */
   readonly drainWithinMs: number;
-  /** Closes the socket, whatever waits in it. @returns false where there is none */
+  /** Closes the socket, whatever waits in it. @returns false if there is no socket */
   hangUp(): boolean;
-  /** Told once, when nothing more will be sent. */
-  ended(how: 'gone' | 'ended' | 'cut'): void;
+  /** Called once, when the connection sends no more. */
+  onEnd(how: ConnectionEnd): void;
 }
+
+/** `gone`: the reader hung up. `ended`: the server ended the stream. `cut`: the reader was too slow. */
+export type ConnectionEnd = 'gone' | 'ended' | 'cut';
 
 export interface Connection {
   readonly stream: ReadableStream<Uint8Array>;
   readonly open: boolean;
   /**
-   * What one fact changed; `position` names the last of them, so that a reader who got some of them gets all again.
-   * @returns how many were told; null when there is no room for them: nothing was
+   * Sends the events of one fact, or none of them. Only the last event has the position as its id, so a reader who got
+   * some of the events gets all of them again.
+   * @returns how many events were sent; null if the buffer has no room for them
    */
-  tell(told: readonly Told[], position: string): number | null;
-  /** The same, each part when there is room for it: what was missed, even one fact of it, may be more than may wait. */
-  tellByAndBy(told: readonly Told[], position: string): Promise<number>;
-  /** An event of the stream's own. */
-  say(event: string, data: object, options?: { id?: string | null; retry?: number }): void;
-  /** Moves the reader's last event id without an event, and keeps the connection from being taken for dead. */
-  beat(position: string | null): void;
-  /** The stream ends; the reader comes again. */
+  send(events: readonly StreamEvent[], position: string): number | null;
+  /**
+   * Sends the events of one fact one by one, and waits for room between them: the events of one missed fact may be more
+   * than the buffer holds.
+   * @returns how many events were sent
+   */
+  sendWithRoom(events: readonly StreamEvent[], position: string): Promise<number>;
+  /** Sends an event of the stream itself. */
+  control(event: string, data: object, options?: { id?: string | null; retryMs?: number }): void;
+  /** Keeps the connection alive, and moves the reader's last event id to the position without an event. */
+  heartbeat(position: string | null): void;
+  /** Ends the stream. The reader reconnects. */
   end(): void;
 }
 
 const encoder = new TextEncoder();
 
-/** Makes a connection; its stream is the body of an answer. */
+/** Makes a connection. Its stream is the body of an answer. */
 export function createConnection(options: ConnectionOptions): Connection {
-  const { types, maxBuffer, drainWithinMs } = options;
+  const { types, maxBufferBytes, drainWithinMs } = options;
   let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   let room = Promise.withResolvers<void>();
 
-  const finish = (how: 'gone' | 'ended' | 'cut'): void => {
+  const finish = (how: ConnectionEnd): void => {
     if (!controller) return;
     controller = null;
     room.resolve();
-    options.ended(how);
+    options.onEnd(how);
   };
 
   const stream = new ReadableStream<Uint8Array>(
     {
-      start: (given) => {
-        controller = given;
+      start: (own) => {
+        controller = own;
       },
-      // Asked whenever the buffer is not full and the reader wants more.
+      // Called whenever the buffer has room and the reader wants more.
       pull: () => {
         room.resolve();
         room = Promise.withResolvers<void>();
       },
       cancel: () => finish('gone'),
     },
-    new ByteLengthQueuingStrategy({ highWaterMark: maxBuffer }),
+    new ByteLengthQueuingStrategy({ highWaterMark: maxBufferBytes }),
   );
+
+  const freeBytes = (): number => controller?.desiredSize ?? 0;
 
   /** Hangs up on a reader who is too slow. */
   const cut = (): void => {
-    const given = controller;
-    if (!given) return;
+    const own = controller;
+    if (!own) return;
     finish('cut');
-    // An error in the stream is not seen while the server waits for the socket to drain; when that is closed, the server
-    // cancels the stream, and what waits in it is let go of.
-    if (!options.hangUp()) given.error(new Error('the reader is too slow'));
+    // The server does not see an error of the stream while it waits for the socket to drain. When the socket closes, the
+    // server cancels the stream and drops what waits in it.
+    if (!options.hangUp()) own.error(new Error('the reader is too slow'));
   };
 
-  /** @returns false when there is no room for it */
-  const put = (text: string): boolean => {
+  /** @returns false if the buffer has no room for the text */
+  const write = (text: string): boolean => {
     if (!controller) return true;
     const bytes = encoder.encode(text);
-    if ((controller.desiredSize ?? 0) < bytes.length) return false;
+    if (freeBytes() < bytes.length) return false;
     controller.enqueue(bytes);
     return true;
   };
 
-  const send = (text: string): void => {
-    if (!put(text)) cut();
+  const writeOrCut = (text: string): void => {
+    if (!write(text)) cut();
   };
 
   const hasRoom = (): boolean =>
-    controller === null || maxBuffer - (controller.desiredSize ?? 0) <= maxBuffer / 2;
+    controller === null || maxBufferBytes - freeBytes() <= maxBufferBytes / 2;
 
-  /** Waits until the reader has taken most of what waits, or there is no reader any more; not longer than for a slow one. */
+  /** Waits until the reader has read half of the buffer, or is gone. Cuts a reader who takes too long. */
   const drained = async (): Promise<void> => {
     const late = setTimeout(cut, drainWithinMs);
     while (!hasRoom()) await room.promise;
     clearTimeout(late);
-  };
-
-  const blocksOf = (told: readonly Told[], position: string): readonly string[] => {
-    const wanted = told.filter(({ type }) => types.has(type));
-    const last = wanted.length - 1;
-    return wanted.map(
-      ({ type, data }, i) =>
-        `event: ${type}\n${i === last ? `id: ${position}\n` : ''}data: ${data}\n\n`,
-    );
   };
 
   return {
@@ -108,40 +109,55 @@ export function createConnection(options: ConnectionOptions): Connection {
     get open() {
       return controller !== null;
     },
-    tell: (told, position) => {
-      // In UTF-8 it is no shorter: what is much too long (a thousand messages delivered at once) is not even joined.
-      const length = told.reduce(
+    send: (events, position) => {
+      // UTF-8 is never shorter. Events that are much too long (a thousand messages at once) are not even joined.
+      const length = events.reduce(
         (sum, { type, data }) => sum + (types.has(type) ? data.length : 0),
         0,
       );
-      if (controller && length > (controller.desiredSize ?? 0)) return null;
-      const blocks = blocksOf(told, position);
-      return blocks.length === 0 || put(blocks.join('')) ? blocks.length : null;
+      if (controller && length > freeBytes()) return null;
+      const blocks = blocksOf(events, types, position);
+      return blocks.length === 0 || write(blocks.join('')) ? blocks.length : null;
     },
-    tellByAndBy: async (told, position) => {
-      const blocks = blocksOf(told, position);
+    sendWithRoom: async (events, position) => {
+      const blocks = blocksOf(events, types, position);
       for (const block of blocks) {
         if (!hasRoom()) await drained();
-        send(block);
+        writeOrCut(block);
       }
       return blocks.length;
     },
-    say: (event, data, { id, retry } = {}) => {
+    control: (event, data, { id, retryMs } = {}) => {
       const lines = [
         `event: ${event}`,
         ...(id ? [`id: ${id}`] : []),
-        ...(retry === undefined ? [] : [`retry: ${retry}`]),
+        ...(retryMs === undefined ? [] : [`retry: ${retryMs}`]),
         `data: ${JSON.stringify(data)}`,
       ];
-      send(`${lines.join('\n')}\n\n`);
+      writeOrCut(`${lines.join('\n')}\n\n`);
     },
-    // A block without data is no event, and its id counts all the same.
-    beat: (position) => send(position === null ? ': alive\n\n' : `: alive\nid: ${position}\n\n`),
+    // A block without data is not an event, but its id counts.
+    heartbeat: (position) =>
+      writeOrCut(position === null ? ': alive\n\n' : `: alive\nid: ${position}\n\n`),
     end: () => {
-      const given = controller;
-      if (!given) return;
+      const own = controller;
+      if (!own) return;
       finish('ended');
-      given.close();
+      own.close();
     },
   };
+}
+
+/** The events of these types as text. The last one has the id. */
+function blocksOf(
+  events: readonly StreamEvent[],
+  types: ReadonlySet<StreamType>,
+  position: string,
+): readonly string[] {
+  const own = events.filter(({ type }) => types.has(type));
+  const last = own.length - 1;
+  return own.map(({ type, data }, i) => {
+    const id = i === last ? `id: ${position}\n` : '';
+    return `event: ${type}\n${id}data: ${data}\n\n`;
+  });
 }

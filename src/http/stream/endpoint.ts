@@ -1,31 +1,29 @@
-/** A tenant's changes as they happen: server-sent events, from where the caller was. */
+/** A tenant's changes as they happen: server-sent events, from where the caller stopped. */
 import { z } from '@hono/zod-openapi';
 import type { Access, Caller } from '../frame/auth.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { STREAM_TYPES } from './events.ts';
+import type { StreamHub } from './hub.ts';
 
 const types = z
   .string()
   .max(100)
-  .transform((text) => text.split(','))
+  .transform((list) => list.split(','))
   .pipe(z.array(z.enum(STREAM_TYPES)))
   .optional()
   .openapi({
     type: 'string',
-    description: `Of ${STREAM_TYPES.join(', ')}, with commas; default: all`,
+    description: `One or several of ${STREAM_TYPES.join(', ')}, separated by commas. Default: all`,
   });
 
 const LastEventId = z.object({
-  'Last-Event-ID': z
-    .string()
-    .optional()
-    .openapi({ description: 'The last `id` that was received; browsers send it by themselves' }),
+  'Last-Event-ID': z.string().optional().openapi({
+    description: 'The last `id` that the caller received. Browsers send it themselves',
+  }),
 });
 
-/** The endpoint of live changes. */
-export function stream(api: Api, access: Access<Caller>): void {
-  const { deps } = api;
-  endpoint(
+export function addStreamEndpoint(api: Api, access: Access<Caller>, hub: StreamHub): void {
+  addEndpoint(
     api,
     {
       method: 'get',
@@ -34,13 +32,13 @@ export function stream(api: Api, access: Access<Caller>): void {
       tag: 'Live',
       summary: 'Changes as they happen, as server-sent events',
       description:
-        'First `hello` with `position`, to query from with `minPosition`. Then `visitor`, `chat`, `operator` and `message`, each with `fact`, `at` and the row as queries show it, in the order of the log; `id` is a position. Who comes again with `Last-Event-ID` misses nothing, may get the last event twice, and sees rows as they are now; `reset` says that this is not possible, and to query anew from its `position`. A message that was displayed stands for all before it of the same side; numbers of messages come with the next change of their chat. A reader who is too slow is cut off.',
+        'The first event is `hello`. Its `position` is for queries, as `minPosition`. Then come `visitor`, `chat`, `operator` and `message` in the order of the log. Each has `fact`, `at` and the row as queries show it. The `id` is a position. A caller who reconnects with `Last-Event-ID` misses nothing, may get the last event twice, and sees rows as they are now. If that is not possible, the event `reset` says so: query anew from its `position`. A displayed message stands for all messages of the same side before it. The numbers of messages of a chat come with the next change of that chat. A reader who is too slow is cut off.',
       access,
       query: z.strictObject({ types }),
       headers: LastEventId,
       success: {
         status: 200,
-        description: 'Events, until one side ends it',
+        description: 'Events, until one side ends the connection',
         type: 'text/event-stream',
         schema: z.string(),
       },
@@ -49,9 +47,9 @@ export function stream(api: Api, access: Access<Caller>): void {
     ({ caller: { tenant }, query, request, hangUp }) => ({
       status: 200,
       type: 'text/event-stream',
-      // nginx holds back what it does not have to send at once.
+      // nginx buffers answers without this header.
       headers: { 'X-Accel-Buffering': 'no' },
-      stream: deps.stream.open({
+      stream: hub.open({
         tenant,
         hangUp,
         types: new Set(query.types ?? STREAM_TYPES),

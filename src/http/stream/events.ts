@@ -1,4 +1,4 @@
-/** Facts as the events of a live stream: which parts of the read models each one changes, and what is told of them. */
+/** Facts as events of the live stream: which rows of the read models a fact changes, and the event for each row. */
 import { actorOf, visitorJid } from '../../actors/ids.ts';
 import type { OperatorFacts } from '../../actors/operator/machine.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
@@ -15,7 +15,7 @@ type FactType = keyof VisitorFacts | keyof OperatorFacts;
 const ON_CHAT = ['chat', 'visitor'] as const;
 const NOTHING = [] as const;
 
-/** A new kind of fact has to be decided on here. */
+/** Which rows a fact changes. The compiler asks for an entry for each new type of fact. */
 const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   VisitorArrived: ['visitor'],
   PageViewed: ['visitor'],
@@ -64,11 +64,11 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   LhcUserRevoked: NOTHING,
 };
 
-/** A type that a later version writes is of no known part. */
+/** A type of fact that this version does not know changes nothing. */
 const changesOf = (type: string): readonly StreamType[] =>
   Object.hasOwn(CHANGES, type) ? CHANGES[type as FactType] : NOTHING;
 
-export interface Told {
+export interface StreamEvent {
   readonly type: StreamType;
   /** JSON on one line. */
   readonly data: string;
@@ -80,44 +80,43 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 const texts = (value: unknown): readonly string[] =>
   Array.isArray(value) ? value.map(text) : [text(value)];
 
-/** What is told of one event: nothing, or one thing for each row that it changed, as that row is now. */
-export function toldOf(
+/** The stream events of one fact: one for each row that the fact changed, with the row as it is now. */
+export function streamEventsOf(
   { stream, revision, type, data, metadata }: RecordedEvent,
   tenant: TenantSettings,
   rows: Rows,
-): readonly Told[] {
+): readonly StreamEvent[] {
   const actor = actorOf(stream);
   if (!actor || actor.kind === 'tenant') return [];
   const { name } = actor;
-  const what = { fact: type, at: metadata.at };
-  const one = (of: StreamType, more: object): Told => ({
+  const eventOf = (of: StreamType, row: object): StreamEvent => ({
     type: of,
-    data: JSON.stringify({ ...what, ...more }),
+    data: JSON.stringify({ fact: type, at: metadata.at, ...row }),
   });
-  const told: Record<StreamType, () => readonly Told[]> = {
+  const eventsOf: Record<StreamType, () => readonly StreamEvent[]> = {
     visitor: () => {
       const visitor = rows.visitors.get(tenant.id, name);
-      return visitor ? [one('visitor', { visitor: visitorWithJid(tenant, visitor) })] : [];
+      return visitor ? [eventOf('visitor', { visitor: visitorWithJid(tenant, visitor) })] : [];
     },
     chat: () => {
       const chat = rows.chats.get(tenant.id, text(data.chatId), name);
-      return chat ? [one('chat', { chat: chatWithJid(tenant, chat) })] : [];
+      return chat ? [eventOf('chat', { chat: chatWithJid(tenant, chat) })] : [];
     },
     operator: () => {
-      const known = rows.operators.get(tenant.id, name);
-      const operator = known && operatorWithJid(tenant, known);
-      return [one('operator', { username: name, operator })];
+      const row = rows.operators.get(tenant.id, name);
+      const operator = row && operatorWithJid(tenant, row);
+      return [eventOf('operator', { username: name, operator })];
     },
     message: () => {
       if (actor.kind !== 'visitor') return [];
-      const written = rows.messages.at(tenant.id, name, revision);
+      const atRevision = rows.messages.at(tenant.id, name, revision);
       const ids = texts(data.messageIds ?? data.messageId);
-      const found = written
-        ? [written]
+      const messages = atRevision
+        ? [atRevision]
         : ids.flatMap((id) => rows.messages.byId(tenant.id, name, id));
-      const whose = { key: actor.name, jid: visitorJid(tenant, actor.name) };
-      return found.map((message) => one('message', { ...whose, message }));
+      const visitor = { key: actor.name, jid: visitorJid(tenant, actor.name) };
+      return messages.map((message) => eventOf('message', { ...visitor, message }));
     },
   };
-  return changesOf(type).flatMap((part) => told[part]());
+  return changesOf(type).flatMap((part) => eventsOf[part]());
 }

@@ -1,6 +1,7 @@
-/** Chats: as a list, and one by one. */
+/** Queries about chats. */
 import { z } from '@hono/zod-openapi';
 import { ChatId, Username, VisitorKey } from '../../actors/ids.ts';
+import { line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
 import { AppError } from '../../errors.ts';
 import {
   CHAT_SORTS,
@@ -10,49 +11,48 @@ import {
   CLOSE_PARTIES,
 } from '../../projections/chat-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { chatWithJid } from '../frame/jids.ts';
 import {
   awaitPosition,
-  flag,
+  BooleanParameter,
   ListQuery,
-  lookThrough,
-  moment,
-  OneQuery,
   pageSchema,
-  TIME,
+  SingleQuery,
+  scanForPage,
+  TIME_FORMAT,
+  TimeParameter,
 } from '../frame/reading.ts';
-import { line } from '../frame/text.ts';
 
 const time = z.number().nullable();
 const count = z.int();
 
-/** What is told of a chat. */
+/** The fields of a chat in an answer. */
 export const chatFields = {
   chatId: z.string(),
   visitor: z.string().openapi({ description: "The visitor's key" }),
-  jid: z.string().openapi({ description: "The visitor's" }),
+  jid: z.string().openapi({ description: "The visitor's address" }),
   nick: z.string().nullable(),
   department: z.string().nullable(),
   state: z.enum(CHAT_STATES).openapi({
     description:
-      'waiting: nobody has it; offered: one or several operators are asked to answer; active: answered',
+      'waiting: no operator has the chat; offered: one or several operators are asked to accept it; active: an operator accepted it',
   }),
-  operator: z
-    .string()
-    .nullable()
-    .openapi({ description: 'Who has it, is asked alone, or had it last' }),
-  offered: z.array(z.string()).openapi({ description: 'Who is asked to answer now' }),
+  operator: z.string().nullable().openapi({
+    description:
+      'The operator who has the chat, is the only one asked to accept it, or had it last',
+  }),
+  offered: z.array(z.string()).openapi({ description: 'Operators who are asked to accept it now' }),
   invitedBy: z.string().nullable(),
-  startedAt: z.number().openapi({ description: 'ms since 1970, as all times here' }),
-  waitingSince: time.openapi({ description: 'Since when nobody has answered' }),
+  startedAt: z.number().openapi({ description: 'ms since 1970, like all times here' }),
+  waitingSince: time.openapi({ description: 'Since when no operator has accepted' }),
   assignedAt: time,
   acceptedAt: time,
-  firstAnswerAt: time.openapi({ description: 'When an operator first wrote in it' }),
+  firstAnswerAt: time.openapi({ description: 'When an operator first wrote' }),
   closedAt: time,
   closedBy: z.enum(CLOSE_PARTIES).nullable(),
   reason: z.string().nullable(),
-  missed: z.boolean().openapi({ description: 'Closed, and no operator had ever accepted it' }),
+  missed: z.boolean().openapi({ description: 'Closed before any operator accepted' }),
   visitorMessages: count,
   operatorMessages: count,
   transfers: count,
@@ -71,16 +71,14 @@ export const chatFields = {
   revision: count,
 } satisfies Record<keyof ChatView | 'jid', z.ZodType>;
 
-/** A chat, for the document. */
 const Chat = z.object(chatFields).openapi('Chat');
 
-/** The endpoints of chats. */
-export function chats(api: Api, access: Access<Caller>): void {
+export function addChatEndpoints(api: Api, access: Access<Caller>): void {
   const { deps } = api;
   const { projections } = deps;
   const tag = 'Chats';
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
@@ -91,32 +89,39 @@ export function chats(api: Api, access: Access<Caller>): void {
       access,
       query: ListQuery.extend({
         state: z.enum(CHAT_STATES).optional(),
-        department: line(128).optional(),
-        operator: Username.optional().openapi({ description: 'Who has it, or had it last' }),
+        department: line(MAX_NAME_CHARACTERS).optional(),
+        operator: Username.optional().openapi({
+          description: 'The operator who has the chat, or had it last',
+        }),
         visitor: VisitorKey.optional(),
         closedBy: z.enum(CLOSE_PARTIES).optional(),
-        missed: flag.optional(),
-        since: moment.optional().openapi({ description: `Begun then or later: ${TIME}` }),
-        until: moment.optional().openapi({ description: `Begun before then: ${TIME}` }),
+        missed: BooleanParameter.optional(),
+        since: TimeParameter.optional().openapi({
+          description: `Started at this time or later: ${TIME_FORMAT}`,
+        }),
+        until: TimeParameter.optional().openapi({
+          description: `Started before this time: ${TIME_FORMAT}`,
+        }),
         sort: z.enum(CHAT_SORTS).default('-startedAt').openapi({
-          description: 'With `-` the latest first; by `waitingSince` those that wait only',
+          description:
+            'With `-` the latest first. By `waitingSince` only chats that wait are included',
         }),
       }),
-      success: { status: 200, description: 'A page of them', schema: pageSchema(Chat) },
+      success: { status: 200, description: 'A page of chats', schema: pageSchema(Chat) },
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {
       await awaitPosition(deps, query);
       const position = projections.position();
-      const { items, next } = await lookThrough(query, (page) =>
+      const { items, next } = await scanForPage(query, (page) =>
         projections.chats.list({ ...query, ...page, tenant: tenant.id }),
       );
-      const found = items.map((chat) => chatWithJid(tenant, chat));
-      return { status: 200, json: { items: found, next, position } };
+      const chats = items.map((chat) => chatWithJid(tenant, chat));
+      return { status: 200, json: { items: chats, next, position } };
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
@@ -124,10 +129,10 @@ export function chats(api: Api, access: Access<Caller>): void {
       operationId: 'getChat',
       tag,
       summary: 'One chat',
-      description: 'The last one of this id; with `visitor`, the last one at that visitor.',
+      description: 'The latest chat with this id. With `visitor`, the latest one of that visitor.',
       access,
       params: z.object({ chatId: ChatId }),
-      query: OneQuery.extend({ visitor: VisitorKey.optional() }),
+      query: SingleQuery.extend({ visitor: VisitorKey.optional() }),
       success: { status: 200, description: 'The chat', schema: Chat },
       problems: [404, 503],
     },

@@ -1,30 +1,31 @@
-/** Departments: who is there, who waits, what was served today. */
+/** Departments: who is online, what waits, what was served today. */
 import { z } from '@hono/zod-openapi';
 import type { DepartmentView } from '../../projections/department-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { startOfDay, TimeZone } from '../frame/days.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
-import { awaitPosition, OneQuery } from '../frame/reading.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import { awaitPosition, SingleQuery } from '../frame/reading.ts';
 
 const count = z.int();
 
 const Department = z
   .object({
-    department: z.string().nullable().openapi({ description: 'null: chats for none' }),
-    operators: z
-      .object({ online: count, available: count, away: count, busy: count })
-      .openapi({ description: 'That serve it; who names no department serves all' }),
-    freePlaces: count.openapi({ description: 'Chats that available operators could be given now' }),
-    waiting: count.openapi({ description: 'Chats that nobody has answered' }),
-    offered: count.openapi({ description: 'Those of them that operators are asked to answer' }),
+    department: z.string().nullable().openapi({ description: 'null: chats without a department' }),
+    operators: z.object({ online: count, available: count, away: count, busy: count }).openapi({
+      description:
+        'Operators that serve the department. Operators that list no department serve all',
+    }),
+    freePlaces: count.openapi({ description: 'Chats that available operators could take now' }),
+    waiting: count.openapi({ description: 'Chats that no operator has accepted' }),
+    offered: count.openapi({ description: 'Waiting chats that are offered to operators now' }),
     longestWaitingSince: z
       .number()
       .nullable()
-      .openapi({ description: 'When the oldest of them was begun, ms since 1970' }),
+      .openapi({ description: 'When the oldest waiting chat started, in ms since 1970' }),
     active: count,
-    chatsToday: count.openapi({ description: 'Begun today; those answered, and closed without' }),
-    servedToday: count,
-    missedToday: count,
+    chatsToday: count.openapi({ description: 'Chats that started today' }),
+    servedToday: count.openapi({ description: 'Those that an operator accepted' }),
+    missedToday: count.openapi({ description: 'Those that closed before an operator accepted' }),
   } satisfies Record<keyof DepartmentView, z.ZodType>)
   .openapi('Department');
 
@@ -34,11 +35,10 @@ const Departments = z.object({
   position: z.string().nullable(),
 });
 
-/** The endpoint of departments. */
-export function departments(api: Api, access: Access<Caller>): void {
+export function addDepartmentsEndpoint(api: Api, access: Access<Caller>): void {
   const { deps } = api;
   const { projections } = deps;
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
@@ -46,10 +46,11 @@ export function departments(api: Api, access: Access<Caller>): void {
       operationId: 'listDepartments',
       tag: 'Operators',
       summary: 'Departments: who is online, what waits, what was served today',
-      description: "Those of operators, of chats, and of the tenant's settings, by name.",
+      description:
+        "All departments of operators, of chats and of the tenant's settings, in order of their names.",
       access,
-      query: OneQuery.extend({ timezone: TimeZone }),
-      success: { status: 200, description: 'All of them', schema: Departments },
+      query: SingleQuery.extend({ timezone: TimeZone }),
+      success: { status: 200, description: 'All departments', schema: Departments },
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {

@@ -1,17 +1,24 @@
-/** Operators: their registration, which is also their XMPP account, and how they are. */
+/** Operators: registration, which also makes the XMPP account, and queries. */
 import { z } from '@hono/zod-openapi';
 import { Username } from '../../actors/ids.ts';
+import { LhcUserId, OperatorRegistration } from '../../actors/operator/registration.ts';
+import { line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
 import { AppError } from '../../errors.ts';
 import type { OperatorView } from '../../projections/operator-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { ACCEPTED, accept, originOf } from '../frame/commands.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
+import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { operatorWithJid } from '../frame/jids.ts';
-import { awaitPosition, ListQuery, OneQuery, pageSchema } from '../frame/reading.ts';
-import { filledLine, line } from '../frame/text.ts';
+import {
+  awaitPosition,
+  ListQuery,
+  MAX_SEARCH_CHARACTERS,
+  pageSchema,
+  SingleQuery,
+} from '../frame/reading.ts';
 
-/** A back office waits; several calls to ejabberd are made, each with a deadline of its own. */
-const WITH_EJABBERD_MS = 30_000;
+/** A registration's answer at the latest: it makes several calls to ejabberd, each with a deadline of its own. */
+export const REGISTRATION_DEADLINE_MS = 30_000;
 
 const Availability = z.enum(['offline', 'available', 'away', 'busy']);
 
@@ -23,17 +30,18 @@ const Operator = z
     name: z.string().nullable(),
     departments: z.array(z.string()),
     capacity: z.number().openapi({ description: 'Chats at the same time' }),
-    free: z
-      .number()
-      .openapi({ description: 'Places that its capacity leaves: 0 when it has more' }),
+    free: z.number().openapi({
+      description: 'Free places within the capacity; 0 if the operator has more chats',
+    }),
     availability: Availability,
     onlineSince: z.number().nullable().openapi({
       description:
-        'Since when it is anything but offline, in ms since 1970; null when it is offline',
+        'Since when the operator has not been offline, in ms since 1970; null if offline',
     }),
-    away: z.boolean().openapi({ description: 'It said itself that it wants no chats (`!away`)' }),
+    away: z.boolean().openapi({ description: 'The operator wants no chats (`!away`)' }),
     unresponsive: z.boolean().openapi({
-      description: 'Connected, but none of its clients answers pings: it counts as offline',
+      description:
+        'Connected, but no client of the operator answers pings: the operator counts as offline',
     }),
     sessions: z.array(
       z.object({
@@ -55,60 +63,27 @@ const Operator = z
   } satisfies Record<keyof OperatorView | 'jid', z.ZodType>)
   .openapi('Operator');
 
-const LhcUserId = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
+const PutOperator = OperatorRegistration.openapi('PutOperator');
 
-/** What PUT takes; the command line reads its files by it too. */
-export const PutOperator = z
-  .strictObject({
-    lhcUserId: LhcUserId.optional().openapi({
-      description: 'The LHC user that it is; one that is another operator is refused (409)',
-    }),
-    name: filledLine(128)
-      .optional()
-      .openapi({ description: 'What contacts see; a new one without goes by its username' }),
-    departments: z
-      .array(filledLine(128))
-      .max(100)
-      .overwrite((names) => [...new Set(names)])
-      .optional()
-      .openapi({ description: 'Whose chats it is given; all of them, not those to add' }),
-    capacity: z.int().min(1).max(1000).optional().openapi({
-      description: "Chats at the same time; a new one without has the tenant's `routing.capacity`",
-    }),
-    password: z
-      .string()
-      .min(1, 'is empty')
-      .max(256)
-      // RFC 7622 §4.1: an OpaqueString has no control characters.
-      .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'holds a control character')
-      .optional()
-      .openapi({ format: 'password', description: 'Applied to ejabberd at once, kept nowhere' }),
-    adopt: z.boolean().optional().openapi({
-      description: 'Take over an account that exists already; with the admin token only',
-    }),
-  })
-  .openapi('PutOperator');
-
-/** The endpoints of operators. */
-export function operators(api: Api, access: Access<Caller>): void {
+export function addOperatorEndpoints(api: Api, access: Access<Caller>): void {
   const { deps } = api;
   const { projections, operatorAccounts } = deps;
   const tag = 'Operators';
   const path = '/v1/{tenant}/operators/{username}';
   const params = z.object({ username: Username });
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'put',
       path,
       operationId: 'putOperator',
       tag,
-      summary: 'Register an operator, or change it',
-      description: `Makes its XMPP account and puts it on the roster. A new operator needs \`lhcUserId\`, and a
-\`password\` unless its account exists. Of one that is registered only what is sent changes: \`{ "password": "…" }\`
-sets its password and nothing else, clients that are logged in stay so. An LHC user belongs to one operator: 409 says
-which one has it. The same again changes nothing.`,
+      summary: 'Register or change an operator',
+      description: `Makes the XMPP account and puts it on the roster. A new operator needs \`lhcUserId\`, and a
+\`password\` unless the account exists. For a registered operator only the fields in the body change:
+\`{ "password": "…" }\` sets the password and nothing else, and clients stay logged in. An LHC user belongs to one
+operator; 409 names that operator. The same request again changes nothing.`,
       access,
       params,
       body: PutOperator,
@@ -119,20 +94,20 @@ which one has it. The same again changes nothing.`,
       const { caller, body } = call;
       const origin = { ...originOf(call), admin: caller.admin };
       const work = operatorAccounts.put(caller.tenant.id, call.params.username, body, origin);
-      return accept(api, 'Register', work, WITH_EJABBERD_MS);
+      return answerCommand(api, 'Register', work, REGISTRATION_DEADLINE_MS);
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'delete',
       path,
       operationId: 'removeOperator',
       tag,
-      summary: 'Remove an operator and its account',
-      description: `Its clients are logged out, its account and its place on the roster are gone, and its chats go back to
-the queue. Its LHC user and its username are free again when this is answered.`,
+      summary: 'Remove an operator and the account',
+      description: `Logs the operator's clients out, removes the account from ejabberd and from the roster, and puts the
+operator's chats back into the queue. After the answer the LHC user and the username can be used again.`,
       access,
       params,
       command: true,
@@ -142,11 +117,11 @@ the queue. Its LHC user and its username are free again when this is answered.`,
     (call) => {
       const { tenant } = call.caller;
       const work = operatorAccounts.remove(tenant.id, call.params.username, originOf(call));
-      return accept(api, 'Remove', work, WITH_EJABBERD_MS);
+      return answerCommand(api, 'Remove', work, REGISTRATION_DEADLINE_MS);
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
@@ -156,7 +131,7 @@ the queue. Its LHC user and its username are free again when this is answered.`,
       summary: 'One operator',
       access,
       params,
-      query: OneQuery,
+      query: SingleQuery,
       success: { status: 200, description: 'The operator', schema: Operator },
       problems: [404, 503],
     },
@@ -168,7 +143,7 @@ the queue. Its LHC user and its username are free again when this is answered.`,
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
@@ -179,21 +154,24 @@ the queue. Its LHC user and its username are free again when this is answered.`,
       access,
       query: ListQuery.extend({
         state: Availability.optional(),
-        department: line(128).optional().openapi({
-          description: 'Who names it; who names none serves all, and is not among these',
+        department: line(MAX_NAME_CHARACTERS).optional().openapi({
+          description:
+            'Operators that list this department. Operators that list none serve all departments, and are not included',
         }),
         lhcUserId: z.coerce.number().pipe(LhcUserId).optional().openapi({ type: 'integer' }),
-        q: line(200).optional().openapi({ description: 'In the username or name' }),
+        q: line(MAX_SEARCH_CHARACTERS)
+          .optional()
+          .openapi({ description: 'A part of the username or name' }),
       }),
-      success: { status: 200, description: 'A page of them', schema: pageSchema(Operator) },
+      success: { status: 200, description: 'A page of operators', schema: pageSchema(Operator) },
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {
       await awaitPosition(deps, query);
       const position = projections.position();
       const { items, next } = projections.operators.list({ ...query, tenant: tenant.id });
-      const found = items.map((operator) => operatorWithJid(tenant, operator));
-      return { status: 200, json: { items: found, next, position } };
+      const operators = items.map((operator) => operatorWithJid(tenant, operator));
+      return { status: 200, json: { items: operators, next, position } };
     },
   );
 }

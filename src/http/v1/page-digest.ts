@@ -1,15 +1,15 @@
 import { hash } from 'node:crypto';
 import type { Profile } from '../../actors/visitor/facts.ts';
 
-/** Of base64url: 132 bits. */
+/** Characters of base64url in a digest: 132 bits. */
 const DIGEST_CHARACTERS = 22;
 
 /**
- * Makes the fingerprint by which a machine knows the same page again without reading what is personal. Keyed, and
- * different for every visitor: the log does not tell who were on the same page.
+ * Makes the fingerprint of a page view. With it a machine recognises the same page without reading personal data. The
+ * digest is keyed and differs for every visitor: the log does not tell which visitors were on the same page.
  *
- * The key stands before the text instead of an HMAC: one native call instead of four on the busiest path, and what an
- * HMAC adds (nobody can extend the text) is of no use against somebody who only reads a part of the hash.
+ * The key stands before the text instead of an HMAC: one native call instead of four on the busiest path. An HMAC would
+ * also keep others from extending the text, which is of no use to anybody who sees a part of the hash only.
  *
  * @param key at least 32 bytes, secret
  */
@@ -19,8 +19,8 @@ export function createPageDigest(
   const secret = Buffer.from(key).toString('base64');
   return (tenant, visitor, department, profile) => {
     const { page, title, referrer, nick, country, city, timezone, visits, vid } = profile;
-    // An array in this order is canonical: JSON of objects keeps the order in which a caller wrote them.
-    const told = JSON.stringify([
+    // An array has one order. JSON of the body would keep the order in which the caller wrote the fields.
+    const text = JSON.stringify([
       tenant,
       visitor,
       department,
@@ -34,6 +34,6 @@ export function createPageDigest(
       visits,
       vid,
     ]);
-    return hash('sha256', secret + told, 'base64url').slice(0, DIGEST_CHARACTERS);
+    return hash('sha256', secret + text, 'base64url').slice(0, DIGEST_CHARACTERS);
   };
 }

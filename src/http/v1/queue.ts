@@ -1,41 +1,42 @@
-/** The queue: who waits for an operator, in which place, and for how long it may be. */
+/** The queue: which chats wait for an operator, in which order, and for how long they may have to wait. */
 import { z } from '@hono/zod-openapi';
+import { line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
 import type { QueuedChat } from '../../projections/queue-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { chatWithJid } from '../frame/jids.ts';
 import { awaitPosition, ListQuery, pageSchema } from '../frame/reading.ts';
-import { line } from '../frame/text.ts';
 import { chatFields } from './chats.ts';
 
 const Queued = z
   .object({
     ...chatFields,
-    position: z.int().openapi({ description: '1 is next, among all that wait' }),
-    positionInDepartment: z.int().openapi({ description: 'Among those of its department' }),
+    position: z.int().openapi({ description: 'The place in the whole queue; 1 is next' }),
+    positionInDepartment: z
+      .int()
+      .openapi({ description: 'The place in the queue of its department' }),
     expectedWait: z.number().nullable().openapi({
       description:
-        'Seconds: its place times the mean time that a chat of its department stood first before an operator answered, over the last hour, or the last 24 where that tells nothing; null when nothing is known, or nobody who serves it is online',
+        'Seconds: the place in the department times the mean time that a chat of the department was first in the queue. The mean is of the last hour, or of the last 24 hours if that hour has no data. null if there is no data, or if no operator of the department is online',
     }),
   } satisfies Record<keyof QueuedChat | 'jid', z.ZodType>)
   .openapi('QueuedChat');
 
-/** The endpoint of the queue. */
-export function queue(api: Api, access: Access<Caller>): void {
+export function addQueueEndpoint(api: Api, access: Access<Caller>): void {
   const { deps } = api;
   const { projections } = deps;
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
       path: '/v1/{tenant}/queue',
       operationId: 'listQueue',
       tag: 'Chats',
-      summary: 'Chats that nobody has answered, the oldest first',
-      description: 'Those that operators are being asked to answer are in state `offered`.',
+      summary: 'Chats that no operator has accepted, the oldest first',
+      description: 'A chat that is offered to operators now is in state `offered`.',
       access,
-      query: ListQuery.extend({ department: line(128).optional() }),
-      success: { status: 200, description: 'A page of them', schema: pageSchema(Queued) },
+      query: ListQuery.extend({ department: line(MAX_NAME_CHARACTERS).optional() }),
+      success: { status: 200, description: 'A page of chats', schema: pageSchema(Queued) },
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {
@@ -43,8 +44,8 @@ export function queue(api: Api, access: Access<Caller>): void {
       const position = projections.position();
       const filter = { ...query, tenant: tenant.id, now: deps.now() };
       const { items, next } = projections.queue.list(filter);
-      const found = items.map((chat) => chatWithJid(tenant, chat));
-      return { status: 200, json: { items: found, next, position } };
+      const chats = items.map((chat) => chatWithJid(tenant, chat));
+      return { status: 200, json: { items: chats, next, position } };
     },
   );
 }

@@ -1,4 +1,4 @@
-/** Statistics of the chats that began within a time: altogether, by department and by operator. */
+/** Statistics of the chats that started within a range of time: in total, by department and by operator. */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
 import {
@@ -11,15 +11,19 @@ import {
 import type { Portion, PortionKey, Range, StatsQueries } from '../../projections/stats-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { startOfDay, TimeZone } from '../frame/days.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
-import { awaitPosition, moment, nextTurn, OneQuery } from '../frame/reading.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import { awaitPosition, nextTurn, SingleQuery, TimeParameter } from '../frame/reading.ts';
 
-const DAY_MS = 86_400_000;
-const MOST_DAYS = 31;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** The range of one query at most. */
+export const MAX_STATS_DAYS = 31;
+/** A range of whole local days may be longer than its days of 24 hours: clocks change. */
+const CLOCK_CHANGE_MS = 2 * HOUR_MS;
 
 const count = z.int();
 const seconds = z.number().nullable();
-const Measured = z
+const DurationsSchema = z
   .object({
     count,
     mean: seconds,
@@ -28,31 +32,37 @@ const Measured = z
     max: seconds,
   } satisfies Record<keyof Durations, z.ZodType>)
   .openapi('Durations', {
-    description: 'In seconds; p50 and p95 are by the nearest rank, computed from every value',
+    description: 'In seconds. p50 and p95 are computed from all values, by the nearest rank',
   });
-const counted = {
+const chatStats = {
   chats: count,
   open: count,
   closed: count,
   served: count.openapi({ description: 'An operator accepted it' }),
-  missed: count.openapi({ description: 'Closed, and no operator had ever accepted it' }),
-  waiting: Measured.openapi({ description: 'From its beginning until it was accepted' }),
-  answer: Measured.openapi({ description: 'From its beginning until an operator first wrote' }),
+  missed: count.openapi({ description: 'Closed before any operator accepted' }),
+  waiting: DurationsSchema.openapi({
+    description: 'From the start of the chat until an operator accepted',
+  }),
+  answer: DurationsSchema.openapi({
+    description: 'From the start of the chat until an operator first wrote',
+  }),
 } satisfies Record<keyof ChatStats, z.ZodType>;
 
 const Stats = z
   .object({
     since: z.number().openapi({ description: 'ms since 1970' }),
-    until: z.number().openapi({ description: 'ms since 1970, not included' }),
+    until: z.number().openapi({ description: 'ms since 1970, exclusive' }),
     timezone: z.string(),
-    total: z.object(counted),
-    departments: z.array(z.object({ department: z.string().nullable(), ...counted })),
+    total: z.object(chatStats),
+    departments: z.array(z.object({ department: z.string().nullable(), ...chatStats })),
     operators: z.array(
       z.object({
         operator: z.string(),
-        chats: count.openapi({ description: 'That it accepted' }),
+        chats: count.openapi({ description: 'Chats that the operator accepted' }),
         messages: count,
-        answer: Measured.openapi({ description: 'From when it was asked until its first message' }),
+        answer: DurationsSchema.openapi({
+          description: 'From the offer until the first message of the operator',
+        }),
         missedOffers: count,
         declinedOffers: count,
       } satisfies Record<keyof OperatorStats, z.ZodType>),
@@ -61,33 +71,31 @@ const Stats = z
   })
   .openapi('Stats');
 
-/** Reads all portions; others have their turn between them. */
+/** Reads all portions. Between two portions the event loop serves others. */
 async function eachRow<Row>(
   read: (after: PortionKey | null) => Portion<Row>,
-  take: (row: Row) => void,
+  use: (row: Row) => void,
 ): Promise<void> {
   for (let after: PortionKey | null = null; ; ) {
     const { rows, next }: Portion<Row> = read(after);
-    for (const row of rows) take(row);
+    for (const row of rows) use(row);
     if (next === null) return;
     after = next;
     await nextTurn();
   }
 }
 
-/** What is in a map, made where it is missing. */
-function within<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  map.set(key, made);
-  return made;
+/** The value of a key, made and kept if the map has none yet. */
+function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const value = map.get(key) ?? make();
+  map.set(key, value);
+  return value;
 }
 
 const byName = ([a]: readonly [string | null, unknown], [b]: readonly [string | null, unknown]) =>
   a === b ? 0 : a === null ? 1 : b === null || a < b ? -1 : 1;
 
-/** @param queries asked anew for each portion: the rows may have been exchanged meanwhile */
+/** @param queries called again for each portion: a rebuild may replace the rows in between */
 async function compute(queries: () => StatsQueries, range: Range) {
   const total = countChats();
   const departments = new Map<string | null, ReturnType<typeof countChats>>();
@@ -95,13 +103,13 @@ async function compute(queries: () => StatsQueries, range: Range) {
     (after) => queries().chats(range, after),
     (chat) => {
       total.add(chat);
-      within(departments, chat.department, countChats).add(chat);
+      getOrMake(departments, chat.department, countChats).add(chat);
     },
   );
   const operators = new Map<string, ReturnType<typeof countWork>>();
   await eachRow(
     (after) => queries().work(range, after),
-    (work) => within(operators, work.operator, countWork).add(work),
+    (work) => getOrMake(operators, work.operator, countWork).add(work),
   );
   return {
     total: total.stats(),
@@ -112,48 +120,47 @@ async function compute(queries: () => StatsQueries, range: Range) {
   };
 }
 
-/** The range that was asked for. @throws {AppError} `invalid` */
+/** The range of a query, with defaults. @throws {AppError} `invalid` */
 function rangeOf(
   { since, until }: { readonly since?: number | undefined; readonly until?: number | undefined },
   zone: string,
   now: number,
 ): { readonly since: number; readonly until: number } {
-  const refuse = (field: string, reason: string) => new AppError('invalid', reason, { field });
+  const invalid = (field: string, reason: string) => new AppError('invalid', reason, { field });
   const from = since ?? startOfDay(until === undefined ? now : until - 1, zone);
-  // The end of the day, not this moment: the same answer as long as nothing has happened.
+  // The end of the day and not this moment, so that the answer (and its ETag) stays the same while nothing happens.
   const to =
     until ??
     (since === undefined
       ? startOfDay(from + 1.5 * DAY_MS, zone)
-      : Math.min(Math.max(now, from + 1), from + MOST_DAYS * DAY_MS));
-  if (to <= from) throw refuse('until', 'is not after `since`');
-  if (to - from > MOST_DAYS * DAY_MS + DAY_MS / 12) {
-    throw refuse('since', `is more than ${MOST_DAYS} days before the end; ask for less at once`);
+      : Math.min(Math.max(now, from + 1), from + MAX_STATS_DAYS * DAY_MS));
+  if (to <= from) throw invalid('until', 'is not after `since`');
+  if (to - from > MAX_STATS_DAYS * DAY_MS + CLOCK_CHANGE_MS) {
+    throw invalid('since', `is more than ${MAX_STATS_DAYS} days before \`until\``);
   }
   return { since: from, until: to };
 }
 
-/** The endpoint of statistics. */
-export function stats(api: Api, access: Access<Caller>): void {
+export function addStatsEndpoint(api: Api, access: Access<Caller>): void {
   const { deps } = api;
   const { projections } = deps;
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
       path: '/v1/{tenant}/stats',
       operationId: 'getStats',
       tag: 'Chats',
-      summary: 'Chats of a day, or of up to 31 days, in numbers',
+      summary: `Statistics of one day, or of up to ${MAX_STATS_DAYS} days`,
       description:
-        'Of the chats that began within the time; default: today in `timezone`. A chat counts for the department that it has now.',
+        'Counts the chats that started within the range. Default: today in `timezone`. A chat counts for its current department.',
       access,
-      query: OneQuery.extend({
-        since: moment.optional(),
-        until: moment.optional(),
+      query: SingleQuery.extend({
+        since: TimeParameter.optional(),
+        until: TimeParameter.optional(),
         timezone: TimeZone,
       }),
-      success: { status: 200, description: 'The numbers', schema: Stats },
+      success: { status: 200, description: 'The statistics', schema: Stats },
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {
@@ -161,8 +168,8 @@ export function stats(api: Api, access: Access<Caller>): void {
       const range = rangeOf(query, timezone, deps.now());
       await awaitPosition(deps, query);
       const position = projections.position();
-      const numbers = await compute(() => projections.stats, { ...range, tenant: tenant.id });
-      return { status: 200, json: { ...range, timezone, ...numbers, position } };
+      const statistics = await compute(() => projections.stats, { ...range, tenant: tenant.id });
+      return { status: 200, json: { ...range, timezone, ...statistics, position } };
     },
   );
 }

@@ -1,20 +1,23 @@
-/** A visitor types: forwarded at once or not at all, never recorded. */
+/** A visitor is typing: passed on at once or not at all, and never recorded. */
 import { z } from '@hono/zod-openapi';
 import { VisitorKey } from '../../actors/ids.ts';
+import { line } from '../../actors/text.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
-import { line } from '../frame/text.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
+
+/** What the visitor has typed so far, at most. LHC sends it; operators' clients could not show it. */
+export const MAX_PREVIEW_CHARACTERS = 4_096;
 
 const Typing = z
   .strictObject({
     state: z.enum(['composing', 'paused', 'active']),
-    preview: line(4096).optional(),
+    preview: line(MAX_PREVIEW_CHARACTERS).optional(),
   })
   .openapi('Typing');
 
-export function typing(api: Api, access: Access<Caller>): void {
-  const { deps } = api;
-  endpoint(
+export function addTypingEndpoint(api: Api, access: Access<Caller>): void {
+  const { typing, logger } = api.deps;
+  addEndpoint(
     api,
     {
       method: 'post',
@@ -22,16 +25,16 @@ export function typing(api: Api, access: Access<Caller>): void {
       operationId: 'reportTyping',
       tag: 'Visitors',
       summary: 'The visitor is typing',
-      description: 'Ephemeral: shown to the operator of its chat if that is possible now.',
+      description: 'Not recorded. The operator of the chat sees it if that is possible now.',
       access,
       params: z.object({ key: VisitorKey }),
       body: Typing,
-      success: { status: 204, description: 'Taken notice of' },
+      success: { status: 204, description: 'Noted' },
     },
     ({ caller, params, body, requestId }) => {
-      // Not waited for: whether it arrives changes nothing for the caller.
-      deps.typing(caller.tenant.id, params.key, body.state).catch((error: unknown) => {
-        deps.logger.debug({ err: error, requestId, tenant: caller.tenant.id }, 'typing not shown');
+      // Not awaited: the caller does the same whether it arrives or not.
+      typing(caller.tenant.id, params.key, body.state).catch((error: unknown) => {
+        logger.debug({ err: error, requestId, tenant: caller.tenant.id }, 'typing not shown');
       });
       return { status: 204 };
     },

@@ -1,19 +1,32 @@
-/** Bodies of the commands of a visitor. */
+/** Bodies of a visitor's commands. */
 import { z } from '@hono/zod-openapi';
 import { ChatId, Username } from '../../actors/ids.ts';
-import { filledLine, line, MessageBody, MessageId } from '../frame/text.ts';
+import { filledLine, line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
+import { MessageBody, MessageId } from '../frame/text.ts';
+
+/** A URL at most: of a page or of its referrer. */
+export const MAX_URL_CHARACTERS = 4_096;
+export const MAX_TITLE_CHARACTERS = 1_024;
+/** A country or a time zone at most. */
+export const MAX_REGION_CHARACTERS = 64;
+export const MAX_REASON_CHARACTERS = 200;
+/** The id of an operator's message at most: mod_lhc passes on no more. */
+export const MAX_STANZA_ID_CHARACTERS = 1_024;
+const MAX_VISITS = 1_000_000_000;
+
+const name = line(MAX_NAME_CHARACTERS);
 
 export const PageView = z
   .strictObject({
-    page: filledLine(4096),
-    title: line(1024).optional(),
-    referrer: line(4096).optional(),
-    nick: line(128).optional(),
-    country: line(64).optional(),
-    city: line(128).optional(),
-    timezone: line(64).optional(),
-    visits: z.int().min(0).max(1_000_000_000).optional(),
-    department: line(128).optional(),
+    page: filledLine(MAX_URL_CHARACTERS),
+    title: line(MAX_TITLE_CHARACTERS).optional(),
+    referrer: line(MAX_URL_CHARACTERS).optional(),
+    nick: name.optional(),
+    country: line(MAX_REGION_CHARACTERS).optional(),
+    city: name.optional(),
+    timezone: line(MAX_REGION_CHARACTERS).optional(),
+    visits: z.int().min(0).max(MAX_VISITS).optional(),
+    department: name.optional(),
     vid: z
       .string()
       .regex(/^[A-Za-z0-9]{0,64}$/, 'is letters and digits, at most 64')
@@ -24,8 +37,8 @@ export const PageView = z
 export const StartChat = z
   .strictObject({
     chatId: ChatId,
-    department: line(128).optional(),
-    nick: line(128).optional(),
+    department: name.optional(),
+    nick: name.optional(),
     message: z.strictObject({ id: MessageId.optional(), body: MessageBody }).optional(),
   })
   .openapi('StartChat');
@@ -37,23 +50,30 @@ export const SendMessage = z
 export const CloseChat = z
   .strictObject({
     by: z.enum(['visitor', 'operator', 'system']),
-    reason: line(200).optional(),
+    reason: line(MAX_REASON_CHARACTERS).optional(),
   })
   .openapi('CloseChat');
 
 export const TransferChat = z
-  .strictObject({ operator: Username.optional(), department: filledLine(128).optional() })
+  .strictObject({
+    operator: Username.optional(),
+    department: filledLine(MAX_NAME_CHARACTERS).optional(),
+  })
   .refine(({ operator, department }) => (operator === undefined) !== (department === undefined), {
     path: ['operator'],
-    error: 'name an operator or a department, one of the two',
+    error: 'name either an operator or a department',
   })
-  .openapi('TransferChat', { description: 'An operator or a department, one of the two' });
+  .openapi('TransferChat', { description: 'Either an operator or a department' });
 
 export const Displayed = z
   .strictObject({
-    // Made by the operator's client: a stanza's id can be any text (RFC 6120 §8.1.3), mod_lhc passes on so much of it.
-    messageId: z.string().min(1, 'is empty').max(1024, 'is longer than 1024 characters').openapi({
-      description: "Of the operator's message, as `chat.message` or `visitor.invited` told it",
-    }),
+    // An operator's client makes the id, and a stanza's id can be any text (RFC 6120 §8.1.3).
+    messageId: z
+      .string()
+      .min(1, 'is empty')
+      .max(MAX_STANZA_ID_CHARACTERS, `is longer than ${MAX_STANZA_ID_CHARACTERS} characters`)
+      .openapi({
+        description: "The id of the operator's message, from `chat.message` or `visitor.invited`",
+      }),
   })
   .openapi('Displayed');

@@ -1,4 +1,4 @@
-/** A visitor's chat: begun, written in, seen, handed on, closed. */
+/** Commands of a visitor's chat: start, write, see, transfer, close. */
 import { z } from '@hono/zod-openapi';
 import { ChatId, VisitorKey } from '../../actors/ids.ts';
 import { delaysOf } from '../../actors/tenant/machine.ts';
@@ -7,44 +7,48 @@ import { AppError, hasCode } from '../../errors.ts';
 import type { Origin } from '../../runtime/ports.ts';
 import type { Answer } from '../frame/answer.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { ACCEPTED, accept, originOf } from '../frame/commands.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
+import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { CloseChat, Displayed, SendMessage, StartChat, TransferChat } from './visitor-bodies.ts';
 
 const Visitor = z.object({ key: VisitorKey });
 const VisitorChat = z.object({ key: VisitorKey, chatId: ChatId });
 
-/** Dispatches a command to a visitor of the caller's tenant, and makes its answer. */
-export type OrderVisitor = (
+/** Sends a command to a visitor of the caller's tenant and makes the answer. */
+export type CommandVisitor = (
   caller: Caller,
-  name: VisitorKey,
+  key: VisitorKey,
   command: VisitorCommand,
   origin: Origin,
 ) => Promise<Answer>;
 
-/** Who is to have the chat does not exist: that is the request's fault, and no state will ever allow it. */
-function withReceiver(error: unknown): never {
+/** A receiver that does not exist makes the request invalid: no state would ever allow it. */
+function invalidReceiver(error: unknown): never {
   if (hasCode(error, 'refused') && 'field' in error.details) {
     throw new AppError('invalid', error.message, error.details, { cause: error });
   }
   throw error;
 }
 
-/** The endpoints of a visitor's chat. */
-export function visitorChats(api: Api, access: Access<Caller>, order: OrderVisitor): void {
-  const { deps } = api;
+export function addVisitorChats(
+  api: Api,
+  access: Access<Caller>,
+  commandVisitor: CommandVisitor,
+): void {
+  const { newId, transfer } = api.deps;
   const tag = 'Visitors';
-  const visitor = '/v1/{tenant}/visitors/{key}';
+  const path = '/v1/{tenant}/visitors/{key}';
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'post',
-      path: `${visitor}/chats`,
+      path: `${path}/chats`,
       operationId: 'startChat',
       tag,
       summary: 'The visitor starts a chat',
-      description: 'It is routed to an operator of the department, unless one has invited it.',
+      description:
+        'An operator of the department gets the chat. If an operator has invited the visitor, that operator gets it.',
       access,
       params: Visitor,
       body: StartChat,
@@ -60,20 +64,20 @@ export function visitorChats(api: Api, access: Access<Caller>, order: OrderVisit
         department: body.department || null,
         delays: delaysOf(caller.tenant),
         nick: body.nick || undefined,
-        message: message && { id: message.id ?? deps.newId(), body: message.body },
+        message: message && { id: message.id ?? newId(), body: message.body },
       };
-      return order(caller, params.key, command, originOf(call, message?.id));
+      return commandVisitor(caller, params.key, command, originOf(call, message?.id));
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'post',
-      path: `${visitor}/messages`,
+      path: `${path}/messages`,
       operationId: 'sendMessage',
       tag,
-      summary: 'The visitor writes to its operator',
+      summary: 'The visitor writes to the operator',
       access,
       params: Visitor,
       body: SendMessage,
@@ -85,19 +89,19 @@ export function visitorChats(api: Api, access: Access<Caller>, order: OrderVisit
       const { caller, params, body } = call;
       const command: VisitorCommand = {
         type: 'SendMessage',
-        messageId: body.id ?? deps.newId(),
+        messageId: body.id ?? newId(),
         chatId: body.chatId ?? null,
         body: body.body,
       };
-      return order(caller, params.key, command, originOf(call, body.id));
+      return commandVisitor(caller, params.key, command, originOf(call, body.id));
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'post',
-      path: `${visitor}/chats/{chatId}/close`,
+      path: `${path}/chats/{chatId}/close`,
       operationId: 'closeChat',
       tag,
       summary: 'The chat is over',
@@ -112,20 +116,20 @@ export function visitorChats(api: Api, access: Access<Caller>, order: OrderVisit
       const { chatId, key } = call.params;
       const { by, reason } = call.body;
       const command: VisitorCommand = { type: 'CloseChat', chatId, by, reason: reason || null };
-      return order(call.caller, key, command, originOf(call));
+      return commandVisitor(call.caller, key, command, originOf(call));
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'post',
-      path: `${visitor}/chats/{chatId}/transfer`,
+      path: `${path}/chats/{chatId}/transfer`,
       operationId: 'transferChat',
       tag,
-      summary: 'Hand the chat to another operator, or to a department',
+      summary: 'Transfer the chat to another operator or to a department',
       description:
-        'An operator has it at once, whatever he has and shows, and is asked to answer it; in a department it waits for the next who is free.',
+        'An operator gets the chat at once, whatever their capacity and presence, and is asked to accept it. In a department the chat waits for the next free operator.',
       access,
       params: VisitorChat,
       body: TransferChat,
@@ -135,26 +139,24 @@ export function visitorChats(api: Api, access: Access<Caller>, order: OrderVisit
     },
     (call) => {
       const { chatId, key } = call.params;
-      const { operator, department = '' } = call.body; // one of the two is there
+      const { operator, department = '' } = call.body; // the schema lets exactly one of them through
       const to = operator === undefined ? { department } : { operator };
       const wish = { chatId, from: null, to };
-      const work = deps
-        .transfer(call.caller.tenant.id, key, wish, originOf(call))
-        .catch(withReceiver);
-      return accept(api, 'TransferChat', work);
+      const work = transfer(call.caller.tenant.id, key, wish, originOf(call));
+      return answerCommand(api, 'TransferChat', work.catch(invalidReceiver));
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'post',
-      path: `${visitor}/displayed`,
+      path: `${path}/displayed`,
       operationId: 'reportDisplayed',
       tag,
-      summary: "The visitor has seen an operator's message, and all before it",
+      summary: "The visitor has seen an operator's message and all messages before it",
       description:
-        "The operator's client is told, where it asked for that (XEP-0333); a message that it did not ask for, or that is not known, changes nothing.",
+        "The operator's client gets a marker if it asked for one (XEP-0333). A message that is unknown, or whose client asked for no marker, changes nothing.",
       access,
       params: Visitor,
       body: Displayed,
@@ -164,7 +166,8 @@ export function visitorChats(api: Api, access: Access<Caller>, order: OrderVisit
     },
     (call) => {
       const { messageId } = call.body;
-      return order(call.caller, call.params.key, { type: 'ReportSeen', messageId }, originOf(call));
+      const command: VisitorCommand = { type: 'ReportSeen', messageId };
+      return commandVisitor(call.caller, call.params.key, command, originOf(call));
     },
   );
 }

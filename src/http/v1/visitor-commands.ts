@@ -1,22 +1,19 @@
-/** What a visitor's browser and LHC do: view pages, chat (visitor-chats.ts), leave. */
+/** Commands of a visitor's browser and of LHC: page views, chats (visitor-chats.ts), the end of a visit. */
 import { z } from '@hono/zod-openapi';
 import { VisitorKey } from '../../actors/ids.ts';
 import { delaysOf } from '../../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import type { Profile } from '../../actors/visitor/facts.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { ACCEPTED, accept, originOf } from '../frame/commands.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
+import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { createPageDigest } from './page-digest.ts';
 import { PageView } from './visitor-bodies.ts';
-import { type OrderVisitor, visitorChats } from './visitor-chats.ts';
-
-/** For the bench, whose bare echo parses the same. */
-export { PageView } from './visitor-bodies.ts';
+import { addVisitorChats, type CommandVisitor } from './visitor-chats.ts';
 
 const Visitor = z.object({ key: VisitorKey });
 
-const TOLD = [
+const TEXT_FIELDS = [
   'page',
   'title',
   'referrer',
@@ -27,36 +24,35 @@ const TOLD = [
   'vid',
 ] as const satisfies (keyof Profile)[];
 
-/** What was told, without what was left out or left empty. */
+/** The profile that a page view carries, without fields that are absent or empty. */
 function profileOf(view: z.output<typeof PageView>): Profile {
   const profile: Profile = {};
-  for (const name of TOLD) {
-    const text = view[name];
-    if (text) profile[name] = text;
+  for (const field of TEXT_FIELDS) {
+    const text = view[field];
+    if (text) profile[field] = text;
   }
   if (view.visits !== undefined) profile.visits = view.visits;
   return profile;
 }
 
-/** The endpoints that command a visitor. */
-export function visitorCommands(api: Api, access: Access<Caller>): void {
-  const { deps } = api;
-  const digestOf = createPageDigest(deps.digestKey);
+export function addVisitorCommands(api: Api, access: Access<Caller>): void {
+  const { actors, digestKey } = api.deps;
+  const digestOf = createPageDigest(digestKey);
   const tag = 'Visitors';
-  const visitor = '/v1/{tenant}/visitors/{key}';
+  const path = '/v1/{tenant}/visitors/{key}';
 
-  const order: OrderVisitor = (caller, key, command, origin) =>
-    accept(api, command.type, deps.actors.visitor(caller.tenant.id, key).send(command, origin));
+  const commandVisitor: CommandVisitor = ({ tenant }, key, command, origin) =>
+    answerCommand(api, command.type, actors.visitor(tenant.id, key).send(command, origin));
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'post',
-      path: `${visitor}/page-views`,
+      path: `${path}/page-views`,
       operationId: 'viewPage',
       tag,
       summary: 'The visitor views a page',
-      description: 'It appears to the operators, or its status is brought up to date.',
+      description: 'The visitor appears to the operators, or gets a new status.',
       access,
       params: Visitor,
       body: PageView,
@@ -75,33 +71,32 @@ export function visitorCommands(api: Api, access: Access<Caller>): void {
         delays: delaysOf(tenant),
         profile,
       };
-      return order(caller, params.key, command, originOf(call));
+      return commandVisitor(caller, params.key, command, originOf(call));
     },
   );
 
-  visitorChats(api, access, order);
+  addVisitorChats(api, access, commandVisitor);
 
-  for (const leave of [
+  for (const { command, ...spec } of [
     {
       method: 'post',
-      path: `${visitor}/timeout`,
+      path: `${path}/timeout`,
       operationId: 'timeOutVisitor',
       summary: 'The visitor is gone',
       command: { type: 'TimeOut' },
     },
     {
       method: 'delete',
-      path: visitor,
+      path,
       operationId: 'cleanUpVisitor',
-      summary: 'Clean up now: close its chat, remove its account',
+      summary: "Clean up now: close the visitor's chat and remove the account",
       command: { type: 'CleanUp' },
     },
   ] as const) {
-    const { command, ...spec } = leave;
-    endpoint(
+    addEndpoint(
       api,
       { ...spec, tag, access, params: Visitor, command: true, success: ACCEPTED, problems: [404] },
-      (call) => order(call.caller, call.params.key, command, originOf(call)),
+      (call) => commandVisitor(call.caller, call.params.key, command, originOf(call)),
     );
   }
 }

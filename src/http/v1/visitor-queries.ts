@@ -1,6 +1,7 @@
-/** Questions about visitors, answered from the read models. */
+/** Queries about visitors and their messages. */
 import { z } from '@hono/zod-openapi';
 import { ChatId, Username, VisitorKey } from '../../actors/ids.ts';
+import { line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
 import { AppError } from '../../errors.ts';
 import { MESSAGE_KINDS, type MessageView } from '../../projections/messages.ts';
 import {
@@ -9,19 +10,19 @@ import {
   type VisitorView,
 } from '../../projections/visitor-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { visitorWithJid } from '../frame/jids.ts';
 import {
   awaitPosition,
-  flag,
+  BooleanParameter,
   ListQuery,
-  lookThrough,
-  OneQuery,
+  MAX_SEARCH_CHARACTERS,
   pageSchema,
+  SingleQuery,
+  scanForPage,
 } from '../frame/reading.ts';
-import { line } from '../frame/text.ts';
 
-const told = z.string().nullable();
+const text = z.string().nullable();
 
 const Visitor = z
   .object({
@@ -31,14 +32,14 @@ const Visitor = z
     conversation: z.enum(['none', 'invited', 'waiting', 'chatting']),
     chatId: z.string().nullable(),
     operator: z.string().nullable(),
-    department: told,
-    nick: told,
-    page: told,
-    title: told,
-    referrer: told,
-    country: told,
-    city: told,
-    timezone: told,
+    department: text,
+    nick: text,
+    page: text,
+    title: text,
+    referrer: text,
+    country: text,
+    city: text,
+    timezone: text,
     visits: z.number().nullable(),
     loggedIn: z.boolean(),
     arrivedAt: z.number().openapi({ description: 'ms since 1970' }),
@@ -54,7 +55,7 @@ const Message = z
     direction: z.enum(['visitor', 'operator']),
     kind: z
       .enum(MESSAGE_KINDS)
-      .openapi({ description: '`note` and `command` are for LHC, not for the visitor' }),
+      .openapi({ description: '`note` and `command` are for LHC; the visitor does not see them' }),
     operator: z.string().nullable(),
     body: z.string().nullable(),
     at: z.number().openapi({ description: 'ms since 1970' }),
@@ -63,46 +64,49 @@ const Message = z
     displayedAt: z
       .number()
       .nullable()
-      .openapi({ description: 'When the other side had seen it, as far as that is known' }),
+      .openapi({ description: 'When the other side saw it, in ms since 1970; null if unknown' }),
     replaces: z
       .string()
       .nullable()
-      .openapi({ description: "The id of the operator's message that this one corrects" }),
+      .openapi({ description: "The id of the operator's message that this message corrects" }),
     revision: z.number(),
   } satisfies Record<keyof MessageView, z.ZodType>)
   .openapi('Message');
 
 const VisitorsQuery = ListQuery.extend({
   state: z.enum(VISITOR_STATES).optional(),
-  department: line(128).optional(),
+  department: line(MAX_NAME_CHARACTERS).optional(),
   operator: Username.optional(),
-  country: line(128).optional().openapi({ description: 'As it was told, upper or lower case' }),
-  online: flag.optional(),
+  country: line(MAX_NAME_CHARACTERS)
+    .optional()
+    .openapi({ description: 'The country as page views give it, in upper or lower case' }),
+  online: BooleanParameter.optional(),
   sort: z
     .enum(VISITOR_SORTS)
     .default('-arrivedAt')
     .openapi({ description: 'With `-` the latest first' }),
-  q: line(200).optional().openapi({ description: 'In the key, nick, page, title, country, city' }),
+  q: line(MAX_SEARCH_CHARACTERS)
+    .optional()
+    .openapi({ description: 'A part of the key, nick, page, title, country or city' }),
 });
 
 const kinds = z
   .string()
   .max(100)
-  .transform((text) => text.split(','))
+  .transform((list) => list.split(','))
   .pipe(z.array(z.enum(MESSAGE_KINDS)))
   .openapi({
     type: 'string',
-    description: `Of ${MESSAGE_KINDS.join(', ')}, with commas; default: chat,invitation`,
+    description: `One or several of ${MESSAGE_KINDS.join(', ')}, separated by commas. Default: chat,invitation`,
   });
 
-/** The endpoints that ask about visitors. */
-export function visitorQueries(api: Api, access: Access<Caller>): void {
+export function addVisitorQueries(api: Api, access: Access<Caller>): void {
   const { deps } = api;
   const { projections } = deps;
   const tag = 'Visitors';
-  const unknown = () => new AppError('not-found', 'this visitor is not known');
+  const notFound = () => new AppError('not-found', 'this visitor is not known');
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
@@ -112,13 +116,13 @@ export function visitorQueries(api: Api, access: Access<Caller>): void {
       summary: 'Visitors',
       access,
       query: VisitorsQuery,
-      success: { status: 200, description: 'A page of them', schema: pageSchema(Visitor) },
+      success: { status: 200, description: 'A page of visitors', schema: pageSchema(Visitor) },
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {
       await awaitPosition(deps, query);
       const position = projections.position();
-      const { items, next } = await lookThrough(query, (page) =>
+      const { items, next } = await scanForPage(query, (page) =>
         projections.visitors.list({ ...query, ...page, tenant: tenant.id }),
       );
       const visitors = items.map((visitor) => visitorWithJid(tenant, visitor));
@@ -126,7 +130,7 @@ export function visitorQueries(api: Api, access: Access<Caller>): void {
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
@@ -136,36 +140,36 @@ export function visitorQueries(api: Api, access: Access<Caller>): void {
       summary: 'One visitor',
       access,
       params: z.object({ key: VisitorKey }),
-      query: OneQuery,
+      query: SingleQuery,
       success: { status: 200, description: 'The visitor', schema: Visitor },
       problems: [404, 503],
     },
     async ({ caller: { tenant }, params, query }) => {
       await awaitPosition(deps, query);
       const visitor = projections.visitors.get(tenant.id, params.key);
-      if (!visitor) throw unknown();
+      if (!visitor) throw notFound();
       return { status: 200, json: visitorWithJid(tenant, visitor) };
     },
   );
 
-  endpoint(
+  addEndpoint(
     api,
     {
       method: 'get',
       path: '/v1/{tenant}/visitors/{key}/messages',
       operationId: 'listMessages',
       tag,
-      summary: 'Messages of and to a visitor, the oldest first',
+      summary: 'Messages from and to a visitor, the oldest first',
       access,
       params: z.object({ key: VisitorKey }),
       query: ListQuery.extend({ chatId: ChatId.optional(), kinds: kinds.optional() }),
-      success: { status: 200, description: 'A page of them', schema: pageSchema(Message) },
+      success: { status: 200, description: 'A page of messages', schema: pageSchema(Message) },
       problems: [404, 503],
     },
     async ({ caller: { tenant }, params, query }) => {
       await awaitPosition(deps, query);
       const position = projections.position();
-      if (!projections.visitors.get(tenant.id, params.key)) throw unknown();
+      if (!projections.visitors.get(tenant.id, params.key)) throw notFound();
       const filter = { ...query, tenant: tenant.id, visitor: params.key };
       return { status: 200, json: { ...projections.messages.list(filter), position } };
     },

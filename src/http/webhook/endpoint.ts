@@ -1,49 +1,57 @@
-/** What mod_lhc reports (docs/contracts.md): signed batches, taken whole or to be sent again. */
+/**
+ * The webhook of mod_lhc: signed batches of events. A batch is stored as a whole, or mod_lhc sends it again
+ * (docs/contracts.md).
+ */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
 import type { Access } from '../frame/auth.ts';
-import { EVENTS_LIMIT, parseJson, readBytes } from '../frame/body.ts';
-import { type Api, endpoint } from '../frame/endpoint.ts';
+import { MAX_EVENTS_BYTES, parseJson, readBytes } from '../frame/body.ts';
+import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import type { WebhookReceipts } from './receipts.ts';
 import { createSignatureCheck } from './signature.ts';
 
-/** The signature covers the body: it is checked when that is there. */
-const signed: Access<null> = { scheme: 'webhook', authorize: () => null };
+/** The signature covers the body, so the endpoint checks it after the body is read. */
+const bySignature: Access<null> = { scheme: 'webhook', authorize: () => null };
 
-export function ejabberdEvents(api: Api, receipts: WebhookReceipts): void {
-  const { deps } = api;
-  const check = createSignatureCheck(deps.webhookSecrets, deps.now);
-  endpoint(
+/** @param secrets `whsec_…`; several during a rotation */
+export function addWebhookEndpoint(
+  api: Api,
+  secrets: readonly string[],
+  receipts: WebhookReceipts,
+): void {
+  const { inbox, now } = api.deps;
+  const checkSignature = createSignatureCheck(secrets, now);
+  addEndpoint(
     api,
     {
       method: 'post',
       path: '/ejabberd/events',
       operationId: 'takeEvents',
       tag: 'ejabberd',
-      summary: 'A batch of events of mod_lhc',
-      description: `A JSON array of events in order, at most ${EVENTS_LIMIT} bytes.`,
-      access: signed,
+      summary: 'A batch of events from mod_lhc',
+      description: `A JSON array of events in order, at most ${MAX_EVENTS_BYTES} bytes.`,
+      access: bySignature,
       success: { status: 204, description: 'Every event is durable or set aside' },
       problems: [400, 413, 503],
     },
     async ({ request }) => {
-      const bytes = await readBytes(request, EVENTS_LIMIT);
+      const bytes = await readBytes(request, MAX_EVENTS_BYTES);
       const sentAt = Number(request.header('webhook-timestamp') ?? Number.NaN);
       try {
-        check(request, bytes);
+        checkSignature(request, bytes);
       } catch (error) {
-        receipts.refused(sentAt);
+        receipts.onRefused(sentAt);
         throw error;
       }
       const events = z.array(z.unknown()).safeParse(parseJson(bytes));
-      if (!events.success) throw new AppError('invalid', 'the body is no array', { field: '' });
+      if (!events.success) throw new AppError('invalid', 'the body is not an array', { field: '' });
       try {
-        await deps.inbox.take(events.data);
+        await inbox.take(events.data);
       } catch (error) {
-        receipts.failed(error);
+        receipts.onFailed(error);
         throw error;
       }
-      receipts.accepted(events.data, sentAt);
+      receipts.onAccepted(events.data, sentAt);
       return { status: 204 };
     },
   );

@@ -1,49 +1,52 @@
-/** What mod_lhc's webhook has brought since this process began: for `xmpp-chat doctor` and for alerts. */
+/** What mod_lhc's webhook has received since this process started: for `xmpp-chat doctor` and for alerts. */
 import { z } from 'zod';
 import { messageOf } from '../../errors.ts';
 
-/** Of one virtual host. */
-interface Host {
+/** The receipts of one virtual host. */
+interface HostReceipts {
   acceptedAt: number;
   batches: number;
-  /** The sender's clock less ours when the last batch came, in s; a batch that waited for its turn counts as late. */
+  /** The sender's clock minus ours at the last batch, in s. A batch that waited in mod_lhc's queue counts as late. */
   clockOffset: number;
-  /** As `module.started` said; null when the module did not start since. */
+  /** The version of mod_lhc, from `module.started`; null if the module has not started since. */
   module: string | null;
   ejabberd: string | null;
 }
 
 export interface WebhookReceipts {
   /** @param sentAt the header webhook-timestamp, in s since 1970 */
-  accepted(events: readonly unknown[], sentAt: number): void;
-  /** Not signed with our secret, or too old. Anybody may cause it. */
-  refused(sentAt: number): void;
-  /** Signed rightly, and the events could not be stored. */
-  failed(error: unknown): void;
+  onAccepted(events: readonly unknown[], sentAt: number): void;
+  /** A batch with a wrong or stale signature. Anybody can send one. */
+  onRefused(sentAt: number): void;
+  /** A batch with a right signature that could not be stored. */
+  onFailed(error: unknown): void;
   view(): {
-    readonly hosts: Readonly<Record<string, Readonly<Host>>>;
+    readonly hosts: Readonly<Record<string, Readonly<HostReceipts>>>;
     readonly refused: { count: number; at: number | null; clockOffset: number | null };
     readonly failed: { count: number; at: number | null; reason: string | null };
   };
 }
 
-/** What is looked at of an event; it is checked elsewhere. */
-const Glance = z.object({
+const MAX_VERSION_CHARACTERS = 40;
+const MAX_REASON_CHARACTERS = 300;
+
+/** The parts of an event that receipts need. The inbox checks the whole event. */
+const EventHead = z.object({
   host: z.string(),
   type: z.string(),
-  version: z.string().max(40).optional(),
-  ejabberd: z.string().max(40).optional(),
+  version: z.string().max(MAX_VERSION_CHARACTERS).optional(),
+  ejabberd: z.string().max(MAX_VERSION_CHARACTERS).optional(),
 });
 
 /**
- * @param served hosts that are ours: no others are kept, however many are named
+ * @param isOurs true for hosts of our tenants. No others are kept, however many a batch names
  * @param now ms since 1970
  */
 export function createWebhookReceipts(
-  served: (host: string) => boolean,
+  isOurs: (host: string) => boolean,
   now: () => number,
 ): WebhookReceipts {
-  const hosts = new Map<string, Host>();
+  const hosts = new Map<string, HostReceipts>();
   const refused: { count: number; at: number | null; clockOffset: number | null } = {
     count: 0,
     at: null,
@@ -57,11 +60,11 @@ export function createWebhookReceipts(
   const offset = (sentAt: number): number => Math.round(sentAt - now() / 1000);
 
   return {
-    accepted(events, sentAt) {
+    onAccepted(events, sentAt) {
       const seen = new Set<string>();
       for (const event of events) {
-        const { data } = Glance.safeParse(event);
-        if (!data || !served(data.host)) continue;
+        const { data } = EventHead.safeParse(event);
+        if (!data || !isOurs(data.host)) continue;
         const host = hosts.get(data.host) ?? {
           acceptedAt: 0,
           batches: 0,
@@ -81,15 +84,15 @@ export function createWebhookReceipts(
         host.clockOffset = offset(sentAt);
       }
     },
-    refused(sentAt) {
+    onRefused(sentAt) {
       refused.count += 1;
       refused.at = now();
       refused.clockOffset = Number.isFinite(sentAt) ? offset(sentAt) : null;
     },
-    failed(error) {
+    onFailed(error) {
       failed.count += 1;
       failed.at = now();
-      failed.reason = messageOf(error).slice(0, 300);
+      failed.reason = messageOf(error).slice(0, MAX_REASON_CHARACTERS);
     },
     view: () => ({ hosts: Object.fromEntries(hosts), refused, failed }),
   };

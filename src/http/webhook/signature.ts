@@ -3,12 +3,13 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { HonoRequest } from 'hono';
 import { unauthorized } from '../frame/auth.ts';
 
-const TOLERANCE_S = 300;
+/** How far the sender's clock may be from ours. An older batch could be a replay. */
+export const SIGNATURE_TOLERANCE_S = 300;
 
 /**
- * @param secrets `whsec_…`, any of which may have signed (rotation)
+ * @param secrets `whsec_…`; any of them may have signed (rotation)
  * @param now ms since 1970
- * @returns a check that throws {@link AppError} `unauthorized` for a signature that is missing, wrong or stale
+ * @returns throws {@link AppError} `unauthorized` if the signature is missing, wrong or stale
  */
 export function createSignatureCheck(
   secrets: readonly string[],
@@ -20,11 +21,11 @@ export function createSignatureCheck(
     const timestamp = request.header('webhook-timestamp') ?? '';
     const signatures = (request.header('webhook-signature') ?? '').split(' ');
     if (!id || !/^\d{1,12}$/.test(timestamp)) throw unauthorized();
-    if (Math.abs(now() / 1000 - Number(timestamp)) > TOLERANCE_S) throw unauthorized();
+    if (Math.abs(now() / 1000 - Number(timestamp)) > SIGNATURE_TOLERANCE_S) throw unauthorized();
     const presented = signatures
       .filter((signature) => signature.startsWith('v1,'))
       .map((signature) => Buffer.from(signature.slice('v1,'.length), 'base64'));
-    const valid = keys.some((key) => {
+    const isValid = keys.some((key) => {
       const expected = createHmac('sha256', key)
         .update(`${id}.${timestamp}.`)
         .update(body)
@@ -33,6 +34,6 @@ export function createSignatureCheck(
         (one) => one.length === expected.length && timingSafeEqual(one, expected),
       );
     });
-    if (!valid) throw unauthorized();
+    if (!isValid) throw unauthorized();
   };
 }

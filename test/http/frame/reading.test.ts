@@ -1,7 +1,7 @@
-/** What LHC reads: filters, pages, times, ETags, and what is refused. */
+/** Queries: filters, pages, times, ETags, and parameters that are refused. */
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { lookThrough } from '../../../src/http/frame/reading.ts';
+import { scanForPage } from '../../../src/http/frame/reading.ts';
 import { ADMIN, CHAT, DEPARTMENT, fakeApp, KEYS, NEWEST, QUEUED } from '../fakes.ts';
 
 const ACME = '/v1/acme';
@@ -20,74 +20,74 @@ const READS = [
   'stats',
 ];
 
-describe('a list that is looked through', () => {
-  /** Rows 0, 1, 2 …, three in a look; every `nth` fits. */
+describe('a page of a scanned list', () => {
+  /** Rows 0, 1, 2 …, three in a scan; every `nth` row matches. */
   const rows = (last: number, nth: number) => {
-    const looks: (string | undefined)[] = [];
-    const look = ({ cursor, limit }: { cursor?: string | undefined; limit: number }) => {
-      looks.push(cursor);
+    const cursors: (string | undefined)[] = [];
+    const scan = ({ cursor, limit }: { cursor?: string | undefined; limit: number }) => {
+      cursors.push(cursor);
       const from = Number(cursor ?? 0);
       const items = [from, from + 1, from + 2].filter((n) => n < last && n % nth === 0);
       const next = from + 3 < last ? String(from + 3) : null;
       return { items: items.slice(0, limit), next };
     };
-    return { looks, look };
+    return { cursors, scan };
   };
 
-  test('goes on until its page is full, or nothing is left', async () => {
+  test('is filled until it is full or the list ends', async () => {
     const few = rows(1000, 30);
-    expect(await lookThrough({ limit: 2 }, few.look)).toEqual({ items: [0, 30], next: '33' });
-    expect(few.looks).toHaveLength(11);
+    expect(await scanForPage({ limit: 2 }, few.scan)).toEqual({ items: [0, 30], next: '33' });
+    expect(few.cursors).toHaveLength(11);
     const rest = rows(100, 30);
-    expect(await lookThrough({ limit: 5, cursor: '33' }, rest.look)).toEqual({
+    expect(await scanForPage({ limit: 5, cursor: '33' }, rest.scan)).toEqual({
       items: [60, 90],
       next: null,
     });
-    expect(rest.looks[0]).toBe('33');
+    expect(rest.cursors[0]).toBe('33');
   });
 
-  test('lets others have their turn, and ends its page after so many looks', async () => {
+  test('lets other work run between scans, and ends after 100 scans', async () => {
     const none = rows(1_000_000, 2_000_000);
     let turns = 0;
     const ticking = setInterval(() => {
       turns += 1;
     });
-    const page = await lookThrough({ limit: 5, cursor: '3' }, (request) => {
+    const page = await scanForPage({ limit: 5, cursor: '3' }, (request) => {
       const until = performance.now() + 1;
       while (performance.now() < until);
-      return none.look(request);
+      return none.scan(request);
     });
     clearInterval(ticking);
     expect(page).toEqual({ items: [], next: '303' });
-    expect(none.looks).toHaveLength(100);
+    expect(none.cursors).toHaveLength(100);
     expect(turns).toBeGreaterThan(10);
   });
 });
 
-test('of many lists that are looked through at once each turn has one look', async () => {
-  let [looks, last, most, watching] = [0, 0, 0, true];
+test('many concurrent lists share turns: one scan in each', async () => {
+  let [scans, last, most, watching] = [0, 0, 0, true];
   const watch = (): void => {
-    most = Math.max(most, looks - last);
-    last = looks;
+    most = Math.max(most, scans - last);
+    last = scans;
     if (watching) setImmediate(watch);
   };
   const one = () =>
-    lookThrough({ limit: 1 }, ({ cursor }) => {
-      looks += 1;
+    scanForPage({ limit: 1 }, ({ cursor }) => {
+      scans += 1;
       const n = Number(cursor ?? 0) + 1;
       return { items: [], next: n < 10 ? String(n) : null };
     });
   const all = Promise.all(Array.from({ length: 20 }, one));
-  last = looks; // the first one of each is made at once
+  last = scans; // each list makes its first scan at once
   watch();
   await all;
   watching = false;
-  expect([looks, most]).toEqual([200, 1]);
+  expect([scans, most]).toEqual([200, 1]);
 });
 
-describe('what is listed', () => {
-  test('chats, by their filters', async () => {
-    const { ask, asked } = fakeApp();
+describe('a list', () => {
+  test('of chats passes on its filters', async () => {
+    const { ask, calls } = fakeApp();
     const { json } = await ask('GET', `${ACME}/chats`);
     expect(json).toEqual({ items: [{ ...CHAT, jid }], next: null, position: NEWEST });
     const filters = new URLSearchParams({
@@ -104,7 +104,7 @@ describe('what is listed', () => {
       cursor: 'c',
     });
     await ask('GET', `${ACME}/chats?${filters}`);
-    expect(asked.filters).toEqual([
+    expect(calls.filters).toEqual([
       { tenant: 'acme', limit: 50, sort: '-startedAt' },
       {
         tenant: 'acme',
@@ -124,21 +124,21 @@ describe('what is listed', () => {
   });
 
   test.each(['2026-01-01', '2026-01-01T00:00Z', '2026-01-01T02:00:00.000%2B02:00', `${NOW}`])(
-    'since a time: %s',
+    'of chats takes a time as %s',
     async (since) => {
-      const { ask, asked } = fakeApp();
+      const { ask, calls } = fakeApp();
       await ask('GET', `${ACME}/chats?since=${since}`);
-      expect(asked.filters).toMatchObject([{ since: NOW }]);
+      expect(calls.filters).toMatchObject([{ since: NOW }]);
     },
   );
 
-  test('one chat; the queue; departments', async () => {
-    const { ask, asked } = fakeApp();
+  test('of the queue, of departments, and one chat', async () => {
+    const { ask, calls } = fakeApp();
     expect((await ask('GET', `${ACME}/chats/c1`)).json).toEqual({ ...CHAT, jid });
     expect((await ask('GET', `${ACME}/chats/c2`)).json.code).toBe('not-found');
     const queue = await ask('GET', `${ACME}/queue?department=sales`);
     expect(queue.json).toEqual({ items: [{ ...QUEUED, jid }], next: null, position: NEWEST });
-    expect(asked.filters).toEqual([{ tenant: 'acme', department: 'sales', limit: 50, now: NOW }]);
+    expect(calls.filters).toEqual([{ tenant: 'acme', department: 'sales', limit: 50, now: NOW }]);
     const departments = await ask('GET', `${ACME}/departments?timezone=Asia/Tokyo`);
     expect(departments.json).toEqual({
       items: [DEPARTMENT],
@@ -147,18 +147,18 @@ describe('what is listed', () => {
     });
   });
 
-  test('visitors and messages, by more filters', async () => {
-    const { ask, asked } = fakeApp();
+  test('of visitors and of messages passes on its filters', async () => {
+    const { ask, calls } = fakeApp();
     await ask('GET', `${ACME}/visitors?online=false&country=latvia&sort=-lastSeen`);
     await ask('GET', `${ACME}/visitors/7/messages?kinds=note,chat`);
-    expect(asked.filters).toEqual([
+    expect(calls.filters).toEqual([
       { tenant: 'acme', online: false, country: 'latvia', sort: '-lastSeen', limit: 50 },
       { tenant: 'acme', visitor: '7', kinds: ['note', 'chat'], limit: 50 },
     ]);
   });
 });
 
-describe('what does not fit is named', () => {
+describe('a problem names the wrong parameter', () => {
   test.each([
     ['chats?state=gone', 'state'],
     ['chats?closedBy=nobody', 'closedBy'],
@@ -167,7 +167,7 @@ describe('what does not fit is named', () => {
     ['chats?until=1e3', 'until'],
     ['chats?since=since 5', 'since'],
     ['chats?since=2026-02-31', 'since'],
-    // It would be a time of the machine's own zone.
+    // Without an offset it would be a time in the machine's own zone.
     ['chats?since=2026-01-01T10:00', 'since'],
     // A `+` that was not encoded.
     ['chats?since=2026-01-01T10:00:00+02:00', 'since'],
@@ -189,16 +189,16 @@ describe('what does not fit is named', () => {
     ['stream?types=visitor,page', 'types.1'],
     ['stream?access_token=x', 'access_token'],
   ])('%s', async (path, field) => {
-    const { ask, asked } = fakeApp();
+    const { ask, calls } = fakeApp();
     const { status, json } = await ask('GET', `${ACME}/${path}`);
     expect([status, json.errors?.map((error: { field: string }) => error.field)]).toEqual([
       400,
       [field],
     ]);
-    expect(asked.filters).toEqual([]);
+    expect(calls.filters).toEqual([]);
   });
 
-  test.each(READS.concat('stream'))('%s needs a key of the tenant, in the header', async (path) => {
+  test.each(READS.concat('stream'))('%s needs a key of the tenant in the header', async (path) => {
     const { ask } = fakeApp();
     for (const key of [null, 'wrong', KEYS.beta]) {
       const { status, text } = await ask('GET', `${ACME}/${path}`, { key });
@@ -211,34 +211,37 @@ describe('what does not fit is named', () => {
 });
 
 describe('an ETag', () => {
-  test.each(READS)('of %s is of its content: the same is not sent again', async (path) => {
-    let position = 'fake:9';
-    const { deps } = fakeApp();
-    const projections = Object.assign(Object.create(deps.projections), {
-      position: () => position,
-    });
-    const { ask } = fakeApp({ projections });
-    const first = await ask('GET', `${ACME}/${path}`);
-    const etag = first.headers.get('etag') ?? '';
-    expect(etag).toMatch(/^"[A-Za-z0-9_-]{22}"$/);
-    expect(first.headers.get('cache-control')).toBe('private, no-cache');
-    expect(first.headers.get('x-position')).toBe('fake:9');
-    expect(first.headers.get('content-type')).toBe('application/json');
+  test.each(READS)(
+    'of %s stands for the content: the same content is not sent again',
+    async (path) => {
+      let position = 'fake:9';
+      const { deps } = fakeApp();
+      const projections = Object.assign(Object.create(deps.projections), {
+        position: () => position,
+      });
+      const { ask } = fakeApp({ projections });
+      const first = await ask('GET', `${ACME}/${path}`);
+      const etag = first.headers.get('etag') ?? '';
+      expect(etag).toMatch(/^"[A-Za-z0-9_-]{22}"$/);
+      expect(first.headers.get('cache-control')).toBe('private, no-cache');
+      expect(first.headers.get('x-position')).toBe('fake:9');
+      expect(first.headers.get('content-type')).toBe('application/json');
 
-    position = 'fake:10'; // something else happened
-    for (const header of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
-      const again = await ask('GET', `${ACME}/${path}`, { headers: { 'If-None-Match': header } });
-      expect([again.status, again.text]).toEqual([304, '']);
-      expect(again.headers.get('etag')).toBe(etag);
-      expect(again.headers.get('x-position')).toBe('fake:10');
-      expect(again.headers.get('content-type')).toBeNull();
-    }
-    const other = await ask('GET', `${ACME}/${path}`, { headers: { 'If-None-Match': '"x"' } });
-    expect(other.status).toBe(200);
-    expect(other.headers.get('etag')).toBe(etag);
-  });
+      position = 'fake:10'; // something else happened
+      for (const header of [etag, `W/${etag}`, `"x", ${etag}`, '*']) {
+        const again = await ask('GET', `${ACME}/${path}`, { headers: { 'If-None-Match': header } });
+        expect([again.status, again.text]).toEqual([304, '']);
+        expect(again.headers.get('etag')).toBe(etag);
+        expect(again.headers.get('x-position')).toBe('fake:10');
+        expect(again.headers.get('content-type')).toBeNull();
+      }
+      const other = await ask('GET', `${ACME}/${path}`, { headers: { 'If-None-Match': '"x"' } });
+      expect(other.status).toBe(200);
+      expect(other.headers.get('etag')).toBe(etag);
+    },
+  );
 
-  test('is another one for other content, and none is on problems, commands and the admin side', async () => {
+  test('differs for other content, and problems, commands and /debug have none', async () => {
     const { ask } = fakeApp();
     const etag = async (path: string) => (await ask('GET', `${ACME}/${path}`)).headers.get('etag');
     expect(new Set(await Promise.all(READS.map(etag))).size).toBe(READS.length);
@@ -254,12 +257,15 @@ describe('an ETag', () => {
   });
 });
 
-test('half-built read models are said to be so, with when to come again', async () => {
+test('while a read model is rebuilt, queries of it are 503 with Retry-After', async () => {
   const { deps } = fakeApp();
   const projections = Object.create(deps.projections, {
     chats: {
       get: () => {
-        throw new AppError('unavailable', 'file /x/y', { said: 'it is rebuilt', retryAfter: 5 });
+        throw new AppError('unavailable', 'file /x/y', {
+          publicMessage: 'it is rebuilt',
+          retryAfter: 5,
+        });
       },
     },
   });
@@ -278,7 +284,7 @@ test('half-built read models are said to be so, with when to come again', async 
   expect((await ask('GET', `${ACME}/visitors`)).status).toBe(200);
 });
 
-test('the admin has read models built anew', async () => {
+test('the admin can rebuild the read models', async () => {
   let rebuilt = 0;
   const { deps } = fakeApp();
   const projections = Object.assign(Object.create(deps.projections), {

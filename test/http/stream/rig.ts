@@ -1,4 +1,4 @@
-/** Live changes of a log, on a socket. */
+/** The live stream of a log, on a socket. */
 import { pino } from 'pino';
 import { type Listening, serve } from '../../../src/http/serve.ts';
 import {
@@ -12,7 +12,7 @@ import { type LiveReader, readEvents } from '../../support/events.ts';
 import { fakeApp, KEYS } from '../fakes.ts';
 
 interface ToOpen {
-  /** The last event id of the life before. */
+  /** The last event id of an earlier connection. */
   readonly id?: string;
   /** With its `?`. */
   readonly query?: string;

@@ -1,4 +1,4 @@
-/** Live changes over a real socket, a real log and real read models. */
+/** The live stream over a real socket, a real log and real read models. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -58,21 +58,21 @@ const positions = async (prefix = 'visitor-acme.'): Promise<string[]> =>
 const facts = (reader: LiveReader): string[] =>
   reader.events.flatMap(({ event, data }) => (data.fact ? [`${event}:${data.fact}`] : []));
 
-/** Read models that stay where they are now, and those who follow them. */
+/** Read models that stand still, and their followers. */
 function behind() {
-  const shown = live.projections.position();
-  const told: Follower[] = [];
+  const position = live.projections.position();
+  const followers: Follower[] = [];
   const projections = Object.assign(Object.create(live.projections), {
-    position: () => shown,
+    position: () => position,
     follow: (follower: Follower) => {
-      told.push(follower);
+      followers.push(follower);
       return () => {};
     },
   });
-  return { projections, shown, told };
+  return { projections, position, followers };
 }
 
-test('begins with hello, and then tells each change with the row as queries show it', async () => {
+test('starts with hello and then has an event for each change, with the row as queries show it', async () => {
   await log.visitor('old', view('/'));
   await live.projections.waitFor(await log.head(), 5000);
   const { open } = await start();
@@ -124,14 +124,14 @@ test('begins with hello, and then tells each change with the row as queries show
     username: 'op',
     operator: { name: 'Olga', jid: 'op@xmpp.test' },
   });
-  // The two events of one fact: only the last one moves the id.
+  // One fact has two events. Only the last one moves the id.
   const [, , started] = await positions();
   expect(reader.of('chat')[0]?.id).not.toBe(started);
   expect(reader.of('visitor')[1]?.id).toBe(started);
   expect(reader.lastEventId).toBe(await log.head());
 });
 
-test("tells nobody another tenant's changes, and only the types that were asked for", async () => {
+test("has no other tenant's changes, and only the requested types", async () => {
   const { open } = await start();
   const [acme, chats, beta] = [
     await open(),
@@ -148,11 +148,11 @@ test("tells nobody another tenant's changes, and only the types that were asked 
   expect(JSON.stringify(acme.events)).not.toContain('beta');
   expect(beta.of('visitor')[0]?.data.visitor.page).toBe('/b');
   expect(facts(chats)).toEqual(['chat:ChatStarted']);
-  // With one of two types of a fact, that one has the id.
+  // If only one of the two types is requested, its event has the id.
   expect(chats.of('chat')[0]?.id).toBe((await positions())[1]);
 });
 
-test('goes on where the reader was: nothing is missed, in order, from the log and then live', async () => {
+test('goes on after the last event id: nothing is missed, in order, from the log and then live', async () => {
   const { open } = await start();
   const first = await open();
   await log.visitor('7', view('/0'));
@@ -162,9 +162,9 @@ test('goes on where the reader was: nothing is missed, in order, from the log an
   for (let n = 1; n <= 1200; n += 1) {
     log.passes(40_000);
     await log.visitor('7', view(`/${n}`));
-    // Of the same name, so that there is a row to be told of if it were taken for one of this tenant.
+    // A visitor with the same name, so that a mix-up of tenants would find a row.
     if (n % 100 === 0) await log.visitor('7', view(`/of-beta/${n}`), TenantId.parse('beta'));
-    log.passes(-39_000); // not older than what may be read
+    log.passes(-39_000); // so that the missed events are not too old
   }
   const going = Promise.all(
     Array.from({ length: 50 }, async (_, n) => log.visitor(`later-${n}`, view('/later'))),
@@ -177,8 +177,8 @@ test('goes on where the reader was: nothing is missed, in order, from the log an
   expect(second.of('visitor').map((event) => event.id)).toEqual(all.slice(all.indexOf(id) + 1));
 });
 
-test('tells what was missed as the reader takes it, however much it is', async () => {
-  const { open, stream } = await start({ maxBuffer: 64 * 1024 });
+test('sends missed events as fast as the reader reads, however many there are', async () => {
+  const { open, stream } = await start({ maxBufferBytes: 64 * 1024 });
   await log.visitor('7', view('/0'));
   const id = await log.head();
   for (let n = 1; n <= 100; n += 1) await log.visitor(`v${n}`, view(`/${'x'.repeat(4000)}`));
@@ -188,7 +188,7 @@ test('tells what was missed as the reader takes it, however much it is', async (
   for (const messageId of messageIds) {
     await log.visitor('7', { type: 'SendMessage', chatId: null, messageId, body });
   }
-  // One fact of which more is told than may wait for a reader.
+  // One fact whose events exceed the buffer.
   await log.visitor('7', { type: 'ReportDelivered', messageIds, by: 'receipt' });
   await live.projections.waitFor(await log.head(), 5000);
   const reader = await open({ id });
@@ -198,7 +198,7 @@ test('tells what was missed as the reader takes it, however much it is', async (
   expect(stream.stats()).toMatchObject({ connections: 1, cut: 0, resets: 0 });
 });
 
-test('many who come again at once hold up nobody: a few events are told, and others have their turn', async () => {
+test('many readers that reconnect at once share the event loop: a few events in each turn', async () => {
   const { open, stream } = await start();
   await log.visitor('7', view('/0'));
   const id = await log.head();
@@ -216,41 +216,41 @@ test('many who come again at once hold up nobody: a few events are told, and oth
   for (const reader of readers) await reader.until(() => reader.of('visitor').length === 200);
   watching = false;
   expect(stream.stats().sent).toBe(4000);
-  // One reader's share; of all of them it would be up to 1,000.
+  // One reader's share of a turn. All of them together would be up to 1,000.
   expect(most).toBeLessThanOrEqual(100);
 });
 
-test('tells what was missed only as far as queries show it; the rest when they do', async () => {
+test('sends missed events only up to what queries show, and the rest when queries show it', async () => {
   await log.visitor('7', view('/0'));
   await live.projections.waitFor(await log.head(), 5000);
-  const { projections, shown, told } = behind();
+  const { projections, position, followers } = behind();
   const { open } = await start({ heartbeatMs: 10 }, { ...live, projections });
   await log.visitor('7', START);
   const events = await log.store.readAll({ prefixes: ['visitor-acme.'] });
-  const reader = await open({ id: `${shown?.replace(/\d+$/, '0')}` });
+  const reader = await open({ id: `${position?.replace(/\d+$/, '0')}` });
   await reader.until(() => reader.of('visitor').length === 1);
-  // Caught up, and alive for a while: nothing more.
+  // The reader has caught up. Some heartbeats later nothing more has come.
   await reader.until(() => reader.comments > 3);
   expect(facts(reader)).toEqual(['visitor:VisitorArrived']);
-  expect(reader.lastEventId).toBe(shown);
-  for (const { applied } of told) {
+  expect(reader.lastEventId).toBe(position);
+  for (const { applied } of followers) {
     applied({ events, through: await log.head(), live: true });
   }
   await reader.until(() => reader.of('message').length === 1);
   expect(facts(reader).filter((fact) => fact === 'visitor:VisitorArrived')).toHaveLength(1);
 });
 
-test('who was at a process that is ahead is told nothing again', async () => {
+test('a reader that comes from a process further ahead gets nothing twice', async () => {
   await log.visitor('7', view('/0'));
   await live.projections.waitFor(await log.head(), 5000);
-  const { projections, told } = behind();
+  const { projections, followers } = behind();
   const { open } = await start({ heartbeatMs: 10 }, { ...live, projections });
   await log.visitor('7', view('/seen'));
   const reader = await open({ id: await log.head() });
   await reader.until(() => reader.comments > 3);
   await log.visitor('7', START);
   const events = await log.store.readAll({ prefixes: ['visitor-acme.'] });
-  for (const { applied } of told) applied({ events, through: await log.head(), live: true });
+  for (const { applied } of followers) applied({ events, through: await log.head(), live: true });
   await reader.until(() => reader.of('message').length === 1);
   expect(facts(reader)).toEqual([
     'chat:ChatStarted',
@@ -259,10 +259,10 @@ test('who was at a process that is ahead is told nothing again', async () => {
   ]);
 });
 
-test('says that the reader has to begin anew, and goes on from there', async () => {
-  const limits = { maxBehind: 3, maxAgeMs: 60_000 };
+test('tells the reader to query anew if events cannot be sent, and goes on from there', async () => {
+  const limits = { maxMissedEvents: 3, maxMissedMs: 60_000 };
   const { open, stream } = await start(limits);
-  const behind = async (id: string): Promise<string> => {
+  const resetReason = async (id: string): Promise<string> => {
     const reader = await open({ id });
     await reader.until(() => reader.of('reset').length === 1);
     expect(reader.events[0]).toMatchObject({ event: 'hello' });
@@ -282,16 +282,16 @@ test('says that the reader has to begin anew, and goes on from there', async () 
     await log.visitor(`v${n}`, view('/'));
   }
   await live.projections.waitFor(await log.head(), 5000);
-  expect(await behind(old)).toMatch(/too much/);
-  expect(await behind('nonsense')).toMatch(/no position/);
-  expect(await behind(old.replace(/:\d+$/, ':999999'))).toMatch(/not in the log/);
+  expect(await resetReason(old)).toMatch(/too much/);
+  expect(await resetReason('nonsense')).toMatch(/not a position/);
+  expect(await resetReason(old.replace(/:\d+$/, ':999999'))).toMatch(/not in the log/);
   log.passes(120_000);
-  expect(await behind(old)).toMatch(/too old/);
+  expect(await resetReason(old)).toMatch(/too old/);
   expect(stream.stats().resets).toBe(4);
 });
 
-test('has a bounded number of connections, of each tenant and of all', async () => {
-  const { open, stream } = await start({ perTenant: 2, overall: 3 });
+test('has at most so many connections for each tenant and for all', async () => {
+  const { open, stream } = await start({ maxPerTenant: 2, maxConnections: 3 });
   const [first] = [await open(), await open()];
   const third = await open();
   expect([third.status, third.headers.get('retry-after')]).toEqual([503, '10']);
@@ -303,16 +303,19 @@ test('has a bounded number of connections, of each tenant and of all', async () 
   expect((await open()).status).toBe(200);
 });
 
-test('holds no connection for who asks for the head of an answer only', async () => {
-  const { open, stream, server } = await start({ perTenant: 1 });
+test('keeps no connection for a HEAD request', async () => {
+  const { open, stream, server } = await start({ maxPerTenant: 1 });
   const headers = { authorization: `Bearer ${KEYS.acme}` };
-  const asked = await fetch(`${server.url}/v1/acme/stream`, { method: 'HEAD', headers });
-  expect([asked.status, asked.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+  const response = await fetch(`${server.url}/v1/acme/stream`, { method: 'HEAD', headers });
+  expect([response.status, response.headers.get('content-type')]).toEqual([
+    200,
+    'text/event-stream',
+  ]);
   expect(stream.stats().connections).toBe(0);
   expect((await open()).status).toBe(200);
 });
 
-test('keeps connections alive, and moves their id while others are busy', async () => {
+test("keeps connections alive, and moves their id with other tenants' events", async () => {
   const { open } = await start({ heartbeatMs: 20 });
   const reader = await open();
   await log.visitor('b', view('/'), TenantId.parse('beta'));
@@ -322,7 +325,7 @@ test('keeps connections alive, and moves their id while others are busy', async 
   expect(reader.events.map(({ event }) => event)).toEqual(['hello']);
 });
 
-/** A reader that takes nothing until it is told to. */
+/** A reader that reads nothing until it is resumed. */
 const slowReader = async (server: Listening): Promise<Socket> => {
   const socket = connect(server.port, '127.0.0.1');
   await once(socket, 'connect');
@@ -333,8 +336,8 @@ const slowReader = async (server: Listening): Promise<Socket> => {
   return socket;
 };
 
-test('cuts off a reader who is too slow; the others go on', async () => {
-  const { open, stream, server } = await start({ maxBuffer: 64 * 1024, drainWithinMs: 200 });
+test('cuts off a reader who is too slow, and the others go on', async () => {
+  const { open, stream, server } = await start({ maxBufferBytes: 64 * 1024, drainWithinMs: 200 });
   const slow = await slowReader(server);
   const quick = await open();
   await quick.until(() => quick.events.length === 1);
@@ -355,8 +358,8 @@ test('cuts off a reader who is too slow; the others go on', async () => {
   expect(new Set(quick.of('visitor').map(({ id }) => id)).size).toBe(n);
 });
 
-test('a burst that is more than may wait cuts off nobody who reads', async () => {
-  const { open, stream } = await start({ maxBuffer: 16 * 1024 });
+test('a burst larger than the buffer cuts off nobody who reads', async () => {
+  const { open, stream } = await start({ maxBufferBytes: 16 * 1024 });
   const [all, chats] = [await open(), await open({ query: '?types=chat' })];
   const some = Array.from({ length: 100 }, (_, n) => `v${n}`);
   await Promise.all(some.map((key) => log.visitor(key, view(`/${'x'.repeat(2000)}`))));
@@ -383,7 +386,7 @@ test('ends at once when the service stops', async () => {
   expect(stream.stats().connections).toBe(0);
 });
 
-test('ends when other rows are shown, and the next one misses nothing', async () => {
+test('ends when a rebuild replaces the rows, and the next connection misses nothing', async () => {
   const { open } = await start();
   const reader = await open();
   await log.visitor('7', view('/1'));

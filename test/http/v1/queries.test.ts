@@ -5,8 +5,8 @@ import { fakeApp, MESSAGE, NEWEST, OPERATOR, VISITOR } from '../fakes.ts';
 const ACME = '/v1/acme';
 
 describe('queries', () => {
-  test('visitors are listed with their JIDs, filters and the position of the answer', async () => {
-    const { ask, asked } = fakeApp();
+  test('a list of visitors has JIDs and a position, and passes on its filters', async () => {
+    const { ask, calls } = fakeApp();
     const path = `${ACME}/visitors?state=online&department=sales&operator=op&q=ann&limit=7&cursor=c`;
     const { status, json } = await ask('GET', path);
     expect(status).toBe(200);
@@ -15,7 +15,7 @@ describe('queries', () => {
       next: null,
       position: NEWEST,
     });
-    expect(asked.filters).toEqual([
+    expect(calls.filters).toEqual([
       {
         tenant: 'acme',
         state: 'online',
@@ -29,16 +29,16 @@ describe('queries', () => {
     ]);
   });
 
-  test('one visitor, its messages', async () => {
-    const { ask, asked } = fakeApp();
+  test('one visitor, and the messages of a visitor', async () => {
+    const { ask, calls } = fakeApp();
     const one = await ask('GET', `${ACME}/visitors/7`);
     expect([one.status, one.json]).toEqual([200, { ...VISITOR, jid: 'visitor.7@xmpp.test' }]);
     const messages = await ask('GET', `${ACME}/visitors/7/messages?chatId=c1`);
     expect(messages.json).toEqual({ items: [MESSAGE], next: 'next-cursor', position: NEWEST });
-    expect(asked.filters).toEqual([{ tenant: 'acme', visitor: '7', chatId: 'c1', limit: 50 }]);
+    expect(calls.filters).toEqual([{ tenant: 'acme', visitor: '7', chatId: 'c1', limit: 50 }]);
   });
 
-  test('operators, one operator', async () => {
+  test('a list of operators, and one operator', async () => {
     const { ask } = fakeApp();
     const jid = 'op@xmpp.test';
     const list = await ask('GET', `${ACME}/operators?state=available`);
@@ -57,7 +57,7 @@ describe('queries', () => {
   );
 
   test.each(['visitors', 'visitors/7', 'visitors/7/messages', 'operators', 'operators/op'])(
-    '%s waits for a position, and says when it is not in time',
+    '%s waits for a position, and is 503 if it comes too late',
     async (path) => {
       const { ask } = fakeApp();
       expect((await ask('GET', `${ACME}/${path}?minPosition=fake:10`)).status).toBe(200);
@@ -72,8 +72,8 @@ describe('queries', () => {
 describe('operators', () => {
   const wish = { lhcUserId: 1, name: 'Olga', departments: ['sales'], password: 'pass word' };
 
-  test('are put with their account, by the tenant or the admin', async () => {
-    const { ask, asked } = fakeApp();
+  test('are registered by the tenant or by the admin', async () => {
+    const { ask, calls } = fakeApp();
     const put = await ask('PUT', `${ACME}/operators/op`, { body: wish });
     expect(put.status).toBe(202);
     expect(put.json.actor).toBe('operator-acme.op');
@@ -83,7 +83,7 @@ describe('operators', () => {
       key: 'admin-token-of-the-tests',
       headers: { 'Idempotency-Key': 'k' },
     });
-    expect(asked.puts).toEqual([
+    expect(calls.puts).toEqual([
       {
         tenant: 'acme',
         username: 'op',
@@ -99,26 +99,26 @@ describe('operators', () => {
     ]);
   });
 
-  test('are changed by what is named, with departments tidied', async () => {
-    const { ask, asked } = fakeApp();
+  test('change only in the fields of the body; departments are trimmed and unique', async () => {
+    const { ask, calls } = fakeApp();
     const bodies = [{}, { password: 'pw' }, { departments: [' help ', 'sales', 'help'] }];
     for (const body of bodies) {
       expect((await ask('PUT', `${ACME}/operators/op`, { body })).status).toBe(202);
     }
-    expect(asked.puts.map((put) => put.wish)).toEqual([
+    expect(calls.puts.map((put) => put.wish)).toEqual([
       {},
       { password: 'pw' },
       { departments: ['help', 'sales'] },
     ]);
   });
 
-  test('are found by their LHC user', async () => {
-    const { ask, asked } = fakeApp();
+  test('can be found by their LHC user', async () => {
+    const { ask, calls } = fakeApp();
     expect((await ask('GET', `${ACME}/operators?lhcUserId=7`)).status).toBe(200);
-    expect(asked.filters).toMatchObject([{ tenant: 'acme', lhcUserId: 7 }]);
+    expect(calls.filters).toMatchObject([{ tenant: 'acme', lhcUserId: 7 }]);
   });
 
-  test('of which one has the LHC user are told apart', async () => {
+  test('that name the LHC user of another operator are refused with the name of that operator', async () => {
     const { ask } = fakeApp({
       operatorAccounts: {
         put: async () => {
@@ -138,8 +138,8 @@ describe('operators', () => {
   });
 
   test('are removed', async () => {
-    const { ask, asked } = fakeApp();
+    const { ask, calls } = fakeApp();
     expect((await ask('DELETE', `${ACME}/operators/op`)).status).toBe(202);
-    expect(asked.removed).toEqual([{ tenant: 'acme', username: 'op' }]);
+    expect(calls.removed).toEqual([{ tenant: 'acme', username: 'op' }]);
   });
 });

@@ -1,4 +1,4 @@
-/** Numbers of a day: which day it is, what is counted, and how it is measured. */
+/** Statistics of a day: which day it is, what counts, and how times are measured. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { startOfDay, TimeZone } from '../../../src/http/frame/days.ts';
@@ -53,7 +53,7 @@ describe('stats', () => {
     });
   };
 
-  test('count and measure, altogether, by department and by operator', async () => {
+  test('count and measure in total, by department and by operator', async () => {
     const { json } = await numbers().ask('GET', `${ACME}/stats`);
     const waiting = { count: 10, mean: 5.5, p50: 5, p95: 10, max: 10 };
     const answer = { count: 10, mean: 11, p50: 10, p95: 20, max: 20 };
@@ -117,7 +117,7 @@ describe('stats', () => {
     });
   });
 
-  test('are of the range that was asked for', async () => {
+  test('cover the requested range', async () => {
     const { ask } = numbers();
     const range = async (query: string) => {
       ranges.length = 0;
@@ -148,16 +148,16 @@ describe('stats', () => {
   });
 });
 
-describe('a day begins', () => {
+describe('a day starts', () => {
   test.each([
     ['UTC', '2026-03-29T12:00Z', '2026-03-29T00:00Z'],
     ['UTC', '2026-03-29T00:00Z', '2026-03-29T00:00Z'],
-    // Clocks forward at 3:00, back at 4:00: those days have 23 and 25 hours.
+    // Clocks go forward at 3:00 and back at 4:00: those days have 23 and 25 hours.
     ['Europe/Riga', '2026-03-29T20:59Z', '2026-03-28T22:00Z'],
     ['Europe/Riga', '2026-03-29T21:00Z', '2026-03-29T21:00Z'],
     ['Europe/Riga', '2026-10-25T21:59Z', '2026-10-24T21:00Z'],
     ['Europe/Riga', '2026-10-25T22:00Z', '2026-10-25T22:00Z'],
-    // Midnight is skipped: the day begins at 1:00.
+    // The clocks skip midnight: the day starts at 1:00.
     ['Africa/Cairo', '2026-04-24T10:00Z', '2026-04-23T22:00Z'],
     ['America/New_York', '2026-01-01T04:59Z', '2025-12-31T05:00Z'],
     ['Asia/Kathmandu', '2026-01-01T18:14Z', '2025-12-31T18:15Z'],
@@ -169,7 +169,7 @@ describe('a day begins', () => {
   });
 });
 
-test('percentiles are by the nearest rank: values that were measured, as many below as they say', () => {
+test('percentiles are by the nearest rank: measured values, with the right share of values below', () => {
   const times = fc.array(fc.integer({ min: 0, max: 50 }), { minLength: 1, maxLength: 60 });
   fc.assert(
     fc.property(times, (some) => {

@@ -25,8 +25,8 @@ describe('a command', () => {
     expect(headers.get('x-content-type-options')).toBe('nosniff');
   });
 
-  test('carries an id that is its own, its Idempotency-Key or its message', async () => {
-    const { ask, asked } = fakeApp();
+  test('has the id of its message, of its Idempotency-Key, or a fresh one', async () => {
+    const { ask, calls } = fakeApp();
     const page = { page: '/' };
     await ask('POST', `${VISITOR}/page-views`, { body: page });
     await ask('POST', `${VISITOR}/page-views`, {
@@ -41,7 +41,7 @@ describe('a command', () => {
     await ask('POST', `${VISITOR}/chats`, {
       body: { chatId: 'c1', message: { id: 'm2', body: 'Hello' } },
     });
-    const origins = asked.commands.map(({ origin }) => origin);
+    const origins = calls.commands.map(({ origin }) => origin);
     expect(origins[0]?.commandId).toMatch(/^auto:[0-9a-f-]{36}$/);
     expect(origins[1]).toEqual({ commandId: 'key:again', correlationId: 'request-1' });
     expect(origins.slice(2).map(({ commandId }) => commandId)).toEqual([
@@ -51,7 +51,7 @@ describe('a command', () => {
     ]);
   });
 
-  test('is answered in time, also when nobody knows yet whether it was carried out', async () => {
+  test('is answered by the deadline even if its outcome is not known yet', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const late = Promise.withResolvers<never>();
     const { ask } = fakeApp({ actors: visitorsThat(() => late.promise) });
@@ -60,19 +60,19 @@ describe('a command', () => {
     const { status, json } = await asking;
     expect({ status, code: json.code }).toEqual({ status: 503, code: 'timeout' });
     expect(json.detail).toContain('Idempotency-Key');
-    late.reject(new AppError('unavailable', 'the log is away')); // nobody is left to hear it, and nothing breaks
+    late.reject(new AppError('unavailable', 'the log is away')); // nobody listens any more, and nothing breaks
   });
 
   test.each(['', ' ', 'with space', 'x'.repeat(201), 'ä'])(
     'refuses the Idempotency-Key %j',
     async (key) => {
-      const { ask, asked } = fakeApp();
+      const { ask, calls } = fakeApp();
       const { status, json } = await ask('POST', `${VISITOR}/timeout`, {
         headers: { 'Idempotency-Key': key },
       });
       expect(status).toBe(400);
       expect(json.errors).toEqual([expect.objectContaining({ field: 'Idempotency-Key' })]);
-      expect(asked.commands).toEqual([]);
+      expect(calls.commands).toEqual([]);
     },
   );
 
@@ -94,11 +94,11 @@ describe('a command', () => {
     expect(json).toMatchObject({ code, status: expected, type: `/docs#${code}` });
     expect(headers.get('content-type')).toBe('application/problem+json');
     expect(headers.get('retry-after')).toBe(expected === 503 ? '1' : null);
-    // What may name places inside stays inside.
+    // Messages that may name places inside are not passed on.
     expect(json.detail === message).toBe(!['unavailable', 'unfit'].includes(code));
   });
 
-  test('that fails by a defect says nothing of it', async () => {
+  test('that fails by a defect tells the caller nothing about it', async () => {
     const { ask } = fakeApp({
       actors: visitorsThat(() => Promise.reject(new TypeError('secretName is not a function'))),
     });
@@ -111,12 +111,12 @@ describe('a command', () => {
 
 describe('a page view', () => {
   const view = async (...bodies: unknown[]) => {
-    const { ask, asked } = fakeApp();
+    const { ask, calls } = fakeApp();
     for (const body of bodies) await ask('POST', `${VISITOR}/page-views`, { body });
-    return asked.commands.map(({ command }) => command);
+    return calls.commands.map(({ command }) => command);
   };
 
-  test('becomes ViewPage with the delays of the tenant and what was told', async () => {
+  test('becomes ViewPage with the delays of the tenant and the profile', async () => {
     const [command] = await view({
       page: 'https://shop.test/a?b=c',
       title: ' Two\r\n\tlines ',
@@ -147,7 +147,7 @@ describe('a page view', () => {
     });
   });
 
-  test('has the same digest for the same, in whatever order it is written, and else another', async () => {
+  test('has the same digest for the same fields in any order, and another for other fields', async () => {
     const commands = await view(
       { page: '/', nick: 'Ann' },
       { nick: 'Ann', page: '/' },
@@ -160,11 +160,11 @@ describe('a page view', () => {
   });
 
   test('of another visitor has another digest: the log does not tell who saw the same page', async () => {
-    const { ask, asked } = fakeApp();
+    const { ask, calls } = fakeApp();
     for (const key of ['7', '8']) {
       await ask('POST', `/v1/acme/visitors/${key}/page-views`, { body: { page: '/' } });
     }
-    const [one, other] = asked.commands.map(({ command }) => command);
+    const [one, other] = calls.commands.map(({ command }) => command);
     expect(one).not.toEqual(other);
   });
 });
@@ -200,10 +200,10 @@ describe('commands of a visitor', () => {
     ['POST', 'timeout', undefined, { type: 'TimeOut' }],
     ['DELETE', '', undefined, { type: 'CleanUp' }],
   ])('%s /%s %j', async (method, path, body, command) => {
-    const { ask, asked } = fakeApp();
+    const { ask, calls } = fakeApp();
     const { status } = await ask(method, path ? `${VISITOR}/${path}` : VISITOR, { body });
     expect(status).toBe(202);
-    expect(asked.commands).toEqual([
+    expect(calls.commands).toEqual([
       expect.objectContaining({
         visitor: { kind: 'visitor', tenant: 'acme', name: '7' },
         command: expect.objectContaining(command),
@@ -212,26 +212,26 @@ describe('commands of a visitor', () => {
   });
 
   test('a message without an id gets one', async () => {
-    const { ask, asked } = fakeApp();
+    const { ask, calls } = fakeApp();
     await ask('POST', `${VISITOR}/messages`, { body: { body: 'Hello' } });
-    expect(asked.commands[0]?.command).toMatchObject({
+    expect(calls.commands[0]?.command).toMatchObject({
       messageId: expect.stringMatching(/^[0-9a-f-]{36}$/),
     });
   });
 
-  test('a message of 65,536 bytes is taken, in two-byte characters and escaped too', async () => {
-    const { ask, asked } = fakeApp();
+  test('a message may have 65,536 bytes of UTF-8, and more while it is escaped', async () => {
+    const { ask, calls } = fakeApp();
     const body = 'ä'.repeat(32_768);
     const raw = `{"body":"${'\\u00e4'.repeat(32_768)}"}`;
     expect((await ask('POST', `${VISITOR}/messages`, { body: { body } })).status).toBe(202);
     expect((await ask('POST', `${VISITOR}/messages`, { raw })).status).toBe(202);
-    expect(asked.commands.map(({ command }) => command)).toEqual([
+    expect(calls.commands.map(({ command }) => command)).toEqual([
       expect.objectContaining({ body }),
       expect.objectContaining({ body }),
     ]);
   });
 
-  test('the admin token serves every tenant, and knows no other', async () => {
+  test('the admin token serves every tenant, and an unknown tenant is 404', async () => {
     const { ask } = fakeApp();
     const key = 'admin-token-of-the-tests';
     expect((await ask('POST', '/v1/beta/visitors/1/timeout', { key })).status).toBe(202);
@@ -247,13 +247,13 @@ describe('a transfer', () => {
   test.each([
     [{ operator: 'bob' }, { operator: 'bob' }],
     [{ department: ' second\tlevel ' }, { department: 'second level' }],
-  ])('to %j is a wish of LHC, with its Idempotency-Key', async (body, to) => {
-    const { ask, asked } = fakeApp();
+  ])('to %j is passed on as from LHC, with the Idempotency-Key', async (body, to) => {
+    const { ask, calls } = fakeApp();
     const headers = { 'Idempotency-Key': 'k1' };
     const { status, json } = await ask('POST', path, { body, headers });
     expect(status).toBe(202);
     expect(json).toMatchObject({ actor: 'visitor-acme.7', revision: 4 });
-    expect(asked.transfers).toEqual([
+    expect(calls.transfers).toEqual([
       {
         tenant: 'acme',
         visitor: '7',
@@ -272,15 +272,15 @@ describe('a transfer', () => {
     [{ department: 'x'.repeat(129) }, 'department'],
     [{ department: 7 }, 'department'],
     [{ operator: 'bob', force: true }, 'force'],
-  ])('to %j is refused with the field', async (body, field) => {
-    const { ask, asked } = fakeApp();
+  ])('to %j is refused, and the problem names the field', async (body, field) => {
+    const { ask, calls } = fakeApp();
     const { status, json } = await ask('POST', path, { body });
     expect(status).toBe(400);
     expect(json.errors).toEqual([expect.objectContaining({ field })]);
-    expect(asked.transfers).toEqual([]);
+    expect(calls.transfers).toEqual([]);
   });
 
-  test('to somebody who does not exist names the field too; what the state refuses is 409', async () => {
+  test('to a receiver that does not exist is 400 with the field; a refusal of the state is 409', async () => {
     const nobody = new AppError('refused', 'there is no operator bob', { field: 'operator' });
     const unknown = await fails(nobody).ask('POST', path, { body: { operator: 'bob' } });
     expect(unknown.status).toBe(400);
@@ -304,26 +304,26 @@ describe('a message that the visitor has seen', () => {
     [{ messageId: '' }, 'messageId'],
     [{ messageId: 'x'.repeat(1025) }, 'messageId'],
     [{ messageId: 'm1', at: 1 }, 'at'],
-  ])('%j is refused with the field', async (body, field) => {
-    const { ask, asked } = fakeApp();
+  ])('%j is refused, and the problem names the field', async (body, field) => {
+    const { ask, calls } = fakeApp();
     const { status, json } = await ask('POST', `${VISITOR}/displayed`, { body });
     expect(status).toBe(400);
     expect(json.errors).toEqual([expect.objectContaining({ field })]);
-    expect(asked.commands).toEqual([]);
+    expect(calls.commands).toEqual([]);
   });
 });
 
 describe('typing', () => {
-  test('is forwarded, and answered with 204 and nothing', async () => {
-    const { ask, asked } = fakeApp();
+  test('is passed on and answered with 204', async () => {
+    const { ask, calls } = fakeApp();
     const body = { state: 'composing', preview: 'Hel' };
     const { status, text } = await ask('POST', `${VISITOR}/typing`, { body });
     expect([status, text]).toEqual([204, '']);
-    expect(asked.typing).toEqual([{ tenant: 'acme', visitor: '7', state: 'composing' }]);
-    expect(asked.commands).toEqual([]);
+    expect(calls.typing).toEqual([{ tenant: 'acme', visitor: '7', state: 'composing' }]);
+    expect(calls.commands).toEqual([]);
   });
 
-  test('that cannot be shown is lost without harm', async () => {
+  test('that cannot be passed on is dropped, and answered with 204 too', async () => {
     const { ask } = fakeApp({ typing: () => Promise.reject(new Error('ejabberd is away')) });
     const { status } = await ask('POST', `${VISITOR}/typing`, { body: { state: 'paused' } });
     expect(status).toBe(204);

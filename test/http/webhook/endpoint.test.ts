@@ -14,9 +14,9 @@ interface Signing {
   readonly tamper?: string;
 }
 
-/** Signed by the reference implementation; its clock is the real one, so the app's is too. */
+/** Signs with the reference implementation. That uses the real clock, so the app does too. */
 const post = (deps: Partial<HttpDeps> = {}) => {
-  const { ask, asked } = fakeApp({ now: Date.now, ...deps });
+  const { ask, calls } = fakeApp({ now: Date.now, ...deps });
   const send = (text: string, signing: Signing = {}, more: Record<string, string> = {}) => {
     const { secret = WEBHOOK_SECRET, at = Date.now(), id = 'batch-1', tamper = '' } = signing;
     const headers = {
@@ -27,33 +27,33 @@ const post = (deps: Partial<HttpDeps> = {}) => {
     };
     return ask('POST', '/ejabberd/events', { raw: text + tamper, key: null, headers });
   };
-  return { send, asked };
+  return { send, calls };
 };
 
 describe('a batch of events', () => {
-  test('is handed over as it is, and answered with 204', async () => {
-    const { send, asked } = post();
+  test('goes to the inbox as it is, and is answered with 204', async () => {
+    const { send, calls } = post();
     const { status, text } = await send(JSON.stringify(BATCH));
     expect([status, text]).toEqual([204, '']);
-    expect(asked.batches).toEqual([BATCH]);
+    expect(calls.batches).toEqual([BATCH]);
   });
 
-  test('is taken with any of the secrets and any of the signatures', async () => {
-    const { send, asked } = post({ webhookSecrets: [WEBHOOK_SECRET, OTHER] });
+  test('is accepted with any of the secrets and any of the signatures', async () => {
+    const { send, calls } = post({ webhookSecrets: [WEBHOOK_SECRET, OTHER] });
     const text = JSON.stringify(BATCH);
     expect((await send(text, { secret: OTHER })).status).toBe(204);
     const at = Date.now();
     const right = new Webhook(OTHER).sign('batch-1', new Date(at), text);
     const several = { 'webhook-signature': `v1a,AAAA v1,AAAA ${right}` };
     expect((await send(text, { at }, several)).status).toBe(204);
-    expect(asked.batches).toHaveLength(2);
+    expect(calls.batches).toHaveLength(2);
   });
 
   test.each<[string, Signing, Record<string, string>]>([
     ['with another secret', { secret: OTHER }, {}],
     ['changed on the way', { tamper: ' ' }, {}],
     ['that is stale', { at: Date.now() - 302_000 }, {}],
-    ['from the future', { at: Date.now() + 360_000 }, {}], // still so when a busy machine comes to it
+    ['from the future', { at: Date.now() + 360_000 }, {}], // far enough for a busy machine
     ['under another id', {}, { 'webhook-id': 'batch-2' }],
     ['at another time', {}, { 'webhook-timestamp': String(Math.floor(Date.now() / 1000) - 7) }],
     ['at no time', {}, { 'webhook-timestamp': 'now' }],
@@ -61,10 +61,10 @@ describe('a batch of events', () => {
     ['with half a signature', {}, { 'webhook-signature': 'v1,AAAA' }],
     ['with a signature of another version', {}, { 'webhook-signature': 'v2,AAAA' }],
   ])('%s is refused', async (_what, signing, headers) => {
-    const { send, asked } = post();
+    const { send, calls } = post();
     const { status, json } = await send(JSON.stringify(BATCH), signing, headers);
     expect([status, json.code]).toEqual([401, 'unauthorized']);
-    expect(asked.batches).toEqual([]);
+    expect(calls.batches).toEqual([]);
   });
 
   test('is refused when no secret is configured', async () => {
@@ -73,20 +73,20 @@ describe('a batch of events', () => {
   });
 
   test.each(['{}', 'null', '"events"', '[', ''])('that is %j is refused', async (text) => {
-    const { send, asked } = post();
+    const { send, calls } = post();
     expect((await send(text)).status).toBe(400);
-    expect(asked.batches).toEqual([]);
+    expect(calls.batches).toEqual([]);
   });
 
-  test('may be large, but not larger than 4 MiB', async () => {
-    const { send, asked } = post();
+  test('may have 4 MiB, and not more', async () => {
+    const { send, calls } = post();
     const batch = (bytes: number) => JSON.stringify(['x'.repeat(bytes)]);
     expect((await send(batch(4_000_000))).status).toBe(204);
     expect((await send(batch(4 * 1024 * 1024))).status).toBe(413);
-    expect(asked.batches).toHaveLength(1);
+    expect(calls.batches).toHaveLength(1);
   });
 
-  test('that could not be kept is to come again', async () => {
+  test('that could not be stored is 503 with Retry-After', async () => {
     const { send } = post({
       inbox: {
         take: async () => {

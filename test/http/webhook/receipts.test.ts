@@ -5,7 +5,7 @@ import type { HttpDeps } from '../../../src/http/deps.ts';
 import { createWebhookReceipts } from '../../../src/http/webhook/receipts.ts';
 import { fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
 
-it('are kept of hosts that are ours, however many are named', () => {
+it('keeps receipts of our own hosts only, however many a batch names', () => {
   const receipts = createWebhookReceipts(
     (host) => host === 'xmpp.test',
     () => 50_000,
@@ -17,7 +17,10 @@ it('are kept of hosts that are ours, however many are named', () => {
     version: '1.0.0',
     ejabberd: '23.01',
   };
-  receipts.accepted([...many, started, { host: 'xmpp.test', type: 'operator.ping' }, null, 7], 40);
+  receipts.onAccepted(
+    [...many, started, { host: 'xmpp.test', type: 'operator.ping' }, null, 7],
+    40,
+  );
   expect(receipts.view().hosts).toEqual({
     'xmpp.test': {
       acceptedAt: 50_000,
@@ -29,7 +32,7 @@ it('are kept of hosts that are ours, however many are named', () => {
   });
 });
 
-it('tell taken, refused and failed batches apart, for admins and for Prometheus', async () => {
+it('tells accepted, refused and failed batches apart, for admins and for Prometheus', async () => {
   let broken = false;
   const inbox: HttpDeps['inbox'] = {
     take: async () => {
@@ -47,7 +50,7 @@ it('tell taken, refused and failed batches apart, for admins and for Prometheus'
     };
     return ask('POST', '/ejabberd/events', { raw: text, key: null, headers });
   };
-  // A mod_lhc that never comes has to be seen, too.
+  // A mod_lhc that never comes shows too.
   const accepted = /xmpp_chat_webhook_accepted_timestamp_seconds\{host="xmpp.test"\} (\S+)/;
   const before = await ask('GET', '/metrics', { key: null });
   expect(Date.now() / 1000 - Number(accepted.exec(before.text)?.[1])).toBeLessThan(60);

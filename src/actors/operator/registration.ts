@@ -1,0 +1,51 @@
+/** What registers an operator or changes one: over HTTP, and from a file on the command line. */
+import { z } from 'zod';
+import { filledLine, MAX_NAME_CHARACTERS } from '../text.ts';
+
+/** Chats that an operator may have at the same time, at most. */
+export const MAX_CAPACITY = 1_000;
+/** Departments of one operator at most. */
+export const MAX_DEPARTMENTS = 100;
+export const MAX_PASSWORD_CHARACTERS = 256;
+
+export const LhcUserId = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
+
+/** All fields are optional: an operator keeps what a change does not name. */
+export const OperatorRegistration = z.strictObject({
+  lhcUserId: LhcUserId.optional().describe(
+    "The operator's user in LHC. 409 if it belongs to another operator",
+  ),
+  name: filledLine(MAX_NAME_CHARACTERS)
+    .optional()
+    .describe('The name that contacts see. Default for a new operator: the username'),
+  departments: z
+    .array(filledLine(MAX_NAME_CHARACTERS))
+    .max(MAX_DEPARTMENTS)
+    .overwrite((names) => [...new Set(names)])
+    .optional()
+    .describe('Departments whose chats the operator gets. Replaces the whole list'),
+  capacity: z
+    .int()
+    .min(1)
+    .max(MAX_CAPACITY)
+    .optional()
+    .describe(
+      "Chats at the same time. Default for a new operator: the tenant's `routing.capacity`",
+    ),
+  password: z
+    .string()
+    .min(1, 'is empty')
+    .max(MAX_PASSWORD_CHARACTERS)
+    // RFC 7622 §4.1: an OpaqueString has no control characters.
+    .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'holds a control character')
+    .optional()
+    .meta({
+      format: 'password',
+      description: 'Set in ejabberd at once. The service stores no password',
+    }),
+  adopt: z
+    .boolean()
+    .optional()
+    .describe('Take over an account that already exists. Needs the admin token'),
+});
+export type OperatorRegistration = z.output<typeof OperatorRegistration>;

@@ -1,0 +1,45 @@
+/** What endpoints need of the rest of the service, and where the frame counts what they answer. */
+import type { Logger } from 'pino';
+import type { EventStore } from '../../eventstore/port.ts';
+import type { Projections } from '../../projections/projections.ts';
+import type {
+  Actors,
+  DeadLetters,
+  ForwardTyping,
+  Inbox,
+  OperatorAccounts,
+  Transfer,
+  Vault,
+} from '../../runtime/ports.ts';
+
+export interface EndpointDeps {
+  readonly actors: Pick<Actors, 'visitor'>;
+  readonly inbox: Inbox;
+  readonly operatorAccounts: OperatorAccounts;
+  readonly typing: ForwardTyping;
+  readonly transfer: Transfer;
+  readonly projections: Omit<
+    Projections,
+    'state' | 'check' | 'settled' | 'start' | 'close' | 'follow'
+  >;
+  /** For /debug, and to parse positions. */
+  readonly store: Pick<EventStore, 'readStream' | 'readAll' | 'parsePosition'>;
+  readonly vault: Pick<Vault, 'open'>;
+  readonly deadLetters: DeadLetters;
+  /** Key of the fingerprints of page views; the same after a restart. */
+  readonly digestKey: Uint8Array;
+  /** ms since 1970 */
+  readonly now: () => number;
+  /** A UUID of version 7. */
+  readonly newId: () => string;
+  readonly logger: Logger;
+  /** How long a query waits for its `minPosition`, in ms. Default `POSITION_WAIT_MS` (reading.ts). */
+  readonly positionWaitMs?: number;
+}
+
+export interface RequestMetrics {
+  /** @returns records one request of this route: its status, and how long it took in ms */
+  route(method: string, route: string): (status: number, ms: number) => void;
+  /** @param outcome `accepted`, `unchanged` (the command was a repeat, or changed nothing) or a problem's code */
+  command(command: string, outcome: string): void;
+}
