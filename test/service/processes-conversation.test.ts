@@ -200,7 +200,9 @@ it('a process that dies in the middle: its chats open once, its commands are ans
   await first.start();
   await balanced(world.processes);
   for (const visitor of visitors) {
-    const lines = read(olga, visitor).filter((line) => !/^(Your note is in chat|!note: )/.test(line));
+    const lines = read(olga, visitor).filter(
+      (line) => !/^(Your note is in chat|!note: )/.test(line),
+    );
     expect(lines).toEqual([
       expect.stringMatching(`^New chat #c${visitor} for sales`),
       'Hello?',
