@@ -7,7 +7,7 @@
 # What really happens: the answer is 200 and 0, and `["a", "b"]` is stored as one group with the name "ab". Nobody sees
 # anybody, and nothing says why. In this release several groups are one string, separated by a line break.
 #
-# Versions: ejabberd 23.01 (Debian 12). Lists are right from 24.02 on.
+# Versions: ejabberd 23.01 (Debian 12). ejabberd has an API with lists from 24.02 on (not run here).
 # Measured since: 29 November 2026.
 # Exit code: 0 as described, 1 changed, 2 could not be tried.
 set -eu

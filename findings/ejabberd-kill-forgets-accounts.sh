@@ -6,7 +6,8 @@
 #
 # What really happens: Mnesia's log keeps the newest writes in a buffer of the process for up to two seconds, and the
 # answer does not wait for it. A kill -9, also by the system when memory is short, forgets the newest accounts, each of
-# them answered with 200. The same holds for passwords and group members. An orderly stop keeps all.
+# them answered with 200. The project saw the same with changed passwords and
+# group members.
 #
 # Versions: ejabberd 23.01 with its default storage (Mnesia), Debian 12, Erlang 25.
 # Measured since: 29 November 2026. It is tried up to three times, because the buffer may just have been written.

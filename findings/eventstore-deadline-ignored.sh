@@ -6,7 +6,7 @@
 #
 # What really happens: the deadline is sent to the server as a field of the message, and the stream that carries all
 # appends has the deadline Infinity. A server that is frozen or lost keeps the promise pending; here for twelve times the
-# deadline. Only keep-alive pings that fail, or the network, end it. With `credentials` in the call (of no effect on an
+# deadline. With `credentials` in the call (of no effect on an
 # insecure connection) the client takes another path, and there the same deadline is kept.
 #
 # Versions: @eventstore/db-client 6.2.1 (the last under this name), against a double of the server's gRPC service that

@@ -7,7 +7,7 @@
 # What really happens: a coerced schema takes any input, and the document describes that input. So `page:
 # z.coerce.number()` is documented as optional and nullable, and a request without it is answered with 400. The parameter
 # `id` in `/chats/{id}` is documented with `required: false`, which is no valid OpenAPI (3.1, "Parameter Object": it MUST be
-# true in a path). Generated clients leave both out. `z.string().pipe(z.coerce.number())` is documented as required.
+# true in a path). A generated client may leave both out. `z.string().pipe(z.coerce.number())` is documented as required.
 #
 # Versions: @hono/zod-openapi 1.6.3, hono 4.13.19, zod 4.6.7; Node 20 or newer.
 # Measured since: 29 November 2026.
