@@ -5,8 +5,9 @@
 #
 # What really happens: the client leaves Nagle's algorithm on. With stream management each answer also makes the client
 # send an `<a/>` of its own. A request 5 ms later is a second small write, which Nagle holds until the first one is
-# acknowledged. Nothing answers an `<a/>`, so Linux delays that acknowledgement by 40 ms. Neither requests without a pause
-# nor those with 200 ms between them are held, so a test of one request does not see it. There is no option for it: `xmpp.socket.setNoDelay(true)` after each connect ends it.
+# acknowledged. Nothing answers an `<a/>`, so Linux delays that acknowledgement by 40 ms.
+# Requests without a pause and those with 200 ms between them are hardly held, so a test of one request does not see it.
+# There is no option for it: `xmpp.socket.setNoDelay(true)` after each connect ends it.
 #
 # Versions: @xmpp/client 0.14.0; ejabberd 23.01 (Debian 12); Node 20 or newer; Linux.
 # Measured since: 29 November 2026.
