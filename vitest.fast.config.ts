@@ -45,6 +45,7 @@ export default mergeConfig(
       // No test here leaves anything behind for the next one, so a worker serves many files.
       pool: 'threads',
       isolate: false,
+      maxWorkers: '100%',
     },
   }),
 );
