@@ -1,23 +1,27 @@
-/** What is asked for many times in a moment is done once. */
 export interface Debounced {
-  ask(): void;
-  /** Nothing that was asked for is done any more. */
+  /** Asks for the action soon. Many calls within the quiet time lead to one action. */
+  trigger(): void;
+  /** Cancels an action that waits. */
   stop(): void;
 }
 
-/** Does it when nobody has asked for `quietMs`, and at most `mostMs` after the first who did. */
-export function debounce(deed: () => void, quietMs: number, mostMs = quietMs): Debounced {
+/**
+ * Runs an action once after a burst of triggers.
+ * @param quietMs the action runs when there was no trigger for so long
+ * @param mostMs the action runs at the latest so long after the first trigger of a burst
+ */
+export function debounce(action: () => void, quietMs: number, mostMs = quietMs): Debounced {
   let timer: NodeJS.Timeout | undefined;
   let latest = 0;
   return {
-    ask() {
+    trigger() {
       const now = performance.now();
       if (timer === undefined) latest = now + mostMs;
       clearTimeout(timer);
       timer = setTimeout(
         () => {
           timer = undefined;
-          deed();
+          action();
         },
         Math.max(0, Math.min(quietMs, latest - now)),
       ).unref();

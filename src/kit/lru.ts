@@ -1,12 +1,13 @@
-/** A bounded map: past its bound the entry that was used longest ago leaves. */
+/** A bounded map. When it is full, the least recently used entry goes. */
 export class Lru<V> {
   readonly #entries = new Map<string, V>();
   readonly #most: number;
-  readonly #evicted: ((key: string, value: V) => void) | undefined;
+  readonly #onEvict: ((key: string, value: V) => void) | undefined;
 
-  constructor(most: number, evicted?: (key: string, value: V) => void) {
+  /** @param most entries */
+  constructor(most: number, onEvict?: (key: string, value: V) => void) {
     this.#most = most;
-    this.#evicted = evicted;
+    this.#onEvict = onEvict;
   }
 
   get size(): number {
@@ -22,7 +23,7 @@ export class Lru<V> {
     return value;
   }
 
-  /** Without counting as a use. */
+  /** Does not count as a use. */
   peek(key: string): V | undefined {
     return this.#entries.get(key);
   }
@@ -34,7 +35,7 @@ export class Lru<V> {
     const oldest = this.#entries.entries().next();
     if (oldest.done) return;
     this.#entries.delete(oldest.value[0]);
-    this.#evicted?.(...oldest.value);
+    this.#onEvict?.(...oldest.value);
   }
 
   delete(key: string): void {

@@ -1,8 +1,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
 /**
- * Makes a place where pieces of long work wait for their turn of the event loop: one piece in each, however many are at
- * it, so that sessions and requests have theirs between. `setImmediate` alone gives all of them the same turn.
+ * Makes a queue for turns of the event loop. Long work waits here between its portions. Each turn runs one portion,
+ * however many works there are, so sessions and requests run in between. `setImmediate` alone would run the portions of
+ * all works in one turn.
  */
 export function createTurns(): () => Promise<void> {
   let last = Promise.resolve();

@@ -239,7 +239,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (owned) {
       kept.add(partition);
       gained.add(partition);
-      compareGained.ask();
+      compareGained.trigger();
     } else {
       kept.delete(partition);
       gained.delete(partition);
@@ -259,7 +259,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       away ||= !final;
     },
     sessionStarted() {
-      if (away) compareAfterReturn.ask();
+      if (away) compareAfterReturn.trigger();
     },
   });
 
