@@ -1,6 +1,6 @@
 /**
- * One build of the read models: a SQLite file with all their rows, how far they are, and what they mean. Several may
- * stand beside each other; what is written in each says which one is whole (docs/adr/0015).
+ * One build of the read models: a SQLite file with the rows of all models, their position, and their versions. Several
+ * builds may exist beside each other. Each file says whether it is complete (docs/adr/0015).
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -22,41 +22,39 @@ import {
   type Versions,
 } from './models.ts';
 
-/** What a build is made with. */
 export interface BuildOptions {
-  /** The file's name without a number: builds are `projections.db.1`, `projections.db.2` …, each with its own -wal. */
+  /** The file's name without a number. Builds are `projections.db.1`, `projections.db.2` …, each with its own -wal. */
   readonly path: string;
   readonly store: EventStore;
   /** Opens personal data. */
   readonly open: Parameters<typeof openPersonal>[1];
   readonly now?: () => number;
-  /** Called between the rows of a batch and their checkpoint: a failpoint of tests. */
+  /** Called after the rows of a batch and before their checkpoint: a failpoint of tests. */
   readonly beforeCheckpoint?: () => void;
 }
 
 export interface Build {
-  /** Later ones have higher numbers. */
+  /** Later builds have higher numbers. */
   readonly number: number;
   readonly versions: Versions;
-  /** Follows the log into it; null where this program does not know how: rows of other versions stay as they are. */
+  /** Follows the log. Null for rows of other versions, which this program cannot continue. */
   readonly fold: Fold | null;
-  /** Whether it had all that the log held at some time: nothing half-built is. */
+  /** True if the build once had everything that the log had. */
   complete(): boolean;
-  /** Says so, on disk, for good. */
+  /** Makes it complete, on disk, for good. */
   markComplete(): void;
   position(): Position | null;
   queries<S extends Subject>(subject: S): Queries[S];
   close(): void;
-  /** Closes it and deletes the file. */
+  /** Closes the build and deletes its file. */
   remove(): void;
 }
 
-/** What is told of builds. */
-export interface Told {
-  /** After each commit with events. */
-  applied(build: Build, batch: SubscriptionBatch): void;
-  /** Its rows were dropped: the log is an older copy. It is being built anew in its place. */
-  dropped(build: Build): void;
+export interface BuildListener {
+  /** Called after each commit with events. */
+  onApplied(build: Build, batch: SubscriptionBatch): void;
+  /** Called when the rows were dropped, because the log is an older copy. They are built again in the same file. */
+  onDropped(build: Build): void;
 }
 
 /** "xCPr" */
@@ -68,15 +66,13 @@ const SCHEMA_OF_BUILD = `
     complete INTEGER NOT NULL
   ) STRICT;
 `;
-/** A file of a release that had one build only: the sum of its versions was 3. */
-const FIRST = { number: 0, checkpoint: 3, versions: { visitors: 1, messages: 1, operators: 1 } };
 
 const openFile = (file: string): DatabaseSync =>
   openDatabase(file, {
     applicationId: APPLICATION_ID,
     version: 1,
     schema: '',
-    // After a power cut the last commits may be gone, rows and checkpoint together: they are folded again.
+    // A power cut may lose the last commits, rows and checkpoint together. They are folded again.
     synchronous: 'NORMAL',
   });
 
@@ -84,12 +80,11 @@ const removeFile = (file: string): void => {
   for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
 };
 
-const fileOf = (path: string, number: number): string =>
-  number === FIRST.number ? path : `${path}.${number}`;
+const fileOf = (path: string, number: number): string => `${path}.${number}`;
 
 /** The numbers of the builds that have a file. */
 function numbersAt(path: string): number[] {
-  const first = basename(path);
+  const prefix = `${basename(path)}.`;
   let names: string[];
   try {
     names = readdirSync(dirname(path));
@@ -97,66 +92,55 @@ function numbersAt(path: string): number[] {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;
   }
-  return names.flatMap((name) => {
-    if (name === first) return [FIRST.number];
-    const number = name.startsWith(`${first}.`) ? name.slice(first.length + 1) : '';
-    return /^[1-9][0-9]{0,14}$/.test(number) ? [Number(number)] : [];
-  });
+  return names
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => name.slice(prefix.length))
+    .filter((number) => /^[1-9][0-9]{0,14}$/.test(number))
+    .map(Number);
 }
 
-interface Written {
+interface Header {
   readonly versions: Versions;
   readonly store: string;
   readonly complete: boolean;
 }
 
-/** What a file says of itself; null when it says nothing that is understood. */
-function written(db: DatabaseSync): Written | null {
-  const has = (table: string) =>
-    db.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?`).get(table);
-  if (has('build')) {
-    const row = db.prepare('SELECT versions, store, complete FROM build').get();
-    // `startBuild` alone writes this row.
-    return row
-      ? {
-          versions: JSON.parse(String(row.versions)),
-          store: String(row.store),
-          complete: row.complete === 1,
-        }
-      : null;
-  }
-  if (!has('checkpoints')) return null;
-  const row = db
-    .prepare(`SELECT store FROM checkpoints WHERE name = 'projections' AND version = ?`)
-    .get(FIRST.checkpoint);
-  // It may have been in the middle of a rebuild, and does not say so: shown for a while, as it was until now.
-  return row ? { versions: FIRST.versions, store: String(row.store), complete: true } : null;
+/** @returns null if the file is not a build */
+function readHeader(db: DatabaseSync): Header | null {
+  const table = db.prepare(`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'build'`);
+  if (!table.get()) return null;
+  const row = db.prepare('SELECT versions, store, complete FROM build').get();
+  if (!row) return null;
+  return {
+    versions: JSON.parse(String(row.versions)), // Only `startBuild` writes this row.
+    store: String(row.store),
+    complete: row.complete === 1,
+  };
 }
 
 /**
- * Opens what there is: the whole build to show, if any, and the one that was being built. All others are deleted, also
- * what is damaged, of another log, or half-built for another version.
+ * Opens the newest complete build, and the newest build of today's versions that is not complete yet. All others are
+ * deleted, as well as files that are damaged or belong to another log.
  */
 export function openBuilds(
   options: BuildOptions,
-  told: Told,
-): { readonly shown: Build | null; readonly building: Build | null; readonly last: number } {
+  listener: BuildListener,
+): { readonly current: Build | null; readonly next: Build | null; readonly lastNumber: number } {
   const numbers = numbersAt(options.path).sort((a, b) => b - a);
-  let shown: Build | null = null;
-  let building: Build | null = null;
+  let current: Build | null = null;
+  let next: Build | null = null;
   for (const number of numbers) {
-    const build = reopen(options, number, told);
+    const build = openBuild(options, number, listener);
     if (!build) continue;
-    const current = nameOf(build.versions) === nameOf(VERSIONS);
-    if (build.complete() && !shown) shown = build;
-    else if (!build.complete() && current && !building && !shown) building = build;
+    if (build.complete() && !current) current = build;
+    else if (!build.complete() && build.fold && !next && !current) next = build;
     else build.remove();
   }
-  return { shown, building, last: numbers[0] ?? FIRST.number };
+  return { current, next, lastNumber: numbers[0] ?? 0 };
 }
 
-/** @returns null for a file that is of no use; it is deleted */
-function reopen(options: BuildOptions, number: number, told: Told): Build | null {
+/** @returns null for a file that is of no use; the file is deleted */
+function openBuild(options: BuildOptions, number: number, listener: BuildListener): Build | null {
   const file = fileOf(options.path, number);
   let db: DatabaseSync;
   try {
@@ -166,81 +150,69 @@ function reopen(options: BuildOptions, number: number, told: Told): Build | null
     removeFile(file);
     return null;
   }
-  const found = written(db);
-  if (!found || found.store !== options.store.id) {
+  const header = readHeader(db);
+  if (!header || header.store !== options.store.id) {
     db.close();
     removeFile(file);
     return null;
   }
-  return createBuild(options, { number, file, db, ...found }, told);
+  return createBuild(options, { number, file, db, header }, listener);
 }
 
-/** Begins a new build, with nothing in it. */
-export function startBuild(options: BuildOptions, number: number, told: Told): Build {
+/** Starts an empty build. */
+export function startBuild(options: BuildOptions, number: number, listener: BuildListener): Build {
   const file = fileOf(options.path, number);
   removeFile(file);
   const db = openFile(file);
+  const header: Header = { versions: VERSIONS, store: options.store.id, complete: false };
   transaction(db, () => {
     db.exec(SCHEMA_OF_BUILD);
     db.prepare('INSERT INTO build VALUES (?, ?, 0)').run(
-      JSON.stringify(VERSIONS),
-      options.store.id,
+      JSON.stringify(header.versions),
+      header.store,
     );
   });
-  const opened = { number, file, db, versions: VERSIONS, complete: false };
-  return createBuild(options, opened, told);
+  return createBuild(options, { number, file, db, header }, listener);
+}
+
+interface BuildFile {
+  readonly number: number;
+  readonly file: string;
+  readonly db: DatabaseSync;
+  readonly header: Header;
 }
 
 function createBuild(
-  { store, open, now, beforeCheckpoint }: BuildOptions,
-  opened: {
-    readonly number: number;
-    readonly file: string;
-    readonly db: DatabaseSync;
-    readonly versions: Versions;
-    readonly complete: boolean;
-  },
-  told: Told,
+  options: BuildOptions,
+  { number, file, db, header }: BuildFile,
+  listener: BuildListener,
 ): Build {
-  const { number, file, db, versions } = opened;
-  let complete = opened.complete;
-  const current = nameOf(versions) === nameOf(VERSIONS);
-  // One fold for all models: each event is read and opened once, and one position covers every row.
-  const fold = current
-    ? createFold<Personal>({
-        name: `projections ${nameOf(VERSIONS)}`,
-        version: 1,
-        db,
-        store,
-        prefixes: ['visitor-', 'operator-'],
-        // When rows are dropped in place, in the same transaction: what follows is half-built.
-        schema: `${SCHEMA} UPDATE build SET complete = 0;`,
-        tables: TABLES,
-        prepare: (events) => openPersonal(events, open),
-        apply: applyToAll,
-        onApplied: (batch) => told.applied(build, batch),
+  const { versions } = header;
+  let { complete } = header;
+  const isCurrent = nameOf(versions) === nameOf(VERSIONS);
+  const fold = isCurrent
+    ? createModelFold(options, db, {
+        onApplied: (batch) => listener.onApplied(build, batch),
         onDropped: () => {
           complete = false;
-          told.dropped(build);
+          listener.onDropped(build);
         },
-        ...(now && { now }),
-        ...(beforeCheckpoint && { beforeCheckpoint }),
       })
     : null;
-  const standing = fold ? null : standingAt(db);
+  const stored = fold ? null : storedPosition(db);
   const build: Build = {
     number,
     versions,
     fold,
     complete: () => complete,
     markComplete: () => {
-      // The older build is deleted behind it: this has to be there after a power cut, too.
+      // The older build is deleted right after this. So the mark must survive a power cut.
       db.exec('PRAGMA synchronous = FULL');
       db.exec('UPDATE build SET complete = 1');
       db.exec('PRAGMA synchronous = NORMAL');
       complete = true;
     },
-    position: () => (fold ? fold.position() : standing),
+    position: () => (fold ? fold.position() : stored),
     queries: queriesOf(db),
     close: () => db.close(),
     remove: () => {
@@ -251,9 +223,32 @@ function createBuild(
   return build;
 }
 
-/** How far rows are that nothing follows any more. */
-const standingAt = (db: DatabaseSync): Position | null => {
+/** One fold for all models: each event is read and opened once, and one position covers every row. */
+const createModelFold = (
+  { store, open, now, beforeCheckpoint }: BuildOptions,
+  db: DatabaseSync,
+  listener: { onApplied(batch: SubscriptionBatch): void; onDropped(): void },
+): Fold =>
+  createFold<Personal>({
+    name: `projections ${nameOf(VERSIONS)}`,
+    version: 1,
+    db,
+    store,
+    prefixes: ['visitor-', 'operator-'],
+    // If the fold drops the rows, the build is no longer complete. Both happen in one transaction.
+    schema: `${SCHEMA} UPDATE build SET complete = 0;`,
+    tables: TABLES,
+    prepare: (events) => openPersonal(events, open),
+    apply: applyToAll,
+    onApplied: (batch) => listener.onApplied(batch),
+    onDropped: () => listener.onDropped(),
+    ...(now && { now }),
+    ...(beforeCheckpoint && { beforeCheckpoint }),
+  });
+
+/** The position of rows that no fold follows any more. */
+const storedPosition = (db: DatabaseSync): Position | null => {
   const row = db.prepare('SELECT position FROM checkpoints').get();
-  // A fold alone writes this column.
+  // Only a fold writes this column.
   return (row?.position ?? null) as Position | null;
 };

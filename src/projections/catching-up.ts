@@ -1,15 +1,15 @@
-/** When a build of the read models has come so far that it may be shown. */
+/** When a build of the read models has caught up, so that queries may read it. */
 import { hasCode } from '../errors.ts';
 import type { EventStore, Position } from '../eventstore/port.ts';
-import { createBackoff } from '../kit/backoff.ts';
+import { createBackoff, type RetryPolicy } from '../kit/backoff.ts';
 import type { Build } from './build.ts';
 
-/** How long one look waits for a build to come nearer. */
-const LOOK_MS = 1_000;
-/** Between two looks, when the store is away. */
-export const LOOK_RETRY = { firstMs: 1_000, mostMs: 1_000 };
+/** How long one wait for a build lasts. After it the target may have moved. */
+const WAIT_MS = 1_000;
+/** Waits while the store is away. */
+export const CATCH_UP_RETRY: RetryPolicy = { firstMs: 1_000, mostMs: 1_000 };
 
-/** Whether a build has not yet all that there is up to this position (null: nothing is). */
+/** True if the build lacks an event up to this position. Null stands for a log without events. */
 export function isBehind(
   store: Pick<EventStore, 'compare'>,
   build: Pick<Build, 'position'>,
@@ -20,31 +20,31 @@ export function isBehind(
 }
 
 /**
- * Waits until a build has all that the log held at some moment, and no less than what is shown: whoever has seen a row
- * sees it after the exchange, too.
- * @param shownAt how far the rows are that are shown
- * @returns false when the signal was aborted before
+ * Waits until a build has everything that the log had at some moment, and is not behind the build that queries read now.
+ * So whoever has seen a row still sees it after the exchange.
+ * @param currentPosition of the build that queries read now
+ * @returns false if the signal was aborted first
  */
 export async function catchesUp(
   store: Pick<EventStore, 'compare' | 'head'>,
   build: Pick<Build, 'position' | 'fold'>,
-  shownAt: () => Position | null,
+  currentPosition: () => Position | null,
   signal: AbortSignal,
 ): Promise<boolean> {
   const aborted = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-  const retry = createBackoff(LOOK_RETRY);
+  const retry = createBackoff(CATCH_UP_RETRY);
   let head: Position | null | undefined;
   while (!signal.aborted) {
     try {
       if (head === undefined) head = await store.head();
-      const target = isBehind(store, build, head) ? head : shownAt();
+      const target = isBehind(store, build, head) ? head : currentPosition();
       if (target === null || !isBehind(store, build, target)) return !signal.aborted;
-      await Promise.race([build.fold?.waitFor(target, LOOK_MS), aborted]);
+      await Promise.race([build.fold?.waitFor(target, WAIT_MS), aborted]);
     } catch (error) {
       if (hasCode(error, 'timeout')) continue;
-      // The store is away: the fold tries again by itself, and so does this.
+      // The store is away. The fold tries again by itself, and so does this loop.
       await retry.wait(signal);
     }
   }

@@ -1,16 +1,22 @@
-/** Questions to the read model of chats. */
+/** Queries on the read model of chats. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Username, VisitorKey } from '../actors/ids.ts';
-import { Conditions, hashRows, type Page, type PageRequest, readPage } from './table.ts';
+import {
+  type Column,
+  Conditions,
+  type Order,
+  type Page,
+  type PageRequest,
+  readPage,
+  SCAN_ROWS,
+} from './list.ts';
 
-/**
- * `waiting`: nobody has it; `offered`: one or several operators are asked to answer; `active`: answered; `closed`.
- */
+/** `waiting`: no operator has the chat; `offered`: one or more operators may accept it; `active`: an operator accepted it. */
 export const CHAT_STATES = ['waiting', 'offered', 'active', 'closed'] as const;
 export type ChatState = (typeof CHAT_STATES)[number];
 export const CLOSE_PARTIES = ['visitor', 'operator', 'system'] as const;
 
-/** What a list of chats can be sorted by; with `-` the latest first. Only those that wait have a `waitingSince`. */
+/** The orders of a list of chats. With `-` the latest comes first. Only waiting and offered chats have a `waitingSince`. */
 export const CHAT_SORTS = ['-startedAt', 'startedAt', 'waitingSince', '-waitingSince'] as const;
 export type ChatSort = (typeof CHAT_SORTS)[number];
 
@@ -21,32 +27,32 @@ export interface ChatView {
   readonly nick: string | null;
   readonly department: string | null;
   readonly state: ChatState;
-  /** Who has it, is asked alone, or had it last when it was closed. */
+  /** The operator who has the chat, is the only one it is offered to, or had it when it was closed. */
   readonly operator: Username | null;
-  /** Who is asked to answer now. */
+  /** The operators to whom it is offered now. */
   readonly offered: readonly Username[];
   readonly invitedBy: Username | null;
-  /** ms since 1970, as all times. */
+  /** In ms since 1970, as all times here. */
   readonly startedAt: number;
-  /** Since when nobody has answered; null when somebody has, and when it is closed. */
+  /** Since when the visitor has waited for an operator; null for an active or closed chat. */
   readonly waitingSince: number | null;
-  /** When an operator was first given it, accepted it, wrote in it. */
+  /** When the chat was first assigned to an operator, accepted by one, answered by one. */
   readonly assignedAt: number | null;
   readonly acceptedAt: number | null;
   readonly firstAnswerAt: number | null;
   readonly closedAt: number | null;
   readonly closedBy: (typeof CLOSE_PARTIES)[number] | null;
   readonly reason: string | null;
-  /** Closed, and no operator had ever accepted it. */
+  /** True if the chat was closed without ever being accepted. */
   readonly missed: boolean;
   readonly visitorMessages: number;
   readonly operatorMessages: number;
   readonly transfers: number;
-  /** Offers that nobody answered in time. */
+  /** Offers that expired. */
   readonly missedOffers: number;
-  /** Everybody who was asked or wrote, the first first. */
+  /** The operators to whom it was offered, or who wrote in it; the earliest comes first. */
   readonly operators: readonly ChatOperatorView[];
-  /** Of the fact that began it, on the visitor's stream. */
+  /** The revision of ChatStarted on the visitor's stream. */
   readonly revision: number;
 }
 
@@ -56,7 +62,7 @@ export interface ChatOperatorView {
   readonly acceptedAt: number | null;
   readonly firstAnswerAt: number | null;
   readonly messages: number;
-  /** How often an offer was missed, declined. */
+  /** Offers that expired, and that the operator declined. */
   readonly missed: number;
   readonly declined: number;
 }
@@ -69,7 +75,7 @@ export interface ChatFilter extends PageRequest {
   readonly visitor?: string | undefined;
   readonly closedBy?: (typeof CLOSE_PARTIES)[number] | undefined;
   readonly missed?: boolean | undefined;
-  /** Begun at or after, and before; ms since 1970. */
+  /** Started at or after `since`, and before `until`, in ms since 1970. */
   readonly since?: number | undefined;
   readonly until?: number | undefined;
   /** Default `-startedAt`. */
@@ -77,12 +83,13 @@ export interface ChatFilter extends PageRequest {
 }
 
 export interface ChatQueries {
-  /** A page's `next` goes on exactly behind its last row. @throws {AppError} `invalid` for a cursor that is none */
+  /** @throws {AppError} `invalid` for a cursor of another list or another order */
   list(filter: ChatFilter): Page<ChatView>;
-  /** The last one of this id, of this visitor where one is given; null when there was none. */
+  /**
+   * @param visitor the chat's visitor; default any
+   * @returns the last chat with this id; null if there was none
+   */
   get(tenant: string, chatId: string, visitor?: string): ChatView | null;
-  /** Of all rows. */
-  hash(): string;
 }
 
 const COLUMNS = `chat_id AS chatId, visitor, nick, department, state, operator, invited_by AS invitedBy,
@@ -91,34 +98,52 @@ const COLUMNS = `chat_id AS chatId, visitor, nick, department, state, operator, 
   visitor_messages AS visitorMessages, operator_messages AS operatorMessages, transfers,
   missed_offers AS missedOffers, revision`;
 
-/** Literals, not parameters: SQLite uses a partial index only for a condition that it can see. */
+/** Literals, not parameters: SQLite uses a partial index only if the statement contains its condition. */
 const CONDITIONS: Readonly<Record<ChatState, string>> = {
   waiting: `state = 'waiting' AND state <> 'closed'`,
   offered: `state = 'offered' AND state <> 'closed'`,
   active: `state = 'active' AND state <> 'closed'`,
   closed: `state = 'closed'`,
 };
+
 /**
- * The index for a list, named: SQLite knows nothing of how many rows there are of each kind, and takes the key of the
- * table and sorts a whole tenant, or a range by time where only one visitor is asked for.
+ * The index for a list; null for the key of the table. It has to be named, because SQLite does not know how many rows have
+ * each value: it would sort all chats of a tenant, or scan a range of time for the few chats of one visitor.
  */
-function indexFor({ visitor, state, missed, operator, department, sort }: Partial<ChatFilter>) {
-  if (visitor !== undefined) return ''; // the key of the table begins with the visitor; see below
-  if (sort?.endsWith('waitingSince')) return 'INDEXED BY chats_waiting';
-  if (state !== undefined && state !== 'closed') return 'INDEXED BY chats_open';
-  if (operator !== undefined) return 'INDEXED BY chats_by_operator';
-  if (missed) return 'INDEXED BY chats_missed';
-  if (department !== undefined) return 'INDEXED BY chats_by_department';
-  return 'INDEXED BY chats_by_start';
+function indexFor({
+  visitor,
+  state,
+  missed,
+  operator,
+  department,
+  sort,
+}: Partial<ChatFilter>): string | null {
+  if (visitor !== undefined) return null;
+  if (sort?.endsWith('waitingSince')) return 'chats_waiting';
+  if (state !== undefined && state !== 'closed') return 'chats_open';
+  if (operator !== undefined) return 'chats_by_operator';
+  if (missed) return 'chats_missed';
+  if (department !== undefined) return 'chats_by_department';
+  return 'chats_by_start';
 }
 
-const COLUMN_OF = { startedAt: 'started_at', waitingSince: 'waiting_since' } as const;
-const TIES = [
-  { column: 'visitor', type: 'string' as const },
-  { column: 'revision', type: 'number' as const },
+/** Visitor and revision name a chat within a tenant. */
+export const CHAT_TIES: readonly Column[] = [
+  { sql: 'visitor', type: 'string' },
+  { sql: 'revision', type: 'number' },
 ];
 
-/** Reads chats as they are shown, with their operators. */
+const sortedBy = (sort: ChatSort): 'startedAt' | 'waitingSince' =>
+  sort.endsWith('startedAt') ? 'startedAt' : 'waitingSince';
+
+const orderOf = ({ sort = '-startedAt', visitor }: ChatFilter): Order => {
+  const column = sortedBy(sort) === 'startedAt' ? 'started_at' : 'waiting_since';
+  // With a `+` SQLite uses no index by time, and sorts the few chats of one visitor.
+  const sql = visitor === undefined ? column : `+${column}`;
+  return { name: sort, first: { sql, type: 'number' }, ties: CHAT_TIES };
+};
+
+/** Reads the views of chats, with their operators. */
 export function chatReader(db: DatabaseSync) {
   const operators = db.prepare(
     `SELECT operator, asked, asked_at AS askedAt, accepted_at AS acceptedAt,
@@ -131,7 +156,7 @@ export function chatReader(db: DatabaseSync) {
     viewOf: (tenant: string, row: Record<string, SQLOutputValue>): ChatView => {
       const { visitor = null, chatId = null, revision = null } = row;
       const all = operators.all(tenant, visitor, chatId, revision);
-      // The columns are the view by name, and the tables' types are strict.
+      // The columns have the names of the view, and the tables are STRICT.
       return {
         ...row,
         missed: row.state === 'closed' && row.acceptedAt === null,
@@ -142,8 +167,8 @@ export function chatReader(db: DatabaseSync) {
   };
 }
 
-/** @param look rows that a list looks through in one go; for tests */
-export function chatQueries(db: DatabaseSync, look?: number): ChatQueries {
+/** @param scanRows rows that one page scans; fewer in tests */
+export function chatQueries(db: DatabaseSync, scanRows = SCAN_ROWS): ChatQueries {
   const { columns, viewOf } = chatReader(db);
   const last = 'ORDER BY started_at DESC, revision DESC LIMIT 1';
   const one = db.prepare(
@@ -158,50 +183,44 @@ export function chatQueries(db: DatabaseSync, look?: number): ChatQueries {
         visitor === undefined ? one.get(tenant, chatId) : ofVisitor.get(tenant, chatId, visitor);
       return row ? viewOf(tenant, row) : null;
     },
-    list: ({ tenant, cursor, limit, sort = '-startedAt', ...asked }) => {
-      const { state, department, operator, visitor, closedBy, missed, since, until } = asked;
-      const [within, wanted] = [new Conditions(), new Conditions()];
-      within.add('tenant = ?', tenant);
-      const by = sort.endsWith('startedAt') ? 'startedAt' : 'waitingSince';
-      if (by === 'waitingSince') within.add('waiting_since IS NOT NULL');
-      const hint = indexFor({ ...asked, sort });
-      // Of a range in time every index has both ends. One visitor has few chats, and few of all are open.
-      const few = visitor !== undefined || by === 'waitingSince' || hint.endsWith('chats_open');
-      const put = (index: string | null) =>
-        few || (index !== null && hint.endsWith(index)) ? within : wanted;
-      if (since !== undefined) within.add('started_at >= ?', since);
-      if (until !== undefined) within.add('started_at < ?', until);
-      if (visitor) within.add('visitor = ?', visitor);
-      if (state) put(null).add(CONDITIONS[state]);
-      if (department) put('chats_by_department').add('department = ?', department);
-      if (operator) put('chats_by_operator').add('operator = ?', operator);
-      if (missed) put('chats_missed').add(`state = 'closed' AND accepted_at IS NULL`);
-      if (missed === false) put(null).add(`(state <> 'closed' OR accepted_at IS NOT NULL)`);
-      if (closedBy) put(null).add('closed_by = ?', closedBy);
-      // A `+` keeps SQLite from an index by time where the few chats of one visitor are to be sorted.
-      const column = `${visitor === undefined ? '' : '+'}${COLUMN_OF[by]}`;
+    list: (wish) => {
+      const index = indexFor(wish);
+      const from = index === null ? 'chats' : `chats INDEXED BY ${index}`;
+      const by = sortedBy(wish.sort ?? '-startedAt');
       return readPage(
         db,
-        {
-          columns,
-          from: `chats ${hint}`,
-          within,
-          wanted,
-          limit,
-          sorting: { name: sort, column },
-          ties: TIES,
-          cursor,
-          cursorOrder: sort,
-        },
-        (row) => viewOf(tenant, row),
+        { columns, from, order: orderOf(wish), ...conditionsOf(wish, index) },
+        wish,
+        (row) => viewOf(wish.tenant, row),
         (chat) => [chat[by] ?? 0, chat.visitor, chat.revision],
-        look,
+        scanRows,
       );
     },
-    hash: () =>
-      hashRows(db, [
-        { name: 'chats', key: 'tenant, visitor, chat_id, revision' },
-        { name: 'chat_operators', key: 'tenant, visitor, chat_id, revision, operator' },
-      ]),
   };
+}
+
+function conditionsOf(
+  wish: ChatFilter,
+  index: string | null,
+): { readonly range: Conditions; readonly filter: Conditions } {
+  const { tenant, state, department, operator, visitor, closedBy, missed, since, until } = wish;
+  const waiting = sortedBy(wish.sort ?? '-startedAt') === 'waitingSince';
+  const [range, filter] = [new Conditions(), new Conditions()];
+  // One visitor has few chats, and few chats are open. There every condition may be part of the range.
+  const few = visitor !== undefined || waiting || index === 'chats_open';
+  /** The conditions to which one belongs: the range of the index that answers it, otherwise the filter. */
+  const of = (answeredBy: string | null) =>
+    few || (answeredBy !== null && answeredBy === index) ? range : filter;
+  range.add('tenant = ?', tenant);
+  if (waiting) range.add('waiting_since IS NOT NULL');
+  if (since !== undefined) range.add('started_at >= ?', since);
+  if (until !== undefined) range.add('started_at < ?', until);
+  if (visitor) range.add('visitor = ?', visitor);
+  if (state) of(null).add(CONDITIONS[state]);
+  if (department) of('chats_by_department').add('department = ?', department);
+  if (operator) of('chats_by_operator').add('operator = ?', operator);
+  if (missed) of('chats_missed').add(`state = 'closed' AND accepted_at IS NULL`);
+  if (missed === false) of(null).add(`(state <> 'closed' OR accepted_at IS NOT NULL)`);
+  if (closedBy) of(null).add('closed_by = ?', closedBy);
+  return { range, filter };
 }

@@ -1,7 +1,7 @@
 /** What was said: a visitor's messages and those of operators to it, in the order of the visitor's stream. */
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { OpenedVisitorFact, Recorded } from './facts.ts';
-import { decodeCursor, hashRows, type Page, type PageRequest, pageOf } from './table.ts';
+import { Conditions, type Order, type Page, type PageRequest, readPage } from './list.ts';
 
 export const MESSAGES_VERSION = 3;
 export const MESSAGES_TABLES = ['messages'];
@@ -71,8 +71,6 @@ export interface MessageQueries {
   at(tenant: string, visitor: string, revision: number): MessageView | null;
   /** The messages with this id, as the visitor's browser or the operator's client named it; most often one. */
   byId(tenant: string, visitor: string, id: string): readonly MessageView[];
-  /** Of all rows. */
-  hash(): string;
 }
 
 /** Moves the messages of a visitor by one fact. Reads the visitor's row: apply to visitors first. */
@@ -156,6 +154,8 @@ export function applyToMessages(db: DatabaseSync) {
   };
 }
 
+const ORDER: Order = { name: 'revision', first: { sql: 'revision', type: 'number' } };
+
 const VISIBLE: readonly MessageKind[] = ['chat', 'invitation'];
 
 const COLUMNS = `id, chat_id AS chatId, direction, kind, operator, body, at, state, reason,
@@ -177,20 +177,19 @@ export function messageQueries(db: DatabaseSync): MessageQueries {
       return row ? viewOf(row) : null;
     },
     byId: (tenant, visitor, id) => byId.all(tenant, visitor, id).map(viewOf),
-    list: ({ tenant, visitor, chatId, kinds = VISIBLE, cursor, limit }) => {
-      const [revision = -1] = cursor ? decodeCursor(cursor, ['number']) : [];
-      const values: SQLInputValue[] = [tenant, visitor, revision, ...kinds];
-      if (chatId) values.push(chatId);
-      const rows = db
-        .prepare(
-          `SELECT ${COLUMNS} FROM messages
-           WHERE tenant = ? AND visitor = ? AND revision > ?
-             AND kind IN (${kinds.map(() => '?').join(', ')}) ${chatId ? 'AND chat_id = ?' : ''}
-           ORDER BY revision LIMIT ?`,
-        )
-        .all(...values, limit + 1);
-      return pageOf(rows.map(viewOf), limit, (message) => [message.revision]);
+    list: ({ tenant, visitor, chatId, kinds = VISIBLE, ...request }) => {
+      const range = new Conditions();
+      range.add('tenant = ?', tenant);
+      range.add('visitor = ?', visitor);
+      range.add(`kind IN (${kinds.map(() => '?').join(', ')})`, ...kinds);
+      if (chatId) range.add('chat_id = ?', chatId);
+      return readPage(
+        db,
+        { columns: COLUMNS, from: 'messages', range, order: ORDER },
+        request,
+        viewOf,
+        ({ revision }) => [revision],
+      );
     },
-    hash: () => hashRows(db, [{ name: 'messages', key: 'tenant, visitor, revision' }]),
   };
 }

@@ -1,16 +1,16 @@
-/** Questions to the read model of operators. */
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from 'node:sqlite';
+/** Queries on the read model of operators. */
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Username, VisitorKey } from '../actors/ids.ts';
 import type { Availability, Show } from '../actors/operator/machine.ts';
 import {
-  decodeCursor,
-  hashRows,
-  knowCases,
+  addCaseFolding,
+  Conditions,
   mentions,
+  type Order,
   type Page,
   type PageRequest,
-  pageOf,
-} from './table.ts';
+  readPage,
+} from './list.ts';
 
 export interface OperatorView {
   readonly username: Username;
@@ -18,31 +18,31 @@ export interface OperatorView {
   readonly name: string | null;
   readonly departments: readonly string[];
   readonly capacity: number;
-  /** Chats that it may be given now by its capacity: 0 for one that has more than that. */
+  /** How many more chats fit the operator's capacity; 0 if the operator has more than that. */
   readonly free: number;
   readonly availability: Availability;
-  /** ms since 1970: since when it is anything but offline; null when it is. */
+  /** Since when the operator has not been offline, in ms since 1970; null while offline. */
   readonly onlineSince: number | null;
-  /** It said itself that it wants no chats (`!away`). */
+  /** The operator set themselves away (`!away`). */
   readonly away: boolean;
-  /** It is connected, and none of its clients answers pings: it counts as offline. */
+  /** The operator has sessions, but none of them answers pings. The operator counts as offline. */
   readonly unresponsive: boolean;
   readonly sessions: readonly {
     readonly resource: string;
     readonly show: Show;
     readonly status: string | null;
-    /** It answers pings. */
+    /** True if the session answers pings. */
     readonly responsive: boolean;
   }[];
   readonly chats: readonly {
     readonly chatId: string;
     readonly visitor: VisitorKey;
-    /** Reserved: not yet confirmed on the visitor's side. */
+    /** `reserved` until the visitor's side confirms the assignment. */
     readonly state: 'reserved' | 'open';
     /** ms since 1970 */
     readonly since: number;
   }[];
-  /** Of the operator's stream. */
+  /** The revision of the operator's stream. */
   readonly revision: number;
 }
 
@@ -51,26 +51,29 @@ export interface OperatorFilter extends PageRequest {
   readonly state?: Availability | undefined;
   readonly department?: string | undefined;
   readonly lhcUserId?: number | undefined;
-  /** Somewhere in the username or name. */
+  /** A text in the username or the name. */
   readonly q?: string | undefined;
 }
 
 export interface OperatorQueries {
-  /** Registered operators by username. */
+  /**
+   * Registered operators by username.
+   * @throws {AppError} `invalid` for a cursor of another list
+   */
   list(filter: OperatorFilter): Page<OperatorView>;
-  /** null when it is not registered. */
+  /** @returns null if the operator is not registered */
   get(tenant: string, username: string): OperatorView | null;
-  /** Operators who are available now, and how many chats they could be given together. */
+  /** @returns how many operators are available, and how many more chats fit their capacity together */
   free(tenant: string): { readonly operators: number; readonly places: number };
-  /** Of all rows. */
-  hash(): string;
 }
+
+const ORDER: Order = { name: 'username', first: { sql: 'username', type: 'string' } };
 
 const COLUMNS = `username, lhc_user_id AS lhcUserId, name, departments, capacity, availability,
   online_since AS onlineSince, away, revision`;
 
 export function operatorQueries(db: DatabaseSync): OperatorQueries {
-  knowCases(db);
+  addCaseFolding(db);
   const one = db.prepare(
     `SELECT ${COLUMNS} FROM operators WHERE tenant = ? AND username = ? AND registered = 1`,
   );
@@ -87,21 +90,21 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
        WHERE c.tenant = o.tenant AND c.username = o.username))), 0) AS places
      FROM operators o WHERE tenant = ? AND registered = 1 AND availability = 'available'`,
   );
-  // The columns are the view by name, the tables' types are strict, and departments were written as JSON.
+  // The columns have the names of the view, the tables are STRICT, and departments were written as JSON.
   const viewOf = (tenant: string, row: Record<string, SQLOutputValue>): OperatorView => {
     const username = String(row.username);
     const connected = sessions
       .all(tenant, username)
       .map((session) => ({ ...session, responsive: session.responsive === 1 }));
-    const held = chats.all(tenant, username);
+    const assigned = chats.all(tenant, username);
     return {
       ...row,
       departments: JSON.parse(String(row.departments)),
-      free: Math.max(0, Number(row.capacity) - held.length),
+      free: Math.max(0, Number(row.capacity) - assigned.length),
       away: row.away === 1,
       unresponsive: connected.length > 0 && connected.every(({ responsive }) => !responsive),
       sessions: connected,
-      chats: held,
+      chats: assigned,
     } as unknown as OperatorView;
   };
 
@@ -114,36 +117,23 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
       const row = free.get(tenant);
       return { operators: Number(row?.operators ?? 0), places: Number(row?.places ?? 0) };
     },
-    list: ({ tenant, state, department, lhcUserId, q, cursor, limit }) => {
-      const where = ['tenant = ?', 'registered = 1'];
-      const values: SQLInputValue[] = [tenant];
-      const filter = (condition: string, ...operands: SQLInputValue[]) => {
-        where.push(condition);
-        values.push(...operands);
-      };
-      if (state) filter('availability = ?', state);
+    list: ({ tenant, state, department, lhcUserId, q, ...request }) => {
+      const range = new Conditions();
+      range.add('tenant = ?', tenant);
+      range.add('registered = 1');
+      if (state) range.add('availability = ?', state);
       if (department) {
-        filter('EXISTS (SELECT 1 FROM json_each(departments) WHERE value = ?)', department);
+        range.add('EXISTS (SELECT 1 FROM json_each(departments) WHERE value = ?)', department);
       }
-      if (lhcUserId !== undefined) filter('lhc_user_id = ?', lhcUserId);
-      if (q) filter(...mentions(['username', 'name'], q));
-      if (cursor) filter('username > ?', ...decodeCursor(cursor, ['string']));
-      const rows = db
-        .prepare(
-          `SELECT ${COLUMNS} FROM operators WHERE ${where.join(' AND ')} ORDER BY username LIMIT ?`,
-        )
-        .all(...values, limit + 1);
-      return pageOf(
-        rows.map((row) => viewOf(tenant, row)),
-        limit,
+      if (lhcUserId !== undefined) range.add('lhc_user_id = ?', lhcUserId);
+      if (q) range.add(...mentions(['username', 'name'], q));
+      return readPage(
+        db,
+        { columns: COLUMNS, from: 'operators', range, order: ORDER },
+        request,
+        (row) => viewOf(tenant, row),
         ({ username }) => [username],
       );
     },
-    hash: () =>
-      hashRows(db, [
-        { name: 'operators', key: 'tenant, username' },
-        { name: 'operator_sessions', key: 'tenant, username, session' },
-        { name: 'operator_chats', key: 'tenant, username, chat_id' },
-      ]),
   };
 }

@@ -1,276 +1,190 @@
-/** The read models, in disposable SQLite files: deleted, they are built again from the log, and nothing else happens. */
+/**
+ * The read models: tables of visitors, chats, messages and operators, folded from the log into SQLite files, and the
+ * queries on them. The files are disposable: if they are deleted, they are built again from the log, and nothing else
+ * happens.
+ *
+ * The entry point is {@link createProjections}. models.ts lists the models; each has a file for its rows (such as
+ * chats.ts) and one for its queries (chat-queries.ts). src/http reads them; of this folder it imports the queries' types
+ * and this interface. The folder builds on src/fold, src/sqlite and the facts of src/actors.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
-import type { EventStore, Position, Sealed, SubscriptionBatch } from '../eventstore/port.ts';
+import type { EventStore, Position, Sealed } from '../eventstore/port.ts';
 import type { FoldState } from '../fold/fold.ts';
 import type { JsonObject } from '../kit/json.ts';
-import { type Build, type BuildOptions, openBuilds, startBuild } from './build.ts';
-import { catchesUp, isBehind } from './catching-up.ts';
+import type { Build, BuildOptions } from './build.ts';
+import { Builds, type Follower } from './builds.ts';
+import { isBehind } from './catching-up.ts';
 import { answersAbout, type Queries, type Subject, type Versions } from './models.ts';
-
-/** Who goes along with the read models. */
-export interface Follower {
-  /** These events, and all before, are in the rows that queries see. */
-  applied(batch: SubscriptionBatch): void;
-  /** Other rows are shown from now on: events between the two positions were told to nobody. */
-  swapped(): void;
-}
 
 export interface BuildView {
   readonly number: number;
-  /** What its rows mean, by read model. */
+  /** The versions of its rows, by read model. */
   readonly versions: Versions;
   readonly complete: boolean;
   readonly position: Position | null;
-  /** Null for rows of an older version, which stand still until the new ones take their place. */
+  /** How the build follows the log; null for rows of an older version, which no longer change. */
   readonly following: FoldState | null;
 }
 
 export interface Projections extends Queries {
   /**
-   * Resolves when everything up to this position is in the rows that queries see.
+   * Resolves when the rows that queries see contain everything up to this position.
    * @throws {AppError} `timeout`; `invalid` for a position of another store
    */
   waitFor(position: Position, deadlineMs: number): Promise<void>;
-  /** Resolves when there are rows to show, or the time (ms) is over. */
+  /** Resolves when there are complete rows, or after the deadline in ms. */
   ready(deadlineMs: number): Promise<void>;
-  /** Everything up to here is in the rows; null before the first batch. */
+  /** The rows contain everything up to this position; null without complete rows. */
   position(): Position | null;
-  /** 0 when live; else how old the last applied event is, in ms. */
+  /** @returns 0 when live; otherwise the age of the last applied event in ms */
   lag(): number;
   state(): FoldState;
-  /** The rows that queries see, and those that are being built to take their place. */
-  builds(): { readonly shown: BuildView | null; readonly building: BuildView | null };
+  /** The build that queries read, and the one that will replace it. */
+  builds(): { readonly current: BuildView | null; readonly next: BuildView | null };
   /**
-   * Builds the same rows anew, beside those that are shown, which they replace when they have caught up. While one is
-   * being built it is not begun again.
-   * @throws {AppError} `unavailable` when the read models are not following the log
+   * Builds the same rows again beside the current ones, and replaces them when the new build has caught up. If a build is
+   * catching up already, this starts no other.
+   * @throws {AppError} `unavailable` if the read models are not following the log
    */
   rebuild(): void;
-  /** Told until the returned function is called. */
+  /** Calls the follower until the returned function is called. */
   follow(follower: Follower): () => void;
-  /** Resolves while the log is being followed. @throws {AppError} `unavailable` with what stops it */
+  /** Resolves if the log is being followed. @throws {AppError} `unavailable` with the failure */
   check(): Promise<void>;
-  /** Resolves while nothing is being built. @throws {AppError} `unavailable` with how far it is */
+  /** Resolves if no build is catching up. @throws {AppError} `unavailable` with its progress */
   settled(): Promise<void>;
-  /** Follows the log; resolves when the signal was aborted and the last transaction is done. */
+  /** Follows the log. Resolves when the signal was aborted and the last transaction is done. */
   start(signal: AbortSignal): Promise<void>;
-  /** Only after `start` has resolved. */
+  /** To be called after `start` has resolved. */
   close(): void;
 }
 
-/** Before a build that could not be marked complete is tried again, in ms. */
-const AGAIN_MS = 1000;
-/** What a caller who meets half-built rows is told to wait, in seconds. */
-const RETRY_AFTER = 5;
+/** For callers whose query finds no complete rows. */
+export const RETRY_AFTER_S = 5;
 
 /**
- * Opens the read models. Rows of the version that this program builds are followed on; where there are none they are
- * built beside the older ones, which answer meanwhile where they can.
- * @param options.path the file's name; builds have a number behind it. One that is damaged is deleted
- * @param options.vault opens personal data; what it can no longer open (an erased person) is null in the rows
+ * Opens the read models. Rows of today's versions are continued. Without such rows a new build starts; meanwhile queries
+ * read the older rows, as far as their versions allow it.
+ * @param options.path the file's name; each build has a number behind it. A damaged file is deleted
+ * @param options.vault opens personal data; data that it cannot open, because the person was erased, is null in the rows
  */
 export function createProjections(
   options: Omit<BuildOptions, 'open'> & {
-    readonly store: EventStore;
     readonly vault: { open(sealed: Sealed): Promise<JsonObject | null> };
   },
 ): Projections {
   const { store, vault, now = Date.now } = options;
-  const buildOptions: BuildOptions = { ...options, open: (sealed) => vault.open(sealed) };
-  const followers = new Set<Follower>();
-  const told = {
-    applied: (build: Build, batch: SubscriptionBatch) => {
-      if (build === shown) for (const follower of followers) follower.applied(batch);
-    },
-    dropped: (build: Build) => {
-      if (build === shown) begin(() => settle(build));
-    },
+  const builds = new Builds({ ...options, open: (sealed) => vault.open(sealed) });
+
+  /** The fold that tells how fresh answers are. */
+  const fold = () => {
+    const found = builds.current?.fold ?? builds.next?.fold;
+    if (!found) throw new Error('one of the two builds always has the versions of this program');
+    return found;
   };
-  let { shown, building, last } = openBuilds(buildOptions, told);
-  if (!shown?.fold && !building) building = startBuild(buildOptions, ++last, told);
-
-  let running: AbortSignal | null = null;
-  /** Of each build that is followed: ends it. */
-  const stops = new Map<Build, () => Promise<void>>();
-  const works = new Set<Promise<void>>();
-  let change = Promise.withResolvers<void>();
-
-  const changed = (): void => {
-    change.resolve();
-    change = Promise.withResolvers<void>();
-    for (const follower of followers) follower.swapped();
-  };
-
-  const begin = (work: () => Promise<void>): void => {
-    const promise: Promise<void> = work().finally(() => works.delete(promise));
-    works.add(promise);
-  };
-
-  const run = (build: Build, signal: AbortSignal): void => {
-    const { fold } = build;
-    if (!fold) return;
-    const ending = new AbortController();
-    const done = fold.run(AbortSignal.any([signal, ending.signal]));
-    begin(() => done);
-    stops.set(build, async () => {
-      ending.abort();
-      await done;
-      stops.delete(build);
+  const progress = (): string => progressOf(builds.next ?? builds.current, now());
+  const queries = <S extends Subject>(subject: S): Queries[S] => {
+    const { current } = builds;
+    if (current?.complete() && answersAbout(subject, current.versions)) {
+      return current.queries(subject);
+    }
+    throw new AppError('unavailable', `the read models of ${subject} are being rebuilt`, {
+      publicMessage: `the read model is being rebuilt: ${progress()}`,
+      retryAfter: RETRY_AFTER_S,
     });
   };
 
-  const behind = (build: Build, position: Position | null): boolean =>
-    isBehind(store, build, position);
-
-  /** Waits until a build is whole and shows it; the one that was shown before is deleted. */
-  const settle = async (build: Build): Promise<void> => {
-    const shownAt = () => shown?.position() ?? null;
-    if (!running || !(await catchesUp(store, build, shownAt, running))) return;
-    try {
-      build.markComplete();
-    } catch {
-      // A full disk, say. It is not whole on disk, so it is not shown.
-      await delay(AGAIN_MS, undefined, { signal: running }).catch(() => {});
-      return settle(build);
-    }
-    const old = build === shown ? null : shown;
-    shown = build;
-    if (build === building) building = null;
-    changed();
-    if (!old) return;
-    await stops.get(old)?.();
-    try {
-      old.remove();
-    } catch {
-      // The next start deletes what is older than the build that is shown.
-    }
+  return {
+    get visitors() {
+      return queries('visitors');
+    },
+    get messages() {
+      return queries('messages');
+    },
+    get operators() {
+      return queries('operators');
+    },
+    get chats() {
+      return queries('chats');
+    },
+    get queue() {
+      return queries('queue');
+    },
+    get stats() {
+      return queries('stats');
+    },
+    get departments() {
+      return queries('departments');
+    },
+    waitFor: async (text, deadlineMs) =>
+      waitFor(store, builds, store.parsePosition(text), deadlineMs),
+    ready: async (deadlineMs) => {
+      if (builds.current?.complete()) return;
+      await Promise.race([builds.replaced, delay(deadlineMs, undefined, { ref: false })]);
+    },
+    position: () => completePosition(builds),
+    lag: () => fold().state().lagMs,
+    state: () => fold().state(),
+    builds: () => ({ current: viewOf(builds.current), next: viewOf(builds.next) }),
+    rebuild: () => builds.rebuild(),
+    follow: (follower) => builds.follow(follower),
+    check: async () => {
+      const { failure } = fold().state();
+      if (failure) {
+        throw new AppError('unavailable', `read models do not follow the log: ${failure.reason}`);
+      }
+    },
+    settled: async () => {
+      if (builds.current?.complete() && !builds.next) return;
+      throw new AppError('unavailable', `being rebuilt: ${progress()}`);
+    },
+    start: (signal) => builds.run(signal),
+    close: () => builds.close(),
   };
+}
 
-  const viewOf = (build: Build): BuildView => ({
+const completePosition = ({ current }: Builds): Position | null =>
+  current?.complete() ? current.position() : null;
+
+async function waitFor(
+  store: EventStore,
+  builds: Builds,
+  position: Position,
+  deadlineMs: number,
+): Promise<void> {
+  const end = performance.now() + deadlineMs;
+  for (;;) {
+    const current = builds.current?.complete() ? builds.current : null;
+    if (current && !isBehind(store, current, position)) return;
+    const left = end - performance.now();
+    if (left <= 0) {
+      throw new AppError('timeout', `the rows did not reach that position in ${deadlineMs} ms`, {
+        position: builds.current?.position() ?? null,
+      });
+    }
+    // Rows of an older version never reach it. The build that replaces them may.
+    const reached = current?.fold?.waitFor(position, left);
+    reached?.catch(() => undefined); // After an exchange nobody awaits it any more.
+    const late = delay(left, undefined, { ref: false });
+    await Promise.race([reached ?? late, builds.replaced]);
+  }
+}
+
+const viewOf = (build: Build | null): BuildView | null =>
+  build && {
     number: build.number,
     versions: build.versions,
     complete: build.complete(),
     position: build.position(),
     following: build.fold?.state() ?? null,
-  });
-
-  /** How far a build is, for a person. */
-  const progress = (): string => {
-    const build = building ?? shown;
-    const state = build?.fold?.state();
-    if (!state) return 'it has not begun';
-    if (state.failure) return `it does not go on: ${state.failure.reason}`;
-    const at = new Date(now() - state.lagMs).toISOString();
-    return `${state.eventsApplied} events so far, up to those of ${at}`;
   };
 
-  const about = <S extends Subject>(subject: S): Queries[S] => {
-    if (shown?.complete() && answersAbout(subject, shown.versions)) return shown.queries(subject);
-    throw new AppError('unavailable', `the read models of ${subject} are being rebuilt`, {
-      publicMessage: `the read model is being rebuilt: ${progress()}`,
-      retryAfter: RETRY_AFTER,
-    });
-  };
-
-  /** What follows the log for those who ask how fresh answers are. */
-  const following = () => {
-    const fold = shown?.fold ?? building?.fold;
-    if (!fold) throw new Error('one of the two builds is always of this version');
-    return fold;
-  };
-
-  return {
-    get visitors() {
-      return about('visitors');
-    },
-    get messages() {
-      return about('messages');
-    },
-    get operators() {
-      return about('operators');
-    },
-    get chats() {
-      return about('chats');
-    },
-    get queue() {
-      return about('queue');
-    },
-    get stats() {
-      return about('stats');
-    },
-    get departments() {
-      return about('departments');
-    },
-    waitFor: async (text, deadlineMs) => {
-      const position = store.parsePosition(text);
-      const end = performance.now() + deadlineMs;
-      while (!shown?.complete() || behind(shown, position)) {
-        const left = end - performance.now();
-        if (left <= 0) {
-          throw new AppError('timeout', `not at that position within ${deadlineMs} ms`, {
-            position: shown?.position() ?? null,
-          });
-        }
-        // Rows of an older version never get there; those that take their place may.
-        const moved = shown?.complete() ? shown.fold?.waitFor(position, left) : undefined;
-        moved?.catch(() => undefined); // after a swap nobody asks it any more
-        const late = delay(left, undefined, { ref: false });
-        await Promise.race([moved ?? late, change.promise]);
-      }
-    },
-    ready: async (deadlineMs) => {
-      if (shown?.complete()) return;
-      await Promise.race([change.promise, delay(deadlineMs, undefined, { ref: false })]);
-    },
-    position: () => (shown?.complete() ? shown.position() : null),
-    lag: () => following().state().lagMs,
-    state: () => following().state(),
-    builds: () => ({
-      shown: shown && viewOf(shown),
-      building: building && viewOf(building),
-    }),
-    rebuild: () => {
-      if (!running || running.aborted) {
-        throw new AppError('unavailable', 'the read models are not following the log');
-      }
-      if (building) return;
-      const fresh = startBuild(buildOptions, ++last, told);
-      building = fresh;
-      run(fresh, running);
-      begin(() => settle(fresh));
-    },
-    follow: (follower) => {
-      followers.add(follower);
-      return () => followers.delete(follower);
-    },
-    check: async () => {
-      const { failure } = following().state();
-      if (failure) {
-        throw new AppError('unavailable', `read models are not following: ${failure.reason}`);
-      }
-    },
-    settled: async () => {
-      if (shown?.complete() && !building) return;
-      throw new AppError('unavailable', `being rebuilt: ${progress()}`);
-    },
-    start: async (signal) => {
-      running = signal;
-      const fresh = building;
-      if (shown) run(shown, signal);
-      if (fresh) {
-        run(fresh, signal);
-        begin(() => settle(fresh));
-      }
-      while (!signal.aborted || works.size > 0) {
-        await (signal.aborted
-          ? Promise.all(works)
-          : new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })));
-      }
-    },
-    close: () => {
-      shown?.close();
-      building?.close();
-    },
-  };
+/** How far a build is, for people. */
+function progressOf(build: Build | null, now: number): string {
+  const state = build?.fold?.state();
+  if (!state) return 'it has not begun';
+  if (state.failure) return `it has stopped: ${state.failure.reason}`;
+  const at = new Date(now - state.lagMs).toISOString();
+  return `${state.eventsApplied} events so far, up to those of ${at}`;
 }

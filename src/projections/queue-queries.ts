@@ -1,15 +1,15 @@
-/** The queue: chats that nobody has answered, the oldest first, and how long that may take. */
-import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { type ChatView, chatReader } from './chat-queries.ts';
-import { type Page, type PageRequest, pageBehind, pageOf } from './table.ts';
+/** The queue: the chats that no operator has accepted, the oldest first, and how long they may have to wait. */
+import type { DatabaseSync } from 'node:sqlite';
+import { CHAT_TIES, type ChatView, chatReader } from './chat-queries.ts';
+import { Conditions, type Order, type Page, type PageRequest, readPage } from './list.ts';
 
 export interface QueuedChat extends ChatView {
-  /** 1 is next: among all that wait, and among those of its department. */
+  /** 1 is next: in the whole queue, and in the queue of the department. */
   readonly position: number;
   readonly positionInDepartment: number;
   /**
-   * Seconds until an operator may be expected to answer; null when nothing is known to tell from, or nobody who serves
-   * its department is online.
+   * Seconds until an operator will probably accept the chat; null without recent chats to estimate from, or if no operator
+   * of its department is online.
    */
   readonly expectedWait: number | null;
 }
@@ -22,36 +22,36 @@ export interface QueueFilter extends PageRequest {
 }
 
 export interface QueueQueries {
-  /** The oldest first; positions are those of the whole queue. */
+  /** The oldest comes first. Positions count the whole queue, whatever the filter. */
   list(filter: QueueFilter): Page<QueuedChat>;
 }
 
 const HOUR_MS = 3_600_000;
-/** Where the last hour tells nothing, the last day does. */
-const SPANS_MS = [HOUR_MS, 24 * HOUR_MS];
-/** So many of the last acceptances are looked at; more tell no more. */
-const SAMPLE = 200;
+/** The estimate uses chats of the last hour; if there are none, of the last day. */
+export const ESTIMATE_SPANS_MS = [HOUR_MS, 24 * HOUR_MS];
+/** The last acceptances of a department that the estimate uses. */
+export const ESTIMATE_CHATS = 200;
 
 interface Accepted {
   readonly startedAt: number;
   readonly acceptedAt: number;
 }
 
-const ORDER = { name: 'startedAt', column: 'started_at' };
-const TIES = [
-  { column: 'visitor', type: 'string' as const },
-  { column: 'revision', type: 'number' as const },
-];
+const ORDER: Order = {
+  name: 'queue',
+  first: { sql: 'started_at', type: 'number' },
+  ties: CHAT_TIES,
+};
 
 /**
- * How long a department took for who stood first in its queue: from when the one before was answered, or from its own
- * beginning where nobody stood before it, until it was answered. Idle times do not count, since nobody waited then.
+ * How long a chat stays first in the queue of its department. That time begins when the chat before it was accepted, or
+ * with its own start if the queue was empty, and ends when it is accepted. Times with an empty queue do not count.
  *
- * @param accepted of the same department, the last one first; all times in ms since 1970
- * @param before when the one before these was accepted; 0: there was none
- * @returns the mean in ms; null without any
+ * @param accepted chats of one department, the last one first; all times in ms since 1970
+ * @param before when the chat before these was accepted; 0 if there was none
+ * @returns the mean in ms; null without any chat
  */
-export function headTime(accepted: readonly Accepted[], before: number): number | null {
+export function meanHeadTime(accepted: readonly Accepted[], before: number): number | null {
   if (accepted.length === 0) return null;
   const times = accepted.map(({ startedAt, acceptedAt }, i) =>
     Math.max(0, acceptedAt - Math.max(startedAt, accepted[i + 1]?.acceptedAt ?? before)),
@@ -59,75 +59,80 @@ export function headTime(accepted: readonly Accepted[], before: number): number 
   return times.reduce((sum, time) => sum + time, 0) / times.length;
 }
 
+/** Every chat that waits, with its positions. The parameter is the tenant. */
+const QUEUE = `(SELECT *, row_number() OVER (ORDER BY started_at, visitor, revision) AS position,
+    row_number() OVER (PARTITION BY department ORDER BY started_at, visitor, revision)
+      AS positionInDepartment
+  FROM chats INDEXED BY chats_waiting WHERE tenant = ? AND waiting_since IS NOT NULL)`;
+
 export function queueQueries(db: DatabaseSync): QueueQueries {
   const { columns, viewOf } = chatReader(db);
-  // One more than is looked at: from then on the first of them stood first.
+  const headTime = createEstimate(db);
+  return {
+    list: ({ tenant, department, now, ...request }) => {
+      const times = new Map<string | null, number | null>();
+      const timeOf = (name: string | null): number | null => {
+        const known = times.get(name);
+        if (known !== undefined) return known;
+        const time = headTime(tenant, name, now);
+        times.set(name, time);
+        return time;
+      };
+      const range = new Conditions();
+      if (department) range.add('department = ?', department);
+      return readPage(
+        db,
+        {
+          columns: `${columns}, position, positionInDepartment`,
+          from: QUEUE,
+          fromValues: [tenant],
+          range,
+          order: ORDER,
+        },
+        request,
+        (row): QueuedChat => {
+          const chat = viewOf(tenant, row);
+          const positionInDepartment = Number(row.positionInDepartment);
+          const time = timeOf(chat.department);
+          const expectedWait =
+            time === null ? null : Math.ceil((positionInDepartment * time) / 1000);
+          return { ...chat, position: Number(row.position), positionInDepartment, expectedWait };
+        },
+        (chat) => [chat.startedAt, chat.visitor, chat.revision],
+      );
+    },
+  };
+}
+
+/** Estimates how long a chat stays first in the queue of a department, in ms; null if nothing is known. */
+type Estimate = (tenant: string, department: string | null, now: number) => number | null;
+
+function createEstimate(db: DatabaseSync): Estimate {
+  // One chat more than the sample: its acceptance is when the first chat of the sample became first in the queue.
   const recent = db.prepare(
     `SELECT accepted_at AS acceptedAt, started_at AS startedAt
      FROM chats INDEXED BY chats_by_acceptance
      WHERE tenant = ? AND department IS ? AND accepted_at IS NOT NULL
-     ORDER BY accepted_at DESC LIMIT ${SAMPLE + 1}`,
+     ORDER BY accepted_at DESC LIMIT ${ESTIMATE_CHATS + 1}`,
   );
-  const served = db.prepare(
+  const online = db.prepare(
     `SELECT 1 FROM operators WHERE tenant = ?1 AND registered = 1 AND availability <> 'offline'
        AND (?2 IS NULL OR departments = '[]'
          OR EXISTS (SELECT 1 FROM json_each(departments) WHERE value = ?2)) LIMIT 1`,
   );
-  /** Of one department, in ms. */
-  const headTimeOf = (tenant: string, department: string | null, now: number): number | null => {
-    // What others took yesterday says nothing while nobody is there.
-    if (!served.get(tenant, department)) return null;
+  return (tenant, department, now) => {
+    // The times of other days mean nothing while no operator is there.
+    if (!online.get(tenant, department)) return null;
     const rows = recent.all(tenant, department).map(({ startedAt, acceptedAt }) => ({
       startedAt: Number(startedAt),
       acceptedAt: Number(acceptedAt),
     }));
-    for (const span of SPANS_MS) {
-      const within = rows.slice(0, SAMPLE).filter(({ acceptedAt }) => acceptedAt > now - span);
-      const time = headTime(within, rows[within.length]?.acceptedAt ?? 0);
+    const sample = rows.slice(0, ESTIMATE_CHATS);
+    for (const span of ESTIMATE_SPANS_MS) {
+      const within = sample.filter(({ acceptedAt }) => acceptedAt > now - span);
+      const time = meanHeadTime(within, rows[within.length]?.acceptedAt ?? 0);
       if (time !== null) return time;
     }
     return null;
-  };
-  return {
-    list: ({ tenant, department, now, cursor, limit }) => {
-      const page = pageBehind({ sorting: ORDER, ties: TIES, cursor, cursorOrder: 'queue' });
-      const values: SQLInputValue[] = [tenant];
-      if (department) values.push(department);
-      const rows = db
-        .prepare(
-          `SELECT ${columns}, position, positionInDepartment FROM (
-             SELECT *, row_number() OVER (ORDER BY started_at, visitor, revision) AS position,
-               row_number() OVER (PARTITION BY department ORDER BY started_at, visitor, revision)
-                 AS positionInDepartment
-             FROM chats INDEXED BY chats_waiting WHERE tenant = ? AND waiting_since IS NOT NULL)
-           WHERE TRUE ${department ? 'AND department = ?' : ''}${page.where} ${page.order} LIMIT ?`,
-        )
-        .all(...values, ...page.values, limit + 1);
-      const known = new Map<string | null, number | null>();
-      const timeOf = (name: string | null): number | null => {
-        const found = known.get(name);
-        if (found !== undefined) return found;
-        const time = headTimeOf(tenant, name, now);
-        known.set(name, time);
-        return time;
-      };
-      const queued = rows.map((row): QueuedChat => {
-        const chat = viewOf(tenant, row);
-        const place = Number(row.positionInDepartment);
-        const time = timeOf(chat.department);
-        return {
-          ...chat,
-          position: Number(row.position),
-          positionInDepartment: place,
-          expectedWait: time === null ? null : Math.ceil((place * time) / 1000),
-        };
-      });
-      return pageOf(queued, limit, (chat) => [
-        'queue',
-        chat.startedAt,
-        chat.visitor,
-        chat.revision,
-      ]);
-    },
   };
 }

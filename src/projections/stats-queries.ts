@@ -1,14 +1,15 @@
-/** Statistics of chats: what is counted and measured of those that began within a time. */
+/** The rows that statistics of chats count and measure: those of chats that started within a range of time. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import { behind, behindValues, type Column, type Order, orderBy } from './list.ts';
 
-/** ms since 1970; `until` itself is not in it. */
+/** A range of time in ms since 1970. `until` is exclusive. */
 export interface Range {
   readonly tenant: string;
   readonly since: number;
   readonly until: number;
 }
 
-/** A chat, as far as it is measured: times in ms since 1970. */
+/** The measured part of a chat. Times are in ms since 1970. */
 export interface MeasuredChat {
   readonly department: string | null;
   readonly closed: boolean;
@@ -17,7 +18,7 @@ export interface MeasuredChat {
   readonly answeredAt: number | null;
 }
 
-/** What an operator had to do with one chat. */
+/** The work of one operator in one chat. Times are in ms since 1970. */
 export interface MeasuredWork {
   readonly operator: string;
   readonly askedAt: number | null;
@@ -28,62 +29,85 @@ export interface MeasuredWork {
   readonly declined: number;
 }
 
-/** So many rows, and where the next ones begin; null: these were all. */
 export interface Portion<Row> {
   readonly rows: readonly Row[];
+  /** Behind the last of these rows; null if they were the last. */
   readonly next: PortionKey | null;
 }
-export type PortionKey = readonly SQLInputValue[];
+export type PortionKey = readonly [SQLInputValue, ...SQLInputValue[]];
 
 export interface StatsQueries {
-  /** Chats that began within a range. Portion by portion, so that a long range holds up nobody. */
+  /** Chats that started within the range. They come in portions, so that a long range does not block the process. */
   chats(range: Range, after: PortionKey | null): Portion<MeasuredChat>;
-  /** What operators had to do with them. */
+  /** The work of operators in these chats, in portions. */
   work(range: Range, after: PortionKey | null): Portion<MeasuredWork>;
 }
 
-const PORTION = 4000;
+/** Rows in a portion, some 5 ms. */
+export const PORTION_ROWS = 4000;
 
 const numberOrNull = (value: unknown): number | null => (value === null ? null : Number(value));
 const textOrNull = (value: unknown): string | null => (value === null ? null : String(value));
 
-/** @param portion rows that are read in one go; default some 5 ms of them */
-export function statsQueries(db: DatabaseSync, portion = PORTION): StatsQueries {
-  /** Reads a range of an index that has all these columns, the latest first; `keys` name a row within a time. */
-  const reader = (table: string, keys: readonly string[], columns: string) => {
-    const names = keys.join(', ');
-    const read = (more: string) => {
-      const statement = db.prepare(
-        `SELECT started_at, ${names}, ${columns} FROM ${table} INDEXED BY ${table}_by_start
-         WHERE tenant = ? AND started_at >= ? AND ${more}
-         ORDER BY started_at DESC, ${names} LIMIT ${portion}`,
-      );
-      statement.setReturnArrays(true);
-      return statement;
-    };
-    const first = read('started_at < ?');
-    const further = read(
-      `started_at <= ? AND (started_at < ? OR (${names}) > (${keys.map(() => '?').join(', ')}))`,
+const VISITOR: Column = { sql: 'visitor', type: 'string' };
+const REVISION: Column = { sql: 'revision', type: 'number' };
+const OPERATOR: Column = { sql: 'operator', type: 'string' };
+
+type Row = readonly SQLInputValue[];
+type ReadPortion = (range: Range, after: PortionKey | null) => Portion<Row>;
+
+/**
+ * Reads a range of the index `{table}_by_start`, which has all these columns, the latest chat first.
+ * @param ties name a row among those of the same start
+ * @param portion rows in a portion
+ */
+function portionReader(
+  db: DatabaseSync,
+  { table, ties, columns }: { table: string; ties: readonly Column[]; columns: string },
+  portion: number,
+): ReadPortion {
+  const order: Order = { name: '-start', first: { sql: 'started_at', type: 'number' }, ties };
+  const key = ['started_at', ...ties.map(({ sql }) => sql)];
+  const prepare = (condition: string) => {
+    const statement = db.prepare(
+      `SELECT ${key.join(', ')}, ${columns} FROM ${table} INDEXED BY ${table}_by_start
+       WHERE tenant = ? AND started_at >= ? AND ${condition} ${orderBy(order)} LIMIT ${portion}`,
     );
-    return ({ tenant, since, until }: Range, after: PortionKey | null) => {
-      const [at = 0, ...key] = after ?? [];
-      // Arrays as rows, since `setReturnArrays` was called; a row's columns are those of the statement.
-      const rows = (after
-        ? further.all(tenant, since, at, at, ...key)
-        : first.all(tenant, since, until)) as unknown as SQLInputValue[][];
-      const last = rows.length === portion ? rows.at(-1) : undefined;
-      return { rows, next: last ? last.slice(0, keys.length + 1) : null };
-    };
+    statement.setReturnArrays(true);
+    return statement;
   };
-  const chats = reader(
-    'chats',
-    ['visitor', 'revision'],
-    'department, state, accepted_at, answered_at',
+  const first = prepare('started_at < ?');
+  const further = prepare(behind(order));
+  return ({ tenant, since, until }, after) => {
+    // Arrays as rows, because of `setReturnArrays`. Their columns are those of the statement.
+    const rows = (after
+      ? further.all(tenant, since, ...behindValues(after))
+      : first.all(tenant, since, until)) as unknown as Row[];
+    const last = rows.length === portion ? rows.at(-1) : undefined;
+    // A key has at least the start.
+    return { rows, next: last ? (last.slice(0, key.length) as unknown as PortionKey) : null };
+  };
+}
+
+/** @param portion rows in a portion; fewer in tests */
+export function statsQueries(db: DatabaseSync, portion = PORTION_ROWS): StatsQueries {
+  const chats = portionReader(
+    db,
+    {
+      table: 'chats',
+      ties: [VISITOR, REVISION],
+      columns: 'department, state, accepted_at, answered_at',
+    },
+    portion,
   );
-  const work = reader(
-    'chat_operators',
-    ['visitor', 'revision', 'operator'],
-    'asked_at, accepted_at, answered_at, messages, missed, declined',
+  const work = portionReader(
+    db,
+    {
+      table: 'chat_operators',
+      ties: [VISITOR, REVISION, OPERATOR],
+      columns: 'asked_at, accepted_at, answered_at, messages, missed, declined',
+    },
+    portion,
   );
   return {
     chats: (range, after) => {

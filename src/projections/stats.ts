@@ -1,7 +1,7 @@
-/** What is told of many chats: counted, and measured with exact percentiles. */
+/** Statistics of many chats: counts, and durations with exact percentiles. */
 import type { MeasuredChat, MeasuredWork } from './stats-queries.ts';
 
-/** Of durations, in seconds; null without any. */
+/** A summary of durations in seconds. Null without any duration. */
 export interface Durations {
   readonly count: number;
   readonly mean: number | null;
@@ -15,28 +15,28 @@ export interface ChatStats {
   /** Not closed yet. */
   readonly open: number;
   readonly closed: number;
-  /** An operator accepted it. */
+  /** Accepted by an operator. */
   readonly served: number;
-  /** Closed, and no operator had ever accepted it. */
+  /** Closed without ever being accepted. */
   readonly missed: number;
-  /** From its beginning until an operator accepted it, of those that were. */
+  /** From the start until an operator accepted the chat. Only accepted chats count. */
   readonly waiting: Durations;
-  /** From its beginning until an operator first wrote. */
+  /** From the start until the first message of an operator. */
   readonly answer: Durations;
 }
 
 export interface OperatorStats {
   readonly operator: string;
-  /** Chats that it accepted; those that it had from somebody else are counted for both. */
+  /** Chats that the operator accepted. A transferred chat counts for both operators. */
   readonly chats: number;
   readonly messages: number;
-  /** From when it was asked until its first message in that chat; not of chats that it took unasked. */
+  /** From the offer until the operator's first message in the chat. Chats taken without an offer do not count. */
   readonly answer: Durations;
   readonly missedOffers: number;
   readonly declinedOffers: number;
 }
 
-/** Of ms, as seconds. The percentiles are by the nearest rank: each is one of the values. */
+/** @param times in ms. Percentiles are by the nearest rank, so each is one of the values. */
 export function durationsOf(times: readonly number[]): Durations {
   const count = times.length;
   if (count === 0) return { count, mean: null, p50: null, p95: null, max: null };
@@ -47,7 +47,7 @@ export function durationsOf(times: readonly number[]): Durations {
   return { count, mean: seconds(sum / count), p50: rank(50), p95: rank(95), max: rank(100) };
 }
 
-/** Counts chats one by one. */
+/** Statistics of chats that are added one by one. */
 export function countChats() {
   let [chats, closed, served, missed] = [0, 0, 0, 0];
   const waiting: number[] = [];
@@ -74,7 +74,7 @@ export function countChats() {
   };
 }
 
-/** Counts what one operator had to do with chats. */
+/** Statistics of one operator, from their work in each chat. */
 export function countWork() {
   let [chats, messages, missedOffers, declinedOffers] = [0, 0, 0, 0];
   const answer: number[] = [];
@@ -85,7 +85,8 @@ export function countWork() {
       missedOffers += work.missed;
       declinedOffers += work.declined;
       const { askedAt, answeredAt } = work;
-      // Asked again after its first message (transferred away and back): that offer was not what it answered.
+      // The chat was offered again after the operator's first message, because it came back from another operator. The
+      // message did not answer that offer.
       if (askedAt !== null && answeredAt !== null && answeredAt >= askedAt) {
         answer.push(answeredAt - askedAt);
       }

@@ -1,17 +1,17 @@
-/** Questions to the read model of visitors. */
+/** Queries on the read model of visitors. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Username, VisitorKey } from '../actors/ids.ts';
 import {
+  addCaseFolding,
   Conditions,
   equals,
-  hashRows,
-  knowCases,
-  LOOK,
   mentions,
+  type Order,
   type Page,
   type PageRequest,
   readPage,
-} from './table.ts';
+  SCAN_ROWS,
+} from './list.ts';
 
 export const VISITOR_STATES = [
   'online',
@@ -23,7 +23,7 @@ export const VISITOR_STATES = [
 ] as const;
 export type VisitorState = (typeof VISITOR_STATES)[number];
 
-/** What a list of visitors can be sorted by; with `-` the latest first. */
+/** The orders of a list of visitors. With `-` the latest comes first. */
 export const VISITOR_SORTS = ['-arrivedAt', 'arrivedAt', '-lastSeen', 'lastSeen'] as const;
 export type VisitorSort = (typeof VISITOR_SORTS)[number];
 
@@ -32,9 +32,9 @@ export interface VisitorView {
   readonly presence: 'online' | 'timedOut' | 'cleanedUp';
   readonly conversation: 'none' | 'invited' | 'waiting' | 'chatting';
   readonly chatId: string | null;
-  /** Who invited, was assigned or chats. */
+  /** The operator who invited the visitor, or has the chat. */
   readonly operator: Username | null;
-  /** Of the chat, or else of the last page view that named one. */
+  /** The department of the chat; without a chat that of the last page view that named one. */
   readonly department: string | null;
   readonly nick: string | null;
   readonly page: string | null;
@@ -44,13 +44,13 @@ export interface VisitorView {
   readonly city: string | null;
   readonly timezone: string | null;
   readonly visits: number | null;
-  /** Whether the visitor has a session in XMPP. */
+  /** True if the visitor has an XMPP session. */
   readonly loggedIn: boolean;
-  /** ms since 1970: when it last came from away; of one that was cleaned up, when it was last seen. */
+  /** When the visitor last arrived, in ms since 1970. After a cleanup: when the visitor was last seen. */
   readonly arrivedAt: number;
   /** ms since 1970 */
   readonly lastSeen: number;
-  /** Of the visitor's stream. */
+  /** The revision of the visitor's stream. */
   readonly revision: number;
 }
 
@@ -59,35 +59,30 @@ export interface VisitorFilter extends PageRequest {
   readonly state?: VisitorState | undefined;
   readonly department?: string | undefined;
   readonly operator?: string | undefined;
-  /** As the visitors' browsers or LHC told it, upper or lower case. */
+  /** The country's name from the browser or LHC, in upper or lower case. */
   readonly country?: string | undefined;
   readonly online?: boolean | undefined;
   /** Default `-arrivedAt`. */
   readonly sort?: VisitorSort | undefined;
-  /** Somewhere in the key, nick, page, title, country or city. */
+  /** A text in the key, nick, page, title, country or city. */
   readonly q?: string | undefined;
 }
 
 export interface VisitorQueries {
-  /**
-   * A page's `next` goes on exactly behind its last row, whoever came since; it is a cursor of that order only.
-   * @throws {AppError} `invalid` for a cursor that is none
-   */
+  /** @throws {AppError} `invalid` for a cursor of another list or another order */
   list(filter: VisitorFilter): Page<VisitorView>;
   get(tenant: string, key: string): VisitorView | null;
-  /** Of all rows. */
-  hash(): string;
 }
 
 const COLUMNS = `key, presence, conversation, chat_id AS chatId, operator,
   ifnull(chat_department, department) AS department, ifnull(chat_nick, nick) AS nick, page, title, referrer,
   country, city, timezone, visits, logged_in AS loggedIn, arrived_at AS arrivedAt, last_seen AS lastSeen, revision`;
 
-// The columns above are the view by name, and the table's types are strict; a boolean is a number in SQLite.
+// The columns above have the names of the view, and the table is STRICT. SQLite has numbers for booleans.
 const viewOf = (row: Record<string, SQLOutputValue>): VisitorView =>
   ({ ...row, loggedIn: row.loggedIn === 1 }) as unknown as VisitorView;
 
-/** Literals, not parameters: SQLite uses a partial index only for a condition that it can see. */
+/** Literals, not parameters: SQLite uses a partial index only if the statement contains its condition. */
 const CONDITIONS: Readonly<Record<VisitorState, string>> = {
   online: `presence = 'online'`,
   timedOut: `presence = 'timedOut'`,
@@ -98,101 +93,92 @@ const CONDITIONS: Readonly<Record<VisitorState, string>> = {
 };
 
 /**
- * The index for a list, named: SQLite does not know that few of many are online, or in a conversation.
- * @param crowded whether more are online than can be sorted in one go
+ * The index for a list. It has to be named, because SQLite does not know that few of many visitors are online or in a
+ * conversation.
+ * @param crowded tells whether more visitors are online than one page may sort
  */
 function indexFor(
   { state, operator, online, sort }: Partial<VisitorFilter>,
   crowded: () => boolean,
 ): string {
-  if (operator !== undefined) return 'INDEXED BY visitors_of_operators';
+  if (operator !== undefined) return 'visitors_of_operators';
   if (state === 'invited' || state === 'waiting' || state === 'chatting') {
-    return 'INDEXED BY visitors_conversing';
+    return 'visitors_conversing';
   }
   const bySeen = sort?.endsWith('lastSeen') === true;
   if ((state === 'online' || (online && state === undefined)) && !(bySeen && crowded())) {
-    return 'INDEXED BY visitors_online';
+    return 'visitors_online';
   }
-  return bySeen ? 'INDEXED BY visitors_by_last_seen' : 'INDEXED BY visitors_by_arrival';
+  return bySeen ? 'visitors_by_last_seen' : 'visitors_by_arrival';
 }
 
 /**
- * Looks that are sorted in one go before those who were seen first are looked for among all; who was seen last is online,
- * and found at once.
+ * How many scans of rows one page may sort to find the online visitors who were seen first. If more are online, the page
+ * scans all visitors in order instead. In the other direction that is always quick: whoever was seen last is online.
  */
-const SORTED = 5;
+const SORTED_SCANS = 5;
 
-const COLUMN_OF = { arrivedAt: 'arrived_at', lastSeen: 'last_seen' } as const;
-const KEY = [{ column: 'key', type: 'string' as const }];
+const sortedBy = (sort: VisitorSort): 'arrivedAt' | 'lastSeen' =>
+  sort.endsWith('arrivedAt') ? 'arrivedAt' : 'lastSeen';
 
-/** What a list is sorted by, and what its cursors begin with: those of the default order have always had no name. */
-const sorting = (name: VisitorSort) => {
-  const by = name.endsWith('arrivedAt') ? 'arrivedAt' : 'lastSeen';
-  return {
-    by,
-    order: { name, column: COLUMN_OF[by] },
-    cursors: name === '-arrivedAt' ? undefined : name,
-  } as const;
-};
+const orderOf = (sort: VisitorSort): Order => ({
+  name: sort,
+  first: { sql: sortedBy(sort) === 'arrivedAt' ? 'arrived_at' : 'last_seen', type: 'number' },
+  ties: [{ sql: 'key', type: 'string' }],
+});
 
-const SEARCHED = ['key', 'ifnull(chat_nick, nick)', 'page', 'title', 'country', 'city'];
+const SEARCHED_COLUMNS = ['key', 'ifnull(chat_nick, nick)', 'page', 'title', 'country', 'city'];
 
-/** @param look rows that a list looks through in one go; for tests */
-export function visitorQueries(db: DatabaseSync, look = LOOK): VisitorQueries {
-  knowCases(db);
-  const indexed =
-    db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'visitors_of_operators'`).get() !==
-    undefined;
+/** @param scanRows rows that one page scans; fewer in tests */
+export function visitorQueries(db: DatabaseSync, scanRows = SCAN_ROWS): VisitorQueries {
+  addCaseFolding(db);
   const one = db.prepare(`SELECT ${COLUMNS} FROM visitors WHERE tenant = ? AND key = ?`);
-  const isCrowded = (tenant: string, sort: VisitorSort | undefined): boolean =>
-    db
-      .prepare(
-        `SELECT 1 FROM visitors INDEXED BY visitors_online WHERE tenant = ? AND ${CONDITIONS.online}
-         LIMIT 1 OFFSET ?`,
-      )
-      .get(tenant, sort?.startsWith('-') ? look : SORTED * look) !== undefined;
   return {
     get: (tenant, key) => {
       const row = one.get(tenant, key);
       return row ? viewOf(row) : null;
     },
-    list: ({ tenant, state, department, operator, country, online, sort, q, cursor, limit }) => {
-      // Rows of the version before have not all of these indexes.
-      const crowded = () => isCrowded(tenant, sort);
-      const hint = indexed ? indexFor({ state, operator, online, sort }, crowded) : '';
-      const [within, wanted] = [new Conditions(), new Conditions()];
-      within.add('tenant = ?', tenant);
-      if (operator) within.add('operator = ?', operator);
-      if (online || state === 'online') {
-        (hint.endsWith('visitors_online') ? within : wanted).add(CONDITIONS.online);
-      }
-      // Few are in a conversation; SQLite has to see that condition to use their index.
-      if (state && state !== 'online') {
-        (hint.endsWith('visitors_conversing') ? within : wanted).add(CONDITIONS[state]);
-      }
-      if (online === false) wanted.add(`presence <> 'online'`);
-      if (department) wanted.add('ifnull(chat_department, department) = ?', department);
-      if (country) wanted.add(...equals('country', country));
-      if (q) wanted.add(...mentions(SEARCHED, q));
-      const { by, order, cursors } = sorting(sort ?? '-arrivedAt');
-      return readPage(
-        db,
-        {
-          columns: COLUMNS,
-          from: `visitors ${hint}`,
-          within,
-          wanted,
-          limit,
-          sorting: order,
-          ties: KEY,
-          cursor,
-          cursorOrder: cursors,
-        },
-        viewOf,
-        (row) => [row[by], row.key],
-        look,
-      );
-    },
-    hash: () => hashRows(db, [{ name: 'visitors', key: 'tenant, key' }]),
+    list: (filter) => list(db, filter, scanRows),
   };
 }
+
+function list(db: DatabaseSync, wish: VisitorFilter, scanRows: number): Page<VisitorView> {
+  const { tenant, state, department, operator, country, online, q, sort = '-arrivedAt' } = wish;
+  const index = indexFor(wish, () => isCrowded(db, tenant, sort, scanRows));
+  const [range, filter] = [new Conditions(), new Conditions()];
+  range.add('tenant = ?', tenant);
+  if (operator) range.add('operator = ?', operator);
+  if (online || state === 'online') {
+    (index === 'visitors_online' ? range : filter).add(CONDITIONS.online);
+  }
+  if (state && state !== 'online') {
+    (index === 'visitors_conversing' ? range : filter).add(CONDITIONS[state]);
+  }
+  if (online === false) filter.add(`presence <> 'online'`);
+  if (department) filter.add('ifnull(chat_department, department) = ?', department);
+  if (country) filter.add(...equals('country', country));
+  if (q) filter.add(...mentions(SEARCHED_COLUMNS, q));
+  const by = sortedBy(sort);
+  const from = `visitors INDEXED BY ${index}`;
+  return readPage(
+    db,
+    { columns: COLUMNS, from, range, filter, order: orderOf(sort) },
+    wish,
+    viewOf,
+    (row) => [row[by], row.key],
+    scanRows,
+  );
+}
+
+const isCrowded = (
+  db: DatabaseSync,
+  tenant: string,
+  sort: VisitorSort,
+  scanRows: number,
+): boolean =>
+  db
+    .prepare(
+      `SELECT 1 FROM visitors INDEXED BY visitors_online WHERE tenant = ? AND ${CONDITIONS.online}
+       LIMIT 1 OFFSET ?`,
+    )
+    .get(tenant, sort.startsWith('-') ? scanRows : SORTED_SCANS * scanRows) !== undefined;

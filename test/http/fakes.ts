@@ -229,7 +229,6 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
           return { items: filter.tenant === 'acme' ? [VISITOR] : [], next: null };
         },
         get: (tenant, key) => (tenant === 'acme' && key === VISITOR.key ? VISITOR : null),
-        hash: () => '',
       },
       messages: {
         list: (filter) => {
@@ -238,7 +237,6 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
         },
         at: () => MESSAGE,
         byId: () => [MESSAGE],
-        hash: () => '',
       },
       operators: {
         list: (filter) => {
@@ -247,7 +245,6 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
         },
         get: (tenant, username) => (tenant === 'acme' && username === 'op' ? OPERATOR : null),
         free: () => ({ operators: 1, places: 2 }),
-        hash: () => '',
       },
       chats: {
         list: (filter) => {
@@ -255,7 +252,6 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
           return { items: filter.tenant === 'acme' ? [CHAT] : [], next: null };
         },
         get: (tenant, id) => (tenant === 'acme' && id === CHAT.chatId ? CHAT : null),
-        hash: () => '',
       },
       queue: {
         list: (filter) => {
@@ -269,7 +265,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
       },
       departments: { list: () => [DEPARTMENT] },
       ready: async () => {},
-      builds: () => ({ shown: null, building: null }),
+      builds: () => ({ current: null, next: null }),
       rebuild: () => {},
       waitFor: async (position) => {
         if (number(position) > number(NEWEST)) throw new AppError('timeout', 'fold x is behind');

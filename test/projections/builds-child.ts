@@ -11,13 +11,13 @@ const key = Buffer.from(wrapping, 'hex');
 const vault = createVault({ store, wrapping: key, now: Date.now, newId });
 const projections = createProjections({ path: join(folder, 'killed.db'), store, vault });
 projections.follow({
-  applied: () => {},
-  swapped: () => {
-    process.stdout.write('swapped\n');
+  onApplied: () => {},
+  onReplaced: () => {
+    process.stdout.write('replaced\n');
     setImmediate(() => projections.rebuild());
   },
 });
 const running = projections.start(new AbortController().signal);
 process.stdout.write('started\n');
-if (!projections.builds().building) projections.rebuild();
+if (!projections.builds().next) projections.rebuild();
 await running;

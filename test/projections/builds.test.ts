@@ -1,5 +1,5 @@
-/** New rows are built beside the old ones: what queries see is whole, at every moment, whatever happens. */
-import { copyFile, readdir, rm } from 'node:fs/promises';
+/** New builds beside the current one: whatever happens, queries always see complete rows. */
+import { copyFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -9,8 +9,6 @@ import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
 import { nameOf } from '../../src/projections/models.ts';
 import type { Projections } from '../../src/projections/projections.ts';
 import { createProjections } from '../../src/projections/projections.ts';
-import { VISITORS_SCHEMA } from '../../src/projections/visitors.ts';
-import { openDatabase } from '../../src/sqlite/open.ts';
 import { seeded, startChild } from '../support/killing.ts';
 import { username } from '../support/names.ts';
 import { waitFor } from '../support/wait.ts';
@@ -51,27 +49,25 @@ const fill = async (from: number, to: number): Promise<void> => {
     if (n % 3 === 0) await log.visitor(`v${n}`, { type: 'AcceptChat', operator: username('op') });
   }
 };
-const hashes = ({ visitors, messages, operators, chats }: Projections) =>
-  [visitors, messages, operators, chats].map((each) => each.hash());
 const filesOf = async (name: string): Promise<string[]> =>
   (await readdir(log.folder)).filter(
     (file) => file.startsWith(`${name}.db`) && /\.db(\.\d+)?$/.test(file),
   );
-const swapped = async (projections: Projections): Promise<void> => {
-  await waitFor(() => projections.builds().shown && !projections.builds().building, {
+const replaced = async (projections: Projections): Promise<void> => {
+  await waitFor(() => projections.builds().current && !projections.builds().next, {
     what: 'the new rows',
   });
 };
 
-test('rows that are built anew are those that grew, while all is answered and goes forward', async () => {
+test('a rebuild gives the same rows, while queries are answered and the position only grows', async () => {
   await fill(0, 150);
   const { projections } = await log.caughtUp('live.db');
-  const first = projections.builds().shown?.number;
+  const first = projections.builds().current?.number;
   projections.rebuild();
-  projections.rebuild(); // is the same one
+  projections.rebuild(); // starts no other
   let looks = 0;
   let before = projections.position();
-  for (let n = 150; projections.builds().building; n += 1) {
+  for (let n = 150; projections.builds().next; n += 1) {
     await fill(n, n + 1);
     const now = projections.position();
     expect(before && now && log.store.compare(before, now)).toBeLessThanOrEqual(0);
@@ -82,17 +78,17 @@ test('rows that are built anew are those that grew, while all is answered and go
   }
   expect(looks).toBeGreaterThan(0);
   await projections.waitFor(await log.head(), 5000);
-  expect(projections.builds().shown?.number).toBe((first ?? 0) + 1);
+  expect(projections.builds().current?.number).toBe((first ?? 0) + 1);
   const anew = await log.caughtUp('anew.db');
-  expect(hashes(projections)).toEqual(hashes(anew.projections));
+  expect(log.hashes('live.db', projections)).toEqual(log.hashes('anew.db', anew.projections));
   await waitFor(async () => (await filesOf('live')).length === 1);
-  // And it goes on with them.
+  // The new build follows the log.
   await log.visitor('late', VIEW);
   await projections.waitFor(await log.head(), 5000);
   expect(projections.visitors.get('acme', 'late')).not.toBeNull();
 });
 
-/** As an older release left them: the same file with other versions written in it. */
+/** Makes a file look like one of an older release: it writes other versions into the file. */
 const pretend = async (name: string, versions: Record<string, number>): Promise<void> => {
   const [file = ''] = await filesOf(name);
   const db = new DatabaseSync(join(log.folder, file));
@@ -100,20 +96,20 @@ const pretend = async (name: string, versions: Record<string, number>): Promise<
   db.close();
 };
 
-test('rows of an older version answer where they can until the new ones are whole', async () => {
+test('queries read rows of an older version, as far as it fits, until the new build is complete', async () => {
   await fill(0, 3);
   const old = await log.caughtUp('old.db');
-  const versions = { ...old.projections.builds().shown?.versions };
+  const versions = { ...old.projections.builds().current?.versions };
   await old.stop();
   await pretend('old', { ...versions, visitors: 1, chats: 0 });
   await fill(3, 4);
 
   const opened = log.open('old.db');
-  const { shown, building } = opened.builds();
-  expect(shown).toMatchObject({ complete: true, following: null });
-  expect(building).toMatchObject({ complete: false, position: null });
+  const { current, next } = opened.builds();
+  expect(current).toMatchObject({ complete: true, following: null });
+  expect(next).toMatchObject({ complete: false, position: null });
   expect(opened.visitors.get('acme', 'v2')).not.toBeNull();
-  expect(opened.visitors.get('acme', 'v3')).toBeNull(); // they stand still
+  expect(opened.visitors.get('acme', 'v3')).toBeNull(); // they no longer change
   expect(() => opened.chats).toThrow(
     expect.objectContaining({
       code: 'unavailable',
@@ -129,41 +125,15 @@ test('rows of an older version answer where they can until the new ones are whol
   opened.close();
 
   const { projections } = await log.caughtUp('old.db');
-  await swapped(projections);
+  await replaced(projections);
   await projections.settled();
   expect(projections.chats.get('acme', 'c3')).not.toBeNull();
-  expect(hashes(projections)).toEqual(hashes((await log.caughtUp('anew.db')).projections));
+  const anew = await log.caughtUp('anew.db');
+  expect(log.hashes('old.db', projections)).toEqual(log.hashes('anew.db', anew.projections));
   await waitFor(async () => (await filesOf('old')).length === 1);
 });
 
-test('rows of the release that knew one file only are shown until the new ones are whole', async () => {
-  await fill(0, 2);
-  const head = await log.head();
-  const db = openDatabase(join(log.folder, 'first.db'), {
-    applicationId: 0x78435072,
-    version: 1,
-    schema: '',
-    synchronous: 'NORMAL',
-  });
-  db.exec(`${VISITORS_SCHEMA}
-    CREATE TABLE checkpoints (name TEXT PRIMARY KEY, version INTEGER, store TEXT, position TEXT);
-    INSERT INTO visitors (tenant, key, presence, arrived_at, last_seen, revision, updated_at)
-      VALUES ('acme', 'of-old', 'online', 1, 1, 0, 1)`);
-  db.prepare(`INSERT INTO checkpoints VALUES ('projections', 3, ?, ?)`).run(log.store.id, head);
-  db.close();
-  const opened = log.open('first.db');
-  expect(opened.position()).toBe(head);
-  expect(opened.visitors.get('acme', 'of-old')).not.toBeNull();
-  expect(() => opened.messages).toThrow(/being rebuilt/);
-  opened.close();
-  const { projections } = await log.caughtUp('first.db');
-  await swapped(projections);
-  expect(projections.visitors.get('acme', 'of-old')).toBeNull();
-  expect(projections.visitors.get('acme', 'v1')).not.toBeNull();
-  await waitFor(async () => !(await filesOf('first')).includes('first.db'));
-});
-
-test('what is half-built is never shown: it is built to its end first', async () => {
+test('queries never read an incomplete build: it is continued first', async () => {
   await fill(0, 3);
   const never = log.open('half.db');
   expect(never.position()).toBeNull();
@@ -172,10 +142,10 @@ test('what is half-built is never shown: it is built to its end first', async ()
   const [file = ''] = await filesOf('half');
   const { projections } = await log.caughtUp('half.db');
   expect(projections.visitors.get('acme', 'v2')).not.toBeNull();
-  expect(await filesOf('half')).toEqual([file]); // the same one, gone on with
+  expect(await filesOf('half')).toEqual([file]); // the same file, continued
 });
 
-test('files that are damaged, of another log, or of no build are deleted', async () => {
+test('deletes files that are damaged, belong to another log, or are no build', async () => {
   await fill(0, 1);
   const one = await log.caughtUp('mine.db');
   await one.stop();
@@ -183,13 +153,13 @@ test('files that are damaged, of another log, or of no build are deleted', async
   await copyFile(join(log.folder, 'events.db'), join(log.folder, 'mine.db.7'));
   await copyFile(new URL(import.meta.url).pathname, join(log.folder, 'mine.db.8'));
   const { projections } = await log.caughtUp('mine.db');
-  await swapped(projections);
+  await replaced(projections);
   await waitFor(async () => (await filesOf('mine')).length === 1);
   expect(await filesOf('mine')).toEqual(['mine.db.9']);
   expect(projections.visitors.get('acme', 'v0')).not.toBeNull();
 });
 
-test('rows of a log that turns out to be an older copy are not shown, but built anew in their place', async () => {
+test('if the log turns out to be an older copy, the rows are dropped and built again in the same file', async () => {
   await fill(0, 2);
   const folder = join(log.folder, 'events.db');
   const copy = join(log.folder, 'copy.db');
@@ -210,12 +180,12 @@ test('rows of a log that turns out to be an older copy are not shown, but built 
     },
   };
   const projections = createProjections({ path, store, vault });
-  expect(projections.visitors.get('acme', 'v4')).not.toBeNull(); // not looked at yet
+  expect(projections.visitors.get('acme', 'v4')).not.toBeNull(); // not compared with the log yet
   const ending = new AbortController();
   const running = projections.start(ending.signal);
   await waitFor(() => projections.position() === null);
   expect(() => projections.visitors).toThrow(/being rebuilt/);
-  // Killed now, it would not be taken for whole.
+  // If the process were killed now, the file would not pass for complete.
   const [file = ''] = await filesOf('restored');
   const seen = new DatabaseSync(join(log.folder, file), { readOnly: true });
   expect(seen.prepare('SELECT complete FROM build').get()).toEqual({ complete: 0 });
@@ -230,9 +200,10 @@ test('rows of a log that turns out to be an older copy are not shown, but built 
   await store.close();
 });
 
-test('killed at any moment of a rebuild, what is shown is whole', async () => {
+test('after a kill at any moment of a rebuild, queries see complete rows', async () => {
   await fill(0, 120);
-  const whole = hashes((await log.caughtUp('anew.db')).projections);
+  const anew = await log.caughtUp('anew.db');
+  const complete = log.hashes('anew.db', anew.projections);
   const head = await log.head();
   const random = seeded(7);
   const child = () =>
@@ -240,29 +211,28 @@ test('killed at any moment of a rebuild, what is shown is whole', async () => {
       log.folder,
       log.wrapping.toString('hex'),
     ]);
-  let swaps = 0;
+  let exchanges = 0;
   for (let round = 0; round < 12; round += 1) {
     const running = child();
     await running.until(1 + Math.floor(random() * 3));
     const end = performance.now() + random() * 30;
     await waitFor(() => performance.now() >= end, { every: 1 });
     await running.kill();
-    swaps += running.lines.filter((line) => line === 'swapped').length;
+    exchanges += running.lines.filter((line) => line === 'replaced').length;
     const files = await filesOf('killed');
     expect(files.length).toBeLessThanOrEqual(3);
     const opened = log.open('killed.db');
-    const { shown } = opened.builds();
-    if (swaps > 0) expect(shown).not.toBeNull();
-    if (shown) {
-      expect(nameOf(shown.versions)).toContain('chats/');
+    const { current } = opened.builds();
+    if (exchanges > 0) expect(current).not.toBeNull();
+    if (current) {
+      expect(nameOf(current.versions)).toContain('chats/');
       expect(opened.position()).toBe(head);
-      expect(hashes(opened)).toEqual(whole);
+      expect(log.hashes('killed.db', opened)).toEqual(complete);
     }
     opened.close();
   }
-  expect(swaps).toBeGreaterThan(3);
-  await rm(join(log.folder, 'killed.db'), { force: true });
+  expect(exchanges).toBeGreaterThan(3);
   const { projections } = await log.caughtUp('killed.db');
-  await swapped(projections);
-  expect(hashes(projections)).toEqual(whole);
+  await replaced(projections);
+  expect(log.hashes('killed.db', projections)).toEqual(complete);
 });

@@ -228,7 +228,7 @@ describe('a chat', () => {
     expect(live.projections.chats.get('beta', 'a1')).toMatchObject({ department: 'beta-only' });
     expect(live.projections.chats.list({ tenant: 'gamma', limit: 1 }).items).toEqual([]);
     const departments = live.projections.departments
-      .list({ tenant: 'acme', todaySince: 0, named: {} })
+      .list({ tenant: 'acme', todaySince: 0, configured: {} })
       .map(({ department }) => department);
     expect(departments).not.toContain('beta-only');
   });
@@ -272,7 +272,7 @@ describe('lists of chats', () => {
     const { next } = live.projections.chats.list({ tenant: 'acme', limit: 1, sort: 'startedAt' });
     const list = (cursor: string) => () =>
       live.projections.chats.list({ tenant: 'acme', limit: 1, cursor });
-    expect(list(next ?? '')).toThrow(/in another order, not to sort=-startedAt/);
-    expect(list('x')).toThrow(/is no cursor of this list/);
+    expect(list(next ?? '')).toThrow(/in another order, not of sort=-startedAt/);
+    expect(list('x')).toThrow(/is not a cursor of this list/);
   });
 });

@@ -1,4 +1,4 @@
-/** Any filters, in any order, page by page: what a look at every row would find. Each index that is named has to fit. */
+/** Any filters in any order, page by page, find the rows that a scan of every row would find. Each named index has to fit. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
@@ -12,12 +12,12 @@ import {
   CLOSE_PARTIES,
   chatQueries,
 } from '../../src/projections/chat-queries.ts';
+import type { Page } from '../../src/projections/list.ts';
 import {
   type Portion,
   type PortionKey,
   statsQueries,
 } from '../../src/projections/stats-queries.ts';
-import type { Page } from '../../src/projections/table.ts';
 import {
   VISITOR_SORTS,
   VISITOR_STATES,
@@ -87,7 +87,7 @@ beforeAll(async () => {
     }
   }
   live = await log.caughtUp('live.db');
-  const { number } = live.projections.builds().shown ?? {};
+  const { number } = live.projections.builds().current ?? {};
   file = new DatabaseSync(join(log.folder, `live.db.${number}`), { readOnly: true });
   const all = { tenant: 'acme', limit: 200 };
   visitors.push(...live.projections.visitors.list(all).items);
@@ -129,8 +129,8 @@ function sorted<Row>(
 const some = <T>(values: readonly T[]) =>
   fc.option(fc.constantFrom(...values), { nil: undefined, freq: 2 });
 
-test.each([undefined, 4])('visitors, %s rows in one look', (look) => {
-  const model = look === undefined ? live.projections.visitors : visitorQueries(file, look);
+test.each([undefined, 4])('lists of visitors that scan %s rows at once', (scanRows) => {
+  const model = scanRows === undefined ? live.projections.visitors : visitorQueries(file, scanRows);
   const filters = fc.record({
     state: some(VISITOR_STATES),
     department: some([...DEPARTMENTS, 'none']),
@@ -155,15 +155,15 @@ test.each([undefined, 4])('visitors, %s rows in one look', (look) => {
       const found = pages((cursor) => model.list({ tenant: 'acme', ...wish, cursor }));
       const time = (row: VisitorView) =>
         wish.sort.endsWith('arrivedAt') ? row.arrivedAt : row.lastSeen;
-      const wanted = visitors.filter((row) => fits(row, wish));
-      expect(found).toEqual(sorted(wanted, wish.sort, time, ({ key }) => [key]));
+      const matches = visitors.filter((row) => fits(row, wish));
+      expect(found).toEqual(sorted(matches, wish.sort, time, ({ key }) => [key]));
     }),
     { numRuns: 400 },
   );
 });
 
-test.each([undefined, 4])('chats, %s rows in one look', (look) => {
-  const model = look === undefined ? live.projections.chats : chatQueries(file, look);
+test.each([undefined, 4])('lists of chats that scan %s rows at once', (scanRows) => {
+  const model = scanRows === undefined ? live.projections.chats : chatQueries(file, scanRows);
   const filters = fc.record({
     state: some(CHAT_STATES),
     department: some([...DEPARTMENTS, 'none']),
@@ -193,37 +193,38 @@ test.each([undefined, 4])('chats, %s rows in one look', (look) => {
       const found = pages((cursor) => model.list({ tenant: 'acme', ...wish, cursor }));
       const time = (row: ChatView) =>
         wish.sort.endsWith('startedAt') ? row.startedAt : (row.waitingSince ?? 0);
-      const wanted = chats.filter((row) => fits(row, wish));
+      const matches = chats.filter((row) => fits(row, wish));
       const rest = ({ visitor, revision }: ChatView) => [visitor, revision];
-      expect(found).toEqual(sorted(wanted, wish.sort, time, rest));
+      expect(found).toEqual(sorted(matches, wish.sort, time, rest));
     }),
     { numRuns: 600 },
   );
 });
 
 test.each(['lastSeen', '-lastSeen'] as const)(
-  'many who are online are not all sorted for one page: %s',
+  'a page does not sort all visitors when many are online: %s',
   (sort) => {
-    const plans = (look: number): string => {
+    const plans = (scanRows: number): string => {
       const prepare = vi.spyOn(file, 'prepare');
-      visitorQueries(file, look).list({ tenant: 'acme', online: true, sort, limit: 1 });
-      const asked = prepare.mock.calls.map(([sql]) => sql).filter((sql) => /ORDER BY/.test(sql));
+      visitorQueries(file, scanRows).list({ tenant: 'acme', online: true, sort, limit: 1 });
+      const lists = prepare.mock.calls.map(([sql]) => sql).filter((sql) => /ORDER BY/.test(sql));
       prepare.mockRestore();
-      return JSON.stringify(asked.map((sql) => file.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()));
+      return JSON.stringify(lists.map((sql) => file.prepare(`EXPLAIN QUERY PLAN ${sql}`).all()));
     };
     expect(visitors.filter(({ presence }) => presence === 'online').length).toBeGreaterThan(10);
     expect(plans(2)).not.toContain('visitors_online');
-    // Few are.
+    // Compared with 200 rows, few are online.
     expect(plans(200)).toContain('visitors_online');
   },
 );
 
-test('cursors of visitors without the name of an order are those of the default one, as ever', () => {
+test('a cursor belongs to one order of its list', () => {
   const list = (more: Partial<VisitorFilter>) =>
     live.projections.visitors.list({ tenant: 'acme', limit: 2, ...more });
   const { next, items } = list({});
   const [, second] = items;
   expect(JSON.parse(Buffer.from(next ?? '', 'base64url').toString())).toEqual([
+    '-arrivedAt',
     second?.arrivedAt,
     second?.key,
   ]);
@@ -236,24 +237,25 @@ test('cursors of visitors without the name of an order are those of the default 
   expect(() => list({ sort: '-lastSeen', cursor: other })).toThrow(/another order/);
 });
 
-test('a look goes through so many rows and no more: its page may be empty, and goes on behind them', () => {
+test('a page scans a bounded number of rows: it may be empty, and the next page begins behind them', () => {
   const ask = { tenant: 'acme', department: 'none', limit: 10 };
   const page = visitorQueries(file, 4).list(ask);
   expect(page.items).toEqual([]);
   const last = visitors[3];
   expect(JSON.parse(Buffer.from(page.next ?? '', 'base64url').toString())).toEqual([
+    '-arrivedAt',
     last?.arrivedAt,
     last?.key,
   ]);
   expect(chatQueries(file, 4).list({ ...ask, operator: 'op1', closedBy: 'system' }).next).not.toBe(
     null,
   );
-  // What an index has is not looked through.
+  // Conditions that an index answers need no scan.
   expect(chatQueries(file, 4).list(ask)).toEqual({ items: [], next: null });
   expect(visitorQueries(file, 4).list({ ...ask, operator: 'nobody' }).next).toBe(null);
 });
 
-test('statistics of any range, portion by portion, have every chat in it once', () => {
+test('statistics of any range, portion by portion, have each of its chats once', () => {
   const times = chats.map(({ startedAt }) => startedAt);
   const all = <Row>(read: (after: PortionKey | null) => Portion<Row>): Row[] => {
     const found: Row[] = [];

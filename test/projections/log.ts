@@ -24,6 +24,7 @@ import { createActors } from '../../src/runtime/host/actors.ts';
 import { createHost } from '../../src/runtime/host/host.ts';
 import type { Actors, Dispatched, Vault } from '../../src/runtime/ports.ts';
 import { createVault } from '../../src/runtime/vault/vault.ts';
+import { hashRows } from './hash.ts';
 
 const ACME = TenantId.parse('acme');
 const START = Date.parse('2026-01-01T00:00:00Z');
@@ -61,6 +62,8 @@ export interface Log {
   /** Read models that have caught up. */
   caughtUp(file?: string): Promise<Following>;
   head(): Promise<Position>;
+  /** Hashes of the rows that queries on these read models see. */
+  hashes(file: string, projections: Projections): Record<string, string>;
   close(): Promise<void>;
 }
 
@@ -145,6 +148,11 @@ export async function openTestLog(): Promise<Log> {
       const one = log.follow(file);
       await one.projections.waitFor(await log.head(), 10_000);
       return one;
+    },
+    hashes: (file, projections) => {
+      const { current } = projections.builds();
+      if (!current) throw new Error('there are no rows yet');
+      return hashRows(join(folder, `${file}.${current.number}`));
     },
     head: async () => {
       const head = await store.head();

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { headTime } from '../../src/projections/queue-queries.ts';
+import { meanHeadTime } from '../../src/projections/queue-queries.ts';
 import { username, visitorKey } from '../support/names.ts';
 import {
   answers,
@@ -132,7 +132,7 @@ describe('the queue', () => {
       8,
     ],
   ])('counts only the time of who stood first: %j', (accepted, mean) => {
-    expect(headTime(accepted, 0)).toBe(mean);
+    expect(meanHeadTime(accepted, 0)).toBe(mean);
   });
 });
 
@@ -171,7 +171,7 @@ describe('departments', () => {
     const all = live.projections.departments.list({
       tenant: 'acme',
       todaySince: at,
-      named: { desk: 1, named: null },
+      configured: { desk: 1, named: null },
     });
     const of = (name: string | null) => all.find(({ department }) => department === name);
     expect(of('named')).toMatchObject({

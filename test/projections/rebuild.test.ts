@@ -5,7 +5,6 @@ import { operatorDecider, operatorState } from '../../src/actors/operator/decisi
 import type { OperatorSnapshot } from '../../src/actors/operator/machine.ts';
 import { visitorState } from '../../src/actors/visitor/decisions.ts';
 import type { VisitorSnapshot } from '../../src/actors/visitor/machine.ts';
-import type { Projections } from '../../src/projections/projections.ts';
 import { operatorCommand, timed, visitorCommand } from '../actors/arbitraries.ts';
 import { emptyState } from '../actors/stream.ts';
 import { type Log, openTestLog } from './log.ts';
@@ -16,15 +15,8 @@ beforeAll(async () => {
 });
 afterAll(() => log.close());
 
-const hashes = ({ visitors, messages, operators, chats }: Projections) => [
-  visitors.hash(),
-  messages.hash(),
-  operators.hash(),
-  chats.hash(),
-];
-
 describe('rows', () => {
-  test('say of a visitor what its machine says, after any history', async () => {
+  test('agree with the state of a visitor after any history', async () => {
     const { projections } = log.follow('machines.db');
     let n = 0;
     const history = timed(visitorCommand);
@@ -80,7 +72,7 @@ describe('rows', () => {
     );
   });
 
-  test('say of an operator what its machine says, after any history', async () => {
+  test('agree with the state of an operator after any history', async () => {
     const { projections } = log.follow('operators.db');
     let n = 0;
     await fc.assert(
@@ -123,22 +115,23 @@ describe('rows', () => {
     );
   });
 
-  test('are the same when they grew live, in pieces, and anew from the log', async () => {
+  test('are the same whether they grew live, in pieces, or were built again', async () => {
     const live = log.follow('live.db');
     const pieces = log.follow('pieces.db');
     await log.visitor('late', { type: 'ReportSessionFailed', reason: 'unknown yet' });
-    await pieces.stop(); // wherever it was
+    await pieces.stop(); // at any moment
     for (const command of fc.sample(visitorCommand, 60)) {
       await log.visitor('late', command);
     }
     await live.projections.waitFor(await log.head(), 5000);
     const anew = await log.caughtUp('anew.db');
     const resumed = await log.caughtUp('pieces.db');
-    expect(hashes(anew.projections)).toEqual(hashes(live.projections));
-    expect(hashes(resumed.projections)).toEqual(hashes(live.projections));
+    const hashes = log.hashes('live.db', live.projections);
+    expect(log.hashes('anew.db', anew.projections)).toEqual(hashes);
+    expect(log.hashes('pieces.db', resumed.projections)).toEqual(hashes);
   });
 
-  test('are there when the position of a write is waited for, and the wait is bounded', async () => {
+  test('include a write whose position was waited for, and the wait has a deadline', async () => {
     const { projections } = log.follow('live.db.2');
     const done = await log.visitor('fresh', {
       type: 'StartChat',

@@ -24,6 +24,10 @@ const Builds = z
 /** /debug/projections */
 export function addProjectionEndpoints(api: Api, access: Access<null>): void {
   const { projections } = api.deps;
+  const builds = () => {
+    const { current, next } = projections.builds();
+    return { shown: current, building: next };
+  };
   const tag = 'Debug';
 
   addEndpoint(
@@ -37,7 +41,7 @@ export function addProjectionEndpoints(api: Api, access: Access<null>): void {
       access,
       success: { status: 200, description: 'Both', schema: Builds },
     },
-    () => ({ status: 200, json: projections.builds() }),
+    () => ({ status: 200, json: builds() }),
   );
 
   addEndpoint(
@@ -56,7 +60,7 @@ export function addProjectionEndpoints(api: Api, access: Access<null>): void {
     },
     () => {
       projections.rebuild();
-      return { status: 202, json: projections.builds() };
+      return { status: 202, json: builds() };
     },
   );
 }

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { AppError, hasCode } from '../../errors.ts';
 import type { Position } from '../../eventstore/port.ts';
 import { createTurns } from '../../kit/turns.ts';
-import type { Page, PageRequest } from '../../projections/table.ts';
+import type { Page, PageRequest } from '../../projections/list.ts';
 import type { EndpointDeps } from './deps.ts';
 
 /** How long a query waits for its `minPosition`. */
@@ -83,7 +83,7 @@ export const pageSchema = <T extends z.ZodType>(item: T) =>
 /** Shared by all queries that read in portions: there is one event loop. */
 export const nextTurn = createTurns();
 
-/** Scans for one page at most. Each scan reads up to 2,000 rows (src/projections/table.ts). */
+/** Scans for one page at most. Each scan reads up to 2,000 rows (src/projections/list.ts). */
 export const MAX_SCANS_PER_PAGE = 100;
 
 /**

@@ -117,11 +117,11 @@ export function createStreamHub(options: StreamHubOptions): StreamHub {
   };
   let closed = false;
   const unfollow = hub.projections.follow({
-    applied: ({ events }) => {
+    onApplied: ({ events }) => {
       if (hub.stats.connections > 0) for (const event of events) sendLive(hub, event);
     },
     // Nobody sends the events between the old rows and the new ones: readers get them from the log when they reconnect.
-    swapped: () => endAll(hub),
+    onReplaced: () => endAll(hub),
   });
   const heart = setInterval(() => heartbeat(hub), hub.limits.heartbeatMs).unref();
 

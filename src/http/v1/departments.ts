@@ -57,13 +57,13 @@ export function addDepartmentsEndpoint(api: Api, access: Access<Caller>): void {
       await awaitPosition(deps, query);
       const position = projections.position();
       const todaySince = startOfDay(deps.now(), query.timezone);
-      const named = Object.fromEntries(
+      const configured = Object.fromEntries(
         Object.entries(tenant.routing.departments).map(([name, { capacity }]) => [
           name,
           capacity ?? null,
         ]),
       );
-      const items = projections.departments.list({ tenant: tenant.id, todaySince, named });
+      const items = projections.departments.list({ tenant: tenant.id, todaySince, configured });
       return { status: 200, json: { items, todaySince, position } };
     },
   );

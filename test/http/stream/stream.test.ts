@@ -6,7 +6,7 @@ import { TenantId } from '../../../src/actors/ids.ts';
 import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import type { Listening } from '../../../src/http/serve.ts';
 import type { StreamLimits } from '../../../src/http/stream/hub.ts';
-import type { Follower } from '../../../src/projections/projections.ts';
+import type { Follower } from '../../../src/projections/builds.ts';
 import { type Following, type Log, openTestLog } from '../../projections/log.ts';
 import type { LiveReader } from '../../support/events.ts';
 import { waitFor } from '../../support/wait.ts';
@@ -233,8 +233,8 @@ test('sends missed events only up to what queries show, and the rest when querie
   await reader.until(() => reader.comments > 3);
   expect(facts(reader)).toEqual(['visitor:VisitorArrived']);
   expect(reader.lastEventId).toBe(position);
-  for (const { applied } of followers) {
-    applied({ events, through: await log.head(), live: true });
+  for (const { onApplied } of followers) {
+    onApplied({ events, through: await log.head(), live: true });
   }
   await reader.until(() => reader.of('message').length === 1);
   expect(facts(reader).filter((fact) => fact === 'visitor:VisitorArrived')).toHaveLength(1);
@@ -250,7 +250,8 @@ test('a reader that comes from a process further ahead gets nothing twice', asyn
   await reader.until(() => reader.comments > 3);
   await log.visitor('7', START);
   const events = await log.store.readAll({ prefixes: ['visitor-acme.'] });
-  for (const { applied } of followers) applied({ events, through: await log.head(), live: true });
+  for (const { onApplied } of followers)
+    onApplied({ events, through: await log.head(), live: true });
   await reader.until(() => reader.of('message').length === 1);
   expect(facts(reader)).toEqual([
     'chat:ChatStarted',
