@@ -1,65 +1,107 @@
-/** Takes a backup of the embedded store beside the running service: reads only, and holds nobody up. */
+/**
+ * Backup and restore of the embedded event store: its log, and the service secret unless that is in the environment.
+ * This file takes a backup next to the running service, `verify.ts` checks one, `restore.ts` puts one back.
+ *
+ * Entry points: {@link takeBackup}, `verifyBackup`, `restoreBackup`, for src/cli/.
+ */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf } from '../errors.ts';
 import { copyLog, openCopy } from '../eventstore/sqlite/copy.ts';
 import { opensWith } from '../runtime/vault/sealed.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
-import { flush, isThere, requireSpace, writePrivate } from './files.ts';
-import { describeFile, LOG, MANIFEST, type Manifest, SECRET } from './manifest.ts';
+import { flush, pathExists, requireSpace, writePrivate } from './files.ts';
+import { describeFile, LOG_FILE, MANIFEST_FILE, type Manifest, SECRET_FILE } from './manifest.ts';
 
 export interface TakeOptions {
-  /** Of the log. */
+  /** Path of the log. */
   readonly log: string;
   readonly dataDir: string;
-  /** SERVICE_SECRET; undefined: it is in the file of `dataDir`. */
+  /** SERVICE_SECRET; undefined if the secret is in a file of `dataDir`. */
   readonly serviceSecret: string | undefined;
-  /** Made by this; empty if it exists. */
+  /** The folder of the backup: new or empty. */
   readonly target: string;
   readonly version: string;
   /** ms since 1970 */
   readonly now: () => number;
-  /** The share of the log that is copied, 0 to 1; what it throws ends the backup. */
+  /** Called with the share of the log that is copied, 0 to 1. An error that it throws ends the backup. */
   readonly onProgress?: (share: number) => void;
 }
 
-/** Free space that is left beside the copy. */
-const SPARE_BYTES = 16 * 2 ** 20;
-
 /**
- * The backup has another name (`{target}.partial`) until it is complete, verified and on the disk. What a backup that
- * was killed left there is thrown away by the next one to the same target.
- * @throws {AppError} `conflict` when the target has something in it, or another backup goes there; `not-found` without
- *   a log or secret; `refused` for want of space; `invalid` when the copy is not what it should be
+ * Takes a backup. It only reads, and no writer waits for it. Until the backup is complete, verified and on the disk, its
+ * folder is called `{target}.partial`. The next backup to the same target removes what a killed one left there.
+ * @throws {AppError} `conflict` if the target has content or another backup goes there; `not-found` without a log or
+ *   secret; `refused` without space; `invalid` if the copy is damaged or the secret does not open it
  */
 export async function takeBackup(options: TakeOptions): Promise<Manifest> {
   const target = resolve(options.target);
   requireNew(target);
-  if (!isThere(options.log)) {
+  if (!pathExists(options.log)) {
     throw new AppError(
       'not-found',
-      `there is no event store at ${options.log}: are DATA_DIR and EVENT_STORE those of the service?`,
+      `there is no event store at ${options.log}: set DATA_DIR and EVENT_STORE as for the service`,
     );
   }
   const secret = readSecret(options);
   const parent = dirname(target);
   mkdirSync(parent, { recursive: true, mode: 0o700 });
-  requireSpace(parent, sizeOf(options.log) + sizeOf(`${options.log}-wal`) + SPARE_BYTES);
+  requireSpace(parent, sizeOf(options.log) + sizeOf(`${options.log}-wal`));
 
   const partial = `${target}.partial`;
   const lock = `${partial}.lock`;
   const unlock = lockExclusively(lock, `another backup to ${target} is under way`);
   try {
-    requireNew(target); // Another one may have ended meanwhile.
-    claim(partial);
-    return await fillAndName(partial, target, options, secret);
+    requireNew(target); // Another backup may have ended in the meantime.
+    makeEmpty(partial);
+    return await fillThenRename(partial, target, options, secret);
   } finally {
     rmSync(lock);
     unlock();
   }
 }
 
-async function fillAndName(
+/** @throws {AppError} `conflict` */
+function requireNew(target: string): void {
+  if (!pathExists(target)) return;
+  if (statSync(target).isDirectory() && readdirSync(target).length === 0) return;
+  throw new AppError(
+    'conflict',
+    `${target} exists already: a backup needs a new or an empty folder`,
+  );
+}
+
+/** @returns null if the secret is in the environment. @throws {AppError} `not-found` */
+function readSecret({ dataDir, serviceSecret }: TakeOptions): string | null {
+  if (serviceSecret !== undefined) return null;
+  const path = join(dataDir, SECRET_FILE);
+  const secret = pathExists(path) ? readFileSync(path, 'utf8').trim() : '';
+  if (secret !== '') return secret;
+  throw new AppError(
+    'not-found',
+    `${path} is missing and SERVICE_SECRET is not set: set DATA_DIR and SERVICE_SECRET as for the service. A log without its secret cannot be read`,
+  );
+}
+
+const sizeOf = (path: string): number => (pathExists(path) ? statSync(path).size : 0);
+
+/**
+ * Makes the folder, and removes from it what a killed backup left.
+ * @throws {AppError} `conflict` for any other content
+ */
+function makeEmpty(partial: string): void {
+  mkdirSync(partial, { recursive: true, mode: 0o700 });
+  const names = readdirSync(partial);
+  const ours = [LOG_FILE, SECRET_FILE, MANIFEST_FILE]; // SQLite adds endings: events.db-journal
+  const foreign = names.find((name) => !ours.some((our) => name.startsWith(our)));
+  if (foreign !== undefined) {
+    const path = join(partial, foreign);
+    throw new AppError('conflict', `${path} does not belong to a backup: move it away`);
+  }
+  for (const name of names) rmSync(join(partial, name));
+}
+
+async function fillThenRename(
   partial: string,
   target: string,
   options: TakeOptions,
@@ -76,50 +118,14 @@ async function fillAndName(
   }
 }
 
-/** @throws {AppError} `conflict` */
-function requireNew(target: string): void {
-  if (!isThere(target)) return;
-  if (statSync(target).isDirectory() && readdirSync(target).length === 0) return;
-  throw new AppError(
-    'conflict',
-    `${target} is there already: a backup goes to a new or empty folder`,
-  );
-}
-
-/** null: it is in the environment. @throws {AppError} `not-found` */
-function readSecret({ dataDir, serviceSecret }: TakeOptions): string | null {
-  if (serviceSecret !== undefined) return null;
-  const path = join(dataDir, SECRET);
-  const found = isThere(path) ? readFileSync(path, 'utf8').trim() : '';
-  if (found !== '') return found;
-  throw new AppError(
-    'not-found',
-    `${path} is missing and SERVICE_SECRET is not set: set DATA_DIR and SERVICE_SECRET as for the service; a log without its secret cannot be read`,
-  );
-}
-
-const sizeOf = (path: string): number => (isThere(path) ? statSync(path).size : 0);
-
-/** Makes the folder, and throws away what a backup that was killed left in it. @throws {AppError} `conflict` */
-function claim(partial: string): void {
-  mkdirSync(partial, { recursive: true, mode: 0o700 });
-  const names = readdirSync(partial);
-  const foreign = names.find(
-    (name) => ![LOG, SECRET, MANIFEST].some((our) => name.startsWith(our)),
-  );
-  if (foreign !== undefined) {
-    throw new AppError('conflict', `${join(partial, foreign)} is not ours: move it away`);
-  }
-  for (const name of names) rmSync(join(partial, name));
-}
-
 async function fill(dir: string, options: TakeOptions, secret: string | null): Promise<Manifest> {
   const takenAt = new Date(options.now()).toISOString();
-  await copyLog(options.log, join(dir, LOG), options.onProgress);
-  flush(join(dir, LOG));
-  if (secret !== null) writePrivate(join(dir, SECRET), `${secret}\n`);
+  const log = join(dir, LOG_FILE);
+  await copyLog(options.log, log, options.onProgress);
+  flush(log);
+  if (secret !== null) writePrivate(join(dir, SECRET_FILE), `${secret}\n`);
 
-  const copy = openCopy(join(dir, LOG));
+  const copy = openCopy(log);
   try {
     const damage = copy.damage();
     if (damage) {
@@ -136,10 +142,10 @@ async function fill(dir: string, options: TakeOptions, secret: string | null): P
       takenAt,
       log: { id: copy.id, head: copy.head, events: copy.events },
       secret: secret === null ? 'environment' : 'file',
-      files: [await describeFile(dir, LOG)],
+      files: [await describeFile(dir, LOG_FILE)],
     };
-    if (secret !== null) manifest.files.push(await describeFile(dir, SECRET));
-    writePrivate(join(dir, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+    if (secret !== null) manifest.files.push(await describeFile(dir, SECRET_FILE));
+    writePrivate(join(dir, MANIFEST_FILE), `${JSON.stringify(manifest, null, 2)}\n`);
     flush(dir);
     return manifest;
   } catch (error) {

@@ -1,59 +1,69 @@
-/** Whether a backup is what its manifest says. */
+/** Checks that a backup is what its manifest says. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { openCopy } from '../eventstore/sqlite/copy.ts';
 import { opensWith } from '../runtime/vault/sealed.ts';
-import { isThere } from './files.ts';
-import { describeFile, LOG, type Manifest, readManifest, SECRET } from './manifest.ts';
+import { pathExists } from './files.ts';
+import {
+  type BackupFile,
+  describeFile,
+  LOG_FILE,
+  type Manifest,
+  readManifest,
+  SECRET_FILE,
+} from './manifest.ts';
 
-export interface Verified {
+export interface VerifiedBackup {
   readonly manifest: Manifest;
-  /** Whether personal data was opened with the secret; null: there was no secret to try, or nothing sealed. */
-  readonly opened: true | null;
+  /** True if the secret opened personal data; false if there was no secret to try, or no personal data. */
+  readonly opened: boolean;
 }
 
 /**
- * Reads all of a backup: hashes, SQLite's own check, counts, and that the secret opens what is sealed.
- * @param configured SERVICE_SECRET, which counts more than the file
- * @throws {AppError} `not-found` when it is no backup; `invalid` with what is wrong with it
+ * Reads all of a backup: hashes, SQLite's integrity check, counts, and whether the secret opens personal data.
+ * @param serviceSecret SERVICE_SECRET, which is used instead of the secret in the backup
+ * @throws {AppError} `not-found` for no backup; `invalid` with the reason for a damaged one or a wrong secret
  */
-export async function verifyBackup(dir: string, configured: string | undefined): Promise<Verified> {
+export async function verifyBackup(
+  dir: string,
+  serviceSecret: string | undefined,
+): Promise<VerifiedBackup> {
   const manifest = readManifest(dir);
-  const names = manifest.files.map(({ name }) => name);
-  const wanted = [LOG, ...(manifest.secret === 'file' ? [SECRET] : [])];
-  if (wanted.some((name) => !names.some((one) => one === name))) {
-    throw new AppError(
-      'invalid',
-      `${dir} is damaged: its manifest does not name ${wanted.join(' and ')}`,
-    );
-  }
-  for (const file of manifest.files) {
-    if (!isThere(join(dir, file.name))) {
-      throw new AppError('invalid', `${dir} is damaged: ${file.name} is missing`);
-    }
-    const found = await describeFile(dir, file.name);
-    if (found.bytes !== file.bytes || found.sha256 !== file.sha256) {
-      throw new AppError(
-        'invalid',
-        `${dir} is damaged: ${file.name} has ${found.bytes} bytes with sha256 ${found.sha256}; ${file.bytes} with ${file.sha256} were written`,
-      );
-    }
-  }
-  const copy = openCopy(join(dir, LOG));
+  await verifyFiles(dir, manifest);
+  const log = join(dir, LOG_FILE);
+  const copy = openCopy(log);
   try {
     const damage = copy.damage();
-    if (damage) throw new AppError('invalid', `${join(dir, LOG)} is damaged: ${damage}`);
+    if (damage) throw new AppError('invalid', `${log} is damaged: ${damage}`);
     const { id, head, events } = manifest.log;
     if (copy.id !== id || copy.head !== head || copy.events !== events) {
-      throw new AppError('invalid', `${join(dir, LOG)} is not the log that the manifest describes`);
+      throw new AppError('invalid', `${log} is not the log that the manifest describes`);
     }
-    const kept =
-      manifest.secret === 'file' ? readFileSync(join(dir, SECRET), 'utf8').trim() : undefined;
-    const secret = configured ?? kept;
-    const opened = secret !== undefined && (await opensWith(copy.store, secret)) ? true : null;
-    return { manifest, opened };
+    const secret = serviceSecret ?? secretIn(dir, manifest);
+    return { manifest, opened: secret !== undefined && (await opensWith(copy.store, secret)) };
   } finally {
     copy.close();
   }
 }
+
+async function verifyFiles(dir: string, { secret, files }: Manifest): Promise<void> {
+  const damaged = (reason: string): AppError =>
+    new AppError('invalid', `${dir} is damaged: ${reason}`);
+  const names = files.map(({ name }) => name);
+  const required: BackupFile['name'][] = secret === 'file' ? [LOG_FILE, SECRET_FILE] : [LOG_FILE];
+  if (required.some((name) => !names.includes(name))) {
+    throw damaged(`its manifest does not name ${required.join(' and ')}`);
+  }
+  for (const { name, bytes, sha256 } of files) {
+    if (!pathExists(join(dir, name))) throw damaged(`${name} is missing`);
+    const file = await describeFile(dir, name);
+    if (file.bytes === bytes && file.sha256 === sha256) continue;
+    throw damaged(
+      `${name} has ${file.bytes} bytes and sha256 ${file.sha256}, but ${bytes} bytes and ${sha256} were written`,
+    );
+  }
+}
+
+const secretIn = (dir: string, { secret }: Manifest): string | undefined =>
+  secret === 'file' ? readFileSync(join(dir, SECRET_FILE), 'utf8').trim() : undefined;

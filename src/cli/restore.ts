@@ -6,7 +6,7 @@ import { logPath } from './backup.ts';
 
 export function restoreCommand(): Command {
   return new Command('restore')
-    .description('Put a backup into an empty DATA_DIR; the service has to be stopped')
+    .description('Put a backup into an empty DATA_DIR; stop the service first')
     .argument('<dir>', 'the backup')
     .option('--force', 'move what is in DATA_DIR aside; nothing is deleted')
     .action(async (backup: string, { force = false }: { readonly force?: boolean }) => {
@@ -20,8 +20,8 @@ export function restoreCommand(): Command {
         log: logPath(eventStore, 'restore it'),
       });
       const { takenAt, log } = manifest;
-      console.log(`restored: ${log.events} events, as of ${takenAt}; what came later is not in it`);
+      console.log(`restored: ${log.events} events, as of ${takenAt}; later ones are not in it`);
       for (const folder of movedTo) console.log(`what was there before is in ${folder}`);
-      console.log('Start the service: its read models are built again from the log.');
+      console.log('Start the service. It builds its read models again from the log.');
     });
 }

@@ -12,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { isThere } from '../backup/files.ts';
+import { pathExists } from '../backup/files.ts';
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import { sqlitePath } from '../eventstore/open.ts';
@@ -47,7 +47,7 @@ type DiskConfig = Pick<Config, 'dataDir' | 'eventStore' | 'serviceSecret'>;
 export const diskCheck = (config: DiskConfig): Check => ({
   name: 'disk',
   async run() {
-    if (!isThere(config.dataDir)) {
+    if (!pathExists(config.dataDir)) {
       return [
         warning(
           `${config.dataDir} does not exist yet`,

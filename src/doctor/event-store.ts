@@ -1,7 +1,7 @@
 /** The event store: whether it answers, where its log ends, and whether the service secret opens it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isThere } from '../backup/files.ts';
+import { pathExists } from '../backup/files.ts';
 import type { Config } from '../config.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { openEventStore, sqlitePath } from '../eventstore/open.ts';
@@ -45,7 +45,7 @@ export const eventStoreCheck = (config: StoreConfig): Check => ({
 async function openReadOnly(eventStore: string): Promise<EventStore> {
   const path = sqlitePath(eventStore);
   if (path === null) return openServer(eventStore);
-  if (!isThere(path)) throw new AppError('not-found', `there is no event store at ${path} yet`);
+  if (!pathExists(path)) throw new AppError('not-found', `there is no event store at ${path} yet`);
   return openSqliteEventStore(path, { readOnly: true });
 }
 

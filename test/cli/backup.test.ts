@@ -1,4 +1,4 @@
-/** Backups: exact while writers go on, and whole or none at all. */
+/** Backups are exact while writers go on, and complete or not there. */
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ import { dataDirOf, everything, newFolder, root, run, start } from './backups.ts
 const SLOW = { timeout: 120_000 };
 
 describe('backup', SLOW, () => {
-  it('is an exact prefix of a log that 8 writers append to, with all that was acknowledged before', async () => {
+  it('is an exact prefix of a log that 8 writers append to, with everything acknowledged before', async () => {
     const { dir, store } = await dataDirOf(30_000);
     const target = join(newFolder(), 'deep', 'copy');
     let stop = false;
@@ -37,9 +37,9 @@ describe('backup', SLOW, () => {
     await Promise.all(writers);
     await store.close();
     expect(taken, taken.output).toMatchObject({ code: 0 });
-    expect(taken.output).toContain('with the service secret');
+    expect(taken.output).toContain('The service secret is in it');
     expect(during).toBeGreaterThan(100);
-    // A writer that a copy locks out waits for seconds.
+    // A copy that locked writers out would make them wait for seconds.
     expect(worst).toBeLessThan(1000);
 
     const log = await everything(join(dir, 'events.db'));
@@ -52,7 +52,7 @@ describe('backup', SLOW, () => {
     expect(copy.length).toBeLessThan(log.length);
     const ids = new Set(copy.map(({ id }) => id));
     expect(before.filter((id) => !ids.has(id))).toEqual([]);
-    // Written to again, it goes on where it ended.
+    // A writer goes on where the log ended.
     const again = await openSqliteEventStore(join(restored, 'events.db'));
     await again.append('visitor-demo.anna', [event(1)], 0);
     await again.close();
@@ -69,7 +69,7 @@ describe('backup', SLOW, () => {
       expect(mode(join(restored, name))).toBe('600');
   });
 
-  it('is whole or not there, whenever it is killed', async () => {
+  it('is complete or not there, whenever it is killed', async () => {
     const { dir, store } = await dataDirOf(60_000);
     await store.close();
     const target = join(newFolder(), 'copy');
@@ -103,12 +103,12 @@ describe('backup', SLOW, () => {
       }
     }
     expect(found).toMatchObject({ 'when it begins': 'none', 'when it copies': 'none' });
-    // What a killed one left is no obstacle.
+    // The next backup removes what a killed one left.
     rmSync(target, { recursive: true, force: true });
     const last = await run(dir, ['backup', target]);
     expect(last, last.output).toMatchObject({ code: 0 });
     expect(existsSync(partial)).toBe(false);
-    // Interrupted in order it leaves nothing at all.
+    // SIGTERM leaves nothing.
     const other = join(newFolder(), 'copy');
     const { child, ended } = start(dir, ['backup', other]);
     await waitFor(() => sizeOf(join(`${other}.partial`, 'events.db')) > 0, { every: 1 });
@@ -120,14 +120,14 @@ describe('backup', SLOW, () => {
     }
   });
 
-  it('tells damage, and a secret that does not fit', async () => {
+  it('detects damage and a wrong secret', async () => {
     const { dir, store } = await dataDirOf(200);
     await store.close();
     const target = join(newFolder(), 'copy');
     expect(await run(dir, ['backup', target])).toMatchObject({ code: 0 });
     expect(await run(dir, ['backup', target])).toMatchObject({
       code: 1,
-      output: expect.stringMatching(/is there already/),
+      output: expect.stringMatching(/exists already/),
     });
     const log = join(target, 'events.db');
     const bytes = readFileSync(log);
@@ -166,14 +166,14 @@ describe('backup', SLOW, () => {
     });
 
     const manifest = join(target, 'manifest.json');
-    const told = readFileSync(manifest, 'utf8');
-    const { log: described, ...rest } = JSON.parse(told);
+    const original = readFileSync(manifest, 'utf8');
+    const { log: described, ...rest } = JSON.parse(original);
     writeFileSync(manifest, JSON.stringify({ ...rest, log: { ...described, events: 1 } }));
     expect(await verify()).toMatchObject({
       code: 1,
       output: expect.stringMatching(/not the log that the manifest describes/),
     });
-    writeFileSync(manifest, told);
+    writeFileSync(manifest, original);
 
     rmSync(manifest);
     expect(await verify()).toMatchObject({
@@ -182,7 +182,7 @@ describe('backup', SLOW, () => {
     });
   });
 
-  it('takes no backup of a log that is damaged, which is seen in the copy alone', async () => {
+  it('refuses a damaged log, whose damage shows in the copy only', async () => {
     const { dir, store } = await dataDirOf(1_000);
     await store.close();
     const log = join(dir, 'events.db');
@@ -202,7 +202,7 @@ describe('backup', SLOW, () => {
     expect(readdirSync(parent)).toEqual([]);
   });
 
-  it('leaves the secret out where it is in the environment, and asks for it when restoring', async () => {
+  it('leaves out a secret of the environment, and asks for it when restoring', async () => {
     const { dir, store } = await dataDirOf(10);
     await store.close();
     const secret = readFileSync(join(dir, 'service-secret'), 'utf8').trim();
@@ -210,7 +210,7 @@ describe('backup', SLOW, () => {
     const taken = await run(dir, ['backup', target], { SERVICE_SECRET: secret });
     expect(taken).toMatchObject({
       code: 0,
-      output: expect.stringMatching(/without the service secret/),
+      output: expect.stringMatching(/The service secret is not in it/),
     });
     expect(existsSync(join(target, 'service-secret'))).toBe(false);
     const into = join(newFolder(), 'data');

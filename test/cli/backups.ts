@@ -1,4 +1,4 @@
-/** Folders with a log and a secret, and the command line beside them. */
+/** Folders with a log and a secret, and the command line started on them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ const CLI = join(import.meta.dirname, '../../src/cli.ts');
 export const root = temporaryFolder('backup');
 afterAll(() => rmSync(root, { recursive: true }));
 
-/** As the service names them, and their companions. */
+/** Names of the service's caches and of SQLite's files next to them. */
 export const CACHES = [
   'projections.db.1',
   'projections.db.2-wal',
@@ -67,7 +67,7 @@ export const everything = async (path: string): Promise<RecordedEvent[]> => {
   }
 };
 
-/** A folder as a service has it, with a log of so many events of some 1 kB, and one that is sealed. */
+/** A DATA_DIR of a service, with a log of so many events of some 1 kB, and one with personal data. */
 export async function dataDirOf(count: number): Promise<{ dir: string; store: EventStore }> {
   const dir = join(newFolder(), 'data');
   const claimed = claimDataDir(dir, undefined);

@@ -1,4 +1,4 @@
-/** Restoring: nothing is deleted, no service is disturbed, and it can be done again after a kill. */
+/** A restore deletes nothing, does not disturb a running service, and can be started again after a kill. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { CACHES, dataDirOf, everything, newFolder, run, start } from './backups.
 const SLOW = { timeout: 120_000 };
 
 describe('restore', SLOW, () => {
-  it('moves what is there aside, and refuses while a service runs', async () => {
+  it('moves aside what is there, and refuses while a service runs', async () => {
     const { dir, store } = await dataDirOf(20);
     const target = join(newFolder(), 'copy');
     expect(await run(dir, ['backup', target])).toMatchObject({ code: 0 });
@@ -45,7 +45,7 @@ describe('restore', SLOW, () => {
     claimed.release();
   });
 
-  it('goes on after a kill at any moment', async () => {
+  it('can be started again after a kill at any moment', async () => {
     const { dir, store } = await dataDirOf(40_000);
     await store.close();
     const log = await everything(join(dir, 'events.db'));
@@ -54,7 +54,7 @@ describe('restore', SLOW, () => {
     const into = join(newFolder(), 'data');
     for (const wait of [80, 160, 240, 320, 400]) {
       const { child, ended } = start(into, ['restore', '--force', target]);
-      // The moment is left to chance on purpose: each has to be survived.
+      // Chance decides the moment on purpose: each one has to do no harm.
       await Promise.race([delay(wait), ended]);
       child.kill('SIGKILL');
       await ended;

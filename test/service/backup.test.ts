@@ -1,4 +1,4 @@
-/** A backup taken in the middle of the day and restored: history is there, and nothing of it happens again outside. */
+/** A backup is taken while the service works, and restored: its history is back, and no effect of it happens again. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -21,7 +21,7 @@ async function chat(visitor: string): Promise<void> {
   await acme.callback('message.delivered', ({ messageId }) => messageId === `m${visitor}`);
 }
 
-it('is restored as it was, performs nothing again, and goes on', { timeout: 90_000 }, async () => {
+it('restores the history, repeats no effect, and goes on', { timeout: 90_000 }, async () => {
   await acme.register('olga', { name: 'Olga' });
   const olga = await acme.connect('olga');
   await acme.operatorIs('olga', 'available');
@@ -36,7 +36,7 @@ it('is restored as it was, performs nothing again, and goes on', { timeout: 90_0
   const { position } = await head();
   expect(taken.output).toContain(position);
 
-  // What comes later is lost with the machine.
+  // This is lost with the machine.
   await chat('2');
   await world.idle();
   expect((await service.cli('restore', '--force', backup)).output).toMatch(/a service runs on/);
@@ -46,7 +46,7 @@ it('is restored as it was, performs nothing again, and goes on', { timeout: 90_0
 
   const restored = await service.cli('restore', '--force', backup);
   expect(restored, restored.output).toMatchObject({ code: 0 });
-  // Whatever is folded from the log has to be gone, by whatever name the service keeps it.
+  // Everything that is folded from the log has to be gone, whatever its name is.
   const kept = readdirSync(service.dataDir).filter((name) => !name.startsWith('before-restore-'));
   expect(kept.toSorted()).toEqual([
     'events.db',
@@ -65,7 +65,7 @@ it('is restored as it was, performs nothing again, and goes on', { timeout: 90_0
   const { items } = await acme.ask('GET', '/visitors/1/messages');
   expect(items.map(({ body }: { body: string }) => body)).toEqual(['Hello from 1', 'Hello 1']);
   expect((await acme.call('GET', '/visitors/2')).status).toBe(404);
-  // Of what is in the log nothing is performed again; what was lost was performed, and stays so.
+  // No effect of the log is repeated. Effects of lost events stay.
   const again = acme.lhc.requests.slice(callbacks).map(({ callback }) => callback?.type);
   expect(
     again.filter(
@@ -79,7 +79,7 @@ it('is restored as it was, performs nothing again, and goes on', { timeout: 90_0
   await acme.callback('message.delivered', ({ messageId }) => messageId === 'later');
   await olga.sendAndAck(acme.visitorJid('1'), 'Here I am');
   await acme.callback('chat.message', (data) => data.message.body === 'Here I am');
-  // The visitor whose beginning was lost comes again.
+  // A visitor whose history was lost comes again.
   await acme.view('2', { page: 'https://a.test/2', nick: 'V2' });
   await world.idle();
   expect(await world.accounts('xmpp.test')).toContain('visitor.2');

@@ -1,4 +1,4 @@
-/** The service on a copy of its log performs what was pending, and nothing that was done. */
+/** The service on a copy of its log carries out what was pending, and repeats no effect. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -27,7 +27,7 @@ const chats = async (visitor: string): Promise<void> => {
     await acme.ask('POST', `/visitors/${visitor}/messages`, { id: `${visitor}-${n}`, body });
   }
 };
-/** Stops the service and starts it with nothing but a copy of its log and the secret. */
+/** Stops the service, and starts it with a copy of its log, the secret and an empty DATA_DIR. */
 const moveTo = async (name: string, to: string): Promise<void> => {
   const { DATA_DIR: old = '', EVENT_STORE = `sqlite:${join(old, 'events.db')}` } = service.settings;
   const SERVICE_SECRET =
@@ -35,7 +35,7 @@ const moveTo = async (name: string, to: string): Promise<void> => {
   const used = await service.cli('migrate', EVENT_STORE, to);
   expect(used).toMatchObject({ code: 1, output: expect.stringMatching(/has a writer|in use/) });
   await service.stop();
-  // A service that ended in order need not be waited for.
+  // After an orderly end there is no need to wait.
   const { code, output } = await service.cli('migrate', EVENT_STORE, to);
   expect({ code, output }).toMatchObject({ code: 0 });
   const DATA_DIR = join(service.dir, name);
@@ -85,7 +85,7 @@ it.each([
       deadlineMs: 20_000,
       what: 'the other three',
     });
-    // A later effect of every kind is behind whatever would have been repeated.
+    // A repeated effect would come before these later ones.
     await comesAndGoes(`${run}z`);
     await waitFor(() => timedOut(told).includes(`${run}z`), { deadlineMs: 20_000 });
 
