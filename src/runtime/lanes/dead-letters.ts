@@ -1,10 +1,11 @@
 /** What was given up, waiting for a person: webhook events that could not be used, and effects that never worked. */
 import type { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../../errors.ts';
-import type { EventStore, NewEvent, RecordedEvent } from '../../eventstore/port.ts';
+import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { WorkTable } from '../pending-work.ts';
 import type { DeadLetter, DeadLetters, Vault } from '../ports.ts';
+import { createServiceFacts } from '../service-facts.ts';
 import type { Destination } from './destination.ts';
 import { parseLaneAdvance } from './log.ts';
 
@@ -62,7 +63,8 @@ export function createDeadLetters(options: {
   now: () => number;
   newId: () => string;
 }): DeadLetters & { count(): number } {
-  const { db, store, vault, destinations, now, newId } = options;
+  const { db, store, vault, destinations } = options;
+  const facts = createServiceFacts(options);
 
   const COLUMNS = 'id, tenant, at, kind, stream, revision, destination, reason';
 
@@ -89,23 +91,9 @@ export function createDeadLetters(options: {
   }
 
   async function note(row: Row): Promise<void> {
-    const commandId = newId();
-    const event: NewEvent = {
-      id: newId(),
-      type: 'DeadLetterSent',
-      schemaVersion: 1,
-      data: { letter: row.id },
-      personal: null,
-      metadata: {
-        tenant: row.tenant,
-        at: now(),
-        commandId,
-        correlationId: commandId,
-        causationId: row.id,
-        machine: 'letter/1',
-      },
-    };
-    await store.append(`letter-${row.id}`, [event], 'any');
+    const { id: letter, tenant } = row;
+    const fact = { type: 'DeadLetterSent', data: { letter }, tenant, causationId: letter };
+    await facts.append(`letter-${letter}`, [fact], 'any');
     db.prepare('DELETE FROM dead_letters WHERE id = ?').run(row.id); // the fold will come to it too
   }
 

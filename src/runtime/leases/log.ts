@@ -4,13 +4,9 @@
  */
 import type { Logger } from 'pino';
 import { messageOf } from '../../errors.ts';
-import {
-  type EventStore,
-  type NewEvent,
-  type Position,
-  WrongExpectedRevision,
-} from '../../eventstore/port.ts';
+import { type EventStore, type Position, WrongExpectedRevision } from '../../eventstore/port.ts';
 import type { JsonObject } from '../../kit/json.ts';
+import { createServiceFacts, type ServiceFact } from '../service-facts.ts';
 import { applyLease, type LeaseFact, type LeaseState, parseLeaseFact } from './state.ts';
 
 export const LEASES = 'lease-partitions';
@@ -45,7 +41,8 @@ export function createLeaseLog(options: {
   /** Time in which this process did not look at the log for longer than this does not count against others, in ms. */
   deafMs: number;
 }): LeaseLog {
-  const { store, now, monotonic, newId, logger, deafMs } = options;
+  const { store, now, monotonic, logger, deafMs } = options;
+  const serviceFacts = createServiceFacts(options);
   let state: LeaseState = new Map();
   let revision = -1;
   let lookedAt: number | null = null;
@@ -89,25 +86,6 @@ export function createLeaseLog(options: {
     );
   }
 
-  function envelope({ type, data }: LeaseFact): NewEvent {
-    const id = newId();
-    return {
-      id,
-      type,
-      schemaVersion: 1,
-      data: data as unknown as JsonObject, // strings, numbers and lists of them
-      personal: null,
-      metadata: {
-        tenant: null,
-        at: now(),
-        commandId: id,
-        correlationId: id,
-        causationId: id,
-        machine: 'lease/1',
-      },
-    };
-  }
-
   function cut(before: number): void {
     if (Math.floor(before / CUT_EVERY) === Math.floor(revision / CUT_EVERY)) return;
     store
@@ -118,16 +96,16 @@ export function createLeaseLog(options: {
   return {
     state: () => state,
     refresh,
-    async append(facts, made) {
+    async append(leases, made) {
       const begun = { monotonic: monotonic(), wall: now() };
       try {
         const expected = revision < 0 ? 'no-stream' : revision;
-        const result = await store.append(LEASES, facts.map(envelope), expected);
+        const result = await serviceFacts.append(LEASES, leases.map(serviceFact), expected);
         made();
         hear(); // with this revision nobody else has written
         const before = revision;
         revision = result.revision;
-        for (const fact of facts) state = applyLease(state, fact, monotonic());
+        for (const fact of leases) state = applyLease(state, fact, monotonic());
         begunAt = begun;
         cut(before);
         return result.position;
@@ -143,3 +121,9 @@ export function createLeaseLog(options: {
         : Math.max(monotonic() - begunAt.monotonic, now() - begunAt.wall),
   };
 }
+
+const serviceFact = ({ type, data }: LeaseFact): ServiceFact => ({
+  type,
+  data: data as unknown as JsonObject, // strings, numbers and lists of them
+  tenant: null,
+});

@@ -4,16 +4,12 @@
  */
 import { createCipheriv, createDecipheriv, randomBytes, randomFillSync } from 'node:crypto';
 import { AppError } from '../../errors.ts';
-import {
-  type EventStore,
-  type NewEvent,
-  type Sealed,
-  WrongExpectedRevision,
-} from '../../eventstore/port.ts';
+import { type EventStore, type Sealed, WrongExpectedRevision } from '../../eventstore/port.ts';
 import { lastEvent } from '../../eventstore/reading.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { Vault } from '../ports.ts';
+import { createServiceFacts } from '../service-facts.ts';
 
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
@@ -72,7 +68,8 @@ export function createVault(options: {
   /** Whether other processes write to the same log. Default false. */
   shared?: boolean;
 }): Vault {
-  const { store, wrapping, now, newId } = options;
+  const { store, wrapping, now } = options;
+  const facts = createServiceFacts(options);
   const keys = new Lru<{ readonly found: Promise<Buffer | null>; readonly at: number }>(
     KEYS_IN_MEMORY,
   );
@@ -102,24 +99,13 @@ export function createVault(options: {
     const known = await load(key);
     if (known) return known;
     const dataKey = randomBytes(32);
-    const commandId = newId();
-    const event: NewEvent = {
-      id: newId(),
+    const fact = {
       type: 'DataKeyCreated',
-      schemaVersion: 1,
       data: { wrapped: encrypt(wrapping, key, dataKey).toString('base64') },
-      personal: null,
-      metadata: {
-        tenant: key.split('.', 1)[0] ?? null,
-        at: now(),
-        commandId,
-        correlationId: commandId,
-        causationId: commandId,
-        machine: 'key/1',
-      },
+      tenant: key.split('.', 1)[0] ?? null,
     };
     try {
-      await store.append(keyStream(key), [event], 'no-stream');
+      await facts.append(keyStream(key), [fact], 'no-stream');
       return dataKey;
     } catch (error) {
       if (error instanceof WrongExpectedRevision) return load(key); // another process was first
