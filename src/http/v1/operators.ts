@@ -63,7 +63,8 @@ const Operator = z
   } satisfies Record<keyof OperatorView | 'jid', z.ZodType>)
   .openapi('Operator');
 
-const PutOperator = OperatorRegistration.openapi('PutOperator');
+// A schema that was made before @hono/zod-openapi was loaded has no `openapi`: this one is made here.
+const PutOperator = z.strictObject(OperatorRegistration.shape).openapi('PutOperator');
 
 export function addOperatorEndpoints(api: Api, access: Access<Caller>): void {
   const { deps } = api;
