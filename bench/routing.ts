@@ -11,6 +11,7 @@ import { TenantSettings } from '../src/actors/tenant/machine.ts';
 import type { VisitorCommand } from '../src/actors/visitor/decisions.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
+import { ASSIGNMENTS_AT_ONCE } from '../src/reactors/routing/pass.ts';
 import { createRouting } from '../src/reactors/routing/routing.ts';
 import { ROUTING_TABLE } from '../src/reactors/routing/tables.ts';
 import { createActors } from '../src/runtime/host/actors.ts';
@@ -33,8 +34,6 @@ const CHATS = 1_000;
 const ROUNDS = 5;
 /** Reserved, assigned, taken. */
 const FACTS = 3;
-/** As many chats are given at the same moment (src/reactors/routing/pass.ts). */
-const AT_ONCE = 32;
 /** Chats that come one by one, after the wave. */
 const ALONE = 60;
 const DELAYS = {
@@ -161,7 +160,7 @@ async function measure(departments: number): Promise<Numbers> {
       await Promise.all(keys.map(end));
       await released;
       await routing.stop();
-      const reference = (CHATS / (await bare(CHATS * FACTS, AT_ONCE))) * 1000;
+      const reference = (CHATS / (await bare(CHATS * FACTS, ASSIGNMENTS_AT_ONCE))) * 1000;
       if (round > 0) waves.push({ value, reference });
     }
     routing.start();

@@ -1,8 +1,10 @@
 /**
- * One pass over a tenant's waiting chats, the oldest first. Picks are made one after the other, each counting those
- * before it; what follows of a pick is done side by side, as long as there are places enough for every older chat whose
- * operator may still refuse: none of them waits because a younger one was quicker. The operator's stream has the last
- * word about its places.
+ * One routing pass of a tenant. A pass first withdraws offers from operators who went offline. Then it gives the waiting
+ * chats to operators, the oldest chat first.
+ *
+ * Picks are sequential: each pick counts the picks before it. The commands of different picks run side by side, but only
+ * while there are enough places for every older chat whose reservation may still be refused. So no younger chat takes
+ * the place of an older one. The operator's stream has the last word about its places (docs/adr/0016).
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
@@ -16,242 +18,291 @@ import {
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import { createPools, type Pool } from './pool.ts';
-import type { Rounds } from './rounds.ts';
-import { termsOf, unlessRefused } from './settle.ts';
-import type { RoutingTables, Unanswered, Waiting } from './tables.ts';
+import { createPools, type Pool, type Pools } from './pool.ts';
+import { chatTerms, tryCommand } from './repair.ts';
+import type { RoundRobin } from './round-robin.ts';
+import type { RoutingTables, UnansweredChat, WaitingChat } from './tables.ts';
 
-/** Operators that refuse one after the other before the chat waits for the next pass. */
-const MOST_REFUSALS = 20;
-/** Chats that are given at the same moment. */
-const AT_ONCE = 32;
-/** Chats that are looked at before others have their turn. */
-const BREATHE_EVERY = 100;
-/** A chat that everybody missed is offered to the same again after so many offer times, one more each time. */
-const MOST_PAUSES = 10;
+/** A chat that was refused as often waits for the next pass. */
+export const REFUSALS_PER_CHAT = 20;
+/** Chats that are given to operators at the same time. */
+export const ASSIGNMENTS_AT_ONCE = 32;
+/** After so many chats a pass lets other work of the process run. */
+const CHATS_PER_TURN = 100;
+/**
+ * A chat that every free operator missed pauses before the same operators are asked again: one offer time for each miss
+ * in a row, and never more offer times than this.
+ */
+export const OFFER_PAUSES_MAX = 10;
 
 export interface PassOptions {
   readonly actors: Actors;
   readonly tables: RoutingTables;
-  readonly rounds: Rounds;
+  readonly roundRobin: RoundRobin;
   readonly now: () => number;
   readonly newId: () => string;
   readonly random: () => number;
-  /** Whether this process routes for the tenant still. */
+  /** True if this process still routes for the tenant. */
   readonly isOurs: (tenant: TenantId) => boolean;
   readonly afterReserve: (chatId: string) => Promise<void>;
 }
 
-const NOBODY_ASKED: ReadonlyMap<Username, number> = new Map();
+/** What the functions of one pass share. */
+interface Pass extends PassOptions {
+  readonly tenant: TenantSettings;
+  readonly pool: Pool;
+}
 
 type Choice = Omit<Pick, 'again'>;
 
-/** @returns the pass: gives what waits, and takes back what was offered to somebody who left */
-export function createPass(options: PassOptions): (tenant: TenantSettings) => Promise<void> {
-  const { actors, tables, rounds, now, newId, random, isOurs } = options;
-  const pools = createPools(actors);
+/** The assignments of a pass that are under way. */
+interface Assignments {
+  readonly running: Set<Promise<void>>;
+  /** Chats that have no place yet, because their operator may still refuse. */
+  readonly unplaced: Map<WaitingChat, Promise<void>>;
+  /** Errors that end the pass. */
+  readonly failures: unknown[];
+}
 
-  const ownOf = ({ routing }: TenantSettings, department: string | null) =>
-    department === null ? undefined : routing.departments[department];
-  const policyOf = (tenant: TenantSettings, department: string | null): Policy =>
-    ownOf(tenant, department)?.policy ?? tenant.routing.policy;
-  const broadcasts = ({ routing }: TenantSettings): boolean =>
-    [routing, ...Object.values(routing.departments)].some(({ policy }) => policy === 'broadcast');
+const departmentSettings = ({ routing }: TenantSettings, department: string | null) =>
+  department === null ? undefined : routing.departments[department];
 
-  function ruleOf(tenant: TenantSettings, department: string | null): Rule {
-    const policy = policyOf(tenant, department);
-    const lastPicked = policy === 'round-robin' ? rounds.last(tenant.id, department) : null;
-    const departmentCapacity = ownOf(tenant, department)?.capacity ?? null;
-    return { policy, departmentCapacity, lastPicked, random: random() };
-  }
+const policyOf = (tenant: TenantSettings, department: string | null): Policy =>
+  departmentSettings(tenant, department)?.policy ?? tenant.routing.policy;
 
-  /** Nobody to be asked now, or those who missed it have not had their pause yet. */
-  function isForLater(tenant: TenantSettings, chat: Waiting, pool: Pool): boolean {
-    const found = pool.look(chat, policyOf(tenant, chat.department));
-    if (found !== 'none') return found === 'later';
-    return chat.offered.length > 0 || inPause(tenant, chat);
-  }
+const usesBroadcast = ({ routing }: TenantSettings): boolean =>
+  [routing, ...Object.values(routing.departments)].some(({ policy }) => policy === 'broadcast');
 
-  /** Whom to ask now; null: nobody. */
-  async function choose(tenant: TenantSettings, chat: Waiting, pool: Pool): Promise<Choice | null> {
-    const { department } = chat;
-    if (isForLater(tenant, chat, pool)) return null;
-    for (let moved = 0; ; moved++) {
-      const pick = selectOperators(pool.candidates(chat), chat, ruleOf(tenant, department));
-      if (!pick || (pick.again && inPause(tenant, chat))) return null;
-      // Of a broadcast nobody's place is taken: who answers has it.
-      if (pick.reason === 'broadcast') {
-        pool.ask(pick.operators);
-        return pick;
-      }
-      const [operator] = pick.operators;
-      if (moved < MOST_REFUSALS && !(await pool.confirm(operator))) continue;
-      pool.hold(operator, department, now());
-      if (pick.reason === 'round-robin') rounds.picked(tenant.id, department, operator);
+function ruleOf({ tenant, roundRobin, random }: Pass, department: string | null): Rule {
+  const policy = policyOf(tenant, department);
+  return {
+    policy,
+    departmentCapacity: departmentSettings(tenant, department)?.capacity ?? null,
+    lastPicked: policy === 'round-robin' ? roundRobin.lastPick(tenant.id, department) : null,
+    random: random(),
+  };
+}
+
+function isPausing({ tenant, now }: Pass, { misses, freeSince }: WaitingChat): boolean {
+  const pauses = Math.min(Math.max(misses, 1), OFFER_PAUSES_MAX);
+  return now() < freeSince + pauses * tenant.offerTimeout * 1000;
+}
+
+/** True if nobody can be asked about this chat now. Most chats of a long queue end here, without a visitor loaded. */
+function mustWait(pass: Pass, chat: WaitingChat): boolean {
+  const prospect = pass.pool.prospect(chat, policyOf(pass.tenant, chat.department));
+  if (prospect !== 'none') return prospect === 'full';
+  return chat.offered.length > 0 || isPausing(pass, chat);
+}
+
+/** Picks operators for a chat and counts the chat as theirs; null if nobody can be asked now. */
+async function choose(pass: Pass, chat: WaitingChat): Promise<Choice | null> {
+  const { tenant, pool, roundRobin, now } = pass;
+  const { department } = chat;
+  if (mustWait(pass, chat)) return null;
+  for (let moves = 0; ; moves++) {
+    const pick = selectOperators(pool.candidates(chat), chat, ruleOf(pass, department));
+    if (!pick || (pick.again && isPausing(pass, chat))) return null;
+    // A broadcast takes no place before somebody answers.
+    if (pick.reason === 'broadcast') {
+      pool.addOffer(pick.operators);
       return pick;
     }
+    const [operator] = pick.operators;
+    if (moves < REFUSALS_PER_CHAT && !(await pool.isCurrent(operator))) continue;
+    pool.addChat(operator, department, now());
+    if (pick.reason === 'round-robin') roundRobin.record(tenant.id, department, operator);
+    return pick;
   }
+}
 
-  function inPause({ offerTimeout }: TenantSettings, { misses, freeSince }: Waiting): boolean {
-    const pauses = Math.min(Math.max(misses, 1), MOST_PAUSES);
-    return now() < freeSince + pauses * offerTimeout * 1000;
+/** The chat as the visitor's stream has it; null if it does not wait any more. The table lags behind the stream. */
+async function currentChat(
+  { actors, tenant }: Pass,
+  chat: WaitingChat,
+): Promise<WaitingChat | null> {
+  const context = (await actors.visitor(tenant.id, chat.visitor).state())?.context;
+  if (context?.chat?.id !== chat.chatId || context.chat.operator !== null) return null;
+  const { invitedBy, handed } = context.chat;
+  const known = claimsOf(handed !== null, { invitedBy, lastOperator: context.lastOperator });
+  return { ...chat, ...context.chat, ...known };
+}
+
+async function offer(
+  { actors, tenant }: Pass,
+  { visitor, chatId }: WaitingChat,
+  { operators, reason, considered }: Choice,
+): Promise<void> {
+  const command = { type: 'OfferChat', chatId, operators, reason, considered } as const;
+  await tryCommand(actors.visitor(tenant.id, visitor).send(command));
+}
+
+/** @returns false if the operator's stream refused */
+async function reserve(
+  pass: Pass,
+  { visitor, chatId, department }: WaitingChat,
+  operator: Username,
+  reservation: string,
+): Promise<boolean> {
+  const { actors, tenant, pool } = pass;
+  const { departmentCapacity } = ruleOf(pass, department);
+  const terms = { ...chatTerms(tenant, department), departmentCapacity };
+  const command = { type: 'ReserveChat', reservation, visitor, chatId, ...terms } as const;
+  const reserved = await tryCommand(actors.operator(tenant.id, operator).send(command));
+  await pool.afterReservation(operator, reserved);
+  return reserved;
+}
+
+/** Assigns a chat whose place is reserved, and confirms the assignment on the operator's stream. */
+async function assign(
+  { actors, tenant }: Pass,
+  { visitor, chatId, department }: WaitingChat,
+  { reason, considered }: Choice,
+  operator: Username,
+  reservation: string,
+): Promise<void> {
+  const choice = { operator, reservation, reason, considered };
+  try {
+    await actors.visitor(tenant.id, visitor).send({ type: 'AssignChat', chatId, ...choice });
+  } catch (error) {
+    if (!isRejected(error)) throw error;
+    // The chat was closed, or another operator answered it first.
+    const why = messageOf(error);
+    const release = { type: 'ReleaseChat', reservation, visitor, chatId, reason: why } as const;
+    await actors.operator(tenant.id, operator).send(release);
+    return;
   }
+  const terms = chatTerms(tenant, department);
+  const take = { type: 'TakeChat', reservation, visitor, chatId, ...terms } as const;
+  await tryCommand(actors.operator(tenant.id, operator).send(take));
+}
 
-  /** The table lags behind the streams: the chat as it is now, where nobody has it still. */
-  async function stillWaits(tenant: TenantId, chat: Waiting): Promise<Waiting | null> {
-    const context = (await actors.visitor(tenant, chat.visitor).state())?.context;
-    if (context?.chat?.id !== chat.chatId || context.chat.operator !== null) return null;
-    const { invitedBy, handed } = context.chat;
-    const known = claimsOf(handed !== null, { invitedBy, lastOperator: context.lastOperator });
-    return { ...chat, ...context.chat, ...known };
-  }
-
-  async function assign(
-    tenant: TenantSettings,
-    { visitor, chatId, department }: Waiting,
-    { reason, considered }: Choice,
-    operator: Username,
-    reservation: string,
-  ): Promise<void> {
-    const held = { reservation, visitor, chatId };
-    const choice = { operator, reservation, reason, considered };
-    try {
-      await actors.visitor(tenant.id, visitor).send({ type: 'AssignChat', chatId, ...choice });
-    } catch (error) {
-      if (!isRejected(error)) throw error;
-      // It was closed, or somebody answered it first.
-      const why = messageOf(error);
-      await actors
-        .operator(tenant.id, operator)
-        .send({ type: 'ReleaseChat', ...held, reason: why });
-      return;
+/**
+ * Gives the chat to the operator who was picked, or to the next one if the operator's stream refuses.
+ * @param onPlaced called when the chat has its place, or gets none in this pass
+ */
+async function give(
+  pass: Pass,
+  chat: WaitingChat,
+  firstPick: Choice,
+  onPlaced: () => void,
+): Promise<void> {
+  const { tenant, newId, isOurs, afterReserve } = pass;
+  let pick: Choice | null = firstPick;
+  for (let refusals = 0; pick && refusals < REFUSALS_PER_CHAT; refusals++) {
+    if (pick.reason === 'broadcast') {
+      await offer(pass, chat, pick);
+      break;
     }
-    const taken = { ...held, ...termsOf(tenant, department) };
-    await unlessRefused(actors.operator(tenant.id, operator).send({ type: 'TakeChat', ...taken }));
-  }
-
-  /**
-   * Gives the chat to whom was picked, or to the next where his stream refuses.
-   * @param placed told when it has its place, or gets none
-   */
-  async function give(
-    tenant: TenantSettings,
-    chat: Waiting,
-    first: Choice,
-    pool: Pool,
-    placed: () => void,
-  ): Promise<void> {
-    const { visitor, chatId, department } = chat;
-    let pick: Choice | null = first;
-    for (let refusals = 0; pick && refusals < MOST_REFUSALS; refusals++) {
-      const { operators, reason, considered } = pick;
-      if (reason === 'broadcast') {
-        const offer = { type: 'OfferChat', chatId, operators, reason, considered } as const;
-        await unlessRefused(actors.visitor(tenant.id, visitor).send(offer));
-        break;
-      }
-      const [operator] = operators;
-      const reservation = newId();
-      const { departmentCapacity } = ruleOf(tenant, department);
-      const held = { reservation, visitor, chatId, ...termsOf(tenant, department) };
-      const reserve = { type: 'ReserveChat', ...held, departmentCapacity } as const;
-      const reserved = await unlessRefused(actors.operator(tenant.id, operator).send(reserve));
-      await pool.settle(operator, reserved);
-      if (reserved) {
-        placed();
-        await options.afterReserve(chatId);
-        await assign(tenant, chat, pick, operator, reservation);
-        return;
-      }
-      pick = isOurs(tenant.id) ? await choose(tenant, chat, pool) : null;
+    const [operator] = pick.operators;
+    const reservation = newId();
+    if (await reserve(pass, chat, operator, reservation)) {
+      onPlaced();
+      await afterReserve(chat.chatId);
+      return assign(pass, chat, pick, operator, reservation);
     }
-    placed();
+    pick = isOurs(tenant.id) ? await choose(pass, chat) : null;
   }
+  onPlaced();
+}
 
-  async function giveAll(tenant: TenantSettings, pool: Pool): Promise<void> {
-    const { id } = tenant;
-    const giving = new Set<Promise<void>>();
-    /** Chats that have no place yet, which their operator may refuse. */
-    const unplaced = new Map<Waiting, Promise<void>>();
-    const failures: unknown[] = [];
-    const mayGoOn = () => isOurs(id) && failures.length === 0 && pool.free().operators.length > 0;
-    const isScarce = () =>
-      unplaced.keys().some((older) => !pool.hasPlaces(older, unplaced.size + 1));
+/** An actor that fails does not end the pass; every other error does. */
+function noteFailure({ failures }: Assignments, error: unknown): void {
+  if (!isActorFailure(error)) failures.push(error);
+}
 
-    async function consider(waiting: Waiting): Promise<void> {
-      if (isForLater(tenant, waiting, pool)) return; // most of a long queue ends here: no visitor is loaded for it
-      const chat = await stillWaits(id, waiting);
-      const pick = chat && (await choose(tenant, chat, pool));
-      if (!chat || !pick) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      unplaced.set(chat, promise);
-      const placed = (): void => {
-        unplaced.delete(chat);
-        resolve();
-      };
-      const given = give(tenant, chat, pick, pool, placed)
-        .catch((error: unknown) => {
-          if (!isActorFailure(error)) failures.push(error);
-        })
-        .finally(() => {
-          placed();
-          giving.delete(given);
-        });
-      giving.add(given);
-    }
-
-    let looked = 0;
-    // Page by page: chats that nobody here may have must not hide those behind them.
-    for (let last: Waiting | undefined; mayGoOn(); ) {
-      const page = tables.waiting(id, pool.free(), last);
-      for (const waiting of page) {
-        while (isScarce()) await Promise.race(unplaced.values());
-        while (giving.size >= AT_ONCE) await Promise.race(giving);
-        if (!mayGoOn()) break;
-        await consider(waiting).catch((error: unknown) => {
-          if (!isActorFailure(error)) failures.push(error);
-        });
-        if (++looked % BREATHE_EVERY === 0) await breathe();
-      }
-      last = page.at(-1);
-      if (!last) break;
-    }
-    await Promise.all(giving);
-    if (failures.length > 0) throw failures[0];
-  }
-
-  /** Who was asked and went offline is not waited for, where somebody else is free. */
-  async function takeBack(
-    tenant: TenantSettings,
-    { operator, ...asked }: Unanswered,
-    pool: Pool,
-  ): Promise<void> {
-    const { chatId, visitor } = asked;
-    const passed = [...asked.passed, operator];
-    if (pool.look({ ...asked, passed }, policyOf(tenant, asked.department)) !== 'fresh') return;
-    const rule = ruleOf(tenant, asked.department);
-    const pick = selectOperators(pool.candidates(asked), { ...asked, passed }, rule);
-    if (!pick || pick.again) return;
-    // Refused as nothing to do, should he have it no more; answered by now, it is his.
-    const chat = (await actors.visitor(tenant.id, visitor).state())?.context.chat;
-    if (chat?.id !== chatId || chat.operator !== operator || chat.accepted) return;
-    const unassign = { type: 'UnassignChat', chatId, operator, reason: 'offline' } as const;
-    await unlessRefused(actors.visitor(tenant.id, visitor).send(unassign));
-  }
-
-  return async (tenant) => {
-    const unanswered = tables.unanswered(tenant.id);
-    const waiting = tables.anyWaiting(tenant.id);
-    if (!waiting && unanswered.length === 0) return;
-    const counts = broadcasts(tenant) ? tables.asked(tenant.id) : NOBODY_ASKED;
-    const pool = await pools.open(tenant.id, tables.operators(tenant.id), counts);
-    if (pool.free().operators.length === 0) return;
-    for (const asked of unanswered) {
-      if (!isOurs(tenant.id)) return;
-      await takeBack(tenant, asked, pool).catch((error: unknown) => {
-        if (!isActorFailure(error)) throw error;
-      });
-    }
-    if (waiting) await giveAll(tenant, pool);
+function start(pass: Pass, assignments: Assignments, chat: WaitingChat, pick: Choice): void {
+  const { running, unplaced } = assignments;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  unplaced.set(chat, promise);
+  const onPlaced = (): void => {
+    unplaced.delete(chat);
+    resolve();
   };
+  const assignment = give(pass, chat, pick, onPlaced)
+    .catch((error: unknown) => noteFailure(assignments, error))
+    .finally(() => {
+      onPlaced();
+      running.delete(assignment);
+    });
+  running.add(assignment);
+}
+
+async function consider(pass: Pass, assignments: Assignments, waiting: WaitingChat): Promise<void> {
+  if (mustWait(pass, waiting)) return;
+  const chat = await currentChat(pass, waiting);
+  const pick = chat && (await choose(pass, chat));
+  if (chat && pick) start(pass, assignments, chat, pick);
+}
+
+/** True if an older chat that has no place yet might find none after a refusal. */
+const isScarce = ({ pool }: Pass, { unplaced }: Assignments): boolean =>
+  unplaced.keys().some((older) => !pool.hasPlaces(older, unplaced.size + 1));
+
+async function giveAll(pass: Pass): Promise<void> {
+  const { tenant, tables, pool, isOurs } = pass;
+  const assignments: Assignments = { running: new Set(), unplaced: new Map(), failures: [] };
+  const { running, unplaced, failures } = assignments;
+  const goesOn = (): boolean =>
+    isOurs(tenant.id) && failures.length === 0 && pool.free().operators.length > 0;
+  let looks = 0;
+  // By pages: chats that no free operator may answer must not hide the chats behind them.
+  for (let last: WaitingChat | undefined; goesOn(); ) {
+    const page = tables.waiting(tenant.id, pool.free(), last);
+    for (const waiting of page) {
+      while (isScarce(pass, assignments)) await Promise.race(unplaced.values());
+      while (running.size >= ASSIGNMENTS_AT_ONCE) await Promise.race(running);
+      if (!goesOn()) break;
+      await consider(pass, assignments, waiting).catch((error: unknown) =>
+        noteFailure(assignments, error),
+      );
+      if (++looks % CHATS_PER_TURN === 0) await breathe();
+    }
+    last = page.at(-1);
+    if (!last) break;
+  }
+  await Promise.all(running);
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Withdraws an offer from an operator who went offline, if somebody else can be asked. */
+async function withdraw(pass: Pass, { operator, ...chat }: UnansweredChat): Promise<void> {
+  const { actors, tenant, pool } = pass;
+  const { chatId, visitor, department } = chat;
+  const passed = [...chat.passed, operator];
+  if (pool.prospect({ ...chat, passed }, policyOf(tenant, department)) !== 'fresh') return;
+  const rule = ruleOf(pass, department);
+  const pick = selectOperators(pool.candidates(chat), { ...chat, passed }, rule);
+  if (!pick || pick.again) return;
+  // The table lags behind the stream. A chat that the operator answered by now stays with the operator.
+  const current = (await actors.visitor(tenant.id, visitor).state())?.context.chat;
+  if (current?.id !== chatId || current.operator !== operator || current.accepted) return;
+  const unassign = { type: 'UnassignChat', chatId, operator, reason: 'offline' } as const;
+  await tryCommand(actors.visitor(tenant.id, visitor).send(unassign));
+}
+
+async function run(options: PassOptions, pools: Pools, tenant: TenantSettings): Promise<void> {
+  const { tables, isOurs } = options;
+  const unanswered = tables.unanswered(tenant.id);
+  const isAnyWaiting = tables.isAnyWaiting(tenant.id);
+  if (!isAnyWaiting && unanswered.length === 0) return;
+  const offers: ReadonlyMap<Username, number> = usesBroadcast(tenant)
+    ? tables.offersByOperator(tenant.id)
+    : new Map();
+  const pool = await pools.open(tenant.id, tables.operators(tenant.id), offers);
+  if (pool.free().operators.length === 0) return;
+  const pass: Pass = { ...options, tenant, pool };
+  for (const chat of unanswered) {
+    if (!isOurs(tenant.id)) return;
+    await withdraw(pass, chat).catch((error: unknown) => {
+      if (!isActorFailure(error)) throw error;
+    });
+  }
+  if (isAnyWaiting) await giveAll(pass);
+}
+
+/** @returns runs one pass for a tenant; rejects if the store or another part that every chat needs is away */
+export function createPass(options: PassOptions): (tenant: TenantSettings) => Promise<void> {
+  const pools = createPools(options.actors);
+  return (tenant) => run(options, pools, tenant);
 }

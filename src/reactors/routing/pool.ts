@@ -1,6 +1,7 @@
 /**
- * A tenant's operators with free places: read for a pass, and counted down while it gives chats away. In a pass places
- * only become fewer: what somebody frees meanwhile is for the next one, which begins again with the oldest chat.
+ * The operators of a tenant who have free places. A pass reads them once and counts down while it gives chats to them.
+ * Within a pass the number of places only falls: a place that becomes free is for the next pass, which begins with the
+ * oldest chat again.
  */
 import type { TenantId, Username } from '../../actors/ids.ts';
 import { load, type OperatorState } from '../../actors/operator/decisions.ts';
@@ -9,84 +10,71 @@ import { isActorFailure } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { FreePlaces } from './tables.ts';
 
-/** How a chat is looked up here: by its department, or by the persons that it belongs with. */
-type Wanted = Pick<Sought, 'department' | 'invitedBy' | 'lastOperator' | 'transferredBy'>;
-type Asked = Wanted & Pick<Sought, 'offered' | 'passed'>;
+/** A chat by its department and by the operators who have a claim to it. */
+type ChatTarget = Pick<Sought, 'department' | 'invitedBy' | 'lastOperator' | 'transferredBy'>;
+type ChatHistory = ChatTarget & Pick<Sought, 'offered' | 'passed'>;
+
+/**
+ * Who can be asked about a chat. `fresh`: somebody who was not asked before. `full`: somebody who was not asked before,
+ * but who has as many broadcast offers as free places. `none`: nobody who was not asked before.
+ */
+type Prospect = 'fresh' | 'full' | 'none';
 
 export interface Pool {
-  /** Who has a free place and may serve this chat: those of the department, and whom it belongs with. */
-  candidates(chat: Wanted): Candidate[];
-  /**
-   * Whether one of them was not asked before; `later`: of a broadcast, those are asked about as many chats as they have
-   * places. A quick look: most waiting chats are settled by it.
-   */
-  look(chat: Asked, policy: Policy): 'fresh' | 'later' | 'none';
-  /** Whether those who may serve this chat have so many places left together. */
-  hasPlaces(chat: Wanted, least: number): boolean;
-  /** Whether somebody has a free place, and for which chats. */
+  /** Operators who have a free place and may serve this chat: those of its department, and those with a claim to it. */
+  candidates(chat: ChatTarget): Candidate[];
+  /** A quick look, which settles most waiting chats. */
+  prospect(chat: ChatHistory, policy: Policy): Prospect;
+  /** True if the operators who may serve this chat have at least so many free places together. */
+  hasPlaces(chat: ChatTarget, least: number): boolean;
+  /** The operators who have a free place, and the chats that they may serve. */
   free(): FreePlaces;
-  /** Looks at the operator's stream once more. @returns false when it has moved: then choose again */
-  confirm(operator: Username): Promise<boolean>;
-  /** Counts a chat that is about to be given, before the operator's stream has it. */
-  hold(operator: Username, department: string | null, at: number): void;
-  /** Counts a broadcast's chat that these are about to be asked of. */
-  ask(operators: readonly Username[]): void;
-  /** The stream has answered: it has the chat now, or has refused it. */
-  settle(operator: Username, taken: boolean): Promise<void>;
+  /** Reads the operator's stream again. @returns false if the stream has moved, so that the pick is out of date */
+  isCurrent(operator: Username): Promise<boolean>;
+  /** Counts a chat that the operator's stream does not have yet. @param at ms since 1970 */
+  addChat(operator: Username, department: string | null, at: number): void;
+  /** Counts a broadcast offer for each of these operators. */
+  addOffer(operators: readonly Username[]): void;
+  /** Reads the operator's stream after its answer to a reservation. @param reserved false if the stream refused */
+  afterReservation(operator: Username, reserved: boolean): Promise<void>;
 }
 
 export interface Pools {
   /**
-   * Reads the streams of these operators, most of which are in memory; who cannot be read is left out.
-   * @param asked of how many chats of broadcasts they are asked now
+   * Reads the streams of these operators, most of which are in memory. It leaves out operators whose stream cannot be
+   * read.
+   * @param offers how many broadcast offers each operator has now
    */
   open(
     tenant: TenantId,
     operators: readonly Username[],
-    asked: ReadonlyMap<Username, number>,
+    offers: ReadonlyMap<Username, number>,
   ): Promise<Pool>;
 }
 
-/** An operator's streams are read again and again: what was made of a state is kept as long as that state is. */
-const made = new WeakMap<object, Candidate>();
-
-interface Entry {
-  candidate: Candidate;
-  /** The state that it was made of. */
+/** An operator's state as it was read, and the candidate with what this pass counted since. */
+interface Snapshot {
   state: object;
+  candidate: Candidate;
+}
+type ReadOperator = (username: Username) => Promise<Snapshot | null>;
+
+/** What the functions of one pool share. */
+interface Operators {
+  readonly read: ReadOperator;
+  /** Operators with a free place when the pass began. */
+  readonly all: ReadonlyMap<Username, Snapshot>;
+  readonly byDepartment: ReadonlyMap<string, readonly Snapshot[]>;
+  readonly ofEveryDepartment: readonly Snapshot[];
+  /** The answer of `free`; null after a change. */
+  free: FreePlaces | null;
 }
 
-type Read = { readonly state: object; readonly candidate: Candidate };
-
-export function createPools(actors: Actors): Pools {
-  async function read(tenant: TenantId, username: Username): Promise<Read | null> {
-    try {
-      const state = await actors.operator(tenant, username).state();
-      if (!state) return null;
-      const candidate = made.get(state) ?? candidateOf(username, state);
-      made.set(state, candidate);
-      return { state, candidate };
-    } catch (error) {
-      if (!isActorFailure(error)) throw error;
-      return null;
-    }
-  }
-  return {
-    async open(tenant, operators, asked) {
-      const entries = new Map<Username, Entry>();
-      for (const username of operators) {
-        const found = await read(tenant, username);
-        if (!found || !isFree(found.candidate)) continue;
-        const candidate = { ...found.candidate, asked: asked.get(username) ?? 0 };
-        entries.set(username, { ...found, candidate });
-      }
-      return poolOf(entries, (username) => read(tenant, username));
-    },
-  };
-}
+/** A candidate for each state. Passes read the same states again and again. */
+const candidateCache = new WeakMap<object, Candidate>();
 
 function candidateOf(username: Username, { availability, context }: OperatorState): Candidate {
-  const loadOf: Record<string, number> = Object.create(null); // by names that people chose
+  const loadOf: Record<string, number> = Object.create(null); // keys are names that people chose
   for (const { department } of Object.values(context.chats)) {
     if (department !== null) loadOf[department] = (loadOf[department] ?? 0) + 1;
   }
@@ -103,123 +91,170 @@ function candidateOf(username: Username, { availability, context }: OperatorStat
   };
 }
 
-const isFree = ({ registered, availability, load: has, capacity }: Candidate): boolean =>
-  registered && availability === 'available' && has < capacity;
+const isFree = ({ registered, availability, load: chats, capacity }: Candidate): boolean =>
+  registered && availability === 'available' && chats < capacity;
 
-function poolOf(
-  entries: Map<Username, Entry>,
-  read: (username: Username) => Promise<Read | null>,
-): Pool {
-  /** Who serves which department, and who serves all. Those who are full by now are skipped when asked for. */
-  const serving = new Map<string, Entry[]>();
-  const servingAll: Entry[] = [];
-  for (const entry of entries.values()) {
-    const { departments } = entry.candidate;
-    if (departments.length === 0) servingAll.push(entry);
+const withOneMore = (counts: Readonly<Record<string, number>>, name: string) =>
+  Object.assign(Object.create(null), counts, { [name]: (counts[name] ?? 0) + 1 });
+
+async function readOperator(
+  actors: Actors,
+  tenant: TenantId,
+  username: Username,
+): Promise<Snapshot | null> {
+  try {
+    const state = await actors.operator(tenant, username).state();
+    if (!state) return null;
+    const candidate = candidateCache.get(state) ?? candidateOf(username, state);
+    candidateCache.set(state, candidate);
+    return { state, candidate };
+  } catch (error) {
+    if (!isActorFailure(error)) throw error;
+    return null;
+  }
+}
+
+function indexOf(all: ReadonlyMap<Username, Snapshot>, read: ReadOperator): Operators {
+  const byDepartment = new Map<string, Snapshot[]>();
+  const ofEveryDepartment: Snapshot[] = [];
+  for (const operator of all.values()) {
+    const { departments } = operator.candidate;
+    if (departments.length === 0) ofEveryDepartment.push(operator);
     for (const department of departments) {
-      const list = serving.get(department);
-      if (list) list.push(entry);
-      else serving.set(department, [entry]);
+      const operators = byDepartment.get(department);
+      if (operators) operators.push(operator);
+      else byDepartment.set(department, [operator]);
     }
   }
+  return { read, all, byDepartment, ofEveryDepartment, free: null };
+}
 
-  /** Each once, department first, then the persons who are not of it. */
-  function* ableFor({ department, ...persons }: Wanted): Generator<Candidate> {
-    const lists = department === null ? [entries.values()] : [serving.get(department), servingAll];
-    for (const list of lists) {
-      for (const { candidate } of list ?? []) if (isFree(candidate)) yield candidate;
+/** Operators who may serve the chat and have a free place, each once: first by department, then by a claim to the chat. */
+function* candidatesFor(
+  { all, byDepartment, ofEveryDepartment }: Operators,
+  { department, transferredBy, invitedBy, lastOperator }: ChatTarget,
+): Generator<Candidate> {
+  const lists =
+    department === null ? [all.values()] : [byDepartment.get(department) ?? [], ofEveryDepartment];
+  for (const list of lists) {
+    for (const { candidate } of list) if (isFree(candidate)) yield candidate;
+  }
+  if (department === null) return;
+  for (const username of new Set([transferredBy, invitedBy, lastOperator])) {
+    const candidate = username === null ? undefined : all.get(username)?.candidate;
+    if (!candidate || !isFree(candidate) || candidate.departments.length === 0) continue;
+    if (!candidate.departments.includes(department)) yield candidate;
+  }
+}
+
+function prospectOf(operators: Operators, chat: ChatHistory, policy: Policy): Prospect {
+  const { offered, passed, transferredBy, invitedBy, lastOperator } = chat;
+  // Broadcast offers do not count for an operator with a claim to the chat.
+  const claimants = offered.length > 0 ? [] : [transferredBy, invitedBy, lastOperator];
+  let prospect: Prospect = 'none';
+  for (const candidate of candidatesFor(operators, chat)) {
+    const { username } = candidate;
+    if (offered.includes(username) || passed.includes(username)) continue;
+    if (policy !== 'broadcast' || hasRoom(candidate) || claimants.includes(username)) {
+      return 'fresh';
     }
-    if (department === null) return;
-    const names = new Set([persons.transferredBy, persons.invitedBy, persons.lastOperator]);
-    for (const name of names) {
-      const person = name === null ? undefined : entries.get(name)?.candidate;
-      if (!person || !isFree(person) || person.departments.length === 0) continue;
-      if (!person.departments.includes(department)) yield person;
-    }
+    prospect = 'full';
   }
+  return prospect;
+}
 
-  let free: FreePlaces | null = null;
-  function whoIsFree(): FreePlaces {
-    const able = [...entries.values()].map((entry) => entry.candidate).filter(isFree);
-    return {
-      all: able.some(({ departments }) => departments.length === 0),
-      departments: [...new Set(able.flatMap(({ departments }) => departments))],
-      operators: able.map(({ username }) => username),
-    };
+function hasPlaces(operators: Operators, chat: ChatTarget, least: number): boolean {
+  let places = 0;
+  for (const { capacity, load: chats } of candidatesFor(operators, chat)) {
+    places += capacity - chats;
+    if (places >= least) return true;
   }
-  function becomes(entry: Entry, candidate: Candidate): void {
-    entry.candidate = candidate;
-    if (!isFree(candidate)) free = null;
-  }
+  return false;
+}
 
-  /** What the stream says, but no more free places than are counted here. */
-  async function refresh(username: Username, least: number): Promise<void> {
-    const entry = entries.get(username);
-    if (!entry) return;
-    const found = await read(username);
-    if (!found) {
-      becomes(entry, { ...entry.candidate, availability: 'offline' });
-      return;
-    }
-    entry.state = found.state;
-    const { asked } = entry.candidate;
-    becomes(entry, { ...found.candidate, asked, load: Math.max(found.candidate.load, least) });
-  }
-
+function freePlacesOf({ all }: Operators): FreePlaces {
+  const free = [...all.values()].map(({ candidate }) => candidate).filter(isFree);
   return {
-    candidates: (chat) => [...ableFor(chat)],
-    look(chat, policy) {
-      const { offered, passed, transferredBy, invitedBy, lastOperator } = chat;
-      // Whom the chat belongs with gets it, whatever else he is asked.
-      const persons = offered.length > 0 ? [] : [transferredBy, invitedBy, lastOperator];
-      let found: 'later' | 'none' = 'none';
-      for (const candidate of ableFor(chat)) {
-        const { username } = candidate;
-        if (offered.includes(username) || passed.includes(username)) continue;
-        const now = policy !== 'broadcast' || hasRoom(candidate) || persons.includes(username);
-        if (now) return 'fresh';
-        found = 'later';
-      }
-      return found;
-    },
-    hasPlaces(chat, least) {
-      let places = 0;
-      for (const { capacity, load: has } of ableFor(chat)) {
-        places += capacity - has;
-        if (places >= least) return true;
-      }
-      return false;
-    },
+    all: free.some(({ departments }) => departments.length === 0),
+    departments: [...new Set(free.flatMap(({ departments }) => departments))],
+    operators: free.map(({ username }) => username),
+  };
+}
+
+function update(operators: Operators, operator: Snapshot, candidate: Candidate): void {
+  operator.candidate = candidate;
+  if (!isFree(candidate)) operators.free = null;
+}
+
+/** Reads the operator's stream, and keeps the load at `leastLoad` or above: the places of a pass only fall. */
+async function refresh(operators: Operators, username: Username, leastLoad: number): Promise<void> {
+  const operator = operators.all.get(username);
+  if (!operator) return;
+  const fresh = await operators.read(username);
+  if (!fresh) {
+    update(operators, operator, { ...operator.candidate, availability: 'offline' });
+    return;
+  }
+  operator.state = fresh.state;
+  const { asked } = operator.candidate;
+  const chats = Math.max(fresh.candidate.load, leastLoad);
+  update(operators, operator, { ...fresh.candidate, asked, load: chats });
+}
+
+function poolOf(operators: Operators): Pool {
+  const { all } = operators;
+  return {
+    candidates: (chat) => [...candidatesFor(operators, chat)],
+    prospect: (chat, policy) => prospectOf(operators, chat, policy),
+    hasPlaces: (chat, least) => hasPlaces(operators, chat, least),
     free() {
-      free ??= whoIsFree();
-      return free;
+      operators.free ??= freePlacesOf(operators);
+      return operators.free;
     },
-    async confirm(username) {
-      const entry = entries.get(username);
-      const found = await read(username);
-      if (!entry || found?.state === entry.state) return true;
-      await refresh(username, entry.candidate.load);
+    async isCurrent(username) {
+      const operator = all.get(username);
+      const fresh = await operators.read(username);
+      if (!operator || fresh?.state === operator.state) return true;
+      await refresh(operators, username, operator.candidate.load);
       return false;
     },
-    hold(username, department, at) {
-      const entry = entries.get(username);
-      if (!entry) return;
-      const { load: before, loadOf } = entry.candidate;
-      const counted = department === null ? loadOf : withOne(loadOf, department);
-      becomes(entry, { ...entry.candidate, load: before + 1, loadOf: counted, lastChatAt: at });
+    addChat(username, department, at) {
+      const operator = all.get(username);
+      if (!operator) return;
+      const { candidate } = operator;
+      const { loadOf } = candidate;
+      const counted = department === null ? loadOf : withOneMore(loadOf, department);
+      const changes = { load: candidate.load + 1, loadOf: counted, lastChatAt: at };
+      update(operators, operator, { ...candidate, ...changes });
     },
-    ask(operators) {
-      for (const username of operators) {
-        const entry = entries.get(username);
-        if (entry) entry.candidate = { ...entry.candidate, asked: entry.candidate.asked + 1 };
+    addOffer(usernames) {
+      for (const username of usernames) {
+        const operator = all.get(username);
+        if (!operator) continue;
+        operator.candidate = { ...operator.candidate, asked: operator.candidate.asked + 1 };
       }
     },
-    async settle(username, taken) {
-      const entry = entries.get(username);
-      if (entry) await refresh(username, entry.candidate.load - (taken ? 0 : 1));
+    async afterReservation(username, reserved) {
+      const operator = all.get(username);
+      if (operator) {
+        await refresh(operators, username, operator.candidate.load - (reserved ? 0 : 1));
+      }
     },
   };
 }
 
-const withOne = (counts: Readonly<Record<string, number>>, name: string) =>
-  Object.assign(Object.create(null), counts, { [name]: (counts[name] ?? 0) + 1 });
+export function createPools(actors: Actors): Pools {
+  return {
+    async open(tenant, usernames, offers) {
+      const read: ReadOperator = (username) => readOperator(actors, tenant, username);
+      const all = new Map<Username, Snapshot>();
+      for (const username of usernames) {
+        const snapshot = await read(username);
+        if (!snapshot || !isFree(snapshot.candidate)) continue;
+        const candidate = { ...snapshot.candidate, asked: offers.get(username) ?? 0 };
+        all.set(username, { state: snapshot.state, candidate });
+      }
+      return poolOf(indexOf(all, read));
+    },
+  };
+}

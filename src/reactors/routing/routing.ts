@@ -1,7 +1,11 @@
 /**
- * Chats to operators. A chat is reserved on the operator's stream, assigned on the visitor's, confirmed on the
- * operator's; tables of both sides, folded from the log, show what is waiting and where the two disagree, so that a
- * crash between two steps is mended by the next sweep and no wake-up is lost (docs/adr/0004, 0016).
+ * Routing: gives waiting chats to operators. This is the entry of `routing/`; the composition (src/service) imports it,
+ * and the table of pending work from `tables.ts`.
+ *
+ * A chat is reserved on the operator's stream, assigned on the visitor's stream and confirmed on the operator's stream
+ * (docs/adr/0004). Tables of both sides, folded from the log, show which chats wait and where the two sides disagree. A
+ * pass repairs the differences (`repair.ts`), then picks operators (`pass.ts`, docs/adr/0016). Facts wake a pass, and a
+ * sweep runs every few seconds. So the next sweep repairs what a crash between two steps left behind.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
@@ -9,137 +13,20 @@ import { actorOf, type TenantId, type Username } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { messageOf } from '../../errors.ts';
+import type { RecordedEvent } from '../../eventstore/port.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors, Transfer } from '../../runtime/ports.ts';
 import { createPass } from './pass.ts';
-import { createRounds } from './rounds.ts';
-import { settle } from './settle.ts';
+import { repairChats } from './repair.ts';
+import { createRoundRobin } from './round-robin.ts';
 import { openRoutingTables } from './tables.ts';
 import { createTransfer } from './transfer.ts';
 
-const SWEEP_EVERY_MS = 3_000;
+/** Interval of the sweep, which runs a pass for every tenant whether or not a fact woke it. */
+export const ROUTING_SWEEP_MS = 3_000;
 
-export interface Routing extends CommitListener {
-  readonly transfer: Transfer;
-  start(): void;
-  stop(): Promise<void>;
-  /** Registered operators of a tenant, as the log has them. */
-  operators(tenant: TenantId): readonly Username[];
-  waiting(): number;
-  /** Chats that somebody is asked to answer now. */
-  offers(): number;
-  /** How long the oldest chat that nobody has waits, in ms; 0 when none does. */
-  longestWait(): number;
-}
-
-export function createRouting(options: {
-  db: DatabaseSync;
-  actors: Actors;
-  tenants: TenantDirectory;
-  ownership: Ownership;
-  now: () => number;
-  newId: () => string;
-  random: () => number;
-  logger: Logger;
-  /** Between two looks at everything, whatever woke it meanwhile; default 3,000. */
-  sweepEveryMs?: number;
-  /** Called between reservation and assignment: a failpoint of tests. */
-  afterReserve?: (chatId: string) => Promise<void>;
-}): Routing {
-  const { db, actors, tenants, ownership, now, newId, random, logger } = options;
-  const tables = openRoutingTables(db);
-  const rounds = createRounds(tables);
-  const dirty = new Set<TenantId>();
-  const passes = new Map<TenantId, Promise<void>>();
-  let sweep: NodeJS.Timeout | undefined;
-  let started = false;
-  /** Whether this process routes for a tenant now. */
-  const isOurs = (tenant: TenantId): boolean => started && ownership.owns(partitionOf(tenant));
-  const give = createPass({
-    actors,
-    tables,
-    rounds,
-    now,
-    newId,
-    random,
-    isOurs,
-    afterReserve: options.afterReserve ?? (async () => {}),
-  });
-
-  async function pass(tenant: TenantSettings): Promise<void> {
-    const { id } = tenant;
-    do {
-      dirty.delete(id);
-      try {
-        await settle(tenant, { actors, tables, now, isOurs, logger });
-        await give(tenant);
-      } catch (error) {
-        const reason = messageOf(error);
-        logger.warn({ tenant: id, reason }, 'routing stumbled; the next sweep goes on');
-        dirty.delete(id); // at once it would stumble again
-        return;
-      }
-    } while (dirty.has(id) && isOurs(id));
-  }
-
-  function wake(id: TenantId): void {
-    const tenant = tenants.get(id);
-    if (!isOurs(id) || !tenant) return;
-    dirty.add(id);
-    if (passes.has(id)) return;
-    passes.set(
-      id,
-      pass(tenant).finally(() => {
-        passes.delete(id);
-        // Woken between the last look and here: nobody else would go on with it before the next sweep.
-        if (dirty.has(id)) wake(id);
-      }),
-    );
-  }
-
-  return {
-    onCommit(events) {
-      const tenants = new Set<TenantId>();
-      for (const { stream, type } of events) {
-        const actor = WAKES.has(type) ? actorOf(stream) : null;
-        if (actor) tenants.add(actor.tenant);
-      }
-      for (const tenant of tenants) wake(tenant);
-    },
-    transfer: createTransfer({ actors, tenants, operatorsOf: tables.operators }),
-    start() {
-      started = true;
-      const all = () => {
-        for (const tenant of tenants.all()) wake(tenant.id);
-      };
-      sweep = setInterval(all, options.sweepEveryMs ?? SWEEP_EVERY_MS);
-      ownership.onChange((_partition, owned) => {
-        rounds.forget();
-        if (owned) all();
-      });
-      ownership.onHandOver(async (partitions) => {
-        const handed = [...passes].filter(([tenant]) => partitions.has(partitionOf(tenant)));
-        await Promise.all(handed.map(([, pass]) => pass));
-      });
-      all();
-    },
-    async stop() {
-      started = false;
-      clearInterval(sweep);
-      await Promise.all(passes.values());
-    },
-    operators: tables.operators,
-    waiting: tables.count,
-    offers: tables.offers,
-    longestWait: () => {
-      const since = tables.oldest();
-      return since === null ? 0 : Math.max(0, now() - since);
-    },
-  };
-}
-
-/** Facts after which a chat may find an operator, or the two sides may disagree. */
+/** Facts after which a waiting chat may find an operator, or the two sides of a chat may disagree. */
 const WAKES = new Set([
   'ChatStarted',
   'ChatAssigned',
@@ -157,3 +44,135 @@ const WAKES = new Set([
   'OperatorUnresponsive',
   'OperatorGone',
 ]);
+
+export interface Routing extends CommitListener {
+  readonly transfer: Transfer;
+  start(): void;
+  /** Resolves when no pass is running. */
+  stop(): Promise<void>;
+  /** Registered operators of a tenant, as far as this process has read the log. */
+  operators(tenant: TenantId): readonly Username[];
+  /** Chats without an operator. */
+  waiting(): number;
+  /** Chats that one operator or several are asked to answer now. */
+  offers(): number;
+  /** How long the oldest chat without an operator has waited, in ms; 0 if no chat waits. */
+  longestWait(): number;
+}
+
+interface RoutingOptions {
+  readonly db: DatabaseSync;
+  readonly actors: Actors;
+  readonly tenants: TenantDirectory;
+  readonly ownership: Ownership;
+  readonly now: () => number;
+  readonly newId: () => string;
+  readonly random: () => number;
+  readonly logger: Logger;
+  /** Default {@link ROUTING_SWEEP_MS}. */
+  readonly sweepEveryMs?: number;
+  /** A failpoint of tests, between a reservation and its assignment. */
+  readonly afterReserve?: (chatId: string) => Promise<void>;
+}
+
+/** Runs passes: one at a time for each tenant, and another one if the tenant was woken meanwhile. */
+function createPassRunner(
+  tenants: TenantDirectory,
+  isOurs: (tenant: TenantId) => boolean,
+  pass: (tenant: TenantSettings) => Promise<void>,
+  logger: Logger,
+) {
+  /** Tenants that were woken since their last pass began. */
+  const dirty = new Set<TenantId>();
+  const running = new Map<TenantId, Promise<void>>();
+
+  async function run(tenant: TenantSettings): Promise<void> {
+    const { id } = tenant;
+    do {
+      dirty.delete(id);
+      try {
+        await pass(tenant);
+      } catch (error) {
+        const reason = messageOf(error);
+        logger.warn({ tenant: id, reason }, 'a routing pass failed; the next sweep tries again');
+        dirty.delete(id); // an immediate second pass would fail as well
+        return;
+      }
+    } while (dirty.has(id) && isOurs(id));
+  }
+
+  function wake(id: TenantId): void {
+    const tenant = tenants.get(id);
+    if (!isOurs(id) || !tenant) return;
+    dirty.add(id);
+    if (running.has(id)) return;
+    const runs = run(tenant).finally(() => {
+      running.delete(id);
+      // The tenant was woken after the last look at `dirty`. Without this its chats would wait for the next sweep.
+      if (dirty.has(id)) wake(id);
+    });
+    running.set(id, runs);
+  }
+
+  return { running: running as ReadonlyMap<TenantId, Promise<void>>, wake };
+}
+
+function tenantsToWake(events: readonly RecordedEvent[]): ReadonlySet<TenantId> {
+  const tenants = new Set<TenantId>();
+  for (const { stream, type } of events) {
+    const actor = WAKES.has(type) ? actorOf(stream) : null;
+    if (actor) tenants.add(actor.tenant);
+  }
+  return tenants;
+}
+
+export function createRouting(options: RoutingOptions): Routing {
+  const { db, actors, tenants, ownership, now, logger } = options;
+  const { sweepEveryMs = ROUTING_SWEEP_MS, afterReserve = async () => {} } = options;
+  const tables = openRoutingTables(db);
+  const roundRobin = createRoundRobin(tables);
+  let sweep: NodeJS.Timeout | undefined;
+  let started = false;
+  const isOurs = (tenant: TenantId): boolean => started && ownership.owns(partitionOf(tenant));
+  const giveChats = createPass({ ...options, tables, roundRobin, isOurs, afterReserve });
+  const pass = async (tenant: TenantSettings): Promise<void> => {
+    await repairChats(tenant, { actors, tables, now, isOurs, logger });
+    await giveChats(tenant);
+  };
+  const { running, wake } = createPassRunner(tenants, isOurs, pass, logger);
+  const wakeAll = (): void => {
+    for (const { id } of tenants.all()) wake(id);
+  };
+
+  return {
+    onCommit(events) {
+      for (const tenant of tenantsToWake(events)) wake(tenant);
+    },
+    transfer: createTransfer({ actors, tenants, operatorsOf: tables.operators }),
+    start() {
+      started = true;
+      sweep = setInterval(wakeAll, sweepEveryMs);
+      ownership.onChange((_partition, owned) => {
+        roundRobin.forget();
+        if (owned) wakeAll();
+      });
+      ownership.onHandOver(async (partitions) => {
+        const passes = [...running].filter(([tenant]) => partitions.has(partitionOf(tenant)));
+        await Promise.all(passes.map(([, pass]) => pass));
+      });
+      wakeAll();
+    },
+    async stop() {
+      started = false;
+      clearInterval(sweep);
+      await Promise.all(running.values());
+    },
+    operators: tables.operators,
+    waiting: tables.waitingCount,
+    offers: tables.offerCount,
+    longestWait() {
+      const since = tables.oldestWaitingSince();
+      return since === null ? 0 : Math.max(0, now() - since);
+    },
+  };
+}

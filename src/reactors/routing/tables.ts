@@ -1,4 +1,4 @@
-/** Both sides of every chat, folded from the log: what visitors' streams say of it, and what operators' streams say. */
+/** The queries of routing: both sides of every open chat, folded from visitors' and operators' streams. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
 import { claimsOf, type Sought } from '../../actors/selection.ts';
@@ -7,35 +7,37 @@ import { prepareLazily } from '../../sqlite/statements.ts';
 import { applyToRouting } from './rows.ts';
 import { SAME, SCHEMA, TABLES } from './schema.ts';
 
-/** A chat with all that a choice needs, so that no visitor is loaded for whom nobody is there. */
-export interface Placed extends Sought {
+/** An open chat with everything that a pick needs, so that a pass loads no visitor whose chat nobody can answer. */
+export interface RoutableChat extends Sought {
   readonly visitor: VisitorKey;
   readonly chatId: string;
-  /** Offers in a row that nobody answered, and when the last one ended (ms since 1970). */
+  /** Offers in a row that nobody answered. */
   readonly misses: number;
+  /** Since when nobody is asked, ms since 1970. */
   readonly freeSince: number;
-  /** When it was started, ms since 1970. */
+  /** When the chat was started, ms since 1970. */
   readonly since: number;
 }
 
-/** One that nobody has. */
-export type Waiting = Placed;
+/** A chat without an operator. */
+export type WaitingChat = RoutableChat;
 
-/** Assigned, and not answered. */
-export interface Unanswered extends Placed {
+/** A chat whose operator has not answered it yet. */
+export interface UnansweredChat extends RoutableChat {
   readonly operator: Username;
 }
 
-/** Who has a free place: chats that nobody of them may have are not read. */
+/** The operators who have a free place. Chats that none of them may serve are not read. */
 export interface FreePlaces {
-  /** Somebody serves all departments. */
+  /** True if one of them serves every department. */
   readonly all: boolean;
   readonly departments: readonly string[];
-  /** They may have chats that belong with them, whatever the department. */
+  /** They may get a chat that they have a claim to, whatever its department is. */
   readonly operators: readonly Username[];
 }
 
-export interface Held {
+/** A chat and its operator, as one of the two sides has it. */
+export interface Assignment {
   readonly visitor: VisitorKey;
   readonly chatId: string;
   readonly operator: Username;
@@ -43,49 +45,50 @@ export interface Held {
   readonly department: string | null;
 }
 
-/** `removed`: he is no operator any more, or never was. */
-export type Forsaken = Held & { readonly removed: boolean };
+/** @property removed true if the operator is not registered; false if they stay away longer than the owner's grace */
+export type OrphanedChat = Assignment & { readonly removed: boolean };
 
 export interface RoutingTables {
+  /** Registered operators. */
   operators(tenant: TenantId): readonly Username[];
-  /** Whether nobody has one of the tenant's chats. */
-  anyWaiting(tenant: TenantId): boolean;
-  /** A page of the chats that nobody has and one of these may have, the oldest first, behind this one. */
-  waiting(tenant: TenantId, free: FreePlaces, after?: Waiting): readonly Waiting[];
-  /** Assigned on the visitor's side, not taken on the operator's. */
-  untaken(tenant: TenantId): readonly Held[];
-  /** Taken on the operator's side, closed or another's on the visitor's. */
-  finished(tenant: TenantId): readonly Held[];
-  /** Had by somebody who is gone for longer than he may, or who is no operator any more. */
-  forsaken(tenant: TenantId): readonly Forsaken[];
-  /** Assigned, not answered, and who was asked is offline. */
-  unanswered(tenant: TenantId): readonly Unanswered[];
-  /** By operator, of how many chats of broadcasts they are asked now. */
-  asked(tenant: TenantId): ReadonlyMap<Username, number>;
-  /** Who was picked last in a department, by going round. */
-  lastPicked(tenant: TenantId, department: string | null): Username | null;
-  /** Reserved since before then, and neither assigned with that reservation nor released. */
-  reservedBefore(tenant: TenantId, at: number): readonly Held[];
-  count(): number;
-  /** Chats that somebody, or several, are asked to answer now. */
-  offers(): number;
-  /** Since when the oldest of them waits, ms since 1970; null when none does. */
-  oldest(): number | null;
+  isAnyWaiting(tenant: TenantId): boolean;
+  /** A page of the waiting chats that these operators may serve, the oldest chat first, behind `after`. */
+  waiting(tenant: TenantId, free: FreePlaces, after?: WaitingChat): readonly WaitingChat[];
+  /** Chats that are assigned on the visitor's side and not confirmed on the operator's side. */
+  unconfirmed(tenant: TenantId): readonly Assignment[];
+  /** Chats that an operator's side still has, and that are closed or have another operator on the visitor's side. */
+  obsolete(tenant: TenantId): readonly Assignment[];
+  /** Chats whose operator stays away or is not registered. */
+  orphans(tenant: TenantId): readonly OrphanedChat[];
+  /** Chats that are not answered and whose operator is offline. */
+  unanswered(tenant: TenantId): readonly UnansweredChat[];
+  /** How many chats each operator is asked about in broadcasts now. */
+  offersByOperator(tenant: TenantId): ReadonlyMap<Username, number>;
+  /** The last operator whom `round-robin` picked in a department. */
+  lastPick(tenant: TenantId, department: string | null): Username | null;
+  /** Reservations from before `at` (ms since 1970) that are neither assigned nor released. */
+  reservedBefore(tenant: TenantId, at: number): readonly Assignment[];
+  /** Waiting chats of all tenants. */
+  waitingCount(): number;
+  /** Chats of all tenants that one operator or several are asked to answer now. */
+  offerCount(): number;
+  /** When the oldest waiting chat was started, ms since 1970; null if no chat waits. */
+  oldestWaitingSince(): number | null;
 }
 
-/** Rows that are read at once; what is mended leaves the table, and the next pass finds the rest. */
-const MOST_IN_A_PASS = 500;
+/** Rows that one query reads. The caller handles them, and the next query reads the rest. */
+export const ROUTING_ROWS_MAX = 500;
 
-const HELD = (row: string) =>
+const ASSIGNMENT = (row: string) =>
   `${row}.visitor, ${row}.chat, ${row}.operator, ${row}.reservation, ${row}.department`;
-const PLACED = `v.visitor, v.chat, v.department, v.invited_by, v.last_operator, v.transferred_by, v.handed,
+const ROUTABLE = `v.visitor, v.chat, v.department, v.invited_by, v.last_operator, v.transferred_by, v.handed,
   v.offered, v.passed, v.misses, v.free_since, v.since`;
-/** By way of the few chats about which the two sides do not say the same. CROSS JOIN keeps SQLite to this order. */
-const UNSETTLED = (row: 'v' | 'o') =>
+/** Starts with the few chats about which the two sides disagree. CROSS JOIN keeps SQLite to this order. */
+const DISPUTED = (row: 'v' | 'o') =>
   `unsettled u CROSS JOIN ${
     row === 'v' ? 'chats_of_visitors v' : 'chats_of_operators o INDEXED BY chats_by_visitor'
   } ON ${row}.tenant = u.tenant AND ${row}.visitor = u.visitor`;
-/** By way of the operators, who are fewer than the chats. (SQLite cannot know that: it is told the index.) */
+/** Starts with the operators, who are fewer than the chats. SQLite cannot know that, so the index is named. */
 const OF_OPERATORS = `operators r CROSS JOIN chats_of_visitors v INDEXED BY chats_waiting
   ON v.tenant = r.tenant AND v.operator = r.username`;
 const ONE_OF = (json: string) => `IN (SELECT value FROM json_each(${json}))`;
@@ -93,47 +96,47 @@ const ONE_OF = (json: string) => `IN (SELECT value FROM json_each(${json}))`;
 const QUERIES = {
   operators: `SELECT username FROM operators WHERE tenant = ? AND lhc_user IS NOT NULL
     ORDER BY username`,
-  waiting: `SELECT ${PLACED} FROM chats_of_visitors v INDEXED BY chats_waiting
+  waiting: `SELECT ${ROUTABLE} FROM chats_of_visitors v INDEXED BY chats_waiting
     WHERE v.tenant = ?1 AND v.operator IS NULL AND (v.since, v.visitor) > (?2, ?3)
     AND (?4 OR v.department IS NULL OR v.department ${ONE_OF('?5')}
       OR v.transferred_by ${ONE_OF('?6')} OR v.invited_by ${ONE_OF('?6')}
       OR v.last_operator ${ONE_OF('?6')})
-    ORDER BY v.since, v.visitor LIMIT ${MOST_IN_A_PASS}`,
-  anyWaiting: `SELECT 1 FROM chats_of_visitors INDEXED BY chats_waiting
+    ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
+  isAnyWaiting: `SELECT 1 FROM chats_of_visitors INDEXED BY chats_waiting
     WHERE tenant = ? AND operator IS NULL LIMIT 1`,
-  untaken: `SELECT ${HELD('v')} FROM ${UNSETTLED('v')}
+  unconfirmed: `SELECT ${ASSIGNMENT('v')} FROM ${DISPUTED('v')}
     CROSS JOIN operators r ON r.tenant = v.tenant AND r.username = v.operator
     WHERE u.tenant = ? AND r.lhc_user IS NOT NULL AND NOT EXISTS
-    (SELECT 1 FROM chats_of_operators o WHERE o.open = 1 AND ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
-  finished: `SELECT ${HELD('o')} FROM ${UNSETTLED('o')}
+    (SELECT 1 FROM chats_of_operators o WHERE o.open = 1 AND ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
+  obsolete: `SELECT ${ASSIGNMENT('o')} FROM ${DISPUTED('o')}
     WHERE u.tenant = ? AND o.open = 1 AND NOT EXISTS
-    (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
-  reserved: `SELECT ${HELD('o')} FROM ${UNSETTLED('o')}
+    (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
+  reservedBefore: `SELECT ${ASSIGNMENT('o')} FROM ${DISPUTED('o')}
     WHERE u.tenant = ? AND o.open = 0 AND o.at < ? AND NOT EXISTS
-    (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${MOST_IN_A_PASS}`,
-  forsaken: `SELECT ${HELD('v')}, r.lhc_user IS NULL AS removed FROM ${OF_OPERATORS}
-    WHERE r.tenant = ? AND (r.lhc_user IS NULL OR r.gone = 1) LIMIT ${MOST_IN_A_PASS}`,
-  unanswered: `SELECT ${PLACED}, v.operator FROM ${OF_OPERATORS}
+    (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
+  orphans: `SELECT ${ASSIGNMENT('v')}, r.lhc_user IS NULL AS removed FROM ${OF_OPERATORS}
+    WHERE r.tenant = ? AND (r.lhc_user IS NULL OR r.gone = 1) LIMIT ${ROUTING_ROWS_MAX}`,
+  unanswered: `SELECT ${ROUTABLE}, v.operator FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND r.offline = 1 AND r.lhc_user IS NOT NULL AND v.accepted = 0
-    ORDER BY v.since, v.visitor LIMIT ${MOST_IN_A_PASS}`,
-  asked: `SELECT asked.value AS operator, count(*) AS n
+    ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
+  offersByOperator: `SELECT asked.value AS operator, count(*) AS n
     FROM chats_of_visitors v INDEXED BY chats_waiting, json_each(v.offered) asked
     WHERE v.tenant = ? AND v.operator IS NULL AND v.offered <> '[]' GROUP BY 1`,
-  lastPicked: 'SELECT operator FROM rounds WHERE tenant = ? AND department = ?',
-  count: 'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL',
-  offers: `SELECT count(*) AS n FROM chats_of_visitors
+  lastPick: 'SELECT operator FROM rounds WHERE tenant = ? AND department = ?',
+  waitingCount: 'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL',
+  offerCount: `SELECT count(*) AS n FROM chats_of_visitors
     WHERE accepted = 0 AND (operator IS NOT NULL OR offered <> '[]')`,
-  oldest: 'SELECT min(since) AS since FROM chats_of_visitors WHERE operator IS NULL',
+  oldestWaitingSince: 'SELECT min(since) AS since FROM chats_of_visitors WHERE operator IS NULL',
 } as const;
 
-interface HeldRow {
+interface AssignmentRow {
   visitor: VisitorKey;
   chat: string;
   operator: Username;
   reservation: string | null;
   department: string | null;
 }
-interface PlacedRow {
+interface RoutableRow {
   visitor: VisitorKey;
   chat: string;
   department: string | null;
@@ -148,7 +151,7 @@ interface PlacedRow {
   since: number;
 }
 
-const placed = (row: PlacedRow): Placed => ({
+const routableChat = (row: RoutableRow): RoutableChat => ({
   visitor: row.visitor,
   chatId: row.chat,
   department: row.department,
@@ -173,52 +176,52 @@ export const ROUTING_TABLE: WorkTable = {
 export function openRoutingTables(db: DatabaseSync): RoutingTables {
   const query = prepareLazily(db, QUERIES);
   // The columns are those of the statements above.
-  const held = (rows: unknown): Held[] =>
-    (rows as HeldRow[]).map(({ chat, ...row }) => ({ ...row, chatId: chat }));
+  const assignments = (rows: unknown): Assignment[] =>
+    (rows as AssignmentRow[]).map(({ chat, ...row }) => ({ ...row, chatId: chat }));
   return {
     operators: (tenant) =>
       // The column of the statement above.
       (query('operators').all(tenant) as unknown as { username: Username }[]).map(
         ({ username }) => username,
       ),
-    anyWaiting: (tenant) => query('anyWaiting').get(tenant) !== undefined,
+    isAnyWaiting: (tenant) => query('isAnyWaiting').get(tenant) !== undefined,
     waiting: (tenant, { all, departments, operators }, after) => {
       const [of, persons] = [JSON.stringify(departments), JSON.stringify(operators)];
       const { since = -1, visitor = '' } = after ?? {};
       const rows = query('waiting').all(tenant, since, visitor, all ? 1 : 0, of, persons);
-      return (rows as unknown as PlacedRow[]).map(placed); // the columns of that statement
+      return (rows as unknown as RoutableRow[]).map(routableChat); // the columns of that statement
     },
-    untaken: (tenant) => held(query('untaken').all(tenant)),
-    finished: (tenant) => held(query('finished').all(tenant)),
-    forsaken: (tenant) =>
+    unconfirmed: (tenant) => assignments(query('unconfirmed').all(tenant)),
+    obsolete: (tenant) => assignments(query('obsolete').all(tenant)),
+    orphans: (tenant) =>
       // The columns of the statement above.
-      (query('forsaken').all(tenant) as unknown as (HeldRow & { removed: number })[]).map(
+      (query('orphans').all(tenant) as unknown as (AssignmentRow & { removed: number })[]).map(
         ({ chat, removed, ...row }) => ({ ...row, chatId: chat, removed: removed === 1 }),
       ),
     unanswered: (tenant) =>
       // The columns of the statement above.
-      (query('unanswered').all(tenant) as unknown as (PlacedRow & { operator: Username })[]).map(
-        (row) => ({ ...placed(row), operator: row.operator }),
+      (query('unanswered').all(tenant) as unknown as (RoutableRow & { operator: Username })[]).map(
+        (row) => ({ ...routableChat(row), operator: row.operator }),
       ),
-    asked: (tenant) =>
+    offersByOperator: (tenant) =>
       // The columns of the statement above.
       new Map(
-        (query('asked').all(tenant) as unknown as { operator: Username; n: number }[]).map(
-          ({ operator, n }) => [operator, n],
-        ),
+        (
+          query('offersByOperator').all(tenant) as unknown as { operator: Username; n: number }[]
+        ).map(({ operator, n }) => [operator, n]),
       ),
-    lastPicked: (tenant, department) => {
+    lastPick: (tenant, department) => {
       // The column of the statement above.
-      const row = query('lastPicked').get(tenant, department ?? '') as
+      const row = query('lastPick').get(tenant, department ?? '') as
         | { operator: Username }
         | undefined;
       return row?.operator ?? null;
     },
-    reservedBefore: (tenant, at) => held(query('reserved').all(tenant, at)),
-    count: () => Number(query('count').get()?.n ?? 0),
-    offers: () => Number(query('offers').get()?.n ?? 0),
-    oldest: () => {
-      const since = query('oldest').get()?.since;
+    reservedBefore: (tenant, at) => assignments(query('reservedBefore').all(tenant, at)),
+    waitingCount: () => Number(query('waitingCount').get()?.n ?? 0),
+    offerCount: () => Number(query('offerCount').get()?.n ?? 0),
+    oldestWaitingSince: () => {
+      const since = query('oldestWaitingSince').get()?.since;
       return typeof since === 'number' ? since : null;
     },
   };

@@ -7,7 +7,7 @@ import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { place } from '../../actors/visitor/placement.ts';
 import { AppError, isRefused, messageOf } from '../../errors.ts';
 import type { Actors, Receiver, Transfer } from '../../runtime/ports.ts';
-import { termsOf } from './settle.ts';
+import { chatTerms } from './repair.ts';
 
 export type { Transfer } from '../../runtime/ports.ts';
 
@@ -91,7 +91,7 @@ export function createTransfer(options: {
       await command({
         type: 'ReserveChat',
         ...held,
-        ...termsOf(tenant, chat.department),
+        ...chatTerms(tenant, chat.department),
         departmentCapacity: null, // it is a person's wish; the operator's own capacity counts
       });
     } catch (error) {
@@ -100,7 +100,7 @@ export function createTransfer(options: {
     }
     try {
       const done = await transfer(reservation);
-      await command({ type: 'TakeChat', ...held, ...termsOf(tenant, chat.department) }).catch(
+      await command({ type: 'TakeChat', ...held, ...chatTerms(tenant, chat.department) }).catch(
         () => undefined, // the sweep of routing does it
       );
       return done;
