@@ -1,4 +1,7 @@
-/** For engineers: the event log, read-only, with personal data opened. */
+/**
+ * For engineers: the event log, read-only, with personal data opened. Everything in the folder is under /debug and needs
+ * the admin token; only src/http/app.ts imports it.
+ */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
 import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';

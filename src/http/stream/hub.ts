@@ -1,5 +1,8 @@
 /**
- * All live connections of this process. One follower of the read models serves every reader, so what a reader gets is in
+ * The live stream: server-sent events of a tenant's changes. The composition root makes the hub, and src/http/app.ts adds
+ * the endpoint; nobody else imports the folder.
+ *
+ * The hub has all live connections of this process. One follower of the read models serves every reader, so what a reader gets is in
  * the rows that queries see, in the order of the log. A reader who reconnects gets what it missed from the log.
  */
 import type { Logger } from 'pino';

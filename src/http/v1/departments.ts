@@ -24,8 +24,10 @@ const Department = z
       .openapi({ description: 'When the oldest waiting chat started, in ms since 1970' }),
     active: count,
     chatsToday: count.openapi({ description: 'Chats that started today' }),
-    servedToday: count.openapi({ description: 'Those that an operator accepted' }),
-    missedToday: count.openapi({ description: 'Those that closed before an operator accepted' }),
+    servedToday: count.openapi({ description: 'Chats of today that an operator accepted' }),
+    missedToday: count.openapi({
+      description: 'Chats of today that closed before any operator accepted',
+    }),
   } satisfies Record<keyof DepartmentView, z.ZodType>)
   .openapi('Department');
 

@@ -1,4 +1,7 @@
-/** Commands of a visitor's browser and of LHC: page views, chats (visitor-chats.ts), the end of a visit. */
+/**
+ * Commands of a visitor's browser and of LHC: page views, chats (visitor-chats.ts), the end of a visit. The folder has one
+ * file for each resource of a tenant's API; only src/http/app.ts imports the files.
+ */
 import { z } from '@hono/zod-openapi';
 import { VisitorKey } from '../../actors/ids.ts';
 import { delaysOf } from '../../actors/tenant/machine.ts';

@@ -1,6 +1,6 @@
 /**
  * The webhook of mod_lhc: signed batches of events. A batch is stored as a whole, or mod_lhc sends it again
- * (docs/contracts.md).
+ * (docs/contracts.md). Only src/http/app.ts imports the folder.
  */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
