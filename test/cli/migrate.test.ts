@@ -9,7 +9,7 @@ import { openEventStore } from '../../src/eventstore/open.ts';
 import { event } from '../eventstore/events.ts';
 import { fillRealistic } from '../eventstore/migration/realistic.ts';
 import { folderOfTest } from '../eventstore/migration/stores.ts';
-import { seeded } from '../support/killing.ts';
+import { seeded } from '../support/seeded.ts';
 
 const CLI = join(import.meta.dirname, '../../src/cli.ts');
 

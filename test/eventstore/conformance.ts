@@ -1,6 +1,6 @@
 /**
- * What every event store has to keep, run unchanged on each adapter. The log is shared by the tests of a run and may
- * hold other events: each test has streams of its own.
+ * The promises of the port as tests, which run unchanged on every adapter. The tests of a run share a log, which may have
+ * other events, so each test uses its own streams.
  */
 import { afterAll, beforeAll, describe } from 'vitest';
 import type { EventStore } from '../../src/eventstore/port.ts';
@@ -16,21 +16,21 @@ export interface Subject {
   readonly store: EventStore;
   /** Closes the store and opens the same log again. */
   reopen(): Promise<EventStore>;
-  /** Opens another log, to be closed by the test. */
+  /** Opens another log. The test closes it. */
   other(): Promise<EventStore>;
   close(): Promise<void>;
 }
 
-/** What the groups of tests are given: the store as it is now. */
+/** The groups of tests get this: the store as it is now. */
 export interface Context {
   readonly store: EventStore;
   reopen(): Promise<EventStore>;
   other(): Promise<EventStore>;
 }
 
-/** Declares the tests that hold an adapter to the port's promises. */
+/** Declares the tests that check an adapter against the promises of the port. */
 export const conformance = (name: string, open: () => Promise<Subject>): void => {
-  describe(`${name} keeps what the port promises`, () => {
+  describe(`${name} keeps the promises of the port`, () => {
     let subject: Subject;
     let current: EventStore;
     beforeAll(async () => {

@@ -2,7 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { NewEvent } from '../../src/eventstore/port.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 
-/** An event with this number in its data; `n` is how the tests tell events apart. */
+/** An event with a number in its data, by which the tests tell events apart. */
 export const event = (
   n: number,
   more: Partial<NewEvent> & { data?: JsonObject } = {},
@@ -30,5 +30,5 @@ export const events = (from: number, to: number): NewEvent[] =>
 /** The numbers of these events. */
 export const numbers = (list: readonly NewEvent[]): unknown[] => list.map(({ data }) => data.n);
 
-/** A prefix that no other test of this run has, for logs that are shared between tests. */
+/** A prefix that no other test of this run uses, for logs that tests share. */
 export const uniquePrefix = (): string => `t${randomUUIDv7().replaceAll('-', '')}-`;

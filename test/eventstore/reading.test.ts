@@ -34,21 +34,21 @@ const down = (from: number, count: number): number[] =>
   Array.from({ length: count }, (_, i) => from - i);
 
 describe('one event', () => {
-  test('the first and the last of a stream, as far as it was cut', async () => {
+  test('is the first or the last of a stream, after a truncation too', async () => {
     expect(await firstEvent(store, 'v-cut')).toMatchObject({ revision: 4 });
     expect(await lastEvent(store, 'v-cut')).toMatchObject({ revision: 9 });
     expect(await firstEvent(store, 'v-none')).toBeNull();
     expect(await lastEvent(store, 'v-none')).toBeNull();
   });
 
-  test('the one at a revision, and none in its place', async () => {
+  test('is the event at a revision, never another one', async () => {
     expect(await eventAt(store, 'v-cut', 4)).toMatchObject({ revision: 4 });
     expect(await eventAt(store, 'v-cut', 3)).toBeNull();
     expect(await eventAt(store, 'v-cut', 10)).toBeNull();
     expect(await eventAt(store, 'v-cut', -1)).toBeNull();
   });
 
-  test('the last of the log, and the next after a position', async () => {
+  test('is the last of the log, or the next after a position', async () => {
     expect(await lastInLog(store)).toMatchObject({ stream: 'v-last', revision: 1, position });
     expect(await nextInLog(store, null)).toMatchObject({ stream: 'v-long', revision: 0 });
     expect(await nextInLog(store, position)).toBeNull();
@@ -62,7 +62,7 @@ describe('backwards', () => {
     expect(await all(backwards(store, 'v-none'))).toEqual([]);
   });
 
-  test('begins at a revision and ends after so many events', async () => {
+  test('begins at a revision, and ends after a number of events', async () => {
     expect(await all(backwards(store, 'v-long', { from: 2 }))).toEqual([2, 1, 0]);
     expect(await all(backwards(store, 'v-long', { from: -1 }))).toEqual([]);
     expect(await all(backwards(store, 'v-long', { most: 251 }))).toEqual(down(EVENTS - 1, 251));

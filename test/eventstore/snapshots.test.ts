@@ -8,7 +8,7 @@ const folder = temporaryFolder('snapshots');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('snapshots', () => {
-  test('are kept over a restart, for their machine and log only', () => {
+  test('survive a restart, for the same machine and log only', () => {
     const path = join(folder, 'kept.db');
     let db = openSnapshotFile(path);
     let snapshots = createSnapshotStore(db, { storeId: 'one' });
@@ -32,7 +32,7 @@ describe('snapshots', () => {
     db.close();
   });
 
-  test('the oldest go when there are too many', () => {
+  test('are dropped past the limit, the oldest first', () => {
     const db = openSnapshotFile(join(folder, 'many.db'));
     const snapshots = createSnapshotStore(db, { storeId: 'one', limit: 100 });
     for (let n = 0; n < 250; n += 1) {
@@ -46,7 +46,7 @@ describe('snapshots', () => {
     db.close();
   });
 
-  test('a damaged file is made anew', () => {
+  test('are lost with a damaged file, which is created again', () => {
     const path = join(folder, 'damaged.db');
     writeFileSync(path, 'not a database, '.repeat(1000));
     const db = openSnapshotFile(path);

@@ -6,8 +6,9 @@ import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
 import { createFold, type Fold } from '../../src/fold/fold.ts';
 import { event, events } from '../eventstore/events.ts';
+import { startChild } from '../support/child-process.ts';
 import { temporaryFolder } from '../support/folder.ts';
-import { seeded, startChild } from '../support/killing.ts';
+import { seeded } from '../support/seeded.ts';
 import { waitFor } from '../support/wait.ts';
 import { countsOptions, openCounts, rowsOf } from './counts.ts';
 

@@ -9,8 +9,9 @@ import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
 import { nameOf } from '../../src/projections/models.ts';
 import type { Projections } from '../../src/projections/projections.ts';
 import { createProjections } from '../../src/projections/projections.ts';
-import { seeded, startChild } from '../support/killing.ts';
+import { startChild } from '../support/child-process.ts';
 import { username } from '../support/names.ts';
+import { seeded } from '../support/seeded.ts';
 import { waitFor } from '../support/wait.ts';
 import { type Log, openTestLog } from './log.ts';
 

@@ -14,7 +14,7 @@ export const appends = (context: Context): void => {
       return error;
     };
 
-    test('revisions count from 0 and positions grow', async () => {
+    test('revisions count from 0, and positions increase', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       const first = await store.append(stream, events(0, 2), 'no-stream');
@@ -27,7 +27,7 @@ export const appends = (context: Context): void => {
       expect(recorded[3]?.position).toBe(second.position);
     });
 
-    test('no-stream is for a new stream only', async () => {
+    test('no-stream accepts only a missing stream', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       await store.append(stream, [event(0), event(1)], 'no-stream');
@@ -38,7 +38,7 @@ export const appends = (context: Context): void => {
       });
     });
 
-    test('exists is for a stream that exists', async () => {
+    test('exists accepts only an existing stream', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       expect(await conflict(store.append(stream, [event(0)], 'exists'))).toMatchObject({
@@ -48,32 +48,35 @@ export const appends = (context: Context): void => {
       expect((await store.append(stream, [event(1)], 'exists')).revision).toBe(1);
     });
 
-    test('any takes both', async () => {
+    test('any accepts both', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       expect((await store.append(stream, [event(0)], 'any')).revision).toBe(0);
       expect((await store.append(stream, [event(1)], 'any')).revision).toBe(1);
     });
 
-    test.each([0, 2, 7])('revision %i is not the revision 1', async (expected) => {
-      const { store } = context;
-      const stream = `${uniquePrefix()}a`;
-      await store.append(stream, [event(0), event(1)], 'no-stream');
-      expect(await conflict(store.append(stream, [event(2)], expected))).toMatchObject({
-        expected,
-        actual: 1,
-      });
-      expect(numbers(await store.readStream(stream))).toEqual([0, 1]);
-    });
+    test.each([0, 2, 7])(
+      'expected revision %i conflicts with the actual revision 1',
+      async (expected) => {
+        const { store } = context;
+        const stream = `${uniquePrefix()}a`;
+        await store.append(stream, [event(0), event(1)], 'no-stream');
+        expect(await conflict(store.append(stream, [event(2)], expected))).toMatchObject({
+          expected,
+          actual: 1,
+        });
+        expect(numbers(await store.readStream(stream))).toEqual([0, 1]);
+      },
+    );
 
-    test('a missing stream has no revision', async () => {
+    test('an expected revision conflicts with a missing stream', async () => {
       const stream = `${uniquePrefix()}a`;
       expect(await conflict(context.store.append(stream, [event(0)], 3))).toMatchObject({
         actual: null,
       });
     });
 
-    test('several events are there together or not at all', async () => {
+    test('several events are appended together or not at all', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       const rounds = await Promise.allSettled(
@@ -86,14 +89,14 @@ export const appends = (context: Context): void => {
       );
       const found = numbers(await store.readStream(stream));
       expect([...found].sort((a, b) => Number(a) - Number(b))).toEqual(taken);
-      // Nothing came between the events of one append.
+      // No other event is between the events of one append.
       for (let i = 0; i < found.length; i += 3) {
         const n = Number(found[i]);
         expect(found.slice(i, i + 3)).toEqual([n, n + 1, n + 2]);
       }
     });
 
-    test('of appends to one revision exactly one wins', async () => {
+    test('exactly one of several appends at one revision succeeds', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       for (let revision = -1; revision < 5; revision += 1) {
@@ -111,7 +114,7 @@ export const appends = (context: Context): void => {
       expect(await store.readStream(stream)).toHaveLength(6);
     });
 
-    test('what was appended is there for another connection', async () => {
+    test('another connection sees what was appended', async () => {
       const stream = `${uniquePrefix()}a`;
       const sent = events(0, 4);
       const { revision } = await context.store.append(stream, sent, 'no-stream');

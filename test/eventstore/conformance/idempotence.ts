@@ -15,11 +15,11 @@ export const idempotence = (context: Context): void => {
     };
 
     test.each<ExpectedRevision>(['no-stream', 1])(
-      'succeeds with the first answer (%s)',
+      'succeeds with the first result (%s)',
       async (expected) => {
         const { stream, sent, result } = await appended(expected);
         expect(await context.store.append(stream, sent, expected)).toEqual(result);
-        // Also when the stream went on, and over another connection.
+        // This holds after further appends, and over another connection.
         await context.store.append(stream, [event(3)], result.revision);
         expect(await context.store.append(stream, sent, expected)).toEqual(result);
         const again = await context.reopen();
@@ -29,7 +29,7 @@ export const idempotence = (context: Context): void => {
     );
 
     test.each<ExpectedRevision>(['no-stream', 1])(
-      'succeeds for a prefix of them (%s)',
+      'succeeds for the first of several events (%s)',
       async (expected) => {
         const { stream, sent, result } = await appended(expected);
         const { revision } = await context.store.append(stream, sent.slice(0, 2), expected);
@@ -39,7 +39,7 @@ export const idempotence = (context: Context): void => {
     );
 
     test.each<ExpectedRevision>(['no-stream', 1])(
-      'is a conflict with a new event, another order or a part from the middle (%s)',
+      'conflicts with a new event, another order, or events from the middle (%s)',
       async (expected) => {
         const { stream, sent, result } = await appended(expected);
         const [a, b, c] = sent;
@@ -60,7 +60,7 @@ export const idempotence = (context: Context): void => {
       },
     );
 
-    test('is a conflict with another expected revision', async () => {
+    test('conflicts with another expected revision', async () => {
       const { stream, sent } = await appended(1);
       for (const expected of [0, 2, 5, 'no-stream'] as const) {
         await expect(context.store.append(stream, sent, expected)).rejects.toBeInstanceOf(
@@ -69,7 +69,7 @@ export const idempotence = (context: Context): void => {
       }
     });
 
-    test('succeeds for both when the two are on their way together', async () => {
+    test('succeeds for both when both are in progress at once', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       const sent = events(0, 1);

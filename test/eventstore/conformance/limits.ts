@@ -6,7 +6,7 @@ import { event, events, numbers, uniquePrefix } from '../events.ts';
 const sizeOf = (list: readonly NewEvent[]): number =>
   list.reduce((sum, one) => sum + Buffer.byteLength(JSON.stringify(one)), 0);
 
-/** Two events with so many bytes of JSON together, some of them in characters of several bytes. */
+/** Two events whose JSON has this many bytes together. Some of the characters take several bytes. */
 const ofSize = (bytes: number): NewEvent[] => {
   const first = event(0, { data: { text: 'é😀' } });
   const second = event(1, { data: { text: '' } });
@@ -16,7 +16,7 @@ const ofSize = (bytes: number): NewEvent[] => {
 
 export const limits = (context: Context): void => {
   describe('sizes and names', () => {
-    test('the largest append fits and comes back', async () => {
+    test('the largest append is stored and read back', async () => {
       const stream = `${uniquePrefix()}a`;
       const sent = ofSize(MAX_APPEND_BYTES);
       expect(sizeOf(sent)).toBe(MAX_APPEND_BYTES);
@@ -24,7 +24,7 @@ export const limits = (context: Context): void => {
       expect(await context.store.readStream(stream)).toMatchObject(sent);
     });
 
-    test('one byte more is refused, and others go on', async () => {
+    test('one byte more is refused, and other appends succeed', async () => {
       const stream = `${uniquePrefix()}a`;
       const [large, small] = await Promise.allSettled([
         context.store.append(stream, ofSize(MAX_APPEND_BYTES + 1), 'no-stream'),
@@ -40,7 +40,7 @@ export const limits = (context: Context): void => {
       await expect(append).rejects.toMatchObject({ code: 'too-large' });
     });
 
-    test('many events in one append', async () => {
+    test('one append may have many events', async () => {
       const stream = `${uniquePrefix()}a`;
       const sent = events(0, 1999);
       expect((await context.store.append(stream, sent, 'no-stream')).revision).toBe(1999);
@@ -48,7 +48,7 @@ export const limits = (context: Context): void => {
       expect(numbers(recorded)).toEqual(numbers(sent));
     });
 
-    test('an event comes back as it was sent', async () => {
+    test('an event is read back exactly as it was appended', async () => {
       const stream = `${uniquePrefix()}a`;
       const sent = event(0, {
         type: 'Größe 😀',
@@ -77,7 +77,7 @@ export const limits = (context: Context): void => {
     });
 
     test.each(['ü😀.x', 'a b', 'visitor-demo.a%_*', "'; --", 'x.-_/\\'])(
-      'a stream may be called %j',
+      'a stream may have the name %j',
       async (name) => {
         const prefix = uniquePrefix();
         const stream = `${prefix}${name}`;
@@ -104,7 +104,7 @@ export const limits = (context: Context): void => {
       });
     });
 
-    test('the same id twice in one append is refused', async () => {
+    test('an append with the same id twice is refused', async () => {
       const one = event(0);
       await expect(
         context.store.append(`${uniquePrefix()}a`, [one, one], 'any'),

@@ -4,7 +4,7 @@ import { event, uniquePrefix } from '../events.ts';
 
 export const positions = (context: Context): void => {
   describe('positions', () => {
-    test('are ordered like the log', async () => {
+    test('have the order of the log', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       const first = await store.append(stream, [event(0), event(1)], 'no-stream');
@@ -14,14 +14,14 @@ export const positions = (context: Context): void => {
       expect(store.compare(first.position, first.position)).toBe(0);
     });
 
-    test('head is the last one', async () => {
+    test('head is the position of the last event', async () => {
       const { store } = context;
       const { position } = await store.append(`${uniquePrefix()}a`, [event(0)], 'no-stream');
       const head = await store.head();
       expect(head && store.compare(position, head)).toBeLessThanOrEqual(0);
     });
 
-    test('go through text', async () => {
+    test('can be parsed from text', async () => {
       const { store } = context;
       const { position } = await store.append(`${uniquePrefix()}a`, [event(0)], 'no-stream');
       expect(store.parsePosition(String(position))).toBe(position);
@@ -29,13 +29,16 @@ export const positions = (context: Context): void => {
       expect(again.parsePosition(String(position))).toBe(position);
     });
 
-    test.each(['', '0', 'sqlite:', 'sqlite::1', 'x'.repeat(10_000), '😀'])('%j is none', (text) => {
-      expect(() => context.store.parsePosition(text)).toThrow(
-        expect.objectContaining({ code: 'invalid' }),
-      );
-    });
+    test.each(['', '0', 'sqlite:', 'sqlite::1', 'x'.repeat(10_000), '😀'])(
+      '%j is not a position',
+      (text) => {
+        expect(() => context.store.parsePosition(text)).toThrow(
+          expect.objectContaining({ code: 'invalid' }),
+        );
+      },
+    );
 
-    test('with something added are none', async () => {
+    test('with extra characters are not positions', async () => {
       const { store } = context;
       const { position } = await store.append(`${uniquePrefix()}a`, [event(0)], 'no-stream');
       for (const text of [` ${position}`, `${position} `, `${position}.5`, `${position}x`]) {
@@ -45,7 +48,7 @@ export const positions = (context: Context): void => {
       }
     });
 
-    test('of another log are refused everywhere', async () => {
+    test('of another log are refused by every method', async () => {
       const { store } = context;
       const other = await context.other();
       try {
@@ -63,12 +66,12 @@ export const positions = (context: Context): void => {
       }
     });
 
-    test('the id of a log stays', async () => {
+    test('the id of a log never changes', async () => {
       const { id } = context.store;
       expect((await context.reopen()).id).toBe(id);
     });
 
-    test('check passes', async () => {
+    test('check succeeds', async () => {
       await context.store.check();
     });
   });

@@ -5,13 +5,13 @@ import { event, events, numbers, uniquePrefix } from '../events.ts';
 
 export const reads = (context: Context): void => {
   describe('reading a stream', () => {
-    test('a missing one is empty', async () => {
+    test('a missing stream is empty', async () => {
       const stream = `${uniquePrefix()}a`;
       expect(await context.store.readStream(stream)).toEqual([]);
       expect(await context.store.readStream(stream, { direction: 'backwards' })).toEqual([]);
     });
 
-    test('from, direction and limit', async () => {
+    test('reads from a revision, in both directions, with a limit', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       await store.append(stream, events(0, 9), 'no-stream');
@@ -27,7 +27,7 @@ export const reads = (context: Context): void => {
       expect(await read({ direction: 'backwards', from: 99, limit: 1 })).toEqual([9]);
     });
 
-    test('at most 1,000 when nothing is said', async () => {
+    test('reads 1,000 events by default', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       await store.append(stream, events(0, 1004), 'no-stream');
@@ -43,7 +43,7 @@ export const reads = (context: Context): void => {
   });
 
   describe('reading the whole log', () => {
-    /** Three kinds of streams of one test, written to in turns. */
+    /** Three kinds of streams of one test, with interleaved appends. */
     const filled = async () => {
       const { store } = context;
       const prefix = uniquePrefix();
@@ -52,8 +52,8 @@ export const reads = (context: Context): void => {
       }
       return { store, prefix };
     };
-    const numbersTo = (to: number, wanted: (n: number) => boolean): number[] =>
-      Array.from({ length: to }, (_, n) => n).filter(wanted);
+    const numbersTo = (to: number, matches: (n: number) => boolean): number[] =>
+      Array.from({ length: to }, (_, n) => n).filter(matches);
 
     /** Reads page by page until a page is empty. */
     const pages = async (options: ReadAllOptions): Promise<RecordedEvent[]> => {
@@ -68,7 +68,7 @@ export const reads = (context: Context): void => {
       }
     };
 
-    test('pages in order of position, both ways', async () => {
+    test('returns pages in order of position, in both directions', async () => {
       const { prefix } = await filled();
       const forwards = await pages({ prefixes: [prefix], limit: 7 });
       expect(numbers(forwards)).toEqual(numbersTo(30, () => true));
@@ -76,7 +76,7 @@ export const reads = (context: Context): void => {
       expect(backwards).toEqual(forwards.toReversed());
     });
 
-    test('one or several prefixes', async () => {
+    test('filters by one or several prefixes', async () => {
       const { store, prefix } = await filled();
       const b = await store.readAll({ prefixes: [`${prefix}b.`] });
       expect(numbers(b)).toEqual(numbersTo(30, (n) => n % 3 === 1));
@@ -91,7 +91,7 @@ export const reads = (context: Context): void => {
       expect(await store.readAll({ prefixes: [] })).toEqual([]);
     });
 
-    test('after is exclusive, both ways', async () => {
+    test('begins after a position, exclusive, in both directions', async () => {
       const { store, prefix } = await filled();
       const all = await store.readAll({ prefixes: [prefix] });
       const after = all[9]?.position;
@@ -102,7 +102,7 @@ export const reads = (context: Context): void => {
       );
     });
 
-    test('without prefixes all is there', async () => {
+    test('returns every stream without prefixes', async () => {
       const { store, prefix } = await filled();
       const mine = await store.readAll({ prefixes: [prefix] });
       const first = mine[0];

@@ -4,7 +4,7 @@ import { event, events, numbers, uniquePrefix } from '../events.ts';
 
 export const removal = (context: Context): void => {
   describe('deleting a stream', () => {
-    test('it is missing, and others are not', async () => {
+    test('the stream is missing, and other streams are not', async () => {
       const { store } = context;
       const prefix = uniquePrefix();
       await store.append(`${prefix}a`, events(0, 4), 'no-stream');
@@ -17,7 +17,7 @@ export const removal = (context: Context): void => {
       expect(await again.readStream(`${prefix}a`)).toEqual([]);
     });
 
-    test('a writer that did not know is refused', async () => {
+    test('a writer that expects its old revision is refused', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       await store.append(stream, events(0, 4), 'no-stream');
@@ -44,7 +44,7 @@ export const removal = (context: Context): void => {
       );
     });
 
-    test('a missing stream may be deleted, and twice', async () => {
+    test('a missing stream may be deleted, even twice', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       await store.deleteStream(stream);
@@ -54,7 +54,7 @@ export const removal = (context: Context): void => {
       expect(await store.readStream(stream)).toEqual([]);
     });
 
-    test('positions go on, also when it had the last event', async () => {
+    test('positions continue, even if the stream had the last event', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       const before = await store.append(stream, [event(0)], 'no-stream');
@@ -66,7 +66,7 @@ export const removal = (context: Context): void => {
   });
 
   describe('truncating a stream', () => {
-    test('what is before is hidden, revisions stay', async () => {
+    test('earlier events are hidden, and the others keep their revisions', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       await store.append(stream, events(0, 9), 'no-stream');
@@ -83,7 +83,7 @@ export const removal = (context: Context): void => {
       expect(numbers(await again.readStream(stream))).toEqual([6, 7, 8, 9, 10]);
     });
 
-    test('all of it: the stream still exists', async () => {
+    test('a stream that was truncated completely still exists', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;
       await store.append(stream, events(0, 2), 'no-stream');

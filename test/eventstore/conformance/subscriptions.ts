@@ -9,7 +9,7 @@ import { waitFor } from '../../support/wait.ts';
 import type { Context } from '../conformance.ts';
 import { event, events, numbers, uniquePrefix } from '../events.ts';
 
-/** A subscriber that collects what it is given. */
+/** A subscriber that collects its batches. */
 const collect = (store: EventStore, options: Omit<SubscribeOptions, 'signal'>) => {
   const controller = new AbortController();
   const seen: RecordedEvent[] = [];
@@ -43,7 +43,7 @@ const collect = (store: EventStore, options: Omit<SubscribeOptions, 'signal'>) =
 
 export const subscriptions = (context: Context): void => {
   describe('subscribing', () => {
-    test('catches up, goes live, and ends when it is aborted', async () => {
+    test('catches up, goes live, and ends on abort', async () => {
       const { store } = context;
       const prefix = uniquePrefix();
       await store.append(`${prefix}a`, events(0, 2), 'no-stream');
@@ -59,10 +59,10 @@ export const subscriptions = (context: Context): void => {
       expect(subscriber.seen).toHaveLength(5);
     });
 
-    test('a prefix is characters, whatever follows and whatever they mean elsewhere', async () => {
+    test('compares prefixes by characters, without regard to culture or patterns', async () => {
       const { store } = context;
       const prefix = `${uniquePrefix()}v.(a|b)+[c]{1}?^$*\\#é😀 `;
-      // Combined with the character in front, or nothing to look at: to a collation the prefix is not there.
+      // These combine with the character before, or are invisible. By a collation the name would not have the prefix.
       const names = ['x', '\u0301x', '\u200dx', '\u00adx'].map((rest) => prefix + rest);
       for (const [n, name] of names.entries()) await store.append(name, [event(n)], 'no-stream');
       await store.append(prefix.replace('v.', 'vv'), [event(4)], 'no-stream');
@@ -84,7 +84,7 @@ export const subscriptions = (context: Context): void => {
         }
       };
       const writing = Promise.all(Array.from({ length: writers }, (_, i) => write(i)));
-      // Joining at different moments, some of them in small batches.
+      // They join at different moments, some with small batches.
       const subscribers = [collect(store, { prefixes: [prefix] })];
       for (const joins of [0.2, 0.5, 0.8]) {
         await subscribers[0]?.until(writers * each * joins);
@@ -96,16 +96,16 @@ export const subscriptions = (context: Context): void => {
       expect(all).toHaveLength(writers * each);
       for (const [i, subscriber] of subscribers.entries()) {
         const filtered = i > 0 && i % 2 === 0;
-        const wanted = filtered ? all.filter(({ stream }) => stream === `${prefix}3`) : all;
-        await subscriber.until(wanted.length);
+        const expected = filtered ? all.filter(({ stream }) => stream === `${prefix}3`) : all;
+        await subscriber.until(expected.length);
         await subscriber.stop();
         expect(subscriber.seen.map(({ position }) => position)).toEqual(
-          wanted.map(({ position }) => position),
+          expected.map(({ position }) => position),
         );
       }
     });
 
-    test('goes on from a position, which is exclusive', async () => {
+    test('resumes after a position, exclusive', async () => {
       const { store } = context;
       const prefix = uniquePrefix();
       const { position } = await store.append(`${prefix}a`, events(0, 4), 'no-stream');
@@ -116,13 +116,13 @@ export const subscriptions = (context: Context): void => {
       expect(numbers(subscriber.seen)).toEqual([5, 6]);
     });
 
-    test('through moves when nothing matches, and is fit to go on from', async () => {
+    test('through moves while no event matches, and a subscription can resume from it', async () => {
       const { store } = context;
       const prefix = uniquePrefix();
       const first = await store.append(`${prefix}a.1`, [event(0)], 'no-stream');
       const subscriber = collect(store, { prefixes: [`${prefix}a.`] });
       await subscriber.until(1);
-      // A store may move it only now and then (EventStoreDB: every few dozen events).
+      // A store may move it only sometimes (EventStoreDB: every few dozen events).
       let last = first.position;
       await waitFor(
         async () => {
@@ -145,7 +145,7 @@ export const subscriptions = (context: Context): void => {
       expect(numbers(next.seen)).toEqual([1]);
     });
 
-    test('is exact when it drops and resumes again and again', async () => {
+    test('is exact when it stops and resumes again and again', async () => {
       const { store } = context;
       const prefix = uniquePrefix();
       const total = 400;
@@ -173,7 +173,7 @@ export const subscriptions = (context: Context): void => {
       expect(numbers(seen)).toEqual(Array.from({ length: total }, (_, n) => n));
     });
 
-    test('many subscribers, and one that is slow delays nobody', async () => {
+    test('serves many subscribers, and a slow one delays nobody', async () => {
       const { store } = context;
       const prefix = uniquePrefix();
       const subscribers = Array.from({ length: 20 }, () => collect(store, { prefixes: [prefix] }));
@@ -205,12 +205,12 @@ export const subscriptions = (context: Context): void => {
       }
     });
 
-    test('aborted before it begins, it yields nothing', async () => {
+    test('yields nothing if it was aborted before it began', async () => {
       const subscription = context.store.subscribe({ signal: AbortSignal.abort() });
       expect((await subscription[Symbol.asyncIterator]().next()).done).toBe(true);
     });
 
-    test('leaving the loop ends it', async () => {
+    test('ends when the caller leaves the loop', async () => {
       const { store } = context;
       const prefix = uniquePrefix();
       await store.append(`${prefix}a`, [event(0)], 'no-stream');

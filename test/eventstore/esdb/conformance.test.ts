@@ -1,6 +1,6 @@
 /**
- * The suite of all event stores over the double, and over a real server where EVENTSTOREDB_URL names one, e.g.
- * esdb://127.0.0.1:2113?tls=false. `other()` needs a second log: the one at EVENTSTOREDB_OTHER_URL, or a double's.
+ * The conformance suite on the double, and on a real server if EVENTSTOREDB_URL names one, such as
+ * esdb://127.0.0.1:2113?tls=false. `other()` needs a second log: that of EVENTSTOREDB_OTHER_URL, or of another double.
  */
 import { openEventStore } from '../../../src/eventstore/open.ts';
 import { startEventStoreDouble } from '../../support/eventstoredb/server.ts';
@@ -8,7 +8,7 @@ import { conformance, type Subject } from '../conformance.ts';
 
 const { EVENTSTOREDB_URL: real, EVENTSTOREDB_OTHER_URL: otherReal } = process.env;
 
-/** A server that is there, or a double of its own. */
+/** The url of a running server, or of a new double. */
 const serverAt = async (url: string | undefined) => {
   if (url) return { url, close: async () => {} };
   return startEventStoreDouble();

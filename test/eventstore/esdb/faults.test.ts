@@ -1,4 +1,4 @@
-/** What can go wrong between the adapter and its server, by the double. */
+/** Faults between the adapter and its server, caused with the double. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -29,7 +29,7 @@ const closing = onDouble(TIMING, (ownServer, ownStore) => {
 
 const numbersTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
-/** Writers that append one by one, each to a stream of its own; everything they wrote has to be there once. */
+/** Writers that append one event after the other, each to its own stream. The log must have each event once. */
 const write = async (prefix: string, writers: number, each: number): Promise<void> => {
   const one = async (stream: string): Promise<void> => {
     for (let i = 0; i < each; i += 1) {
@@ -60,7 +60,7 @@ const collect = (options: Omit<SubscribeOptions, 'signal'>) => {
 };
 
 describe('an append', () => {
-  test('whose answer was lost is repeated, and written once', async () => {
+  test('is repeated if its answer was lost, and written once', async () => {
     const stream = `${uniquePrefix()}a`;
     server.faults.loseAnswers(2);
     const { revision, position } = await store.append(stream, events(0, 2), 'no-stream');
@@ -72,7 +72,7 @@ describe('an append', () => {
     expect(recorded[2]?.position).toBe(position);
   });
 
-  test('of any revision is not repeated: its outcome is unknown', async () => {
+  test('with any revision is not repeated: its outcome is unknown', async () => {
     const stream = `${uniquePrefix()}a`;
     server.faults.loseAnswers();
     await expect(store.append(stream, [event(0)], 'any')).rejects.toMatchObject({
@@ -82,7 +82,7 @@ describe('an append', () => {
     expect(await store.readStream(stream)).toHaveLength(1);
   });
 
-  test('survives a server that is killed and comes back', async () => {
+  test('survives a kill and a restart of the server', async () => {
     const prefix = uniquePrefix();
     const writing = write(prefix, 16, 40);
     for (let i = 0; i < 3; i += 1) {
@@ -95,7 +95,7 @@ describe('an append', () => {
     await expectWritten(prefix, 16, 40);
   });
 
-  test('on a frozen server fails in time, and can be repeated', async () => {
+  test('fails in time on a frozen server, and can be repeated', async () => {
     const prefix = uniquePrefix();
     const sent = events(0, 1);
     server.faults.freeze(true);
@@ -123,7 +123,7 @@ describe('an append', () => {
     await store.check();
   });
 
-  test('goes to the leader; where there is none it says what to do', async () => {
+  test('goes to the leader; without a leader the error says what to do', async () => {
     const leader = await startEventStoreDouble();
     closing.push(() => leader.close());
     const stream = `${uniquePrefix()}a`;
@@ -141,7 +141,7 @@ describe('an append', () => {
     });
   });
 
-  test('that is denied says which right is missing', async () => {
+  test('names the missing right if it is denied', async () => {
     server.faults.denyAccess(true);
     const stream = `${uniquePrefix()}a`;
     const refusal = {
@@ -154,9 +154,9 @@ describe('an append', () => {
     await store.append(stream, [event(0)], 'no-stream');
   });
 
-  test('past the server’s own measure is refused before it is sent, and harms nobody', async () => {
+  test('is refused before it is sent if it is too large by the server’s measure, and other appends succeed', async () => {
     const prefix = uniquePrefix();
-    // A type counts twice there: within our limit as JSON, past the server's.
+    // The server counts types twice: this append is within our limit as JSON, and past the server's.
     const long = event(0, { type: 'x'.repeat(512), data: { text: '' } });
     const text = 'x'.repeat(MAX_APPEND_BYTES - Buffer.byteLength(JSON.stringify(long)));
     const writing = write(prefix, 8, 20);
@@ -169,7 +169,7 @@ describe('an append', () => {
     await expectWritten(prefix, 8, 20);
   });
 
-  test('is not harmed by other stores of the process that come and go', async () => {
+  test('succeeds while other stores of the process open and close', async () => {
     const prefix = uniquePrefix();
     const writing = write(prefix, 8, 100);
     for (let i = 0; i < 5; i += 1) {
@@ -184,7 +184,7 @@ describe('an append', () => {
 });
 
 describe('a subscription', () => {
-  test('that is dropped again and again applies each event once, in order', async () => {
+  test('applies each event once and in order, although it is dropped again and again', async () => {
     const folder = temporaryFolder('esdb-fold');
     const prefix = uniquePrefix();
     const streams = 10;
@@ -224,7 +224,7 @@ describe('a subscription', () => {
     for (const row of rowsOf(db)) expect(row).toMatchObject({ n: each });
   });
 
-  test('passes on nothing that lies before its beginning, though the server sends it', async () => {
+  test('yields no event from before its start, although the server sends some', async () => {
     const prefix = uniquePrefix();
     const { position } = await store.append(`${prefix}a`, events(0, 9), 'no-stream');
     await store.append(`${prefix}a`, events(10, 19), 9);
@@ -234,7 +234,7 @@ describe('a subscription', () => {
     expect(numbers(seen)).toEqual(numbersTo(20).slice(10));
   });
 
-  test('reaches the end of the log where nothing matches', async () => {
+  test('reaches the end of the log although no event matches', async () => {
     const prefix = uniquePrefix();
     await store.append(`${prefix}a.1`, [event(0)], 'no-stream');
     const controller = new AbortController();
@@ -250,14 +250,14 @@ describe('a subscription', () => {
     })();
     for (let n = 1; n <= 3; n += 1) {
       await store.append(`${prefix}b.${n}`, [event(n)], 'no-stream');
-      // What is the store's own is passed as well.
+      // It passes the store's own events as well.
       await store.truncateBefore(`${prefix}a.1`, n);
       const head = await store.head();
       await waitFor(() => through === head, { deadlineMs: 2000, what: 'the end of the log' });
     }
   });
 
-  test('of a slow consumer goes on where it was', async () => {
+  test('of a slow consumer resumes where it was', async () => {
     const prefix = uniquePrefix();
     const total = 3000;
     const { signal } = new AbortController();
@@ -281,7 +281,7 @@ describe('a subscription', () => {
     expect(seen).toEqual(numbersTo(total));
   });
 
-  test('survives a server that freezes and one that is gone for a while', async () => {
+  test('survives a frozen server, and one that is away for a while', async () => {
     const prefix = uniquePrefix();
     const seen = collect({ prefixes: [prefix] });
     await store.append(`${prefix}a`, [event(0)], 'no-stream');
@@ -302,7 +302,7 @@ describe('a subscription', () => {
 });
 
 describe('opening and closing', () => {
-  test('a server that is away is waited for, and named without the password', async () => {
+  test('opening waits for a server that is away, and the error names it without the password', async () => {
     await server.stop();
     const url = `esdb://ada:s3cret@127.0.0.1:${server.port}?tls=false`;
     const failed = await openEsdbEventStore(url, { openMs: 300 }).catch((error: unknown) => error);
@@ -326,7 +326,7 @@ describe('opening and closing', () => {
     'esdb://ada:s3cret@127.0.0.1:2113?tls=maybe',
     'esdb://ada:s3cret@127.0.0.1:2113?nonsense',
     'esdb://ada:s3cret@127.0.0.1:2113?tlsCAFile=/s3cret/missing.pem',
-  ])('%j cannot be right', async (url) => {
+  ])('%j is refused', async (url) => {
     const failed = await openEventStore(url).catch((error: unknown) => error);
     expect(failed).toMatchObject({
       code: 'invalid',
@@ -335,7 +335,7 @@ describe('opening and closing', () => {
     expect(String(failed)).not.toContain('s3cret');
   });
 
-  test('read only, nothing is written; a log has to be there', async () => {
+  test('a read-only store writes nothing, and needs an existing log', async () => {
     await store.append('a-b', [event(0)], 'no-stream');
     const reader = await openEventStore(server.url, { readOnly: true });
     expect(await reader.readStream('a-b')).toHaveLength(1);
@@ -351,7 +351,7 @@ describe('opening and closing', () => {
     });
   });
 
-  test('of several that open a new log at once, all have its name', async () => {
+  test('several stores that open a new log at once agree on its id', async () => {
     const fresh = await startEventStoreDouble();
     closing.push(() => fresh.close());
     const stores = await Promise.all(Array.from({ length: 5 }, () => openEventStore(fresh.url)));
@@ -359,7 +359,7 @@ describe('opening and closing', () => {
     await Promise.all(stores.map((one) => one.close()));
   });
 
-  test('closed, subscriptions end and everything else is unavailable', async () => {
+  test('after closing, subscriptions end and everything else is unavailable', async () => {
     const { signal } = new AbortController();
     const subscription = store.subscribe({ signal })[Symbol.asyncIterator]();
     await subscription.next();

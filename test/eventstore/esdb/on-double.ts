@@ -5,8 +5,8 @@ import type { EventStore } from '../../../src/eventstore/port.ts';
 import { type EventStoreDouble, startEventStoreDouble } from '../../support/eventstoredb/server.ts';
 
 /**
- * Each test of the file gets a server and a store of its own.
- * @returns what is closed behind each test, in this order; a test may add to it
+ * Each test of the file gets its own server and store.
+ * @returns functions that run after each test, in this order; a test may add some
  */
 export function onDouble(
   timing: AppendTiming,

@@ -1,4 +1,4 @@
-/** What is unknown when the server, the way to it or this process stands still: nothing may hang, or be there twice. */
+/** Unknown outcomes when the server, the network or this process stands still: no call hangs, and no event is stored twice. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,13 +28,13 @@ const closing = onDouble(TIMING, (ownServer, ownStore) => {
   store = ownStore;
 });
 
-/** Nothing else happens in this process meanwhile. */
+/** Blocks this process. */
 const standStill = (ms: number): void => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 };
 
 describe('an append', () => {
-  test('of any revision that was under way when the leader changed is not repeated', async () => {
+  test('with any revision is not repeated if the leader changed meanwhile', async () => {
     const leader = await startEventStoreDouble();
     closing.push(() => leader.close());
     const prefix = uniquePrefix();
@@ -51,7 +51,7 @@ describe('an append', () => {
     expect(await there.readStream(`${prefix}a`)).toEqual([]);
   });
 
-  test('that is never answered while others are is repeated, and written once', async () => {
+  test('is repeated if only other appends are answered, and written once', async () => {
     const prefix = uniquePrefix();
     server.faults.delayAnswers(NEVER_MS);
     let answered = false;
@@ -65,7 +65,7 @@ describe('an append', () => {
     expect(await store.readStream(`${prefix}lost`)).toHaveLength(1);
   });
 
-  test('is not given up because this process stood still itself', async () => {
+  test('is not given up because this process itself was blocked', async () => {
     const stream = `${uniquePrefix()}a`;
     await store.append(stream, [event(0)], 'any');
     const appended = store.append(stream, [event(1)], 'any');
@@ -74,14 +74,14 @@ describe('an append', () => {
   });
 });
 
-test('a check does not fail because this process stood still itself', async () => {
+test('a check does not fail because this process itself was blocked', async () => {
   const checked = store.check();
   standStill(2500);
   await checked;
 });
 
 describe('the connection', () => {
-  test('is kept when a new one cannot be made, as while its certificate is exchanged', async () => {
+  test('stays if no new one can be created, for example while its certificate is exchanged', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'esdb-ca-'));
     const path = join(folder, 'ca.pem');
     writeFileSync(path, rootCertificates[0] ?? '');
@@ -94,22 +94,22 @@ describe('the connection', () => {
     expect(session.gone.aborted).toBe(false);
   });
 
-  test('of a cluster that is away: what fails on the way to another node ends no process', async () => {
+  test('a failed search for another node does not end the process', async () => {
     const client = survivesReconnection(
       EventStoreDBClient.connectionString(
         'esdb://127.0.0.1:1,127.0.0.1:2?tls=false&maxDiscoverAttempts=1',
       ),
     );
     const unavailable = new UnavailableError(new Error('away') as never);
-    // biome-ignore lint/complexity/useLiteralKeys: protected, and what is tested
+    // biome-ignore lint/complexity/useLiteralKeys: protected, and the subject of this test
     const discovery = client['getChannel']().catch((error: unknown) => error);
-    // biome-ignore lint/complexity/useLiteralKeys: protected, and what is tested
+    // biome-ignore lint/complexity/useLiteralKeys: protected, and the subject of this test
     await client['handleError']({ getChannel: () => undefined } as never, unavailable);
     expect(String(await discovery)).toContain('Failed to discover');
   });
 });
 
-test('a deletion fails in time where nodes accept connections and say nothing', async () => {
+test('a deletion fails in time if nodes accept connections and stay silent', async () => {
   const sockets = new Set<net.Socket>();
   const mute = net.createServer((socket) => sockets.add(socket.on('error', () => undefined)));
   await new Promise<void>((resolve) => void mute.listen(0, '127.0.0.1', resolve));
@@ -124,7 +124,7 @@ test('a deletion fails in time where nodes accept connections and say nothing', 
       mute.close();
     },
   );
-  const unused = {} as never; // of what truncates
+  const unused = {} as never; // Only truncation needs it.
   const removal = createRemoval(connection, unused, unused, 200);
   await expect(removal.remove('a-b')).rejects.toMatchObject(UNKNOWN);
 });
@@ -133,7 +133,7 @@ test.each([
   ['esdb://ada:s3cret@10.0.0.1:2113', '10.0.0.1'],
   ['esdb://ada:s3cret@a.example,10.0.0.1:2113?tls=true', '10.0.0.1'],
   ['esdb+discover://10.0.0.1', '10.0.0.1'],
-])('%s: an address and TLS do not go together, and it says so', async (url, address) => {
+])('%s: TLS with an IP address is refused, and the error says so', async (url, address) => {
   const failed = await openEsdbEventStore(url, { openMs: 100 }).catch((error: unknown) => error);
   expect(failed).toMatchObject({
     code: 'invalid',

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import { appendInOrder, type CopyStep } from '../../../src/eventstore/migration/append-pipeline.ts';
 import type { EventStore, NewEvent } from '../../../src/eventstore/port.ts';
-import { seeded } from '../../support/killing.ts';
+import { seeded } from '../../support/seeded.ts';
 import { event, numbers } from '../events.ts';
 import { everything, twoStores } from './stores.ts';
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { EventStore, ExpectedRevision, NewEvent } from '../../../src/eventstore/port.ts';
 import type { JsonObject } from '../../../src/kit/json.ts';
-import { seeded } from '../../support/killing.ts';
+import { seeded } from '../../support/seeded.ts';
 
 export interface Realistic {
   /** Streams that a copy must not have. */

@@ -1,7 +1,7 @@
 /**
- * The process that the kill tests kill: appends to many streams and writes a line for each acknowledged append.
- * Arguments: path of the log, appends at once, and optionally the number of the writer's message at whose arrival it
- * kills itself: then the events are on disk, and nobody was told.
+ * A process to be killed: it appends to many streams and prints a line for each acknowledged append. Arguments: the path of
+ * the log, the number of appends at once, and optionally the number of a message of the writer. When that message arrives,
+ * the process kills itself: then the events are on disk, and no append was acknowledged.
  */
 import { writeSync } from 'node:fs';
 import { openSqliteEventStore } from '../../../src/eventstore/sqlite/store.ts';
@@ -15,7 +15,7 @@ const store = await openSqliteEventStore(path, {
   spawn: (file) => {
     const worker = spawnWriter(file);
     let messages = 0;
-    // Ahead of the listener of the store.
+    // Runs before the listener of the store.
     worker.on('message', () => {
       messages += 1;
       if (String(messages) === dieAt) process.kill(process.pid, 'SIGKILL');
@@ -24,14 +24,14 @@ const store = await openSqliteEventStore(path, {
   },
 });
 
-/** Written before it returns, so that what was told is known whenever the kill comes. */
+/** Returns after the line was written, so that the parent knows every acknowledged append whenever the kill comes. */
 const write = (line: unknown): void => {
   let rest = Buffer.from(`${JSON.stringify(line)}\n`);
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(1, rest));
     } catch (error) {
-      // The pipe is full: its reader is slow.
+      // The pipe is full, because its reader is slow.
       if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
     }
   }

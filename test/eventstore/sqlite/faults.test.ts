@@ -9,8 +9,8 @@ import { createLogWriter } from '../../../src/eventstore/sqlite/log.ts';
 import { openLog } from '../../../src/eventstore/sqlite/schema.ts';
 import { openSqliteEventStore } from '../../../src/eventstore/sqlite/store.ts';
 import { spawnWriter } from '../../../src/eventstore/sqlite/writer-thread.ts';
+import { startChild } from '../../support/child-process.ts';
 import { temporaryFolder } from '../../support/folder.ts';
-import { startChild } from '../../support/killing.ts';
 import { waitFor } from '../../support/wait.ts';
 import { event, events, numbers } from '../events.ts';
 
@@ -23,7 +23,7 @@ const newPath = (): string => {
 };
 
 describe('a group of appends', () => {
-  test('one conflict and one repeated id in the middle spoil nothing', () => {
+  test('a conflict and a repeated id affect no other append', () => {
     const db = openLog(newPath(), 'writer');
     const log = createLogWriter(db);
     const known = event(0);
@@ -45,7 +45,7 @@ describe('a group of appends', () => {
     db.close();
   });
 
-  test('a full disk fails the group, and nothing else', () => {
+  test('a full disk fails the whole group, and a later one succeeds', () => {
     const db = openLog(newPath(), 'writer');
     const log = createLogWriter(db);
     const large = (n: number) => event(n, { data: { text: 'x'.repeat(100_000) } });
@@ -71,7 +71,7 @@ describe('a group of appends', () => {
 });
 
 describe('the file', () => {
-  test('is for its owner only', async () => {
+  test('can be read only by its owner', async () => {
     const path = newPath();
     const store = await openSqliteEventStore(path);
     await store.append('v-a', [event(0)], 'no-stream');
@@ -83,11 +83,11 @@ describe('the file', () => {
 
   test.each([
     [
-      'is no SQLite file',
+      'is not a SQLite file',
       (path: string) => writeFileSync(path, 'The quick brown fox. '.repeat(500)),
     ],
     [
-      'is another program’s',
+      'belongs to another program',
       (path: string) => {
         const db = new DatabaseSync(path);
         db.exec('CREATE TABLE t (a)');
@@ -110,7 +110,7 @@ describe('the file', () => {
         writeFileSync(path, Buffer.concat([bytes.subarray(0, 100), Buffer.alloc(bytes.length, 7)]));
       },
     ],
-  ])('that %s is refused by name', async (_, make) => {
+  ])('is refused, with its name, if it %s', async (_, make) => {
     const path = newPath();
     make(path);
     await expect(openEventStore(`sqlite:${path}`)).rejects.toMatchObject({
@@ -129,7 +129,7 @@ describe('the file', () => {
     },
   );
 
-  test('holds nothing of a stream that was deleted', async () => {
+  test('has nothing left of a deleted stream', async () => {
     const path = newPath();
     const store = await openSqliteEventStore(path);
     const secret = 'wrapped-key-of-a-person';
@@ -144,7 +144,7 @@ describe('the file', () => {
     await store.close();
   });
 
-  test('what was truncated is removed in its own time, also after a restart', async () => {
+  test('loses truncated events later, even after a restart', async () => {
     const path = newPath();
     let store = await openSqliteEventStore(path);
     await store.append('v-a', events(0, 1999), 'no-stream');
@@ -158,7 +158,7 @@ describe('the file', () => {
 });
 
 describe('a second process', () => {
-  test('cannot write, but read', async () => {
+  test('can read, but not write', async () => {
     const path = newPath();
     const store = await openSqliteEventStore(path);
     await store.append('v-a', [event(0)], 'no-stream');
@@ -182,13 +182,13 @@ describe('a second process', () => {
     await reader.close();
     await store.close();
 
-    // Also when nobody writes.
+    // It notices the truncation although nobody writes.
     const alone = await openSqliteEventStore(path, { readOnly: true });
     expect(await alone.readStream('v-a')).toHaveLength(2);
     await alone.close();
   });
 
-  test('can write as soon as the first one is dead', async () => {
+  test('can write as soon as the first process is dead', async () => {
     const path = newPath();
     const child = startChild(new URL('./child.ts', import.meta.url), [path]);
     await child.until(20);
@@ -199,7 +199,7 @@ describe('a second process', () => {
     await store.close();
   });
 
-  test('a log that is missing cannot be opened for reading', async () => {
+  test('cannot open a missing log for reading', async () => {
     await expect(openSqliteEventStore(newPath(), { readOnly: true })).rejects.toMatchObject({
       code: 'unavailable',
     });
@@ -207,7 +207,7 @@ describe('a second process', () => {
 });
 
 describe('the writer’s thread', () => {
-  test('dies: what waits is unavailable, a new one comes, repeating resolves', async () => {
+  test('is started again after it died: waiting appends are unavailable, and repeating them resolves their outcome', async () => {
     const workers: Worker[] = [];
     const store = await openSqliteEventStore(newPath(), {
       spawn: (path) => {
@@ -231,7 +231,7 @@ describe('the writer’s thread', () => {
       const results = Promise.allSettled(
         attempts.map(({ stream, sent }) => store.append(stream, sent, 'no-stream')),
       );
-      // Not at once: in some rounds a part is written.
+      // Some time later, so that in some rounds a part is written.
       if (round % 2) await store.append(`v-first.${round}`, [event(0)], 'no-stream');
       await workers.at(-1)?.terminate();
       for (const result of await results) {
@@ -253,7 +253,7 @@ describe('the writer’s thread', () => {
     await store.close();
   });
 
-  test('closing waits for what was appended; then everything is unavailable', async () => {
+  test('writes the waiting appends before it closes; then everything is unavailable', async () => {
     const path = newPath();
     const store = await openSqliteEventStore(path);
     const appends = Array.from({ length: 100 }, (_, i) =>

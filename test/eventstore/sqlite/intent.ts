@@ -1,12 +1,12 @@
 import type { ExpectedRevision, NewEvent } from '../../../src/eventstore/port.ts';
 
-/** An append that is about to be made. */
+/** An append before it is made. */
 export interface Intent {
   readonly stream: string;
   readonly expected: ExpectedRevision;
   readonly events: NewEvent[];
 }
 
-/** What to expect of a stream whose last revision this is; -1: none. */
+/** The expected revision for a stream with this last revision; -1 for a missing stream. */
 export const intentOf = (revision: number): ExpectedRevision =>
   revision < 0 ? 'no-stream' : revision;

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { EventStore, RecordedEvent } from '../../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../../src/eventstore/sqlite/store.ts';
+import { startChild } from '../../support/child-process.ts';
 import { temporaryFolder } from '../../support/folder.ts';
-import { seeded, startChild } from '../../support/killing.ts';
+import { seeded } from '../../support/seeded.ts';
 import type { Intent } from './intent.ts';
 
 const folder = temporaryFolder('eventstore-kill');
@@ -22,9 +23,9 @@ const everything = async (store: EventStore): Promise<RecordedEvent[]> => {
   }
 };
 
-/** What a child that was killed left behind: it must be whole, and its open questions must have one answer. */
+/** Checks the log that a killed child left: it has every acknowledged append, and each open one completely or not at all. */
 const examine = async (path: string, lines: readonly string[]): Promise<{ unanswered: number }> => {
-  // The child writes nothing else.
+  // The child prints nothing else.
   const told = lines.map(
     (line) => JSON.parse(line) as { intent?: Intent; acknowledged?: string[] },
   );
@@ -38,7 +39,7 @@ const examine = async (path: string, lines: readonly string[]): Promise<{ unansw
     const found = new Set((await everything(store)).map(({ id }) => id));
     expect([...acknowledged].filter((id) => !found.has(id))).toEqual([]);
     for (const { stream, events, expected } of open) {
-      // Atomic: both or none; and repeating it succeeds in either case.
+      // The log has both events or none, and repeating the append succeeds in either case.
       expect(new Set(events.map(({ id }) => found.has(id))).size).toBe(1);
       await store.append(stream, events, expected);
     }
@@ -56,7 +57,7 @@ const examine = async (path: string, lines: readonly string[]): Promise<{ unansw
   }
 };
 
-test('a kill at any moment loses nothing that was acknowledged', async () => {
+test('a kill at any moment loses no acknowledged append', async () => {
   const path = join(folder, 'any.db');
   const random = seeded(1);
   for (let round = 0; round < 8; round += 1) {
@@ -68,11 +69,11 @@ test('a kill at any moment loses nothing that was acknowledged', async () => {
   }
 });
 
-test('a kill between flush and answer: the events are there, and repeating the append says so', async () => {
+test('after a kill between flush and answer the log has the events, and repeating the append succeeds', async () => {
   const path = join(folder, 'flushed.db');
   const random = seeded(2);
   for (let round = 0; round < 6; round += 1) {
-    // The first message says that the writer is ready.
+    // The writer's first message is `ready`.
     const message = 2 + Math.floor(random() * 30);
     const child = startChild(CHILD, [path, '8', String(message)]);
     await child.ended();

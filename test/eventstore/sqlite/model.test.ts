@@ -1,4 +1,4 @@
-/** The log beside a model in memory that does the same in the plainest way, through random operations. */
+/** Random operations on the log, compared with a simple model in memory. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -22,7 +22,7 @@ interface ModelStream {
   ids: string[];
 }
 
-/** `ids` holds every id ever appended; a deletion moves `base`, a truncation `first`. */
+/** `ids` has every id that was ever appended. A deletion moves `base`, a truncation moves `first`. */
 const createModel = () => {
   const streams = new Map<string, ModelStream>();
   const log: { stream: string; id: string; revision: number }[] = [];
@@ -64,7 +64,7 @@ const createModel = () => {
 
 type Model = ReturnType<typeof createModel>;
 
-/** Anything but the append of an id that is elsewhere in the log, of which the port says nothing. */
+/** Excludes an id that the log has in another place: the port promises nothing about that. */
 type Operation =
   | { kind: 'append'; stream: string; count: number; expected: ExpectedRevision | 'right' }
   | { kind: 'repeat'; nth: number; cut: number }
@@ -100,15 +100,15 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
   },
 );
 
-interface Made {
+interface Append {
   readonly stream: string;
   readonly events: NewEvent[];
   readonly expected: ExpectedRevision;
 }
 
-const appendToBoth = async (store: EventStore, model: Model, made: Made): Promise<void> => {
-  const { stream: name, events, expected } = made;
-  const wanted = model.append(
+const appendToBoth = async (store: EventStore, model: Model, append: Append): Promise<void> => {
+  const { stream: name, events, expected } = append;
+  const outcome = model.append(
     name,
     events.map(({ id }) => id),
     expected,
@@ -120,31 +120,31 @@ const appendToBoth = async (store: EventStore, model: Model, made: Made): Promis
       throw error;
     },
   );
-  expect(got).toBe(wanted);
+  expect(got).toBe(outcome);
 };
 
 const perform = async (
   store: EventStore,
   model: Model,
-  made: Made[],
+  appends: Append[],
   one: Operation,
 ): Promise<void> => {
   switch (one.kind) {
     case 'append': {
       const { ids, base } = model.of(one.stream);
       const right = ids.length > base ? ids.length - 1 : 'no-stream';
-      const next: Made = {
+      const next: Append = {
         stream: one.stream,
         events: Array.from({ length: one.count }, (_, n) => event(n)),
         expected: one.expected === 'right' ? right : one.expected,
       };
-      made.push(next);
+      appends.push(next);
       return appendToBoth(store, model, next);
     }
     case 'repeat': {
-      const before = made[one.nth % Math.max(made.length, 1)];
+      const before = appends[one.nth % Math.max(appends.length, 1)];
       const exact = before && before.expected !== 'any' && before.expected !== 'exists';
-      // A repeat that would be written anew after part of it was written is not the same append.
+      // If part of a repeat was written before and the rest would be new, it is not the same append.
       const known = new Set(model.log.map(({ id }) => id));
       if (!before || !exact || !before.events.every(({ id }) => known.has(id))) return;
       const { base, ids } = model.of(before.stream);
@@ -168,7 +168,7 @@ const perform = async (
   }
 };
 
-test('behaves like the model', async () => {
+test('the log behaves like the model', async () => {
   const path = join(folder, 'events.db');
   let store = await openSqliteEventStore(path);
   let runs = 0;
@@ -177,10 +177,10 @@ test('behaves like the model', async () => {
       runs += 1;
       const prefix = `run${runs}-`;
       const model = createModel();
-      const made: Made[] = [];
+      const appends: Append[] = [];
       for (const one of operations) {
         const named = 'stream' in one ? { ...one, stream: prefix + one.stream } : one;
-        await perform(store, model, made, named);
+        await perform(store, model, appends, named);
       }
       if (runs % 10 === 0) {
         await store.close();
@@ -191,7 +191,7 @@ test('behaves like the model', async () => {
         expect(recorded.map(({ id }) => id)).toEqual(ids.slice(first));
         expect(recorded.map(({ revision }) => revision)).toEqual(ids.map((_, i) => i).slice(first));
       }
-      // What is hidden may still be there.
+      // The file may still have hidden events.
       const visible = <T extends { stream: string; revision: number }>(all: readonly T[]): T[] =>
         all.filter((one) => one.revision >= model.of(one.stream).first);
       const all = await store.readAll({ prefixes: [prefix] });

@@ -1,4 +1,4 @@
-/** Appends on both of their paths, deletions and tombstones. */
+/** Appends by call and by batch, deletions and tombstones. */
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import type grpc from '@grpc/grpc-js';
 import type { Expected, Log, Outcome, Proposed } from './log.ts';
@@ -16,11 +16,11 @@ import {
 export interface AppendFaults {
   leader(): { host: string; port: number } | null;
   denied(): boolean;
-  /** When the answer to what was written may go out; false when it is lost. */
+  /** Resolves when the answer may be sent; false if the answer is lost. */
   answered(peer: string): Promise<boolean>;
 }
 
-/** An append on its way in several messages. */
+/** An append that arrives in several messages. */
 interface Pending {
   readonly options: streams.BatchAppendReq.Options;
   readonly events: Proposed[];
@@ -33,7 +33,7 @@ type RemoveResp = streams.DeleteResp | streams.TombstoneResp;
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
-/** Only the data counts, not the metadata. */
+/** The limit counts the data, but not the metadata. */
 const isTooLarge = (events: readonly Proposed[]): boolean =>
   events.reduce((sum, { data }) => sum + data.length, 0) > MAX_APPEND_BYTES;
 
@@ -86,7 +86,7 @@ export const createAppender = (log: Log, faults: AppendFaults) => {
       if (!one) return;
       pending.set(key, one);
       one.events.push(...message.getProposedMessagesList().map(proposedOf));
-      // What comes of it after it was refused is ignored.
+      // Further messages of a refused append are ignored.
       if (!message.getIsFinal() && !isTooLarge(one.events)) return;
       pending.delete(key);
       const leader = faults.leader();

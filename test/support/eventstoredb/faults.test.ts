@@ -1,4 +1,4 @@
-/** What can be done to the double, as the client sees it. */
+/** The faults of the double, as the client sees them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +18,7 @@ const paths: [string, AppendToStreamOptions][] = [
   ['call', { credentials: { username: 'a', password: 'b' } }],
 ];
 
-describe('the double of EventStoreDB at fault', () => {
+describe('faults of the double of EventStoreDB', () => {
   let server: EventStoreDouble;
   let client: EventStoreDBClient;
   beforeEach(async () => {
@@ -39,7 +39,7 @@ describe('the double of EventStoreDB at fault', () => {
     for await (const { event } of from.readStream('stream')) if (event) found.push(event.id);
     return found;
   };
-  /** The error of a subscription, once it is live. */
+  /** The error of a live subscription. */
   const subscribed = async (): Promise<{ readonly error: Promise<unknown> }> => {
     const subscription = client.subscribeToAll();
     const error = new Promise((resolve) => subscription.once('error', resolve));
@@ -49,7 +49,7 @@ describe('the double of EventStoreDB at fault', () => {
   };
 
   describe.each(paths)('appends by %s', (_, options) => {
-    test('answers come later, and it is written before', async () => {
+    test('a delayed answer comes after the write', async () => {
       await append(event(), 'no_stream', options);
       server.faults.delayAnswers(150);
       const began = performance.now();
@@ -59,7 +59,7 @@ describe('the double of EventStoreDB at fault', () => {
       expect(performance.now() - began).toBeGreaterThan(145);
     });
 
-    test('lost answers: it is written, and the same again tells so', async () => {
+    test('a lost answer comes after the write, and a repeat succeeds', async () => {
       const one = event();
       await append(event(), 'no_stream', options);
       server.faults.loseAnswers();
@@ -69,7 +69,7 @@ describe('the double of EventStoreDB at fault', () => {
       expect(await read()).toHaveLength(2);
     });
 
-    test('not the leader: the client goes where it is told', async () => {
+    test('a node that is not the leader sends the client to the leader', async () => {
       const leader = await startEventStoreDouble();
       server.faults.notLeader({ host: '127.0.0.1', port: leader.port });
       await expect(append(event(), 'any', options)).rejects.toMatchObject({
@@ -84,7 +84,7 @@ describe('the double of EventStoreDB at fault', () => {
       await leader.close();
     });
 
-    test('denied', async () => {
+    test('an append without the right is denied', async () => {
       await append(event(), 'any', options);
       server.faults.denyAccess(true);
       await expect(append(event(), 'any', options)).rejects.toMatchObject({
@@ -95,7 +95,7 @@ describe('the double of EventStoreDB at fault', () => {
       expect(await read()).toHaveLength(1);
     });
 
-    test('frozen, it answers what came meanwhile when it goes on', async () => {
+    test('a frozen double answers the waiting calls when it continues', async () => {
       await append(event(), 'no_stream', options);
       server.faults.freeze(true);
       let answered = false;
@@ -112,7 +112,7 @@ describe('the double of EventStoreDB at fault', () => {
       await other.dispose();
     });
 
-    test('killed and started again: the log is there, and the client goes on', async () => {
+    test('after a kill and a restart the log is the same, and the client continues', async () => {
       const one = event();
       await append(one, 'no_stream', options);
       await server.stop();
@@ -120,7 +120,7 @@ describe('the double of EventStoreDB at fault', () => {
       await server.start();
       await waitFor(() => append(one, 'no_stream', options), { what: 'the server again' });
       expect(await read()).toEqual([one.id]);
-      // Only the process knew what was written with any revision.
+      // The ids of appends with any revision were known only to the process.
       await append(one, 'any', options);
       expect(await read()).toHaveLength(2);
     });
@@ -141,7 +141,7 @@ describe('the double of EventStoreDB at fault', () => {
   });
 });
 
-test('a double in a process of its own is frozen and killed as a server is', async () => {
+test('a double in a process of its own can be frozen and killed like a server', async () => {
   const main = fileURLToPath(new URL('./main.ts', import.meta.url));
   const child = spawn(process.execPath, [main], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -1,4 +1,4 @@
-/** What an EventStoreDB node keeps, in memory: one log, an index by stream, and the rules of its appends. */
+/** The data of an EventStoreDB node, in memory: one log, an index by stream, and the rules of appends. */
 
 export interface Proposed {
   readonly id: string;
@@ -11,7 +11,7 @@ export interface Proposed {
 export interface Recorded extends Proposed {
   readonly stream: string;
   readonly revision: number;
-  /** Commit and prepare position, which are the same in an append of this protocol. */
+  /** Commit and prepare position. They are equal in an append of this protocol. */
   readonly position: number;
   /** In ms since 1970. */
   readonly created: number;
@@ -20,12 +20,12 @@ export interface Recorded extends Proposed {
 export type Expected = 'any' | 'no-stream' | 'exists' | number;
 
 export type Outcome =
-  /** `position` is null when it is the repeat of an append whose last event is hidden by now. */
+  /** `position` is null for a repeat of an append whose last event is hidden. */
   | { readonly kind: 'success'; readonly revision: number; readonly position: number | null }
   | { readonly kind: 'wrong-expected-version'; readonly current: number }
   | { readonly kind: 'stream-deleted' };
 
-/** The revision that a tombstone is recorded with, 2^63 - 1 on the wire; also the `$tb` of a soft-deleted stream. */
+/** The revision of a tombstone, 2^63 - 1 on the wire. It is also the `$tb` of a soft-deleted stream. */
 export const TOMBSTONE = 2 ** 63;
 
 interface StreamMetadata {
@@ -46,7 +46,7 @@ export type Log = ReturnType<typeof createLog>;
 export const createLog = (now: () => number = Date.now) => {
   const events: Recorded[] = [];
   const streams = new Map<string, Stream>();
-  /** What makes an append with `any` idempotent: gone with the process, as there. */
+  /** These ids make an append with `any` idempotent. As on the server, they are lost with the process. */
   let committed = new Map<string, Recorded>();
   let end = 548;
   let waiting = Promise.withResolvers<void>();
@@ -97,7 +97,7 @@ export const createLog = (now: () => number = Date.now) => {
       metadata: new Uint8Array(),
     });
 
-  /** The first revision that is not hidden by truncation or `$maxCount`. */
+  /** The first revision that neither truncation nor `$maxCount` hides. */
   const firstVisible = (name: string): number => {
     const { $tb = 0, $maxCount = Number.POSITIVE_INFINITY } =
       original(name) === undefined ? (streams.get(name)?.metadata ?? {}) : { $maxCount: 1 };
@@ -118,7 +118,7 @@ export const createLog = (now: () => number = Date.now) => {
     position: isVisible(event) ? event.position : null,
   });
 
-  /** Whether it may be written (null), and what to answer when it may not or was written before. */
+  /** @returns null if the append may be written; otherwise the answer to a refused or a repeated append */
   const check = (name: string, expected: Expected, ids: readonly string[]): Outcome | null => {
     const current = lastOf(name);
     const wrong: Outcome = { kind: 'wrong-expected-version', current };
@@ -131,7 +131,7 @@ export const createLog = (now: () => number = Date.now) => {
       let last: Recorded | undefined;
       for (const id of ids) {
         const known = committed.get(id);
-        // New after a known one: part of it was written before, and the rest not.
+        // A new event after a known one: part of the append was written before, and the rest was not.
         if (known?.stream !== name) return last ? wrong : null;
         last = known;
       }
@@ -158,7 +158,7 @@ export const createLog = (now: () => number = Date.now) => {
     const of = original(name);
     const ofDeleted = of !== undefined && isSoftDeleted(of);
     const last = list.map((proposed) => write(name, proposed)).at(-1);
-    // A deleted stream that is written to begins again behind what it had.
+    // A deleted stream begins again behind its old events.
     if (deleted) writeMetadata(name, undeleted(streamOf(name).metadata, next));
     if (of !== undefined && ofDeleted) {
       writeMetadata(of, undeleted(streamOf(of).metadata, lastOf(of) + 1));
@@ -168,7 +168,7 @@ export const createLog = (now: () => number = Date.now) => {
     return { kind: 'success', revision: next - 1, position: end };
   };
 
-  /** Soft (hidden, may begin again) or with a tombstone (for good). */
+  /** A soft deletion hides the events, and the stream may begin again. A tombstone is for good. */
   const remove = (name: string, expected: Expected, forGood: boolean): Outcome => {
     const refused = check(name, expected, [crypto.randomUUID()]);
     if (refused) return refused;
@@ -190,7 +190,7 @@ export const createLog = (now: () => number = Date.now) => {
   };
 
   return {
-    /** Everything, in order of position. */
+    /** All events, in order of position. */
     events,
     /** The position after the last event. */
     get end(): number {
@@ -201,7 +201,7 @@ export const createLog = (now: () => number = Date.now) => {
     isTombstoned,
     exists: (name: string): boolean => lastOf(name) >= 0 && !isSoftDeleted(name),
     lastRevision: lastOf,
-    /** From that revision on, one way or the other, what is not hidden. */
+    /** Visible events from a revision on, in either direction. */
     *readStream(name: string, from: number, backwards: boolean): Generator<Recorded> {
       const all = streams.get(name)?.events ?? [];
       const first = firstVisible(name);
@@ -224,9 +224,9 @@ export const createLog = (now: () => number = Date.now) => {
       }
       return low;
     },
-    /** Resolves with the next event that is written. */
+    /** Resolves when the next event is written. */
     grown: (): Promise<void> => waiting.promise,
-    /** What a process forgets when it ends: with it goes the idempotence of `any`. */
+    /** Drops the memory of a process that ended: the ids of appends with `any`. */
     forget: (): void => {
       committed = new Map();
     },

@@ -1,4 +1,4 @@
-/** Runs one in a process of its own, to be killed or frozen: `node main.ts [port]`; its URL is the first line. */
+/** Runs the double in a process of its own, to be killed or frozen: `node main.ts [port]`. It prints its URL first. */
 import { startEventStoreDouble } from './server.ts';
 
 const { url } = await startEventStoreDouble({ port: Number(process.argv[2] ?? 0) });

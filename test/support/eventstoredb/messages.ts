@@ -1,4 +1,4 @@
-/** Between the messages of the protocol and what the double works with. */
+/** Converts between the messages of the protocol and the values of the double. */
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import status from '@eventstore/db-client/generated/status_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
@@ -16,7 +16,7 @@ export const nameOf = (identifier: shared.StreamIdentifier | undefined): string 
 export const identifierOf = (name: string): shared.StreamIdentifier =>
   new shared.StreamIdentifier().setStreamName(Buffer.from(name).toString('base64'));
 
-/** As the client sends it; the other form of an id is for other clients. */
+/** Reads the form of an id that this client sends. Other clients send another form. */
 const uuid = (id: string): shared.UUID => new shared.UUID().setString(id);
 
 export const proposedOf = (
@@ -64,7 +64,7 @@ export const readEvent = (event: Recorded): streams.ReadResp => {
     .getMetadataMap()
     .set('type', event.type)
     .set('content-type', event.contentType)
-    // In ticks of 100 ns.
+    // In units of 100 ns.
     .set('created', `${event.created}0000`);
   return new streams.ReadResp().setEvent(
     new streams.ReadResp.ReadEvent().setEvent(recorded).setCommitPosition(position),
@@ -78,7 +78,7 @@ export const checkpoint = (commit: number, prepare: number): streams.ReadResp =>
       .setPreparePosition(String(prepare)),
   );
 
-/** The answer of `append` to what is not an error there. */
+/** The answers of `append` that are not gRPC errors. */
 export const appendResp = (
   outcome: Exclude<Outcome, { kind: 'stream-deleted' }>,
   expected: Expected,
@@ -106,12 +106,12 @@ export const appendResp = (
   return new streams.AppendResp().setWrongExpectedVersion(wrong);
 };
 
-/** What an append by batch is refused for, as google.rpc.Code and details. */
+/** A refusal of a batch append, as google.rpc.Code and details. */
 type Refused =
   | { readonly kind: 'too-large' | 'access-denied' | 'timeout' }
   | { readonly kind: 'bad-request'; readonly message: string };
 
-/** The answer of `batchAppend`: there, errors are details of a google.rpc.Status. */
+/** The answer of `batchAppend`. Its errors are details of a google.rpc.Status. */
 export const batchAppendResp = (
   outcome: Outcome | Refused,
   name: string,
@@ -164,7 +164,7 @@ export const batchAppendResp = (
   }
 };
 
-/** A call's end, told by its status and trailers. */
+/** The end of a call: its status and trailers. */
 export type Failure = grpc.ServiceError;
 
 const failure = (
@@ -172,7 +172,7 @@ const failure = (
   details: string,
   trailers: Record<string, string> = {},
 ): Failure => {
-  // As there: a stream's name that is no ASCII breaks the answer that tells it.
+  // As on the server, the name of a stream that is not ASCII breaks the answer that contains it.
   if (Object.values(trailers).some((value) => !/^[ -~]*$/.test(value))) {
     return failure(grpc.status.UNKNOWN, 'Received HTTP status code 500');
   }
@@ -214,7 +214,7 @@ export const failures = {
       },
     );
   },
-  /** What a subscription that reads too slowly is told. */
+  /** For a subscription that reads too slowly. */
   timedOut: (): Failure =>
     failure(
       grpc.status.ABORTED,

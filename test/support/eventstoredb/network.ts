@@ -1,18 +1,18 @@
 /**
- * The port that clients connect to: passes bytes on to the gRPC server behind it, so that what a crash or a frozen
- * process does to connections can be done to them here.
+ * The port that clients connect to. It forwards bytes to the gRPC server behind it, so that connections can be treated like
+ * those of a crashed or a frozen process.
  */
 import net from 'node:net';
 
 export interface Network {
   readonly port: number;
-  /** Accepts nothing more, and cuts what there is. */
+  /** Accepts no more connections, and cuts the existing ones. */
   stop(): Promise<void>;
   start(): Promise<void>;
   cutAll(): void;
-  /** Cuts the connection that the server behind knows under this address of its peer. */
+  /** Cuts the connection that has this peer address at the server behind. */
   cut(peer: string): void;
-  /** Passes nothing on, in either direction, as long as it is on. */
+  /** While on, forwards nothing in either direction. */
   freeze(on: boolean): void;
 }
 
@@ -21,11 +21,11 @@ interface Pair {
   readonly inside: net.Socket;
 }
 
-/** Port 0: any free one, kept when it starts again. */
-export const openNetwork = async (behind: number, wanted: number): Promise<Network> => {
+/** @param requested the port; 0 for any free port, which is kept after a restart */
+export const openNetwork = async (behind: number, requested: number): Promise<Network> => {
   const pairs = new Set<Pair>();
   let frozen = false;
-  let port = wanted;
+  let port = requested;
   let server: net.Server | undefined;
 
   const connected = (outside: net.Socket): void => {
@@ -43,7 +43,7 @@ export const openNetwork = async (behind: number, wanted: number): Promise<Netwo
       from.on('drain', () => {
         if (!frozen) to.resume();
       });
-      // A connection that was cut is the point of this; both ends go together.
+      // A cut connection is the purpose of this. Both ends are closed together.
       from.on('error', () => cutPair(pair));
       from.on('close', () => cutPair(pair));
       if (frozen) from.pause();

@@ -8,12 +8,12 @@ import { checkpoint, type Failure, failures, identifierOf, nameOf, readEvent } f
 export type ReadCall = grpc.ServerWritableStream<streams.ReadReq, streams.ReadResp>;
 
 const BACKWARDS = 1;
-/** How many events a page of a subscription's history has. */
+/** Events in a page of a subscription's history. */
 const PAGE = 32;
 
 type Place = { readonly commit: number; readonly prepare: number };
 
-/** Thrown by what is to end a call. */
+/** Thrown to end a call. */
 class Refused extends Error {
   readonly failure: Failure;
   constructor(failure: Failure) {
@@ -22,14 +22,14 @@ class Refused extends Error {
   }
 }
 
-/** A call that is being answered, until its signal says that it is over. */
+/** A call in progress. Its signal is aborted at its end. */
 interface Reading {
   readonly call: ReadCall;
   readonly options: streams.ReadReq.Options;
   readonly over: AbortSignal;
 }
 
-/** Waits where the client does not keep up. */
+/** Waits while the client does not keep up. */
 const send = async ({ call, over }: Reading, message: streams.ReadResp): Promise<void> => {
   over.throwIfAborted();
   if (!call.write(message)) await once(call, 'drain', { signal: over });
@@ -58,7 +58,7 @@ const placeOf = (log: Log, options: streams.ReadReq.Options.AllOptions | undefin
   };
 };
 
-/** Whether the log has a record there, its beginning or its end. */
+/** True if the log has a record there, or begins or ends there. */
 const isPlace = (log: Log, { commit }: Place): boolean =>
   commit === 0 || commit >= log.end || log.events[log.indexOf(commit)]?.position === commit;
 
@@ -108,9 +108,9 @@ const readAll = async (log: Log, reading: Reading): Promise<void> => {
 };
 
 /**
- * Catches up in pages and goes live. A checkpoint comes when so many events were looked at: in history at the end of a
- * page, naming the last match in it or else its first event (with a prepare position of 0); live, the event it was
- * reached with. The count goes on from history into what is live.
+ * Catches up in pages and goes live. A checkpoint comes after a number of scanned events. In history it comes at the end of
+ * a page, with the position of the last match in the page, or else of its first event (with prepare position 0). Live, it
+ * comes with the event that completed the number. The count continues from history to live.
  */
 const subscribe = async (log: Log, reading: Reading, again: number): Promise<void> => {
   const { options } = reading;
@@ -127,11 +127,11 @@ const subscribe = async (log: Log, reading: Reading, again: number): Promise<voi
   await send(reading, new streams.ReadResp().setConfirmation(confirmed));
 
   let index = log.indexOf(place.commit);
-  // Exclusive, whatever is prepared: the event at a checkpoint was looked at.
+  // Exclusive, whatever the prepare position: the event at a checkpoint was scanned.
   if (log.events[index]?.position === place.commit) index += 1;
   index = Math.max(0, index - again);
   let scanned = 0;
-  /** Sends the next page of history; false when it reached the end of the log. */
+  /** Sends the next page of history. @returns false at the end of the log */
   const page = async (began: Place): Promise<boolean> => {
     let looked = 0;
     let sent = 0;
@@ -183,7 +183,7 @@ export interface Reader {
 
 interface ReadFaults {
   denied(): boolean;
-  /** How many events a subscription begins too early. */
+  /** The number of events that a subscription begins too early. */
   again(): number;
 }
 

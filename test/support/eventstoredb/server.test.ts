@@ -1,6 +1,6 @@
 /**
- * What the double does, it does as the real server: the bare client against the double and, when EVENTSTOREDB_URL names
- * one with nobody else on it, against EventStoreDB 23.10. Where they differ, the real one is right.
+ * The double behaves like the real server: the bare client runs against the double and, if EVENTSTOREDB_URL names a server
+ * that nobody else uses, against EventStoreDB 23.10. Where they differ, the server is right.
  */
 import {
   type AppendExpectedRevision,
@@ -23,13 +23,13 @@ const events = (count: number): Event[] =>
   Array.from({ length: count }, (_, n) => jsonEvent({ type: 'counted', data: { n } }));
 const event = (): Event => jsonEvent({ type: 'counted', data: {} });
 
-/** With credentials, which an insecure server ignores, the client appends by a call of its own. */
+/** With credentials the client makes one call for each append. An insecure server ignores the credentials. */
 const paths = [
   ['batch', {}],
   ['call', { credentials: { username: 'a', password: 'b' } }],
 ] as const;
 
-/** A revision, or how it failed and with which current revision. */
+/** A revision; or the error with the current revision. */
 const told = (append: Promise<AppendResult>): Promise<string> =>
   append.then(
     ({ nextExpectedRevision }) => String(nextExpectedRevision),
@@ -112,7 +112,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
       }
     });
 
-    test('the same ids again', async () => {
+    test('an append with the same ids again', async () => {
       const wrong3 = `${wrong} 3`;
       const list = Object.fromEntries(['a', 'b', 'c', 'd', 'x'].map((name) => [name, event()]));
       const named = (names: string) => [...names].map((name) => list[name] ?? event());
@@ -146,13 +146,13 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
           ...options,
         }),
       ).toEqual(first);
-      // At the current revision it is a new append.
+      // At the current revision this is a new append.
       expect(await told(append(named('ab'), 3n))).toBe('5');
       expect(await told(append(named('xa'), 'any'))).toBe('7');
       expect(await told(append(named('ab'), 'any', `${stream}.other`))).toBe('1');
     });
 
-    test('1 MiB of data is the largest append; metadata does not count', async () => {
+    test('the largest append has 1 MiB of data, without metadata', async () => {
       const sized = (bytes: number): Event =>
         jsonEvent({ type: 'sized', data: 'x'.repeat(bytes - 2), metadata: { a: 'b' } });
       const send = (...list: Event[]) => told(client.appendToStream(stream, list, { ...options }));
@@ -163,7 +163,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     });
   });
 
-  test('an append of which each message is small is refused once', async () => {
+  test('a too large append in small messages is refused once', async () => {
     const sized = (): Event => jsonEvent({ type: 'sized', data: 'x'.repeat(2 ** 20) });
     const large = client.appendToStream(stream, [sized(), sized(), sized()], {
       batchAppendSize: 2 ** 20,
@@ -172,13 +172,13 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     expect(await told(append([event()], 'no_stream'))).toBe('0');
   });
 
-  test('an append whose deadline is over when it comes is not written', async () => {
+  test('an append that arrives after its deadline is not written', async () => {
     const late = client.appendToStream(stream, event(), { deadline: -5_000 });
     expect(await told(late)).toBe('deadline-exceeded');
     expect(await errorOf(collected(client.readStream(stream)))).toBe('stream-not-found');
   });
 
-  test('a deleted stream begins again behind what it had', async () => {
+  test('a deleted stream begins again behind its old events', async () => {
     const list = events(5);
     const first = list.slice(0, 3);
     await append(first, 'no_stream');
@@ -186,7 +186,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     await client.deleteStream(stream);
     await client.deleteStream(stream);
     expect(await errorOf(collected(client.readStream(stream)))).toBe('stream-not-found');
-    // Hidden events have no position any more.
+    // Hidden events have no position.
     expect(await append(first, 'no_stream')).toEqual({ success: true, nextExpectedRevision: 2n });
     expect(await told(append(list.slice(3), 'no_stream'))).toBe('4');
     expect(await told(append(list.slice(3), 'no_stream'))).toBe('wrong-expected-version 4');
@@ -205,7 +205,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     ]);
   });
 
-  test('metadata set on a deleted stream brings it back, empty', async () => {
+  test('setting metadata of a deleted stream brings it back, empty', async () => {
     await append(events(3), 'no_stream');
     await client.deleteStream(stream);
     await client.setStreamMetadata(stream, { maxCount: 7 });
@@ -214,7 +214,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     expect(metadata).toEqual({ maxCount: 7, truncateBefore: 3 });
   });
 
-  test('deleting: what is missing, at another revision or tombstoned', async () => {
+  test('deleting a stream that is missing, at another revision, or has a tombstone', async () => {
     const wrong = 'wrong-expected-version';
     expect(await errorOf(client.deleteStream(stream))).toBe(wrong);
     await append(events(2), 'no_stream');
@@ -228,13 +228,13 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     expect(await errorOf(client.tombstoneStream(`${stream}.missing`))).toBe('none');
   });
 
-  test('the error that tells a name of other letters breaks on them', async () => {
+  test('an error with a name that is not ASCII is broken', async () => {
     await client.tombstoneStream(`${stream}ü`);
     expect(await errorOf(collected(client.readStream(`${stream}ü`)))).toBe('unknown');
     expect(await errorOf(client.deleteStream(`${stream}é`))).toBe('unknown');
   });
 
-  test('what is truncated is hidden from reads of the stream and not from $all', async () => {
+  test('truncation hides events from reads of the stream, not from $all', async () => {
     const { position } = await append([event()], 'no_stream', `${stream}.before`);
     await append(events(6), 'no_stream');
     const read = (from: bigint | 'start', maxCount = 10) =>
@@ -262,7 +262,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     expect(all.filter((text) => text.startsWith(`${stream}@`))).toHaveLength(6);
   });
 
-  test('$all is read from a position, forwards with it and backwards without', async () => {
+  test('a read of $all from a position includes it forwards and excludes it backwards', async () => {
     const positions: Position[] = [];
     for (const one of events(4)) {
       const { position } = await append([one], 'any');
@@ -289,7 +289,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
 
   describe('a subscription to $all', () => {
     let base: Position;
-    /** Where the events after the base are, by their number. */
+    /** The positions of the events after the base, by number. */
     const numbers = new Map<bigint, number>();
     const began: { unsubscribe(): Promise<void> }[] = [];
     const write = async (name: string, count: number): Promise<void> => {
@@ -323,7 +323,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
       return {
         seen,
         state,
-        /** `12` through the event with that number, `<12` before it. */
+        /** `12`: up to the event with that number; `<12`: up to before it. */
         checkpoints: () =>
           checkpoints.map(([commit, isLast]) => `${isLast ? '' : '<'}${numbers.get(commit)}`),
         caughtUp: () =>
@@ -349,16 +349,16 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
       ['b', 64, 1, ['66']],
       ['a', 64, 1, ['47']],
       ['b', 100, 1, []],
-    ])('catches up: %s, window %s × %s', async (name, window, interval, wanted) => {
+    ])('catches up: %s, window %s × %s', async (name, window, interval, expected) => {
       const subscriber = subscribe(name, window, interval);
       await subscriber.caughtUp();
-      expect(subscriber.checkpoints()).toEqual(wanted);
+      expect(subscriber.checkpoints()).toEqual(expected);
       const count = { a: 2, b: 70, none: 0 }[name];
       expect([subscriber.seen.length, subscriber.state.caughtUpAfter]).toEqual([count, count]);
       expect(subscriber.seen).toEqual([...subscriber.seen].sort((x, y) => x - y));
     });
 
-    test('goes live, and counts on for its checkpoints', async () => {
+    test('goes live, and continues the count for its checkpoints', async () => {
       const a = subscribe('a');
       const every = subscribe('none', undefined, 2);
       const b = subscribe('b', 5, 3);
@@ -374,7 +374,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     });
 
     test.each([0n, undefined])(
-      'goes on behind a position, with prepare %s too',
+      'resumes behind a position, with prepare %s too',
       async (prepare) => {
         const [commit = 0n] = [...numbers].find(([, n]) => n === 46) ?? [];
         base = { commit, prepare: prepare ?? commit };

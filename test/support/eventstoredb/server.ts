@@ -1,8 +1,8 @@
 /**
- * A test double of EventStoreDB 23.10 for what cannot run everywhere: it speaks the real protocol over real gRPC to
- * the real client, with a log in memory. server.test.ts holds it to the real server's answers, and the conformance
- * suite of the event stores runs on both. Left out: persistent subscriptions, subscriptions to one stream, links,
- * projections, access control, gossip and scavenging.
+ * A test double of EventStoreDB 23.10, because the server cannot run everywhere. It speaks the real protocol over real gRPC
+ * to the real client, with a log in memory. server.test.ts compares it with the real server, and the conformance suite of
+ * the event stores runs on both. It has no persistent subscriptions, no subscriptions to one stream, no links, projections,
+ * access control, gossip or scavenging.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ServerFeaturesService } from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
@@ -15,44 +15,44 @@ import { openNetwork } from './network.ts';
 import { createReader, type ReadCall } from './reads.ts';
 
 export interface Faults {
-  /** The next `times` appends (default 1) are written and answered so much later. */
+  /** The next `times` appends (default 1) are written, and answered `ms` later. */
   delayAnswers(ms: number, times?: number): void;
   /** The next `times` appends (default 1) are written, never answered, and the connection is cut. */
   loseAnswers(times?: number): void;
-  /** Appends are answered with not-leader and this leader's endpoint; null: leader again. */
+  /** Appends are answered with not-leader and the endpoint of this leader; null makes the double the leader again. */
   notLeader(leader: { host: string; port: number } | null): void;
-  /** Answers nothing while on (like SIGSTOP). What came meanwhile is processed afterwards. */
+  /** Answers nothing while on, like after SIGSTOP. Calls that arrive meanwhile are processed afterwards. */
   freeze(on: boolean): void;
-  /** Appends and reads are answered as to a user without the right. */
+  /** Appends and reads are answered as for a user without the right. */
   denyAccess(on: boolean): void;
   /** Ends the live subscriptions as a server does for one that reads too slowly (the client's TimeoutError). */
   dropSubscriptions(): void;
-  /** Subscriptions from now on begin so many events before what they asked for. 23.10 never does. */
+  /** New subscriptions begin this many events before the requested position. 23.10 never does that. */
   sendAgain(events: number): void;
 }
 
 export interface EventStoreDouble {
-  /** For the client: `esdb://…`. */
+  /** For the client, `esdb://…`. */
   readonly url: string;
   readonly port: number;
   readonly faults: Faults;
   /** Like kill -9 of the server: every connection is cut; the log stays in memory. */
   stop(): Promise<void>;
-  /** Again, on the same port with the same log. */
+  /** Starts the double again, on the same port with the same log. */
   start(): Promise<void>;
   /** Cuts every connection; new ones are accepted. */
   dropConnections(): void;
   close(): Promise<void>;
 }
 
-/** Starts a server on 127.0.0.1, on any free port unless one is given. */
+/** Starts a double on 127.0.0.1. @param port default any free port */
 export const startEventStoreDouble = async ({
   port = 0,
 }: {
   readonly port?: number;
 } = {}): Promise<EventStoreDouble> => {
   const log = createLog();
-  // What a new node writes by itself.
+  // Events that a new node writes by itself.
   log.append('$$$scavenges', 'any', [
     {
       id: crypto.randomUUID(),
@@ -65,7 +65,7 @@ export const startEventStoreDouble = async ({
   let leader: { host: string; port: number } | null = null;
   let denied = false;
   let again = 0;
-  /** What happens to the answers of the appends to come, one entry each. */
+  /** The faults of the answers to the next appends, one entry for each. */
   const answers: ({ readonly lost: true } | { readonly lost: false; readonly ms: number })[] = [];
 
   const reader = createReader(log, { denied: () => denied, again: () => again });

@@ -4,17 +4,17 @@ import { waitFor } from './wait.ts';
 
 export interface Child {
   readonly process: ChildProcess;
-  /** What it has written to its standard output, line by line; grows. */
+  /** The lines of its standard output so far; grows. */
   readonly lines: readonly string[];
-  /** Resolves when it has written so many lines; rejects when it ended before. */
+  /** Resolves when it has printed this many lines; rejects if it ended before. */
   until(lines: number): Promise<void>;
-  /** kill -9; resolves when it is gone. */
+  /** kill -9; resolves when the process has ended. */
   kill(): Promise<void>;
-  /** Resolves when it is gone; rejects when it ended with an error of its own. */
+  /** Resolves when the process has ended; rejects if it ended with an error. */
   ended(): Promise<void>;
 }
 
-/** Runs a TypeScript file in a Node process of its own, to be killed. */
+/** Runs a TypeScript file in a Node process that a test can kill. */
 export const startChild = (file: URL, args: readonly string[]): Child => {
   const child = spawn(process.execPath, [file.pathname, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -54,17 +54,5 @@ export const startChild = (file: URL, args: readonly string[]): Child => {
         throw new Error(`the child ended with ${child.exitCode}: ${errors}`);
       }
     },
-  };
-};
-
-/** Numbers that look random and are the same for the same seed (mulberry32): from 0 to below 1. */
-export const seeded = (seed: number): (() => number) => {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 };
