@@ -71,7 +71,7 @@ export function healthOf(parts: {
     },
     unfitActors: () => [...host.unfit().keys()],
     gauges: {
-      xmpp_chat_actors_living: { help: 'Actors in memory', value: () => host.stats().living },
+      xmpp_chat_actors_living: { help: 'Actors in memory', value: () => host.stats().inMemory },
       xmpp_chat_mailbox_waiting: {
         help: 'Commands that wait or are being carried out',
         value: () => host.stats().waiting,

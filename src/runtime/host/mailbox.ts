@@ -1,7 +1,8 @@
-/** One command at a time for each actor, in the order in which they came; bounded. */
+/** One work at a time for each name, in the order in which they came, with a bound on how many wait. */
 import { AppError } from '../../errors.ts';
 
 interface Mailbox {
+  /** Settles when the last work of the mailbox is done. */
   tail: Promise<unknown>;
   waiting: number;
 }
@@ -11,17 +12,17 @@ export class Mailboxes {
   readonly #most: number;
   #waiting = 0;
 
-  /** @param most how many may wait for one actor */
+  /** @param most works that may wait for one name, the running one included */
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** Commands that wait or are being carried out, over all actors. */
+  /** Works that wait or run, over all names. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** @throws {AppError} `overloaded` when the actor's mailbox is full */
+  /** @throws {AppError} `overloaded` when the mailbox of this name is full */
   run<T>(name: string, work: () => Promise<T>): Promise<T> {
     const box = this.#boxes.get(name) ?? { tail: Promise.resolve(), waiting: 0 };
     if (box.waiting >= this.#most) {
@@ -41,6 +42,7 @@ export class Mailboxes {
     return result;
   }
 
+  /** Resolves when no work waits or runs. */
   async drain(): Promise<void> {
     while (this.#boxes.size > 0) {
       await Promise.all([...this.#boxes.values()].map((box) => box.tail));

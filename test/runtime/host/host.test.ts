@@ -34,7 +34,7 @@ const V1 = visitorRef(ACME, visitorKey('1'));
 const named = (commandId: string) => ({ commandId });
 
 describe('a command', () => {
-  it('is decided on what is stored, and answered when its facts are', async () => {
+  it('is decided on the stored facts and answered when its own facts are durable', async () => {
     const rig = await rigWith();
     const done = await rig.toVisitor('1', viewPage());
     expect(done).toMatchObject({
@@ -53,7 +53,7 @@ describe('a command', () => {
     expect(fact?.metadata.wakeAt).toBe(rig.now() + 300_000);
   });
 
-  it('that is refused changes nothing', async () => {
+  it('that is refused appends nothing', async () => {
     const rig = await rigWith();
     await rig.toVisitor('1', viewPage());
     await expect(rig.toVisitor('1', closeChat('c9'))).rejects.toMatchObject({ code: 'refused' });
@@ -61,7 +61,7 @@ describe('a command', () => {
     expect(await rig.types('visitor-acme.1')).toEqual(['VisitorArrived']);
   });
 
-  it('asks for the time, which never runs backwards in a stream', async () => {
+  it('takes the time from the clock, and time never runs backwards in a stream', async () => {
     const rig = await rigWith();
     await rig.toVisitor('1', viewPage('a'));
     rig.clock.passes(-3_600_000);
@@ -74,7 +74,7 @@ describe('a command', () => {
     expect(times).toEqual([times[0], times[0], times[0]]);
   });
 
-  it('of an actor that has no facts loads as nobody, again and again', async () => {
+  it('an actor without facts has no state, however often it is loaded', async () => {
     const rig = await rigWith();
     expect(await rig.host.load(V1)).toBeNull();
     expect(await rig.host.load(V1)).toBeNull();
@@ -82,7 +82,7 @@ describe('a command', () => {
 });
 
 describe('a repeat', () => {
-  it('by command id does nothing, across restarts and snapshots', async () => {
+  it('of a command id does nothing, across restarts and snapshots', async () => {
     let rig = await rigWith();
     await rig.toVisitor('1', viewPage('first'), named('once'));
     expect((await rig.toVisitor('1', viewPage('other'), named('once'))).facts).toBe(0);
@@ -102,7 +102,7 @@ describe('a repeat', () => {
     expect(await rig.facts('visitor-acme.1')).toHaveLength(71);
   });
 
-  it('by number of a webhook does nothing, nor does a lower number of the same queue', async () => {
+  it('of a webhook number does nothing, nor does a lower number of the same queue', async () => {
     let rig = await rigWith();
     const queueId = newId();
     const hooked = (seq: number, queue = queueId) => ({
@@ -118,7 +118,7 @@ describe('a repeat', () => {
     expect((await rig.toOperator('op1', openSession('s5'), hooked(1, newId()))).facts).toBe(1);
   });
 
-  it('at the same time is one', async () => {
+  it('at the same time counts once', async () => {
     const rig = await rigWith();
     const all = await Promise.all(
       Array.from({ length: 10 }, (_, i) => rig.toVisitor('1', viewPage(`p${i}`), named('once'))),
@@ -129,12 +129,12 @@ describe('a repeat', () => {
 });
 
 describe('two writers on one store', () => {
-  it('a conflict is loaded and decided anew', async () => {
+  it('after a conflict the host reads the facts and decides again', async () => {
     const rig = await rigWith();
     const other = rig.makeHost();
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', startChat('c1'), undefined, other);
-    // This host has not seen the chat; its own wish for another is refused by what is stored.
+    // This host has not seen the chat. The stored facts refuse its own command for another chat.
     await expect(rig.toVisitor('1', startChat('c2'))).rejects.toMatchObject({
       code: 'refused',
       message: expect.stringContaining('c1'),
@@ -143,7 +143,7 @@ describe('two writers on one store', () => {
     expect(state && visitorState(state.core).context.chat?.id).toBe('c1');
   });
 
-  it('interleaved at random: capacity is kept, nothing is lost, both come to the same', async () => {
+  it('interleaved at random they keep the capacity, lose nothing and agree', async () => {
     const rig = await rigWith();
     let run = 0;
     const step = fc.record({
@@ -173,15 +173,16 @@ describe('two writers on one store', () => {
         );
         const facts = await rig.facts(`operator-acme.${name}`);
         expect(facts).toHaveLength(outcomes.reduce((sum, n) => sum + n, 3));
-        let held = new Set<unknown>();
+        let reserved = new Set<unknown>();
         for (const { type, data } of facts) {
-          if (type === 'ChatReserved') held.add(data.chatId);
-          if (type === 'ChatReleased') held = new Set([...held].filter((id) => id !== data.chatId));
-          expect(held.size).toBeLessThanOrEqual(2);
+          if (type === 'ChatReserved') reserved.add(data.chatId);
+          if (type === 'ChatReleased')
+            reserved = new Set([...reserved].filter((id) => id !== data.chatId));
+          expect(reserved.size).toBeLessThanOrEqual(2);
         }
         const fresh = await rig.makeHost().load(operatorRef(ACME, username(name)));
         expect(Object.keys(fresh ? operatorState(fresh.core).context.chats : {}).sort()).toEqual(
-          [...held].sort(),
+          [...reserved].sort(),
         );
       }),
       { numRuns: 30 },
@@ -190,7 +191,7 @@ describe('two writers on one store', () => {
 });
 
 describe('memory', () => {
-  it('a full mailbox says so, and the others go on', async () => {
+  it('a full mailbox refuses more commands; other actors go on', async () => {
     let go = (): void => {};
     const gate = new Promise<void>((resolve) => {
       go = resolve;
@@ -208,24 +209,24 @@ describe('memory', () => {
     expect((await rig.toVisitor('1', viewPage('d'))).facts).toBe(1);
   });
 
-  it('who is let go of comes back as he was', async () => {
-    const rig = await rigWith({ host: { living: 4 } });
+  it('an actor that left the memory comes back with the same state', async () => {
+    const rig = await rigWith({ host: { actorsInMemory: 4 } });
     for (let i = 0; i < 12; i++) {
       await rig.toVisitor(`${i}`, viewPage());
       await rig.toVisitor(`${i}`, startChat(`c${i}`, 'm1'));
     }
-    expect(rig.host.stats().living).toBe(4);
+    expect(rig.host.stats().inMemory).toBe(4);
     const before = await rig.makeHost().load(V1);
     const after = await rig.host.load(V1);
     expect(after?.core.snapshot.context).toEqual(before?.core.snapshot.context);
     expect(after?.core.timers).toEqual(before?.core.timers);
     rig.clock.passes(1000);
     rig.host.passivate(500);
-    expect(rig.host.stats().living).toBe(0);
+    expect(rig.host.stats().inMemory).toBe(0);
     expect((await rig.toVisitor('1', sendMessage('m2', 'c1'))).revision).toBe(3);
   });
 
-  it('a snapshot of another version is folded anew', async () => {
+  it('a snapshot of another version is ignored: the stream is folded again', async () => {
     const rig = await rigWith();
     for (let i = 0; i < 70; i++) await rig.toVisitor('1', viewPage(`p${i}`));
     rig.host.passivate(-1);
@@ -234,12 +235,12 @@ describe('memory', () => {
     rig.snapshots.save('visitor-acme.1', 'visitor/0', saved.revision, { broken: true });
     const state = await rig.makeHost().load(V1);
     expect(state?.core.revision).toBe(69);
-    // Also one of this version that its machine does not know.
+    // The same holds for a damaged snapshot of this version.
     rig.snapshots.save('visitor-acme.1', VISITOR_VERSION, saved.revision, { broken: true });
     expect((await rig.makeHost().load(V1))?.core.revision).toBe(69);
   });
 
-  it('a snapshot that cannot be written fails no command', async () => {
+  it('a snapshot that cannot be saved fails no command', async () => {
     const rig = await rigWith();
     const full = () => {
       throw new Error('disk full');
@@ -250,8 +251,8 @@ describe('memory', () => {
   });
 });
 
-describe('what does not go as it should', () => {
-  it('a history that does not fit is listed, and only that actor refuses', async () => {
+describe('a failure', () => {
+  it('a history that does not fit is listed, and only that actor refuses commands', async () => {
     const rig = await rigWith();
     await rig.toVisitor('2', viewPage());
     const [good] = await rig.facts('visitor-acme.2');
@@ -263,12 +264,12 @@ describe('what does not go as it should', () => {
     await expect(rig.host.load(V1)).rejects.toMatchObject({ code: 'unfit' });
     expect([...rig.host.unfit().keys()]).toEqual(['visitor-acme.1']);
     expect((await rig.toVisitor('2', startChat())).facts).toBe(1);
-    await rig.store.deleteStream('visitor-acme.1'); // or the machine is mended
+    await rig.store.deleteStream('visitor-acme.1'); // the other way out is a repaired machine
     expect((await rig.toVisitor('1', viewPage())).facts).toBe(1);
     expect(rig.host.unfit().size).toBe(0);
   });
 
-  it('an outcome that is not known is looked up: what is held is dropped', async () => {
+  it('after an append without an answer the host drops the state and reads the stream', async () => {
     let lose = false;
     const disturb = (store: EventStore): EventStore => ({
       ...store,
@@ -286,11 +287,11 @@ describe('what does not go as it should', () => {
     const wish = () => rig.toVisitor('1', startChat('c1'), named('start'));
     await expect(wish()).rejects.toMatchObject({ code: 'unavailable' });
     lose = false;
-    expect((await wish()).facts).toBe(0); // it was stored: the repeat finds it
+    expect((await wish()).facts).toBe(0); // the facts were stored: the repeat finds them
     expect(await rig.types('visitor-acme.1')).toEqual(['VisitorArrived', 'ChatStarted']);
   });
 
-  it('others who write all the time end in an answer, not in a loop', async () => {
+  it('a command that meets a conflict each time ends in an error, not in a loop', async () => {
     const rig = await rigWith();
     await rig.toVisitor('1', viewPage('a'));
     const rival = rig.makeHost();

@@ -1,4 +1,4 @@
-/** Two hosts on one log, as two processes have: what one appended, the other decides by. */
+/** Two hosts on one log, as in two processes: each decides on what the other one appended. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { visitorRef } from '../../../src/actors/ids.ts';
 import { visitorState } from '../../../src/actors/visitor/decisions.ts';
@@ -22,7 +22,7 @@ afterEach(() => rig.close());
 const by = (host: ActorHost, command: Parameters<Rig['toVisitor']>[1]) =>
   rig.toVisitor('1', command, undefined, host);
 
-describe('what another process appended', () => {
+describe('a fact of another process', () => {
   it('is known before a command is refused', async () => {
     await by(other, viewPage('a'));
     await by(one, startChat());
@@ -31,14 +31,14 @@ describe('what another process appended', () => {
     await expect(by(other, sendMessage('m2'))).rejects.toMatchObject({ code: 'refused' });
   });
 
-  it('is known before nothing has to be done', async () => {
+  it('is known before the answer that nothing has to be done', async () => {
     await by(other, viewPage('a'));
     expect((await by(other, viewPage('a'))).facts).toBe(0);
     await by(one, { type: 'TimeOut' });
     expect((await by(other, viewPage('a'))).facts).toBeGreaterThan(0);
   });
 
-  it('is in the state that a reactor asks for once the table of work has seen it', async () => {
+  it('is in the state that a reactor reads after the commit of the fact', async () => {
     const caughtUp = await rig.follow([], [other]);
     await by(other, viewPage('a'));
     await by(one, startChat());
@@ -47,7 +47,7 @@ describe('what another process appended', () => {
     expect(state && visitorState(state.core).context.chat?.id).toBe('c1');
   });
 
-  it('keeps its order and loses nothing when both write at once', async () => {
+  it('is neither lost nor doubled when both write at once', async () => {
     await by(one, viewPage('a'));
     await by(one, startChat());
     const sent = Array.from({ length: 40 }, (_, n) => `m${n}`);
