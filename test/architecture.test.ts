@@ -86,7 +86,7 @@ const RULES: Record<string, Rule> = {
     types: ['src/eventstore/', 'src/inbox/', 'src/xmpp/', 'src/lhc/'],
   },
   'src/projections/': {
-    // Of the actors the types, and how their names and facts are read.
+    // Of the actors the types, how their names and facts are read, and the life of a chat.
     values: [
       'src/projections/',
       'src/fold/',
@@ -94,6 +94,7 @@ const RULES: Record<string, Rule> = {
       ...STORE,
       'src/actors/ids.ts',
       'src/actors/facts.ts',
+      'src/actors/visitor/chat.ts',
     ],
     types: ['src/actors/'],
   },

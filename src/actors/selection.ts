@@ -1,7 +1,7 @@
 /** Which operators are asked to answer a chat: a pure choice among candidates. */
 import type { Username } from './ids.ts';
 import type { Availability } from './operator/facts.ts';
-import type { Considered, PickReason } from './visitor/facts.ts';
+import type { Chat, Considered, PickReason } from './visitor/facts.ts';
 
 export const POLICIES = ['least-loaded', 'round-robin', 'random', 'broadcast'] as const;
 export type Policy = (typeof POLICIES)[number];
@@ -55,11 +55,18 @@ export interface Pick {
   readonly again: boolean;
 }
 
-/** Whom the visitor knows from before has no claim on a chat that was handed to a department. */
-export const claimsOf = <P extends { invitedBy: Username | null; lastOperator: Username | null }>(
-  handed: boolean,
-  persons: P,
-) => (handed ? { invitedBy: null, lastOperator: null } : persons);
+/**
+ * What a choice needs of a chat. A chat that was handed to a department no longer belongs with whoever invited or served
+ * the visitor before.
+ */
+export const soughtIn = (chat: Chat): Sought => ({
+  department: chat.department,
+  invitedBy: chat.handed ? null : chat.invitedBy,
+  lastOperator: chat.handed ? null : chat.lastOperator,
+  transferredBy: chat.transferredBy,
+  offered: chat.offered,
+  passed: chat.passed,
+});
 
 /** How many of those considered are named in the fact. */
 const NAMED = 20;

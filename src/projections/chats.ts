@@ -3,7 +3,9 @@
  * do with it. A chat id may come again, at the same visitor or another one: the fact that began it is part of the key.
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { OpenedVisitorFact, Recorded } from './facts.ts';
+import { askedOf } from '../actors/visitor/chat.ts';
+import type { Chat } from '../actors/visitor/facts.ts';
+import type { OpenedVisitorFact, Recorded, RecordedOfVisitor } from './facts.ts';
 
 export const CHATS_VERSION = 1;
 export const CHATS_TABLES = ['chats', 'chat_operators'];
@@ -99,35 +101,31 @@ function statements(db: DatabaseSync) {
         (tenant, visitor, chat_id, revision, department, invited_by, started_at, waiting_since, state, nick)
       SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 'waiting', ifnull(?8,
         (SELECT ifnull(chat_nick, nick) FROM visitors WHERE tenant = ?1 AND key = ?2))`),
-    offer: chat(`state = 'offered'`),
-    assign: chat(`state = 'offered', operator = ?4, assigned_at = ifnull(assigned_at, ?5)`),
-    accept: chat(`state = 'active', operator = ?4, accepted_at = ifnull(accepted_at, ?5),
+    // ?4 is the state and ?5 the operator, as the open chat has them.
+    offer: chat('state = ?4, operator = ?5'),
+    assign: chat('state = ?4, operator = ?5, assigned_at = ifnull(assigned_at, ?6)'),
+    accept: chat(`state = ?4, operator = ?5, accepted_at = ifnull(accepted_at, ?6),
       waiting_since = NULL`),
-    unassign: chat(`operator = NULL, waiting_since = ifnull(waiting_since, ?4),
-      missed_offers = missed_offers + ?5,
-      state = iif(EXISTS (SELECT 1 FROM chat_operators o WHERE o.tenant = chats.tenant
-        AND o.visitor = chats.visitor AND o.chat_id = chats.chat_id AND o.revision = chats.revision
-        AND o.asked = 1), 'offered', 'waiting')`),
-    transfer: chat(`operator = ?4, department = ifnull(?5, department),
-      state = iif(?4 IS NULL, 'waiting', 'offered'), transfers = transfers + 1,
-      waiting_since = ifnull(waiting_since, ?6), assigned_at = iif(?4 IS NULL, assigned_at, ifnull(assigned_at, ?6))`),
+    unassign: chat(`state = ?4, operator = ?5, waiting_since = ifnull(waiting_since, ?6),
+      missed_offers = missed_offers + ?7`),
+    transfer: chat(`state = ?4, operator = ?5, waiting_since = ifnull(waiting_since, ?6),
+      assigned_at = iif(?5 IS NULL, assigned_at, ifnull(assigned_at, ?6)), transfers = transfers + 1`),
+    department: chat('department = ?4'),
     close: chat(`state = 'closed', operator = ifnull(?4, operator), closed_at = ?5, closed_by = ?6,
       reason = ?7, waiting_since = NULL`),
     visitorWrote: chat('visitor_messages = visitor_messages + 1'),
     operatorWrote: chat(
       'operator_messages = operator_messages + 1, answered_at = ifnull(answered_at, ?4)',
     ),
-    /** From when its answer is measured: not of one who came unasked. */
-    ask: operator('asked, asked_at', '1, ?5', 'asked = 1, asked_at = ifnull(?5, asked_at)'),
-    askNobody: operators('asked = 0'),
-    askNoMore: operators(
-      'asked = 0, missed = missed + ?5, declined = declined + ?6',
-      'AND operator = ?4',
-    ),
+    /** ?5: since when an answer is expected; null for an operator who came unasked. */
+    ask: operator('asked_at', '?5', 'asked_at = ifnull(?5, asked_at)'),
+    /** Those who are asked now, as JSON. */
+    asking: operators('asked = operator IN (SELECT value FROM json_each(?4))'),
+    passed: operators('missed = missed + ?5, declined = declined + ?6', 'AND operator = ?4'),
     accepted: operator(
       'accepted_at',
       '?5',
-      'asked = 0, accepted_at = ifnull(accepted_at, excluded.accepted_at)',
+      'accepted_at = ifnull(accepted_at, excluded.accepted_at)',
     ),
     wrote: operator(
       'messages, answered_at',
@@ -137,10 +135,20 @@ function statements(db: DatabaseSync) {
   };
 }
 
+const stateOf = (chat: Chat) =>
+  chat.accepted ? 'active' : askedOf(chat).length > 0 ? 'offered' : 'waiting';
+
 /** Moves a visitor's chats by one fact. Reads the visitor's row: apply to visitors first. */
 export function applyToChats(db: DatabaseSync) {
   const to = statements(db);
-  return (fact: OpenedVisitorFact, recorded: Recorded) => {
+  /** Who is asked, the state and the operator, from the open chat; further values are ?6 and on. */
+  function move(run: Run, recorded: RecordedOfVisitor, ...values: SQLInputValue[]): void {
+    const { chat } = recorded;
+    if (!chat) return;
+    to.asking(recorded, chat.id, JSON.stringify(askedOf(chat)));
+    run(recorded, chat.id, stateOf(chat), chat.operator, ...values);
+  }
+  return (fact: OpenedVisitorFact, recorded: RecordedOfVisitor) => {
     const { revision, at } = recorded;
     switch (fact.type) {
       case 'ChatStarted': {
@@ -151,35 +159,33 @@ export function applyToChats(db: DatabaseSync) {
       case 'ChatOffered': {
         const { chatId, operators } = fact.data;
         for (const operator of operators) to.ask(recorded, chatId, operator, at);
-        return to.offer(recorded, chatId);
+        return move(to.offer, recorded);
       }
       case 'ChatAssigned': {
         const { chatId, operator, reason } = fact.data;
-        to.askNobody(recorded, chatId);
-        to.ask(recorded, chatId, operator, reason === 'answered' || reason === 'taken' ? null : at);
-        return to.assign(recorded, chatId, operator, at);
+        const unasked = reason === 'answered' || reason === 'taken';
+        to.ask(recorded, chatId, operator, unasked ? null : at);
+        return move(to.assign, recorded, at);
       }
-      case 'ChatAccepted': {
-        const { chatId, operator } = fact.data;
-        to.askNobody(recorded, chatId);
-        to.accepted(recorded, chatId, operator, at);
-        return to.accept(recorded, chatId, operator, at);
-      }
+      case 'ChatAccepted':
+        to.accepted(recorded, fact.data.chatId, fact.data.operator, at);
+        return move(to.accept, recorded, at);
       case 'ChatUnassigned': {
         const { chatId, operators, reason } = fact.data;
         const [missed, declined] = [reason === 'missed' ? 1 : 0, reason === 'declined' ? 1 : 0];
-        for (const one of operators) to.askNoMore(recorded, chatId, one, missed, declined);
-        return to.unassign(recorded, chatId, at, missed * operators.length);
+        for (const operator of operators) to.passed(recorded, chatId, operator, missed, declined);
+        return move(to.unassign, recorded, at, missed * operators.length);
       }
       case 'ChatTransferred': {
         const { chatId, operator, department } = fact.data;
-        to.askNobody(recorded, chatId);
         if (operator !== null) to.ask(recorded, chatId, operator, at);
-        return to.transfer(recorded, chatId, operator, department, at);
+        move(to.transfer, recorded, at);
+        if (department !== null) to.department(recorded, chatId, department);
+        return;
       }
       case 'ChatClosed': {
         const { chatId, operator, by, reason } = fact.data;
-        to.askNobody(recorded, chatId);
+        to.asking(recorded, chatId, '[]');
         return to.close(recorded, chatId, operator, at, by, reason);
       }
       case 'VisitorMessageSent':

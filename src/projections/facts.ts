@@ -1,14 +1,13 @@
 /** Stored events as the facts they were decided as, with their personal part opened. */
-import type { OperatorFacts, OperatorPersonal } from '../actors/operator/machine.ts';
-import type { VisitorFacts, VisitorPersonal } from '../actors/visitor/facts.ts';
+import { operatorFact, visitorFact } from '../actors/facts.ts';
+import type { EventOf } from '../actors/machine/decider.ts';
+import type { OperatorFacts, OperatorPersonal } from '../actors/operator/facts.ts';
+import type { Chat, VisitorFacts, VisitorPersonal } from '../actors/visitor/facts.ts';
 import type { RecordedEvent, Sealed } from '../eventstore/port.ts';
 import type { JsonObject } from '../kit/json.ts';
 
 type Opened<Facts, Personal> = {
-  [T in keyof Facts]: {
-    readonly type: T;
-    readonly data: Facts[T];
-    /** null when the fact has no personal part, or the person was erased. */
+  [T in keyof Facts]: Extract<EventOf<Facts>, { type: T }> & {
     readonly personal: T extends keyof Personal ? Personal[T] | null : null;
   };
 }[keyof Facts];
@@ -26,6 +25,12 @@ export interface Recorded {
   readonly at: number;
 }
 
+/** The same of a visitor's fact. */
+export interface RecordedOfVisitor extends Recorded {
+  /** The open chat after a fact that moves one (`isChatEvent`); null for every other fact. */
+  readonly chat: Chat | null;
+}
+
 /** Personal parts of a batch, by event id. */
 export type Personal = ReadonlyMap<string, JsonObject | null>;
 
@@ -41,15 +46,22 @@ export async function openPersonal(
   return new Map(opened);
 }
 
-// Streams of visitors and operators hold what their deciders yielded, and nothing else is ever appended to them: the
-// types of the facts are those of the data. Types that are not known (of a later version) fall through a switch.
-export const visitorFact = (event: RecordedEvent, personal: Personal): OpenedVisitorFact =>
-  opened(event, personal) as unknown as OpenedVisitorFact;
-export const operatorFact = (event: RecordedEvent, personal: Personal): OpenedOperatorFact =>
-  opened(event, personal) as unknown as OpenedOperatorFact;
+/** The fact of a visitor with its personal part opened; null for an event of any other stream. */
+export function openedVisitorFact(
+  event: RecordedEvent,
+  personal: Personal,
+): OpenedVisitorFact | null {
+  const fact = visitorFact(event);
+  // A spread loses the link between the type of a fact and its personal part; both were sealed together.
+  return fact && ({ ...fact, personal: personal.get(event.id) ?? null } as OpenedVisitorFact);
+}
 
-const opened = ({ id, type, data }: RecordedEvent, personal: Personal) => ({
-  type,
-  data,
-  personal: personal.get(id) ?? null,
-});
+/** The fact of an operator with its personal part opened; null for an event of any other stream. */
+export function openedOperatorFact(
+  event: RecordedEvent,
+  personal: Personal,
+): OpenedOperatorFact | null {
+  const fact = operatorFact(event);
+  // As above.
+  return fact && ({ ...fact, personal: personal.get(event.id) ?? null } as OpenedOperatorFact);
+}

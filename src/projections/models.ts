@@ -1,11 +1,12 @@
 /** Which read models there are: their tables, the versions of their rows, and the queries on them. */
 import type { DatabaseSync } from 'node:sqlite';
 import { actorOf } from '../actors/ids.ts';
+import { VISITOR_FOLD } from '../actors/visitor/chat.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { chatQueries } from './chat-queries.ts';
 import { applyToChats, CHATS_SCHEMA, CHATS_TABLES, CHATS_VERSION } from './chats.ts';
 import { departmentQueries } from './department-queries.ts';
-import { operatorFact, type Personal, visitorFact } from './facts.ts';
+import { openedOperatorFact, openedVisitorFact, type Personal } from './facts.ts';
 import {
   applyToMessages,
   MESSAGES_SCHEMA,
@@ -13,6 +14,7 @@ import {
   MESSAGES_VERSION,
   messageQueries,
 } from './messages.ts';
+import { applyToOpenChats, OPEN_CHATS_SCHEMA, OPEN_CHATS_TABLES } from './open-chats.ts';
 import { operatorQueries } from './operator-queries.ts';
 import {
   applyToOperators,
@@ -35,6 +37,12 @@ interface Model {
 }
 
 const MODELS = {
+  openChats: {
+    version: VISITOR_FOLD,
+    alsoFrom: [],
+    schema: OPEN_CHATS_SCHEMA,
+    tables: OPEN_CHATS_TABLES,
+  },
   visitors: {
     version: VISITORS_VERSION,
     alsoFrom: [1], // the same columns, fewer indexes
@@ -65,7 +73,7 @@ export type ModelName = keyof typeof MODELS;
 /** By model, what the rows of a build mean. */
 export type Versions = Readonly<Record<string, number>>;
 
-const NAMES: readonly ModelName[] = ['visitors', 'messages', 'operators', 'chats'];
+const NAMES: readonly ModelName[] = ['openChats', 'visitors', 'messages', 'operators', 'chats'];
 
 /** What this program builds. */
 export const VERSIONS: Versions = Object.fromEntries(
@@ -125,6 +133,7 @@ export function queriesOf(db: DatabaseSync): <S extends Subject>(subject: S) => 
 
 /** Moves the rows of all models by one event. */
 export function applyToAll(db: DatabaseSync) {
+  const toOpenChats = applyToOpenChats(db);
   const toVisitors = applyToVisitors(db);
   const toMessages = applyToMessages(db);
   const toOperators = applyToOperators(db);
@@ -133,9 +142,17 @@ export function applyToAll(db: DatabaseSync) {
     const actor = actorOf(event.stream);
     if (!actor || actor.kind === 'tenant') return;
     const { tenant, name } = actor;
-    const recorded = { tenant, name, revision: event.revision, at: event.metadata.at };
-    if (actor.kind === 'operator') return toOperators(operatorFact(event, personal), recorded);
-    const fact = visitorFact(event, personal);
+    const { revision } = event;
+    const { at } = event.metadata;
+    if (actor.kind === 'operator') {
+      const fact = openedOperatorFact(event, personal);
+      if (fact) toOperators(fact, { tenant, name, revision, at });
+      return;
+    }
+    const fact = openedVisitorFact(event, personal);
+    if (!fact) return;
+    const chat = toOpenChats(tenant, actor.name, fact);
+    const recorded = { tenant, name, revision, at, chat };
     toVisitors(fact, recorded);
     toMessages(fact, recorded);
     toChats(fact, recorded);

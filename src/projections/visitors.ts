@@ -1,7 +1,7 @@
 /** Who visits: presence, conversation and what their browser told, one row for each visitor. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { Profile } from '../actors/visitor/facts.ts';
-import type { OpenedVisitorFact, Recorded } from './facts.ts';
+import type { Chat, Profile } from '../actors/visitor/facts.ts';
+import type { OpenedVisitorFact, Recorded, RecordedOfVisitor } from './facts.ts';
 
 export const VISITORS_VERSION = 2;
 export const VISITORS_TABLES = ['visitors'];
@@ -69,6 +69,12 @@ const told = (profile: Profile): SQLInputValue[] => [
   profile.vid ?? null,
 ];
 
+/** Conversation, chat id, the chat's department and operator. */
+const columnsOf = (chat: Chat | null): SQLInputValue[] =>
+  chat
+    ? [chat.accepted ? 'chatting' : 'waiting', chat.id, chat.department, chat.operator]
+    : ['none', null, null, null];
+
 /** Moves a visitor's row by one fact. */
 export function applyToVisitors(db: DatabaseSync) {
   const set = (columns: string) => {
@@ -93,21 +99,10 @@ export function applyToVisitors(db: DatabaseSync) {
   const loggedIn = set('logged_in = ?');
   const invite = set(`conversation = 'invited', operator = ?`);
   const uninvite = set(`conversation = 'none', operator = NULL`);
-  const startChat = set(
-    `conversation = 'waiting', chat_id = ?, chat_department = ?, chat_nick = ?, operator = NULL,
-     last_seen = ?`,
-  );
-  const assign = set('operator = ?');
-  const accept = set(`conversation = 'chatting', operator = ?`);
-  // Also of a chat that was answered: it waits again. Of a broadcast nobody has had it.
-  const unassign = set(`conversation = 'waiting', operator = NULL`);
-  const transfer = set(
-    `conversation = 'waiting', operator = ?, chat_department = ifnull(?, chat_department)`,
-  );
+  const inChat = 'conversation = ?, chat_id = ?, chat_department = ?, operator = ?';
+  const startChat = set(`${inChat}, chat_nick = ?, last_seen = ?`);
+  const moveChat = set(inChat);
   const seen = set('last_seen = ?');
-  const closeChat = set(
-    `conversation = 'none', chat_id = NULL, chat_department = NULL, operator = NULL`,
-  );
   const timeOut = set(
     `presence = 'timedOut', last_seen = ?,
      operator = iif(conversation = 'invited', NULL, operator),
@@ -120,7 +115,7 @@ export function applyToVisitors(db: DatabaseSync) {
      VALUES (?, ?, 'cleanedUp', ?, ?, ?, ?)`,
   );
 
-  return (fact: OpenedVisitorFact, recorded: Recorded) => {
+  return (fact: OpenedVisitorFact, recorded: RecordedOfVisitor) => {
     const { tenant, name, revision, at } = recorded;
     switch (fact.type) {
       case 'VisitorArrived':
@@ -142,21 +137,17 @@ export function applyToVisitors(db: DatabaseSync) {
       case 'InvitationExpired':
         return uninvite(recorded);
       case 'ChatStarted': {
-        const { chatId, department } = fact.data;
-        return startChat(recorded, chatId, department, fact.personal?.nick ?? null, at);
+        const nick = fact.personal?.nick ?? null;
+        return startChat(recorded, ...columnsOf(recorded.chat), nick, at);
       }
       case 'ChatAssigned':
-        return assign(recorded, fact.data.operator);
       case 'ChatAccepted':
-        return accept(recorded, fact.data.operator);
       case 'ChatUnassigned':
-        return unassign(recorded);
       case 'ChatTransferred':
-        return transfer(recorded, fact.data.operator, fact.data.department);
+      case 'ChatClosed':
+        return moveChat(recorded, ...columnsOf(recorded.chat));
       case 'VisitorMessageSent':
         return seen(recorded, at);
-      case 'ChatClosed':
-        return closeChat(recorded);
       case 'TimedOut':
         return timeOut(recorded, fact.data.lastSeen);
       case 'CleanedUp': {

@@ -3,7 +3,7 @@
  * snapshot of another version is thrown away, one of the same is believed.
  */
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { AnyMachineSnapshot } from 'xstate';
 import {
   type Decider,
@@ -17,7 +17,7 @@ import { operatorDecider } from '../../src/actors/operator/decisions.ts';
 import { tenantDecider } from '../../src/actors/tenant/machine.ts';
 import { visitorDecider } from '../../src/actors/visitor/decisions.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
-import { goldenNames, linesOf, readGolden, updating, writeGolden } from './golden.ts';
+import { linesOf, readGolden, updating, writeGolden } from './golden.ts';
 import { OPERATOR_HISTORY, TENANT_HISTORY, VISITOR_HISTORY } from './histories.ts';
 import { emptyState, MemoryStream, throughJson } from './stream.ts';
 
@@ -92,37 +92,3 @@ function holds<C extends { readonly type: string }, S extends AnyMachineSnapshot
 holds('visitor', visitorDecider, VISITOR_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
 holds('tenant', tenantDecider, TENANT_HISTORY);
-
-/** Streams that a former release wrote are the same streams: today's machine goes where that one went. */
-function stillFolds<S extends AnyMachineSnapshot>(name: string, decider: Decider<never, S>): void {
-  describe(`a ${name} of a former release`, () => {
-    const former = goldenNames().filter((each) => each.startsWith(`history-${name}-`));
-
-    it.each(former)('%s folds, fact by fact, to where it was', (golden) => {
-      // Golden files are written above and nowhere else.
-      const { version, facts, trail, state: last } = readGolden(golden) as History;
-      expect(version).not.toBe(decider.version);
-      expect(facts.length).toBeGreaterThan(50);
-      let state = emptyState(decider);
-      for (const [i, fact] of facts.entries()) {
-        state = fold(decider, state, [fact]);
-        const value: unknown = JSON.parse(trail[i]?.split(' wakes ')[0] ?? '');
-        const now: unknown = state.core.snapshot.value;
-        if (typeof value === 'object') expect(now, fact.type).toMatchObject(value ?? {});
-        else expect(now, fact.type).toBe(value);
-      }
-      const { context, revision, seen } = throughJson(serialize(state));
-      // What is folded today says all that was folded then, and more.
-      expect({ context, revision, seen }).toMatchObject({
-        context: last.context,
-        revision: last.revision,
-        seen: last.seen,
-      });
-    });
-
-    it('is kept as it was recorded', () => expect(former).not.toEqual([]));
-  });
-}
-
-stillFolds('visitor', visitorDecider);
-stillFolds('operator', operatorDecider);

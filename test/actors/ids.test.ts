@@ -230,7 +230,8 @@ describe.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '0'])(
       visitor.send(sendMessage(id, id), 0, id);
       visitor.send(assignChat('op1', id, id), 0);
       expect(visitorState(visitor.state.core).context).toMatchObject({
-        chat: { id, operator: 'op1', messages: 1 },
+        chat: { id, operator: 'op1' },
+        chatMessages: 1,
         openMessages: [{ id, chatId: id }],
       });
       visitor.send({ type: 'ReportDelivered', messageIds: [id], by: 'ping' }, 0);

@@ -63,7 +63,7 @@ describe('rows', () => {
           operator: has.operator,
           department: has.department,
           startedAt: has.startedAt,
-          visitorMessages: has.messages,
+          visitorMessages: context.chatMessages,
           missed: false,
         });
         expect(chat?.waitingSince === null).toBe(has.accepted);

@@ -29,12 +29,30 @@ export interface StoredFact {
 }
 
 /** A fact as a machine meets it. */
-export interface MachineEvent<F extends Fact = Fact> {
-  readonly type: F['type'];
-  readonly data: F['data'];
+export interface MachineEvent {
+  readonly type: string;
+  readonly data: JsonObject;
+  /** ms since 1970 */
   readonly at: number;
   readonly revision: number;
 }
+
+/** The facts of one kind of actor, as its decisions yield them: from a map of what each type says, and its personal part. */
+export type FactOf<Facts, Personal = Record<never, never>> = {
+  [T in keyof Facts]: {
+    readonly type: T;
+    readonly data: Facts[T];
+    readonly personal?: T extends keyof Personal ? Personal[T] | undefined : undefined;
+  };
+}[keyof Facts];
+
+/** The same facts as its machine meets them. */
+export type EventOf<Facts> = {
+  [T in keyof Facts]: Omit<MachineEvent, 'type' | 'data'> & {
+    readonly type: T;
+    readonly data: Facts[T];
+  };
+}[keyof Facts];
 
 /** The part of an actor's state that is immutable: where its machine is, what is due, and when it last moved. */
 export interface Core<S extends AnyMachineSnapshot = AnyMachineSnapshot> {

@@ -1,5 +1,12 @@
 /** How available an operator is, from his sessions and from what he says himself. */
-import type { Availability, Presence, Sessions, Show } from './facts.ts';
+import type {
+  Availability,
+  OperatorEvent,
+  OperatorFacts,
+  OperatorPersonal,
+  Presence,
+  Sessions,
+} from './facts.ts';
 
 /**
  * One availability from many sessions: the most available one counts, since that client gets the message; a client
@@ -21,23 +28,48 @@ function shownBy(sessions: Sessions): Availability {
   return 'offline';
 }
 
-/** The sessions after a fact that touches them. */
-function sessionsAfter(
-  sessions: Sessions,
-  fact: { type: string; data: { session?: string; resource?: string; show?: Show } },
-): Sessions {
-  const { session = '', resource = '', show = null } = fact.data;
+const PRESENCE_FACTS = [
+  'OperatorLoggedIn',
+  'PresenceChanged',
+  'OperatorLoggedOut',
+  'OperatorUnresponsive',
+  'OperatorResponsive',
+  'AvailabilitySet',
+] as const;
+type PresenceFactType = (typeof PRESENCE_FACTS)[number];
+
+/** A fact that an operator's availability may change by, as far as it is known before the change is worked out. */
+export type PresenceFact = {
+  [T in PresenceFactType]: {
+    readonly type: T;
+    readonly data: Omit<OperatorFacts[T], 'availability'>;
+    readonly personal?: T extends keyof OperatorPersonal ? OperatorPersonal[T] : undefined;
+  };
+}[PresenceFactType];
+
+const types: ReadonlySet<string> = new Set(PRESENCE_FACTS);
+
+export const isPresenceEvent = (
+  event: OperatorEvent,
+): event is Extract<OperatorEvent, { type: PresenceFactType }> => types.has(event.type);
+
+function sessionsAfter(sessions: Sessions, fact: PresenceFact): Sessions {
   switch (fact.type) {
-    case 'OperatorLoggedIn':
+    case 'OperatorLoggedIn': {
+      const { session, resource } = fact.data;
       return { ...sessions, [session]: { resource, show: null, responsive: true } };
-    case 'PresenceChanged':
+    }
+    case 'PresenceChanged': {
+      const { session, resource, show } = fact.data;
       return { ...sessions, [session]: { resource, show, responsive: true } };
+    }
     case 'OperatorLoggedOut': {
-      const { [session]: _gone, ...others } = sessions;
+      const { [fact.data.session]: _gone, ...others } = sessions;
       return others;
     }
     case 'OperatorUnresponsive':
     case 'OperatorResponsive': {
+      const { resource } = fact.data;
       const responsive = fact.type === 'OperatorResponsive';
       return Object.fromEntries(
         Object.entries(sessions).map(([id, known]) => [
@@ -46,16 +78,13 @@ function sessionsAfter(
         ]),
       );
     }
-    default:
+    case 'AvailabilitySet':
       return sessions;
   }
 }
 
-/** What follows for his presence from a fact. */
-export const presenceAfter = (
-  { sessions, away }: Presence,
-  fact: { type: string; data: { away?: boolean } & Parameters<typeof sessionsAfter>[1]['data'] },
-): Presence => ({
+/** An operator's presence after a fact. */
+export const presenceAfter = ({ sessions, away }: Presence, fact: PresenceFact): Presence => ({
   sessions: sessionsAfter(sessions, fact),
-  away: fact.type === 'AvailabilitySet' ? fact.data.away === true : away,
+  away: fact.type === 'AvailabilitySet' ? fact.data.away : away,
 });

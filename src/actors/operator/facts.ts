@@ -1,6 +1,6 @@
 /** What can be true of an operator: its facts, and what is folded from them. */
 import type { VisitorKey } from '../ids.ts';
-import type { MachineEvent } from '../machine/decider.ts';
+import type { EventOf, FactOf } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/seen.ts';
 
 /** As the operator's chat client shows it, over all its sessions. */
@@ -66,19 +66,8 @@ export type OperatorPersonal = {
   PresenceChanged: { status: string };
 };
 
-export type OperatorFact = {
-  [T in keyof OperatorFacts]: {
-    readonly type: T;
-    readonly data: OperatorFacts[T];
-    readonly personal?: T extends keyof OperatorPersonal
-      ? OperatorPersonal[T] | undefined
-      : undefined;
-  };
-}[keyof OperatorFacts];
-
-export type OperatorEvent = {
-  [T in keyof OperatorFacts]: MachineEvent & { type: T; data: OperatorFacts[T] };
-}[keyof OperatorFacts];
+export type OperatorFact = FactOf<OperatorFacts, OperatorPersonal>;
+export type OperatorEvent = EventOf<OperatorFacts>;
 
 export type Session = { resource: string; show: Show; responsive: boolean };
 export type Sessions = Readonly<Record<string, Session>>;

@@ -3,7 +3,7 @@
  * reserved here before it is assigned on the visitor's stream.
  */
 import { assign, emit, type SnapshotFrom, setup } from 'xstate';
-import { availabilityOf, presenceAfter } from './availability.ts';
+import { availabilityOf, isPresenceEvent, presenceAfter } from './availability.ts';
 import type { OperatorContext, OperatorEvent, OperatorFact } from './facts.ts';
 
 export type * from './facts.ts';
@@ -12,7 +12,7 @@ export type * from './facts.ts';
 export const CHATS_NAMED = 100;
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
-export const OPERATOR_VERSION = 'operator/2';
+export const OPERATOR_VERSION = 'operator/1';
 
 export const operatorMachine = setup({
   // `types` is how xstate takes its types: values that are never read.
@@ -28,7 +28,9 @@ export const operatorMachine = setup({
     isBusy: ({ context }) => availabilityOf(context) === 'busy',
   },
   actions: {
-    followPresence: assign(({ context, event }) => presenceAfter(context, event)),
+    followPresence: assign(({ context, event }) =>
+      isPresenceEvent(event) ? presenceAfter(context, event) : {},
+    ),
     takeChat: assign(({ context, event }) => {
       if (event.type !== 'ChatTaken' && event.type !== 'ChatReserved') return {};
       const { chatId, visitor, reservation, department = null, ownerGrace } = event.data;

@@ -1,7 +1,7 @@
 /** What is reported of an operator's clients, and what he says himself of his being there. */
 
 import type { VisitorKey } from '../ids.ts';
-import { availabilityOf, presenceAfter } from './availability.ts';
+import { availabilityOf, type PresenceFact, presenceAfter } from './availability.ts';
 import type { OperatorFact, Presence, Sessions, Show } from './facts.ts';
 
 export type PresenceCommand =
@@ -23,15 +23,8 @@ export type PresenceCommand =
 /** Clients of one operator at the same time; the oldest goes first. */
 const MAX_SESSIONS = 64;
 
-type SessionFact = Extract<OperatorFact, { data: { availability: unknown } }>;
-type Unchanged = SessionFact extends infer F
-  ? F extends SessionFact
-    ? { type: F['type']; data: Omit<F['data'], 'availability'>; personal?: F['personal'] }
-    : never
-  : never;
-
 /** Completes facts about sessions with the availability before and after each. */
-function withAvailability(presence: Presence, facts: readonly Unchanged[]): OperatorFact[] {
+function withAvailability(presence: Presence, facts: readonly PresenceFact[]): OperatorFact[] {
   let current = presence;
   return facts.map((fact) => {
     const from = availabilityOf(current);
@@ -42,7 +35,7 @@ function withAvailability(presence: Presence, facts: readonly Unchanged[]): Oper
   });
 }
 
-const shows = (session: string, resource: string, show: Show, status: string): Unchanged => ({
+const shows = (session: string, resource: string, show: Show, status: string): PresenceFact => ({
   type: 'PresenceChanged',
   data: { session, resource, show },
   personal: { status },
@@ -56,7 +49,7 @@ function compareSessions(
   command: Extract<PresenceCommand, { type: 'CompareSessions' }>,
 ): OperatorFact[] {
   const { sessions } = presence;
-  const opened: Unchanged[] = [];
+  const opened: PresenceFact[] = [];
   const kept = new Set<string>();
   for (const { resource, show, status } of command.sessions.slice(0, MAX_SESSIONS)) {
     const known = Object.entries(sessions).find(
@@ -70,12 +63,12 @@ function compareSessions(
   }
   const closed = Object.entries(sessions)
     .filter(([id]) => !kept.has(id))
-    .map(([session, { resource }]): Unchanged => loggedOut(session, resource));
+    .map(([session, { resource }]): PresenceFact => loggedOut(session, resource));
   // Opened before closed: an operator whose client goes on under another id is not offline in between.
   return withAvailability(presence, [...opened, ...closed]);
 }
 
-const loggedOut = (session: string, resource: string): Unchanged => ({
+const loggedOut = (session: string, resource: string): PresenceFact => ({
   type: 'OperatorLoggedOut',
   data: { session, resource },
 });
@@ -86,8 +79,8 @@ function openSession(presence: Presence, session: string, resource: string): Ope
   return withAvailability(presence, opening(sessions, session, resource));
 }
 
-function opening(sessions: Sessions, session: string, resource: string): Unchanged[] {
-  const facts: Unchanged[] = [{ type: 'OperatorLoggedIn', data: { session, resource } }];
+function opening(sessions: Sessions, session: string, resource: string): PresenceFact[] {
+  const facts: PresenceFact[] = [{ type: 'OperatorLoggedIn', data: { session, resource } }];
   const stood = Object.hasOwn(sessions, standIn(resource))
     ? sessions[standIn(resource)]
     : undefined;

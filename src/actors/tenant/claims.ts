@@ -3,7 +3,7 @@
  * an LHC user is claimed there before an operator is registered with it (docs/adr/0013).
  */
 import type { Username } from '../ids.ts';
-import { refuse } from '../machine/decider.ts';
+import { type EventOf, type FactOf, refuse } from '../machine/decider.ts';
 
 export type ClaimFacts = {
   /** Also said again by the operator that has it: a look at the claim before that is a look at another claim. */
@@ -30,9 +30,7 @@ export type LhcUsers = {
 
 export const NO_LHC_USERS: LhcUsers = { begun: false, claims: [] };
 
-type ClaimEvent = {
-  [T in keyof ClaimFacts]: { type: T; data: ClaimFacts[T]; at: number; revision: number };
-}[keyof ClaimFacts];
+type ClaimEvent = EventOf<ClaimFacts>;
 
 /** Where the claim of this LHC user is in the list, or would be. */
 function placeOf(claims: readonly Claim[], lhcUserId: number): { index: number; found: number } {
@@ -83,9 +81,7 @@ export type ClaimCommand =
       last: boolean;
     };
 
-type ClaimFact = {
-  [T in keyof ClaimFacts]: { readonly type: T; readonly data: ClaimFacts[T] };
-}[keyof ClaimFacts];
+type ClaimFact = FactOf<ClaimFacts>;
 
 /** @throws {AppError} `refused` for an LHC user whose claim is not the one that was seen */
 export function decideClaim(known: LhcUsers, command: ClaimCommand): readonly ClaimFact[] {

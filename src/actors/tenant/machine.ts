@@ -2,7 +2,7 @@
 import { assign, type SnapshotFrom, setup } from 'xstate';
 import { z } from 'zod';
 import { Instance, TenantId } from '../ids.ts';
-import type { Core, Decider, MachineEvent } from '../machine/decider.ts';
+import type { Core, Decider, EventOf, FactOf } from '../machine/decider.ts';
 import { POLICIES } from '../selection.ts';
 import type { VisitorDelays } from '../visitor/facts.ts';
 import {
@@ -81,21 +81,13 @@ export type TenantFacts = {
   CallbacksPaused: { endpoint: string };
   CallbacksResumed: { endpoint: string };
 } & ClaimFacts;
-export type TenantFact = {
-  [T in keyof TenantFacts]: {
-    readonly type: T;
-    readonly data: TenantFacts[T];
-    readonly personal?: undefined;
-  };
-}[keyof TenantFacts];
-type TenantEvent = {
-  [T in keyof TenantFacts]: MachineEvent & { type: T; data: TenantFacts[T] };
-}[keyof TenantFacts];
+export type TenantFact = FactOf<TenantFacts>;
+type TenantEvent = EventOf<TenantFacts>;
 
 export type TenantContext = { pausedEndpoint: string | null; lhcUsers: LhcUsers };
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
-const TENANT_VERSION = 'tenant/2';
+const TENANT_VERSION = 'tenant/1';
 
 const tenantMachine = setup({
   // `types` is how xstate takes its types: values that are never read.

@@ -2,14 +2,12 @@
  * What each fact changes in what is known of a visitor. Where it takes the visitor is the machine's (machine.ts), which
  * asks for these changes once for each fact.
  */
-import type { Username } from '../ids.ts';
-import type { Chat, UnassignReason, VisitorContext, VisitorDelays, VisitorEvent } from './facts.ts';
+import { type ChatEvent, chatAfter } from './chat.ts';
+import type { VisitorContext, VisitorDelays, VisitorEvent } from './facts.ts';
 
 const REVOKED_KEPT = 32;
 const SETTLED_KEPT = 256;
 const MARKABLE_KEPT = 32;
-/** As many operators as one broadcast asks, or those who were asked first would be asked again before the others. */
-const PASSED_KEPT = 500;
 
 export const NO_DELAYS: Required<VisitorDelays> = {
   hardTimeout: 300_000,
@@ -32,6 +30,8 @@ const FORGOTTEN = {
   failure: null,
   inviter: null,
   chat: null,
+  chatMessages: 0,
+  firstWaiting: null,
   ended: null,
   markable: [],
   displayed: null,
@@ -65,54 +65,6 @@ function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewe
   };
 }
 
-function startChat({ chats }: VisitorContext, { data, at, revision }: Of<'ChatStarted'>): Change {
-  const chat: Chat = {
-    id: data.chatId,
-    department: data.department,
-    invitedBy: data.invitedBy,
-    operator: null,
-    reservation: null,
-    accepted: false,
-    startedAt: at,
-    messages: 0,
-    offered: [],
-    passed: [],
-    misses: 0,
-    freeSince: at,
-    transferredBy: null,
-    handed: null,
-    round: revision,
-    parked: null,
-  };
-  return {
-    lastSeen: at,
-    inviter: null,
-    lastChatId: chat.id,
-    chats: chats + 1,
-    nickRevision: revision,
-    chat,
-  };
-}
-
-/** A chat that nobody has any more: what its next owner has to be told begins here. */
-const released = (chat: Chat, { at, revision }: VisitorEvent): Chat => ({
-  ...chat,
-  operator: null,
-  reservation: null,
-  accepted: false,
-  offered: [],
-  freeSince: at,
-  round: revision,
-  parked: null,
-});
-
-/** Who misses it again goes to the end of the list. */
-export const passedBy = (chat: Pick<Chat, 'passed'>, operators: readonly Username[]): Username[] =>
-  [...chat.passed.filter((each) => !operators.includes(each)), ...operators].slice(-PASSED_KEPT);
-
-/** Who no longer has it for one of these is asked again only when nobody else is free. */
-export const PASSES: ReadonlySet<UnassignReason> = new Set(['missed', 'declined']);
-
 /** Its reservation was used: a second assignment with it, which comes late, is refused as if it had been revoked. */
 const spent = ({ chat, revokedReservations }: VisitorContext): Change =>
   chat?.reservation ? revoked(revokedReservations, chat.reservation) : {};
@@ -121,80 +73,51 @@ const revoked = (known: readonly string[], reservation: string) => ({
   revokedReservations: [...known, reservation].slice(-REVOKED_KEPT),
 });
 
-function changeChat(context: VisitorContext, chat: Chat, event: ChatEvent): Change {
+/** What a fact of the chat changes besides the chat itself. */
+function beside(context: VisitorContext, event: ChatEvent): Change {
   switch (event.type) {
-    case 'ChatOffered':
-      return { chat: { ...chat, offered: [...chat.offered, ...event.data.operators] } };
-    case 'ChatAssigned': {
-      const { operator, reservation } = event.data;
+    case 'ChatStarted':
       return {
-        ...spent(context),
-        chat: { ...chat, operator, reservation, accepted: false, offered: [] },
+        lastSeen: event.at,
+        inviter: null,
+        lastChatId: event.data.chatId,
+        chats: context.chats + 1,
+        chatMessages: 0,
+        nickRevision: event.revision,
       };
-    }
-    case 'ChatAccepted':
-      return acceptChat(chat, event);
+    case 'ChatAssigned':
     case 'ChatUnassigned':
-      return { ...spent(context), chat: unassignChat(chat, event) };
     case 'ChatTransferred':
-      return { ...spent(context), chat: transferChat(chat, event) };
-    case 'VisitorMessageSent':
-      return keepMessage(context, chat, event);
+      return spent(context);
+    case 'ChatAccepted':
+      return { lastOperator: event.data.operator };
+    case 'ChatClosed':
+      return ended(context, event);
+    case 'ChatOffered':
+      return {};
   }
 }
 
-type ChatEvent = Of<
-  | 'ChatOffered'
-  | 'ChatAssigned'
-  | 'ChatAccepted'
-  | 'ChatUnassigned'
-  | 'ChatTransferred'
-  | 'VisitorMessageSent'
->;
-
-/** Whoever answers it has no longer passed on it, and nobody gets it back from him. */
-function acceptChat(chat: Chat, { data: { operator } }: Of<'ChatAccepted'>): Change {
-  const passed = chat.passed.filter((each) => each !== operator);
-  const answered = { accepted: true, offered: [], misses: 0, passed };
-  const settled = { transferredBy: null, handed: null };
-  return { chat: { ...chat, ...answered, ...settled }, lastOperator: operator };
-}
-
-function unassignChat(chat: Chat, event: Of<'ChatUnassigned'>): Chat {
-  const { operators, reason } = event.data;
-  const offered = chat.offered.filter((each) => !operators.includes(each));
-  const passes = PASSES.has(reason);
-  const passed = passes ? passedBy(chat, operators) : chat.passed;
-  if (offered.length > 0) return { ...chat, passed, offered };
-  return { ...released(chat, event), passed, misses: chat.misses + (passes ? 1 : 0) };
-}
-
-function transferChat(chat: Chat, event: Of<'ChatTransferred'>): Chat {
-  const { from, operator, department, reservation } = event.data;
-  const passes = from !== null && operator === null;
+function changeChat(context: VisitorContext, event: ChatEvent): Change {
+  const chat = chatAfter(context.chat, event);
+  const sameRound = chat !== null && chat.round === context.chat?.round;
   return {
-    ...released(chat, event),
-    operator,
-    reservation,
-    department: department ?? chat.department,
-    passed: passes ? passedBy(chat, [from]) : chat.passed,
-    misses: 0,
-    transferredBy: operator === null ? null : from,
-    handed: operator === null ? { by: from } : null,
+    chat,
+    firstWaiting: sameRound ? context.firstWaiting : null,
+    ...beside(context, event),
   };
 }
 
 function keepMessage(
-  context: VisitorContext,
-  chat: Chat,
+  { openMessages, chat, chatMessages, firstWaiting }: VisitorContext,
   { data, at, revision }: Of<'VisitorMessageSent'>,
 ): Change {
   const message = { id: data.messageId, chatId: data.chatId, revision, taken: false };
-  const parked = chat.parked ?? (chat.operator === null ? revision : null);
   return {
     lastSeen: at,
-    openMessages: [...context.openMessages, message],
-    chat: { ...chat, messages: chat.messages + 1, parked },
+    openMessages: [...openMessages, message],
+    chatMessages: chatMessages + 1,
+    firstWaiting: firstWaiting ?? (chat?.operator === null ? revision : null),
   };
 }
 
@@ -244,16 +167,15 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     case 'TimedOut':
       return { inviter: null };
     case 'ChatStarted':
-      return startChat(context, event);
     case 'ChatOffered':
     case 'ChatAssigned':
     case 'ChatAccepted':
     case 'ChatUnassigned':
     case 'ChatTransferred':
-    case 'VisitorMessageSent':
-      return context.chat ? changeChat(context, context.chat, event) : {};
     case 'ChatClosed':
-      return { chat: null, ...ended(context, event) };
+      return changeChat(context, event);
+    case 'VisitorMessageSent':
+      return keepMessage(context, event);
     case 'ReservationRevoked':
       return revoked(context.revokedReservations, event.data.reservation);
     case 'OperatorMessageReceived':

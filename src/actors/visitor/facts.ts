@@ -1,6 +1,6 @@
 /** What can be true of a web visitor: its facts, and what is folded from them. */
 import type { Username } from '../ids.ts';
-import type { MachineEvent } from '../machine/decider.ts';
+import type { EventOf, FactOf } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/seen.ts';
 import type { Policy } from '../selection.ts';
 
@@ -151,19 +151,8 @@ export type VisitorPersonal = {
   OperatorCommandSent: { text: string };
 };
 
-export type VisitorFact = {
-  [T in keyof VisitorFacts]: {
-    readonly type: T;
-    readonly data: VisitorFacts[T];
-    readonly personal?: T extends keyof VisitorPersonal
-      ? VisitorPersonal[T] | undefined
-      : undefined;
-  };
-}[keyof VisitorFacts];
-
-export type VisitorEvent = {
-  [T in keyof VisitorFacts]: MachineEvent & { type: T; data: VisitorFacts[T] };
-}[keyof VisitorFacts];
+export type VisitorFact = FactOf<VisitorFacts, VisitorPersonal>;
+export type VisitorEvent = EventOf<VisitorFacts>;
 
 /** A visitor's message with no final outcome yet. */
 export type OpenMessage = { id: string; chatId: string; revision: number; taken: boolean };
@@ -172,12 +161,12 @@ export type Chat = {
   id: string;
   department: string | null;
   invitedBy: Username | null;
+  /** Who answered last: this chat, or else the one before. */
+  lastOperator: Username | null;
   operator: Username | null;
   reservation: string | null;
   accepted: boolean;
   startedAt: number;
-  /** How many messages the visitor has sent in it. */
-  messages: number;
   /** Asked together, and not answered yet. */
   offered: Username[];
   /** Who missed or declined it, or handed it to a department: asked again only when nobody else is free. */
@@ -191,8 +180,6 @@ export type Chat = {
   handed: { by: Username | null } | null;
   /** Revision of the fact with which the search for an operator began: chat started, unassigned, transferred. */
   round: number;
-  /** The first message of the visitor that came in this round while nobody had the chat. */
-  parked: number | null;
 };
 
 /** An operator's message whose client wants to know when it is read. */
@@ -215,6 +202,10 @@ export type VisitorContext = {
   failure: string | null;
   inviter: Username | null;
   chat: Chat | null;
+  /** How many messages the visitor has sent in the open chat. */
+  chatMessages: number;
+  /** Revision of the first message of the visitor that came in the chat's round while nobody had the chat. */
+  firstWaiting: number | null;
   lastChatId: string | null;
   /** How many it has begun. */
   chats: number;

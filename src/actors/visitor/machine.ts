@@ -6,11 +6,11 @@
  */
 import { assign, emit, type SnapshotFrom, setup } from 'xstate';
 import { changesBy, NO_DELAYS, NOBODY } from './changes.ts';
+import { VISITOR_FOLD } from './chat.ts';
 import type { VisitorContext, VisitorEvent, VisitorFact } from './facts.ts';
 import { closed, missed } from './placement.ts';
 
-/** Raise it when recorded histories fold differently (test/actors/golden). */
-export const VISITOR_VERSION = 'visitor/3';
+export const VISITOR_VERSION = `visitor/${VISITOR_FOLD}`;
 
 export const visitorMachine = setup({
   // `types` is how xstate takes its types: values that are never read.

@@ -121,14 +121,14 @@ const ago = (then: number, at: number): string =>
   `${stampOf(then, at)} (${durationOf(at - then)} ago)`;
 
 function conversation(visitor: VisitorState, { chats }: Past, at: number): string[] {
-  const { chat, inviter } = visitor.context;
+  const { chat, chatMessages, inviter } = visitor.context;
   if (!chat) {
     const invited = visitor.conversation === 'invited' && inviter !== null;
     return [invited ? `Invited by ${inviter}, no answer yet.` : 'No open chat.'];
   }
   const past = chats.find(({ chatId }) => chatId === chat.id);
   const name = `Chat #${chat.id}${chat.department ? ` for ${chat.department}` : ''}`;
-  const messages = chat.messages === 1 ? '1 message' : `${chat.messages} messages`;
+  const messages = chatMessages === 1 ? '1 message' : `${chatMessages} messages`;
   return [
     `${name}, started ${ago(chat.startedAt, at)}, ${messages} from the visitor; ${placement(chat, at)}.`,
     past?.answeredAt === undefined

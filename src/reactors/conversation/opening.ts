@@ -13,6 +13,7 @@ import type {
   Chat,
   OpenMessage,
   Profile,
+  VisitorContext,
   VisitorFact,
   VisitorState,
 } from '../../actors/visitor/facts.ts';
@@ -52,8 +53,8 @@ export interface Opening {
 }
 
 /** True if the opening stands at this fact. It stands earlier if a message of the same round had to wait. */
-export const opensAt = (chat: Chat, revision: number): boolean =>
-  revision >= chat.round && (chat.parked === null || chat.parked >= revision);
+export const opensAt = ({ chat, firstWaiting }: VisitorContext, revision: number): boolean =>
+  chat !== null && revision >= chat.round && (firstWaiting === null || firstWaiting >= revision);
 
 interface OpeningOptions {
   readonly store: EventStore;

@@ -118,7 +118,7 @@ async function sendVisitorMessage(
 ): Promise<Outcome> {
   const { actors, personal, recipientOf, delivery, opening, broadcast } = parts;
   const { tenant, key } = sender;
-  const { openMessages, chat } = state.context;
+  const { openMessages, chat, firstWaiting } = state.context;
   const open = openMessages.find((each) => each.id === id);
   if (!again && (!open || open.taken)) return done;
   const operator = await recipientOf(event, chatId, state);
@@ -140,7 +140,7 @@ async function sendVisitorMessage(
     const reason = refusals.get(id);
     if (reason !== undefined) return { kind: 'dead', reason };
   } else {
-    if (current?.parked === event.revision) {
+    if (current && firstWaiting === event.revision) {
       await opening.open(sender, state, [operator], event.revision);
     }
     await delivery.send(sender, operator, { id, body });
@@ -159,7 +159,7 @@ async function openChat(
   given: { chatId: string; operators: readonly Username[]; fromOthers?: boolean },
 ): Promise<void> {
   const { chat } = state.context;
-  if (chat?.id !== given.chatId || !(given.fromOthers || opensAt(chat, revision))) return;
+  if (chat?.id !== given.chatId || !(given.fromOthers || opensAt(state.context, revision))) return;
   const operators = given.operators.filter(
     (operator) => chat.operator === operator || chat.offered.includes(operator),
   );

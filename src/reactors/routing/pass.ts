@@ -8,20 +8,19 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
-import {
-  claimsOf,
-  type Pick,
-  type Policy,
-  type Rule,
-  selectOperators,
-} from '../../actors/selection.ts';
+import { type Pick, type Policy, type Rule, selectOperators } from '../../actors/selection.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import { createPools, type Pool, type Pools } from './pool.ts';
 import { chatTerms, tryCommand } from './repair.ts';
 import type { RoundRobin } from './round-robin.ts';
-import type { RoutingTables, UnansweredChat, WaitingChat } from './tables.ts';
+import {
+  type RoutingTables,
+  routableChat,
+  type UnansweredChat,
+  type WaitingChat,
+} from './tables.ts';
 
 /** A chat that was refused as often waits for the next pass. */
 export const REFUSALS_PER_CHAT = 20;
@@ -121,11 +120,9 @@ async function currentChat(
   { actors, tenant }: Pass,
   chat: WaitingChat,
 ): Promise<WaitingChat | null> {
-  const context = (await actors.visitor(tenant.id, chat.visitor).state())?.context;
-  if (context?.chat?.id !== chat.chatId || context.chat.operator !== null) return null;
-  const { invitedBy, handed } = context.chat;
-  const known = claimsOf(handed !== null, { invitedBy, lastOperator: context.lastOperator });
-  return { ...chat, ...context.chat, ...known };
+  const current = (await actors.visitor(tenant.id, chat.visitor).state())?.context.chat;
+  if (current?.id !== chat.chatId || current.operator !== null) return null;
+  return routableChat(chat.visitor, current);
 }
 
 async function offer(

@@ -1,10 +1,10 @@
 /** What each fact does to the tables of routing. */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { operatorFact, visitorFact } from '../../actors/facts.ts';
-import { actorOf, type TenantId, type Username } from '../../actors/ids.ts';
-import type { Change, OperatorFact } from '../../actors/operator/machine.ts';
-import { PASSES, passedBy } from '../../actors/visitor/changes.ts';
-import type { VisitorFact } from '../../actors/visitor/facts.ts';
+import { actorOf, type TenantId, type Username, type VisitorKey } from '../../actors/ids.ts';
+import type { Change, OperatorEvent } from '../../actors/operator/facts.ts';
+import { type ChatEvent, chatAfter, isChatEvent } from '../../actors/visitor/chat.ts';
+import type { Chat } from '../../actors/visitor/facts.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import { SAME } from './schema.ts';
 
@@ -16,16 +16,16 @@ export function applyToRouting(file: DatabaseSync): (event: RecordedEvent) => vo
   return (event) => {
     const actor = actorOf(event.stream);
     if (!actor || actor.kind === 'tenant') return;
-    const visitor = visitorFact(event);
-    const operator = operatorFact(event);
-    const { at } = event.metadata;
-    if (visitor && ofVisitor(actor.tenant, actor.name, visitor, at)) {
-      compare(actor.tenant, actor.name);
+    if (actor.kind === 'visitor') {
+      const fact = visitorFact(event);
+      if (!fact || !isChatEvent(fact)) return;
+      if (ofVisitor(actor.tenant, actor.name, fact)) compare(actor.tenant, actor.name);
+      return;
     }
-    if (operator) {
-      for (const each of ofOperator(actor.tenant, actor.name, operator, at)) {
-        compare(actor.tenant, each);
-      }
+    const fact = operatorFact(event);
+    if (!fact) return;
+    for (const visitor of ofOperator(actor.tenant, actor.name, fact)) {
+      compare(actor.tenant, visitor);
     }
   };
 }
@@ -42,105 +42,61 @@ function applyToUnsettled(file: DatabaseSync) {
   );
   const note = file.prepare('INSERT OR IGNORE INTO unsettled VALUES (?, ?)');
   const drop = file.prepare('DELETE FROM unsettled WHERE tenant = ? AND visitor = ?');
-  return (tenant: TenantId, visitor: string): void => {
+  return (tenant: TenantId, visitor: VisitorKey): void => {
     const found = disagree.get(tenant, visitor)?.found === 1;
     (found ? note : drop).run(tenant, visitor);
   };
 }
 
-/** The result says whether the fact is about the chat. Kept as the visitor's machine has it (a test holds them equal). */
+/** The result says whether the two sides may disagree now. */
 function applyToChats(file: DatabaseSync) {
-  const start = file.prepare(
+  const read = file.prepare('SELECT life FROM chats_of_visitors WHERE tenant = ? AND visitor = ?');
+  const write = file.prepare(
     `INSERT OR REPLACE INTO chats_of_visitors
-     (tenant, visitor, chat, department, invited_by, last_operator, offered, passed, misses,
-       free_since, since, accepted, handed) VALUES (?, ?, ?, ?, ?, ?, '[]', '[]', 0, ?, ?, 0, 0)`,
+     (tenant, visitor, life, chat, department, invited_by, last_operator, transferred_by, offered, since, operator,
+       reservation, accepted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  const known = file.prepare(
-    'SELECT offered, passed FROM chats_of_visitors WHERE tenant = ? AND visitor = ?',
-  );
-  const change = (columns: string) =>
-    file.prepare(`UPDATE chats_of_visitors SET ${columns} WHERE tenant = ? AND visitor = ?`);
-  const offer = change('offered = ?');
-  const assign = change(`operator = ?, reservation = ?, accepted = 0, offered = '[]'`);
-  const accept = change(
-    `accepted = 1, last_operator = operator, offered = '[]', misses = 0, transferred_by = NULL, handed = 0,
-     passed = (SELECT json_group_array(value) FROM json_each(passed) WHERE value <> operator)`,
-  );
-  const pass = change('offered = ?, passed = ?');
-  const unassign = change(
-    `operator = NULL, reservation = NULL, accepted = 0, offered = '[]', passed = ?,
-     misses = misses + ?, free_since = ?`,
-  );
-  const transfer = change(
-    `operator = ?, reservation = ?, accepted = 0, offered = '[]', passed = ?, misses = 0,
-     free_since = ?, department = ifnull(?, department), transferred_by = ?, handed = ?`,
-  );
-  const close = file.prepare('DELETE FROM chats_of_visitors WHERE tenant = ? AND visitor = ?');
-  // Who is asked has a row, registered or not: a chat of nobody's must be found by way of him.
+  const remove = file.prepare('DELETE FROM chats_of_visitors WHERE tenant = ? AND visitor = ?');
+  // An operator who is asked has a row, registered or not: a chat that nobody can answer is found by way of it.
   const meet = file.prepare(
     'INSERT OR IGNORE INTO operators (tenant, username, offline, gone) VALUES (?, ?, 1, 0)',
   );
-  const round = file.prepare(
-    `INSERT OR REPLACE INTO rounds
-     SELECT tenant, ifnull(department, ''), ? FROM chats_of_visitors WHERE tenant = ? AND visitor = ?`,
-  );
-  function askedIn(tenant: TenantId, visitor: string) {
-    const row = known.get(tenant, visitor);
-    const list = (json: unknown) => JSON.parse(String(json ?? '[]')) as Username[]; // as written here
-    return { offered: list(row?.offered), passed: list(row?.passed) };
-  }
+  const round = file.prepare('INSERT OR REPLACE INTO rounds VALUES (?, ?, ?)');
 
-  return (tenant: TenantId, visitor: string, fact: VisitorFact, at: number): boolean => {
-    switch (fact.type) {
-      case 'ChatStarted': {
-        const { chatId, department, invitedBy, lastOperator = null } = fact.data;
-        start.run(tenant, visitor, chatId, department, invitedBy, lastOperator, at, at);
-        return true;
-      }
-      case 'ChatOffered': {
-        const { offered } = askedIn(tenant, visitor);
-        offer.run(JSON.stringify([...offered, ...fact.data.operators]), tenant, visitor);
-        return true;
-      }
-      case 'ChatAssigned': {
-        const { operator, reservation, reason } = fact.data;
-        meet.run(tenant, operator);
-        assign.run(operator, reservation, tenant, visitor);
-        if (reason === 'round-robin') round.run(operator, tenant, visitor);
-        return true;
-      }
-      case 'ChatAccepted':
-        accept.run(tenant, visitor);
-        return true;
-      case 'ChatUnassigned': {
-        const { operators, reason } = fact.data;
-        const chat = askedIn(tenant, visitor);
-        const left = chat.offered.filter((each) => !operators.includes(each));
-        const passes = PASSES.has(reason);
-        const passed = JSON.stringify(passes ? passedBy(chat, operators) : chat.passed);
-        if (left.length > 0) pass.run(JSON.stringify(left), passed, tenant, visitor);
-        else unassign.run(passed, passes ? 1 : 0, at, tenant, visitor);
-        return true;
-      }
-      case 'ChatTransferred': {
-        const { operator, reservation, department, from } = fact.data;
-        const chat = askedIn(tenant, visitor);
-        const passes = from !== null && operator === null;
-        const passed = JSON.stringify(passes ? passedBy(chat, [from]) : chat.passed);
-        const giver = operator === null ? null : from;
-        if (operator !== null) meet.run(tenant, operator);
-        const handed = operator === null ? 1 : 0;
-        transfer.run(operator, reservation, passed, at, department, giver, handed, tenant, visitor);
-        return true;
-      }
-      case 'ChatClosed':
-        close.run(tenant, visitor);
-        return true;
-      default:
-        return false;
+  return (tenant: TenantId, visitor: VisitorKey, event: ChatEvent): boolean => {
+    const before = lifeIn(read.get(tenant, visitor));
+    const after = chatAfter(before, event);
+    if (after) write.run(tenant, visitor, JSON.stringify(after), ...columnsOf(after));
+    else remove.run(tenant, visitor);
+    if (after && after.operator !== null) meet.run(tenant, after.operator);
+    if (event.type === 'ChatAssigned' && event.data.reason === 'round-robin') {
+      round.run(tenant, after?.department ?? '', event.data.operator);
     }
+    return (
+      before?.id !== after?.id ||
+      before?.operator !== after?.operator ||
+      before?.reservation !== after?.reservation
+    );
   };
 }
+
+// Written as JSON of a chat, above.
+const lifeIn = (row: Record<string, unknown> | undefined): Chat | null =>
+  row ? (JSON.parse(String(row.life)) as Chat) : null;
+
+/** What queries look at, in the order of the columns. */
+const columnsOf = (chat: Chat): SQLInputValue[] => [
+  chat.id,
+  chat.department,
+  chat.invitedBy,
+  chat.lastOperator,
+  chat.transferredBy,
+  JSON.stringify(chat.offered),
+  chat.startedAt,
+  chat.operator,
+  chat.reservation,
+  chat.accepted ? 1 : 0,
+];
 
 /** The result names the visitors whose chats the fact is about. */
 function applyToOperators(file: DatabaseSync) {
@@ -174,7 +130,8 @@ function applyToOperators(file: DatabaseSync) {
   const go = known('gone = 1');
   const comeBack = known('gone = 0');
 
-  return (tenant: TenantId, username: string, fact: OperatorFact, at: number): string[] => {
+  return (tenant: TenantId, username: Username, fact: OperatorEvent): VisitorKey[] => {
+    const { at } = fact;
     switch (fact.type) {
       case 'ChatReserved':
       case 'ChatTaken': {
@@ -192,10 +149,11 @@ function applyToOperators(file: DatabaseSync) {
         register.run(tenant, username, fact.data.lhcUserId);
         return [];
       case 'OperatorRemoved': {
-        const visitors = visitorsOf.all(tenant, username).map(({ visitor }) => String(visitor));
+        // The column of the statement above.
+        const rows = visitorsOf.all(tenant, username) as unknown as { visitor: VisitorKey }[];
         unregister.run(tenant, username);
         releaseAll.run(tenant, username);
-        return visitors;
+        return rows.map(({ visitor }) => visitor);
       }
       case 'OperatorGone':
         go.run(tenant, username);
@@ -209,5 +167,5 @@ function applyToOperators(file: DatabaseSync) {
   };
 }
 
-const availabilityIn = ({ data }: OperatorFact): Change | null =>
+const availabilityIn = ({ data }: OperatorEvent): Change | null =>
   'availability' in data ? data.availability : null;

@@ -11,16 +11,14 @@ export const SCHEMA = `
   CREATE TABLE chats_of_visitors (
     tenant TEXT NOT NULL,
     visitor TEXT NOT NULL,
+    life TEXT NOT NULL, -- JSON: the chat as the visitor's machine has it
+    -- What queries look at of it:
     chat TEXT NOT NULL,
     department TEXT,
     invited_by TEXT,
     last_operator TEXT,
     transferred_by TEXT,
-    handed INTEGER NOT NULL, -- to its department: whom the visitor knows from before has no claim on it
-    offered TEXT NOT NULL, -- JSON: asked together, and not answered yet
-    passed TEXT NOT NULL, -- JSON: missed or declined it, or handed it to a department
-    misses INTEGER NOT NULL,
-    free_since INTEGER NOT NULL,
+    offered TEXT NOT NULL, -- JSON
     since INTEGER NOT NULL,
     operator TEXT,
     reservation TEXT,

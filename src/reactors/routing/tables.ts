@@ -1,7 +1,9 @@
 /** The queries of routing: both sides of every open chat, folded from visitors' and operators' streams. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
-import { claimsOf, type Sought } from '../../actors/selection.ts';
+import { type Sought, soughtIn } from '../../actors/selection.ts';
+import { VISITOR_FOLD } from '../../actors/visitor/chat.ts';
+import type { Chat } from '../../actors/visitor/facts.ts';
 import type { WorkTable } from '../../runtime/pending-work.ts';
 import { prepareLazily } from '../../sqlite/statements.ts';
 import { applyToRouting } from './rows.ts';
@@ -81,8 +83,6 @@ export const ROUTING_ROWS_MAX = 500;
 
 const ASSIGNMENT = (row: string) =>
   `${row}.visitor, ${row}.chat, ${row}.operator, ${row}.reservation, ${row}.department`;
-const ROUTABLE = `v.visitor, v.chat, v.department, v.invited_by, v.last_operator, v.transferred_by, v.handed,
-  v.offered, v.passed, v.misses, v.free_since, v.since`;
 /** Starts with the few chats about which the two sides disagree. CROSS JOIN keeps SQLite to this order. */
 const DISPUTED = (row: 'v' | 'o') =>
   `unsettled u CROSS JOIN ${
@@ -96,7 +96,7 @@ const ONE_OF = (json: string) => `IN (SELECT value FROM json_each(${json}))`;
 const QUERIES = {
   operators: `SELECT username FROM operators WHERE tenant = ? AND lhc_user IS NOT NULL
     ORDER BY username`,
-  waiting: `SELECT ${ROUTABLE} FROM chats_of_visitors v INDEXED BY chats_waiting
+  waiting: `SELECT v.visitor, v.life FROM chats_of_visitors v INDEXED BY chats_waiting
     WHERE v.tenant = ?1 AND v.operator IS NULL AND (v.since, v.visitor) > (?2, ?3)
     AND (?4 OR v.department IS NULL OR v.department ${ONE_OF('?5')}
       OR v.transferred_by ${ONE_OF('?6')} OR v.invited_by ${ONE_OF('?6')}
@@ -116,7 +116,7 @@ const QUERIES = {
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
   orphans: `SELECT ${ASSIGNMENT('v')}, r.lhc_user IS NULL AS removed FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND (r.lhc_user IS NULL OR r.gone = 1) LIMIT ${ROUTING_ROWS_MAX}`,
-  unanswered: `SELECT ${ROUTABLE}, v.operator FROM ${OF_OPERATORS}
+  unanswered: `SELECT v.visitor, v.life, v.operator FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND r.offline = 1 AND r.lhc_user IS NOT NULL AND v.accepted = 0
     ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
   offersByOperator: `SELECT asked.value AS operator, count(*) AS n
@@ -138,36 +138,26 @@ interface AssignmentRow {
 }
 interface RoutableRow {
   visitor: VisitorKey;
-  chat: string;
-  department: string | null;
-  invited_by: Username | null;
-  last_operator: Username | null;
-  transferred_by: Username | null;
-  handed: number;
-  offered: string;
-  passed: string;
-  misses: number;
-  free_since: number;
-  since: number;
+  life: string;
 }
 
-const routableChat = (row: RoutableRow): RoutableChat => ({
-  visitor: row.visitor,
-  chatId: row.chat,
-  department: row.department,
-  ...claimsOf(row.handed === 1, { invitedBy: row.invited_by, lastOperator: row.last_operator }),
-  transferredBy: row.transferred_by,
-  // Written as JSON by rows.ts.
-  offered: JSON.parse(row.offered) as Username[],
-  passed: JSON.parse(row.passed) as Username[],
-  misses: row.misses,
-  freeSince: row.free_since,
-  since: row.since,
+/** A visitor's open chat as routing sees it. */
+export const routableChat = (visitor: VisitorKey, chat: Chat): RoutableChat => ({
+  ...soughtIn(chat),
+  visitor,
+  chatId: chat.id,
+  misses: chat.misses,
+  freeSince: chat.freeSince,
+  since: chat.startedAt,
 });
 
+// Written as JSON by rows.ts.
+const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
+  routableChat(visitor, JSON.parse(life) as Chat);
+
 export const ROUTING_TABLE: WorkTable = {
-  name: 'routing',
-  version: 4,
+  name: `routing of visitor/${VISITOR_FOLD}`,
+  version: 1,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,
@@ -189,7 +179,7 @@ export function openRoutingTables(db: DatabaseSync): RoutingTables {
       const [of, persons] = [JSON.stringify(departments), JSON.stringify(operators)];
       const { since = -1, visitor = '' } = after ?? {};
       const rows = query('waiting').all(tenant, since, visitor, all ? 1 : 0, of, persons);
-      return (rows as unknown as RoutableRow[]).map(routableChat); // the columns of that statement
+      return (rows as unknown as RoutableRow[]).map(routableIn); // the columns of that statement
     },
     unconfirmed: (tenant) => assignments(query('unconfirmed').all(tenant)),
     obsolete: (tenant) => assignments(query('obsolete').all(tenant)),
@@ -201,7 +191,7 @@ export function openRoutingTables(db: DatabaseSync): RoutingTables {
     unanswered: (tenant) =>
       // The columns of the statement above.
       (query('unanswered').all(tenant) as unknown as (RoutableRow & { operator: Username })[]).map(
-        (row) => ({ ...routableChat(row), operator: row.operator }),
+        (row) => ({ ...routableIn(row), operator: row.operator }),
       ),
     offersByOperator: (tenant) =>
       // The columns of the statement above.

@@ -103,7 +103,8 @@ describe('a chat whose owner is gone', () => {
     expect(state).toMatchObject({ conversation: 'waiting', offer: 'none' });
     expect(state.context).toMatchObject({
       lastOperator: 'op1',
-      chat: { operator: null, accepted: false, round: 5, parked: 6, freeSince: HOUR },
+      chat: { operator: null, accepted: false, round: 5, freeSince: HOUR },
+      firstWaiting: 6,
     });
   });
 });

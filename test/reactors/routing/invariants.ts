@@ -160,16 +160,13 @@ export async function expectedRows(scene: Scene) {
     visitors.push({
       tenant: 'acme',
       visitor,
+      life: chat,
       chat: chat.id,
       department: chat.department,
       invited_by: chat.invitedBy,
       last_operator: chat.lastOperator,
-      handed: chat.handed ? 1 : 0,
       transferred_by: chat.transferredBy,
-      misses: chat.misses,
       offered: JSON.stringify(chat.offered),
-      passed: JSON.stringify(chat.passed),
-      free_since: chat.freeSince,
       since: chat.startedAt,
       operator: chat.operator,
       reservation: chat.reservation,
@@ -214,7 +211,10 @@ export function rowsOf(scene: Scene) {
       .all()
       .map((row) => ({ ...row }));
   return {
-    visitors: all('SELECT * FROM chats_of_visitors ORDER BY visitor'),
+    visitors: all('SELECT * FROM chats_of_visitors ORDER BY visitor').map((row) => ({
+      ...row,
+      life: JSON.parse(String(row.life)),
+    })),
     operators: all('SELECT * FROM operators ORDER BY username'),
     chats: all('SELECT * FROM chats_of_operators ORDER BY operator, chat'),
   };
