@@ -1,5 +1,9 @@
 #!/usr/bin/env node
-/** The command line, `xmpp-chat`: `serve` runs the service. Each other command has a file in src/cli/. */
+/**
+ * The command line, `xmpp-chat`. `serve` runs the service. Each other command has a file in src/cli/, which reads the
+ * options and prints the result. Backup, doctor and migration have folders of their own. Only this file imports
+ * src/cli/.
+ */
 import { Command } from 'commander';
 import { backupCommand } from './cli/backup.ts';
 import { deadLettersCommand } from './cli/dead-letters.ts';

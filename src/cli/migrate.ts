@@ -64,7 +64,7 @@ function print({ streams, events, digest, copied }: Migrated, verifyOnly: boolea
     return;
   }
   console.log(`${counts} (${copied} copied now, ${events - copied} were there), ${proof}`);
-  console.log('Set EVENT_STORE to the copy. Start the service with the same SERVICE_SECRET.');
+  console.log('Set EVENT_STORE to the copy, and keep the service secret (docs/operations.md).');
 }
 
 /** The same error without the passwords that a connection string may hold. */

@@ -45,7 +45,7 @@ const faultFinding = (fault: string): Finding =>
   );
 
 function judgeTenants(count: number): Finding[] {
-  const findings = [ok(`all settings can be read; ${count} tenants`)];
+  const findings = [ok(`all settings can be read; tenants: ${count}`)];
   if (count === 0) {
     findings.push(
       warning(

@@ -68,7 +68,7 @@ function judgeGroup(
 }
 
 function judgeMembers({ id, host }: TenantSettings, group: string, count: number): Finding {
-  if (count > 0) return ok(`${group} has ${count} members`);
+  if (count > 0) return ok(`members of ${group}: ${count}`);
   return warning(
     `${group} of ${host} has no members: nobody sees the visitors`,
     `register operators: PUT /v1/${id}/operators/{username}`,
