@@ -1,114 +1,166 @@
-/** A chat is handed on by its operator, or by LHC: to another operator or to a department. */
-import { type TenantId, Username } from '../../actors/ids.ts';
+/** Transfers of a chat to another operator or to a department, by its operator or by LHC. */
+import { type TenantId, Username, type VisitorKey } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { Chat, VisitorContext } from '../../actors/visitor/facts.ts';
 import { place } from '../../actors/visitor/placement.ts';
 import { AppError, isRefused, messageOf } from '../../errors.ts';
-import type { Actors, Receiver, Transfer } from '../../runtime/ports.ts';
+import type { Actors, Dispatched, Origin, Receiver, Transfer } from '../../runtime/ports.ts';
 import { chatTerms } from './repair.ts';
 
-export type { Transfer } from '../../runtime/ports.ts';
+/** Departments that a refusal names. */
+const DEPARTMENTS_IN_REFUSAL = 20;
 
-const NOBODY = { operator: null, department: null };
+interface TransferOptions {
+  readonly actors: Actors;
+  readonly tenants: TenantDirectory;
+  /** Registered operators of a tenant, as far as this process has read the log. */
+  readonly operatorsOf: (tenant: TenantId) => readonly Username[];
+}
 
-export function createTransfer(options: {
-  actors: Actors;
-  tenants: TenantDirectory;
-  operatorsOf: (tenant: TenantId) => readonly Username[];
-}): Transfer {
-  const { actors, tenants, operatorsOf } = options;
+/** One transfer. */
+interface Request {
+  readonly actors: Actors;
+  readonly tenant: TenantSettings;
+  readonly visitor: VisitorKey;
+  readonly chatId: string | null;
+  /** The operator who transfers the chat; null if LHC does. */
+  readonly from: Username | null;
+  readonly origin: Origin;
+}
 
-  /** Departments that an operator serves or that the settings name. */
-  async function departmentsOf(tenant: TenantSettings): Promise<readonly string[]> {
-    const names = new Set(Object.keys(tenant.routing.departments));
-    for (const username of operatorsOf(tenant.id)) {
-      const state = await actors.operator(tenant.id, username).state();
-      for (const department of state?.context.departments ?? []) names.add(department);
-    }
-    return [...names].sort();
+/** An operator, or a department. */
+type Target =
+  | { readonly operator: Username; readonly department: null }
+  | { readonly operator: null; readonly department: string };
+
+/** Departments that an operator serves or that the settings name. */
+async function departmentsOf(
+  { actors, operatorsOf }: TransferOptions,
+  tenant: TenantSettings,
+): Promise<readonly string[]> {
+  const names = new Set(Object.keys(tenant.routing.departments));
+  for (const username of operatorsOf(tenant.id)) {
+    const state = await actors.operator(tenant.id, username).state();
+    for (const department of state?.context.departments ?? []) names.add(department);
   }
+  return [...names].sort();
+}
 
-  /** @throws {AppError} `refused`: says who there is */
-  async function receiverOf(tenant: TenantSettings, to: Receiver) {
-    const wanted = 'name' in to ? to.name : 'operator' in to ? to.operator : to.department;
-    if (!('department' in to)) {
-      const username = Username.safeParse(wanted.trim().toLowerCase());
-      if (username.success) {
-        // Another process may just have registered him.
-        const state = await actors.operator(tenant.id, username.data).latest();
-        if (state?.context.registered) return { operator: username.data, department: null };
-      }
-      if ('operator' in to) return refuse(`there is no operator ${wanted}`, { field: 'operator' });
-    }
-    const departments = await departmentsOf(tenant);
-    const same = (name: string) => name.toLowerCase() === wanted.trim().toLowerCase();
-    const department = departments.find((name) => name === wanted) ?? departments.find(same);
-    if (department !== undefined) return { operator: null, department };
-    const known =
-      departments.length > 0 ? `; departments: ${departments.slice(0, 20).join(', ')}` : '';
-    const kind = 'name' in to ? 'operator or department' : 'department';
-    return refuse(`there is no ${kind} ${wanted}${known}`, { field: 'department' });
+/** The registered operator of this name; null if there is none. */
+async function operatorNamed(
+  { actors }: TransferOptions,
+  tenant: TenantSettings,
+  name: string,
+): Promise<Username | null> {
+  const username = Username.safeParse(name.trim().toLowerCase());
+  if (!username.success) return null;
+  // The latest state, because another process may have registered the operator a moment ago.
+  const state = await actors.operator(tenant.id, username.data).latest();
+  return state?.context.registered ? username.data : null;
+}
+
+/** @throws {AppError} `refused`, with the departments that there are */
+async function targetOf(
+  options: TransferOptions,
+  tenant: TenantSettings,
+  to: Receiver,
+): Promise<Target> {
+  const name = 'name' in to ? to.name : 'operator' in to ? to.operator : to.department;
+  if (!('department' in to)) {
+    const operator = await operatorNamed(options, tenant, name);
+    if (operator !== null) return { operator, department: null };
+    if ('operator' in to) return refuse(`there is no operator ${name}`, { field: 'operator' });
   }
+  const departments = await departmentsOf(options, tenant);
+  const isSame = (each: string) => each.toLowerCase() === name.trim().toLowerCase();
+  const department = departments.find((each) => each === name) ?? departments.find(isSame);
+  if (department !== undefined) return { operator: null, department };
+  const list = departments.slice(0, DEPARTMENTS_IN_REFUSAL).join(', ');
+  const known = departments.length > 0 ? `; departments: ${list}` : '';
+  const kind = 'name' in to ? 'operator or department' : 'department';
+  return refuse(`there is no ${kind} ${name}${known}`, { field: 'department' });
+}
 
-  return async (id, key, { chatId, from, to }, origin) => {
-    const tenant = tenants.get(id);
-    if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
-    const visitor = actors.visitor(id, key);
-    const state = await visitor.latest();
-    const transferTo = (
-      { operator, department }: { operator: Username | null; department: string | null },
-      reservation: string | null,
-    ) =>
-      visitor.send(
-        { type: 'TransferChat', chatId, from, operator, department, reservation },
-        origin,
-      );
-    // A repeat is answered as such before its receiver is looked for: he may be gone by now.
-    if (state?.seen.hasCommand(origin.commandId)) return transferTo(NOBODY, null);
-    const receiver = await receiverOf(tenant, to);
-    const { operator } = receiver;
-    const transfer = (reservation: string | null) => transferTo(receiver, reservation);
-    if (operator === null || from === null) return transfer(null);
+const transferTo = (
+  { actors, tenant, visitor, chatId, from, origin }: Request,
+  target: { readonly operator: Username | null; readonly department: string | null },
+  reservation: string | null,
+): Promise<Dispatched> =>
+  actors
+    .visitor(tenant.id, visitor)
+    .send({ type: 'TransferChat', chatId, from, ...target, reservation }, origin);
 
-    if (!state) return transfer(null); // an unknown visitor
-    const { context } = state;
-    const { chat } = context;
-    if (!chat || chat.operator !== from) {
-      // Refused by what was seen: should it be his by now, it must not go on without a place reserved.
-      place(context, { type: 'TransferChat', chatId, from, ...receiver, reservation: null });
-      return refuse('this chat is not yours');
+/** Reserves a place of the receiver, transfers the chat and confirms it on the receiver's stream. */
+async function transferReserved(
+  request: Request,
+  target: Target & { readonly operator: Username },
+  chat: Chat,
+): Promise<Dispatched> {
+  const { actors, tenant, visitor, origin } = request;
+  const { operator } = target;
+  // The reservation comes from the command id, so a repeated command takes no second place.
+  const reservation = `transfer:${origin.commandId}`;
+  const { commandId, correlationId = commandId } = origin;
+  const send = (command: OperatorCommand) =>
+    actors.operator(tenant.id, operator).send(command, { correlationId, causationId: commandId });
+  const claim = { reservation, visitor, chatId: chat.id };
+  const terms = chatTerms(tenant, chat.department);
+  try {
+    // No limit by department: a person chose the receiver. The operator's own capacity counts.
+    await send({ type: 'ReserveChat', ...claim, ...terms, departmentCapacity: null });
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    return refuse(`${operator} cannot have it: ${messageOf(error)}`);
+  }
+  try {
+    const result = await transferTo(request, target, reservation);
+    // After a failure here the sweep of routing confirms the chat.
+    await send({ type: 'TakeChat', ...claim, ...terms }).catch(() => undefined);
+    return result;
+  } catch (error) {
+    if (isRefused(error)) {
+      await send({ type: 'ReleaseChat', ...claim, reason: messageOf(error) });
     }
-    if (operator === from) return refuse(`you have this chat already`);
-    // The same reservation for the same wish: a repeat takes no second place.
-    const reservation = `transfer:${origin.commandId}`;
-    const held = { reservation, visitor: key, chatId: chat.id };
-    const { commandId, correlationId = commandId } = origin;
-    const command = (wish: OperatorCommand) =>
-      actors.operator(id, operator).send(wish, { correlationId, causationId: commandId });
-    try {
-      await command({
-        type: 'ReserveChat',
-        ...held,
-        ...chatTerms(tenant, chat.department),
-        departmentCapacity: null, // it is a person's wish; the operator's own capacity counts
-      });
-    } catch (error) {
-      if (!isRefused(error)) throw error;
-      return refuse(`${operator} cannot have it: ${messageOf(error)}`);
+    throw error;
+  }
+}
+
+async function transferByOperator(
+  request: Request,
+  from: Username,
+  target: Target & { readonly operator: Username },
+  context: VisitorContext,
+): Promise<Dispatched> {
+  const { chatId } = request;
+  const { chat } = context;
+  if (!chat || chat.operator !== from) {
+    // Refused by this state. A transfer without a reserved place must not succeed if the chat has become theirs since.
+    place(context, { type: 'TransferChat', chatId, from, ...target, reservation: null });
+    return refuse('this chat is not yours');
+  }
+  if (target.operator === from) return refuse('you have this chat already');
+  return transferReserved(request, target, chat);
+}
+
+export function createTransfer(options: TransferOptions): Transfer {
+  const { actors, tenants } = options;
+  return async (tenantId, visitor, { chatId, from, to }, origin) => {
+    const tenant = tenants.get(tenantId);
+    if (!tenant) throw new AppError('not-found', `tenant ${tenantId} is not configured`);
+    const request: Request = { actors, tenant, visitor, chatId, from, origin };
+    const state = await actors.visitor(tenantId, visitor).latest();
+    // A repeated command gets its first answer, although the receiver may not be registered any more.
+    if (state?.seen.hasCommand(origin.commandId)) {
+      return transferTo(request, { operator: null, department: null }, null);
     }
-    try {
-      const done = await transfer(reservation);
-      await command({ type: 'TakeChat', ...held, ...chatTerms(tenant, chat.department) }).catch(
-        () => undefined, // the sweep of routing does it
-      );
-      return done;
-    } catch (error) {
-      if (isRefused(error)) {
-        await command({ type: 'ReleaseChat', ...held, reason: messageOf(error) });
-      }
-      throw error;
+    const target = await targetOf(options, tenant, to);
+    // An unknown visitor (no state) is the visitor's stream to refuse.
+    if (target.operator === null || from === null || !state) {
+      return transferTo(request, target, null);
     }
+    return transferByOperator(request, from, target, state.context);
   };
 }
