@@ -1,6 +1,10 @@
 /**
- * Operators' accounts. A password that a caller gives is applied to ejabberd within the request and kept nowhere: the
- * one effect that comes before its fact (docs/architecture.md, promise 8).
+ * Operators' accounts in ejabberd and their registration. This is the entry of `operators/`; the composition
+ * (src/service) imports all of the folder, `conversation/` and `lhc/` import types.
+ *
+ * A request changes the account before it sends the command, because a password must reach ejabberd and is stored
+ * nowhere. It is the only effect that comes before its fact (docs/architecture.md, promise 8). `lhc-users.ts` keeps an LHC
+ * user from becoming two operators, `removal.ts` removes accounts, `sessions.ts` reads the sessions that ejabberd has.
  */
 import { operatorJid, rosterGroups, type TenantId, type Username } from '../../actors/ids.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
@@ -12,210 +16,279 @@ import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { Actors, Dispatched, OperatorAccounts, Origin, Vault } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
-import type { HeldClaim, LhcUsers, MadeClaim } from './lhc-users.ts';
+import type { ClaimId, LhcUsers, NewClaim } from './lhc-users.ts';
 import type { OperatorRemoval } from './removal.ts';
 import type { OperatorSessions } from './sessions.ts';
 
-type Wish = Parameters<OperatorAccounts['put']>[2];
-type AsAdmin = Origin & { readonly admin: boolean };
+/** Tries of one registration, while other requests change the same operator. */
+export const REGISTRATION_ATTEMPTS = 8;
 
-/** What a registration is decided by. */
-interface Look {
-  /** -1 for a stream that does not exist. */
+interface AccountsOptions {
+  readonly actors: Actors;
+  readonly store: EventStore;
+  readonly vault: Vault;
+  readonly admin: EjabberdAdmin;
+  readonly tenants: TenantDirectory;
+  readonly sessions: OperatorSessions;
+  readonly lhcUsers: LhcUsers;
+  readonly removal: OperatorRemoval;
+  /** Local parts that no operator may have: that of the API user. */
+  readonly reserved: readonly string[];
+}
+
+/** One request that registers or changes an operator. */
+interface PutRequest {
+  readonly tenant: TenantSettings;
+  readonly username: Username;
+  readonly jid: string;
+  readonly changes: Parameters<OperatorAccounts['put']>[2];
+  readonly origin: Origin & { readonly admin: boolean };
+}
+
+/** The operator's stream as a registration is decided by it. */
+interface Snapshot {
+  /** -1 for a stream without facts. */
   readonly revision: number;
   readonly context: OperatorContext | null;
+  /** True if the stream has this command already. */
   readonly isRepeat: boolean;
 }
 
 type Registration = Omit<Extract<OperatorCommand, { type: 'Register' }>, 'after'>;
 
-/** Times that the operator may be changed by others between a look and its registration. */
-const MOST_TRIES = 8;
+function tenantOf(tenants: TenantDirectory, id: TenantId): TenantSettings {
+  const tenant = tenants.get(id);
+  if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
+  return tenant;
+}
 
-export function createOperatorAccounts(options: {
-  actors: Actors;
-  store: EventStore;
-  vault: Vault;
-  admin: EjabberdAdmin;
-  tenants: TenantDirectory;
-  sessions: OperatorSessions;
-  lhcUsers: LhcUsers;
-  removal: OperatorRemoval;
-  /** Local parts that no tenant may use: the API user's. */
-  reserved: readonly string[];
-}): OperatorAccounts {
-  const { actors, store, vault, admin, tenants, sessions, lhcUsers, removal } = options;
-
-  function tenantOf(id: TenantId): TenantSettings {
-    const tenant = tenants.get(id);
-    if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
-    return tenant;
-  }
-
-  async function look(tenant: TenantId, username: Username, origin: Origin): Promise<Look> {
-    const state = await actors.operator(tenant, username).latest();
-    return {
-      revision: state?.revision ?? -1,
-      context: state?.context ?? null,
-      isRepeat: state?.seen.hasCommand(origin.commandId) ?? false,
-    };
-  }
-
-  /** The name that the log has; null when it has none. */
-  async function nameOf(tenant: TenantId, username: Username, revision: number) {
-    const fact = await eventAt(store, `operator-${tenant}.${username}`, revision);
-    const name = fact?.personal ? (await vault.open(fact.personal))?.name : null;
-    return typeof name === 'string' ? name : null;
-  }
-
-  /** What was not said stays as it is. @throws {AppError} `invalid` for a new operator without an LHC user */
-  async function complete(
-    tenant: TenantSettings,
-    username: Username,
-    wish: Wish,
-    { context }: Look,
-  ): Promise<Registration> {
-    const known = context?.registered ? context : null;
-    const lhcUserId = wish.lhcUserId ?? known?.lhcUserId ?? null;
-    if (lhcUserId === null) {
-      throw new AppError('invalid', 'is required: this operator is not registered yet', {
-        field: 'lhcUserId',
-      });
-    }
-    const knownName = await nameOf(tenant.id, username, known?.nameRevision ?? -1);
-    const name = wish.name ?? knownName;
-    return {
-      type: 'Register',
-      lhcUserId,
-      departments: [...(wish.departments ?? known?.departments ?? [])],
-      capacity: wish.capacity ?? known?.capacity ?? tenant.routing.capacity,
-      name,
-      nameChanged: name !== knownName,
-    };
-  }
-
-  /**
-   * Whether there is an account, and that this caller may change it; nothing is changed yet.
-   * @throws {AppError} `conflict`, `invalid`, `unavailable`
-   */
-  async function accountExists(jid: string, wish: Wish, { context }: Look, isAdmin: boolean) {
-    const exists = await admin.accountExists(jid);
-    if (exists && context?.claimed !== true && !(isAdmin && wish.adopt)) {
-      throw new AppError(
-        'conflict',
-        `${jid} has an account that this service did not make; the admin token may adopt it (adopt: true)`,
-        { field: 'username' },
-      );
-    }
-    if (!exists && wish.password === undefined) {
-      throw new AppError('invalid', 'a new account needs a password', { field: 'password' });
-    }
-    return exists;
-  }
-
-  /** The account with its password, its name and its place in the roster. */
-  async function makeAccount(
-    tenant: TenantSettings,
-    jid: string,
-    exists: boolean,
-    password: string | undefined,
-    name: string,
-  ): Promise<void> {
-    if (password !== undefined) {
-      // Two requests for the same new operator: the one that comes second sets its password.
-      const made = !exists && (await admin.register(jid, password)) === 'created';
-      if (!made) await admin.changePassword(jid, password);
-    }
-    const groups = rosterGroups(tenant);
-    await admin.ensureGroups(tenant.host, groups);
-    // The roster takes the name when the operator joins, and tells it to those who are logged in.
-    await admin.setNickname(jid, name);
-    await admin.joinGroup(jid, groups.operators);
-  }
-
-  async function put(tenant: TenantSettings, username: Username, wish: Wish, origin: AsAdmin) {
-    const jid = operatorJid(tenant, username);
-    const operator = actors.operator(tenant.id, username);
-    await lhcUsers.begin(tenant.id);
-    await removal.finishRecent(tenant, username);
-    let seen = await look(tenant.id, username, origin);
-    let registration = await complete(tenant, username, wish, seen);
-    // The same request was carried out: its answer is that of the first time.
-    if (seen.isRepeat) return operator.send(registration, origin);
-    const exists = await accountExists(jid, wish, seen, origin.admin);
-
-    let done: Dispatched | null = null;
-    for (let tries = 1; !done; tries++) {
-      // The order counts (docs/adr/0013): the look at the operator, the claim, the registration that expects that look.
-      const claims = await claim(tenant.id, username, registration.lhcUserId, seen);
-      let { revision } = seen;
-      let sent = false;
-      try {
-        if (tries === 1) {
-          // Before the account is made: a crash in between must not leave one that we take for somebody else's.
-          const ours: OperatorCommand = { type: 'ClaimAccount', adopted: exists };
-          const claimed = await operator.send(ours);
-          if (claimed.facts === 1 && claimed.revision === revision + 1) revision += 1;
-          const name = registration.name ?? username;
-          await makeAccount(tenant, jid, exists, wish.password, name);
-        }
-        sent = true;
-        done = await operator.send({ ...registration, after: revision }, origin);
-      } catch (error) {
-        const again = hasCode(error, 'conflict') && tries < MOST_TRIES;
-        // Where nobody knows whether it was registered the claim stays, and is looked at when it is stale.
-        if (!again && (!sent || hasCode(error, 'conflict'))) {
-          await lhcUsers.giveBack(tenant.id, claims.made).catch(() => undefined); // as above
-        }
-        if (!again) throw error;
-        seen = await look(tenant.id, username, origin);
-        registration = await complete(tenant, username, wish, seen);
-        continue;
-      }
-      // Only a registration that is a fact makes void what is under way for the same operator, claims and all. What stays
-      // is stale after a minute.
-      if (done.facts > 0) await lhcUsers.release(tenant.id, claims.former);
-    }
-    // Who is logged in already counts from now on.
-    await sessions.compare(tenant.id, username, false);
-    return done;
-  }
-
-  /** Claims what has to be claimed; `former`: what this operator has no more when it is registered. */
-  async function claim(
-    tenant: TenantId,
-    username: Username,
-    lhcUserId: number,
-    { context }: Look,
-  ): Promise<{ made: MadeClaim[]; former: HeldClaim[] }> {
-    const held = await lhcUsers.of(tenant, username);
-    const former = held.filter((each) => each.lhcUserId !== lhcUserId);
-    const isRegistered = context?.registered === true && context.lhcUserId === lhcUserId;
-    const isOurs = isRegistered && former.length < held.length;
-    const made = isOurs ? [] : [await lhcUsers.claim(tenant, username, lhcUserId)];
-    return { made, former };
-  }
-
+async function readSnapshot(
+  { actors }: AccountsOptions,
+  { tenant, username, origin }: PutRequest,
+): Promise<Snapshot> {
+  const state = await actors.operator(tenant.id, username).latest();
   return {
-    async put(tenantId, username, wish, origin) {
-      const tenant = tenantOf(tenantId);
-      const local = operatorJid(tenant, username).split('@', 1)[0] ?? '';
-      if (options.reserved.includes(local)) {
+    revision: state?.revision ?? -1,
+    context: state?.context ?? null,
+    isRepeat: state?.seen.hasCommand(origin.commandId) ?? false,
+  };
+}
+
+/** The operator's name in the log; null if there is none. @param revision of the fact with the name */
+async function readName(
+  { store, vault }: AccountsOptions,
+  { tenant, username }: PutRequest,
+  revision: number,
+): Promise<string | null> {
+  const fact = await eventAt(store, `operator-${tenant.id}.${username}`, revision);
+  const name = fact?.personal ? (await vault.open(fact.personal))?.name : null;
+  return typeof name === 'string' ? name : null;
+}
+
+/** Completes the changes with the operator's present settings. @throws {AppError} `invalid` without an LHC user */
+async function registrationOf(
+  options: AccountsOptions,
+  request: PutRequest,
+  { context }: Snapshot,
+): Promise<Registration> {
+  const { tenant, changes } = request;
+  const present = context?.registered ? context : null;
+  const lhcUserId = changes.lhcUserId ?? present?.lhcUserId ?? null;
+  if (lhcUserId === null) {
+    throw new AppError('invalid', 'is required: this operator is not registered yet', {
+      field: 'lhcUserId',
+    });
+  }
+  const presentName = await readName(options, request, present?.nameRevision ?? -1);
+  const name = changes.name ?? presentName;
+  return {
+    type: 'Register',
+    lhcUserId,
+    departments: [...(changes.departments ?? present?.departments ?? [])],
+    capacity: changes.capacity ?? present?.capacity ?? tenant.routing.capacity,
+    name,
+    nameChanged: name !== presentName,
+  };
+}
+
+/**
+ * Checks that this request may change the account, and changes nothing.
+ * @returns whether the account exists
+ * @throws {AppError} `conflict`, `invalid`, `unavailable`
+ */
+async function checkAccount(
+  { admin }: AccountsOptions,
+  { jid, changes, origin }: PutRequest,
+  { context }: Snapshot,
+): Promise<boolean> {
+  const exists = await admin.accountExists(jid);
+  if (exists && context?.claimed !== true && !(origin.admin && changes.adopt)) {
+    throw new AppError(
+      'conflict',
+      `${jid} has an account that this service did not make; the admin token may adopt it (adopt: true)`,
+      { field: 'username' },
+    );
+  }
+  if (!exists && changes.password === undefined) {
+    throw new AppError('invalid', 'a new account needs a password', { field: 'password' });
+  }
+  return exists;
+}
+
+/** Makes or changes the account: password, name and roster group. */
+async function writeAccount(
+  { admin }: AccountsOptions,
+  { tenant, jid, changes: { password } }: PutRequest,
+  exists: boolean,
+  name: string,
+): Promise<void> {
+  if (password !== undefined) {
+    // If two requests make the same operator, the password of the second one applies.
+    const isNew = !exists && (await admin.register(jid, password)) === 'created';
+    if (!isNew) await admin.changePassword(jid, password);
+  }
+  const groups = rosterGroups(tenant);
+  await admin.ensureGroups(tenant.host, groups);
+  // The nickname comes first: a roster takes the name of a member when the member joins, and sends it to its contacts.
+  await admin.setNickname(jid, name);
+  await admin.joinGroup(jid, groups.operators);
+}
+
+/**
+ * Claims the LHC user, unless the operator is registered with it and has the claim.
+ * @returns the claims that this call made, and those that the operator does not need after the registration
+ * @throws {AppError} `conflict` if another operator has the LHC user
+ */
+async function claimLhcUser(
+  { lhcUsers }: AccountsOptions,
+  { tenant, username }: PutRequest,
+  lhcUserId: number,
+  { context }: Snapshot,
+): Promise<{ readonly made: readonly NewClaim[]; readonly former: readonly ClaimId[] }> {
+  const present = await lhcUsers.of(tenant.id, username);
+  const former = present.filter((claim) => claim.lhcUserId !== lhcUserId);
+  const isRegistered = context?.registered === true && context.lhcUserId === lhcUserId;
+  const isClaimed = isRegistered && former.length < present.length;
+  const made = isClaimed ? [] : [await lhcUsers.claim(tenant.id, username, lhcUserId)];
+  return { made, former };
+}
+
+/**
+ * Notes on the operator's stream that the account is ours, then writes the account. The other order could leave an
+ * account after a crash that looks like somebody else's.
+ * @returns the revision that the registration expects
+ */
+async function claimAndWriteAccount(
+  options: AccountsOptions,
+  request: PutRequest,
+  { revision }: Snapshot,
+  registration: Registration,
+  exists: boolean,
+): Promise<number> {
+  const { tenant, username } = request;
+  const operator = options.actors.operator(tenant.id, username);
+  const claim = await operator.send({ type: 'ClaimAccount', adopted: exists });
+  await writeAccount(options, request, exists, registration.name ?? username);
+  return claim.facts === 1 && claim.revision === revision + 1 ? claim.revision : revision;
+}
+
+/**
+ * One try of a registration. The order counts (docs/adr/0013): the snapshot, the claim of the LHC user, the registration
+ * that expects the snapshot's revision.
+ * @param account for the first try, which writes the account
+ * @returns null if the operator's stream has moved since the snapshot and another try is allowed
+ */
+async function tryRegister(
+  options: AccountsOptions,
+  request: PutRequest,
+  { snapshot, registration }: { snapshot: Snapshot; registration: Registration },
+  account: { readonly exists: boolean } | null,
+  isLastTry: boolean,
+): Promise<Dispatched | null> {
+  const { actors, lhcUsers } = options;
+  const { tenant, username, origin } = request;
+  const claims = await claimLhcUser(options, request, registration.lhcUserId, snapshot);
+  let after = snapshot.revision;
+  let sent = false;
+  let result: Dispatched;
+  try {
+    if (account) {
+      const { exists } = account;
+      after = await claimAndWriteAccount(options, request, snapshot, registration, exists);
+    }
+    sent = true;
+    const command = { ...registration, after };
+    result = await actors.operator(tenant.id, username).send(command, origin);
+  } catch (error) {
+    const hasMoved = hasCode(error, 'conflict');
+    if (hasMoved && !isLastTry) return null;
+    // If nobody knows whether the registration was stored, the claim stays. It can be taken over when it is stale.
+    if (!sent || hasMoved) {
+      // A claim that is not given back is stale after a minute.
+      await lhcUsers.giveBack(tenant.id, claims.made).catch(() => undefined);
+    }
+    throw error;
+  }
+  // Only a new fact makes other registrations of this operator void, and with them their claims.
+  if (result.facts > 0) await lhcUsers.release(tenant.id, claims.former);
+  return result;
+}
+
+async function put(options: AccountsOptions, request: PutRequest): Promise<Dispatched> {
+  const { actors, sessions, lhcUsers, removal } = options;
+  const { tenant, username, origin } = request;
+  await lhcUsers.begin(tenant.id);
+  await removal.finishRecent(tenant, username);
+  let snapshot = await readSnapshot(options, request);
+  let registration = await registrationOf(options, request, snapshot);
+  // A repeated request gets its first answer.
+  if (snapshot.isRepeat) return actors.operator(tenant.id, username).send(registration, origin);
+  const exists = await checkAccount(options, request, snapshot);
+  let result: Dispatched | null = null;
+  for (let attempt = 1; ; attempt++) {
+    const account = attempt === 1 ? { exists } : null;
+    const isLastTry = attempt === REGISTRATION_ATTEMPTS;
+    result = await tryRegister(options, request, { snapshot, registration }, account, isLastTry);
+    if (result) break;
+    snapshot = await readSnapshot(options, request);
+    registration = await registrationOf(options, request, snapshot);
+  }
+  // An operator who is logged in already counts from now on.
+  await sessions.compare(tenant.id, username, false);
+  return result;
+}
+
+async function remove(
+  { actors, admin, lhcUsers, removal }: AccountsOptions,
+  tenant: TenantSettings,
+  username: Username,
+  origin: Origin,
+): Promise<Dispatched> {
+  await admin.version(); // fails before anything changes if ejabberd is away
+  await lhcUsers.begin(tenant.id);
+  const claims = await lhcUsers.of(tenant.id, username);
+  const result = await actors.operator(tenant.id, username).send({ type: 'Remove' }, origin);
+  // Only a new fact makes registrations that are under way void, and with them their claims.
+  if (result.facts > 0) await lhcUsers.release(tenant.id, claims);
+  await removal.finish(tenant, username);
+  return result;
+}
+
+export function createOperatorAccounts(options: AccountsOptions): OperatorAccounts {
+  const { tenants, removal, reserved } = options;
+  return {
+    async put(tenantId, username, changes, origin) {
+      const tenant = tenantOf(tenants, tenantId);
+      const jid = operatorJid(tenant, username);
+      if (reserved.includes(jid.split('@', 1)[0] ?? '')) {
         throw new AppError('invalid', 'this username is reserved', { field: 'username' });
       }
-      return removal.exclusively(tenant, username, () => put(tenant, username, wish, origin));
+      const request: PutRequest = { tenant, username, jid, changes, origin };
+      return removal.exclusively(tenant, username, () => put(options, request));
     },
     async remove(tenantId, username, origin) {
-      const tenant = tenantOf(tenantId);
-      return removal.exclusively(tenant, username, async () => {
-        await admin.version(); // away: 503, and nothing changed
-        await lhcUsers.begin(tenantId);
-        const claims = await lhcUsers.of(tenantId, username);
-        const done = await actors.operator(tenantId, username).send({ type: 'Remove' }, origin);
-        if (done.facts > 0) await lhcUsers.release(tenantId, claims); // as above
-        await removal.finish(tenant, username);
-        return done;
-      });
+      const tenant = tenantOf(tenants, tenantId);
+      return removal.exclusively(tenant, username, () => remove(options, tenant, username, origin));
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
- * LHC users and the operators that they are: claimed on the tenant's stream before an operator is registered with one
- * (docs/adr/0013). Right for any number of processes, because each step expects what was seen before it.
+ * Claims of LHC users. An LHC user is claimed on the tenant's stream before an operator is registered with it
+ * (docs/adr/0013). This holds for any number of processes, because each step expects the revision that it has seen.
  */
 import type { Logger } from 'pino';
 import type { TenantId, Username } from '../../actors/ids.ts';
@@ -13,152 +13,192 @@ import {
 import { AppError, isRefused } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
 
-/** A claim with which nobody was registered by then was left by a crash. */
-const STALE_MS = 60_000;
-/** Claims of older releases that are made at once: well below what one append takes. */
-const BEGIN_AT_ONCE = 500;
-const MOST_TRIES = 8;
+/** A claim that is older, and whose operator is not registered with it, is left over from a crash. */
+export const CLAIM_STALE_MS = 60_000;
+/** Claims that one command begins with: fewer than one append can take. */
+const BEGIN_CLAIMS_AT_ONCE = 500;
+/** Tries of one claim, while other requests claim the same LHC user. */
+export const CLAIM_ATTEMPTS = 8;
 
-/** What tells a claim from all others. */
-export type HeldClaim = Omit<Claim, 'at'>;
-/** `renewed`: in place of one of the same operator, which another request may be about to use, or has used. */
-export type MadeClaim = HeldClaim & { readonly renewed: boolean };
+/** Names one claim: a renewed claim of the same operator has another revision. */
+export type ClaimId = Omit<Claim, 'at'>;
+/**
+ * @property renewed true if the operator had claimed the LHC user before: another request for the operator may use that
+ * claim
+ */
+export type NewClaim = ClaimId & { readonly renewed: boolean };
 
 export interface LhcUsers {
-  /** Makes the claims of operators that are older than claims are. Does nothing the second time, in any process. */
+  /** Claims the LHC users of operators who were registered before there were claims. It does so once for each tenant. */
   begin(tenant: TenantId): Promise<void>;
   /** The claims that an operator has. */
-  of(tenant: TenantId, username: Username): Promise<readonly HeldClaim[]>;
+  of(tenant: TenantId, username: Username): Promise<readonly ClaimId[]>;
   /**
-   * Claims an LHC user, also one that this operator has claimed already: a look at that claim is out of date then. To
-   * be called behind the look at the operator's stream that its registration is decided by.
-   * @throws {AppError} `conflict` with the field `lhcUserId`, and who has it
+   * Claims an LHC user. It renews a claim that the operator has already, so that other requests which saw that claim are
+   * out of date. Read the operator's stream before the call, and expect that revision in the registration.
+   * @throws {AppError} `conflict` with the field `lhcUserId` and the operator who has the LHC user
    */
-  claim(tenant: TenantId, username: Username, lhcUserId: number): Promise<MadeClaim>;
-  /** Gives these very claims back; what was claimed anew since stays. */
-  release(tenant: TenantId, claims: readonly HeldClaim[]): Promise<void>;
-  /** The same of claims that came to nothing: one that somebody's registration stands on is kept. */
-  giveBack(tenant: TenantId, claims: readonly MadeClaim[]): Promise<void>;
+  claim(tenant: TenantId, username: Username, lhcUserId: number): Promise<NewClaim>;
+  /** Releases these claims. A claim that was renewed since stays. */
+  release(tenant: TenantId, claims: readonly ClaimId[]): Promise<void>;
+  /** Releases the claims of a request that failed. A claim stays if the operator is registered with it. */
+  giveBack(tenant: TenantId, claims: readonly NewClaim[]): Promise<void>;
 }
 
-export function createLhcUsers(options: {
-  actors: Actors;
+interface LhcUsersOptions {
+  readonly actors: Actors;
   /** Registered operators of a tenant, as far as this process has read the log. */
-  operatorsOf: (tenant: TenantId) => readonly Username[];
-  /** Resolves when the log was read up to its end. */
-  caughtUp: () => Promise<void>;
-  now: () => number;
-  logger: Logger;
-}): LhcUsers {
-  const { actors, operatorsOf, caughtUp, now, logger } = options;
-  const begun = new Map<TenantId, Promise<void>>();
+  readonly operatorsOf: (tenant: TenantId) => readonly Username[];
+  /** Resolves when this process has read the log to its end. */
+  readonly caughtUp: () => Promise<void>;
+  readonly now: () => number;
+  readonly logger: Logger;
+}
 
-  const command = (tenant: TenantId, wish: ClaimCommand) => actors.tenant(tenant).send(wish);
+const send = ({ actors }: LhcUsersOptions, tenant: TenantId, command: ClaimCommand) =>
+  actors.tenant(tenant).send(command);
 
-  async function known(tenant: TenantId) {
-    const state = await actors.tenant(tenant).latest();
-    return state?.context.lhcUsers ?? NO_LHC_USERS;
-  }
+async function claimsIn({ actors }: LhcUsersOptions, tenant: TenantId) {
+  const state = await actors.tenant(tenant).latest();
+  return state?.context.lhcUsers ?? NO_LHC_USERS;
+}
 
-  /** The LHC user that an operator is registered with, as its stream is now. */
-  async function registeredWith(tenant: TenantId, username: Username): Promise<number | null> {
-    const state = await actors.operator(tenant, username).latest();
-    return state?.context.registered ? state.context.lhcUserId : null;
-  }
+/** The LHC user that an operator is registered with, as the operator's stream is now. */
+async function registeredWith(
+  { actors }: LhcUsersOptions,
+  tenant: TenantId,
+  username: Username,
+): Promise<number | null> {
+  const state = await actors.operator(tenant, username).latest();
+  return state?.context.registered ? state.context.lhcUserId : null;
+}
 
-  async function makeOlder(tenant: TenantId): Promise<void> {
-    if ((await known(tenant)).begun) return;
-    await caughtUp();
-    const registered: { lhcUserId: number; username: Username }[] = [];
-    const first = new Map<number, Username>();
-    for (const username of operatorsOf(tenant)) {
-      const lhcUserId = await registeredWith(tenant, username);
-      if (lhcUserId === null) continue;
-      registered.push({ lhcUserId, username });
-      const other = first.get(lhcUserId);
-      if (other === undefined) first.set(lhcUserId, username);
-      else logger.warn({ tenant, lhcUserId, operators: [other, username] }, 'an LHC user twice');
+async function begin(options: LhcUsersOptions, tenant: TenantId): Promise<void> {
+  const { operatorsOf, caughtUp, logger } = options;
+  if ((await claimsIn(options, tenant)).begun) return;
+  await caughtUp();
+  const registered: { lhcUserId: number; username: Username }[] = [];
+  const owners = new Map<number, Username>();
+  for (const username of operatorsOf(tenant)) {
+    const lhcUserId = await registeredWith(options, tenant, username);
+    if (lhcUserId === null) continue;
+    registered.push({ lhcUserId, username });
+    const owner = owners.get(lhcUserId);
+    if (owner === undefined) owners.set(lhcUserId, username);
+    else {
+      const operators = [owner, username];
+      logger.warn({ tenant, lhcUserId, operators }, 'two operators have the same LHC user');
     }
-    for (let from = 0; from === 0 || from < registered.length; from += BEGIN_AT_ONCE) {
-      const part = registered.slice(from, from + BEGIN_AT_ONCE);
-      const last = from + BEGIN_AT_ONCE >= registered.length;
-      await command(tenant, { type: 'BeginLhcUserClaims', registered: part, last });
-    }
   }
+  for (let from = 0; from === 0 || from < registered.length; from += BEGIN_CLAIMS_AT_ONCE) {
+    const part = registered.slice(from, from + BEGIN_CLAIMS_AT_ONCE);
+    const last = from + BEGIN_CLAIMS_AT_ONCE >= registered.length;
+    await send(options, tenant, { type: 'BeginLhcUserClaims', registered: part, last });
+  }
+}
 
-  /** @throws {AppError} `conflict` unless this claim of another operator may be taken over */
-  async function takeOver(tenant: TenantId, { lhcUserId, username, at }: Claim): Promise<void> {
-    const used = (await registeredWith(tenant, username)) === lhcUserId;
-    if (used || now() - at <= STALE_MS) throw taken(lhcUserId, username, used);
+const conflict = (lhcUserId: number, operator: Username, isRegistered: boolean): AppError =>
+  new AppError(
+    'conflict',
+    isRegistered
+      ? `LHC user ${lhcUserId} belongs to operator ${operator}`
+      : `LHC user ${lhcUserId} is being given to operator ${operator}; try again in a minute`,
+    { field: 'lhcUserId', operator },
+  );
+
+/** Makes registrations with this LHC user that are under way void. @throws {AppError} `refused` if one is complete */
+const revoke = ({ actors }: LhcUsersOptions, tenant: TenantId, { username, lhcUserId }: ClaimId) =>
+  actors.operator(tenant, username).send({ type: 'RevokeLhcUser', lhcUserId });
+
+/** Makes a stale claim of another operator void. @throws {AppError} `conflict` if that operator uses the claim */
+async function takeOver(options: LhcUsersOptions, tenant: TenantId, claim: Claim): Promise<void> {
+  const { lhcUserId, username, at } = claim;
+  const isRegistered = (await registeredWith(options, tenant, username)) === lhcUserId;
+  if (isRegistered || options.now() - at <= CLAIM_STALE_MS) {
+    throw conflict(lhcUserId, username, isRegistered);
+  }
+  try {
+    // A paused process may still be about to register that operator.
+    await revoke(options, tenant, claim);
+  } catch (error) {
+    throw isRefused(error) ? conflict(lhcUserId, username, true) : error;
+  }
+}
+
+async function claim(
+  options: LhcUsersOptions,
+  tenant: TenantId,
+  username: Username,
+  lhcUserId: number,
+): Promise<NewClaim> {
+  for (let attempt = 1; attempt <= CLAIM_ATTEMPTS; attempt++) {
+    const current = claimOf(await claimsIn(options, tenant), lhcUserId);
+    if (current && current.username !== username) await takeOver(options, tenant, current);
+    const over = current?.revision ?? null;
     try {
-      // Its registration may be under way all the same, after a pause: from here on it is void.
-      await revoke(tenant, username, lhcUserId);
+      // The revision comes from this command. A later look could find the claim of another request for the operator.
+      const { revision } = await send(options, tenant, {
+        type: 'ClaimLhcUser',
+        lhcUserId,
+        username,
+        over,
+      });
+      return { lhcUserId, username, revision, renewed: current?.username === username };
     } catch (error) {
-      throw isRefused(error) ? taken(lhcUserId, username, true) : error;
+      if (!isRefused(error)) throw error;
+      // Another request has claimed the LHC user since the look.
     }
   }
+  throw new AppError('overloaded', `other requests keep claiming LHC user ${lhcUserId}`);
+}
 
-  async function release(tenant: TenantId, claims: readonly HeldClaim[]): Promise<void> {
-    for (const { lhcUserId, username, revision } of claims) {
-      await command(tenant, { type: 'ReleaseLhcUser', lhcUserId, username, revision });
-    }
+async function release(
+  options: LhcUsersOptions,
+  tenant: TenantId,
+  claims: readonly ClaimId[],
+): Promise<void> {
+  for (const { lhcUserId, username, revision } of claims) {
+    await send(options, tenant, { type: 'ReleaseLhcUser', lhcUserId, username, revision });
   }
+}
 
-  /** A registration that is under way with this LHC user is void from here on. @throws where it is done already */
-  const revoke = (tenant: TenantId, name: Username, lhcUserId: number) =>
-    actors.operator(tenant, name).send({ type: 'RevokeLhcUser', lhcUserId });
+async function giveBack(
+  options: LhcUsersOptions,
+  tenant: TenantId,
+  claims: readonly NewClaim[],
+): Promise<void> {
+  for (const claim of claims) {
+    try {
+      // Without this another request for the operator could register it with an LHC user that is free by then.
+      if (claim.renewed) await revoke(options, tenant, claim);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      continue;
+    }
+    await release(options, tenant, [claim]);
+  }
+}
 
+export function createLhcUsers(options: LhcUsersOptions): LhcUsers {
+  /** Tenants whose claims have begun, or are beginning. */
+  const begun = new Map<TenantId, Promise<void>>();
   return {
     begin(tenant) {
-      const known = begun.get(tenant);
-      if (known) return known;
-      const work = makeOlder(tenant).catch((error) => {
+      const present = begun.get(tenant);
+      if (present) return present;
+      const work = begin(options, tenant).catch((error) => {
         begun.delete(tenant);
         throw error;
       });
       begun.set(tenant, work);
       return work;
     },
-    of: async (tenant, username) =>
-      (await known(tenant)).claims.filter((claim) => claim.username === username),
-    async claim(tenant, username, lhcUserId) {
-      for (let tries = 1; tries <= MOST_TRIES; tries++) {
-        const current = claimOf(await known(tenant), lhcUserId);
-        if (current && current.username !== username) await takeOver(tenant, current);
-        const over = current?.revision ?? null;
-        try {
-          const wish = { type: 'ClaimLhcUser', lhcUserId, username, over } as const;
-          // Of this very claim: a look at it now could see that of another request for the same operator.
-          const { revision } = await command(tenant, wish);
-          return { lhcUserId, username, revision, renewed: current?.username === username };
-        } catch (error) {
-          if (!isRefused(error)) throw error; // else it was claimed in between: look again
-        }
-      }
-      throw new AppError('overloaded', `LHC user ${lhcUserId} is claimed by others all the time`);
+    async of(tenant, username) {
+      const { claims } = await claimsIn(options, tenant);
+      return claims.filter((each) => each.username === username);
     },
-    release,
-    async giveBack(tenant, claims) {
-      for (const claim of claims) {
-        const { lhcUserId, username, renewed } = claim;
-        try {
-          // Released alone, another request of the same operator would register with what is anybody's by then.
-          if (renewed) await revoke(tenant, username, lhcUserId);
-        } catch (error) {
-          if (!isRefused(error)) throw error;
-          continue;
-        }
-        await release(tenant, [claim]);
-      }
-    },
+    claim: (tenant, username, lhcUserId) => claim(options, tenant, username, lhcUserId),
+    release: (tenant, claims) => release(options, tenant, claims),
+    giveBack: (tenant, claims) => giveBack(options, tenant, claims),
   };
 }
-
-const taken = (lhcUserId: number, username: Username, used: boolean): AppError =>
-  new AppError(
-    'conflict',
-    used
-      ? `LHC user ${lhcUserId} belongs to operator ${username}`
-      : `LHC user ${lhcUserId} is being given to operator ${username}; try again in a minute`,
-    { field: 'lhcUserId', operator: username },
-  );

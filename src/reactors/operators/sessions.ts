@@ -1,4 +1,7 @@
-/** Operators' sessions as ejabberd has them now, for what was never reported: at start and whenever mod_lhc started. */
+/**
+ * Operators' sessions as ejabberd has them. The service compares them at its start and whenever mod_lhc started, because
+ * changes that mod_lhc did not report would be missed otherwise.
+ */
 import { operatorJid, type TenantId, type Username } from '../../actors/ids.ts';
 import type { Hook } from '../../actors/machine/seen.ts';
 import type { Show } from '../../actors/operator/machine.ts';
@@ -8,72 +11,80 @@ import { createLimiter } from '../../kit/limiter.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 
-const AT_ONCE = 8;
+/** Operators that are compared at the same time. */
+export const COMPARISONS_AT_ONCE = 8;
 
 export interface OperatorSessions {
   /**
-   * Compares one operator. @param restarted session ids known so far are void
-   * @throws {AppError} `unavailable` when ejabberd is away
+   * Compares the sessions of one operator with ejabberd.
+   * @param restarted true if ejabberd has restarted, so that the session ids known so far are void
+   * @throws {AppError} `unavailable` if ejabberd is away
    */
   compare(tenant: TenantId, username: Username, restarted: boolean, hook?: Hook): Promise<void>;
   /**
-   * Every registered operator of these tenants.
-   * @param hook the webhook event that asks for it: who was compared because of it, or has moved on, is left alone
+   * Compares every registered operator of these tenants.
+   * @param hook the webhook event that asks for it; operators whose stream has this event already are left out
+   * @throws {AppError} `unavailable` if ejabberd is away
    */
   compareAll(tenants: readonly TenantId[], restarted: boolean, hook?: Hook): Promise<void>;
 }
 
-/** What ejabberd says of a session, as presence has it. */
-const showOf = (text: string): Show =>
-  text === 'chat' || text === 'away' || text === 'xa' || text === 'dnd'
-    ? text
-    : text === 'available'
-      ? 'available'
-      : null;
+interface SessionsOptions {
+  readonly actors: Actors;
+  readonly admin: EjabberdAdmin;
+  readonly tenants: TenantDirectory;
+  /** Registered operators of a tenant, as far as this process has read the log. */
+  readonly operatorsOf: (tenant: TenantId) => readonly Username[];
+}
 
-export function createOperatorSessions(options: {
-  actors: Actors;
-  admin: EjabberdAdmin;
-  tenants: TenantDirectory;
-  operatorsOf: (tenant: TenantId) => readonly Username[];
-}): OperatorSessions {
-  const { actors, admin, tenants, operatorsOf } = options;
+/** The presence for what ejabberd says of a session. */
+function showOf(text: string): Show {
+  if (text === 'chat' || text === 'away' || text === 'xa' || text === 'dnd') return text;
+  return text === 'available' ? 'available' : null;
+}
 
-  async function compare(
-    id: TenantId,
-    username: Username,
-    restarted: boolean,
-    hook?: Hook,
-  ): Promise<void> {
-    const tenant = tenants.get(id);
-    if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
-    const present = await admin.sessions(operatorJid(tenant, username));
-    const sessions = present.map(({ resource, show, status }) => ({
-      resource,
-      show: showOf(show),
-      status,
-    }));
-    await actors
-      .operator(id, username)
-      .send({ type: 'CompareSessions', sessions, restarted }, { hook });
-  }
+async function compare(
+  { actors, admin, tenants }: SessionsOptions,
+  id: TenantId,
+  username: Username,
+  restarted: boolean,
+  hook?: Hook,
+): Promise<void> {
+  const tenant = tenants.get(id);
+  if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
+  const sessions = (await admin.sessions(operatorJid(tenant, username))).map(
+    ({ resource, show, status }) => ({ resource, show: showOf(show), status }),
+  );
+  const command = { type: 'CompareSessions', sessions, restarted } as const;
+  await actors.operator(id, username).send(command, { hook });
+}
 
+async function compareOne(
+  options: SessionsOptions,
+  id: TenantId,
+  username: Username,
+  restarted: boolean,
+  hook?: Hook,
+): Promise<void> {
+  const state = await options.actors.operator(id, username).state();
+  if (hook && state?.seen.hasHook(hook)) return;
+  // After a restart mod_lhc reports the sessions that exist. Only sessions that we know may have ended unseen.
+  const knowsSessions = Object.keys(state?.context.sessions ?? {}).length > 0;
+  if (!restarted || knowsSessions) await compare(options, id, username, restarted, hook);
+}
+
+export function createOperatorSessions(options: SessionsOptions): OperatorSessions {
   return {
-    compare,
-    async compareAll(ids, restarted, hook) {
-      const limited = createLimiter(AT_ONCE);
-      const everybody = ids.flatMap((id) => operatorsOf(id).map((name) => ({ id, name })));
-      await Promise.all(
-        everybody.map(({ id, name }) =>
-          limited(async () => {
-            const state = await actors.operator(id, name).state();
-            const known = Object.keys(state?.context.sessions ?? {});
-            // After a restart the module reports by itself those that live: only what we believed is in doubt.
-            if (hook && state?.seen.hasHook(hook)) return;
-            if (!restarted || known.length > 0) await compare(id, name, restarted, hook);
-          }),
-        ),
+    compare: (tenant, username, restarted, hook) =>
+      compare(options, tenant, username, restarted, hook),
+    async compareAll(tenants, restarted, hook) {
+      const limited = createLimiter(COMPARISONS_AT_ONCE);
+      const comparisons = tenants.flatMap((tenant) =>
+        options
+          .operatorsOf(tenant)
+          .map((username) => limited(() => compareOne(options, tenant, username, restarted, hook))),
       );
+      await Promise.all(comparisons);
     },
   };
 }
