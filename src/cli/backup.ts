@@ -12,7 +12,7 @@ import { createProgressLog } from './progress.ts';
 
 /**
  * The file of the embedded log.
- * @param deed what the administrator is told to do with an EventStoreDB by its own means
+ * @param deed for the message: what to do with an EventStoreDB by its own means
  * @throws {AppError} `refused` when the log is in EventStoreDB
  */
 export function logPath(eventStore: string, deed: 'back it up' | 'restore it'): string {

@@ -63,6 +63,6 @@ function reasonAt(text: string, at: number, separator: Separator): string {
   if (!closed && rest.startsWith('"')) return 'a quoted field is not closed';
   if (!closed && /^[^\r\n]*"/.test(rest)) return 'a field that contains a quote has to be quoted';
   const expected = `a ${separator === ',' ? 'comma' : 'semicolon'} or the end of the line`;
-  const found = closed ? 'something else' : 'a carriage return';
-  return `${found} follows a field, where ${expected} has to be`;
+  const next = closed ? 'something else' : 'a carriage return';
+  return `${next} follows a field, where ${expected} has to be`;
 }

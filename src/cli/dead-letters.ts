@@ -47,7 +47,7 @@ async function list(access: ServiceAccess): Promise<void> {
 
 export function deadLettersCommand(): Command {
   const command = withAccessOptions(new Command('dead-letters'), 'the admin token').description(
-    'What was given up: webhook events that could not be used, effects that never worked',
+    'Dead letters: webhook events that could not be used, and effects that failed for good',
   );
   command
     .command('list', { isDefault: true })

@@ -86,17 +86,17 @@ function inOrder(steps: readonly Step[], registered: readonly RegisteredOperator
   }
 
   const waves: Step[][] = [];
-  const left = new Set(steps);
+  const unplaced = new Set(steps);
   for (const beginning of beginnings) {
     for (const [wave, step] of chainFrom(beginning, takers).entries()) {
       waves[wave] ??= [];
       waves[wave].push(step);
-      left.delete(step);
+      unplaced.delete(step);
     }
   }
-  for (const step of left) {
+  for (const step of unplaced) {
     const circle = chainFrom(step, takers);
-    for (const each of circle) left.delete(each);
+    for (const each of circle) unplaced.delete(each);
     const reason = `is exchanged in a circle with that of ${step.row.username}`;
     faults.push(lhcUserFault(circle[1] ?? step, reason));
   }

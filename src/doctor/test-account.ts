@@ -238,7 +238,7 @@ async function useOtherRights(
   );
 }
 
-/** Removes the test account, and those that killed doctors have left. */
+/** Removes the test account and the accounts of killed doctors. */
 async function removeAccounts(
   { api, host }: TestAccountOptions,
   { user }: TestAccount,

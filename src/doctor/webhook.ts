@@ -103,8 +103,8 @@ function judgeSilence(before: View, now: View, host: string, shared: boolean): F
   const message = `mod_lhc did not report the session of ${host} within ${BATCH_DEADLINE_MS / 1000} s`;
   if (shared) {
     return warning(
-      `${message} to this process. Perhaps it told another one`,
-      `run the doctor for the other processes too. If none was told, ${seeLog}`,
+      `${message} to this process. Perhaps it reported to another one`,
+      `run the doctor for the other processes too. If it reported to none, ${seeLog}`,
     );
   }
   return problem(

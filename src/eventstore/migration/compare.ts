@@ -51,10 +51,10 @@ export async function compareLogs(
   let difference: Difference | null = null;
   for (;;) {
     const { value: expected } = await sourceEvents.next();
-    const { value: found } = await targetEvents.next();
-    if (found?.hasPlaceholders) untruncated.set(found.event.stream, found.firstRevision);
-    if (!found && (prefix || !expected)) break;
-    difference ??= differenceBetween(expected, found, prefix);
+    const { value: actual } = await targetEvents.next();
+    if (actual?.hasPlaceholders) untruncated.set(actual.event.stream, actual.firstRevision);
+    if (!actual && (prefix || !expected)) break;
+    difference ??= differenceBetween(expected, actual, prefix);
     if (!difference) equalUpTo = expected?.event.position;
     else if (prefix) break;
     if (sourceDigest.log.events % EVENTS_BETWEEN_PROGRESS === 0)
@@ -84,22 +84,22 @@ async function* hashedEvents(
 
 function differenceBetween(
   expected: HashedEvent | undefined,
-  found: HashedEvent | undefined,
+  actual: HashedEvent | undefined,
   prefix: boolean,
 ): Difference | null {
-  const { event } = expected ?? found ?? {};
+  const { event } = expected ?? actual ?? {};
   if (!event) return null;
   const { stream, revision } = event;
-  if (!found) return { stream, revision, reason: `the target lacks ${nameOf(event)}` };
+  if (!actual) return { stream, revision, reason: `the target lacks ${nameOf(event)}` };
   if (!expected) return { stream, revision, reason: `the target has ${nameOf(event)} more` };
-  if (expected.hash !== found.hash) {
-    const same = event.id === found.event.id && stream === found.event.stream;
+  if (expected.hash !== actual.hash) {
+    const same = event.id === actual.event.id && stream === actual.event.stream;
     const reason = same
       ? `the content of ${nameOf(event)} differs`
-      : `the target has ${nameOf(found.event)} in the place of ${nameOf(event)}`;
+      : `the target has ${nameOf(actual.event)} in the place of ${nameOf(event)}`;
     return { stream, revision, reason };
   }
-  if (found.hasPlaceholders && !expected.hasPlaceholders && !prefix) {
+  if (actual.hasPlaceholders && !expected.hasPlaceholders && !prefix) {
     return { stream, revision: 0, reason: `the target shows placeholders of ${stream}` };
   }
   return null;
