@@ -1,9 +1,9 @@
-/** What the page views are measured beside: bare Hono + zod, the same schema on the same server, in a child process. */
+/** The reference for page views: Hono and zod alone, with the same schema and the same HTTP server, in a child process. */
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { PageView } from '../src/http/v1/visitor-bodies.ts';
-import { answering } from './processes.ts';
+import { answerParent } from './processes.ts';
 
 const app = new Hono();
 app.post('/v1/:tenant/visitors/:key/page-views', async (c) => {
@@ -13,7 +13,7 @@ app.post('/v1/:tenant/visitors/:key/page-views', async (c) => {
 const server = createAdaptorServer({ fetch: app.fetch });
 const listening = Promise.withResolvers<number>();
 server.listen({ host: '127.0.0.1', port: 0 }, () => {
-  const { port } = server.address() as AddressInfo; // it listens on a TCP port
+  const { port } = server.address() as AddressInfo; // The server listens on a TCP port.
   listening.resolve(port);
 });
 
@@ -21,4 +21,4 @@ export interface Echo {
   readonly port: number;
 }
 
-answering(async (): Promise<Echo> => ({ port: await listening.promise }));
+answerParent(async (): Promise<Echo> => ({ port: await listening.promise }));

@@ -2,28 +2,28 @@ import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { openEventStore } from '../src/eventstore/open.ts';
 import type { EventStore, NewEvent } from '../src/eventstore/port.ts';
 import { AT_ONCE, pageView } from './eventstore.ts';
-import { median, type Row } from './row.ts';
+import { mediansOf, type Round, type Row } from './row.ts';
 
 const ROUNDS = 7;
 const ROUND_MS = 400;
-/** Events of the stream that is read, and of each append that fills it. */
-const FILLED = { events: 10_000, each: 500 };
+/** Events of the stream for reads, and of each append that fills it. */
+const STREAM = { events: 10_000, each: 500 };
 const AIM = 0.9;
 
-/** The calls that are measured: through the port, and the same by the client alone. */
+/** The measured calls: through the port, and the same through the client alone. */
 interface Side {
   append(stream: string, event: NewEvent, revision: number): Promise<unknown>;
-  /** How many events it read. */
+  /** @returns the number of events */
   readStream(stream: string): Promise<number>;
   readAll(limit: number): Promise<number>;
-  /** Catches up with everything that begins so, and leaves. */
+  /** Catches up with all streams of a prefix, and leaves. */
   catchUp(prefix: string, count: number): Promise<number>;
 }
 
 const ours = (store: EventStore): Side => ({
   append: (stream, event, revision) =>
     store.append(stream, [event], revision < 0 ? 'no-stream' : revision),
-  readStream: async (stream) => (await store.readStream(stream, { limit: FILLED.events })).length,
+  readStream: async (stream) => (await store.readStream(stream, { limit: STREAM.events })).length,
   readAll: async (limit) => (await store.readAll({ limit })).length,
   catchUp: async (prefix, count) => {
     let seen = 0;
@@ -37,7 +37,7 @@ const ours = (store: EventStore): Side => ({
 });
 
 const bare = (client: EventStoreDBClient): Side => {
-  /** Collects them, as the port's answer does. */
+  /** Collects the events, as the port does. */
   const count = async (events: AsyncIterable<unknown>, limit = Number.POSITIVE_INFINITY) => {
     const seen: unknown[] = [];
     for await (const event of events) if (seen.push(event) >= limit) break;
@@ -48,14 +48,14 @@ const bare = (client: EventStoreDBClient): Side => {
       client.appendToStream(stream, jsonEvent({ id, type, data, metadata }), {
         expectedRevision: revision < 0 ? 'no_stream' : BigInt(revision),
       }),
-    readStream: (stream) => count(client.readStream(stream, { maxCount: FILLED.events })),
+    readStream: (stream) => count(client.readStream(stream, { maxCount: STREAM.events })),
     readAll: (limit) => count(client.readAll({ maxCount: limit })),
-    catchUp: (prefix, wanted) =>
+    catchUp: (prefix, events) =>
       count(
         client.subscribeToAll({
           filter: { filterOn: 'streamName', prefixes: [prefix], checkpointInterval: 1 },
         }),
-        wanted,
+        events,
       ),
   };
 };
@@ -63,7 +63,7 @@ const bare = (client: EventStoreDBClient): Side => {
 let streams = 0;
 const run = `bench${Date.now()}`;
 
-/** Appends a second, by so many writers of which each waits for its answer. */
+/** @returns appends a second. Each of several writers waits for its answer before its next append. */
 const appends = async (side: Side, atOnce: number): Promise<number> => {
   const start = performance.now();
   let count = 0;
@@ -88,14 +88,14 @@ const perSecond = async (work: () => Promise<number>): Promise<number> => {
   return (count / (performance.now() - start)) * 1000;
 };
 
-/** Both sides in turns, the first of each round changing; the first round warms up. */
+/** Measures both sides alternately. Another side begins each round, and the first round is the warm-up. */
 const compare = async (
   name: string,
   unit: string,
   round: (side: Side) => Promise<number>,
   sides: { ours: Side; bare: Side },
 ): Promise<Row> => {
-  const rounds: { value: number; reference: number }[] = [];
+  const rounds: Round[] = [];
   for (let i = 0; i <= ROUNDS; i += 1) {
     const first = i % 2 === 0 ? await round(sides.bare) : undefined;
     const value = await round(sides.ours);
@@ -104,27 +104,25 @@ const compare = async (
   rounds.shift();
   return {
     name: `EventStoreDB: ${name}`,
-    value: median(rounds.map(({ value }) => value)),
     unit,
-    reference: median(rounds.map(({ reference }) => reference)),
-    ratio: median(rounds.map(({ value, reference }) => value / reference)),
+    ...mediansOf(rounds),
     aim: AIM,
     better: 'higher',
   };
 };
 
-/** The adapter beside the client alone, against the server that EVENTSTOREDB_URL names; it is left with the events. */
+/** The adapter compared with the client alone, on the server at EVENTSTOREDB_URL. The events stay there. */
 export const benchEsdb = async (): Promise<Row[]> => {
   const url = process.env.EVENTSTOREDB_URL;
   if (url === undefined) {
-    console.log('EventStoreDB: left out, EVENTSTOREDB_URL names no server');
+    console.log('EventStoreDB is left out: EVENTSTOREDB_URL names no server');
     return [];
   }
   const store = await openEventStore(url);
   const client = EventStoreDBClient.connectionString(url);
   const sides = { ours: ours(store), bare: bare(client) };
   const rows: Row[] = [];
-  const { events, each } = FILLED;
+  const { events, each } = STREAM;
   const stream = `${run}-r.1`;
   for (let n = 0; n < events; n += each) {
     const batch = Array.from({ length: each }, (_, i) => pageView(n + i));

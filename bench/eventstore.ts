@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { NewEvent } from '../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
-import { median, type Row } from './row.ts';
+import { mediansOf, type Round, type Row } from './row.ts';
 
 export const AT_ONCE = [1, 16, 64, 256];
 const ROUNDS = 7;
 const ROUND_MS = 250;
 
-/** Some 400 B as stored, like a page view. */
+/** Some 400 B in the store, like a page view. */
 export const pageView = (n: number): NewEvent => ({
   id: randomUUIDv7(),
   type: 'PageViewed',
@@ -29,14 +29,16 @@ export const pageView = (n: number): NewEvent => ({
   },
 });
 
-/** Runs for a while and says how many appends a second were on disk. */
-type Round = (atOnce: number, ms: number) => Promise<number>;
+/** Appends for a while. @returns durable appends a second */
+type Measure = (atOnce: number, ms: number) => Promise<number>;
 
-/** Appends through the port: so many writers, each waiting for its answer before its next append. */
-const throughPort = async (path: string): Promise<{ round: Round; close: () => Promise<void> }> => {
+/** Appends through the port. Each of several writers waits for its answer before its next append. */
+const throughPort = async (
+  path: string,
+): Promise<{ round: Measure; close: () => Promise<void> }> => {
   const store = await openSqliteEventStore(path);
   let streams = 0;
-  const round: Round = async (atOnce, ms) => {
+  const round: Measure = async (atOnce, ms) => {
     const start = performance.now();
     let count = 0;
     const writer = async (stream: string): Promise<void> => {
@@ -56,8 +58,8 @@ const throughPort = async (path: string): Promise<{ round: Round; close: () => P
   return { round, close: () => store.close() };
 };
 
-/** The same rows in the same transactions, straight into `node:sqlite` with the same settings; no checks. */
-const bare = (path: string): { round: Round; close: () => Promise<void> } => {
+/** The same rows in the same transactions, directly in `node:sqlite` with the same settings, without checks. */
+const bare = (path: string): { round: Measure; close: () => Promise<void> } => {
   const db = new DatabaseSync(path);
   db.exec(`
     PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
@@ -72,7 +74,7 @@ const bare = (path: string): { round: Round; close: () => Promise<void> } => {
     'INSERT INTO events (stream_id, revision, event_id, type, body) VALUES (?, ?, ?, ?, ?)',
   );
   let streams = 0;
-  const round: Round = async (atOnce, ms) => {
+  const round: Measure = async (atOnce, ms) => {
     const ids = Array.from({ length: atOnce }, () => {
       streams += 1;
       return insertStream.run(`visitor-demo.${streams}`).lastInsertRowid;
@@ -93,26 +95,24 @@ const bare = (path: string): { round: Round; close: () => Promise<void> } => {
   return { round, close: async () => db.close() };
 };
 
-/** Appends a second through the port beside the same transactions by hand, in rounds that alternate. */
+/** Appends a second through the port, compared with the same transactions by hand. The rounds alternate. */
 export const benchEventStore = async (): Promise<Row[]> => {
   const folder = mkdtempSync(join(tmpdir(), 'bench-eventstore-'));
   const ours = await throughPort(join(folder, 'ours.db'));
   const reference = bare(join(folder, 'bare.db'));
   const rows: Row[] = [];
   for (const atOnce of AT_ONCE) {
-    const rounds: { value: number; reference: number }[] = [];
+    const rounds: Round[] = [];
     for (let i = 0; i < ROUNDS + 1; i += 1) {
       const value = await ours.round(atOnce, ROUND_MS);
       rounds.push({ value, reference: await reference.round(atOnce, ROUND_MS) });
     }
-    // The first round warms up.
+    // The first round is the warm-up.
     rounds.shift();
     rows.push({
       name: `appends, ${atOnce} at once`,
-      value: median(rounds.map((round) => round.value)),
       unit: 'appends/s',
-      reference: median(rounds.map((round) => round.reference)),
-      ratio: median(rounds.map((round) => round.value / round.reference)),
+      ...mediansOf(rounds),
       aim: atOnce === 1 ? 0.5 : 0.65,
       better: 'higher',
     });

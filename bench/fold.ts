@@ -18,7 +18,7 @@ import { type VisitorCommand, visitorDecider } from '../src/actors/visitor/decis
 import type { VisitorDelays } from '../src/actors/visitor/facts.ts';
 import type { EventStore, NewEvent, Position } from '../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
-import { median, type Row } from './row.ts';
+import { mediansOf, type Round, type Row } from './row.ts';
 
 const VISITORS = 1000;
 const ROUNDS = 9;
@@ -32,7 +32,7 @@ const DELAYS: VisitorDelays = {
 
 const empty = (): ActorState => ({ core: emptyCore(visitorDecider), seen: new Seen() });
 
-/** A visit: some pages; every fourth visitor also has a chat of a dozen messages; then it leaves. */
+/** A visit: some pages, for every fourth visitor a chat of a dozen messages, and the end of the visit. */
 function visit(n: number): [at: number, command: VisitorCommand | Wake][] {
   const start = 1_700_000_000_000 + n * 1000;
   const commands: [number, VisitorCommand | Wake][] = [];
@@ -74,7 +74,7 @@ function visit(n: number): [at: number, command: VisitorCommand | Wake][] {
   return commands;
 }
 
-/** The envelope as the runtime writes it; a page view is some 600 B as stored. */
+/** The envelope as the runtime writes it. A page view has some 600 B in the store. */
 const envelope = (
   fact: Fact,
   at: number,
@@ -99,11 +99,11 @@ const envelope = (
   },
 });
 
-/** Visits of many visitors at the same time, so that facts of one stand far apart in the log, as they do in life. */
+/** Visits of many visitors at the same time, so that the facts of one visitor are far apart in the log, as in production. */
 async function fill(store: EventStore): Promise<void> {
   const visitors = Array.from({ length: VISITORS }, (_, n) => {
     const key = VisitorKey.parse(`v${n}`);
-    const stream = streamOf(visitorRef('demo' as TenantId, key)); // a valid one
+    const stream = streamOf(visitorRef('demo' as TenantId, key)); // The benchmark uses a valid id.
     return { stream, state: empty(), commands: visit(n) };
   });
   const most = Math.max(...visitors.map(({ commands }) => commands.length));
@@ -125,7 +125,7 @@ async function fill(store: EventStore): Promise<void> {
   }
 }
 
-/** Reads the whole log through the port and folds every visitor. Returns how many events. */
+/** Reads the whole log through the port and folds every visitor. @returns the number of events */
 async function replay(store: EventStore): Promise<number> {
   const states = new Map<string, ActorState>();
   let after: Position | undefined;
@@ -141,7 +141,7 @@ async function replay(store: EventStore): Promise<number> {
   }
 }
 
-/** What the same machine needs at least: every row read and its JSON parsed. */
+/** The least that any fold needs: it reads every row and parses its JSON. */
 function scan(db: DatabaseSync): number {
   let count = 0;
   let bytes = 0;
@@ -155,7 +155,13 @@ function scan(db: DatabaseSync): number {
   return count;
 }
 
-/** Events folded a second beside scan + JSON.parse of the same rows, in turns. */
+const perSecond = async (work: () => Promise<number> | number): Promise<number> => {
+  const start = performance.now();
+  const count = await work();
+  return (count / (performance.now() - start)) * 1000;
+};
+
+/** Events folded a second, compared with a scan and JSON.parse of the same rows. The rounds alternate. */
 export async function benchFold(): Promise<Row[]> {
   const dir = mkdtempSync(join(tmpdir(), 'bench-fold-'));
   const path = join(dir, 'events.db');
@@ -163,26 +169,16 @@ export async function benchFold(): Promise<Row[]> {
   const db = new DatabaseSync(path, { readOnly: true });
   try {
     await fill(store);
-    const folded: number[] = [];
-    const scanned: number[] = [];
-    const measured = async (rates: number[], work: () => Promise<number> | number) => {
-      const start = performance.now();
-      const count = await work();
-      rates.push((count / (performance.now() - start)) * 1000);
-    };
+    const rounds: Round[] = [];
     for (let round = 0; round <= ROUNDS; round++) {
-      await measured(folded, () => replay(store));
-      await measured(scanned, () => scan(db));
+      const value = await perSecond(() => replay(store));
+      rounds.push({ value, reference: await perSecond(() => scan(db)) });
     }
-    const warm = (rates: number[]) => rates.slice(1);
-    const ratios = warm(folded).map((rate, i) => rate / (warm(scanned)[i] ?? rate));
     return [
       {
         name: 'fold',
-        value: median(warm(folded)),
         unit: 'events/s',
-        reference: median(warm(scanned)),
-        ratio: median(ratios),
+        ...mediansOf(rounds.slice(1)), // The first round is the warm-up.
         aim: 0.3,
         better: 'higher',
       },

@@ -1,4 +1,4 @@
-/** The service without HTTP and XMPP: visitors come through the host, as page views do. */
+/** The service without HTTP and XMPP. Visitors come through the host, as page views do. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,13 +17,13 @@ import { createHost } from '../src/runtime/host/host.ts';
 import { soleOwner } from '../src/runtime/leases/ownership.ts';
 import { createPendingWork, openWorkFile } from '../src/runtime/pending-work.ts';
 import { createVault } from '../src/runtime/vault/vault.ts';
-import { answering } from './processes.ts';
+import { answerParent } from './processes.ts';
 
-const TENANT = 'bench' as TenantId; // a valid one
+const TENANT = 'bench' as TenantId; // The benchmark uses a valid id.
 const AT_ONCE = 250;
-/** Before the first measurement: what the code itself needs, compiled and with its buffers filled. */
+/** Visitors before the first measurement, so that the code is compiled and its buffers are full. */
 const WARM_UP = 2_000;
-const FOLLOWED_WITHIN_MS = 60_000;
+const FOLD_DEADLINE_MS = 60_000;
 const DELAYS: VisitorDelays = {
   hardTimeout: 3_600_000,
   cleanupAfter: 86_400_000,
@@ -32,10 +32,10 @@ const DELAYS: VisitorDelays = {
 };
 
 export interface Memory {
-  /** Resident, in bytes, after a collection of garbage. */
+  /** Resident bytes after a garbage collection. */
   readonly before: number;
   readonly after: number;
-  /** Of the visitors that came between; and their facts that the read models have. */
+  /** Deadlines of the visitors that came between, and their facts in the read models. */
   readonly deadlines: number;
   readonly applied: number;
 }
@@ -80,8 +80,8 @@ async function measure({ visitors }: { readonly visitors: number }): Promise<Mem
     }
     const head = await store.head();
     if (head === null) return;
-    await work.waitFor(head, FOLLOWED_WITHIN_MS);
-    await projections.waitFor(head, FOLLOWED_WITHIN_MS);
+    await work.waitFor(head, FOLD_DEADLINE_MS);
+    await projections.waitFor(head, FOLD_DEADLINE_MS);
   };
 
   await come(0, WARM_UP);
@@ -107,7 +107,7 @@ async function measure({ visitors }: { readonly visitors: number }): Promise<Mem
   return result;
 }
 
-/** Garbage is collected in several steps, the last of which give pages back. */
+/** Several garbage collections: the last ones return pages to the system. */
 async function resident(): Promise<number> {
   for (let i = 0; i < 5; i++) {
     globalThis.gc?.();
@@ -116,4 +116,4 @@ async function resident(): Promise<number> {
   return process.memoryUsage.rss();
 }
 
-answering(measure);
+answerParent(measure);

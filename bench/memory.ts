@@ -1,13 +1,13 @@
-/** Resident memory for each known visitor with deadlines: log, host, pending work and read models, nothing in XMPP. */
+/** Resident memory for each known visitor: log, host, pending work with deadlines, and read models, without XMPP. */
 import type { Memory } from './memory-child.ts';
 import { startChild } from './processes.ts';
 import type { Row } from './row.ts';
 
 const VISITORS = 100_000;
-/** The aim of the specification, in bytes. */
+/** The aim, in bytes. */
 const REFERENCE = 3_000;
 
-/** In a process of its own, so that nothing else is counted. */
+/** Measures in a process of its own, so that nothing else counts. */
 export async function benchMemory(): Promise<Row[]> {
   const child = startChild<{ visitors: number }, Memory>('memory-child.ts', ['--expose-gc']);
   try {

@@ -1,4 +1,4 @@
-/** From a visitor's message over HTTP to the operator's client, beside one XMPP client writing to another. */
+/** The time from a visitor's message over HTTP to the operator's client, compared with two bare XMPP clients. */
 import { randomUUID } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,18 +9,18 @@ import { messageStanza } from '../src/xmpp/stanzas.ts';
 import type { PageViewCounts, PageViewLoad } from './page-view-load.ts';
 import { startChild } from './processes.ts';
 import { type Rig, startRig } from './rig.ts';
-import { median, type Row } from './row.ts';
+import { mediansOf, quantile, type Row } from './row.ts';
 
 const CHATS = 20;
 const MESSAGES_PER_S = 50;
 const PAGE_VIEWS = { rate: 200, visitors: 200, connections: 10 };
 const ROUNDS = 4;
 const ROUND_MS = 2_500;
-const SETTLED_WITHIN_MS = 30_000;
-const ARRIVES_WITHIN_MS = 5_000;
+const SETTLE_DEADLINE_MS = 30_000;
+const ARRIVAL_DEADLINE_MS = 5_000;
 const BODY = 'Do you have these in 43, and when could they be here?';
 
-/** When each message came, by its id: whoever waits for one is told. */
+/** The callbacks that wait for a message, by its id. */
 type Arrivals = Map<string, (at: number) => void>;
 
 function loginOperator(rig: Rig, arrivals: Arrivals): Promise<Stream> {
@@ -39,25 +39,25 @@ function loginOperator(rig: Rig, arrivals: Arrivals): Promise<Stream> {
       stanza({ name, attrs: { id } }) {
         if (name === 'message' && id !== undefined) arrivals.get(id)?.(performance.now());
       },
-      lost: () => undefined, // what does not arrive any more is noticed by who waits for it
+      lost: () => undefined, // The callback of a message that does not arrive has a deadline.
     },
   );
 }
 
-/** What an XMPP program would do without us: xmpp.js as it is, logged in. */
+/** The reference: xmpp.js alone, logged in. */
 async function loginBare(rig: Rig) {
   const { xmpp: service, host: domain } = rig.ejabberd;
   const account = { username: 'writer', password: randomUUID() };
   await rig.ejabberd.register(account.username, account.password);
   const bare = client({ service, domain, ...account });
-  bare.on('error', () => undefined); // what does not arrive is noticed
+  bare.on('error', () => undefined); // As above.
   await bare.start();
   return bare;
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 16 });
 
-/** A POST without what `fetch` adds to each. */
+/** A POST without the overhead of `fetch`. */
 function post(rig: Rig, path: string, body: unknown): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const text = JSON.stringify(body);
@@ -66,7 +66,7 @@ function post(rig: Rig, path: string, body: unknown): Promise<void> {
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(text),
   };
-  const asked = request(
+  const sending = request(
     {
       agent,
       host: '127.0.0.1',
@@ -82,12 +82,12 @@ function post(rig: Rig, path: string, body: unknown): Promise<void> {
       );
     },
   );
-  asked.on('error', reject);
-  asked.end(text);
+  sending.on('error', reject);
+  sending.end(text);
   return promise;
 }
 
-/** Sends messages at their rate for a while. @returns how long each took, in ms, sorted */
+/** Sends messages at the rate for one round. @returns how long each took, in ms */
 async function measure(
   arrivals: Arrivals,
   send: (id: string, n: number) => Promise<void> | void,
@@ -99,7 +99,10 @@ async function measure(
     const id = randomUUID();
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     const sent = performance.now();
-    const late = setTimeout(() => reject(new Error('a message did not arrive')), ARRIVES_WITHIN_MS);
+    const late = setTimeout(
+      () => reject(new Error('a message did not arrive')),
+      ARRIVAL_DEADLINE_MS,
+    );
     arrivals.set(id, (at) => {
       arrivals.delete(id);
       clearTimeout(late);
@@ -107,13 +110,10 @@ async function measure(
     });
     took.push(Promise.all([promise, send(id, n)]).then(([ms]) => ms));
   }
-  return (await Promise.all(took)).toSorted((a, b) => a - b);
+  return Promise.all(took);
 }
 
-const quantile = (sorted: readonly number[], q: number): number =>
-  sorted[Math.ceil(q * sorted.length) - 1] ?? Number.NaN;
-
-/** Chats that an operator has, each begun with a message that has arrived. */
+/** Starts chats of the operator, each with a message that has arrived. */
 async function openChats(rig: Rig, arrivals: Arrivals): Promise<void> {
   const begun = Array.from({ length: CHATS }, async (_, n) => {
     const id = randomUUID();
@@ -126,13 +126,13 @@ async function openChats(rig: Rig, arrivals: Arrivals): Promise<void> {
   });
   await Promise.race([
     Promise.all(begun),
-    delay(SETTLED_WITHIN_MS, undefined, { ref: false }).then(() => {
-      throw new Error('the chats did not begin');
+    delay(SETTLE_DEADLINE_MS, undefined, { ref: false }).then(() => {
+      throw new Error('the chats did not start');
     }),
   ]);
 }
 
-/** p50 and p99 of the time to the operator's client under page views and messages, beside a bare client's. */
+/** p50 and p99 of the time to the operator's client under page views and messages. */
 export async function benchMessages(execArgv: readonly string[]): Promise<Row[]> {
   const load = startChild<PageViewLoad, PageViewCounts>('page-view-load.ts');
   const rig = await startRig(execArgv);
@@ -147,22 +147,22 @@ export async function benchMessages(execArgv: readonly string[]): Promise<Row[]>
     const { port, tenant, apiKey } = rig;
     const target = { port, tenant, apiKey, ...PAGE_VIEWS };
     await load.ask({ ...target, ms: 1_000, firstPage: 0 });
-    await rig.settled(SETTLED_WITHIN_MS);
+    await rig.settled(SETTLE_DEADLINE_MS);
     const ms = (ROUNDS + 1) * 2 * (ROUND_MS + 250);
     const loading = load.ask({ ...target, ms, firstPage: 1_000_000 });
 
     const viaService = (id: string, n: number): Promise<void> =>
       post(rig, `/visitors/chat-${n % CHATS}/messages`, { id, body: BODY });
     const to = `${rig.operator.username}@${rig.ejabberd.host}`;
-    const bare = (id: string): Promise<void> => {
+    const viaBareClient = (id: string): Promise<void> => {
       const stanza = messageStanza({ id, from: '', to, body: BODY });
-      delete stanza.attrs.from; // the server puts the session's own
+      delete stanza.attrs.from; // The server adds that of the session.
       return sender.send(stanza);
     };
 
     const rounds: { value: number[]; reference: number[] }[] = [];
     for (let i = 0; i <= ROUNDS; i++) {
-      const reference = await measure(arrivals, bare);
+      const reference = await measure(arrivals, viaBareClient);
       rounds.push({ reference, value: await measure(arrivals, viaService) });
     }
     const { statuses } = await loading;
@@ -172,10 +172,13 @@ export async function benchMessages(execArgv: readonly string[]): Promise<Row[]>
     const warm = rounds.slice(1);
     const row = (name: string, q: number): Row => ({
       name: `message to the operator's client, ${name}`,
-      value: median(warm.map((round) => quantile(round.value, q))),
       unit: 'ms',
-      reference: median(warm.map((round) => quantile(round.reference, q))),
-      ratio: median(warm.map((round) => quantile(round.value, q) / quantile(round.reference, q))),
+      ...mediansOf(
+        warm.map(({ value, reference }) => ({
+          value: quantile(value, q),
+          reference: quantile(reference, q),
+        })),
+      ),
       aim: 2,
       better: 'lower',
     });

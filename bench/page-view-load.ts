@@ -1,23 +1,23 @@
 /**
- * The load of page views, in a process of its own: raw HTTP/1.1 over kept-alive sockets with requests made beforehand,
- * of which only the number of the page is written anew. Some 10 µs a request, so that it is not what is measured.
+ * The load of page views, in a process of its own: raw HTTP/1.1 over kept-alive sockets. The requests are prepared, and only
+ * the number of the page changes. A request takes some 10 µs, so the load itself hardly counts in the measurement.
  */
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { answering } from './processes.ts';
+import { answerParent } from './processes.ts';
 
 export interface PageViewLoad {
   readonly port: number;
   readonly tenant: string;
   readonly apiKey: string;
   readonly visitors: number;
-  /** Each with an equal share of the visitors, one request at a time. */
+  /** Each connection has an equal share of the visitors, and one request at a time. */
   readonly connections: number;
-  /** At the end of this time no new request is sent, but for visitors who had no turn yet. */
+  /** After this time only visitors without any request yet get one. */
   readonly ms: number;
-  /** No request of all runs is on the same page as another. */
+  /** Every request of all runs has another page. */
   readonly firstPage: number;
-  /** Requests a second over all connections; absent: as fast as the answers come. */
+  /** Requests a second over all connections; default as fast as the answers come. */
   readonly rate?: number;
 }
 
@@ -33,7 +33,7 @@ export interface PageViewCounts {
 const PAGE = 'https://shop.example/catalogue/page-';
 const DIGITS = 10;
 
-/** The name of the n-th visitor; the warm-up and the load name the same. */
+/** The key of the n-th visitor, the same in the warm-up and the load. */
 const visitorKey = (n: number): string => `bench-${n}`;
 
 interface Prepared {
@@ -41,7 +41,7 @@ interface Prepared {
   readonly pageAt: number;
 }
 
-/** What LHC tells of a page view, some 300 bytes. */
+/** A page view as LHC sends it, some 300 bytes. */
 function prepare({ tenant, apiKey, port }: PageViewLoad, n: number): Prepared {
   const page = `${PAGE}${'0'.repeat(DIGITS)}`;
   const body = JSON.stringify({
@@ -66,7 +66,7 @@ function prepare({ tenant, apiKey, port }: PageViewLoad, n: number): Prepared {
   return { bytes, pageAt: bytes.indexOf(page) + PAGE.length };
 }
 
-/** Waits for one whole answer at a time. */
+/** Reads one complete answer at a time. */
 function createAnswers(socket: Socket): () => Promise<string> {
   let text = '';
   let waiting: PromiseWithResolvers<string> | undefined;
@@ -113,9 +113,9 @@ async function run(load: PageViewLoad): Promise<PageViewCounts> {
       if (!request) break;
       page += 1;
       request.bytes.write(String(page).padStart(DIGITS, '0'), request.pageAt, 'latin1');
-      const answered = answer();
+      const received = answer();
       socket.write(request.bytes);
-      const text = await answered;
+      const text = await received;
       const status = text.slice(9, 12);
       statuses[status] = (statuses[status] ?? 0) + 1;
       last = text;
@@ -130,4 +130,4 @@ async function run(load: PageViewLoad): Promise<PageViewCounts> {
   return { statuses, ms: performance.now() - start, nextPage: page + 1, last: body };
 }
 
-answering(run);
+answerParent(run);

@@ -1,22 +1,22 @@
-/** Page views over HTTP, every 202 durable, with read models, reactors and ejabberd on, beside a bare echo. */
+/** Page views over HTTP with durable answers, read models, reactors and ejabberd, compared with a bare echo. */
 import { DatabaseSync } from 'node:sqlite';
 import { connectOperator } from '../test/support/operator.ts';
 import type { Echo } from './echo.ts';
 import type { PageViewCounts, PageViewLoad } from './page-view-load.ts';
 import { startChild } from './processes.ts';
 import { startRig } from './rig.ts';
-import { median, type Row } from './row.ts';
+import { mediansOf, type Round, type Row } from './row.ts';
 
 const VISITORS = 1000;
 const CONNECTIONS = 50;
 const ROUNDS = 6;
 const ROUND_MS = 2_000;
 const WARM_UP_MS = 1_500;
-/** A thousand logins, and then a newer status of each. */
-const SETTLED_WITHIN_MS = 40_000;
+/** For a thousand logins, and a newer status of each. */
+const SETTLE_DEADLINE_MS = 40_000;
 const LAG_REFERENCE_MS = 1_000;
 
-/** The facts of page views in the log, read by a connection of our own. */
+/** Counts the facts of page views in the log over a connection of its own. */
 function factsIn(path: string): number {
   const db = new DatabaseSync(path, { readOnly: true });
   try {
@@ -27,7 +27,7 @@ function factsIn(path: string): number {
   }
 }
 
-/** Requests a second beside the echo's, and how far behind the read models are when the load ends. */
+/** Requests a second, compared with the echo, and the lag of the read models at the end of the load. */
 export async function benchPageViews(execArgv: readonly string[]): Promise<Row[]> {
   const load = startChild<PageViewLoad, PageViewCounts>('page-view-load.ts');
   const echo = startChild<object, Echo>('echo.ts');
@@ -59,7 +59,7 @@ export async function benchPageViews(execArgv: readonly string[]): Promise<Row[]
       return { rate: (good / counts.ms) * 1000, last: counts.last };
     };
 
-    /** How long after the last 202 a query shows what it said. */
+    /** How long after the last answer a query sees its page view, in ms. */
     const lag = async (last: string): Promise<number> => {
       const start = performance.now();
       const { position, actor } = JSON.parse(last);
@@ -70,8 +70,8 @@ export async function benchPageViews(execArgv: readonly string[]): Promise<Row[]
 
     await round(rig.port, WARM_UP_MS);
     await round(echoPort, WARM_UP_MS);
-    await rig.settled(SETTLED_WITHIN_MS);
-    const rounds: { value: number; reference: number; lag: number }[] = [];
+    await rig.settled(SETTLE_DEADLINE_MS);
+    const rounds: (Round & { lag: number })[] = [];
     for (let i = 0; i < ROUNDS; i++) {
       rig.pause();
       const { rate: reference } = await round(echoPort, ROUND_MS);
@@ -80,18 +80,15 @@ export async function benchPageViews(execArgv: readonly string[]): Promise<Row[]
       rounds.push({ value, reference, lag: await lag(last) });
     }
     const facts = factsIn(rig.eventsFile);
-    if (facts !== accepted)
-      throw new Error(`${accepted} answers of 202, ${facts} facts in the log`);
+    if (facts !== accepted) throw new Error(`${accepted} answers, ${facts} facts in the log`);
     operator.drop();
 
     const worst = Math.max(...rounds.map((each) => each.lag));
     return [
       {
         name: 'page views',
-        value: median(rounds.map((each) => each.value)),
         unit: 'requests/s',
-        reference: median(rounds.map((each) => each.reference)),
-        ratio: median(rounds.map((each) => each.value / each.reference)),
+        ...mediansOf(rounds),
         aim: 0.5,
         better: 'higher',
       },

@@ -1,15 +1,15 @@
-/** Child processes of a benchmark: they end with it, however it ends. */
+/** Child processes of a benchmark. They end when the benchmark ends, in whatever way. */
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
-const STOP_WITHIN_MS = 12_000;
+const STOP_DEADLINE_MS = 12_000;
 const alive = new Set<ChildProcess>();
 
 process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
-// Without a handler a signal ends the process and no `exit` is told.
+// Without a handler, a signal ends the process without `exit`.
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
 
@@ -19,22 +19,22 @@ function keep(child: ChildProcess): ChildProcess {
   return child;
 }
 
-/** A child that answers each message with one (`answering`). */
-export interface Answering<Ask, Answer> {
+/** A child process that answers each message with one message. */
+export interface Child<Ask, Answer> {
   ask(message: Ask): Promise<Answer>;
   stop(): Promise<void>;
 }
 
-/** Starts a file of this folder with Node. */
+/** Runs a file of this folder with Node. It calls {@link answerParent}. */
 export function startChild<Ask extends object, Answer>(
   file: string,
   execArgv: readonly string[] = [],
-): Answering<Ask, Answer> {
+): Child<Ask, Answer> {
   const child = keep(fork(join(import.meta.dirname, file), { execArgv: [...execArgv] }));
   const ended = once(child, 'exit').then(() => {
     throw new Error(`${file} ended before it answered`);
   });
-  ended.catch(() => undefined); // nobody may be waiting for an answer
+  ended.catch(() => undefined); // Perhaps nobody waits for an answer.
   return {
     async ask(message) {
       const answered = new AbortController();
@@ -42,7 +42,7 @@ export function startChild<Ask extends object, Answer>(
       child.send(message);
       try {
         const [value] = await Promise.race([answer, ended]);
-        return value; // what `answering` of that file gave
+        return value; // The file answers with this type.
       } finally {
         answer.catch(() => undefined);
         answered.abort();
@@ -52,15 +52,15 @@ export function startChild<Ask extends object, Answer>(
   };
 }
 
-/** In a child: answers each message of the parent. */
-export function answering<Ask, Answer>(answer: (message: Ask) => Promise<Answer>): void {
+/** In a child process: answers each message of the parent. */
+export function answerParent<Ask, Answer>(answer: (message: Ask) => Promise<Answer>): void {
   process.on('message', async (message: Ask) => {
     process.send?.(await answer(message));
   });
   process.once('disconnect', () => process.exit(0));
 }
 
-/** Starts the service; what it logs goes nowhere. */
+/** Starts the service. Its log is dropped. */
 export function startService(env: NodeJS.ProcessEnv, execArgv: readonly string[]): ChildProcess {
   const cli = join(import.meta.dirname, '../src/cli.ts');
   return keep(
@@ -71,11 +71,11 @@ export function startService(env: NodeJS.ProcessEnv, execArgv: readonly string[]
   );
 }
 
-/** SIGTERM, and SIGKILL when that is not enough. */
+/** Sends SIGTERM, and SIGKILL if the process does not end in time. */
 export async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
-  const late = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+  const late = setTimeout(() => child.kill('SIGKILL'), STOP_DEADLINE_MS);
   child.kill('SIGTERM');
   await ended;
   clearTimeout(late);

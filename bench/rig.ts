@@ -1,4 +1,4 @@
-/** The service as in production, in a process of its own, with a private ejabberd and a stand-in for LHC. */
+/** The service as in production, in a process of its own, with a private ejabberd and a server in place of LHC. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -10,38 +10,39 @@ import { freePorts } from '../scripts/ejabberd/ports.ts';
 import { type Ejabberd, startEjabberd } from '../scripts/private-ejabberd.ts';
 import { startService, stop } from './processes.ts';
 
-const READY_WITHIN_MS = 30_000;
-const BUILT_WITHIN_MS = 240_000;
+const READY_DEADLINE_MS = 30_000;
+/** For read models of a seeded log. */
+export const BUILD_DEADLINE_MS = 240_000;
 
 export interface Rig {
   readonly port: number;
   readonly tenant: string;
   readonly apiKey: string;
   readonly ejabberd: Ejabberd;
-  /** Of the one operator, who is registered and not logged in yet. */
+  /** The only operator, registered and not logged in yet. */
   readonly operator: { readonly username: string; readonly password: string };
-  /** The log's file, to be read only. */
+  /** The file of the log. Only read it. */
   readonly eventsFile: string;
-  /** Asks the API with the tenant's key. @throws when the answer is no success */
+  /** Calls the API with the tenant's key. @throws if the status is not a success */
   http(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>;
-  /** One number of /metrics. */
+  /** @returns one number of /metrics */
   metric(name: string): Promise<number>;
-  /** Until the read models are live and every visitor in XMPP is as it should be. @throws when it takes too long */
+  /** Waits until the read models are live and every visitor is reconciled with XMPP. @throws at the deadline */
   settled(deadlineMs: number): Promise<void>;
-  /** Stops the service where it stands, so that something else can be measured without it. */
+  /** Stops the process of the service (SIGSTOP), so that it does not disturb another measurement. */
   pause(): void;
   resume(): void;
   close(): Promise<void>;
 }
 
-/** LHC as far as it matters here: it takes every callback. */
+/** A server that accepts every callback. */
 async function startLhc(): Promise<{ url: string; close: () => void }> {
   const server = createServer((request, response) => {
     request.resume();
     request.on('end', () => response.writeHead(204).end());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo; // it listens on a TCP port
+  const { port } = server.address() as AddressInfo; // The server listens on a TCP port.
   const close = (): void => {
     server.close();
     server.closeAllConnections();
@@ -50,8 +51,8 @@ async function startLhc(): Promise<{ url: string; close: () => void }> {
 }
 
 /**
- * @param execArgv Node's own options for the service, e.g. to profile it
- * @param seed fills the folder that the service writes to, before it is started
+ * @param execArgv options of Node for the service, for example to profile it
+ * @param seed fills the data folder before the service starts
  */
 export async function startRig(
   execArgv: readonly string[],
@@ -114,7 +115,7 @@ export async function startRig(
   async function until(what: string, deadlineMs: number, look: () => Promise<boolean>) {
     const deadline = performance.now() + deadlineMs;
     while (!(await look())) {
-      if (performance.now() > deadline) throw new Error(`${what}: not within ${deadlineMs} ms`);
+      if (performance.now() > deadline) throw new Error(`${what}: not in ${deadlineMs} ms`);
       await delay(50);
     }
   }
@@ -141,14 +142,14 @@ export async function startRig(
   const http: Rig['http'] = async (method, path, body) =>
     JSON.parse(await ask(method, `/v1/${tenant}${path}`, apiKey, body));
   try {
-    await until('the service being ready', READY_WITHIN_MS, () =>
+    await until('the service', READY_DEADLINE_MS, () =>
       fetch(`${url}/healthz`).then(
         (answer) => answer.ok,
         () => false,
       ),
     );
-    // What was seeded has to be read first.
-    await until('read models', BUILT_WITHIN_MS, async () => {
+    // The read models contain the seeded log first.
+    await until('read models', BUILD_DEADLINE_MS, async () => {
       return (await metrics()).get('xmpp_chat_projection_lag_seconds') === 0;
     });
     await http('PUT', `/operators/${operator.username}`, {
@@ -180,7 +181,7 @@ export async function startRig(
       return value;
     },
     settled: (deadlineMs) =>
-      until('everything being settled', deadlineMs, async () => {
+      until('reconciled visitors and live read models', deadlineMs, async () => {
         const all = await metrics();
         return (
           all.get('xmpp_chat_visitors_to_reconcile') === 0 &&

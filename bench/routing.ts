@@ -1,4 +1,4 @@
-/** Chats given to operators by the routing reactor on the embedded store, beside bare appends of as many facts. */
+/** Chats assigned by the routing reactor on the SQLite store, compared with bare appends of as many facts. */
 import { randomUUIDv7 } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,18 +24,18 @@ import {
 } from '../src/runtime/pending-work.ts';
 import { createVault } from '../src/runtime/vault/vault.ts';
 import { pageView } from './eventstore.ts';
-import { median, type Row } from './row.ts';
+import { mediansOf, type Round, type Row } from './row.ts';
 
 const OPERATORS = 1_000;
 const DEPARTMENTS = 10;
 const CAPACITY = 5;
-/** In a wave that begins at once; each frees its place before the next. */
+/** Chats in a wave, which starts at once. They end before the next wave. */
 const CHATS = 1_000;
 const ROUNDS = 5;
-/** Reserved, assigned, taken. */
+/** Facts of one assignment: ChatReserved, ChatAssigned, ChatTaken. */
 const FACTS = 3;
-/** Chats that come one by one, after the wave. */
-const ALONE = 60;
+/** Chats that start one by one, after the waves. */
+const SINGLE_CHATS = 60;
 const DELAYS = {
   hardTimeout: 3_600_000,
   cleanupAfter: 86_400_000,
@@ -46,10 +46,10 @@ const DELAYS = {
 const TENANT = TenantId.parse('bench');
 
 interface Numbers {
-  /** Chats a second, of waves. */
-  readonly waves: readonly { value: number; reference: number }[];
-  /** ms from the command that begins a chat to its place. */
-  readonly alone: readonly { value: number; reference: number }[];
+  /** Chats a second in a wave. */
+  readonly waves: readonly Round[];
+  /** From the command that starts a chat to its ChatTaken, in ms. */
+  readonly alone: readonly Round[];
 }
 
 async function measure(departments: number): Promise<Numbers> {
@@ -78,11 +78,11 @@ async function measure(departments: number): Promise<Numbers> {
     random,
     logger,
   });
-  const awaited = new Map<string, { more: number; resolve: () => void }>();
+  const waiting = new Map<string, { more: number; resolve: () => void }>();
   const watch: CommitListener = {
     onCommit(events) {
       for (const { type } of events) {
-        const waiter = awaited.get(type);
+        const waiter = waiting.get(type);
         if (waiter && --waiter.more === 0) waiter.resolve();
       }
     },
@@ -100,10 +100,10 @@ async function measure(departments: number): Promise<Numbers> {
     const head = await store.head();
     if (head) await work.waitFor(head, 60_000);
   };
-  /** Resolves when the fold has seen so many more facts of a type. */
-  const seen = (type: string, more: number): Promise<void> => {
+  /** Resolves when the fold has seen this many more facts of a type. */
+  const factsOf = (type: string, more: number): Promise<void> => {
     const { promise, resolve } = Promise.withResolvers<void>();
-    awaited.set(type, { more, resolve });
+    waiting.set(type, { more, resolve });
     return promise;
   };
   const begin = (key: string, n: number) =>
@@ -115,9 +115,9 @@ async function measure(departments: number): Promise<Numbers> {
     });
   const end = (key: string) =>
     ofVisitor(key, { type: 'CloseChat', chatId: null, by: 'visitor', reason: null });
-  /** As many facts as chats need, appended by so many writers. @returns ms */
   let streams = 0;
-  async function bare(facts: number, atOnce: number): Promise<number> {
+  /** Appends facts with several writers at once. @returns how long that took, in ms */
+  async function appendFacts(facts: number, atOnce: number): Promise<number> {
     const start = performance.now();
     await Promise.all(
       Array.from({ length: atOnce }, async () => {
@@ -146,32 +146,32 @@ async function measure(departments: number): Promise<Numbers> {
       await ofOperator(`op${n}`, { type: 'ChangePresence', ...session, ...show });
     }
     await caughtUp();
-    const waves: Numbers['waves'][number][] = [];
+    const waves: Round[] = [];
     for (let round = 0; round <= ROUNDS; round++) {
       const keys = Array.from({ length: CHATS }, (_, n) => `w${round}-${n}`);
       await Promise.all(keys.map(begin));
       await caughtUp();
-      const taken = seen('ChatTaken', CHATS);
+      const taken = factsOf('ChatTaken', CHATS);
       const start = performance.now();
       routing.start();
       await taken;
       const value = (CHATS / (performance.now() - start)) * 1000;
-      const released = seen('ChatReleased', CHATS);
+      const released = factsOf('ChatReleased', CHATS);
       await Promise.all(keys.map(end));
       await released;
       await routing.stop();
-      const reference = (CHATS / (await bare(CHATS * FACTS, ASSIGNMENTS_AT_ONCE))) * 1000;
+      const reference = (CHATS / (await appendFacts(CHATS * FACTS, ASSIGNMENTS_AT_ONCE))) * 1000;
       if (round > 0) waves.push({ value, reference });
     }
     routing.start();
-    const alone: Numbers['alone'][number][] = [];
-    for (let n = 0; n < ALONE; n++) {
-      const taken = seen('ChatTaken', 1);
+    const alone: Round[] = [];
+    for (let n = 0; n < SINGLE_CHATS; n++) {
+      const taken = factsOf('ChatTaken', 1);
       const start = performance.now();
       await begin(`a${n}`, n);
       await taken;
       const value = performance.now() - start;
-      alone.push({ value, reference: await bare(FACTS + 2, 1) });
+      alone.push({ value, reference: await appendFacts(FACTS + 2, 1) });
     }
     return { waves, alone };
   } finally {
@@ -185,29 +185,24 @@ async function measure(departments: number): Promise<Numbers> {
   }
 }
 
-/** A wave of chats over ten departments, and single chats by how many operators their department has. */
+/** Waves of chats and single chats, for departments of 10, 100 and 1,000 operators. */
 export async function benchRouting(): Promise<Row[]> {
   const rows: Row[] = [];
   for (const departments of [100, DEPARTMENTS, 1]) {
     const { waves, alone } = await measure(departments);
-    const of = <T extends { value: number; reference: number }>(all: readonly T[]) => ({
-      value: median(all.map((each) => each.value)),
-      reference: median(all.map((each) => each.reference)),
-      ratio: median(all.map((each) => each.value / each.reference)),
-    });
     const size = OPERATORS / departments;
     rows.push(
       {
         name: `chats routed at once, ${size} operators each`,
         unit: 'chats/s',
-        ...of(waves),
+        ...mediansOf(waves),
         aim: 0.2,
         better: 'higher',
       },
       {
         name: `a chat routed alone, ${size} operators`,
         unit: 'ms',
-        ...of(alone),
+        ...mediansOf(alone),
         aim: 5,
         better: 'lower',
       },

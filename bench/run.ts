@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- --json FILE] [-- --only NAME]`: every benchmark, one after the other, as one table.
- * `-- --cpu-prof DIR` also writes a CPU profile of each service that was measured.
+ * `npm run bench [-- --json FILE] [-- --only NAME]`: runs every benchmark, one after the other, and prints one table.
+ * `-- --cpu-prof DIR` also writes a CPU profile of each measured service.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -25,7 +25,7 @@ const { values } = parseArgs({
 const profiling = values['cpu-prof'];
 const execArgv = profiling === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiling}`];
 
-/** Each measures itself and its reference in the same run. */
+/** Each benchmark measures our code and its reference in the same run. */
 const benches: Record<string, () => Promise<Row[]>> = {
   eventstore: benchEventStore,
   esdb: benchEsdb,

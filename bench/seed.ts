@@ -1,8 +1,9 @@
-/** A log with a past: visitors who came and left, and the chats that some of them had, sealed as the service seals. */
+/** Seeds a log: visitors who came and left, and the chats of some of them. Personal data is sealed as by the service. */
 import { join } from 'node:path';
 import pino from 'pino';
 import { type TenantId, Username, VisitorKey } from '../src/actors/ids.ts';
 import type { VisitorCommand } from '../src/actors/visitor/decisions.ts';
+import { lastEvent } from '../src/eventstore/reading.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { newId } from '../src/kit/id.ts';
@@ -26,18 +27,18 @@ export const DEPARTMENTS = ['sales', 'support', 'billing', 'shipping', 'returns'
 
 export interface Past {
   readonly visitors: number;
-  /** Of the first of them: begun, answered and closed. */
+  /** Chats of the first visitors: started, answered and closed. */
   readonly chats: number;
 }
 
 const nth = <T>(list: readonly T[], n: number): T => {
   const found = list[n % list.length];
-  if (found === undefined) throw new RangeError('of an empty list');
+  if (found === undefined) throw new RangeError('the list is empty');
   return found;
 };
 
-/** What one visitor did. */
-function* life(n: number, { chats }: Past): Generator<VisitorCommand> {
+/** The commands of one visitor. */
+function* commandsOf(n: number, { chats }: Past): Generator<VisitorCommand> {
   const page = `https://shop.example/catalogue/page-${n}`;
   const profile = {
     page,
@@ -63,7 +64,7 @@ function* life(n: number, { chats }: Past): Generator<VisitorCommand> {
   yield { type: 'TimeOut' };
 }
 
-/** Writes the log of a service that is not running yet, in its folder. */
+/** Writes the log into the data folder of a service that is not running yet. */
 export async function seed(dataDir: string, tenant: string, past: Past): Promise<void> {
   const now = Date.now;
   const folder = claimDataDir(dataDir, undefined);
@@ -77,19 +78,19 @@ export async function seed(dataDir: string, tenant: string, past: Past): Promise
   const actors = createActors(host, newId);
 
   const log = createLaneLog({ store, now, newId });
-  /** What it called for was performed then. */
-  async function allDone(stream: string, destinations: readonly string[]): Promise<void> {
-    const [last] = await store.readStream(stream, { direction: 'backwards', limit: 1 });
-    if (!last) throw new Error('it has facts');
+  /** Marks every effect of a visitor's facts as performed. */
+  async function advanceLanes(stream: string, destinations: readonly string[]): Promise<void> {
+    const last = await lastEvent(store, stream);
+    if (!last) throw new Error(`${stream} has no facts`);
     for (const destination of destinations) await log.advance(stream, destination, last);
   }
 
   async function live(n: number): Promise<void> {
     const name = VisitorKey.parse(`past-${n}`);
-    for (const command of life(n, past)) {
-      await actors.visitor(tenant as TenantId, name).send(command); // a valid one
+    for (const command of commandsOf(n, past)) {
+      await actors.visitor(tenant as TenantId, name).send(command); // The benchmark uses a valid id.
     }
-    await allDone(`visitor-${tenant}.${name}`, n < past.chats ? ['lhc', 'xmpp'] : ['lhc']);
+    await advanceLanes(`visitor-${tenant}.${name}`, n < past.chats ? ['lhc', 'xmpp'] : ['lhc']);
   }
   for (let n = 0; n < past.visitors; n += AT_ONCE) {
     const count = Math.min(AT_ONCE, past.visitors - n);

@@ -3,7 +3,7 @@ import { type Row, reached } from './row.ts';
 const format = (n: number): string =>
   n.toLocaleString('en', { maximumSignificantDigits: n >= 1000 ? 5 : 3 });
 
-/** The rows as a Markdown table, columns aligned. */
+/** @returns the rows as a Markdown table with aligned columns */
 export const table = (rows: readonly Row[]): string => {
   const lines = [
     ['name', 'value', 'reference', 'unit', 'ratio', 'aim', ''],
