@@ -1,4 +1,4 @@
-/** What each event of mod_lhc asks for, as commands to visitors and operators. */
+/** Turns each event of mod_lhc into commands to visitors and operators. */
 import { createHmac } from 'node:crypto';
 import {
   type Person,
@@ -17,20 +17,21 @@ import { AppError, hasCode } from '../errors.ts';
 import type { Actors, ActorView, Origin, Transfer } from '../runtime/ports.ts';
 import type { WebhookEvent, WebhookEventOf } from './events.ts';
 import type { SetAside } from './set-aside.ts';
-import { createConversation, type Ends, nameOf } from './written/carry-out.ts';
+import { type CarryOut, createCarryOut, type Ends, nameOf } from './written/carry-out.ts';
 import { isBlank, readWritten } from './written/read.ts';
 
 type Operator = Extract<Person, { kind: 'operator' }>;
 type Visitor = Extract<Person, { kind: 'visitor' }>;
 
-/** XEP-0085, as far as mod_lhc reports it. */
+/** The chat states (XEP-0085) that mod_lhc reports. */
 export type TypingState = WebhookEventOf<'chat_state'>['state'];
 
-/** What is done at once or not at all, and what belongs to reactors. */
+/** Signals that are no commands. Reactors handle them (src/reactors/lhc/signals.ts). */
 export interface InboxSignals {
   /**
-   * Sessions that were reported before may have ended without a word. Awaited: what follows builds on it.
-   * @param hook so that a repeat does not void the sessions that were reported since
+   * mod_lhc started: sessions that it reported before may have ended without a report. Resolves when the operators'
+   * sessions were compared, because later events build on them.
+   * @param hook so that a repeat does not end sessions that were reported since
    */
   moduleStarted(host: string, hook: Hook): Promise<void>;
   operatorAlive(tenant: TenantId, username: Username): void;
@@ -42,10 +43,10 @@ export interface InboxSignals {
   ): void;
 }
 
-/** Why an event cannot be used, for a person who reads it among the dead letters. */
+/** An event that cannot be used. The message is the reason, for the person who reads the dead letters. */
 export class Unusable extends Error {
   override readonly name = 'Unusable';
-  /** What is to be done when it is safely set aside. */
+  /** To be done after the event was set aside. */
   readonly afterwards: (() => Promise<void>) | undefined;
 
   constructor(reason: string, afterwards?: () => Promise<void>) {
@@ -54,34 +55,36 @@ export class Unusable extends Error {
   }
 }
 
-/**
- * Bodies in several languages are one text for the visitor: the one without a language, or the first; of those that
- * say something, if any does.
- */
+/** One text from bodies in several languages: without a language first, and one that is not blank if there is any. */
 function textOf(body: Readonly<Record<string, string>>): string {
   const texts = [body[''] ?? '', ...Object.values(body)];
   return texts.find((text) => !isBlank(text)) ?? texts.find((text) => text !== '') ?? '';
 }
 
-/** Why what a client can send is nothing for a visitor, and what to do instead. */
+/** Why a visitor cannot be shown something, and what the operator can do instead. */
 const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
   [
     'encrypted',
-    'it is encrypted, which visitors cannot read; switch encryption off for this contact',
+    'it is encrypted, and visitors cannot read that; switch encryption off for this contact',
   ],
-  ['retraction', 'nothing can be taken back, the visitor has the message still'],
-  ['reaction', 'visitors are not shown reactions; write it as a message'],
+  ['retraction', 'a message cannot be taken back, and the visitor still has it'],
+  ['reaction', 'visitors cannot see reactions; write a message instead'],
 ]);
-const UNSUPPORTED_OTHERWISE =
-  'visitors are not shown what your client has sent; write it as a text';
+const UNSUPPORTED_OTHER = 'visitors cannot see what your client has sent; write a message instead';
 
 export interface WebhookCommands {
-  /** Carries out one event. @throws {Unusable} when it has to be set aside */
+  /** Carries out one event. @throws {Unusable} if the event has to be set aside */
   handle(event: WebhookEvent): Promise<void>;
-  /** A message again, as a new command. @throws {Unusable} */
-  message(event: WebhookEventOf<'message'>, origin: { commandId: string }): Promise<void>;
-  /** null when the JID is no operator's. */
+  /** Carries out a message again, as a new command. @throws {Unusable} */
+  message(event: WebhookEventOf<'message'>, origin: MessageOrigin): Promise<void>;
+  /** The operator of a JID; null if the JID is not an operator's. */
   operatorOf(jid: string): Operator | null;
+}
+
+/** The event's number in its queue; or the command id of a message that a person sends again. */
+interface MessageOrigin {
+  readonly hook?: Hook;
+  readonly commandId?: string;
 }
 
 export interface WebhookCommandOptions {
@@ -93,190 +96,234 @@ export interface WebhookCommandOptions {
   readonly digestKey: Buffer;
 }
 
-export function createWebhookCommands(options: WebhookCommandOptions): WebhookCommands {
-  const { actors, tenants, setAside, signals } = options;
-  const carryOut = createConversation(options);
+const sendToVisitor = (
+  { actors }: WebhookCommandOptions,
+  { tenant, name }: Visitor,
+  command: VisitorCommand,
+  origin: Partial<Origin>,
+) => actors.visitor(tenant, name).send(command, origin);
 
-  const toVisitor = (who: Visitor, command: VisitorCommand, origin: Partial<Origin>) =>
-    actors.visitor(who.tenant, who.name).send(command, origin);
-  const toOperator = (who: Operator, command: OperatorCommand, origin: Partial<Origin>) =>
-    actors.operator(who.tenant, who.name).send(command, origin);
+const sendToOperator = (
+  { actors }: WebhookCommandOptions,
+  { tenant, name }: Operator,
+  command: OperatorCommand,
+  origin: Partial<Origin>,
+) => actors.operator(tenant, name).send(command, origin);
 
-  const operatorOf = (jid: string): Operator | null => {
-    const person = personOf(jid, tenants.ofHost);
-    return person?.kind === 'operator' ? person : null;
-  };
+function operatorOf({ tenants }: WebhookCommandOptions, jid: string): Operator | null {
+  const person = personOf(jid, tenants.ofHost);
+  return person?.kind === 'operator' ? person : null;
+}
 
-  /** Both ends of a message, of one tenant. @throws {Unusable} */
-  function ends(event: { from: string; to: string }): Ends {
-    const operator = operatorOf(event.from);
-    if (!operator) throw new Unusable('its sender is no operator of any tenant');
-    const visitor = personOf(event.to, tenants.ofHost);
-    if (visitor?.kind !== 'visitor') throw new Unusable('its receiver is no visitor of any tenant');
-    if (visitor.tenant !== operator.tenant) {
-      throw new Unusable('its sender and its receiver are of different tenants');
-    }
-    return { operator, visitor };
+/** The operator and the visitor of a message, of the same tenant. @throws {Unusable} */
+function endsOf(options: WebhookCommandOptions, event: { from: string; to: string }): Ends {
+  const operator = operatorOf(options, event.from);
+  if (!operator) throw new Unusable('its sender is no operator of any tenant');
+  const visitor = personOf(event.to, options.tenants.ofHost);
+  if (visitor?.kind !== 'visitor') throw new Unusable('its receiver is no visitor of any tenant');
+  if (visitor.tenant !== operator.tenant) {
+    throw new Unusable('its sender and its receiver are of different tenants');
   }
+  return { operator, visitor };
+}
 
-  /**
-   * A client that resumes or reconnects may send a stanza again, as a new event with the same id; a careless client
-   * may use an id for several messages, to one visitor or to several. So a message is known by its sender, receiver,
-   * id and text together.
-   */
-  function commandIdOf({ operator, visitor }: Ends, id: string, text: string): string {
-    const print = createHmac('sha256', options.digestKey);
-    print.update(JSON.stringify([id, text, visitor.name]));
-    return `op:${operator.name}:${print.digest('base64url').slice(0, 22)}`;
-  }
+/**
+ * The command id of a message. A client that resumes or reconnects may send a stanza again, as a new event with the same
+ * stanza id. A careless client may use one stanza id for several messages, to one visitor or to several. So sender,
+ * receiver, id and text together identify a message.
+ */
+function commandIdOf(
+  { digestKey }: WebhookCommandOptions,
+  { operator, visitor }: Ends,
+  id: string,
+  text: string,
+): string {
+  const fingerprint = createHmac('sha256', digestKey);
+  fingerprint.update(JSON.stringify([id, text, visitor.name]));
+  return `op:${operator.name}:${fingerprint.digest('base64url').slice(0, 22)}`;
+}
 
-  /** @throws {Unusable} when he is none, or not yet */
-  async function registered({ tenant, name }: Operator): Promise<ActorView<OperatorState>> {
-    const operator = actors.operator(tenant, name);
-    const known = await operator.state();
-    // Another process may just have registered them.
-    const state = known?.context.registered ? known : await operator.latest();
-    if (!state?.context.registered) throw new Unusable('its sender is not a registered operator');
-    return state;
-  }
+/** @throws {Unusable} if the operator is not registered */
+async function registeredOperator(
+  { actors }: WebhookCommandOptions,
+  { tenant, name }: Operator,
+): Promise<ActorView<OperatorState>> {
+  const operator = actors.operator(tenant, name);
+  const known = await operator.state();
+  // Another process may just have registered the operator.
+  const state = known?.context.registered ? known : await operator.latest();
+  if (!state?.context.registered) throw new Unusable('its sender is not a registered operator');
+  return state;
+}
 
-  async function message(
-    event: WebhookEventOf<'message'>,
-    origin: { hook?: Hook; commandId?: string },
-  ): Promise<void> {
-    const both = ends(event);
-    const { operator, visitor } = both;
-    const state = await registered(operator);
-    const { id: messageId, receipt, markable, replaces } = event;
-    const body = textOf(event.body);
-    // Some clients send an empty one with a chat state. It says nothing: no chat is accepted and nobody invited by it.
-    if (body === '') return;
-    const settings = tenants.get(operator.tenant);
-    const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
-    const commandId = origin.commandId ?? commandIdOf(both, messageId, body);
-    // It was refused before: the visitor's state may be another one now, the answer is not. The number in the queue
-    // does not tell: later events of this operator are done before a message of his is set aside.
-    if (state.seen.hasCommand(commandId)) return;
-    const refusal = async (reason: string): Promise<void> => {
-      const command: OperatorCommand = {
-        type: 'RefuseMessage',
-        visitor: visitor.name,
-        messageId,
-        reason,
-        ...(written.kind !== 'message' && { command: nameOf(written) }),
-      };
-      await toOperator(operator, command, { commandId });
+/** An operator's message: a text for the visitor, or a command. */
+async function handleMessage(
+  options: WebhookCommandOptions,
+  carryOut: CarryOut,
+  event: WebhookEventOf<'message'>,
+  { hook, commandId: given }: MessageOrigin,
+): Promise<void> {
+  const ends = endsOf(options, event);
+  const { operator, visitor } = ends;
+  const state = await registeredOperator(options, operator);
+  const { id: messageId, receipt, markable, replaces } = event;
+  const body = textOf(event.body);
+  // Some clients send an empty body with a chat state. It must neither accept a chat nor invite a visitor.
+  if (body === '') return;
+  const settings = options.tenants.get(operator.tenant);
+  const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
+  const commandId = given ?? commandIdOf(options, ends, messageId, body);
+  // The message was refused before. The visitor's state may have changed since, but the answer stays. The number in the
+  // queue does not tell: later events of this operator may be done before a message is set aside.
+  if (state.seen.hasCommand(commandId)) return;
+  const refuse = async (reason: string): Promise<void> => {
+    const command: OperatorCommand = {
+      type: 'RefuseMessage',
+      visitor: visitor.name,
+      messageId,
+      reason,
+      ...(written.kind !== 'message' && { command: nameOf(written) }),
     };
-    const { hook } = origin;
-    // It is among the dead letters: taken now, it would come twice when it is sent again from there.
-    if (hook && (await setAside.has(hook.queueId, hook.seq))) {
-      return refusal('this visitor or you were not known');
-    }
-    if (isBlank(body)) return refusal('there is nothing to read in it');
-    try {
-      if (written.kind !== 'message') {
-        return await carryOut(written, both, { messageId, commandId, hook });
-      }
-      const asks = { receipt, markable, ...(replaces !== undefined && { replaces }) };
-      const said = { operator: operator.name, messageId, body: written.body, ...asks };
-      await toVisitor(visitor, { type: 'ReceiveOperatorMessage', ...said }, { commandId, hook });
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      if (error.code === 'refused') return refusal(error.message);
-      if (error.code !== 'not-found') throw error;
-      const unknown = () => refusal('this visitor is not known');
-      // What he wanted of us has no use later: it is no dead letter.
-      if (written.kind !== 'message') return unknown();
-      throw new Unusable('its receiver is not known', unknown);
-    }
+    await sendToOperator(options, operator, command, { commandId });
+  };
+  // The event is among the dead letters. If it were taken now, it would arrive twice once it is sent again from there.
+  if (hook && (await options.setAside.has(hook.queueId, hook.seq))) {
+    return refuse('this visitor or you were not known');
   }
+  if (isBlank(body)) return refuse('there is nothing to read in it');
+  try {
+    if (written.kind !== 'message') {
+      return await carryOut(written, ends, { messageId, commandId, hook });
+    }
+    const command: VisitorCommand = {
+      type: 'ReceiveOperatorMessage',
+      operator: operator.name,
+      messageId,
+      body: written.body,
+      receipt,
+      markable,
+      ...(replaces !== undefined && { replaces }),
+    };
+    await sendToVisitor(options, visitor, command, { commandId, hook });
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    if (error.code === 'refused') return refuse(error.message);
+    if (error.code !== 'not-found') throw error;
+    const refuseUnknown = () => refuse('this visitor is not known');
+    // Nobody would want a command later, so it is no dead letter.
+    if (written.kind !== 'message') return refuseUnknown();
+    throw new Unusable('its receiver is not known', refuseUnknown);
+  }
+}
 
-  /** What no visitor can be shown: the operator is told, and nobody else. Of somebody who is no operator it is nothing. */
-  async function unsupported(event: WebhookEventOf<'unsupported'>): Promise<void> {
-    const both = ends(event);
-    const { operator, visitor } = both;
-    const state = await actors.operator(operator.tenant, operator.name).latest();
-    if (!state?.context.registered) return;
-    const { id: messageId, what } = event;
-    const reason = UNSUPPORTED.get(what) ?? UNSUPPORTED_OTHERWISE;
-    const commandId = commandIdOf(both, messageId, what);
-    await toOperator(
-      operator,
-      { type: 'RefuseMessage', visitor: visitor.name, messageId, reason },
-      { commandId },
-    );
-  }
+/** Content that no visitor can be shown: the operator reads why. A sender who is no operator is ignored. */
+async function handleUnsupported(
+  options: WebhookCommandOptions,
+  event: WebhookEventOf<'unsupported'>,
+): Promise<void> {
+  const ends = endsOf(options, event);
+  const { operator, visitor } = ends;
+  const state = await options.actors.operator(operator.tenant, operator.name).latest();
+  if (!state?.context.registered) return;
+  const { id: messageId, what } = event;
+  const reason = UNSUPPORTED.get(what) ?? UNSUPPORTED_OTHER;
+  await sendToOperator(
+    options,
+    operator,
+    { type: 'RefuseMessage', visitor: visitor.name, messageId, reason },
+    { commandId: commandIdOf(options, ends, messageId, what) },
+  );
+}
 
-  /**
-   * What a client has, or has shown. Of a visitor that nobody knows it is a line of our own, which told the operator so.
-   * @throws {Unusable} when its ends are not an operator and a visitor of one tenant
-   */
-  async function reported(
-    event: WebhookEventOf<'delivered' | 'displayed'>,
-    origin: Partial<Origin>,
-  ): Promise<void> {
-    const { visitor, operator } = ends(event);
-    const by = { operator: operator.name };
-    const report: VisitorCommand =
-      event.type === 'delivered'
-        ? { type: 'ReportDelivered', messageIds: event.ids, by: event.by, ...by }
-        : { type: 'ReportDisplayed', messageId: event.id, ...by };
-    try {
-      await toVisitor(visitor, report, origin);
-    } catch (error) {
-      if (!hasCode(error, 'not-found')) throw error;
+/**
+ * A report that an operator's client has received or displayed messages. A visitor who is unknown is ignored: the
+ * message was a line of the service that said so.
+ * @throws {Unusable} if the event is not about an operator and a visitor of the same tenant
+ */
+async function handleReport(
+  options: WebhookCommandOptions,
+  event: WebhookEventOf<'delivered' | 'displayed'>,
+  origin: Partial<Origin>,
+): Promise<void> {
+  const { visitor, operator } = endsOf(options, event);
+  const by = { operator: operator.name };
+  const report: VisitorCommand =
+    event.type === 'delivered'
+      ? { type: 'ReportDelivered', messageIds: event.ids, by: event.by, ...by }
+      : { type: 'ReportDisplayed', messageId: event.id, ...by };
+  try {
+    await sendToVisitor(options, visitor, report, origin);
+  } catch (error) {
+    if (!hasCode(error, 'not-found')) throw error;
+  }
+}
+
+type SessionEvent = WebhookEventOf<
+  'operator.connected' | 'operator.disconnected' | 'operator.presence'
+>;
+type PingEvent = WebhookEventOf<'operator.ping' | 'operator.ping_timeout'>;
+
+function sessionCommand(event: SessionEvent): OperatorCommand {
+  const { session, resource } = event;
+  switch (event.type) {
+    case 'operator.connected':
+      return { type: 'OpenSession', session, resource };
+    case 'operator.disconnected':
+      return { type: 'CloseSession', session };
+    case 'operator.presence': {
+      const show: Show = event.show === 'unavailable' ? null : event.show;
+      return { type: 'ChangePresence', session, resource, show, status: event.status };
     }
   }
+}
 
-  function sessionCommand(
-    event: WebhookEventOf<'operator.connected' | 'operator.disconnected' | 'operator.presence'>,
-  ): OperatorCommand {
-    const { session, resource } = event;
-    switch (event.type) {
-      case 'operator.connected':
-        return { type: 'OpenSession', session, resource };
-      case 'operator.disconnected':
-        return { type: 'CloseSession', session };
-      case 'operator.presence': {
-        const show: Show = event.show === 'unavailable' ? null : event.show;
-        return { type: 'ChangePresence', session, resource, show, status: event.status };
-      }
-    }
+/** Events of an operator's sessions. Accounts that are no operator of a tenant are ignored. */
+async function handleSession(
+  options: WebhookCommandOptions,
+  event: SessionEvent | PingEvent,
+  origin: Partial<Origin>,
+): Promise<void> {
+  const operator = operatorOf(options, `${event.user}@${event.host}`);
+  if (!operator) return;
+  if (event.type === 'operator.ping' || event.type === 'operator.ping_timeout') {
+    const answered = event.type === 'operator.ping';
+    const { resource } = event;
+    await sendToOperator(options, operator, { type: 'ReportPing', resource, answered }, origin);
+    if (answered) options.signals.operatorAlive(operator.tenant, operator.name);
+    return;
   }
+  await sendToOperator(options, operator, sessionCommand(event), origin);
+}
+
+export function createWebhookCommands(options: WebhookCommandOptions): WebhookCommands {
+  const { signals } = options;
+  const carryOut = createCarryOut(options);
 
   async function handle(event: WebhookEvent): Promise<void> {
     const hook = { queueId: event.queueId, seq: event.seq };
-    const origin = { hook };
     switch (event.type) {
       case 'module.started':
         return signals.moduleStarted(event.host, hook);
       case 'message':
-        return message(event, { hook });
+        return handleMessage(options, carryOut, event, { hook });
       case 'unsupported':
-        return unsupported(event);
+        return handleUnsupported(options, event);
       case 'delivered':
       case 'displayed':
-        return reported(event, origin);
+        return handleReport(options, event, { hook });
       case 'chat_state': {
-        const { operator, visitor } = ends(event);
+        const { operator, visitor } = endsOf(options, event);
         signals.operatorTyping(operator.tenant, visitor.name, operator.name, event.state);
         return;
       }
-      default: {
-        // Somebody who is no operator of a tenant concerns nobody: accounts of other services, say.
-        const operator = operatorOf(`${event.user}@${event.host}`);
-        if (!operator) return;
-        if (event.type === 'operator.ping' || event.type === 'operator.ping_timeout') {
-          const answered = event.type === 'operator.ping';
-          const { resource } = event;
-          await toOperator(operator, { type: 'ReportPing', resource, answered }, origin);
-          if (answered) signals.operatorAlive(operator.tenant, operator.name);
-          return;
-        }
-        await toOperator(operator, sessionCommand(event), origin);
-      }
+      default:
+        return handleSession(options, event, { hook });
     }
   }
 
-  return { handle, message, operatorOf };
+  return {
+    handle,
+    message: (event, origin) => handleMessage(options, carryOut, event, origin),
+    operatorOf: (jid) => operatorOf(options, jid),
+  };
 }

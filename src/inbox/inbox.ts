@@ -1,6 +1,9 @@
 /**
- * Webhook batches of mod_lhc become commands. An event that cannot be used is set aside as a fact and does not hold up
- * its batch; a batch that comes again does nothing twice, by the number of each event in its queue.
+ * Turns webhook batches of mod_lhc into commands. This is the entry of `inbox/`; the composition (src/service) imports
+ * it.
+ *
+ * An event that cannot be used is set aside as a fact, and does not hold up its batch. A repeated batch does nothing,
+ * because every event has a number in its queue.
  */
 import type { Logger } from 'pino';
 import type { TenantId } from '../actors/ids.ts';
@@ -9,11 +12,36 @@ import type { Inbox } from '../runtime/ports.ts';
 import { createWebhookCommands, Unusable, type WebhookCommandOptions } from './commands.ts';
 import { isKnownType, Numbered, WebhookEvent } from './events.ts';
 
-/** An event that has to be set aside. */
-interface Aside {
+interface UnusableEvent {
   readonly content: unknown;
   readonly reason: string;
+  /** To be done after the event was set aside. */
   readonly afterwards?: (() => Promise<void>) | undefined;
+}
+
+/** The last part of a chain of events: each actor has one chain. */
+type Chains = Map<string, Promise<unknown>>;
+
+const typeOf = (content: unknown): unknown => (content as { type?: unknown } | null)?.type; // unparsed JSON
+
+/**
+ * The actors of an event, as names. Events of the same actor keep their order, and the others run side by side. An actor
+ * takes a lower number of a queue behind a higher one for a repeat, so an overtaken event would be lost.
+ */
+function actorsOf(content: unknown): readonly string[] {
+  const { from, to, user } = (content ?? {}) as Record<string, unknown>; // unparsed JSON
+  return [from, to, user].flatMap((name) =>
+    typeof name === 'string' ? (name.split(/[@/]/, 1)[0] ?? '').toLowerCase() : [],
+  );
+}
+
+/** Starts the handling of an event when the chains of its actors have come that far. */
+function enqueue<T>(chains: Chains, content: unknown, handle: () => Promise<T>): Promise<T> {
+  const names = actorsOf(content);
+  const handling = Promise.all(names.map((name) => chains.get(name))).then(handle);
+  handling.catch(() => undefined); // the caller awaits it later; until then a failure must not end the process
+  for (const name of names) chains.set(name, handling);
+  return handling;
 }
 
 export function createInbox(
@@ -22,18 +50,18 @@ export function createInbox(
   const { setAside, logger } = options;
   const commands = createWebhookCommands(options);
 
-  /** The tenant that an unusable event belongs to, as far as can be told. */
+  /** The tenant of an unusable event; null if unknown. */
   function tenantOf(content: unknown): TenantId | null {
-    const { from } = (content ?? {}) as { from?: unknown }; // whatever it is, it is only looked at
+    const { from } = (content ?? {}) as { from?: unknown }; // unparsed JSON
     return typeof from === 'string' ? (commands.operatorOf(from)?.tenant ?? null) : null;
   }
 
-  /** Carries out one event; gives it back when it has to be set aside. */
-  async function takeOne(content: unknown): Promise<Aside | null> {
+  /** Handles one event. @returns the event if it has to be set aside, otherwise null */
+  async function handle(content: unknown): Promise<UnusableEvent | null> {
     const parsed = WebhookEvent.safeParse(content);
     if (!parsed.success) {
-      if (!isKnownType((content as { type?: unknown } | null)?.type)) {
-        logger.debug('an event of a type that this release does not know was passed over');
+      if (!isKnownType(typeOf(content))) {
+        logger.debug('an event was ignored: this release does not know its type');
         return null;
       }
       const issue = parsed.error.issues[0];
@@ -52,9 +80,9 @@ export function createInbox(
     }
   }
 
-  async function setAsideOne({ content, reason, afterwards }: Aside): Promise<void> {
+  async function setAsideOne({ content, reason, afterwards }: UnusableEvent): Promise<void> {
     const numbered = Numbered.safeParse(content);
-    // Without a queue and a number a repeat cannot be known; it is kept all the same.
+    // An event without queue and number is kept too, but its repeats cannot be recognised.
     const { queueId, seq } = numbered.success
       ? numbered.data
       : { queueId: 'unnumbered', seq: null };
@@ -63,44 +91,32 @@ export function createInbox(
     await afterwards?.();
   }
 
-  /**
-   * Whom an event concerns: what concerns the same actor keeps its order, the rest runs side by side. An actor takes a
-   * lower number of a queue behind a higher one for a repeat, so an overtaken event would be lost.
-   */
-  function concerned(content: unknown): readonly string[] {
-    const { from, to, user } = (content ?? {}) as Record<string, unknown>; // looked at, whatever it is
-    return [from, to, user].flatMap((name) =>
-      typeof name === 'string' ? (name.split(/[@/]/, 1)[0] ?? '').toLowerCase() : [],
-    );
-  }
-
   return {
     async take(events) {
-      const taken: Promise<Aside | null>[] = [];
-      let lines = new Map<string, Promise<unknown>>();
+      const handled: Promise<UnusableEvent | null>[] = [];
+      let chains: Chains = new Map();
       for (const content of events) {
-        if ((content as { type?: unknown } | null)?.type === 'module.started') {
-          // A line of its own across all: what came before is done, what follows waits.
-          await Promise.all(taken);
-          lines = new Map();
-          taken.push(Promise.resolve(await takeOne(content)));
-          continue;
+        if (typeOf(content) === 'module.started') {
+          // Barrier: finish everything before this event, then start everything after it.
+          await Promise.all(handled);
+          chains = new Map();
+          handled.push(Promise.resolve(await handle(content)));
+        } else {
+          handled.push(enqueue(chains, content, () => handle(content)));
         }
-        const names = concerned(content);
-        const next = Promise.all(names.map((name) => lines.get(name))).then(() => takeOne(content));
-        next.catch(() => undefined); // awaited below; a failed line must not end the process meanwhile
-        for (const name of names) lines.set(name, next);
-        taken.push(next);
       }
-      // Only when all the others are done, and in order: a queue is known to be set aside up to a number.
-      for (const aside of await Promise.all(taken)) {
-        if (aside) await setAsideOne(aside);
+      // Wait for all others first, and keep the order: a queue remembers the highest number that was set aside.
+      for (const unusable of await Promise.all(handled)) {
+        if (unusable) await setAsideOne(unusable);
       }
     },
     async again(content, commandId) {
       const parsed = WebhookEvent.safeParse(content);
       if (!parsed.success || parsed.data.type !== 'message') {
-        throw new AppError('refused', 'only a message can be sent again; this event is none');
+        throw new AppError(
+          'refused',
+          'only a message can be sent again, and this event is not a message',
+        );
       }
       try {
         await commands.message(parsed.data, { commandId });

@@ -382,7 +382,7 @@ describe('what else may come', () => {
     expect(refused.map(({ data }) => [data.visitor, data.messageId, data.reason])).toEqual([
       ['1', 'm-encrypted', expect.stringContaining('switch encryption off')],
       ['unknown', 'm-encrypted', expect.stringContaining('switch encryption off')],
-      ['1', 'm-of a newer module', expect.stringContaining('write it as a text')],
+      ['1', 'm-of a newer module', expect.stringContaining('write a message instead')],
     ]);
     expect(await received('1')).toEqual([]);
     expect(await asides()).toEqual([]);

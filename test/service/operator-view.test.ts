@@ -330,7 +330,7 @@ it('what a visitor cannot read is not told to LHC; the operator is told why', as
   await reads(olga, '8', /^Not delivered: it is encrypted, .* switch encryption off/);
   const reactions = { xmlns: 'urn:xmpp:reactions:0', id: 'first-8' };
   say('e2', xml('reactions', reactions, xml('reaction', {}, '👍')));
-  await reads(olga, '8', /^Not delivered: visitors are not shown reactions; write it/);
+  await reads(olga, '8', /^Not delivered: visitors cannot see reactions; write a message/);
   olga.send(to, 'In plain then');
   await acme.callback('chat.message', ({ message }) => message.body === 'In plain then');
   const told = acme.told('chat.message').filter(({ data }) => data.visitor === '8');

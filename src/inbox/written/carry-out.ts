@@ -1,4 +1,4 @@
-/** Carries out what an operator commands in a conversation; what cannot be done is refused with a reason for him. */
+/** Carries out a command that an operator wrote in a conversation, or refuses it with a reason for the operator. */
 import { type Person, personOf } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
 import type { Hook } from '../../actors/machine/seen.ts';
@@ -10,49 +10,51 @@ import type { Written } from './read.ts';
 
 export type Command = Exclude<Written, { kind: 'message' }>;
 
-/** Whose conversation with whom. */
+/** The two people of a conversation. */
 export interface Ends {
   readonly operator: Extract<Person, { kind: 'operator' }>;
   readonly visitor: Extract<Person, { kind: 'visitor' }>;
 }
 
 export interface CommandOrigin {
-  /** Of the message that it was written in. */
+  /** The id of the message that contains the command. */
   readonly messageId: string;
   readonly commandId: string;
   readonly hook?: Hook | undefined;
 }
 
-/** The name under which a command is answered. */
+/** The command's name, as the answer to it has it. */
 export const nameOf = (written: Command): string =>
   'command' in written ? written.command : written.kind;
 
-/** What was so already, for whom it would otherwise be silence. */
+/** Answers to a command that changes nothing. Without them the operator would see no reaction. */
 const ALREADY = {
   take: 'you have this chat already',
   decline: 'you have declined this chat already',
 } as const;
 
 /**
- * Resolves when the facts are durable; the same command id again does nothing.
- * @throws {AppError} `refused` with a reason for the operator; `not-found` for an unknown visitor; what the host throws
+ * Resolves when the facts are durable. A repeated command id does nothing.
+ * @throws {AppError} `refused` with a reason for the operator; `not-found` if the visitor is unknown; and the errors of
+ * the actor host
  */
 export type CarryOut = (written: Command, ends: Ends, origin: CommandOrigin) => Promise<void>;
 
-export function createConversation(options: {
+export function createCarryOut(options: {
   actors: Actors;
   tenants: TenantDirectory;
   transfer: Transfer;
 }): CarryOut {
   const { actors, tenants, transfer } = options;
 
-  async function wasDone(visitor: Ends['visitor'], origin: CommandOrigin): Promise<boolean> {
+  /** True if this very command was carried out before. */
+  async function isRepeat(visitor: Ends['visitor'], origin: CommandOrigin): Promise<boolean> {
     const { commandId, hook } = origin;
     const seen = (await actors.visitor(visitor.tenant, visitor.name).state())?.seen;
     return seen !== undefined && (seen.hasCommand(commandId) || (!!hook && seen.hasHook(hook)));
   }
 
-  /** By the name that was written, which may be the address of an operator. */
+  /** The receiver by the name that the operator wrote. The name may be an operator's XMPP address. */
   function receiverOf(name: string, { operator }: Ends): Receiver {
     const person = personOf(name, tenants.ofHost);
     return person?.kind === 'operator' && person.tenant === operator.tenant
@@ -64,34 +66,34 @@ export function createConversation(options: {
     const { operator, visitor } = ends;
     const { messageId, commandId, hook } = origin;
     const by = operator.name;
-    const aboutOperator = async (command: OperatorCommand): Promise<void> => {
+    const sendToOperator = async (command: OperatorCommand): Promise<void> => {
       await actors.operator(operator.tenant, by).send(command, { commandId, hook });
     };
-    const aboutVisitor = (command: VisitorCommand) =>
+    const sendToVisitor = (command: VisitorCommand) =>
       actors.visitor(visitor.tenant, visitor.name).send(command, { commandId, hook });
 
     switch (written.kind) {
       case 'take':
       case 'decline': {
         const type = written.kind === 'take' ? 'AcceptChat' : 'DeclineChat';
-        const { facts } = await aboutVisitor({ type, operator: by });
-        // Nothing to do: it was so already, and he is told; or this very command comes again.
-        if (facts > 0 || (await wasDone(visitor, origin))) return;
+        const { facts } = await sendToVisitor({ type, operator: by });
+        // Without facts the command changed nothing, or it is a repeat.
+        if (facts > 0 || (await isRepeat(visitor, origin))) return;
         return refuse(ALREADY[written.kind]);
       }
       case 'transfer': {
-        const wish = { chatId: null, from: by, to: receiverOf(written.name, ends) };
-        await transfer(visitor.tenant, visitor.name, wish, { commandId, hook });
+        const request = { chatId: null, from: by, to: receiverOf(written.name, ends) };
+        await transfer(visitor.tenant, visitor.name, request, { commandId, hook });
         return;
       }
       case 'close': {
         const { reason } = written;
         const command = { type: 'CloseChat', chatId: null, by: 'operator', operator: by } as const;
-        await aboutVisitor({ ...command, reason });
+        await sendToVisitor({ ...command, reason });
         return;
       }
       case 'note':
-        await aboutVisitor({
+        await sendToVisitor({
           type: 'AddNote',
           operator: by,
           noteId: messageId,
@@ -100,18 +102,24 @@ export function createConversation(options: {
         return;
       case 'lhc': {
         const { command, text } = written;
-        await aboutVisitor({ type: 'SendOperatorCommand', operator: by, messageId, command, text });
+        await sendToVisitor({
+          type: 'SendOperatorCommand',
+          operator: by,
+          messageId,
+          command,
+          text,
+        });
         return;
       }
       case 'availability': {
         const away = written.command === 'away';
-        await aboutOperator({ type: 'SetAvailability', away, visitor: visitor.name, messageId });
+        await sendToOperator({ type: 'SetAvailability', away, visitor: visitor.name, messageId });
         return;
       }
       case 'question': {
         const { command, argument } = written;
         const question = { type: 'AskQuestion', visitor: visitor.name, messageId } as const;
-        await aboutOperator({ ...question, command, argument });
+        await sendToOperator({ ...question, command, argument });
         return;
       }
       case 'faulty':

@@ -1,10 +1,10 @@
 /**
- * What an operator writes into a conversation: a message to the visitor, or a command to us. Whatever begins with `!` is
- * a command, also one that is misspelt, so that nothing meant for us is ever read by a visitor.
+ * Reads what an operator writes in a conversation: a message to the visitor, or a command to the service. Every text that
+ * begins with `!` is a command, even a misspelt one, so that no visitor ever reads a command (docs/adr/0014).
  */
 import { nearest } from './spelling.ts';
 
-/** What was written, read. */
+/** The meaning of a text. */
 export type Written =
   | { readonly kind: 'message'; readonly body: string }
   | { readonly kind: 'take' | 'decline' }
@@ -12,68 +12,75 @@ export type Written =
   | { readonly kind: 'close'; readonly reason: string | null }
   | { readonly kind: 'note'; readonly text: string }
   | { readonly kind: 'availability'; readonly command: 'away' | 'back' }
-  /** One of LHC's own; `text` is all of it, as LHC's back office would take it. */
+  /** A command of LHC; `text` is the whole command, as LHC's back office accepts it. */
   | { readonly kind: 'lhc'; readonly command: string; readonly text: string }
-  /** To be answered in the conversation. */
+  /** A question that the service answers in the conversation. */
   | { readonly kind: 'question'; readonly command: Question; readonly argument: string | null }
-  /** A command that lacks something, or has too much. */
+  /** A command with a missing or superfluous argument. */
   | { readonly kind: 'faulty'; readonly command: string; readonly reason: string };
 
 /**
- * {@link UNKNOWN} is no command that anybody knows: its argument is the known one that was meant, if one is near. What
- * was written is not kept: it may be a message to the visitor with a slip at its beginning.
+ * {@link UNKNOWN} stands for a command that nobody knows. Its argument is the known command that was probably meant. The
+ * text itself is not kept: it may be a message to the visitor with a typing error at its beginning.
  */
 export type Question = 'info' | 'history' | 'help' | typeof UNKNOWN;
 export const UNKNOWN = '?';
 
 interface Command {
   readonly name: string;
-  /** How it is written, with what goes behind it. */
+  /** The command with its arguments. */
   readonly usage: string;
-  /** What it does, in a few words. */
+  /** Its effect, in a few words. */
   readonly does: string;
 }
 
-/** Ours, in the order in which they are explained. */
+/** The service's own commands, in the order of `!help`. */
 export const COMMANDS: readonly Command[] = [
-  { name: 'take', usage: '!take', does: 'this chat is yours, also one that is offered to others' },
-  { name: 'decline', usage: '!decline', does: 'a chat that is offered to you goes to others' },
-  { name: 'transfer', usage: '!transfer NAME', does: 'hand it to an operator or a department' },
+  { name: 'take', usage: '!take', does: 'take this chat, even if it is offered to others' },
+  { name: 'decline', usage: '!decline', does: 'decline a chat that is offered to you' },
+  {
+    name: 'transfer',
+    usage: '!transfer NAME',
+    does: 'transfer the chat to an operator or a department',
+  },
   { name: 'close', usage: '!close [REASON]', does: 'end the chat' },
-  { name: 'info', usage: '!info', does: 'all that is known of this visitor' },
-  { name: 'history', usage: '!history [N]', does: 'the last N messages (20, at most 100)' },
-  { name: 'note', usage: '!note TEXT', does: 'a note in LHC, which the visitor does not see' },
-  { name: 'away', usage: '!away', does: 'no new chats for you, whatever your client shows' },
-  { name: 'back', usage: '!back', does: 'new chats again' },
+  { name: 'info', usage: '!info', does: 'everything that is known about this visitor' },
+  { name: 'history', usage: '!history [N]', does: 'the last N messages (default 20, at most 100)' },
+  { name: 'note', usage: '!note TEXT', does: 'add a note in LHC that the visitor does not see' },
+  { name: 'away', usage: '!away', does: 'get no new chats, whatever your client shows' },
+  { name: 'back', usage: '!back', does: 'get new chats again' },
   { name: 'help', usage: '!help', does: 'this list' },
   {
     name: 'lhc',
     usage: '!lhc COMMAND',
-    does: "one of LHC's commands, also one that is not listed",
+    does: 'run a command of LHC, even one that is not listed here',
   },
 ];
 
-/** `!history` without a number, and at most. */
+/** How many messages `!history` shows: without a number, and at most. */
 export const HISTORY = { usual: 20, most: 100 };
 
-/** Of an operator or a department. */
-const MOST_OF_NAME = 128;
-const MOST_OF_REASON = 200;
-/** A command's name as LHC can have it (src/actors/tenant/machine.ts, `lhcCommands`). */
+/** Longest name of an operator or a department, in UTF-16 units. */
+const NAME_MAX_LENGTH = 128;
+/** Longest reason of `!close`, in UTF-16 units. */
+const REASON_MAX_LENGTH = 200;
+/** A longer word is no command, and not worth the work. */
+const WORD_MAX_LENGTH = 100;
+/** The names that a command of LHC can have (src/actors/tenant/machine.ts, `lhcCommands`). */
 const NAME = /^[a-z][a-z0-9_-]{0,31}$/;
 
-// What shows as nothing: white space, marks of direction, joiners, a BOM (Unicode's Cf and Default_Ignorable), the control
-// characters that XML 1.0 allows, Braille's blank.
-/** The marks as keyboards make them: ASCII, full width, small form. Not `¡`, with which sentences begin. */
+// Invisible characters: white space, direction marks, joiners, a byte order mark (Unicode's Cf and Default_Ignorable),
+// the control characters that XML 1.0 allows, and Braille's blank.
+/** Exclamation marks as keyboards make them: ASCII, full width, small form. Not `¡`, because it begins sentences. */
 const BEGINNING = /^[\s\p{Cc}\p{Cf}\p{DI}\u2800]*[!\uff01\ufe57][\p{Cf}\p{DI}]*/u;
 const MARK = /^[!\uff01\ufe57]/u;
-/** What a client puts before a reply, for clients that know no replies (XEP-0461, XEP-0393 §5.1.3). */
+/** The quotation before a reply, for clients that do not know replies (XEP-0461, XEP-0393 §5.1.3). */
 const QUOTE = /^(?:[\s\p{Cc}\p{Cf}\p{DI}\u2800]*>[^\n]*\n)*/u;
 
 /**
- * Reads what an operator wrote. `!!` sends a text that begins with `!` on purpose: one less is sent. What is quoted
- * before it counts for nothing: who replies to a message of the visitor with a command means the command.
- * @param lhcCommands those that this tenant's LHC knows, without `!`; where ours have the same name they are meant
+ * Reads what an operator wrote. `!!` sends a text that begins with `!`, without the first one. A quotation before the
+ * text is ignored: an operator who replies to the visitor's message with a command means the command.
+ * @param lhcCommands names of the commands that this tenant's LHC knows, without `!`; the service's own commands come first
  */
 export function readWritten(body: string, lhcCommands: readonly string[]): Written {
   const quote = QUOTE.exec(body)?.[0] ?? '';
@@ -92,30 +99,27 @@ export function readWritten(body: string, lhcCommands: readonly string[]): Writt
   return commandOf(name, isBlank(behind) ? '' : behind.trim(), known);
 }
 
-/**
- * As it was meant: phones capitalise the first letter (a Turkish one makes `İ` of `i`), and put a full stop behind it.
- * Longer than any command is no command, and is not worth the work.
- */
+/** The word without the changes that phones make: a capital letter (`İ` for a Turkish `i`), a full stop at the end. */
 const plain = (word: string): string =>
   word
-    .slice(0, 100)
+    .slice(0, WORD_MAX_LENGTH)
     .normalize('NFKD')
     .replace(/[\p{M}\p{Cf}\p{DI}]/gu, '')
     .toLowerCase()
     .replace(/[.,:;!]+$/, '');
 
-/** Nothing of it shows. */
+/** True if the text has only invisible characters. */
 export const isBlank = (text: string): boolean => /^[\s\p{Cc}\p{Cf}\p{DI}\u2800]*$/u.test(text);
 
 const oneLine = (text: string): string => text.replace(/\s+/gu, ' ').trim();
 
 function commandOf(name: string, argument: string, known: readonly string[]): Written {
   const faulty = (reason: string): Written => ({ kind: 'faulty', command: name, reason });
-  /** For those that take nothing: what stands behind them was meant for the visitor, or says that they were not meant. */
+  /** For commands without arguments. A text behind them was meant for the visitor, or the command was not meant. */
   const alone = (written: Written): Written =>
     argument === ''
       ? written
-      : faulty(`nothing goes behind it; write !${name} alone, and the rest without !`);
+      : faulty(`it takes no text; write !${name} alone, and the rest without !`);
   switch (name) {
     case 'take':
     case 'decline':
@@ -140,35 +144,35 @@ function commandOf(name: string, argument: string, known: readonly string[]): Wr
     case 'transfer': {
       const to = oneLine(argument).replace(/^@/, '');
       if (to === '')
-        return faulty('say to whom: !transfer and the name of an operator or department');
-      return to.length > MOST_OF_NAME
+        return faulty('say to whom: !transfer and the name of an operator or a department');
+      return to.length > NAME_MAX_LENGTH
         ? faulty('this is too long for the name of an operator or department')
         : { kind: 'transfer', name: to };
     }
     case 'close': {
       const reason = oneLine(argument);
-      return reason.length > MOST_OF_REASON
-        ? faulty(`the reason is longer than ${MOST_OF_REASON} characters`)
+      return reason.length > REASON_MAX_LENGTH
+        ? faulty(`the reason is longer than ${REASON_MAX_LENGTH} characters`)
         : { kind: 'close', reason: reason || null };
     }
     case 'note':
       return argument === ''
-        ? faulty('say what is to be noted: !note and the text')
+        ? faulty('write the note: !note and the text')
         : { kind: 'note', text: argument };
     case 'lhc': {
       const [, word = '', behind = ''] = /^(\S*)([\s\S]*)$/u.exec(argument) ?? [];
       const command = plain(word.replace(MARK, ''));
       return NAME.test(command)
-        ? passedOn(command, behind.trim())
-        : faulty("say which of LHC's commands: !lhc and its name");
+        ? lhcCommand(command, behind.trim())
+        : faulty('name a command of LHC: !lhc and the name');
     }
     default:
-      return passedOn(name, argument);
+      return lhcCommand(name, argument);
   }
 }
 
-/** As LHC reads it: the name in lower case, one space, the rest. */
-const passedOn = (command: string, argument: string): Written => ({
+/** The command as LHC reads it: the name in lower case, one space, the rest. */
+const lhcCommand = (command: string, argument: string): Written => ({
   kind: 'lhc',
   command,
   text: argument === '' ? `!${command}` : `!${command} ${argument}`,

@@ -1,57 +1,61 @@
-/** Which known word was meant by one that is not known. */
+/** Suggests the known word that was probably meant by an unknown one. */
 
-/** What is longer is no slip of the hand; it also bounds the work. */
-const LONGEST = 40;
-/** A beginning of so many letters says which word it is. */
-const PREFIX = 2;
-/** A word that is so long may have its argument glued to it. */
-const GLUED = 4;
+/** A longer word is no typing error. The limit also bounds the work. */
+const WORD_MAX_LENGTH = 40;
+/** So many letters at the beginning identify a word. */
+const PREFIX_LENGTH = 2;
+/** A known word of this length is recognised with its argument written directly behind it. */
+const JOINED_MIN_LENGTH = 4;
+
+/** Distance of a prefix of a known word, and of a known word with its argument directly behind it. */
+const PREFIX_DISTANCE = 0.5;
+const JOINED_DISTANCE = 1.5;
 
 /**
- * Steps from one word to the other: a letter more, less or other, or two neighbours swapped ("optimal string alignment",
- * Damerau 1964), since a swap is the most common slip.
+ * The number of single changes between two words: a letter added, removed or replaced, or two neighbours swapped. This
+ * is the "optimal string alignment" distance (Damerau 1964). Swaps count as one, because they are the most common error.
  */
-function distance(one: string, other: string): number {
-  let before: number[] = [];
+function editDistance(one: string, other: string): number {
+  let beforeLast: number[] = [];
   let last = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let i = 1; i <= one.length; i++) {
     const row = [i];
     for (let j = 1; j <= other.length; j++) {
       const same = one[i - 1] === other[j - 1];
-      const steps = [
+      const options = [
         (last[j] ?? 0) + 1,
         (row[j - 1] ?? 0) + 1,
         (last[j - 1] ?? 0) + (same ? 0 : 1),
       ];
-      const swapped = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
-      if (swapped) steps.push((before[j - 2] ?? 0) + 1);
-      row.push(Math.min(...steps));
+      const swap = i > 1 && j > 1 && one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
+      if (swap) options.push((beforeLast[j - 2] ?? 0) + 1);
+      row.push(Math.min(...options));
     }
-    before = last;
+    beforeLast = last;
     last = row;
   }
   return last[other.length] ?? 0;
 }
 
-function farness(word: string, known: string): number {
+function distance(word: string, known: string): number {
   if (word === known) return 0;
-  if (word.length >= PREFIX && known.startsWith(word)) return 0.5;
-  if (known.length >= GLUED && word.startsWith(known)) return 1.5;
-  return distance(word, known);
+  if (word.length >= PREFIX_LENGTH && known.startsWith(word)) return PREFIX_DISTANCE;
+  if (known.length >= JOINED_MIN_LENGTH && word.startsWith(known)) return JOINED_DISTANCE;
+  return editDistance(word, known);
 }
 
 /**
- * The known word that is nearest, of several the first; null when none is near.
+ * The nearest known word, and of several the first; null if none is near.
  * @param word in lower case
  */
 export function nearest(word: string, known: readonly string[]): string | null {
-  if (word === '' || word.length > LONGEST) return null;
+  if (word === '' || word.length > WORD_MAX_LENGTH) return null;
   const most = word.length <= 5 ? 1.5 : 2;
-  let found: string | null = null;
+  let best: string | null = null;
   let least = most + 0.1;
   for (const candidate of known) {
-    const far = farness(word, candidate);
-    if (far < least) [found, least] = [candidate, far];
+    const far = distance(word, candidate);
+    if (far < least) [best, least] = [candidate, far];
   }
-  return found;
+  return best;
 }

@@ -86,20 +86,20 @@ describe('a command', () => {
     ['!transfer', faulty('transfer', /to whom/)],
     ['!transfer \u200b', faulty('transfer', /to whom/)],
     [`!transfer ${'x'.repeat(129)}`, faulty('transfer', /too long/)],
-    ['!note', faulty('note', /what is to be noted/)],
+    ['!note', faulty('note', /write the note/)],
     [`!close ${'x'.repeat(201)}`, faulty('close', /longer than 200/)],
     ['!history yesterday', faulty('history', /how many/)],
     ['!history 0', faulty('history', /how many/)],
     ['!history -1', faulty('history', /how many/)],
     ['!history 1.5', faulty('history', /how many/)],
-    ['!lhc', faulty('lhc', /which/)],
-    ['!lhc ???', faulty('lhc', /which/)],
+    ['!lhc', faulty('lhc', /name a command of LHC/)],
+    ['!lhc ???', faulty('lhc', /name a command of LHC/)],
     // They were not meant as commands, or a message was glued to them.
-    ['!back in a minute', faulty('back', /nothing goes behind it/)],
-    ['!take\nHello Ann', faulty('take', /nothing goes behind it/)],
-    ['!decline this offer', faulty('decline', /nothing goes behind it/)],
-    ['!away !back', faulty('away', /nothing goes behind it/)],
-    ['!info Ann', faulty('info', /nothing goes behind it/)],
+    ['!back in a minute', faulty('back', /it takes no text/)],
+    ['!take\nHello Ann', faulty('take', /it takes no text/)],
+    ['!decline this offer', faulty('decline', /it takes no text/)],
+    ['!away !back', faulty('away', /it takes no text/)],
+    ['!info Ann', faulty('info', /it takes no text/)],
   ])('%j is explained', (body, written) => {
     expect(read(body)).toEqual(written);
   });

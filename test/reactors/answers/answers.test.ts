@@ -297,7 +297,7 @@ describe('!help', () => {
   });
 
   it.each([
-    ['transfer', '!transfer NAME: hand it to an operator or a department'],
+    ['transfer', '!transfer NAME: transfer the chat to an operator or a department'],
     ['block', '!block is a command of LHC and is passed on to LHC.'],
   ])('on %s is about that', async (topic, text) => {
     expect(await ask('help', topic)).toEqual([text]);
