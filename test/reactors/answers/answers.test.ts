@@ -42,7 +42,7 @@ const answered = (by: string, body: string): VisitorCommand => ({
   messageId: newId(),
   body,
 });
-/** A chat that was begun, answered and closed. */
+/** A chat that was started, answered and closed. */
 async function chat(id: string, by: string, reason: string | null = null) {
   await rig.toVisitor('1', startChat(id));
   await rig.toVisitor('1', assignChat(by, null, id));
@@ -53,11 +53,11 @@ async function chat(id: string, by: string, reason: string | null = null) {
 }
 
 describe('!info', () => {
-  it('of nobody says so', async () => {
+  it('says that the visitor is unknown', async () => {
     expect(await info()).toEqual(['This visitor is unknown.']);
   });
 
-  it('tells who browses: name, place, local time, visits, page, referrer, since when', async () => {
+  it('describes a visitor: name, place, local time, visits, page, referrer, arrival', async () => {
     await view({ page: '/home' });
     later(90);
     const profile = { page: 'https://shop.test/a', title: 'Shoes', referrer: 'https://find.test/' };
@@ -73,7 +73,7 @@ describe('!info', () => {
     ]);
   });
 
-  it('tells of the open chat: how long it waited, who has it, who is asked', async () => {
+  it('describes the open chat: how long it waited, who has it, who is asked', async () => {
     await view();
     await rig.toVisitor('1', startChat('c1', 'm1'));
     later(3);
@@ -102,7 +102,7 @@ describe('!info', () => {
     expect(await info()).toContain(`${open}; offered to op1, no answer yet.`);
   });
 
-  it('tells of earlier chats, the last ones first, who had them and how they ended', async () => {
+  it('lists earlier chats, the newest first, with their operators and how they ended', async () => {
     await view();
     for (const n of [1, 2, 3, 4, 5, 6]) await chat(`c${n}`, n % 2 ? 'op1' : 'op2', `done ${n}`);
     await rig.toVisitor('1', startChat('c7'));
@@ -119,7 +119,7 @@ describe('!info', () => {
     ]);
   });
 
-  it('tells of all who had an earlier chat, and how long the first answer to an open one took', async () => {
+  it('names every operator of an earlier chat, and how long the first answer of an open chat took', async () => {
     await view();
     for (const id of ['c1', 'c2']) {
       await rig.toVisitor('1', startChat(id));
@@ -144,7 +144,7 @@ describe('!info', () => {
     );
   });
 
-  it('tells of who has left, of who is invited, and nothing of who was erased', async () => {
+  it('describes a visitor who has left or is invited, and says nothing about an erased visitor', async () => {
     await view({ page: '/secret', nick: 'Ann' });
     await rig.toVisitor('1', answered('op1', 'May I help?'));
     expect(await info()).toContain('Invited by op1, no answer yet.');
@@ -157,7 +157,7 @@ describe('!info', () => {
     expect(text).toContain('Visitor 1');
   });
 
-  it('stays short, and reads so much of a long history and no more', async () => {
+  it('stays short, and reads a limited part of a long history', async () => {
     const long = '😀'.repeat(2000);
     await view({ page: `/${long}`, title: long, nick: `x${long}`, referrer: `y${long}` });
     let reads = 0;
@@ -189,13 +189,13 @@ describe('!info', () => {
 });
 
 describe('!history', () => {
-  it('of nobody, and of who said nothing, is nothing', async () => {
+  it('is empty for an unknown visitor and for a visitor without messages', async () => {
     expect(await ask('history')).toEqual(['No messages yet.']);
     await view();
     expect(await ask('history', '5')).toEqual(['No messages yet.']);
   });
 
-  it('is what both said, notes and commands, by day and chat, the oldest first', async () => {
+  it('lists messages of both sides, notes and commands by day and chat, the oldest first', async () => {
     await view({ page: '/', nick: 'Ann' });
     await rig.toVisitor('1', answered('op1', 'May I help?'));
     later(1);
@@ -235,7 +235,7 @@ describe('!history', () => {
     ]);
   });
 
-  it('is 20 messages where no number is said, at most as many as were asked for', async () => {
+  it('has 20 messages without a number, and at most the given number', async () => {
     await view();
     await rig.toVisitor('1', startChat('c1'));
     for (let n = 0; n < 30; n++) await rig.toVisitor('1', sendMessage(`m${n}`));
@@ -249,7 +249,7 @@ describe('!history', () => {
     }
   });
 
-  it('of long messages comes in several of 8 kB, of which the last are kept', async () => {
+  it('with long messages is split into texts of 8 kB, of which the last are sent', async () => {
     await view({ page: '/', nick: 'Ann' });
     await rig.toVisitor('1', startChat('c1'));
     for (let n = 0; n < 100; n++) {
@@ -269,7 +269,7 @@ describe('!history', () => {
     expect(numbers).toEqual(numbers.map((_, index) => 99 - (numbers.length - 1) + index));
   });
 
-  it('of who was erased has nothing to read', async () => {
+  it('of an erased visitor is empty', async () => {
     await view({ page: '/', nick: 'Ann' });
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.vault.erase('acme.1');
@@ -280,7 +280,7 @@ describe('!history', () => {
 });
 
 describe('!help', () => {
-  it('names every command in a line, and what is passed on to LHC', async () => {
+  it('names every command in a line, and the commands of LHC', async () => {
     const [text = ''] = await ask('help');
     for (const { usage } of COMMANDS) expect(text.split('\n').join('|')).toContain(`|${usage}: `);
     expect(text).toContain('!!text');
@@ -289,7 +289,7 @@ describe('!help', () => {
     expect(passed).not.toMatch(/!close(?!d)|!info|!help|!note/);
   });
 
-  it('names those of the tenant, and none where it has none', async () => {
+  it('names the LHC commands of the tenant, if it has any', async () => {
     const [text = ''] = await ask('help', null, tenant({ lhcCommands: ['greet', 'info'] }));
     expect(text.split('\n').at(-1)).toBe('Passed on to LHC: !greet');
     const [none = ''] = await ask('help', null, tenant({ lhcCommands: [] }));
@@ -299,17 +299,17 @@ describe('!help', () => {
   it.each([
     ['transfer', '!transfer NAME: transfer the chat to an operator or a department'],
     ['block', '!block is a command of LHC and is passed on to LHC.'],
-  ])('on %s is about that', async (topic, text) => {
+  ])('with the topic %s explains that topic', async (topic, text) => {
     expect(await ask('help', topic)).toEqual([text]);
   });
 });
 
-describe('what else an operator is answered', () => {
+describe('other answers to an operator', () => {
   it.each([
     [UNKNOWN, 'take', /^Nothing was sent\. .*Did you mean !take\? .*!!/],
     [UNKNOWN, null, /^Nothing was sent\. (?!.*Did you mean).*!help.*!!/],
     ['of-a-later-release', 'x', /^Nothing was sent\. (?!.*Did you mean)/],
-  ])('%s %s: what was written is no command', async (command, argument, text) => {
+  ])('%s %s: the text was no command', async (command, argument, text) => {
     expect(await ask(command, argument)).toEqual([expect.stringMatching(text)]);
   });
 
@@ -368,7 +368,7 @@ describe('what else an operator is answered', () => {
     expect(await answerTo(fact)).toEqual({ visitor: '1', texts: [text] });
   });
 
-  it('nothing, of what is no question', async () => {
+  it('do not follow facts that are no question', async () => {
     expect(await answerTo({ type: 'ChatReleased', data: gone })).toBeNull();
     const closed = {
       chatId: 'c1',
@@ -381,7 +381,7 @@ describe('what else an operator is answered', () => {
   });
   const gone = { reservation: null, visitor: visitorKey('1'), chatId: 'c1', reason: 'closed' };
 
-  it('that a note was kept and a command passed on', async () => {
+  it('confirm a note, and a command that is passed on to LHC', async () => {
     const noted = { chatId: 'c1', operator: username('op1'), noteId: 'n1' };
     expect(await answers.confirmationsOf(tenant(), { type: 'NoteAdded', data: noted })).toEqual([
       { to: 'op1', text: 'Your note is in chat #c1. The visitor does not see the note.' },
@@ -394,7 +394,7 @@ describe('what else an operator is answered', () => {
   });
 });
 
-describe('times', () => {
+describe('a time', () => {
   it.each([
     [-5, '0 s'],
     [59_999, '59 s'],
@@ -408,7 +408,7 @@ describe('times', () => {
     expect(durationOf(ms)).toBe(text);
   });
 
-  it('say the day when it is not today', () => {
+  it('has the date if it is not today', () => {
     const now = Date.parse('2026-01-02T00:10:00Z');
     expect(stampOf(now - 10 * MINUTE, now)).toBe('00:00 UTC');
     expect(stampOf(now - 11 * MINUTE, now)).toBe('2026-01-01 23:59 UTC');

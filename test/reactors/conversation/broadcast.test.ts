@@ -17,8 +17,8 @@ const visitorMessages = (operator: string) =>
     .filter(({ notice }) => !notice)
     .map(({ id }) => id);
 
-describe('who lost a chat', () => {
-  it('is told when and why, also who was away; of what he did himself, that it is done', async () => {
+describe('an operator who lost a chat', () => {
+  it('reads why, even if they were away, and reads a confirmation of what they did themselves', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     await lane.assign('olga');
     await lane.unassign('olga', 'offline');
@@ -43,7 +43,7 @@ describe('who lost a chat', () => {
     expect(lane.texts('quin').at(-1)).toBe('Chat #c1 is closed (solved).');
   });
 
-  it('of which nothing was heard for long reads that it was closed', async () => {
+  it('reads that the system closed the idle chat', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     await lane.assign('olga');
     await lane.answer('olga', 'o1');
@@ -55,8 +55,8 @@ describe('who lost a chat', () => {
   });
 });
 
-describe('who takes it from another who has not answered', () => {
-  it('reads all of it; that one is told, and gets what came meanwhile if he takes it back', async () => {
+describe('an operator who takes an unanswered chat from another operator', () => {
+  it('reads all of it; the other one reads who has taken it, and later gets only what they missed', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     await lane.assign('olga');
     await lane.run();
@@ -74,15 +74,15 @@ describe('who takes it from another who has not answered', () => {
     expect(lane.sent('pia')).toContain('m1');
     expect(lane.texts('olga').at(-1)).toBe('pia has taken chat #c1.');
     await lane.say('m2');
-    await lane.handOn('pia', { operator: 'olga' });
+    await lane.transfer('pia', { operator: 'olga' });
     lane.forget();
     await lane.run();
     expect(lane.texts('olga').slice(1)).toEqual(['m2']);
   });
 });
 
-describe('several who are asked together', () => {
-  it('see who it is and what it says; its owner alone receives it, the others are told', async () => {
+describe('operators of a broadcast', () => {
+  it('see the introduction and the messages; only the owner receives the messages, the others read who has the chat', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     await lane.offer('olga', 'pia', 'quin');
     await lane.say('m2');
@@ -99,7 +99,7 @@ describe('several who are asked together', () => {
     }
     expect(await lane.rig.types('visitor-acme.1')).not.toContain('MessageDelivered');
     const before = lane.ejabberd.messages.length;
-    await lane.run(); // looked at again: nothing new
+    await lane.run(); // sends nothing again
     expect(lane.ejabberd.messages).toHaveLength(before);
     await lane.answer('pia', 'o1');
     expect(await lane.run()).toEqual({ kind: 'done' });
@@ -113,7 +113,7 @@ describe('several who are asked together', () => {
     expect((await lane.rig.types('visitor-acme.1')).at(-1)).toBe('MessageDelivered');
   });
 
-  it('one whom it cannot reach keeps it from nobody', async () => {
+  it('get the messages even if one operator cannot be reached', async () => {
     const { transport } = lane.ejabberd;
     const { send } = transport;
     transport.send = async (message) => {
@@ -130,7 +130,7 @@ describe('several who are asked together', () => {
     expect(lane.texts('pia').at(-1)).toBe('The visitor closed chat #c1.');
   });
 
-  it('who is asked later sees all of it, and a second round is announced', async () => {
+  it('who are asked later see all of it, and a second round is announced', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     await lane.offer('olga');
     await lane.run();
@@ -150,7 +150,7 @@ describe('several who are asked together', () => {
     expect(visitorMessages('olga')).toEqual(['m1']);
   });
 
-  it('a message that waited through a round and is refused then failed, and those behind it come', async () => {
+  it('of a second round get the later messages if ejabberd refuses an earlier one, which fails', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     await lane.say('m2');
     await lane.offer('olga');
@@ -169,7 +169,7 @@ describe('several who are asked together', () => {
     expect(lane.read('pia').map(({ delay }) => delay !== undefined)).toEqual([false, true]);
   });
 
-  it('who is asked with no message yet sees who it is, and then the message', async () => {
+  it('see the introduction before the first message', async () => {
     await lane.rig.toVisitor('1', startChat('c1'));
     await lane.offer('olga', 'pia');
     expect(await lane.run()).toEqual({ kind: 'done' });
@@ -180,11 +180,11 @@ describe('several who are asked together', () => {
     }
   });
 
-  it('are told that it is closed, or that LHC gave it to another', async () => {
+  it('read that the chat is closed, or that LHC transferred it', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     await lane.offer('olga', 'pia');
     await lane.run();
-    await lane.handOn(null, { operator: 'quin' });
+    await lane.transfer(null, { operator: 'quin' });
     await lane.run();
     expect(lane.texts('olga').at(-1)).toBe('LHC transferred chat #c1 to quin.');
     await lane.rig.toVisitor('1', { type: 'DeclineChat', operator: username('quin') });
@@ -194,7 +194,7 @@ describe('several who are asked together', () => {
     for (const each of ['olga', 'pia']) {
       expect(lane.texts(each).at(-1)).toBe('The visitor closed chat #c1.');
     }
-    // Who had been sent it has the chat no more, and nobody took it from him.
+    // quin had the message and lost the chat, and nobody took the chat after quin.
     expect(await lane.failures()).toEqual(['no operator took the chat']);
   });
 });

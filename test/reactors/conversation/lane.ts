@@ -1,4 +1,4 @@
-/** The lane to XMPP of visitor 1, performed by hand on a rig and an ejabberd in memory. */
+/** The lane to XMPP of visitor 1, run step by step on a rig with an ejabberd in memory. */
 import { createAnswers } from '../../../src/reactors/answers/answers.ts';
 import { createXmppLane } from '../../../src/reactors/conversation/xmpp-lane.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
@@ -13,7 +13,7 @@ export const STREAM = 'visitor-acme.1';
 
 export type MessageLane = Awaited<ReturnType<typeof openMessageLane>>;
 
-/** The visitor has viewed a page and is logged in. */
+/** A lane whose visitor has viewed a page and is logged in. */
 export async function openMessageLane(settings: Record<string, unknown> = {}) {
   const rig: Rig = await openRig({ settings });
   const ejabberd = fakeEjabberd();
@@ -38,17 +38,18 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       removal: createOperatorRemoval({ actors, admin, ownership: soleOwner, now: rig.now }),
     });
   let messages = make();
-  /** Done up to this revision, as a lane would know. */
+  /** The lane's progress: the last revision that is done. */
   let through = -1;
 
-  const named = (operator: string): string => `${operator}@${HOST}`;
-  const all = (operator: string) => ejabberd.messages.filter(({ to }) => to === named(operator));
+  const jidOfOperator = (operator: string): string => `${operator}@${HOST}`;
+  const all = (operator: string) =>
+    ejabberd.messages.filter(({ to }) => to === jidOfOperator(operator));
 
   return {
     rig,
     ejabberd,
     messages: () => messages,
-    /** Performs what waits, in order, until something is not done. */
+    /** Performs pending facts in order, up to the first one that cannot be done. */
     async run(): Promise<Outcome> {
       for (const event of await rig.facts(STREAM)) {
         if (event.revision <= through || !messages.destination.concerns(event)) continue;
@@ -59,14 +60,14 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       }
       return { kind: 'done' };
     },
-    /** The process died before it wrote down how far it came, or anything else. */
+    /** Restarts the lane without its progress and its memory. */
     crash(): void {
       messages = make();
       through = -1;
     },
-    /** What was sent to this operator, repeats as well. */
+    /** Ids of the stanzas that were sent to this operator, with repeats. */
     sent: (operator: string) => all(operator).map(({ id }) => id),
-    /** What he reads: mod_lhc drops what comes again. */
+    /** Stanzas that the operator reads: mod_lhc drops repeats. */
     read(operator: string) {
       const byId = new Map(all(operator).map((message) => [message.id, message]));
       for (const message of all(operator).toReversed()) byId.set(message.id, message); // the first one counts
@@ -114,7 +115,7 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
         operator: username(operator),
         reason,
       }),
-    handOn: (from: string | null, to: { operator?: string; department?: string }) =>
+    transfer: (from: string | null, to: { operator?: string; department?: string }) =>
       rig.toVisitor('1', {
         type: 'TransferChat',
         chatId: 'c1',

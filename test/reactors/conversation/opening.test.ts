@@ -15,8 +15,8 @@ afterEach(() => lane.rig.close());
 
 const MINUTE = 60_000;
 /**
- * A chat with two messages that olga has answered, and nothing left to do.
- * @returns the stanza id with which another is shown what she said
+ * A chat with two messages that olga has answered. The lane has nothing left to do.
+ * @returns the stanza id of olga's answer when the lane shows it to another operator
  */
 const conversation = async (): Promise<string> => {
   await lane.rig.toVisitor('1', startChat('c1', 'm1'));
@@ -32,7 +32,7 @@ const conversation = async (): Promise<string> => {
   );
   return `history-${said?.id}`;
 };
-const stamped = (operator: string) =>
+const idsAndDelays = (operator: string) =>
   lane.read(operator).map(({ id, delay }) => [id, delay !== undefined]);
 const visitorMessages = (operator: string) =>
   lane
@@ -40,7 +40,7 @@ const visitorMessages = (operator: string) =>
     .filter(({ notice }) => !notice)
     .map(({ id }) => id);
 
-describe('who it is', () => {
+describe('the introduction', () => {
   it('comes first, with place, time of day, page and earlier chats', async () => {
     await lane.rig.toVisitor('1', {
       type: 'ViewPage',
@@ -79,7 +79,7 @@ describe('who it is', () => {
     ]);
   });
 
-  it('says for how long the visitor has waited, and what has changed since it came', async () => {
+  it('says how long the visitor has waited', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
     expect(await lane.run()).toEqual({ kind: 'parked' });
     expect(lane.ejabberd.messages).toEqual([]);
@@ -91,7 +91,7 @@ describe('who it is', () => {
     expect(lane.sent('olga')).toEqual(['intro-c1-1', 'm1', 'm2']);
   });
 
-  it('is cut where it is long, and never through a character', async () => {
+  it('is cut at its limit, but never inside a character', async () => {
     const long = (length: number) => `${'x'.repeat(length - 1)}🙂 and more`;
     const profile = { page: 'https://shop.test/', title: long(300) };
     await lane.rig.toVisitor('1', {
@@ -105,7 +105,7 @@ describe('who it is', () => {
     await lane.say('m3', long(4_000));
     await lane.run();
     await lane.delivered('olga', 'm3');
-    await lane.handOn('olga', { operator: 'pia' });
+    await lane.transfer('olga', { operator: 'pia' });
     lane.forget();
     await lane.run();
     const texts = lane.texts('pia');
@@ -119,7 +119,7 @@ describe('who it is', () => {
     expect(shown?.status).toBe(line + 'x'.repeat(499 - line.length));
   });
 
-  it('is left out where ejabberd refuses it, and the message comes all the same', async () => {
+  it('is left out if ejabberd refuses it, and the message is sent', async () => {
     lane.ejabberd.state.before = async (call) => {
       if (call.startsWith('send') && lane.ejabberd.count('send') === 1) {
         throw new AppError('refused', 'not like this');
@@ -132,13 +132,13 @@ describe('who it is', () => {
     expect(await lane.failures()).toEqual([]);
   });
 
-  it('and what follows is sent again after a crash between any two stanzas, with the same ids', async () => {
-    const olgasWord = await conversation();
-    await lane.handOn('olga', { operator: 'pia' });
+  it('is sent again with the messages after it, with the same ids, after a crash between any two stanzas', async () => {
+    const answerId = await conversation();
+    await lane.transfer('olga', { operator: 'pia' });
     await lane.say('m3');
     lane.forget();
     const whole = await lane.run().then(() => lane.sent('pia'));
-    expect(whole).toEqual(['intro-c1-11', 'm1', olgasWord, 'm2', 'm3']);
+    expect(whole).toEqual(['intro-c1-11', 'm1', answerId, 'm2', 'm3']);
     for (let nth = 1; nth <= whole.length; nth++) {
       lane.forget();
       lane.crash();
@@ -150,23 +150,23 @@ describe('who it is', () => {
       lane.ejabberd.state.before = async () => {};
       lane.crash();
       await lane.run();
-      // What was taken is not sent by the lane again: m3 was.
+      // ejabberd has taken m3, so the lane does not send m3 again.
       expect(new Set([...lane.sent('pia'), 'm3'])).toEqual(new Set(whole));
     }
   });
 });
 
-describe('what was said before', () => {
-  it('is shown to whom a chat is handed, with the time of then, and not to who had it', async () => {
-    const olgasWord = await conversation();
+describe('earlier messages of the chat', () => {
+  it('go to the new operator with their original time, and not to the former operator', async () => {
+    const answerId = await conversation();
     lane.rig.clock.passes(MINUTE);
-    await lane.handOn('olga', { operator: 'pia' });
+    await lane.transfer('olga', { operator: 'pia' });
     lane.forget();
     expect(await lane.run()).toEqual({ kind: 'done' });
     expect(lane.read('pia')).toMatchObject([
       { id: 'intro-c1-11', notice: true },
       { id: 'm1', body: 'Hello', notice: true, delay: { at: lane.rig.now() - MINUTE } },
-      { id: olgasWord, body: 'olga: o1', notice: true, delay: { at: lane.rig.now() - MINUTE } },
+      { id: answerId, body: 'olga: o1', notice: true, delay: { at: lane.rig.now() - MINUTE } },
       { id: 'm2', body: 'm2', notice: true, delay: { at: lane.rig.now() - MINUTE } },
     ]);
     expect(lane.texts('pia')[0]).toMatch(
@@ -175,9 +175,9 @@ describe('what was said before', () => {
     expect(lane.texts('olga')).toEqual(['Chat #c1 goes to pia.']);
   });
 
-  it('is only what he missed, for who had the chat before', async () => {
+  it('are only the missed ones for an operator who had the chat before', async () => {
     await conversation();
-    await lane.handOn('olga', { operator: 'pia' });
+    await lane.transfer('olga', { operator: 'pia' });
     await lane.say('m3');
     await lane.run();
     await lane.delivered('pia', 'm3');
@@ -189,13 +189,13 @@ describe('what was said before', () => {
       expect.stringMatching(/^Chat #c1 is back: pia did not accept it\. Reply/),
       'm3',
     ]);
-    expect(stamped('olga')[1]).toEqual(['m3', true]);
+    expect(idsAndDelays('olga')[1]).toEqual(['m3', true]);
     expect(lane.texts('pia')).toEqual(['You have declined chat #c1.']);
   });
 
-  it('with what nobody has received: by its own id it is the new owner’s, who alone counts', async () => {
-    const olgasWord = await conversation();
-    await lane.say('m3'); // olga is gone and does not receive it
+  it('that nobody received go to the new owner with their own ids, and only the new owner’s receipt counts', async () => {
+    const answerId = await conversation();
+    await lane.say('m3'); // olga is offline and does not receive it
     await lane.run();
     await lane.unassign('olga');
     await lane.say('m4');
@@ -206,35 +206,35 @@ describe('what was said before', () => {
     expect(lane.texts('pia')[0]).toMatch(
       /^Chat #c1 for sales needs an operator: olga went offline/,
     );
-    expect(stamped('pia').slice(1)).toEqual([
+    expect(idsAndDelays('pia').slice(1)).toEqual([
       ['m1', true],
-      [olgasWord, true],
+      [answerId, true],
       ['m2', true],
       ['m3', true],
       ['m4', false],
     ]);
     expect(visitorMessages('pia')).toEqual(['m3', 'm4']);
-    await lane.delivered('olga', 'm3'); // her client comes back with it
+    await lane.delivered('olga', 'm3'); // a late receipt of olga's client
     const outcomes = async () => (await lane.rig.types('visitor-acme.1')).slice(-1);
     expect(await outcomes()).not.toEqual(['MessageDelivered']);
     await lane.delivered('pia', 'm3', 'm4');
     expect(await outcomes()).toEqual(['MessageDelivered']);
   });
 
-  it('goes again to the new owner when the visitor’s session is new', async () => {
+  it('that nobody received are resent to the new owner when the visitor has a new session', async () => {
     await conversation();
     await lane.say('m3');
     await lane.run();
-    await lane.handOn('olga', { operator: 'pia' });
+    await lane.transfer('olga', { operator: 'pia' });
     await lane.run();
     lane.forget();
     lane.messages().resend(jidOf('1'));
     await waitFor(() => lane.ejabberd.messages.length > 0);
     expect(lane.read('olga')).toEqual([]);
-    expect(stamped('pia')).toEqual([['m3', true]]);
+    expect(idsAndDelays('pia')).toEqual([['m3', true]]);
   });
 
-  it('is what the inviter wrote, for another who gets the chat', async () => {
+  it('include the invitation for an operator who did not write it', async () => {
     await lane.answer('olga', 'o1');
     await lane.answer('olga', 'o2');
     await lane.rig.toVisitor('1', startChat('c1', 'm1'));
@@ -248,7 +248,7 @@ describe('what was said before', () => {
     expect(lane.texts('olga').slice(1)).toEqual(['Hello']);
   });
 
-  it('has a bound, but for what nobody has received', async () => {
+  it('have a limit, except those that nobody received', async () => {
     await lane.rig.toVisitor('1', startChat('c1', 'lost'));
     await lane.assign('olga');
     await lane.run();
@@ -256,7 +256,7 @@ describe('what was said before', () => {
     for (let n = 0; n < 60; n++) await lane.say(`n${n}`, n === 59 ? long : `n${n}`);
     await lane.run();
     await lane.delivered('olga', ...Array.from({ length: 60 }, (_, n) => `n${n}`));
-    await lane.handOn('olga', { operator: 'pia' });
+    await lane.transfer('olga', { operator: 'pia' });
     lane.forget();
     await lane.run();
     const [intro, first, second, ...rest] = lane.read('pia');
@@ -266,20 +266,20 @@ describe('what was said before', () => {
     expect(rest.at(-1)?.body).toHaveLength(4_001);
   });
 
-  it('of a visitor that was erased is nothing', async () => {
+  it('of an erased visitor are left out', async () => {
     await conversation();
     await lane.rig.vault.erase('acme.1');
-    await lane.handOn('olga', { operator: 'pia' });
+    await lane.transfer('olga', { operator: 'pia' });
     lane.forget();
     expect(await lane.run()).toEqual({ kind: 'done' });
     expect(lane.sent('pia')).toEqual(['intro-c1-11']);
   });
 
-  it('one that is refused failed, and the others come', async () => {
-    const olgasWord = await conversation();
+  it('are sent without a message that ejabberd refuses, and that message fails', async () => {
+    const answerId = await conversation();
     await lane.say('m3');
     await lane.run();
-    await lane.handOn('olga', { operator: 'pia' });
+    await lane.transfer('olga', { operator: 'pia' });
     lane.forget();
     let calls = 0;
     lane.ejabberd.state.before = async (call) => {
@@ -288,7 +288,7 @@ describe('what was said before', () => {
       }
     };
     expect(await lane.run()).toEqual({ kind: 'done' });
-    expect(lane.sent('pia')).toEqual(['intro-c1-13', 'm1', olgasWord, 'm2']);
+    expect(lane.sent('pia')).toEqual(['intro-c1-13', 'm1', answerId, 'm2']);
     expect(await lane.failures()).toEqual(['too long']);
   });
 });

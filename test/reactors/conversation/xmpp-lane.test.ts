@@ -32,7 +32,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-const ofMessages = (ownership: Ownership = soleOwner) => {
+const makeLane = (ownership: Ownership = soleOwner) => {
   const { actors, store, tenants, personal, now } = rig;
   const { admin, transport } = ejabberd;
   const removal = createOperatorRemoval({ actors, admin, ownership, now });
@@ -44,9 +44,9 @@ const login = async () => {
   await ejabberd.admin.register(jidOf('1'), 'x');
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
 };
-/** Performs what a lane would, in order, until something is not done. */
+/** Performs the facts of a stream in order, up to the first one that cannot be done. */
 async function run(stream = 'visitor-acme.1', from = 0, ownership: Ownership = soleOwner) {
-  const { destination } = ofMessages(ownership);
+  const { destination } = makeLane(ownership);
   for (const event of (await rig.facts(stream)).slice(from)) {
     if (!destination.concerns(event)) continue;
     const outcome = await destination.perform(event, new AbortController().signal);
@@ -69,7 +69,7 @@ const failures = async () =>
   );
 
 describe("a visitor's message", () => {
-  it('waits for an operator, then goes to it in order, and is taken once', async () => {
+  it('waits for an operator, is then sent in order, and is sent once', async () => {
     await login();
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await say('m2');
@@ -84,11 +84,11 @@ describe("a visitor's message", () => {
     });
     expect(ids()).toEqual(['intro-c1-1', 'm1', 'm2']);
     expect((await open()).map(({ taken }) => taken)).toEqual([true, true]);
-    await run(); // after a crash: what was taken is not sent by the lane again
+    await run(); // after a crash the lane sends no message again that ejabberd has taken
     expect(ids()).toEqual(['intro-c1-1', 'm1', 'm2']);
   });
 
-  it('of a chat that was closed goes to who had it; where nobody had it, it failed', async () => {
+  it('of a closed chat goes to its last operator, or fails if it had none', async () => {
     await login();
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', assignChat('op1'));
@@ -101,19 +101,19 @@ describe("a visitor's message", () => {
     expect(await failures()).toEqual(['no operator took the chat']);
   });
 
-  it('that somebody had who has the chat no more fails, where nobody takes it until the end', async () => {
+  it('that a former operator received fails if nobody takes the chat before it is closed', async () => {
     await login();
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', assignChat('op1'));
     expect(await run()).toEqual({ kind: 'done' });
     expect((await open()).map(({ taken }) => taken)).toEqual([true]);
-    const lost = {
+    const unassign = {
       type: 'UnassignChat',
       chatId: 'c1',
       operator: username('op1'),
       reason: 'missed',
     } as const;
-    await rig.toVisitor('1', lost);
+    await rig.toVisitor('1', unassign);
     await rig.toVisitor('1', closeChat('c1'));
     expect(await run()).toEqual({ kind: 'done' });
     expect(await failures()).toEqual(['no operator took the chat']);
@@ -122,7 +122,7 @@ describe("a visitor's message", () => {
     expect(await failures()).toHaveLength(1);
   });
 
-  it('of a visitor that is erased fails', async () => {
+  it('of an erased visitor fails', async () => {
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', assignChat('op1'));
     await rig.vault.erase('acme.1');
@@ -131,10 +131,10 @@ describe("a visitor's message", () => {
     expect(ejabberd.messages).toEqual([]);
   });
 
-  it('is tried again while ejabberd is away, dead when it is refused, and then it failed', async () => {
+  it('is retried while ejabberd is away, and is a dead letter that failed if ejabberd refuses it', async () => {
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', assignChat('op1'));
-    expect(await run()).toMatchObject({ kind: 'retry' }); // its session is on its way
+    expect(await run()).toMatchObject({ kind: 'retry' }); // the visitor's session is not ready
     await login();
     ejabberd.state.before = async () => {
       throw new AppError('refused', 'no such operator');
@@ -144,25 +144,25 @@ describe("a visitor's message", () => {
       ({ type }) => type === 'VisitorMessageSent',
     );
     if (!event) throw new Error('there is no message');
-    const { destination } = ofMessages();
+    const { destination } = makeLane();
     for (const _ of [1, 2]) await destination.gaveUp?.(event, 'no such operator');
     expect(await failures()).toEqual(['no such operator']);
     ejabberd.state.before = async () => {};
     const again = await destination.perform(event, new AbortController().signal, true);
-    expect([again, ids()]).toEqual([{ kind: 'done' }, ['intro-c1-1', 'm1']]); // by hand, from the dead letters
+    expect([again, ids()]).toEqual([{ kind: 'done' }, ['intro-c1-1', 'm1']]); // a person sends the dead letter again
   });
 
-  it('of a visitor that has left goes without a session', async () => {
+  it('of a visitor who has left is sent without a session', async () => {
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', assignChat('op1'));
     await rig.toVisitor('1', closeChat('c1'));
     await rig.toVisitor('1', { type: 'TimeOut' });
     expect(await run()).toEqual({ kind: 'done' });
-    expect(ejabberd.count('sendMessage')).toBe(2); // the message, and that the chat is closed
+    expect(ejabberd.count('sendMessage')).toBe(2); // the message, and the notice that the chat is closed
   });
 });
 
-describe('a session that starts', () => {
+describe('a new session of a visitor', () => {
   const prepare = async () => {
     await login();
     await rig.toVisitor('1', startChat('c1', 'm1'));
@@ -173,7 +173,7 @@ describe('a session that starts', () => {
     await say('m3');
     ejabberd.messages.length = 0;
   };
-  const performLast = async (messages: ReturnType<typeof ofMessages>) => {
+  const performLast = async (messages: ReturnType<typeof makeLane>) => {
     const last: RecordedEvent | undefined = (await rig.facts('visitor-acme.1')).findLast(
       ({ type }) => type === 'VisitorMessageSent',
     );
@@ -181,19 +181,19 @@ describe('a session that starts', () => {
     return messages.destination.perform(last, new AbortController().signal);
   };
 
-  it('brings again what was taken and not delivered, before anything later', async () => {
+  it('resends the messages that were taken and not delivered, before any later message', async () => {
     await prepare();
     const gate = Promise.withResolvers<void>();
     const before = ejabberd.count('send');
-    // Only the first is held up: what comes behind it could overtake it.
+    // Only the first stanza waits, so that a later one could overtake it.
     ejabberd.state.before = async () => {
       if (ejabberd.count('send') === before + 1) await gate.promise;
     };
-    const messages = ofMessages();
+    const messages = makeLane();
     messages.resend(jidOf('1'));
     await waitFor(() => ejabberd.count('send') > before);
     const later = performLast(messages);
-    const other = await rig.toVisitor('2', viewPage()); // time enough for it to get there
+    const other = await rig.toVisitor('2', viewPage()); // long enough for the later message to be sent, if it did not wait
     expect(other.facts).toBe(1);
     expect(ids()).toEqual([]);
     gate.resolve();
@@ -201,10 +201,10 @@ describe('a session that starts', () => {
     expect(ids()).toEqual(['m2', 'm3']);
   });
 
-  it('one that is refused failed, and keeps back none behind it', async () => {
+  it('resends the later messages if ejabberd refuses one, which fails', async () => {
     await prepare();
-    const messages = ofMessages();
-    await performLast(messages); // m3 is taken too
+    const messages = makeLane();
+    await performLast(messages); // now ejabberd has taken m3 as well
     ejabberd.messages.length = 0;
     let first = true;
     ejabberd.state.before = async (call) => {
@@ -218,15 +218,15 @@ describe('a session that starts', () => {
     expect(await failures()).toEqual(['too long']);
   });
 
-  it('of nobody is nothing', () => {
-    ofMessages().resend(`op1@${HOST}`);
-    ofMessages().resend('visitor.1@elsewhere.test');
+  it('of somebody who is no visitor resends nothing', () => {
+    makeLane().resend(`op1@${HOST}`);
+    makeLane().resend('visitor.1@elsewhere.test');
     expect(ejabberd.calls).toEqual([]);
   });
 });
 
-describe('an operator is told', () => {
-  it('of a chat that begins without a message, and who closed it, with ids of the facts', async () => {
+describe('an operator', () => {
+  it('reads of a chat without a message, and who closed it, in stanzas with ids of the facts', async () => {
     await login();
     await rig.toVisitor('1', startChat('c1'));
     await rig.toVisitor('1', assignChat('op1'));
@@ -242,7 +242,7 @@ describe('an operator is told', () => {
     expect(ids()).toEqual(['intro-c1-1', `notice-${closed?.id}`]);
   });
 
-  it('why a message of his was not delivered, from the address it was for, also of nobody', async () => {
+  it('reads why their message was not delivered, from the address that it was for, even an unknown one', async () => {
     await rig.toOperator('op1', register());
     const refused = {
       type: 'RefuseMessage',
@@ -262,7 +262,7 @@ describe('an operator is told', () => {
     );
   });
 
-  it('nothing any more when it is removed: its account goes, unless it is registered again', async () => {
+  it('who is removed loses the account, unless they are registered again', async () => {
     const jid = `op1@${HOST}`;
     await ejabberd.admin.register(jid, 'x');
     await rig.toOperator('op1', register());
@@ -276,7 +276,7 @@ describe('an operator is told', () => {
   });
 });
 
-describe('of several processes', () => {
+describe('with several processes', () => {
   const ofVisitor = partitionOf('acme.1');
   const ofOperator = partitionOf('acme.op1');
   const takenMessage = async () => {
@@ -289,7 +289,7 @@ describe('of several processes', () => {
     await rig.toVisitor('1', { type: 'ReportTaken', messageIds: ['m1'] });
   };
 
-  it('one that has lost a lane performs no effect of it', async () => {
+  it('a process that has lost a lane performs none of its effects', async () => {
     await login();
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', assignChat('op1'));
@@ -301,7 +301,7 @@ describe('of several processes', () => {
     expect(ids()).toContain('m1');
   });
 
-  it("the operator's own tells it by the admin API where the visitor is another's", async () => {
+  it("the operator's process uses the admin API if another process has the visitor", async () => {
     await rig.toOperator('op1', register());
     const refuse = {
       type: 'RefuseMessage',
@@ -318,12 +318,12 @@ describe('of several processes', () => {
     expect(ejabberd.count('sendMessage')).toBe(1);
   });
 
-  it('only the one that owns the visitor sends again, when a session of the operator ended', async () => {
+  it('only the owner of the visitor resends after a session of the operator ended', async () => {
     await takenMessage();
     const [owner, other] = [movableOwnership([ofVisitor]), movableOwnership([ofOperator])];
-    const caughtUp = await rig.follow([], [ofMessages(owner), ofMessages(other)]);
+    const caughtUp = await rig.follow([], [makeLane(owner), makeLane(other)]);
     await caughtUp();
-    ofMessages(other).resend(jidOf('1'));
+    makeLane(other).resend(jidOf('1'));
     expect(ejabberd.count('send ')).toBe(0);
     await rig.toOperator('op1', closeSession('s1'));
     await caughtUp();
@@ -332,12 +332,12 @@ describe('of several processes', () => {
     expect(ejabberd.count('send ')).toBe(1);
   });
 
-  it('history sends nothing again', async () => {
+  it('facts from before the start resend nothing', async () => {
     await takenMessage();
     await rig.toOperator('op1', closeSession('s1'));
     rig.clock.passes(1_000);
     const load = vi.spyOn(rig.host, 'load');
-    const caughtUp = await rig.follow([], [ofMessages()]);
+    const caughtUp = await rig.follow([], [makeLane()]);
     await caughtUp();
     expect(load).not.toHaveBeenCalled();
   });

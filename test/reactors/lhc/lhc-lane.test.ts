@@ -46,9 +46,9 @@ async function run(stream: string, callbacks = ofCallbacks()) {
   }
   return { kind: 'done' };
 }
-const told = () => lhc.accepted.map(({ type, data }) => [type, data]);
+const sentCallbacks = () => lhc.accepted.map(({ type, data }) => [type, data]);
 
-it('tells the whole story of a visitor, in the shapes that are agreed', async () => {
+it('sends a callback for each fact that LHC needs, in the shapes of the contract', async () => {
   const op1 = { username: 'op1', lhcUserId: 7 };
   const visitor = '1';
   await rig.toOperator('op1', register());
@@ -71,7 +71,7 @@ it('tells the whole story of a visitor, in the shapes that are agreed', async ()
   const message = (id: string) => ({ id, body: 'How can I help?' });
   const chat = { visitor, chatId: 'c1', operator: op1 };
   const lastSeen = '2026-01-01T00:00:00.000Z';
-  expect(told()).toEqual([
+  expect(sentCallbacks()).toEqual([
     ['visitor.invited', { visitor, operator: op1, message: message('i1') }],
     ['visitor.invited', { visitor, operator: op1, message: message('i2') }],
     ['chat.assigned', { ...chat, reason: 'least-loaded' }],
@@ -92,10 +92,10 @@ it('tells the whole story of a visitor, in the shapes that are agreed', async ()
   const ids = lhc.accepted.map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);
   await run('visitor-acme.1');
-  expect(lhc.accepted.slice(ids.length).map(({ id }) => id)).toEqual(ids); // a repeat has the same
+  expect(lhc.accepted.slice(ids.length).map(({ id }) => id)).toEqual(ids); // a repeat has the same id
 });
 
-it('tells of operators when they cross the line, once they are known to LHC', async () => {
+it('reports an operator’s changes between online and offline after the registration', async () => {
   const commands: OperatorCommand[] = [
     openSession(),
     changePresence('available'),
@@ -112,7 +112,7 @@ it('tells of operators when they cross the line, once they are known to LHC', as
     await rig.toOperator('op1', command);
     if (index === 2) await run('operator-acme.op1', callbacks);
   }
-  expect(told()).toEqual([]);
+  expect(sentCallbacks()).toEqual([]);
   const facts = await rig.facts('operator-acme.op1');
   const from = facts.findIndex(({ type }) => type === 'OperatorRegistered');
   for (const event of facts.slice(from)) {
@@ -121,12 +121,12 @@ it('tells of operators when they cross the line, once they are known to LHC', as
     }
   }
   const data = { operator: { username: 'op1', lhcUserId: 7 }, at: '2026-01-01T00:00:00.000Z' };
-  expect(told()).toEqual(
+  expect(sentCallbacks()).toEqual(
     ['online', 'offline', 'online', 'offline'].map((each) => [`operator.${each}`, data]),
   );
 });
 
-it('says nothing of what was erased, nothing without an address, and waits without a tenant', async () => {
+it('sends nothing for an erased visitor or without a URL, and retries without a tenant', async () => {
   await rig.toVisitor('1', viewPage());
   await rig.toVisitor('1', receive('op1', 'i1'));
   await rig.vault.erase('acme.1');
@@ -137,7 +137,7 @@ it('says nothing of what was erased, nothing without an address, and waits witho
   expect(await run('visitor-acme.1', ofCallbacks(others))).toMatchObject({ kind: 'retry' });
 });
 
-it('waits as long as it is asked to, and again for what was not accepted only', async () => {
+it('retries after the time that LHC asks for', async () => {
   await rig.toVisitor('1', viewPage());
   await rig.toVisitor('1', receive('op1', 'i1'));
   lhc.state.answer = async () => ({ outcome: 'retry', reason: 'answered 503', afterMs: 7000 });
@@ -160,21 +160,21 @@ it('410 pauses the tenant until its settings change, across restarts', async () 
   await ofCallbacks().ephemeral(ACME, alive);
   expect(lhc.attempts).toHaveLength(1);
   rig = await rig.restart();
-  await ofCallbacks().resumeChanged(); // the same settings: it wants no more
+  await ofCallbacks().resumeChanged(); // the settings are the same, so the lanes stay paused
   expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
   const changed = ofCallbacks(tenantsWith({ callbackUrl: `${URL}/new` }));
   await changed.resumeChanged();
   expect(await run('visitor-acme.1', changed)).toEqual({ kind: 'done' });
-  expect(told()).toHaveLength(1);
+  expect(sentCallbacks()).toHaveLength(1);
   expect(await rig.types('tenant-acme')).toEqual(['CallbacksPaused', 'CallbacksResumed']);
   expect(JSON.stringify(await rig.facts('tenant-acme'))).not.toContain('lhc.test');
 });
 
-describe('a chat that goes from hand to hand', () => {
+describe('a chat with several operators', () => {
   const olga = { username: 'olga', lhcUserId: null };
   const chat = { visitor: '1', chatId: 'c1' };
 
-  it('is told with who has it, notes and commands with what was written', async () => {
+  it('has callbacks with its operator, and with the texts of notes and commands', async () => {
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', assignChat('olga', null));
@@ -219,10 +219,10 @@ describe('a chat that goes from hand to hand', () => {
       operators: [username('olga'), username('pia')],
       reason: 'broadcast',
     });
-    await rig.toVisitor('1', { type: 'DeclineChat', operator: username('olga') }); // it was never hers again
+    await rig.toVisitor('1', { type: 'DeclineChat', operator: username('olga') }); // olga was only asked
     lhc.accepted.length = 0;
     await run('visitor-acme.1');
-    expect(told().slice(2)).toEqual([
+    expect(sentCallbacks().slice(2)).toEqual([
       ['chat.note', { ...chat, operator: olga, note: { id: 'n1', body: 'pays by card' } }],
       ['chat.command', { ...chat, operator: olga, messageId: 'x1', ...block }],
       ['message.displayed', { ...chat, messageId: 'm1', operator: olga }],
@@ -233,7 +233,7 @@ describe('a chat that goes from hand to hand', () => {
   });
 });
 
-describe('who asked for a receipt', () => {
+describe('a receipt that an operator’s client asked for', () => {
   const facts = async () =>
     (await rig.facts('visitor-acme.1')).flatMap(({ type, data }) =>
       type === 'OperatorMessageTold' ? [data.messageId] : [],
@@ -244,7 +244,7 @@ describe('who asked for a receipt', () => {
   };
   beforeEach(() => rig.toVisitor('1', viewPage()));
 
-  it('gets it when LHC has the message, once, and nobody else does', async () => {
+  it('is sent once, after LHC has accepted the message', async () => {
     await write('i1', true);
     await write('i2', false);
     lhc.state.answer = async () => ({ outcome: 'retry', reason: 'answered 500', afterMs: 0 });
@@ -255,7 +255,7 @@ describe('who asked for a receipt', () => {
     expect(await facts()).toEqual(['i1']);
   });
 
-  it('gets none from an LHC that wants silence, until it does not any more', async () => {
+  it('waits while the callbacks of the tenant are paused', async () => {
     await write('i1', true);
     lhc.state.answer = async () => ({ outcome: 'gone' });
     expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
@@ -268,7 +268,7 @@ describe('who asked for a receipt', () => {
     expect(await facts()).toEqual(['i1']);
   });
 
-  it('gets none for what was erased, nor where nobody is told', async () => {
+  it('is not sent for an erased visitor or without a URL', async () => {
     await write('i1', true);
     await run('visitor-acme.1', ofCallbacks(tenantsWith()));
     await rig.vault.erase('acme.1');

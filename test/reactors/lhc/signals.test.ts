@@ -71,35 +71,35 @@ const availability = async () => {
   const state = await rig.actors.operator(ACME, OP1).state();
   return state?.availability;
 };
-const told = (n: number) => waitFor(() => lhc.accepted.length === n);
+const untilAccepted = (n: number) => waitFor(() => lhc.accepted.length === n);
 
-it('an operator that lives is told at most once a minute', async () => {
+it('LHC hears at most once a minute that an operator is alive', async () => {
   const { signals } = make();
   for (let i = 0; i < 5; i++) signals.operatorAlive(ACME, OP1);
-  await told(1);
+  await untilAccepted(1);
   rig.clock.passes(59_999);
   signals.operatorAlive(ACME, OP1);
   rig.clock.passes(1);
   signals.operatorAlive(ACME, OP1);
   signals.operatorAlive(ACME, username('stranger')); // LHC does not know it
-  await told(2);
+  await untilAccepted(2);
   expect(lhc.attempts).toHaveLength(2);
 });
 
-it('an operator of whom several processes hear in a minute has one id in it, and another in the next', async () => {
+it('several processes report an operator with the same id within a minute, and with another id in the next', async () => {
   const [a, b] = [make().signals, make().signals];
   a.operatorAlive(ACME, OP1);
   b.operatorAlive(ACME, OP1);
-  await told(2);
+  await untilAccepted(2);
   rig.clock.passes(60_000);
   b.operatorAlive(ACME, OP1);
-  await told(3);
+  await untilAccepted(3);
   const [first, same, next] = lhc.accepted.map(({ id }) => id);
   expect(first).toMatch(/^operator-alive-acme\.op1-\d+$/);
   expect([same === first, next === first]).toEqual([true, false]);
 });
 
-it("typing of the chat's own operator is told, at most once a second", async () => {
+it("LHC hears of typing by the chat's operator at most once a second", async () => {
   const { signals } = make();
   await rig.toVisitor('1', startChat());
   await rig.toVisitor('1', assignChat('op1'));
@@ -107,7 +107,7 @@ it("typing of the chat's own operator is told, at most once a second", async () 
   signals.operatorTyping(ACME, V1, OP1, 'paused');
   signals.operatorTyping(ACME, V1, username('op2'), 'composing');
   signals.operatorTyping(ACME, visitorKey('nobody'), OP1, 'composing');
-  await told(2);
+  await untilAccepted(2);
   const data = { visitor: '1', chatId: 'c1', operator: { username: 'op1', lhcUserId: 7 } };
   expect(lhc.accepted.map((each) => each.data)).toEqual([
     { ...data, state: 'composing' },
@@ -115,32 +115,32 @@ it("typing of the chat's own operator is told, at most once a second", async () 
   ]);
 });
 
-it('the last of what an operator does within a second is told, also if it was told just before', async () => {
+it('LHC hears the last chat state of each second, even if it repeats the one before', async () => {
   const { signals } = make();
   await rig.toVisitor('1', startChat());
   await rig.toVisitor('1', assignChat('op1'));
   const states = () => lhc.accepted.map(({ data }) => 'state' in data && data.state);
-  // Opens the window, begins to write and thinks better of it.
+  // The operator opens the window, types, stops, and types again.
   for (const state of ['active', 'composing', 'active', 'composing', 'paused'] as const) {
     signals.operatorTyping(ACME, V1, OP1, state);
   }
-  await told(2);
+  await untilAccepted(2);
   expect(states()).toEqual(['active', 'paused']);
   rig.clock.passes(1_000);
   signals.operatorTyping(ACME, V1, OP1, 'composing');
-  await told(3);
+  await untilAccepted(3);
   expect(states()).toEqual(['active', 'paused', 'composing']);
 });
 
-it('an operator whose client dies while he types does not type for ever', async () => {
+it('typing of an operator ends after a while without news from the client', async () => {
   const { signals } = make({ lapseMs: 50 });
   await rig.toVisitor('1', startChat());
   await rig.toVisitor('1', assignChat('op1'));
   signals.operatorTyping(ACME, V1, OP1, 'composing');
-  await told(2);
+  await untilAccepted(2);
   rig.clock.passes(1_000);
   signals.operatorTyping(ACME, V1, OP1, 'composing');
-  await told(4);
+  await untilAccepted(4);
   expect(lhc.accepted.map(({ data }) => 'state' in data && data.state)).toEqual([
     'composing',
     'paused',
@@ -149,14 +149,14 @@ it('an operator whose client dies while he types does not type for ever', async 
   ]);
 });
 
-it('an LHC that is away is not asked twice for what is told at once or not at all', async () => {
+it('an ephemeral callback is not retried', async () => {
   lhc.state.answer = async () => ({ outcome: 'retry', reason: 'away' });
   make().signals.operatorAlive(ACME, OP1);
   await waitFor(() => lhc.attempts.length === 1);
   expect(lhc.accepted).toEqual([]);
 });
 
-it('a visitor types: its operator sees each change, and the same at most every three seconds', async () => {
+it('the operator sees each change of the visitor’s typing, and a repeat every three seconds at most', async () => {
   const { typing } = make();
   await ejabberd.admin.register(jidOf('1'), 'x');
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
@@ -175,7 +175,7 @@ it('a visitor types: its operator sees each change, and the same at most every t
   expect(ejabberd.count('sendChatState')).toBe(0);
 });
 
-it('a visitor who is not heard of again while typing does not type for ever', async () => {
+it('typing of a visitor ends after a while without news from LHC', async () => {
   const typing = make({ lapseMs: 50 }).typing;
   await ejabberd.admin.register(jidOf('1'), 'x');
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
@@ -183,18 +183,18 @@ it('a visitor who is not heard of again while typing does not type for ever', as
   await rig.toVisitor('1', startChat());
   await rig.toVisitor('1', assignChat('op1'));
   await typing(ACME, V1, 'composing');
-  await typing(ACME, V1, 'composing'); // the same goes on
+  await typing(ACME, V1, 'composing'); // a repeat
   const line = (state: string) => `${jidOf('1')} op1@${HOST} ${state}`;
   await waitFor(() => ejabberd.typed.length === 2);
   expect(ejabberd.typed).toEqual(['composing', 'active'].map(line));
   await typing(ACME, V1, 'composing');
-  await typing(ACME, V1, 'paused'); // he said so himself
+  await typing(ACME, V1, 'paused'); // the visitor stops by themselves
   await typing(ACME, V1, 'composing');
   await waitFor(() => ejabberd.typed.length === 6);
   expect(ejabberd.typed.slice(2)).toEqual(['composing', 'paused', 'composing', 'active'].map(line));
 });
 
-it('a visitor types whose chat goes to another: that one sees it at once, nobody who is only asked', async () => {
+it('the new operator of a chat sees typing at once, and operators of an open offer do not see it', async () => {
   const { typing } = make();
   await ejabberd.admin.register(jidOf('1'), 'x');
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
@@ -213,14 +213,14 @@ it('a visitor types whose chat goes to another: that one sees it at once, nobody
   await rig.toVisitor('1', { type: 'TransferChat', chatId: null, from: username('op1'), ...to });
   await typing(ACME, V1, 'composing');
   expect(ejabberd.typed).toEqual(
-    ['op1 composing', 'op1 active', 'op2 composing'].map((shown) => {
-      const [name, state] = shown.split(' ');
+    ['op1 composing', 'op1 active', 'op2 composing'].map((line) => {
+      const [name, state] = line.split(' ');
       return `${jidOf('1')} ${name}@${HOST} ${state}`;
     }),
   );
 });
 
-it("a visitor types whose session is another process's: the admin API shows it, and may be away", async () => {
+it("typing goes through the admin API if another process has the visitor's session, and is lost if ejabberd is away", async () => {
   const { typing } = make();
   await rig.toVisitor('1', startChat());
   await rig.toVisitor('1', assignChat('op1'));
@@ -232,7 +232,7 @@ it("a visitor types whose session is another process's: the admin API shows it, 
   expect(ejabberd.count('sendChatState')).toBe(2);
 });
 
-it('mod_lhc started: sessions are taken over under stand-ins, those that are gone are closed', async () => {
+it('a start of mod_lhc closes the sessions that ejabberd does not have', async () => {
   const { signals, compared } = make();
   await online();
   await signals.moduleStarted(HOST, { queueId: newId(), seq: 1 });
@@ -241,7 +241,7 @@ it('mod_lhc started: sessions are taken over under stand-ins, those that are gon
   await signals.moduleStarted('elsewhere.test', { queueId: newId(), seq: 1 });
 });
 
-it('a repeat of module.started voids no session that was reported since', async () => {
+it('a repeated module.started keeps the sessions that were reported since', async () => {
   const { signals } = make();
   const queueId = newId();
   const hook = (seq: number) => ({ commandId: `auto:${newId()}`, hook: { queueId, seq } });
@@ -249,7 +249,7 @@ it('a repeat of module.started voids no session that was reported since', async 
   ejabberd.sessions.set(`op1@${HOST}`, [{ resource: 'gajim', show: 'available', status: '' }]);
   await signals.moduleStarted(HOST, { queueId, seq: 1 });
   await signals.moduleStarted(HOST, { queueId, seq: 1 });
-  expect(ejabberd.count('sessions')).toBe(1); // who was compared because of it is left alone
+  expect(ejabberd.count('sessions')).toBe(1); // the repeat compares nobody
   await rig.toOperator('op1', openSession('new'), hook(2));
   expect(await availability()).toBe('available');
   await signals.moduleStarted(HOST, { queueId, seq: 1 }); // the batch comes again
@@ -258,7 +258,7 @@ it('a repeat of module.started voids no session that was reported since', async 
   expect(await availability()).toBe('offline');
 });
 
-it('ejabberd that is away is said, so that the batch comes again', async () => {
+it('a failure to reach ejabberd is thrown, so that mod_lhc sends the batch again', async () => {
   const { signals, operatorSessions } = make();
   await online();
   ejabberd.state.down = true;

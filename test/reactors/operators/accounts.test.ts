@@ -1,4 +1,4 @@
-/** Operators' accounts over a real log, in two processes, with an ejabberd that can be held and can fail. */
+/** Operators' accounts on a real log, in two processes, with an ejabberd whose calls can wait and fail. */
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -22,8 +22,8 @@ afterEach(() => rig.close());
 
 type Wish = Parameters<ReturnType<typeof createOperatorAccounts>['put']>[2];
 
-/** One process of the service on the log. @param older operators whose registration it has read */
-function processOf(older: readonly string[] = []) {
+/** One process of the service on the log. @param known operators whose registration it has read */
+function processOf(known: readonly string[] = []) {
   const { store, vault, tenants, now } = rig;
   const { admin } = ejabberd;
   const actors = createActors(rig.makeHost({ shared: true }), newId);
@@ -32,7 +32,7 @@ function processOf(older: readonly string[] = []) {
     actors,
     now,
     logger: silent,
-    operatorsOf: () => older.map(username),
+    operatorsOf: () => known.map(username),
     caughtUp: async () => {},
   });
   const accounts = createOperatorAccounts({
@@ -64,20 +64,21 @@ const jid = (name: string) => `${name}@${HOST}`;
 const conflict = (detail: RegExp) =>
   expect.objectContaining({ code: 'conflict', message: expect.stringMatching(detail) });
 
-/** By LHC user id, who is registered with it; two with the same at any moment are an error. */
+/** The registered operator of each LHC user. It throws if two operators ever had the same LHC user at once. */
 async function registered(): Promise<Record<number, string>> {
   const ids = new Map<string, number>();
   for (const { stream, type, data } of await rig.store.readAll({ limit: 10_000 })) {
     if (type === 'OperatorRegistered') ids.set(stream, Number(data.lhcUserId));
     if (type === 'OperatorRemoved') ids.delete(stream);
-    if (new Set(ids.values()).size < ids.size) throw new Error(`twice: ${[...ids].join(' ')}`);
+    if (new Set(ids.values()).size < ids.size)
+      throw new Error(`an LHC user has two operators: ${[...ids].join(' ')}`);
   }
   return Object.fromEntries(
     [...ids].map(([stream, id]) => [id, stream.slice('operator-acme.'.length)]),
   );
 }
 
-/** Holds the first call of this kind until it is let go. */
+/** Stops the first call of this name until `go`. */
 function hold(name: string) {
   const reached = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
@@ -92,7 +93,7 @@ function hold(name: string) {
 }
 
 describe('an LHC user', () => {
-  it('is one operator; who has it is told', async () => {
+  it('belongs to one operator, and a refusal names that operator', async () => {
     const { put } = processOf();
     await put('ada', of(7));
     await expect(put('grace', of(7))).rejects.toEqual(
@@ -105,7 +106,7 @@ describe('an LHC user', () => {
     expect(await registered()).toEqual({ 7: 'ada', 8: 'grace' });
   });
 
-  it('is free when its operator has another, or is removed', async () => {
+  it('is free after its operator gets another LHC user or is removed', async () => {
     const [one, two] = [processOf(), processOf()];
     await one.put('ada', of(7));
     await one.put('ada', { lhcUserId: 8 });
@@ -115,7 +116,7 @@ describe('an LHC user', () => {
     expect(await registered()).toEqual({ 7: 'grace', 8: 'olga' });
   });
 
-  it('is free when making its operator did not work', async () => {
+  it('is free after a registration that failed', async () => {
     const { put } = processOf();
     ejabberd.accounts.set(jid('foreign'), 'theirs');
     await expect(put('foreign', of(7))).rejects.toEqual(conflict(/did not make/));
@@ -128,7 +129,7 @@ describe('an LHC user', () => {
     expect(await registered()).toEqual({ 7: 'grace' });
   });
 
-  it('is free at once, though ejabberd leaves a session of the removed account: that is ended', async () => {
+  it('is free after the removal, which ends a session that ejabberd left open', async () => {
     const { put, remove } = processOf();
     await put('ada', of(7));
     ejabberd.sessions.set(jid('ada'), [{ resource: 'gajim', show: 'available', status: '' }]);
@@ -141,14 +142,14 @@ describe('an LHC user', () => {
     expect(left).toBeGreaterThan(kicked ?? 0);
   });
 
-  it('of two requests at once is one of them', async () => {
+  it('goes to one of two requests at once', async () => {
     const [one, two] = [processOf(), processOf()];
     const both = await Promise.allSettled([one.put('ada', of(7)), two.put('grace', of(7))]);
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(Object.keys(await registered())).toEqual(['7']);
   });
 
-  it('is not locked by a process that died, and not lost to one that slept', async () => {
+  it('is not locked by a crashed process, and not taken by a process that wakes up late', async () => {
     const [sleeping, awake] = [processOf(), processOf()];
     const held = hold(`register ${jid('ada')}`);
     const late = sleeping.put('ada', of(7));
@@ -163,7 +164,7 @@ describe('an LHC user', () => {
     expect(await registered()).toEqual({ 7: 'grace' });
   });
 
-  it('that is claimed anew by its operator is not taken over meanwhile', async () => {
+  it('is not taken over after its operator renewed the claim', async () => {
     const [died, awake] = [processOf(), processOf()];
     const held = hold(`register ${jid('ada')}`);
     const never = died.put('ada', of(7)).catch((error: unknown) => error);
@@ -173,11 +174,11 @@ describe('an LHC user', () => {
     rig.clock.passes(61_000);
     await expect(awake.put('grace', of(7))).rejects.toEqual(conflict(/belongs to operator ada/));
     held.go();
-    await never; // carried out now, over the other one: the same operator
+    await never; // it succeeds now: it is for the same operator
     expect(await registered()).toEqual({ 7: 'ada' });
   });
 
-  it('of an operator that is older than claims is claimed before anybody else can', async () => {
+  it('of an operator without a claim is claimed before another operator can claim it', async () => {
     await rig.toOperator('ada', { type: 'ClaimAccount', adopted: false });
     await rig.toOperator('ada', {
       type: 'Register',
@@ -197,10 +198,10 @@ describe('an LHC user', () => {
     expect(await registered()).toEqual({ 7: 'grace', 9: 'ada' });
   });
 
-  it('stays with whom it was given, though another request for the same operator comes to nothing', async () => {
+  it('stays with its operator when another request for that operator fails', async () => {
     const [here, there] = [processOf(), processOf()];
     await here.put('grace', of(5));
-    // The one here has looked at grace and waits for ejabberd; the one there changes her meanwhile.
+    // One request has read the stream of grace and waits for ejabberd. The other request changes grace meanwhile.
     const reached = Promise.withResolvers<void>();
     const goOn = Promise.withResolvers<void>();
     let first = true;
@@ -223,7 +224,7 @@ describe('an LHC user', () => {
     expect(await registered()).toEqual({ 7: 'grace' });
   });
 
-  it('is one operator, whatever comes in which order in two processes', async () => {
+  it('never belongs to two operators, for any order of requests in two processes', async () => {
     const name = fc.constantFrom('ada', 'grace', 'olga');
     const step = fc.record({
       by: fc.constantFrom(0, 1),
@@ -267,7 +268,7 @@ describe('an LHC user', () => {
         }
         await Promise.all(all);
         const owners = await registered();
-        // Nothing is locked for good: a minute later each LHC user that nobody has can be given away.
+        // No LHC user stays locked: a minute later every free one can be registered.
         rig.clock.passes(61_000);
         failing.clear();
         for (const id of [1, 2, 3]) {
@@ -286,7 +287,7 @@ describe('a change', () => {
     return facts.filter(({ type }) => type === 'OperatorRegistered').map(({ data }) => data);
   };
 
-  it('names what changes; the rest stays', async () => {
+  it('changes the given fields and keeps the others', async () => {
     const { put } = processOf();
     await put('ada', of(7, { name: 'Ada', capacity: 3 }));
     const before = await known('ada');
@@ -303,7 +304,7 @@ describe('a change', () => {
     expect(ejabberd.nicknames.get(jid('ada'))).toBe('Ada L.');
   });
 
-  it('of one that is not registered says what it lacks, and does nothing', async () => {
+  it('of an unregistered operator names the missing field and does nothing', async () => {
     const { put } = processOf();
     await expect(put('ada', { password: 'pw' })).rejects.toMatchObject({
       code: 'invalid',
@@ -317,7 +318,7 @@ describe('a change', () => {
     expect(await rig.types('operator-acme.ada')).toEqual([]);
   });
 
-  it('of two at the same time keeps what the other one changed', async () => {
+  it('keeps the fields that another request changes at the same time', async () => {
     const [one, two] = [processOf(), processOf()];
     await one.put('ada', of(7));
     const held = hold(`joinGroup ${jid('ada')}`);
@@ -351,8 +352,8 @@ describe('a change', () => {
   });
 });
 
-describe('one that is removed', () => {
-  it('is gone from ejabberd, and its name can be given again at once', async () => {
+describe('a removed operator', () => {
+  it('has no account in ejabberd, and the name is free at once', async () => {
     const { put, remove } = processOf();
     await put('ada', of(7, { name: 'Ada' }));
     await remove('ada');
@@ -368,7 +369,7 @@ describe('one that is removed', () => {
     expect(ejabberd.nicknames.get(jid('ada'))).toBe('ada');
   });
 
-  it('and registered again keeps its new account, whatever was left to do', async () => {
+  it('who is registered again keeps the new account when the removal is resumed', async () => {
     const [died, awake] = [processOf(), processOf()];
     await died.put('ada', of(7));
     ejabberd.state.before = async (call) => {
@@ -387,11 +388,11 @@ describe('one that is removed', () => {
     const tenant = rig.tenants.get(ACME);
     if (!tenant) throw new Error('it is configured');
     const finish = () => removal.finish(tenant, username('ada'));
-    await removal.exclusively(tenant, username('ada'), finish); // what the lane does, later
+    await removal.exclusively(tenant, username('ada'), finish); // as the lane does later
     expect(ejabberd.accounts.get(jid('ada'))).toBe('new');
   });
 
-  it('long ago is not looked for any more: an account of its name may be anybody’s', async () => {
+  it('from long ago is not removed from ejabberd: an account of that name may be anybody’s', async () => {
     await rig.toOperator('ada', { type: 'ClaimAccount', adopted: false });
     await rig.toOperator('ada', {
       type: 'Register',
@@ -401,14 +402,14 @@ describe('one that is removed', () => {
       name: null,
       nameChanged: false,
     });
-    await rig.toOperator('ada', { type: 'Remove' }); // by a release that did not say that it was done
+    await rig.toOperator('ada', { type: 'Remove' }); // the removal is never reported as complete
     ejabberd.accounts.set(jid('ada'), 'theirs');
     rig.clock.passes(26 * 3_600_000);
     await expect(processOf().put('ada', of(7))).rejects.toEqual(conflict(/did not make/));
     expect(ejabberd.accounts.get(jid('ada'))).toBe('theirs');
   });
 
-  it('is not found a second time', async () => {
+  it('is unknown to a second removal', async () => {
     const { put, remove } = processOf();
     await put('ada', of(7));
     await remove('ada', 'key:1');

@@ -1,4 +1,4 @@
-/** What must be true of routing: of the log at any time, of both sides at rest, and of the tables folded from it. */
+/** Invariants of routing: of the log at any time, of both sides of a chat at rest, and of the tables. */
 import { operatorFact, visitorFact } from '../../../src/actors/facts.ts';
 import type { Username } from '../../../src/actors/ids.ts';
 import { emptyCore, evolve } from '../../../src/actors/machine/decider.ts';
@@ -8,7 +8,7 @@ import { username } from '../../support/names.ts';
 import { OPERATORS, type RoutingSettings, type Scene, TIMES, VISITORS } from './scene.ts';
 
 type Departments = Readonly<Record<string, { capacity?: number; policy?: string }>>;
-/** What the settings of each case say of its departments; a name that they lack has nothing of its own. */
+/** The settings of a department, if it has any. */
 const ownOf = ({ departments }: { departments: Departments }, department: string | null) =>
   departments[department ?? ''];
 const boundOf = (settings: RoutingSettings, department: string | null): number =>
@@ -16,7 +16,7 @@ const boundOf = (settings: RoutingSettings, department: string | null): number =
 const policyOf = (settings: RoutingSettings, department: string | null): string =>
   ownOf(settings, department)?.policy ?? settings.policy;
 
-/** No place was given that an operator did not have, and every pick fits what it says of itself. */
+/** Reservations beyond a limit, and picks that do not fit their recorded reason. */
 export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Promise<string[]> {
   const faults: string[] = [];
   for (const name of OPERATORS) {
@@ -27,11 +27,10 @@ export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Prom
         const { availability, context } = operatorState(core);
         const { department = null, reservation } = fact.data;
         const ofIt = Object.values(context.chats).filter((chat) => chat.department === department);
-        if (load(context) >= context.capacity) faults.push(`${name} was given too much`);
-        if (availability !== 'available')
-          faults.push(`${name} was given a chat while ${availability}`);
+        if (load(context) >= context.capacity) faults.push(`${name} has more chats than places`);
+        if (availability !== 'available') faults.push(`${name} got a chat while ${availability}`);
         if (!reservation.startsWith('transfer:') && ofIt.length >= boundOf(settings, department)) {
-          faults.push(`${name} was given too much of ${department}`);
+          faults.push(`${name} has more chats of ${department} than allowed`);
         }
       }
       core = evolve(operatorDecider.machine, core, event, event.metadata.at);
@@ -47,15 +46,14 @@ export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Prom
         const first = considered?.first ?? [];
         const others = first.map((each) => each.operator);
         if (chat.operator !== null)
-          faults.push(`${chat.id} was given while ${chat.operator} had it`);
-        if (first[0]?.operator !== operator)
-          faults.push(`${operator} was not the first considered`);
+          faults.push(`${chat.id} was assigned while ${chat.operator} had it`);
+        if (first[0]?.operator !== operator) faults.push(`${operator} was not first in the list`);
         if (chat.passed.includes(operator) && others.some((each) => !chat.passed.includes(each))) {
           faults.push(`${operator} was asked again while others were free`);
         }
         const policy = policyOf(settings, chat.department);
         if (!['invited', 'last-served', 'handed-back', policy].includes(reason)) {
-          faults.push(`${chat.id} was given by ${reason}, not by ${policy}`);
+          faults.push(`${chat.id} was assigned by ${reason}, not by ${policy}`);
         }
         if (
           reason === 'least-loaded' &&
@@ -68,7 +66,7 @@ export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Prom
         fact?.type === 'ChatOffered' &&
         policyOf(settings, chat?.department ?? null) !== 'broadcast'
       ) {
-        faults.push(`${chat?.id} was offered to many`);
+        faults.push(`${chat?.id} was broadcast`);
       }
       core = evolve(visitorDecider.machine, core, event, event.metadata.at);
     }
@@ -76,16 +74,15 @@ export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Prom
   return faults;
 }
 
-/** What routing has still to do; nothing of it may stay. */
-export async function unrest(scene: Scene, settings: RoutingSettings): Promise<string[]> {
-  const todo: string[] = [];
+/** What routing still has to do. At rest there is nothing. */
+export async function pendingWork(scene: Scene, settings: RoutingSettings): Promise<string[]> {
+  const pending: string[] = [];
   const operators = new Map<Username, ReturnType<typeof operatorState>>();
   for (const name of OPERATORS) {
     const core = await scene.operatorOf(name);
-    // `operatorOf` gives the state's parts as the machine has them.
     if (core) operators.set(username(name), core);
   }
-  // Of how many chats of broadcasts each is asked.
+  // How many broadcast chats each operator is asked about.
   const asked = new Map<Username, number>();
   for (const key of VISITORS) {
     for (const name of (await scene.chatOf(key))?.offered ?? []) {
@@ -100,7 +97,7 @@ export async function unrest(scene: Scene, settings: RoutingSettings): Promise<s
       owned.set(`${chat.operator} ${chat.id}`, chat.reservation ?? '');
       const owner = operators.get(chat.operator)?.context;
       if (!owner?.registered || owner.gone)
-        todo.push(`${chat.id} is ${chat.operator}'s, who is gone`);
+        pending.push(`${chat.id} belongs to ${chat.operator}, who stays away`);
       continue;
     }
     const able = [...operators].filter(
@@ -132,26 +129,26 @@ export async function unrest(scene: Scene, settings: RoutingSettings): Promise<s
     const fresh = free.filter((name) => ![...chat.passed, ...chat.offered].includes(name));
     const pauses = Math.min(Math.max(chat.misses, 1), 10);
     const paused = scene.rig().now() < chat.freeSince + pauses * TIMES.offerTimeout * 1000;
-    if (fresh.length > 0) todo.push(`${chat.id} waits while ${fresh} could have it`);
+    if (fresh.length > 0) pending.push(`${chat.id} waits while ${fresh} could have it`);
     else if (free.length > 0 && chat.offered.length === 0 && !paused) {
-      todo.push(`${chat.id} waits while ${free} could be asked again`);
+      pending.push(`${chat.id} waits while ${free} could be asked again`);
     }
   }
   const held = new Map<string, string>();
   for (const [name, { context }] of operators) {
     for (const [chatId, { open, reservation }] of Object.entries(context.chats)) {
       if (open) held.set(`${name} ${chatId}`, reservation ?? '');
-      else todo.push(`${name} has ${chatId} reserved`);
+      else pending.push(`${name} has ${chatId} reserved`);
     }
   }
   for (const [pair, reservation] of owned) {
-    if (held.get(pair) !== reservation) todo.push(`${pair} is not taken`);
+    if (held.get(pair) !== reservation) pending.push(`${pair} is not confirmed`);
   }
-  for (const pair of held.keys()) if (!owned.has(pair)) todo.push(`${pair} is not released`);
-  return todo;
+  for (const pair of held.keys()) if (!owned.has(pair)) pending.push(`${pair} is not released`);
+  return pending;
 }
 
-/** The rows as the folded actors would have them. */
+/** The rows that the folded actors call for. */
 export async function expectedRows(scene: Scene) {
   const visitors: unknown[] = [];
   for (const visitor of VISITORS) {
@@ -202,7 +199,7 @@ export async function expectedRows(scene: Scene) {
   return { visitors, operators, chats };
 }
 
-/** The rows as they are. An operator who was only named in a chat has a row and no facts: it says that he is nobody. */
+/** The rows as they are. An operator who is only named in a chat has a row but no facts. */
 export function rowsOf(scene: Scene) {
   const all = (sql: string) =>
     scene

@@ -1,15 +1,15 @@
 /**
- * Anything that operators, visitors, the clock and kills do, in any order. `ROUTING_RUNS=500 npx vitest run …` looks
- * longer; `SEED` repeats a schedule (what the machine adds in timing it cannot repeat).
+ * Property test of routing: acts of operators and visitors, time and crashes in random order. `ROUTING_RUNS=500 npx
+ * vitest run …` tries more orders. `SEED` repeats an order, but not its timing.
  */
 import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { expectedRows, faultsOfLog, rowsOf, unrest } from './invariants.ts';
+import { expectedRows, faultsOfLog, pendingWork, rowsOf } from './invariants.ts';
 import {
   type Act,
-  act,
+  anyAct,
   OPERATORS,
   openScene,
   type RoutingSettings,
@@ -20,23 +20,23 @@ import {
 
 const RUNS = Number(process.env.ROUTING_RUNS ?? 12);
 const seed = Number(process.env.SEED ?? randomInt(1, 1_000_000_000));
-const REST_WITHIN_MS = 10_000;
+const REST_DEADLINE_MS = 10_000;
 
-/** Nothing is left to do. A process that dies on the way there is followed by the next one. */
+/** Waits until routing has nothing left to do. It restarts a process that crashes meanwhile. */
 async function rest(scene: Scene, settings: RoutingSettings): Promise<void> {
-  let todo: string[] = [];
+  let pending: string[] = [];
   await waitFor(
     async () => {
-      if (scene.isDead()) await scene.restart();
+      if (scene.hasCrashed()) await scene.restart();
       await scene.caughtUp();
-      todo = await unrest(scene, settings);
-      // A reservation of a process that died is settled when it is due.
-      if (todo.some((each) => each.endsWith('reserved'))) {
+      pending = await pendingWork(scene, settings);
+      // A reservation of a crashed process is revoked at its deadline.
+      if (pending.some((each) => each.endsWith('reserved'))) {
         scene.rig().clock.passes(1_000);
       }
-      return todo.length === 0;
+      return pending.length === 0;
     },
-    { deadlineMs: REST_WITHIN_MS, every: 5, what: () => `rest: ${todo.join('; ')}` },
+    { deadlineMs: REST_DEADLINE_MS, every: 5, what: () => `rest: ${pending.join('; ')}` },
   );
 }
 
@@ -53,7 +53,7 @@ async function rowsAgree(scene: Scene): Promise<void> {
   );
 }
 
-const everybodyIsThere: readonly Act[] = OPERATORS.map((operator) => ({
+const registerAll: readonly Act[] = OPERATORS.map((operator) => ({
   do: 'register',
   operator,
   capacity: 3,
@@ -61,12 +61,12 @@ const everybodyIsThere: readonly Act[] = OPERATORS.map((operator) => ({
 }));
 
 it(
-  `whatever happens: one owner each, no place twice, nobody waits in vain (seed ${seed})`,
+  `each chat has one owner, no place is used twice, no chat waits while an operator could have it (seed ${seed})`,
   async () => {
     await fc.assert(
       fc.asyncProperty(
         routingSettings,
-        fc.array(fc.array(act, { minLength: 1, maxLength: 4 }), { minLength: 4, maxLength: 14 }),
+        fc.array(fc.array(anyAct, { minLength: 1, maxLength: 4 }), { minLength: 4, maxLength: 14 }),
         async (settings, batches) => {
           const scene = await openScene(settings);
           try {
@@ -80,7 +80,7 @@ it(
               if (index % 3 === 2) await rest(scene, settings);
             }
             await rest(scene, settings);
-            // All timers: offers that are missed, owners who do not come back, pauses.
+            // Long enough for every timer: offers, the owners' grace, pauses.
             for (let round = 0; round < 3; round++) {
               await scene.together([{ do: 'pass', seconds: 61 }]);
               await rest(scene, settings);
@@ -95,7 +95,7 @@ it(
             await rowsAgree(scene);
             expect(rowsOf(scene).operators).toEqual(live.operators);
 
-            await scene.together(everybodyIsThere);
+            await scene.together(registerAll);
             await scene.together(
               VISITORS.map((visitor) => ({ do: 'close', visitor, department: null })),
             );

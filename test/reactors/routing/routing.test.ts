@@ -34,24 +34,29 @@ afterEach(async () => {
   for (const stop of stopping.splice(0).reverse()) await stop();
 });
 
-interface Died {
-  crashed: boolean;
+interface Crash {
+  happened: boolean;
 }
-/** A host of a process that dies at its n-th order of this kind: before it is carried out, or right after. */
-function mortal(host: ActorHost, type: string, when: 'before' | 'after', died: Died): ActorHost {
-  const dead = () => new AppError('unavailable', 'this process is dead');
+/** The host of a process that crashes at its first command of this type: before the command is carried out, or right after. */
+function crashingHost(
+  host: ActorHost,
+  type: string,
+  when: 'before' | 'after',
+  crash: Crash,
+): ActorHost {
+  const crashError = () => new AppError('unavailable', 'this process has crashed');
   return {
     ...host,
     load: async (actor) => {
-      if (died.crashed) throw dead();
+      if (crash.happened) throw crashError();
       return host.load(actor);
     },
     dispatch: async (actor, command, origin) => {
-      if (died.crashed) throw dead();
+      if (crash.happened) throw crashError();
       if (command.type !== type) return host.dispatch(actor, command, origin);
       if (when === 'after') await host.dispatch(actor, command, origin);
-      died.crashed = true;
-      throw dead();
+      crash.happened = true;
+      throw crashError();
     },
   };
 }
@@ -107,7 +112,7 @@ const has = (rig: Rig, key: string, name: string) =>
   );
 
 describe('a chat', () => {
-  it('is reserved, assigned, taken; released when it ends', async () => {
+  it('is reserved, assigned and confirmed, and released when it ends', async () => {
     const rig = await openRig();
     const { routing } = await routingOf(rig);
     routing.start();
@@ -123,7 +128,7 @@ describe('a chat', () => {
     await waitFor(async () => Object.keys(await chatsOf(rig, 'op1')).length === 0);
   });
 
-  it('waits for somebody of its department with a free place', async () => {
+  it('waits for an operator of its department with a free place', async () => {
     const rig = await openRig();
     const { routing } = await routingOf(rig);
     routing.start();
@@ -147,7 +152,7 @@ describe('a chat', () => {
     expect(await chatsOf(rig, 'other')).toEqual({});
   });
 
-  it('waits where he who is free has as many of its department as he may have; others do not', async () => {
+  it('waits if the free operator has reached the limit of its department; a chat of another department does not wait', async () => {
     const departments = { sales: { capacity: 1 } };
     const rig = await openRig({ settings: { routing: { departments } } });
     const { routing, caughtUp } = await routingOf(rig);
@@ -178,7 +183,7 @@ describe('a chat', () => {
     await has(rig, '2', 'op1');
   });
 
-  it('that an operator answers is his, and its place is his too', async () => {
+  it('belongs to the operator who answers it without a reservation, and counts against their capacity', async () => {
     const rig = await openRig();
     await available(rig, 'op1', 1);
     await rig.toVisitor('1', startChat());
@@ -189,7 +194,7 @@ describe('a chat', () => {
     expect((await chatsOf(rig, 'op1')).c1?.reservation).toBeNull();
   });
 
-  it('of a department that nobody serves hides no other, however many there are', async () => {
+  it('is found behind a full page of chats of a department that nobody serves', async () => {
     const rig = await openRig();
     const { routing, caughtUp } = await routingOf(rig);
     await Promise.all(
@@ -211,8 +216,8 @@ describe('a chat', () => {
   });
 });
 
-describe('what may give a chat somebody, or another, does so at once: no sweep is waited for', () => {
-  /** So far away that nothing in these tests comes of it. */
+describe('routing runs without waiting for a sweep when', () => {
+  /** Longer than any of these tests: no sweep runs. */
   const NEVER_MS = 3_600_000;
   type Happening = (rig: Rig) => Promise<unknown>;
   const nothing: Happening = async () => undefined;
@@ -228,20 +233,20 @@ describe('what may give a chat somebody, or another, does so at once: no sweep i
       nameChanged: false,
     });
 
-  /** Before it nobody can have the chat. */
+  /** Each case: its name, the preparation after which nobody can get the chat, the change after which op1 gets it. */
   it.each<[string, Happening, Happening]>([
     [
-      'somebody comes online',
+      'an operator comes online',
       (rig) => rig.toOperator('op1', register()),
       (rig) => rig.toOperator('op1', changePresence('available', 's-op1')),
     ],
     [
-      'somebody who is online is registered',
+      'an online operator is registered',
       (rig) => rig.toOperator('op1', changePresence('available', 's-op1')),
       (rig) => rig.toOperator('op1', register()),
     ],
     [
-      'somebody is given its department',
+      'an operator gets the department of the chat',
       async (rig) => {
         await available(rig, 'op1');
         await serving(rig, 'op1', 'support');
@@ -249,7 +254,7 @@ describe('what may give a chat somebody, or another, does so at once: no sweep i
       (rig) => serving(rig, 'op1', 'sales'),
     ],
     [
-      'somebody says that he is back',
+      'an operator ends their break',
       async (rig) => {
         await available(rig, 'op1');
         await rig.toOperator('op1', setAvailability(true));
@@ -257,7 +262,7 @@ describe('what may give a chat somebody, or another, does so at once: no sweep i
       (rig) => rig.toOperator('op1', setAvailability(false)),
     ],
     [
-      'somebody answers pings again',
+      'an operator answers pings again',
       async (rig) => {
         await available(rig, 'op1');
         await answers(rig, false);
@@ -265,7 +270,7 @@ describe('what may give a chat somebody, or another, does so at once: no sweep i
       (rig) => answers(rig, true),
     ],
     [
-      'somebody frees a place',
+      'an operator closes another chat',
       async (rig) => {
         await available(rig, 'op1', 1);
         await rig.toVisitor('0', startChat('c0'));
@@ -274,7 +279,7 @@ describe('what may give a chat somebody, or another, does so at once: no sweep i
       (rig) => rig.toVisitor('0', closeChat('c0')),
     ],
     [
-      'a place that was held for another chat is given back',
+      'a reservation is released',
       async (rig) => {
         await available(rig, 'op1', 1);
         await rig.toOperator('op1', reserve());
@@ -293,14 +298,18 @@ describe('what may give a chat somebody, or another, does so at once: no sweep i
     await has(rig, '1', 'op1');
   });
 
-  /** Before it op1 has the chat, and op2 is free. */
+  /** Each case: its name, the preparation, the change. op1 has the chat and op2 is free; afterwards op2 has the chat. */
   it.each<[string, Happening, Happening]>([
-    ['who is asked declines', nothing, (rig) => rig.toVisitor('1', declineChat('op1'))],
-    ['who is asked leaves', nothing, (rig) => rig.toOperator('op1', closeSession('s-op1'))],
-    ['who is asked answers no pings', nothing, (rig) => answers(rig, false)],
-    ['another one takes it', nothing, (rig) => rig.toVisitor('1', acceptChat('op2'))],
+    ['the operator declines', nothing, (rig) => rig.toVisitor('1', declineChat('op1'))],
     [
-      'who has it hands it to a department',
+      'the operator leaves before they answer',
+      nothing,
+      (rig) => rig.toOperator('op1', closeSession('s-op1')),
+    ],
+    ['the operator answers no pings', nothing, (rig) => answers(rig, false)],
+    ['another operator takes the chat', nothing, (rig) => rig.toVisitor('1', acceptChat('op2'))],
+    [
+      'the owner transfers the chat to a department',
       async (rig) => {
         await rig.toVisitor('1', receive('op1'));
         await serving(rig, 'op2', 'support');
@@ -308,7 +317,7 @@ describe('what may give a chat somebody, or another, does so at once: no sweep i
       (rig) => rig.toVisitor('1', transferChat('op1', '#support')),
     ],
     [
-      'who has it is gone for too long',
+      'the owner stays away longer than the grace',
       async (rig) => {
         await rig.toVisitor('1', receive('op1'));
         await rig.toOperator('op1', closeSession('s-op1'));
@@ -319,7 +328,7 @@ describe('what may give a chat somebody, or another, does so at once: no sweep i
       },
     ],
     [
-      'who has it is removed',
+      'the owner is removed',
       (rig) => rig.toVisitor('1', receive('op1')),
       (rig) => rig.toOperator('op1', { type: 'Remove' }),
     ],
@@ -352,7 +361,7 @@ describe('a pass', () => {
     return { loaded, host: counting };
   };
 
-  it('loads no visitor for whom nobody is there, however many wait', async () => {
+  it('loads no visitor whose chat nobody can answer, however many chats wait', async () => {
     const rig = await openRig();
     const { loaded, host } = loads(rig.host);
     const { routing, caughtUp } = await routingOf(rig, host);
@@ -364,7 +373,7 @@ describe('a pass', () => {
     );
     await caughtUp();
     routing.start();
-    // Behind all of them, and somebody is there for it.
+    // The youngest chat, and the only one with a free operator.
     rig.clock.passes(1);
     await rig.toVisitor('1', {
       type: 'StartChat',
@@ -377,7 +386,7 @@ describe('a pass', () => {
     expect(routing.waiting()).toBe(1_200);
   });
 
-  it('handed to a department waits there, whoever else the visitor knows is free', async () => {
+  it('leaves a chat in the department that it was transferred to, although operators of earlier chats are free', async () => {
     const rig = await openRig();
     const { routing, caughtUp } = await routingOf(rig);
     routing.start();
@@ -406,14 +415,14 @@ describe('a pass', () => {
       department: 'support',
       reservation: null,
     });
-    await is('served', 'available'); // who answered last, but not of that department
+    await is('served', 'available'); // answered last, but does not serve that department
     await caughtUp();
     expect((await chatOf(rig, '1'))?.operator).toBeNull();
     await is('other', 'available');
     await has(rig, '1', 'other');
   });
 
-  it('asks nobody again in a broadcast that goes on, and loads nothing for it', async () => {
+  it('asks nobody twice in the same broadcast, and loads no visitor for it', async () => {
     const rig = await openRig({ settings: { routing: { policy: 'broadcast' } } });
     const { loaded, host } = loads(rig.host);
     const { routing, caughtUp } = await routingOf(rig, host);
@@ -434,7 +443,7 @@ describe('a pass', () => {
     expect(loaded.length - before).toBe(1);
   });
 
-  it('asks nobody in broadcasts about more chats than he has places for, the oldest first', async () => {
+  it('asks an operator about as many broadcast chats as they have free places, the oldest first', async () => {
     const rig = await openRig({ settings: { routing: { policy: 'broadcast' } } });
     const { routing, caughtUp } = await routingOf(rig);
     const keys = ['0', '1', '2', '3'];
@@ -463,7 +472,7 @@ describe('a pass', () => {
     await are('2', '3');
   });
 
-  it('gives places to the oldest first, one place after the other', async () => {
+  it('gives one free place after the other to the oldest chat', async () => {
     const rig = await openRig();
     const { routing } = await routingOf(rig);
     routing.start();
@@ -484,7 +493,7 @@ describe('a pass', () => {
     expect(reserved.map(({ data }) => data.visitor)).toEqual(keys);
   });
 
-  it('goes round from chat to chat, over a restart, and behind whom another process picked last', async () => {
+  it('continues round-robin after a restart, and after the last pick of another process', async () => {
     const rig = await openRig({ settings: { routing: { policy: 'round-robin' } } });
     for (const name of ['ann', 'bea', 'cid']) await available(rig, name, 10);
     const first = await routingOf(rig);
@@ -519,7 +528,7 @@ describe('a pass', () => {
     await has(next, '7', 'bea');
   });
 
-  it('is finished before another process may begin one', async () => {
+  it('ends before the partition is handed over', async () => {
     const rig = await openRig();
     await available(rig, 'op1');
     await rig.toVisitor('1', startChat());
@@ -544,7 +553,7 @@ describe('a pass', () => {
     expect(await chatsOf(rig, 'op1')).toMatchObject({ c1: { open: true } });
   });
 
-  it('gives a place back at once when its chat was closed behind the reservation', async () => {
+  it('releases a place at once if the chat was closed after the reservation', async () => {
     const rig = await openRig();
     const { routing } = await routingOf(rig, rig.host, {
       afterReserve: async () => void (await rig.toVisitor('1', closeChat())),
@@ -552,22 +561,22 @@ describe('a pass', () => {
     await available(rig, 'op1', 1);
     await rig.toVisitor('1', startChat());
     routing.start();
-    // The clock stands still: no reservation is ever due.
+    // The clock stands still, so no reservation reaches its deadline.
     await waitFor(async () => (await rig.types('operator-acme.op1')).includes('ChatReleased'), {
       what: 'the place to be free',
     });
-    // The log has the fact a moment before the host has the state.
+    // The fact is in the log a moment before the host has the new state.
     await waitFor(async () => Object.keys(await chatsOf(rig, 'op1')).length === 0);
   });
 
-  it('gives an older chat that was refused to the next before a younger one is picked for', async () => {
+  it('finds the next operator for an older chat after a refusal before it picks one for a younger chat', async () => {
     const rig = await openRig();
     await available(rig, 'ann', 1);
     await available(rig, 'bea', 1);
     await rig.toVisitor('old', startChat('old'));
     rig.clock.passes(1_000);
     await rig.toVisitor('young', startChat('young'));
-    // Whoever is picked first goes away at that very moment.
+    // The operator of the first pick goes away at that moment.
     let refusals = 0;
     const disturbed: ActorHost = {
       ...rig.host,
@@ -585,7 +594,7 @@ describe('a pass', () => {
     expect((await chatOf(rig, 'young'))?.operator).toBeNull();
   });
 
-  it('goes on without an operator and a visitor whose history cannot be read', async () => {
+  it('works without an operator and a visitor whose history cannot be read', async () => {
     const rig = await openRig();
     const broken = (name: string) => name === 'bad';
     const unfit = async () => {
@@ -611,7 +620,7 @@ describe('a pass', () => {
   });
 });
 
-describe('a process that dies', () => {
+describe('a process that crashes', () => {
   it.each<[string, 'before' | 'after']>([
     ['ReserveChat', 'before'],
     ['ReserveChat', 'after'],
@@ -621,10 +630,10 @@ describe('a process that dies', () => {
     ['TakeChat', 'after'],
     ['ReleaseChat', 'before'],
     ['ReleaseChat', 'after'],
-  ])('at %s (%s) leaves nothing that the next one does not mend', async (type, when) => {
+  ])('at %s (%s) leaves nothing that the next process does not repair', async (type, when) => {
     const rig = await openRig();
-    const died = { crashed: false };
-    const first = await routingOf(rig, mortal(rig.host, type, when, died));
+    const crash = { happened: false };
+    const first = await routingOf(rig, crashingHost(rig.host, type, when, crash));
     first.routing.start();
     await available(rig, 'op1', 1);
     await rig.toVisitor('1', startChat('c1'));
@@ -633,10 +642,10 @@ describe('a process that dies', () => {
       await rig.toVisitor('1', closeChat('c1'));
       await rig.toVisitor('1', startChat('c2'));
     }
-    await waitFor(() => died.crashed);
+    await waitFor(() => crash.happened);
     await first.routing.stop();
     const next = await rig.restart();
-    next.clock.passes(10_001); // a reservation that is due
+    next.clock.passes(10_001); // past the deadline of a reservation
     const { routing } = await routingOf(next);
     routing.start();
     await has(next, '1', 'op1');
@@ -647,14 +656,14 @@ describe('a process that dies', () => {
     await waitFor(async () => Object.keys(await chatsOf(next, 'op1')).length === 0);
   });
 
-  it('between reservation and assignment, while the visitor closes: the place is free again', async () => {
+  it('between reservation and assignment, while the visitor closes the chat, leaves the place free', async () => {
     const rig = await openRig();
-    const died = { crashed: false };
-    const first = await routingOf(rig, mortal(rig.host, 'AssignChat', 'before', died));
+    const crash = { happened: false };
+    const first = await routingOf(rig, crashingHost(rig.host, 'AssignChat', 'before', crash));
     first.routing.start();
     await available(rig, 'op1', 1);
     await rig.toVisitor('1', startChat('c1'));
-    await waitFor(() => died.crashed);
+    await waitFor(() => crash.happened);
     await first.routing.stop();
     const [reservation] = Object.values(await chatsOf(rig, 'op1')).map((chat) => chat.reservation);
     await rig.toVisitor('1', closeChat('c1'));
@@ -663,7 +672,7 @@ describe('a process that dies', () => {
     const { routing } = await routingOf(next);
     routing.start();
     await waitFor(async () => Object.keys(await chatsOf(next, 'op1')).length === 0);
-    // An assignment that was still on its way comes too late.
+    // An assignment that was still under way comes too late.
     await next.toVisitor('1', startChat('c2'));
     await has(next, '1', 'op1');
     const late = {
@@ -678,7 +687,7 @@ describe('a process that dies', () => {
   });
 });
 
-it('200 chats at once, 20 operators who come and go: each has one owner, no place is given twice', async () => {
+it('200 chats at once with 20 restless operators: each chat gets one owner, and no place is used twice', async () => {
   const rig = await openRig();
   const { routing, caughtUp } = await routingOf(rig);
   routing.start();
@@ -697,7 +706,7 @@ it('200 chats at once, 20 operators who come and go: each has one owner, no plac
     }
   };
   await Promise.all([coming, ...names.slice(0, 10).map(restless)]);
-  // 120 places for 200 chats: those that are done make room for the rest.
+  // 120 places for 200 chats: closed chats make room for the others.
   const closed = new Set<string>();
   await waitFor(
     async () => {

@@ -1,4 +1,4 @@
-/** Routing on a real store with operators and visitors of few names; its process may die at any of its orders. */
+/** Routing on a real store with a few operators and visitors. Its process can crash at any of its commands. */
 import fc from 'fast-check';
 import { operatorRef, streamOf, visitorRef } from '../../../src/actors/ids.ts';
 import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts';
@@ -18,11 +18,11 @@ import { ACME, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 export const OPERATORS = ['ada', 'bob', 'cid', 'dot'] as const;
 export const VISITORS = ['v0', 'v1', 'v2', 'v3', 'v4', 'v5', 'v6'] as const;
 const DEPARTMENTS = ['sales', 'support'] as const;
-const ORDERS = ['ReserveChat', 'AssignChat', 'TakeChat', 'ReleaseChat'] as const;
-const MORE_ORDERS = ['UnassignChat', 'OfferChat', 'RevokeReservation'] as const;
+const COMMANDS = ['ReserveChat', 'AssignChat', 'TakeChat', 'ReleaseChat'] as const;
+const MORE_COMMANDS = ['UnassignChat', 'OfferChat', 'RevokeReservation'] as const;
 
-export interface Death {
-  readonly at: (typeof ORDERS)[number] | (typeof MORE_ORDERS)[number];
+export interface Crash {
+  readonly at: (typeof COMMANDS)[number] | (typeof MORE_COMMANDS)[number];
   readonly when: 'before' | 'after';
 }
 export type Act =
@@ -43,7 +43,7 @@ export type Act =
       readonly capacity: number;
       readonly departments: string[];
     }
-  | { readonly do: 'die'; readonly death: Death }
+  | { readonly do: 'crash'; readonly crash: Crash }
   | { readonly do: 'pass'; readonly seconds: number };
 
 const one = fc.constantFrom(...VISITORS);
@@ -51,7 +51,7 @@ const name = fc.constantFrom(...OPERATORS);
 const department = fc.constantFrom(null, ...DEPARTMENTS);
 const serving = fc.constantFrom<string[]>([], ['sales'], ['support'], ['sales', 'support']);
 
-export const act: fc.Arbitrary<Act> = fc.oneof(
+export const anyAct: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({ do: fc.constant('start' as const), visitor: one, department }),
@@ -100,9 +100,9 @@ export const act: fc.Arbitrary<Act> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      do: fc.constant('die' as const),
-      death: fc.record({
-        at: fc.constantFrom(...ORDERS, ...MORE_ORDERS),
+      do: fc.constant('crash' as const),
+      crash: fc.record({
+        at: fc.constantFrom(...COMMANDS, ...MORE_COMMANDS),
         when: fc.constantFrom('before' as const, 'after' as const),
       }),
     }),
@@ -128,26 +128,26 @@ export type RoutingSettings = typeof routingSettings extends fc.Arbitrary<infer 
 
 export const TIMES = { offerTimeout: 60, ownerGrace: 30 };
 
-/** A host of a process that dies at an order, once it is armed: before it is carried out, or right after. */
-function mortal(host: ActorHost) {
-  let armed: Death | null = null;
-  let dead = false;
-  const gone = () => new AppError('unavailable', 'this process is dead');
+/** The host of a process that crashes at a command once it is armed: before the command is carried out, or right after. */
+function crashable(host: ActorHost) {
+  let armed: Crash | null = null;
+  let crashed = false;
+  const crashError = () => new AppError('unavailable', 'this process has crashed');
   const wrapped: ActorHost = {
     ...host,
     load: async (actor) => {
-      if (dead) throw gone();
+      if (crashed) throw crashError();
       return host.load(actor);
     },
     dispatch: async (actor, command, origin) => {
-      if (dead) throw gone();
+      if (crashed) throw crashError();
       if (command.type !== armed?.at) return host.dispatch(actor, command, origin);
       if (armed.when === 'after') await host.dispatch(actor, command, origin);
-      dead = true;
-      throw gone();
+      crashed = true;
+      throw crashError();
     },
   };
-  return { host: wrapped, arm: (death: Death) => (armed = death), isDead: () => dead };
+  return { host: wrapped, arm: (crash: Crash) => (armed = crash), hasCrashed: () => crashed };
 }
 
 export type Scene = Awaited<ReturnType<typeof openScene>>;
@@ -159,7 +159,7 @@ export async function openScene(settings: RoutingSettings) {
 
   async function begin() {
     const { workFile: db, tenants, now } = rig;
-    const process = mortal(rig.host);
+    const process = crashable(rig.host);
     const routing: Routing = createRouting({
       db,
       actors: createActors(process.host, newId),
@@ -176,7 +176,7 @@ export async function openScene(settings: RoutingSettings) {
     return { ...process, routing, caughtUp };
   }
 
-  /** The next process on the same log. */
+  /** Starts the next process on the same log. */
   async function restart(more: { withoutWork?: boolean } = {}): Promise<void> {
     await life.routing.stop();
     rig = await rig.restart(more);
@@ -186,48 +186,48 @@ export async function openScene(settings: RoutingSettings) {
   const ofVisitor = (key: string, command: VisitorCommand) => rig.toVisitor(key, command);
   const ofOperator = (who: string, command: OperatorCommand) => rig.toOperator(who, command);
 
-  function perform(wish: Act): Promise<unknown> | undefined {
-    switch (wish.do) {
+  function perform(act: Act): Promise<unknown> | undefined {
+    switch (act.do) {
       case 'start':
-        return ofVisitor(wish.visitor, {
+        return ofVisitor(act.visitor, {
           type: 'StartChat',
           chatId: `c${++chats}`,
-          department: wish.department,
+          department: act.department,
           delays: { ...DELAYS, offerTimeout: TIMES.offerTimeout * SECOND },
         });
       case 'close':
-        return ofVisitor(wish.visitor, {
+        return ofVisitor(act.visitor, {
           type: 'CloseChat',
           chatId: null,
           by: 'visitor',
           reason: null,
         });
       case 'answer':
-        return ofVisitor(wish.visitor, {
+        return ofVisitor(act.visitor, {
           type: 'ReceiveOperatorMessage',
-          operator: username(wish.by),
+          operator: username(act.by),
           messageId: newId(),
           body: 'Hi',
         });
       case 'take':
-        return ofVisitor(wish.visitor, { type: 'AcceptChat', operator: username(wish.by) });
+        return ofVisitor(act.visitor, { type: 'AcceptChat', operator: username(act.by) });
       case 'decline':
-        return ofVisitor(wish.visitor, { type: 'DeclineChat', operator: username(wish.by) });
+        return ofVisitor(act.visitor, { type: 'DeclineChat', operator: username(act.by) });
       case 'transfer':
         return life.routing.transfer(
           ACME,
-          visitorKey(wish.visitor),
+          visitorKey(act.visitor),
           {
             chatId: null,
-            from: wish.by === null ? null : username(wish.by),
-            to: { name: wish.to },
+            from: act.by === null ? null : username(act.by),
+            to: { name: act.to },
           },
           { commandId: newId() },
         );
       case 'be': {
-        const session = { session: `s-${wish.operator}`, resource: 'gajim' };
-        const { show } = wish;
-        return ofOperator(wish.operator, {
+        const session = { session: `s-${act.operator}`, resource: 'gajim' };
+        const { show } = act;
+        return ofOperator(act.operator, {
           type: 'ChangePresence',
           ...session,
           show,
@@ -235,34 +235,34 @@ export async function openScene(settings: RoutingSettings) {
         });
       }
       case 'ping':
-        return ofOperator(wish.operator, {
+        return ofOperator(act.operator, {
           type: 'ReportPing',
           resource: 'gajim',
-          answered: wish.answered,
+          answered: act.answered,
         });
       case 'leave':
-        return ofOperator(wish.operator, { type: 'CloseSession', session: `s-${wish.operator}` });
+        return ofOperator(act.operator, { type: 'CloseSession', session: `s-${act.operator}` });
       case 'remove':
-        return ofOperator(wish.operator, { type: 'Remove' });
+        return ofOperator(act.operator, { type: 'Remove' });
       case 'register':
-        return ofOperator(wish.operator, {
+        return ofOperator(act.operator, {
           type: 'Register',
           lhcUserId: 7,
-          departments: wish.departments,
-          capacity: wish.capacity,
+          departments: act.departments,
+          capacity: act.capacity,
           name: null,
           nameChanged: false,
         });
-      case 'die':
-        life.arm(wish.death);
+      case 'crash':
+        life.arm(act.crash);
         return undefined;
       case 'pass':
-        rig.clock.passes(wish.seconds * SECOND);
+        rig.clock.passes(act.seconds * SECOND);
         return fireTimers();
     }
   }
 
-  /** As the index of deadlines does it. */
+  /** Wakes actors at their deadlines. */
   async function fireTimers(): Promise<void> {
     for (const key of VISITORS) await rig.host.wake(streamOf(visitorRef(ACME, visitorKey(key))));
     for (const who of OPERATORS) await rig.host.wake(streamOf(operatorRef(ACME, username(who))));
@@ -273,21 +273,21 @@ export async function openScene(settings: RoutingSettings) {
     routing: () => life.routing,
     caughtUp: () => life.caughtUp(),
     restart,
-    /** These at the same time; what is refused is nothing to worry about. */
-    async together(wishes: readonly Act[]): Promise<void> {
+    /** Performs these acts at the same time. Refusals are expected. */
+    async together(acts: readonly Act[]): Promise<void> {
       await Promise.all(
-        wishes.map(async (wish) => {
+        acts.map(async (act) => {
           try {
-            await perform(wish);
+            await perform(act);
           } catch (error) {
             const fine = ['refused', 'not-found', 'unavailable'];
             if (!(error instanceof AppError && fine.includes(error.code))) throw error;
           }
         }),
       );
-      if (life.isDead()) await restart();
+      if (life.hasCrashed()) await restart();
     },
-    isDead: () => life.isDead(),
+    hasCrashed: () => life.hasCrashed(),
     async chatOf(key: string) {
       const state = await rig.visitor(key).state();
       if (!state) return null;

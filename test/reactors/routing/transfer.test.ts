@@ -37,33 +37,33 @@ const transfer = (
     { chatId: 'c1', from: from === null ? null : username(from), to },
     { commandId },
   );
-const handed = async () =>
+const transfers = async () =>
   (await rig.facts('visitor-acme.1')).filter(({ type }) => type === 'ChatTransferred');
 const chatsOf = async (name: string) => {
   const state = await rig.operator(name).state();
   return Object.keys(state?.context.chats ?? {});
 };
 
-describe('LHC hands on a chat', () => {
-  it('to whom it wants, also to who is away', async () => {
+describe('a transfer by LHC', () => {
+  it('reaches any registered operator, even one who is away', async () => {
     await rig.toOperator('op2', changePresence('dnd'));
     await transfer(null, { operator: 'op2' });
-    expect((await handed()).map(({ data }) => data)).toEqual([
+    expect((await transfers()).map(({ data }) => data)).toEqual([
       expect.objectContaining({ from: 'op1', operator: 'op2', by: 'lhc', reservation: null }),
     ]);
   });
 
-  it('to who was registered by another process, of whom this one has heard nothing yet', async () => {
+  it('reaches an operator whom another process registered and this process does not know yet', async () => {
     const here = rig.makeHost({ shared: true });
     expect(await here.load(operatorRef(ACME, username('op3')))).toBeNull();
     await rig.toOperator('op3', register(3));
     await transfer(null, { operator: 'op3' }, newId(), here);
-    expect((await handed()).map(({ data }) => data.operator)).toEqual(['op3']);
+    expect((await transfers()).map(({ data }) => data.operator)).toEqual(['op3']);
   });
 
-  it('to a department that the settings name, though nobody serves it', async () => {
+  it('reaches a department of the settings that nobody serves', async () => {
     await transfer(null, { department: 'Billing' });
-    expect((await handed()).map(({ data }) => data)).toEqual([
+    expect((await transfers()).map(({ data }) => data)).toEqual([
       expect.objectContaining({ operator: null, department: 'billing' }),
     ]);
   });
@@ -72,22 +72,29 @@ describe('LHC hands on a chat', () => {
     [{ operator: 'nobody' }, 'operator'],
     [{ operator: 'sales' }, 'operator'],
     [{ department: 'op2' }, 'department'],
-  ])('to %j: who is not there is named', async (to, field) => {
+  ])('to %j is refused, and the refusal names the field', async (to, field) => {
     await expect(transfer(null, to)).rejects.toMatchObject({ code: 'refused', details: { field } });
-    expect(await handed()).toEqual([]);
+    expect(await transfers()).toEqual([]);
   });
 });
 
-describe('a transfer that comes again', () => {
-  it.each([null, 'op1'])('of %s is the same, though the receiver is gone by then', async (from) => {
-    const first = await transfer(from, { operator: 'op2' }, 'once');
-    await rig.toOperator('op2', { type: 'Remove' });
-    const second = await transfer(from, { operator: 'op2' }, 'once');
-    expect(second).toMatchObject({ facts: 0, revision: first.revision, position: first.position });
-    expect(await handed()).toHaveLength(1);
-  });
+describe('a repeated transfer', () => {
+  it.each([null, 'op1'])(
+    'by %s gets the first answer, although the receiver was removed',
+    async (from) => {
+      const first = await transfer(from, { operator: 'op2' }, 'once');
+      await rig.toOperator('op2', { type: 'Remove' });
+      const second = await transfer(from, { operator: 'op2' }, 'once');
+      expect(second).toMatchObject({
+        facts: 0,
+        revision: first.revision,
+        position: first.position,
+      });
+      expect(await transfers()).toHaveLength(1);
+    },
+  );
 
-  it('after a crash between the place and the chat takes no second place', async () => {
+  it('after a crash between reservation and transfer reserves no second place', async () => {
     const dying: ActorHost = {
       ...rig.host,
       dispatch: (actor, command, origin) =>
@@ -99,11 +106,11 @@ describe('a transfer that comes again', () => {
     expect(await chatsOf('op2')).toEqual(['c1']);
     await transfer('op1', { operator: 'op2' }, 'once');
     expect(await chatsOf('op2')).toEqual(['c1']);
-    expect(await handed()).toHaveLength(1);
+    expect(await transfers()).toHaveLength(1);
   });
 });
 
-it('a chat that is closed at the same moment takes no place', async () => {
+it('a chat that is closed during a transfer takes no place', async () => {
   const racing: ActorHost = {
     ...rig.host,
     async dispatch(actor, command, origin) {

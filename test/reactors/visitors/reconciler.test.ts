@@ -58,25 +58,25 @@ async function worldOf(
   const visible = () => [...ejabberd.members('visitors')].sort();
   return { rig, ejabberd, reconciler, desired, visible, caughtUp: () => follow() };
 }
-/** Nothing is left to do, and everything was seen. */
-const settled = ({ reconciler, caughtUp }: World) =>
+/** Waits until the reconciler has read every fact and has nothing left to do. */
+const untilIdle = ({ reconciler, caughtUp }: World) =>
   waitFor(async () => {
     await caughtUp();
     return reconciler.pending() === 0;
   });
-/** Whatever is due was begun. */
+/** Longer than one tick of the schedule. */
 const nextTick = () => new Promise((resolve) => setTimeout(resolve, 150));
 const count = ({ ejabberd }: World, name: string) => ejabberd.count(name);
 const remove = { type: 'CleanUp' } as const;
 
 describe('a visitor', () => {
-  it('comes with account, name, group and presence, in this order; leaves; comes back; is gone', async () => {
+  it('gets account, name, group and presence in this order, leaves, comes back, and is removed', async () => {
     const world = await worldOf();
     const { rig, ejabberd, visible } = world;
     await world.reconciler.start();
     ejabberd.calls.length = 0;
     await rig.toVisitor('1', viewPage());
-    await settled(world);
+    await untilIdle(world);
     const jid = jidOf('1');
     expect(ejabberd.calls).toEqual([
       ...['register', 'setVisitorCard', 'joinGroup', 'online'].map((name) => `${name} ${jid}`),
@@ -84,15 +84,15 @@ describe('a visitor', () => {
     expect(ejabberd.accounts.get(jid)).toBe(`password of ${jid}`);
     expect(ejabberd.present.get(jid)).toEqual({ status: '/home', nick: 'Visitor 1' });
     await rig.toVisitor('1', { type: 'TimeOut' });
-    await settled(world);
+    await untilIdle(world);
     expect([visible(), [...ejabberd.present.keys()]]).toEqual([[], []]);
     expect(ejabberd.accounts.has(jid)).toBe(true);
     await rig.toVisitor('1', viewPage());
-    await settled(world);
+    await untilIdle(world);
     expect(visible()).toEqual([jid]);
     expect(count(world, 'register')).toBe(1); // the same account
     await rig.toVisitor('1', remove);
-    await settled(world);
+    await untilIdle(world);
     expect([ejabberd.accounts.size, visible(), ejabberd.present.size]).toEqual([0, [], 0]);
     await world.caughtUp();
     const outcomes = ['AccountReady', 'LoggedIn', 'LoggedOut'];
@@ -105,12 +105,12 @@ describe('a visitor', () => {
     ]);
   });
 
-  it('that says its name joins its group again, also after a failure: contact lists take it then', async () => {
+  it('who gives a name joins the group again, even after a failure, so that contact lists show the name', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
     await world.reconciler.start();
     await rig.toVisitor('1', viewPage());
-    await settled(world);
+    await untilIdle(world);
     let fails = true;
     ejabberd.state.before = async (call) => {
       if (!call.startsWith('joinGroup') || !fails) return;
@@ -127,7 +127,7 @@ describe('a visitor', () => {
     await waitFor(() => !fails);
     await nextTick();
     rig.clock.passes(2_000);
-    await settled(world);
+    await untilIdle(world);
     const jid = jidOf('1');
     expect(ejabberd.calls.filter((call) => /joinGroup|Card/.test(call)).slice(2)).toEqual(
       ['setVisitorCard', 'joinGroup', 'joinGroup'].map((call) => `${call} ${jid}`),
@@ -135,16 +135,16 @@ describe('a visitor', () => {
     expect(ejabberd.present.get(jid)?.nick).toBe('Ann');
     rig.clock.passes(2_000);
     await rig.toVisitor('1', viewPage('prices'));
-    await settled(world);
+    await untilIdle(world);
     expect(count(world, 'joinGroup')).toBe(3);
   });
 
-  it('shows that it waits, as often as nobody has answered it, and for which department', async () => {
+  it('shows whenever the chat waits for an answer, and for which department', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
     await world.reconciler.start();
     const shows = async () => {
-      await settled(world);
+      await untilIdle(world);
       const { show, status } = ejabberd.present.get(jidOf('1')) ?? {};
       return [show, status?.split('\n', 1)[0]];
     };
@@ -176,12 +176,12 @@ describe('a visitor', () => {
     expect(await shows()).toEqual([undefined, '/home']);
   });
 
-  it('comes back soon when its session was taken, and later when it is taken again', async () => {
+  it('logs in again after another login replaced the session, and waits longer each time', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
     await world.reconciler.start();
     await rig.toVisitor('1', viewPage());
-    await settled(world);
+    await untilIdle(world);
     const jid = jidOf('1');
     for (const [wait, before] of [
       [3_000, 2_999],
@@ -195,17 +195,17 @@ describe('a visitor', () => {
       await nextTick();
       expect(ejabberd.calls).not.toContain(`online ${jid}`);
       rig.clock.passes(wait - before);
-      await settled(world);
+      await untilIdle(world);
       expect(ejabberd.present.has(jid)).toBe(true);
     }
   });
 
-  it('the latest wish wins: a return overtakes a removal that is under way', async () => {
+  it('who returns during the removal is online afterwards', async () => {
     const world = await worldOf();
     const { rig, ejabberd, visible } = world;
     await world.reconciler.start();
     await rig.toVisitor('1', viewPage());
-    await settled(world);
+    await untilIdle(world);
     const gate = Promise.withResolvers<void>();
     ejabberd.state.before = (call) =>
       call.startsWith('offline') ? gate.promise : Promise.resolve();
@@ -214,12 +214,12 @@ describe('a visitor', () => {
     await rig.toVisitor('1', viewPage());
     await world.caughtUp();
     gate.resolve();
-    await settled(world);
+    await untilIdle(world);
     expect([ejabberd.accounts.size, visible()]).toEqual([1, [jidOf('1')]]);
     expect(ejabberd.transport.isOnline(jidOf('1'))).toBe(true);
   });
 
-  it('with an hour of wishes behind it has only the last one performed', async () => {
+  it('gets only the newest state after an outage', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
     ejabberd.state.down = true;
@@ -231,16 +231,16 @@ describe('a visitor', () => {
     ejabberd.state.down = false;
     rig.clock.passes(60_000);
     await started;
-    await settled(world);
-    // By its wish and by the comparison; the transport sends what differs.
+    await untilIdle(world);
+    // One from the schedule and one from the comparison. The transport sends only differences.
     expect(count(world, `online ${jidOf('1')}`)).toBeLessThanOrEqual(2);
     expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/p19');
     expect(count(world, `online ${jidOf('2')}`)).toBe(0);
   });
 });
 
-describe('what fails', () => {
-  it('keeps to its backoff, whatever the visitor does meanwhile', async () => {
+describe('a failed reconciliation', () => {
+  it('waits for its backoff, whatever the visitor does meanwhile', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
     await world.reconciler.start();
@@ -257,11 +257,11 @@ describe('what fails', () => {
     expect(count(world, 'register')).toBe(1);
     ejabberd.state.before = async () => {};
     rig.clock.passes(500);
-    await settled(world);
+    await untilIdle(world);
     expect(ejabberd.present.get(jidOf('1'))).toMatchObject({ show: 'chat' });
   });
 
-  it('a wish that comes while it is tried again is not lost', async () => {
+  it('applies a change that comes during the retry', async () => {
     const world = await worldOf();
     const { rig, ejabberd, visible } = world;
     await world.reconciler.start();
@@ -280,12 +280,12 @@ describe('what fails', () => {
     await rig.toVisitor('1', { type: 'TimeOut' });
     await world.caughtUp();
     gate.resolve();
-    await settled(world);
+    await untilIdle(world);
     expect(visible()).toEqual([]);
     expect(ejabberd.transport.isOnline(jidOf('1'))).toBe(false);
   });
 
-  it('and is refused is told once, also after it was away, and tried again later', async () => {
+  it('after a refusal is recorded once and retried later', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
     await world.reconciler.start();
@@ -300,10 +300,10 @@ describe('what fails', () => {
     for (const ms of [0, 500, 60_000, 60_000]) {
       rig.clock.passes(ms);
       const before = n;
-      // A refusal is appended before the next try is planned: time that passes meanwhile would not count for it.
+      // The refusal is appended before the next try is scheduled. Time that passes earlier would not count.
       await waitFor(() => n > before && rig.host.stats().waiting === 0);
     }
-    await settled(world);
+    await untilIdle(world);
     const failed = (await rig.facts('visitor-acme.1')).filter(
       ({ type }) => type === 'SessionFailed',
     );
@@ -312,7 +312,7 @@ describe('what fails', () => {
   });
 });
 
-describe('at most maxVisibleVisitors', () => {
+describe('maxVisibleVisitors', () => {
   const arrive = async ({ rig }: World, ...keys: string[]) => {
     for (const key of keys) {
       rig.clock.passes(10);
@@ -329,23 +329,23 @@ describe('at most maxVisibleVisitors', () => {
       { what: () => `${keys}, not ${world.visible()}` },
     );
 
-  it('are shown: the most recent, and those in conversations before them', async () => {
+  it('shows the most recent visitors, and visitors with a chat before them', async () => {
     const world = await worldOf({ settings: { maxVisibleVisitors: 3 } });
     await world.reconciler.start();
     await arrive(world, '1', '2', '3');
     await shows(world, '1', '2', '3');
-    await arrive(world, '4', '5'); // nothing else happens afterwards
+    await arrive(world, '4', '5'); // no other fact follows
     await shows(world, '3', '4', '5');
     await world.rig.toVisitor('1', startChat('c1'));
     await shows(world, '1', '4', '5');
     await world.rig.toVisitor('1', closeChat('c1'));
     await arrive(world, '6', '7');
-    await shows(world, '1', '6', '7'); // it was seen when its chat ended
+    await shows(world, '1', '6', '7'); // visitor 1 was last seen when the chat ended
     await arrive(world, '8');
     await shows(world, '6', '7', '8');
   });
 
-  it('who was left out comes in when others leave', async () => {
+  it('shows a hidden visitor when another one leaves', async () => {
     const world = await worldOf({ settings: { maxVisibleVisitors: 2 } });
     await world.reconciler.start();
     await arrive(world, '1', '2', '3', '4');
@@ -353,23 +353,23 @@ describe('at most maxVisibleVisitors', () => {
     await world.rig.toVisitor('4', { type: 'TimeOut' });
     await shows(world, '2', '3');
     await world.rig.toVisitor('3', { type: 'TimeOut' });
-    await shows(world, '1', '2'); // everybody fits again
+    await shows(world, '1', '2'); // both fit again
   });
 });
 
-describe('compared with ejabberd', () => {
-  it('what it lost is made again, and only that', async () => {
+describe('a comparison with ejabberd', () => {
+  it('restores what ejabberd lost, and nothing else', async () => {
     const world = await worldOf();
     const { rig, ejabberd, visible } = world;
     await world.reconciler.start();
     for (const key of ['1', '2', '3']) await rig.toVisitor(key, viewPage());
-    await settled(world);
-    ejabberd.accounts.delete(jidOf('1')); // a kill: Mnesia's last two seconds
+    await untilIdle(world);
+    ejabberd.accounts.delete(jidOf('1')); // as after a kill, which loses Mnesia's last two seconds
     ejabberd.members('visitors').delete(jidOf('1'));
     ejabberd.members('visitors').delete(jidOf('2'));
     ejabberd.calls.length = 0;
     await world.reconciler.compare();
-    await settled(world);
+    await untilIdle(world);
     expect(visible()).toEqual(['1', '2', '3'].map(jidOf));
     expect(
       ejabberd.calls.filter((call) => /register|joinGroup|setVisitorCard/.test(call)).sort(),
@@ -380,7 +380,7 @@ describe('compared with ejabberd', () => {
     );
   });
 
-  it('orphans go, and people of others stay', async () => {
+  it('removes orphans and keeps accounts of others', async () => {
     const ejabberd = fakeEjabberd();
     const [orphan, member] = [jidOf('orphan'), jidOf('member')];
     for (const jid of [orphan, `op1@${HOST}`, `admin@${HOST}`, 'visitor.x@elsewhere.test']) {
@@ -395,11 +395,11 @@ describe('compared with ejabberd', () => {
       'visitor.x@elsewhere.test',
     ]);
     expect(world.visible()).toEqual([]);
-    // An operator that ejabberd forgot to keep in its group is put back.
+    // An operator who is missing in the group joins it again.
     expect([...ejabberd.members('operators')]).toEqual([`op1@${HOST}`]);
   });
 
-  it('a newborn is no orphan, though it came in the middle of the comparison', async () => {
+  it('keeps a visitor who arrives during the comparison', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
     await world.reconciler.start();
@@ -411,28 +411,28 @@ describe('compared with ejabberd', () => {
       }
     };
     await world.reconciler.compare();
-    await settled(world);
+    await untilIdle(world);
     expect(count(world, 'unregister')).toBe(0);
     expect(ejabberd.transport.isOnline(jidOf('new'))).toBe(true);
   });
 
-  it('an account whose removal ejabberd forgot is removed again', async () => {
+  it('removes an account again whose removal ejabberd lost', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
     await world.reconciler.start();
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', remove);
-    await settled(world);
+    await untilIdle(world);
     ejabberd.accounts.set(jidOf('1'), 'x');
     await world.reconciler.compare();
     expect(ejabberd.accounts.size).toBe(0);
   });
 
-  it('who was cleaned up while this process did not know what ejabberd has leaves nothing', async () => {
+  it('leaves nothing of a visitor who was removed before the first comparison', async () => {
     const first = await worldOf();
     await first.reconciler.start();
     await first.rig.toVisitor('1', viewPage());
-    await settled(first);
+    await untilIdle(first);
     await first.reconciler.stop();
     const rig = await first.rig.restart();
     const { ejabberd } = first;
@@ -451,28 +451,28 @@ describe('compared with ejabberd', () => {
   });
 });
 
-it('presence goes out at most every two seconds for each visitor, and the last one counts', async () => {
+it('a visitor sends at most one presence in two seconds, and the last one counts', async () => {
   const world = await worldOf();
   const { rig, ejabberd } = world;
   await world.reconciler.start();
   await rig.toVisitor('1', viewPage('a'));
-  await settled(world);
+  await untilIdle(world);
   for (const page of ['b', 'c', 'd']) await rig.toVisitor('1', viewPage(page));
   await world.caughtUp();
   const until = performance.now() + 250;
   await waitFor(() => performance.now() > until);
   expect(count(world, 'online')).toBe(1);
   rig.clock.passes(2_000);
-  await settled(world);
+  await untilIdle(world);
   expect(count(world, 'online')).toBe(2);
   expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/d');
 });
 
-describe('of several processes', () => {
+describe('with several processes', () => {
   const ofTenant = partitionOf('acme');
   const of = (key: string) => partitionOf(`acme.${key}`);
-  /** What another process has made of these visitors. */
-  const madeElsewhere = async ({ ejabberd }: World, ...keys: string[]) => {
+  /** The accounts of these visitors as another process made them. */
+  const addAccounts = async ({ ejabberd }: World, ...keys: string[]) => {
     for (const key of keys) {
       const jid = jidOf(key);
       ejabberd.accounts.set(jid, 'x');
@@ -480,22 +480,22 @@ describe('of several processes', () => {
       ejabberd.members('visitors').add(jid);
     }
   };
-  const seen = async ({ rig, caughtUp }: World, ...keys: string[]) => {
+  const viewPages = async ({ rig, caughtUp }: World, ...keys: string[]) => {
     for (const key of keys) await rig.toVisitor(key, viewPage());
     await caughtUp();
   };
-  /** Enough for everything that is due to be begun. */
+  /** Longer than two ticks of the schedule. */
   const ticks = async () => {
     const until = performance.now() + 250;
     await waitFor(() => performance.now() > until);
   };
 
-  it('each shows the visitors of its own partitions, and leaves groups to whose tenant it is', async () => {
+  it('each shows the visitors of its partitions, and the owner of the tenant makes the groups', async () => {
     expect(new Set([ofTenant, of('1'), of('2')]).size).toBe(3);
     const world = await worldOf({ ownership: movableOwnership([of('1')]) });
     await world.reconciler.start();
-    await seen(world, '1', '2');
-    await settled(world);
+    await viewPages(world, '1', '2');
+    await untilIdle(world);
     expect(world.visible()).toEqual([jidOf('1')]);
     expect([...world.ejabberd.present.keys()]).toEqual([jidOf('1')]);
     expect(count(world, 'ensureGroups')).toBe(0);
@@ -504,20 +504,20 @@ describe('of several processes', () => {
     expect(count(tenants, 'ensureGroups')).toBe(1);
   });
 
-  it('partitions that are gained are compared together, and only what differs is mended', async () => {
+  it('gained partitions are compared together, and only differences are repaired', async () => {
     const ownership = movableOwnership([]);
     const world = await worldOf({ ownership });
     const { rig, ejabberd } = world;
     await world.reconciler.start();
-    await seen(world, '1', '2', '3', 'gone');
+    await viewPages(world, '1', '2', '3', 'gone');
     await rig.toVisitor('gone', remove);
-    await madeElsewhere(world, '1', '2', 'gone', 'orphan');
+    await addAccounts(world, '1', '2', 'gone', 'orphan');
     await world.caughtUp();
     await ticks();
     expect(ejabberd.calls).toEqual([]);
     ownership.gain(...ALL_PARTITIONS);
     await waitFor(() => ejabberd.present.size === 3);
-    await settled(world);
+    await untilIdle(world);
     expect(count(world, 'accounts')).toBe(1);
     expect(ejabberd.calls.filter((call) => /register|joinGroup visitor/.test(call)).sort()).toEqual(
       ['joinGroup', 'register', 'unregister', 'unregister'].map(
@@ -527,23 +527,23 @@ describe('of several processes', () => {
     expect([...ejabberd.accounts.keys()].sort()).toEqual(['1', '2', '3'].map(jidOf));
   });
 
-  it('an orphan is removed by the one that owns it', async () => {
+  it('the owner of an orphan removes it', async () => {
     const ownership = movableOwnership(ALL_PARTITIONS.filter((each) => each !== of('theirs')));
     const world = await worldOf({ ownership });
-    await madeElsewhere(world, 'theirs', 'mine');
+    await addAccounts(world, 'theirs', 'mine');
     expect(of('mine')).not.toBe(of('theirs'));
     await world.reconciler.start();
     expect(world.visible()).toEqual([jidOf('theirs')]);
   });
 
-  it('a partition that is lost is left as it is: nothing is done any more, reconciler are released', async () => {
+  it('a lost partition is left as it is: its sessions are released, and nothing else happens', async () => {
     const ownership = movableOwnership();
     const world = await worldOf({ ownership });
     const { rig, ejabberd, reconciler } = world;
     await reconciler.start();
-    await seen(world, '1', '2');
-    await settled(world);
-    await rig.toVisitor('1', viewPage('later')); // waits for its turn
+    await viewPages(world, '1', '2');
+    await untilIdle(world);
+    await rig.toVisitor('1', viewPage('later')); // is pending
     await world.caughtUp();
     expect(reconciler.pending()).toBe(1);
     ejabberd.calls.length = 0;
@@ -559,13 +559,13 @@ describe('of several processes', () => {
     expect([...ejabberd.present.keys()]).toEqual([jidOf('2')]);
   });
 
-  it('and gained back goes on with the reconciler that were not replaced, as is wished now', async () => {
+  it('a partition that is gained back keeps the sessions that were not replaced, and gets the newest state', async () => {
     const ownership = movableOwnership();
     const world = await worldOf({ ownership });
     const { rig, ejabberd } = world;
     await world.reconciler.start();
-    await seen(world, '1', '2');
-    await settled(world);
+    await viewPages(world, '1', '2');
+    await untilIdle(world);
     ownership.lose(...ALL_PARTITIONS);
     expect(ejabberd.transport.handOverCount()).toBe(2);
     await rig.toVisitor('1', viewPage('later'));
@@ -574,13 +574,13 @@ describe('of several processes', () => {
     ejabberd.calls.length = 0;
     ownership.gain(...ALL_PARTITIONS);
     await waitFor(() => ejabberd.transport.handOverCount() === 0);
-    await settled(world);
+    await untilIdle(world);
     expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/later');
     expect(world.visible()).toEqual([jidOf('1')]);
     expect(count(world, 'register')).toBe(0);
   });
 
-  it('one that is lost in the middle is not gone on with, and that is no failure', async () => {
+  it('the loss of a partition ends a reconciliation, which is not a failure', async () => {
     const ownership = movableOwnership();
     const world = await worldOf({ ownership });
     const { rig, ejabberd, reconciler } = world;
@@ -588,7 +588,7 @@ describe('of several processes', () => {
     ejabberd.calls.length = 0;
     const gate = Promise.withResolvers<void>();
     ejabberd.state.before = () => gate.promise;
-    await seen(world, '1');
+    await viewPages(world, '1');
     await waitFor(() => count(world, 'register') === 1);
     ownership.lose(of('1'));
     gate.resolve();
@@ -600,7 +600,7 @@ describe('of several processes', () => {
     expect(await rig.types('visitor-acme.1')).not.toContain('SessionFailed');
   });
 
-  it('one that lapsed without a word is not acted for, and its wishes are kept until it is told', async () => {
+  it('a lapsed lease stops reconciliations, and they stay pending until the loss is announced', async () => {
     const moved = movableOwnership();
     let lapsed = false;
     const ownership = { ...moved, owns: (each: number) => !lapsed && moved.owns(each) };
@@ -609,17 +609,17 @@ describe('of several processes', () => {
     await reconciler.start();
     ejabberd.calls.length = 0;
     lapsed = true;
-    await seen(world, '1', '2');
+    await viewPages(world, '1', '2');
     await ticks();
     expect([ejabberd.calls, reconciler.pending()]).toEqual([[], 2]);
     moved.lose(of('2'));
     expect(reconciler.pending()).toBe(1);
-    lapsed = false; // renewed after all
-    await settled(world);
+    lapsed = false; // the lease is renewed
+    await untilIdle(world);
     expect(world.visible()).toEqual([jidOf('1')]);
   });
 
-  it('a host that ejabberd does not serve holds up no other, nor what is gained later', async () => {
+  it('a host that ejabberd does not serve delays no other host and no gained partition', async () => {
     const rig = await openRig();
     const settings = { apiKey: 'key-of-acme-0123456789' };
     const missing = TenantSettings.parse({ id: 'gone', host: 'gone.test', ...settings });
@@ -639,7 +639,7 @@ describe('of several processes', () => {
     await waitFor(() => world.visible().length === 2, { what: 'the visitor that was gained' });
   });
 
-  it('what is under way is finished before it is handed over in order', async () => {
+  it('a hand-over waits for reconciliations that are under way', async () => {
     const ownership = movableOwnership();
     const world = await worldOf({ ownership });
     const { ejabberd, reconciler } = world;
@@ -647,29 +647,29 @@ describe('of several processes', () => {
     const gate = Promise.withResolvers<void>();
     ejabberd.state.before = (call) =>
       call.startsWith('joinGroup') ? gate.promise : Promise.resolve();
-    await seen(world, '1');
+    await viewPages(world, '1');
     await waitFor(() => count(world, 'joinGroup') === 1);
-    let handed = false;
+    let isHandedOver = false;
     const handing = ownership.handOver(of('1')).then(() => {
-      handed = true;
+      isHandedOver = true;
     });
     await ticks();
-    expect(handed).toBe(false);
+    expect(isHandedOver).toBe(false);
     gate.resolve();
     await handing;
     expect([reconciler.pending(), count(world, 'online')]).toEqual([0, 0]);
   });
 
-  it("what another process has removed is forgotten by everyone's table", async () => {
+  it('every process forgets a visitor whom another process has removed', async () => {
     const ownership = movableOwnership([ofTenant]);
     const world = await worldOf({ ownership });
     const { rig, ejabberd, desired } = world;
     await world.reconciler.start();
-    await seen(world, '1');
-    await madeElsewhere(world, '1');
+    await viewPages(world, '1');
+    await addAccounts(world, '1');
     await rig.toVisitor('1', remove);
     await world.reconciler.compare();
-    expect(desired.get({ tenant: ACME, key: visitorKey('1') })).not.toBeNull(); // it is there still
+    expect(desired.get({ tenant: ACME, key: visitorKey('1') })).not.toBeNull(); // its account is still there
     ejabberd.accounts.clear();
     ejabberd.members('visitors').clear();
     await world.reconciler.compare();
@@ -677,17 +677,17 @@ describe('of several processes', () => {
     expect(count(world, 'unregister')).toBe(0);
   });
 
-  it('each sees by its own reconciler that ejabberd was away, and compares once', async () => {
+  it('each process notices an outage by its own sessions, and compares once', async () => {
     const world = await worldOf();
     const { ejabberd } = world;
     await world.reconciler.start();
-    await seen(world, '1', '2', '3');
-    await settled(world);
+    await viewPages(world, '1', '2', '3');
+    await untilIdle(world);
     const before = count(world, 'accounts');
     for (const key of ['1', '2', '3']) ejabberd.members('visitors').delete(jidOf(key));
     for (const key of ['1', '2', '3']) ejabberd.reconnect(jidOf(key));
     await waitFor(() => world.visible().length === 3);
-    await settled(world);
+    await untilIdle(world);
     expect(count(world, 'accounts')).toBe(before + 1);
   });
 });
