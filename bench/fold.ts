@@ -7,13 +7,12 @@ import { streamOf, type TenantId, Username, VisitorKey, visitorRef } from '../sr
 import {
   type ActorState,
   decide,
-  emptyCore,
+  emptyState,
   type Fact,
   fold,
   nextDue,
   type Wake,
 } from '../src/actors/machine/decider.ts';
-import { Seen } from '../src/actors/machine/seen.ts';
 import { type VisitorCommand, visitorDecider } from '../src/actors/visitor/decisions.ts';
 import type { VisitorDelays } from '../src/actors/visitor/facts.ts';
 import type { EventStore, NewEvent, Position } from '../src/eventstore/port.ts';
@@ -30,7 +29,7 @@ const DELAYS: VisitorDelays = {
   chatIdle: 86_400_000,
 };
 
-const empty = (): ActorState => ({ core: emptyCore(visitorDecider), seen: new Seen() });
+const empty = (): ActorState => emptyState(visitorDecider);
 
 /** A visit: some pages, for every fourth visitor a chat of a dozen messages, and the end of the visit. */
 function visit(n: number): [at: number, command: VisitorCommand | Wake][] {

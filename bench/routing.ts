@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { TenantId, Username, VisitorKey } from '../src/actors/ids.ts';
 import type { OperatorCommand } from '../src/actors/operator/decisions.ts';
 import { createTenantDirectory } from '../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../src/actors/tenant/machine.ts';
+import { TenantSettings } from '../src/actors/tenant/settings.ts';
 import type { VisitorCommand } from '../src/actors/visitor/decisions.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { createTenantDirectory } from './actors/tenant/directory.ts';
-import { TenantSettings } from './actors/tenant/machine.ts';
+import { TenantSettings } from './actors/tenant/settings.ts';
 import { AppError, messageOf } from './errors.ts';
 
 const DEFAULT_LISTEN = '127.0.0.1:8090';

@@ -86,7 +86,7 @@ const RULES: Record<string, Rule> = {
     types: ['src/eventstore/', 'src/inbox/', 'src/xmpp/', 'src/lhc/'],
   },
   'src/projections/': {
-    // Of the actors the types, how their names and facts are read, and the life of a chat.
+    // Of the actors the types, how their names and facts are read, the life of a chat, and the fields of a profile.
     values: [
       'src/projections/',
       'src/fold/',
@@ -95,6 +95,7 @@ const RULES: Record<string, Rule> = {
       'src/actors/ids.ts',
       'src/actors/facts.ts',
       'src/actors/visitor/chat.ts',
+      'src/actors/visitor/profile.ts',
     ],
     types: ['src/actors/'],
   },

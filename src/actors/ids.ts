@@ -103,6 +103,10 @@ export function actorOf(stream: string): ActorRef | null {
     : { kind, tenant, name: name as Username };
 }
 
+/** The key that seals an actor's personal data: a visitor's own, and the tenant's for every other actor. */
+export const sealingKeyOf = (actor: ActorRef): string =>
+  actor.kind === 'visitor' ? `${actor.tenant}.${actor.name}` : actor.tenant;
+
 const suffix = (tenant: TenantNaming): string => (tenant.instance ? `.${tenant.instance}` : '');
 
 /** A visitor's bare JID. */

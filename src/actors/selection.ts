@@ -1,10 +1,20 @@
 /** Which operators are asked to answer a chat: a pure choice among candidates. */
 import type { Username } from './ids.ts';
 import type { Availability } from './operator/facts.ts';
-import type { Chat, Considered, PickReason } from './visitor/facts.ts';
 
 export const POLICIES = ['least-loaded', 'round-robin', 'random', 'broadcast'] as const;
 export type Policy = (typeof POLICIES)[number];
+
+/** Why an operator was picked: the chat belongs with a person, or a policy of the tenant or department. */
+export type PickReason = 'invited' | 'last-served' | 'handed-back' | Policy;
+
+/** Operators who could have had the chat at that moment. */
+export type Considered = {
+  /** How many there were. */
+  free: number;
+  /** The first of them in the order of the policy, with their chats and their capacity. */
+  first: { operator: Username; chats: number; capacity: number }[];
+};
 
 export interface Candidate {
   readonly username: Username;
@@ -54,19 +64,6 @@ export interface Pick {
   /** All of them missed or declined it before: nobody else is free. */
   readonly again: boolean;
 }
-
-/**
- * What a choice needs of a chat. A chat that was handed to a department no longer belongs with whoever invited or served
- * the visitor before.
- */
-export const soughtIn = (chat: Chat): Sought => ({
-  department: chat.department,
-  invitedBy: chat.handed ? null : chat.invitedBy,
-  lastOperator: chat.handed ? null : chat.lastOperator,
-  transferredBy: chat.transferredBy,
-  offered: chat.offered,
-  passed: chat.passed,
-});
 
 /** How many of those considered are named in the fact. */
 const NAMED = 20;

@@ -2,7 +2,7 @@
  * Whether a tenant's LHC takes callbacks. It gets one of type `doctor.ping`, signed like all others and without data. A
  * receiver has to answer 2xx to types that it does not know.
  */
-import type { TenantSettings } from '../actors/tenant/machine.ts';
+import type { TenantSettings } from '../actors/tenant/settings.ts';
 import { newId } from '../kit/id.ts';
 import { createCallbackClient, type DeliveryOutcome } from '../lhc/client.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';

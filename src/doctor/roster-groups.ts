@@ -1,7 +1,7 @@
 /** A tenant's two shared roster groups. Each has to display the other; otherwise contacts stay grey. */
 import { z } from 'zod';
 import { rosterGroups } from '../actors/ids.ts';
-import type { TenantSettings } from '../actors/tenant/machine.ts';
+import type { TenantSettings } from '../actors/tenant/settings.ts';
 import { AppError } from '../errors.ts';
 import type { HttpApi } from '../xmpp/admin/http-api.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';

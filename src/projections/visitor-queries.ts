@@ -1,6 +1,7 @@
 /** Queries on the read model of visitors. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Username, VisitorKey } from '../actors/ids.ts';
+import { PROFILE_FIELDS, type Profile } from '../actors/visitor/profile.ts';
 import {
   addCaseFolding,
   Conditions,
@@ -27,7 +28,13 @@ export type VisitorState = (typeof VISITOR_STATES)[number];
 export const VISITOR_SORTS = ['-arrivedAt', 'arrivedAt', '-lastSeen', 'lastSeen'] as const;
 export type VisitorSort = (typeof VISITOR_SORTS)[number];
 
-export interface VisitorView {
+/** The fields of a profile that are shown: `vid` is for LHC alone. */
+const SHOWN_FIELDS = PROFILE_FIELDS.filter((field) => field !== 'vid');
+type ShownProfile = {
+  readonly [F in (typeof SHOWN_FIELDS)[number]]: NonNullable<Profile[F]> | null;
+};
+
+export interface VisitorView extends ShownProfile {
   readonly key: VisitorKey;
   readonly presence: 'online' | 'timedOut' | 'cleanedUp';
   readonly conversation: 'none' | 'invited' | 'waiting' | 'chatting';
@@ -36,14 +43,6 @@ export interface VisitorView {
   readonly operator: Username | null;
   /** The department of the chat; without a chat that of the last page view that named one. */
   readonly department: string | null;
-  readonly nick: string | null;
-  readonly page: string | null;
-  readonly title: string | null;
-  readonly referrer: string | null;
-  readonly country: string | null;
-  readonly city: string | null;
-  readonly timezone: string | null;
-  readonly visits: number | null;
   /** True if the visitor has an XMPP session. */
   readonly loggedIn: boolean;
   /** When the visitor last arrived, in ms since 1970. After a cleanup: when the visitor was last seen. */
@@ -75,8 +74,9 @@ export interface VisitorQueries {
 }
 
 const COLUMNS = `key, presence, conversation, chat_id AS chatId, operator,
-  ifnull(chat_department, department) AS department, ifnull(chat_nick, nick) AS nick, page, title, referrer,
-  country, city, timezone, visits, logged_in AS loggedIn, arrived_at AS arrivedAt, last_seen AS lastSeen, revision`;
+  ifnull(chat_department, department) AS department,
+  ${SHOWN_FIELDS.map((field) => (field === 'nick' ? 'ifnull(chat_nick, nick) AS nick' : field)).join(', ')},
+  logged_in AS loggedIn, arrived_at AS arrivedAt, last_seen AS lastSeen, revision`;
 
 // The columns above have the names of the view, and the table is STRICT. SQLite has numbers for booleans.
 const viewOf = (row: Record<string, SQLOutputValue>): VisitorView =>

@@ -1,10 +1,13 @@
 /** Who visits: presence, conversation and what their browser told, one row for each visitor. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import type { Chat, Profile } from '../actors/visitor/facts.ts';
+import type { Chat } from '../actors/visitor/facts.ts';
+import { PROFILE_FIELDS, type Profile, type ProfileField } from '../actors/visitor/profile.ts';
 import type { OpenedVisitorFact, Recorded, RecordedOfVisitor } from './facts.ts';
 
 export const VISITORS_VERSION = 2;
 export const VISITORS_TABLES = ['visitors'];
+
+const TYPES: { readonly [F in ProfileField]?: string } = { visits: 'INTEGER' };
 
 // The chat's own department and nick stand beside those of the page views, which go on during a chat.
 // Partial indexes: few visitors of many are online, fewer in a conversation.
@@ -18,16 +21,8 @@ export const VISITORS_SCHEMA = `
     operator TEXT,
     department TEXT,
     chat_department TEXT,
-    nick TEXT,
+    ${PROFILE_FIELDS.map((field) => `${field} ${TYPES[field] ?? 'TEXT'},`).join('\n    ')}
     chat_nick TEXT,
-    page TEXT,
-    title TEXT,
-    referrer TEXT,
-    country TEXT,
-    city TEXT,
-    timezone TEXT,
-    visits INTEGER,
-    vid TEXT,
     logged_in INTEGER NOT NULL DEFAULT 0,
     arrived_at INTEGER NOT NULL,
     last_seen INTEGER NOT NULL,
@@ -43,31 +38,11 @@ export const VISITORS_SCHEMA = `
   CREATE INDEX visitors_of_operators ON visitors (tenant, operator) WHERE operator IS NOT NULL;
 `;
 
-const PROFILE = [
-  'page',
-  'title',
-  'referrer',
-  'nick',
-  'country',
-  'city',
-  'timezone',
-  'visits',
-  'vid',
-];
 const NO_PROFILE: Profile = {};
 
-/** What the browser told, in the order of PROFILE; null for what it did not. */
-const told = (profile: Profile): SQLInputValue[] => [
-  profile.page ?? null,
-  profile.title ?? null,
-  profile.referrer ?? null,
-  profile.nick ?? null,
-  profile.country ?? null,
-  profile.city ?? null,
-  profile.timezone ?? null,
-  profile.visits ?? null,
-  profile.vid ?? null,
-];
+/** In the order of PROFILE_FIELDS. */
+const profileColumns = (profile: Profile): SQLInputValue[] =>
+  PROFILE_FIELDS.map((field) => profile[field] ?? null);
 
 /** Conversation, chat id, the chat's department and operator. */
 const columnsOf = (chat: Chat | null): SQLInputValue[] =>
@@ -86,7 +61,7 @@ export function applyToVisitors(db: DatabaseSync) {
       statement.run(...values, revision, at, tenant, name);
     };
   };
-  const profile = PROFILE.map((column) => `${column} = ?`).join(', ');
+  const profile = PROFILE_FIELDS.map((column) => `${column} = ?`).join(', ');
   const arrive = db.prepare(
     `INSERT INTO visitors (tenant, key, presence, arrived_at, last_seen, department, revision, updated_at)
      VALUES (?, ?, 'online', ?, ?, ?, ?, ?)
@@ -122,11 +97,16 @@ export function applyToVisitors(db: DatabaseSync) {
         arrive.run(tenant, name, at, at, fact.data.department, revision, at);
         // A chat that begins with no page view has a visitor with nothing to tell.
         if (fact.data.digest !== null) {
-          view(recorded, ...told(fact.personal ?? NO_PROFILE), fact.data.department, at);
+          view(recorded, ...profileColumns(fact.personal ?? NO_PROFILE), fact.data.department, at);
         }
         return;
       case 'PageViewed':
-        return view(recorded, ...told(fact.personal ?? NO_PROFILE), fact.data.department, at);
+        return view(
+          recorded,
+          ...profileColumns(fact.personal ?? NO_PROFILE),
+          fact.data.department,
+          at,
+        );
       case 'LoggedIn':
         return loggedIn(recorded, 1);
       case 'LoggedOut':

@@ -7,6 +7,7 @@ import { expect, it } from 'vitest';
 import type { AnyMachineSnapshot } from 'xstate';
 import {
   type Decider,
+  emptyState,
   fold,
   nextDue,
   type StoredFact,
@@ -19,7 +20,7 @@ import { visitorDecider } from '../../src/actors/visitor/decisions.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 import { linesOf, readGolden, updating, writeGolden } from './golden.ts';
 import { OPERATOR_HISTORY, TENANT_HISTORY, VISITOR_HISTORY } from './histories.ts';
-import { emptyState, MemoryStream, throughJson } from './stream.ts';
+import { MemoryStream, throughJson } from './stream.ts';
 
 interface History {
   readonly version: string;

@@ -8,6 +8,7 @@ import {
   type ActorState,
   type Decider,
   decide,
+  emptyState,
   type Fact,
   fold,
   type Wake,
@@ -26,7 +27,7 @@ import {
   VISITOR_COMMANDS,
   VISITOR_STATES,
 } from './states.ts';
-import { emptyState, stored } from './stream.ts';
+import { stored } from './stream.ts';
 
 /** Commands that are wishes for something new each time: only their command id tells a repeat. */
 const NEW_EACH_TIME = [

@@ -5,12 +5,13 @@ import {
   type ActorState,
   type Decider,
   decide,
+  emptyState,
   type Fact,
   fold,
   nextDue,
   type Wake,
 } from '../../src/actors/machine/decider.ts';
-import { emptyState, stored } from './stream.ts';
+import { stored } from './stream.ts';
 
 /** Facts as they are told apart by a reader: what is personal only where a test names it. */
 const told = (facts: readonly Fact[]): unknown[] =>

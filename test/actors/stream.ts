@@ -4,17 +4,13 @@ import {
   type ActorState,
   type Decider,
   decide,
-  emptyCore,
+  emptyState,
   type Fact,
   fold,
   type StoredFact,
   type Wake,
 } from '../../src/actors/machine/decider.ts';
-import { type Hook, Seen } from '../../src/actors/machine/seen.ts';
-
-export const emptyState = <C, S extends AnyMachineSnapshot>(
-  decider: Decider<C, S>,
-): ActorState<S> => ({ core: emptyCore(decider), seen: new Seen() });
+import type { Hook } from '../../src/actors/machine/seen.ts';
 
 export const stored = (
   fact: Fact,

@@ -1,6 +1,6 @@
 /** The doctor's callback `doctor.ping`, and the meaning of LHC's answer. */
 import { afterAll, expect, it } from 'vitest';
-import { TenantSettings } from '../../src/actors/tenant/machine.ts';
+import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import { callbackCheck, judgePing } from '../../src/doctor/callbacks.ts';
 import { startLhc } from '../support/lhc.ts';
 

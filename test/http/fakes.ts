@@ -3,7 +3,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import { pino } from 'pino';
 import { type ActorRef, operatorRef, visitorRef } from '../../src/actors/ids.ts';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../src/actors/tenant/machine.ts';
+import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type { VisitorState } from '../../src/actors/visitor/facts.ts';
 import { AppError } from '../../src/errors.ts';

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import { TenantSettings } from '../../src/actors/tenant/machine.ts';
+import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import type { Position, RecordedEvent } from '../../src/eventstore/port.ts';
 import { streamEventsOf } from '../../src/http/stream/events.ts';
 import { applyToAll, queriesOf, SCHEMA } from '../../src/projections/models.ts';

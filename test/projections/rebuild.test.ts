@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ActorState } from '../../src/actors/machine/decider.ts';
+import { type ActorState, emptyState } from '../../src/actors/machine/decider.ts';
 import { operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
 import type { OperatorSnapshot } from '../../src/actors/operator/machine.ts';
 import { visitorState } from '../../src/actors/visitor/decisions.ts';
 import type { VisitorSnapshot } from '../../src/actors/visitor/machine.ts';
 import { operatorCommand, timed, visitorCommand } from '../actors/arbitraries.ts';
-import { emptyState } from '../actors/stream.ts';
+
 import { type Log, openTestLog } from './log.ts';
 
 let log: Log;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TenantId } from '../../src/actors/ids.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
-import type { Profile } from '../../src/actors/visitor/facts.ts';
+import type { Profile } from '../../src/actors/visitor/profile.ts';
 import type { VisitorFilter } from '../../src/projections/visitor-queries.ts';
 import { username } from '../support/names.ts';
 import { type Following, type Log, openTestLog } from './log.ts';

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { operatorRef, TenantId, visitorRef } from '../../src/actors/ids.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../src/actors/tenant/machine.ts';
+import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';

@@ -130,6 +130,11 @@ export function emptyCore<S extends AnyMachineSnapshot>(decider: Decider<never, 
   return { snapshot: snapshot as S, timers: NO_TIMERS, at: 0, revision: -1 };
 }
 
+/** The state and memory of an actor that has no facts yet. */
+export const emptyState = <S extends AnyMachineSnapshot>(
+  decider: Decider<never, S>,
+): ActorState<S> => ({ core: emptyCore(decider), seen: new Seen() });
+
 /** Snapshots are immutable: all actors of a kind begin with the same one. */
 const initials = new WeakMap<AnyStateMachine, AnyMachineSnapshot>();
 

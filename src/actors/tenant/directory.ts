@@ -1,7 +1,7 @@
 /** Which tenants there are, by id and by host. */
 import { AppError } from '../../errors.ts';
 import type { TenantId } from '../ids.ts';
-import type { TenantSettings } from './machine.ts';
+import type { TenantSettings } from './settings.ts';
 
 export interface TenantDirectory {
   get(id: TenantId): TenantSettings | undefined;

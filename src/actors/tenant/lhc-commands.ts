@@ -1,5 +1,5 @@
 /** Commands that LHC carries out itself when an operator writes them into a conversation. */
-import type { TenantSettings } from './machine.ts';
+import type { TenantSettings } from './settings.ts';
 
 /**
  * What the back office of a plain LHC knows, without the `!` (lib/core/lhchat/lhchatcommand.php, read in August 2026).

@@ -1,10 +1,6 @@
-/** A tenant: one LHC installation or one instance of a hosting; its settings, and what its stream says of it. */
+/** What the stream of a tenant says: whether its callbacks are paused, and whose LHC users are whose. */
 import { assign, type SnapshotFrom, setup } from 'xstate';
-import { z } from 'zod';
-import { Instance, TenantId } from '../ids.ts';
 import type { Core, Decider, EventOf, FactOf } from '../machine/decider.ts';
-import { POLICIES } from '../selection.ts';
-import type { VisitorDelays } from '../visitor/facts.ts';
 import {
   type ClaimCommand,
   type ClaimFacts,
@@ -13,68 +9,6 @@ import {
   lhcUsersAfter,
   NO_LHC_USERS,
 } from './claims.ts';
-
-const seconds = (least: number, fallback: number) =>
-  z.number().int().min(least).max(31_536_000).default(fallback);
-
-const policy = z.enum(POLICIES);
-const capacity = z.number().int().min(1).max(1000);
-
-const Routing = z.strictObject({
-  policy: policy.default('least-loaded'),
-  /** Chats of an operator that is registered without a number of its own. */
-  capacity: capacity.default(5),
-  /** By department; `capacity`: chats of that department that one operator has at most. */
-  departments: z
-    .record(
-      z.string().min(1).max(128),
-      z.strictObject({ policy: policy.optional(), capacity: capacity.optional() }),
-    )
-    .default({}),
-});
-
-/** A tenant's settings, as in TENANTS_FILE; durations in seconds (docs/configuration.md). */
-export const TenantSettings = z.strictObject({
-  id: TenantId,
-  host: z
-    .string()
-    .max(253)
-    .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'a host is a lower-case domain name'),
-  instance: Instance.optional(),
-  apiKey: z.string().min(16, 'an API key has at least 16 characters').max(256),
-  callbackUrl: z.url({ protocol: /^https?$/ }).optional(),
-  callbackSecret: z
-    .string()
-    .regex(
-      /^whsec_[A-Za-z0-9+/=]{24,}$/,
-      'a callback secret is whsec_ and base64, 18 bytes or more',
-    )
-    .optional(),
-  hardTimeout: seconds(1, 300),
-  cleanupAfter: seconds(1, 86_400),
-  invitationTimeout: seconds(1, 120),
-  offerTimeout: seconds(1, 60),
-  ownerGrace: seconds(0, 60),
-  chatIdle: seconds(1, 86_400),
-  retention: seconds(60, 15_552_000),
-  maxVisibleVisitors: z.number().int().min(1).max(5000).default(1000),
-  routing: Routing.prefault({}),
-  /** Commands in a conversation that LHC carries out itself, without their `!`; default: those of its back office. */
-  lhcCommands: z
-    .array(z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/))
-    .max(100)
-    .optional(),
-});
-export type TenantSettings = z.infer<typeof TenantSettings>;
-
-/** Delays for a visitor's facts, in ms. */
-export const delaysOf = (tenant: TenantSettings): VisitorDelays => ({
-  hardTimeout: tenant.hardTimeout * 1000,
-  cleanupAfter: tenant.cleanupAfter * 1000,
-  invitationTimeout: tenant.invitationTimeout * 1000,
-  offerTimeout: tenant.offerTimeout * 1000,
-  chatIdle: tenant.chatIdle * 1000,
-});
 
 export type TenantFacts = {
   /** The callback endpoint answered 410: it wants no more, until its settings are others. */

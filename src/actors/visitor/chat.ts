@@ -1,5 +1,6 @@
 /** The life of a chat: who has it, who is asked to answer it, and how the search for an operator goes. */
 import type { Username } from '../ids.ts';
+import type { Sought } from '../selection.ts';
 import type { Chat, UnassignReason, VisitorEvent } from './facts.ts';
 
 type Of<T extends VisitorEvent['type']> = Extract<VisitorEvent, { type: T }>;
@@ -131,3 +132,16 @@ export const askedOf = ({ operator, accepted: answered, offered }: Chat): readon
   if (answered) return [];
   return operator === null ? offered : [operator];
 };
+
+/**
+ * What a choice needs of a chat. A chat that was handed to a department no longer belongs with whoever invited or served
+ * the visitor before.
+ */
+export const soughtIn = (chat: Chat): Sought => ({
+  department: chat.department,
+  invitedBy: chat.handed ? null : chat.invitedBy,
+  lastOperator: chat.handed ? null : chat.lastOperator,
+  transferredBy: chat.transferredBy,
+  offered: chat.offered,
+  passed: chat.passed,
+});

@@ -4,7 +4,6 @@ import { type Core, type Decider, type DecisionContext, refuse } from '../machin
 import type { SeenSummary } from '../machine/seen.ts';
 import { type ConversationCommand, converse } from './conversation.ts';
 import type {
-  Profile,
   VisitorContext,
   VisitorDelays,
   VisitorFact,
@@ -13,6 +12,7 @@ import type {
 } from './facts.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
 import { closed, type PlacementCommand, place } from './placement.ts';
+import type { Profile } from './profile.ts';
 import { report, type VisitorReport } from './reports.ts';
 
 export type VisitorCommand =

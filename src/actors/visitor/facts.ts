@@ -2,7 +2,8 @@
 import type { Username } from '../ids.ts';
 import type { EventOf, FactOf } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/seen.ts';
-import type { Policy } from '../selection.ts';
+import type { Considered, PickReason } from '../selection.ts';
+import type { Profile } from './profile.ts';
 
 /** Durations of a visitor's timers in ms. They are in its facts: a later change of settings does not change a replay. */
 export type VisitorDelays = {
@@ -16,19 +17,8 @@ export type VisitorDelays = {
 
 export type CloseParty = 'visitor' | 'operator' | 'system';
 
-/** Why these were asked: a person that it belongs with, or a policy of the tenant or department. */
-export type PickReason = 'invited' | 'last-served' | 'handed-back' | Policy;
-
 /** Why somebody has a chat no more, who had it or was asked. */
 export type UnassignReason = 'missed' | 'declined' | 'offline' | 'owner-gone' | 'operator-removed';
-
-/** Who could have had the chat at that moment. */
-export type Considered = {
-  /** How many were free. */
-  free: number;
-  /** The first of them as the policy orders them, with what they had of what they can have. */
-  first: { operator: Username; chats: number; capacity: number }[];
-};
 
 /** Facts, by type. What is personal is sealed beside them ({@link VisitorPersonal}). */
 export type VisitorFacts = {
@@ -126,19 +116,6 @@ export type VisitorKept = Pick<
   'lastChatId' | 'revokedReservations' | 'openMessages' | 'settledMessages'
 > &
   Partial<Pick<VisitorContext, 'chats' | 'lastOperator'>>;
-
-/** What is said of a page view: sealed in the fact, shown to operators. */
-export type Profile = {
-  page?: string;
-  title?: string;
-  referrer?: string;
-  nick?: string;
-  country?: string;
-  city?: string;
-  timezone?: string;
-  visits?: number;
-  vid?: string;
-};
 
 /** The personal part of each fact that has one. */
 export type VisitorPersonal = {

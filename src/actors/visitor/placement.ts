@@ -1,15 +1,8 @@
 /** Who has a visitor's chat: asked, assigned, taken, declined, handed on. */
 import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
-import type {
-  Chat,
-  CloseParty,
-  Considered,
-  PickReason,
-  UnassignReason,
-  VisitorContext,
-  VisitorFact,
-} from './facts.ts';
+import type { Considered, PickReason } from '../selection.ts';
+import type { Chat, CloseParty, UnassignReason, VisitorContext, VisitorFact } from './facts.ts';
 
 export type PlacementCommand =
   | {

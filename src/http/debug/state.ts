@@ -1,26 +1,10 @@
 /** The state of an actor at any point of its history, with the fold that the runtime uses. */
-import { type ActorKind, actorOf } from '../../actors/ids.ts';
-import {
-  type ActorState,
-  type Decider,
-  emptyCore,
-  fold,
-  serialize,
-} from '../../actors/machine/decider.ts';
-import { Seen } from '../../actors/machine/seen.ts';
-import { operatorDecider } from '../../actors/operator/decisions.ts';
-import { tenantDecider } from '../../actors/tenant/machine.ts';
-import { visitorDecider } from '../../actors/visitor/decisions.ts';
+import { DECIDERS } from '../../actors/deciders.ts';
+import { actorOf } from '../../actors/ids.ts';
+import { type ActorState, emptyState, fold, serialize } from '../../actors/machine/decider.ts';
 import { hasCode } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import type { JsonObject } from '../../kit/json.ts';
-
-/** By kind. A fold takes no commands, so the type of commands does not matter. */
-const DECIDERS: Readonly<Record<ActorKind, Decider<never>>> = {
-  visitor: visitorDecider as unknown as Decider<never>,
-  operator: operatorDecider as unknown as Decider<never>,
-  tenant: tenantDecider as unknown as Decider<never>,
-};
 
 /** Events that are read at once. */
 const PAGE_EVENTS = 1_000;
@@ -40,7 +24,7 @@ export async function foldStream(
   if (!actor) return null;
   const { revision = Number.POSITIVE_INFINITY, at = Number.POSITIVE_INFINITY } = until;
   const decider = DECIDERS[actor.kind];
-  let state: ActorState = { core: emptyCore(decider), seen: new Seen() };
+  let state: ActorState = emptyState(decider);
   const view = (more: JsonObject = {}): JsonObject | null =>
     state.core.revision < 0
       ? null

@@ -1,6 +1,6 @@
 /** Rows of the read models with the XMPP addresses that callers see. */
 import { operatorJid, visitorJid } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { ChatView } from '../../projections/chat-queries.ts';
 import type { OperatorView } from '../../projections/operator-queries.ts';
 import type { VisitorView } from '../../projections/visitor-queries.ts';

@@ -1,7 +1,7 @@
 /** Facts as events of the live stream: which rows of the read models a fact changes, and the event for each row. */
 import { actorOf, visitorJid } from '../../actors/ids.ts';
 import type { OperatorFacts } from '../../actors/operator/machine.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { Projections } from '../../projections/projections.ts';

@@ -7,7 +7,7 @@
  */
 import type { Logger } from 'pino';
 import { actorOf, type TenantId } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { AppError } from '../../errors.ts';
 import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
 import { nextInLog } from '../../eventstore/reading.ts';

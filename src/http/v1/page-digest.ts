@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Profile } from '../../actors/visitor/facts.ts';
+import { PROFILE_FIELDS, type Profile } from '../../actors/visitor/profile.ts';
 
 /** Characters of base64url in a digest: 132 bits. */
 const DIGEST_CHARACTERS = 22;
@@ -18,22 +18,9 @@ export function createPageDigest(
 ): (tenant: string, visitor: string, department: string | null, profile: Profile) => string {
   const secret = Buffer.from(key).toString('base64');
   return (tenant, visitor, department, profile) => {
-    const { page, title, referrer, nick, country, city, timezone, visits, vid } = profile;
     // An array has one order. JSON of the body would keep the order in which the caller wrote the fields.
-    const text = JSON.stringify([
-      tenant,
-      visitor,
-      department,
-      page,
-      title,
-      referrer,
-      nick,
-      country,
-      city,
-      timezone,
-      visits,
-      vid,
-    ]);
+    const fields = PROFILE_FIELDS.map((field) => profile[field]);
+    const text = JSON.stringify([tenant, visitor, department, ...fields]);
     return hash('sha256', secret + text, 'base64url').slice(0, DIGEST_CHARACTERS);
   };
 }

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ChatId, Username } from '../../actors/ids.ts';
 import { filledLine, line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
+import type { ProfileField } from '../../actors/visitor/profile.ts';
 import { MessageBody, MessageId } from '../frame/text.ts';
 
 /** A URL at most: of a page or of its referrer. */
@@ -31,7 +32,7 @@ export const PageView = z
       .string()
       .regex(/^[A-Za-z0-9]{0,64}$/, 'is letters and digits, at most 64')
       .optional(),
-  })
+  } satisfies Record<ProfileField | 'department', z.ZodType>)
   .openapi('PageView');
 
 export const StartChat = z

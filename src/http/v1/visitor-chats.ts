@@ -1,7 +1,7 @@
 /** Commands of a visitor's chat: start, write, see, transfer, close. */
 import { z } from '@hono/zod-openapi';
 import { ChatId, VisitorKey } from '../../actors/ids.ts';
-import { delaysOf } from '../../actors/tenant/machine.ts';
+import { delaysOf } from '../../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError, hasCode } from '../../errors.ts';
 import type { Origin } from '../../runtime/ports.ts';

@@ -4,9 +4,9 @@
  */
 import { z } from '@hono/zod-openapi';
 import { VisitorKey } from '../../actors/ids.ts';
-import { delaysOf } from '../../actors/tenant/machine.ts';
+import { delaysOf } from '../../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
-import type { Profile } from '../../actors/visitor/facts.ts';
+import { PROFILE_FIELDS, type Profile } from '../../actors/visitor/profile.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
@@ -16,26 +16,13 @@ import { addVisitorChats, type CommandVisitor } from './visitor-chats.ts';
 
 const Visitor = z.object({ key: VisitorKey });
 
-const TEXT_FIELDS = [
-  'page',
-  'title',
-  'referrer',
-  'nick',
-  'country',
-  'city',
-  'timezone',
-  'vid',
-] as const satisfies (keyof Profile)[];
-
 /** The profile that a page view carries, without fields that are absent or empty. */
 function profileOf(view: z.output<typeof PageView>): Profile {
-  const profile: Profile = {};
-  for (const field of TEXT_FIELDS) {
-    const text = view[field];
-    if (text) profile[field] = text;
-  }
-  if (view.visits !== undefined) profile.visits = view.visits;
-  return profile;
+  const fields = PROFILE_FIELDS.map((field) => [field, view[field]] as const);
+  // The values have the types of their fields: the body was parsed.
+  return Object.fromEntries(
+    fields.filter(([, value]) => value !== undefined && value !== ''),
+  ) as Profile;
 }
 
 export function addVisitorCommands(api: Api, access: Access<Caller>): void {

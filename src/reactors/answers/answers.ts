@@ -5,7 +5,7 @@
 import type { Username, VisitorKey } from '../../actors/ids.ts';
 import type { OperatorFact, OperatorFacts } from '../../actors/operator/machine.ts';
 import { lhcCommandsOf } from '../../actors/tenant/lhc-commands.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { COMMANDS, HISTORY, UNKNOWN } from '../../inbox/written/read.ts';

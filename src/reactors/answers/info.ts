@@ -1,7 +1,8 @@
 /** `!info`: everything that the service knows about a visitor. */
 import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../../actors/ids.ts';
-import type { Chat, CloseParty, Profile, VisitorState } from '../../actors/visitor/facts.ts';
+import type { Chat, CloseParty, VisitorState } from '../../actors/visitor/facts.ts';
+import type { Profile } from '../../actors/visitor/profile.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
 import type { Actors } from '../../runtime/ports.ts';

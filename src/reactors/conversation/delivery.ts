@@ -10,7 +10,7 @@ import {
   visitorJid,
   visitorRef,
 } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { AppError, isRefused } from '../../errors.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { Actors } from '../../runtime/ports.ts';

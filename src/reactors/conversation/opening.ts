@@ -12,11 +12,11 @@ import { streamOf, type Username, visitorRef } from '../../actors/ids.ts';
 import type {
   Chat,
   OpenMessage,
-  Profile,
   VisitorContext,
   VisitorFact,
   VisitorState,
 } from '../../actors/visitor/facts.ts';
+import type { Profile } from '../../actors/visitor/profile.ts';
 import { isRefused } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';

@@ -9,7 +9,7 @@ import type { Logger } from 'pino';
 import { operatorFact, visitorFact } from '../../actors/facts.ts';
 import { actorOf, type TenantId, type Username, type VisitorKey } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { VisitorFact, VisitorFacts, VisitorState } from '../../actors/visitor/facts.ts';
 import { isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';

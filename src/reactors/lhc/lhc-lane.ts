@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto';
 import { visitorFact } from '../../actors/facts.ts';
 import { type ActorRef, actorOf, type TenantId, type Username } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';

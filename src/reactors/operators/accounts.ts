@@ -10,7 +10,7 @@ import { operatorJid, rosterGroups, type TenantId, type Username } from '../../a
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { OperatorContext } from '../../actors/operator/machine.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { AppError, hasCode } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';

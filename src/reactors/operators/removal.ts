@@ -11,7 +11,7 @@ import {
   streamOf,
   type Username,
 } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { Mailboxes } from '../../runtime/host/mailbox.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { Actors } from '../../runtime/ports.ts';

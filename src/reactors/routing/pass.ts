@@ -9,7 +9,7 @@
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
 import { type Pick, type Policy, type Rule, selectOperators } from '../../actors/selection.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import { createPools, type Pool, type Pools } from './pool.ts';

@@ -11,7 +11,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import { actorOf, type TenantId, type Username } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';

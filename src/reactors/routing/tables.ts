@@ -1,8 +1,8 @@
 /** The queries of routing: both sides of every open chat, folded from visitors' and operators' streams. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
-import { type Sought, soughtIn } from '../../actors/selection.ts';
-import { VISITOR_FOLD } from '../../actors/visitor/chat.ts';
+import type { Sought } from '../../actors/selection.ts';
+import { soughtIn, VISITOR_FOLD } from '../../actors/visitor/chat.ts';
 import type { Chat } from '../../actors/visitor/facts.ts';
 import type { WorkTable } from '../../runtime/pending-work.ts';
 import { prepareLazily } from '../../sqlite/statements.ts';

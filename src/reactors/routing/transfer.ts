@@ -3,7 +3,7 @@ import { type TenantId, Username, type VisitorKey } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { Chat, VisitorContext } from '../../actors/visitor/facts.ts';
 import { place } from '../../actors/visitor/placement.ts';
 import { AppError, isRefused, messageOf } from '../../errors.ts';

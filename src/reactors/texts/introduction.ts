@@ -1,6 +1,7 @@
 /** Who a visitor is, for an operator who can accept the chat. */
 import type { VisitorKey } from '../../actors/ids.ts';
-import type { Profile, VisitorState } from '../../actors/visitor/facts.ts';
+import type { VisitorState } from '../../actors/visitor/facts.ts';
+import type { Profile } from '../../actors/visitor/profile.ts';
 import { cut } from './cut.ts';
 import { localTime, nickOf, placeOf } from './presence-text.ts';
 

@@ -1,6 +1,7 @@
 /** A visitor in an operator's contact list: name, show and status text. */
 import type { VisitorKey } from '../../actors/ids.ts';
-import type { Profile, VisitorState } from '../../actors/visitor/facts.ts';
+import type { VisitorState } from '../../actors/visitor/facts.ts';
+import type { Profile } from '../../actors/visitor/profile.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { VisitorPresence } from '../../xmpp/port.ts';
 import { cut } from './cut.ts';

@@ -1,6 +1,6 @@
 /** One visitor in ejabberd: makes and removes the account, the roster group membership and the session. */
 import { rosterGroups } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';

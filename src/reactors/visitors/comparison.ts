@@ -12,7 +12,7 @@ import {
   visitorJid,
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { type Ownership, PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';

@@ -1,7 +1,7 @@
 /** Chooses the visitors that a tenant's operators see, if there are more of them than operators' clients can handle. */
 import type { TenantId, VisitorKey } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/machine.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { DesiredVisitors, Visitor } from './desired.ts';
 
 /** The choice for a tenant is made at most once in this time. */

@@ -1,20 +1,19 @@
 /** Actors in memory: folded from the log once, then kept as new as the log is known to be. */
 import type { Logger } from 'pino';
+import { DECIDERS } from '../../actors/deciders.ts';
 import { type ActorKind, actorOf } from '../../actors/ids.ts';
 import {
   type ActorState,
   deserialize,
-  emptyCore,
+  emptyState,
   fold,
   serialize,
 } from '../../actors/machine/decider.ts';
-import { Seen } from '../../actors/machine/seen.ts';
 import { hasCode } from '../../errors.ts';
 import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
 import type { SnapshotStore } from '../../eventstore/snapshots.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import { Lru } from '../../kit/lru.ts';
-import { DECIDERS } from './kinds.ts';
 
 /** Actors in memory at most, by default. */
 export const ACTORS_IN_MEMORY = 10_000;
@@ -160,10 +159,7 @@ async function read(
 }
 
 function begin(cache: Cache, stream: string, kind: ActorKind): CachedActor {
-  const state = restore(cache, stream, kind) ?? {
-    core: emptyCore(DECIDERS[kind]),
-    seen: new Seen(),
-  };
+  const state = restore(cache, stream, kind) ?? emptyState(DECIDERS[kind]);
   return { state, position: null, snapshotRevision: state.core.revision, usedAt: cache.now() };
 }
 

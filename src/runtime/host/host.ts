@@ -7,7 +7,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type ActorRef, actorOf, streamOf } from '../../actors/ids.ts';
+import { DECIDERS } from '../../actors/deciders.ts';
+import { type ActorRef, actorOf, sealingKeyOf, streamOf } from '../../actors/ids.ts';
 import {
   type ActorState,
   type Decision,
@@ -32,7 +33,6 @@ import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { CommitListener } from '../pending-work.ts';
 import type { Dispatched, Origin, Vault } from '../ports.ts';
 import { type ActorCache, type CachedActor, createActorCache } from './cache.ts';
-import { DECIDERS, keyOf } from './kinds.ts';
 import { Mailboxes } from './mailbox.ts';
 
 /** Tries of one command when another process writes to the actor's stream each time. */
@@ -235,7 +235,7 @@ async function sealedEvents(
     machine: DECIDERS[ref.kind].version,
     ...(hook && { hook }),
   };
-  const key = keyOf(ref);
+  const key = sealingKeyOf(ref);
   const events: NewEvent[] = [];
   for (const { type, data, personal } of decision.facts) {
     events.push({

@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
-import {
-  type TenantFact,
-  TenantSettings,
-  tenantDecider,
-} from '../../../src/actors/tenant/machine.ts';
+import { type TenantFact, tenantDecider } from '../../../src/actors/tenant/machine.ts';
+import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { scenario } from '../scenario.ts';
 
 const tenant = () => scenario(tenantDecider);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LHC_COMMANDS } from '../../../src/actors/tenant/lhc-commands.ts';
-import { TenantSettings } from '../../../src/actors/tenant/machine.ts';
+import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { COMMANDS, readWritten, UNKNOWN } from '../../../src/inbox/written/read.ts';
 import { nearest } from '../../../src/inbox/written/spelling.ts';
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperatorFact } from '../../../src/actors/operator/machine.ts';
-import { TenantSettings } from '../../../src/actors/tenant/machine.ts';
+import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
-import type { Profile } from '../../../src/actors/visitor/facts.ts';
+import type { Profile } from '../../../src/actors/visitor/profile.ts';
 import { COMMANDS, UNKNOWN } from '../../../src/inbox/written/read.ts';
 import { type Answers, createAnswers } from '../../../src/reactors/answers/answers.ts';
 import { durationOf, stampOf } from '../../../src/reactors/texts/times.ts';

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../../src/actors/tenant/machine.ts';
+import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { AppError } from '../../../src/errors.ts';
 import {
   createDesiredVisitors,
