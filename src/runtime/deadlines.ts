@@ -1,8 +1,8 @@
 /**
- * Durable time-outs: the next due time of each actor is in its facts (`wakeAt`); here it is an index of it, and one
- * timer for the process. No live actor waits.
+ * Durable deadlines. The next deadline of each actor is in its facts (`wakeAt`). This is an index of them and one timer
+ * for the process, so an actor need not be in memory to wait.
  */
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import { actorOf } from '../actors/ids.ts';
 import { messageOf } from '../errors.ts';
@@ -18,21 +18,26 @@ import {
 } from './leases/ownership.ts';
 import type { CommitListener, WorkTable } from './pending-work.ts';
 
-/** setTimeout takes at most 2^31-1 ms; looking again each minute costs nothing and heals a changed clock. */
-const LOOK_AGAIN_MS = 60_000;
-const AT_ONCE = 64;
-const RETRY_MS = 5_000;
+/** The longest sleep of the timer. setTimeout takes 2^31-1 ms at most, and the clock may be changed meanwhile. */
+export const LOOK_AGAIN_MS = 60_000;
+export const FIRED_AT_ONCE = 64;
+export const DEADLINE_RETRY_MS = 5_000;
 
 export interface Deadlines extends CommitListener {
-  /** From now on deadlines fire. @param graceMs what fell due before waits so long, so that visitors can show up */
+  /**
+   * Begins to fire.
+   * @param graceMs delays deadlines that were armed before the start: while the service was down nobody could show a
+   * sign of life
+   */
   start(graceMs: number): void;
-  /** Resolves when no deadline is being fired any more. */
+  /** Resolves when no deadline is firing any more. */
   stop(): Promise<void>;
+  /** Actors with a deadline. */
   pending(): number;
 }
 
 const QUERIES = {
-  // Armed before this process started: it may have fallen due while nobody could show that he lives.
+  // A deadline that was armed before the start of this process has to wait for the end of the grace.
   due: `SELECT stream FROM deadlines WHERE due <= ? AND (armed >= ? OR ? >= ?)
     AND partition IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT ?`,
   next: `SELECT min(due) AS due FROM deadlines WHERE due > ?
@@ -42,10 +47,6 @@ const QUERIES = {
   drop: 'DELETE FROM deadlines WHERE stream = ? AND revision <= ?',
   count: 'SELECT count(*) AS n FROM deadlines',
 } as const;
-
-interface Row {
-  readonly stream: string;
-}
 
 export const DEADLINES_TABLE: WorkTable = {
   name: 'deadlines',
@@ -62,8 +63,8 @@ export const DEADLINES_TABLE: WorkTable = {
   `,
   tables: ['deadlines'],
   apply: (file) => {
-    // A fact that leaves the deadline as it was has not armed it: an outcome that comes after a start is no sign of
-    // life, and the deadline keeps its grace.
+    // A fact that leaves the deadline unchanged does not arm it again. The outcome of an effect after a start is no sign
+    // of life of a visitor, so the deadline keeps its grace.
     const put = file.prepare(
       `INSERT INTO deadlines VALUES (?, ?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE
        SET armed = iif(due = excluded.due, armed, excluded.armed),
@@ -82,6 +83,23 @@ export const DEADLINES_TABLE: WorkTable = {
   },
 };
 
+interface State {
+  readonly query: (name: keyof typeof QUERIES) => StatementSync;
+  readonly host: Pick<ActorHost, 'wake'>;
+  readonly ownership: Ownership;
+  readonly now: () => number;
+  readonly logger: Logger;
+  /** ms since 1970, as all times here; infinite before the start. */
+  startedAt: number;
+  graceUntil: number;
+  timer: NodeJS.Timeout | undefined;
+  /** When the timer goes off. */
+  lookAt: number;
+  /** Settles when all due deadlines have fired; null while none fires. */
+  firing: Promise<void> | null;
+  stopped: boolean;
+}
+
 export function createDeadlines(options: {
   db: DatabaseSync;
   host: Pick<ActorHost, 'wake'>;
@@ -90,95 +108,107 @@ export function createDeadlines(options: {
   logger: Logger;
 }): Deadlines {
   const { db, host, ownership, now, logger } = options;
-  let startedAt = Number.POSITIVE_INFINITY;
-  let graceUntil = Number.POSITIVE_INFINITY;
-  let timer: NodeJS.Timeout | undefined;
-  /** When the timer goes off. */
-  let lookAt = Number.POSITIVE_INFINITY;
-  let firing: Promise<void> | null = null;
-  let stopped = false;
-
-  const query = prepareLazily(db, QUERIES);
-
-  /** As JSON, for the statements above. */
-  const owned = (): string =>
-    JSON.stringify(
-      Array.from({ length: PARTITIONS }, (_, n) => n).filter((n) => ownership.owns(n)),
-    );
-
-  async function fire(stream: string): Promise<void> {
-    if (!ownsStream(ownership, stream)) return;
-    try {
-      const { next, revision } = await host.wake(stream);
-      if (next === undefined) query('drop').run(stream, revision);
-      else query('move').run(next, revision, stream, revision);
-    } catch (error) {
-      logger.warn({ stream, reason: messageOf(error) }, 'a deadline could not be met; again later');
-      query('later').run(now() + RETRY_MS, stream);
-    }
-  }
-
-  async function fireDue(): Promise<void> {
-    for (;;) {
-      const at = now();
-      const rows = query('due').all(at, startedAt, at, graceUntil, owned(), AT_ONCE);
-      if (rows.length === 0 || stopped) return;
-      // The columns are those of the statement above.
-      await Promise.all((rows as unknown as Row[]).map(({ stream }) => fire(stream)));
-    }
-  }
-
-  function plan(): void {
-    if (stopped || startedAt === Number.POSITIVE_INFINITY) return;
-    clearTimeout(timer);
-    const at = now();
-    const mine = owned();
-    const due = Number(query('next').get(at, mine)?.due ?? Number.POSITIVE_INFINITY);
-    const overdue = query('due').all(at, startedAt, at, graceUntil, mine, 1).length > 0;
-    arm(overdue ? at : Math.min(due, graceUntil > at ? graceUntil : due));
-  }
-
-  function arm(due: number): void {
-    const at = now();
-    clearTimeout(timer);
-    lookAt = Math.min(Math.max(due, at), at + LOOK_AGAIN_MS);
-    timer = setTimeout(look, lookAt - at);
-  }
-
-  /** Looks at the facts alone, not at the table: a timer that goes off for a deadline that has moved harms nobody. */
-  function planSooner(events: readonly RecordedEvent[]): void {
-    if (stopped || firing || startedAt === Number.POSITIVE_INFINITY) return;
-    let due = lookAt;
-    for (const { metadata } of events) due = Math.min(due, metadata.wakeAt ?? due);
-    if (due < lookAt) arm(due);
-  }
-
-  function look(): void {
-    if (firing || stopped) return;
-    firing = fireDue()
-      .catch((error) => logger.error({ err: error }, 'deadlines could not be read'))
-      .finally(() => {
-        firing = null;
-        plan();
-      });
-  }
-
+  const state: State = {
+    query: prepareLazily(db, QUERIES),
+    host,
+    ownership,
+    now,
+    logger,
+    startedAt: Number.POSITIVE_INFINITY,
+    graceUntil: Number.POSITIVE_INFINITY,
+    timer: undefined,
+    lookAt: Number.POSITIVE_INFINITY,
+    firing: null,
+    stopped: false,
+  };
   return {
-    onCommit: planSooner,
+    onCommit: (events) => planSooner(state, events),
     start(graceMs) {
-      startedAt = now();
-      graceUntil = startedAt + graceMs;
-      ownership.onChange(plan);
+      state.startedAt = now();
+      state.graceUntil = state.startedAt + graceMs;
+      ownership.onChange(() => plan(state));
       ownership.onHandOver(async () => {
-        await firing;
+        await state.firing;
       });
-      plan();
+      plan(state);
     },
     async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      await firing;
+      state.stopped = true;
+      clearTimeout(state.timer);
+      await state.firing;
     },
-    pending: () => Number(query('count').get()?.n ?? 0),
+    pending: () => Number(state.query('count').get()?.n ?? 0),
   };
+}
+
+const isRunning = ({ stopped, startedAt }: State): boolean =>
+  !stopped && startedAt !== Number.POSITIVE_INFINITY;
+
+/** The partitions of this process as JSON, for the statements above. */
+const ownPartitions = ({ ownership }: State): string =>
+  JSON.stringify(Array.from({ length: PARTITIONS }, (_, n) => n).filter((n) => ownership.owns(n)));
+
+const dueStreams = (state: State, limit: number): readonly string[] => {
+  const { query, now, startedAt, graceUntil } = state;
+  const at = now();
+  const rows = query('due').all(at, startedAt, at, graceUntil, ownPartitions(state), limit);
+  return rows.map(({ stream }) => String(stream));
+};
+
+/** Sets the timer to the next deadline in the table. */
+function plan(state: State): void {
+  if (!isRunning(state)) return;
+  const { query, now, graceUntil } = state;
+  const at = now();
+  const due = Number(query('next').get(at, ownPartitions(state))?.due ?? Number.POSITIVE_INFINITY);
+  const overdue = dueStreams(state, 1).length > 0;
+  arm(state, overdue ? at : Math.min(due, graceUntil > at ? graceUntil : due));
+}
+
+/**
+ * Sets the timer to an earlier deadline. It reads the facts alone, not the table: a timer that goes off for a deadline
+ * that has moved finds nothing due.
+ */
+function planSooner(state: State, events: readonly RecordedEvent[]): void {
+  if (!isRunning(state) || state.firing) return;
+  let due = state.lookAt;
+  for (const { metadata } of events) due = Math.min(due, metadata.wakeAt ?? due);
+  if (due < state.lookAt) arm(state, due);
+}
+
+function arm(state: State, due: number): void {
+  const at = state.now();
+  clearTimeout(state.timer);
+  state.lookAt = Math.min(Math.max(due, at), at + LOOK_AGAIN_MS);
+  state.timer = setTimeout(() => look(state), state.lookAt - at);
+}
+
+function look(state: State): void {
+  if (state.firing || state.stopped) return;
+  state.firing = fireDue(state)
+    .catch((error) => state.logger.error({ err: error }, 'deadlines could not be read'))
+    .finally(() => {
+      state.firing = null;
+      plan(state);
+    });
+}
+
+async function fireDue(state: State): Promise<void> {
+  for (;;) {
+    const streams = dueStreams(state, FIRED_AT_ONCE);
+    if (streams.length === 0 || state.stopped) return;
+    await Promise.all(streams.map((stream) => fire(state, stream)));
+  }
+}
+
+async function fire({ query, host, ownership, now, logger }: State, stream: string): Promise<void> {
+  if (!ownsStream(ownership, stream)) return;
+  try {
+    const { next, revision } = await host.wake(stream);
+    if (next === undefined) query('drop').run(stream, revision);
+    else query('move').run(next, revision, stream, revision);
+  } catch (error) {
+    logger.warn({ stream, reason: messageOf(error) }, 'deadline not fired; trying again');
+    query('later').run(now() + DEADLINE_RETRY_MS, stream);
+  }
 }

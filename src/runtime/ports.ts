@@ -1,34 +1,40 @@
-/** What the runtime offers to those who command: the HTTP API, reactors, the command line. */
+/**
+ * What the runtime offers to those who command: the HTTP API, the inbox, the reactors, the command line. Types only, so
+ * everybody may import it.
+ */
 import type { ActorRef, TenantId, Username, VisitorKey } from '../actors/ids.ts';
 import type { Hook, Seen } from '../actors/machine/seen.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
-import type { OperatorRegistration } from '../actors/operator/registration.ts';
 import type { TenantCommand, TenantState } from '../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import type { VisitorState } from '../actors/visitor/facts.ts';
 import type { Position, Sealed } from '../eventstore/port.ts';
 import type { JsonObject, JsonValue } from '../kit/json.ts';
 
+/** Where a command comes from. */
 export interface Origin {
   /**
    * A command is carried out once for each id. An automatic id begins with `auto:` (AUTOMATIC in
    * src/actors/machine/seen.ts) and is not remembered: nobody can repeat it.
    */
   readonly commandId: string;
+  /** Default the command id. */
   readonly correlationId?: string | undefined;
+  /** Default the command id. */
   readonly causationId?: string | undefined;
   readonly hook?: Hook | undefined;
 }
 
+/** The outcome of a command. */
 export interface Dispatched {
   readonly actor: ActorRef;
   /** The machine's state value after the command, e.g. `{ presence: 'online', conversation: 'none' }`. */
   readonly state: JsonValue;
   /** Of the stream's last fact. */
   readonly revision: number;
-  /** Of the last fact of this command; of an earlier one when it caused none; null when the process knows none. */
+  /** Of the stream's last fact; null for a stream without facts. */
   readonly position: Position | null;
-  /** How many facts it caused; 0 for a repeat and for a wish that was true already. */
+  /** How many facts the command caused; 0 for a repeat, and for a command that had nothing to change. */
   readonly facts: number;
 }
 
@@ -46,11 +52,11 @@ export type ActorView<State> = State & {
 export interface Actor<Command, State> {
   /**
    * Carries out a command. Resolves when its facts are durable.
-   * @param origin without a `commandId` the command gets an automatic one, which is not remembered
+   * @param origin without a `commandId` the command gets an automatic one
    * @throws {AppError} `refused`, `not-found`, `overloaded` (mailbox full), `unavailable` (store), `unfit`
    */
   send(command: Command, origin?: Partial<Origin>): Promise<Dispatched>;
-  /** The state, at least as new as the table of pending work; null for an actor that has no facts. */
+  /** The state, at least as new as the tables of pending work; null for an actor without facts. */
   state(): Promise<ActorView<State> | null>;
   /** The state, as new as the log is now: for a refusal that would be final. */
   latest(): Promise<ActorView<State> | null>;
@@ -63,11 +69,11 @@ export interface Actors {
   tenant(tenant: TenantId): Actor<TenantCommand, TenantState>;
 }
 
-/** Opens and seals personal data (docs/architecture.md, Personal data). */
+/** Seals and opens personal data (docs/architecture.md, Personal data). */
 export interface Vault {
   /** @param key `{tenant}.{visitor key}` or `{tenant}` */
   seal(key: string, personal: JsonObject): Promise<Sealed>;
-  /** null when the person's key was deleted: the data is gone for good. */
+  /** @returns null if the person's key was deleted: nobody can open the data any more */
   open(sealed: Sealed): Promise<JsonObject | null>;
   /** Deletes a person's key. */
   erase(key: string): Promise<void>;
@@ -77,15 +83,15 @@ export interface Vault {
 export interface Inbox {
   /**
    * Resolves when every event is durable or set aside.
-   * @param events the batch as parsed JSON; malformed ones are set aside, they never fail the batch
-   * @throws {AppError} `unavailable` when the batch has to come again
+   * @param events the batch as parsed JSON. A malformed event is set aside and does not fail the batch
+   * @throws {AppError} `unavailable` when mod_lhc has to send the batch again
    */
   take(events: readonly unknown[]): Promise<void>;
 }
 
-/** Something that did not work out, waiting for a person. */
+/** An effect or a webhook event that was given up and waits for a person. */
 export interface DeadLetter {
-  /** Stable id, used to show it and to send it again. */
+  /** Shows the letter and sends it again. */
   readonly id: string;
   readonly tenant: string | null;
   readonly at: number;
@@ -97,37 +103,45 @@ export interface DeadLetter {
 
 export interface DeadLetters {
   list(tenant?: string): Promise<readonly DeadLetter[]>;
-  /** With its content opened. */
+  /** The letter with its content opened. */
   show(id: string): Promise<(DeadLetter & { readonly content: JsonValue }) | null>;
-  /** As a new command or effect, out of order. @throws {AppError} `not-found` */
+  /** Sends a letter as a new command or effect, out of order. @throws {AppError} `not-found` */
   sendAgain(id: string): Promise<void>;
 }
 
-/** An operator's account in ejabberd and its registration, changed within the request (docs/architecture.md, promise 8). */
+/** An operator's account in ejabberd and its registration, changed within the request (docs/architecture.md, Commit before effect). */
 export interface OperatorAccounts {
   /**
-   * @throws {AppError} `conflict` for a foreign account, or for an LHC user that is another operator; `invalid` for what
-   * a new one lacks; `unavailable` when ejabberd is away: nothing changed
+   * @throws {AppError} `conflict` for a foreign account, or for an LHC user that belongs to another operator; `invalid`
+   * if a new operator lacks something; `unavailable` when ejabberd is away: nothing changed
    */
   put(
     tenant: TenantId,
     username: Username,
-    wish: OperatorRegistration,
+    wish: {
+      /** Required for a new operator. Like all fields below, an absent one keeps its value. */
+      lhcUserId?: number | undefined;
+      name?: string | undefined;
+      departments?: readonly string[] | undefined;
+      capacity?: number | undefined;
+      password?: string | undefined;
+      adopt?: boolean | undefined;
+    },
     origin: Origin & { readonly admin: boolean },
   ): Promise<Dispatched>;
   remove(tenant: TenantId, username: Username, origin: Origin): Promise<Dispatched>;
 }
 
-/** To whom a chat is handed on; by a name alone, an operator of that name goes before a department. */
+/** Who a chat is transferred to. If a name alone fits an operator and a department, the operator gets the chat. */
 export type Receiver =
   | { readonly operator: string }
   | { readonly department: string }
   | { readonly name: string };
 
 /**
- * An operator hands on the open chat that it has; without an id it is the visitor's open one. The receiver has to be
- * available and have a free place. LHC (`from: null`) may give it to anybody who is registered, whatever he has.
- * @throws {AppError} `refused` with a reason for a person, and `details.field` where there is no such receiver;
+ * An operator transfers their open chat. Without an id it is the visitor's open chat. The receiver must be available and
+ * have a free place. LHC (`from: null`) may give the chat to every registered operator, available or not.
+ * @throws {AppError} `refused` with a reason for a person, and `details.field` if the receiver does not exist;
  * `not-found` for an unknown visitor
  */
 export type Transfer = (
@@ -137,7 +151,7 @@ export type Transfer = (
   origin: Origin,
 ) => Promise<Dispatched>;
 
-/** Typing of a visitor towards its operator: sent at once or not at all. */
+/** Shows an operator that their visitor is typing: at once or not at all. */
 export type ForwardTyping = (
   tenant: TenantId,
   visitor: VisitorKey,
