@@ -63,7 +63,7 @@ export function healthOf(parts: {
       // Commands are accepted, and older rows may answer: no reason to take the service out.
       readModels: () => projections.settled(),
       lhc: async () => {
-        const failing = [...lanes.failing(callbacks.destination.name)].map(
+        const failing = [...lanes.failures(callbacks.destination.name)].map(
           ([tenant, reason]) => `${tenant}: ${reason}`,
         );
         if (failing.length > 0) throw new AppError('unavailable', failing.slice(0, 20).join('; '));

@@ -289,7 +289,7 @@ async function perform(parts: Parts, event: RecordedEvent, again: boolean): Prom
 }
 
 /** The lane gave up a message: LHC hears that it failed. */
-async function giveUp(parts: Parts, event: RecordedEvent, reason: string): Promise<void> {
+async function reportDeadLetter(parts: Parts, event: RecordedEvent, reason: string): Promise<void> {
   const actor = actorOf(event.stream);
   const fact = visitorFact(event);
   if (fact?.type !== 'VisitorMessageSent' || actor?.kind !== 'visitor') return;
@@ -305,7 +305,7 @@ export function createXmppLane(options: XmppLaneOptions): XmppLane {
       concurrency: XMPP_LANES_AT_ONCE,
       retry: MESSAGE_RETRY,
       perform: (event, _signal, again = false) => perform(parts, event, again),
-      gaveUp: (event, reason) => giveUp(parts, event, reason),
+      reportFailure: (event, reason) => reportDeadLetter(parts, event, reason),
     },
     resend: parts.resend.resend,
   };

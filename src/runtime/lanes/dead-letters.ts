@@ -1,4 +1,4 @@
-/** What was given up, waiting for a person: webhook events that could not be used, and effects that never worked. */
+/** Dead letters: webhook events that cannot be used, and effects that were given up. They wait for a person. */
 import type { DatabaseSync } from 'node:sqlite';
 import { AppError } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
@@ -9,10 +9,15 @@ import { createServiceFacts } from '../service-facts.ts';
 import type { Destination } from './destination.ts';
 import { parseLaneAdvance } from './log.ts';
 
-const MOST_LISTED = 1000;
+/** Letters in a list, the newest first. */
+export const LETTERS_LISTED = 1_000;
+/** How long an effect that is sent again may take. */
+export const SEND_AGAIN_MS = 30_000;
+
+const COLUMNS = 'id, tenant, at, kind, stream, revision, destination, reason';
 
 interface Row extends DeadLetter {
-  /** Of the event that is meant, in `stream`. */
+  /** Of the event in `stream` that could not be used, or whose effect was given up. */
   readonly revision: number;
 }
 
@@ -30,7 +35,7 @@ export const DEAD_LETTERS_TABLE: WorkTable = {
       destination TEXT NOT NULL,
       reason TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
-    -- Whether an append that got no answer was made is not known: made again, it is still one letter.
+    -- An append without an answer may be repeated: it is still one letter.
     CREATE UNIQUE INDEX dead_letters_once ON dead_letters (stream, revision, destination);
   `,
   tables: ['dead_letters'],
@@ -53,81 +58,82 @@ export const DEAD_LETTERS_TABLE: WorkTable = {
   },
 };
 
-export function createDeadLetters(options: {
-  db: DatabaseSync;
-  store: EventStore;
-  vault: Vault;
-  destinations: readonly Destination[];
+interface DeadLettersOptions {
+  readonly db: DatabaseSync;
+  readonly store: EventStore;
+  readonly vault: Vault;
+  readonly destinations: readonly Destination[];
   /** Carries out a webhook event as a new command. */
-  again: (content: unknown, commandId: string) => Promise<void>;
-  now: () => number;
-  newId: () => string;
-}): DeadLetters & { count(): number } {
-  const { db, store, vault, destinations } = options;
+  readonly again: (content: unknown, commandId: string) => Promise<void>;
+  readonly now: () => number;
+  readonly newId: () => string;
+}
+
+export function createDeadLetters(options: DeadLettersOptions): DeadLetters & { count(): number } {
+  const { db, store, vault } = options;
   const facts = createServiceFacts(options);
-
-  const COLUMNS = 'id, tenant, at, kind, stream, revision, destination, reason';
-
-  // The columns are those of the table above.
-  const rows = (found: unknown): Row[] => found as Row[];
-
-  function find(id: string): Row | undefined {
-    return rows(db.prepare(`SELECT ${COLUMNS} FROM dead_letters WHERE id = ?`).all(id))[0];
-  }
-
-  async function eventOf(row: Row): Promise<RecordedEvent> {
-    const event = await eventAt(store, row.stream, row.revision);
-    if (event) return event;
-    throw new AppError('not-found', `its event is gone from ${row.stream}: it was deleted`);
-  }
-
-  async function perform(row: Row, event: RecordedEvent): Promise<void> {
-    const destination = destinations.find(({ name }) => name === row.destination);
-    if (!destination) throw new AppError('refused', `there is no destination ${row.destination}`);
-    const outcome = await destination.perform(event, AbortSignal.timeout(30_000), true);
-    if (outcome.kind === 'done') return;
-    const reason = 'reason' in outcome ? outcome.reason : 'it has to wait';
-    throw new AppError('unavailable', `it could not be sent: ${reason}`);
-  }
-
-  async function note(row: Row): Promise<void> {
-    const { id: letter, tenant } = row;
-    const fact = { type: 'DeadLetterSent', data: { letter }, tenant, causationId: letter };
-    await facts.append(`letter-${letter}`, [fact], 'any');
-    db.prepare('DELETE FROM dead_letters WHERE id = ?').run(row.id); // the fold will come to it too
-  }
-
-  const withoutRevision = ({ revision: _revision, ...letter }: Row): DeadLetter => letter;
-
   return {
     count: () => Number(db.prepare('SELECT count(*) AS n FROM dead_letters').get()?.n ?? 0),
     async list(tenant) {
       const where = tenant === undefined ? '' : 'WHERE tenant = ?';
-      const all = db
-        .prepare(
-          `SELECT ${COLUMNS} FROM dead_letters ${where} ORDER BY at DESC LIMIT ${MOST_LISTED}`,
-        )
-        .all(...(tenant === undefined ? [] : [tenant]));
-      return rows(all).map(withoutRevision);
+      const values = tenant === undefined ? [] : [tenant];
+      return select(db, `${where} ORDER BY at DESC LIMIT ${LETTERS_LISTED}`, values).map(letterOf);
     },
     async show(id) {
-      const row = find(id);
+      const row = find(db, id);
       if (!row) return null;
-      const { type, data, personal } = await eventOf(row);
+      const { type, data, personal } = await eventOf(store, row);
       const opened = personal ? await vault.open(personal) : null;
-      return { ...withoutRevision(row), content: { type, data, personal: opened } };
+      return { ...letterOf(row), content: { type, data, personal: opened } };
     },
     async sendAgain(id) {
-      const row = find(id);
+      const row = find(db, id);
       if (!row) throw new AppError('not-found', `there is no dead letter ${id}`);
-      const event = await eventOf(row);
-      if (row.kind === 'effect') await perform(row, event);
-      else {
-        const opened = event.personal ? await vault.open(event.personal) : null;
-        if (!opened) throw new AppError('refused', 'its person was erased');
-        await options.again(opened.content, `again:${id}`);
-      }
-      await note(row);
+      const event = await eventOf(store, row);
+      if (row.kind === 'effect') await performAgain(options, row, event);
+      else await takeAgain(options, row, event);
+      const { tenant } = row;
+      const fact = { type: 'DeadLetterSent', data: { letter: id }, tenant, causationId: id };
+      await facts.append(`letter-${id}`, [fact], 'any');
+      db.prepare('DELETE FROM dead_letters WHERE id = ?').run(id); // the fold will do the same later
     },
   };
+}
+
+/** @param tail the end of the statement, behind the name of the table */
+const select = (db: DatabaseSync, tail: string, values: readonly string[]): Row[] =>
+  // The columns are those of the table above.
+  db.prepare(`SELECT ${COLUMNS} FROM dead_letters ${tail}`).all(...values) as unknown as Row[];
+
+const find = (db: DatabaseSync, id: string): Row | undefined => select(db, 'WHERE id = ?', [id])[0];
+
+const letterOf = ({ revision: _revision, ...letter }: Row): DeadLetter => letter;
+
+async function eventOf(store: EventStore, { stream, revision }: Row): Promise<RecordedEvent> {
+  const event = await eventAt(store, stream, revision);
+  if (event) return event;
+  throw new AppError('not-found', `its event is gone from ${stream}: it was deleted`);
+}
+
+async function performAgain(
+  { destinations }: DeadLettersOptions,
+  row: Row,
+  event: RecordedEvent,
+): Promise<void> {
+  const destination = destinations.find(({ name }) => name === row.destination);
+  if (!destination) throw new AppError('refused', `there is no destination ${row.destination}`);
+  const outcome = await destination.perform(event, AbortSignal.timeout(SEND_AGAIN_MS), true);
+  if (outcome.kind === 'done') return;
+  const reason = 'reason' in outcome ? outcome.reason : 'it has to wait';
+  throw new AppError('unavailable', `it could not be sent: ${reason}`);
+}
+
+async function takeAgain(
+  { vault, again }: DeadLettersOptions,
+  { id }: Row,
+  { personal }: RecordedEvent,
+): Promise<void> {
+  const opened = personal ? await vault.open(personal) : null;
+  if (!opened) throw new AppError('refused', 'its person was erased');
+  await again(opened.content, `again:${id}`);
 }

@@ -2,14 +2,14 @@
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 
-/** What came of an effect. */
+/** The outcome of an effect. */
 export type Outcome =
   | { readonly kind: 'done' }
-  /** Again later, for at most 24 h. */
+  /** The lane tries again, for at most 24 h. */
   | { readonly kind: 'retry'; readonly reason: string; readonly afterMs?: number | undefined }
-  /** Nothing can be done until the lane is poked; a look each minute makes sure. */
+  /** The lane waits until it is poked, and looks by itself once a minute. */
   | { readonly kind: 'parked' }
-  /** It will never work: it becomes a dead letter, and the lane goes on. */
+  /** It can never work: the fact becomes a dead letter, and the lane goes on. */
   | { readonly kind: 'dead'; readonly reason: string };
 
 /** Selects the facts that call for an effect at a destination. */
@@ -22,13 +22,14 @@ export interface DestinationFilter {
 
 export interface Destination extends DestinationFilter {
   /**
-   * Does it. May be called again for the same fact, and then with the same outside ids.
-   * @param again sent again by hand, out of order, after it had been given up
+   * Performs the effect of a fact. May be called again for the same fact; it must use the same ids outside then.
+   * @param again a person sends a dead letter again, out of order
    */
   perform(event: RecordedEvent, signal: AbortSignal, again?: boolean): Promise<Outcome>;
-  /** The effect of this fact was given up: says so where it matters. May be called again. */
-  gaveUp?(event: RecordedEvent, reason: string): Promise<void>;
-  /** Lanes of one tenant that are served at the same time. */
+  /** Reports that the effect of this fact was given up. May be called again. */
+  reportFailure?(event: RecordedEvent, reason: string): Promise<void>;
+  /** Lanes of one tenant that run at the same time. */
   readonly concurrency: number;
+  /** Waits between the tries of one effect. */
   readonly retry: RetryPolicy;
 }

@@ -1,6 +1,6 @@
 /**
- * One lane: the facts of one stream, in order, and what they call for at one destination. It tries again with backoff,
- * gives up after 24 h, and writes down how far it came.
+ * One lane: the effects of one stream's facts at one destination, in order. It tries again with backoff, gives up after
+ * 24 h, and writes its progress to the log.
  */
 import type { Logger } from 'pino';
 import { isTransient, messageOf } from '../../errors.ts';
@@ -12,24 +12,27 @@ import type { LaneLog } from './log.ts';
 import { LaneProgress } from './progress.ts';
 import type { LaneTable } from './table.ts';
 
-const GIVE_UP_AFTER_MS = 24 * 3600 * 1000;
-const PARKED_LOOK_MS = 60_000;
-const PAGE = 32;
-/** Facts read at once: effects may lie far apart between page views. */
-const SPAN = 512;
+/** An effect that fails for so long becomes a dead letter. */
+export const GIVE_UP_AFTER_MS = 24 * 3600 * 1000;
+/** A parked lane looks by itself whether it can go on. */
+export const PARKED_LOOK_MS = 60_000;
+/** Effects performed in one turn of the limiter, so that the lanes of a tenant take turns. */
+const PAGE_EFFECTS = 32;
+/** Facts read at once. Effects may lie far apart between page views. */
+const SPAN_FACTS = 512;
 
 /** What all lanes share. */
 export interface LaneEnvironment {
   readonly store: EventStore;
-  readonly table: Pick<LaneTable, 'revisions' | 'done'>;
+  readonly table: Pick<LaneTable, 'revisions' | 'remove'>;
   readonly log: LaneLog;
   /** Aborted when the service stops. */
   readonly stopping: AbortSignal;
-  /** Whether this process acts for a stream now. Asked before each effect: a lease ends by the clock. */
+  /** True if this process acts for the stream now. Asked before each effect: a lease ends by the clock. */
   readonly owns: (stream: string) => boolean;
-  /** Keeps work that nobody waits for, so that a stop can. */
+  /** Registers work that nobody awaits, so that a stop can wait for it. */
   readonly track: (work: Promise<void>) => void;
-  /** Called when there is nothing left to remember. */
+  /** Called when the lane has nothing left to remember. */
   readonly idle: (lane: Lane) => void;
   readonly now: () => number;
   readonly random: () => number;
@@ -42,17 +45,20 @@ export class Lane {
   readonly #limited: Limiter;
   readonly #env: LaneEnvironment;
   readonly #progress: LaneProgress;
-  #working = false;
-  #underWay: Promise<void> = Promise.resolve();
-  #poked = false;
+  #isRunning = false;
+  /** Settles when the current run, or the last one, has ended. */
+  #lastRun: Promise<void> = Promise.resolve();
+  /** Something may have changed since the current run read the table. */
+  #runAgain = false;
   #timer: NodeJS.Timeout | undefined;
+  /** Tries of the current effect that failed. */
   #attempts = 0;
-  #failing: { since: number; reason: string } | null = null;
-  /** Given up and not in the log yet: the lane does not go on before it is. */
+  #failure: { since: number; reason: string } | null = null;
+  /** An effect that was given up. The lane stops until the log has it. */
   #dead: { event: RecordedEvent; reason: string } | null = null;
-  /** Done up to this revision, in the log or not. */
+  /** All effects up to this revision are done, whether the log has that or not. */
   #doneRevision = -1;
-  /** How often it was handed over: another process may have gone on with what was read before. */
+  /** Counts hand-overs: after one, another process may have gone on from what this lane has read. */
   #handOvers = 0;
 
   constructor(stream: string, destination: Destination, limited: Limiter, env: LaneEnvironment) {
@@ -63,77 +69,77 @@ export class Lane {
     this.#progress = new LaneProgress(stream, destination.name, env, () => this.#retire());
   }
 
-  /** Why its head fails now; null when it does not. */
-  get failing(): string | null {
-    return this.#failing?.reason ?? null;
+  /** Why the current effect fails; null if it does not. */
+  get failure(): string | null {
+    return this.#failure?.reason ?? null;
   }
 
-  /** Something new is there to do. A lane that fails keeps to its backoff, however many facts come behind. */
-  called(): void {
-    if (this.#attempts === 0) this.serve();
+  /** A new fact calls for an effect. A lane that fails keeps its backoff, however many facts follow. */
+  notify(): void {
+    if (this.#attempts === 0) this.run();
   }
 
-  /** Try now. */
-  serve(): void {
+  /** Performs what is pending, now. */
+  run(): void {
     if (this.#isOver) return;
-    this.#poked = true;
-    if (this.#working) return;
-    this.#working = true;
-    this.#underWay = this.#work()
+    this.#runAgain = true;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#lastRun = this.#performAll()
       .catch((error) => {
-        // The log could not be read or written: without a timer nothing would come back to this lane.
-        this.#env.logger.error({ lane: this.stream, err: error }, 'a lane stumbled; again later');
+        // The log could not be read or written. Without a timer nothing would start this lane again.
+        this.#env.logger.error({ lane: this.stream, err: error }, 'lane failed; trying again');
         this.#attempts++;
         if (!this.#isOver) this.#retryLater();
       })
       .finally(() => {
-        this.#working = false;
-        if (this.#poked && this.#timer === undefined) this.serve();
+        this.#isRunning = false;
+        if (this.#runAgain && this.#timer === undefined) this.run();
         else this.#retire();
       });
-    this.#env.track(this.#underWay);
+    this.#env.track(this.#lastRun);
   }
 
-  /** Nothing is begun any more. */
+  /** The lane begins no further effect. */
   get #isOver(): boolean {
     return this.#env.stopping.aborted || !this.#env.owns(this.stream);
   }
 
-  /** No more tries: the service stops, or another process has it. */
-  rest(): void {
+  /** Cancels the next try. */
+  cancelTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  /** Waits for the effect under way and writes down how far it came, for the next owner; the lane is let go then. */
+  /** Waits for the effect that is running, writes the progress for the next owner, and forgets the lane. */
   async handOver(): Promise<void> {
     this.#handOvers++;
-    this.rest();
-    while (this.#working) await this.#underWay;
-    await this.writeDown();
-    if (!this.#isOver) return this.serve(); // it was given back meanwhile
-    this.rest();
+    this.cancelTimer();
+    while (this.#isRunning) await this.#lastRun;
+    await this.flush();
+    if (!this.#isOver) return this.run(); // the partition came back meanwhile
+    this.cancelTimer();
     this.#env.idle(this);
   }
 
-  /** Writes down what is done and not in the log yet. */
-  async writeDown(): Promise<void> {
+  /** Writes the progress that the log does not have yet. */
+  async flush(): Promise<void> {
     await this.#progress.save();
-    if (this.#dead) await this.#bury(this.#dead).catch(() => undefined); // said when it was given up
+    if (this.#dead) await this.#bury(this.#dead).catch(() => undefined); // logged when it was given up
   }
 
-  async #work(): Promise<void> {
+  async #performAll(): Promise<void> {
     do {
-      this.#poked = false;
-      this.rest();
+      this.#runAgain = false;
+      this.cancelTimer();
       let more = true;
       while (more && !this.#isOver) {
         const before = this.#doneRevision;
         const finished = await this.#limited(() => this.#performPage());
         more = finished && this.#doneRevision > before;
       }
-      // What it is parked for may have come meanwhile; one that fails keeps to its backoff.
-    } while (this.#poked && this.#attempts === 0 && !this.#isOver);
+      // What the lane is parked for may have come meanwhile. A lane that fails keeps its backoff.
+    } while (this.#runAgain && this.#attempts === 0 && !this.#isOver);
   }
 
   /** @returns whether the lane may go on */
@@ -142,31 +148,31 @@ export class Lane {
     if (this.#dead) await this.#bury(this.#dead);
     const name = this.destination.name;
     const handOvers = this.#handOvers;
-    const waiting = table.revisions(this.stream, name, this.#doneRevision, PAGE);
-    const from = waiting.at(0);
+    const pending = table.revisions(this.stream, name, this.#doneRevision, PAGE_EFFECTS);
+    const from = pending.at(0);
     if (from === undefined) return true;
-    const revisions = waiting.filter((revision) => revision < from + SPAN);
+    const revisions = pending.filter((revision) => revision < from + SPAN_FACTS);
     const last = revisions.at(-1) ?? from;
     const events = await store.readStream(this.stream, { from, limit: last - from + 1 });
     for (const event of events) {
       if (!revisions.includes(event.revision)) continue;
       if (handOvers !== this.#handOvers) {
-        this.#poked = true; // it came back while an effect was under way: the table knows what was done meanwhile
+        this.#runAgain = true; // the lane came back: the table knows what another process did meanwhile
         return true;
       }
       if (this.#isOver || !(await this.#performOne(event))) return false;
     }
-    // A stream that was cut or deleted has nothing to do any more for what is gone.
+    // If the stream was cut or deleted, there is nothing to do for the facts that are gone.
     if (!events.some((event) => event.revision === last)) {
       this.#doneRevision = last;
-      table.done(this.stream, name, last);
+      table.remove(this.stream, name, last);
     }
     return true;
   }
 
   /** @returns whether to go on with the next effect */
   async #performOne(event: RecordedEvent): Promise<boolean> {
-    const { stopping, logger, now } = this.#env;
+    const { stopping } = this.#env;
     let outcome: Outcome;
     try {
       outcome = await this.destination.perform(event, stopping);
@@ -182,36 +188,44 @@ export class Lane {
         await this.#giveUp(event, outcome.reason);
         return true;
       case 'parked':
-        // Waiting is no failure: the 24 h and the backoff begin anew.
+        // Waiting is no failure: the 24 h and the backoff begin again.
         this.#attempts = 0;
-        this.#failing = null;
-        this.#timer = setTimeout(() => this.serve(), PARKED_LOOK_MS);
+        this.#failure = null;
+        this.#timer = setTimeout(() => this.run(), PARKED_LOOK_MS);
         return false;
-      case 'retry': {
-        this.#attempts++;
-        this.#failing = { since: this.#failing?.since ?? now(), reason: outcome.reason };
-        if (now() - this.#failing.since > GIVE_UP_AFTER_MS) {
-          await this.#giveUp(event, `${outcome.reason} (tried for 24 h)`);
-          return true;
-        }
-        const level = this.#attempts === 1 ? 'warn' : 'debug';
-        logger[level]({ ...this.#about(event), reason: outcome.reason }, 'effect failed');
-        this.#retryLater(outcome.afterMs);
-        return false;
-      }
+      case 'retry':
+        return this.#fail(event, outcome);
     }
+  }
+
+  /** @returns whether to go on with the next effect */
+  async #fail(
+    event: RecordedEvent,
+    { reason, afterMs }: Extract<Outcome, { kind: 'retry' }>,
+  ): Promise<boolean> {
+    const { logger, now } = this.#env;
+    this.#attempts++;
+    this.#failure = { since: this.#failure?.since ?? now(), reason };
+    if (now() - this.#failure.since > GIVE_UP_AFTER_MS) {
+      await this.#giveUp(event, `${reason} (tried for 24 h)`);
+      return true;
+    }
+    const level = this.#attempts === 1 ? 'warn' : 'debug';
+    logger[level]({ ...this.#about(event), reason }, 'effect failed');
+    this.#retryLater(afterMs);
+    return false;
   }
 
   #retryLater(leastMs = 0): void {
     const wait = backoff(this.#attempts, this.destination.retry, this.#env.random);
-    this.#timer = setTimeout(() => this.serve(), Math.max(wait, leastMs));
+    this.#timer = setTimeout(() => this.run(), Math.max(wait, leastMs));
   }
 
   async #settle(event: RecordedEvent): Promise<void> {
     this.#attempts = 0;
-    this.#failing = null;
+    this.#failure = null;
     this.#doneRevision = event.revision;
-    await this.#progress.done(event);
+    await this.#progress.advance(event);
   }
 
   async #giveUp(event: RecordedEvent, reason: string): Promise<void> {
@@ -220,26 +234,23 @@ export class Lane {
     await this.#bury(this.#dead);
   }
 
-  /** A dead letter is in the log before the lane goes on. @throws when it cannot be appended: it is tried again */
+  /** Appends the dead letter; only then the lane goes on. @throws when the append fails: the lane tries again */
   async #bury({ event, reason }: { event: RecordedEvent; reason: string }): Promise<void> {
     try {
-      await this.destination.gaveUp?.(event, reason);
+      await this.destination.reportFailure?.(event, reason);
     } catch (error) {
       if (isTransient(error)) throw error;
-      this.#env.logger.error(
-        { ...this.#about(event), err: error },
-        'nobody was told of a dead letter',
-      );
+      this.#env.logger.error({ ...this.#about(event), err: error }, 'dead letter not reported');
     }
-    await this.#progress.dead(event, reason);
+    await this.#progress.bury(event, reason);
     this.#dead = null;
     this.#attempts = 0;
-    this.#failing = null;
+    this.#failure = null;
     this.#doneRevision = event.revision;
   }
 
   #retire(): void {
-    if (this.#working || this.#dead || this.#timer || this.#progress.isPending) return;
+    if (this.#isRunning || this.#dead || this.#timer || this.#progress.isPending) return;
     this.#env.idle(this);
   }
 

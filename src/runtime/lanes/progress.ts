@@ -1,63 +1,66 @@
-/** How far a lane came, and when that is written down: for several effects at once, so that a crash repeats few. */
+/** How far a lane came, and when the log learns of it: once for several effects. A crash repeats only those. */
 import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
-import { backoff } from '../../kit/backoff.ts';
+import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { LaneEnvironment } from './lane.ts';
 
-/** Progress is appended for so many effects, or after so long. */
-const EVERY = 32;
-const WITHIN_MS = 250;
-export const PROGRESS_RETRY = { firstMs: 1_000, mostMs: 10_000 };
+/** Progress is appended after so many effects … */
+export const PROGRESS_EFFECTS = 32;
+/** … or after so long. */
+export const PROGRESS_MS = 250;
+/** Waits between the tries to append progress. */
+export const PROGRESS_RETRY: RetryPolicy = { firstMs: 1_000, mostMs: 10_000 };
 
 export class LaneProgress {
   readonly #stream: string;
   readonly #destination: string;
   readonly #env: LaneEnvironment;
-  readonly #settled: () => void;
-  /** Done and not in the log yet. */
+  readonly #onSave: () => void;
+  /** The last effect that is done and not in the log. */
   #through: { readonly id: string; readonly revision: number } | null = null;
+  /** Effects that are done and not in the log. */
   #effects = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Appends under way. */
+  /** Appends that are running. */
   #saving = 0;
-  /** Tries that failed, in a row. */
+  /** Appends that failed in a row. */
   #failures = 0;
 
-  /** @param settled called when nothing may be left to write down */
-  constructor(stream: string, destination: string, env: LaneEnvironment, settled: () => void) {
+  /** @param onSave called after each try to save: there may be nothing left to write */
+  constructor(stream: string, destination: string, env: LaneEnvironment, onSave: () => void) {
     this.#stream = stream;
     this.#destination = destination;
     this.#env = env;
-    this.#settled = settled;
+    this.#onSave = onSave;
   }
 
-  /** Something is not in the log yet, or on its way there. */
+  /** The log does not have everything yet. */
   get isPending(): boolean {
     return this.#through !== null || this.#timer !== undefined || this.#saving > 0;
   }
 
-  /** This effect was made; waits only when so many were that they are written down. */
-  async done({ id, revision }: RecordedEvent): Promise<void> {
+  /** The effect of this fact is done. Waits only if the progress has to be appended now. */
+  async advance({ id, revision }: RecordedEvent): Promise<void> {
     this.#through = { id, revision };
     this.#effects++;
-    if (this.#env.stopping.aborted) return; // `save` has it, or it is repeated
-    if (this.#effects >= EVERY) await this.save();
-    else this.#saveWithin(WITHIN_MS);
+    if (this.#env.stopping.aborted) return; // the stop saves, or the effect is repeated
+    if (this.#effects >= PROGRESS_EFFECTS) await this.save();
+    else this.#saveWithin(PROGRESS_MS);
   }
 
-  /** This effect was given up. @throws when that cannot be appended: the lane does not go on before it is */
-  async dead({ id, revision }: RecordedEvent, reason: string): Promise<void> {
+  /** The effect of this fact was given up. @throws when the append fails: the lane must not go on then */
+  async bury({ id, revision }: RecordedEvent, reason: string): Promise<void> {
     await this.#append({ id, revision }, reason);
     this.#through = null;
     this.#effects = 0;
   }
 
-  /** Appends how far the lane came. What cannot be appended now is tried again by itself. */
+  /** Appends the progress. If that fails, it tries again by itself later. */
   async save(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const through = this.#through;
-    if (!through) return this.#settled();
+    if (!through) return this.#onSave();
     this.#through = null;
     this.#effects = 0;
     try {
@@ -71,7 +74,7 @@ export class LaneProgress {
       logger[level]({ lane: this.#stream, reason: messageOf(error) }, 'lane progress not appended');
       if (!stopping.aborted) this.#saveWithin(backoff(this.#failures, PROGRESS_RETRY, random));
     }
-    this.#settled();
+    this.#onSave();
   }
 
   #saveWithin(ms: number): void {
@@ -83,8 +86,7 @@ export class LaneProgress {
     this.#saving++;
     try {
       await log.advance(this.#stream, this.#destination, through, dead);
-      // The fold will do the same when it comes to the fact; until then it must not be taken for pending.
-      table.done(this.#stream, this.#destination, through.revision);
+      table.remove(this.#stream, this.#destination, through.revision);
     } finally {
       this.#saving--;
     }

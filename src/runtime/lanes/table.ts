@@ -1,4 +1,4 @@
-/** What lanes have to do, folded from the log: a row for each fact and destination, until the lane is past it. */
+/** What lanes have to do, folded from the log: one row for each fact and destination until the effect is done. */
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareLazily } from '../../sqlite/statements.ts';
 import type { WorkTable } from '../pending-work.ts';
@@ -6,28 +6,28 @@ import type { DestinationFilter } from './destination.ts';
 import { parseLaneAdvance } from './log.ts';
 
 export interface LaneTable {
-  /** Revisions of a stream that wait, in order, after one. */
+  /** Revisions with a pending effect, in order. @param after exclusive */
   revisions(stream: string, destination: string, after: number, limit: number): readonly number[];
   /**
-   * Everything up to this revision is done and in the log. The fold will do the same when it comes to that fact; until
-   * then it must not be taken for pending.
+   * Removes the rows up to this revision, inclusive: the effects are done, and the log has that. The fold will do the same
+   * when it reaches that fact.
    */
-  done(stream: string, destination: string, revision: number): void;
-  /** Lanes with something to do. */
+  remove(stream: string, destination: string, revision: number): void;
+  /** Lanes with pending effects. */
   lanes(): readonly { stream: string; destination: string }[];
+  /** The number of pending effects by destination. */
   pending(): { destination: string; effects: number }[];
 }
 
-const DONE = 'DELETE FROM lane_work WHERE stream = ? AND destination = ? AND revision <= ?';
+const REMOVE = 'DELETE FROM lane_work WHERE stream = ? AND destination = ? AND revision <= ?';
 const QUERIES = {
   revisions: `SELECT revision FROM lane_work WHERE stream = ? AND destination = ? AND revision > ?
     ORDER BY revision LIMIT ?`,
-  done: DONE,
+  remove: REMOVE,
   lanes: 'SELECT DISTINCT stream, destination FROM lane_work',
   count: 'SELECT destination, count(*) AS effects FROM lane_work GROUP BY destination',
 } as const;
 
-/** A row for each fact and each destination that it concerns. */
 export const laneTable = (filters: readonly DestinationFilter[]): WorkTable => ({
   name: 'lanes',
   version: 1,
@@ -42,17 +42,15 @@ export const laneTable = (filters: readonly DestinationFilter[]): WorkTable => (
   tables: ['lane_work'],
   apply: (file) => {
     const add = file.prepare('INSERT OR IGNORE INTO lane_work VALUES (?, ?, ?)');
-    const done = file.prepare(DONE);
+    const remove = file.prepare(REMOVE);
     return (event) => {
-      const advanced = parseLaneAdvance(event);
-      if (advanced) {
-        done.run(advanced.stream, advanced.destination, advanced.revision);
+      const progress = parseLaneAdvance(event);
+      if (progress) {
+        remove.run(progress.stream, progress.destination, progress.revision);
         return;
       }
       for (const { name, concerns } of filters) {
-        if (concerns(event)) {
-          add.run(event.stream, name, event.revision);
-        }
+        if (concerns(event)) add.run(event.stream, name, event.revision);
       }
     };
   },
@@ -60,14 +58,13 @@ export const laneTable = (filters: readonly DestinationFilter[]): WorkTable => (
 
 export function openLaneTable(db: DatabaseSync): LaneTable {
   const query = prepareLazily(db, QUERIES);
-
   return {
     revisions: (stream, destination, after, limit) =>
       query('revisions')
         .all(stream, destination, after, limit)
         .map((row) => Number(row.revision)),
-    done(stream, destination, revision) {
-      query('done').run(stream, destination, revision);
+    remove(stream, destination, revision) {
+      query('remove').run(stream, destination, revision);
     },
     lanes: () =>
       query('lanes')

@@ -54,7 +54,8 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       for (const event of await rig.facts(STREAM)) {
         if (event.revision <= through || !messages.destination.concerns(event)) continue;
         const outcome = await messages.destination.perform(event, new AbortController().signal);
-        if (outcome.kind === 'dead') await messages.destination.gaveUp?.(event, outcome.reason);
+        if (outcome.kind === 'dead')
+          await messages.destination.reportFailure?.(event, outcome.reason);
         else if (outcome.kind !== 'done') return outcome;
         through = event.revision;
       }

@@ -145,7 +145,7 @@ describe("a visitor's message", () => {
     );
     if (!event) throw new Error('there is no message');
     const { destination } = makeLane();
-    for (const _ of [1, 2]) await destination.gaveUp?.(event, 'no such operator');
+    for (const _ of [1, 2]) await destination.reportFailure?.(event, 'no such operator');
     expect(await failures()).toEqual(['no such operator']);
     ejabberd.state.before = async () => {};
     const again = await destination.perform(event, new AbortController().signal, true);

@@ -43,7 +43,7 @@ it('an effect that was given up is listed and shown, for its tenant only', async
   expect(await letters.show('none')).toBeNull();
 });
 
-it('it is sent again out of order and with its id, and then it is gone, also after a rebuild', async () => {
+it('a letter is sent again out of order with its id; then it is gone, after a rebuild too', async () => {
   const { rig, letters, lhc, letter, lanes } = await withDeadEffect();
   await letters.sendAgain(letter.id);
   expect(lhc.made.map(({ n, again }) => [n, again])).toEqual([
@@ -58,7 +58,7 @@ it('it is sent again out of order and with its id, and then it is gone, also aft
   expect(await (await lanesOn(anew, [lhc.destination])).letters.list()).toEqual([]);
 });
 
-it('one that fails again stays, and says why', async () => {
+it('a letter that fails again stays, and the error says why', async () => {
   const { letters, lhc, letter } = await withDeadEffect();
   lhc.state.answer = async () => retry;
   await expect(letters.sendAgain(letter.id)).rejects.toMatchObject({
@@ -68,14 +68,14 @@ it('one that fails again stays, and says why', async () => {
   expect(await letters.list()).toEqual([letter]);
 });
 
-it('one whose event was deleted says so', async () => {
+it('a letter of a deleted event says so', async () => {
   const { rig, letters, letter } = await withDeadEffect();
   await rig.store.deleteStream('visitor-acme.a');
   await expect(letters.sendAgain(letter.id)).rejects.toMatchObject({ code: 'not-found' });
   await expect(letters.show(letter.id)).rejects.toMatchObject({ code: 'not-found' });
 });
 
-it('a webhook event is shown opened, and carried out with an id of its own, once', async () => {
+it('a webhook event is shown opened, and sent again once, with an id of its own', async () => {
   const rig = await openRig();
   rigs.push(rig);
   const { store, vault, now, workFile: db } = rig;

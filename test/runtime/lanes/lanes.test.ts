@@ -27,7 +27,7 @@ const progress = (rig: Rig, key = 'a', name = 'lhc') =>
 const gate = () => Promise.withResolvers<Outcome>();
 
 describe('a lane', () => {
-  it('does everything in order, also what was there before the start', async () => {
+  it('performs all effects in order, those from before the start too', async () => {
     const rig = await openRig();
     const lhc = place('lhc');
     await speak(rig, 'a', upTo(50));
@@ -38,7 +38,7 @@ describe('a lane', () => {
     expect(lhc.attempts).toHaveLength(100);
   });
 
-  it('waits for itself and for nobody else; so many work at once', async () => {
+  it('waits for no other lane; a bounded number run at the same time', async () => {
     const rig = await openRig();
     const lhc = place('lhc', { concurrency: 3 });
     const gates = new Map<string, ReturnType<typeof gate>>();
@@ -53,7 +53,7 @@ describe('a lane', () => {
     const second = gates.get('b');
     gates.delete('b');
     second?.resolve(done);
-    await waitFor(() => gates.has('b')); // b goes on with its own; the page is one turn
+    await waitFor(() => gates.has('b')); // b keeps its turn for a page of effects
     expect(lhc.of('b')).toEqual([1]);
     expect(lhc.attempts.filter(({ key }) => key === 'd')).toEqual([]);
     lhc.state.answer = async () => done;
@@ -61,20 +61,20 @@ describe('a lane', () => {
     await waitFor(() => lhc.made.length === 8);
   });
 
-  it("one tenant's LHC that hangs holds up no other's", async () => {
+  it('an LHC that hangs holds up no other tenant', async () => {
     const rig = await openRig();
     const lhc = place('lhc', { concurrency: 1 });
-    const held = gate();
-    lhc.state.answer = ({ key }) => (key === 'a' ? held.promise : Promise.resolve(done));
+    const hanging = gate();
+    lhc.state.answer = ({ key }) => (key === 'a' ? hanging.promise : Promise.resolve(done));
     await start(rig, lhc);
     await speak(rig, 'a', [1]);
     await waitFor(() => lhc.attempts.length === 1);
     await rig.store.append('visitor-beta.x', [said(9, rig.now())], 'any');
     await waitFor(() => lhc.made.some(({ n }) => n === 9));
-    held.resolve(done);
+    hanging.resolve(done);
   });
 
-  it('a dead destination does not hold up the other', async () => {
+  it('a dead destination does not hold up another destination', async () => {
     const rig = await openRig();
     const [lhc, xmpp] = [place('lhc'), place('xmpp')];
     lhc.state.answer = async () => retry;
@@ -88,8 +88,8 @@ describe('a lane', () => {
   });
 });
 
-describe('what fails', () => {
-  it('is tried again with the same id, and in order', async () => {
+describe('an effect that fails', () => {
+  it('is tried again with the same id, in order', async () => {
     const rig = await openRig();
     const lhc = place('lhc');
     let times = 0;
@@ -101,7 +101,7 @@ describe('what fails', () => {
     expect(new Set(lhc.attempts.slice(0, 4).map(({ id }) => id)).size).toBe(1);
   });
 
-  it('keeps to its backoff, however much comes behind it', async () => {
+  it('keeps its backoff, however many facts follow', async () => {
     const rig = await openRig();
     const lhc = place('lhc', { retry: { firstMs: 60_000, mostMs: 60_000 } });
     lhc.state.answer = async ({ key }) => (key === 'a' ? retry : done);
@@ -112,12 +112,12 @@ describe('what fails', () => {
     await waitFor(() => lhc.of('other').length === 1);
     for (const n of upTo(5)) await speak(rig, 'a', [n + 2]);
     await caughtUp();
-    await speak(rig, 'other', [2]); // another lane's turn comes after
+    await speak(rig, 'other', [2]); // the lane of another stream goes on
     await waitFor(() => lhc.of('other').length === 2);
     expect(lhc.attempts.filter(({ key }) => key === 'a')).toHaveLength(1);
   });
 
-  it('by throwing, or asking for patience, is tried again as well', async () => {
+  it('by an exception, or with a time to wait, is tried again too', async () => {
     const rig = await openRig();
     const lhc = place('lhc');
     let times = 0;
@@ -133,12 +133,12 @@ describe('what fails', () => {
     expect(performance.now() - began).toBeGreaterThan(110);
   });
 
-  it('for 24 h becomes a dead letter, in the log before the lane goes on', async () => {
+  it('for 24 h becomes a dead letter, which is in the log before the lane goes on', async () => {
     const rig = await openRig();
-    const told: string[] = [];
+    const reported: string[] = [];
     const lhc = place('lhc', {
-      gaveUp: async (_event, reason) => {
-        told.push(reason);
+      reportFailure: async (_event, reason) => {
+        reported.push(reason);
       },
     });
     const logged: string[][] = [];
@@ -151,10 +151,10 @@ describe('what fails', () => {
     await waitFor(() => lhc.attempts.length >= 2);
     rig.clock.passes(86_400_000 - 1);
     await waitFor(() => lhc.attempts.length >= 4);
-    expect(told).toEqual([]);
+    expect(reported).toEqual([]);
     rig.clock.passes(2);
     await waitFor(() => lhc.made.length === 1);
-    expect(told).toEqual(['away (tried for 24 h)']);
+    expect(reported).toEqual(['away (tried for 24 h)']);
     expect(logged).toEqual([['away (tried for 24 h)']]);
     await caughtUp();
     expect(await letters.list()).toMatchObject([
@@ -162,7 +162,7 @@ describe('what fails', () => {
     ]);
   });
 
-  it('and cannot be noted as dead is not passed over: the letter is in the log first', async () => {
+  it('for good holds up its lane until the log has the dead letter', async () => {
     const { state, options } = failing('lane-');
     const rig = await openRig(options);
     const lhc = place('lhc');
@@ -181,7 +181,7 @@ describe('what fails', () => {
     expect((await progress(rig))[0]?.data).toMatchObject({ revision: 0, dead: 'never' });
   });
 
-  it('a log that cannot be read for a while stalls nothing for good', async () => {
+  it('is tried again after the log could not be read for a while', async () => {
     let fails = false;
     const disturb = (store: EventStore): EventStore => ({
       ...store,
@@ -201,8 +201,8 @@ describe('what fails', () => {
   });
 });
 
-describe('what is parked', () => {
-  it('is looked at when something new comes, and in order', async () => {
+describe('a parked lane', () => {
+  it('goes on, in order, when a new fact comes', async () => {
     const rig = await openRig();
     const lhc = place('lhc');
     let open = false;
@@ -217,7 +217,7 @@ describe('what is parked', () => {
   });
 
   it.each([0, 2])(
-    'also when that comes while it is being looked at, after %i failures',
+    'goes on when it is poked while its effect runs, after %i failures',
     async (n) => {
       const rig = await openRig();
       const lhc = place('lhc');
@@ -237,7 +237,7 @@ describe('what is parked', () => {
     },
   );
 
-  it('is not failing: the 24 h begin when it fails', async () => {
+  it('does not fail: the 24 h begin with the next failure', async () => {
     const rig = await openRig();
     const lhc = place('lhc');
     const answers: Outcome[] = [retry, { kind: 'parked' }, retry, done];
@@ -253,7 +253,7 @@ describe('what is parked', () => {
 });
 
 describe('progress', () => {
-  it('is a fact for 32 effects, or for what was done in 250 ms', async () => {
+  it('is one fact for 32 effects, or for the effects of 250 ms', async () => {
     const rig = await openRig();
     const lhc = place('lhc');
     await speak(rig, 'a', upTo(70));
@@ -264,7 +264,7 @@ describe('progress', () => {
     expect(lanes.pending()).toEqual([]);
   });
 
-  it('stop() writes down what was done, so that a start repeats nothing', async () => {
+  it('is appended by stop(), so that the next start repeats nothing', async () => {
     let rig = await openRig();
     const lhc = place('lhc');
     const { lanes } = await start(rig, lhc);
@@ -280,7 +280,7 @@ describe('progress', () => {
     await again.lanes.stop();
   });
 
-  it('stop() does not wait for what hangs, and writes down the rest', async () => {
+  it('is appended by stop() without waiting for an effect that hangs', async () => {
     const rig = await openRig();
     const lhc = place('lhc');
     lhc.state.answer = ({ key }) => (key === 'b' ? new Promise(() => {}) : Promise.resolve(done));
@@ -294,7 +294,7 @@ describe('progress', () => {
   });
 
   it.each([false, true])(
-    'a crash repeats at most what was not recorded, same ids (work.db deleted: %s)',
+    'bounds what a crash repeats, with the same ids (work.db deleted: %s)',
     async (withoutWork) => {
       const { state, options } = failing('lane-');
       let rig = await openRig(options);
@@ -302,7 +302,7 @@ describe('progress', () => {
       await speak(rig, 'a', upTo(40));
       const { lanes } = await start(rig, lhc);
       await waitFor(async () => (await progress(rig)).length === 2);
-      state.fails = true; // from here on nothing is recorded: what a kill leaves
+      state.fails = true; // from here on no progress is appended, as after a kill
       await speak(rig, 'a', upTo(50).slice(40));
       await waitFor(() => lhc.made.length === 50);
       await lanes.stop();
@@ -318,7 +318,7 @@ describe('progress', () => {
     },
   );
 
-  it('a stream that was deleted leaves nothing to do', async () => {
+  it('of a deleted stream: nothing is left to do', async () => {
     const rig = await openRig();
     const lhc = place('lhc');
     let open = false;
@@ -333,7 +333,7 @@ describe('progress', () => {
     expect(lhc.made).toEqual([]);
   });
 
-  it('is not lost where a lane rests and wakes while it is written', async () => {
+  it('is not lost when a lane wakes while the append runs', async () => {
     let hold: Promise<unknown> | null = null;
     const disturb = (store: EventStore): EventStore => ({
       ...store,
@@ -349,7 +349,7 @@ describe('progress', () => {
     const { lanes } = await start(rig, lhc);
     await speak(rig, 'a', [1]);
     await waitFor(() => lhc.made.length === 1);
-    // Past the 250 ms: the append is under way. A wake with nothing to do must not forget what was done.
+    // After 250 ms the append runs. A wake with nothing to do must not forget the progress.
     const until = performance.now() + 350;
     await waitFor(() => performance.now() > until);
     lanes.poke('visitor-acme.a', 'lhc');

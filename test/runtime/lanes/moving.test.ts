@@ -1,4 +1,4 @@
-/** Lanes of one log in two processes: whoever owns a partition performs, in order, and goes on where the other stopped. */
+/** Lanes of one log in two processes. The owner of a partition performs its effects and goes on where the other stopped. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { partitionOf } from '../../../src/runtime/leases/ownership.ts';
 import { movableOwnership } from '../../support/ownership.ts';
@@ -30,7 +30,7 @@ async function twoProcesses() {
   return { a, b, ofA, ofB, caughtUp: second.caughtUp, ofCaughtUp: first.caughtUp };
 }
 
-it('is handed over in order: nothing twice, nothing left out, what is under way first', async () => {
+it('a hand-over waits for the running effect; nothing is repeated or left out', async () => {
   const { a, b, ofA, ofB, caughtUp } = await twoProcesses();
   const answer = Promise.withResolvers<void>();
   a.state.answer = async ({ n }) => {
@@ -42,14 +42,14 @@ it('is handed over in order: nothing twice, nothing left out, what is under way 
   const handed = ofA.handOver(MINE);
   answer.resolve();
   await handed;
-  await caughtUp(); // as who takes a lease waits for
+  await caughtUp(); // a new owner waits for that, too
   ofB.gain(MINE);
   await waitFor(() => b.of('1').length === 2, { what: 'the other process to go on' });
   expect(a.of('1')).toEqual([0, 1, 2]);
   expect(b.of('1')).toEqual([3, 4]);
 });
 
-it('performs nothing from the moment that its partition is lost', async () => {
+it('a lane performs nothing after the loss of its partition', async () => {
   const { a, b, ofA, ofB } = await twoProcesses();
   a.state.answer = async ({ n }) => {
     if (n === 1) ofA.lose(MINE);
@@ -60,12 +60,12 @@ it('performs nothing from the moment that its partition is lost', async () => {
   ofB.gain(MINE);
   await waitFor(() => b.of('1').includes(3), { what: 'the other process to go on' });
   expect(a.of('1')).toEqual([0, 1]);
-  // Lost without a word: what the other did last may be repeated, with the same ids and in order.
+  // There was no hand-over, so the last effects may be repeated, with the same ids and in order.
   expect(b.of('1').at(0)).toBeLessThanOrEqual(2);
   expect(b.of('1')).toEqual(upTo(4).slice(b.of('1')[0]));
 });
 
-it('goes on with a partition that comes back', async () => {
+it('a lane goes on when its partition comes back', async () => {
   const { a, b, ofA, ofB, caughtUp } = await twoProcesses();
   await speak(rig, '1', [0]);
   await waitFor(() => a.of('1').length === 1, { what: 'the first effect' });
@@ -81,7 +81,7 @@ it('goes on with a partition that comes back', async () => {
   expect([...a.of('1'), ...b.of('1')]).toEqual([0, 2, 1]);
 });
 
-it('what went and came back while an effect hung goes on behind what the other did, not where it was', async () => {
+it('a lane whose partition went and came back during an effect goes on after the other process', async () => {
   const { a, b, ofA, ofB, caughtUp, ofCaughtUp } = await twoProcesses();
   const answer = Promise.withResolvers<void>();
   a.state.answer = async ({ n }) => {

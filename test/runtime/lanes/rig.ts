@@ -1,4 +1,4 @@
-/** Lanes on a real store, with destinations that do what the test says. */
+/** Lanes on a real store, with destinations that answer as the test says. */
 import { join } from 'node:path';
 import { AppError } from '../../../src/errors.ts';
 import type { EventStore, NewEvent, RecordedEvent } from '../../../src/eventstore/port.ts';
@@ -56,7 +56,7 @@ export function place(name: string, more: Partial<Destination> = {}) {
     },
     ...more,
   };
-  /** What was done for one stream, in order. */
+  /** Effects of one stream, in order. */
   const of = (key: string): number[] => made.flatMap((each) => (each.key === key ? each.n : []));
   return { destination, attempts, made, state, of };
 }
@@ -90,7 +90,7 @@ export async function lanesOn(
   return { lanes, letters, caughtUp };
 }
 
-/** The lanes of another process on the same log, with a table of its own. */
+/** The lanes of another process on the same log, with their own table. */
 export async function lanesBeside(
   rig: Rig,
   destinations: readonly Destination[],
@@ -130,7 +130,7 @@ export async function lanesBeside(
   };
 }
 
-/** A store whose appends to streams that begin so fail while `fails` says so. */
+/** A store whose appends to streams with this prefix fail while `fails` is set. */
 export function failing(prefix: string) {
   const state = { fails: false };
   const disturb = (store: EventStore): EventStore => ({
