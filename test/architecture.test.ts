@@ -30,6 +30,33 @@ function httpFolder(folder: string): Rule {
   };
 }
 
+/** @param others folders whose types it may use; of the texts it may use everything */
+function reactorFolder(folder: string, ...others: readonly string[]): Rule {
+  const own = folder === '' ? 'src/reactors/personal.ts' : `src/reactors/${folder}/`;
+  const texts = others.includes('texts') ? ['src/reactors/texts/'] : [];
+  return {
+    values: [
+      own,
+      ...texts,
+      'src/actors/',
+      'src/runtime/',
+      'src/sqlite/',
+      ...STORE,
+      'src/xmpp/port.ts',
+      // Whether what an operator wrote is a command.
+      'src/inbox/written/read.ts',
+    ],
+    types: [
+      ...others.map((other) => `src/reactors/${other}/`),
+      'src/reactors/personal.ts',
+      'src/eventstore/',
+      'src/inbox/',
+      'src/xmpp/',
+      'src/lhc/',
+    ],
+  };
+}
+
 const RULES: Record<string, Rule> = {
   'src/errors.ts': { values: [], packages: [] },
   // Small mechanisms that know nothing of chats.
@@ -72,19 +99,15 @@ const RULES: Record<string, Rule> = {
     values: ['src/inbox/', 'src/runtime/', 'src/actors/', ...STORE],
     types: ['src/eventstore/'],
   },
-  'src/reactors/': {
-    values: [
-      'src/reactors/',
-      'src/actors/',
-      'src/runtime/',
-      'src/sqlite/',
-      ...STORE,
-      'src/xmpp/port.ts',
-      // Whether what an operator wrote is a command.
-      'src/inbox/written/read.ts',
-    ],
-    types: ['src/eventstore/', 'src/inbox/', 'src/xmpp/', 'src/lhc/'],
-  },
+  // Each folder of reactors knows the texts and the types that it names here. So there is no circle, not even of types.
+  'src/reactors/routing/': reactorFolder('routing'),
+  'src/reactors/operators/': reactorFolder('operators'),
+  'src/reactors/texts/': reactorFolder('texts'),
+  'src/reactors/visitors/': reactorFolder('visitors', 'texts'),
+  'src/reactors/answers/': reactorFolder('answers', 'texts'),
+  'src/reactors/conversation/': reactorFolder('conversation', 'texts', 'answers', 'operators'),
+  'src/reactors/lhc/': reactorFolder('lhc', 'operators'),
+  'src/reactors/': reactorFolder(''),
   'src/projections/': {
     // Of the actors the types, how their names and facts are read, the life of a chat, and the fields of a profile.
     values: [
@@ -253,6 +276,11 @@ describe('the architecture', () => {
     ],
     ['src/projections/a.ts', "import type { T } from '../reactors/a.ts';", /must not import/],
     ['src/reactors/a.ts', "import type { T } from '../lhc/client.ts';", null],
+    ['src/reactors/visitors/a.ts', "import { x } from '../texts/b.ts';", null],
+    ['src/reactors/lhc/a.ts', "import type { T } from '../operators/b.ts';", null],
+    ['src/reactors/lhc/a.ts', "import { x } from '../operators/b.ts';", /must not import/],
+    ['src/reactors/operators/a.ts', "import type { T } from '../lhc/b.ts';", /must not import/],
+    ['src/reactors/answers/a.ts', "import type { T } from '../conversation/b.ts';", /must not/],
     ['src/reactors/a.ts', "import { x } from '../lhc/client.ts';", /must not import/],
     ['src/xmpp/a.ts', "import { x } from '../actors/ids.ts';", /must not import/],
     ['src/http/a.ts', "import { x } from '../main.ts';", /must not import/],

@@ -1,4 +1,4 @@
-/** The tables of routing: a cache of the log, in the file of pending work. */
+/** The tables of routing, in the file of pending work. They are a cache of the log. */
 export const TABLES = [
   'chats_of_visitors',
   'chats_of_operators',
@@ -41,12 +41,12 @@ export const SCHEMA = `
   CREATE TABLE operators (
     tenant TEXT NOT NULL,
     username TEXT NOT NULL,
-    lhc_user INTEGER, -- null: not registered
+    lhc_user INTEGER, -- null: the operator is not registered
     offline INTEGER NOT NULL,
     gone INTEGER NOT NULL,
     PRIMARY KEY (tenant, username)
   ) STRICT, WITHOUT ROWID;
-  -- Visitors about whose chat the two sides do not say the same: to be looked at in each pass, however many chats agree.
+  -- Visitors about whose chat the two sides disagree. A pass reads only these, however many chats agree.
   CREATE TABLE unsettled (
     tenant TEXT NOT NULL,
     visitor TEXT NOT NULL,
@@ -60,6 +60,6 @@ export const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
 `;
 
-/** A row of the other side that says the same: same chat, visitor, operator, reservation. */
+/** True if both sides agree: the same chat, visitor, operator and reservation. */
 export const SAME = `v.tenant = o.tenant AND v.visitor = o.visitor AND v.chat = o.chat
   AND v.operator = o.operator AND v.reservation IS o.reservation`;
