@@ -10,60 +10,11 @@ import { Lru } from '../../kit/lru.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { Callbacks } from './lhc-lane.ts';
+import { createTypingLimit, OPERATOR_TYPING_LAPSE_MS } from './operator-typing.ts';
 
 /** `operator.alive` goes to LHC at most once in this time for each operator. LHC's own time-out is 300 s. */
 export const ALIVE_INTERVAL_MS = 60_000;
-/** Typing of one operator towards one visitor goes to LHC at most once in this time. The last state is never dropped. */
-export const OPERATOR_TYPING_INTERVAL_MS = 1_000;
-/** Typing ends by itself after this time. Clients report a pause within half a minute (XEP-0085 §5.2), unless they die. */
-export const OPERATOR_TYPING_LAPSE_MS = 60_000;
-const REMEMBERED = 10_000;
-
-/** The typing of one operator towards one visitor. */
-interface Typing {
-  /** What LHC heard last. */
-  sent: TypingState | null;
-  sentAt: number;
-  /** What waits for the end of the interval. */
-  next: TypingState | null;
-  lapse?: NodeJS.Timeout;
-}
-
-/**
- * Limits the rate of typing states without dropping the last one: LHC would go on showing that somebody types who has
- * stopped. A client that dies while its operator types is covered by the lapse.
- */
-function createTypingLimit(now: () => number, lapseMs: number) {
-  const known = new Lru<Typing>(REMEMBERED);
-
-  return (id: string, state: TypingState, send: (state: TypingState) => void): void => {
-    const typing = known.get(id) ?? { sent: null, sentAt: Number.NEGATIVE_INFINITY, next: null };
-    known.set(id, typing);
-    const sendNow = (latest: TypingState): void => {
-      clearTimeout(typing.lapse);
-      Object.assign(typing, { sent: latest, sentAt: now(), next: null });
-      send(latest);
-      if (latest === 'composing')
-        typing.lapse = setTimeout(sendNow, lapseMs, 'paused' as const).unref();
-    };
-    if (typing.next !== null) {
-      typing.next = state;
-      return;
-    }
-    const waitMs = typing.sentAt + OPERATOR_TYPING_INTERVAL_MS - now();
-    if (waitMs <= 0) sendNow(state);
-    else if (typing.sent !== state) {
-      typing.next = state;
-      setTimeout(
-        () => {
-          if (typing.next !== typing.sent && typing.next !== null) sendNow(typing.next);
-          typing.next = null;
-        },
-        Math.min(waitMs, OPERATOR_TYPING_INTERVAL_MS), // the clock may have been set back
-      ).unref();
-    }
-  };
-}
+const OPERATORS_REMEMBERED = 10_000;
 
 export function createSignals(options: {
   actors: Actors;
@@ -79,7 +30,7 @@ export function createSignals(options: {
 }): InboxSignals {
   const { actors, tenants, callbacks, operatorSessions, compare, now, logger } = options;
   const limitTyping = createTypingLimit(now, options.lapseMs ?? OPERATOR_TYPING_LAPSE_MS);
-  const aliveAt = new Lru<number>(REMEMBERED);
+  const aliveAt = new Lru<number>(OPERATORS_REMEMBERED);
 
   function inBackground(work: Promise<unknown>, what: string): void {
     work.catch((error) => logger.debug({ reason: messageOf(error) }, `${what} failed`));
