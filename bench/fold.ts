@@ -26,6 +26,7 @@ const DELAYS: VisitorDelays = {
   hardTimeout: 300_000,
   cleanupAfter: 86_400_000,
   invitationTimeout: 120_000,
+  offerTimeout: 60_000,
   chatIdle: 86_400_000,
 };
 

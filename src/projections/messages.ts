@@ -3,7 +3,7 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { OpenedVisitorFact, Recorded } from './facts.ts';
 import { Conditions, type Order, type Page, type PageRequest, readPage } from './list.ts';
 
-export const MESSAGES_VERSION = 3;
+export const MESSAGES_VERSION = 1;
 export const MESSAGES_TABLES = ['messages'];
 
 export const MESSAGES_SCHEMA = `

@@ -30,8 +30,6 @@ import { applyToVisitors, VISITORS_SCHEMA, VISITORS_TABLES, VISITORS_VERSION } f
 interface Model {
   /** What its rows mean; raised when the schema or what is folded into it changes. */
   readonly version: number;
-  /** Older versions of its rows that today's queries answer from rightly, while the new ones are built. */
-  readonly alsoFrom: readonly number[];
   readonly schema: string;
   readonly tables: readonly string[];
 }
@@ -39,31 +37,26 @@ interface Model {
 const MODELS = {
   openChats: {
     version: VISITOR_FOLD,
-    alsoFrom: [],
     schema: OPEN_CHATS_SCHEMA,
     tables: OPEN_CHATS_TABLES,
   },
   visitors: {
     version: VISITORS_VERSION,
-    alsoFrom: [1], // the same columns, fewer indexes
     schema: VISITORS_SCHEMA,
     tables: VISITORS_TABLES,
   },
   messages: {
     version: MESSAGES_VERSION,
-    alsoFrom: [],
     schema: MESSAGES_SCHEMA,
     tables: MESSAGES_TABLES,
   },
   operators: {
     version: OPERATORS_VERSION,
-    alsoFrom: [],
     schema: OPERATORS_SCHEMA,
     tables: OPERATORS_TABLES,
   },
   chats: {
     version: CHATS_VERSION,
-    alsoFrom: [],
     schema: CHATS_SCHEMA,
     tables: CHATS_TABLES,
   },
@@ -112,11 +105,7 @@ export type Subject = keyof Queries;
 
 /** Whether rows of these versions answer questions about this subject. */
 export const answersAbout = (subject: Subject, versions: Versions): boolean =>
-  QUERIES[subject].of.every((name) => {
-    const model: Model = MODELS[name];
-    const version = versions[name];
-    return version !== undefined && (version === model.version || model.alsoFrom.includes(version));
-  });
+  QUERIES[subject].of.every((name) => versions[name] === MODELS[name].version);
 
 /** The questions on this file; each is made when it is first asked for, since it may not fit older rows. */
 export function queriesOf(db: DatabaseSync): <S extends Subject>(subject: S) => Queries[S] {

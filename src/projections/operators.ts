@@ -3,7 +3,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Change } from '../actors/operator/machine.ts';
 import type { OpenedOperatorFact, Recorded } from './facts.ts';
 
-export const OPERATORS_VERSION = 2;
+export const OPERATORS_VERSION = 1;
 export const OPERATORS_TABLES = ['operators', 'operator_sessions', 'operator_chats'];
 
 // Sessions count before an operator is registered: such a row is there and not shown.

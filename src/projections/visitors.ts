@@ -4,7 +4,7 @@ import type { Chat } from '../actors/visitor/facts.ts';
 import { PROFILE_FIELDS, type Profile, type ProfileField } from '../actors/visitor/profile.ts';
 import type { OpenedVisitorFact, Recorded, RecordedOfVisitor } from './facts.ts';
 
-export const VISITORS_VERSION = 2;
+export const VISITORS_VERSION = 1;
 export const VISITORS_TABLES = ['visitors'];
 
 const TYPES: { readonly [F in ProfileField]?: string } = { visits: 'INTEGER' };

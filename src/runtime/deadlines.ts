@@ -50,7 +50,7 @@ const QUERIES = {
 
 export const DEADLINES_TABLE: WorkTable = {
   name: 'deadlines',
-  version: 3,
+  version: 1,
   schema: `
     CREATE TABLE deadlines (
       stream TEXT PRIMARY KEY,

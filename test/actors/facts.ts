@@ -14,7 +14,7 @@ import { username, usernameOrNull, visitorKey } from '../support/names.ts';
 export const SECOND = 1000;
 export const HOUR = 3600 * SECOND;
 
-export const DELAYS: Required<VisitorDelays> = {
+export const DELAYS: VisitorDelays = {
   hardTimeout: 300 * SECOND,
   cleanupAfter: 24 * HOUR,
   invitationTimeout: 120 * SECOND,
@@ -145,7 +145,7 @@ export const invited = (operator = 'op1'): VisitorFact => ({
 });
 export const chatStarted = (chatId = 'c1', invitedBy: string | null = null): VisitorFact => ({
   type: 'ChatStarted',
-  data: { chatId, department: 'sales', invitedBy: usernameOrNull(invitedBy) },
+  data: { chatId, department: 'sales', invitedBy: usernameOrNull(invitedBy), lastOperator: null },
 });
 export const chatAssigned = (
   operator = 'op1',

@@ -1,4 +1,4 @@
-/** Facts of earlier releases are in logs for good: rows are built from them, too, and are told live. */
+/** Facts stay in logs for good: rows are built from the recorded histories, and the live stream tells of them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

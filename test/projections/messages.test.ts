@@ -7,6 +7,7 @@ const delays = {
   hardTimeout: 300_000,
   cleanupAfter: 3_600_000,
   invitationTimeout: 120_000,
+  offerTimeout: 60_000,
   chatIdle: 3_600_000,
 };
 const says = (messageId: string): VisitorCommand => ({

@@ -53,7 +53,13 @@ test('an operator that connects before it is registered is not shown, and then w
 });
 
 test('chats are reserved, open, and released', async () => {
-  const chat = { reservation: 'r1', visitor: visitorKey('v'), chatId: 'c1' };
+  const chat = {
+    reservation: 'r1',
+    visitor: visitorKey('v'),
+    chatId: 'c1',
+    department: null,
+    ownerGrace: 60_000,
+  };
   await log.operator('op', { type: 'ReserveChat', ...chat, departmentCapacity: null });
   const since = log.now();
   expect((await row('op'))?.chats).toEqual([
@@ -146,6 +152,8 @@ test('free are those who are available, with the places that are left', async ()
     reservation: 'r9',
     visitor: visitorKey('v9'),
     chatId: 'c9',
+    department: null,
+    ownerGrace: 60_000,
     departmentCapacity: null,
   };
   await log.operator('ada', { type: 'ReserveChat', ...chat });
@@ -157,7 +165,13 @@ test('free are those who are available, with the places that are left', async ()
 test('one that is removed is not shown; one that logs out is offline', async () => {
   await log.operator('op', { type: 'CloseSession', session: 's1' });
   expect(await row('op')).toMatchObject({ availability: 'offline', sessions: [] });
-  const chat = { reservation: null, visitor: visitorKey('v'), chatId: 'c2' };
+  const chat = {
+    reservation: null,
+    visitor: visitorKey('v'),
+    chatId: 'c2',
+    department: null,
+    ownerGrace: 60_000,
+  };
   await log.operator('op', { type: 'TakeChat', ...chat });
   expect(await row('op')).toMatchObject({ free: 1 });
   await log.operator('op', { type: 'Remove' });

@@ -166,6 +166,7 @@ describe('departments', () => {
       visitor: visitorKey('e'),
       chatId: 'd-2',
       department: 'desk',
+      ownerGrace: 60_000,
     });
     await live.projections.waitFor(await log.head(), 5000);
     const all = live.projections.departments.list({

@@ -137,7 +137,13 @@ describe('rows', () => {
       type: 'StartChat',
       chatId: 'c1',
       department: null,
-      delays: { hardTimeout: 1, cleanupAfter: 1, invitationTimeout: 1, chatIdle: 1 },
+      delays: {
+        hardTimeout: 1,
+        cleanupAfter: 1,
+        invitationTimeout: 1,
+        offerTimeout: 1,
+        chatIdle: 1,
+      },
     });
     if (!done?.position) throw new Error('a write has a position');
     await projections.waitFor(done.position, 5000);

@@ -11,6 +11,7 @@ const delays = {
   hardTimeout: 300 * SECOND,
   cleanupAfter: 3600 * SECOND,
   invitationTimeout: 120 * SECOND,
+  offerTimeout: 60 * SECOND,
   chatIdle: 3600 * SECOND,
 };
 const views = (profile: Profile, department: string | null = null): VisitorCommand => ({

@@ -166,7 +166,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
       if (load(context) >= context.capacity) {
         return refuse(`all ${context.capacity} places of this operator are taken`);
       }
-      const { department = null } = command;
+      const { department } = command;
       if (
         departmentCapacity !== null &&
         department !== null &&

@@ -1,7 +1,6 @@
 /** What can be true of an operator: its facts, and what is folded from them. */
 import type { VisitorKey } from '../ids.ts';
 import type { EventOf, FactOf } from '../machine/decider.ts';
-import type { SeenSummary } from '../machine/seen.ts';
 
 /** As the operator's chat client shows it, over all its sessions. */
 export type Availability = 'offline' | 'available' | 'away' | 'busy';
@@ -46,18 +45,18 @@ export type OperatorFacts = {
     argument: string | null;
   };
   /** `chats`: those that it had, which go to others (the first of them); `left`: as above, of one that was online. */
-  OperatorRemoved: { summary?: SeenSummary; chats?: string[]; left?: number };
+  OperatorRemoved: { chats?: string[]; left?: number };
   /** The account of the removed operator is gone from ejabberd: its name may be given to somebody else. */
   OperatorAccountRemoved: Record<never, never>;
   /** Another operator takes over a claim that was never used: a registration under way with this id is void. */
   LhcUserRevoked: { lhcUserId: number };
 };
 
-/** Under which a chat is given. Absent in facts from before departments had a capacity. */
+/** The terms under which an operator has a chat. */
 export type ChatTerms = {
-  department?: string | null;
+  department: string | null;
   /** How long an operator who goes offline keeps the chat, in ms. */
-  ownerGrace?: number;
+  ownerGrace: number;
 };
 
 /** Sealed with the tenant's key. */

@@ -33,12 +33,12 @@ export const operatorMachine = setup({
     ),
     takeChat: assign(({ context, event }) => {
       if (event.type !== 'ChatTaken' && event.type !== 'ChatReserved') return {};
-      const { chatId, visitor, reservation, department = null, ownerGrace } = event.data;
+      const { chatId, visitor, reservation, department, ownerGrace } = event.data;
       const open = event.type === 'ChatTaken';
       const chat = { visitor, reservation, department, open, at: event.at };
       return {
         lastChatAt: event.at,
-        ownerGrace: ownerGrace ?? context.ownerGrace,
+        ownerGrace,
         chats: { ...context.chats, [chatId]: chat },
       };
     }),

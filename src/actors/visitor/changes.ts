@@ -9,7 +9,7 @@ const REVOKED_KEPT = 32;
 const SETTLED_KEPT = 256;
 const MARKABLE_KEPT = 32;
 
-export const NO_DELAYS: Required<VisitorDelays> = {
+export const NO_DELAYS: VisitorDelays = {
   hardTimeout: 300_000,
   cleanupAfter: 86_400_000,
   invitationTimeout: 120_000,
@@ -54,7 +54,7 @@ type Of<T extends VisitorEvent['type']> = Extract<VisitorEvent, { type: T }>;
 function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewed'>): Change {
   const { digest, department, delays } = event.data;
   return {
-    delays: { ...NO_DELAYS, ...delays },
+    delays,
     digest,
     digestAt: event.at,
     lastSeen: event.at,

@@ -61,7 +61,7 @@ const started = ({ data, at, revision }: Of<'ChatStarted'>): Chat => ({
   id: data.chatId,
   department: data.department,
   invitedBy: data.invitedBy,
-  lastOperator: data.lastOperator ?? null,
+  lastOperator: data.lastOperator,
   operator: null,
   reservation: null,
   accepted: false,

@@ -68,7 +68,7 @@ function startChat(context: VisitorContext, command: Wish<'StartChat'>): Visitor
         chatId,
         department,
         invitedBy: context.inviter,
-        ...(context.lastOperator !== null && { lastOperator: context.lastOperator }),
+        lastOperator: context.lastOperator,
       },
       personal: nick === undefined ? undefined : { nick },
     });

@@ -10,8 +10,7 @@ export type VisitorDelays = {
   hardTimeout: number;
   cleanupAfter: number;
   invitationTimeout: number;
-  /** Absent in facts from before there were offers that time out. */
-  offerTimeout?: number;
+  offerTimeout: number;
   chatIdle: number;
 };
 
@@ -35,7 +34,7 @@ export type VisitorFacts = {
     department: string | null;
     invitedBy: Username | null;
     /** Who answered the chat before this one. */
-    lastOperator?: Username;
+    lastOperator: Username | null;
   };
   /** Several were asked at once (policy `broadcast`): who answers first has it. Nobody's place is taken. */
   ChatOffered: {
@@ -113,9 +112,13 @@ export type VisitorFacts = {
 /** What outlives a clean-up: the stream may be cut before that fact, and later decisions need these all the same. */
 export type VisitorKept = Pick<
   VisitorContext,
-  'lastChatId' | 'revokedReservations' | 'openMessages' | 'settledMessages'
-> &
-  Partial<Pick<VisitorContext, 'chats' | 'lastOperator'>>;
+  | 'lastChatId'
+  | 'chats'
+  | 'lastOperator'
+  | 'revokedReservations'
+  | 'openMessages'
+  | 'settledMessages'
+>;
 
 /** The personal part of each fact that has one. */
 export type VisitorPersonal = {

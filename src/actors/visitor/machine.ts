@@ -5,7 +5,7 @@
  * changes.ts: `change` stands where a fact is accepted, once for each.
  */
 import { assign, emit, type SnapshotFrom, setup } from 'xstate';
-import { changesBy, NO_DELAYS, NOBODY } from './changes.ts';
+import { changesBy, NOBODY } from './changes.ts';
 import { VISITOR_FOLD } from './chat.ts';
 import type { VisitorContext, VisitorEvent, VisitorFact } from './facts.ts';
 import { closed, missed } from './placement.ts';
@@ -23,7 +23,7 @@ export const visitorMachine = setup({
     hardTimeout: ({ context }) => context.delays.hardTimeout,
     cleanupAfter: ({ context }) => context.delays.cleanupAfter,
     invitationTimeout: ({ context }) => context.delays.invitationTimeout,
-    offerTimeout: ({ context }) => context.delays.offerTimeout ?? NO_DELAYS.offerTimeout,
+    offerTimeout: ({ context }) => context.delays.offerTimeout,
     chatIdle: ({ context }) => context.delays.chatIdle,
   },
   guards: {

@@ -23,7 +23,7 @@ interface Row extends DeadLetter {
 
 export const DEAD_LETTERS_TABLE: WorkTable = {
   name: 'dead-letters',
-  version: 2,
+  version: 1,
   schema: `
     CREATE TABLE dead_letters (
       id TEXT PRIMARY KEY,

@@ -161,6 +161,8 @@ describe('a chat', () => {
       reservation: 'r9',
       visitor: visitorKey('9'),
       chatId: 'c9',
+      department: null,
+      ownerGrace: 60_000,
       departmentCapacity: null,
     };
     await rig.toOperator('op3', { type: 'ReserveChat', ...busy });
