@@ -29,7 +29,7 @@ export function healthOf(parts: {
   readonly deadlines: Deadlines;
   readonly deadLetters: { count(): number };
   /** null where this is the only process. */
-  readonly leases: Pick<Leases, 'owned' | 'living'> | null;
+  readonly leases: Pick<Leases, 'owned' | 'processes'> | null;
   readonly callbacks: Callbacks;
 }): Pick<HttpDeps, 'checks' | 'advisories' | 'unfitActors' | 'gauges'> {
   const { store, projections, work, admin, host, lanes, transport, reconciler, routing } = parts;
@@ -118,7 +118,7 @@ export function healthOf(parts: {
       },
       xmpp_chat_processes_living: {
         help: 'Processes on this log, as this one knows them',
-        value: () => leases?.living() ?? 1,
+        value: () => leases?.processes() ?? 1,
       },
       xmpp_chat_dead_letters: {
         help: 'Effects and webhook events that were given up',

@@ -1,53 +1,57 @@
 /**
- * Leases: who of the processes on one log acts for which partition (docs/adr/0010). No two clocks are compared: an owner counts its
- * lease from before its last append, everybody else from when they heard of it, so the owner always stops first.
+ * Leases: which of the processes on one log acts for which partition (docs/adr/0010). No two clocks are compared. An owner
+ * counts its lease from before its last append, all others from when they heard of it, so the owner always stops first.
+ *
+ * {@link createLeases} is the entry point, for src/service alone. All others ask the {@link Ownership}.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { messageOf } from '../../errors.ts';
 import type { EventStore, Position } from '../../eventstore/port.ts';
-import { backoff } from '../../kit/backoff.ts';
+import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { CommitListener } from '../pending-work.ts';
-import { createLeaseLog, LEASES } from './log.ts';
+import { createLeaseLog, LEASES, type LeaseLog } from './log.ts';
 import type { Ownership } from './ownership.ts';
 import { applyLease, expiredOwners, type LeaseFact, shiftOf } from './state.ts';
 
-const DURATION_MS = 8_000;
-const RENEW_EVERY_MS = 2_500;
-const LOOK_EVERY_MS = 500;
-/** An owner stops so long before its lease ends: an effect that was begun takes its time. */
-const MARGIN_MS = 1_000;
-const HAND_OVER_WITHIN_MS = 2_000;
-/** Time in which this process did not look at the log does not count against others. */
-const DEAF_MS = 3_000;
-const TRIES = 10;
-/** When another process appended to the leases first. */
-export const LEASE_CONFLICT_RETRY = { firstMs: 20, mostMs: 200 };
+export const LEASE_MS = 8_000;
+export const RENEW_EVERY_MS = 2_500;
+export const LOOK_EVERY_MS = 500;
+/** An owner stops so long before its lease ends, because an effect that has begun takes its time. */
+export const MARGIN_MS = 1_000;
+/** How long a hand-over waits for effects that are running. */
+export const HAND_OVER_MS = 2_000;
+/** A process that has not read the log for longer does not count that time against others. */
+export const DEAF_MS = 3_000;
+/** Tries of one look when another process appends first each time. */
+export const LEASE_TRIES = 10;
+/** Waits between these tries. */
+export const LEASE_CONFLICT_RETRY: RetryPolicy = { firstMs: 20, mostMs: 200 };
 
 export interface Leases extends Ownership, CommitListener {
-  /** Joins the processes on this log. Resolves when that is in the log. @throws {AppError} when it cannot be read */
+  /** Joins the processes on this log. Resolves when the log has that. @throws {AppError} when it cannot be read */
   start(): Promise<void>;
   /**
    * Hands everything over and leaves.
-   * @param withinMs for what is under way, and as long again for the word to the others
-   * @returns how many other processes live that take over; 0 when they could not be told
+   * @param withinMs for the effects that are running, and as long again for the append that tells the others
+   * @returns how many other processes take over; 0 if they could not be told
    */
   stop(withinMs: number): Promise<{ others: number }>;
   /** Partitions that this process acts for now. */
   owned(): readonly number[];
-  /** Processes that live, as the log has it. */
-  living(): number;
+  /** The number of processes on this log, this one included. */
+  processes(): number;
 }
 
 export interface LeasesOptions {
   readonly store: EventStore;
-  /** The same over restarts of a process on the same data, and never that of two living ones. */
+  /** Stays the same over restarts on the same data. No two living processes have the same. */
   readonly owner: string;
   /** For people who read the log. */
   readonly name: string;
   /** Resolves when this process has folded the log up to there. */
   readonly waitFor: (position: Position, deadlineMs: number) => Promise<void>;
-  /** Whether this process can fold the log now. One that cannot leaves the work to others until it can. */
+  /** True if this process can fold the log now. If not, it leaves the work to others until it can. */
   readonly follows: () => boolean;
   /** ms since 1970 */
   readonly now: () => number;
@@ -56,238 +60,306 @@ export interface LeasesOptions {
   readonly newId: () => string;
   readonly random: () => number;
   readonly logger: Logger;
-  /** Default 8,000 ms. */
+  /** Default {@link LEASE_MS}. All other times here shrink or grow with it. */
   readonly durationMs?: number;
   /** Default Node's. */
   readonly timers?: Timers;
 }
 
 export interface Timers {
-  /** Holds up no end of the process. */
+  /** Does not keep the process alive. */
   delay(ms: number): Promise<unknown>;
-  /** @returns ends it */
-  every(ms: number, deed: () => void): () => void;
+  /** @returns a function that ends the interval */
+  every(ms: number, action: () => void): () => void;
 }
 
 const NODE_TIMERS: Timers = {
   delay: (ms) => delay(ms, undefined, { ref: false }),
-  every(ms, deed) {
-    const timer = setInterval(deed, ms);
+  every(ms, action) {
+    const timer = setInterval(action, ms);
     return () => clearInterval(timer);
   },
 };
 
+type ChangeListener = (partition: number, owned: boolean) => void;
+type HandOverListener = (partitions: ReadonlySet<number>, withinMs: number) => Promise<void>;
+
+interface State extends LeasesOptions {
+  readonly durationMs: number;
+  readonly timers: Timers;
+  readonly log: LeaseLog;
+  readonly changeListeners: ChangeListener[];
+  readonly handOverListeners: HandOverListener[];
+  /** Partitions that this process acts for, while its lease is valid. */
+  readonly active: Set<number>;
+  /** Partitions that are being handed over. */
+  readonly leaving: Set<number>;
+  /**
+   * Partitions by the log that wait until this process has read the log. Each wait has an object of its own: a partition
+   * may leave and come back during one.
+   */
+  readonly activating: Map<number, object>;
+  looking: Promise<void> | null;
+  lookAgain: boolean;
+  endTicks: (() => void) | undefined;
+  stopped: boolean;
+}
+
 export function createLeases(options: LeasesOptions): Leases {
-  const { owner, name, monotonic, random, logger } = options;
-  const { timers = NODE_TIMERS } = options;
-  const durationMs = options.durationMs ?? DURATION_MS;
-  const pace = durationMs / DURATION_MS;
-  const changed: ((partition: number, owned: boolean) => void)[] = [];
-  const finishers: ((partitions: ReadonlySet<number>, withinMs: number) => Promise<void>)[] = [];
-
-  const log = createLeaseLog({ ...options, deafMs: DEAF_MS * pace });
-  const active = new Set<number>();
-  const leaving = new Set<number>();
-  /** Held, and waiting for the log to be read; an object for each wait, as a partition may come back before its end. */
-  const activating = new Map<number, object>();
-  let looking: Promise<void> | null = null;
-  let lookAgain = false;
-  let endTicks: (() => void) | undefined;
-  let stopped = false;
-
-  const mine = (): readonly number[] => log.state().get(owner)?.partitions ?? [];
-  const holding = (partitions: readonly number[]) => ({ owner, name, durationMs, partitions });
-
-  const isValid = (): boolean => log.sinceBegun() < durationMs - MARGIN_MS * pace;
-
-  function tell(partition: number, owned: boolean): void {
-    for (const listener of changed) listener(partition, owned);
-  }
-
-  function lose(partitions: Iterable<number>): void {
-    const lost = [...partitions].filter((partition) => active.delete(partition));
-    if (lost.length > 0) logger.info({ partitions: lost }, 'partitions left');
-    for (const partition of lost) tell(partition, false);
-  }
-
-  /** What ended by the clock, or what the log says another has. */
-  function lapse(): void {
-    const held = new Set(isValid() ? mine() : []);
-    for (const partition of activating.keys()) {
-      if (!held.has(partition)) activating.delete(partition);
-    }
-    lose([...active].filter((partition) => !held.has(partition)));
-  }
-
-  // What ended while an append was under way was lost, and is told so before it is gained anew.
-  const append = (facts: readonly LeaseFact[]): Promise<Position | null> =>
-    log.append(facts, lapse);
-
-  /** What this process appends now; null when there is nothing. */
-  function due(): LeaseFact[] | null {
-    const state = log.state();
-    const gone = expiredOwners(state, owner, monotonic());
-    let living = state;
-    const facts: LeaseFact[] = gone.map((each) => ({
-      type: 'LeaseExpired',
-      data: { owner: each, by: owner },
-    }));
-    for (const fact of facts) living = applyLease(living, fact, 0);
-    const { take } = shiftOf(living, owner);
-    if (take.length > 0) {
-      facts.push({ type: 'LeaseTaken', data: holding([...mine(), ...take]) });
-    } else if (!state.has(owner) || facts.length > 0 || log.sinceBegun() >= RENEW_EVERY_MS * pace) {
-      facts.push({ type: 'LeaseRenewed', data: holding(mine()) });
-    }
-    for (const each of gone) logger.warn({ owner: each }, 'a process is gone: its lease ended');
-    return facts.length > 0 ? facts : null;
-  }
-
-  /** Acts for what it holds as soon as it has seen what was done before it had it. */
-  async function activate(position: Position): Promise<void> {
-    const wanted = mine().filter((n) => !active.has(n) && !leaving.has(n) && !activating.has(n));
-    if (wanted.length === 0) return;
-    const turn = {};
-    for (const partition of wanted) activating.set(partition, turn);
-    try {
-      await options.waitFor(position, durationMs);
-      lapse();
-      if (stopped) return;
-      const gained = wanted.filter((n) => activating.get(n) === turn && !leaving.has(n));
-      for (const partition of gained) active.add(partition);
-      if (gained.length > 0) logger.info({ partitions: gained }, 'partitions gained');
-      for (const partition of gained) tell(partition, true);
-    } catch (error) {
-      // With the next renewal it is tried again.
-      logger.warn({ reason: messageOf(error) }, 'partitions are held, but the log is not read yet');
-    } finally {
-      for (const partition of wanted) {
-        if (activating.get(partition) === turn) activating.delete(partition);
-      }
-    }
-  }
-
-  /** Finishes what is under way for these. `owns` is false for them from the beginning. */
-  async function handOver(partitions: readonly number[], withinMs: number): Promise<void> {
-    for (const partition of partitions) leaving.add(partition);
-    const set = new Set(partitions);
-    const finished = Promise.all(
-      finishers.map((finish) =>
-        finish(set, withinMs).catch((error) =>
-          logger.warn({ reason: messageOf(error) }, 'not finished before a hand-over'),
-        ),
-      ),
-    );
-    await Promise.race([finished, timers.delay(withinMs)]);
-  }
-
-  async function give(): Promise<boolean> {
-    const { give: surplus } = shiftOf(log.state(), owner);
-    if (surplus.length === 0) return false;
-    try {
-      await handOver(surplus, HAND_OVER_WITHIN_MS * pace);
-      if (stopped) return false; // `stop` gives everything; a word behind its own would be of a process that lives
-      const kept = mine().filter((partition) => !surplus.includes(partition));
-      return (await append([{ type: 'LeaseReleased', data: holding(kept) }])) !== null;
-    } finally {
-      // On a conflict or a failure it is decided anew; what is kept after all becomes active with the next renewal.
-      lose(surplus);
-      for (const partition of surplus) leaving.delete(partition);
-    }
-  }
-
-  /** @returns whether the others know that this process ends */
-  async function leave(withinMs: number): Promise<boolean> {
-    const until = monotonic() + withinMs;
-    try {
-      // Not later: the next process on the same data has the same name.
-      for (let tries = 1; tries <= TRIES && monotonic() < until; tries++) {
-        if (await append([{ type: 'LeaseEnded', data: { owner } }])) return true;
-        await log.refresh();
-      }
-    } catch (error) {
-      logger.warn({ reason: messageOf(error) }, 'not told that this process ends: it is noticed');
-    }
-    return false;
-  }
-
-  /** Out of the group, what it held handed over: it comes back when it can follow the log again. */
-  async function stepOut(): Promise<void> {
-    if (!log.state().has(owner)) return;
-    logger.error('this process cannot follow the log: its partitions go to others');
-    const held = mine();
-    try {
-      await handOver(held, HAND_OVER_WITHIN_MS * pace);
-      if (!stopped) await append([{ type: 'LeaseEnded', data: { owner } }]);
-    } finally {
-      lose(held);
-      for (const partition of held) leaving.delete(partition);
-    }
-  }
-
-  async function look(): Promise<void> {
-    await log.refresh();
-    lapse();
-    if (!options.follows()) return stepOut();
-    for (let tries = 1; tries <= TRIES && !stopped; tries++) {
-      const facts = due();
-      const position = facts && (await append(facts));
-      if (position) void activate(position);
-      else if (facts || !(await give())) {
-        if (!facts) return;
-        await timers.delay(backoff(tries, LEASE_CONFLICT_RETRY, random));
-        await log.refresh();
-      }
-      lapse();
-    }
-  }
-
-  /** One look at a time. */
-  function lookNow(): Promise<void> {
-    lookAgain = looking !== null;
-    looking ??= look()
-      .catch((error) => {
-        lapse();
-        logger.warn({ reason: messageOf(error) }, 'leases could not be renewed; again soon');
-      })
-      .finally(() => {
-        looking = null;
-        if (lookAgain && !stopped) void lookNow();
-      });
-    return looking;
-  }
-
+  const { durationMs = LEASE_MS, timers = NODE_TIMERS } = options;
+  const deafMs = (DEAF_MS * durationMs) / LEASE_MS;
+  const state: State = {
+    ...options,
+    durationMs,
+    timers,
+    log: createLeaseLog({ ...options, deafMs }),
+    changeListeners: [],
+    handOverListeners: [],
+    active: new Set(),
+    leaving: new Set(),
+    activating: new Map(),
+    looking: null,
+    lookAgain: false,
+    endTicks: undefined,
+    stopped: false,
+  };
+  const { active, leaving, log, owner } = state;
   return {
-    owns: (partition) => active.has(partition) && !leaving.has(partition) && isValid(),
-    onChange: (listener) => void changed.push(listener),
-    onHandOver: (finish) => void finishers.push(finish),
+    owns: (partition) => active.has(partition) && !leaving.has(partition) && isValid(state),
+    onChange: (listener) => void state.changeListeners.push(listener),
+    onHandOver: (listener) => void state.handOverListeners.push(listener),
     onCommit(events) {
       const others = events.some(({ stream, data }) => stream === LEASES && data.owner !== owner);
-      if (others && endTicks) void lookNow();
+      if (others && state.endTicks) void lookNow(state);
     },
     async start() {
       await log.refresh();
-      await look();
-      endTicks = timers.every(LOOK_EVERY_MS * pace, () => {
-        lapse();
-        void lookNow();
+      await look(state);
+      state.endTicks = timers.every(scaled(state, LOOK_EVERY_MS), () => {
+        lapse(state);
+        void lookNow(state);
       });
     },
-    async stop(withinMs) {
-      stopped = true;
-      endTicks?.();
-      endTicks = undefined;
-      const looked = Promise.race([looking ?? undefined, timers.delay(withinMs)]);
-      await Promise.all([looked, handOver([...active], withinMs)]);
-      const told = await Promise.race([leave(withinMs), timers.delay(withinMs).then(() => false)]);
-      lose(active);
-      leaving.clear();
-      if (!told) return { others: 0 };
-      const state = log.state();
-      const expired = new Set(expiredOwners(state, owner, monotonic()));
-      return { others: [...state.keys()].filter((id) => !expired.has(id) && id !== owner).length };
-    },
-    owned: () => (isValid() ? [...active].filter((n) => !leaving.has(n)) : []),
-    living: () => log.state().size,
+    stop: (withinMs) => stop(state, withinMs),
+    owned: () => (isValid(state) ? [...active].filter((n) => !leaving.has(n)) : []),
+    processes: () => log.state().size,
   };
+}
+
+/** Times are for a lease of {@link LEASE_MS}; a shorter lease has shorter ones. */
+const scaled = ({ durationMs }: State, ms: number): number => (ms * durationMs) / LEASE_MS;
+
+/** The partitions of this process by the log. */
+const heldPartitions = ({ log, owner }: State): readonly number[] =>
+  log.state().get(owner)?.partitions ?? [];
+
+const isValid = (state: State): boolean =>
+  state.log.sinceBegun() < state.durationMs - scaled(state, MARGIN_MS);
+
+const holding = ({ owner, name, durationMs }: State, partitions: readonly number[]) => ({
+  owner,
+  name,
+  durationMs,
+  partitions,
+});
+
+/** Appends behind what was read. @returns null on a conflict */
+const append = (state: State, facts: readonly LeaseFact[]): Promise<Position | null> =>
+  // A lease that ended during the append is announced as lost before it is gained again.
+  state.log.append(facts, () => lapse(state));
+
+function announce({ changeListeners }: State, partition: number, owned: boolean): void {
+  for (const listener of changeListeners) listener(partition, owned);
+}
+
+function lose(state: State, partitions: Iterable<number>): void {
+  const lost = [...partitions].filter((partition) => state.active.delete(partition));
+  if (lost.length > 0) state.logger.info({ partitions: lost }, 'partitions lost');
+  for (const partition of lost) announce(state, partition, false);
+}
+
+/** Loses the partitions whose lease has ended by the clock, or which another process has by the log. */
+function lapse(state: State): void {
+  const { active, activating } = state;
+  const held = new Set(isValid(state) ? heldPartitions(state) : []);
+  for (const partition of activating.keys()) {
+    if (!held.has(partition)) activating.delete(partition);
+  }
+  lose(
+    state,
+    [...active].filter((partition) => !held.has(partition)),
+  );
+}
+
+/** What this process has to append now; null if nothing. */
+function nextFacts(state: State): LeaseFact[] | null {
+  const { log, owner, monotonic, logger } = state;
+  const leases = log.state();
+  const gone = expiredOwners(leases, owner, monotonic());
+  const facts: LeaseFact[] = gone.map((each) => ({
+    type: 'LeaseExpired',
+    data: { owner: each, by: owner },
+  }));
+  const { take } = shiftOf(
+    facts.reduce((rest, fact) => applyLease(rest, fact, 0), leases),
+    owner,
+  );
+  if (take.length > 0) {
+    facts.push({ type: 'LeaseTaken', data: holding(state, [...heldPartitions(state), ...take]) });
+  } else if (!leases.has(owner) || facts.length > 0 || isRenewalDue(state)) {
+    facts.push({ type: 'LeaseRenewed', data: holding(state, heldPartitions(state)) });
+  }
+  for (const each of gone) logger.warn({ owner: each }, 'a process is gone: its lease has ended');
+  return facts.length > 0 ? facts : null;
+}
+
+const isRenewalDue = (state: State): boolean =>
+  state.log.sinceBegun() >= scaled(state, RENEW_EVERY_MS);
+
+/** Acts for the held partitions as soon as this process has seen what earlier owners did. */
+async function activate(state: State, position: Position): Promise<void> {
+  const { active, leaving, activating, logger } = state;
+  const waiting = heldPartitions(state).filter(
+    (n) => !active.has(n) && !leaving.has(n) && !activating.has(n),
+  );
+  if (waiting.length === 0) return;
+  const turn = {};
+  for (const partition of waiting) activating.set(partition, turn);
+  try {
+    await state.waitFor(position, state.durationMs);
+    lapse(state);
+    if (state.stopped) return;
+    const gained = waiting.filter((n) => activating.get(n) === turn && !leaving.has(n));
+    for (const partition of gained) active.add(partition);
+    if (gained.length > 0) logger.info({ partitions: gained }, 'partitions gained');
+    for (const partition of gained) announce(state, partition, true);
+  } catch (error) {
+    // The next renewal tries again.
+    logger.warn({ reason: messageOf(error) }, 'partitions held, but the log is not read yet');
+  } finally {
+    for (const partition of waiting) {
+      if (activating.get(partition) === turn) activating.delete(partition);
+    }
+  }
+}
+
+/** Waits for the effects of these partitions that are running. `owns` is false for them from the beginning. */
+async function handOver(
+  state: State,
+  partitions: readonly number[],
+  withinMs: number,
+): Promise<void> {
+  const { leaving, handOverListeners, timers, logger } = state;
+  for (const partition of partitions) leaving.add(partition);
+  const set = new Set(partitions);
+  const finished = Promise.all(
+    handOverListeners.map((finish) =>
+      finish(set, withinMs).catch((error) =>
+        logger.warn({ reason: messageOf(error) }, 'effects not finished before a hand-over'),
+      ),
+    ),
+  );
+  await Promise.race([finished, timers.delay(withinMs)]);
+}
+
+/** Gives what is above the share of this process. @returns whether something was given */
+async function giveSurplus(state: State): Promise<boolean> {
+  const { give: surplus } = shiftOf(state.log.state(), state.owner);
+  if (surplus.length === 0) return false;
+  try {
+    await handOver(state, surplus, scaled(state, HAND_OVER_MS));
+    // `stop` gives everything. A fact after its own would say that this process is still there.
+    if (state.stopped) return false;
+    const rest = heldPartitions(state).filter((partition) => !surplus.includes(partition));
+    return (await append(state, [{ type: 'LeaseReleased', data: holding(state, rest) }])) !== null;
+  } finally {
+    // After a conflict or a failure the next look decides again. What stays here is activated with the next renewal.
+    lose(state, surplus);
+    for (const partition of surplus) state.leaving.delete(partition);
+  }
+}
+
+/** Leaves the group and hands its partitions over. This process comes back when it can follow the log again. */
+async function stepOut(state: State): Promise<void> {
+  if (!state.log.state().has(state.owner)) return;
+  state.logger.error('this process cannot follow the log: its partitions go to others');
+  const partitions = heldPartitions(state);
+  try {
+    await handOver(state, partitions, scaled(state, HAND_OVER_MS));
+    if (!state.stopped) {
+      await append(state, [{ type: 'LeaseEnded', data: { owner: state.owner } }]);
+    }
+  } finally {
+    lose(state, partitions);
+    for (const partition of partitions) state.leaving.delete(partition);
+  }
+}
+
+/** Reads the log, then renews, takes and gives until there is nothing to append. */
+async function look(state: State): Promise<void> {
+  const { log, timers, random } = state;
+  await log.refresh();
+  lapse(state);
+  if (!state.follows()) return stepOut(state);
+  for (let tries = 1; tries <= LEASE_TRIES && !state.stopped; tries++) {
+    const facts = nextFacts(state);
+    const position = facts && (await append(state, facts));
+    if (position) void activate(state, position);
+    else if (facts || !(await giveSurplus(state))) {
+      if (!facts) return;
+      await timers.delay(backoff(tries, LEASE_CONFLICT_RETRY, random));
+      await log.refresh();
+    }
+    lapse(state);
+  }
+}
+
+/** One look at a time. A call during a look causes one more look after it. */
+function lookNow(state: State): Promise<void> {
+  state.lookAgain = state.looking !== null;
+  state.looking ??= look(state)
+    .catch((error) => {
+      lapse(state);
+      state.logger.warn({ reason: messageOf(error) }, 'leases not renewed; trying again');
+    })
+    .finally(() => {
+      state.looking = null;
+      if (state.lookAgain && !state.stopped) void lookNow(state);
+    });
+  return state.looking;
+}
+
+async function stop(state: State, withinMs: number): Promise<{ others: number }> {
+  const { active, leaving, timers, log, owner, monotonic } = state;
+  state.stopped = true;
+  state.endTicks?.();
+  state.endTicks = undefined;
+  const looked = Promise.race([state.looking ?? undefined, timers.delay(withinMs)]);
+  await Promise.all([looked, handOver(state, [...active], withinMs)]);
+  const announced = await Promise.race([
+    leave(state, withinMs),
+    timers.delay(withinMs).then(() => false),
+  ]);
+  lose(state, active);
+  leaving.clear();
+  if (!announced) return { others: 0 };
+  const leases = log.state();
+  const expired = new Set(expiredOwners(leases, owner, monotonic()));
+  return { others: [...leases.keys()].filter((id) => !expired.has(id) && id !== owner).length };
+}
+
+/** @returns whether the log says that this process has ended */
+async function leave(state: State, withinMs: number): Promise<boolean> {
+  const { log, owner, monotonic, logger } = state;
+  const until = monotonic() + withinMs;
+  try {
+    // Not later: the next process on the same data has the same name.
+    for (let tries = 1; tries <= LEASE_TRIES && monotonic() < until; tries++) {
+      if (await append(state, [{ type: 'LeaseEnded', data: { owner } }])) return true;
+      await log.refresh();
+    }
+  } catch (error) {
+    logger.warn({ reason: messageOf(error) }, 'the end of this process is not in the log');
+  }
+  return false;
 }

@@ -1,15 +1,15 @@
 /**
- * Who owns which partition, folded from the stream `lease-partitions`, and what a process does about it. Pure: the
- * clock is a parameter. Every append to the stream expects the revision that was decided on, so decisions are in one
- * order and no two processes hold a partition by the log.
+ * The owners of partitions, folded from the stream `lease-partitions`, and what a process does about them. Pure: the clock
+ * is a parameter. Every append expects the revision it was decided on, so all decisions are in one order, and by the log
+ * no two processes hold the same partition.
  */
 import type { JsonObject } from '../../kit/json.ts';
 import { PARTITIONS } from './ownership.ts';
 
-/** Each says all that its owner holds from then on, so that the last few facts are enough to know everything. */
+/** Each fact lists all that its owner holds from then on, so the last few facts say everything. */
 export type LeaseFact =
   | { readonly type: 'LeaseRenewed' | 'LeaseTaken' | 'LeaseReleased'; readonly data: Holding }
-  /** Nobody has heard of `owner` for the length of its lease. */
+  /** No process has heard of `owner` for the length of its lease. */
   | {
       readonly type: 'LeaseExpired';
       readonly data: { readonly owner: string; readonly by: string };
@@ -25,16 +25,16 @@ interface Holding {
 }
 
 interface Holder extends Holding {
-  /** When this process learnt of its last fact, by this process's own clock, in ms. */
+  /** When this process learnt of the owner's last fact, in ms of this process's own clock. */
   readonly heardAt: number;
 }
 
 export type LeaseState = ReadonlyMap<string, Holder>;
 
-/** An owner is given up so long after its lease ended: its clock and ours need not run at quite the same speed. */
-const GRACE_MS = 500;
+/** An owner is gone so long after the end of its lease: two clocks do not run at quite the same speed. */
+export const EXPIRY_GRACE_MS = 500;
 
-/** null for what is no fact of a lease. */
+/** @returns null for an event that is no fact of a lease */
 export function parseLeaseFact(type: string, data: JsonObject): LeaseFact | null {
   switch (type) {
     case 'LeaseRenewed':
@@ -49,7 +49,7 @@ export function parseLeaseFact(type: string, data: JsonObject): LeaseFact | null
   }
 }
 
-/** @param heardAt when this process learnt of the fact, by its own clock */
+/** @param heardAt when this process learnt of the fact, in ms of its own clock */
 export function applyLease(
   state: LeaseState,
   { type, data }: LeaseFact,
@@ -62,24 +62,24 @@ export function applyLease(
 }
 
 const isExpired = (holder: Holder, now: number): boolean =>
-  now - holder.heardAt > holder.durationMs + GRACE_MS;
+  now - holder.heardAt > holder.durationMs + EXPIRY_GRACE_MS;
 
-/** Owners whose lease has run out without a word. */
+/** Other owners whose lease has ended without a fact that says so. */
 export const expiredOwners = (state: LeaseState, me: string, now: number): readonly string[] =>
   [...state.values()]
     .filter((holder) => holder.owner !== me && isExpired(holder, now))
     .map(({ owner }) => owner);
 
-/** What a process does next to come to its share. Partitions are taken and given by number, so that it is repeatable. */
+/** What a process does next to get its share. Partitions are taken and given in the order of their numbers. */
 export interface Shift {
   readonly take: readonly number[];
-  /** To be handed over in order, then released. */
+  /** Handed over first, then released. */
   readonly give: readonly number[];
 }
 
 /**
- * Every living process comes to ⌊16/n⌋ or ⌈16/n⌉ partitions, and no more of them move than have to.
- * @param state without those that are expired; may lack `me`, who joins then
+ * Leads to ⌊16/n⌋ or ⌈16/n⌉ partitions for each of n processes, and moves as few as possible.
+ * @param state without expired owners. If it lacks `me`, this process joins
  */
 export function shiftOf(state: LeaseState, me: string): Shift {
   const others = [...state.values()].filter(({ owner }) => owner !== me);
@@ -95,7 +95,7 @@ export function shiftOf(state: LeaseState, me: string): Shift {
     (sum, { partitions }) => sum + Math.max(0, least - partitions.length),
     0,
   );
-  // What others are short of is left to them; who would have one more than its least takes what is over.
+  // What other processes lack stays free for them. A process takes from the rest up to its most.
   const over = Math.max(0, free.length - own - needed);
   const room = Math.max(0, most - Math.max(mine.length, least));
   const take = free.slice(0, own + Math.min(over, room));

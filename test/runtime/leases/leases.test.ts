@@ -1,4 +1,4 @@
-/** Processes on one log, each with its own leases; a process that hangs is one whose store does not answer. */
+/** Processes on one log, each with its own leases. A process hangs when its store does not answer. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { EventStore } from '../../../src/eventstore/port.ts';
 import { createLeases, type Leases } from '../../../src/runtime/leases/leases.ts';
@@ -12,9 +12,9 @@ const ALL = Array.from({ length: PARTITIONS }, (_, n) => n);
 
 interface Process {
   readonly leases: Leases;
-  /** What it was told, in order. */
-  readonly told: { partition: number; owned: boolean }[];
-  /** Its store answers nothing until it is let go on. */
+  /** Changes that were announced, in order. */
+  readonly changes: { partition: number; owned: boolean }[];
+  /** From now on its store answers nothing, until `goOn`. */
   hang(): void;
   goOn(): void;
 }
@@ -64,9 +64,9 @@ function makeProcess(owner: string, more: Partial<Parameters<typeof createLeases
     random: Math.random,
     ...more,
   });
-  const told: Process['told'] = [];
+  const changes: Process['changes'] = [];
   leases.onChange((partition, owned) => {
-    told.push({ partition, owned });
+    changes.push({ partition, owned });
     const others = processes.filter((each) => each.leases !== leases);
     if (owned && others.some((each) => each.leases.owns(partition))) {
       shared.push(`${partition}: ${owner}`);
@@ -74,7 +74,7 @@ function makeProcess(owner: string, more: Partial<Parameters<typeof createLeases
   });
   const process: Process = {
     leases,
-    told,
+    changes,
     hang() {
       gate = new Promise((resolve) => {
         open = resolve;
@@ -94,7 +94,7 @@ const until = (wanted: readonly number[], deadlineMs = 10_000) =>
   });
 const types = () => rig.types(LEASES);
 
-test('one process owns everything, a second gets half of it, a third comes to its share', async () => {
+test('one process owns everything, a second gets half, a third gets its share', async () => {
   const a = makeProcess('a');
   await a.leases.start();
   await until([16]);
@@ -108,21 +108,21 @@ test('one process owns everything, a second gets half of it, a third comes to it
   expect(all.toSorted((x, y) => x - y)).toEqual(ALL);
 });
 
-test('who stops finishes what is under way, and the others have it at once', async () => {
+test('a process that stops finishes its running effects, and the others take over at once', async () => {
   const a = makeProcess('a');
   const b = makeProcess('b');
   await a.leases.start();
   await b.leases.start();
   await until([8, 8]);
   const finishing = Promise.withResolvers<void>();
-  const asked: number[] = [];
+  const handedOver: number[] = [];
   a.leases.onHandOver(async (partitions) => {
-    asked.push(...partitions);
+    handedOver.push(...partitions);
     await finishing.promise;
   });
   const mine = a.leases.owned();
   const stopped = a.leases.stop(5_000);
-  await waitFor(() => asked.length === 8, { what: 'the hand-over to begin' });
+  await waitFor(() => handedOver.length === 8, { what: 'the hand-over to begin' });
   expect(mine.some((partition) => a.leases.owns(partition))).toBe(false);
   expect(b.leases.owned()).toHaveLength(8);
   finishing.resolve();
@@ -131,7 +131,7 @@ test('who stops finishes what is under way, and the others have it at once', asy
   expect(await types()).toContain('LeaseEnded');
 });
 
-test('what belongs to a process that hangs is taken after its lease, which it knows before', async () => {
+test('partitions of a process that hangs go to others after its lease; it stops before that', async () => {
   const a = makeProcess('a');
   const b = makeProcess('b');
   await a.leases.start();
@@ -145,10 +145,10 @@ test('what belongs to a process that hangs is taken after its lease, which it kn
 
   a.goOn();
   await until([8, 8]);
-  expect(a.told.filter(({ owned }) => !owned)).toHaveLength(16); // eight given to b at first, eight lost
+  expect(a.changes.filter(({ owned }) => !owned)).toHaveLength(16); // eight given to b at first, eight lost by the clock
 });
 
-test('a store that is away for longer than a lease: everybody stops, nobody is declared gone', async () => {
+test('when the store is away for longer than a lease, all stop and no process is declared gone', async () => {
   const a = makeProcess('a');
   const b = makeProcess('b');
   await a.leases.start();
@@ -157,7 +157,7 @@ test('a store that is away for longer than a lease: everybody stops, nobody is d
   const before = processes.map(({ leases }) => leases.owned());
   for (const each of processes) each.hang();
   await until([0, 0]);
-  await new Promise((resolve) => setTimeout(resolve, DURATION_MS)); // the store is away, whatever is waited for
+  await new Promise((resolve) => setTimeout(resolve, DURATION_MS)); // there is no condition to wait for: the store is away
   for (const each of processes) each.goOn();
   await until([8, 8]);
   expect(processes.map(({ leases }) => leases.owned().toSorted())).toEqual(
@@ -166,11 +166,11 @@ test('a store that is away for longer than a lease: everybody stops, nobody is d
   expect(await types()).not.toContain('LeaseExpired');
 });
 
-test('killed and started again on the same data it goes on at once', async () => {
+test('a process that is killed and started again on the same data goes on at once', async () => {
   const a = makeProcess('a');
   await a.leases.start();
   await until([16]);
-  a.hang(); // as if it was killed: nothing of it comes any more
+  a.hang(); // as after a kill: nothing reaches the store any more
   const again = makeProcess('a');
   processes.shift();
   await again.leases.start();
@@ -192,7 +192,7 @@ test('a process that cannot follow the log leaves its work to others until it ca
   await until([8, 8]);
 });
 
-test('it acts for what it holds only when it has seen what was done before', async () => {
+test('a process acts for its partitions only when it has seen what earlier owners did', async () => {
   const seen = Promise.withResolvers<void>();
   const a = makeProcess('a', { waitFor: () => seen.promise });
   await a.leases.start();
@@ -202,7 +202,7 @@ test('it acts for what it holds only when it has seen what was done before', asy
   await until([16]);
 });
 
-test('a machine that slept (its monotonic clock stood still) does not believe in its lease', async () => {
+test('a machine that slept does not trust its lease, though its monotonic clock stood still', async () => {
   const offset = { ms: 0 };
   const a = makeProcess('a', { now: () => Date.now() + offset.ms });
   await a.leases.start();
@@ -212,7 +212,7 @@ test('a machine that slept (its monotonic clock stood still) does not believe in
   await until([16]); // renewed
 });
 
-test('the stream is cut now and then, and says everything all the same', async () => {
+test('the stream is cut now and then and still says everything', async () => {
   const a = makeProcess('a');
   const expired = Array.from({ length: 999 }, (_, n) => ({
     id: newId(),

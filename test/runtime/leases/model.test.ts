@@ -1,11 +1,11 @@
-/** Leases in a simulated world (world.ts): whatever happens, never two owners, and in the end one of each. */
+/** Leases in a simulated world (world.ts): a partition never has two owners, and in the end each has one. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { seeded } from '../../service/campaign/random.ts';
 import { type LeaseWorld, leaseWorld, STORE_FAULTS } from './world.ts';
 
 const NAMES = ['a', 'b', 'c'] as const;
-/** An append may be under way for 15 s, then a lease ends, is noticed, and its partitions find their owners. */
+/** An append may take 15 s. Then a lease ends, another process notices, and the partitions get new owners. */
 const BOUND_MS = 60_000;
 
 const who = fc.constantFrom(...NAMES);
@@ -47,7 +47,7 @@ function happens(world: LeaseWorld, each: Happening): void {
 
 const RUNS = Number(process.env.RUNS ?? 60);
 
-test('never two owners, never an owner that has not seen what others did, and in the end one of each', async () => {
+test('no partition has two owners or an owner that has not seen what others did; in the end each has one', async () => {
   await fc.assert(
     fc.asyncProperty(story, fc.integer(), async (happenings, seed) => {
       const world = leaseWorld(seeded(seed).next);
@@ -59,16 +59,16 @@ test('never two owners, never an owner that has not seen what others did, and in
         await world.passes(thenMs);
       }
       world.heal();
-      await world.passes(30_000); // who was stopping is gone
+      await world.passes(30_000); // processes that were stopping are gone
       world.start('a');
       await world.passes(BOUND_MS);
       expect(world.faults).toEqual([]);
       const owners = world.owners();
       expect(owners.map(({ length }) => length)).toEqual(owners.map(() => 1));
-      const share = world.living().map((name) => owners.filter((of) => of.includes(name)).length);
+      const share = world.running().map((name) => owners.filter((of) => of.includes(name)).length);
       expect(Math.max(...share) - Math.min(...share)).toBeLessThanOrEqual(1);
-      // One by one they die; whoever is left has everything.
-      for (const name of world.living().slice(1)) {
+      // The processes die one by one. The last one has everything.
+      for (const name of world.running().slice(1)) {
         world.kill(name);
         await world.passes(15_000);
         expect(world.faults).toEqual([]);
@@ -80,7 +80,7 @@ test('never two owners, never an owner that has not seen what others did, and in
 }, 300_000);
 
 const shares = (world: LeaseWorld) =>
-  world.living().map((name) => world.owners().filter((of) => of.join() === name).length);
+  world.running().map((name) => world.owners().filter((of) => of.join() === name).length);
 
 async function pair(seed = 1): Promise<LeaseWorld> {
   const world = leaseWorld(seeded(seed).next);
@@ -92,7 +92,7 @@ async function pair(seed = 1): Promise<LeaseWorld> {
   return world;
 }
 
-test('a hand-over of which nobody knows whether it was written: what comes back is acted for', async () => {
+test('after a hand-over of unknown outcome, partitions that come back are served', async () => {
   const world = leaseWorld(seeded(1).next);
   world.start('a');
   await world.passes(2_000);
@@ -105,7 +105,7 @@ test('a hand-over of which nobody knows whether it was written: what comes back 
   expect(shares(world)).toEqual([16]);
 });
 
-test('who slept while the stream was cut past what it had seen holds nothing, whatever it remembers', async () => {
+test('a process that slept while the stream was cut past its last fact holds nothing', async () => {
   const world = await pair();
   world.pause('a', 2 * 3600_000, false);
   await world.passes(2 * 3600_000);
@@ -114,7 +114,7 @@ test('who slept while the stream was cut past what it had seen holds nothing, wh
   expect(shares(world)).toEqual([8, 8]);
 }, 60_000);
 
-test('a store that froze in the middle of appends: nobody is declared gone', async () => {
+test('no process is declared gone when the store freezes during appends', async () => {
   for (let afterMs = 0; afterMs < 2_600; afterMs += 130) {
     const world = await pair(afterMs);
     await world.passes(afterMs);
@@ -125,10 +125,10 @@ test('a store that froze in the middle of appends: nobody is declared gone', asy
   }
 });
 
-test('a lease that ended for a moment while its renewal was under way is told, or what was asked for waits for ever', async () => {
+test('a lease that ends for a moment during its renewal is announced; otherwise an effect would wait for ever', async () => {
   for (let frozenMs = 4_000; frozenMs < 7_500; frozenMs += 50) {
     const world = leaseWorld(seeded(1).next);
-    world.start('a'); // alone, or its renewal meets a conflict
+    world.start('a'); // alone, because otherwise its renewal meets a conflict
     await world.passes(6_000);
     world.disturb('a', 'stuck', frozenMs);
     for (let each = 0; each < 160; each++) await world.passes(50);
@@ -136,7 +136,7 @@ test('a lease that ended for a moment while its renewal was under way is told, o
   }
 });
 
-test('a partition that went and came back while its log was being read: it is read to the second time', async () => {
+test('the log is read again for a partition that went and came back during the first read', async () => {
   const world = await pair();
   world.lag('a', 7_000, 0);
   const first = world.stop('b');

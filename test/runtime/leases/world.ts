@@ -1,6 +1,6 @@
 /**
- * Processes with leases on one log, in a world whose time the test moves: a store that answers late, not at all, or
- * that it failed though it did not; processes that stand still, die, come back; tables that lag behind the log.
+ * Processes with leases on one log, in simulated time. The store answers late, not at all, or with an error although it
+ * has written. Processes pause, die and come back. Tables lag behind the log.
  */
 import { AppError } from '../../../src/errors.ts';
 import {
@@ -16,7 +16,7 @@ import { PARTITIONS } from '../../../src/runtime/leases/ownership.ts';
 import { applyLease, type LeaseState, parseLeaseFact } from '../../../src/runtime/leases/state.ts';
 import { silent } from '../../support/rig.ts';
 
-/** An adapter tries for so long; then the outcome is unknown (src/eventstore/esdb/appends.ts). */
+/** An adapter tries for so long. Then the outcome is unknown (src/eventstore/esdb/appends.ts). */
 const GIVES_UP_MS = 15_000;
 
 export const STORE_FAULTS = ['slow', 'frozen', 'stuck', 'lost', 'late', 'unknown'] as const;
@@ -24,21 +24,21 @@ export type StoreFault = (typeof STORE_FAULTS)[number];
 
 interface Process {
   readonly name: string;
-  /** Of this start; another one has others. */
+  /** Of the current start; null while the process is dead. */
   leases: Leases | null;
-  /** Increases with each start: what belongs to an earlier one never happens. */
+  /** Increases with each start. Pending actions of an earlier life never happen. */
   life: number;
   pausedUntil: number;
-  /** Its monotonic clock stood still for so long. */
+  /** How long its monotonic clock stood still. */
   slept: number;
   fault: { readonly kind: StoreFault; readonly until: number } | null;
   /** How far its tables are behind the log. */
   lagMs: number;
-  /** How long it takes to finish what is under way. */
+  /** How long its running effects take during a hand-over. */
   finishMs: number;
-  /** What it was told, in order. */
-  told: { readonly partition: number; readonly owned: boolean }[];
-  /** Partitions that it may not act for, though it was not told that they are lost. */
+  /** Changes that were announced, in order. */
+  changes: { readonly partition: number; readonly owned: boolean }[];
+  /** Partitions that it does not own, although no loss was announced. */
   readonly dark: Set<number>;
   folded: number;
 }
@@ -48,7 +48,7 @@ interface Due {
   readonly n: number;
   readonly process: Process | null;
   readonly life: number;
-  readonly deed: () => void;
+  readonly action: () => void;
 }
 
 export type LeaseWorld = ReturnType<typeof leaseWorld>;
@@ -61,12 +61,12 @@ export function leaseWorld(random: () => number) {
   let cutTo = 0;
   const log: { readonly event: RecordedEvent; readonly at: number }[] = [];
   const processes = new Map<string, Process>();
-  /** What must never be. */
+  /** Violations of what the leases promise. */
   const faults: string[] = [];
   const trace: string[] = [];
 
-  function schedule(process: Process | null, ms: number, deed: () => void): Due {
-    const item = { at: now + ms, n: count++, process, life: process?.life ?? 0, deed };
+  function schedule(process: Process | null, ms: number, action: () => void): Due {
+    const item = { at: now + ms, n: count++, process, life: process?.life ?? 0, action };
     due.push(item);
     return item;
   }
@@ -99,15 +99,15 @@ export function leaseWorld(random: () => number) {
     process.fault && now < process.fault.until ? process.fault.kind : null;
   const usual = () => 1 + Math.floor(random() * 30);
 
-  /** What the server does when a request reaches it, and what of its answer comes back. */
-  async function request<T>(process: Process, deed: () => T, writes: boolean): Promise<T> {
+  /** Performs a request on the server and brings back its answer, both as the fault allows. */
+  async function request<T>(process: Process, action: () => T, writes: boolean): Promise<T> {
     const fault = faultOf(process);
     const { life } = process;
     const begun = now;
     if (fault === 'slow') await sleep(process, 500 + Math.floor(random() * 9_000));
     else await sleep(process, usual());
     if (fault === 'frozen' || (fault === 'stuck' && writes)) {
-      // It is answered when the store goes on, or given up before.
+      // The answer comes when the store goes on, unless the adapter gives up before.
       const wait = Math.max(0, (process.fault?.until ?? now) - now) + usual();
       if (wait > GIVES_UP_MS) {
         await sleep(process, GIVES_UP_MS);
@@ -116,12 +116,12 @@ export function leaseWorld(random: () => number) {
       await sleep(process, wait);
     }
     if (writes && fault === 'late') {
-      // It reaches the server after all, when nobody waits for it any more; also of a process that died.
+      // The request reaches the server when nobody waits for it any more, even if its process is dead.
       const arrives = Math.floor(random() * 2 * GIVES_UP_MS);
       const { promise, resolve } = Promise.withResolvers<() => T>();
       schedule(null, arrives, () => {
         try {
-          const result = deed();
+          const result = action();
           resolve(() => result);
         } catch (error) {
           resolve(() => {
@@ -138,7 +138,7 @@ export function leaseWorld(random: () => number) {
       await sleep(process, GIVES_UP_MS - (now - begun));
       throw away();
     }
-    const result = deed();
+    const result = action();
     await sleep(process, usual());
     if (writes && fault === 'unknown') {
       await sleep(process, GIVES_UP_MS);
@@ -219,23 +219,23 @@ export function leaseWorld(random: () => number) {
       lagMs: 0,
       finishMs: 0,
       folded: -1,
-      told: [],
+      changes: [],
       dark: new Set(),
     };
     processes.set(name, process);
     if (process.leases) return;
     process.life++;
-    process.told = [];
+    process.changes = [];
     process.dark.clear();
     const { life } = process;
     const lives = () => process.life === life;
     const timers: Timers = {
       delay: (ms) => sleep(process, ms),
-      every(ms, deed) {
+      every(ms, action) {
         let goesOn = true;
         const tick = () => {
           if (!goesOn) return;
-          deed();
+          action();
           schedule(process, ms, tick);
         };
         schedule(process, ms, tick);
@@ -259,7 +259,7 @@ export function leaseWorld(random: () => number) {
     });
     leases.onHandOver(() => sleep(process, process.finishMs));
     leases.onChange((partition, owned) => {
-      process.told.push({ partition, owned });
+      process.changes.push({ partition, owned });
       process.dark.delete(partition);
       if (!owned || !lives()) return;
       const others = lastWithOthers(name, partition);
@@ -270,7 +270,7 @@ export function leaseWorld(random: () => number) {
     process.leases = leases;
     const begin = (): void => {
       if (!lives()) return;
-      // A process whose start fails ends, and whoever runs it starts it again.
+      // A process whose start fails ends, and a supervisor starts it again.
       leases.start().catch(() => {
         if (!lives()) return;
         process.leases = null;
@@ -292,11 +292,11 @@ export function leaseWorld(random: () => number) {
   function check(): void {
     for (const [partition, of] of owners().entries()) {
       if (of.length > 1) faults.push(`${now}: ${of.join(' and ')} act for ${partition}`);
-      for (const { name, told, dark } of processes.values()) {
+      for (const { name, changes, dark } of processes.values()) {
         if (!of.includes(name)) {
-          if (told.findLast((each) => each.partition === partition)?.owned) dark.add(partition);
+          if (changes.findLast((each) => each.partition === partition)?.owned) dark.add(partition);
         } else if (dark.has(partition)) {
-          faults.push(`${now}: what ${name} asked for ${partition} in vain is not asked again`);
+          faults.push(`${now}: ${name} owns ${partition} again, and no change was announced`);
         }
       }
     }
@@ -319,7 +319,7 @@ export function leaseWorld(random: () => number) {
         due.push({ ...item, at: process.pausedUntil });
         continue;
       }
-      item.deed();
+      item.action();
       await new Promise(setImmediate);
       check();
     }
@@ -342,7 +342,7 @@ export function leaseWorld(random: () => number) {
       process.pausedUntil = 0;
       process.slept = 0;
     },
-    /** @returns when it has ended; how long that took, in ms */
+    /** Resolves when the process has ended. @returns how long that took, in ms */
     async stop(name: string): Promise<number> {
       const begun = now;
       const process = each(name);
@@ -354,12 +354,12 @@ export function leaseWorld(random: () => number) {
         process.life++;
         process.leases = null;
       };
-      schedule(process, 9_500, over); // the service ends then, whatever it waits for
+      schedule(process, 9_500, over); // the service ends then in any case
       await leases.stop(1_500);
       over();
       return now - begun;
     },
-    /** @param sleeps its monotonic clock stands still meanwhile */
+    /** @param sleeps its monotonic clock stands still during the pause */
     pause(name: string, ms: number, sleeps: boolean) {
       const process = each(name);
       if (!process) return;
@@ -383,8 +383,7 @@ export function leaseWorld(random: () => number) {
         process.pausedUntil = Math.min(process.pausedUntil, now);
       }
     },
-    told: (name: string) => each(name)?.told ?? [],
-    living: () => [...processes.values()].flatMap(({ name, leases }) => (leases ? name : [])),
+    running: () => [...processes.values()].flatMap(({ name, leases }) => (leases ? name : [])),
     types: () => log.map(({ event }) => event.type),
   };
 }
