@@ -58,8 +58,8 @@ function visit(n: number): [at: number, command: VisitorCommand | Wake][] {
     for (let turn = 0; turn < 6; turn++) {
       const id = `${n}-${turn}`;
       ask(9000, { type: 'SendMessage', messageId: id, chatId, body: '' });
-      ask(20, { type: 'ReportTaken', messageIds: [id] });
-      ask(80, { type: 'ReportDelivered', messageIds: [id], by: 'ping' });
+      ask(20, { type: 'ReportMessageTaken', messageIds: [id] });
+      ask(80, { type: 'ReportMessageDelivered', messageIds: [id], by: 'ping' });
       ask(20_000, {
         type: 'ReceiveOperatorMessage',
         operator,

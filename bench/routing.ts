@@ -32,7 +32,7 @@ const CAPACITY = 5;
 /** Chats in a wave, which starts at once. They end before the next wave. */
 const CHATS = 1_000;
 const ROUNDS = 5;
-/** Facts of one assignment: ChatReserved, ChatAssigned, ChatTaken. */
+/** Facts of one assignment: ChatReserved, ChatAssigned, ChatConfirmed. */
 const FACTS = 3;
 /** Chats that start one by one, after the waves. */
 const SINGLE_CHATS = 60;
@@ -48,7 +48,7 @@ const TENANT = TenantId.parse('bench');
 interface Numbers {
   /** Chats a second in a wave. */
   readonly waves: readonly Round[];
-  /** From the command that starts a chat to its ChatTaken, in ms. */
+  /** From the command that starts a chat to its ChatConfirmed, in ms. */
   readonly alone: readonly Round[];
 }
 
@@ -151,7 +151,7 @@ async function measure(departments: number): Promise<Numbers> {
       const keys = Array.from({ length: CHATS }, (_, n) => `w${round}-${n}`);
       await Promise.all(keys.map(begin));
       await caughtUp();
-      const taken = factsOf('ChatTaken', CHATS);
+      const taken = factsOf('ChatConfirmed', CHATS);
       const start = performance.now();
       routing.start();
       await taken;
@@ -166,7 +166,7 @@ async function measure(departments: number): Promise<Numbers> {
     routing.start();
     const alone: Round[] = [];
     for (let n = 0; n < SINGLE_CHATS; n++) {
-      const taken = factsOf('ChatTaken', 1);
+      const taken = factsOf('ChatConfirmed', 1);
       const start = performance.now();
       await begin(`a${n}`, n);
       await taken;

@@ -249,8 +249,8 @@ async function handleReport(
   const by = { operator: operator.name };
   const report: VisitorCommand =
     event.type === 'delivered'
-      ? { type: 'ReportDelivered', messageIds: event.ids, by: event.by, ...by }
-      : { type: 'ReportDisplayed', messageId: event.id, ...by };
+      ? { type: 'ReportMessageDelivered', messageIds: event.ids, by: event.by, ...by }
+      : { type: 'ReportMessageDisplayed', messageId: event.id, ...by };
   try {
     await sendToVisitor(options, visitor, report, origin);
   } catch (error) {

@@ -133,7 +133,7 @@ export function applyToOperators(db: DatabaseSync) {
         return isAway(recorded, 0);
       case 'ChatReserved':
         return putChat(recorded, fact.data.chatId, fact.data.visitor, 0, at);
-      case 'ChatTaken':
+      case 'ChatConfirmed':
         return putChat(recorded, fact.data.chatId, fact.data.visitor, 1, at);
       case 'ChatReleased':
         return releaseChat(recorded, fact.data.chatId);

@@ -82,7 +82,7 @@ export function listenToSessions(
         return;
       }
       const { tenant, name } = visitor;
-      const command = { type: 'ReportFailed', messageId, reason } as const;
+      const command = { type: 'ReportMessageFailed', messageId, reason } as const;
       actors
         .visitor(tenant, name)
         .send(command)

@@ -77,19 +77,24 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
     ),
   reservation.map((id): VisitorCommand => ({ type: 'RevokeReservation', reservation: id })),
   fc
-    .tuple(fc.constantFrom('ReportTaken', 'ReportDelivered', 'ReportFailed'), fc.array(messageId))
+    .tuple(
+      fc.constantFrom('ReportMessageTaken', 'ReportMessageDelivered', 'ReportMessageFailed'),
+      fc.array(messageId),
+    )
     .map(([type, messageIds]): VisitorCommand => {
-      if (type === 'ReportTaken') return { type, messageIds };
-      if (type === 'ReportDelivered') return { type, messageIds, by: 'ping' };
-      return { type: 'ReportFailed', messageId: messageIds[0] ?? 'm1', reason: 'expired' };
+      if (type === 'ReportMessageTaken') return { type, messageIds };
+      if (type === 'ReportMessageDelivered') return { type, messageIds, by: 'ping' };
+      return { type: 'ReportMessageFailed', messageId: messageIds[0] ?? 'm1', reason: 'expired' };
     }),
   fc
     .record({ messageIds: fc.array(messageId), operator })
-    .map((got): VisitorCommand => ({ type: 'ReportDelivered', by: 'receipt', ...got })),
+    .map((got): VisitorCommand => ({ type: 'ReportMessageDelivered', by: 'receipt', ...got })),
   fc
     .record({ messageId, operator })
-    .map((shown): VisitorCommand => ({ type: 'ReportDisplayed', ...shown })),
-  messageId.map((id): VisitorCommand => ({ type: 'ReportSeen', messageId: id })),
+    .map((shown): VisitorCommand => ({ type: 'ReportMessageDisplayed', ...shown })),
+  messageId.map(
+    (id): VisitorCommand => ({ type: 'ReportOperatorMessageDisplayed', messageId: id }),
+  ),
 );
 
 const session = fc.constantFrom('s1', 's2', 's3');
@@ -123,7 +128,7 @@ export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
     .map((wish): OperatorCommand => ({ type: 'ReserveChat', ...wish })),
   fc
     .record({ reservation: fc.option(reservation), chatId, visitor, ...terms })
-    .map((wish): OperatorCommand => ({ type: 'TakeChat', ...wish })),
+    .map((wish): OperatorCommand => ({ type: 'ConfirmChat', ...wish })),
   fc
     .record({ reservation: fc.option(reservation), chatId, visitor })
     .map((wish): OperatorCommand => ({ type: 'ReleaseChat', reason: 'closed', ...wish })),

@@ -152,7 +152,7 @@ export const chatAssigned = (
   reservation: string | null = 'r1',
   reason: VisitorFacts['ChatAssigned']['reason'] = 'least-loaded',
   chatId = 'c1',
-  others?: string[],
+  withdrawnFrom?: string[],
 ): VisitorFact => ({
   type: 'ChatAssigned',
   data: {
@@ -160,7 +160,7 @@ export const chatAssigned = (
     operator: username(operator),
     reservation,
     reason,
-    ...(others && { others: others.map(username) }),
+    ...(withdrawnFrom && { withdrawnFrom: withdrawnFrom.map(username) }),
   },
 });
 export const chatOffered = (...operators: string[]): VisitorFact => ({
@@ -186,7 +186,7 @@ export const chatTransferred = (
   to: string,
   by: 'operator' | 'lhc' = 'operator',
   reservation: string | null = null,
-  others?: string[],
+  withdrawnFrom?: string[],
 ): VisitorFact => ({
   type: 'ChatTransferred',
   data: {
@@ -195,16 +195,16 @@ export const chatTransferred = (
     ...receiver(to),
     reservation,
     by,
-    ...(others && { others: others.map(username) }),
+    ...(withdrawnFrom && { withdrawnFrom: withdrawnFrom.map(username) }),
   },
 });
 export const revoked = (reservation: string): VisitorFact => ({
   type: 'ReservationRevoked',
   data: { reservation },
 });
-export const chatAccepted = (operator = 'op1', taken?: true): VisitorFact => ({
+export const chatAccepted = (operator = 'op1', byCommand?: true): VisitorFact => ({
   type: 'ChatAccepted',
-  data: { chatId: 'c1', operator: username(operator), ...(taken && { taken }) },
+  data: { chatId: 'c1', operator: username(operator), ...(byCommand && { byCommand }) },
 });
 export const visitorMessage = (messageId = 'm1', chatId = 'c1'): VisitorFact => ({
   type: 'VisitorMessageSent',
@@ -235,7 +235,7 @@ export const chatClosed = (
   operator: string | null = 'op1',
   by: CloseParty = 'visitor',
   reason: string | null = null,
-  others?: string[],
+  withdrawnFrom?: string[],
 ): VisitorFact => ({
   type: 'ChatClosed',
   data: {
@@ -243,7 +243,7 @@ export const chatClosed = (
     operator: usernameOrNull(operator),
     by,
     reason,
-    ...(others && { others: others.map(username) }),
+    ...(withdrawnFrom && { withdrawnFrom: withdrawnFrom.map(username) }),
   },
 });
 export const timedOut = (lastSeen = 0): VisitorFact => ({ type: 'TimedOut', data: { lastSeen } });
@@ -296,7 +296,7 @@ export const reserve = (
   department,
 });
 export const take = (reservation: string | null = 'r1', chatId = 'c1'): OperatorCommand => ({
-  type: 'TakeChat',
+  type: 'ConfirmChat',
   reservation,
   visitor: visitorKey('v1'),
   chatId,
@@ -370,7 +370,7 @@ export const reserved = (
   data: { reservation, visitor: visitorKey('v1'), chatId, ...TERMS, department },
 });
 export const taken = (reservation: string | null = 'r1', chatId = 'c1'): OperatorFact => ({
-  type: 'ChatTaken',
+  type: 'ChatConfirmed',
   data: { reservation, visitor: visitorKey('v1'), chatId, ...TERMS },
 });
 export const availabilitySet = (away: boolean, availability: string): OperatorFact => ({

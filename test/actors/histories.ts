@@ -40,8 +40,11 @@ const MINUTE = 60 * SECOND;
 const pages = ['home', 'prices', 'prices', 'team', 'faq', 'home', 'contact'];
 const conversation = Array.from({ length: 12 }, (_, i): readonly [number, VisitorCommand][] => [
   [7 * SECOND, sendMessage(`m${i + 2}`)],
-  [0, { type: 'ReportTaken', messageIds: [`m${i + 2}`] }],
-  [SECOND, { type: 'ReportDelivered', messageIds: [`m${i + 2}`], by: i % 2 ? 'ping' : 'receipt' }],
+  [0, { type: 'ReportMessageTaken', messageIds: [`m${i + 2}`] }],
+  [
+    SECOND,
+    { type: 'ReportMessageDelivered', messageIds: [`m${i + 2}`], by: i % 2 ? 'ping' : 'receipt' },
+  ],
   [20 * SECOND, receive('ada', `o${i + 3}`)],
 ]).flat();
 
@@ -60,18 +63,18 @@ const fromHandToHand: Script<VisitorCommand> = [
   [SECOND, assignChat('barbara', 'r12')],
   [3 * SECOND, acceptChat('ada')],
   [SECOND, receive('ada', 'o50', { receipt: true, markable: true })],
-  [SECOND, { type: 'ReportTold', messageId: 'o50', operator: username('ada') }],
+  [SECOND, { type: 'ReportOperatorMessageAccepted', messageId: 'o50', operator: username('ada') }],
   [
     SECOND,
     {
-      type: 'ReportDelivered',
+      type: 'ReportMessageDelivered',
       messageIds: ['m100', 'm101'],
       by: 'receipt',
       operator: username('ada'),
     },
   ],
-  [SECOND, { type: 'ReportDisplayed', messageId: 'm101', operator: username('ada') }],
-  [SECOND, { type: 'ReportSeen', messageId: 'o50' }],
+  [SECOND, { type: 'ReportMessageDisplayed', messageId: 'm101', operator: username('ada') }],
+  [SECOND, { type: 'ReportOperatorMessageDisplayed', messageId: 'o50' }],
   [MINUTE, addNote('ada')],
   [MINUTE, transferChat('ada', 'grace', 'r13')],
   [MINUTE, WAKE],
@@ -95,10 +98,10 @@ export const VISITOR_HISTORY: Script<VisitorCommand> = [
   [10 * SECOND, viewPage('prices')],
   [110 * SECOND, WAKE],
   [10 * SECOND, startChat('c1', 'm1')],
-  [SECOND, { type: 'ReportTaken', messageIds: ['m1'] }],
+  [SECOND, { type: 'ReportMessageTaken', messageIds: ['m1'] }],
   [SECOND, { type: 'RevokeReservation', reservation: 'r1' }],
   [SECOND, assignChat('ada', 'r2')],
-  [2 * SECOND, { type: 'ReportDelivered', messageIds: ['m1'], by: 'ping' }],
+  [2 * SECOND, { type: 'ReportMessageDelivered', messageIds: ['m1'], by: 'ping' }],
   [15 * SECOND, receive('ada', 'o3')],
   ...conversation,
   [SECOND, { type: 'ReportLoggedOut', reason: 'stream lost' }],
@@ -108,7 +111,7 @@ export const VISITOR_HISTORY: Script<VisitorCommand> = [
   [MINUTE, sendMessage('m91')],
   [10 * MINUTE, WAKE],
   [MINUTE, closeChat('c1', 'operator')],
-  [SECOND, { type: 'ReportFailed', messageId: 'm90', reason: 'the operator has gone' }],
+  [SECOND, { type: 'ReportMessageFailed', messageId: 'm90', reason: 'the operator has gone' }],
   [5 * MINUTE, WAKE],
   [SECOND, { type: 'ReportLoggedOut', reason: 'timed out' }],
   [3 * HOUR, viewPage('home')],
@@ -119,7 +122,7 @@ export const VISITOR_HISTORY: Script<VisitorCommand> = [
   ...fromHandToHand,
   [SECOND, { type: 'TimeOut' }],
   [24 * HOUR, WAKE],
-  [SECOND, { type: 'ReportDelivered', messageIds: ['m91'], by: 'receipt' }],
+  [SECOND, { type: 'ReportMessageDelivered', messageIds: ['m91'], by: 'receipt' }],
   [48 * HOUR, startChat('c3', 'm92')],
   [MINUTE, viewPage('contact')],
 ];

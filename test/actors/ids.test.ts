@@ -234,7 +234,7 @@ describe.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '0'])(
         chatMessages: 1,
         openMessages: [{ id, chatId: id }],
       });
-      visitor.send({ type: 'ReportDelivered', messageIds: [id], by: 'ping' }, 0);
+      visitor.send({ type: 'ReportMessageDelivered', messageIds: [id], by: 'ping' }, 0);
       visitor.send(closeChat(id), 0);
       expect(visitor.send(closeChat(id), 0)).toEqual([]);
       expect(serialize(visitor.refold())).toEqual(serialize(visitor.state));

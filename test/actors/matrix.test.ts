@@ -38,7 +38,7 @@ const NEW_EACH_TIME = [
   'RevokeLhcUser',
   'AddNote',
   'SendOperatorCommand',
-  'ReportTold',
+  'ReportOperatorMessageAccepted',
 ];
 
 interface Kind<C extends { readonly type: string }, S extends AnyMachineSnapshot> {

@@ -185,7 +185,7 @@ describe('a visitor', () => {
             // A person may take it from who has not answered, he is told; nobody takes it from who has.
             if (owner !== null) {
               expect(data.reason).toBe('taken');
-              expect(data.others).toEqual([owner]);
+              expect(data.withdrawnFrom).toEqual([owner]);
             }
             expect(accepted).toBe(false);
             owner = String(data.operator);

@@ -188,7 +188,7 @@ export class World {
 
   #keep(operator: Username, held: Held, has: boolean): void {
     const { send } = this.operator(operator);
-    if (has) done(() => send({ type: 'TakeChat', ...held }));
+    if (has) done(() => send({ type: 'ConfirmChat', ...held }));
     else send({ type: 'ReleaseChat', ...held, reason: 'not his' });
   }
 
@@ -280,7 +280,7 @@ export class World {
         continue;
       }
       const take = this.#held(visitor, chatId, reservation, department);
-      if (done(() => this.operator(operator).send({ type: 'TakeChat', ...take }))) continue;
+      if (done(() => this.operator(operator).send({ type: 'ConfirmChat', ...take }))) continue;
       yield;
       this.visitor(visitor).send({ ...unassign, reason: 'operator-removed' });
     }

@@ -182,33 +182,41 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   ReportLoggedIn: { type: 'ReportLoggedIn' },
   ReportLoggedOut: { type: 'ReportLoggedOut', reason: 'closed' },
   ReportSessionFailed: { type: 'ReportSessionFailed', reason: 'not authorized' },
-  'ReportTaken m1': { type: 'ReportTaken', messageIds: ['m1'] },
-  'ReportDelivered m1, m9': { type: 'ReportDelivered', messageIds: ['m1', 'm9'], by: 'ping' },
-  'ReportDelivered m1 by op1': {
-    type: 'ReportDelivered',
+  'ReportMessageTaken m1': { type: 'ReportMessageTaken', messageIds: ['m1'] },
+  'ReportMessageDelivered m1, m9': {
+    type: 'ReportMessageDelivered',
+    messageIds: ['m1', 'm9'],
+    by: 'ping',
+  },
+  'ReportMessageDelivered m1 by op1': {
+    type: 'ReportMessageDelivered',
     messageIds: ['m1'],
     by: 'ping',
     operator: username('op1'),
   },
-  'ReportDelivered m1 by op2': {
-    type: 'ReportDelivered',
+  'ReportMessageDelivered m1 by op2': {
+    type: 'ReportMessageDelivered',
     messageIds: ['m1'],
     by: 'ping',
     operator: username('op2'),
   },
-  'ReportDisplayed m1 by op1': {
-    type: 'ReportDisplayed',
+  'ReportMessageDisplayed m1 by op1': {
+    type: 'ReportMessageDisplayed',
     messageId: 'm1',
     operator: username('op1'),
   },
-  'ReportDisplayed m1 by op2': {
-    type: 'ReportDisplayed',
+  'ReportMessageDisplayed m1 by op2': {
+    type: 'ReportMessageDisplayed',
     messageId: 'm1',
     operator: username('op2'),
   },
-  'ReportTold o1': { type: 'ReportTold', messageId: 'o1', operator: username('op1') },
-  'ReportSeen o1': { type: 'ReportSeen', messageId: 'o1' },
-  'ReportFailed m1': { type: 'ReportFailed', messageId: 'm1', reason: 'expired' },
+  'ReportOperatorMessageAccepted o1': {
+    type: 'ReportOperatorMessageAccepted',
+    messageId: 'o1',
+    operator: username('op1'),
+  },
+  'ReportOperatorMessageDisplayed o1': { type: 'ReportOperatorMessageDisplayed', messageId: 'o1' },
+  'ReportMessageFailed m1': { type: 'ReportMessageFailed', messageId: 'm1', reason: 'expired' },
   Wake: WAKE,
 };
 
@@ -289,10 +297,10 @@ export const OPERATOR_COMMANDS: Record<string, OperatorCommand | Wake> = {
   'ReserveChat c3 by r3': reserve('r3', 'c3'),
   'ReserveChat c3 by r3, sales is full with 1': reserve('r3', 'c3', 'sales', 1),
   'ReserveChat c3 by r3, billing is full with 1': reserve('r3', 'c3', 'billing', 1),
-  'TakeChat c1 by r1': take('r1'),
-  'TakeChat c1 by r9': take('r9'),
-  'TakeChat c1, no reservation': take(null),
-  'TakeChat c3, no reservation': take(null, 'c3'),
+  'ConfirmChat c1 by r1': take('r1'),
+  'ConfirmChat c1 by r9': take('r9'),
+  'ConfirmChat c1, no reservation': take(null),
+  'ConfirmChat c3, no reservation': take(null, 'c3'),
   'ReleaseChat c1 by r1': release('r1'),
   'ReleaseChat c1, no reservation': release(null),
   'SetAvailability away': setAvailability(true),

@@ -46,10 +46,10 @@ beforeAll(async () => {
   });
   await log.visitor('v', answers('o2'));
   for (const id of ['m2', 'm3', 'm4']) await log.visitor('v', says(id));
-  await log.visitor('v', { type: 'ReportTaken', messageIds: ['m1', 'm2', 'm3'] });
-  await log.visitor('v', { type: 'ReportDelivered', messageIds: ['m1', 'm2'], by: 'ping' });
-  await log.visitor('v', { type: 'ReportFailed', messageId: 'm3', reason: 'expired' });
-  await log.visitor('v', { type: 'ReportDelivered', messageIds: ['m3'], by: 'ping' });
+  await log.visitor('v', { type: 'ReportMessageTaken', messageIds: ['m1', 'm2', 'm3'] });
+  await log.visitor('v', { type: 'ReportMessageDelivered', messageIds: ['m1', 'm2'], by: 'ping' });
+  await log.visitor('v', { type: 'ReportMessageFailed', messageId: 'm3', reason: 'expired' });
+  await log.visitor('v', { type: 'ReportMessageDelivered', messageIds: ['m3'], by: 'ping' });
   await live.projections.waitFor(await log.head(), 5000);
 });
 afterAll(() => log.close());
@@ -147,7 +147,7 @@ test('notes and commands are for who asks for them; what was seen has its time, 
   log.passes(1000);
   const at = log.now();
   const done = await log.visitor('seen', {
-    type: 'ReportDisplayed',
+    type: 'ReportMessageDisplayed',
     operator: username('op'),
     messageId: 's2',
   });

@@ -65,7 +65,7 @@ test('chats are reserved, open, and released', async () => {
   expect((await row('op'))?.chats).toEqual([
     { chatId: 'c1', visitor: 'v', state: 'reserved', since },
   ]);
-  await log.operator('op', { type: 'TakeChat', ...chat });
+  await log.operator('op', { type: 'ConfirmChat', ...chat });
   expect(await row('op')).toMatchObject({
     chats: [{ chatId: 'c1', visitor: 'v', state: 'open', since }],
     free: 1,
@@ -172,7 +172,7 @@ test('one that is removed is not shown; one that logs out is offline', async () 
     department: null,
     ownerGrace: 60_000,
   };
-  await log.operator('op', { type: 'TakeChat', ...chat });
+  await log.operator('op', { type: 'ConfirmChat', ...chat });
   expect(await row('op')).toMatchObject({ free: 1 });
   await log.operator('op', { type: 'Remove' });
   expect(await row('op')).toBeNull();

@@ -161,7 +161,7 @@ describe('departments', () => {
     await happens('f', starts('d-3', 'constructor'));
     await happens('e', starts('d-2', 'desk'), answers('d1', 'd-o1'));
     await log.operator('d1', {
-      type: 'TakeChat',
+      type: 'ConfirmChat',
       reservation: null,
       visitor: visitorKey('e'),
       chatId: 'd-2',

@@ -37,7 +37,7 @@ export type OperatorCommand =
       departmentCapacity: number | null;
     } & ChatTerms)
   | ({
-      type: 'TakeChat';
+      type: 'ConfirmChat';
       reservation: string | null;
       visitor: VisitorKey;
       chatId: string;
@@ -84,13 +84,15 @@ export const load = (context: OperatorContext): number => Object.keys(context.ch
 const loadOf = ({ chats }: OperatorContext, department: string): number =>
   Object.values(chats).filter((chat) => chat.department === department).length;
 
-/** The LHC user that LHC has online because of this operator. */
-const leftBy = ({ registered, lhcUserId }: OperatorContext, availability: Availability) =>
-  registered && lhcUserId !== null && availability !== 'offline' ? { left: lhcUserId } : {};
+/** The LHC user that goes offline when this operator is removed or becomes another LHC user. */
+const offlineLhcUser = ({ registered, lhcUserId }: OperatorContext, availability: Availability) =>
+  registered && lhcUserId !== null && availability !== 'offline'
+    ? { offlineLhcUserId: lhcUserId }
+    : {};
 
 function decideOperator(core: OperatorCore, command: OperatorCommand): readonly OperatorFact[] {
   const { availability, context } = operatorState(core);
-  const left = leftBy(context, availability);
+  const offline = offlineLhcUser(context, availability);
   const { chats } = context;
   switch (command.type) {
     case 'Register': {
@@ -113,7 +115,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
             lhcUserId,
             departments,
             capacity,
-            ...(!isKnown && availability !== 'offline' && { online: true, ...left }),
+            ...(!isKnown && availability !== 'offline' && { online: true, ...offline }),
           },
           personal: name === null ? undefined : { name },
         },
@@ -154,7 +156,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
     case 'Remove': {
       const had = Object.keys(chats).slice(0, CHATS_NAMED);
       return [
-        { type: 'OperatorRemoved', data: { ...(had.length > 0 && { chats: had }), ...left } },
+        { type: 'OperatorRemoved', data: { ...(had.length > 0 && { chats: had }), ...offline } },
       ];
     }
     case 'ReserveChat': {
@@ -176,7 +178,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
       }
       return [{ type: 'ChatReserved', data }];
     }
-    case 'TakeChat': {
+    case 'ConfirmChat': {
       const { type: _type, ...data } = command;
       const known = Object.hasOwn(chats, command.chatId) ? chats[command.chatId] : undefined;
       if (known?.open && known.reservation === command.reservation) return [];
@@ -186,7 +188,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
           reservation: command.reservation,
         });
       }
-      return [{ type: 'ChatTaken', data }];
+      return [{ type: 'ChatConfirmed', data }];
     }
     case 'RefuseMessage': {
       const { type: _type, ...data } = command;

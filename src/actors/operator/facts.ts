@@ -19,8 +19,8 @@ export type OperatorFacts = {
     capacity: number;
     /** It is online already: its presence counts from now on, and LHC was told of none before. */
     online?: true;
-    /** The LHC user that it was until now, while it is online: LHC is told that this one is not any more. */
-    left?: number;
+    /** The LHC user that this operator was until now. LHC is told that this user is offline. */
+    offlineLhcUserId?: number;
   };
   OperatorLoggedIn: { session: string; resource: string; availability: Change };
   PresenceChanged: { session: string; resource: string; show: Show; availability: Change };
@@ -33,7 +33,7 @@ export type OperatorFacts = {
   /** Offline for longer than he has to come back: his chats (the first of them) go to others. */
   OperatorGone: { chats: string[] };
   ChatReserved: { reservation: string; visitor: VisitorKey; chatId: string } & ChatTerms;
-  ChatTaken: { reservation: string | null; visitor: VisitorKey; chatId: string } & ChatTerms;
+  ChatConfirmed: { reservation: string | null; visitor: VisitorKey; chatId: string } & ChatTerms;
   ChatReleased: { reservation: string | null; visitor: VisitorKey; chatId: string; reason: string };
   /** `command`: it was one (`transfer`), and not a message to the visitor. */
   MessageRefused: { visitor: VisitorKey; messageId: string; reason: string; command?: string };
@@ -44,8 +44,8 @@ export type OperatorFacts = {
     command: string;
     argument: string | null;
   };
-  /** `chats`: those that it had, which go to others (the first of them); `left`: as above, of one that was online. */
-  OperatorRemoved: { chats?: string[]; left?: number };
+  /** `chats`: the operator's first chats, which go to other operators. `offlineLhcUserId`: as above. */
+  OperatorRemoved: { chats?: string[]; offlineLhcUserId?: number };
   /** The account of the removed operator is gone from ejabberd: its name may be given to somebody else. */
   OperatorAccountRemoved: Record<never, never>;
   /** Another operator takes over a claim that was never used: a registration under way with this id is void. */

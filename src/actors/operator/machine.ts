@@ -31,10 +31,10 @@ export const operatorMachine = setup({
     followPresence: assign(({ context, event }) =>
       isPresenceEvent(event) ? presenceAfter(context, event) : {},
     ),
-    takeChat: assign(({ context, event }) => {
-      if (event.type !== 'ChatTaken' && event.type !== 'ChatReserved') return {};
+    addChat: assign(({ context, event }) => {
+      if (event.type !== 'ChatConfirmed' && event.type !== 'ChatReserved') return {};
       const { chatId, visitor, reservation, department, ownerGrace } = event.data;
-      const open = event.type === 'ChatTaken';
+      const open = event.type === 'ChatConfirmed';
       const chat = { visitor, reservation, department, open, at: event.at };
       return {
         lastChatAt: event.at,
@@ -98,8 +98,8 @@ export const operatorMachine = setup({
     OperatorResponsive: { actions: 'followPresence' },
     OperatorGone: { actions: assign({ gone: true, away: false }) },
     AvailabilitySet: { actions: 'followPresence' },
-    ChatReserved: { actions: 'takeChat' },
-    ChatTaken: { actions: 'takeChat' },
+    ChatReserved: { actions: 'addChat' },
+    ChatConfirmed: { actions: 'addChat' },
     ChatReleased: {
       actions: assign(({ context, event }) => {
         const { [event.data.chatId]: _released, ...chats } = context.chats;
@@ -117,7 +117,7 @@ export const operatorMachine = setup({
       // The guard below swallowed the timer where nothing was missed (docs/xstate.md, gotcha 10), so what makes him missed
       // arms it anew: the time to come back begins with a chat given to him now, or with his saying that he is away.
       on: {
-        ChatTaken: { target: 'offline', reenter: true, actions: 'takeChat' },
+        ChatConfirmed: { target: 'offline', reenter: true, actions: 'addChat' },
         AvailabilitySet: { target: 'offline', reenter: true, actions: 'followPresence' },
       },
       after: { ownerGrace: { guard: 'isMissed', actions: 'beGone' } },

@@ -191,7 +191,7 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     case 'MessageDisplayed':
       return { displayed: event.data.messageId };
     // Told to LHC or to the operator by reactors.
-    case 'OperatorMessageTold':
+    case 'OperatorMessageAccepted':
     case 'NoteAdded':
     case 'OperatorCommandSent':
       return {};

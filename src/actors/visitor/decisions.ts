@@ -108,12 +108,12 @@ function decideVisitor(
     case 'ReportLoggedIn':
     case 'ReportLoggedOut':
     case 'ReportSessionFailed':
-    case 'ReportTaken':
-    case 'ReportDelivered':
-    case 'ReportFailed':
-    case 'ReportDisplayed':
-    case 'ReportTold':
-    case 'ReportSeen':
+    case 'ReportMessageTaken':
+    case 'ReportMessageDelivered':
+    case 'ReportMessageFailed':
+    case 'ReportMessageDisplayed':
+    case 'ReportOperatorMessageAccepted':
+    case 'ReportOperatorMessageDisplayed':
       return report(context, command);
     case 'AssignChat':
     case 'OfferChat':

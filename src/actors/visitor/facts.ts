@@ -43,18 +43,18 @@ export type VisitorFacts = {
     reason: PickReason;
     considered?: Considered;
   };
-  /** One has it, and is asked to answer; `others` were asked too, or had it until now. */
+  /** One has it, and is asked to answer; `withdrawnFrom`: operators whose offer ends by this. */
   ChatAssigned: {
     chatId: string;
     operator: Username;
     reservation: string | null;
     reason: PickReason | 'answered' | 'taken';
     considered?: Considered;
-    others?: Username[];
+    withdrawnFrom?: Username[];
   };
   ReservationRevoked: { reservation: string };
-  /** `taken`: by a command, without a word. */
-  ChatAccepted: { chatId: string; operator: Username; taken?: true };
+  /** `byCommand`: the operator took the chat by a command and has not written yet. */
+  ChatAccepted: { chatId: string; operator: Username; byCommand?: true };
   /** These have it no more, or are asked no more by a `broadcast`; who is left of one still is. */
   ChatUnassigned: {
     chatId: string;
@@ -70,8 +70,8 @@ export type VisitorFacts = {
     department: string | null;
     reservation: string | null;
     by: 'operator' | 'lhc';
-    /** Those who were asked by a `broadcast` until now. */
-    others?: Username[];
+    /** Operators whose offer from a `broadcast` ends by this. */
+    withdrawnFrom?: Username[];
   };
   VisitorMessageSent: { chatId: string; messageId: string };
   OperatorMessageReceived: {
@@ -86,7 +86,7 @@ export type VisitorFacts = {
     replaces?: string;
   };
   /** It reached LHC: the client that asked for a receipt gets it. */
-  OperatorMessageTold: { operator: Username; messageId: string };
+  OperatorMessageAccepted: { operator: Username; messageId: string };
   /** The visitor has seen it and all before, as LHC says. */
   OperatorMessageDisplayed: { operator: Username; messageId: string };
   /** The operator's client has shown this message of the visitor and all before (XEP-0333). */
@@ -102,8 +102,8 @@ export type VisitorFacts = {
     operator: Username | null;
     by: CloseParty;
     reason: string | null;
-    /** Those who were asked by a `broadcast` until now. */
-    others?: Username[];
+    /** Operators whose offer from a `broadcast` ends by this. */
+    withdrawnFrom?: Username[];
   };
   TimedOut: { lastSeen: number };
   CleanedUp: { lastSeen: number; summary?: SeenSummary; kept?: VisitorKept };

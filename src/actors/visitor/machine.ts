@@ -64,7 +64,7 @@ export const visitorMachine = setup({
     MessageDisplayed: { actions: 'change' },
     OperatorMessageDisplayed: { actions: 'change' },
     // They change nothing, but xstate's `can` takes a transition with neither target nor action for none.
-    OperatorMessageTold: { actions: 'change' },
+    OperatorMessageAccepted: { actions: 'change' },
     NoteAdded: { actions: 'change' },
     OperatorCommandSent: { actions: 'change' },
   },

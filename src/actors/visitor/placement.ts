@@ -62,11 +62,13 @@ export const foreign = ({ operator, accepted }: Chat): never =>
     { owner: operator },
   );
 
-/** Who was asked or had it until now, but for him: they are told. */
-function othersOf(chat: Chat, operator: Username): { others?: Username[] } {
+const withdrawal = (operators: Username[]): { withdrawnFrom?: Username[] } =>
+  operators.length > 0 ? { withdrawnFrom: operators } : {};
+
+/** The operators other than this one whose offer ends. They get a notice. */
+function withdrawalsBut(chat: Chat, operator: Username): { withdrawnFrom?: Username[] } {
   const asked = chat.operator === null ? chat.offered : [chat.operator];
-  const others = asked.filter((each) => each !== operator);
-  return others.length > 0 ? { others } : {};
+  return withdrawal(asked.filter((each) => each !== operator));
 }
 
 /** Who takes it himself has it. */
@@ -81,7 +83,7 @@ export const assigned = (
     operator,
     reservation: null,
     reason,
-    ...othersOf(chat, operator),
+    ...withdrawalsBut(chat, operator),
   },
 });
 
@@ -93,8 +95,8 @@ export function closed(
   by: CloseParty,
   reason: string | null,
 ): VisitorFact {
-  const { id: chatId, operator, offered: others } = chat ?? NO_CHAT;
-  const data = { chatId, operator, by, reason, ...(others.length > 0 && { others }) };
+  const { id: chatId, operator, offered } = chat ?? NO_CHAT;
+  const data = { chatId, operator, by, reason, ...withdrawal(offered) };
   return { type: 'ChatClosed', data };
 }
 
@@ -118,7 +120,7 @@ function assign(context: VisitorContext, command: Wish<'AssignChat'>): VisitorFa
   if (chat.operator === operator && chat.reservation === reservation) return [];
   if (chat.operator !== null) return foreign(chat);
   const { type: _type, ...data } = command;
-  return [{ type: 'ChatAssigned', data: { ...data, ...othersOf(chat, operator) } }];
+  return [{ type: 'ChatAssigned', data: { ...data, ...withdrawalsBut(chat, operator) } }];
 }
 
 const notRevoked = ({ revokedReservations }: VisitorContext, reservation: string): void => {
@@ -162,7 +164,7 @@ function accept(context: VisitorContext, { operator }: Wish<'AcceptChat'>): Visi
   const { chat } = context;
   const accepted: VisitorFact = {
     type: 'ChatAccepted',
-    data: { chatId: chat.id, operator, taken: true },
+    data: { chatId: chat.id, operator, byCommand: true },
   };
   if (chat.operator === operator) return chat.accepted ? [] : [accepted];
   if (chat.accepted) return foreign(chat);
@@ -202,7 +204,7 @@ function transfer(context: VisitorContext, command: Wish<'TransferChat'>): Visit
         department,
         reservation,
         by: from === null ? 'lhc' : 'operator',
-        ...(chat.offered.length > 0 && { others: chat.offered }),
+        ...withdrawal(chat.offered),
       },
     },
   ];

@@ -7,16 +7,21 @@ export type VisitorReport =
   | { type: 'ReportLoggedIn' }
   | { type: 'ReportLoggedOut'; reason: string }
   | { type: 'ReportSessionFailed'; reason: string }
-  | { type: 'ReportTaken'; messageIds: readonly string[] }
+  | { type: 'ReportMessageTaken'; messageIds: readonly string[] }
   /** @param operator whose client has them, where that is known */
-  | { type: 'ReportDelivered'; messageIds: readonly string[]; by: string; operator?: Username }
+  | {
+      type: 'ReportMessageDelivered';
+      messageIds: readonly string[];
+      by: string;
+      operator?: Username;
+    }
   /** The operator's client has shown a message of the visitor, and all before. */
-  | { type: 'ReportDisplayed'; messageId: string; operator: Username }
+  | { type: 'ReportMessageDisplayed'; messageId: string; operator: Username }
   /** An operator's message reached LHC. */
-  | { type: 'ReportTold'; messageId: string; operator: Username }
+  | { type: 'ReportOperatorMessageAccepted'; messageId: string; operator: Username }
   /** The visitor has seen an operator's message, and all before. */
-  | { type: 'ReportSeen'; messageId: string }
-  | { type: 'ReportFailed'; messageId: string; reason: string };
+  | { type: 'ReportOperatorMessageDisplayed'; messageId: string }
+  | { type: 'ReportMessageFailed'; messageId: string; reason: string };
 
 /** Of these messages, those with no final outcome: a message has at most one. */
 const stillOpen = (context: VisitorContext, ids: readonly string[]): OpenMessage[] =>
@@ -61,33 +66,33 @@ export function report(context: VisitorContext, command: VisitorReport): Visitor
       return context.failure === command.reason
         ? []
         : [{ type: 'SessionFailed', data: { reason: command.reason } }];
-    case 'ReportTaken': {
+    case 'ReportMessageTaken': {
       const messageIds = stillOpen(context, command.messageIds)
         .filter((message) => !message.taken)
         .map((message) => message.id);
       return messageIds.length ? [{ type: 'MessageTaken', data: { messageIds } }] : [];
     }
-    case 'ReportDelivered':
+    case 'ReportMessageDelivered':
       return delivered(
         stillOpen(context, command.messageIds).filter((message) =>
           isReceiver(context, message, command.operator),
         ),
         command.by,
       );
-    case 'ReportDisplayed':
+    case 'ReportMessageDisplayed':
       return displayed(context, command.messageId, command.operator);
-    case 'ReportTold': {
+    case 'ReportOperatorMessageAccepted': {
       const { messageId, operator } = command;
-      return [{ type: 'OperatorMessageTold', data: { operator, messageId } }];
+      return [{ type: 'OperatorMessageAccepted', data: { operator, messageId } }];
     }
-    case 'ReportSeen':
+    case 'ReportOperatorMessageDisplayed':
       return context.markable
         .filter(({ id }) => id === command.messageId)
         .map(({ id: messageId, operator }) => ({
           type: 'OperatorMessageDisplayed',
           data: { operator, messageId },
         }));
-    case 'ReportFailed': {
+    case 'ReportMessageFailed': {
       const { messageId, reason } = command;
       return stillOpen(context, [messageId]).map(({ chatId }) => ({
         type: 'MessageFailed',

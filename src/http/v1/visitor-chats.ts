@@ -166,7 +166,7 @@ export function addVisitorChats(
     },
     (call) => {
       const { messageId } = call.body;
-      const command: VisitorCommand = { type: 'ReportSeen', messageId };
+      const command: VisitorCommand = { type: 'ReportOperatorMessageDisplayed', messageId };
       return commandVisitor(call.caller, call.params.key, command, originOf(call));
     },
   );

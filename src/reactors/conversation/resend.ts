@@ -87,7 +87,7 @@ async function resendAll(
     } catch (error) {
       if (!isRefused(error)) throw error;
       // A message that ejabberd refuses must not hold up those behind it.
-      await visitor.send({ type: 'ReportFailed', messageId: id, reason: error.message });
+      await visitor.send({ type: 'ReportMessageFailed', messageId: id, reason: error.message });
     }
   }
 }

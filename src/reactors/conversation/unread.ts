@@ -51,7 +51,7 @@ async function lastMessages(
     if (fact.type === 'ChatAssigned') {
       if (fact.data.operator === operator) return found.slice(0, atLoss ?? found.length);
       // An operator who was only asked may have missed the last messages. They come again, with the same ids.
-      if (fact.data.others?.includes(operator)) atLoss ??= found.length;
+      if (fact.data.withdrawnFrom?.includes(operator)) atLoss ??= found.length;
     }
     if (isMessage(fact)) found.push(event);
     if (found.length >= UNREAD_MAX_MESSAGES || fact.type === 'Invited') return found;

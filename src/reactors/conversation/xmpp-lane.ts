@@ -45,7 +45,7 @@ const CONCERNS = new Set([
   'ChatClosed',
   'NoteAdded',
   'OperatorCommandSent',
-  'OperatorMessageTold',
+  'OperatorMessageAccepted',
   'OperatorMessageDisplayed',
   'MessageRefused',
   'QuestionAsked',
@@ -105,7 +105,7 @@ const reportFailed = (
   key: VisitorKey,
   messageId: string,
   reason: string,
-) => actors.visitor(tenant, key).send({ type: 'ReportFailed', messageId, reason });
+) => actors.visitor(tenant, key).send({ type: 'ReportMessageFailed', messageId, reason });
 
 /** @param again a person sends it again, out of order */
 async function sendVisitorMessage(
@@ -146,7 +146,7 @@ async function sendVisitorMessage(
     await delivery.send(sender, operator, { id, body });
   }
   await parts.afterTaken?.(id);
-  await actors.visitor(tenant.id, key).send({ type: 'ReportTaken', messageIds: [id] });
+  await actors.visitor(tenant.id, key).send({ type: 'ReportMessageTaken', messageIds: [id] });
   return done;
 }
 
@@ -156,10 +156,10 @@ async function openChat(
   sender: Sender,
   state: VisitorState,
   { revision }: RecordedEvent,
-  given: { chatId: string; operators: readonly Username[]; fromOthers?: boolean },
+  given: { chatId: string; operators: readonly Username[]; askedBefore?: boolean },
 ): Promise<void> {
   const { chat } = state.context;
-  if (chat?.id !== given.chatId || !(given.fromOthers || opensAt(state.context, revision))) return;
+  if (chat?.id !== given.chatId || !(given.askedBefore || opensAt(state.context, revision))) return;
   const operators = given.operators.filter(
     (operator) => chat.operator === operator || chat.offered.includes(operator),
   );
@@ -194,9 +194,9 @@ async function performVisitorFact(
     case 'ChatOffered':
       return openChat(parts, sender, state, event, fact.data);
     case 'ChatAssigned': {
-      const { chatId, operator, others } = fact.data;
-      // Others were asked or had the chat, so their messages may have been sent before this fact.
-      const given = { chatId, operators: [operator], fromOthers: others !== undefined };
+      const { chatId, operator, withdrawnFrom } = fact.data;
+      // Other operators were asked, so the messages may have been sent to them before this fact.
+      const given = { chatId, operators: [operator], askedBefore: withdrawnFrom !== undefined };
       return openChat(parts, sender, state, event, given);
     }
     case 'ChatTransferred': {
@@ -207,10 +207,10 @@ async function performVisitorFact(
     case 'ChatClosed':
       if (fact.data.operator !== null) return;
       return failTaken(parts, sender, state, fact.data.chatId);
-    case 'OperatorMessageTold':
+    case 'OperatorMessageAccepted':
     case 'OperatorMessageDisplayed': {
       const { operator, messageId } = fact.data;
-      const what = fact.type === 'OperatorMessageTold' ? 'received' : 'displayed';
+      const what = fact.type === 'OperatorMessageAccepted' ? 'received' : 'displayed';
       return parts.delivery.acknowledge(sender, operator, what, messageId);
     }
   }

@@ -57,7 +57,8 @@ export const LHC_FILTER: DestinationFilter = {
   name: 'lhc',
   concerns: ({ stream, type, data }) =>
     VISITOR_FACTS.has(type) ||
-    (stream.startsWith('operator-') && (onlineChange(data) !== null || data.left !== undefined)),
+    (stream.startsWith('operator-') &&
+      (onlineChange(data) !== null || data.offlineLhcUserId !== undefined)),
 };
 
 /** A fingerprint of a tenant's callback settings. Callbacks that were paused resume when it changes. */
@@ -198,10 +199,9 @@ async function draftsOf(
   const type = onlineChange(event.data);
   const at = iso(event.metadata.at);
   const drafts: Draft[] = [];
-  /** The LHC user that this operator was until this fact. */
-  const { left } = event.data;
-  if (typeof left === 'number') {
-    const operator = { username: actor.name, lhcUserId: left };
+  const { offlineLhcUserId } = event.data;
+  if (typeof offlineLhcUserId === 'number') {
+    const operator = { username: actor.name, lhcUserId: offlineLhcUserId };
     drafts.push({ type: 'operator.offline', data: { operator, at } });
   }
   const operator = await operatorOf(options, actor.tenant, actor.name);
@@ -257,9 +257,9 @@ async function reportAccepted(
   if (actor.kind !== 'visitor' || fact?.type !== 'OperatorMessageReceived') return;
   const { operator, messageId, receipt } = fact.data;
   if (!receipt) return;
-  const report = { type: 'ReportTold', operator, messageId } as const;
+  const report = { type: 'ReportOperatorMessageAccepted', operator, messageId } as const;
   await actors.visitor(actor.tenant, actor.name).send(report, {
-    commandId: `told:${event.id}`,
+    commandId: `accepted:${event.id}`,
     correlationId: event.metadata.correlationId,
   });
 }

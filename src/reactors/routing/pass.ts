@@ -170,8 +170,8 @@ async function assign(
     return;
   }
   const terms = chatTerms(tenant, department);
-  const take = { type: 'TakeChat', reservation, visitor, chatId, ...terms } as const;
-  await tryCommand(actors.operator(tenant.id, operator).send(take));
+  const confirm = { type: 'ConfirmChat', reservation, visitor, chatId, ...terms } as const;
+  await tryCommand(actors.operator(tenant.id, operator).send(confirm));
 }
 
 /**

@@ -89,8 +89,8 @@ async function confirm(
   const chat = (await actors.visitor(tenant.id, visitor).state())?.context.chat;
   if (chat?.id !== chatId || chat.operator !== operator || chat.reservation !== reservation) return;
   const terms = chatTerms(tenant, department);
-  const take = { type: 'TakeChat', reservation, visitor, chatId, ...terms } as const;
-  if (await tryCommand(actors.operator(tenant.id, operator).send(take))) return;
+  const confirm = { type: 'ConfirmChat', reservation, visitor, chatId, ...terms } as const;
+  if (await tryCommand(actors.operator(tenant.id, operator).send(confirm))) return;
   // The operator was removed and registered again, so the reservation does not exist. Nothing would count this chat.
   const reason = 'operator-removed';
   await tryCommand(
@@ -138,6 +138,6 @@ async function revoke(
   );
   if (revoked) return release(tenant.id, chat, 'the reservation was not used in time', options);
   const terms = chatTerms(tenant, department);
-  const take = { type: 'TakeChat', reservation, visitor, chatId, ...terms } as const;
-  await tryCommand(actors.operator(tenant.id, operator).send(take));
+  const confirm = { type: 'ConfirmChat', reservation, visitor, chatId, ...terms } as const;
+  await tryCommand(actors.operator(tenant.id, operator).send(confirm));
 }

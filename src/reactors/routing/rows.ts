@@ -134,9 +134,9 @@ function applyToOperators(file: DatabaseSync) {
     const { at } = fact;
     switch (fact.type) {
       case 'ChatReserved':
-      case 'ChatTaken': {
+      case 'ChatConfirmed': {
         const { chatId, visitor, reservation, department = null } = fact.data;
-        const open = fact.type === 'ChatTaken';
+        const open = fact.type === 'ChatConfirmed';
         hold.run(tenant, username, chatId, visitor, reservation, department, open ? 1 : 0, at);
         // Given to somebody who is gone: he has the whole time to come back again, as the machine has it.
         if (open) comeBack.run(tenant, username);

@@ -118,7 +118,7 @@ async function transferReserved(
   try {
     const result = await transferTo(request, target, reservation);
     // After a failure here the sweep of routing confirms the chat.
-    await send({ type: 'TakeChat', ...claim, ...terms }).catch(() => undefined);
+    await send({ type: 'ConfirmChat', ...claim, ...terms }).catch(() => undefined);
     return result;
   } catch (error) {
     if (isRefused(error)) {

@@ -11,16 +11,16 @@ export interface Notice {
 export function noticesOf(fact: VisitorFact): readonly Notice[] {
   switch (fact.type) {
     case 'ChatAssigned': {
-      const { others = [], operator, chatId, reason } = fact.data;
+      const { withdrawnFrom = [], operator, chatId, reason } = fact.data;
       const byThemselves = reason === 'answered' || reason === 'taken';
       const text = byThemselves
         ? `${operator} has taken chat #${chatId}.`
         : `Chat #${chatId} was given to ${operator}.`;
-      return others.map((to) => ({ to, text }));
+      return withdrawnFrom.map((to) => ({ to, text }));
     }
     case 'ChatAccepted': {
-      const { chatId, operator, taken } = fact.data;
-      return taken ? [{ to: operator, text: `Chat #${chatId} is yours.` }] : [];
+      const { chatId, operator, byCommand } = fact.data;
+      return byCommand ? [{ to: operator, text: `Chat #${chatId} is yours.` }] : [];
     }
     case 'ChatUnassigned': {
       const { operators, chatId, reason } = fact.data;
@@ -28,22 +28,22 @@ export function noticesOf(fact: VisitorFact): readonly Notice[] {
       return text === undefined ? [] : operators.map((to) => ({ to, text }));
     }
     case 'ChatTransferred': {
-      const { chatId, from, operator, department, by, others = [] } = fact.data;
+      const { chatId, from, operator, department, by, withdrawnFrom = [] } = fact.data;
       const receiver = operator ?? `the department ${department}`;
       const text =
         by === 'lhc'
           ? `LHC transferred chat #${chatId} to ${receiver}.`
           : `Chat #${chatId} goes to ${receiver}.`;
-      return toEach([from, ...others], text).filter(({ to }) => to !== operator);
+      return toEach([from, ...withdrawnFrom], text).filter(({ to }) => to !== operator);
     }
     case 'ChatClosed': {
-      const { operator, by, chatId, reason, others = [] } = fact.data;
+      const { operator, by, chatId, reason, withdrawnFrom = [] } = fact.data;
       const why = reason ? ` (${reason})` : '';
       const who = { visitor: 'The visitor closed', system: 'The system closed', operator: null }[
         by
       ];
       const text = who ? `${who} chat #${chatId}${why}.` : `Chat #${chatId} is closed${why}.`;
-      return toEach([operator, ...others], text);
+      return toEach([operator, ...withdrawnFrom], text);
     }
     default:
       return [];

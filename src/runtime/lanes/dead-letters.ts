@@ -47,7 +47,7 @@ export const DEAD_LETTERS_TABLE: WorkTable = {
       const { tenant, at } = metadata;
       if (type === 'EventSetAside') {
         add.run(id, tenant, at, 'webhook', stream, revision, 'service', String(data.reason));
-      } else if (type === 'DeadLetterSent') {
+      } else if (type === 'DeadLetterResent') {
         drop.run(String(data.letter));
       } else {
         const lane = parseLaneAdvance(event);
@@ -93,7 +93,7 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters & { 
       if (row.kind === 'effect') await performAgain(options, row, event);
       else await takeAgain(options, row, event);
       const { tenant } = row;
-      const fact = { type: 'DeadLetterSent', data: { letter: id }, tenant, causationId: id };
+      const fact = { type: 'DeadLetterResent', data: { letter: id }, tenant, causationId: id };
       await facts.append(`letter-${id}`, [fact], 'any');
       db.prepare('DELETE FROM dead_letters WHERE id = ?').run(id); // the fold will do the same later
     },

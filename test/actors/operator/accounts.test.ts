@@ -58,10 +58,14 @@ describe('LHC', () => {
   };
   it('hears that somebody left who was online and is removed, or is another LHC user', () => {
     const there = operator().given([claimed, registered, ...online]);
-    there.when({ type: 'Remove' }).then([{ type: 'OperatorRemoved', data: { left: 7 } }]);
+    there
+      .when({ type: 'Remove' })
+      .then([{ type: 'OperatorRemoved', data: { offlineLhcUserId: 7 } }]);
     there
       .when(asOther)
-      .then([{ type: 'OperatorRegistered', data: { ...other, online: true, left: 7 } }]);
+      .then([
+        { type: 'OperatorRegistered', data: { ...other, online: true, offlineLhcUserId: 7 } },
+      ]);
     there
       .when({ ...asOther, lhcUserId: 7, capacity: 3 })
       .then([

@@ -58,7 +58,7 @@ describe('registration', () => {
   });
 
   it('ends with removal, also while there are chats: they go to others', () => {
-    const removed: OperatorFact = { type: 'OperatorRemoved', data: { left: 7 } };
+    const removed: OperatorFact = { type: 'OperatorRemoved', data: { offlineLhcUserId: 7 } };
     operator().given(free).when({ type: 'Remove' }).then([removed]);
     operator()
       .given([...free, removed])
@@ -71,7 +71,7 @@ describe('registration', () => {
     operator()
       .given([...free, reserved()])
       .when({ type: 'Remove' })
-      .then([{ type: 'OperatorRemoved', data: { chats: ['c1'], left: 7 } }]);
+      .then([{ type: 'OperatorRemoved', data: { chats: ['c1'], offlineLhcUserId: 7 } }]);
     operator().given([removed]).when(register()).then([registered()]);
   });
 

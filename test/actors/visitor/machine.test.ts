@@ -455,7 +455,11 @@ describe('outcomes', () => {
   const sent = [...chatting, visitorMessage('m1'), visitorMessage('m2')];
 
   it('are final, one for each message', () => {
-    const report = { type: 'ReportDelivered', messageIds: ['m1', 'm2'], by: 'ping' } as const;
+    const report = {
+      type: 'ReportMessageDelivered',
+      messageIds: ['m1', 'm2'],
+      by: 'ping',
+    } as const;
     visitor()
       .given(sent)
       .when(report)
@@ -470,7 +474,7 @@ describe('outcomes', () => {
       .then([]);
     visitor()
       .given([...sent, delivered(['m1'])])
-      .when({ type: 'ReportFailed', messageId: 'm1', reason: 'no operator' })
+      .when({ type: 'ReportMessageFailed', messageId: 'm1', reason: 'no operator' })
       .then([]);
   });
 
@@ -485,17 +489,17 @@ describe('outcomes', () => {
     const later = [...sent, chatClosed(), chatStarted('c2'), visitorMessage('m3', 'c2')];
     visitor()
       .given(later)
-      .when({ type: 'ReportDelivered', messageIds: ['m1', 'm3', 'm2'], by: 'ping' })
+      .when({ type: 'ReportMessageDelivered', messageIds: ['m1', 'm3', 'm2'], by: 'ping' })
       .then([delivered(['m1', 'm2']), delivered(['m3'], 'c2')]);
     visitor()
       .given(later)
-      .when({ type: 'ReportFailed', messageId: 'm1', reason: 'gone' })
+      .when({ type: 'ReportMessageFailed', messageId: 'm1', reason: 'gone' })
       .then([{ type: 'MessageFailed', data: { messageId: 'm1', reason: 'gone', chatId: 'c1' } }]);
   });
 
   it('taken is no outcome, and said once', () => {
     const taken: VisitorFact = { type: 'MessageTaken', data: { messageIds: ['m1'] } };
-    const report = { type: 'ReportTaken', messageIds: ['m1', 'unknown'] } as const;
+    const report = { type: 'ReportMessageTaken', messageIds: ['m1', 'unknown'] } as const;
     visitor().given(sent).when(report).then([taken]);
     visitor()
       .given([...sent, taken])
@@ -503,7 +507,7 @@ describe('outcomes', () => {
       .then([]);
     visitor()
       .given([...sent, taken])
-      .when({ type: 'ReportDelivered', messageIds: ['m1'], by: 'receipt' })
+      .when({ type: 'ReportMessageDelivered', messageIds: ['m1'], by: 'receipt' })
       .then([
         { type: 'MessageDelivered', data: { messageIds: ['m1'], by: 'receipt', chatId: 'c1' } },
       ]);
@@ -512,7 +516,7 @@ describe('outcomes', () => {
   it('come in every state', () => {
     visitor()
       .given([...sent, chatClosed(), timedOut(), cleanedUp()])
-      .when({ type: 'ReportDelivered', messageIds: ['m2'], by: 'ping' })
+      .when({ type: 'ReportMessageDelivered', messageIds: ['m2'], by: 'ping' })
       .then([delivered(['m2'])]);
   });
 
@@ -540,7 +544,7 @@ describe('the clean-up fact', () => {
     actor.send(startChat('c1', 'm1'), 0, 'start');
     actor.send({ type: 'RevokeReservation', reservation: 'r1' }, SECOND, 'revoke');
     actor.send(sendMessage('m2'), SECOND, 'send');
-    actor.send({ type: 'ReportDelivered', messageIds: ['m2'], by: 'ping' }, SECOND, '', {
+    actor.send({ type: 'ReportMessageDelivered', messageIds: ['m2'], by: 'ping' }, SECOND, '', {
       queueId: 'q',
       seq: 7,
     });

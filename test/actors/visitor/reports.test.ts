@@ -28,13 +28,13 @@ const chatting = [...waiting, chatAssigned(), chatAccepted()];
 const visitor = (facts: readonly Fact[]) => scenario(visitorDecider).given(facts);
 
 const received = (operator?: string): VisitorCommand => ({
-  type: 'ReportDelivered',
+  type: 'ReportMessageDelivered',
   messageIds: ['m1'],
   by: 'ping',
   ...(operator === undefined ? {} : { operator: username(operator) }),
 });
 const shown = (messageId: string, operator = 'op1') =>
-  ({ type: 'ReportDisplayed', messageId, operator: username(operator) }) as const;
+  ({ type: 'ReportMessageDisplayed', messageId, operator: username(operator) }) as const;
 const displayed = (messageId: string, operator = 'op1', chatId = 'c1'): VisitorFact => ({
   type: 'MessageDisplayed',
   data: { operator: username(operator), messageId, chatId },
@@ -108,7 +108,8 @@ describe('an operator’s message', () => {
     type: 'OperatorMessageDisplayed',
     data: { operator: username(operator), messageId },
   });
-  const seen = (messageId: string) => ({ type: 'ReportSeen', messageId }) as const;
+  const seen = (messageId: string) =>
+    ({ type: 'ReportOperatorMessageDisplayed', messageId }) as const;
 
   it('is read by the visitor, and told to the client that asked', () => {
     const two = [...chatting, marked('o1'), operatorMessage('c1', 'op1', 'o2'), marked('o3')];
@@ -138,7 +139,7 @@ describe('an operator’s message', () => {
 
   it('reached LHC', () => {
     visitor(chatting)
-      .when({ type: 'ReportTold', messageId: 'o1', operator: username('op1') })
-      .then([{ type: 'OperatorMessageTold', data: { operator: 'op1', messageId: 'o1' } }]);
+      .when({ type: 'ReportOperatorMessageAccepted', messageId: 'o1', operator: username('op1') })
+      .then([{ type: 'OperatorMessageAccepted', data: { operator: 'op1', messageId: 'o1' } }]);
   });
 });

@@ -91,7 +91,7 @@ test('starts with hello and then has an event for each change, with the row as q
 
   await log.visitor('7', view('/shop'));
   await log.visitor('7', START);
-  await log.visitor('7', { type: 'ReportDelivered', messageIds: ['m1'], by: 'receipt' });
+  await log.visitor('7', { type: 'ReportMessageDelivered', messageIds: ['m1'], by: 'receipt' });
   await log.operator('op', { type: 'ClaimAccount', adopted: false });
   await log.operator('op', {
     type: 'Register',
@@ -189,7 +189,7 @@ test('sends missed events as fast as the reader reads, however many there are', 
     await log.visitor('7', { type: 'SendMessage', chatId: null, messageId, body });
   }
   // One fact whose events exceed the buffer.
-  await log.visitor('7', { type: 'ReportDelivered', messageIds, by: 'receipt' });
+  await log.visitor('7', { type: 'ReportMessageDelivered', messageIds, by: 'receipt' });
   await live.projections.waitFor(await log.head(), 5000);
   const reader = await open({ id });
   await reader.until(() => reader.of('message').length === 17 || reader.ended !== null, 'all');

@@ -196,7 +196,12 @@ describe('commands of a visitor', () => {
       { by: 'visitor' },
       { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null },
     ],
-    ['POST', 'displayed', { messageId: 'a b/ü' }, { type: 'ReportSeen', messageId: 'a b/ü' }],
+    [
+      'POST',
+      'displayed',
+      { messageId: 'a b/ü' },
+      { type: 'ReportOperatorMessageDisplayed', messageId: 'a b/ü' },
+    ],
     ['POST', 'timeout', undefined, { type: 'TimeOut' }],
     ['DELETE', '', undefined, { type: 'CleanUp' }],
   ])('%s /%s %j', async (method, path, body, command) => {

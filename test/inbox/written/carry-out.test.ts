@@ -106,7 +106,7 @@ describe('a chat', () => {
     expect(await chat()).toMatchObject({ operator: 'op1', accepted: true });
     expect(await ofVisitor(['ChatAssigned', 'ChatAccepted'])).toEqual([
       ['ChatAssigned', { chatId: 'c1', operator: 'op1', reservation: null, reason: 'taken' }],
-      ['ChatAccepted', { chatId: 'c1', operator: 'op1', taken: true }],
+      ['ChatAccepted', { chatId: 'c1', operator: 'op1', byCommand: true }],
     ]);
     expect(await answers('op1')).toEqual([]);
     await write('op1', '!take');

@@ -127,7 +127,7 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       }),
     delivered: (operator: string, ...messageIds: string[]) =>
       rig.toVisitor('1', {
-        type: 'ReportDelivered',
+        type: 'ReportMessageDelivered',
         messageIds,
         by: 'ping',
         operator: username(operator),

@@ -169,7 +169,7 @@ describe('a new session of a visitor', () => {
     await rig.toVisitor('1', assignChat('op1'));
     await say('m2');
     await run();
-    await rig.toVisitor('1', { type: 'ReportDelivered', messageIds: ['m1'], by: 'ping' });
+    await rig.toVisitor('1', { type: 'ReportMessageDelivered', messageIds: ['m1'], by: 'ping' });
     await say('m3');
     ejabberd.messages.length = 0;
   };
@@ -286,7 +286,7 @@ describe('with several processes', () => {
     await rig.toOperator('op1', register());
     await rig.toOperator('op1', openSession('s1', 'desk'));
     await rig.toOperator('op1', { ...take(null), visitor: '1' } as OperatorCommand);
-    await rig.toVisitor('1', { type: 'ReportTaken', messageIds: ['m1'] });
+    await rig.toVisitor('1', { type: 'ReportMessageTaken', messageIds: ['m1'] });
   };
 
   it('a process that has lost a lane performs none of its effects', async () => {

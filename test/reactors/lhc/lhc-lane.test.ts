@@ -61,8 +61,12 @@ it('sends a callback for each fact that LHC needs, in the shapes of the contract
   await rig.toVisitor('1', assignChat('op1'));
   await rig.toVisitor('1', receive('op1', 'o1'));
   await rig.toVisitor('1', receive('op1', 'o2', { replaces: 'o1' }));
-  await rig.toVisitor('1', { type: 'ReportDelivered', messageIds: ['m1', 'm2'], by: 'receipt' });
-  await rig.toVisitor('1', { type: 'ReportFailed', messageId: 'm3', reason: 'gone' });
+  await rig.toVisitor('1', {
+    type: 'ReportMessageDelivered',
+    messageIds: ['m1', 'm2'],
+    by: 'receipt',
+  });
+  await rig.toVisitor('1', { type: 'ReportMessageFailed', messageId: 'm3', reason: 'gone' });
   await rig.toVisitor('1', closeChat('c1'));
   await rig.toVisitor('1', { type: 'ReportSessionFailed', reason: 'no such host' });
   await rig.toVisitor('1', { type: 'TimeOut' });
@@ -193,7 +197,7 @@ describe('a chat with several operators', () => {
       ...block,
     });
     await rig.toVisitor('1', {
-      type: 'ReportDisplayed',
+      type: 'ReportMessageDisplayed',
       messageId: 'm1',
       operator: username('olga'),
     });
@@ -236,7 +240,7 @@ describe('a chat with several operators', () => {
 describe('a receipt that an operator’s client asked for', () => {
   const facts = async () =>
     (await rig.facts('visitor-acme.1')).flatMap(({ type, data }) =>
-      type === 'OperatorMessageTold' ? [data.messageId] : [],
+      type === 'OperatorMessageAccepted' ? [data.messageId] : [],
     );
   const write = async (messageId: string, receipt: boolean) => {
     const said = { operator: username('op1'), messageId, body: 'Hello', receipt };

@@ -626,8 +626,8 @@ describe('a process that crashes', () => {
     ['ReserveChat', 'after'],
     ['AssignChat', 'before'],
     ['AssignChat', 'after'],
-    ['TakeChat', 'before'],
-    ['TakeChat', 'after'],
+    ['ConfirmChat', 'before'],
+    ['ConfirmChat', 'after'],
     ['ReleaseChat', 'before'],
     ['ReleaseChat', 'after'],
   ])('at %s (%s) leaves nothing that the next process does not repair', async (type, when) => {

@@ -18,7 +18,7 @@ import { ACME, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 export const OPERATORS = ['ada', 'bob', 'cid', 'dot'] as const;
 export const VISITORS = ['v0', 'v1', 'v2', 'v3', 'v4', 'v5', 'v6'] as const;
 const DEPARTMENTS = ['sales', 'support'] as const;
-const COMMANDS = ['ReserveChat', 'AssignChat', 'TakeChat', 'ReleaseChat'] as const;
+const COMMANDS = ['ReserveChat', 'AssignChat', 'ConfirmChat', 'ReleaseChat'] as const;
 const MORE_COMMANDS = ['UnassignChat', 'OfferChat', 'RevokeReservation'] as const;
 
 export interface Crash {

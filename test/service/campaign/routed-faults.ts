@@ -63,7 +63,8 @@ export async function faultsOfRouting(
         const bound = bounds[String(data.department)] ?? Number.POSITIVE_INFINITY;
         if ([...ofIt].length >= bound) faults.push(`${name} was given too much of one department`);
       }
-      if (type === 'ChatReserved' || type === 'ChatTaken') held.set(data.chatId, data.department);
+      if (type === 'ChatReserved' || type === 'ChatConfirmed')
+        held.set(data.chatId, data.department);
       if (type === 'ChatReleased') held.delete(data.chatId);
     }
     if (held.size > 0) faults.push(`${name} has ${[...held.keys()]} still`);
