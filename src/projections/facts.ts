@@ -1,4 +1,4 @@
-/** Stored events as the facts they were decided as, with their personal part opened. */
+/** Stored events as facts, with their personal data opened. */
 import { operatorFact, visitorFact } from '../actors/facts.ts';
 import type { EventOf } from '../actors/machine/decider.ts';
 import type { OperatorFacts, OperatorPersonal } from '../actors/operator/facts.ts';
@@ -8,6 +8,7 @@ import type { JsonObject } from '../kit/json.ts';
 
 type Opened<Facts, Personal> = {
   [T in keyof Facts]: Extract<EventOf<Facts>, { type: T }> & {
+    /** null if the fact has no personal data, or the person was erased. */
     readonly personal: T extends keyof Personal ? Personal[T] | null : null;
   };
 }[keyof Facts];
@@ -21,20 +22,22 @@ export interface Recorded {
   /** The visitor's key or the operator's username. */
   readonly name: string;
   readonly revision: number;
-  /** ms since 1970 */
+  /** In ms since 1970. */
   readonly at: number;
 }
 
-/** The same of a visitor's fact. */
 export interface RecordedOfVisitor extends Recorded {
-  /** The open chat after a fact that moves one (`isChatEvent`); null for every other fact. */
+  /** The open chat after a fact of a chat (`isChatEvent`); null for every other fact. */
   readonly chat: Chat | null;
 }
 
-/** Personal parts of a batch, by event id. */
+export type ApplyVisitorFact = (fact: OpenedVisitorFact, recorded: RecordedOfVisitor) => void;
+export type ApplyOperatorFact = (fact: OpenedOperatorFact, recorded: Recorded) => void;
+
+/** The personal data of a batch, by event id. */
 export type Personal = ReadonlyMap<string, JsonObject | null>;
 
-/** Opens what is personal in these events. */
+/** Opens the personal data of these events. */
 export async function openPersonal(
   events: readonly RecordedEvent[],
   open: (sealed: Sealed) => Promise<JsonObject | null>,
@@ -46,7 +49,7 @@ export async function openPersonal(
   return new Map(opened);
 }
 
-/** The fact of a visitor with its personal part opened; null for an event of any other stream. */
+/** @returns the fact of a visitor; null for an event of any other stream */
 export function openedVisitorFact(
   event: RecordedEvent,
   personal: Personal,
@@ -56,7 +59,7 @@ export function openedVisitorFact(
   return fact && ({ ...fact, personal: personal.get(event.id) ?? null } as OpenedVisitorFact);
 }
 
-/** The fact of an operator with its personal part opened; null for an event of any other stream. */
+/** @returns the fact of an operator; null for an event of any other stream */
 export function openedOperatorFact(
   event: RecordedEvent,
   personal: Personal,

@@ -1,132 +1,94 @@
-/** Which read models there are: their tables, the versions of their rows, and the queries on them. */
+/** The read models: their tables, the versions of their rows, and the queries on them. */
 import type { DatabaseSync } from 'node:sqlite';
 import { actorOf } from '../actors/ids.ts';
-import { VISITOR_FOLD } from '../actors/visitor/chat.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { chatQueries } from './chat-queries.ts';
-import { applyToChats, CHATS_SCHEMA, CHATS_TABLES, CHATS_VERSION } from './chats.ts';
+import { CHATS } from './chats.ts';
 import { departmentQueries } from './department-queries.ts';
 import { openedOperatorFact, openedVisitorFact, type Personal } from './facts.ts';
-import {
-  applyToMessages,
-  MESSAGES_SCHEMA,
-  MESSAGES_TABLES,
-  MESSAGES_VERSION,
-  messageQueries,
-} from './messages.ts';
-import { applyToOpenChats, OPEN_CHATS_SCHEMA, OPEN_CHATS_TABLES } from './open-chats.ts';
+import { messageQueries } from './message-queries.ts';
+import { MESSAGES } from './messages.ts';
+import type { Model } from './model.ts';
+import { OPEN_CHATS } from './open-chats.ts';
 import { operatorQueries } from './operator-queries.ts';
-import {
-  applyToOperators,
-  OPERATORS_SCHEMA,
-  OPERATORS_TABLES,
-  OPERATORS_VERSION,
-} from './operators.ts';
+import { OPERATORS } from './operators.ts';
 import { queueQueries } from './queue-queries.ts';
 import { statsQueries } from './stats-queries.ts';
 import { visitorQueries } from './visitor-queries.ts';
-import { applyToVisitors, VISITORS_SCHEMA, VISITORS_TABLES, VISITORS_VERSION } from './visitors.ts';
-
-interface Model {
-  /** What its rows mean; raised when the schema or what is folded into it changes. */
-  readonly version: number;
-  readonly schema: string;
-  readonly tables: readonly string[];
-}
+import { VISITORS } from './visitors.ts';
 
 const MODELS = {
-  openChats: {
-    version: VISITOR_FOLD,
-    schema: OPEN_CHATS_SCHEMA,
-    tables: OPEN_CHATS_TABLES,
-  },
-  visitors: {
-    version: VISITORS_VERSION,
-    schema: VISITORS_SCHEMA,
-    tables: VISITORS_TABLES,
-  },
-  messages: {
-    version: MESSAGES_VERSION,
-    schema: MESSAGES_SCHEMA,
-    tables: MESSAGES_TABLES,
-  },
-  operators: {
-    version: OPERATORS_VERSION,
-    schema: OPERATORS_SCHEMA,
-    tables: OPERATORS_TABLES,
-  },
-  chats: {
-    version: CHATS_VERSION,
-    schema: CHATS_SCHEMA,
-    tables: CHATS_TABLES,
-  },
-} as const satisfies Record<string, Model>;
+  openChats: OPEN_CHATS,
+  visitors: VISITORS,
+  messages: MESSAGES,
+  operators: OPERATORS,
+  chats: CHATS,
+} as const satisfies Record<string, Model<unknown>>;
 
-export type ModelName = keyof typeof MODELS;
-/** By model, what the rows of a build mean. */
+type ModelName = keyof typeof MODELS;
+/** The versions of the rows in a build, by model. */
 export type Versions = Readonly<Record<string, number>>;
 
-const NAMES: readonly ModelName[] = ['openChats', 'visitors', 'messages', 'operators', 'chats'];
+const ALL: readonly Model<unknown>[] = Object.values(MODELS);
 
-/** What this program builds. */
+/** The versions that this program builds. */
 export const VERSIONS: Versions = Object.fromEntries(
-  NAMES.map((name) => [name, MODELS[name].version]),
+  Object.entries(MODELS).map(([name, { version }]) => [name, version]),
 );
 
-export const SCHEMA = NAMES.map((name) => MODELS[name].schema).join('');
-export const TABLES = NAMES.flatMap((name): readonly string[] => MODELS[name].tables);
+export const SCHEMA = ALL.map(({ schema }) => schema).join('');
+export const TABLES = ALL.flatMap(({ tables }) => tables);
 
-/** One name for a set of versions, the same for the same versions only. */
+/** @returns a text that is equal for equal versions only */
 export const nameOf = (versions: Versions): string =>
   Object.keys(versions)
     .sort()
     .map((model) => `${model}/${versions[model]}`)
     .join(' ');
 
-/** Questions by subject: of which models they read, and how they are made on a file. */
+/** Queries by subject: the models that they read, and the function that prepares them on a file. */
 const QUERIES = {
-  visitors: { of: ['visitors'], make: visitorQueries },
-  messages: { of: ['messages'], make: messageQueries },
-  operators: { of: ['operators'], make: operatorQueries },
-  chats: { of: ['chats'], make: chatQueries },
-  queue: { of: ['chats', 'operators'], make: queueQueries },
-  stats: { of: ['chats'], make: statsQueries },
-  departments: { of: ['chats', 'operators'], make: departmentQueries },
+  visitors: { of: ['visitors'], prepare: visitorQueries },
+  messages: { of: ['messages'], prepare: messageQueries },
+  operators: { of: ['operators'], prepare: operatorQueries },
+  chats: { of: ['chats'], prepare: chatQueries },
+  queue: { of: ['chats', 'operators'], prepare: queueQueries },
+  stats: { of: ['chats'], prepare: statsQueries },
+  departments: { of: ['chats', 'operators'], prepare: departmentQueries },
 } as const satisfies Record<
   string,
-  { of: readonly ModelName[]; make: (db: DatabaseSync) => unknown }
+  { of: readonly ModelName[]; prepare: (db: DatabaseSync) => unknown }
 >;
 
-/** All questions, by subject. */
 export type Queries = {
-  readonly [Subject in keyof typeof QUERIES]: ReturnType<(typeof QUERIES)[Subject]['make']>;
+  readonly [Subject in keyof typeof QUERIES]: ReturnType<(typeof QUERIES)[Subject]['prepare']>;
 };
 export type Subject = keyof Queries;
 
-/** Whether rows of these versions answer questions about this subject. */
-export const answersAbout = (subject: Subject, versions: Versions): boolean =>
+/** True if the queries on this subject can read rows of these versions. */
+export const canQuery = (subject: Subject, versions: Versions): boolean =>
   QUERIES[subject].of.every((name) => versions[name] === MODELS[name].version);
 
-/** The questions on this file; each is made when it is first asked for, since it may not fit older rows. */
+/** The queries on a file. Each is prepared when it is first used, because it may not fit rows of older versions. */
 export function queriesOf(db: DatabaseSync): <S extends Subject>(subject: S) => Queries[S] {
-  const made: { -readonly [S in Subject]?: Queries[S] } = {};
+  const prepared: { -readonly [S in Subject]?: Queries[S] } = {};
   return (subject) => {
-    const known = made[subject];
+    const known = prepared[subject];
     if (known) return known;
-    // QUERIES[subject].make makes what Queries says of the subject; the types of a map are not followed so far.
-    const fresh = QUERIES[subject].make(db) as Queries[typeof subject];
-    made[subject] = fresh;
+    // TypeScript does not see that QUERIES[S].prepare returns Queries[S].
+    const fresh = QUERIES[subject].prepare(db) as Queries[typeof subject];
+    prepared[subject] = fresh;
     return fresh;
   };
 }
 
-/** Moves the rows of all models by one event. */
+/** Applies one event to the rows of all models. */
 export function applyToAll(db: DatabaseSync) {
-  const toOpenChats = applyToOpenChats(db);
-  const toVisitors = applyToVisitors(db);
-  const toMessages = applyToMessages(db);
-  const toOperators = applyToOperators(db);
-  const toChats = applyToChats(db);
+  const toOpenChat = OPEN_CHATS.apply(db);
+  const toVisitors = VISITORS.apply(db);
+  const toMessages = MESSAGES.apply(db);
+  const toOperators = OPERATORS.apply(db);
+  const toChats = CHATS.apply(db);
   return (event: RecordedEvent, personal: Personal) => {
     const actor = actorOf(event.stream);
     if (!actor || actor.kind === 'tenant') return;
@@ -140,7 +102,7 @@ export function applyToAll(db: DatabaseSync) {
     }
     const fact = openedVisitorFact(event, personal);
     if (!fact) return;
-    const chat = toOpenChats(tenant, actor.name, fact);
+    const chat = toOpenChat(tenant, actor.name, fact);
     const recorded = { tenant, name, revision, at, chat };
     toVisitors(fact, recorded);
     toMessages(fact, recorded);

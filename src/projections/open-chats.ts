@@ -1,34 +1,42 @@
-/** The open chat of each visitor, as the domain folds it: visitors, messages and chats are told of it. */
+/** The open chat of each visitor, folded as in the domain. The models of visitors, messages and chats use it. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { TenantId, VisitorKey } from '../actors/ids.ts';
-import { chatAfter, isChatEvent } from '../actors/visitor/chat.ts';
+import { chatAfter, isChatEvent, VISITOR_FOLD } from '../actors/visitor/chat.ts';
 import type { Chat, VisitorEvent } from '../actors/visitor/facts.ts';
+import type { Model } from './model.ts';
 
-export const OPEN_CHATS_TABLES = ['open_chats'];
+/** @returns the open chat after a fact of a chat; null without one, and for every other fact */
+type ApplyToOpenChat = (tenant: TenantId, visitor: VisitorKey, fact: VisitorEvent) => Chat | null;
 
-// A table of its own: page views go on during a chat, and would write the chat's JSON each time.
-export const OPEN_CHATS_SCHEMA = `
-  CREATE TABLE open_chats (
-    tenant TEXT NOT NULL,
-    visitor TEXT NOT NULL,
-    chat TEXT NOT NULL,
-    PRIMARY KEY (tenant, visitor)
-  ) STRICT, WITHOUT ROWID;
-`;
+export const OPEN_CHATS: Model<ApplyToOpenChat> = {
+  version: VISITOR_FOLD,
+  // A table of its own: visitors view pages during a chat, and each page view would write the chat's JSON.
+  schema: `
+    CREATE TABLE open_chats (
+      tenant TEXT NOT NULL,
+      visitor TEXT NOT NULL,
+      chat TEXT NOT NULL,
+      PRIMARY KEY (tenant, visitor)
+    ) STRICT, WITHOUT ROWID;
+  `,
+  tables: ['open_chats'],
+  apply: (db) => {
+    const statements = prepare(db);
+    return (tenant, visitor, fact) => {
+      if (!isChatEvent(fact)) return null;
+      const row = statements.read.get(tenant, visitor);
+      // Only this function writes the column.
+      const before = row ? (JSON.parse(String(row.chat)) as Chat) : null;
+      const after = chatAfter(before, fact);
+      if (after) statements.write.run(tenant, visitor, JSON.stringify(after));
+      else statements.remove.run(tenant, visitor);
+      return after;
+    };
+  },
+};
 
-/** Moves a visitor's open chat by one fact. @returns the chat after it; null when none is open, or for another fact */
-export function applyToOpenChats(db: DatabaseSync) {
-  const read = db.prepare('SELECT chat FROM open_chats WHERE tenant = ? AND visitor = ?');
-  const write = db.prepare('INSERT OR REPLACE INTO open_chats VALUES (?, ?, ?)');
-  const remove = db.prepare('DELETE FROM open_chats WHERE tenant = ? AND visitor = ?');
-  return (tenant: TenantId, visitor: VisitorKey, fact: VisitorEvent): Chat | null => {
-    if (!isChatEvent(fact)) return null;
-    const row = read.get(tenant, visitor);
-    // Written below and nowhere else.
-    const before = row ? (JSON.parse(String(row.chat)) as Chat) : null;
-    const after = chatAfter(before, fact);
-    if (after) write.run(tenant, visitor, JSON.stringify(after));
-    else remove.run(tenant, visitor);
-    return after;
-  };
-}
+const prepare = (db: DatabaseSync) => ({
+  read: db.prepare('SELECT chat FROM open_chats WHERE tenant = ? AND visitor = ?'),
+  write: db.prepare('INSERT OR REPLACE INTO open_chats VALUES (?, ?, ?)'),
+  remove: db.prepare('DELETE FROM open_chats WHERE tenant = ? AND visitor = ?'),
+});

@@ -15,7 +15,7 @@ import type { JsonObject } from '../kit/json.ts';
 import type { Build, BuildOptions } from './build.ts';
 import { Builds, type Follower } from './builds.ts';
 import { isBehind } from './catching-up.ts';
-import { answersAbout, type Queries, type Subject, type Versions } from './models.ts';
+import { canQuery, type Queries, type Subject, type Versions } from './models.ts';
 
 export interface BuildView {
   readonly number: number;
@@ -86,7 +86,7 @@ export function createProjections(
   const progress = (): string => progressOf(builds.next ?? builds.current, now());
   const queries = <S extends Subject>(subject: S): Queries[S] => {
     const { current } = builds;
-    if (current?.complete() && answersAbout(subject, current.versions)) {
+    if (current?.complete() && canQuery(subject, current.versions)) {
       return current.queries(subject);
     }
     throw new AppError('unavailable', `the read models of ${subject} are being rebuilt`, {

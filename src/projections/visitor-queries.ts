@@ -28,13 +28,13 @@ export type VisitorState = (typeof VISITOR_STATES)[number];
 export const VISITOR_SORTS = ['-arrivedAt', 'arrivedAt', '-lastSeen', 'lastSeen'] as const;
 export type VisitorSort = (typeof VISITOR_SORTS)[number];
 
-/** The fields of a profile that are shown: `vid` is for LHC alone. */
-const SHOWN_FIELDS = PROFILE_FIELDS.filter((field) => field !== 'vid');
-type ShownProfile = {
-  readonly [F in (typeof SHOWN_FIELDS)[number]]: NonNullable<Profile[F]> | null;
+/** The fields of a profile in the view. `vid` is for LHC alone. */
+const VIEW_FIELDS = PROFILE_FIELDS.filter((field) => field !== 'vid');
+type ViewProfile = {
+  readonly [F in (typeof VIEW_FIELDS)[number]]: NonNullable<Profile[F]> | null;
 };
 
-export interface VisitorView extends ShownProfile {
+export interface VisitorView extends ViewProfile {
   readonly key: VisitorKey;
   readonly presence: 'online' | 'timedOut' | 'cleanedUp';
   readonly conversation: 'none' | 'invited' | 'waiting' | 'chatting';
@@ -75,7 +75,7 @@ export interface VisitorQueries {
 
 const COLUMNS = `key, presence, conversation, chat_id AS chatId, operator,
   ifnull(chat_department, department) AS department,
-  ${SHOWN_FIELDS.map((field) => (field === 'nick' ? 'ifnull(chat_nick, nick) AS nick' : field)).join(', ')},
+  ${VIEW_FIELDS.map((field) => (field === 'nick' ? 'ifnull(chat_nick, nick) AS nick' : field)).join(', ')},
   logged_in AS loggedIn, arrived_at AS arrivedAt, last_seen AS lastSeen, revision`;
 
 // The columns above have the names of the view, and the table is STRICT. SQLite has numbers for booleans.

@@ -13,7 +13,7 @@ import type { HttpDeps } from '../../src/http/deps.ts';
 import { createStreamHub } from '../../src/http/stream/hub.ts';
 import type { ChatFilter, ChatView } from '../../src/projections/chat-queries.ts';
 import type { DepartmentView } from '../../src/projections/department-queries.ts';
-import type { MessageFilter, MessageView } from '../../src/projections/messages.ts';
+import type { MessageFilter, MessageView } from '../../src/projections/message-queries.ts';
 import type { OperatorFilter, OperatorView } from '../../src/projections/operator-queries.ts';
 import type { Projections } from '../../src/projections/projections.ts';
 import type { QueuedChat, QueueFilter } from '../../src/projections/queue-queries.ts';

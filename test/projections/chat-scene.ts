@@ -1,4 +1,4 @@
-/** Chats as they are begun, answered and closed, on a log with read models that follow it. */
+/** Chats that are started, answered and closed on a real log, which read models follow. */
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type { ChatView } from '../../src/projections/chat-queries.ts';
 import { username } from '../support/names.ts';
@@ -47,9 +47,9 @@ export const closes = (chatId: string): VisitorCommand => ({
 export interface ChatScene {
   readonly log: Log;
   readonly live: Following;
-  /** Carries these out, a second between each and the next. */
+  /** Runs these commands, one each second. */
   happens(visitor: string, ...commands: VisitorCommand[]): Promise<void>;
-  /** @throws when there is no such chat */
+  /** @throws if there is no such chat */
   chatOf(chatId: string, visitor?: string): ChatView;
 }
 

@@ -29,7 +29,7 @@ const ids = (filter: object): string[] =>
     .items.map(({ chatId }) => chatId);
 
 describe('a chat', () => {
-  test('waits, is offered, answered, closed: each with its time', async () => {
+  test('has the times at which it waited, was offered, answered and closed', async () => {
     const at = log.now();
     await happens(
       'a',
@@ -84,7 +84,7 @@ describe('a chat', () => {
     });
   });
 
-  test('that is missed, declined and lost by one operator after the other says by whom', async () => {
+  test('says which operators missed it, declined it and lost it', async () => {
     const unassigns = (operator: string, reason: 'missed' | 'owner-gone'): VisitorCommand => ({
       type: 'UnassignChat',
       chatId: 'b1',
@@ -135,13 +135,13 @@ describe('a chat', () => {
       state: 'active',
       operator: 'op4',
       waitingSince: null,
-      acceptedAt: startedAt + 5 * SECOND, // how long it waited is how long it waited for the first
+      acceptedAt: startedAt + 5 * SECOND, // The waiting time ends with the first acceptance.
     });
     await happens('b', closes('b1'));
-    expect(chatOf('b1').missed).toBe(false); // somebody had accepted it
+    expect(chatOf('b1').missed).toBe(false); // An operator had accepted it.
   });
 
-  test('that all who were asked together miss counts a missed offer for each of them', async () => {
+  test('counts a missed offer for each operator of a broadcast that nobody answered', async () => {
     const operators = ['op2', 'op3'].map(username);
     await happens('e', starts('e1'), {
       type: 'OfferChat',
@@ -161,7 +161,7 @@ describe('a chat', () => {
     await happens('e', closes('e1'));
   });
 
-  test('that is transferred has its new department, or operator, and counts it', async () => {
+  test('has the new department or operator after a transfer, and counts transfers', async () => {
     const transfers = (more: object): VisitorCommand => ({
       type: 'TransferChat',
       chatId: null,
@@ -195,12 +195,12 @@ describe('a chat', () => {
     await happens('t', closes('t1'));
   });
 
-  test('that nobody ever accepted is missed when it is closed', async () => {
+  test('is missed if it is closed without ever being accepted', async () => {
     await happens('m', starts('m1'), closes('m1'));
     expect(chatOf('m1')).toMatchObject({ state: 'closed', missed: true, operator: null });
   });
 
-  test('may have an id that another chat had: both are kept', async () => {
+  test('may have the id of another chat: both are kept', async () => {
     await happens('r', starts('again'), closes('again'), starts('again', 'support', 'Rita'));
     await happens('r2', starts('again'));
     expect(ids({ visitor: 'r' })).toEqual(['again', 'again']);
@@ -216,12 +216,12 @@ describe('a chat', () => {
     await happens('r2', closes('again'));
   });
 
-  test('outlives its visitor', async () => {
+  test('stays after the cleanup of its visitor', async () => {
     await happens('gone', starts('g1'), closes('g1'), { type: 'CleanUp' });
     expect(chatOf('g1')).toMatchObject({ state: 'closed', visitor: 'gone' });
   });
 
-  test("of another tenant is nobody else's", async () => {
+  test('belongs to its tenant alone', async () => {
     await log.visitor('a', starts('a1', 'beta-only'), TenantId.parse('beta'));
     await happens('a', { type: 'TimeOut' });
     expect(chatOf('a1').department).toBe('sales');
@@ -260,7 +260,7 @@ describe('lists of chats', () => {
         seen.push(...page.items.map(({ chatId }) => chatId));
         if (page.next === null) break;
         cursor = page.next;
-        // One comes at the end that is being read away from, and one changes that was seen.
+        // A new chat comes before the pages already read, and one of those pages' chats changes.
         if (sort === '-startedAt') await happens(`n${n}`, starts(`n${n}`), closes(`n${n}`));
         if (seen.includes('w1')) await happens('w1', says(`${sort}-${n}`));
       }
@@ -268,7 +268,7 @@ describe('lists of chats', () => {
     }
   });
 
-  test('refuse a cursor of another order, and say so', () => {
+  test('refuse a cursor of another order, and the error says so', () => {
     const { next } = live.projections.chats.list({ tenant: 'acme', limit: 1, sort: 'startedAt' });
     const list = (cursor: string) => () =>
       live.projections.chats.list({ tenant: 'acme', limit: 1, cursor });

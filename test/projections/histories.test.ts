@@ -1,4 +1,4 @@
-/** Facts stay in logs for good: rows are built from the recorded histories, and the live stream tells of them. */
+/** Recorded histories give rows and live events. Facts stay in logs for good, so every release has to understand them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -30,7 +30,7 @@ test.each(histories)('%s', (file) => {
   };
   const kind = file.startsWith('history-visitor') ? 'visitor' : 'operator';
   for (const { type, data, revision, metadata } of facts) {
-    // What these read of an event.
+    // The parts of an event that these functions read.
     const event = {
       stream: `${kind}-acme.${kind}`,
       id: `${revision}`,

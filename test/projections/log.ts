@@ -1,4 +1,4 @@
-/** A real log with real actors writing to it, and read models that follow it. */
+/** A real log that real actors write to, and read models that follow it. */
 import { randomBytes, randomUUIDv7 } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -38,13 +38,13 @@ export interface Following {
 
 export interface Log {
   readonly store: EventStore;
-  /** Where its file (`events.db`) and those of read models are. */
+  /** The folder of its file (`events.db`) and those of read models. */
   readonly folder: string;
   /** The key that wraps the data keys of its vault. */
   readonly wrapping: Buffer;
   readonly vault: Vault;
   readonly actors: Actors;
-  /** ms since 1970 */
+  /** In ms since 1970. */
   now(): number;
   passes(ms: number): void;
   visitor(
@@ -53,7 +53,7 @@ export interface Log {
     tenant?: TenantId,
   ): Promise<Dispatched | null>;
   operator(name: string, command: OperatorCommand | Wake): Promise<Dispatched | null>;
-  /** An actor's state by its own fold. */
+  /** The state of an actor. */
   state(kind: 'visitor' | 'operator', name: string): Promise<unknown>;
   /** Read models in this file that do not follow the log yet. */
   open(file: string): Projections;
@@ -67,7 +67,7 @@ export interface Log {
   close(): Promise<void>;
 }
 
-/** @returns null from a command that was refused */
+/** @returns null for a refused command */
 const unlessRefused = async (work: Promise<Dispatched>): Promise<Dispatched | null> => {
   try {
     return await work;

@@ -57,7 +57,7 @@ afterAll(() => log.close());
 const list = (more: { chatId?: string; cursor?: string; limit?: number } = {}) =>
   live.projections.messages.list({ tenant: 'acme', visitor: 'v', limit: 50, ...more });
 
-test('messages of both sides stand in order, with who, what, and what became of them', () => {
+test('messages of both sides are in order, with their sender, body and state', () => {
   const told = list().items.map(({ id, direction, kind, operator, chatId, state, reason, body }) =>
     [id, direction, kind, operator, chatId, state, reason, body].join(' '),
   );
@@ -71,12 +71,12 @@ test('messages of both sides stand in order, with who, what, and what became of 
   ]);
 });
 
-test('messages of one chat can be asked for', () => {
+test('a list can have the messages of one chat', () => {
   expect(list({ chatId: 'c1' }).items).toHaveLength(5);
   expect(list({ chatId: 'c2' }).items).toEqual([]);
 });
 
-test('a correction names what it replaces, everything else nothing', async () => {
+test('a correction has the id of the message that it replaces', async () => {
   await log.visitor('corrected', {
     type: 'ViewPage',
     digest: 'd',
@@ -99,7 +99,7 @@ test('a correction names what it replaces, everything else nothing', async () =>
   expect(list().items.every(({ replaces }) => replaces === null)).toBe(true);
 });
 
-test('pages join without gap or repeat', () => {
+test('pages have neither gap nor repeat', () => {
   const ids: string[] = [];
   let page = list({ limit: 2 });
   for (;;) {
@@ -110,12 +110,12 @@ test('pages join without gap or repeat', () => {
   expect(ids).toEqual(['o1', 'm1', 'o2', 'm2', 'm3', 'm4']);
 });
 
-test('another tenant has none of them', () => {
+test('another tenant sees none of them', () => {
   const { items } = live.projections.messages.list({ tenant: 'beta', visitor: 'v', limit: 50 });
   expect(items).toEqual([]);
 });
 
-test('messages outlive the cleanup of their visitor, and its data key does not outlive erasure', async () => {
+test('messages stay after the cleanup of their visitor, without their bodies after an erasure', async () => {
   await log.visitor('v', { type: 'CleanUp' });
   await live.projections.waitFor(await log.head(), 5000);
   expect(list().items).toHaveLength(6);
@@ -125,7 +125,7 @@ test('messages outlive the cleanup of their visitor, and its data key does not o
   expect(after.items.map(({ body }) => body)).toEqual(Array(6).fill(null));
 });
 
-test('notes and commands are for who asks for them; what was seen has its time, with all before it', async () => {
+test('notes and commands are listed only on request; a displayed message and all before it have a time', async () => {
   const before = live.projections.messages.list({ tenant: 'acme', visitor: 'seen', limit: 9 });
   expect(before.items).toEqual([]);
   await log.visitor('seen', { type: 'StartChat', chatId: 'c9', department: null, delays });

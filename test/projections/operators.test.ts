@@ -24,7 +24,7 @@ const register = (username: string, departments: string[], name: string | null) 
     nameChanged: true,
   });
 
-test('an operator that connects before it is registered is not shown, and then with its session', async () => {
+test('an operator who connects before the registration is listed only after it, with their session', async () => {
   await log.operator('op', { type: 'OpenSession', session: 's1', resource: 'gajim' });
   await log.operator('op', {
     type: 'ChangePresence',
@@ -74,7 +74,7 @@ test('chats are reserved, open, and released', async () => {
   expect(await row('op')).toMatchObject({ chats: [], free: 2 });
 });
 
-test('a client that answers no pings counts for nothing until it does', async () => {
+test('a client that does not answer pings does not count until it answers again', async () => {
   await log.operator('op', { type: 'ReportPing', resource: 'gajim', answered: false });
   expect(await row('op')).toMatchObject({
     availability: 'offline',
@@ -91,7 +91,7 @@ test('a client that answers no pings counts for nothing until it does', async ()
   });
 });
 
-test('it is online since it came, whatever it shows and says since then', async () => {
+test('onlineSince is when the operator came online, whatever presence followed', async () => {
   const since = log.now();
   log.passes(1000);
   await log.operator('op', {
@@ -110,7 +110,7 @@ test('it is online since it came, whatever it shows and says since then', async 
   expect(await row('op')).toMatchObject({ away: false, onlineSince: since });
 });
 
-test('lists are filtered and paged by username', async () => {
+test('lists are filtered, and paged by username', async () => {
   await register('ada', ['dev'], 'Ada');
   await register('bob', ['help'], null);
   await row('bob');
@@ -135,12 +135,12 @@ test('lists are filtered and paged by username', async () => {
   expect(names({ cursor: first.next ?? '' })).toEqual(['op']);
 });
 
-test('free are those who are available, with the places that are left', async () => {
+test('free counts the available operators and the chats that they can still take', async () => {
   const { operators } = live.projections;
   const before = operators.free('acme');
   await register('ada', [], null);
   await row('ada');
-  expect(operators.free('acme')).toEqual(before); // not there
+  expect(operators.free('acme')).toEqual(before); // not online
   const present = { session: 's9', resource: 'gajim', show: 'available', status: '' } as const;
   await log.operator('ada', { type: 'ChangePresence', ...present });
   const { capacity = 0 } = (await row('ada')) ?? {};
@@ -162,7 +162,7 @@ test('free are those who are available, with the places that are left', async ()
   expect(operators.free('beta')).toEqual({ operators: 0, places: 0 });
 });
 
-test('one that is removed is not shown; one that logs out is offline', async () => {
+test('a removed operator is not listed, and an operator who logged out is offline', async () => {
   await log.operator('op', { type: 'CloseSession', session: 's1' });
   expect(await row('op')).toMatchObject({ availability: 'offline', sessions: [] });
   const chat = {

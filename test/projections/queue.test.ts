@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => log.close());
 
 describe('the queue', () => {
-  test('has who waits, the oldest first, with places in the whole and in the department', async () => {
+  test('has the waiting chats, the oldest first, with positions in all and in the department', async () => {
     await happens('q1', starts('q1', 'help'));
     await happens('q2', starts('q2', 'other'));
     await happens('q3', starts('q3', 'help'), assigns('q3', 'op'));
@@ -37,7 +37,7 @@ describe('the queue', () => {
       ['q4', 4, 1, 'waiting'],
     ]);
     expect(queue({ department: 'help' }).map(({ position }) => position)).toEqual([1, 3]);
-    // Nobody was ever served there.
+    // No chat of this department was ever accepted.
     expect(queue().map(({ expectedWait }) => expectedWait)).toEqual([null, null, null, null]);
     const first = live.projections.queue.list({ tenant: 'acme', now: log.now(), limit: 3 });
     expect(queue({ cursor: first.next }).map(({ chatId }) => chatId)).toEqual(['q4']);
@@ -59,11 +59,11 @@ describe('the queue', () => {
   };
   const goes = (name: string) => log.operator(name, { type: 'CloseSession', session: 's' });
 
-  test('expects as long as it has taken', async () => {
+  test('expects the waiting time of recent chats', async () => {
     await comes('op', ['other', 'help']);
     await happens('q5', starts('q5', 'help'));
     log.passes(9 * SECOND);
-    // Ten seconds and more for the one, twenty for the next: q1 and q3 were begun earlier.
+    // The first waits ten seconds and some, the next twenty: q1 and q3 had started earlier.
     await happens('q1', { type: 'AcceptChat', operator: username('op1') });
     const { acceptedAt, startedAt } = chatOf('q1');
     const one = (acceptedAt ?? 0) - startedAt;
@@ -75,7 +75,7 @@ describe('the queue', () => {
     log.passes(19 * SECOND);
     await happens('q3', { type: 'AcceptChat', operator: username('op') });
     expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
-    // Nobody who serves it is there: the past is not what will come.
+    // No operator of the department is online, so the past says nothing.
     await comes('stranger', ['other']);
     await goes('op');
     await happens('q2', says('more'));
@@ -83,7 +83,7 @@ describe('the queue', () => {
     await comes('anything', []);
     await happens('q2', says('and more'));
     expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
-    // The last hour tells nothing any more, the last day does; then neither.
+    // The last hour has no chats any more, the last day has some; later neither has.
     log.passes(3_600_000);
     expect(waits()).toEqual([Math.ceil((one + 20 * SECOND) / 2 / 1000)]);
     log.passes(24 * 3_600_000);
@@ -91,8 +91,8 @@ describe('the queue', () => {
     await goes('anything');
   });
 
-  test('expects no more of the first of an hour than of the others: it had stood behind one', async () => {
-    // Each waits for an hour and a half, and one is answered every ten minutes.
+  test('does not count the time behind an earlier chat, for the first chat of the hour too', async () => {
+    // Each chat waits for an hour and a half, and one is accepted every ten minutes.
     const minutes = (n: number) => log.passes(n * 60 * SECOND);
     await comes('busy', ['slow']);
     const names = Array.from({ length: 20 }, (_, n) => `slow-${n}`);
@@ -115,7 +115,7 @@ describe('the queue', () => {
   test.each([
     [[], null],
     [[{ startedAt: 5, acceptedAt: 15 }], 10],
-    // Idle from 15 to 100: nobody waited.
+    // From 15 to 100 the queue was empty.
     [
       [
         { startedAt: 100, acceptedAt: 120 },
@@ -123,7 +123,7 @@ describe('the queue', () => {
       ],
       15,
     ],
-    // It stood behind the other one until 15.
+    // It was behind the other chat until 15.
     [
       [
         { startedAt: 6, acceptedAt: 21 },
@@ -131,13 +131,13 @@ describe('the queue', () => {
       ],
       8,
     ],
-  ])('counts only the time of who stood first: %j', (accepted, mean) => {
+  ])('counts only the time at the head of the queue: %j', (accepted, mean) => {
     expect(meanHeadTime(accepted, 0)).toBe(mean);
   });
 });
 
 describe('departments', () => {
-  test('are those of operators, chats and settings, with who is there and what waits', async () => {
+  test('are those of operators, chats and settings, with their operators and waiting chats', async () => {
     for (const [name, departments, show] of [
       ['d1', ['desk'], 'available'],
       ['d2', ['desk', 'shop'], 'dnd'],
@@ -189,9 +189,9 @@ describe('departments', () => {
       chatsToday: 2,
       servedToday: 1,
       missedToday: 0,
-      freePlaces: 1, // one chat of the department for each: d1 has one, d3 may have one
+      freePlaces: 1, // At most one chat of the department for each operator: d1 has one, d3 may have one.
     });
-    // A name that every object knows is a name like any.
+    // The name of a property of every object is a name like any other.
     expect(of('constructor')).toMatchObject({ waiting: 1, freePlaces: 3 });
     expect(of(null)).toMatchObject({ waiting: 1, chatsToday: 0 });
     expect(all.at(-1)?.department).toBeNull();

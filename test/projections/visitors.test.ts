@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 afterAll(() => log.close());
 
-/** The row once everything so far is in it. */
+/** The row, when it contains everything so far. */
 const row = async (key: string) => {
   await live.projections.waitFor(await log.head(), 5000);
   return live.projections.visitors.get('acme', key);
@@ -48,7 +48,7 @@ const keys = (filter: Partial<VisitorFilter>) =>
     .items.map(({ key }) => key);
 
 describe('a visitor', () => {
-  test('is known from its first page view, with what its browser told', async () => {
+  test('has a row from the first page view on, with the profile', async () => {
     await log.visitor('v1', views({ page: '/', title: 'Home', nick: 'Ann', visits: 3 }, 'help'));
     expect(await row('v1')).toEqual({
       key: 'v1',
@@ -72,7 +72,7 @@ describe('a visitor', () => {
     });
   });
 
-  test('goes on to another page: what is not told again is gone, the department stays', async () => {
+  test('has the profile of the last page view, and keeps the department', async () => {
     const arrivedAt = log.now();
     log.passes(SECOND);
     await log.visitor('v1', views({ page: '/prices' }));
@@ -87,7 +87,7 @@ describe('a visitor', () => {
     });
   });
 
-  test('chats under the nick and department of the chat, which page views do not change', async () => {
+  test('has the nick and department of the chat, which page views do not change', async () => {
     await log.visitor('v1', starts('c1', 'Ann #1'));
     expect(await row('v1')).toMatchObject({
       conversation: 'waiting',
@@ -127,15 +127,15 @@ describe('a visitor', () => {
     });
   });
 
-  test('is logged in while it has a session', async () => {
+  test('is logged in while there is a session', async () => {
     await log.visitor('v1', { type: 'ReportLoggedIn' });
     expect((await row('v1'))?.loggedIn).toBe(true);
     await log.visitor('v1', { type: 'ReportLoggedOut', reason: 'timed out' });
     expect((await row('v1'))?.loggedIn).toBe(false);
   });
 
-  test('times out: the invitation is over too; it is cleaned up: nothing of it is left', async () => {
-    log.passes(11 * SECOND); // since its chat: words that cross with the end of one invite nobody
+  test('loses the invitation at a timeout, and everything at a cleanup', async () => {
+    log.passes(11 * SECOND); // After the chat: an operator's message right after its end does not invite the visitor.
     await log.visitor('v1', {
       type: 'ReceiveOperatorMessage',
       operator: username('op'),
@@ -162,14 +162,14 @@ describe('a visitor', () => {
     });
   });
 
-  test('that begins with a chat has nothing to tell, and returns like anybody', async () => {
+  test('may start with a chat, without a profile, and return later', async () => {
     await log.visitor('c9.chat', starts('c9'));
     expect(await row('c9.chat')).toMatchObject({ presence: 'online', page: null, chatId: 'c9' });
     await log.visitor('v1', views({ page: '/again' }));
     expect(await row('v1')).toMatchObject({ presence: 'online', page: '/again' });
   });
 
-  test('of another tenant is another visitor', async () => {
+  test('with the same key in another tenant is another visitor', async () => {
     await log.visitor('v1', views({ page: '/beta' }), TenantId.parse('beta'));
     expect((await row('v1'))?.page).toBe('/again');
     expect(live.projections.visitors.get('beta', 'v1')?.page).toBe('/beta');
@@ -189,7 +189,7 @@ describe('lists of visitors', () => {
     await row('p1');
   });
 
-  test('are filtered by state, department, operator and text, taken literally', () => {
+  test('are filtered by state, department, operator and literal text', () => {
     expect(keys({ q: '/100%/', state: 'online' })).toEqual(['p5', 'p4', 'p3', 'p1']);
     expect(keys({ state: 'timedOut' })).toEqual(['p2']);
     expect(keys({ state: 'waiting' }).sort()).toEqual(['c9.chat', 'p1']);
@@ -201,7 +201,7 @@ describe('lists of visitors', () => {
     expect(keys({ q: 'p_' })).toEqual([]);
   });
 
-  test('are found in upper or lower case, whatever the alphabet', async () => {
+  test('are searched without regard to case, in any alphabet', async () => {
     const beta = TenantId.parse('beta');
     await log.visitor('i', views({ page: '/', nick: 'Иван', country: 'Österreich' }), beta);
     await log.visitor('z', views({ page: '/', nick: 'Žanis', city: 'Rīga' }), beta);
@@ -211,13 +211,13 @@ describe('lists of visitors', () => {
     expect(found({ q: 'žANIS' })).toEqual(['z']);
     expect(found({ q: 'RĪG' })).toEqual(['z']);
     expect(found({ q: 'ī_' })).toEqual([]);
-    // Two columns are no text.
+    // A text does not match across two columns.
     expect(found({ q: 'иванÖ' })).toEqual([]);
     expect(found({ country: 'öSTERREICH' })).toEqual(['i']);
     expect(found({ country: 'österreic' })).toEqual([]);
   });
 
-  test('are paged without gap or repeat while others arrive', async () => {
+  test('are paged without gap or repeat while visitors arrive', async () => {
     const seen: string[] = [];
     let cursor: string | undefined;
     for (let n = 1; ; n += 1) {

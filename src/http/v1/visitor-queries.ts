@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { ChatId, Username, VisitorKey } from '../../actors/ids.ts';
 import { line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
 import { AppError } from '../../errors.ts';
-import { MESSAGE_KINDS, type MessageView } from '../../projections/messages.ts';
+import { MESSAGE_KINDS, type MessageView } from '../../projections/message-queries.ts';
 import {
   VISITOR_SORTS,
   VISITOR_STATES,
