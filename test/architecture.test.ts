@@ -73,7 +73,7 @@ const RULES: Record<string, Rule> = {
       'src/eventstore/sqlite/',
       'src/sqlite/',
       // Whether a secret opens what is sealed.
-      'src/runtime/vault/sealed.ts',
+      'src/runtime/vault/secret-check.ts',
     ],
   },
   'src/doctor/': {
@@ -87,7 +87,7 @@ const RULES: Record<string, Rule> = {
       'src/version.ts',
       'src/backup/files.ts',
       // Whether a secret opens what is sealed.
-      'src/runtime/vault/sealed.ts',
+      'src/runtime/vault/secret-check.ts',
     ],
   },
   'src/runtime/': {

@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } fr
 import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf } from '../errors.ts';
 import { copyLog, openCopy } from '../eventstore/sqlite/copy.ts';
-import { opensWith } from '../runtime/vault/sealed.ts';
+import { checkSecret } from '../runtime/vault/secret-check.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
 import { flush, pathExists, requireSpace, writePrivate } from './files.ts';
 import { describeFile, LOG_FILE, MANIFEST_FILE, type Manifest, SECRET_FILE } from './manifest.ts';
@@ -135,7 +135,7 @@ async function fill(dir: string, options: TakeOptions, secret: string | null): P
       );
     }
     const used = secret ?? options.serviceSecret;
-    if (used !== undefined) await opensWith(copy.store, used);
+    if (used !== undefined) await checkSecret(copy.store, used);
     const manifest: Manifest = {
       format: 1,
       version: options.version,

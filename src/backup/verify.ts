@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { openCopy } from '../eventstore/sqlite/copy.ts';
-import { opensWith } from '../runtime/vault/sealed.ts';
+import { checkSecret } from '../runtime/vault/secret-check.ts';
 import { pathExists } from './files.ts';
 import {
   type BackupFile,
@@ -41,7 +41,7 @@ export async function verifyBackup(
       throw new AppError('invalid', `${log} is not the log that the manifest describes`);
     }
     const secret = serviceSecret ?? secretIn(dir, manifest);
-    return { manifest, opened: secret !== undefined && (await opensWith(copy.store, secret)) };
+    return { manifest, opened: secret !== undefined && (await checkSecret(copy.store, secret)) };
   } finally {
     copy.close();
   }

@@ -9,7 +9,7 @@ import type { EventStore } from '../eventstore/port.ts';
 import { lastInLog } from '../eventstore/reading.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { openSqliteEventStore } from '../eventstore/sqlite/store.ts';
-import { opensWith } from '../runtime/vault/sealed.ts';
+import { checkSecret } from '../runtime/vault/secret-check.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { waitAtMost } from './wait-at-most.ts';
 
@@ -87,7 +87,7 @@ async function judgeSecret(
 ): Promise<Finding[]> {
   try {
     const secret = serviceSecret ?? readSecret(dataDir);
-    return (await opensWith(store, secret)) ? [ok('the service secret opens personal data')] : [];
+    return (await checkSecret(store, secret)) ? [ok('the service secret opens personal data')] : [];
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return [

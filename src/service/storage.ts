@@ -11,7 +11,7 @@ import {
   type SnapshotStore,
 } from '../eventstore/snapshots.ts';
 import { openWorkFile } from '../runtime/pending-work.ts';
-import { opensWith } from '../runtime/vault/sealed.ts';
+import { checkSecret } from '../runtime/vault/secret-check.ts';
 import { deriveSecrets, type ServiceSecrets } from '../runtime/vault/secrets.ts';
 import { claimDataDir } from './data-dir.ts';
 
@@ -44,7 +44,7 @@ export async function openStorage(config: Config): Promise<ServiceStorage> {
     const store = await openEventStore(config.eventStore);
     closing.push(() => store.close());
     // A wrong secret would seal new data under a second key, and no single secret could open the whole log.
-    await opensWith(store, dataDir.serviceSecret);
+    await checkSecret(store, dataDir.serviceSecret);
     return {
       processId: dataDir.processId,
       secrets: deriveSecrets(dataDir.serviceSecret),

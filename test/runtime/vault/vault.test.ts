@@ -16,13 +16,13 @@ const vaultWith = (word: string) =>
   createVault({ store: rig.store, wrapping: secret(word), now: rig.now, newId });
 const ann: JsonObject = { nick: 'Ann', page: '/ä "quoted"' };
 
-it('opens what it sealed, also after a restart', async () => {
+it('a vault opens what it sealed, after a restart too', async () => {
   const sealed = await rig.vault.seal('acme.v1', ann);
   expect(await rig.vault.open(sealed)).toEqual(ann);
   expect(await vaultWith('wrapping').open(sealed)).toEqual(ann);
 });
 
-it('does not open what was sealed for somebody else', async () => {
+it('a box that was sealed for another person does not open', async () => {
   const sealed = await rig.vault.seal('acme.v1', ann);
   await rig.vault.seal('acme.v2', ann);
   expect(await rig.vault.open({ ...sealed, key: 'acme.v2' })).toBeNull();
@@ -31,7 +31,7 @@ it('does not open what was sealed for somebody else', async () => {
   expect(await rig.vault.open({ ...sealed, box: damaged })).toBeNull();
 });
 
-it('what was erased is gone for good, also when the person comes back', async () => {
+it('erased data is gone for good, even if the person comes back', async () => {
   const sealed = await rig.vault.seal('acme.v3', ann);
   await rig.vault.erase('acme.v3');
   expect(await rig.vault.open(sealed)).toBeNull();
@@ -41,7 +41,7 @@ it('what was erased is gone for good, also when the person comes back', async ()
   expect(await vaultWith('wrapping').open(sealed)).toBeNull();
 });
 
-it('makes one key, however many seal at once in two processes', async () => {
+it('a person gets one data key, however many calls in two processes seal at once', async () => {
   const vaults = [vaultWith('wrapping'), vaultWith('wrapping')];
   const sealed = await Promise.all(
     Array.from({ length: 20 }, (_, i) => vaults[i % 2]?.seal('acme.race', { i })),
@@ -53,14 +53,14 @@ it('makes one key, however many seal at once in two processes', async () => {
   }
 });
 
-it('a look-up that found no key does not stand in the way of the first seal', async () => {
+it('a search that finds no key does not disturb the first seal', async () => {
   const before = rig.vault.open({ key: 'acme.v4', box: 'AAAA' });
   const sealed = await rig.vault.seal('acme.v4', ann);
   expect(await before).toBeNull();
   expect(await rig.vault.open(sealed)).toEqual(ann);
 });
 
-it('says what is wrong when the service secret is another one', async () => {
+it('a wrong service secret is named in the error', async () => {
   const sealed = await rig.vault.seal('acme.v5', ann);
   const wrong = vaultWith('another secret');
   const fault = { code: 'unavailable', message: expect.stringContaining('SERVICE_SECRET') };
@@ -68,7 +68,7 @@ it('says what is wrong when the service secret is another one', async () => {
   await expect(wrong.seal('acme.v5', ann)).rejects.toMatchObject(fault);
 });
 
-it('nothing personal stands in any file', async () => {
+it('no file contains personal data', async () => {
   const canary = 'canary-7f3a91';
   const other = await openRig();
   await other.toVisitor('7', {

@@ -1,23 +1,23 @@
-/** Whether a secret is the one that a log was written with. */
+/** Tells whether a service secret is the one that a log was written with. */
 import { AppError } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { logBackwards } from '../../eventstore/reading.ts';
 import { deriveSecrets } from './secrets.ts';
 import { createVault } from './vault.ts';
 
-/** Events that are looked through, newest first, for one with a personal part. */
-const LOOK_AT = 20_000;
+/** Events that are searched, the newest first, for one with a personal part. */
+export const SECRET_CHECK_EVENTS = 20_000;
 
 /**
- * Opens the newest personal part that has a key.
- * @returns false when the log has none among its newest events: then nothing is known
- * @throws {AppError} `invalid` when the secret is another one
+ * Opens the newest personal part whose person was not erased.
+ * @returns false if there is none among the newest events: nothing is known about the secret then
+ * @throws {AppError} `invalid` if the secret is not the one of the log
  */
-export async function opensWith(
+export async function checkSecret(
   store: Pick<EventStore, 'readStream' | 'readAll'>,
   secret: string,
 ): Promise<boolean> {
-  const readOnly = () => Promise.reject(new AppError('refused', 'a log is only read here'));
+  const readOnly = () => Promise.reject(new AppError('refused', 'this vault only reads'));
   const vault = createVault({
     store: {
       readStream: (stream, options) => store.readStream(stream, options),
@@ -28,10 +28,9 @@ export async function opensWith(
     now: Date.now,
     newId: () => '',
   });
-  for await (const { personal } of logBackwards(store, LOOK_AT)) {
+  for await (const { personal } of logBackwards(store, SECRET_CHECK_EVENTS)) {
     if (!personal) continue;
     try {
-      // null: that person was erased.
       if ((await vault.open(personal)) !== null) return true;
     } catch (error) {
       if (!(error instanceof AppError) || error.details.reason !== 'secret') throw error;
