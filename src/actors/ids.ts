@@ -1,6 +1,6 @@
 /**
- * Names: what may be called what, and how names become stream names and JIDs. Strict and lower case, so that a stream
- * name or a JID reads back in one way only (docs/names.md).
+ * Names of actors, and the streams and JIDs that are derived from them. Names are strict and lower case, so that each
+ * stream name and each JID can be read back in one way only (docs/names.md).
  */
 import { z } from 'zod';
 
@@ -52,14 +52,14 @@ export const Instance = z
   .brand<'Instance'>();
 export type Instance = z.infer<typeof Instance>;
 
-/** What a tenant's JIDs are made of. A host is either standalone (no instance) or hosts instances. */
+/** The parts of a tenant's JIDs. A host has either one tenant without an instance, or several with one each. */
 export interface TenantNaming {
   readonly id: TenantId;
   readonly host: string;
   readonly instance?: Instance | undefined;
 }
 
-/** An actor by kind and name; its stream's name and back. */
+/** An actor by its kind and name. */
 export type ActorRef =
   | { readonly kind: 'visitor'; readonly tenant: TenantId; readonly name: VisitorKey }
   | { readonly kind: 'operator'; readonly tenant: TenantId; readonly name: Username }
@@ -79,19 +79,19 @@ export const operatorRef = (tenant: TenantId, name: Username): ActorRef => ({
 });
 export const tenantRef = (tenant: TenantId): ActorRef => ({ kind: 'tenant', tenant });
 
-/** The name of an actor's stream; the first `-` ends the category. */
+/** The name of an actor's stream. The first `-` ends the category. */
 export const streamOf = (actor: ActorRef): string =>
   actor.kind === 'tenant'
     ? `tenant-${actor.tenant}`
     : `${actor.kind}-${actor.tenant}.${actor.name}`;
 
-/** The actor whose stream this is; null for every other stream. */
+/** The actor that this stream belongs to; null if it is not an actor's stream. */
 export function actorOf(stream: string): ActorRef | null {
   const dash = stream.indexOf('-');
   if (dash < 0) return null;
   const kind = stream.slice(0, dash);
   const rest = stream.slice(dash + 1);
-  // Streams are written by streamOf alone, from parsed names: splitting is enough, parsing again would cost replays.
+  // Only streamOf makes these names, from parsed parts. So splitting is enough, and replays save the cost of parsing.
   if (kind === 'tenant') return { kind, tenant: rest as TenantId };
   if (kind !== 'visitor' && kind !== 'operator') return null;
   const dot = rest.indexOf('.');
@@ -103,7 +103,7 @@ export function actorOf(stream: string): ActorRef | null {
     : { kind, tenant, name: name as Username };
 }
 
-/** The key that seals an actor's personal data: a visitor's own, and the tenant's for every other actor. */
+/** The name of the data key that encrypts an actor's personal data. Visitors have one each; other actors share their tenant's. */
 export const sealingKeyOf = (actor: ActorRef): string =>
   actor.kind === 'visitor' ? `${actor.tenant}.${actor.name}` : actor.tenant;
 
@@ -117,13 +117,13 @@ export const visitorJid = (tenant: TenantNaming, key: VisitorKey): string =>
 export const operatorJid = (tenant: TenantNaming, username: Username): string =>
   `${username}${suffix(tenant)}@${tenant.host}`;
 
-/** The names of a tenant's two shared roster groups. */
+/** The names of a tenant's two shared roster groups in ejabberd. */
 export const rosterGroups = (tenant: TenantNaming): { visitors: string; operators: string } => ({
   visitors: `visitors${suffix(tenant)}`,
   operators: `operators${suffix(tenant)}`,
 });
 
-/** `local@host` of a JID, without its resource; null when it is no JID with a local part. */
+/** A JID without its resource, in two parts, in lower case; null if it has no local part. */
 export function bareJid(jid: string): { local: string; host: string } | null {
   const bare = jid.split('/', 1)[0] ?? '';
   const at = bare.indexOf('@');
@@ -131,14 +131,14 @@ export function bareJid(jid: string): { local: string; host: string } | null {
   return { local: bare.slice(0, at).toLowerCase(), host: bare.slice(at + 1).toLowerCase() };
 }
 
-/** Who a JID is; a JID that fits no known tenant's pattern is nobody's. */
+/** A visitor or an operator. */
 export type Person = Extract<ActorRef, { kind: 'visitor' | 'operator' }>;
 
 /**
- * Reads a JID against the known tenants.
+ * The visitor or operator that a JID belongs to.
  * @param jid bare or full
- * @param tenantsOf the tenants of a host: one without an instance, or any number with
- * @returns null when it is nobody's
+ * @param tenantsOf the tenants of a host: one without an instance, or any number with an instance each
+ * @returns null if the JID does not fit the naming of any tenant
  */
 export function personOf(
   jid: string,

@@ -1,21 +1,21 @@
-/** Text that people or their browsers write, as far as the domain accepts it. */
+/** Rules for text that people or their browsers write. */
 import { z } from 'zod';
 import { isXmlText } from '../kit/xml-text.ts';
 
-/** A name at most: of a person, a department, a city. */
+/** Longest name of a person, a department or a city, in UTF-16 units. */
 export const MAX_NAME_CHARACTERS = 128;
 
-/** Why {@link isXmlText} refused a text. */
+/** The reason that callers read if {@link isXmlText} refuses a text. */
 export const NOT_XML_TEXT =
   'holds a control character or half of a surrogate pair; only \\n and \\t are allowed';
 
-/** Whitespace becomes one space wherever it has a tab or a line break. */
+/** Each run of whitespace with a tab or a line break becomes one space. */
 const onOneLine = (text: string): string =>
   (/[\t\r\n]/.test(text) ? text.replace(/[\t\r\n ]+/g, ' ') : text).trim();
 
 /**
- * One line, trimmed. Line breaks and tabs, as in a page's title, become a space.
- * @param most characters
+ * A schema for one line of text, trimmed. Line breaks and tabs, as in a page's title, become a space.
+ * @param most longest accepted length, in UTF-16 units
  */
 export const line = (most: number) =>
   z
@@ -25,7 +25,7 @@ export const line = (most: number) =>
     .refine(isXmlText, NOT_XML_TEXT);
 
 /**
- * One line, of at least one character.
- * @param most characters
+ * A schema for one line that is not empty.
+ * @param most longest accepted length, in UTF-16 units
  */
 export const filledLine = (most: number) => line(most).min(1, 'is empty');

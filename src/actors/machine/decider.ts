@@ -1,6 +1,10 @@
 /**
- * A machine as a decider: facts move it, commands only ask. Nothing here runs: a transition is a pure function, timers
- * are numbers, and effects belong to reactors (docs/xstate.md).
+ * src/actors/machine: how XState machines are used as pure functions (docs/xstate.md). A fact moves a machine. A command
+ * is decided into facts. A timer is a due time, and no timer runs here. Effects belong to reactors.
+ *
+ * This file is the entry point: `decide`, `fold`, `wake` and snapshots as JSON. `seen.ts` remembers commands, `step.ts`
+ * and `plan.ts` make transitions fast. The folders of actors define deciders, and the runtime calls them. This folder
+ * imports no actor.
  */
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
 import { AppError } from '../../errors.ts';
@@ -9,14 +13,14 @@ import type { Advance, Step } from './plan.ts';
 import { type Hook, Seen, type SeenSummary } from './seen.ts';
 import { planned, step } from './step.ts';
 
-/** A fact as a decision yields it. `personal` is sealed before it is stored; a machine never sees it. */
+/** A new fact, as a decision returns it. `personal` is encrypted before it is stored. A machine never sees it. */
 export interface Fact {
   readonly type: string;
   readonly data: JsonObject;
   readonly personal?: JsonObject | undefined;
 }
 
-/** What folding needs of a stored fact. */
+/** The parts of a stored fact that folding needs. */
 export interface StoredFact {
   readonly type: string;
   readonly data: JsonObject;
@@ -28,7 +32,7 @@ export interface StoredFact {
   };
 }
 
-/** A fact as a machine meets it. */
+/** A fact as a machine receives it. */
 export interface MachineEvent {
   readonly type: string;
   readonly data: JsonObject;
@@ -37,7 +41,11 @@ export interface MachineEvent {
   readonly revision: number;
 }
 
-/** The facts of one kind of actor, as its decisions yield them: from a map of what each type says, and its personal part. */
+/**
+ * The union of new facts of one kind of actor.
+ * @typeParam Facts type of fact → its data
+ * @typeParam Personal type of fact → its personal part, for those that have one
+ */
 export type FactOf<Facts, Personal = Record<never, never>> = {
   [T in keyof Facts]: {
     readonly type: T;
@@ -46,7 +54,7 @@ export type FactOf<Facts, Personal = Record<never, never>> = {
   };
 }[keyof Facts];
 
-/** The same facts as its machine meets them. */
+/** The union of facts of one kind of actor as its machine receives them. */
 export type EventOf<Facts> = {
   [T in keyof Facts]: Omit<MachineEvent, 'type' | 'data'> & {
     readonly type: T;
@@ -54,48 +62,52 @@ export type EventOf<Facts> = {
   };
 }[keyof Facts];
 
-/** The part of an actor's state that is immutable: where its machine is, what is due, and when it last moved. */
+/** The immutable part of an actor's state. */
 export interface Core<S extends AnyMachineSnapshot = AnyMachineSnapshot> {
   readonly snapshot: S;
-  /** Timer id → when it is due, ms since 1970. */
+  /** Timer id → due time in ms since 1970. */
   readonly timers: ReadonlyMap<string, number>;
-  /** `at` of the last fact. */
+  /** Time of the last fact, in ms since 1970. 0 for an actor without facts. */
   readonly at: number;
-  /** Of the last fact; -1 for an actor that has none. */
+  /** Revision of the last fact. -1 for an actor without facts. */
   readonly revision: number;
 }
 
 /** An actor's state: folded from its stream, or restored from a snapshot of the same machine version. */
 export interface ActorState<S extends AnyMachineSnapshot = AnyMachineSnapshot> {
   readonly core: Core<S>;
-  /** Command ids and webhook numbers that were carried out. */
+  /** Commands and webhook events that this actor has carried out. */
   readonly seen: Seen;
 }
 
-/** A command's environment: time and ids are given to a decision, never taken inside. */
+/** The environment of a decision. A decision never reads a clock itself. */
 export interface DecisionContext {
+  /** ms since 1970. Never before the actor's last fact. */
   readonly now: number;
 }
 
-/** One kind of actor. */
+/** A kind of actor: its machine and its decisions. */
 export interface Decider<C, S extends AnyMachineSnapshot = AnyMachineSnapshot> {
-  /** Raised by hand when the machine folds recorded histories differently (golden files tell). */
+  /** Raise it by hand when the machine folds recorded histories differently. Golden files in test/actors show that. */
   readonly version: string;
   readonly machine: AnyStateMachine;
-  /** Yields the facts that the command causes; none when there is nothing to do. @throws {AppError} `refused` */
+  /**
+   * @returns the facts that the command causes; none if there is nothing to do
+   * @throws {AppError} `refused` with a reason that a person can read
+   */
   decide(core: Core<S>, command: C, context: DecisionContext): readonly Fact[];
-  /** Adds to a fact that summarises its stream what later decisions need. */
+  /** Adds to a fact what later decisions need if the stream is truncated before this fact. */
   complete?(fact: Fact, state: ActorState<S>): Fact;
-  /** The summary in a fact, when it has one. */
+  /** The commands that a fact summarises; null if the fact has no summary. */
   summaryOf?(fact: StoredFact): SeenSummary | null;
 }
 
-/** The wish that was refused, with a reason that a person can read (HTTP 409). */
+/** Refuses a command (HTTP 409). @param reason a sentence that operators and API callers read. @throws {AppError} `refused` */
 export const refuse = (reason: string, details: Record<string, unknown> = {}): never => {
   throw new AppError('refused', reason, details);
 };
 
-/** A delayed raise (a timer armed) or a cancel, as xstate's built-in actions describe them. */
+/** Parameters of XState's built-in actions: a delayed raise arms a timer, and a cancel removes it. */
 type TimerParams = { readonly id?: string; readonly sendId?: string; readonly delay?: number };
 
 function armTimers(
@@ -106,13 +118,13 @@ function armTimers(
   let next: Map<string, number> | null = null;
   for (const { type, params } of actions) {
     if (type === 'xstate.cancel') {
-      const { sendId } = params as TimerParams; // the shape of xstate's own action, see docs/xstate.md
+      const { sendId } = params as TimerParams; // see docs/xstate.md
       if (sendId !== undefined && (next ?? timers).has(sendId)) {
         next ??= new Map(timers);
         next.delete(sendId);
       }
     } else if (type === 'xstate.raise') {
-      const { id, delay } = params as TimerParams; // the shape of xstate's own action, see docs/xstate.md
+      const { id, delay } = params as TimerParams; // see docs/xstate.md
       if (id === undefined || delay === undefined) continue;
       next ??= new Map(timers);
       next.set(id, at + delay);
@@ -121,21 +133,21 @@ function armTimers(
   return next ?? timers;
 }
 
-/** The state of an actor that has no facts yet. */
+/** The state of an actor without facts. */
 export function emptyCore<S extends AnyMachineSnapshot>(decider: Decider<never, S>): Core<S> {
   const { machine } = decider;
   const snapshot = initials.get(machine) ?? initialTransition(machine)[0];
   initials.set(machine, snapshot);
-  // It is this machine's own; the map is one for all of them.
+  // The map holds snapshots of all machines; this one is from `machine`.
   return { snapshot: snapshot as S, timers: NO_TIMERS, at: 0, revision: -1 };
 }
 
-/** The state and memory of an actor that has no facts yet. */
+/** The state and memory of an actor without facts. */
 export const emptyState = <S extends AnyMachineSnapshot>(
   decider: Decider<never, S>,
 ): ActorState<S> => ({ core: emptyCore(decider), seen: new Seen() });
 
-/** Snapshots are immutable: all actors of a kind begin with the same one. */
+/** Initial snapshots. Snapshots are immutable, so all actors of a kind share one. */
 const initials = new WeakMap<AnyStateMachine, AnyMachineSnapshot>();
 
 const NO_TIMERS: ReadonlyMap<string, number> = new Map();
@@ -148,7 +160,7 @@ const unfit = (core: Core, event: MachineEvent, cause?: unknown): AppError =>
     { cause },
   );
 
-/** A guard or an assign that throws (data that it does not know) throws out of xstate: that fact does not fit either. */
+/** Runs a transition. If a guard or an assign throws on the data of a fact, the fact does not fit the machine. */
 function advanced(
   machine: AnyStateMachine,
   core: Core,
@@ -163,8 +175,10 @@ function advanced(
 }
 
 /**
- * Moves the state by one fact.
- * @throws {AppError} `unfit` when no state of the machine accepts it: the machine was changed under its history
+ * The state after a fact.
+ * @param at time of the fact, in ms since 1970
+ * @throws {AppError} `unfit` if no state of the machine accepts the fact. For a stored fact this means that the machine was
+ *   changed and no longer fits its history
  */
 export function evolve<S extends AnyMachineSnapshot>(
   machine: AnyStateMachine,
@@ -175,20 +189,20 @@ export function evolve<S extends AnyMachineSnapshot>(
 ): Core<S> {
   const event: MachineEvent = { type: fact.type, data: fact.data, at, revision: fact.revision };
   const { snapshot, actions } = advanced(machine, core, event, advance);
-  // xstate drops what no state accepts and hands the same snapshot back; `can` tells that from a fact without effect.
-  // (`never`: any machine's event; whether it is one of this machine is what is asked.)
+  // XState drops a fact that no state accepts, and returns the same snapshot. `can` distinguishes that from an accepted
+  // fact without effect. (`never`: the event type of any machine. Whether this machine accepts the event is the question.)
   if (snapshot === core.snapshot && !core.snapshot.can(event as never)) {
     throw unfit(core, event);
   }
   return {
-    snapshot: snapshot as S, // a machine's transition yields its own kind of snapshot
+    snapshot: snapshot as S, // a machine returns its own type of snapshot
     timers: armTimers(core.timers, actions, at),
     at,
     revision: fact.revision,
   };
 }
 
-/** Folds stored facts, in order, into a state. @throws {AppError} `unfit` */
+/** The state after these stored facts, in order. Adds their commands to `state.seen`. @throws {AppError} `unfit` */
 export function fold<S extends AnyMachineSnapshot>(
   decider: Decider<never, S>,
   state: ActorState<S>,
@@ -204,7 +218,7 @@ export function fold<S extends AnyMachineSnapshot>(
   return { core, seen: state.seen };
 }
 
-/** The next time this actor has to be woken; undefined when nothing is due. */
+/** The due time of the actor's next timer after `after`, in ms since 1970; undefined if there is none. */
 export function nextDue(core: Core, after = Number.NEGATIVE_INFINITY): number | undefined {
   let due: number | undefined;
   for (const at of core.timers.values()) {
@@ -214,20 +228,21 @@ export function nextDue(core: Core, after = Number.NEGATIVE_INFINITY): number | 
 }
 
 /**
- * The facts that due timers call for: each timer's event is sent to the state, and what the machine emits is a fact.
- * A timer whose state was left, or whose guard says no, yields nothing.
+ * The facts that due timers call for. The event of each due timer is sent to the machine, and each event that the machine
+ * emits is a new fact. A timer causes no fact if the machine has left its state, or if its guard is false.
+ * @param now ms since 1970
  */
 export function wake(machine: AnyStateMachine, core: Core, now: number): readonly Fact[] {
   const due = [...core.timers].filter(([, at]) => at <= now).sort((a, b) => a[1] - b[1]);
   const facts: Fact[] = [];
   let probe = core;
   for (const [id] of due) {
-    // A fact of this very wake may have stopped the timer, or armed it anew for later.
+    // An earlier fact of this wake may have cancelled the timer or armed it again for later.
     if ((probe.timers.get(id) ?? Number.POSITIVE_INFINITY) > now) continue;
     const { actions } = step(machine, probe.snapshot, { type: id });
     for (const { type, params } of actions) {
       if (type !== 'xstate.emit') continue;
-      // What our machines emit are facts; xstate types the emitted event loosely (docs/xstate.md, gotcha 8).
+      // Our machines emit only facts. XState types emitted events loosely (docs/xstate.md, gotcha 8).
       const fact = (params as { event: Fact }).event;
       facts.push(fact);
       probe = evolve(machine, probe, { ...fact, revision: probe.revision + 1 }, now);
@@ -236,22 +251,24 @@ export function wake(machine: AnyStateMachine, core: Core, now: number): readonl
   return facts;
 }
 
-/** What deciding a command came to. */
+/** The result of a decision. */
 export interface Decision<S extends AnyMachineSnapshot = AnyMachineSnapshot> {
   readonly facts: readonly Fact[];
-  /** The state after the facts, not yet true: it is when they are appended. */
+  /** The state after the facts. It becomes the actor's state when the facts are appended. */
   readonly core: Core<S>;
-  /** `at` of the facts: now, but never before the last fact of the stream. */
+  /** Time of the facts, in ms since 1970: now, but never before the last fact of the stream. */
   readonly at: number;
 }
 
+/** The command of the runtime that fires due timers. */
 export interface Wake {
   readonly type: 'Wake';
 }
 
 /**
- * Decides a command: its facts, each checked against the state that it will meet.
- * @throws {AppError} `refused` with a reason; `unfit` for a decision that its own machine does not accept (a defect)
+ * Decides a command. Each new fact is checked against the state that it will meet.
+ * @param now ms since 1970
+ * @throws {AppError} `refused` with a reason; `unfit` if the machine does not accept a fact of its own decision (a defect)
  */
 export function decide<C extends { readonly type: string }, S extends AnyMachineSnapshot>(
   decider: Decider<C, S>,
@@ -260,12 +277,12 @@ export function decide<C extends { readonly type: string }, S extends AnyMachine
   now: number,
 ): Decision<S> {
   const at = Math.max(now, state.core.at);
-  const wished = isWake(command)
+  const decided = isWake(command)
     ? wake(decider.machine, state.core, at)
     : decider.decide(state.core, command, { now: at });
   const facts = decider.complete
-    ? wished.map((fact) => decider.complete?.(fact, state) ?? fact)
-    : wished;
+    ? decided.map((fact) => decider.complete?.(fact, state) ?? fact)
+    : decided;
   let core = state.core;
   for (const fact of facts) {
     core = evolve(decider.machine, core, { ...fact, revision: core.revision + 1 }, at);
@@ -275,7 +292,7 @@ export function decide<C extends { readonly type: string }, S extends AnyMachine
 
 const isWake = (command: { readonly type: string }): command is Wake => command.type === 'Wake';
 
-/** A state as JSON, for a snapshot: a cache, thrown away when the machine's version differs. */
+/** A state as JSON, for a stored snapshot. A snapshot is a cache: it is dropped when the machine's version differs. */
 export function serialize(state: ActorState): JsonObject {
   const { snapshot, timers, at, revision } = state.core;
   return {
@@ -288,12 +305,12 @@ export function serialize(state: ActorState): JsonObject {
   };
 }
 
-/** The inverse of {@link serialize}. @throws when the machine no longer knows the state; the caller folds anew */
+/** The inverse of {@link serialize}. @throws if the machine no longer has the state. The caller then folds all facts */
 export function deserialize<S extends AnyMachineSnapshot>(
   decider: Decider<never, S>,
   json: JsonObject,
 ): ActorState<S> {
-  // `serialize` wrote it, for a machine of this version; `resolveState` is typed for each machine apart.
+  // `serialize` wrote it, for a machine of this version. `resolveState` has a type of its own for each machine.
   const { value, context, timers, at, revision, seen } = json as unknown as {
     value: never;
     context: never;

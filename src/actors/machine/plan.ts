@@ -1,24 +1,27 @@
 /**
- * Moving a machine by facts, fast. For a fact that no guard is asked about, which states are left and entered and which
- * actions run depends on the active states alone: xstate works it out once, and the plan is kept. What the plan leaves
- * out (guards, nested entries, anything but assigns and timers) goes the ordinary way, and a plan is kept only when its
- * first run came to what xstate came to. A differential test holds both equal over random histories.
+ * Fast transitions. If a fact has no guard, its exited states, entered states and actions depend on the active states
+ * alone. So XState works them out once, and they are kept as a plan. A plan is kept only if its first run had the same
+ * result as XState. XState itself takes every other transition: those with guards, nested entries, or actions that are
+ * neither assigns nor timers. A differential test compares both over random histories.
  */
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode } from 'xstate';
 
 type Event = { readonly type: string };
 type Context = Record<string, unknown>;
-type Given = { readonly context: Context; readonly event: Event };
+/** The argument of XState's guards, assigns and delays. */
+type Scope = { readonly context: Context; readonly event: Event };
 
-/** What a step yields besides the next snapshot. */
+/** An action of a transition, as XState reports it. */
 export interface Action {
   readonly type: string;
   readonly params: unknown;
 }
+/** The result of a transition. */
 export interface Step {
   snapshot: AnyMachineSnapshot;
   actions: readonly Action[];
 }
+/** A transition function. */
 export type Advance = (
   machine: AnyStateMachine,
   snapshot: AnyMachineSnapshot,
@@ -26,47 +29,47 @@ export type Advance = (
 ) => Step;
 
 type Operation =
-  | { readonly kind: 'assign'; readonly change: (given: Given) => Context }
+  | { readonly kind: 'assign'; readonly change: (scope: Scope) => Context }
   | { readonly kind: 'cancel'; readonly action: Action }
-  | { readonly kind: 'arm'; readonly id: string; readonly delay: (given: Given) => number };
+  | { readonly kind: 'arm'; readonly id: string; readonly delay: (scope: Scope) => number };
 
 interface Plan {
   readonly operations: readonly Operation[];
-  /** The guards of what might follow by itself; when one says yes, xstate has to take the step. */
-  readonly follow: readonly ((given: Given) => boolean)[];
+  /** Guards of eventless transitions that may follow. If one is true, XState has to take the step. */
+  readonly eventless: readonly ((scope: Scope) => boolean)[];
   readonly nodes: AnyMachineSnapshot['_nodes'];
   readonly value: AnyMachineSnapshot['value'];
   readonly tags: AnyMachineSnapshot['tags'];
 }
 
-/** By the type of the fact; null: it cannot be planned. */
+/** Plans by type of fact. null: this type cannot be planned. */
 type Plans = Map<string, Plan | null>;
 
-interface Known {
-  /** Active states by identity: plans hand on the same arrays, so this is nearly always a hit … */
+interface PlanCache {
+  /** By the array of active states. Plans return the same arrays, so this is nearly always a hit. */
   readonly byNodes: WeakMap<object, Plans>;
-  /** … and by their ids, for a snapshot that was restored. */
+  /** By the ids of the active states, for a restored snapshot. */
   readonly byIds: Map<string, Plans>;
 }
 
-const known = new WeakMap<AnyStateMachine, Known>();
+const caches = new WeakMap<AnyStateMachine, PlanCache>();
 
 function plansOf(machine: AnyStateMachine, nodes: readonly AnyStateNode[]): Plans {
-  let all = known.get(machine);
-  if (!all) {
-    all = { byNodes: new WeakMap(), byIds: new Map() };
-    known.set(machine, all);
+  let cache = caches.get(machine);
+  if (!cache) {
+    cache = { byNodes: new WeakMap(), byIds: new Map() };
+    caches.set(machine, cache);
   }
-  const found = all.byNodes.get(nodes);
+  const found = cache.byNodes.get(nodes);
   if (found) return found;
   const ids = nodes.map((node) => node.id).join(' ');
-  const plans: Plans = all.byIds.get(ids) ?? new Map();
-  all.byIds.set(ids, plans);
-  all.byNodes.set(nodes, plans);
+  const plans: Plans = cache.byIds.get(ids) ?? new Map();
+  cache.byIds.set(ids, plans);
+  cache.byNodes.set(nodes, plans);
   return plans;
 }
 
-/** Moves by plan where there is one, else by `slow`, which also is what a new plan is measured by. */
+/** A transition function that uses plans, and `slow` where there is none. Each new plan is compared with `slow`. */
 export const plannedBy =
   (slow: Advance): Advance =>
   (machine, snapshot, event) => {
@@ -75,12 +78,13 @@ export const plannedBy =
     if (plan) return carryOut(plan, snapshot, event) ?? slow(machine, snapshot, event);
     const step = slow(machine, snapshot, event);
     if (plan === undefined) {
-      const made = planFor(machine, snapshot, event, step);
-      if (made !== undefined) plans.set(event.type, made);
+      const result = planFor(machine, snapshot, event, step);
+      if (result !== undefined) plans.set(event.type, result);
     }
     return step;
   };
 
+/** @returns null if an eventless transition follows: then XState has to take the step */
 function carryOut(plan: Plan, snapshot: AnyMachineSnapshot, event: Event): Step | null {
   const actions: Action[] = [];
   let context = snapshot.context as Context; // contexts of machines are objects
@@ -95,31 +99,33 @@ function carryOut(plan: Plan, snapshot: AnyMachineSnapshot, event: Event): Step 
       actions.push({ type: 'xstate.raise', params: { id, delay } });
     }
   }
-  const given = { context, event };
-  for (const follows of plan.follow) if (follows(given)) return null;
+  if (plan.eventless.some((isEnabled) => isEnabled({ context, event }))) return null;
   const { nodes, value, tags } = plan;
   return { snapshot: { ...snapshot, context, value, tags, _nodes: nodes }, actions };
 }
 
-/** The plan of what xstate has just done; null when it cannot be planned, undefined when this run does not tell. */
+/**
+ * The plan of a step that XState has just taken.
+ * @returns null if this type of fact cannot be planned from here; undefined if this step does not show it
+ */
 function planFor(
   machine: AnyStateMachine,
   snapshot: AnyMachineSnapshot,
   event: Event,
-  done: Step,
+  reference: Step,
 ): Plan | null | undefined {
-  const content = contentOf(machine, snapshot, event);
-  const operations = content?.map((action) => operationOf(machine, action));
+  const actions = actionsOf(machine, snapshot, event);
+  const operations = actions?.map((action) => operationOf(machine, action));
   if (!operations?.every((operation) => operation !== null)) return null;
-  const { _nodes: nodes, value, tags } = done.snapshot;
-  const follow = followersOf(machine, nodes);
-  if (!follow.every((guard) => guard !== null)) return null;
-  // Where something may follow by itself, only a run in which no state changed shows that nothing did.
-  if (follow.length > 0 && nodes !== snapshot._nodes) return undefined;
-  const plan = { operations, follow, nodes, value, tags };
-  const tried = carryOut(plan, snapshot, event);
-  if (!tried) return undefined;
-  return sameStep(tried, done) ? plan : null;
+  const { _nodes: nodes, value, tags } = reference.snapshot;
+  const eventless = eventlessGuards(machine, nodes);
+  if (!eventless.every((guard) => guard !== null)) return null;
+  // If an eventless transition is possible, only a step that changed no state shows that none was taken.
+  if (eventless.length > 0 && nodes !== snapshot._nodes) return undefined;
+  const plan = { operations, eventless, nodes, value, tags };
+  const result = carryOut(plan, snapshot, event);
+  if (!result) return undefined;
+  return sameStep(result, reference) ? plan : null;
 }
 
 const timersIn = (actions: readonly Action[]): string =>
@@ -137,7 +143,7 @@ const sameStep = (a: Step, b: Step): boolean =>
 const isWithin = (node: AnyStateNode, ancestor: AnyStateNode): boolean =>
   node.parent !== undefined && (node.parent === ancestor || isWithin(node.parent, ancestor));
 
-/** The state within which a transition moves: everything active inside is left (SCXML, getTransitionDomain). */
+/** The domain of a transition: all active states inside it are exited (SCXML, getTransitionDomain). */
 function domainOf(source: AnyStateNode, target: AnyStateNode, reenter: boolean) {
   if (!reenter && isWithin(target, source)) return source;
   let ancestor = target.parent;
@@ -145,8 +151,11 @@ function domainOf(source: AnyStateNode, target: AnyStateNode, reenter: boolean) 
   return ancestor;
 }
 
-/** Every action of a step in its order: of the states left, of the transitions, of the states entered. */
-function contentOf(
+/**
+ * All actions of a step, in SCXML's order: exit actions, transition actions, entry actions.
+ * @returns null if the step has a guard or a shape that plans do not cover
+ */
+function actionsOf(
   machine: AnyStateMachine,
   snapshot: AnyMachineSnapshot,
   event: Event,
@@ -156,9 +165,9 @@ function contentOf(
     if ([...transitions.keys()].some((type) => type.includes('*'))) return null;
     if (transitions.get(event.type)?.some(({ guard }) => guard !== undefined)) return null;
   }
-  const enabled = machine.getTransitionData(snapshot as never, event); // its own snapshot, as in `step`
+  const enabled = machine.getTransitionData(snapshot as never, event); // `never`: see `step`
   if (enabled.length === 0) return null;
-  const left: AnyStateNode[] = [];
+  const exited: AnyStateNode[] = [];
   const entered: AnyStateNode[] = [];
   for (const { source, target, reenter } of enabled) {
     if (target === undefined) continue;
@@ -166,22 +175,22 @@ function contentOf(
     if (!to || others.length > 0 || to.type !== 'atomic') return null;
     const domain = domainOf(source, to, reenter);
     if (!domain || to.parent !== domain || (reenter && source === domain)) return null;
-    left.push(...active.filter((node) => isWithin(node, domain)));
+    exited.push(...active.filter((node) => isWithin(node, domain)));
     entered.push(to);
   }
-  // The same state left twice: transitions that are in each other's way.
-  if (new Set(left).size < left.length) return null;
+  // Two transitions exit the same state, so they conflict.
+  if (new Set(exited).size < exited.length) return null;
   return [
-    ...left.toSorted((a, b) => b.order - a.order).flatMap((node) => node.exit),
+    ...exited.toSorted((a, b) => b.order - a.order).flatMap((node) => node.exit),
     ...enabled.flatMap((transition) => transition.actions),
     ...entered.toSorted((a, b) => a.order - b.order).flatMap((node) => node.entry),
   ];
 }
 
-/** What xstate's own actions carry; their types do not say. */
+/** Properties of XState's built-in actions. XState's types do not declare them. */
 interface BuiltIn {
   readonly type: string;
-  readonly assignment?: ((given: Given) => Context) | Context;
+  readonly assignment?: ((scope: Scope) => Context) | Context;
   readonly sendId?: unknown;
   readonly id?: unknown;
   readonly delay?: unknown;
@@ -190,6 +199,7 @@ interface BuiltIn {
 const isBuiltIn = (action: unknown): action is BuiltIn =>
   typeof action === 'function' && 'resolve' in action && 'type' in action;
 
+/** @returns null for an action that is neither an assign nor a timer's */
 function operationOf(machine: AnyStateMachine, action: unknown): Operation | null {
   const { actions, delays } = machine.implementations;
   const named =
@@ -210,25 +220,26 @@ function operationOf(machine: AnyStateMachine, action: unknown): Operation | nul
     return { kind: 'cancel', action: { type, params: { sendId } } };
   }
   if (type === 'xstate.raise' && typeof id === 'string') {
-    const known: unknown = typeof delay === 'string' ? delays[delay] : delay;
-    if (typeof known === 'number') return { kind: 'arm', id, delay: () => known };
-    if (typeof known === 'function') return { kind: 'arm', id, delay: (given) => known(given) };
+    const resolved: unknown = typeof delay === 'string' ? delays[delay] : delay;
+    if (typeof resolved === 'number') return { kind: 'arm', id, delay: () => resolved };
+    if (typeof resolved === 'function')
+      return { kind: 'arm', id, delay: (scope) => resolved(scope) };
   }
   return null;
 }
 
-/** The guards of transitions without an event that active states have; null among them when one cannot be asked here. */
-function followersOf(machine: AnyStateMachine, nodes: readonly AnyStateNode[]) {
+/** Guards of the eventless transitions of active states. null stands for a guard that is not a plain function. */
+function eventlessGuards(machine: AnyStateMachine, nodes: readonly AnyStateNode[]) {
   const withAncestors = new Set<AnyStateNode>();
   for (const node of nodes) {
-    for (let one: AnyStateNode | undefined = node; one; one = one.parent) withAncestors.add(one);
+    for (let at: AnyStateNode | undefined = node; at; at = at.parent) withAncestors.add(at);
   }
   return [...withAncestors].flatMap((node) =>
     (node.always ?? []).map(({ guard }) => {
-      const asked: unknown =
+      const predicate: unknown =
         typeof guard === 'string' ? machine.implementations.guards[guard] : null;
-      return typeof asked === 'function' && !('check' in asked)
-        ? (given: Given): boolean => asked(given)
+      return typeof predicate === 'function' && !('check' in predicate)
+        ? (scope: Scope): boolean => predicate(scope)
         : null;
     }),
   );

@@ -1,31 +1,30 @@
-/** What an actor has carried out already, so that a command twice yields its facts once, across restarts. */
+/** Remembers which commands an actor has carried out, so that a repeat has no effect, also after a restart. */
 
-/** A webhook event by its queue and number (docs/contracts.md). */
+/** A webhook event of mod_lhc, by its queue and its number in that queue (docs/contracts.md). */
 export interface Hook {
   readonly queueId: string;
   readonly seq: number;
 }
 
+/** The memory of an actor as JSON. */
 export type SeenSummary = {
   commands: [id: string, at: number][];
   hooks: { [queueId: string]: number };
 };
 
-/** Commands are remembered for this long, in ms … */
-const KEEP_FOR = 24 * 3600 * 1000;
-/** … and at least this many of the last … */
-const KEEP_AT_LEAST = 256;
-/** … but never more than this many, whatever a caller sends. */
-const KEEP_AT_MOST = 4096;
-/** Queues are made anew when a spool is wiped: a handful in the life of an actor. */
-const QUEUES_AT_MOST = 32;
+/** Commands are remembered for this long. */
+export const COMMAND_MEMORY_MS = 24 * 3600 * 1000;
+/** The last commands are remembered beyond {@link COMMAND_MEMORY_MS}, up to this many. */
+export const COMMAND_MEMORY_MIN_COMMANDS = 256;
+/** No more commands than this are remembered, however many a caller sends. */
+export const COMMAND_MEMORY_MAX_COMMANDS = 4096;
+/** Queues are remembered up to this many. mod_lhc has a new queue when its spool is wiped, which is rare. */
+export const QUEUE_MEMORY_MAX_QUEUES = 32;
 
-/** Ids that the service made for a request that carried none: nobody can repeat them. */
+/** Prefix of command ids that the service makes for requests without an id. Nobody can repeat them. */
 export const AUTOMATIC = 'auto:';
 
-/**
- * The memory of one actor. Mutable, because it grows with every fact; only facts that are stored are added to it.
- */
+/** The memory of one actor. It is mutable, because it grows with each fact. Only stored facts are added. */
 export class Seen {
   #commands = new Map<string, number>();
   #hooks = new Map<string, number>();
@@ -34,19 +33,23 @@ export class Seen {
     return this.#commands.has(id);
   }
 
-  /** Numbers of one queue reach an actor in order, so all up to the highest were carried out. */
+  /** Events of one queue reach an actor in order. So all events up to the highest number have been carried out. */
   hasHook(hook: Hook): boolean {
     return hook.seq <= (this.#hooks.get(hook.queueId) ?? -1);
   }
 
+  /**
+   * Adds the command of a stored fact.
+   * @param at time of the fact, in ms since 1970
+   */
   remember(commandId: string, at: number, hook?: Hook): void {
     if (hook) this.#raise(hook.queueId, hook.seq);
     if (commandId.startsWith(AUTOMATIC)) return;
     this.#commands.set(commandId, at);
-    if (this.#commands.size > KEEP_AT_LEAST) this.#forget(at);
+    if (this.#commands.size > COMMAND_MEMORY_MIN_COMMANDS) this.#forget(at);
   }
 
-  /** Adds what a summary says: it comes before what is remembered already, since the oldest go first. */
+  /** Adds a summary. Its entries count as older than those that are here already. */
   merge(summary: SeenSummary): void {
     const commands = this.#commands;
     const hooks = this.#hooks;
@@ -62,9 +65,9 @@ export class Seen {
 
   #raise(queueId: string, seq: number): void {
     const known = this.#hooks.get(queueId) ?? -1;
-    this.#hooks.delete(queueId); // to the end: the oldest queue is the first to go
+    this.#hooks.delete(queueId); // moves to the end: the queue at the front is dropped first
     this.#hooks.set(queueId, Math.max(known, seq));
-    if (this.#hooks.size > QUEUES_AT_MOST) {
+    if (this.#hooks.size > QUEUE_MEMORY_MAX_QUEUES) {
       const oldest = this.#hooks.keys().next();
       if (!oldest.done) this.#hooks.delete(oldest.value);
     }
@@ -72,8 +75,9 @@ export class Seen {
 
   #forget(now: number): void {
     for (const [id, at] of this.#commands) {
-      if (this.#commands.size <= KEEP_AT_LEAST) return;
-      if (this.#commands.size <= KEEP_AT_MOST && now - at < KEEP_FOR) return;
+      if (this.#commands.size <= COMMAND_MEMORY_MIN_COMMANDS) return;
+      if (this.#commands.size <= COMMAND_MEMORY_MAX_COMMANDS && now - at < COMMAND_MEMORY_MS)
+        return;
       this.#commands.delete(id);
     }
   }

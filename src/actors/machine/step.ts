@@ -1,21 +1,27 @@
-/** One step of a machine, without running anything. */
+/** One transition of a machine. No action runs. */
 import { type AnyMachineSnapshot, type AnyStateMachine, createActor, transition } from 'xstate';
 import { plannedBy, type Step } from './plan.ts';
 
 type InertScope = Parameters<AnyStateMachine['transition']>[2];
 
-/**
- * One inert scope for each machine. `transition()` of xstate makes a new one, an actor included, on every call, which
- * is two thirds of its cost (docs/xstate.md, Cost); a differential test holds this equal to it.
- */
-const scopes = new WeakMap<AnyStateMachine, { scope: InertScope; actions: Step['actions'] }>();
+interface ScopeWithActions {
+  readonly scope: InertScope;
+  /** Actions of the latest transition. */
+  actions: { type: string; params: unknown }[];
+}
 
-function inertScope(machine: AnyStateMachine): { scope: InertScope; actions: Step['actions'] } {
+/**
+ * One inert scope for each machine. XState's `transition()` makes a new scope with a new actor on each call, which is two
+ * thirds of its cost (docs/xstate.md, Cost). A differential test compares both.
+ */
+const scopes = new WeakMap<AnyStateMachine, ScopeWithActions>();
+
+function inertScope(machine: AnyStateMachine): ScopeWithActions {
   const known = scopes.get(machine);
   if (known) return known;
   const self = createActor(machine);
-  const made = {
-    actions: [] as { type: string; params: unknown }[],
+  const inert: ScopeWithActions = {
+    actions: [],
     scope: {
       self,
       id: '',
@@ -26,15 +32,15 @@ function inertScope(machine: AnyStateMachine): { scope: InertScope; actions: Ste
       stopChild: () => {},
       emit: () => {},
       actionExecutor: ({ type, params }: { type: string; params: unknown }) => {
-        made.actions.push({ type, params });
+        inert.actions.push({ type, params });
       },
-    } as InertScope, // the scope's type is not exported in full by xstate; the differential test watches it
+    } as InertScope, // XState does not export the whole type of a scope. The differential test covers it
   };
-  scopes.set(machine, made);
-  return made;
+  scopes.set(machine, inert);
+  return inert;
 }
 
-/** Moves a machine by one event without running anything: xstate's own step, without its throw-away actors. */
+/** XState's transition without its throw-away actors. */
 export function step(
   machine: AnyStateMachine,
   snapshot: AnyMachineSnapshot,
@@ -42,15 +48,15 @@ export function step(
 ): Step {
   const inert = inertScope(machine);
   inert.actions = [];
-  // AnyStateMachine's transition is typed for its own snapshot; it is that machine's snapshot by construction.
+  // `never`: AnyStateMachine accepts no snapshot by type. This snapshot is from the same machine.
   const next = machine.transition(snapshot as never, event as never, inert.scope);
   return { snapshot: next as AnyMachineSnapshot, actions: inert.actions };
 }
 
-/** The same for facts, most of which go by a plan (see plan.ts). */
+/** A transition that uses a plan where it can (plan.ts). */
 export const planned = plannedBy(step);
 
-/** The same by xstate's public function: the reference that `step` is held to. */
+/** A transition by XState's public function. Tests compare {@link step} and {@link planned} with it. */
 export function referenceStep(
   machine: AnyStateMachine,
   snapshot: AnyMachineSnapshot,
