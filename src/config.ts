@@ -1,4 +1,4 @@
-/** The environment, read once: the only reader of it. Every wrong setting is named at once. */
+/** Reads the environment: nothing else does. All wrong settings are reported at once. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -6,7 +6,12 @@ import { createTenantDirectory } from './actors/tenant/directory.ts';
 import { TenantSettings } from './actors/tenant/settings.ts';
 import { AppError, messageOf } from './errors.ts';
 
-const DEFAULT_LISTEN = '127.0.0.1:8090';
+export const DEFAULT_LISTEN = '127.0.0.1:8090';
+export const DEFAULT_DATA_DIR = './data';
+export const DEFAULT_DEADLINE_GRACE_S = 30;
+const LONGEST_GRACE_S = 86_400;
+const ADMIN_TOKEN_MIN_LENGTH = 16;
+const SERVICE_SECRET_MIN_LENGTH = 32;
 
 const Listen = z
   .string()
@@ -20,7 +25,7 @@ const Listen = z
   })
   .refine(({ port }) => port <= 65_535, 'has a port above 65535');
 
-const Seconds = (fallback: number) => z.coerce.number().int().min(0).max(86_400).default(fallback);
+const atLeast = (length: number) => z.string().min(length, `has at least ${length} characters`);
 
 function withoutCredentials(url: string): boolean {
   const { username, password } = new URL(url);
@@ -29,23 +34,23 @@ function withoutCredentials(url: string): boolean {
 
 const Environment = z.object({
   LISTEN: Listen.prefault(DEFAULT_LISTEN),
-  DATA_DIR: z.string().min(1).default('./data'),
+  DATA_DIR: z.string().min(1).default(DEFAULT_DATA_DIR),
   EVENT_STORE: z
     .string()
     .regex(/^(sqlite:.|esdb(\+discover)?:\/\/.)/, 'is sqlite:PATH, esdb://… or esdb+discover://…')
     .optional(),
-  ADMIN_TOKEN: z.string().min(16, 'has at least 16 characters').optional(),
-  SERVICE_SECRET: z.string().min(32, 'has at least 32 characters').optional(),
+  ADMIN_TOKEN: atLeast(ADMIN_TOKEN_MIN_LENGTH).optional(),
+  SERVICE_SECRET: atLeast(SERVICE_SECRET_MIN_LENGTH).optional(),
   EJABBERD_API_URL: z
     .url({
       protocol: /^https?$/,
       abort: true,
       error: 'is an http(s) URL, e.g. http://127.0.0.1:5280/api',
     })
-    // It is told in messages, and a request to such an address is not made.
+    // The URL appears in messages, and fetch refuses a URL with a password.
     .refine(
       withoutCredentials,
-      'has a user or password in it: they are EJABBERD_API_USER and EJABBERD_API_PASSWORD',
+      'has a user or password in it: set EJABBERD_API_USER and EJABBERD_API_PASSWORD instead',
     ),
   EJABBERD_API_USER: z
     .string()
@@ -58,7 +63,10 @@ const Environment = z.object({
       error: 'is xmpp://, xmpps://, ws:// or wss:// with a host and perhaps a port',
     })
     .refine((text) => new URL(text).hostname !== '', 'has no host, as in xmpp://127.0.0.1:5222')
-    .refine(withoutCredentials, 'has a user or password in it: each visitor logs in for itself'),
+    .refine(
+      withoutCredentials,
+      'has a user or password in it: visitors log in with accounts of their own',
+    ),
   EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool().default(false),
   EJABBERD_WEBHOOK_SECRET: z
     .string()
@@ -68,7 +76,12 @@ const Environment = z.object({
       'is one or more whsec_ and base64, 18 bytes or more, comma separated',
     ),
   TENANTS_FILE: z.string().min(1),
-  DEADLINE_GRACE: Seconds(30),
+  DEADLINE_GRACE: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(LONGEST_GRACE_S)
+    .default(DEFAULT_DEADLINE_GRACE_S),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -76,7 +89,7 @@ export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   readonly dataDir: string;
   readonly eventStore: string;
-  /** Whether other processes may work on the same log. */
+  /** True if other processes may work on the same log. */
   readonly sharedLog: boolean;
   readonly adminToken: string | undefined;
   readonly serviceSecret: string | undefined;
@@ -89,107 +102,113 @@ export interface Config {
     readonly webhookSecrets: readonly string[];
   };
   readonly tenants: readonly TenantSettings[];
-  /** How long deadlines that fell due while the service was down wait after a start, in ms. */
+  /** How long a deadline that fell due while the service was down waits after the start, in ms. */
   readonly deadlineGraceMs: number;
   readonly logLevel: string;
-  /** Seeded faults for tests, `point=n`: the process is killed at the n-th passing of that point. */
+  /** For tests, `point=n`: the process is killed at its n-th pass of that point. */
   readonly failpoints: string | undefined;
 }
 
+const wrongConfiguration = (faults: readonly string[]): AppError =>
+  new AppError('invalid', `wrong configuration:\n  ${faults.join('\n  ')}`, { faults });
+
 /**
- * Reads a `.env` file, where there is one, for what the environment leaves open.
- * @throws {AppError} `invalid` when it cannot be read
+ * Adds the settings of a `.env` file in this folder, if there is one. Settings of the environment win.
+ * @throws {AppError} `invalid` when the file cannot be read
  */
 function readDotEnv(dir: string, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const path = join(dir, '.env');
   if (!existsSync(path)) return environment;
   try {
-    readFileSync(path); // of one that may not be read Node says that it is not there
+    readFileSync(path); // Node reports a file without permission as missing
   } catch (error) {
-    const fault = `${path} cannot be read: ${messageOf(error)}`;
-    throw new AppError('invalid', `wrong configuration:\n  ${fault}`, { faults: [fault] });
+    throw wrongConfiguration([`${path} cannot be read: ${messageOf(error)}`]);
   }
-  process.loadEnvFile(path); // keeps what is set already
+  process.loadEnvFile(path);
   return process.env;
 }
 
-/** Why, without what V8 quotes of the file: that may be part of a key. */
-function unreadable(error: unknown): string {
+/** An empty variable counts as absent: compose files and shells make them. */
+function settingsOf(
+  environment: NodeJS.ProcessEnv,
+  dir: string,
+): Partial<Readonly<Record<string, string>>> {
+  const source = environment === process.env ? readDotEnv(dir, environment) : environment;
+  return Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
+}
+
+/** Leaves out the text that V8 quotes from the file: it may be part of a key. */
+function readFault(error: unknown): string {
   if (!(error instanceof SyntaxError)) return `cannot be read: ${messageOf(error)}`;
   const where = / at position \d+( \(line \d+ column \d+\))?/.exec(error.message)?.[0] ?? '';
-  return `is no JSON${where}`;
+  return `is not JSON${where}`;
 }
 
 function readTenants(path: string): { tenants: TenantSettings[]; faults: string[] } {
-  const faults: string[] = [];
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    return { tenants: [], faults: [`TENANTS_FILE: ${path} ${unreadable(error)}`] };
+    return { tenants: [], faults: [`TENANTS_FILE: ${path} ${readFault(error)}`] };
   }
   const parsed = z.array(TenantSettings).safeParse(json);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      const [index, ...rest] = issue.path;
-      const where = index === undefined ? 'the list' : `tenant ${Number(index) + 1}`;
-      faults.push(
-        `TENANTS_FILE: ${where}${rest.length ? `, ${rest.join('.')}` : ''}: ${issue.message}`,
-      );
-    }
-    return { tenants: [], faults };
-  }
+  if (!parsed.success) return { tenants: [], faults: parsed.error.issues.map(tenantFault) };
+  return { tenants: parsed.data, faults: clashesOf(parsed.data) };
+}
+
+function tenantFault({ path, message }: z.core.$ZodIssue): string {
+  const [index, ...field] = path;
+  const where = index === undefined ? 'the list' : `tenant ${Number(index) + 1}`;
+  return `TENANTS_FILE: ${where}${field.length ? `, ${field.join('.')}` : ''}: ${message}`;
+}
+
+/** What tenants must not share. */
+function clashesOf(tenants: readonly TenantSettings[]): string[] {
+  const faults: string[] = [];
   try {
-    createTenantDirectory(parsed.data);
+    createTenantDirectory(tenants);
   } catch (error) {
     faults.push(`TENANTS_FILE: ${messageOf(error)}`);
   }
   const keys = new Set<string>();
-  for (const { id, apiKey } of parsed.data) {
-    if (keys.has(apiKey))
-      faults.push(`TENANTS_FILE: tenant ${id}, apiKey: another tenant has it too`);
+  for (const { id, apiKey } of tenants) {
+    if (keys.has(apiKey)) {
+      faults.push(`TENANTS_FILE: tenant ${id}, apiKey: another tenant has the same`);
+    }
     keys.add(apiKey);
   }
-  return { tenants: parsed.data, faults };
+  return faults;
 }
 
 /**
- * The configuration from the environment and a `.env` file in the working directory.
- * @throws {AppError} `invalid`; its message names every wrong setting, one to a line, and never a secret's value
+ * Reads the configuration from the environment and a `.env` file in the working directory.
+ * @throws {AppError} `invalid`. The message names every wrong setting, one on each line, and never a secret's value
  */
 export function readConfig(
   environment: NodeJS.ProcessEnv = process.env,
   dir = process.cwd(),
 ): Config {
-  const source = environment === process.env ? readDotEnv(dir, environment) : environment;
-  // An empty variable is one that is not set: compose files and shells make them.
-  const set = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
-  const parsed = Environment.safeParse(set);
+  const settings = settingsOf(environment, dir);
+  const parsed = Environment.safeParse(settings);
   const faults = parsed.success
     ? []
     : parsed.error.issues.map(({ path, message }) => {
         const name = String(path[0]);
-        return set[name] === undefined ? `${name}: is not set` : `${name}: ${message}`;
+        return settings[name] === undefined ? `${name}: is not set` : `${name}: ${message}`;
       });
-  const read = set.TENANTS_FILE ? readTenants(resolve(dir, set.TENANTS_FILE)) : null;
-  faults.push(...(read?.faults ?? []));
-  const eventStore = set.EVENT_STORE;
-  const sharedLog = eventStore?.startsWith('esdb') ?? false;
-  if (sharedLog && !set.SERVICE_SECRET) {
+  const file = settings.TENANTS_FILE ? readTenants(resolve(dir, settings.TENANTS_FILE)) : null;
+  faults.push(...(file?.faults ?? []));
+  const sharedLog = settings.EVENT_STORE?.startsWith('esdb') ?? false;
+  if (sharedLog && !settings.SERVICE_SECRET) {
     faults.push('SERVICE_SECRET: is required with EventStoreDB: every process needs the same');
   }
-  if (!parsed.success || !read || faults.length > 0) {
-    throw new AppError('invalid', `wrong configuration:\n  ${faults.join('\n  ')}`, { faults });
-  }
+  if (!parsed.success || !file || faults.length > 0) throw wrongConfiguration(faults);
   const env = parsed.data;
-  const dataDir = resolve(dir, env.DATA_DIR);
   return {
+    ...storageOf(env, dir),
     listen: env.LISTEN,
-    dataDir,
     sharedLog,
-    eventStore: eventStore ?? `sqlite:${join(dataDir, 'events.db')}`,
     adminToken: env.ADMIN_TOKEN,
-    serviceSecret: env.SERVICE_SECRET,
     ejabberd: {
       apiUrl: env.EJABBERD_API_URL,
       apiUser: env.EJABBERD_API_USER,
@@ -198,51 +217,53 @@ export function readConfig(
       allowPlaintext: env.EJABBERD_XMPP_ALLOW_PLAINTEXT,
       webhookSecrets: env.EJABBERD_WEBHOOK_SECRET,
     },
-    tenants: read.tenants,
+    tenants: file.tenants,
     deadlineGraceMs: env.DEADLINE_GRACE * 1000,
     logLevel: env.LOG_LEVEL,
-    failpoints: set.XMPP_CHAT_FAILPOINTS,
+    failpoints: settings.XMPP_CHAT_FAILPOINTS,
   };
 }
 
-/** Where the command line finds a running service, and with which token: the same settings as the service's. */
+/** The address and the token of a running service, for the command line. It reads the settings of the service. */
 export function readAccess(): { url: string; token: string | undefined } {
   const { LISTEN = DEFAULT_LISTEN, ADMIN_TOKEN } = readDotEnv(process.cwd(), process.env);
   return { url: `http://${LISTEN || DEFAULT_LISTEN}`, token: ADMIN_TOKEN };
 }
 
-/** Where the log and the secret are: all that `backup` and `restore` need of the configuration. */
+/** The part of the configuration that `backup` and `restore` need: where the log and the secret are. */
 export interface Storage {
   readonly dataDir: string;
   readonly eventStore: string;
-  /** undefined: it is kept in `{dataDir}/service-secret`. */
+  /** undefined if the secret is in `{dataDir}/service-secret` */
   readonly serviceSecret: string | undefined;
 }
 
+const StorageEnvironment = Environment.pick({
+  DATA_DIR: true,
+  EVENT_STORE: true,
+  SERVICE_SECRET: true,
+});
+
+function storageOf(env: z.output<typeof StorageEnvironment>, dir: string): Storage {
+  const dataDir = resolve(dir, env.DATA_DIR);
+  return {
+    dataDir,
+    eventStore: env.EVENT_STORE ?? `sqlite:${join(dataDir, 'events.db')}`,
+    serviceSecret: env.SERVICE_SECRET,
+  };
+}
+
 /**
- * The part of the configuration that says where things are kept; the rest may be missing, as on a machine that a
- * backup is just being restored on.
+ * Reads where things are stored. All other settings may be missing, as on a machine on which a backup is being restored.
  * @throws {AppError} `invalid`, as {@link readConfig}
  */
 export function readStorage(
   environment: NodeJS.ProcessEnv = process.env,
   dir = process.cwd(),
 ): Storage {
-  const source = environment === process.env ? readDotEnv(dir, environment) : environment;
-  const set = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
-  const parsed = Environment.pick({
-    DATA_DIR: true,
-    EVENT_STORE: true,
-    SERVICE_SECRET: true,
-  }).safeParse(set);
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map(({ path, message }) => `${String(path[0])}: ${message}`);
-    throw new AppError('invalid', `wrong configuration:\n  ${faults.join('\n  ')}`, { faults });
-  }
-  const dataDir = resolve(dir, parsed.data.DATA_DIR);
-  return {
-    dataDir,
-    eventStore: parsed.data.EVENT_STORE ?? `sqlite:${join(dataDir, 'events.db')}`,
-    serviceSecret: parsed.data.SERVICE_SECRET,
-  };
+  const parsed = StorageEnvironment.safeParse(settingsOf(environment, dir));
+  if (parsed.success) return storageOf(parsed.data, dir);
+  throw wrongConfiguration(
+    parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`),
+  );
 }

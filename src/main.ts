@@ -5,10 +5,10 @@ import { messageOf } from './errors.ts';
 import { startService } from './service/service.ts';
 import { version } from './version.ts';
 
-/** SIGTERM drains and logs visitors out; what is not done by then is done at the next start. */
-const STOP_WITHIN_MS = 9_500;
+/** How long the process takes from SIGTERM to its end. Effects that are not done by then are done after the next start. */
+export const STOP_DEADLINE_MS = 9_500;
 
-/** @returns when the service runs; the process ends by SIGTERM or SIGINT (0), or by a fault (1) */
+/** Resolves when the service runs. SIGTERM or SIGINT ends the process with 0, a fault with 1. */
 export async function main(): Promise<void> {
   const config = readConfig();
   const logger = pino({ level: config.logLevel, base: null });
@@ -16,18 +16,18 @@ export async function main(): Promise<void> {
 
   const end = (signal: string): void => {
     logger.info({ signal }, 'stopping');
-    setTimeout(() => process.exit(1), STOP_WITHIN_MS).unref();
+    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
     starting
       .then((service) => service.stop())
       .then(
         () => process.exit(0),
         (error) => {
-          logger.error({ err: error }, 'not stopped in order');
+          logger.error({ err: error }, 'stop failed');
           process.exit(1);
         },
       );
   };
-  // Heard before it runs: it answers, and others share the work with it, while it still starts.
+  // A signal may come during the start: the service answers already, and other processes share the work with it.
   process.once('SIGTERM', () => end('SIGTERM'));
   process.once('SIGINT', () => end('SIGINT'));
   const { url } = await starting;

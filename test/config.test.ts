@@ -37,7 +37,7 @@ function faults(environment: NodeJS.ProcessEnv): string[] {
   return [];
 }
 
-it('needs little, and the rest has its defaults', () => {
+it('needs few settings; the others have defaults', () => {
   expect(readConfig(right(), dir)).toMatchObject({
     listen: { host: '127.0.0.1', port: 8090 },
     dataDir: join(dir, 'data'),
@@ -51,7 +51,7 @@ it('needs little, and the rest has its defaults', () => {
   });
 });
 
-it('reads what is set', () => {
+it('reads all settings', () => {
   const read = readConfig(
     right({
       LISTEN: '[::1]:9000',
@@ -72,11 +72,11 @@ it('reads what is set', () => {
     logLevel: 'debug',
     eventStore: 'sqlite:/x/e.db',
     ejabberd: { allowPlaintext: true, webhookSecrets: [WHSEC, `${WHSEC}B`] },
-    adminToken: undefined, // an empty variable is one that is not set
+    adminToken: undefined, // an empty variable counts as absent
   });
 });
 
-it('names everything that is not set, at once', () => {
+it('names all missing settings at once', () => {
   expect(faults({})).toEqual([
     'EJABBERD_API_URL: is not set',
     'EJABBERD_API_USER: is not set',
@@ -87,7 +87,7 @@ it('names everything that is not set, at once', () => {
   ]);
 });
 
-it('names everything that is wrong, tenants included, and never what was in it', () => {
+it('names all wrong settings at once, tenants included, and never quotes a value', () => {
   const canary = 'cAnArY';
   const wrong = {
     LISTEN: `${canary}:99999`,
@@ -112,10 +112,10 @@ it('names everything that is wrong, tenants included, and never what was in it',
 });
 
 it.each([
-  ['{"id": "acme", "apiKey": "cAnArY', 'no JSON'],
-  ['[{"apiKey": cAnArY}]', 'no JSON'],
+  ['{"id": "acme", "apiKey": "cAnArY', 'not JSON'],
+  ['[{"apiKey": cAnArY}]', 'not JSON'],
   ['{}', 'the list'],
-])('a tenants file that says %s is %s, and nothing of it is quoted', (content, fault) => {
+])('a tenants file with the content %s is reported as %s, and not quoted', (content, fault) => {
   const found = faults({ ...right(), TENANTS_FILE: tenantsFile(content) }).join('\n');
   expect(found).toContain(fault);
   expect(found).not.toContain('cAnArY');
@@ -137,13 +137,13 @@ it.each<[string, object[], RegExp]>([
   expect(found).not.toContain(tenant.apiKey);
 });
 
-it('EventStoreDB needs the secret that all processes share', () => {
+it('with EventStoreDB the secret that all processes share is required', () => {
   expect(faults(right({ EVENT_STORE: 'esdb://127.0.0.1:2113' }))).toEqual([
     expect.stringMatching(/^SERVICE_SECRET: is required/),
   ]);
 });
 
-it('a file that is missing is named with its path', () => {
+it('a missing file is named with its path', () => {
   mkdirSync(join(dir, 'folder'), { recursive: true });
   expect(faults({ ...right(), TENANTS_FILE: 'none.json' })).toEqual([
     expect.stringMatching(/^TENANTS_FILE: .*none\.json cannot be read: ENOENT/),
@@ -151,7 +151,7 @@ it('a file that is missing is named with its path', () => {
   expect(faults({ ...right(), TENANTS_FILE: 'folder' })).toHaveLength(1);
 });
 
-it('backup and restore need to know only where things are', () => {
+it('backup and restore need only the settings that say where things are', () => {
   const nothing = readStorage({}, dir);
   expect(nothing).toEqual({
     dataDir: join(dir, 'data'),
@@ -167,7 +167,7 @@ it('backup and restore need to know only where things are', () => {
   );
 });
 
-it('a .env that cannot be read is named, not passed over', () => {
+it('a .env that cannot be read is reported', () => {
   const here = join(dir, 'unreadable');
   mkdirSync(join(here, '.env'), { recursive: true });
   expect(() => readConfig(process.env, here)).toThrow(/\.env cannot be read: EISDIR/);
@@ -175,11 +175,14 @@ it('a .env that cannot be read is named, not passed over', () => {
 
 it.each([
   ['EJABBERD_API_URL', 'http://bob:cAnArY@127.0.0.1:5280/api', /EJABBERD_API_PASSWORD/],
-  ['EJABBERD_XMPP', 'xmpp://bob:cAnArY@127.0.0.1:5222', /logs in for itself/],
+  ['EJABBERD_XMPP', 'xmpp://bob:cAnArY@127.0.0.1:5222', /accounts of their own/],
   ['EJABBERD_XMPP', 'xmpp://127.0.0.1:99999', /with a host/],
   ['EJABBERD_XMPP', 'xmpp://', /host/],
-])('%s as %s is refused: it would be told in messages, or reached never', (name, value, fault) => {
-  const found = faults({ ...right(), [name]: value });
-  expect(found).toEqual([expect.stringMatching(fault)]);
-  expect(found.join()).not.toContain('cAnArY');
-});
+])(
+  '%s as %s is refused: messages would show it, or nothing could reach it',
+  (name, value, fault) => {
+    const found = faults({ ...right(), [name]: value });
+    expect(found).toEqual([expect.stringMatching(fault)]);
+    expect(found.join()).not.toContain('cAnArY');
+  },
+);

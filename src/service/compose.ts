@@ -109,7 +109,7 @@ const hasFailedFor = (work: PendingWork, now: number): number => {
 
 export type Reactors = ReturnType<typeof createReactors>;
 
-/** What facts cause outside (ejabberd, LHC), and what comes in from there. */
+/** The effects of facts at ejabberd and LHC, and the commands that come from ejabberd. */
 export function createReactors(config: Config, runtime: Runtime) {
   const { store, db, vault, work, secrets, tenants, failpoint } = runtime;
   const { apiUrl: url, apiUser: user, apiPassword: password } = config.ejabberd;
@@ -188,7 +188,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   };
 }
 
-/** The read models and the HTTP API over all of it. */
+/** The read models and the HTTP API. */
 export function createApi(config: Config, version: string, runtime: Runtime, reactors: Reactors) {
   const { tenants, actors, store, vault, secrets, now, logger, failpoint } = runtime;
   const { inbox, operatorAccounts, routing, typing, deadLetters } = reactors;

@@ -1,6 +1,6 @@
 /**
- * Places where the crash tests end the process as `kill -9` does: between an append and its effect, a stanza and its
- * outcome, and so on. Without the setting they are nothing.
+ * Points at which the crash tests end the process as `kill -9` does, for example between an append and its effect. Without
+ * the setting they do nothing.
  */
 
 export type Failpoint =
@@ -12,14 +12,14 @@ export type Failpoint =
   | 'after-reserve'
   | 'in-fold';
 
-/** Passes a point; ends the process when its turn has come. */
-export type Pass = (point: Failpoint) => void;
+/** Passes a point. Ends the process if the setting says so. */
+type PassFailpoint = (point: Failpoint) => void;
 
-/** @param setting `point=n[,point=n…]`: at the n-th passing of that point; absent: never */
+/** @param setting `point=n[,point=n…]` ends the process at the n-th pass of that point; absent never */
 export function createFailpoints(
   setting: string | undefined,
   kill: () => void = () => process.kill(process.pid, 'SIGKILL'),
-): Pass {
+): PassFailpoint {
   if (!setting) return () => {};
   const left = new Map(
     setting.split(',').map((each) => {

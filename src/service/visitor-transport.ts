@@ -1,4 +1,4 @@
-/** Visitors' sessions in ejabberd, wired: whose they are, how their accounts are mended, and who is told of them. */
+/** Connects visitors' sessions in ejabberd with the parts that own, repair and use them. */
 import type { Logger } from 'pino';
 import { type ActorRef, personOf, rosterGroups, streamOf } from '../actors/ids.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
@@ -36,8 +36,7 @@ export function createVisitorTransport(options: {
       return visitor !== null && ownsStream(ownership, streamOf(visitor));
     },
     logger,
-    // Set anew, once: ejabberd may have lost what it wrote in its last seconds (Mnesia), the account's card and groups
-    // with it.
+    // After a crash ejabberd may have lost the writes of its last seconds (Mnesia): the account, its card, its groups.
     async resetPassword(jid, nick) {
       const password = passwordOf(jid);
       if ((await admin.register(jid, password)) === 'exists') {
@@ -86,7 +85,9 @@ export function listenToSessions(
       actors
         .visitor(tenant, name)
         .send(command)
-        .catch((error) => logger.error({ err: error, messageId }, 'a returned message not noted'));
+        .catch((error) =>
+          logger.error({ err: error, messageId }, 'failure of a returned message not reported'),
+        );
     },
   });
 }

@@ -8,7 +8,7 @@ import { openRig, type Rig, silent } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
 
 const rigs: Rig[] = [];
-// The store's thread speaks by messages: only our timers are faked.
+// The thread of the store talks by messages, so only our timers are fake.
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 });
@@ -40,7 +40,7 @@ async function deadlinesOf(rig: Rig, wake: Wake = rig.host.wake, ownership: Owne
   return { deadlines, woken, caughtUp };
 }
 
-/** Time passes, by the clock and for timers alike. */
+/** Moves the clock and fires the timers. */
 async function passes(rig: Rig, ms: number): Promise<void> {
   rig.clock.passes(ms);
   await vi.advanceTimersByTimeAsync(ms);
@@ -52,7 +52,7 @@ const has = (rig: Rig, key: string, type: string) =>
 const arrive = (rig: Rig, key: string, hardTimeout: number) =>
   rig.toVisitor(key, viewPage('home', { ...DELAYS, hardTimeout }));
 
-it('fires each once, in the order in which they are due', async () => {
+it('fires each deadline once, in order of the due times', async () => {
   const rig = await openRig();
   const { deadlines, woken, caughtUp } = await deadlinesOf(rig);
   deadlines.start(0);
@@ -72,10 +72,10 @@ it('fires each once, in the order in which they are due', async () => {
   expect(woken).toEqual(['early', 'middle', 'late'].map((key) => `visitor-acme.${key}`));
   const facts = await rig.types('visitor-acme.early');
   expect(facts).toEqual(['VisitorArrived', 'TimedOut']);
-  expect(deadlines.pending()).toBe(3); // their clean-ups
+  expect(deadlines.pending()).toBe(3); // their cleanups
 });
 
-it('what fell due while nobody was there waits for the grace, and who shows up in it stays', async () => {
+it('a deadline that fell due during the downtime waits for the grace; a visitor who shows up stays', async () => {
   const before = await openRig();
   rigs.push(before);
   await arrive(before, 'gone', 5_000);
@@ -84,7 +84,7 @@ it('what fell due while nobody was there waits for the grace, and who shows up i
   const rig = await before.restart();
   const { deadlines, woken, caughtUp } = await deadlinesOf(rig);
   deadlines.start(30_000);
-  await arrive(rig, 'new', 5_000); // armed since the start: nobody was kept from showing up
+  await arrive(rig, 'new', 5_000); // armed after the start: the service was up all the time
   await rig.toVisitor('alive', viewPage('next'));
   await caughtUp();
   await passes(rig, 5_000);
@@ -96,14 +96,14 @@ it('what fell due while nobody was there waits for the grace, and who shows up i
   expect(await rig.types('visitor-acme.alive')).toEqual(['VisitorArrived', 'PageViewed']);
 });
 
-it('a timer whose guard says no is asked once, not again and again', async () => {
+it('a timer whose guard says no fires once, not again and again', async () => {
   const rig = await openRig();
   const { deadlines, woken, caughtUp } = await deadlinesOf(rig);
   deadlines.start(0);
   await arrive(rig, '1', 5_000);
   await rig.toVisitor('1', startChat());
   await caughtUp();
-  await passes(rig, 6_000); // longer than the time-out, in a chat
+  await passes(rig, 6_000); // longer than the timeout, in a chat
   await waitFor(() => woken.length > 0);
   for (let i = 0; i < 20; i++) await passes(rig, 1_000);
   expect(woken).toHaveLength(1);
@@ -114,7 +114,7 @@ it('a timer whose guard says no is asked once, not again and again', async () =>
   expect(await rig.types('visitor-acme.1')).not.toContain('TimedOut');
 });
 
-it('a wake that fails is tried again, and holds up no other', async () => {
+it('a wake that fails is tried again and holds up no other actor', async () => {
   const rig = await openRig();
   let failures = 3;
   const { deadlines, woken, caughtUp } = await deadlinesOf(rig, async (stream) => {
@@ -132,7 +132,7 @@ it('a wake that fails is tried again, and holds up no other', async () => {
   expect(woken.filter((stream) => stream.endsWith('.bad'))).toHaveLength(4);
 });
 
-it('is patient: due in 40 days, past what a timer of Node can hold', async () => {
+it('a deadline may be 40 days away, which is longer than a timer of Node can wait', async () => {
   const day = 86_400_000;
   const rig = await openRig();
   const { deadlines, woken, caughtUp } = await deadlinesOf(rig);
@@ -146,7 +146,7 @@ it('is patient: due in 40 days, past what a timer of Node can hold', async () =>
   await has(rig, '1', 'TimedOut');
 });
 
-it('many at once all fire, and nothing after the stop', async () => {
+it('many deadlines at once all fire; none fires after the stop', async () => {
   const rig = await openRig();
   const { deadlines, woken, caughtUp } = await deadlinesOf(rig);
   deadlines.start(0);
@@ -162,7 +162,7 @@ it('many at once all fire, and nothing after the stop', async () => {
   expect(await rig.types('visitor-acme.k149')).toContain('TimedOut');
 });
 
-it('fires only what it owns, however much is due of others, and the rest when it comes to own it', async () => {
+it('fires only deadlines of its own partitions, and others when it gains them', async () => {
   const mine = partitionOf('acme.mine');
   const ownership = movableOwnership([mine]);
   const rig = await openRig();

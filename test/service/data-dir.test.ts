@@ -16,7 +16,7 @@ it('a process keeps its name and its secret over restarts', () => {
   again.release();
 });
 
-it('a file that was left empty is no name and no secret', () => {
+it('an empty file is replaced: it is no name and no secret', () => {
   const folder = temporaryFolder('data-dir');
   for (const name of ['process-id', 'service-secret']) writeFileSync(join(folder, name), '');
   const { release, processId, serviceSecret } = claimDataDir(folder, undefined);
@@ -25,14 +25,14 @@ it('a file that was left empty is no name and no secret', () => {
   release();
 });
 
-it('belongs to one process, until that ends in whatever way', async () => {
+it('the folder belongs to one process until that ends, in whatever way', async () => {
   const folder = temporaryFolder('data-dir');
   const { href } = new URL('../../src/service/data-dir.ts', import.meta.url);
   const other = spawn(process.execPath, [
     '--input-type=module',
     '--eval',
     `import { claimDataDir } from '${href}';
-     globalThis.claimed = claimDataDir(${JSON.stringify(folder)}); // what nobody holds is collected, its lock with it
+     globalThis.claimed = claimDataDir(${JSON.stringify(folder)}); // without a reference the lock would be collected as garbage
      process.stdout.write('claimed');
      setInterval(() => {}, 60_000);`,
   ]);

@@ -1,4 +1,4 @@
-/** What falls due while the service is away: met after its start, once visitors could show that they are still there. */
+/** Deadlines that fall due while the service is down fire after the start, once visitors could show a sign of life. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
@@ -24,7 +24,7 @@ const left = (visitor: string) =>
 const passed = (at: number) =>
   waitFor(() => Date.now() > at, { deadlineMs: 20_000, what: 'time to pass' });
 
-it('due during the downtime: met at once without a grace', async () => {
+it('a deadline that fell due during the downtime fires at once without a grace', async () => {
   const viewed = await view('1');
   await service.kill();
   await passed(viewed + HARD_TIMEOUT_MS);
@@ -36,7 +36,7 @@ it('due during the downtime: met at once without a grace', async () => {
   expect(left('1')).toHaveLength(1);
 });
 
-it('due during the downtime: who shows up within the grace stays, who does not goes after it', async () => {
+it('within the grace a visitor who shows up stays; another one times out after it', async () => {
   const viewed = await view('2');
   await view('3');
   await service.kill();
@@ -50,7 +50,7 @@ it('due during the downtime: who shows up within the grace stays, who does not g
   expect(left('2')[0]?.at).toBeGreaterThanOrEqual(shownUp + HARD_TIMEOUT_MS - 200);
 });
 
-it('not yet due at the start: met when it is, not before', async () => {
+it('a deadline after the start fires when it is due, not before', async () => {
   const viewed = await view('4');
   await service.kill();
   await service.start({ DEADLINE_GRACE: '0' });
@@ -59,7 +59,7 @@ it('not yet due at the start: met when it is, not before', async () => {
   expect(left('4')).toHaveLength(1);
 });
 
-it('a chat keeps its visitor online; idle, it is closed, and then the visitor times out', async () => {
+it('a chat keeps its visitor online; an idle chat is closed, and then the visitor times out', async () => {
   const idle = world.tenant('idle');
   const begun = Date.now();
   await idle.ask('POST', '/visitors/5/chats', { chatId: 'c5', department: 'sales' });
