@@ -117,7 +117,7 @@ describe('a batch', () => {
     expect(await asides()).toEqual([]);
   });
 
-  it('keeps the order of one visitor, whichever operators write to it', async () => {
+  it('keeps the order of one visitor, whoever writes to them', async () => {
     const names = ['op1', 'op2', 'op3'];
     await registered(...names);
     await rig.toVisitor('1', viewPage());
@@ -125,7 +125,7 @@ describe('a batch', () => {
     const batch = Array.from({ length: 30 }, (_, i) => message('op1', '1', `m${i}`));
     await inboxOf().take(batch);
     expect(await received('1')).toEqual(Array.from(batch, (_, i) => `m${i}`));
-    // And of two that write in turns to a visitor of nobody: the first has it, the rest are told.
+    // Two operators write in turns to a visitor without an owner: the first one gets the chat, the other one is refused.
     await rig.toVisitor('9', viewPage());
     await rig.toVisitor('9', startChat('c9'));
     const turns = Array.from({ length: 10 }, (_, i) =>
@@ -136,7 +136,7 @@ describe('a batch', () => {
     expect(await refusals('op2')).toEqual(['t1', 't3', 't5', 't7', 't9']);
   });
 
-  it('that comes again does nothing twice: the whole, and at the same time', async () => {
+  it('that is repeated does nothing twice, not even at the same time', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     const batch = [
@@ -159,7 +159,7 @@ describe('a batch', () => {
     expect(await stateOf('op1')).toBe('offline');
   });
 
-  it('that came through in part only comes through when it comes again', async () => {
+  it('that was carried out in part is completed by its repeat', async () => {
     await registered('op1', 'op2');
     for (const key of ['1', '2']) await rig.toVisitor(key, viewPage());
     const batch = [
@@ -181,7 +181,7 @@ describe('a batch', () => {
 });
 
 describe('a message', () => {
-  it('sent again by a client that resumed is one; the same id with another text is two', async () => {
+  it('that a resumed client repeats counts once; the same id with another text is a second message', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     await inboxOf().take([message('op1', '1', 'x', 'Hello'), message('op1', '1', 'x', 'Hello')]);
@@ -191,7 +191,7 @@ describe('a message', () => {
     expect(await received('1')).toEqual(['x', 'x']);
   });
 
-  it('that was refused stays refused, though the visitor would have it now', async () => {
+  it('that was refused stays refused, though the visitor would take it now', async () => {
     await registered('op1', 'op2');
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', startChat());
@@ -206,7 +206,7 @@ describe('a message', () => {
     expect(await refusals('op1')).toEqual(['a']);
   });
 
-  it('that was refused says nothing of the same words to another, by a client that counts its ids anew', async () => {
+  it('that was refused does not affect the same id and text to another visitor', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', { type: 'TimeOut' });
@@ -216,7 +216,7 @@ describe('a message', () => {
     expect(await received('2')).toEqual(['a1']);
   });
 
-  it('that was set aside is not taken by a repeat, and its sender is told', async () => {
+  it('that was set aside is not taken when it is repeated, and its sender is told why', async () => {
     await rig.toVisitor('1', viewPage());
     const batch = [message('op1', '1', 'a'), message('op1', '1', 'b')];
     await inboxOf().take(batch);
@@ -237,7 +237,7 @@ describe('a message', () => {
     ['its sender is no operator', 'visitor.9', jidOf('1')],
     ['its receiver is no visitor', 'op1', `op2@${HOST}`],
     ['its receiver is no visitor', 'op1', 'visitor.1@elsewhere.test'],
-  ])('of nobody is set aside: %s', async (reason, from, to) => {
+  ])('without a sender or receiver of a tenant is set aside: %s', async (reason, from, to) => {
     await registered('op1');
     const odd = { ...message(from, '1', 'a'), to };
     const good = connected('op1');
@@ -246,7 +246,7 @@ describe('a message', () => {
     expect(await rig.types('operator-acme.op1')).toContain('OperatorLoggedIn');
   });
 
-  it('in several languages is the text without one, or the first', async () => {
+  it('in several languages is the text without a language, or the first one', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     const first = { ...message('op1', '1', 'a'), body: { de: 'Hallo', '': 'Hello' } };
@@ -257,7 +257,7 @@ describe('a message', () => {
     expect(bodies).toEqual(['Hello', 'Hallo']);
   });
 
-  it('without anything to read reaches nobody; who meant to say something is told', async () => {
+  it('without visible text reaches nobody; a sender of blanks is told so', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     await inboxOf().take([
@@ -284,7 +284,7 @@ describe('a message', () => {
     expect(await asides()).toEqual([]);
   });
 
-  it('is sent again from the dead letters as a new command, and only a message', async () => {
+  it('is sent again from the dead letters as a new command; other events are not', async () => {
     await rig.toVisitor('1', viewPage());
     const letter = message('op1', '1', 'a');
     await expect(inboxOf().again(letter, 'again:1')).rejects.toMatchObject({ code: 'refused' });
@@ -297,8 +297,8 @@ describe('a message', () => {
   });
 });
 
-describe('what else may come', () => {
-  it('delivered, once', async () => {
+describe('an event', () => {
+  it('delivered counts once', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', startChat());
@@ -311,13 +311,13 @@ describe('what else may come', () => {
         ids: ['m1', 'm2', 'unknown'],
         by: 'receipt',
       });
-    // Who was only asked has them too: that says nothing of who has the chat.
+    // An operator who was only asked has the messages too. That says nothing about the owner of the chat.
     await inboxOf().take([delivered('op2')]);
     expect(await rig.types('visitor-acme.1')).not.toContain('MessageDelivered');
     const report = delivered('op1');
     await inboxOf().take([report]);
     await inboxOf().take([report, { ...report, seq: ++seq }]);
-    // A line of our own, in the conversation with a visitor that nobody knows.
+    // A line of the service, in the conversation with an unknown visitor.
     await inboxOf().take([{ ...delivered('op1'), to: jidOf('unknown') }]);
     expect(await asides()).toEqual([]);
     const state = await rig.visitor('1').state();
@@ -326,7 +326,7 @@ describe('what else may come', () => {
     expect(types.filter((type) => type === 'MessageDelivered')).toHaveLength(1);
   });
 
-  it('displayed, once, and only by who has the chat; of a visitor that nobody knows it is nothing', async () => {
+  it('displayed counts once, from the owner of the chat alone; for an unknown visitor it is ignored', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', startChat());
@@ -348,7 +348,7 @@ describe('what else may come', () => {
     expect(await asides()).toEqual([]);
   });
 
-  it('what a client asks for with a message is kept with it', async () => {
+  it('a message keeps what its client asks for: receipt, marker', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     await inboxOf().take([
@@ -363,7 +363,7 @@ describe('what else may come', () => {
     expect(second?.data).not.toHaveProperty('markable');
   });
 
-  it('what no visitor can be shown is told to its sender, once, and reaches nobody', async () => {
+  it('that no visitor can be shown is refused once, and reaches nobody', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     const unsupported = (from: string, what: string, key = '1') =>
@@ -388,7 +388,7 @@ describe('what else may come', () => {
     expect(await asides()).toEqual([]);
   });
 
-  it('types that this release does not know are passed over, and so are people of others', async () => {
+  it('of an unknown type is ignored, and so are accounts of no tenant', async () => {
     await inboxOf().take([
       event('operator.mood', { mood: 'good' }),
       null,
@@ -402,7 +402,7 @@ describe('what else may come', () => {
     expect(await rig.store.readAll({ prefixes: ['operator-', 'visitor-', 'inbox-'] })).toEqual([]);
   });
 
-  it('malformed events are set aside with what is wrong, in order, each once, sealed', async () => {
+  it('that is malformed is set aside with the fault, in order, once, sealed', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     const { body: _body, ...noBody } = { ...message('op1', '1', 'a') } as { body?: unknown };
@@ -421,13 +421,13 @@ describe('what else may come', () => {
     expect(await received('1')).toEqual(['b']);
   });
 
-  it('events with no number are kept all the same, each of them', async () => {
+  it('without a number is set aside too, each time it comes', async () => {
     const odd = { type: 'message', from: `op1@${HOST}`, text: 'x' };
     await inboxOf().take([odd, { ...odd, text: 'y' }, { ...odd, text: 'z' }]);
     expect(await asides('unnumbered')).toHaveLength(3);
   });
 
-  it('module.started: what came before is done, and what follows waits', async () => {
+  it('module.started is a barrier: all before it is finished first, all after it waits', async () => {
     await registered('op1', 'op2');
     const order: string[] = [];
     const started = Promise.withResolvers<void>();
@@ -451,7 +451,7 @@ describe('what else may come', () => {
     expect(await stateOf('op2')).toBe('available');
   });
 
-  it('module.started that cannot be followed now brings the batch again', async () => {
+  it('module.started that cannot be handled now fails the batch, so that it is repeated', async () => {
     await registered('op1');
     const inbox = inboxOf({
       moduleStarted: async () => {

@@ -1,4 +1,4 @@
-/** What an operator commands in a conversation, from mod_lhc's event to the facts. */
+/** Commands of operators in a conversation, from mod_lhc's event to the facts. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { InboxSignals } from '../../../src/inbox/commands.ts';
@@ -62,7 +62,7 @@ const written = (by: string, body: string | Record<string, string>, id = newId()
     body: typeof body === 'string' ? { '': body } : body,
   };
 };
-/** As it comes from mod_lhc: the batch, the batch again (its answer was lost), and resent by the client. */
+/** As mod_lhc sends it: the batch, the batch again (its answer was lost), and a resend by the client. */
 async function write(by: string, body: string | Record<string, string>, to = '1') {
   const event = written(by, body, newId(), to);
   await inbox().take([event]);
@@ -101,7 +101,7 @@ const chatsOf = async (by: string) => {
 describe('a chat', () => {
   beforeEach(() => rig.toVisitor('1', startChat('c1')));
 
-  it('!take: it is his, once; who has it already and who comes late are told', async () => {
+  it('!take gives the chat to the operator, once; a second !take, or a late one, is refused', async () => {
     await write('op1', '!take');
     expect(await chat()).toMatchObject({ operator: 'op1', accepted: true });
     expect(await ofVisitor(['ChatAssigned', 'ChatAccepted'])).toEqual([
@@ -116,7 +116,7 @@ describe('a chat', () => {
     expect(await chat()).toMatchObject({ operator: 'op1' });
   });
 
-  it('!decline: it goes on, once; again, and by who was not asked, is told', async () => {
+  it('!decline passes the chat on, once; a second one, or one of an operator who was not asked, is refused', async () => {
     const assign = {
       chatId: 'c1',
       operator: username('op1'),
@@ -139,7 +139,7 @@ describe('a chat', () => {
     ['!transfer Op2', { operator: 'op2', department: null }],
     [`!transfer op2@${HOST}`, { operator: 'op2', department: null }],
     ['!transfer Sales', { operator: null, department: 'sales' }],
-  ])('%s hands it on, once, with one place taken', async (body, to) => {
+  ])('%s transfers the chat once and takes one place', async (body, to) => {
     await write('op1', '!take');
     await write('op1', body);
     expect(await ofVisitor(['ChatTransferred'])).toEqual([
@@ -149,7 +149,7 @@ describe('a chat', () => {
     expect(await answers('op1')).toEqual([]);
   });
 
-  it('!transfer to who cannot have it is refused with the reason, and it stays', async () => {
+  it('!transfer to an operator who cannot take it is refused with the reason, and the chat stays', async () => {
     const away = {
       type: 'SetAvailability',
       away: true,
@@ -184,7 +184,7 @@ describe('a chat', () => {
     expect(Object.keys((await chatsOf('op3')) ?? {})).toEqual(['c9']);
   });
 
-  it('!transfer that was done is not refused when it comes again and the receiver is gone', async () => {
+  it('!transfer that is repeated after its receiver left is not refused', async () => {
     await write('op1', '!take');
     const event = written('op1', '!transfer op2');
     await inbox().take([event]);
@@ -195,7 +195,7 @@ describe('a chat', () => {
     expect(await refusals('op1')).toEqual([]);
   });
 
-  it('!close with a reason, once; not by others, and not when there is none', async () => {
+  it('!close closes with a reason, once; it is refused to other operators and without a chat', async () => {
     await write('op1', '!take');
     await write('op2', '!close');
     await write('op1', '!close solved\nby phone');
@@ -207,7 +207,7 @@ describe('a chat', () => {
     expect(await refusals('op1')).toEqual(['!close: this visitor has no open chat']);
   });
 
-  it('!note and a command of LHC are for LHC, sealed', async () => {
+  it('!note and commands of LHC are sealed facts for LHC', async () => {
     await write('op1', '!take');
     const note = await write('op1', '!note Ann called.\nShe is angry-canary.');
     const command = await write('op1', '!Name Ann Canary');
@@ -227,7 +227,7 @@ describe('a chat', () => {
 });
 
 describe('without a chat', () => {
-  it('what needs one is refused, and nobody is invited', async () => {
+  it('commands that need one are refused, and the visitor is not invited', async () => {
     for (const body of ['!take', '!decline', '!transfer op2', '!close', '!note x', '!block']) {
       await write('op1', body);
     }
@@ -238,7 +238,7 @@ describe('without a chat', () => {
     expect(await rig.types('visitor-acme.1')).toEqual(['VisitorArrived']);
   });
 
-  it('!away and !back, each answered, also when it was so already', async () => {
+  it('!away and !back are answered each time, even if they change nothing', async () => {
     const first = await write('op1', '!away');
     const second = await write('op1', '!away');
     const third = await write('op1', '!back');
@@ -250,7 +250,7 @@ describe('without a chat', () => {
     ]);
   });
 
-  it('questions are asked once, where they were written', async () => {
+  it('a question is one fact, in the conversation in which it was written', async () => {
     const bodiesOf = ['!info', '!history 5', '!help', '!tkae it', '!', '! secret-canary', '!xyz'];
     const ids: string[] = [];
     for (const body of bodiesOf) ids.push(await write('op1', body));
@@ -272,7 +272,7 @@ describe('without a chat', () => {
     expect(JSON.stringify(await rig.facts('operator-acme.op1'))).not.toContain('canary');
   });
 
-  it('what lacks its argument is explained under its name', async () => {
+  it('a command without its argument is explained under its name', async () => {
     await write('op1', '!transfer');
     await write('op1', '!history yesterday');
     expect(await refusals('op1')).toEqual([
@@ -281,7 +281,7 @@ describe('without a chat', () => {
     ]);
   });
 
-  it('of a visitor that nobody knows: questions are answered, the rest refused; no dead letter', async () => {
+  it('for an unknown visitor questions are answered and other commands refused; there is no dead letter', async () => {
     await write('op1', '!info', 'never');
     await write('op1', '!away', 'never');
     await write('op1', '!take', 'never');
@@ -299,7 +299,7 @@ describe('without a chat', () => {
     expect(await rig.facts('visitor-acme.never')).toEqual([]);
   });
 
-  it('who is not registered commands nothing; sent again from the dead letters it is carried out', async () => {
+  it('an operator who is not registered commands nothing; a letter that is sent again later does', async () => {
     const event = written('op9', '!away');
     await inbox().take([event]);
     expect(await rig.facts(`inbox-${queueId}`)).toHaveLength(1);
@@ -313,7 +313,7 @@ describe('without a chat', () => {
     expect((await answers('op9')).slice(1)).toMatchObject([['AvailabilitySet', { away: true }]]);
   });
 
-  it('the same id and text to two visitors, as careless clients count, are two commands', async () => {
+  it('the same id and text to two visitors are two commands: careless clients repeat ids', async () => {
     await rig.toVisitor('2', viewPage());
     await inbox().take([
       written('op1', '!info', '1', '1'),
@@ -330,7 +330,7 @@ describe('a text', () => {
     expect(await bodies('OperatorMessageReceived')).toEqual([{ body: '!important' }]);
   });
 
-  it('in several languages is what would be sent: a command in another one is none', async () => {
+  it('in several languages counts as the one that would be sent: a command in another language is ignored', async () => {
     await write('op1', { de: '!away', '': 'Hello' });
     await write('op1', { '': '!away', de: 'Hallo' });
     await write('op1', { de: '!back', fr: 'Salut' });

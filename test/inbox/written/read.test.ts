@@ -26,7 +26,7 @@ describe('a message', () => {
     ['> Hello?\nHello! !take', '> Hello?\nHello! !take'],
     ['> Hello?\n> Anybody?\n!!yes', '> Hello?\n> Anybody?\n!yes'],
     ['❗ urgent', '❗ urgent'],
-    // One less of them, on purpose.
+    // One exclamation mark less is sent.
     ['!!', '!'],
     ['!!take', '!take'],
     [' \n!!important: read this', '!important: read this'],
@@ -71,11 +71,11 @@ describe('a command', () => {
     ['!help', { kind: 'question', command: 'help', argument: null }],
     ['!help !Transfer', { kind: 'question', command: 'help', argument: 'transfer' }],
     ['!help me please', { kind: 'question', command: 'help', argument: null }],
-    // LHC's own, as LHC reads them.
+    // Commands of LHC, as LHC reads them.
     ['!block', { kind: 'lhc', command: 'block', text: '!block' }],
     ['!Name\nAnn  Smith ', { kind: 'lhc', command: 'name', text: '!name Ann  Smith' }],
     ['!closed', { kind: 'lhc', command: 'closed', text: '!closed' }],
-    // What is ours and LHC's too is ours; LHC's is had by its name.
+    // A name that the service and LHC share is the service's. `!lhc` reaches LHC's command.
     ['!lhc close', { kind: 'lhc', command: 'close', text: '!close' }],
     ['!lhc !Greet  --arg Ann', { kind: 'lhc', command: 'greet', text: '!greet --arg Ann' }],
   ])('%j', (body, written) => {
@@ -94,7 +94,7 @@ describe('a command', () => {
     ['!history 1.5', faulty('history', /how many/)],
     ['!lhc', faulty('lhc', /name a command of LHC/)],
     ['!lhc ???', faulty('lhc', /name a command of LHC/)],
-    // They were not meant as commands, or a message was glued to them.
+    // These were not meant as commands, or have a message attached.
     ['!back in a minute', faulty('back', /it takes no text/)],
     ['!take\nHello Ann', faulty('take', /it takes no text/)],
     ['!decline this offer', faulty('decline', /it takes no text/)],
@@ -128,7 +128,7 @@ describe('a command', () => {
     expect(read(body)).toEqual(unknown(meant));
   });
 
-  it('that is as long as a message may be is not known either, and takes no time', () => {
+  it('that is as long as a message may be is unknown, and costs no time', () => {
     expect(read(`!${'x'.repeat(1_000_000)}`)).toEqual(unknown(null));
     expect(read(`${' '.repeat(1_000_000)}!take`)).toEqual({ kind: 'take' });
     expect(read(`!${'\u200b'.repeat(1_000_000)}`)).toEqual(unknown(null));
@@ -137,7 +137,7 @@ describe('a command', () => {
     expect(read(quotes)).toEqual(message(quotes));
   });
 
-  it('of a tenant whose LHC knows others', () => {
+  it('of a tenant whose LHC has commands of its own', () => {
     expect(readWritten('!greet Ann', ['greet'])).toEqual({
       kind: 'lhc',
       command: 'greet',
@@ -148,7 +148,7 @@ describe('a command', () => {
     expect(readWritten('!help', ['help'])).toMatchObject({ kind: 'question' });
   });
 
-  it('that LHC knows has a name that the settings would take', () => {
+  it('of LHC has a name that the settings accept', () => {
     const settings = { id: 'acme', host: 'xmpp.test', apiKey: 'key-of-acme-0123456789' };
     const parsed = TenantSettings.parse({ ...settings, lhcCommands: LHC_COMMANDS });
     expect(parsed.lhcCommands).toEqual(LHC_COMMANDS);
@@ -156,8 +156,8 @@ describe('a command', () => {
   });
 });
 
-describe('whatever is written', () => {
-  /** Shows as nothing. Listed by hand: what the parser takes for it must not be its own judge. */
+describe('any text', () => {
+  /** Invisible characters, listed by hand: the parser's own list must not judge itself. */
   const NOTHING = ['', ' ', '\n', '\t', '\u00a0', '\u200b', '\u200d', '\u200e', '\u2060', '\ufeff'];
   NOTHING.push('\u00ad', '\u202e', '\u2067', '\ufe0f', '\u034f', '\u3000', '\u180e');
   const nothing = fc
@@ -178,7 +178,7 @@ describe('whatever is written', () => {
     .array(fc.tuple(nothing, fc.string({ unit: 'grapheme' })), { maxLength: 3 })
     .map((all) => all.map(([odd, text]) => `${odd}>${text.replaceAll('\n', '')}\n`).join(''));
 
-  it('nothing that begins with one ! is a message to the visitor', () => {
+  it('that begins with one ! is no message to the visitor', () => {
     fc.assert(
       fc.property(quote, nothing, mark, rest, (quoted, before, first, behind) => {
         fc.pre(!startsAgain.test(behind));
@@ -188,7 +188,7 @@ describe('whatever is written', () => {
     );
   });
 
-  it('what begins with two is the text from the second on', () => {
+  it('that begins with two ! is a message without the first one', () => {
     fc.assert(
       fc.property(quote, nothing, mark, mark, rest, (quoted, before, first, second, behind) => {
         expect(read(`${quoted}${before}${first}${second}${behind}`)).toEqual(
@@ -198,7 +198,7 @@ describe('whatever is written', () => {
     );
   });
 
-  it('all else is a message, unchanged', () => {
+  it('without ! at its beginning is a message, unchanged', () => {
     fc.assert(
       fc.property(rest, (body) => {
         fc.pre(!/^[\s\p{Cf}\p{DI}]*[!！﹗>]/u.test(body));
@@ -207,7 +207,7 @@ describe('whatever is written', () => {
     );
   });
 
-  it('of an unknown command nothing is kept but a name that everybody knows', () => {
+  it('that is an unknown command leaves no trace but the name of a known command', () => {
     fc.assert(
       fc.property(mark, rest, (first, behind) => {
         const written = read(`${first}${behind}`);
@@ -236,7 +236,7 @@ describe('the nearest word', () => {
     expect(nearest(word, ['take', 'decline', 'close', 'history'])).toBe(meant);
   });
 
-  it('is the word itself, and within two slips of it', () => {
+  it('is the word itself, also after two slips', () => {
     const words = COMMANDS.map(({ name }) => name).filter((name) => name.length > 4);
     const letter = fc.constantFrom(...'abcdefghijklmnopqrstuvwxyz');
     fc.assert(
