@@ -12,13 +12,13 @@ export const SCHEMA = `
     tenant TEXT NOT NULL,
     visitor TEXT NOT NULL,
     life TEXT NOT NULL, -- JSON: the chat as the visitor's machine has it
-    -- What queries look at of it:
+    -- The columns that queries select by:
     chat TEXT NOT NULL,
     department TEXT,
     invited_by TEXT,
     last_operator TEXT,
     transferred_by TEXT,
-    offered TEXT NOT NULL, -- JSON
+    offered TEXT NOT NULL, -- JSON: operators of a broadcast who have not answered yet
     since INTEGER NOT NULL,
     operator TEXT,
     reservation TEXT,
