@@ -146,7 +146,7 @@ export class World {
     for (const stream of this.operators.values()) stream.send({ type: 'Wake' }, this.now);
   }
 
-  // What routing does (src/reactors/routing*.ts, transfer.ts).
+  // What routing does (src/reactors/routing).
 
   #held<R extends string | null>(
     visitor: VisitorKey,

@@ -48,7 +48,7 @@ export async function repairChats(tenant: TenantSettings, options: RepairOptions
   const { id } = tenant;
   const each = <T>(rows: readonly T[], repair: (row: T) => Promise<void>) =>
     repairEach(id, rows, repair, options);
-  // The order counts: LHC may have given a chat to an operator who is away. Taking the chat starts a new grace period.
+  // The order counts: LHC may have given a chat to an operator who is away. The confirmation starts a new grace period.
   await each(tables.unconfirmed(id), (chat) => confirm(tenant, chat, options));
   await each(tables.orphans(id), (chat) => requeue(id, chat, options));
   await each(tables.obsolete(id), (chat) =>
