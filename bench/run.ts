@@ -1,4 +1,6 @@
 /**
+ * Benchmarks of the service and its parts. RESULTS.md has full runs, and says what each one measures.
+ *
  * `npm run bench [-- --json FILE] [-- --only NAME]`: runs every benchmark, one after the other, and prints one table.
  * `-- --cpu-prof DIR` also writes a CPU profile of each measured service.
  */

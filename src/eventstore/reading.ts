@@ -1,5 +1,5 @@
 /**
- * The reads that most callers need, made of the two that the port has: one event, or events from the newest on until
+ * The reads that most callers need, on top of the two reads of the port: one event, or events from the newest on until
  * the caller has seen enough.
  */
 import type { EventStore, Position, RecordedEvent } from './port.ts';
@@ -8,12 +8,12 @@ type StreamReader = Pick<EventStore, 'readStream'>;
 type LogReader = Pick<EventStore, 'readAll'>;
 
 /** Events read in one go by {@link backwards} and {@link logBackwards}. */
-const PAGE_EVENTS = 250;
+export const READ_PAGE_EVENTS = 250;
 /**
  * Events read to find the last one of the log. On EventStoreDB the end of the log may hold many events of the store
  * itself; one at a time would pass them slowly.
  */
-const LOG_END_EVENTS = 64;
+export const LOG_END_EVENTS = 64;
 
 /** @returns the last event of a stream; null if the stream is missing or empty */
 export async function lastEvent(
@@ -63,7 +63,7 @@ export async function* backwards(
   let next = from;
   for (let left = most; left > 0; ) {
     if (next !== undefined && next < 0) return;
-    const limit = Math.min(PAGE_EVENTS, left);
+    const limit = Math.min(READ_PAGE_EVENTS, left);
     const page = await store.readStream(stream, {
       direction: 'backwards',
       limit,
@@ -102,7 +102,7 @@ export async function nextInLog(
 export async function* logBackwards(store: LogReader, most: number): AsyncGenerator<RecordedEvent> {
   let after: Position | undefined;
   for (let left = most; left > 0; ) {
-    const limit = Math.min(PAGE_EVENTS, left);
+    const limit = Math.min(READ_PAGE_EVENTS, left);
     const page = await store.readAll({
       direction: 'backwards',
       limit,

@@ -146,7 +146,7 @@ const orderOf = ({ sort = '-startedAt', visitor }: ChatFilter): Order => {
 /** Reads the views of chats, with their operators. */
 export function chatReader(db: DatabaseSync) {
   const operators = db.prepare(
-    `SELECT operator, asked, asked_at AS askedAt, accepted_at AS acceptedAt,
+    `SELECT operator, offer_open AS offerOpen, asked_at AS askedAt, accepted_at AS acceptedAt,
        answered_at AS firstAnswerAt, messages, missed, declined
      FROM chat_operators WHERE tenant = ? AND visitor = ? AND chat_id = ? AND revision = ?
      ORDER BY ifnull(asked_at, accepted_at), operator`,
@@ -160,8 +160,8 @@ export function chatReader(db: DatabaseSync) {
       return {
         ...row,
         missed: row.state === 'closed' && row.acceptedAt === null,
-        offered: all.filter(({ asked }) => asked === 1).map(({ operator }) => operator),
-        operators: all.map(({ asked: _, ...operator }) => operator),
+        offered: all.filter(({ offerOpen }) => offerOpen === 1).map(({ operator }) => operator),
+        operators: all.map(({ offerOpen: _, ...operator }) => operator),
       } as unknown as ChatView;
     },
   };

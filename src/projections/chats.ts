@@ -11,8 +11,8 @@ import type { Model } from './model.ts';
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const CHATS: Model<ApplyVisitorFact> = {
   version: 1,
-  // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat. `asked` of an operator says that
-  // an offer is open. `started_at` of an operator is that of the chat, for statistics. Indexes with many columns have
+  // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat. `offer_open` is 1 while an offer
+  // to the operator is open. `started_at` of an operator is that of the chat, for statistics. Indexes with many columns have
   // everything that statistics read, so that a day of many chats is one range of the index.
   schema: `
     CREATE TABLE chats (
@@ -61,7 +61,7 @@ export const CHATS: Model<ApplyVisitorFact> = {
       revision INTEGER NOT NULL,
       operator TEXT NOT NULL,
       started_at INTEGER NOT NULL,
-      asked INTEGER NOT NULL DEFAULT 0,
+      offer_open INTEGER NOT NULL DEFAULT 0,
       asked_at INTEGER,
       accepted_at INTEGER,
       answered_at INTEGER,
@@ -127,7 +127,7 @@ function prepare(db: DatabaseSync) {
     /** ?5 is when the offer was made; null for an operator who took the chat without an offer. */
     addOffer: operator('asked_at', '?5', 'asked_at = ifnull(?5, asked_at)'),
     /** ?4 has the operators with an open offer, as JSON. */
-    setOffers: operators('asked = operator IN (SELECT value FROM json_each(?4))'),
+    setOffers: operators('offer_open = operator IN (SELECT value FROM json_each(?4))'),
     countOffer: operators('missed = missed + ?5, declined = declined + ?6', 'AND operator = ?4'),
     setAccepted: operator(
       'accepted_at',

@@ -32,9 +32,9 @@ afterEach(async () => {
 });
 
 const counts = (...[name, more]: [name?: string, more?: Parameters<typeof openCounts>[2]]) => {
-  const made = openCounts(join(folder, name ?? 'rows.db'), store, more);
-  open.push(made.db);
-  return made;
+  const opened = openCounts(join(folder, name ?? 'rows.db'), store, more);
+  open.push(opened.db);
+  return opened;
 };
 
 const start = (fold: Fold): { stop: () => Promise<void> } => {

@@ -1,4 +1,4 @@
-/** Read models that are built anew, again and again, until they are killed. Arguments: the folder of a log, its key. */
+/** Read models that are rebuilt again and again, until they are killed. Arguments: the folder of a log, its key. */
 import { join } from 'node:path';
 import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
 import { newId } from '../../src/kit/id.ts';

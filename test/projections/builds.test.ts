@@ -80,8 +80,8 @@ test('a rebuild gives the same rows, while queries are answered and the position
   expect(looks).toBeGreaterThan(0);
   await projections.waitFor(await log.head(), 5000);
   expect(projections.builds().current?.number).toBe((first ?? 0) + 1);
-  const anew = await log.caughtUp('anew.db');
-  expect(log.hashes('live.db', projections)).toEqual(log.hashes('anew.db', anew.projections));
+  const fresh = await log.caughtUp('fresh.db');
+  expect(log.hashes('live.db', projections)).toEqual(log.hashes('fresh.db', fresh.projections));
   await waitFor(async () => (await filesOf('live')).length === 1);
   // The new build follows the log.
   await log.visitor('late', VIEW);
@@ -129,8 +129,8 @@ test('queries read rows of an older version, as far as it fits, until the new bu
   await replaced(projections);
   await projections.settled();
   expect(projections.chats.get('acme', 'c3')).not.toBeNull();
-  const anew = await log.caughtUp('anew.db');
-  expect(log.hashes('old.db', projections)).toEqual(log.hashes('anew.db', anew.projections));
+  const fresh = await log.caughtUp('fresh.db');
+  expect(log.hashes('old.db', projections)).toEqual(log.hashes('fresh.db', fresh.projections));
   await waitFor(async () => (await filesOf('old')).length === 1);
 });
 
@@ -203,8 +203,8 @@ test('if the log turns out to be an older copy, the rows are dropped and built a
 
 test('after a kill at any moment of a rebuild, queries see complete rows', async () => {
   await fill(0, 120);
-  const anew = await log.caughtUp('anew.db');
-  const complete = log.hashes('anew.db', anew.projections);
+  const fresh = await log.caughtUp('fresh.db');
+  const complete = log.hashes('fresh.db', fresh.projections);
   const head = await log.head();
   const random = seeded(7);
   const child = () =>

@@ -42,8 +42,8 @@ test.each(histories)('%s', (file) => {
       position: `${revision}` as Position,
     } as unknown as RecordedEvent;
     apply(event, new Map());
-    for (const { data: told } of streamEventsOf(event, ACME, rows))
-      expect(JSON.parse(told)).toBeDefined();
+    for (const { data: json } of streamEventsOf(event, ACME, rows))
+      expect(JSON.parse(json)).toBeDefined();
   }
   expect(facts.length).toBeGreaterThan(10);
   const seen =

@@ -58,10 +58,10 @@ const list = (more: { chatId?: string; cursor?: string; limit?: number } = {}) =
   live.projections.messages.list({ tenant: 'acme', visitor: 'v', limit: 50, ...more });
 
 test('messages of both sides are in order, with their sender, body and state', () => {
-  const told = list().items.map(({ id, direction, kind, operator, chatId, state, reason, body }) =>
+  const lines = list().items.map(({ id, direction, kind, operator, chatId, state, reason, body }) =>
     [id, direction, kind, operator, chatId, state, reason, body].join(' '),
   );
-  expect(told).toEqual([
+  expect(lines).toEqual([
     'o1 operator invitation op  received  operator: o1',
     'm1 visitor chat op c1 delivered  visitor: m1',
     'o2 operator chat op c1 received  operator: o2',

@@ -53,12 +53,12 @@ describe('rows', () => {
           expect(chat?.state ?? 'closed').toBe('closed');
           return;
         }
-        const asked = has.accepted ? [] : has.operator ? [has.operator] : has.offered;
+        const offered = has.accepted ? [] : has.operator ? [has.operator] : has.offered;
         expect(chat).toMatchObject({
           chatId: has.id,
-          state: has.accepted ? 'active' : asked.length > 0 ? 'offered' : 'waiting',
+          state: has.accepted ? 'active' : offered.length > 0 ? 'offered' : 'waiting',
           offered: expect.toSatisfy(
-            (some: string[]) => some.toSorted().join() === asked.toSorted().join(),
+            (some: string[]) => some.toSorted().join() === offered.toSorted().join(),
           ),
           operator: has.operator,
           department: has.department,
@@ -124,10 +124,10 @@ describe('rows', () => {
       await log.visitor('late', command);
     }
     await live.projections.waitFor(await log.head(), 5000);
-    const anew = await log.caughtUp('anew.db');
+    const fresh = await log.caughtUp('fresh.db');
     const resumed = await log.caughtUp('pieces.db');
     const hashes = log.hashes('live.db', live.projections);
-    expect(log.hashes('anew.db', anew.projections)).toEqual(hashes);
+    expect(log.hashes('fresh.db', fresh.projections)).toEqual(hashes);
     expect(log.hashes('pieces.db', resumed.projections)).toEqual(hashes);
   });
 

@@ -15,7 +15,7 @@ import streams, {
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 
 /** Events that the server scans in one go. Its default of 32 takes more than twice as long when few events match. */
-const SCAN_EVENTS = 500;
+export const SCAN_EVENTS = 500;
 
 export type BatchCall = ClientDuplexStream<BatchAppendReq, BatchAppendResp>;
 

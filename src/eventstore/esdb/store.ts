@@ -1,3 +1,7 @@
+/**
+ * The adapter of the port for EventStoreDB (docs/event-stores.md, docs/adr/0009). {@link openEsdbEventStore} is the entry
+ * point. Only eventstore/open.ts imports this folder, and only if EVENT_STORE names such a server: it loads gRPC.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, hasCode } from '../../errors.ts';
 import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
@@ -9,7 +13,7 @@ import { encodeAppend } from './encode.ts';
 import { logId } from './log-id.ts';
 import { readAll, readStream } from './pages.ts';
 import { createPositions } from './position.ts';
-import { createReads } from './reads.ts';
+import { createReads, type ReadOptions } from './reads.ts';
 import { createRemoval } from './removal.ts';
 import { follow } from './subscription.ts';
 import { parseEsdbUrl } from './url.ts';
@@ -28,16 +32,14 @@ export const APPEND_TIMING: AppendTiming = { tryMs: 5000, totalMs: 15_000 };
 /** How long the store waits for the server when it is opened: the service may start first. */
 export const OPEN_DEADLINE_MS = 10_000;
 export const OPEN_RETRY: RetryPolicy = { firstMs: 100, mostMs: 1_000 };
-const OPEN_TRY = { deadlineMs: 3000, tries: 1 };
-const CHECK = { deadlineMs: 2000, tries: 1 };
+/** The first read, which {@link OPEN_RETRY} repeats. */
+export const OPEN_READ: ReadOptions = { deadlineMs: 3000, tries: 1 };
+export const CHECK_READ: ReadOptions = { deadlineMs: 2000, tries: 1 };
 /** How long closing waits for appends in progress. */
 export const CLOSE_DEADLINE_MS = 15_000;
 
 /**
  * Opens an EventStoreDB (KurrentDB) over gRPC, for any number of processes.
- *
- * This folder is the adapter of the port for EventStoreDB (docs/event-stores.md, docs/adr/0009). Only eventstore/open.ts
- * imports it, when EVENT_STORE names such a server.
  * @throws {AppError} `invalid` for a wrong url; `unavailable` if the server does not answer in time; `refused` if it
  *   refuses our user
  */
@@ -64,7 +66,7 @@ const connect = async (
   const head = createKnownHead(reads);
 
   const id = await patiently(connection.hosts, openMs, () =>
-    logId(reads, readOnly ? undefined : appends, OPEN_TRY),
+    logId(reads, readOnly ? undefined : appends, OPEN_READ),
   );
   const positions = createPositions(id);
   let closing: Promise<void> | undefined;
@@ -111,7 +113,7 @@ const connect = async (
     },
     parsePosition: (text) => positions.format(positions.parse(text)),
     check: async () => {
-      await reads.head(CHECK);
+      await reads.head(CHECK_READ);
     },
     close: () => {
       closing ??= (async () => {

@@ -58,7 +58,7 @@ export const parseEsdbUrl = (text: string): EsdbUrl => {
   const [address = '', query = ''] = url.split(/\?(?=[^@]*$)/);
   const options = query === '' ? [] : query.split('&');
   options.forEach(checkOption);
-  const given = new Set(options.map((pair) => flat(pair.split('=')[0] ?? '')));
+  const names = new Set(options.map((pair) => flat(pair.split('=')[0] ?? '')));
   const insecure = options.some((pair) => {
     const [key = '', value] = pair.split('=');
     return flat(key) === 'tls' && value === 'false';
@@ -70,7 +70,7 @@ export const parseEsdbUrl = (text: string): EsdbUrl => {
     );
   }
   const pairs = Object.entries(defaults())
-    .filter(([key]) => !given.has(flat(key)))
+    .filter(([key]) => !names.has(flat(key)))
     .map((pair) => pair.join('='));
   const all = [...options, ...pairs].join('&');
   return { connectionString: `${address.replace(/\/+$/, '')}?${all}`, hosts };

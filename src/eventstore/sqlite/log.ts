@@ -85,7 +85,7 @@ const append = (state: State, job: AppendJob): Answer => {
   return fits ? writeAtomically(state, job) : { kind: 'conflict', actual };
 };
 
-/** The first revision of this append, if it was made before. */
+/** The first revision of this append, if it is a repeat. */
 const startOfRepeat = (
   { statements }: State,
   job: AppendJob,

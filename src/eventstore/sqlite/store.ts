@@ -1,3 +1,8 @@
+/**
+ * The adapter of the port for SQLite (docs/event-stores.md). {@link openSqliteEventStore} is the entry point, for
+ * eventstore/open.ts and the doctor. src/backup uses copy.ts and lock.ts to copy and restore the file. The folder builds on
+ * src/sqlite.
+ */
 import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
@@ -30,9 +35,6 @@ export const CHECK_DEADLINE_MS = 2000;
 
 /**
  * Opens the embedded event store: one SQLite file that one process writes to. A missing file is created.
- *
- * This folder is the adapter of the port for SQLite (docs/event-stores.md). eventstore/open.ts calls this function;
- * src/backup uses copy.ts, lock.ts and schema.ts to copy and restore the file.
  * @throws {AppError} `conflict` if another process writes to the file; `invalid` if the file is something else;
  *   `not-found` if it is missing and may not be created
  */

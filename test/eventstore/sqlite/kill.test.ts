@@ -26,11 +26,11 @@ const everything = async (store: EventStore): Promise<RecordedEvent[]> => {
 /** Checks the log that a killed child left: it has every acknowledged append, and each open one completely or not at all. */
 const examine = async (path: string, lines: readonly string[]): Promise<{ unanswered: number }> => {
   // The child prints nothing else.
-  const told = lines.map(
+  const reports = lines.map(
     (line) => JSON.parse(line) as { intent?: Intent; acknowledged?: string[] },
   );
-  const acknowledged = new Set(told.flatMap((line) => line.acknowledged ?? []));
-  const open = told.flatMap(({ intent }) =>
+  const acknowledged = new Set(reports.flatMap((line) => line.acknowledged ?? []));
+  const open = reports.flatMap(({ intent }) =>
     intent && !intent.events.every(({ id }) => acknowledged.has(id)) ? [intent] : [],
   );
 
