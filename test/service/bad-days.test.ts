@@ -1,4 +1,4 @@
-/** ejabberd or LHC away, at the start or in the middle: commands are accepted, effects wait and come in order. */
+/** ejabberd or LHC is away, at the start or later: commands are accepted, effects wait and come in order. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
@@ -32,7 +32,7 @@ const arrived = async (visitor: string, bodies: readonly string[]): Promise<void
 };
 
 it('ejabberd and LHC are away at the start', async () => {
-  // Nothing that Mnesia was told in its last seconds is lost by an orderly end.
+  // After an orderly end Mnesia loses nothing of its last seconds.
   await service.stop();
   await ejabberd.stop();
   await acme.lhc.stop();
@@ -52,7 +52,7 @@ it('ejabberd and LHC are away at the start', async () => {
     (await acme.call('POST', '/visitors/1/chats', { chatId: 'c1', department: 'sales' })).status,
   ).toBe(202);
   for (const body of texts('1', 5)) await say('1', body);
-  // A password is applied to ejabberd at once or not at all (docs/architecture.md, promise 8).
+  // A password reaches ejabberd at once or not at all (docs/architecture.md, promise 8).
   const put = await acme.call('PUT', '/operators/nora', {
     lhcUserId: 9,
     departments: [],
@@ -69,7 +69,7 @@ it('ejabberd and LHC are away at the start', async () => {
   expect(said).toEqual(texts('1', 5));
   expect(await check('ejabberd')).toMatchObject({ ok: true });
   await waitFor(async () => (await check('lhc')).ok === false, { what: 'readyz to miss LHC' });
-  // One tenant's LHC that is away leaves the service ready for the others.
+  // If the LHC of one tenant is away, the service stays ready for the others.
   expect(await check('lhc')).toMatchObject({
     status: 200,
     reason: expect.stringMatching(/acme: /),
@@ -86,7 +86,7 @@ it('ejabberd and LHC are away at the start', async () => {
   await olga.disconnect();
 });
 
-it('both go away in the middle', async () => {
+it('ejabberd and LHC go away later', async () => {
   const olga = await acme.connect('olga');
   await acme.operatorIs('olga', 'available');
   await acme.view('2', { page: 'https://a.test/' });
@@ -117,7 +117,7 @@ it('both go away in the middle', async () => {
   await back.disconnect();
 });
 
-it('SIGTERM drains and logs visitors out; they come back with the next start', async () => {
+it('SIGTERM drains the service and logs visitors out; they come back with the next start', async () => {
   const olga = await acme.connect('olga');
   const visitors = Array.from({ length: 30 }, (_, index) => `s${index}`);
   await Promise.all(visitors.map((visitor) => acme.view(visitor, { page: 'https://a.test/' })));
@@ -131,7 +131,7 @@ it('SIGTERM drains and logs visitors out; they come back with the next start', a
   await olga.disconnect();
 });
 
-it('SIGTERM ends it within 10 s though ejabberd hangs and LHC never answers', async () => {
+it('SIGTERM ends the service within 10 s though ejabberd hangs and LHC never answers', async () => {
   acme.lhc.behave({ kind: 'hang' });
   await acme.ask('POST', '/visitors/s1/timeout');
   const { pid } = ejabberd;

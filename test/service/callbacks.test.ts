@@ -1,4 +1,4 @@
-/** LHC answers badly: the same callback again, in order, until it is accepted; 410 asks for silence. */
+/** LHC answers with faults: the same callback comes again, in order, until LHC accepts it. 410 pauses the callbacks. */
 import { expect, it } from 'vitest';
 import type { Behaviour } from '../support/lhc.ts';
 import { testWorld } from '../support/test-world.ts';
@@ -20,7 +20,7 @@ const about = (visitor: string) =>
     return data !== undefined && 'visitor' in data && data.visitor === visitor;
   });
 
-it('errors, redirects and closed connections are tried again, with the same id and in order', async () => {
+it('a callback is tried again after errors, redirects and closed connections, with the same id and in order', async () => {
   const answers = [
     { kind: 'status', status: 503 },
     { kind: 'close' },
@@ -42,7 +42,7 @@ it('errors, redirects and closed connections are tried again, with the same id a
   expect(new Set(ids).size).toBe(2);
 });
 
-it('Retry-After is honoured, and a busy lane holds up no other', async () => {
+it('Retry-After is obeyed, and a busy lane holds up no other', async () => {
   lhc.behave(({ callback }) =>
     callback &&
     'visitor' in callback.data &&
@@ -61,7 +61,7 @@ it('Retry-After is honoured, and a busy lane holds up no other', async () => {
   expect((second?.at ?? 0) - (first?.at ?? 0)).toBeGreaterThanOrEqual(2_900);
 });
 
-it('after a 410 nothing is told, over restarts too, until the settings are others', async () => {
+it('after a 410 no callback is sent, over restarts too, until the settings change', async () => {
   lhc.behave({ kind: 'status', status: 410 });
   await comesAndGoes('4');
   await waitFor(() => about('4').length === 1, { what: 'the request that is answered 410' });

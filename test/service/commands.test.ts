@@ -1,4 +1,4 @@
-/** What operators command in the conversation, as they see it in a client, and what LHC and visitors see of it. */
+/** Commands of operators in a conversation: what operators see in their clients, and what LHC and visitors see. */
 import xml from '@xmpp/xml';
 import { beforeEach, expect, it } from 'vitest';
 import type { Operator } from '../support/operator.ts';
@@ -32,7 +32,7 @@ const read = (operator: Operator): string[] =>
   operator.messages.filter(({ from }) => from.startsWith(`${jid()}`)).map(({ body }) => body);
 const reads = (operator: Operator, text: RegExp) =>
   operator.waitFor(() => read(operator).find((body) => text.test(body)), 10_000, String(text));
-/** Writes, and waits for the next line that answers it. */
+/** Writes a line and waits for the answer. */
 async function commands(operator: Operator, text: string, answer: RegExp): Promise<string> {
   const before = read(operator).length;
   operator.send(jid(), text);
@@ -57,14 +57,14 @@ const start = async (department: string) => {
 const close = () =>
   acme.ask('POST', `/visitors/${visitor}/chats/${chatId}/close`, { by: 'system' });
 const ofChat = ({ chatId: id }: { readonly chatId: string | null }) => id === chatId;
-/** What LHC was told that an operator wrote, to any visitor. */
+/** Messages of operators to visitors, as LHC has them. */
 const said = () =>
   [...acme.told('chat.message'), ...acme.told('visitor.invited')].map(
     ({ data }) => data.message.body,
   );
 const owner = async () => (await acme.ask('GET', `/visitors/${visitor}`)).operator;
 
-it('!help and what is no command are explained; LHC hears nothing of either', async () => {
+it('!help and unknown commands are answered; LHC hears of neither', async () => {
   await view();
   const help = await commands(olga, '!help', /^Commands/);
   expect(help).toContain('!transfer NAME');
@@ -73,7 +73,7 @@ it('!help and what is no command are explained; LHC hears nothing of either', as
   await commands(olga, ' \n！', /Nothing was sent/);
   await commands(olga, '!transfer', /^!transfer: say to whom/);
   await commands(olga, '!close', /^!close: this visitor has no open chat\./);
-  // Nobody was invited by that.
+  // This invited no visitor.
   expect((await acme.ask('GET', `/visitors/${visitor}`)).conversation).toBe('none');
 });
 
@@ -105,7 +105,7 @@ it('!take, !note, !info, !history, a command of LHC and !close, in a chat of ano
   expect(info).toContain('LT · local time');
   expect(info).toContain(`Shoes — https://shop.test/${visitor}`);
   expect(info).toMatch(/Chat #\S+ for support, started .* olga has it\./);
-  // Others may look it up too.
+  // Other operators may read it too.
   const history = await commands(pia, '!history 10', /^The last/);
   expect(history.split('\n').map((line) => line.replace(/^\d\d:\d\d /, ''))).toEqual([
     'The last 5 messages. Times are in UTC.',
@@ -127,7 +127,7 @@ it('!take, !note, !info, !history, a command of LHC and !close, in a chat of ano
   expect(closed.data).toMatchObject({ reason: 'all is well', operator: { username: 'olga' } });
 });
 
-it('!decline: the chat waits for others', async () => {
+it('!decline leaves the chat to others', async () => {
   await view();
   await start('sales');
   await reads(olga, /^Hello\?$/);
@@ -137,7 +137,7 @@ it('!decline: the chat waits for others', async () => {
   await close();
 });
 
-it('!transfer to an operator, who sees what was said, and not to one who is full', async () => {
+it('!transfer to an operator, who sees the earlier messages; an operator without a free place refuses', async () => {
   await view();
   await start('sales');
   await reads(olga, /^Hello\?$/);
@@ -154,7 +154,7 @@ it('!transfer to an operator, who sees what was said, and not to one who is full
   olga.send(jid(), 'Still me');
   await reads(olga, /^Not delivered: /);
 
-  // Pia has one place: a second chat is not for her, by whatever name.
+  // Pia has one place, so she cannot get a second chat, whatever name the command uses.
   const [first, firstChat] = [visitor, chatId];
   [visitor, chatId] = [`${visitor}-2`, `${chatId}-2`];
   await view();
@@ -170,13 +170,13 @@ it('!transfer to an operator, who sees what was said, and not to one who is full
   expect(await owner()).toBe('olga');
   await close();
   [visitor, chatId] = [first, firstChat];
-  // To a department, where the next who is free gets it: it does not come back to her.
+  // To a department: the next free operator gets the chat, not the one who transferred it.
   await commands(pia, '!transfer SALES', /^Chat #\S+ goes to the department sales\./);
   await waitFor(async () => (await owner()) === 'olga', { what: 'olga to have it' });
   await close();
 });
 
-it('!away: no chats, whatever the client shows; !back: what waited comes', async () => {
+it('!away stops new chats, whatever the client shows; !back brings the chats that waited', async () => {
   await view();
   await commands(olga, '!away', /^You get no new chats until you write !back\./);
   await acme.operatorIs('olga', 'away');
@@ -192,7 +192,7 @@ it('!away: no chats, whatever the client shows; !back: what waited comes', async
   await close();
 });
 
-it('LHC hands on a chat and says what the visitor has seen', async () => {
+it('LHC transfers a chat and reports what the visitor has seen', async () => {
   await view();
   await start('sales');
   await reads(olga, /^Hello\?$/);
@@ -227,7 +227,7 @@ it('LHC hands on a chat and says what the visitor has seen', async () => {
   await close();
 });
 
-it('to a visitor that never was: answered, refused, and no dead letter', async () => {
+it('a command to an unknown visitor is answered or refused; there is no dead letter', async () => {
   await commands(olga, '!info', /^This visitor is unknown./);
   await commands(olga, '!take', /^!take: this visitor is not known\./);
   await commands(olga, '!history', /^No messages yet\./);
@@ -237,7 +237,7 @@ it('to a visitor that never was: answered, refused, and no dead letter', async (
   expect(await world.metric('xmpp_chat_dead_letters')).toBe(0);
 });
 
-it('a correction says what it corrects; of a command it is the command', async () => {
+it('a correction names the message that it corrects; a corrected command is a command', async () => {
   await view();
   await start('sales');
   await reads(olga, /^Hello\?$/);
@@ -263,12 +263,12 @@ it('a correction says what it corrects; of a command it is the command', async (
   correct(`command-${visitor}`, '!info', slip);
   await reads(olga, /Chat #\S+ for sales, started/);
   await close();
-  // The visitor is not invited by a typing error of the chat before.
+  // A correction in the ended chat does not invite the visitor.
   correct(`late-${visitor}`, 'Hello!', `right-${visitor}`);
   await reads(olga, /^Not delivered: no chat is open, and a correction invites nobody/);
 });
 
-it('!! sends a text that begins with !, and a resumed client is no second command', async () => {
+it('!! sends a text that begins with !; a resumed client does not repeat a command', async () => {
   await view();
   await start('sales');
   await reads(olga, /^Hello\?$/);
@@ -282,14 +282,14 @@ it('!! sends a text that begins with !, and a resumed client is no second comman
   await close();
 });
 
-it('of all that began with one !, nothing was told to LHC as a message, and nothing is shown to visitors', async () => {
+it('no text that began with one ! reached LHC as a message or a visitor', async () => {
   await world.idle();
   const texts = said();
   expect(texts.filter((text) => text.startsWith('!'))).toEqual(['!important: read this']);
   expect(texts.length).toBeGreaterThan(4);
   for (let n = 1; n < visitors; n++) {
     const { status, body: page } = await acme.call('GET', `/visitors/v${n}/messages?limit=100`);
-    const items: { body: string }[] = status === 404 ? [] : page.items; // one never was
+    const items: { body: string }[] = status === 404 ? [] : page.items; // one visitor does not exist
     for (const { body } of items)
       if (body !== '!important: read this') expect(body).not.toMatch(/^\s*[!！]/);
   }

@@ -1,4 +1,4 @@
-/** What the service says when it cannot start. */
+/** The errors of a service that cannot start. */
 import { afterAll, expect, it } from 'vitest';
 import { makeService, type Service, writeTenants } from '../support/service.ts';
 
@@ -17,7 +17,7 @@ const serve = async (of: Service & { settings: Record<string, string> }, setting
   return of.cli('serve');
 };
 
-it('names every wrong setting, and no secret, and exits 1', async () => {
+it('it names every wrong setting, no secret, and exits with 1', async () => {
   await writeTenants(service, [
     { id: 'acme', host: 'xmpp.test', apiKey: 'short', hardTimeout: -1 },
     { id: 'chat', host: 'xmpp.test', apiKey: 'long-enough-to-be-a-key' },
@@ -43,7 +43,7 @@ it('names every wrong setting, and no secret, and exits 1', async () => {
   expect(output).not.toMatch(/tiny-secret|wrong secret|short|\n {4}at /);
 });
 
-it('names LISTEN when the port is taken', async () => {
+it('it names LISTEN when the port is in use', async () => {
   const other = await makeService();
   await writeTenants(service, [
     { id: 'acme', host: 'xmpp.test', apiKey: 'long-enough-to-be-a-key' },
@@ -63,7 +63,7 @@ it('names LISTEN when the port is taken', async () => {
   }
 });
 
-it('does not start with another secret than that of the log, and seals nothing with it', async () => {
+it('it does not start with a secret that is not the one of the log, and seals nothing with it', async () => {
   await writeTenants(service, [
     { id: 'acme', host: 'xmpp.test', apiKey: 'long-enough-to-be-a-key' },
   ]);

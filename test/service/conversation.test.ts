@@ -1,4 +1,4 @@
-/** Visitors and operators talk: invitations, routing, messages both ways, and who is told what when it cannot be. */
+/** Visitors and operators talk: invitations, routing, messages both ways, and the reasons of refusals. */
 import { expect, it } from 'vitest';
 import type { Operator } from '../support/operator.ts';
 import { testWorld } from '../support/test-world.ts';
@@ -13,7 +13,7 @@ const pia = await acme.connect('pia');
 await acme.operatorIs('olga', 'available');
 await acme.operatorIs('pia', 'available');
 
-/** What an operator read from a visitor. */
+/** The messages of a visitor that an operator has received. */
 const read = (operator: Operator, visitor: string): string[] =>
   operator.messages
     .filter(({ from }) => from.startsWith(`${acme.visitorJid(visitor)}`))
@@ -38,7 +38,7 @@ const chats = async (username: string): Promise<string[]> =>
 const chatMessages = (visitor: string) =>
   acme.told('chat.message').filter(({ data }) => data.visitor === visitor);
 
-it('an operator writes to a visitor that browses: it is invited, and the chat is the inviter’s', async () => {
+it('an operator writes to a visitor who browses: the visitor is invited, and the inviter owns the chat', async () => {
   await online('1');
   const id = await olga.sendAndAck(acme.visitorJid('1'), 'May I help you?');
   const invited = await acme.callback('visitor.invited', ({ visitor }) => visitor === '1');
@@ -47,10 +47,10 @@ it('an operator writes to a visitor that browses: it is invited, and the chat is
     operator: { username: 'olga', lhcUserId: 1 },
     message: { id, body: 'May I help you?' },
   });
-  // Another operator is not to interfere.
+  // Another operator must not interfere.
   pia.send(acme.visitorJid('1'), 'Me too?');
   await reads(pia, '1', /^Not delivered: olga has just invited this visitor/);
-  // In a department that is not hers: an invitation that is answered comes before the rules.
+  // The department is not hers, but an invitation comes before the rules of routing.
   await acme.ask('POST', '/visitors/1/chats', {
     chatId: 'c1',
     department: 'support',
@@ -112,9 +112,9 @@ it('a chat goes to an operator of its department; messages both ways in order; c
   await waitFor(async () => (await chats('pia')).length === 0, { what: 'her place to be free' });
 });
 
-it('long and odd texts arrive as they were written', async () => {
+it('long and unusual texts arrive unchanged', async () => {
   await online('3');
-  const long = 'ä<&">'.repeat(10_000); // 60 kB, and several times that when it is escaped
+  const long = 'ä<&">'.repeat(10_000); // 60 kB, several times more when escaped
   const odd = 'line one\n\tline two 😀 \u202e & <b>';
   await acme.ask('POST', '/visitors/3/chats', {
     chatId: 'c3',
@@ -131,7 +131,7 @@ it('long and odd texts arrive as they were written', async () => {
   await acme.ask('POST', '/visitors/3/chats/c3/close', { by: 'operator' });
 });
 
-it('nobody is free: the chat waits, and is given to the first who is', async () => {
+it('a chat waits while no operator is free; the first free operator gets it', async () => {
   await acme.register('quin', { departments: ['legal'], capacity: 1 });
   await online('4');
   await online('5');
@@ -156,7 +156,7 @@ it('nobody is free: the chat waits, and is given to the first who is', async () 
   await quin.disconnect();
 });
 
-it('who writes into another’s chat is told so, and nothing reaches the visitor', async () => {
+it('a message into the chat of another operator is refused and does not reach the visitor', async () => {
   await online('6');
   await acme.ask('POST', '/visitors/6/chats', { chatId: 'c6', department: 'sales' });
   await acme.callback('chat.assigned', ({ chatId }) => chatId === 'c6');
@@ -170,7 +170,7 @@ it('who writes into another’s chat is told so, and nothing reaches the visitor
   await acme.ask('POST', '/visitors/6/chats/c6/close', { by: 'visitor' });
 });
 
-it('who writes to a visitor that has left, or never was, is told so', async () => {
+it('a message to a visitor who has left or never came is refused', async () => {
   await online('7');
   await acme.ask('POST', '/visitors/7/timeout');
   await olga.waitFor(() => olga.presences.get(acme.visitorJid('7'))?.available === false, 10_000);
@@ -181,7 +181,7 @@ it('who writes to a visitor that has left, or never was, is told so', async () =
   expect(acme.told('visitor.invited').filter(({ data }) => data.visitor !== '1')).toEqual([]);
 });
 
-it('typing is passed on, both ways, and leaves no fact', async () => {
+it('typing is forwarded both ways and leaves no fact', async () => {
   await online('8');
   await acme.ask('POST', '/visitors/8/chats', { chatId: 'c8', department: 'sales' });
   await acme.callback('chat.assigned', ({ chatId }) => chatId === 'c8');
@@ -205,14 +205,14 @@ it('typing is passed on, both ways, and leaves no fact', async () => {
     state: 'composing',
     operator: { username: 'olga' },
   });
-  // Somebody else's typing is nobody's business.
+  // Typing of another operator is not forwarded.
   pia.chatState(acme.visitorJid('8'), 'composing');
   await pia.acknowledged();
   expect((await acme.ask('GET', '/visitors/8')).revision).toBe(before);
   await acme.ask('POST', '/visitors/8/chats/c8/close', { by: 'visitor' });
 });
 
-it('a message that nobody took has failed, and says why', async () => {
+it('a message of a chat that no operator took fails with a reason', async () => {
   await online('9');
   const message = { id: 'lost-9', body: 'Anybody?' };
   await acme.ask('POST', '/visitors/9/chats', { chatId: 'c9', department: 'nobody', message });
@@ -225,7 +225,7 @@ it('a message that nobody took has failed, and says why', async () => {
   });
 });
 
-it('a chat with no visitor that browses is a contact of its own', async () => {
+it('a chat without a browsing visitor is a contact of its own', async () => {
   const key = 'c10.chat';
   await acme.ask('POST', `/visitors/${key}/chats`, {
     chatId: 'c10',

@@ -1,11 +1,11 @@
-/** A short campaign; `npm run test:campaign` is the long one. `SEED` repeats a schedule. */
+/** A short campaign. `npm run test:campaign` is the long one. `SEED` repeats a schedule. */
 import { randomInt } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { runCampaign } from './campaign/campaign.ts';
 
 const seed = Number(process.env.SEED ?? randomInt(1, 1_000_000));
 
-it(`whatever is killed, what was promised arrives, once and in order (seed ${seed})`, async () => {
+it(`all acknowledged messages arrive once and in order, whatever is killed (seed ${seed})`, async () => {
   const report = await runCampaign({
     seed,
     serviceKills: 3,

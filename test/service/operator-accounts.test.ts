@@ -19,7 +19,7 @@ const facts = async (username: string): Promise<string[]> => {
   return body.items.map(({ type }: { type: string }) => type);
 };
 
-/** Somebody who has the operators on the roster, as visitors do. */
+/** A contact with the operators on its roster, like a visitor. */
 async function watcher(): Promise<Operator> {
   await world.ejabberd.register('watcher', 'pw');
   await world.admin('srg_user_add', {
@@ -48,7 +48,7 @@ async function operators(input: string, ...args: readonly string[]) {
   return { code: child.exitCode, output };
 }
 
-it('of two requests at once for one LHC user exactly one is carried out', async () => {
+it('of two simultaneous requests for one LHC user exactly one succeeds', async () => {
   for (let round = 0; round < 5; round++) {
     const lhcUserId = 100 + round;
     const names = ['one', 'two', 'three'].map((name) => `${name}${round}`);
@@ -70,7 +70,7 @@ it('of two requests at once for one LHC user exactly one is carried out', async 
   }
 });
 
-it('a change names what changes, and contacts see the name', async () => {
+it('a change keeps all fields that it does not name, and contacts see the new name', async () => {
   const contact = await watcher();
   await acme.register('nora', { name: 'Nora', lhcUserId: 200, capacity: 3 });
   const jid = acme.operatorJid('nora');
@@ -92,7 +92,7 @@ it('a change names what changes, and contacts see the name', async () => {
   const renamed = await acme.ask('PUT', '/operators/nora', { name: 'Nora B.' });
   const after = await acme.ask('GET', `/operators/nora?minPosition=${renamed.position}`);
   expect(after).toMatchObject({ name: 'Nora B.', capacity: 3, lhcUserId: 200 });
-  // Who is logged in hears of it without asking for the roster again.
+  // A contact that is logged in gets the name without asking for the roster again.
   await contact.waitFor(() =>
     contact.rosterPushes.slice(pushes).some((item) => item.jid === jid && item.name === 'Nora B.'),
   );
@@ -103,7 +103,7 @@ it('a change names what changes, and contacts see the name', async () => {
   await contact.disconnect();
 });
 
-it('one that is removed is logged out and gone for everybody; its name and LHC user are free', async () => {
+it('a removed operator is logged out and off all rosters; the name and the LHC user are free', async () => {
   const contact = await watcher();
   await acme.register('mona', { name: 'Mona', lhcUserId: 300 });
   const jid = acme.operatorJid('mona');
@@ -126,7 +126,7 @@ it('one that is removed is logged out and gone for everybody; its name and LHC u
   expect((await acme.call('GET', '/operators/mona')).status).toBe(404);
   await expect(acme.connect('mona')).rejects.toThrow();
 
-  // At once: nothing of the first one comes back.
+  // The name is used again at once: nothing of the first operator comes back.
   const again = { lhcUserId: 300, password: 'new', departments: ['help'] };
   const put = await acme.ask('PUT', '/operators/mona', again);
   expect(await acme.ask('GET', `/operators/mona?minPosition=${put.position}`)).toMatchObject({
@@ -148,7 +148,7 @@ it('one that is removed is logged out and gone for everybody; its name and LHC u
   await contact.disconnect();
 });
 
-it('one that is removed with a chat leaves it to another, and LHC hears that it is gone', async () => {
+it('a chat of a removed operator goes to another one, and LHC hears of the removal', async () => {
   await acme.register('rita', { lhcUserId: 320, departments: ['billing'] });
   const rita = await acme.connect('rita');
   await acme.operatorIs('rita', 'available');
@@ -173,7 +173,7 @@ it('one that is removed with a chat leaves it to another, and LHC hears that it 
     20_000,
   );
   await sven.waitFor(() => sven.messages.some(({ body }) => body.includes('My invoice?')), 10_000);
-  // The same operator as another LHC user: LHC hears of both.
+  // The operator becomes another LHC user: LHC hears of both.
   await acme.ask('PUT', '/operators/sven', { lhcUserId: 321 });
   await acme.callback('operator.online', ({ operator }) => operator.lhcUserId === 321);
   const offline = acme
@@ -184,7 +184,7 @@ it('one that is removed with a chat leaves it to another, and LHC hears that it 
   await sven.disconnect();
 });
 
-it('removed and registered again, time after time, the last word counts', async () => {
+it('of repeated removals and registrations the last one counts', async () => {
   for (let round = 0; round < 8; round++) {
     await acme.ask('PUT', '/operators/quick', { lhcUserId: 310, password: `pw${round}` });
     if (round < 7) await acme.ask('DELETE', '/operators/quick');
@@ -193,7 +193,7 @@ it('removed and registered again, time after time, the last word counts', async 
   await acme.connect('quick', { password: 'pw7' }).then((each) => each.disconnect());
 });
 
-it('a file is imported: checked first, then carried out, and the same again changes nothing', async () => {
+it('a file is checked, then imported; a second import changes nothing', async () => {
   await acme.register('kate', { name: 'Kate', lhcUserId: 400 });
   const text = [
     '\ufeffusername,lhcUserId,name,departments,capacity,password',
@@ -246,7 +246,7 @@ it('a file is imported: checked first, then carried out, and the same again chan
   expect(again).toEqual({ code: 0, output: 'created 0, changed 0, unchanged 2, failed 0\n' });
 });
 
-it('what the service refuses is told with its line, the rest is done', async () => {
+it('a line that the service refuses is reported; all others are imported', async () => {
   await world.ejabberd.register('foreign', 'theirs');
   const text = 'username,lhcUserId,password\nforeign,500,mine\nlena,501,pw\n';
   const { code, output } = await operators(text, 'import', '-');

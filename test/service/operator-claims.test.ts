@@ -15,7 +15,7 @@ const tenant = world.tenant(TENANT);
 await balanced(world.processes);
 const left = await world.metric('xmpp_chat_effects_pending');
 
-/** At this process, whatever the balancer would do. */
+/** A request to this process, past the balancer. */
 const at = (index: number) => (method: string, username: string, body?: unknown) => {
   const process = world.processes[index];
   if (!process) throw new Error('two processes were asked for');
@@ -24,7 +24,7 @@ const at = (index: number) => (method: string, username: string, body?: unknown)
 };
 const [first, second] = [at(0), at(1)];
 
-it('asked of both at once, exactly one operator has it', async () => {
+it('of two simultaneous requests at two processes exactly one gets the LHC user', async () => {
   for (let round = 0; round < 6; round++) {
     const wish = { lhcUserId: 10 + round, password: 'pw' };
     const answers = await Promise.all([
@@ -43,7 +43,7 @@ it('asked of both at once, exactly one operator has it', async () => {
   }
 });
 
-it('removed at one and registered at the other at once, the new account stays', async () => {
+it('after a removal at one process and a registration at the other, the new account stays', async () => {
   await first('PUT', 'olga', { lhcUserId: 50, password: 'pw' });
   for (let round = 0; round < 6; round++) {
     const [remove, put] = round % 2 ? [first, second] : [second, first];
@@ -56,7 +56,7 @@ it('removed at one and registered at the other at once, the new account stays', 
   await tenant.connect('olga', { password: 'pw5' }).then((each) => each.disconnect());
 });
 
-it('a process that dies in the middle locks nobody out', async () => {
+it('a process that dies during a claim does not block the LHC user', async () => {
   const dying = world.processes[0];
   if (!dying) throw new Error('it runs');
   const wishes = Array.from({ length: 12 }, (_, i) => ({ lhcUserId: 100 + i, password: 'pw' }));
@@ -64,7 +64,7 @@ it('a process that dies in the middle locks nobody out', async () => {
   await Promise.race(answers);
   await dying.kill();
   const known = await Promise.all(answers);
-  // Their own names go on where they were, at the other process.
+  // The same operators continue at the other process.
   for (const [i, wish] of wishes.entries()) {
     const answer = await second('PUT', `half${i}`, wish);
     expect({ i, status: answer.status }).toEqual({ i, status: 202 });

@@ -1,4 +1,4 @@
-/** What operators read in their clients: who it is, what was said before, how far their own messages have come. */
+/** What operators see in their clients: who the visitor is, earlier messages, receipts and markers. */
 import xml, { type Element } from '@xmpp/xml';
 import { expect, it } from 'vitest';
 import type { Operator } from '../support/operator.ts';
@@ -25,7 +25,7 @@ const pia = await acme.connect('pia');
 await acme.operatorIs('olga', 'available');
 await acme.operatorIs('pia', 'available');
 
-/** What an operator read of a visitor. */
+/** The messages of a visitor that an operator has received. */
 const read = (operator: Operator, visitor: string) =>
   operator.messages.filter(
     ({ from }) =>
@@ -57,13 +57,13 @@ const start = (visitor: string, department: string, message?: string) =>
     department,
     ...(message && { message: { id: `first-${visitor}`, body: message } }),
   });
-/** The id is made of it. */
+/** The message id is derived from the body. */
 const say = (visitor: string, body: string) =>
   acme.ask('POST', `/visitors/${visitor}/messages`, { id: idOf(body), body });
 const idOf = (body: string): string => body.replace(/\W/g, '-').toLowerCase();
 const end = (visitor: string) =>
   acme.ask('POST', `/visitors/${visitor}/chats/c${visitor}/close`, { by: 'visitor' });
-/** Writes as clients do that want to know what becomes of it. */
+/** Writes like a client that asks for a receipt and a marker. */
 function write(operator: Operator, visitor: string, id: string): void {
   operator.sendStanza(
     xml(
@@ -84,7 +84,7 @@ const typing = (operator: Operator, visitor: string) =>
       stanza.getChild('composing', 'http://jabber.org/protocol/chatstates'),
   );
 
-it('who it is, before the first word; the contact shows the page, that it waits, and its picture', async () => {
+it('an introduction comes before the first message; the contact shows page, waiting state and picture', async () => {
   const jid = acme.visitorJid('1');
   const page = { page: 'https://shop.test/shoes', title: 'Shoes', country: 'Italy' };
   await acme.view('1', { ...page, nick: 'Eve', city: 'Rome', timezone: 'Europe/Rome' });
@@ -111,7 +111,7 @@ it('who it is, before the first word; the contact shows the page, that it waits,
   ]);
   expect(read(pia, '1')).toEqual([]);
   const [introduction, first] = read(olga, '1').map(({ stanza }) => stanza);
-  expect(introduction?.getChild('request')).toBeUndefined(); // nobody waits for its receipt
+  expect(introduction?.getChild('request')).toBeUndefined(); // the introduction asks for no receipt
   expect(first?.getChild('request')).toBeDefined();
   olga.send(acme.visitorJid('1'), 'We do');
   await presence(olga, '1', (text) => text.startsWith('available\nChat #c1 (sales)'));
@@ -124,7 +124,7 @@ it('who it is, before the first word; the contact shows the page, that it waits,
   await acme.ask('POST', '/visitors/1/chats/c1b/close', { by: 'visitor' });
 });
 
-it('a chat that is handed on comes with what was said, and when; handed back, with what was missed', async () => {
+it('a transferred chat comes with the earlier messages and their times; transferred back, with the missed ones', async () => {
   await acme.view('2', { page: 'https://shop.test/' });
   await start('2', 'sales', 'Hello');
   await reads(olga, '2', 'Hello');
@@ -150,7 +150,7 @@ it('a chat that is handed on comes with what was said, and when; handed back, wi
     expect(delay?.from).toBe('xmpp.test');
     expect(Math.abs((delay?.at ?? 0) - before)).toBeLessThan(10_000);
   }
-  await presence(pia, '2', (text) => text.startsWith('chat\n')); // it waits again
+  await presence(pia, '2', (text) => text.startsWith('chat\n')); // the chat waits again
   await say('2', 'Anybody?');
   await reads(pia, '2', 'Anybody?');
   pia.send(acme.visitorJid('2'), '!transfer olga');
@@ -163,10 +163,10 @@ it('a chat that is handed on comes with what was said, and when; handed back, wi
   await reads(olga, '2', 'The visitor closed chat #c2.');
 });
 
-it('an owner who is gone for long loses the chat; what did not reach him reaches the next, once', async () => {
+it('an owner who stays away loses the chat; undelivered messages reach the next owner, once', async () => {
   await acme.register('rosa', { departments: ['legal'] });
   await acme.register('sara', { departments: ['legal'] });
-  // Her client hangs: it answers nothing.
+  // Her client hangs and answers nothing.
   const rosa = await acme.connect('rosa', { receipts: false, answerPings: false });
   await acme.operatorIs('rosa', 'available');
   await acme.view('3', { page: 'https://shop.test/' });
@@ -206,7 +206,7 @@ it('an owner who is gone for long loses the chat; what did not reach him reaches
   await sara.disconnect();
 });
 
-it('asked together, all see it; who answers first has it, and nobody reads anything twice', async () => {
+it('in a broadcast all see the chat, the first answer owns it, and no operator reads a message twice', async () => {
   await acme.view('4', { page: 'https://shop.test/' });
   await start('4', 'everybody', 'Who is there?');
   await say('4', 'Anybody at all?');
@@ -220,7 +220,7 @@ it('asked together, all see it; who answers first has it, and nobody reads anyth
       'Anybody at all?',
     ]);
   }
-  // It is nobody's chat: typing is shown to nobody.
+  // The chat has no owner, so no operator sees the typing.
   await acme.call('POST', '/visitors/4/typing', { state: 'composing' });
   pia.send(acme.visitorJid('4'), 'I am');
   await reads(olga, '4', 'pia has taken chat #c4.');
@@ -238,7 +238,7 @@ it('asked together, all see it; who answers first has it, and nobody reads anyth
   await end('4');
 });
 
-it('typing is shown both ways, to the operator also before the first answer', async () => {
+it('typing is shown both ways, to the operator before the first answer too', async () => {
   await acme.view('5', { page: 'https://shop.test/' });
   await start('5', 'sales');
   await reads(olga, '5', /^New chat #c5/);
@@ -256,7 +256,7 @@ it('typing is shown both ways, to the operator also before the first answer', as
   await end('5');
 });
 
-it('a receipt means that LHC has it: not while it is away, nor when it fails; then it follows', async () => {
+it('a receipt means that LHC has the message: it waits while LHC is away or fails', async () => {
   const { lhc } = acme;
   await acme.view('6', { page: 'https://shop.test/' });
   await start('6', 'sales');
@@ -287,7 +287,7 @@ it('a receipt means that LHC has it: not while it is away, nor when it fails; th
     expect(told).toContain(id);
     expect(acknowledged(olga, 'received', id)[0]?.from).toMatch(acme.visitorJid('6'));
   }
-  // Who does not ask for one gets none.
+  // A message that asks for no receipt gets none.
   const plain = await olga.sendAndAck(acme.visitorJid('6'), 'no receipt please');
   await acme.callback('chat.message', ({ message }) => message.id === plain);
   await world.idle();
@@ -296,7 +296,7 @@ it('a receipt means that LHC has it: not while it is away, nor when it fails; th
   await end('6');
 });
 
-it('what was read is told both ways', async () => {
+it('displayed markers are forwarded both ways', async () => {
   await acme.view('7', { page: 'https://shop.test/' });
   await start('7', 'sales', 'Read me');
   await reads(olga, '7', 'Read me');
@@ -317,7 +317,7 @@ it('what was read is told both ways', async () => {
   await end('7');
 });
 
-it('what a visitor cannot read is not told to LHC; the operator is told why', async () => {
+it('content that a visitor cannot read does not reach LHC; the operator reads why', async () => {
   await acme.view('8', { page: 'https://shop.test/' });
   await start('8', 'sales', 'Hello?');
   await reads(olga, '8', 'Hello?');

@@ -1,4 +1,4 @@
-/** Operators: registered by LHC, tracked while they are connected, and LHC is told. */
+/** Operators: LHC registers them, and hears whether they are online. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
@@ -15,7 +15,7 @@ const of =
   ({ data }: { data: { operator: { username: string } } }) =>
     data.operator.username === username;
 
-it('PUT makes the account and the group; who exists already is not taken over', async () => {
+it('PUT creates the account and joins the group; an existing account is not taken over', async () => {
   await acme.register('olga', { name: 'Olga', lhcUserId: 70 });
   expect(await world.accounts('xmpp.test')).toContain('olga');
   expect(await acme.ask('GET', '/operators/olga')).toMatchObject({
@@ -46,7 +46,7 @@ it('PUT makes the account and the group; who exists already is not taken over', 
   await acme.connect('foreign', { password: 'adopted' }).then((each) => each.disconnect());
 });
 
-it('connects, changes its presence, answers pings, disconnects', async () => {
+it('an operator connects, changes presence, answers pings, disconnects', async () => {
   await acme.register('pia');
   const pia = await acme.connect('pia', { resource: 'desk' });
   await acme.operatorIs('pia', 'available');
@@ -64,7 +64,7 @@ it('connects, changes its presence, answers pings, disconnects', async () => {
   await acme.operatorIs('pia', 'available');
   await acme.callback('operator.alive', ({ operator }) => operator.username === 'pia');
 
-  // A second client; the operator stays while one of them does.
+  // The operator stays online while one of two clients does.
   const phone = await acme.connect('pia', { resource: 'phone' });
   await waitFor(async () => (await acme.ask('GET', '/operators/pia')).sessions.length === 2);
   await pia.disconnect();
@@ -85,7 +85,7 @@ it('a client that hangs no longer counts', async () => {
   await rosa.disconnect();
 });
 
-it('a connection that is cut ends after the time for resuming it', async () => {
+it('a cut connection ends after the time in which it could be resumed', async () => {
   await acme.register('sara');
   const sara = await acme.connect('sara', { streamManagement: 'resume' });
   await acme.operatorIs('sara', 'available');
@@ -94,7 +94,7 @@ it('a connection that is cut ends after the time for resuming it', async () => {
   await waitFor(() => offline('sara').length === 1, { what: 'operator.offline' });
 });
 
-it('what changed while the service was away is known after its start', async () => {
+it('the service learns after its start what changed while it was down', async () => {
   await acme.register('tina');
   await acme.register('ulla');
   const tina = await acme.connect('tina');
@@ -111,7 +111,7 @@ it('what changed while the service was away is known after its start', async () 
   await ulla.disconnect();
 });
 
-it('DELETE takes the account away', async () => {
+it('DELETE removes the account', async () => {
   await acme.register('vera');
   expect((await acme.call('DELETE', '/operators/vera')).status).toBe(202);
   await waitFor(async () => !(await world.accounts('xmpp.test')).includes('vera'));

@@ -20,7 +20,7 @@ const cardOf = (nickname: string) =>
     `a vCard of ${nickname}`,
   );
 
-it('a visitor has a picture that stays when its name changes and when the service starts again', async () => {
+it('the picture of a visitor stays when the name changes and when the service restarts', async () => {
   await acme.view('1', { page: 'https://shop.test/' });
   await olga.waitFor(() => contact()?.available, 10_000, 'the contact');
   const before = await cardOf('Visitor 1');
@@ -41,14 +41,14 @@ it('a visitor has a picture that stays when its name changes and when the servic
   expect(await olga.vcard(jid)).toEqual(named);
 });
 
-it('nothing of it stays when the visitor is cleaned up', async () => {
+it('cleanup removes the picture', async () => {
   await acme.ask('DELETE', '/visitors/1');
   await olga.waitFor(
     async () => !(await world.accounts('xmpp.test')).includes('visitor.1'),
     10_000,
     'the account to be gone',
   );
-  // ejabberd tells that the account is gone before all of it is.
+  // ejabberd reports the removal of an account before all its data is gone.
   await olga.waitFor(async () => (await olga.vcard(jid)).name === '', 10_000, 'no vCard');
   expect(await olga.vcard(jid)).toEqual({ name: '', nickname: '' });
   await olga.waitFor(async () => (await olga.picture(jid)) === null, 10_000, 'no picture');

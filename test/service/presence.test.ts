@@ -1,4 +1,4 @@
-/** Visitors come, look around, leave and come back: what operators see of it, and what LHC is told. */
+/** Visitors come, view pages, leave and come back: what operators see and what LHC hears. */
 import { setTimeout as pace } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
@@ -7,7 +7,7 @@ import { waitFor } from '../support/wait.ts';
 const world = await testWorld({
   tenants: [
     { id: 'acme', host: 'xmpp.test' },
-    // Everything here is over soon.
+    // Short times, so that everything here ends soon.
     { id: 'quick', host: 'quick.test', settings: { hardTimeout: 2, cleanupAfter: 2 } },
   ],
 });
@@ -19,7 +19,7 @@ await acme.operatorIs('olga', 'available');
 const contact = (jid: string) => olga.presences.get(jid);
 const onRoster = async (jid: string) => (await olga.roster()).find((item) => item.jid === jid);
 
-it('a page view makes an account, a contact with its name, and a status', async () => {
+it('a page view creates an account, a contact with a name, and a status', async () => {
   const jid = acme.visitorJid('1');
   await acme.view('1', {
     page: 'https://shop.test/shoes',
@@ -47,7 +47,7 @@ it('a page view makes an account, a contact with its name, and a status', async 
   });
 });
 
-it('another page is another status, and extends the time; the same page is no news', async () => {
+it('another page changes the status and extends the time; the same page does not', async () => {
   const jid = acme.visitorJid('2');
   await acme.view('2', { page: 'https://shop.test/a', nick: 'Ben' });
   await olga.waitFor(
@@ -67,13 +67,13 @@ it('another page is another status, and extends the time; the same page is no ne
   const shown = of2();
   const { revision } = await acme.view('2', { page: 'https://shop.test/b', nick: 'Ben' });
   expect(revision).toBe(after.revision);
-  // Another visitor's first presence comes later than one of this one would.
+  // The first presence of another visitor would come later than a second one of this visitor.
   await acme.view('2b', { page: 'https://shop.test/b' });
   await olga.waitFor(() => contact(acme.visitorJid('2b'))?.available, 10_000, 'another contact');
   expect(of2()).toBe(shown);
 });
 
-it('who hurries through the pages is shown at most every two seconds, and at the last of them', async () => {
+it('quick page views change the status at most every two seconds, and end with the last page', async () => {
   const jid = acme.visitorJid('hurry');
   const presences = () =>
     olga.presenceStanzas.filter(({ attrs }) => attrs.from?.startsWith(jid)).length;
@@ -92,7 +92,7 @@ it('who hurries through the pages is shown at most every two seconds, and at the
   expect(presences() - before).toBeLessThanOrEqual(1 + Math.ceil(passed / 2_000));
 });
 
-it('who is gone is offline and off the roster, LHC is told; back again it is the same contact', async () => {
+it('a visitor who timed out is offline and off the roster, and LHC hears of it; later it is the same contact', async () => {
   const jid = acme.visitorJid('3');
   await acme.view('3', { page: 'https://shop.test/', nick: 'Carl' });
   await olga.waitFor(() => contact(jid)?.available, 10_000, 'the contact');
@@ -113,7 +113,7 @@ it('who is gone is offline and off the roster, LHC is told; back again it is the
   expect(accounts.filter((name) => name.startsWith('visitor.3'))).toEqual(['visitor.3']);
 });
 
-it('cleanup closes the chat and takes the account away', async () => {
+it('cleanup closes the chat and removes the account', async () => {
   await acme.view('4', { page: 'https://shop.test/', nick: 'Dora' });
   await acme.ask('POST', '/visitors/4/chats', { chatId: 'c4', department: 'sales' });
   await acme.callback('chat.assigned', ({ chatId }) => chatId === 'c4');
@@ -130,7 +130,7 @@ it('cleanup closes the chat and takes the account away', async () => {
   });
 });
 
-it('timed out and cleaned up by themselves, by the tenant’s own times', async () => {
+it('visitors time out and are cleaned up after the times of their tenant', async () => {
   const quick = world.tenant('quick');
   const before = Date.now();
   await quick.view('1', { page: 'https://quick.test/' });
@@ -145,7 +145,7 @@ it('timed out and cleaned up by themselves, by the tenant’s own times', async 
   });
 });
 
-it('accounts that no fact calls for are swept, and nobody else’s', async () => {
+it('accounts that no fact calls for are removed, and no others', async () => {
   await world.ejabberd.register('visitor.orphan', 'pw', 'xmpp.test');
   await world.ejabberd.register('somebody', 'pw', 'xmpp.test');
   await world.admin('srg_user_add', {
@@ -154,7 +154,7 @@ it('accounts that no fact calls for are swept, and nobody else’s', async () =>
     group: 'visitors',
     grouphost: 'xmpp.test',
   });
-  // The comparison is made at start.
+  // The comparison runs at the start.
   await world.service.stop();
   await world.service.start();
   await waitFor(async () => !(await world.accounts('xmpp.test')).includes('visitor.orphan'), {
@@ -168,7 +168,7 @@ it('accounts that no fact calls for are swept, and nobody else’s', async () =>
   await olga.waitFor(() => contact(acme.visitorJid('1'))?.available, 10_000, 'the others’ return');
 });
 
-it('who says its name only when it starts a chat has it in the contact list at once', async () => {
+it('a name that comes with the chat is in the contact list at once', async () => {
   await acme.view('named', { page: 'https://shop.test/' });
   const jid = acme.visitorJid('named');
   const names = () => olga.rosterPushes.filter((item) => item.jid === jid).map(({ name }) => name);

@@ -1,6 +1,6 @@
 /**
- * What operators read of a chat, and what they command in it, with two processes on one log: whichever hears of it, and
- * whichever owns the visitor. The log is a real EventStoreDB where EVENTSTOREDB_URL names one, else the test double.
+ * Chats and operators' commands with two processes on one log. Either process may receive a request, and either may own
+ * the visitor. The log is a real EventStoreDB if EVENTSTOREDB_URL names one, otherwise the test double.
  */
 import { beforeEach, expect, it } from 'vitest';
 import type { Operator } from '../support/operator.ts';
@@ -10,7 +10,7 @@ import { newTenantId, sharedLog } from '../support/shared-log.ts';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** So many that each process owns some of them. */
+/** Enough visitors that each process owns some of them. */
 const VISITORS = 16;
 const TENANT = newTenantId();
 const world = await testWorld({
@@ -29,7 +29,7 @@ const pia = await tenant.connect('pia');
 await tenant.operatorIs('olga', 'available');
 await tenant.operatorIs('pia', 'available');
 
-/** At this process, whatever the balancer would do. */
+/** A request to this process, past the balancer. */
 const askAt = async (process: Service, path: string, body: unknown): Promise<Answer> => {
   const answer = await callTo(process.url)('POST', `/v1/${TENANT}/visitors/${path}`, body, {
     key: tenant.apiKey,
@@ -51,7 +51,7 @@ beforeEach(async () => {
   );
 });
 
-/** What an operator read of a visitor, in order. */
+/** The messages of a visitor that an operator has received, in order. */
 const read = (operator: Operator, visitor: string): string[] =>
   operator.messages
     .filter(({ from }) => from.split('/', 1)[0] === tenant.visitorJid(visitor))
@@ -79,7 +79,7 @@ const closeAll = () =>
 const ofVisitor = (visitor: string) => (data: { readonly visitor: string }) =>
   data.visitor === visitor;
 
-it('a chat opens once and in order, and again for whom it is handed to, wherever it is heard of', async () => {
+it('a chat opens once and in order, and once more for the receiver of a transfer, at either process', async () => {
   const owned = await Promise.all(
     world.processes.map((each) => gauge(each, 'xmpp_chat_visitor_sessions')),
   );
@@ -120,14 +120,14 @@ it('a chat opens once and in order, and again for whom it is handed to, wherever
   await closeAll();
 }, 90_000);
 
-it('a command is carried out and answered once, and what it tells is as new as the log', async () => {
+it('a command is carried out and answered once, and its answer is as new as the log', async () => {
   await Promise.all(
     visitors.map(async (visitor, n) => {
       const at = n % 2 ? first : second;
       const jid = tenant.visitorJid(visitor);
       await begins(visitor, at);
       await reads(olga, visitor, /^Hello\?$/);
-      // A client that resumes sends again what it had sent.
+      // A client that resumes repeats what it had sent.
       for (const text of ['!take', '!note Calls back', '!block'])
         for (let times = 0; times < 2; times++) olga.send(jid, text, `${visitor} ${text}`);
       await reads(olga, visitor, /^!block was passed on/);
@@ -158,7 +158,7 @@ it('a command is carried out and answered once, and what it tells is as new as t
   }
 }, 90_000);
 
-it('an operator who was registered at one process can be handed a chat at the other at once', async () => {
+it('an operator who was just registered at one process can get a chat by the other', async () => {
   const [visitor = ''] = visitors;
   await begins(visitor, first);
   for (let n = 0; n < 8; n++) {
@@ -169,10 +169,10 @@ it('an operator who was registered at one process can be handed a chat at the ot
     expect(put.status).toBe(202);
     await askAt(other, `${visitor}/chats/c${visitor}/transfer`, { operator: `new${n}` });
   }
-  await closeAll().catch(() => undefined); // most have none
+  await closeAll().catch(() => undefined); // most visitors have no chat
 });
 
-it('a process that dies in the middle: its chats open once, its commands are answered once', async () => {
+it('after the death of a process its chats open once and its commands are answered once', async () => {
   const notes = 6;
   const [died, kill] = [Promise.withResolvers<void>(), { after: VISITORS / 2, begun: 0 }];
   await Promise.all(
@@ -183,7 +183,7 @@ it('a process that dies in the middle: its chats open once, its commands are ans
       if (kill.begun === kill.after) await first.kill().then(died.resolve, died.reject);
       await says(visitor, 'one', second);
       for (let n = 0; n < notes; n++) {
-        // The operator writes on while nobody has heard that the process is gone.
+        // The operator writes while no process has noticed the death.
         olga.send(jid, `!note ${n}`);
         if (n === 0) await died.promise;
       }

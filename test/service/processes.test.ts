@@ -1,6 +1,6 @@
 /**
- * Two processes of the service on one log, behind a balancer, with a real ejabberd: killed, paused and restarted in the
- * middle of conversations. The log is a real EventStoreDB where EVENTSTOREDB_URL names one, else the test double.
+ * Two processes of the service on one log, behind a balancer, with a real ejabberd. They are killed, paused and restarted
+ * during conversations. The log is a real EventStoreDB if EVENTSTOREDB_URL names one, otherwise the test double.
  */
 import { randomInt } from 'node:crypto';
 import { afterAll, expect, it } from 'vitest';
@@ -16,7 +16,7 @@ import { ROUTED_SETTINGS, startRouted } from './campaign/routed.ts';
 import { afterwards, makeOperators, openChats } from './campaign/scene.ts';
 import { startTraffic } from './campaign/traffic.ts';
 
-/** Without a session at most so long when their process dies (docs/adr/0010). */
+/** How long visitors are without a session at most when their process dies (docs/adr/0010). */
 const WITHOUT_SESSION_MS = 15_000;
 const MESSAGES = 200;
 const TENANT = newTenantId();
@@ -38,14 +38,14 @@ const quick = world.tenant(QUICK);
 const [first, second] = world.processes;
 if (!first || !second) throw new Error('two processes were asked for');
 
-/** How many visitors are logged in from a process. */
+/** The number of visitors that a process has logged in. */
 const sessionsOf = (process: Service) => gauge(process, 'xmpp_chat_visitor_sessions');
 
 const seed = Number(process.env.SEED ?? randomInt(1, 1_000_000));
 const lines: string[] = [`seed ${seed}`];
 afterAll(() => process.stdout.write(`${lines.join('\n')}\n`));
 
-it('any process takes any command and any question', async () => {
+it('any process takes any command and any query', async () => {
   await balanced(world.processes);
   const put = await callTo(first.url)(
     'PUT',
@@ -65,7 +65,7 @@ it('any process takes any command and any question', async () => {
   expect((await at(first)('page-views', { page: 'https://shop.test/' })).status).toBe(202);
   expect((await at(second)('chats', { chatId: 'any' })).status).toBe(202);
   expect((await at(first)('messages', { id: 'm1', body: 'one' })).status).toBe(202);
-  // The same again is known by the process that did not hear it the first time.
+  // The other process recognises the repeat.
   expect((await at(second)('messages', { id: 'm1', body: 'one' })).status).toBe(202);
   const stream = `/debug/streams/visitor-${QUICK}.anybody`;
   const { items } = (await callTo(second.url)('GET', stream)).body;
@@ -78,7 +78,7 @@ it('any process takes any command and any question', async () => {
   });
 });
 
-it('a restart of one after the other keeps visitors online, and takes the partitions along', async () => {
+it('a restart of one process after the other keeps visitors online and moves the partitions', async () => {
   await tenant.register('watch');
   const watch = await tenant.connect('watch', { presence: { show: 'dnd' } });
   const visitors = Array.from({ length: 24 }, (_, n) => `b${n}`);
@@ -109,7 +109,7 @@ it('a restart of one after the other keeps visitors online, and takes the partit
       deadlineMs: 20_000,
       what: 'sessions to come back',
     });
-    // Somebody may just be between the two sessions: how long that takes is what is measured.
+    // A visitor may be between two sessions now. The test measures how long that takes.
     await watch.waitFor(
       () => jids.every((jid) => watch.presences.get(jid)?.available),
       20_000,
@@ -119,13 +119,13 @@ it('a restart of one after the other keeps visitors online, and takes the partit
     lines.push(
       `restart: stopped in ${Math.round(took)} ms, ${longest.size} of ${jids.length} contacts absent for at most ${Math.round(Math.max(0, ...longest.values()))} ms`,
     );
-    // The new session takes the old one's place; between the two ejabberd may say that nobody is there.
+    // The new session replaces the old one. Between the two ejabberd may send an unavailable presence.
     expect(Math.max(0, ...longest.values())).toBeLessThan(2_000);
   }
   await watch.disconnect();
 });
 
-it('a process that is to stop while it still starts leaves in order, too', async () => {
+it('a process that is stopped during its start leaves in order too', async () => {
   await second.stop();
   for (let times = 0; times < 3; times++) {
     await second.start();
@@ -135,7 +135,7 @@ it('a process that is to stop while it still starts leaves in order, too', async
   await balanced(world.processes);
 });
 
-it('timers fire once, whoever dies meanwhile', async () => {
+it('deadlines fire once, whichever process dies', async () => {
   const visitors = Array.from({ length: 32 }, (_, n) => `t${n}`);
   await Promise.all(visitors.map((each) => quick.view(each, { page: 'https://shop.test/' })));
   await first.kill();
@@ -157,7 +157,7 @@ it('timers fire once, whoever dies meanwhile', async () => {
   }
 }, 90_000);
 
-it('each killed in turn and one paused past its lease: nothing lost, nothing twice, order kept', async () => {
+it('with each process killed in turn and one paused past its lease, nothing is lost, doubled or reordered', async () => {
   const random = seeded(seed);
   const pendingBefore = await gauge(first, 'xmpp_chat_effects_pending');
   const operators = await makeOperators(world, tenant);
@@ -246,7 +246,7 @@ it('each killed in turn and one paused past its lease: nothing lost, nothing twi
     deadlineMs: 60_000,
     every: 100,
     what: () => `what was promised: ${ledger.missing().join(', ')}`,
-  }).catch(() => undefined); // the report names what is missing
+  }).catch(() => undefined); // the report below names what is missing
   const faults = [
     ...traffic.faults,
     ...faultsOfRouting,

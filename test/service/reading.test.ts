@@ -1,4 +1,4 @@
-/** What LHC reads of the running service: lists, the queue and the numbers of a day, of chats with real operators. */
+/** The queries of LHC on the running service: lists, the queue, departments and the numbers of a day. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { sceneOf } from './routing-scene.ts';
@@ -9,7 +9,7 @@ const world = await testWorld({
       id: 'acme',
       host: 'xmpp.test',
       settings: {
-        offerTimeout: 600, // nobody misses anything here, however busy the machine is
+        offerTimeout: 600, // so long that no offer is missed on a busy machine
         routing: { departments: { support: { capacity: 1 } } },
       },
     },
@@ -20,7 +20,7 @@ const acme = world.tenant('acme');
 const beta = world.tenant('beta');
 const at = sceneOf(world, acme);
 
-/** Where it is noon: no day ends in the middle of this. */
+/** A time zone in which it is noon, so that no day ends during the test. */
 const ZONE = (() => {
   const ahead = 12 - new Date().getUTCHours();
   return `Etc/GMT${ahead > 0 ? '-' : '+'}${Math.abs(ahead)}`;
@@ -39,7 +39,7 @@ const [olga] = await at.staff('sales', ['olga']);
 const [pia] = await at.staff('support', ['pia']);
 if (!olga || !pia) throw new Error('both were asked for');
 
-/** In this order: v1 and v2 are answered, v3 is offered, v4 to v6 wait, v7 and v8 were closed without an answer. */
+/** v1 and v2 are answered, v3 is offered, v4 to v6 wait, v7 and v8 were closed without an answer. In this order. */
 for (let n = 1; n <= 9; n++) {
   const country = n % 2 ? 'Latvia' : 'Österreich';
   await acme.view(`v${n}`, { page: `https://shop.test/${n}`, nick: `Ann ${n}`, country });
@@ -61,7 +61,7 @@ await olga.sendAndAck(acme.visitorJid('v8'), '!decline');
 await at.hears(olga, 'v8', /^You have declined/);
 const { position: minPosition } = await at.close('v8');
 
-it('the queue: places, those of the department, and what is to be expected', async () => {
+it('the queue has positions, positions in the department, and expected waiting times', async () => {
   const { items, next } = await read('/queue', { minPosition });
   const places = (rows: readonly Row[]) =>
     rows.map(({ chatId, state, position, positionInDepartment }) =>
@@ -74,7 +74,7 @@ it('the queue: places, those of the department, and what is to be expected', asy
     'c-v6 waiting 4 3',
   ]);
   expect(next).toBeNull();
-  // Of support nothing is known yet, and nobody serves the other.
+  // Nothing is known of support yet, and no operator serves the other department.
   expect(items.map(({ expectedWait }: Row) => expectedWait)).toEqual([null, null, null, null]);
   const first = await read('/queue', { department: 'nobody', limit: '2' });
   const second = await read('/queue', { department: 'nobody', cursor: first.next });
@@ -83,7 +83,7 @@ it('the queue: places, those of the department, and what is to be expected', asy
     ['c-v6 waiting 4 3'],
   ]);
 
-  // Sales has answered two: what that took is what the next is told.
+  // Sales has answered two chats. Their waiting times make the estimate.
   olga.setPresence('dnd');
   await acme.operatorIs('olga', 'busy');
   await at.start('v9', 'sales');
@@ -98,7 +98,7 @@ it('the queue: places, those of the department, and what is to be expected', asy
   await acme.operatorIs('olga', 'available');
 });
 
-it('departments: who is there, what waits, what was served', async () => {
+it('departments have their operators, waiting chats and answered chats', async () => {
   const { items, todaySince } = await read('/departments', { timezone: ZONE });
   const day = Date.now() - todaySince;
   expect([day > 0, day < DAY_MS]).toEqual([true, true]);
@@ -130,7 +130,7 @@ it('departments: who is there, what waits, what was served', async () => {
       missedToday: 2,
     },
     {
-      // Of five places one is taken; of the department's one none is left.
+      // One of five places is taken. The department's bound of one chat is reached.
       department: 'support',
       operators: one,
       freePlaces: 0,
@@ -145,7 +145,7 @@ it('departments: who is there, what waits, what was served', async () => {
   ]);
 });
 
-it('the numbers of a day: all chats, by department, by operator; none of the day before', async () => {
+it('the numbers of a day count all chats, by department and by operator, and none of the day before', async () => {
   const stats = await read('/stats', { timezone: ZONE });
   expect(stats.total).toMatchObject({ chats: 9, open: 5, closed: 4, served: 2, missed: 3 });
   const { items } = await read('/chats', { operator: 'olga', sort: 'startedAt' });
@@ -184,7 +184,7 @@ it('the numbers of a day: all chats, by department, by operator; none of the day
   ]);
 });
 
-it('chats by state, person and time, in the order that was asked for', async () => {
+it('chats are listed by state, person and time, in the requested order', async () => {
   const [first, last] = await Promise.all(['c-v4', 'c-v6'].map((id) => read(`/chats/${id}`)));
   const newest = ['c-v9', 'c-v8', 'c-v7', 'c-v6', 'c-v5', 'c-v4', 'c-v3', 'c-v2', 'c-v1'];
   const asked: [Record<string, string>, string[]][] = [
@@ -211,7 +211,7 @@ it('chats by state, person and time, in the order that was asked for', async () 
   });
 });
 
-it('visitors by what is known of them; pages without a gap or a repeat while others come and go', async () => {
+it('visitors are listed by their fields; pages have no gap or repeat while visitors come and go', async () => {
   const all = ['v9', 'v8', 'v7', 'v6', 'v5', 'v4', 'v3', 'v2', 'v1'];
   const asked: [Record<string, string>, string[]][] = [
     [{ online: 'true' }, all],
@@ -229,7 +229,7 @@ it('visitors by what is known of them; pages without a gap or a repeat while oth
   for (let cursor = '', n = 0; ; n++) {
     const page = await read('/visitors', { limit: '2', ...(cursor && { cursor }) });
     found.push(...keys(page.items));
-    // In the middle of it: one comes, one of those to be read goes on, and one that was read leaves.
+    // Between two pages: a new visitor, a page view of an unread one, and a time-out of one that was read.
     await acme.view(`late${n}`, { page: 'https://shop.test/' });
     await acme.view('v1', { page: `https://shop.test/again/${n}` });
     if (n === 1) await acme.ask('POST', '/visitors/v9/timeout');
@@ -239,7 +239,7 @@ it('visitors by what is known of them; pages without a gap or a repeat while oth
   expect(found).toEqual(all);
 });
 
-it('operators with how they are now', async () => {
+it('operators are listed with their present state', async () => {
   pia.setPresence('dnd', 'on the phone');
   await acme.operatorIs('pia', 'busy');
   const { items } = await read('/operators');
@@ -266,7 +266,7 @@ it('operators with how they are now', async () => {
   await acme.operatorIs('pia', 'available');
 });
 
-it('what has not changed is not sent again, whatever happens to others; what has is', async () => {
+it('an unchanged answer is not sent again (ETag), whatever changes elsewhere; a changed one is', async () => {
   await world.idle();
   const lists = ['/visitors', '/chats', '/operators', '/queue', '/visitors/v2', '/chats/c-v2'];
   const ofToday = ['/departments', '/stats'].map(
@@ -307,7 +307,7 @@ it('what has not changed is not sent again, whatever happens to others; what has
   }
 });
 
-it('another tenant sees its own of the same names, and nothing else', async () => {
+it('another tenant sees only its own, under the same names', async () => {
   const chat = { chatId: 'c-v4', visitor: 'v4', department: 'nobody', jid: beta.visitorJid('v4') };
   expect((await beta.ask('GET', '/chats')).items).toMatchObject([chat]);
   expect((await beta.ask('GET', '/queue')).items).toMatchObject([{ ...chat, position: 1 }]);

@@ -11,7 +11,7 @@ import { faultsOfRouting, ownersOf } from './campaign/routed-faults.ts';
 const CHATS = 200;
 const OPERATORS = 20;
 const RESTLESS = 10;
-/** 240 places for 200 chats: while some are away, chats wait. */
+/** 240 places for 200 chats. Chats wait while some operators are away. */
 const CAPACITY = 12;
 const WITHIN_MS = 60_000;
 const seed = Number(process.env.SEED ?? randomInt(1, 1_000_000));
@@ -36,7 +36,7 @@ const crowd = world.tenant('crowd');
 const names = Array.from({ length: OPERATORS }, (_, n) => `op${n}`);
 const chats = Array.from({ length: CHATS }, (_, n) => ({ visitor: `${n}`, chatId: `c${n}` }));
 
-it(`each has one owner, no place is given twice, none leaks (seed ${seed})`, async () => {
+it(`each chat has one owner, and no place is given twice or lost (seed ${seed})`, async () => {
   const random = seeded(seed);
   const sessions = new Map<string, Operator>();
   for (const name of names) {
@@ -46,7 +46,7 @@ it(`each has one owner, no place is given twice, none leaks (seed ${seed})`, asy
   await Promise.all(names.map((name) => crowd.operatorIs(name, 'available')));
 
   let over = false;
-  /** Answers every chat that is offered, after a while. */
+  /** Answers every offered chat after a while. */
   async function answers(name: string): Promise<void> {
     const read = new Map<Operator, number>();
     for (; !over; await pace(20)) {
@@ -60,7 +60,7 @@ it(`each has one owner, no place is given twice, none leaks (seed ${seed})`, asy
       read.set(session, messages.length);
     }
   }
-  /** Goes in the middle of it, in one of the ways in which people go, and is there in the end. */
+  /** Leaves for a while, in one of the usual ways, and is there in the end. */
   async function isRestless(name: string): Promise<void> {
     for (let times = 0; times < 3; times++) {
       await pace(random.int(50, 1500));

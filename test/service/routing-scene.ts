@@ -1,4 +1,4 @@
-/** Chats that are routed on the real ejabberd: begun, looked up, and the facts of their picks. */
+/** Helpers for routing on the real ejabberd: start chats, look them up, read the facts of their assignments. */
 import type { VisitorFacts } from '../../src/actors/visitor/facts.ts';
 import type { Operator } from '../support/operator.ts';
 import { waitFor } from '../support/wait.ts';
@@ -9,7 +9,7 @@ export type Assigned = VisitorFacts['ChatAssigned'];
 
 export function sceneOf(world: World, tenant: Tenant) {
   const scene = {
-    /** Registers and logs in operators of a department, who are available then. */
+    /** Registers operators of a department, and logs them in as available. */
     async staff(
       department: string,
       names: readonly string[],
@@ -37,7 +37,7 @@ export function sceneOf(world: World, tenant: Tenant) {
     /** Every assignment of the visitor's chats, in order. */
     async picks(visitor: string): Promise<Assigned[]> {
       const facts = await scene.facts(visitor);
-      // The log's own facts, as the domain wrote them.
+      // Facts from the log, as the domain wrote them.
       return facts.flatMap(({ type, data }) =>
         type === 'ChatAssigned' ? [data as unknown as Assigned] : [],
       );
@@ -60,7 +60,7 @@ export function sceneOf(world: World, tenant: Tenant) {
       if (!last) throw new Error('it was waited for');
       return last;
     },
-    /** What an operator read from a visitor. */
+    /** The messages of a visitor that an operator has received. */
     read: (session: Operator, visitor: string): string[] =>
       session.messages
         .filter(({ from }) => from.split('/', 1)[0] === tenant.visitorJid(visitor))
@@ -78,7 +78,7 @@ export function sceneOf(world: World, tenant: Tenant) {
       await session.sendAndAck(tenant.visitorJid(visitor), body);
       await tenant.callback('chat.accepted', (each) => each.visitor === visitor);
     },
-    /** Until the operator has these chats, and no others. */
+    /** Waits until the operator has exactly these chats. */
     async has(username: string, visitors: readonly string[]): Promise<void> {
       let chats: string[] = [];
       await waitFor(

@@ -1,4 +1,4 @@
-/** Who gets a chat, on the real ejabberd: each rule of choosing an operator, once, from the visitor to the client. */
+/** The rules of routing on the real ejabberd, each once, from the visitor to the operator's client. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
@@ -15,7 +15,7 @@ const world = await testWorld({
     { id: 'calm', host: 'calm.test', settings: { routing: { departments } } },
     { id: 'quick', host: 'quick.test', settings: { offerTimeout: 2, ownerGrace: 2 } },
   ],
-  // Long enough for a client on a busy machine to answer: who does not counts as offline.
+  // Long enough for a client on a busy machine. A client that does not answer counts as offline.
   modLhc: { ping_interval: 1, ping_timeout: 5 },
 });
 const calm = world.tenant('calm');
@@ -23,12 +23,12 @@ const quick = world.tenant('quick');
 const at = sceneOf(world, calm);
 const soon = sceneOf(world, quick);
 
-it('who invited the visitor comes first, then who served it last, if they are free', async () => {
+it('the inviter comes first, then the last operator, if they are free', async () => {
   const [ida, jan] = await at.staff('own', ['ida', 'jan']);
   if (!ida || !jan) throw new Error('both were asked for');
   await at.start('own0', 'own');
   await at.pick('own0');
-  // Whoever has the first chat would not be the least loaded: let that be ida.
+  // Ida gets the first chat, so that she is not the least loaded.
   if ((await at.pick('own0')).operator === 'jan') {
     await jan.sendAndAck(calm.visitorJid('own0'), '!transfer ida');
     await at.has('ida', ['own0']);
@@ -61,7 +61,7 @@ it('who invited the visitor comes first, then who served it last, if they are fr
   });
 });
 
-it('least-loaded: the fewest chats, then the longest idle; the pick names whom it considered', async () => {
+it('least-loaded picks the fewest chats, then the longest idle; the fact names the considered operators', async () => {
   const names = ['lea', 'leo', 'liv'];
   await at.staff('least', names);
   const given: string[] = [];
@@ -76,7 +76,7 @@ it('least-loaded: the fewest chats, then the longest idle; the pick names whom i
   expect(given[3]).toBe(given[0]);
 });
 
-it('round-robin goes round; random takes one of those who are free', async () => {
+it('round-robin takes turns; random picks one of the free operators', async () => {
   await at.staff('robin', ['rae', 'ria', 'ron']);
   const round: string[] = [];
   for (const visitor of ['r0', 'r1', 'r2', 'r3']) {
@@ -95,7 +95,7 @@ it('round-robin goes round; random takes one of those who are free', async () =>
   });
 });
 
-it('broadcast: offered to all who are free, also to who comes meanwhile; the first answer owns it', async () => {
+it('broadcast offers to all free operators, later ones too; the first answer owns the chat', async () => {
   const [eda, eli, eva] = await at.staff('everybody', ['eda', 'eli', 'eva']);
   if (!eda || !eli || !eva) throw new Error('three were asked for');
   eva.setPresence('dnd');
@@ -112,7 +112,7 @@ it('broadcast: offered to all who are free, also to who comes meanwhile; the fir
     at.hears(eva, 'e0', /eli has taken/),
     at.hears(eli, 'e0', 'Anybody there?'),
   ]);
-  // Two at the same moment: one has it, the other is told.
+  // Two answers at the same moment: one operator gets the chat, the other is told.
   await at.start('e1', 'everybody');
   await Promise.all([at.hears(eda, 'e1', 'e1'), at.hears(eli, 'e1', 'e1')]);
   await Promise.all([eda, eli].map((each) => each.sendAndAck(calm.visitorJid('e1'), 'Hello')));
@@ -123,7 +123,7 @@ it('broadcast: offered to all who are free, also to who comes meanwhile; the fir
   await at.has(operator, operator === 'eli' ? ['e0', 'e1'] : ['e1']);
 });
 
-it('who is busy, away, full or does not answer pings is not asked', async () => {
+it('operators who are busy, away, full or silent to pings are not asked', async () => {
   const [dee, dov] = await at.staff('picky', ['dee', 'dov', 'duo'], { capacity: 1 });
   if (!dee || !dov) throw new Error('both were asked for');
   await calm.register('don', { departments: ['picky'] });
@@ -140,7 +140,7 @@ it('who is busy, away, full or does not answer pings is not asked', async () => 
   await at.has('duo', ['p0']);
   await at.start('p1', 'picky');
   await at.start('p2', 'picky');
-  // Nobody is free: they wait, and the oldest goes to who frees a place, comes back, is registered.
+  // The chats wait. The oldest goes to an operator who frees a place, comes back or is registered.
   await at.close('p0');
   expect(await at.pick('p1')).toMatchObject({ operator: 'duo' });
   expect(await at.picks('p2')).toEqual([]);
@@ -156,7 +156,7 @@ it('who is busy, away, full or does not answer pings is not asked', async () => 
   expect(await at.picks('p4')).toEqual([]);
 });
 
-it('nobody has more chats of a department than it allows, however many places he has', async () => {
+it('no operator has more chats of a department than its bound, however many places they have', async () => {
   await calm.register('nat', { departments: ['narrow', 'wide'], capacity: 3 });
   await calm.connect('nat');
   await calm.operatorIs('nat', 'available');
@@ -169,14 +169,14 @@ it('nobody has more chats of a department than it allows, however many places he
   await at.has('nat', ['n1', 'n2']);
 });
 
-it('an offer that is missed or declined goes to the next, and back only when nobody else is free', async () => {
+it('a missed or declined offer goes to the next operator, and back only if no other is free', async () => {
   const [mia, moe] = await soon.staff('miss', ['mia', 'moe']);
   if (!mia || !moe) throw new Error('both were asked for');
   await soon.start('m0', 'miss');
   const first = (await soon.pick('m0')).operator;
   const second = (await soon.pick('m0', 2)).operator;
   expect([first, second].toSorted()).toEqual(['mia', 'moe']);
-  // Both have missed it; after a pause it is offered again.
+  // Both have missed the offer. After a pause it is made again.
   const third = await soon.pick('m0', 3, 15_000);
   const [who, other] = third.operator === 'mia' ? [mia, moe] : [moe, mia];
   await soon.answer(who, 'm0');
@@ -186,7 +186,7 @@ it('an offer that is missed or declined goes to the next, and back only when nob
   expect(reasons.slice(0, 2)).toEqual(['missed', 'missed']);
   await soon.start('m1', 'miss');
   const asked = await soon.pick('m1');
-  // The other one has no chat, so he is asked; what he declines goes to who has one.
+  // The other operator has no chat and is asked first. The declined offer goes to the one with a chat.
   expect(asked.operator).not.toBe(third.operator);
   await soon.hears(other, 'm1', 'm1');
   await other.sendAndAck(quick.visitorJid('m1'), '!decline');
@@ -194,7 +194,7 @@ it('an offer that is missed or declined goes to the next, and back only when nob
   await soon.close('m1');
 });
 
-it('an owner who goes has time to come back; then the chat goes to the next, with its history', async () => {
+it('an owner who leaves has time to come back; then the next operator gets the chat with its history', async () => {
   const [gus] = await soon.staff('grace', ['gus']);
   if (!gus) throw new Error('he was asked for');
   await soon.start('g0', 'grace', 'My parcel is lost');
@@ -217,7 +217,7 @@ it('an owner who goes has time to come back; then the chat goes to the next, wit
   await soon.has('gil', ['g0']);
 });
 
-it('a removed operator’s chats go on', async () => {
+it('chats of a removed operator go to others', async () => {
   const [rex, roy] = await at.staff('leaving', ['rex', 'roy']);
   if (!rex || !roy) throw new Error('both were asked for');
   await at.start('x0', 'leaving', 'Hello');
@@ -233,7 +233,7 @@ it('a removed operator’s chats go on', async () => {
   expect(unassigned?.data).toMatchObject({ reason: 'operator-removed', operators: [operator] });
 });
 
-it('nothing waits that somebody could have', async () => {
+it('no chat waits that an operator could take', async () => {
   const waiting = async () => (await world.service.call('GET', '/metrics')).body;
   await waitFor(async () => /^xmpp_chat_chats_waiting 1$/m.test(String(await waiting())), {
     deadlineMs: 10_000,

@@ -1,4 +1,4 @@
-/** The event store is away for longer than a lease, under two processes: nobody is declared gone, and all goes on. */
+/** The event store is away for longer than a lease, with two processes: no process is declared gone, and all goes on. */
 import { afterAll, expect, it } from 'vitest';
 import { watchAbsences } from '../support/absences.ts';
 import { startEventStoreDouble } from '../support/eventstoredb/server.ts';
@@ -53,7 +53,7 @@ it('commands fail with a reason, visitors stay online, and nothing is lost or ha
     status: 503,
     body: { code: expect.stringMatching(/^(unavailable|timeout)$/) },
   });
-  // Whatever is waited for, that time has to pass.
+  // There is no condition to wait for: the time has to pass.
   await waitFor(() => Date.now() - gone > LEASE_MS * 1.5, {
     deadlineMs: LEASE_MS * 2,
     what: 'the time of a lease',

@@ -1,4 +1,4 @@
-/** Live changes of the real service: whoever comes again misses nothing, whatever happened to the service meanwhile. */
+/** The live stream of the real service: a client that reconnects misses nothing, whatever happened to the service. */
 import { expect, it } from 'vitest';
 import { type LiveReader, readEvents } from '../support/events.ts';
 import { testWorld } from '../support/test-world.ts';
@@ -14,7 +14,7 @@ const { service } = world;
 const acme = world.tenant('acme');
 const beta = world.tenant('beta');
 
-/** Comes again each time it is cut off, with the last id that it got, as a browser does. */
+/** Reconnects each time with the last id that it received, like a browser. */
 function follower() {
   const lives: LiveReader[] = [];
   let stopped = false;
@@ -31,7 +31,7 @@ function follower() {
           lastEventId = reader.lastEventId;
         }
       } catch {
-        // The service is away.
+        // The service is down.
       }
       await waitFor(async () => stopped || (await fetch(`${service.url}/healthz`)).ok, {
         deadlineMs: 60_000,
@@ -49,7 +49,7 @@ function follower() {
   };
 }
 
-/** What is told of in the log: the visitor's facts of acme that change a visitor's row, in order. */
+/** The facts of acme in the log that change a visitor's row, in order. */
 const told = ['VisitorArrived', 'PageViewed', 'LoggedIn', 'LoggedOut', 'TimedOut', 'ChatStarted'];
 async function positionsInLog(): Promise<string[]> {
   const found: string[] = [];
@@ -66,7 +66,7 @@ async function positionsInLog(): Promise<string[]> {
   }
 }
 
-it('nothing is missed over kills and stops of the service, and nothing of others is told', async () => {
+it('a client misses nothing over kills and stops of the service, and sees nothing of other tenants', async () => {
   await acme.register('olga', { name: 'Olga' });
   const live = follower();
   await waitFor(() => live.events().some(({ event }) => event === 'hello'));
@@ -74,7 +74,7 @@ it('nothing is missed over kills and stops of the service, and nothing of others
   let n = 0;
   const traffic = async (count: number): Promise<void> => {
     for (const end = n + count; n < end; n += 1) {
-      // Killed in the middle: whether it was carried out, the log says.
+      // Killed during the request: the log says whether it was carried out.
       await acme.call('POST', `/visitors/v${n}/page-views`, { page: `/${n}` }).catch(() => {});
       await beta.call('POST', `/visitors/b${n}/page-views`, { page: `/beta` }).catch(() => {});
     }
@@ -101,12 +101,12 @@ it('nothing is missed over kills and stops of the service, and nothing of others
   });
   const all = await positionsInLog();
   const ids = live.events().flatMap(({ event, id }) => (event === 'visitor' ? [id] : []));
-  // At least once, each first time in the order of the log, from where it began.
+  // At least once; the first occurrences are in the order of the log, from the beginning of the stream.
   const first = [...new Set(ids)];
   const begun = all.indexOf(first[0] ?? '');
   expect(first).toEqual(all.slice(begun, begun + first.length));
   expect(all.slice(begun + first.length)).toEqual([]);
-  expect(begun).toBe(0); // nothing was told of before, and hello said so
+  expect(begun).toBe(0); // the stream began at the beginning of the log, as `hello` said
   expect(from).not.toBe(all[0]);
   expect(live.lives.length).toBeGreaterThanOrEqual(5);
   expect(live.events().filter(({ event }) => event === 'reset')).toEqual([]);
@@ -121,7 +121,7 @@ it('nothing is missed over kills and stops of the service, and nothing of others
   await waitFor(async () => (await world.metric('xmpp_chat_stream_connections')) === 0);
 }, 120_000);
 
-it('each change is in the answers of queries when it is told of', async () => {
+it('each change is in the answers of queries when the stream has it', async () => {
   const reader = await readEvents(`${service.url}/v1/acme/stream?types=chat`, { key: acme.apiKey });
   await reader.until(() => reader.events.length === 1);
   for (let n = 1; n <= 20; n += 1) {

@@ -25,7 +25,7 @@ const olga = (id: string) => {
   return operator;
 };
 
-it('the same names are different people, on rosters of their own', async () => {
+it('the same names are different people, on separate rosters', async () => {
   for (const tenant of all) {
     await tenant.view('1', { page: `https://${tenant.id}.test/`, nick: `${tenant.id} one` });
     await tenant.ask('POST', '/visitors/1/chats', {
@@ -59,7 +59,7 @@ it('the same names are different people, on rosters of their own', async () => {
   }
 });
 
-it('streams are apart, and of their tenant alone', async () => {
+it('each stream belongs to one tenant', async () => {
   const { body } = await service.call('GET', '/debug/events?limit=500');
   const items: { stream: string; metadata: { tenant: string } }[] = body.items;
   for (const { stream, metadata } of items) {
@@ -84,10 +84,10 @@ it('an operator cannot reach a visitor of another tenant', async () => {
   const { items } = await south.ask('GET', '/visitors/1/messages');
   expect(items).toHaveLength(1);
   expect(south.told('chat.message')).toEqual([]);
-  expect(south.lhc.requests.length - before).toBeLessThanOrEqual(1); // the first message's delivery, at most
+  expect(south.lhc.requests.length - before).toBeLessThanOrEqual(1); // at most the delivery of the first message
 });
 
-it('another’s key answers as an unknown one, on every path of the document', async () => {
+it('the key of another tenant gets the answer of an unknown key, on every path of the document', async () => {
   const { body: document } = await service.call('GET', '/openapi.json');
   // The document is JSON from outside.
   const paths = document.paths as Record<string, Record<string, unknown>>;

@@ -1,4 +1,4 @@
-/** What mod_lhc, or somebody who claims to be it, may post: unusable events, repeated batches, stale signatures. */
+/** Webhooks of mod_lhc, or of a forger: unusable events, repeated batches, stale signatures. */
 import { randomUUID } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { expect, it } from 'vitest';
@@ -10,7 +10,7 @@ const { service } = world;
 const acme = world.tenant('acme');
 await acme.register('olga');
 for (const visitor of ['1', '2']) await acme.view(visitor, { page: 'https://a.test/' });
-// What the log gets by itself comes before what is compared below.
+// Facts of the start come before the facts that are compared below.
 await waitFor(async () => (await world.metric('xmpp_chat_visitor_sessions')) === 2, {
   deadlineMs: 10_000,
   what: 'both visitors to be logged in',
@@ -41,7 +41,7 @@ function post(events: unknown, at = new Date(), secret = world.webhookSecret) {
     },
   });
 }
-/** Where the log ends: progress of lanes apart, which lags behind what they did. */
+/** The end of the log without the progress of lanes, which lags behind their effects. */
 const head = async (): Promise<string> => {
   const { body } = await service.call('GET', '/debug/events?direction=backwards&limit=50');
   return body.items.find(({ stream }: { stream: string }) => !stream.startsWith('lane-')).position;
@@ -63,7 +63,7 @@ const batch = [
   message(olga, acme.visitorJid('1'), 'the last that can be used'),
 ];
 
-it('what cannot be used is set aside, with its reason; the rest of the batch is taken', async () => {
+it('an unusable event is set aside with a reason; the rest of the batch is taken', async () => {
   expect((await post(batch)).status).toBe(204);
   await waitFor(() => invitations('1').length === 2, { what: 'both invitations' });
   expect(invitations('1').map(({ data }) => data.message.body)).toEqual([
@@ -80,12 +80,12 @@ it('what cannot be used is set aside, with its reason; the rest of the batch is 
   expect(reasons.join('\n')).toMatch(/^to: /m);
 });
 
-it('the same batch again is 204 and does nothing', async () => {
+it('a repeated batch is answered with 204 and does nothing', async () => {
   const before = { head: await head(), callbacks: acme.lhc.accepted().length };
   expect((await post(batch.filter((each) => typeof each !== 'string'))).status).toBe(204);
   expect(await head()).toBe(before.head);
   expect(acme.lhc.accepted()).toHaveLength(before.callbacks);
-  // Also by a process that was started anew.
+  // The same holds for a restarted process.
   await service.kill();
   await service.start();
   const started = await head();
@@ -94,7 +94,7 @@ it('the same batch again is 204 and does nothing', async () => {
   expect(acme.lhc.accepted()).toHaveLength(before.callbacks);
 });
 
-it('a signature that is stale, of another secret or of another body opens nothing', async () => {
+it('a signature that is stale, of another secret or of another body is refused', async () => {
   const before = await head();
   const good = [message(olga, acme.visitorJid('1'), 'forged')];
   const answers = [

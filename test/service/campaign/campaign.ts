@@ -1,6 +1,6 @@
 /**
- * Kills of the service at any point, of ejabberd, and LHC away, while visitors and operators talk; then everything
- * that was promised is counted at the receivers.
+ * Visitors and operators talk while the service is killed at any point, ejabberd is killed, and LHC is away. Then all
+ * acknowledged messages are counted at the receivers.
  */
 import { setTimeout as pace } from 'node:timers/promises';
 import type { Failpoint } from '../../../src/service/failpoints.ts';
@@ -16,14 +16,14 @@ export interface CampaignOptions {
   readonly seed: number;
   /** kill -9 of the service from outside. */
   readonly serviceKills: number;
-  /** How often each failpoint ends it. */
+  /** How often each failpoint ends the service. */
   readonly eachFailpoint: number;
   readonly ejabberdKills: number;
-  /** How many messages are promised while LHC is away. */
+  /** Messages that are acknowledged while LHC is away. */
   readonly lhcAwayFor: number;
-  /** At least so many messages each way. */
+  /** The least number of messages each way. */
   readonly messages: number;
-  /** Between two messages of one visitor or to it, in ms. */
+  /** Between two messages of one visitor, or to one visitor, in ms. */
   readonly paceMs: number;
   readonly say?: (line: string) => void;
 }
@@ -31,12 +31,12 @@ export interface CampaignOptions {
 export interface CampaignReport extends Report {
   readonly serviceKills: number;
   readonly chatsBegun: number;
-  /** Begun at the tenant whose operators come and go. */
+  /** Chats of the tenant whose operators come and go. */
   readonly chatsRouted: number;
   readonly seconds: number;
 }
 
-/** Each failpoint, and how far into a life it may strike, in passings. */
+/** Each failpoint, with the number of passes within which it may kill. */
 const FAILPOINTS: Readonly<Record<Failpoint, number>> = {
   'before-append': 60,
   'after-append': 60,
@@ -47,10 +47,10 @@ const FAILPOINTS: Readonly<Record<Failpoint, number>> = {
   'in-fold': 80,
 };
 const RESTLESS = 2;
-/** Messages that are promised before the next kill from outside. */
+/** Acknowledged messages before the next kill from outside. */
 const BETWEEN_KILLS = { least: 5, most: 30 };
 const CALM = 5;
-/** Of the usual pace, when ejabberd is about to be killed: so that something is in flight. */
+/** The pace before a kill of ejabberd, so that messages are in flight. */
 const BURST = 0.1;
 const DIES_WITHIN_MS = 60_000;
 const ARRIVES_WITHIN_MS = 60_000;
@@ -118,7 +118,7 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     }
     await world.service.start();
     for (let kill = 1; kill <= options.ejabberdKills; kill++) {
-      // What waited through the kills before is through: few are in flight, and only they may be shown again.
+      // Earlier messages have arrived. Few are in flight, and only they may be shown twice.
       traffic.slowDown(5);
       routed.slowDown(5);
       await waitFor(() => ledger.inFlight().size <= CALM, {
@@ -154,7 +154,7 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     deadlineMs: ARRIVES_WITHIN_MS,
     every: 100,
     what: () => `what was promised: ${ledger.missing().join(', ')}`,
-  }).catch(() => undefined); // the report names what is missing
+  }).catch(() => undefined); // the report below names what is missing
   const faults = [
     ...traffic.faults,
     ...faultsOfRouting,
@@ -187,7 +187,7 @@ function deathsOf(
   return random.shuffle(deaths);
 }
 
-/** One life of the service, to its end. The first one is running already. */
+/** One life of the service, to its end. The first life is running already. */
 async function die(
   world: World,
   ledger: Ledger,

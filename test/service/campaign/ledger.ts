@@ -1,4 +1,4 @@
-/** What was promised (a 202, an acknowledgement), and what arrived at the receivers, raw. */
+/** Messages that were promised (a 202, an acknowledgement), and what the receivers got. */
 import type { Callback } from '../../../src/lhc/types.ts';
 import type { Lhc } from '../../support/lhc.ts';
 
@@ -6,9 +6,9 @@ export interface Sent {
   readonly visitor: string;
   readonly id: string;
   readonly body: string;
-  /** The 202 was seen, or ejabberd's acknowledgement. */
+  /** The sender has the 202, or ejabberd's acknowledgement. */
   promised: boolean;
-  /** Nobody promised it, and it is not sent again. */
+  /** It was not promised, and its sender does not repeat it. */
   givenUp: boolean;
 }
 
@@ -20,15 +20,15 @@ export interface Received {
 export interface Ledger {
   readonly byVisitors: readonly Sent[];
   readonly byOperators: readonly Sent[];
-  /** How many messages were promised, both ways. */
+  /** The number of promised messages, both ways. */
   promised(): number;
   visitorSends(visitor: string, id: string, body: string): Sent;
   operatorSends(visitor: string, id: string, body: string): Sent;
   serviceIsKilled(): void;
   ejabberdIsKilled(): void;
-  /** Ids of visitors' messages that are on their way: sent, and LHC not told of an outcome. */
+  /** Ids of visitors' messages in flight: sent, and LHC has no outcome yet. */
   inFlight(): ReadonlySet<string>;
-  /** What has not arrived yet, for an error. */
+  /** Messages that have not arrived, for an error. */
   missing(): string[];
   report(): Report;
 }
@@ -40,12 +40,12 @@ export interface Report {
   /** Copies beyond the first. */
   readonly repeatedStanzas: number;
   readonly repeatedCallbacks: number;
-  /** The most of one lane after one kill. */
+  /** The most copies of one lane after one kill. */
   readonly repeatedCallbacksOfALane: number;
   readonly inFlightAtEjabberdKills: readonly number[];
 }
 
-/** A lane repeats at most so many effects after a kill (docs/architecture.md, Lanes). */
+/** The effects that a lane may repeat after a kill (docs/architecture.md, Lanes). */
 const LANE_PROGRESS = 32;
 
 const countBy = <T>(items: Iterable<T>, key: (item: T) => string): Map<string, number> => {
@@ -54,7 +54,7 @@ const countBy = <T>(items: Iterable<T>, key: (item: T) => string): Map<string, n
   return counts;
 };
 
-/** The visitor or operator whose lane a callback comes by. */
+/** The visitor or operator whose lane sent a callback. */
 const laneOf = ({ data }: Callback): string =>
   'visitor' in data ? `visitor ${data.visitor}` : `operator ${data.operator.username}`;
 
@@ -64,13 +64,13 @@ export function createLedger(options: {
   readonly received: () => readonly (readonly Received[])[];
 }): Ledger {
   const { lhc, received } = options;
-  /** What came before is not ours: who killed what until now is not known here. */
+  /** Earlier callbacks do not count: this ledger does not know the kills before it. */
   const begun = lhc.requests.length;
-  /** How many callbacks had come when the service was killed. */
+  /** The number of callbacks at each kill of the service. */
   const serviceKills: number[] = [];
   const byVisitors: Sent[] = [];
   const byOperators: Sent[] = [];
-  /** What was in flight at each. */
+  /** Messages in flight at each kill of ejabberd. */
   const ejabberdKills: ReadonlySet<string>[] = [];
 
   const note = (list: Sent[]) => (visitor: string, id: string, body: string) => {
@@ -104,7 +104,7 @@ export function createLedger(options: {
   const atOperators = () => received().flatMap((each) => each.map(({ id }) => id));
   const atLhc = () => operatorsWords().map(({ data }) => data.message.id);
 
-  /** Arrivals of one visitor's conversation, each once, are in the order in which they were sent. */
+  /** The first arrivals of one conversation are in the order in which they were sent. */
   function disorder(what: string, list: readonly Sent[], arrived: readonly string[]): string[] {
     const faults: string[] = [];
     for (const [visitor, ofVisitor] of Map.groupBy(list, (sent) => sent.visitor)) {
@@ -118,7 +118,7 @@ export function createLedger(options: {
     return faults;
   }
 
-  /** How often a visitor's chats were taken from somebody, to be given to another. */
+  /** How often a visitor's chats went from one operator to another. */
   const takenFrom = () =>
     countBy(
       lhc.accepted().flatMap(({ type, data }) => (type === 'chat.transferred' ? [data] : [])),
@@ -132,12 +132,12 @@ export function createLedger(options: {
     const check = (ids: readonly string[], more: (id: string) => number): void => {
       for (const [id, copies] of countBy(ids, (each) => each)) {
         const may = 1 + ejabberdKills.filter((flying) => flying.has(id)).length + more(id);
-        // Our own lines have no outcome: after a kill of ejabberd nobody can say whether they were on their way.
+        // The service's own lines have no outcome, so it is unknown whether they were in flight at a kill of ejabberd.
         const notice = /^(notice|intro|history)-/.test(id) && ejabberdKills.length > 0;
         if (copies > may && !notice) faults.push(`${id} was shown ${copies} times, not ${may}`);
       }
     };
-    // One operator sees it once; another sees it too where he got the chat before it was delivered.
+    // One operator gets a message once. Another operator gets it too if the chat moved before its delivery.
     for (const each of received()) {
       const ids = each.map(({ id }) => id);
       check(ids, () => 0);
@@ -170,14 +170,14 @@ export function createLedger(options: {
     for (const [lane, count] of ofLanes) {
       if (count > LANE_PROGRESS) faults.push(`${count} callbacks of ${lane} were repeated`);
     }
-    // The same news under two ids is no repeat that a receiver could know.
+    // A receiver cannot recognise the same event under two ids.
     const news = lhc
       .accepted()
       .filter(({ type }) => type !== 'operator.alive' && type !== 'operator.typing');
     for (const [what, count] of countBy(news.filter(isOnce), newsOf)) {
       if (count > 1) faults.push(`${what} was told under ${count} ids`);
     }
-    // A chat is given anew after each time that it was taken from somebody (he went offline, say), and not else.
+    // A chat is assigned again only after it was taken from an operator, who went offline for example.
     const taken = countBy(
       news.filter(({ type }) => type === 'chat.transferred'),
       chatOf,
@@ -252,7 +252,7 @@ export function createLedger(options: {
   };
 }
 
-/** What can happen once only. */
+/** Events that can happen only once. */
 const isOnce = ({ type }: Callback): boolean =>
   ['chat.message', 'message.delivered', 'chat.closed'].includes(type);
 

@@ -1,13 +1,13 @@
-/** An operator whose client comes back whenever it loses its connection, as real ones do. */
+/** An operator whose client reconnects whenever it loses its connection. */
 import { connectOperator, type Operator, type OperatorOptions } from '../../support/operator.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { Received } from './ledger.ts';
 
 export interface ReturningOperator {
   readonly username: string;
-  /** Every message stanza, of all its sessions, in order. */
+  /** All message stanzas of all sessions, in order. */
   received(): readonly Received[];
-  /** @returns whether ejabberd acknowledged it; when the connection is lost first, nobody knows */
+  /** @returns true if ejabberd acknowledged the message; after a lost connection the outcome is unknown */
   say(to: string, id: string, body: string): Promise<boolean>;
   stop(): Promise<void>;
 }
@@ -41,7 +41,7 @@ export async function returningOperator(options: OperatorOptions): Promise<Retur
     coming = comeBack().finally(() => {
       coming = null;
     });
-    coming.catch(() => undefined); // whoever says something next is told
+    coming.catch(() => undefined); // the next call gets the error
   }, 20);
 
   return {
@@ -59,7 +59,7 @@ export async function returningOperator(options: OperatorOptions): Promise<Retur
         () => {
           acknowledged = true;
         },
-        () => undefined, // not acknowledged, then
+        () => undefined, // not acknowledged
       );
       await waitFor(() => acknowledged || session.lost, {
         deadlineMs: ACKNOWLEDGED_WITHIN_MS,

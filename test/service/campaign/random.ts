@@ -1,8 +1,8 @@
-/** Chance that a seed repeats (mulberry32). What the machine adds in timing it cannot repeat. */
+/** Random numbers that a seed repeats (mulberry32). The timing of the machine is not repeated. */
 export interface Random {
   /** In [0, 1). */
   next(): number;
-  /** From and with `least` to and with `most`. */
+  /** From `least` to `most`, both inclusive. */
   int(least: number, most: number): number;
   shuffle<T>(items: readonly T[]): T[];
 }

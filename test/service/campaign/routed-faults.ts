@@ -1,4 +1,4 @@
-/** What the log of a campaign says about routing: read through /debug, as an engineer would. */
+/** Faults of routing in the log of a campaign, read through /debug. */
 import type { Tenant, World } from '../../support/world.ts';
 
 interface RecordedFact {
@@ -25,7 +25,7 @@ export async function factsOf(
   return facts;
 }
 
-/** Which operators have which chats, as the API says. */
+/** The chats of each operator, from the API. */
 export async function ownersOf(tenant: Tenant): Promise<Map<string, string[]>> {
   const { items } = await tenant.ask('GET', '/operators');
   const owners = new Map<string, string[]>();
@@ -37,10 +37,10 @@ export async function ownersOf(tenant: Tenant): Promise<Map<string, string[]>> {
   return owners;
 }
 
-/** Of the departments that have one: how many chats of it one operator has at most. */
+/** By department with a bound: the chats that one operator may have. */
 type Bounds = Readonly<Record<string, number>>;
 
-/** Places that were given beyond the capacity, and chats with two owners, none, or no end. */
+/** Assignments beyond a capacity; chats with two owners, without an owner, or without an end. */
 export async function faultsOfRouting(
   world: World,
   tenant: Tenant,
@@ -51,13 +51,13 @@ export async function faultsOfRouting(
   const faults: string[] = [];
   for (const name of operators) {
     let capacity = 0;
-    /** By chat, its department. */
+    /** The department of each chat. */
     const held = new Map<unknown, unknown>();
     for (const { type, data } of await factsOf(world, `operator-${tenant.id}.${name}`)) {
       if (type === 'OperatorRegistered') capacity = Number(data.capacity);
       if (type === 'ChatReserved' && held.size >= capacity)
         faults.push(`${name} was given too much`);
-      // Who hands a chat to somebody by name is not bound by the department.
+      // A transfer to an operator by name is not bound by the department.
       if (type === 'ChatReserved' && !String(data.reservation).startsWith('transfer:')) {
         const ofIt = held.values().filter((department) => department === data.department);
         const bound = bounds[String(data.department)] ?? Number.POSITIVE_INFINITY;
@@ -79,7 +79,7 @@ export async function faultsOfRouting(
         started.add(data.chatId);
         [open, owner, answered] = [data.chatId, null, false];
       } else if (type === 'ChatAssigned') {
-        // Who takes it himself may take it from one who has not answered.
+        // `!take` may take a chat from an operator who has not answered.
         if (owner !== null && (answered || data.reservation !== null)) {
           faults.push(`${open} was given to ${data.operator} while ${owner} had it`);
         }

@@ -1,6 +1,6 @@
 /**
- * Chats that are routed while everything is killed: operators come, go, answer, decline, miss, hand on; visitors begin
- * and end chats. In a tenant of its own, so that nobody else's messages are counted with it.
+ * Routing while everything is killed: operators come, go, answer, decline, miss offers and transfer; visitors start and
+ * end chats. The tenant is a separate one, so that the ledger does not count its messages.
  */
 import { setTimeout as pace } from 'node:timers/promises';
 import type { Operator } from '../../support/operator.ts';
@@ -10,7 +10,7 @@ import type { Tenant, World } from '../../support/world.ts';
 import type { Random } from './random.ts';
 import { faultsOfRouting, ownersOf } from './routed-faults.ts';
 
-/** So short that offers are missed, and owners do not come back, within the campaign. */
+/** Short times, so that offers are missed and owners lose chats within the campaign. */
 export const ROUTED_SETTINGS = {
   offerTimeout: 3,
   ownerGrace: 3,
@@ -34,19 +34,19 @@ const VISITORS = 6;
 const COMES_WITHIN_MS = 60_000;
 
 export interface Routed {
-  /** From now on everybody takes so many times as long; 1 is the pace of the start. */
+  /** Multiplies all waits from now on; 1 is the initial pace. */
   slowDown(factor: number): void;
-  /** How many chats were begun. */
+  /** The number of chats that were started. */
   begun(): number;
-  /** Lets everybody come to an end. @returns what is not as it was promised */
+  /** Lets all people finish. @returns violations of the promises */
   end(): Promise<readonly string[]>;
 }
 
-/** The service does not know whether it was carried out, and says that the same may be sent again. */
+/** The outcome is unknown to the service. The request may be repeated. */
 export const isLate = ({ status, body }: Answer): boolean =>
   status === 503 && body?.code === 'timeout';
 
-/** @param paceMs between two deeds of one person, about */
+/** @param paceMs roughly the time between two actions of one person */
 export async function startRouted(
   world: World,
   tenant: Tenant,
@@ -62,7 +62,7 @@ export async function startRouted(
     await tenant.register(name, { capacity: CAPACITY, departments: DEPARTMENTS[name] });
   }
 
-  /** @returns its status; repeated until there is an answer */
+  /** Repeats a request until there is an answer. @returns its status */
   async function command(path: string, body: unknown): Promise<number> {
     for (const end = Date.now() + COMES_WITHIN_MS; Date.now() < end; await pace(20)) {
       const answer = await tenant.call('POST', path, body).catch(() => null);
@@ -93,7 +93,7 @@ export async function startRouted(
       what: `${name} to log in`,
     });
 
-  /** What he does with a message, by chance. */
+  /** A random reaction to a message. */
   function react(session: Operator, from: string): void {
     const to = from.split('/', 1)[0] ?? from;
     const chance = random.next();
@@ -104,7 +104,7 @@ export async function startRouted(
     else if (chance < 0.8) session.send(to, '!take');
   }
 
-  /** One session, until he leaves or is thrown out. */
+  /** One session, until the operator leaves or loses it. */
   async function works(name: string): Promise<void> {
     const session = await login(name);
     let read = 0;
@@ -119,7 +119,7 @@ export async function startRouted(
     }
     if (session.lost) return;
     if (random.next() < 0.5) session.drop();
-    else await session.disconnect().catch(() => undefined); // killed at that moment: it is over as well
+    else await session.disconnect().catch(() => undefined); // a kill at this moment ends the session too
   }
 
   async function comesAndGoes(name: string): Promise<void> {
@@ -144,14 +144,14 @@ export async function startRouted(
         faults.push(String(error));
       });
     };
-    // Everybody is there, and there is a place for every chat that begins now.
+    // All operators are there, with a place for every chat that starts now.
     const sessions = await Promise.all(NAMES.map(login));
     const last = visitors.map((visitor) => ({ visitor, chatId: `${visitor}-last` }));
     for (const { visitor, chatId } of last) {
       begun.push({ visitor, chatId });
       await command(`/visitors/${visitor}/chats`, { chatId });
     }
-    // Who is asked answers: an offer that is missed leaves a chat with nobody for a while, rightly.
+    // Operators answer all offers now: a missed offer would leave a chat without an owner for a while.
     const read = new Map(sessions.map((session) => [session, session.messages.length]));
     const answer = (session: Operator): void => {
       for (const { from = '', id = '' } of session.messages.slice(read.get(session))) {

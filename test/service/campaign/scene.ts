@@ -1,11 +1,11 @@
-/** Who talks in a campaign: operators, visitors in a chat with one of them; and what must be true of them afterwards. */
+/** The people of a campaign: operators, and visitors in a chat with one of them. What must be true afterwards. */
 import { waitFor } from '../../support/wait.ts';
 import type { Tenant, World } from '../../support/world.ts';
 import { type ReturningOperator, returningOperator } from './operator.ts';
 
 const OPERATORS = 3;
 export const CAPACITY = 4;
-/** One place of each operator is left for those who come and go. */
+/** One place of each operator stays free for the visitors who come and go. */
 const VISITORS = OPERATORS * (CAPACITY - 1);
 
 export async function makeOperators(world: World, tenant: Tenant): Promise<ReturningOperator[]> {
@@ -27,7 +27,7 @@ export async function makeOperators(world: World, tenant: Tenant): Promise<Retur
   return operators;
 }
 
-/** A chat for each visitor, with the operator to whom it was given. */
+/** A chat for each visitor, with its owner. */
 export async function openChats(
   tenant: Tenant,
   operators: readonly ReturningOperator[],
@@ -48,13 +48,13 @@ export async function openChats(
   return chats;
 }
 
-/** Nothing is left to do, every chat has one owner, and closing them frees every place. */
+/** No effect is pending, every chat has one owner, and closing the chats frees every place. */
 export async function afterwards(
   world: World,
   tenant: Tenant,
   operators: readonly ReturningOperator[],
   chats: ReadonlyMap<string, ReturningOperator>,
-  /** Of earlier runs on the same log. */
+  /** Dead letters of earlier runs on the same log. */
   pendingBefore = 0,
 ): Promise<string[]> {
   const faults: string[] = [];
@@ -87,7 +87,7 @@ export async function afterwards(
       return owners.length === 1 && owners[0]?.operator === username;
     });
   });
-  // A log that is shared with earlier runs has theirs.
+  // A shared log has dead letters of earlier runs.
   const letters = await world.service.call('GET', `/debug/dead-letters?tenant=${tenant.id}`);
   if (letters.body.items.length > 0) faults.push(`dead letters: ${JSON.stringify(letters.body)}`);
   for (const visitor of chats.keys()) {

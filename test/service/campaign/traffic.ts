@@ -1,4 +1,4 @@
-/** Visitors and operators who talk all the time, whatever is killed under them. */
+/** Visitors and operators who talk all the time, whatever is killed. */
 import { setTimeout as pace } from 'node:timers/promises';
 import type { Tenant } from '../../support/world.ts';
 import type { Ledger } from './ledger.ts';
@@ -7,15 +7,15 @@ import type { Random } from './random.ts';
 import { isLate } from './routed.ts';
 
 export interface Traffic {
-  /** From now on everybody takes so many times as long; 1 is the pace of the start. */
+  /** Multiplies all waits from now on; 1 is the initial pace. */
   slowDown(factor: number): void;
-  /** Resolves when nobody says anything any more. @throws what went wrong */
+  /** Resolves when all people have stopped. @throws the first failure */
   stop(): Promise<void>;
-  /** What went wrong so far. */
+  /** The failures so far. */
   readonly faults: readonly string[];
 }
 
-/** Messages that nobody promised are sometimes not sent again: then they may arrive or not, but not twice. */
+/** The chance that a sender does not repeat an unpromised message: it may arrive or not, but not twice. */
 const GIVE_UP = 0.15;
 const ARRIVES_WITHIN_MS = 60_000;
 
@@ -23,9 +23,9 @@ export function startTraffic(options: {
   readonly tenant: Tenant;
   readonly ledger: Ledger;
   readonly random: Random;
-  /** Each visitor with the operator who has its chat. */
+  /** Each visitor with the owner of their chat. */
   readonly chats: ReadonlyMap<string, ReturningOperator>;
-  /** Visitors who begin and end one chat after the other. */
+  /** Visitors who start and end one chat after the other. */
   readonly restless: readonly string[];
   readonly operators: readonly ReturningOperator[];
   /** Between two messages of one side, in ms. */
@@ -38,12 +38,12 @@ export function startTraffic(options: {
 
   const breathe = () => pace(random.int(1, paceMs * 2) * slowness);
 
-  /** @returns whether it was accepted; without any answer it is sent again, or given up */
+  /** @returns true if the message was accepted. Without an answer it is repeated or given up */
   async function command(path: string, body: unknown, giveUp = false): Promise<boolean> {
     for (;;) {
       const answer = await tenant.call('POST', path, body).catch(() => null);
       if (answer?.status === 202) return true;
-      // ejabberd and LHC may be away: that is no reason to refuse anything.
+      // ejabberd and LHC may be away. That is no reason to refuse a command.
       if (answer && !isLate(answer))
         throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
       if (giveUp) return false;
