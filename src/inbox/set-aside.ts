@@ -49,9 +49,9 @@ export function createSetAside(options: {
       }
       return false;
     },
-    keep: ({ queueId, seq: given, tenant, reason, content }) =>
+    keep: ({ queueId, seq: number, tenant, reason, content }) =>
       facts.appendNext(streamOf(queueId), async (head) => {
-        const seq = given ?? seqOf(head) + 1;
+        const seq = number ?? seqOf(head) + 1;
         if (seq <= seqOf(head)) return null;
         // The content was parsed from JSON.
         const personal = await vault.seal(tenant ?? SERVICE_KEY, { content: content as JsonValue });

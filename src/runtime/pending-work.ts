@@ -14,7 +14,7 @@ const APPLICATION_ID = 0x7843576b;
 /** One table of pending work, or a few that change together, and how facts change them. */
 export interface WorkTable {
   readonly name: string;
-  /** Raise it when `schema` or `apply` changes: all tables of the file are then built anew. */
+  /** Raise it when `schema` or `apply` changes: all tables of the file are then built again. */
   readonly version: number;
   readonly schema: string;
   /** The names of the tables that `schema` creates. */
@@ -50,7 +50,7 @@ export const openWorkFile = (path: string): DatabaseSync =>
     disposable: true,
   });
 
-/** What the log says about actors, about what was done and about who does it. */
+/** Streams of actors, of lanes and dead letters, of unusable webhook events, and of leases. */
 const PREFIXES = ['visitor-', 'operator-', 'tenant-', 'lane-', 'inbox-', 'letter-', 'lease-'];
 
 export function createPendingWork(options: {

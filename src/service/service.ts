@@ -25,9 +25,9 @@ export const PASSIVATE_EVERY_MS = 60_000;
 /** An actor that nobody has used for so long leaves the memory. */
 export const ACTOR_IDLE_MS = 10 * 60_000;
 /**
- * How long each step of a stop may take. Together they stay within STOP_DEADLINE_MS (src/main.ts); leases need theirs
- * twice, for what is under way and for the word to the others. The steps behind them wait for the event store alone and
- * may be cut off.
+ * How long each step of a stop may take. Together they stay within STOP_DEADLINE_MS (src/main.ts). Leases need their time
+ * twice: for the running effects, and for the append that tells the other processes. The later steps wait only for the
+ * event store and may be cut off.
  */
 export const STOP_STEPS_MS = {
   http: 1_500,
@@ -119,19 +119,26 @@ async function startEffects(
 }
 
 /**
- * Compares visitors' accounts and operators' sessions with ejabberd, and tries again while ejabberd is away. The two do
- * not wait for each other: a host that ejabberd does not serve can never be compared.
+ * Compares visitors' accounts and operators' sessions with ejabberd. The two do not wait for each other: a host that
+ * ejabberd does not serve can never be compared.
  */
 async function compareWithEjabberd(
-  { logger, random }: Runtime,
+  runtime: Runtime,
   { reconciler, compareOperators }: Reactors,
   ending: AbortSignal,
 ): Promise<void> {
-  const visitors = reconciler.start();
+  await Promise.all([reconciler.start(), retryComparison(runtime, compareOperators, ending)]);
+}
+
+/** Tries again while ejabberd is away. */
+async function retryComparison(
+  { logger, random }: Runtime,
+  compareOperators: () => Promise<void>,
+  ending: AbortSignal,
+): Promise<void> {
   for (let attempt = 1; !ending.aborted; attempt++) {
     try {
-      await compareOperators();
-      return await visitors;
+      return await compareOperators();
     } catch (error) {
       logger.warn({ reason: messageOf(error) }, 'operator sessions not compared; trying again');
       await delay(backoff(attempt, OPERATOR_COMPARISON_RETRY, random), undefined, { ref: false });
@@ -139,7 +146,7 @@ async function compareWithEjabberd(
   }
 }
 
-/** Ends what is under way. An effect that hangs, at ejabberd or LHC, is done again after the next start. */
+/** Waits for the running effects. An effect that hangs, at ejabberd or LHC, is repeated after the next start. */
 async function stopEffects(
   { leases, deadlines, host }: Runtime,
   { lanes, routing, reconciler, transport }: Reactors,
