@@ -152,7 +152,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     ...base,
     removal,
     sessions: operatorSessions,
-    lhcUsers: createLhcUsers({ ...base, operatorsOf, caughtUp }),
+    lhcUsers: createLhcUsers(base),
     reserved: [user.split('@', 1)[0] ?? ''],
   });
 

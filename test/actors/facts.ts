@@ -317,6 +317,14 @@ export const setAvailability = (away: boolean): OperatorCommand => ({
   messageId: 'o7',
 });
 
+export const askQuestion = (command: string): OperatorCommand => ({
+  type: 'AskQuestion',
+  visitor: visitorKey('v1'),
+  messageId: 'o6',
+  command,
+  argument: null,
+});
+
 export const registered = (capacity = 2): OperatorFact => ({
   type: 'OperatorRegistered',
   data: { lhcUserId: 7, departments: ['sales'], capacity },

@@ -3,7 +3,7 @@
  * on: its facts are those that 0.1.0 stored, and every later version must fold them. Never record those facts anew. A
  * later fact gets a history of its own. `golden/matrix-*.json` says what each command does in each state of today.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const pathOf = (name: string): string =>
@@ -22,6 +22,10 @@ export function updating(): boolean {
 /** The content of a golden file; null when there is none yet. */
 export const readGolden = (name: string): unknown =>
   existsSync(pathOf(name)) ? JSON.parse(readFileSync(pathOf(name), 'utf8')) : null;
+
+/** The names of all golden files. */
+export const goldenNames = (): string[] =>
+  readdirSync(new URL('./golden/', import.meta.url)).map((file) => file.replace(/\.json$/, ''));
 
 export const writeGolden = (name: string, text: string): void => {
   writeFileSync(pathOf(name), text);

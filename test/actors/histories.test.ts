@@ -18,7 +18,7 @@ import { operatorDecider } from '../../src/actors/operator/decisions.ts';
 import { tenantDecider } from '../../src/actors/tenant/machine.ts';
 import { visitorDecider } from '../../src/actors/visitor/decisions.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
-import { linesOf, readGolden, updating, writeGolden } from './golden.ts';
+import { goldenNames, linesOf, readGolden, updating, writeGolden } from './golden.ts';
 import { OPERATOR_HISTORY, TENANT_HISTORY, VISITOR_HISTORY } from './histories.ts';
 import { MemoryStream, throughJson } from './stream.ts';
 
@@ -90,6 +90,20 @@ function holds<C extends { readonly type: string }, S extends AnyMachineSnapshot
   });
 }
 
+/** Facts of every kind are recorded, so that no kind can be changed unnoticed. */
+function recordsAll(name: string, { machine }: Pick<Decider<never>, 'machine'>): void {
+  it(`histories of a ${name} record facts of every kind`, () => {
+    const names = goldenNames().filter((each) => each.startsWith(`history-${name}`));
+    // Written above and nowhere else.
+    const facts = names.flatMap((each) => (readGolden(each) as History).facts);
+    const kinds = machine.events.filter((type) => !type.startsWith('xstate.'));
+    expect([...new Set(facts.map(({ type }) => type))].sort()).toEqual(kinds.sort());
+  });
+}
+
 holds('visitor', visitorDecider, VISITOR_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
 holds('tenant', tenantDecider, TENANT_HISTORY);
+recordsAll('visitor', visitorDecider);
+recordsAll('operator', operatorDecider);
+recordsAll('tenant', tenantDecider);

@@ -7,6 +7,7 @@ import { username, visitorKey } from '../support/names.ts';
 import {
   acceptChat,
   addNote,
+  askQuestion,
   assignChat,
   changePresence,
   closeChat,
@@ -179,15 +180,27 @@ export const OPERATOR_HISTORY: Script<OperatorCommand> = [
   [MINUTE, { type: 'Remove' }],
   [MINUTE, { type: 'ReportAccountRemoved' }],
   [MINUTE, closeSession('desk-4')],
+  [SECOND, { type: 'RevokeLhcUser', lhcUserId: 8 }],
   [2 * MINUTE, WAKE],
   [HOUR, register(2)],
   [MINUTE, openSession('desk-5', 'gajim')],
   [SECOND, changePresence('available', 'desk-5')],
   [MINUTE, reserve('r90', 'c90')],
+  [SECOND, askQuestion('info')],
 ];
+
+const claimLhcUser = (
+  name: string,
+  lhcUserId: number,
+  after: number,
+  over: number | null,
+): TenantCommand => ({ type: 'ClaimLhcUser', lhcUserId, username: username(name), after, over });
 
 export const TENANT_HISTORY: Script<TenantCommand> = [
   [0, { type: 'PauseCallbacks', endpoint: 'e1' }],
   [HOUR, { type: 'ResumeCallbacks', endpoint: 'e2' }],
   [HOUR, { type: 'PauseCallbacks', endpoint: 'e2' }],
+  [HOUR, claimLhcUser('ada', 7, -1, null)],
+  [SECOND, claimLhcUser('grace', 8, -1, null)],
+  [HOUR, claimLhcUser('grace', 7, 4, 3)],
 ];

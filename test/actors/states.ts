@@ -8,6 +8,7 @@ import {
   acceptChat,
   addNote,
   arrived,
+  askQuestion,
   assignChat,
   availabilitySet,
   changePresence,
@@ -307,13 +308,7 @@ export const OPERATOR_COMMANDS: Record<string, OperatorCommand | Wake> = {
   'SetAvailability back': setAvailability(false),
   ReportAccountRemoved: { type: 'ReportAccountRemoved' },
   'RevokeLhcUser 7': { type: 'RevokeLhcUser', lhcUserId: 7 },
-  AskQuestion: {
-    type: 'AskQuestion',
-    visitor: visitorKey('v1'),
-    messageId: 'o6',
-    command: 'info',
-    argument: null,
-  },
+  AskQuestion: askQuestion('info'),
   RefuseMessage: {
     type: 'RefuseMessage',
     visitor: visitorKey('v1'),
@@ -330,16 +325,14 @@ export const TENANT_STATES: Record<string, readonly Fact[]> = {
     { type: 'CallbacksPaused', data: { endpoint: 'e1' } },
     { type: 'CallbacksResumed', data: { endpoint: 'e2' } },
   ],
-  "LHC user 7 is ada's": [
-    { type: 'LhcUserClaimsBegun', data: {} },
-    { type: 'LhcUserClaimed', data: { lhcUserId: 7, username: 'ada' } },
-  ],
+  "LHC user 7 is ada's": [{ type: 'LhcUserClaimed', data: { lhcUserId: 7, username: 'ada' } }],
 };
 
 const claim = (name: string, over: number | null): TenantCommand => ({
   type: 'ClaimLhcUser',
   lhcUserId: 7,
   username: username(name),
+  after: 3,
   over,
 });
 
@@ -350,23 +343,6 @@ export const TENANT_COMMANDS: Record<string, TenantCommand | Wake> = {
   'ResumeCallbacks e2': { type: 'ResumeCallbacks', endpoint: 'e2' },
   'ClaimLhcUser 7 for ada': claim('ada', null),
   'ClaimLhcUser 7 for grace': claim('grace', null),
-  'ClaimLhcUser 7 for grace, over the first': claim('grace', 1),
-  "ReleaseLhcUser 7, ada's first": {
-    type: 'ReleaseLhcUser',
-    lhcUserId: 7,
-    username: username('ada'),
-    revision: 1,
-  },
-  "ReleaseLhcUser 7, ada's second": {
-    type: 'ReleaseLhcUser',
-    lhcUserId: 7,
-    username: username('ada'),
-    revision: 2,
-  },
-  BeginLhcUserClaims: {
-    type: 'BeginLhcUserClaims',
-    registered: [{ lhcUserId: 7, username: username('ada') }],
-    last: true,
-  },
+  'ClaimLhcUser 7 for grace, over the first': claim('grace', 0),
   Wake: WAKE,
 };

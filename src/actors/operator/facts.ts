@@ -85,6 +85,11 @@ export type Presence = Pick<OperatorContext, 'sessions' | 'away'>;
 
 export type OperatorContext = {
   claimed: boolean;
+  /**
+   * Revision of the last fact that registered or removed the operator, or revoked an LHC user; -1 without one. A
+   * registration that was decided before it is void.
+   */
+  registrationRevision: number;
   /** Removed, and its account may still be there. */
   leaving: boolean;
   registered: boolean;

@@ -52,6 +52,7 @@ export const operatorMachine = setup({
   initial: 'offline',
   context: {
     claimed: false,
+    registrationRevision: -1,
     leaving: false,
     registered: false,
     lhcUserId: null,
@@ -70,6 +71,7 @@ export const operatorMachine = setup({
     OperatorRegistered: {
       actions: assign(({ event }) => ({
         registered: true,
+        registrationRevision: event.revision,
         lhcUserId: event.data.lhcUserId,
         departments: event.data.departments,
         capacity: event.data.capacity,
@@ -77,7 +79,8 @@ export const operatorMachine = setup({
       })),
     },
     OperatorRemoved: {
-      actions: assign({
+      actions: assign(({ event }) => ({
+        registrationRevision: event.revision,
         claimed: false,
         leaving: true,
         registered: false,
@@ -86,11 +89,13 @@ export const operatorMachine = setup({
         capacity: 0,
         nameRevision: -1,
         chats: {},
-      }),
+      })),
     },
     OperatorAccountRemoved: { actions: assign({ leaving: false }) },
-    // It stands between a look at this stream and a registration that was decided by it, and changes nothing else.
-    LhcUserRevoked: { actions: assign({}) },
+    // It stands between a look at this stream and a registration that was decided by that look.
+    LhcUserRevoked: {
+      actions: assign(({ event }) => ({ registrationRevision: event.revision })),
+    },
     OperatorLoggedIn: { actions: 'followPresence' },
     PresenceChanged: { actions: 'followPresence' },
     OperatorLoggedOut: { actions: 'followPresence' },

@@ -4,10 +4,9 @@ import type { Core, Decider, EventOf, FactOf } from '../machine/decider.ts';
 import {
   type ClaimCommand,
   type ClaimFacts,
+  type Claims,
+  claimsAfter,
   decideClaim,
-  type LhcUsers,
-  lhcUsersAfter,
-  NO_LHC_USERS,
 } from './claims.ts';
 
 export type TenantFacts = {
@@ -18,7 +17,7 @@ export type TenantFacts = {
 export type TenantFact = FactOf<TenantFacts>;
 type TenantEvent = EventOf<TenantFacts>;
 
-export type TenantContext = { pausedEndpoint: string | null; lhcUsers: LhcUsers };
+export type TenantContext = { pausedEndpoint: string | null; claims: Claims };
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
 const TENANT_VERSION = 'tenant/1';
@@ -28,15 +27,13 @@ const tenantMachine = setup({
   types: {} as { context: TenantContext; events: TenantEvent },
   actions: {
     followClaims: assign(({ context, event }) =>
-      event.type === 'CallbacksPaused' || event.type === 'CallbacksResumed'
-        ? {}
-        : { lhcUsers: lhcUsersAfter(context.lhcUsers, event) },
+      event.type === 'LhcUserClaimed' ? { claims: claimsAfter(context.claims, event) } : {},
     ),
   },
 }).createMachine({
   id: 'tenant',
   initial: 'active',
-  context: { pausedEndpoint: null, lhcUsers: NO_LHC_USERS },
+  context: { pausedEndpoint: null, claims: [] },
   states: { active: {}, paused: {} },
   on: {
     CallbacksPaused: {
@@ -45,8 +42,6 @@ const tenantMachine = setup({
     },
     CallbacksResumed: { target: '.active', actions: assign({ pausedEndpoint: null }) },
     LhcUserClaimed: { actions: 'followClaims' },
-    LhcUserReleased: { actions: 'followClaims' },
-    LhcUserClaimsBegun: { actions: 'followClaims' },
   },
 });
 
@@ -70,10 +65,8 @@ export const tenantDecider: Decider<TenantCommand, TenantSnapshot> = {
   version: TENANT_VERSION,
   machine: tenantMachine,
   decide(core, command): readonly TenantFact[] {
-    const { pausedEndpoint, lhcUsers } = core.snapshot.context;
-    if (command.type !== 'PauseCallbacks' && command.type !== 'ResumeCallbacks') {
-      return decideClaim(lhcUsers, command);
-    }
+    const { pausedEndpoint, claims } = core.snapshot.context;
+    if (command.type === 'ClaimLhcUser') return decideClaim(claims, command);
     const { type, endpoint } = command;
     if (type === 'PauseCallbacks') {
       return pausedEndpoint === endpoint ? [] : [{ type: 'CallbacksPaused', data: { endpoint } }];

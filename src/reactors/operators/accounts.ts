@@ -16,7 +16,7 @@ import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { Actors, Dispatched, OperatorAccounts, Origin, Vault } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
-import type { ClaimId, LhcUsers, NewClaim } from './lhc-users.ts';
+import type { LhcUsers } from './lhc-users.ts';
 import type { OperatorRemoval } from './removal.ts';
 import type { OperatorSessions } from './sessions.ts';
 
@@ -155,25 +155,6 @@ async function writeAccount(
 }
 
 /**
- * Claims the LHC user, unless the operator is registered with it and has the claim.
- * @returns the claims that this call made, and those that the operator does not need after the registration
- * @throws {AppError} `conflict` if another operator has the LHC user
- */
-async function claimLhcUser(
-  { lhcUsers }: AccountsOptions,
-  { tenant, username }: PutRequest,
-  lhcUserId: number,
-  { context }: Snapshot,
-): Promise<{ readonly made: readonly NewClaim[]; readonly former: readonly ClaimId[] }> {
-  const present = await lhcUsers.of(tenant.id, username);
-  const former = present.filter((claim) => claim.lhcUserId !== lhcUserId);
-  const isRegistered = context?.registered === true && context.lhcUserId === lhcUserId;
-  const isClaimed = isRegistered && former.length < present.length;
-  const made = isClaimed ? [] : [await lhcUsers.claim(tenant.id, username, lhcUserId)];
-  return { made, former };
-}
-
-/**
  * Notes on the operator's stream that the account is ours, then writes the account. The other order could leave an
  * account after a crash that looks like somebody else's.
  * @returns the revision that the registration expects
@@ -207,10 +188,12 @@ async function tryRegister(
 ): Promise<Dispatched | null> {
   const { actors, lhcUsers } = options;
   const { tenant, username, origin } = request;
-  const claims = await claimLhcUser(options, request, registration.lhcUserId, snapshot);
-  let after = snapshot.revision;
+  const { lhcUserId } = registration;
+  const { context, revision } = snapshot;
+  const isRegistered = context?.registered === true && context.lhcUserId === lhcUserId;
+  if (!isRegistered) await lhcUsers.claim(tenant.id, username, lhcUserId, revision);
+  let after = revision;
   let sent = false;
-  let result: Dispatched;
   try {
     if (account) {
       const { exists } = account;
@@ -218,26 +201,21 @@ async function tryRegister(
     }
     sent = true;
     const command = { ...registration, after };
-    result = await actors.operator(tenant.id, username).send(command, origin);
+    return await actors.operator(tenant.id, username).send(command, origin);
   } catch (error) {
     const hasMoved = hasCode(error, 'conflict');
     if (hasMoved && !isLastTry) return null;
     // If nobody knows whether the registration was stored, the claim stays. It can be taken over when it is stale.
-    if (!sent || hasMoved) {
-      // A claim that is not given back is stale after a minute.
-      await lhcUsers.giveBack(tenant.id, claims.made).catch(() => undefined);
+    if (!isRegistered && (!sent || hasMoved)) {
+      await lhcUsers.giveUp(tenant.id, username, lhcUserId).catch(() => undefined);
     }
     throw error;
   }
-  // Only a new fact makes other registrations of this operator void, and with them their claims.
-  if (result.facts > 0) await lhcUsers.release(tenant.id, claims.former);
-  return result;
 }
 
 async function put(options: AccountsOptions, request: PutRequest): Promise<Dispatched> {
-  const { actors, sessions, lhcUsers, removal } = options;
+  const { actors, sessions, removal } = options;
   const { tenant, username, origin } = request;
-  await lhcUsers.begin(tenant.id);
   await removal.finishRecent(tenant, username);
   let snapshot = await readSnapshot(options, request);
   let registration = await registrationOf(options, request, snapshot);
@@ -259,17 +237,13 @@ async function put(options: AccountsOptions, request: PutRequest): Promise<Dispa
 }
 
 async function remove(
-  { actors, admin, lhcUsers, removal }: AccountsOptions,
+  { actors, admin, removal }: AccountsOptions,
   tenant: TenantSettings,
   username: Username,
   origin: Origin,
 ): Promise<Dispatched> {
   await admin.version(); // fails before anything changes if ejabberd is away
-  await lhcUsers.begin(tenant.id);
-  const claims = await lhcUsers.of(tenant.id, username);
   const result = await actors.operator(tenant.id, username).send({ type: 'Remove' }, origin);
-  // Only a new fact makes registrations that are under way void, and with them their claims.
-  if (result.facts > 0) await lhcUsers.release(tenant.id, claims);
   await removal.finish(tenant, username);
   return result;
 }

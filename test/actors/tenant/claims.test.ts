@@ -8,26 +8,16 @@ import { scenario } from '../scenario.ts';
 import { MemoryStream } from '../stream.ts';
 
 const tenant = () => scenario(tenantDecider);
-const claimed = (name = 'ada', lhcUserId = 7): TenantFact => ({
+const claimed = (name = 'ada', lhcUserId = 7, after = 3): TenantFact => ({
   type: 'LhcUserClaimed',
-  data: { lhcUserId, username: username(name) },
+  data: { lhcUserId, username: username(name), after },
 });
-const released = (name = 'ada', lhcUserId = 7): TenantFact => ({
-  type: 'LhcUserReleased',
-  data: { lhcUserId, username: username(name) },
-});
-const begun: TenantFact = { type: 'LhcUserClaimsBegun', data: {} };
-const claim = (name: string, over: number | null, lhcUserId = 7): ClaimCommand => ({
+const claim = (name: string, over: number | null, lhcUserId = 7, after = 3): ClaimCommand => ({
   type: 'ClaimLhcUser',
   lhcUserId,
   username: username(name),
+  after,
   over,
-});
-const release = (name: string, revision: number): ClaimCommand => ({
-  type: 'ReleaseLhcUser',
-  lhcUserId: 7,
-  username: username(name),
-  revision,
 });
 
 describe('an LHC user', () => {
@@ -36,36 +26,31 @@ describe('an LHC user', () => {
     tenant()
       .given([claimed()])
       .when(claim('grace', null))
-      .refused(/belongs to operator ada/);
+      .refused(/operator ada has claimed/);
     tenant()
       .given([claimed()])
       .when(claim('grace', null, 8))
       .then([claimed('grace', 8)]);
   });
 
-  it('is claimed over the claim that was seen, and no other', () => {
+  it('is claimed over the claim that the caller has seen, and over no other', () => {
     const renewed = tenant().given([claimed(), claimed()]);
-    renewed.when(claim('grace', 0)).refused(/belongs to operator ada/);
-    renewed.when(claim('ada', 0)).refused(/belongs to operator ada/);
+    renewed.when(claim('grace', 0)).refused(/operator ada has claimed/);
+    renewed.when(claim('ada', 0)).refused(/operator ada has claimed/);
     renewed.when(claim('grace', 1)).then([claimed('grace')]);
     tenant()
-      .given([claimed(), released()])
       .when(claim('grace', 0))
       .refused(/nobody/);
   });
 
-  it('is free again when this very claim is given back', () => {
-    const given = tenant().given([claimed(), claimed()]);
-    given.when(release('ada', 0)).then([]);
-    given.when(release('grace', 1)).then([]);
-    given.when(release('ada', 1)).then([released()]);
-    tenant()
-      .given([claimed(), released()])
-      .when(claim('grace', null))
-      .then([claimed('grace')]);
+  it('keeps the latest look of its operator, and takes the look of another operator as it is', () => {
+    const ada = tenant().given([claimed('ada', 7, 5)]);
+    ada.when(claim('ada', 0, 7, 4)).then([claimed('ada', 7, 5)]);
+    ada.when(claim('ada', 0, 7, 6)).then([claimed('ada', 7, 6)]);
+    ada.when(claim('grace', 0, 7, 4)).then([claimed('grace', 7, 4)]);
   });
 
-  it('keeps what else the stream says', () => {
+  it('leaves what else the stream says', () => {
     const { pausedEndpoint } = tenant()
       .given([{ type: 'CallbacksPaused', data: { endpoint: 'e1' } }, claimed()])
       .state().core.snapshot.context;
@@ -73,50 +58,25 @@ describe('an LHC user', () => {
   });
 });
 
-describe('operators that were registered before there were claims', () => {
-  const registered = [
-    { lhcUserId: 7, username: username('ada') },
-    { lhcUserId: 8, username: username('grace') },
-    { lhcUserId: 7, username: username('late') },
-  ];
-  it('have theirs, the first of two with the same', () => {
-    tenant()
-      .when({ type: 'BeginLhcUserClaims', registered, last: true })
-      .then([claimed(), claimed('grace', 8), begun]);
-    tenant()
-      .given([claimed('other')])
-      .when({ type: 'BeginLhcUserClaims', registered, last: false })
-      .then([claimed('grace', 8)]);
-  });
-
-  it('are looked at once, by whichever process', () => {
-    tenant().given([begun]).when({ type: 'BeginLhcUserClaims', registered, last: true }).then([]);
-  });
-});
-
-it('a claim never changes hands but over the very claim that was seen', () => {
+it('a claim never changes hands but over the very claim that the caller has seen', () => {
   const name = fc.constantFrom('ada', 'grace', 'olga');
-  const revision = fc.integer({ min: 0, max: 12 });
-  const command: fc.Arbitrary<ClaimCommand> = fc.oneof(
-    fc.tuple(name, fc.option(revision)).map(([each, over]) => claim(each, over)),
-    fc.tuple(name, revision).map(([each, of]) => release(each, of)),
-  );
+  const over = fc.option(fc.integer({ min: 0, max: 12 }));
+  const lhcUserId = fc.constantFrom(6, 7, 8);
+  const command = fc.tuple(name, over, lhcUserId).map(([each, seen, id]) => claim(each, seen, id));
   fc.assert(
     fc.property(fc.array(command, { maxLength: 40 }), (commands) => {
       const stream = new MemoryStream(tenantDecider);
+      const claimNow = () => claimOf(stream.state.core.snapshot.context.claims, 7);
       for (const each of commands) {
-        const before = claimOf(stream.state.core.snapshot.context.lhcUsers, 7);
+        const before = claimNow();
         try {
           stream.send(each, 0, 'auto:');
         } catch {
           continue; // refused
         }
-        const after = claimOf(stream.state.core.snapshot.context.lhcUsers, 7);
-        if (before && after?.username !== before.username) {
-          const seen = each.type === 'ClaimLhcUser' ? each.over : null;
-          const given = each.type === 'ReleaseLhcUser' ? each.revision : null;
-          expect(seen ?? given).toBe(before.revision);
-        }
+        const after = claimNow();
+        if (after?.username === before?.username) continue;
+        expect([each.lhcUserId, each.over]).toEqual([7, before?.revision ?? null]);
       }
     }),
   );

@@ -10,7 +10,7 @@ import { createActors } from '../../../src/runtime/host/actors.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { username } from '../../support/names.ts';
-import { ACME, HOST, newId, openRig, type Rig, silent } from '../../support/rig.ts';
+import { ACME, HOST, newId, openRig, type Rig } from '../../support/rig.ts';
 
 let rig: Rig;
 let ejabberd: ReturnType<typeof fakeEjabberd>;
@@ -22,19 +22,13 @@ afterEach(() => rig.close());
 
 type Wish = Parameters<ReturnType<typeof createOperatorAccounts>['put']>[2];
 
-/** One process of the service on the log. @param known operators whose registration it has read */
-function processOf(known: readonly string[] = []) {
+/** One process of the service on the log. */
+function processOf() {
   const { store, vault, tenants, now } = rig;
   const { admin } = ejabberd;
   const actors = createActors(rig.makeHost({ shared: true }), newId);
   const removal = createOperatorRemoval({ actors, admin, ownership: soleOwner, now });
-  const lhcUsers = createLhcUsers({
-    actors,
-    now,
-    logger: silent,
-    operatorsOf: () => known.map(username),
-    caughtUp: async () => {},
-  });
+  const lhcUsers = createLhcUsers({ actors, now });
   const accounts = createOperatorAccounts({
     actors,
     store,
@@ -176,26 +170,6 @@ describe('an LHC user', () => {
     held.go();
     await never; // it succeeds now: it is for the same operator
     expect(await registered()).toEqual({ 7: 'ada' });
-  });
-
-  it('of an operator without a claim is claimed before another operator can claim it', async () => {
-    await rig.toOperator('ada', { type: 'ClaimAccount', adopted: false });
-    await rig.toOperator('ada', {
-      type: 'Register',
-      lhcUserId: 7,
-      departments: [],
-      capacity: 5,
-      name: null,
-      nameChanged: false,
-    });
-    const [one, two] = [processOf(['ada']), processOf(['ada'])];
-    const both = await Promise.allSettled([one.put('grace', of(7)), two.put('olga', of(7))]);
-    expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    const begun = (await rig.types('tenant-acme')).filter((type) => type === 'LhcUserClaimsBegun');
-    expect(begun).toHaveLength(1);
-    await one.put('ada', { lhcUserId: 9, password: 'pw' });
-    await two.put('grace', of(7));
-    expect(await registered()).toEqual({ 7: 'grace', 9: 'ada' });
   });
 
   it('stays with its operator when another request for that operator fails', async () => {
@@ -348,7 +322,7 @@ describe('a change', () => {
     ejabberd.state.down = true;
     await expect(put('ada', of(7))).rejects.toHaveProperty('code', 'unavailable');
     expect(await rig.types('operator-acme.ada')).toEqual([]);
-    expect(await rig.types('tenant-acme')).toEqual(['LhcUserClaimsBegun']);
+    expect(await rig.types('tenant-acme')).toEqual([]);
   });
 });
 
