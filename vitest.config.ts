@@ -7,9 +7,10 @@ export default defineConfig({
   test: {
     reporters: results ? ['default', ['json', { outputFile: results }]] : ['default'],
     include: ['test/**/*.test.ts'],
-    // Real processes (ejabberd, the service) on two cores: a few files at a time, generous deadlines.
+    // Real processes (ejabberd, the service) on two cores: a few files at a time. The time-outs are only a safety. They are
+    // longer than a wait (WAIT_DEADLINE_MS), so that the error names the condition.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -15,7 +15,7 @@ const tenantsFile = (content: unknown): string => {
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
   return path;
 };
-const right = (more: Record<string, string | undefined> = {}): NodeJS.ProcessEnv => ({
+const valid = (more: Record<string, string | undefined> = {}): NodeJS.ProcessEnv => ({
   EJABBERD_API_URL: 'http://127.0.0.1:5280/api',
   EJABBERD_API_USER: 'api@xmpp.test',
   EJABBERD_API_PASSWORD: 'secret',
@@ -37,8 +37,8 @@ function faults(environment: NodeJS.ProcessEnv): string[] {
   return [];
 }
 
-it('needs few settings; the others have defaults', () => {
-  expect(readConfig(right(), dir)).toMatchObject({
+it('a small configuration is enough, and the rest has defaults', () => {
+  expect(readConfig(valid(), dir)).toMatchObject({
     listen: { host: '127.0.0.1', port: 8090 },
     dataDir: join(dir, 'data'),
     eventStore: `sqlite:${join(dir, 'data', 'events.db')}`,
@@ -51,9 +51,9 @@ it('needs few settings; the others have defaults', () => {
   });
 });
 
-it('reads all settings', () => {
+it('reads every setting', () => {
   const read = readConfig(
-    right({
+    valid({
       LISTEN: '[::1]:9000',
       DATA_DIR: 'elsewhere',
       DEADLINE_GRACE: '0',
@@ -72,11 +72,11 @@ it('reads all settings', () => {
     logLevel: 'debug',
     eventStore: 'sqlite:/x/e.db',
     ejabberd: { allowPlaintext: true, webhookSecrets: [WHSEC, `${WHSEC}B`] },
-    adminToken: undefined, // an empty variable counts as absent
+    adminToken: undefined, // an empty variable counts as not set
   });
 });
 
-it('names all missing settings at once', () => {
+it('one error names all missing settings', () => {
   expect(faults({})).toEqual([
     'EJABBERD_API_URL: is not set',
     'EJABBERD_API_USER: is not set',
@@ -87,7 +87,7 @@ it('names all missing settings at once', () => {
   ]);
 });
 
-it('names all wrong settings at once, tenants included, and never quotes a value', () => {
+it('one error names all wrong settings, also of tenants, and quotes no value', () => {
   const canary = 'cAnArY';
   const wrong = {
     LISTEN: `${canary}:99999`,
@@ -103,7 +103,7 @@ it('names all wrong settings at once, tenants included, and never quotes a value
     LOG_LEVEL: canary,
   };
   const tenants = tenantsFile([{ ...tenant, apiKey: canary, callbackSecret: canary }]);
-  const found = faults({ ...right(wrong), TENANTS_FILE: tenants });
+  const found = faults({ ...valid(wrong), TENANTS_FILE: tenants });
   for (const name of Object.keys(wrong)) {
     expect(found.filter((line) => line.startsWith(`${name}: `))).toHaveLength(1);
   }
@@ -115,43 +115,47 @@ it.each([
   ['{"id": "acme", "apiKey": "cAnArY', 'not JSON'],
   ['[{"apiKey": cAnArY}]', 'not JSON'],
   ['{}', 'the list'],
-])('a tenants file with the content %s is reported as %s, and not quoted', (content, fault) => {
-  const found = faults({ ...right(), TENANTS_FILE: tenantsFile(content) }).join('\n');
+])('a tenants file with %s is refused with "%s", and nothing in it is quoted', (content, fault) => {
+  const found = faults({ ...valid(), TENANTS_FILE: tenantsFile(content) }).join('\n');
   expect(found).toContain(fault);
   expect(found).not.toContain('cAnArY');
 });
 
 it.each<[string, object[], RegExp]>([
-  ['an id twice', [tenant, { ...tenant, host: 'b.test', apiKey: 'x'.repeat(16) }], /twice/],
-  ['a host twice', [tenant, { ...tenant, id: 'beta', apiKey: 'x'.repeat(16) }], /those of tenant/],
+  ['the same id twice', [tenant, { ...tenant, host: 'b.test', apiKey: 'x'.repeat(16) }], /twice/],
   [
-    'a host that is standalone and hosting',
+    'the same host twice',
+    [tenant, { ...tenant, id: 'beta', apiKey: 'x'.repeat(16) }],
+    /those of tenant/,
+  ],
+  [
+    'a host both with and without an instance',
     [tenant, { ...tenant, id: 'beta', instance: 'b', apiKey: 'x'.repeat(16) }],
     /standalone/,
   ],
-  ['a key twice', [tenant, { ...tenant, id: 'beta', host: 'b.test' }], /apiKey/],
+  ['the same key twice', [tenant, { ...tenant, id: 'beta', host: 'b.test' }], /apiKey/],
   ['a misspelt setting', [{ ...tenant, hardTimout: 1 }], /hardTimout/],
 ])('tenants with %s are refused', (_what, tenants, fault) => {
-  const found = faults({ ...right(), TENANTS_FILE: tenantsFile(tenants) }).join('\n');
+  const found = faults({ ...valid(), TENANTS_FILE: tenantsFile(tenants) }).join('\n');
   expect(found).toMatch(fault);
   expect(found).not.toContain(tenant.apiKey);
 });
 
-it('with EventStoreDB the secret that all processes share is required', () => {
-  expect(faults(right({ EVENT_STORE: 'esdb://127.0.0.1:2113' }))).toEqual([
+it('EventStoreDB requires SERVICE_SECRET, which all processes share', () => {
+  expect(faults(valid({ EVENT_STORE: 'esdb://127.0.0.1:2113' }))).toEqual([
     expect.stringMatching(/^SERVICE_SECRET: is required/),
   ]);
 });
 
-it('a missing file is named with its path', () => {
+it('the error about an unreadable file names its path', () => {
   mkdirSync(join(dir, 'folder'), { recursive: true });
-  expect(faults({ ...right(), TENANTS_FILE: 'none.json' })).toEqual([
+  expect(faults({ ...valid(), TENANTS_FILE: 'none.json' })).toEqual([
     expect.stringMatching(/^TENANTS_FILE: .*none\.json cannot be read: ENOENT/),
   ]);
-  expect(faults({ ...right(), TENANTS_FILE: 'folder' })).toHaveLength(1);
+  expect(faults({ ...valid(), TENANTS_FILE: 'folder' })).toHaveLength(1);
 });
 
-it('backup and restore need only the settings that say where things are', () => {
+it('backup and restore need only the settings of storage', () => {
   const nothing = readStorage({}, dir);
   expect(nothing).toEqual({
     dataDir: join(dir, 'data'),
@@ -167,7 +171,7 @@ it('backup and restore need only the settings that say where things are', () => 
   );
 });
 
-it('a .env that cannot be read is reported', () => {
+it('an unreadable .env is an error and is not skipped', () => {
   const here = join(dir, 'unreadable');
   mkdirSync(join(here, '.env'), { recursive: true });
   expect(() => readConfig(process.env, here)).toThrow(/\.env cannot be read: EISDIR/);
@@ -178,11 +182,8 @@ it.each([
   ['EJABBERD_XMPP', 'xmpp://bob:cAnArY@127.0.0.1:5222', /accounts of their own/],
   ['EJABBERD_XMPP', 'xmpp://127.0.0.1:99999', /with a host/],
   ['EJABBERD_XMPP', 'xmpp://', /host/],
-])(
-  '%s as %s is refused: messages would show it, or nothing could reach it',
-  (name, value, fault) => {
-    const found = faults({ ...right(), [name]: value });
-    expect(found).toEqual([expect.stringMatching(fault)]);
-    expect(found.join()).not.toContain('cAnArY');
-  },
-);
+])('%s=%s is refused, because it has credentials or no usable address', (name, value, fault) => {
+  const found = faults({ ...valid(), [name]: value });
+  expect(found).toEqual([expect.stringMatching(fault)]);
+  expect(found.join()).not.toContain('cAnArY');
+});

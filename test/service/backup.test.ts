@@ -1,4 +1,4 @@
-/** A backup is taken while the service works, and restored: its history is back, and no effect of it happens again. */
+/** A backup is taken while the service runs, and then restored. The history is back, and no effect happens again. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -21,7 +21,9 @@ async function chat(visitor: string): Promise<void> {
   await acme.callback('message.delivered', ({ messageId }) => messageId === `m${visitor}`);
 }
 
-it('restores the history, repeats no effect, and goes on', { timeout: 90_000 }, async () => {
+it('restores the history, repeats no effect, and goes on', {
+  timeout: 90_000,
+}, async () => {
   await acme.register('olga', { name: 'Olga' });
   const olga = await acme.connect('olga');
   await acme.operatorIs('olga', 'available');
@@ -36,7 +38,7 @@ it('restores the history, repeats no effect, and goes on', { timeout: 90_000 }, 
   const { position } = await head();
   expect(taken.output).toContain(position);
 
-  // This is lost with the machine.
+  // This chat comes after the backup, so it is lost.
   await chat('2');
   await world.idle();
   expect((await service.cli('restore', '--force', backup)).output).toMatch(/a service runs on/);
@@ -46,7 +48,7 @@ it('restores the history, repeats no effect, and goes on', { timeout: 90_000 }, 
 
   const restored = await service.cli('restore', '--force', backup);
   expect(restored, restored.output).toMatchObject({ code: 0 });
-  // Everything that is folded from the log has to be gone, whatever its name is.
+  // No file that is folded from the log may stay, whatever its name is.
   const kept = readdirSync(service.dataDir).filter((name) => !name.startsWith('before-restore-'));
   expect(kept.toSorted()).toEqual([
     'events.db',
@@ -65,7 +67,7 @@ it('restores the history, repeats no effect, and goes on', { timeout: 90_000 }, 
   const { items } = await acme.ask('GET', '/visitors/1/messages');
   expect(items.map(({ body }: { body: string }) => body)).toEqual(['Hello from 1', 'Hello 1']);
   expect((await acme.call('GET', '/visitors/2')).status).toBe(404);
-  // No effect of the log is repeated. Effects of lost events stay.
+  // No effect of the log is repeated. The effects of lost events are not undone.
   const again = acme.lhc.requests.slice(callbacks).map(({ callback }) => callback?.type);
   expect(
     again.filter(
@@ -79,7 +81,7 @@ it('restores the history, repeats no effect, and goes on', { timeout: 90_000 }, 
   await acme.callback('message.delivered', ({ messageId }) => messageId === 'later');
   await olga.sendAndAck(acme.visitorJid('1'), 'Here I am');
   await acme.callback('chat.message', (data) => data.message.body === 'Here I am');
-  // A visitor whose history was lost comes again.
+  // A visitor whose history was lost can return.
   await acme.view('2', { page: 'https://a.test/2', nick: 'V2' });
   await world.idle();
   expect(await world.accounts('xmpp.test')).toContain('visitor.2');

@@ -1,4 +1,4 @@
-/** ejabberd or LHC is away, at the start or later: commands are accepted, effects wait and come in order. */
+/** ejabberd or LHC is away, at the start or later. Commands are accepted, and their effects wait and happen in order. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
@@ -18,21 +18,20 @@ const check = async (name: string) => {
   const { status, body } = await service.call('GET', '/readyz');
   return { status, ...body.checks[name] };
 };
-const arrived = async (visitor: string, bodies: readonly string[]): Promise<void> => {
+const expectDelivered = async (visitor: string, bodies: readonly string[]): Promise<void> => {
   const delivered = () =>
     acme
-      .told('message.delivered')
+      .callbacks('message.delivered')
       .filter(({ data }) => data.visitor === visitor)
       .map(({ data }) => data.messageId);
   await waitFor(() => delivered().length === bodies.length, {
-    deadlineMs: 30_000,
     what: () => `${bodies.length} messages of ${visitor}: ${delivered().join(', ')}`,
   });
   expect(delivered()).toEqual(bodies);
 };
 
-it('ejabberd and LHC are away at the start', async () => {
-  // After an orderly end Mnesia loses nothing of its last seconds.
+it('the service starts without ejabberd and LHC, and effects happen when they are back', async () => {
+  // ejabberd is stopped in order, because a kill would lose the last seconds of its database.
   await service.stop();
   await ejabberd.stop();
   await acme.lhc.stop();
@@ -63,30 +62,30 @@ it('ejabberd and LHC are away at the start', async () => {
 
   await ejabberd.start();
   const olga = await acme.connect('olga');
-  await olga.waitFor(() => olga.messages.length >= 6, 30_000, 'the messages');
-  const [introduction, ...said] = olga.messages.map(({ body }) => body);
+  await olga.waitFor(() => olga.messages.length >= 6, 'the messages');
+  const [introduction, ...messages] = olga.messages.map(({ body }) => body);
   expect(introduction).toMatch(/^New chat #c1 for sales/);
-  expect(said).toEqual(texts('1', 5));
+  expect(messages).toEqual(texts('1', 5));
   expect(await check('ejabberd')).toMatchObject({ ok: true });
-  await waitFor(async () => (await check('lhc')).ok === false, { what: 'readyz to miss LHC' });
-  // If the LHC of one tenant is away, the service stays ready for the others.
+  await waitFor(async () => (await check('lhc')).ok === false, { what: 'readyz to report LHC' });
+  // The service stays ready for other tenants when one tenant's LHC is away.
   expect(await check('lhc')).toMatchObject({
     status: 200,
     reason: expect.stringMatching(/acme: /),
   });
 
   await acme.lhc.start();
-  await arrived('1', texts('1', 5));
+  await expectDelivered('1', texts('1', 5));
   const about1 = acme.lhc
     .accepted()
     .filter(({ data }) => 'visitor' in data && data.visitor === '1');
   expect(about1[0]?.type).toBe('chat.assigned');
-  await waitFor(async () => (await check('lhc')).ok, { what: 'all to be well' });
+  await waitFor(async () => (await check('lhc')).ok, { what: 'readyz to accept LHC' });
   await acme.ask('POST', '/visitors/1/chats/c1/close', { by: 'visitor' });
   await olga.disconnect();
 });
 
-it('ejabberd and LHC go away later', async () => {
+it('messages arrive once and in order although ejabberd and LHC were away meanwhile', async () => {
   const olga = await acme.connect('olga');
   await acme.operatorIs('olga', 'available');
   await acme.view('2', { page: 'https://a.test/' });
@@ -98,7 +97,7 @@ it('ejabberd and LHC go away later', async () => {
     texts('2', 15).slice(10),
   ];
   for (const body of before) await say('2', body);
-  await arrived('2', before);
+  await expectDelivered('2', before);
   const answers = texts('olga', 3);
   await acme.lhc.stop();
   for (const body of answers) await olga.sendAndAck(acme.visitorJid('2'), body, body);
@@ -109,9 +108,9 @@ it('ejabberd and LHC go away later', async () => {
   await ejabberd.start();
   const back = await acme.connect('olga');
   for (const body of after) await say('2', body);
-  await arrived('2', [...before, ...away, ...after]);
-  const words = acme.told('chat.message').map(({ data }) => data.message.body);
-  expect(words).toEqual(answers);
+  await expectDelivered('2', [...before, ...away, ...after]);
+  const bodies = acme.callbacks('chat.message').map(({ data }) => data.message.body);
+  expect(bodies).toEqual(answers);
   expect(new Set(back.messages.map(({ id }) => id)).size).toBe(back.messages.length);
   await acme.ask('POST', '/visitors/2/chats/c2/close', { by: 'visitor' });
   await back.disconnect();
@@ -123,11 +122,11 @@ it('SIGTERM drains the service and logs visitors out; they come back with the ne
   await Promise.all(visitors.map((visitor) => acme.view(visitor, { page: 'https://a.test/' })));
   const online = () =>
     visitors.filter((visitor) => olga.presences.get(acme.visitorJid(visitor))?.available).length;
-  await olga.waitFor(() => online() === 30, 20_000, 'all of them');
+  await olga.waitFor(() => online() === 30, 'all visitors');
   expect(await service.stop()).toBeLessThan(10_000);
-  await olga.waitFor(() => online() === 0, 5_000, 'nobody');
+  await olga.waitFor(() => online() === 0, 'no visitor online');
   await service.start();
-  await olga.waitFor(() => online() === 30, 20_000, 'all of them again');
+  await olga.waitFor(() => online() === 30, 'all visitors again');
   await olga.disconnect();
 });
 
@@ -135,7 +134,7 @@ it('SIGTERM ends the service within 10 s though ejabberd hangs and LHC never ans
   acme.lhc.behave({ kind: 'hang' });
   await acme.ask('POST', '/visitors/s1/timeout');
   const { pid } = ejabberd;
-  if (pid === undefined) throw new Error('ejabberd runs');
+  if (pid === undefined) throw new Error('ejabberd is not running');
   process.kill(pid, 'SIGSTOP');
   try {
     await acme.view('s2', { page: 'https://a.test/hangs' });

@@ -1,4 +1,4 @@
-/** LHC answers with faults: the same callback comes again, in order, until LHC accepts it. 410 pauses the callbacks. */
+/** LHC answers with errors. The service repeats a callback until LHC accepts it, in order, and sends nothing after a 410. */
 import { expect, it } from 'vitest';
 import type { Behaviour } from '../support/lhc.ts';
 import { testWorld } from '../support/test-world.ts';
@@ -10,7 +10,7 @@ const acme = world.tenant('acme');
 const { lhc } = acme;
 const OK: Behaviour = { kind: 'status', status: 200 };
 
-const comesAndGoes = async (visitor: string): Promise<void> => {
+const viewAndTimeOut = async (visitor: string): Promise<void> => {
   await acme.view(visitor, { page: 'https://a.test/' });
   await acme.ask('POST', `/visitors/${visitor}/timeout`);
 };
@@ -34,7 +34,7 @@ it('a callback is tried again after errors, redirects and closed connections, wi
     message: { id: 'm1', body: 'Hello?' },
   });
   await acme.ask('POST', '/visitors/1/chats/c1/close', { by: 'visitor' });
-  await acme.callback('message.failed', ({ messageId }) => messageId === 'm1', 20_000);
+  await acme.callback('message.failed', ({ messageId }) => messageId === 'm1');
   const types = about('1').map(({ callback }) => callback?.type);
   expect(types).toEqual([...Array(5).fill('chat.closed'), 'message.failed']);
   const ids = about('1').map(({ headers }) => headers['webhook-id']);
@@ -51,9 +51,9 @@ it('Retry-After is obeyed, and a busy lane holds up no other', async () => {
       ? { kind: 'status', status: 429, headers: { 'retry-after': '3' } }
       : OK,
   );
-  await comesAndGoes('2');
-  await waitFor(() => about('2').length === 1, { what: 'the first try' });
-  await comesAndGoes('3');
+  await viewAndTimeOut('2');
+  await waitFor(() => about('2').length === 1, { what: 'the first attempt' });
+  await viewAndTimeOut('3');
   await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '3');
   expect(about('2')).toHaveLength(1);
   await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '2');
@@ -63,25 +63,25 @@ it('Retry-After is obeyed, and a busy lane holds up no other', async () => {
 
 it('after a 410 no callback is sent, over restarts too, until the settings change', async () => {
   lhc.behave({ kind: 'status', status: 410 });
-  await comesAndGoes('4');
+  await viewAndTimeOut('4');
   await waitFor(() => about('4').length === 1, { what: 'the request that is answered 410' });
   lhc.behave(OK);
-  const told = lhc.requests.length;
-  await comesAndGoes('5');
+  const requestsBefore = lhc.requests.length;
+  await viewAndTimeOut('5');
   await service.stop();
   await service.start();
-  await comesAndGoes('6');
+  await viewAndTimeOut('6');
   await waitFor(async () => {
     const { items } = await acme.ask('GET', '/visitors');
     return items.find(({ key }: { key: string }) => key === '6')?.presence === 'timedOut';
   });
-  expect(lhc.requests).toHaveLength(told);
+  expect(lhc.requests).toHaveLength(requestsBefore);
 
   await world.configure('acme', { callbackUrl: `${lhc.url}/moved` });
   await service.stop();
   await service.start();
-  for (const left of ['4', '5', '6']) {
-    await acme.callback('visitor.timed_out', ({ visitor }) => visitor === left);
+  for (const each of ['4', '5', '6']) {
+    await acme.callback('visitor.timed_out', ({ visitor }) => visitor === each);
   }
   expect(about('4').map(({ headers }) => headers['webhook-id'])).toHaveLength(2);
   expect(new Set(about('4').map(({ callback }) => callback?.id)).size).toBe(1);

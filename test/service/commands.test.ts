@@ -1,4 +1,4 @@
-/** Commands of operators in a conversation: what operators see in their clients, and what LHC and visitors see. */
+/** Operators' commands in a chat: what the operators read in their clients, and what LHC and visitors see. */
 import xml from '@xmpp/xml';
 import { beforeEach, expect, it } from 'vitest';
 import type { Operator } from '../support/operator.ts';
@@ -31,9 +31,9 @@ const jid = () => acme.visitorJid(visitor);
 const read = (operator: Operator): string[] =>
   operator.messages.filter(({ from }) => from.startsWith(`${jid()}`)).map(({ body }) => body);
 const reads = (operator: Operator, text: RegExp) =>
-  operator.waitFor(() => read(operator).find((body) => text.test(body)), 10_000, String(text));
-/** Writes a line and waits for the answer. */
-async function commands(operator: Operator, text: string, answer: RegExp): Promise<string> {
+  operator.waitFor(() => read(operator).find((body) => text.test(body)), String(text));
+/** Writes a text, and waits for a new line that matches the answer. */
+async function command(operator: Operator, text: string, answer: RegExp): Promise<string> {
   const before = read(operator).length;
   operator.send(jid(), text);
   return operator.waitFor(
@@ -41,14 +41,13 @@ async function commands(operator: Operator, text: string, answer: RegExp): Promi
       read(operator)
         .slice(before)
         .find((body) => answer.test(body)),
-    10_000,
     `${answer} to ${text}; ${read(operator).slice(before).join(' | ')}`,
   );
 }
 const view = async (operator = olga) => {
   const page = { page: `https://shop.test/${visitor}`, title: 'Shoes', nick: 'Ann', country: 'LT' };
   await acme.view(visitor, { ...page, timezone: 'Europe/Vilnius' });
-  await operator.waitFor(() => operator.presences.get(jid())?.available, 10_000, jid());
+  await operator.waitFor(() => operator.presences.get(jid())?.available, jid());
 };
 const start = async (department: string) => {
   const message = { id: `m-${visitor}`, body: 'Hello?' };
@@ -57,56 +56,56 @@ const start = async (department: string) => {
 const close = () =>
   acme.ask('POST', `/visitors/${visitor}/chats/${chatId}/close`, { by: 'system' });
 const ofChat = ({ chatId: id }: { readonly chatId: string | null }) => id === chatId;
-/** Messages of operators to visitors, as LHC has them. */
-const said = () =>
-  [...acme.told('chat.message'), ...acme.told('visitor.invited')].map(
+/** The messages of operators that LHC got, to any visitor. */
+const messagesAtLhc = () =>
+  [...acme.callbacks('chat.message'), ...acme.callbacks('visitor.invited')].map(
     ({ data }) => data.message.body,
   );
 const owner = async () => (await acme.ask('GET', `/visitors/${visitor}`)).operator;
 
 it('!help and unknown commands are answered; LHC hears of neither', async () => {
   await view();
-  const help = await commands(olga, '!help', /^Commands/);
+  const help = await command(olga, '!help', /^Commands/);
   expect(help).toContain('!transfer NAME');
   expect(help).toMatch(/LHC: !block !greet$/);
-  await commands(olga, '!tkae', /Nothing was sent\. .*Did you mean !take\?/);
-  await commands(olga, ' \n！', /Nothing was sent/);
-  await commands(olga, '!transfer', /^!transfer: say to whom/);
-  await commands(olga, '!close', /^!close: this visitor has no open chat\./);
-  // This invited no visitor.
+  await command(olga, '!tkae', /Nothing was sent\. .*Did you mean !take\?/);
+  await command(olga, ' \n！', /Nothing was sent/);
+  await command(olga, '!transfer', /^!transfer: say to whom/);
+  await command(olga, '!close', /^!close: this visitor has no open chat\./);
+  // None of these texts invited the visitor.
   expect((await acme.ask('GET', `/visitors/${visitor}`)).conversation).toBe('none');
 });
 
-it('!take, !note, !info, !history, a command of LHC and !close, in a chat of another department', async () => {
+it('!take, !note, !info, !history, a command for LHC and !close work in a chat of another department', async () => {
   await view(pia);
   await start('support');
   await reads(pia, /^Hello\?$/);
-  await commands(olga, '!take', /^Chat #\S+ is yours\./);
+  await command(olga, '!take', /^Chat #\S+ is yours\./);
   await acme.callback(
     'chat.accepted',
     (data) => ofChat(data) && data.operator?.username === 'olga',
   );
   await reads(pia, /^olga has taken chat #/);
   expect(await owner()).toBe('olga');
-  await commands(olga, '!take', /^!take: you have this chat already\./);
-  await commands(pia, '!note mine?', /^!note: this chat belongs to olga\./);
+  await command(olga, '!take', /^!take: you have this chat already\./);
+  await command(pia, '!note mine?', /^!note: this chat belongs to olga\./);
 
-  await commands(olga, '!note Calls back\nat noon', /^Your note is in chat/);
+  await command(olga, '!note Calls back\nat noon', /^Your note is in chat/);
   const note = await acme.callback('chat.note', ofChat);
   expect(note.data.note.body).toBe('Calls back\nat noon');
-  await commands(olga, '!Greet Ann', /^!greet was passed on to LHC\./);
-  const command = await acme.callback('chat.command', ofChat);
-  expect(command.data).toMatchObject({ command: 'greet', text: '!greet Ann' });
-  await commands(olga, '!lhc info', /^!info was passed on to LHC\./);
+  await command(olga, '!Greet Ann', /^!greet was passed on to LHC\./);
+  const lhcCommand = await acme.callback('chat.command', ofChat);
+  expect(lhcCommand.data).toMatchObject({ command: 'greet', text: '!greet Ann' });
+  await command(olga, '!lhc info', /^!info was passed on to LHC\./);
 
   olga.send(jid(), 'What can I do for you?');
   await acme.callback('chat.message', ofChat);
-  const info = await commands(olga, '!info', /^Ann/);
+  const info = await command(olga, '!info', /^Ann/);
   expect(info).toContain('LT · local time');
   expect(info).toContain(`Shoes — https://shop.test/${visitor}`);
   expect(info).toMatch(/Chat #\S+ for support, started .* olga has it\./);
-  // Other operators may read it too.
-  const history = await commands(pia, '!history 10', /^The last/);
+  // Other operators may read the history too.
+  const history = await command(pia, '!history 10', /^The last/);
   expect(history.split('\n').map((line) => line.replace(/^\d\d:\d\d /, ''))).toEqual([
     'The last 5 messages. Times are in UTC.',
     expect.stringContaining(`chat #${chatId}`),
@@ -117,12 +116,10 @@ it('!take, !note, !info, !history, a command of LHC and !close, in a chat of ano
     'olga (to LHC): !info',
     'olga: What can I do for you?',
   ]);
-  const [last = ''] = (await commands(olga, '!history 1', /^The last message/))
-    .split('\n')
-    .slice(2);
+  const [last = ''] = (await command(olga, '!history 1', /^The last message/)).split('\n').slice(2);
   expect(last).toContain('What can I do for you?');
 
-  await commands(olga, '!close all is well', /^Chat #\S+ is closed \(all is well\)\./);
+  await command(olga, '!close all is well', /^Chat #\S+ is closed \(all is well\)\./);
   const closed = await acme.callback('chat.closed', ofChat);
   expect(closed.data).toMatchObject({ reason: 'all is well', operator: { username: 'olga' } });
 });
@@ -131,8 +128,8 @@ it('!decline leaves the chat to others', async () => {
   await view();
   await start('sales');
   await reads(olga, /^Hello\?$/);
-  await commands(olga, '!decline', /^You have declined chat #/);
-  await commands(pia, '!take', /is yours\./);
+  await command(olga, '!decline', /^You have declined chat #/);
+  await command(pia, '!take', /is yours\./);
   expect(await owner()).toBe('pia');
   await close();
 });
@@ -141,20 +138,20 @@ it('!transfer to an operator, who sees the earlier messages; an operator without
   await view();
   await start('sales');
   await reads(olga, /^Hello\?$/);
-  await commands(pia, '!transfer olga', /^!transfer: this chat belongs to olga\./);
+  await command(pia, '!transfer olga', /^!transfer: this chat belongs to olga\./);
   olga.send(jid(), 'I ask my colleague');
   await acme.callback('chat.message', ofChat);
-  await commands(olga, '!transfer nobody', /^!transfer: there is no operator or department nobody/);
-  await commands(olga, '!Transfer Pia', /^Chat #\S+ goes to pia\./);
+  await command(olga, '!transfer nobody', /^!transfer: there is no operator or department nobody/);
+  await command(olga, '!Transfer Pia', /^Chat #\S+ goes to pia\./);
   await reads(pia, /^Hello\?$/);
   await reads(pia, /I ask my colleague/);
-  const handed = await acme.callback('chat.transferred', ofChat);
-  expect(handed.data).toMatchObject({ operator: { username: 'pia' } });
+  const transfer = await acme.callback('chat.transferred', ofChat);
+  expect(transfer.data).toMatchObject({ operator: { username: 'pia' } });
   expect(await owner()).toBe('pia');
   olga.send(jid(), 'Still me');
   await reads(olga, /^Not delivered: /);
 
-  // Pia has one place, so she cannot get a second chat, whatever name the command uses.
+  // Pia has one place, so they cannot get a second chat, whichever form of their name is used.
   const [first, firstChat] = [visitor, chatId];
   [visitor, chatId] = [`${visitor}-2`, `${chatId}-2`];
   await view();
@@ -162,7 +159,7 @@ it('!transfer to an operator, who sees the earlier messages; an operator without
   await reads(olga, /^Hello\?$/);
   olga.send(jid(), 'One moment');
   await acme.callback('chat.message', ofChat);
-  await commands(
+  await command(
     olga,
     `!transfer ${acme.operatorJid('pia')}`,
     /^!transfer: pia cannot have it: all 1 places of this operator are taken\./,
@@ -170,24 +167,24 @@ it('!transfer to an operator, who sees the earlier messages; an operator without
   expect(await owner()).toBe('olga');
   await close();
   [visitor, chatId] = [first, firstChat];
-  // To a department: the next free operator gets the chat, not the one who transferred it.
-  await commands(pia, '!transfer SALES', /^Chat #\S+ goes to the department sales\./);
-  await waitFor(async () => (await owner()) === 'olga', { what: 'olga to have it' });
+  // A transfer to a department gives the chat to another free operator, not back to the same one.
+  await command(pia, '!transfer SALES', /^Chat #\S+ goes to the department sales\./);
+  await waitFor(async () => (await owner()) === 'olga', { what: 'olga to own the chat' });
   await close();
 });
 
 it('!away stops new chats, whatever the client shows; !back brings the chats that waited', async () => {
   await view();
-  await commands(olga, '!away', /^You get no new chats until you write !back\./);
+  await command(olga, '!away', /^You get no new chats until you write !back\./);
   await acme.operatorIs('olga', 'away');
   await start('sales');
   expect((await acme.ask('GET', `/visitors/${visitor}`)).conversation).toBe('waiting');
   olga.setPresence('chat');
-  await commands(olga, '!away', /^You get no new chats until you write !back\./);
+  await command(olga, '!away', /^You get no new chats until you write !back\./);
   await acme.operatorIs('olga', 'away');
   expect(await owner()).toBeNull();
   expect(read(olga).filter((body) => body === 'Hello?')).toEqual([]);
-  await commands(olga, '!back', /^You get new chats again\./);
+  await command(olga, '!back', /^You get new chats again\./);
   await reads(olga, /^Hello\?$/);
   await close();
 });
@@ -205,12 +202,12 @@ it('LHC transfers a chat and reports what the visitor has seen', async () => {
   const nowhere = await acme.call('POST', path, { department: 'nowhere' });
   expect([nowhere.status, nowhere.body.errors[0].field]).toEqual([400, 'department']);
   const key = { 'Idempotency-Key': `transfer-${visitor}` };
-  const handed = await acme.call('POST', path, { operator: 'pia' }, key);
-  expect(handed.status).toBe(202);
+  const transfer = await acme.call('POST', path, { operator: 'pia' }, key);
+  expect(transfer.status).toBe(202);
   const again = await acme.call('POST', path, { operator: 'pia' }, key);
-  expect([again.status, again.body.revision]).toEqual([202, handed.body.revision]);
-  const had = await acme.call('POST', path, { operator: 'pia' });
-  expect([had.status, had.body.detail]).toEqual([409, 'pia has this chat already']);
+  expect([again.status, again.body.revision]).toEqual([202, transfer.body.revision]);
+  const refused = await acme.call('POST', path, { operator: 'pia' });
+  expect([refused.status, refused.body.detail]).toEqual([409, 'pia has this chat already']);
   const other = await acme.call('POST', path.replace(chatId, 'other'), { operator: 'olga' });
   expect(other.status).toBe(409);
   await reads(olga, /^LHC transferred chat #\S+ to pia\./);
@@ -228,11 +225,11 @@ it('LHC transfers a chat and reports what the visitor has seen', async () => {
 });
 
 it('a command to an unknown visitor is answered or refused; there is no dead letter', async () => {
-  await commands(olga, '!info', /^This visitor is unknown./);
-  await commands(olga, '!take', /^!take: this visitor is not known\./);
-  await commands(olga, '!history', /^No messages yet\./);
+  await command(olga, '!info', /^This visitor is unknown./);
+  await command(olga, '!take', /^!take: this visitor is not known\./);
+  await command(olga, '!history', /^No messages yet\./);
   olga.displayed(jid(), olga.messages.at(-1)?.id ?? '');
-  await commands(olga, '!help', /^Commands/);
+  await command(olga, '!help', /^Commands/);
   await world.idle();
   expect(await world.metric('xmpp_chat_dead_letters')).toBe(0);
 });
@@ -257,13 +254,13 @@ it('a correction names the message that it corrects; a corrected command is a co
     ({ message }) => message.id === `right-${visitor}`,
   );
   expect(right.data.message).toMatchObject({ body: 'Hello', replaces: wrong });
-  expect(await commands(olga, '!history 2', /^The last/)).toMatch(/olga \(corrected\): Hello$/);
+  expect(await command(olga, '!history 2', /^The last/)).toMatch(/olga \(corrected\): Hello$/);
   const slip = olga.send(jid(), '!inof');
   await reads(olga, /Did you mean !info\?/);
   correct(`command-${visitor}`, '!info', slip);
   await reads(olga, /Chat #\S+ for sales, started/);
   await close();
-  // A correction in the ended chat does not invite the visitor.
+  // A correction after the end of the chat does not invite the visitor.
   correct(`late-${visitor}`, 'Hello!', `right-${visitor}`);
   await reads(olga, /^Not delivered: no chat is open, and a correction invites nobody/);
 });
@@ -275,21 +272,21 @@ it('!! sends a text that begins with !; a resumed client does not repeat a comma
   olga.send(jid(), '!!important: read this');
   await acme.callback('chat.message', ofChat);
   for (let n = 0; n < 3; n++) olga.send(jid(), '!note once', 'the-same-id');
-  await commands(olga, '!help !note', /^!note TEXT: /);
+  await command(olga, '!help !note', /^!note TEXT: /);
   await world.idle();
-  expect(acme.told('chat.note').filter(({ data }) => ofChat(data))).toHaveLength(1);
+  expect(acme.callbacks('chat.note').filter(({ data }) => ofChat(data))).toHaveLength(1);
   expect(read(olga).filter((body) => /^Your note is in chat/.test(body))).toHaveLength(1);
   await close();
 });
 
 it('no text that began with one ! reached LHC as a message or a visitor', async () => {
   await world.idle();
-  const texts = said();
+  const texts = messagesAtLhc();
   expect(texts.filter((text) => text.startsWith('!'))).toEqual(['!important: read this']);
   expect(texts.length).toBeGreaterThan(4);
   for (let n = 1; n < visitors; n++) {
     const { status, body: page } = await acme.call('GET', `/visitors/v${n}/messages?limit=100`);
-    const items: { body: string }[] = status === 404 ? [] : page.items; // one visitor does not exist
+    const items: { body: string }[] = status === 404 ? [] : page.items; // one visitor is unknown
     for (const { body } of items)
       if (body !== '!important: read this') expect(body).not.toMatch(/^\s*[!！]/);
   }

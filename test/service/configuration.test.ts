@@ -5,7 +5,7 @@ import { makeService, type Service, writeTenants } from '../support/service.ts';
 const service = await makeService();
 afterAll(() => service.close());
 
-const RIGHT = {
+const VALID = {
   EJABBERD_API_URL: 'http://127.0.0.1:1/api',
   EJABBERD_API_USER: 'api@xmpp.test',
   EJABBERD_API_PASSWORD: 'pw',
@@ -17,13 +17,13 @@ const serve = async (of: Service & { settings: Record<string, string> }, setting
   return of.cli('serve');
 };
 
-it('it names every wrong setting, no secret, and exits with 1', async () => {
+it('names every wrong setting but no secret, and exits with 1', async () => {
   await writeTenants(service, [
     { id: 'acme', host: 'xmpp.test', apiKey: 'short', hardTimeout: -1 },
     { id: 'chat', host: 'xmpp.test', apiKey: 'long-enough-to-be-a-key' },
   ]);
   const { code, output } = await serve(service, {
-    ...RIGHT,
+    ...VALID,
     LISTEN: 'nowhere',
     ADMIN_TOKEN: 'tiny-secret',
     EJABBERD_API_USER: 'no-jid',
@@ -43,17 +43,17 @@ it('it names every wrong setting, no secret, and exits with 1', async () => {
   expect(output).not.toMatch(/tiny-secret|wrong secret|short|\n {4}at /);
 });
 
-it('it names LISTEN when the port is in use', async () => {
+it('names LISTEN if the port is in use', async () => {
   const other = await makeService();
   await writeTenants(service, [
     { id: 'acme', host: 'xmpp.test', apiKey: 'long-enough-to-be-a-key' },
   ]);
-  const right = { ...RIGHT, ADMIN_TOKEN: 'admin-token-of-the-tests', DEADLINE_GRACE: '0' };
-  Object.assign(service.settings, { ...right, LISTEN: `127.0.0.1:${service.port}` });
+  const valid = { ...VALID, ADMIN_TOKEN: 'admin-token-of-the-tests', DEADLINE_GRACE: '0' };
+  Object.assign(service.settings, { ...valid, LISTEN: `127.0.0.1:${service.port}` });
   await service.start();
   try {
     const { LISTEN = '', TENANTS_FILE = '' } = service.settings;
-    const { code, output } = await serve(other, { ...right, LISTEN, TENANTS_FILE });
+    const { code, output } = await serve(other, { ...valid, LISTEN, TENANTS_FILE });
     expect(code).toBe(1);
     expect(output).toMatch(/another program uses .+: set LISTEN/);
     expect(output).not.toMatch(/\n {4}at /);
@@ -63,12 +63,12 @@ it('it names LISTEN when the port is in use', async () => {
   }
 });
 
-it('it does not start with a secret that is not the one of the log, and seals nothing with it', async () => {
+it('does not start with a wrong secret, and seals nothing with it', async () => {
   await writeTenants(service, [
     { id: 'acme', host: 'xmpp.test', apiKey: 'long-enough-to-be-a-key' },
   ]);
-  const right = { ...RIGHT, ADMIN_TOKEN: 'admin-token-of-the-tests', DEADLINE_GRACE: '0' };
-  Object.assign(service.settings, { ...right, LISTEN: `127.0.0.1:${service.port}` });
+  const valid = { ...VALID, ADMIN_TOKEN: 'admin-token-of-the-tests', DEADLINE_GRACE: '0' };
+  Object.assign(service.settings, { ...valid, LISTEN: `127.0.0.1:${service.port}` });
   await service.start();
   const view = { page: 'https://shop.example/', nick: 'Anna' };
   const seen = await service.call('POST', '/v1/acme/visitors/anna/page-views', view);

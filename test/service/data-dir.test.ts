@@ -32,7 +32,7 @@ it('the folder belongs to one process until that ends, in whatever way', async (
     '--input-type=module',
     '--eval',
     `import { claimDataDir } from '${href}';
-     globalThis.claimed = claimDataDir(${JSON.stringify(folder)}); // without a reference the lock would be collected as garbage
+     globalThis.claimed = claimDataDir(${JSON.stringify(folder)}); // without a reference the lock would be collected
      process.stdout.write('claimed');
      setInterval(() => {}, 60_000);`,
   ]);

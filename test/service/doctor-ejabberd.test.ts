@@ -1,4 +1,4 @@
-/** `xmpp-chat doctor` and a badly configured ejabberd: without mod_lhc, with too few rights, with too many. */
+/** `xmpp-chat doctor` with a badly configured ejabberd: without mod_lhc, with too few rights, with too many rights. */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ async function inWorld(
 }
 
 const doctor = async ({ service }: World): Promise<Report> =>
-  JSON.parse((await service.cli('doctor', '--json')).output) as Report; // what it documents
+  JSON.parse((await service.cli('doctor', '--json')).output) as Report; // its documented form
 
 const bad = ({ results }: Report): string =>
   results
@@ -44,11 +44,11 @@ const permissions = (what: readonly string[] | string) => ({
   },
 });
 
-// Whole worlds are started.
+// Each test starts a whole world.
 const SLOW = { timeout: 120_000 };
 
 it(
-  'names missing rights, a missing mod_lhc, and the account that it could not remove',
+  'names missing rights, a missing mod_lhc, and the account that the doctor could not remove',
   SLOW,
   async () => {
     const missing = ['kick_session', 'send_stanza', 'set_vcard', 'srg_create', 'unregister'];
@@ -71,56 +71,60 @@ it(
   },
 );
 
-it('names rights that are not needed, a short queue and a bad certificate', SLOW, async () => {
-  const ports = await freePorts({});
-  const certfile = join(dir, 'own.pem');
-  await run('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=other.test',
-    '-keyout',
-    certfile,
-    '-out',
-    join(dir, 'cert.pem'),
-  ]);
-  await run('sh', ['-c', `cat "${join(dir, 'cert.pem')}" >> "${certfile}"`]);
-  const ejabberd = {
-    ports: { c2s: ports.c2s, http: ports.http },
-    extraConfig: {
-      api_permissions: permissions('*'),
-      certfiles: [certfile],
-      listen: [
-        { port: ports.c2s, ip: '127.0.0.1', module: 'ejabberd_c2s', starttls: true },
-        {
-          port: ports.http,
-          ip: '127.0.0.1',
-          module: 'ejabberd_http',
-          request_handlers: { '/api': 'mod_http_api' },
-        },
-      ],
-    },
-  };
-  await inWorld({ ejabberd, running: false }, async (world) => {
-    const found = bad(await doctor(world));
-    expect(found).toMatch(
-      /ejabberd api: .*may call get_loglevel.* -> in api_permissions list the commands/,
-    );
-    expect(found).toMatch(
-      /ejabberd backlog: \d+ of 64 connections at once.* -> set "backlog: 1024"/,
-    );
-    expect(found).toMatch(
-      /ejabberd c2s: the certificate for xmpp.test is not accepted.* -> give ejabberd/,
-    );
-  });
-});
+it(
+  'names unnecessary rights, a short queue of connections and a bad certificate',
+  SLOW,
+  async () => {
+    const ports = await freePorts({});
+    const certfile = join(dir, 'own.pem');
+    await run('openssl', [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=other.test',
+      '-keyout',
+      certfile,
+      '-out',
+      join(dir, 'cert.pem'),
+    ]);
+    await run('sh', ['-c', `cat "${join(dir, 'cert.pem')}" >> "${certfile}"`]);
+    const ejabberd = {
+      ports: { c2s: ports.c2s, http: ports.http },
+      extraConfig: {
+        api_permissions: permissions('*'),
+        certfiles: [certfile],
+        listen: [
+          { port: ports.c2s, ip: '127.0.0.1', module: 'ejabberd_c2s', starttls: true },
+          {
+            port: ports.http,
+            ip: '127.0.0.1',
+            module: 'ejabberd_http',
+            request_handlers: { '/api': 'mod_http_api' },
+          },
+        ],
+      },
+    };
+    await inWorld({ ejabberd, running: false }, async (world) => {
+      const found = bad(await doctor(world));
+      expect(found).toMatch(
+        /ejabberd api: .*may call get_loglevel.* -> in api_permissions list the commands/,
+      );
+      expect(found).toMatch(
+        /ejabberd backlog: \d+ of 64 connections at once.* -> set "backlog: 1024"/,
+      );
+      expect(found).toMatch(
+        /ejabberd c2s: the certificate for xmpp.test is not accepted.* -> give ejabberd/,
+      );
+    });
+  },
+);
 
-it('names the module that the API lacks, and reports what it saw before', SLOW, async () => {
+it('names a missing module of the API and still reports the earlier results', SLOW, async () => {
   const without = (name: string) => ({ ejabberd: { extraModules: { [name]: undefined } } });
   await inWorld({ ...without('mod_shared_roster'), running: false }, async (world) => {
     const report = await doctor(world);

@@ -28,4 +28,4 @@ it('finds no fault next to either process, and knows that the log is not on this
     expect(about('event store')[0]).toMatch(/^it answers; the log ends at esdb:/);
     expect(about('disk')).toEqual([expect.stringMatching(/ MiB free, the log is not on it$/)]);
   }
-}, 120_000);
+});

@@ -18,7 +18,7 @@ const acme = world.tenant('acme');
 for (const id of ['acme', 'beta']) await world.tenant(id).register('olga');
 await world.idle();
 
-/** The output of `--json`. The settings change the doctor only. */
+/** Runs the doctor and reads its JSON. The settings change the doctor only. */
 async function doctor(
   settings: Environment = {},
 ): Promise<Report & { code: number | null; text: string }> {
@@ -44,13 +44,13 @@ const head = async () =>
   (await service.call('GET', '/debug/events?direction=backwards&limit=1')).body.items[0].position;
 
 afterEach(async () => {
-  // No test account stays, whatever the fault was.
+  // Whatever the fault is, no test account is left.
   for (const host of ['xmpp.test', 'b.test']) {
     expect((await world.accounts(host)).filter((name) => name.includes('doctor'))).toEqual([]);
   }
 });
 
-// The command line is started many times, on two cores that others use, too.
+// The command line is started many times.
 const SLOW = { timeout: 120_000 };
 
 describe('in a healthy world', SLOW, () => {
@@ -59,16 +59,16 @@ describe('in a healthy world', SLOW, () => {
     const report = await doctor();
     expect(bad(report)).toEqual([]);
     expect(report).toMatchObject({ code: 0, status: 'ok' });
-    const said = report.results.map(({ check, message }) => `${check}: ${message}`).join('\n');
-    expect(said).toMatch(
+    const messages = report.results.map(({ check, message }) => `${check}: ${message}`).join('\n');
+    expect(messages).toMatch(
       /account xmpp.test: mod_lhc 1.* reported the session of xmpp.test with a valid signature/,
     );
-    expect(said).toMatch(
+    expect(messages).toMatch(
       /account b.test: mod_lhc 1.* reported the session of b.test with a valid signature/,
     );
-    expect(said).toMatch(/groups acme: visitors displays operators/);
-    expect(said).toMatch(/callback beta: LHC takes callbacks/);
-    expect(said).toMatch(
+    expect(messages).toMatch(/groups acme: visitors displays operators/);
+    expect(messages).toMatch(/callback beta: LHC takes callbacks/);
+    expect(messages).toMatch(
       new RegExp(`ejabberd api: ejabberd ${ejabberd.version.replaceAll('.', '\\.')}`),
     );
 
@@ -97,12 +97,12 @@ describe('in a healthy world', SLOW, () => {
 
   it('removes the test account of a killed doctor, and no other account', async () => {
     const old = Math.floor((Date.now() - 3_600_000) / 1000).toString(36);
-    const left = `visitor-doctor-${old}-abc`;
-    await ejabberd.register(left, 'pw');
+    const oldAccount = `visitor-doctor-${old}-abc`;
+    await ejabberd.register(oldAccount, 'pw');
     await ejabberd.register('visitor-doctoral-student', 'pw');
     expect((await doctor()).status).toBe('ok');
     const accounts = await world.accounts('xmpp.test');
-    expect(accounts).not.toContain(left);
+    expect(accounts).not.toContain(oldAccount);
     expect(accounts).toContain('visitor-doctoral-student');
     await world.admin('unregister', { user: 'visitor-doctoral-student', host: 'xmpp.test' });
   });

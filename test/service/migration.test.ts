@@ -13,7 +13,7 @@ const { service } = world;
 const acme = world.tenant('acme');
 const { lhc } = acme;
 
-const comesAndGoes = async (visitor: string): Promise<void> => {
+const viewAndTimeOut = async (visitor: string): Promise<void> => {
   await acme.view(visitor, { page: 'https://a.test/ü' });
   await acme.ask('POST', `/visitors/${visitor}/timeout`);
 };
@@ -64,37 +64,38 @@ it.each([
     await acme.operatorIs('olga', 'available');
     await chats(`${run}1`);
     await acme.callback('message.delivered', ({ messageId }) => messageId === `${run}1-2`);
-    for (const visitor of [`${run}d1`, `${run}d2`, `${run}d3`]) await comesAndGoes(visitor);
-    await waitFor(() => timedOut(0).length === already + 3, { what: 'LHC to be told of three' });
+    for (const visitor of [`${run}d1`, `${run}d2`, `${run}d3`]) await viewAndTimeOut(visitor);
+    await waitFor(() => timedOut(0).length === already + 3, { what: 'three callbacks' });
 
     const pending = [`${run}p1`, `${run}p2`, `${run}p3`];
     await lhc.stop();
     await olga.disconnect();
     await acme.operatorIs('olga', 'offline');
-    for (const visitor of pending) await comesAndGoes(visitor);
+    for (const visitor of pending) await viewAndTimeOut(visitor);
     await chats(`${run}2`);
-    const told = lhc.requests.length;
+    const requestsBefore = lhc.requests.length;
     const ids = new Set(lhc.requests.map(({ headers }) => headers['webhook-id']));
 
     await moveTo(`data-${run}`, to);
     await lhc.start();
     const again = await acme.connect('olga');
-    await again.waitFor(() => again.messages.length >= 4, 20_000, 'what the second visitor says');
-    await acme.callback('message.delivered', ({ messageId }) => messageId === `${run}2-2`, 20_000);
-    await waitFor(() => timedOut(told).length >= 3, {
-      deadlineMs: 20_000,
-      what: 'the other three',
+    await again.waitFor(() => again.messages.length >= 4, 'the messages of the second visitor');
+    await acme.callback('message.delivered', ({ messageId }) => messageId === `${run}2-2`);
+    await waitFor(() => timedOut(requestsBefore).length >= 3, {
+      what: 'the other three callbacks',
     });
     // A repeated effect would come before these later ones.
-    await comesAndGoes(`${run}z`);
-    await waitFor(() => timedOut(told).includes(`${run}z`), { deadlineMs: 20_000 });
+    await viewAndTimeOut(`${run}z`);
+    await waitFor(() => timedOut(requestsBefore).includes(`${run}z`));
 
     expect(again.messages.map(({ body }) => body)).toEqual([
       expect.stringMatching(`^New chat #c${run}2`),
       ...bodies(`${run}2`),
     ]);
-    expect(timedOut(told).sort()).toEqual([...pending, `${run}z`]);
-    const since = lhc.requests.slice(told).map(({ headers }) => headers['webhook-id'] ?? '');
+    expect(timedOut(requestsBefore).sort()).toEqual([...pending, `${run}z`]);
+    const since = lhc.requests
+      .slice(requestsBefore)
+      .map(({ headers }) => headers['webhook-id'] ?? '');
     expect(new Set(since).size).toBe(since.length);
     expect(since.filter((id) => ids.has(id))).toEqual([]);
     for (const visitor of [`${run}1`, `${run}2`]) {

@@ -1,4 +1,4 @@
-/** One LHC user and two processes on one log, behind a balancer, with a real ejabberd. */
+/** Claims on one LHC user at two processes on one log, behind a balancer, with a real ejabberd. */
 import { expect, it } from 'vitest';
 import { balanced } from '../support/partitions.ts';
 import { callTo } from '../support/service.ts';
@@ -13,12 +13,12 @@ const world = await testWorld({
 });
 const tenant = world.tenant(TENANT);
 await balanced(world.processes);
-const left = await world.metric('xmpp_chat_effects_pending');
+const pendingBefore = await world.metric('xmpp_chat_effects_pending');
 
-/** A request to this process, past the balancer. */
+/** Sends a request to this process, not through the balancer. */
 const at = (index: number) => (method: string, username: string, body?: unknown) => {
   const process = world.processes[index];
-  if (!process) throw new Error('two processes were asked for');
+  if (!process) throw new Error('the world has two processes');
   const path = `/v1/${TENANT}/operators/${username}`;
   return callTo(process.url)(method, path, body, { key: tenant.apiKey });
 };
@@ -52,19 +52,19 @@ it('after a removal at one process and a registration at the other, the new acco
     const again = await put('PUT', 'olga', { lhcUserId: 50, password: `pw${round}` });
     expect(again.status).toBe(202);
   }
-  await world.idle(left);
+  await world.idle(pendingBefore);
   await tenant.connect('olga', { password: 'pw5' }).then((each) => each.disconnect());
 });
 
 it('a process that dies during a claim does not block the LHC user', async () => {
   const dying = world.processes[0];
-  if (!dying) throw new Error('it runs');
+  if (!dying) throw new Error('the world has two processes');
   const wishes = Array.from({ length: 12 }, (_, i) => ({ lhcUserId: 100 + i, password: 'pw' }));
   const answers = wishes.map((wish, i) => first('PUT', `half${i}`, wish).catch(() => null));
   await Promise.race(answers);
   await dying.kill();
   const known = await Promise.all(answers);
-  // The same operators continue at the other process.
+  // Each operator can complete the registration at the other process.
   for (const [i, wish] of wishes.entries()) {
     const answer = await second('PUT', `half${i}`, wish);
     expect({ i, status: answer.status }).toEqual({ i, status: 202 });
@@ -74,4 +74,4 @@ it('a process that dies during a claim does not block the LHC user', async () =>
   const { items } = await tenant.ask('GET', '/operators?q=half&limit=100');
   const ids = items.map(({ lhcUserId }: { lhcUserId: number }) => lhcUserId);
   expect(ids.toSorted()).toEqual(wishes.map(({ lhcUserId }) => lhcUserId));
-}, 60_000);
+});

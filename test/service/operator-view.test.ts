@@ -1,4 +1,4 @@
-/** What operators see in their clients: who the visitor is, earlier messages, receipts and markers. */
+/** What operators see in their clients: the visitor's identity, earlier messages, and the state of their own messages. */
 import xml, { type Element } from '@xmpp/xml';
 import { expect, it } from 'vitest';
 import type { Operator } from '../support/operator.ts';
@@ -25,7 +25,7 @@ const pia = await acme.connect('pia');
 await acme.operatorIs('olga', 'available');
 await acme.operatorIs('pia', 'available');
 
-/** The messages of a visitor that an operator has received. */
+/** The messages that an operator got from a visitor. */
 const read = (operator: Operator, visitor: string) =>
   operator.messages.filter(
     ({ from }) =>
@@ -39,31 +39,26 @@ const reads = (operator: Operator, visitor: string, body: string | RegExp) =>
       read(operator, visitor).find((message) =>
         typeof body === 'string' ? message.body === body : body.test(message.body),
       ),
-    10_000,
     `${body} of ${visitor}`,
   );
 const presence = (operator: Operator, visitor: string, matches: (text: string) => boolean) =>
-  operator.waitFor(
-    () => {
-      const seen = operator.presences.get(acme.visitorJid(visitor));
-      return seen && matches(`${seen.show}\n${seen.status}`) ? seen : undefined;
-    },
-    10_000,
-    `the presence of ${visitor}`,
-  );
+  operator.waitFor(() => {
+    const seen = operator.presences.get(acme.visitorJid(visitor));
+    return seen && matches(`${seen.show}\n${seen.status}`) ? seen : undefined;
+  }, `the presence of ${visitor}`);
 const start = (visitor: string, department: string, message?: string) =>
   acme.ask('POST', `/visitors/${visitor}/chats`, {
     chatId: `c${visitor}`,
     department,
     ...(message && { message: { id: `first-${visitor}`, body: message } }),
   });
-/** The message id is derived from the body. */
+/** Sends a message of the visitor. The id is made from the text. */
 const say = (visitor: string, body: string) =>
   acme.ask('POST', `/visitors/${visitor}/messages`, { id: idOf(body), body });
 const idOf = (body: string): string => body.replace(/\W/g, '-').toLowerCase();
 const end = (visitor: string) =>
   acme.ask('POST', `/visitors/${visitor}/chats/c${visitor}/close`, { by: 'visitor' });
-/** Writes like a client that asks for a receipt and a marker. */
+/** Writes a message and requests a receipt and markers. */
 function write(operator: Operator, visitor: string, id: string): void {
   operator.sendStanza(
     xml(
@@ -111,7 +106,7 @@ it('an introduction comes before the first message; the contact shows page, wait
   ]);
   expect(read(pia, '1')).toEqual([]);
   const [introduction, first] = read(olga, '1').map(({ stanza }) => stanza);
-  expect(introduction?.getChild('request')).toBeUndefined(); // the introduction asks for no receipt
+  expect(introduction?.getChild('request')).toBeUndefined(); // the service needs no receipt for it
   expect(first?.getChild('request')).toBeDefined();
   olga.send(acme.visitorJid('1'), 'We do');
   await presence(olga, '1', (text) => text.startsWith('available\nChat #c1 (sales)'));
@@ -166,7 +161,7 @@ it('a transferred chat comes with the earlier messages and their times; transfer
 it('an owner who stays away loses the chat; undelivered messages reach the next owner, once', async () => {
   await acme.register('rosa', { departments: ['legal'] });
   await acme.register('sara', { departments: ['legal'] });
-  // Her client hangs and answers nothing.
+  // This client hangs: it answers nothing.
   const rosa = await acme.connect('rosa', { receipts: false, answerPings: false });
   await acme.operatorIs('rosa', 'available');
   await acme.view('3', { page: 'https://shop.test/' });
@@ -179,7 +174,6 @@ it('an owner who stays away loses the chat; undelivered messages reach the next 
   await acme.callback(
     'chat.transferred',
     (data) => data.chatId === 'c3' && data.reason === 'owner-gone',
-    20_000,
   );
   await say('3', 'still here');
   const sara = await acme.connect('sara');
@@ -220,7 +214,7 @@ it('in a broadcast all see the chat, the first answer owns it, and no operator r
       'Anybody at all?',
     ]);
   }
-  // The chat has no owner, so no operator sees the typing.
+  // The chat has no owner, so nobody sees the typing.
   await acme.call('POST', '/visitors/4/typing', { state: 'composing' });
   pia.send(acme.visitorJid('4'), 'I am');
   await reads(olga, '4', 'pia has taken chat #c4.');
@@ -231,7 +225,7 @@ it('in a broadcast all see the chat, the first answer owns it, and no operator r
   expect(texts(pia, '4').slice(3)).toEqual(['Good']);
   expect(texts(olga, '4').slice(3)).toEqual(['pia has taken chat #c4.']);
   expect([typing(olga, '4'), typing(pia, '4')]).toEqual([[], []]);
-  const delivered = acme.told('message.delivered').filter(({ data }) => data.visitor === '4');
+  const delivered = acme.callbacks('message.delivered').filter(({ data }) => data.visitor === '4');
   expect(delivered.map(({ data }) => data.messageId).sort()).toEqual(
     [idOf('Anybody at all?'), idOf('Good'), 'first-4'].sort(),
   );
@@ -243,16 +237,16 @@ it('typing is shown both ways, to the operator before the first answer too', asy
   await start('5', 'sales');
   await reads(olga, '5', /^New chat #c5/);
   await acme.call('POST', '/visitors/5/typing', { state: 'composing' });
-  await olga.waitFor(() => typing(olga, '5').length > 0, 5_000, 'composing');
-  pia.chatState(acme.visitorJid('5'), 'composing'); // not her chat
+  await olga.waitFor(() => typing(olga, '5').length > 0, 'composing');
+  pia.chatState(acme.visitorJid('5'), 'composing'); // pia does not own the chat
   await pia.acknowledged();
   olga.chatState(acme.visitorJid('5'), 'composing');
   await acme.callback(
     'operator.typing',
     (data) => data.visitor === '5' && data.operator.username === 'olga',
   );
-  const told = acme.told('operator.typing').filter(({ data }) => data.visitor === '5');
-  expect(new Set(told.map(({ data }) => data.operator.username))).toEqual(new Set(['olga']));
+  const callbacks = acme.callbacks('operator.typing').filter(({ data }) => data.visitor === '5');
+  expect(new Set(callbacks.map(({ data }) => data.operator.username))).toEqual(new Set(['olga']));
   await end('5');
 });
 
@@ -265,29 +259,24 @@ it('a receipt means that LHC has the message: it waits while LHC is away or fail
   await lhc.stop();
   write(olga, '6', 'r1');
   write(olga, '6', 'r2');
-  const has = async (count: number) =>
+  const logHas = async (count: number) =>
     (await acme.ask('GET', '/visitors/6/messages')).items.length === count;
-  await waitFor(() => has(2), { what: 'the messages to be in the log' });
+  await waitFor(() => logHas(2), { what: 'the messages to be in the log' });
   lhc.behave({ kind: 'status', status: 500 });
   await lhc.start();
-  await lhc.waitFor(
-    () => lhc.requests.some(({ text, answered }) => text.includes('"c6"') && answered === 500),
-    { deadlineMs: 15_000 },
+  await lhc.waitFor(() =>
+    lhc.requests.some(({ text, answered }) => text.includes('"c6"') && answered === 500),
   );
   await olga.acknowledged();
   expect(olga.acknowledgements.filter(({ id }) => /^r[12]$/.test(id))).toEqual([]);
   lhc.behave({ kind: 'status', status: 200 });
   for (const id of ['r1', 'r2']) {
-    await olga.waitFor(
-      () => acknowledged(olga, 'received', id).length > 0,
-      20_000,
-      `receipt ${id}`,
-    );
-    const told = acme.told('chat.message').map(({ data }) => data.message.id);
-    expect(told).toContain(id);
+    await olga.waitFor(() => acknowledged(olga, 'received', id).length > 0, `receipt ${id}`);
+    const ids = acme.callbacks('chat.message').map(({ data }) => data.message.id);
+    expect(ids).toContain(id);
     expect(acknowledged(olga, 'received', id)[0]?.from).toMatch(acme.visitorJid('6'));
   }
-  // A message that asks for no receipt gets none.
+  // A message without a request gets no receipt.
   const plain = await olga.sendAndAck(acme.visitorJid('6'), 'no receipt please');
   await acme.callback('chat.message', ({ message }) => message.id === plain);
   await world.idle();
@@ -303,7 +292,7 @@ it('displayed markers are forwarded both ways', async () => {
   write(olga, '7', 's1');
   await acme.callback('chat.message', ({ message }) => message.id === 's1');
   await acme.ask('POST', '/visitors/7/displayed', { messageId: 's1' });
-  await olga.waitFor(() => acknowledged(olga, 'displayed', 's1').length > 0, 10_000, 'displayed');
+  await olga.waitFor(() => acknowledged(olga, 'displayed', 's1').length > 0, 'displayed');
   await acme.ask('POST', '/visitors/7/displayed', { messageId: 's1' });
   olga.displayed(acme.visitorJid('7'), 'first-7');
   const seen = await acme.callback('message.displayed', ({ visitor }) => visitor === '7');
@@ -333,7 +322,7 @@ it('content that a visitor cannot read does not reach LHC; the operator reads wh
   await reads(olga, '8', /^Not delivered: visitors cannot see reactions; write a message/);
   olga.send(to, 'In plain then');
   await acme.callback('chat.message', ({ message }) => message.body === 'In plain then');
-  const told = acme.told('chat.message').filter(({ data }) => data.visitor === '8');
-  expect(told.map(({ data }) => data.message.body)).toEqual(['In plain then']);
+  const callbacks = acme.callbacks('chat.message').filter(({ data }) => data.visitor === '8');
+  expect(callbacks.map(({ data }) => data.message.body)).toEqual(['In plain then']);
   await end('8');
 });

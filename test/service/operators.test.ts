@@ -1,4 +1,4 @@
-/** Operators: LHC registers them, and hears whether they are online. */
+/** Operators: LHC registers them, the service follows their sessions, and LHC gets callbacks about them. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
@@ -8,8 +8,8 @@ const world = await testWorld({
   modLhc: { ping_interval: 2, ping_timeout: 5 },
 });
 const acme = world.tenant('acme');
-const online = (username: string) => acme.told('operator.online').filter(of(username));
-const offline = (username: string) => acme.told('operator.offline').filter(of(username));
+const online = (username: string) => acme.callbacks('operator.online').filter(of(username));
+const offline = (username: string) => acme.callbacks('operator.offline').filter(of(username));
 const of =
   (username: string) =>
   ({ data }: { data: { operator: { username: string } } }) =>
@@ -32,8 +32,8 @@ it('PUT creates the account and joins the group; an existing account is not take
 
   await world.ejabberd.register('foreign', 'pw');
   const put = { lhcUserId: 8, departments: [], password: 'stolen' };
-  const taken = await acme.call('PUT', '/operators/foreign', put);
-  expect(taken).toMatchObject({ status: 409, body: { errors: [{ field: 'username' }] } });
+  const refused = await acme.call('PUT', '/operators/foreign', put);
+  expect(refused).toMatchObject({ status: 409, body: { errors: [{ field: 'username' }] } });
   await acme.connect('foreign').then((operator) => operator.disconnect());
   const asTenant = await acme.call('PUT', '/operators/foreign', { ...put, adopt: true });
   expect(asTenant.status).toBe(409);
@@ -50,9 +50,9 @@ it('an operator connects, changes presence, answers pings, disconnects', async (
   await acme.register('pia');
   const pia = await acme.connect('pia', { resource: 'desk' });
   await acme.operatorIs('pia', 'available');
-  const told = await waitFor(() => online('pia')[0]);
-  expect(told.data.operator).toEqual({ username: 'pia', lhcUserId: 2 });
-  expect(Math.abs(Date.parse(told.data.at) - Date.now())).toBeLessThan(10_000);
+  const { data } = await waitFor(() => online('pia')[0]);
+  expect(data.operator).toEqual({ username: 'pia', lhcUserId: 2 });
+  expect(Math.abs(Date.parse(data.at) - Date.now())).toBeLessThan(10_000);
 
   pia.setPresence('away', 'at lunch');
   await acme.operatorIs('pia', 'away');
@@ -64,7 +64,7 @@ it('an operator connects, changes presence, answers pings, disconnects', async (
   await acme.operatorIs('pia', 'available');
   await acme.callback('operator.alive', ({ operator }) => operator.username === 'pia');
 
-  // The operator stays online while one of two clients does.
+  // With a second client the operator stays online while either of the two does.
   const phone = await acme.connect('pia', { resource: 'phone' });
   await waitFor(async () => (await acme.ask('GET', '/operators/pia')).sessions.length === 2);
   await pia.disconnect();
@@ -77,7 +77,7 @@ it('an operator connects, changes presence, answers pings, disconnects', async (
   expect(online('pia')).toHaveLength(1);
 });
 
-it('a client that hangs no longer counts', async () => {
+it('an operator whose client hangs counts as offline', async () => {
   await acme.register('rosa');
   const rosa = await acme.connect('rosa', { answerPings: false });
   await acme.operatorIs('rosa', 'available');
@@ -106,7 +106,7 @@ it('the service learns after its start what changed while it was down', async ()
   await acme.operatorIs('tina', 'offline');
   await acme.operatorIs('ulla', 'available');
   await waitFor(() => offline('tina').length === 1 && online('ulla').length === 1, {
-    what: 'LHC to be told',
+    what: 'both callbacks',
   });
   await ulla.disconnect();
 });

@@ -11,18 +11,14 @@ await acme.operatorIs('olga', 'available');
 const jid = acme.visitorJid('1');
 const contact = () => olga.presences.get(jid);
 const cardOf = (nickname: string) =>
-  olga.waitFor(
-    async () => {
-      const card = await olga.vcard(jid);
-      return card.nickname === nickname ? card : null;
-    },
-    10_000,
-    `a vCard of ${nickname}`,
-  );
+  olga.waitFor(async () => {
+    const card = await olga.vcard(jid);
+    return card.nickname === nickname ? card : null;
+  }, `a vCard of ${nickname}`);
 
 it('the picture of a visitor stays when the name changes and when the service restarts', async () => {
   await acme.view('1', { page: 'https://shop.test/' });
-  await olga.waitFor(() => contact()?.available, 10_000, 'the contact');
+  await olga.waitFor(() => contact()?.available, 'the contact');
   const before = await cardOf('Visitor 1');
   expect(before.photo?.type).toBe('image/png');
   expect(contact()?.photo).toBe(before.photo?.sha1);
@@ -30,26 +26,25 @@ it('the picture of a visitor stays when the name changes and when the service re
   await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1', nick: 'Anna <3' });
   const named = await cardOf('Anna <3');
   expect(named).toEqual({ ...before, name: 'Anna <3', nickname: 'Anna <3' });
-  await olga.waitFor(() => contact()?.nick === 'Anna <3', 10_000, 'the name in the presence');
+  await olga.waitFor(() => contact()?.nick === 'Anna <3', 'the name in the presence');
   expect(contact()?.photo).toBe(before.photo?.sha1);
 
   await world.service.stop();
-  await olga.waitFor(() => contact()?.available === false, 10_000, 'the contact to be offline');
+  await olga.waitFor(() => contact()?.available === false, 'the contact to be offline');
   await world.service.start();
-  await olga.waitFor(() => contact()?.available, 10_000, 'the contact to be back');
+  await olga.waitFor(() => contact()?.available, 'the contact to be back');
   expect(contact()?.photo).toBe(before.photo?.sha1);
   expect(await olga.vcard(jid)).toEqual(named);
 });
 
-it('cleanup removes the picture', async () => {
+it('a cleanup removes the account, the vCard and the picture', async () => {
   await acme.ask('DELETE', '/visitors/1');
   await olga.waitFor(
     async () => !(await world.accounts('xmpp.test')).includes('visitor.1'),
-    10_000,
     'the account to be gone',
   );
-  // ejabberd reports the removal of an account before all its data is gone.
-  await olga.waitFor(async () => (await olga.vcard(jid)).name === '', 10_000, 'no vCard');
+  // ejabberd removes the account before its data.
+  await olga.waitFor(async () => (await olga.vcard(jid)).name === '', 'no vCard');
   expect(await olga.vcard(jid)).toEqual({ name: '', nickname: '' });
-  await olga.waitFor(async () => (await olga.picture(jid)) === null, 10_000, 'no picture');
+  await olga.waitFor(async () => (await olga.picture(jid)) === null, 'no picture');
 });

@@ -1,4 +1,4 @@
-/** The queries of LHC on the running service: lists, the queue, departments and the numbers of a day. */
+/** Queries of LHC to the running service, about chats with real operators: lists, the queue and the numbers of a day. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { sceneOf } from './routing-scene.ts';
@@ -9,7 +9,7 @@ const world = await testWorld({
       id: 'acme',
       host: 'xmpp.test',
       settings: {
-        offerTimeout: 600, // so long that no offer is missed on a busy machine
+        offerTimeout: 600, // no operator misses an offer, however busy the machine is
         routing: { departments: { support: { capacity: 1 } } },
       },
     },
@@ -20,7 +20,7 @@ const acme = world.tenant('acme');
 const beta = world.tenant('beta');
 const at = sceneOf(world, acme);
 
-/** A time zone in which it is noon, so that no day ends during the test. */
+/** A time zone where it is about noon, so no day ends during the test. */
 const ZONE = (() => {
   const ahead = 12 - new Date().getUTCHours();
   return `Etc/GMT${ahead > 0 ? '-' : '+'}${Math.abs(ahead)}`;
@@ -29,17 +29,17 @@ const DAY_MS = 86_400_000;
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON from outside; a wrong shape fails the assertion that reads it
 type Row = any;
-const read = (path: string, wishes: Readonly<Record<string, string>> = {}): Promise<Row> =>
-  acme.ask('GET', `${path}?${new URLSearchParams(wishes)}`);
-const chatIds = async (path: string, wishes?: Readonly<Record<string, string>>) =>
-  (await read(path, wishes)).items.map(({ chatId }: Row) => chatId);
+const read = (path: string, parameters: Readonly<Record<string, string>> = {}): Promise<Row> =>
+  acme.ask('GET', `${path}?${new URLSearchParams(parameters)}`);
+const chatIds = async (path: string, parameters?: Readonly<Record<string, string>>) =>
+  (await read(path, parameters)).items.map(({ chatId }: Row) => chatId);
 const keys = (items: readonly Row[]): string[] => items.map(({ key }) => key);
 
 const [olga] = await at.staff('sales', ['olga']);
 const [pia] = await at.staff('support', ['pia']);
-if (!olga || !pia) throw new Error('both were asked for');
+if (!olga || !pia) throw new Error('the scene has both operators');
 
-/** v1 and v2 are answered, v3 is offered, v4 to v6 wait, v7 and v8 were closed without an answer. In this order. */
+/** The chats of v1 and v2 are answered, v3's is offered, those of v4 to v6 wait. v7's and v8's were closed unanswered. */
 for (let n = 1; n <= 9; n++) {
   const country = n % 2 ? 'Latvia' : 'Österreich';
   await acme.view(`v${n}`, { page: `https://shop.test/${n}`, nick: `Ann ${n}`, country });
@@ -74,7 +74,7 @@ it('the queue has positions, positions in the department, and expected waiting t
     'c-v6 waiting 4 3',
   ]);
   expect(next).toBeNull();
-  // Nothing is known of support yet, and no operator serves the other department.
+  // No chat of support was answered yet, and nobody serves the other department.
   expect(items.map(({ expectedWait }: Row) => expectedWait)).toEqual([null, null, null, null]);
   const first = await read('/queue', { department: 'nobody', limit: '2' });
   const second = await read('/queue', { department: 'nobody', cursor: first.next });
@@ -83,7 +83,7 @@ it('the queue has positions, positions in the department, and expected waiting t
     ['c-v6 waiting 4 3'],
   ]);
 
-  // Sales has answered two chats. Their waiting times make the estimate.
+  // Sales has answered two chats. Their waits give the expected wait of the next chat.
   olga.setPresence('dnd');
   await acme.operatorIs('olga', 'busy');
   await at.start('v9', 'sales');
@@ -130,7 +130,7 @@ it('departments have their operators, waiting chats and answered chats', async (
       missedToday: 2,
     },
     {
-      // One of five places is taken. The department's bound of one chat is reached.
+      // One of the operator's five places is taken. The department allows one chat, so no place is free.
       department: 'support',
       operators: one,
       freePlaces: 0,
@@ -187,7 +187,7 @@ it('the numbers of a day count all chats, by department and by operator, and non
 it('chats are listed by state, person and time, in the requested order', async () => {
   const [first, last] = await Promise.all(['c-v4', 'c-v6'].map((id) => read(`/chats/${id}`)));
   const newest = ['c-v9', 'c-v8', 'c-v7', 'c-v6', 'c-v5', 'c-v4', 'c-v3', 'c-v2', 'c-v1'];
-  const asked: [Record<string, string>, string[]][] = [
+  const queries: [Record<string, string>, string[]][] = [
     [{}, newest],
     [{ sort: 'startedAt' }, newest.toReversed()],
     [{ state: 'waiting' }, ['c-v6', 'c-v5', 'c-v4']],
@@ -199,8 +199,8 @@ it('chats are listed by state, person and time, in the requested order', async (
     [{ visitor: 'v5' }, ['c-v5']],
     [{ since: String(first.startedAt), until: String(last.startedAt) }, ['c-v5', 'c-v4']],
   ];
-  for (const [wishes, found] of asked) {
-    expect([wishes, await chatIds('/chats', wishes)]).toEqual([wishes, found]);
+  for (const [parameters, expected] of queries) {
+    expect([parameters, await chatIds('/chats', parameters)]).toEqual([parameters, expected]);
   }
   expect(await read('/chats/c-v2')).toMatchObject({
     state: 'active',
@@ -213,7 +213,7 @@ it('chats are listed by state, person and time, in the requested order', async (
 
 it('visitors are listed by their fields; pages have no gap or repeat while visitors come and go', async () => {
   const all = ['v9', 'v8', 'v7', 'v6', 'v5', 'v4', 'v3', 'v2', 'v1'];
-  const asked: [Record<string, string>, string[]][] = [
+  const queries: [Record<string, string>, string[]][] = [
     [{ online: 'true' }, all],
     [{ state: 'waiting', department: 'nobody' }, ['v6', 'v5', 'v4']],
     [{ state: 'chatting' }, ['v2']],
@@ -222,14 +222,17 @@ it('visitors are listed by their fields; pages have no gap or repeat while visit
     [{ q: 'ann 7' }, ['v7']],
     [{ sort: 'arrivedAt', limit: '2' }, ['v1', 'v2']],
   ];
-  for (const [wishes, found] of asked) {
-    expect([wishes, keys((await read('/visitors', wishes)).items)]).toEqual([wishes, found]);
+  for (const [parameters, expected] of queries) {
+    expect([parameters, keys((await read('/visitors', parameters)).items)]).toEqual([
+      parameters,
+      expected,
+    ]);
   }
   const found: string[] = [];
   for (let cursor = '', n = 0; ; n++) {
     const page = await read('/visitors', { limit: '2', ...(cursor && { cursor }) });
     found.push(...keys(page.items));
-    // Between two pages: a new visitor, a page view of an unread one, and a time-out of one that was read.
+    // Between two pages one visitor arrives, one who is on a later page moves on, and one who was listed leaves.
     await acme.view(`late${n}`, { page: 'https://shop.test/' });
     await acme.view('v1', { page: `https://shop.test/again/${n}` });
     if (n === 1) await acme.ask('POST', '/visitors/v9/timeout');

@@ -1,4 +1,4 @@
-/** Read models and pending work are caches: after a deletion they are the same again, and no effect is performed. */
+/** Read models and pending work are caches. After a deletion they are rebuilt with the same content and without any effect. */
 import { readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }] });
 const { service } = world;
 const acme = world.tenant('acme');
 
-/** The files of the read models: one, except for the moment in which another one replaces it. */
+/** The files of the read models: one, except at the moment when a new file replaces the old one. */
 const builds = (): string[] =>
   readdirSync(service.dataDir).filter((name) => /^projections\.db\.\d+$/.test(name));
 
@@ -22,7 +22,7 @@ function hashes(): Record<string, string> {
   return hashRows(join(service.dataDir, file));
 }
 
-/** Tables of pending work, row by row. */
+/** The rows of all tables of pending work. */
 function pendingWork(): string {
   const db = new DatabaseSync(join(service.dataDir, 'work.db'), { readOnly: true });
   try {
@@ -73,7 +73,7 @@ it('are built again with equal rows, and cause no callback, no message and no fa
   const { visitors, messages, operators, chats } = before.hashes;
   expect(new Set([visitors, messages, operators, chats]).size).toBe(4);
 
-  // A start without a deletion changes nothing either. The second start is compared with it.
+  // A start without a deletion changes nothing. The next start is compared with this one.
   await service.start();
   await world.idle();
   const known = {
@@ -100,7 +100,7 @@ it('are built again with equal rows, and cause no callback, no message and no fa
   expect(hashes()).toEqual(before.hashes);
   expect(pendingWork()).toBe(before.work);
 
-  // Build the rows again beside the current ones, while the service runs and answers.
+  // A rebuild beside the current rows, while the service answers queries.
   await service.start();
   const rows = async () => (await service.call('GET', '/debug/projections')).body;
   await waitFor(async () => (await rows()).shown?.complete, { what: 'the rows' });

@@ -1,15 +1,15 @@
-/** Helpers for routing on the real ejabberd: start chats, look them up, read the facts of their assignments. */
+/** Helpers for tests of routing on the real ejabberd: start chats, look them up, and read the facts of their picks. */
 import type { VisitorFacts } from '../../src/actors/visitor/facts.ts';
 import type { Operator } from '../support/operator.ts';
-import { waitFor } from '../support/wait.ts';
+import { WAIT_DEADLINE_MS, waitFor } from '../support/wait.ts';
 import type { Tenant, World } from '../support/world.ts';
-import { factsOf } from './campaign/routed-faults.ts';
+import { factsOf } from './campaign/routing-faults.ts';
 
-export type Assigned = VisitorFacts['ChatAssigned'];
+export type ChatAssigned = VisitorFacts['ChatAssigned'];
 
 export function sceneOf(world: World, tenant: Tenant) {
   const scene = {
-    /** Registers operators of a department, and logs them in as available. */
+    /** Registers operators of a department, logs them in and waits until they are available. */
     async staff(
       department: string,
       names: readonly string[],
@@ -24,7 +24,7 @@ export function sceneOf(world: World, tenant: Tenant) {
         }),
       );
     },
-    /** The visitor's chat has the same name as the visitor. */
+    /** Starts a chat whose id is made from the visitor's key. */
     start: (visitor: string, department: string, body?: string) =>
       tenant.ask('POST', `/visitors/${visitor}/chats`, {
         chatId: `c-${visitor}`,
@@ -34,17 +34,17 @@ export function sceneOf(world: World, tenant: Tenant) {
     close: (visitor: string) =>
       tenant.ask('POST', `/visitors/${visitor}/chats/c-${visitor}/close`, { by: 'visitor' }),
     facts: (visitor: string) => factsOf(world, `visitor-${tenant.id}.${visitor}`),
-    /** Every assignment of the visitor's chats, in order. */
-    async picks(visitor: string): Promise<Assigned[]> {
+    /** All assignments of the visitor's chats, in order. */
+    async picks(visitor: string): Promise<ChatAssigned[]> {
       const facts = await scene.facts(visitor);
-      // Facts from the log, as the domain wrote them.
+      // The domain wrote these facts, so they have the type.
       return facts.flatMap(({ type, data }) =>
-        type === 'ChatAssigned' ? [data as unknown as Assigned] : [],
+        type === 'ChatAssigned' ? [data as unknown as ChatAssigned] : [],
       );
     },
     /** Waits for the n-th assignment. */
-    async pick(visitor: string, n = 1, deadlineMs = 10_000): Promise<Assigned> {
-      let found: Assigned[] = [];
+    async pick(visitor: string, n = 1, deadlineMs = WAIT_DEADLINE_MS): Promise<ChatAssigned> {
+      let found: ChatAssigned[] = [];
       await waitFor(
         async () => {
           found = await scene.picks(visitor);
@@ -57,10 +57,10 @@ export function sceneOf(world: World, tenant: Tenant) {
         },
       );
       const last = found[n - 1];
-      if (!last) throw new Error('it was waited for');
+      if (!last) throw new Error('the wait above ends with an assignment');
       return last;
     },
-    /** The messages of a visitor that an operator has received. */
+    /** The messages that an operator got from a visitor. */
     read: (session: Operator, visitor: string): string[] =>
       session.messages
         .filter(({ from }) => from.split('/', 1)[0] === tenant.visitorJid(visitor))
@@ -71,7 +71,6 @@ export function sceneOf(world: World, tenant: Tenant) {
           scene
             .read(session, visitor)
             .find((body) => (typeof text === 'string' ? body.includes(text) : text.test(body))),
-        10_000,
         `${text} of ${visitor}`,
       ),
     async answer(session: Operator, visitor: string, body = 'How can I help?'): Promise<void> {
@@ -94,9 +93,8 @@ export function sceneOf(world: World, tenant: Tenant) {
           );
         },
         {
-          deadlineMs: 10_000,
           every: 50,
-          what: () => `${username} to have ${visitors}; it has ${chats}`,
+          what: () => `${username} to have ${visitors}; they have ${chats}`,
         },
       );
     },

@@ -1,4 +1,4 @@
-/** The rules of routing on the real ejabberd, each once, from the visitor to the operator's client. */
+/** Each rule of choosing an operator for a chat, on the real ejabberd, from the visitor to the operator's client. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
@@ -15,7 +15,7 @@ const world = await testWorld({
     { id: 'calm', host: 'calm.test', settings: { routing: { departments } } },
     { id: 'quick', host: 'quick.test', settings: { offerTimeout: 2, ownerGrace: 2 } },
   ],
-  // Long enough for a client on a busy machine. A client that does not answer counts as offline.
+  // A client that does not answer in time counts as offline. This is long enough for a busy machine.
   modLhc: { ping_interval: 1, ping_timeout: 5 },
 });
 const calm = world.tenant('calm');
@@ -25,16 +25,16 @@ const soon = sceneOf(world, quick);
 
 it('the inviter comes first, then the last operator, if they are free', async () => {
   const [ida, jan] = await at.staff('own', ['ida', 'jan']);
-  if (!ida || !jan) throw new Error('both were asked for');
+  if (!ida || !jan) throw new Error('the scene has both operators');
   await at.start('own0', 'own');
   await at.pick('own0');
-  // Ida gets the first chat, so that she is not the least loaded.
+  // ida gets the first chat, so that ida is not the least loaded operator.
   if ((await at.pick('own0')).operator === 'jan') {
     await jan.sendAndAck(calm.visitorJid('own0'), '!transfer ida');
     await at.has('ida', ['own0']);
   }
   await calm.view('own1', { page: 'https://shop.test/' });
-  await ida.waitFor(() => ida.presences.get(calm.visitorJid('own1'))?.available, 10_000);
+  await ida.waitFor(() => ida.presences.get(calm.visitorJid('own1'))?.available);
   await ida.sendAndAck(calm.visitorJid('own1'), 'May I help you?');
   await calm.callback('visitor.invited', ({ visitor }) => visitor === 'own1');
   await at.start('own1', 'another department', 'Yes');
@@ -64,16 +64,16 @@ it('the inviter comes first, then the last operator, if they are free', async ()
 it('least-loaded picks the fewest chats, then the longest idle; the fact names the considered operators', async () => {
   const names = ['lea', 'leo', 'liv'];
   await at.staff('least', names);
-  const given: string[] = [];
+  const owners: string[] = [];
   for (const visitor of ['l0', 'l1', 'l2', 'l3']) {
     await at.start(visitor, 'least');
     const { operator, reason, considered } = await at.pick(visitor);
     expect({ reason, free: considered?.free }).toEqual({ reason: 'least-loaded', free: 3 });
     expect(considered?.first.map((each) => each.operator).toSorted()).toEqual(names);
-    given.push(operator);
+    owners.push(operator);
   }
-  expect(given.slice(0, 3).toSorted()).toEqual(names);
-  expect(given[3]).toBe(given[0]);
+  expect(owners.slice(0, 3).toSorted()).toEqual(names);
+  expect(owners[3]).toBe(owners[0]);
 });
 
 it('round-robin takes turns; random picks one of the free operators', async () => {
@@ -97,7 +97,7 @@ it('round-robin takes turns; random picks one of the free operators', async () =
 
 it('broadcast offers to all free operators, later ones too; the first answer owns the chat', async () => {
   const [eda, eli, eva] = await at.staff('everybody', ['eda', 'eli', 'eva']);
-  if (!eda || !eli || !eva) throw new Error('three were asked for');
+  if (!eda || !eli || !eva) throw new Error('the scene has three operators');
   eva.setPresence('dnd');
   await calm.operatorIs('eva', 'busy');
   await at.start('e0', 'everybody', 'Anybody there?');
@@ -112,7 +112,7 @@ it('broadcast offers to all free operators, later ones too; the first answer own
     at.hears(eva, 'e0', /eli has taken/),
     at.hears(eli, 'e0', 'Anybody there?'),
   ]);
-  // Two answers at the same moment: one operator gets the chat, the other is told.
+  // When two operators answer at once, one owns the chat and the other gets a notice.
   await at.start('e1', 'everybody');
   await Promise.all([at.hears(eda, 'e1', 'e1'), at.hears(eli, 'e1', 'e1')]);
   await Promise.all([eda, eli].map((each) => each.sendAndAck(calm.visitorJid('e1'), 'Hello')));
@@ -125,7 +125,7 @@ it('broadcast offers to all free operators, later ones too; the first answer own
 
 it('operators who are busy, away, full or silent to pings are not asked', async () => {
   const [dee, dov] = await at.staff('picky', ['dee', 'dov', 'duo'], { capacity: 1 });
-  if (!dee || !dov) throw new Error('both were asked for');
+  if (!dee || !dov) throw new Error('the scene has both operators');
   await calm.register('don', { departments: ['picky'] });
   await calm.register('dan', { departments: ['picky'] });
   await calm.connect('don', { answerPings: false });
@@ -140,7 +140,7 @@ it('operators who are busy, away, full or silent to pings are not asked', async 
   await at.has('duo', ['p0']);
   await at.start('p1', 'picky');
   await at.start('p2', 'picky');
-  // The chats wait. The oldest goes to an operator who frees a place, comes back or is registered.
+  // Nobody is free, so both chats wait. The oldest goes to an operator who frees a place, returns or is registered.
   await at.close('p0');
   expect(await at.pick('p1')).toMatchObject({ operator: 'duo' });
   expect(await at.picks('p2')).toEqual([]);
@@ -171,23 +171,23 @@ it('no operator has more chats of a department than its bound, however many plac
 
 it('a missed or declined offer goes to the next operator, and back only if no other is free', async () => {
   const [mia, moe] = await soon.staff('miss', ['mia', 'moe']);
-  if (!mia || !moe) throw new Error('both were asked for');
+  if (!mia || !moe) throw new Error('the scene has both operators');
   await soon.start('m0', 'miss');
   const first = (await soon.pick('m0')).operator;
   const second = (await soon.pick('m0', 2)).operator;
   expect([first, second].toSorted()).toEqual(['mia', 'moe']);
-  // Both have missed the offer. After a pause it is made again.
-  const third = await soon.pick('m0', 3, 15_000);
-  const [who, other] = third.operator === 'mia' ? [mia, moe] : [moe, mia];
-  await soon.answer(who, 'm0');
+  // Both operators missed the offer. After a pause the chat is offered again.
+  const third = await soon.pick('m0', 3);
+  const [owner, other] = third.operator === 'mia' ? [mia, moe] : [moe, mia];
+  await soon.answer(owner, 'm0');
   const reasons = (await soon.facts('m0')).flatMap(({ type, data }) =>
     type === 'ChatUnassigned' ? [data.reason] : [],
   );
   expect(reasons.slice(0, 2)).toEqual(['missed', 'missed']);
   await soon.start('m1', 'miss');
-  const asked = await soon.pick('m1');
-  // The other operator has no chat and is asked first. The declined offer goes to the one with a chat.
-  expect(asked.operator).not.toBe(third.operator);
+  const firstOffer = await soon.pick('m1');
+  // The other operator has no chat, so they get the offer. After they decline, the one with a chat gets it.
+  expect(firstOffer.operator).not.toBe(third.operator);
   await soon.hears(other, 'm1', 'm1');
   await other.sendAndAck(quick.visitorJid('m1'), '!decline');
   expect((await soon.pick('m1', 2)).operator).toBe(third.operator);
@@ -196,7 +196,7 @@ it('a missed or declined offer goes to the next operator, and back only if no ot
 
 it('an owner who leaves has time to come back; then the next operator gets the chat with its history', async () => {
   const [gus] = await soon.staff('grace', ['gus']);
-  if (!gus) throw new Error('he was asked for');
+  if (!gus) throw new Error('the scene has the operator');
   await soon.start('g0', 'grace', 'My parcel is lost');
   await soon.hears(gus, 'g0', 'My parcel is lost');
   await soon.answer(gus, 'g0', 'Let me look');
@@ -206,7 +206,7 @@ it('an owner who leaves has time to come back; then the next operator gets the c
   await quick.operatorIs('gus', 'available');
   await soon.has('gus', ['g0']);
   const [gil] = await soon.staff('grace', ['gil']);
-  if (!gil) throw new Error('he was asked for');
+  if (!gil) throw new Error('the scene has the operator');
   expect(await soon.picks('g0')).toHaveLength(1);
   await back.disconnect();
   const next = await soon.pick('g0', 2);
@@ -219,7 +219,7 @@ it('an owner who leaves has time to come back; then the next operator gets the c
 
 it('chats of a removed operator go to others', async () => {
   const [rex, roy] = await at.staff('leaving', ['rex', 'roy']);
-  if (!rex || !roy) throw new Error('both were asked for');
+  if (!rex || !roy) throw new Error('the scene has both operators');
   await at.start('x0', 'leaving', 'Hello');
   const { operator } = await at.pick('x0');
   const [leaver, stayer, other] = operator === 'rex' ? [rex, roy, 'roy'] : [roy, rex, 'rex'];
@@ -236,7 +236,6 @@ it('chats of a removed operator go to others', async () => {
 it('no chat waits that an operator could take', async () => {
   const waiting = async () => (await world.service.call('GET', '/metrics')).body;
   await waitFor(async () => /^xmpp_chat_chats_waiting 1$/m.test(String(await waiting())), {
-    deadlineMs: 10_000,
-    what: 'only p4 to wait',
+    what: 'p4 to be the only waiting chat',
   });
 });

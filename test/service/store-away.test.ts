@@ -1,4 +1,4 @@
-/** The event store is away for longer than a lease, with two processes: no process is declared gone, and all goes on. */
+/** The event store is away for longer than a lease, with two processes. No process is declared gone, and work continues. */
 import { afterAll, expect, it } from 'vitest';
 import { watchAbsences } from '../support/absences.ts';
 import { startEventStoreDouble } from '../support/eventstoredb/server.ts';
@@ -24,26 +24,26 @@ async function owned(service: Service): Promise<number> {
   return Number(/^xmpp_chat_partitions_owned (\d+)$/m.exec(String(body))?.[1]);
 }
 const shares = async () => (await Promise.all(world.processes.map(owned))).join();
-const until = (wanted: string) =>
-  waitFor(async () => (await shares()) === wanted, { deadlineMs: 20_000, what: wanted });
+const untilShares = (expected: string) =>
+  waitFor(async () => (await shares()) === expected, { what: `shares of ${expected}` });
 
-it('commands fail with a reason, visitors stay online, and nothing is lost or handed over', async () => {
-  await until('8,8');
+it('commands fail with a reason, visitors stay online, no message is lost and no lease expires', async () => {
+  await untilShares('8,8');
   await acme.register('olga');
   const olga = await acme.connect('olga');
   await acme.operatorIs('olga', 'available');
   await acme.view('1', { page: 'https://shop.test/', nick: 'Anna' });
   await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1', department: 'sales' });
   const jid = acme.visitorJid('1');
-  await olga.waitFor(() => olga.presences.get(jid)?.available, 10_000, 'the contact');
+  await olga.waitFor(() => olga.presences.get(jid)?.available, 'the contact');
   await acme.callback('chat.assigned');
-  const absences = watchAbsences(olga, [jid]);
+  const absences = watchAbsences(olga, [jid], world.processes);
 
   await store.stop();
   const gone = Date.now();
-  const failing = acme.call('POST', '/visitors/1/messages', { id: 'lost', body: 'nobody hears' });
+  const failing = acme.call('POST', '/visitors/1/messages', { id: 'lost', body: 'never stored' });
   olga.send(jid, 'said while the store is away', 'answer');
-  await until('0,0');
+  await untilShares('0,0');
   const ready = await Promise.all(world.processes.map(({ url }) => callTo(url)('GET', '/readyz')));
   for (const { status, body } of ready) {
     expect(status).toBe(503);
@@ -53,34 +53,28 @@ it('commands fail with a reason, visitors stay online, and nothing is lost or ha
     status: 503,
     body: { code: expect.stringMatching(/^(unavailable|timeout)$/) },
   });
-  // There is no condition to wait for: the time has to pass.
+  // The outage has to be longer than a lease. This waits for the time, because no effect shows it.
   await waitFor(() => Date.now() - gone > LEASE_MS * 1.5, {
-    deadlineMs: LEASE_MS * 2,
     what: 'the time of a lease',
   });
 
   await store.start();
-  await until('8,8');
+  await untilShares('8,8');
   await waitFor(
     async () =>
       (await acme.call('POST', '/visitors/1/messages', { id: 'm1', body: 'again' })).status === 202,
-    { deadlineMs: 30_000, what: 'a command to be taken' },
+    { what: 'a command to be accepted' },
   );
-  await olga.waitFor(() => olga.messages.some(({ id }) => id === 'm1'), 15_000, 'the message');
-  const { data } = await acme.callback(
-    'chat.message',
-    ({ message }) => message.id === 'answer',
-    30_000,
-  );
+  await olga.waitFor(() => olga.messages.some(({ id }) => id === 'm1'), 'the message');
+  const { data } = await acme.callback('chat.message', ({ message }) => message.id === 'answer');
   expect(data.message.body).toBe('said while the store is away');
   await acme.callback('message.delivered', ({ messageId }) => messageId === 'm1');
   expect(olga.messages.filter(({ id }) => id === 'm1')).toHaveLength(1);
 
-  const { longest } = absences.end();
-  expect(Math.max(0, ...longest.values())).toBe(0);
+  expect([...absences.end()]).toEqual([]);
   const { body } = await world.service.call('GET', '/debug/streams/lease-partitions?limit=500');
   const types = body.items.map(({ type }: { type: string }) => type);
   expect(types).toContain('LeaseRenewed');
   expect(types).not.toContain('LeaseExpired');
   await olga.disconnect();
-}, 120_000);
+});

@@ -1,4 +1,4 @@
-/** Tenants never see each other: two instances on one host, and a third on a host of its own. */
+/** Tenants never see each other. Two tenants are instances on one host, and the third has a host of its own. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
@@ -36,8 +36,8 @@ it('the same names are different people, on separate rosters', async () => {
   }
   for (const tenant of all) {
     const jid = tenant.visitorJid('1');
-    await olga(tenant.id).waitFor(() => olga(tenant.id).messages.length === 2, 10_000, 'a message');
-    await olga(tenant.id).waitFor(() => olga(tenant.id).presences.get(jid)?.available, 10_000);
+    await olga(tenant.id).waitFor(() => olga(tenant.id).messages.length === 2, 'a message');
+    await olga(tenant.id).waitFor(() => olga(tenant.id).presences.get(jid)?.available);
     expect(olga(tenant.id).messages.map(({ body }) => body)).toEqual([
       expect.stringContaining(`${tenant.id} one`),
       `for ${tenant.id}`,
@@ -79,17 +79,17 @@ it('an operator cannot reach a visitor of another tenant', async () => {
       const { body } = await service.call('GET', '/debug/dead-letters');
       return body.items.some(({ reason }: { reason: string }) => /different tenants/.test(reason));
     },
-    { deadlineMs: 10_000, what: 'it to be set aside' },
+    { what: 'a dead letter' },
   );
   const { items } = await south.ask('GET', '/visitors/1/messages');
   expect(items).toHaveLength(1);
-  expect(south.told('chat.message')).toEqual([]);
+  expect(south.callbacks('chat.message')).toEqual([]);
   expect(south.lhc.requests.length - before).toBeLessThanOrEqual(1); // at most the delivery of the first message
 });
 
 it('the key of another tenant gets the answer of an unknown key, on every path of the document', async () => {
   const { body: document } = await service.call('GET', '/openapi.json');
-  // The document is JSON from outside.
+  // The OpenAPI document is JSON from outside.
   const paths = document.paths as Record<string, Record<string, unknown>>;
   const ofTenants = Object.keys(paths).filter((path) => path.startsWith('/v1/{tenant}'));
   expect(ofTenants.length).toBeGreaterThanOrEqual(9);
@@ -100,7 +100,7 @@ it('the key of another tenant gets the answer of an unknown key, on every path o
     ).length;
   };
   const before = await facts();
-  let asked = 0;
+  let requests = 0;
   for (const template of ofTenants) {
     for (const method of Object.keys(paths[template] ?? {})) {
       if (!['get', 'put', 'post', 'delete'].includes(method)) continue;
@@ -117,9 +117,9 @@ it('the key of another tenant gets the answer of an unknown key, on every path o
       const foreign = await ask(north.apiKey);
       expect({ path, ...foreign }).toEqual({ path, ...(await ask('nobody-has-this-key')) });
       expect(foreign.status).toBe(401);
-      asked += 1;
+      requests += 1;
     }
   }
-  expect(asked).toBeGreaterThanOrEqual(12);
+  expect(requests).toBeGreaterThanOrEqual(12);
   expect(await facts()).toBe(before);
 });

@@ -1,4 +1,4 @@
-/** Webhooks of mod_lhc, or of a forger: unusable events, repeated batches, stale signatures. */
+/** Requests from mod_lhc, or from somebody who claims to be mod_lhc: unusable events, repeated batches, stale signatures. */
 import { randomUUID } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { expect, it } from 'vitest';
@@ -10,9 +10,8 @@ const { service } = world;
 const acme = world.tenant('acme');
 await acme.register('olga');
 for (const visitor of ['1', '2']) await acme.view(visitor, { page: 'https://a.test/' });
-// Facts of the start come before the facts that are compared below.
+// Wait for the logins first, because their facts would change the comparisons below.
 await waitFor(async () => (await world.metric('xmpp_chat_visitor_sessions')) === 2, {
-  deadlineMs: 10_000,
   what: 'both visitors to be logged in',
 });
 await world.idle();
@@ -41,13 +40,13 @@ function post(events: unknown, at = new Date(), secret = world.webhookSecret) {
     },
   });
 }
-/** The end of the log without the progress of lanes, which lags behind their effects. */
+/** The end of the log without the progress of lanes, which is written later than their effects. */
 const head = async (): Promise<string> => {
   const { body } = await service.call('GET', '/debug/events?direction=backwards&limit=50');
   return body.items.find(({ stream }: { stream: string }) => !stream.startsWith('lane-')).position;
 };
 const invitations = (visitor: string) =>
-  acme.told('visitor.invited').filter(({ data }) => data.visitor === visitor);
+  acme.callbacks('visitor.invited').filter(({ data }) => data.visitor === visitor);
 
 const olga = 'olga@xmpp.test';
 const nora = 'nora@xmpp.test';
@@ -85,7 +84,7 @@ it('a repeated batch is answered with 204 and does nothing', async () => {
   expect((await post(batch.filter((each) => typeof each !== 'string'))).status).toBe(204);
   expect(await head()).toBe(before.head);
   expect(acme.lhc.accepted()).toHaveLength(before.callbacks);
-  // The same holds for a restarted process.
+  // A restarted process knows the batch too.
   await service.kill();
   await service.start();
   const started = await head();
@@ -94,7 +93,7 @@ it('a repeated batch is answered with 204 and does nothing', async () => {
   expect(acme.lhc.accepted()).toHaveLength(before.callbacks);
 });
 
-it('a signature that is stale, of another secret or of another body is refused', async () => {
+it('a signature that is stale, missing or made with another secret is refused', async () => {
   const before = await head();
   const good = [message(olga, acme.visitorJid('1'), 'forged')];
   const answers = [
@@ -113,8 +112,8 @@ it('dead letters are listed, shown and sent again from the command line', async 
   expect(list).toMatchObject({ code: 0 });
   const line = list.output.split('\n').find((each) => /not a registered operator/.test(each)) ?? '';
   const [id = ''] = line.split(' ');
-  const shown = await service.cli('dead-letters', 'show', id);
-  expect(shown.output).toMatch(/from somebody who is not registered/);
+  const letter = await service.cli('dead-letters', 'show', id);
+  expect(letter.output).toMatch(/from somebody who is not registered/);
 
   const tooEarly = await service.cli('dead-letters', 'send', id);
   expect(tooEarly).toMatchObject({ code: 1 });

@@ -1,6 +1,6 @@
 /**
- * A load balancer as small as one can be: connections in turn to those that answer `/healthz`. Who does not answer any
- * more (killed, or paused) gets no new connections, and those that it has are cut.
+ * The smallest possible load balancer. New connections go in turn to the processes that answer `/healthz`. A process that
+ * stops answering (because it was killed or paused) gets no new connections, and its open connections are cut.
  */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -11,8 +11,9 @@ export interface Balancer {
   close(): Promise<void>;
 }
 
-const LOOK_EVERY_MS = 200;
-const ANSWERS_WITHIN_MS = 1_000;
+const CHECK_EVERY_MS = 200;
+/** Longer than a process on a busy machine takes. The connections of a slow but healthy process must not be cut. */
+const HEALTH_DEADLINE_MS = 5_000;
 
 interface Target {
   readonly port: number;
@@ -47,31 +48,31 @@ export async function startBalancer(ports: readonly number[]): Promise<Balancer>
       socket.on('error', () => peer.destroy());
       socket.on('close', () => {
         target.sockets.delete(socket);
-        peer.destroy();
+        peer.destroySoon(); // what the other side sent before it closed still arrives
       });
       socket.pipe(peer);
     }
   });
 
-  async function look(target: Target): Promise<void> {
+  async function check(target: Target): Promise<void> {
     const answer = await fetch(`http://127.0.0.1:${target.port}/healthz`, {
-      signal: AbortSignal.timeout(ANSWERS_WITHIN_MS),
+      signal: AbortSignal.timeout(HEALTH_DEADLINE_MS),
     }).catch(() => null);
     await answer?.body?.cancel();
     target.healthy = answer?.ok ?? false;
     if (!target.healthy) for (const socket of target.sockets) socket.destroy();
   }
-  const looking = setInterval(() => {
-    for (const target of targets) void look(target);
-  }, LOOK_EVERY_MS);
+  const checking = setInterval(() => {
+    for (const target of targets) void check(target);
+  }, CHECK_EVERY_MS);
 
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo; // it listens on an address
+  const { port } = server.address() as AddressInfo; // the server listens on a TCP port
   return {
     url: `http://127.0.0.1:${port}`,
     async close() {
-      clearInterval(looking);
+      clearInterval(checking);
       for (const { sockets } of targets) for (const socket of sockets) socket.destroy();
       server.close();
       await once(server, 'close');

@@ -4,13 +4,13 @@ import { waitFor } from './wait.ts';
 
 export interface Child {
   readonly process: ChildProcess;
-  /** The lines of its standard output so far; grows. */
+  /** The lines of its standard output so far. The list grows. */
   readonly lines: readonly string[];
-  /** Resolves when it has printed this many lines; rejects if it ended before. */
+  /** Resolves when the process has printed this many lines. Rejects if it ended before. */
   until(lines: number): Promise<void>;
-  /** kill -9; resolves when the process has ended. */
+  /** Sends SIGKILL. Resolves when the process has ended. */
   kill(): Promise<void>;
-  /** Resolves when the process has ended; rejects if it ended with an error. */
+  /** Resolves when the process has ended. Rejects if it ended with an error. */
   ended(): Promise<void>;
 }
 
@@ -40,7 +40,6 @@ export const startChild = (file: URL, args: readonly string[]): Child => {
     until: async (n) => {
       await waitFor(() => lines.length >= n || child.exitCode !== null, {
         every: 1,
-        deadlineMs: 10_000,
       });
       if (lines.length < n) throw new Error(`the child ended with ${child.exitCode}: ${errors}`);
     },

@@ -1,4 +1,4 @@
-/** A private ejabberd for a test file: in a temporary folder, gone when the file is done. */
+/** A private ejabberd for a test file, in a temporary folder that is removed after the tests. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,9 +12,9 @@ import {
 export type { Ejabberd, EjabberdOptions } from '../../scripts/private-ejabberd.ts';
 
 /**
- * Starts one, and stops it when the tests of the file are done. To be awaited at the top level of a test file (a hook
- * cannot register another one): `const ejabberd = await testEjabberd();`. A private folder unless `dir` is given.
- * `EJABBERD_ROOT` names an unpacked release to run instead of the system's own.
+ * Starts ejabberd, and stops it after the tests of the file. Await it at the top level of a test file, because a hook cannot
+ * register another hook: `const ejabberd = await testEjabberd();`. Without `dir` it uses a temporary folder.
+ * `EJABBERD_ROOT` names an unpacked release to run instead of the system's ejabberd.
  */
 export async function testEjabberd(options: Partial<EjabberdOptions> = {}): Promise<Ejabberd> {
   const dir = await mkdtemp(join(tmpdir(), 'ejabberd-'));

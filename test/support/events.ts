@@ -1,9 +1,9 @@
-/** A reader of server-sent events, as the HTML standard has it ("Interpreting an event stream"). */
-import { waitFor } from './wait.ts';
+/** A reader of server-sent events, by the HTML standard ("Interpreting an event stream"). */
+import { WAIT_DEADLINE_MS, waitFor } from './wait.ts';
 
 export interface LiveEvent {
   readonly event: string;
-  /** The last event id when it was dispatched. */
+  /** The last event id at the time of this event. */
   readonly id: string;
   // biome-ignore lint/suspicious/noExplicitAny: JSON from outside; a wrong shape fails the assertion that reads it
   readonly data: any;
@@ -12,24 +12,24 @@ export interface LiveEvent {
 export interface LiveReader {
   readonly status: number;
   readonly headers: Headers;
-  /** All events so far; grows. */
+  /** All events so far. The list grows. */
   readonly events: readonly LiveEvent[];
-  /** As it is to be sent when coming again. */
+  /** The id to send at the next connection. */
   readonly lastEventId: string;
-  /** ms, as the server told it. */
+  /** The reconnection time from the server, in ms. */
   readonly retry: number | null;
-  /** Comments so far. */
+  /** The number of comments so far. */
   readonly comments: number;
-  /** How it ended; null while it is open. */
+  /** The end of the stream; null while it is open. */
   readonly ended: 'by the server' | 'broken' | null;
-  /** Those of this kind. */
+  /** The events of this type. */
   of(event: string): readonly LiveEvent[];
   until(condition: () => boolean, what?: string, deadlineMs?: number): Promise<void>;
-  /** Stops reading and hangs up. */
+  /** Stops reading and closes the connection. */
   close(): Promise<void>;
 }
 
-/** Reads from this address until one side ends it. */
+/** Reads from this address until either side closes the connection. */
 export async function readEvents(
   url: string,
   { key, lastEventId }: { readonly key: string; readonly lastEventId?: string },
@@ -107,7 +107,7 @@ export async function readEvents(
       return ended;
     },
     of: (name) => events.filter((each) => each.event === name),
-    until: async (condition, what = 'the events', deadlineMs = 10_000) => {
+    until: async (condition, what = 'the events', deadlineMs = WAIT_DEADLINE_MS) => {
       await waitFor(condition, {
         deadlineMs,
         what: () => `${what}; there were ${events.map((each) => each.event).join(' ')}`,

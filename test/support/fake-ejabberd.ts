@@ -1,4 +1,4 @@
-/** ejabberd as reactors see it, where it is not the point: what src/xmpp/port.ts promises, kept in memory. */
+/** ejabberd for tests of reactors, in memory. It keeps the promises of src/xmpp/port.ts. */
 import { AppError } from '../../src/errors.ts';
 import type {
   EjabberdAdmin,
@@ -17,7 +17,7 @@ export function fakeEjabberd() {
   const nicknames = new Map<string, string>();
   const sessions = new Map<string, OperatorSession[]>();
   const present = new Map<string, VisitorPresence>();
-  /** Every call by name and its first argument, in order. */
+  /** The name and the first argument of every call, in order. */
   const calls: string[] = [];
   const messages: OutgoingMessage[] = [];
   const typed: string[] = [];
@@ -25,12 +25,12 @@ export function fakeEjabberd() {
   const acknowledged: string[] = [];
   const released = new Map<string, VisitorPresence>();
   const listeners: TransportListener[] = [];
-  const tellStarted = (jid: string): void => {
+  const notifyStarted = (jid: string): void => {
     for (const listener of listeners) listener.sessionStarted(jid);
   };
   const state = {
     down: false,
-    /** Throws for a call, or waits. */
+    /** Runs before each call. It may throw or wait. */
     before: async (_call: string): Promise<void> => {},
   };
 
@@ -125,7 +125,7 @@ export function fakeEjabberd() {
       const isNew = !present.has(jid);
       present.set(jid, presence);
       released.delete(jid);
-      if (isNew) tellStarted(jid);
+      if (isNew) notifyStarted(jid);
     },
     offline: async (jid) => {
       await call('offline', jid);
@@ -176,12 +176,12 @@ export function fakeEjabberd() {
     state,
     acknowledged,
     members,
-    /** How often this was called. */
+    /** The number of calls whose name begins with this. */
     count: (name: string) => calls.filter((each) => each.startsWith(name)).length,
-    /** A session ends and comes back by itself, as the transport promises. */
+    /** A session is lost and restored, as the transport promises. */
     reconnect: (jid: string) => {
       for (const listener of listeners) listener.sessionLost(jid, 'lost', false);
-      tellStarted(jid);
+      notifyStarted(jid);
     },
   };
 }

@@ -1,4 +1,4 @@
-/** LHC as the lane sees it, where HTTP is not the point: it keeps what it accepted. */
+/** LHC for tests of lanes, without HTTP. It keeps the callbacks that it accepted. */
 import type { CallbackClient, DeliveryOutcome } from '../../src/lhc/client.ts';
 import type { Callback } from '../../src/lhc/types.ts';
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * A new folder, in memory where there is one: what is tested is the death of processes, which loses nothing of what
- * was written, flushed or not; and thousands of flushes would keep other tests from the disk.
+ * Makes a new folder, in memory if possible. Thousands of flushes to a disk would slow the other tests down. The tests kill
+ * processes, not the machine, so written data survives without a disk.
  */
 export const temporaryFolder = (name: string): string => {
   const memory = '/dev/shm';

@@ -1,6 +1,6 @@
 /**
- * An HTTP server that stands for LHC: it checks signatures, keeps every raw request in order, repeats included, and
- * misbehaves as it is told.
+ * An HTTP server in the place of LHC. It checks signatures, keeps every raw request in order (repeats too), and misbehaves
+ * on demand.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,17 +12,17 @@ export interface RawCallback {
   /** ms since 1970 */
   readonly at: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** As it came. */
+  /** The raw body. */
   readonly text: string;
-  /** The body read as a callback; null when it is no JSON. */
+  /** The body as a callback; null if it is not JSON. */
   readonly callback: Callback | null;
-  /** Whether the signature is right, by the reference implementation. Without a secret, always true. */
+  /** True if the reference implementation accepts the signature. Without a secret always true. */
   readonly signed: boolean;
-  /** The status that it was answered with; null when it was not. */
+  /** The status of the answer; null if there was no answer. */
   readonly answered: number | null;
 }
 
-/** How a request is answered. A body that is longer than `bytes` can be asked for. */
+/** The answer to a request. `bytes` is the length of its body. */
 export type Behaviour =
   | {
       readonly kind: 'status';
@@ -30,9 +30,9 @@ export type Behaviour =
       readonly headers?: Readonly<Record<string, string>>;
       readonly bytes?: number;
     }
-  /** Takes the request and never answers. */
+  /** Reads the request and never answers. */
   | { readonly kind: 'hang' }
-  /** Takes the request and closes the connection. */
+  /** Reads the request and closes the connection. */
   | { readonly kind: 'close' };
 
 export interface Lhc {
@@ -41,15 +41,15 @@ export interface Lhc {
   readonly requests: readonly RawCallback[];
   /** Connections accepted since the start. */
   readonly connections: () => number;
-  /** What was accepted, each `webhook-id` once, in the order of its first acceptance. */
+  /** The accepted callbacks, each `webhook-id` once, in the order of first acceptance. */
   accepted(): readonly Callback[];
-  /** From now on; a function is asked for each request. Default: 200. */
+  /** Sets the answer to all requests from now on. A function is called for each request. Default: status 200. */
   behave(behaviour: Behaviour | ((request: Omit<RawCallback, 'answered'>) => Behaviour)): void;
-  /** Goes away: nothing listens, open connections are closed. */
+  /** Stops listening and closes all open connections. */
   stop(): Promise<void>;
-  /** Comes back on the same port. */
+  /** Listens again, on the same port. */
   start(): Promise<void>;
-  /** Looks until the predicate is true of the requests. */
+  /** Waits until the predicate is true. */
   waitFor(predicate: (lhc: Lhc) => boolean, options?: WaitOptions): Promise<void>;
   close(): Promise<void>;
 }
@@ -71,11 +71,11 @@ export async function startLhc(options: { secret?: string; port?: number } = {})
       webhook.verify(text, headers);
       return true;
     } catch {
-      return false; // the reference implementation says no by throwing
+      return false; // the reference implementation throws if the signature is wrong
     }
   };
 
-  async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString();
@@ -96,19 +96,19 @@ export async function startLhc(options: { secret?: string; port?: number } = {})
   }
 
   async function start(): Promise<void> {
-    const made = createServer((request, response) => {
-      // A client that went away while it was sending is no request.
-      take(request, response).catch(() => response.destroy());
+    const next = createServer((request, response) => {
+      // The client closed the connection while it was sending, so there is no request.
+      handle(request, response).catch(() => response.destroy());
     });
-    made.on('connection', () => {
+    next.on('connection', () => {
       connections += 1;
     });
     await new Promise<void>((resolve, reject) => {
-      made.once('error', reject);
-      made.listen(port, '127.0.0.1', resolve);
+      next.once('error', reject);
+      next.listen(port, '127.0.0.1', resolve);
     });
-    port = (made.address() as AddressInfo).port; // it listens on a TCP port
-    server = made;
+    port = (next.address() as AddressInfo).port; // the server listens on a TCP port
+    server = next;
   }
 
   async function stop(): Promise<void> {
@@ -129,8 +129,8 @@ export async function startLhc(options: { secret?: string; port?: number } = {})
     accepted: () => {
       const byId = new Map<string, Callback>();
       for (const { callback, answered } of requests) {
-        const took = answered !== null && answered >= 200 && answered < 300;
-        if (callback && took && !byId.has(callback.id)) byId.set(callback.id, callback);
+        const isAccepted = answered !== null && answered >= 200 && answered < 300;
+        if (callback && isAccepted && !byId.has(callback.id)) byId.set(callback.id, callback);
       }
       return [...byId.values()];
     },
@@ -140,7 +140,7 @@ export async function startLhc(options: { secret?: string; port?: number } = {})
     stop,
     start,
     waitFor: async (predicate, waiting) => {
-      await waitFor(() => predicate(lhc), { what: 'LHC to be told', ...waiting });
+      await waitFor(() => predicate(lhc), { what: 'a request to LHC', ...waiting });
     },
     close: stop,
   };
@@ -151,6 +151,6 @@ function parse(text: string): Callback | null {
   try {
     return JSON.parse(text);
   } catch {
-    return null; // kept raw
+    return null; // the raw text is kept
   }
 }

@@ -1,4 +1,4 @@
-/** Names as the domain has them, from what a test writes. */
+/** Branded names of the domain from plain strings. */
 import { Username, VisitorKey } from '../../src/actors/ids.ts';
 
 export const username = (name: string): Username => Username.parse(name);

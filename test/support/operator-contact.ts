@@ -1,4 +1,4 @@
-/** What a client looks up about a contact (its vCard, its picture), and how it says what it wants to hear of. */
+/** Lookups of a client about a contact (vCard, picture), and the client's capabilities. */
 import { createHash } from 'node:crypto';
 import xml, { type Element } from '@xmpp/xml';
 
@@ -6,10 +6,10 @@ const VCARD = 'vcard-temp';
 const PUBSUB = 'http://jabber.org/protocol/pubsub';
 const DISCO = 'http://jabber.org/protocol/disco#info';
 const AVATAR_DATA = 'urn:xmpp:avatar:data';
-/** Where a picture's description is published, and what a client with `…+notify` is sent (XEP-0084). */
+/** The node for the description of a picture. Clients with `…+notify` get it by themselves (XEP-0084). */
 export const AVATAR_METADATA = 'urn:xmpp:avatar:metadata';
 
-/** A vCard as a person sees it; fields that are missing are empty. */
+/** A vCard as a person sees it. Missing fields are empty. */
 export interface VCard {
   readonly name: string;
   readonly nickname: string;
@@ -19,13 +19,13 @@ export interface VCard {
 interface Photo {
   readonly type: string;
   readonly data: Buffer;
-  /** Of the data, in hex, as presences name it. */
+  /** The SHA-1 of the data in hex, as in presences. */
   readonly sha1: string;
 }
 
-/** A picture in PEP: what its metadata says, and the data. */
-export interface Published {
-  /** SHA-1 of the data, by which it is published. */
+/** A picture in PEP: its metadata and its data. */
+export interface PublishedPicture {
+  /** The item id, which is the SHA-1 of the data. */
   readonly id: string;
   readonly type: string;
   readonly bytes: number;
@@ -39,7 +39,7 @@ function photoOf(type: string, base64: string): Photo {
   return { type, data, sha1: createHash('sha1').update(data).digest('hex') };
 }
 
-/** @throws what ejabberd answered, if that is no vCard */
+/** @throws ejabberd's answer if it is not a vCard */
 export async function fetchVcard(jid: string, request: Request): Promise<VCard> {
   const answer = await request(xml('iq', { type: 'get', to: jid }, xml('vCard', { xmlns: VCARD })));
   const card = answer.getChild('vCard', VCARD);
@@ -62,8 +62,11 @@ async function lastItem(jid: string, node: string, request: Request): Promise<El
   return answer.getChild('pubsub', PUBSUB)?.getChild('items')?.getChild('item');
 }
 
-/** null: there is none. */
-export async function fetchPicture(jid: string, request: Request): Promise<Published | null> {
+/** @returns null if the contact has no picture */
+export async function fetchPicture(
+  jid: string,
+  request: Request,
+): Promise<PublishedPicture | null> {
   const described = await lastItem(jid, AVATAR_METADATA, request);
   const info = described?.getChild('metadata', AVATAR_METADATA)?.getChild('info');
   const published = await lastItem(jid, AVATAR_DATA, request);
@@ -77,7 +80,7 @@ export async function fetchPicture(jid: string, request: Request): Promise<Publi
   };
 }
 
-/** The answer to a question what a client can do (XEP-0030). */
+/** The answer to a query for the client's capabilities (XEP-0030). */
 export const capabilities = (features: readonly string[]): Element =>
   xml(
     'query',
@@ -86,7 +89,7 @@ export const capabilities = (features: readonly string[]): Element =>
     ...features.map((feature) => xml('feature', { var: feature })),
   );
 
-/** What a presence says of that (XEP-0115 §5.1), so that nobody has to ask twice. */
+/** The hash of the capabilities for presences (XEP-0115 §5.1), so the server need not query them again. */
 export function capabilitiesHash(features: readonly string[]): Element {
   const text = ['client/pc//test', ...features.toSorted()].map((part) => `${part}<`).join('');
   const ver = createHash('sha1').update(text).digest('base64');
@@ -94,6 +97,6 @@ export function capabilitiesHash(features: readonly string[]): Element {
   return xml('c', { xmlns: 'http://jabber.org/protocol/caps', hash: 'sha-1', node, ver });
 }
 
-/** Whether this asks what the client can do. */
+/** True if this stanza queries the client's capabilities. */
 export const asksForCapabilities = (stanza: Element): boolean =>
   stanza.attrs.type === 'get' && stanza.getChild('query', DISCO) !== undefined;

@@ -1,31 +1,31 @@
-/** What an operator's client has received: raw, and as a person would see it. */
+/** The stanzas that an operator's client has received: raw, and as a person would see them. */
 import type { Element } from '@xmpp/xml';
 
 interface ReceivedMessage {
   readonly from: string;
   readonly id: string;
   readonly body: string;
-  /** XEP-0203: when it was said, in milliseconds since 1970, and who held it back. */
+  /** XEP-0203: the time of the message in ms since 1970, and the entity that delayed it. */
   readonly delay?: { readonly at: number; readonly from: string };
   readonly stanza: Element;
 }
 
-/** A receipt (XEP-0184) or a marker (XEP-0333) for a message of the operator. */
+/** A receipt (XEP-0184) or a marker (XEP-0333) for an operator's message. */
 interface ReceivedAcknowledgement {
   readonly from: string;
   readonly what: 'received' | 'displayed';
-  /** Of the operator's message. */
+  /** The id of the operator's message. */
   readonly id: string;
   readonly stanza: Element;
 }
 
-interface SeenPresence {
+interface ContactPresence {
   readonly available: boolean;
   /** `available`, `away`, …, or `unavailable`. */
   readonly show: string;
   readonly status: string;
   readonly nick: string;
-  /** XEP-0153: SHA-1 of the contact's picture, in hex. */
+  /** XEP-0153: the SHA-1 of the contact's picture, in hex. */
   readonly photo?: string;
 }
 
@@ -37,17 +37,17 @@ export interface RosterItem {
 }
 
 export interface Inbox {
-  /** Every stanza, raw, in order. */
+  /** Every raw stanza, in order. */
   readonly stanzas: readonly Element[];
-  /** Those with a body that are no errors, in order. */
+  /** Every message that has a body and is not an error, in order. */
   readonly messages: readonly ReceivedMessage[];
-  /** Receipts and markers for what the operator wrote, in order. */
+  /** Receipts and markers for the operator's messages, in order. */
   readonly acknowledgements: readonly ReceivedAcknowledgement[];
-  /** Every presence stanza, in order: to count what was really sent. */
+  /** Every presence stanza, in order. */
   readonly presenceStanzas: readonly Element[];
-  /** How each contact looks now, by bare JID: of several sessions, one that is available. */
-  readonly presences: ReadonlyMap<string, SeenPresence>;
-  /** Items of roster pushes (RFC 6121 §2.1.6), in order. */
+  /** The presence of each contact now, by bare JID. Of several sessions an available one counts. */
+  readonly presences: ReadonlyMap<string, ContactPresence>;
+  /** The items of roster pushes (RFC 6121 §2.1.6), in order. */
   readonly rosterPushes: readonly RosterItem[];
   /** Stanzas of type error. */
   readonly errors: readonly Element[];
@@ -79,8 +79,8 @@ export function createInbox(): Inbox & { take(stanza: Element): void; summary():
   const presenceStanzas: Element[] = [];
   const rosterPushes: RosterItem[] = [];
   const errors: Element[] = [];
-  const presences = new Map<string, SeenPresence>();
-  const sessions = new Map<string, Map<string, SeenPresence>>();
+  const presences = new Map<string, ContactPresence>();
+  const sessions = new Map<string, Map<string, ContactPresence>>();
 
   function takePresence(stanza: Element, from: string): void {
     presenceStanzas.push(stanza);
@@ -88,14 +88,14 @@ export function createInbox(): Inbox & { take(stanza: Element): void; summary():
     if (type !== 'available' && type !== 'unavailable') return;
     const contact = bare(from);
     const photo = stanza.getChild('x', 'vcard-temp:x:update')?.getChildText('photo');
-    const seen: SeenPresence = {
+    const seen: ContactPresence = {
       available: type === 'available',
       show: type === 'unavailable' ? type : (stanza.getChildText('show') ?? 'available'),
       status: stanza.getChildText('status') ?? '',
       nick: stanza.getChildText('nick', 'http://jabber.org/protocol/nick') ?? '',
       ...(photo && { photo }),
     };
-    const known = sessions.get(contact) ?? new Map<string, SeenPresence>();
+    const known = sessions.get(contact) ?? new Map<string, ContactPresence>();
     known.delete(from);
     if (seen.available) known.set(from, seen);
     sessions.set(contact, known);
@@ -109,7 +109,7 @@ export function createInbox(): Inbox & { take(stanza: Element): void; summary():
     }
     const body = stanza.getChildText('body');
     if (body === null) return;
-    // Several may have held it back, ejabberd's offline storage among them: it was said when the first of them says.
+    // Several entities may have delayed the message, such as ejabberd's offline storage. The earliest time is the right one.
     const [delay] = stanza
       .getChildren('delay', DELAY)
       .map(({ attrs }) => ({ at: Date.parse(attrs.stamp ?? ''), from: attrs.from ?? '' }))

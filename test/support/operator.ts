@@ -1,7 +1,7 @@
 /**
- * An operator's XMPP client for tests: real stanzas over a real socket, everything received kept raw and in order.
- * Stream management (XEP-0198) is done here by hand, because that of @xmpp/client loses quick logins to a race. No
- * reconnect: a test that wants one connects again.
+ * An operator's XMPP client for tests. It sends real stanzas over a real socket and keeps all received stanzas in order.
+ * It does stream management (XEP-0198) itself, because @xmpp/client has a race that fails quick logins. It does not
+ * reconnect: a test connects again if it needs to.
  */
 import { randomUUID } from 'node:crypto';
 import xml, { type Element } from '@xmpp/xml';
@@ -14,11 +14,11 @@ import {
   capabilitiesHash,
   fetchPicture,
   fetchVcard,
-  type Published,
+  type PublishedPicture,
   type VCard,
 } from './operator-contact.ts';
 import { createInbox, type Inbox, type RosterItem, rosterItems } from './operator-inbox.ts';
-import { waitFor } from './wait.ts';
+import { WAIT_DEADLINE_MS, waitFor } from './wait.ts';
 
 const SM = 'urn:xmpp:sm:3';
 
@@ -28,54 +28,54 @@ export interface OperatorOptions {
   readonly domain: string;
   readonly username: string;
   readonly password: string;
-  /** Default: one of its own. */
+  /** Default: a random one. */
   readonly resource?: string;
-  /** Answer receipt requests (XEP-0184), default true. */
+  /** Answers requests for receipts (XEP-0184). Default: true. */
   readonly receipts?: boolean;
-  /** Answer pings (XEP-0199), default true. Without, the client behaves as one that hangs. */
+  /** Answers pings (XEP-0199). Default: true. A client that answers no pings looks like one that hangs. */
   readonly answerPings?: boolean;
-  /** What the client can do (XEP-0115): ejabberd sends it what it asks for with `…+notify` (XEP-0163). */
+  /** The client's capabilities (XEP-0115). ejabberd sends the events that they request by `…+notify` (XEP-0163). */
   readonly features?: readonly string[];
-  /** Default false. Without resumption unless `'resume'`: a session that drops ends at once then. */
+  /** Default: false. Without `'resume'` a session ends at once when its connection is lost. */
   readonly streamManagement?: boolean | 'resume';
-  /** The initial presence: default available, `false` for none. */
+  /** The initial presence. Default: available. `false`: none. */
   readonly presence?: boolean | { readonly show?: string; readonly status?: string };
 }
 
 export interface Operator extends Inbox {
   /** The full JID. */
   readonly jid: string;
-  /** Set when the stream ended without our wish. */
+  /** The reason if the stream ended without a request by the test. */
   readonly lost: StreamFailure | undefined;
-  /** Fetches the roster, as clients do at login. */
+  /** Fetches the roster. */
   roster(): Promise<readonly RosterItem[]>;
   /** A contact's vCard (XEP-0054). */
   vcard(jid: string): Promise<VCard>;
-  /** A contact's picture as it is in PEP (XEP-0084), or null. */
-  picture(jid: string): Promise<Published | null>;
-  /** Asks and gives the answer, a result or an error. The id is set here. */
+  /** A contact's picture in PEP (XEP-0084), or null. */
+  picture(jid: string): Promise<PublishedPicture | null>;
+  /** Sends an IQ with a new id. @returns the answer, a result or an error */
   request(stanza: Element): Promise<Element>;
   setPresence(show?: string, status?: string): void;
-  /** A chat message; gives the id. */
+  /** Sends a chat message. @returns its id */
   send(to: string, body: string, id?: string): string;
-  /** The same, and resolves when ejabberd acknowledged it (stream management, or a ping's answer behind it). */
+  /** Like `send`. Resolves when ejabberd has acknowledged the message (by stream management, or by answering a ping). */
   sendAndAck(to: string, body: string, id?: string): Promise<string>;
   chatState(to: string, state: ChatState): void;
-  /** XEP-0333: the operator has seen this message. */
+  /** Sends a marker (XEP-0333): the operator has seen this message. */
   displayed(to: string, id: string): void;
-  /** Any stanza, as it is. */
+  /** Sends any stanza unchanged. */
   sendStanza(stanza: Element): void;
   /** Resolves when ejabberd has processed everything that was sent before. */
   acknowledged(): Promise<void>;
-  /** Waits until the condition, asked with this operator, gives something truthy. */
+  /** Waits until the condition returns something truthy. The condition is called with this operator. */
   waitFor<T>(
     condition: (operator: Operator) => T | Promise<T>,
-    deadlineMs?: number,
     what?: string,
+    deadlineMs?: number,
   ): Promise<NonNullable<T>>;
-  /** Unavailable presence and an orderly end. */
+  /** Sends an unavailable presence and closes the stream in order. */
   disconnect(): Promise<void>;
-  /** Cuts the socket, as a network does. */
+  /** Cuts the socket, as a failing network does. */
   drop(): void;
 }
 
@@ -86,7 +86,7 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
   const answers = new Map<string, (stanza: Element) => void>();
   const acks: { readonly sent: number; readonly resolve: () => void }[] = [];
   let lost: StreamFailure | undefined;
-  /** Stream management's counters: stanzas sent, received. */
+  /** The counters of stream management. */
   let sent = 0;
   let received = 0;
   let managed = false;
@@ -98,7 +98,7 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
       username,
       password,
       resource: options.resource ?? `test.${randomUUID().slice(0, 8)}`,
-      loginDeadlineMs: 10_000,
+      loginDeadlineMs: WAIT_DEADLINE_MS,
       allowPlaintext: true,
       answerQueries: false,
     },
@@ -178,7 +178,7 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
     void promise.then((value) => {
       settled = { value };
     });
-    const done = await waitFor(() => settled, { deadlineMs: 10_000, every: 2, what });
+    const done = await waitFor(() => settled, { every: 2, what });
     return done.value;
   }
 
@@ -241,7 +241,7 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
       ),
     sendStanza: (stanza) => write(stanza),
     acknowledged,
-    waitFor: (condition, deadlineMs = 5_000, what = 'the operator') =>
+    waitFor: (condition, what = 'the operator', deadlineMs = WAIT_DEADLINE_MS) =>
       waitFor(() => condition(operator), { deadlineMs, what: () => `${what}; ${inbox.summary()}` }),
     async disconnect() {
       write(xml('presence', { type: 'unavailable' }));

@@ -1,4 +1,4 @@
-/** The runtime on a real event store in a folder of its own, with a clock that the test moves. */
+/** The runtime on a real event store in a folder of its own. The test moves the clock. */
 import { createHash, randomUUIDv7 } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ export const HOST = 'xmpp.test';
 const START = Date.parse('2026-01-01T00:00:00Z');
 export const silent = pino({ level: 'silent' });
 export const newId = (): string => randomUUIDv7();
-/** 32 bytes from a word. */
+/** Makes 32 bytes from a word. */
 export const secret = (word: string): Buffer => createHash('sha256').update(word).digest();
 export const jidOf = (key: string): string => `visitor.${key}@${HOST}`;
 
@@ -62,7 +62,7 @@ export async function openRig(
     clock?: Clock;
     settings?: Record<string, unknown>;
     host?: Partial<HostOptions>;
-    /** What the parts see instead of the real store. */
+    /** Wraps the real store. The parts get the result. */
     disturb?: (store: EventStore) => EventStore;
   } = {},
 ) {
@@ -115,7 +115,7 @@ export async function openRig(
     workFile,
     host,
     actors,
-    /** Actors of the tenant of the tests. */
+    /** Actors of the tenant `acme`. */
     visitor: (key: string) => actors.visitor(ACME, visitorKey(key)),
     operator: (name: string) => actors.operator(ACME, username(name)),
     personal,
@@ -132,7 +132,7 @@ export async function openRig(
     facts: async (stream: string): Promise<readonly RecordedEvent[]> => store.readStream(stream),
     types: async (stream: string): Promise<string[]> =>
       (await store.readStream(stream)).map(({ type }) => type),
-    /** Follows the log with these; resolves when they have seen all of it. */
+    /** Folds the log into these tables. Resolves when they are at its end. */
     follow: async (tables: readonly WorkTable[], listeners: readonly CommitListener[] = []) => {
       const work = createPendingWork({ db: workFile, store, tables, logger: silent });
       for (const listener of listeners) work.subscribe(listener);
@@ -143,7 +143,7 @@ export async function openRig(
         try {
           await work.waitFor(head, 10_000);
         } catch (error) {
-          throw new Error(`the fold stands still: ${JSON.stringify(work.state())}`, {
+          throw new Error(`the fold does not advance: ${JSON.stringify(work.state())}`, {
             cause: error,
           });
         }
@@ -152,7 +152,7 @@ export async function openRig(
       return caughtUp;
     },
     close,
-    /** Closes all of it and opens the same folder again, as a restart does. */
+    /** Closes everything and opens the same folder again, as a restart does. */
     restart: async (more: { host?: Partial<HostOptions>; withoutWork?: boolean } = {}) => {
       await close();
       if (more.withoutWork) {

@@ -1,9 +1,9 @@
-/** A log that several processes share: the server of EVENTSTOREDB_URL, or the double. */
+/** A log that several processes share: the server that EVENTSTOREDB_URL names, or the double. */
 import { randomInt } from 'node:crypto';
 import { afterAll } from 'vitest';
 import { startEventStoreDouble } from './eventstoredb/server.ts';
 
-/** Settings of the service for it. Closed after the tests of the file. */
+/** @returns the settings of the service for a shared log. A double is closed after the tests of the file */
 export async function sharedLog(): Promise<Record<string, string>> {
   let url = process.env.EVENTSTOREDB_URL;
   if (!url) {
@@ -14,5 +14,5 @@ export async function sharedLog(): Promise<Record<string, string>> {
   return { EVENT_STORE: url, SERVICE_SECRET: 'a-secret-of-the-tests-for-every-process' };
 }
 
-/** A tenant that no earlier run on the same server has used. */
+/** A tenant id that no earlier run on the same server has used. */
 export const newTenantId = (): string => `t${randomInt(2 ** 40).toString(36)}`;

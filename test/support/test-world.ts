@@ -2,8 +2,8 @@ import { afterAll } from 'vitest';
 import { startWorld, type World, type WorldOptions } from './world.ts';
 
 /**
- * A world for a test file, closed when its tests are done. To be awaited at the top level of the file. No request that
- * the service makes may ever be unsigned or malformed, and no defect be in its log, whatever a test is about.
+ * A world for a test file, closed after its tests. Await it at the top level of the file. Whatever the tests are about, it
+ * checks that the service sent no unsigned or malformed request and logged no defect.
  */
 export async function testWorld(options: WorldOptions): Promise<World> {
   const world = await startWorld(options);
@@ -13,13 +13,12 @@ export async function testWorld(options: WorldOptions): Promise<World> {
     );
     const logs = world.processes.flatMap((process) => process.logs().split('\n'));
     await world.close();
-    // A defect that is caught somewhere is one all the same. (undici says a TypeError for a server that is away.)
+    // A defect is a defect even if it was caught. (undici reports an unreachable server as a TypeError.)
     const defects = logs.filter(
       (line) => /"type":"(Reference|Type|Range)Error"/.test(line) && !line.includes('fetch failed'),
     );
     if (defects.length > 0) throw new Error(`a defect in the service's log: ${defects[0]}`);
-    if (unsigned.length > 0)
-      throw new Error(`${unsigned.length} callbacks were not signed rightly`);
+    if (unsigned.length > 0) throw new Error(`${unsigned.length} callbacks had no valid signature`);
   });
   return world;
 }

@@ -1,22 +1,26 @@
-/** Waiting for a condition with a deadline: tests never sleep for a guessed time. */
+/** Waits for a condition with a deadline. Tests never sleep for a guessed time. */
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** A safety, not a measurement: long enough for a machine that is ten times overloaded. */
+export const WAIT_DEADLINE_MS = 30_000;
+
 export interface WaitOptions {
-  /** Default 5,000. */
+  /** Default `WAIT_DEADLINE_MS`. */
   readonly deadlineMs?: number;
-  /** Milliseconds between two looks, default 10. */
+  /** Milliseconds between two checks, default 10. */
   readonly every?: number;
-  /** What is waited for, for the error. A function is asked when the time is over. */
+  /** Names the condition in the error. A function is called when the deadline is over. */
   readonly what?: string | (() => string);
 }
 
 /**
- * Looks until the condition gives something truthy, and returns that.
- * A condition that throws counts as not yet; its last error is the cause of ours.
+ * Checks the condition until it returns something truthy, and returns that.
+ * A condition that throws is checked again. Its last error is the cause of the time-out's error.
+ * @throws when the deadline is over
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { deadlineMs = 5_000, every = 10, what = 'the condition' }: WaitOptions = {},
+  { deadlineMs = WAIT_DEADLINE_MS, every = 10, what = 'the condition' }: WaitOptions = {},
 ): Promise<NonNullable<T>> {
   const end = performance.now() + deadlineMs;
   let cause: unknown;
@@ -31,6 +35,6 @@ export async function waitFor<T>(
     if (performance.now() >= end) break;
     await delay(every);
   }
-  const told = typeof what === 'string' ? what : what();
-  throw new Error(`Waited ${deadlineMs} ms in vain for ${told}`, { cause });
+  const description = typeof what === 'string' ? what : what();
+  throw new Error(`Waited ${deadlineMs} ms in vain for ${description}`, { cause });
 }

@@ -1,4 +1,4 @@
-/** Everything at once: ejabberd with mod_lhc, a stand-in for LHC for each tenant, the service, and clients of all three. */
+/** A whole installation: ejabberd with mod_lhc, a stand-in for LHC for each tenant, the service, and clients of all three. */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ import {
   type TenantEntry,
   writeTenants,
 } from './service.ts';
-import { waitFor } from './wait.ts';
+import { WAIT_DEADLINE_MS, waitFor } from './wait.ts';
 
 export interface TenantOptions {
   readonly id: string;
@@ -36,9 +36,9 @@ export interface WorldOptions {
   readonly ejabberd?: Partial<EjabberdOptions>;
   readonly modLhc?: Readonly<Record<string, unknown>>;
   readonly environment?: Environment;
-  /** So many processes of the service behind a balancer, on the one log that `environment` names; default one alone. */
+  /** Processes of the service behind a balancer, on the log that `environment` names. Default: one, without a balancer. */
   readonly processes?: number;
-  /** Started by the test itself when false. */
+  /** False if the test starts the service itself. Default: true. */
   readonly running?: boolean;
 }
 
@@ -46,7 +46,7 @@ export type CallbackOf<T extends CallbackType> = Extract<Callback, { type: T }> 
   readonly data: CallbackData[T];
 };
 
-/** One tenant: its LHC, and what LHC asks of the service with its key. */
+/** One tenant: its LHC, and the requests that LHC makes to the service with the tenant's key. */
 export interface Tenant {
   readonly id: string;
   readonly host: string;
@@ -58,23 +58,23 @@ export interface Tenant {
     body?: unknown,
     headers?: Record<string, string>,
   ): Promise<Answer>;
-  /** The same, and anything but 2xx is an error. @returns the body */
+  /** Like `call`. @returns the body @throws if the status is not 2xx */
   ask(method: string, path: string, body?: unknown): Promise<Answer['body']>;
   view(visitor: string, page: Readonly<Record<string, unknown>>): Promise<Answer['body']>;
   visitorJid(visitor: string): string;
   operatorJid(username: string): string;
-  /** PUT, with the password `pw`. */
+  /** Registers the operator with the password `pw`, or changes them. */
   register(username: string, options?: Readonly<Record<string, unknown>>): Promise<Answer['body']>;
   connect(username: string, options?: Partial<OperatorOptions>): Promise<Operator>;
-  /** What LHC accepted of this type, each webhook-id once, in order. */
-  told<T extends CallbackType>(type: T): CallbackOf<T>[];
-  /** Waits for a callback. */
+  /** The callbacks of this type that LHC accepted, each webhook-id once, in order. */
+  callbacks<T extends CallbackType>(type: T): CallbackOf<T>[];
+  /** Waits until LHC has accepted such a callback. */
   callback<T extends CallbackType>(
     type: T,
     matches?: (data: CallbackData[T]) => boolean,
     deadlineMs?: number,
   ): Promise<CallbackOf<T>>;
-  /** Waits until the operator is this. */
+  /** Waits until the operator has this availability. */
   operatorIs(username: string, availability: string): Promise<void>;
 }
 
@@ -83,29 +83,29 @@ export interface World {
   /** The first process. */
   readonly service: Service & { settings: Record<string, string> };
   readonly processes: readonly Service[];
-  /** Where LHC and ejabberd find the service: the balancer, or the one process. */
+  /** The address of the service for LHC and ejabberd: the balancer, or the only process. */
   readonly url: string;
   readonly webhookSecret: string;
-  /** By id. @throws when there is none */
+  /** The tenant with this id. @throws if there is none */
   tenant(id: string): Tenant;
-  /** A tenant's accounts in ejabberd, as its admin API lists them. */
+  /** The user names of all accounts on a host of ejabberd. */
   accounts(host: string): Promise<readonly string[]>;
   admin(command: string, args: Readonly<Record<string, string>>): Promise<unknown>;
-  /** A number that the first process shows at /metrics. */
+  /** A number from /metrics of the first process. */
   metric(name: string): Promise<number>;
   /**
-   * Resolves when no effect is pending and nobody's account is being compared, at the first process.
-   * @param left effects that earlier runs on the same log have left, for tenants that are not here
+   * Resolves when the first process has no pending effect and no visitor to reconcile.
+   * @param left the number of effects that earlier runs left on the same log, for tenants that are not configured here
    */
   idle(left?: number): Promise<void>;
-  /** Changes a tenant's settings, from the next start of the service on. */
+  /** Changes a tenant's settings. They take effect at the next start of the service. */
   configure(id: string, settings: Readonly<Record<string, unknown>>): Promise<void>;
   close(): Promise<void>;
 }
 
 const secret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
-/** To be closed by whoever starts it; test/support/test-world.ts does so for a test file. */
+/** The caller has to close the world. test/support/test-world.ts does so for a test file. */
 export async function startWorld(options: WorldOptions): Promise<World> {
   const service = await makeService();
   const processes = [service];
@@ -141,9 +141,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     });
     tenants.set(id, tenantOf({ id, host, instance, apiKey, lhc }, callTo(url), ejabberd));
   }
-  const settle = (): Promise<unknown> =>
+  const writeEntries = (): Promise<unknown> =>
     Promise.all(processes.map((each) => writeTenants(each, entries)));
-  await settle();
+  await writeEntries();
   const settings = {
     EJABBERD_API_URL: ejabberd.apiUrl,
     EJABBERD_API_USER: ejabberd.api.user,
@@ -181,7 +181,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     webhookSecret,
     tenant(id) {
       const tenant = tenants.get(id);
-      if (!tenant) throw new Error(`there is no tenant ${id}`);
+      if (!tenant) throw new Error(`the world has no tenant ${id}`);
       return tenant;
     },
     admin,
@@ -191,13 +191,13 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         async () =>
           (await metric('xmpp_chat_effects_pending')) <= left &&
           (await metric('xmpp_chat_visitors_to_reconcile')) === 0,
-        { deadlineMs: 15_000, what: 'nothing to be pending' },
+        { what: 'nothing to be pending' },
       );
     },
-    accounts: async (host) => (await admin('registered_users', { host })) as string[], // as it documents
+    accounts: async (host) => (await admin('registered_users', { host })) as string[], // its documented form
     async configure(id, settings) {
       entries = entries.map((entry) => (entry.id === id ? { ...entry, ...settings } : entry));
-      await settle();
+      await writeEntries();
     },
     async close() {
       await balancer?.close();
@@ -248,13 +248,13 @@ function tenantOf(
         password: 'pw',
         ...wishes,
       }),
-    told: <T extends CallbackType>(type: T) =>
+    callbacks: <T extends CallbackType>(type: T) =>
       lhc.accepted().filter((callback): callback is CallbackOf<T> => callback.type === type),
-    callback: (type, matches = () => true, deadlineMs = 10_000) =>
-      waitFor(() => tenant.told(type).find(({ data }) => matches(data)), {
+    callback: (type, matches = () => true, deadlineMs = WAIT_DEADLINE_MS) =>
+      waitFor(() => tenant.callbacks(type).find(({ data }) => matches(data)), {
         deadlineMs,
         what: () =>
-          `the callback ${type}; LHC was told ${lhc
+          `the callback ${type}; LHC accepted ${lhc
             .accepted()
             .slice(-20)
             .map((callback) => `${callback.type} ${JSON.stringify(callback.data)}`)
@@ -267,7 +267,7 @@ function tenantOf(
           last = (await tenant.ask('GET', `/operators/${username}`)).availability;
           return last === availability;
         },
-        { deadlineMs: 10_000, what: () => `${username} to be ${availability}; it is ${last}` },
+        { what: () => `${username} to be ${availability}; they are ${last}` },
       );
     },
   };

@@ -1,6 +1,6 @@
 /**
- * Visitors and operators talk while the service is killed at any point, ejabberd is killed, and LHC is away. Then all
- * acknowledged messages are counted at the receivers.
+ * Kills the service at any point, kills ejabberd and stops LHC while visitors and operators write messages. Then it counts
+ * every promised message at its receiver.
  */
 import { setTimeout as pace } from 'node:timers/promises';
 import type { Failpoint } from '../../../src/service/failpoints.ts';
@@ -8,35 +8,35 @@ import { waitFor } from '../../support/wait.ts';
 import { startWorld, type World } from '../../support/world.ts';
 import { createLedger, type Ledger, type Report } from './ledger.ts';
 import { type Random, seeded } from './random.ts';
-import { ROUTED_SETTINGS, startRouted } from './routed.ts';
-import { afterwards, CAPACITY, makeOperators, openChats } from './scene.ts';
+import { ROUTING_SETTINGS, startRoutingTraffic } from './routing-traffic.ts';
+import { CAPACITY, finalFaults, makeOperators, openChats } from './scene.ts';
 import { startTraffic } from './traffic.ts';
 
 export interface CampaignOptions {
   readonly seed: number;
-  /** kill -9 of the service from outside. */
+  /** The number of kill -9 of the service from outside. */
   readonly serviceKills: number;
   /** How often each failpoint ends the service. */
   readonly eachFailpoint: number;
   readonly ejabberdKills: number;
-  /** Messages that are acknowledged while LHC is away. */
+  /** The number of messages that are promised while LHC is away. */
   readonly lhcAwayFor: number;
   /** The least number of messages each way. */
   readonly messages: number;
-  /** Between two messages of one visitor, or to one visitor, in ms. */
+  /** The mean pause between two messages of a visitor or of their operator, in ms. */
   readonly paceMs: number;
   readonly say?: (line: string) => void;
 }
 
 export interface CampaignReport extends Report {
   readonly serviceKills: number;
-  readonly chatsBegun: number;
-  /** Chats of the tenant whose operators come and go. */
+  readonly chatsAssigned: number;
+  /** Chats of the tenant whose operators log in and out. */
   readonly chatsRouted: number;
   readonly seconds: number;
 }
 
-/** Each failpoint, with the number of passes within which it may kill. */
+/** By failpoint: the last passing at which the service may be killed in one run. */
 const FAILPOINTS: Readonly<Record<Failpoint, number>> = {
   'before-append': 60,
   'after-append': 60,
@@ -47,13 +47,14 @@ const FAILPOINTS: Readonly<Record<Failpoint, number>> = {
   'in-fold': 80,
 };
 const RESTLESS = 2;
-/** Acknowledged messages before the next kill from outside. */
+/** The number of messages that are promised before the next kill from outside. */
 const BETWEEN_KILLS = { least: 5, most: 30 };
+/** The most messages in flight before ejabberd is killed. */
 const CALM = 5;
-/** The pace before a kill of ejabberd, so that messages are in flight. */
+/** Factor on the pauses shortly before ejabberd is killed, so that some messages are in flight. */
 const BURST = 0.1;
-const DIES_WITHIN_MS = 60_000;
-const ARRIVES_WITHIN_MS = 60_000;
+const PROGRESS_DEADLINE_MS = 120_000;
+const ARRIVAL_DEADLINE_MS = 120_000;
 
 type Death =
   | { readonly kind: 'kill' }
@@ -63,7 +64,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   const world = await startWorld({
     tenants: [
       { id: 'acme', host: 'xmpp.test', settings: { routing: { capacity: CAPACITY } } },
-      { id: 'routed', host: 'routed.test', settings: ROUTED_SETTINGS },
+      { id: 'routing', host: 'routing.test', settings: ROUTING_SETTINGS },
     ],
   });
   try {
@@ -85,7 +86,12 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     received: () => operators.map((operator) => operator.received()),
   });
   const chats = await openChats(tenant, operators);
-  const routed = await startRouted(world, world.tenant('routed'), seeded(seed), options.paceMs);
+  const routing = await startRoutingTraffic(
+    world,
+    world.tenant('routing'),
+    seeded(seed),
+    options.paceMs,
+  );
   const restless = Array.from({ length: RESTLESS }, (_, index) => `r${index}`);
   const traffic = startTraffic({
     tenant,
@@ -96,19 +102,19 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     paceMs: options.paceMs,
     random,
   });
-  const further = async (messages: number, deadlineMs = DIES_WITHIN_MS): Promise<void> => {
-    const goal = ledger.promised() + messages;
+  const moreMessages = async (count: number): Promise<void> => {
+    const goal = ledger.promised() + count;
     await waitFor(() => ledger.promised() >= goal || traffic.faults.length > 0, {
-      deadlineMs,
-      what: () => `${messages} further messages\n${world.service.logs().slice(-3000)}`,
+      deadlineMs: PROGRESS_DEADLINE_MS,
+      what: () => `${count} more messages\n${world.service.logs().slice(-3000)}`,
     });
   };
 
-  let faultsOfRouting: readonly string[] = [];
+  let routingFaults: readonly string[] = [];
   try {
     for (const death of deathsOf(options, random)) {
       await die(world, ledger, death, () =>
-        further(random.int(BETWEEN_KILLS.least, BETWEEN_KILLS.most)),
+        moreMessages(random.int(BETWEEN_KILLS.least, BETWEEN_KILLS.most)),
       );
       serviceKills += 1;
       say(
@@ -118,47 +124,46 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     }
     await world.service.start();
     for (let kill = 1; kill <= options.ejabberdKills; kill++) {
-      // Earlier messages have arrived. Few are in flight, and only they may be shown twice.
+      // Only messages in flight may be repeated. So first wait until the backlog of the earlier kills has arrived.
       traffic.slowDown(5);
-      routed.slowDown(5);
+      routing.slowDown(5);
       await waitFor(() => ledger.inFlight().size <= CALM, {
-        deadlineMs: DIES_WITHIN_MS,
+        deadlineMs: PROGRESS_DEADLINE_MS,
         what: () => `calm; ${ledger.inFlight().size} messages are in flight`,
       });
       traffic.slowDown(BURST);
-      await further(random.int(BETWEEN_KILLS.least, BETWEEN_KILLS.most));
+      await moreMessages(random.int(BETWEEN_KILLS.least, BETWEEN_KILLS.most));
       ledger.ejabberdIsKilled();
       await world.ejabberd.kill();
       await pace(random.int(0, 500));
       await world.ejabberd.start();
       traffic.slowDown(1);
-      routed.slowDown(1);
+      routing.slowDown(1);
       say(`ejabberd killed, ${ledger.promised()} messages promised`);
     }
     if (options.lhcAwayFor > 0) {
-      await further(10);
+      await moreMessages(10);
       await tenant.lhc.stop();
-      await further(options.lhcAwayFor);
+      await moreMessages(options.lhcAwayFor);
       await tenant.lhc.start();
       say(`LHC was away, ${ledger.promised()} messages promised`);
     }
     const enough = (list: Ledger['byVisitors']) =>
       list.filter((sent) => sent.promised).length >= options.messages;
-    while (!enough(ledger.byVisitors) || !enough(ledger.byOperators)) await further(1);
+    while (!enough(ledger.byVisitors) || !enough(ledger.byOperators)) await moreMessages(1);
   } finally {
     await traffic.stop();
-    faultsOfRouting = await routed.end();
+    routingFaults = await routing.end();
   }
 
   await waitFor(() => ledger.missing().length === 0, {
-    deadlineMs: ARRIVES_WITHIN_MS,
+    deadlineMs: ARRIVAL_DEADLINE_MS,
     every: 100,
-    what: () => `what was promised: ${ledger.missing().join(', ')}`,
-  }).catch(() => undefined); // the report below names what is missing
+  }).catch(() => undefined); // the report names the missing messages
   const faults = [
     ...traffic.faults,
-    ...faultsOfRouting,
-    ...(await afterwards(world, tenant, operators, chats)),
+    ...routingFaults,
+    ...(await finalFaults(world, tenant, operators, chats)),
   ];
   for (const operator of operators) await operator.stop();
   const report = ledger.report();
@@ -166,8 +171,8 @@ async function campaign(world: World, options: CampaignOptions): Promise<Campaig
     ...report,
     faults: [...faults, ...report.faults],
     serviceKills,
-    chatsRouted: routed.begun(),
-    chatsBegun: tenant.told('chat.assigned').length,
+    chatsRouted: routing.started(),
+    chatsAssigned: tenant.callbacks('chat.assigned').length,
     seconds: Math.round((performance.now() - began) / 1000),
   };
 }
@@ -187,17 +192,17 @@ function deathsOf(
   return random.shuffle(deaths);
 }
 
-/** One life of the service, to its end. The first life is running already. */
+/** Runs the service until this death. At the first call the service is already running. */
 async function die(
   world: World,
   ledger: Ledger,
   death: Death,
-  later: () => Promise<void>,
+  beforeKill: () => Promise<void>,
 ): Promise<void> {
   const { service } = world;
   if (death.kind === 'kill') {
     if (service.pid === undefined) await service.start();
-    await later();
+    await beforeKill();
     await service.kill();
     ledger.serviceIsKilled();
     return;
@@ -207,7 +212,7 @@ async function die(
     ledger.serviceIsKilled();
   }
   await service.start({ XMPP_CHAT_FAILPOINTS: `${death.point}=${death.passing}` });
-  const { signal, code } = await service.ended(DIES_WITHIN_MS);
+  const { signal, code } = await service.ended(PROGRESS_DEADLINE_MS);
   ledger.serviceIsKilled();
   if (signal !== 'SIGKILL') {
     throw new Error(`the service ended with ${code}:\n${service.logs().slice(-3000)}`);

@@ -1,34 +1,34 @@
-/** Messages that were promised (a 202, an acknowledgement), and what the receivers got. */
+/** Compares the promised messages (a 202, an acknowledgement) with the messages that arrived at their receivers. */
 import type { Callback } from '../../../src/lhc/types.ts';
 import type { Lhc } from '../../support/lhc.ts';
 
-export interface Sent {
+export interface SentMessage {
   readonly visitor: string;
   readonly id: string;
   readonly body: string;
-  /** The sender has the 202, or ejabberd's acknowledgement. */
+  /** The sender saw a 202, or ejabberd's acknowledgement. */
   promised: boolean;
-  /** It was not promised, and its sender does not repeat it. */
+  /** The message was not promised, and the sender does not send it again. */
   givenUp: boolean;
 }
 
-export interface Received {
+export interface ReceivedMessage {
   readonly id: string;
   readonly body: string;
 }
 
 export interface Ledger {
-  readonly byVisitors: readonly Sent[];
-  readonly byOperators: readonly Sent[];
+  readonly byVisitors: readonly SentMessage[];
+  readonly byOperators: readonly SentMessage[];
   /** The number of promised messages, both ways. */
   promised(): number;
-  visitorSends(visitor: string, id: string, body: string): Sent;
-  operatorSends(visitor: string, id: string, body: string): Sent;
+  visitorSends(visitor: string, id: string, body: string): SentMessage;
+  operatorSends(visitor: string, id: string, body: string): SentMessage;
   serviceIsKilled(): void;
   ejabberdIsKilled(): void;
-  /** Ids of visitors' messages in flight: sent, and LHC has no outcome yet. */
+  /** Ids of visitors' messages that were sent, but whose outcome LHC does not know yet. */
   inFlight(): ReadonlySet<string>;
-  /** Messages that have not arrived, for an error. */
+  /** The promised messages that have not arrived yet, for an error. */
   missing(): string[];
   report(): Report;
 }
@@ -37,15 +37,15 @@ export interface Report {
   readonly faults: readonly string[];
   readonly toOperators: { readonly promised: number; readonly arrived: number };
   readonly toLhc: { readonly promised: number; readonly arrived: number };
-  /** Copies beyond the first. */
+  /** The number of copies after the first. */
   readonly repeatedStanzas: number;
   readonly repeatedCallbacks: number;
-  /** The most copies of one lane after one kill. */
+  /** The most repeats of one lane after one kill. */
   readonly repeatedCallbacksOfALane: number;
   readonly inFlightAtEjabberdKills: readonly number[];
 }
 
-/** The effects that a lane may repeat after a kill (docs/architecture.md, Lanes). */
+/** The most effects that a lane repeats after a kill (docs/architecture.md, Lanes). */
 const LANE_PROGRESS = 32;
 
 const countBy = <T>(items: Iterable<T>, key: (item: T) => string): Map<string, number> => {
@@ -54,26 +54,26 @@ const countBy = <T>(items: Iterable<T>, key: (item: T) => string): Map<string, n
   return counts;
 };
 
-/** The visitor or operator whose lane sent a callback. */
+/** The visitor or operator to whose lane the callback belongs. */
 const laneOf = ({ data }: Callback): string =>
   'visitor' in data ? `visitor ${data.visitor}` : `operator ${data.operator.username}`;
 
-/** @param received every message stanza that each operator's client got, in order, of all its sessions */
+/** @param received for each operator, every message stanza of all their sessions, in order */
 export function createLedger(options: {
   readonly lhc: Lhc;
-  readonly received: () => readonly (readonly Received[])[];
+  readonly received: () => readonly (readonly ReceivedMessage[])[];
 }): Ledger {
   const { lhc, received } = options;
-  /** Earlier callbacks do not count: this ledger does not know the kills before it. */
-  const begun = lhc.requests.length;
-  /** The number of callbacks at each kill of the service. */
+  /** Repeats among the requests before this one are not counted, because the kills until now are unknown here. */
+  const firstRequest = lhc.requests.length;
+  /** For each kill of the service, the number of callbacks before it. */
   const serviceKills: number[] = [];
-  const byVisitors: Sent[] = [];
-  const byOperators: Sent[] = [];
-  /** Messages in flight at each kill of ejabberd. */
+  const byVisitors: SentMessage[] = [];
+  const byOperators: SentMessage[] = [];
+  /** For each kill of ejabberd, the messages in flight. */
   const ejabberdKills: ReadonlySet<string>[] = [];
 
-  const note = (list: Sent[]) => (visitor: string, id: string, body: string) => {
+  const record = (list: SentMessage[]) => (visitor: string, id: string, body: string) => {
     const sent = { visitor, id, body, promised: false, givenUp: false };
     list.push(sent);
     return sent;
@@ -91,21 +91,25 @@ export function createLedger(options: {
     const open = byVisitors.filter(({ id, givenUp }) => !givenUp && !settled.has(id));
     return new Set(open.map(({ id }) => id));
   }
-  const operatorsWords = () =>
+  const operatorMessages = () =>
     lhc
       .accepted()
       .flatMap((callback) =>
         callback.type === 'chat.message' || callback.type === 'visitor.invited' ? [callback] : [],
       );
-  const unarrived = (list: readonly Sent[], arrived: Iterable<string>): Sent[] => {
+  const notArrived = (list: readonly SentMessage[], arrived: Iterable<string>): SentMessage[] => {
     const ids = new Set(arrived);
     return list.filter((sent) => sent.promised && !ids.has(sent.id));
   };
   const atOperators = () => received().flatMap((each) => each.map(({ id }) => id));
-  const atLhc = () => operatorsWords().map(({ data }) => data.message.id);
+  const atLhc = () => operatorMessages().map(({ data }) => data.message.id);
 
-  /** The first arrivals of one conversation are in the order in which they were sent. */
-  function disorder(what: string, list: readonly Sent[], arrived: readonly string[]): string[] {
+  /** Checks that the first arrivals of one visitor's messages are in the order in which they were sent. */
+  function disorder(
+    what: string,
+    list: readonly SentMessage[],
+    arrived: readonly string[],
+  ): string[] {
     const faults: string[] = [];
     for (const [visitor, ofVisitor] of Map.groupBy(list, (sent) => sent.visitor)) {
       const order = new Map(ofVisitor.map(({ id }, index) => [id, index]));
@@ -118,8 +122,8 @@ export function createLedger(options: {
     return faults;
   }
 
-  /** How often a visitor's chats went from one operator to another. */
-  const takenFrom = () =>
+  /** By visitor: how often a chat was taken from its owner and given to another operator. */
+  const transfersByVisitor = () =>
     countBy(
       lhc.accepted().flatMap(({ type, data }) => (type === 'chat.transferred' ? [data] : [])),
       ({ visitor }) => visitor,
@@ -128,16 +132,17 @@ export function createLedger(options: {
   function stanzas(faults: string[]): number {
     let repeated = 0;
     const visitors = new Map(byVisitors.map(({ id, visitor }) => [id, visitor]));
-    const taken = takenFrom();
-    const check = (ids: readonly string[], more: (id: string) => number): void => {
+    const transfers = transfersByVisitor();
+    const check = (ids: readonly string[], extra: (id: string) => number): void => {
       for (const [id, copies] of countBy(ids, (each) => each)) {
-        const may = 1 + ejabberdKills.filter((flying) => flying.has(id)).length + more(id);
-        // The service's own lines have no outcome, so it is unknown whether they were in flight at a kill of ejabberd.
+        const most = 1 + ejabberdKills.filter((flying) => flying.has(id)).length + extra(id);
+        // Lines that the service writes have no outcome. After a kill of ejabberd nobody knows if they were in flight.
         const notice = /^(notice|intro|history)-/.test(id) && ejabberdKills.length > 0;
-        if (copies > may && !notice) faults.push(`${id} was shown ${copies} times, not ${may}`);
+        if (copies > most && !notice)
+          faults.push(`${id} arrived ${copies} times, but at most ${most} are allowed`);
       }
     };
-    // One operator gets a message once. Another operator gets it too if the chat moved before its delivery.
+    // One operator sees a message once. Another operator sees it too if they got the chat before it was delivered.
     for (const each of received()) {
       const ids = each.map(({ id }) => id);
       check(ids, () => 0);
@@ -145,67 +150,67 @@ export function createLedger(options: {
     }
     check(
       atOperators().filter((id) => visitors.has(id)),
-      (id) => taken.get(visitors.get(id) ?? '') ?? 0,
+      (id) => transfers.get(visitors.get(id) ?? '') ?? 0,
     );
     return repeated;
   }
 
   function callbacks(faults: string[]): { repeated: number; ofALane: number } {
     const seen = new Set<string>();
-    const ofLanes = new Map<string, number>();
+    const repeatsByLane = new Map<string, number>();
     let repeated = 0;
     for (const [index, { callback }] of lhc.requests.entries()) {
       if (!callback) continue;
-      if (seen.has(callback.id) && index >= begun) {
+      if (seen.has(callback.id) && index >= firstRequest) {
         const kill = serviceKills.filter((before) => before <= index).length;
         const lane = `${laneOf(callback)} after kill ${kill}`;
-        ofLanes.set(lane, (ofLanes.get(lane) ?? 0) + 1);
+        repeatsByLane.set(lane, (repeatsByLane.get(lane) ?? 0) + 1);
         repeated += 1;
         if (kill === 0) {
-          faults.push(`${callback.type} ${callback.id} was repeated, and nothing was killed`);
+          faults.push(`${callback.type} ${callback.id} was repeated although nothing was killed`);
         }
       }
       seen.add(callback.id);
     }
-    for (const [lane, count] of ofLanes) {
+    for (const [lane, count] of repeatsByLane) {
       if (count > LANE_PROGRESS) faults.push(`${count} callbacks of ${lane} were repeated`);
     }
-    // A receiver cannot recognise the same event under two ids.
+    // A receiver cannot recognise a repeat that has another id.
     const news = lhc
       .accepted()
       .filter(({ type }) => type !== 'operator.alive' && type !== 'operator.typing');
     for (const [what, count] of countBy(news.filter(isOnce), newsOf)) {
-      if (count > 1) faults.push(`${what} was told under ${count} ids`);
+      if (count > 1) faults.push(`${what} was reported under ${count} ids`);
     }
-    // A chat is assigned again only after it was taken from an operator, who went offline for example.
-    const taken = countBy(
+    // A chat is assigned again only after it was taken from its owner (who went offline, for example).
+    const transfers = countBy(
       news.filter(({ type }) => type === 'chat.transferred'),
       chatOf,
     );
     for (const type of ['chat.assigned', 'chat.accepted'] as const) {
-      const given = news.filter((callback) => callback.type === type);
-      for (const [chat, count] of countBy(given, chatOf)) {
-        if (count > 1 + (taken.get(chat) ?? 0)) {
-          faults.push(`${type} ${chat} was told under ${count} ids`);
+      const callbacksOfType = news.filter((callback) => callback.type === type);
+      for (const [chat, count] of countBy(callbacksOfType, chatOf)) {
+        if (count > 1 + (transfers.get(chat) ?? 0)) {
+          faults.push(`${type} ${chat} was reported under ${count} ids`);
         }
       }
     }
-    return { repeated, ofALane: Math.max(0, ...ofLanes.values()) };
+    return { repeated, ofALane: Math.max(0, ...repeatsByLane.values()) };
   }
 
   return {
     byVisitors,
     byOperators,
     promised: () => [...byVisitors, ...byOperators].filter((sent) => sent.promised).length,
-    visitorSends: note(byVisitors),
-    operatorSends: note(byOperators),
+    visitorSends: record(byVisitors),
+    operatorSends: record(byOperators),
     serviceIsKilled: () => void serviceKills.push(lhc.requests.length),
     ejabberdIsKilled: () => void ejabberdKills.push(inFlight()),
     inFlight,
     missing: () => [
-      ...unarrived(byVisitors, atOperators()).map(({ id }) => `${id} at an operator`),
-      ...unarrived(byOperators, atLhc()).map(({ id }) => `${id} at LHC`),
-      ...unarrived(
+      ...notArrived(byVisitors, atOperators()).map(({ id }) => `${id} at an operator`),
+      ...notArrived(byOperators, atLhc()).map(({ id }) => `${id} at LHC`),
+      ...notArrived(
         byVisitors,
         outcomes().map(({ data }) => data.messageId),
       ).map(({ id }) => `the outcome of ${id} at LHC`),
@@ -213,7 +218,10 @@ export function createLedger(options: {
     report() {
       const faults: string[] = [];
       const bodies = new Map([...byVisitors, ...byOperators].map(({ id, body }) => [id, body]));
-      const arrivals = [...received().flat(), ...operatorsWords().map(({ data }) => data.message)];
+      const arrivals = [
+        ...received().flat(),
+        ...operatorMessages().map(({ data }) => data.message),
+      ];
       for (const { id, body } of arrivals) {
         if (bodies.has(id) && bodies.get(id) !== body) faults.push(`${id} has another text`);
       }
@@ -221,7 +229,7 @@ export function createLedger(options: {
         if (type === 'message.failed') faults.push(`${data.messageId} failed: ${data.reason}`);
       }
       const unsigned = lhc.requests.filter(({ signed, callback }) => !signed || !callback);
-      if (unsigned.length > 0) faults.push(`${unsigned.length} callbacks not signed rightly`);
+      if (unsigned.length > 0) faults.push(`${unsigned.length} callbacks had no valid signature`);
       faults.push(
         ...this.missing(),
         ...received().flatMap((each) =>
@@ -235,7 +243,7 @@ export function createLedger(options: {
       );
       const repeatedStanzas = stanzas(faults);
       const { repeated, ofALane } = callbacks(faults);
-      const side = (list: readonly Sent[], arrived: readonly string[]) => ({
+      const side = (list: readonly SentMessage[], arrived: readonly string[]) => ({
         promised: list.filter((sent) => sent.promised).length,
         arrived: list.filter(({ id }) => arrived.includes(id)).length,
       });
@@ -252,7 +260,7 @@ export function createLedger(options: {
   };
 }
 
-/** Events that can happen only once. */
+/** True for callbacks whose event can happen only once. */
 const isOnce = ({ type }: Callback): boolean =>
   ['chat.message', 'message.delivered', 'chat.closed'].includes(type);
 

@@ -1,24 +1,26 @@
-/** An operator whose client reconnects whenever it loses its connection. */
+/** An operator whose client reconnects whenever it loses its connection, as real clients do. */
 import { connectOperator, type Operator, type OperatorOptions } from '../../support/operator.ts';
 import { waitFor } from '../../support/wait.ts';
-import type { Received } from './ledger.ts';
+import type { ReceivedMessage } from './ledger.ts';
 
-export interface ReturningOperator {
+export interface ReconnectingOperator {
   readonly username: string;
-  /** All message stanzas of all sessions, in order. */
-  received(): readonly Received[];
-  /** @returns true if ejabberd acknowledged the message; after a lost connection the outcome is unknown */
+  /** Every message stanza of all sessions, in order. */
+  received(): readonly ReceivedMessage[];
+  /** @returns true if ejabberd acknowledged the message. If the connection is lost first, nobody knows */
   say(to: string, id: string, body: string): Promise<boolean>;
   stop(): Promise<void>;
 }
 
-const RECONNECT_WITHIN_MS = 60_000;
-const ACKNOWLEDGED_WITHIN_MS = 20_000;
+const RECONNECT_DEADLINE_MS = 120_000;
+const ACKNOWLEDGEMENT_DEADLINE_MS = 60_000;
 
-export async function returningOperator(options: OperatorOptions): Promise<ReturningOperator> {
+export async function reconnectingOperator(
+  options: OperatorOptions,
+): Promise<ReconnectingOperator> {
   const sessions: Operator[] = [await connectOperator(options)];
   let stopped = false;
-  let coming: Promise<void> | null = null;
+  let reconnecting: Promise<void> | null = null;
 
   const current = (): Operator => {
     const last = sessions.at(-1);
@@ -26,22 +28,22 @@ export async function returningOperator(options: OperatorOptions): Promise<Retur
     return last;
   };
 
-  async function comeBack(): Promise<void> {
+  async function reconnect(): Promise<void> {
     await waitFor(
       async () => {
         if (!stopped) sessions.push(await connectOperator(options));
         return true;
       },
-      { deadlineMs: RECONNECT_WITHIN_MS, every: 100, what: `${options.username} to come back` },
+      { deadlineMs: RECONNECT_DEADLINE_MS, every: 100, what: `${options.username} to reconnect` },
     );
   }
 
   const watch = setInterval(() => {
-    if (stopped || coming || !current().lost) return;
-    coming = comeBack().finally(() => {
-      coming = null;
+    if (stopped || reconnecting || !current().lost) return;
+    reconnecting = reconnect().finally(() => {
+      reconnecting = null;
     });
-    coming.catch(() => undefined); // the next call gets the error
+    reconnecting.catch(() => undefined); // the next message fails and reports it
   }, 20);
 
   return {
@@ -49,7 +51,7 @@ export async function returningOperator(options: OperatorOptions): Promise<Retur
     received: () => sessions.flatMap(({ messages }) => messages),
     async say(to, id, body) {
       await waitFor(() => !current().lost, {
-        deadlineMs: RECONNECT_WITHIN_MS,
+        deadlineMs: RECONNECT_DEADLINE_MS,
         what: `${options.username} to be connected`,
       });
       const session = current();
@@ -59,10 +61,10 @@ export async function returningOperator(options: OperatorOptions): Promise<Retur
         () => {
           acknowledged = true;
         },
-        () => undefined, // not acknowledged
+        () => undefined, // the message was not acknowledged
       );
       await waitFor(() => acknowledged || session.lost, {
-        deadlineMs: ACKNOWLEDGED_WITHIN_MS,
+        deadlineMs: ACKNOWLEDGEMENT_DEADLINE_MS,
         what: 'an acknowledgement, or the loss of the connection',
       });
       return acknowledged;
@@ -70,7 +72,7 @@ export async function returningOperator(options: OperatorOptions): Promise<Retur
     async stop() {
       stopped = true;
       clearInterval(watch);
-      await coming;
+      await reconnecting;
       if (!current().lost) await current().disconnect();
     },
   };

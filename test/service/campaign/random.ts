@@ -2,7 +2,7 @@
 export interface Random {
   /** In [0, 1). */
   next(): number;
-  /** From `least` to `most`, both inclusive. */
+  /** A whole number between `least` and `most`, both included. */
   int(least: number, most: number): number;
   shuffle<T>(items: readonly T[]): T[];
 }

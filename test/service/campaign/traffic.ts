@@ -1,34 +1,34 @@
-/** Visitors and operators who talk all the time, whatever is killed. */
+/** Visitors and operators who write messages all the time, whatever is killed meanwhile. */
 import { setTimeout as pace } from 'node:timers/promises';
 import type { Tenant } from '../../support/world.ts';
 import type { Ledger } from './ledger.ts';
-import type { ReturningOperator } from './operator.ts';
+import type { ReconnectingOperator } from './operator.ts';
 import type { Random } from './random.ts';
-import { isLate } from './routed.ts';
+import { isLate } from './routing-traffic.ts';
 
 export interface Traffic {
-  /** Multiplies all waits from now on; 1 is the initial pace. */
+  /** Multiplies every pause from now on. 1 is the pace of the start. */
   slowDown(factor: number): void;
-  /** Resolves when all people have stopped. @throws the first failure */
+  /** Resolves when nobody writes any more. */
   stop(): Promise<void>;
-  /** The failures so far. */
+  /** The errors so far. */
   readonly faults: readonly string[];
 }
 
-/** The chance that a sender does not repeat an unpromised message: it may arrive or not, but not twice. */
+/** The share of unpromised messages that are not sent again. Such a message may arrive or not, but not twice. */
 const GIVE_UP = 0.15;
-const ARRIVES_WITHIN_MS = 60_000;
+const ARRIVAL_DEADLINE_MS = 60_000;
 
 export function startTraffic(options: {
   readonly tenant: Tenant;
   readonly ledger: Ledger;
   readonly random: Random;
-  /** Each visitor with the owner of their chat. */
-  readonly chats: ReadonlyMap<string, ReturningOperator>;
+  /** The owner of each visitor's chat. */
+  readonly chats: ReadonlyMap<string, ReconnectingOperator>;
   /** Visitors who start and end one chat after the other. */
   readonly restless: readonly string[];
-  readonly operators: readonly ReturningOperator[];
-  /** Between two messages of one side, in ms. */
+  readonly operators: readonly ReconnectingOperator[];
+  /** The mean pause between two messages of one side, in ms. */
   readonly paceMs: number;
 }): Traffic {
   const { tenant, ledger, random, chats, restless, operators, paceMs } = options;
@@ -36,14 +36,14 @@ export function startTraffic(options: {
   let stopped = false;
   let slowness = 1;
 
-  const breathe = () => pace(random.int(1, paceMs * 2) * slowness);
+  const pause = () => pace(random.int(1, paceMs * 2) * slowness);
 
-  /** @returns true if the message was accepted. Without an answer it is repeated or given up */
+  /** Sends the command again while there is no answer, unless `giveUp`. @returns true if it was accepted */
   async function command(path: string, body: unknown, giveUp = false): Promise<boolean> {
     for (;;) {
       const answer = await tenant.call('POST', path, body).catch(() => null);
       if (answer?.status === 202) return true;
-      // ejabberd and LHC may be away. That is no reason to refuse a command.
+      // The service may not refuse a command because ejabberd or LHC is away.
       if (answer && !isLate(answer))
         throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
       if (giveUp) return false;
@@ -58,29 +58,29 @@ export function startTraffic(options: {
       const once = random.next() < GIVE_UP;
       sent.promised = await command(`/visitors/${visitor}/messages`, { id, body }, once);
       sent.givenUp = !sent.promised;
-      await breathe();
+      await pause();
     }
   }
 
-  async function operatorTalks(visitor: string, operator: ReturningOperator): Promise<void> {
+  async function operatorTalks(visitor: string, operator: ReconnectingOperator): Promise<void> {
     const to = tenant.visitorJid(visitor);
     for (let n = 0; !stopped; n++) {
       const body = `${operator.username} answers ${visitor} ${n}`;
       const sent = ledger.operatorSends(visitor, `o-${visitor}-${n}`, body);
       do sent.promised = await operator.say(to, sent.id, body);
       while (!sent.promised && !stopped && random.next() >= GIVE_UP);
-      await breathe();
+      await pause();
     }
   }
 
-  async function browses(visitor: string): Promise<void> {
+  async function visitorBrowses(visitor: string): Promise<void> {
     for (let n = 0; !stopped; n++) {
       await command(`/visitors/${visitor}/page-views`, { page: `https://shop.test/${n}` });
-      await breathe();
+      await pause();
     }
   }
 
-  async function comesAndGoes(visitor: string): Promise<void> {
+  async function visitorStartsChats(visitor: string): Promise<void> {
     for (let n = 0; !stopped; n++) {
       const chatId = `r-${visitor}-${n}`;
       const sent = ledger.visitorSends(visitor, `v-${visitor}-${n}`, `${visitor} begins ${n}`);
@@ -90,12 +90,12 @@ export function startTraffic(options: {
         department: 'sales',
         message,
       });
-      const end = Date.now() + ARRIVES_WITHIN_MS;
+      const end = Date.now() + ARRIVAL_DEADLINE_MS;
       const arrived = () =>
         operators.some((operator) => operator.received().some(({ id }) => id === sent.id));
       while (!arrived() && Date.now() < end) await pace(20);
       await command(`/visitors/${visitor}/chats/${chatId}/close`, { by: 'visitor' });
-      await breathe();
+      await pause();
     }
   }
 
@@ -103,9 +103,9 @@ export function startTraffic(options: {
     ...[...chats].flatMap(([visitor, operator]) => [
       visitorTalks(visitor),
       operatorTalks(visitor, operator),
-      browses(visitor),
+      visitorBrowses(visitor),
     ]),
-    ...restless.map(comesAndGoes),
+    ...restless.map(visitorStartsChats),
   ].map((loop) =>
     loop.catch((error) => {
       faults.push(String(error));

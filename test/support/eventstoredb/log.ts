@@ -57,9 +57,9 @@ export const createLog = (now: () => number = Date.now) => {
   const streamOf = (name: string): Stream => {
     const found = streams.get(name);
     if (found) return found;
-    const made = { events: [], metadata: {}, tombstoned: false };
-    streams.set(name, made);
-    return made;
+    const stream = { events: [], metadata: {}, tombstoned: false };
+    streams.set(name, stream);
+    return stream;
   };
 
   const lastOf = (name: string): number => (streams.get(name)?.events.length ?? 0) - 1;
@@ -239,8 +239,8 @@ const parseMetadata = (data: Uint8Array): StreamMetadata => {
   try {
     const { $tb, $maxCount, $maxAge, ...rest } = JSON.parse(Buffer.from(data).toString());
     const known = { $tb: number($tb), $maxCount: number($maxCount), $maxAge: number($maxAge) };
-    const given = Object.entries(known).filter(([, value]) => value !== undefined);
-    return { ...rest, ...Object.fromEntries(given) };
+    const present = Object.entries(known).filter(([, value]) => value !== undefined);
+    return { ...rest, ...Object.fromEntries(present) };
   } catch {
     return {};
   }

@@ -201,8 +201,8 @@ export const failures = {
       'maximum-append-size': String(MAX_APPEND_BYTES),
     }),
   wrongExpectedVersion: (name: string, expected: Expected, current: number): Failure => {
-    const told = { any: -2, 'no-stream': -1, exists: -4 };
-    const version = String(typeof expected === 'number' ? expected : told[expected]);
+    const codes = { any: -2, 'no-stream': -1, exists: -4 };
+    const version = String(typeof expected === 'number' ? expected : codes[expected]);
     return failure(
       grpc.status.FAILED_PRECONDITION,
       `Delete failed due to WrongExpectedVersion. Stream: ${name}, Expected version: ${version}, Actual version: ${current}`,

@@ -30,7 +30,7 @@ const paths = [
 ] as const;
 
 /** A revision; or the error with the current revision. */
-const told = (append: Promise<AppendResult>): Promise<string> =>
+const outcomeOf = (append: Promise<AppendResult>): Promise<string> =>
   append.then(
     ({ nextExpectedRevision }) => String(nextExpectedRevision),
     (error: { type?: string; actualVersion?: bigint | string }) =>
@@ -73,7 +73,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
 
   describe.each(paths)('expected revisions, by %s', (_, options) => {
     const wrong = 'wrong-expected-version';
-    const begin: Record<string, () => Promise<unknown>> = {
+    const prepare: Record<string, () => Promise<unknown>> = {
       missing: async () => {},
       'of three': () => append(events(3), 'no_stream'),
       deleted: async () => {
@@ -100,19 +100,19 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
       ['with metadata only', ['0', '0', '0', none, none, none]],
       ['tombstoned', [gone, gone, gone, gone, gone, gone]],
     ])('a stream that is %s', async (state, outcomes) => {
-      const given = ['any', 'no_stream', 'stream_exists', 0n, 2n, 5n] as const;
+      const revisions = ['any', 'no_stream', 'stream_exists', 0n, 2n, 5n] as const;
       for (const [i, outcome] of outcomes.entries()) {
         stream = `${stream}.`;
-        await begin[state]?.();
-        const expectedRevision = given[i] ?? 'any';
+        await prepare[state]?.();
+        const expectedRevision = revisions[i] ?? 'any';
         const appended = client.appendToStream(stream, event(), { expectedRevision, ...options });
-        expect(`${expectedRevision}: ${await told(appended)}`).toBe(
+        expect(`${expectedRevision}: ${await outcomeOf(appended)}`).toBe(
           `${expectedRevision}: ${outcome}`,
         );
       }
     });
 
-    test('an append with the same ids again', async () => {
+    test('a repeated append has the outcome of the first one, or is refused', async () => {
       const wrong3 = `${wrong} 3`;
       const list = Object.fromEntries(['a', 'b', 'c', 'd', 'x'].map((name) => [name, event()]));
       const named = (names: string) => [...names].map((name) => list[name] ?? event());
@@ -136,7 +136,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
         ['ab', 'stream_exists', '1'],
       ] as const) {
         const again = client.appendToStream(stream, named(names), { expectedRevision, ...options });
-        expect(`${names} ${expectedRevision}: ${await told(again)}`).toBe(
+        expect(`${names} ${expectedRevision}: ${await outcomeOf(again)}`).toBe(
           `${names} ${expectedRevision}: ${outcome}`,
         );
       }
@@ -147,15 +147,16 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
         }),
       ).toEqual(first);
       // At the current revision this is a new append.
-      expect(await told(append(named('ab'), 3n))).toBe('5');
-      expect(await told(append(named('xa'), 'any'))).toBe('7');
-      expect(await told(append(named('ab'), 'any', `${stream}.other`))).toBe('1');
+      expect(await outcomeOf(append(named('ab'), 3n))).toBe('5');
+      expect(await outcomeOf(append(named('xa'), 'any'))).toBe('7');
+      expect(await outcomeOf(append(named('ab'), 'any', `${stream}.other`))).toBe('1');
     });
 
     test('the largest append has 1 MiB of data, without metadata', async () => {
       const sized = (bytes: number): Event =>
         jsonEvent({ type: 'sized', data: 'x'.repeat(bytes - 2), metadata: { a: 'b' } });
-      const send = (...list: Event[]) => told(client.appendToStream(stream, list, { ...options }));
+      const send = (...list: Event[]) =>
+        outcomeOf(client.appendToStream(stream, list, { ...options }));
       expect(await send(sized(2 ** 20))).toBe('0');
       expect(await send(sized(2 ** 20 + 1))).toBe('maximum-append-size-exceeded');
       expect(await send(sized(2 ** 19), sized(2 ** 19 + 1))).toBe('maximum-append-size-exceeded');
@@ -168,13 +169,13 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     const large = client.appendToStream(stream, [sized(), sized(), sized()], {
       batchAppendSize: 2 ** 20,
     });
-    expect(await told(large)).toBe('maximum-append-size-exceeded');
-    expect(await told(append([event()], 'no_stream'))).toBe('0');
+    expect(await outcomeOf(large)).toBe('maximum-append-size-exceeded');
+    expect(await outcomeOf(append([event()], 'no_stream'))).toBe('0');
   });
 
   test('an append that arrives after its deadline is not written', async () => {
     const late = client.appendToStream(stream, event(), { deadline: -5_000 });
-    expect(await told(late)).toBe('deadline-exceeded');
+    expect(await outcomeOf(late)).toBe('deadline-exceeded');
     expect(await errorOf(collected(client.readStream(stream)))).toBe('stream-not-found');
   });
 
@@ -188,9 +189,9 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     expect(await errorOf(collected(client.readStream(stream)))).toBe('stream-not-found');
     // Hidden events have no position.
     expect(await append(first, 'no_stream')).toEqual({ success: true, nextExpectedRevision: 2n });
-    expect(await told(append(list.slice(3), 'no_stream'))).toBe('4');
-    expect(await told(append(list.slice(3), 'no_stream'))).toBe('wrong-expected-version 4');
-    expect(await told(append(list.slice(3), 2n))).toBe('4');
+    expect(await outcomeOf(append(list.slice(3), 'no_stream'))).toBe('4');
+    expect(await outcomeOf(append(list.slice(3), 'no_stream'))).toBe('wrong-expected-version 4');
+    expect(await outcomeOf(append(list.slice(3), 2n))).toBe('4');
     expect(await revisions(client.readStream(stream))).toEqual([3, 4]);
     expect((await client.getStreamMetadata(stream)).metadata).toEqual({ truncateBefore: 3 });
     expect(
@@ -205,7 +206,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     ]);
   });
 
-  test('setting metadata of a deleted stream brings it back, empty', async () => {
+  test('setting metadata of a deleted stream restores the stream without events', async () => {
     await append(events(3), 'no_stream');
     await client.deleteStream(stream);
     await client.setStreamMetadata(stream, { maxCount: 7 });
@@ -214,7 +215,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     expect(metadata).toEqual({ maxCount: 7, truncateBefore: 3 });
   });
 
-  test('deleting a stream that is missing, at another revision, or has a tombstone', async () => {
+  test('a stream that is missing, at another revision or behind a tombstone cannot be deleted', async () => {
     const wrong = 'wrong-expected-version';
     expect(await errorOf(client.deleteStream(stream))).toBe(wrong);
     await append(events(2), 'no_stream');
@@ -228,7 +229,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     expect(await errorOf(client.tombstoneStream(`${stream}.missing`))).toBe('none');
   });
 
-  test('an error with a name that is not ASCII is broken', async () => {
+  test('an error that contains a stream name outside ASCII is unreadable, as on the server', async () => {
     await client.tombstoneStream(`${stream}ü`);
     expect(await errorOf(collected(client.readStream(`${stream}ü`)))).toBe('unknown');
     expect(await errorOf(client.deleteStream(`${stream}é`))).toBe('unknown');
@@ -291,7 +292,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     let base: Position;
     /** The positions of the events after the base, by number. */
     const numbers = new Map<bigint, number>();
-    const began: { unsubscribe(): Promise<void> }[] = [];
+    const subscriptions: { unsubscribe(): Promise<void> }[] = [];
     const write = async (name: string, count: number): Promise<void> => {
       await append(events(count), 'any', `${stream}.${name}`);
       let n = 0;
@@ -313,7 +314,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
         ...(maxSearchWindow === undefined ? {} : { maxSearchWindow }),
       });
       const subscription = client.subscribeToAll({ fromPosition: base, filter });
-      began.push(subscription);
+      subscriptions.push(subscription);
       subscription.on('data', ({ event }) => {
         seen.push(numbers.get(event?.position?.commit ?? 0n) ?? Number.NaN);
       });
@@ -338,7 +339,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
       await write('b', 25);
     });
     afterEach(async () => {
-      for (const subscription of began.splice(0)) await subscription.unsubscribe();
+      for (const subscription of subscriptions.splice(0)) await subscription.unsubscribe();
     });
 
     test.each([
@@ -358,7 +359,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
       expect(subscriber.seen).toEqual([...subscriber.seen].sort((x, y) => x - y));
     });
 
-    test('goes live, and continues the count for its checkpoints', async () => {
+    test('goes live and continues the count of events for its checkpoints', async () => {
       const a = subscribe('a');
       const every = subscribe('none', undefined, 2);
       const b = subscribe('b', 5, 3);
@@ -374,7 +375,7 @@ const sameAnswers = (open: () => Promise<{ url: string; close(): Promise<void> }
     });
 
     test.each([0n, undefined])(
-      'resumes behind a position, with prepare %s too',
+      'resumes behind a position, also with prepare position %s',
       async (prepare) => {
         const [commit = 0n] = [...numbers].find(([, n]) => n === 46) ?? [];
         base = { commit, prepare: prepare ?? commit };

@@ -113,7 +113,6 @@ describe('shared groups', () => {
     visitor.send(presenceStanza({ status: 'on /pricing', nick: 'Zoë' }));
     await operator.waitFor(
       () => operator.presences.get(at('visitor.1'))?.status === 'on /pricing',
-      5_000,
       'the visitor in the roster',
     );
     expect(await admin.sessions(at('visitor.1'))).toEqual([

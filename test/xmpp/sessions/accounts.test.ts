@@ -182,7 +182,7 @@ describe('messages', () => {
       'fulfilled',
       'fulfilled',
     ]);
-    await operator.waitFor(() => operator.messages.length === bodies.length, 20_000);
+    await operator.waitFor(() => operator.messages.length === bodies.length);
     expect(operator.messages.map(({ body }) => body)).toEqual([
       '\ufffd\ufffd\ufffd\ufffd\ufffd <b>&amp;]]></body></message>',
       ...bodies.slice(1),

@@ -1,4 +1,4 @@
-/** Faults of routing in the log of a campaign, read through /debug. */
+/** Checks the routing in the log of a campaign. The log is read through /debug, as an engineer would do. */
 import type { Tenant, World } from '../../support/world.ts';
 
 interface RecordedFact {
@@ -25,7 +25,7 @@ export async function factsOf(
   return facts;
 }
 
-/** The chats of each operator, from the API. */
+/** The owners of each chat, from the API. */
 export async function ownersOf(tenant: Tenant): Promise<Map<string, string[]>> {
   const { items } = await tenant.ask('GET', '/operators');
   const owners = new Map<string, string[]>();
@@ -37,40 +37,41 @@ export async function ownersOf(tenant: Tenant): Promise<Map<string, string[]>> {
   return owners;
 }
 
-/** By department with a bound: the chats that one operator may have. */
+/** By department: the most chats of the department that one operator may have. */
 type Bounds = Readonly<Record<string, number>>;
 
-/** Assignments beyond a capacity; chats with two owners, without an owner, or without an end. */
-export async function faultsOfRouting(
+/** Finds reservations beyond the capacity, and chats with two owners, with no owner or without an end. */
+export async function routingFaults(
   world: World,
   tenant: Tenant,
   operators: readonly string[],
-  begun: readonly { readonly visitor: string; readonly chatId: string }[],
+  chats: readonly { readonly visitor: string; readonly chatId: string }[],
   bounds: Bounds = {},
 ): Promise<string[]> {
   const faults: string[] = [];
   for (const name of operators) {
     let capacity = 0;
-    /** The department of each chat. */
-    const held = new Map<unknown, unknown>();
+    /** The department of each chat of the operator. */
+    const departments = new Map<unknown, unknown>();
     for (const { type, data } of await factsOf(world, `operator-${tenant.id}.${name}`)) {
       if (type === 'OperatorRegistered') capacity = Number(data.capacity);
-      if (type === 'ChatReserved' && held.size >= capacity)
-        faults.push(`${name} was given too much`);
-      // A transfer to an operator by name is not bound by the department.
+      if (type === 'ChatReserved' && departments.size >= capacity)
+        faults.push(`${name} was given more chats than their capacity`);
+      // The limit of a department does not bind a transfer to a named operator.
       if (type === 'ChatReserved' && !String(data.reservation).startsWith('transfer:')) {
-        const ofIt = held.values().filter((department) => department === data.department);
+        const same = departments.values().filter((department) => department === data.department);
         const bound = bounds[String(data.department)] ?? Number.POSITIVE_INFINITY;
-        if ([...ofIt].length >= bound) faults.push(`${name} was given too much of one department`);
+        if ([...same].length >= bound)
+          faults.push(`${name} was given too many chats of ${data.department}`);
       }
-      if (type === 'ChatReserved' || type === 'ChatConfirmed')
-        held.set(data.chatId, data.department);
-      if (type === 'ChatReleased') held.delete(data.chatId);
+      if (type === 'ChatReserved' || type === 'ChatTaken')
+        departments.set(data.chatId, data.department);
+      if (type === 'ChatReleased') departments.delete(data.chatId);
     }
-    if (held.size > 0) faults.push(`${name} has ${[...held.keys()]} still`);
+    if (departments.size > 0) faults.push(`${name} still has ${[...departments.keys()]}`);
   }
   const started = new Set<unknown>();
-  for (const visitor of new Set(begun.map((chat) => chat.visitor))) {
+  for (const visitor of new Set(chats.map((chat) => chat.visitor))) {
     let open: unknown = null;
     let owner: unknown = null;
     let answered = false;
@@ -79,7 +80,7 @@ export async function faultsOfRouting(
         started.add(data.chatId);
         [open, owner, answered] = [data.chatId, null, false];
       } else if (type === 'ChatAssigned') {
-        // `!take` may take a chat from an operator who has not answered.
+        // An operator may take a chat from an owner who has not answered.
         if (owner !== null && (answered || data.reservation !== null)) {
           faults.push(`${open} was given to ${data.operator} while ${owner} had it`);
         }
@@ -97,6 +98,6 @@ export async function faultsOfRouting(
     }
     if (open !== null) faults.push(`${open} was never closed`);
   }
-  for (const { chatId } of begun) if (!started.has(chatId)) faults.push(`${chatId} is lost`);
+  for (const { chatId } of chats) if (!started.has(chatId)) faults.push(`${chatId} is lost`);
   return faults;
 }

@@ -1,6 +1,6 @@
 /**
- * Routing while everything is killed: operators come, go, answer, decline, miss offers and transfer; visitors start and
- * end chats. The tenant is a separate one, so that the ledger does not count its messages.
+ * Chats that are routed while processes are killed. Operators log in and out, answer, decline, miss and transfer chats.
+ * Visitors start and end chats. All this happens in a tenant of its own, so its messages are not counted in the ledger.
  */
 import { setTimeout as pace } from 'node:timers/promises';
 import type { Operator } from '../../support/operator.ts';
@@ -8,10 +8,10 @@ import type { Answer } from '../../support/service.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { Tenant, World } from '../../support/world.ts';
 import type { Random } from './random.ts';
-import { faultsOfRouting, ownersOf } from './routed-faults.ts';
+import { ownersOf, routingFaults } from './routing-faults.ts';
 
-/** Short times, so that offers are missed and owners lose chats within the campaign. */
-export const ROUTED_SETTINGS = {
+/** The times are so short that operators miss offers and owners lose chats within the campaign. */
+export const ROUTING_SETTINGS = {
   offerTimeout: 3,
   ownerGrace: 3,
   routing: {
@@ -31,69 +31,70 @@ const DEPARTMENTS: Readonly<Record<(typeof NAMES)[number], readonly string[]>> =
   m3: [],
 };
 const VISITORS = 6;
-const COMES_WITHIN_MS = 60_000;
+const COMMAND_DEADLINE_MS = 60_000;
+const END_DEADLINE_MS = 120_000;
 
-export interface Routed {
-  /** Multiplies all waits from now on; 1 is the initial pace. */
+export interface RoutingTraffic {
+  /** Multiplies every pause from now on. 1 is the pace of the start. */
   slowDown(factor: number): void;
   /** The number of chats that were started. */
-  begun(): number;
-  /** Lets all people finish. @returns violations of the promises */
+  started(): number;
+  /** Ends all chats and sessions. @returns every broken promise */
   end(): Promise<readonly string[]>;
 }
 
-/** The outcome is unknown to the service. The request may be repeated. */
+/** True if the service does not know whether it carried the command out. The client may send the command again. */
 export const isLate = ({ status, body }: Answer): boolean =>
   status === 503 && body?.code === 'timeout';
 
-/** @param paceMs roughly the time between two actions of one person */
-export async function startRouted(
+/** @param paceMs the mean pause between two actions of one person */
+export async function startRoutingTraffic(
   world: World,
   tenant: Tenant,
   random: Random,
   paceMs: number,
-): Promise<Routed> {
+): Promise<RoutingTraffic> {
   const faults: string[] = [];
-  const begun: { visitor: string; chatId: string }[] = [];
+  const started: { visitor: string; chatId: string }[] = [];
   let stopped = false;
   let slowness = 1;
-  const breathe = (times = 1) => pace(random.int(1, paceMs * 2) * times * slowness);
+  const pause = (times = 1) => pace(random.int(1, paceMs * 2) * times * slowness);
   for (const name of NAMES) {
     await tenant.register(name, { capacity: CAPACITY, departments: DEPARTMENTS[name] });
   }
 
-  /** Repeats a request until there is an answer. @returns its status */
+  /** Sends the command again until there is an answer. @returns the status */
   async function command(path: string, body: unknown): Promise<number> {
-    for (const end = Date.now() + COMES_WITHIN_MS; Date.now() < end; await pace(20)) {
+    for (const end = Date.now() + COMMAND_DEADLINE_MS; Date.now() < end; await pace(20)) {
       const answer = await tenant.call('POST', path, body).catch(() => null);
       if (answer && !isLate(answer)) return answer.status;
     }
     throw new Error(`POST ${path}: no answer`);
   }
 
-  async function visits(visitor: string): Promise<void> {
+  async function visitorStartsChats(visitor: string): Promise<void> {
     for (let n = 0; !stopped; n++) {
       const chatId = `${visitor}-${n}`;
       const department = ['sales', 'support', undefined][random.int(0, 2)];
       const message = { id: `m-${chatId}`, body: 'Hello' };
-      begun.push({ visitor, chatId });
+      started.push({ visitor, chatId });
       const status = await command(`/visitors/${visitor}/chats`, { chatId, department, message });
-      if (status !== 202) throw new Error(`${chatId} was not begun: ${status}`);
-      await breathe(random.int(1, 12));
+      if (status !== 202) throw new Error(`${chatId} was not started: ${status}`);
+      await pause(random.int(1, 12));
       const closed = await command(`/visitors/${visitor}/chats/${chatId}/close`, { by: 'visitor' });
       if (closed !== 202) throw new Error(`${chatId} was not closed: ${closed}`);
-      await breathe();
+      await pause();
     }
   }
 
   const login = (name: string): Promise<Operator> =>
-    waitFor(() => tenant.connect(name, { resource: 'routed' }), {
-      deadlineMs: COMES_WITHIN_MS,
+    waitFor(() => tenant.connect(name, { resource: 'routing' }), {
+      deadlineMs: COMMAND_DEADLINE_MS,
       every: 100,
       what: `${name} to log in`,
     });
 
-  /** A random reaction to a message. */
+  /** A random reaction of an operator to a message. */
   function react(session: Operator, from: string): void {
     const to = from.split('/', 1)[0] ?? from;
     const chance = random.next();
@@ -104,33 +105,33 @@ export async function startRouted(
     else if (chance < 0.8) session.send(to, '!take');
   }
 
-  /** One session, until the operator leaves or loses it. */
-  async function works(name: string): Promise<void> {
+  /** One session of an operator, until they log out or lose the connection. */
+  async function operatorWorks(name: string): Promise<void> {
     const session = await login(name);
     let read = 0;
-    for (let deeds = random.int(5, 30); deeds > 0 && !stopped && !session.lost; deeds--) {
+    for (let actions = random.int(5, 30); actions > 0 && !stopped && !session.lost; actions--) {
       for (; read < session.messages.length; read++) {
         const { from = '' } = session.messages[read] ?? {};
         if (from.startsWith('visitor.')) react(session, from);
       }
       if (random.next() < 0.1) session.setPresence('dnd');
       else if (random.next() < 0.2) session.setPresence();
-      await breathe();
+      await pause();
     }
     if (session.lost) return;
     if (random.next() < 0.5) session.drop();
-    else await session.disconnect().catch(() => undefined); // a kill at this moment ends the session too
+    else await session.disconnect().catch(() => undefined); // ejabberd may be killed at this moment, which ends the session too
   }
 
   async function comesAndGoes(name: string): Promise<void> {
     while (!stopped) {
-      await works(name);
-      await breathe(random.int(1, 6));
+      await operatorWorks(name);
+      await pause(random.int(1, 6));
     }
   }
 
   const visitors = Array.from({ length: VISITORS }, (_, n) => `q${n}`);
-  const loops = [...NAMES.map(comesAndGoes), ...visitors.map(visits)].map((loop) =>
+  const loops = [...NAMES.map(comesAndGoes), ...visitors.map(visitorStartsChats)].map((loop) =>
     loop.catch((error: unknown) => {
       faults.push(String(error));
     }),
@@ -139,19 +140,21 @@ export async function startRouted(
   async function end(): Promise<readonly string[]> {
     stopped = true;
     await Promise.all(loops);
-    const comes = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
-      await waitFor(condition, { deadlineMs: 40_000, every: 100, what }).catch((error: unknown) => {
-        faults.push(String(error));
-      });
+    const expectSoon = async (what: string, condition: () => Promise<boolean>): Promise<void> => {
+      await waitFor(condition, { deadlineMs: END_DEADLINE_MS, every: 100, what }).catch(
+        (error: unknown) => {
+          faults.push(String(error));
+        },
+      );
     };
-    // All operators are there, with a place for every chat that starts now.
+    // All operators are logged in, and there is a place for every chat that starts now.
     const sessions = await Promise.all(NAMES.map(login));
     const last = visitors.map((visitor) => ({ visitor, chatId: `${visitor}-last` }));
     for (const { visitor, chatId } of last) {
-      begun.push({ visitor, chatId });
+      started.push({ visitor, chatId });
       await command(`/visitors/${visitor}/chats`, { chatId });
     }
-    // Operators answer all offers now: a missed offer would leave a chat without an owner for a while.
+    // The operators answer every offer. A missed offer rightly leaves a chat without an owner for a while.
     const read = new Map(sessions.map((session) => [session, session.messages.length]));
     const answer = (session: Operator): void => {
       for (const { from = '', id = '' } of session.messages.slice(read.get(session))) {
@@ -159,7 +162,7 @@ export async function startRouted(
       }
       read.set(session, session.messages.length);
     };
-    await comes('each chat to have one owner', async () => {
+    await expectSoon('each chat to have one owner', async () => {
       for (const session of sessions) answer(session);
       const owners = await ownersOf(tenant);
       return last.every(({ chatId }) => owners.get(chatId)?.length === 1);
@@ -167,16 +170,16 @@ export async function startRouted(
     for (const { visitor, chatId } of last) {
       await command(`/visitors/${visitor}/chats/${chatId}/close`, { by: 'visitor' });
     }
-    await comes('every place to be free', async () => (await ownersOf(tenant)).size === 0);
+    await expectSoon('every place to be free', async () => (await ownersOf(tenant)).size === 0);
     for (const session of sessions) if (!session.lost) await session.disconnect();
-    const bounds = { sales: ROUTED_SETTINGS.routing.departments.sales.capacity };
-    return [...faults, ...(await faultsOfRouting(world, tenant, NAMES, begun, bounds))];
+    const bounds = { sales: ROUTING_SETTINGS.routing.departments.sales.capacity };
+    return [...faults, ...(await routingFaults(world, tenant, NAMES, started, bounds))];
   }
   return {
     slowDown(factor) {
       slowness = factor;
     },
-    begun: () => begun.length,
+    started: () => started.length,
     end,
   };
 }
