@@ -26,7 +26,7 @@ export function addProjectionEndpoints(api: Api, access: Access<null>): void {
   const { projections } = api.deps;
   const builds = () => {
     const { current, next } = projections.builds();
-    return { shown: current, building: next };
+    return { shown: viewOf(current), building: viewOf(next) };
   };
   const tag = 'Debug';
 
@@ -63,4 +63,14 @@ export function addProjectionEndpoints(api: Api, access: Access<null>): void {
       return { status: 202, json: builds() };
     },
   );
+}
+
+const viewOf = (build: BuildView | null) =>
+  build && { ...build, following: followingOf(build.following) };
+
+/** The names are part of the API, so they do not follow those of the code. */
+function followingOf(state: BuildView['following']) {
+  if (state === null) return null;
+  const { eventsApplied: applied, failure: failed, ...rest } = state;
+  return { ...rest, applied, failed };
 }

@@ -284,6 +284,21 @@ test('while a read model is rebuilt, queries of it are 503 with Retry-After', as
   expect((await ask('GET', `${ACME}/visitors`)).status).toBe(200);
 });
 
+test('the admin sees how the read models follow the log', async () => {
+  const { deps } = fakeApp();
+  const state = { name: 'projections', position: 'p:1', live: false, lagMs: 20 };
+  const build = { number: 1, versions: { chats: 1 }, complete: true, position: 'p:1' };
+  const following = { ...state, eventsApplied: 3, failure: null };
+  const projections = Object.assign(Object.create(deps.projections), {
+    builds: () => ({ current: { ...build, following }, next: { ...build, following: null } }),
+  });
+  const { json } = await fakeApp({ projections }).ask('GET', '/debug/projections', { key: ADMIN });
+  expect(json).toEqual({
+    shown: { ...build, following: { ...state, applied: 3, failed: null } },
+    building: { ...build, following: null },
+  });
+});
+
 test('the admin can rebuild the read models', async () => {
   let rebuilt = 0;
   const { deps } = fakeApp();
