@@ -63,7 +63,7 @@ const Cells = z.object({
   username: Username,
   lhcUserId: z
     .string()
-    .regex(/^[1-9]\d{0,15}$/, 'is not a whole number from 1')
+    .regex(/^(?=\d{1,16}$)0*[1-9]/, 'is not a whole number from 1')
     .transform(Number)
     .pipe(shape.lhcUserId.unwrap())
     .optional(),
@@ -71,7 +71,7 @@ const Cells = z.object({
   departments: z.string().transform(list).pipe(shape.departments.unwrap()).optional(),
   capacity: z
     .string()
-    .regex(/^(1000|[1-9]\d{0,2})$/, 'is not a whole number from 1 to 1000')
+    .regex(/^(?=\d{1,16}$)0*(1000|[1-9]\d{0,2})$/, 'is not a whole number from 1 to 1000')
     .transform(Number)
     .pipe(shape.capacity.unwrap())
     .optional(),

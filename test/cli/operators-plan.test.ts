@@ -31,6 +31,13 @@ describe('a file of operators', () => {
     expect(faultsOf(text)).toEqual([]);
   });
 
+  it('may have numbers with leading zeros', () => {
+    const text = 'username,lhcUserId,capacity\nada,007,05\n';
+    const settings = { lhcUserId: 7, capacity: 5 };
+    expect(rowsOf(text)).toEqual([{ line: 2, username: 'ada', settings }]);
+    expect(faultsOf('username,lhcUserId,capacity\nada,00,0\n')).toHaveLength(2);
+  });
+
   it('gets all of its faults listed, with their lines', () => {
     const text = [
       'username,lhcUserId,capacity,departments,adopt,password',
