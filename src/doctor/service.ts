@@ -37,14 +37,23 @@ export function servicePort({
           signal: AbortSignal.timeout(deadlineMs),
         });
         const isJson = /json/.test(response.headers.get('content-type') ?? '');
-        const body: unknown = await (isJson ? response.json() : response.text());
-        return { status: response.status, body };
+        const text = await response.text();
+        return { status: response.status, body: isJson ? parse(text) : text };
       } catch (error) {
         // The checks judge what that means.
         return error instanceof Error && error.name === 'TimeoutError' ? 'silent' : null;
       }
     },
   };
+}
+
+/** JSON as its value. Another program may send anything: text that is not JSON stays text. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 const Health = z.object({ version: z.string() });

@@ -13,7 +13,7 @@ import { newId } from '../kit/id.ts';
 import type { HttpApi } from '../xmpp/admin/http-api.ts';
 import { sessionError } from '../xmpp/sessions/failure.ts';
 import { openStream, type Stream } from '../xmpp/sessions/stream.ts';
-import { type Check, type Finding, ok, problem } from './check.ts';
+import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { apiProblem } from './ejabberd-api.ts';
 import { isWebSocket } from './ejabberd-c2s.ts';
 import { isLeftover, nameTestAccount, type TestAccount } from './test-account-name.ts';
@@ -22,6 +22,8 @@ import type { WebhookWatch } from './webhook.ts';
 
 export const TEST_LOGIN_DEADLINE_MS = 4_000;
 export const MESSAGE_DEADLINE_MS = 3_000;
+/** A login that takes longer is slow. */
+export const LOGIN_WARNING_MS = 2_000;
 const CLOSE_DEADLINE_MS = 1_000;
 const RESOURCE = 'doctor';
 /** From this release on `srg_create` makes nothing if a group to display does not exist (tried). */
@@ -175,10 +177,18 @@ async function tryAccount(
     ]);
     const reason = 'the doctor is done';
     await rights.use('kick_session', { user, host, resource: RESOURCE, reason });
-    return [ok(`the test account logged in, in ${loginMs} ms`), ...messages, ...webhooks];
+    return [judgeLoginTime(loginMs), ...messages, ...webhooks];
   } finally {
     await stream.close(CLOSE_DEADLINE_MS);
   }
+}
+
+export function judgeLoginTime(ms: number): Finding {
+  if (ms <= LOGIN_WARNING_MS) return ok(`the test account logged in, in ${ms} ms`);
+  return warning(
+    `a login took ${ms} ms`,
+    'look at the load of ejabberd. auth_password_format: scram makes logins five to ten times slower',
+  );
 }
 
 function judgeLogin(error: AppError, xmpp: string): Finding {

@@ -1,5 +1,8 @@
 /** How the doctor judges what it measured. test/service/doctor.test.ts has the real ejabberd. */
+import { once } from 'node:events';
 import { rmSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Username } from '../../src/actors/ids.ts';
@@ -8,8 +11,9 @@ import { judgeClock } from '../../src/doctor/clock.ts';
 import { type DiskState, diskCheck, type FolderState, judgeDisk } from '../../src/doctor/disk.ts';
 import { judgeVersion } from '../../src/doctor/ejabberd-api.ts';
 import { backlogCheck, judgeOffer } from '../../src/doctor/ejabberd-c2s.ts';
-import { serviceCheck } from '../../src/doctor/service.ts';
+import { serviceCheck, servicePort } from '../../src/doctor/service.ts';
 import type { Offer } from '../../src/doctor/stream-probe.ts';
+import { judgeLoginTime, LOGIN_WARNING_MS } from '../../src/doctor/test-account.ts';
 import { isLeftover, nameTestAccount } from '../../src/doctor/test-account-name.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
@@ -175,6 +179,24 @@ it('judges what the service says about itself', async () => {
   });
   const hanging = { url: 'http://here', get: async () => 'silent' as const };
   expect(await serviceCheck(hanging, '1.0.1').run(signal)).toMatchObject([{ status: 'problem' }]);
+});
+
+it('recognises another program at LISTEN, even if its JSON is broken', async () => {
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'application/json').end('{"version":');
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  const service = servicePort({ listen: { host: '127.0.0.1', port }, adminToken: undefined });
+  expect(await serviceCheck(service, '1.0.0').run(signal)).toMatchObject([
+    { status: 'problem', message: expect.stringContaining('is not this service') },
+  ]);
+});
+
+it('warns of slow logins', () => {
+  const statuses = [LOGIN_WARNING_MS, LOGIN_WARNING_MS + 1].map((ms) => judgeLoginTime(ms).status);
+  expect(statuses).toEqual(['ok', 'warning']);
 });
 
 describe("the test account's name", () => {
