@@ -1,18 +1,18 @@
-/** Which tenants there are, by id and by host. */
+/** The configured tenants, by id and by host. */
 import { AppError } from '../../errors.ts';
 import type { TenantId } from '../ids.ts';
 import type { TenantSettings } from './settings.ts';
 
 export interface TenantDirectory {
   get(id: TenantId): TenantSettings | undefined;
-  /** Tenants of a host: one without an instance, or any number with. */
+  /** The tenants of a host: one tenant without an instance, or any number of tenants with instances. */
   ofHost(host: string): readonly TenantSettings[];
   all(): readonly TenantSettings[];
 }
 
 /**
- * @throws {AppError} `invalid`, when an id or a (host, instance) stands twice, or a host is standalone and hosting:
- *   a JID would have two readings
+ * @throws {AppError} `invalid` if two tenants have the same id, or the same host and instance, or if a host has a tenant
+ *   without an instance and another tenant. A JID of that host could belong to either of them
  */
 export function createTenantDirectory(tenants: readonly TenantSettings[]): TenantDirectory {
   const byId = new Map<string, TenantSettings>();
@@ -20,15 +20,17 @@ export function createTenantDirectory(tenants: readonly TenantSettings[]): Tenan
   for (const tenant of tenants) {
     const fault = (reason: string) =>
       new AppError('invalid', `tenant ${tenant.id}: ${reason}`, { tenant: tenant.id });
-    if (byId.has(tenant.id)) throw fault('this id stands twice');
+    if (byId.has(tenant.id)) throw fault('another tenant has this id');
     byId.set(tenant.id, tenant);
     const others = byHost.get(tenant.host) ?? [];
     for (const other of others) {
       if (other.instance === tenant.instance) {
-        throw fault(`host and instance are those of tenant ${other.id}`);
+        throw fault(`tenant ${other.id} has the same host and instance`);
       }
       if (other.instance === undefined || tenant.instance === undefined) {
-        throw fault(`${tenant.host} is either standalone or has instances (see ${other.id})`);
+        throw fault(
+          `${tenant.host} has either one tenant without an instance, or tenants with instances (see ${other.id})`,
+        );
       }
     }
     byHost.set(tenant.host, [...others, tenant]);

@@ -1,10 +1,9 @@
-/** Commands that LHC carries out itself when an operator writes them into a conversation. */
+/** Commands that an operator writes into a conversation and that LHC carries out. */
 import type { TenantSettings } from './settings.ts';
 
 /**
- * What the back office of a plain LHC knows, without the `!` (lib/core/lhchat/lhchatcommand.php, read in August 2026).
- * Bot commands that its administrators made, and those of its extensions, are known to that LHC alone: the tenant's
- * setting `lhcCommands` names them.
+ * The commands of LHC's back office, without the `!` (lib/core/lhchat/lhchatcommand.php, read in August 2026). An LHC with
+ * bot commands or extensions has more. The tenant's setting `lhcCommands` names them.
  */
 export const LHC_COMMANDS: readonly string[] = [
   'name',
@@ -32,6 +31,6 @@ export const LHC_COMMANDS: readonly string[] = [
   'transferforce',
 ];
 
-/** Those of this tenant's LHC. */
+/** The commands of this tenant's LHC. */
 export const lhcCommandsOf = ({ lhcCommands }: Pick<TenantSettings, 'lhcCommands'>) =>
   lhcCommands ?? LHC_COMMANDS;

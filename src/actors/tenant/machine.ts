@@ -1,4 +1,4 @@
-/** What the stream of a tenant says: whether its callbacks are paused, and whose LHC users are whose. */
+/** A tenant as an actor: whether its callbacks are paused, and which operator each LHC user belongs to. */
 import { assign, type SnapshotFrom, setup } from 'xstate';
 import type { Core, Decider, EventOf, FactOf } from '../machine/decider.ts';
 import {
@@ -10,7 +10,7 @@ import {
 } from './claims.ts';
 
 export type TenantFacts = {
-  /** The callback endpoint answered 410: it wants no more, until its settings are others. */
+  /** The callback endpoint answered 410. Callbacks stay paused until the endpoint's settings change. */
   CallbacksPaused: { endpoint: string };
   CallbacksResumed: { endpoint: string };
 } & ClaimFacts;
@@ -55,7 +55,7 @@ export const tenantState = ({ snapshot }: Core<TenantSnapshot>): TenantState => 
   context: snapshot.context,
 });
 
-/** `endpoint` is a fingerprint of the callback's address and secret. */
+/** @property endpoint a fingerprint of the callback's address and secret */
 export type TenantCommand =
   | { type: 'PauseCallbacks'; endpoint: string }
   | { type: 'ResumeCallbacks'; endpoint: string }

@@ -4,17 +4,22 @@ import { Instance, TenantId } from '../ids.ts';
 import { POLICIES } from '../selection.ts';
 import type { VisitorDelays } from '../visitor/facts.ts';
 
+/** No duration is longer than a year. */
+const MAX_SECONDS = 31_536_000;
+
 const seconds = (least: number, fallback: number) =>
-  z.number().int().min(least).max(31_536_000).default(fallback);
+  z.number().int().min(least).max(MAX_SECONDS).default(fallback);
 
 const policy = z.enum(POLICIES);
-const capacity = z.number().int().min(1).max(1000);
+/** The capacity of an operator, at most; also of one operator in one department. */
+const MAX_CAPACITY = 1_000;
+const capacity = z.number().int().min(1).max(MAX_CAPACITY);
 
 const Routing = z.strictObject({
   policy: policy.default('least-loaded'),
-  /** Chats of an operator that is registered without a number of its own. */
+  /** Capacity of operators who are registered without a capacity of their own. */
   capacity: capacity.default(5),
-  /** By department; `capacity`: chats of that department that one operator has at most. */
+  /** By department. `capacity` limits the chats of that department that one operator may have. */
   departments: z
     .record(
       z.string().min(1).max(128),
@@ -23,7 +28,7 @@ const Routing = z.strictObject({
     .default({}),
 });
 
-/** A tenant's settings, as in TENANTS_FILE; durations in seconds (docs/configuration.md). */
+/** A tenant's settings as TENANTS_FILE has them. Durations are in seconds (docs/configuration.md). */
 export const TenantSettings = z.strictObject({
   id: TenantId,
   host: z
@@ -49,7 +54,7 @@ export const TenantSettings = z.strictObject({
   retention: seconds(60, 15_552_000),
   maxVisibleVisitors: z.number().int().min(1).max(5000).default(1000),
   routing: Routing.prefault({}),
-  /** Commands in a conversation that LHC carries out itself, without their `!`; default: those of its back office. */
+  /** Commands that LHC carries out, without the `!`. Default: the commands of its back office. */
   lhcCommands: z
     .array(z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/))
     .max(100)

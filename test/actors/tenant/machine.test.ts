@@ -8,13 +8,13 @@ const tenant = () => scenario(tenantDecider);
 const paused = (endpoint = 'e1'): TenantFact => ({ type: 'CallbacksPaused', data: { endpoint } });
 const resumed = (endpoint = 'e2'): TenantFact => ({ type: 'CallbacksResumed', data: { endpoint } });
 
-describe('callbacks that LHC wants no more (410)', () => {
-  it('are paused, once', () => {
+describe('callbacks after a 410', () => {
+  it('are paused once', () => {
     tenant().when({ type: 'PauseCallbacks', endpoint: 'e1' }).then([paused()]);
     tenant().given([paused()]).when({ type: 'PauseCallbacks', endpoint: 'e1' }).then([]);
   });
 
-  it('go on when their settings are others', () => {
+  it('are resumed when the settings of the endpoint change', () => {
     tenant().given([paused()]).when({ type: 'ResumeCallbacks', endpoint: 'e1' }).then([]);
     tenant().given([paused()]).when({ type: 'ResumeCallbacks', endpoint: 'e2' }).then([resumed()]);
     tenant()
@@ -23,7 +23,7 @@ describe('callbacks that LHC wants no more (410)', () => {
       .then([]);
   });
 
-  it('are paused for the new endpoint as well', () => {
+  it('are paused again if the new endpoint answers 410', () => {
     tenant()
       .given([paused('e1')])
       .when({ type: 'PauseCallbacks', endpoint: 'e2' })
@@ -35,7 +35,7 @@ describe('the directory of tenants', () => {
   const settings = (id: string, host: string, instance?: string) =>
     TenantSettings.parse({ id, host, instance, apiKey: 'k'.repeat(16) });
 
-  it('knows them by id and by host', () => {
+  it('finds tenants by id and by host', () => {
     const shop = settings('shop', 'chat.test', 'shop');
     const acme = settings('acme', 'chat.test', 'acme');
     const directory = createTenantDirectory([shop, acme]);
@@ -45,17 +45,25 @@ describe('the directory of tenants', () => {
   });
 
   it.each([
-    ['an id twice', [settings('a', 'a.test'), settings('a', 'b.test')], /stands twice/],
     [
-      'an instance twice',
-      [settings('a', 'h.test', 'x'), settings('b', 'h.test', 'x')],
-      /are those of/,
+      'two tenants with one id',
+      [settings('a', 'a.test'), settings('a', 'b.test')],
+      /another tenant has this id/,
     ],
-    ['a standalone host twice', [settings('a', 'h.test'), settings('b', 'h.test')], /are those of/],
     [
-      'a host of both kinds',
+      'two tenants with one instance',
+      [settings('a', 'h.test', 'x'), settings('b', 'h.test', 'x')],
+      /same host and instance/,
+    ],
+    [
+      'two tenants without an instance on one host',
+      [settings('a', 'h.test'), settings('b', 'h.test')],
+      /same host and instance/,
+    ],
+    [
+      'a host with and without instances',
       [settings('a', 'h.test'), settings('b', 'h.test', 'x')],
-      /either standalone/,
+      /either one tenant without an instance/,
     ],
   ])('refuses %s', (_what, tenants, reason) => {
     expect(() => createTenantDirectory(tenants)).toThrow(reason);
