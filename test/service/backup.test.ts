@@ -33,10 +33,10 @@ it('restores the history, repeats no effect, and goes on', {
   await world.idle();
 
   const backup = join(service.dir, 'backup');
-  const taken = await service.cli('backup', backup);
-  expect(taken, taken.output).toMatchObject({ code: 0 });
+  const result = await service.cli('backup', backup);
+  expect(result, result.output).toMatchObject({ code: 0 });
   const { position } = await head();
-  expect(taken.output).toContain(position);
+  expect(result.output).toContain(position);
 
   // This chat comes after the backup, so it is lost.
   await chat('2');

@@ -28,20 +28,20 @@ beforeEach(() => {
 });
 
 const jid = () => acme.visitorJid(visitor);
-const read = (operator: Operator): string[] =>
+const textsFor = (operator: Operator): string[] =>
   operator.messages.filter(({ from }) => from.startsWith(`${jid()}`)).map(({ body }) => body);
-const reads = (operator: Operator, text: RegExp) =>
-  operator.waitFor(() => read(operator).find((body) => text.test(body)), String(text));
+const waitForText = (operator: Operator, text: RegExp) =>
+  operator.waitFor(() => textsFor(operator).find((body) => text.test(body)), String(text));
 /** Writes a text, and waits for a new line that matches the answer. */
 async function command(operator: Operator, text: string, answer: RegExp): Promise<string> {
-  const before = read(operator).length;
+  const before = textsFor(operator).length;
   operator.send(jid(), text);
   return operator.waitFor(
     () =>
-      read(operator)
+      textsFor(operator)
         .slice(before)
         .find((body) => answer.test(body)),
-    `${answer} to ${text}; ${read(operator).slice(before).join(' | ')}`,
+    `${answer} to ${text}; ${textsFor(operator).slice(before).join(' | ')}`,
   );
 }
 const view = async (operator = olga) => {
@@ -79,13 +79,13 @@ it('!help and unknown commands are answered; LHC hears of neither', async () => 
 it('!take, !note, !info, !history, a command for LHC and !close work in a chat of another department', async () => {
   await view(pia);
   await start('support');
-  await reads(pia, /^Hello\?$/);
+  await waitForText(pia, /^Hello\?$/);
   await command(olga, '!take', /^Chat #\S+ is yours\./);
   await acme.callback(
     'chat.accepted',
     (data) => ofChat(data) && data.operator?.username === 'olga',
   );
-  await reads(pia, /^olga has taken chat #/);
+  await waitForText(pia, /^olga has taken chat #/);
   expect(await owner()).toBe('olga');
   await command(olga, '!take', /^!take: you have this chat already\./);
   await command(pia, '!note mine?', /^!note: this chat belongs to olga\./);
@@ -127,7 +127,7 @@ it('!take, !note, !info, !history, a command for LHC and !close work in a chat o
 it('!decline leaves the chat to others', async () => {
   await view();
   await start('sales');
-  await reads(olga, /^Hello\?$/);
+  await waitForText(olga, /^Hello\?$/);
   await command(olga, '!decline', /^You have declined chat #/);
   await command(pia, '!take', /is yours\./);
   expect(await owner()).toBe('pia');
@@ -137,26 +137,26 @@ it('!decline leaves the chat to others', async () => {
 it('!transfer to an operator, who sees the earlier messages; an operator without a free place refuses', async () => {
   await view();
   await start('sales');
-  await reads(olga, /^Hello\?$/);
+  await waitForText(olga, /^Hello\?$/);
   await command(pia, '!transfer olga', /^!transfer: this chat belongs to olga\./);
   olga.send(jid(), 'I ask my colleague');
   await acme.callback('chat.message', ofChat);
   await command(olga, '!transfer nobody', /^!transfer: there is no operator or department nobody/);
   await command(olga, '!Transfer Pia', /^Chat #\S+ goes to pia\./);
-  await reads(pia, /^Hello\?$/);
-  await reads(pia, /I ask my colleague/);
+  await waitForText(pia, /^Hello\?$/);
+  await waitForText(pia, /I ask my colleague/);
   const transfer = await acme.callback('chat.transferred', ofChat);
   expect(transfer.data).toMatchObject({ operator: { username: 'pia' } });
   expect(await owner()).toBe('pia');
   olga.send(jid(), 'Still me');
-  await reads(olga, /^Not delivered: /);
+  await waitForText(olga, /^Not delivered: /);
 
   // Pia has one place, so they cannot get a second chat, whichever form of their name is used.
   const [first, firstChat] = [visitor, chatId];
   [visitor, chatId] = [`${visitor}-2`, `${chatId}-2`];
   await view();
   await start('sales');
-  await reads(olga, /^Hello\?$/);
+  await waitForText(olga, /^Hello\?$/);
   olga.send(jid(), 'One moment');
   await acme.callback('chat.message', ofChat);
   await command(
@@ -183,16 +183,16 @@ it('!away stops new chats, whatever the client shows; !back brings the chats tha
   await command(olga, '!away', /^You get no new chats until you write !back\./);
   await acme.operatorIs('olga', 'away');
   expect(await owner()).toBeNull();
-  expect(read(olga).filter((body) => body === 'Hello?')).toEqual([]);
+  expect(textsFor(olga).filter((body) => body === 'Hello?')).toEqual([]);
   await command(olga, '!back', /^You get new chats again\./);
-  await reads(olga, /^Hello\?$/);
+  await waitForText(olga, /^Hello\?$/);
   await close();
 });
 
 it('LHC transfers a chat and reports what the visitor has seen', async () => {
   await view();
   await start('sales');
-  await reads(olga, /^Hello\?$/);
+  await waitForText(olga, /^Hello\?$/);
   const path = `/visitors/${visitor}/chats/${chatId}/transfer`;
   const nobody = await acme.call('POST', path, { operator: 'nobody' });
   expect(nobody.status).toBe(400);
@@ -210,8 +210,8 @@ it('LHC transfers a chat and reports what the visitor has seen', async () => {
   expect([refused.status, refused.body.detail]).toEqual([409, 'pia has this chat already']);
   const other = await acme.call('POST', path.replace(chatId, 'other'), { operator: 'olga' });
   expect(other.status).toBe(409);
-  await reads(olga, /^LHC transferred chat #\S+ to pia\./);
-  await reads(pia, /^Hello\?$/);
+  await waitForText(olga, /^LHC transferred chat #\S+ to pia\./);
+  await waitForText(pia, /^Hello\?$/);
 
   const id = await pia.sendAndAck(jid(), 'Now me');
   await acme.callback('chat.message', ofChat);
@@ -237,7 +237,7 @@ it('a command to an unknown visitor is answered or refused; there is no dead let
 it('a correction names the message that it corrects; a corrected command is a command', async () => {
   await view();
   await start('sales');
-  await reads(olga, /^Hello\?$/);
+  await waitForText(olga, /^Hello\?$/);
   const wrong = olga.send(jid(), 'Helo');
   const correct = (id: string, body: string, replaces: string) =>
     olga.sendStanza(
@@ -256,26 +256,26 @@ it('a correction names the message that it corrects; a corrected command is a co
   expect(right.data.message).toMatchObject({ body: 'Hello', replaces: wrong });
   expect(await command(olga, '!history 2', /^The last/)).toMatch(/olga \(corrected\): Hello$/);
   const slip = olga.send(jid(), '!inof');
-  await reads(olga, /Did you mean !info\?/);
+  await waitForText(olga, /Did you mean !info\?/);
   correct(`command-${visitor}`, '!info', slip);
-  await reads(olga, /Chat #\S+ for sales, started/);
+  await waitForText(olga, /Chat #\S+ for sales, started/);
   await close();
   // A correction after the end of the chat does not invite the visitor.
   correct(`late-${visitor}`, 'Hello!', `right-${visitor}`);
-  await reads(olga, /^Not delivered: no chat is open, and a correction invites nobody/);
+  await waitForText(olga, /^Not delivered: no chat is open, and a correction invites nobody/);
 });
 
 it('!! sends a text that begins with !; a resumed client does not repeat a command', async () => {
   await view();
   await start('sales');
-  await reads(olga, /^Hello\?$/);
+  await waitForText(olga, /^Hello\?$/);
   olga.send(jid(), '!!important: read this');
   await acme.callback('chat.message', ofChat);
   for (let n = 0; n < 3; n++) olga.send(jid(), '!note once', 'the-same-id');
   await command(olga, '!help !note', /^!note TEXT: /);
   await world.idle();
   expect(acme.callbacks('chat.note').filter(({ data }) => ofChat(data))).toHaveLength(1);
-  expect(read(olga).filter((body) => /^Your note is in chat/.test(body))).toHaveLength(1);
+  expect(textsFor(olga).filter((body) => /^Your note is in chat/.test(body))).toHaveLength(1);
   await close();
 });
 

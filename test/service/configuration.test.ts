@@ -71,8 +71,8 @@ it('does not start with a wrong secret, and seals nothing with it', async () => 
   Object.assign(service.settings, { ...valid, LISTEN: `127.0.0.1:${service.port}` });
   await service.start();
   const view = { page: 'https://shop.example/', nick: 'Anna' };
-  const seen = await service.call('POST', '/v1/acme/visitors/anna/page-views', view);
-  expect(seen.status).toBe(202);
+  const answer = await service.call('POST', '/v1/acme/visitors/anna/page-views', view);
+  expect(answer.status).toBe(202);
   await service.stop();
 
   const other = 'another-secret-of-at-least-32-characters';

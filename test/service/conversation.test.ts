@@ -14,14 +14,14 @@ await acme.operatorIs('olga', 'available');
 await acme.operatorIs('pia', 'available');
 
 /** The messages that an operator got from a visitor. */
-const read = (operator: Operator, visitor: string): string[] =>
+const textsFrom = (operator: Operator, visitor: string): string[] =>
   operator.messages
     .filter(({ from }) => from.startsWith(`${acme.visitorJid(visitor)}`))
     .map(({ body }) => body);
-const reads = (operator: Operator, visitor: string, body: string | RegExp) =>
+const waitForText = (operator: Operator, visitor: string, body: string | RegExp) =>
   operator.waitFor(
     () =>
-      read(operator, visitor).find((text) =>
+      textsFrom(operator, visitor).find((text) =>
         typeof body === 'string' ? text === body : body.test(text),
       ),
     `${body} of ${visitor}`,
@@ -48,26 +48,26 @@ it('an operator writes to a visitor who browses: the visitor is invited, and the
   });
   // Another operator must not interfere.
   pia.send(acme.visitorJid('1'), 'Me too?');
-  await reads(pia, '1', /^Not delivered: olga has just invited this visitor/);
+  await waitForText(pia, '1', /^Not delivered: olga has just invited this visitor/);
   // The department is not olga's. An answered invitation comes before the rules of routing.
   await acme.ask('POST', '/visitors/1/chats', {
     chatId: 'c1',
     department: 'support',
     message: { id: 'm1', body: 'Yes, please' },
   });
-  await reads(olga, '1', 'Yes, please');
+  await waitForText(olga, '1', 'Yes, please');
   await acme.callback(
     'chat.assigned',
     (data) => data.chatId === 'c1' && data.operator?.username === 'olga',
   );
-  expect(read(pia, '1').filter((text) => text === 'Yes, please')).toEqual([]);
+  expect(textsFrom(pia, '1').filter((text) => text === 'Yes, please')).toEqual([]);
   await acme.ask('POST', '/visitors/1/chats/c1/close', { by: 'visitor' });
 });
 
 it('a chat goes to an operator of its department, messages arrive in order both ways, and closing frees the place', async () => {
   await online('2');
   await acme.ask('POST', '/visitors/2/chats', { chatId: 'c2', department: 'support' });
-  await reads(pia, '2', /^New chat #c2 for support/);
+  await waitForText(pia, '2', /^New chat #c2 for support/);
   await acme.callback(
     'chat.assigned',
     (data) => data.chatId === 'c2' && data.operator?.username === 'pia',
@@ -82,8 +82,8 @@ it('a chat goes to an operator of its department, messages arrive in order both 
   const ids = answers.map((body) => pia.send(acme.visitorJid('2'), body));
   await pia.acknowledged();
 
-  await reads(pia, '2', 'visitor 19');
-  expect(read(pia, '2').filter((body) => body.startsWith('visitor'))).toEqual(texts);
+  await waitForText(pia, '2', 'visitor 19');
+  expect(textsFrom(pia, '2').filter((body) => body.startsWith('visitor'))).toEqual(texts);
   await waitFor(() => chatMessages('2').length === 20, { what: 'LHC' });
   expect(chatMessages('2').map(({ data }) => data.message)).toEqual(
     answers.map((body, index) => ({ id: ids[index], body })),
@@ -108,7 +108,7 @@ it('a chat goes to an operator of its department, messages arrive in order both 
   expect(bySide.get('operator')?.map(({ body }) => body)).toEqual(answers);
 
   await acme.ask('POST', '/visitors/2/chats/c2/close', { by: 'visitor', reason: 'done' });
-  await reads(pia, '2', 'The visitor closed chat #c2 (done).');
+  await waitForText(pia, '2', 'The visitor closed chat #c2 (done).');
   await acme.callback('chat.closed', ({ chatId, reason }) => chatId === 'c2' && reason === 'done');
   await waitFor(async () => (await chats('pia')).length === 0, { what: 'a free place' });
 });
@@ -123,8 +123,8 @@ it('long and unusual texts arrive unchanged', async () => {
     message: { body: long },
   });
   await acme.ask('POST', '/visitors/3/messages', { body: odd });
-  await reads(olga, '3', long);
-  await reads(olga, '3', odd);
+  await waitForText(olga, '3', long);
+  await waitForText(olga, '3', odd);
   olga.send(acme.visitorJid('3'), long);
   olga.send(acme.visitorJid('3'), odd);
   await waitFor(() => chatMessages('3').length === 2, { what: 'LHC' });
@@ -146,12 +146,12 @@ it('a chat waits while no operator is free; the first free operator gets it', as
   }
   expect((await acme.ask('GET', '/visitors/4')).conversation).toBe('waiting');
   const quin = await acme.connect('quin');
-  await reads(quin, '4', 'first of 4');
+  await waitForText(quin, '4', 'first of 4');
   expect(await chats('quin')).toEqual(['c4']);
   expect((await acme.ask('GET', '/visitors/5')).conversation).toBe('waiting');
-  expect(read(quin, '5')).toEqual([]);
+  expect(textsFrom(quin, '5')).toEqual([]);
   await acme.ask('POST', '/visitors/4/chats/c4/close', { by: 'visitor' });
-  await reads(quin, '5', 'first of 5');
+  await waitForText(quin, '5', 'first of 5');
   expect(await chats('quin')).toEqual(['c5']);
   await acme.ask('POST', '/visitors/5/chats/c5/close', { by: 'visitor' });
   await quin.disconnect();
@@ -162,7 +162,11 @@ it('a message into the chat of another operator is refused and does not reach th
   await acme.ask('POST', '/visitors/6/chats', { chatId: 'c6', department: 'sales' });
   await acme.callback('chat.assigned', ({ chatId }) => chatId === 'c6');
   pia.send(acme.visitorJid('6'), 'I know better');
-  await reads(pia, '6', 'Not delivered: this chat is offered to olga; write !take to take it.');
+  await waitForText(
+    pia,
+    '6',
+    'Not delivered: this chat is offered to olga; write !take to take it.',
+  );
   olga.send(acme.visitorJid('6'), 'Hello');
   await waitFor(() => chatMessages('6').length > 0, { what: 'the owner’s message' });
   expect(chatMessages('6').map(({ data }) => data.message.body)).toEqual(['Hello']);
@@ -176,9 +180,9 @@ it('a message to a visitor who has left or never came is refused', async () => {
   await acme.ask('POST', '/visitors/7/timeout');
   await olga.waitFor(() => olga.presences.get(acme.visitorJid('7'))?.available === false);
   olga.send(acme.visitorJid('7'), 'Wait!');
-  await reads(olga, '7', 'Not delivered: this visitor has left.');
+  await waitForText(olga, '7', 'Not delivered: this visitor has left.');
   olga.send(acme.visitorJid('never'), 'Hello?');
-  await reads(olga, 'never', 'Not delivered: this visitor is not known.');
+  await waitForText(olga, 'never', 'Not delivered: this visitor is not known.');
   expect(acme.callbacks('visitor.invited').filter(({ data }) => data.visitor !== '1')).toEqual([]);
 });
 
@@ -233,7 +237,7 @@ it('a chat without a browsing visitor is a contact of its own', async () => {
     nick: 'Eve',
     message: { id: 'm10', body: 'From a form' },
   });
-  await reads(olga, key, 'From a form');
+  await waitForText(olga, key, 'From a form');
   await olga.waitFor(() => olga.presences.get(acme.visitorJid(key))?.nick === 'Eve', 'Eve');
   olga.send(acme.visitorJid(key), 'Hello Eve');
   await waitFor(() => chatMessages(key).length === 1, { what: 'LHC' });

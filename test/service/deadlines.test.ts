@@ -77,11 +77,11 @@ it('a deadline after the start fires when it is due, not before', async () => {
 
 it('a chat keeps its visitor online; an idle chat is closed, and then the visitor times out', async () => {
   const idle = world.tenant('idle');
-  const begun = Date.now();
+  const begin = Date.now();
   await idle.ask('POST', '/visitors/5/chats', { chatId: 'c5', department: 'sales' });
   await idle.view('5', { page: 'https://idle.test/' });
   await idle.callback('chat.closed', ({ chatId }) => chatId === 'c5');
-  expect(Date.now() - begun).toBeGreaterThan(1_900);
+  expect(Date.now() - begin).toBeGreaterThan(1_900);
   await idle.callback('visitor.timed_out', ({ visitor }) => visitor === '5');
   const types = idle.lhc.accepted().map(({ type }) => type);
   expect(types.indexOf('chat.closed')).toBeLessThan(types.indexOf('visitor.timed_out'));

@@ -32,8 +32,8 @@ const moveTo = async (name: string, to: string): Promise<void> => {
   const { DATA_DIR: old = '', EVENT_STORE = `sqlite:${join(old, 'events.db')}` } = service.settings;
   const SERVICE_SECRET =
     service.settings.SERVICE_SECRET ?? (await readFile(join(old, 'service-secret'), 'utf8')).trim();
-  const used = await service.cli('migrate', EVENT_STORE, to);
-  expect(used).toMatchObject({ code: 1, output: expect.stringMatching(/has a writer|in use/) });
+  const refused = await service.cli('migrate', EVENT_STORE, to);
+  expect(refused).toMatchObject({ code: 1, output: expect.stringMatching(/has a writer|in use/) });
   await service.stop();
   // After an orderly end there is no need to wait.
   const { code, output } = await service.cli('migrate', EVENT_STORE, to);

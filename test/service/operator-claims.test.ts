@@ -38,8 +38,8 @@ it('of two simultaneous requests at two processes exactly one gets the LHC user'
       { field: 'lhcUserId', reason: expect.stringContaining(winner) },
     ]);
     const accounts = await world.accounts('xmpp.test');
-    const made = [`ada${round}`, `grace${round}`].filter((name) => accounts.includes(name));
-    expect(made).toEqual([winner]);
+    const created = [`ada${round}`, `grace${round}`].filter((name) => accounts.includes(name));
+    expect(created).toEqual([winner]);
   }
 });
 
@@ -63,12 +63,12 @@ it('a process that dies during a claim does not block the LHC user', async () =>
   const answers = wishes.map((wish, i) => first('PUT', `half${i}`, wish).catch(() => null));
   await Promise.race(answers);
   await dying.kill();
-  const known = await Promise.all(answers);
+  const firstAnswers = await Promise.all(answers);
   // Each operator can complete the registration at the other process.
   for (const [i, wish] of wishes.entries()) {
     const answer = await second('PUT', `half${i}`, wish);
     expect({ i, status: answer.status }).toEqual({ i, status: 202 });
-    expect(known[i]?.status ?? 202).toBe(202);
+    expect(firstAnswers[i]?.status ?? 202).toBe(202);
   }
   await dying.start();
   const { items } = await tenant.ask('GET', '/operators?q=half&limit=100');

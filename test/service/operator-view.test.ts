@@ -26,22 +26,22 @@ await acme.operatorIs('olga', 'available');
 await acme.operatorIs('pia', 'available');
 
 /** The messages that an operator got from a visitor. */
-const read = (operator: Operator, visitor: string) =>
+const messagesFrom = (operator: Operator, visitor: string) =>
   operator.messages.filter(
     ({ from }) =>
       from.startsWith(`${acme.visitorJid(visitor)}/`) || from === acme.visitorJid(visitor),
   );
-const texts = (operator: Operator, visitor: string) =>
-  read(operator, visitor).map(({ body }) => body);
-const reads = (operator: Operator, visitor: string, body: string | RegExp) =>
+const textsFrom = (operator: Operator, visitor: string) =>
+  messagesFrom(operator, visitor).map(({ body }) => body);
+const waitForText = (operator: Operator, visitor: string, body: string | RegExp) =>
   operator.waitFor(
     () =>
-      read(operator, visitor).find((message) =>
+      messagesFrom(operator, visitor).find((message) =>
         typeof body === 'string' ? message.body === body : body.test(message.body),
       ),
     `${body} of ${visitor}`,
   );
-const presence = (operator: Operator, visitor: string, matches: (text: string) => boolean) =>
+const waitForPresence = (operator: Operator, visitor: string, matches: (text: string) => boolean) =>
   operator.waitFor(() => {
     const seen = operator.presences.get(acme.visitorJid(visitor));
     return seen && matches(`${seen.show}\n${seen.status}`) ? seen : undefined;
@@ -83,7 +83,7 @@ it('an introduction comes before the first message; the contact shows page, wait
   const jid = acme.visitorJid('1');
   const page = { page: 'https://shop.test/shoes', title: 'Shoes', country: 'Italy' };
   await acme.view('1', { ...page, nick: 'Eve', city: 'Rome', timezone: 'Europe/Rome' });
-  const browsing = await presence(olga, '1', (text) => text.includes('Shoes'));
+  const browsing = await waitForPresence(olga, '1', (text) => text.includes('Shoes'));
   expect(browsing).toMatchObject({ show: 'available', nick: 'Eve' });
   expect(browsing.status).toMatch(
     /^Shoes\nhttps:\/\/shop\.test\/shoes\nRome, Italy · local time \d\d:\d\d$/,
@@ -93,10 +93,10 @@ it('an introduction comes before the first message; the contact shows page, wait
   expect(browsing.photo).toBe(card.photo?.sha1);
 
   await start('1', 'sales', 'Do you have 43?');
-  await presence(olga, '1', (text) => text.startsWith('chat\nChat #c1 (sales)'));
-  await reads(olga, '1', 'Do you have 43?');
+  await waitForPresence(olga, '1', (text) => text.startsWith('chat\nChat #c1 (sales)'));
+  await waitForText(olga, '1', 'Do you have 43?');
   const local = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Rome', hour: '2-digit' });
-  expect(texts(olga, '1')).toEqual([
+  expect(textsFrom(olga, '1')).toEqual([
     expect.stringMatching(
       new RegExp(
         `^New chat #c1 for sales\\. Reply to accept it, or !decline\\.\nEve · Rome, Italy · local time (${local.format()}|${local.format(Date.now() - 60_000)}):\\d\\d\nShoes — https://shop\\.test/shoes$`,
@@ -104,17 +104,17 @@ it('an introduction comes before the first message; the contact shows page, wait
     ),
     'Do you have 43?',
   ]);
-  expect(read(pia, '1')).toEqual([]);
-  const [introduction, first] = read(olga, '1').map(({ stanza }) => stanza);
+  expect(messagesFrom(pia, '1')).toEqual([]);
+  const [introduction, first] = messagesFrom(olga, '1').map(({ stanza }) => stanza);
   expect(introduction?.getChild('request')).toBeUndefined(); // the service needs no receipt for it
   expect(first?.getChild('request')).toBeDefined();
   olga.send(acme.visitorJid('1'), 'We do');
-  await presence(olga, '1', (text) => text.startsWith('available\nChat #c1 (sales)'));
+  await waitForPresence(olga, '1', (text) => text.startsWith('available\nChat #c1 (sales)'));
   await end('1');
-  await presence(olga, '1', (text) => text.startsWith('available\nShoes'));
+  await waitForPresence(olga, '1', (text) => text.startsWith('available\nShoes'));
 
   await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1b', department: 'support' });
-  const again = await reads(olga, '1', /^New chat #c1b for support/);
+  const again = await waitForText(olga, '1', /^New chat #c1b for support/);
   expect(again.body).toContain(' · 2nd chat · last with you\n');
   await acme.ask('POST', '/visitors/1/chats/c1b/close', { by: 'visitor' });
 });
@@ -122,40 +122,40 @@ it('an introduction comes before the first message; the contact shows page, wait
 it('a transferred chat comes with the earlier messages and their times; transferred back, with the missed ones', async () => {
   await acme.view('2', { page: 'https://shop.test/' });
   await start('2', 'sales', 'Hello');
-  await reads(olga, '2', 'Hello');
+  await waitForText(olga, '2', 'Hello');
   const before = Date.now();
   olga.send(acme.visitorJid('2'), 'Hello too');
   await acme.callback('chat.message', ({ visitor }) => visitor === '2');
   await say('2', 'I have a question');
-  await reads(olga, '2', 'I have a question');
+  await waitForText(olga, '2', 'I have a question');
   await acme.callback(
     'message.delivered',
     ({ messageId }) => messageId === idOf('I have a question'),
   );
   olga.send(acme.visitorJid('2'), '!transfer pia');
-  await reads(olga, '2', 'Chat #c2 goes to pia.');
-  await reads(pia, '2', 'I have a question');
-  expect(texts(pia, '2')).toEqual([
+  await waitForText(olga, '2', 'Chat #c2 goes to pia.');
+  await waitForText(pia, '2', 'I have a question');
+  expect(textsFrom(pia, '2')).toEqual([
     expect.stringMatching(/^olga transferred chat #c2 for sales to you\. Reply to accept it/),
     'Hello',
     'olga: Hello too',
     'I have a question',
   ]);
-  for (const { delay } of read(pia, '2').slice(1)) {
+  for (const { delay } of messagesFrom(pia, '2').slice(1)) {
     expect(delay?.from).toBe('xmpp.test');
     expect(Math.abs((delay?.at ?? 0) - before)).toBeLessThan(10_000);
   }
-  await presence(pia, '2', (text) => text.startsWith('chat\n')); // the chat waits again
+  await waitForPresence(pia, '2', (text) => text.startsWith('chat\n')); // the chat waits again
   await say('2', 'Anybody?');
-  await reads(pia, '2', 'Anybody?');
+  await waitForText(pia, '2', 'Anybody?');
   pia.send(acme.visitorJid('2'), '!transfer olga');
-  await reads(olga, '2', 'Anybody?');
-  expect(texts(olga, '2').slice(-2)).toEqual([
+  await waitForText(olga, '2', 'Anybody?');
+  expect(textsFrom(olga, '2').slice(-2)).toEqual([
     expect.stringMatching(/^pia transferred chat #c2/),
     'Anybody?',
   ]);
   await end('2');
-  await reads(olga, '2', 'The visitor closed chat #c2.');
+  await waitForText(olga, '2', 'The visitor closed chat #c2.');
 });
 
 it('an owner who stays away loses the chat; undelivered messages reach the next owner, once', async () => {
@@ -169,7 +169,7 @@ it('an owner who stays away loses the chat; undelivered messages reach the next 
   rosa.send(acme.visitorJid('3'), 'How can I help?');
   await acme.callback('chat.accepted', ({ chatId }) => chatId === 'c3');
   await say('3', 'a letter');
-  await reads(rosa, '3', 'a letter');
+  await waitForText(rosa, '3', 'a letter');
   rosa.drop();
   await acme.callback(
     'chat.transferred',
@@ -177,14 +177,14 @@ it('an owner who stays away loses the chat; undelivered messages reach the next 
   );
   await say('3', 'still here');
   const sara = await acme.connect('sara');
-  await reads(sara, '3', 'still here');
-  expect(texts(sara, '3')).toEqual([
+  await waitForText(sara, '3', 'still here');
+  expect(textsFrom(sara, '3')).toEqual([
     expect.stringMatching(/^Chat #c3 for legal needs an operator: rosa went offline\. Reply/),
     'rosa: How can I help?',
     'a letter',
     'still here',
   ]);
-  expect(read(sara, '3').map(({ id, delay }) => [id, delay !== undefined])).toEqual([
+  expect(messagesFrom(sara, '3').map(({ id, delay }) => [id, delay !== undefined])).toEqual([
     [expect.stringMatching(/^intro-c3-\d+$/), false],
     [expect.stringMatching(/^history-/), true],
     [idOf('a letter'), true],
@@ -194,7 +194,7 @@ it('an owner who stays away loses the chat; undelivered messages reach the next 
     await acme.callback('message.delivered', ({ messageId }) => messageId === idOf(id));
   }
   const back = await acme.connect('rosa');
-  await reads(back, '3', 'Chat #c3 went back to the queue while you were away.');
+  await waitForText(back, '3', 'Chat #c3 went back to the queue while you were away.');
   await end('3');
   await back.disconnect();
   await sara.disconnect();
@@ -205,8 +205,8 @@ it('in a broadcast all see the chat, the first answer owns it, and no operator r
   await start('4', 'everybody', 'Who is there?');
   await say('4', 'Anybody at all?');
   for (const each of [olga, pia]) {
-    await reads(each, '4', 'Anybody at all?');
-    expect(texts(each, '4')).toEqual([
+    await waitForText(each, '4', 'Anybody at all?');
+    expect(textsFrom(each, '4')).toEqual([
       expect.stringMatching(
         /^New chat #c4 for everybody, offered to 2 operators\. The first to reply/,
       ),
@@ -217,13 +217,13 @@ it('in a broadcast all see the chat, the first answer owns it, and no operator r
   // The chat has no owner, so nobody sees the typing.
   await acme.call('POST', '/visitors/4/typing', { state: 'composing' });
   pia.send(acme.visitorJid('4'), 'I am');
-  await reads(olga, '4', 'pia has taken chat #c4.');
+  await waitForText(olga, '4', 'pia has taken chat #c4.');
   await say('4', 'Good');
-  await reads(pia, '4', 'Good');
+  await waitForText(pia, '4', 'Good');
   await acme.callback('message.delivered', ({ messageId }) => messageId === idOf('Good'));
   await world.idle();
-  expect(texts(pia, '4').slice(3)).toEqual(['Good']);
-  expect(texts(olga, '4').slice(3)).toEqual(['pia has taken chat #c4.']);
+  expect(textsFrom(pia, '4').slice(3)).toEqual(['Good']);
+  expect(textsFrom(olga, '4').slice(3)).toEqual(['pia has taken chat #c4.']);
   expect([typing(olga, '4'), typing(pia, '4')]).toEqual([[], []]);
   const delivered = acme.callbacks('message.delivered').filter(({ data }) => data.visitor === '4');
   expect(delivered.map(({ data }) => data.messageId).sort()).toEqual(
@@ -235,7 +235,7 @@ it('in a broadcast all see the chat, the first answer owns it, and no operator r
 it('typing is shown both ways, to the operator before the first answer too', async () => {
   await acme.view('5', { page: 'https://shop.test/' });
   await start('5', 'sales');
-  await reads(olga, '5', /^New chat #c5/);
+  await waitForText(olga, '5', /^New chat #c5/);
   await acme.call('POST', '/visitors/5/typing', { state: 'composing' });
   await olga.waitFor(() => typing(olga, '5').length > 0, 'composing');
   pia.chatState(acme.visitorJid('5'), 'composing'); // pia does not own the chat
@@ -254,7 +254,7 @@ it('a receipt means that LHC has the message: it waits while LHC is away or fail
   const { lhc } = acme;
   await acme.view('6', { page: 'https://shop.test/' });
   await start('6', 'sales');
-  await reads(olga, '6', /^New chat #c6/);
+  await waitForText(olga, '6', /^New chat #c6/);
   await world.idle();
   await lhc.stop();
   write(olga, '6', 'r1');
@@ -288,15 +288,15 @@ it('a receipt means that LHC has the message: it waits while LHC is away or fail
 it('displayed markers are forwarded both ways', async () => {
   await acme.view('7', { page: 'https://shop.test/' });
   await start('7', 'sales', 'Read me');
-  await reads(olga, '7', 'Read me');
+  await waitForText(olga, '7', 'Read me');
   write(olga, '7', 's1');
   await acme.callback('chat.message', ({ message }) => message.id === 's1');
   await acme.ask('POST', '/visitors/7/displayed', { messageId: 's1' });
   await olga.waitFor(() => acknowledged(olga, 'displayed', 's1').length > 0, 'displayed');
   await acme.ask('POST', '/visitors/7/displayed', { messageId: 's1' });
   olga.displayed(acme.visitorJid('7'), 'first-7');
-  const seen = await acme.callback('message.displayed', ({ visitor }) => visitor === '7');
-  expect(seen.data).toMatchObject({
+  const displayed = await acme.callback('message.displayed', ({ visitor }) => visitor === '7');
+  expect(displayed.data).toMatchObject({
     chatId: 'c7',
     messageId: 'first-7',
     operator: { username: 'olga' },
@@ -309,17 +309,17 @@ it('displayed markers are forwarded both ways', async () => {
 it('content that a visitor cannot read does not reach LHC; the operator reads why', async () => {
   await acme.view('8', { page: 'https://shop.test/' });
   await start('8', 'sales', 'Hello?');
-  await reads(olga, '8', 'Hello?');
+  await waitForText(olga, '8', 'Hello?');
   const to = acme.visitorJid('8');
   const say = (id: string, ...children: Element[]) =>
     olga.sendStanza(xml('message', { type: 'chat', id, to }, ...children));
   const encrypted = { xmlns: 'eu.siacs.conversations.axolotl' };
   const fallback = xml('body', {}, 'I sent you an OMEMO encrypted message');
   say('e1', fallback, xml('encrypted', encrypted, xml('payload', {}, 'AAAA')));
-  await reads(olga, '8', /^Not delivered: it is encrypted, .* switch encryption off/);
+  await waitForText(olga, '8', /^Not delivered: it is encrypted, .* switch encryption off/);
   const reactions = { xmlns: 'urn:xmpp:reactions:0', id: 'first-8' };
   say('e2', xml('reactions', reactions, xml('reaction', {}, '👍')));
-  await reads(olga, '8', /^Not delivered: visitors cannot see reactions; write a message/);
+  await waitForText(olga, '8', /^Not delivered: visitors cannot see reactions; write a message/);
   olga.send(to, 'In plain then');
   await acme.callback('chat.message', ({ message }) => message.body === 'In plain then');
   const callbacks = acme.callbacks('chat.message').filter(({ data }) => data.visitor === '8');

@@ -14,7 +14,7 @@ const cardOf = (nickname: string) =>
   olga.waitFor(async () => {
     const card = await olga.vcard(jid);
     return card.nickname === nickname ? card : null;
-  }, `a vCard of ${nickname}`);
+  }, `the vCard of ${nickname}`);
 
 it('the picture of a visitor stays when the name changes and when the service restarts', async () => {
   await acme.view('1', { page: 'https://shop.test/' });

@@ -51,13 +51,13 @@ it('another page changes the status and extends the time; the same page does not
   const jid = acme.visitorJid('2');
   await acme.view('2', { page: 'https://shop.test/a', nick: 'Ben' });
   await olga.waitFor(() => contact(jid)?.status === 'https://shop.test/a', 'the first page');
-  const seen = (await acme.ask('GET', '/visitors/2')).lastSeen;
+  const lastSeen = (await acme.ask('GET', '/visitors/2')).lastSeen;
   const { position } = await acme.view('2', { page: 'https://shop.test/b', nick: 'Ben' });
   await olga.waitFor(() => contact(jid)?.status === 'https://shop.test/b', 'the second page');
   await world.idle();
   const after = await acme.ask('GET', `/visitors/2?minPosition=${position}`);
   expect(after).toMatchObject({ page: 'https://shop.test/b' });
-  expect(after.lastSeen).toBeGreaterThan(seen);
+  expect(after.lastSeen).toBeGreaterThan(lastSeen);
 
   const presences = () =>
     olga.presenceStanzas.filter(({ attrs }) => attrs.from?.startsWith(jid)).length;
@@ -130,9 +130,9 @@ it('visitors time out and are cleaned up after the times of their tenant', async
   const before = Date.now();
   await quick.view('1', { page: 'https://quick.test/' });
   const viewed = Date.now();
-  const left = await quick.callback('visitor.timed_out', ({ visitor }) => visitor === '1');
+  const timeout = await quick.callback('visitor.timed_out', ({ visitor }) => visitor === '1');
   expect(Date.now() - before).toBeGreaterThan(1_900);
-  expect(Date.parse(left.data.lastSeen)).toBeLessThanOrEqual(viewed);
+  expect(Date.parse(timeout.data.lastSeen)).toBeLessThanOrEqual(viewed);
   await quick.callback('visitor.cleaned_up', ({ visitor }) => visitor === '1');
   await waitFor(async () => !(await world.accounts('quick.test')).includes('visitor.1'), {
     what: 'the account to go',

@@ -51,14 +51,14 @@ beforeEach(async () => {
 });
 
 /** The messages that an operator got from a visitor, in order. */
-const read = (operator: Operator, visitor: string): string[] =>
+const textsFrom = (operator: Operator, visitor: string): string[] =>
   operator.messages
     .filter(({ from }) => from.split('/', 1)[0] === tenant.visitorJid(visitor))
     .map(({ body }) => body);
-const reads = (operator: Operator, visitor: string, text: RegExp) =>
+const waitForText = (operator: Operator, visitor: string, text: RegExp) =>
   operator.waitFor(
-    () => read(operator, visitor).find((body) => text.test(body)),
-    `${text} from ${visitor}; messages: ${read(operator, visitor).join(' | ')}`,
+    () => textsFrom(operator, visitor).find((body) => text.test(body)),
+    `${text} from ${visitor}; messages: ${textsFrom(operator, visitor).join(' | ')}`,
   );
 const startChat = (visitor: string, at: Service) =>
   askAt(at, `${visitor}/chats`, {
@@ -88,25 +88,25 @@ it('each owner of a chat gets its opening and its messages once and in order, fr
       await startChat(visitor, one);
       await say(visitor, 'one', other);
       await say(visitor, 'two', one);
-      await reads(olga, visitor, /^two$/);
+      await waitForText(olga, visitor, /^two$/);
       olga.send(tenant.visitorJid(visitor), 'My colleague knows');
       await tenant.callback('chat.message', ofVisitor(visitor));
       olga.send(tenant.visitorJid(visitor), '!transfer pia');
-      await reads(olga, visitor, /^Chat #\S+ goes to pia\./);
-      await reads(pia, visitor, /My colleague knows/);
+      await waitForText(olga, visitor, /^Chat #\S+ goes to pia\./);
+      await waitForText(pia, visitor, /My colleague knows/);
       await say(visitor, 'three', other);
-      await reads(pia, visitor, /^three$/);
+      await waitForText(pia, visitor, /^three$/);
     }),
   );
   for (const visitor of visitors) {
-    expect(read(olga, visitor)).toEqual([
+    expect(textsFrom(olga, visitor)).toEqual([
       expect.stringMatching(`^New chat #c${visitor} for sales\\. Reply to accept it`),
       'Hello?',
       'one',
       'two',
       expect.stringMatching(/^Chat #\S+ goes to pia\./),
     ]);
-    expect(read(pia, visitor)).toEqual([
+    expect(textsFrom(pia, visitor)).toEqual([
       expect.stringMatching(`^olga transferred chat #c${visitor}`),
       'Hello?',
       'one',
@@ -124,22 +124,22 @@ it('a command is carried out and answered once, and its answer is as new as the 
       const at = n % 2 ? first : second;
       const jid = tenant.visitorJid(visitor);
       await startChat(visitor, at);
-      await reads(olga, visitor, /^Hello\?$/);
+      await waitForText(olga, visitor, /^Hello\?$/);
       // A client that resumes its session repeats its messages.
       for (const text of ['!take', '!note Calls back', '!block'])
         for (let times = 0; times < 2; times++) olga.send(jid, text, `${visitor} ${text}`);
-      await reads(olga, visitor, /^!block was passed on/);
+      await waitForText(olga, visitor, /^!block was passed on/);
       await say(visitor, 'one', at);
       olga.send(jid, '!history');
       olga.send(jid, '!info');
-      await reads(olga, visitor, /olga has it\./);
+      await waitForText(olga, visitor, /olga has it\./);
       olga.send(jid, '!close');
-      await reads(olga, visitor, /is closed\./);
+      await waitForText(olga, visitor, /is closed\./);
       await tenant.callback('chat.closed', ofVisitor(visitor));
     }),
   );
   for (const visitor of visitors) {
-    const lines = read(olga, visitor);
+    const lines = textsFrom(olga, visitor);
     for (const answer of [/is yours\./, /^Your note is in chat/, /^!block was/, /is closed\./])
       expect(lines.filter((line) => answer.test(line))).toHaveLength(1);
     const history = lines.find((line) => line.startsWith('The last')) ?? '';
@@ -191,16 +191,16 @@ it('after the death of a process its chats open once and its commands are answer
     }),
   );
   await ownsAll(second);
-  await Promise.all(visitors.map((each) => reads(olga, each, /^one$/)));
+  await Promise.all(visitors.map((each) => waitForText(olga, each, /^one$/)));
   const answers = (visitor: string) =>
-    read(olga, visitor).filter((line) => /^(Your note is in chat|!note: )/.test(line)).length;
+    textsFrom(olga, visitor).filter((line) => /^(Your note is in chat|!note: )/.test(line)).length;
   await waitFor(() => visitors.every((each) => answers(each) >= notes), {
     what: () => `answers: ${visitors.map(answers)}`,
   });
   await first.start();
   await balanced(world.processes);
   for (const visitor of visitors) {
-    const lines = read(olga, visitor).filter(
+    const lines = textsFrom(olga, visitor).filter(
       (line) => !/^(Your note is in chat|!note: )/.test(line),
     );
     expect(lines).toEqual([

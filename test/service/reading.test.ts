@@ -29,10 +29,10 @@ const DAY_MS = 86_400_000;
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON from outside; a wrong shape fails the assertion that reads it
 type Row = any;
-const read = (path: string, parameters: Readonly<Record<string, string>> = {}): Promise<Row> =>
+const query = (path: string, parameters: Readonly<Record<string, string>> = {}): Promise<Row> =>
   acme.ask('GET', `${path}?${new URLSearchParams(parameters)}`);
 const chatIds = async (path: string, parameters?: Readonly<Record<string, string>>) =>
-  (await read(path, parameters)).items.map(({ chatId }: Row) => chatId);
+  (await query(path, parameters)).items.map(({ chatId }: Row) => chatId);
 const keys = (items: readonly Row[]): string[] => items.map(({ key }) => key);
 
 const [olga] = await at.staff('sales', ['olga']);
@@ -46,23 +46,23 @@ for (let n = 1; n <= 9; n++) {
 }
 for (const visitor of ['v1', 'v2']) {
   await at.start(visitor, 'sales', 'Hello?');
-  await at.hears(olga, visitor, 'Hello?');
+  await at.waitForText(olga, visitor, 'Hello?');
   await at.answer(olga, visitor);
 }
 await at.close('v1');
 await acme.ask('POST', '/visitors/v2/messages', { id: 'more', body: 'One more thing' });
 await at.start('v3', 'support', 'Help!');
-await at.hears(pia, 'v3', 'Help!');
+await at.waitForText(pia, 'v3', 'Help!');
 for (const visitor of ['v4', 'v5', 'v6', 'v7']) await at.start(visitor, 'nobody');
 await at.close('v7');
 await at.start('v8', 'sales', 'Hello?');
-await at.hears(olga, 'v8', 'Hello?');
+await at.waitForText(olga, 'v8', 'Hello?');
 await olga.sendAndAck(acme.visitorJid('v8'), '!decline');
-await at.hears(olga, 'v8', /^You have declined/);
+await at.waitForText(olga, 'v8', /^You have declined/);
 const { position: minPosition } = await at.close('v8');
 
 it('the queue has positions, positions in the department, and expected waiting times', async () => {
-  const { items, next } = await read('/queue', { minPosition });
+  const { items, next } = await query('/queue', { minPosition });
   const places = (rows: readonly Row[]) =>
     rows.map(({ chatId, state, position, positionInDepartment }) =>
       [chatId, state, position, positionInDepartment].join(' '),
@@ -76,8 +76,8 @@ it('the queue has positions, positions in the department, and expected waiting t
   expect(next).toBeNull();
   // No chat of support was answered yet, and nobody serves the other department.
   expect(items.map(({ expectedWait }: Row) => expectedWait)).toEqual([null, null, null, null]);
-  const first = await read('/queue', { department: 'nobody', limit: '2' });
-  const second = await read('/queue', { department: 'nobody', cursor: first.next });
+  const first = await query('/queue', { department: 'nobody', limit: '2' });
+  const second = await query('/queue', { department: 'nobody', cursor: first.next });
   expect([places(first.items), places(second.items)]).toEqual([
     ['c-v4 waiting 2 1', 'c-v5 waiting 3 2'],
     ['c-v6 waiting 4 3'],
@@ -87,9 +87,9 @@ it('the queue has positions, positions in the department, and expected waiting t
   olga.setPresence('dnd');
   await acme.operatorIs('olga', 'busy');
   await at.start('v9', 'sales');
-  const [waiting] = (await read('/queue', { department: 'sales' })).items;
+  const [waiting] = (await query('/queue', { department: 'sales' })).items;
   expect(waiting).toMatchObject({ chatId: 'c-v9', position: 5, positionInDepartment: 1 });
-  const took = await Promise.all(['c-v1', 'c-v2'].map((id) => read(`/chats/${id}`)));
+  const took = await Promise.all(['c-v1', 'c-v2'].map((id) => query(`/chats/${id}`)));
   const longest = Math.max(...took.map(({ acceptedAt, startedAt }) => acceptedAt - startedAt));
   expect(waiting.expectedWait).toBeGreaterThan(0);
   expect(waiting.expectedWait).toBeLessThanOrEqual(Math.ceil(longest / 1000));
@@ -99,10 +99,10 @@ it('the queue has positions, positions in the department, and expected waiting t
 });
 
 it('departments have their operators, waiting chats and answered chats', async () => {
-  const { items, todaySince } = await read('/departments', { timezone: ZONE });
+  const { items, todaySince } = await query('/departments', { timezone: ZONE });
   const day = Date.now() - todaySince;
   expect([day > 0, day < DAY_MS]).toEqual([true, true]);
-  const chat = async (id: string) => (await read(`/chats/${id}`)).startedAt;
+  const chat = async (id: string) => (await query(`/chats/${id}`)).startedAt;
   const one = { online: 1, available: 1, away: 0, busy: 0 };
   expect(items).toEqual([
     {
@@ -146,9 +146,9 @@ it('departments have their operators, waiting chats and answered chats', async (
 });
 
 it('the numbers of a day count all chats, by department and by operator, and none of the day before', async () => {
-  const stats = await read('/stats', { timezone: ZONE });
+  const stats = await query('/stats', { timezone: ZONE });
   expect(stats.total).toMatchObject({ chats: 9, open: 5, closed: 4, served: 2, missed: 3 });
-  const { items } = await read('/chats', { operator: 'olga', sort: 'startedAt' });
+  const { items } = await query('/chats', { operator: 'olga', sort: 'startedAt' });
   const served: Row[] = items.filter(({ acceptedAt }: Row) => acceptedAt !== null);
   const seconds = (ms: number) => Math.round(ms) / 1000;
   const between = (from: string, to: string) =>
@@ -176,7 +176,7 @@ it('the numbers of a day count all chats, by department and by operator, and non
     { operator: 'olga', chats: 2, messages: 2, missedOffers: 0, declinedOffers: 1 },
     { operator: 'pia', chats: 0, messages: 0, missedOffers: 0, declinedOffers: 0 },
   ]);
-  const before = await read('/stats', { timezone: ZONE, until: String(stats.since) });
+  const before = await query('/stats', { timezone: ZONE, until: String(stats.since) });
   expect([before.until - before.since, before.total.chats, before.operators]).toEqual([
     DAY_MS,
     0,
@@ -185,7 +185,7 @@ it('the numbers of a day count all chats, by department and by operator, and non
 });
 
 it('chats are listed by state, person and time, in the requested order', async () => {
-  const [first, last] = await Promise.all(['c-v4', 'c-v6'].map((id) => read(`/chats/${id}`)));
+  const [first, last] = await Promise.all(['c-v4', 'c-v6'].map((id) => query(`/chats/${id}`)));
   const newest = ['c-v9', 'c-v8', 'c-v7', 'c-v6', 'c-v5', 'c-v4', 'c-v3', 'c-v2', 'c-v1'];
   const queries: [Record<string, string>, string[]][] = [
     [{}, newest],
@@ -202,7 +202,7 @@ it('chats are listed by state, person and time, in the requested order', async (
   for (const [parameters, expected] of queries) {
     expect([parameters, await chatIds('/chats', parameters)]).toEqual([parameters, expected]);
   }
-  expect(await read('/chats/c-v2')).toMatchObject({
+  expect(await query('/chats/c-v2')).toMatchObject({
     state: 'active',
     operator: 'olga',
     visitorMessages: 2,
@@ -223,14 +223,14 @@ it('visitors are listed by their fields; pages have no gap or repeat while visit
     [{ sort: 'arrivedAt', limit: '2' }, ['v1', 'v2']],
   ];
   for (const [parameters, expected] of queries) {
-    expect([parameters, keys((await read('/visitors', parameters)).items)]).toEqual([
+    expect([parameters, keys((await query('/visitors', parameters)).items)]).toEqual([
       parameters,
       expected,
     ]);
   }
   const found: string[] = [];
   for (let cursor = '', n = 0; ; n++) {
-    const page = await read('/visitors', { limit: '2', ...(cursor && { cursor }) });
+    const page = await query('/visitors', { limit: '2', ...(cursor && { cursor }) });
     found.push(...keys(page.items));
     // Between two pages one visitor arrives, one who is on a later page moves on, and one who was listed leaves.
     await acme.view(`late${n}`, { page: 'https://shop.test/' });
@@ -245,7 +245,7 @@ it('visitors are listed by their fields; pages have no gap or repeat while visit
 it('operators are listed with their present state', async () => {
   pia.setPresence('dnd', 'on the phone');
   await acme.operatorIs('pia', 'busy');
-  const { items } = await read('/operators');
+  const { items } = await query('/operators');
   expect(items).toMatchObject([
     {
       username: 'olga',
@@ -263,8 +263,8 @@ it('operators are listed with their present state', async () => {
     },
   ]);
   const names = (rows: readonly Row[]) => rows.map(({ username }) => username);
-  expect(names((await read('/operators', { state: 'busy' })).items)).toEqual(['pia']);
-  expect(names((await read('/operators', { department: 'sales' })).items)).toEqual(['olga']);
+  expect(names((await query('/operators', { state: 'busy' })).items)).toEqual(['pia']);
+  expect(names((await query('/operators', { department: 'sales' })).items)).toEqual(['olga']);
   pia.setPresence();
   await acme.operatorIs('pia', 'available');
 });

@@ -61,15 +61,15 @@ export function sceneOf(world: World, tenant: Tenant) {
       return last;
     },
     /** The messages that an operator got from a visitor. */
-    read: (session: Operator, visitor: string): string[] =>
+    textsFrom: (session: Operator, visitor: string): string[] =>
       session.messages
         .filter(({ from }) => from.split('/', 1)[0] === tenant.visitorJid(visitor))
         .map(({ body }) => body),
-    hears: (session: Operator, visitor: string, text: string | RegExp) =>
+    waitForText: (session: Operator, visitor: string, text: string | RegExp) =>
       session.waitFor(
         () =>
           scene
-            .read(session, visitor)
+            .textsFrom(session, visitor)
             .find((body) => (typeof text === 'string' ? body.includes(text) : text.test(body))),
         `${text} of ${visitor}`,
       ),
@@ -78,7 +78,7 @@ export function sceneOf(world: World, tenant: Tenant) {
       await tenant.callback('chat.accepted', (each) => each.visitor === visitor);
     },
     /** Waits until the operator has exactly these chats. */
-    async has(username: string, visitors: readonly string[]): Promise<void> {
+    async waitForChats(username: string, visitors: readonly string[]): Promise<void> {
       let chats: string[] = [];
       await waitFor(
         async () => {

@@ -31,7 +31,7 @@ it('the inviter comes first, then the last operator, if they are free', async ()
   // ida gets the first chat, so that ida is not the least loaded operator.
   if ((await at.pick('own0')).operator === 'jan') {
     await jan.sendAndAck(calm.visitorJid('own0'), '!transfer ida');
-    await at.has('ida', ['own0']);
+    await at.waitForChats('ida', ['own0']);
   }
   await calm.view('own1', { page: 'https://shop.test/' });
   await ida.waitFor(() => ida.presences.get(calm.visitorJid('own1'))?.available);
@@ -41,7 +41,7 @@ it('the inviter comes first, then the last operator, if they are free', async ()
   expect(await at.pick('own1')).toMatchObject({ operator: 'ida', reason: 'invited' });
   await at.answer(ida, 'own1');
   await at.close('own1');
-  await at.has('ida', ['own0']);
+  await at.waitForChats('ida', ['own0']);
   await calm.ask('POST', '/visitors/own1/chats', { chatId: 'c-own2', department: 'own' });
   expect(await at.pick('own1', 2)).toMatchObject({
     operator: 'ida',
@@ -50,7 +50,7 @@ it('the inviter comes first, then the last operator, if they are free', async ()
   });
   await at.answer(ida, 'own1', 'You again');
   await calm.ask('POST', '/visitors/own1/chats/c-own2/close', { by: 'visitor' });
-  await at.has('ida', ['own0']);
+  await at.waitForChats('ida', ['own0']);
   ida.setPresence('dnd');
   await calm.operatorIs('ida', 'busy');
   await calm.ask('POST', '/visitors/own1/chats', { chatId: 'c-own3', department: 'own' });
@@ -101,26 +101,26 @@ it('broadcast offers to all free operators, later ones too; the first answer own
   eva.setPresence('dnd');
   await calm.operatorIs('eva', 'busy');
   await at.start('e0', 'everybody', 'Anybody there?');
-  await Promise.all([at.hears(eda, 'e0', 'e0'), at.hears(eli, 'e0', 'e0')]);
-  expect(at.read(eva, 'e0')).toEqual([]);
+  await Promise.all([at.waitForText(eda, 'e0', 'e0'), at.waitForText(eli, 'e0', 'e0')]);
+  expect(at.textsFrom(eva, 'e0')).toEqual([]);
   eva.setPresence();
-  await at.hears(eva, 'e0', 'e0');
+  await at.waitForText(eva, 'e0', 'e0');
   await at.answer(eli, 'e0');
   expect(await at.picks('e0')).toMatchObject([{ operator: 'eli', reason: 'answered' }]);
   await Promise.all([
-    at.hears(eda, 'e0', /eli has taken/),
-    at.hears(eva, 'e0', /eli has taken/),
-    at.hears(eli, 'e0', 'Anybody there?'),
+    at.waitForText(eda, 'e0', /eli has taken/),
+    at.waitForText(eva, 'e0', /eli has taken/),
+    at.waitForText(eli, 'e0', 'Anybody there?'),
   ]);
   // When two operators answer at once, one owns the chat and the other gets a notice.
   await at.start('e1', 'everybody');
-  await Promise.all([at.hears(eda, 'e1', 'e1'), at.hears(eli, 'e1', 'e1')]);
+  await Promise.all([at.waitForText(eda, 'e1', 'e1'), at.waitForText(eli, 'e1', 'e1')]);
   await Promise.all([eda, eli].map((each) => each.sendAndAck(calm.visitorJid('e1'), 'Hello')));
   const { operator } = await at.pick('e1');
   const [loser] = operator === 'eda' ? [eli] : [eda];
-  await at.hears(loser, 'e1', /Not delivered: this chat belongs to/);
+  await at.waitForText(loser, 'e1', /Not delivered: this chat belongs to/);
   expect(await at.picks('e1')).toHaveLength(1);
-  await at.has(operator, operator === 'eli' ? ['e0', 'e1'] : ['e1']);
+  await at.waitForChats(operator, operator === 'eli' ? ['e0', 'e1'] : ['e1']);
 });
 
 it('operators who are busy, away, full or silent to pings are not asked', async () => {
@@ -137,7 +137,7 @@ it('operators who are busy, away, full or silent to pings are not asked', async 
   await calm.operatorIs('don', 'offline');
   await at.start('p0', 'picky');
   expect(await at.pick('p0')).toMatchObject({ operator: 'duo', considered: { free: 1 } });
-  await at.has('duo', ['p0']);
+  await at.waitForChats('duo', ['p0']);
   await at.start('p1', 'picky');
   await at.start('p2', 'picky');
   // Nobody is free, so both chats wait. The oldest goes to an operator who frees a place, returns or is registered.
@@ -162,11 +162,11 @@ it('no operator has more chats of a department than its bound, however many plac
   await calm.operatorIs('nat', 'available');
   for (const visitor of ['n0', 'n1']) await at.start(visitor, 'narrow');
   await at.start('n2', 'wide');
-  await at.has('nat', ['n0', 'n2']);
+  await at.waitForChats('nat', ['n0', 'n2']);
   expect(await at.picks('n1')).toEqual([]);
   await at.close('n0');
   expect(await at.pick('n1')).toMatchObject({ operator: 'nat' });
-  await at.has('nat', ['n1', 'n2']);
+  await at.waitForChats('nat', ['n1', 'n2']);
 });
 
 it('a missed or declined offer goes to the next operator, and back only if no other is free', async () => {
@@ -188,7 +188,7 @@ it('a missed or declined offer goes to the next operator, and back only if no ot
   const firstOffer = await soon.pick('m1');
   // The other operator has no chat, so they get the offer. After they decline, the one with a chat gets it.
   expect(firstOffer.operator).not.toBe(third.operator);
-  await soon.hears(other, 'm1', 'm1');
+  await soon.waitForText(other, 'm1', 'm1');
   await other.sendAndAck(quick.visitorJid('m1'), '!decline');
   expect((await soon.pick('m1', 2)).operator).toBe(third.operator);
   await soon.close('m1');
@@ -198,23 +198,23 @@ it('an owner who leaves has time to come back; then the next operator gets the c
   const [gus] = await soon.staff('grace', ['gus']);
   if (!gus) throw new Error('the scene has the operator');
   await soon.start('g0', 'grace', 'My parcel is lost');
-  await soon.hears(gus, 'g0', 'My parcel is lost');
+  await soon.waitForText(gus, 'g0', 'My parcel is lost');
   await soon.answer(gus, 'g0', 'Let me look');
   await gus.disconnect();
   await quick.operatorIs('gus', 'offline');
   const back = await quick.connect('gus');
   await quick.operatorIs('gus', 'available');
-  await soon.has('gus', ['g0']);
+  await soon.waitForChats('gus', ['g0']);
   const [gil] = await soon.staff('grace', ['gil']);
   if (!gil) throw new Error('the scene has the operator');
   expect(await soon.picks('g0')).toHaveLength(1);
   await back.disconnect();
   const next = await soon.pick('g0', 2);
   expect(next.operator).toBe('gil');
-  await soon.hears(gil, 'g0', 'My parcel is lost');
+  await soon.waitForText(gil, 'g0', 'My parcel is lost');
   await soon.answer(gil, 'g0', 'I go on');
-  await soon.has('gus', []);
-  await soon.has('gil', ['g0']);
+  await soon.waitForChats('gus', []);
+  await soon.waitForChats('gil', ['g0']);
 });
 
 it('chats of a removed operator go to others', async () => {
@@ -223,12 +223,12 @@ it('chats of a removed operator go to others', async () => {
   await at.start('x0', 'leaving', 'Hello');
   const { operator } = await at.pick('x0');
   const [leaver, stayer, other] = operator === 'rex' ? [rex, roy, 'roy'] : [roy, rex, 'rex'];
-  await at.hears(leaver, 'x0', 'Hello');
+  await at.waitForText(leaver, 'x0', 'Hello');
   await at.answer(leaver, 'x0');
   await calm.ask('DELETE', `/operators/${operator}`);
   expect((await at.pick('x0', 2)).operator).toBe(other);
-  await at.hears(stayer, 'x0', 'Hello');
-  await at.has(other, ['x0']);
+  await at.waitForText(stayer, 'x0', 'Hello');
+  await at.waitForChats(other, ['x0']);
   const unassigned = (await at.facts('x0')).find(({ type }) => type === 'ChatUnassigned');
   expect(unassigned?.data).toMatchObject({ reason: 'operator-removed', operators: [operator] });
 });

@@ -40,7 +40,7 @@ it('commands fail with a reason, visitors stay online, no message is lost and no
   const absences = watchAbsences(olga, [jid], world.processes);
 
   await store.stop();
-  const gone = Date.now();
+  const stoppedAt = Date.now();
   const failing = acme.call('POST', '/visitors/1/messages', { id: 'lost', body: 'never stored' });
   olga.send(jid, 'said while the store is away', 'answer');
   await untilShares('0,0');
@@ -54,7 +54,7 @@ it('commands fail with a reason, visitors stay online, no message is lost and no
     body: { code: expect.stringMatching(/^(unavailable|timeout)$/) },
   });
   // The outage has to be longer than a lease. This waits for the time, because no effect shows it.
-  await waitFor(() => Date.now() - gone > LEASE_MS * 1.5, {
+  await waitFor(() => Date.now() - stoppedAt > LEASE_MS * 1.5, {
     what: 'the time of a lease',
   });
 

@@ -226,9 +226,9 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
     setPresence,
     send,
     async sendAndAck(to, body, id) {
-      const used = send(to, body, id);
+      const sentId = send(to, body, id);
       await acknowledged();
-      return used;
+      return sentId;
     },
     chatState: (to, state) => write(chatStateStanza(stream.jid, to, state)),
     displayed: (to, id) =>

@@ -36,5 +36,5 @@ export async function waitFor<T>(
     await delay(every);
   }
   const description = typeof what === 'string' ? what : what();
-  throw new Error(`Waited ${deadlineMs} ms in vain for ${description}`, { cause });
+  throw new Error(`Time-out after ${deadlineMs} ms of waiting for ${description}`, { cause });
 }

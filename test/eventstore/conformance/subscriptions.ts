@@ -32,7 +32,7 @@ const collect = (store: EventStore, options: Omit<SubscribeOptions, 'signal'>) =
     until: (n: number) =>
       waitFor(() => seen.length >= n, {
         what: () => `${n} events, ${seen.length} came`,
-        deadlineMs: 15_000,
+        deadlineMs: 60_000,
       }),
     stop: async () => {
       controller.abort();

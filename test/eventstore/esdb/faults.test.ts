@@ -203,7 +203,7 @@ describe('a subscription', () => {
     let drops = 0;
     const dropping = (async () => {
       for (let next = 400; drops < 20; drops += 1, next += 450) {
-        await waitFor(() => seen.length >= next, { deadlineMs: 20_000, what: 'progress' });
+        await waitFor(() => seen.length >= next, { what: 'progress' });
         if (drops % 2 === 0) server.faults.dropSubscriptions();
         else server.dropConnections();
       }
@@ -213,7 +213,7 @@ describe('a subscription', () => {
         store.append(`${prefix}${stream}`, events(n, n + 19), n === 0 ? 'no-stream' : n - 1);
       await Promise.all(Array.from({ length: streams }, (_, i) => batch(i)));
     }
-    await waitFor(() => seen.length >= streams * each, { deadlineMs: 20_000, what: 'the events' });
+    await waitFor(() => seen.length >= streams * each, { what: 'the events' });
     await dropping;
     const head = await store.head();
     if (head === null) throw new Error('events were written');

@@ -49,7 +49,7 @@ async function rowsAgree(scene: Scene): Promise<void> {
       expect(rowsOf(scene)).toEqual(expected);
       return true;
     },
-    { deadlineMs: 2_000, what: 'rows that agree' },
+    { what: 'rows that agree' },
   );
 }
 
