@@ -122,16 +122,20 @@ it.each([
 });
 
 it.each<[string, object[], RegExp]>([
-  ['the same id twice', [tenant, { ...tenant, host: 'b.test', apiKey: 'x'.repeat(16) }], /twice/],
+  [
+    'the same id twice',
+    [tenant, { ...tenant, host: 'b.test', apiKey: 'x'.repeat(16) }],
+    /another tenant has this id/,
+  ],
   [
     'the same host twice',
     [tenant, { ...tenant, id: 'beta', apiKey: 'x'.repeat(16) }],
-    /those of tenant/,
+    /same host and instance/,
   ],
   [
     'a host both with and without an instance',
     [tenant, { ...tenant, id: 'beta', instance: 'b', apiKey: 'x'.repeat(16) }],
-    /standalone/,
+    /either one tenant without an instance/,
   ],
   ['the same key twice', [tenant, { ...tenant, id: 'beta', host: 'b.test' }], /apiKey/],
   ['a misspelt setting', [{ ...tenant, hardTimout: 1 }], /hardTimout/],
