@@ -4,7 +4,7 @@ import { Agent, request } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { client } from '@xmpp/client';
 import xml from '@xmpp/xml';
-import { openStream, type Stream } from '../src/xmpp/sessions/stream.ts';
+import { openStream, type Stream } from '../src/xmpp/sessions/login-stream.ts';
 import { messageStanza } from '../src/xmpp/stanzas.ts';
 import type { PageViewCounts, PageViewLoad } from './page-view-load.ts';
 import { startChild } from './processes.ts';

@@ -13,7 +13,7 @@ import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapsho
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { ASSIGNMENTS_AT_ONCE } from '../src/reactors/routing/pass.ts';
 import { createRouting } from '../src/reactors/routing/routing.ts';
-import { ROUTING_TABLE } from '../src/reactors/routing/tables.ts';
+import { ROUTING_TABLE } from '../src/reactors/routing/table-queries.ts';
 import { createActors } from '../src/runtime/host/actors.ts';
 import { createHost } from '../src/runtime/host/host.ts';
 import { soleOwner } from '../src/runtime/leases/ownership.ts';

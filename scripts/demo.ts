@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import xml, { type Element } from '@xmpp/xml';
 import { AppError, messageOf } from '../src/errors.ts';
-import { openStream } from '../src/xmpp/sessions/stream.ts';
+import { openStream } from '../src/xmpp/sessions/login-stream.ts';
 import { messageStanza } from '../src/xmpp/stanzas.ts';
 import type { Demo } from './run.ts';
 

@@ -32,7 +32,7 @@ function httpFolder(folder: string): Rule {
 
 /** @param others folders whose types it may use; of the texts it may use everything */
 function reactorFolder(folder: string, ...others: readonly string[]): Rule {
-  const own = folder === '' ? 'src/reactors/personal.ts' : `src/reactors/${folder}/`;
+  const own = folder === '' ? 'src/reactors/personal-data.ts' : `src/reactors/${folder}/`;
   const texts = others.includes('texts') ? ['src/reactors/texts/'] : [];
   return {
     values: [
@@ -44,11 +44,11 @@ function reactorFolder(folder: string, ...others: readonly string[]): Rule {
       ...STORE,
       'src/xmpp/port.ts',
       // Whether what an operator wrote is a command.
-      'src/inbox/written/read.ts',
+      'src/inbox/operator-commands/read.ts',
     ],
     types: [
       ...others.map((other) => `src/reactors/${other}/`),
-      'src/reactors/personal.ts',
+      'src/reactors/personal-data.ts',
       'src/eventstore/',
       'src/inbox/',
       'src/xmpp/',

@@ -278,13 +278,16 @@ describe('what is there is in the documents', () => {
     const events = named([read('src/inbox/events.ts')], /\bevent\('([a-z_.]+)'/g);
     expect(events.length).toBeGreaterThan(8);
     expect(column(contracts, 'event | effect in the service').sort()).toEqual(events.sort());
-    const callbacks = named([read('src/lhc/types.ts')], /'([a-z]+\.[a-z_]+)'/g);
+    const callbacks = named([read('src/lhc/callback-types.ts')], /'([a-z]+\.[a-z_]+)'/g);
     expect(callbacks.length).toBeGreaterThan(15);
     expect(column(contracts, 'type | sent when | `data`').sort()).toEqual(callbacks.sort());
   });
 
   it('every command of operators', () => {
-    const commands = named([read('src/inbox/written/read.ts')], /\busage: ["'](![^"']+)["']/g);
+    const commands = named(
+      [read('src/inbox/operator-commands/read.ts')],
+      /\busage: ["'](![^"']+)["']/g,
+    );
     expect(commands.length).toBeGreaterThan(8);
     expect(column(read('docs/operators.md'), 'command | what it does').sort()).toEqual(
       commands.sort(),

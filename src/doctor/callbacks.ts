@@ -4,7 +4,7 @@
  */
 import type { TenantSettings } from '../actors/tenant/settings.ts';
 import { newId } from '../kit/id.ts';
-import { createCallbackClient, type DeliveryOutcome } from '../lhc/client.ts';
+import { createCallbackClient, type DeliveryOutcome } from '../lhc/callback-client.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { judgeClock } from './clock.ts';
 import { judgeEncryption } from './ejabberd-api.ts';

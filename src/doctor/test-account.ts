@@ -12,7 +12,7 @@ import { AppError, messageOf } from '../errors.ts';
 import { newId } from '../kit/id.ts';
 import type { HttpApi } from '../xmpp/admin/http-api.ts';
 import { sessionError } from '../xmpp/sessions/failure.ts';
-import { openStream, type Stream } from '../xmpp/sessions/stream.ts';
+import { openStream, type Stream } from '../xmpp/sessions/login-stream.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { apiProblem } from './ejabberd-api.ts';
 import { isWebSocket } from './ejabberd-c2s.ts';

@@ -23,9 +23,9 @@ import { addDepartmentsEndpoint } from './v1/departments.ts';
 import { addOperatorEndpoints } from './v1/operators.ts';
 import { addQueueEndpoint } from './v1/queue.ts';
 import { addStatsEndpoint } from './v1/stats.ts';
-import { addTypingEndpoint } from './v1/typing.ts';
 import { addVisitorCommands } from './v1/visitor-commands.ts';
 import { addVisitorQueries } from './v1/visitor-queries.ts';
+import { addTypingEndpoint } from './v1/visitor-typing.ts';
 import { addWebhookEndpoint } from './webhook/endpoint.ts';
 import { createWebhookReceipts } from './webhook/receipts.ts';
 

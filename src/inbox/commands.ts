@@ -7,7 +7,7 @@ import {
   type Username,
   type VisitorKey,
 } from '../actors/ids.ts';
-import type { Hook } from '../actors/machine/seen.ts';
+import type { Hook } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
 import type { Show } from '../actors/operator/machine.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
@@ -16,9 +16,9 @@ import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import { AppError, hasCode } from '../errors.ts';
 import type { Actors, ActorView, Origin, Transfer } from '../runtime/ports.ts';
 import type { WebhookEvent, WebhookEventOf } from './events.ts';
+import { type CarryOut, createCarryOut, type Ends, nameOf } from './operator-commands/carry-out.ts';
+import { isBlank, readWritten } from './operator-commands/read.ts';
 import type { SetAside } from './set-aside.ts';
-import { type CarryOut, createCarryOut, type Ends, nameOf } from './written/carry-out.ts';
-import { isBlank, readWritten } from './written/read.ts';
 
 type Operator = Extract<Person, { kind: 'operator' }>;
 type Visitor = Extract<Person, { kind: 'visitor' }>;

@@ -3,7 +3,7 @@
  * everybody may import it.
  */
 import type { ActorRef, TenantId, Username, VisitorKey } from '../actors/ids.ts';
-import type { Hook, Seen } from '../actors/machine/seen.ts';
+import type { Hook, Seen } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
 import type { TenantCommand, TenantState } from '../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
@@ -15,7 +15,7 @@ import type { JsonObject, JsonValue } from '../kit/json.ts';
 export interface Origin {
   /**
    * A command is carried out once for each id. An automatic id begins with `auto:` (AUTOMATIC in
-   * src/actors/machine/seen.ts) and is not remembered: nobody can repeat it.
+   * src/actors/machine/idempotency.ts) and is not remembered: nobody can repeat it.
    */
   readonly commandId: string;
   /** Default the command id. */

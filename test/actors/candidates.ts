@@ -1,5 +1,5 @@
 /** Candidates and chats for tests of the selection, with what a test does not care about filled in. */
-import type { Candidate, Rule, Sought } from '../../src/actors/selection.ts';
+import type { Candidate, Rule, Sought } from '../../src/actors/operator-selection.ts';
 import { username } from '../support/names.ts';
 
 export const RULE: Rule = {

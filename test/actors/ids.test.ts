@@ -20,7 +20,7 @@ import {
   visitorRef,
 } from '../../src/actors/ids.ts';
 import { decide, deserialize, serialize } from '../../src/actors/machine/decider.ts';
-import { Seen } from '../../src/actors/machine/seen.ts';
+import { Seen } from '../../src/actors/machine/idempotency.ts';
 import { operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
 import { visitorDecider, visitorState } from '../../src/actors/visitor/decisions.ts';
 import {

@@ -10,7 +10,7 @@ import {
   type StoredFact,
   type Wake,
 } from '../../src/actors/machine/decider.ts';
-import type { Hook } from '../../src/actors/machine/seen.ts';
+import type { Hook } from '../../src/actors/machine/idempotency.ts';
 
 export const stored = (
   fact: Fact,

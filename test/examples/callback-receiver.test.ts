@@ -2,8 +2,8 @@
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createReceiver, isSigned } from '../../examples/callback-receiver.mjs';
-import { createCallbackClient } from '../../src/lhc/client.ts';
-import type { Callback, Ping } from '../../src/lhc/types.ts';
+import { createCallbackClient } from '../../src/lhc/callback-client.ts';
+import type { Callback, Ping } from '../../src/lhc/callback-types.ts';
 
 const SECRET = `whsec_${Buffer.from('a secret of twenty-four.').toString('base64')}`;
 const OTHER = `whsec_${Buffer.from('another secret of 24 by.').toString('base64')}`;

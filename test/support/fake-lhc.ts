@@ -1,6 +1,6 @@
 /** LHC for tests of lanes, without HTTP. It keeps the callbacks that it accepted. */
-import type { CallbackClient, DeliveryOutcome } from '../../src/lhc/client.ts';
-import type { Callback } from '../../src/lhc/types.ts';
+import type { CallbackClient, DeliveryOutcome } from '../../src/lhc/callback-client.ts';
+import type { Callback } from '../../src/lhc/callback-types.ts';
 
 export function fakeLhc() {
   /** Every attempt, accepted or not. */

@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
-import type { Callback } from '../../src/lhc/types.ts';
+import type { Callback } from '../../src/lhc/callback-types.ts';
 import { type WaitOptions, waitFor } from './wait.ts';
 
 export interface RawCallback {

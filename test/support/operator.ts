@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import xml, { type Element } from '@xmpp/xml';
 import type { ChatState } from '../../src/xmpp/port.ts';
-import { openStream, type StreamFailure } from '../../src/xmpp/sessions/stream.ts';
+import { openStream, type StreamFailure } from '../../src/xmpp/sessions/login-stream.ts';
 import { chatStateStanza, pingStanza } from '../../src/xmpp/stanzas.ts';
 import {
   asksForCapabilities,

@@ -11,7 +11,7 @@ import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
 import { createSnapshotStore, openSnapshotFile } from '../../src/eventstore/snapshots.ts';
-import { openPersonalData } from '../../src/reactors/personal.ts';
+import { openPersonalData } from '../../src/reactors/personal-data.ts';
 import { createActors } from '../../src/runtime/host/actors.ts';
 import { type ActorHost, createHost, type HostOptions } from '../../src/runtime/host/host.ts';
 import {

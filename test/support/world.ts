@@ -8,7 +8,7 @@ import {
   type EjabberdOptions,
   startEjabberd,
 } from '../../scripts/private-ejabberd.ts';
-import type { Callback, CallbackData, CallbackType } from '../../src/lhc/types.ts';
+import type { Callback, CallbackData, CallbackType } from '../../src/lhc/callback-types.ts';
 import { type Balancer, startBalancer } from './balancer.ts';
 import { type Lhc, startLhc } from './lhc.ts';
 import { connectOperator, type Operator, type OperatorOptions } from './operator.ts';

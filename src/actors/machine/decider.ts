@@ -2,15 +2,15 @@
  * src/actors/machine: how XState machines are used as pure functions (docs/xstate.md). A fact moves a machine. A command
  * is decided into facts. A timer is a due time, and no timer runs here. Effects belong to reactors.
  *
- * This file is the entry point: `decide`, `fold`, `wake` and snapshots as JSON. `seen.ts` remembers commands, `step.ts`
+ * This file is the entry point: `decide`, `fold`, `wake` and snapshots as JSON. `idempotency.ts` remembers commands, `step.ts`
  * and `plan.ts` make transitions fast. The folders of actors define deciders, and the runtime calls them. This folder
  * imports no actor.
  */
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
 import { AppError } from '../../errors.ts';
 import type { JsonObject, JsonValue } from '../../kit/json.ts';
+import { type Hook, Seen, type SeenSummary } from './idempotency.ts';
 import type { Advance, Step } from './plan.ts';
-import { type Hook, Seen, type SeenSummary } from './seen.ts';
 import { planned, step } from './step.ts';
 
 /** A new fact, as a decision returns it. `personal` is encrypted before it is stored. A machine never sees it. */

@@ -1,6 +1,6 @@
 /** What registers an operator or changes one: over HTTP, and from a file on the command line. */
 import { z } from 'zod';
-import { filledLine, MAX_NAME_CHARACTERS } from '../text.ts';
+import { filledLine, MAX_NAME_CHARACTERS } from '../input-text.ts';
 
 /** Chats that an operator may have at the same time, at most. */
 export const MAX_CAPACITY = 1_000;

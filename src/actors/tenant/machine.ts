@@ -7,7 +7,7 @@ import {
   type Claims,
   claimsAfter,
   decideClaim,
-} from './claims.ts';
+} from './lhc-user-claims.ts';
 
 export type TenantFacts = {
   /** The callback endpoint answered 410. Callbacks stay paused until the endpoint's settings change. */

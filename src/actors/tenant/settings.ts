@@ -1,7 +1,7 @@
 /** The settings of a tenant: one LHC installation, or one instance of a hosting. */
 import { z } from 'zod';
 import { Instance, TenantId } from '../ids.ts';
-import { POLICIES } from '../selection.ts';
+import { POLICIES } from '../operator-selection.ts';
 import type { VisitorDelays } from '../visitor/facts.ts';
 
 /** No duration is longer than a year. */

@@ -1,6 +1,6 @@
 /** The life of a chat: who has it, who is asked to answer it, and how the search for an operator goes. */
 import type { Username } from '../ids.ts';
-import type { Sought } from '../selection.ts';
+import type { Sought } from '../operator-selection.ts';
 import type { Chat, UnassignReason, VisitorEvent } from './facts.ts';
 
 type Of<T extends VisitorEvent['type']> = Extract<VisitorEvent, { type: T }>;

@@ -1,8 +1,8 @@
 /** What may be said in a visitor's conversation: begun, written, answered, noted, closed. */
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
+import { assigned, closed, foreign, openChat } from './chat-placement.ts';
 import type { Chat, CloseParty, VisitorContext, VisitorFact, VisitorState } from './facts.ts';
-import { assigned, closed, foreign, openChat } from './placement.ts';
 
 export type ConversationCommand =
   | {

@@ -1,8 +1,10 @@
 /** What may be asked of a visitor, and which facts that causes or why it is refused. */
 import { AppError } from '../../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
-import type { SeenSummary } from '../machine/seen.ts';
+import type { SeenSummary } from '../machine/idempotency.ts';
+import { closed, type PlacementCommand, place } from './chat-placement.ts';
 import { type ConversationCommand, converse } from './conversation.ts';
+import { report, type VisitorReport } from './effect-reports.ts';
 import type {
   VisitorContext,
   VisitorDelays,
@@ -11,9 +13,7 @@ import type {
   VisitorState,
 } from './facts.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
-import { closed, type PlacementCommand, place } from './placement.ts';
 import type { Profile } from './profile.ts';
-import { report, type VisitorReport } from './reports.ts';
 
 export type VisitorCommand =
   | {

@@ -1,8 +1,8 @@
 /** What can be true of a web visitor: its facts, and what is folded from them. */
 import type { Username } from '../ids.ts';
 import type { EventOf, FactOf } from '../machine/decider.ts';
-import type { SeenSummary } from '../machine/seen.ts';
-import type { Considered, PickReason } from '../selection.ts';
+import type { SeenSummary } from '../machine/idempotency.ts';
+import type { Considered, PickReason } from '../operator-selection.ts';
 import type { Profile } from './profile.ts';
 
 /** Durations of a visitor's timers in ms. They are in its facts: a later change of settings does not change a replay. */

@@ -7,8 +7,8 @@
 import { assign, emit, type SnapshotFrom, setup } from 'xstate';
 import { changesBy, NOBODY } from './changes.ts';
 import { VISITOR_FOLD } from './chat.ts';
+import { closed, missed } from './chat-placement.ts';
 import type { VisitorContext, VisitorEvent, VisitorFact } from './facts.ts';
-import { closed, missed } from './placement.ts';
 
 export const VISITOR_VERSION = `visitor/${VISITOR_FOLD}`;
 

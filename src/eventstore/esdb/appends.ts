@@ -1,6 +1,6 @@
 import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
 import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
-import { refusalOfWaiting } from '../checks.ts';
+import { refusalOfWaiting } from '../input-checks.ts';
 import { type ExpectedRevision, WrongExpectedRevision } from '../port.ts';
 import {
   type Appended,

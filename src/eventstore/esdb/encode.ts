@@ -3,7 +3,7 @@ import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import { AppError } from '../../errors.ts';
 import type { JsonObject } from '../../kit/json.ts';
-import { checkAppend, checkSize, sizeOf } from '../checks.ts';
+import { checkAppend, checkSize, sizeOf } from '../input-checks.ts';
 import {
   type EventMetadata,
   type ExpectedRevision,

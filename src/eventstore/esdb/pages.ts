@@ -1,4 +1,4 @@
-import { checkLimit, checkStream } from '../checks.ts';
+import { checkLimit, checkStream } from '../input-checks.ts';
 import {
   READ_LIMIT,
   type ReadAllOptions,

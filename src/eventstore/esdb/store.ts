@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError, hasCode } from '../../errors.ts';
 import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
-import { checkLimit, checkRevision, checkStream } from '../checks.ts';
+import { checkLimit, checkRevision, checkStream } from '../input-checks.ts';
 import type { EventStore } from '../port.ts';
 import { type AppendTiming, createAppends } from './appends.ts';
 import { type Connection, createConnection } from './connection.ts';

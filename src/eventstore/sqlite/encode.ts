@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../kit/json.ts';
-import { checkAppend, checkSize, sizeOf } from '../checks.ts';
+import { checkAppend, checkSize, sizeOf } from '../input-checks.ts';
 import type {
   EventMetadata,
   ExpectedRevision,

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../../errors.ts';
-import { checkLimit, checkRevision, checkStream } from '../checks.ts';
+import { checkLimit, checkRevision, checkStream } from '../input-checks.ts';
 import { type AppendResult, type EventStore, WrongExpectedRevision } from '../port.ts';
 import { encodeAppend } from './encode.ts';
 import { lockForWriting } from './lock.ts';

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
-import { refusalOfWaiting } from '../checks.ts';
+import { refusalOfWaiting } from '../input-checks.ts';
 import { joinPacked, packAppend, unpackAnswers } from './packing.ts';
 import type { Answer, FromWriter, Job, ToWriter } from './protocol.ts';
 

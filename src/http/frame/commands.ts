@@ -1,7 +1,7 @@
 /** What all commands have in common: the origin, the deadline and the answer. */
 import { z } from '@hono/zod-openapi';
 import { streamOf } from '../../actors/ids.ts';
-import { AUTOMATIC } from '../../actors/machine/seen.ts';
+import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
 import { AppError } from '../../errors.ts';
 import type { Dispatched, Origin } from '../../runtime/ports.ts';
 import type { Answer } from './answer.ts';

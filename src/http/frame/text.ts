@@ -1,6 +1,6 @@
 /** Messages as callers send them. */
 import { z } from '@hono/zod-openapi';
-import { NOT_XML_TEXT } from '../../actors/text.ts';
+import { NOT_XML_TEXT } from '../../actors/input-text.ts';
 import { isXmlText, xmlLineEnds } from '../../kit/xml-text.ts';
 
 /** A visitor's message at most, in bytes of UTF-8. */

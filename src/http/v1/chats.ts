@@ -1,7 +1,7 @@
 /** Queries about chats. */
 import { z } from '@hono/zod-openapi';
 import { ChatId, Username, VisitorKey } from '../../actors/ids.ts';
-import { line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
+import { line, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
 import { AppError } from '../../errors.ts';
 import {
   CHAT_SORTS,

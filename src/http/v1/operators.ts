@@ -1,8 +1,8 @@
 /** Operators: registration, which also makes the XMPP account, and queries. */
 import { z } from '@hono/zod-openapi';
 import { Username } from '../../actors/ids.ts';
+import { line, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
 import { LhcUserId, OperatorRegistration } from '../../actors/operator/registration.ts';
-import { line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
 import { AppError } from '../../errors.ts';
 import type { OperatorView } from '../../projections/operator-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';

@@ -1,6 +1,6 @@
 /** The queue: which chats wait for an operator, in which order, and for how long they may have to wait. */
 import { z } from '@hono/zod-openapi';
-import { line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
+import { line, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
 import type { QueuedChat } from '../../projections/queue-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';

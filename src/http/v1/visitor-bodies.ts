@@ -1,7 +1,7 @@
 /** Bodies of a visitor's commands. */
 import { z } from '@hono/zod-openapi';
 import { ChatId, Username } from '../../actors/ids.ts';
-import { filledLine, line, MAX_NAME_CHARACTERS } from '../../actors/text.ts';
+import { filledLine, line, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
 import type { ProfileField } from '../../actors/visitor/profile.ts';
 import { MessageBody, MessageId } from '../frame/text.ts';
 

@@ -6,7 +6,7 @@ import type { Profile } from '../../actors/visitor/profile.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import type { PersonalData } from '../personal.ts';
+import type { PersonalData } from '../personal-data.ts';
 import { cut } from '../texts/cut.ts';
 import { localTime, nickOf, placeOf } from '../texts/presence-text.ts';
 import { durationOf, stampOf } from '../texts/times.ts';

@@ -8,7 +8,7 @@ import { isRefused } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import { Lru } from '../../kit/lru.ts';
-import type { PersonalData } from '../personal.ts';
+import type { PersonalData } from '../personal-data.ts';
 import type { Delivery, Sender } from './delivery.ts';
 import { type Opening, SENT_REMEMBERED_MS } from './opening.ts';
 

@@ -21,7 +21,7 @@ import { isRefused } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import { Lru } from '../../kit/lru.ts';
-import type { PersonalData } from '../personal.ts';
+import type { PersonalData } from '../personal-data.ts';
 import { cut } from '../texts/cut.ts';
 import { headlineOf } from '../texts/headline.ts';
 import { introductionOf } from '../texts/introduction.ts';

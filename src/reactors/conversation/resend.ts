@@ -25,7 +25,7 @@ import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OutgoingMessage, VisitorTransport } from '../../xmpp/port.ts';
-import type { PersonalData } from '../personal.ts';
+import type { PersonalData } from '../personal-data.ts';
 import type { RecipientOf } from './recipient.ts';
 
 /**

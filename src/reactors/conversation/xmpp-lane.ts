@@ -21,7 +21,7 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { Answers } from '../answers/answers.ts';
 import type { OperatorRemoval } from '../operators/removal.ts';
-import type { PersonalData } from '../personal.ts';
+import type { PersonalData } from '../personal-data.ts';
 import { noticesOf } from '../texts/notices.ts';
 import { createBroadcast } from './broadcast.ts';
 import { createDelivery, type Line, laneLost, type Sender } from './delivery.ts';

@@ -9,7 +9,7 @@ import type { InboxSignals, TypingState } from '../../inbox/commands.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
-import type { Callbacks } from './lhc-lane.ts';
+import type { Callbacks } from './callback-lane.ts';
 import { createTypingLimit, OPERATOR_TYPING_LAPSE_MS } from './operator-typing.ts';
 
 /** `operator.alive` goes to LHC at most once in this time for each operator. LHC's own time-out is 300 s. */

@@ -4,7 +4,7 @@
  * revision that it has seen.
  */
 import type { TenantId, Username } from '../../actors/ids.ts';
-import { type Claim, claimOf } from '../../actors/tenant/claims.ts';
+import { type Claim, claimOf } from '../../actors/tenant/lhc-user-claims.ts';
 import { AppError, isRefused } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
 

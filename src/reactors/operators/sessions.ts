@@ -3,7 +3,7 @@
  * changes that mod_lhc did not report would be missed otherwise.
  */
 import { operatorJid, type TenantId, type Username } from '../../actors/ids.ts';
-import type { Hook } from '../../actors/machine/seen.ts';
+import type { Hook } from '../../actors/machine/idempotency.ts';
 import type { Show } from '../../actors/operator/machine.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { AppError } from '../../errors.ts';

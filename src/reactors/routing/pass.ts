@@ -8,19 +8,24 @@
  */
 import { setImmediate as breathe } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
-import { type Pick, type Policy, type Rule, selectOperators } from '../../actors/selection.ts';
+import {
+  type Pick,
+  type Policy,
+  type Rule,
+  selectOperators,
+} from '../../actors/operator-selection.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import { createPools, type Pool, type Pools } from './pool.ts';
 import { chatTerms, tryCommand } from './repair.ts';
-import type { RoundRobin } from './round-robin.ts';
+import type { RoundRobin } from './round-robin-position.ts';
 import {
   type RoutingTables,
   routableChat,
   type UnansweredChat,
   type WaitingChat,
-} from './tables.ts';
+} from './table-queries.ts';
 
 /** A chat that was refused as often waits for the next pass. */
 export const REFUSALS_PER_CHAT = 20;

@@ -5,10 +5,15 @@
  */
 import type { TenantId, Username } from '../../actors/ids.ts';
 import { load, type OperatorState } from '../../actors/operator/decisions.ts';
-import { type Candidate, hasRoom, type Policy, type Sought } from '../../actors/selection.ts';
+import {
+  type Candidate,
+  hasRoom,
+  type Policy,
+  type Sought,
+} from '../../actors/operator-selection.ts';
 import { isActorFailure } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import type { FreePlaces } from './tables.ts';
+import type { FreePlaces } from './table-queries.ts';
 
 /** A chat by its department and by the operators who have a claim to it. */
 type ChatTarget = Pick<Sought, 'department' | 'invitedBy' | 'lastOperator' | 'transferredBy'>;

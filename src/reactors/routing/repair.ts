@@ -7,7 +7,7 @@ import type { TenantId } from '../../actors/ids.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import type { Assignment, OrphanedChat, RoutingTables } from './tables.ts';
+import type { Assignment, OrphanedChat, RoutingTables } from './table-queries.ts';
 
 /** A reservation that is older is revoked, unless its chat was assigned or its place is free again. */
 export const RESERVATION_DEADLINE_MS = 10_000;

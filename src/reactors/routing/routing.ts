@@ -1,6 +1,6 @@
 /**
  * Routing: gives waiting chats to operators. This is the entry of `routing/`; the composition (src/service) imports it,
- * and the table of pending work from `tables.ts`.
+ * and the table of pending work from `table-queries.ts`.
  *
  * A chat is reserved on the operator's stream, assigned on the visitor's stream and confirmed on the operator's stream
  * (docs/adr/0004). Tables of both sides, folded from the log, show which chats wait and where the two sides disagree. A
@@ -19,8 +19,8 @@ import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors, Transfer } from '../../runtime/ports.ts';
 import { createPass } from './pass.ts';
 import { repairChats } from './repair.ts';
-import { createRoundRobin } from './round-robin.ts';
-import { openRoutingTables } from './tables.ts';
+import { createRoundRobin } from './round-robin-position.ts';
+import { openRoutingTables } from './table-queries.ts';
 import { createTransfer } from './transfer.ts';
 
 /** Interval of the sweep, which runs a pass for every tenant whether or not a fact woke it. */

@@ -5,7 +5,7 @@ import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
-import type { PersonalData } from '../personal.ts';
+import type { PersonalData } from '../personal-data.ts';
 import { presenceOf } from '../texts/presence-text.ts';
 import type { Visitor } from './desired.ts';
 

@@ -1,7 +1,7 @@
 /** The actors as the rest of the service talks to them: typed by their kind, on top of the host. */
 import { type ActorRef, operatorRef, tenantRef, visitorRef } from '../../actors/ids.ts';
 import type { ActorState, Core } from '../../actors/machine/decider.ts';
-import { AUTOMATIC } from '../../actors/machine/seen.ts';
+import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
 import { operatorState } from '../../actors/operator/decisions.ts';
 import { tenantState } from '../../actors/tenant/machine.ts';
 import { visitorState } from '../../actors/visitor/decisions.ts';

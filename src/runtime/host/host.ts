@@ -16,7 +16,7 @@ import {
   nextDue,
   type Wake,
 } from '../../actors/machine/decider.ts';
-import { AUTOMATIC } from '../../actors/machine/seen.ts';
+import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantCommand } from '../../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';

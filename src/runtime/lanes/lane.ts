@@ -9,8 +9,8 @@ import { backoff } from '../../kit/backoff.ts';
 import type { Limiter } from '../../kit/limiter.ts';
 import type { Destination, Outcome } from './destination.ts';
 import type { LaneLog } from './log.ts';
+import type { LaneTable } from './pending-effects.ts';
 import { LaneProgress } from './progress.ts';
-import type { LaneTable } from './table.ts';
 
 /** An effect that fails for so long becomes a dead letter. */
 export const GIVE_UP_AFTER_MS = 24 * 3600 * 1000;

@@ -15,7 +15,7 @@ import type { CommitListener } from '../pending-work.ts';
 import type { Destination } from './destination.ts';
 import { Lane, type LaneEnvironment } from './lane.ts';
 import { createLaneLog } from './log.ts';
-import { type LaneTable, openLaneTable } from './table.ts';
+import { type LaneTable, openLaneTable } from './pending-effects.ts';
 
 /** How long a stop waits for effects that are running, by default. */
 export const LANES_STOP_MS = 1_500;

@@ -1,6 +1,6 @@
 /**
  * The adapter "accounts" of {@link VisitorTransport}: every visitor has an ejabberd account and logs in from here. The
- * only entry point of this folder for the service; the doctor opens single streams with `stream.ts`.
+ * only entry point of this folder for the service; the doctor opens single streams with `login-stream.ts`.
  *
  * A session costs about 20 kB of heap. Logins are limited in number, and a session that is lost logs in again.
  * `session.ts` is one visitor's session, `outgoing.ts` what it sends, `hand-overs.ts` the sessions that wait for
@@ -13,15 +13,15 @@ import { createLimiter, type Limiter } from '../../kit/limiter.ts';
 import { splitJid } from '../jid.ts';
 import type { TransportListener, VisitorTransport } from '../port.ts';
 import { createHandOvers, type HandOvers } from './hand-overs.ts';
-import { PING_DEADLINE_MS, PING_INTERVAL_MS } from './outgoing.ts';
-import { LOGIN_RETRY, Session } from './session.ts';
 import {
   LOGIN_DEADLINE_MS,
   openStream,
   type Stream,
   StreamFailure,
   type StreamHandlers,
-} from './stream.ts';
+} from './login-stream.ts';
+import { PING_DEADLINE_MS, PING_INTERVAL_MS } from './outgoing.ts';
+import { LOGIN_RETRY, Session } from './session.ts';
 
 /** The default number of logins at the same time. 500 logins take 3–5 s, and ejabberd still serves operators. */
 export const LOGIN_CONCURRENCY = 20;

@@ -1,7 +1,7 @@
 /** The errors behind an ended stream, a failed login or a returned message. */
 import type { Element } from '@xmpp/xml';
 import { AppError, messageOf } from '../../errors.ts';
-import { StreamFailure } from './stream.ts';
+import { StreamFailure } from './login-stream.ts';
 
 /** Bounds the part of ejabberd's text that goes into an error message. */
 const TEXT_CHARS = 200;

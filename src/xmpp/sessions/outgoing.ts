@@ -12,7 +12,7 @@ import {
 import { returnedError } from './failure.ts';
 import { createInFlight } from './in-flight.ts';
 import { createLatestPresence } from './latest-presence.ts';
-import type { Stream } from './stream.ts';
+import type { Stream } from './login-stream.ts';
 
 /** The default time after which a silent stream is pinged. */
 export const PING_INTERVAL_MS = 60_000;

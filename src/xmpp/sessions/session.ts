@@ -3,8 +3,8 @@ import { AppError } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { Acknowledgement, ChatState, OutgoingMessage, VisitorPresence } from '../port.ts';
 import { sessionError } from './failure.ts';
+import { type Stream, StreamFailure, type StreamHandlers } from './login-stream.ts';
 import { Outgoing, type OutgoingOptions } from './outgoing.ts';
-import { type Stream, StreamFailure, type StreamHandlers } from './stream.ts';
 
 /** The default waits between the logins of one visitor. */
 export const LOGIN_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };

@@ -3,7 +3,7 @@ import type { OperatorFact } from '../../../src/actors/operator/machine.ts';
 import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import type { Profile } from '../../../src/actors/visitor/profile.ts';
-import { COMMANDS, UNKNOWN } from '../../../src/inbox/written/read.ts';
+import { COMMANDS, UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
 import { type Answers, createAnswers } from '../../../src/reactors/answers/answers.ts';
 import { durationOf, stampOf } from '../../../src/reactors/texts/times.ts';
 import { assignChat, closeChat, DELAYS, sendMessage, startChat } from '../../actors/facts.ts';

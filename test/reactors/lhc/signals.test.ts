@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createTyping } from '../../../src/reactors/conversation/typing.ts';
-import { createCallbacks } from '../../../src/reactors/lhc/lhc-lane.ts';
+import { createTyping } from '../../../src/reactors/conversation/visitor-typing.ts';
+import { createCallbacks } from '../../../src/reactors/lhc/callback-lane.ts';
 import { createSignals } from '../../../src/reactors/lhc/signals.ts';
 import { createOperatorSessions } from '../../../src/reactors/operators/sessions.ts';
 import {

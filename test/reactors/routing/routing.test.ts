@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { load as loadOf } from '../../../src/actors/operator/decisions.ts';
 import { AppError } from '../../../src/errors.ts';
 import { createRouting } from '../../../src/reactors/routing/routing.ts';
-import { ROUTING_TABLE } from '../../../src/reactors/routing/tables.ts';
+import { ROUTING_TABLE } from '../../../src/reactors/routing/table-queries.ts';
 import { createActors } from '../../../src/runtime/host/actors.ts';
 import type { ActorHost } from '../../../src/runtime/host/host.ts';
 import { partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';

@@ -5,7 +5,7 @@ import type { EventStore, NewEvent, RecordedEvent } from '../../../src/eventstor
 import { createDeadLetters, DEAD_LETTERS_TABLE } from '../../../src/runtime/lanes/dead-letters.ts';
 import type { Destination, Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { createLanes } from '../../../src/runtime/lanes/lanes.ts';
-import { laneTable } from '../../../src/runtime/lanes/table.ts';
+import { laneTable } from '../../../src/runtime/lanes/pending-effects.ts';
 import { type Ownership, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { createPendingWork, openWorkFile } from '../../../src/runtime/pending-work.ts';
 import { newId, type openRig, type Rig, silent } from '../../support/rig.ts';

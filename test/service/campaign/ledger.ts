@@ -1,5 +1,5 @@
 /** Compares the promised messages (a 202, an acknowledgement) with the messages that arrived at their receivers. */
-import type { Callback } from '../../../src/lhc/types.ts';
+import type { Callback } from '../../../src/lhc/callback-types.ts';
 import type { Lhc } from '../../support/lhc.ts';
 
 export interface SentMessage {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { API_COMMANDS } from '../../../scripts/ejabberd/config.ts';
 import { createEjabberdAdmin } from '../../../src/xmpp/admin/admin.ts';
-import { openStream } from '../../../src/xmpp/sessions/stream.ts';
+import { openStream } from '../../../src/xmpp/sessions/login-stream.ts';
 import { presenceStanza } from '../../../src/xmpp/stanzas.ts';
 import { testEjabberd } from '../../support/ejabberd.ts';
 import { connectOperator } from '../../support/operator.ts';

@@ -9,7 +9,7 @@ import {
   type AccountsOptions,
   createAccountsTransport,
 } from '../../../src/xmpp/sessions/accounts.ts';
-import { openStream } from '../../../src/xmpp/sessions/stream.ts';
+import { openStream } from '../../../src/xmpp/sessions/login-stream.ts';
 import { testEjabberd } from '../../support/ejabberd.ts';
 import { connectOperator, type Operator } from '../../support/operator.ts';
 import { waitFor } from '../../support/wait.ts';

@@ -1,7 +1,7 @@
 /** A visitor is typing: passed on at once or not at all, and never recorded. */
 import { z } from '@hono/zod-openapi';
 import { VisitorKey } from '../../actors/ids.ts';
-import { line } from '../../actors/text.ts';
+import { line } from '../../actors/input-text.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 

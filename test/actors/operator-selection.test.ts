@@ -5,7 +5,7 @@ import {
   type Rule,
   type Sought,
   selectOperators,
-} from '../../src/actors/selection.ts';
+} from '../../src/actors/operator-selection.ts';
 import { username } from '../support/names.ts';
 import { op, RULE, sought } from './candidates.ts';
 

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import xml from '@xmpp/xml';
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { openStream, type Stream, StreamFailure } from '../../../src/xmpp/sessions/stream.ts';
+import { openStream, type Stream, StreamFailure } from '../../../src/xmpp/sessions/login-stream.ts';
 import { waitFor } from '../../support/wait.ts';
 
 interface Step {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts';
-import { createCallbacks } from '../../../src/reactors/lhc/lhc-lane.ts';
+import { createCallbacks } from '../../../src/reactors/lhc/callback-lane.ts';
 import {
   assignChat,
   changePresence,

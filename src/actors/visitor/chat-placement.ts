@@ -1,7 +1,7 @@
 /** Who has a visitor's chat: asked, assigned, taken, declined, handed on. */
 import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
-import type { Considered, PickReason } from '../selection.ts';
+import type { Considered, PickReason } from '../operator-selection.ts';
 import type { Chat, CloseParty, UnassignReason, VisitorContext, VisitorFact } from './facts.ts';
 
 export type PlacementCommand =

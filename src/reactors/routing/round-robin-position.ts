@@ -1,6 +1,6 @@
 /** The position of `round-robin` in each department: the last operator who was picked. */
 import type { TenantId, Username } from '../../actors/ids.ts';
-import type { RoutingTables } from './tables.ts';
+import type { RoutingTables } from './table-queries.ts';
 
 /** Picks that are kept in memory. The table has all of them and outlives this process, but it lags behind. */
 const RECENT_PICKS_MAX = 1_000;

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LHC_COMMANDS } from '../../../src/actors/tenant/lhc-commands.ts';
 import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
-import { COMMANDS, readWritten, UNKNOWN } from '../../../src/inbox/written/read.ts';
-import { nearest } from '../../../src/inbox/written/spelling.ts';
+import { COMMANDS, readWritten, UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
+import { nearest } from '../../../src/inbox/operator-commands/spelling.ts';
 
 const read = (body: string) => readWritten(body, LHC_COMMANDS);
 const message = (body: string) => ({ kind: 'message', body });

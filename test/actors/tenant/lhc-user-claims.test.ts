@@ -1,7 +1,7 @@
 /** Claims of LHC users: one operator each, whatever comes between a look and a claim. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type ClaimCommand, claimOf } from '../../../src/actors/tenant/claims.ts';
+import { type ClaimCommand, claimOf } from '../../../src/actors/tenant/lhc-user-claims.ts';
 import { type TenantFact, tenantDecider } from '../../../src/actors/tenant/machine.ts';
 import { username } from '../../support/names.ts';
 import { scenario } from '../scenario.ts';

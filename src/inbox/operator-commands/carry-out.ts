@@ -1,7 +1,7 @@
 /** Carries out a command that an operator wrote in a conversation, or refuses it with a reason for the operator. */
 import { type Person, personOf } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
-import type { Hook } from '../../actors/machine/seen.ts';
+import type { Hook } from '../../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';

@@ -6,7 +6,7 @@ import type { Change, OperatorEvent } from '../../actors/operator/facts.ts';
 import { type ChatEvent, chatAfter, isChatEvent } from '../../actors/visitor/chat.ts';
 import type { Chat } from '../../actors/visitor/facts.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
-import { SAME } from './schema.ts';
+import { SAME } from './table-schema.ts';
 
 /** Prepares its statements. @returns applies one fact */
 export function applyToRouting(file: DatabaseSync): (event: RecordedEvent) => void {

@@ -1,11 +1,11 @@
 /**
- * Callbacks to LHC: one signed POST, and what its answer means. `types.ts` has the bodies. The
+ * Callbacks to LHC: one signed POST, and what its answer means. `callback-types.ts` has the bodies. The
  * retries belong to the lane that delivers (`reactors/lhc`); the composition root and the doctor build the client.
  */
 import { createHmac } from 'node:crypto';
 import { messageOf } from '../errors.ts';
+import type { Callback, Ping } from './callback-types.ts';
 import { retryAfter } from './retry-after.ts';
-import type { Callback, Ping } from './types.ts';
 
 /** The default time limit of one delivery, answer included. */
 export const CALLBACK_DEADLINE_MS = 10_000;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AUTOMATIC, Seen } from '../../../src/actors/machine/seen.ts';
+import { AUTOMATIC, Seen } from '../../../src/actors/machine/idempotency.ts';
 import { HOUR } from '../facts.ts';
 import { throughJson } from '../stream.ts';
 

@@ -1,13 +1,13 @@
 /** The queries of routing: both sides of every open chat, folded from visitors' and operators' streams. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
-import type { Sought } from '../../actors/selection.ts';
+import type { Sought } from '../../actors/operator-selection.ts';
 import { soughtIn, VISITOR_FOLD } from '../../actors/visitor/chat.ts';
 import type { Chat } from '../../actors/visitor/facts.ts';
 import type { WorkTable } from '../../runtime/pending-work.ts';
 import { prepareLazily } from '../../sqlite/statements.ts';
-import { applyToRouting } from './rows.ts';
-import { SAME, SCHEMA, TABLES } from './schema.ts';
+import { applyToRouting } from './table-fold.ts';
+import { SAME, SCHEMA, TABLES } from './table-schema.ts';
 
 /** An open chat with everything that a pick needs, so that a pass loads no visitor whose chat nobody can answer. */
 export interface RoutableChat extends Sought {
@@ -151,7 +151,7 @@ export const routableChat = (visitor: VisitorKey, chat: Chat): RoutableChat => (
   since: chat.startedAt,
 });
 
-// Written as JSON by rows.ts.
+// Written as JSON by table-fold.ts.
 const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
   routableChat(visitor, JSON.parse(life) as Chat);
 

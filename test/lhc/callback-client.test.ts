@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createCallbackClient } from '../../src/lhc/client.ts';
+import { createCallbackClient } from '../../src/lhc/callback-client.ts';
+import type { Callback } from '../../src/lhc/callback-types.ts';
 import { LONGEST_WAIT_MS, retryAfter } from '../../src/lhc/retry-after.ts';
-import type { Callback } from '../../src/lhc/types.ts';
 import { type Lhc, startLhc } from '../support/lhc.ts';
 
 const SECRET = `whsec_${Buffer.from('a secret of twenty-four.').toString('base64')}`;

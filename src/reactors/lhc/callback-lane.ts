@@ -11,11 +11,11 @@ import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 import type { JsonObject } from '../../kit/json.ts';
-import type { CallbackClient } from '../../lhc/client.ts';
-import type { Callback } from '../../lhc/types.ts';
+import type { CallbackClient } from '../../lhc/callback-client.ts';
+import type { Callback } from '../../lhc/callback-types.ts';
 import type { Destination, DestinationFilter, Outcome } from '../../runtime/lanes/destination.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import type { PersonalData } from '../personal.ts';
+import type { PersonalData } from '../personal-data.ts';
 
 /** Waits between the tries of one callback. */
 export const CALLBACK_RETRY: RetryPolicy = { firstMs: 500, mostMs: 60_000 };
