@@ -1,21 +1,23 @@
-/** Which operators are asked to answer a chat: a pure choice among candidates. */
+/** Chooses the operators who are asked to answer a chat. A pure function (docs/adr/0016). */
 import type { Username } from './ids.ts';
 import type { Availability } from './operator/facts.ts';
 
+/** How an operator is chosen among all who may have the chat. */
 export const POLICIES = ['least-loaded', 'round-robin', 'random', 'broadcast'] as const;
 export type Policy = (typeof POLICIES)[number];
 
-/** Why an operator was picked: the chat belongs with a person, or a policy of the tenant or department. */
+/** Why an operator was chosen: because of their own history with this visitor, or by the policy. */
 export type PickReason = 'invited' | 'last-served' | 'handed-back' | Policy;
 
-/** Operators who could have had the chat at that moment. */
+/** The operators who could have had the chat at that moment. */
 export type Considered = {
-  /** How many there were. */
+  /** Their number. */
   free: number;
-  /** The first of them in the order of the policy, with their chats and their capacity. */
+  /** The first of them in the order of the policy. `chats`: reserved and open chats. */
   first: { operator: Username; chats: number; capacity: number }[];
 };
 
+/** An operator, with what the choice depends on. */
 export interface Candidate {
   readonly username: Username;
   readonly registered: boolean;
@@ -24,64 +26,67 @@ export interface Candidate {
   readonly capacity: number;
   /** Reserved and open chats. */
   readonly load: number;
-  /** Those of them that are of a department, by its name. */
+  /** Reserved and open chats by the name of the department. */
   readonly loadOf: Readonly<Record<string, number>>;
-  /** Chats of broadcasts that it is asked to answer: they take no places, and it may get as many of them as it answers. */
-  readonly asked: number;
-  /** When it last was given or finished a chat, ms since 1970. */
+  /** Broadcast offers to this operator that are open. They count in no `load`, and the operator may accept all of them. */
+  readonly openOffers: number;
+  /** When this operator last got or finished a chat, in ms since 1970. 0: never. */
   readonly lastChatAt: number;
 }
 
-/** The chat that somebody is looked for. */
-export interface Sought {
+/** A chat that needs an operator, with what the choice depends on. */
+export interface ChatCriteria {
   readonly department: string | null;
   readonly invitedBy: Username | null;
-  /** Who answered the visitor's chat before this one. */
+  /** The operator who answered last: in this chat, or else in the visitor's previous one. */
   readonly lastOperator: Username | null;
-  /** Who handed it to an operator: he gets it back when that one does not take it. */
+  /** The operator who transferred the chat to another operator. They get it back if the receiver does not accept. */
   readonly transferredBy: Username | null;
-  /** Asked now, in a broadcast that goes on. */
-  readonly offered: readonly Username[];
-  /** Missed or declined it, or handed it to a department. */
-  readonly passed: readonly Username[];
+  /** Operators with an open offer from a broadcast. */
+  readonly offeredTo: readonly Username[];
+  /** Operators who missed or declined the chat, or transferred it to its department. */
+  readonly passedBy: readonly Username[];
 }
 
+/** How a tenant or department chooses. */
 export interface Rule {
   readonly policy: Policy;
-  /** Chats of the department that one operator has at most; null: no bound but its own. */
+  /** Chats of this department that one operator may have. null: only the operator's own capacity counts. */
   readonly departmentCapacity: number | null;
-  /** Who was picked last in this department: the round goes on behind him. */
+  /** The operator who was chosen last in this department. `round-robin` continues after this name. */
   readonly lastPicked: Username | null;
   /** 0 ≤ random < 1 */
   readonly random: number;
 }
 
+/** The result of a choice. */
 export interface Pick {
-  /** One; of a broadcast all who are asked now. */
+  /** One operator, or all new receivers of a broadcast. */
   readonly operators: readonly [Username, ...Username[]];
   readonly reason: PickReason;
   readonly considered: Considered;
-  /** All of them missed or declined it before: nobody else is free. */
+  /** True if all of these operators have missed or declined the chat before, and nobody else is free. */
   readonly again: boolean;
 }
 
-/** How many of those considered are named in the fact. */
-const NAMED = 20;
-/** How many a broadcast asks. */
-const MOST_ASKED = 500;
+/** Operators named in `considered`, at most. */
+export const CONSIDERED_MAX_OPERATORS = 20;
+/** Operators with an open offer from one broadcast, at most. */
+export const BROADCAST_MAX_OPERATORS = 500;
 
-/** An operator with no department named serves all; a chat with none goes to anybody. */
+/** An operator without departments serves all departments. A chat without a department goes to any operator. */
 const serves = (candidate: Candidate, department: string | null): boolean =>
   department === null ||
   candidate.departments.length === 0 ||
   candidate.departments.includes(department);
 
-/** Who is asked in a broadcast has a place for it, should he answer all that he is asked. */
-export const hasRoom = ({ load, asked, capacity }: Candidate): boolean => load + asked < capacity;
+/** True if the operator could accept one more broadcast offer and all their open ones without exceeding their capacity. */
+export const hasRoom = ({ load, openOffers, capacity }: Candidate): boolean =>
+  load + openOffers < capacity;
 
 const byName = (a: Candidate, b: Candidate): number => (a.username < b.username ? -1 : 1);
 
-/** The fewest chats first, then the longest idle. */
+/** Fewest chats first, then longest without a new chat. */
 const byLoad = (a: Candidate, b: Candidate): number =>
   a.load - b.load || a.lastChatAt - b.lastChatAt || byName(a, b);
 
@@ -98,16 +103,18 @@ function ordered(free: readonly Candidate[], { policy, lastPicked, random }: Rul
 }
 
 /**
- * Whom to ask: who the chat belongs with (handed it to another who did not take it, invited the visitor, served it
- * last), whatever his department; else by policy among those of the department. Only who is available and has a free
- * place; who missed or declined it only when nobody else is there. null: nobody is free.
+ * Chooses whom to ask. First come operators with a history, whatever their departments: the one who transferred the chat,
+ * the one who invited the visitor, the one who answered last. Otherwise the policy chooses among the operators of the
+ * department. An operator must be available and have a free place. Operators who missed or declined the chat are chosen
+ * only if nobody else is free.
+ * @returns null if nobody is free
  */
 export function selectOperators(
   candidates: readonly Candidate[],
-  chat: Sought,
+  chat: ChatCriteria,
   rule: Rule,
 ): Pick | null {
-  const { department, passed, offered } = chat;
+  const { department, passedBy, offeredTo } = chat;
   const bound = rule.departmentCapacity ?? Number.POSITIVE_INFINITY;
   const able = candidates.filter(
     (each) =>
@@ -115,13 +122,13 @@ export function selectOperators(
       each.availability === 'available' &&
       each.load < each.capacity &&
       (department === null || (each.loadOf[department] ?? 0) < bound) &&
-      !offered.includes(each.username),
+      !offeredTo.includes(each.username),
   );
-  const fresh = able.filter(({ username }) => !passed.includes(username));
+  const fresh = able.filter(({ username }) => !passedBy.includes(username));
   const free = fresh.filter((each) => serves(each, department));
-  // A broadcast that goes on is not taken from those who are asked.
-  const persons: readonly (readonly [string | null, PickReason])[] =
-    offered.length > 0
+  // While a broadcast is open, only the policy chooses: operators with open offers keep them.
+  const preferred: readonly (readonly [string | null, PickReason])[] =
+    offeredTo.length > 0
       ? []
       : [
           [chat.transferredBy, 'handed-back'],
@@ -130,30 +137,30 @@ export function selectOperators(
         ];
   const considered = (order: readonly Candidate[]): Considered => ({
     free: order.length,
-    first: order.slice(0, NAMED).map(({ username, load, capacity }) => ({
+    first: order.slice(0, CONSIDERED_MAX_OPERATORS).map(({ username, load, capacity }) => ({
       operator: username,
       chats: load,
       capacity,
     })),
   });
-  for (const [name, reason] of persons) {
-    const person = fresh.find(({ username }) => username === name);
-    if (!person) continue;
-    const others = free.filter((each) => each !== person).toSorted(byLoad);
+  for (const [name, reason] of preferred) {
+    const candidate = fresh.find(({ username }) => username === name);
+    if (!candidate) continue;
+    const others = free.filter((each) => each !== candidate).toSorted(byLoad);
     return {
-      operators: [person.username],
+      operators: [candidate.username],
       reason,
       again: false,
-      considered: considered([person, ...others]),
+      considered: considered([candidate, ...others]),
     };
   }
   const again = free.length === 0;
   const rest = again ? able.filter((each) => serves(each, department)) : free;
   const order = ordered(rule.policy === 'broadcast' ? rest.filter(hasRoom) : rest, rule);
-  const most = rule.policy === 'broadcast' ? MOST_ASKED - offered.length : 1;
+  const most = rule.policy === 'broadcast' ? BROADCAST_MAX_OPERATORS - offeredTo.length : 1;
   const [first, ...others] = order.slice(0, Math.max(0, most)).map(({ username }) => username);
-  // In a broadcast that goes on only who was not asked before is news.
-  if (first === undefined || (again && offered.length > 0)) return null;
+  // Open broadcast: operators who have passed are not asked again while others may still answer.
+  if (first === undefined || (again && offeredTo.length > 0)) return null;
   return {
     operators: [first, ...others],
     reason: rule.policy,

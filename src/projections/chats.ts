@@ -3,7 +3,7 @@
  * again, for the same visitor or another one, so the revision of ChatStarted is part of the key.
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
-import { askedOf } from '../actors/visitor/chat.ts';
+import { openOffersOf } from '../actors/visitor/chat.ts';
 import type { Chat } from '../actors/visitor/facts.ts';
 import type { ApplyVisitorFact, OpenedVisitorFact, Recorded, RecordedOfVisitor } from './facts.ts';
 import type { Model } from './model.ts';
@@ -145,7 +145,7 @@ function prepare(db: DatabaseSync) {
 type Statements = ReturnType<typeof prepare>;
 
 const stateOf = (chat: Chat) =>
-  chat.accepted ? 'active' : askedOf(chat).length > 0 ? 'offered' : 'waiting';
+  chat.accepted ? 'active' : openOffersOf(chat).length > 0 ? 'offered' : 'waiting';
 
 /** Sets open offers, state and operator from the open chat. Further values are ?6 and on. */
 function update(
@@ -156,7 +156,7 @@ function update(
 ) {
   const { chat } = recorded;
   if (!chat) return;
-  setOffers(recorded, chat.id, JSON.stringify(askedOf(chat)));
+  setOffers(recorded, chat.id, JSON.stringify(openOffersOf(chat)));
   run(recorded, chat.id, stateOf(chat), chat.operator, ...values);
 }
 

@@ -1,5 +1,5 @@
 /** Candidates and chats for tests of the selection, with what a test does not care about filled in. */
-import type { Candidate, Rule, Sought } from '../../src/actors/operator-selection.ts';
+import type { Candidate, ChatCriteria, Rule } from '../../src/actors/operator-selection.ts';
 import { username } from '../support/names.ts';
 
 export const RULE: Rule = {
@@ -17,19 +17,19 @@ export const op = (name: string, but: Partial<Candidate> = {}): Candidate => ({
   departments: [],
   capacity: 5,
   load: 0,
-  asked: 0,
+  openOffers: 0,
   loadOf: {},
   lastChatAt: 0,
   ...but,
 });
 
 /** A chat for sales with no past, unless it is said otherwise. */
-export const sought = (but: Partial<Sought> = {}): Sought => ({
+export const criteria = (but: Partial<ChatCriteria> = {}): ChatCriteria => ({
   department: 'sales',
   invitedBy: null,
   lastOperator: null,
   transferredBy: null,
-  offered: [],
-  passed: [],
+  offeredTo: [],
+  passedBy: [],
   ...but,
 });

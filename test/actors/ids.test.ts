@@ -265,7 +265,7 @@ describe.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '0'])(
       operator.send(take('r1', id), 0);
       same();
       expect(() => decide(operatorDecider, operator.state, reserve('r2', id), 0)).toThrow(
-        /has this chat/,
+        /already has this chat/,
       );
       operator.send({ type: 'ReportPing', resource: id, answered: false }, 0);
       same();

@@ -4,14 +4,14 @@ import { describe, expect, it } from 'vitest';
 import type { Username } from '../../src/actors/ids.ts';
 import {
   type Candidate,
+  type ChatCriteria,
   POLICIES,
   type Policy,
   type Rule,
-  type Sought,
   selectOperators,
 } from '../../src/actors/operator-selection.ts';
 import { username } from '../support/names.ts';
-import { op, RULE, sought } from './candidates.ts';
+import { criteria, op, RULE } from './candidates.ts';
 
 const names = ['ada', 'bob', 'cleo', 'dan', 'eve'].map(username);
 const departments = ['sales', 'billing'];
@@ -27,20 +27,20 @@ const candidate = (name: string): fc.Arbitrary<Candidate> =>
       capacity: fc.nat({ max: 3 }),
       sales: fc.nat({ max: 2 }),
       others: fc.nat({ max: 2 }),
-      asked: fc.nat({ max: 2 }),
+      openOffers: fc.nat({ max: 2 }),
       lastChatAt: fc.nat({ max: 3 }),
     })
     .map(({ sales, others, ...rest }) =>
       op(name, { ...rest, load: sales + others, loadOf: { sales } }),
     );
 
-const chat: fc.Arbitrary<Sought> = fc.record({
+const chat: fc.Arbitrary<ChatCriteria> = fc.record({
   department: fc.constantFrom(null, ...departments),
   invitedBy: someone,
   lastOperator: someone,
   transferredBy: someone,
-  offered: some,
-  passed: some,
+  offeredTo: some,
+  passedBy: some,
 });
 
 const rule: fc.Arbitrary<Rule> = fc.record({
@@ -63,14 +63,14 @@ describe('whoever is there', () => {
           each.load < each.capacity &&
           (department === null ||
             (each.loadOf[department] ?? 0) < (how.departmentCapacity ?? Infinity)) &&
-          !wanted.offered.includes(each.username);
+          !wanted.offeredTo.includes(each.username);
         const serves = (each: Candidate) =>
           department === null ||
           each.departments.length === 0 ||
           each.departments.includes(department);
-        const fresh = (each: Candidate) => !wanted.passed.includes(each.username);
+        const fresh = (each: Candidate) => !wanted.passedBy.includes(each.username);
         const hasRoom = (each: Candidate) =>
-          how.policy !== 'broadcast' || each.load + each.asked < each.capacity;
+          how.policy !== 'broadcast' || each.load + each.openOffers < each.capacity;
         const persons = [wanted.transferredBy, wanted.invitedBy, wanted.lastOperator];
         const free = all.filter((each) => isFree(each) && serves(each));
 
@@ -78,7 +78,7 @@ describe('whoever is there', () => {
         if (!pick) {
           // Nobody was left who could have been asked; of a broadcast that goes on, nobody who had not passed.
           const left = free.filter(fresh);
-          const askable = left.length > 0 || wanted.offered.length > 0 ? left : free;
+          const askable = left.length > 0 || wanted.offeredTo.length > 0 ? left : free;
           expect(askable.filter(hasRoom)).toEqual([]);
           return;
         }
@@ -106,7 +106,7 @@ describe('whoever is there', () => {
   it('least-loaded asks nobody who has more than another, or was given one later with as many', () => {
     fc.assert(
       fc.property(pool, (all) => {
-        const open = sought({ department: null });
+        const open = criteria({ department: null });
         const [first] = selectOperators(all, open, RULE)?.operators ?? [];
         const his = all.find((each) => each.username === first);
         for (const each of all) {
@@ -134,7 +134,7 @@ describe('whoever is there', () => {
         for (const others of turns) {
           const all = [...stay, ...others].map((name) => op(name));
           const how: Rule = { ...RULE, policy: 'round-robin', lastPicked };
-          const [next] = selectOperators(all, sought(), how)?.operators ?? [];
+          const [next] = selectOperators(all, criteria(), how)?.operators ?? [];
           expect(next).toBeDefined();
           lastPicked = next ?? null;
           picks.push(String(next));
@@ -162,7 +162,7 @@ describe('whoever is there', () => {
         const all = names.slice(0, count).map((name) => op(name));
         const at = which % count;
         const how: Rule = { ...RULE, policy: 'random', random: (at + 0.5) / count };
-        expect(selectOperators(all, sought(), how)?.operators).toEqual([names[at]]);
+        expect(selectOperators(all, criteria(), how)?.operators).toEqual([names[at]]);
       }),
     );
   });

@@ -2,16 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import {
   type Candidate,
+  type ChatCriteria,
   type Rule,
-  type Sought,
   selectOperators,
 } from '../../src/actors/operator-selection.ts';
 import { username } from '../support/names.ts';
-import { op, RULE, sought } from './candidates.ts';
+import { criteria, op, RULE } from './candidates.ts';
 
 const given = (...candidates: Candidate[]) => ({
-  when: (chat: Partial<Sought> = {}, rule: Partial<Rule> = {}) => {
-    const pick = () => selectOperators(candidates, sought(chat), { ...RULE, ...rule });
+  when: (chat: Partial<ChatCriteria> = {}, rule: Partial<Rule> = {}) => {
+    const pick = () => selectOperators(candidates, criteria(chat), { ...RULE, ...rule });
     return {
       asks: (...operators: string[]) => expect(pick()?.operators ?? []).toEqual(operators),
       because: (reason: string) => expect(pick()?.reason).toBe(reason),
@@ -108,13 +108,16 @@ describe('who the chat belongs with', () => {
 
   it('is not asked again when he passed', () => {
     given(...all)
-      .when({ ...past, passed: [username('giver'), username('inviter')] })
+      .when({ ...past, passedBy: [username('giver'), username('inviter')] })
       .asks('last');
   });
 
   it('does not take a broadcast from those who are asked', () => {
     given(op('ada'), op('last'))
-      .when({ lastOperator: username('last'), offered: [username('bob')] }, { policy: 'broadcast' })
+      .when(
+        { lastOperator: username('last'), offeredTo: [username('bob')] },
+        { policy: 'broadcast' },
+      )
       .asks('ada', 'last');
   });
 });
@@ -123,16 +126,16 @@ describe('who passed', () => {
   it('is asked again only when nobody else is free', () => {
     const busy = op('bob', { availability: 'busy' });
     given(op('ada'), op('bob', { load: 4 }))
-      .when({ passed: [username('ada')] })
+      .when({ passedBy: [username('ada')] })
       .asks('bob');
     given(op('ada'), busy)
-      .when({ passed: [username('ada')] })
+      .when({ passedBy: [username('ada')] })
       .asks('ada');
     given(op('ada'), busy)
-      .when({ passed: [username('ada')] })
+      .when({ passedBy: [username('ada')] })
       .again(true);
     given(op('ada'))
-      .when({ passed: [username('bob')] })
+      .when({ passedBy: [username('bob')] })
       .again(false);
   });
 });
@@ -177,32 +180,32 @@ describe('the policies', () => {
       .when({}, rule)
       .asks('ada', 'bob', 'cleo');
     given(...three)
-      .when({ offered: [username('ada'), username('cleo')] }, rule)
+      .when({ offeredTo: [username('ada'), username('cleo')] }, rule)
       .asks('bob');
     given(...three)
-      .when({ offered: [username('ada'), username('bob'), username('cleo')] }, rule)
+      .when({ offeredTo: [username('ada'), username('bob'), username('cleo')] }, rule)
       .asks();
     // Who declined is not asked again while others think about it.
     given(...three)
-      .when({ offered: [username('ada'), username('cleo')], passed: [username('bob')] }, rule)
+      .when({ offeredTo: [username('ada'), username('cleo')], passedBy: [username('bob')] }, rule)
       .asks();
     given(...three)
-      .when({ passed: [username('ada'), username('bob'), username('cleo')] }, rule)
+      .when({ passedBy: [username('ada'), username('bob'), username('cleo')] }, rule)
       .asks('ada', 'bob', 'cleo');
   });
 
   it('broadcast: nobody who is asked already about as many chats as he has places for', () => {
     const rule = { policy: 'broadcast' as const };
-    const busy = op('busy', { load: 3, asked: 2 });
+    const busy = op('busy', { load: 3, openOffers: 2 });
     given(...three, busy)
       .when({}, rule)
       .asks('ada', 'bob', 'cleo');
-    given(op('ada', { load: 3, asked: 1 }), busy)
+    given(op('ada', { load: 3, openOffers: 1 }), busy)
       .when({}, rule)
       .asks('ada');
     // Who missed it is not asked again because others have no room just now.
     given(op('ada'), busy)
-      .when({ passed: [username('ada')] }, rule)
+      .when({ passedBy: [username('ada')] }, rule)
       .asks();
     // Whom the chat belongs with has it, and elsewhere it counts for nothing.
     given(op('ada'), busy)
@@ -220,7 +223,7 @@ describe('the policies', () => {
         .pick()?.operators ?? [];
     expect(first).toHaveLength(500);
     given(...many)
-      .when({ offered: [...first] }, rule)
+      .when({ offeredTo: [...first] }, rule)
       .asks();
   });
 

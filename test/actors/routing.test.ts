@@ -35,7 +35,7 @@ function check(world: World): void {
     const { chat } = world.visitor(visitor).context;
     if (!chat) continue;
     // Several are asked only while nobody has it.
-    if (chat.operator !== null) expect(chat.offered).toEqual([]);
+    if (chat.operator !== null) expect(chat.offeredTo).toEqual([]);
     if (!chat.operator || chat.reservation === null || world.voided.has(chat.reservation)) continue;
     // Assigned by a reservation: that operator holds it, so what is assigned never exceeds the capacity either.
     const held = world.operator(chat.operator).context.chats[chat.id];

@@ -53,7 +53,7 @@ describe('rows', () => {
           expect(chat?.state ?? 'closed').toBe('closed');
           return;
         }
-        const offered = has.accepted ? [] : has.operator ? [has.operator] : has.offered;
+        const offered = has.accepted ? [] : has.operator ? [has.operator] : has.offeredTo;
         expect(chat).toMatchObject({
           chatId: has.id,
           state: has.accepted ? 'active' : offered.length > 0 ? 'offered' : 'waiting',

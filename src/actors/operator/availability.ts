@@ -1,4 +1,4 @@
-/** How available an operator is, from his sessions and from what he says himself. */
+/** The availability of an operator: a function of their sessions and of `!away`. */
 import type {
   Availability,
   OperatorEvent,
@@ -9,16 +9,16 @@ import type {
 } from './facts.ts';
 
 /**
- * One availability from many sessions: the most available one counts, since that client gets the message; a client
- * that says "do not disturb" outweighs one that is merely away. A session that answers no pings counts for nothing.
- * @param away he said himself that he is: whoever is available otherwise is not
+ * The availability that follows from sessions and `!away`. The most available session counts, because its client gets the
+ * messages. "Do not disturb" outweighs "away". A session that answers no pings does not count. `!away` makes an available
+ * operator away.
  */
 export function availabilityOf({ sessions, away }: Presence): Availability {
-  const shown = shownBy(sessions);
-  return away && shown === 'available' ? 'away' : shown;
+  const availability = availabilityBySessions(sessions);
+  return away && availability === 'available' ? 'away' : availability;
 }
 
-function shownBy(sessions: Sessions): Availability {
+function availabilityBySessions(sessions: Sessions): Availability {
   const shows = Object.values(sessions)
     .filter((session) => session.responsive)
     .map((session) => session.show);
@@ -38,7 +38,7 @@ const PRESENCE_FACTS = [
 ] as const;
 type PresenceFactType = (typeof PRESENCE_FACTS)[number];
 
-/** A fact that an operator's availability may change by, as far as it is known before the change is worked out. */
+/** A fact that may change the availability, without its field `availability`, which is worked out from it. */
 export type PresenceFact = {
   [T in PresenceFactType]: {
     readonly type: T;
@@ -83,7 +83,7 @@ function sessionsAfter(sessions: Sessions, fact: PresenceFact): Sessions {
   }
 }
 
-/** An operator's presence after a fact. */
+/** The presence of an operator after a fact. */
 export const presenceAfter = ({ sessions, away }: Presence, fact: PresenceFact): Presence => ({
   sessions: sessionsAfter(sessions, fact),
   away: fact.type === 'AvailabilitySet' ? fact.data.away : away,

@@ -1,15 +1,15 @@
-/** What may be asked of an operator, and which facts that causes or why it is refused. */
+/** The commands of an operator, and the facts that each command causes. */
 import { AppError } from '../../errors.ts';
 import type { VisitorKey } from '../ids.ts';
 import { type Core, type Decider, refuse } from '../machine/decider.ts';
 import type { Availability, ChatTerms, OperatorContext, OperatorFact } from './facts.ts';
 import {
-  CHATS_NAMED,
+  MAX_CHATS_IN_FACT,
   OPERATOR_VERSION,
   type OperatorSnapshot,
   operatorMachine,
 } from './machine.ts';
-import { bePresent, type PresenceCommand } from './presence.ts';
+import { decidePresence, type PresenceCommand } from './presence.ts';
 
 export type OperatorCommand =
   | {
@@ -18,9 +18,9 @@ export type OperatorCommand =
       departments: string[];
       capacity: number;
       name: string | null;
-      /** Whether the name differs from the one known: names are personal, so the caller compares. */
+      /** Whether the name differs from the known one. Names are personal data, so the caller compares them. */
       nameChanged: boolean;
-      /** The revision that this was decided by; refused as `conflict` when the stream has moved. */
+      /** The revision that the caller has seen. Refused as `conflict` if the stream has newer facts. */
       after?: number;
     }
   | { type: 'ClaimAccount'; adopted: boolean }
@@ -28,7 +28,7 @@ export type OperatorCommand =
   | { type: 'ReportAccountRemoved' }
   | { type: 'RevokeLhcUser'; lhcUserId: number }
   | PresenceCommand
-  /** @param departmentCapacity chats of that department that one operator has at most; null: no such bound */
+  /** @param departmentCapacity chats of the department that one operator may have; null: no such limit */
   | ({
       type: 'ReserveChat';
       reservation: string;
@@ -49,7 +49,7 @@ export type OperatorCommand =
       chatId: string;
       reason: string;
     }
-  /** @param command the command that it was, when it was one */
+  /** @param command the refused command, if it was one and not a message */
   | {
       type: 'RefuseMessage';
       visitor: VisitorKey;
@@ -67,20 +67,21 @@ export type OperatorCommand =
 
 type OperatorCore = Core<OperatorSnapshot>;
 
+/** The state of an operator. */
 export interface OperatorState {
   readonly availability: Availability;
   readonly context: OperatorContext;
 }
 
 export const operatorState = (core: OperatorCore): OperatorState => ({
-  availability: core.snapshot.value as Availability, // the machine's states are the availabilities
+  availability: core.snapshot.value as Availability, // the names of the machine's states
   context: core.snapshot.context,
 });
 
-/** Reserved and open chats together: what counts against the capacity. */
+/** Number of reserved and open chats. It is compared with the capacity. */
 export const load = (context: OperatorContext): number => Object.keys(context.chats).length;
 
-/** The same of one department. */
+/** Number of reserved and open chats of a department. */
 const loadOf = ({ chats }: OperatorContext, department: string): number =>
   Object.values(chats).filter((chat) => chat.department === department).length;
 
@@ -126,7 +127,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
         ? []
         : [{ type: 'OperatorAccountClaimed', data: { adopted: command.adopted } }];
     case 'ReportAccountRemoved':
-      return context.leaving ? [{ type: 'OperatorAccountRemoved', data: {} }] : [];
+      return context.accountRemovalPending ? [{ type: 'OperatorAccountRemoved', data: {} }] : [];
     case 'RevokeLhcUser': {
       const { lhcUserId } = command;
       if (context.registered && context.lhcUserId === lhcUserId) {
@@ -139,7 +140,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
     case 'CloseSession':
     case 'ReportPing':
     case 'CompareSessions':
-      return bePresent(context, command);
+      return decidePresence(context, command);
     case 'ReleaseChat': {
       const { type: _type, ...data } = command;
       if (!Object.hasOwn(chats, command.chatId)) return [];
@@ -152,21 +153,26 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
   }
   switch (command.type) {
     case 'SetAvailability':
-      return bePresent(context, command);
+      return decidePresence(context, command);
     case 'Remove': {
-      const had = Object.keys(chats).slice(0, CHATS_NAMED);
+      const firstChats = Object.keys(chats).slice(0, MAX_CHATS_IN_FACT);
       return [
-        { type: 'OperatorRemoved', data: { ...(had.length > 0 && { chats: had }), ...offline } },
+        {
+          type: 'OperatorRemoved',
+          data: { ...(firstChats.length > 0 && { chats: firstChats }), ...offline },
+        },
       ];
     }
     case 'ReserveChat': {
       const { type: _type, departmentCapacity, ...data } = command;
       const known = Object.hasOwn(chats, command.chatId) ? chats[command.chatId] : undefined;
       if (known?.reservation === command.reservation) return [];
-      if (known) return refuse('this operator has this chat', { chatId: command.chatId });
+      if (known) return refuse('this operator already has this chat', { chatId: command.chatId });
       if (availability !== 'available') return refuse(`this operator is ${availability}`);
       if (load(context) >= context.capacity) {
-        return refuse(`all ${context.capacity} places of this operator are taken`);
+        return refuse(
+          `this operator has no free place (${load(context)} of ${context.capacity} chats)`,
+        );
       }
       const { department } = command;
       if (
@@ -174,7 +180,9 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
         department !== null &&
         loadOf(context, department) >= departmentCapacity
       ) {
-        return refuse(`this operator has ${departmentCapacity} chats of ${department} already`);
+        return refuse(
+          `this operator has no free place for ${department} (${loadOf(context, department)} of ${departmentCapacity} chats)`,
+        );
       }
       return [{ type: 'ChatReserved', data }];
     }
@@ -182,9 +190,9 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
       const { type: _type, ...data } = command;
       const known = Object.hasOwn(chats, command.chatId) ? chats[command.chatId] : undefined;
       if (known?.open && known.reservation === command.reservation) return [];
-      // Released in the meantime: taken now, nobody would release it again and the place would be lost for good.
+      // The reservation was released meanwhile. Nobody would release it a second time, so its place would be lost.
       if (command.reservation !== null && known?.reservation !== command.reservation) {
-        return refuse('this operator does not hold this reservation any more', {
+        return refuse('this operator no longer has this reservation', {
           reservation: command.reservation,
         });
       }

@@ -1,23 +1,24 @@
-/** What can be true of an operator: its facts, and what is folded from them. */
+/** The facts of an operator, and the state that is folded from them. */
 import type { VisitorKey } from '../ids.ts';
 import type { EventOf, FactOf } from '../machine/decider.ts';
 
-/** As the operator's chat client shows it, over all its sessions. */
+/** The availability over all sessions (availability.ts). */
 export type Availability = 'offline' | 'available' | 'away' | 'busy';
 
-/** RFC 6121 §4.7.2.1, `available` for none; null: connected, but no presence sent yet (or taken back). */
+/** RFC 6121 §4.7.2.1; `available` if the presence has no `show`. null: connected without an available presence. */
 export type Show = 'available' | 'chat' | 'away' | 'xa' | 'dnd' | null;
 
 export type Change = { from: Availability; to: Availability };
 
+/** Facts by type, with their data. */
 export type OperatorFacts = {
-  /** Its account in ejabberd is ours: we are about to make it, or were told to adopt it. */
+  /** The account in ejabberd belongs to the service from now on. `adopted`: it existed before. */
   OperatorAccountClaimed: { adopted: boolean };
   OperatorRegistered: {
     lhcUserId: number;
     departments: string[];
     capacity: number;
-    /** It is online already: its presence counts from now on, and LHC was told of none before. */
+    /** The operator is online already. LHC has had no callback for that, so it gets one now. */
     online?: true;
     /** The LHC user that this operator was until now. LHC is told that this user is offline. */
     offlineLhcUserId?: number;
@@ -25,19 +26,19 @@ export type OperatorFacts = {
   OperatorLoggedIn: { session: string; resource: string; availability: Change };
   PresenceChanged: { session: string; resource: string; show: Show; availability: Change };
   OperatorLoggedOut: { session: string; resource: string; availability: Change };
-  /** A ping was not answered: no chats until something is heard of that client again. */
+  /** A client did not answer a ping. Its sessions do not count until it answers or sends a presence. */
   OperatorUnresponsive: { resource: string; availability: Change };
   OperatorResponsive: { resource: string; availability: Change };
-  /** He says himself that he wants no chats, or wants them again; where he said it, he is answered. */
+  /** `!away` or `!back`, written in the conversation with this visitor. The operator gets an answer there. */
   AvailabilitySet: { away: boolean; visitor: VisitorKey; messageId: string; availability: Change };
-  /** Offline for longer than he has to come back: his chats (the first of them) go to others. */
+  /** The operator was offline for longer than `ownerGrace`. `chats`: their first chats, which go to other operators. */
   OperatorGone: { chats: string[] };
   ChatReserved: { reservation: string; visitor: VisitorKey; chatId: string } & ChatTerms;
   ChatConfirmed: { reservation: string | null; visitor: VisitorKey; chatId: string } & ChatTerms;
   ChatReleased: { reservation: string | null; visitor: VisitorKey; chatId: string; reason: string };
-  /** `command`: it was one (`transfer`), and not a message to the visitor. */
+  /** The operator gets `reason` as a line. `command`: the refused text was this command, not a message to the visitor. */
   MessageRefused: { visitor: VisitorKey; messageId: string; reason: string; command?: string };
-  /** Asked in the conversation with this visitor, and answered there; `?` when it is no command of ours or LHC's. */
+  /** `!info`, `!history` or `!help`, written in the conversation with this visitor. `command` is `?` for an unknown one. */
   QuestionAsked: {
     visitor: VisitorKey;
     messageId: string;
@@ -46,9 +47,9 @@ export type OperatorFacts = {
   };
   /** `chats`: the operator's first chats, which go to other operators. `offlineLhcUserId`: as above. */
   OperatorRemoved: { chats?: string[]; offlineLhcUserId?: number };
-  /** The account of the removed operator is gone from ejabberd: its name may be given to somebody else. */
+  /** The removed operator's account is gone from ejabberd. The username can be used again. */
   OperatorAccountRemoved: Record<never, never>;
-  /** Another operator takes over a claim that was never used: a registration under way with this id is void. */
+  /** Another operator takes over this LHC user, so a registration with it that is under way must fail. */
   LhcUserRevoked: { lhcUserId: number };
 };
 
@@ -59,7 +60,7 @@ export type ChatTerms = {
   ownerGrace: number;
 };
 
-/** Sealed with the tenant's key. */
+/** The personal part of each fact that has one. Encrypted with the tenant's data key. */
 export type OperatorPersonal = {
   OperatorRegistered: { name: string };
   PresenceChanged: { status: string };
@@ -71,7 +72,7 @@ export type OperatorEvent = EventOf<OperatorFacts>;
 export type Session = { resource: string; show: Show; responsive: boolean };
 export type Sessions = Readonly<Record<string, Session>>;
 
-/** A chat of this operator: reserved until the visitor's stream has the assignment, then open. */
+/** A chat of this operator: reserved until the visitor's stream has the assignment, then `open`. */
 export type OperatorChat = {
   visitor: VisitorKey;
   reservation: string | null;
@@ -80,33 +81,33 @@ export type OperatorChat = {
   at: number;
 };
 
-/** What his availability follows from. */
+/** The part of the state that the availability follows from. */
 export type Presence = Pick<OperatorContext, 'sessions' | 'away'>;
 
 export type OperatorContext = {
   claimed: boolean;
   /**
-   * Revision of the last fact that registered or removed the operator, or revoked an LHC user; -1 without one. A
-   * registration that was decided before it is void.
+   * Revision of the last fact that registered or removed the operator, or revoked an LHC user. -1: there is none. A
+   * registration that was decided before this fact is refused.
    */
   registrationRevision: number;
-  /** Removed, and its account may still be there. */
-  leaving: boolean;
+  /** The operator was removed, and the account may still exist. */
+  accountRemovalPending: boolean;
   registered: boolean;
   lhcUserId: number | null;
   departments: string[];
   capacity: number;
-  /** The fact whose personal part has the name; -1 when there is none. */
+  /** Revision of the fact whose personal part has the name. -1: there is none. */
   nameRevision: number;
   sessions: Sessions;
-  /** He said so himself, whatever his clients show. */
+  /** `!away` is in force, whatever the clients show. */
   away: boolean;
-  /** Offline for too long: his chats are others'. */
+  /** The operator was offline for longer than `ownerGrace` and has not come back. */
   gone: boolean;
-  /** In ms: of the chat that was given last. */
+  /** Time to come back after going offline, in ms: that of the latest chat. */
   ownerGrace: number;
   /** By chat id. */
   chats: Readonly<Record<string, OperatorChat>>;
-  /** When it last was given or finished a chat: ties go to the longest idle. */
+  /** When the operator last got or finished a chat, in ms since 1970. The longest idle operator is preferred. */
   lastChatAt: number;
 };

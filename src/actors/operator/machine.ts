@@ -1,6 +1,10 @@
 /**
- * An operator: the sessions of its XMPP client, and the chats that it has. **Its stream owns its capacity**: a chat is
- * reserved here before it is assigned on the visitor's stream.
+ * src/actors/operator: an operator with their XMPP sessions and their chats. **The operator's stream owns the operator's
+ * capacity**: a chat is reserved here before it is assigned on the visitor's stream (docs/adr/0004).
+ *
+ * This file is the entry point: the state chart. `facts.ts` has the facts and the state, `decisions.ts` the commands,
+ * `presence.ts` and `availability.ts` the sessions, `registration.ts` the schema of a registration. Pure: no clock, no I/O.
+ * Every part of the service may import it.
  */
 import { assign, emit, type SnapshotFrom, setup } from 'xstate';
 import { availabilityOf, isPresenceEvent, presenceAfter } from './availability.ts';
@@ -8,10 +12,12 @@ import type { OperatorContext, OperatorEvent, OperatorFact } from './facts.ts';
 
 export type * from './facts.ts';
 
-/** Chats named in a fact: an operator has a handful. */
-export const CHATS_NAMED = 100;
+/** Chat ids in a fact. An operator usually has a handful of chats. */
+export const MAX_CHATS_IN_FACT = 100;
+/** `ownerGrace` of an operator who has had no chat yet. */
+export const DEFAULT_OWNER_GRACE_MS = 60_000;
 
-/** Raise it when recorded histories fold differently (test/actors/golden). */
+/** Raise it when recorded histories of operators fold differently (test/actors/golden). */
 export const OPERATOR_VERSION = 'operator/1';
 
 export const operatorMachine = setup({
@@ -19,8 +25,8 @@ export const operatorMachine = setup({
   types: {} as { context: OperatorContext; events: OperatorEvent; emitted: OperatorFact },
   delays: { ownerGrace: ({ context }) => context.ownerGrace },
   guards: {
-    // Said once: a wake that comes late again finds him gone already.
-    isMissed: ({ context }) =>
+    // `gone` makes it false after OperatorGone, so a late wake does not repeat that fact.
+    hasSomethingToLose: ({ context }) =>
       !context.gone && (context.away || Object.keys(context.chats).length > 0),
     isOffline: ({ context }) => availabilityOf(context) === 'offline',
     isAvailable: ({ context }) => availabilityOf(context) === 'available',
@@ -42,9 +48,9 @@ export const operatorMachine = setup({
         chats: { ...context.chats, [chatId]: chat },
       };
     }),
-    beGone: emit(({ context }) => ({
+    emitOperatorGone: emit(({ context }) => ({
       type: 'OperatorGone',
-      data: { chats: Object.keys(context.chats).slice(0, CHATS_NAMED) },
+      data: { chats: Object.keys(context.chats).slice(0, MAX_CHATS_IN_FACT) },
     })),
   },
 }).createMachine({
@@ -53,7 +59,7 @@ export const operatorMachine = setup({
   context: {
     claimed: false,
     registrationRevision: -1,
-    leaving: false,
+    accountRemovalPending: false,
     registered: false,
     lhcUserId: null,
     departments: [],
@@ -62,12 +68,12 @@ export const operatorMachine = setup({
     sessions: {},
     away: false,
     gone: false,
-    ownerGrace: 60_000,
+    ownerGrace: DEFAULT_OWNER_GRACE_MS,
     chats: {},
     lastChatAt: 0,
   },
   on: {
-    OperatorAccountClaimed: { actions: assign({ claimed: true, leaving: false }) },
+    OperatorAccountClaimed: { actions: assign({ claimed: true, accountRemovalPending: false }) },
     OperatorRegistered: {
       actions: assign(({ event }) => ({
         registered: true,
@@ -82,7 +88,7 @@ export const operatorMachine = setup({
       actions: assign(({ event }) => ({
         registrationRevision: event.revision,
         claimed: false,
-        leaving: true,
+        accountRemovalPending: true,
         registered: false,
         lhcUserId: null,
         departments: [],
@@ -91,8 +97,8 @@ export const operatorMachine = setup({
         chats: {},
       })),
     },
-    OperatorAccountRemoved: { actions: assign({ leaving: false }) },
-    // It stands between a look at this stream and a registration that was decided by that look.
+    OperatorAccountRemoved: { actions: assign({ accountRemovalPending: false }) },
+    // A registration that was decided before this fact is refused.
     LhcUserRevoked: {
       actions: assign(({ event }) => ({ registrationRevision: event.revision })),
     },
@@ -111,21 +117,20 @@ export const operatorMachine = setup({
         return { lastChatAt: event.at, chats };
       }),
     },
-    // Told to the operator by a reactor; it changes nothing here.
-    // (xstate's `can` takes a transition with neither target nor action for none.)
+    // No change: a reactor answers the operator. The empty assign is needed (docs/xstate.md, gotcha 3).
     MessageRefused: { actions: assign({}) },
     QuestionAsked: { actions: assign({}) },
   },
   states: {
     offline: {
       exit: assign({ gone: false }),
-      // The guard below swallowed the timer where nothing was missed (docs/xstate.md, gotcha 10), so what makes him missed
-      // arms it anew: the time to come back begins with a chat given to him now, or with his saying that he is away.
+      // If the guard below is false, the timer is lost (docs/xstate.md, gotcha 10). So facts that can make the guard true
+      // enter the state again: a new chat, or `!away`. `ownerGrace` begins anew with them.
       on: {
         ChatConfirmed: { target: 'offline', reenter: true, actions: 'addChat' },
         AvailabilitySet: { target: 'offline', reenter: true, actions: 'followPresence' },
       },
-      after: { ownerGrace: { guard: 'isMissed', actions: 'beGone' } },
+      after: { ownerGrace: { guard: 'hasSomethingToLose', actions: 'emitOperatorGone' } },
       always: [
         { guard: 'isAvailable', target: 'available' },
         { guard: 'isAway', target: 'away' },

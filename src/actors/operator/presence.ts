@@ -1,5 +1,4 @@
-/** What is reported of an operator's clients, and what he says himself of his being there. */
-
+/** Decisions about an operator's presence: reports on their clients, and `!away` and `!back`. */
 import type { VisitorKey } from '../ids.ts';
 import { availabilityOf, type PresenceFact, presenceAfter } from './availability.ts';
 import type { OperatorFact, Presence, Sessions, Show } from './facts.ts';
@@ -10,8 +9,8 @@ export type PresenceCommand =
   | { type: 'CloseSession'; session: string }
   | { type: 'ReportPing'; resource: string; answered: boolean }
   /**
-   * What ejabberd says is there now: sessions that ended without a word are closed, unheard of ones opened.
-   * `restarted`: session ids known so far are void (mod_lhc started anew and will report those that live).
+   * Compares the known sessions with the list from ejabberd: closes those that are gone, opens those that are new.
+   * `restarted`: all known session ids are void, because mod_lhc has started again and will report live sessions.
    */
   | {
       type: 'CompareSessions';
@@ -20,29 +19,34 @@ export type PresenceCommand =
     }
   | { type: 'SetAvailability'; away: boolean; visitor: VisitorKey; messageId: string };
 
-/** Clients of one operator at the same time; the oldest goes first. */
-const MAX_SESSIONS = 64;
+/** Sessions of one operator. A further session closes the oldest one. */
+export const OPERATOR_MAX_SESSIONS = 64;
 
-/** Completes facts about sessions with the availability before and after each. */
+/** Adds to each fact the availability before and after it. */
 function withAvailability(presence: Presence, facts: readonly PresenceFact[]): OperatorFact[] {
   let current = presence;
   return facts.map((fact) => {
     const from = availabilityOf(current);
     current = presenceAfter(current, fact);
     const availability = { from, to: availabilityOf(current) };
-    // The same fact with its availability: a spread loses the link between type and data.
+    // The cast: a spread loses the link between the type of a fact and its data.
     return { ...fact, data: { ...fact.data, availability } } as OperatorFact;
   });
 }
 
-const shows = (session: string, resource: string, show: Show, status: string): PresenceFact => ({
+const presenceChanged = (
+  session: string,
+  resource: string,
+  show: Show,
+  status: string,
+): PresenceFact => ({
   type: 'PresenceChanged',
   data: { session, resource, show },
   personal: { status },
 });
 
-/** ejabberd's list has no session ids: one made of the resource stands in until mod_lhc names the real one. */
-const standIn = (resource: string): string => `resource:${resource}`;
+/** The id of a stand-in session. ejabberd's list has no session ids, so the resource stands in until mod_lhc reports the id. */
+const standInId = (resource: string): string => `resource:${resource}`;
 
 function compareSessions(
   presence: Presence,
@@ -50,25 +54,26 @@ function compareSessions(
 ): OperatorFact[] {
   const { sessions } = presence;
   const opened: PresenceFact[] = [];
-  const kept = new Set<string>();
-  for (const { resource, show, status } of command.sessions.slice(0, MAX_SESSIONS)) {
+  const live = new Set<string>();
+  for (const { resource, show, status } of command.sessions.slice(0, OPERATOR_MAX_SESSIONS)) {
     const known = Object.entries(sessions).find(
       ([id, session]) =>
-        session.resource === resource && (!command.restarted || id === standIn(resource)),
+        session.resource === resource && (!command.restarted || id === standInId(resource)),
     );
-    const session = known?.[0] ?? standIn(resource);
-    kept.add(session);
+    const session = known?.[0] ?? standInId(resource);
+    live.add(session);
     if (!known) opened.push({ type: 'OperatorLoggedIn', data: { session, resource } });
-    if ((known?.[1].show ?? null) !== show) opened.push(shows(session, resource, show, status));
+    if ((known?.[1].show ?? null) !== show)
+      opened.push(presenceChanged(session, resource, show, status));
   }
   const closed = Object.entries(sessions)
-    .filter(([id]) => !kept.has(id))
-    .map(([session, { resource }]): PresenceFact => loggedOut(session, resource));
-  // Opened before closed: an operator whose client goes on under another id is not offline in between.
+    .filter(([id]) => !live.has(id))
+    .map(([session, { resource }]): PresenceFact => operatorLoggedOut(session, resource));
+  // First open, then close: an operator whose client continues under another id must not be offline in between.
   return withAvailability(presence, [...opened, ...closed]);
 }
 
-const loggedOut = (session: string, resource: string): PresenceFact => ({
+const operatorLoggedOut = (session: string, resource: string): PresenceFact => ({
   type: 'OperatorLoggedOut',
   data: { session, resource },
 });
@@ -76,22 +81,22 @@ const loggedOut = (session: string, resource: string): PresenceFact => ({
 function openSession(presence: Presence, session: string, resource: string): OperatorFact[] {
   const { sessions } = presence;
   if (Object.hasOwn(sessions, session)) return [];
-  return withAvailability(presence, opening(sessions, session, resource));
+  return withAvailability(presence, openingFacts(sessions, session, resource));
 }
 
-function opening(sessions: Sessions, session: string, resource: string): PresenceFact[] {
+function openingFacts(sessions: Sessions, session: string, resource: string): PresenceFact[] {
   const facts: PresenceFact[] = [{ type: 'OperatorLoggedIn', data: { session, resource } }];
-  const stood = Object.hasOwn(sessions, standIn(resource))
-    ? sessions[standIn(resource)]
+  const standIn = Object.hasOwn(sessions, standInId(resource))
+    ? sessions[standInId(resource)]
     : undefined;
-  if (stood) {
-    // Its presence passes on, or the operator would be offline until the next one.
-    if (stood.show !== null) facts.push(shows(session, resource, stood.show, ''));
-    facts.push(loggedOut(standIn(resource), resource));
+  if (standIn) {
+    // Take over the stand-in's presence. Otherwise the operator would be offline until the next presence.
+    if (standIn.show !== null) facts.push(presenceChanged(session, resource, standIn.show, ''));
+    facts.push(operatorLoggedOut(standInId(resource), resource));
   }
   const [oldest] = Object.entries(sessions);
-  if (!stood && oldest && Object.keys(sessions).length >= MAX_SESSIONS) {
-    facts.push(loggedOut(oldest[0], oldest[1].resource));
+  if (!standIn && oldest && Object.keys(sessions).length >= OPERATOR_MAX_SESSIONS) {
+    facts.push(operatorLoggedOut(oldest[0], oldest[1].resource));
   }
   return facts;
 }
@@ -99,7 +104,9 @@ function opening(sessions: Sessions, session: string, resource: string): Presenc
 function closeSession(presence: Presence, session: string): OperatorFact[] {
   const { sessions } = presence;
   if (!Object.hasOwn(sessions, session)) return [];
-  return withAvailability(presence, [loggedOut(session, sessions[session]?.resource ?? '')]);
+  return withAvailability(presence, [
+    operatorLoggedOut(session, sessions[session]?.resource ?? ''),
+  ]);
 }
 
 function changePresence(
@@ -110,23 +117,23 @@ function changePresence(
   const { session, resource, show, status } = command;
   const known = Object.hasOwn(sessions, session) ? sessions[session] : undefined;
   if (known?.show === show && known.responsive) return [];
-  // A session that is over may still say that it is unavailable: opened for that, it would never be closed.
+  // An ended session may still report `unavailable`. It must not be opened again, because nothing would close it.
   if (!known && show === null) return [];
-  // Not heard of before: it is opened as any other, or a stand-in would stay for good and the bound be passed.
-  const opened = known ? [] : opening(sessions, session, resource);
-  return withAvailability(presence, [...opened, shows(session, resource, show, status)]);
+  // An unknown session is opened first, so that its stand-in goes and the maximum of sessions holds.
+  const opened = known ? [] : openingFacts(sessions, session, resource);
+  return withAvailability(presence, [...opened, presenceChanged(session, resource, show, status)]);
 }
 
 function reportPing(presence: Presence, resource: string, answered: boolean): OperatorFact[] {
-  const concerned = Object.values(presence.sessions).filter(
+  const pinged = Object.values(presence.sessions).filter(
     (session) => session.resource === resource,
   );
-  if (concerned.every((session) => session.responsive === answered)) return [];
+  if (pinged.every((session) => session.responsive === answered)) return [];
   const type = answered ? 'OperatorResponsive' : 'OperatorUnresponsive';
   return withAvailability(presence, [{ type, data: { resource } }]);
 }
 
-/** He says so himself: answered where he said it, also when it was so already. */
+/** `!away` and `!back`. Each one causes a fact, because the operator gets an answer each time. */
 function setAvailability(
   presence: Presence,
   { away, visitor, messageId }: Extract<PresenceCommand, { type: 'SetAvailability' }>,
@@ -135,8 +142,8 @@ function setAvailability(
   return withAvailability(presence, [{ type: 'AvailabilitySet', data }]);
 }
 
-/** The facts that a report is worth: none for what is known already. */
-export function bePresent(presence: Presence, command: PresenceCommand): OperatorFact[] {
+/** The facts that a command causes; none if nothing changes. */
+export function decidePresence(presence: Presence, command: PresenceCommand): OperatorFact[] {
   switch (command.type) {
     case 'OpenSession':
       return openSession(presence, command.session, command.resource);

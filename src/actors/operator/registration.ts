@@ -1,16 +1,17 @@
-/** What registers an operator or changes one: over HTTP, and from a file on the command line. */
+/** The schema of an operator's registration, for HTTP and for the import from a file. */
 import { z } from 'zod';
 import { filledLine, MAX_NAME_CHARACTERS } from '../input-text.ts';
 
-/** Chats that an operator may have at the same time, at most. */
+/** Largest capacity of an operator: chats at the same time. */
 export const MAX_CAPACITY = 1_000;
-/** Departments of one operator at most. */
+/** Departments of one operator. */
 export const MAX_DEPARTMENTS = 100;
 export const MAX_PASSWORD_CHARACTERS = 256;
 
+/** The id of a user in LHC. */
 export const LhcUserId = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
 
-/** All fields are optional: an operator keeps what a change does not name. */
+/** A registration or a change. All fields are optional: a change keeps the fields that it does not name. */
 export const OperatorRegistration = z.strictObject({
   lhcUserId: LhcUserId.optional().describe(
     "The operator's user in LHC. 409 if it belongs to another operator",

@@ -32,9 +32,9 @@ const FORGOTTEN = {
   chat: null,
   chatMessages: 0,
   firstWaiting: null,
-  ended: null,
+  endedChat: null,
   markable: [],
-  displayed: null,
+  lastDisplayedId: null,
 } satisfies Partial<VisitorContext>;
 
 export const NOBODY: VisitorContext = {
@@ -100,7 +100,7 @@ function beside(context: VisitorContext, event: ChatEvent): Change {
 
 function changeChat(context: VisitorContext, event: ChatEvent): Change {
   const chat = chatAfter(context.chat, event);
-  const sameRound = chat !== null && chat.round === context.chat?.round;
+  const sameRound = chat !== null && chat.searchRevision === context.chat?.searchRevision;
   return {
     chat,
     firstWaiting: sameRound ? context.firstWaiting : null,
@@ -144,7 +144,7 @@ function displayMarkable({ markable }: VisitorContext, messageId: string): Chang
 }
 
 const ended = ({ chat }: VisitorContext, { data, at }: Of<'ChatClosed'>): Change => ({
-  ended: chat?.operator && data.by !== 'operator' ? { operator: chat.operator, at } : null,
+  endedChat: chat?.operator && data.by !== 'operator' ? { operator: chat.operator, at } : null,
 });
 
 /** What this fact changes. */
@@ -189,7 +189,7 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     case 'MessageFailed':
       return settle(context, [event.data.messageId]);
     case 'MessageDisplayed':
-      return { displayed: event.data.messageId };
+      return { lastDisplayedId: event.data.messageId };
     // Told to LHC or to the operator by reactors.
     case 'OperatorMessageAccepted':
     case 'NoteAdded':

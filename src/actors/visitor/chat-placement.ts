@@ -54,7 +54,7 @@ export const openChat = ({ chat }: VisitorContext, chatId: string | null): Chat 
 };
 
 /** The wish of somebody else than who has it. */
-export const foreign = ({ operator, accepted }: Chat): never =>
+export const refuseForeign = ({ operator, accepted }: Chat): never =>
   refuse(
     accepted
       ? `this chat belongs to ${operator}`
@@ -67,12 +67,12 @@ const withdrawal = (operators: Username[]): { withdrawnFrom?: Username[] } =>
 
 /** The operators other than this one whose offer ends. They get a notice. */
 function withdrawalsBut(chat: Chat, operator: Username): { withdrawnFrom?: Username[] } {
-  const asked = chat.operator === null ? chat.offered : [chat.operator];
+  const asked = chat.operator === null ? chat.offeredTo : [chat.operator];
   return withdrawal(asked.filter((each) => each !== operator));
 }
 
 /** Who takes it himself has it. */
-export const assigned = (
+export const chatAssigned = (
   chat: Chat,
   operator: Username,
   reason: 'answered' | 'taken',
@@ -87,43 +87,47 @@ export const assigned = (
   },
 });
 
-const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offered'> = { id: '', operator: null, offered: [] };
+const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offeredTo'> = {
+  id: '',
+  operator: null,
+  offeredTo: [],
+};
 
 /** The end of the chat that is open. */
-export function closed(
+export function chatClosed(
   { chat }: Pick<VisitorContext, 'chat'>,
   by: CloseParty,
   reason: string | null,
 ): VisitorFact {
-  const { id: chatId, operator, offered } = chat ?? NO_CHAT;
-  const data = { chatId, operator, by, reason, ...withdrawal(offered) };
+  const { id: chatId, operator, offeredTo } = chat ?? NO_CHAT;
+  const data = { chatId, operator, by, reason, ...withdrawal(offeredTo) };
   return { type: 'ChatClosed', data };
 }
 
 /** Nobody of those who are asked has answered in time. */
-export function missed({ chat }: Pick<VisitorContext, 'chat'>): VisitorFact {
-  const { id: chatId, operator, offered } = chat ?? NO_CHAT;
+export function offersMissed({ chat }: Pick<VisitorContext, 'chat'>): VisitorFact {
+  const { id: chatId, operator, offeredTo } = chat ?? NO_CHAT;
   const reason = 'missed';
   return {
     type: 'ChatUnassigned',
     data:
       operator === null
-        ? { chatId, operators: offered, reason, broadcast: true }
+        ? { chatId, operators: offeredTo, reason, broadcast: true }
         : { chatId, operators: [operator], reason },
   };
 }
 
 function assign(context: VisitorContext, command: Wish<'AssignChat'>): VisitorFact[] {
   const { chatId, operator, reservation } = command;
-  if (reservation !== null) notRevoked(context, reservation);
+  if (reservation !== null) refuseRevoked(context, reservation);
   const chat = openChat(context, chatId);
   if (chat.operator === operator && chat.reservation === reservation) return [];
-  if (chat.operator !== null) return foreign(chat);
+  if (chat.operator !== null) return refuseForeign(chat);
   const { type: _type, ...data } = command;
   return [{ type: 'ChatAssigned', data: { ...data, ...withdrawalsBut(chat, operator) } }];
 }
 
-const notRevoked = ({ revokedReservations }: VisitorContext, reservation: string): void => {
+const refuseRevoked = ({ revokedReservations }: VisitorContext, reservation: string): void => {
   if (revokedReservations.includes(reservation)) {
     refuse('this reservation was revoked', { reservation });
   }
@@ -132,21 +136,21 @@ const notRevoked = ({ revokedReservations }: VisitorContext, reservation: string
 function offer(context: VisitorContext, command: Wish<'OfferChat'>): VisitorFact[] {
   const { type: _type, ...wish } = command;
   const chat = openChat(context, command.chatId);
-  if (chat.operator !== null) return foreign(chat);
-  const operators = command.operators.filter((each) => !chat.offered.includes(each));
+  if (chat.operator !== null) return refuseForeign(chat);
+  const operators = command.operators.filter((each) => !chat.offeredTo.includes(each));
   return operators.length > 0 ? [{ type: 'ChatOffered', data: { ...wish, operators } }] : [];
 }
 
 function unassign({ chat }: VisitorContext, command: Wish<'UnassignChat'>): VisitorFact[] {
   const { chatId, operator, reason } = command;
-  if (chat?.id !== chatId || !has(chat, operator)) return [];
+  if (chat?.id !== chatId || !isAskedOrOwner(chat, operator)) return [];
   // He came back and answered while routing looked elsewhere.
   if (reason === 'offline' && chat.accepted) return [];
-  return [lost(chat, operator, reason)];
+  return [chatUnassigned(chat, operator, reason)];
 }
 
 /** He has it no more, or is asked no more. */
-const lost = (chat: Chat, operator: Username, reason: UnassignReason): VisitorFact => ({
+const chatUnassigned = (chat: Chat, operator: Username, reason: UnassignReason): VisitorFact => ({
   type: 'ChatUnassigned',
   data: {
     chatId: chat.id,
@@ -156,8 +160,8 @@ const lost = (chat: Chat, operator: Username, reason: UnassignReason): VisitorFa
   },
 });
 
-const has = (chat: Chat, operator: Username): boolean =>
-  chat.operator === operator || chat.offered.includes(operator);
+const isAskedOrOwner = (chat: Chat, operator: Username): boolean =>
+  chat.operator === operator || chat.offeredTo.includes(operator);
 
 function accept(context: VisitorContext, { operator }: Wish<'AcceptChat'>): VisitorFact[] {
   if (!context.chat) return refuse('this visitor has no open chat; write to it to invite it');
@@ -167,30 +171,30 @@ function accept(context: VisitorContext, { operator }: Wish<'AcceptChat'>): Visi
     data: { chatId: chat.id, operator, byCommand: true },
   };
   if (chat.operator === operator) return chat.accepted ? [] : [accepted];
-  if (chat.accepted) return foreign(chat);
-  return [assigned(chat, operator, 'taken'), accepted];
+  if (chat.accepted) return refuseForeign(chat);
+  return [chatAssigned(chat, operator, 'taken'), accepted];
 }
 
 function decline(context: VisitorContext, { operator }: Wish<'DeclineChat'>): VisitorFact[] {
   const chat = openChat(context, null);
-  if (!has(chat, operator)) {
-    return chat.passed.includes(operator) ? [] : refuse('this chat is not offered to you');
+  if (!isAskedOrOwner(chat, operator)) {
+    return chat.passedBy.includes(operator) ? [] : refuse('this chat is not offered to you');
   }
   if (chat.accepted) return refuse('you have answered this chat; !transfer it, or !close it');
-  return [lost(chat, operator, 'declined')];
+  return [chatUnassigned(chat, operator, 'declined')];
 }
 
 function transfer(context: VisitorContext, command: Wish<'TransferChat'>): VisitorFact[] {
   const { from, operator, department, reservation } = command;
   const chat = openChat(context, command.chatId);
-  if (reservation !== null) notRevoked(context, reservation);
+  if (reservation !== null) refuseRevoked(context, reservation);
   if (from !== null && chat.operator !== from) {
     return chat.operator === null
       ? refuse('nobody has this chat yet; !take it first')
       : refuse(`this chat belongs to ${chat.operator}`, { owner: chat.operator });
   }
   if (operator !== null && chat.operator === operator) {
-    return refuse(`${operator} has this chat already`, { owner: operator });
+    return refuse(`${operator} already has this chat`, { owner: operator });
   }
   const there = (department ?? chat.department) === chat.department;
   if (operator === null && chat.operator === null && there) return []; // it waits there already
@@ -204,7 +208,7 @@ function transfer(context: VisitorContext, command: Wish<'TransferChat'>): Visit
         department,
         reservation,
         by: from === null ? 'lhc' : 'operator',
-        ...withdrawal(chat.offered),
+        ...withdrawal(chat.offeredTo),
       },
     },
   ];
@@ -223,7 +227,7 @@ function revoke(
 }
 
 /** The facts that a wish is worth: none for what is so already. @throws {AppError} `refused`, with the reason */
-export function place(context: VisitorContext, command: PlacementCommand): VisitorFact[] {
+export function decidePlacement(context: VisitorContext, command: PlacementCommand): VisitorFact[] {
   switch (command.type) {
     case 'AssignChat':
       return assign(context, command);

@@ -1,6 +1,6 @@
-/** The life of a chat: who has it, who is asked to answer it, and how the search for an operator goes. */
+/** The life of a chat: its operator, its open offers, and the search for an operator. */
 import type { Username } from '../ids.ts';
-import type { Sought } from '../operator-selection.ts';
+import { BROADCAST_MAX_OPERATORS, type ChatCriteria } from '../operator-selection.ts';
 import type { Chat, UnassignReason, VisitorEvent } from './facts.ts';
 
 type Of<T extends VisitorEvent['type']> = Extract<VisitorEvent, { type: T }>;
@@ -15,7 +15,7 @@ const CHAT_FACTS = [
   'ChatClosed',
 ] as const;
 
-/** A fact that moves the open chat of its visitor. */
+/** A fact that changes the open chat of a visitor. */
 export type ChatEvent = Of<(typeof CHAT_FACTS)[number]>;
 
 const types: ReadonlySet<string> = new Set(CHAT_FACTS);
@@ -23,16 +23,16 @@ const types: ReadonlySet<string> = new Set(CHAT_FACTS);
 export const isChatEvent = (event: VisitorEvent): event is ChatEvent => types.has(event.type);
 
 /**
- * Raise it when recorded histories of visitors fold differently (test/actors/golden). Snapshots are thrown away then, and
- * tables that keep a chat are built anew.
+ * Raise it when recorded histories of visitors fold differently (test/actors/golden). Then snapshots are dropped, and tables
+ * with chats are built again.
  */
 export const VISITOR_FOLD = 1;
 
-/** Operators kept in `passed`: as many as one broadcast asks, or the first of them would be asked again too early. */
-const MAX_PASSED = 500;
+/** Length of `passedBy`. A shorter list would forget the first operators of a broadcast and ask them again too early. */
+const PASSED_BY_MAX_OPERATORS = BROADCAST_MAX_OPERATORS;
 
 /** Unassign reasons that put an operator at the end of the list for this chat. */
-const PASSES: ReadonlySet<UnassignReason> = new Set(['missed', 'declined']);
+const PASS_REASONS: ReadonlySet<UnassignReason> = new Set(['missed', 'declined']);
 
 /**
  * The open chat of a visitor after a fact; null when none is open. The visitor's machine, the tables of routing and the
@@ -43,10 +43,10 @@ export function chatAfter(chat: Chat | null, event: ChatEvent): Chat | null {
   if (event.type === 'ChatClosed' || chat === null) return null;
   switch (event.type) {
     case 'ChatOffered':
-      return { ...chat, offered: [...chat.offered, ...event.data.operators] };
+      return { ...chat, offeredTo: [...chat.offeredTo, ...event.data.operators] };
     case 'ChatAssigned': {
       const { operator, reservation } = event.data;
-      return { ...chat, operator, reservation, accepted: false, offered: [] };
+      return { ...chat, operator, reservation, accepted: false, offeredTo: [] };
     }
     case 'ChatAccepted':
       return accepted(chat, event);
@@ -66,24 +66,24 @@ const started = ({ data, at, revision }: Of<'ChatStarted'>): Chat => ({
   reservation: null,
   accepted: false,
   startedAt: at,
-  offered: [],
-  passed: [],
+  offeredTo: [],
+  passedBy: [],
   misses: 0,
   freeSince: at,
   transferredBy: null,
-  handed: null,
-  round: revision,
+  departmentTransfer: null,
+  searchRevision: revision,
 });
 
-/** Nobody has the chat any more, and a new search for an operator begins. */
+/** The chat without an operator. A new search for an operator begins. */
 const released = (chat: Chat, { at, revision }: ChatEvent): Chat => ({
   ...chat,
   operator: null,
   reservation: null,
   accepted: false,
-  offered: [],
+  offeredTo: [],
   freeSince: at,
-  round: revision,
+  searchRevision: revision,
 });
 
 function accepted(chat: Chat, { data: { operator } }: Of<'ChatAccepted'>): Chat {
@@ -91,21 +91,21 @@ function accepted(chat: Chat, { data: { operator } }: Of<'ChatAccepted'>): Chat 
     ...chat,
     accepted: true,
     lastOperator: operator,
-    offered: [],
-    passed: chat.passed.filter((each) => each !== operator),
+    offeredTo: [],
+    passedBy: chat.passedBy.filter((each) => each !== operator),
     misses: 0,
     transferredBy: null,
-    handed: null,
+    departmentTransfer: null,
   };
 }
 
 function unassigned(chat: Chat, event: Of<'ChatUnassigned'>): Chat {
   const { operators, reason } = event.data;
-  const offered = chat.offered.filter((each) => !operators.includes(each));
-  const passes = PASSES.has(reason);
-  const passed = passes ? passedBy(chat, operators) : chat.passed;
-  if (offered.length > 0) return { ...chat, passed, offered };
-  return { ...released(chat, event), passed, misses: chat.misses + (passes ? 1 : 0) };
+  const offeredTo = chat.offeredTo.filter((each) => !operators.includes(each));
+  const passes = PASS_REASONS.has(reason);
+  const passedBy = passes ? withPasses(chat, operators) : chat.passedBy;
+  if (offeredTo.length > 0) return { ...chat, passedBy, offeredTo };
+  return { ...released(chat, event), passedBy, misses: chat.misses + (passes ? 1 : 0) };
 }
 
 function transferred(chat: Chat, event: Of<'ChatTransferred'>): Chat {
@@ -116,32 +116,38 @@ function transferred(chat: Chat, event: Of<'ChatTransferred'>): Chat {
     operator,
     reservation,
     department: department ?? chat.department,
-    passed: toDepartment && from !== null ? passedBy(chat, [from]) : chat.passed,
+    passedBy: toDepartment && from !== null ? withPasses(chat, [from]) : chat.passedBy,
     misses: 0,
     transferredBy: toDepartment ? null : from,
-    handed: toDepartment ? { by: from } : null,
+    departmentTransfer: toDepartment ? { by: from } : null,
   };
 }
 
-/** An operator who passes again goes to the end of the list. */
-const passedBy = ({ passed }: Chat, operators: readonly Username[]): Username[] =>
-  [...passed.filter((each) => !operators.includes(each)), ...operators].slice(-MAX_PASSED);
+/** Adds operators to `passedBy`. An operator who is there already moves to the end. */
+const withPasses = ({ passedBy }: Chat, operators: readonly Username[]): Username[] =>
+  [...passedBy.filter((each) => !operators.includes(each)), ...operators].slice(
+    -PASSED_BY_MAX_OPERATORS,
+  );
 
-/** Operators who are asked to answer the chat now: one who was assigned, or all of a broadcast. */
-export const askedOf = ({ operator, accepted: answered, offered }: Chat): readonly Username[] => {
-  if (answered) return [];
-  return operator === null ? offered : [operator];
+/** Operators who are asked to answer the chat now: the assigned one, or all with an offer from a broadcast. */
+export const openOffersOf = ({
+  operator,
+  accepted: isAccepted,
+  offeredTo,
+}: Chat): readonly Username[] => {
+  if (isAccepted) return [];
+  return operator === null ? offeredTo : [operator];
 };
 
 /**
- * What a choice needs of a chat. A chat that was handed to a department no longer belongs with whoever invited or served
- * the visitor before.
+ * The part of a chat that a choice depends on. After a transfer to a department, earlier operators of the visitor have no
+ * priority.
  */
-export const soughtIn = (chat: Chat): Sought => ({
+export const criteriaOf = (chat: Chat): ChatCriteria => ({
   department: chat.department,
-  invitedBy: chat.handed ? null : chat.invitedBy,
-  lastOperator: chat.handed ? null : chat.lastOperator,
+  invitedBy: chat.departmentTransfer ? null : chat.invitedBy,
+  lastOperator: chat.departmentTransfer ? null : chat.lastOperator,
   transferredBy: chat.transferredBy,
-  offered: chat.offered,
-  passed: chat.passed,
+  offeredTo: chat.offeredTo,
+  passedBy: chat.passedBy,
 });

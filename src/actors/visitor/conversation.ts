@@ -1,7 +1,7 @@
 /** What may be said in a visitor's conversation: begun, written, answered, noted, closed. */
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
-import { assigned, closed, foreign, openChat } from './chat-placement.ts';
+import { chatAssigned, chatClosed, openChat, refuseForeign } from './chat-placement.ts';
 import type { Chat, CloseParty, VisitorContext, VisitorFact, VisitorState } from './facts.ts';
 
 export type ConversationCommand =
@@ -73,11 +73,11 @@ function startChat(context: VisitorContext, command: Wish<'StartChat'>): Visitor
       personal: nick === undefined ? undefined : { nick },
     });
   }
-  if (message) facts.push(...sent(context, chatId, message.id, message.body));
+  if (message) facts.push(...visitorMessageSent(context, chatId, message.id, message.body));
   return facts;
 }
 
-function sent(
+function visitorMessageSent(
   context: VisitorContext,
   chatId: string,
   messageId: string,
@@ -96,20 +96,20 @@ function sent(
 function sendMessage(context: VisitorContext, command: Wish<'SendMessage'>): VisitorFact[] {
   const chatId = command.chatId ?? context.chat?.id;
   if (chatId === undefined) return refuse('this visitor has no open chat; start one first');
-  return sent(context, openChat(context, chatId).id, command.messageId, command.body);
+  return visitorMessageSent(context, openChat(context, chatId).id, command.messageId, command.body);
 }
 
 /** Nobody has it yet, or it was offered to him: who answers has it. */
-function answered(chat: Chat, operator: Username): VisitorFact[] {
+function acceptByMessage(chat: Chat, operator: Username): VisitorFact[] {
   const { id: chatId } = chat;
-  if (chat.operator !== null && chat.operator !== operator) return foreign(chat);
+  if (chat.operator !== null && chat.operator !== operator) return refuseForeign(chat);
   const accepted: VisitorFact = { type: 'ChatAccepted', data: { chatId, operator } };
   if (chat.operator === operator) return chat.accepted ? [] : [accepted];
-  if (chat.handed?.by === operator) {
+  if (chat.departmentTransfer?.by === operator) {
     // A last word after a transfer must not take it back.
     return refuse(`you have handed this chat to ${chat.department}; write !take to take it back`);
   }
-  return [assigned(chat, operator, 'answered'), accepted];
+  return [chatAssigned(chat, operator, 'answered'), accepted];
 }
 
 function receive(
@@ -132,7 +132,7 @@ function receive(
     },
     personal: { body },
   });
-  if (chat) return [...answered(chat, operator), message(false)];
+  if (chat) return [...acceptByMessage(chat, operator), message(false)];
   if (presence !== 'online') return refuse('this visitor has left');
   if (conversation === 'invited') {
     if (inviter !== operator) {
@@ -143,7 +143,7 @@ function receive(
   if (replaces !== undefined) {
     return refuse('no chat is open, and a correction invites nobody; write it as a new message');
   }
-  if (context.ended?.operator === operator && now - context.ended.at < CROSSED_MS) {
+  if (context.endedChat?.operator === operator && now - context.endedChat.at < CROSSED_MS) {
     return refuse('the chat had ended when this came; write it again to invite the visitor anew');
   }
   return [{ type: 'Invited', data: { operator } }, message(true)];
@@ -152,7 +152,7 @@ function receive(
 /** What only who has the chat may do; anybody where nobody has it. */
 function ownChat(context: VisitorContext, operator: Username, chatId: string | null = null): Chat {
   const chat = openChat(context, chatId);
-  return chat.operator === null || chat.operator === operator ? chat : foreign(chat);
+  return chat.operator === null || chat.operator === operator ? chat : refuseForeign(chat);
 }
 
 function addNote(context: VisitorContext, command: Wish<'AddNote'>): VisitorFact[] {
@@ -174,11 +174,11 @@ function closeChat(context: VisitorContext, command: Wish<'CloseChat'>): Visitor
   if (chatId !== null && context.chat === null && context.lastChatId === chatId) return [];
   if (command.operator === undefined) openChat(context, chatId);
   else ownChat(context, command.operator, chatId);
-  return [closed(context, by, reason)];
+  return [chatClosed(context, by, reason)];
 }
 
 /** The facts that a wish is worth: none for what was done already. @throws {AppError} `refused`, with the reason */
-export function converse(
+export function decideConversation(
   state: VisitorState,
   command: ConversationCommand,
   decision: DecisionContext,

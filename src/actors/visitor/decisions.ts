@@ -2,9 +2,9 @@
 import { AppError } from '../../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
-import { closed, type PlacementCommand, place } from './chat-placement.ts';
-import { type ConversationCommand, converse } from './conversation.ts';
-import { report, type VisitorReport } from './effect-reports.ts';
+import { chatClosed, decidePlacement, type PlacementCommand } from './chat-placement.ts';
+import { type ConversationCommand, decideConversation } from './conversation.ts';
+import { decideReport, type VisitorReport } from './effect-reports.ts';
 import type {
   VisitorContext,
   VisitorDelays,
@@ -44,7 +44,7 @@ export const visitorState = (core: VisitorCore): VisitorState => {
   return { presence, conversation, offer, context: core.snapshot.context };
 };
 
-const arrived = (
+const visitorArrived = (
   digest: string | null,
   department: string | null,
   delays: VisitorDelays,
@@ -62,7 +62,7 @@ function viewPage(
 ): VisitorFact[] {
   const { presence, context } = visitorState(core);
   const { digest, department, delays, profile } = command;
-  if (presence !== 'online') return [arrived(digest, department, delays, profile)];
+  if (presence !== 'online') return [visitorArrived(digest, department, delays, profile)];
   // A reload is no news, but a short time-out must not run out because reloads were no facts.
   const within = Math.min(SAME_PAGE_WITHIN, delays.hardTimeout / 2);
   const moved = department !== null && department !== context.department;
@@ -73,7 +73,7 @@ function viewPage(
 function cleanUp(core: VisitorCore): VisitorFact[] {
   const { presence, context } = visitorState(core);
   if (presence === 'cleanedUp') return [];
-  const chat = context.chat ? [closed(context, 'system', 'visitor cleaned up')] : [];
+  const chat = context.chat ? [chatClosed(context, 'system', 'visitor cleaned up')] : [];
   return [...chat, { type: 'CleanedUp', data: { lastSeen: context.lastSeen } }];
 }
 
@@ -86,9 +86,12 @@ function decideVisitor(
   const { presence, context } = state;
   if (command.type === 'ViewPage') return viewPage(core, command, decision);
   if (command.type === 'StartChat') {
-    const chat = converse(state, command, decision);
+    const chat = decideConversation(state, command, decision);
     if (presence === 'online') return chat;
-    return [arrived(null, command.department ?? context.department, command.delays), ...chat];
+    return [
+      visitorArrived(null, command.department ?? context.department, command.delays),
+      ...chat,
+    ];
   }
   if (presence === 'unknown') {
     throw new AppError('not-found', 'this visitor is not known; it has viewed no page yet');
@@ -114,7 +117,7 @@ function decideVisitor(
     case 'ReportMessageDisplayed':
     case 'ReportOperatorMessageAccepted':
     case 'ReportOperatorMessageDisplayed':
-      return report(context, command);
+      return decideReport(context, command);
     case 'AssignChat':
     case 'OfferChat':
     case 'UnassignChat':
@@ -122,13 +125,13 @@ function decideVisitor(
     case 'DeclineChat':
     case 'TransferChat':
     case 'RevokeReservation':
-      return place(context, command);
+      return decidePlacement(context, command);
     default:
-      return converse(state, command, decision);
+      return decideConversation(state, command, decision);
   }
 }
 
-const kept = ({
+const keptState = ({
   lastChatId,
   chats,
   lastOperator,
@@ -156,7 +159,7 @@ export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
           data: {
             ...fact.data,
             summary: state.seen.summary(),
-            kept: kept(state.core.snapshot.context),
+            kept: keptState(state.core.snapshot.context),
           },
         }
       : fact,

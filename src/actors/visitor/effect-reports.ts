@@ -28,7 +28,7 @@ const stillOpen = (context: VisitorContext, ids: readonly string[]): OpenMessage
   context.openMessages.filter((message) => ids.includes(message.id));
 
 /** One fact for each chat: messages of an earlier one may be delivered while the next is open. */
-function delivered(messages: readonly OpenMessage[], by: string): VisitorFact[] {
+function messageDelivered(messages: readonly OpenMessage[], by: string): VisitorFact[] {
   const chats = Map.groupBy(messages, (message) => message.chatId);
   return [...chats].map(([chatId, ofChat]) => ({
     type: 'MessageDelivered',
@@ -43,10 +43,14 @@ const isReceiver = (
   operator: Username | undefined,
 ): boolean => operator === undefined || chat?.id !== message.chatId || chat.operator === operator;
 
-function displayed(context: VisitorContext, messageId: string, operator: Username): VisitorFact[] {
+function messageDisplayed(
+  context: VisitorContext,
+  messageId: string,
+  operator: Username,
+): VisitorFact[] {
   const open = context.openMessages.find(({ id }) => id === messageId);
   if (!open && !context.settledMessages.includes(messageId)) return []; // no message of this visitor
-  if (context.displayed === messageId) return [];
+  if (context.lastDisplayedId === messageId) return [];
   const { chat } = context;
   if (chat !== null && chat.operator !== operator) return [];
   const chatId = open?.chatId ?? chat?.id ?? context.lastChatId;
@@ -54,7 +58,7 @@ function displayed(context: VisitorContext, messageId: string, operator: Usernam
 }
 
 /** The facts that an outcome is worth: none for what is known already. */
-export function report(context: VisitorContext, command: VisitorReport): VisitorFact[] {
+export function decideReport(context: VisitorContext, command: VisitorReport): VisitorFact[] {
   switch (command.type) {
     case 'ReportAccountReady':
       return context.account ? [] : [{ type: 'AccountReady', data: {} }];
@@ -73,14 +77,14 @@ export function report(context: VisitorContext, command: VisitorReport): Visitor
       return messageIds.length ? [{ type: 'MessageTaken', data: { messageIds } }] : [];
     }
     case 'ReportMessageDelivered':
-      return delivered(
+      return messageDelivered(
         stillOpen(context, command.messageIds).filter((message) =>
           isReceiver(context, message, command.operator),
         ),
         command.by,
       );
     case 'ReportMessageDisplayed':
-      return displayed(context, command.messageId, command.operator);
+      return messageDisplayed(context, command.messageId, command.operator);
     case 'ReportOperatorMessageAccepted': {
       const { messageId, operator } = command;
       return [{ type: 'OperatorMessageAccepted', data: { operator, messageId } }];

@@ -148,18 +148,18 @@ export type Chat = {
   accepted: boolean;
   startedAt: number;
   /** Asked together, and not answered yet. */
-  offered: Username[];
+  offeredTo: Username[];
   /** Who missed or declined it, or handed it to a department: asked again only when nobody else is free. */
-  passed: Username[];
+  passedBy: Username[];
   /** Offers in a row that nobody answered, and when the last one ended. */
   misses: number;
   freeSince: number;
   /** Who handed it to an operator that has not answered yet: he gets it back when that one does not take it. */
   transferredBy: Username | null;
   /** Handed to its department, by this operator or by LHC: whom the visitor knows from before has no claim on it. */
-  handed: { by: Username | null } | null;
+  departmentTransfer: { by: Username | null } | null;
   /** Revision of the fact with which the search for an operator began: chat started, unassigned, transferred. */
-  round: number;
+  searchRevision: number;
 };
 
 /** An operator's message whose client wants to know when it is read. */
@@ -192,10 +192,10 @@ export type VisitorContext = {
   /** Who answered the visitor's last chat. */
   lastOperator: Username | null;
   /** Who had the chat that ended last, when it was not ended by him, and when that was: he may be writing still. */
-  ended: { operator: Username; at: number } | null;
+  endedChat: { operator: Username; at: number } | null;
   /** The last messages that a client wants to be told of when they are read, and the last one that an operator read. */
   markable: Markable[];
-  displayed: string | null;
+  lastDisplayedId: string | null;
   /** Those that were revoked, and those that were used and are over: an assignment with one of them comes too late. */
   revokedReservations: string[];
   openMessages: OpenMessage[];

@@ -7,7 +7,7 @@
 import { assign, emit, type SnapshotFrom, setup } from 'xstate';
 import { changesBy, NOBODY } from './changes.ts';
 import { VISITOR_FOLD } from './chat.ts';
-import { closed, missed } from './chat-placement.ts';
+import { chatClosed, offersMissed } from './chat-placement.ts';
 import type { VisitorContext, VisitorEvent, VisitorFact } from './facts.ts';
 
 export const VISITOR_VERSION = `visitor/${VISITOR_FOLD}`;
@@ -34,7 +34,7 @@ export const visitorMachine = setup({
       chat !== null && event.type === 'ChatTransferred' && event.data.operator !== null,
     othersAreAsked: ({ context, event }) =>
       event.type === 'ChatUnassigned' &&
-      (context.chat?.offered.some((each) => !event.data.operators.includes(each)) ?? false),
+      (context.chat?.offeredTo.some((each) => !event.data.operators.includes(each)) ?? false),
   },
   actions: {
     change: assign(({ context, event }) => changesBy(context, event)),
@@ -44,8 +44,8 @@ export const visitorMachine = setup({
       type: 'InvitationExpired',
       data: { operator: context.inviter },
     })),
-    closeIdleChat: emit(({ context }) => closed(context, 'system', 'idle')),
-    missOffer: emit(({ context }) => missed(context)),
+    closeIdleChat: emit(({ context }) => chatClosed(context, 'system', 'idle')),
+    missOffer: emit(({ context }) => offersMissed(context)),
   },
 }).createMachine({
   id: 'visitor',

@@ -142,7 +142,7 @@ function conversation(visitor: VisitorState, { chats }: Past, at: number): strin
 function placement(chat: Chat, at: number): string {
   if (chat.accepted) return `${chat.operator} has it`;
   if (chat.operator !== null) return `offered to ${chat.operator}, no answer yet`;
-  const offers = chat.offered.length > 0 ? `offered to ${chat.offered.join(', ')}` : '';
+  const offers = chat.offeredTo.length > 0 ? `offered to ${chat.offeredTo.join(', ')}` : '';
   return [offers, `waiting for an operator for ${durationOf(at - chat.freeSince)}`]
     .filter(Boolean)
     .join('; ');

@@ -47,12 +47,18 @@ export function createBroadcast(options: {
       const stream = streamOf(visitorRef(sender.tenant.id, sender.key));
       // Messages from before this round belong to the opening.
       const waiting = openMessages.filter(
-        ({ chatId, revision, taken }) => chatId === chat.id && revision >= chat.round && !taken,
+        ({ chatId, revision, taken }) =>
+          chatId === chat.id && revision >= chat.searchRevision && !taken,
       );
-      await opening.open(sender, state, chat.offered, waiting[0]?.revision ?? chat.round);
-      const progress = progressOf(`${stream} ${chat.round}`);
+      await opening.open(
+        sender,
+        state,
+        chat.offeredTo,
+        waiting[0]?.revision ?? chat.searchRevision,
+      );
+      const progress = progressOf(`${stream} ${chat.searchRevision}`);
       for (const { id, revision } of waiting.slice(0, BROADCAST_MAX_MESSAGES)) {
-        const recipients = chat.offered.filter(
+        const recipients = chat.offeredTo.filter(
           (operator) => (progress.get(operator) ?? -1) < revision,
         );
         if (recipients.length === 0) continue;

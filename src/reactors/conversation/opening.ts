@@ -54,7 +54,9 @@ export interface Opening {
 
 /** True if the opening stands at this fact. It stands earlier if a message of the same round had to wait. */
 export const opensAt = ({ chat, firstWaiting }: VisitorContext, revision: number): boolean =>
-  chat !== null && revision >= chat.round && (firstWaiting === null || firstWaiting >= revision);
+  chat !== null &&
+  revision >= chat.searchRevision &&
+  (firstWaiting === null || firstWaiting >= revision);
 
 interface OpeningOptions {
   readonly store: EventStore;
@@ -120,7 +122,7 @@ async function openForOne(
       refusals.set(id, error.message);
     });
   };
-  const id = `intro-${chat.id}-${chat.round}`;
+  const id = `intro-${chat.id}-${chat.searchRevision}`;
   const text = [
     headlineOf(chat, start, operator, now()),
     introductionOf(key, profile, state, now(), operator),
@@ -145,7 +147,8 @@ export function createOpening(options: OpeningOptions): Opening {
       const { chat } = state.context;
       if (!chat) return new Map();
       const stream = streamOf(visitorRef(sender.tenant.id, sender.key));
-      const memory = (operator: Username) => `${stream} ${chat.round} ${before} ${operator}`;
+      const memory = (operator: Username) =>
+        `${stream} ${chat.searchRevision} ${before} ${operator}`;
       const isNew = (operator: Username): boolean => {
         const known = sent.get(memory(operator));
         return !known || now() - known.at > SENT_REMEMBERED_MS;
@@ -153,7 +156,7 @@ export function createOpening(options: OpeningOptions): Opening {
       const recipients = operators.filter(isNew);
       if (recipients.length > 0) {
         const { profile } = await personal.profileOf(sender.tenant.id, sender.key, state);
-        const event = await eventAt(store, stream, chat.round);
+        const event = await eventAt(store, stream, chat.searchRevision);
         const start = event && visitorFact(event);
         const of = { sender, state, chat, stream, before, profile, start };
         for (const operator of recipients) {

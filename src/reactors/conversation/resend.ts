@@ -73,7 +73,7 @@ async function resendAll(
     if (!operator || body === null) continue;
     if (!ownsStream(ownership, stream)) return;
     // A message from before this operator had the chat carries its time, as in the opening (opening.ts).
-    const earlier = chat?.id === fact.data.chatId && revision < chat.round;
+    const earlier = chat?.id === fact.data.chatId && revision < chat.searchRevision;
     const message: OutgoingMessage = {
       id,
       from: visitorJid(tenant, key),

@@ -122,7 +122,7 @@ async function sendVisitorMessage(
   const open = openMessages.find((each) => each.id === id);
   if (!again && (!open || open.taken)) return done;
   const operator = await recipientOf(event, chatId, state);
-  if (operator === undefined && !chat?.offered.length) return parked;
+  if (operator === undefined && !chat?.offeredTo.length) return parked;
   const body = await personal.bodyOf(event);
   if (operator === null || body === null) {
     const reason = body === null ? 'the visitor was erased' : NO_OPERATOR;
@@ -134,9 +134,9 @@ async function sendVisitorMessage(
     return parked; // it is received when the chat's owner has it
   }
   const current = chat?.id === chatId ? chat : null;
-  if (current && !again && event.revision < current.round) {
+  if (current && !again && event.revision < current.searchRevision) {
     // The message is from before the current search for an operator, so it is part of the opening.
-    const refusals = await opening.open(sender, state, [operator], current.round);
+    const refusals = await opening.open(sender, state, [operator], current.searchRevision);
     const reason = refusals.get(id);
     if (reason !== undefined) return { kind: 'dead', reason };
   } else {
@@ -161,7 +161,7 @@ async function openChat(
   const { chat } = state.context;
   if (chat?.id !== given.chatId || !(given.askedBefore || opensAt(state.context, revision))) return;
   const operators = given.operators.filter(
-    (operator) => chat.operator === operator || chat.offered.includes(operator),
+    (operator) => chat.operator === operator || chat.offeredTo.includes(operator),
   );
   const refusals = await parts.opening.open(sender, state, operators, revision);
   if (chat.operator === null) return;

@@ -60,7 +60,7 @@ async function isLeaving(
   username: Username,
 ): Promise<boolean> {
   const state = await actors.operator(tenant.id, username).latest();
-  return state?.context.leaving ?? false;
+  return state?.context.accountRemovalPending ?? false;
 }
 
 const report = ({ actors }: RemovalOptions, tenant: TenantSettings, username: Username) =>
@@ -116,7 +116,7 @@ async function finishRecent(
   username: Username,
 ): Promise<void> {
   const state = await options.actors.operator(tenant.id, username).latest();
-  if (!state?.context.leaving) return;
+  if (!state?.context.accountRemovalPending) return;
   // Facts after the removal only make it look younger.
   const isOld = options.now() - state.at > RECENT_REMOVAL_MS;
   if (isOld) await report(options, tenant, username);

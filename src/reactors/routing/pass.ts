@@ -96,7 +96,7 @@ function isPausing({ tenant, now }: Pass, { misses, freeSince }: WaitingChat): b
 function mustWait(pass: Pass, chat: WaitingChat): boolean {
   const prospect = pass.pool.prospect(chat, policyOf(pass.tenant, chat.department));
   if (prospect !== 'none') return prospect === 'full';
-  return chat.offered.length > 0 || isPausing(pass, chat);
+  return chat.offeredTo.length > 0 || isPausing(pass, chat);
 }
 
 /** Picks operators for a chat and counts the chat as theirs; null if nobody can be asked now. */
@@ -271,10 +271,10 @@ async function giveAll(pass: Pass): Promise<void> {
 async function withdraw(pass: Pass, { operator, ...chat }: UnansweredChat): Promise<void> {
   const { actors, tenant, pool } = pass;
   const { chatId, visitor, department } = chat;
-  const passed = [...chat.passed, operator];
-  if (pool.prospect({ ...chat, passed }, policyOf(tenant, department)) !== 'fresh') return;
+  const passedBy = [...chat.passedBy, operator];
+  if (pool.prospect({ ...chat, passedBy }, policyOf(tenant, department)) !== 'fresh') return;
   const rule = ruleOf(pass, department);
-  const pick = selectOperators(pool.candidates(chat), { ...chat, passed }, rule);
+  const pick = selectOperators(pool.candidates(chat), { ...chat, passedBy }, rule);
   if (!pick || pick.again) return;
   // The table lags behind the stream. A chat that the operator answered by now stays with the operator.
   const current = (await actors.visitor(tenant.id, visitor).state())?.context.chat;

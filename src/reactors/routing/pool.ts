@@ -7,17 +7,17 @@ import type { TenantId, Username } from '../../actors/ids.ts';
 import { load, type OperatorState } from '../../actors/operator/decisions.ts';
 import {
   type Candidate,
+  type ChatCriteria,
   hasRoom,
   type Policy,
-  type Sought,
 } from '../../actors/operator-selection.ts';
 import { isActorFailure } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { FreePlaces } from './table-queries.ts';
 
 /** A chat by its department and by the operators who have a claim to it. */
-type ChatTarget = Pick<Sought, 'department' | 'invitedBy' | 'lastOperator' | 'transferredBy'>;
-type ChatHistory = ChatTarget & Pick<Sought, 'offered' | 'passed'>;
+type ChatTarget = Pick<ChatCriteria, 'department' | 'invitedBy' | 'lastOperator' | 'transferredBy'>;
+type ChatHistory = ChatTarget & Pick<ChatCriteria, 'offeredTo' | 'passedBy'>;
 
 /**
  * Who can be asked about a chat. `fresh`: somebody who was not asked before. `full`: somebody who was not asked before,
@@ -91,7 +91,7 @@ function candidateOf(username: Username, { availability, context }: OperatorStat
     registered: context.registered,
     departments: context.departments,
     capacity: context.capacity,
-    asked: 0, // the operator's stream does not know
+    openOffers: 0, // the operator's stream does not know
     lastChatAt: context.lastChatAt,
   };
 }
@@ -153,13 +153,13 @@ function* candidatesFor(
 }
 
 function prospectOf(operators: Operators, chat: ChatHistory, policy: Policy): Prospect {
-  const { offered, passed, transferredBy, invitedBy, lastOperator } = chat;
+  const { offeredTo, passedBy, transferredBy, invitedBy, lastOperator } = chat;
   // Broadcast offers do not count for an operator with a claim to the chat.
-  const claimants = offered.length > 0 ? [] : [transferredBy, invitedBy, lastOperator];
+  const claimants = offeredTo.length > 0 ? [] : [transferredBy, invitedBy, lastOperator];
   let prospect: Prospect = 'none';
   for (const candidate of candidatesFor(operators, chat)) {
     const { username } = candidate;
-    if (offered.includes(username) || passed.includes(username)) continue;
+    if (offeredTo.includes(username) || passedBy.includes(username)) continue;
     if (policy !== 'broadcast' || hasRoom(candidate) || claimants.includes(username)) {
       return 'fresh';
     }
@@ -201,9 +201,9 @@ async function refresh(operators: Operators, username: Username, leastLoad: numb
     return;
   }
   operator.state = fresh.state;
-  const { asked } = operator.candidate;
+  const { openOffers } = operator.candidate;
   const chats = Math.max(fresh.candidate.load, leastLoad);
-  update(operators, operator, { ...fresh.candidate, asked, load: chats });
+  update(operators, operator, { ...fresh.candidate, openOffers, load: chats });
 }
 
 function poolOf(operators: Operators): Pool {
@@ -236,7 +236,10 @@ function poolOf(operators: Operators): Pool {
       for (const username of usernames) {
         const operator = all.get(username);
         if (!operator) continue;
-        operator.candidate = { ...operator.candidate, asked: operator.candidate.asked + 1 };
+        operator.candidate = {
+          ...operator.candidate,
+          openOffers: operator.candidate.openOffers + 1,
+        };
       }
     },
     async afterReservation(username, reserved) {

@@ -59,7 +59,7 @@ const columnsOf = (chat: Chat): SQLInputValue[] => [
   chat.invitedBy,
   chat.lastOperator,
   chat.transferredBy,
-  JSON.stringify(chat.offered),
+  JSON.stringify(chat.offeredTo),
   chat.startedAt,
   chat.operator,
   chat.reservation,

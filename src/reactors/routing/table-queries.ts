@@ -1,8 +1,8 @@
 /** The queries of routing: both sides of every open chat, folded from visitors' and operators' streams. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
-import type { Sought } from '../../actors/operator-selection.ts';
-import { soughtIn, VISITOR_FOLD } from '../../actors/visitor/chat.ts';
+import type { ChatCriteria } from '../../actors/operator-selection.ts';
+import { criteriaOf, VISITOR_FOLD } from '../../actors/visitor/chat.ts';
 import type { Chat } from '../../actors/visitor/facts.ts';
 import type { WorkTable } from '../../runtime/pending-work.ts';
 import { prepareLazily } from '../../sqlite/statements.ts';
@@ -10,7 +10,7 @@ import { applyToRouting } from './table-fold.ts';
 import { SAME, SCHEMA, TABLES } from './table-schema.ts';
 
 /** An open chat with everything that a pick needs, so that a pass loads no visitor whose chat nobody can answer. */
-export interface RoutableChat extends Sought {
+export interface RoutableChat extends ChatCriteria {
   readonly visitor: VisitorKey;
   readonly chatId: string;
   /** Offers in a row that nobody answered. */
@@ -143,7 +143,7 @@ interface RoutableRow {
 
 /** A visitor's open chat as routing sees it. */
 export const routableChat = (visitor: VisitorKey, chat: Chat): RoutableChat => ({
-  ...soughtIn(chat),
+  ...criteriaOf(chat),
   visitor,
   chatId: chat.id,
   misses: chat.misses,

@@ -4,7 +4,7 @@ import { refuse } from '../../actors/machine/decider.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
-import { place } from '../../actors/visitor/chat-placement.ts';
+import { decidePlacement } from '../../actors/visitor/chat-placement.ts';
 import type { Chat, VisitorContext } from '../../actors/visitor/facts.ts';
 import { AppError, isRefused, messageOf } from '../../errors.ts';
 import type { Actors, Dispatched, Origin, Receiver, Transfer } from '../../runtime/ports.ts';
@@ -138,7 +138,7 @@ async function transferByOperator(
   const { chat } = context;
   if (!chat || chat.operator !== from) {
     // Refused by this state. A transfer without a reserved place must not succeed if the chat has become theirs since.
-    place(context, { type: 'TransferChat', chatId, from, ...target, reservation: null });
+    decidePlacement(context, { type: 'TransferChat', chatId, from, ...target, reservation: null });
     return refuse('this chat is not yours');
   }
   if (target.operator === from) return refuse('you have this chat already');

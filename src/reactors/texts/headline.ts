@@ -40,7 +40,7 @@ export function headlineOf(
     default: {
       const minutes = Math.floor((at - chat.startedAt) / MINUTE_MS);
       const wait = !chat.accepted && minutes > 0 ? `, waiting for ${minutes} min` : '';
-      const offers = chat.offered.length;
+      const offers = chat.offeredTo.length;
       if (offers < 2) return sentence(`New ${name}${wait}`);
       return `New ${name}${wait}, offered to ${offers} operators. The first to reply gets it.`;
     }

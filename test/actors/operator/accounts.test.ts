@@ -111,7 +111,7 @@ describe('the account of one that was removed', () => {
     again.when(report).then([]);
     expect(operatorState(again.state().core).context).toMatchObject({
       claimed: true,
-      leaving: false,
+      accountRemovalPending: false,
       registered: false,
       lhcUserId: null,
     });

@@ -77,7 +77,7 @@ describe('registration', () => {
 
   it('anew holds nothing of before', () => {
     const again = operator().given([...free, reserved(), taken(), removed('c1'), registered()]);
-    again.when(take()).refused(/not hold/);
+    again.when(take()).refused(/no longer has this reservation/);
     again.when(release()).then([]);
     again.when(reserve('r3', 'c3')).then([reserved('r3', 'c3')]);
   });
@@ -327,7 +327,7 @@ describe('chats', () => {
     operator()
       .given(full)
       .when(reserve('r3', 'c3'))
-      .refused(/all 2 places/);
+      .refused(/no free place \(2 of 2 chats\)/);
     operator()
       .given([...full, released('r2', 'c2')])
       .when(reserve('r3', 'c3'))
@@ -339,7 +339,7 @@ describe('chats', () => {
     operator()
       .given(one)
       .when(reserve('r2', 'c2', 'sales', 1))
-      .refused(/has 1 chats of sales/);
+      .refused(/no free place for sales \(1 of 1 chats\)/);
     operator()
       .given(one)
       .when(reserve('r2', 'c2', 'sales', 2))
@@ -358,11 +358,11 @@ describe('chats', () => {
     operator()
       .given([...free, reserved()])
       .when(reserve('r2'))
-      .refused(/has this chat/);
+      .refused(/already has this chat/);
     operator()
       .given([...free, taken(null)])
       .when(reserve('r2'))
-      .refused(/has this chat/);
+      .refused(/already has this chat/);
   });
 
   it('that it answered unasked, or that LHC gave it, may exceed the capacity', () => {
@@ -385,15 +385,15 @@ describe('chats', () => {
     operator()
       .given(free)
       .when(take())
-      .refused(/not hold/);
+      .refused(/no longer has this reservation/);
     operator()
       .given([...free, reserved(), taken(), released()])
       .when(take())
-      .refused(/not hold/);
+      .refused(/no longer has this reservation/);
     operator()
       .given([...free, reserved('r2')])
       .when(take('r1'))
-      .refused(/not hold/);
+      .refused(/no longer has this reservation/);
   });
 
   it('are not released by the reservation of another time', () => {

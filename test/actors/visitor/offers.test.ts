@@ -141,7 +141,7 @@ describe('an offer', () => {
 
 describe('who passed', () => {
   it('is whoever missed or declined it, or handed it to a department; nobody who was not there', () => {
-    const passedAfter = (...facts: Fact[]) => chatOf(visitor(facts))?.passed;
+    const passedAfter = (...facts: Fact[]) => chatOf(visitor(facts))?.passedBy;
     expect(passedAfter(...asked, chatUnassigned('missed', ['op1']))).toEqual(['op1']);
     expect(passedAfter(...asked, chatUnassigned('declined', ['op1']))).toEqual(['op1']);
     expect(passedAfter(...asked, chatUnassigned('offline', ['op1']))).toEqual([]);
@@ -159,7 +159,7 @@ describe('who passed', () => {
       chatAssigned('op1', null, 'answered'),
       chatAccepted(),
     ]);
-    expect(chatOf(late)).toMatchObject({ passed: ['op2'], misses: 0 });
+    expect(chatOf(late)).toMatchObject({ passedBy: ['op2'], misses: 0 });
   });
 });
 
@@ -193,14 +193,18 @@ describe('a broadcast', () => {
   it('goes on when one declines, with the time that it had; and is over when all did', () => {
     const one = visitor(broadcast).given([chatUnassigned('declined', ['op1'], true)], 30 * SECOND);
     one.wakesAt(60 * SECOND);
-    expect(chatOf(one)).toMatchObject({ offered: ['op2', 'op3'], passed: ['op1'], misses: 0 });
+    expect(chatOf(one)).toMatchObject({ offeredTo: ['op2', 'op3'], passedBy: ['op1'], misses: 0 });
     one.when(declineChat('op2')).then([chatUnassigned('declined', ['op2'], true)]);
     const all = one.given(
       [chatUnassigned('declined', ['op2'], true), chatUnassigned('declined', ['op3'], true)],
       40 * SECOND,
     );
     all.when(WAKE, 60 * SECOND).then([]);
-    expect(chatOf(all)).toMatchObject({ offered: [], passed: ['op1', 'op2', 'op3'], misses: 1 });
+    expect(chatOf(all)).toMatchObject({
+      offeredTo: [],
+      passedBy: ['op1', 'op2', 'op3'],
+      misses: 1,
+    });
     expect(chatOf(all)?.freeSince).toBe(40 * SECOND);
   });
 

@@ -41,7 +41,11 @@ describe('a transfer', () => {
     handed.wakesAt(60 * SECOND);
     handed.when(WAKE, 60 * SECOND).then([chatUnassigned('missed', ['op2'])]);
     handed.given([chatUnassigned('missed', ['op2'])]);
-    expect(chatOf(handed)).toMatchObject({ transferredBy: 'op1', passed: ['op2'], operator: null });
+    expect(chatOf(handed)).toMatchObject({
+      transferredBy: 'op1',
+      passedBy: ['op2'],
+      operator: null,
+    });
   });
 
   it('is done when the other answers: from then on nobody gets it back', () => {
@@ -78,7 +82,7 @@ describe('a transfer', () => {
       .refused(/belongs to op1/);
     visitor(chatting)
       .when(transferChat('op1', 'op1'))
-      .refused(/has this chat already/);
+      .refused(/already has this chat/);
     visitor(waiting)
       .when(transferChat('op1', 'op2'))
       .refused(/!take it first/);
@@ -103,7 +107,7 @@ describe('a chat whose owner is gone', () => {
     expect(state).toMatchObject({ conversation: 'waiting', offer: 'none' });
     expect(state.context).toMatchObject({
       lastOperator: 'op1',
-      chat: { operator: null, accepted: false, round: 5, freeSince: HOUR },
+      chat: { operator: null, accepted: false, searchRevision: 5, freeSince: HOUR },
       firstWaiting: 6,
     });
   });

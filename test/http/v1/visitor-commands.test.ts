@@ -293,10 +293,10 @@ describe('a transfer', () => {
       code: 'invalid',
       errors: [{ field: 'operator', reason: 'there is no operator bob' }],
     });
-    const has = new AppError('refused', 'bob has this chat already', { owner: 'bob' });
+    const has = new AppError('refused', 'bob already has this chat', { owner: 'bob' });
     const refused = await fails(has).ask('POST', path, { body: { operator: 'bob' } });
     expect(refused.status).toBe(409);
-    expect(refused.json).toMatchObject({ code: 'refused', detail: 'bob has this chat already' });
+    expect(refused.json).toMatchObject({ code: 'refused', detail: 'bob already has this chat' });
     const away = new AppError('not-found', 'this visitor is not known');
     const gone = await fails(away).ask('POST', path, { body: { operator: 'bob' } });
     expect(gone.status).toBe(404);

@@ -174,7 +174,7 @@ describe('a chat', () => {
     expect(await refusals('op1')).toEqual([
       '!transfer: nobody has this chat yet; !take it first',
       '!transfer: op2 cannot have it: this operator is away',
-      '!transfer: op3 cannot have it: all 1 places of this operator are taken',
+      '!transfer: op3 cannot have it: this operator has no free place (1 of 1 chats)',
       '!transfer: there is no operator or department nobody; departments: sales',
       '!transfer: you have this chat already',
       '!transfer: you have this chat already',

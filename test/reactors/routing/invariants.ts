@@ -48,7 +48,10 @@ export async function faultsOfLog(scene: Scene, settings: RoutingSettings): Prom
         if (chat.operator !== null)
           faults.push(`${chat.id} was assigned while ${chat.operator} had it`);
         if (first[0]?.operator !== operator) faults.push(`${operator} was not first in the list`);
-        if (chat.passed.includes(operator) && others.some((each) => !chat.passed.includes(each))) {
+        if (
+          chat.passedBy.includes(operator) &&
+          others.some((each) => !chat.passedBy.includes(each))
+        ) {
           faults.push(`${operator} was asked again while others were free`);
         }
         const policy = policyOf(settings, chat.department);
@@ -85,7 +88,7 @@ export async function pendingWork(scene: Scene, settings: RoutingSettings): Prom
   // How many broadcast chats each operator is asked about.
   const asked = new Map<Username, number>();
   for (const key of VISITORS) {
-    for (const name of (await scene.chatOf(key))?.offered ?? []) {
+    for (const name of (await scene.chatOf(key))?.offeredTo ?? []) {
       asked.set(name, (asked.get(name) ?? 0) + 1);
     }
   }
@@ -108,14 +111,14 @@ export async function pendingWork(scene: Scene, settings: RoutingSettings): Prom
         Object.values(context.chats).filter(({ department }) => department === chat.department)
           .length < boundOf(settings, chat.department),
     );
-    const known = chat.handed ? [] : [chat.invitedBy, chat.lastOperator];
+    const known = chat.departmentTransfer ? [] : [chat.invitedBy, chat.lastOperator];
     const belongsTo = [chat.transferredBy, ...known];
     const serves = ([name, { context }]: (typeof able)[number]) =>
       chat.department === null ||
       context.departments.length === 0 ||
       context.departments.includes(chat.department) ||
-      (belongsTo.includes(name) && chat.offered.length === 0 && !chat.passed.includes(name));
-    const belongs = (name: Username) => belongsTo.includes(name) && chat.offered.length === 0;
+      (belongsTo.includes(name) && chat.offeredTo.length === 0 && !chat.passedBy.includes(name));
+    const belongs = (name: Username) => belongsTo.includes(name) && chat.offeredTo.length === 0;
     const isBroadcast = policyOf(settings, chat.department) === 'broadcast';
     const free = able
       .filter(serves)
@@ -126,11 +129,11 @@ export async function pendingWork(scene: Scene, settings: RoutingSettings): Prom
           load(context) + (asked.get(name) ?? 0) < context.capacity,
       )
       .map(([name]) => name);
-    const fresh = free.filter((name) => ![...chat.passed, ...chat.offered].includes(name));
+    const fresh = free.filter((name) => ![...chat.passedBy, ...chat.offeredTo].includes(name));
     const pauses = Math.min(Math.max(chat.misses, 1), 10);
     const paused = scene.rig().now() < chat.freeSince + pauses * TIMES.offerTimeout * 1000;
     if (fresh.length > 0) pending.push(`${chat.id} waits while ${fresh} could have it`);
-    else if (free.length > 0 && chat.offered.length === 0 && !paused) {
+    else if (free.length > 0 && chat.offeredTo.length === 0 && !paused) {
       pending.push(`${chat.id} waits while ${free} could be asked again`);
     }
   }
@@ -163,7 +166,7 @@ export async function expectedRows(scene: Scene) {
       invited_by: chat.invitedBy,
       last_operator: chat.lastOperator,
       transferred_by: chat.transferredBy,
-      offered: JSON.stringify(chat.offered),
+      offered: JSON.stringify(chat.offeredTo),
       since: chat.startedAt,
       operator: chat.operator,
       reservation: chat.reservation,

@@ -429,11 +429,11 @@ describe('a pass', () => {
     routing.start();
     await available(rig, 'op1', 1);
     await rig.toVisitor('1', startChat('c1'));
-    await waitFor(async () => (await chatOf(rig, '1'))?.offered.length === 1);
+    await waitFor(async () => (await chatOf(rig, '1'))?.offeredTo.length === 1);
     await caughtUp();
     const before = loaded.length;
     await available(rig, 'op2');
-    await waitFor(async () => (await chatOf(rig, '1'))?.offered.length === 2);
+    await waitFor(async () => (await chatOf(rig, '1'))?.offeredTo.length === 2);
     await caughtUp();
     const offers = (await rig.facts('visitor-acme.1')).filter(({ type }) => type === 'ChatOffered');
     expect(offers.map(({ data }) => [data.operators, data.considered])).toEqual([
@@ -456,7 +456,7 @@ describe('a pass', () => {
       const chats = await Promise.all(
         keys.map(async (key) => [key, await chatOf(rig, key)] as const),
       );
-      return chats.flatMap(([key, chat]) => (chat?.offered.length ? [key] : []));
+      return chats.flatMap(([key, chat]) => (chat?.offeredTo.length ? [key] : []));
     };
     const are = (...wanted: string[]) =>
       waitFor(async () => isDeepStrictEqual(await offered(), wanted), { what: () => `${wanted}` });
