@@ -1,4 +1,4 @@
-/** The settings of a tenant: one LHC installation, or one instance of a hosting. */
+/** The settings of a tenant: one LHC installation, or one of several on a shared host. */
 import { z } from 'zod';
 import { Instance, TenantId } from '../ids.ts';
 import { POLICIES } from '../operator-selection.ts';

@@ -49,7 +49,7 @@ export const COMMANDS: readonly Command[] = [
   { name: 'note', usage: '!note TEXT', does: 'add a note in LHC that the visitor does not see' },
   { name: 'away', usage: '!away', does: 'get no new chats, whatever your client shows' },
   { name: 'back', usage: '!back', does: 'get new chats again' },
-  { name: 'help', usage: '!help', does: 'this list' },
+  { name: 'help', usage: '!help [COMMAND]', does: 'this list, or one command' },
   {
     name: 'lhc',
     usage: '!lhc COMMAND',
@@ -64,7 +64,7 @@ export const HISTORY = { usual: 20, most: 100 };
 const NAME_MAX_LENGTH = 128;
 /** Longest reason of `!close`, in UTF-16 units. */
 const REASON_MAX_LENGTH = 200;
-/** A longer word is no command, and not worth the work. */
+/** A word is cut here before it is normalised: no command is this long. */
 const WORD_MAX_LENGTH = 100;
 /** The names that a command of LHC can have (src/actors/tenant/machine.ts, `lhcCommands`). */
 const NAME = /^[a-z][a-z0-9_-]{0,31}$/;
@@ -138,8 +138,8 @@ function commandOf(name: string, argument: string, known: readonly string[]): Wr
       if (argument === '') return { kind: 'question', command: 'history', argument: null };
       const number = /^\d{1,9}$/.test(argument) ? Number(argument) : 0;
       if (number === 0) return faulty(`say how many messages, 1 to ${HISTORY.most}: !history 50`);
-      const least = Math.min(number, HISTORY.most);
-      return { kind: 'question', command: 'history', argument: String(least) };
+      const count = Math.min(number, HISTORY.most);
+      return { kind: 'question', command: 'history', argument: String(count) };
     }
     case 'transfer': {
       const to = oneLine(argument).replace(/^@/, '');

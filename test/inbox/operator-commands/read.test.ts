@@ -148,6 +148,14 @@ describe('a command', () => {
     expect(readWritten('!help', ['help'])).toMatchObject({ kind: 'question' });
   });
 
+  it('of our own is never passed on to LHC, and never unknown', () => {
+    for (const { name } of COMMANDS.filter(({ name }) => name !== 'lhc')) {
+      const written = readWritten(`!${name}`, []);
+      expect(written.kind, name).not.toBe('lhc');
+      expect(written, name).not.toMatchObject({ command: UNKNOWN });
+    }
+  });
+
   it('of LHC has a name that the settings accept', () => {
     const settings = { id: 'acme', host: 'xmpp.test', apiKey: 'key-of-acme-0123456789' };
     const parsed = TenantSettings.parse({ ...settings, lhcCommands: LHC_COMMANDS });
