@@ -262,7 +262,10 @@ it('a correction names the message that it corrects; a corrected command is a co
   await close();
   // A correction after the end of the chat does not invite the visitor.
   correct(`late-${visitor}`, 'Hello!', `right-${visitor}`);
-  await waitForText(olga, /^Not delivered: no chat is open, and a correction invites nobody/);
+  await waitForText(
+    olga,
+    /^Not delivered: no chat is open, and a correction does not invite the visitor/,
+  );
 });
 
 it('!! sends a text that begins with !; a resumed client does not repeat a command', async () => {

@@ -1,15 +1,14 @@
-/**
- * What each fact changes in what is known of a visitor. Where it takes the visitor is the machine's (machine.ts), which
- * asks for these changes once for each fact.
- */
+/** The change of a visitor's context by each fact. The machine (machine.ts) calls `changesBy` once for each fact. */
 import { type ChatEvent, chatAfter } from './chat.ts';
 import type { VisitorContext, VisitorDelays, VisitorEvent } from './facts.ts';
 
-const REVOKED_KEPT = 32;
-const SETTLED_KEPT = 256;
-const MARKABLE_KEPT = 32;
+/** Lengths of the lists in the context. */
+export const MAX_REVOKED_RESERVATIONS = 32;
+export const MAX_SETTLED_MESSAGES = 256;
+export const MAX_MARKABLE_MESSAGES = 32;
 
-export const NO_DELAYS: VisitorDelays = {
+/** Delays of a visitor without a fact that has any. */
+export const DEFAULT_DELAYS: VisitorDelays = {
   hardTimeout: 300_000,
   cleanupAfter: 86_400_000,
   invitationTimeout: 120_000,
@@ -17,9 +16,9 @@ export const NO_DELAYS: VisitorDelays = {
   chatIdle: 86_400_000,
 };
 
-/** What a clean-up leaves nothing of. */
-const FORGOTTEN = {
-  delays: NO_DELAYS,
+/** The part of the context that a clean-up resets. */
+const RESET_BY_CLEAN_UP = {
+  delays: DEFAULT_DELAYS,
   digest: null,
   digestAt: 0,
   profileRevision: -1,
@@ -37,8 +36,9 @@ const FORGOTTEN = {
   lastDisplayedId: null,
 } satisfies Partial<VisitorContext>;
 
-export const NOBODY: VisitorContext = {
-  ...FORGOTTEN,
+/** The context of a visitor without facts. */
+export const EMPTY_CONTEXT: VisitorContext = {
+  ...RESET_BY_CLEAN_UP,
   lastSeen: 0,
   lastChatId: null,
   chats: 0,
@@ -60,21 +60,21 @@ function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewe
     lastSeen: event.at,
     failure: event.type === 'VisitorArrived' ? null : context.failure,
     department: department ?? context.department,
-    // A chat that begins with no page view has a visitor with nothing to tell.
+    // A chat that begins without a page view brings no profile.
     profileRevision: digest === null ? context.profileRevision : event.revision,
   };
 }
 
-/** Its reservation was used: a second assignment with it, which comes late, is refused as if it had been revoked. */
-const spent = ({ chat, revokedReservations }: VisitorContext): Change =>
-  chat?.reservation ? revoked(revokedReservations, chat.reservation) : {};
+/** The chat's reservation is used up. A late second assignment with it is refused, as after a revocation. */
+const useUpReservation = ({ chat, revokedReservations }: VisitorContext): Change =>
+  chat?.reservation ? revokeReservation(revokedReservations, chat.reservation) : {};
 
-const revoked = (known: readonly string[], reservation: string) => ({
-  revokedReservations: [...known, reservation].slice(-REVOKED_KEPT),
+const revokeReservation = (known: readonly string[], reservation: string) => ({
+  revokedReservations: [...known, reservation].slice(-MAX_REVOKED_RESERVATIONS),
 });
 
-/** What a fact of the chat changes besides the chat itself. */
-function beside(context: VisitorContext, event: ChatEvent): Change {
+/** The change by a chat's fact beside the chat itself. */
+function changeBesideChat(context: VisitorContext, event: ChatEvent): Change {
   switch (event.type) {
     case 'ChatStarted':
       return {
@@ -88,11 +88,11 @@ function beside(context: VisitorContext, event: ChatEvent): Change {
     case 'ChatAssigned':
     case 'ChatUnassigned':
     case 'ChatTransferred':
-      return spent(context);
+      return useUpReservation(context);
     case 'ChatAccepted':
       return { lastOperator: event.data.operator };
     case 'ChatClosed':
-      return ended(context, event);
+      return endChat(context, event);
     case 'ChatOffered':
       return {};
   }
@@ -104,7 +104,7 @@ function changeChat(context: VisitorContext, event: ChatEvent): Change {
   return {
     chat,
     firstWaiting: sameRound ? context.firstWaiting : null,
-    ...beside(context, event),
+    ...changeBesideChat(context, event),
   };
 }
 
@@ -123,7 +123,7 @@ function keepMessage(
 
 const settle = (context: VisitorContext, ids: readonly string[]): Change => ({
   openMessages: context.openMessages.filter((message) => !ids.includes(message.id)),
-  settledMessages: [...context.settledMessages, ...ids].slice(-SETTLED_KEPT),
+  settledMessages: [...context.settledMessages, ...ids].slice(-MAX_SETTLED_MESSAGES),
 });
 
 const take = ({ openMessages }: VisitorContext, ids: readonly string[]): Change => ({
@@ -135,19 +135,19 @@ const take = ({ openMessages }: VisitorContext, ids: readonly string[]): Change 
 function keepMarkable(context: VisitorContext, { data }: Of<'OperatorMessageReceived'>): Change {
   if (!data.markable) return {};
   const markable = { id: data.messageId, operator: data.operator };
-  return { markable: [...context.markable, markable].slice(-MARKABLE_KEPT) };
+  return { markable: [...context.markable, markable].slice(-MAX_MARKABLE_MESSAGES) };
 }
 
 function displayMarkable({ markable }: VisitorContext, messageId: string): Change {
-  const read = markable.findIndex(({ id }) => id === messageId);
-  return { markable: markable.slice(read + 1) };
+  const index = markable.findIndex(({ id }) => id === messageId);
+  return { markable: markable.slice(index + 1) };
 }
 
-const ended = ({ chat }: VisitorContext, { data, at }: Of<'ChatClosed'>): Change => ({
+const endChat = ({ chat }: VisitorContext, { data, at }: Of<'ChatClosed'>): Change => ({
   endedChat: chat?.operator && data.by !== 'operator' ? { operator: chat.operator, at } : null,
 });
 
-/** What this fact changes. */
+/** The change of the context by a fact. */
 export function changesBy(context: VisitorContext, event: VisitorEvent): Change {
   switch (event.type) {
     case 'VisitorArrived':
@@ -177,7 +177,7 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     case 'VisitorMessageSent':
       return keepMessage(context, event);
     case 'ReservationRevoked':
-      return revoked(context.revokedReservations, event.data.reservation);
+      return revokeReservation(context.revokedReservations, event.data.reservation);
     case 'OperatorMessageReceived':
       return keepMarkable(context, event);
     case 'OperatorMessageDisplayed':
@@ -190,14 +190,14 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
       return settle(context, [event.data.messageId]);
     case 'MessageDisplayed':
       return { lastDisplayedId: event.data.messageId };
-    // Told to LHC or to the operator by reactors.
+    // Reactors send these to LHC or to the operator.
     case 'OperatorMessageAccepted':
     case 'NoteAdded':
     case 'OperatorCommandSent':
       return {};
-    // Messages stay open: what ejabberd holds for an operator may still be delivered. A stream that was cut before this
-    // fact has to fold to the same state, hence `kept`, and no rest of what was before.
+    // Messages stay open, because ejabberd may still deliver those that wait there. `kept` makes a stream that was
+    // truncated before this fact fold to the same state.
     case 'CleanedUp':
-      return { lastSeen: event.data.lastSeen, ...event.data.kept, ...FORGOTTEN };
+      return { lastSeen: event.data.lastSeen, ...event.data.kept, ...RESET_BY_CLEAN_UP };
   }
 }

@@ -1,4 +1,4 @@
-/** Who has a visitor's chat: asked, assigned, taken, declined, handed on. */
+/** Decisions about who has a visitor's chat: offers, assignments, acceptance, transfers. */
 import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 import type { Considered, PickReason } from '../operator-selection.ts';
@@ -13,7 +13,7 @@ export type PlacementCommand =
       reason: PickReason;
       considered?: Considered;
     }
-  /** Several are asked, who answers first has it; those who are asked already stay so. */
+  /** Offers the chat to several operators. The first to answer gets it. Open offers stay. */
   | {
       type: 'OfferChat';
       chatId: string;
@@ -21,14 +21,14 @@ export type PlacementCommand =
       reason: PickReason;
       considered?: Considered;
     }
-  /** Of what routing finds: nothing to do where he does not have it any more, or is `offline` and has answered it. */
+  /** From routing. No effect if the operator no longer has the chat, or if the reason is `offline` and they have answered. */
   | { type: 'UnassignChat'; chatId: string; operator: Username; reason: UnassignReason }
-  /** An operator takes the open chat without a word: nobody's, his, or one that another has not answered yet. */
+  /** `!take`: the operator takes the open chat, if no other operator has answered it. */
   | { type: 'AcceptChat'; operator: Username }
   | { type: 'DeclineChat'; operator: Username }
   /**
-   * To an operator, with a place reserved or without, or to a department.
-   * @param from the operator who hands on the open chat; null: LHC does, with a chat id
+   * A transfer to an operator, with or without a reservation, or to a department.
+   * @param from the operator who transfers the open chat; null: LHC does, and gives the chat id
    */
   | {
       type: 'TransferChat';
@@ -40,12 +40,9 @@ export type PlacementCommand =
     }
   | { type: 'RevokeReservation'; reservation: string };
 
-type Wish<T extends PlacementCommand['type']> = Extract<PlacementCommand, { type: T }>;
+type CommandOf<T extends PlacementCommand['type']> = Extract<PlacementCommand, { type: T }>;
 
-/**
- * The chat that is open; with an id, that one.
- * @throws {AppError} `refused`
- */
+/** The open chat. @throws {AppError} `refused` if none is open, or another than `chatId` */
 export const openChat = ({ chat }: VisitorContext, chatId: string | null): Chat => {
   if (chatId === null) return chat ?? refuse('this visitor has no open chat');
   if (chat === null) return refuse(`chat ${chatId} is not open`, { chatId });
@@ -53,7 +50,7 @@ export const openChat = ({ chat }: VisitorContext, chatId: string | null): Chat 
   return chat;
 };
 
-/** The wish of somebody else than who has it. */
+/** Refuses the command of an operator who does not have the chat. @throws {AppError} `refused` */
 export const refuseForeign = ({ operator, accepted }: Chat): never =>
   refuse(
     accepted
@@ -71,7 +68,7 @@ function withdrawalsBut(chat: Chat, operator: Username): { withdrawnFrom?: Usern
   return withdrawal(asked.filter((each) => each !== operator));
 }
 
-/** Who takes it himself has it. */
+/** The assignment of a chat to an operator who answered or took it. */
 export const chatAssigned = (
   chat: Chat,
   operator: Username,
@@ -93,7 +90,7 @@ const NO_CHAT: Pick<Chat, 'id' | 'operator' | 'offeredTo'> = {
   offeredTo: [],
 };
 
-/** The end of the chat that is open. */
+/** The fact that closes the open chat. */
 export function chatClosed(
   { chat }: Pick<VisitorContext, 'chat'>,
   by: CloseParty,
@@ -104,7 +101,7 @@ export function chatClosed(
   return { type: 'ChatClosed', data };
 }
 
-/** Nobody of those who are asked has answered in time. */
+/** The fact that all open offers were missed. */
 export function offersMissed({ chat }: Pick<VisitorContext, 'chat'>): VisitorFact {
   const { id: chatId, operator, offeredTo } = chat ?? NO_CHAT;
   const reason = 'missed';
@@ -117,7 +114,7 @@ export function offersMissed({ chat }: Pick<VisitorContext, 'chat'>): VisitorFac
   };
 }
 
-function assign(context: VisitorContext, command: Wish<'AssignChat'>): VisitorFact[] {
+function assign(context: VisitorContext, command: CommandOf<'AssignChat'>): VisitorFact[] {
   const { chatId, operator, reservation } = command;
   if (reservation !== null) refuseRevoked(context, reservation);
   const chat = openChat(context, chatId);
@@ -133,23 +130,23 @@ const refuseRevoked = ({ revokedReservations }: VisitorContext, reservation: str
   }
 };
 
-function offer(context: VisitorContext, command: Wish<'OfferChat'>): VisitorFact[] {
-  const { type: _type, ...wish } = command;
+function offer(context: VisitorContext, command: CommandOf<'OfferChat'>): VisitorFact[] {
+  const { type: _type, ...data } = command;
   const chat = openChat(context, command.chatId);
   if (chat.operator !== null) return refuseForeign(chat);
   const operators = command.operators.filter((each) => !chat.offeredTo.includes(each));
-  return operators.length > 0 ? [{ type: 'ChatOffered', data: { ...wish, operators } }] : [];
+  return operators.length > 0 ? [{ type: 'ChatOffered', data: { ...data, operators } }] : [];
 }
 
-function unassign({ chat }: VisitorContext, command: Wish<'UnassignChat'>): VisitorFact[] {
+function unassign({ chat }: VisitorContext, command: CommandOf<'UnassignChat'>): VisitorFact[] {
   const { chatId, operator, reason } = command;
   if (chat?.id !== chatId || !isAskedOrOwner(chat, operator)) return [];
-  // He came back and answered while routing looked elsewhere.
+  // The operator came back and answered before this command arrived.
   if (reason === 'offline' && chat.accepted) return [];
   return [chatUnassigned(chat, operator, reason)];
 }
 
-/** He has it no more, or is asked no more. */
+/** The fact that the operator lost the chat or the offer. */
 const chatUnassigned = (chat: Chat, operator: Username, reason: UnassignReason): VisitorFact => ({
   type: 'ChatUnassigned',
   data: {
@@ -163,8 +160,8 @@ const chatUnassigned = (chat: Chat, operator: Username, reason: UnassignReason):
 const isAskedOrOwner = (chat: Chat, operator: Username): boolean =>
   chat.operator === operator || chat.offeredTo.includes(operator);
 
-function accept(context: VisitorContext, { operator }: Wish<'AcceptChat'>): VisitorFact[] {
-  if (!context.chat) return refuse('this visitor has no open chat; write to it to invite it');
+function accept(context: VisitorContext, { operator }: CommandOf<'AcceptChat'>): VisitorFact[] {
+  if (!context.chat) return refuse('this visitor has no open chat; write to them to invite them');
   const { chat } = context;
   const accepted: VisitorFact = {
     type: 'ChatAccepted',
@@ -175,29 +172,29 @@ function accept(context: VisitorContext, { operator }: Wish<'AcceptChat'>): Visi
   return [chatAssigned(chat, operator, 'taken'), accepted];
 }
 
-function decline(context: VisitorContext, { operator }: Wish<'DeclineChat'>): VisitorFact[] {
+function decline(context: VisitorContext, { operator }: CommandOf<'DeclineChat'>): VisitorFact[] {
   const chat = openChat(context, null);
   if (!isAskedOrOwner(chat, operator)) {
     return chat.passedBy.includes(operator) ? [] : refuse('this chat is not offered to you');
   }
-  if (chat.accepted) return refuse('you have answered this chat; !transfer it, or !close it');
+  if (chat.accepted) return refuse('you have answered this chat; write !transfer or !close');
   return [chatUnassigned(chat, operator, 'declined')];
 }
 
-function transfer(context: VisitorContext, command: Wish<'TransferChat'>): VisitorFact[] {
+function transfer(context: VisitorContext, command: CommandOf<'TransferChat'>): VisitorFact[] {
   const { from, operator, department, reservation } = command;
   const chat = openChat(context, command.chatId);
   if (reservation !== null) refuseRevoked(context, reservation);
   if (from !== null && chat.operator !== from) {
     return chat.operator === null
-      ? refuse('nobody has this chat yet; !take it first')
+      ? refuse('nobody has this chat yet; write !take first')
       : refuse(`this chat belongs to ${chat.operator}`, { owner: chat.operator });
   }
   if (operator !== null && chat.operator === operator) {
     return refuse(`${operator} already has this chat`, { owner: operator });
   }
   const there = (department ?? chat.department) === chat.department;
-  if (operator === null && chat.operator === null && there) return []; // it waits there already
+  if (operator === null && chat.operator === null && there) return []; // the chat already waits there
   return [
     {
       type: 'ChatTransferred',
@@ -216,7 +213,7 @@ function transfer(context: VisitorContext, command: Wish<'TransferChat'>): Visit
 
 function revoke(
   context: VisitorContext,
-  { reservation }: Wish<'RevokeReservation'>,
+  { reservation }: CommandOf<'RevokeReservation'>,
 ): VisitorFact[] {
   if (context.chat?.reservation === reservation) {
     return refuse('the chat was assigned with this reservation', { reservation });
@@ -226,7 +223,7 @@ function revoke(
     : [{ type: 'ReservationRevoked', data: { reservation } }];
 }
 
-/** The facts that a wish is worth: none for what is so already. @throws {AppError} `refused`, with the reason */
+/** The facts that a command causes; none if nothing changes. @throws {AppError} `refused` with the reason */
 export function decidePlacement(context: VisitorContext, command: PlacementCommand): VisitorFact[] {
   switch (command.type) {
     case 'AssignChat':

@@ -1,4 +1,4 @@
-/** What may be said in a visitor's conversation: begun, written, answered, noted, closed. */
+/** Decisions about a conversation: starting and closing a chat, messages, notes, LHC's commands. */
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { chatAssigned, chatClosed, openChat, refuseForeign } from './chat-placement.ts';
@@ -18,15 +18,15 @@ export type ConversationCommand =
       operator: Username;
       messageId: string;
       body: string;
-      /** The client asks for a receipt, and to be told when it is read. */
+      /** The client asks for a receipt (XEP-0184), and for a displayed marker (XEP-0333). */
       receipt?: boolean;
       markable?: boolean;
-      /** The message that this one corrects. */
+      /** The id of the message that this one corrects (XEP-0308). */
       replaces?: string;
     }
-  /** A line for LHC, not for the visitor. */
+  /** A note for LHC. The visitor does not see it. */
   | { type: 'AddNote'; operator: Username; noteId: string; body: string }
-  /** One of LHC's own commands, for it to carry out. */
+  /** A command that LHC carries out. */
   | {
       type: 'SendOperatorCommand';
       operator: Username;
@@ -34,7 +34,7 @@ export type ConversationCommand =
       command: string;
       text: string;
     }
-  /** @param operator who wants it; null: whoever closes it outside. Without a chat id: the open one */
+  /** @param operator the operator who closes it by `!close`. `chatId` null: the open chat */
   | {
       type: 'CloseChat';
       chatId: string | null;
@@ -43,18 +43,18 @@ export type ConversationCommand =
       operator?: Username;
     };
 
-type Wish<T extends ConversationCommand['type']> = Extract<ConversationCommand, { type: T }>;
+type CommandOf<T extends ConversationCommand['type']> = Extract<ConversationCommand, { type: T }>;
 
-/** Messages of one visitor that nobody has received yet; one more is refused. */
+/** Open messages of one visitor. A further message is refused. */
 export const MAX_OPEN_MESSAGES = 1000;
 
 /**
- * What somebody writes so soon after his chat was ended by the visitor crossed with that on its way: a "Bye" must not
- * invite who has just left.
+ * An operator's message this soon after the end of their chat was probably written before the end. A late "Bye" must not
+ * invite the visitor again.
  */
-const CROSSED_MS = 10_000;
+export const LATE_MESSAGE_MS = 10_000;
 
-function startChat(context: VisitorContext, command: Wish<'StartChat'>): VisitorFact[] {
+function startChat(context: VisitorContext, command: CommandOf<'StartChat'>): VisitorFact[] {
   const { chatId, nick, message } = command;
   if (context.chat && context.chat.id !== chatId) {
     return refuse(`chat ${context.chat.id} is open; close it first`, { chatId });
@@ -87,34 +87,34 @@ function visitorMessageSent(
   if (context.openMessages.some((message) => message.id === messageId)) return [];
   if (context.openMessages.length >= MAX_OPEN_MESSAGES) {
     return refuse(
-      `${MAX_OPEN_MESSAGES} messages wait for an operator; send more when one has them`,
+      `${MAX_OPEN_MESSAGES} messages wait for an operator; send more when an operator has received them`,
     );
   }
   return [{ type: 'VisitorMessageSent', data: { chatId, messageId }, personal: { body } }];
 }
 
-function sendMessage(context: VisitorContext, command: Wish<'SendMessage'>): VisitorFact[] {
+function sendMessage(context: VisitorContext, command: CommandOf<'SendMessage'>): VisitorFact[] {
   const chatId = command.chatId ?? context.chat?.id;
   if (chatId === undefined) return refuse('this visitor has no open chat; start one first');
   return visitorMessageSent(context, openChat(context, chatId).id, command.messageId, command.body);
 }
 
-/** Nobody has it yet, or it was offered to him: who answers has it. */
+/** An answer accepts the chat if it has no operator or is offered to this one. */
 function acceptByMessage(chat: Chat, operator: Username): VisitorFact[] {
   const { id: chatId } = chat;
   if (chat.operator !== null && chat.operator !== operator) return refuseForeign(chat);
   const accepted: VisitorFact = { type: 'ChatAccepted', data: { chatId, operator } };
   if (chat.operator === operator) return chat.accepted ? [] : [accepted];
   if (chat.departmentTransfer?.by === operator) {
-    // A last word after a transfer must not take it back.
-    return refuse(`you have handed this chat to ${chat.department}; write !take to take it back`);
+    // A last message after a transfer must not take the chat back.
+    return refuse(`you transferred this chat to ${chat.department}; write !take to take it back`);
   }
   return [chatAssigned(chat, operator, 'answered'), accepted];
 }
 
 function receive(
   { presence, conversation, context }: VisitorState,
-  command: Wish<'ReceiveOperatorMessage'>,
+  command: CommandOf<'ReceiveOperatorMessage'>,
   { now }: DecisionContext,
 ): VisitorFact[] {
   const { operator, messageId, body, receipt, markable, replaces } = command;
@@ -141,43 +141,50 @@ function receive(
     return [message(true)];
   }
   if (replaces !== undefined) {
-    return refuse('no chat is open, and a correction invites nobody; write it as a new message');
+    return refuse(
+      'no chat is open, and a correction does not invite the visitor; write it as a new message',
+    );
   }
-  if (context.endedChat?.operator === operator && now - context.endedChat.at < CROSSED_MS) {
-    return refuse('the chat had ended when this came; write it again to invite the visitor anew');
+  if (context.endedChat?.operator === operator && now - context.endedChat.at < LATE_MESSAGE_MS) {
+    return refuse(
+      'the chat had ended before this message arrived; write it again to invite the visitor',
+    );
   }
   return [{ type: 'Invited', data: { operator } }, message(true)];
 }
 
-/** What only who has the chat may do; anybody where nobody has it. */
+/** The open chat, if this operator has it or nobody has. @throws {AppError} `refused` */
 function ownChat(context: VisitorContext, operator: Username, chatId: string | null = null): Chat {
   const chat = openChat(context, chatId);
   return chat.operator === null || chat.operator === operator ? chat : refuseForeign(chat);
 }
 
-function addNote(context: VisitorContext, command: Wish<'AddNote'>): VisitorFact[] {
+function addNote(context: VisitorContext, command: CommandOf<'AddNote'>): VisitorFact[] {
   const { operator, noteId, body } = command;
   const { id: chatId } = ownChat(context, operator);
   return [{ type: 'NoteAdded', data: { chatId, operator, noteId }, personal: { body } }];
 }
 
-function sendCommand(context: VisitorContext, wish: Wish<'SendOperatorCommand'>): VisitorFact[] {
+function sendCommand(
+  context: VisitorContext,
+  wish: CommandOf<'SendOperatorCommand'>,
+): VisitorFact[] {
   const { operator, messageId, command, text } = wish;
   const { id: chatId } = ownChat(context, operator);
   const data = { chatId, operator, messageId, command };
   return [{ type: 'OperatorCommandSent', data, personal: { text } }];
 }
 
-function closeChat(context: VisitorContext, command: Wish<'CloseChat'>): VisitorFact[] {
+function closeChat(context: VisitorContext, command: CommandOf<'CloseChat'>): VisitorFact[] {
   const { chatId, by, reason } = command;
-  // Closing what is closed is no mistake: both sides do it.
+  // Closing a closed chat is no error: both sides may close it.
   if (chatId !== null && context.chat === null && context.lastChatId === chatId) return [];
   if (command.operator === undefined) openChat(context, chatId);
   else ownChat(context, command.operator, chatId);
   return [chatClosed(context, by, reason)];
 }
 
-/** The facts that a wish is worth: none for what was done already. @throws {AppError} `refused`, with the reason */
+/** The facts that a command causes; none for a repeat. @throws {AppError} `refused` with the reason */
 export function decideConversation(
   state: VisitorState,
   command: ConversationCommand,

@@ -1,4 +1,4 @@
-/** What may be asked of a visitor, and which facts that causes or why it is refused. */
+/** The commands of a visitor, and the facts that each command causes. */
 import { AppError } from '../../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
@@ -18,13 +18,13 @@ import type { Profile } from './profile.ts';
 export type VisitorCommand =
   | {
       type: 'ViewPage';
-      /** Fingerprint of the profile: machines compare it and never read what is personal. */
+      /** Fingerprint of the profile. Machines compare it and never see personal data. */
       digest: string;
       department: string | null;
       delays: VisitorDelays;
       profile: Profile;
     }
-  /** A visitor of whom nothing is known, or who was gone, arrives by it. */
+  /** A visitor who is not online arrives by this command. */
   | (Extract<ConversationCommand, { type: 'StartChat' }> & { delays: VisitorDelays })
   | Exclude<ConversationCommand, { type: 'StartChat' }>
   | PlacementCommand
@@ -32,8 +32,8 @@ export type VisitorCommand =
   | { type: 'CleanUp' }
   | VisitorReport;
 
-/** The same page again within this time is no new fact, in ms. */
-const SAME_PAGE_WITHIN = 30_000;
+/** The same page again within this time causes no fact. */
+export const SAME_PAGE_MS = 30_000;
 
 type VisitorCore = Core<VisitorSnapshot>;
 
@@ -63,8 +63,8 @@ function viewPage(
   const { presence, context } = visitorState(core);
   const { digest, department, delays, profile } = command;
   if (presence !== 'online') return [visitorArrived(digest, department, delays, profile)];
-  // A reload is no news, but a short time-out must not run out because reloads were no facts.
-  const within = Math.min(SAME_PAGE_WITHIN, delays.hardTimeout / 2);
+  // A reload causes no fact. If `hardTimeout` is short, it must not expire while the visitor reloads pages.
+  const within = Math.min(SAME_PAGE_MS, delays.hardTimeout / 2);
   const moved = department !== null && department !== context.department;
   if (digest === context.digest && !moved && now - context.digestAt < within) return [];
   return [{ type: 'PageViewed', data: { digest, department, delays }, personal: profile }];
@@ -94,7 +94,7 @@ function decideVisitor(
     ];
   }
   if (presence === 'unknown') {
-    throw new AppError('not-found', 'this visitor is not known; it has viewed no page yet');
+    throw new AppError('not-found', 'this visitor is not known; they have viewed no page yet');
   }
   switch (command.type) {
     case 'TimeOut':
@@ -151,7 +151,7 @@ export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
   version: VISITOR_VERSION,
   machine: visitorMachine,
   decide: decideVisitor,
-  // The stream may be cut before this fact: it carries what later decisions need.
+  // The stream may be truncated before this fact, so the fact has what later decisions need.
   complete: (fact, state) =>
     fact.type === 'CleanedUp'
       ? {

@@ -1,4 +1,4 @@
-/** What came of effects outside, reported to the visitor that they were for: accepted in every state. */
+/** Decisions about reports: outcomes of effects in XMPP and LHC. They are accepted in every state. */
 import type { Username } from '../ids.ts';
 import type { OpenMessage, VisitorContext, VisitorFact } from './facts.ts';
 
@@ -8,26 +8,26 @@ export type VisitorReport =
   | { type: 'ReportLoggedOut'; reason: string }
   | { type: 'ReportSessionFailed'; reason: string }
   | { type: 'ReportMessageTaken'; messageIds: readonly string[] }
-  /** @param operator whose client has them, where that is known */
+  /** @param operator the operator whose client has the messages, if known */
   | {
       type: 'ReportMessageDelivered';
       messageIds: readonly string[];
       by: string;
       operator?: Username;
     }
-  /** The operator's client has shown a message of the visitor, and all before. */
+  /** The operator's client has displayed a message of the visitor, and all before it. */
   | { type: 'ReportMessageDisplayed'; messageId: string; operator: Username }
-  /** An operator's message reached LHC. */
+  /** LHC has accepted an operator's message. */
   | { type: 'ReportOperatorMessageAccepted'; messageId: string; operator: Username }
-  /** The visitor has seen an operator's message, and all before. */
+  /** The visitor has seen an operator's message, and all before it. */
   | { type: 'ReportOperatorMessageDisplayed'; messageId: string }
   | { type: 'ReportMessageFailed'; messageId: string; reason: string };
 
-/** Of these messages, those with no final outcome: a message has at most one. */
-const stillOpen = (context: VisitorContext, ids: readonly string[]): OpenMessage[] =>
+/** Those of these messages that are still open. So a message has at most one final outcome. */
+const openMessagesAmong = (context: VisitorContext, ids: readonly string[]): OpenMessage[] =>
   context.openMessages.filter((message) => ids.includes(message.id));
 
-/** One fact for each chat: messages of an earlier one may be delivered while the next is open. */
+/** One fact for each chat, because messages of an earlier chat may be delivered during the next one. */
 function messageDelivered(messages: readonly OpenMessage[], by: string): VisitorFact[] {
   const chats = Map.groupBy(messages, (message) => message.chatId);
   return [...chats].map(([chatId, ofChat]) => ({
@@ -36,7 +36,7 @@ function messageDelivered(messages: readonly OpenMessage[], by: string): Visitor
   }));
 }
 
-/** Who was asked by a broadcast has a message too, and who had the chat before: only its owner counts. */
+/** True if a delivery to this operator counts. Others may have the message, too: after a broadcast or as a former owner. */
 const isReceiver = (
   { chat }: VisitorContext,
   message: OpenMessage,
@@ -49,7 +49,7 @@ function messageDisplayed(
   operator: Username,
 ): VisitorFact[] {
   const open = context.openMessages.find(({ id }) => id === messageId);
-  if (!open && !context.settledMessages.includes(messageId)) return []; // no message of this visitor
+  if (!open && !context.settledMessages.includes(messageId)) return []; // not a message of this visitor
   if (context.lastDisplayedId === messageId) return [];
   const { chat } = context;
   if (chat !== null && chat.operator !== operator) return [];
@@ -57,7 +57,7 @@ function messageDisplayed(
   return [{ type: 'MessageDisplayed', data: { operator, messageId, chatId } }];
 }
 
-/** The facts that an outcome is worth: none for what is known already. */
+/** The facts that a report causes; none for an outcome that is known. */
 export function decideReport(context: VisitorContext, command: VisitorReport): VisitorFact[] {
   switch (command.type) {
     case 'ReportAccountReady':
@@ -71,14 +71,14 @@ export function decideReport(context: VisitorContext, command: VisitorReport): V
         ? []
         : [{ type: 'SessionFailed', data: { reason: command.reason } }];
     case 'ReportMessageTaken': {
-      const messageIds = stillOpen(context, command.messageIds)
+      const messageIds = openMessagesAmong(context, command.messageIds)
         .filter((message) => !message.taken)
         .map((message) => message.id);
       return messageIds.length ? [{ type: 'MessageTaken', data: { messageIds } }] : [];
     }
     case 'ReportMessageDelivered':
       return messageDelivered(
-        stillOpen(context, command.messageIds).filter((message) =>
+        openMessagesAmong(context, command.messageIds).filter((message) =>
           isReceiver(context, message, command.operator),
         ),
         command.by,
@@ -98,7 +98,7 @@ export function decideReport(context: VisitorContext, command: VisitorReport): V
         }));
     case 'ReportMessageFailed': {
       const { messageId, reason } = command;
-      return stillOpen(context, [messageId]).map(({ chatId }) => ({
+      return openMessagesAmong(context, [messageId]).map(({ chatId }) => ({
         type: 'MessageFailed',
         data: { messageId, reason, chatId },
       }));

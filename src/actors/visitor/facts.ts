@@ -1,11 +1,11 @@
-/** What can be true of a web visitor: its facts, and what is folded from them. */
+/** The facts of a web visitor, and the state that is folded from them. */
 import type { Username } from '../ids.ts';
 import type { EventOf, FactOf } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
 import type { Considered, PickReason } from '../operator-selection.ts';
 import type { Profile } from './profile.ts';
 
-/** Durations of a visitor's timers in ms. They are in its facts: a later change of settings does not change a replay. */
+/** Durations of a visitor's timers, in ms. They are stored in facts, so a later change of settings does not change a replay. */
 export type VisitorDelays = {
   hardTimeout: number;
   cleanupAfter: number;
@@ -14,12 +14,16 @@ export type VisitorDelays = {
   chatIdle: number;
 };
 
+/** Who closed a chat. */
 export type CloseParty = 'visitor' | 'operator' | 'system';
 
-/** Why somebody has a chat no more, who had it or was asked. */
+/**
+ * Why an operator lost a chat or an offer. `missed`: no answer within `offerTimeout`. `offline`: went offline before the
+ * answer. `owner-gone`: had answered, and was offline for longer than `ownerGrace`.
+ */
 export type UnassignReason = 'missed' | 'declined' | 'offline' | 'owner-gone' | 'operator-removed';
 
-/** Facts, by type. What is personal is sealed beside them ({@link VisitorPersonal}). */
+/** Facts by type, with their data. Personal data is encrypted in a part of its own ({@link VisitorPersonal}). */
 export type VisitorFacts = {
   VisitorArrived: { digest: string | null; department: string | null; delays: VisitorDelays };
   PageViewed: { digest: string; department: string | null; delays: VisitorDelays };
@@ -33,17 +37,20 @@ export type VisitorFacts = {
     chatId: string;
     department: string | null;
     invitedBy: Username | null;
-    /** Who answered the chat before this one. */
+    /** The operator who answered the visitor's previous chat. */
     lastOperator: Username | null;
   };
-  /** Several were asked at once (policy `broadcast`): who answers first has it. Nobody's place is taken. */
+  /** The chat was offered to several operators (policy `broadcast`). The first to answer gets it. No place is reserved. */
   ChatOffered: {
     chatId: string;
     operators: Username[];
     reason: PickReason;
     considered?: Considered;
   };
-  /** One has it, and is asked to answer; `withdrawnFrom`: operators whose offer ends by this. */
+  /**
+   * The chat has one operator, who is asked to answer it. `answered` and `taken`: the operator wrote a message or `!take`.
+   * `withdrawnFrom`: operators whose offer ends by this fact.
+   */
   ChatAssigned: {
     chatId: string;
     operator: Username;
@@ -53,16 +60,16 @@ export type VisitorFacts = {
     withdrawnFrom?: Username[];
   };
   ReservationRevoked: { reservation: string };
-  /** `byCommand`: the operator took the chat by a command and has not written yet. */
+  /** `byCommand`: by `!take`, before any message. */
   ChatAccepted: { chatId: string; operator: Username; byCommand?: true };
-  /** These have it no more, or are asked no more by a `broadcast`; who is left of one still is. */
+  /** These operators lost the chat, or their offer from a `broadcast`. Other offers stay open. */
   ChatUnassigned: {
     chatId: string;
     operators: Username[];
     reason: UnassignReason;
     broadcast?: true;
   };
-  /** To an operator, who is asked to answer, or to a department, where it waits. */
+  /** The chat goes to an operator, who is asked to answer it, or to a department, where it waits. `from`: its operator. */
   ChatTransferred: {
     chatId: string;
     from: Username | null;
@@ -70,7 +77,7 @@ export type VisitorFacts = {
     department: string | null;
     reservation: string | null;
     by: 'operator' | 'lhc';
-    /** Operators whose offer from a `broadcast` ends by this. */
+    /** Operators whose offer from a `broadcast` ends by this fact. */
     withdrawnFrom?: Username[];
   };
   VisitorMessageSent: { chatId: string; messageId: string };
@@ -79,22 +86,24 @@ export type VisitorFacts = {
     messageId: string;
     chatId: string | null;
     invitation: boolean;
-    /** The client asked for a receipt (XEP-0184), or to be told when it is read (XEP-0333). */
+    /** The client asked for a receipt (XEP-0184), and for a displayed marker (XEP-0333). */
     receipt?: true;
     markable?: true;
-    /** The message that it corrects (XEP-0308), by the id that the client gave; perhaps one that never came. */
+    /** The id of the corrected message (XEP-0308), as the client gave it. No such message may have arrived. */
     replaces?: string;
   };
-  /** It reached LHC: the client that asked for a receipt gets it. */
+  /** LHC has accepted the message. The operator's client now gets the receipt that it asked for. */
   OperatorMessageAccepted: { operator: Username; messageId: string };
-  /** The visitor has seen it and all before, as LHC says. */
+  /** LHC reports that the visitor has seen this message and all before it. */
   OperatorMessageDisplayed: { operator: Username; messageId: string };
-  /** The operator's client has shown this message of the visitor and all before (XEP-0333). */
+  /** The operator's client has displayed this message of the visitor and all before it (XEP-0333). */
   MessageDisplayed: { operator: Username; messageId: string; chatId: string | null };
   NoteAdded: { chatId: string; operator: Username; noteId: string };
-  /** A command of LHC's own, written in the conversation (`!block`). */
+  /** The operator wrote a command that LHC carries out (`!block`). */
   OperatorCommandSent: { chatId: string; operator: Username; messageId: string; command: string };
+  /** ejabberd has processed the messages. */
   MessageTaken: { messageIds: string[] };
+  /** An operator's client has the messages. `by`: how this became known. */
   MessageDelivered: { messageIds: string[]; by: string; chatId: string | null };
   MessageFailed: { messageId: string; reason: string; chatId: string | null };
   ChatClosed: {
@@ -102,14 +111,14 @@ export type VisitorFacts = {
     operator: Username | null;
     by: CloseParty;
     reason: string | null;
-    /** Operators whose offer from a `broadcast` ends by this. */
+    /** Operators whose offer from a `broadcast` ends by this fact. */
     withdrawnFrom?: Username[];
   };
   TimedOut: { lastSeen: number };
   CleanedUp: { lastSeen: number; summary?: SeenSummary; kept?: VisitorKept };
 };
 
-/** What outlives a clean-up: the stream may be cut before that fact, and later decisions need these all the same. */
+/** The state that survives a clean-up. It is stored in `CleanedUp`, because earlier facts may be truncated. */
 export type VisitorKept = Pick<
   VisitorContext,
   | 'lastChatId'
@@ -134,72 +143,76 @@ export type VisitorPersonal = {
 export type VisitorFact = FactOf<VisitorFacts, VisitorPersonal>;
 export type VisitorEvent = EventOf<VisitorFacts>;
 
-/** A visitor's message with no final outcome yet. */
+/** A visitor's message that is neither delivered nor failed. `taken`: ejabberd has processed it. */
 export type OpenMessage = { id: string; chatId: string; revision: number; taken: boolean };
 
+/** The open chat of a visitor. Times are ms since 1970. */
 export type Chat = {
   id: string;
   department: string | null;
   invitedBy: Username | null;
-  /** Who answered last: this chat, or else the one before. */
+  /** The operator who answered last: in this chat, or else in the previous one. */
   lastOperator: Username | null;
   operator: Username | null;
   reservation: string | null;
   accepted: boolean;
   startedAt: number;
-  /** Asked together, and not answered yet. */
+  /** Operators with an open offer from a broadcast. */
   offeredTo: Username[];
-  /** Who missed or declined it, or handed it to a department: asked again only when nobody else is free. */
+  /** Operators who missed or declined the chat, or transferred it to its department. They are asked again only last. */
   passedBy: Username[];
-  /** Offers in a row that nobody answered, and when the last one ended. */
+  /** Offers in a row that nobody answered. */
   misses: number;
+  /** Since when the chat has no operator: the time of the fact that began the current round. */
   freeSince: number;
-  /** Who handed it to an operator that has not answered yet: he gets it back when that one does not take it. */
+  /** The operator who transferred the chat to one who has not answered yet. They get it back if there is no answer. */
   transferredBy: Username | null;
-  /** Handed to its department, by this operator or by LHC: whom the visitor knows from before has no claim on it. */
+  /** The transfer to the department, by an operator or (null) by LHC. Earlier operators of the visitor have no priority. */
   departmentTransfer: { by: Username | null } | null;
-  /** Revision of the fact with which the search for an operator began: chat started, unassigned, transferred. */
+  /** Revision of the fact that began the current round: `ChatStarted`, `ChatUnassigned` or `ChatTransferred` (docs/adr/0017). */
   searchRevision: number;
 };
 
-/** An operator's message whose client wants to know when it is read. */
+/** An operator's message whose client asked for a displayed marker (XEP-0333). */
 export type Markable = { id: string; operator: Username };
 
+/** The state of a visitor beside the states of the machine. */
 export type VisitorContext = {
   delays: VisitorDelays;
-  /** Fingerprint of the last page view, and when it was. */
+  /** Fingerprint and time of the last page view. */
   digest: string | null;
   digestAt: number;
-  /** The fact whose personal part says who the visitor is and on which page; -1 when there is none. */
+  /** Revision of the fact whose personal part has the profile. -1: there is none. */
   profileRevision: number;
-  /** The fact whose personal part carries the nick of the chat, when it gave one. */
+  /** Revision of the fact whose personal part may have the chat's nick. -1: there is none. */
   nickRevision: number;
   department: string | null;
   lastSeen: number;
   account: boolean;
   loggedIn: boolean;
-  /** Why it has no session, when one was tried in vain; the same reason again is no news. */
+  /** Why the last attempt to log in failed. A repeat with the same reason causes no fact. */
   failure: string | null;
   inviter: Username | null;
   chat: Chat | null;
-  /** How many messages the visitor has sent in the open chat. */
+  /** Number of messages that the visitor has sent in the open chat. */
   chatMessages: number;
-  /** Revision of the first message of the visitor that came in the chat's round while nobody had the chat. */
+  /** Revision of the visitor's first message in the current round that came while the chat had no operator. */
   firstWaiting: number | null;
   lastChatId: string | null;
-  /** How many it has begun. */
+  /** Number of chats so far. */
   chats: number;
-  /** Who answered the visitor's last chat. */
+  /** The operator who last answered a chat of this visitor. */
   lastOperator: Username | null;
-  /** Who had the chat that ended last, when it was not ended by him, and when that was: he may be writing still. */
+  /** The last chat, if it had an operator and somebody else ended it. That operator may still be writing. */
   endedChat: { operator: Username; at: number } | null;
-  /** The last messages that a client wants to be told of when they are read, and the last one that an operator read. */
+  /** The last messages whose clients asked for a displayed marker. */
   markable: Markable[];
+  /** The visitor's last message that an operator's client has displayed. */
   lastDisplayedId: string | null;
-  /** Those that were revoked, and those that were used and are over: an assignment with one of them comes too late. */
+  /** Reservations that were revoked or are used up. An assignment with one of them is refused. */
   revokedReservations: string[];
   openMessages: OpenMessage[];
-  /** Ids of the last messages that have their final outcome: the same id again is a repeat. */
+  /** Ids of the last messages that were delivered or failed. The same id again is a repeat. */
   settledMessages: string[];
 };
 
@@ -207,7 +220,7 @@ export type VisitorContext = {
 export type VisitorState = {
   presence: 'unknown' | 'online' | 'timedOut' | 'cleanedUp';
   conversation: 'none' | 'invited' | 'waiting' | 'chatting';
-  /** Whether somebody has been asked and has not answered yet. */
+  /** Whether an operator has been asked to answer and has not done so. */
   offer: 'none' | 'open';
   context: VisitorContext;
 };

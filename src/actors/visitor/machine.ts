@@ -1,11 +1,17 @@
 /**
- * A web visitor as a machine: where its facts take it. Three regions side by side: presence, which a page view brings
- * back from anywhere; the conversation, which a page view never disturbs; and whether somebody was asked to answer it,
- * which has a time of its own that further messages of the visitor do not extend. What the facts change is in
- * changes.ts: `change` stands where a fact is accepted, once for each.
+ * src/actors/visitor: a web visitor with their conversation. Pure: no clock, no randomness, no I/O. Every part of the service
+ * may import it.
+ *
+ * This file is the entry point: the state chart. It has three parallel regions. *Presence*: a page view brings the visitor
+ * back from every state. *Conversation*: a page view never changes it. *Offer*: whether an operator has been asked to
+ * answer; its time-out is not extended by further messages.
+ *
+ * `facts.ts` has the facts and the state. `changes.ts` and `chat.ts` change the context; the action `change` stands at
+ * exactly one place for each fact. `decisions.ts` has the commands and calls `conversation.ts` (messages),
+ * `chat-placement.ts` (who has the chat) and `effect-reports.ts` (outcomes of effects).
  */
 import { assign, emit, type SnapshotFrom, setup } from 'xstate';
-import { changesBy, NOBODY } from './changes.ts';
+import { changesBy, EMPTY_CONTEXT } from './changes.ts';
 import { VISITOR_FOLD } from './chat.ts';
 import { chatClosed, offersMissed } from './chat-placement.ts';
 import type { VisitorContext, VisitorEvent, VisitorFact } from './facts.ts';
@@ -28,11 +34,11 @@ export const visitorMachine = setup({
   },
   guards: {
     noOpenChat: ({ context }) => context.chat === null,
-    // What does not fit the conversation must not fit here either, or nobody would notice.
+    // A fact that does not fit the conversation must not fit here either. Otherwise it would be accepted.
     isUnanswered: ({ context: { chat } }) => chat !== null && !chat.accepted,
     toOperator: ({ context: { chat }, event }) =>
       chat !== null && event.type === 'ChatTransferred' && event.data.operator !== null,
-    othersAreAsked: ({ context, event }) =>
+    otherOffersStay: ({ context, event }) =>
       event.type === 'ChatUnassigned' &&
       (context.chat?.offeredTo.some((each) => !event.data.operators.includes(each)) ?? false),
   },
@@ -50,8 +56,8 @@ export const visitorMachine = setup({
 }).createMachine({
   id: 'visitor',
   type: 'parallel',
-  context: NOBODY,
-  // Outcomes come whenever the outside world is done: they are accepted in every state.
+  context: EMPTY_CONTEXT,
+  // Outcomes of effects can come at any time, so every state accepts them.
   on: {
     AccountReady: { actions: 'change' },
     LoggedIn: { actions: 'change' },
@@ -63,7 +69,7 @@ export const visitorMachine = setup({
     MessageFailed: { actions: 'change' },
     MessageDisplayed: { actions: 'change' },
     OperatorMessageDisplayed: { actions: 'change' },
-    // They change nothing, but xstate's `can` takes a transition with neither target nor action for none.
+    // These change nothing, but an action is needed (docs/xstate.md, gotcha 3).
     OperatorMessageAccepted: { actions: 'change' },
     NoteAdded: { actions: 'change' },
     OperatorCommandSent: { actions: 'change' },
@@ -82,7 +88,7 @@ export const visitorMachine = setup({
             PageViewed: { target: 'online', reenter: true, actions: 'change' },
             ChatStarted: { target: 'online', reenter: true },
             VisitorMessageSent: { target: 'online', reenter: true },
-            // The guard below swallowed the timer during the chat: closing arms it anew (docs/xstate.md, gotcha 10).
+            // The guard below dropped the timer during the chat. So the end of the chat arms it again (gotcha 10).
             ChatClosed: { target: 'online', reenter: true },
             TimedOut: 'timedOut',
           },
@@ -103,7 +109,7 @@ export const visitorMachine = setup({
         },
         invited: {
           on: {
-            // Each further message of the operator gives the visitor the whole time again.
+            // Each further message of the operator restarts `invitationTimeout`.
             OperatorMessageReceived: { target: 'invited', reenter: true, actions: 'change' },
             InvitationExpired: { target: 'none', actions: 'change' },
             ChatStarted: { target: 'waiting', actions: 'change' },
@@ -112,10 +118,10 @@ export const visitorMachine = setup({
           },
           after: { invitationTimeout: { actions: 'expireInvitation' } },
         },
-        // Begun and not yet answered; it may have an operator already (assigned).
+        // Not answered yet. An operator may be assigned already.
         waiting: {
           on: {
-            // Who is asked and who misses it is the routing's doing, again and again: the chat is idle all the same.
+            // Offers by routing do not restart `chatIdle`: nobody has written anything.
             ChatOffered: { actions: 'change' },
             ChatAssigned: { actions: 'change' },
             ChatUnassigned: { actions: 'change' },
@@ -138,7 +144,7 @@ export const visitorMachine = setup({
         },
       },
     },
-    // Whether somebody is asked; who it is, is in the chat.
+    // Whether an operator is asked. The chat in the context says which ones.
     offer: {
       initial: 'none',
       states: {
@@ -149,7 +155,7 @@ export const visitorMachine = setup({
             ChatTransferred: { guard: 'toOperator', target: 'open' },
           },
         },
-        // No `ChatOffered`: where more are asked, those who were asked before have no longer for it.
+        // No `ChatOffered` here: offers to further operators do not extend the time of earlier ones.
         open: {
           on: {
             ChatAssigned: { target: 'open', reenter: true },
@@ -157,7 +163,7 @@ export const visitorMachine = setup({
               { guard: 'toOperator', target: 'open', reenter: true },
               { target: 'none' },
             ],
-            ChatUnassigned: [{ guard: 'othersAreAsked' }, { target: 'none' }],
+            ChatUnassigned: [{ guard: 'otherOffersStay' }, { target: 'none' }],
             ChatAccepted: 'none',
             ChatClosed: 'none',
           },

@@ -195,7 +195,7 @@ describe('an invitation', () => {
     visitor()
       .given([...chatting, operatorMessage(), chatClosed()])
       .when(correction)
-      .refused(/a correction invites nobody/);
+      .refused(/a correction does not invite the visitor/);
   });
 
   it('ends with the visitor', () => {
@@ -388,7 +388,7 @@ describe('a message that crossed with the end of its chat', () => {
     for (const by of ['visitor', 'system'] as const) {
       closing(by)
         .when(receive(), 10 * SECOND - 1)
-        .refused(/had ended/);
+        .refused(/had ended before this message arrived/);
     }
   });
 

@@ -67,7 +67,7 @@ describe('a transfer', () => {
     const there = [...chatting, chatTransferred('op1', '#billing')];
     visitor(there)
       .when(receive('op1', 'o2'))
-      .refused(/handed this chat to billing; write !take/);
+      .refused(/you transferred this chat to billing; write !take/);
     visitor(there)
       .when(acceptChat('op1'))
       .then([chatAssigned('op1', null, 'taken'), chatAccepted('op1', true)]);
@@ -85,7 +85,7 @@ describe('a transfer', () => {
       .refused(/already has this chat/);
     visitor(waiting)
       .when(transferChat('op1', 'op2'))
-      .refused(/!take it first/);
+      .refused(/write !take first/);
     visitor([arrived()])
       .when(transferChat('op1', 'op2'))
       .refused(/no open chat/);

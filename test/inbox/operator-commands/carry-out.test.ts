@@ -172,7 +172,7 @@ describe('a chat', () => {
       await write('op1', `!transfer ${to}`);
     }
     expect(await refusals('op1')).toEqual([
-      '!transfer: nobody has this chat yet; !take it first',
+      '!transfer: nobody has this chat yet; write !take first',
       '!transfer: op2 cannot have it: this operator is away',
       '!transfer: op3 cannot have it: this operator has no free place (1 of 1 chats)',
       '!transfer: there is no operator or department nobody; departments: sales',
@@ -233,7 +233,7 @@ describe('without a chat', () => {
     }
     const refused = await refusals('op1');
     expect(refused).toHaveLength(6);
-    expect(refused[0]).toBe('!take: this visitor has no open chat; write to it to invite it');
+    expect(refused[0]).toBe('!take: this visitor has no open chat; write to them to invite them');
     for (const reason of refused) expect(reason).toContain('this visitor has no open chat');
     expect(await rig.types('visitor-acme.1')).toEqual(['VisitorArrived']);
   });
