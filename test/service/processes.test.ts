@@ -226,7 +226,7 @@ it('killing each process and pausing one beyond its lease loses nothing, repeats
       const { pid } = second;
       if (pid === undefined) throw new Error('the second process runs');
       process.kill(pid, 'SIGSTOP');
-      ledger.serviceIsKilled();
+      ledger.serviceIsPaused();
       await ownsAll(first);
       await moreMessages(20);
       process.kill(pid, 'SIGCONT');

@@ -18,7 +18,8 @@ function waitedMs(pid: number): number | null {
 /**
  * Counts from now on, for this process and the ones named.
  * @param pids called at each reading, because processes are started and killed meanwhile
- * @returns the sum so far, in ms; it never falls
+ * @returns the longest wait of one process so far, in ms; it never falls. A sum would count a time twice in which two
+ *   processes wait
  */
 export function cpuWaitMeter(pids: () => readonly (number | undefined)[]): () => number {
   const counted = new Map<number, { readonly from: number; last: number }>();
@@ -30,7 +31,7 @@ export function cpuWaitMeter(pids: () => readonly (number | undefined)[]): () =>
       if (known) known.last = waited;
       else counted.set(pid, { from: isNew(waited), last: waited });
     }
-    return counted.values().reduce((sum, { from, last }) => sum + last - from, 0);
+    return Math.max(...counted.values().map(({ from, last }) => last - from));
   };
   read((waited) => waited);
   return () => read(() => 0); // a process that came later has waited since the meter began
