@@ -1,4 +1,4 @@
-/** Random commands over few ids, so that they meet. */
+/** Random commands with few ids, so that commands meet. */
 import fc from 'fast-check';
 import type { Wake } from '../../src/actors/machine/decider.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
@@ -14,7 +14,7 @@ const visitor = fc.constantFrom('v1', 'v2').map(visitorKey);
 const department = fc.constantFrom(null, 'sales', 'support');
 const messageId = fc.integer({ min: 1, max: 12 }).map((n) => `m${n}`);
 const reservation = fc.integer({ min: 1, max: 5 }).map((n) => `r${n}`);
-/** Short and long ones against each other: each may be the first that is due. */
+/** Short and long delays in all combinations, so that each timer may be due first. */
 const delay = fc.constantFrom(10 * SECOND, 60 * SECOND, 300 * SECOND, 3600 * SECOND);
 
 export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
@@ -134,7 +134,7 @@ export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
     .map((wish): OperatorCommand => ({ type: 'ReleaseChat', reason: 'closed', ...wish })),
 );
 
-/** A command with the time that passes before it; clocks of several processes may run behind. */
+/** A command with the time that passes before it. It may be negative: clocks of other processes may be slow. */
 export const timed = <C>(
   command: fc.Arbitrary<C>,
 ): fc.Arbitrary<{ command: C; passes: number }[]> =>

@@ -1,4 +1,4 @@
-/** Candidates and chats for tests of the selection, with what a test does not care about filled in. */
+/** Candidates and chats for tests of the selection, with defaults. */
 import type { Candidate, ChatCriteria, Rule } from '../../src/actors/operator-selection.ts';
 import { username } from '../support/names.ts';
 
@@ -9,7 +9,7 @@ export const RULE: Rule = {
   random: 0,
 };
 
-/** A free operator who serves all departments, unless it is said otherwise. */
+/** By default a free operator who serves all departments. */
 export const op = (name: string, but: Partial<Candidate> = {}): Candidate => ({
   username: username(name),
   registered: true,
@@ -23,7 +23,7 @@ export const op = (name: string, but: Partial<Candidate> = {}): Candidate => ({
   ...but,
 });
 
-/** A chat for sales with no past, unless it is said otherwise. */
+/** By default a chat for sales without a history. */
 export const criteria = (but: Partial<ChatCriteria> = {}): ChatCriteria => ({
   department: 'sales',
   invitedBy: null,

@@ -1,4 +1,4 @@
-/** The state charts in docs/architecture.md are those of the machines. */
+/** The state charts in docs/architecture.md agree with the machines. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +6,7 @@ import type { AnyStateNode } from 'xstate';
 import { operatorMachine } from '../../src/actors/operator/machine.ts';
 import { visitorMachine } from '../../src/actors/visitor/machine.ts';
 
-/** What a chart says, each in one line: `online --> timedOut : TimedOut`, `online (hardTimeout)`, `[*] --> online`. */
+/** A chart as lines: `online --> timedOut : TimedOut`, `online (hardTimeout)`, `[*] --> online`. */
 interface Chart {
   readonly arrows: readonly string[];
   readonly timers: readonly string[];
@@ -15,7 +15,7 @@ interface Chart {
 const ARROW = /^ *(\S+) --> (\w+)(?: : (.+))?$/gm;
 const ALIAS = /^ *state "(\w+)" as (\w+)$/gm;
 
-/** One region of a chart, as it is drawn. */
+/** One region of a chart in the document. */
 function drawn(text: string): Chart {
   const aliases = new Map([...text.matchAll(ALIAS)].map(([, label, id]) => [id, label]));
   const nameOf = (id: string): string => aliases.get(id) ?? id;
@@ -31,7 +31,7 @@ function drawn(text: string): Chart {
   return { arrows: arrows.sort(), timers: timers.sort() };
 }
 
-/** The arrows that leave this node itself; transitions without a target move nothing. */
+/** The arrows that leave this node itself. A transition without a target has no arrow. */
 function arrowsOf(node: AnyStateNode, from: string): string[] {
   const byFacts = [...node.transitions].flatMap(([type, transitions]) =>
     transitions.map(({ target }) => ({ target, label: ` : ${type}` })),
@@ -42,7 +42,7 @@ function arrowsOf(node: AnyStateNode, from: string): string[] {
   );
 }
 
-/** One region of a machine. `anywhere`: arrows that leave every state of it. */
+/** One region of a machine. `anywhere`: arrows that leave each of its states. */
 function real(region: AnyStateNode): Chart & { readonly anywhere: readonly string[] } {
   const states: AnyStateNode[] = Object.values(region.states);
   const initial = region.initial.target.map((state) => `[*] --> ${state.key}`);
@@ -53,7 +53,7 @@ function real(region: AnyStateNode): Chart & { readonly anywhere: readonly strin
   };
 }
 
-/** What differs: arrows that leave every state need to be drawn once, where decisions use them. */
+/** The differences. An arrow that leaves each state has to be drawn at least once, where decisions use it. */
 function differences(chart: Chart, region: AnyStateNode): string[] {
   const { arrows, timers, anywhere } = real(region);
   const drawnOnce = (arrow: string): boolean => {
@@ -76,7 +76,7 @@ const charts = [...document.matchAll(/```mermaid\nstateDiagram-v2\n([\s\S]*?)```
 );
 
 describe('the chart in docs/architecture.md', () => {
-  it('of the visitor is that of its machine', () => {
+  it('of the visitor agrees with the machine', () => {
     const regions = charts.find((text) => text.includes('state Visitor {'))?.split(/^ *--$/m) ?? [];
     const machine: AnyStateNode[] = Object.values(visitorMachine.root.states);
     expect(machine.map(({ key }) => key)).toEqual(['presence', 'conversation', 'offer']);
@@ -85,16 +85,16 @@ describe('the chart in docs/architecture.md', () => {
     expect(found).toEqual([]);
   });
 
-  it('of the operator is that of its machine', () => {
+  it('of the operator agrees with the machine', () => {
     const chart = drawn(charts.find((text) => text.includes('offline --> available')) ?? '');
-    // Its timer and what arms it anew are told in the text: no state changes.
+    // The text has its timer and the facts that arm it again: they change no state.
     const found = differences(chart, operatorMachine.root).filter(
       (each) => !/ offline (--> offline : |\(ownerGrace\))/.test(each),
     );
     expect(found).toEqual([]);
   });
 
-  it('would be told apart from another one', () => {
+  it('would fail this test if it differed', () => {
     const chart = drawn('[*] --> unknown\nunknown --> online : PageViewed (soon)');
     const [presence = expect.unreachable()] = Object.values(visitorMachine.root.states);
     const found = differences(chart, presence);

@@ -1,4 +1,4 @@
-/** Facts and commands with what tests do not care about filled in. */
+/** Facts and commands for tests, with defaults. */
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import type { Change, OperatorFact, Show } from '../../src/actors/operator/facts.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
@@ -83,7 +83,7 @@ export const declineChat = (operator = 'op1'): VisitorCommand => ({
   type: 'DeclineChat',
   operator: username(operator),
 });
-/** To an operator, or to a department where it is written so: `#billing`. From nobody: LHC does it. */
+/** To an operator, or to a department, written as `#billing`. `from` null: by LHC. */
 export const transferChat = (
   from: string | null,
   to: string,
@@ -180,7 +180,7 @@ export const chatUnassigned = (
     ...(broadcast && { broadcast }),
   },
 });
-/** To whom: as in `transferChat`. */
+/** @param to as in `transferChat` */
 export const chatTransferred = (
   from: string | null,
   to: string,
@@ -252,7 +252,7 @@ export const cleanedUp = (lastSeen = 0): VisitorFact => ({
   data: { lastSeen },
 });
 
-/** Under which chats are given here. */
+/** The terms of all chats here. */
 const TERMS = { department: 'sales', ownerGrace: OWNER_GRACE };
 
 export const register = (capacity = 2): OperatorCommand => ({

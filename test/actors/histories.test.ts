@@ -1,6 +1,6 @@
 /**
- * Recorded histories fold to the state that was recorded with them, or the machine's version has to be raised: a
- * snapshot of another version is thrown away, one of the same is believed.
+ * Recorded histories fold to the recorded states. If a change of a machine breaks this, its version has to be raised.
+ * Snapshots of another version are dropped, and snapshots of the same version are used as they are.
  */
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
@@ -25,7 +25,7 @@ import { MemoryStream, throughJson } from './stream.ts';
 interface History {
   readonly version: string;
   readonly facts: readonly StoredFact[];
-  /** After each fact: where the machine is, when it wakes next, and a fingerprint of all the rest. */
+  /** After each fact: the machine's state, the next timer, and a fingerprint of everything else. */
   readonly trail: readonly string[];
   readonly state: JsonObject;
 }
@@ -43,7 +43,7 @@ function recorded<C extends { readonly type: string }, S extends AnyMachineSnaps
   let now = START;
   for (const [i, [passes, command]] of script.entries()) {
     now += passes;
-    // Operators' doings come by webhooks, the rest by requests and from within.
+    // Operators' actions come by webhooks, all others by requests and from the service itself.
     const hook =
       i % 3 === 0 ? { queueId: '0b51c2de-6c2f-4d0c-9a52-3f4b8a1f6c11', seq: i } : undefined;
     stream.send(command, now, i % 3 === 1 ? `request-${i}` : 'auto:', hook);
@@ -71,11 +71,11 @@ function holds<C extends { readonly type: string }, S extends AnyMachineSnapshot
   };
 
   it(`the recorded history of a ${name} folds to the recorded state`, () => {
-    // Written below and nowhere else.
+    // The cast: this test writes the file itself.
     const known = readGolden(golden) as History | null;
     const { version } = decider;
     if (updating() && known?.version !== version) {
-      // What was recorded stays: decisions of today are no history.
+      // Recorded facts stay: decisions of today are not history.
       const facts = known?.facts ?? recorded(decider, script);
       const history: History = { version, facts, ...folded(facts) };
       writeGolden(golden, `${linesOf(history, 2)}\n`);
@@ -90,11 +90,11 @@ function holds<C extends { readonly type: string }, S extends AnyMachineSnapshot
   });
 }
 
-/** Facts of every kind are recorded, so that no kind can be changed unnoticed. */
+/** Each type of fact is recorded, so that no type can be changed unnoticed. */
 function recordsAll(name: string, { machine }: Pick<Decider<never>, 'machine'>): void {
-  it(`histories of a ${name} record facts of every kind`, () => {
+  it(`histories of a ${name} have each type of fact`, () => {
     const names = goldenNames().filter((each) => each.startsWith(`history-${name}`));
-    // Written above and nowhere else.
+    // The cast: the test above writes the file.
     const facts = names.flatMap((each) => (readGolden(each) as History).facts);
     const kinds = machine.events.filter((type) => !type.startsWith('xstate.'));
     expect([...new Set(facts.map(({ type }) => type))].sort()).toEqual(kinds.sort());

@@ -32,7 +32,7 @@ import {
   viewPage,
 } from './facts.ts';
 
-/** [ms since the last one, command] */
+/** [ms since the previous command, command] */
 type Script<C> = readonly (readonly [passes: number, command: C | Wake])[];
 
 const WAKE: Wake = { type: 'Wake' };
@@ -49,7 +49,7 @@ const conversation = Array.from({ length: 12 }, (_, i): readonly [number, Visito
   [20 * SECOND, receive('ada', `o${i + 3}`)],
 ]).flat();
 
-/** One chat that nobody answers at first, that goes from hand to hand, and whose owner leaves. */
+/** A chat that nobody answers at first, that is transferred several times, and whose owner leaves. */
 const fromHandToHand: Script<VisitorCommand> = [
   [HOUR, startChat('c1', 'm100')],
   [SECOND, offerChat('ada', 'grace', 'alan')],
@@ -89,7 +89,7 @@ const fromHandToHand: Script<VisitorCommand> = [
   [MINUTE, { ...closeChat(null, 'operator'), operator: username('alan') }],
 ];
 
-/** Browses, is invited and does not answer, starts a chat, talks, leaves, comes back, is cleaned up, comes back. */
+/** A visitor browses, ignores an invitation, starts a chat, writes, leaves, comes back, is cleaned up, comes back. */
 export const VISITOR_HISTORY: Script<VisitorCommand> = [
   ...pages.map((page) => [12 * SECOND, viewPage(page)] as const),
   [SECOND, { type: 'ReportAccountReady' }],
@@ -155,7 +155,7 @@ const day = (n: number): Script<OperatorCommand> => [
   [MINUTE, closeSession(`desk-${n}b`)],
 ];
 
-/** Online before it is registered; three days of work; ejabberd starts anew; removed and registered again. */
+/** An operator is online before the registration, works for three days, is removed and registered again. ejabberd restarts. */
 export const OPERATOR_HISTORY: Script<OperatorCommand> = [
   [0, openSession('first', 'gajim')],
   [SECOND, changePresence('xa', 'first')],

@@ -54,7 +54,7 @@ const visitorKey = matching(VisitorKey, /^[a-z0-9_-]{1,64}(\.chat)?$/);
 const username = matching(Username, /^[a-z0-9_][a-z0-9._-]{0,62}$/);
 const instance = matching(Instance, /^[a-z][a-z0-9-]{0,62}$/);
 
-/** A host as the directory allows it: one standalone tenant, or some with instances. */
+/** A host that the directory allows: one tenant without an instance, or several with one each. */
 const host = fc.oneof(
   tenantId.map((id): TenantNaming[] => [{ id, host: 'chat.test' }]),
   fc.uniqueArray(instance, { minLength: 1, maxLength: 4 }).map((all) =>
@@ -69,7 +69,7 @@ const host = fc.oneof(
 );
 
 describe('JIDs', () => {
-  it('of visitors and operators read back as the same person, in both kinds of hosts', () => {
+  it('of visitors and operators can be read back, on both kinds of hosts', () => {
     fc.assert(
       fc.property(
         host,
@@ -154,7 +154,7 @@ describe('JIDs', () => {
     expect(personOf(jid, tenantsOf)).toBeNull();
   });
 
-  it('are read without their resource', () => {
+  it('are read without the resource', () => {
     expect(bareJid('Op1@S.test/Gajim@x/y')).toEqual({ local: 'op1', host: 's.test' });
   });
 
@@ -220,11 +220,11 @@ describe('ids', () => {
   });
 });
 
-/** Ids become keys of objects; these are the ones that objects have already. */
+/** Ids become keys of objects. Objects have properties with these names already. */
 describe.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '0'])(
   'the id %j',
   (id) => {
-    it('is a chat like any other', () => {
+    it('works as the id of a chat', () => {
       const visitor = new MemoryStream(visitorDecider);
       visitor.send(startChat(id), 0);
       visitor.send(sendMessage(id, id), 0, id);
@@ -240,7 +240,7 @@ describe.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '0'])(
       expect(serialize(visitor.refold())).toEqual(serialize(visitor.state));
     });
 
-    it('is an operator’s session, resource and chat like any other', () => {
+    it('works as an operator’s session, resource and chat', () => {
       const operator = new MemoryStream(operatorDecider);
       const same = () => {
         const restored = deserialize(operatorDecider, throughJson(serialize(operator.state)));
@@ -277,7 +277,7 @@ describe.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '0'])(
       expect(operatorState(operator.state.core).context).toMatchObject({ sessions: {}, chats: {} });
     });
 
-    it('is remembered as a command and as a queue', () => {
+    it('works as the id of a command and of a queue', () => {
       const seen = new Seen();
       expect(seen.hasCommand(id)).toBe(false);
       expect(seen.hasHook({ queueId: id, seq: 0 })).toBe(false);

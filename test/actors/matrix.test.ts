@@ -1,5 +1,5 @@
 /**
- * Every command in every state: accepted with these facts or refused with this reason, and asked again at once.
+ * Each command in each state: the facts or the reason of the refusal, and the result of an immediate repeat.
  * The tables are golden/matrix-*.json; to change them: `UPDATE_GOLDEN=1 npx vitest run test/actors`, and read the diff.
  */
 import { describe, expect, it } from 'vitest';
@@ -29,7 +29,7 @@ import {
 } from './states.ts';
 import { stored } from './stream.ts';
 
-/** Commands that are wishes for something new each time: only their command id tells a repeat. */
+/** Commands that cause a new fact each time. Only the command id shows a repeat. */
 const NEW_EACH_TIME = [
   'ReceiveOperatorMessage',
   'RefuseMessage',
@@ -47,7 +47,7 @@ interface Kind<C extends { readonly type: string }, S extends AnyMachineSnapshot
   readonly commands: Record<string, C | Wake>;
 }
 
-/** What a reviewer has to see of a fact; delays and summaries are the same all over. */
+/** A fact without delays and summaries, which are the same everywhere. */
 function told({ type, data }: Fact): string {
   const shown = Object.entries(data).filter(
     ([name]) => !['delays', 'summary', 'kept', 'digest'].includes(name),
@@ -73,7 +73,7 @@ function ask<C extends { readonly type: string }, S extends AnyMachineSnapshot>(
     const text = facts.length === 0 ? 'nothing' : facts.map(told).join(' + ');
     return { text, after: { ...state, core }, facts: facts.length };
   } catch (error) {
-    // A refusal is an answer; a fact that its own machine does not accept is a defect.
+    // A refusal is a result. A fact that the machine does not accept is a defect.
     if (!isRejected(error)) throw error;
     return { text: `${error.code}: ${messageOf(error)}`, after: state, facts: 0 };
   }
@@ -87,7 +87,7 @@ function stateAfter<C extends { readonly type: string }, S extends AnyMachineSna
   return fold(decider, emptyState(decider), history);
 }
 
-/** The place of an actor, without what grows: times, revisions, counts. */
+/** The state of an actor without times, revisions and counts, which always grow. */
 const placeOf = (state: ActorState): string => JSON.stringify(state.core.snapshot.value);
 
 function table<C extends { readonly type: string }, S extends AnyMachineSnapshot>(
@@ -116,7 +116,7 @@ function table<C extends { readonly type: string }, S extends AnyMachineSnapshot
   return rows;
 }
 
-/** All places that commands lead to from an empty stream. */
+/** All states that commands can reach from an empty stream. */
 function reachable<C extends { readonly type: string }, S extends AnyMachineSnapshot>(
   kind: Kind<C, S>,
 ): Set<string> {
@@ -137,7 +137,7 @@ function reachable<C extends { readonly type: string }, S extends AnyMachineSnap
     known.add(key);
     values.add(placeOf(state));
     for (const command of Object.values(kind.commands)) {
-      // Time stands still but for wakes, so that states stay few.
+      // Only wakes move the time, so that there are few states.
       const { after, facts } = ask(kind, state, command);
       if (facts > 0) open.push({ ...after, core: { ...after.core, at: 0 } });
     }
@@ -154,11 +154,11 @@ function holds<C extends { readonly type: string }, S extends AnyMachineSnapshot
     const now = { version: kind.decider.version, states: table(kind) };
     if (updating()) writeGolden(golden, `${linesOf(now, 3)}\n`);
 
-    it('is answered as recorded', () => {
+    it('has the recorded result', () => {
       expect(now).toEqual(readGolden(golden));
     });
 
-    it('counts every reachable state', () => {
+    it('includes each reachable state', () => {
       const listed = Object.values(kind.states).map((facts) => placeOf(stateAfter(kind, facts)));
       expect([...reachable(kind)].filter((value) => !listed.includes(value))).toEqual([]);
     });

@@ -1,4 +1,4 @@
-/** Who is asked to answer a chat: what holds whoever is there. */
+/** Properties of the choice of operators, for random candidates. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Username } from '../../src/actors/ids.ts';
@@ -52,8 +52,8 @@ const rule: fc.Arbitrary<Rule> = fc.record({
 
 const pool = fc.tuple(...names.map(candidate));
 
-describe('whoever is there', () => {
-  it('nobody is asked who cannot or should not be', () => {
+describe('for all candidates', () => {
+  it('only candidates who can and may have the chat are asked', () => {
     fc.assert(
       fc.property(pool, chat, rule, (all, wanted, how) => {
         const { department } = wanted;
@@ -76,7 +76,7 @@ describe('whoever is there', () => {
 
         const pick = selectOperators(all, wanted, how);
         if (!pick) {
-          // Nobody was left who could have been asked; of a broadcast that goes on, nobody who had not passed.
+          // Nobody could have been asked; in an open broadcast, nobody who had not passed.
           const left = free.filter(fresh);
           const askable = left.length > 0 || wanted.offeredTo.length > 0 ? left : free;
           expect(askable.filter(hasRoom)).toEqual([]);
@@ -92,7 +92,7 @@ describe('whoever is there', () => {
           else expect(serves(each) && hasRoom(each)).toBe(true);
           expect(fresh(each)).toBe(!again);
         }
-        // Who passed is asked only where nobody else is free.
+        // Operators who passed are asked only if nobody else is free.
         if (again) expect(free.filter(fresh)).toEqual([]);
         if (!belongs) expect(reason).toBe(how.policy);
         if (belongs || how.policy !== 'broadcast') expect(operators).toHaveLength(1);
@@ -103,25 +103,25 @@ describe('whoever is there', () => {
     );
   });
 
-  it('least-loaded asks nobody who has more than another, or was given one later with as many', () => {
+  it('least-loaded asks a candidate with the fewest chats, and among those the longest idle', () => {
     fc.assert(
       fc.property(pool, (all) => {
         const open = criteria({ department: null });
         const [first] = selectOperators(all, open, RULE)?.operators ?? [];
-        const his = all.find((each) => each.username === first);
+        const chosen = all.find((each) => each.username === first);
         for (const each of all) {
-          if (!his || !each.registered || each.availability !== 'available') continue;
+          if (!chosen || !each.registered || each.availability !== 'available') continue;
           if (each.load >= each.capacity) continue;
-          expect(each.load).toBeGreaterThanOrEqual(his.load);
-          if (each.load === his.load) {
-            expect(each.lastChatAt).toBeGreaterThanOrEqual(his.lastChatAt);
+          expect(each.load).toBeGreaterThanOrEqual(chosen.load);
+          if (each.load === chosen.load) {
+            expect(each.lastChatAt).toBeGreaterThanOrEqual(chosen.lastChatAt);
           }
         }
       }),
     );
   });
 
-  it('round-robin visits everybody who stays once in a round, whoever comes and goes', () => {
+  it('round-robin asks each permanent candidate once in a round, whoever comes and goes', () => {
     const stay = ['bob', 'dan'];
     const comeAndGo = fc.array(fc.subarray(['ada', 'cleo', 'eve']), {
       minLength: 40,
@@ -139,7 +139,7 @@ describe('whoever is there', () => {
           lastPicked = next ?? null;
           picks.push(String(next));
         }
-        // In turn, and never anybody twice before those who were there all the time had theirs.
+        // Nobody is asked twice before each permanent candidate was asked once.
         const ofStayers = picks.filter((name) => stay.includes(name));
         for (const [i, name] of ofStayers.entries()) {
           if (i > 0) expect(name).not.toBe(ofStayers[i - 1]);
@@ -156,7 +156,7 @@ describe('whoever is there', () => {
     );
   });
 
-  it('random asks each of them by its share of the numbers', () => {
+  it('random asks each candidate for an equal share of the numbers', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5 }), fc.nat(), (count, which) => {
         const all = names.slice(0, count).map((name) => op(name));
@@ -167,7 +167,7 @@ describe('whoever is there', () => {
     );
   });
 
-  it('the order in which they are listed does not matter', () => {
+  it('the order of the list does not matter', () => {
     fc.assert(
       fc.property(pool, chat, rule, (all, wanted, how) => {
         expect(selectOperators(all.toReversed(), wanted, how)).toEqual(

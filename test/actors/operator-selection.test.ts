@@ -1,4 +1,4 @@
-/** Who is asked to answer a chat. */
+/** The choice of operators for a chat. */
 import { describe, expect, it } from 'vitest';
 import {
   type Candidate,
@@ -21,8 +21,8 @@ const given = (...candidates: Candidate[]) => ({
   },
 });
 
-describe('who may be asked', () => {
-  it('is somebody registered, available and with a free place', () => {
+describe('a candidate', () => {
+  it('is registered, available and has a free place', () => {
     given(
       op('removed', { registered: false }),
       op('away', { availability: 'away' }),
@@ -35,14 +35,14 @@ describe('who may be asked', () => {
       .asks('zoe');
   });
 
-  it('is nobody when nobody is free', () => {
+  it('does not exist if nobody is free', () => {
     given(op('ada', { load: 5 }))
       .when()
       .asks();
     given().when().asks();
   });
 
-  it('serves the department, or all of them', () => {
+  it('serves the department, or all departments', () => {
     const billing = op('ada', { departments: ['billing'] });
     given(billing).when().asks();
     given(billing, op('bob', { departments: ['sales', 'support'], load: 3 }))
@@ -54,21 +54,21 @@ describe('who may be asked', () => {
     given(billing).when({ department: null }).asks('ada');
   });
 
-  it('has no more of the department than the department says', () => {
+  it('has fewer chats of the department than its capacity', () => {
     const ada = op('ada', { load: 2, loadOf: { sales: 2 } });
     given(ada, op('bob', { load: 4, loadOf: { sales: 1, billing: 3 } }))
       .when({}, { departmentCapacity: 2 })
       .asks('bob');
     given(ada).when({}, { departmentCapacity: 3 }).asks('ada');
     given(ada).when({ department: null }, { departmentCapacity: 1 }).asks('ada');
-    // The person that the chat belongs with is bound by it as well.
+    // The capacity of the department also binds operators with a history.
     given(ada)
       .when({ invitedBy: username('ada') }, { departmentCapacity: 2 })
       .asks();
   });
 });
 
-describe('who the chat belongs with', () => {
+describe('an operator with a history', () => {
   const all = [
     op('ada'),
     op('inviter', { load: 3, departments: ['billing'] }),
@@ -81,7 +81,7 @@ describe('who the chat belongs with', () => {
     transferredBy: username('giver'),
   };
 
-  it('goes before all others: who handed it on, who invited, who served last, whatever the department', () => {
+  it('comes first, whatever the department: by transfer, then by invitation, then by the last answer', () => {
     given(...all)
       .when(past)
       .because('handed-back');
@@ -99,20 +99,20 @@ describe('who the chat belongs with', () => {
       .asks('last');
   });
 
-  it('is not waited for', () => {
+  it('is skipped if not available', () => {
     const offline = op('giver', { availability: 'offline' });
     const full = op('inviter', { load: 5 });
     given(op('ada'), offline, full, op('last')).when(past).asks('last');
     given(op('ada'), offline, full).when(past).because('least-loaded');
   });
 
-  it('is not asked again when he passed', () => {
+  it('is not asked again after passing', () => {
     given(...all)
       .when({ ...past, passedBy: [username('giver'), username('inviter')] })
       .asks('last');
   });
 
-  it('does not take a broadcast from those who are asked', () => {
+  it('does not interrupt an open broadcast', () => {
     given(op('ada'), op('last'))
       .when(
         { lastOperator: username('last'), offeredTo: [username('bob')] },
@@ -122,8 +122,8 @@ describe('who the chat belongs with', () => {
   });
 });
 
-describe('who passed', () => {
-  it('is asked again only when nobody else is free', () => {
+describe('an operator who passed', () => {
+  it('is asked again only if nobody else is free', () => {
     const busy = op('bob', { availability: 'busy' });
     given(op('ada'), op('bob', { load: 4 }))
       .when({ passedBy: [username('ada')] })
@@ -147,14 +147,14 @@ describe('the policies', () => {
     op('cleo', { load: 1, lastChatAt: 5 }),
   ];
 
-  it('least-loaded: the fewest chats, then the longest idle, then by name', () => {
+  it('least-loaded: fewest chats, then longest idle, then by name', () => {
     given(...three)
       .when()
       .asks('cleo');
     given(op('bob'), op('ada')).when().asks('ada');
   });
 
-  it('round-robin: the next by name behind the last, whether that one is still there or not', () => {
+  it('round-robin: the next by name after the last one, who may be gone', () => {
     const behind = (last: string | null) =>
       given(...three).when(
         {},
@@ -167,14 +167,14 @@ describe('the policies', () => {
     behind('zoe').asks('ada');
   });
 
-  it('random: as the given number says', () => {
+  it('random: by the given number', () => {
     const by = (random: number) => given(...three).when({}, { policy: 'random', random });
     by(0).asks('ada');
     by(0.34).asks('bob');
     by(0.999).asks('cleo');
   });
 
-  it('broadcast: all who are free, then only who was not asked yet', () => {
+  it('broadcast: all who are free, then only those without an offer', () => {
     const rule = { policy: 'broadcast' as const };
     given(...three, op('full', { load: 5 }))
       .when({}, rule)
@@ -185,7 +185,7 @@ describe('the policies', () => {
     given(...three)
       .when({ offeredTo: [username('ada'), username('bob'), username('cleo')] }, rule)
       .asks();
-    // Who declined is not asked again while others think about it.
+    // An operator who declined is not asked again while other offers are open.
     given(...three)
       .when({ offeredTo: [username('ada'), username('cleo')], passedBy: [username('bob')] }, rule)
       .asks();
@@ -194,7 +194,7 @@ describe('the policies', () => {
       .asks('ada', 'bob', 'cleo');
   });
 
-  it('broadcast: nobody who is asked already about as many chats as he has places for', () => {
+  it('broadcast: nobody who has as many open offers as free places', () => {
     const rule = { policy: 'broadcast' as const };
     const busy = op('busy', { load: 3, openOffers: 2 });
     given(...three, busy)
@@ -203,18 +203,18 @@ describe('the policies', () => {
     given(op('ada', { load: 3, openOffers: 1 }), busy)
       .when({}, rule)
       .asks('ada');
-    // Who missed it is not asked again because others have no room just now.
+    // An operator who missed the offer is not asked again just because others have no room now.
     given(op('ada'), busy)
       .when({ passedBy: [username('ada')] }, rule)
       .asks();
-    // Whom the chat belongs with has it, and elsewhere it counts for nothing.
+    // Operators with a history get the chat. Other policies ignore open offers.
     given(op('ada'), busy)
       .when({ lastOperator: username('busy') }, rule)
       .asks('busy');
     given(busy).when({}, {}).asks('busy');
   });
 
-  it('broadcast: no more than 500 at the same time', () => {
+  it('broadcast: at most 500 open offers', () => {
     const many = Array.from({ length: 600 }, (_, i) => op(`op${1000 + i}`));
     const rule = { policy: 'broadcast' as const };
     const first =
@@ -227,7 +227,7 @@ describe('the policies', () => {
       .asks();
   });
 
-  it('say what they looked at: how many were free, and the first of them as they were', () => {
+  it('report the candidates: how many were free, and the first of them', () => {
     const many = Array.from({ length: 50 }, (_, i) => op(`op${10 + i}`, { load: i % 3 }));
     const { considered } =
       given(...many)

@@ -1,4 +1,4 @@
-/** What holds of visitors and operators whatever is asked of them, in whatever order and at whatever time. */
+/** Properties of visitors and operators, for random commands in any order and at any time. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AnyMachineSnapshot } from 'xstate';
@@ -25,10 +25,10 @@ import { operatorCommand, timed, visitorCommand } from './arbitraries.ts';
 import { TENANT_COMMANDS } from './states.ts';
 import { MemoryStream, throughJson } from './stream.ts';
 
-/** As text, so that the order of keys, sessions and commands counts too: it decides who goes first. */
+/** As text, so that the order of keys, sessions and commands counts, too: it decides what is dropped first. */
 const textOf = (state: ActorState): string => JSON.stringify(serialize(state));
 
-/** Runs a command that may be refused. Anything else that is thrown is a defect. */
+/** Runs a command that may be refused. Every other error is a defect. */
 function tried<T>(run: () => T): T | null {
   try {
     return run();
@@ -47,7 +47,7 @@ function played<C extends { readonly type: string }, S extends AnyMachineSnapsho
   let now = 1_000_000;
   for (const [i, { command, passes }] of asked.entries()) {
     now += passes;
-    // Every third comes by a webhook, every third by a request, the others from within.
+    // One third comes by webhooks, one third by requests, one third from the service itself.
     const hook = i % 3 === 1 ? { queueId: `q${i % 2}`, seq: i } : undefined;
     tried(() => stream.send(command, now, i % 3 === 2 ? `command-${i}` : 'auto:', hook));
     each(stream, now);
@@ -56,8 +56,8 @@ function played<C extends { readonly type: string }, S extends AnyMachineSnapsho
 }
 
 /**
- * Wakes an actor as the runtime does, until it asks for no more: what is overdue at once, then whatever lies ahead of
- * the last wake (what fired into a guard that says no is spent). Returns the time of the last wake.
+ * Wakes an actor as the runtime does, until no timer is left: first overdue timers, then those after the last wake. A timer
+ * whose guard was false counts as fired. Returns the time of the last wake.
  */
 function runOut<C extends { readonly type: string }, S extends AnyMachineSnapshot>(
   stream: MemoryStream<C, S>,
@@ -85,7 +85,7 @@ function everyActor<C extends { readonly type: string }, S extends AnyMachineSna
   command: fc.Arbitrary<C | Wake>,
 ): void {
   describe(`a ${name}`, () => {
-    it('folds its facts to the state it lives in, and `at` never runs backwards', () => {
+    it('folds its facts to its state, and `at` never runs backwards', () => {
       fc.assert(
         fc.property(timed(command), (asked) => {
           const stream = played(decider, asked);
@@ -97,7 +97,7 @@ function everyActor<C extends { readonly type: string }, S extends AnyMachineSna
       );
     });
 
-    it('goes on from a snapshot taken anywhere as if there were none', () => {
+    it('continues from any snapshot as from its facts', () => {
       fc.assert(
         fc.property(timed(command), fc.nat(), (asked, cut) => {
           const { facts, state } = played(decider, asked);
@@ -109,7 +109,7 @@ function everyActor<C extends { readonly type: string }, S extends AnyMachineSna
       );
     });
 
-    it('moves as xstate’s public transition() would move it', () => {
+    it('has the same transitions as XState’s public transition()', () => {
       fc.assert(
         fc.property(timed(command), (asked) => {
           const { facts, state } = played(decider, asked);
@@ -124,7 +124,7 @@ function everyActor<C extends { readonly type: string }, S extends AnyMachineSna
       );
     });
 
-    it('answers a refused or idle command without moving, and asks nothing of its state', () => {
+    it('does not change by a refused or idle command', () => {
       fc.assert(
         fc.property(timed(command), command, (asked, last) => {
           const { state } = played(decider, asked);
@@ -135,12 +135,12 @@ function everyActor<C extends { readonly type: string }, S extends AnyMachineSna
       );
     });
 
-    it('comes to rest when it is woken whenever something is due', () => {
+    it('comes to rest if each due timer wakes it', () => {
       fc.assert(
         fc.property(timed(command), (asked) => {
           const stream = played(decider, asked);
           const now = runOut(stream, (at) => {
-            // Late and stale wakes harm nobody.
+            // Late and repeated wakes do no harm.
             expect(wake(decider.machine, stream.state.core, at)).toEqual([]);
           });
           expect(wake(decider.machine, stream.state.core, now + 1e12)).toEqual([]);
@@ -148,7 +148,7 @@ function everyActor<C extends { readonly type: string }, S extends AnyMachineSna
       );
     });
 
-    it('yields its facts once for a command id and for a webhook number', () => {
+    it('causes facts once for each command id and webhook number', () => {
       fc.assert(
         fc.property(timed(command), command, (asked, last) => {
           const stream = played(decider, asked);
@@ -182,7 +182,7 @@ describe('a visitor', () => {
         for (const { type, data } of facts) {
           if (type === 'ChatStarted' || type === 'ChatClosed') owner = null;
           if (type === 'ChatAssigned') {
-            // A person may take it from who has not answered, he is told; nobody takes it from who has.
+            // An operator may take a chat that its owner has not answered, and the owner is told. An answered chat stays.
             if (owner !== null) {
               expect(data.reason).toBe('taken');
               expect(data.withdrawnFrom).toEqual([owner]);
@@ -224,7 +224,7 @@ describe('a visitor', () => {
     );
   });
 
-  it('is online while a chat is open, and in the end timed out and cleaned up', () => {
+  it('is online while a chat is open, and finally timed out and cleaned up', () => {
     fc.assert(
       fc.property(timed(visitorCommand), (asked) => {
         const stream = played(visitorDecider, asked, ({ state }) => {
@@ -245,7 +245,7 @@ describe('a visitor', () => {
     );
   });
 
-  it('folds the same when its stream was cut before a clean-up', () => {
+  it('folds to the same state if its stream is truncated before a clean-up', () => {
     fc.assert(
       fc.property(timed(visitorCommand), (asked) => {
         const stream = played(visitorDecider, asked);
@@ -257,7 +257,7 @@ describe('a visitor', () => {
 });
 
 describe('an operator', () => {
-  it('is as available as its sessions are, and says so in every fact', () => {
+  it('is as available as its sessions, and each fact says so', () => {
     fc.assert(
       fc.property(timed(operatorCommand), (asked) => {
         let said = 'offline';
@@ -275,7 +275,7 @@ describe('an operator', () => {
     );
   });
 
-  it('never reserves past its capacity', () => {
+  it('never reserves more than its capacity', () => {
     fc.assert(
       fc.property(timed(operatorCommand), (asked) => {
         const stream = new MemoryStream(operatorDecider);

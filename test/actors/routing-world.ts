@@ -1,6 +1,6 @@
 /**
- * Visitors and operators with their streams in memory, and what the processes of routing do with them, one command after
- * the other: each `yield` is a place where another process may come between, or where this one is killed.
+ * Visitors and operators with their streams in memory, and the tasks of routing's processes, one command after the other.
+ * At each `yield`, another process may continue, or this one may be killed.
  */
 import type { Username, VisitorKey } from '../../src/actors/ids.ts';
 import { operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
@@ -22,22 +22,22 @@ import {
 } from './facts.ts';
 import { MemoryStream } from './stream.ts';
 
-/** Chats of one department that routing gives to one operator at most. */
+/** The department's capacity: chats of it that routing gives to one operator. */
 export const OF_DEPARTMENT = 1;
 export const VISITORS = ['v0', 'v1', 'v2', 'v3'].map(visitorKey);
-/** With their capacities. Few of all, so that they meet. */
+/** Operators with their capacities. There are few, so that commands meet. */
 export const CAPACITY: Record<string, number> = { op0: 1, op1: 2 };
 export const OPERATORS = Object.keys(CAPACITY).map(username);
 export const DEPARTMENTS = ['sales', 'support'];
 
-/** What a process still has to do. */
+/** The remaining commands of a process. */
 export type Task = Generator<void, void, void>;
 
 export const finish = (task: Task): void => {
   while (!task.next().done);
 };
 
-/** Whether it was done; a refusal is an answer, anything else that is thrown a defect. */
+/** True if the command was carried out, false if it was refused. Every other error is a defect. */
 const done = (run: () => unknown): boolean => {
   try {
     run();
@@ -60,7 +60,7 @@ export class World {
   readonly visitors = new Map(VISITORS.map((name) => [name, new MemoryStream(visitorDecider)]));
   readonly operators = new Map(OPERATORS.map((name) => [name, new MemoryStream(operatorDecider)]));
   readonly tasks: Task[] = [];
-  /** Reservations that went with an operator who was removed: nobody holds them any more. */
+  /** Reservations of removed operators. Nobody has them any more. */
   readonly voided = new Set<string | null>();
   now = 0;
   #ids = 0;
@@ -88,7 +88,7 @@ export class World {
     return { stream, send, ...operatorState(stream.state.core) };
   }
 
-  /** Whether they say the same of this chat. */
+  /** True if both sides agree about this chat. */
   agree(visitor: VisitorKey, operator: Username, chatId: string): boolean {
     const { chat } = this.visitor(visitor).context;
     const held = this.operator(operator).context.chats[chatId];
@@ -97,11 +97,11 @@ export class World {
     return held.open && held.reservation === chat.reservation;
   }
 
-  // What people do.
+  // Actions of people.
 
   start(name: VisitorKey, department: string): void {
     if (this.visitor(name).context.chat) return;
-    // Chats have ids of their own: LHC never gives one twice.
+    // LHC never uses a chat id twice.
     const chatId = `c${this.#ids++}`;
     const { delays } = this.visitor(name).context;
     this.visitor(name).send({ type: 'StartChat', chatId, department, delays });
@@ -139,14 +139,14 @@ export class World {
     done(() => this.operator(operator).send({ type: 'Remove' }));
   }
 
-  /** Offers are missed, who is offline is gone. */
+  /** Offers expire, and operators who are offline are gone. */
   pass(ms: number): void {
     this.now += ms;
     for (const stream of this.visitors.values()) stream.send({ type: 'Wake' }, this.now);
     for (const stream of this.operators.values()) stream.send({ type: 'Wake' }, this.now);
   }
 
-  // What routing does (src/reactors/routing).
+  // Tasks of routing (src/reactors/routing).
 
   #held<R extends string | null>(
     visitor: VisitorKey,
@@ -180,7 +180,7 @@ export class World {
       );
     let assigned = assign();
     yield;
-    // Its answer was lost: it asks once more.
+    // The answer was lost, so the task sends the command again.
     if (this.#ids % 2 === 0) assigned = assign();
     yield;
     this.#keep(operator, held, assigned);
@@ -189,7 +189,7 @@ export class World {
   #keep(operator: Username, held: Held, has: boolean): void {
     const { send } = this.operator(operator);
     if (has) done(() => send({ type: 'ConfirmChat', ...held }));
-    else send({ type: 'ReleaseChat', ...held, reason: 'not his' });
+    else send({ type: 'ReleaseChat', ...held, reason: 'not assigned' });
   }
 
   offer(visitor: VisitorKey, operators: readonly Username[]): void {
@@ -199,8 +199,8 @@ export class World {
     done(() => this.visitor(visitor).send(offer));
   }
 
-  /** By its owner: a place is reserved at the receiver first. */
-  *handOn(visitor: VisitorKey, operator: Username): Task {
+  /** A transfer by the owner. A place is reserved first. */
+  *transferByOwner(visitor: VisitorKey, operator: Username): Task {
     const { chat } = this.visitor(visitor).context;
     if (!chat?.operator || chat.operator === operator) return;
     const { id: chatId, operator: from, department } = chat;
@@ -210,14 +210,14 @@ export class World {
     if (!done(() => this.operator(operator).send(reserve))) return;
     yield;
     const to = { operator: operator, department: null, reservation };
-    const handed = done(() =>
+    const transferred = done(() =>
       this.visitor(visitor).send({ type: 'TransferChat', chatId, from, ...to }),
     );
     yield;
-    this.#keep(operator, held, handed);
+    this.#keep(operator, held, transferred);
   }
 
-  /** To a department by its owner, or by LHC to an operator or a department, whoever has it. */
+  /** A transfer to a department by the owner, or by LHC to an operator or a department. */
   transfer(
     visitor: VisitorKey,
     by: 'owner' | 'lhc',
@@ -230,7 +230,7 @@ export class World {
     done(() => this.visitor(visitor).send({ type: 'TransferChat', ...wish }));
   }
 
-  /** Who was asked is offline: somebody else is asked. */
+  /** The operator who was asked is offline, so another one is asked. */
   *askOthers(visitor: VisitorKey): Task {
     const { chat } = this.visitor(visitor).context;
     if (!chat?.operator || chat.accepted) return;
@@ -241,7 +241,7 @@ export class World {
     this.visitor(visitor).send({ type: 'UnassignChat', chatId, operator, reason });
   }
 
-  /** A reservation that is due is settled by asking the visitor's stream. */
+  /** Settles a due reservation by a command to the visitor's stream. */
   *settle(operator: Username): Task {
     for (const [chatId, held] of Object.entries(this.operator(operator).context.chats)) {
       const { visitor, reservation, department, open } = held;
@@ -255,8 +255,8 @@ export class World {
     }
   }
 
-  /** The visitor's side is right: taken where it is assigned, released where it is not; given back by who is gone. */
-  *mend(operator: Username): Task {
+  /** Repairs the operator's side by the visitor's: confirms, releases, and unassigns chats of operators who are gone. */
+  *repair(operator: Username): Task {
     for (const [chatId, held] of Object.entries(this.operator(operator).context.chats)) {
       if (held.open && !this.agree(held.visitor, operator, chatId)) {
         yield;
@@ -287,11 +287,11 @@ export class World {
   }
 
   #release(operator: Username, chatId: string, { visitor, reservation }: OperatorChat): void {
-    const held = { reservation, visitor, chatId, reason: 'not his' };
+    const held = { reservation, visitor, chatId, reason: 'not assigned' };
     this.operator(operator).send({ type: 'ReleaseChat', ...held });
   }
 
-  /** Until both sides agree, as the sweeps do when nothing else happens any more. Returns how many it took. */
+  /** Repairs until both sides agree, as routing does when nothing else happens. Returns the number of passes. */
   rest(): number {
     for (const task of this.tasks.splice(0)) finish(task);
     const facts = () =>
@@ -302,7 +302,7 @@ export class World {
     for (let sweeps = 1; ; sweeps++) {
       const before = facts();
       for (const name of OPERATORS) {
-        finish(this.mend(name));
+        finish(this.repair(name));
         finish(this.settle(name));
       }
       if (facts() === before || sweeps > 10) return sweeps;

@@ -1,7 +1,6 @@
 /**
- * Visitors and operators together: chats are reserved, assigned, confirmed, offered, taken, declined, handed on, revoked
- * and released by people and by processes that overtake each other and stop anywhere (docs/architecture.md, ADR 0004).
- * Each command meets whatever the others left.
+ * Visitors and operators together. People and processes reserve, assign, confirm, offer, take, decline, transfer, revoke and
+ * release chats. Processes overtake each other and stop anywhere (docs/architecture.md, ADR 0004).
  */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
@@ -17,14 +16,14 @@ import {
   World,
 } from './routing-world.ts';
 
-/** What holds at any moment. */
+/** Invariants that hold at each moment. */
 function check(world: World): void {
   for (const operator of OPERATORS) {
     const { chats } = world.operator(operator).context;
     const given = Object.values(chats).filter((chat) => chat.reservation !== null);
     expect(given.length).toBeLessThanOrEqual(CAPACITY[operator] ?? 0);
     for (const department of DEPARTMENTS) {
-      // A colleague may hand on more than routing would give.
+      // Transfers by colleagues may exceed the limit that routing has.
       const routed = given.filter(
         (chat) => chat.department === department && !chat.reservation?.startsWith('transfer:'),
       );
@@ -34,33 +33,36 @@ function check(world: World): void {
   for (const visitor of VISITORS) {
     const { chat } = world.visitor(visitor).context;
     if (!chat) continue;
-    // Several are asked only while nobody has it.
+    // Several operators have offers only while the chat has no operator.
     if (chat.operator !== null) expect(chat.offeredTo).toEqual([]);
     if (!chat.operator || chat.reservation === null || world.voided.has(chat.reservation)) continue;
-    // Assigned by a reservation: that operator holds it, so what is assigned never exceeds the capacity either.
+    // The operator has each reservation that a chat is assigned with. So assignments never exceed the capacity.
     const held = world.operator(chat.operator).context.chats[chat.id];
     expect(held?.reservation).toBe(chat.reservation);
   }
 }
 
-/** What holds when everything has been settled: both sides say the same, and no chat is with somebody who is not there. */
+/** Invariants of the final state: both sides agree, and no chat belongs to an operator who is gone or removed. */
 function checkAtRest(world: World): void {
   check(world);
   for (const operator of OPERATORS) {
     const { chats, registered, gone } = world.operator(operator).context;
-    const his = VISITORS.map((visitor) => ({ visitor, chat: world.visitor(visitor).context.chat }))
+    const owned = VISITORS.map((visitor) => ({
+      visitor,
+      chat: world.visitor(visitor).context.chat,
+    }))
       .filter(({ chat }) => chat?.operator === operator)
       .map(({ visitor, chat }) => [chat?.id, visitor, chat?.reservation]);
     const held = Object.entries(chats).map(([id, chat]) => {
       expect(chat.open).toBe(true);
       return [id, chat.visitor, chat.reservation];
     });
-    expect(held.sort()).toEqual(his.sort());
-    if (gone || !registered) expect(his).toEqual([]);
+    expect(held.sort()).toEqual(owned.sort());
+    if (gone || !registered) expect(owned).toEqual([]);
   }
 }
 
-/** A chat that nobody has is not lost: whoever is free gets it. */
+/** A chat without an operator is not lost: an operator who is free gets it. */
 function giveTheRest(world: World): void {
   for (const visitor of VISITORS) {
     const { chat } = world.visitor(visitor).context;
@@ -84,7 +86,7 @@ function giveTheRest(world: World): void {
 
 type Happening = (world: World) => void;
 
-/** Named, so that a counterexample can be read. */
+/** With a name, so that a counterexample is readable. */
 const does = (name: string, happening: Happening): Happening =>
   Object.assign(happening, { [fc.toStringMethod]: () => name });
 
@@ -98,7 +100,7 @@ const often = (weight: number, arbitrary: fc.Arbitrary<Happening>) => ({ weight,
 const begins = (name: string, task: (world: World) => Task): Happening =>
   does(name, (world) => void world.tasks.push(task(world)));
 
-/** What a person does, the beginning or the next command of a process, or its end: it was killed. */
+/** A person's action, the start or the next command of a process, or a kill of it. */
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   often(
     4,
@@ -132,7 +134,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   ),
   often(
     3,
-    pair.map(([v, o]) => begins(`hand ${v} to ${o}`, (w) => w.handOn(v, o))),
+    pair.map(([v, o]) => begins(`transfer ${v} to ${o}`, (w) => w.transferByOwner(v, o))),
   ),
   often(
     1,
@@ -162,7 +164,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   ),
   often(
     3,
-    operator.map((o) => begins(`mend ${o}`, (w) => w.mend(o))),
+    operator.map((o) => begins(`repair ${o}`, (w) => w.repair(o))),
   ),
   often(
     2,
@@ -199,7 +201,7 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   ),
 );
 
-it('a chat has one owner and is never lost, capacity is kept, both sides come to agree, whatever overtakes what', () => {
+it('a chat has one owner and is never lost, capacities hold, and both sides finally agree, in any order of commands', () => {
   const seen = new Set<string>();
   fc.assert(
     fc.property(fc.array(happening, { maxLength: 160, size: 'max' }), (happenings) => {
@@ -209,7 +211,7 @@ it('a chat has one owner and is never lost, capacity is kept, both sides come to
         check(world);
       }
       const begun = VISITORS.map((name) => world.visitor(name).context.chat?.id);
-      // Late tasks of the past go on at the very end.
+      // Late tasks continue at the very end.
       expect(world.rest()).toBeLessThan(6);
       checkAtRest(world);
       expect(VISITORS.map((name) => world.visitor(name).context.chat?.id)).toEqual(begun);
@@ -227,7 +229,7 @@ it('a chat has one owner and is never lost, capacity is kept, both sides come to
     }),
     { numRuns: 250 },
   );
-  // The model went where it was meant to.
+  // The runs have covered these facts.
   expect([...seen]).toEqual(
     expect.arrayContaining([
       'ChatOffered',

@@ -1,4 +1,4 @@
-/** given / when / then for actors, asserting on facts. */
+/** given / when / then for actors. Assertions are on facts. */
 import { expect } from 'vitest';
 import type { AnyMachineSnapshot } from 'xstate';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../../src/actors/machine/decider.ts';
 import { stored } from './stream.ts';
 
-/** Facts as they are told apart by a reader: what is personal only where a test names it. */
+/** Facts for a comparison. The personal part counts only if a test names it. */
 const told = (facts: readonly Fact[]): unknown[] =>
   facts.map(({ type, data, personal }) =>
     personal === undefined ? { type, data } : { type, data, personal },
@@ -24,7 +24,7 @@ export function scenario<C extends { readonly type: string }, S extends AnyMachi
 ) {
   let state: ActorState<S> = emptyState(decider);
   const steps = {
-    /** Facts that happened, at a time in ms. */
+    /** Facts that have happened, at a time in ms. */
     given(facts: readonly Fact[], at = state.core.at) {
       const { revision } = state.core;
       const metadata = { at, commandId: 'auto:' };
@@ -32,17 +32,17 @@ export function scenario<C extends { readonly type: string }, S extends AnyMachi
       state = fold(decider, state, history);
       return steps;
     },
-    /** Asks, at a time in ms. */
+    /** Sends a command, at a time in ms. */
     when(command: C | Wake, now = state.core.at) {
       const ask = () => decide(decider, state, command, now);
       return {
-        // biome-ignore lint/suspicious/noThenProperty: given/when/then is how such tests read; nobody awaits this
+        // biome-ignore lint/suspicious/noThenProperty: part of given/when/then; nothing awaits this object
         then: (facts: readonly Fact[]) => expect(told(ask().facts)).toEqual(told(facts)),
         refused: (reason: RegExp) => expect(ask).toThrow(reason),
         asked: ask,
       };
     },
-    /** The actor asks to be woken at this time, ms; never when undefined. */
+    /** Expects the actor's next timer at this time, in ms; no timer if undefined. */
     wakesAt(due: number | undefined, after?: number) {
       expect(nextDue(state.core, after)).toBe(due);
       return steps;

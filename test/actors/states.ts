@@ -1,4 +1,4 @@
-/** The states that the matrix asks every command in, each reached by facts; and every command with its variants. */
+/** The states of the matrix, each reached by facts, and each command with its variants. */
 import type { Fact, Wake } from '../../src/actors/machine/decider.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import type { TenantCommand } from '../../src/actors/tenant/machine.ts';
@@ -65,7 +65,7 @@ export const VISITOR_STATES: Record<string, readonly Fact[]> = {
   unknown: [],
   browsing: [arrived()],
   'browsing, logged in': [arrived(), { type: 'LoggedIn', data: {} }],
-  'browsing, no session to be had': [
+  'browsing, session failed': [
     arrived(),
     { type: 'SessionFailed', data: { reason: 'not authorized' } },
   ],
@@ -92,17 +92,17 @@ export const VISITOR_STATES: Record<string, readonly Fact[]> = {
     chatUnassigned('missed', ['op1']),
     chatAssigned('op2', 'r2'),
   ],
-  'handed by op1 to op2, not answered': [...chatting, chatTransferred('op1', 'op2')],
-  'handed by op1 to op2 by r2': [...chatting, chatTransferred('op1', 'op2', 'operator', 'r2')],
-  'handed by op1 to op2, who missed it': [
+  'transferred by op1 to op2, not answered': [...chatting, chatTransferred('op1', 'op2')],
+  'transferred by op1 to op2 by r2': [...chatting, chatTransferred('op1', 'op2', 'operator', 'r2')],
+  'transferred by op1 to op2, who missed it': [
     ...chatting,
     chatTransferred('op1', 'op2'),
     chatUnassigned('missed', ['op2']),
   ],
-  'handed by op1 to billing': [...chatting, chatTransferred('op1', '#billing')],
-  'op1 is gone': [...chatting, chatUnassigned('owner-gone', ['op1'])],
+  'transferred by op1 to billing': [...chatting, chatTransferred('op1', '#billing')],
+  'owner op1 gone': [...chatting, chatUnassigned('owner-gone', ['op1'])],
   'chatting with op1': chatting,
-  'chatting, nobody routed it': [
+  'chatting, answered without routing': [
     ...waiting,
     chatAssigned('op1', null, 'answered'),
     chatAccepted(),
@@ -113,11 +113,7 @@ export const VISITOR_STATES: Record<string, readonly Fact[]> = {
     visitorMessage(),
     { type: 'MessageTaken', data: { messageIds: ['m1'] } },
   ],
-  'chatting, o1 wants to be told when it is read': [
-    ...assigned,
-    chatAccepted(),
-    operatorMessage('c1', 'op1', 'o1', true),
-  ],
+  'chatting, o1 markable': [...assigned, chatAccepted(), operatorMessage('c1', 'op1', 'o1', true)],
   'chatting, message m1 delivered': [...chatting, visitorMessage(), delivered(['m1'])],
   'c1 closed, browsing': [...chatting, chatClosed()],
   'c1 closed, invited again': [...chatting, chatClosed(), invited(), operatorMessage(null)],
@@ -134,7 +130,7 @@ export const VISITOR_STATES: Record<string, readonly Fact[]> = {
   'back again': [arrived(), timedOut(), cleanedUp(), arrived()],
 };
 
-/** At the time of the last fact; `Wake` much later, when everything is due. */
+/** Commands run at the time of the last fact, and `Wake` much later, when each timer is due. */
 export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   'ViewPage the same': viewPage('home'),
   'ViewPage another': viewPage('prices'),
@@ -149,7 +145,7 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   'AssignChat c1 to op1 by r1': assignChat('op1', 'r1'),
   'AssignChat c1 to op1 by r2': assignChat('op1', 'r2'),
   'AssignChat c1 to op2 by r2': assignChat('op2', 'r2'),
-  'AssignChat c1 to op2, LHC says so': assignChat('op2', null),
+  'AssignChat c1 to op2 by LHC': assignChat('op2', null),
   'AssignChat c2 to op1 by r3': assignChat('op1', 'r3', 'c2'),
   'OfferChat c1 to op1': offerChat('op1'),
   'OfferChat c1 to op2, op3': offerChat('op2', 'op3'),
@@ -162,12 +158,12 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   'DeclineChat op2': declineChat('op2'),
   'TransferChat from op1 to op2': transferChat('op1', 'op2'),
   'TransferChat from op1 to op2 by r3': transferChat('op1', 'op2', 'r3'),
-  'TransferChat from op1 to himself': transferChat('op1', 'op1'),
+  'TransferChat from op1 to op1': transferChat('op1', 'op1'),
   'TransferChat from op1 to billing': transferChat('op1', '#billing'),
   'TransferChat from op2 to op1': transferChat('op2', 'op1'),
-  'TransferChat to op2, LHC says so': transferChat(null, 'op2'),
-  'TransferChat to billing, LHC says so': transferChat(null, '#billing'),
-  'TransferChat to sales, LHC says so': transferChat(null, '#sales'),
+  'TransferChat to op2 by LHC': transferChat(null, 'op2'),
+  'TransferChat to billing by LHC': transferChat(null, '#billing'),
+  'TransferChat to sales by LHC': transferChat(null, '#sales'),
   'RevokeReservation r1': revoke('r1'),
   'RevokeReservation r2': revoke('r2'),
   'AddNote by op1': addNote('op1'),
@@ -241,25 +237,19 @@ export const OPERATOR_STATES: Record<string, readonly Fact[]> = {
   ],
   'two sessions on one resource': [...free, loggedIn('available>available', 's2')],
   'c1 reserved by r1': [...free, reserved()],
-  'c1 taken by r1': [...free, reserved(), taken()],
-  'c1 taken, no reservation': [...free, taken(null)],
-  'c1 reserved, c2 taken: full': [...free, reserved(), reserved('r2', 'c2'), taken('r2', 'c2')],
-  'c1 taken, gone offline': [...free, reserved(), taken(), loggedOut('available>offline')],
-  'c1 taken, offline for too long': [
-    ...free,
-    reserved(),
-    taken(),
-    loggedOut('available>offline'),
-    gone('c1'),
-  ],
-  'available, says that he is away': [...free, availabilitySet(true, 'available>away')],
-  'busy, says that he is away': [
+  'c1 confirmed by r1': [...free, reserved(), taken()],
+  'c1 confirmed, no reservation': [...free, taken(null)],
+  'c1 reserved, c2 confirmed: full': [...free, reserved(), reserved('r2', 'c2'), taken('r2', 'c2')],
+  'c1 confirmed, offline': [...free, reserved(), taken(), loggedOut('available>offline')],
+  'c1 confirmed, gone': [...free, reserved(), taken(), loggedOut('available>offline'), gone('c1')],
+  'available, wrote !away': [...free, availabilitySet(true, 'available>away')],
+  'busy, wrote !away': [
     registered(),
     loggedIn(),
     presence('dnd', 'offline>busy'),
     availabilitySet(true, 'busy>busy'),
   ],
-  'offline, says that he is away': [registered(), availabilitySet(true, 'offline>offline')],
+  'offline, wrote !away': [registered(), availabilitySet(true, 'offline>offline')],
   removed: [...free, removed()],
   'removed with c1': [...free, reserved(), taken(), removed('c1')],
   'removed, its account gone': [

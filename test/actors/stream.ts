@@ -1,4 +1,4 @@
-/** One actor with its stream in memory, moved as the runtime moves it: decide, append, remember. */
+/** One actor with its stream in memory. It works as in the runtime: decide, append, remember. */
 import type { AnyMachineSnapshot } from 'xstate';
 import {
   type ActorState,
@@ -18,7 +18,7 @@ export const stored = (
   metadata: StoredFact['metadata'],
 ): StoredFact => ({ type: fact.type, data: fact.data, revision, metadata });
 
-/** What is stored is JSON: a fact that survives only as an object would fold differently after a restart. */
+/** A fact after storage as JSON. A fact that changes by that would fold differently after a restart. */
 export const throughJson = <T>(value: T): T => JSON.parse(JSON.stringify(value));
 
 export class MemoryStream<C extends { readonly type: string }, S extends AnyMachineSnapshot> {
@@ -31,7 +31,7 @@ export class MemoryStream<C extends { readonly type: string }, S extends AnyMach
     this.state = emptyState(decider);
   }
 
-  /** Carries a command out, once for each command id and hook. @throws {AppError} as `decide` */
+  /** Carries out a command, once for each command id and hook. @throws {AppError} as `decide` */
   send(command: C | Wake, now: number, commandId = 'auto:', hook?: Hook): readonly Fact[] {
     const { seen } = this.state;
     if (seen.hasCommand(commandId) || (hook && seen.hasHook(hook))) return [];
@@ -45,7 +45,7 @@ export class MemoryStream<C extends { readonly type: string }, S extends AnyMach
     return facts;
   }
 
-  /** What a restart without a snapshot would come to. */
+  /** The state after a restart without a snapshot. */
   refold(from = 0): ActorState<S> {
     return fold(this.decider, emptyState(this.decider), this.facts.slice(from));
   }

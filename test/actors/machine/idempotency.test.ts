@@ -11,7 +11,7 @@ const restored = (seen: Seen): Seen => {
 };
 
 describe('the memory of commands', () => {
-  it('keeps the last 256, however old', () => {
+  it('has the last 256, however old', () => {
     const seen = new Seen();
     for (let i = 0; i < 1000; i++) seen.remember(`c${i}`, i * 48 * HOUR);
     expect(seen.hasCommand('c744')).toBe(true);
@@ -19,7 +19,7 @@ describe('the memory of commands', () => {
     expect(seen.summary().commands).toHaveLength(256);
   });
 
-  it('keeps all of the last 24 hours, up to 4096', () => {
+  it('has all of the last 24 hours, up to 4096', () => {
     const seen = new Seen();
     for (let i = 0; i < 4096; i++) seen.remember(`c${i}`, 1000 + i);
     seen.remember('later', 1000 + 24 * HOUR - 1);
@@ -30,13 +30,13 @@ describe('the memory of commands', () => {
     expect(seen.hasCommand('later')).toBe(true);
   });
 
-  it('holds no ids that nobody can repeat', () => {
+  it('has no ids that nobody can repeat', () => {
     const seen = new Seen();
     for (let i = 0; i < 100; i++) seen.remember(`${AUTOMATIC}${i}`, i);
     expect(seen.summary().commands).toEqual([]);
   });
 
-  it('is bounded and keeps its promise in any order of times, also across restarts', () => {
+  it('is bounded and complete in any order of times, also across restarts', () => {
     const step = fc.record({ id: fc.nat({ max: 6000 }), passes: fc.nat({ max: HOUR / 4 }) });
     fc.assert(
       fc.property(fc.array(step, { minLength: 200, maxLength: 1500, size: 'max' }), (steps) => {
@@ -83,7 +83,7 @@ describe('the memory of webhooks', () => {
     );
   });
 
-  it('keeps 32 queues, those last heard of', () => {
+  it('has the 32 latest queues', () => {
     const seen = new Seen();
     const hook = (n: number, seq = 1) => ({ queueId: `queue-${n}`, seq });
     for (let n = 0; n < 32; n++) seen.remember('auto:', 0, hook(n));

@@ -1,4 +1,4 @@
-/** Operators who say that they are away, and who leave their chats behind. */
+/** `!away`, and operators who go offline with open chats. */
 import { describe, expect, it } from 'vitest';
 import { operatorDecider, operatorState } from '../../../src/actors/operator/decisions.ts';
 import {
@@ -23,15 +23,15 @@ import { scenario } from '../scenario.ts';
 
 const operator = () => scenario(operatorDecider);
 const WAKE = { type: 'Wake' } as const;
-/** Of somebody who was given no chat yet. */
+/** The grace of an operator who has had no chat yet. */
 const FIRST_GRACE = 60 * SECOND;
 const free = [registered(2), loggedIn(), presence('available', 'offline>available')];
 const leaves = loggedOut('available>offline');
 
-describe('an operator who says that he is away', () => {
+describe('an operator who wrote !away', () => {
   const away = [...free, availabilitySet(true, 'available>away')];
 
-  it('gets no chats until he says that he is back, whatever his client shows', () => {
+  it('gets no chats until !back, whatever the client shows', () => {
     operator()
       .given(free)
       .when(setAvailability(true))
@@ -54,7 +54,7 @@ describe('an operator who says that he is away', () => {
       .then([reserved()]);
   });
 
-  it('is answered also when it was so already', () => {
+  it('gets an answer also if nothing changes', () => {
     operator()
       .given(free)
       .when(setAvailability(false))
@@ -65,7 +65,7 @@ describe('an operator who says that he is away', () => {
       .then([availabilitySet(true, 'away>away')]);
   });
 
-  it('is busy or offline where his clients say so', () => {
+  it('is busy or offline if their clients say so', () => {
     operator()
       .given(away)
       .when(changePresence('dnd'))
@@ -76,7 +76,7 @@ describe('an operator who says that he is away', () => {
       .then([loggedOut('away>offline')]);
   });
 
-  it('is away still when he connects anew within the grace, and no longer after it', () => {
+  it('is still away after a new connection within the grace, and not after it', () => {
     const soon = operator().given([...away, loggedOut('away>offline'), loggedIn()]);
     soon.when(changePresence('available')).then([presence('available', 'offline>away')]);
     const late = operator()
@@ -88,9 +88,9 @@ describe('an operator who says that he is away', () => {
     late.when(changePresence('available')).then([presence('available', 'offline>available')]);
   });
 
-  it('may say so while he is offline: that is forgotten after the grace as well', () => {
+  it('may write it while offline; it also ends with the grace', () => {
     const offline = operator().given([...free, leaves], 0);
-    offline.when(WAKE, FIRST_GRACE).then([]); // he misses nothing: the timer is spent
+    offline.when(WAKE, FIRST_GRACE).then([]); // nothing to lose: the timer has no effect
     offline.given([availabilitySet(true, 'offline>offline')], HOUR);
     offline.wakesAt(HOUR + FIRST_GRACE);
     offline.when(WAKE, HOUR + FIRST_GRACE).then([gone()]);
@@ -100,14 +100,14 @@ describe('an operator who says that he is away', () => {
 describe('an operator who goes offline', () => {
   const busy = [...free, reserved(), taken()];
 
-  it('has the grace of his last chat to come back, then his chats are for others', () => {
+  it('has the grace of the last chat to come back; then the chats go to other operators', () => {
     const left = operator().given(busy, 0).given([leaves], SECOND);
     left.wakesAt(SECOND + OWNER_GRACE);
     left.when(WAKE, OWNER_GRACE).then([]);
     left.when(WAKE, SECOND + OWNER_GRACE).then([gone('c1')]);
   });
 
-  it('is gone once, however late and however often somebody looks', () => {
+  it('causes OperatorGone once, however late and however often the timer is due', () => {
     const left = operator()
       .given([...busy, leaves], 0)
       .given([gone('c1')], OWNER_GRACE);
@@ -120,7 +120,7 @@ describe('an operator who goes offline', () => {
     ['available', 'available'],
     ['away', 'away'],
     ['dnd', 'busy'],
-  ] as const)('keeps his chats when he is back in time, and shows %s', (show, availability) => {
+  ] as const)('keeps the chats if back in time with presence %s', (show, availability) => {
     operator()
       .given([...busy, leaves], 0)
       .given([loggedIn(), presence(show, `offline>${availability}`)], SECOND)
@@ -129,7 +129,7 @@ describe('an operator who goes offline', () => {
       .then([]);
   });
 
-  it('is not gone for good: when he leaves again he has the whole time again', () => {
+  it('has the whole grace again the next time', () => {
     const back = operator()
       .given([...busy, leaves], 0)
       .given([gone('c1')], OWNER_GRACE)
@@ -139,7 +139,7 @@ describe('an operator who goes offline', () => {
     back.when(WAKE, 2 * HOUR + OWNER_GRACE).then([gone('c1')]);
   });
 
-  it('misses nothing when he has no chats', () => {
+  it('causes no OperatorGone without chats', () => {
     operator()
       .given([...free, leaves], 0)
       .when(WAKE, HOUR)
@@ -150,9 +150,9 @@ describe('an operator who goes offline', () => {
       .then([]);
   });
 
-  it('has the whole time with a chat that he is given while he is offline or gone', () => {
+  it('has the whole grace for a chat that arrives while they are offline or gone', () => {
     const offline = operator().given([...free, leaves], 0);
-    offline.given([taken(null)], HOUR); // the timer is long spent
+    offline.given([taken(null)], HOUR); // the timer had no effect long ago
     offline.wakesAt(HOUR + OWNER_GRACE);
     offline.when(WAKE, HOUR + OWNER_GRACE).then([gone('c1')]);
     const left = operator()
@@ -163,7 +163,7 @@ describe('an operator who goes offline', () => {
     left.when(WAKE, HOUR + OWNER_GRACE).then([gone('c1', 'c2')]);
   });
 
-  it('names the first 100 of his chats', () => {
+  it('names the first 100 chats in the fact', () => {
     const many = Array.from({ length: 120 }, (_, i) => taken(null, `c${i}`));
     const left = operator().given([...free, ...many, leaves], 0);
     const [fact] = left.when(WAKE, OWNER_GRACE).asked().facts;

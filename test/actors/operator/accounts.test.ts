@@ -1,4 +1,4 @@
-/** What an operator's stream says of its account, its LHC user and its registration. */
+/** An operator's account, LHC user and registration. */
 import { describe, expect, it } from 'vitest';
 import {
   type OperatorCommand,
@@ -28,14 +28,14 @@ const register = (after: number): OperatorCommand => ({
 });
 
 describe('a registration', () => {
-  it('is decided by what was seen', () => {
+  it('is refused if the stream has newer facts than the caller has seen', () => {
     operator().given([claimed]).when(register(0)).then([registered]);
     operator()
       .given([claimed, revoked])
       .when(register(0))
       .refused(/changed at the same time/);
     operator().given([claimed, revoked]).when(register(1)).then([registered]);
-    // Also one that would change nothing: what was seen may have been something else.
+    // Also a registration that would change nothing: the caller may have seen another one.
     operator()
       .given([claimed, registered, revoked])
       .when(register(1))
@@ -56,7 +56,7 @@ describe('LHC', () => {
     name: null,
     nameChanged: false,
   };
-  it('hears that somebody left who was online and is removed, or is another LHC user', () => {
+  it('learns that an LHC user is offline if the operator was online and is removed or becomes another LHC user', () => {
     const there = operator().given([claimed, registered, ...online]);
     there
       .when({ type: 'Remove' })
@@ -72,7 +72,7 @@ describe('LHC', () => {
         { type: 'OperatorRegistered', data: { lhcUserId: 7, departments: ['sales'], capacity: 3 } },
       ]);
   });
-  it('hears nothing of somebody who was not there', () => {
+  it('learns nothing of an operator who was offline', () => {
     const away = operator().given([claimed, registered]);
     away.when({ type: 'Remove' }).then([removed]);
     away.when(asOther).then([{ type: 'OperatorRegistered', data: other }]);
@@ -81,12 +81,12 @@ describe('LHC', () => {
 
 describe('a claim of an LHC user that was never used', () => {
   const revoke: OperatorCommand = { type: 'RevokeLhcUser', lhcUserId: 7 };
-  it('is revoked, also where there is no operator yet', () => {
+  it('is revoked, also for an operator without facts', () => {
     operator().when(revoke).then([revoked]);
     operator().given([claimed]).when(revoke).then([revoked]);
     operator().given([claimed, registered, removed]).when(revoke).then([revoked]);
   });
-  it('is not when it is used', () => {
+  it('is not revoked if it is used', () => {
     operator()
       .given([claimed, registered])
       .when(revoke)
@@ -98,15 +98,15 @@ describe('a claim of an LHC user that was never used', () => {
   });
 });
 
-describe('the account of one that was removed', () => {
+describe('the account of a removed operator', () => {
   const report: OperatorCommand = { type: 'ReportAccountRemoved' };
-  it('is gone once', () => {
+  it('is reported as removed once', () => {
     operator().when(report).then([]);
     operator().given([claimed, registered]).when(report).then([]);
     operator().given([claimed, registered, removed]).when(report).then([accountRemoved]);
     operator().given([claimed, registered, removed, accountRemoved]).when(report).then([]);
   });
-  it('is another one when the name is given again', () => {
+  it('is a new account when the username is used again', () => {
     const again = operator().given([claimed, registered, removed, claimed]);
     again.when(report).then([]);
     expect(operatorState(again.state().core).context).toMatchObject({

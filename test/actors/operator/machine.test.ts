@@ -29,7 +29,7 @@ const online = [loggedIn(), presence('available', 'offline>available')];
 const free = [registered(2), ...online];
 
 describe('registration', () => {
-  it('is repeated without effect, and changed by what differs', () => {
+  it('has no effect if repeated; a changed field causes a fact', () => {
     operator().when(register()).then([registered()]);
     operator().given([registered()]).when(register()).then([]);
     operator()
@@ -42,7 +42,7 @@ describe('registration', () => {
       .then([registered()]);
   });
 
-  it('is what everything about chats needs', () => {
+  it('is required for everything about chats', () => {
     for (const command of [reserve(), take(null), { type: 'Remove' } as const]) {
       operator()
         .given(online)
@@ -51,13 +51,13 @@ describe('registration', () => {
     }
   });
 
-  it('comes after the claim of its account, which is made once', () => {
+  it('follows the claim of the account, which is made once', () => {
     const claimed: OperatorFact = { type: 'OperatorAccountClaimed', data: { adopted: false } };
     operator().when({ type: 'ClaimAccount', adopted: false }).then([claimed]);
     operator().given([claimed]).when({ type: 'ClaimAccount', adopted: false }).then([]);
   });
 
-  it('ends with removal, also while there are chats: they go to others', () => {
+  it('ends by removal; open chats go to other operators', () => {
     const removed: OperatorFact = { type: 'OperatorRemoved', data: { offlineLhcUserId: 7 } };
     operator().given(free).when({ type: 'Remove' }).then([removed]);
     operator()
@@ -75,14 +75,14 @@ describe('registration', () => {
     operator().given([removed]).when(register()).then([registered()]);
   });
 
-  it('anew holds nothing of before', () => {
+  it('starts empty after a removal', () => {
     const again = operator().given([...free, reserved(), taken(), removed('c1'), registered()]);
     again.when(take()).refused(/no longer has this reservation/);
     again.when(release()).then([]);
     again.when(reserve('r3', 'c3')).then([reserved('r3', 'c3')]);
   });
 
-  it('says that it is online already, when it is: LHC was told of nothing before', () => {
+  it('of an operator who is online says so, because LHC has had no callback before', () => {
     const { type, data, personal } = registered();
     const online = { type, data: { ...data, online: true }, personal } as OperatorFact; // as one type
     operator()
@@ -97,7 +97,7 @@ describe('registration', () => {
 });
 
 describe('presence', () => {
-  it('counts from the first one that is sent, not from the connection', () => {
+  it('counts from the first presence, not from the connection', () => {
     operator().when(openSession()).then([loggedIn()]);
     operator()
       .given([loggedIn()])
@@ -119,7 +119,7 @@ describe('presence', () => {
       .then([presence(show, `available>${availability}`)]);
   });
 
-  it('is the best of all sessions; "do not disturb" outweighs away', () => {
+  it('is that of the most available session; "do not disturb" outweighs away', () => {
     const two = [...online, loggedIn('available>available', 's2', 'phone')];
     operator()
       .given(two)
@@ -131,7 +131,7 @@ describe('presence', () => {
       .then([presence('dnd', 'available>busy')]);
   });
 
-  it('before the registration counts once it is made', () => {
+  it('from before the registration counts after it', () => {
     operator()
       .given([...online, registered()])
       .when(reserve())
@@ -139,8 +139,8 @@ describe('presence', () => {
   });
 });
 
-describe('sessions that overlap on one resource, as when one is resumed or replaced', () => {
-  it('old one closes last (ejabberd 23.01, 24.12)', () => {
+describe('two sessions on one resource, during a resumption or a replacement', () => {
+  it('the old one closes last (ejabberd 23.01, 24.12)', () => {
     operator()
       .given(online)
       .when(openSession('s2'))
@@ -159,7 +159,7 @@ describe('sessions that overlap on one resource, as when one is resumed or repla
       .then([loggedOut('available>available')]);
   });
 
-  it('old one closes first (ejabberd 26.07)', () => {
+  it('the old one closes first (ejabberd 26.07)', () => {
     operator()
       .given(online)
       .when(closeSession('s1'))
@@ -170,19 +170,19 @@ describe('sessions that overlap on one resource, as when one is resumed or repla
       .then([loggedIn('offline>offline', 's2')]);
   });
 
-  it('one that is over says nothing any more', () => {
+  it('a presence of a closed session has no effect', () => {
     const over = [...online, loggedOut('available>offline')];
     operator().given(over).when(changePresence(null)).then([]);
     operator().given(over).when(closeSession()).then([]);
   });
 
-  it('are opened by their presence when the connection was not heard of', () => {
+  it('a presence of an unknown session opens it', () => {
     operator()
       .when(changePresence('away'))
       .then([loggedIn(), presence('away', 'offline>away')]);
   });
 
-  it('are at most 64, the oldest goes', () => {
+  it('an operator has at most 64; one more closes the oldest', () => {
     for (const next of [openSession('new', 'r-new'), changePresence('away', 'new', 'r-new')]) {
       const actor = new MemoryStream(operatorDecider);
       for (let i = 0; i < 64; i++) actor.send(openSession(`s${i}`, `r${i}`), 0);
@@ -196,7 +196,7 @@ describe('sessions that overlap on one resource, as when one is resumed or repla
 });
 
 describe('an unresponsive client', () => {
-  it('gets no chats until something is heard of it', () => {
+  it('gets no chats until it answers or sends a presence', () => {
     const ping = (answered: boolean, resource = 'gajim') =>
       ({ type: 'ReportPing', resource, answered }) as const;
     const silent = responds(false, 'available>offline');
@@ -221,14 +221,14 @@ describe('an unresponsive client', () => {
   });
 });
 
-describe('comparing sessions with what ejabberd says', () => {
+describe("comparing sessions with ejabberd's list", () => {
   const there = (resource: string, show: Show = 'available') => ({ resource, show, status: '' });
   const stoodIn = [
     loggedIn('offline>offline', 'resource:gajim'),
     presence('available', 'offline>available', 'resource:gajim'),
   ];
 
-  it('changes nothing where both agree', () => {
+  it('changes nothing if both agree', () => {
     operator()
       .given(online)
       .when(compare([there('gajim')]))
@@ -236,14 +236,14 @@ describe('comparing sessions with what ejabberd says', () => {
     operator().when(compare([])).then([]);
   });
 
-  it('closes what ended without a word', () => {
+  it('closes sessions that ended without a report', () => {
     operator()
       .given(online)
       .when(compare([]))
       .then([loggedOut('available>offline')]);
   });
 
-  it('opens what was not heard of, under a name of its own; the real one takes over its presence', () => {
+  it('opens an unknown session as a stand-in; the real session takes over its presence', () => {
     operator()
       .when(compare([there('gajim')]))
       .then(stoodIn);
@@ -267,7 +267,7 @@ describe('comparing sessions with what ejabberd says', () => {
     }
   });
 
-  it('after a restart voids the ids known so far, with no gap in the availability', () => {
+  it('voids all known ids after a restart, without a gap in the availability', () => {
     operator()
       .given(online)
       .when(compare([there('gajim')], true))
@@ -278,7 +278,7 @@ describe('comparing sessions with what ejabberd says', () => {
       ]);
   });
 
-  it('takes a presence that changed meanwhile', () => {
+  it('takes over a presence that has changed', () => {
     operator()
       .given(online)
       .when(compare([there('gajim', 'dnd')]))
@@ -287,7 +287,7 @@ describe('comparing sessions with what ejabberd says', () => {
 });
 
 describe('chats', () => {
-  it('are reserved, then taken, then released', () => {
+  it('are reserved, then confirmed, then released', () => {
     operator().given(free).when(reserve()).then([reserved()]);
     operator()
       .given([...free, reserved()])
@@ -322,7 +322,7 @@ describe('chats', () => {
       .refused(/is busy/);
   });
 
-  it('are at most as many as its capacity, reserved and open ones together', () => {
+  it('never exceed the capacity, reserved and open ones together', () => {
     const full = [...free, reserved('r1', 'c1'), taken('r1', 'c1'), reserved('r2', 'c2')];
     operator()
       .given(full)
@@ -334,7 +334,7 @@ describe('chats', () => {
       .then([reserved('r3', 'c3')]);
   });
 
-  it('are at most as many of a department as it says', () => {
+  it('never exceed the capacity of their department', () => {
     const one = [...free, reserved('r1', 'c1', 'sales')];
     operator()
       .given(one)
@@ -354,7 +354,7 @@ describe('chats', () => {
       .then([reserved('r2', 'c2', 'sales')]);
   });
 
-  it('are reserved once each', () => {
+  it('are reserved only once', () => {
     operator()
       .given([...free, reserved()])
       .when(reserve('r2'))
@@ -365,7 +365,7 @@ describe('chats', () => {
       .refused(/already has this chat/);
   });
 
-  it('that it answered unasked, or that LHC gave it, may exceed the capacity', () => {
+  it('may exceed the capacity if the operator answered without an offer, or LHC assigned them', () => {
     const full = [...free, reserved('r1', 'c1'), reserved('r2', 'c2')];
     operator()
       .given(full)
@@ -381,7 +381,7 @@ describe('chats', () => {
       .then([taken(null)]);
   });
 
-  it('are not taken with a reservation that is not held: nobody would release that place again', () => {
+  it('are not confirmed by a released reservation, because nobody would release the place again', () => {
     operator()
       .given(free)
       .when(take())
@@ -396,7 +396,7 @@ describe('chats', () => {
       .refused(/no longer has this reservation/);
   });
 
-  it('are not released by the reservation of another time', () => {
+  it('are not released by an earlier reservation', () => {
     operator()
       .given([...free, reserved('r2')])
       .when(release('r1'))
@@ -407,7 +407,7 @@ describe('chats', () => {
       .then([]);
   });
 
-  it('are kept while the operator is away', () => {
+  it('stay while the operator is away', () => {
     operator()
       .given([...free, reserved(), loggedOut('available>offline')])
       .when(take())
@@ -415,7 +415,7 @@ describe('chats', () => {
   });
 });
 
-it('a refused message is told to the operator', () => {
+it('a refused message is a fact with the reason', () => {
   const refusal = { visitor: visitorKey('v1'), messageId: 'o1', reason: 'this visitor has left' };
   operator()
     .given(free)

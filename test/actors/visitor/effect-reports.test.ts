@@ -1,4 +1,4 @@
-/** What operators' clients and LHC report of messages: whose report counts. */
+/** Reports on messages by operators' clients and LHC. */
 import { describe, expect, it } from 'vitest';
 import type { Fact } from '../../../src/actors/machine/decider.ts';
 import {
@@ -40,8 +40,8 @@ const displayed = (messageId: string, operator = 'op1', chatId = 'c1'): VisitorF
   data: { operator: username(operator), messageId, chatId },
 });
 
-describe('a message is received', () => {
-  it('when who has the chat has it: not by those who are only asked, or had it before', () => {
+describe('a message is delivered', () => {
+  it('if the owner of the chat has it; not if only other receivers or former owners have it', () => {
     const offered = [...waiting, chatOffered('op1', 'op2')];
     visitor(offered).when(received('op1')).then([]);
     visitor([...offered, chatAssigned('op2', null, 'answered'), chatAccepted('op2')])
@@ -61,7 +61,7 @@ describe('a message is received', () => {
       .then([delivered(['m1'])]);
   });
 
-  it('by whoever it was, where nobody says who, or when its chat is over', () => {
+  it('to any operator if the report names none, or if its chat is closed', () => {
     visitor(chatting)
       .when(received())
       .then([delivered(['m1'])]);
@@ -75,7 +75,7 @@ describe('a message is received', () => {
 });
 
 describe('a message is displayed', () => {
-  it('to who has the chat, once, whether it was received before or not', () => {
+  it('to the owner of the chat, once, delivered before or not', () => {
     visitor(chatting)
       .when(shown('m1'))
       .then([displayed('m1')]);
@@ -91,11 +91,11 @@ describe('a message is displayed', () => {
       .then([]);
   });
 
-  it('only when it is one of this visitor', () => {
+  it('only if it is a message of this visitor', () => {
     visitor(chatting).when(shown('m9')).then([]);
   });
 
-  it('also after its chat, whose name it carries', () => {
+  it('also after the end of its chat, with the id of that chat', () => {
     visitor([...chatting, delivered(['m1']), chatClosed()])
       .when(shown('m1'))
       .then([displayed('m1')]);
@@ -111,14 +111,14 @@ describe('an operator’s message', () => {
   const seen = (messageId: string) =>
     ({ type: 'ReportOperatorMessageDisplayed', messageId }) as const;
 
-  it('is read by the visitor, and told to the client that asked', () => {
+  it('is displayed to the visitor, and the client that asked is told', () => {
     const two = [...chatting, marked('o1'), operatorMessage('c1', 'op1', 'o2'), marked('o3')];
     visitor(two)
       .when(seen('o3'))
       .then([read('o3')]);
-    visitor(two).when(seen('o2')).then([]); // its client did not ask
+    visitor(two).when(seen('o2')).then([]); // the client did not ask
     visitor(two).when(seen('o9')).then([]);
-    // All before it are read with it.
+    // All messages before it count as displayed, too.
     visitor([...two, read('o3')])
       .when(seen('o1'))
       .then([]);
@@ -130,14 +130,14 @@ describe('an operator’s message', () => {
       .then([read('o3')]);
   });
 
-  it('is remembered for that with the last 32', () => {
+  it('is remembered among the last 32', () => {
     const many = Array.from({ length: 40 }, (_, i) => marked(`o${i}`));
     const { context } = visitorState(visitor([...chatting, ...many]).state().core);
     expect(context.markable).toHaveLength(32);
     expect(context.markable[0]?.id).toBe('o8');
   });
 
-  it('reached LHC', () => {
+  it('is accepted by LHC', () => {
     visitor(chatting)
       .when({ type: 'ReportOperatorMessageAccepted', messageId: 'o1', operator: username('op1') })
       .then([{ type: 'OperatorMessageAccepted', data: { operator: 'op1', messageId: 'o1' } }]);

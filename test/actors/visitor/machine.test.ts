@@ -36,7 +36,7 @@ const typesOf = (facts: readonly Fact[]): string[] => facts.map((fact) => fact.t
 const chatting = [arrived(), chatStarted(), chatAssigned(), chatAccepted()];
 
 describe('a visitor on the site', () => {
-  it('arrives with its first page view', () => {
+  it('arrives with the first page view', () => {
     visitor()
       .when(viewPage('home'))
       .then([arrived('home')]);
@@ -49,20 +49,20 @@ describe('a visitor on the site', () => {
       .then([pageViewed('prices')]);
   });
 
-  it('reloads the same page: news only after 30 s', () => {
+  it('reloads the same page: a fact only after 30 s', () => {
     const home = visitor().given([arrived('home')], 0);
     home.when(viewPage('home'), 29 * SECOND).then([]);
     home.when(viewPage('home'), 30 * SECOND).then([pageViewed('home')]);
   });
 
-  it('reloads within a short time-out: news after half of it, or reloads would let it run out', () => {
+  it('reloads within a short time-out: a fact after half of it, or the time-out would expire', () => {
     const delays = { ...DELAYS, hardTimeout: 10 * SECOND };
     const home = visitor().given([arrived('home', delays)], 0);
     home.when(viewPage('home', delays), 4 * SECOND).then([]);
     home.when(viewPage('home', delays), 5 * SECOND).then([pageViewed('home', delays)]);
   });
 
-  it('asks for another department on the same page: that is news', () => {
+  it('asks for another department on the same page: a fact', () => {
     visitor()
       .given([arrived('home')], 0)
       .when({ ...viewPage('home'), department: 'support' } as ReturnType<typeof viewPage>, SECOND)
@@ -74,7 +74,7 @@ describe('a visitor on the site', () => {
       ]);
   });
 
-  it('is not known before: nothing else can be asked of it', () => {
+  it('is unknown before: every other command fails', () => {
     for (const command of [
       sendMessage(),
       receive(),
@@ -88,7 +88,7 @@ describe('a visitor on the site', () => {
     }
   });
 
-  it('times out after the delay that its last fact carries', () => {
+  it('times out after the delay in the latest fact', () => {
     visitor()
       .given([arrived()], 0)
       .wakesAt(300 * SECOND)
@@ -96,7 +96,7 @@ describe('a visitor on the site', () => {
       .then([timedOut(0)]);
   });
 
-  it('is kept by page views', () => {
+  it('stays online by page views', () => {
     visitor()
       .given([arrived()], 0)
       .given([pageViewed('prices')], 200 * SECOND)
@@ -105,7 +105,7 @@ describe('a visitor on the site', () => {
       .then([]);
   });
 
-  it('times out when LHC says so, once', () => {
+  it('times out once by a command of LHC', () => {
     visitor()
       .given([arrived()], 0)
       .when({ type: 'TimeOut' }, SECOND)
@@ -120,7 +120,7 @@ describe('a visitor on the site', () => {
       .then([arrived('home')]);
   });
 
-  it('is cleaned up a day after the time-out, and returns from that as well', () => {
+  it('is cleaned up a day after the time-out, and can return from that', () => {
     const gone = visitor()
       .given([arrived()], 0)
       .given([timedOut(0)], 300 * SECOND);
@@ -130,7 +130,7 @@ describe('a visitor on the site', () => {
     gone.given(facts).wakesAt(undefined).when(viewPage()).then([arrived()]);
   });
 
-  it('is cleaned up on demand, its chat closed first', () => {
+  it('is cleaned up by a command, which first closes the chat', () => {
     const { facts } = visitor().given(chatting).when({ type: 'CleanUp' }).asked();
     expect(facts[0]).toEqual(chatClosed('op1', 'system', 'visitor cleaned up'));
     expect(typesOf(facts)).toEqual(['ChatClosed', 'CleanedUp']);
@@ -139,14 +139,14 @@ describe('a visitor on the site', () => {
 });
 
 describe('an invitation', () => {
-  it('is an operator writing to a browsing visitor', () => {
+  it('begins if an operator writes to a browsing visitor', () => {
     visitor()
       .given([arrived()])
       .when(receive())
       .then([invited(), operatorMessage(null)]);
   });
 
-  it('goes on with further messages, each with the whole time again', () => {
+  it('has the whole time again after each further message', () => {
     visitor()
       .given([arrived(), invited(), operatorMessage(null)], 0)
       .when(receive('op1', 'o2'))
@@ -157,7 +157,7 @@ describe('an invitation', () => {
       .wakesAt(180 * SECOND);
   });
 
-  it('expires; then another operator may invite', () => {
+  it('expires, and then another operator may invite', () => {
     const expired = { type: 'InvitationExpired', data: { operator: 'op1' } } as const;
     visitor()
       .given([arrived(), invited(), operatorMessage(null)], 0)
@@ -177,14 +177,14 @@ describe('an invitation', () => {
       .refused(/op1 has just invited/);
   });
 
-  it('is answered by a chat that names the inviter', () => {
+  it('is answered by a chat, which names the inviter', () => {
     visitor()
       .given([arrived(), invited(), operatorMessage(null)])
       .when(startChat())
       .then([chatStarted('c1', 'op1')]);
   });
 
-  it('is corrected, but never begun by a correction', () => {
+  it('can be corrected, and never begins with a correction', () => {
     const correction = receive('op1', 'o2', { replaces: 'o1' });
     const { data, ...said } = operatorMessage(null, 'op1', 'o2');
     const corrected = { ...said, data: { ...data, replaces: 'o1' } } as VisitorFact;
@@ -217,7 +217,7 @@ describe('a chat', () => {
       .then([chatStarted(), visitorMessage()]);
   });
 
-  it('is started by a visitor that nobody has seen yet', () => {
+  it('is started by an unknown visitor', () => {
     const nobody = {
       type: 'VisitorArrived',
       data: { digest: null, department: 'sales', delays: DELAYS },
@@ -227,7 +227,7 @@ describe('a chat', () => {
       .then([nobody as VisitorFact, chatStarted()]);
   });
 
-  it('starts once; a message that comes with the repeat still counts', () => {
+  it('starts once; a message in the repeat still counts', () => {
     visitor().given([arrived(), chatStarted()]).when(startChat()).then([]);
     visitor()
       .given([arrived(), chatStarted()])
@@ -246,7 +246,7 @@ describe('a chat', () => {
       .refused(/c1 is open/);
   });
 
-  it('is assigned by the router and accepted by the first answer', () => {
+  it('is assigned by routing and accepted by the first answer', () => {
     visitor().given([arrived(), chatStarted()]).when(assignChat()).then([chatAssigned()]);
     visitor()
       .given([arrived(), chatStarted(), chatAssigned()])
@@ -258,7 +258,7 @@ describe('a chat', () => {
       .then([operatorMessage('c1', 'op1', 'o2')]);
   });
 
-  it('is taken by who answers while nobody has it', () => {
+  it('goes to the operator who answers while nobody has it', () => {
     visitor()
       .given([arrived(), chatStarted()])
       .when(receive('op2'))
@@ -281,7 +281,7 @@ describe('a chat', () => {
     }
   });
 
-  it('takes messages while it waits and while it goes on, each once', () => {
+  it('accepts messages while it waits and after its acceptance, each once', () => {
     visitor().given([arrived(), chatStarted()]).when(sendMessage()).then([visitorMessage()]);
     visitor()
       .given(chatting)
@@ -293,7 +293,7 @@ describe('a chat', () => {
       .then([]);
   });
 
-  it('takes no message for another chat, or for none', () => {
+  it('accepts no message for another chat, or without a chat', () => {
     visitor()
       .given(chatting)
       .when(sendMessage('m1', 'c9'))
@@ -308,7 +308,7 @@ describe('a chat', () => {
       .refused(/c1 is not open/);
   });
 
-  it('lets only so many messages wait', () => {
+  it('has a maximum of open messages', () => {
     const many = Array.from({ length: MAX_OPEN_MESSAGES }, (_, i) => visitorMessage(`m${i}`));
     visitor()
       .given([...chatting, ...many])
@@ -316,17 +316,17 @@ describe('a chat', () => {
       .refused(/1000 messages wait/);
   });
 
-  it('keeps the visitor online until it is closed; closing arms the time-out anew', () => {
+  it('keeps the visitor online until it is closed; closing arms the time-out again', () => {
     const open = visitor().given(chatting, 0);
     open.when(WAKE, 300 * SECOND).then([]);
     open.when({ type: 'TimeOut' }).refused(/c1 is open; close it first/);
-    // The fired timer was swallowed; what comes next is the chat's own idleness.
+    // The guard dropped the fired timer. The next timer is `chatIdle`.
     open.wakesAt(24 * HOUR, 300 * SECOND);
     open.given([chatClosed()], HOUR).wakesAt(HOUR + 300 * SECOND);
     open.when(WAKE, HOUR + 300 * SECOND).then([timedOut(0)]);
   });
 
-  it('is closed by whoever says so, and again without harm', () => {
+  it('is closed by each party; a repeat has no effect', () => {
     visitor().given(chatting).when(closeChat()).then([chatClosed()]);
     visitor()
       .given([...chatting, chatClosed()])
@@ -342,7 +342,7 @@ describe('a chat', () => {
       .then([chatClosed(null)]);
   });
 
-  it('is closed by the system when nothing happens in it for a day', () => {
+  it('is closed by the system after a day without a message', () => {
     for (const happens of [visitorMessage(), operatorMessage()]) {
       const open = visitor().given(chatting, 0).given([happens], HOUR);
       open.when(WAKE, 24 * HOUR).then([]);
@@ -353,7 +353,7 @@ describe('a chat', () => {
     waiting.when(WAKE, 25 * HOUR).then([chatClosed(null, 'system', 'idle')]);
   });
 
-  it('leaves the visitor its whole time-out when it is closed for being idle, however late that is noticed', () => {
+  it('leaves the visitor the whole time-out after it was closed as idle, however late the timer fires', () => {
     const delays = { ...DELAYS, chatIdle: 60 * SECOND };
     const late = visitor().given([arrived('home', delays), chatStarted()], 0);
     const { facts } = late.when(WAKE, HOUR).asked();
@@ -361,7 +361,7 @@ describe('a chat', () => {
     late.given(facts, HOUR).wakesAt(HOUR + 300 * SECOND);
   });
 
-  it('is not disturbed by page views', () => {
+  it('is not changed by page views', () => {
     visitor()
       .given(chatting, 0)
       .when(viewPage('prices'), SECOND)
@@ -370,7 +370,7 @@ describe('a chat', () => {
     seen.when(receive()).then([operatorMessage()]);
   });
 
-  it('is over for the operator as well: what it writes then is an invitation', () => {
+  it('is over for the operator, too: their next message is an invitation', () => {
     const over = visitor().given([...chatting, chatClosed()], 0);
     over.when(receive(), 10 * SECOND).then([invited(), operatorMessage(null)]);
     visitor()
@@ -380,11 +380,11 @@ describe('a chat', () => {
   });
 });
 
-describe('a message that crossed with the end of its chat', () => {
+describe('a message that arrives just after the end of its chat', () => {
   const closing = (by: 'visitor' | 'operator' | 'system') =>
     visitor().given([...chatting, chatClosed('op1', by)], 0);
 
-  it('invites nobody: who has just left is not called back by a last word', () => {
+  it('does not invite the visitor', () => {
     for (const by of ['visitor', 'system'] as const) {
       closing(by)
         .when(receive(), 10 * SECOND - 1)
@@ -392,7 +392,7 @@ describe('a message that crossed with the end of its chat', () => {
     }
   });
 
-  it('is the operator’s own who ended it, and of others, an invitation', () => {
+  it('is an invitation if this operator ended the chat, or did not have it', () => {
     closing('operator')
       .when(receive(), SECOND)
       .then([invited(), operatorMessage(null)]);
@@ -401,7 +401,7 @@ describe('a message that crossed with the end of its chat', () => {
       .then([invited('op2'), operatorMessage(null, 'op2')]);
   });
 
-  it('is none of a chat that began since', () => {
+  it('is accepted in a chat that has begun meanwhile', () => {
     closing('visitor')
       .given([chatStarted()], SECOND)
       .when(receive(), 2 * SECOND)
@@ -413,7 +413,7 @@ describe('a reservation', () => {
   const waiting = [arrived(), chatStarted()];
   const revoked = { type: 'ReservationRevoked', data: { reservation: 'r1' } } as const;
 
-  it('is revoked before it is released: a late assignment is refused', () => {
+  it('that was revoked makes a late assignment fail', () => {
     visitor().given(waiting).when({ type: 'RevokeReservation', reservation: 'r1' }).then([revoked]);
     visitor()
       .given([...waiting, revoked])
@@ -432,14 +432,14 @@ describe('a reservation', () => {
       .then([]);
   });
 
-  it('cannot be revoked when the chat was assigned with it', () => {
+  it('cannot be revoked after an assignment with it', () => {
     visitor()
       .given([...waiting, chatAssigned()])
       .when({ type: 'RevokeReservation', reservation: 'r1' })
       .refused(/was assigned with this reservation/);
   });
 
-  it('comes to nothing when the chat was closed, or answered by somebody', () => {
+  it('is void if the chat was closed, or answered by an operator', () => {
     visitor()
       .given([...waiting, chatClosed(null)])
       .when(assignChat())
@@ -478,14 +478,14 @@ describe('outcomes', () => {
       .then([]);
   });
 
-  it('are not undone by the same message sent again', () => {
+  it('are not undone by a repeat of the message', () => {
     visitor()
       .given([...sent, delivered(['m1'])])
       .when(sendMessage('m1'))
       .then([]);
   });
 
-  it('name the chat that the message was sent in, though the next one is open', () => {
+  it('name the chat of the message, also during the next chat', () => {
     const later = [...sent, chatClosed(), chatStarted('c2'), visitorMessage('m3', 'c2')];
     visitor()
       .given(later)
@@ -497,7 +497,7 @@ describe('outcomes', () => {
       .then([{ type: 'MessageFailed', data: { messageId: 'm1', reason: 'gone', chatId: 'c1' } }]);
   });
 
-  it('taken is no outcome, and said once', () => {
+  it('taken is not final, and is reported once', () => {
     const taken: VisitorFact = { type: 'MessageTaken', data: { messageIds: ['m1'] } };
     const report = { type: 'ReportMessageTaken', messageIds: ['m1', 'unknown'] } as const;
     visitor().given(sent).when(report).then([taken]);
@@ -513,14 +513,14 @@ describe('outcomes', () => {
       ]);
   });
 
-  it('come in every state', () => {
+  it('are accepted in every state', () => {
     visitor()
       .given([...sent, chatClosed(), timedOut(), cleanedUp()])
       .when({ type: 'ReportMessageDelivered', messageIds: ['m2'], by: 'ping' })
       .then([delivered(['m2'])]);
   });
 
-  it('of a session are told when they change something', () => {
+  it('of a session cause a fact only for a change', () => {
     const loggedIn: VisitorFact = { type: 'LoggedIn', data: {} };
     const failed: VisitorFact = { type: 'SessionFailed', data: { reason: 'not authorized' } };
     visitor()
@@ -539,7 +539,7 @@ describe('outcomes', () => {
 });
 
 describe('the clean-up fact', () => {
-  it('carries what later decisions need: the stream may be cut before it', () => {
+  it('has the state that later decisions need, because the stream may be truncated before it', () => {
     const actor = new MemoryStream(visitorDecider);
     actor.send(startChat('c1', 'm1'), 0, 'start');
     actor.send({ type: 'RevokeReservation', reservation: 'r1' }, SECOND, 'revoke');

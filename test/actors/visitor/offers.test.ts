@@ -1,4 +1,4 @@
-/** A chat that is offered, missed, declined, taken, handed on and left behind: who has it, and until when. */
+/** Offers of a chat: missed, declined, accepted, taken, withdrawn. */
 import { describe, expect, it } from 'vitest';
 import type { Fact } from '../../../src/actors/machine/decider.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
@@ -38,29 +38,29 @@ const visitor = (facts: readonly Fact[], at = 0) => scenario(visitorDecider).giv
 const chatOf = (given: ReturnType<typeof visitor>) => visitorState(given.state().core).context.chat;
 
 describe('an offer', () => {
-  it('is missed when it is not answered in time, whatever the visitor writes meanwhile', () => {
+  it('is missed without an answer in time, whatever the visitor writes meanwhile', () => {
     const offered = visitor(asked).given([visitorMessage()], 50 * SECOND);
     offered.wakesAt(60 * SECOND);
     offered.when(WAKE, 59 * SECOND).then([]);
     offered.when(WAKE, 60 * SECOND).then([chatUnassigned('missed', ['op1'])]);
   });
 
-  it('has the time that the visitor’s last facts carry', () => {
+  it('has the time-out of the visitor’s latest facts', () => {
     const short = { ...DELAYS, offerTimeout: 10 * SECOND };
     visitor([arrived('home', short), chatStarted(), chatAssigned()]).wakesAt(10 * SECOND);
   });
 
-  it('has the whole time with each who is asked anew', () => {
+  it('has the whole time for each newly asked operator', () => {
     visitor(asked)
       .given([chatUnassigned('missed', ['op1'])], 60 * SECOND)
-      .wakesAt(300 * SECOND) // nobody is asked: only the visitor's own time-out
+      .wakesAt(300 * SECOND) // no open offer: only the visitor's own time-out
       .given([chatAssigned('op2', 'r2')], 70 * SECOND)
       .wakesAt(130 * SECOND)
       .given([chatTransferred('op2', 'op3')], 100 * SECOND)
       .wakesAt(160 * SECOND);
   });
 
-  it('is over when it is answered, handed to a department, or the chat is closed', () => {
+  it('ends with an answer, a transfer to a department, or the end of the chat', () => {
     const ends = [
       [chatAccepted(), operatorMessage()],
       [chatTransferred('op1', '#billing')],
@@ -75,7 +75,7 @@ describe('an offer', () => {
     }
   });
 
-  it('that nobody answers again and again does not keep the chat from being idle', () => {
+  it('does not keep the chat from being idle, however often it is repeated', () => {
     const lost = visitor(waiting);
     for (let at = HOUR; at < 24 * HOUR; at += HOUR) {
       lost.given([chatAssigned(), chatUnassigned('missed', ['op1'])], at);
@@ -83,7 +83,7 @@ describe('an offer', () => {
     lost.when(WAKE, 24 * HOUR).then([chatClosed(null, 'system', 'idle')]);
   });
 
-  it('is declined by who has it, and by him only', () => {
+  it('is declined only by its receiver', () => {
     visitor(asked)
       .when(declineChat())
       .then([chatUnassigned('declined', ['op1'])]);
@@ -101,7 +101,7 @@ describe('an offer', () => {
       .then([]);
   });
 
-  it('may be answered after it was missed, while nobody else has it', () => {
+  it('may be answered late, while nobody else has the chat', () => {
     const missed = [...asked, chatUnassigned('missed', ['op1'])];
     const mine = [chatAssigned('op1', null, 'answered'), chatAccepted(), operatorMessage()];
     visitor(missed).when(receive()).then(mine);
@@ -110,7 +110,7 @@ describe('an offer', () => {
       .refused(/offered to op2; write !take/);
   });
 
-  it('is taken by another with a word, who had it is told; not once it was answered', () => {
+  it('is withdrawn if another operator takes the chat, and its receiver is told; not after an answer', () => {
     visitor(asked)
       .when(acceptChat('op2'))
       .then([chatAssigned('op2', null, 'taken', 'c1', ['op1']), chatAccepted('op2', true)]);
@@ -129,7 +129,7 @@ describe('an offer', () => {
       .refused(/no open chat/);
   });
 
-  it('to somebody who is offline goes to others, not when he came back and answered', () => {
+  it('to an offline operator goes to others, unless they came back and answered', () => {
     visitor(asked)
       .when(unassignChat('op1', 'offline'))
       .then([chatUnassigned('offline', ['op1'])]);
@@ -139,8 +139,8 @@ describe('an offer', () => {
   });
 });
 
-describe('who passed', () => {
-  it('is whoever missed or declined it, or handed it to a department; nobody who was not there', () => {
+describe('an operator who passed', () => {
+  it('missed or declined the chat, or transferred it to a department; an offline operator did not pass', () => {
     const passedAfter = (...facts: Fact[]) => chatOf(visitor(facts))?.passedBy;
     expect(passedAfter(...asked, chatUnassigned('missed', ['op1']))).toEqual(['op1']);
     expect(passedAfter(...asked, chatUnassigned('declined', ['op1']))).toEqual(['op1']);
@@ -150,7 +150,7 @@ describe('who passed', () => {
     expect(passedAfter(...chatting, chatTransferred('op1', 'op2'))).toEqual([]);
   });
 
-  it('has not passed any more when he answers after all', () => {
+  it('is off the list after an answer', () => {
     const late = visitor([
       ...asked,
       chatUnassigned('missed', ['op1']),
@@ -164,7 +164,7 @@ describe('who passed', () => {
 });
 
 describe('a broadcast', () => {
-  it('asks only who is not asked yet, and nobody while somebody has the chat', () => {
+  it('asks only operators without an offer, and nobody while an operator has the chat', () => {
     visitor(broadcast)
       .when(offerChat('op2', 'op4'))
       .then([chatOffered('op4')]);
@@ -177,7 +177,7 @@ describe('a broadcast', () => {
       .refused(/not open/);
   });
 
-  it('belongs to the first who answers, and the others are told who it is', () => {
+  it('ends with the first answer, and the other operators are told', () => {
     visitor(broadcast)
       .when(receive('op2'))
       .then([
@@ -190,7 +190,7 @@ describe('a broadcast', () => {
       .refused(/belongs to op2/);
   });
 
-  it('goes on when one declines, with the time that it had; and is over when all did', () => {
+  it('continues with its time-out if one operator declines, and ends if all do', () => {
     const one = visitor(broadcast).given([chatUnassigned('declined', ['op1'], true)], 30 * SECOND);
     one.wakesAt(60 * SECOND);
     expect(chatOf(one)).toMatchObject({ offeredTo: ['op2', 'op3'], passedBy: ['op1'], misses: 0 });
@@ -208,20 +208,20 @@ describe('a broadcast', () => {
     expect(chatOf(all)?.freeSince).toBe(40 * SECOND);
   });
 
-  it('is missed by all who are asked then', () => {
+  it('is missed by all operators with an open offer', () => {
     visitor(broadcast)
       .given([chatUnassigned('declined', ['op1'], true), chatOffered('op4')], 30 * SECOND)
       .when(WAKE, 60 * SECOND)
       .then([chatUnassigned('missed', ['op2', 'op3', 'op4'], true)]);
   });
 
-  it('loses who is gone, and nobody else', () => {
+  it('loses only operators who are gone', () => {
     visitor(broadcast)
       .when(unassignChat('op2', 'operator-removed'))
       .then([chatUnassigned('operator-removed', ['op2'], true)]);
   });
 
-  it('is told to those who were asked, when it ends without them', () => {
+  it('names the operators whose offers end with the chat', () => {
     const all = ['op1', 'op2', 'op3'];
     visitor(broadcast)
       .when(assignChat('op4'))
@@ -235,8 +235,8 @@ describe('a broadcast', () => {
   });
 });
 
-describe('a reservation that was used', () => {
-  it('is over with the offer: a second assignment with it, which comes late, is refused', () => {
+describe('a used reservation', () => {
+  it('ends with the offer: a late second assignment with it is refused', () => {
     const ends = [
       [chatUnassigned('missed', ['op1'])],
       [chatUnassigned('offline', ['op1'])],

@@ -1,4 +1,4 @@
-/** A chat that is handed on or left behind, and what only who has it may do. */
+/** Transfers, owners who are gone, and commands of the owner only. */
 import { describe, expect, it } from 'vitest';
 import type { Fact } from '../../../src/actors/machine/decider.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
@@ -33,37 +33,37 @@ const visitor = (facts: readonly Fact[], at = 0) => scenario(visitorDecider).giv
 const chatOf = (given: ReturnType<typeof visitor>) => visitorState(given.state().core).context.chat;
 
 describe('a transfer', () => {
-  it('to an operator asks him to answer, and gives it back when he does not', () => {
+  it('to an operator asks them to answer, and gives the chat back if they do not', () => {
     visitor(chatting)
       .when(transferChat('op1', 'op2', 'r2'))
       .then([chatTransferred('op1', 'op2', 'operator', 'r2')]);
-    const handed = visitor([...chatting, chatTransferred('op1', 'op2', 'operator', 'r2')]);
-    handed.wakesAt(60 * SECOND);
-    handed.when(WAKE, 60 * SECOND).then([chatUnassigned('missed', ['op2'])]);
-    handed.given([chatUnassigned('missed', ['op2'])]);
-    expect(chatOf(handed)).toMatchObject({
+    const transferred = visitor([...chatting, chatTransferred('op1', 'op2', 'operator', 'r2')]);
+    transferred.wakesAt(60 * SECOND);
+    transferred.when(WAKE, 60 * SECOND).then([chatUnassigned('missed', ['op2'])]);
+    transferred.given([chatUnassigned('missed', ['op2'])]);
+    expect(chatOf(transferred)).toMatchObject({
       transferredBy: 'op1',
       passedBy: ['op2'],
       operator: null,
     });
   });
 
-  it('is done when the other answers: from then on nobody gets it back', () => {
+  it('is complete with the answer: then nobody gets the chat back', () => {
     const done = visitor([...chatting, chatTransferred('op1', 'op2'), chatAccepted('op2')]);
     expect(chatOf(done)).toMatchObject({ operator: 'op2', transferredBy: null });
   });
 
-  it('to a department lets it wait there, once', () => {
-    const handed = [chatTransferred('op1', '#billing')];
-    visitor(chatting).when(transferChat('op1', '#billing')).then(handed);
-    const there = visitor([...chatting, ...handed]);
+  it('to a department makes the chat wait there, once', () => {
+    const facts = [chatTransferred('op1', '#billing')];
+    visitor(chatting).when(transferChat('op1', '#billing')).then(facts);
+    const there = visitor([...chatting, ...facts]);
     expect(chatOf(there)).toMatchObject({ department: 'billing', operator: null });
     there.when(transferChat('op1', '#billing')).refused(/nobody has this chat/);
     there.when(transferChat(null, '#billing')).then([]);
     there.when(transferChat(null, '#sales')).then([chatTransferred(null, '#sales', 'lhc')]);
   });
 
-  it('to a department is not undone by a last word, but by !take', () => {
+  it('to a department is not undone by a last message, but by !take', () => {
     const there = [...chatting, chatTransferred('op1', '#billing')];
     visitor(there)
       .when(receive('op1', 'o2'))
@@ -71,12 +71,12 @@ describe('a transfer', () => {
     visitor(there)
       .when(acceptChat('op1'))
       .then([chatAssigned('op1', null, 'taken'), chatAccepted('op1', true)]);
-    // Another takes it with a word, as any chat that nobody has.
+    // Another operator takes it by writing, as any chat without an owner.
     const [assigned] = visitor(there).when(receive('op2', 'o2')).asked().facts;
     expect(assigned).toMatchObject({ type: 'ChatAssigned', data: { operator: 'op2' } });
   });
 
-  it('is for who has the chat, or for LHC', () => {
+  it('is for the owner of the chat, or for LHC', () => {
     visitor(chatting)
       .when(transferChat('op2', 'op1'))
       .refused(/belongs to op1/);
@@ -99,7 +99,7 @@ describe('a transfer', () => {
 });
 
 describe('a chat whose owner is gone', () => {
-  it('waits for the next, who is told what was said from here on', () => {
+  it('waits for the next operator, and a new round begins', () => {
     const left = visitor([...chatting, visitorMessage('m1')]);
     left.when(unassignChat('op1')).then([chatUnassigned('owner-gone', ['op1'])]);
     left.given([chatUnassigned('owner-gone', ['op1']), visitorMessage('m2')], HOUR);
@@ -114,7 +114,7 @@ describe('a chat whose owner is gone', () => {
 });
 
 describe('notes, commands of LHC and !close', () => {
-  it('are for who has the chat, or for anybody where nobody has it', () => {
+  it('are for the owner of the chat, or for any operator if there is no owner', () => {
     const note = { type: 'NoteAdded', data: { chatId: 'c1', operator: 'op1', noteId: 'n1' } };
     const personal = { body: 'Pays by invoice' };
     for (const facts of [waiting, asked, chatting]) {
@@ -136,7 +136,7 @@ describe('notes, commands of LHC and !close', () => {
       .refused(/no open chat/);
   });
 
-  it('closes the chat that is meant, and no other', () => {
+  it('closes the given chat, and no other', () => {
     const close = (chatId: string | null, operator: string) => ({
       ...closeChat(chatId, 'operator'),
       operator: username(operator),
