@@ -194,7 +194,13 @@ const claimLhcUser = (
   lhcUserId: number,
   after: number,
   over: number | null,
-): TenantCommand => ({ type: 'ClaimLhcUser', lhcUserId, username: username(name), after, over });
+): TenantCommand => ({
+  type: 'ClaimLhcUser',
+  lhcUserId,
+  username: username(name),
+  operatorRevision: after,
+  over,
+});
 
 export const TENANT_HISTORY: Script<TenantCommand> = [
   [0, { type: 'PauseCallbacks', endpoint: 'e1' }],

@@ -322,7 +322,7 @@ const claim = (name: string, over: number | null): TenantCommand => ({
   type: 'ClaimLhcUser',
   lhcUserId: 7,
   username: username(name),
-  after: 3,
+  operatorRevision: 3,
   over,
 });
 

@@ -21,7 +21,7 @@ export type OperatorCommand =
       /** Whether the name differs from the known one. Names are personal data, so the caller compares them. */
       nameChanged: boolean;
       /** The revision that the caller has seen. Refused as `conflict` if the stream has newer facts. */
-      after?: number;
+      seenRevision?: number;
     }
   | { type: 'ClaimAccount'; adopted: boolean }
   | { type: 'Remove' }
@@ -97,8 +97,8 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
   const { chats } = context;
   switch (command.type) {
     case 'Register': {
-      const { lhcUserId, departments, capacity, name, nameChanged, after } = command;
-      if (after !== undefined && after !== core.revision) {
+      const { lhcUserId, departments, capacity, name, nameChanged, seenRevision } = command;
+      if (seenRevision !== undefined && seenRevision !== core.revision) {
         throw new AppError('conflict', 'this operator was changed at the same time; try again');
       }
       const same =

@@ -6,18 +6,18 @@ import type { Username } from '../ids.ts';
 import { type EventOf, type FactOf, refuse } from '../machine/decider.ts';
 
 export type ClaimFacts = {
-  /** `after`: no registration that is under way with this claim expects a later look at the operator's stream. */
-  LhcUserClaimed: { lhcUserId: number; username: Username; after: number };
+  /** `operatorRevision`: the newest revision of the operator's stream that a registration with this claim expects. */
+  LhcUserClaimed: { lhcUserId: number; username: Username; operatorRevision: number };
 };
 
 /** A claim stays when the operator is removed or gets another LHC user. Another operator may take it over then. */
 export type Claim = {
   readonly lhcUserId: number;
   readonly username: Username;
-  readonly after: number;
+  readonly operatorRevision: number;
   /** ms since 1970 */
   readonly at: number;
-  /** Of the fact: it tells two claims of the same operator apart. */
+  /** Revision of the fact. It distinguishes two claims of the same operator. */
   readonly revision: number;
 };
 
@@ -26,7 +26,7 @@ export type Claim = {
  */
 export type Claims = readonly Claim[];
 
-/** Where the claim of this LHC user is in the list, or would be. */
+/** The index of this LHC user's claim in the list, or the index to insert it at. */
 function placeOf(claims: Claims, lhcUserId: number): { index: number; found: boolean } {
   let low = 0;
   let high = claims.length;
@@ -40,9 +40,9 @@ function placeOf(claims: Claims, lhcUserId: number): { index: number; found: boo
 
 export function claimsAfter(claims: Claims, event: EventOf<ClaimFacts>): Claims {
   const { at, revision } = event;
-  const { lhcUserId, username, after } = event.data;
+  const { lhcUserId, username, operatorRevision } = event.data;
   const { index, found } = placeOf(claims, lhcUserId);
-  const claim = { lhcUserId, username, after, at, revision };
+  const claim = { lhcUserId, username, operatorRevision, at, revision };
   return claims.toSpliced(index, found ? 1 : 0, claim);
 }
 
@@ -57,19 +57,22 @@ export type ClaimCommand = {
   type: 'ClaimLhcUser';
   lhcUserId: number;
   username: Username;
-  after: number;
+  operatorRevision: number;
   over: number | null;
 };
 
 /** @throws {AppError} `refused` if the present claim is not the one that the caller has seen */
 export function decideClaim(claims: Claims, command: ClaimCommand): readonly FactOf<ClaimFacts>[] {
-  const { lhcUserId, username, after, over } = command;
+  const { lhcUserId, username, operatorRevision, over } = command;
   const claim = claimOf(claims, lhcUserId);
   if ((claim?.revision ?? null) !== over) {
     const owner = claim?.username ?? 'nobody';
     return refuse(`operator ${owner} has claimed LHC user ${lhcUserId}`, { field: 'lhcUserId' });
   }
-  // Another request for the same operator may have claimed with a later look, and its registration may be under way.
-  const latest = claim?.username === username ? Math.max(claim.after, after) : after;
-  return [{ type: 'LhcUserClaimed', data: { lhcUserId, username, after: latest } }];
+  // Another request for the same operator may have seen a newer revision, and its registration may be under way.
+  const latest =
+    claim?.username === username
+      ? Math.max(claim.operatorRevision, operatorRevision)
+      : operatorRevision;
+  return [{ type: 'LhcUserClaimed', data: { lhcUserId, username, operatorRevision: latest } }];
 }

@@ -1,4 +1,11 @@
-/** A tenant as an actor: whether its callbacks are paused, and which operator each LHC user belongs to. */
+/**
+ * src/actors/tenant: a tenant, that is, one LHC installation or one instance of a hosting. Every part of the service may
+ * import it.
+ *
+ * This file is the entry point of the actor: whether callbacks are paused, and which operator each LHC user belongs to
+ * (`lhc-user-claims.ts`). `settings.ts` has the schema of a tenant's configuration, and `directory.ts` finds tenants by id
+ * and host.
+ */
 import { assign, type SnapshotFrom, setup } from 'xstate';
 import type { Core, Decider, EventOf, FactOf } from '../machine/decider.ts';
 import {

@@ -54,7 +54,7 @@ interface Snapshot {
   readonly isRepeat: boolean;
 }
 
-type Registration = Omit<Extract<OperatorCommand, { type: 'Register' }>, 'after'>;
+type Registration = Omit<Extract<OperatorCommand, { type: 'Register' }>, 'seenRevision'>;
 
 function tenantOf(tenants: TenantDirectory, id: TenantId): TenantSettings {
   const tenant = tenants.get(id);
@@ -192,15 +192,15 @@ async function tryRegister(
   const { context, revision } = snapshot;
   const isRegistered = context?.registered === true && context.lhcUserId === lhcUserId;
   if (!isRegistered) await lhcUsers.claim(tenant.id, username, lhcUserId, revision);
-  let after = revision;
+  let seenRevision = revision;
   let sent = false;
   try {
     if (account) {
       const { exists } = account;
-      after = await claimAndWriteAccount(options, request, snapshot, registration, exists);
+      seenRevision = await claimAndWriteAccount(options, request, snapshot, registration, exists);
     }
     sent = true;
-    const command = { ...registration, after };
+    const command = { ...registration, seenRevision };
     return await actors.operator(tenant.id, username).send(command, origin);
   } catch (error) {
     const hasMoved = hasCode(error, 'conflict');

@@ -16,10 +16,15 @@ export const CLAIM_ATTEMPTS = 8;
 export interface LhcUsers {
   /**
    * Claims an LHC user for a registration. It renews a claim that the operator has already.
-   * @param after the revision of the operator's stream that the registration is decided by, and expects
+   * @param operatorRevision the revision of the operator's stream that the registration is decided by, and expects
    * @throws {AppError} `conflict` with the field `lhcUserId` and the operator who has the LHC user
    */
-  claim(tenant: TenantId, username: Username, lhcUserId: number, after: number): Promise<void>;
+  claim(
+    tenant: TenantId,
+    username: Username,
+    lhcUserId: number,
+    operatorRevision: number,
+  ): Promise<void>;
   /**
    * Gives up the claim of a registration that failed, so that others can claim the LHC user at once. It does nothing if
    * the operator is registered with the LHC user.
@@ -44,13 +49,13 @@ const belongsTo = (operator: Username, lhcUserId: number): AppError =>
 
 /** Makes the claim of another operator void. @throws {AppError} `conflict` if that operator uses the claim */
 async function takeOver(options: LhcUsersOptions, tenant: TenantId, claim: Claim): Promise<void> {
-  const { username, lhcUserId, after, at } = claim;
+  const { username, lhcUserId, operatorRevision, at } = claim;
   const operator = (await options.actors.operator(tenant, username).latest())?.context;
   if (operator?.registered && operator.lhcUserId === lhcUserId) {
     throw belongsTo(username, lhcUserId);
   }
   // The registration of this claim was completed and is over, or it was given up.
-  if (operator && operator.registrationRevision > after) return;
+  if (operator && operator.registrationRevision > operatorRevision) return;
   if (options.now() - at <= CLAIM_STALE_MS) {
     throw new AppError(
       'conflict',
@@ -71,7 +76,7 @@ async function claim(
   tenantId: TenantId,
   username: Username,
   lhcUserId: number,
-  after: number,
+  operatorRevision: number,
 ): Promise<void> {
   const tenant = options.actors.tenant(tenantId);
   for (let attempt = 1; attempt <= CLAIM_ATTEMPTS; attempt++) {
@@ -79,7 +84,7 @@ async function claim(
     if (current && current.username !== username) await takeOver(options, tenantId, current);
     const over = current?.revision ?? null;
     try {
-      await tenant.send({ type: 'ClaimLhcUser', lhcUserId, username, after, over });
+      await tenant.send({ type: 'ClaimLhcUser', lhcUserId, username, operatorRevision, over });
       return;
     } catch (error) {
       if (!isRefused(error)) throw error;
@@ -90,7 +95,8 @@ async function claim(
 }
 
 export const createLhcUsers = (options: LhcUsersOptions): LhcUsers => ({
-  claim: (tenant, username, lhcUserId, after) => claim(options, tenant, username, lhcUserId, after),
+  claim: (tenant, username, lhcUserId, operatorRevision) =>
+    claim(options, tenant, username, lhcUserId, operatorRevision),
   async giveUp(tenant, username, lhcUserId) {
     try {
       await revoke(options, tenant, username, lhcUserId);

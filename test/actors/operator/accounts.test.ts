@@ -24,7 +24,7 @@ const register = (after: number): OperatorCommand => ({
   capacity: 2,
   name: null,
   nameChanged: false,
-  after,
+  seenRevision: after,
 });
 
 describe('a registration', () => {

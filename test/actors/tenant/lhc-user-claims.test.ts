@@ -10,13 +10,13 @@ import { MemoryStream } from '../stream.ts';
 const tenant = () => scenario(tenantDecider);
 const claimed = (name = 'ada', lhcUserId = 7, after = 3): TenantFact => ({
   type: 'LhcUserClaimed',
-  data: { lhcUserId, username: username(name), after },
+  data: { lhcUserId, username: username(name), operatorRevision: after },
 });
 const claim = (name: string, over: number | null, lhcUserId = 7, after = 3): ClaimCommand => ({
   type: 'ClaimLhcUser',
   lhcUserId,
   username: username(name),
-  after,
+  operatorRevision: after,
   over,
 });
 
