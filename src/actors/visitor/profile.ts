@@ -1,4 +1,4 @@
-/** What a page view says of its visitor. */
+/** The profile of a visitor, as a page view reports it. */
 
 /** All fields of a profile. Read models, bodies and fingerprints are made from this list. */
 export const PROFILE_FIELDS = [
@@ -14,5 +14,5 @@ export const PROFILE_FIELDS = [
 ] as const;
 export type ProfileField = (typeof PROFILE_FIELDS)[number];
 
-/** Personal: sealed in the fact of a page view, and shown to operators. An absent field is not known. */
+/** Personal data: encrypted in the fact of a page view, and shown to operators. An absent field is unknown. */
 export type Profile = { [F in ProfileField]?: F extends 'visits' ? number : string };
