@@ -64,7 +64,7 @@ export async function routingFaults(
         if ([...same].length >= bound)
           faults.push(`${name} was given too many chats of ${data.department}`);
       }
-      if (type === 'ChatReserved' || type === 'ChatTaken')
+      if (type === 'ChatReserved' || type === 'ChatConfirmed')
         departments.set(data.chatId, data.department);
       if (type === 'ChatReleased') departments.delete(data.chatId);
     }
