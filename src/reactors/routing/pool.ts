@@ -259,7 +259,10 @@ export function createPools(actors: Actors): Pools {
       for (const username of usernames) {
         const snapshot = await read(username);
         if (!snapshot || !isFree(snapshot.candidate)) continue;
-        const candidate = { ...snapshot.candidate, asked: offers.get(username) ?? 0 };
+        const candidate: Candidate = {
+          ...snapshot.candidate,
+          openOffers: offers.get(username) ?? 0,
+        };
         all.set(username, { state: snapshot.state, candidate });
       }
       return poolOf(indexOf(all, read));
