@@ -36,7 +36,7 @@ import { type ActorCache, type CachedActor, createActorCache } from './cache.ts'
 import { Mailboxes } from './mailbox.ts';
 
 /** Tries of one command when another process writes to the actor's stream each time. */
-export const WRITE_TRIES = 8;
+export const WRITE_TRIES = 12;
 /** Waits between these tries. */
 export const WRITE_CONFLICT_RETRY: RetryPolicy = { firstMs: 2, mostMs: 256 };
 /** Commands that may wait for one actor, by default. */
@@ -157,7 +157,8 @@ async function carryOut(
   for (let tries = 1; tries <= WRITE_TRIES; tries++) {
     const done = await attempt(host, ref, command, origin);
     if (done) return done.position === null ? withPosition(host.store, ref, done) : done;
-    await delay(backoff(tries, WRITE_CONFLICT_RETRY, host.random));
+    // Anywhere below the bound: two processes that wait for half of it at least would meet again and again.
+    await delay(host.random() * backoff(tries, WRITE_CONFLICT_RETRY, () => 1));
   }
   throw new AppError(
     'overloaded',
