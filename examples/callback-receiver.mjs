@@ -33,6 +33,7 @@ export function isSigned(secret, headers, body, nowMs = Date.now()) {
 
 /**
  * @param {string} secret
+ * `data` is `any` here because its shape depends on `type` (docs/contracts.md).
  * @param {(callback: { id: string, type: string, tenant: string, at: string, data: any }) => void | Promise<void>} handle
  *   called once for each callback; if it throws, the callback comes again later
  */
