@@ -22,6 +22,8 @@ export interface Sealed {
   readonly key: string;
   /** Base64 of nonce (12 bytes), ciphertext and tag (16 bytes). */
   readonly box: string;
+  /** What the box is bound to. 2: its key, stream, type and event id. Absent, as up to 0.1.0: its key alone. */
+  readonly v?: 2;
 }
 
 export interface EventMetadata {

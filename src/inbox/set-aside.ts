@@ -49,13 +49,19 @@ export function createSetAside(options: {
       }
       return false;
     },
-    keep: ({ queueId, seq: number, tenant, reason, content }) =>
-      facts.appendNext(streamOf(queueId), async (head) => {
+    keep: ({ queueId, seq: number, tenant, reason, content }) => {
+      const stream = streamOf(queueId);
+      return facts.appendNext(stream, async (head, id) => {
         const seq = number ?? seqOf(head) + 1;
         if (seq <= seqOf(head)) return null;
-        // The content was parsed from JSON.
-        const personal = await vault.seal(tenant ?? SERVICE_KEY, { content: content as JsonValue });
-        return { type: 'EventSetAside', data: { queueId, seq, reason }, personal, tenant };
-      }),
+        const type = 'EventSetAside';
+        const personal = await vault.seal(
+          tenant ?? SERVICE_KEY,
+          { content: content as JsonValue }, // it was parsed from JSON
+          { stream, type, id },
+        );
+        return { type, data: { queueId, seq, reason }, personal, tenant };
+      });
+    },
   };
 }

@@ -3,7 +3,7 @@ import { operatorFact, visitorFact } from '../actors/facts.ts';
 import type { EventOf } from '../actors/machine/decider.ts';
 import type { OperatorFacts, OperatorPersonal } from '../actors/operator/facts.ts';
 import type { Chat, VisitorFacts, VisitorPersonal } from '../actors/visitor/facts.ts';
-import type { RecordedEvent, Sealed } from '../eventstore/port.ts';
+import type { RecordedEvent } from '../eventstore/port.ts';
 import type { JsonObject } from '../kit/json.ts';
 
 type Opened<Facts, Personal> = {
@@ -40,11 +40,11 @@ export type Personal = ReadonlyMap<string, JsonObject | null>;
 /** Opens the personal data of these events. */
 export async function openPersonal(
   events: readonly RecordedEvent[],
-  open: (sealed: Sealed) => Promise<JsonObject | null>,
+  open: (event: RecordedEvent) => Promise<JsonObject | null>,
 ): Promise<Personal> {
   const sealed = events.filter((event) => event.personal !== null);
   const opened = await Promise.all(
-    sealed.map(async ({ id, personal }) => [id, personal && (await open(personal))] as const),
+    sealed.map(async (event) => [event.id, await open(event)] as const),
   );
   return new Map(opened);
 }

@@ -9,7 +9,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
-import type { EventStore, Position, Sealed } from '../eventstore/port.ts';
+import type { EventStore, Position, RecordedEvent } from '../eventstore/port.ts';
 import type { FoldState } from '../fold/fold.ts';
 import type { JsonObject } from '../kit/json.ts';
 import type { Build, BuildOptions } from './build.ts';
@@ -71,11 +71,11 @@ export const RETRY_AFTER_S = 5;
  */
 export function createProjections(
   options: Omit<BuildOptions, 'open'> & {
-    readonly vault: { open(sealed: Sealed): Promise<JsonObject | null> };
+    readonly vault: { open(event: RecordedEvent): Promise<JsonObject | null> };
   },
 ): Projections {
   const { store, vault, now = Date.now } = options;
-  const builds = new Builds({ ...options, open: (sealed) => vault.open(sealed) });
+  const builds = new Builds({ ...options, open: (event) => vault.open(event) });
 
   /** The fold that tells how fresh answers are. */
   const fold = () => {

@@ -22,7 +22,7 @@ export interface PersonalData {
 
 export function openPersonalData(store: EventStore, vault: Vault): PersonalData {
   const open = async (event: RecordedEvent | null): Promise<JsonObject | null> =>
-    event?.personal ? vault.open(event.personal) : null;
+    event && vault.open(event);
 
   return {
     of: open,

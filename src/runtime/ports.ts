@@ -8,7 +8,7 @@ import type { OperatorCommand, OperatorState } from '../actors/operator/decision
 import type { TenantCommand, TenantState } from '../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import type { VisitorState } from '../actors/visitor/facts.ts';
-import type { Position, Sealed } from '../eventstore/port.ts';
+import type { Position, RecordedEvent, Sealed } from '../eventstore/port.ts';
 import type { JsonObject, JsonValue } from '../kit/json.ts';
 
 /** Where a command comes from. */
@@ -69,12 +69,21 @@ export interface Actors {
   tenant(tenant: TenantId): Actor<TenantCommand, TenantState>;
 }
 
+/** The fact that personal data belongs to. The data opens in this fact alone. */
+export type SealedIn = Pick<RecordedEvent, 'stream' | 'type' | 'id'>;
+
 /** Seals and opens personal data (docs/architecture.md, Personal data). */
 export interface Vault {
-  /** @param key `{tenant}.{visitor key}` or `{tenant}` */
-  seal(key: string, personal: JsonObject): Promise<Sealed>;
-  /** @returns null if the person's key was deleted: nobody can open the data any more */
-  open(sealed: Sealed): Promise<JsonObject | null>;
+  /**
+   * @param key `{tenant}.{visitor key}` or `{tenant}`
+   * @param fact where the result will be appended
+   */
+  seal(key: string, personal: JsonObject, fact: SealedIn): Promise<Sealed>;
+  /**
+   * Opens the personal data of a stored fact.
+   * @returns null if it has none, if the person's key was deleted, or if the data was sealed in another fact
+   */
+  open(fact: SealedIn & Pick<RecordedEvent, 'personal'>): Promise<JsonObject | null>;
   /** Deletes a person's key. */
   erase(key: string): Promise<void>;
 }

@@ -30,6 +30,8 @@ export interface Head {
   readonly data: JsonObject;
 }
 
+type Decide = (head: Head, id: string) => ServiceFact | null | Promise<ServiceFact | null>;
+
 export interface ServiceFacts {
   /** @throws {WrongExpectedRevision} when the stream is not where the caller expects it */
   append(
@@ -39,13 +41,10 @@ export interface ServiceFacts {
   ): Promise<AppendResult>;
   /**
    * Appends one fact behind the last one. After a conflict it decides again on the new head.
-   * @param decide returns the fact, or null when there is nothing to append
+   * @param decide returns the fact, or null when there is nothing to append. `id` will be the fact's id
    * @throws {WrongExpectedRevision} after {@link APPEND_TRIES} conflicts in a row
    */
-  appendNext(
-    stream: string,
-    decide: (head: Head) => ServiceFact | null | Promise<ServiceFact | null>,
-  ): Promise<void>;
+  appendNext(stream: string, decide: Decide): Promise<void>;
   /** The last fact as far as this process knows. @param fresh reads the stream again, as other processes may have */
   head(stream: string, fresh?: boolean): Promise<Head>;
 }
@@ -70,17 +69,15 @@ export function createServiceFacts(options: {
     return { revision, data };
   }
 
-  async function appendNext(
-    stream: string,
-    decide: (head: Head) => ServiceFact | null | Promise<ServiceFact | null>,
-  ): Promise<void> {
+  async function appendNext(stream: string, decide: Decide): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const before = await head(stream);
-      const fact = await decide(before);
+      const id = newId();
+      const fact = await decide(before, id);
       if (fact === null) return;
       const expected = before.revision < 0 ? 'no-stream' : before.revision;
       try {
-        const events = [eventOf(stream, fact, now(), newId())];
+        const events = [eventOf(stream, fact, now(), id)];
         const { revision } = await store.append(stream, events, expected);
         heads.set(stream, { revision, data: fact.data });
         return;

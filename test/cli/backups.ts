@@ -74,8 +74,10 @@ export async function dataDirOf(count: number): Promise<{ dir: string; store: Ev
   const store = await openSqliteEventStore(join(dir, 'events.db'));
   const { wrapping } = deriveSecrets(claimed.serviceSecret);
   const vault = createVault({ store, wrapping, now: Date.now, newId: () => crypto.randomUUID() });
-  const personal = await vault.seal('demo.anna', { nick: 'Anna' });
-  await store.append('visitor-demo.anna', [event(0, { personal })], 'no-stream');
+  const first = event(0);
+  const stream = 'visitor-demo.anna';
+  const personal = await vault.seal('demo.anna', { nick: 'Anna' }, { ...first, stream });
+  await store.append(stream, [{ ...first, personal }], 'no-stream');
   for (let from = 1; from <= count; from += 500) {
     const batch = Array.from({ length: Math.min(500, count - from + 1) }, (_, i) =>
       event(from + i, { data: { text: 'x'.repeat(800) } }),

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
-import type { Sealed } from '../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
 import { nameOf } from '../../src/projections/models.ts';
 import type { Projections } from '../../src/projections/projections.ts';
 import { createProjections } from '../../src/projections/projections.ts';
+import type { Vault } from '../../src/runtime/ports.ts';
 import { startChild } from '../support/child-process.ts';
 import { username } from '../support/names.ts';
 import { seeded } from '../support/seeded.ts';
@@ -174,10 +174,10 @@ test('if the log turns out to be an older copy, the rows are dropped and built a
   const store = await openSqliteEventStore(copy);
   const path = join(log.folder, 'restored.db');
   const opens = Promise.withResolvers<void>();
-  const vault = {
-    open: async (sealed: Sealed) => {
+  const vault: Pick<Vault, 'open'> = {
+    open: async (event) => {
       await opens.promise;
-      return log.vault.open(sealed);
+      return log.vault.open(event);
     },
   };
   const projections = createProjections({ path, store, vault });

@@ -58,7 +58,7 @@ const StateView = z
 /** An event with its personal data opened. */
 async function viewOf({ vault }: Pick<EndpointDeps, 'vault'>, event: RecordedEvent) {
   const { position, stream, revision, id, type, schemaVersion, data, metadata } = event;
-  const personal = event.personal && (await vault.open(event.personal));
+  const personal = await vault.open(event);
   return {
     position,
     stream,

@@ -81,7 +81,7 @@ async function readName(
   revision: number,
 ): Promise<string | null> {
   const fact = await eventAt(store, `operator-${tenant.id}.${username}`, revision);
-  const name = fact?.personal ? (await vault.open(fact.personal))?.name : null;
+  const name = fact && (await vault.open(fact))?.name;
   return typeof name === 'string' ? name : null;
 }
 

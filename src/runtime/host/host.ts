@@ -237,14 +237,16 @@ async function sealedEvents(
     ...(hook && { hook }),
   };
   const key = sealingKeyOf(ref);
+  const stream = streamOf(ref);
   const events: NewEvent[] = [];
   for (const { type, data, personal } of decision.facts) {
+    const id = newId();
     events.push({
-      id: newId(),
+      id,
       type,
       schemaVersion: 1,
       data,
-      personal: personal ? await vault.seal(key, personal) : null,
+      personal: personal ? await vault.seal(key, personal, { stream, type, id }) : null,
       metadata,
     });
   }

@@ -82,9 +82,9 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetters & { 
     async show(id) {
       const row = find(db, id);
       if (!row) return null;
-      const { type, data, personal } = await eventOf(store, row);
-      const opened = personal ? await vault.open(personal) : null;
-      return { ...letterOf(row), content: { type, data, personal: opened } };
+      const event = await eventOf(store, row);
+      const { type, data } = event;
+      return { ...letterOf(row), content: { type, data, personal: await vault.open(event) } };
     },
     async sendAgain(id) {
       const row = find(db, id);
@@ -131,9 +131,9 @@ async function performAgain(
 async function takeAgain(
   { vault, again }: DeadLettersOptions,
   { id }: Row,
-  { personal }: RecordedEvent,
+  event: RecordedEvent,
 ): Promise<void> {
-  const opened = personal ? await vault.open(personal) : null;
+  const opened = await vault.open(event);
   if (!opened) throw new AppError('refused', 'its person was erased');
   await again(opened.content, `again:${id}`);
 }

@@ -28,10 +28,9 @@ export async function checkSecret(
     now: Date.now,
     newId: () => '',
   });
-  for await (const { personal } of logBackwards(store, SECRET_CHECK_EVENTS)) {
-    if (!personal) continue;
+  for await (const event of logBackwards(store, SECRET_CHECK_EVENTS)) {
     try {
-      if ((await vault.open(personal)) !== null) return true;
+      if ((await vault.open(event)) !== null) return true;
     } catch (error) {
       if (!(error instanceof AppError) || error.details.reason !== 'secret') throw error;
       throw new AppError(

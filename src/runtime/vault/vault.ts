@@ -11,7 +11,7 @@ import { type EventStore, WrongExpectedRevision } from '../../eventstore/port.ts
 import { lastEvent } from '../../eventstore/reading.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import { Lru } from '../../kit/lru.ts';
-import type { Vault } from '../ports.ts';
+import type { SealedIn, Vault } from '../ports.ts';
 import { createServiceFacts, type ServiceFacts } from '../service-facts.ts';
 import { decrypt, encrypt } from './box.ts';
 
@@ -20,6 +20,13 @@ const DATA_KEY_BYTES = 32;
 export const KEYS_IN_MEMORY = 20_000;
 /** How long a data key is trusted in memory when other processes, which may delete it, write to the log too. */
 export const SHARED_KEY_MS = 60_000;
+
+/** The present `v` of {@link Sealed}. Boxes of version 0.1.0 have none, and were bound to their key alone. */
+const BOUND_TO_FACT = 2;
+
+/** A box that is moved to another fact, or whose fact got another type, does not open. */
+const contextOf = (key: string, { stream, type, id }: SealedIn): string =>
+  JSON.stringify([key, stream, type, id]);
 
 const keyStream = (key: string): string => `key-${key}`;
 
@@ -44,18 +51,22 @@ export function createVault(options: VaultOptions): Vault {
   const keys: State['keys'] = new Lru(KEYS_IN_MEMORY);
   const vault: State = { ...options, facts: createServiceFacts(options), keys };
   return {
-    async seal(key, personal) {
+    async seal(key, personal, fact) {
       const dataKey =
         (await (cachedKey(vault, key) ?? search(vault, key, getOrCreateKey))) ??
         // A search by `open`, which creates no key, was running.
         (await search(vault, key, getOrCreateKey));
       if (!dataKey) throw new AppError('unavailable', `no data key for ${key} could be made`);
-      const box = encrypt(dataKey, key, Buffer.from(JSON.stringify(personal)));
-      return { key, box: box.toString('base64') };
+      const plain = Buffer.from(JSON.stringify(personal));
+      const box = encrypt(dataKey, contextOf(key, fact), plain).toString('base64');
+      return { key, box, v: BOUND_TO_FACT };
     },
-    async open({ key, box }) {
+    async open({ personal, ...fact }) {
+      if (!personal) return null;
+      const { key, box, v } = personal;
       const dataKey = await (cachedKey(vault, key) ?? search(vault, key, readKey));
-      const plain = dataKey && decrypt(dataKey, key, Buffer.from(box, 'base64'));
+      const context = v === BOUND_TO_FACT ? contextOf(key, fact) : key;
+      const plain = dataKey && decrypt(dataKey, context, Buffer.from(box, 'base64'));
       // `seal` wrote an object, and the tag proves that this is what it wrote.
       return plain ? (JSON.parse(plain.toString()) as JsonObject) : null;
     },
