@@ -18,7 +18,7 @@ export const MAX_CHATS_IN_FACT = 100;
 export const DEFAULT_OWNER_GRACE_MS = 60_000;
 
 /** Raise it when recorded histories of operators fold differently (test/actors/golden). */
-export const OPERATOR_VERSION = 'operator/1';
+export const OPERATOR_VERSION = 'operator/2';
 
 export const operatorMachine = setup({
   // `types` is how xstate takes its types: values that are never read.

@@ -27,7 +27,7 @@ type TenantEvent = EventOf<TenantFacts>;
 export type TenantContext = { pausedEndpoint: string | null; claims: Claims };
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
-const TENANT_VERSION = 'tenant/1';
+const TENANT_VERSION = 'tenant/2';
 
 const tenantMachine = setup({
   // `types` is how xstate takes its types: values that are never read.

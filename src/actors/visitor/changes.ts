@@ -1,6 +1,13 @@
 /** The change of a visitor's context by each fact. The machine (machine.ts) calls `changesBy` once for each fact. */
+import { shortHash } from '../../kit/hash.ts';
 import { type ChatEvent, chatAfter } from './chat.ts';
-import type { VisitorContext, VisitorDelays, VisitorEvent } from './facts.ts';
+import type {
+  SettledMessage,
+  VisitorContext,
+  VisitorDelays,
+  VisitorEvent,
+  VisitorKept,
+} from './facts.ts';
 
 /** Lengths of the lists in the context. */
 export const MAX_REVOKED_RESERVATIONS = 32;
@@ -33,7 +40,6 @@ const RESET_BY_CLEAN_UP = {
   firstWaiting: null,
   endedChat: null,
   markable: [],
-  lastDisplayedId: null,
 } satisfies Partial<VisitorContext>;
 
 /** The context of a visitor without facts. */
@@ -46,6 +52,7 @@ export const EMPTY_CONTEXT: VisitorContext = {
   revokedReservations: [],
   openMessages: [],
   settledMessages: [],
+  displayedRevision: null,
 };
 
 type Change = Partial<VisitorContext>;
@@ -121,10 +128,41 @@ function keepMessage(
   };
 }
 
-const settle = (context: VisitorContext, ids: readonly string[]): Change => ({
-  openMessages: context.openMessages.filter((message) => !ids.includes(message.id)),
-  settledMessages: [...context.settledMessages, ...ids].slice(-MAX_SETTLED_MESSAGES),
-});
+/** Revision of a visitor's message that is open or was settled lately; null for any other message. */
+export function revisionOf(
+  { openMessages, settledMessages }: VisitorContext,
+  messageId: string,
+): number | null {
+  const open = openMessages.find(({ id }) => id === messageId);
+  if (open) return open.revision;
+  const hash = shortHash(messageId);
+  return settledMessages.find(([known]) => known === hash)?.[1] ?? null;
+}
+
+function settle(context: VisitorContext, ids: readonly string[]): Change {
+  const settled = ids.map((id): SettledMessage => [shortHash(id), revisionOf(context, id) ?? -1]);
+  return {
+    openMessages: context.openMessages.filter((message) => !ids.includes(message.id)),
+    settledMessages: [...context.settledMessages, ...settled].slice(-MAX_SETTLED_MESSAGES),
+  };
+}
+
+/** Release 0.1.0 kept ids without revisions. The order in which the messages were settled stands for the order of sending. */
+const settledOf = (context: VisitorContext, kept: VisitorKept['settledMessages']) =>
+  kept.map((each, index): SettledMessage => {
+    if (typeof each !== 'string') return each;
+    return [shortHash(each), revisionOf(context, each) ?? index - kept.length];
+  });
+
+function keep(context: VisitorContext, kept: VisitorKept | undefined): Change {
+  if (!kept) return {};
+  const { displayedRevision = context.displayedRevision } = kept;
+  return {
+    ...kept,
+    settledMessages: settledOf(context, kept.settledMessages),
+    displayedRevision,
+  };
+}
 
 const take = ({ openMessages }: VisitorContext, ids: readonly string[]): Change => ({
   openMessages: openMessages.map((message) =>
@@ -134,13 +172,21 @@ const take = ({ openMessages }: VisitorContext, ids: readonly string[]): Change 
 
 function keepMarkable(context: VisitorContext, { data }: Of<'OperatorMessageReceived'>): Change {
   if (!data.markable) return {};
-  const markable = { id: data.messageId, operator: data.operator };
+  const markable = { hash: shortHash(data.messageId), operator: data.operator };
   return { markable: [...context.markable, markable].slice(-MAX_MARKABLE_MESSAGES) };
 }
 
 function displayMarkable({ markable }: VisitorContext, messageId: string): Change {
-  const index = markable.findIndex(({ id }) => id === messageId);
+  const shown = shortHash(messageId);
+  const index = markable.findIndex(({ hash }) => hash === shown);
   return { markable: markable.slice(index + 1) };
+}
+
+/** Histories of release 0.1.0 may have an older marker behind a newer one. */
+function display(context: VisitorContext, messageId: string): Change {
+  const { displayedRevision: known } = context;
+  const revision = revisionOf(context, messageId) ?? known;
+  return { displayedRevision: known === null ? revision : Math.max(known, revision ?? known) };
 }
 
 const endChat = ({ chat }: VisitorContext, { data, at }: Of<'ChatClosed'>): Change => ({
@@ -189,7 +235,7 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     case 'MessageFailed':
       return settle(context, [event.data.messageId]);
     case 'MessageDisplayed':
-      return { lastDisplayedId: event.data.messageId };
+      return display(context, event.data.messageId);
     // Reactors send these to LHC or to the operator.
     case 'OperatorMessageAccepted':
     case 'NoteAdded':
@@ -198,6 +244,10 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     // Messages stay open, because ejabberd may still deliver those that wait there. `kept` makes a stream that was
     // truncated before this fact fold to the same state.
     case 'CleanedUp':
-      return { lastSeen: event.data.lastSeen, ...event.data.kept, ...RESET_BY_CLEAN_UP };
+      return {
+        lastSeen: event.data.lastSeen,
+        ...keep(context, event.data.kept),
+        ...RESET_BY_CLEAN_UP,
+      };
   }
 }

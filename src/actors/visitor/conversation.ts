@@ -1,6 +1,7 @@
 /** Decisions about a conversation: starting and closing a chat, messages, notes, LHC's commands. */
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
+import { revisionOf } from './changes.ts';
 import { chatAssigned, chatClosed, openChat, refuseForeign } from './chat-placement.ts';
 import type { Chat, CloseParty, VisitorContext, VisitorFact, VisitorState } from './facts.ts';
 
@@ -83,8 +84,7 @@ function visitorMessageSent(
   messageId: string,
   body: string,
 ): VisitorFact[] {
-  if (context.settledMessages.includes(messageId)) return [];
-  if (context.openMessages.some((message) => message.id === messageId)) return [];
+  if (revisionOf(context, messageId) !== null) return [];
   if (context.openMessages.length >= MAX_OPEN_MESSAGES) {
     return refuse(
       `${MAX_OPEN_MESSAGES} messages wait for an operator; send more when an operator has received them`,

@@ -138,6 +138,7 @@ const keptState = ({
   revokedReservations,
   openMessages,
   settledMessages,
+  displayedRevision,
 }: VisitorContext): VisitorKept => ({
   lastChatId,
   chats,
@@ -145,6 +146,7 @@ const keptState = ({
   revokedReservations,
   openMessages,
   settledMessages,
+  displayedRevision,
 });
 
 export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {

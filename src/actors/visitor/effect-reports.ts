@@ -1,5 +1,7 @@
 /** Decisions about reports: outcomes of effects in XMPP and LHC. They are accepted in every state. */
+import { shortHash } from '../../kit/hash.ts';
 import type { Username } from '../ids.ts';
+import { revisionOf } from './changes.ts';
 import type { OpenMessage, VisitorContext, VisitorFact } from './facts.ts';
 
 export type VisitorReport =
@@ -22,6 +24,12 @@ export type VisitorReport =
   /** The visitor has seen an operator's message, and all before it. */
   | { type: 'ReportOperatorMessageDisplayed'; messageId: string }
   | { type: 'ReportMessageFailed'; messageId: string; reason: string };
+
+/** A reason in a fact at most, in UTF-16 units. Servers and clients write some of them. */
+export const MAX_REPORTED_REASON_CHARACTERS = 500;
+
+const shortReason = (reason: string): string =>
+  reason.slice(0, MAX_REPORTED_REASON_CHARACTERS).toWellFormed();
 
 /** Those of these messages that are still open. So a message has at most one final outcome. */
 const openMessagesAmong = (context: VisitorContext, ids: readonly string[]): OpenMessage[] =>
@@ -48,11 +56,13 @@ function messageDisplayed(
   messageId: string,
   operator: Username,
 ): VisitorFact[] {
-  const open = context.openMessages.find(({ id }) => id === messageId);
-  if (!open && !context.settledMessages.includes(messageId)) return []; // not a message of this visitor
-  if (context.lastDisplayedId === messageId) return [];
-  const { chat } = context;
+  const { chat, displayedRevision } = context;
+  const revision = revisionOf(context, messageId);
+  if (revision === null) return []; // not a message of this visitor
+  // A marker means all messages before it, too. An older one says nothing new.
+  if (displayedRevision !== null && revision <= displayedRevision) return [];
   if (chat !== null && chat.operator !== operator) return [];
+  const open = context.openMessages.find(({ id }) => id === messageId);
   const chatId = open?.chatId ?? chat?.id ?? context.lastChatId;
   return [{ type: 'MessageDisplayed', data: { operator, messageId, chatId } }];
 }
@@ -64,12 +74,14 @@ export function decideReport(context: VisitorContext, command: VisitorReport): V
       return context.account ? [] : [{ type: 'AccountReady', data: {} }];
     case 'ReportLoggedIn':
       return context.loggedIn ? [] : [{ type: 'LoggedIn', data: {} }];
-    case 'ReportLoggedOut':
-      return context.loggedIn ? [{ type: 'LoggedOut', data: { reason: command.reason } }] : [];
-    case 'ReportSessionFailed':
-      return context.failure === command.reason
-        ? []
-        : [{ type: 'SessionFailed', data: { reason: command.reason } }];
+    case 'ReportLoggedOut': {
+      const reason = shortReason(command.reason);
+      return context.loggedIn ? [{ type: 'LoggedOut', data: { reason } }] : [];
+    }
+    case 'ReportSessionFailed': {
+      const reason = shortReason(command.reason);
+      return context.failure === reason ? [] : [{ type: 'SessionFailed', data: { reason } }];
+    }
     case 'ReportMessageTaken': {
       const messageIds = openMessagesAmong(context, command.messageIds)
         .filter((message) => !message.taken)
@@ -89,15 +101,19 @@ export function decideReport(context: VisitorContext, command: VisitorReport): V
       const { messageId, operator } = command;
       return [{ type: 'OperatorMessageAccepted', data: { operator, messageId } }];
     }
-    case 'ReportOperatorMessageDisplayed':
+    case 'ReportOperatorMessageDisplayed': {
+      const { messageId } = command;
+      const shown = shortHash(messageId);
       return context.markable
-        .filter(({ id }) => id === command.messageId)
-        .map(({ id: messageId, operator }) => ({
+        .filter(({ hash }) => hash === shown)
+        .map(({ operator }) => ({
           type: 'OperatorMessageDisplayed',
           data: { operator, messageId },
         }));
+    }
     case 'ReportMessageFailed': {
-      const { messageId, reason } = command;
+      const { messageId } = command;
+      const reason = shortReason(command.reason);
       return openMessagesAmong(context, [messageId]).map(({ chatId }) => ({
         type: 'MessageFailed',
         data: { messageId, reason, chatId },

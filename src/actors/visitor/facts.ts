@@ -121,13 +121,13 @@ export type VisitorFacts = {
 /** The state that survives a clean-up. It is stored in `CleanedUp`, because earlier facts may be truncated. */
 export type VisitorKept = Pick<
   VisitorContext,
-  | 'lastChatId'
-  | 'chats'
-  | 'lastOperator'
-  | 'revokedReservations'
-  | 'openMessages'
-  | 'settledMessages'
->;
+  'lastChatId' | 'chats' | 'lastOperator' | 'revokedReservations' | 'openMessages'
+> & {
+  /** Release 0.1.0 stored ids in full, without revisions. */
+  settledMessages: (SettledMessage | string)[];
+  /** Absent in facts of release 0.1.0. */
+  displayedRevision?: number | null;
+};
 
 /** The personal part of each fact that has one. */
 export type VisitorPersonal = {
@@ -145,6 +145,9 @@ export type VisitorEvent = EventOf<VisitorFacts>;
 
 /** A visitor's message that is neither delivered nor failed. `taken`: ejabberd has processed it. */
 export type OpenMessage = { id: string; chatId: string; revision: number; taken: boolean };
+
+/** A visitor's message that was delivered or failed: the hash of its id, and the revision of `VisitorMessageSent`. */
+export type SettledMessage = [hash: string, revision: number];
 
 /** The open chat of a visitor. Times are ms since 1970. */
 export type Chat = {
@@ -173,8 +176,8 @@ export type Chat = {
   searchRevision: number;
 };
 
-/** An operator's message whose client asked for a displayed marker (XEP-0333). */
-export type Markable = { id: string; operator: Username };
+/** An operator's message whose client asked for a displayed marker (XEP-0333), by the hash of its id. */
+export type Markable = { hash: string; operator: Username };
 
 /** The state of a visitor beside the states of the machine. */
 export type VisitorContext = {
@@ -207,13 +210,13 @@ export type VisitorContext = {
   endedChat: { operator: Username; at: number } | null;
   /** The last messages whose clients asked for a displayed marker. */
   markable: Markable[];
-  /** The visitor's last message that an operator's client has displayed. */
-  lastDisplayedId: string | null;
+  /** Revision of the visitor's newest message that an operator's client has displayed. Markers only move forwards. */
+  displayedRevision: number | null;
   /** Reservations that were revoked or are used up. An assignment with one of them is refused. */
   revokedReservations: string[];
   openMessages: OpenMessage[];
-  /** Ids of the last messages that were delivered or failed. The same id again is a repeat. */
-  settledMessages: string[];
+  /** The last messages that were delivered or failed. The same id again is a repeat. */
+  settledMessages: SettledMessage[];
 };
 
 /** A visitor's state by its regions. */

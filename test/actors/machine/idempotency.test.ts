@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AUTOMATIC, Seen } from '../../../src/actors/machine/idempotency.ts';
+import { AUTOMATIC, MEMORY_MAX_BYTES, Seen } from '../../../src/actors/machine/idempotency.ts';
 import { HOUR } from '../facts.ts';
 import { throughJson } from '../stream.ts';
 
@@ -16,7 +16,7 @@ describe('the memory of commands', () => {
     for (let i = 0; i < 1000; i++) seen.remember(`c${i}`, i * 48 * HOUR);
     expect(seen.hasCommand('c744')).toBe(true);
     expect(seen.hasCommand('c743')).toBe(false);
-    expect(seen.summary().commands).toHaveLength(256);
+    expect(seen.summary().commandHashes).toHaveLength(256);
   });
 
   it('has all of the last 24 hours, up to 4096', () => {
@@ -26,14 +26,50 @@ describe('the memory of commands', () => {
     expect(seen.hasCommand('c0')).toBe(false); // the 4097th
     expect(seen.hasCommand('c1')).toBe(true);
     seen.remember('a day later', 1000 + 25 * HOUR);
-    expect(seen.summary().commands).toHaveLength(256);
+    expect(seen.summary().commandHashes).toHaveLength(256);
     expect(seen.hasCommand('later')).toBe(true);
   });
 
   it('has no ids that nobody can repeat', () => {
     const seen = new Seen();
     for (let i = 0; i < 100; i++) seen.remember(`${AUTOMATIC}${i}`, i);
-    expect(seen.summary().commands).toEqual([]);
+    expect(seen.summary().commandHashes).toEqual([]);
+  });
+
+  it('is bounded in bytes, however long the ids are', () => {
+    const seen = new Seen();
+    const long = (n: number) => `${n}:`.padEnd(1024, 'x');
+    const last = Date.UTC(2100, 0);
+    for (let n = 0; n <= 5000; n++) {
+      seen.remember(long(n), last + n, { queueId: long(n), seq: Number.MAX_SAFE_INTEGER });
+    }
+    const { commandHashes, queueHashes } = seen.summary();
+    expect([commandHashes.length, queueHashes.length]).toEqual([4096, 32]);
+    const bytes = JSON.stringify(seen.summary()).length;
+    expect(bytes).toBeLessThanOrEqual(MEMORY_MAX_BYTES);
+    expect(bytes).toBeGreaterThan(MEMORY_MAX_BYTES * 0.9);
+    expect(restored(seen).hasCommand(long(5000))).toBe(true);
+    expect(restored(seen).hasHook({ queueId: long(5000), seq: 1 })).toBe(true);
+  });
+
+  it('knows the ids of a summary of release 0.1.0, which are not hashed', () => {
+    const seen = new Seen();
+    seen.remember('new', 5, { queueId: 'q1', seq: 9 });
+    seen.merge({
+      commands: [
+        ['msg:1', 1],
+        ['0123456789abcdef', 2],
+      ],
+      hooks: { q1: 3, q2: 4 },
+    });
+    for (const memory of [seen, restored(seen)]) {
+      for (const id of ['msg:1', '0123456789abcdef', 'new']) {
+        expect(memory.hasCommand(id), id).toBe(true);
+      }
+      expect(memory.hasHook({ queueId: 'q1', seq: 9 })).toBe(true);
+      expect(memory.hasHook({ queueId: 'q2', seq: 4 })).toBe(true);
+      expect(memory.hasHook({ queueId: 'q2', seq: 5 })).toBe(false);
+    }
   });
 
   it('is bounded and complete in any order of times, also across restarts', () => {
@@ -52,7 +88,7 @@ describe('the memory of commands', () => {
           last.set(name, now);
           if (id % 97 === 0) seen = restored(seen);
         }
-        expect(seen.summary().commands.length).toBeLessThanOrEqual(4096);
+        expect(seen.summary().commandHashes.length).toBeLessThanOrEqual(4096);
         const due = [...last].filter(([, at], i) => now - at < 24 * HOUR || i >= last.size - 256);
         expect(due.slice(-4096).filter(([id]) => !seen.hasCommand(id))).toEqual([]);
       }),

@@ -1,15 +1,18 @@
 /** Reports on messages by operators' clients and LHC. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Fact } from '../../../src/actors/machine/decider.ts';
+import { type Fact, serialize } from '../../../src/actors/machine/decider.ts';
 import {
   type VisitorCommand,
   visitorDecider,
   visitorState,
 } from '../../../src/actors/visitor/decisions.ts';
 import type { VisitorFact } from '../../../src/actors/visitor/facts.ts';
+import { shortHash } from '../../../src/kit/hash.ts';
 import { username } from '../../support/names.ts';
 import {
   arrived,
+  assignChat,
   chatAccepted,
   chatAssigned,
   chatClosed,
@@ -19,9 +22,12 @@ import {
   chatUnassigned,
   delivered,
   operatorMessage,
+  sendMessage,
+  startChat,
   visitorMessage,
 } from '../facts.ts';
 import { scenario } from '../scenario.ts';
+import { MemoryStream } from '../stream.ts';
 
 const waiting = [arrived(), chatStarted(), visitorMessage('m1')];
 const chatting = [...waiting, chatAssigned(), chatAccepted()];
@@ -95,6 +101,44 @@ describe('a message is displayed', () => {
     visitor(chatting).when(shown('m9')).then([]);
   });
 
+  it('only if it is newer than what was displayed before, in any order of markers and deliveries', () => {
+    const ids = Array.from({ length: 8 }, (_, n) => `m${n}`);
+    const index = fc.nat({ max: ids.length - 1 });
+    const step = fc.record({ kind: fc.constantFrom('displayed', 'delivered'), index });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const actor = new MemoryStream(visitorDecider);
+        actor.send(startChat('c1'), 0);
+        actor.send(assignChat(), 0);
+        for (const id of ids) actor.send(sendMessage(id), 0);
+        let newest = -1;
+        for (const { kind, index: n } of steps) {
+          const id = ids[n] ?? '';
+          if (kind === 'delivered') {
+            actor.send({ type: 'ReportMessageDelivered', messageIds: [id], by: 'ping' }, 0);
+            continue;
+          }
+          const facts = actor.send(shown(id), 0);
+          expect(facts).toHaveLength(n > newest ? 1 : 0);
+          newest = Math.max(newest, n);
+        }
+        expect(serialize(actor.refold())).toEqual(serialize(actor.state));
+      }),
+    );
+  });
+
+  it('not again after a clean-up', () => {
+    const actor = new MemoryStream(visitorDecider);
+    actor.send(startChat('c1', 'm1'), 0);
+    actor.send(sendMessage('m2'), 0);
+    actor.send(assignChat(), 0);
+    expect(actor.send(shown('m2'), 0)).toHaveLength(1);
+    actor.send({ type: 'CleanUp' }, 0);
+    for (const id of ['m1', 'm2']) expect(actor.send(shown(id), 0)).toEqual([]);
+    actor.state = actor.refold(actor.facts.length - 1);
+    for (const id of ['m1', 'm2']) expect(actor.send(shown(id), 0)).toEqual([]);
+  });
+
   it('also after the end of its chat, with the id of that chat', () => {
     visitor([...chatting, delivered(['m1']), chatClosed()])
       .when(shown('m1'))
@@ -134,7 +178,7 @@ describe('an operator’s message', () => {
     const many = Array.from({ length: 40 }, (_, i) => marked(`o${i}`));
     const { context } = visitorState(visitor([...chatting, ...many]).state().core);
     expect(context.markable).toHaveLength(32);
-    expect(context.markable[0]?.id).toBe('o8');
+    expect(context.markable[0]?.hash).toBe(shortHash('o8'));
   });
 
   it('is accepted by LHC', () => {
