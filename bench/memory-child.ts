@@ -52,7 +52,14 @@ async function measure({ visitors }: { readonly visitors: number }): Promise<Mem
   const host = createHost({ store, vault, snapshots, now, newId, random: Math.random, logger });
   const actors = createActors(host, newId);
   const workFile = openWorkFile(join(dir, 'work.db'));
-  const deadlines = createDeadlines({ db: workFile, host, ownership: soleOwner, now, logger });
+  const deadlines = createDeadlines({
+    db: workFile,
+    host,
+    ownership: soleOwner,
+    now,
+    random: Math.random,
+    logger,
+  });
   const tables = [DEADLINES_TABLE, DESIRED_VISITORS_TABLE];
   const work = createPendingWork({ db: workFile, store, tables, logger });
   work.subscribe(deadlines);

@@ -5,8 +5,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import { actorOf } from '../actors/ids.ts';
-import { messageOf } from '../errors.ts';
+import { isTransient, messageOf } from '../errors.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
+import { backoff, type RetryPolicy } from '../kit/backoff.ts';
 import { prepareLazily } from '../sqlite/statements.ts';
 import type { ActorHost } from './host/host.ts';
 import {
@@ -21,7 +22,13 @@ import type { CommitListener, WorkTable } from './pending-work.ts';
 /** The longest sleep of the timer. setTimeout takes 2^31-1 ms at most, and the clock may be changed meanwhile. */
 export const LOOK_AGAIN_MS = 60_000;
 export const FIRED_AT_ONCE = 64;
-export const DEADLINE_RETRY_MS = 5_000;
+/** Waits between the tries of one deadline while the event store is away or other processes are in the way. */
+export const DEADLINE_RETRY: RetryPolicy = { firstMs: 5_000, mostMs: 60_000 };
+/**
+ * Waits between the tries of one deadline that fails for any other reason: a history that does not fit its machine is
+ * read to the end each time. A new fact of the actor and a start of the service begin anew.
+ */
+export const UNFIT_RETRY: RetryPolicy = { firstMs: 5_000, mostMs: 3_600_000 };
 
 export interface Deadlines extends CommitListener {
   /**
@@ -38,37 +45,43 @@ export interface Deadlines extends CommitListener {
 
 const QUERIES = {
   // A deadline that was armed before the start of this process has to wait for the end of the grace.
-  due: `SELECT stream FROM deadlines WHERE due <= ? AND (armed >= ? OR ? >= ?)
-    AND partition IN (SELECT value FROM json_each(?)) ORDER BY due LIMIT ?`,
-  next: `SELECT min(due) AS due FROM deadlines WHERE due > ?
+  due: `SELECT stream, revision, failures FROM deadlines WHERE try_at <= ? AND (armed >= ? OR ? >= ?)
+    AND partition IN (SELECT value FROM json_each(?)) ORDER BY try_at LIMIT ?`,
+  next: `SELECT min(try_at) AS due FROM deadlines WHERE try_at > ?
     AND partition IN (SELECT value FROM json_each(?))`,
-  move: 'UPDATE deadlines SET due = ?, revision = ? WHERE stream = ? AND revision <= ?',
-  later: 'UPDATE deadlines SET due = ? WHERE stream = ?',
+  move: `UPDATE deadlines SET due = ?1, try_at = ?1, failures = 0, revision = ?2
+    WHERE stream = ?3 AND revision <= ?2`,
+  // A fact that came meanwhile has begun anew.
+  later: `UPDATE deadlines SET try_at = ?, failures = failures + 1 WHERE stream = ? AND revision = ?`,
+  anew: 'UPDATE deadlines SET try_at = due, failures = 0 WHERE failures > 0',
   drop: 'DELETE FROM deadlines WHERE stream = ? AND revision <= ?',
   count: 'SELECT count(*) AS n FROM deadlines',
 } as const;
 
 export const DEADLINES_TABLE: WorkTable = {
   name: 'deadlines',
-  version: 1,
+  version: 2,
+  // Failed tries move `try_at` alone.
   schema: `
     CREATE TABLE deadlines (
       stream TEXT PRIMARY KEY,
       partition INTEGER NOT NULL,
       due INTEGER NOT NULL,
       armed INTEGER NOT NULL,
-      revision INTEGER NOT NULL
+      revision INTEGER NOT NULL,
+      try_at INTEGER NOT NULL,
+      failures INTEGER NOT NULL DEFAULT 0
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX deadlines_due ON deadlines (due);
+    CREATE INDEX deadlines_due ON deadlines (try_at);
   `,
   tables: ['deadlines'],
   apply: (file) => {
     // A fact that leaves the deadline unchanged does not arm it again. The outcome of an effect after a start is no sign
     // of life of a visitor, so the deadline keeps its grace.
     const put = file.prepare(
-      `INSERT INTO deadlines VALUES (?, ?, ?, ?, ?) ON CONFLICT (stream) DO UPDATE
+      `INSERT INTO deadlines VALUES (?1, ?2, ?3, ?4, ?5, ?3, 0) ON CONFLICT (stream) DO UPDATE
        SET armed = iif(due = excluded.due, armed, excluded.armed),
-         due = excluded.due, revision = excluded.revision
+         due = excluded.due, revision = excluded.revision, try_at = excluded.due, failures = 0
        WHERE excluded.revision > revision`,
     );
     const drop = file.prepare('DELETE FROM deadlines WHERE stream = ? AND revision < ?');
@@ -88,6 +101,7 @@ interface State {
   readonly host: Pick<ActorHost, 'wake'>;
   readonly ownership: Ownership;
   readonly now: () => number;
+  readonly random: () => number;
   readonly logger: Logger;
   /** ms since 1970, as all times here; infinite before the start. */
   startedAt: number;
@@ -105,14 +119,16 @@ export function createDeadlines(options: {
   host: Pick<ActorHost, 'wake'>;
   ownership: Ownership;
   now: () => number;
+  random: () => number;
   logger: Logger;
 }): Deadlines {
-  const { db, host, ownership, now, logger } = options;
+  const { db, host, ownership, now, random, logger } = options;
   const state: State = {
     query: prepareLazily(db, QUERIES),
     host,
     ownership,
     now,
+    random,
     logger,
     startedAt: Number.POSITIVE_INFINITY,
     graceUntil: Number.POSITIVE_INFINITY,
@@ -126,6 +142,7 @@ export function createDeadlines(options: {
     start(graceMs) {
       state.startedAt = now();
       state.graceUntil = state.startedAt + graceMs;
+      state.query('anew').run(); // this program may have another version of a machine
       ownership.onChange(() => plan(state));
       ownership.onHandOver(async () => {
         await state.firing;
@@ -148,11 +165,18 @@ const isRunning = ({ stopped, startedAt }: State): boolean =>
 const ownPartitions = ({ ownership }: State): string =>
   JSON.stringify(Array.from({ length: PARTITIONS }, (_, n) => n).filter((n) => ownership.owns(n)));
 
-const dueStreams = (state: State, limit: number): readonly string[] => {
+interface Due {
+  readonly stream: string;
+  readonly revision: number;
+  /** Tries that failed since the last fact. */
+  readonly failures: number;
+}
+
+const dueNow = (state: State, limit: number): readonly Due[] => {
   const { query, now, startedAt, graceUntil } = state;
   const at = now();
   const rows = query('due').all(at, startedAt, at, graceUntil, ownPartitions(state), limit);
-  return rows.map(({ stream }) => String(stream));
+  return rows as unknown as Due[]; // the columns of the statement
 };
 
 /** Sets the timer to the next deadline in the table. */
@@ -161,7 +185,7 @@ function plan(state: State): void {
   const { query, now, graceUntil } = state;
   const at = now();
   const due = Number(query('next').get(at, ownPartitions(state))?.due ?? Number.POSITIVE_INFINITY);
-  const overdue = dueStreams(state, 1).length > 0;
+  const overdue = dueNow(state, 1).length > 0;
   arm(state, overdue ? at : Math.min(due, graceUntil > at ? graceUntil : due));
 }
 
@@ -195,20 +219,23 @@ function look(state: State): void {
 
 async function fireDue(state: State): Promise<void> {
   for (;;) {
-    const streams = dueStreams(state, FIRED_AT_ONCE);
-    if (streams.length === 0 || state.stopped) return;
-    await Promise.all(streams.map((stream) => fire(state, stream)));
+    const all = dueNow(state, FIRED_AT_ONCE);
+    if (all.length === 0 || state.stopped) return;
+    await Promise.all(all.map((due) => fire(state, due)));
   }
 }
 
-async function fire({ query, host, ownership, now, logger }: State, stream: string): Promise<void> {
+async function fire(state: State, { stream, revision: seen, failures }: Due): Promise<void> {
+  const { query, host, ownership, now, random, logger } = state;
   if (!ownsStream(ownership, stream)) return;
   try {
     const { next, revision } = await host.wake(stream);
     if (next === undefined) query('drop').run(stream, revision);
-    else query('move').run(next, revision, stream, revision);
+    else query('move').run(next, revision, stream);
   } catch (error) {
-    logger.warn({ stream, reason: messageOf(error) }, 'deadline not fired; trying again');
-    query('later').run(now() + DEADLINE_RETRY_MS, stream);
+    const policy = isTransient(error) ? DEADLINE_RETRY : UNFIT_RETRY;
+    const wait = Math.ceil(backoff(failures + 1, policy, random));
+    logger.warn({ stream, reason: messageOf(error), wait }, 'deadline not fired; trying again');
+    query('later').run(now() + wait, stream, seen);
   }
 }

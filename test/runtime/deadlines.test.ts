@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { AppError } from '../../src/errors.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../../src/runtime/deadlines.ts';
 import type { ActorHost } from '../../src/runtime/host/host.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/leases/ownership.ts';
@@ -27,6 +28,7 @@ async function deadlinesOf(rig: Rig, wake: Wake = rig.host.wake, ownership: Owne
     db: rig.workFile,
     ownership,
     now: rig.now,
+    random: () => 0.5,
     logger: silent,
     host: {
       wake: (stream) => {
@@ -127,9 +129,51 @@ it('a wake that fails is tried again and holds up no other actor', async () => {
   await caughtUp();
   await passes(rig, 1_000);
   await has(rig, 'good', 'TimedOut');
-  for (let i = 0; i < 40; i++) await passes(rig, 500);
+  for (let i = 0; i < 80; i++) await passes(rig, 500); // the waits grow: 5, 10 and 20 s at most
   await has(rig, 'bad', 'TimedOut');
   expect(woken.filter((stream) => stream.endsWith('.bad'))).toHaveLength(4);
+});
+
+it('an actor that is unfit is read ever more rarely, until it has a new fact or the service starts again', async () => {
+  const before = await openRig();
+  const unfit = async () => {
+    throw new AppError('unfit', 'PageViewed does not fit the state');
+  };
+  const { deadlines, woken, caughtUp } = await deadlinesOf(before, unfit);
+  deadlines.start(0);
+  await arrive(before, 'bad', 1_000);
+  await caughtUp();
+  for (let hour = 0; hour < 24; hour++) {
+    for (let minute = 0; minute < 60; minute++) await passes(before, 60_000);
+  }
+  // Ten waits up to an hour, and then one each 45 minutes with this jitter. Every 5 s would be 17,280.
+  expect(woken.length).toBeGreaterThan(24);
+  expect(woken.length).toBeLessThan(45);
+
+  woken.length = 0;
+  await before.toVisitor('bad', viewPage('next', { ...DELAYS, hardTimeout: 1_000 }));
+  await caughtUp();
+  for (let i = 0; i < 10; i++) await passes(before, 2_000);
+  expect(woken.length).toBeGreaterThanOrEqual(2);
+
+  await deadlines.stop();
+  const rig = await before.restart();
+  const anew = await deadlinesOf(rig);
+  anew.deadlines.start(0);
+  await passes(rig, 1_000);
+  await has(rig, 'bad', 'TimedOut');
+});
+
+it('while the event store is away a deadline waits a minute at most', async () => {
+  const rig = await openRig();
+  const { deadlines, woken, caughtUp } = await deadlinesOf(rig, async () => {
+    throw new AppError('unavailable', 'the store is away');
+  });
+  deadlines.start(0);
+  await arrive(rig, '1', 1_000);
+  await caughtUp();
+  for (let minute = 0; minute < 60; minute++) await passes(rig, 60_000);
+  expect(woken.length).toBeGreaterThanOrEqual(60);
 });
 
 it('a deadline may be 40 days away, which is longer than a timer of Node can wait', async () => {
