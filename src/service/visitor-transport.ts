@@ -73,15 +73,17 @@ export function listenToSessions(
       const visitor = visitorOf(jid, tenants);
       if (final && visitor) reconciler.sessionLost({ tenant: visitor.tenant, key: visitor.name });
     },
-    messageReturned(jid, messageId, { code, message: reason }) {
+    messageReturned(jid, { id: messageId, to }, { code, message: reason }) {
       const visitor = visitorOf(jid, tenants);
-      if (!visitor) return;
+      const receiver = personOf(to, tenants.ofHost);
+      if (!visitor || receiver?.kind !== 'operator') return;
       if (code === 'unavailable') {
         xmppLane.resend(jid);
         return;
       }
       const { tenant, name } = visitor;
-      const command = { type: 'ReportMessageFailed', messageId, reason } as const;
+      const operator = receiver.name;
+      const command = { type: 'ReportMessageFailed', messageId, reason, operator } as const;
       actors
         .visitor(tenant, name)
         .send(command)

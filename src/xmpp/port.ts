@@ -60,10 +60,17 @@ export interface TransportListener {
    */
   sessionLost(jid: string, reason: string, final: boolean): void;
   /**
-   * ejabberd returned a message after it was taken. That happens when the receiver's session dies with the message.
-   * @param error `unavailable`: send it again with the same id. `refused`: the message has failed
+   * A message came back after it was taken. That happens when the receiver's session dies with the message. Errors from
+   * anybody but the receiver are never reported.
+   * @param message its id, and the bare JID that it was sent to
+   * @param error `unavailable`: send it again with the same id. `refused`: the message has failed. Its message is the
+   * stanza error condition alone
    */
-  messageReturned?(jid: string, id: string, error: AppError): void;
+  messageReturned?(
+    jid: string,
+    message: { readonly id: string; readonly to: string },
+    error: AppError,
+  ): void;
 }
 
 /** Errors are {@link AppError}s: `unavailable` (try again later) or `refused` (a retry would not help). */
@@ -92,7 +99,8 @@ export interface VisitorTransport {
    * Sends a message. Resolves when ejabberd has taken it, that is, answered a XEP-0199 ping sent behind it on the same
    * stream. Calls with the same `from` keep their order.
    * @throws {AppError} `unavailable`: there is no session, or it was lost before the answer; send again with the same
-   * id. `refused`: ejabberd returned the message (no such operator), or the message is too long
+   * id. `refused`: the message came back (no such operator; the error's message is the stanza error condition alone), or
+   * it is too long
    */
   send(message: OutgoingMessage): Promise<void>;
   /** Sends a chat state (XEP-0085) now, or drops it. */

@@ -1,9 +1,11 @@
 /** Visitors and operators talk: invitations, routing, messages both ways, and notices about undelivered messages. */
+import xml from '@xmpp/xml';
 import { expect, it } from 'vitest';
 import type { Operator } from '../support/operator.ts';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
 
+const STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas';
 const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }] });
 const acme = world.tenant('acme');
 await acme.register('olga', { departments: ['sales'] });
@@ -227,6 +229,57 @@ it('a message of a chat that no operator took fails with a reason', async () => 
     chatId: 'c9',
     reason: 'no operator took the chat',
   });
+});
+
+it('a message fails if its receiver returns it, with the condition alone, and not if anybody else says so', async () => {
+  // A client that acknowledges nothing: the message stays open.
+  await acme.register('rita', { departments: ['billing'] });
+  const rita = await acme.connect('rita', { receipts: false, answerPings: false });
+  await acme.operatorIs('rita', 'available');
+  await online('11', rita);
+  const message = { id: 'm11', body: 'Hello' };
+  await acme.ask('POST', '/visitors/11/chats', { chatId: 'c11', department: 'billing', message });
+  await waitForText(rita, '11', 'Hello');
+  const stateOf = async () =>
+    (await acme.ask('GET', '/visitors/11/messages')).items.find(
+      ({ id }: { id: string }) => id === 'm11',
+    )?.state;
+  await waitFor(async () => (await stateOf()) === 'taken', { what: 'ejabberd to take it' });
+
+  const session = rita.messages.at(-1)?.from ?? '';
+  const returnTo = (to: string) =>
+    xml(
+      'message',
+      { type: 'error', id: 'm11', to },
+      xml(
+        'error',
+        { type: 'cancel' },
+        xml('item-not-found', { xmlns: STANZA_ERRORS }),
+        xml('text', { xmlns: STANZA_ERRORS }, 'words of the sender'),
+      ),
+    );
+  // Another operator of the tenant, and an account that is nobody's.
+  await world.admin('register', { user: 'mallory', host: acme.host, password: 'pw' });
+  const mallory = await acme.connect('mallory');
+  for (const forger of [pia, mallory]) {
+    forger.sendStanza(returnTo(acme.visitorJid('11')));
+    forger.sendStanza(returnTo(session));
+    await forger.acknowledged();
+  }
+  // A later message comes behind the forgeries, in the session and in the log.
+  await acme.ask('POST', '/visitors/11/messages', { id: 'm12', body: 'Still there?' });
+  await waitForText(rita, '11', 'Still there?');
+  expect(await stateOf()).toBe('taken');
+
+  rita.sendStanza(returnTo(session));
+  const failed = await acme.callback('message.failed', ({ visitor }) => visitor === '11');
+  expect(failed.data).toMatchObject({ messageId: 'm11', reason: 'item-not-found' });
+  const { body } = await world.service.call('GET', '/debug/events?limit=500');
+  expect(JSON.stringify(body)).not.toContain('words of the sender');
+  expect(JSON.stringify(acme.lhc.requests)).not.toContain('words of the sender');
+  await mallory.disconnect();
+  await rita.disconnect();
+  await acme.ask('POST', '/visitors/11/chats/c11/close', { by: 'visitor' });
 });
 
 it('a chat without a browsing visitor is a contact of its own', async () => {

@@ -23,7 +23,8 @@ export type VisitorReport =
   | { type: 'ReportOperatorMessageAccepted'; messageId: string; operator: Username }
   /** The visitor has seen an operator's message, and all before it. */
   | { type: 'ReportOperatorMessageDisplayed'; messageId: string }
-  | { type: 'ReportMessageFailed'; messageId: string; reason: string };
+  /** @param operator the operator from whom the message came back, if it was taken before */
+  | { type: 'ReportMessageFailed'; messageId: string; reason: string; operator?: Username };
 
 /** A reason in a fact at most, in UTF-16 units. Servers and clients write some of them. */
 export const MAX_REPORTED_REASON_CHARACTERS = 500;
@@ -44,7 +45,10 @@ function messageDelivered(messages: readonly OpenMessage[], by: string): Visitor
   }));
 }
 
-/** True if a delivery to this operator counts. Others may have the message, too: after a broadcast or as a former owner. */
+/**
+ * True if what became of the message at this operator counts. Others may have it, too: after a broadcast or as a former
+ * owner.
+ */
 const isReceiver = (
   { chat }: VisitorContext,
   message: OpenMessage,
@@ -112,12 +116,11 @@ export function decideReport(context: VisitorContext, command: VisitorReport): V
         }));
     }
     case 'ReportMessageFailed': {
-      const { messageId } = command;
+      const { messageId, operator } = command;
       const reason = shortReason(command.reason);
-      return openMessagesAmong(context, [messageId]).map(({ chatId }) => ({
-        type: 'MessageFailed',
-        data: { messageId, reason, chatId },
-      }));
+      return openMessagesAmong(context, [messageId])
+        .filter((message) => isReceiver(context, message, operator))
+        .map(({ chatId }) => ({ type: 'MessageFailed', data: { messageId, reason, chatId } }));
     }
   }
 }

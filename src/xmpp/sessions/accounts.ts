@@ -207,9 +207,9 @@ function createSession(pool: Pool, jid: string): Session {
       logger.debug({ jid }, 'visitor session taken over');
       if (handOvers.get(jid) === session) handOvers.remove(jid);
     },
-    onReturned(id, error) {
-      logger.info({ jid, id, reason: error.message }, 'message returned after it was taken');
-      for (const listener of listeners) listener.messageReturned?.(jid, id, error);
+    onReturned({ id, to }, error) {
+      logger.info({ jid, id, to, reason: error.message }, 'message returned after it was taken');
+      for (const listener of listeners) listener.messageReturned?.(jid, { id, to }, error);
     },
     onOutage(waiting) {
       if (waiting) waitingForServer.add(session);

@@ -3,9 +3,6 @@ import type { Element } from '@xmpp/xml';
 import { AppError, messageOf } from '../../errors.ts';
 import { StreamFailure } from './login-stream.ts';
 
-/** Bounds the part of ejabberd's text that goes into an error message. */
-const TEXT_CHARS = 200;
-
 /**
  * Conditions after which another login would not help, or would do harm. After a `conflict` somebody else has the
  * session (or an administrator ended it), and another login would throw them out in turn.
@@ -33,14 +30,44 @@ export function sessionError(jid: string, error: unknown): AppError {
     : new AppError('refused', `${jid} has no session: ${cause} (${condition})`, details);
 }
 
-/** The error of a message that ejabberd returned (RFC 6120 §8.3). Only the type `wait` is worth a retry. */
+const STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas';
+
+/** RFC 6120 §8.3.3. */
+const STANZA_CONDITIONS: ReadonlySet<string> = new Set([
+  'bad-request',
+  'conflict',
+  'feature-not-implemented',
+  'forbidden',
+  'gone',
+  'internal-server-error',
+  'item-not-found',
+  'jid-malformed',
+  'not-acceptable',
+  'not-allowed',
+  'not-authorized',
+  'policy-violation',
+  'recipient-unavailable',
+  'redirect',
+  'registration-required',
+  'remote-server-not-found',
+  'remote-server-timeout',
+  'resource-constraint',
+  'service-unavailable',
+  'subscription-required',
+  'undefined-condition',
+  'unexpected-request',
+]);
+
+/**
+ * The error of a message that came back (RFC 6120 §8.3). Only the type `wait` is worth a retry. The error's message is
+ * the condition alone: it becomes the reason in a fact, and whoever returns a message chooses all other words.
+ */
 export function returnedError(stanza: Element): AppError {
   const error = stanza.getChild('error');
-  const condition = error?.getChildElements()[0]?.name ?? 'undefined-condition';
-  const text = error?.getChildText('text') ?? '';
-  return new AppError(
-    error?.attrs.type === 'wait' ? 'unavailable' : 'refused',
-    `ejabberd returned the message to ${stanza.attrs.from ?? 'its receiver'}: ${condition}${text && ` (${text.slice(0, TEXT_CHARS)})`}`,
-    { condition, id: stanza.attrs.id },
-  );
+  const name = error
+    ?.getChildElements()
+    .find((child) => child.getNS() === STANZA_ERRORS && STANZA_CONDITIONS.has(child.name))?.name;
+  const condition = name ?? 'undefined-condition';
+  const code = error?.attrs.type === 'wait' ? 'unavailable' : 'refused';
+  return new AppError(code, condition, { condition });
 }

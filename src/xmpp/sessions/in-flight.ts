@@ -10,9 +10,17 @@ export interface Waiter {
   reject(error: AppError): void;
 }
 
+/** What a returned stanza is known by. */
+export interface Sent {
+  /** The stanza's id. */
+  readonly id: string;
+  /** The bare JID that it was sent to. */
+  readonly to: string;
+}
+
 export interface InFlight {
-  /** Adds a stanza, which the next ping will cover. With an id, {@link returned} can find it. */
-  add(waiter: Waiter, id?: string): void;
+  /** Adds a stanza, which the next ping will cover. With `sent`, {@link returned} can find it. */
+  add(waiter: Waiter, sent?: Sent): void;
   /**
    * The id for a ping to send now. Undefined if no stanza waits for one, or one is in progress.
    * @param now milliseconds of `performance.now()`
@@ -21,8 +29,8 @@ export interface InFlight {
   nextPing(now: number, always?: boolean): string | undefined;
   /** Resolves the stanzas that this ping covered. False if the ping is not from here. */
   answered(pingId: string): boolean;
-  /** Rejects the stanza with this id. False if there is none (any more). */
-  returned(id: string, error: AppError): boolean;
+  /** Rejects the stanza that was sent to this address with this id. False if there is none (any more). */
+  returned(sent: Sent, error: AppError): boolean;
   /** When the ping in progress was sent; undefined if there is none. */
   readonly pingedAt: number | undefined;
   /** True if a stanza waits for a ping that was not sent yet. */
@@ -33,7 +41,7 @@ export interface InFlight {
 
 interface Entry {
   readonly waiter: Waiter;
-  readonly id: string | undefined;
+  readonly sent: Sent | undefined;
 }
 
 export function createInFlight(): InFlight {
@@ -44,7 +52,7 @@ export function createInFlight(): InFlight {
   let pings = 0;
 
   return {
-    add: (waiter, id) => void waiting.push({ waiter, id }),
+    add: (waiter, sent) => void waiting.push({ waiter, sent }),
     nextPing(now, always = false) {
       if (ping || (waiting.length === 0 && !always)) return undefined;
       pings += 1;
@@ -61,9 +69,9 @@ export function createInFlight(): InFlight {
       for (const { waiter } of entries) waiter.resolve();
       return true;
     },
-    returned(id, error) {
+    returned({ id, to }, error) {
       // ejabberd returns a message while it routes it, so the error comes before the answer to the ping behind it.
-      const entry = [...covered, ...waiting].find((each) => each.id === id);
+      const entry = [...covered, ...waiting].find(({ sent }) => sent?.id === id && sent.to === to);
       if (!entry) return false;
       covered = covered.filter((each) => each !== entry);
       waiting = waiting.filter((each) => each !== entry);

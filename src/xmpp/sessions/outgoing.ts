@@ -1,6 +1,8 @@
 /** Everything that one visitor's session sends: the latest presence, messages in order, and the pings behind them. */
 import type { Element } from '@xmpp/xml';
 import { AppError } from '../../errors.ts';
+import { Lru } from '../../kit/lru.ts';
+import { bareJid } from '../jid.ts';
 import type { Acknowledgement, ChatState, OutgoingMessage, VisitorPresence } from '../port.ts';
 import {
   acknowledgementStanza,
@@ -10,7 +12,7 @@ import {
   unavailableStanza,
 } from '../stanzas.ts';
 import { returnedError } from './failure.ts';
-import { createInFlight } from './in-flight.ts';
+import { createInFlight, type Sent } from './in-flight.ts';
 import { createLatestPresence } from './latest-presence.ts';
 import type { Stream } from './login-stream.ts';
 
@@ -25,18 +27,26 @@ export const PING_DEADLINE_MS = 20_000;
  */
 export const MAX_BODY_BYTES = 200_000;
 
+/**
+ * Messages of one session that ejabberd has taken and can still return, at most: it returns them when the receiver's
+ * session dies with them. The oldest is forgotten first.
+ */
+export const MAX_RETURNABLE_MESSAGES = 256;
+
 export interface OutgoingOptions {
   readonly domain: string;
   readonly pingIntervalMs: number;
   readonly pingDeadlineMs: number;
-  /** A message came back after it was taken. */
-  readonly onReturned: (id: string, error: AppError) => void;
+  /** A message came back after it was taken, from the address that it was sent to. */
+  readonly onReturned: (sent: Sent, error: AppError) => void;
 }
 
 export class Outgoing {
   readonly #options: OutgoingOptions;
   readonly #inFlight = createInFlight();
   readonly #presence = createLatestPresence();
+  /** Messages that were taken, by {@link keyOf}. */
+  readonly #taken = new Lru<true>(MAX_RETURNABLE_MESSAGES);
   #stream: Stream | undefined;
   #outbox: Element[] = [];
   #flushing = false;
@@ -84,12 +94,12 @@ export class Outgoing {
     }
     const stanza = messageStanza(message);
     delete stanza.attrs.from; // the server sets the session's own (RFC 6120 §8.1.2.1)
-    return this.#write(stanza);
+    return this.#write(stanza, message.to, !message.notice);
   }
 
   /** Resolves when the receipt or marker is taken. */
   acknowledge(to: string, what: Acknowledgement, id: string): Promise<void> {
-    return this.#write(acknowledgementStanza(undefined, to, what, id));
+    return this.#write(acknowledgementStanza(undefined, to, what, id), to);
   }
 
   chatState(to: string, state: ChatState): void {
@@ -110,7 +120,10 @@ export class Outgoing {
     this.#stream?.send(unavailableStanza());
   }
 
-  /** Handles a stanza that came in. mod_lhc reports operators' messages and presences, so they are ignored here. */
+  /**
+   * Handles a stanza that came in. Anybody can send one: what it may change depends on its sender, whom the server names
+   * (RFC 6120 §8.1.2.1). mod_lhc reports operators' messages and presences, so they are ignored here.
+   */
   heard(stanza: Element): void {
     this.#lastHeard = performance.now();
     const { id = '', from, type } = stanza.attrs;
@@ -118,14 +131,26 @@ export class Outgoing {
       const fromServer = from === undefined || from === this.#options.domain;
       if (fromServer && this.#inFlight.answered(id) && this.#inFlight.waiting) this.#flushSoon();
     } else if (stanza.name === 'message' && type === 'error') {
-      const error = returnedError(stanza);
-      if (!this.#inFlight.returned(id, error)) this.#options.onReturned(id, error);
+      this.#returned({ id, to: bareJid(from ?? '') }, returnedError(stanza));
     } else if (stanza.name === 'presence' && type === 'unavailable' && from === this.#stream?.jid) {
       // This session replaced another one, whose unavailable presence came after our available one: every second to
       // third time on 23.01 and 24.12 (ADR 0012). Operators now see the visitor as gone.
       this.#presence.forgetWritten();
       this.#flushSoon();
     }
+  }
+
+  /**
+   * Handles an error that comes from the address `sent.to`. ejabberd returns a message from the JID that it was sent to
+   * (measured on 23.01: no account, full offline storage, blocked, session ended), and the receiver's client from a
+   * full JID of that account. So an error from any other account is not about a message of ours.
+   */
+  #returned(sent: Sent, error: AppError): void {
+    if (this.#inFlight.returned(sent, error)) return;
+    const key = keyOf(sent);
+    if (!this.#taken.peek(key)) return;
+    this.#taken.delete(key);
+    this.#options.onReturned(sent, error);
   }
 
   /**
@@ -143,10 +168,17 @@ export class Outgoing {
     }
   }
 
-  #write(stanza: Element): Promise<void> {
+  /** @param returnable whether it counts if the stanza comes back after it was taken */
+  #write(stanza: Element, to: string, returnable = false): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const sent = { id: stanza.attrs.id ?? '', to: bareJid(to) };
     this.#outbox.push(stanza);
-    this.#inFlight.add({ resolve, reject }, stanza.attrs.id);
+    // At once: an error can come right behind the answer to the ping, before the promise's own reactions.
+    const taken = () => {
+      if (returnable) this.#taken.set(keyOf(sent), true);
+      resolve();
+    };
+    this.#inFlight.add({ resolve: taken, reject }, sent);
     this.#flushSoon();
     return promise;
   }
@@ -178,3 +210,6 @@ export class Outgoing {
     this.#outbox = [];
   }
 }
+
+/** No JID holds a space (RFC 7622). */
+const keyOf = ({ id, to }: Sent): string => `${to} ${id}`;

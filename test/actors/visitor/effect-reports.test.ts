@@ -41,6 +41,12 @@ const received = (operator?: string): VisitorCommand => ({
 });
 const shown = (messageId: string, operator = 'op1') =>
   ({ type: 'ReportMessageDisplayed', messageId, operator: username(operator) }) as const;
+const returned = (operator?: string): VisitorCommand => ({
+  type: 'ReportMessageFailed',
+  messageId: 'm1',
+  reason: 'gone',
+  ...(operator === undefined ? {} : { operator: username(operator) }),
+});
 const displayed = (messageId: string, operator = 'op1', chatId = 'c1'): VisitorFact => ({
   type: 'MessageDisplayed',
   data: { operator: username(operator), messageId, chatId },
@@ -77,6 +83,27 @@ describe('a message is delivered', () => {
     visitor([...chatting, chatClosed(), chatStarted('c2')])
       .when(received('op2'))
       .then([delivered(['m1'])]);
+  });
+});
+
+describe('a message that comes back after it was taken', () => {
+  const failed: VisitorFact = {
+    type: 'MessageFailed',
+    data: { messageId: 'm1', reason: 'gone', chatId: 'c1' },
+  };
+
+  it('fails if the owner of the chat returns it; not if another receiver or a former owner does', () => {
+    visitor([...waiting, chatOffered('op1', 'op2')])
+      .when(returned('op1'))
+      .then([]);
+    visitor([...chatting, chatTransferred('op1', 'op2')])
+      .when(returned('op1'))
+      .then([]);
+    visitor(chatting).when(returned('op1')).then([failed]);
+    visitor(chatting).when(returned()).then([failed]);
+    visitor([...chatting, chatClosed()])
+      .when(returned('op1'))
+      .then([failed]);
   });
 });
 

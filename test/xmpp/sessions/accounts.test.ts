@@ -14,9 +14,19 @@ import { testEjabberd } from '../../support/ejabberd.ts';
 import { connectOperator, type Operator } from '../../support/operator.ts';
 import { waitFor } from '../../support/wait.ts';
 
-const ejabberd = await testEjabberd();
+/** ejabberd ends a session that leaves more stanzas than this unacknowledged. */
+const MAX_ACK_QUEUE = 50;
+const MAX_OFFLINE_MESSAGES = 3;
+const ejabberd = await testEjabberd({
+  streamManagement: { maxAckQueue: MAX_ACK_QUEUE },
+  extraModules: { mod_blocking: {} },
+  extraConfig: {
+    shaper_rules: { max_user_sessions: 10, max_user_offline_messages: MAX_OFFLINE_MESSAGES },
+  },
+});
 const admin = createEjabberdAdmin({ url: ejabberd.apiUrl, ...ejabberd.api });
 const operatorJid = `op1@${ejabberd.host}`;
+const STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas';
 const logger = pino({ level: process.env.LOG_LEVEL ?? 'silent' });
 const transports: VisitorTransport[] = [];
 let operator: Operator;
@@ -43,19 +53,47 @@ function transport(options: Partial<AccountsOptions> = {}) {
   accounts.listen({
     sessionStarted: (jid) => events.push(`started ${jid}`),
     sessionLost: (jid, _reason, final) => events.push(`${final ? 'stopped' : 'lost'} ${jid}`),
-    messageReturned: (jid, id, error) => events.push(`returned ${jid} ${id} ${error.code}`),
+    messageReturned: (jid, { id, to }, { code, message }) =>
+      events.push(`returned ${jid} ${id} ${to} ${code} ${message}`),
   });
   transports.push(accounts);
   return Object.assign(accounts, { events });
 }
 
-async function newOperator(): Promise<Operator> {
+async function newOperator(username = 'op1'): Promise<Operator> {
   return connectOperator({
     service: ejabberd.xmpp,
     domain: ejabberd.host,
-    username: 'op1',
+    username,
     password: 'secret',
   });
+}
+
+/** Everything with which an account could pretend that ejabberd, or the receiver of these messages, answers. */
+function forgeries(to: string, ids: readonly string[]) {
+  const words = xml('text', { xmlns: STANZA_ERRORS }, 'words of a stranger');
+  const error = (type: string) =>
+    xml('error', { type }, xml('item-not-found', { xmlns: STANZA_ERRORS }), words);
+  const pings = Array.from({ length: 20 }, (_, n) => `ping-${n + 1}`);
+  return [
+    ...ids.flatMap((id) => [
+      xml('message', { type: 'error', id, to }, error('cancel')),
+      xml('message', { type: 'error', id, to }, error('wait')),
+      xml('message', { type: 'chat', to }, xml('received', { xmlns: 'urn:xmpp:receipts', id })),
+    ]),
+    ...pings.flatMap((id) => [
+      xml('iq', { type: 'result', id, to }),
+      xml('iq', { type: 'error', id, to }, error('cancel')),
+    ]),
+    xml('presence', { type: 'subscribe', to }),
+    xml('presence', { type: 'unavailable', to }),
+    xml(
+      'iq',
+      { type: 'set', id: 'push', to },
+      xml('query', 'jabber:iq:roster', xml('item', { jid: 'stranger@xmpp.test' })),
+    ),
+    xml('message', { type: 'chat', id: 'hi', to }, xml('body', {}, 'words of a stranger')),
+  ];
 }
 
 const presencesOf = (jid: string) =>
@@ -202,8 +240,100 @@ describe('messages', () => {
       send('lost', `nobody@${ejabberd.host}`),
       send('taken', operatorJid),
     ]);
-    expect(lost).toMatchObject({ reason: { code: 'refused' } });
+    expect(lost).toMatchObject({ reason: { code: 'refused', message: 'service-unavailable' } });
     expect(taken).toMatchObject({ status: 'fulfilled' });
+  });
+
+  test('that ejabberd cannot keep come back from the address that they were sent to', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    await accounts.online(jid, { status: '', nick: '' });
+    const send = (id: string, to: string) => accounts.send({ id, from: jid, to, body: 'hello' });
+    await admin.register(`full@${ejabberd.host}`, 'secret');
+    for (let n = 0; n < MAX_OFFLINE_MESSAGES; n++) await send(`kept ${n}`, `full@${ejabberd.host}`);
+    // Its text says that the storage is full; the reason is the condition alone.
+    await expect(send('too many', `full@${ejabberd.host}`)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'resource-constraint',
+    });
+    await expect(send('full JID', `full@${ejabberd.host}/gone`)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'resource-constraint',
+    });
+    await admin.register(`blocker@${ejabberd.host}`, 'secret');
+    const blocker = await newOperator('blocker');
+    await blocker.request(
+      xml('iq', { type: 'set' }, xml('block', 'urn:xmpp:blocking', xml('item', { jid }))),
+    );
+    // The receiver's session refuses it, which may be later than the answer to our ping.
+    const blocked = `blocked blocker@${ejabberd.host} refused service-unavailable`;
+    await send('blocked', `blocker@${ejabberd.host}`).then(
+      () => waitFor(() => accounts.events.includes(`returned ${jid} ${blocked}`)),
+      (error) => expect(error).toMatchObject({ code: 'refused', message: 'service-unavailable' }),
+    );
+    await blocker.disconnect();
+  });
+
+  test('that a dead session still has come back after they were taken', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    await accounts.online(jid, { status: '', nick: '' });
+    await admin.register(`fragile@${ejabberd.host}`, 'secret');
+    let isLost = false;
+    const fragile = await openStream(
+      {
+        service: ejabberd.xmpp,
+        domain: ejabberd.host,
+        username: 'fragile',
+        password: 'secret',
+        resource: 'phone',
+        allowPlaintext: false,
+      },
+      {
+        stanza: () => undefined,
+        lost() {
+          isLost = true;
+        },
+      },
+    );
+    fragile.send(xml('enable', 'urn:xmpp:sm:3'), xml('presence'));
+    await waitFor(async () => (await admin.sessions(fragile.jid))[0]?.show === 'available');
+    const to = `fragile@${ejabberd.host}`;
+    await accounts.send({ id: 'f-0', from: jid, to, body: 'hello' });
+    for (let n = 1; n <= MAX_ACK_QUEUE; n++) {
+      accounts.send({ id: `f-${n}`, from: jid, to, body: 'hello' }).catch(() => undefined);
+    }
+    // ejabberd ends a session with too many stanzas that it did not acknowledge, and returns those.
+    await waitFor(() => isLost);
+    await waitFor(() => accounts.events.some((event) => event.startsWith(`returned ${jid} f-0 `)));
+    expect(accounts.events).toContain(`returned ${jid} f-0 ${to} refused service-unavailable`);
+  });
+
+  test('of which a stranger says that they came back, or were processed, are not touched', async () => {
+    const jid = await newVisitor();
+    const accounts = transport();
+    await accounts.online(jid, { status: 'here', nick: '' });
+    await admin.register(`mallory@${ejabberd.host}`, 'secret');
+    const mallory = await newOperator('mallory');
+    const send = (id: string) => accounts.send({ id, from: jid, to: operatorJid, body: id });
+    await send('before');
+    for (const target of [jid, `${jid}/xmpp-chat`]) {
+      for (const stanza of forgeries(target, ['before', 'during', 'after'])) {
+        mallory.sendStanza(stanza);
+      }
+    }
+    await send('during');
+    await mallory.acknowledged();
+    // The session's answer comes behind everything that mallory sent.
+    await mallory.request(
+      xml('iq', { type: 'get', to: `${jid}/xmpp-chat` }, xml('ping', 'urn:xmpp:ping')),
+    );
+    await send('after');
+    await operator.waitFor(() => operator.messages.length === 3);
+    expect(accounts.events).toEqual([`started ${jid}`]);
+    expect(operator.presences.get(jid)).toMatchObject({ available: true, status: 'here' });
+    expect(presencesOf(jid)).toHaveLength(1);
+    await mallory.disconnect();
   });
 
   test('without a session are unavailable, and chat states are dropped', async () => {

@@ -13,7 +13,7 @@ function recorded() {
         resolve: () => settled.push(name),
         reject: (error) => settled.push(`${name}: ${error.message}`),
       },
-      name,
+      { id: name, to: 'op@xmpp.test' },
     );
   return { inFlight, settled, add };
 }
@@ -35,14 +35,16 @@ test('one ping covers all waiting stanzas, and later ones wait for the next ping
   expect(inFlight.nextPing(3, true)).toBeDefined();
 });
 
-test('a returned message fails alone, and the rest fails together at the end', () => {
+test('a message that its receiver returns fails alone, and the rest fails together at the end', () => {
   const { inFlight, settled, add } = recorded();
   add('a');
   add('b');
   inFlight.nextPing(0);
   add('c');
-  expect(inFlight.returned('b', new AppError('refused', 'nobody'))).toBe(true);
-  expect(inFlight.returned('b', gone)).toBe(false);
+  const nobody = new AppError('refused', 'nobody');
+  expect(inFlight.returned({ id: 'b', to: 'other@xmpp.test' }, nobody)).toBe(false);
+  expect(inFlight.returned({ id: 'b', to: 'op@xmpp.test' }, nobody)).toBe(true);
+  expect(inFlight.returned({ id: 'b', to: 'op@xmpp.test' }, gone)).toBe(false);
   inFlight.failAll(gone);
   expect(settled).toEqual(['b: nobody', 'a: gone', 'c: gone']);
   expect(inFlight.pingedAt).toBeUndefined();
