@@ -5,6 +5,11 @@ import { openSqliteEventStore } from './sqlite/store.ts';
 export interface OpenOptions {
   /** Appends are refused. A SQLite file is refused as well while another process writes to it. */
   readonly readOnly?: boolean;
+  /**
+   * Opens a second connection beside the one of this process that writes. It reads only. Gets a function to call whenever
+   * the log may have grown; without calls a SQLite file is looked at by itself, and a server tells.
+   */
+  readonly besideWriter?: (look: () => void) => void;
   /** The store does not repeat a failed append. For a caller that sends many at once and must keep their order itself. */
   readonly appendOnce?: boolean;
 }
@@ -25,14 +30,20 @@ export const sqlitePath = (eventStore: string): string | null =>
  */
 export const openEventStore = async (
   url: string,
-  { readOnly = false, appendOnce = false }: OpenOptions = {},
+  { readOnly = false, besideWriter, appendOnce = false }: OpenOptions = {},
 ): Promise<EventStore> => {
   const path = sqlitePath(url);
+  if (path && besideWriter) {
+    return openSqliteEventStore(path, { readOnly: true, onOpen: besideWriter });
+  }
   if (path) return openSqliteEventStore(path, { readOnly, alone: readOnly });
   if (/^esdb(?:\+discover)?:/.test(url)) {
     // Imported here, so that a service on SQLite does not load gRPC.
     const { openEsdbEventStore } = await import('./esdb/store.ts');
-    return openEsdbEventStore(url, { readOnly, ...(appendOnce && { timing: APPEND_ONCE }) });
+    return openEsdbEventStore(url, {
+      readOnly: readOnly || besideWriter !== undefined,
+      ...(appendOnce && { timing: APPEND_ONCE }),
+    });
   }
   throw new AppError(
     'invalid',

@@ -25,7 +25,7 @@ const STREAM_COUNTERS = {
  * @param hosts all hosts of ours, so that a host whose mod_lhc never came shows too
  */
 export function createMetrics(
-  deps: Pick<HttpDeps, 'gauges' | 'projections' | 'stream' | 'now'>,
+  deps: Pick<HttpDeps, 'gauges' | 'readModels' | 'stream' | 'now'>,
   webhooks: WebhookReceipts['view'],
   hosts: () => readonly string[],
 ): HttpMetrics {
@@ -98,13 +98,13 @@ function requestDurations(register: Registry) {
   };
 }
 
-function readModelMetrics(register: Registry, { projections }: Pick<HttpDeps, 'projections'>) {
+function readModelMetrics(register: Registry, { readModels }: Pick<HttpDeps, 'readModels'>) {
   new Gauge({
     name: 'xmpp_chat_projection_lag_seconds',
     help: 'How old the last event of the read models is while they catch up; 0 when live',
     registers: [register],
-    collect() {
-      this.set(projections.lag() / 1000);
+    async collect() {
+      this.set((await readModels.lag()) / 1000);
     },
   });
 }

@@ -1,6 +1,5 @@
 /** Makes the parts of the service in the order in which they need each other. Nothing runs yet: service.ts starts them. */
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createTenantDirectory } from '../actors/tenant/directory.ts';
 import type { Config } from '../config.ts';
@@ -10,7 +9,7 @@ import { createInbox } from '../inbox/inbox.ts';
 import { createSetAside } from '../inbox/set-aside.ts';
 import { newId } from '../kit/id.ts';
 import { createCallbackClient } from '../lhc/callback-client.ts';
-import { createProjections } from '../projections/projections.ts';
+import type { ReadModels } from '../projections/read-models.ts';
 import { createAnswers } from '../reactors/answers/answers.ts';
 import { createTyping } from '../reactors/conversation/visitor-typing.ts';
 import { createXmppLane, XMPP_FILTER } from '../reactors/conversation/xmpp-lane.ts';
@@ -188,17 +187,17 @@ export function createReactors(config: Config, runtime: Runtime) {
   };
 }
 
-/** The read models and the HTTP API. */
-export function createApi(config: Config, version: string, runtime: Runtime, reactors: Reactors) {
+/** The HTTP API. */
+export function createApi(
+  config: Config,
+  version: string,
+  runtime: Runtime,
+  reactors: Reactors,
+  readModels: ReadModels,
+) {
   const { tenants, actors, store, vault, secrets, now, logger, failpoint } = runtime;
   const { inbox, operatorAccounts, routing, typing, deadLetters } = reactors;
-  const projections = createProjections({
-    store,
-    vault,
-    path: join(config.dataDir, 'projections.db'),
-    beforeCheckpoint: () => failpoint('in-fold'),
-  });
-  const stream = createStreamHub({ ...runtime, projections });
+  const stream = createStreamHub({ ...runtime, changes: readModels.changes });
   const app = createApp({
     tenants,
     actors,
@@ -211,12 +210,12 @@ export function createApi(config: Config, version: string, runtime: Runtime, rea
     operatorAccounts,
     transfer: routing.transfer,
     typing,
-    projections,
+    readModels,
     stream,
     store,
     vault,
     deadLetters,
-    ...healthOf({ ...runtime, ...reactors, projections }),
+    ...healthOf({ ...runtime, ...reactors, readModels }),
     adminToken: config.adminToken,
     webhookSecrets: config.ejabberd.webhookSecrets,
     digestKey: secrets.digest,
@@ -225,5 +224,5 @@ export function createApi(config: Config, version: string, runtime: Runtime, rea
     logger,
     version,
   });
-  return { app, stream, projections };
+  return { app, stream };
 }

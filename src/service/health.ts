@@ -1,7 +1,7 @@
 /** What /readyz checks and what /metrics shows of each part. */
 import { AppError, hasCode } from '../errors.ts';
 import type { HttpDeps } from '../http/deps.ts';
-import type { Projections } from '../projections/projections.ts';
+import type { FreePlaces, ReadModels } from '../projections/read-models.ts';
 import { PARTITIONS } from '../runtime/leases/ownership.ts';
 import type { Reactors, Runtime } from './compose.ts';
 
@@ -12,7 +12,7 @@ type Parts = Pick<Runtime, 'store' | 'tenants' | 'work' | 'host' | 'deadlines' |
   Pick<
     Reactors,
     'admin' | 'transport' | 'lanes' | 'routing' | 'reconciler' | 'callbacks' | 'deadLetters'
-  > & { readonly projections: Projections };
+  > & { readonly readModels: ReadModels };
 
 export const healthOf = (
   parts: Parts,
@@ -23,9 +23,9 @@ export const healthOf = (
   gauges: gaugesOf(parts),
 });
 
-const checksOf = ({ store, projections, work, admin }: Parts): HttpDeps['checks'] => ({
+const checksOf = ({ store, readModels, work, admin }: Parts): HttpDeps['checks'] => ({
   eventstore: () => store.check(),
-  projections: () => projections.check(),
+  projections: () => readModels.check(),
   work: async () => {
     const { failure } = work.state();
     if (failure) {
@@ -38,12 +38,12 @@ const checksOf = ({ store, projections, work, admin }: Parts): HttpDeps['checks'
 });
 
 const advisoriesOf = ({
-  projections,
+  readModels,
   lanes,
   callbacks,
 }: Parts): Required<HttpDeps>['advisories'] => ({
   // Commands are accepted, and older rows answer queries: no reason to take the service out.
-  readModels: () => projections.settled(),
+  readModels: () => readModels.settled(),
   lhc: async () => {
     const failures = [...lanes.failures(callbacks.destination.name)].map(
       ([tenant, reason]) => `${tenant}: ${reason}`,
@@ -54,12 +54,13 @@ const advisoriesOf = ({
   },
 });
 
-type FreePlaces = ReturnType<Projections['operators']['free']>;
-
 /** The sum over all tenants, without their names; NaN while the read model is being built. */
-function sumOfFree({ tenants, projections }: Parts, number: (free: FreePlaces) => number): number {
+async function sumOfFree(
+  { tenants, readModels }: Parts,
+  number: (free: FreePlaces) => number,
+): Promise<number> {
   try {
-    return tenants.all().reduce((sum, { id }) => sum + number(projections.operators.free(id)), 0);
+    return number(await readModels.operators.free(tenants.all().map(({ id }) => id)));
   } catch (error) {
     if (hasCode(error, 'unavailable')) return Number.NaN;
     throw error;

@@ -2,10 +2,12 @@
  * The service in one process. The entry point is {@link startService}: compose.ts makes the parts, this file starts them
  * in order and stops them in order. src/main.ts alone imports this folder.
  */
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { messageOf } from '../errors.ts';
+import { sqlitePath } from '../eventstore/open.ts';
 import { type Listening, serve } from '../http/serve.ts';
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';
 import {
@@ -15,7 +17,8 @@ import {
   type Reactors,
   type Runtime,
 } from './compose.ts';
-import { openStorage } from './storage.ts';
+import { type ReadThread, startReadThread } from './read-thread/read-thread.ts';
+import { openStorage, type ServiceStorage } from './storage.ts';
 
 /** How often visitors' accounts and groups are compared with ejabberd. */
 export const COMPARE_EVERY_MS = 10 * 60_000;
@@ -55,17 +58,17 @@ export async function startService(
   const storage = await openStorage(config);
   const runtime = createRuntime(config, logger, storage);
   const reactors = createReactors(config, runtime);
-  const { app, stream, projections } = createApi(config, version, runtime, reactors);
+  const readThread = await openReadThread(config, logger, storage);
+  const { app, stream } = createApi(config, version, runtime, reactors, readThread.readModels);
 
   const following = new AbortController();
   const folds = Promise.all([
     runtime.work.run(following.signal),
-    projections.start(following.signal),
+    tellOfGrowth(config, storage, readThread, following.signal),
   ]);
   const closeStorage = async (): Promise<void> => {
     following.abort();
-    await folds;
-    projections.close();
+    await Promise.all([folds, readThread.stop()]);
     await storage.close();
   };
   let listening: Listening;
@@ -102,6 +105,36 @@ export async function startService(
       return stopped;
     },
   };
+}
+
+/** @throws {AppError} `unavailable` if the rows cannot be opened. The storage is closed then */
+async function openReadThread(
+  config: Config,
+  logger: Logger,
+  storage: ServiceStorage,
+): Promise<ReadThread> {
+  const { eventStore, failpoints, dataDir } = config;
+  const { serviceSecret } = storage;
+  const path = join(dataDir, 'projections.db');
+  try {
+    return await startReadThread({ logger, data: { eventStore, failpoints, path, serviceSecret } });
+  } catch (error) {
+    await storage.close();
+    throw error;
+  }
+}
+
+/** A SQLite file tells nobody that it has grown. An event store on a server tells the thread itself. */
+async function tellOfGrowth(
+  { eventStore }: Config,
+  { store }: ServiceStorage,
+  { grown }: ReadThread,
+  signal: AbortSignal,
+): Promise<void> {
+  if (sqlitePath(eventStore) === null) return;
+  const after = (await store.head()) ?? undefined;
+  // No event matches: the batches are empty, and there is one for each group of commits.
+  for await (const _ of store.subscribe({ after, prefixes: [], signal })) grown();
 }
 
 /** Effects begin only when everything that was done before is known. */

@@ -18,6 +18,8 @@ import { claimDataDir } from './data-dir.ts';
 export interface ServiceStorage {
   /** As {@link claimDataDir} has it. */
   readonly processId: string;
+  /** The secret itself, for the thread of the read models. */
+  readonly serviceSecret: string;
   readonly secrets: ServiceSecrets;
   readonly store: EventStore;
   readonly snapshots: SnapshotStore;
@@ -47,6 +49,7 @@ export async function openStorage(config: Config): Promise<ServiceStorage> {
     await checkSecret(store, dataDir.serviceSecret);
     return {
       processId: dataDir.processId,
+      serviceSecret: dataDir.serviceSecret,
       secrets: deriveSecrets(dataDir.serviceSecret),
       store,
       snapshots: createSnapshotStore(snapshotFile, { storeId: store.id }),

@@ -70,7 +70,7 @@ beforeAll(async () => {
   );
   await happens('8', starts('c2', null), says('m2'));
   ({ ask } = fakeApp({
-    projections: live.projections,
+    readModels: live.readModels,
     store: log.store,
     vault: log.vault,
     now: log.now,
@@ -152,13 +152,13 @@ test.each(READS)('%s answers as documented', async (path) => {
 
 test('a problem with retryAfter matches the document', async () => {
   const path = '/v1/{tenant}/queue';
-  const projections = {
-    ...fakeApp().deps.projections,
-    ready: async () => {
+  const readModels = {
+    ...fakeApp().deps.readModels,
+    reach: async () => {
       throw new AppError('unavailable', 'is being built', { retryAfter: 5 });
     },
   };
-  const { json } = await fakeApp({ projections }).ask('GET', urlOf(path));
+  const { json } = await fakeApp({ readModels }).ask('GET', urlOf(path));
   expect(json).toMatchObject({ status: 503, retryAfter: 5 });
   expect(documented(path, 503, 'application/problem+json').parse(json)).toEqual(json);
 });

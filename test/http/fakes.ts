@@ -11,12 +11,13 @@ import type { Position } from '../../src/eventstore/port.ts';
 import { createApp } from '../../src/http/app.ts';
 import type { HttpDeps } from '../../src/http/deps.ts';
 import { createStreamHub } from '../../src/http/stream/hub.ts';
+import type { ChangeFeed } from '../../src/projections/change-feed.ts';
 import type { ChatFilter, ChatView } from '../../src/projections/chat-queries.ts';
 import type { DepartmentView } from '../../src/projections/department-queries.ts';
 import type { MessageFilter, MessageView } from '../../src/projections/message-queries.ts';
 import type { OperatorFilter, OperatorView } from '../../src/projections/operator-queries.ts';
-import type { Projections } from '../../src/projections/projections.ts';
 import type { QueuedChat, QueueFilter } from '../../src/projections/queue-queries.ts';
+import { computeStatistics } from '../../src/projections/statistics.ts';
 import type { VisitorFilter, VisitorView } from '../../src/projections/visitor-queries.ts';
 import type { Actor, DeadLetter, Dispatched, Origin } from '../../src/runtime/ports.ts';
 import { username, visitorKey } from '../support/names.ts';
@@ -176,6 +177,16 @@ export function visitorsThat(
   };
 }
 
+/** The live stream of read models that stand still. */
+const NO_CHANGES: ChangeFeed = {
+  watch: async () => {},
+  unwatch: async () => {},
+  position: async () => NEWEST as Position, // a position of the fake store
+  tooLate: async () => null,
+  missed: async (_tenant, after) => ({ changes: [], at: after, live: true, facts: 0 }),
+  follow: () => () => {},
+};
+
 /** The app over fakes. `more` replaces some of them. */
 export function fakeApp(more: Partial<HttpDeps> = {}) {
   const calls: Calls = {
@@ -222,56 +233,62 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     typing: async (tenant, visitor, state) => {
       calls.typing.push({ tenant, visitor, state });
     },
-    projections: {
+    readModels: {
       visitors: {
-        list: (filter) => {
+        list: async (filter) => {
           calls.filters.push(filter);
           return { items: filter.tenant === 'acme' ? [VISITOR] : [], next: null };
         },
-        get: (tenant, key) => (tenant === 'acme' && key === VISITOR.key ? VISITOR : null),
+        get: async (tenant, key) => (tenant === 'acme' && key === VISITOR.key ? VISITOR : null),
       },
       messages: {
-        list: (filter) => {
+        list: async (filter) => {
+          if (filter.tenant !== 'acme' || filter.visitor !== VISITOR.key) return null;
           calls.filters.push(filter);
           return { items: [MESSAGE], next: 'next-cursor' };
         },
-        at: () => MESSAGE,
-        byId: () => [MESSAGE],
       },
       operators: {
-        list: (filter) => {
+        list: async (filter) => {
           calls.filters.push(filter);
           return { items: [OPERATOR], next: null };
         },
-        get: (tenant, username) => (tenant === 'acme' && username === 'op' ? OPERATOR : null),
-        free: () => ({ operators: 1, places: 2 }),
+        get: async (tenant, username) => (tenant === 'acme' && username === 'op' ? OPERATOR : null),
+        free: async () => ({ operators: 1, places: 2 }),
       },
       chats: {
-        list: (filter) => {
+        list: async (filter) => {
           calls.filters.push(filter);
           return { items: filter.tenant === 'acme' ? [CHAT] : [], next: null };
         },
-        get: (tenant, id) => (tenant === 'acme' && id === CHAT.chatId ? CHAT : null),
+        get: async (tenant, id) => (tenant === 'acme' && id === CHAT.chatId ? CHAT : null),
       },
       queue: {
-        list: (filter) => {
+        list: async (filter) => {
           calls.filters.push(filter);
           return { items: [QUEUED], next: null };
         },
       },
       stats: {
-        chats: () => ({ rows: [], next: null }),
-        work: () => ({ rows: [], next: null }),
+        of: async (range) =>
+          computeStatistics(
+            () => ({
+              chats: () => ({ rows: [], next: null }),
+              work: () => ({ rows: [], next: null }),
+            }),
+            range,
+          ),
       },
-      departments: { list: () => [DEPARTMENT] },
-      ready: async () => {},
-      builds: () => ({ current: null, next: null }),
-      rebuild: () => {},
-      waitFor: async (position) => {
-        if (number(position) > number(NEWEST)) throw new AppError('timeout', 'fold x is behind');
+      departments: { list: async () => [DEPARTMENT] },
+      reach: async (position) => {
+        if (position !== null && number(position) > number(NEWEST)) {
+          throw new AppError('timeout', 'fold x is behind');
+        }
+        return NEWEST as Position; // a position of the fake store
       },
-      position: () => NEWEST as Position, // a position of the fake store
-      lag: () => 1500,
+      builds: async () => ({ current: null, next: null }),
+      rebuild: async () => {},
+      lag: async () => 1500,
     },
     store: {
       readStream: async () => [],
@@ -300,16 +317,10 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     positionWaitMs: 20,
     ...more,
   };
-  const { projections, now, logger } = given;
   const stream = createStreamHub({
-    // The real read models have getters, which a copy would call. The fake ones have no followers.
-    projections:
-      'follow' in projections
-        ? (projections as Projections)
-        : Object.assign(Object.create(projections), { follow: () => () => {} }),
-    store: { compare: (a, b) => number(a) - number(b), head: async () => null, ...given.store },
-    now,
-    logger,
+    changes: NO_CHANGES,
+    store: { compare: (a, b) => number(a) - number(b), ...given.store },
+    logger: given.logger,
     random: Math.random,
   });
   const deps: HttpDeps = { stream, ...given };

@@ -32,8 +32,8 @@ beforeAll(async () => {
     log.passes(SECOND);
   }
   await live.projections.waitFor(await log.head(), 5000);
-  const { projections } = live;
-  ({ ask } = fakeApp({ projections, store: log.store, vault: log.vault, now: log.now }));
+  const { readModels } = live;
+  ({ ask } = fakeApp({ readModels, store: log.store, vault: log.vault, now: log.now }));
 });
 afterAll(() => scene.log.close());
 
@@ -98,7 +98,7 @@ test.each([
 
 test("a last event id of another tenant shows only the caller's events", async () => {
   const { log, live } = scene;
-  const rig = await startStreamRig(log, live.projections);
+  const rig = await startStreamRig(log, live.readModels);
   const [first] = await log.store.readAll({ prefixes: ['visitor-acme.'], limit: 1 });
   const reader = await rig.open({ tenant: 'beta', ...(first && { id: first.position }) });
   await reader.until(() => reader.of('message').length === 8);

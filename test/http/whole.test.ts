@@ -12,7 +12,7 @@ beforeAll(async () => {
   live = log.follow('live.db');
   ({ ask } = fakeApp({
     actors: log.actors,
-    projections: live.projections,
+    readModels: live.readModels,
     store: log.store,
     vault: log.vault,
     now: log.now,

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import type { Position, RecordedEvent } from '../../src/eventstore/port.ts';
-import { streamEventsOf } from '../../src/http/stream/events.ts';
+import { streamEventsOf } from '../../src/projections/changes.ts';
 import { applyToAll, queriesOf, SCHEMA } from '../../src/projections/models.ts';
 
 const GOLDEN = join(import.meta.dirname, '../actors/golden');

@@ -20,6 +20,7 @@ import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, Position } from '../../src/eventstore/port.ts';
 import type { SnapshotStore } from '../../src/eventstore/snapshots.ts';
 import { createProjections, type Projections } from '../../src/projections/projections.ts';
+import { createReadModels, type ReadModels } from '../../src/projections/read-models.ts';
 import { createActors } from '../../src/runtime/host/actors.ts';
 import { createHost } from '../../src/runtime/host/host.ts';
 import type { Actors, Dispatched, Vault } from '../../src/runtime/ports.ts';
@@ -33,6 +34,7 @@ const noSnapshots: SnapshotStore = { load: () => null, save: () => {}, delete: (
 
 export interface Following {
   readonly projections: Projections;
+  readonly readModels: ReadModels;
   stop(): Promise<void>;
 }
 
@@ -134,6 +136,7 @@ export async function openTestLog(): Promise<Log> {
       const done = projections.start(ending.signal);
       const one: Following = {
         projections,
+        readModels: createReadModels({ projections, store, now }),
         stop: async () => {
           if (!following.delete(one)) return;
           ending.abort();

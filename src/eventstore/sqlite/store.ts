@@ -24,6 +24,8 @@ export interface SqliteEventStoreOptions {
   readonly readOnly?: boolean;
   /** With `readOnly`: refuses the file while another process writes to it, and does not create a missing file. */
   readonly alone?: boolean;
+  /** With `readOnly`: gets a function that looks for new events now, and not only every {@link READ_ONLY_POLL_MS}. */
+  readonly onOpen?: (look: () => void) => void;
   /** Starts the thread of the writer; a parameter for the tests that kill it. */
   readonly spawn?: (path: string) => Worker;
 }
@@ -40,7 +42,7 @@ export const CHECK_DEADLINE_MS = 2000;
  */
 export const openSqliteEventStore = async (
   path: string,
-  { readOnly = false, alone = false, spawn = spawnWriter }: SqliteEventStoreOptions = {},
+  { readOnly = false, alone = false, onOpen, spawn = spawnWriter }: SqliteEventStoreOptions = {},
 ): Promise<EventStore> => {
   // Without this the lock would be created beside a store that does not exist.
   if (readOnly && alone && !existsSync(path)) {
@@ -52,7 +54,7 @@ export const openSqliteEventStore = async (
     // A read-only connection cannot create the file.
     if (!readOnly) openLog(path, 'writer').close();
     db = openLog(path, 'reader');
-    return await connect(db, unlock, readOnly ? undefined : () => spawn(path));
+    return await connect(db, unlock, readOnly ? undefined : () => spawn(path), onOpen);
   } catch (error) {
     db?.close();
     unlock();
@@ -73,6 +75,7 @@ const connect = async (
   db: DatabaseSync,
   unlock: () => void,
   spawn: (() => Worker) | undefined,
+  onOpen?: (look: () => void) => void,
 ): Promise<EventStore> => {
   const id = logId(db);
   const positions = createPositions(id);
@@ -88,6 +91,7 @@ const connect = async (
       })
     : undefined;
   const polling = writer ? undefined : setInterval(() => pollHead(log), READ_ONLY_POLL_MS);
+  onOpen?.(() => pollHead(log));
 
   const writing = (): WriterThread => {
     if (writer) return writer;

@@ -23,9 +23,9 @@ const Builds = z
 
 /** /debug/projections */
 export function addProjectionEndpoints(api: Api, access: Access<null>): void {
-  const { projections } = api.deps;
-  const builds = () => {
-    const { current, next } = projections.builds();
+  const { readModels } = api.deps;
+  const builds = async () => {
+    const { current, next } = await readModels.builds();
     return { shown: viewOf(current), building: viewOf(next) };
   };
   const tag = 'Debug';
@@ -41,7 +41,7 @@ export function addProjectionEndpoints(api: Api, access: Access<null>): void {
       access,
       success: { status: 200, description: 'Both', schema: Builds },
     },
-    () => ({ status: 200, json: builds() }),
+    async () => ({ status: 200, json: await builds() }),
   );
 
   addEndpoint(
@@ -58,9 +58,9 @@ export function addProjectionEndpoints(api: Api, access: Access<null>): void {
       success: { status: 202, description: 'The rebuild is running', schema: Builds },
       problems: [503],
     },
-    () => {
-      projections.rebuild();
-      return { status: 202, json: builds() };
+    async () => {
+      await readModels.rebuild();
+      return { status: 202, json: await builds() };
     },
   );
 }

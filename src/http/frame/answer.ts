@@ -11,6 +11,8 @@ export interface Answer {
   /** The content type of `text` or `stream`. Default `application/json`. */
   readonly type?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** A position that the read models had before the answer was made, for an answer without `position` in its JSON. */
+  readonly position?: string | null;
 }
 
 /** Retry-After of a 503 whose problem names no other. */

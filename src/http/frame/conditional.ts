@@ -13,13 +13,14 @@ const matches = (header: string, etag: string): boolean =>
 /**
  * Adds an ETag to a JSON answer, or answers 304 if the caller has the same content. The tag does not cover `position`,
  * which moves with every fact of every tenant. Lists have the position in their body; `X-Position` always has it.
- * @param before a position that the read models had before the answer was made, for answers without `position`
  */
-export function conditional(request: HonoRequest, answer: Answer, before: string | null): Answer {
+export function conditional(request: HonoRequest, answer: Answer): Answer {
   if (answer.status !== 200 || typeof answer.json !== 'object' || answer.json === null) {
     return answer;
   }
-  const { position = before, ...content } = answer.json as { readonly position?: string | null };
+  const { position = answer.position ?? null, ...content } = answer.json as {
+    readonly position?: string | null;
+  };
   const text = JSON.stringify(content);
   const etag = `"${hash('sha256', text, 'base64url').slice(0, ETAG_CHARACTERS)}"`;
   const headers = {

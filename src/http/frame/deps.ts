@@ -1,7 +1,7 @@
 /** What endpoints need of the rest of the service, and where the frame counts what they answer. */
 import type { Logger } from 'pino';
 import type { EventStore } from '../../eventstore/port.ts';
-import type { Projections } from '../../projections/projections.ts';
+import type { ReadModels } from '../../projections/read-models.ts';
 import type {
   Actors,
   DeadLetters,
@@ -18,10 +18,7 @@ export interface EndpointDeps {
   readonly operatorAccounts: OperatorAccounts;
   readonly typing: ForwardTyping;
   readonly transfer: Transfer;
-  readonly projections: Omit<
-    Projections,
-    'state' | 'check' | 'settled' | 'start' | 'close' | 'follow'
-  >;
+  readonly readModels: Omit<ReadModels, 'changes' | 'check' | 'settled'>;
   /** For /debug, and to parse positions. */
   readonly store: Pick<EventStore, 'readStream' | 'readAll' | 'parsePosition'>;
   readonly vault: Pick<Vault, 'open'>;

@@ -95,7 +95,6 @@ export function addEndpoint<
     const caller = access.authorize(request);
     const parts = await parse(spec, request);
     if (isProblem(parts)) return parts;
-    const before = hasEtag ? deps.projections.position() : null;
     // Each part is the output of its schema. Where there is no schema, the type of the part is undefined.
     const result = await handle({
       request,
@@ -105,7 +104,7 @@ export function addEndpoint<
       caller,
       ...parts,
     } as Call<A, z.output<P>, z.output<Q>, z.output<B>>);
-    return hasEtag && !isProblem(result) ? conditional(request, result, before) : result;
+    return hasEtag && !isProblem(result) ? conditional(request, result) : result;
   };
 
   app[method](path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c: Context) => {

@@ -2,8 +2,6 @@
 import { z } from '@hono/zod-openapi';
 import { AppError, hasCode } from '../../errors.ts';
 import type { Position } from '../../eventstore/port.ts';
-import { createTurns } from '../../kit/turns.ts';
-import type { Page, PageRequest } from '../../projections/list.ts';
 import type { EndpointDeps } from './deps.ts';
 
 /** How long a query waits for its `minPosition`. */
@@ -80,48 +78,18 @@ export const pageSchema = <T extends z.ZodType>(item: T) =>
       .openapi({ description: 'The answer includes the log up to this position' }),
   });
 
-/** Shared by all queries that read in portions: there is one event loop. */
-export const nextTurn = createTurns();
-
-/** Scans for one page at most. Each scan reads up to 2,000 rows (src/projections/list.ts). */
-export const MAX_SCANS_PER_PAGE = 100;
-
-/**
- * Fills a page by several scans. Between two scans the event loop serves others. If few rows match, the page ends early
- * and `next` goes on after the last row that was read.
- */
-export async function scanForPage<Row>(
-  request: PageRequest,
-  scan: (request: PageRequest) => Page<Row>,
-): Promise<Page<Row>> {
-  const items: Row[] = [];
-  let { cursor } = request;
-  for (let scans = 1; ; scans++) {
-    const page = scan({ cursor, limit: request.limit - items.length });
-    items.push(...page.items);
-    const { next } = page;
-    if (next === null || items.length >= request.limit || scans === MAX_SCANS_PER_PAGE) {
-      return { items, next };
-    }
-    cursor = next;
-    await nextTurn();
-  }
-}
-
 /**
  * Waits until the read models have reached `minPosition`.
+ * @returns a position that the rows have reached; null without any event
  * @throws {AppError} `timeout` if they have not in time; `invalid` if the text is not a position
  */
 export async function awaitPosition(
-  { projections, store, positionWaitMs = POSITION_WAIT_MS }: EndpointDeps,
+  { readModels, store, positionWaitMs = POSITION_WAIT_MS }: EndpointDeps,
   { minPosition: text }: { readonly minPosition?: string | undefined },
-): Promise<void> {
-  // After a start the rows are ready in a moment. If they have to be rebuilt, this throws an error that says so.
-  await projections.ready(READY_WAIT_MS);
-  if (text === undefined) return;
-  let position: Position;
+): Promise<Position | null> {
+  let position: Position | null = null;
   try {
-    position = store.parsePosition(text);
+    if (text !== undefined) position = store.parsePosition(text);
   } catch (error) {
     if (!hasCode(error, 'invalid')) throw error;
     throw new AppError('invalid', 'is not a position of this event store', {
@@ -129,9 +97,10 @@ export async function awaitPosition(
     });
   }
   try {
-    await projections.waitFor(position, positionWaitMs);
+    // After a start the rows are ready in a moment. If they have to be rebuilt, the query throws an error that says so.
+    return await readModels.reach(position, READY_WAIT_MS, positionWaitMs);
   } catch (error) {
-    if (!hasCode(error, 'timeout')) throw error;
+    if (position === null || !hasCode(error, 'timeout')) throw error;
     throw new AppError('timeout', 'the read models have not reached this position yet', {
       field: 'minPosition',
     });

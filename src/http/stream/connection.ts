@@ -1,5 +1,5 @@
 /** One live connection: server-sent events (WHATWG HTML, "Server-sent events") into a bounded buffer. */
-import type { StreamEvent, StreamType } from './events.ts';
+import type { StreamEvent, StreamType } from '../../projections/changes.ts';
 
 export interface ConnectionOptions {
   readonly types: ReadonlySet<StreamType>;

@@ -1,8 +1,8 @@
 /** A tenant's changes as they happen: server-sent events, from where the caller stopped. */
 import { z } from '@hono/zod-openapi';
+import { STREAM_TYPES } from '../../projections/changes.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
-import { STREAM_TYPES } from './events.ts';
 import type { StreamHub } from './hub.ts';
 
 const types = z
@@ -44,12 +44,12 @@ export function addStreamEndpoint(api: Api, access: Access<Caller>, hub: StreamH
       },
       problems: [503],
     },
-    ({ caller: { tenant }, query, request, hangUp }) => ({
+    async ({ caller: { tenant }, query, request, hangUp }) => ({
       status: 200,
       type: 'text/event-stream',
       // nginx buffers answers without this header.
       headers: { 'X-Accel-Buffering': 'no' },
-      stream: hub.open({
+      stream: await hub.open({
         tenant,
         hangUp,
         types: new Set(query.types ?? STREAM_TYPES),

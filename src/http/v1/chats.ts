@@ -10,16 +10,15 @@ import {
   type ChatView,
   CLOSE_PARTIES,
 } from '../../projections/chat-queries.ts';
+import { chatWithJid } from '../../projections/jids.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
-import { chatWithJid } from '../frame/jids.ts';
 import {
   awaitPosition,
   BooleanParameter,
   ListQuery,
   pageSchema,
   SingleQuery,
-  scanForPage,
   TIME_FORMAT,
   TimeParameter,
 } from '../frame/reading.ts';
@@ -75,7 +74,7 @@ const Chat = z.object(chatFields).openapi('Chat');
 
 export function addChatEndpoints(api: Api, access: Access<Caller>): void {
   const { deps } = api;
-  const { projections } = deps;
+  const { readModels } = deps;
   const tag = 'Chats';
 
   addEndpoint(
@@ -111,11 +110,8 @@ export function addChatEndpoints(api: Api, access: Access<Caller>): void {
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {
-      await awaitPosition(deps, query);
-      const position = projections.position();
-      const { items, next } = await scanForPage(query, (page) =>
-        projections.chats.list({ ...query, ...page, tenant: tenant.id }),
-      );
+      const position = await awaitPosition(deps, query);
+      const { items, next } = await readModels.chats.list({ ...query, tenant: tenant.id });
       const chats = items.map((chat) => chatWithJid(tenant, chat));
       return { status: 200, json: { items: chats, next, position } };
     },
@@ -137,10 +133,10 @@ export function addChatEndpoints(api: Api, access: Access<Caller>): void {
       problems: [404, 503],
     },
     async ({ caller: { tenant }, params: { chatId }, query }) => {
-      await awaitPosition(deps, query);
-      const chat = projections.chats.get(tenant.id, chatId, query.visitor);
+      const position = await awaitPosition(deps, query);
+      const chat = await readModels.chats.get(tenant.id, chatId, query.visitor);
       if (!chat) throw new AppError('not-found', 'there is no such chat');
-      return { status: 200, json: chatWithJid(tenant, chat) };
+      return { status: 200, json: chatWithJid(tenant, chat), position };
     },
   );
 }

@@ -39,7 +39,7 @@ const Departments = z.object({
 
 export function addDepartmentsEndpoint(api: Api, access: Access<Caller>): void {
   const { deps } = api;
-  const { projections } = deps;
+  const { readModels } = deps;
   addEndpoint(
     api,
     {
@@ -56,8 +56,7 @@ export function addDepartmentsEndpoint(api: Api, access: Access<Caller>): void {
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {
-      await awaitPosition(deps, query);
-      const position = projections.position();
+      const position = await awaitPosition(deps, query);
       const todaySince = startOfDay(deps.now(), query.timezone);
       const configured = Object.fromEntries(
         Object.entries(tenant.routing.departments).map(([name, { capacity }]) => [
@@ -65,7 +64,11 @@ export function addDepartmentsEndpoint(api: Api, access: Access<Caller>): void {
           capacity ?? null,
         ]),
       );
-      const items = projections.departments.list({ tenant: tenant.id, todaySince, configured });
+      const items = await readModels.departments.list({
+        tenant: tenant.id,
+        todaySince,
+        configured,
+      });
       return { status: 200, json: { items, todaySince, position } };
     },
   );

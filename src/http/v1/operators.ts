@@ -4,11 +4,11 @@ import { Username } from '../../actors/ids.ts';
 import { line, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
 import { LhcUserId, OperatorRegistration } from '../../actors/operator/registration.ts';
 import { AppError } from '../../errors.ts';
+import { operatorWithJid } from '../../projections/jids.ts';
 import type { OperatorView } from '../../projections/operator-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
-import { operatorWithJid } from '../frame/jids.ts';
 import {
   awaitPosition,
   ListQuery,
@@ -68,7 +68,7 @@ const PutOperator = z.strictObject(OperatorRegistration.shape).openapi('PutOpera
 
 export function addOperatorEndpoints(api: Api, access: Access<Caller>): void {
   const { deps } = api;
-  const { projections, operatorAccounts } = deps;
+  const { readModels, operatorAccounts } = deps;
   const tag = 'Operators';
   const path = '/v1/{tenant}/operators/{username}';
   const params = z.object({ username: Username });
@@ -137,10 +137,10 @@ operator's chats back into the queue. After the answer the LHC user and the user
       problems: [404, 503],
     },
     async ({ caller: { tenant }, params: { username }, query }) => {
-      await awaitPosition(deps, query);
-      const operator = projections.operators.get(tenant.id, username);
+      const position = await awaitPosition(deps, query);
+      const operator = await readModels.operators.get(tenant.id, username);
       if (!operator) throw new AppError('not-found', 'this operator is not registered');
-      return { status: 200, json: operatorWithJid(tenant, operator) };
+      return { status: 200, json: operatorWithJid(tenant, operator), position };
     },
   );
 
@@ -168,9 +168,8 @@ operator's chats back into the queue. After the answer the LHC user and the user
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {
-      await awaitPosition(deps, query);
-      const position = projections.position();
-      const { items, next } = projections.operators.list({ ...query, tenant: tenant.id });
+      const position = await awaitPosition(deps, query);
+      const { items, next } = await readModels.operators.list({ ...query, tenant: tenant.id });
       const operators = items.map((operator) => operatorWithJid(tenant, operator));
       return { status: 200, json: { items: operators, next, position } };
     },

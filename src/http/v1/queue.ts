@@ -1,10 +1,10 @@
 /** The queue: which chats wait for an operator, in which order, and for how long they may have to wait. */
 import { z } from '@hono/zod-openapi';
 import { line, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
+import { chatWithJid } from '../../projections/jids.ts';
 import type { QueuedChat } from '../../projections/queue-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
-import { chatWithJid } from '../frame/jids.ts';
 import { awaitPosition, ListQuery, pageSchema } from '../frame/reading.ts';
 import { chatFields } from './chats.ts';
 
@@ -24,7 +24,7 @@ const Queued = z
 
 export function addQueueEndpoint(api: Api, access: Access<Caller>): void {
   const { deps } = api;
-  const { projections } = deps;
+  const { readModels } = deps;
   addEndpoint(
     api,
     {
@@ -40,10 +40,9 @@ export function addQueueEndpoint(api: Api, access: Access<Caller>): void {
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {
-      await awaitPosition(deps, query);
-      const position = projections.position();
+      const position = await awaitPosition(deps, query);
       const filter = { ...query, tenant: tenant.id, now: deps.now() };
-      const { items, next } = projections.queue.list(filter);
+      const { items, next } = await readModels.queue.list(filter);
       const chats = items.map((chat) => chatWithJid(tenant, chat));
       return { status: 200, json: { items: chats, next, position } };
     },

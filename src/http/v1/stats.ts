@@ -1,18 +1,11 @@
 /** Statistics of the chats that started within a range of time: in total, by department and by operator. */
 import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
-import {
-  type ChatStats,
-  countChats,
-  countWork,
-  type Durations,
-  type OperatorStats,
-} from '../../projections/stats.ts';
-import type { Portion, PortionKey, Range, StatsQueries } from '../../projections/stats-queries.ts';
+import type { ChatStats, Durations, OperatorStats } from '../../projections/stats.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { startOfDay, TimeZone } from '../frame/days.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
-import { awaitPosition, nextTurn, SingleQuery, TimeParameter } from '../frame/reading.ts';
+import { awaitPosition, SingleQuery, TimeParameter } from '../frame/reading.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -71,55 +64,6 @@ const Stats = z
   })
   .openapi('Stats');
 
-/** Reads all portions. Between two portions the event loop serves others. */
-async function eachRow<Row>(
-  read: (after: PortionKey | null) => Portion<Row>,
-  use: (row: Row) => void,
-): Promise<void> {
-  for (let after: PortionKey | null = null; ; ) {
-    const { rows, next }: Portion<Row> = read(after);
-    for (const row of rows) use(row);
-    if (next === null) return;
-    after = next;
-    await nextTurn();
-  }
-}
-
-/** The value of a key, made and kept if the map has none yet. */
-function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const value = map.get(key) ?? make();
-  map.set(key, value);
-  return value;
-}
-
-const byName = ([a]: readonly [string | null, unknown], [b]: readonly [string | null, unknown]) =>
-  a === b ? 0 : a === null ? 1 : b === null || a < b ? -1 : 1;
-
-/** @param queries called again for each portion: a rebuild may replace the rows in between */
-async function compute(queries: () => StatsQueries, range: Range) {
-  const total = countChats();
-  const departments = new Map<string | null, ReturnType<typeof countChats>>();
-  await eachRow(
-    (after) => queries().chats(range, after),
-    (chat) => {
-      total.add(chat);
-      getOrMake(departments, chat.department, countChats).add(chat);
-    },
-  );
-  const operators = new Map<string, ReturnType<typeof countWork>>();
-  await eachRow(
-    (after) => queries().work(range, after),
-    (work) => getOrMake(operators, work.operator, countWork).add(work),
-  );
-  return {
-    total: total.stats(),
-    departments: [...departments]
-      .sort(byName)
-      .map(([department, counter]) => ({ department, ...counter.stats() })),
-    operators: [...operators].sort(byName).map(([name, counter]) => counter.stats(name)),
-  };
-}
-
 /** The range of a query, with defaults. @throws {AppError} `invalid` */
 function rangeOf(
   { since, until }: { readonly since?: number | undefined; readonly until?: number | undefined },
@@ -143,7 +87,7 @@ function rangeOf(
 
 export function addStatsEndpoint(api: Api, access: Access<Caller>): void {
   const { deps } = api;
-  const { projections } = deps;
+  const { readModels } = deps;
   addEndpoint(
     api,
     {
@@ -166,9 +110,8 @@ export function addStatsEndpoint(api: Api, access: Access<Caller>): void {
     async ({ caller: { tenant }, query }) => {
       const { timezone } = query;
       const range = rangeOf(query, timezone, deps.now());
-      await awaitPosition(deps, query);
-      const position = projections.position();
-      const statistics = await compute(() => projections.stats, { ...range, tenant: tenant.id });
+      const position = await awaitPosition(deps, query);
+      const statistics = await readModels.stats.of({ ...range, tenant: tenant.id });
       return { status: 200, json: { ...range, timezone, ...statistics, position } };
     },
   );

@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { ChatId, Username, VisitorKey } from '../../actors/ids.ts';
 import { line, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
 import { AppError } from '../../errors.ts';
+import { visitorWithJid } from '../../projections/jids.ts';
 import { MESSAGE_KINDS, type MessageView } from '../../projections/message-queries.ts';
 import {
   VISITOR_SORTS,
@@ -11,7 +12,6 @@ import {
 } from '../../projections/visitor-queries.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
-import { visitorWithJid } from '../frame/jids.ts';
 import {
   awaitPosition,
   BooleanParameter,
@@ -19,7 +19,6 @@ import {
   MAX_SEARCH_CHARACTERS,
   pageSchema,
   SingleQuery,
-  scanForPage,
 } from '../frame/reading.ts';
 
 const text = z.string().nullable();
@@ -102,7 +101,7 @@ const kinds = z
 
 export function addVisitorQueries(api: Api, access: Access<Caller>): void {
   const { deps } = api;
-  const { projections } = deps;
+  const { readModels } = deps;
   const tag = 'Visitors';
   const notFound = () => new AppError('not-found', 'this visitor is not known');
 
@@ -120,11 +119,8 @@ export function addVisitorQueries(api: Api, access: Access<Caller>): void {
       problems: [503],
     },
     async ({ caller: { tenant }, query }) => {
-      await awaitPosition(deps, query);
-      const position = projections.position();
-      const { items, next } = await scanForPage(query, (page) =>
-        projections.visitors.list({ ...query, ...page, tenant: tenant.id }),
-      );
+      const position = await awaitPosition(deps, query);
+      const { items, next } = await readModels.visitors.list({ ...query, tenant: tenant.id });
       const visitors = items.map((visitor) => visitorWithJid(tenant, visitor));
       return { status: 200, json: { items: visitors, next, position } };
     },
@@ -145,10 +141,10 @@ export function addVisitorQueries(api: Api, access: Access<Caller>): void {
       problems: [404, 503],
     },
     async ({ caller: { tenant }, params, query }) => {
-      await awaitPosition(deps, query);
-      const visitor = projections.visitors.get(tenant.id, params.key);
+      const position = await awaitPosition(deps, query);
+      const visitor = await readModels.visitors.get(tenant.id, params.key);
       if (!visitor) throw notFound();
-      return { status: 200, json: visitorWithJid(tenant, visitor) };
+      return { status: 200, json: visitorWithJid(tenant, visitor), position };
     },
   );
 
@@ -167,11 +163,11 @@ export function addVisitorQueries(api: Api, access: Access<Caller>): void {
       problems: [404, 503],
     },
     async ({ caller: { tenant }, params, query }) => {
-      await awaitPosition(deps, query);
-      const position = projections.position();
-      if (!projections.visitors.get(tenant.id, params.key)) throw notFound();
+      const position = await awaitPosition(deps, query);
       const filter = { ...query, tenant: tenant.id, visitor: params.key };
-      return { status: 200, json: { ...projections.messages.list(filter), position } };
+      const page = await readModels.messages.list(filter);
+      if (!page) throw notFound();
+      return { status: 200, json: { ...page, position } };
     },
   );
 }

@@ -1,7 +1,7 @@
 /** Queries: filters, pages, times, ETags, and parameters that are refused. */
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { scanForPage } from '../../../src/http/frame/reading.ts';
+import { scanForPage } from '../../../src/projections/scan.ts';
 import { ADMIN, CHAT, DEPARTMENT, fakeApp, KEYS, NEWEST, QUEUED } from '../fakes.ts';
 
 const ACME = '/v1/acme';
@@ -216,10 +216,10 @@ describe('an ETag', () => {
     async (path) => {
       let position = 'fake:9';
       const { deps } = fakeApp();
-      const projections = Object.assign(Object.create(deps.projections), {
-        position: () => position,
+      const readModels = Object.assign(Object.create(deps.readModels), {
+        reach: async () => position,
       });
-      const { ask } = fakeApp({ projections });
+      const { ask } = fakeApp({ readModels });
       const first = await ask('GET', `${ACME}/${path}`);
       const etag = first.headers.get('etag') ?? '';
       expect(etag).toMatch(/^"[A-Za-z0-9_-]{22}"$/);
@@ -259,18 +259,15 @@ describe('an ETag', () => {
 
 test('while a read model is rebuilt, queries of it are 503 with Retry-After', async () => {
   const { deps } = fakeApp();
-  const projections = Object.create(deps.projections, {
-    chats: {
-      get: () => {
-        throw new AppError('unavailable', 'file /x/y', {
-          publicMessage: 'it is rebuilt',
-          retryAfter: 5,
-        });
-      },
-    },
-  });
-  const { ask } = fakeApp({ projections });
-  for (const path of ['chats', 'chats/c1', 'stream']) {
+  const rebuilt = async () => {
+    throw new AppError('unavailable', 'file /x/y', {
+      publicMessage: 'it is rebuilt',
+      retryAfter: 5,
+    });
+  };
+  const readModels = { ...deps.readModels, chats: { list: rebuilt, get: rebuilt } };
+  const { ask } = fakeApp({ readModels });
+  for (const path of ['chats', 'chats/c1']) {
     const { status, json, headers, text } = await ask('GET', `${ACME}/${path}`);
     expect([status, json.code, json.detail, json.retryAfter]).toEqual([
       503,
@@ -289,10 +286,13 @@ test('the admin sees how the read models follow the log', async () => {
   const state = { name: 'projections', position: 'p:1', live: false, lagMs: 20 };
   const build = { number: 1, versions: { chats: 1 }, complete: true, position: 'p:1' };
   const following = { ...state, eventsApplied: 3, failure: null };
-  const projections = Object.assign(Object.create(deps.projections), {
-    builds: () => ({ current: { ...build, following }, next: { ...build, following: null } }),
-  });
-  const { json } = await fakeApp({ projections }).ask('GET', '/debug/projections', { key: ADMIN });
+  const readModels = {
+    ...deps.readModels,
+    builds: async () =>
+      // The API shows what it is told.
+      ({ current: { ...build, following }, next: { ...build, following: null } }) as never,
+  };
+  const { json } = await fakeApp({ readModels }).ask('GET', '/debug/projections', { key: ADMIN });
   expect(json).toEqual({
     shown: { ...build, following: { ...state, applied: 3, failed: null } },
     building: { ...build, following: null },
@@ -302,12 +302,13 @@ test('the admin sees how the read models follow the log', async () => {
 test('the admin can rebuild the read models', async () => {
   let rebuilt = 0;
   const { deps } = fakeApp();
-  const projections = Object.assign(Object.create(deps.projections), {
-    rebuild: () => {
+  const readModels = {
+    ...deps.readModels,
+    rebuild: async () => {
       rebuilt += 1;
     },
-  });
-  const { ask } = fakeApp({ projections });
+  };
+  const { ask } = fakeApp({ readModels });
   expect((await ask('POST', '/debug/projections/rebuild')).status).toBe(401);
   const { status, json } = await ask('POST', '/debug/projections/rebuild', { key: ADMIN });
   expect([status, json, rebuilt]).toEqual([202, { shown: null, building: null }, 1]);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createConnection } from '../../../src/http/stream/connection.ts';
-import type { StreamEvent } from '../../../src/http/stream/events.ts';
+import type { StreamEvent } from '../../../src/projections/changes.ts';
 
 test('events without room are refused before they are joined: a fact may have a thousand long messages', async () => {
   const connection = createConnection({

@@ -6,7 +6,7 @@ import {
   type StreamHub,
   type StreamLimits,
 } from '../../../src/http/stream/hub.ts';
-import type { Projections } from '../../../src/projections/projections.ts';
+import type { ReadModels } from '../../../src/projections/read-models.ts';
 import type { Log } from '../../projections/log.ts';
 import { type LiveReader, readEvents } from '../../support/events.ts';
 import { fakeApp, KEYS } from '../fakes.ts';
@@ -28,14 +28,20 @@ export interface StreamRig {
 
 export async function startStreamRig(
   log: Log,
-  projections: Projections,
+  readModels: ReadModels,
   limits: Partial<StreamLimits> = {},
 ): Promise<StreamRig> {
   const { store, now, vault } = log;
   const readers: LiveReader[] = [];
   const logger = pino({ level: 'silent' });
-  const stream = createStreamHub({ projections, store, now, random: () => 0.5, logger, limits });
-  const { app } = fakeApp({ projections, store, vault, now, stream });
+  const stream = createStreamHub({
+    changes: readModels.changes,
+    store,
+    random: () => 0.5,
+    logger,
+    limits,
+  });
+  const { app } = fakeApp({ readModels, store, vault, now, stream });
   const server = await serve(app, { host: '127.0.0.1', port: 0, variable: 'LISTEN' });
   return {
     stream,

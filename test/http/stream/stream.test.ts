@@ -7,6 +7,7 @@ import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import type { Listening } from '../../../src/http/serve.ts';
 import type { StreamLimits } from '../../../src/http/stream/hub.ts';
 import type { Follower } from '../../../src/projections/builds.ts';
+import { createReadModels } from '../../../src/projections/read-models.ts';
 import { type Following, type Log, openTestLog } from '../../projections/log.ts';
 import type { LiveReader } from '../../support/events.ts';
 import { waitFor } from '../../support/wait.ts';
@@ -49,7 +50,7 @@ afterEach(async () => {
 });
 
 const start = async (limits: Partial<StreamLimits> = {}, one: Following = live) => {
-  const rig = await startStreamRig(log, one.projections, limits);
+  const rig = await startStreamRig(log, one.readModels, limits);
   rigs.push(rig);
   return rig;
 };
@@ -69,7 +70,8 @@ function behind() {
       return () => {};
     },
   });
-  return { projections, position, followers };
+  const readModels = createReadModels({ projections, store: log.store, now: log.now });
+  return { readModels, position, followers };
 }
 
 test('starts with hello and then has an event for each change, with the row as queries show it', async () => {
@@ -223,8 +225,8 @@ test('many readers that reconnect at once share the event loop: a few events in 
 test('sends missed events only up to what queries show, and the rest when queries show it', async () => {
   await log.visitor('7', view('/0'));
   await live.projections.waitFor(await log.head(), 5000);
-  const { projections, position, followers } = behind();
-  const { open } = await start({ heartbeatMs: 10 }, { ...live, projections });
+  const { readModels, position, followers } = behind();
+  const { open } = await start({ heartbeatMs: 10 }, { ...live, readModels });
   await log.visitor('7', START);
   const events = await log.store.readAll({ prefixes: ['visitor-acme.'] });
   const reader = await open({ id: `${position?.replace(/\d+$/, '0')}` });
@@ -243,8 +245,8 @@ test('sends missed events only up to what queries show, and the rest when querie
 test('a reader that comes from a process further ahead gets nothing twice', async () => {
   await log.visitor('7', view('/0'));
   await live.projections.waitFor(await log.head(), 5000);
-  const { projections, followers } = behind();
-  const { open } = await start({ heartbeatMs: 10 }, { ...live, projections });
+  const { readModels, followers } = behind();
+  const { open } = await start({ heartbeatMs: 10 }, { ...live, readModels });
   await log.visitor('7', view('/seen'));
   const reader = await open({ id: await log.head() });
   await reader.until(() => reader.comments > 3);
@@ -403,9 +405,11 @@ test('ends when a rebuild replaces the rows, and the next connection misses noth
 test('is refused while the read models are being built', async () => {
   await live.stop();
   await log.visitor('7', view('/'));
-  const never: Following = { projections: log.open('never.db'), stop: async () => {} };
+  const projections = log.open('never.db');
+  const readModels = createReadModels({ projections, store: log.store, now: log.now });
+  const never: Following = { projections, readModels, stop: async () => {} };
   const { open } = await start({}, never);
   const reader = await open();
   expect([reader.status, reader.headers.get('retry-after')]).toEqual([503, '5']);
-  never.projections.close();
+  projections.close();
 });

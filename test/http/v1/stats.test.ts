@@ -2,8 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { startOfDay, TimeZone } from '../../../src/http/frame/days.ts';
+import { computeStatistics } from '../../../src/projections/statistics.ts';
 import { durationsOf } from '../../../src/projections/stats.ts';
-import type { MeasuredChat, PortionKey, Range } from '../../../src/projections/stats-queries.ts';
+import type { MeasuredChat, Range, StatsQueries } from '../../../src/projections/stats-queries.ts';
 import { fakeApp, NEWEST } from '../fakes.ts';
 
 const ACME = '/v1/acme';
@@ -32,25 +33,27 @@ describe('stats', () => {
   const numbers = () => {
     const { deps } = fakeApp();
     return fakeApp({
-      projections: Object.assign(Object.create(deps.projections), {
-        stats: {
-          chats: (range: Range, after: PortionKey | null) => {
-            ranges.push(range);
-            const at = after === null ? 0 : Number(after[0]);
-            const rows = portions[at] ?? [];
-            return { rows, next: at + 1 < portions.length ? [at + 1] : null };
-          },
-          work: () => ({
-            rows: [
-              { operator: 'zoe', ...work },
-              { operator: 'ann', ...work, acceptedAt: null, answeredAt: null, missed: 2 },
-              { operator: 'zoe', ...work, askedAt: 5000, declined: 1 },
-            ],
-            next: null,
-          }),
-        },
-      }),
+      readModels: {
+        ...deps.readModels,
+        stats: { of: (range) => computeStatistics(() => queries, range) },
+      },
     });
+  };
+  const queries: StatsQueries = {
+    chats: (range, after) => {
+      ranges.push(range);
+      const at = after === null ? 0 : Number(after[0]);
+      const rows = portions[at] ?? [];
+      return { rows, next: at + 1 < portions.length ? [at + 1] : null };
+    },
+    work: () => ({
+      rows: [
+        { operator: 'zoe', ...work },
+        { operator: 'ann', ...work, acceptedAt: null, answeredAt: null, missed: 2 },
+        { operator: 'zoe', ...work, askedAt: 5000, declined: 1 },
+      ],
+      next: null,
+    }),
   };
 
   test('count and measure in total, by department and by operator', async () => {

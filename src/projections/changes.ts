@@ -1,11 +1,10 @@
-/** Facts as events of the live stream: which rows of the read models a fact changes, and the event for each row. */
-import { actorOf, visitorJid } from '../../actors/ids.ts';
-import type { OperatorFacts } from '../../actors/operator/machine.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
-import type { VisitorFacts } from '../../actors/visitor/facts.ts';
-import type { RecordedEvent } from '../../eventstore/port.ts';
-import type { Projections } from '../../projections/projections.ts';
-import { chatWithJid, operatorWithJid, visitorWithJid } from '../frame/jids.ts';
+/** Which rows of the read models a fact changes, and each changed row as an event of the live stream. */
+import { actorOf, type TenantNaming, visitorJid } from '../actors/ids.ts';
+import type { OperatorFacts } from '../actors/operator/machine.ts';
+import type { VisitorFacts } from '../actors/visitor/facts.ts';
+import type { RecordedEvent } from '../eventstore/port.ts';
+import { chatWithJid, operatorWithJid, visitorWithJid } from './jids.ts';
+import type { Queries } from './models.ts';
 
 export const STREAM_TYPES = ['visitor', 'chat', 'operator', 'message'] as const;
 export type StreamType = (typeof STREAM_TYPES)[number];
@@ -74,7 +73,7 @@ export interface StreamEvent {
   readonly data: string;
 }
 
-export type Rows = Pick<Projections, 'visitors' | 'chats' | 'operators' | 'messages'>;
+export type Rows = Pick<Queries, 'visitors' | 'chats' | 'operators' | 'messages'>;
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 const texts = (value: unknown): readonly string[] =>
@@ -83,7 +82,7 @@ const texts = (value: unknown): readonly string[] =>
 /** The stream events of one fact: one for each row that the fact changed, with the row as it is now. */
 export function streamEventsOf(
   { stream, revision, type, data, metadata }: RecordedEvent,
-  tenant: TenantSettings,
+  tenant: TenantNaming,
   rows: Rows,
 ): readonly StreamEvent[] {
   const actor = actorOf(stream);

@@ -1,0 +1,131 @@
+/**
+ * What the rest of the service asks the read models. Each question is answered where the rows are, usually in another
+ * thread (src/service/read-thread), so all answers are promises. {@link createReadModels} answers beside the rows.
+ */
+import type { TenantId } from '../actors/ids.ts';
+import type { EventStore, Position } from '../eventstore/port.ts';
+import { type ChangeFeed, createChangeFeed } from './change-feed.ts';
+import type { ChatFilter, ChatView } from './chat-queries.ts';
+import type { DepartmentFilter, DepartmentView } from './department-queries.ts';
+import type { Page } from './list.ts';
+import type { MessageFilter, MessageView } from './message-queries.ts';
+import type { OperatorFilter, OperatorView } from './operator-queries.ts';
+import type { BuildView, Projections } from './projections.ts';
+import type { QueuedChat, QueueFilter } from './queue-queries.ts';
+import { scanForPage } from './scan.ts';
+import { computeStatistics, type Statistics } from './statistics.ts';
+import type { Range } from './stats-queries.ts';
+import type { VisitorFilter, VisitorView } from './visitor-queries.ts';
+
+/** Operators who are available, and how many more chats fit their capacity. */
+export interface FreePlaces {
+  readonly operators: number;
+  readonly places: number;
+}
+
+/** Queries reject with {@link AppError} `unavailable` while the rows that they read are being built. */
+export interface ReadModels {
+  readonly visitors: {
+    /** @throws {AppError} `invalid` for a cursor of another list or another order */
+    list(filter: VisitorFilter): Promise<Page<VisitorView>>;
+    get(tenant: string, key: string): Promise<VisitorView | null>;
+  };
+  readonly messages: {
+    /** The messages of a visitor, the oldest first; null for an unknown visitor. @throws {AppError} `invalid` for a cursor of another list */
+    list(filter: MessageFilter): Promise<Page<MessageView> | null>;
+  };
+  readonly operators: {
+    /** @throws {AppError} `invalid` for a cursor of another list */
+    list(filter: OperatorFilter): Promise<Page<OperatorView>>;
+    /** @returns null if the operator is not registered */
+    get(tenant: string, username: string): Promise<OperatorView | null>;
+    /** The sum over these tenants. */
+    free(tenants: readonly TenantId[]): Promise<FreePlaces>;
+  };
+  readonly chats: {
+    /** @throws {AppError} `invalid` for a cursor of another list or another order */
+    list(filter: ChatFilter): Promise<Page<ChatView>>;
+    get(tenant: string, chatId: string, visitor?: string): Promise<ChatView | null>;
+  };
+  readonly queue: {
+    list(filter: QueueFilter): Promise<Page<QueuedChat>>;
+  };
+  readonly stats: {
+    of(range: Range): Promise<Statistics>;
+  };
+  readonly departments: {
+    list(filter: DepartmentFilter): Promise<readonly DepartmentView[]>;
+  };
+  readonly changes: ChangeFeed;
+  /**
+   * Waits for complete rows, at most `readyMs`, and then for rows that contain everything up to a position, at most
+   * `waitMs`.
+   * @returns the position of the rows; null without complete rows
+   * @throws {AppError} `timeout`; `invalid` for a position of another store
+   */
+  reach(position: Position | null, readyMs: number, waitMs: number): Promise<Position | null>;
+  /** @returns 0 when live; otherwise the age of the last applied event in ms */
+  lag(): Promise<number>;
+  /** The build that queries read, and the one that will replace it. */
+  builds(): Promise<{ readonly current: BuildView | null; readonly next: BuildView | null }>;
+  /**
+   * Builds the same rows again beside the current ones. If a build is catching up already, this starts no other.
+   * @throws {AppError} `unavailable` if the read models are not following the log
+   */
+  rebuild(): Promise<void>;
+  /** Resolves if the log is being followed. @throws {AppError} `unavailable` with the failure */
+  check(): Promise<void>;
+  /** Resolves if no build is catching up. @throws {AppError} `unavailable` with its progress */
+  settled(): Promise<void>;
+}
+
+/** Answers in this thread. */
+export function createReadModels(options: {
+  readonly projections: Projections;
+  readonly store: Pick<EventStore, 'readAll' | 'head' | 'compare'>;
+  /** ms since 1970 */
+  readonly now: () => number;
+}): ReadModels {
+  const { projections } = options;
+  return {
+    visitors: {
+      list: (filter) =>
+        scanForPage(filter, (page) => projections.visitors.list({ ...filter, ...page })),
+      get: async (tenant, key) => projections.visitors.get(tenant, key),
+    },
+    messages: {
+      list: async (filter) =>
+        projections.visitors.get(filter.tenant, filter.visitor) &&
+        projections.messages.list(filter),
+    },
+    operators: {
+      list: async (filter) => projections.operators.list(filter),
+      get: async (tenant, username) => projections.operators.get(tenant, username),
+      free: async (tenants) => sumOfFree(tenants.map((id) => projections.operators.free(id))),
+    },
+    chats: {
+      list: (filter) =>
+        scanForPage(filter, (page) => projections.chats.list({ ...filter, ...page })),
+      get: async (tenant, chatId, visitor) => projections.chats.get(tenant, chatId, visitor),
+    },
+    queue: { list: async (filter) => projections.queue.list(filter) },
+    stats: { of: (range) => computeStatistics(() => projections.stats, range) },
+    departments: { list: async (filter) => projections.departments.list(filter) },
+    changes: createChangeFeed(options),
+    reach: async (position, readyMs, waitMs) => {
+      await projections.ready(readyMs);
+      if (position !== null) await projections.waitFor(position, waitMs);
+      return projections.position();
+    },
+    lag: async () => projections.lag(),
+    builds: async () => projections.builds(),
+    rebuild: async () => projections.rebuild(),
+    check: () => projections.check(),
+    settled: () => projections.settled(),
+  };
+}
+
+const sumOfFree = (all: readonly FreePlaces[]): FreePlaces => ({
+  operators: all.reduce((sum, { operators }) => sum + operators, 0),
+  places: all.reduce((sum, { places }) => sum + places, 0),
+});
