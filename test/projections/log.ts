@@ -1,5 +1,5 @@
 /** A real log that real actors write to, and read models that follow it. */
-import { randomBytes, randomUUIDv7 } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,10 +24,13 @@ import { createReadModels, type ReadModels } from '../../src/projections/read-mo
 import { createActors } from '../../src/runtime/host/actors.ts';
 import { createHost } from '../../src/runtime/host/host.ts';
 import type { Actors, Dispatched, Vault } from '../../src/runtime/ports.ts';
+import { deriveSecrets } from '../../src/runtime/vault/secrets.ts';
 import { createVault } from '../../src/runtime/vault/vault.ts';
 import { hashRows } from './hash.ts';
 
 const ACME = TenantId.parse('acme');
+/** The service secret of the log. */
+export const SECRET = 'service secret of the read models';
 const START = Date.parse('2026-01-01T00:00:00Z');
 
 const noSnapshots: SnapshotStore = { load: () => null, save: () => {}, delete: () => {} };
@@ -85,7 +88,7 @@ export async function openTestLog(): Promise<Log> {
   let time = START;
   const now = () => time;
   const newId = () => randomUUIDv7();
-  const wrapping = randomBytes(32);
+  const { wrapping } = deriveSecrets(SECRET);
   const vault = createVault({ store, wrapping, now, newId });
   const host = createHost({
     store,
