@@ -6,6 +6,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { benchDeadLhc } from './dead-lhc.ts';
 import { benchEsdb } from './esdb.ts';
 import { benchEventStore } from './eventstore.ts';
 import { benchFold } from './fold.ts';
@@ -36,6 +37,7 @@ const benches: Record<string, () => Promise<Row[]>> = {
   messages: () => benchMessages(execArgv),
   queries: () => benchQueries(execArgv),
   routing: benchRouting,
+  'dead-lhc': benchDeadLhc,
   memory: benchMemory,
 };
 

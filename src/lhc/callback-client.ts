@@ -23,8 +23,17 @@ export type DeliveryOutcome =
   | { readonly outcome: 'accepted' }
   /** HTTP 410: the endpoint wants no more callbacks. */
   | { readonly outcome: 'gone' }
-  /** `afterMs`: the endpoint asked to wait this long. */
-  | { readonly outcome: 'retry'; readonly reason: string; readonly afterMs?: number };
+  | {
+      readonly outcome: 'retry';
+      readonly reason: string;
+      /** The endpoint asked to wait this long. */
+      readonly afterMs?: number;
+      /** No answer, or one that is not about this callback: the endpoint is away for all callbacks. */
+      readonly away?: true;
+    };
+
+/** Answers of an overloaded endpoint, or of a proxy without one: the same callback, or another, works later. */
+const AWAY: readonly number[] = [429, 502, 503, 504];
 
 export interface CallbackClient {
   /** Posts once. Never throws: every failure on the way is a `retry` with its reason. */
@@ -75,7 +84,7 @@ export function createCallbackClient(options: CallbackClientOptions = {}): Pingi
         await discard(response.body);
         return outcomeOf(response, now());
       } catch (error) {
-        return { outcome: 'retry', reason: reasonOf(error) };
+        return { outcome: 'retry', reason: reasonOf(error), away: true };
       } finally {
         clearTimeout(timer);
       }
@@ -93,6 +102,7 @@ function outcomeOf(response: Response, now: number): DeliveryOutcome {
     outcome: 'retry',
     reason: `answered ${status}${redirected}`,
     ...(afterMs !== undefined && { afterMs }),
+    ...(AWAY.includes(status) && { away: true }),
   };
 }
 

@@ -56,6 +56,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
     secrets,
     shared: config.sharedLog,
     now: Date.now,
+    monotonic: () => performance.now(),
     random: Math.random,
     newId,
     logger,
@@ -80,7 +81,6 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
         name: `${hostname()}:${process.pid}`,
         waitFor: work.waitFor,
         follows: () => hasFailedFor(work, base.now()) < FOLD_FAILURE_MS,
-        monotonic: () => performance.now(),
       })
     : null;
   const ownership = leases ?? soleOwner;

@@ -2,13 +2,14 @@
 import { AppError, hasCode } from '../errors.ts';
 import type { HttpDeps } from '../http/deps.ts';
 import type { FreePlaces, ReadModels } from '../projections/read-models.ts';
+import type { LaneFailure } from '../runtime/lanes/lanes.ts';
 import { PARTITIONS } from '../runtime/leases/ownership.ts';
 import type { Reactors, Runtime } from './compose.ts';
 
 /** Tenants that the advisory about LHC names at most. */
 const TENANTS_NAMED = 20;
 
-type Parts = Pick<Runtime, 'store' | 'tenants' | 'work' | 'host' | 'deadlines' | 'leases'> &
+type Parts = Pick<Runtime, 'now' | 'store' | 'tenants' | 'work' | 'host' | 'deadlines' | 'leases'> &
   Pick<
     Reactors,
     'admin' | 'transport' | 'lanes' | 'routing' | 'reconciler' | 'callbacks' | 'deadLetters'
@@ -46,7 +47,8 @@ const advisoriesOf = ({
   readModels: () => readModels.settled(),
   lhc: async () => {
     const failures = [...lanes.failures(callbacks.destination.name)].map(
-      ([tenant, reason]) => `${tenant}: ${reason}`,
+      ([tenant, { reason, since, away }]) =>
+        `${tenant}: ${away ? 'away' : 'some callbacks fail'} since ${new Date(since).toISOString()}: ${reason}`,
     );
     if (failures.length > 0) {
       throw new AppError('unavailable', failures.slice(0, TENANTS_NAMED).join('; '));
@@ -67,7 +69,11 @@ async function sumOfFree(
   }
 }
 
+const lhcAway = ({ lanes, callbacks }: Parts): LaneFailure[] =>
+  [...lanes.failures(callbacks.destination.name).values()].filter(({ away }) => away);
+
 function gaugesOf(parts: Parts): HttpDeps['gauges'] {
+  const { now } = parts;
   const { host, lanes, transport, reconciler, routing, deadlines, leases, deadLetters } = parts;
   return {
     xmpp_chat_actors_living: { help: 'Actors in memory', value: () => host.stats().inMemory },
@@ -78,6 +84,14 @@ function gaugesOf(parts: Parts): HttpDeps['gauges'] {
     xmpp_chat_effects_pending: {
       help: 'Effects that are not done yet',
       value: () => lanes.pending().reduce((sum, { effects }) => sum + effects, 0),
+    },
+    xmpp_chat_lhc_away: {
+      help: 'Tenants whose LHC is away; /readyz names them to the administrator',
+      value: () => lhcAway(parts).length,
+    },
+    xmpp_chat_lhc_away_longest_seconds: {
+      help: 'For how long the LHC of a tenant has been away, at most; 0 if none is',
+      value: () => Math.max(0, ...lhcAway(parts).map(({ since }) => now() - since)) / 1000,
     },
     xmpp_chat_visitor_sessions: {
       help: 'Visitors logged in to ejabberd',

@@ -77,14 +77,28 @@ describe('an answer', () => {
     expect(await deliver()).toEqual({ outcome: 'gone' });
   });
 
-  test.each([400, 401, 404, 429, 500, 503])('%i is retried', async (status) => {
+  test.each([400, 401, 404, 500])(
+    '%i is retried, and may be about this callback',
+    async (status) => {
+      lhc.behave({ kind: 'status', status });
+      expect(await deliver()).toEqual({ outcome: 'retry', reason: `answered ${status}` });
+    },
+  );
+
+  test.each([429, 502, 503, 504])('%i is retried: the endpoint is away for all', async (status) => {
     lhc.behave({ kind: 'status', status });
-    expect(await deliver()).toEqual({ outcome: 'retry', reason: `answered ${status}` });
+    const reason = `answered ${status}`;
+    expect(await deliver()).toEqual({ outcome: 'retry', reason, away: true });
   });
 
   test('Retry-After is honoured', async () => {
     lhc.behave({ kind: 'status', status: 503, headers: { 'Retry-After': '7' } });
-    expect(await deliver()).toEqual({ outcome: 'retry', reason: 'answered 503', afterMs: 7000 });
+    expect(await deliver()).toEqual({
+      outcome: 'retry',
+      reason: 'answered 503',
+      afterMs: 7000,
+      away: true,
+    });
   });
 
   test('redirects are not followed', async () => {
@@ -99,12 +113,13 @@ describe('an answer', () => {
     expect(await deliver({ timeoutMs: 50 })).toEqual({
       outcome: 'retry',
       reason: 'no answer in time',
+      away: true,
     });
   });
 
   test('a closed connection is retried, and only by the caller', async () => {
     lhc.behave({ kind: 'close' });
-    expect(await deliver()).toMatchObject({ outcome: 'retry' });
+    expect(await deliver()).toMatchObject({ outcome: 'retry', away: true });
     expect(lhc.requests).toHaveLength(1);
   });
 

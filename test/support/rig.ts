@@ -41,15 +41,17 @@ export const tenantsWith = (more: Record<string, unknown> = {}) =>
 
 export interface Clock {
   now(): number;
+  monotonic(): number;
   passes(ms: number): void;
 }
 
 function clockAt(start = START): Clock {
-  let time = start;
+  let passed = 0;
   return {
-    now: () => time,
+    now: () => start + passed,
+    monotonic: () => performance.now() + passed,
     passes: (ms) => {
-      time += ms;
+      passed += ms;
     },
   };
 }
@@ -71,7 +73,7 @@ export async function openRig(
   const opened = await openEventStore(`sqlite:${join(folder, 'events.db')}`);
   const store = options.disturb?.(opened) ?? opened;
   const tenants = tenantsWith(options.settings);
-  const { now } = clock;
+  const { now, monotonic } = clock;
   const vault = createVault({ store, wrapping: secret('wrapping'), now, newId });
   const snapshotFile = openSnapshotFile(join(folder, 'snapshots.db'));
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
@@ -108,6 +110,7 @@ export async function openRig(
     folder,
     clock,
     now,
+    monotonic,
     store,
     tenants,
     vault,

@@ -10,6 +10,7 @@ import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
+import { type BreakerPolicy, createBreakers } from '../../kit/breaker.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import type { CallbackClient } from '../../lhc/callback-client.ts';
 import type { Callback } from '../../lhc/callback-types.ts';
@@ -21,6 +22,14 @@ import type { PersonalData } from '../personal-data.ts';
 export const CALLBACK_RETRY: RetryPolicy = { firstMs: 500, mostMs: 60_000 };
 /** Lanes of different streams that run at the same time. */
 export const LHC_LANES_AT_ONCE = 64;
+/** When a tenant's LHC counts as away, and how often it is tried then. */
+export const LHC_BREAKER: BreakerPolicy = {
+  failuresInRow: 3,
+  callersInRow: 20,
+  retry: { firstMs: 1_000, mostMs: 60_000 },
+};
+/** Callbacks without a lane that wait for their answer at the same time, for each tenant. What is past the bound is dropped. */
+export const EPHEMERAL_AT_ONCE = 8;
 
 /** A callback without its envelope. */
 type Draft = Pick<Callback, 'type' | 'data'>;
@@ -76,7 +85,7 @@ export interface Callbacks {
   /** Resumes the lanes of tenants whose callback settings changed. Call it at the start. */
   resumeChanged(): Promise<void>;
   /**
-   * Sends a callback at once or not at all: it has no lane and is not retried.
+   * Sends a callback at once or not at all: it has no lane and is not retried. While LHC is away, or slow, it is dropped.
    * @param id for a callback that several processes may send, so that LHC recognises a repeat
    */
   ephemeral(tenant: TenantId, draft: Draft, id?: string): Promise<void>;
@@ -94,6 +103,8 @@ interface CallbacksOptions {
   readonly personal: PersonalData;
   readonly digestKey: Buffer;
   readonly now: () => number;
+  readonly monotonic: () => number;
+  readonly random: () => number;
   readonly newId: () => string;
   /** A failpoint of tests, between an accepted callback and its progress. */
   readonly afterDelivered?: () => void;
@@ -221,15 +232,21 @@ const setPaused = (
   type: 'PauseCallbacks' | 'ResumeCallbacks',
 ) => actors.tenant(tenant.id).send({ type, endpoint: endpointOf(tenant, digestKey) });
 
-/** Sends the callbacks of one fact, in order. @returns `done` when LHC has accepted all of them */
+/**
+ * Sends the callbacks of one fact, in order.
+ * @param sent callbacks of the fact that an earlier try has sent
+ * @returns `done` when LHC has accepted all of them
+ */
 async function deliver(
   options: CallbacksOptions,
   tenant: TenantSettings,
   url: string,
   event: RecordedEvent,
   drafts: readonly Draft[],
+  sent: number,
 ): Promise<Outcome> {
   for (const [index, draft] of drafts.entries()) {
+    if (index < sent) continue;
     const id = index === 0 ? event.id : `${event.id}.${index}`;
     const answer = await options.client.deliver(
       { url, secret: tenant.callbackSecret },
@@ -238,13 +255,14 @@ async function deliver(
     if (answer.outcome === 'accepted') options.afterDelivered?.();
     if (answer.outcome === 'gone') {
       await setPaused(options, tenant, 'PauseCallbacks');
-      return { kind: 'parked' };
+      return { kind: 'parked', all: true };
     }
     if (answer.outcome === 'retry') {
-      return { kind: 'retry', reason: answer.reason, afterMs: answer.afterMs };
+      const { reason, afterMs, away } = answer;
+      return { kind: 'retry', reason, afterMs, away, steps: index };
     }
   }
-  return { kind: 'done' };
+  return { kind: 'done', idle: drafts.length === 0 };
 }
 
 /** LHC has the operator's message: a client that asked for a receipt gets one (XEP-0184), once by the command's id. */
@@ -264,17 +282,23 @@ async function reportAccepted(
   });
 }
 
-async function perform(options: CallbacksOptions, event: RecordedEvent): Promise<Outcome> {
+async function perform(
+  options: CallbacksOptions,
+  event: RecordedEvent,
+  sent: number,
+): Promise<Outcome> {
   const actor = actorOf(event.stream);
   const tenant = actor && options.tenants.get(actor.tenant);
   // Processes learn of a new tenant one by one. Another process, or this one after its next start, may know it.
-  if (!tenant) return { kind: 'retry', reason: 'its tenant is not configured here' };
+  if (!tenant) {
+    return { kind: 'retry', reason: 'its tenant is not configured here', away: true };
+  }
   const { callbackUrl: url } = tenant;
-  if (url === undefined) return { kind: 'done' }; // this tenant wants no callbacks
-  if (await isPaused(options, tenant)) return { kind: 'parked' };
+  if (url === undefined) return { kind: 'done', idle: true }; // this tenant wants no callbacks
+  if (await isPaused(options, tenant)) return { kind: 'parked', all: true };
   try {
     const drafts = await draftsOf(options, actor, event);
-    const outcome = await deliver(options, tenant, url, event, drafts);
+    const outcome = await deliver(options, tenant, url, event, drafts, sent);
     const accepted = outcome.kind === 'done' && drafts.length > 0; // an erased message reached nobody
     if (accepted) await reportAccepted(options, actor, event);
     return outcome;
@@ -285,21 +309,36 @@ async function perform(options: CallbacksOptions, event: RecordedEvent): Promise
 
 export function createCallbacks(options: CallbacksOptions): Callbacks {
   const { client, tenants, now, newId } = options;
+  const breakers = createBreakers(LHC_BREAKER, options);
+  /** By tenant: ephemeral callbacks that wait for their answer. */
+  const waiting = new Map<TenantId, number>();
   return {
     destination: {
       ...LHC_FILTER,
       concurrency: LHC_LANES_AT_ONCE,
       retry: CALLBACK_RETRY,
-      perform: (event) => perform(options, event),
+      breakers,
+      perform: (event, _signal, _again, sent = 0) => perform(options, event, sent),
     },
     async resumeChanged() {
       for (const tenant of tenants.all()) await setPaused(options, tenant, 'ResumeCallbacks');
     },
     async ephemeral(tenantId, draft, id = newId()) {
+      const breaker = breakers.of(tenantId);
       const tenant = tenants.get(tenantId);
-      if (tenant?.callbackUrl === undefined || (await isPaused(options, tenant))) return;
-      const endpoint = { url: tenant.callbackUrl, secret: tenant.callbackSecret };
-      await client.deliver(endpoint, callbackOf(tenantId, id, now(), draft));
+      if (tenant?.callbackUrl === undefined || !breaker.isClosed) return;
+      const before = waiting.get(tenantId) ?? 0;
+      if (before >= EPHEMERAL_AT_ONCE) return;
+      waiting.set(tenantId, before + 1);
+      try {
+        if (await isPaused(options, tenant)) return;
+        const endpoint = { url: tenant.callbackUrl, secret: tenant.callbackSecret };
+        const answer = await client.deliver(endpoint, callbackOf(tenantId, id, now(), draft));
+        if (answer.outcome === 'accepted') breaker.succeeded();
+        if (answer.outcome === 'retry' && answer.away) breaker.failed('ephemeral', answer);
+      } finally {
+        waiting.set(tenantId, (waiting.get(tenantId) ?? 1) - 1);
+      }
     },
     operator: (tenant, username) => operatorOf(options, tenant, username),
   };

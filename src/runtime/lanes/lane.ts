@@ -1,22 +1,24 @@
 /**
- * One lane: the effects of one stream's facts at one destination, in order. It tries again with backoff, gives up after
- * 24 h, and writes its progress to the log.
+ * One lane: the effects of one stream's facts at one destination, in order. It tries again with backoff, gives up what is
+ * 24 h old, and writes its progress to the log.
  */
 import type { Logger } from 'pino';
 import { isTransient, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
-import type { Limiter } from '../../kit/limiter.ts';
 import type { Destination, Outcome } from './destination.ts';
+import type { Gate } from './gate.ts';
 import type { LaneLog } from './log.ts';
 import type { LaneTable } from './pending-effects.ts';
 import { LaneProgress } from './progress.ts';
 
-/** An effect that fails for so long becomes a dead letter. */
+/** An effect that fails becomes a dead letter when its fact is so old … */
 export const GIVE_UP_AFTER_MS = 24 * 3600 * 1000;
+/** … and this process has seen it, or its place, fail for so long. So nothing is given up because the service was down. */
+export const GIVE_UP_LEAST_MS = 3600 * 1000;
 /** A parked lane looks by itself whether it can go on. */
 export const PARKED_LOOK_MS = 60_000;
-/** Effects performed in one turn of the limiter, so that the lanes of a tenant take turns. */
+/** Effects performed in one turn at the gate, so that the lanes of a tenant take turns. */
 const PAGE_EFFECTS = 32;
 /** Facts read at once. Effects may lie far apart between page views. */
 const SPAN_FACTS = 512;
@@ -34,26 +36,51 @@ export interface LaneEnvironment {
   readonly track: (work: Promise<void>) => void;
   /** Called when the lane has nothing left to remember. */
   readonly idle: (lane: Lane) => void;
+  /** ms since 1970 */
   readonly now: () => number;
+  /** ms, never backwards */
+  readonly monotonic: () => number;
   readonly random: () => number;
   readonly logger: Logger;
+}
+
+/**
+ * What a run is for. `turn`: everything, in turns at the gate. `probe`: the first effect, to learn whether the place is
+ * back. `expire`: only what has to be given up, without another try.
+ */
+type Purpose = 'turn' | 'probe' | 'expire';
+
+interface Failure {
+  readonly reason: string;
+  /** ms since 1970 */
+  readonly since: number;
+  /** ms of the monotonic clock */
+  readonly monotonic: number;
 }
 
 export class Lane {
   readonly stream: string;
   readonly destination: Destination;
-  readonly #limited: Limiter;
+  readonly #gate: Gate;
   readonly #env: LaneEnvironment;
   readonly #progress: LaneProgress;
   #isRunning = false;
+  #purpose: Purpose = 'turn';
   /** Settles when the current run, or the last one, has ended. */
   #lastRun: Promise<void> = Promise.resolve();
   /** Something may have changed since the current run read the table. */
   #runAgain = false;
   #timer: NodeJS.Timeout | undefined;
+  /** The timer is for another try. */
+  #backsOff = false;
   /** Tries of the current effect that failed. */
   #attempts = 0;
-  #failure: { since: number; reason: string } | null = null;
+  #failure: Failure | null = null;
+  /** Steps of the effect of this revision that are done, when its later steps failed. */
+  #steps: { readonly revision: number; readonly done: number } | null = null;
+  /** Until when the lane was parked, ms since 1970: waiting is no failure. */
+  #parkedUntil = 0;
+  #isParked = false;
   /** An effect that was given up. The lane stops until the log has it. */
   #dead: { event: RecordedEvent; reason: string } | null = null;
   /** All effects up to this revision are done, whether the log has that or not. */
@@ -61,17 +88,17 @@ export class Lane {
   /** Counts hand-overs: after one, another process may have gone on from what this lane has read. */
   #handOvers = 0;
 
-  constructor(stream: string, destination: Destination, limited: Limiter, env: LaneEnvironment) {
+  constructor(stream: string, gate: Gate, env: LaneEnvironment) {
     this.stream = stream;
-    this.destination = destination;
-    this.#limited = limited;
+    this.destination = gate.destination;
+    this.#gate = gate;
     this.#env = env;
-    this.#progress = new LaneProgress(stream, destination.name, env, () => this.#retire());
+    this.#progress = new LaneProgress(stream, this.destination.name, env, () => this.#retire());
   }
 
-  /** Why the current effect fails; null if it does not. */
-  get failure(): string | null {
-    return this.#failure?.reason ?? null;
+  /** Why the current effect fails, and since when; null if it does not. */
+  get failure(): Pick<Failure, 'reason' | 'since'> | null {
+    return this.#failure;
   }
 
   /** A new fact calls for an effect. A lane that fails keeps its backoff, however many facts follow. */
@@ -79,12 +106,35 @@ export class Lane {
     if (this.#attempts === 0) this.run();
   }
 
+  /** A sweep found the lane. Resolves when it has nothing to do or has to wait. */
+  resume(): Promise<void> {
+    if (this.#timer === undefined) this.run();
+    return this.#lastRun;
+  }
+
+  /** Tries the first effect while the gate is shut. @returns when that is over */
+  probe(): Promise<void> {
+    return this.#runFor('probe');
+  }
+
+  /** Gives up what is too old while the gate is shut. @returns when that is over */
+  expire(): Promise<void> {
+    return this.#runFor('expire');
+  }
+
+  async #runFor(purpose: Purpose): Promise<void> {
+    while (this.#isRunning) await this.#lastRun;
+    this.run(purpose);
+    await this.#lastRun;
+  }
+
   /** Performs what is pending, now. */
-  run(): void {
+  run(purpose: Purpose = 'turn'): void {
     if (this.#isOver) return;
-    this.#runAgain = true;
+    this.#runAgain ||= purpose === 'turn';
     if (this.#isRunning) return;
     this.#isRunning = true;
+    this.#purpose = purpose;
     this.#lastRun = this.#performAll()
       .catch((error) => {
         // The log could not be read or written. Without a timer nothing would start this lane again.
@@ -109,6 +159,8 @@ export class Lane {
   cancelTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#backsOff) this.#gate.backedOff();
+    this.#backsOff = false;
   }
 
   /** Waits for the effect that is running, writes the progress for the next owner, and forgets the lane. */
@@ -129,13 +181,19 @@ export class Lane {
   }
 
   async #performAll(): Promise<void> {
+    if (this.#purpose !== 'turn') {
+      this.cancelTimer();
+      await this.#performPage();
+      return;
+    }
     do {
       this.#runAgain = false;
       this.cancelTimer();
       let more = true;
       while (more && !this.#isOver) {
         const before = this.#doneRevision;
-        const finished = await this.#limited(() => this.#performPage());
+        const finished = await this.#gate.turn(() => this.#performPage());
+        if (finished === null) return; // a sweep finds this lane again
         more = finished && this.#doneRevision > before;
       }
       // What the lane is parked for may have come meanwhile. A lane that fails keeps its backoff.
@@ -172,58 +230,99 @@ export class Lane {
 
   /** @returns whether to go on with the next effect */
   async #performOne(event: RecordedEvent): Promise<boolean> {
+    if (this.#purpose === 'expire') return this.#expireOne(event);
     const { stopping } = this.#env;
+    const steps = this.#steps?.revision === event.revision ? this.#steps.done : 0;
     let outcome: Outcome;
     try {
-      outcome = await this.destination.perform(event, stopping);
+      outcome = await this.destination.perform(event, stopping, false, steps);
     } catch (error) {
       outcome = { kind: 'retry', reason: messageOf(error) };
     }
     if (stopping.aborted && outcome.kind !== 'done') return false;
+    this.#noteParking(outcome);
     switch (outcome.kind) {
       case 'done':
         await this.#settle(event);
-        return true;
+        if (outcome.idle) return true;
+        this.#gate.succeeded();
+        return this.#purpose === 'turn';
       case 'dead':
         await this.#giveUp(event, outcome.reason);
         return true;
       case 'parked':
-        // Waiting is no failure: the 24 h and the backoff begin again.
-        this.#attempts = 0;
-        this.#failure = null;
-        this.#timer = setTimeout(() => this.run(), PARKED_LOOK_MS);
-        return false;
+        return this.#park(outcome.all ?? false);
       case 'retry':
         return this.#fail(event, outcome);
     }
   }
 
+  #noteParking({ kind }: Outcome): void {
+    if (this.#isParked) this.#parkedUntil = this.#env.now();
+    this.#isParked = kind === 'parked';
+  }
+
+  /** Waiting is no failure: the 24 h and the backoff begin again. */
+  #park(all: boolean): false {
+    this.#attempts = 0;
+    this.#failure = null;
+    if (all && this.#gate.breaker) this.#gate.breaker.hold(PARKED_LOOK_MS);
+    else this.#timer = setTimeout(() => this.run(), PARKED_LOOK_MS);
+    return false;
+  }
+
   /** @returns whether to go on with the next effect */
   async #fail(
     event: RecordedEvent,
-    { reason, afterMs }: Extract<Outcome, { kind: 'retry' }>,
+    { reason, afterMs, away, steps = 0 }: Extract<Outcome, { kind: 'retry' }>,
   ): Promise<boolean> {
-    const { logger, now } = this.#env;
+    const { logger, now, monotonic } = this.#env;
+    if (steps > 0) this.#steps = { revision: event.revision, done: steps };
     this.#attempts++;
-    this.#failure = { since: this.#failure?.since ?? now(), reason };
-    if (now() - this.#failure.since > GIVE_UP_AFTER_MS) {
+    const since = this.#failure ?? { since: now(), monotonic: monotonic() };
+    this.#failure = { ...since, reason };
+    this.#gate.failed(this.stream, { reason, away, afterMs });
+    if (this.#isTooLate(event)) {
       await this.#giveUp(event, `${reason} (tried for 24 h)`);
-      return true;
+      return !this.#gate.isShut;
     }
-    const level = this.#attempts === 1 ? 'warn' : 'debug';
+    const level = this.#attempts === 1 && this.#purpose === 'turn' ? 'warn' : 'debug';
     logger[level]({ ...this.#about(event), reason }, 'effect failed');
-    this.#retryLater(afterMs);
+    // While the gate is shut this lane has no timer: the sweep after it finds the lane.
+    if (!this.#gate.isShut) this.#retryLater(afterMs);
     return false;
+  }
+
+  /** @returns whether to go on with the next effect */
+  async #expireOne(event: RecordedEvent): Promise<boolean> {
+    const { outage } = this.#gate;
+    if (!outage || !this.#isTooLate(event)) return false;
+    await this.#giveUp(event, `${outage.reason} (tried for 24 h)`);
+    return true;
+  }
+
+  /** Counted from the fact, so a restart or another owner does not begin anew. */
+  #isTooLate({ metadata }: RecordedEvent): boolean {
+    const { now, monotonic } = this.#env;
+    const failingFor = Math.max(
+      this.#failure ? monotonic() - this.#failure.monotonic : 0,
+      this.#gate.outage?.forMs ?? 0,
+    );
+    const age = now() - Math.max(metadata.at, this.#parkedUntil);
+    return age > GIVE_UP_AFTER_MS && failingFor >= GIVE_UP_LEAST_MS;
   }
 
   #retryLater(leastMs = 0): void {
     const wait = backoff(this.#attempts, this.destination.retry, this.#env.random);
-    this.#timer = setTimeout(() => this.run(), Math.max(wait, leastMs));
+    const spaced = this.#gate.backsOff();
+    this.#backsOff = true;
+    this.#timer = setTimeout(() => this.run(), Math.max(wait, leastMs, spaced));
   }
 
   async #settle(event: RecordedEvent): Promise<void> {
     this.#attempts = 0;
     this.#failure = null;
+    this.#steps = null;
     this.#doneRevision = event.revision;
     await this.#progress.advance(event);
   }
@@ -246,11 +345,13 @@ export class Lane {
     this.#dead = null;
     this.#attempts = 0;
     this.#failure = null;
+    this.#steps = null;
     this.#doneRevision = event.revision;
   }
 
   #retire(): void {
     if (this.#isRunning || this.#dead || this.#timer || this.#progress.isPending) return;
+    if (this.#steps && !this.#isOver) return; // a repeat would begin the effect at its first step
     this.#env.idle(this);
   }
 

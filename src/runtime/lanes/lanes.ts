@@ -9,16 +9,32 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
-import { createLimiter, type Limiter } from '../../kit/limiter.ts';
 import { keyOfStream, type Ownership, ownsStream, partitionOf } from '../leases/ownership.ts';
 import type { CommitListener } from '../pending-work.ts';
 import type { Destination } from './destination.ts';
-import { Lane, type LaneEnvironment } from './lane.ts';
+import { Gate, type GateListener } from './gate.ts';
+import { GIVE_UP_AFTER_MS, GIVE_UP_LEAST_MS, Lane, type LaneEnvironment } from './lane.ts';
 import { createLaneLog } from './log.ts';
-import { type LaneTable, openLaneTable } from './pending-effects.ts';
+import { type LaneTable, openLaneTable, tenantOfStream } from './pending-effects.ts';
+import { createSweeps, SWEEP_PAGE_LANES, type Sweeps } from './sweeps.ts';
 
 /** How long a stop waits for effects that are running, by default. */
 export const LANES_STOP_MS = 1_500;
+/** How often effects that are too old are looked for, at places that are away. */
+export const EXPIRY_LOOK_MS = 60_000;
+/** Lanes that give up effects before the next pause. */
+export const EXPIRY_LANES = 32;
+/** The pause, so that 50,000 dead letters of one tenant cost others nothing that they notice. */
+export const EXPIRY_PAUSE_MS = 1_000;
+
+/** A tenant's place that does not take what it should. */
+export interface LaneFailure {
+  readonly reason: string;
+  /** ms since 1970 */
+  readonly since: number;
+  /** The place is away as a whole: one lane probes it, all others wait. */
+  readonly away: boolean;
+}
 
 export interface Lanes extends CommitListener {
   start(): void;
@@ -30,8 +46,8 @@ export interface Lanes extends CommitListener {
    */
   stop(withinMs?: number): Promise<void>;
   pending(): { destination: string; effects: number }[];
-  /** Tenants with a lane to this destination that fails now, with the reason of one such lane. */
-  failures(destination: string): ReadonlyMap<string, string>;
+  /** Tenants with a lane to this destination that fails now, or whose place is away. */
+  failures(destination: string): ReadonlyMap<string, LaneFailure>;
 }
 
 interface LanesOptions {
@@ -39,29 +55,39 @@ interface LanesOptions {
   readonly store: EventStore;
   readonly destinations: readonly Destination[];
   readonly ownership: Ownership;
+  /** ms since 1970 */
   readonly now: () => number;
+  /** ms, never backwards */
+  readonly monotonic: () => number;
   readonly newId: () => string;
   readonly random: () => number;
   readonly logger: Logger;
+  /** Default {@link EXPIRY_LOOK_MS}. */
+  readonly expiryLookMs?: number;
 }
 
 interface State extends LanesOptions {
   /** Lanes that run, wait for a timer or have progress to write. */
   readonly lanes: Map<string, Lane>;
   /** One for each destination and tenant: an LHC that hangs holds up no other tenant. */
-  readonly limiters: Map<string, Limiter>;
+  readonly gates: Map<string, Gate>;
+  /** By destination. */
+  readonly sweeps: ReadonlyMap<string, Sweeps>;
   readonly table: LaneTable;
   readonly stopping: AbortController;
   /** Work that nobody awaits. */
   readonly running: Set<Promise<void>>;
   readonly env: LaneEnvironment;
+  /** By gate: the stream that was probed last, so that the lanes take turns. A callback that LHC refuses shuts out no other. */
+  readonly probed: Map<Gate, string>;
+  expiry: NodeJS.Timeout | undefined;
   started: boolean;
 }
 
 export function createLanes(options: LanesOptions): Lanes {
   const { ownership } = options;
   const state = stateOf(options);
-  const { lanes, table } = state;
+  const { table } = state;
   return {
     onCommit: (events) => notify(state, events),
     start() {
@@ -70,25 +96,21 @@ export function createLanes(options: LanesOptions): Lanes {
         await Promise.all(lanesIn(state, partitions).map((lane) => lane.handOver()));
       });
       ownership.onChange((partition, owned) => {
-        if (owned) pokePending(state, partition);
+        if (owned) sweepAll(state);
         else for (const lane of lanesIn(state, new Set([partition]))) void lane.handOver();
       });
-      pokePending(state);
+      sweepAll(state);
+      expireLater(state);
     },
     poke: (stream, destination) => poke(state, stream, destination),
     stop: (withinMs = LANES_STOP_MS) => stop(state, withinMs),
     pending: table.pending,
-    failures: (name) =>
-      new Map(
-        [...lanes.values()].flatMap(({ destination, stream, failure }) =>
-          destination.name === name && failure !== null ? [[tenantOf(stream), failure]] : [],
-        ),
-      ),
+    failures: (name) => failures(state, name),
   };
 }
 
 function stateOf(options: LanesOptions): State {
-  const { db, store, ownership, now, random, logger } = options;
+  const { db, store, ownership, now, monotonic, random, logger, destinations } = options;
   const lanes = new Map<string, Lane>();
   const running = new Set<Promise<void>>();
   const stopping = new AbortController();
@@ -97,6 +119,7 @@ function stateOf(options: LanesOptions): State {
     store,
     table,
     now,
+    monotonic,
     random,
     logger,
     log: createLaneLog(options),
@@ -112,39 +135,63 @@ function stateOf(options: LanesOptions): State {
       if (lanes.get(name) === lane) lanes.delete(name);
     },
   };
-  return {
+  const state: State = {
     ...options,
     lanes,
-    limiters: new Map(),
+    gates: new Map(),
+    sweeps: new Map(destinations.map(({ name }) => [name, sweepsOf(() => state)])),
     table,
     stopping,
     running,
     env,
+    probed: new Map(),
+    expiry: undefined,
     started: false,
   };
+  return state;
 }
 
 const nameOf = (streamOrTenant: string, destination: string): string =>
   `${streamOrTenant}|${destination}`;
 
-const tenantOf = (stream: string): string => keyOfStream(stream).split('.', 1)[0] ?? '';
+/** @param state made after the sweeps */
+const sweepsOf = (state: () => State): Sweeps =>
+  createSweeps({
+    streams: ({ tenant, destination }, after, limit) =>
+      state().table.streams(tenant, destination.name, after, limit),
+    run: async (gate, stream) => {
+      if (state().env.owns(stream)) await laneOf(state(), stream, gate).resume();
+    },
+  });
 
-function laneOf(state: State, stream: string, destination: Destination): Lane {
-  const name = nameOf(stream, destination.name);
+function laneOf(state: State, stream: string, gate: Gate): Lane {
+  const name = nameOf(stream, gate.destination.name);
   const known = state.lanes.get(name);
   if (known) return known;
-  const lane = new Lane(stream, destination, limiterOf(state, stream, destination), state.env);
+  const lane = new Lane(stream, gate, state.env);
   state.lanes.set(name, lane);
   return lane;
 }
 
-function limiterOf({ limiters }: State, stream: string, destination: Destination): Limiter {
-  const name = nameOf(tenantOf(stream), destination.name);
-  const known = limiters.get(name);
+function gateOf(state: State, tenant: string, destination: Destination): Gate {
+  const name = nameOf(tenant, destination.name);
+  const known = state.gates.get(name);
   if (known) return known;
-  const limiter = createLimiter(destination.concurrency);
-  limiters.set(name, limiter);
-  return limiter;
+  const sweeps = state.sweeps.get(destination.name);
+  const { logger } = state;
+  const listener: GateListener = {
+    onRoom: () => sweeps?.goOn(),
+    onMissed: (missed) => sweeps?.begin(missed),
+    onProbe: (due) => state.env.track(probe(state, due)),
+    onShut: ({ outage }) => {
+      const about = { tenant, destination: destination.name };
+      if (outage) logger.warn({ ...about, reason: outage.reason }, 'away; its effects wait');
+    },
+    onOpen: () => logger.info({ tenant, destination: destination.name }, 'its effects go on'),
+  };
+  const gate = new Gate(tenant, destination, listener, state.monotonic);
+  state.gates.set(name, gate);
+  return gate;
 }
 
 const lanesIn = ({ lanes }: State, partitions: ReadonlySet<number>): Lane[] =>
@@ -155,7 +202,9 @@ function notify(state: State, events: readonly RecordedEvent[]): void {
   for (const event of events) {
     for (const destination of state.destinations) {
       if (!destination.concerns(event) || !state.env.owns(event.stream)) continue;
-      laneOf(state, event.stream, destination).notify();
+      const gate = gateOf(state, tenantOfStream(event.stream), destination);
+      // While the place is away the table alone remembers the fact.
+      if (!gate.isShut) laneOf(state, event.stream, gate).notify();
     }
   }
 }
@@ -163,19 +212,98 @@ function notify(state: State, events: readonly RecordedEvent[]): void {
 function poke(state: State, stream: string, name: string): void {
   const destination = state.destinations.find((candidate) => candidate.name === name);
   if (!destination || !state.started || !state.env.owns(stream)) return;
-  laneOf(state, stream, destination).run();
+  const gate = gateOf(state, tenantOfStream(stream), destination);
+  if (!gate.isShut) laneOf(state, stream, gate).run();
 }
 
-/** @param partition default all partitions */
-function pokePending(state: State, partition?: number): void {
-  for (const { stream, destination } of state.table.lanes()) {
-    if (partition !== undefined && partitionOf(keyOfStream(stream)) !== partition) continue;
-    poke(state, stream, destination);
+/** Runs what the table has, in bounded portions. */
+function sweepAll(state: State): void {
+  for (const tenant of state.table.tenants()) {
+    for (const destination of state.destinations) {
+      const gate = gateOf(state, tenant, destination);
+      state.sweeps.get(destination.name)?.begin(gate);
+    }
   }
 }
 
-async function stop({ lanes, running, stopping }: State, withinMs: number): Promise<void> {
+/** One lane tries whether the place is back. */
+async function probe(state: State, gate: Gate): Promise<void> {
+  const { breaker } = gate;
+  if (!breaker || state.stopping.signal.aborted) return;
+  const stream = streamToProbe(state, gate);
+  if (stream === null) return breaker.rest(); // nothing waits for it here
+  if (!breaker.probe()) return;
+  state.probed.set(gate, stream);
+  await laneOf(state, stream, gate).probe();
+  breaker.probeAgain(); // unless the lane has learnt something
+}
+
+function streamToProbe({ table, env, probed }: State, gate: Gate): string | null {
+  const { tenant, destination } = gate;
+  const last = probed.get(gate) ?? '';
+  for (const from of last === '' ? [''] : [last, '']) {
+    for (let after = from; ; ) {
+      const found = table.streams(tenant, destination.name, after, SWEEP_PAGE_LANES);
+      const own = found.find(env.owns);
+      if (own !== undefined) return own;
+      const end = found.at(-1);
+      if (end === undefined) break;
+      after = end;
+    }
+  }
+  return null;
+}
+
+function failures({ lanes, gates }: State, name: string): ReadonlyMap<string, LaneFailure> {
+  const all = new Map<string, LaneFailure>();
+  for (const { destination, stream, failure } of lanes.values()) {
+    if (destination.name !== name || failure === null) continue;
+    const tenant = tenantOfStream(stream);
+    const since = Math.min(failure.since, all.get(tenant)?.since ?? failure.since);
+    all.set(tenant, { reason: failure.reason, since, away: false });
+  }
+  for (const { tenant, destination, outage } of gates.values()) {
+    if (destination.name !== name || !outage) continue;
+    all.set(tenant, { reason: outage.reason, since: outage.since, away: true });
+  }
+  return all;
+}
+
+function expireLater(state: State, ms = state.expiryLookMs ?? EXPIRY_LOOK_MS): void {
+  clearTimeout(state.expiry);
+  state.expiry = setTimeout(() => state.env.track(expire(state)), ms).unref();
+}
+
+/** Gives up what is too old at places that are away, in portions. */
+async function expire(state: State): Promise<void> {
+  const { gates, table, env, stopping } = state;
+  let left = EXPIRY_LANES;
+  try {
+    for (const gate of gates.values()) {
+      if ((gate.outage?.forMs ?? 0) < GIVE_UP_LEAST_MS) continue;
+      const before = state.now() - GIVE_UP_AFTER_MS;
+      for (let after = ''; left > 0 && gate.isShut && !stopping.signal.aborted; ) {
+        const streams = table.overdue(gate.tenant, gate.destination.name, { before, after }, left);
+        for (const stream of streams.filter(env.owns)) {
+          await laneOf(state, stream, gate).expire();
+          left--;
+        }
+        const last = streams.at(-1);
+        if (last === undefined) break;
+        after = last;
+      }
+    }
+  } finally {
+    if (!stopping.signal.aborted) expireLater(state, left > 0 ? undefined : EXPIRY_PAUSE_MS);
+  }
+}
+
+async function stop(state: State, withinMs: number): Promise<void> {
+  const { lanes, gates, sweeps, running, stopping } = state;
   stopping.abort();
+  clearTimeout(state.expiry);
+  for (const each of sweeps.values()) each.stop();
+  for (const gate of gates.values()) gate.stop();
   for (const lane of lanes.values()) lane.cancelTimer();
   const late = new AbortController();
   const tooLate = delay(withinMs, false, { signal: late.signal }).catch(() => false);

@@ -1,6 +1,7 @@
 /** What lanes have to do, folded from the log: one row for each fact and destination until the effect is done. */
 import type { DatabaseSync } from 'node:sqlite';
 import { prepareLazily } from '../../sqlite/statements.ts';
+import { keyOfStream } from '../leases/ownership.ts';
 import type { WorkTable } from '../pending-work.ts';
 import type { DestinationFilter } from './destination.ts';
 import { parseLaneAdvance } from './log.ts';
@@ -13,8 +14,17 @@ export interface LaneTable {
    * when it reaches that fact.
    */
   remove(stream: string, destination: string, revision: number): void;
-  /** Lanes with pending effects. */
-  lanes(): readonly { stream: string; destination: string }[];
+  /** Tenants with pending effects. */
+  tenants(): readonly string[];
+  /** Streams of a tenant with pending effects at a destination, in the order of their names. @param after exclusive */
+  streams(tenant: string, destination: string, after: string, limit: number): readonly string[];
+  /** The same, of effects whose facts are older than `before` (ms since 1970). */
+  overdue(
+    tenant: string,
+    destination: string,
+    range: { readonly before: number; readonly after: string },
+    limit: number,
+  ): readonly string[];
   /** The number of pending effects by destination. */
   pending(): { destination: string; effects: number }[];
 }
@@ -24,24 +34,61 @@ const QUERIES = {
   revisions: `SELECT revision FROM lane_work WHERE stream = ? AND destination = ? AND revision > ?
     ORDER BY revision LIMIT ?`,
   remove: REMOVE,
-  lanes: 'SELECT DISTINCT stream, destination FROM lane_work',
+  nextStream: 'SELECT stream FROM lane_work WHERE stream > ? ORDER BY stream LIMIT 1',
+  streams: `SELECT DISTINCT stream FROM lane_work WHERE stream > ? AND stream < ? AND destination = ?
+    ORDER BY stream LIMIT ?`,
+  overdue: `SELECT DISTINCT stream FROM lane_work
+    WHERE stream > ? AND stream < ? AND destination = ? AND at < ?
+    ORDER BY stream LIMIT ?`,
   count: 'SELECT destination, count(*) AS effects FROM lane_work GROUP BY destination',
 } as const;
 
+/** Kinds of actors with effects, in the order of the names of their streams. */
+const KINDS = ['operator', 'visitor'] as const;
+
+/** The tenant of an actor's stream. */
+export const tenantOfStream = (stream: string): string =>
+  keyOfStream(stream).split('.', 1)[0] ?? '';
+
+/** The names between which all streams of one kind and tenant are, without the ends: `/` follows `.`. */
+const rangeOf = (prefix: string): readonly [from: string, to: string] => [
+  `${prefix}.`,
+  `${prefix}/`,
+];
+
+/** The first streams of a tenant that `read` finds, in the order of their names. @param after exclusive */
+function inRanges(
+  tenant: string,
+  after: string,
+  limit: number,
+  read: (from: string, to: string, most: number) => Record<string, unknown>[],
+): string[] {
+  const found: string[] = [];
+  for (const kind of KINDS) {
+    const [begin, end] = rangeOf(`${kind}-${tenant}`);
+    const from = after > begin ? after : begin;
+    if (from >= end || found.length >= limit) continue;
+    found.push(...read(from, end, limit - found.length).map(({ stream }) => String(stream)));
+  }
+  return found;
+}
+
 export const laneTable = (filters: readonly DestinationFilter[]): WorkTable => ({
   name: 'lanes',
-  version: 1,
+  version: 2,
   schema: `
     CREATE TABLE lane_work (
       stream TEXT NOT NULL,
       destination TEXT NOT NULL,
       revision INTEGER NOT NULL,
+      -- When the fact happened, ms since 1970.
+      at INTEGER NOT NULL,
       PRIMARY KEY (stream, destination, revision)
     ) STRICT, WITHOUT ROWID;
   `,
   tables: ['lane_work'],
   apply: (file) => {
-    const add = file.prepare('INSERT OR IGNORE INTO lane_work VALUES (?, ?, ?)');
+    const add = file.prepare('INSERT OR IGNORE INTO lane_work VALUES (?, ?, ?, ?)');
     const remove = file.prepare(REMOVE);
     return (event) => {
       const progress = parseLaneAdvance(event);
@@ -50,7 +97,7 @@ export const laneTable = (filters: readonly DestinationFilter[]): WorkTable => (
         return;
       }
       for (const { name, concerns } of filters) {
-        if (concerns(event)) add.run(event.stream, name, event.revision);
+        if (concerns(event)) add.run(event.stream, name, event.revision, event.metadata.at);
       }
     };
   },
@@ -66,10 +113,24 @@ export function openLaneTable(db: DatabaseSync): LaneTable {
     remove(stream, destination, revision) {
       query('remove').run(stream, destination, revision);
     },
-    lanes: () =>
-      query('lanes')
-        .all()
-        .map((row) => ({ stream: String(row.stream), destination: String(row.destination) })),
+    tenants() {
+      const tenants = new Set<string>();
+      for (let after = ''; ; ) {
+        const stream = query('nextStream').get(after)?.stream;
+        if (typeof stream !== 'string') return [...tenants];
+        const tenant = tenantOfStream(stream);
+        tenants.add(tenant);
+        [, after] = rangeOf(`${stream.slice(0, stream.indexOf('-'))}-${tenant}`);
+      }
+    },
+    streams: (tenant, destination, after, limit) =>
+      inRanges(tenant, after, limit, (from, to, most) =>
+        query('streams').all(from, to, destination, most),
+      ),
+    overdue: (tenant, destination, { before, after }, limit) =>
+      inRanges(tenant, after, limit, (from, to, most) =>
+        query('overdue').all(from, to, destination, before, most),
+      ),
     pending: () =>
       query('count')
         .all()

@@ -26,12 +26,14 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 const ofCallbacks = (tenants = rig.tenants) => {
-  const { actors, personal, digestKey, now } = rig;
+  const { actors, personal, digestKey, now, monotonic } = rig;
   return createCallbacks({
     actors,
     personal,
     digestKey,
     now,
+    monotonic,
+    random: Math.random,
     newId,
     tenants,
     client: lhc.client,
@@ -144,11 +146,18 @@ it('sends nothing for an erased visitor or without a URL, and retries without a 
 it('retries after the time that LHC asks for', async () => {
   await rig.toVisitor('1', viewPage());
   await rig.toVisitor('1', receive('op1', 'i1'));
-  lhc.state.answer = async () => ({ outcome: 'retry', reason: 'answered 503', afterMs: 7000 });
+  lhc.state.answer = async () => ({
+    outcome: 'retry',
+    reason: 'answered 503',
+    afterMs: 7000,
+    away: true,
+  });
   expect(await run('visitor-acme.1')).toEqual({
     kind: 'retry',
     reason: 'answered 503',
     afterMs: 7000,
+    away: true,
+    steps: 0,
   });
 });
 
@@ -156,16 +165,16 @@ it('410 pauses the tenant until its settings change, across restarts', async () 
   await rig.toVisitor('1', viewPage());
   await rig.toVisitor('1', receive('op1', 'i1'));
   lhc.state.answer = async () => ({ outcome: 'gone' });
-  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked', all: true });
   lhc.state.answer = async () => ({ outcome: 'accepted' });
-  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked', all: true });
   const operator = { username: 'op1', lhcUserId: 7 };
   const alive = { type: 'operator.alive', data: { operator, at: '' } } as const;
   await ofCallbacks().ephemeral(ACME, alive);
   expect(lhc.attempts).toHaveLength(1);
   rig = await rig.restart();
   await ofCallbacks().resumeChanged(); // the settings are the same, so the lanes stay paused
-  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+  expect(await run('visitor-acme.1')).toEqual({ kind: 'parked', all: true });
   const changed = ofCallbacks(tenantsWith({ callbackUrl: `${URL}/new` }));
   await changed.resumeChanged();
   expect(await run('visitor-acme.1', changed)).toEqual({ kind: 'done' });
@@ -262,9 +271,9 @@ describe('a receipt that an operator’s client asked for', () => {
   it('waits while the callbacks of the tenant are paused', async () => {
     await write('i1', true);
     lhc.state.answer = async () => ({ outcome: 'gone' });
-    expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+    expect(await run('visitor-acme.1')).toEqual({ kind: 'parked', all: true });
     lhc.state.answer = async () => ({ outcome: 'accepted' });
-    expect(await run('visitor-acme.1')).toEqual({ kind: 'parked' });
+    expect(await run('visitor-acme.1')).toEqual({ kind: 'parked', all: true });
     expect(await facts()).toEqual([]);
     const changed = ofCallbacks(tenantsWith({ callbackUrl: `${URL}/new` }));
     await changed.resumeChanged();

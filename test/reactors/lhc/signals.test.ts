@@ -32,10 +32,11 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 function make({ lapseMs }: { lapseMs?: number } = {}) {
-  const { actors, tenants, personal, digestKey, now } = rig;
+  const { actors, tenants, personal, digestKey, now, monotonic } = rig;
   const { admin, transport } = ejabberd;
   const compared: string[] = [];
-  const base = { actors, tenants, personal, now, newId, logger: silent };
+  const random = Math.random;
+  const base = { actors, tenants, personal, now, monotonic, random, newId, logger: silent };
   const callbacks = createCallbacks({ ...base, digestKey, client: lhc.client });
   const operatorSessions = createOperatorSessions({
     ...base,

@@ -22,9 +22,14 @@ export const said = (n: number, at: number, type = 'Said'): NewEvent => {
     metadata: { tenant: 'acme', at, ...causes, machine: 'test/1' },
   };
 };
-export const speak = async (rig: Rig, key: string, numbers: readonly number[]): Promise<void> => {
+export const speak = async (
+  rig: Rig,
+  key: string,
+  numbers: readonly number[],
+  tenant = 'acme',
+): Promise<void> => {
   const events = numbers.map((n) => said(n, rig.now()));
-  await rig.store.append(`visitor-acme.${key}`, events, 'any');
+  await rig.store.append(`visitor-${tenant}.${key}`, events, 'any');
 };
 export const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
@@ -36,6 +41,7 @@ export interface Attempt {
   readonly n: number;
   readonly id: string;
   readonly again: boolean;
+  readonly steps: number;
 }
 
 export function place(name: string, more: Partial<Destination> = {}) {
@@ -47,8 +53,9 @@ export function place(name: string, more: Partial<Destination> = {}) {
     concurrency: 8,
     retry: { firstMs: 20, mostMs: 40 },
     concerns: ({ type }) => type === 'Said',
-    perform: async ({ stream, data, id }: RecordedEvent, _signal, again = false) => {
-      const attempt = { key: stream.replace('visitor-acme.', ''), n: Number(data.n), id, again };
+    perform: async ({ stream, data, id }: RecordedEvent, _signal, again = false, steps = 0) => {
+      const key = stream.replace('visitor-acme.', '');
+      const attempt = { key, n: Number(data.n), id, again, steps };
       attempts.push(attempt);
       const outcome = await state.answer(attempt);
       if (outcome.kind === 'done') made.push(attempt);
@@ -65,17 +72,20 @@ export async function lanesOn(
   rig: Rig,
   destinations: readonly Destination[],
   ownership: Ownership = soleOwner,
+  more: { expiryLookMs?: number } = {},
 ) {
-  const { store, workFile: db, now } = rig;
+  const { store, workFile: db, now, monotonic } = rig;
   const lanes = createLanes({
     db,
     store,
     destinations,
     ownership,
     now,
+    monotonic,
     newId,
     logger: silent,
     random: Math.random,
+    ...more,
   });
   const letters = createDeadLetters({
     db,
@@ -96,7 +106,7 @@ export async function lanesBeside(
   destinations: readonly Destination[],
   ownership: Ownership,
 ) {
-  const { store, now } = rig;
+  const { store, now, monotonic } = rig;
   const db = openWorkFile(join(rig.folder, `work-${newId()}.db`));
   const lanes = createLanes({
     db,
@@ -104,6 +114,7 @@ export async function lanesBeside(
     destinations,
     ownership,
     now,
+    monotonic,
     newId,
     logger: silent,
     random: Math.random,
