@@ -102,11 +102,12 @@ curl "$API/debug/webhooks" -H "$ADMIN"
 curl "$API/debug/projections" -H "$ADMIN"
 curl -X POST "$API/debug/projections/rebuild" -H "$ADMIN"
 
-# Dead letters; one of them; send it again. The demonstration has none, so the last two answer 404.
+# Dead letters; one of them; send it again; discard it. The demonstration has none, so the last three answer 404.
 LETTER=none
-curl "$API/debug/dead-letters?tenant=$TENANT" -H "$ADMIN"
+curl "$API/debug/dead-letters?tenant=$TENANT&limit=20" -H "$ADMIN"
 curl "$API/debug/dead-letters/$LETTER" -H "$ADMIN"
 curl -X POST "$API/debug/dead-letters/$LETTER/send" -H "$ADMIN"
+curl -X DELETE "$API/debug/dead-letters/$LETTER" -H "$ADMIN"
 
 # --- The service itself, without a key ---
 curl "$API/healthz"

@@ -25,7 +25,12 @@ const List = z.object({
       reason: z.string(),
     }),
   ),
+  /** A service of release 0.1.0 lists all at once. */
+  next: z.string().nullable().default(null),
 });
+
+/** Letters in one request. */
+const PAGE_LETTERS = 200;
 
 /** The body of an answer that does not refuse. */
 async function bodyOf(access: ServiceAccess, request: ServiceRequest): Promise<unknown> {
@@ -34,14 +39,22 @@ async function bodyOf(access: ServiceAccess, request: ServiceRequest): Promise<u
   return answer.body;
 }
 
-async function list(access: ServiceAccess): Promise<void> {
-  const parsed = List.safeParse(await bodyOf(access, { method: 'GET', path: PATH }));
-  if (!parsed.success) throw anotherProgram(access.url, 200);
-  const { items } = parsed.data;
-  if (items.length === 0) console.log('no dead letters');
-  for (const { id, at, kind, stream, destination, reason } of items) {
-    const time = new Date(at).toISOString();
-    console.log(`${id}  ${time}  ${kind}  ${stream} -> ${destination}  ${reason}`);
+/** Prints page by page. */
+async function list(access: ServiceAccess, { tenant }: { tenant?: string }): Promise<void> {
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const query = new URLSearchParams({ limit: String(PAGE_LETTERS) });
+    if (tenant !== undefined) query.set('tenant', tenant);
+    if (cursor !== '') query.set('cursor', cursor);
+    const body = await bodyOf(access, { method: 'GET', path: `${PATH}?${query}` });
+    const parsed = List.safeParse(body);
+    if (!parsed.success) throw anotherProgram(access.url, 200);
+    const { items, next }: z.output<typeof List> = parsed.data;
+    if (items.length === 0 && cursor === '' && next === null) console.log('no dead letters');
+    for (const { id, at, kind, stream, destination, reason } of items) {
+      const time = new Date(at).toISOString();
+      console.log(`${id}  ${time}  ${kind}  ${stream} -> ${destination}  ${reason}`);
+    }
+    cursor = next;
   }
 }
 
@@ -52,7 +65,8 @@ export function deadLettersCommand(): Command {
   command
     .command('list', { isDefault: true })
     .description('list them, the newest first')
-    .action((_options, sub: Command) => list(accessOf(sub)));
+    .option('--tenant <id>', 'only those of this tenant')
+    .action((options: { tenant?: string }, sub: Command) => list(accessOf(sub), options));
   command
     .command('show <id>')
     .description('show one, with its content')
@@ -67,6 +81,14 @@ export function deadLettersCommand(): Command {
       const path = `${PATH}/${encodeURIComponent(id)}/send`;
       await bodyOf(accessOf(sub), { method: 'POST', path });
       console.log(`${id} was sent again`);
+    });
+  command
+    .command('discard <id>')
+    .description('discard one: nobody will send it')
+    .action(async (id: string, _options, sub: Command) => {
+      const path = `${PATH}/${encodeURIComponent(id)}`;
+      await bodyOf(accessOf(sub), { method: 'DELETE', path });
+      console.log(`${id} was discarded`);
     });
   return command;
 }

@@ -110,12 +110,29 @@ export interface DeadLetter {
   readonly reason: string;
 }
 
+export interface LetterRequest {
+  /** Only letters of this tenant; default those of all tenants and of none. */
+  readonly tenant?: string | undefined;
+  /** `next` of the page before. */
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+}
+
+export interface LetterPage {
+  readonly items: readonly DeadLetter[];
+  /** The cursor of the next page; null at the end. */
+  readonly next: string | null;
+}
+
 export interface DeadLetters {
-  list(tenant?: string): Promise<readonly DeadLetter[]>;
+  /** The newest first. @throws {AppError} `invalid` for a cursor that is not of this list */
+  list(request: LetterRequest): Promise<LetterPage>;
   /** The letter with its content opened. */
   show(id: string): Promise<(DeadLetter & { readonly content: JsonValue }) | null>;
   /** Sends a letter as a new command or effect, out of order. @throws {AppError} `not-found` */
   sendAgain(id: string): Promise<void>;
+  /** Removes a letter: nobody will send it. @throws {AppError} `not-found` */
+  discard(id: string): Promise<void>;
 }
 
 /** An operator's account in ejabberd and its registration, changed within the request (docs/architecture.md, Commit before effect). */

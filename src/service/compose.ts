@@ -27,6 +27,7 @@ import { createReconciler } from '../reactors/visitors/reconciler.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../runtime/deadlines.ts';
 import { createActors } from '../runtime/host/actors.ts';
 import { createHost } from '../runtime/host/host.ts';
+import { createDeadLetterExpiry } from '../runtime/lanes/dead-letter-expiry.ts';
 import { createDeadLetters, DEAD_LETTERS_TABLE } from '../runtime/lanes/dead-letters.ts';
 import { createLanes } from '../runtime/lanes/lanes.ts';
 import { laneTable } from '../runtime/lanes/pending-effects.ts';
@@ -163,9 +164,11 @@ export function createReactors(config: Config, runtime: Runtime) {
   });
   const inbox = createInbox({ ...base, setAside: createSetAside(base), signals, transfer });
   const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
+  const deadLetterExpiry = createDeadLetterExpiry(base);
   const typing = createTyping(base);
 
-  for (const listener of [lanes, reconciler, routing, xmppLane]) work.subscribe(listener);
+  for (const listener of [lanes, reconciler, routing, xmppLane, deadLetters])
+    work.subscribe(listener);
   listenToSessions(transport, { ...base, xmppLane, lanes, reconciler });
   const compareOperators = () =>
     operatorSessions.compareAll(
@@ -183,6 +186,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     operatorAccounts,
     inbox,
     deadLetters,
+    deadLetterExpiry,
     typing,
   };
 }

@@ -135,7 +135,11 @@ function gaugesOf(parts: Parts): HttpDeps['gauges'] {
     },
     xmpp_chat_dead_letters: {
       help: 'Effects and webhook events that were given up',
-      value: () => deadLetters.count(),
+      value: () => deadLetters.counts().reduce((sum, { letters }) => sum + letters, 0),
+    },
+    xmpp_chat_dead_letters_dropped: {
+      help: 'Dead letters that were dropped because their tenant had too many',
+      value: () => deadLetters.counts().reduce((sum, { dropped }) => sum + dropped, 0),
     },
   };
 }

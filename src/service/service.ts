@@ -10,6 +10,7 @@ import { messageOf } from '../errors.ts';
 import { sqlitePath } from '../eventstore/open.ts';
 import { type Listening, serve } from '../http/serve.ts';
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';
+import { EXPIRY_EVERY_MS } from '../runtime/lanes/dead-letter-expiry.ts';
 import {
   createApi,
   createReactors,
@@ -80,6 +81,7 @@ export async function startService(
   }
 
   await startEffects(runtime, reactors, config.deadlineGraceMs);
+  void reactors.deadLetterExpiry.look();
   const ending = new AbortController();
   compareWithEjabberd(runtime, reactors, ending.signal).catch((error) =>
     logger.error({ err: error }, 'the comparison with ejabberd ended'),
@@ -87,6 +89,7 @@ export async function startService(
   const timers = [
     setInterval(() => void reactors.reconciler.compare(), COMPARE_EVERY_MS),
     setInterval(() => runtime.host.passivate(ACTOR_IDLE_MS), PASSIVATE_EVERY_MS),
+    setInterval(() => void reactors.deadLetterExpiry.look(), EXPIRY_EVERY_MS),
   ];
 
   async function stop(): Promise<void> {

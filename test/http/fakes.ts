@@ -300,9 +300,13 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     },
     vault: { open: async () => null },
     deadLetters: {
-      list: async (tenant) => (tenant === undefined || tenant === 'acme' ? [DEAD] : []),
+      list: async ({ tenant }) => ({
+        items: tenant === undefined || tenant === 'acme' ? [DEAD] : [],
+        next: null,
+      }),
       show: async (id) => (id === DEAD.id ? { ...DEAD, content: { body: 'Hello' } } : null),
       sendAgain: async () => {},
+      discard: async () => {},
     },
     checks: { eventstore: async () => {}, ejabberd: async () => {} },
     unfitActors: () => [],

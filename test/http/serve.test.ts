@@ -132,10 +132,11 @@ test('close lets running requests finish, accepts no more, and does not wait for
       list: async () => {
         entered.resolve();
         await release.promise;
-        return [];
+        return { items: [], next: null };
       },
       show: async () => null,
       sendAgain: async () => {},
+      discard: async () => {},
     },
   });
   await (await fetch(`${server.url}/healthz`)).text(); // leaves an idle connection

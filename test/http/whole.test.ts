@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { type Following, type Log, openTestLog } from '../projections/log.ts';
-import { ADMIN, fakeApp } from './fakes.ts';
+import { ADMIN, fakeApp, KEYS } from './fakes.ts';
 
 let log: Log;
 let live: Following;
@@ -132,22 +132,52 @@ describe('/debug', () => {
     expect((await debug('dead-letters/dead-1')).json.content).toEqual({ body: 'Hello' });
   });
 
-  test('sends a dead letter again', async () => {
-    const sent: string[] = [];
+  test('sends a dead letter again, and discards one', async () => {
+    const done: string[] = [];
+    const noting = (what: string) => async (id: string) => {
+      if (id !== 'dead-1') throw new AppError('not-found', 'there is no such dead letter');
+      done.push(`${what} ${id}`);
+    };
     const { ask: asking } = fakeApp({
       deadLetters: {
-        list: async () => [],
+        list: async () => ({ items: [], next: null }),
         show: async () => null,
-        sendAgain: async (id) => {
-          if (id !== 'dead-1') throw new AppError('not-found', 'there is no such dead letter');
-          sent.push(id);
-        },
+        sendAgain: noting('sent'),
+        discard: noting('discarded'),
       },
     });
     const send = (id: string) => asking('POST', `/debug/dead-letters/${id}/send`, { key: ADMIN });
-    expect((await send('dead-1')).status).toBe(204);
-    expect((await send('dead-2')).status).toBe(404);
-    expect(sent).toEqual(['dead-1']);
+    const discard = (id: string, key?: string) =>
+      asking('DELETE', `/debug/dead-letters/${id}`, { ...(key !== undefined && { key }) });
+    for (const act of [send, (id: string) => discard(id, ADMIN)]) {
+      expect((await act('dead-1')).status).toBe(204);
+      expect((await act('dead-2')).status).toBe(404);
+    }
+    expect((await discard('dead-1')).status).toBe(401);
+    expect((await discard('dead-1', KEYS.acme)).status).toBe(401);
+    expect(done).toEqual(['sent dead-1', 'discarded dead-1']);
+  });
+
+  test('lists dead letters page by page, and refuses a bad limit', async () => {
+    const asked: unknown[] = [];
+    const { ask: asking } = fakeApp({
+      deadLetters: {
+        list: async (request) => {
+          asked.push(request);
+          return { items: [], next: '7' };
+        },
+        show: async () => null,
+        sendAgain: async () => {},
+        discard: async () => {},
+      },
+    });
+    const list = (query: string) => asking('GET', `/debug/dead-letters${query}`, { key: ADMIN });
+    expect((await list('?tenant=acme&limit=2&cursor=9')).json).toEqual({ items: [], next: '7' });
+    await list('');
+    expect(asked).toEqual([{ tenant: 'acme', limit: 2, cursor: '9' }, { limit: 50 }]);
+    for (const query of ['?limit=0', '?limit=201', '?minPosition=x', '?limit=x']) {
+      expect((await list(query)).status, query).toBe(400);
+    }
   });
 
   test("marks an erased visitor's personal data as gone", async () => {

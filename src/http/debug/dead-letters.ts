@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { AppError } from '../../errors.ts';
 import type { Access } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import { ListQuery, pageSchema } from '../frame/reading.ts';
 
 const MAX_ID_CHARACTERS = 300;
 const MAX_TENANT_CHARACTERS = 31;
@@ -31,14 +32,16 @@ export function addDeadLetterEndpoints(api: Api, access: Access<null>): void {
       tag,
       summary: 'Effects and events that failed for good',
       access,
-      query: z.strictObject({ tenant: z.string().max(MAX_TENANT_CHARACTERS).optional() }),
+      query: ListQuery.omit({ minPosition: true }).extend({
+        tenant: z.string().max(MAX_TENANT_CHARACTERS).optional(),
+      }),
       success: {
         status: 200,
-        description: 'All dead letters',
-        schema: z.object({ items: z.array(z.object(fields).openapi('DeadLetter')) }),
+        description: 'A page of dead letters, the newest first',
+        schema: pageSchema(z.object(fields).openapi('DeadLetter')).omit({ position: true }),
       },
     },
-    async ({ query }) => ({ status: 200, json: { items: await letters.list(query.tenant) } }),
+    async ({ query }) => ({ status: 200, json: await letters.list(query) }),
   );
   addEndpoint(
     api,
@@ -80,6 +83,25 @@ export function addDeadLetterEndpoints(api: Api, access: Access<null>): void {
     },
     async ({ params: { id } }) => {
       await letters.sendAgain(id);
+      return { status: 204 };
+    },
+  );
+  addEndpoint(
+    api,
+    {
+      method: 'delete',
+      path: '/debug/dead-letters/{id}',
+      operationId: 'discardDeadLetter',
+      tag,
+      summary: 'Discard a dead letter',
+      description: 'Nobody will send it. Its event stays in the log.',
+      access,
+      params: z.object({ id: z.string().min(1).max(MAX_ID_CHARACTERS) }),
+      success: { status: 204, description: 'It is not a dead letter any more' },
+      problems: [404],
+    },
+    async ({ params: { id } }) => {
+      await letters.discard(id);
       return { status: 204 };
     },
   );

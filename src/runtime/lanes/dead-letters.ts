@@ -1,62 +1,115 @@
-/** Dead letters: webhook events that cannot be used, and effects that were given up. They wait for a person. */
-import type { DatabaseSync } from 'node:sqlite';
+/**
+ * Dead letters: webhook events that cannot be used, and effects that were given up. They wait for a person. This file
+ * has the table and what a person can do with a letter; dead-letter-expiry.ts ends their time.
+ */
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
+import type { Logger } from 'pino';
 import { AppError } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
-import type { WorkTable } from '../pending-work.ts';
-import type { DeadLetter, DeadLetters, Vault } from '../ports.ts';
+import { Lru } from '../../kit/lru.ts';
+import type { CommitListener, WorkTable } from '../pending-work.ts';
+import type { DeadLetter, DeadLetters, LetterPage, LetterRequest, Vault } from '../ports.ts';
 import { createServiceFacts } from '../service-facts.ts';
 import type { Destination } from './destination.ts';
 import { parseLaneAdvance } from './log.ts';
 
-/** Letters in a list, the newest first. */
-export const LETTERS_LISTED = 1_000;
+/**
+ * Letters of one tenant. One more drops the oldest effect, because its fact stays in the log; then the oldest event. All
+ * letters of no tenant together have the same bound.
+ */
+export const MAX_LETTERS_PER_TENANT = 1_000;
+/** The reason of a letter at most, in UTF-16 units. The log has all of it. */
+export const MAX_LETTER_REASON_CHARACTERS = 500;
 /** How long an effect that is sent again may take. */
 export const SEND_AGAIN_MS = 30_000;
+/** Letters that are done and that the fold has not removed yet. */
+const LETTERS_DONE = 10_000;
 
-const COLUMNS = 'id, tenant, at, kind, stream, revision, destination, reason';
+const COLUMNS = "id, nullif(tenant, '') AS tenant, at, kind, stream, revision, destination, reason";
 
 interface Row extends DeadLetter {
   /** Of the event in `stream` that could not be used, or whose effect was given up. */
   readonly revision: number;
+  /** Letters are numbered in the order of the log. */
+  readonly number: number;
 }
 
 export const DEAD_LETTERS_TABLE: WorkTable = {
   name: 'dead-letters',
-  version: 1,
+  version: 2,
+  // The tenant '' stands for none. Everything here follows from the log alone, so that a table built anew is the same.
   schema: `
     CREATE TABLE dead_letters (
-      id TEXT PRIMARY KEY,
-      tenant TEXT,
+      number INTEGER PRIMARY KEY,
+      id TEXT NOT NULL UNIQUE,
+      tenant TEXT NOT NULL,
       at INTEGER NOT NULL,
       kind TEXT NOT NULL,
       stream TEXT NOT NULL,
       revision INTEGER NOT NULL,
       destination TEXT NOT NULL,
       reason TEXT NOT NULL
-    ) STRICT, WITHOUT ROWID;
+    ) STRICT;
     -- An append without an answer may be repeated: it is still one letter.
     CREATE UNIQUE INDEX dead_letters_once ON dead_letters (stream, revision, destination);
+    CREATE INDEX dead_letters_of_tenant ON dead_letters (tenant, kind, number);
+    CREATE TABLE dead_letters_dropped (
+      tenant TEXT PRIMARY KEY,
+      letters INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
   `,
-  tables: ['dead_letters'],
+  tables: ['dead_letters', 'dead_letters_dropped'],
   apply: (file) => {
-    const add = file.prepare('INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)');
+    const keep = keepLetters(file);
     const drop = file.prepare('DELETE FROM dead_letters WHERE id = ?');
+    const expire = file.prepare('DELETE FROM dead_letters WHERE tenant = ? AND at < ?');
     return (event) => {
       const { id, type, data, metadata, stream, revision } = event;
-      const { tenant, at } = metadata;
+      const tenant = metadata.tenant ?? '';
+      const { at } = metadata;
       if (type === 'EventSetAside') {
-        add.run(id, tenant, at, 'webhook', stream, revision, 'service', String(data.reason));
-      } else if (type === 'DeadLetterResent') {
+        const reason = String(data.reason);
+        const destination = 'service';
+        keep({ id, tenant, at, kind: 'webhook', stream, revision, destination, reason });
+      } else if (type === 'DeadLetterResent' || type === 'DeadLetterDiscarded') {
         drop.run(String(data.letter));
+      } else if (type === 'DeadLettersExpired') {
+        expire.run(tenant, Number(data.before));
       } else {
         const lane = parseLaneAdvance(event);
         if (!lane?.dead) return;
-        add.run(id, tenant, at, 'effect', lane.stream, lane.revision, lane.destination, lane.dead);
+        const { dead: reason, ...effect } = lane;
+        keep({ id, tenant, at, kind: 'effect', reason, ...effect });
       }
     };
   },
 };
+
+/** Adds a letter, and drops one if its tenant has too many. `kind` sorts effects before webhook events. */
+function keepLetters(file: DatabaseSync) {
+  const add = file.prepare(
+    `INSERT OR REPLACE INTO dead_letters
+     (id, tenant, at, kind, stream, revision, destination, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const count = file.prepare('SELECT count(*) AS n FROM dead_letters WHERE tenant = ?');
+  const dropOldest = file.prepare(
+    `DELETE FROM dead_letters WHERE number =
+     (SELECT number FROM dead_letters WHERE tenant = ? ORDER BY kind, number LIMIT 1)`,
+  );
+  const countDropped = file.prepare(
+    `INSERT INTO dead_letters_dropped VALUES (?, 1)
+     ON CONFLICT DO UPDATE SET letters = letters + 1`,
+  );
+  return (letter: Omit<Row, 'number'> & { readonly tenant: string }): void => {
+    const { id, tenant, at, kind, stream, revision, destination, reason } = letter;
+    const short = reason.slice(0, MAX_LETTER_REASON_CHARACTERS).toWellFormed();
+    add.run(id, tenant, at, kind, stream, revision, destination, short);
+    if (Number(count.get(tenant)?.n) <= MAX_LETTERS_PER_TENANT) return;
+    dropOldest.run(tenant);
+    countDropped.run(tenant);
+  };
+}
 
 interface DeadLettersOptions {
   readonly db: DatabaseSync;
@@ -67,47 +120,127 @@ interface DeadLettersOptions {
   readonly again: (content: unknown, commandId: string) => Promise<void>;
   readonly now: () => number;
   readonly newId: () => string;
+  readonly logger: Logger;
 }
 
-export function createDeadLetters(options: DeadLettersOptions): DeadLetters & { count(): number } {
+/** The letters of one tenant in numbers. */
+export interface LetterCount {
+  readonly tenant: string | null;
+  /** Letters that wait. */
+  readonly letters: number;
+  /** Letters that were dropped because there were too many. */
+  readonly dropped: number;
+}
+
+/** Subscribe it to the pending work, so that it can log what was dropped. */
+export interface DeadLetterOffice extends DeadLetters, CommitListener {
+  /** Tenants with letters, or with dropped ones. */
+  counts(): readonly LetterCount[];
+}
+
+interface State extends DeadLettersOptions {
+  /** Letters that are done, though the fold has not removed them yet. */
+  readonly done: Lru<true>;
+  /** Dropped letters that the log of this process has told of. */
+  droppedSeen: number;
+}
+
+export function createDeadLetters(options: DeadLettersOptions): DeadLetterOffice {
   const { db, store, vault } = options;
+  const state: State = { ...options, done: new Lru(LETTERS_DONE), droppedSeen: 0 };
   const facts = createServiceFacts(options);
+
+  /** Writes that a letter is done. The fold removes it, as it does in every other process. */
+  async function end({ id, tenant }: Row, type: string): Promise<void> {
+    const fact = { type, data: { letter: id }, tenant, causationId: id };
+    await facts.append(`letter-${id}`, [fact], 'any');
+    state.done.set(id, true);
+  }
+
   return {
-    count: () => Number(db.prepare('SELECT count(*) AS n FROM dead_letters').get()?.n ?? 0),
-    async list(tenant) {
-      const where = tenant === undefined ? '' : 'WHERE tenant = ?';
-      const values = tenant === undefined ? [] : [tenant];
-      return select(db, `${where} ORDER BY at DESC LIMIT ${LETTERS_LISTED}`, values).map(letterOf);
-    },
+    counts: () => countsOf(db),
+    onCommit: (events) => logDropped(state, events),
+    list: async (request) => listLetters(state, request),
     async show(id) {
-      const row = find(db, id);
+      const row = find(state, id);
       if (!row) return null;
       const event = await eventOf(store, row);
       const { type, data } = event;
       return { ...letterOf(row), content: { type, data, personal: await vault.open(event) } };
     },
     async sendAgain(id) {
-      const row = find(db, id);
-      if (!row) throw new AppError('not-found', `there is no dead letter ${id}`);
+      const row = existing(state, id);
       const event = await eventOf(store, row);
       if (row.kind === 'effect') await performAgain(options, row, event);
       else await takeAgain(options, row, event);
-      const { tenant } = row;
-      const fact = { type: 'DeadLetterResent', data: { letter: id }, tenant, causationId: id };
-      await facts.append(`letter-${id}`, [fact], 'any');
-      db.prepare('DELETE FROM dead_letters WHERE id = ?').run(id); // the fold will do the same later
+      await end(row, 'DeadLetterResent');
     },
+    discard: async (id) => end(existing(state, id), 'DeadLetterDiscarded'),
   };
 }
 
+function countsOf(db: DatabaseSync): readonly LetterCount[] {
+  const rows = db
+    .prepare(
+      `SELECT nullif(tenant, '') AS tenant, sum(letters) AS letters, sum(dropped) AS dropped FROM (
+         SELECT tenant, count(*) AS letters, 0 AS dropped FROM dead_letters GROUP BY tenant
+         UNION ALL SELECT tenant, 0, letters FROM dead_letters_dropped)
+       GROUP BY 1 ORDER BY 1`,
+    )
+    .all();
+  return rows as unknown as LetterCount[]; // the columns of the statement
+}
+
+function logDropped(state: State, events: readonly RecordedEvent[]): void {
+  if (!events.some(({ type, data }) => type === 'EventSetAside' || data.dead !== undefined)) return;
+  const counts = countsOf(state.db);
+  const dropped = counts.reduce((sum, each) => sum + each.dropped, 0);
+  if (dropped > state.droppedSeen) {
+    const full = counts.filter((each) => each.letters >= MAX_LETTERS_PER_TENANT);
+    const tenants = full.map(({ tenant }) => tenant);
+    state.logger.warn({ dropped, tenants }, 'dead letters were dropped: there are too many');
+  }
+  state.droppedSeen = dropped;
+}
+
 /** @param tail the end of the statement, behind the name of the table */
-const select = (db: DatabaseSync, tail: string, values: readonly string[]): Row[] =>
+const select = (db: DatabaseSync, tail: string, values: readonly SQLInputValue[]): Row[] =>
   // The columns are those of the table above.
-  db.prepare(`SELECT ${COLUMNS} FROM dead_letters ${tail}`).all(...values) as unknown as Row[];
+  db
+    .prepare(`SELECT number, ${COLUMNS} FROM dead_letters ${tail}`)
+    .all(...values) as unknown as Row[];
 
-const find = (db: DatabaseSync, id: string): Row | undefined => select(db, 'WHERE id = ?', [id])[0];
+/** The newest first. */
+function listLetters({ db, done }: State, { tenant, cursor, limit }: LetterRequest): LetterPage {
+  if (cursor !== undefined && !/^[0-9]{1,15}$/.test(cursor)) {
+    throw new AppError('invalid', 'is not a cursor of this list; use `next` of its last page', {
+      field: 'cursor',
+    });
+  }
+  const rows = select(
+    db,
+    `WHERE (?1 IS NULL OR tenant = ?1) AND number < ?2 ORDER BY number DESC LIMIT ?3`,
+    [tenant ?? null, cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor), limit + 1],
+  );
+  const page = rows.slice(0, limit);
+  const last = page.at(-1);
+  return {
+    items: page.filter(({ id }) => !done.peek(id)).map(letterOf),
+    next: last && rows.length > limit ? String(last.number) : null,
+  };
+}
 
-const letterOf = ({ revision: _revision, ...letter }: Row): DeadLetter => letter;
+const find = ({ db, done }: State, id: string): Row | undefined =>
+  done.peek(id) ? undefined : select(db, 'WHERE id = ?', [id])[0];
+
+/** @throws {AppError} `not-found` */
+function existing(state: State, id: string): Row {
+  const row = find(state, id);
+  if (row) return row;
+  throw new AppError('not-found', `there is no dead letter ${id}`);
+}
+
+const letterOf = ({ revision: _revision, number: _number, ...letter }: Row): DeadLetter => letter;
 
 async function eventOf(store: EventStore, { stream, revision }: Row): Promise<RecordedEvent> {
   const event = await eventAt(store, stream, revision);

@@ -1,9 +1,17 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { pino } from 'pino';
 import { afterEach, expect, it } from 'vitest';
 import { createSetAside } from '../../../src/inbox/set-aside.ts';
-import { createDeadLetters, DEAD_LETTERS_TABLE } from '../../../src/runtime/lanes/dead-letters.ts';
-import { newId, openRig, type Rig } from '../../support/rig.ts';
+import { createDeadLetterExpiry } from '../../../src/runtime/lanes/dead-letter-expiry.ts';
+import {
+  createDeadLetters,
+  DEAD_LETTERS_TABLE,
+  MAX_LETTERS_PER_TENANT,
+} from '../../../src/runtime/lanes/dead-letters.ts';
+import { ALL_PARTITIONS, movableOwnership } from '../../support/ownership.ts';
+import { newId, openRig, type Rig, silent } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
-import { done, lanesOn, place, retry, speak } from './rig.ts';
+import { done, lanesOn, lettersOf, place, retry, speak } from './rig.ts';
 
 const rigs: Rig[] = [];
 const stopping: (() => Promise<void>)[] = [];
@@ -24,9 +32,9 @@ async function withDeadEffect() {
   await speak(rig, 'a', [1, 2]);
   await waitFor(async () => {
     await all.caughtUp();
-    return all.letters.count() === 1;
+    return (await lettersOf(all.letters)).length === 1;
   });
-  const [letter] = await all.letters.list();
+  const [letter] = await lettersOf(all.letters);
   if (!letter) throw new Error('there is no letter');
   return { rig, lhc, letter, ...all };
 }
@@ -34,8 +42,8 @@ async function withDeadEffect() {
 it('an effect that was given up is listed and shown, for its tenant only', async () => {
   const { letters, letter } = await withDeadEffect();
   expect(letter).toMatchObject({ kind: 'effect', tenant: 'acme', reason: 'never' });
-  expect(await letters.list('acme')).toEqual([letter]);
-  expect(await letters.list('beta')).toEqual([]);
+  expect(await lettersOf(letters, 'acme')).toEqual([letter]);
+  expect(await lettersOf(letters, 'beta')).toEqual([]);
   expect(await letters.show(letter.id)).toEqual({
     ...letter,
     content: { type: 'Said', data: { n: 1 }, personal: null },
@@ -51,11 +59,11 @@ it('a letter is sent again out of order with its id; then it is gone, after a re
     [1, true],
   ]);
   await expect(letters.sendAgain(letter.id)).rejects.toMatchObject({ code: 'not-found' });
-  expect(await letters.list()).toEqual([]);
+  expect(await lettersOf(letters)).toEqual([]);
   await lanes.stop();
   const anew = await rig.restart({ withoutWork: true });
   rigs.push(anew);
-  expect(await (await lanesOn(anew, [lhc.destination])).letters.list()).toEqual([]);
+  expect(await lettersOf((await lanesOn(anew, [lhc.destination])).letters)).toEqual([]);
 });
 
 it('a letter that fails again stays, and the error says why', async () => {
@@ -65,7 +73,7 @@ it('a letter that fails again stays, and the error says why', async () => {
     code: 'unavailable',
     message: expect.stringContaining('away'),
   });
-  expect(await letters.list()).toEqual([letter]);
+  expect(await lettersOf(letters)).toEqual([letter]);
 });
 
 it('a letter of a deleted event says so', async () => {
@@ -88,6 +96,7 @@ it('a webhook event is shown opened, and sent again once, with an id of its own'
     destinations: [],
     now,
     newId,
+    logger: silent,
     again: async (content, commandId) => {
       if (refused) throw new Error('still unusable');
       again.push({ content, commandId });
@@ -100,15 +109,191 @@ it('a webhook event is shown opened, and sent again once, with an id of its own'
   await setAside.keep(event);
   await setAside.keep(event);
   await caughtUp();
-  const [letter, ...others] = await letters.list('acme');
+  const [letter, ...others] = await lettersOf(letters, 'acme');
   expect(others).toEqual([]);
   if (!letter) throw new Error('there is no letter');
   expect(letter).toMatchObject({ kind: 'webhook', destination: 'service', reason: 'nobody' });
   expect((await letters.show(letter.id))?.content).toMatchObject({ personal: { content } });
   await expect(letters.sendAgain(letter.id)).rejects.toThrow('still unusable');
-  expect(await letters.list()).toHaveLength(1);
+  expect(await lettersOf(letters)).toHaveLength(1);
   refused = false;
   await letters.sendAgain(letter.id);
   expect(again).toEqual([{ content, commandId: `again:${letter.id}` }]);
   await expect(letters.sendAgain(letter.id)).rejects.toMatchObject({ code: 'not-found' });
+});
+
+it('a discarded letter is gone, after a rebuild too', async () => {
+  const { rig, letters, letter, lanes, lhc } = await withDeadEffect();
+  await letters.discard(letter.id);
+  expect(await lettersOf(letters)).toEqual([]);
+  await expect(letters.discard(letter.id)).rejects.toMatchObject({ code: 'not-found' });
+  await expect(letters.sendAgain(letter.id)).rejects.toMatchObject({ code: 'not-found' });
+  expect(await rig.types(`letter-${letter.id}`)).toEqual(['DeadLetterDiscarded']);
+  await lanes.stop();
+  const anew = await rig.restart({ withoutWork: true });
+  rigs.push(anew);
+  expect(await lettersOf((await lanesOn(anew, [lhc.destination])).letters)).toEqual([]);
+});
+
+/** A fact of a lane or of the inbox that makes a letter. */
+const letterFact = (tenant: string | null, n: number, at: number, kind: 'effect' | 'webhook') => {
+  const id = newId();
+  const effect = { stream: `visitor-${tenant}.a`, destination: 'lhc', through: 'x', revision: n };
+  return {
+    id,
+    type: kind === 'effect' ? 'LaneAdvanced' : 'EventSetAside',
+    schemaVersion: 1,
+    data: kind === 'effect' ? { ...effect, dead: `reason ${n}` } : { reason: `reason ${n}` },
+    personal: null,
+    metadata: {
+      tenant,
+      at,
+      commandId: id,
+      correlationId: id,
+      causationId: id,
+      machine: 'lane/1',
+    },
+  };
+};
+
+const everything = (db: DatabaseSync) => ({
+  letters: db.prepare('SELECT * FROM dead_letters ORDER BY number').all(),
+  dropped: db.prepare('SELECT * FROM dead_letters_dropped').all(),
+});
+
+const follow = async (rig: Rig, logger = silent) => {
+  rigs.push(rig);
+  const { store, vault, now, workFile: db } = rig;
+  const again = async () => {};
+  const common = { db, store, vault, destinations: [], now, newId, again, logger };
+  const letters = createDeadLetters(common);
+  const caughtUp = await rig.follow([DEAD_LETTERS_TABLE], [letters]);
+  return { letters, caughtUp };
+};
+
+it('a tenant has 1,000 letters; the oldest effects are dropped first, and a rebuild drops the same', async () => {
+  const rig = await openRig();
+  const warned: unknown[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void warned.push(line) });
+  const { letters, caughtUp } = await follow(rig, logger);
+  const put = async (
+    tenant: string | null,
+    kind: 'effect' | 'webhook',
+    from: number,
+    n: number,
+  ) => {
+    const facts = Array.from({ length: n }, (_, i) =>
+      letterFact(tenant, from + i, rig.now(), kind),
+    );
+    const stream = kind === 'effect' ? `lane-visitor-${tenant}.a.lhc` : `inbox-${tenant}`;
+    await rig.store.append(stream, facts, 'any');
+    await caughtUp();
+  };
+  await put('beta', 'effect', 0, 3);
+  await put(null, 'webhook', 0, 2);
+  await put('acme', 'webhook', 0, 10);
+  await put('acme', 'effect', 0, 995);
+  const reasons = async (tenant: string) =>
+    (await lettersOf(letters, tenant)).map(({ kind, reason }) => `${kind} ${reason}`);
+  let listed = await reasons('acme');
+  expect(listed).toHaveLength(MAX_LETTERS_PER_TENANT);
+  expect(listed.slice(-11)).toEqual([
+    'effect reason 5',
+    ...Array.from({ length: 10 }, (_, n) => `webhook reason ${9 - n}`),
+  ]);
+  const discarded = (await lettersOf(letters, 'acme'))[7];
+  await letters.discard(discarded?.id ?? '');
+  await put('acme', 'effect', 995, 1); // takes the free place
+  expect((await reasons('acme')).at(-11)).toBe('effect reason 5');
+  await put('acme', 'webhook', 10, MAX_LETTERS_PER_TENANT);
+  listed = await reasons('acme');
+  expect(listed).toHaveLength(MAX_LETTERS_PER_TENANT);
+  expect(listed.at(-1)).toBe('webhook reason 10');
+  expect(letters.counts()).toEqual([
+    { tenant: null, letters: 2, dropped: 0 },
+    { tenant: 'acme', letters: MAX_LETTERS_PER_TENANT, dropped: 5 + 10 + 990 },
+    { tenant: 'beta', letters: 3, dropped: 0 },
+  ]);
+  expect(warned.length).toBeGreaterThan(0);
+  expect(String(warned[0])).toContain('acme');
+
+  const live = everything(rig.workFile);
+  const anew = await rig.restart({ withoutWork: true });
+  await follow(anew);
+  expect(everything(anew.workFile)).toEqual(live);
+});
+
+it('lists page by page, the newest first, and nothing is missed or repeated', async () => {
+  const rig = await openRig();
+  const { letters, caughtUp } = await follow(rig);
+  const facts = Array.from({ length: 25 }, (_, n) =>
+    letterFact(n % 5 === 0 ? 'beta' : 'acme', n, rig.now(), 'webhook'),
+  );
+  await rig.store.append('inbox-q', facts, 'any');
+  await caughtUp();
+  const found: string[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await letters.list({ tenant: 'acme', limit: 7, cursor });
+    found.push(...page.items.map(({ id }) => id));
+    cursor = page.next ?? undefined;
+    if (found.length === 7) await letters.discard(found[6] ?? '');
+    await caughtUp();
+  } while (cursor !== undefined);
+  const expected = facts.filter(({ metadata }) => metadata.tenant === 'acme').map(({ id }) => id);
+  expect(found).toEqual(expected.toReversed());
+  for (const bad of ['x', '-1', '9e9', ' ', '1'.repeat(16)]) {
+    await expect(letters.list({ limit: 1, cursor: bad })).rejects.toMatchObject({
+      code: 'invalid',
+      details: { field: 'cursor' },
+    });
+  }
+});
+
+it('letters expire with the retention of their tenant, and a rebuild after a change of it agrees', async () => {
+  const day = 86_400_000;
+  const rig = await openRig({ settings: { retention: (30 * day) / 1000 } });
+  const { letters, caughtUp } = await follow(rig);
+  const { workFile: db, store, now, tenants } = rig;
+  const ownership = movableOwnership(ALL_PARTITIONS);
+  const expiry = createDeadLetterExpiry({
+    db,
+    store,
+    tenants,
+    ownership,
+    now,
+    newId,
+    logger: silent,
+  });
+  const put = async (n: number) => {
+    for (const tenant of ['acme', 'gone', null]) {
+      await store.append(`inbox-${tenant}`, [letterFact(tenant, n, now(), 'webhook')], 'any');
+    }
+    await caughtUp();
+  };
+  const left = async () =>
+    (await lettersOf(letters)).map(({ tenant, reason }) => `${tenant} ${reason.at(-1)}`).sort();
+  await put(1);
+  rig.clock.passes(20 * day);
+  await put(2);
+  rig.clock.passes(11 * day);
+  await expiry.look();
+  await caughtUp();
+  await expiry.look();
+  expect(await left()).toEqual(['acme 2', 'gone 1', 'gone 2', 'null 1', 'null 2']);
+  expect(await rig.types('letter-acme')).toEqual(['DeadLettersExpired']);
+  rig.clock.passes(160 * day);
+  ownership.lose(...ALL_PARTITIONS);
+  await expiry.look();
+  await caughtUp();
+  expect(await left()).toHaveLength(5);
+  ownership.gain(...ALL_PARTITIONS);
+  await expiry.look();
+  await caughtUp();
+  expect(await left()).toEqual(['gone 2', 'null 2']);
+
+  const live = everything(db);
+  const anew = await rig.restart({ withoutWork: true });
+  await follow(anew);
+  expect(everything(anew.workFile)).toEqual(live);
 });

@@ -4,7 +4,7 @@ import type { EventStore } from '../../../src/eventstore/port.ts';
 import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { openRig, type Rig } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
-import { done, failing, lanesOn, place, retry, said, speak, upTo } from './rig.ts';
+import { done, failing, lanesOn, lettersOf, place, retry, said, speak, upTo } from './rig.ts';
 
 const rigs: Rig[] = [];
 const stopping: (() => Promise<void>)[] = [];
@@ -157,7 +157,7 @@ describe('an effect that fails', () => {
     expect(reported).toEqual(['away (tried for 24 h)']);
     expect(logged).toEqual([['away (tried for 24 h)']]);
     await caughtUp();
-    expect(await letters.list()).toMatchObject([
+    expect(await lettersOf(letters)).toMatchObject([
       { tenant: 'acme', kind: 'effect', stream: 'visitor-acme.a', destination: 'lhc' },
     ]);
   });
@@ -177,7 +177,7 @@ describe('an effect that fails', () => {
     state.fails = false;
     await waitFor(() => lhc.made.length === 2);
     await caughtUp();
-    expect(await letters.list()).toMatchObject([{ reason: 'never' }]);
+    expect(await lettersOf(letters)).toMatchObject([{ reason: 'never' }]);
     expect((await progress(rig))[0]?.data).toMatchObject({ revision: 0, dead: 'never' });
   });
 

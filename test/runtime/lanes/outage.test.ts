@@ -8,7 +8,7 @@ import { GIVE_UP_AFTER_MS, GIVE_UP_LEAST_MS } from '../../../src/runtime/lanes/l
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { openRig, type Rig } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
-import { done, lanesOn, place, retry, speak, upTo } from './rig.ts';
+import { done, lanesOn, lettersOf, place, retry, speak, upTo } from './rig.ts';
 
 const PROBE_MS = 200;
 const POLICY: BreakerPolicy = {
@@ -230,12 +230,14 @@ describe('the 24 h', () => {
     closing.push(() => rig.close());
     await waitFor(() => lanes.failures('lhc').get('acme')?.away === true);
     await speak(rig, 'k0', [2]); // is not old
-    expect(await letters.list()).toEqual([]);
+    expect(await lettersOf(letters)).toEqual([]);
     rig.clock.passes(GIVE_UP_LEAST_MS + 1);
-    await waitFor(async () => (await letters.list()).length === 120, { what: 'the dead letters' });
+    await waitFor(async () => (await lettersOf(letters)).length === 120, {
+      what: 'the dead letters',
+    });
     await caughtUp();
     expect(lanes.pending()).toEqual([{ destination: 'lhc', effects: 1 }]);
-    expect((await letters.list())[0]?.reason).toBe('no answer (tried for 24 h)');
+    expect((await lettersOf(letters))[0]?.reason).toBe('no answer (tried for 24 h)');
     expect(lhc.attempts.length).toBeLessThan(10);
   });
 
@@ -247,7 +249,7 @@ describe('the 24 h', () => {
     rig.clock.passes(48 * HOUR_MS);
     const all = await start(rig, lhc);
     await waitFor(() => lhc.attempts.length > 4);
-    expect(await all.letters.list()).toEqual([]);
+    expect(await lettersOf(all.letters)).toEqual([]);
     lhc.state.answer = async () => done;
     await waitFor(() => lhc.of('a').length === 2);
   });

@@ -8,6 +8,7 @@ import { createLanes } from '../../../src/runtime/lanes/lanes.ts';
 import { laneTable } from '../../../src/runtime/lanes/pending-effects.ts';
 import { type Ownership, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { createPendingWork, openWorkFile } from '../../../src/runtime/pending-work.ts';
+import type { DeadLetters } from '../../../src/runtime/ports.ts';
 import { newId, type openRig, type Rig, silent } from '../../support/rig.ts';
 
 export const said = (n: number, at: number, type = 'Said'): NewEvent => {
@@ -94,11 +95,19 @@ export async function lanesOn(
     now,
     newId,
     vault: rig.vault,
+    logger: silent,
     again: async () => {},
   });
-  const caughtUp = await rig.follow([laneTable(destinations), DEAD_LETTERS_TABLE], [lanes]);
+  const caughtUp = await rig.follow(
+    [laneTable(destinations), DEAD_LETTERS_TABLE],
+    [lanes, letters],
+  );
   return { lanes, letters, caughtUp };
 }
+
+/** All dead letters, or those of one tenant. */
+export const lettersOf = async (letters: DeadLetters, tenant?: string) =>
+  (await letters.list({ tenant, limit: 10_000 })).items;
 
 /** The lanes of another process on the same log, with their own table. */
 export async function lanesBeside(
