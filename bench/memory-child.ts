@@ -1,5 +1,4 @@
 /** The service without HTTP and XMPP. Visitors come through the host, as page views do. */
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +15,7 @@ import { createActors } from '../src/runtime/host/actors.ts';
 import { createHost } from '../src/runtime/host/host.ts';
 import { soleOwner } from '../src/runtime/leases/ownership.ts';
 import { createPendingWork, openWorkFile } from '../src/runtime/pending-work.ts';
+import { deriveSecrets } from '../src/runtime/vault/secrets.ts';
 import { createVault } from '../src/runtime/vault/vault.ts';
 import { answerParent } from './processes.ts';
 
@@ -46,7 +46,7 @@ async function measure({ visitors }: { readonly visitors: number }): Promise<Mem
   const now = Date.now;
   const logger = pino({ level: 'silent' });
   const store = await openSqliteEventStore(join(dir, 'events.db'));
-  const vault = createVault({ store, wrapping: randomBytes(32), now, newId });
+  const vault = createVault({ store, wrapping: deriveSecrets(['bench']).wrapping, now, newId });
   const snapshotFile = openSnapshotFile(join(dir, 'snapshots.db'));
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
   const host = createHost({ store, vault, snapshots, now, newId, random: Math.random, logger });

@@ -22,6 +22,7 @@ import {
   createPendingWork,
   openWorkFile,
 } from '../src/runtime/pending-work.ts';
+import { deriveSecrets } from '../src/runtime/vault/secrets.ts';
 import { createVault } from '../src/runtime/vault/vault.ts';
 import { pageView } from './eventstore.ts';
 import { mediansOf, type Round, type Row } from './row.ts';
@@ -63,7 +64,7 @@ async function measure(departments: number): Promise<Numbers> {
   ]);
   const snapshotFile = openSnapshotFile(join(dir, 'snapshots.db'));
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
-  const vault = createVault({ store, wrapping: Buffer.alloc(32, 1), now, newId });
+  const vault = createVault({ store, wrapping: deriveSecrets(['bench']).wrapping, now, newId });
   const random = Math.random;
   const host = createHost({ store, vault, snapshots, now, newId, random, logger });
   const actors = createActors(host, newId);

@@ -68,7 +68,7 @@ function* commandsOf(n: number, { chats }: Past): Generator<VisitorCommand> {
 export async function seed(dataDir: string, tenant: string, past: Past): Promise<void> {
   const now = Date.now;
   const folder = claimDataDir(dataDir, undefined);
-  const { wrapping } = deriveSecrets(folder.serviceSecret);
+  const { wrapping } = deriveSecrets(folder.serviceSecrets);
   const store = await openSqliteEventStore(join(dataDir, 'events.db'));
   const vault = createVault({ store, wrapping, now, newId });
   const snapshotFile = openSnapshotFile(join(dataDir, 'snapshots.db'));

@@ -5,13 +5,13 @@ import { z } from 'zod';
 import { createTenantDirectory } from './actors/tenant/directory.ts';
 import { TenantSettings } from './actors/tenant/settings.ts';
 import { AppError, messageOf } from './errors.ts';
+import { SECRET_MIN_CHARACTERS } from './runtime/vault/secrets.ts';
 
 export const DEFAULT_LISTEN = '127.0.0.1:8090';
 export const DEFAULT_DATA_DIR = './data';
 export const DEFAULT_DEADLINE_GRACE_S = 30;
 const LONGEST_GRACE_S = 86_400;
 const ADMIN_TOKEN_MIN_LENGTH = 16;
-const SERVICE_SECRET_MIN_LENGTH = 32;
 
 const Listen = z
   .string()
@@ -40,7 +40,15 @@ const Environment = z.object({
     .regex(/^(sqlite:.|esdb(\+discover)?:\/\/.)/, 'is sqlite:PATH, esdb://… or esdb+discover://…')
     .optional(),
   ADMIN_TOKEN: atLeast(ADMIN_TOKEN_MIN_LENGTH).optional(),
-  SERVICE_SECRET: atLeast(SERVICE_SECRET_MIN_LENGTH).optional(),
+  SERVICE_SECRET: z
+    .string()
+    .transform((text) => text.split(',').map((each) => each.trim()))
+    .refine(
+      (secrets) => secrets.every((each) => each.length >= SECRET_MIN_CHARACTERS),
+      `has at least ${SECRET_MIN_CHARACTERS} characters, or is several such secrets, comma separated, the new one first`,
+    )
+    .refine((secrets) => new Set(secrets).size === secrets.length, 'has the same secret twice')
+    .optional(),
   EJABBERD_API_URL: z
     .url({
       protocol: /^https?$/,
@@ -92,7 +100,8 @@ export interface Config {
   /** True if other processes may work on the same log. */
   readonly sharedLog: boolean;
   readonly adminToken: string | undefined;
-  readonly serviceSecret: string | undefined;
+  /** Several during a rotation, the new one first. */
+  readonly serviceSecrets: readonly string[] | undefined;
   readonly ejabberd: {
     readonly apiUrl: string;
     readonly apiUser: string;
@@ -235,7 +244,7 @@ export interface Storage {
   readonly dataDir: string;
   readonly eventStore: string;
   /** undefined if the secret is in `{dataDir}/service-secret` */
-  readonly serviceSecret: string | undefined;
+  readonly serviceSecrets: readonly string[] | undefined;
 }
 
 const StorageEnvironment = Environment.pick({
@@ -249,7 +258,7 @@ function storageOf(env: z.output<typeof StorageEnvironment>, dir: string): Stora
   return {
     dataDir,
     eventStore: env.EVENT_STORE ?? `sqlite:${join(dataDir, 'events.db')}`,
-    serviceSecret: env.SERVICE_SECRET,
+    serviceSecrets: env.SERVICE_SECRET,
   };
 }
 

@@ -43,7 +43,7 @@ it('a small configuration is enough, and the rest has defaults', () => {
     dataDir: join(dir, 'data'),
     eventStore: `sqlite:${join(dir, 'data', 'events.db')}`,
     adminToken: undefined,
-    serviceSecret: undefined,
+    serviceSecrets: undefined,
     ejabberd: { apiUser: 'api@xmpp.test', allowPlaintext: false, webhookSecrets: [WHSEC] },
     tenants: [{ ...tenant, hardTimeout: 300, maxVisibleVisitors: 1000, routing: { capacity: 5 } }],
     deadlineGraceMs: 30_000,
@@ -164,15 +164,25 @@ it('backup and restore need only the settings of storage', () => {
   expect(nothing).toEqual({
     dataDir: join(dir, 'data'),
     eventStore: `sqlite:${join(dir, 'data/events.db')}`,
-    serviceSecret: undefined,
+    serviceSecrets: undefined,
   });
   const secret = 's'.repeat(32);
   expect(
     readStorage({ DATA_DIR: '/srv/x', EVENT_STORE: 'sqlite:/log.db', SERVICE_SECRET: secret }, dir),
-  ).toEqual({ dataDir: '/srv/x', eventStore: 'sqlite:/log.db', serviceSecret: secret });
+  ).toEqual({ dataDir: '/srv/x', eventStore: 'sqlite:/log.db', serviceSecrets: [secret] });
   expect(() => readStorage({ EVENT_STORE: 'mysql:x', SERVICE_SECRET: 'short' }, dir)).toThrow(
     /EVENT_STORE: is sqlite:PATH.*\n.*SERVICE_SECRET: has at least 32/,
   );
+});
+
+it('several service secrets are for a rotation, the new one first', () => {
+  const [newer, older] = ['n'.repeat(32), 'o'.repeat(40)];
+  const read = (SERVICE_SECRET: string) => readConfig(valid({ SERVICE_SECRET }), dir);
+  expect(read(`${newer}, ${older}`).serviceSecrets).toEqual([newer, older]);
+  const wrong = (SERVICE_SECRET: string) => faults(valid({ SERVICE_SECRET }));
+  expect(wrong(`${newer},short`)).toEqual([expect.stringMatching(/^SERVICE_SECRET: .*32/)]);
+  expect(wrong(`${newer},`)).toHaveLength(1);
+  expect(wrong(`${newer},${newer}`)).toEqual([expect.stringMatching(/^SERVICE_SECRET: .*twice/)]);
 });
 
 it('an unreadable .env is an error and is not skipped', () => {

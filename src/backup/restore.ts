@@ -23,7 +23,7 @@ export interface RestoreOptions {
   readonly dataDir: string;
   /** Path of the log. */
   readonly log: string;
-  readonly serviceSecret: string | undefined;
+  readonly serviceSecrets: readonly string[] | undefined;
   /** Move aside what is there already. */
   readonly force: boolean;
   /** ms since 1970 */
@@ -53,9 +53,9 @@ const STAGED = '.restoring';
  *   backup is damaged or the secret does not open it; `not-found` for no backup; `refused` without space
  */
 export async function restoreBackup(options: RestoreOptions): Promise<RestoredBackup> {
-  const { backup, dataDir, log, force, serviceSecret } = options;
-  const { manifest } = await verifyBackup(backup, serviceSecret);
-  if (manifest.secret === 'environment' && serviceSecret === undefined) {
+  const { backup, dataDir, log, force, serviceSecrets } = options;
+  const { manifest } = await verifyBackup(backup, serviceSecrets);
+  if (manifest.secret === 'environment' && serviceSecrets === undefined) {
     throw new AppError(
       'invalid',
       'this backup was made with the secret in SERVICE_SECRET: set it to the same value. Without it nothing personal can be read',

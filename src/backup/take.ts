@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } fr
 import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf } from '../errors.ts';
 import { copyLog, openCopy } from '../eventstore/sqlite/copy.ts';
-import { checkSecret } from '../runtime/vault/secret-check.ts';
+import { checkSecrets, secretsInFile } from '../runtime/vault/secret-check.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
 import { flush, pathExists, requireSpace, writePrivate } from './files.ts';
 import { describeFile, LOG_FILE, MANIFEST_FILE, type Manifest, SECRET_FILE } from './manifest.ts';
@@ -18,7 +18,7 @@ export interface TakeOptions {
   readonly log: string;
   readonly dataDir: string;
   /** SERVICE_SECRET; undefined if the secret is in a file of `dataDir`. */
-  readonly serviceSecret: string | undefined;
+  readonly serviceSecrets: readonly string[] | undefined;
   /** The folder of the backup: new or empty. */
   readonly target: string;
   readonly version: string;
@@ -71,9 +71,9 @@ function requireNew(target: string): void {
   );
 }
 
-/** @returns null if the secret is in the environment. @throws {AppError} `not-found` */
-function readSecret({ dataDir, serviceSecret }: TakeOptions): string | null {
-  if (serviceSecret !== undefined) return null;
+/** The content of the secret's file. @returns null if the secret is in the environment. @throws {AppError} `not-found` */
+function readSecret({ dataDir, serviceSecrets }: TakeOptions): string | null {
+  if (serviceSecrets !== undefined) return null;
   const path = join(dataDir, SECRET_FILE);
   const secret = pathExists(path) ? readFileSync(path, 'utf8').trim() : '';
   if (secret !== '') return secret;
@@ -134,8 +134,8 @@ async function fill(dir: string, options: TakeOptions, secret: string | null): P
         `the copy is damaged, so the log itself may be: ${damage}. Keep your older backups`,
       );
     }
-    const used = secret ?? options.serviceSecret;
-    if (used !== undefined) await checkSecret(copy.store, used);
+    const used = secret === null ? options.serviceSecrets : secretsInFile(secret);
+    if (used) await checkSecrets(copy.store, used);
     const manifest: Manifest = {
       format: 1,
       version: options.version,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 import { openCopy } from '../eventstore/sqlite/copy.ts';
-import { checkSecret } from '../runtime/vault/secret-check.ts';
+import { checkSecrets, secretsInFile } from '../runtime/vault/secret-check.ts';
 import { pathExists } from './files.ts';
 import {
   type BackupFile,
@@ -22,12 +22,12 @@ export interface VerifiedBackup {
 
 /**
  * Reads all of a backup: hashes, SQLite's integrity check, counts, and whether the secret opens personal data.
- * @param serviceSecret SERVICE_SECRET, which is used instead of the secret in the backup
+ * @param serviceSecrets SERVICE_SECRET, which is used instead of the secret in the backup
  * @throws {AppError} `not-found` for no backup; `invalid` with the reason for a damaged one or a wrong secret
  */
 export async function verifyBackup(
   dir: string,
-  serviceSecret: string | undefined,
+  serviceSecrets: readonly string[] | undefined,
 ): Promise<VerifiedBackup> {
   const manifest = readManifest(dir);
   await verifyFiles(dir, manifest);
@@ -40,8 +40,9 @@ export async function verifyBackup(
     if (copy.id !== id || copy.head !== head || copy.events !== events) {
       throw new AppError('invalid', `${log} is not the log that the manifest describes`);
     }
-    const secret = serviceSecret ?? secretIn(dir, manifest);
-    return { manifest, opened: secret !== undefined && (await checkSecret(copy.store, secret)) };
+    const secrets = serviceSecrets ?? secretsIn(dir, manifest);
+    const checked = secrets && (await checkSecrets(copy.store, secrets));
+    return { manifest, opened: checked?.opened ?? false };
   } finally {
     copy.close();
   }
@@ -65,5 +66,5 @@ async function verifyFiles(dir: string, { secret, files }: Manifest): Promise<vo
   }
 }
 
-const secretIn = (dir: string, { secret }: Manifest): string | undefined =>
-  secret === 'file' ? readFileSync(join(dir, SECRET_FILE), 'utf8').trim() : undefined;
+const secretsIn = (dir: string, { secret }: Manifest): readonly string[] | undefined =>
+  secret === 'file' ? secretsInFile(readFileSync(join(dir, SECRET_FILE), 'utf8')) : undefined;

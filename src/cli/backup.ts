@@ -25,13 +25,13 @@ export function logPath(eventStore: string, deed: 'back it up' | 'restore it'): 
 }
 
 async function take(target: string, signal: AbortSignal): Promise<void> {
-  const { dataDir, eventStore, serviceSecret } = readStorage();
+  const { dataDir, eventStore, serviceSecrets } = readStorage();
   const log = logPath(eventStore, 'back it up');
   const report = createProgressLog(console.error);
   const manifest = await takeBackup({
     log,
     dataDir,
-    serviceSecret,
+    serviceSecrets,
     target,
     version,
     now: Date.now,
@@ -52,7 +52,7 @@ async function take(target: string, signal: AbortSignal): Promise<void> {
 }
 
 async function verify(dir: string): Promise<void> {
-  const { manifest, opened } = await verifyBackup(dir, readStorage().serviceSecret);
+  const { manifest, opened } = await verifyBackup(dir, readStorage().serviceSecrets);
   console.log(`${dir} is whole: ${contentOf(manifest)}, by version ${manifest.version}`);
   console.log(
     opened

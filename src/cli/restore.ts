@@ -10,11 +10,11 @@ export function restoreCommand(): Command {
     .argument('<dir>', 'the backup')
     .option('--force', 'move what is in DATA_DIR aside; nothing is deleted')
     .action(async (backup: string, { force = false }: { readonly force?: boolean }) => {
-      const { dataDir, eventStore, serviceSecret } = readStorage();
+      const { dataDir, eventStore, serviceSecrets } = readStorage();
       const { manifest, movedTo } = await restoreBackup({
         backup,
         dataDir,
-        serviceSecret,
+        serviceSecrets,
         force,
         now: Date.now,
         log: logPath(eventStore, 'restore it'),

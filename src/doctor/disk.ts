@@ -42,7 +42,7 @@ export const WRITE_WARNING_MS = 20;
 export const WRITE_PROBLEM_MS = 250;
 const WRITES_MEASURED = 9;
 
-type DiskConfig = Pick<Config, 'dataDir' | 'eventStore' | 'serviceSecret'>;
+type DiskConfig = Pick<Config, 'dataDir' | 'eventStore' | 'serviceSecrets'>;
 
 export const diskCheck = (config: DiskConfig): Check => ({
   name: 'disk',
@@ -69,7 +69,7 @@ export const diskCheck = (config: DiskConfig): Check => ({
   },
 });
 
-function measureDisk({ dataDir, eventStore, serviceSecret }: DiskConfig): DiskState {
+function measureDisk({ dataDir, eventStore, serviceSecrets }: DiskConfig): DiskState {
   const log = sqlitePath(eventStore);
   const secret = join(dataDir, 'service-secret');
   // Before the first start there is no folder of the log. The service makes it.
@@ -81,7 +81,7 @@ function measureDisk({ dataDir, eventStore, serviceSecret }: DiskConfig): DiskSt
       measureFolder(path, path === logDir ? logBytes : null),
     ),
     inaccessible: [secret, ...logFiles].filter((path) => existsSync(path) && !isAccessible(path)),
-    secretMode: serviceSecret === undefined && existsSync(secret) ? statSync(secret).mode : null,
+    secretMode: serviceSecrets === undefined && existsSync(secret) ? statSync(secret).mode : null,
   };
 }
 

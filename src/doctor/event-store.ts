@@ -9,13 +9,13 @@ import type { EventStore } from '../eventstore/port.ts';
 import { lastInLog } from '../eventstore/reading.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { openSqliteEventStore } from '../eventstore/sqlite/store.ts';
-import { checkSecret } from '../runtime/vault/secret-check.ts';
+import { type CheckedSecrets, checkSecrets, secretsInFile } from '../runtime/vault/secret-check.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { waitAtMost } from './wait-at-most.ts';
 
 export const OPEN_DEADLINE_MS = 4_000;
 
-type StoreConfig = Pick<Config, 'dataDir' | 'eventStore' | 'serviceSecret'>;
+type StoreConfig = Pick<Config, 'dataDir' | 'eventStore' | 'serviceSecrets'>;
 
 export const eventStoreCheck = (config: StoreConfig): Check => ({
   name: 'event store',
@@ -83,11 +83,10 @@ function judgeOpening(error: unknown): Finding {
 
 async function judgeSecret(
   store: EventStore,
-  { dataDir, serviceSecret }: StoreConfig,
+  { dataDir, serviceSecrets }: StoreConfig,
 ): Promise<Finding[]> {
   try {
-    const secret = serviceSecret ?? readSecret(dataDir);
-    return (await checkSecret(store, secret)) ? [ok('the service secret opens personal data')] : [];
+    return judgeSecrets(await checkSecrets(store, serviceSecrets ?? readSecrets(dataDir)));
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return [
@@ -99,9 +98,37 @@ async function judgeSecret(
   }
 }
 
-function readSecret(dataDir: string): string {
+export function judgeSecrets({ opened, rotation }: CheckedSecrets): Finding[] {
+  const findings = opened ? [ok('the service secret opens personal data')] : [];
+  if (rotation === 'ahead') {
+    findings.push(
+      warning(
+        'the first of the service secrets is not in use yet',
+        'restart the service, every process of it. Keep all secrets until the doctor says that the older ones can be removed',
+      ),
+    );
+  }
+  if (rotation === 'running') {
+    findings.push(
+      warning(
+        'data keys are still wrapped with an older service secret',
+        'keep it: the running service wraps them again. xmpp_chat_data_keys_older in /metrics counts those that are left',
+      ),
+    );
+  }
+  if (rotation === 'done') {
+    findings.push(
+      ok(
+        'every data key is wrapped with the first service secret: the others can be removed. Keep them with the backups that need them',
+      ),
+    );
+  }
+  return findings;
+}
+
+function readSecrets(dataDir: string): readonly string[] {
   try {
-    return readFileSync(join(dataDir, 'service-secret'), 'utf8').trim();
+    return secretsInFile(readFileSync(join(dataDir, 'service-secret'), 'utf8'));
   } catch (error) {
     throw new AppError(
       'not-found',

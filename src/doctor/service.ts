@@ -144,6 +144,12 @@ function judgeReadiness(body: unknown): Finding[] {
 
 function judgePart(part: string, reason: string | undefined): Finding {
   const why = reason ? `: ${reason}` : ' (set ADMIN_TOKEN to see why)';
+  if (part === 'secrets') {
+    return warning(
+      `a change of the service secret is not finished${why}`,
+      'keep every secret in SERVICE_SECRET, of every process, until the doctor says that the older ones can be removed',
+    );
+  }
   if (part === 'readModels') {
     return warning(
       `its read models are not complete${why}`,

@@ -34,6 +34,7 @@ import { laneTable } from '../runtime/lanes/pending-effects.ts';
 import { createLeases } from '../runtime/leases/leases.ts';
 import { soleOwner } from '../runtime/leases/ownership.ts';
 import { createPendingWork, type PendingWork } from '../runtime/pending-work.ts';
+import { createRotation } from '../runtime/vault/rotation.ts';
 import { createVault } from '../runtime/vault/vault.ts';
 import { createEjabberdAdmin } from '../xmpp/admin/admin.ts';
 import { createFailpoints } from './failpoints.ts';
@@ -85,6 +86,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
       })
     : null;
   const ownership = leases ?? soleOwner;
+  const rotation = createRotation({ ...base, wrapping: secrets.wrapping, ownership });
   const host = createHost({
     ...base,
     vault,
@@ -99,7 +101,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
   work.subscribe(host);
   work.subscribe(deadlines);
   if (leases) work.subscribe(leases);
-  return { ...base, vault, work, leases, ownership, host, actors, deadlines };
+  return { ...base, vault, rotation, work, leases, ownership, host, actors, deadlines };
 }
 
 const hasFailedFor = (work: PendingWork, now: number): number => {

@@ -2,13 +2,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { secretsInFile } from '../runtime/vault/secrets.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
 
 export interface DataDir {
   /** Stays the same over restarts. No other living process has it. */
   readonly processId: string;
-  /** From the configuration; otherwise made at the first start and stored in the folder. */
-  readonly serviceSecret: string;
+  /** From the configuration; otherwise made at the first start and stored in the folder. The first is the newest. */
+  readonly serviceSecrets: readonly string[];
   release(): void;
 }
 
@@ -30,7 +31,10 @@ function readOrCreate(path: string, content: () => string): string {
  * Locks the folder for this process. Its tables are folds of one process, and its name holds leases.
  * @throws {AppError} `conflict` when another process uses the folder
  */
-export function claimDataDir(path: string, configuredSecret: string | undefined): DataDir {
+export function claimDataDir(
+  path: string,
+  configuredSecrets: readonly string[] | undefined,
+): DataDir {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const release = lockExclusively(
     join(path, 'process.lock'),
@@ -38,9 +42,11 @@ export function claimDataDir(path: string, configuredSecret: string | undefined)
   );
   return {
     processId: readOrCreate(join(path, 'process-id'), randomUUID),
-    serviceSecret:
-      configuredSecret ??
-      readOrCreate(join(path, 'service-secret'), () => randomBytes(48).toString('base64url')),
+    serviceSecrets:
+      configuredSecrets ??
+      secretsInFile(
+        readOrCreate(join(path, 'service-secret'), () => randomBytes(48).toString('base64url')),
+      ),
     release,
   };
 }

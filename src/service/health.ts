@@ -9,7 +9,10 @@ import type { Reactors, Runtime } from './compose.ts';
 /** Tenants that the advisory about LHC names at most. */
 const TENANTS_NAMED = 20;
 
-type Parts = Pick<Runtime, 'now' | 'store' | 'tenants' | 'work' | 'host' | 'deadlines' | 'leases'> &
+type Parts = Pick<
+  Runtime,
+  'now' | 'store' | 'tenants' | 'work' | 'host' | 'deadlines' | 'leases' | 'rotation'
+> &
   Pick<
     Reactors,
     'admin' | 'transport' | 'lanes' | 'routing' | 'reconciler' | 'callbacks' | 'deadLetters'
@@ -42,9 +45,11 @@ const advisoriesOf = ({
   readModels,
   lanes,
   callbacks,
+  rotation,
 }: Parts): Required<HttpDeps>['advisories'] => ({
   // Commands are accepted, and older rows answer queries: no reason to take the service out.
   readModels: () => readModels.settled(),
+  secrets: async () => rotation.check(),
   lhc: async () => {
     const failures = [...lanes.failures(callbacks.destination.name)].map(
       ([tenant, { reason, since, away }]) =>
@@ -132,6 +137,10 @@ function gaugesOf(parts: Parts): HttpDeps['gauges'] {
     xmpp_chat_processes_living: {
       help: 'Processes on this log, as far as this process knows',
       value: () => leases?.processes() ?? 1,
+    },
+    xmpp_chat_data_keys_older: {
+      help: 'Data keys that still need an older service secret; NaN in a process that does not know',
+      value: () => parts.rotation.pending(),
     },
     xmpp_chat_dead_letters: {
       help: 'Effects and webhook events that were given up',

@@ -74,6 +74,7 @@ export async function startService(
   };
   let listening: Listening;
   try {
+    await runtime.rotation.begin();
     listening = await serve(app, { ...config.listen, variable: 'LISTEN' });
   } catch (error) {
     await closeStorage();
@@ -83,6 +84,7 @@ export async function startService(
   await startEffects(runtime, reactors, config.deadlineGraceMs);
   void reactors.deadLetterExpiry.look();
   const ending = new AbortController();
+  void runtime.rotation.run(ending.signal);
   compareWithEjabberd(runtime, reactors, ending.signal).catch((error) =>
     logger.error({ err: error }, 'the comparison with ejabberd ended'),
   );
@@ -117,10 +119,13 @@ async function openReadThread(
   storage: ServiceStorage,
 ): Promise<ReadThread> {
   const { eventStore, failpoints, dataDir } = config;
-  const { serviceSecret } = storage;
+  const { serviceSecrets } = storage;
   const path = join(dataDir, 'projections.db');
   try {
-    return await startReadThread({ logger, data: { eventStore, failpoints, path, serviceSecret } });
+    return await startReadThread({
+      logger,
+      data: { eventStore, failpoints, path, serviceSecrets },
+    });
   } catch (error) {
     await storage.close();
     throw error;

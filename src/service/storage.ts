@@ -11,7 +11,7 @@ import {
   type SnapshotStore,
 } from '../eventstore/snapshots.ts';
 import { openWorkFile } from '../runtime/pending-work.ts';
-import { checkSecret } from '../runtime/vault/secret-check.ts';
+import { checkSecrets } from '../runtime/vault/secret-check.ts';
 import { deriveSecrets, type ServiceSecrets } from '../runtime/vault/secrets.ts';
 import { claimDataDir } from './data-dir.ts';
 
@@ -19,7 +19,7 @@ export interface ServiceStorage {
   /** As {@link claimDataDir} has it. */
   readonly processId: string;
   /** The secret itself, for the thread of the read models. */
-  readonly serviceSecret: string;
+  readonly serviceSecrets: readonly string[];
   readonly secrets: ServiceSecrets;
   readonly store: EventStore;
   readonly snapshots: SnapshotStore;
@@ -33,7 +33,7 @@ export interface ServiceStorage {
  * `invalid` when the service secret is not the one of the log
  */
 export async function openStorage(config: Config): Promise<ServiceStorage> {
-  const dataDir = claimDataDir(config.dataDir, config.serviceSecret);
+  const dataDir = claimDataDir(config.dataDir, config.serviceSecrets);
   const closing: (() => unknown)[] = [dataDir.release];
   const close = async (): Promise<void> => {
     for (const end of closing.splice(0).reverse()) await end();
@@ -46,11 +46,11 @@ export async function openStorage(config: Config): Promise<ServiceStorage> {
     const store = await openEventStore(config.eventStore);
     closing.push(() => store.close());
     // A wrong secret would seal new data under a second key, and no single secret could open the whole log.
-    await checkSecret(store, dataDir.serviceSecret);
+    await checkSecrets(store, dataDir.serviceSecrets);
     return {
       processId: dataDir.processId,
-      serviceSecret: dataDir.serviceSecret,
-      secrets: deriveSecrets(dataDir.serviceSecret),
+      serviceSecrets: dataDir.serviceSecrets,
+      secrets: deriveSecrets(dataDir.serviceSecrets),
       store,
       snapshots: createSnapshotStore(snapshotFile, { storeId: store.id }),
       workFile,

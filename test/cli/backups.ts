@@ -72,7 +72,7 @@ export async function dataDirOf(count: number): Promise<{ dir: string; store: Ev
   const dir = join(newFolder(), 'data');
   const claimed = claimDataDir(dir, undefined);
   const store = await openSqliteEventStore(join(dir, 'events.db'));
-  const { wrapping } = deriveSecrets(claimed.serviceSecret);
+  const { wrapping } = deriveSecrets(claimed.serviceSecrets);
   const vault = createVault({ store, wrapping, now: Date.now, newId: () => crypto.randomUUID() });
   const first = event(0);
   const stream = 'visitor-demo.anna';

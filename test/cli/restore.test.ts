@@ -41,7 +41,9 @@ describe('restore', SLOW, () => {
     }
     const claimed = claimDataDir(dir, undefined);
     expect(claimed.processId).not.toBe(processId.trim());
-    expect(claimed.serviceSecret).toBe(readFileSync(join(target, 'service-secret'), 'utf8').trim());
+    expect(claimed.serviceSecrets).toEqual([
+      readFileSync(join(target, 'service-secret'), 'utf8').trim(),
+    ]);
     claimed.release();
   });
 

@@ -137,7 +137,7 @@ describe('the disk', () => {
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const dataDir = join(folder, 'loop');
     symlinkSync(dataDir, dataDir); // any error but "not found"
-    const config = { dataDir, eventStore: 'esdb://server', serviceSecret: undefined };
+    const config = { dataDir, eventStore: 'esdb://server', serviceSecrets: undefined };
     expect(await runChecks([diskCheck(config)])).toMatchObject([
       { status: 'problem', advice: 'run the doctor as the user of the service' },
     ]);

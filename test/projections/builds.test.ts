@@ -13,7 +13,7 @@ import { startChild } from '../support/child-process.ts';
 import { username } from '../support/names.ts';
 import { seeded } from '../support/seeded.ts';
 import { waitFor } from '../support/wait.ts';
-import { type Log, openTestLog } from './log.ts';
+import { type Log, openTestLog, SECRET } from './log.ts';
 
 let log: Log;
 beforeEach(async () => {
@@ -208,10 +208,7 @@ test('after a kill at any moment of a rebuild, queries see complete rows', async
   const head = await log.head();
   const random = seeded(7);
   const child = () =>
-    startChild(new URL('./builds-child.ts', import.meta.url), [
-      log.folder,
-      log.wrapping.toString('hex'),
-    ]);
+    startChild(new URL('./builds-child.ts', import.meta.url), [log.folder, SECRET]);
   let exchanges = 0;
   for (let round = 0; round < 12; round += 1) {
     const running = child();

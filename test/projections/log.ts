@@ -45,8 +45,6 @@ export interface Log {
   readonly store: EventStore;
   /** The folder of its file (`events.db`) and those of read models. */
   readonly folder: string;
-  /** The key that wraps the data keys of its vault. */
-  readonly wrapping: Buffer;
   readonly vault: Vault;
   readonly actors: Actors;
   /** In ms since 1970. */
@@ -88,7 +86,7 @@ export async function openTestLog(): Promise<Log> {
   let time = START;
   const now = () => time;
   const newId = () => randomUUIDv7();
-  const { wrapping } = deriveSecrets(SECRET);
+  const { wrapping } = deriveSecrets([SECRET]);
   const vault = createVault({ store, wrapping, now, newId });
   const host = createHost({
     store,
@@ -105,7 +103,6 @@ export async function openTestLog(): Promise<Log> {
   const log: Log = {
     store,
     folder,
-    wrapping,
     vault,
     actors,
     now,

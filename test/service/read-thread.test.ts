@@ -48,7 +48,7 @@ async function start(more: Partial<ReadThreadOptions> = {}): Promise<ReadThread>
     data: {
       eventStore: `sqlite:${join(log.folder, 'events.db')}`,
       path: join(log.folder, 'thread.db'),
-      serviceSecret: SECRET,
+      serviceSecrets: [SECRET],
       failpoints: undefined,
     },
     logger: pino({ level: 'silent' }),
@@ -222,7 +222,7 @@ test('a thread that cannot open the log or the rows says why', async () => {
   const data = {
     eventStore: `sqlite:${join(log.folder, 'nowhere', 'events.db')}`,
     path: join(log.folder, 'thread.db'),
-    serviceSecret: SECRET,
+    serviceSecrets: [SECRET],
     failpoints: undefined,
   };
   await expect(start({ data })).rejects.toMatchObject({

@@ -21,6 +21,7 @@ import {
   type WorkTable,
 } from '../../src/runtime/pending-work.ts';
 import type { Dispatched, Origin } from '../../src/runtime/ports.ts';
+import { deriveSecrets } from '../../src/runtime/vault/secrets.ts';
 import { createVault } from '../../src/runtime/vault/vault.ts';
 import { temporaryFolder } from './folder.ts';
 import { username, visitorKey } from './names.ts';
@@ -74,7 +75,7 @@ export async function openRig(
   const store = options.disturb?.(opened) ?? opened;
   const tenants = tenantsWith(options.settings);
   const { now, monotonic } = clock;
-  const vault = createVault({ store, wrapping: secret('wrapping'), now, newId });
+  const vault = createVault({ store, wrapping: deriveSecrets(['wrapping']).wrapping, now, newId });
   const snapshotFile = openSnapshotFile(join(folder, 'snapshots.db'));
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });
   const workFile = openWorkFile(join(folder, 'work.db'));

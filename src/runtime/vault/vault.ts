@@ -2,18 +2,26 @@
  * Personal data in the log, encrypted from the first day. Each visitor has a data key of their own, wrapped with a key
  * that is derived from the service secret, in a stream of its own. Deleting that stream erases the person.
  *
- * {@link createVault} is the entry point, for src/service. secrets.ts derives the keys. secret-check.ts tells whether a
- * secret belongs to a log; src/doctor and src/backup use it too.
+ * {@link createVault} is the entry point, for src/service. secrets.ts derives the keys. rotation.ts wraps the data keys
+ * again after a change of the secret. secret-check.ts tells whether secrets belong to a log; src/doctor and src/backup use
+ * it too.
  */
 import { randomBytes } from 'node:crypto';
 import { AppError } from '../../errors.ts';
-import { type EventStore, WrongExpectedRevision } from '../../eventstore/port.ts';
+import {
+  type EventStore,
+  type RecordedEvent,
+  WrongExpectedRevision,
+} from '../../eventstore/port.ts';
 import { lastEvent } from '../../eventstore/reading.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { SealedIn, Vault } from '../ports.ts';
 import { createServiceFacts, type ServiceFacts } from '../service-facts.ts';
 import { decrypt, encrypt } from './box.ts';
+import { isErased, KEY_ERASED, keyStream, tenantOf, unwrap, wrap } from './data-key.ts';
+import type { WrappingKey } from './secrets.ts';
+import { readSecretsInUse } from './secrets-in-use.ts';
 
 const DATA_KEY_BYTES = 32;
 /** Data keys in memory at most. */
@@ -28,12 +36,10 @@ const BOUND_TO_FACT = 2;
 const contextOf = (key: string, { stream, type, id }: SealedIn): string =>
   JSON.stringify([key, stream, type, id]);
 
-const keyStream = (key: string): string => `key-${key}`;
-
 interface VaultOptions {
-  readonly store: Pick<EventStore, 'readStream' | 'append' | 'deleteStream'>;
-  /** 32 bytes, derived from the service secret. */
-  readonly wrapping: Buffer;
+  readonly store: Pick<EventStore, 'readStream' | 'append' | 'deleteStream' | 'truncateBefore'>;
+  /** Derived from the service secrets. */
+  readonly wrapping: readonly WrappingKey[];
   readonly now: () => number;
   readonly newId: () => string;
   /** Whether other processes write to the same log. Default false. */
@@ -72,7 +78,7 @@ export function createVault(options: VaultOptions): Vault {
     },
     async erase(key) {
       keys.delete(key);
-      await options.store.deleteStream(keyStream(key));
+      await erase(vault, key);
       keys.delete(key); // a search may have ended meanwhile
     },
   };
@@ -99,31 +105,60 @@ function search(
   return found;
 }
 
-async function readKey({ store, wrapping }: State, key: string): Promise<Buffer | null> {
-  const last = await lastEvent(store, keyStream(key));
-  if (!last) return null;
-  const { wrapped } = last.data;
-  const dataKey =
-    typeof wrapped === 'string' ? decrypt(wrapping, key, Buffer.from(wrapped, 'base64')) : null;
-  if (dataKey) return dataKey;
+const readKey = async (vault: State, key: string): Promise<Buffer | null> =>
+  openKey(vault, key, await lastEvent(vault.store, keyStream(key)));
+
+/** @param last fact of the key's stream. @returns null if there is no key */
+function openKey({ wrapping }: State, key: string, last: RecordedEvent | null): Buffer | null {
+  if (!last || isErased(last)) return null;
+  const opened = unwrap(wrapping, key, last.data);
+  if (opened) return opened.dataKey;
   throw new AppError(
     'unavailable',
-    `the data key of ${key} does not open: SERVICE_SECRET is not the one it was made with`,
+    `the data key of ${key} does not open: SERVICE_SECRET lacks the secret that it is wrapped with`,
     { reason: 'secret' },
   );
 }
 
+/**
+ * Deletes the stream of a data key, behind a fact that moves its revision: EventStoreDB would let an append that expects
+ * the old revision bring the stream back.
+ */
+async function erase({ store, facts }: State, key: string): Promise<void> {
+  const stream = keyStream(key);
+  if (await lastEvent(store, stream)) {
+    await facts.append(stream, [{ type: KEY_ERASED, data: {}, tenant: tenantOf(key) }], 'any');
+  }
+  await store.deleteStream(stream);
+}
+
+/**
+ * During a rotation the log says which secret wraps: a process that still has the old one first must not add keys that
+ * nobody wraps again.
+ */
+async function wrappingNow({ store, wrapping }: State): Promise<WrappingKey> {
+  const [first] = wrapping;
+  if (!first) throw new AppError('unavailable', 'there is no service secret');
+  if (wrapping.length === 1) return first;
+  const inUse = await readSecretsInUse(store);
+  return wrapping.find(({ id }) => id === inUse?.current) ?? first;
+}
+
 async function getOrCreateKey(vault: State, key: string): Promise<Buffer | null> {
-  const existing = await readKey(vault, key);
+  const stream = keyStream(key);
+  const last = await lastEvent(vault.store, stream);
+  const existing = openKey(vault, key, last);
   if (existing) return existing;
+  // An erasure was interrupted. What it should have deleted must not stay behind the new key.
+  if (last) await vault.store.truncateBefore(stream, last.revision);
   const dataKey = randomBytes(DATA_KEY_BYTES);
   const fact = {
     type: 'DataKeyCreated',
-    data: { wrapped: encrypt(vault.wrapping, key, dataKey).toString('base64') },
-    tenant: key.split('.', 1)[0] ?? null,
+    data: wrap(await wrappingNow(vault), key, dataKey),
+    tenant: tenantOf(key),
   };
   try {
-    await vault.facts.append(keyStream(key), [fact], 'no-stream');
+    await vault.facts.append(stream, [fact], last?.revision ?? 'no-stream');
     return dataKey;
   } catch (error) {
     if (error instanceof WrongExpectedRevision) return readKey(vault, key); // another process was first

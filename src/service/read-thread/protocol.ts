@@ -8,7 +8,7 @@ export interface ReadThreadData {
   readonly eventStore: string;
   /** The file of the rows, without the number of a build. */
   readonly path: string;
-  readonly serviceSecret: string;
+  readonly serviceSecrets: readonly string[];
   /** FAILPOINTS, for the crash tests. */
   readonly failpoints: string | undefined;
 }

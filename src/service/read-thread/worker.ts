@@ -13,7 +13,7 @@ import { type FromThread, type ReadThreadData, type ToThread, toSent } from './p
 
 if (!parentPort) throw new Error('this file is the entry of a thread');
 const port = parentPort;
-const { eventStore, path, serviceSecret, failpoints }: ReadThreadData = workerData;
+const { eventStore, path, serviceSecrets, failpoints }: ReadThreadData = workerData;
 
 const send = (message: FromThread): void => port.postMessage(message);
 
@@ -25,8 +25,13 @@ const store = await openEventStore(eventStore, {
 });
 const readOnly = () => Promise.reject(new Error('the thread of the read models only reads'));
 const vault = createVault({
-  store: { readStream: store.readStream, append: readOnly, deleteStream: readOnly },
-  wrapping: deriveSecrets(serviceSecret).wrapping,
+  store: {
+    readStream: store.readStream,
+    append: readOnly,
+    deleteStream: readOnly,
+    truncateBefore: readOnly,
+  },
+  wrapping: deriveSecrets(serviceSecrets).wrapping,
   now: Date.now,
   newId: () => '',
   shared: true, // the main thread may delete a key

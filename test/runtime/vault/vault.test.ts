@@ -5,6 +5,7 @@ import type { Sealed } from '../../../src/eventstore/port.ts';
 import type { JsonObject } from '../../../src/kit/json.ts';
 import type { Vault } from '../../../src/runtime/ports.ts';
 import { encrypt } from '../../../src/runtime/vault/box.ts';
+import { deriveSecrets } from '../../../src/runtime/vault/secrets.ts';
 import { createVault } from '../../../src/runtime/vault/vault.ts';
 import { DELAYS } from '../../actors/facts.ts';
 import { event } from '../../eventstore/events.ts';
@@ -17,7 +18,12 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 const vaultWith = (word: string) =>
-  createVault({ store: rig.store, wrapping: secret(word), now: rig.now, newId });
+  createVault({
+    store: rig.store,
+    wrapping: deriveSecrets([word]).wrapping,
+    now: rig.now,
+    newId,
+  });
 const ann: JsonObject = { nick: 'Ann', page: '/ä "quoted"' };
 
 /** A fact of a person, with its personal data sealed. */
@@ -61,7 +67,8 @@ it('a box that was moved to another fact of the same person does not open', asyn
 it('boxes of version 0.1.0 open', async () => {
   const stream = 'key-acme.old';
   const dataKey = secret('a data key');
-  const data = { wrapped: encrypt(secret('wrapping'), 'acme.old', dataKey).toString('base64') };
+  const { key = dataKey } = deriveSecrets(['wrapping']).wrapping[0] ?? {};
+  const data = { wrapped: encrypt(key, 'acme.old', dataKey).toString('base64') };
   await rig.store.append(stream, [event(0, { type: 'DataKeyCreated', data })], 'no-stream');
   const box = encrypt(dataKey, 'acme.old', Buffer.from(JSON.stringify(ann))).toString('base64');
   const fact = { stream: 'visitor-acme.old', type: 'PageViewed', id: newId() };
@@ -106,6 +113,26 @@ it('erased data is gone for good, even if the person comes back', async () => {
   expect(await rig.vault.open(later)).toEqual({ nick: 'Bob' });
   expect(await rig.vault.open(fact)).toBeNull();
   expect(await vaultWith('wrapping').open(fact)).toBeNull();
+});
+
+it('an erasure that was interrupted counts, and its key does not stay behind a new one', async () => {
+  const fact = await sealed('acme.v6', ann);
+  const interrupted = createVault({
+    store: { ...rig.store, deleteStream: () => Promise.reject(new Error('the process ended')) },
+    wrapping: deriveSecrets(['wrapping']).wrapping,
+    now: rig.now,
+    newId,
+  });
+  await expect(interrupted.erase('acme.v6')).rejects.toThrow('ended');
+  expect(await vaultWith('wrapping').open(fact)).toBeNull();
+  const later = await sealed('acme.v6', { nick: 'Bob' }, vaultWith('wrapping'));
+  expect(await vaultWith('wrapping').open(later)).toEqual({ nick: 'Bob' });
+  expect(await vaultWith('wrapping').open(fact)).toBeNull();
+  expect(await rig.types('key-acme.v6')).toEqual(['DataKeyErased', 'DataKeyCreated']);
+  await vaultWith('wrapping').erase('acme.v6');
+  expect(await rig.types('key-acme.v6')).toEqual([]);
+  await vaultWith('wrapping').erase('acme.v6');
+  expect(await rig.types('key-acme.v6')).toEqual([]);
 });
 
 it('a person gets one data key, however many calls in two processes seal at once', async () => {
