@@ -1,12 +1,12 @@
 /** The schema of an operator's registration, for HTTP and for the import from a file. */
 import { z } from 'zod';
 import { filledLine, MAX_NAME_CHARACTERS } from '../input-text.ts';
+import { MAX_PASSWORD_CHARACTERS, passwordFault, preparePassword } from './password.ts';
 
 /** Largest capacity of an operator: chats at the same time. */
 export const MAX_CAPACITY = 1_000;
 /** Departments of one operator. */
 export const MAX_DEPARTMENTS = 100;
-export const MAX_PASSWORD_CHARACTERS = 256;
 
 /** The id of a user in LHC. */
 export const LhcUserId = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
@@ -37,12 +37,16 @@ export const OperatorRegistration = z.strictObject({
     .string()
     .min(1, 'is empty')
     .max(MAX_PASSWORD_CHARACTERS)
-    // RFC 7622 §4.1: an OpaqueString has no control characters.
-    .regex(/^[^\p{Cc}\p{Cs}]+$/u, 'holds a control character')
+    .overwrite(preparePassword)
+    .superRefine((password, { addIssue }) => {
+      const message = passwordFault(password);
+      if (message !== null) addIssue({ code: 'custom', message });
+    })
     .optional()
     .meta({
       format: 'password',
-      description: 'Set in ejabberd at once. The service stores no password',
+      description:
+        'Set in ejabberd at once. The service stores no password. Prepared as RFC 8265 says (OpaqueString)',
     }),
   adopt: z
     .boolean()
