@@ -45,6 +45,7 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   MessageDelivered: ['message'],
   MessageFailed: ['message'],
   OperatorAccountClaimed: NOTHING,
+  OperatorAccountClaimReleased: NOTHING,
   OperatorRegistered: ['operator'],
   OperatorLoggedIn: ['operator'],
   PresenceChanged: ['operator'],

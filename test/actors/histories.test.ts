@@ -19,7 +19,12 @@ import { tenantDecider } from '../../src/actors/tenant/machine.ts';
 import { visitorDecider } from '../../src/actors/visitor/decisions.ts';
 import type { JsonObject } from '../../src/kit/json.ts';
 import { goldenNames, linesOf, readGolden, updating, writeGolden } from './golden.ts';
-import { OPERATOR_HISTORY, TENANT_HISTORY, VISITOR_HISTORY } from './histories.ts';
+import {
+  OPERATOR_CLAIM_HISTORY,
+  OPERATOR_HISTORY,
+  TENANT_HISTORY,
+  VISITOR_HISTORY,
+} from './histories.ts';
 import { MemoryStream, throughJson } from './stream.ts';
 
 interface History {
@@ -103,6 +108,7 @@ function recordsAll(name: string, { machine }: Pick<Decider<never>, 'machine'>):
 
 holds('visitor', visitorDecider, VISITOR_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
+holds('operator-claim', operatorDecider, OPERATOR_CLAIM_HISTORY);
 holds('tenant', tenantDecider, TENANT_HISTORY);
 recordsAll('visitor', visitorDecider);
 recordsAll('operator', operatorDecider);

@@ -189,6 +189,19 @@ export const OPERATOR_HISTORY: Script<OperatorCommand> = [
   [SECOND, askQuestion('info')],
 ];
 
+/** ejabberd refuses the account of an operator twice, and then takes it. */
+export const OPERATOR_CLAIM_HISTORY: Script<OperatorCommand> = [
+  [0, { type: 'ClaimAccount', adopted: false }],
+  [SECOND, { type: 'ReleaseAccountClaim', revision: 0 }],
+  [HOUR, { type: 'ClaimAccount', adopted: false }],
+  [SECOND, { type: 'ClaimAccount', adopted: false }],
+  [SECOND, { type: 'ReleaseAccountClaim', revision: 2 }],
+  [SECOND, { type: 'ReleaseAccountClaim', revision: 3 }],
+  [HOUR, { type: 'ClaimAccount', adopted: true }],
+  [SECOND, register(3)],
+  [SECOND, { type: 'ReleaseAccountClaim', revision: 5 }],
+];
+
 const claimLhcUser = (
   name: string,
   lhcUserId: number,

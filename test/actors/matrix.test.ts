@@ -36,6 +36,7 @@ const NEW_EACH_TIME = [
   'AskQuestion',
   'SetAvailability',
   'RevokeLhcUser',
+  'ClaimAccount',
   'AddNote',
   'SendOperatorCommand',
   'ReportOperatorMessageAccepted',

@@ -262,6 +262,7 @@ export const OPERATOR_STATES: Record<string, readonly Fact[]> = {
 
 export const OPERATOR_COMMANDS: Record<string, OperatorCommand | Wake> = {
   ClaimAccount: { type: 'ClaimAccount', adopted: false },
+  ReleaseAccountClaim: { type: 'ReleaseAccountClaim', revision: 0 },
   'Register the same': register(),
   'Register with capacity 1': register(1),
   Remove: { type: 'Remove' },

@@ -183,6 +183,35 @@ it('a chat of a removed operator goes to another one, and LHC hears of the remov
   await sven.disconnect();
 });
 
+it('a refusal of ejabberd gives the claim of an account back: whoever makes the account later keeps it', async () => {
+  // A good OpaqueString (RFC 8265). ejabberd does not accept right-to-left and left-to-right letters together.
+  const mixed = { lhcUserId: 330, password: 'שלום abc' };
+  const refused = await acme.call('PUT', '/operators/wanda', mixed);
+  expect(refused).toMatchObject({
+    status: 400,
+    body: { errors: [{ field: 'password', reason: 'ejabberd does not accept this password' }] },
+  });
+  expect((await facts('wanda')).at(-1)).toBe('OperatorAccountClaimReleased');
+  await world.ejabberd.register('wanda', 'hers');
+  for (const body of [mixed, { lhcUserId: 330, password: 'pw' }]) {
+    expect(await acme.call('PUT', '/operators/wanda', body)).toMatchObject({
+      status: 409,
+      body: { errors: [{ field: 'username', reason: expect.stringContaining('did not make') }] },
+    });
+  }
+  await acme.connect('wanda', { password: 'hers' }).then((each) => each.disconnect());
+  // The LHC user is free, and a password is prepared before it is written: a client prepares it in the same way.
+  await acme.ask('PUT', '/operators/vera', { lhcUserId: 330, password: 'cafe\u0301\u00a0noir' });
+  await acme.connect('vera', { password: 'café noir' }).then((each) => each.disconnect());
+  const control = await acme.call('PUT', '/operators/uwe', {
+    lhcUserId: 331,
+    password: 'soft\u00adhyphen',
+  });
+  expect(control).toMatchObject({ status: 400, body: { errors: [{ field: 'password' }] } });
+  expect(JSON.stringify(control.body)).not.toContain('hyphen');
+  expect(await world.accounts(HOST)).not.toContain('uwe');
+});
+
 it('of repeated removals and registrations the last one counts', async () => {
   for (let round = 0; round < 8; round++) {
     await acme.ask('PUT', '/operators/quick', { lhcUserId: 310, password: `pw${round}` });

@@ -23,7 +23,10 @@ export type OperatorCommand =
       /** The revision that the caller has seen. Refused as `conflict` if the stream has newer facts. */
       seenRevision?: number;
     }
+  /** Each request claims anew until an operator is registered, so the last fact says whose turn it is. */
   | { type: 'ClaimAccount'; adopted: boolean }
+  /** Gives up the claim of this revision. Another claim since, or a registration, leaves nothing to do. */
+  | { type: 'ReleaseAccountClaim'; revision: number }
   | { type: 'Remove' }
   | { type: 'ReportAccountRemoved' }
   | { type: 'RevokeLhcUser'; lhcUserId: number }
@@ -123,9 +126,14 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
       ];
     }
     case 'ClaimAccount':
-      return context.claimed
+      return context.claim?.registered
         ? []
         : [{ type: 'OperatorAccountClaimed', data: { adopted: command.adopted } }];
+    case 'ReleaseAccountClaim': {
+      const { claim } = context;
+      const isSame = claim?.revision === command.revision && !claim.registered;
+      return isSame ? [{ type: 'OperatorAccountClaimReleased', data: {} }] : [];
+    }
     case 'ReportAccountRemoved':
       return context.accountRemovalPending ? [{ type: 'OperatorAccountRemoved', data: {} }] : [];
     case 'RevokeLhcUser': {

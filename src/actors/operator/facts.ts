@@ -12,8 +12,13 @@ export type Change = { from: Availability; to: Availability };
 
 /** Facts by type, with their data. */
 export type OperatorFacts = {
-  /** The account in ejabberd belongs to the service from now on. `adopted`: it existed before. */
+  /**
+   * The account in ejabberd belongs to the service from now on, for good once an operator is registered with it.
+   * `adopted`: it existed before.
+   */
   OperatorAccountClaimed: { adopted: boolean };
+  /** The account was refused, so it does not belong to the service: whoever makes it later keeps it. */
+  OperatorAccountClaimReleased: Record<never, never>;
   OperatorRegistered: {
     lhcUserId: number;
     departments: string[];
@@ -84,8 +89,18 @@ export type OperatorChat = {
 /** The part of the state that the availability follows from. */
 export type Presence = Pick<OperatorContext, 'sessions' | 'away'>;
 
+/** The service's claim of an account: it may change and remove it. */
+export type AccountClaim = {
+  /** Of the last fact that claims the account. */
+  revision: number;
+  /** When that was, in ms since 1970. */
+  at: number;
+  /** An operator was registered with the account, so it exists and is ours. Until then the claim lapses in time. */
+  registered: boolean;
+};
+
 export type OperatorContext = {
-  claimed: boolean;
+  claim: AccountClaim | null;
   /**
    * Revision of the last fact that registered or removed the operator, or revoked an LHC user. -1: there is none. A
    * registration that was decided before this fact is refused.

@@ -18,7 +18,7 @@ export const MAX_CHATS_IN_FACT = 100;
 export const DEFAULT_OWNER_GRACE_MS = 60_000;
 
 /** Raise it when recorded histories of operators fold differently (test/actors/golden). */
-export const OPERATOR_VERSION = 'operator/2';
+export const OPERATOR_VERSION = 'operator/3';
 
 export const operatorMachine = setup({
   // `types` is how xstate takes its types: values that are never read.
@@ -57,7 +57,7 @@ export const operatorMachine = setup({
   id: 'operator',
   initial: 'offline',
   context: {
-    claimed: false,
+    claim: null,
     registrationRevision: -1,
     accountRemovalPending: false,
     registered: false,
@@ -73,9 +73,16 @@ export const operatorMachine = setup({
     lastChatAt: 0,
   },
   on: {
-    OperatorAccountClaimed: { actions: assign({ claimed: true, accountRemovalPending: false }) },
+    OperatorAccountClaimed: {
+      actions: assign(({ context: { registered }, event: { at, revision } }) => ({
+        claim: { revision, at, registered },
+        accountRemovalPending: false,
+      })),
+    },
+    OperatorAccountClaimReleased: { actions: assign({ claim: null }) },
     OperatorRegistered: {
-      actions: assign(({ event }) => ({
+      actions: assign(({ context, event }) => ({
+        claim: context.claim && { ...context.claim, registered: true },
         registered: true,
         registrationRevision: event.revision,
         lhcUserId: event.data.lhcUserId,
@@ -87,7 +94,7 @@ export const operatorMachine = setup({
     OperatorRemoved: {
       actions: assign(({ event }) => ({
         registrationRevision: event.revision,
-        claimed: false,
+        claim: null,
         accountRemovalPending: true,
         registered: false,
         lhcUserId: null,

@@ -2,8 +2,12 @@
  * Which operator an LHC user belongs to. No transaction spans two operators' streams, so the tenant's stream decides: an
  * LHC user is claimed here before an operator is registered with it (docs/adr/0013).
  */
+import { AppError } from '../../errors.ts';
 import type { Username } from '../ids.ts';
 import { type EventOf, type FactOf, refuse } from '../machine/decider.ts';
+
+/** LHC users that one tenant can claim. A claim stays for good, and a request that fails leaves one too. */
+export const MAX_LHC_USERS = 100_000;
 
 export type ClaimFacts = {
   /** `operatorRevision`: the newest revision of the operator's stream that a registration with this claim expects. */
@@ -61,13 +65,21 @@ export type ClaimCommand = {
   over: number | null;
 };
 
-/** @throws {AppError} `refused` if the present claim is not the one that the caller has seen */
+/**
+ * @throws {AppError} `refused` if the present claim is not the one that the caller has seen; `invalid` if the tenant has
+ * {@link MAX_LHC_USERS} claims
+ */
 export function decideClaim(claims: Claims, command: ClaimCommand): readonly FactOf<ClaimFacts>[] {
   const { lhcUserId, username, operatorRevision, over } = command;
   const claim = claimOf(claims, lhcUserId);
   if ((claim?.revision ?? null) !== over) {
     const owner = claim?.username ?? 'nobody';
     return refuse(`operator ${owner} has claimed LHC user ${lhcUserId}`, { field: 'lhcUserId' });
+  }
+  if (!claim && claims.length >= MAX_LHC_USERS) {
+    throw new AppError('invalid', `this tenant has claimed ${MAX_LHC_USERS} LHC users, the most`, {
+      field: 'lhcUserId',
+    });
   }
   // Another request for the same operator may have seen a newer revision, and its registration may be under way.
   const latest =

@@ -8,10 +8,10 @@
  */
 import { operatorJid, rosterGroups, type TenantId, type Username } from '../../actors/ids.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
-import type { OperatorContext } from '../../actors/operator/machine.ts';
+import type { AccountClaim, OperatorContext } from '../../actors/operator/machine.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
-import { AppError, hasCode } from '../../errors.ts';
+import { AppError, hasCode, isPermanent } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { Actors, Dispatched, OperatorAccounts, Origin, Vault } from '../../runtime/ports.ts';
@@ -22,6 +22,11 @@ import type { OperatorSessions } from './sessions.ts';
 
 /** Tries of one registration, while other requests change the same operator. */
 export const REGISTRATION_ATTEMPTS = 8;
+/**
+ * How long a claim lasts that no registration has followed. The request that claimed the account died, or its outcome is
+ * not known: the same request again goes on. After this time an account of that name is somebody else's.
+ */
+export const ACCOUNT_CLAIM_MS = 5 * 60_000;
 
 interface AccountsOptions {
   readonly actors: Actors;
@@ -32,6 +37,7 @@ interface AccountsOptions {
   readonly sessions: OperatorSessions;
   readonly lhcUsers: LhcUsers;
   readonly removal: OperatorRemoval;
+  readonly now: () => number;
   /** Local parts that no operator may have: that of the API user. */
   readonly reserved: readonly string[];
 }
@@ -52,6 +58,16 @@ interface Snapshot {
   readonly context: OperatorContext | null;
   /** True if the stream has this command already. */
   readonly isRepeat: boolean;
+}
+
+/** A claim that one request has made. */
+interface OwnClaim {
+  /** Of the fact. */
+  readonly revision: number;
+  /** Nobody else had a claim: if the account exists all the same, somebody else has just made it. */
+  readonly isFirst: boolean;
+  /** This request made the account. */
+  created: boolean;
 }
 
 type Registration = Omit<Extract<OperatorCommand, { type: 'Register' }>, 'seenRevision'>;
@@ -111,42 +127,76 @@ async function registrationOf(
   };
 }
 
+/** True if the account is the service's. A claim from the future counts as lapsed: the clock was set back. */
+const isOurs = (claim: AccountClaim | null, now: number): boolean =>
+  claim !== null && (claim.registered || Math.abs(now - claim.at) <= ACCOUNT_CLAIM_MS);
+
+const foreignAccount = (jid: string): AppError =>
+  new AppError(
+    'conflict',
+    `${jid} has an account that this service did not make; the admin token may adopt it (adopt: true)`,
+    { field: 'username' },
+  );
+
 /**
  * Checks that this request may change the account, and changes nothing.
  * @returns whether the account exists
  * @throws {AppError} `conflict`, `invalid`, `unavailable`
  */
 async function checkAccount(
-  { admin }: AccountsOptions,
+  { admin, now }: AccountsOptions,
   { jid, changes, origin }: PutRequest,
   { context }: Snapshot,
 ): Promise<boolean> {
   const exists = await admin.accountExists(jid);
-  if (exists && context?.claimed !== true && !(origin.admin && changes.adopt)) {
-    throw new AppError(
-      'conflict',
-      `${jid} has an account that this service did not make; the admin token may adopt it (adopt: true)`,
-      { field: 'username' },
-    );
-  }
+  const mayChange = isOurs(context?.claim ?? null, now()) || (origin.admin && changes.adopt);
+  if (exists && !mayChange) throw foreignAccount(jid);
   if (!exists && changes.password === undefined) {
     throw new AppError('invalid', 'a new account needs a password', { field: 'password' });
   }
   return exists;
 }
 
+/** What one request does with the account, over all tries of its registration. */
+interface AccountWork {
+  /** The account existed before. */
+  readonly existed: boolean;
+  /** null if the account was ours for good before. */
+  claim: OwnClaim | null;
+  isWritten: boolean;
+}
+
+/** Makes the account, or sets its password. @throws {AppError} `conflict` if somebody else has just made the account */
+async function writePassword(
+  { actors, admin }: AccountsOptions,
+  { tenant, username, jid }: PutRequest,
+  { existed, claim }: AccountWork,
+  password: string,
+): Promise<void> {
+  if (!existed) {
+    if ((await admin.register(jid, password)) === 'created') {
+      if (claim) claim.created = true;
+      return;
+    }
+    const state = claim?.isFirst ? await actors.operator(tenant.id, username).latest() : null;
+    // Nobody of this service has claimed the account since.
+    if (claim && state?.context.claim?.revision === claim.revision) throw foreignAccount(jid);
+  }
+  // If two requests make the same operator, the password of the second one applies.
+  await admin.changePassword(jid, password);
+}
+
 /** Makes or changes the account: password, name and roster group. */
 async function writeAccount(
-  { admin }: AccountsOptions,
-  { tenant, jid, changes: { password } }: PutRequest,
-  exists: boolean,
+  options: AccountsOptions,
+  request: PutRequest,
+  work: AccountWork,
   name: string,
 ): Promise<void> {
-  if (password !== undefined) {
-    // If two requests make the same operator, the password of the second one applies.
-    const isNew = !exists && (await admin.register(jid, password)) === 'created';
-    if (!isNew) await admin.changePassword(jid, password);
-  }
+  const { admin } = options;
+  const { tenant, jid, changes } = request;
+  const { password } = changes;
+  if (password !== undefined) await writePassword(options, request, work, password);
   const groups = rosterGroups(tenant);
   await admin.ensureGroups(tenant.host, groups);
   // The nickname comes first: a roster takes the name of a member when the member joins, and sends it to its contacts.
@@ -155,35 +205,49 @@ async function writeAccount(
 }
 
 /**
- * Notes on the operator's stream that the account is ours, then writes the account. The other order could leave an
+ * Notes on the operator's stream that the account is ours, before the account is written. The other order could leave an
  * account after a crash that looks like somebody else's.
- * @returns the revision that the registration expects
+ * @returns null if the account is ours for good already
  */
-async function claimAndWriteAccount(
-  options: AccountsOptions,
-  request: PutRequest,
-  { revision }: Snapshot,
-  registration: Registration,
-  exists: boolean,
-): Promise<number> {
-  const { tenant, username } = request;
-  const operator = options.actors.operator(tenant.id, username);
-  const claim = await operator.send({ type: 'ClaimAccount', adopted: exists });
-  await writeAccount(options, request, exists, registration.name ?? username);
-  return claim.facts === 1 && claim.revision === revision + 1 ? claim.revision : revision;
+async function claimAccount(
+  { actors, now }: AccountsOptions,
+  { tenant, username }: PutRequest,
+  { revision, context }: Snapshot,
+  adopted: boolean,
+): Promise<OwnClaim | null> {
+  const operator = actors.operator(tenant.id, username);
+  const claim = await operator.send({ type: 'ClaimAccount', adopted });
+  if (claim.facts === 0) return null;
+  const isFirst = claim.revision === revision + 1 && !isOurs(context?.claim ?? null, now());
+  return { revision: claim.revision, isFirst, created: false };
 }
 
 /**
- * One try of a registration. The order counts (docs/adr/0013): the snapshot, the claim of the LHC user, the registration
- * that expects the snapshot's revision.
- * @param account for the first try, which writes the account
+ * After a refusal: the account is not ours, so whoever makes it later keeps it. If this request has made it, it is removed
+ * again, unless another request has claimed it since. A claim that cannot be given back lapses by itself.
+ */
+async function giveBack(
+  { actors, admin }: AccountsOptions,
+  { tenant, username, jid }: PutRequest,
+  { revision, created }: OwnClaim,
+): Promise<void> {
+  const command = { type: 'ReleaseAccountClaim', revision } as const;
+  const { facts } = await actors.operator(tenant.id, username).send(command);
+  if (facts === 0 || !created) return;
+  await admin.unregister(jid);
+  await admin.leaveGroup(jid, rosterGroups(tenant).operators);
+}
+
+/**
+ * One try of a registration. The order counts (docs/adr/0013): the snapshot, the claim of the LHC user, the account unless
+ * an earlier try has written it, the registration that expects the snapshot's revision.
  * @returns null if the operator's stream has moved since the snapshot and another try is allowed
  */
 async function tryRegister(
   options: AccountsOptions,
   request: PutRequest,
   { snapshot, registration }: { snapshot: Snapshot; registration: Registration },
-  account: { readonly exists: boolean } | null,
+  work: AccountWork,
   isLastTry: boolean,
 ): Promise<Dispatched | null> {
   const { actors, lhcUsers } = options;
@@ -195,15 +259,17 @@ async function tryRegister(
   let seenRevision = revision;
   let sent = false;
   try {
-    if (account) {
-      const { exists } = account;
-      seenRevision = await claimAndWriteAccount(options, request, snapshot, registration, exists);
+    if (!work.isWritten) {
+      work.claim = await claimAccount(options, request, snapshot, work.existed);
+      if (work.claim?.revision === revision + 1) seenRevision = work.claim.revision;
+      await writeAccount(options, request, work, registration.name ?? username);
+      work.isWritten = true;
     }
     sent = true;
     const command = { ...registration, seenRevision };
     return await actors.operator(tenant.id, username).send(command, origin);
   } catch (error) {
-    const hasMoved = hasCode(error, 'conflict');
+    const hasMoved = sent && hasCode(error, 'conflict');
     if (hasMoved && !isLastTry) return null;
     // If nobody knows whether the registration was stored, the claim stays. It can be taken over when it is stale.
     if (!isRegistered && (!sent || hasMoved)) {
@@ -213,23 +279,42 @@ async function tryRegister(
   }
 }
 
+async function register(
+  options: AccountsOptions,
+  request: PutRequest,
+  first: { readonly snapshot: Snapshot; readonly registration: Registration },
+  work: AccountWork,
+): Promise<Dispatched> {
+  let { snapshot, registration } = first;
+  for (let attempt = 1; ; attempt++) {
+    const isLastTry = attempt === REGISTRATION_ATTEMPTS;
+    const result = await tryRegister(options, request, { snapshot, registration }, work, isLastTry);
+    if (result) return result;
+    snapshot = await readSnapshot(options, request);
+    registration = await registrationOf(options, request, snapshot);
+  }
+}
+
 async function put(options: AccountsOptions, request: PutRequest): Promise<Dispatched> {
   const { actors, sessions, removal } = options;
   const { tenant, username, origin } = request;
   await removal.finishRecent(tenant, username);
-  let snapshot = await readSnapshot(options, request);
-  let registration = await registrationOf(options, request, snapshot);
+  const snapshot = await readSnapshot(options, request);
+  const registration = await registrationOf(options, request, snapshot);
   // A repeated request gets its first answer.
   if (snapshot.isRepeat) return actors.operator(tenant.id, username).send(registration, origin);
-  const exists = await checkAccount(options, request, snapshot);
-  let result: Dispatched | null = null;
-  for (let attempt = 1; ; attempt++) {
-    const account = attempt === 1 ? { exists } : null;
-    const isLastTry = attempt === REGISTRATION_ATTEMPTS;
-    result = await tryRegister(options, request, { snapshot, registration }, account, isLastTry);
-    if (result) break;
-    snapshot = await readSnapshot(options, request);
-    registration = await registrationOf(options, request, snapshot);
+  const existed = await checkAccount(options, request, snapshot);
+  const work: AccountWork = { existed, claim: null, isWritten: false };
+  let result: Dispatched;
+  try {
+    result = await register(options, request, { snapshot, registration }, work);
+  } catch (error) {
+    // An answer and no outage: the same request would be refused again.
+    const isRefusal = isPermanent(error) || hasCode(error, 'conflict');
+    if (isRefusal && work.claim) {
+      await giveBack(options, request, work.claim).catch(() => undefined);
+    }
+    throw error;
   }
   // An operator who is logged in already counts from now on.
   await sessions.compare(tenant.id, username, false);

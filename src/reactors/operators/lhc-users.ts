@@ -56,7 +56,8 @@ async function takeOver(options: LhcUsersOptions, tenant: TenantId, claim: Claim
   }
   // The registration of this claim was completed and is over, or it was given up.
   if (operator && operator.registrationRevision > operatorRevision) return;
-  if (options.now() - at <= CLAIM_STALE_MS) {
+  // A claim from the future is stale too: the clock was set back.
+  if (Math.abs(options.now() - at) <= CLAIM_STALE_MS) {
     throw new AppError(
       'conflict',
       `LHC user ${lhcUserId} is being given to operator ${username}; try again in a minute`,

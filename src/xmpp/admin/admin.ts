@@ -11,7 +11,7 @@ import type { EjabberdAdmin } from '../port.ts';
 import { acknowledgementStanza, chatStateStanza, messageStanza, vcardStanza } from '../stanzas.ts';
 import { avatarOf } from './avatar.ts';
 import { createGroups } from './groups.ts';
-import { type ApiOptions, createHttpApi, type HttpApi } from './http-api.ts';
+import { type ApiOptions, createHttpApi, type HttpApi, type Refusal } from './http-api.ts';
 
 const DONE = z.literal(0);
 /** `check_account`: 0 the account exists, 1 it does not. */
@@ -132,8 +132,28 @@ function register(
     'register',
     { user, host, password },
     z.string().transform(() => 'created' as const),
-    ({ status }) => (status === 409 ? ('exists' as const) : undefined),
+    (refusal) => {
+      if (refusal.status === 409) return 'exists' as const;
+      const error = registrationError(refusal, `${user}@${host}`);
+      if (error) throw error;
+      return undefined;
+    },
   );
+}
+
+const passwordRefused = (): AppError =>
+  new AppError('invalid', 'ejabberd does not accept this password', { field: 'password' });
+
+/** What ejabberd's texts mean (measured on 23.01): every refusal of `register` has the status 500 and the code 10001. */
+function registrationError({ status, code, text }: Refusal, jid: string): AppError | null {
+  if (code !== 10_001 || /unknown virtual host/i.test(text)) return null;
+  const details = { part: 'ejabberd', command: 'register', status, code };
+  if (/password/i.test(text)) return passwordRefused();
+  if (/database failure/i.test(text)) {
+    return new AppError('unavailable', `ejabberd could not store the account ${jid}`, details);
+  }
+  const message = `ejabberd does not allow the account ${jid}: look at auth_method and the access rules of its host`;
+  return new AppError('refused', message, details);
 }
 
 async function changePassword(
@@ -146,7 +166,10 @@ async function changePassword(
     'change_password',
     { user, host, newpass: password },
     DONE,
-    ({ text }) => (text === 'unknown_user' ? ('missing' as const) : undefined),
+    ({ text }) => {
+      if (text === 'invalid_password') throw passwordRefused();
+      return text === 'unknown_user' ? ('missing' as const) : undefined;
+    },
   );
   if (result === 'missing') {
     throw new AppError('not-found', `There is no account ${user}@${host}: register it first.`);

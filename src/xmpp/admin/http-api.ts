@@ -48,7 +48,7 @@ interface Answer {
 }
 
 /** An answer with a status other than 200. */
-interface Refusal {
+export interface Refusal {
   readonly status: number;
   /** ejabberd's own code: 32 no rights, 40 no such command, 10001 failed, 10090 exists. */
   readonly code: number | undefined;
@@ -62,7 +62,7 @@ export interface HttpApi {
   knownVersion(): Promise<string>;
   /**
    * Calls a command with the argument forms of API version 0.
-   * @param meaning the result that a refusal stands for; undefined makes it an error
+   * @param meaning the result that a refusal stands for; undefined makes it an error. It may throw a better error
    * @throws {AppError} `unavailable`: not reachable, not allowed or not understood. `refused`: these arguments are wrong
    */
   call<S extends z.ZodType, R = never>(

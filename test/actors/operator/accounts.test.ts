@@ -27,6 +27,26 @@ const register = (after: number): OperatorCommand => ({
   seenRevision: after,
 });
 
+describe('the claim of an account', () => {
+  const released: OperatorFact = { type: 'OperatorAccountClaimReleased', data: {} };
+  const release = (revision: number) => ({ type: 'ReleaseAccountClaim', revision }) as const;
+
+  it('is given back by the request that made it, and by no other', () => {
+    operator().given([claimed]).when(release(0)).then([released]);
+    operator().given([claimed, claimed]).when(release(0)).then([]);
+    operator().given([claimed, claimed]).when(release(1)).then([released]);
+    operator().given([claimed, released]).when(release(0)).then([]);
+    operator().when(release(0)).then([]);
+  });
+
+  it('stays once an operator is registered', () => {
+    operator().given([claimed, registered]).when(release(0)).then([]);
+    const claim = { type: 'ClaimAccount', adopted: false } as const;
+    operator().given([claimed, registered]).when(claim).then([]);
+    operator().given([claimed, released]).when(claim).then([claimed]);
+  });
+});
+
 describe('a registration', () => {
   it('is refused if the stream has newer facts than the caller has seen', () => {
     operator().given([claimed]).when(register(0)).then([registered]);
@@ -110,7 +130,7 @@ describe('the account of a removed operator', () => {
     const again = operator().given([claimed, registered, removed, claimed]);
     again.when(report).then([]);
     expect(operatorState(again.state().core).context).toMatchObject({
-      claimed: true,
+      claim: { revision: 3, registered: false },
       accountRemovalPending: false,
       registered: false,
       lhcUserId: null,

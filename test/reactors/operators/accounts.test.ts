@@ -3,7 +3,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { createOperatorAccounts } from '../../../src/reactors/operators/accounts.ts';
+import {
+  ACCOUNT_CLAIM_MS,
+  createOperatorAccounts,
+} from '../../../src/reactors/operators/accounts.ts';
 import { createLhcUsers } from '../../../src/reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
 import { createActors } from '../../../src/runtime/host/actors.ts';
@@ -37,6 +40,7 @@ function processOf() {
     tenants,
     lhcUsers,
     removal,
+    now,
     sessions: { compare: async () => {}, compareAll: async () => {} },
     reserved: ['api'],
   });
@@ -324,6 +328,148 @@ describe('a change', () => {
     expect(await rig.types('operator-acme.ada')).toEqual([]);
     expect(await rig.types('tenant-acme')).toEqual([]);
   });
+});
+
+describe('an account', () => {
+  const refused = (code: 'refused' | 'invalid' | 'unavailable', call: string) => {
+    ejabberd.state.before = async (each) => {
+      if (each.startsWith(call)) throw new AppError(code, `no ${call}`);
+    };
+  };
+  const allowed = () => {
+    ejabberd.state.before = async () => {};
+  };
+  /** Somebody else makes the account, by registration in the client, say. */
+  const theirs = (name: string) => void ejabberd.accounts.set(jid(name), 'theirs');
+  const types = (name: string) => rig.types(`operator-acme.${name}`);
+
+  it.each(['refused', 'invalid'] as const)(
+    'that ejabberd refuses (%s) stays with whoever makes it later',
+    async (code) => {
+      const { put } = processOf();
+      refused(code, 'register');
+      await expect(put('ada', of(7))).rejects.toHaveProperty('code', code);
+      expect(await types('ada')).toEqual([
+        'OperatorAccountClaimed',
+        'LhcUserRevoked',
+        'OperatorAccountClaimReleased',
+      ]);
+      allowed();
+      theirs('ada');
+      await expect(put('ada', of(7))).rejects.toEqual(conflict(/did not make/));
+      await expect(put('ada', { lhcUserId: 7, password: 'mine' })).rejects.toEqual(
+        conflict(/did not make/),
+      );
+      expect(ejabberd.accounts.get(jid('ada'))).toBe('theirs');
+      expect(await registered()).toEqual({});
+    },
+  );
+
+  it('that somebody makes between the look and the registration is theirs', async () => {
+    const { put } = processOf();
+    ejabberd.state.before = async (call) => {
+      if (call === `register ${jid('ada')}`) theirs('ada');
+    };
+    await expect(put('ada', of(7))).rejects.toEqual(conflict(/did not make/));
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('theirs');
+    expect((await types('ada')).at(-1)).toBe('OperatorAccountClaimReleased');
+    await put('grace', of(7)); // and the LHC user is free
+  });
+
+  it('is claimed for minutes if nobody knows what became of it, also after a restart', async () => {
+    refused('unavailable', 'register');
+    await expect(processOf().put('ada', of(7))).rejects.toHaveProperty('code', 'unavailable');
+    await expect(processOf().put('grace', of(8))).rejects.toHaveProperty('code', 'unavailable');
+    allowed();
+    // The answer was lost, and the account is there.
+    ejabberd.accounts.set(jid('ada'), 'pw');
+    rig.clock.passes(ACCOUNT_CLAIM_MS);
+    await processOf().put('ada', of(7, { password: 'again' }));
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('again');
+
+    theirs('grace');
+    rig.clock.passes(1);
+    await expect(processOf().put('grace', of(8))).rejects.toEqual(conflict(/did not make/));
+    expect(ejabberd.accounts.get(jid('grace'))).toBe('theirs');
+    expect(await registered()).toEqual({ 7: 'ada' });
+  });
+
+  it('is ours for good once an operator is registered with it', async () => {
+    const { put } = processOf();
+    await put('ada', of(7));
+    rig.clock.passes(100 * ACCOUNT_CLAIM_MS);
+    await processOf().put('ada', { password: 'changed' });
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('changed');
+    refused('invalid', 'changePassword');
+    await expect(put('ada', { password: 'bad' })).rejects.toHaveProperty('code', 'invalid');
+    allowed();
+    await put('ada', { password: 'good' });
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('good');
+  });
+
+  it('that a refused registration has made is removed again', async () => {
+    const { put } = processOf();
+    refused('refused', 'setNickname');
+    await expect(put('ada', of(7))).rejects.toHaveProperty('code', 'refused');
+    expect(ejabberd.accounts.has(jid('ada'))).toBe(false);
+    allowed();
+    await put('ada', of(7));
+    expect(await registered()).toEqual({ 7: 'ada' });
+  });
+
+  it('of two processes that make it at once belongs to both', async () => {
+    const [slow, fast] = [processOf(), processOf()];
+    const held = hold(`register ${jid('ada')}`);
+    const late = slow.put('ada', of(7));
+    await held.reached;
+    await fast.put('ada', of(7, { password: 'fast' }));
+    held.go();
+    await late;
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('pw');
+    expect(await registered()).toEqual({ 7: 'ada' });
+  });
+
+  it('that somebody else made is never changed, for any order of requests, refusals and outages', async () => {
+    const step = fc.record({
+      by: fc.constantFrom(0, 1),
+      wish: fc.constantFrom('put', 'remove', 'foreign', 'expire'),
+      fails: fc.option(
+        fc.tuple(
+          fc.constantFrom('register', 'setNickname', 'joinGroup', 'changePassword'),
+          fc.constantFrom('refused', 'unavailable' as const),
+        ),
+        { freq: 3 },
+      ),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 12 }), async (steps) => {
+        await rig.close();
+        rig = await openRig();
+        ejabberd = fakeEjabberd();
+        const processes = [processOf(), processOf()];
+        let isForeign = false;
+        let lapsed = false;
+        for (const { by, wish, fails } of steps) {
+          const process = processes[by];
+          allowed();
+          if (fails) refused(fails[1] as 'refused' | 'unavailable', fails[0]);
+          const [fact = ''] = (await types('ada')).slice(-1);
+          // While an answer is outstanding, an account that appears may be ours.
+          const isOpen =
+            !lapsed && (fact === 'OperatorAccountClaimed' || fact === 'LhcUserRevoked');
+          if (wish === 'expire') rig.clock.passes(ACCOUNT_CLAIM_MS + 1);
+          lapsed = wish === 'expire' || (lapsed && wish !== 'put');
+          if (wish === 'foreign' && !isOpen && !ejabberd.accounts.has(jid('ada'))) {
+            theirs('ada');
+            isForeign = true;
+          } else if (wish === 'put') await process?.put('ada', of(7)).catch(() => undefined);
+          else if (wish === 'remove') await process?.remove('ada').catch(() => undefined);
+          if (isForeign) expect(ejabberd.accounts.get(jid('ada'))).toBe('theirs');
+        }
+      }),
+      { numRuns: 25 },
+    );
+  }, 120_000);
 });
 
 describe('a removed operator', () => {

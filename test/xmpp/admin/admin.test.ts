@@ -9,7 +9,11 @@ import { presenceStanza } from '../../../src/xmpp/stanzas.ts';
 import { testEjabberd } from '../../support/ejabberd.ts';
 import { connectOperator } from '../../support/operator.ts';
 
-const ejabberd = await testEjabberd({ hosts: ['xmpp.test', 'second.test'] });
+const ejabberd = await testEjabberd({
+  hosts: ['xmpp.test', 'second.test', 'closed.test'],
+  // No account can be made there.
+  extraConfig: { host_config: { 'closed.test': { auth_method: ['anonymous'] } } },
+});
 const connection = { url: ejabberd.apiUrl, ...ejabberd.api };
 const admin = createEjabberdAdmin(connection);
 const at = (user: string, host = ejabberd.host) => `${user}@${host}`;
@@ -62,6 +66,29 @@ describe('accounts', () => {
     await stream.close(2_000);
     await expect(admin.changePassword(at('nobody'), 'x')).rejects.toEqual(
       rejects('not-found', /no account nobody@/),
+    );
+  });
+
+  test('are refused with a reason that names neither the password nor the node', async () => {
+    // Right-to-left and left-to-right letters together: ejabberd prepares it by RFC 3454, which does not allow that.
+    const mixed = 'שלום abc';
+    await admin.register(at('carl'), 'fine');
+    for (const refused of [
+      () => admin.register(at('dora'), mixed),
+      () => admin.changePassword(at('carl'), mixed),
+    ]) {
+      await expect(refused()).rejects.toMatchObject({
+        code: 'invalid',
+        message: 'ejabberd does not accept this password',
+        details: { field: 'password' },
+      });
+    }
+    expect(await admin.accountExists(at('dora'))).toBe(false);
+    await expect(admin.register(at('anna', 'closed.test'), 'fine')).rejects.toEqual(
+      rejects('refused', /^ejabberd does not allow the account anna@closed\.test: look at/),
+    );
+    await expect(admin.register(at('anna', 'none.test'), 'fine')).rejects.toEqual(
+      rejects('refused', /does not serve the host none\.test/),
     );
   });
 
@@ -222,7 +249,7 @@ describe('an error says what to repair', () => {
 
   test('a malformed name', async () => {
     await expect(admin.register('a b@xmpp.test', 'secret')).rejects.toEqual(
-      rejects('refused', /register/),
+      rejects('refused', /does not allow the account a b@xmpp\.test/),
     );
     await expect(admin.register('nohost', 'secret')).rejects.toEqual(
       rejects('refused', /not the JID/),
