@@ -14,6 +14,7 @@ import { benchMemory } from './memory.ts';
 import { benchMessages } from './messages.ts';
 import { benchPageViews } from './page-views.ts';
 import { benchQueries } from './queries.ts';
+import { benchRebuild } from './rebuild.ts';
 import { benchRouting } from './routing.ts';
 import type { Row } from './row.ts';
 import { table } from './table.ts';
@@ -33,6 +34,7 @@ const benches: Record<string, () => Promise<Row[]>> = {
   eventstore: benchEventStore,
   esdb: benchEsdb,
   fold: benchFold,
+  rebuild: benchRebuild,
   'page-views': () => benchPageViews(execArgv),
   messages: () => benchMessages(execArgv),
   queries: () => benchQueries(execArgv),

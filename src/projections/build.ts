@@ -12,6 +12,7 @@ import { openDatabase, transaction } from '../sqlite/open.ts';
 import { openPersonal, type Personal } from './facts.ts';
 import {
   applyToAll,
+  INDEXES,
   nameOf,
   type Queries,
   queriesOf,
@@ -21,6 +22,7 @@ import {
   VERSIONS,
   type Versions,
 } from './models.ts';
+import { nextTurn } from './turns.ts';
 
 export interface BuildOptions {
   /** The file's name without a number. Builds are `projections.db.1`, `projections.db.2` …, each with its own -wal. */
@@ -41,6 +43,8 @@ export interface Build {
   readonly fold: Fold | null;
   /** True if the build once had everything that the log had. */
   complete(): boolean;
+  /** Adds the indexes that queries need, one in each turn of the event loop. */
+  addIndexes(): Promise<void>;
   /** Makes it complete, on disk, for good. */
   markComplete(): void;
   position(): Position | null;
@@ -67,12 +71,16 @@ const SCHEMA_OF_BUILD = `
   ) STRICT;
 `;
 
+/** A power cut may lose the last commits, rows and checkpoint together. They are folded again. */
+const WHEN_COMPLETE = 'PRAGMA synchronous = NORMAL; PRAGMA cache_size = -16384';
+/** After a power cut an incomplete build may be damaged: it is deleted and started again. The cache has 64 MiB. */
+const WHILE_INCOMPLETE = 'PRAGMA synchronous = OFF; PRAGMA cache_size = -65536';
+
 const openFile = (file: string): DatabaseSync =>
   openDatabase(file, {
     applicationId: APPLICATION_ID,
     version: 1,
     schema: '',
-    // A power cut may lose the last commits, rows and checkpoint together. They are folded again.
     synchronous: 'NORMAL',
   });
 
@@ -189,12 +197,14 @@ function createBuild(
 ): Build {
   const { versions } = header;
   let { complete } = header;
+  db.exec(complete ? WHEN_COMPLETE : WHILE_INCOMPLETE);
   const isCurrent = nameOf(versions) === nameOf(VERSIONS);
   const fold = isCurrent
     ? createModelFold(options, db, {
         onApplied: (batch) => listener.onApplied(build, batch),
         onDropped: () => {
           complete = false;
+          db.exec(WHILE_INCOMPLETE);
           listener.onDropped(build);
         },
       })
@@ -205,11 +215,17 @@ function createBuild(
     versions,
     fold,
     complete: () => complete,
+    addIndexes: async () => {
+      for (const sql of INDEXES) {
+        db.exec(sql);
+        await nextTurn();
+      }
+    },
     markComplete: () => {
-      // The older build is deleted right after this. So the mark must survive a power cut.
-      db.exec('PRAGMA synchronous = FULL');
+      // The older build is deleted right after this. So the rows and the mark must survive a power cut.
+      db.exec('PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE)');
       db.exec('UPDATE build SET complete = 1');
-      db.exec('PRAGMA synchronous = NORMAL');
+      db.exec(WHEN_COMPLETE);
       complete = true;
     },
     position: () => (fold ? fold.position() : stored),

@@ -118,9 +118,13 @@ export class Builds {
   /** Waits until a build has caught up, and makes it the current one. The old one is deleted. */
   async #finish(build: Build): Promise<void> {
     const signal = this.#running;
+    if (!signal) return;
     const currentPosition = () => this.current?.position() ?? null;
-    if (!signal || !(await catchesUp(this.#options.store, build, currentPosition, signal))) return;
+    const catchUp = () => catchesUp(this.#options.store, build, currentPosition, signal);
+    if (!(await catchUp())) return;
     try {
+      await build.addIndexes();
+      if (!(await catchUp())) return; // the log and the current build have moved on meanwhile
       build.markComplete();
     } catch {
       // The disk may be full. Without the mark on disk, queries must not read the build.

@@ -39,21 +39,6 @@ export const CHATS: Model<ApplyVisitorFact> = {
       missed_offers INTEGER NOT NULL DEFAULT 0,
       PRIMARY KEY (tenant, visitor, chat_id, revision)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX chats_by_start ON chats (tenant, started_at DESC, visitor, revision, department, state,
-      accepted_at, answered_at);
-    CREATE INDEX chats_by_id ON chats (tenant, chat_id, started_at);
-    CREATE INDEX chats_by_department ON chats
-      (tenant, department, started_at DESC, visitor, revision);
-    CREATE INDEX chats_by_operator ON chats (tenant, operator, started_at DESC, visitor, revision)
-      WHERE operator IS NOT NULL;
-    CREATE INDEX chats_open ON chats (tenant, started_at DESC, visitor, revision)
-      WHERE state <> 'closed';
-    CREATE INDEX chats_missed ON chats (tenant, started_at DESC, visitor, revision)
-      WHERE state = 'closed' AND accepted_at IS NULL;
-    CREATE INDEX chats_waiting ON chats (tenant, waiting_since, visitor, revision)
-      WHERE waiting_since IS NOT NULL;
-    CREATE INDEX chats_by_acceptance ON chats (tenant, department, accepted_at, started_at)
-      WHERE accepted_at IS NOT NULL;
     CREATE TABLE chat_operators (
       tenant TEXT NOT NULL,
       visitor TEXT NOT NULL,
@@ -70,9 +55,18 @@ export const CHATS: Model<ApplyVisitorFact> = {
       declined INTEGER NOT NULL DEFAULT 0,
       PRIMARY KEY (tenant, visitor, chat_id, revision, operator)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX chat_operators_by_start ON chat_operators (tenant, started_at DESC, visitor, revision,
-      operator, asked_at, accepted_at, answered_at, messages, missed, declined);
   `,
+  indexes: {
+    chats_by_start: `ON chats (tenant, started_at DESC, visitor, revision, department, state, accepted_at, answered_at)`,
+    chats_by_id: `ON chats (tenant, chat_id, started_at)`,
+    chats_by_department: `ON chats (tenant, department, started_at DESC, visitor, revision)`,
+    chats_by_operator: `ON chats (tenant, operator, started_at DESC, visitor, revision) WHERE operator IS NOT NULL`,
+    chats_open: `ON chats (tenant, started_at DESC, visitor, revision) WHERE state <> 'closed'`,
+    chats_missed: `ON chats (tenant, started_at DESC, visitor, revision) WHERE state = 'closed' AND accepted_at IS NULL`,
+    chats_waiting: `ON chats (tenant, waiting_since, visitor, revision) WHERE waiting_since IS NOT NULL`,
+    chats_by_acceptance: `ON chats (tenant, department, accepted_at, started_at) WHERE accepted_at IS NOT NULL`,
+    chat_operators_by_start: `ON chat_operators (tenant, started_at DESC, visitor, revision, operator, asked_at, accepted_at, answered_at, messages, missed, declined)`,
+  },
   tables: ['chats', 'chat_operators'],
   apply: (db) => {
     const statements = prepare(db);

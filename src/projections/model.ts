@@ -4,8 +4,13 @@ import type { DatabaseSync } from 'node:sqlite';
 export interface Model<Apply> {
   /** Raise it when the schema or the effect of `apply` changes: then the rows are built again beside the old ones. */
   readonly version: number;
-  /** Creates the tables and their indexes. */
+  /** Creates the tables, and the indexes that `apply` needs. */
   readonly schema: string;
+  /**
+   * The indexes that only queries need, each by its name. A build gets them when it has caught up: keeping them up to date
+   * meanwhile took a third of the time.
+   */
+  readonly indexes?: Readonly<Record<string, string>>;
   /** Every table in `schema`. */
   readonly tables: readonly string[];
   /** Prepares the statements, when the tables exist. */

@@ -37,6 +37,10 @@ export const VERSIONS: Versions = Object.fromEntries(
 );
 
 export const SCHEMA = ALL.map(({ schema }) => schema).join('');
+/** The indexes that only queries need: a statement for each. Indexes that exist already are left alone. */
+export const INDEXES: readonly string[] = ALL.flatMap(({ indexes = {} }) =>
+  Object.entries(indexes).map(([name, on]) => `CREATE INDEX IF NOT EXISTS ${name} ${on}`),
+);
 export const TABLES = ALL.flatMap(({ tables }) => tables);
 
 /** @returns a text that is equal for equal versions only */

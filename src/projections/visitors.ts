@@ -30,13 +30,14 @@ export const VISITORS: Model<ApplyVisitorFact> = {
       updated_at INTEGER NOT NULL,
       PRIMARY KEY (tenant, key)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX visitors_by_arrival ON visitors (tenant, arrived_at DESC, key);
-    CREATE INDEX visitors_online ON visitors (tenant, arrived_at DESC, key) WHERE presence = 'online';
-    CREATE INDEX visitors_conversing ON visitors (tenant, arrived_at DESC, key)
-      WHERE conversation <> 'none';
-    CREATE INDEX visitors_by_last_seen ON visitors (tenant, last_seen DESC, key);
-    CREATE INDEX visitors_of_operators ON visitors (tenant, operator) WHERE operator IS NOT NULL;
   `,
+  indexes: {
+    visitors_by_arrival: `ON visitors (tenant, arrived_at DESC, key)`,
+    visitors_online: `ON visitors (tenant, arrived_at DESC, key) WHERE presence = 'online'`,
+    visitors_conversing: `ON visitors (tenant, arrived_at DESC, key) WHERE conversation <> 'none'`,
+    visitors_by_last_seen: `ON visitors (tenant, last_seen DESC, key)`,
+    visitors_of_operators: `ON visitors (tenant, operator) WHERE operator IS NOT NULL`,
+  },
   tables: ['visitors'],
   apply: (db) => {
     const statements = prepare(db);

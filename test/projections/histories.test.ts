@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import type { Position, RecordedEvent } from '../../src/eventstore/port.ts';
 import { streamEventsOf } from '../../src/projections/changes.ts';
-import { applyToAll, queriesOf, SCHEMA } from '../../src/projections/models.ts';
+import { applyToAll, INDEXES, queriesOf, SCHEMA } from '../../src/projections/models.ts';
 
 const GOLDEN = join(import.meta.dirname, '../actors/golden');
 const ACME = TenantSettings.parse({
@@ -19,7 +19,7 @@ const histories = readdirSync(GOLDEN).filter((name) => /^history-(visitor|operat
 test.each(histories)('%s', (file) => {
   const { facts } = JSON.parse(readFileSync(join(GOLDEN, file), 'utf8'));
   const db = new DatabaseSync(':memory:');
-  db.exec(SCHEMA);
+  db.exec(`${SCHEMA} ${INDEXES.join(';')}`);
   const apply = applyToAll(db);
   const queries = queriesOf(db);
   const rows = {
