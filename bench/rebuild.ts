@@ -41,8 +41,13 @@ async function build(dir: string, round: number): Promise<void> {
   const secret = readFileSync(join(dir, 'service-secret'), 'utf8').trim();
   const readOnly = () => Promise.reject(new Error('the benchmark only reads'));
   const vault = createVault({
-    store: { readStream: store.readStream, append: readOnly, deleteStream: readOnly },
-    wrapping: deriveSecrets(secret).wrapping,
+    store: {
+      readStream: store.readStream,
+      append: readOnly,
+      deleteStream: readOnly,
+      truncateBefore: readOnly,
+    },
+    wrapping: deriveSecrets([secret]).wrapping,
     now: Date.now,
     newId: () => '',
   });
