@@ -79,6 +79,11 @@ export interface Ejabberd {
   start(): Promise<void>;
   /** Creates an account. Does nothing if it exists, even with another password. */
   register(user: string, password: string, host?: string): Promise<void>;
+  /**
+   * Creates an account and puts it into the group of operators, as the service does.
+   * @param group of a tenant with an instance: `operators.{instance}`
+   */
+  registerOperator(user: string, password: string, host?: string, group?: string): Promise<void>;
 }
 
 const START_DEADLINE_MS = 30_000;
@@ -96,6 +101,15 @@ export async function startEjabberd(options: EjabberdOptions): Promise<Ejabberd>
   const { hosts, host, ports, api, apiUrl, dir } = node;
   const server = createProcess(node);
   await server.start();
+  async function register(user: string, password: string, at = host): Promise<void> {
+    const response = await post(node, 'register', { user, host: at, password });
+    if (!response.ok && response.status !== 409) {
+      throw new AppError(
+        'unavailable',
+        `ejabberd did not create ${user}@${at}: ${response.status} ${(await response.text()).slice(0, 300)}`,
+      );
+    }
+  }
   return {
     host,
     hosts,
@@ -116,12 +130,19 @@ export async function startEjabberd(options: EjabberdOptions): Promise<Ejabberd>
     stop: server.stop,
     kill: server.kill,
     start: server.start,
-    async register(user, password, at = host) {
-      const response = await post(node, 'register', { user, host: at, password });
-      if (!response.ok && response.status !== 409) {
+    register,
+    async registerOperator(user, password, at = host, group = 'operators') {
+      await register(user, password, at);
+      // `srg_add` exists from 24.06 on. Before, `srg_create` takes a text for `display`.
+      const form = { label: group, description: '', display: '' };
+      const added = await post(node, 'srg_add', { group, host: at });
+      if (!added.ok) await post(node, 'srg_create', { group, host: at, ...form });
+      const member = { user, host: at, group, grouphost: at };
+      const response = await post(node, 'srg_user_add', member);
+      if (!response.ok) {
         throw new AppError(
           'unavailable',
-          `ejabberd did not create ${user}@${at}: ${response.status} ${(await response.text()).slice(0, 300)}`,
+          `ejabberd did not put ${user}@${at} into ${group}: ${response.status} ${(await response.text()).slice(0, 300)}`,
         );
       }
     },

@@ -59,6 +59,15 @@ export const API_COMMANDS = [
   'send_stanza',
 ] as const;
 
+/** Options of mod_lhc for tests and benchmarks whose operators write faster than people. */
+export const FAST_OPERATORS = {
+  message_rate: 100_000,
+  message_burst: 100_000,
+  signal_rate: 100_000,
+  signal_burst: 100_000,
+  max_operator_share: 100,
+} as const;
+
 /** A text of 60 kB fits even if every character is escaped. */
 const MAX_STANZA_BYTES = 524_288;
 /** ejabberd's default of 5 stalls a burst of logins in steps of a second (measured). */

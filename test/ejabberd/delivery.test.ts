@@ -28,7 +28,7 @@ let users = 0;
 /** A new operator, so tests do not share one. */
 async function newUser(): Promise<string> {
   users += 1;
-  await ejabberd.register(`op${users}`, 'pw');
+  await ejabberd.registerOperator(`op${users}`, 'pw');
   return `op${users}`;
 }
 const connect = (username: string, options: Partial<OperatorOptions> = {}) =>

@@ -2,7 +2,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
-import { testEjabberd } from '../support/ejabberd.ts';
+import { FAST_OPERATORS, testEjabberd } from '../support/ejabberd.ts';
 import { connectOperator, type Operator, type OperatorOptions } from '../support/operator.ts';
 import { waitFor } from '../support/wait.ts';
 import { type Answer, startReceiver } from './receiver.ts';
@@ -11,14 +11,14 @@ const receiver = await startReceiver();
 const ejabberd = await testEjabberd({
   hosts: ['xmpp.test', 'other.test'],
   webhook: { url: receiver.url, secret: receiver.secret },
-  modLhc: { request_timeout: 1, max_backoff: 1 },
+  modLhc: { ...FAST_OPERATORS, request_timeout: 1, max_backoff: 1 },
   extraConfig: {
     api_permissions: { all: { from: ['mod_http_api'], who: { ip: '127.0.0.0/8' }, what: '*' } },
   },
 });
 const { host } = ejabberd;
-for (const user of ['op1', 'op2']) await ejabberd.register(user, 'pw');
-await ejabberd.register('op1', 'pw', 'other.test');
+for (const user of ['op1', 'op2']) await ejabberd.registerOperator(user, 'pw');
+await ejabberd.registerOperator('op1', 'pw', 'other.test');
 const visitorJid = `visitor.1@${host}`;
 const spool = join(ejabberd.dir, 'spool', 'mod_lhc', host);
 const login = (username: string, options: Partial<OperatorOptions> = {}): Promise<Operator> =>

@@ -1,7 +1,7 @@
 /** Every type of event that mod_lhc reports, in order and signed. */
 import xml, { type Element } from '@xmpp/xml';
 import { afterAll, afterEach, expect, it } from 'vitest';
-import { testEjabberd } from '../support/ejabberd.ts';
+import { FAST_OPERATORS, testEjabberd } from '../support/ejabberd.ts';
 import { connectOperator } from '../support/operator.ts';
 import { waitFor } from '../support/wait.ts';
 import { type LhcEvent, startReceiver } from './receiver.ts';
@@ -9,9 +9,10 @@ import { type LhcEvent, startReceiver } from './receiver.ts';
 const receiver = await startReceiver();
 const ejabberd = await testEjabberd({
   webhook: { url: receiver.url, secret: receiver.secret },
-  modLhc: { ping_interval: 2, ping_timeout: 1 },
+  modLhc: { ...FAST_OPERATORS, ping_interval: 2, ping_timeout: 1 },
 });
-for (const user of ['op1', 'op2', 'visitor.1', 'admin']) await ejabberd.register(user, 'pw');
+for (const user of ['visitor.1', 'admin']) await ejabberd.register(user, 'pw');
+for (const user of ['op1', 'op2']) await ejabberd.registerOperator(user, 'pw');
 const login = { service: ejabberd.xmpp, domain: ejabberd.host, password: 'pw' };
 const visitorJid = `visitor.1@${ejabberd.host}`;
 
@@ -20,7 +21,13 @@ afterAll(() => receiver.close());
 
 it('reports its start first', async () => {
   const started = await receiver.event('module.started');
-  expect(started).toMatchObject({ seq: 1, host: ejabberd.host, reason: 'start', version: '1.0.0' });
+  expect(started).toMatchObject({
+    seq: 1,
+    host: ejabberd.host,
+    reason: 'start',
+    version: '1.1.0',
+    instance: '',
+  });
   expect(started.ejabberd).toContain(ejabberd.version);
   expect(Math.abs(Date.now() - Date.parse(started.at))).toBeLessThan(60_000);
 });
@@ -189,26 +196,37 @@ it('keeps the order of each operator, with a text of 64 kB and two hundred messa
   await Promise.all(operators.map((operator) => operator.disconnect()));
 });
 
-it('reports chat states, receipts for unknown messages, and displayed markers', async () => {
-  const operator = await connectOperator({ ...login, username: 'op1', receipts: false });
+it('reports chat states and displayed markers, and receipts for messages that were routed', async () => {
+  const visitor = await connectOperator({ ...login, username: 'visitor.1' });
+  const operator = await connectOperator({
+    ...login,
+    username: 'op1',
+    receipts: false,
+    answerPings: false,
+  });
   operator.chatState(visitorJid, 'composing');
   operator.chatState(visitorJid, 'paused');
   operator.chatState(visitorJid, 'active');
   const gone = xml('gone', { xmlns: 'http://jabber.org/protocol/chatstates' });
   operator.sendStanza(xml('message', { to: visitorJid, type: 'chat' }, gone));
   operator.displayed(visitorJid, 'd-1');
-  const receipt = xml('received', { xmlns: 'urn:xmpp:receipts', id: 'r-1' });
-  operator.sendStanza(xml('message', { to: visitorJid }, receipt));
+  for (const id of ['r-1', 'r-2']) visitor.send(operator.jid, 'hello', id);
+  await operator.waitFor(({ messages }) => messages.length === 2);
+  const received = (id: string) => xml('received', { xmlns: 'urn:xmpp:receipts', id });
+  const displayed = (id: string) => xml('displayed', { xmlns: 'urn:xmpp:chat-markers:0', id });
+  // Receipts of one stanza are one event. That of an unknown message means nothing. The last marker counts.
+  const signals = [received('r-1'), received('unknown'), displayed('r-1'), received('r-2')];
+  operator.sendStanza(xml('message', { to: visitorJid }, ...signals, displayed('r-2')));
   const to = { from: operator.jid, to: visitorJid };
   expect(await receiver.event('displayed')).toMatchObject({ ...to, id: 'd-1' });
-  expect(await receiver.event('delivered', ({ ids }) => ids.includes('r-1'))).toMatchObject({
-    ...to,
-    ids: ['r-1'],
-    by: 'receipt',
-  });
+  await receiver.event('displayed', ({ id }) => id === 'r-2');
+  expect(receiver.ofType('displayed').map(({ id }) => id)).toEqual(['d-1', 'r-2']);
+  const delivered = receiver.ofType('delivered').filter(({ from }) => from === operator.jid);
+  expect(delivered).toMatchObject([{ ...to, ids: ['r-1', 'r-2'], by: 'receipt' }]);
   const states = receiver.ofType('chat_state').filter(({ from }) => from === operator.jid);
   expect(states.map(({ state }) => state)).toEqual(['composing', 'paused', 'active', 'paused']);
   await operator.disconnect();
+  await visitor.disconnect();
 });
 
 it('pings operators, and reports an answer or a time-out', async () => {

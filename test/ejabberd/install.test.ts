@@ -42,7 +42,7 @@ it('can be installed from its folder in this repository', async () => {
   await writeFile(join(sources, 'conf', 'mod_lhc.yml'), conf);
   await call('module_install', { module: 'mod_lhc' });
   await receiver.event('module.started');
-  await ejabberd.register('op1', 'pw');
+  await ejabberd.registerOperator('op1', 'pw');
   const operator = await connectOperator({
     service: ejabberd.xmpp,
     domain: ejabberd.host,

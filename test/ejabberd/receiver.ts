@@ -26,6 +26,7 @@ const eventSchema = z.discriminatedUnion('type', [
     version: z.string(),
     ejabberd: z.string(),
     reason: z.enum(['start', 'overflow']),
+    instance: z.string(),
   }),
   z.strictObject({ ...common, type: z.literal('operator.connected'), ...session }),
   z.strictObject({ ...common, type: z.literal('operator.disconnected'), ...session }),

@@ -11,7 +11,8 @@ const ejabberd = await testEjabberd({
   extraModules: { mod_mam: { default: 'always' } },
 });
 const { host } = ejabberd;
-for (const user of ['op1', 'visitor.1', 'visitor.2']) await ejabberd.register(user, 'pw');
+for (const user of ['visitor.1', 'visitor.2']) await ejabberd.register(user, 'pw');
+await ejabberd.registerOperator('op1', 'pw');
 const login = { service: ejabberd.xmpp, domain: host, password: 'pw' };
 const operator = await connectOperator({ ...login, username: 'op1', streamManagement: true });
 const colleague = await connectOperator({ ...login, username: 'op1', presence: false });

@@ -9,6 +9,7 @@ import {
   startEjabberd,
 } from '../../scripts/private-ejabberd.ts';
 
+export { FAST_OPERATORS } from '../../scripts/ejabberd/config.ts';
 export type { Ejabberd, EjabberdOptions } from '../../scripts/private-ejabberd.ts';
 
 /**

@@ -2,22 +2,27 @@
 %%%
 %%% This file is the module's interface to ejabberd: options, start, stop, and the list of hooks.
 %%%   mod_lhc_hooks    the hooks
+%%%   mod_lhc_border   what may pass between the accounts of a host
+%%%   mod_lhc_tenant   whose an address is; mod_lhc_names: how names are made (pure)
+%%%   mod_lhc_stanza   what a message says, and its bounds (pure)
+%%%   mod_lhc_limits   how much one session may say; mod_lhc_bucket: a token bucket (both pure)
 %%%   mod_lhc_session  the pings of one session, and the messages that wait for their answers (pure)
 %%%   mod_lhc_seen     which messages of visitors were routed, stored and delivered
-%%%   mod_lhc_queue    the events on disk
-%%%   mod_lhc_sender   posts the events to the service
+%%%   mod_lhc_queues   the queues of a host; mod_lhc_queue: one queue on disk; mod_lhc_usage: how full they are
+%%%   mod_lhc_sender   posts the events of a queue to the service; mod_lhc_posts: a few at the same time
 %%%   mod_lhc_json     the events as text
+%%%   mod_lhc_log      what is logged of exceptions
 %%%   mod_lhc_uuid     UUIDs
 
 -module(mod_lhc).
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_opt_type/1, mod_options/1, mod_doc/0]).
--export([config/1, announce/2]).
+-export([config/1, started_event/3, announce_overflow/2]).
 
 -include_lib("kernel/include/logger.hrl").
 
--define(VERSION, <<"1.0.0">>).
+-define(VERSION, <<"1.1.0">>).
 %% In bytes. Standard Webhooks has keys of 24 to 64 bytes; this check is less strict.
 -define(MIN_KEY, 16).
 -define(MAX_KEY, 128).
@@ -25,7 +30,7 @@
 -define(ANNOUNCE_TIMEOUT, 10000).
 
 %% The configuration of one virtual host, for all parts of the module.
--type config() :: #{queue := atom(), seen := atom(), dir := file:filename_all(), url := string(), key := binary(),
+-type config() :: #{queues := atom(), seen := atom(), dir := file:filename_all(), url := string(), key := binary(),
                     atom() => term()}.
 
 -export_type([config/0]).
@@ -42,7 +47,7 @@ start(Host, Opts) ->
 
 started(Host) ->
     [ejabberd_hooks:add(Hook, Host, mod_lhc_hooks, Function, Priority) || {Hook, Function, Priority} <- hooks()],
-    announce(Host, start),
+    mod_lhc_hooks:request_reports(Host, all),
     ok.
 
 stop(Host) ->
@@ -55,19 +60,21 @@ reload(Host, New, _Old) ->
     Before = config(Host),
     set_config(Host, New),
     After = config(Host),
-    Queue = [dir, max_queue, max_queue_size],
+    Queue = [dir, max_queue, max_queue_size, max_tenants, max_operator_share],
     case maps:with(Queue, Before) =:= maps:with(Queue, After) of
         true ->
-            mod_lhc_sender:reload(Host);
+            mod_lhc_posts:reload(After),
+            mod_lhc_sender:reload(After);
         false ->
             stop_child(Host),
             {ok, _} = supervisor:start_child(ejabberd_gen_mod_sup, child(Host)),
-            announce(Host, start)
+            mod_lhc_hooks:request_reports(Host, all)
     end,
     ok.
 
+%% Shared roster groups say who is an operator.
 depends(_Host, _Opts) ->
-    [].
+    [{mod_shared_roster, hard}].
 
 child(Host) ->
     #{id => gen_mod:get_module_proc(Host, mod_lhc_sup), start => {mod_lhc_sup, start_link, [Host]},
@@ -75,8 +82,6 @@ child(Host) ->
 
 stop_child(Host) ->
     Id = gen_mod:get_module_proc(Host, mod_lhc_sup),
-    #{queue := Queue} = config(Host),
-    mod_lhc_queue:flush(Queue),
     _ = supervisor:terminate_child(ejabberd_gen_mod_sup, Id),
     _ = supervisor:delete_child(ejabberd_gen_mod_sup, Id),
     ok.
@@ -85,14 +90,16 @@ stop_child(Host) ->
 %% is recorded (or refused) before them and dropped after them. Stream management sends its <a/> after user_send_packet.
 %% Offline messages are stored at 50.
 hooks() ->
-    [{user_send_packet, record_sent, 80},
+    [{user_send_packet, border_out, 70},
+     {user_send_packet, record_sent, 80},
      {user_send_packet, drop_recorded, 95},
      {user_receive_packet, drop_duplicate, 80},
      {user_receive_packet, ping_behind, 95},
+     {sm_receive_packet, border_in, 40},
      {sm_receive_packet, drop_repeat, 45},
      {offline_message_hook, drop_offline, 10},
      {offline_message_hook, remember_stored, 60},
-     {sm_register_connection_hook, session_opened, 50},
+     {c2s_session_opened, session_opened, 50},
      {sm_remove_connection_hook, session_closed, 50},
      {c2s_terminated, session_terminated, 60},
      {c2s_self_presence, self_presence, 50},
@@ -109,16 +116,19 @@ hooks() ->
 config(Host) ->
     persistent_term:get({?MODULE, Host}, undefined).
 
-%% Reports module.started (sessions may have ended without a report), then makes every session report itself.
--spec announce(binary(), start | overflow) -> ok.
-announce(Host, Reason) ->
-    #{queue := Queue} = config(Host),
-    Members = mod_lhc_hooks:members(Host, 'module.started', [{version, ?VERSION},
-                                                             {ejabberd, ejabberd_option:version()},
-                                                             {reason, Reason}]),
+%% The event module.started: sessions of this tenant may have ended without a report.
+-spec started_event(binary(), mod_lhc_names:instance(), start | overflow) -> iodata().
+started_event(Host, Instance, Reason) ->
+    mod_lhc_hooks:members(Host, 'module.started', [{version, ?VERSION}, {ejabberd, ejabberd_option:version()},
+                                                   {reason, Reason}, {instance, Instance}]).
+
+%% Events of this tenant's sessions were lost. Reports module.started, then makes the sessions report themselves.
+-spec announce_overflow(binary(), mod_lhc_names:instance()) -> ok.
+announce_overflow(Host, Instance) ->
+    Event = started_event(Host, Instance, overflow),
     %% It has to be on disk before the first session reports itself. If the queue is full, it calls again later.
-    case mod_lhc_queue:append(Queue, state, Members, ?ANNOUNCE_TIMEOUT) of
-        ok -> mod_lhc_hooks:request_reports(Host);
+    case mod_lhc_queues:append(config(Host), Instance, state, Event, ?ANNOUNCE_TIMEOUT) of
+        ok -> mod_lhc_hooks:request_reports(Host, Instance);
         {error, Why} -> ?LOG_ERROR("mod_lhc: the event module.started of ~ts cannot be written (~ts)", [Host, Why])
     end,
     ok.
@@ -131,12 +141,15 @@ set_config(Host, Opts) ->
             end,
     <<"whsec_", Key/binary>> = gen_mod:get_opt(secret, Opts),
     Plain = [batch_size, batch_bytes, max_queue, max_queue_size, connect_timeout, request_timeout, max_backoff,
-             ping_interval, ping_timeout, visitor_prefix, cacertfile],
+             ping_interval, ping_timeout, visitor_prefix, cacertfile, max_tenants, max_operator_share, max_text_size,
+             message_rate, message_burst, signal_rate, signal_burst],
+    Processes = [{queues, mod_lhc_queues_table}, {queues_proc, mod_lhc_queues}, {tenants_sup, mod_lhc_tenants_sup},
+                 {posts, mod_lhc_posts}, {seen, mod_lhc_seen}, {members, mod_lhc_members},
+                 {sessions, mod_lhc_sessions}],
+    Names = maps:from_list([{Name, gen_mod:get_module_proc(Host, Base)} || {Name, Base} <- Processes]),
     persistent_term:put({?MODULE, Host},
                         maps:merge(maps:from_list([{Name, gen_mod:get_opt(Name, Opts)} || Name <- Plain]),
-                                   #{queue => gen_mod:get_module_proc(Host, mod_lhc_queue),
-                                     seen => gen_mod:get_module_proc(Host, mod_lhc_seen),
-                                     dir => filename:join(Spool, Host),
+                                   Names#{dir => filename:join(Spool, Host),
                                      url => binary_to_list(gen_mod:get_opt(url, Opts)),
                                      key => base64:decode(Key),
                                      visitor_host => with_host(gen_mod:get_opt(visitor_host, Opts), Host),
@@ -158,6 +171,20 @@ mod_opt_type(cacertfile) ->
 mod_opt_type(max_queue) ->
     econf:pos_int();
 mod_opt_type(max_queue_size) ->
+    econf:pos_int();
+mod_opt_type(max_tenants) ->
+    econf:int(1, 10000);
+mod_opt_type(max_operator_share) ->
+    econf:int(1, 100);
+mod_opt_type(max_text_size) ->
+    econf:int(1, 1024 * 1024);
+mod_opt_type(message_rate) ->
+    econf:pos_int();
+mod_opt_type(message_burst) ->
+    econf:pos_int();
+mod_opt_type(signal_rate) ->
+    econf:pos_int();
+mod_opt_type(signal_burst) ->
     econf:pos_int();
 mod_opt_type(batch_size) ->
     econf:int(1, 10000);
@@ -198,6 +225,13 @@ mod_options(_Host) ->
      {cacertfile, undefined},
      {max_queue, 100000},
      {max_queue_size, 256 * 1024 * 1024},
+     {max_tenants, 500},
+     {max_operator_share, 25},
+     {max_text_size, 64 * 1024},
+     {message_rate, 5},
+     {message_burst, 60},
+     {signal_rate, 20},
+     {signal_burst, 200},
      {batch_size, 100},
      {batch_bytes, 256 * 1024},
      {connect_timeout, timer:seconds(5)},
@@ -226,11 +260,28 @@ mod_doc() ->
                           desc => ["The authorities that may have signed the service's certificate. The default is the "
                                    "system's list."]}},
            {max_queue, #{value => "Number",
-                         desc => ["The maximum number of stored events. When it is reached, operators' messages are "
-                                  "answered with the error resource-constraint. The default is 100000."]}},
+                         desc => ["The maximum number of stored events of all tenants of the host. A tenant may use a "
+                                  "part of it. When that is full, operators' messages are answered with the error "
+                                  "resource-constraint. The default is 100000."]}},
            {max_queue_size, #{value => "Bytes",
                               desc => ["The maximum size of stored events, with the same effect. The default is "
                                        "256 MB."]}},
+           {max_tenants, #{value => "Number",
+                           desc => ["The maximum number of tenants of the host. The default is 500."]}},
+           {max_operator_share, #{value => "Percent",
+                                  desc => ["The part of their tenant's stored events that may be about one operator. "
+                                           "The default is 25."]}},
+           {max_text_size, #{value => "Bytes",
+                             desc => ["The maximum size of a message's texts. Longer messages are answered with the "
+                                      "error policy-violation. The default is 64 kB."]}},
+           {message_rate, #{value => "Number",
+                            desc => ["How many messages a session may send to visitors in a second, in the long run. "
+                                     "The default is 5."]}},
+           {message_burst, #{value => "Number", desc => ["How many it may send at once. The default is 60."]}},
+           {signal_rate, #{value => "Number",
+                           desc => ["How many receipts, markers and chat states of a session are reported in a second, "
+                                    "in the long run. The default is 20."]}},
+           {signal_burst, #{value => "Number", desc => ["How many are reported at once. The default is 200."]}},
            {batch_size, #{value => "Number", desc => ["The maximum number of events in one post. The default is 100."]}},
            {batch_bytes, #{value => "Bytes", desc => ["The maximum size of one post. The default is 256 kB."]}},
            {connect_timeout, #{value => "timeout()",
@@ -248,5 +299,5 @@ mod_doc() ->
            {visitor_host, #{value => "Host",
                             desc => ["The component of visitors without accounts. The default is 'visitors.@HOST@'."]}},
            {reserved_users, #{value => "[User, ...]",
-                              desc => ["Accounts that are neither visitors nor operators. The default is 'admin' and "
+                              desc => ["Accounts that are neither visitors nor operators, and may write to both. The default is 'admin' and "
                                        "'xmpp-chat-api'."]}}]}.

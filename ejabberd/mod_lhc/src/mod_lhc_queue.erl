@@ -1,10 +1,12 @@
-%%% The durable queue between ejabberd's hooks and the sender. Each virtual host has one, with one process and one folder.
+%%% A durable queue between ejabberd's hooks and a sender. Each tenant of a virtual host has one, with one process and one
+%%% folder.
 %%%
 %%% Promises:
 %%%   * append/4 returns ok after the entry is synced to disk. Callers that wait at the same time share one sync.
 %%%   * fetch/3 returns synced entries only. So no entry that a reader has seen is lost, and no seq is used twice, even
 %%%     after a power failure.
-%%%   * The queue is bounded, in entries and in bytes (see has_room/2).
+%%%   * The queue is bounded, in entries and in bytes (see has_room/3). One operator has at most a share of it.
+%%%   * No content of an entry gets into a log, whatever crashes.
 %%%   * The queue opens after any crash. It keeps what can be read, logs what is cut off, and skips the seqs of entries
 %%%     that may have been there.
 %%%
@@ -21,19 +23,29 @@
 -behaviour(gen_server).
 
 -export([start_link/2, append/4, add/3, flush/1, fetch/3, ack/2, info/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1, format_status/2]).
+%% For tests.
+-export([owner/1]).
 
 -include_lib("kernel/include/logger.hrl").
 
--type queue() :: atom().
+%% A row in a public table: {Key, the queue's process, its counters of casts}. Not a registered name, because names are
+%% atoms, and there are as many queues as tenants.
+-type queue() :: {Table :: atom(), Key :: term()}.
 
 %% Which entries are dropped when there is no room: first `ephemeral` (pings, chat states), then `message` (append/4
 %% returns an error, so the sender knows), last `state` (sessions, presence, delivery; on_loss reports the loss).
 -type class() :: message | state | ephemeral.
 
 -type config() :: #{dir := file:filename_all(),
+                    %% The bound of all queues of the host (see mod_lhc_usage).
                     max_entries := pos_integer(),
                     max_bytes := pos_integer(),
+                    usage := mod_lhc_usage:slot(),
+                    %% The share of the queue that one operator may fill, in percent.
+                    max_operator_share := 1..100,
+                    %% The members of the first entry after a start.
+                    first => fun(() -> iodata()),
                     %% Called in a new process when `state` entries were dropped and there is room again.
                     on_loss := fun(() -> term()),
                     %% A segment of this size is followed by a new one.
@@ -72,7 +84,9 @@
 
 -record(usage, {all = #load{} :: #load{},
                 %% Without ephemeral entries.
-                durable = #load{} :: #load{}}).
+                durable = #load{} :: #load{},
+                %% The load of each operator.
+                owners = #{} :: #{binary() => {All :: #load{}, Durable :: #load{}}}}).
 
 %% The entries that fetch/3 returned last.
 -record(batch, {last :: pos_integer(),
@@ -85,6 +99,8 @@
 
 -record(state, {config :: config(),
                 name :: queue(),
+                %% How many entries and bytes this queue may have now.
+                limit = #load{} :: #load{},
                 id :: mod_lhc_uuid:uuid() | undefined,
                 %% The id as text.
                 uuid :: binary() | undefined,
@@ -118,15 +134,15 @@
 
 -spec start_link(queue(), config()) -> {ok, pid()} | {error, term()}.
 start_link(Queue, Config) ->
-    gen_server:start_link({local, Queue}, ?MODULE, {Queue, Config}, []).
+    gen_server:start_link(?MODULE, {Queue, Config}, []).
 
 %% Adds an entry (the members of a JSON object, without braces) and waits until it is on disk. An entry that is not
 %% written before the time-out (milliseconds) is never written.
--spec append(queue(), class(), iodata(), pos_integer()) -> ok | {error, full | disk | timeout | down}.
+-spec append(queue(), class(), iodata(), pos_integer()) -> ok | {error, full | share | disk | timeout | down}.
 append(Queue, Class, Members, Timeout) ->
     Deadline = erlang:monotonic_time(millisecond) + Timeout,
     %% The call waits longer than the entry is valid, so no answer means that the disk is stuck.
-    try gen_server:call(Queue, {append, Class, Members, Deadline}, Timeout + ?CALL_MARGIN)
+    try gen_server:call(pid(Queue), {append, Class, Members, Deadline}, Timeout + ?CALL_MARGIN)
     catch
         exit:{timeout, _} -> {error, timeout};
         exit:_ -> {error, down}
@@ -134,11 +150,11 @@ append(Queue, Class, Members, Timeout) ->
 
 %% Adds an entry without waiting. Entries of one process keep their order, including those of append/4.
 -spec add(queue(), class(), iodata()) -> ok.
-add(Queue, Class, Members) ->
-    case persistent_term:get({?MODULE, Queue}, undefined) of
-        undefined ->
+add({Table, Key}, Class, Members) ->
+    case rows(Table, Key) of
+        [] ->
             ok;
-        Casts ->
+        [{_, Pid, Casts}] ->
             case atomics:add_get(Casts, 1, 1) of
                 Waiting when Waiting > ?MAX_CASTS ->
                     atomics:sub(Casts, 1, 1),
@@ -146,14 +162,25 @@ add(Queue, Class, Members) ->
                     Class =:= state andalso atomics:add(Casts, 2, 1),
                     ok;
                 _ ->
-                    gen_server:cast(Queue, {add, Class, Members})
+                    gen_server:cast(Pid, {add, Class, Members})
             end
+    end.
+
+rows(Table, Key) ->
+    try ets:lookup(Table, Key)
+    catch error:badarg -> []
+    end.
+
+pid({Table, Key}) ->
+    case rows(Table, Key) of
+        [{_, Pid, _}] -> Pid;
+        [] -> exit(noproc)
     end.
 
 %% Waits until all earlier entries are written.
 -spec flush(queue()) -> ok.
 flush(Queue) ->
-    try gen_server:call(Queue, flush, ?FLUSH_TIMEOUT)
+    try gen_server:call(pid(Queue), flush, ?FLUSH_TIMEOUT)
     catch exit:_ -> ok
     end.
 
@@ -162,43 +189,70 @@ flush(Queue) ->
 -spec fetch(queue(), pos_integer(), pos_integer()) ->
           {ok, QueueId :: binary(), First :: pos_integer(), Last :: pos_integer(), [binary()]} | empty.
 fetch(Queue, Entries, Bytes) ->
-    gen_server:call(Queue, {fetch, Entries, Bytes}, infinity).
+    gen_server:call(pid(Queue), {fetch, Entries, Bytes}, infinity).
 
 %% Acknowledges the entries of the last fetch/3, whose last seq has to be given.
 -spec ack(queue(), pos_integer()) -> ok.
 ack(Queue, Last) ->
-    gen_server:call(Queue, {ack, Last}, infinity).
+    gen_server:call(pid(Queue), {ack, Last}, infinity).
 
 -spec info(queue()) -> #{id := binary() | undefined, next := pos_integer(), acked := non_neg_integer(),
                          entries := non_neg_integer(), bytes := non_neg_integer()}.
 info(Queue) ->
-    gen_server:call(Queue, info, ?INFO_TIMEOUT).
+    gen_server:call(pid(Queue), info, ?INFO_TIMEOUT).
 
 %%% ---------------------------------------------------------------- gen_server
 
-init({Queue, Config}) ->
+init({{Table, Key} = Queue, Config}) ->
     %% So that terminate/2 runs and writes the waiting entries.
     process_flag(trap_exit, true),
     Casts = atomics:new(2, [{signed, true}]),
-    %% The term of a process that crashed, and whose mailbox is lost.
-    Crashed = persistent_term:get({?MODULE, Queue}, undefined) =/= undefined,
-    persistent_term:put({?MODULE, Queue}, Casts),
+    %% The row of a process that crashed, and whose mailbox is lost.
+    Crashed = ets:member(Table, Key),
     State = #state{config = Config, name = Queue, casts = Casts, lost = Crashed},
-    case open(State) of
-        {ok, Opened} ->
-            {ok, report_loss(Opened)};
-        {error, Reason} ->
-            %% ejabberd starts anyway. Operators' messages are refused until the folder can be used.
-            ?LOG_ERROR("mod_lhc: the queue in ~ts cannot be opened: ~p", [maps:get(dir, Config), Reason]),
-            erlang:send_after(?REOPEN_AFTER, self(), reopen),
-            {ok, State#state{lost = true}}
-    end.
+    Ready = case open(State) of
+                {ok, Opened} when Crashed ->
+                    report_loss(Opened);
+                {ok, Opened} ->
+                    case Config of
+                        #{first := First} -> commit(enqueue(state, First(), undefined, infinity, Opened));
+                        _ -> Opened
+                    end;
+                {error, Reason} ->
+                    %% ejabberd starts anyway. Operators' messages are refused until the folder can be used.
+                    ?LOG_ERROR("mod_lhc: the queue in ~ts cannot be opened: ~p", [maps:get(dir, Config), Reason]),
+                    erlang:send_after(?REOPEN_AFTER, self(), reopen),
+                    State#state{lost = true}
+            end,
+    %% Now others find the queue, so the first entry is the first one.
+    ets:insert(Table, {Key, self(), Casts}),
+    {ok, Ready}.
 
-handle_call({append, Class, Members, Deadline}, From, State) ->
+%% The report of a crash has the mailbox and the reason, and with them operators' messages. So this process catches every
+%% exception and ends with a reason that has no report. format_status is for the crashes that are not caught here.
+handle_call(Request, From, State) ->
+    mod_lhc_log:guarded(?MODULE, State, fun() -> call(Request, From, State) end).
+
+handle_cast(Request, State) ->
+    mod_lhc_log:guarded(?MODULE, State, fun() -> cast(Request, State) end).
+
+handle_info(Message, State) ->
+    mod_lhc_log:guarded(?MODULE, State, fun() -> info(Message, State) end).
+
+terminate(Reason, State) ->
+    mod_lhc_log:guarded(?MODULE, State, fun() -> ended(Reason, State) end).
+
+format_status(Status) ->
+    mod_lhc_log:status(Status).
+
+format_status(_, _) ->
+    mod_lhc_log:status().
+
+call({append, Class, Members, Deadline}, From, State) ->
     {noreply, enqueue(Class, Members, From, Deadline, State)};
-handle_call(flush, _From, State) ->
+call(flush, _From, State) ->
     {reply, ok, commit(State)};
-handle_call({fetch, Entries, Bytes}, {Pid, _}, State) ->
+call({fetch, Entries, Bytes}, {Pid, _}, State) ->
     case read(Entries, Bytes, State) of
         {[], Read} -> {reply, empty, Read#state{waiter = Pid}};
         {Records, Read} ->
@@ -206,31 +260,34 @@ handle_call({fetch, Entries, Bytes}, {Pid, _}, State) ->
             {Last, _} = lists:last(Records),
             {reply, {ok, Read#state.uuid, First, Last, [Json || {_, Json} <- Records]}, Read}
     end;
-handle_call({ack, Last}, _From, #state{batch = #batch{last = Last} = Batch} = State) ->
+call({ack, Last}, _From, #state{batch = #batch{last = Last} = Batch} = State) ->
     {reply, ok, acknowledge(Batch, State)};
-handle_call({ack, _}, _From, State) ->
+call({ack, _}, _From, State) ->
     {reply, ok, State};
-handle_call(info, _From, #state{usage = #usage{all = #load{entries = Entries, bytes = Bytes}}} = State) ->
+call(info, _From, #state{usage = #usage{all = #load{entries = Entries, bytes = Bytes}}} = State) ->
     {reply, #{id => State#state.uuid, next => State#state.next, acked => State#state.acked,
               entries => Entries, bytes => Bytes}, State}.
 
-handle_cast({add, Class, Members}, #state{casts = Casts} = State) ->
+cast({add, Class, Members}, #state{casts = Casts} = State) ->
     atomics:sub(Casts, 1, 1),
     {noreply, enqueue(Class, Members, undefined, infinity, State)}.
 
-handle_info(commit, State) ->
+info(commit, State) ->
     {noreply, commit(State)};
-handle_info(reopen, #state{segments = []} = State) ->
+info(reopen, #state{segments = []} = State) ->
     {noreply, reopen(State)};
-handle_info(purge, State) ->
+info(purge, State) ->
     {noreply, purge(State#state{purge = undefined})};
-handle_info(_, State) ->
+info(_, State) ->
     {noreply, State}.
 
-terminate(Reason, #state{name = Queue} = State) ->
+ended(shutdown, #state{name = {Table, Key}} = State) ->
     _ = commit(State),
-    _ = Reason =:= shutdown andalso persistent_term:erase({?MODULE, Queue}),
-    ok.
+    ets:delete(Table, Key);
+%% An unusual end, perhaps in the middle of a write. What waits is lost, and the next process says so. The mailbox is
+%% emptied, because OTP's report of some ends has it.
+ended(_, State) ->
+    receive _ -> ended(unusual, State) after 0 -> ok end.
 
 %%% ---------------------------------------------------------------- writing
 
@@ -248,7 +305,7 @@ enqueue(Class, Members, From, Deadline, #state{group = Group, group_size = Size}
 commit(#state{group = []} = State) ->
     report_loss(State);
 commit(#state{group = Group} = Full) ->
-    State = Full#state{group = [], group_size = 0, group_bytes = 0},
+    State = update_limit(Full#state{group = [], group_size = 0, group_bytes = 0}),
     case rotate_if_long(State) of
         {ok, Ready} ->
             Now = erlang:monotonic_time(millisecond),
@@ -256,6 +313,7 @@ commit(#state{group = Group} = Full) ->
             case write(lists:reverse(Records), Admitted) of
                 {ok, Written} ->
                     [gen_server:reply(From, Answer) || {From, Answer} <- Answers, From =/= undefined],
+                    publish_usage(Written),
                     report_loss(notify_waiter(Records, Written));
                 {error, Reason} ->
                     %% Ready and not Admitted, because no entry of this group counts.
@@ -275,24 +333,27 @@ refuse(Group, Reason, State) ->
 admit([], _Now, Records, Answers, State) ->
     {Records, Answers, State};
 admit([{Class, Members, From, Deadline} | Rest], Now, Records, Answers, State) ->
-    case admission(Class, Deadline, Now, State) of
+    Content = iolist_to_binary(Members),
+    Owner = owner(Content),
+    case admission(Class, Owner, Deadline, Now, State) of
         ok ->
             #state{next = Seq, uuid = Uuid, usage = Usage} = State,
-            Record = record(Seq, Class, Uuid, Members),
-            Counted = State#state{next = Seq + 1, usage = count(Class, iolist_size(Record), Usage)},
+            Record = record(Seq, Class, Uuid, Content),
+            Counted = State#state{next = Seq + 1, usage = count(Class, Owner, iolist_size(Record), Usage)},
             admit(Rest, Now, [Record | Records], [{From, ok} | Answers], Counted);
-        {error, timeout} = Error ->
-            admit(Rest, Now, Records, [{From, Error} | Answers], note_loss(Class, State));
         {error, full} = Error ->
-            admit(Rest, Now, Records, [{From, Error} | Answers], log_refusal(Class, note_loss(Class, State)))
+            admit(Rest, Now, Records, [{From, Error} | Answers], log_refusal(Class, note_loss(Class, State)));
+        Error ->
+            admit(Rest, Now, Records, [{From, Error} | Answers], note_loss(Class, State))
     end.
 
-admission(_Class, Deadline, Now, _State) when is_integer(Deadline), Now >= Deadline ->
+admission(_Class, _Owner, Deadline, Now, _State) when is_integer(Deadline), Now >= Deadline ->
     {error, timeout};
-admission(Class, _Deadline, _Now, State) ->
-    case has_room(Class, State) of
-        true -> ok;
-        false -> {error, full}
+admission(Class, Owner, _Deadline, _Now, State) ->
+    case {has_room(Class, State), has_share(Class, Owner, State)} of
+        {true, true} -> ok;
+        {false, _} -> {error, full};
+        {true, false} -> {error, share}
     end.
 
 %% Pings and chat states may fill three quarters of the bound, and do not count against the other classes. So however many
@@ -303,10 +364,33 @@ has_room(ephemeral, #state{usage = #usage{all = All}} = State) -> is_below(All, 
 has_room(message, #state{usage = #usage{durable = Durable}} = State) -> is_below(Durable, 4, State);
 has_room(state, #state{usage = #usage{durable = Durable}} = State) -> is_below(Durable, 5, State).
 
-%% True if the load is below so many quarters of the bound.
-is_below(#load{entries = Entries, bytes = Bytes}, Quarters, #state{config = Config}) ->
-    #{max_entries := MaxEntries, max_bytes := MaxBytes} = Config,
+%% The same for the load of one operator, whose bound is a share of the queue.
+has_share(_Class, none, _State) ->
+    true;
+has_share(Class, Owner, #state{usage = #usage{owners = Owners}, limit = Limit, config = #{max_operator_share := Share}}) ->
+    case Owners of
+        #{Owner := {All, Durable}} ->
+            {Load, Quarters} = case Class of
+                                   ephemeral -> {All, 3};
+                                   message -> {Durable, 4};
+                                   state -> {Durable, 5}
+                               end,
+            is_below(Load, Quarters * Share / 100, Limit);
+        _ -> true
+    end.
+
+%% True if the load is below so many quarters of the limit.
+is_below(Load, Quarters, #state{limit = Limit}) ->
+    is_below(Load, Quarters, Limit);
+is_below(#load{entries = Entries, bytes = Bytes}, Quarters, #load{entries = MaxEntries, bytes = MaxBytes}) ->
     Entries * 4 < MaxEntries * Quarters andalso Bytes * 4 < MaxBytes * Quarters.
+
+update_limit(#state{config = #{usage := Slot, max_entries := MaxEntries, max_bytes := MaxBytes}} = State) ->
+    {Entries, Bytes} = mod_lhc_usage:limit(Slot, {MaxEntries, MaxBytes}),
+    State#state{limit = #load{entries = Entries, bytes = Bytes}}.
+
+publish_usage(#state{config = #{usage := Slot}, usage = #usage{all = #load{entries = Entries, bytes = Bytes}}}) ->
+    mod_lhc_usage:set(Slot, Entries, Bytes).
 
 log_refusal(message, #state{refusing = false, usage = #usage{all = #load{entries = Entries, bytes = Bytes}}} = State) ->
     ?LOG_ERROR("mod_lhc: operators' messages are refused: ~b events (~b bytes) wait in ~ts",
@@ -318,14 +402,40 @@ log_refusal(_, State) ->
 note_loss(state, State) -> State#state{lost = true};
 note_loss(_, State) -> State.
 
-%% Adds an entry of this class and size.
-count(ephemeral, Size, #usage{all = All} = Usage) ->
-    Usage#usage{all = plus(All, Size)};
-count(_, Size, #usage{all = All, durable = Durable}) ->
-    #usage{all = plus(All, Size), durable = plus(Durable, Size)}.
+%% The operator that an entry is about: the local part of its first `user` or `from`. Only numbers, a time, a host and a
+%% type come before that, so nothing that an operator wrote is mistaken for it.
+-spec owner(binary()) -> binary() | none.
+owner(Json) ->
+    case binary:match(Json, [<<",\"user\":\"">>, <<",\"from\":\"">>]) of
+        nomatch -> none;
+        {At, Length} ->
+            Start = At + Length,
+            [Owner | _] = binary:split(binary:part(Json, Start, byte_size(Json) - Start), [<<"@">>, <<"\"">>]),
+            binary:copy(Owner)
+    end.
+
+%% Adds an entry of this class, operator and size.
+count(Class, Owner, Size, #usage{all = All, durable = Durable, owners = Owners}) ->
+    #usage{all = plus(All, Size), durable = plus(Class, Durable, Size),
+           owners = case Owner of
+                        none -> Owners;
+                        _ ->
+                            {Own, OwnDurable} = maps:get(Owner, Owners, {#load{}, #load{}}),
+                            Owners#{Owner => {plus(Own, Size), plus(Class, OwnDurable, Size)}}
+                    end}.
 
 subtract(#usage{} = A, #usage{} = B) ->
-    #usage{all = minus(A#usage.all, B#usage.all), durable = minus(A#usage.durable, B#usage.durable)}.
+    Owners = maps:fold(fun(Owner, {All, Durable}, Acc) ->
+                               {OldAll, OldDurable} = maps:get(Owner, Acc, {All, Durable}),
+                               case minus(OldAll, All) of
+                                   #load{entries = 0} -> maps:remove(Owner, Acc);
+                                   Left -> Acc#{Owner => {Left, minus(OldDurable, Durable)}}
+                               end
+                       end, A#usage.owners, B#usage.owners),
+    #usage{all = minus(A#usage.all, B#usage.all), durable = minus(A#usage.durable, B#usage.durable), owners = Owners}.
+
+plus(ephemeral, Durable, _Size) -> Durable;
+plus(_, Durable, Size) -> plus(Durable, Size).
 
 plus(#load{entries = Entries, bytes = Bytes}, Size) ->
     #load{entries = Entries + 1, bytes = Bytes + Size}.
@@ -412,8 +522,10 @@ close(State) ->
     [file:close(File) || File <- [State#state.fd, State#state.cursor], File =/= undefined],
     (close_reader(State))#state{fd = undefined, cursor = undefined, segments = [], batch = undefined}.
 
-%% Calls on_loss if state was lost and half of the room is free again. With less room it would soon be lost again.
-report_loss(#state{casts = Casts} = Before) ->
+%% Calls on_loss if state was lost and half of the room is free again, also of each operator's share. With less room it
+%% would soon be lost again.
+report_loss(#state{casts = Casts} = Full) ->
+    Before = update_limit(Full),
     State = case atomics:get(Casts, 2) of
                 0 -> Before;
                 N -> atomics:sub(Casts, 2, N), Before#state{lost = true}
@@ -422,13 +534,16 @@ report_loss(#state{casts = Casts} = Before) ->
         #state{lost = false, refusing = false} -> State;
         #state{segments = []} -> State;
         #state{usage = #usage{durable = Durable}, lost = Lost, config = #{on_loss := OnLoss}} ->
-            case is_below(Durable, 2, State) of
+            case is_below(Durable, 2, State) andalso (not Lost orelse have_shares(State)) of
                 true ->
                     Lost andalso spawn(OnLoss),
                     State#state{lost = false, refusing = false};
                 false -> State
             end
     end.
+
+have_shares(#state{usage = #usage{owners = Owners}, limit = Limit, config = #{max_operator_share := Share}}) ->
+    lists:all(fun({_, Durable}) -> is_below(Durable, 2 * Share / 100, Limit) end, maps:values(Owners)).
 
 %%% ---------------------------------------------------------------- reading and acknowledging
 
@@ -463,7 +578,7 @@ read(Entries, Bytes, {First, Offset} = Position, Last, Records, Usage, #state{se
                     Crc = erlang:crc32(<<Seq:64, Class:8, Json/binary>>),
                     Size = ?RECORD + Length,
                     read(Entries - 1, Bytes - Length, {First, Offset + Size}, Seq, [{Seq, Json} | Records],
-                         count(class(Class), Size, Usage), Opened)
+                         count(class(Class), owner(Json), Size, Usage), Opened)
             end
     end.
 
@@ -485,6 +600,7 @@ acknowledge(#batch{last = Last, next = Position, usage = Usage}, State) ->
     _ = file:pwrite(State#state.cursor, 0, cursor(State#state.id, Last)),
     Acknowledged = State#state{acked = Last, position = Position, batch = undefined,
                                usage = subtract(State#state.usage, Usage)},
+    publish_usage(Acknowledged),
     report_loss(purge_later(delete_acknowledged(Acknowledged))).
 
 delete_acknowledged(#state{segments = Segments, position = {First, _}} = State) ->
@@ -532,18 +648,19 @@ open(#state{config = #{dir := Dir}} = State) ->
                  _ -> element(1, lists:last(Scanned))
              end,
         Acked = max(State#state.acked, read_cursor(Dir, Id)),
-        Newest = lists:max([Acked | [Seq || {_, _, Entries} <- Scanned, {Seq, _, _, _} <- Entries]]
+        Newest = lists:max([Acked | [Seq || {_, _, Entries} <- Scanned, {Seq, _, _, _, _} <- Entries]]
                            ++ [First - 1 || {_, #segment{first = First}, _} <- Scanned]),
         %% Each byte that was cut off could have been an entry that a reader has seen.
         Next = max(Newest + 1 + Cut, State#state.next),
         {Segments, Fd} = open_newest(Dir, Id, Next, [Segment || {_, Segment, _} <- Scanned]),
         {ok, Cursor} = need(file:open(filename:join(Dir, "cursor"), [read, write, raw, binary])),
-        Usage = lists:foldl(fun({_, Class, Size, _}, Acc) -> count(class(Class), Size, Acc) end, #usage{},
-                            [Entry || {_, _, Entries} <- Scanned, {Seq, _, _, _} = Entry <- Entries, Seq > Acked]),
+        Usage = lists:foldl(fun({_, Class, Owner, Size, _}, Acc) -> count(Class, Owner, Size, Acc) end, #usage{},
+                            [Entry || {_, _, Entries} <- Scanned, {Seq, _, _, _, _} = Entry <- Entries, Seq > Acked]),
         Opened = State#state{id = Id, uuid = mod_lhc_uuid:text(Id), segments = Segments, fd = Fd, cursor = Cursor,
                              next = Next, acked = Acked, batch = undefined, usage = Usage,
                              position = first_position(Acked, Scanned, Segments)},
-        {ok, delete_acknowledged(Opened)}
+        publish_usage(Opened),
+        {ok, update_limit(delete_acknowledged(Opened))}
     catch
         throw:{cannot, Reason} -> {error, Reason}
     end.
@@ -552,7 +669,7 @@ need({error, Reason}) -> throw({cannot, Reason});
 need(Result) -> Result.
 
 %% Reads all segments, oldest first. Returns for each the id of its queue, the segment, and its entries as
-%% {Seq, Class, Size, Offset}; and how many bytes were cut off in all.
+%% {Seq, Class, Owner, Size, Offset}; and how many bytes were cut off in all.
 scan(Dir, Names) ->
     lists:foldl(fun(Name, {Scanned, Cut}) ->
                         Path = filename:join(Dir, Name),
@@ -591,7 +708,7 @@ entries(<<Length:32, Crc:32, Seq:64, Class:8, Json:Length/binary, Rest/binary>>,
     case erlang:crc32(<<Seq:64, Class:8, Json/binary>>) of
         Crc ->
             Size = ?RECORD + Length,
-            entries(Rest, Offset + Size, [{Seq, Class, Size, Offset} | Entries]);
+            entries(Rest, Offset + Size, [{Seq, class(Class), owner(Json), Size, Offset} | Entries]);
         _ ->
             {lists:reverse(Entries), Offset}
     end;
@@ -600,7 +717,7 @@ entries(_, Offset, Entries) ->
 
 first_position(Acked, Scanned, Segments) ->
     Waiting = [{First, Offset} || {_, #segment{first = First}, Entries} <- Scanned,
-                                  {Seq, _, _, Offset} <- Entries, Seq > Acked],
+                                  {Seq, _, _, _, Offset} <- Entries, Seq > Acked],
     case Waiting of
         [Position | _] -> Position;
         [] ->

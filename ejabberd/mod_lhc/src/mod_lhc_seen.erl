@@ -9,7 +9,7 @@
 
 -module(mod_lhc_seen).
 
--export([new/1, status/4, in_session/5, add_session/5, remove_session/5, move_session/6, mark_offline/4,
+-export([new/1, known/4, status/4, in_session/5, add_session/5, remove_session/5, move_session/6, mark_offline/4,
          mark_delivered/5, forget_operator/2]).
 
 -type table() :: atom().
@@ -26,6 +26,11 @@
 -spec new(table()) -> table().
 new(Table) ->
     ets:new(Table, [named_table, public, set, {read_concurrency, true}, {write_concurrency, true}]).
+
+%% True if the message was routed to the operator, stored for them or delivered, and is still remembered.
+-spec known(table(), binary(), binary(), binary()) -> boolean().
+known(Table, Operator, Visitor, Id) ->
+    ets:member(Table, key(Operator, Visitor, Id)).
 
 %% Where the message is. Sessions that have ended do not count, because they may have lost it.
 -spec status(table(), binary(), binary(), binary()) -> status().

@@ -1,13 +1,13 @@
-%%% Posts the queue's events to the service: one batch at a time, in order, each until the answer is a 2xx.
+%%% Posts a queue's events to the service: one batch at a time, in order, each until the answer is a 2xx.
 %%%
-%%% One process for each virtual host. No other process waits for it. The signature is that of Standard Webhooks 1.0
+%%% One process for each tenant of a virtual host. No other process waits for it. The signature is that of Standard Webhooks 1.0
 %%% (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md).
 
 -module(mod_lhc_sender).
 -behaviour(gen_server).
 
--export([start_link/1, reload/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export([start_link/3, reload/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1, format_status/2]).
 %% For tests.
 -export([webhook_id/3, signature/4, backoff/3]).
 
@@ -23,55 +23,57 @@
                 body :: binary()}).
 
 -record(state, {host :: binary(),
+                instance :: mod_lhc_names:instance(),
                 queue :: mod_lhc_queue:queue(),
-                profile :: atom(),
                 batch :: #batch{} | undefined,
                 failures = 0 :: non_neg_integer(),
                 timer :: reference() | undefined,
                 %% When the current failure was logged, in seconds of monotonic time.
-                logged_at = 0 :: integer()}).
+                logged_at :: integer() | undefined}).
 
-start_link(Host) ->
-    gen_server:start_link({local, gen_mod:get_module_proc(Host, ?MODULE)}, ?MODULE, Host, []).
+start_link(Host, Instance, Queue) ->
+    gen_server:start_link(?MODULE, {Host, Instance, Queue}, []).
 
-%% Applies a changed configuration to the connection. Everything else is read for each attempt.
-reload(Host) ->
-    gen_server:cast(gen_mod:get_module_proc(Host, ?MODULE), reload).
+%% All senders of a host try at once. The configuration is read for each attempt.
+-spec reload(mod_lhc:config()) -> ok.
+reload(#{queues := Table}) ->
+    [gen_server:cast(Pid, reload) || [Pid] <- ets:match(Table, {{sender, '_'}, '$1'})],
+    ok.
 
-init(Host) ->
-    {ok, _} = application:ensure_all_started(inets),
-    {ok, _} = application:ensure_all_started(ssl),
-    #{queue := Queue} = mod_lhc:config(Host),
-    State = #state{host = Host, queue = Queue, profile = gen_mod:get_module_proc(Host, mod_lhc_http)},
-    %% After a restart, the old connection may still deliver the answer to an earlier request.
-    _ = inets:stop(httpc, State#state.profile),
-    connect(State),
+init({Host, Instance, {Table, _} = Queue}) ->
+    ets:insert(Table, {{sender, Instance}, self()}),
     self() ! next,
-    {ok, State}.
+    {ok, #state{host = Host, instance = Instance, queue = Queue}}.
 
+%% As in mod_lhc_queue: no batch gets into the report of a crash.
 handle_call(_, _From, State) ->
     {reply, ok, State}.
 
-handle_cast(reload, #state{timer = Timer} = State) ->
-    connect(State),
+handle_cast(Request, State) ->
+    mod_lhc_log:guarded(?MODULE, State, fun() -> cast(Request, State) end).
+
+handle_info(Message, State) ->
+    mod_lhc_log:guarded(?MODULE, State, fun() -> info(Message, State) end).
+
+format_status(Status) ->
+    mod_lhc_log:status(Status).
+
+format_status(_, _) ->
+    mod_lhc_log:status().
+
+cast(reload, #state{timer = Timer} = State) ->
     %% The new configuration may work at once.
     _ = Timer =/= undefined andalso erlang:cancel_timer(Timer),
     self() ! next,
-    {noreply, State#state{timer = undefined}};
-handle_cast(_, State) ->
-    {noreply, State}.
+    {noreply, State#state{timer = undefined}}.
 
-handle_info(Message, State) when Message =:= next; Message =:= mod_lhc_queue_more ->
+info(Message, State) when Message =:= next; Message =:= mod_lhc_queue_more ->
     {noreply, next(State)};
-handle_info(retry, State) ->
+info(retry, State) ->
     {noreply, next(State#state{timer = undefined})};
-handle_info(_, State) ->
+info(_, State) ->
     %% For example an answer from httpc after its time-out.
     {noreply, State}.
-
-terminate(_Reason, #state{profile = Profile}) ->
-    _ = inets:stop(httpc, Profile),
-    ok.
 
 %%% ---------------------------------------------------------------- one batch after the other
 
@@ -89,7 +91,10 @@ next(#state{batch = undefined, queue = Queue, host = Host} = State) ->
     end;
 next(#state{batch = Batch, queue = Queue, host = Host} = State) ->
     Config = mod_lhc:config(Host),
-    case post(Batch, Config, State) of
+    {Profile, Ticket} = mod_lhc_posts:enter(Config),
+    Answer = post(Batch, Config, Profile),
+    mod_lhc_posts:leave(Config, Ticket),
+    case Answer of
         ok ->
             ok = mod_lhc_queue:ack(Queue, Batch#batch.last),
             self() ! next,
@@ -101,7 +106,7 @@ next(#state{batch = Batch, queue = Queue, host = Host} = State) ->
             Logged#state{failures = State#state.failures + 1, timer = erlang:send_after(Delay, self(), retry)}
     end.
 
-post(#batch{id = Id, body = Body}, Config, #state{profile = Profile}) ->
+post(#batch{id = Id, body = Body}, Config, Profile) ->
     #{url := Url, key := Key, connect_timeout := Connect, request_timeout := Timeout} = Config,
     Time = integer_to_binary(erlang:system_time(second)),
     Headers = [{"webhook-id", binary_to_list(Id)},
@@ -118,16 +123,6 @@ post(#batch{id = Id, body = Body}, Config, #state{profile = Profile}) ->
     catch
         _:Reason -> {error, Reason}
     end.
-
-%% Socket options in a request would switch off keep-alive, which costs four fifths of the speed.
-connect(#state{host = Host, profile = Profile}) ->
-    case inets:start(httpc, [{profile, Profile}]) of
-        {ok, _} -> ok;
-        {error, {already_started, _}} -> ok
-    end,
-    #{request_timeout := Timeout} = mod_lhc:config(Host),
-    ok = httpc:set_options([{socket_opts, [{nodelay, true}, {send_timeout, Timeout}]},
-                            {max_sessions, 1}, {cookies, disabled}], Profile).
 
 %% The service's certificate is verified, because events contain messages.
 tls("https:" ++ _, #{cacertfile := File}) ->
@@ -163,27 +158,28 @@ backoff(Failures, Max, Random) ->
 
 %%% ---------------------------------------------------------------- log
 
-log_failure(Reason, #state{host = Host, failures = 0} = State) ->
-    ?LOG_WARNING("mod_lhc: the service does not accept the events of ~ts (~ts); they are stored and sent again",
-                 [Host, describe(Reason)]),
-    State#state{logged_at = erlang:monotonic_time(second)};
-log_failure(Reason, #state{host = Host, logged_at = LoggedAt, queue = Queue, failures = Failures} = State) ->
+log_failure(Reason, #state{host = Host, logged_at = LoggedAt, failures = Failures} = State) ->
     Now = erlang:monotonic_time(second),
-    case Now - LoggedAt >= ?LOG_EVERY of
+    IsDue = LoggedAt =:= undefined orelse Now - LoggedAt >= ?LOG_EVERY,
+    case IsDue andalso mod_lhc_posts:may_log(mod_lhc:config(Host)) of
         true ->
-            #{entries := Waiting} = mod_lhc_queue:info(Queue),
-            ?LOG_WARNING("mod_lhc: the service does not accept the events of ~ts (~ts) after ~b attempts; ~b events are stored",
-                         [Host, describe(Reason), Failures + 1, Waiting]),
+            #{entries := Waiting} = mod_lhc_queue:info(State#state.queue),
+            ?LOG_WARNING("mod_lhc: the service does not accept the events of ~ts (~ts), attempt ~b; ~b events are stored "
+                         "and sent again", [name(State), describe(Reason), Failures + 1, Waiting]),
             State#state{logged_at = Now};
         false ->
             State
     end.
 
-log_recovery(#state{failures = 0} = State) ->
-    State;
-log_recovery(#state{host = Host, failures = Failures} = State) ->
-    ?LOG_NOTICE("mod_lhc: the service accepts the events of ~ts again, after ~b failed attempts", [Host, Failures]),
-    State#state{failures = 0}.
+log_recovery(#state{logged_at = undefined} = State) ->
+    State#state{failures = 0};
+log_recovery(#state{failures = Failures} = State) ->
+    ?LOG_NOTICE("mod_lhc: the service accepts the events of ~ts again, after ~b failed attempts",
+                [name(State), Failures]),
+    State#state{failures = 0, logged_at = undefined}.
+
+name(#state{host = Host, instance = <<>>}) -> Host;
+name(#state{host = Host, instance = Instance}) -> [Instance, " on ", Host].
 
 %% Never the whole reason, which may contain the request.
 describe({status, Status}) -> io_lib:format("HTTP ~b", [Status]);

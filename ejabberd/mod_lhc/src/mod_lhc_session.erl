@@ -10,7 +10,7 @@
 -module(mod_lhc_session).
 
 -export([new/0, add_message/3, remove_message/3, messages/1, answered/2, periodic_ping/1, unanswered/2]).
--export([ping_id/1, ping_number/1]).
+-export([has_message/3, is_ping/1, ping_id/1, ping_number/1]).
 
 -type message() :: {Visitor :: binary(), Id :: binary()}.
 
@@ -27,6 +27,8 @@
 %% Bounds the memory for a client that never answers. ejabberd ends a session with about as many unread stanzas.
 -define(MAX_WAITING, 1000).
 -define(PREFIX, "lhc-ping-").
+%% Digits of a ping's number.
+-define(MAX_DIGITS, 20).
 
 -spec new() -> session().
 new() ->
@@ -51,6 +53,11 @@ trim(Session) ->
 remove_message(Visitor, Id, #{waiting := Waiting} = Session) ->
     Others = [Entry || {_, Message} = Entry <- Waiting, Message =/= {Visitor, Id}],
     Session#{waiting := Others, size := length(Others)}.
+
+%% True if the message waits for a ping's answer.
+-spec has_message(binary(), binary(), session()) -> boolean().
+has_message(Visitor, Id, #{waiting := Waiting}) ->
+    lists:keymember({Visitor, Id}, 2, Waiting).
 
 %% The messages that wait for a ping's answer, newest first.
 -spec messages(session()) -> [message()].
@@ -86,11 +93,16 @@ unanswered(N, #{answered := Answered}) ->
 ping_id(N) ->
     <<?PREFIX, (integer_to_binary(N))/binary>>.
 
-%% none for the id of another stanza; 0 for an id with our prefix and no number.
--spec ping_number(binary()) -> non_neg_integer() | none.
-ping_number(<<?PREFIX, Digits/binary>>) ->
-    try binary_to_integer(Digits)
+%% True if the id is that of a ping, or looks like one.
+-spec is_ping(binary()) -> boolean().
+is_ping(<<?PREFIX, _/binary>>) -> true;
+is_ping(_) -> false.
+
+%% 0 for an id with our prefix and no number. The time for a number grows with the square of its length.
+-spec ping_number(binary()) -> non_neg_integer().
+ping_number(<<?PREFIX, Digits/binary>>) when byte_size(Digits) =< ?MAX_DIGITS ->
+    try max(0, binary_to_integer(Digits))
     catch error:badarg -> 0
     end;
 ping_number(_) ->
-    none.
+    0.

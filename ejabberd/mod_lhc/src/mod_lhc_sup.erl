@@ -1,4 +1,5 @@
-%%% The supervisor of one virtual host: owns the table of messages (mod_lhc_seen), and runs the queue and the sender.
+%%% The supervisor of one virtual host. It owns the tables, so they survive a crash of the processes. Each tenant has a
+%%% supervisor of its own (mod_lhc_tenant_sup), so what crashes for one tenant does not end the others.
 
 -module(mod_lhc_sup).
 -behaviour(supervisor).
@@ -9,12 +10,13 @@ start_link(Host) ->
     supervisor:start_link({local, gen_mod:get_module_proc(Host, ?MODULE)}, ?MODULE, Host).
 
 init(Host) ->
-    #{queue := Queue, seen := Seen, dir := Dir, max_queue := Entries, max_queue_size := Bytes} = mod_lhc:config(Host),
-    %% This process owns the table, so it survives a crash of the others.
+    #{seen := Seen, members := Members, sessions := Sessions, queues := Queues, tenants_sup := TenantsSup} =
+        mod_lhc:config(Host),
     _ = mod_lhc_seen:new(Seen),
-    QueueConfig = #{dir => Dir, max_entries => Entries, max_bytes => Bytes,
-                    on_loss => fun() -> mod_lhc:announce(Host, overflow) end},
-    %% rest_for_one: the sender's batch belongs to one queue process, so it restarts with the queue.
+    _ = mod_lhc_tenant:new(Members),
+    [ets:new(Table, [named_table, public, set, {read_concurrency, true}]) || Table <- [Sessions, Queues]],
     {ok, {#{strategy => rest_for_one, intensity => 10, period => 60},
-          [#{id => queue, start => {mod_lhc_queue, start_link, [Queue, QueueConfig]}, shutdown => 5000},
-           #{id => sender, start => {mod_lhc_sender, start_link, [Host]}, shutdown => 1000}]}}.
+          [#{id => posts, start => {mod_lhc_posts, start_link, [Host]}, shutdown => 1000},
+           #{id => tenants, start => {mod_lhc_tenants_sup, start_link, [TenantsSup]}, shutdown => infinity,
+             type => supervisor},
+           #{id => queues, start => {mod_lhc_queues, start_link, [Host]}, shutdown => 5000}]}}.

@@ -1,11 +1,14 @@
-%%% The parts that need neither ejabberd nor files: JSON, UUIDs, signatures, backoff, pings, the table of messages.
+%%% The parts that need neither ejabberd nor files: JSON, UUIDs, signatures, backoff, names, bounds of stanzas and of sessions,
+%%% pings, the table of messages.
 
 -module(mod_lhc_pure_tests).
 
 -export([json_test/0, json_boolean_test/0, requests_test/0, replaces_test/0, unsupported_test/0, uuid_test/0,
          signature_test/0, webhook_id_test/0, backoff_test/0, one_ping_test/0, shared_ping_test/0,
          unknown_ping_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, messages_bound_test/0,
-         ping_id_test/0, seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0, seen_race_test_/0]).
+         ping_id_test/0, long_ping_id_test/0, visitor_names_test/0, operator_names_test/0, bucket_test/0,
+         bucket_clock_test/0, limits_test/0, limits_bound_test/0, limits_cancel_test/0, usage_test/0,
+         usage_sum_test/0, fault_test/0, cut_test/0, status_test/0, signals_test/0, seen_known_test/0, seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0, seen_race_test_/0]).
 
 -include("xmpp.hrl").
 
@@ -29,22 +32,22 @@ requests_test() ->
     Markable = xml(<<"markable">>, <<"urn:xmpp:chat-markers:0">>),
     Others = [xml(<<"active">>, <<"http://jabber.org/protocol/chatstates">>),
               xml(<<"request">>, <<"urn:example:other">>), xml(<<"received">>, <<"urn:xmpp:receipts">>)],
-    [] = mod_lhc_hooks:requests(<<"m">>, Others),
-    [{receipt, true}] = mod_lhc_hooks:requests(<<"m">>, [Receipt | Others]),
-    [{markable, true}] = mod_lhc_hooks:requests(<<"m">>, Others ++ [Markable]),
-    [{receipt, true}, {markable, true}] = mod_lhc_hooks:requests(<<"m">>, [Markable, Receipt, Receipt]),
-    [] = mod_lhc_hooks:requests(<<>>, [Receipt, Markable]).
+    [] = mod_lhc_stanza:requests(<<"m">>, Others),
+    [{receipt, true}] = mod_lhc_stanza:requests(<<"m">>, [Receipt | Others]),
+    [{markable, true}] = mod_lhc_stanza:requests(<<"m">>, Others ++ [Markable]),
+    [{receipt, true}, {markable, true}] = mod_lhc_stanza:requests(<<"m">>, [Markable, Receipt, Receipt]),
+    [] = mod_lhc_stanza:requests(<<>>, [Receipt, Markable]).
 
 replaces_test() ->
     Other = xml(<<"replace">>, <<"urn:example:other">>, [{<<"id">>, <<"m1">>}], []),
     Replace = xml(<<"replace">>, <<"urn:xmpp:message-correct:0">>, [{<<"id">>, <<"m1">>}], []),
-    [] = mod_lhc_hooks:replaces([Other, xml(<<"replace">>, <<"urn:xmpp:message-correct:0">>)]),
-    [{replaces, <<"m1">>}] = mod_lhc_hooks:replaces([Other, Replace, Replace]).
+    [] = mod_lhc_stanza:replaces([Other, xml(<<"replace">>, <<"urn:xmpp:message-correct:0">>)]),
+    [{replaces, <<"m1">>}] = mod_lhc_stanza:replaces([Other, Replace, Replace]).
 
 %% Each kind of content that a visitor cannot be shown, with and without its text.
 unsupported_test() ->
     Text = [#text{data = <<"I sent you an OMEMO encrypted message">>}],
-    Kind = fun(Body, Els) -> mod_lhc_hooks:unsupported(#message{body = Body, sub_els = Els}) end,
+    Kind = fun(Body, Els) -> mod_lhc_stanza:unsupported(#message{body = Body, sub_els = Els}) end,
     none = Kind(Text, []),
     none = Kind([], [xml(<<"active">>, <<"http://jabber.org/protocol/chatstates">>)]),
     Payload = xml(<<"payload">>, <<>>),
@@ -146,10 +149,167 @@ messages_bound_test() ->
     {<<"v">>, <<"5000">>} = hd(Messages).
 
 ping_id_test() ->
-    17 = mod_lhc_session:ping_number(mod_lhc_session:ping_id(17)),
-    none = mod_lhc_session:ping_number(<<"17">>),
-    none = mod_lhc_session:ping_number(<<>>),
-    0 = mod_lhc_session:ping_number(<<"lhc-ping-x">>).
+    Id = mod_lhc_session:ping_id(17),
+    {true, 17} = {mod_lhc_session:is_ping(Id), mod_lhc_session:ping_number(Id)},
+    [{false, 0} = {mod_lhc_session:is_ping(Other), mod_lhc_session:ping_number(Other)} || Other <- [<<"17">>, <<>>]],
+    [0 = mod_lhc_session:ping_number(<<"lhc-ping-", Odd/binary>>)
+     || Odd <- [<<>>, <<"x">>, <<"-5">>, <<"1 ">>, binary:copy(<<"9">>, 21)]].
+
+%% A number of a million digits took seconds.
+long_ping_id_test() ->
+    Id = <<"lhc-ping-", (binary:copy(<<"9">>, 1000000))/binary>>,
+    {Time, 0} = timer:tc(fun() -> mod_lhc_session:ping_number(Id) end),
+    true = Time < 100000.
+
+visitor_names_test() ->
+    Of = fun(User) -> mod_lhc_names:visitor(User, <<"visitor.">>) end,
+    Long = binary:copy(<<"a">>, 64),
+    [{ok, <<>>} = Of(<<"visitor.", Id/binary>>) || Id <- [<<"42">>, <<"a_-9">>, <<"42.chat">>, <<"chat">>, Long]],
+    [{ok, <<"acme-1">>} = Of(<<"visitor.", Id/binary, ".acme-1">>) || Id <- [<<"42">>, <<"42.chat">>, <<"chat">>]],
+    [unfit = Of(<<"visitor.", Id/binary>>)
+     || Id <- [<<>>, <<".">>, <<"A">>, <<"a b">>, <<"a.">>, <<"a.chat.">>, <<".acme">>, <<"a.9x">>, <<"a.chat.chat">>, <<"a.b.c">>,
+               <<"a.chat.b.c">>, <<"\\20">>, <<"ä"/utf8>>, <<Long/binary, "a">>, <<"a.", Long/binary>>]],
+    [no = Of(User) || User <- [<<"visitor">>, <<"visitors.1">>, <<"olga">>, <<>>]].
+
+operator_names_test() ->
+    [Instances = mod_lhc_names:instances(User)
+     || {Instances, User} <- [{[<<>>], <<"olga">>}, {[<<"acme">>, <<>>], <<"olga.acme">>},
+                              {[<<"acme">>, <<>>], <<"o.l.ga.acme">>}, {[<<>>], <<"olga.chat">>},
+                              {[<<>>], <<"olga.9">>}, {[<<>>], <<".acme">>}, {[<<>>], <<"olga.">>}]],
+    <<"operators">> = mod_lhc_names:group(<<>>),
+    <<"operators.acme">> = mod_lhc_names:group(<<"acme">>).
+
+bucket_test() ->
+    {Taken, Bucket} = takes(7, 2, 5, 0, mod_lhc_bucket:new(0)),
+    [true, true, true, true, true, false, false] = Taken,
+    {[false], Later} = takes(1, 2, 5, 499, Bucket),
+    {[true, false], Empty} = takes(2, 2, 5, 500, Later),
+    {Full, _} = takes(7, 2, 5, 1000000, Empty),
+    Full = Taken.
+
+%% A clock that stands still, or a step back, gives no tokens.
+bucket_clock_test() ->
+    {_, Bucket} = takes(5, 2, 5, 1000, mod_lhc_bucket:new(0)),
+    {[false, false], _} = takes(2, 2, 5, 0, Bucket).
+
+takes(N, Rate, Burst, Now, Bucket) ->
+    lists:mapfoldl(fun(_, Acc) -> mod_lhc_bucket:take(Rate, Burst, Now, Acc) end, Bucket, lists:seq(1, N)).
+
+%% However often a presence changes, the last one is reported, and at most so many.
+limits_test() ->
+    Rates = rates(),
+    {Answers, Limits} = lists:mapfoldl(fun(N, Acc) -> mod_lhc_limits:admit(presence, slow, N, Rates, 0, Acc) end,
+                                       mod_lhc_limits:new(), lists:seq(1, 4000)),
+    10 = length([now || now <- Answers]),
+    1 = length([first || first <- Answers]),
+    {[], true, Waiting} = mod_lhc_limits:due(Rates, 100, Limits),
+    {[4000], false, Done} = mod_lhc_limits:due(Rates, 1000, Waiting),
+    {[], false, _} = mod_lhc_limits:due(Rates, 9000, Done).
+
+%% Kept for at most so many visitors; the latest of each.
+limits_bound_test() ->
+    Rates = rates(),
+    Limits = lists:foldl(fun(N, Acc) ->
+                                 {_, Next} = mod_lhc_limits:admit({displayed, N rem 500}, signal, N, Rates, 0, Acc),
+                                 Next
+                         end, mod_lhc_limits:new(), lists:seq(1, 7000)),
+    {Reports, true, _} = mod_lhc_limits:due(Rates, 1000, Limits),
+    3 = length(Reports),
+    true = lists:min(Reports) > 6000,
+    {All, false, _} = mod_lhc_limits:due(Rates#{signal_burst := 1000}, 1000000, Limits),
+    100 = length(All).
+
+limits_cancel_test() ->
+    {_, Limits} = lists:mapfoldl(fun(N, Acc) -> mod_lhc_limits:admit({chat_state, v}, signal, N, rates(), 0, Acc) end,
+                                 mod_lhc_limits:new(), lists:seq(1, 20)),
+    {[], false, _} = mod_lhc_limits:due(rates(), 5000, mod_lhc_limits:cancel({chat_state, v}, Limits)),
+    {[20], false, _} = mod_lhc_limits:due(rates(), 5000, Limits).
+
+rates() ->
+    #{message_rate => 1, message_burst => 5, signal_rate => 3, signal_burst => 10}.
+
+usage_test() ->
+    100 = mod_lhc_usage:limit(100, 1000, 1),
+    25 = mod_lhc_usage:limit(100, 49, 10),
+    5 = mod_lhc_usage:limit(100, 50, 10),
+    25 = mod_lhc_usage:limit(100, 99, 2),
+    1 = mod_lhc_usage:limit(100, 50, 1000).
+
+%% Whatever order queues grow in, all together stay within the bound, and each gets its part.
+usage_sum_test() ->
+    [begin
+         Counters = mod_lhc_usage:new(Queues),
+         Slots = [mod_lhc_usage:slot(Counters, N) || N <- lists:seq(1, Queues)],
+         Loads = lists:foldl(fun(_, Acc) ->
+             N = rand:uniform(Queues),
+             {Limit, _} = mod_lhc_usage:limit(lists:nth(N, Slots), {1000, 1000}),
+             Load = maps:get(N, Acc, 0),
+             case Load < Limit of
+                 true ->
+                     mod_lhc_usage:set(lists:nth(N, Slots), Load + 1, 0),
+                     Acc#{N => Load + 1};
+                 false -> Acc
+             end
+         end, #{}, lists:seq(1, 5000)),
+         true = lists:sum(maps:values(Loads)) =< 1000,
+         true = lists:all(fun(Load) -> Load >= 1000 div (2 * Queues) end, maps:values(Loads))
+     end || Queues <- [2, 3, 7]].
+
+fault_test() ->
+    Fault = fun(Message) -> mod_lhc_stanza:fault(Message, 100) end,
+    Text = fun(Bytes) -> #text{lang = <<>>, data = binary:copy(<<"x">>, Bytes)} end,
+    Id = fun(Bytes) -> binary:copy(<<"i">>, Bytes) end,
+    none = Fault(#message{id = Id(256), body = [Text(100)]}),
+    none = Fault(#message{id = <<"1">>, body = [(Text(98))#text{lang = <<"de">>}]}),
+    <<"The message is too long: it has 101 bytes, and at most 100 are allowed">> = Fault(#message{body = [Text(101)]}),
+    <<"The message is too long", _/binary>> = Fault(#message{body = [Text(60), (Text(40))#text{lang = <<"d">>}]}),
+    <<"The id of the message is too long", _/binary>> = Fault(#message{id = Id(257), body = [Text(1)]}),
+    <<"The message has too many languages", _/binary>> = Fault(#message{body = lists:duplicate(21, Text(1))}),
+    <<"The name of a language", _/binary>> = Fault(#message{body = [(Text(1))#text{lang = Id(65)}]}),
+    Replace = xml(<<"replace">>, <<"urn:xmpp:message-correct:0">>, [{<<"id">>, Id(257)}], []),
+    <<"The id of the corrected message", _/binary>> = Fault(#message{body = [Text(1)], sub_els = [Replace]}).
+
+%% A cut text is valid UTF-8, a beginning of the text, and as long as possible.
+cut_test() ->
+    Text = <<"aä€🙂b"/utf8>>,
+    [begin
+         Cut = mod_lhc_stanza:cut(Text, Max),
+         true = byte_size(Cut) =< Max andalso byte_size(Cut) > Max - 4,
+         Cut = binary:part(Text, 0, byte_size(Cut)),
+         true = is_list(unicode:characters_to_list(Cut))
+     end || Max <- lists:seq(0, byte_size(Text))],
+    Text = mod_lhc_stanza:cut(Text, 1000).
+
+status_test() ->
+    <<>> = mod_lhc_stanza:status([]),
+    Long = binary:copy(<<"€"/utf8>>, 100000),
+    1023 = byte_size(mod_lhc_stanza:status([#text{lang = <<>>, data = Long}])).
+
+%% Each kind once; of markers and states the last one, of receipts the last few.
+signals_test() ->
+    Receipt = fun(N) -> xml(<<"received">>, <<"urn:xmpp:receipts">>, [{<<"id">>, integer_to_binary(N)}], []) end,
+    Marker = fun(Id) -> xml(<<"displayed">>, <<"urn:xmpp:chat-markers:0">>, [{<<"id">>, Id}], []) end,
+    State = fun(Name) -> xml(Name, <<"http://jabber.org/protocol/chatstates">>) end,
+    Signals = fun(Body, Els) -> mod_lhc_stanza:signals(#message{body = Body, sub_els = Els}) end,
+    [] = Signals([], []),
+    [{receipts, Ids}, {displayed, <<"last">>}, {chat_state, paused}] =
+        Signals([], [State(<<"composing">>) | [Marker(integer_to_binary(N)) || N <- lists:seq(1, 7000)]]
+                    ++ [Receipt(N) || N <- lists:seq(1, 50)] ++ [Marker(<<"last">>), State(<<"gone">>)]),
+    20 = length(Ids),
+    true = lists:member(<<"50">>, Ids),
+    [{displayed, <<"m">>}] = Signals([#text{data = <<"hi">>}], [State(<<"active">>), Marker(<<"m">>)]),
+    [] = Signals([], [Marker(<<>>), Marker(binary:copy(<<"m">>, 257))]).
+
+seen_known_test() ->
+    with_table(fun() ->
+        Known = fun() -> mod_lhc_seen:known(?T, <<"o">>, <<"v">>, <<"m">>) end,
+        false = Known(),
+        ok = mod_lhc_seen:add_session(?T, <<"o">>, <<"v">>, <<"m">>, self()),
+        true = Known(),
+        ok = mod_lhc_seen:remove_session(?T, <<"o">>, <<"v">>, <<"m">>, self()),
+        %% The client may have read it before its session ended.
+        {true, unknown} = {Known(), status(<<"m">>)}
+    end).
 
 seen_test() ->
     with_table(fun() ->

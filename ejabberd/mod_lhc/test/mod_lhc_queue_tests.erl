@@ -6,9 +6,13 @@
 -export([order_test/0, acknowledged_test/0, restart_test/0, unacknowledged_test/0, torn_tail_test_/0, damaged_test/0,
          damaged_middle_test/0, damaged_header_test/0, empty_file_test/0, cursor_test/0, wiped_test/0, segments_test/0,
          purge_test/0, bytes_test/0, bound_test/0, bound_in_bytes_test/0, loss_test/0, crash_test/0, deadline_test/0, group_test/0,
-         unusable_test/0, full_disk_test_/0, mode_test/0, down_test/0]).
+         unusable_test/0, full_disk_test_/0, mode_test/0, down_test/0, first_test/0, share_test/0, share_loss_test/0,
+         owner_test/0, tenants_test/0, secret_test_/0]).
 
--define(Q, mod_lhc_queue_under_test).
+-export([log/2]).
+
+-define(TABLE, mod_lhc_queues_under_test).
+-define(Q, {?TABLE, <<>>}).
 %% The file layout is documented in mod_lhc_queue.erl.
 -define(HEADER, 33).
 -define(RECORD, 17).
@@ -296,9 +300,9 @@ crash_test() ->
 deadline_test() ->
     with(fun(Dir) ->
         start(Dir),
-        sys:suspend(?Q),
+        sys:suspend(pid()),
         {error, timeout} = mod_lhc_queue:append(?Q, message, text(1), 1),
-        sys:resume(?Q),
+        sys:resume(pid()),
         ok = append(2),
         {ok, Id, 1, 1, [Json]} = mod_lhc_queue:fetch(?Q, 9, 1000),
         Json = json(Id, 1, text(2))
@@ -309,10 +313,10 @@ group_test() ->
     with(fun(Dir) ->
         start(Dir),
         Self = self(),
-        sys:suspend(?Q),
+        sys:suspend(pid()),
         [spawn(fun() -> Self ! {answer, append(N)} end) || N <- lists:seq(1, 1000)],
-        until(fun() -> element(2, process_info(whereis(?Q), message_queue_len)) >= 1000 end),
-        sys:resume(?Q),
+        until(fun() -> element(2, process_info(pid(), message_queue_len)) >= 1000 end),
+        sys:resume(pid()),
         [receive {answer, ok} -> ok after 5000 -> error(no_answer) end || _ <- lists:seq(1, 1000)],
         {ok, _, 1, 1000, _} = mod_lhc_queue:fetch(?Q, 2000, 1000000)
     end).
@@ -373,20 +377,149 @@ mode_test() ->
     end).
 
 down_test() ->
-    {error, down} = mod_lhc_queue:append(mod_lhc_no_such_queue, message, text(1), 100),
-    ok = mod_lhc_queue:add(mod_lhc_no_such_queue, state, text(1)).
+    [begin
+         {error, down} = mod_lhc_queue:append(Queue, message, text(1), 100),
+         ok = mod_lhc_queue:add(Queue, state, text(1))
+     end || Queue <- [{mod_lhc_no_such_table, <<>>}, {?TABLE, <<"no such queue">>}]].
+
+%% The first entry after a start, and not after a crash.
+first_test() ->
+    with(fun(Dir) ->
+        First = #{first => fun() -> member(0, <<"started">>) end},
+        start(Dir, First),
+        ok = append(1),
+        {ok, Id, 1, 2, [Json | _]} = mod_lhc_queue:fetch(?Q, 9, 1000),
+        Json = json(Id, 1, member(0, <<"started">>)),
+        die(),
+        start(Dir, First),
+        #{entries := 2} = mod_lhc_queue:info(?Q),
+        receive lost -> ok after 1000 -> error(not_notified) end,
+        stop(),
+        start(Dir, First),
+        #{entries := 3} = mod_lhc_queue:info(?Q)
+    end).
+
+%% One operator fills their share; others, and what is about nobody, still fit. The same after a restart.
+share_test() ->
+    with(fun(Dir) ->
+        Options = #{max_entries => 40, max_operator_share => 25},
+        start(Dir, Options),
+        Greedy = fun() -> [mod_lhc_queue:append(?Q, message, about(<<"from">>, <<"olga">>), 1000) || _ <- lists:seq(1, 12)] end,
+        {Oks, [{error, share}, {error, share}]} = lists:split(10, Greedy()),
+        Oks = lists:duplicate(10, ok),
+        die(),
+        start(Dir, Options),
+        [{error, share} = Answer || Answer <- Greedy()],
+        [ok = mod_lhc_queue:append(?Q, message, about(<<"from">>, <<"pia">>), 1000) || _ <- lists:seq(1, 10)],
+        ok = append(1),
+        {ok, _, 1, 4, _} = mod_lhc_queue:fetch(?Q, 4, 100000),
+        ok = mod_lhc_queue:ack(?Q, 4),
+        {[ok, ok, ok, ok], [{error, share} | _]} = lists:split(4, Greedy()),
+        {ok, _, 5, Last, _} = mod_lhc_queue:fetch(?Q, 100, 100000),
+        ok = mod_lhc_queue:ack(?Q, Last),
+        #{entries := 0} = mod_lhc_queue:info(?Q),
+        ok = mod_lhc_queue:append(?Q, message, about(<<"from">>, <<"olga">>), 1000)
+    end).
+
+%% State entries beyond a share are lost. That is not reported before the operator has room again: the reports that follow
+%% would be lost as well.
+share_loss_test() ->
+    with(fun(Dir) ->
+        start(Dir, #{max_entries => 40, max_operator_share => 25}),
+        [mod_lhc_queue:add(?Q, state, about(<<"user">>, <<"olga">>)) || _ <- lists:seq(1, 20)],
+        mod_lhc_queue:flush(?Q),
+        #{entries := 13} = mod_lhc_queue:info(?Q),
+        receive lost -> error(too_early) after 50 -> ok end,
+        {ok, _, 1, 9, _} = mod_lhc_queue:fetch(?Q, 9, 100000),
+        ok = mod_lhc_queue:ack(?Q, 9),
+        receive lost -> ok after 1000 -> error(not_notified) end
+    end).
+
+owner_test() ->
+    Common = <<"\"at\":\"2026\",\"host\":\"h\",\"type\":\"t\"">>,
+    [Owner = mod_lhc_queue:owner(<<Common/binary, Rest/binary>>)
+     || {Owner, Rest} <- [{<<"olga.acme">>, <<",\"user\":\"olga.acme\",\"resource\":\"x\"">>},
+                          {<<"olga">>, <<",\"from\":\"olga@h/r\",\"to\":\"v\",\"body\":{\"\":\",\\\"user\\\":\\\"pia\"}">>},
+                          {none, <<",\"version\":\"1\"">>}]].
+
+%% A tenant keeps its part of the bound when another one has filled what it may use.
+tenants_test() ->
+    with(fun(Dir) ->
+        Counters = mod_lhc_usage:new(4),
+        [_ = mod_lhc_usage:slot(Counters, N) || N <- lists:seq(1, 4)],
+        start(Dir, #{max_entries => 80, usage => mod_lhc_usage:slot(Counters, 2)}),
+        20 = length([ok || ok <- [append(N) || N <- lists:seq(1, 30)]]),
+        %% Others have more than half.
+        ok = mod_lhc_usage:set(mod_lhc_usage:slot(Counters, 3), 60, 0),
+        {error, full} = append(31),
+        {ok, _, 1, 11, _} = mod_lhc_queue:fetch(?Q, 11, 100000),
+        ok = mod_lhc_queue:ack(?Q, 11),
+        [ok, {error, full}] = [append(N) || N <- [32, 33]]
+    end).
+
+%% Whatever ends the process, no text of an entry gets into a log: not from its mailbox, its waiting entries, its last
+%% message or the reason.
+secret_test_() ->
+    {timeout, 30, fun() ->
+        Level = maps:get(level, logger:get_primary_config()),
+        Self = self(),
+        ok = logger:set_handler_config(default, level, none),
+        ok = logger:set_primary_config(level, all),
+        ok = logger:add_handler(?MODULE, ?MODULE, #{config => Self, level => all}),
+        try
+            [with(fun(Dir) ->
+                 Pid = start(Dir),
+                 sys:suspend(Pid),
+                 [mod_lhc_queue:add(?Q, message, member(N, <<"S3CRET">>)) || N <- [1, 2]],
+                 Ref = monitor(process, Pid),
+                 Last(Pid),
+                 [mod_lhc_queue:add(?Q, message, member(N, <<"S3CRET">>)) || N <- After],
+                 catch sys:resume(Pid),
+                 receive {'DOWN', Ref, _, _, Why} -> nomatch = string:find(io_lib:format("~p", [Why]), "S3CRET")
+                 after 5000 -> error(alive)
+                 end
+             end) || {Last, After} <-
+                     [{fun(Pid) -> gen_server:cast(Pid, {add, message, {<<"S3CRET">>}}) end, [3, 4]},
+                      {fun(Pid) -> gen_server:cast(Pid, {unknown, <<"S3CRET">>}) end, [3, 4]},
+                      {fun(Pid) -> Pid ! commit, exit(Pid, kill) end, [3, 4]},
+                      {fun(Pid) ->
+                           sys:replace_state(Pid, fun(State) -> setelement(2, State, <<"S3CRET">>) end)
+                       end, [3, 4]},
+                      %% With OTP's reports. What comes later than the end is not covered.
+                      {fun(Pid) -> sys:terminate(Pid, unusual) end, []}]],
+            timer:sleep(50),
+            Logged = logged(),
+            true = Logged =/= [],
+            [] = [Text || Text <- Logged, string:find(Text, "S3CRET") =/= nomatch]
+        after
+            logger:remove_handler(?MODULE),
+            logger:set_primary_config(level, Level)
+        end
+    end}.
+
+%% A handler of logger.
+log(#{meta := #{pid := _}} = Event, #{config := Pid}) ->
+    Text = unicode:characters_to_list(logger_formatter:format(Event, #{single_line => false, chars_limit => unlimited})),
+    %% The arguments of the event too, in case a formatter shortens them.
+    Pid ! {logged, Text ++ lists:flatten(io_lib:format("~0p", [maps:get(msg, Event)]))}.
+
+logged() ->
+    receive {logged, Text} -> [Text | logged()] after 0 -> [] end.
 
 %%% ---------------------------------------------------------------- support
+
+about(Field, User) ->
+    iolist_to_binary([",\"", Field, "\":\"", User, "@host\""]).
 
 with(Test) ->
     Dir = filename:join(os:getenv("TMPDIR", "/tmp"),
                         "mod_lhc_queue_" ++ integer_to_list(erlang:unique_integer([positive])) ++ "_" ++ os:getpid()),
-    %% An earlier test may have ended with a crash.
-    persistent_term:erase({mod_lhc_queue, ?Q}),
     flush_mailbox(),
+    ?TABLE = ets:new(?TABLE, [named_table, public]),
     try Test(Dir)
     after
         stop(),
+        ets:delete(?TABLE),
         file:del_dir_r(Dir)
     end.
 
@@ -399,9 +532,15 @@ start(Dir) ->
 
 start(Dir, Options) ->
     Self = self(),
-    Config = #{dir => Dir, max_entries => 100000, max_bytes => 100000000, on_loss => fun() -> Self ! lost end},
+    Config = #{dir => Dir, max_entries => 100000, max_bytes => 100000000, max_operator_share => 100,
+               usage => mod_lhc_usage:slot(mod_lhc_usage:new(2), 1),
+               on_loss => fun() -> Self ! lost end},
     {ok, Pid} = mod_lhc_queue:start_link(?Q, maps:merge(Config, Options)),
     unlink(Pid),
+    Pid.
+
+pid() ->
+    [{_, Pid, _}] = ets:lookup(?TABLE, <<>>),
     Pid.
 
 %% Without terminate/2, like a kill -9.
@@ -412,9 +551,9 @@ stop() ->
     exit_queue(shutdown).
 
 exit_queue(Reason) ->
-    case whereis(?Q) of
-        undefined -> ok;
-        Pid ->
+    case ets:lookup(?TABLE, <<>>) of
+        [] -> ok;
+        [{_, Pid, _}] ->
             Ref = monitor(process, Pid),
             exit(Pid, Reason),
             receive {'DOWN', Ref, _, _, _} -> ok after 5000 -> error(stuck) end

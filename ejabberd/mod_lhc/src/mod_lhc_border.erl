@@ -1,0 +1,50 @@
+%%% What may pass between the addresses of a host.
+%%%
+%%% Several tenants can share a host. Nothing passes between their visitors and operators, or between one of them and an
+%%% account of no tenant: messages, IQs (vCards, versions …), presence and subscriptions get an error, and what has no
+%%% answer is dropped. The host itself and the accounts in reserved_users may write to everybody. A tenant that has its host
+%%% alone has no instance; between its accounts and others nothing is held back here.
+
+-module(mod_lhc_border).
+
+-export([may_pass/4, answer/2]).
+
+-include("xmpp.hrl").
+
+%% Whether a stanza may pass between these two addresses, in both directions.
+-spec may_pass(#jid{}, #jid{}, binary(), mod_lhc:config()) -> boolean().
+may_pass(#jid{luser = User, lserver = Server}, #jid{luser = User, lserver = Server}, _Host, _Config) ->
+    true;
+may_pass(From, To, Host, Config) ->
+    case {side(mod_lhc_tenant:party(From, Host, Config)), side(mod_lhc_tenant:party(To, Host, Config))} of
+        {free, _} -> true;
+        {_, free} -> true;
+        {Same, Same} -> true;
+        %% Two accounts without an instance.
+        {A, B} -> not is_instance(A) andalso not is_instance(B)
+    end.
+
+side(server) -> free;
+side(exempt) -> free;
+side(elsewhere) -> free;
+side({visitor, Instance}) -> Instance;
+side({operator, Instance}) -> Instance;
+side(_) -> none.
+
+is_instance(Side) ->
+    Side =/= none andalso Side =/= <<>>.
+
+%% The error that answers this stanza; none if it has no answer. It says the same as if the receiver did not exist. What
+%% says nothing to a person (a receipt, a chat state) is not worth an error.
+-spec answer(stanza(), binary()) -> stanza() | none.
+answer(#iq{type = Type} = Iq, Lang) when Type =:= get; Type =:= set ->
+    not_found(Iq, Lang);
+answer(#message{type = Type, body = [_ | _]} = Message, Lang) when Type =/= error ->
+    not_found(Message, Lang);
+answer(#presence{type = Type} = Presence, Lang) when Type =:= available; Type =:= subscribe; Type =:= subscribed ->
+    not_found(Presence, Lang);
+answer(_, _) ->
+    none.
+
+not_found(Stanza, Lang) ->
+    xmpp:make_error(Stanza, xmpp:err_item_not_found(<<"There is nobody with this address">>, Lang)).
