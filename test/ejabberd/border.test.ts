@@ -1,0 +1,291 @@
+/**
+ * Who may write to whom. Accounts that are no operators leave no trace, an operator writes to their own tenant's visitors
+ * only, and nothing passes between tenants that share a host.
+ */
+import xml, { type Element } from '@xmpp/xml';
+import { afterAll, afterEach, expect, it } from 'vitest';
+import { testEjabberd } from '../support/ejabberd.ts';
+import { connectOperator, type Operator } from '../support/operator.ts';
+import { waitFor } from '../support/wait.ts';
+import { rawComponent } from './raw-stream.ts';
+import { startReceiver } from './receiver.ts';
+
+const shared = 'shared.test';
+const receiver = await startReceiver();
+const ejabberd = await testEjabberd({
+  hosts: ['xmpp.test', shared],
+  webhook: { url: receiver.url, secret: receiver.secret },
+  modLhc: { ping_interval: 1, ping_timeout: 30, max_backoff: 1 },
+  component: { secret: 'component-secret' },
+});
+const alone = ejabberd.host;
+await ejabberd.registerOperator('olga', 'pw');
+for (const user of ['stranger', 'visitor.1']) await ejabberd.register(user, 'pw');
+for (const instance of ['acme', 'beta']) {
+  await ejabberd.registerOperator(`olga.${instance}`, 'pw', shared, `operators.${instance}`);
+  await ejabberd.register(`visitor.1.${instance}`, 'pw', shared);
+}
+for (const user of ['stranger', 'other', 'admin']) await ejabberd.register(user, 'pw', shared);
+const connect = (username: string, domain: string) =>
+  connectOperator({ service: ejabberd.xmpp, domain, username, password: 'pw' });
+
+function errorOf(stanza: Element | undefined) {
+  const error = stanza?.getChild('error');
+  return error?.getChildElements()[0]?.name;
+}
+const lastError = (operator: Operator) => errorOf(operator.errors.at(-1));
+const by = (user: string) =>
+  receiver.events.filter((event) =>
+    'user' in event ? event.user === user : 'from' in event && event.from.split('@', 1)[0] === user,
+  );
+const signals = (to: string): Element[] => [
+  xml('message', { to, type: 'chat' }, xml('composing', 'http://jabber.org/protocol/chatstates')),
+  xml('message', { to }, xml('received', { xmlns: 'urn:xmpp:receipts', id: 'x' })),
+  xml('message', { to }, xml('displayed', { xmlns: 'urn:xmpp:chat-markers:0', id: 'x' })),
+];
+
+afterEach(() => expect(receiver.faults).toEqual([]));
+afterAll(() => receiver.close());
+
+it('an account that is no operator leaves no trace, and is told that it may not write', async () => {
+  const [stranger, visitor] = [await connect('stranger', alone), await connect('visitor.1', alone)];
+  stranger.setPresence('away', 'nobody asks');
+  await stranger.sendAndAck(`visitor.1@${alone}`, 'let me in');
+  expect(stranger.errors.map(errorOf)).toEqual(['forbidden']);
+  const retract = xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id: 'x' });
+  stranger.sendStanza(xml('message', { to: `visitor.1@${alone}`, id: 'retract' }, retract));
+  stranger.sendStanza(
+    xml('message', { to: visitor.jid, type: 'groupchat' }, xml('body', {}, 'all of you')),
+  );
+  stranger.sendStanza(
+    xml('message', { to: visitor.jid, type: 'error' }, xml('body', {}, 'bounced')),
+  );
+  for (const signal of signals(visitor.jid)) stranger.sendStanza(signal);
+  await stranger.acknowledged();
+  expect(stranger.errors.map(errorOf)).toEqual(['forbidden', 'forbidden', 'forbidden']);
+  visitor.send(`stranger@${alone}`, 'who are you?', 'asked');
+  await stranger.waitFor(({ messages }) => messages.length === 1);
+  await stranger.acknowledged();
+  await visitor.acknowledged();
+  expect(visitor.stanzas.filter(({ name }) => name === 'message')).toEqual([]);
+  await stranger.disconnect();
+  await visitor.disconnect();
+  const operator = await connect('olga', alone);
+  await operator.sendAndAck(`visitor.1@${alone}`, 'the end', 'the-end');
+  await receiver.event('message', ({ id }) => id === 'the-end');
+  expect(by('stranger')).toEqual([]);
+  await operator.disconnect();
+});
+
+it.each([
+  'visitor.1.acme',
+  'visitor.',
+  'visitor.a.b.c',
+  'visitor.x\\20y',
+  `visitor.${'1'.repeat(65)}`,
+])('%s is no visitor of a tenant that has its host alone', async (local) => {
+  const operator = await connect('olga', alone);
+  const to = `${local}@${alone}`;
+  const id = await operator.sendAndAck(to, 'is anybody there?');
+  expect(operator.errors.map(({ attrs }) => attrs.id)).toEqual([id]);
+  expect(lastError(operator)).toBe('item-not-found');
+  for (const signal of signals(to)) operator.sendStanza(signal);
+  await operator.acknowledged();
+  expect(operator.errors).toHaveLength(1);
+  await operator.sendAndAck(`visitor.1@${alone}`, 'x', `after ${local}`);
+  await receiver.event('message', (message) => message.id === `after ${local}`);
+  expect(receiver.events.some((event) => 'to' in event && event.to === to)).toBe(false);
+  await operator.disconnect();
+});
+
+it('an account becomes an operator while it is logged in, and is none any more', async () => {
+  await ejabberd.register('nora', 'pw');
+  const nora = await connect('nora', alone);
+  nora.setPresence('away', 'at lunch');
+  await nora.sendAndAck(`visitor.1@${alone}`, 'too early');
+  expect(nora.errors.map(errorOf)).toEqual(['forbidden']);
+  await ejabberd.registerOperator('nora', 'pw');
+  const connected = await receiver.event('operator.connected', ({ user }) => user === 'nora');
+  const presence = await receiver.event('operator.presence', ({ user }) => user === 'nora');
+  expect(presence).toMatchObject({ session: connected.session, status: 'at lunch' });
+  await receiver.event('operator.ping', ({ user }) => user === 'nora');
+  await nora.sendAndAck(`visitor.1@${alone}`, 'now', 'now');
+  await receiver.event('message', ({ id }) => id === 'now');
+  const member = { user: 'nora', host: alone, group: 'operators', grouphost: alone };
+  await call('srg_user_del', member);
+  const left = await receiver.event('operator.disconnected', ({ user }) => user === 'nora');
+  expect(left.session).toBe(connected.session);
+  // Answers are remembered for some seconds.
+  await waitFor(async () => {
+    await nora.sendAndAck(`visitor.1@${alone}`, 'too late');
+    return nora.errors.length > 1;
+  });
+  const events = by('nora').length;
+  nora.setPresence('dnd');
+  await nora.disconnect();
+  const olga = await connect('olga', alone);
+  await olga.sendAndAck(`visitor.1@${alone}`, 'x', 'after nora');
+  await receiver.event('message', ({ id }) => id === 'after nora');
+  expect(by('nora')).toHaveLength(events);
+  await olga.disconnect();
+});
+
+it('an operator who was removed while logged in is disconnected once', async () => {
+  await ejabberd.registerOperator('mona', 'pw');
+  const mona = await connect('mona', alone);
+  await receiver.event('operator.presence', ({ user }) => user === 'mona');
+  await call('srg_user_del', { user: 'mona', host: alone, group: 'operators', grouphost: alone });
+  await call('unregister', { user: 'mona', host: alone });
+  await mona.waitFor(({ lost }) => lost !== undefined);
+  await receiver.event('operator.disconnected', ({ user }) => user === 'mona');
+  const olga = await connect('olga', alone);
+  await olga.sendAndAck(`visitor.1@${alone}`, 'x', 'after mona');
+  await receiver.event('message', ({ id }) => id === 'after mona');
+  expect(by('mona').filter(({ type }) => type === 'operator.disconnected')).toHaveLength(1);
+  await olga.disconnect();
+});
+
+/** Everything that an account can send to another one, each with the answer that the sender gets. */
+async function tries(from: Operator, to: string): Promise<Record<string, string | undefined>> {
+  const errors = async (...stanzas: Element[]) => {
+    const before = from.errors.length;
+    for (const stanza of stanzas) from.sendStanza(stanza);
+    await from.acknowledged();
+    // What another session or a module answers comes a little later.
+    return from.errors.slice(before).map(errorOf).join(' ') || undefined;
+  };
+  const iq = async (query: Element) =>
+    errorOf(await from.request(xml('iq', { to, type: 'get' }, query)));
+  return {
+    message: await errors(xml('message', { to, type: 'chat', id: 'm' }, xml('body', {}, 'hello'))),
+    headline: await errors(xml('message', { to, type: 'headline' }, xml('body', {}, 'news'))),
+    bounce: await errors(xml('message', { to, type: 'error', id: 'e' }, xml('body', {}, 'no'))),
+    signals: await errors(...signals(to)),
+    vcard: await iq(xml('vCard', 'vcard-temp')),
+    version: await iq(xml('query', 'jabber:iq:version')),
+    disco: await iq(xml('query', 'http://jabber.org/protocol/disco#info')),
+    last: await iq(xml('query', 'jabber:iq:last')),
+    subscription: await errors(xml('presence', { to, type: 'subscribe' })),
+    presence: await errors(xml('presence', { to })),
+  };
+}
+const refused = {
+  message: 'item-not-found',
+  headline: 'item-not-found',
+  bounce: undefined,
+  signals: undefined,
+  vcard: 'item-not-found',
+  version: 'item-not-found',
+  disco: 'item-not-found',
+  last: 'item-not-found',
+  subscription: 'item-not-found',
+  presence: 'item-not-found',
+};
+
+it.each([
+  ["an operator and another tenant's operator", 'olga.acme', 'olga.beta'],
+  ["an operator and another tenant's visitor", 'olga.acme', 'visitor.1.beta'],
+  ["a visitor and another tenant's visitor", 'visitor.1.acme', 'visitor.1.beta'],
+  ["a visitor and another tenant's operator", 'visitor.1.acme', 'olga.beta'],
+  ['a stranger and an operator', 'stranger', 'olga.beta'],
+  ['an operator and a stranger', 'olga.acme', 'stranger'],
+])('nothing passes between %s', async (_, left, right) => {
+  const [from, to] = [await connect(left, shared), await connect(right, shared)];
+  await to.acknowledged();
+  const before = to.stanzas.length;
+  for (const address of [`${right}@${shared}`, to.jid]) {
+    expect(await tries(from, address)).toEqual(refused);
+  }
+  await to.acknowledged();
+  const foreign = to.stanzas.slice(before).filter(({ attrs }) => attrs.from?.startsWith(left));
+  expect(foreign).toEqual([]);
+  await from.disconnect();
+  await to.disconnect();
+  // Offline too.
+  expect(await tries(await connect(left, shared), `${right}@${shared}`)).toEqual(refused);
+  const again = await connect(right, shared);
+  await again.acknowledged();
+  expect(again.messages).toEqual([]);
+  expect(receiver.events.some((event) => 'to' in event && event.to === `${right}@${shared}`)).toBe(
+    false,
+  );
+  await again.disconnect();
+});
+
+it('a stranger who writes to a visitor of a shared host is refused', async () => {
+  const stranger = await connect('stranger', shared);
+  expect(await tries(stranger, `visitor.1.acme@${shared}`)).toEqual(refused);
+  await stranger.disconnect();
+});
+
+it("a component's visitor reaches the operators of their own tenant only", async () => {
+  const [acme, beta] = [await connect('olga.acme', shared), await connect('olga.beta', shared)];
+  const domain = `visitors.${shared}`;
+  const component = await rawComponent(ejabberd.componentPort, domain, 'component-secret');
+  const say = (to: string, id: string) =>
+    component.send(
+      `<message from='visitor.7.acme@${domain}' to='${to}@${shared}' type='chat' id='${id}'><body>hi</body></message>`,
+    );
+  say('olga.beta', 'foreign');
+  await component.sees(/id='foreign'[^>]*>.*<item-not-found/s);
+  component.send(
+    `<iq from='visitor.7.acme@${domain}' to='olga.beta@${shared}' type='get' id='v'><vCard xmlns='vcard-temp'/></iq>`,
+  );
+  await component.sees(/id='v'[^>]*>.*<item-not-found/s);
+  say('olga.acme', 'own');
+  await acme.waitFor(({ messages }) => messages.length === 1);
+  expect(await tries(beta, `visitor.7.acme@${domain}`)).toEqual(refused);
+  expect(beta.messages).toEqual([]);
+  await receiver.event('delivered', ({ ids }) => ids.includes('own'));
+  component.drop();
+  for (const client of [acme, beta]) await client.disconnect();
+});
+
+it('within a tenant, with reserved accounts and to oneself everything passes', async () => {
+  const [olga, visitor, admin] = await Promise.all(
+    ['olga.acme', 'visitor.1.acme', 'admin'].map((user) => connect(user, shared)),
+  );
+  if (!olga || !visitor || !admin) throw new Error('unreachable');
+  visitor.send(olga.jid, 'from the visitor');
+  admin.send(olga.jid, 'from the admin');
+  olga.send(olga.jid, 'to myself');
+  await olga.waitFor(({ messages }) => messages.length === 3);
+  olga.send(visitor.jid, 'to the visitor');
+  admin.send(visitor.jid, 'from the admin');
+  await visitor.waitFor(({ messages }) => messages.length === 2);
+  olga.send(admin.jid, 'to the admin');
+  await admin.waitFor(({ messages }) => messages.length === 1);
+  const vcard = xml(
+    'iq',
+    { to: `visitor.1.acme@${shared}`, type: 'get' },
+    xml('vCard', 'vcard-temp'),
+  );
+  const own = await olga.request(vcard);
+  expect([own.attrs.type, errorOf(own)]).not.toEqual(['error', 'service-unavailable']);
+  expect(olga.errors.filter(({ name }) => name === 'message')).toEqual([]);
+  for (const client of [olga, visitor, admin]) await client.disconnect();
+});
+
+it('between accounts of a host with one tenant nothing is held back', async () => {
+  const [stranger, olga] = [await connect('stranger', alone), await connect('olga', alone)];
+  stranger.send(olga.jid, 'hello');
+  olga.send(stranger.jid, 'hello');
+  for (const client of [stranger, olga]) {
+    await client.waitFor(({ messages }) => messages.length === 1);
+    expect(client.errors).toEqual([]);
+    await client.disconnect();
+  }
+});
+
+async function call(command: string, body: Readonly<Record<string, string>>): Promise<void> {
+  const { user, password } = ejabberd.api;
+  const response = await fetch(`${ejabberd.apiUrl}/${command}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+    },
+  });
+  expect(response.status, await response.text()).toBe(200);
+}
