@@ -87,7 +87,12 @@ function checksOf(config: Config): Check[] {
     c2sCheck(ejabberd, hosts),
     backlogCheck(xmpp),
     ...tenants.map((tenant) => rosterGroupsCheck(api, tenant)),
-    ...hosts.map((host) => testAccountCheck({ host, api, apiUser, xmpp, allowPlaintext, webhook })),
+    ...hosts.flatMap((host) =>
+      tenants
+        .filter((tenant) => tenant.host === host)
+        .slice(0, 1)
+        .map((tenant) => testAccountCheck({ tenant, api, apiUser, xmpp, allowPlaintext, webhook })),
+    ),
     ...tenants.map((tenant) => callbackCheck(tenant)),
   ];
 }

@@ -15,11 +15,12 @@ export const LEFTOVER_AFTER_MS = 10 * 60_000;
 /**
  * @param now ms since 1970
  * @param suffix a-z and 0-9, to tell doctors of the same second apart
+ * @param instance of the tenant whose operators' group the account joins
  */
-export function nameTestAccount(now: number, suffix: string): TestAccount {
+export function nameTestAccount(now: number, suffix: string, instance?: string): TestAccount {
   const id = `${Math.floor(now / 1000).toString(36)}-${suffix}`;
   return {
-    user: `${PREFIX}${id}`,
+    user: `${PREFIX}${id}${instance === undefined ? '' : `.${instance}`}`,
     group: `doctor-${id}`,
     password: randomBytes(18).toString('base64url'),
   };
@@ -27,6 +28,6 @@ export function nameTestAccount(now: number, suffix: string): TestAccount {
 
 /** True for the account of a doctor that was killed before it could remove it. */
 export function isLeftover(user: string, now: number): boolean {
-  const seconds = /^visitor-doctor-([0-9a-z]{6,8})-[0-9a-z]+$/.exec(user)?.[1];
+  const seconds = /^visitor-doctor-([0-9a-z]{6,8})-[0-9a-z]+(\.[0-9a-z-]+)?$/.exec(user)?.[1];
   return seconds !== undefined && now - Number.parseInt(seconds, 36) * 1000 > LEFTOVER_AFTER_MS;
 }

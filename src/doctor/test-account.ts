@@ -3,11 +3,13 @@
  * itself, and is removed, whatever happens in between. On the way each right of the API's account is used.
  *
  * The name `visitor-doctor-…` belongs to nobody: usernames of operators do not begin with `visitor`, and names of
- * visitors begin with `visitor.`. So no fact comes of it and the service does not remove it. mod_lhc takes it for an
- * operator and reports its session, which shows that the signed webhook works. The account is in no roster group.
+ * visitors begin with `visitor.`. So no fact comes of it and the service does not remove it. While it is logged in it is
+ * a member of the operators' group of one tenant of the host. So mod_lhc reports its session, which shows that the signed
+ * webhook works. No operator sees it, because operators see visitors only.
  */
 import xml, { type Element } from '@xmpp/xml';
 import { z } from 'zod';
+import { rosterGroups, type TenantNaming } from '../actors/ids.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { newId } from '../kit/id.ts';
 import type { HttpApi } from '../xmpp/admin/http-api.ts';
@@ -30,7 +32,8 @@ const RESOURCE = 'doctor';
 const CREATES_NOTHING = 24.12;
 
 export interface TestAccountOptions {
-  readonly host: string;
+  /** A tenant of the host. */
+  readonly tenant: TenantNaming;
   readonly api: HttpApi;
   /** A full JID. */
   readonly apiUser: string;
@@ -47,10 +50,11 @@ const Anything = z.unknown();
 const Names = z.array(z.string());
 
 export const testAccountCheck = (options: TestAccountOptions): Check => ({
-  name: `account ${options.host}`,
+  name: `account ${options.tenant.host}`,
   async run(signal) {
-    const { api, host, apiUser } = options;
-    const account = nameTestAccount(Date.now(), newId().slice(-8));
+    const { api, apiUser } = options;
+    const { host, instance } = options.tenant;
+    const account = nameTestAccount(Date.now(), newId().slice(-8), instance);
     const rights = createRights(api);
     try {
       await rights.use('registered_users', { host }, { answer: Names });
@@ -126,11 +130,14 @@ const WAYS: Readonly<Record<Way, string>> = {
 
 /** Logs in, sends presence, and writes to itself in two ways. Meanwhile mod_lhc has to report the session. */
 async function tryAccount(
-  { host, xmpp, allowPlaintext, webhook, login = openStream }: TestAccountOptions,
+  { tenant, xmpp, allowPlaintext, webhook, login = openStream }: TestAccountOptions,
   { user, password }: TestAccount,
   rights: Rights,
   signal: AbortSignal,
 ): Promise<Finding[]> {
+  const { host } = tenant;
+  const group = rosterGroups(tenant).operators;
+  await rights.use('srg_user_add', { user, host, group, grouphost: host });
   const reported = await webhook(host);
   const arrived = { stream: Promise.withResolvers<true>(), api: Promise.withResolvers<true>() };
   const from = performance.now();
@@ -214,7 +221,7 @@ function judgeMessage(way: Way, arrived: true | undefined): Finding {
 
 /** Uses the other rights in ways that change nothing but the test account. */
 async function useOtherRights(
-  { api, host }: TestAccountOptions,
+  { api, tenant: { host } }: TestAccountOptions,
   { user, group, password }: TestAccount,
   rights: Rights,
 ): Promise<void> {
@@ -250,17 +257,22 @@ async function useOtherRights(
 
 /** Removes the test account and the accounts of killed doctors. */
 async function removeAccounts(
-  { api, host }: TestAccountOptions,
+  { api, tenant }: TestAccountOptions,
   { user }: TestAccount,
   rights: Rights,
 ): Promise<Finding[]> {
+  const { host } = tenant;
+  const group = rosterGroups(tenant).operators;
   const byHand = `ejabberdctl unregister ${user} ${host}`;
   try {
     const accounts = await rights.use('registered_users', { host }, { answer: Names });
     const leftovers = (Names.safeParse(accounts).data ?? []).filter((name) =>
       isLeftover(name, Date.now()),
     );
-    for (const name of [user, ...leftovers]) await rights.use('unregister', { user: name, host });
+    for (const name of [user, ...leftovers]) {
+      await rights.use('srg_user_del', { user: name, host, group, grouphost: host });
+      await rights.use('unregister', { user: name, host });
+    }
     if (rights.missing.has('unregister')) {
       return [
         problem(

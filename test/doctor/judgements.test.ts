@@ -208,6 +208,10 @@ describe("the test account's name", () => {
     expect(group).not.toMatch(/^(visitors|operators)/);
     expect(isLeftover(user, NOW + 599_000)).toBe(false);
     expect(isLeftover(user, NOW + 601_000)).toBe(true);
+    const ofInstance = nameTestAccount(NOW, 'abc123', 'acme-shop').user;
+    expect(ofInstance).toBe(`${user}.acme-shop`);
+    expect(Username.safeParse(ofInstance).success).toBe(false);
+    expect(isLeftover(ofInstance, NOW + 601_000)).toBe(true);
     for (const other of [
       'visitor.1',
       'olga',

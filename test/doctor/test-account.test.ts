@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { API_COMMANDS } from '../../scripts/ejabberd/config.ts';
+import { TenantId } from '../../src/actors/ids.ts';
 import { runChecks } from '../../src/doctor/check.ts';
 import { type TestAccountOptions, testAccountCheck } from '../../src/doctor/test-account.ts';
 import { AppError } from '../../src/errors.ts';
@@ -35,7 +36,7 @@ function fakeApi(denied: readonly string[] = []) {
 }
 
 const optionsOf = (api: HttpApi, more: Partial<TestAccountOptions> = {}): TestAccountOptions => ({
-  host: 'xmpp.test',
+  tenant: { id: TenantId.parse('acme'), host: 'xmpp.test' },
   api,
   apiUser: 'api@xmpp.test',
   xmpp: 'xmpp://127.0.0.1:5222',

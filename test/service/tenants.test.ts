@@ -1,7 +1,6 @@
 /** Tenants never see each other. Two tenants are instances on one host, and the third has a host of its own. */
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
-import { waitFor } from '../support/wait.ts';
 
 const world = await testWorld({
   tenants: [
