@@ -122,6 +122,9 @@ function judgeRights(user: string, { used, missing }: Rights): Finding {
   );
 }
 
+/** ejabberd's answer without mod_shared_roster, which the check of the groups reports. */
+const isWithoutGroups = (status: number): boolean => status === 500;
+
 type Way = 'stream' | 'api';
 const WAYS: Readonly<Record<Way, string>> = {
   stream: 'by its own stream',
@@ -137,7 +140,8 @@ async function tryAccount(
 ): Promise<Finding[]> {
   const { host } = tenant;
   const group = rosterGroups(tenant).operators;
-  await rights.use('srg_user_add', { user, host, group, grouphost: host });
+  const member = { user, host, group, grouphost: host };
+  await rights.use('srg_user_add', member, { expected: isWithoutGroups });
   const reported = await webhook(host);
   const arrived = { stream: Promise.withResolvers<true>(), api: Promise.withResolvers<true>() };
   const from = performance.now();
@@ -270,7 +274,8 @@ async function removeAccounts(
       isLeftover(name, Date.now()),
     );
     for (const name of [user, ...leftovers]) {
-      await rights.use('srg_user_del', { user: name, host, group, grouphost: host });
+      const member = { user: name, host, group, grouphost: host };
+      await rights.use('srg_user_del', member, { expected: isWithoutGroups });
       await rights.use('unregister', { user: name, host });
     }
     if (rights.missing.has('unregister')) {

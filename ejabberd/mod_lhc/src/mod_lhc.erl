@@ -72,9 +72,9 @@ reload(Host, New, _Old) ->
     end,
     ok.
 
-%% Shared roster groups say who is an operator.
+%% Shared roster groups say who is an operator. Without mod_shared_roster nobody is, and the service's doctor says why.
 depends(_Host, _Opts) ->
-    [{mod_shared_roster, hard}].
+    [{mod_shared_roster, soft}].
 
 child(Host) ->
     #{id => gen_mod:get_module_proc(Host, mod_lhc_sup), start => {mod_lhc_sup, start_link, [Host]},

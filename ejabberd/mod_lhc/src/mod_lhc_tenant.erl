@@ -86,7 +86,7 @@ ask(User, Host, [Instance | Others]) ->
     Group = mod_lhc_names:group(Instance),
     %% is_user_in_group/3 crashes if there is no such group and the account is not in it (seen on 23.01; the same source on
     %% 24.12 and 26.07).
-    case mod_shared_roster:get_group_opts(Host, Group) =/= error
+    case gen_mod:is_loaded(Host, mod_shared_roster) andalso mod_shared_roster:get_group_opts(Host, Group) =/= error
         andalso mod_shared_roster:is_user_in_group({User, Host}, Group, Host) of
         true -> Instance;
         false -> ask(User, Host, Others)
