@@ -70,6 +70,7 @@ async function measure(departments: number): Promise<Numbers> {
   const actors = createActors(host, newId);
   const db = openWorkFile(join(dir, 'work.db'));
   const routing = createRouting({
+    isOnline: async () => true,
     db,
     actors,
     tenants,

@@ -18,7 +18,7 @@ import { createSignals } from '../reactors/lhc/signals.ts';
 import { createOperatorAccounts } from '../reactors/operators/accounts.ts';
 import { createLhcUsers } from '../reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../reactors/operators/removal.ts';
-import { createOperatorSessions } from '../reactors/operators/sessions.ts';
+import { createOperatorSessions, hasSession } from '../reactors/operators/sessions.ts';
 import { openPersonalData } from '../reactors/personal-data.ts';
 import { createRouting } from '../reactors/routing/routing.ts';
 import { ROUTING_TABLE } from '../reactors/routing/table-queries.ts';
@@ -140,6 +140,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   const routing = createRouting({
     ...base,
     afterReserve: async () => failpoint('after-reserve'),
+    isOnline: (tenant, username) => hasSession(base, tenant, username),
   });
   const { transfer, operators: operatorsOf } = routing;
   const { caughtUp } = work;

@@ -73,6 +73,16 @@ async function compareOne(
   if (!restarted || knowsSessions) await compare(options, id, username, restarted, hook);
 }
 
+/** Whether ejabberd has a session of this operator now. @throws {AppError} `unavailable` if ejabberd is away */
+export async function hasSession(
+  { admin, tenants }: Pick<SessionsOptions, 'admin' | 'tenants'>,
+  id: TenantId,
+  username: Username,
+): Promise<boolean> {
+  const tenant = tenants.get(id);
+  return tenant !== undefined && (await admin.sessions(operatorJid(tenant, username))).length > 0;
+}
+
 export function createOperatorSessions(options: SessionsOptions): OperatorSessions {
   return {
     compare: (tenant, username, restarted, hook) =>

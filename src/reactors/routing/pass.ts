@@ -6,7 +6,7 @@
  * while there are enough places for every older chat whose reservation may still be refused. So no younger chat takes
  * the place of an older one. The operator's stream has the last word about its places (docs/adr/0016).
  */
-import { setImmediate as breathe } from 'node:timers/promises';
+import { setImmediate as breathe, setTimeout as delay } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
 import {
   type Pick,
@@ -34,6 +34,15 @@ export const ASSIGNMENTS_AT_ONCE = 32;
 /** After so many chats a pass lets other work of the process run. */
 const CHATS_PER_TURN = 100;
 /**
+ * An offer is withdrawn from an operator who has been offline for so long. When ejabberd stops, its sessions end one after
+ * the other, and nobody may get the chats of those who went first.
+ */
+export const WITHDRAW_AFTER_MS = 5_000;
+/** Operators whose sessions ended within this time of each other vanished together: the connection failed, not one of them. */
+export const TOGETHER_MS = 30_000;
+/** How long a pass waits for ejabberd's word about one operator. */
+export const ONLINE_DEADLINE_MS = 2_000;
+/**
  * A chat that every free operator missed pauses before the same operators are asked again: one offer time for each miss
  * in a row, and never more offer times than this.
  */
@@ -49,6 +58,8 @@ export interface PassOptions {
   /** True if this process still routes for the tenant. */
   readonly isOurs: (tenant: TenantId) => boolean;
   readonly afterReserve: (chatId: string) => Promise<void>;
+  /** Whether ejabberd has a session of this operator. @throws when it cannot be asked */
+  readonly isOnline: (tenant: TenantId, username: Username) => Promise<boolean>;
 }
 
 /** What the functions of one pass share. */
@@ -267,15 +278,28 @@ async function giveAll(pass: Pass): Promise<void> {
   if (failures.length > 0) throw failures[0];
 }
 
-/** Withdraws an offer from an operator who went offline, if somebody else can be asked. */
-async function withdraw(pass: Pass, { operator, ...chat }: UnansweredChat): Promise<void> {
-  const { actors, tenant, pool } = pass;
+/** While ejabberd is away, or was until now, the streams still have sessions that it does not have. */
+async function isOnline({ tenant, isOnline: asks }: Pass, operator: Username): Promise<boolean> {
+  const late = delay(ONLINE_DEADLINE_MS, false, { ref: false });
+  return Promise.race([asks(tenant.id, operator).catch(() => false), late]);
+}
+
+/**
+ * Withdraws an offer from an operator who went offline, if somebody else can be asked. If others vanished together with
+ * them, that is somebody who stayed. When ejabberd restarts, all vanish, and whoever is back first does not get the chats of the others.
+ */
+async function withdraw(pass: Pass, { operator, lost, ...chat }: UnansweredChat): Promise<void> {
+  const { actors, tenant, tables, pool, now } = pass;
   const { chatId, visitor, department } = chat;
-  const passedBy = [...chat.passedBy, operator];
+  if (now() - lost < WITHDRAW_AFTER_MS) return; // a sweep comes back to it
+  const vanished = tables.lostBetween(tenant.id, lost - TOGETHER_MS, lost + TOGETHER_MS);
+  // Who came only then cannot tell whether the connection failed.
+  const late = vanished.length > 1 ? tables.cameAfter(tenant.id, lost) : [];
+  const passedBy = [...chat.passedBy, operator, ...vanished, ...late];
   if (pool.prospect({ ...chat, passedBy }, policyOf(tenant, department)) !== 'fresh') return;
   const rule = ruleOf(pass, department);
   const pick = selectOperators(pool.candidates(chat), { ...chat, passedBy }, rule);
-  if (!pick || pick.again) return;
+  if (!pick || pick.again || !(await isOnline(pass, pick.operators[0]))) return;
   // The table lags behind the stream. A chat that the operator answered by now stays with the operator.
   const current = (await actors.visitor(tenant.id, visitor).state())?.context.chat;
   if (current?.id !== chatId || current.operator !== operator || current.accepted) return;

@@ -73,6 +73,8 @@ interface RoutingOptions {
   readonly sweepEveryMs?: number;
   /** A failpoint of tests, between a reservation and its assignment. */
   readonly afterReserve?: (chatId: string) => Promise<void>;
+  /** Whether ejabberd has a session of this operator. @throws when it cannot be asked */
+  readonly isOnline: (tenant: TenantId, username: Username) => Promise<boolean>;
 }
 
 /** Runs passes: one at a time for each tenant, and another one if the tenant was woken meanwhile. */

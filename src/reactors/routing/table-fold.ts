@@ -129,6 +129,8 @@ function applyToOperators(file: DatabaseSync) {
   const unregister = upsert('lhc_user = NULL');
   const setGone = upsert('gone = 1');
   const clearGone = upsert('gone = 0');
+  const setLost = upsert('lost = ?3');
+  const setCame = upsert('came = ?3');
 
   return (tenant: TenantId, username: Username, fact: OperatorEvent): VisitorKey[] => {
     const { at } = fact;
@@ -161,6 +163,9 @@ function applyToOperators(file: DatabaseSync) {
       default: {
         const change = availabilityIn(fact);
         if (change) setOffline.run(tenant, username, change.to === 'offline' ? 1 : 0);
+        const [was, is] = [change?.from !== 'offline', change?.to !== 'offline'];
+        if ((was && !is) || fact.type === 'OperatorLoggedOut') setLost.run(tenant, username, at);
+        if (!was && is) setCame.run(tenant, username, at);
         return [];
       }
     }

@@ -27,6 +27,8 @@ export type WaitingChat = RoutableChat;
 /** A chat whose operator has not answered it yet. */
 export interface UnansweredChat extends RoutableChat {
   readonly operator: Username;
+  /** When the last session of this operator ended, ms since 1970. */
+  readonly lost: number;
 }
 
 /** The operators who have a free place. Chats that none of them may serve are not read. */
@@ -64,6 +66,10 @@ export interface RoutingTables {
   orphans(tenant: TenantId): readonly OrphanedChat[];
   /** Chats that are not answered and whose operator is offline. */
   unanswered(tenant: TenantId): readonly UnansweredChat[];
+  /** Operators of whom a session ended between these times, ms since 1970; those who are back, too. */
+  lostBetween(tenant: TenantId, from: number, to: number): readonly Username[];
+  /** Operators who came online after that, ms since 1970. */
+  cameAfter(tenant: TenantId, at: number): readonly Username[];
   /** How many chats each operator is asked about in broadcasts now. */
   offersByOperator(tenant: TenantId): ReadonlyMap<Username, number>;
   /** The last operator whom `round-robin` picked in a department. */
@@ -116,9 +122,11 @@ const QUERIES = {
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
   orphans: `SELECT ${ASSIGNMENT('v')}, r.lhc_user IS NULL AS removed FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND (r.lhc_user IS NULL OR r.gone = 1) LIMIT ${ROUTING_ROWS_MAX}`,
-  unanswered: `SELECT v.visitor, v.life, v.operator FROM ${OF_OPERATORS}
+  unanswered: `SELECT v.visitor, v.life, v.operator, r.lost FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND r.offline = 1 AND r.lhc_user IS NOT NULL AND v.accepted = 0
     ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
+  lostBetween: 'SELECT username FROM operators WHERE tenant = ? AND lost BETWEEN ? AND ?',
+  cameAfter: 'SELECT username FROM operators WHERE tenant = ? AND came > ?',
   offersByOperator: `SELECT asked.value AS operator, count(*) AS n
     FROM chats_of_visitors v INDEXED BY chats_waiting, json_each(v.offered) asked
     WHERE v.tenant = ? AND v.operator IS NULL AND v.offered <> '[]' GROUP BY 1`,
@@ -157,7 +165,7 @@ const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
 
 export const ROUTING_TABLE: WorkTable = {
   name: `routing of visitor/${VISITOR_FOLD}`,
-  version: 1,
+  version: 2,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,
@@ -168,12 +176,10 @@ export function openRoutingTables(db: DatabaseSync): RoutingTables {
   // The columns are those of the statements above.
   const assignments = (rows: unknown): Assignment[] =>
     (rows as AssignmentRow[]).map(({ chat, ...row }) => ({ ...row, chatId: chat }));
+  const names = (rows: unknown): Username[] =>
+    (rows as { username: Username }[]).map(({ username }) => username);
   return {
-    operators: (tenant) =>
-      // The column of the statement above.
-      (query('operators').all(tenant) as unknown as { username: Username }[]).map(
-        ({ username }) => username,
-      ),
+    operators: (tenant) => names(query('operators').all(tenant)),
     isAnyWaiting: (tenant) => query('isAnyWaiting').get(tenant) !== undefined,
     waiting: (tenant, { all, departments, operators }, after) => {
       const [of, persons] = [JSON.stringify(departments), JSON.stringify(operators)];
@@ -190,9 +196,14 @@ export function openRoutingTables(db: DatabaseSync): RoutingTables {
       ),
     unanswered: (tenant) =>
       // The columns of the statement above.
-      (query('unanswered').all(tenant) as unknown as (RoutableRow & { operator: Username })[]).map(
-        (row) => ({ ...routableIn(row), operator: row.operator }),
-      ),
+      (
+        query('unanswered').all(tenant) as unknown as (RoutableRow & {
+          operator: Username;
+          lost: number;
+        })[]
+      ).map((row) => ({ ...routableIn(row), operator: row.operator, lost: row.lost })),
+    lostBetween: (tenant, from, to) => names(query('lostBetween').all(tenant, from, to)),
+    cameAfter: (tenant, at) => names(query('cameAfter').all(tenant, at)),
     offersByOperator: (tenant) =>
       // The columns of the statement above.
       new Map(

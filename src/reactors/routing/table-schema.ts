@@ -44,6 +44,9 @@ export const SCHEMA = `
     lhc_user INTEGER, -- null: the operator is not registered
     offline INTEGER NOT NULL,
     gone INTEGER NOT NULL,
+    -- When a session of the operator ended last, and when they last came online; ms since 1970.
+    lost INTEGER NOT NULL DEFAULT 0,
+    came INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, username)
   ) STRICT, WITHOUT ROWID;
   -- Visitors about whose chat the two sides disagree. A pass reads only these, however many chats agree.

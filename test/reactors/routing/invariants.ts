@@ -215,7 +215,10 @@ export function rowsOf(scene: Scene) {
       ...row,
       life: JSON.parse(String(row.life)),
     })),
-    operators: all('SELECT * FROM operators ORDER BY username'),
+    // Without the times of sessions, which the machine does not have.
+    operators: all(
+      'SELECT tenant, username, lhc_user, offline, gone FROM operators ORDER BY username',
+    ),
     chats: all('SELECT * FROM chats_of_operators ORDER BY operator, chat'),
   };
 }

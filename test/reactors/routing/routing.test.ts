@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { load as loadOf } from '../../../src/actors/operator/decisions.ts';
 import { AppError } from '../../../src/errors.ts';
+import { WITHDRAW_AFTER_MS } from '../../../src/reactors/routing/pass.ts';
 import { createRouting } from '../../../src/reactors/routing/routing.ts';
 import { ROUTING_TABLE } from '../../../src/reactors/routing/table-queries.ts';
 import { createActors } from '../../../src/runtime/host/actors.ts';
@@ -68,6 +69,7 @@ async function routingOf(
 ) {
   const { workFile: db, tenants, now } = rig;
   const routing = createRouting({
+    isOnline: async () => true,
     db,
     actors: createActors(host, newId),
     tenants,
@@ -216,13 +218,14 @@ describe('a chat', () => {
   });
 });
 
+type Happening = (rig: Rig) => Promise<unknown>;
+const answers = async (rig: Rig, answered: boolean) =>
+  rig.toOperator('op1', { type: 'ReportPing', resource: 'gajim', answered });
+
 describe('routing runs without waiting for a sweep when', () => {
   /** Longer than any of these tests: no sweep runs. */
   const NEVER_MS = 3_600_000;
-  type Happening = (rig: Rig) => Promise<unknown>;
   const nothing: Happening = async () => undefined;
-  const answers = async (rig: Rig, answered: boolean) =>
-    rig.toOperator('op1', { type: 'ReportPing', resource: 'gajim', answered });
   const serving = (rig: Rig, name: string, department: string) =>
     rig.toOperator(name, {
       type: 'Register',
@@ -301,12 +304,6 @@ describe('routing runs without waiting for a sweep when', () => {
   /** Each case: its name, the preparation, the change. op1 has the chat and op2 is free; afterwards op2 has the chat. */
   it.each<[string, Happening, Happening]>([
     ['the operator declines', nothing, (rig) => rig.toVisitor('1', declineChat('op1'))],
-    [
-      'the operator leaves before they answer',
-      nothing,
-      (rig) => rig.toOperator('op1', closeSession('s-op1')),
-    ],
-    ['the operator answers no pings', nothing, (rig) => answers(rig, false)],
     ['another operator takes the chat', nothing, (rig) => rig.toVisitor('1', acceptChat('op2'))],
     [
       'the owner transfers the chat to a department',
@@ -345,6 +342,76 @@ describe('routing runs without waiting for a sweep when', () => {
     expect((await chatOf(rig, '1'))?.operator).toBe('op1');
     await happens(rig);
     await has(rig, '1', 'op2');
+  });
+});
+
+describe('an offer to an operator who goes offline', () => {
+  const leaves = (rig: Rig) => rig.toOperator('op1', closeSession('s-op1'));
+
+  async function offered(more: Partial<Parameters<typeof createRouting>[0]> = {}) {
+    const rig = await openRig();
+    const { routing, caughtUp } = await routingOf(rig, rig.host, { sweepEveryMs: 20, ...more });
+    routing.start();
+    await available(rig, 'op1');
+    await rig.toVisitor('1', startChat());
+    await has(rig, '1', 'op1');
+    await available(rig, 'op2');
+    await caughtUp();
+    return { rig, caughtUp };
+  }
+  /** Some sweeps pass. */
+  const stays = async ({ rig, caughtUp }: Awaited<ReturnType<typeof offered>>) => {
+    await caughtUp();
+    const until = performance.now() + 200;
+    await waitFor(() => performance.now() > until);
+    expect((await chatOf(rig, '1'))?.operator).toBe('op1');
+  };
+
+  it.each<[string, Happening]>([
+    ['they left', leaves],
+    ['they answer no pings', (rig) => answers(rig, false)],
+  ])('goes to another one after some seconds: %s', async (_what, happens) => {
+    const scene = await offered();
+    await happens(scene.rig);
+    await stays(scene);
+    scene.rig.clock.passes(WITHDRAW_AFTER_MS);
+    await has(scene.rig, '1', 'op2');
+  });
+
+  it('does not go to somebody who vanished together with them and is back', async () => {
+    const scene = await offered();
+    const { rig } = scene;
+    await leaves(rig);
+    rig.clock.passes(WITHDRAW_AFTER_MS / 2);
+    await rig.toOperator('op2', closeSession('s-op2'));
+    rig.clock.passes(WITHDRAW_AFTER_MS);
+    await available(rig, 'op2');
+    await stays(scene);
+    await available(rig, 'op3'); // who was not there
+    await stays(scene);
+  });
+
+  it('goes to somebody who stayed, though others vanished together with them', async () => {
+    const { rig, caughtUp } = await offered();
+    await available(rig, 'op3');
+    rig.clock.passes(1);
+    await leaves(rig);
+    await rig.toOperator('op2', closeSession('s-op2'));
+    await caughtUp();
+    rig.clock.passes(WITHDRAW_AFTER_MS);
+    await has(rig, '1', 'op3');
+  });
+
+  it('does not go to somebody who has no session in ejabberd, or while ejabberd is away', async () => {
+    let online: () => Promise<boolean> = () => Promise.reject(new Error('away'));
+    const scene = await offered({ isOnline: () => online() });
+    await leaves(scene.rig);
+    scene.rig.clock.passes(WITHDRAW_AFTER_MS);
+    await stays(scene);
+    online = async () => false;
+    await stays(scene);
+    online = async () => true;
+    await has(scene.rig, '1', 'op2');
   });
 });
 

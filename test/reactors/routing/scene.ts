@@ -161,6 +161,7 @@ export async function openScene(settings: RoutingSettings) {
     const { workFile: db, tenants, now } = rig;
     const process = crashable(rig.host);
     const routing: Routing = createRouting({
+      isOnline: async () => true,
       db,
       actors: createActors(process.host, newId),
       tenants,
