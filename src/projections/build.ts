@@ -6,7 +6,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { hasCode } from '../errors.ts';
-import type { EventStore, Position, SubscriptionBatch } from '../eventstore/port.ts';
+import type { EventStore, Position, RecordedEvent, SubscriptionBatch } from '../eventstore/port.ts';
 import { createFold, type Fold } from '../fold/fold.ts';
 import { openDatabase, transaction } from '../sqlite/open.ts';
 import { openPersonal, type Personal } from './facts.ts';
@@ -30,6 +30,8 @@ export interface BuildOptions {
   readonly store: EventStore;
   /** Opens personal data. */
   readonly open: Parameters<typeof openPersonal>[1];
+  /** Remembers the data key in an event of the log, so that `open` need not search for it. */
+  readonly learn: (event: RecordedEvent) => void;
   readonly now?: () => number;
   /** Called after the rows of a batch and before their checkpoint: a failpoint of tests. */
   readonly beforeCheckpoint?: () => void;
@@ -241,7 +243,7 @@ function createBuild(
 
 /** One fold for all models: each event is read and opened once, and one position covers every row. */
 const createModelFold = (
-  { store, open, now, beforeCheckpoint }: BuildOptions,
+  { store, open, learn, now, beforeCheckpoint }: BuildOptions,
   db: DatabaseSync,
   listener: { onApplied(batch: SubscriptionBatch): void; onDropped(): void },
 ): Fold =>
@@ -250,11 +252,15 @@ const createModelFold = (
     version: 1,
     db,
     store,
-    prefixes: ['visitor-', 'operator-'],
+    // A data key comes before what it seals (docs/names.md).
+    prefixes: ['key-', 'visitor-', 'operator-'],
     // If the fold drops the rows, the build is no longer complete. Both happen in one transaction.
     schema: `${SCHEMA} UPDATE build SET complete = 0;`,
     tables: TABLES,
-    prepare: (events) => openPersonal(events, open),
+    prepare: (events) => {
+      for (const event of events) learn(event);
+      return openPersonal(events, open);
+    },
     apply: applyToAll,
     onApplied: (batch) => listener.onApplied(batch),
     onDropped: () => listener.onDropped(),

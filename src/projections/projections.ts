@@ -9,9 +9,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../errors.ts';
-import type { EventStore, Position, RecordedEvent } from '../eventstore/port.ts';
+import type { EventStore, Position } from '../eventstore/port.ts';
 import type { FoldState } from '../fold/fold.ts';
-import type { JsonObject } from '../kit/json.ts';
 import type { Build, BuildOptions } from './build.ts';
 import { Builds, type Follower } from './builds.ts';
 import { isBehind } from './catching-up.ts';
@@ -67,15 +66,17 @@ export const RETRY_AFTER_S = 5;
  * Opens the read models. Rows of today's versions are continued. Without such rows a new build starts; meanwhile queries
  * read the older rows, as far as their versions allow it.
  * @param options.path the file's name; each build has a number behind it. A damaged file is deleted
- * @param options.vault opens personal data; data that it cannot open, because the person was erased, is null in the rows
+ * @param options.vault opens personal data; data that it cannot open, because the person was erased, is null in the rows.
+ *   It learns the data keys that are in the log before the data
  */
 export function createProjections(
-  options: Omit<BuildOptions, 'open'> & {
-    readonly vault: { open(event: RecordedEvent): Promise<JsonObject | null> };
+  options: Omit<BuildOptions, 'open' | 'learn'> & {
+    readonly vault: Pick<BuildOptions, 'open' | 'learn'>;
   },
 ): Projections {
   const { store, vault, now = Date.now } = options;
-  const builds = new Builds({ ...options, open: (event) => vault.open(event) });
+  const { open, learn } = vault;
+  const builds = new Builds({ ...options, open, learn });
 
   /** The fold that tells how fresh answers are. */
   const fold = () => {

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
+import type { RecordedEvent } from '../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
 import { nameOf } from '../../src/projections/models.ts';
 import type { Projections } from '../../src/projections/projections.ts';
 import { createProjections } from '../../src/projections/projections.ts';
-import type { Vault } from '../../src/runtime/ports.ts';
+import { deriveSecrets } from '../../src/runtime/vault/secrets.ts';
+import { createVault } from '../../src/runtime/vault/vault.ts';
 import { startChild } from '../support/child-process.ts';
 import { username } from '../support/names.ts';
 import { seeded } from '../support/seeded.ts';
@@ -174,8 +176,9 @@ test('if the log turns out to be an older copy, the rows are dropped and built a
   const store = await openSqliteEventStore(copy);
   const path = join(log.folder, 'restored.db');
   const opens = Promise.withResolvers<void>();
-  const vault: Pick<Vault, 'open'> = {
-    open: async (event) => {
+  const vault = {
+    learn: () => {},
+    open: async (event: RecordedEvent) => {
       await opens.promise;
       return log.vault.open(event);
     },
@@ -233,4 +236,32 @@ test('after a kill at any moment of a rebuild, queries see complete rows', async
   const { projections } = await log.caughtUp('killed.db');
   await replaced(projections);
   expect(log.hashes('killed.db', projections)).toEqual(complete);
+});
+
+test('a build learns the data keys from the log, and searches for none', async () => {
+  await fill(0, 4);
+  const { wrapping } = deriveSecrets([SECRET]);
+  const searches: string[] = [];
+  const { store } = log;
+  const vault = createVault({
+    store: {
+      ...store,
+      readStream: (stream, options) => {
+        searches.push(stream);
+        return store.readStream(stream, options);
+      },
+    },
+    wrapping,
+    now: log.now,
+    newId: () => '',
+  });
+  const projections = createProjections({ path: join(log.folder, 'learning.db'), store, vault });
+  const ending = new AbortController();
+  const running = projections.start(ending.signal);
+  await projections.waitFor(await log.head(), 10_000);
+  expect(projections.visitors.get('acme', 'v0')?.page).not.toBeNull();
+  expect(searches).toEqual([]);
+  ending.abort();
+  await running;
+  projections.close();
 });

@@ -45,7 +45,7 @@ test.each(histories)('%s', (file) => {
     for (const { data: json } of streamEventsOf(event, ACME, rows))
       expect(JSON.parse(json)).toBeDefined();
   }
-  expect(facts.length).toBeGreaterThan(10);
+  expect(facts.length).toBeGreaterThan(5);
   const seen =
     kind === 'visitor'
       ? rows.visitors.get('acme', 'visitor')

@@ -61,7 +61,7 @@ async function start(more: Partial<ReadThreadOptions> = {}): Promise<ReadThread>
 /** Waits until the rows have the whole log. */
 const caughtUp = async ({ readModels, grown }: ReadThread) => {
   grown();
-  return readModels.reach(await log.head(), 5_000, 10_000);
+  return readModels.reach(await log.head(), 20_000, 20_000);
 };
 
 test('has every question of the read models', () => {
@@ -123,6 +123,7 @@ test('answers as the read models beside the rows do', async () => {
 
 test('an error keeps its code, its message and its details', async () => {
   const { readModels } = await start();
+  await readModels.reach(null, 30_000, 0);
   await expect(
     readModels.visitors.list({ tenant: ACME, limit: 10, cursor: 'nonsense' }),
   ).rejects.toMatchObject({ name: 'AppError', code: 'invalid', details: { field: 'cursor' } });

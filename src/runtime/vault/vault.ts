@@ -19,7 +19,16 @@ import { Lru } from '../../kit/lru.ts';
 import type { SealedIn, Vault } from '../ports.ts';
 import { createServiceFacts, type ServiceFacts } from '../service-facts.ts';
 import { decrypt, encrypt } from './box.ts';
-import { isErased, KEY_ERASED, keyStream, tenantOf, unwrap, wrap } from './data-key.ts';
+import {
+  isErased,
+  KEY_ERASED,
+  KEY_STREAMS,
+  keyOfStream,
+  keyStream,
+  tenantOf,
+  unwrap,
+  wrap,
+} from './data-key.ts';
 import type { WrappingKey } from './secrets.ts';
 import { readSecretsInUse } from './secrets-in-use.ts';
 
@@ -52,8 +61,14 @@ interface State extends VaultOptions {
   readonly keys: Lru<{ readonly found: Promise<Buffer | null>; readonly at: number }>;
 }
 
+/** For whoever reads the whole log in order: it need not read the stream of each key. */
+export interface KeyLearner {
+  /** Remembers the data key that a fact of the log carries. Facts of other streams are ignored. */
+  learn(event: RecordedEvent): void;
+}
+
 /** @throws {AppError} `unavailable` from its methods when the store is away */
-export function createVault(options: VaultOptions): Vault {
+export function createVault(options: VaultOptions): Vault & KeyLearner {
   const keys: State['keys'] = new Lru(KEYS_IN_MEMORY);
   const vault: State = { ...options, facts: createServiceFacts(options), keys };
   return {
@@ -75,6 +90,13 @@ export function createVault(options: VaultOptions): Vault {
       const plain = dataKey && decrypt(dataKey, context, Buffer.from(box, 'base64'));
       // `seal` wrote an object, and the tag proves that this is what it wrote.
       return plain ? (JSON.parse(plain.toString()) as JsonObject) : null;
+    },
+    learn(event) {
+      if (!event.stream.startsWith(KEY_STREAMS)) return;
+      const key = keyOfStream(event.stream);
+      const opened = isErased(event) ? null : unwrap(vault.wrapping, key, event.data);
+      if (opened) keys.set(key, { found: Promise.resolve(opened.dataKey), at: vault.now() });
+      else keys.delete(key); // whoever needs it reads why it does not open
     },
     async erase(key) {
       keys.delete(key);
