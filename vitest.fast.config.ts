@@ -18,6 +18,7 @@ export const SLOW_TESTS: readonly string[] = [
   'test/cli/dead-letters.test.ts',
   'test/cli/migrate.test.ts',
   'test/cli/restore.test.ts',
+  'test/cli/root.test.ts',
   'test/docker.test.ts',
   'test/scripts/**',
   'test/eventstore/migration/**',

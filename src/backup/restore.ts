@@ -1,21 +1,24 @@
 /** Puts a backup where the service finds it. Nothing is deleted: what is there already moves aside. */
 import {
-  chmodSync,
-  chownSync,
-  copyFileSync,
+  closeSync,
+  constants,
+  createReadStream,
+  createWriteStream,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   renameSync,
   rmSync,
-  statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { AppError } from '../errors.ts';
 import { lockForWriting } from '../eventstore/sqlite/lock.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
 import { flush, requireSpace } from './files.ts';
 import { type BackupFile, digestOf, LOG_FILE, type Manifest, SECRET_FILE } from './manifest.ts';
+import { asUser, userBehind, userBehindAll } from './user.ts';
 import { verifyBackup } from './verify.ts';
 
 export interface RestoreOptions {
@@ -48,12 +51,14 @@ const STAGED = '.restoring';
 
 /**
  * Restores a backup. First everything is copied under other names and verified. Then what is there already moves aside,
- * and the log gets its name last. A restore that was interrupted can be started again.
+ * and the log gets its name last. A restore that was interrupted can be started again. root writes as the owner of DATA_DIR:
+ * the files belong to them, and no link in the folder leads further than they come.
  * @throws {AppError} `conflict` while a service runs, or if there is something and `force` is not set; `invalid` if the
- *   backup is damaged or the secret does not open it; `not-found` for no backup; `refused` without space
+ *   backup is damaged or the secret does not open it; `not-found` for no backup; `refused` without space, or if root would
+ *   have to work where others can change folders
  */
 export async function restoreBackup(options: RestoreOptions): Promise<RestoredBackup> {
-  const { backup, dataDir, log, force, serviceSecrets } = options;
+  const { backup, dataDir, log, serviceSecrets } = options;
   const { manifest } = await verifyBackup(backup, serviceSecrets);
   if (manifest.secret === 'environment' && serviceSecrets === undefined) {
     throw new AppError(
@@ -61,8 +66,33 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
       'this backup was made with the secret in SERVICE_SECRET: set it to the same value. Without it nothing personal can be read',
     );
   }
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  mkdirSync(dirname(log), { recursive: true, mode: 0o700 });
+  const files = await asUser(userBehind(backup), () =>
+    manifest.files.map((file) => openFile(backup, file)),
+  );
+  try {
+    for (const dir of [dataDir, dirname(log)]) {
+      await asUser(userBehind(dir), () => mkdirSync(dir, { recursive: true, mode: 0o700 }));
+    }
+    return await asUser(userBehindAll(dataDir, log), () => put(options, manifest, files));
+  } finally {
+    for (const { fd } of files) closeSync(fd);
+  }
+}
+
+/** A file of the backup, opened. */
+type Opened = BackupFile & { readonly fd: number };
+
+const openFile = (backup: string, file: BackupFile): Opened => ({
+  ...file,
+  fd: openSync(join(backup, file.name), constants.O_RDONLY | constants.O_NOFOLLOW),
+});
+
+async function put(
+  options: RestoreOptions,
+  manifest: Manifest,
+  files: readonly Opened[],
+): Promise<RestoredBackup> {
+  const { dataDir, log, force } = options;
   const processLock = join(dataDir, 'process.lock');
   using locks = new DisposableStack();
   locks.defer(lockExclusively(processLock, `a service runs on ${dataDir}: stop it first`));
@@ -79,7 +109,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
 
   const targetOf = (name: BackupFile['name']): string =>
     name === LOG_FILE ? log : join(dataDir, SECRET_FILE);
-  for (const file of manifest.files) await stage(backup, file, targetOf(file.name));
+  for (const file of files) await stage(file, targetOf(file.name));
   const movedTo = moveAside(present, options.now());
   // The log last: without a log the service makes a new secret, with a log it needs the right one.
   const names: BackupFile['name'][] =
@@ -89,7 +119,6 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
     renameSync(target + STAGED, target);
     flush(dirname(target));
   }
-  for (const lock of [processLock, `${log}.lock`]) giveToFolderOwner(lock);
   return { manifest, movedTo };
 }
 
@@ -104,26 +133,18 @@ function presentFiles({ dataDir, log }: RestoreOptions): string[] {
 }
 
 /** Copies one file next to its target and verifies the copy. */
-async function stage(backup: string, { name, sha256 }: BackupFile, target: string): Promise<void> {
+async function stage({ fd, sha256 }: Opened, target: string): Promise<void> {
   const staged = target + STAGED;
   rmSync(staged, { force: true }); // of a restore that was interrupted
-  copyFileSync(join(backup, name), staged);
-  chmodSync(staged, 0o600);
-  flush(staged);
+  const source = createReadStream('', { fd, autoClose: false });
+  // `x` opens nothing that is there, and no link.
+  await pipeline(source, createWriteStream(staged, { flags: 'wx', mode: 0o600, flush: true }));
   if ((await digestOf(staged)).sha256 !== sha256) {
     throw new AppError(
       'unavailable',
       `${staged} does not contain what was written to it: check the disk`,
     );
   }
-  giveToFolderOwner(staged);
-}
-
-/** root may restore for the user of the service: a file gets the owner of its folder. */
-function giveToFolderOwner(path: string): void {
-  if (process.geteuid?.() !== 0) return;
-  const { uid, gid } = statSync(dirname(path));
-  chownSync(path, uid, gid);
 }
 
 /**
@@ -135,9 +156,6 @@ function moveAside(paths: readonly string[], now: number): string[] {
   const folders = new Set(paths.map((path) => join(dirname(path), name)));
   for (const folder of folders) mkdirSync(folder, { mode: 0o700 });
   for (const path of paths) renameSync(path, join(dirname(path), name, basename(path)));
-  for (const folder of folders) {
-    giveToFolderOwner(folder);
-    flush(dirname(folder));
-  }
+  for (const folder of folders) flush(dirname(folder));
   return [...folders];
 }

@@ -1,17 +1,19 @@
 /**
  * Backup and restore of the embedded event store: its log, and the service secret unless that is in the environment.
- * This file takes a backup next to the running service, `verify.ts` checks one, `restore.ts` puts one back.
+ * This file takes a backup next to the running service, `verify.ts` checks one, `restore.ts` puts one back. `user.ts` is
+ * for root.
  *
  * Entry points: {@link takeBackup}, `verifyBackup`, `restoreBackup`, for src/cli/.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf } from '../errors.ts';
-import { copyLog, openCopy } from '../eventstore/sqlite/copy.ts';
+import { holdLog, type LogAtOnce, openCopy } from '../eventstore/sqlite/copy.ts';
 import { checkSecrets, secretsInFile } from '../runtime/vault/secret-check.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
 import { flush, pathExists, requireSpace, writePrivate } from './files.ts';
 import { describeFile, LOG_FILE, MANIFEST_FILE, type Manifest, SECRET_FILE } from './manifest.ts';
+import { asUser, userBehind, userBehindAll } from './user.ts';
 
 export interface TakeOptions {
   /** Path of the log. */
@@ -29,32 +31,56 @@ export interface TakeOptions {
 }
 
 /**
- * Takes a backup. It only reads, and no writer waits for it. Until the backup is complete, verified and on the disk, its
+ * Takes a backup. It only reads, and no writer waits for it. root reads as the owner of DATA_DIR, and writes as the owner
+ * of the target's folder. Until the backup is complete, verified and on the disk, its
  * folder is called `{target}.partial`. The next backup to the same target removes what a killed one left there.
  * @throws {AppError} `conflict` if the target has content or another backup goes there; `not-found` without a log or
  *   secret; `refused` without space; `invalid` if the copy is damaged or the secret does not open it
  */
 export async function takeBackup(options: TakeOptions): Promise<Manifest> {
   const target = resolve(options.target);
-  requireNew(target);
-  if (!pathExists(options.log)) {
+  const owner = userBehindAll(options.dataDir, options.log);
+  await asUser(userBehind(target), () => {
+    requireNew(target);
+    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+  });
+  const source = await asUser(owner, () => openSource(options));
+  try {
+    return await asUser(userBehind(dirname(target)), () => write(target, options, source));
+  } finally {
+    source.log.close();
+  }
+}
+
+interface Source {
+  readonly log: LogAtOnce;
+  readonly bytes: number;
+  /** null if it is in the environment */
+  readonly secret: string | null;
+}
+
+/** @throws {AppError} `not-found` without a log or secret */
+function openSource(options: TakeOptions): Source {
+  const { log } = options;
+  if (!pathExists(log)) {
     throw new AppError(
       'not-found',
-      `there is no event store at ${options.log}: set DATA_DIR and EVENT_STORE as for the service`,
+      `there is no event store at ${log}: set DATA_DIR and EVENT_STORE as for the service`,
     );
   }
   const secret = readSecret(options);
-  const parent = dirname(target);
-  mkdirSync(parent, { recursive: true, mode: 0o700 });
-  requireSpace(parent, sizeOf(options.log) + sizeOf(`${options.log}-wal`));
+  return { secret, bytes: sizeOf(log) + sizeOf(`${log}-wal`), log: holdLog(log) };
+}
 
+async function write(target: string, options: TakeOptions, source: Source): Promise<Manifest> {
+  requireSpace(dirname(target), source.bytes);
   const partial = `${target}.partial`;
   const lock = `${partial}.lock`;
   const unlock = lockExclusively(lock, `another backup to ${target} is under way`);
   try {
     requireNew(target); // Another backup may have ended in the meantime.
     makeEmpty(partial);
-    return await fillThenRename(partial, target, options, secret);
+    return await fillThenRename(partial, target, options, source);
   } finally {
     rmSync(lock);
     unlock();
@@ -105,10 +131,10 @@ async function fillThenRename(
   partial: string,
   target: string,
   options: TakeOptions,
-  secret: string | null,
+  source: Source,
 ): Promise<Manifest> {
   try {
-    const manifest = await fill(partial, options, secret);
+    const manifest = await fill(partial, options, source);
     renameSync(partial, target);
     flush(dirname(target));
     return manifest;
@@ -118,10 +144,14 @@ async function fillThenRename(
   }
 }
 
-async function fill(dir: string, options: TakeOptions, secret: string | null): Promise<Manifest> {
+async function fill(
+  dir: string,
+  options: TakeOptions,
+  { log: held, secret }: Source,
+): Promise<Manifest> {
   const takenAt = new Date(options.now()).toISOString();
   const log = join(dir, LOG_FILE);
-  await copyLog(options.log, log, options.onProgress);
+  await held.copyTo(log, options.onProgress);
   flush(log);
   if (secret !== null) writePrivate(join(dir, SECRET_FILE), `${secret}\n`);
 

@@ -13,6 +13,7 @@ import {
   readManifest,
   SECRET_FILE,
 } from './manifest.ts';
+import { asUser, userBehind } from './user.ts';
 
 export interface VerifiedBackup {
   readonly manifest: Manifest;
@@ -21,11 +22,16 @@ export interface VerifiedBackup {
 }
 
 /**
- * Reads all of a backup: hashes, SQLite's integrity check, counts, and whether the secret opens personal data.
+ * Reads all of a backup, root as the owner of its folder: hashes, SQLite's integrity check, counts, and whether the secret opens personal data.
  * @param serviceSecrets SERVICE_SECRET, which is used instead of the secret in the backup
  * @throws {AppError} `not-found` for no backup; `invalid` with the reason for a damaged one or a wrong secret
  */
-export async function verifyBackup(
+export const verifyBackup = (
+  dir: string,
+  serviceSecrets: readonly string[] | undefined,
+): Promise<VerifiedBackup> => asUser(userBehind(dir), () => verify(dir, serviceSecrets));
+
+async function verify(
   dir: string,
   serviceSecrets: readonly string[] | undefined,
 ): Promise<VerifiedBackup> {

@@ -1,8 +1,9 @@
 /** `xmpp-chat migrate`: copies the log from one event store to another and proves that both are equal. */
 import { Command } from 'commander';
+import { asUser, userBehindAll } from '../backup/user.ts';
 import { AppError } from '../errors.ts';
 import { type Migrated, migrate } from '../eventstore/migration/migrate.ts';
-import { openEventStore } from '../eventstore/open.ts';
+import { openEventStore, sqlitePath } from '../eventstore/open.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { interruptible } from './interruptible.ts';
 import { createProgressLog } from './progress.ts';
@@ -23,8 +24,10 @@ export function migrateCommand(): Command {
         { verifyOnly = false }: { readonly verifyOnly?: boolean },
       ) => {
         try {
-          const migrated = await interruptible(INTERRUPTED, (signal) =>
-            openAndMigrate(from, to, verifyOnly, signal),
+          // root works as the owner of the logs.
+          const paths = [from, to].map(sqlitePath).filter((path) => path !== null);
+          const migrated = await asUser(userBehindAll(...paths), () =>
+            interruptible(INTERRUPTED, (signal) => openAndMigrate(from, to, verifyOnly, signal)),
           );
           print(migrated, verifyOnly);
         } catch (error) {

@@ -4,8 +4,11 @@
  *
  * Entry point: {@link examine}, for `xmpp-chat doctor` (src/cli/doctor.ts) alone.
  */
+
+import { asUser, userBehindAll } from '../backup/user.ts';
 import { type Config, readConfig } from '../config.ts';
 import { AppError } from '../errors.ts';
+import { sqlitePath } from '../eventstore/open.ts';
 import { version } from '../version.ts';
 import { createHttpApi } from '../xmpp/admin/http-api.ts';
 import { callbackCheck } from './callbacks.ts';
@@ -32,8 +35,21 @@ export async function examine(): Promise<readonly Result[]> {
     if (!(error instanceof AppError) || !Array.isArray(error.details.faults)) throw error;
     return error.details.faults.map((fault: string) => configurationResult(faultFinding(fault)));
   }
-  const results = await runChecks(checksOf(config));
+  const results = await asOwner(config, () => runChecks(checksOf(config)));
   return [...judgeTenants(config.tenants.length).map(configurationResult), ...results];
+}
+
+/** For root: as the user of the service, so that the findings are true for them and no link leads root elsewhere. */
+async function asOwner(
+  { dataDir, eventStore }: Config,
+  work: () => Promise<readonly Result[]>,
+): Promise<readonly Result[]> {
+  try {
+    return await asUser(userBehindAll(dataDir, sqlitePath(eventStore) ?? dataDir), work);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return [configurationResult(problem(error.message, 'nothing else was checked'))];
+  }
 }
 
 const configurationResult = (finding: Finding): Result => ({ check: 'configuration', ...finding });

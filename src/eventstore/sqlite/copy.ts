@@ -11,37 +11,52 @@ import { lastPosition, logId, openLog } from './schema.ts';
 /** Pages of 8 KiB copied in one step, 2 MiB. */
 const PAGES_PER_STEP = 256;
 
+/** A log as it is at one moment. */
+export interface LogAtOnce {
+  /**
+   * Copies it. A copy that fails leaves a partial file behind.
+   * @param onStep called after each step with the finished share, 0 to 1; if it throws, the copy ends
+   * @throws {AppError} `unavailable` if the copy cannot be written
+   */
+  copyTo(path: string, onStep?: (share: number) => void): Promise<void>;
+  close(): void;
+}
+
 /**
- * Copies a log as it is at one moment, while its writer works. Everything appended before the call is in the copy. A copy
- * that fails leaves a partial file behind.
+ * Holds a log as it is now, while its writer works. Everything appended before the call is in it. All files are open then:
+ * copying opens none of the log's.
  *
  * SQLite's backup starts over whenever another connection writes between two steps; beside a busy writer it never ended.
  * So the whole copy runs in one read transaction. In WAL mode that blocks nobody; the -wal file of the log grows until the
  * copy is done.
- * @param onStep called after each step with the finished share, 0 to 1; if it throws, the copy ends
- * @throws {AppError} `not-found`; `invalid` if the file is not a log; `unavailable` if the copy cannot be written
+ * @throws {AppError} `not-found`; `invalid` if the file is not a log
  */
-export async function copyLog(
-  from: string,
-  to: string,
-  onStep: (share: number) => void = () => {},
-): Promise<void> {
-  if (!existsSync(from)) throw new AppError('not-found', `there is no event store at ${from}`);
-  const db = openLog(from, 'reader');
+export function holdLog(path: string): LogAtOnce {
+  if (!existsSync(path)) throw new AppError('not-found', `there is no event store at ${path}`);
+  const db = openLog(path, 'reader');
   try {
     db.exec('BEGIN');
     lastPosition(db); // SQLite begins the transaction with its first read.
+  } catch (error) {
+    db.close();
+    throw new AppError('unavailable', `the log at ${path} cannot be read: ${messageOf(error)}`);
+  }
+  return {
+    copyTo: (to, onStep = () => {}) => copyTo(db, to, onStep),
+    close: () => db.close(),
+  };
+}
+
+async function copyTo(db: DatabaseSync, to: string, onStep: (share: number) => void) {
+  try {
     createPrivate(to);
     await backup(db, to, {
       rate: PAGES_PER_STEP,
       progress: ({ totalPages, remainingPages }) => onStep(1 - remainingPages / totalPages),
     });
-    db.exec('COMMIT');
   } catch (error) {
     if (error instanceof AppError) throw error;
     throw new AppError('unavailable', `the log cannot be copied to ${to}: ${messageOf(error)}`);
-  } finally {
-    db.close();
   }
 }
 
