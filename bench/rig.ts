@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { FAST_OPERATORS } from '../scripts/ejabberd/config.ts';
 import { freePorts } from '../scripts/ejabberd/ports.ts';
 import { type Ejabberd, startEjabberd } from '../scripts/private-ejabberd.ts';
 import { startService, stop } from './processes.ts';
@@ -72,6 +73,7 @@ export async function startRig(
   const ejabberd = await startEjabberd({
     dir: join(dir, 'ejabberd'),
     webhook: { url: `${url}/ejabberd/events`, secret: webhookSecret },
+    modLhc: FAST_OPERATORS,
     logLevel: 'warning',
   });
   const tenantsFile = join(dir, 'tenants.json');

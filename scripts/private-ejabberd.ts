@@ -27,7 +27,13 @@ export interface EjabberdOptions {
   /** Default `['xmpp.test']`. */
   readonly hosts?: readonly string[];
   /** Missing ones are chosen at the first start and stay the same. */
-  readonly ports?: { readonly c2s?: number; readonly http?: number; readonly component?: number };
+  readonly ports?: {
+    readonly c2s?: number;
+    readonly http?: number;
+    readonly component?: number;
+    /** A port for visitors only. With it, operators' clients have a shaper on theirs. Default: none. */
+    readonly visitors?: number;
+  };
   /** The receiver of mod_lhc's events. Without it mod_lhc is loaded only if `modLhc` has options. */
   readonly webhook?: { readonly url: string; readonly secret: string };
   /** `false`: without mod_lhc. An object: options of the module, which replace the default ones. */
@@ -186,11 +192,12 @@ async function prepare(options: EjabberdOptions): Promise<EjabberdNode> {
     user: `${apiUser}@${host}`,
     password: options.apiUser?.password ?? randomBytes(18).toString('base64url'),
   };
-  const ports = await freePorts(options.ports ?? {});
+  const { visitors, ...others } = options.ports ?? {};
+  const ports = await freePorts(others);
 
   const input: ConfigInput = {
     hosts,
-    ports,
+    ports: { ...ports, ...(visitors !== undefined && { visitors }) },
     apiUser: api.user,
     streamManagement: options.streamManagement ?? true,
     logLevel: options.logLevel ?? 'info',

@@ -290,6 +290,29 @@ describe("the entrypoint of ejabberd's image", () => {
     expect(statSync(join(dir, 'run/ejabberd.yml')).mode & 0o777).toBe(0o600);
   });
 
+  test('reaches no other server, and limits operators and not the logins of visitors', () => {
+    expect(JSON.parse(render(values))).toMatchObject({
+      s2s_access: 'none',
+      shaper: { operators: { rate: 20_000, burst_size: 600_000 } },
+      listen: [{ port: 5222, shaper: 'c2s_shaper' }, { port: 5223 }, { port: 5280 }],
+    });
+    expect(JSON.parse(render(values)).listen[1]).not.toHaveProperty('shaper');
+    // The example for an installation by hand says the same.
+    const example = parse(read('ejabberd/ejabberd.example.yml'));
+    expect(example).toMatchObject({
+      s2s_access: 'none',
+      shaper: { operators: { rate: 20_000, burst_size: 600_000 } },
+      shaper_rules: { c2s_shaper: 'operators' },
+      listen: [
+        { port: 5222, shaper: 'c2s_shaper', max_stanza_size: 262_144 },
+        { port: 5223 },
+        {},
+        {},
+      ],
+    });
+    expect(example.listen[1]).not.toHaveProperty('shaper');
+  });
+
   test('with a certificate operators have to use TLS, and visitors have a separate port', async () => {
     const certfile = join(dir, 'cert.pem');
     await writeFile(certfile, '');

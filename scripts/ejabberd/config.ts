@@ -70,6 +70,11 @@ export const FAST_OPERATORS = {
 
 /** A text of 60 kB fits even if every character is escaped. */
 const MAX_STANZA_BYTES = 524_288;
+/**
+ * What an operator's client may send: bytes a second in the long run, and at once. A text of 64 kB or a picture fits into
+ * the second one. With more, ejabberd reads the connection more slowly.
+ */
+const OPERATOR_BYTES = { rate: 20_000, burst_size: 600_000 } as const;
 /** ejabberd's default of 5 stalls a burst of logins in steps of a second (measured). */
 const BACKLOG = 1024;
 
@@ -82,7 +87,13 @@ function listeners({ ports, hosts, component, ip, certfile }: ConfigInput): unkn
     access: 'all',
   };
   const list: unknown[] = [
-    { ...c2s, port: ports.c2s, ...(certfile && { starttls_required: true }) },
+    {
+      ...c2s,
+      port: ports.c2s,
+      ...(certfile && { starttls_required: true }),
+      // The service logs in all visitors, so their own port has no limit. Where there is none, nobody has one.
+      ...(ports.visitors !== undefined && { shaper: 'c2s_shaper' }),
+    },
     ...(ports.visitors === undefined ? [] : [{ ...c2s, port: ports.visitors }]),
     {
       ...common,
@@ -165,7 +176,14 @@ export function renderConfig(input: ConfigInput): string {
       // From 26.07 on the API's account needs this for each host that a call names (else 403 with code 32).
       configure: { allow: 'api' },
     },
-    shaper_rules: { max_user_sessions: 10, max_user_offline_messages: 1000 },
+    // Nothing in this system needs another server, and mod_lhc's promises end at the server.
+    s2s_access: 'none',
+    shaper: { operators: OPERATOR_BYTES },
+    shaper_rules: {
+      max_user_sessions: 10,
+      max_user_offline_messages: 1000,
+      c2s_shaper: 'operators',
+    },
     // Least rights: only this account, only from this machine or the named networks, only these commands.
     api_permissions: {
       'the service': {

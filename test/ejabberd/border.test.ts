@@ -241,6 +241,29 @@ it("a component's visitor reaches the operators of their own tenant only", async
   for (const client of [acme, beta]) await client.disconnect();
 });
 
+it('a node in pubsub reaches no account of another tenant, though its owner subscribes them', async () => {
+  const [acme, beta] = [await connect('olga.acme', shared), await connect('olga.beta', shared)];
+  const to = `pubsub.${shared}`;
+  const set = (ns: string, child: Element) =>
+    acme.request(xml('iq', { to, type: 'set' }, xml('pubsub', ns, child)));
+  const pubsub = 'http://jabber.org/protocol/pubsub';
+  expect((await set(pubsub, xml('create', { node: 'trap' }))).attrs.type).toBe('result');
+  const subscriptions = [acme.jid, beta.jid].map((jid) =>
+    xml('subscription', { jid, subscription: 'subscribed' }),
+  );
+  await set(`${pubsub}#owner`, xml('subscriptions', { node: 'trap' }, ...subscriptions));
+  const item = xml('item', {}, xml('entry', 'urn:example', 'read me'));
+  expect((await set(pubsub, xml('publish', { node: 'trap' }, item))).attrs.type).toBe('result');
+  for (const client of [acme, beta]) {
+    await client.acknowledged();
+    const events = client.stanzas.filter(
+      ({ name, attrs }) => name === 'message' && attrs.from === to,
+    );
+    expect(events).toEqual([]);
+    await client.disconnect();
+  }
+});
+
 it('within a tenant, with reserved accounts and to oneself everything passes', async () => {
   const [olga, visitor, admin] = await Promise.all(
     ['olga.acme', 'visitor.1.acme', 'admin'].map((user) => connect(user, shared)),

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FAST_OPERATORS } from '../../scripts/ejabberd/config.ts';
 import {
   type Ejabberd,
   type EjabberdOptions,
@@ -120,7 +121,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     dir,
     hosts,
     webhook: { url: `${url}/ejabberd/events`, secret: webhookSecret },
-    modLhc: { max_backoff: 1, ...options.modLhc },
+    modLhc: { ...FAST_OPERATORS, max_backoff: 1, ...options.modLhc },
     streamManagement: { resumeTimeout: 2 },
     ...options.ejabberd,
   });

@@ -7,7 +7,7 @@
 
 -module(mod_lhc_border).
 
--export([may_pass/4, answer/2]).
+-export([may_pass/4, may_arrive/3, answer/2]).
 
 -include("xmpp.hrl").
 
@@ -33,6 +33,14 @@ side(_) -> none.
 
 is_instance(Side) ->
     Side =/= none andalso Side =/= <<>>.
+
+%% Whether a message may come to an account of a tenant with an instance: not from a service of this server without a local
+%% part, for example `pubsub.{host}`. There anybody may own a node, and subscribe others to it (XEP-0060, 8.8).
+-spec may_arrive(stanza(), binary(), mod_lhc:config()) -> boolean().
+may_arrive(#message{from = #jid{luser = <<>>, lserver = Server}, to = To}, Host, Config) when Server =/= Host ->
+    not is_instance(side(mod_lhc_tenant:party(To, Host, Config)));
+may_arrive(_, _, _) ->
+    true.
 
 %% The error that answers this stanza; none if it has no answer. It says the same as if the receiver did not exist. What
 %% says nothing to a person (a receipt, a chat state) is not worth an error.

@@ -50,7 +50,8 @@ border_out(Acc) ->
 border_in(Stanza) ->
     guarded(border_in, {stop, drop}, fun() ->
         #jid{lserver = Host} = To = xmpp:get_to(Stanza),
-        case xmpp:get_meta(Stanza, mod_lhc_border, false) orelse passes(xmpp:get_from(Stanza), To, Host) of
+        case xmpp:get_meta(Stanza, mod_lhc_border, false)
+            orelse passes(xmpp:get_from(Stanza), To, Host) andalso arrives(Stanza, Host) of
             true -> Stanza;
             false ->
                 case mod_lhc_border:answer(Stanza, xmpp:get_lang(Stanza)) of
@@ -69,6 +70,12 @@ passes(#jid{} = From, #jid{} = To, Host) ->
     end;
 passes(_, _, _) ->
     true.
+
+arrives(Stanza, Host) ->
+    case mod_lhc:config(Host) of
+        undefined -> true;
+        Config -> mod_lhc_border:may_arrive(Stanza, Host, Config)
+    end.
 
 %%% ---------------------------------------------------------------- an operator sends (in the session's process)
 
