@@ -35,6 +35,7 @@ export function createVisitorTransport(options: {
       const visitor = visitorOf(jid, tenants);
       return visitor !== null && ownsStream(ownership, streamOf(visitor));
     },
+    shareOf: (jid) => visitorOf(jid, tenants)?.tenant ?? '',
     logger,
     // After a crash ejabberd may have lost the writes of its last seconds (Mnesia): the account, its card, its groups.
     async resetPassword(jid, nick) {

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { createLimiter } from '../../src/kit/limiter.ts';
 import { waitFor } from '../support/wait.ts';
@@ -47,4 +48,53 @@ it('has its place again after a task that failed', async () => {
   await expect(failing).rejects.toThrow('failed');
   await expect(next).resolves.toBe('done');
   await expect(limited(async () => 'again')).resolves.toBe('again');
+});
+
+it('shares take turns: one share with many tasks delays another by one task', async () => {
+  const limited = createLimiter(1);
+  const order: string[] = [];
+  const run = (share: string) => limited(async () => void order.push(share), share);
+  const all = [
+    ...Array.from({ length: 10_000 }, () => run('big')),
+    ...Array.from({ length: 3 }, () => run('small')),
+    run('other'),
+  ];
+  await Promise.all(all);
+  // The first task began at once, and the next one was the first in the queue.
+  expect(order.slice(0, 9).join(' ')).toBe('big big small other big small big small big');
+  expect(order).toHaveLength(10_004);
+});
+
+it('is fair for any mixture of shares', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 60 }),
+      fc.integer({ min: 1, max: 4 }),
+      async (shares, most) => {
+        const limited = createLimiter(most);
+        const left = new Map<string, number>();
+        const order: string[] = [];
+        for (const share of shares) left.set(share, (left.get(share) ?? 0) + 1);
+        await Promise.all(
+          shares.map((share) =>
+            limited(async () => {
+              order.push(share);
+              await null;
+            }, share),
+          ),
+        );
+        // Those that began at once are in the order in which they came.
+        let round = new Set<string>();
+        for (const [index, share] of order.entries()) {
+          if (index >= most && round.has(share)) {
+            for (const [other, n] of left) if (n > 0) expect(round.has(other)).toBe(true);
+            round = new Set();
+          }
+          if (index >= most) round.add(share);
+          left.set(share, (left.get(share) ?? 0) - 1);
+        }
+        expect([...left.values()].every((n) => n === 0)).toBe(true);
+      },
+    ),
+  );
 });

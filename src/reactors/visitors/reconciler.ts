@@ -181,7 +181,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   async function attend(visitor: Visitor): Promise<void> {
     try {
-      await limited(() => (stopped ? Promise.resolve() : reconcile(visitor)));
+      await limited(() => (stopped ? Promise.resolve() : reconcile(visitor)), visitor.tenant);
       schedule.succeeded(visitor);
     } catch (error) {
       await afterFailure(visitor, error);

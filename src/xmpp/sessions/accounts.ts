@@ -48,6 +48,11 @@ export interface AccountsOptions {
    * while another one took over does not fight for its sessions. Default: always true.
    */
   readonly owns?: (jid: string) => boolean;
+  /**
+   * Whose visitor it is, such as the tenant's id. The logins of all shares take turns, so no share waits for another
+   * one's logins. Default: the JID's host.
+   */
+  readonly shareOf?: (jid: string) => string;
   readonly logger: Logger;
   /** In [0, 1), for jitter. Default `Math.random`. */
   readonly random?: () => number;
@@ -137,6 +142,7 @@ export function createAccountsTransport(options: AccountsOptions): VisitorTransp
 function createPool(options: AccountsOptions): Pool {
   const settings: Settings = {
     owns: () => true,
+    shareOf: (jid) => splitJid(jid).host,
     random: Math.random,
     concurrency: LOGIN_CONCURRENCY,
     resource: VISITOR_RESOURCE,
@@ -228,7 +234,7 @@ async function logIn(
   const { service, resource, loginDeadlineMs, allowPlaintext } = settings;
   // The old session's unavailable presence must not follow the new one's available presence.
   await endings.get(jid);
-  return limitLogins(async () => {
+  const login = async (): Promise<Stream> => {
     const password = await settings.passwordOf(jid);
     if (signal.aborted || !settings.owns(jid))
       throw new StreamFailure('the login was aborted', 'connect');
@@ -246,7 +252,8 @@ async function logIn(
       },
       handlers,
     );
-  });
+  };
+  return limitLogins(login, settings.shareOf(jid));
 }
 
 function endSession(pool: Pool, jid: string, session: Session, deadlineMs: number): Promise<void> {

@@ -467,6 +467,23 @@ describe('logins', () => {
     await transport({ service, allowPlaintext: true }).online(jid, { status: '', nick: '' });
   });
 
+  test('of a share with many visitors delay another share by a few logins', async () => {
+    const crowd = await Promise.all(Array.from({ length: 60 }, () => newVisitor()));
+    const other = await newVisitor();
+    const accounts = transport({
+      concurrency: 2,
+      shareOf: (jid) => (jid === other ? 'small' : 'big'),
+    });
+    const shown = (jid: string) => accounts.online(jid, { status: '', nick: '' });
+    const all = Promise.all(crowd.map(shown));
+    await waitFor(() => accounts.events.length > 5, { every: 1 });
+    const before = accounts.events.length;
+    await shown(other);
+    const started = accounts.events.indexOf(`started ${other}`);
+    expect(started - before).toBeLessThan(10);
+    await all;
+  });
+
   test('work over WebSocket', async () => {
     const jid = await newVisitor();
     const accounts = transport({ service: `ws://127.0.0.1:${ejabberd.httpPort}/ws` });
