@@ -1,5 +1,5 @@
-import { AppError } from '../errors.ts';
-import type { EventStore } from './port.ts';
+import { AppError, isTransient } from '../errors.ts';
+import { EVENT_STORE, type EventStore } from './port.ts';
 import { openSqliteEventStore } from './sqlite/store.ts';
 
 export interface OpenOptions {
@@ -22,6 +22,25 @@ const SQLITE = 'sqlite:';
 export const sqlitePath = (eventStore: string): string | null =>
   eventStore.startsWith(SQLITE) ? eventStore.slice(SQLITE.length) : null;
 
+/** Names the store in an error that says it is away: callers tell it from a part of theirs that is away. */
+function named(error: unknown): never {
+  if (!isTransient(error) || error.details.part !== undefined) throw error;
+  const details = { ...error.details, part: EVENT_STORE };
+  throw new AppError(error.code, error.message, details, { cause: error });
+}
+
+/** The same store, whose errors name it. */
+const withNamedErrors = (store: EventStore): EventStore => ({
+  ...store,
+  append: (...args) => store.append(...args).catch(named),
+  readStream: (...args) => store.readStream(...args).catch(named),
+  readAll: (...args) => store.readAll(...args).catch(named),
+  head: () => store.head().catch(named),
+  deleteStream: (...args) => store.deleteStream(...args).catch(named),
+  truncateBefore: (...args) => store.truncateBefore(...args).catch(named),
+  check: () => store.check().catch(named),
+});
+
 /**
  * Opens the event store that EVENT_STORE names: `sqlite:PATH`, or the connection string of an EventStoreDB (KurrentDB),
  * `esdb://…` or `esdb+discover://…`.
@@ -34,16 +53,18 @@ export const openEventStore = async (
 ): Promise<EventStore> => {
   const path = sqlitePath(url);
   if (path && besideWriter) {
-    return openSqliteEventStore(path, { readOnly: true, onOpen: besideWriter });
+    const options = { readOnly: true, onOpen: besideWriter };
+    return withNamedErrors(await openSqliteEventStore(path, options));
   }
-  if (path) return openSqliteEventStore(path, { readOnly, alone: readOnly });
+  if (path) return withNamedErrors(await openSqliteEventStore(path, { readOnly, alone: readOnly }));
   if (/^esdb(?:\+discover)?:/.test(url)) {
     // Imported here, so that a service on SQLite does not load gRPC.
     const { openEsdbEventStore } = await import('./esdb/store.ts');
-    return openEsdbEventStore(url, {
+    const store = await openEsdbEventStore(url, {
       readOnly: readOnly || besideWriter !== undefined,
       ...(appendOnce && { timing: APPEND_ONCE }),
     });
+    return withNamedErrors(store);
   }
   throw new AppError(
     'invalid',

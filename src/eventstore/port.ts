@@ -9,6 +9,7 @@
  * Every adapter promises: an append is atomic within one stream, up to {@link MAX_APPEND_BYTES}; it is durable before it
  * resolves; and it is idempotent for the same event ids with the same exact expected revision (or `no-stream`).
  */
+import { type AppError, isTransient } from '../errors.ts';
 import type { JsonObject } from '../kit/json.ts';
 
 declare const positionBrand: unique symbol;
@@ -187,3 +188,13 @@ export class WrongExpectedRevision extends Error {
     this.actual = actual;
   }
 }
+
+/** The name of the event store in `details.part` of its errors. */
+export const EVENT_STORE = 'the event store';
+
+/**
+ * True if the event store itself is away, too slow or too busy. False for the same codes from any other part: an actor
+ * whose mailbox is full, ejabberd. An opened store marks its errors so (open.ts).
+ */
+export const isStoreAway = (error: unknown): error is AppError =>
+  isTransient(error) && error.details.part === EVENT_STORE;

@@ -1,6 +1,7 @@
 /** Turns each event of mod_lhc into commands to visitors and operators. */
 import { createHmac } from 'node:crypto';
 import {
+  bareJid,
   type Person,
   personOf,
   type TenantId,
@@ -13,11 +14,14 @@ import type { Show } from '../actors/operator/machine.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
-import { AppError, hasCode } from '../errors.ts';
-import type { Actors, ActorView, Origin, Transfer } from '../runtime/ports.ts';
-import type { WebhookEvent, WebhookEventOf } from './events.ts';
+import type { VisitorState } from '../actors/visitor/facts.ts';
+import { AppError, isRejected } from '../errors.ts';
+import { isStoreAway } from '../eventstore/port.ts';
+import type { Actor, Actors, ActorView, Origin, Transfer } from '../runtime/ports.ts';
+import { type Budgets, createBudgets } from './budget.ts';
+import { MESSAGE_ID_MAX_CHARACTERS, type WebhookEvent, type WebhookEventOf } from './events.ts';
 import { type CarryOut, createCarryOut, type Ends, nameOf } from './operator-commands/carry-out.ts';
-import { isBlank, readWritten } from './operator-commands/read.ts';
+import { isBlank, readWritten, type Written } from './operator-commands/read.ts';
 import type { SetAside } from './set-aside.ts';
 
 type Operator = Extract<Person, { kind: 'operator' }>;
@@ -26,14 +30,36 @@ type Visitor = Extract<Person, { kind: 'visitor' }>;
 /** The chat states (XEP-0085) that mod_lhc reports. */
 export type TypingState = WebhookEventOf<'chat_state'>['state'];
 
-/** Signals that are no commands. Reactors handle them (src/reactors/lhc/signals.ts). */
+/** Why a stanza is returned to its sender: the condition of the error (RFC 6120 §8.3.3). */
+export type ReturnCondition = 'item-not-found' | 'forbidden' | 'policy-violation';
+
+/** A stanza that is returned to its sender with an error. It leaves no trace in the log. */
+export interface Returned {
+  /** Full JID of the sender, in a host of ours. */
+  readonly sender: string;
+  /** The JID that the sender wrote to. */
+  readonly addressee: string;
+  /** The stanza's id. */
+  readonly id: string;
+  readonly condition: ReturnCondition;
+  /** A sentence for the sender. */
+  readonly reason: string;
+}
+
+/** Signals that are no commands. Reactors handle them (src/reactors/lhc/signals.ts). None of them waits for ejabberd. */
 export interface InboxSignals {
   /**
-   * mod_lhc started: sessions that it reported before may have ended without a report. Resolves when the operators'
-   * sessions were compared, because later events build on them.
+   * mod_lhc started: sessions that it reported before may have ended without a report. Resolves when later events may be
+   * taken. What could not be compared with ejabberd by then is compared later.
+   * @param instance of the tenant; `''`: the tenant without one; undefined: all tenants of the host
    * @param hook so that a repeat does not end sessions that were reported since
+   * @throws {AppError} only if the event store is away
    */
-  moduleStarted(host: string, hook: Hook): Promise<void>;
+  moduleStarted(host: string, instance: string | undefined, hook: Hook): Promise<void>;
+  /** An event about this operator's sessions was lost: compare them with ejabberd. */
+  sessionsUnsure(tenant: TenantId, username: Username): void;
+  /** Returns a stanza to its sender, at once or not at all. */
+  returned(stanza: Returned): void;
   operatorAlive(tenant: TenantId, username: Username): void;
   operatorTyping(
     tenant: TenantId,
@@ -41,18 +67,6 @@ export interface InboxSignals {
     operator: Username,
     state: TypingState,
   ): void;
-}
-
-/** An event that cannot be used. The message is the reason, for the person who reads the dead letters. */
-export class Unusable extends Error {
-  override readonly name = 'Unusable';
-  /** To be done after the event was set aside. */
-  readonly afterwards: (() => Promise<void>) | undefined;
-
-  constructor(reason: string, afterwards?: () => Promise<void>) {
-    super(reason);
-    this.afterwards = afterwards;
-  }
 }
 
 /** One text from bodies in several languages: without a language first, and one that is not blank if there is any. */
@@ -72,13 +86,39 @@ const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
 ]);
 const UNSUPPORTED_OTHER = 'visitors cannot see what your client has sent; write a message instead';
 
+/** What a person reads whose message was set aside. */
+const SET_ASIDE =
+  'the service could not pass it on. It is kept for an administrator; write it again if it is urgent';
+/** What an operator reads who wrote more than their budget allows. */
+const TOO_FAST =
+  'you write faster than this service passes on. What you write in the next seconds is returned to you';
+
+/** A message that has to be set aside. */
+export interface Letter {
+  readonly tenant: TenantId;
+  /** The visitor whom the message concerns. */
+  readonly visitor: VisitorKey;
+  /** To be called after the message was set aside: its sender is told. */
+  readonly tell: () => Promise<void>;
+}
+
 export interface WebhookCommands {
-  /** Carries out one event. @throws {Unusable} if the event has to be set aside */
+  /**
+   * Carries out one event. It ignores an event that is no use to anybody, and returns a message to a sender who may not
+   * write it.
+   * @throws {AppError} what the actors throw
+   */
   handle(event: WebhookEvent): Promise<void>;
-  /** Carries out a message again, as a new command. @throws {Unusable} */
-  message(event: WebhookEventOf<'message'>, origin: MessageOrigin): Promise<void>;
-  /** The operator of a JID; null if the JID is not an operator's. */
-  operatorOf(jid: string): Operator | null;
+  /**
+   * Decides what becomes of an event that cannot be carried out. Only a message of a registered operator to a visitor who
+   * exists is worth keeping; the sender of another one is told if possible.
+   * @param event undefined if the content is malformed
+   * @returns null if it is dropped
+   * @throws {AppError} if the event store is away
+   */
+  giveUp(content: unknown, event: WebhookEvent | undefined): Promise<Letter | null>;
+  /** Carries out a message again, as a new command. @throws {AppError} `refused` with the reason */
+  message(event: WebhookEventOf<'message'>, commandId: string): Promise<void>;
 }
 
 /** The event's number in its queue; or the command id of a message that a person sends again. */
@@ -94,37 +134,41 @@ export interface WebhookCommandOptions {
   readonly signals: InboxSignals;
   readonly transfer: Transfer;
   readonly digestKey: Buffer;
+  /** Default: those of budget.ts. */
+  readonly budgets?: Budgets;
 }
 
+interface Parts extends WebhookCommandOptions {
+  readonly budgets: Budgets;
+  readonly carryOut: CarryOut;
+}
+
+// Events are bounded by the batches that are at work, so no mailbox is too full for them.
 const sendToVisitor = (
   { actors }: WebhookCommandOptions,
   { tenant, name }: Visitor,
   command: VisitorCommand,
   origin: Partial<Origin>,
-) => actors.visitor(tenant, name).send(command, origin);
+) => actors.visitor(tenant, name).send(command, { ...origin, unbounded: true });
 
 const sendToOperator = (
   { actors }: WebhookCommandOptions,
   { tenant, name }: Operator,
   command: OperatorCommand,
   origin: Partial<Origin>,
-) => actors.operator(tenant, name).send(command, origin);
+) => actors.operator(tenant, name).send(command, { ...origin, unbounded: true });
 
 function operatorOf({ tenants }: WebhookCommandOptions, jid: string): Operator | null {
   const person = personOf(jid, tenants.ofHost);
   return person?.kind === 'operator' ? person : null;
 }
 
-/** The operator and the visitor of a message, of the same tenant. @throws {Unusable} */
-function endsOf(options: WebhookCommandOptions, event: { from: string; to: string }): Ends {
+/** The operator and the visitor of a stanza; null if there are no two people of one tenant with these names. */
+function endsOf(options: WebhookCommandOptions, event: { from: string; to: string }): Ends | null {
   const operator = operatorOf(options, event.from);
-  if (!operator) throw new Unusable('its sender is no operator of any tenant');
   const visitor = personOf(event.to, options.tenants.ofHost);
-  if (visitor?.kind !== 'visitor') throw new Unusable('its receiver is no visitor of any tenant');
-  if (visitor.tenant !== operator.tenant) {
-    throw new Unusable('its sender and its receiver are of different tenants');
-  }
-  return { operator, visitor };
+  const isPair = visitor?.kind === 'visitor' && visitor.tenant === operator?.tenant;
+  return operator && isPair ? { operator, visitor } : null;
 }
 
 /**
@@ -143,57 +187,100 @@ function commandIdOf(
   return `op:${operator.name}:${fingerprint.digest('base64url').slice(0, 22)}`;
 }
 
-/** @throws {Unusable} if the operator is not registered */
-async function registeredOperator(
+/** The state of an actor. Another process may have changed it just now, so an answer of null is looked up again. */
+async function stateOf<State>(
+  actor: Actor<never, State>,
+  fits: (state: ActorView<State>) => boolean = () => true,
+): Promise<ActorView<State> | null> {
+  const known = await actor.state();
+  const state = known && fits(known) ? known : await actor.latest();
+  return state && fits(state) ? state : null;
+}
+
+const registeredOperator = (
   { actors }: WebhookCommandOptions,
   { tenant, name }: Operator,
-): Promise<ActorView<OperatorState>> {
-  const operator = actors.operator(tenant, name);
-  const known = await operator.state();
-  // Another process may just have registered the operator.
-  const state = known?.context.registered ? known : await operator.latest();
-  if (!state?.context.registered) throw new Unusable('its sender is not a registered operator');
-  return state;
+): Promise<ActorView<OperatorState> | null> =>
+  stateOf(actors.operator(tenant, name), ({ context }) => context.registered);
+
+const knownVisitor = (
+  { actors }: WebhookCommandOptions,
+  { tenant, name }: Visitor,
+): Promise<ActorView<VisitorState> | null> => stateOf(actors.visitor(tenant, name));
+
+/** Both people of a conversation, who exist. */
+interface Conversation {
+  readonly ends: Ends;
+  readonly operator: ActorView<OperatorState>;
+  readonly visitor: ActorView<VisitorState>;
+}
+
+/** The conversation that a stanza belongs to. If there is none, the stanza is returned to its sender. */
+async function conversationOf(
+  options: WebhookCommandOptions,
+  event: { from: string; to: string; id: string },
+): Promise<Conversation | null> {
+  const sender = operatorOf(options, event.from);
+  const operator = sender && (await registeredOperator(options, sender));
+  if (!operator) {
+    giveBack(options, event, 'forbidden', 'You are not registered as an operator.');
+    return null;
+  }
+  const ends = endsOf(options, event);
+  const visitor = ends && (await knownVisitor(options, ends.visitor));
+  if (visitor) return { ends, operator, visitor };
+  giveBack(options, event, 'item-not-found', 'Not delivered: this visitor is not known.');
+  return null;
+}
+
+function giveBack(
+  { tenants, signals }: WebhookCommandOptions,
+  { from, to, id }: { from: string; to: string; id: string },
+  condition: ReturnCondition,
+  reason: string,
+): void {
+  const host = bareJid(from)?.host;
+  if (host === undefined || tenants.ofHost(host).length === 0) return;
+  signals.returned({ sender: from, addressee: to, id, condition, reason });
 }
 
 /** An operator's message: a text for the visitor, or a command. */
 async function handleMessage(
-  options: WebhookCommandOptions,
-  carryOut: CarryOut,
+  parts: Parts,
   event: WebhookEventOf<'message'>,
   { hook, commandId: given }: MessageOrigin,
 ): Promise<void> {
-  const ends = endsOf(options, event);
+  const conversation = await conversationOf(parts, event);
+  if (!conversation) return;
+  const { ends } = conversation;
   const { operator, visitor } = ends;
-  const state = await registeredOperator(options, operator);
   const { id: messageId, receipt, markable, replaces } = event;
   const body = textOf(event.body);
   // Some clients send an empty body with a chat state. It must neither accept a chat nor invite a visitor.
   if (body === '') return;
-  const settings = options.tenants.get(operator.tenant);
+  const settings = parts.tenants.get(operator.tenant);
   const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
-  const commandId = given ?? commandIdOf(options, ends, messageId, body);
+  const commandId = given ?? commandIdOf(parts, ends, messageId, body);
   // The message was refused before. The visitor's state may have changed since, but the answer stays. The number in the
   // queue does not tell: later events of this operator may be done before a message is set aside.
-  if (state.seen.hasCommand(commandId)) return;
-  const refuse = async (reason: string): Promise<void> => {
-    const command: OperatorCommand = {
-      type: 'RefuseMessage',
-      visitor: visitor.name,
-      messageId,
-      reason,
-      ...(written.kind !== 'message' && { command: nameOf(written) }),
-    };
-    await sendToOperator(options, operator, command, { commandId });
-  };
+  if (conversation.operator.seen.hasCommand(commandId)) return;
+  const refuse = refusal(parts, ends, messageId, commandId, written);
   // The event is among the dead letters. If it were taken now, it would arrive twice once it is sent again from there.
-  if (hook && (await options.setAside.has(hook.queueId, hook.seq))) {
-    return refuse('this visitor or you were not known');
+  if (hook && (await parts.setAside.has(hook.queueId, hook.seq))) return refuse(SET_ASIDE);
+  const isRepeat = conversation.visitor.seen.hasCommand(commandId);
+  if (hook && !isRepeat) {
+    const isCommand = written.kind !== 'message';
+    const at = Date.parse(event.at);
+    const charge = parts.budgets.charge(operator.tenant, operator.name, isCommand, at);
+    if (charge === 'first') return refuse(TOO_FAST);
+    if (charge === 'over') {
+      return giveBack(parts, event, 'policy-violation', `Not delivered: ${TOO_FAST}.`);
+    }
   }
   if (isBlank(body)) return refuse('there is nothing to read in it');
   try {
     if (written.kind !== 'message') {
-      return await carryOut(written, ends, { messageId, commandId, hook });
+      return await parts.carryOut(written, ends, { messageId, commandId, hook });
     }
     const command: VisitorCommand = {
       type: 'ReceiveOperatorMessage',
@@ -204,57 +291,73 @@ async function handleMessage(
       markable,
       ...(replaces !== undefined && { replaces }),
     };
-    await sendToVisitor(options, visitor, command, { commandId, hook });
+    await sendToVisitor(parts, visitor, command, { commandId, hook });
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    if (error.code === 'refused') return refuse(error.message);
-    if (error.code !== 'not-found') throw error;
-    const refuseUnknown = () => refuse('this visitor is not known');
-    // Nobody would want a command later, so it is no dead letter.
-    if (written.kind !== 'message') return refuseUnknown();
-    throw new Unusable('its receiver is not known', refuseUnknown);
+    if (!isRejected(error)) throw error;
+    return refuse(error.message);
   }
 }
 
-/** Content that no visitor can be shown: the operator reads why. A sender who is no operator is ignored. */
+/** Refuses a message or a command, with a reason for its sender. */
+const refusal =
+  (parts: Parts, ends: Ends, messageId: string, commandId: string, written: Written) =>
+  async (reason: string): Promise<void> => {
+    const command: OperatorCommand = {
+      type: 'RefuseMessage',
+      visitor: ends.visitor.name,
+      messageId,
+      reason,
+      ...(written.kind !== 'message' && { command: nameOf(written) }),
+    };
+    await sendToOperator(parts, ends.operator, command, { commandId });
+  };
+
+/** Content that no visitor can be shown: the operator reads why. */
 async function handleUnsupported(
-  options: WebhookCommandOptions,
+  parts: Parts,
   event: WebhookEventOf<'unsupported'>,
 ): Promise<void> {
-  const ends = endsOf(options, event);
+  const conversation = await conversationOf(parts, event);
+  if (!conversation) return;
+  const { ends, operator: state } = conversation;
   const { operator, visitor } = ends;
-  const state = await options.actors.operator(operator.tenant, operator.name).latest();
-  if (!state?.context.registered) return;
-  const { id: messageId, what } = event;
-  const reason = UNSUPPORTED.get(what) ?? UNSUPPORTED_OTHER;
+  const { id: messageId, what, at } = event;
+  const commandId = commandIdOf(parts, ends, messageId, what);
+  if (state.seen.hasCommand(commandId)) return;
+  const charge = parts.budgets.charge(operator.tenant, operator.name, false, Date.parse(at));
+  const unshown = UNSUPPORTED.get(what) ?? UNSUPPORTED_OTHER;
+  if (charge === 'over') {
+    return giveBack(parts, event, 'policy-violation', `Not delivered: ${unshown}.`);
+  }
+  const reason = charge === 'first' ? TOO_FAST : unshown;
   await sendToOperator(
-    options,
+    parts,
     operator,
     { type: 'RefuseMessage', visitor: visitor.name, messageId, reason },
-    { commandId: commandIdOf(options, ends, messageId, what) },
+    { commandId },
   );
 }
 
 /**
- * A report that an operator's client has received or displayed messages. A visitor who is unknown is ignored: the
- * message was a line of the service that said so.
- * @throws {Unusable} if the event is not about an operator and a visitor of the same tenant
+ * A report that an operator's client has received or displayed messages. It is ignored if nobody has these names. A
+ * visitor who is unknown is ignored too: the message was a line of the service that said so.
  */
 async function handleReport(
   options: WebhookCommandOptions,
   event: WebhookEventOf<'delivered' | 'displayed'>,
   origin: Partial<Origin>,
 ): Promise<void> {
-  const { visitor, operator } = endsOf(options, event);
-  const by = { operator: operator.name };
+  const ends = endsOf(options, event);
+  if (!ends) return;
+  const by = { operator: ends.operator.name };
   const report: VisitorCommand =
     event.type === 'delivered'
       ? { type: 'ReportMessageDelivered', messageIds: event.ids, by: event.by, ...by }
       : { type: 'ReportMessageDisplayed', messageId: event.id, ...by };
   try {
-    await sendToVisitor(options, visitor, report, origin);
+    await sendToVisitor(options, ends.visitor, report, origin);
   } catch (error) {
-    if (!hasCode(error, 'not-found')) throw error;
+    if (!isRejected(error)) throw error;
   }
 }
 
@@ -277,7 +380,10 @@ function sessionCommand(event: SessionEvent): OperatorCommand {
   }
 }
 
-/** Events of an operator's sessions. Accounts that are no operator of a tenant are ignored. */
+/**
+ * Events of an operator's sessions. Accounts that are no operator of a tenant are ignored here, and operators who are not
+ * registered by their actor.
+ */
 async function handleSession(
   options: WebhookCommandOptions,
   event: SessionEvent | PingEvent,
@@ -295,35 +401,126 @@ async function handleSession(
   await sendToOperator(options, operator, sessionCommand(event), origin);
 }
 
-export function createWebhookCommands(options: WebhookCommandOptions): WebhookCommands {
-  const { signals } = options;
-  const carryOut = createCarryOut(options);
-
-  async function handle(event: WebhookEvent): Promise<void> {
-    const hook = { queueId: event.queueId, seq: event.seq };
-    switch (event.type) {
-      case 'module.started':
-        return signals.moduleStarted(event.host, hook);
-      case 'message':
-        return handleMessage(options, carryOut, event, { hook });
-      case 'unsupported':
-        return handleUnsupported(options, event);
-      case 'delivered':
-      case 'displayed':
-        return handleReport(options, event, { hook });
-      case 'chat_state': {
-        const { operator, visitor } = endsOf(options, event);
-        signals.operatorTyping(operator.tenant, visitor.name, operator.name, event.state);
-        return;
-      }
-      default:
-        return handleSession(options, event, { hook });
-    }
+/** True if this operator is registered. An actor that cannot say so is taken for a registered one. */
+async function mayBeRegistered(options: WebhookCommandOptions, operator: Operator) {
+  try {
+    return (await registeredOperator(options, operator)) !== null;
+  } catch (error) {
+    if (isStoreAway(error)) throw error;
+    return true;
   }
+}
 
+/** The same for a visitor who is known. */
+async function mayBeKnown(options: WebhookCommandOptions, visitor: Visitor): Promise<boolean> {
+  try {
+    return (await knownVisitor(options, visitor)) !== null;
+  } catch (error) {
+    if (isStoreAway(error)) throw error;
+    return true;
+  }
+}
+
+/** A person sends a message again, out of order. */
+async function sendAgain(
+  parts: Parts,
+  event: WebhookEventOf<'message'>,
+  commandId: string,
+): Promise<void> {
+  const ends = endsOf(parts, event);
+  const operator = ends && (await registeredOperator(parts, ends.operator));
+  const visitor = ends && (await knownVisitor(parts, ends.visitor));
+  if (!operator) throw new AppError('refused', 'its sender is not a registered operator');
+  if (!visitor) throw new AppError('refused', 'its receiver is not known');
+  // It was carried out after all, after it had been given up.
+  if (visitor.seen.hasCommand(commandIdOf(parts, ends, event.id, textOf(event.body)))) return;
+  await handleMessage(parts, event, { commandId });
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+async function giveUpMessage(
+  parts: Parts,
+  content: unknown,
+  event: WebhookEvent | undefined,
+): Promise<Letter | null> {
+  const { from, to, id } = (content ?? {}) as Record<string, unknown>; // unparsed JSON
+  const ends = endsOf(parts, { from: text(from), to: text(to) });
+  if (!ends || !(await mayBeRegistered(parts, ends.operator))) return null;
+  if (!(await mayBeKnown(parts, ends.visitor))) return null;
+  const { tenant, name: visitor } = ends.visitor;
+  const letter = (tell: () => Promise<void>): Letter => ({ tenant, visitor, tell });
+  if (event?.type !== 'message') {
+    const messageId = text(id).slice(0, MESSAGE_ID_MAX_CHARACTERS);
+    const commandId = commandIdOf(parts, ends, messageId, 'malformed');
+    const nothing: Written = { kind: 'message', body: '' };
+    return letter(() => refusal(parts, ends, messageId, commandId, nothing)(SET_ASIDE));
+  }
+  const settings = parts.tenants.get(tenant);
+  const body = textOf(event.body);
+  const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
+  const refuse = refusal(parts, ends, event.id, commandIdOf(parts, ends, event.id, body), written);
+  if (written.kind === 'message') return letter(() => refuse(SET_ASIDE));
+  // Nobody would want a command later, so it is no dead letter.
+  await refuse('the service could not carry it out now; try again').catch((error: unknown) => {
+    if (isStoreAway(error)) throw error;
+  });
+  return null;
+}
+
+async function giveUp(
+  parts: Parts,
+  content: unknown,
+  event: WebhookEvent | undefined,
+): Promise<Letter | null> {
+  const { type, user, host } = (content ?? {}) as Record<string, unknown>; // unparsed JSON
+  if (type === 'message') return giveUpMessage(parts, content, event);
+  if (typeof type === 'string' && SESSION_TYPES.has(type)) {
+    const operator = operatorOf(parts, `${text(user)}@${text(host)}`);
+    if (operator) parts.signals.sessionsUnsure(operator.tenant, operator.name);
+  }
+  return null;
+}
+
+const SESSION_TYPES: ReadonlySet<string> = new Set<SessionEvent['type']>([
+  'operator.connected',
+  'operator.disconnected',
+  'operator.presence',
+]);
+
+async function handle(parts: Parts, event: WebhookEvent): Promise<void> {
+  const hook = { queueId: event.queueId, seq: event.seq };
+  switch (event.type) {
+    case 'module.started':
+      return parts.signals.moduleStarted(event.host, event.instance, hook);
+    case 'message':
+      return handleMessage(parts, event, { hook });
+    case 'unsupported':
+      return handleUnsupported(parts, event);
+    case 'delivered':
+    case 'displayed':
+      return handleReport(parts, event, { hook });
+    case 'chat_state': {
+      const ends = endsOf(parts, event);
+      if (!ends) return;
+      const { operator, visitor } = ends;
+      parts.signals.operatorTyping(operator.tenant, visitor.name, operator.name, event.state);
+      return;
+    }
+    default:
+      return handleSession(parts, event, { hook });
+  }
+}
+
+export function createWebhookCommands(options: WebhookCommandOptions): WebhookCommands {
+  const parts: Parts = {
+    ...options,
+    budgets: options.budgets ?? createBudgets(),
+    carryOut: createCarryOut(options),
+  };
   return {
-    handle,
-    message: (event, origin) => handleMessage(options, carryOut, event, origin),
-    operatorOf: (jid) => operatorOf(options, jid),
+    handle: (event) => handle(parts, event),
+    giveUp: (content, event) => giveUp(parts, content, event),
+    message: (event, commandId) => sendAgain(parts, event, commandId),
   };
 }

@@ -1,6 +1,9 @@
 /** What mod_lhc posts (docs/contracts.md, ejabberd/mod_lhc/README.md), parsed. */
 import { z } from 'zod';
 
+/** The id of a stanza at most. */
+export const MESSAGE_ID_MAX_CHARACTERS = 1024;
+
 const base = {
   queueId: z.uuid(),
   seq: z.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
@@ -11,14 +14,15 @@ const user = z.string().min(1).max(1023);
 const resource = z.string().max(1023);
 const session = z.string().min(1).max(255);
 const jid = z.string().min(1).max(3071); // RFC 7622 §3.1: three parts of 1,023 bytes
-const messageId = z.string().min(1).max(1024);
+const messageId = z.string().min(1).max(MESSAGE_ID_MAX_CHARACTERS);
 
 /** One type of event: what all have, and its own. */
 const event = <T extends string, S extends z.ZodRawShape>(type: T, shape: S) =>
   z.object({ ...base, type: z.literal(type), ...shape });
 
 const events = [
-  event('module.started', {}),
+  /** `instance`: that of the tenant whose queue it is, `''` without one. An older module, with one queue, has no field. */
+  event('module.started', { instance: z.string().max(255).optional() }),
   event('operator.connected', { user, resource, session }),
   event('operator.disconnected', { user, resource, session }),
   event('operator.presence', {
@@ -57,7 +61,7 @@ export const WebhookEvent = z.discriminatedUnion('type', events);
 export type WebhookEvent = z.infer<typeof WebhookEvent>;
 export type WebhookEventOf<T extends WebhookEvent['type']> = Extract<WebhookEvent, { type: T }>;
 
-/** What is needed to set an event aside, when the rest of it cannot be used. */
+/** The number of an event, when the rest of it cannot be used. */
 export const Numbered = z.object({ queueId: base.queueId, seq: base.seq });
 
 const KNOWN = new Set<unknown>(events.map(({ shape }) => shape.type.value));

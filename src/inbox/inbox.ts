@@ -2,21 +2,53 @@
  * Turns webhook batches of mod_lhc into commands. This is the entry of `inbox/`; the composition (src/service) imports
  * it.
  *
- * An event that cannot be used is set aside as a fact, and does not hold up its batch. A repeated batch does nothing,
- * because every event has a number in its queue.
+ * **The answer to a batch says only whether the event store took it** (docs/adr/0020). Every other failure belongs to one
+ * event: it is tried a few times and then given up, and the batch goes on. A message that is given up is kept as a fact;
+ * other events are counted and dropped. A repeated batch does nothing, because every event has a number in its queue.
  */
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { TenantId } from '../actors/ids.ts';
+import { sealingKeyOf, visitorRef } from '../actors/ids.ts';
 import { AppError, isPermanent, messageOf } from '../errors.ts';
+import { EVENT_STORE, isStoreAway, WrongExpectedRevision } from '../eventstore/port.ts';
+import { backoff, type RetryPolicy } from '../kit/backoff.ts';
+import { createLimiter } from '../kit/limiter.ts';
+import { Mailboxes } from '../runtime/host/mailbox.ts';
 import type { Inbox } from '../runtime/ports.ts';
-import { createWebhookCommands, Unusable, type WebhookCommandOptions } from './commands.ts';
+import { createWebhookCommands, type WebhookCommandOptions } from './commands.ts';
 import { isKnownType, Numbered, WebhookEvent } from './events.ts';
 
-interface UnusableEvent {
+/** Tries of one event within its batch. */
+export const EVENT_TRIES = 3;
+/** Waits between these tries. */
+export const EVENT_RETRY: RetryPolicy = { firstMs: 100, mostMs: 400 };
+/** An event that takes longer has failed. Its actor hangs, so it is not tried again. */
+export const EVENT_DEADLINE_MS = 30_000;
+/** Events of one batch that are carried out at the same time. */
+export const EVENTS_AT_ONCE = 32;
+/** Batches of one queue in this process: one is carried out and the other one waits. mod_lhc posts one at a time. */
+export const BATCHES_OF_QUEUE = 2;
+/** Batches of all queues in this process. */
+export const BATCHES_AT_ONCE = 256;
+
+/** The place of a fault in a malformed event, at most. */
+const WHERE_MAX_CHARACTERS = 100;
+
+/** What became of the events since this process started. */
+export interface InboxCounts {
+  /** Messages that were kept as facts. */
+  setAside: number;
+  /** Other events that could not be carried out. */
+  dropped: number;
+  /** Tries of events that were not the first one. */
+  retries: number;
+}
+
+interface Failure {
   readonly content: unknown;
+  /** undefined if the content is malformed. */
+  readonly event: WebhookEvent | undefined;
   readonly reason: string;
-  /** To be done after the event was set aside. */
-  readonly afterwards?: (() => Promise<void>) | undefined;
 }
 
 /** The last part of a chain of events: each actor has one chain. */
@@ -44,20 +76,49 @@ function enqueue<T>(chains: Chains, content: unknown, handle: () => Promise<T>):
   return handling;
 }
 
-export function createInbox(
-  options: WebhookCommandOptions & { readonly logger: Logger },
-): Inbox & { readonly again: (content: unknown, commandId: string) => Promise<void> } {
-  const { setAside, logger } = options;
-  const commands = createWebhookCommands(options);
+/** The queue of a batch, all of whose events are of one queue; '' if the first event does not say. */
+function queueOf(events: readonly unknown[]): string {
+  const first = Numbered.shape.queueId.safeParse(
+    (events[0] as { queueId?: unknown } | null | undefined)?.queueId, // unparsed JSON
+  );
+  return first.success ? first.data : '';
+}
 
-  /** The tenant of an unusable event; null if unknown. */
-  function tenantOf(content: unknown): TenantId | null {
-    const { from } = (content ?? {}) as { from?: unknown }; // unparsed JSON
-    return typeof from === 'string' ? (commands.operatorOf(from)?.tenant ?? null) : null;
+/** The reason for a person. The message of an error that is not ours may hold what an operator wrote. */
+const reasonOf = (error: unknown): string =>
+  error instanceof AppError
+    ? messageOf(error)
+    : `a defect of the service (${error instanceof Error ? error.name : typeof error})`;
+
+const late = (): AppError =>
+  new AppError('timeout', `it was not done within ${EVENT_DEADLINE_MS / 1000} s`, { late: true });
+
+async function withDeadline(work: Promise<void>): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(late()), EVENT_DEADLINE_MS);
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
   }
+}
 
-  /** Handles one event. @returns the event if it has to be set aside, otherwise null */
-  async function handle(content: unknown): Promise<UnusableEvent | null> {
+export interface ServiceInbox extends Inbox {
+  readonly counts: Readonly<InboxCounts>;
+  /** Carries out a message again that was set aside. @throws {AppError} `refused` with the reason */
+  again(content: unknown, commandId: string): Promise<void>;
+}
+
+export function createInbox(
+  options: WebhookCommandOptions & { readonly logger: Logger; readonly random?: () => number },
+): ServiceInbox {
+  const { setAside, logger, random = Math.random } = options;
+  const commands = createWebhookCommands(options);
+  const queues = new Mailboxes(BATCHES_OF_QUEUE);
+  const counts: InboxCounts = { setAside: 0, dropped: 0, retries: 0 };
+
+  /** Carries out one event. @returns the failure, or null. @throws {AppError} if the event store is away */
+  async function carryOut(content: unknown): Promise<Failure | null> {
     const parsed = WebhookEvent.safeParse(content);
     if (!parsed.success) {
       if (!isKnownType(typeOf(content))) {
@@ -65,66 +126,122 @@ export function createInbox(
         return null;
       }
       const issue = parsed.error.issues[0];
-      const where = issue?.path.join('.') || 'event';
-      return { content, reason: `${where}: ${issue?.message ?? 'malformed'}` };
+      // The path may hold a key that somebody chose.
+      const where = issue?.path.join('.').slice(0, WHERE_MAX_CHARACTERS) || 'event';
+      return { content, event: undefined, reason: `${where}: ${issue?.message ?? 'malformed'}` };
     }
-    try {
-      await commands.handle(parsed.data);
-      return null;
-    } catch (error) {
-      if (error instanceof Unusable) {
-        return { content, reason: error.message, afterwards: error.afterwards };
+    const { data: event } = parsed;
+    for (let tries = 1; ; tries++) {
+      try {
+        await withDeadline(commands.handle(event));
+        return null;
+      } catch (error) {
+        if (isStoreAway(error)) throw error;
+        const isLate = error instanceof AppError && error.details.late === true;
+        if (isPermanent(error) || isLate || tries === EVENT_TRIES) {
+          if (!(error instanceof AppError)) logger.error({ err: error }, 'a webhook event failed');
+          return { content, event, reason: reasonOf(error) };
+        }
+        counts.retries += 1;
+        await delay(backoff(tries, EVENT_RETRY, random));
       }
-      if (!isPermanent(error)) throw error;
-      return { content, reason: messageOf(error) };
     }
   }
 
-  async function setAsideOne({ content, reason, afterwards }: UnusableEvent): Promise<void> {
+  async function giveUp({ content, event, reason }: Failure): Promise<void> {
+    const letter = await commands.giveUp(content, event);
     const numbered = Numbered.safeParse(content);
     // An event without queue and number is kept too, but its repeats cannot be recognised.
     const { queueId, seq } = numbered.success
       ? numbered.data
       : { queueId: 'unnumbered', seq: null };
-    logger.warn({ queueId, seq, reason }, 'a webhook event was set aside');
-    await setAside.keep({ queueId, seq, tenant: tenantOf(content), reason, content });
-    await afterwards?.();
+    const what = { type: typeOf(content), queueId, seq, reason };
+    if (!letter) {
+      counts.dropped += 1;
+      logger.warn(what, 'a webhook event was dropped');
+      return;
+    }
+    counts.setAside += 1;
+    logger.warn(what, 'a webhook event was set aside');
+    const { tenant, visitor, tell } = letter;
+    const sealingKey = sealingKeyOf(visitorRef(tenant, visitor));
+    await setAside.keep({ queueId, seq, tenant, sealingKey, reason, content });
+    await tell().catch((error: unknown) => {
+      if (isStoreAway(error)) throw error;
+      logger.warn({ ...what, why: messageOf(error) }, 'the sender could not be told');
+    });
+  }
+
+  /** Gives up an event. @throws {AppError} if the event store is away; whatever else happens, the batch goes on */
+  async function giveUpSafely(failure: Failure): Promise<void> {
+    try {
+      await giveUp(failure);
+    } catch (error) {
+      if (isStoreAway(error)) throw error;
+      if (error instanceof WrongExpectedRevision) {
+        const reason = 'other processes keep writing to the stream of this queue';
+        throw new AppError('unavailable', reason, { part: EVENT_STORE }, { cause: error });
+      }
+      counts.dropped += 1;
+      logger.error({ err: error }, 'a webhook event was dropped: it could not be set aside');
+    }
+  }
+
+  /** Carries out a batch. It rejects when nothing of the batch is at work any more. */
+  async function takeBatch(events: readonly unknown[]): Promise<void> {
+    const limited = createLimiter(EVENTS_AT_ONCE);
+    const handled: Promise<Failure | null>[] = [];
+    let chains: Chains = new Map();
+    let away: { readonly error: unknown } | null = null;
+    const handle = async (content: unknown): Promise<Failure | null> => {
+      if (away) return null; // the batch comes again
+      try {
+        return await carryOut(content);
+      } catch (error) {
+        away ??= { error };
+        return null;
+      }
+    };
+    const all = async () => {
+      const failures = await Promise.all(handled);
+      if (away) throw away.error;
+      return failures;
+    };
+    for (const [index, content] of events.entries()) {
+      // Requests and other batches have their turn in between.
+      if (index % EVENTS_AT_ONCE === EVENTS_AT_ONCE - 1) await turn();
+      if (typeOf(content) === 'module.started') {
+        // Barrier: finish everything before this event, then start everything after it.
+        await all();
+        chains = new Map();
+        handled.push(Promise.resolve(await handle(content)));
+      } else {
+        handled.push(enqueue(chains, content, () => limited(() => handle(content))));
+      }
+    }
+    // Wait for all others first, and keep the order: a queue remembers the highest number that was set aside.
+    for (const failure of await all()) {
+      if (failure) await giveUpSafely(failure);
+    }
   }
 
   return {
-    async take(events) {
-      const handled: Promise<UnusableEvent | null>[] = [];
-      let chains: Chains = new Map();
-      for (const content of events) {
-        if (typeOf(content) === 'module.started') {
-          // Barrier: finish everything before this event, then start everything after it.
-          await Promise.all(handled);
-          chains = new Map();
-          handled.push(Promise.resolve(await handle(content)));
-        } else {
-          handled.push(enqueue(chains, content, () => handle(content)));
-        }
+    counts,
+    take: async (events) => {
+      if (queues.waiting >= BATCHES_AT_ONCE) {
+        throw new AppError('overloaded', 'too many batches are being carried out; send it again');
       }
-      // Wait for all others first, and keep the order: a queue remembers the highest number that was set aside.
-      for (const unusable of await Promise.all(handled)) {
-        if (unusable) await setAsideOne(unusable);
-      }
+      await queues.run(queueOf(events), () => takeBatch(events));
     },
     async again(content, commandId) {
       const parsed = WebhookEvent.safeParse(content);
       if (!parsed.success || parsed.data.type !== 'message') {
         throw new AppError(
           'refused',
-          'only a message can be sent again, and this event is not a message',
+          'only a whole message can be sent again. This one is malformed, or it was too large to be kept whole',
         );
       }
-      try {
-        await commands.message(parsed.data, { commandId });
-      } catch (error) {
-        if (error instanceof Unusable)
-          throw new AppError('refused', `it is still unusable: ${error.message}`);
-        throw error;
-      }
+      await commands.message(parsed.data, commandId);
     },
   };
 }

@@ -22,7 +22,10 @@ export interface Origin {
   readonly correlationId?: string | undefined;
   /** Default the command id. */
   readonly causationId?: string | undefined;
+  /** The webhook event that caused the command. Such a command is never refused because the mailbox is full. */
   readonly hook?: Hook | undefined;
+  /** The same without a hook, for a caller who sends a bounded number of commands. */
+  readonly unbounded?: boolean | undefined;
 }
 
 /** The outcome of a command. */
@@ -91,9 +94,10 @@ export interface Vault {
 /** Takes webhook batches of mod_lhc (docs/contracts.md). */
 export interface Inbox {
   /**
-   * Resolves when every event is durable or set aside.
-   * @param events the batch as parsed JSON. A malformed event is set aside and does not fail the batch
-   * @throws {AppError} `unavailable` when mod_lhc has to send the batch again
+   * Resolves when every event is durable, set aside or of no use. No event can fail the batch.
+   * @param events the batch as parsed JSON, of one queue
+   * @throws {AppError} `unavailable` when the event store is away, `overloaded` when too many batches wait. mod_lhc has to
+   * send the batch again
    */
   take(events: readonly unknown[]): Promise<void>;
 }

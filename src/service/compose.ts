@@ -14,6 +14,7 @@ import { createAnswers } from '../reactors/answers/answers.ts';
 import { createTyping } from '../reactors/conversation/visitor-typing.ts';
 import { createXmppLane, XMPP_FILTER } from '../reactors/conversation/xmpp-lane.ts';
 import { createCallbacks, LHC_FILTER } from '../reactors/lhc/callback-lane.ts';
+import { createReturns } from '../reactors/lhc/returns.ts';
 import { createSignals } from '../reactors/lhc/signals.ts';
 import { createOperatorAccounts } from '../reactors/operators/accounts.ts';
 import { createLhcUsers } from '../reactors/operators/lhc-users.ts';
@@ -163,6 +164,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     ...base,
     callbacks,
     operatorSessions,
+    returnStanza: createReturns(base),
     compare: () => reconciler.compare(),
   });
   const inbox = createInbox({ ...base, setAside: createSetAside(base), signals, transfer });
@@ -173,11 +175,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   for (const listener of [lanes, reconciler, routing, xmppLane, deadLetters])
     work.subscribe(listener);
   listenToSessions(transport, { ...base, xmppLane, lanes, reconciler });
-  const compareOperators = () =>
-    operatorSessions.compareAll(
-      tenants.all().map(({ id }) => id),
-      false,
-    );
+  const compareOperators = () => operatorSessions.compareAll(tenants.all().map(({ id }) => id));
   return {
     admin,
     transport,
@@ -186,6 +184,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     routing,
     reconciler,
     compareOperators,
+    operatorSessions,
     operatorAccounts,
     inbox,
     deadLetters,

@@ -6,10 +6,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { messageOf } from '../errors.ts';
 import { sqlitePath } from '../eventstore/open.ts';
 import { type Listening, serve } from '../http/serve.ts';
-import { backoff, type RetryPolicy } from '../kit/backoff.ts';
 import { EXPIRY_EVERY_MS } from '../runtime/lanes/dead-letter-expiry.ts';
 import {
   createApi,
@@ -23,8 +21,6 @@ import { openStorage, type ServiceStorage } from './storage.ts';
 
 /** How often visitors' accounts and groups are compared with ejabberd. */
 export const COMPARE_EVERY_MS = 10 * 60_000;
-/** Waits between the tries to compare operators' sessions at the start. */
-export const OPERATOR_COMPARISON_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
 export const PASSIVATE_EVERY_MS = 60_000;
 /** An actor that nobody has used for so long leaves the memory. */
 export const ACTOR_IDLE_MS = 10 * 60_000;
@@ -85,9 +81,11 @@ export async function startService(
   void reactors.deadLetterExpiry.look();
   const ending = new AbortController();
   void runtime.rotation.run(ending.signal);
-  compareWithEjabberd(runtime, reactors, ending.signal).catch((error) =>
-    logger.error({ err: error }, 'the comparison with ejabberd ended'),
-  );
+  // Visitors' accounts and operators' sessions: changes that nobody reported while no process was there.
+  reactors.compareOperators();
+  reactors.reconciler
+    .start()
+    .catch((error) => logger.error({ err: error }, 'the comparison with ejabberd ended'));
   const timers = [
     setInterval(() => void reactors.reconciler.compare(), COMPARE_EVERY_MS),
     setInterval(() => runtime.host.passivate(ACTOR_IDLE_MS), PASSIVATE_EVERY_MS),
@@ -96,6 +94,7 @@ export async function startService(
 
   async function stop(): Promise<void> {
     ending.abort();
+    reactors.operatorSessions.stop();
     for (const timer of timers) clearInterval(timer);
     stream.close(); // otherwise the server would wait for these connections
     await listening.close(STOP_STEPS_MS.http);
@@ -157,34 +156,6 @@ async function startEffects(
   deadlines.start(deadlineGraceMs);
   routing.start();
   await leases?.start();
-}
-
-/**
- * Compares visitors' accounts and operators' sessions with ejabberd. The two do not wait for each other: a host that
- * ejabberd does not serve can never be compared.
- */
-async function compareWithEjabberd(
-  runtime: Runtime,
-  { reconciler, compareOperators }: Reactors,
-  ending: AbortSignal,
-): Promise<void> {
-  await Promise.all([reconciler.start(), retryComparison(runtime, compareOperators, ending)]);
-}
-
-/** Tries again while ejabberd is away. */
-async function retryComparison(
-  { logger, random }: Runtime,
-  compareOperators: () => Promise<void>,
-  ending: AbortSignal,
-): Promise<void> {
-  for (let attempt = 1; !ending.aborted; attempt++) {
-    try {
-      return await compareOperators();
-    } catch (error) {
-      logger.warn({ reason: messageOf(error) }, 'operator sessions not compared; trying again');
-      await delay(backoff(attempt, OPERATOR_COMPARISON_RETRY, random), undefined, { ref: false });
-    }
-  }
 }
 
 /** Waits for the running effects. An effect that hangs, at ejabberd or LHC, is repeated after the next start. */

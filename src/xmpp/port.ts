@@ -153,8 +153,21 @@ export interface EjabberdAdmin {
   sendMessage(message: OutgoingMessage): Promise<void>;
   /** Sends a chat state in the name of a visitor whose session belongs to another process (`send_stanza`). */
   sendChatState(from: string, to: string, state: ChatState): Promise<void>;
+  /** Returns a message to its sender with an error, in the name of its addressee (`send_stanza`). */
+  returnMessage(message: ReturnedMessage): Promise<void>;
   /** Sends a receipt or marker in the name of a visitor without a session (`send_stanza`). */
   sendAcknowledgement(from: string, to: string, what: Acknowledgement, id: string): Promise<void>;
+}
+
+/** A message that comes back with an error (RFC 6120 §8.3). */
+export interface ReturnedMessage {
+  /** The JID that it was sent to. */
+  readonly from: string;
+  /** The full JID that sent it. */
+  readonly to: string;
+  readonly id: string;
+  readonly condition: 'item-not-found' | 'forbidden' | 'policy-violation';
+  readonly reason: string;
 }
 
 export interface OperatorSession {

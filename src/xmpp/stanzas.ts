@@ -7,6 +7,7 @@ import type {
   ChatState,
   Delay,
   OutgoingMessage,
+  ReturnedMessage,
   VisitorPresence,
 } from './port.ts';
 
@@ -17,6 +18,7 @@ const CHAT_MARKERS = 'urn:xmpp:chat-markers:0'; // XEP-0333
 const NICK = 'http://jabber.org/protocol/nick'; // XEP-0172
 const PING = 'urn:xmpp:ping'; // XEP-0199
 const RECEIPTS = 'urn:xmpp:receipts'; // XEP-0184
+const STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas'; // RFC 6120 §8.3.3
 const STANZA_IDS = 'urn:xmpp:sid:0'; // XEP-0359
 const VCARD = 'vcard-temp'; // XEP-0054
 
@@ -62,6 +64,27 @@ export function acknowledgementStanza(
     { type: 'chat', id: xmlText(`${what}.${id}`), from, to },
     xml(what, { xmlns: what === 'received' ? RECEIPTS : CHAT_MARKERS, id: xmlText(id) }),
     xml('store', { xmlns: HINTS }),
+  );
+}
+
+/** What the sender has to do about each condition (RFC 6120 §8.3.3). */
+const ERROR_TYPES = {
+  'item-not-found': 'cancel',
+  forbidden: 'auth',
+  'policy-violation': 'wait',
+} as const;
+
+/** A message that comes back to its sender with an error (RFC 6120 §8.3). */
+export function returnedStanza({ from, to, id, condition, reason }: ReturnedMessage): Element {
+  return xml(
+    'message',
+    { type: 'error', id: xmlText(id), from, to },
+    xml(
+      'error',
+      { type: ERROR_TYPES[condition] },
+      xml(condition, { xmlns: STANZA_ERRORS }),
+      xml('text', { xmlns: STANZA_ERRORS }, xmlText(reason)),
+    ),
   );
 }
 

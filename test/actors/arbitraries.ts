@@ -114,7 +114,7 @@ export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
   fc
     .record({
       sessions: fc.array(fc.record({ resource, show, status: fc.constant('') }), { maxLength: 3 }),
-      restarted: fc.boolean(),
+      ended: fc.array(session, { maxLength: 2 }),
     })
     .map((there): OperatorCommand => ({ type: 'CompareSessions', ...there })),
   fc

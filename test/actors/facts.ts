@@ -279,8 +279,8 @@ export const closeSession = (session = 's1'): OperatorCommand => ({
 });
 export const compare = (
   sessions: Extract<OperatorCommand, { type: 'CompareSessions' }>['sessions'],
-  restarted = false,
-): OperatorCommand => ({ type: 'CompareSessions', sessions, restarted });
+  ended: readonly string[] = [],
+): OperatorCommand => ({ type: 'CompareSessions', sessions, ended });
 export const reserve = (
   reservation = 'r1',
   chatId = 'c1',

@@ -164,7 +164,7 @@ export const OPERATOR_HISTORY: Script<OperatorCommand> = [
   [SECOND, closeSession('first')],
   ...day(1),
   ...day(2),
-  [SECOND, compare([{ resource: 'phone', show: 'available', status: '' }], true)],
+  [SECOND, compare([{ resource: 'phone', show: 'available', status: '' }], ['phone-1', 'phone-2'])],
   [SECOND, openSession('phone-new', 'phone')],
   [MINUTE, register(5)],
   ...day(3),

@@ -270,7 +270,7 @@ describe.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '0'])(
       operator.send({ type: 'ReportPing', resource: id, answered: false }, 0);
       same();
       operator.send(release('r1', id), 0);
-      operator.send(compare([{ resource: id, show: 'dnd', status: '' }], true), 0);
+      operator.send(compare([{ resource: id, show: 'dnd', status: '' }], [id]), 0);
       expect(Object.keys(sessions())).toEqual([`resource:${id}`]);
       same();
       operator.send(compare([]), 0);

@@ -282,7 +282,7 @@ export const OPERATOR_COMMANDS: Record<string, OperatorCommand | Wake> = {
   ]),
   'CompareSessions gajim available, restarted': compare(
     [{ resource: 'gajim', show: 'available', status: '' }],
-    true,
+    ['s1', 's2'],
   ),
   'ReserveChat c1 by r1': reserve('r1'),
   'ReserveChat c1 by r9': reserve('r9'),

@@ -28,7 +28,14 @@ it('lists all pages, of one tenant too, shows one and discards it', async () => 
   for (let seq = 1; seq <= 205; seq++) {
     const tenant = seq === 3 ? 'beta' : 'acme';
     const content = { type: 'message', seq };
-    await setAside.keep({ queueId, seq, tenant, reason: `reason ${seq}.`, content });
+    await setAside.keep({
+      queueId,
+      seq,
+      tenant,
+      sealingKey: tenant,
+      reason: `reason ${seq}.`,
+      content,
+    });
   }
   await caughtUp();
   const { app } = fakeApp({ deadLetters });

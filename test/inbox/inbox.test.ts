@@ -1,48 +1,49 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/errors.ts';
-import type { EventStore } from '../../src/eventstore/port.ts';
-import type { InboxSignals } from '../../src/inbox/commands.ts';
+import { EVENT_STORE, type EventStore } from '../../src/eventstore/port.ts';
+import { createBudgets } from '../../src/inbox/budget.ts';
+import type { InboxSignals, Returned } from '../../src/inbox/commands.ts';
 import { createInbox } from '../../src/inbox/inbox.ts';
 import { createSetAside } from '../../src/inbox/set-aside.ts';
 import type { Transfer } from '../../src/runtime/ports.ts';
-import {
-  assignChat,
-  changePresence,
-  openSession,
-  register,
-  sendMessage,
-  startChat,
-  viewPage,
-} from '../actors/facts.ts';
+import { assignChat, register, sendMessage, startChat, viewPage } from '../actors/facts.ts';
 import { HOST, jidOf, newId, openRig, type Rig, silent } from '../support/rig.ts';
 
 let rig: Rig;
 let unavailable: (stream: string) => boolean;
+/** Throws for appends that fail for another reason than the store. */
+let broken: (stream: string) => void;
 let signalled: string[];
+let returned: Returned[];
 const queueId = newId();
 let seq: number;
 
 const disturb = (store: EventStore): EventStore => ({
   ...store,
   append: async (...args) => {
-    if (unavailable(args[0])) throw new AppError('unavailable', 'no disk');
+    if (unavailable(args[0])) throw new AppError('unavailable', 'no disk', { part: EVENT_STORE });
+    broken(args[0]);
     return store.append(...args);
   },
 });
 beforeEach(async () => {
   unavailable = () => false;
+  broken = () => {};
   signalled = [];
+  returned = [];
   seq = 0;
   rig = await openRig({ disturb });
 });
 afterEach(() => rig.close());
 
-function inboxOf(more: Partial<InboxSignals> = {}) {
+function inboxOf(more: Partial<InboxSignals> = {}, budgets = createBudgets()) {
   const { store, vault, now, actors, tenants, digestKey } = rig;
   const signals: InboxSignals = {
-    moduleStarted: async (host) => {
-      signalled.push(`started ${host}`);
+    moduleStarted: async (host, instance) => {
+      signalled.push(`started ${host} ${instance}`);
     },
+    sessionsUnsure: (_tenant, name) => signalled.push(`unsure ${name}`),
+    returned: (stanza) => returned.push(stanza),
     operatorAlive: (_tenant, name) => signalled.push(`alive ${name}`),
     operatorTyping: (_tenant, key, name, state) => signalled.push(`${name} ${state} to ${key}`),
     ...more,
@@ -56,6 +57,7 @@ function inboxOf(more: Partial<InboxSignals> = {}) {
     signals,
     digestKey,
     transfer,
+    budgets,
     logger: silent,
   });
 }
@@ -85,6 +87,17 @@ const refusals = async (name: string) =>
   (await rig.facts(`operator-acme.${name}`)).flatMap(({ type, data }) =>
     type === 'MessageRefused' ? [data.messageId] : [],
   );
+const malformed = (from: string, to: string, id: string) => {
+  const { body: _body, ...rest } = message(from, to, id) as Record<string, unknown>;
+  return rest;
+};
+const NOBODY = expect.objectContaining({ condition: 'item-not-found' });
+/** Streams that have facts, but those of keys and the given ones. */
+const streams = async (...but: string[]) => {
+  const facts = await rig.store.readAll({});
+  const names = facts.map(({ stream }) => stream).filter((name) => !name.startsWith('key-'));
+  return [...new Set(names)].filter((name) => !but.includes(name));
+};
 const stateOf = async (name: string) => {
   const state = await rig.operator(name).state();
   return state?.availability;
@@ -143,7 +156,7 @@ describe('a batch', () => {
       connected('op1'),
       presence('op1', 'available'),
       message('op1', '1', 'a'),
-      message('op1', 'unknown', 'b'),
+      malformed('op1', '1', 'b'),
       message('op1', '1', 'c'),
       disconnected('op1'),
     ];
@@ -152,7 +165,7 @@ describe('a batch', () => {
     await inboxOf().take(batch);
     expect(await received('1')).toEqual(['a', 'c']);
     expect(await refusals('op1')).toEqual(['b']);
-    expect(await asides()).toEqual([[4, 'its receiver is not known']]);
+    expect(await asides()).toEqual([[4, expect.stringMatching(/^body: /)]]);
     const types = await rig.types('operator-acme.op1');
     expect(types.filter((type) => type === 'OperatorLoggedIn')).toHaveLength(1);
     expect(types.filter((type) => type === 'OperatorLoggedOut')).toHaveLength(1);
@@ -164,18 +177,19 @@ describe('a batch', () => {
     for (const key of ['1', '2']) await rig.toVisitor(key, viewPage());
     const batch = [
       message('op1', '1', 'a'),
-      message('op1', 'unknown', 'b'),
+      malformed('op1', '1', 'b'),
       message('op2', '2', 'c'),
       message('op2', '2', 'd'),
     ];
     unavailable = (stream) => stream === 'visitor-acme.2';
-    batch.push(connected('op1')); // later than what has to be set aside, and done before it
-    await expect(inboxOf().take(batch)).rejects.toMatchObject({ code: 'unavailable' });
+    const all = [...batch] as object[];
+    all.push(connected('op1')); // later than what has to be set aside, and done before it
+    await expect(inboxOf().take(all)).rejects.toMatchObject({ code: 'unavailable' });
     expect(await asides()).toEqual([]); // not before the rest is done
     unavailable = () => false;
-    await inboxOf().take(batch);
+    await inboxOf().take(all);
     expect([await received('1'), await received('2')]).toEqual([['a'], ['c', 'd']]);
-    expect(await asides()).toEqual([[2, 'its receiver is not known']]);
+    expect(await asides()).toEqual([[2, expect.stringMatching(/^body: /)]]);
     expect(await refusals('op1')).toEqual(['b']);
   });
 });
@@ -217,33 +231,152 @@ describe('a message', () => {
   });
 
   it('that was set aside is not taken when it is repeated, and its sender is told why', async () => {
+    await registered('op1');
     await rig.toVisitor('1', viewPage());
+    broken = (stream) => {
+      if (stream === 'visitor-acme.1') throw new TypeError('a canary of a defect');
+    };
     const batch = [message('op1', '1', 'a'), message('op1', '1', 'b')];
     await inboxOf().take(batch);
-    expect(await asides()).toEqual([
-      [1, 'its sender is not a registered operator'],
-      [2, 'its sender is not a registered operator'],
-    ]);
-    await registered('op1');
+    const reason = 'a defect of the service (TypeError)';
+    const both = [
+      [1, reason],
+      [2, reason],
+    ];
+    expect(await asides()).toEqual(both);
+    expect(await refusals('op1')).toEqual(['a', 'b']);
+    broken = () => {};
     await inboxOf().take(batch);
     expect(await received('1')).toEqual([]);
     expect(await refusals('op1')).toEqual(['a', 'b']);
-    expect(await asides()).toHaveLength(2);
+    expect(await asides()).toEqual(both);
     await inboxOf().take([message('op1', '1', 'c')]);
     expect(await received('1')).toEqual(['c']);
+    // Sealed with the key of the visitor, so that it goes with them.
+    const [letter] = await rig.facts(`inbox-${queueId}`);
+    expect(letter?.personal?.key).toBe('acme.1');
   });
 
   it.each([
-    ['its sender is no operator', 'visitor.9', jidOf('1')],
-    ['its receiver is no visitor', 'op1', `op2@${HOST}`],
-    ['its receiver is no visitor', 'op1', 'visitor.1@elsewhere.test'],
-  ])('without a sender or receiver of a tenant is set aside: %s', async (reason, from, to) => {
+    ['from a visitor', 'visitor.9', jidOf('1'), 'forbidden'],
+    ['from somebody who is not registered', 'stranger', jidOf('1'), 'forbidden'],
+    ['to an operator', 'op1', `op1@${HOST}`, 'item-not-found'],
+    ['to another host', 'op1', 'visitor.1@elsewhere.test', 'item-not-found'],
+    ['to a visitor who is not known', 'op1', jidOf('nobody'), 'item-not-found'],
+    ['to an address that no visitor can have', 'op1', jidOf('No Body'), 'item-not-found'],
+  ])('%s leaves no trace, and its sender gets an error', async (_what, from, to, condition) => {
     await registered('op1');
-    const odd = { ...message(from, '1', 'a'), to };
-    const good = connected('op1');
-    await inboxOf().take([odd, good]);
-    expect(await asides()).toEqual([[1, expect.stringContaining(reason)]]);
-    expect(await rig.types('operator-acme.op1')).toContain('OperatorLoggedIn');
+    await rig.toVisitor('1', viewPage());
+    const known = await streams();
+    const before = (await rig.store.readAll({})).length;
+    const of = (id: string, body?: string) => ({ ...message(from, '1', id, body), to });
+    const batch = [
+      of('a'),
+      of('b', '!info'),
+      of('c', ' '),
+      of('d', '!history 0'),
+      { ...of('e'), type: 'unsupported', what: 'encrypted' },
+      { ...of('f'), type: 'chat_state', state: 'composing' },
+      { ...of('g'), type: 'displayed' },
+      { ...of('h'), type: 'delivered', ids: ['x'], by: 'ping' },
+      { ...of('i'), body: 'malformed' },
+    ];
+    await inboxOf().take([...batch, connected('op1')]);
+    expect(returned.map(({ id }) => id)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    const sender = `${from}@${HOST}/desk`;
+    expect(returned[0]).toMatchObject({ sender, addressee: to, condition });
+    expect(await streams(...known)).toEqual([]);
+    expect((await rig.store.readAll({})).length).toBe(before + 1); // the connection of op1
+  });
+
+  it('of a sender on a host that is not ours is not answered', async () => {
+    await inboxOf().take([{ ...message('op1', '1', 'a'), from: 'op1@elsewhere.test/desk' }]);
+    expect(returned).toEqual([]);
+    expect(await streams()).toEqual([]);
+  });
+
+  it('to a visitor whose actor does not fit is set aside; the events behind it are taken', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    const { revision } = await rig.toVisitor('2', viewPage());
+    const [known] = await rig.facts('visitor-acme.2');
+    if (!known) throw new Error('there is no fact');
+    await rig.store.append('visitor-acme.2', [{ ...known, id: newId(), type: 'Odd' }], revision);
+    rig.host.onCommit(await rig.facts('visitor-acme.2'));
+    await inboxOf().take([message('op1', '2', 'a'), message('op1', '1', 'b'), connected('op1')]);
+    expect(await asides()).toEqual([[1, expect.stringContaining('does not fit')]]);
+    expect(await refusals('op1')).toEqual(['a']);
+    expect(await received('1')).toEqual(['b']);
+    expect(await stateOf('op1')).toBe('offline');
+  });
+
+  it('that is a command is no dead letter if it fails: its sender is told', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    await inboxOf().take([message('op1', '1', 'a', '!transfer op2'), message('op1', '1', 'b')]);
+    expect(await asides()).toEqual([]);
+    const refused = (await rig.facts('operator-acme.op1')).filter(
+      ({ type }) => type === 'MessageRefused',
+    );
+    expect(refused.map(({ data }) => [data.command, data.reason])).toEqual([
+      ['transfer', expect.stringContaining('try again')],
+    ]);
+    expect(await received('1')).toEqual(['b']);
+  });
+
+  it('that is too large for the store is set aside in part; its sender is told', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    const text = `canary ${'\u0001'.repeat(1_500_000)}`;
+    await inboxOf().take([message('op1', '1', 'a', text), message('op1', '1', 'b')]);
+    expect(await received('1')).toEqual(['b']);
+    expect(await refusals('op1')).toEqual(['a']);
+    const [letter] = await rig.facts(`inbox-${queueId}`);
+    if (!letter) throw new Error('nothing was set aside');
+    expect(letter.data).toMatchObject({ seq: 1, cut: true });
+    expect(JSON.stringify(letter)).not.toContain('canary');
+    const kept = await rig.vault.open(letter);
+    expect(kept).toMatchObject({
+      content: { type: 'message', id: 'a', seq: 1, to: jidOf('1') },
+      bytes: expect.any(Number),
+      sha256: expect.stringMatching(/^.{44}$/),
+      cut: expect.stringContaining('canary'),
+    });
+    expect(JSON.stringify(kept).length).toBeLessThan(64 * 1024);
+    const again = inboxOf().again(kept?.content, 'again:1');
+    await expect(again).rejects.toMatchObject({ code: 'refused' });
+  });
+
+  it('beyond the budget of its sender is refused once, and then returned', async () => {
+    await registered('op1', 'op2');
+    await rig.toVisitor('1', viewPage());
+    const budgets = () =>
+      createBudgets({
+        all: { burst: 4, perSecond: 1 },
+        commands: { burst: 2, perSecond: 1 },
+      });
+    const inbox = inboxOf({}, budgets());
+    const batch = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => message('op1', '1', id));
+    await inbox.take(batch);
+    expect(await received('1')).toEqual(['a', 'b', 'c', 'd']);
+    expect(await refusals('op1')).toEqual(['e']);
+    expect(returned).toEqual([expect.objectContaining({ id: 'f', condition: 'policy-violation' })]);
+    // What was carried out costs nothing when it comes again.
+    await inboxOf({}, budgets()).take(batch.slice(0, 4));
+    await inbox.take(batch.slice(0, 4));
+    expect(returned).toHaveLength(1);
+    // Times of the events count: what waited during an outage was not written at once.
+    const later = ['g', 'h', 'i', 'j', 'k', 'l'].map((id, index) => ({
+      ...message('op1', '1', id),
+      at: new Date(Date.parse('2026-01-01T00:01:00Z') + index * 1000).toISOString(),
+    }));
+    await inbox.take(later);
+    expect((await received('1')).slice(4)).toEqual(['g', 'h', 'i', 'j', 'k', 'l']);
+    // Commands have a smaller budget of their own. The next time, the operator is told again.
+    const commands = ['m', 'n', 'o', 'p'].map((id) => message('op2', '1', id, '!info'));
+    await inbox.take(commands);
+    expect(await refusals('op2')).toEqual(['o']);
+    expect(returned.map(({ id }) => id)).toEqual(['f', 'p']);
   });
 
   it('in several languages is the text without a language, or the first one', async () => {
@@ -294,6 +427,13 @@ describe('a message', () => {
     expect(await received('1')).toEqual(['a']);
     const other = inboxOf().again(connected('op1'), 'again:2');
     await expect(other).rejects.toMatchObject({ code: 'refused' });
+    const toNobody = inboxOf().again(message('op1', 'nobody', 'b'), 'again:3');
+    await expect(toNobody).rejects.toMatchObject({ code: 'refused' });
+    // It was carried out after all, after it had been given up.
+    const carriedOut = message('op1', '1', 'c');
+    await inboxOf().take([carriedOut]);
+    await inboxOf().again(carriedOut, 'again:4');
+    expect(await received('1')).toEqual(['a', 'c']);
   });
 });
 
@@ -381,9 +521,9 @@ describe('an event', () => {
     );
     expect(refused.map(({ data }) => [data.visitor, data.messageId, data.reason])).toEqual([
       ['1', 'm-encrypted', expect.stringContaining('switch encryption off')],
-      ['unknown', 'm-encrypted', expect.stringContaining('switch encryption off')],
       ['1', 'm-of a newer module', expect.stringContaining('write a message instead')],
     ]);
+    expect(returned).toEqual([NOBODY, expect.objectContaining({ condition: 'forbidden' })]);
     expect(await received('1')).toEqual([]);
     expect(await asides()).toEqual([]);
   });
@@ -402,29 +542,89 @@ describe('an event', () => {
     expect(await rig.store.readAll({ prefixes: ['operator-', 'visitor-', 'inbox-'] })).toEqual([]);
   });
 
-  it('that is malformed is set aside with the fault, in order, once, sealed', async () => {
+  it('that is malformed: a message is set aside, in order, once, sealed; all others are dropped', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
-    const { body: _body, ...noBody } = { ...message('op1', '1', 'a') } as { body?: unknown };
+    const ends = { from: `op1@${HOST}/desk`, to: jidOf('1') };
     const batch = [
-      noBody,
+      { ...malformed('op1', '1', 'a'), body: 'canary' },
       message('op1', '1', 'b'),
       event('operator.presence', { user: 'op1', ...session, show: 'odd-canary' }),
+      event('chat_state', { ...ends, state: 'dancing' }),
+      event('displayed', ends),
+      event('delivered', { ...ends, ids: [], by: 'ping' }),
+      event('unsupported', { ...ends, id: 'x' }),
+      event('module.started', { instance: 7 }),
+      malformed('op1', '1', 'c'),
     ];
-    await inboxOf().take(batch);
+    const inbox = inboxOf();
+    await inbox.take(batch);
+    expect(inbox.counts).toMatchObject({ setAside: 2, dropped: 6 });
     await Promise.all([inboxOf().take(batch), inboxOf().take(batch)]);
     expect(await asides()).toEqual([
       [1, expect.stringContaining('body')],
-      [3, expect.stringContaining('show')],
+      [9, expect.stringContaining('body')],
     ]);
     expect(JSON.stringify(await rig.facts(`inbox-${queueId}`))).not.toContain('canary');
     expect(await received('1')).toEqual(['b']);
+    expect(new Set(signalled)).toEqual(new Set(['unsure op1'])); // their presence was lost
   });
 
   it('without a number is set aside too, each time it comes', async () => {
-    const odd = { type: 'message', from: `op1@${HOST}`, text: 'x' };
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    const odd = { type: 'message', from: `op1@${HOST}`, to: jidOf('1'), text: 'x' };
     await inboxOf().take([odd, { ...odd, text: 'y' }, { ...odd, text: 'z' }]);
     expect(await asides('unnumbered')).toHaveLength(3);
+  });
+
+  it('that fails is tried again; if it fails each time, the batch goes on', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    let failures = 2;
+    broken = (stream) => {
+      if (stream === 'visitor-acme.1' && failures-- > 0) {
+        throw new AppError('timeout', 'a part of it is slow');
+      }
+    };
+    const inbox = inboxOf();
+    await inbox.take([message('op1', '1', 'a')]);
+    expect(await received('1')).toEqual(['a']);
+    failures = Number.POSITIVE_INFINITY;
+    await inbox.take([message('op1', '1', 'b')]);
+    expect(await asides()).toEqual([[2, 'a part of it is slow']]);
+    broken = (stream) => {
+      if (stream === 'operator-acme.op1') throw new AppError('overloaded', 'busy');
+    };
+    await inbox.take([connected('op1'), message('op1', '1', 'c')]);
+    expect(await received('1')).toEqual(['a', 'c']);
+    expect(inbox.counts).toEqual({ setAside: 1, dropped: 1, retries: 6 });
+    expect(signalled).toEqual(['unsure op1']);
+  });
+
+  it('is not refused because a mailbox is full, and does not fill it', async () => {
+    await rig.close();
+    rig = await openRig({ disturb, host: { mailbox: 2 } });
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    const free = Promise.withResolvers<void>();
+    const reading = rig.store.readStream;
+    rig.host.passivate(-1); // the next command reads the visitor, and waits
+    Object.assign(rig.store, {
+      readStream: async (...args: Parameters<EventStore['readStream']>) => {
+        if (args[0] === 'visitor-acme.1') await free.promise;
+        return reading(...args);
+      },
+    });
+    const commands = [1, 2, 3].map((page) => rig.toVisitor('1', viewPage(`p${page}`)));
+    await expect(commands[2]).rejects.toMatchObject({ code: 'overloaded' });
+    const batch = Array.from({ length: 20 }, (_, i) => message('op1', '1', `m${i}`));
+    const taken = inboxOf().take([...batch, connected('op1')]);
+    free.resolve();
+    await taken;
+    await Promise.all(commands.slice(0, 2));
+    expect(await received('1')).toEqual(batch.map((_, i) => `m${i}`));
+    expect(await asides()).toEqual([]);
   });
 
   it('module.started is a barrier: all before it is finished first, all after it waits', async () => {
@@ -451,19 +651,37 @@ describe('an event', () => {
     expect(await stateOf('op2')).toBe('available');
   });
 
-  it('module.started that cannot be handled now fails the batch, so that it is repeated', async () => {
+  it('module.started says which tenant it is about; a failure of it does not fail the batch', async () => {
     await registered('op1');
+    await inboxOf().take([
+      event('module.started', {}),
+      event('module.started', { instance: '' }),
+      event('module.started', { instance: 'shop' }),
+    ]);
+    expect(signalled).toEqual(['undefined', '', 'shop'].map((name) => `started ${HOST} ${name}`));
     const inbox = inboxOf({
       moduleStarted: async () => {
         throw new AppError('unavailable', 'ejabberd is away');
       },
     });
-    const batch = [event('module.started', {}), connected('op1')];
-    await expect(inbox.take(batch)).rejects.toMatchObject({ code: 'unavailable' });
-    expect(await stateOf('op1')).toBe('offline');
-    await rig.toOperator('op1', openSession('s0', 'phone'));
-    await rig.toOperator('op1', changePresence('available', 's0', 'phone'));
-    await inboxOf().take(batch);
+    await inbox.take([event('module.started', {}), connected('op1')]);
     expect(await rig.types('operator-acme.op1')).toContain('OperatorLoggedIn');
+  });
+});
+
+describe('batches', () => {
+  it('of one queue are carried out one after the other; of another queue at once', async () => {
+    const started = Promise.withResolvers<void>();
+    const inbox = inboxOf({ moduleStarted: () => started.promise });
+    await registered('op1');
+    const slow = event('module.started', {});
+    const first = inbox.take([slow]);
+    const second = inbox.take([slow, connected('op1')]);
+    // mod_lhc posts one batch at a time and gives up some of them: their repeats must not pile up.
+    await expect(inbox.take([slow])).rejects.toMatchObject({ code: 'overloaded' });
+    await inbox.take([{ ...presence('op1', 'away'), queueId: newId() }]);
+    expect(await stateOf('op1')).toBe('away');
+    started.resolve();
+    await Promise.all([first, second]);
   });
 });

@@ -31,7 +31,7 @@ it('PUT creates the account and joins the group; an existing account is not take
   await olga.disconnect();
 
   await world.ejabberd.register('foreign', 'pw');
-  const put = { lhcUserId: 8, departments: [], password: 'stolen' };
+  const put = { lhcUserId: 80, departments: [], password: 'stolen' };
   const refused = await acme.call('PUT', '/operators/foreign', put);
   expect(refused).toMatchObject({ status: 409, body: { errors: [{ field: 'username' }] } });
   await acme.connect('foreign').then((operator) => operator.disconnect());
@@ -109,6 +109,41 @@ it('the service learns after its start what changed while it was down', async ()
     what: 'both callbacks',
   });
   await ulla.disconnect();
+});
+
+it('who writes to nobody gets an error, and so does who is no operator; both leave no trace', async () => {
+  const facts = async () => {
+    const { body } = await world.service.call('GET', '/debug/events?limit=500');
+    return body.items.map(({ stream }: { stream: string }) => stream);
+  };
+  await acme.register('wilma', { lhcUserId: 98 });
+  await acme.view('known', { page: 'https://a.test/' });
+  const wilma = await acme.connect('wilma');
+  await acme.operatorIs('wilma', 'available');
+  for (const text of ['Hello?', '!info']) {
+    const id = wilma.send(acme.visitorJid('nobody'), text);
+    const error = await wilma.waitFor(
+      ({ errors }) => errors.find(({ attrs }) => attrs.id === id),
+      `the error for ${text}`,
+    );
+    expect(error.attrs.from).toBe(acme.visitorJid('nobody'));
+    expect(error.getChild('error')?.getChild('item-not-found')).toBeDefined();
+  }
+  await world.ejabberd.register('stranger', 'pw');
+  const stranger = await acme.connect('stranger', { password: 'pw' });
+  const id = stranger.send(acme.visitorJid('known'), 'Buy now');
+  await stranger.waitFor(({ errors }) => errors.some(({ attrs }) => attrs.id === id));
+  const streams: string[] = await facts();
+  expect(streams.filter((name) => /nobody|stranger|^inbox-/.test(name))).toEqual([]);
+
+  // Who was online before the registration counts right after it.
+  const put = { lhcUserId: 99, departments: [], adopt: true };
+  const registered = await world.service.call('PUT', '/v1/acme/operators/stranger', put);
+  expect(registered.status).toBe(202);
+  await acme.operatorIs('stranger', 'available');
+  await stranger.disconnect();
+  await acme.operatorIs('stranger', 'offline');
+  await wilma.disconnect();
 });
 
 it('DELETE removes the account', async () => {

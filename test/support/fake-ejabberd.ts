@@ -4,6 +4,7 @@ import type {
   EjabberdAdmin,
   OperatorSession,
   OutgoingMessage,
+  ReturnedMessage,
   TransportListener,
   VisitorPresence,
   VisitorTransport,
@@ -23,6 +24,7 @@ export function fakeEjabberd() {
   const typed: string[] = [];
   /** Receipts and markers: `from to what id`. */
   const acknowledged: string[] = [];
+  const returned: ReturnedMessage[] = [];
   const released = new Map<string, VisitorPresence>();
   const listeners: TransportListener[] = [];
   const notifyStarted = (jid: string): void => {
@@ -112,6 +114,10 @@ export function fakeEjabberd() {
       await call('sendChatState', from);
       typed.push(`${from} ${to} ${chatState}`);
     },
+    returnMessage: async (message) => {
+      await call('returnMessage', message.to);
+      returned.push(message);
+    },
     sendAcknowledgement: async (from, to, what, id) => {
       await call('sendAcknowledgement', from);
       acknowledged.push(`${from} ${to} ${what} ${id}`);
@@ -175,6 +181,7 @@ export function fakeEjabberd() {
     typed,
     state,
     acknowledged,
+    returned,
     members,
     /** The number of calls whose name begins with this. */
     count: (name: string) => calls.filter((each) => each.startsWith(name)).length,

@@ -145,10 +145,19 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
     }
     case 'OpenSession':
     case 'ChangePresence':
-    case 'CloseSession':
     case 'ReportPing':
-    case 'CompareSessions':
+      // Who is not registered leaves no trace. The sessions are compared with ejabberd at the registration.
+      return context.registered ? decidePresence(context, command) : [];
+    case 'CloseSession':
       return decidePresence(context, command);
+    case 'CompareSessions': {
+      const { seenRevision } = command;
+      if (seenRevision !== undefined && seenRevision !== core.revision) {
+        throw new AppError('conflict', 'this operator was changed at the same time; try again');
+      }
+      const sessions = context.registered ? command.sessions : [];
+      return decidePresence(context, { ...command, sessions });
+    }
     case 'ReleaseChat': {
       const { type: _type, ...data } = command;
       if (!Object.hasOwn(chats, command.chatId)) return [];

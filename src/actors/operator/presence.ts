@@ -10,12 +10,15 @@ export type PresenceCommand =
   | { type: 'ReportPing'; resource: string; answered: boolean }
   /**
    * Compares the known sessions with the list from ejabberd: closes those that are gone, opens those that are new.
-   * `restarted`: all known session ids are void, because mod_lhc has started again and will report live sessions.
+   * `ended`: ids of known sessions that have ended, though the list may have their resource. mod_lhc has started again,
+   * and reports the session that lives under another id.
+   * `seenRevision`: of the stream before ejabberd was asked. Refused as `conflict` if the stream has newer facts.
    */
   | {
       type: 'CompareSessions';
       sessions: readonly { resource: string; show: Show; status: string }[];
-      restarted: boolean;
+      ended: readonly string[];
+      seenRevision?: number;
     }
   | { type: 'SetAvailability'; away: boolean; visitor: VisitorKey; messageId: string };
 
@@ -54,11 +57,13 @@ function compareSessions(
 ): OperatorFact[] {
   const { sessions } = presence;
   const opened: PresenceFact[] = [];
+  const ended = new Set(command.ended);
   const live = new Set<string>();
   for (const { resource, show, status } of command.sessions.slice(0, OPERATOR_MAX_SESSIONS)) {
-    const known = Object.entries(sessions).find(
+    // The last one: a client that resumed has the session that was reported last.
+    const known = Object.entries(sessions).findLast(
       ([id, session]) =>
-        session.resource === resource && (!command.restarted || id === standInId(resource)),
+        session.resource === resource && (!ended.has(id) || id === standInId(resource)),
     );
     const session = known?.[0] ?? standInId(resource);
     live.add(session);

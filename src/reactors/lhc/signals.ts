@@ -21,6 +21,7 @@ export function createSignals(options: {
   tenants: TenantDirectory;
   callbacks: Callbacks;
   operatorSessions: OperatorSessions;
+  returnStanza: InboxSignals['returned'];
   /** Compares visitors' accounts and groups with ejabberd. */
   compare: () => Promise<void>;
   now: () => number;
@@ -28,7 +29,8 @@ export function createSignals(options: {
   /** Default {@link OPERATOR_TYPING_LAPSE_MS}. */
   lapseMs?: number;
 }): InboxSignals {
-  const { actors, tenants, callbacks, operatorSessions, compare, now, logger } = options;
+  const { actors, tenants, callbacks, operatorSessions, returnStanza, compare, now, logger } =
+    options;
   const limitTyping = createTypingLimit(now, options.lapseMs ?? OPERATOR_TYPING_LAPSE_MS);
   const aliveAt = new Lru<number>(OPERATORS_REMEMBERED);
 
@@ -37,11 +39,26 @@ export function createSignals(options: {
   }
 
   return {
-    async moduleStarted(name, hook) {
-      const affected = tenants.ofHost(name).map(({ id }) => id);
-      await operatorSessions.compareAll(affected, true, hook);
+    async moduleStarted(name, instance, hook) {
+      const ofHost = tenants.ofHost(name);
+      const started = ofHost.filter(
+        (tenant) => instance === undefined || (tenant.instance ?? '') === instance,
+      );
+      const ids = (some: typeof ofHost) => some.map(({ id }) => id);
+      await operatorSessions.restarted(ids(started), hook);
+      // A queue of nobody on a host of instances: only something is known to have started, so nothing is void.
+      if (instance === '' && started.length === 0) operatorSessions.compareAll(ids(ofHost));
       inBackground(compare(), 'the comparison with ejabberd'); // it waits for ejabberd by itself
     },
+    sessionsUnsure(tenant, username) {
+      // Only of those who are registered: nobody else has sessions here.
+      const state = actors.operator(tenant, username).state();
+      const comparing = state.then((operator) =>
+        operator?.context.registered ? operatorSessions.compare(tenant, username) : undefined,
+      );
+      inBackground(comparing, 'the comparison of sessions');
+    },
+    returned: returnStanza,
     operatorAlive(tenant, username) {
       const key = `${tenant} ${username}`;
       if (now() - (aliveAt.get(key) ?? 0) < ALIVE_INTERVAL_MS) return;

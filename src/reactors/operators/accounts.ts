@@ -302,7 +302,11 @@ async function put(options: AccountsOptions, request: PutRequest): Promise<Dispa
   const snapshot = await readSnapshot(options, request);
   const registration = await registrationOf(options, request, snapshot);
   // A repeated request gets its first answer.
-  if (snapshot.isRepeat) return actors.operator(tenant.id, username).send(registration, origin);
+  if (snapshot.isRepeat) {
+    const result = await actors.operator(tenant.id, username).send(registration, origin);
+    await sessions.compare(tenant.id, username); // the first request may have ended before that
+    return result;
+  }
   const existed = await checkAccount(options, request, snapshot);
   const work: AccountWork = { existed, claim: null, isWritten: false };
   let result: Dispatched;
@@ -316,8 +320,8 @@ async function put(options: AccountsOptions, request: PutRequest): Promise<Dispa
     }
     throw error;
   }
-  // An operator who is logged in already counts from now on.
-  await sessions.compare(tenant.id, username, false);
+  // An operator who is logged in already counts from now on. Nothing was known of their sessions before.
+  await sessions.compare(tenant.id, username);
   return result;
 }
 

@@ -39,7 +39,10 @@ import { Mailboxes } from './mailbox.ts';
 export const WRITE_TRIES = 12;
 /** Waits between these tries. */
 export const WRITE_CONFLICT_RETRY: RetryPolicy = { firstMs: 2, mostMs: 256 };
-/** Commands that may wait for one actor, by default. */
+/**
+ * Commands that may wait for one actor, by default. Events of mod_lhc and reads of the state come on top: their number is
+ * bounded by the batches and reactors that are at work.
+ */
 export const MAILBOX_COMMANDS = 256;
 
 type AnyCommand = VisitorCommand | OperatorCommand | TenantCommand;
@@ -107,20 +110,25 @@ export function createHost(options: HostOptions): ActorHost {
       for (const { stream, revision } of events) cache.noteRevision(stream, revision);
     },
     dispatch: (ref, command, origin) =>
-      mailboxes.run(streamOf(ref), () => carryOut(host, ref, command, origin)),
+      mailboxes.run(
+        streamOf(ref),
+        () => carryOut(host, ref, command, origin),
+        origin.hook === undefined && !origin.unbounded,
+      ),
     load(ref) {
       const stream = streamOf(ref);
       const actor = cache.peek(stream);
       if (actor) return Promise.resolve(stateOf(actor));
-      return mailboxes.run(stream, async () => stateOf(await cache.get(stream, ref.kind)));
+      return mailboxes.run(stream, async () => stateOf(await cache.get(stream, ref.kind)), false);
     },
     latest(ref) {
       const stream = streamOf(ref);
-      return mailboxes.run(stream, async () => {
+      const read = async () => {
         const actor = await cache.get(stream, ref.kind);
         await wasBehind(host, ref, actor);
         return stateOf(actor);
-      });
+      };
+      return mailboxes.run(stream, read, false);
     },
     wake(stream) {
       const ref = actorOf(stream);

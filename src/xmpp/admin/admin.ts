@@ -8,7 +8,13 @@ import { AppError } from '../../errors.ts';
 import { xmlText } from '../../kit/xml-text.ts';
 import { splitJid } from '../jid.ts';
 import type { EjabberdAdmin } from '../port.ts';
-import { acknowledgementStanza, chatStateStanza, messageStanza, vcardStanza } from '../stanzas.ts';
+import {
+  acknowledgementStanza,
+  chatStateStanza,
+  messageStanza,
+  returnedStanza,
+  vcardStanza,
+} from '../stanzas.ts';
 import { avatarOf } from './avatar.ts';
 import { createGroups } from './groups.ts';
 import { type ApiOptions, createHttpApi, type HttpApi, type Refusal } from './http-api.ts';
@@ -95,6 +101,7 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
 
     sendMessage: (message) => sendStanza(message.from, message.to, messageStanza(message)),
     sendChatState: (from, to, state) => sendStanza(from, to, chatStateStanza(from, to, state)),
+    returnMessage: (message) => sendStanza(message.from, message.to, returnedStanza(message)),
     sendAcknowledgement: (from, to, what, id) =>
       sendStanza(from, to, acknowledgementStanza(from, to, what, id)),
   };

@@ -25,8 +25,10 @@ import { scenario } from '../scenario.ts';
 import { MemoryStream } from '../stream.ts';
 
 const operator = () => scenario(operatorDecider);
-const online = [loggedIn(), presence('available', 'offline>available')];
-const free = [registered(2), ...online];
+/** A history of release 0.1.0 may begin so. */
+const unregistered = [loggedIn(), presence('available', 'offline>available')];
+const online = [registered(2), ...unregistered];
+const free = online;
 
 describe('registration', () => {
   it('has no effect if repeated; a changed field causes a fact', () => {
@@ -45,7 +47,7 @@ describe('registration', () => {
   it('is required for everything about chats', () => {
     for (const command of [reserve(), take(null), { type: 'Remove' } as const]) {
       operator()
-        .given(online)
+        .given(unregistered)
         .when(command)
         .refused(/not registered/);
     }
@@ -99,9 +101,9 @@ describe('registration', () => {
 
 describe('presence', () => {
   it('counts from the first presence, not from the connection', () => {
-    operator().when(openSession()).then([loggedIn()]);
+    operator().given([registered()]).when(openSession()).then([loggedIn()]);
     operator()
-      .given([loggedIn()])
+      .given([registered(), loggedIn()])
       .when(changePresence('available'))
       .then([presence('available', 'offline>available')]);
     operator().given(online).when(changePresence('available')).then([]);
@@ -134,9 +136,26 @@ describe('presence', () => {
 
   it('from before the registration counts after it', () => {
     operator()
-      .given([...online, registered()])
+      .given([...unregistered, registered()])
       .when(reserve())
       .then([reserved()]);
+  });
+
+  it('of somebody who is not registered leaves no trace; what is known of it can end', () => {
+    const there = [{ resource: 'gajim', show: 'available', status: '' } as const];
+    const ping = { type: 'ReportPing', resource: 'gajim', answered: false } as const;
+    for (const given of [[], [registered(), removed()]]) {
+      for (const command of [openSession(), changePresence('away'), ping, compare(there)]) {
+        operator().given(given).when(command).then([]);
+      }
+    }
+    operator().given(unregistered).when(changePresence('away')).then([]);
+    for (const command of [closeSession(), compare(there)]) {
+      operator()
+        .given(unregistered)
+        .when(command)
+        .then([loggedOut('available>offline')]);
+    }
   });
 });
 
@@ -179,6 +198,7 @@ describe('two sessions on one resource, during a resumption or a replacement', (
 
   it('a presence of an unknown session opens it', () => {
     operator()
+      .given([registered()])
       .when(changePresence('away'))
       .then([loggedIn(), presence('away', 'offline>away')]);
   });
@@ -186,6 +206,7 @@ describe('two sessions on one resource, during a resumption or a replacement', (
   it('an operator has at most 64; one more closes the oldest', () => {
     for (const next of [openSession('new', 'r-new'), changePresence('away', 'new', 'r-new')]) {
       const actor = new MemoryStream(operatorDecider);
+      actor.send(register(), 0);
       for (let i = 0; i < 64; i++) actor.send(openSession(`s${i}`, `r${i}`), 0);
       actor.send(next, 0);
       const { sessions } = operatorState(actor.state.core).context;
@@ -246,14 +267,16 @@ describe("comparing sessions with ejabberd's list", () => {
 
   it('opens an unknown session as a stand-in; the real session takes over its presence', () => {
     operator()
+      .given([registered()])
       .when(compare([there('gajim')]))
       .then(stoodIn);
     operator()
-      .given(stoodIn)
+      .given([registered(), ...stoodIn])
       .when(compare([there('gajim')]))
       .then([]);
     for (const command of [openSession(), changePresence('available')]) {
       const actor = new MemoryStream(operatorDecider);
+      actor.send(register(), 0);
       actor.send(compare([there('gajim')]), 0);
       actor.send(command, 0);
       expect(operatorState(actor.state.core)).toMatchObject({
@@ -268,15 +291,32 @@ describe("comparing sessions with ejabberd's list", () => {
     }
   });
 
-  it('voids all known ids after a restart, without a gap in the availability', () => {
+  it('voids ids that ended in a restart, without a gap in the availability', () => {
     operator()
       .given(online)
-      .when(compare([there('gajim')], true))
+      .when(compare([there('gajim')], ['s1']))
       .then([
         loggedIn('available>available', 'resource:gajim'),
         presence('available', 'available>available', 'resource:gajim'),
         loggedOut('available>available'),
       ]);
+  });
+
+  it('keeps the id that was reported since the restart, and of two the last one', () => {
+    const resumed = [...online, loggedIn('available>available', 's2')];
+    for (const ended of [['s1'], []]) {
+      operator()
+        .given([...resumed, presence('available', 'available>available', 's2')])
+        .when(compare([there('gajim')], ended))
+        .then([loggedOut('available>available')]);
+    }
+  });
+
+  it('is refused if the operator has changed since ejabberd was asked', () => {
+    const outdated = { ...compare([]), seenRevision: 1 } as ReturnType<typeof compare>;
+    expect(() => operator().given(online).when(outdated).asked()).toThrow(
+      expect.objectContaining({ code: 'conflict' }),
+    );
   });
 
   it('takes over a presence that has changed', () => {

@@ -1,4 +1,10 @@
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { TenantId } from '../../../src/actors/ids.ts';
+import {
+  createTenantDirectory,
+  type TenantDirectory,
+} from '../../../src/actors/tenant/directory.ts';
+import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { createTyping } from '../../../src/reactors/conversation/visitor-typing.ts';
 import { createCallbacks } from '../../../src/reactors/lhc/callback-lane.ts';
 import { createSignals } from '../../../src/reactors/lhc/signals.ts';
@@ -31,8 +37,16 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-function make({ lapseMs }: { lapseMs?: number } = {}) {
-  const { actors, tenants, personal, digestKey, now, monotonic } = rig;
+function make({
+  lapseMs,
+  restartWaitMs,
+  tenants = rig.tenants,
+}: {
+  lapseMs?: number;
+  restartWaitMs?: number;
+  tenants?: TenantDirectory;
+} = {}) {
+  const { actors, personal, digestKey, now, monotonic } = rig;
   const { admin, transport } = ejabberd;
   const compared: string[] = [];
   const random = Math.random;
@@ -41,7 +55,9 @@ function make({ lapseMs }: { lapseMs?: number } = {}) {
   const operatorSessions = createOperatorSessions({
     ...base,
     admin,
-    operatorsOf: (tenant) => (tenant === ACME ? [OP1] : []),
+    operatorsOf: () => [OP1],
+    random: () => 0,
+    ...(restartWaitMs !== undefined && { restartWaitMs }),
   });
   const compare = async () => {
     compared.push('all');
@@ -50,6 +66,7 @@ function make({ lapseMs }: { lapseMs?: number } = {}) {
     ...base,
     callbacks,
     operatorSessions,
+    returnStanza: () => {},
     compare,
     ...(lapseMs !== undefined && { lapseMs }),
   });
@@ -233,41 +250,161 @@ it("typing goes through the admin API if another process has the visitor's sessi
   expect(ejabberd.count('sendChatState')).toBe(2);
 });
 
+const hookOf = (queueId: string, seq: number) => ({
+  commandId: `auto:${newId()}`,
+  hook: { queueId, seq },
+});
+const sessionsOf = async () =>
+  Object.keys((await rig.actors.operator(ACME, OP1).state())?.context.sessions ?? {});
+const there = (resource = 'gajim', show = 'available') => {
+  ejabberd.sessions.set(`op1@${HOST}`, [{ resource, show, status: '' }]);
+};
+
 it('a start of mod_lhc closes the sessions that ejabberd does not have', async () => {
   const { signals, compared } = make();
   await online();
-  await signals.moduleStarted(HOST, { queueId: newId(), seq: 1 });
+  await signals.moduleStarted(HOST, undefined, { queueId: newId(), seq: 1 });
   expect(await availability()).toBe('offline');
   expect(compared).toEqual(['all']);
-  await signals.moduleStarted('elsewhere.test', { queueId: newId(), seq: 1 });
+  await signals.moduleStarted('elsewhere.test', undefined, { queueId: newId(), seq: 1 });
 });
 
 it('a repeated module.started keeps the sessions that were reported since', async () => {
   const { signals } = make();
   const queueId = newId();
-  const hook = (seq: number) => ({ commandId: `auto:${newId()}`, hook: { queueId, seq } });
   await online('old');
-  ejabberd.sessions.set(`op1@${HOST}`, [{ resource: 'gajim', show: 'available', status: '' }]);
-  await signals.moduleStarted(HOST, { queueId, seq: 1 });
-  await signals.moduleStarted(HOST, { queueId, seq: 1 });
-  expect(ejabberd.count('sessions')).toBe(1); // the repeat compares nobody
-  await rig.toOperator('op1', openSession('new'), hook(2));
+  there();
+  await signals.moduleStarted(HOST, undefined, { queueId, seq: 1 });
+  expect(await sessionsOf()).toEqual(['resource:gajim']);
+  await signals.moduleStarted(HOST, undefined, { queueId, seq: 1 });
+  expect(await sessionsOf()).toEqual(['resource:gajim']);
+  await rig.toOperator('op1', openSession('new'), hookOf(queueId, 2));
   expect(await availability()).toBe('available');
-  await signals.moduleStarted(HOST, { queueId, seq: 1 }); // the batch comes again
-  await rig.toOperator('op1', openSession('new'), hook(2));
-  await rig.toOperator('op1', closeSession('new'), hook(3));
+  await signals.moduleStarted(HOST, undefined, { queueId, seq: 1 }); // the batch comes again
+  await rig.toOperator('op1', openSession('new'), hookOf(queueId, 2));
+  await rig.toOperator('op1', closeSession('new'), hookOf(queueId, 3));
   expect(await availability()).toBe('offline');
 });
 
-it('a failure to reach ejabberd is thrown, so that mod_lhc sends the batch again', async () => {
-  const { signals, operatorSessions } = make();
+it('while ejabberd is away, events are taken after a while; what they report is kept', async () => {
+  const { signals } = make({ restartWaitMs: 20 });
+  const queueId = newId();
+  await online('old', 'gajim');
+  await online('gone', 'phone');
+  ejabberd.state.down = true;
+  await signals.moduleStarted(HOST, undefined, { queueId, seq: 1 });
+  expect(await availability()).toBe('available');
+  // The operator's client is there, under a new id.
+  await rig.toOperator('op1', openSession('new', 'gajim'), hookOf(queueId, 2));
+  await rig.toOperator('op1', changePresence('away', 'new', 'gajim'), hookOf(queueId, 3));
+  there('gajim', 'away');
+  ejabberd.state.down = false;
+  await waitFor(async () => (await sessionsOf()).length === 1, { what: 'the comparison' });
+  expect(await sessionsOf()).toEqual(['new']);
+  expect(await availability()).toBe('away');
+});
+
+it('a list of ejabberd that is older than an event is asked for again', async () => {
+  const { operatorSessions } = make();
+  let asked = 0;
+  ejabberd.state.before = async (call) => {
+    if (call.startsWith('sessions') && ++asked === 1) {
+      // mod_lhc reports a session while ejabberd answers with a list without it.
+      await rig.toOperator('op1', openSession('new', 'gajim'));
+      await rig.toOperator('op1', changePresence('available', 'new', 'gajim'));
+      setImmediate(() => there());
+    }
+  };
+  await operatorSessions.compare(ACME, OP1);
+  await waitFor(() => asked >= 2, { what: 'the second question' });
+  expect(await sessionsOf()).toEqual(['new']);
+});
+
+it('a session that ended while ejabberd was asked does not stay', async () => {
+  const { operatorSessions } = make();
+  there();
+  await operatorSessions.compare(ACME, OP1);
+  expect(await availability()).toBe('available');
+  // It had ended before the list was used, and its end was reported before: nothing else closes it.
+  ejabberd.sessions.set(`op1@${HOST}`, []);
+  await waitFor(async () => (await availability()) === 'offline', { what: 'the confirmation' });
+});
+
+it('a failed comparison goes on in the background, for each operator alone', async () => {
+  const { operatorSessions } = make();
   await online();
   ejabberd.state.down = true;
-  const hook = { queueId: newId(), seq: 1 };
-  await expect(signals.moduleStarted(HOST, hook)).rejects.toMatchObject({ code: 'unavailable' });
+  there('phone', 'dnd');
+  await operatorSessions.compare(ACME, OP1); // a registration does not fail for it
   expect(await availability()).toBe('available');
   ejabberd.state.down = false;
-  ejabberd.sessions.set(`op1@${HOST}`, [{ resource: 'phone', show: 'dnd', status: 'busy' }]);
-  await operatorSessions.compareAll([ACME], false);
-  expect(await availability()).toBe('busy');
+  await waitFor(async () => (await availability()) === 'busy', { what: 'the comparison' });
+  operatorSessions.stop();
+});
+
+describe('module.started of one tenant', () => {
+  const SHOP = TenantId.parse('shop');
+  const MALL = TenantId.parse('mall');
+  const tenant = (id: string, instance?: string) =>
+    TenantSettings.parse({
+      id,
+      host: 'many.test',
+      apiKey: `key-of-${id}-0123456789`,
+      ...(instance && { instance }),
+    });
+  const asked = () => ejabberd.calls.filter((call) => call.startsWith('sessions')).sort();
+  const both = async () => {
+    for (const id of [SHOP, MALL]) {
+      const operator = rig.actors.operator(id, OP1);
+      await operator.send(register());
+      await operator.send(openSession());
+    }
+    const tenants = createTenantDirectory([tenant('shop', 's1'), tenant('mall', 'm1')]);
+    return make({ tenants }).signals;
+  };
+
+  it('is about its sessions alone', async () => {
+    const signals = await both();
+    await signals.moduleStarted('many.test', 's1', { queueId: newId(), seq: 1 });
+    expect(asked()).toEqual(['sessions op1.s1@many.test']);
+    expect((await rig.actors.operator(SHOP, OP1).state())?.context.sessions).toEqual({});
+    expect((await rig.actors.operator(MALL, OP1).state())?.context.sessions).toHaveProperty('s1');
+    await signals.moduleStarted('many.test', 'unknown', { queueId: newId(), seq: 1 });
+    expect(asked()).toEqual(['sessions op1.s1@many.test']);
+  });
+
+  it('of none voids nothing and compares everybody', async () => {
+    const signals = await both();
+    for (const local of ['op1.s1', 'op1.m1']) {
+      const sessions = [{ resource: 'gajim', show: 'away', status: '' }];
+      ejabberd.sessions.set(`${local}@many.test`, sessions);
+    }
+    await signals.moduleStarted('many.test', '', { queueId: newId(), seq: 1 });
+    for (const id of [SHOP, MALL]) {
+      await waitFor(async () => {
+        const state = await rig.actors.operator(id, OP1).state();
+        return state?.availability === 'away';
+      });
+      // The session keeps its id: events that are on their way still belong to it.
+      const state = await rig.actors.operator(id, OP1).state();
+      expect(Object.keys(state?.context.sessions ?? {})).toEqual(['s1']);
+    }
+  });
+
+  it('without an instance, by an older module, is about all of the host', async () => {
+    const signals = await both();
+    await signals.moduleStarted('many.test', undefined, { queueId: newId(), seq: 1 });
+    for (const id of [SHOP, MALL]) {
+      expect((await rig.actors.operator(id, OP1).state())?.context.sessions).toEqual({});
+    }
+  });
+});
+
+it('sessions are compared when an event about them was lost; not those of somebody unregistered', async () => {
+  const { signals } = make();
+  there('phone', 'dnd');
+  signals.sessionsUnsure(ACME, username('stranger'));
+  signals.sessionsUnsure(ACME, OP1);
+  await waitFor(async () => (await availability()) === 'busy');
+  expect(ejabberd.calls.filter((call) => call.includes('stranger'))).toEqual([]);
 });

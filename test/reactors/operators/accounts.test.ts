@@ -41,7 +41,12 @@ function processOf() {
     lhcUsers,
     removal,
     now,
-    sessions: { compare: async () => {}, compareAll: async () => {} },
+    sessions: {
+      compare: async () => {},
+      compareAll: () => {},
+      restarted: async () => {},
+      stop: () => {},
+    },
     reserved: ['api'],
   });
   return {

@@ -244,8 +244,11 @@ describe('routing runs without waiting for a sweep when', () => {
       (rig) => rig.toOperator('op1', changePresence('available', 's-op1')),
     ],
     [
-      'an online operator is registered',
-      (rig) => rig.toOperator('op1', changePresence('available', 's-op1')),
+      'an online operator is registered again',
+      async (rig) => {
+        await available(rig, 'op1');
+        await rig.toOperator('op1', { type: 'Remove' });
+      },
       (rig) => rig.toOperator('op1', register()),
     ],
     [

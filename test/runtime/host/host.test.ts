@@ -104,6 +104,7 @@ describe('a repeat', () => {
 
   it('of a webhook number does nothing, nor does a lower number of the same queue', async () => {
     let rig = await rigWith();
+    await rig.toOperator('op1', register());
     const queueId = newId();
     const hooked = (seq: number, queue = queueId) => ({
       commandId: `auto:${newId()}`,

@@ -105,7 +105,8 @@ it('a webhook event is shown opened, and sent again once, with an id of its own'
   const caughtUp = await rig.follow([DEAD_LETTERS_TABLE]);
   const setAside = createSetAside({ store, vault, now, newId });
   const content = { type: 'message', body: { '': 'Hello' } };
-  const event = { queueId: newId(), seq: 3, tenant: 'acme', reason: 'nobody', content };
+  const sealingKey = 'acme.1';
+  const event = { queueId: newId(), seq: 3, tenant: 'acme', sealingKey, reason: 'nobody', content };
   await setAside.keep(event);
   await setAside.keep(event);
   await caughtUp();

@@ -1,0 +1,58 @@
+/**
+ * The budget of each operator: how many of their messages and commands the service carries out. mod_lhc has limits of
+ * its own in front of its queue. This one is for what costs facts, answers and callbacks, whatever sends it.
+ */
+import type { TenantId, Username } from '../actors/ids.ts';
+import { Lru } from '../kit/lru.ts';
+import { type Rate, TokenBucket } from '../kit/token-bucket.ts';
+
+/** Messages and commands of one operator together. */
+export const OPERATOR_RATE: Rate = { burst: 200, perSecond: 5 };
+/** Commands (`!history`, `!info`) of one operator. Each one costs a read and an answer of several lines. */
+export const OPERATOR_COMMAND_RATE: Rate = { burst: 20, perSecond: 0.5 };
+/** Operators whose budget is remembered. */
+export const BUDGETS_REMEMBERED = 10_000;
+
+/** `first`: the budget is used up just now, and the operator has to be told. `over`: they have been told. */
+export type Charge = 'within' | 'first' | 'over';
+
+interface Account {
+  readonly all: TokenBucket;
+  readonly commands: TokenBucket;
+  told: boolean;
+}
+
+export interface Budgets {
+  /**
+   * Charges one message or command.
+   * @param at when the operator wrote it, in ms since 1970. What waited in mod_lhc's queue during an outage counts at the
+   *   time when it was written, so an outage makes nobody exceed their budget
+   */
+  charge(tenant: TenantId, username: Username, isCommand: boolean, at: number): Charge;
+}
+
+export function createBudgets(
+  rates: { readonly all: Rate; readonly commands: Rate } = {
+    all: OPERATOR_RATE,
+    commands: OPERATOR_COMMAND_RATE,
+  },
+): Budgets {
+  const accounts = new Lru<Account>(BUDGETS_REMEMBERED);
+  return {
+    charge(tenant, username, isCommand, at) {
+      const name = `${tenant}.${username}`;
+      const account = accounts.get(name) ?? {
+        all: new TokenBucket(rates.all),
+        commands: new TokenBucket(rates.commands),
+        told: false,
+      };
+      accounts.set(name, account);
+      const { all, commands } = account;
+      if (account.told && all.hasRecovered(at) && commands.hasRecovered(at)) account.told = false;
+      if ((!isCommand || commands.take(at)) && all.take(at)) return 'within';
+      if (account.told) return 'over';
+      account.told = true;
+      return 'first';
+    },
+  };
+}
