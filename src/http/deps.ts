@@ -4,7 +4,7 @@ import type { EndpointDeps } from './frame/deps.ts';
 import type { StreamHub } from './stream/hub.ts';
 
 /** A number for /metrics, read at each scrape. */
-export interface Gauge {
+export interface MetricsNumber {
   readonly help: string;
   value(): number | Promise<number>;
 }
@@ -19,8 +19,8 @@ export interface HttpDeps extends EndpointDeps {
   readonly advisories?: Readonly<Record<string, () => Promise<void>>>;
   /** Streams whose facts no longer fit their machine. */
   readonly unfitActors: () => readonly string[];
-  /** By metric name, e.g. `xmpp_chat_mailbox_depth`. */
-  readonly gauges: Readonly<Record<string, Gauge>>;
+  /** By the metric's name. One that ends with `_total` only grows while the process lives: a counter. Others are gauges. */
+  readonly numbers: Readonly<Record<string, MetricsNumber>>;
   /** Without an admin token /debug answers 401. */
   readonly adminToken?: string | undefined;
   /** `whsec_…` of mod_lhc; several during a rotation. With none every batch is refused. */

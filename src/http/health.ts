@@ -130,10 +130,11 @@ export function addHealthEndpoints(
       operationId: 'getMetrics',
       tag,
       summary: 'Metrics for Prometheus',
+      description: 'Hosts of customers are named only with the admin token.',
       access: everybody,
       success: { status: 200, description: "Prometheus' text format" },
     },
-    async () => ({ status: 200, ...(await metrics.text()) }),
+    async ({ request }) => ({ status: 200, ...(await metrics.text(isAdmin(request))) }),
   );
 }
 

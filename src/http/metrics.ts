@@ -1,13 +1,25 @@
 /** Prometheus metrics of this process. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { HttpDeps } from './deps.ts';
+import type { HttpDeps, MetricsNumber } from './deps.ts';
 import type { RequestMetrics } from './frame/deps.ts';
 import type { WebhookReceipts } from './webhook/receipts.ts';
 
 export interface HttpMetrics extends RequestMetrics {
-  /** The text format of Prometheus. */
-  text(): Promise<{ readonly type: string; readonly text: string }>;
+  /**
+   * The text format of Prometheus.
+   * @param admin whether the hosts of customers are named. Everybody else gets one series for all hosts, and callers within
+   *   {@link METRICS_EVERY_MS} share one answer
+   */
+  text(admin: boolean): Promise<MetricsText>;
 }
+
+interface MetricsText {
+  readonly type: string;
+  readonly text: string;
+}
+
+/** The numbers are collected at most this often for callers without the admin token: everybody may ask. */
+export const METRICS_EVERY_MS = 1_000;
 
 /** Bounds of the histogram of request durations, in seconds. */
 export const REQUEST_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
@@ -25,7 +37,7 @@ const STREAM_COUNTERS = {
  * @param hosts all hosts of ours, so that a host whose mod_lhc never came shows too
  */
 export function createMetrics(
-  deps: Pick<HttpDeps, 'gauges' | 'readModels' | 'stream' | 'now'>,
+  deps: Pick<HttpDeps, 'numbers' | 'readModels' | 'stream' | 'now'>,
   webhooks: WebhookReceipts['view'],
   hosts: () => readonly string[],
 ): HttpMetrics {
@@ -40,26 +52,52 @@ export function createMetrics(
   const requests = requestDurations(register);
   readModelMetrics(register, deps);
   streamMetrics(register, deps);
-  webhookMetrics(register, webhooks, hosts, deps.now());
-  for (const [name, { help, value }] of Object.entries(deps.gauges)) {
+  webhookMetrics(register, webhooks);
+  const acceptedAt = webhookTimes(webhooks, hosts, deps.now());
+  for (const [name, number] of Object.entries(deps.numbers)) addNumber(register, name, number);
+
+  const collect = async (admin: boolean): Promise<MetricsText> => {
+    requests.flush();
+    const [common, times] = await Promise.all([register.metrics(), acceptedAt(admin).metrics()]);
+    return { type: register.contentType, text: `${common}\n${times}` };
+  };
+  let shared: { readonly text: Promise<MetricsText>; readonly at: number } | undefined;
+  return {
+    route: requests.route,
+    command: (command, outcome) => commands.inc({ command, outcome }),
+    text(admin) {
+      if (admin) return collect(true);
+      const at = performance.now();
+      if (!shared || at - shared.at > METRICS_EVERY_MS) shared = { text: collect(false), at };
+      return shared.text;
+    },
+  };
+}
+
+/** A counter, which only grows while the process lives, if the name ends as Prometheus wants it. Otherwise a gauge. */
+function addNumber(register: Registry, name: string, { help, value }: MetricsNumber): void {
+  const registers = [register];
+  if (!name.endsWith('_total')) {
     new Gauge({
       name,
       help,
-      registers: [register],
+      registers,
       async collect() {
         this.set(await value());
       },
     });
+    return;
   }
-
-  return {
-    route: requests.route,
-    command: (command, outcome) => commands.inc({ command, outcome }),
-    text: async () => {
-      requests.flush();
-      return { type: register.contentType, text: await register.metrics() };
+  new Counter({
+    name,
+    help,
+    registers,
+    async collect() {
+      const now = await value();
+      this.reset();
+      this.inc(now);
     },
-  };
+  });
 }
 
 /**
@@ -131,25 +169,42 @@ function streamMetrics(register: Registry, { stream }: Pick<HttpDeps, 'stream'>)
   }
 }
 
-/** @param startedAt when this process started, in ms since 1970 */
-function webhookMetrics(
-  register: Registry,
+/**
+ * When mod_lhc's last batch was accepted: of each host for the administrator, of all hosts for everybody else.
+ * @param startedAt when this process started, in ms since 1970: it stands for a batch that did not come yet
+ */
+function webhookTimes(
   view: WebhookReceipts['view'],
   hosts: () => readonly string[],
   startedAt: number,
-) {
+): (admin: boolean) => Registry {
+  const name = 'xmpp_chat_webhook_accepted_timestamp_seconds';
+  const help =
+    "When the last batch of this host's mod_lhc was accepted; at first, the process's start";
+  const timeOf = (host: string): number => (view().hosts[host]?.acceptedAt ?? startedAt) / 1000;
+  const named = new Registry();
   new Gauge({
-    name: 'xmpp_chat_webhook_accepted_timestamp_seconds',
-    help: "When the last batch of this host's mod_lhc was accepted; before the first, when this process started",
+    name,
+    help,
     labelNames: ['host'] as const,
-    registers: [register],
+    registers: [named],
     collect() {
-      const seen = view().hosts;
-      for (const host of hosts()) {
-        this.set({ host }, (seen[host]?.acceptedAt ?? startedAt) / 1000);
-      }
+      for (const host of hosts()) this.set({ host }, timeOf(host));
     },
   });
+  const all = new Registry();
+  new Gauge({
+    name,
+    help: `${help}. The newest of all hosts: with the admin token there is one of each`,
+    registers: [all],
+    collect() {
+      this.set(Math.max(startedAt / 1000, ...hosts().map(timeOf)));
+    },
+  });
+  return (admin) => (admin ? named : all);
+}
+
+function webhookMetrics(register: Registry, view: WebhookReceipts['view']) {
   new Counter({
     name: 'xmpp_chat_webhooks_refused_total',
     help: 'Batches with a wrong or stale signature',

@@ -20,11 +20,11 @@ type Parts = Pick<
 
 export const healthOf = (
   parts: Parts,
-): Pick<HttpDeps, 'checks' | 'advisories' | 'unfitActors' | 'gauges'> => ({
+): Pick<HttpDeps, 'checks' | 'advisories' | 'unfitActors' | 'numbers'> => ({
   checks: checksOf(parts),
   advisories: advisoriesOf(parts),
   unfitActors: () => [...parts.host.unfit().keys()],
-  gauges: gaugesOf(parts),
+  numbers: numbersOf(parts),
 });
 
 const checksOf = ({ store, readModels, work, admin }: Parts): HttpDeps['checks'] => ({
@@ -77,7 +77,7 @@ async function sumOfFree(
 const lhcAway = ({ lanes, callbacks }: Parts): LaneFailure[] =>
   [...lanes.failures(callbacks.destination.name).values()].filter(({ away }) => away);
 
-function gaugesOf(parts: Parts): HttpDeps['gauges'] {
+function numbersOf(parts: Parts): HttpDeps['numbers'] {
   const { now } = parts;
   const { host, lanes, transport, reconciler, routing, deadlines, leases, deadLetters } = parts;
   return {
@@ -146,7 +146,7 @@ function gaugesOf(parts: Parts): HttpDeps['gauges'] {
       help: 'Effects and webhook events that were given up',
       value: () => deadLetters.counts().reduce((sum, { letters }) => sum + letters, 0),
     },
-    xmpp_chat_dead_letters_dropped: {
+    xmpp_chat_dead_letters_dropped_total: {
       help: 'Dead letters that were dropped because their tenant had too many',
       value: () => deadLetters.counts().reduce((sum, { dropped }) => sum + dropped, 0),
     },

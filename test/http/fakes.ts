@@ -310,7 +310,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     },
     checks: { eventstore: async () => {}, ejabberd: async () => {} },
     unfitActors: () => [],
-    gauges: { xmpp_chat_mailbox_depth: { help: 'Commands that wait', value: () => 3 } },
+    numbers: { xmpp_chat_mailbox_depth: { help: 'Commands that wait', value: () => 3 } },
     adminToken: ADMIN,
     webhookSecrets: [WEBHOOK_SECRET],
     digestKey: Buffer.from('digest key of the tests'),

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { ADMIN, fakeApp } from './fakes.ts';
+import { METRICS_EVERY_MS } from '../../src/http/metrics.ts';
+import { ADMIN, fakeApp, KEYS } from './fakes.ts';
 
 test('/healthz answers 200', async () => {
   const { ask } = fakeApp();
@@ -68,6 +69,49 @@ test('/metrics has requests, commands, the lag and the gauges of the service', a
   expect(text).toContain('xmpp_chat_mailbox_depth 3');
   expect(text).toContain('nodejs_eventloop_lag');
   expect(text).not.toContain('acme');
+});
+
+test('/metrics names hosts of customers only with the admin token', async () => {
+  const { ask } = fakeApp({ now: Date.now });
+  const name = 'xmpp_chat_webhook_accepted_timestamp_seconds';
+  const admin = await ask('GET', '/metrics', { key: ADMIN });
+  expect(admin.text).toMatch(new RegExp(`^${name}{host="xmpp.test"} \\d`, 'm'));
+  for (const key of [null, 'a-wrong-token-of-somebody', KEYS.acme]) {
+    const { status, text } = await ask('GET', '/metrics', { key });
+    expect(status).toBe(200);
+    expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'));
+    expect(text).not.toMatch(/host=|xmpp\.test/);
+  }
+});
+
+test('/metrics collects the numbers at most once a second for callers without a token', async () => {
+  let collected = 0;
+  const value = () => {
+    collected += 1;
+    return collected;
+  };
+  const { ask } = fakeApp({ numbers: { xmpp_chat_collected: { help: 'Collections', value } } });
+  const from = performance.now();
+  for (let n = 0; n < 20; n += 1) await ask('GET', '/metrics', { key: null });
+  const most = 1 + Math.ceil((performance.now() - from) / METRICS_EVERY_MS);
+  expect(collected).toBeLessThanOrEqual(most);
+  const { text } = await ask('GET', '/metrics', { key: ADMIN });
+  expect(text).toMatch(new RegExp(`^xmpp_chat_collected ${collected}$`, 'm'));
+});
+
+test('/metrics has counters that end with _total, and no other number does', async () => {
+  let dropped = 3;
+  const { ask } = fakeApp({
+    numbers: { xmpp_chat_dropped_total: { help: 'Dropped', value: () => dropped } },
+  });
+  const { text } = await ask('GET', '/metrics', { key: ADMIN });
+  const types = [...text.matchAll(/^# TYPE (xmpp_chat_\S+) (\S+)$/gm)];
+  expect(types.length).toBeGreaterThan(8);
+  for (const [, name = '', type] of types) expect(name.endsWith('_total')).toBe(type === 'counter');
+  expect(text).toMatch(/^xmpp_chat_dropped_total 3$/m);
+  dropped = 5;
+  const later = await ask('GET', '/metrics', { key: ADMIN });
+  expect(later.text).toMatch(/^xmpp_chat_dropped_total 5$/m);
 });
 
 test('/openapi.json is OpenAPI 3.1 with the schemas that the parsers use', async () => {

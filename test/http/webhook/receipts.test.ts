@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import type { HttpDeps } from '../../../src/http/deps.ts';
 import { createWebhookReceipts } from '../../../src/http/webhook/receipts.ts';
-import { fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
+import { ADMIN, fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
 
 it('keeps receipts of our own hosts only, however many a batch names', () => {
   const receipts = createWebhookReceipts(
@@ -52,7 +52,7 @@ it('tells accepted, refused and failed batches apart, for admins and for Prometh
   };
   // A mod_lhc that never comes shows too.
   const accepted = /xmpp_chat_webhook_accepted_timestamp_seconds\{host="xmpp.test"\} (\S+)/;
-  const before = await ask('GET', '/metrics', { key: null });
+  const before = await ask('GET', '/metrics', { key: ADMIN });
   expect(Date.now() / 1000 - Number(accepted.exec(before.text)?.[1])).toBeLessThan(60);
   const other = `whsec_${Buffer.from('quite another secret').toString('base64')}`;
   expect((await send(WEBHOOK_SECRET)).status).toBe(204);
@@ -62,7 +62,7 @@ it('tells accepted, refused and failed batches apart, for admins and for Prometh
   expect((await send(WEBHOOK_SECRET)).status).toBe(503);
 
   expect((await ask('GET', '/debug/webhooks', { key: null })).status).toBe(401);
-  const { text } = await ask('GET', '/metrics', { key: null });
+  const { text } = await ask('GET', '/metrics', { key: ADMIN });
   expect(text).toContain('xmpp_chat_webhooks_refused_total 2');
   expect(text).toContain('xmpp_chat_webhooks_failed_total 1');
 });
