@@ -38,6 +38,13 @@ export const KEYS_IN_MEMORY = 20_000;
 /** How long a data key is trusted in memory when other processes, which may delete it, write to the log too. */
 export const SHARED_KEY_MS = 60_000;
 
+/** Personal data that this process has sealed, kept for its own effects: at most this many parts, */
+export const OPENED_IN_MEMORY = 2_000;
+/** for this long, */
+export const OPENED_MS = 60_000;
+/** and none with more characters of JSON. Together they take 8 MB at most. */
+export const OPENED_CHARACTERS = 2_000;
+
 /** The present `v` of {@link Sealed}. Boxes of version 0.1.0 have none, and were bound to their key alone. */
 const BOUND_TO_FACT = 2;
 
@@ -59,6 +66,13 @@ interface State extends VaultOptions {
   readonly facts: ServiceFacts;
   /** Searches for data keys, running or done. A search that finds no key is dropped. */
   readonly keys: Lru<{ readonly found: Promise<Buffer | null>; readonly at: number }>;
+  /** What was sealed a moment ago, by its box. */
+  readonly opened: Lru<{
+    readonly key: string;
+    readonly context: string;
+    readonly text: string;
+    readonly at: number;
+  }>;
 }
 
 /** For whoever reads the whole log in order: it need not read the stream of each key. */
@@ -70,7 +84,8 @@ export interface KeyLearner {
 /** @throws {AppError} `unavailable` from its methods when the store is away */
 export function createVault(options: VaultOptions): Vault & KeyLearner {
   const keys: State['keys'] = new Lru(KEYS_IN_MEMORY);
-  const vault: State = { ...options, facts: createServiceFacts(options), keys };
+  const opened: State['opened'] = new Lru(OPENED_IN_MEMORY);
+  const vault: State = { ...options, facts: createServiceFacts(options), keys, opened };
   return {
     async seal(key, personal, fact) {
       const dataKey =
@@ -78,18 +93,27 @@ export function createVault(options: VaultOptions): Vault & KeyLearner {
         // A search by `open`, which creates no key, was running.
         (await search(vault, key, getOrCreateKey));
       if (!dataKey) throw new AppError('unavailable', `no data key for ${key} could be made`);
-      const plain = Buffer.from(JSON.stringify(personal));
-      const box = encrypt(dataKey, contextOf(key, fact), plain).toString('base64');
+      const text = JSON.stringify(personal);
+      const context = contextOf(key, fact);
+      const box = encrypt(dataKey, context, Buffer.from(text)).toString('base64');
+      if (text.length <= OPENED_CHARACTERS) {
+        opened.set(box, { key, context, text, at: vault.now() });
+      }
       return { key, box, v: BOUND_TO_FACT };
     },
     async open({ personal, ...fact }) {
       if (!personal) return null;
       const { key, box, v } = personal;
       const dataKey = await (cachedKey(vault, key) ?? search(vault, key, readKey));
+      if (!dataKey) return null;
       const context = v === BOUND_TO_FACT ? contextOf(key, fact) : key;
-      const plain = dataKey && decrypt(dataKey, context, Buffer.from(box, 'base64'));
+      const own = opened.peek(box);
+      const text =
+        own?.context === context && vault.now() - own.at <= OPENED_MS
+          ? own.text
+          : decrypt(dataKey, context, Buffer.from(box, 'base64'))?.toString();
       // `seal` wrote an object, and the tag proves that this is what it wrote.
-      return plain ? (JSON.parse(plain.toString()) as JsonObject) : null;
+      return text ? (JSON.parse(text) as JsonObject) : null;
     },
     learn(event) {
       if (!event.stream.startsWith(KEY_STREAMS)) return;
@@ -102,6 +126,7 @@ export function createVault(options: VaultOptions): Vault & KeyLearner {
       keys.delete(key);
       await erase(vault, key);
       keys.delete(key); // a search may have ended meanwhile
+      for (const [box, own] of [...opened.entries()]) if (own.key === key) opened.delete(box);
     },
   };
 }

@@ -105,6 +105,19 @@ it('every fact of an actor opens in its place, and in no other', async () => {
   }
 });
 
+it('what was sealed a moment ago opens without decryption, in its place alone', async () => {
+  const vault = vaultWith('wrapping');
+  const fact = await sealed('acme.v7', ann, vault);
+  const elsewhere = { ...fact, id: newId() };
+  expect(await vault.open(fact)).toEqual(ann);
+  expect(await vault.open(elsewhere)).toBeNull();
+  const { box } = fact.personal;
+  const opened = await vault.open(fact);
+  Object.assign(opened ?? {}, { nick: 'changed by a reader' });
+  expect(await vault.open(fact)).toEqual(ann);
+  expect(await vault.open({ ...fact, personal: { ...fact.personal, box: `A${box}` } })).toBeNull();
+});
+
 it('erased data is gone for good, even if the person comes back', async () => {
   const fact = await sealed('acme.v3', ann);
   await rig.vault.erase('acme.v3');
