@@ -48,7 +48,63 @@ async function askAll(rig: Rig, ms: number): Promise<number[]> {
   return times;
 }
 
-/** The p99 of queries under load, compared with a quiet service. */
+/** A search that no visitor fits, so that it looks through all of them; and statistics of all chats. */
+const LONG_QUERIES = ['/visitors?q=nobody-has-this&limit=200', '/stats?since=%SINCE%'];
+const LONG_QUERIES_AT_ONCE = 10;
+
+/** Runs ten of each of the long queries at once for a while. @returns how many were answered */
+async function askLong(rig: Rig, ms: number): Promise<number> {
+  const end = performance.now() + ms;
+  const since = new Date(Date.now() - 86_400_000).toISOString();
+  const loops = LONG_QUERIES.flatMap((query) =>
+    Array.from({ length: LONG_QUERIES_AT_ONCE }, async () => {
+      let answered = 0;
+      for (; performance.now() < end; answered++) {
+        await rig.http('GET', query.replace('%SINCE%', since));
+      }
+      return answered;
+    }),
+  );
+  return (await Promise.all(loops)).reduce((sum, answered) => sum + answered, 0);
+}
+
+/** Views pages one after the other for a while. @returns the time of each in ms */
+async function viewPages(rig: Rig, ms: number, first: number): Promise<number[]> {
+  const times: number[] = [];
+  const end = performance.now() + ms;
+  for (let i = 0; performance.now() < end; i++) {
+    const start = performance.now();
+    const page = `https://shop.example/page-${first}-${i}`;
+    await rig.http('POST', `/visitors/long-${i % BROWSING}/page-views`, { page });
+    times.push(performance.now() - start);
+    await delay(PAUSE_MS);
+  }
+  return times;
+}
+
+/** The p99 of page views while long queries run, compared with the same without them. */
+async function besideLongQueries(rig: Rig): Promise<Row> {
+  const rounds: Round[] = [];
+  await viewPages(rig, WARM_UP_MS, 0);
+  for (let i = 1; i <= ROUNDS; i++) {
+    const quiet = await viewPages(rig, ROUND_MS, 2 * i);
+    const [busy, answered] = await Promise.all([
+      viewPages(rig, ROUND_MS, 2 * i + 1),
+      askLong(rig, ROUND_MS),
+    ]);
+    if (answered < 2 * LONG_QUERIES_AT_ONCE) throw new Error(`only ${answered} long queries`);
+    rounds.push({ value: quantile(busy, 0.99), reference: quantile(quiet, 0.99) });
+  }
+  return {
+    name: 'page views beside 20 long queries, p99',
+    unit: 'ms',
+    ...mediansOf(rounds),
+    aim: 1.5,
+    better: 'lower',
+  };
+}
+
+/** The p99 of queries under load, and of page views beside long queries, each compared with a quiet service. */
 export async function benchQueries(execArgv: readonly string[]): Promise<Row[]> {
   const load = startChild<PageViewLoad, PageViewCounts>('page-view-load.ts');
   const rig = await startRig(execArgv, (dataDir, tenant) => seed(dataDir, tenant, PAST));
@@ -90,6 +146,7 @@ export async function benchQueries(execArgv: readonly string[]): Promise<Row[]> 
         aim: 3,
         better: 'lower',
       },
+      await besideLongQueries(rig),
     ];
   } finally {
     await Promise.all([rig.close(), load.stop()]);
