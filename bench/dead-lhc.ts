@@ -87,6 +87,7 @@ async function world(waiting: number, url: string) {
   const newId = (): string => randomUUIDv7();
   const lanes = createLanes({
     ...clocks,
+    age: (at) => Date.now() - at,
     db,
     store,
     destinations: [destination],

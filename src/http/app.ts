@@ -26,6 +26,7 @@ import { addStatsEndpoint } from './v1/stats.ts';
 import { addVisitorCommands } from './v1/visitor-commands.ts';
 import { addVisitorQueries } from './v1/visitor-queries.ts';
 import { addTypingEndpoint } from './v1/visitor-typing.ts';
+import { clockCheck } from './webhook/clock-check.ts';
 import { addWebhookEndpoint } from './webhook/endpoint.ts';
 import { createWebhookReceipts } from './webhook/receipts.ts';
 
@@ -67,7 +68,10 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addStreamReadingEndpoints(api, auth.admin);
   addProjectionEndpoints(api, auth.admin);
   addDeadLetterEndpoints(api, auth.admin);
-  addHealthEndpoints(api, deps, metrics, auth.isAdmin);
+  const { clockJump, advisories } = deps;
+  const clock = clockJump && { clock: clockCheck(receipts.view, clockJump, deps.now) };
+  const health = { ...deps, advisories: { ...advisories, ...clock } };
+  addHealthEndpoints(api, health, metrics, auth.isAdmin);
 
   addDocuments(app, deps);
   answerUnknownPaths(api);

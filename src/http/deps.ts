@@ -17,6 +17,8 @@ export interface HttpDeps extends EndpointDeps {
   readonly checks: Readonly<Record<string, () => Promise<void>>>;
   /** Parts that /readyz shows and that do not make the service unready: one tenant's LHC, say. */
   readonly advisories?: Readonly<Record<string, () => Promise<void>>>;
+  /** What the process itself sees of a wrong clock: a sentence, or null. With it /readyz has the advisory `clock`. */
+  readonly clockJump?: (() => string | null) | undefined;
   /** Streams whose facts no longer fit their machine. */
   readonly unfitActors: () => readonly string[];
   /** By the metric's name. One that ends with `_total` only grows while the process lives: a counter. Others are gauges. */

@@ -43,7 +43,8 @@ function createChecks({
   let results: Promise<Record<string, CheckResult>> | undefined;
   let startedAt = Number.NEGATIVE_INFINITY;
   return () => {
-    if (!results || now() - startedAt > CHECK_EVERY_MS) {
+    // A clock that was set back must not keep old results.
+    if (!results || Math.abs(now() - startedAt) > CHECK_EVERY_MS) {
       startedAt = now();
       const all = Object.entries({ ...checks, ...advisories }).map(async ([name, check]) => [
         name,

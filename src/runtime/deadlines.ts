@@ -5,6 +5,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import { actorOf } from '../actors/ids.ts';
+import { AHEAD_MOST_MS } from '../actors/machine/decider.ts';
 import { isTransient, messageOf } from '../errors.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';
@@ -37,6 +38,8 @@ export interface Deadlines extends CommitListener {
    * sign of life
    */
   start(graceMs: number): void;
+  /** The clock of this process was set. Nobody could show a sign of life in the time between, so the grace begins again. */
+  clockWasSet(): void;
   /** Resolves when no deadline is firing any more. */
   stop(): Promise<void>;
   /** Actors with a deadline. */
@@ -45,12 +48,15 @@ export interface Deadlines extends CommitListener {
 
 const QUERIES = {
   // A deadline that was armed before the start of this process has to wait for the end of the grace.
-  due: `SELECT stream, revision, failures FROM deadlines WHERE try_at <= ? AND (armed >= ? OR ? >= ?)
+  due: `SELECT stream, due, revision, failures FROM deadlines WHERE try_at <= ? AND (armed >= ? OR ? >= ?)
     AND partition IN (SELECT value FROM json_each(?)) ORDER BY try_at LIMIT ?`,
   next: `SELECT min(try_at) AS due FROM deadlines WHERE try_at > ?
     AND partition IN (SELECT value FROM json_each(?))`,
-  move: `UPDATE deadlines SET due = ?1, try_at = ?1, failures = 0, revision = ?2
+  move: `UPDATE deadlines SET due = ?1, try_at = ?4, failures = 0, revision = ?2
     WHERE stream = ?3 AND revision <= ?2`,
+  // They were armed while a clock was wrong. Each has its whole time from now on.
+  fromTheFuture: `UPDATE deadlines SET try_at = ?1 + (due - armed)
+    WHERE armed > ?2 AND try_at > ?1 + (due - armed)`,
   // A fact that came meanwhile has begun anew.
   later: `UPDATE deadlines SET try_at = ?, failures = failures + 1 WHERE stream = ? AND revision = ?`,
   anew: 'UPDATE deadlines SET try_at = due, failures = 0 WHERE failures > 0',
@@ -105,6 +111,7 @@ interface State {
   readonly logger: Logger;
   /** ms since 1970, as all times here; infinite before the start. */
   startedAt: number;
+  graceMs: number;
   graceUntil: number;
   timer: NodeJS.Timeout | undefined;
   /** When the timer goes off. */
@@ -131,6 +138,7 @@ export function createDeadlines(options: {
     random,
     logger,
     startedAt: Number.POSITIVE_INFINITY,
+    graceMs: 0,
     graceUntil: Number.POSITIVE_INFINITY,
     timer: undefined,
     lookAt: Number.POSITIVE_INFINITY,
@@ -138,15 +146,24 @@ export function createDeadlines(options: {
     stopped: false,
   };
   return {
-    onCommit: (events) => planSooner(state, events),
+    onCommit(events) {
+      if (isRunning(state) && events.some(({ metadata }) => isFromTheFuture(state, metadata.at))) {
+        haveTheirTimeFromNow(state);
+      }
+      planSooner(state, events);
+    },
     start(graceMs) {
-      state.startedAt = now();
-      state.graceUntil = state.startedAt + graceMs;
-      state.query('anew').run(); // this program may have another version of a machine
+      state.graceMs = graceMs;
+      begin(state);
       ownership.onChange(() => plan(state));
       ownership.onHandOver(async () => {
         await state.firing;
       });
+      plan(state);
+    },
+    clockWasSet() {
+      if (!isRunning(state)) return;
+      begin(state);
       plan(state);
     },
     async stop() {
@@ -158,6 +175,23 @@ export function createDeadlines(options: {
   };
 }
 
+/** Deadlines that were armed before have to wait for the end of the grace. */
+function begin(state: State): void {
+  state.startedAt = state.now();
+  state.graceUntil = state.startedAt + state.graceMs;
+  state.query('anew').run(); // this program may have another version of a machine
+  haveTheirTimeFromNow(state);
+}
+
+const isFromTheFuture = ({ now }: State, at: number): boolean => at > now() + AHEAD_MOST_MS;
+
+/** For deadlines that were armed while a clock was wrong. */
+function haveTheirTimeFromNow(state: State): void {
+  const at = state.now();
+  state.query('fromTheFuture').run(at, at + AHEAD_MOST_MS);
+  state.lookAt = Number.POSITIVE_INFINITY;
+}
+
 const isRunning = ({ stopped, startedAt }: State): boolean =>
   !stopped && startedAt !== Number.POSITIVE_INFINITY;
 
@@ -167,6 +201,8 @@ const ownPartitions = ({ ownership }: State): string =>
 
 interface Due {
   readonly stream: string;
+  /** ms since 1970, by the clock that was right when it was armed. */
+  readonly due: number;
   readonly revision: number;
   /** Tries that failed since the last fact. */
   readonly failures: number;
@@ -197,7 +233,8 @@ function planSooner(state: State, events: readonly RecordedEvent[]): void {
   if (!isRunning(state) || state.firing) return;
   let due = state.lookAt;
   for (const { metadata } of events) due = Math.min(due, metadata.wakeAt ?? due);
-  if (due < state.lookAt) arm(state, due);
+  if (state.lookAt === Number.POSITIVE_INFINITY) plan(state);
+  else if (due < state.lookAt) arm(state, due);
 }
 
 function arm(state: State, due: number): void {
@@ -225,13 +262,16 @@ async function fireDue(state: State): Promise<void> {
   }
 }
 
-async function fire(state: State, { stream, revision: seen, failures }: Due): Promise<void> {
+async function fire(state: State, row: Due): Promise<void> {
+  const { stream, due, revision: seen, failures } = row;
   const { query, host, ownership, now, random, logger } = state;
   if (!ownsStream(ownership, stream)) return;
   try {
-    const { next, revision } = await host.wake(stream);
+    // An actor whose facts are from the future is woken at its own time.
+    const ahead = isFromTheFuture(state, due) ? due - now() : 0;
+    const { next, revision } = await host.wake(stream, ahead > 0 ? due : undefined);
     if (next === undefined) query('drop').run(stream, revision);
-    else query('move').run(next, revision, stream);
+    else query('move').run(next, revision, stream, next - ahead);
   } catch (error) {
     const policy = isTransient(error) ? DEADLINE_RETRY : UNFIT_RETRY;
     const wait = Math.ceil(backoff(failures + 1, policy, random));

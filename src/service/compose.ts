@@ -7,6 +7,7 @@ import { createApp } from '../http/app.ts';
 import { createStreamHub } from '../http/stream/hub.ts';
 import { createInbox } from '../inbox/inbox.ts';
 import { createSetAside } from '../inbox/set-aside.ts';
+import { createClock } from '../kit/clock.ts';
 import { newId } from '../kit/id.ts';
 import { createCallbackClient } from '../lhc/callback-client.ts';
 import type { ReadModels } from '../projections/read-models.ts';
@@ -39,7 +40,7 @@ import { createRotation } from '../runtime/vault/rotation.ts';
 import { createVault } from '../runtime/vault/vault.ts';
 import { createEjabberdAdmin } from '../xmpp/admin/admin.ts';
 import { createFailpoints } from './failpoints.ts';
-import { healthOf } from './health.ts';
+import { clockJumpOf, healthOf } from './health.ts';
 import type { ServiceStorage } from './storage.ts';
 import { createVisitorTransport, listenToSessions } from './visitor-transport.ts';
 
@@ -52,14 +53,16 @@ export type Runtime = ReturnType<typeof createRuntime>;
 export function createRuntime(config: Config, logger: Logger, storage: ServiceStorage) {
   const { store, snapshots, secrets, workFile: db } = storage;
   const failpoint = createFailpoints(config.failpoints);
+  const clock = createClock();
   const base = {
+    clock,
     tenants: createTenantDirectory(config.tenants),
     store,
     db,
     secrets,
     shared: config.sharedLog,
-    now: Date.now,
-    monotonic: () => performance.now(),
+    now: clock.now,
+    monotonic: clock.monotonic,
     random: Math.random,
     newId,
     logger,
@@ -80,10 +83,12 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
   const leases = base.shared
     ? createLeases({
         ...base,
+        // While a machine sleeps its leases go on to age, so they follow its clock at once.
+        now: Date.now,
         owner: storage.processId,
         name: `${hostname()}:${process.pid}`,
         waitFor: work.waitFor,
-        follows: () => hasFailedFor(work, base.now()) < FOLD_FAILURE_MS,
+        follows: () => hasFailedFor(work, Date.now()) < FOLD_FAILURE_MS,
       })
     : null;
   const ownership = leases ?? soleOwner;
@@ -97,6 +102,10 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
   });
   const actors = createActors(host, newId);
   const deadlines = createDeadlines({ ...base, host, ownership });
+  clock.onFollow((byMs) => {
+    logger.warn({ byMs }, 'the clock of this machine was set');
+    deadlines.clockWasSet();
+  });
 
   // The host is the first listener: then all others find states that are not older than the facts they are called for.
   work.subscribe(host);
@@ -107,7 +116,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
 
 const hasFailedFor = (work: PendingWork, now: number): number => {
   const { failure } = work.state();
-  return failure ? now - failure.since : 0;
+  return failure ? now - failure.since : 0; // a clock that was set back: not yet
 };
 
 export type Reactors = ReturnType<typeof createReactors>;
@@ -136,7 +145,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     afterTaken: async () => failpoint('after-stanza'),
   });
   const destinations = [xmppLane.destination, callbacks.destination];
-  const lanes = createLanes({ ...base, destinations });
+  const lanes = createLanes({ ...base, age: base.clock.age, destinations });
 
   const routing = createRouting({
     ...base,
@@ -147,6 +156,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   const { caughtUp } = work;
   const reconciler = createReconciler({
     ...base,
+    now: base.monotonic, // it measures intervals alone
     desired: createDesiredVisitors(db),
     operatorsOf,
     caughtUp,
@@ -165,12 +175,13 @@ export function createReactors(config: Config, runtime: Runtime) {
     callbacks,
     operatorSessions,
     returnStanza: createReturns(base),
+    clockSettings: base.clock.followed,
     compare: () => reconciler.compare(),
   });
   const inbox = createInbox({ ...base, setAside: createSetAside(base), signals, transfer });
   const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
   const deadLetterExpiry = createDeadLetterExpiry(base);
-  const typing = createTyping(base);
+  const typing = createTyping({ ...base, now: base.monotonic });
 
   for (const listener of [lanes, reconciler, routing, xmppLane, deadLetters])
     work.subscribe(listener);
@@ -201,7 +212,7 @@ export function createApi(
   reactors: Reactors,
   readModels: ReadModels,
 ) {
-  const { tenants, actors, store, vault, secrets, now, logger, failpoint } = runtime;
+  const { tenants, actors, store, vault, secrets, logger, failpoint } = runtime;
   const { inbox, operatorAccounts, routing, typing, deadLetters } = reactors;
   const stream = createStreamHub({ ...runtime, changes: readModels.changes });
   const app = createApp({
@@ -221,11 +232,12 @@ export function createApi(
     store,
     vault,
     deadLetters,
+    clockJump: () => clockJumpOf(runtime.clock),
     ...healthOf({ ...runtime, ...reactors, readModels }),
     adminToken: config.adminToken,
     webhookSecrets: config.ejabberd.webhookSecrets,
     digestKey: secrets.digest,
-    now,
+    now: Date.now, // signatures of others are compared with it
     newId,
     logger,
     version,

@@ -1,6 +1,7 @@
 /** What /readyz checks and what /metrics shows of each part. */
 import { AppError, hasCode } from '../errors.ts';
 import type { HttpDeps } from '../http/deps.ts';
+import { type Clock, FOLLOW_AFTER_MS } from '../kit/clock.ts';
 import type { FreePlaces, ReadModels } from '../projections/read-models.ts';
 import type { LaneFailure } from '../runtime/lanes/lanes.ts';
 import { PARTITIONS } from '../runtime/leases/ownership.ts';
@@ -72,6 +73,21 @@ async function sumOfFree(
     if (hasCode(error, 'unavailable')) return Number.NaN;
     throw error;
   }
+}
+
+/** A jump that was followed is told for so long. */
+export const CLOCK_JUMP_TOLD_MS = 3_600_000;
+
+/** What the process itself sees of a wrong clock; null if it sees nothing. */
+export function clockJumpOf({ jump, monotonic }: Clock): string | null {
+  const seen = jump();
+  if (!seen || (seen.followed && monotonic() - seen.seenAt > CLOCK_JUMP_TOLD_MS)) return null;
+  const { byMs, seenAt, followed } = seen;
+  const minutes = Math.round((monotonic() - seenAt) / 60_000);
+  const what = `the clock of this machine was set ${byMs < 0 ? 'back' : 'forward'} by ${Math.abs(Math.round(byMs / 1000))} s, ${minutes} min ago`;
+  return followed
+    ? `${what}; the service follows it`
+    : `${what}; the service follows it after ${FOLLOW_AFTER_MS / 60_000} min, if nobody sets it right`;
 }
 
 const lhcAway = ({ lanes, callbacks }: Parts): LaneFailure[] =>

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { AnyMachineSnapshot } from 'xstate';
 import {
   type ActorState,
+  AHEAD_MOST_MS,
   type Decider,
   decide,
   deserialize,
@@ -22,8 +23,12 @@ import { tenantDecider } from '../../src/actors/tenant/machine.ts';
 import { visitorDecider, visitorState } from '../../src/actors/visitor/decisions.ts';
 import { isRejected } from '../../src/errors.ts';
 import { operatorCommand, timed, visitorCommand } from './arbitraries.ts';
+import { DELAYS } from './facts.ts';
 import { TENANT_COMMANDS } from './states.ts';
 import { MemoryStream, throughJson } from './stream.ts';
+
+/** Of all timers in these histories. */
+const LONGEST_DELAY_MS = Math.max(3_600_000, ...Object.values(DELAYS));
 
 /** As text, so that the order of keys, sessions and commands counts, too: it decides what is dropped first. */
 const textOf = (state: ActorState): string => JSON.stringify(serialize(state));
@@ -93,6 +98,27 @@ function everyActor<C extends { readonly type: string }, S extends AnyMachineSna
           expect(nextDue(stream.refold().core)).toBe(nextDue(stream.state.core));
           const times = stream.facts.map((fact) => fact.metadata.at);
           expect(times).toEqual(times.toSorted((a, b) => a - b));
+        }),
+      );
+    });
+
+    it('has the right time again after the clock was set back, and no timer waits longer than its delay', () => {
+      fc.assert(
+        fc.property(timed(command), timed(command), (wrong, right) => {
+          const stream = played(decider, wrong);
+          const { revision } = stream.state.core;
+          let now = stream.state.core.at - 10 * LONGEST_DELAY_MS;
+          for (const { command: next, passes } of right) {
+            tried(() => stream.send(next, now));
+            const { core } = stream.state;
+            if (core.revision > revision) {
+              expect(core.at - now).toBeLessThanOrEqual(AHEAD_MOST_MS);
+              const latest = Math.max(...core.timers.values(), core.at);
+              expect(latest - core.at).toBeLessThanOrEqual(LONGEST_DELAY_MS);
+            }
+            now += passes;
+          }
+          expect(textOf(stream.refold())).toBe(textOf(stream.state));
         }),
       );
     });

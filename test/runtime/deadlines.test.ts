@@ -19,6 +19,7 @@ afterEach(async () => {
   for (const rig of rigs.splice(0)) await rig.close();
 });
 const stopping: (() => Promise<void>)[] = [];
+const DAY_MS = 86_400_000;
 
 type Wake = ActorHost['wake'];
 async function deadlinesOf(rig: Rig, wake: Wake = rig.host.wake, ownership: Ownership = soleOwner) {
@@ -31,9 +32,9 @@ async function deadlinesOf(rig: Rig, wake: Wake = rig.host.wake, ownership: Owne
     random: () => 0.5,
     logger: silent,
     host: {
-      wake: (stream) => {
+      wake: (stream, at) => {
         woken.push(stream);
-        return wake(stream);
+        return wake(stream, at);
       },
     },
   });
@@ -75,6 +76,70 @@ it('fires each deadline once, in order of the due times', async () => {
   const facts = await rig.types('visitor-acme.early');
   expect(facts).toEqual(['VisitorArrived', 'TimedOut']);
   expect(deadlines.pending()).toBe(3); // their cleanups
+});
+
+it.each([
+  ['before the start', true],
+  ['while the service runs', false],
+])(
+  'a deadline that was armed while the clock was three days ahead has its time, set back %s',
+  async (_, restarts) => {
+    const rig = await openRig();
+    rig.clock.isSet(3 * DAY_MS);
+    const { deadlines, caughtUp } = await deadlinesOf(rig);
+    if (!restarts) deadlines.start(0);
+    await arrive(rig, 'a', 5_000);
+    await caughtUp();
+    rig.clock.isSet(-3 * DAY_MS);
+    if (restarts) deadlines.start(0);
+    else deadlines.clockWasSet();
+    await passes(rig, 4_999);
+    expect(await rig.types('visitor-acme.a')).toEqual(['VisitorArrived']);
+    await passes(rig, 1);
+    await has(rig, 'a', 'TimedOut');
+    await caughtUp();
+    await passes(rig, DELAYS.cleanupAfter);
+    await has(rig, 'a', 'CleanedUp');
+  },
+);
+
+it('a fact from the future, of a process with a wrong clock, has its time here', async () => {
+  const rig = await openRig();
+  const { deadlines, caughtUp } = await deadlinesOf(rig);
+  deadlines.start(0);
+  const ahead = rig.makeHost({ now: () => rig.now() + 3 * DAY_MS });
+  await rig.toVisitor('a', viewPage('home', { ...DELAYS, hardTimeout: 5_000 }), undefined, ahead);
+  await caughtUp();
+  await passes(rig, 5_000);
+  await has(rig, 'a', 'TimedOut');
+});
+
+it('a page view after the clock was set back: the visitor times out as usual', async () => {
+  const rig = await openRig();
+  const { deadlines, caughtUp } = await deadlinesOf(rig);
+  deadlines.start(0);
+  rig.clock.isSet(3 * DAY_MS);
+  await arrive(rig, 'a', 5_000);
+  rig.clock.isSet(-3 * DAY_MS);
+  await rig.toVisitor('a', viewPage('prices', { ...DELAYS, hardTimeout: 5_000 }));
+  await caughtUp();
+  expect((await rig.facts('visitor-acme.a')).at(-1)?.metadata.at).toBe(rig.now());
+  await passes(rig, 5_000);
+  await has(rig, 'a', 'TimedOut');
+});
+
+it('after the clock was set forward, deadlines wait for the grace: nobody could show up in between', async () => {
+  const rig = await openRig();
+  const { deadlines, caughtUp } = await deadlinesOf(rig);
+  deadlines.start(30_000);
+  await arrive(rig, 'a', 60_000);
+  await caughtUp();
+  rig.clock.isSet(3 * DAY_MS);
+  deadlines.clockWasSet();
+  await passes(rig, 29_999);
+  expect(await rig.types('visitor-acme.a')).toEqual(['VisitorArrived']);
+  await passes(rig, 1);
+  await has(rig, 'a', 'TimedOut');
 });
 
 it('a deadline that fell due during the downtime waits for the grace; a visitor who shows up stays', async () => {

@@ -43,16 +43,25 @@ export const tenantsWith = (more: Record<string, unknown> = {}) =>
 export interface Clock {
   now(): number;
   monotonic(): number;
+  age(at: number): number;
   passes(ms: number): void;
+  /** The clock is set. No time passes. */
+  isSet(byMs: number): void;
 }
 
 function clockAt(start = START): Clock {
   let passed = 0;
+  let setBy = 0;
+  const now = (): number => start + passed + setBy;
   return {
-    now: () => start + passed,
-    monotonic: () => performance.now() + passed,
+    now,
+    age: (at) => now() - at,
+    monotonic: () => passed,
     passes: (ms) => {
       passed += ms;
+    },
+    isSet: (byMs) => {
+      setBy += byMs;
     },
   };
 }

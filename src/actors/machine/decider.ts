@@ -80,9 +80,16 @@ export interface ActorState<S extends AnyMachineSnapshot = AnyMachineSnapshot> {
   readonly seen: Seen;
 }
 
+/**
+ * How far the last fact of a stream may be ahead of the clock. Clocks of processes differ a little, and then the time of the
+ * stream stands still. A fact that is further ahead was written while a clock was wrong: the next fact has the right time
+ * again, and the timers move with it. Otherwise the actor would wait until the wrong time has come.
+ */
+export const AHEAD_MOST_MS = 600_000;
+
 /** The environment of a decision. A decision never reads a clock itself. */
 export interface DecisionContext {
-  /** ms since 1970. Never before the actor's last fact. */
+  /** ms since 1970. Never before the actor's last fact, unless that is further ahead than {@link AHEAD_MOST_MS}. */
   readonly now: number;
 }
 
@@ -131,6 +138,14 @@ function armTimers(
     }
   }
   return next ?? timers;
+}
+
+const isFromTheFuture = (core: Core, now: number): boolean => now < core.at - AHEAD_MOST_MS;
+
+/** The timers of a state at the time of its next fact: each has the same time left, if the clock was set back. */
+function timersAt(core: Core, at: number): ReadonlyMap<string, number> {
+  if (!isFromTheFuture(core, at) || core.timers.size === 0) return core.timers;
+  return new Map([...core.timers].map(([id, due]) => [id, due - core.at + at]));
 }
 
 /** The state of an actor without facts. */
@@ -196,7 +211,7 @@ export function evolve<S extends AnyMachineSnapshot>(
   }
   return {
     snapshot: snapshot as S, // a machine returns its own type of snapshot
-    timers: armTimers(core.timers, actions, at),
+    timers: armTimers(timersAt(core, at), actions, at),
     at,
     revision: fact.revision,
   };
@@ -256,7 +271,7 @@ export interface Decision<S extends AnyMachineSnapshot = AnyMachineSnapshot> {
   readonly facts: readonly Fact[];
   /** The state after the facts. It becomes the actor's state when the facts are appended. */
   readonly core: Core<S>;
-  /** Time of the facts, in ms since 1970: now, but never before the last fact of the stream. */
+  /** Time of the facts, in ms since 1970: now, but never before the last fact of the stream (but see {@link AHEAD_MOST_MS}). */
   readonly at: number;
 }
 
@@ -276,7 +291,7 @@ export function decide<C extends { readonly type: string }, S extends AnyMachine
   command: C | Wake,
   now: number,
 ): Decision<S> {
-  const at = Math.max(now, state.core.at);
+  const at = isFromTheFuture(state.core, now) ? now : Math.max(now, state.core.at);
   const decided = isWake(command)
     ? wake(decider.machine, state.core, at)
     : decider.decide(state.core, command, { now: at });

@@ -23,7 +23,7 @@ interface Typing {
  * Limits the rate of typing states without dropping the last one: LHC would go on showing that somebody types who has
  * stopped. A client that dies while its operator types is covered by the lapse.
  */
-export function createTypingLimit(now: () => number, lapseMs: number) {
+export function createTypingLimit(monotonic: () => number, lapseMs: number) {
   const known = new Lru<Typing>(PAIRS_REMEMBERED);
 
   return (id: string, state: TypingState, send: (state: TypingState) => void): void => {
@@ -31,7 +31,7 @@ export function createTypingLimit(now: () => number, lapseMs: number) {
     known.set(id, typing);
     const sendNow = (latest: TypingState): void => {
       clearTimeout(typing.lapse);
-      Object.assign(typing, { sent: latest, sentAt: now(), next: null });
+      Object.assign(typing, { sent: latest, sentAt: monotonic(), next: null });
       send(latest);
       if (latest === 'composing')
         typing.lapse = setTimeout(sendNow, lapseMs, 'paused' as const).unref();
@@ -40,17 +40,14 @@ export function createTypingLimit(now: () => number, lapseMs: number) {
       typing.next = state;
       return;
     }
-    const waitMs = typing.sentAt + OPERATOR_TYPING_INTERVAL_MS - now();
+    const waitMs = typing.sentAt + OPERATOR_TYPING_INTERVAL_MS - monotonic();
     if (waitMs <= 0) sendNow(state);
     else if (typing.sent !== state) {
       typing.next = state;
-      setTimeout(
-        () => {
-          if (typing.next !== typing.sent && typing.next !== null) sendNow(typing.next);
-          typing.next = null;
-        },
-        Math.min(waitMs, OPERATOR_TYPING_INTERVAL_MS), // the clock may have been set back
-      ).unref();
+      setTimeout(() => {
+        if (typing.next !== typing.sent && typing.next !== null) sendNow(typing.next);
+        typing.next = null;
+      }, waitMs).unref();
     }
   };
 }

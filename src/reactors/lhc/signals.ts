@@ -25,13 +25,16 @@ export function createSignals(options: {
   /** Compares visitors' accounts and groups with ejabberd. */
   compare: () => Promise<void>;
   now: () => number;
+  monotonic: () => number;
+  /** How often the clock of this process was set. */
+  clockSettings: () => number;
   logger: Logger;
   /** Default {@link OPERATOR_TYPING_LAPSE_MS}. */
   lapseMs?: number;
 }): InboxSignals {
-  const { actors, tenants, callbacks, operatorSessions, returnStanza, compare, now, logger } =
-    options;
-  const limitTyping = createTypingLimit(now, options.lapseMs ?? OPERATOR_TYPING_LAPSE_MS);
+  const { actors, tenants, callbacks, operatorSessions, returnStanza, compare, logger } = options;
+  const { now, monotonic } = options;
+  const limitTyping = createTypingLimit(monotonic, options.lapseMs ?? OPERATOR_TYPING_LAPSE_MS);
   const aliveAt = new Lru<number>(OPERATORS_REMEMBERED);
 
   function inBackground(work: Promise<unknown>, what: string): void {
@@ -61,11 +64,15 @@ export function createSignals(options: {
     returned: returnStanza,
     operatorAlive(tenant, username) {
       const key = `${tenant} ${username}`;
-      if (now() - (aliveAt.get(key) ?? 0) < ALIVE_INTERVAL_MS) return;
-      aliveAt.set(key, now());
+      const last = aliveAt.get(key) ?? Number.NEGATIVE_INFINITY;
+      if (monotonic() - last < ALIVE_INTERVAL_MS) return;
+      aliveAt.set(key, monotonic());
       const at = new Date(now()).toISOString();
       // Several processes may hear of the operator within the interval. By the id, LHC sees that it is the same.
-      const id = `operator-alive-${tenant}.${username}-${Math.floor(now() / ALIVE_INTERVAL_MS)}`;
+      // A clock that was set back comes to the same minutes again, and LHC would drop them as repeats.
+      const minute = Math.floor(now() / ALIVE_INTERVAL_MS);
+      const settings = options.clockSettings();
+      const id = `operator-alive-${tenant}.${username}-${minute}${settings > 0 ? `-${settings}` : ''}`;
       const sending = callbacks.operator(tenant, username).then((operator) =>
         operator.lhcUserId === null
           ? undefined // LHC does not know operators who are not registered

@@ -8,6 +8,7 @@
  */
 import { setImmediate as breathe, setTimeout as delay } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
+import { AHEAD_MOST_MS } from '../../actors/machine/decider.ts';
 import {
   type Pick,
   type Policy,
@@ -100,7 +101,9 @@ function ruleOf({ tenant, roundRobin, random }: Pass, department: string | null)
 
 function isPausing({ tenant, now }: Pass, { misses, freeSince }: WaitingChat): boolean {
   const pauses = Math.min(Math.max(misses, 1), OFFER_PAUSES_MAX);
-  return now() < freeSince + pauses * tenant.offerTimeout * 1000;
+  const free = now() - freeSince;
+  // A time from the future was written while a clock was wrong, and says nothing.
+  return free > -AHEAD_MOST_MS && free < pauses * tenant.offerTimeout * 1000;
 }
 
 /** True if nobody can be asked about this chat now. Most chats of a long queue end here, without a visitor loaded. */
@@ -291,7 +294,8 @@ async function isOnline({ tenant, isOnline: asks }: Pass, operator: Username): P
 async function withdraw(pass: Pass, { operator, lost, ...chat }: UnansweredChat): Promise<void> {
   const { actors, tenant, tables, pool, now } = pass;
   const { chatId, visitor, department } = chat;
-  if (now() - lost < WITHDRAW_AFTER_MS) return; // a sweep comes back to it
+  const offline = now() - lost;
+  if (offline > -AHEAD_MOST_MS && offline < WITHDRAW_AFTER_MS) return; // a sweep comes back to it
   const vanished = tables.lostBetween(tenant.id, lost - TOGETHER_MS, lost + TOGETHER_MS);
   // Who came only then cannot tell whether the connection failed.
   const late = vanished.length > 1 ? tables.cameAfter(tenant.id, lost) : [];

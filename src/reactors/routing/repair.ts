@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { TenantId } from '../../actors/ids.ts';
+import { AHEAD_MOST_MS } from '../../actors/machine/decider.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
@@ -54,9 +55,9 @@ export async function repairChats(tenant: TenantSettings, options: RepairOptions
   await each(tables.obsolete(id), (chat) =>
     release(id, chat, 'the chat is closed or another operator has it', options),
   );
-  await each(tables.reservedBefore(id, now() - RESERVATION_DEADLINE_MS), (chat) =>
-    revoke(tenant, chat, options),
-  );
+  const at = now();
+  const old = tables.reservedBefore(id, at - RESERVATION_DEADLINE_MS, at + AHEAD_MOST_MS);
+  await each(old, (chat) => revoke(tenant, chat, options));
 }
 
 /** Sequential. One actor that cannot be used does not stop the others. */

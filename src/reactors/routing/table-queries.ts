@@ -74,8 +74,11 @@ export interface RoutingTables {
   offersByOperator(tenant: TenantId): ReadonlyMap<Username, number>;
   /** The last operator whom `round-robin` picked in a department. */
   lastPick(tenant: TenantId, department: string | null): Username | null;
-  /** Reservations from before `at` (ms since 1970) that are neither assigned nor released. */
-  reservedBefore(tenant: TenantId, at: number): readonly Assignment[];
+  /**
+   * Reservations that are neither assigned nor released, from before `at` (ms since 1970). Those from after `ahead` were
+   * made while a clock was wrong, and count too.
+   */
+  reservedBefore(tenant: TenantId, at: number, ahead: number): readonly Assignment[];
   /** Waiting chats of all tenants. */
   waitingCount(): number;
   /** Chats of all tenants that one operator or several are asked to answer now. */
@@ -118,7 +121,7 @@ const QUERIES = {
     WHERE u.tenant = ? AND o.open = 1 AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
   reservedBefore: `SELECT ${ASSIGNMENT('o')} FROM ${DISPUTED('o')}
-    WHERE u.tenant = ? AND o.open = 0 AND o.at < ? AND NOT EXISTS
+    WHERE u.tenant = ?1 AND o.open = 0 AND (o.at < ?2 OR o.at > ?3) AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
   orphans: `SELECT ${ASSIGNMENT('v')}, r.lhc_user IS NULL AS removed FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND (r.lhc_user IS NULL OR r.gone = 1) LIMIT ${ROUTING_ROWS_MAX}`,
@@ -218,7 +221,8 @@ export function openRoutingTables(db: DatabaseSync): RoutingTables {
         | undefined;
       return row?.operator ?? null;
     },
-    reservedBefore: (tenant, at) => assignments(query('reservedBefore').all(tenant, at)),
+    reservedBefore: (tenant, at, ahead) =>
+      assignments(query('reservedBefore').all(tenant, at, ahead)),
     waitingCount: () => Number(query('waitingCount').get()?.n ?? 0),
     offerCount: () => Number(query('offerCount').get()?.n ?? 0),
     oldestWaitingSince: () => {

@@ -60,8 +60,12 @@ export interface ActorHost extends CommitListener {
   load(actor: ActorRef): Promise<ActorState | null>;
   /** The state, as new as the log is now: for a refusal that would be final. */
   latest(actor: ActorRef): Promise<ActorState | null>;
-  /** Fires the due timers of an actor. @returns when its next timer is due, in ms since 1970 */
-  wake(stream: string): Promise<{ next: number | undefined; revision: number }>;
+  /**
+   * Fires the due timers of an actor.
+   * @param at ms since 1970; default now. For an actor whose facts are from the future: its time
+   * @returns when its next timer is due, in ms since 1970
+   */
+  wake(stream: string, at?: number): Promise<{ next: number | undefined; revision: number }>;
   /** Streams whose history does not fit their machine, with the reason. */
   unfit(): ReadonlyMap<string, string>;
   /** Actors in memory, and commands that wait or are being carried out. */
@@ -130,10 +134,12 @@ export function createHost(options: HostOptions): ActorHost {
       };
       return mailboxes.run(stream, read, false);
     },
-    wake(stream) {
+    wake(stream, at) {
       const ref = actorOf(stream);
       if (!ref) throw new AppError('invalid', `${stream} is no actor's stream`);
-      return mailboxes.run(stream, () => wake(host, ref));
+      return mailboxes.run(stream, () =>
+        wake(at === undefined ? host : { ...host, now: () => at }, ref),
+      );
     },
     unfit: cache.unfit,
     stats: () => ({ inMemory: cache.size, waiting: mailboxes.waiting }),

@@ -40,6 +40,8 @@ export interface LaneEnvironment {
   readonly now: () => number;
   /** ms, never backwards */
   readonly monotonic: () => number;
+  /** How old a time is, in ms, whatever the clock was set to since. */
+  readonly age: (at: number) => number;
   readonly random: () => number;
   readonly logger: Logger;
 }
@@ -303,13 +305,13 @@ export class Lane {
 
   /** Counted from the fact, so a restart or another owner does not begin anew. */
   #isTooLate({ metadata }: RecordedEvent): boolean {
-    const { now, monotonic } = this.#env;
+    const { age, monotonic } = this.#env;
     const failingFor = Math.max(
       this.#failure ? monotonic() - this.#failure.monotonic : 0,
       this.#gate.outage?.forMs ?? 0,
     );
-    const age = now() - Math.max(metadata.at, this.#parkedUntil);
-    return age > GIVE_UP_AFTER_MS && failingFor >= GIVE_UP_LEAST_MS;
+    const waited = age(Math.max(metadata.at, this.#parkedUntil));
+    return waited > GIVE_UP_AFTER_MS && failingFor >= GIVE_UP_LEAST_MS;
   }
 
   #retryLater(leastMs = 0): void {

@@ -59,6 +59,8 @@ interface LanesOptions {
   readonly now: () => number;
   /** ms, never backwards */
   readonly monotonic: () => number;
+  /** How old a time is, in ms, whatever the clock was set to since. */
+  readonly age: (at: number) => number;
   readonly newId: () => string;
   readonly random: () => number;
   readonly logger: Logger;
@@ -110,7 +112,7 @@ export function createLanes(options: LanesOptions): Lanes {
 }
 
 function stateOf(options: LanesOptions): State {
-  const { db, store, ownership, now, monotonic, random, logger, destinations } = options;
+  const { db, store, ownership, now, monotonic, age, random, logger, destinations } = options;
   const lanes = new Map<string, Lane>();
   const running = new Set<Promise<void>>();
   const stopping = new AbortController();
@@ -120,6 +122,7 @@ function stateOf(options: LanesOptions): State {
     table,
     now,
     monotonic,
+    age,
     random,
     logger,
     log: createLaneLog(options),

@@ -133,7 +133,9 @@ export function createVault(options: VaultOptions): Vault & KeyLearner {
 
 function cachedKey({ keys, shared, now }: State, key: string): Promise<Buffer | null> | undefined {
   const cached = keys.get(key);
-  return cached && shared && now() - cached.at > SHARED_KEY_MS ? undefined : cached?.found;
+  return cached && shared && Math.abs(now() - cached.at) > SHARED_KEY_MS
+    ? undefined
+    : cached?.found;
 }
 
 /** One search at a time for each key. */

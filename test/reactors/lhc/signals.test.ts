@@ -37,6 +37,9 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
+/** How often the clock was set. */
+const settings = { clock: 0 };
+
 function make({
   lapseMs,
   restartWaitMs,
@@ -68,6 +71,7 @@ function make({
     operatorSessions,
     returnStanza: () => {},
     compare,
+    clockSettings: () => settings.clock,
     ...(lapseMs !== undefined && { lapseMs }),
   });
   const typing = createTyping({
@@ -103,6 +107,27 @@ it('LHC hears at most once a minute that an operator is alive', async () => {
   await untilAccepted(2);
   expect(lhc.attempts).toHaveLength(2);
 });
+
+it.each([3 * 86_400_000, -3 * 86_400_000])(
+  'LHC goes on hearing of an operator after the clock was set by %i ms, under ids that it does not know',
+  async (byMs) => {
+    settings.clock = 0;
+    const { signals } = make();
+    const minute = async (n: number): Promise<void> => {
+      rig.clock.passes(60_000);
+      signals.operatorAlive(ACME, OP1);
+      await untilAccepted(n);
+    };
+    await minute(1);
+    rig.clock.isSet(byMs);
+    await minute(2); // no minute is left out
+    rig.clock.isSet(-byMs - 60_000); // the same minute once more
+    settings.clock = 1;
+    await minute(3);
+    settings.clock = 0;
+    expect(new Set(lhc.accepted.map(({ id }) => id)).size).toBe(3);
+  },
+);
 
 it('several processes report an operator with the same id within a minute, and with another id in the next', async () => {
   const [a, b] = [make().signals, make().signals];

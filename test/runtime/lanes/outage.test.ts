@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EventStore } from '../../../src/eventstore/port.ts';
 import { type BreakerPolicy, createBreakers } from '../../../src/kit/breaker.ts';
+import { createClock, FOLLOW_AFTER_MS } from '../../../src/kit/clock.ts';
 import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { SLOW_START_LANES } from '../../../src/runtime/lanes/gate.ts';
 import { GIVE_UP_AFTER_MS, GIVE_UP_LEAST_MS } from '../../../src/runtime/lanes/lane.ts';
@@ -37,7 +38,11 @@ async function open(options: Parameters<typeof openRig>[0] = {}): Promise<Rig> {
   return rig;
 }
 
-async function start(rig: Rig, lhc: ReturnType<typeof place>, more = { expiryLookMs: 20 }) {
+async function start(
+  rig: Rig,
+  lhc: ReturnType<typeof place>,
+  more: Parameters<typeof lanesOn>[3] = { expiryLookMs: 20 },
+) {
   const all = await lanesOn(rig, [lhc.destination], soleOwner, more);
   closing.push(() => all.lanes.stop());
   all.lanes.start();
@@ -239,6 +244,27 @@ describe('the 24 h', () => {
     expect(lanes.pending()).toEqual([{ destination: 'lhc', effects: 1 }]);
     expect((await lettersOf(letters))[0]?.reason).toBe('no answer (tried for 24 h)');
     expect(lhc.attempts.length).toBeLessThan(10);
+  });
+
+  it('do not contain what the clock was set forward', async () => {
+    const rig = await open();
+    const lhc = lhcOn(rig);
+    lhc.state.answer = async () => away;
+    await speak(rig, 'a', [0, 1]);
+    const clock = createClock(rig.now, rig.monotonic);
+    const all = await start(rig, lhc, { expiryLookMs: 20, age: clock.age });
+    await waitFor(() => isAway(all));
+    rig.clock.passes(GIVE_UP_LEAST_MS);
+    clock.now();
+    rig.clock.isSet(3 * 24 * HOUR_MS);
+    clock.now();
+    rig.clock.passes(FOLLOW_AFTER_MS);
+    expect(clock.now()).toBe(rig.now()); // the jump was followed
+    const tries = lhc.attempts.length;
+    await waitFor(() => lhc.attempts.length > tries + 3);
+    expect(await lettersOf(all.letters)).toEqual([]);
+    lhc.state.answer = async () => done;
+    await waitFor(() => lhc.of('a').length === 2);
   });
 
   it('give up nothing because the service was down for two days', async () => {

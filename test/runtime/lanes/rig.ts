@@ -73,7 +73,7 @@ export async function lanesOn(
   rig: Rig,
   destinations: readonly Destination[],
   ownership: Ownership = soleOwner,
-  more: { expiryLookMs?: number } = {},
+  more: { expiryLookMs?: number; age?: (at: number) => number } = {},
 ) {
   const { store, workFile: db, now, monotonic } = rig;
   const lanes = createLanes({
@@ -83,6 +83,7 @@ export async function lanesOn(
     ownership,
     now,
     monotonic,
+    age: rig.clock.age,
     newId,
     logger: silent,
     random: Math.random,
@@ -124,6 +125,7 @@ export async function lanesBeside(
     ownership,
     now,
     monotonic,
+    age: rig.clock.age,
     newId,
     logger: silent,
     random: Math.random,
