@@ -154,7 +154,7 @@ const said = (id: string): NewEvent => ({
     commandId: id,
     correlationId: id,
     causationId: id,
-    machine: 'bench/1',
+    machine: 'visitor/1',
   },
 });
 
