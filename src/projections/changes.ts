@@ -50,6 +50,8 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   OperatorLoggedIn: ['operator'],
   PresenceChanged: ['operator'],
   OperatorLoggedOut: ['operator'],
+  PresencePaused: NOTHING,
+  PresenceResumed: NOTHING,
   OperatorUnresponsive: ['operator'],
   OperatorResponsive: ['operator'],
   AvailabilitySet: ['operator'],

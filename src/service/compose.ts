@@ -137,22 +137,24 @@ export function createReactors(config: Config, runtime: Runtime) {
     client: createCallbackClient({}),
     afterDelivered: () => failpoint('after-callback'),
   });
-  const removal = createOperatorRemoval(base);
-  const xmppLane = createXmppLane({
-    ...base,
-    removal,
-    answers: createAnswers(base),
-    afterTaken: async () => failpoint('after-stanza'),
-  });
-  const destinations = [xmppLane.destination, callbacks.destination];
-  const lanes = createLanes({ ...base, age: base.clock.age, destinations });
-
   const routing = createRouting({
     ...base,
     afterReserve: async () => failpoint('after-reserve'),
     isOnline: (tenant, username) => hasSession(base, tenant, username),
   });
   const { transfer, operators: operatorsOf } = routing;
+  const removal = createOperatorRemoval(base);
+  const operatorSessions = createOperatorSessions({ ...base, operatorsOf });
+  const xmppLane = createXmppLane({
+    ...base,
+    removal,
+    operatorSessions,
+    answers: createAnswers(base),
+    afterTaken: async () => failpoint('after-stanza'),
+  });
+  const destinations = [xmppLane.destination, callbacks.destination];
+  const lanes = createLanes({ ...base, age: base.clock.age, destinations });
+
   const { caughtUp } = work;
   const reconciler = createReconciler({
     ...base,
@@ -161,7 +163,6 @@ export function createReactors(config: Config, runtime: Runtime) {
     operatorsOf,
     caughtUp,
   });
-  const operatorSessions = createOperatorSessions({ ...base, operatorsOf });
   const operatorAccounts = createOperatorAccounts({
     ...base,
     removal,

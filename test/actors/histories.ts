@@ -202,6 +202,22 @@ export const OPERATOR_CLAIM_HISTORY: Script<OperatorCommand> = [
   [SECOND, { type: 'ReleaseAccountClaim', revision: 5 }],
 ];
 
+const SHOWS = ['available', 'away', 'dnd'] as const;
+
+/** A client changes its presence twice a second. Then ejabberd is asked. */
+export const OPERATOR_PRESENCES: Script<OperatorCommand> = [
+  [0, register(2)],
+  [SECOND, openSession('desk', 'gajim')],
+  ...Array.from({ length: 30 }, (_, n): readonly [number, OperatorCommand] => [
+    SECOND / 2,
+    changePresence(SHOWS[n % SHOWS.length] ?? null, 'desk'),
+  ]),
+  [SECOND, openSession('phone', 'phone')],
+  [9 * SECOND, WAKE],
+  [SECOND, compare([{ resource: 'gajim', show: 'xa', status: '' }])],
+  [MINUTE, changePresence('available', 'desk')],
+];
+
 const claimLhcUser = (
   name: string,
   lhcUserId: number,

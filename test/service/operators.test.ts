@@ -152,3 +152,31 @@ it('DELETE removes the account', async () => {
   await waitFor(async () => !(await world.accounts('xmpp.test')).includes('vera'));
   expect((await acme.call('GET', '/operators/vera')).status).toBe(404);
 });
+
+it('a storm of presences causes few facts, and the last presence counts in the end, after a kill too', async () => {
+  await acme.register('wilma', { lhcUserId: 90 });
+  const wilma = await acme.connect('wilma');
+  await acme.operatorIs('wilma', 'available');
+  const storm = async () => {
+    for (let n = 0; n < 400; n++) wilma.setPresence(n % 2 ? 'away' : undefined);
+    await wilma.sendAndAck('nobody@xmpp.test', 'everything before is processed');
+  };
+  const facts = async () => {
+    const stream = '/debug/streams/operator-acme.wilma?limit=500';
+    const { body } = await world.service.call('GET', stream);
+    return body.items.map(({ type }: { type: string }) => type);
+  };
+  await storm();
+  wilma.setPresence('dnd');
+  await acme.operatorIs('wilma', 'busy');
+  expect((await facts()).length).toBeLessThan(60);
+
+  await storm();
+  await world.service.kill();
+  wilma.setPresence();
+  await world.service.start();
+  await acme.operatorIs('wilma', 'available');
+  await wilma.disconnect();
+  await acme.operatorIs('wilma', 'offline');
+  expect((await facts()).length).toBeLessThan(120);
+});

@@ -49,9 +49,9 @@ export type PresenceFact = {
 
 const types: ReadonlySet<string> = new Set(PRESENCE_FACTS);
 
-export const isPresenceEvent = (
-  event: OperatorEvent,
-): event is Extract<OperatorEvent, { type: PresenceFactType }> => types.has(event.type);
+export const isPresenceEvent = (event: {
+  readonly type: string;
+}): event is Extract<OperatorEvent, { type: PresenceFactType }> => types.has(event.type);
 
 function sessionsAfter(sessions: Sessions, fact: PresenceFact): Sessions {
   switch (fact.type) {

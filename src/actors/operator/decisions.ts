@@ -1,7 +1,7 @@
 /** The commands of an operator, and the facts that each command causes. */
 import { AppError } from '../../errors.ts';
 import type { VisitorKey } from '../ids.ts';
-import { type Core, type Decider, refuse } from '../machine/decider.ts';
+import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
 import type { Availability, ChatTerms, OperatorContext, OperatorFact } from './facts.ts';
 import {
   MAX_CHATS_IN_FACT,
@@ -94,7 +94,11 @@ const offlineLhcUser = ({ registered, lhcUserId }: OperatorContext, availability
     ? { offlineLhcUserId: lhcUserId }
     : {};
 
-function decideOperator(core: OperatorCore, command: OperatorCommand): readonly OperatorFact[] {
+function decideOperator(
+  core: OperatorCore,
+  command: OperatorCommand,
+  { now }: DecisionContext,
+): readonly OperatorFact[] {
   const { availability, context } = operatorState(core);
   const offline = offlineLhcUser(context, availability);
   const { chats } = context;
@@ -147,16 +151,16 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
     case 'ChangePresence':
     case 'ReportPing':
       // Who is not registered leaves no trace. The sessions are compared with ejabberd at the registration.
-      return context.registered ? decidePresence(context, command) : [];
+      return context.registered ? decidePresence(context, command, now) : [];
     case 'CloseSession':
-      return decidePresence(context, command);
+      return decidePresence(context, command, now);
     case 'CompareSessions': {
       const { seenRevision } = command;
       if (seenRevision !== undefined && seenRevision !== core.revision) {
         throw new AppError('conflict', 'this operator was changed at the same time; try again');
       }
       const sessions = context.registered ? command.sessions : [];
-      return decidePresence(context, { ...command, sessions });
+      return decidePresence(context, { ...command, sessions }, now);
     }
     case 'ReleaseChat': {
       const { type: _type, ...data } = command;
@@ -170,7 +174,7 @@ function decideOperator(core: OperatorCore, command: OperatorCommand): readonly 
   }
   switch (command.type) {
     case 'SetAvailability':
-      return decidePresence(context, command);
+      return decidePresence(context, command, now);
     case 'Remove': {
       const firstChats = Object.keys(chats).slice(0, MAX_CHATS_IN_FACT);
       return [

@@ -31,6 +31,13 @@ export type OperatorFacts = {
   OperatorLoggedIn: { session: string; resource: string; availability: Change };
   PresenceChanged: { session: string; resource: string; show: Show; availability: Change };
   OperatorLoggedOut: { session: string; resource: string; availability: Change };
+  /**
+   * Presences and logins come faster than they are stored (docs/adr/0024). Until `PresenceResumed` only those are facts
+   * that make the operator less available.
+   */
+  PresencePaused: Record<never, never>;
+  /** The pause is over. ejabberd is asked for the sessions, because some presences are no facts. */
+  PresenceResumed: Record<never, never>;
   /** A client did not answer a ping. Its sessions do not count until it answers or sends a presence. */
   OperatorUnresponsive: { resource: string; availability: Change };
   OperatorResponsive: { resource: string; availability: Change };
@@ -89,6 +96,9 @@ export type OperatorChat = {
 /** The part of the state that the availability follows from. */
 export type Presence = Pick<OperatorContext, 'sessions' | 'away'>;
 
+/** How fast presences and logins came. */
+export type PresenceBudget = Pick<OperatorContext, 'presencesPaidUntil' | 'presencePaused'>;
+
 /** The service's claim of an account: it may change and remove it. */
 export type AccountClaim = {
   /** Of the last fact that claims the account. */
@@ -117,6 +127,10 @@ export type OperatorContext = {
   sessions: Sessions;
   /** `!away` is in force, whatever the clients show. */
   away: boolean;
+  /** Each presence and each login moves it on by `PRESENCE_EVERY_MS`. Ahead of the time, it is what was spent. */
+  presencesPaidUntil: number;
+  /** Between `PresencePaused` and `PresenceResumed`. */
+  presencePaused: boolean;
   /** The operator was offline for longer than `ownerGrace` and has not come back. */
   gone: boolean;
   /** Time to come back after going offline, in ms: that of the latest chat. */

@@ -6,9 +6,10 @@
  * `presence.ts` and `availability.ts` the sessions, `registration.ts` the schema of a registration. Pure: no clock, no I/O.
  * Every part of the service may import it.
  */
-import { assign, emit, type SnapshotFrom, setup } from 'xstate';
+import { assign, cancel, emit, raise, type SnapshotFrom, setup } from 'xstate';
 import { availabilityOf, isPresenceEvent, presenceAfter } from './availability.ts';
 import type { OperatorContext, OperatorEvent, OperatorFact } from './facts.ts';
+import { PRESENCE_PAUSE_MS, paidUntil } from './presence-budget.ts';
 
 export type * from './facts.ts';
 
@@ -18,16 +19,21 @@ export const MAX_CHATS_IN_FACT = 100;
 export const DEFAULT_OWNER_GRACE_MS = 60_000;
 
 /** Raise it when recorded histories of operators fold differently (test/actors/golden). */
-export const OPERATOR_VERSION = 'operator/3';
+export const OPERATOR_VERSION = 'operator/4';
 
 export const operatorMachine = setup({
   // `types` is how xstate takes its types: values that are never read.
-  types: {} as { context: OperatorContext; events: OperatorEvent; emitted: OperatorFact },
+  types: {} as {
+    context: OperatorContext;
+    events: OperatorEvent | { type: 'presencePause' };
+    emitted: OperatorFact;
+  },
   delays: { ownerGrace: ({ context }) => context.ownerGrace },
   guards: {
     // `gone` makes it false after OperatorGone, so a late wake does not repeat that fact.
     hasSomethingToLose: ({ context }) =>
       !context.gone && (context.away || Object.keys(context.chats).length > 0),
+    presenceIsPaused: ({ context }) => context.presencePaused,
     isOffline: ({ context }) => availabilityOf(context) === 'offline',
     isAvailable: ({ context }) => availabilityOf(context) === 'available',
     isAway: ({ context }) => availabilityOf(context) === 'away',
@@ -37,6 +43,12 @@ export const operatorMachine = setup({
     followPresence: assign(({ context, event }) =>
       isPresenceEvent(event) ? presenceAfter(context, event) : {},
     ),
+    payForPresence: assign(({ context, event }) =>
+      event.type === 'OperatorLoggedIn' || event.type === 'PresenceChanged'
+        ? { presencesPaidUntil: paidUntil(context, event.at) }
+        : {},
+    ),
+    emitPresenceResumed: emit({ type: 'PresenceResumed', data: {} }),
     addChat: assign(({ context, event }) => {
       if (event.type !== 'ChatConfirmed' && event.type !== 'ChatReserved') return {};
       const { chatId, visitor, reservation, department, ownerGrace } = event.data;
@@ -67,6 +79,8 @@ export const operatorMachine = setup({
     nameRevision: -1,
     sessions: {},
     away: false,
+    presencesPaidUntil: 0,
+    presencePaused: false,
     gone: false,
     ownerGrace: DEFAULT_OWNER_GRACE_MS,
     chats: {},
@@ -109,8 +123,17 @@ export const operatorMachine = setup({
     LhcUserRevoked: {
       actions: assign(({ event }) => ({ registrationRevision: event.revision })),
     },
-    OperatorLoggedIn: { actions: 'followPresence' },
-    PresenceChanged: { actions: 'followPresence' },
+    OperatorLoggedIn: { actions: ['followPresence', 'payForPresence'] },
+    PresenceChanged: { actions: ['followPresence', 'payForPresence'] },
+    PresencePaused: {
+      actions: [
+        assign({ presencePaused: true }),
+        // A timer of no state: it runs on while the availability changes.
+        raise({ type: 'presencePause' }, { id: 'presencePause', delay: PRESENCE_PAUSE_MS }),
+      ],
+    },
+    presencePause: { guard: 'presenceIsPaused', actions: 'emitPresenceResumed' },
+    PresenceResumed: { actions: [assign({ presencePaused: false }), cancel('presencePause')] },
     OperatorLoggedOut: { actions: 'followPresence' },
     OperatorUnresponsive: { actions: 'followPresence' },
     OperatorResponsive: { actions: 'followPresence' },

@@ -1,7 +1,15 @@
 /** Decisions about an operator's presence: reports on their clients, and `!away` and `!back`. */
 import type { VisitorKey } from '../ids.ts';
 import { availabilityOf, type PresenceFact, presenceAfter } from './availability.ts';
-import type { OperatorFact, Presence, Sessions, Show } from './facts.ts';
+import type {
+  Availability,
+  OperatorFact,
+  Presence,
+  PresenceBudget,
+  Sessions,
+  Show,
+} from './facts.ts';
+import { isSpent } from './presence-budget.ts';
 
 export type PresenceCommand =
   | { type: 'OpenSession'; session: string; resource: string }
@@ -147,13 +155,46 @@ function setAvailability(
   return withAvailability(presence, [{ type: 'AvailabilitySet', data }]);
 }
 
-/** The facts that a command causes; none if nothing changes. */
-export function decidePresence(presence: Presence, command: PresenceCommand): OperatorFact[] {
+/** How much the routing can count on the operator. */
+const RANK: Readonly<Record<Availability, number>> = { offline: 0, busy: 1, away: 1, available: 2 };
+
+function lessAvailable(facts: readonly OperatorFact[]): boolean {
+  const changes = facts.flatMap(({ data }) => ('availability' in data ? [data.availability] : []));
+  const [first, last] = [changes[0], changes.at(-1)];
+  return first !== undefined && last !== undefined && RANK[last.to] < RANK[first.from];
+}
+
+/**
+ * Leaves out presences and logins past the budget. One that makes the operator less available stays: otherwise visitors
+ * would wait for somebody who is not there. There can be two such steps in a pause, as nothing takes the operator back up.
+ */
+function withinBudget(
+  budget: PresenceBudget,
+  facts: readonly OperatorFact[],
+  now: number,
+): readonly OperatorFact[] {
+  const { presencePaused } = budget;
+  if (facts.length === 0 || !(presencePaused || isSpent(budget, now))) return facts;
+  const paused: OperatorFact[] = presencePaused ? [] : [{ type: 'PresencePaused', data: {} }];
+  return lessAvailable(facts) ? [...facts, ...paused] : paused;
+}
+
+/**
+ * The facts that a command causes; none if nothing changes.
+ * @param now ms since 1970
+ */
+export function decidePresence(
+  presence: Presence & PresenceBudget,
+  command: PresenceCommand,
+  now: number,
+): readonly OperatorFact[] {
   switch (command.type) {
-    case 'OpenSession':
-      return openSession(presence, command.session, command.resource);
+    case 'OpenSession': {
+      const { session, resource } = command;
+      return withinBudget(presence, openSession(presence, session, resource), now);
+    }
     case 'ChangePresence':
-      return changePresence(presence, command);
+      return withinBudget(presence, changePresence(presence, command), now);
     case 'CloseSession':
       return closeSession(presence, command.session);
     case 'ReportPing':

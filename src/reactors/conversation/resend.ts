@@ -92,6 +92,9 @@ async function resendAll(
   }
 }
 
+/** Facts after which a session of the operator may be gone. Sessions that began and ended in a pause have none. */
+const ENDS_A_SESSION: ReadonlySet<string> = new Set(['OperatorLoggedOut', 'PresenceResumed']);
+
 export function createResend(options: ResendOptions): Resend {
   const { actors, tenants, ownership, now, logger } = options;
   /** By the visitor's JID. */
@@ -132,7 +135,7 @@ export function createResend(options: ResendOptions): Resend {
   return {
     onCommit(events) {
       for (const { stream, type, metadata } of events) {
-        if (type !== 'OperatorLoggedOut' || metadata.at < startedAt) continue;
+        if (!ENDS_A_SESSION.has(type) || metadata.at < startedAt) continue;
         const actor = actorOf(stream);
         if (actor?.kind !== 'operator') continue;
         afterSession(actor.tenant, actor.name).catch((error) =>

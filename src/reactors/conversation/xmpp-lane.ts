@@ -21,6 +21,7 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { Answers } from '../answers/answers.ts';
 import type { OperatorRemoval } from '../operators/removal.ts';
+import type { OperatorSessions } from '../operators/sessions.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { noticesOf } from '../texts/notices.ts';
 import { createBroadcast } from './broadcast.ts';
@@ -51,6 +52,7 @@ const CONCERNS = new Set([
   'QuestionAsked',
   'AvailabilitySet',
   'OperatorRemoved',
+  'PresenceResumed',
 ]);
 export const XMPP_FILTER: DestinationFilter = {
   name: 'xmpp',
@@ -81,6 +83,7 @@ interface XmppLaneOptions {
   readonly personal: PersonalData;
   readonly removal: OperatorRemoval;
   readonly answers: Answers;
+  readonly operatorSessions: Pick<OperatorSessions, 'compare'>;
   readonly ownership: Ownership;
   readonly now: () => number;
   readonly logger: Logger;
@@ -238,7 +241,7 @@ async function performVisitorEvent(
 }
 
 async function performOperatorEvent(
-  { answers, delivery, removal }: Parts,
+  { answers, delivery, removal, operatorSessions }: Parts,
   tenant: TenantSettings,
   username: Username,
   event: RecordedEvent,
@@ -251,6 +254,10 @@ async function performOperatorEvent(
       await removal.finish(tenant, username);
     });
     return done;
+  }
+  if (fact?.type === 'PresenceResumed') {
+    if (await operatorSessions.compare(tenant.id, username)) return done;
+    return { kind: 'retry', reason: 'the sessions could not be compared with ejabberd' };
   }
   const answer = fact && (await answers.answerTo(tenant, username, fact));
   if (!answer) return done;

@@ -30,8 +30,9 @@ export interface OperatorSessions {
   /**
    * Compares the sessions of one operator with ejabberd. Resolves after the first try. If that fails, more tries follow
    * in the background.
+   * @returns whether the first try succeeded
    */
-  compare(tenant: TenantId, username: Username): Promise<void>;
+  compare(tenant: TenantId, username: Username): Promise<boolean>;
   /** Compares every registered operator of these tenants, in the background. */
   compareAll(tenants: readonly TenantId[]): void;
   /**
@@ -63,7 +64,8 @@ interface Waiting {
   readonly asked: number;
   /** True if the first try is enough, even if it fails. */
   readonly tryOnly: boolean;
-  readonly resolve: () => void;
+  /** Told whether they were compared. */
+  readonly resolve: (compared: boolean) => void;
 }
 
 /** A comparison that is wanted. */
@@ -144,7 +146,7 @@ export function createOperatorSessions(options: SessionsOptions): OperatorSessio
     }
     const isServed = (each: Waiting): boolean =>
       each.asked <= asked && (each.tryOnly || facts !== null);
-    for (const { resolve } of one.waiting.filter(isServed)) resolve();
+    for (const { resolve } of one.waiting.filter(isServed)) resolve(facts !== null);
     one.waiting = one.waiting.filter((each) => !isServed(each));
     return facts;
   }
@@ -177,7 +179,7 @@ export function createOperatorSessions(options: SessionsOptions): OperatorSessio
       logger.warn({ tenant, username, err: error }, 'operator sessions cannot be compared');
     } finally {
       wanted.delete(name);
-      for (const { resolve } of one.waiting) resolve();
+      for (const { resolve } of one.waiting) resolve(false);
     }
   }
 
@@ -211,7 +213,7 @@ export function createOperatorSessions(options: SessionsOptions): OperatorSessio
     return one;
   }
 
-  const served = (one: Wanted, tryOnly: boolean): Promise<void> =>
+  const served = (one: Wanted, tryOnly: boolean): Promise<boolean> =>
     new Promise((resolve) => one.waiting.push({ asked: one.asked, tryOnly, resolve }));
 
   /** Asks for the comparison of an operator whose sessions of now have ended. @returns null if there are none */

@@ -207,8 +207,9 @@ describe('two sessions on one resource, during a resumption or a replacement', (
     for (const next of [openSession('new', 'r-new'), changePresence('away', 'new', 'r-new')]) {
       const actor = new MemoryStream(operatorDecider);
       actor.send(register(), 0);
-      for (let i = 0; i < 64; i++) actor.send(openSession(`s${i}`, `r${i}`), 0);
-      actor.send(next, 0);
+      // At a rate that needs no pause (presence-budget.ts).
+      for (let i = 0; i < 64; i++) actor.send(openSession(`s${i}`, `r${i}`), i * 10_000);
+      actor.send(next, 640_000);
       const { sessions } = operatorState(actor.state.core).context;
       expect(Object.keys(sessions)).toHaveLength(64);
       expect(Object.hasOwn(sessions, 's0')).toBe(false);

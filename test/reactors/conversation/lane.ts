@@ -2,6 +2,7 @@
 import { createAnswers } from '../../../src/reactors/answers/answers.ts';
 import { createXmppLane } from '../../../src/reactors/conversation/xmpp-lane.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
+import { createOperatorSessions } from '../../../src/reactors/operators/sessions.ts';
 import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { viewPage } from '../../actors/facts.ts';
@@ -36,6 +37,13 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       logger: silent,
       answers: createAnswers({ actors, store, personal, now }),
       removal: createOperatorRemoval({ actors, admin, ownership: soleOwner, now: rig.now }),
+      operatorSessions: createOperatorSessions({
+        actors,
+        admin,
+        tenants,
+        operatorsOf: () => [],
+        logger: silent,
+      }),
     });
   let messages = make();
   /** The lane's progress: the last revision that is done. */

@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts';
+import { PRESENCE_PAUSE_MS } from '../../../src/actors/operator/presence-budget.ts';
 import { AppError } from '../../../src/errors.ts';
 import type { RecordedEvent } from '../../../src/eventstore/port.ts';
 import { createAnswers } from '../../../src/reactors/answers/answers.ts';
 import { createXmppLane } from '../../../src/reactors/conversation/xmpp-lane.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
+import { createOperatorSessions } from '../../../src/reactors/operators/sessions.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import {
   assignChat,
+  changePresence,
   closeChat,
   closeSession,
   openSession,
@@ -38,7 +41,14 @@ const makeLane = (ownership: Ownership = soleOwner) => {
   const removal = createOperatorRemoval({ actors, admin, ownership, now });
   const deps = { actors, store, tenants, personal, ownership, now, newId, removal, logger: silent };
   const answers = createAnswers({ actors, store, personal, now });
-  return createXmppLane({ ...deps, answers, admin, transport });
+  const operatorSessions = createOperatorSessions({
+    actors,
+    admin,
+    tenants,
+    operatorsOf: () => [],
+    logger: silent,
+  });
+  return createXmppLane({ ...deps, answers, operatorSessions, admin, transport });
 };
 const login = async () => {
   await ejabberd.admin.register(jidOf('1'), 'x');
@@ -67,6 +77,27 @@ const failures = async () =>
   (await rig.facts('visitor-acme.1')).flatMap(({ type, data }) =>
     type === 'MessageFailed' ? [data.reason] : [],
   );
+
+describe('after a pause of presences', () => {
+  it('ejabberd is asked what the operator shows, again if it is away', async () => {
+    await rig.toOperator('op1', register());
+    await rig.toOperator('op1', openSession('s1', 'gajim'));
+    for (let n = 0; n < 40; n++) {
+      await rig.toOperator('op1', changePresence(n % 2 ? 'available' : 'away', 's1'));
+    }
+    expect((await rig.types('operator-acme.op1')).at(-1)).toBe('PresencePaused');
+    ejabberd.sessions.set(`op1@${HOST}`, [{ resource: 'phone', show: 'dnd', status: 'busy' }]);
+    rig.clock.passes(PRESENCE_PAUSE_MS);
+    await rig.host.wake('operator-acme.op1');
+    ejabberd.state.down = true;
+    expect(await run('operator-acme.op1')).toMatchObject({ kind: 'retry' });
+    ejabberd.state.down = false;
+    expect(await run('operator-acme.op1')).toEqual({ kind: 'done' });
+    const state = await rig.operator('op1').state();
+    expect(state?.availability).toBe('busy');
+    expect(Object.keys(state?.context.sessions ?? {})).toEqual(['resource:phone']);
+  });
+});
 
 describe("a visitor's message", () => {
   it('waits for an operator, is then sent in order, and is sent once', async () => {

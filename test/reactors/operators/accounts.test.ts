@@ -42,7 +42,7 @@ function processOf() {
     removal,
     now,
     sessions: {
-      compare: async () => {},
+      compare: async () => true,
       compareAll: () => {},
       restarted: async () => {},
       stop: () => {},

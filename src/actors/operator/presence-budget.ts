@@ -1,0 +1,23 @@
+/**
+ * How many presences and logins of an operator become facts. A client that changes its presence all the time must not
+ * fill the log. What is left out is not lost: after a pause the service asks ejabberd (docs/adr/0024).
+ */
+import type { PresenceBudget } from './facts.ts';
+
+/** An operator's presences and logins are stored at this rate in the long run: one in so many ms. */
+export const PRESENCE_EVERY_MS = 5_000;
+/** Presences and logins in a row that are stored, whatever the rate. A login is two facts. */
+export const PRESENCE_BURST = 20;
+/** How long the rest is left out once the burst is spent. Then ejabberd is asked. */
+export const PRESENCE_PAUSE_MS = 10_000;
+
+/** The budget after one presence or login. A comparison with ejabberd may bring more than a burst, at no later cost. */
+export const paidUntil = ({ presencesPaidUntil }: PresenceBudget, at: number): number =>
+  Math.min(
+    Math.max(presencesPaidUntil, at) + PRESENCE_EVERY_MS,
+    at + PRESENCE_BURST * PRESENCE_EVERY_MS,
+  );
+
+/** True if the next presence or login is one too many. @param now ms since 1970 */
+export const isSpent = ({ presencesPaidUntil }: PresenceBudget, now: number): boolean =>
+  presencesPaidUntil - now > (PRESENCE_BURST - 1) * PRESENCE_EVERY_MS;
