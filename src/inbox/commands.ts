@@ -372,7 +372,7 @@ function sessionCommand(event: SessionEvent): OperatorCommand {
     case 'operator.connected':
       return { type: 'OpenSession', session, resource };
     case 'operator.disconnected':
-      return { type: 'CloseSession', session };
+      return { type: 'CloseSession', session, resource };
     case 'operator.presence': {
       const show: Show = event.show === 'unavailable' ? null : event.show;
       return { type: 'ChangePresence', session, resource, show, status: event.status };

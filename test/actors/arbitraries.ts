@@ -107,7 +107,9 @@ export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
   fc
     .record({ session, resource })
     .map((opened): OperatorCommand => ({ type: 'OpenSession', ...opened })),
-  session.map((id): OperatorCommand => ({ type: 'CloseSession', session: id })),
+  fc
+    .record({ session, resource })
+    .map((closed): OperatorCommand => ({ type: 'CloseSession', ...closed })),
   fc
     .record({ session, resource, show })
     .map((now): OperatorCommand => ({ type: 'ChangePresence', status: '', ...now })),

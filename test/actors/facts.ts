@@ -273,9 +273,10 @@ export const changePresence = (
   session = 's1',
   resource = 'gajim',
 ): OperatorCommand => ({ type: 'ChangePresence', session, resource, show, status: '' });
-export const closeSession = (session = 's1'): OperatorCommand => ({
+export const closeSession = (session = 's1', resource?: string): OperatorCommand => ({
   type: 'CloseSession',
   session,
+  ...(resource !== undefined && { resource }),
 });
 export const compare = (
   sessions: Extract<OperatorCommand, { type: 'CompareSessions' }>['sessions'],

@@ -14,7 +14,8 @@ import { isSpent } from './presence-budget.ts';
 export type PresenceCommand =
   | { type: 'OpenSession'; session: string; resource: string }
   | { type: 'ChangePresence'; session: string; resource: string; show: Show; status: string }
-  | { type: 'CloseSession'; session: string }
+  /** @param resource ends the stand-in of this resource, if the session is not known by its id */
+  | { type: 'CloseSession'; session: string; resource?: string }
   | { type: 'ReportPing'; resource: string; answered: boolean }
   /**
    * Compares the known sessions with the list from ejabberd: closes those that are gone, opens those that are new.
@@ -114,12 +115,15 @@ function openingFacts(sessions: Sessions, session: string, resource: string): Pr
   return facts;
 }
 
-function closeSession(presence: Presence, session: string): OperatorFact[] {
+function closeSession(
+  presence: Presence,
+  { session, resource }: Extract<PresenceCommand, { type: 'CloseSession' }>,
+): OperatorFact[] {
   const { sessions } = presence;
-  if (!Object.hasOwn(sessions, session)) return [];
-  return withAvailability(presence, [
-    operatorLoggedOut(session, sessions[session]?.resource ?? ''),
-  ]);
+  const ids = resource === undefined ? [session] : [session, standInId(resource)];
+  const id = ids.find((each) => Object.hasOwn(sessions, each));
+  if (id === undefined) return [];
+  return withAvailability(presence, [operatorLoggedOut(id, sessions[id]?.resource ?? '')]);
 }
 
 function changePresence(
@@ -130,8 +134,9 @@ function changePresence(
   const { session, resource, show, status } = command;
   const known = Object.hasOwn(sessions, session) ? sessions[session] : undefined;
   if (known?.show === show && known.responsive) return [];
-  // An ended session may still report `unavailable`. It must not be opened again, because nothing would close it.
-  if (!known && show === null) return [];
+  // An ended session may still report `unavailable`. It must not be opened again, because nothing would close it. A
+  // session that stands in until now is not ended.
+  if (!known && show === null && !Object.hasOwn(sessions, standInId(resource))) return [];
   // An unknown session is opened first, so that its stand-in goes and the maximum of sessions holds.
   const opened = known ? [] : openingFacts(sessions, session, resource);
   return withAvailability(presence, [...opened, presenceChanged(session, resource, show, status)]);
@@ -196,7 +201,7 @@ export function decidePresence(
     case 'ChangePresence':
       return withinBudget(presence, changePresence(presence, command), now);
     case 'CloseSession':
-      return closeSession(presence, command.session);
+      return closeSession(presence, command);
     case 'ReportPing':
       return reportPing(presence, command.resource, command.answered);
     case 'CompareSessions':

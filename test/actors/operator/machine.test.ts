@@ -203,6 +203,28 @@ describe('two sessions on one resource, during a resumption or a replacement', (
       .then([loggedIn(), presence('away', 'offline>away')]);
   });
 
+  it('a session that is only known by its resource ends, and becomes unavailable, all the same', () => {
+    const standIn = [
+      registered(),
+      loggedIn('offline>offline', 'resource:gajim'),
+      presence('available', 'offline>available', 'resource:gajim'),
+    ];
+    operator()
+      .given(standIn)
+      .when(closeSession('s7', 'gajim'))
+      .then([loggedOut('available>offline', 'resource:gajim')]);
+    operator().given(standIn).when(closeSession('s7', 'phone')).then([]);
+    const hidden = operator().given(standIn).when(changePresence(null, 's7')).asked();
+    expect(operatorState(hidden.core)).toMatchObject({
+      availability: 'offline',
+      context: { sessions: { s7: { show: null } } },
+    });
+    operator()
+      .given(standIn)
+      .when(changePresence(null, 's7', 'phone'))
+      .then([]);
+  });
+
   it('an operator has at most 64; one more closes the oldest', () => {
     for (const next of [openSession('new', 'r-new'), changePresence('away', 'new', 'r-new')]) {
       const actor = new MemoryStream(operatorDecider);

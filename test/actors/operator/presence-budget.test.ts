@@ -56,7 +56,7 @@ function operatorIn() {
     },
     close: (session: string) => {
       truth.delete(session);
-      return send(closeSession(session));
+      return send(closeSession(session, session));
     },
     availability: (): Availability => operatorState(actor.state.core).availability,
     truth: (): Availability => {
@@ -181,5 +181,6 @@ it('after any storm the availability is the true one, and a restart does not cha
       expect(operator.availability()).toBe(operator.truth());
       expect(serialize(operator.actor.refold())).toEqual(serialize(operator.actor.state));
     }),
+    { numRuns: 300 },
   );
 });
