@@ -70,7 +70,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   addDeadLetterEndpoints(api, auth.admin);
   const { clockJump, advisories } = deps;
   const clock = clockJump && { clock: clockCheck(receipts.view, clockJump, deps.now) };
-  const health = { ...deps, advisories: { ...advisories, ...clock } };
+  const health = { ...deps, advisories: { ...advisories, ...clock, webhooks: receipts.check } };
   addHealthEndpoints(api, health, metrics, auth.isAdmin);
 
   addDocuments(app, deps);

@@ -22,13 +22,19 @@ export interface ServeOptions {
   readonly port: number;
   /** The environment variable that sets the address, for error messages. */
   readonly variable: string;
+  /** Default {@link MAX_CONNECTIONS}. */
+  readonly maxConnections?: number;
 }
 
 /** Longer than proxies and clients keep idle connections: they should be the ones who close. */
 export const KEEP_ALIVE_MS = 65_000;
+/** Connections at the same time. More are closed at once. */
+export const MAX_CONNECTIONS = 10_000;
+/** How often the server looks for requests that exceed the deadlines below. Node's default is 30 s. */
+const CONNECTIONS_CHECK_MS = 2_000;
 /** How long a client may take to send the headers of a request. */
 export const HEADERS_DEADLINE_MS = 10_000;
-/** How long a client may take to send a whole request. */
+/** How long a client may take to send a whole request. Endpoints have a shorter deadline for its body. */
 export const REQUEST_DEADLINE_MS = 30_000;
 /** How often idle connections are closed while the server closes. */
 const IDLE_CHECK_MS = 20;
@@ -40,7 +46,7 @@ const IDLE_CHECK_MS = 20;
  */
 export async function serve(
   app: { fetch(request: Request, env?: unknown): Response | Promise<Response> },
-  { host, port, variable }: ServeOptions,
+  { host, port, variable, maxConnections = MAX_CONNECTIONS }: ServeOptions,
 ): Promise<Listening> {
   const server = createAdaptorServer({
     fetch: app.fetch,
@@ -48,8 +54,10 @@ export async function serve(
       keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: HEADERS_DEADLINE_MS,
       requestTimeout: REQUEST_DEADLINE_MS,
+      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
     },
   }) as Server; // a plain HTTP server: there are no options for TLS or HTTP/2
+  server.maxConnections = maxConnections;
   await listen(server, host, port).catch((error: unknown) => {
     throw listenError(error, `${host}:${port}`, variable);
   });

@@ -16,7 +16,14 @@ type Parts = Pick<
 > &
   Pick<
     Reactors,
-    'admin' | 'transport' | 'lanes' | 'routing' | 'reconciler' | 'callbacks' | 'deadLetters'
+    | 'admin'
+    | 'transport'
+    | 'lanes'
+    | 'routing'
+    | 'reconciler'
+    | 'callbacks'
+    | 'deadLetters'
+    | 'inbox'
   > & { readonly readModels: ReadModels };
 
 export const healthOf = (
@@ -95,7 +102,8 @@ const lhcAway = ({ lanes, callbacks }: Parts): LaneFailure[] =>
 
 function numbersOf(parts: Parts): HttpDeps['numbers'] {
   const { now } = parts;
-  const { host, lanes, transport, reconciler, routing, deadlines, leases, deadLetters } = parts;
+  const { host, lanes, transport, reconciler, routing, deadlines, leases, deadLetters, inbox } =
+    parts;
   return {
     xmpp_chat_actors_living: { help: 'Actors in memory', value: () => host.stats().inMemory },
     xmpp_chat_mailbox_waiting: {
@@ -161,6 +169,18 @@ function numbersOf(parts: Parts): HttpDeps['numbers'] {
     xmpp_chat_dead_letters: {
       help: 'Effects and webhook events that were given up',
       value: () => deadLetters.counts().reduce((sum, { letters }) => sum + letters, 0),
+    },
+    xmpp_chat_webhook_events_set_aside_total: {
+      help: 'Messages of operators that could not be carried out and became dead letters',
+      value: () => inbox.counts.setAside,
+    },
+    xmpp_chat_webhook_events_dropped_total: {
+      help: 'Other events of mod_lhc that could not be used or carried out',
+      value: () => inbox.counts.dropped,
+    },
+    xmpp_chat_webhook_event_retries_total: {
+      help: 'Events of mod_lhc that were tried again',
+      value: () => inbox.counts.retries,
     },
     xmpp_chat_dead_letters_dropped_total: {
       help: 'Dead letters that were dropped because their tenant had too many',

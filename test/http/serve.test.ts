@@ -2,10 +2,18 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
-import { afterEach, expect, test } from 'vitest';
+import { Webhook } from 'standardwebhooks';
+import { afterEach, describe, expect, test } from 'vitest';
 import { type Listening, serve } from '../../src/http/serve.ts';
-import { fakeApp, KEYS } from './fakes.ts';
+import {
+  UNVERIFIED_AT_ONCE,
+  UNVERIFIED_RETRY_AFTER_S,
+  UNVERIFIED_WAITING,
+} from '../../src/http/webhook/unverified.ts';
+import { waitFor } from '../support/wait.ts';
+import { fakeApp, KEYS, WEBHOOK_SECRET } from './fakes.ts';
 
 const listening: Listening[] = [];
 afterEach(async () => {
@@ -95,6 +103,112 @@ test('a caller who hangs up in the middle of a body gets 400 in the log, not 500
   await done.promise;
   expect(JSON.parse(logged[0] ?? '')).toMatchObject({ status: 400 });
   expect(calls.commands).toEqual([]);
+});
+
+test('a body that comes too slowly gets 408, and the connection ends', async () => {
+  const { server, calls } = await start({ bodyDeadlineMs: 50 });
+  for (const length of ['Content-Length: 100', 'Transfer-Encoding: chunked']) {
+    const socket = connect(server.port, '127.0.0.1');
+    const head = [`POST ${VIEW} HTTP/1.1`, 'Host: x', `Authorization: Bearer ${KEYS.acme}`];
+    socket.write([...head, 'Content-Type: application/json', length, '', ''].join('\r\n'));
+    // A byte now and then does not help.
+    const bytes = length.startsWith('T') ? '1\r\nx\r\n' : 'x';
+    const dribble = setInterval(() => socket.write(bytes), 10);
+    socket.on('error', () => undefined);
+    expect(await text(socket)).toContain('408 Request Timeout'); // resolves when the connection ends
+    clearInterval(dribble);
+  }
+  expect(calls.commands).toEqual([]);
+  // An answer may take longer than a body may.
+  const other = await start({ bodyDeadlineMs: 50, checks: { slow: () => delay(200) } });
+  expect((await fetch(`${other.server.url}/readyz`)).status).toBe(200);
+});
+
+test('a connection past the bound is closed; a free place is used again', async () => {
+  const { app } = fakeApp();
+  const server = await serve(app, {
+    host: '127.0.0.1',
+    port: 0,
+    variable: 'LISTEN',
+    maxConnections: 2,
+  });
+  listening.push(server);
+  const idle = [connect(server.port, '127.0.0.1'), connect(server.port, '127.0.0.1')];
+  await Promise.all(idle.map((socket) => once(socket, 'connect')));
+  const refused = connect(server.port, '127.0.0.1');
+  refused.on('error', () => undefined);
+  await once(refused, 'close');
+  idle[0]?.destroy();
+  await waitFor(async () => (await fetch(`${server.url}/healthz`)).ok);
+  idle[1]?.destroy();
+});
+
+/** `request_timeout` of mod_lhc, by default. */
+const MOD_LHC_TIMEOUT_MS = 15_000;
+
+describe('unverified bodies of the webhook', () => {
+  /** Headers as they should be. Nobody can know from them whether the signature is right. */
+  const head = (server: Listening, length: number) =>
+    [
+      'POST /ejabberd/events HTTP/1.1',
+      `Host: 127.0.0.1:${server.port}`,
+      'webhook-id: b',
+      `webhook-timestamp: ${Math.floor(Date.now() / 1000)}`,
+      `webhook-signature: v1,${Buffer.alloc(32).toString('base64')}`,
+      `Content-Length: ${length}`,
+      '',
+      '',
+    ].join('\r\n');
+  const open = (server: Listening, length = 4_000_000) => {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(head(server, length));
+    return socket;
+  };
+  const batch = (server: Listening) => {
+    const body = '[]';
+    const at = new Date();
+    return fetch(`${server.url}/ejabberd/events`, {
+      method: 'POST',
+      body,
+      signal: AbortSignal.timeout(MOD_LHC_TIMEOUT_MS),
+      headers: {
+        'webhook-id': 'real',
+        'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+        'webhook-signature': new Webhook(WEBHOOK_SECRET).sign('real', at, body),
+      },
+    });
+  };
+
+  test('the headers are looked at before a byte of the body', async () => {
+    const { server } = await start({ now: Date.now });
+    for (const line of ['webhook-timestamp', 'webhook-signature']) {
+      const socket = connect(server.port, '127.0.0.1');
+      const lines = head(server, 4_000_000).split('\r\n');
+      socket.write(lines.map((each) => (each.startsWith(line) ? `${line}: 1` : each)).join('\r\n'));
+      expect(await text(socket)).toContain('401 Unauthorized');
+    }
+  });
+
+  test('that come slowly do not keep a real sender out', async () => {
+    const { server, calls } = await start({ now: Date.now });
+    const slow = Array.from({ length: UNVERIFIED_AT_ONCE + 20 }, () => open(server));
+    await Promise.all(slow.map((socket) => once(socket, 'connect')));
+    await delay(50); // let them take their places; nothing depends on it
+    expect((await batch(server)).status).toBe(204);
+    expect(calls.batches).toHaveLength(1);
+    for (const socket of slow) socket.destroy();
+  });
+
+  test('wait in a bounded line', async () => {
+    const { server } = await start({ now: Date.now });
+    const most = UNVERIFIED_AT_ONCE + UNVERIFIED_WAITING;
+    const slow = Array.from({ length: most + 40 }, () => open(server));
+    const answer = await Promise.race(slow.map((socket) => text(socket)));
+    expect(answer).toContain('503 Service Unavailable');
+    expect(answer).toContain(`Retry-After: ${UNVERIFIED_RETRY_AFTER_S}`);
+    for (const socket of slow) socket.destroy();
+  });
 });
 
 test('bytes that are not HTTP get 400, and the server goes on', async () => {

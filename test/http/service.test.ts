@@ -25,7 +25,7 @@ test('/readyz says which part is away; only the admin sees the reasons and the u
     {
       status: 'not-ready',
       version: '0.0.0-test',
-      checks: { eventstore: { ok: true }, ejabberd: { ok: false } },
+      checks: { eventstore: { ok: true }, ejabberd: { ok: false }, webhooks: { ok: true } },
       unfit: { count: 1 },
     },
   ]);
@@ -128,6 +128,7 @@ test('/openapi.json is OpenAPI 3.1 with the schemas that the parsers use', async
     '400',
     '401',
     '404',
+    '408',
     '409',
     '413',
     '415',

@@ -1,27 +1,52 @@
 /** Request bodies, read up to a limit. */
 import type { HonoRequest } from 'hono';
 import { AppError } from '../../errors.ts';
+import { ProblemError, problem } from './problem.ts';
 
 /** The body of a command at most. */
 export const MAX_COMMAND_BYTES = 256 * 1024;
-/** A batch of webhook events at most. */
-export const MAX_EVENTS_BYTES = 4 * 1024 * 1024;
+/**
+ * A batch of webhook events at most. mod_lhc posts 256 kB, or one event if that is longer; an older one bounds its texts
+ * only by the size of a stanza (1 MiB as text can be 6 MiB as JSON).
+ */
+export const MAX_EVENTS_BYTES = 8 * 1024 * 1024;
+/** How long a body may take from the end of the headers to its last byte, by default. */
+export const BODY_DEADLINE_MS = 10_000;
+
+/** The answer to a body that does not come to its end in time. The server then closes the connection. */
+export const tooSlow = (): ProblemError =>
+  new ProblemError(problem('request-timeout', 'the body took too long; send the same again'));
 
 /**
  * Reads the body.
+ * @param ending aborted when the body must not be waited for any longer
  * @throws {AppError} `too-large`; `invalid` when the caller hung up before the end
+ * @throws {ProblemError} `request-timeout`
  */
-export async function readBytes(request: HonoRequest, maxBytes: number): Promise<Uint8Array> {
+export async function readBytes(
+  request: HonoRequest,
+  maxBytes: number,
+  { deadlineMs = BODY_DEADLINE_MS, ending }: { deadlineMs?: number; ending?: AbortSignal } = {},
+): Promise<Uint8Array> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const end = () => reject(tooSlow());
+  const timer = setTimeout(end, deadlineMs);
+  ending?.addEventListener('abort', end);
+  const reading = read(request, maxBytes);
+  reading.catch(() => undefined); // it ends with the connection, perhaps after the deadline
   try {
-    return await read(request, maxBytes);
+    return await Promise.race([reading, late]);
   } catch (error) {
-    if (error instanceof AppError) throw error;
+    if (error instanceof AppError || error instanceof ProblemError) throw error;
     throw new AppError(
       'invalid',
       'the connection ended before the body did',
       { field: '' },
       { cause: error },
     );
+  } finally {
+    clearTimeout(timer);
+    ending?.removeEventListener('abort', end);
   }
 }
 
@@ -50,12 +75,16 @@ async function readChunks(request: HonoRequest, maxBytes: number): Promise<Uint8
 const tooLarge = (maxBytes: number) =>
   new AppError('too-large', `the body is larger than ${maxBytes} bytes`);
 
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+const lenientUtf8 = new TextDecoder();
 
-/** @throws {AppError} `invalid` if the bytes are not JSON in UTF-8 */
-export function parseJson(bytes: Uint8Array): unknown {
+/**
+ * @param lenient true: U+FFFD stands for bytes that are not UTF-8
+ * @throws {AppError} `invalid` if the bytes are not JSON in UTF-8
+ */
+export function parseJson(bytes: Uint8Array, lenient = false): unknown {
   try {
-    return JSON.parse(utf8.decode(bytes));
+    return JSON.parse((lenient ? lenientUtf8 : strictUtf8).decode(bytes));
   } catch (error) {
     throw new AppError('invalid', 'the body is not JSON in UTF-8', { field: '' }, { cause: error });
   }

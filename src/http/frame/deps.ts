@@ -32,6 +32,8 @@ export interface EndpointDeps {
   readonly logger: Logger;
   /** How long a query waits for its `minPosition`, in ms. Default `POSITION_WAIT_MS` (reading.ts). */
   readonly positionWaitMs?: number;
+  /** How long a body may take, in ms. Default `BODY_DEADLINE_MS` (body.ts). */
+  readonly bodyDeadlineMs?: number;
 }
 
 export interface RequestMetrics {

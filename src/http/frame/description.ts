@@ -23,6 +23,7 @@ const REASONS: Readonly<Record<number, string>> = {
   400: 'The request is invalid; `errors` names each field',
   401: 'No key, a wrong key, a key of another tenant, or an unknown tenant: the same answer for all',
   404: 'Not found. With the admin token also: no such tenant',
+  408: 'The body took too long to arrive',
   409: 'The current state does not allow it; `detail` says why',
   413: 'The body is too large',
   415: 'The body is not JSON',
@@ -130,7 +131,7 @@ function problems({ path, access, params, query, body, command, problems: own = 
   if (access.scheme) statuses.add(401);
   if (path.includes('{tenant}')) statuses.add(404);
   if (params || query || body || command) statuses.add(400);
-  if (body) statuses.add(413).add(415);
+  if (body) statuses.add(408).add(413).add(415);
   if (command) statuses.add(409).add(503);
   const entries = [...statuses].sort().map((status) => [
     status,

@@ -64,6 +64,8 @@ export interface Call<A, P, Q, B> {
   readonly freshId: string;
   /** Closes the socket, whatever still waits in it. @returns false if there is no socket */
   hangUp(): boolean;
+  /** The address that the request came from; '' if there is no socket. */
+  readonly remoteAddress: string;
   readonly caller: A;
   readonly params: P;
   readonly query: Q;
@@ -93,7 +95,7 @@ export function addEndpoint<
     freshId: string,
   ): Promise<Answer | Problem> => {
     const caller = access.authorize(request);
-    const parts = await parse(spec, request);
+    const parts = await parse(spec, request, bodyLimits(deps));
     if (isProblem(parts)) return parts;
     // Each part is the output of its schema. Where there is no schema, the type of the part is undefined.
     const result = await handle({
@@ -101,6 +103,7 @@ export function addEndpoint<
       requestId,
       freshId,
       hangUp: () => hangUp(env),
+      remoteAddress: (env as NodeBindings | undefined)?.incoming?.socket.remoteAddress ?? '',
       caller,
       ...parts,
     } as Call<A, z.output<P>, z.output<Q>, z.output<B>>);
@@ -128,6 +131,10 @@ export function addEndpoint<
   describe(app, spec);
 }
 
+/** How long the frame waits for a body. */
+export const bodyLimits = ({ bodyDeadlineMs }: EndpointDeps): { deadlineMs?: number } =>
+  bodyDeadlineMs === undefined ? {} : { deadlineMs: bodyDeadlineMs };
+
 interface Parts {
   params?: unknown;
   query?: unknown;
@@ -138,6 +145,7 @@ interface Parts {
 async function parse(
   { params, query, body }: Pick<Spec<unknown, z.ZodType, z.ZodType, z.ZodType>, keyof Parts>,
   request: HonoRequest,
+  limits: { deadlineMs?: number },
 ): Promise<Parts | Problem> {
   const parts: Parts = {};
   if (params) {
@@ -156,7 +164,7 @@ async function parse(
         { field: 'Content-Type', reason: 'is not application/json' },
       ]);
     }
-    const result = body.safeParse(parseJson(await readBytes(request, MAX_COMMAND_BYTES)));
+    const result = body.safeParse(parseJson(await readBytes(request, MAX_COMMAND_BYTES, limits)));
     if (!result.success) return invalid(result.error.issues);
     parts.body = result.data;
   }
@@ -165,6 +173,7 @@ async function parse(
 
 /** What @hono/node-server adds to a request. */
 interface NodeBindings {
+  readonly incoming?: { readonly socket: { readonly remoteAddress?: string } };
   readonly outgoing?: { destroy(): void };
 }
 

@@ -3,7 +3,12 @@ import type { z } from 'zod';
 import { AppError, type ErrorCode } from '../../errors.ts';
 
 /** The codes of {@link AppError}, and those that only HTTP has. */
-type ProblemCode = ErrorCode | 'method-not-allowed' | 'unsupported-media-type' | 'internal';
+type ProblemCode =
+  | ErrorCode
+  | 'method-not-allowed'
+  | 'request-timeout'
+  | 'unsupported-media-type'
+  | 'internal';
 
 export interface FieldError {
   /** A path within the body, or the name of a parameter or header. */
@@ -35,6 +40,7 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   unauthorized: { status: 401, title: 'Not authorized', detail: 'Send a key that is valid here.' },
   'not-found': { status: 404, title: 'Not found' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
+  'request-timeout': { status: 408, title: 'Request too slow' },
   refused: { status: 409, title: 'Refused in this state' },
   conflict: { status: 409, title: 'Conflict' },
   'too-large': { status: 413, title: 'Too large' },
@@ -72,8 +78,20 @@ export function problem(
   };
 }
 
+/** Thrown where a problem is found that only HTTP has. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail);
+    this.problem = problem;
+  }
+}
+
 /** Makes a problem of anything that was thrown: the one place where error codes become HTTP statuses. */
 export function problemOf(error: unknown): Problem {
+  if (error instanceof ProblemError) return error.problem;
   if (!(error instanceof AppError)) return problem('internal', '');
   const { code, message, details } = error;
   const retryAfter = typeof details.retryAfter === 'number' && { retryAfter: details.retryAfter };

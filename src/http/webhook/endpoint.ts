@@ -1,26 +1,31 @@
 /**
- * The webhook of mod_lhc: signed batches of events. A batch is stored as a whole, or mod_lhc sends it again
+ * The webhook of mod_lhc: signed batches of events. If the event store is away, mod_lhc sends the batch again
  * (docs/contracts.md). Only src/http/app.ts imports the folder.
  */
 import { z } from '@hono/zod-openapi';
-import { AppError } from '../../errors.ts';
+import { AppError, hasCode } from '../../errors.ts';
 import type { Access } from '../frame/auth.ts';
 import { MAX_EVENTS_BYTES, parseJson, readBytes } from '../frame/body.ts';
-import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import { type Api, addEndpoint, bodyLimits } from '../frame/endpoint.ts';
 import type { WebhookReceipts } from './receipts.ts';
 import { createSignatureCheck } from './signature.ts';
+import { createUnverifiedBodies } from './unverified.ts';
 
 /** The signature covers the body, so the endpoint checks it after the body is read. */
 const bySignature: Access<null> = { scheme: 'webhook', authorize: () => null };
 
-/** @param secrets `whsec_…`; several during a rotation */
+/**
+ * The headers are looked at first, then a few unverified bodies at a time are read.
+ * @param secrets `whsec_…`; several during a rotation
+ */
 export function addWebhookEndpoint(
   api: Api,
   secrets: readonly string[],
   receipts: WebhookReceipts,
 ): void {
   const { inbox, now } = api.deps;
-  const checkSignature = createSignatureCheck(secrets, now);
+  const check = createSignatureCheck(secrets, now);
+  const unverified = createUnverifiedBodies();
   addEndpoint(
     api,
     {
@@ -29,30 +34,43 @@ export function addWebhookEndpoint(
       operationId: 'takeEvents',
       tag: 'ejabberd',
       summary: 'A batch of events from mod_lhc',
-      description: `A JSON array of events in order, at most ${MAX_EVENTS_BYTES} bytes.`,
+      description: `A JSON array of events of one queue in order, at most ${MAX_EVENTS_BYTES} bytes. 503 means that the event store is away, or that too many requests wait: send the same again. No event can be the reason.`,
       access: bySignature,
-      success: { status: 204, description: 'Every event is durable or set aside' },
-      problems: [400, 413, 503],
+      success: { status: 204, description: 'Every event is durable, set aside or of no use' },
+      problems: [400, 408, 413, 503],
     },
-    async ({ request }) => {
-      const bytes = await readBytes(request, MAX_EVENTS_BYTES);
+    async ({ request, remoteAddress }) => {
       const sentAt = Number(request.header('webhook-timestamp') ?? Number.NaN);
-      try {
-        checkSignature(request, bytes);
-      } catch (error) {
-        receipts.onRefused(sentAt);
+      const read = async () => {
+        const claim = check.claimOf(request);
+        return unverified(remoteAddress, async (ending) => {
+          const limits = { ...bodyLimits(api.deps), ending };
+          const bytes = await readBytes(request, MAX_EVENTS_BYTES, limits);
+          check.verify(claim, bytes);
+          return bytes;
+        });
+      };
+      const bytes = await read().catch((error: unknown) => {
+        if (hasCode(error, 'unauthorized')) receipts.onRefused(sentAt);
         throw error;
-      }
-      const events = z.array(z.unknown()).safeParse(parseJson(bytes));
-      if (!events.success) throw new AppError('invalid', 'the body is not an array', { field: '' });
+      });
+      let events: unknown[];
       try {
-        await inbox.take(events.data);
+        events = eventsIn(bytes);
+        await inbox.take(events);
       } catch (error) {
         receipts.onFailed(error);
         throw error;
       }
-      receipts.onAccepted(events.data, sentAt);
+      receipts.onAccepted(events, sentAt);
       return { status: 204 };
     },
   );
+}
+
+/** A byte that is not UTF-8 must not hold up what comes behind it. @throws {AppError} `invalid` if it is no JSON array */
+function eventsIn(bytes: Uint8Array): unknown[] {
+  const events = z.array(z.unknown()).safeParse(parseJson(bytes, true));
+  if (!events.success) throw new AppError('invalid', 'the body is not an array', { field: '' });
+  return events.data;
 }

@@ -1,6 +1,6 @@
 /** What mod_lhc's webhook has received since this process started: for `xmpp-chat doctor` and for alerts. */
 import { z } from 'zod';
-import { messageOf } from '../../errors.ts';
+import { AppError, messageOf } from '../../errors.ts';
 
 /** The receipts of one virtual host. */
 interface HostReceipts {
@@ -18,14 +18,19 @@ export interface WebhookReceipts {
   onAccepted(events: readonly unknown[], sentAt: number): void;
   /** A batch with a wrong or stale signature. Anybody can send one. */
   onRefused(sentAt: number): void;
-  /** A batch with a right signature that could not be stored. */
+  /** A batch with a right signature that could not be taken. */
   onFailed(error: unknown): void;
+  /** For /readyz. @throws {AppError} `unavailable` if a batch has failed within {@link FAILING_MS} */
+  check(): Promise<void>;
   view(): {
     readonly hosts: Readonly<Record<string, Readonly<HostReceipts>>>;
     readonly refused: { count: number; at: number | null; clockOffset: number | null };
     readonly failed: { count: number; at: number | null; reason: string | null };
   };
 }
+
+/** Batches count as failing for so long after a failure. mod_lhc sends a failed batch again within a minute. */
+export const FAILING_MS = 120_000;
 
 const MAX_VERSION_CHARACTERS = 40;
 const MAX_REASON_CHARACTERS = 300;
@@ -93,6 +98,12 @@ export function createWebhookReceipts(
       failed.count += 1;
       failed.at = now();
       failed.reason = messageOf(error).slice(0, MAX_REASON_CHARACTERS);
+    },
+    async check() {
+      const { at, count, reason } = failed;
+      if (at === null || now() - at > FAILING_MS) return;
+      const times = count === 1 ? 'one failure' : `${count} failures`;
+      throw new AppError('unavailable', `batches of mod_lhc fail (${times}): ${reason}`);
     },
     view: () => ({ hosts: Object.fromEntries(hosts), refused, failed }),
   };

@@ -5,35 +5,59 @@ import { unauthorized } from '../frame/auth.ts';
 
 /** How far the sender's clock may be from ours. An older batch could be a replay. */
 export const SIGNATURE_TOLERANCE_S = 300;
+/** Signatures of one request that are compared. A sender has one for each secret of a rotation. */
+export const MAX_SIGNATURES = 8;
+/** Bytes of an HMAC-SHA256. */
+const SIGNATURE_BYTES = 32;
+
+/** What the headers of a webhook claim. */
+export interface Claim {
+  readonly id: string;
+  readonly timestamp: string;
+  readonly signatures: readonly Buffer[];
+}
+
+export interface SignatureCheck {
+  /**
+   * Reads the headers, before anybody reads the body.
+   * @throws {AppError} `unauthorized` if a header is missing or malformed, or the timestamp is stale
+   */
+  claimOf(request: HonoRequest): Claim;
+  /** @throws {AppError} `unauthorized` if no secret has signed this body */
+  verify(claim: Claim, body: Uint8Array): void;
+}
 
 /**
  * @param secrets `whsec_…`; any of them may have signed (rotation)
  * @param now ms since 1970
- * @returns throws {@link AppError} `unauthorized` if the signature is missing, wrong or stale
  */
 export function createSignatureCheck(
   secrets: readonly string[],
   now: () => number,
-): (request: HonoRequest, body: Uint8Array) => void {
+): SignatureCheck {
   const keys = secrets.map((secret) => Buffer.from(secret.replace(/^whsec_/, ''), 'base64'));
-  return (request, body) => {
-    const id = request.header('webhook-id');
-    const timestamp = request.header('webhook-timestamp') ?? '';
-    const signatures = (request.header('webhook-signature') ?? '').split(' ');
-    if (!id || !/^\d{1,12}$/.test(timestamp)) throw unauthorized();
-    if (Math.abs(now() / 1000 - Number(timestamp)) > SIGNATURE_TOLERANCE_S) throw unauthorized();
-    const presented = signatures
-      .filter((signature) => signature.startsWith('v1,'))
-      .map((signature) => Buffer.from(signature.slice('v1,'.length), 'base64'));
-    const isValid = keys.some((key) => {
-      const expected = createHmac('sha256', key)
-        .update(`${id}.${timestamp}.`)
-        .update(body)
-        .digest();
-      return presented.some(
-        (one) => one.length === expected.length && timingSafeEqual(one, expected),
-      );
-    });
-    if (!isValid) throw unauthorized();
+  return {
+    claimOf(request) {
+      const id = request.header('webhook-id') ?? '';
+      const timestamp = request.header('webhook-timestamp') ?? '';
+      const signatures = (request.header('webhook-signature') ?? '')
+        .split(' ', 2 * MAX_SIGNATURES)
+        .filter((signature) => signature.startsWith('v1,'))
+        .map((signature) => Buffer.from(signature.slice('v1,'.length), 'base64'))
+        .filter(({ length }) => length === SIGNATURE_BYTES)
+        .slice(0, MAX_SIGNATURES);
+      const isTimely = Math.abs(now() / 1000 - Number(timestamp)) <= SIGNATURE_TOLERANCE_S;
+      const isWellFormed = id !== '' && /^\d{1,12}$/.test(timestamp) && signatures.length > 0;
+      if (keys.length === 0 || !isWellFormed || !isTimely) throw unauthorized();
+      return { id, timestamp, signatures };
+    },
+    verify({ id, timestamp, signatures }, body) {
+      const isValid = keys.some((key) => {
+        const hmac = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body);
+        const expected = hmac.digest();
+        return signatures.some((one) => timingSafeEqual(one, expected));
+      });
+      if (!isValid) throw unauthorized();
+    },
   };
 }

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
@@ -78,12 +79,28 @@ describe('a batch of events', () => {
     expect(calls.batches).toEqual([]);
   });
 
-  test('may have 4 MiB, and not more', async () => {
+  test('may have one event of any size that a stanza can have, and 8 MiB at most', async () => {
     const { send, calls } = post();
-    const batch = (bytes: number) => JSON.stringify(['x'.repeat(bytes)]);
-    expect((await send(batch(4_000_000))).status).toBe(204);
-    expect((await send(batch(4 * 1024 * 1024))).status).toBe(413);
+    const batch = (characters: number) => JSON.stringify([{ text: '\u0001'.repeat(characters) }]);
+    expect((await send(batch(1024 * 1024))).status).toBe(204); // 6 MiB as JSON
+    expect((await send(batch(1.4 * 1024 * 1024))).status).toBe(413);
     expect(calls.batches).toHaveLength(1);
+  });
+
+  test('with bytes that are not UTF-8 is taken: they must not hold up what comes behind it', async () => {
+    const { ask, calls } = fakeApp({ now: Date.now });
+    const raw = Buffer.from('["a\xff\xfeb"]', 'latin1');
+    const at = new Date();
+    const hmac = createHmac('sha256', Buffer.from(WEBHOOK_SECRET.slice('whsec_'.length), 'base64'));
+    const timestamp = String(Math.floor(at.getTime() / 1000));
+    const headers = {
+      'webhook-id': 'b',
+      'webhook-timestamp': timestamp,
+      'webhook-signature': `v1,${hmac.update(`b.${timestamp}.`).update(raw).digest('base64')}`,
+    };
+    const { status } = await ask('POST', '/ejabberd/events', { raw, key: null, headers });
+    expect(status).toBe(204);
+    expect(calls.batches).toEqual([['a\ufffd\ufffdb']]);
   });
 
   test('that could not be stored is 503 with Retry-After', async () => {

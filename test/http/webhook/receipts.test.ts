@@ -2,7 +2,7 @@ import { Webhook } from 'standardwebhooks';
 import { expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import type { HttpDeps } from '../../../src/http/deps.ts';
-import { createWebhookReceipts } from '../../../src/http/webhook/receipts.ts';
+import { createWebhookReceipts, FAILING_MS } from '../../../src/http/webhook/receipts.ts';
 import { ADMIN, fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
 
 it('keeps receipts of our own hosts only, however many a batch names', () => {
@@ -65,4 +65,25 @@ it('tells accepted, refused and failed batches apart, for admins and for Prometh
   const { text } = await ask('GET', '/metrics', { key: ADMIN });
   expect(text).toContain('xmpp_chat_webhooks_refused_total 2');
   expect(text).toContain('xmpp_chat_webhooks_failed_total 1');
+
+  const ready = await ask('GET', '/readyz', { key: ADMIN });
+  expect(ready.status).toBe(200); // the event store has a check of its own
+  expect(ready.json.checks.webhooks).toEqual({
+    ok: false,
+    reason: 'batches of mod_lhc fail (one failure): the store is away',
+  });
+});
+
+it('a failure is forgotten after a while', async () => {
+  let now = 1_000_000;
+  const receipts = createWebhookReceipts(
+    () => true,
+    () => now,
+  );
+  await receipts.check();
+  receipts.onFailed(new AppError('unavailable', 'the store is away'));
+  await expect(receipts.check()).rejects.toMatchObject({ code: 'unavailable' });
+  now += FAILING_MS + 1;
+  await receipts.check();
+  expect(receipts.view().failed.count).toBe(1);
 });
