@@ -1,5 +1,5 @@
 /** A host that several tenants share: each has a queue of its own, and waits for nobody else's. */
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { FAST_OPERATORS, testEjabberd } from '../support/ejabberd.ts';
@@ -11,7 +11,18 @@ const receiver = await startReceiver();
 const ejabberd = await testEjabberd({
   webhook: { url: receiver.url, secret: receiver.secret },
   modLhc: { ...FAST_OPERATORS, max_backoff: 1, request_timeout: 2, max_queue: 160, max_tenants: 4 },
+  extraConfig: {
+    api_permissions: { all: { from: ['mod_http_api'], who: { ip: '127.0.0.0/8' }, what: '*' } },
+  },
 });
+async function call(command: string, body: Readonly<Record<string, string>>): Promise<void> {
+  const response = await fetch(`${ejabberd.apiUrl}/${command}`, {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+  });
+  expect(response.status, await response.text()).toBe(200);
+}
 const { host } = ejabberd;
 const spool = join(ejabberd.dir, 'spool', 'mod_lhc', host);
 for (const instance of ['acme', 'beta', 'gamma', 'delta']) {
@@ -136,4 +147,61 @@ it('after a kill each queue keeps its messages, id and numbers, and begins with 
   for (const instance of ['', 'beta', 'gamma']) {
     await waitFor(() => starts(instance).length >= 2);
   }
+});
+
+it('a changed bound begins all queues anew, and nothing is lost or passes unseen', async () => {
+  const acme = await connect('acme');
+  await acme.sendAndAck(visitorOf('acme'), 'x', 'before-reload');
+  await receiver.event('message', ({ id }) => id === 'before-reload');
+  receiver.answer(503);
+  await acme.sendAndAck(visitorOf('acme'), 'x', 'waits-for-reload');
+  const before = { id: queueOf('acme'), starts: starts('acme').length };
+  const file = join(ejabberd.dir, 'ejabberd.yml');
+  const config = JSON.parse(await readFile(file, 'utf8'));
+  config.modules.mod_lhc.max_queue = 400;
+  await writeFile(file, JSON.stringify(config));
+  const reloaded = call('reload_config', {});
+  // The roster is an IQ, which needs the module's tables.
+  for (let n = 0; n < 20; n += 1) await acme.roster();
+  await reloaded;
+  receiver.answer(204);
+  await waitFor(() => starts('acme').length > before.starts);
+  const id = await acme.sendAndAck(visitorOf('acme'), 'x');
+  await receiver.event('message', (message) => message.id === id);
+  expect(queueOf('acme')).toBe(before.id);
+  const last = eventsOf('acme').findLastIndex(({ type }) => type === 'module.started');
+  expect(eventsOf('acme').slice(last - 1)).toMatchObject([
+    { type: 'message', id: 'waits-for-reload' },
+    { type: 'module.started', reason: 'start' },
+    { type: 'operator.connected', user: 'olga.acme' },
+    { type: 'operator.presence', show: 'available' },
+    { type: 'message', id },
+  ]);
+  await acme.disconnect();
+});
+
+it('the empty queue of a tenant that is gone is removed at the next start', async () => {
+  await call('srg_delete', { group: 'operators.gamma', host });
+  const folder = join(spool, 'instances');
+  const isEmpty = async () => {
+    const files = await readdir(join(folder, 'gamma'));
+    const segments = files.filter((name) => name.endsWith('.seg'));
+    const sizes = segments.map(
+      async (name) => (await readFile(join(folder, 'gamma', name))).length,
+    );
+    return Math.max(...(await Promise.all(sizes))) <= 33;
+  };
+  // Some seconds after its last event was accepted.
+  await waitFor(isEmpty, { deadlineMs: 20_000 });
+  const before = { gamma: starts('gamma').length, beta: starts('beta').length };
+  await ejabberd.stop();
+  await ejabberd.start();
+  await waitFor(() => starts('beta').length > before.beta);
+  expect(await readdir(folder)).not.toContain('gamma');
+  expect(starts('gamma').length).toBe(before.gamma);
+  // Its place is free.
+  const delta = await connect('delta');
+  const id = await delta.sendAndAck(visitorOf('delta'), 'x');
+  await receiver.event('message', (message) => message.id === id);
+  await delta.disconnect();
 });

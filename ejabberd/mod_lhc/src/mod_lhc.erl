@@ -66,8 +66,7 @@ reload(Host, New, _Old) ->
             mod_lhc_posts:reload(After),
             mod_lhc_sender:reload(After);
         false ->
-            stop_child(Host),
-            {ok, _} = supervisor:start_child(ejabberd_gen_mod_sup, child(Host)),
+            ok = mod_lhc_sup:restart_queues(After),
             mod_lhc_hooks:request_reports(Host, all)
     end,
     ok.
@@ -77,13 +76,14 @@ depends(_Host, _Opts) ->
     [{mod_shared_roster, soft}].
 
 child(Host) ->
-    #{id => gen_mod:get_module_proc(Host, mod_lhc_sup), start => {mod_lhc_sup, start_link, [Host]},
+    #{sup := Name} = config(Host),
+    #{id => Name, start => {mod_lhc_sup, start_link, [Host]},
       restart => transient, shutdown => infinity, type => supervisor}.
 
 stop_child(Host) ->
-    Id = gen_mod:get_module_proc(Host, mod_lhc_sup),
-    _ = supervisor:terminate_child(ejabberd_gen_mod_sup, Id),
-    _ = supervisor:delete_child(ejabberd_gen_mod_sup, Id),
+    #{sup := Name} = config(Host),
+    _ = supervisor:terminate_child(ejabberd_gen_mod_sup, Name),
+    _ = supervisor:delete_child(ejabberd_gen_mod_sup, Name),
     ok.
 
 %% Priorities were measured on 23.01, 24.12 and 26.07. The archive is at 88 and carbons are at 89: an operator's message
@@ -143,7 +143,7 @@ set_config(Host, Opts) ->
     Plain = [batch_size, batch_bytes, max_queue, max_queue_size, connect_timeout, request_timeout, max_backoff,
              ping_interval, ping_timeout, visitor_prefix, cacertfile, max_tenants, max_operator_share, max_text_size,
              message_rate, message_burst, signal_rate, signal_burst],
-    Processes = [{queues, mod_lhc_queues_table}, {queues_proc, mod_lhc_queues}, {tenants_sup, mod_lhc_tenants_sup},
+    Processes = [{sup, mod_lhc_sup}, {queues, mod_lhc_queues_table}, {queues_proc, mod_lhc_queues}, {tenants_sup, mod_lhc_tenants_sup},
                  {posts, mod_lhc_posts}, {seen, mod_lhc_seen}, {members, mod_lhc_members},
                  {sessions, mod_lhc_sessions}],
     Names = maps:from_list([{Name, gen_mod:get_module_proc(Host, Base)} || {Name, Base} <- Processes]),

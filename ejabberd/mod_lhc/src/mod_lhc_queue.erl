@@ -22,7 +22,7 @@
 -module(mod_lhc_queue).
 -behaviour(gen_server).
 
--export([start_link/2, append/4, add/3, flush/1, fetch/3, ack/2, info/1]).
+-export([start_link/2, append/4, add/3, flush/1, fetch/3, ack/2, info/1, is_empty/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1, format_status/2]).
 %% For tests.
 -export([owner/1]).
@@ -200,6 +200,13 @@ ack(Queue, Last) ->
                          entries := non_neg_integer(), bytes := non_neg_integer()}.
 info(Queue) ->
     gen_server:call(pid(Queue), info, ?INFO_TIMEOUT).
+
+%% True if nothing waits in this folder, which no process uses: a queue that was empty for a while has only an empty
+%% segment (see purge/1).
+-spec is_empty(file:filename_all()) -> boolean().
+is_empty(Dir) ->
+    lists:all(fun(Name) -> filelib:file_size(filename:join(Dir, Name)) =< ?HEADER end,
+              filelib:wildcard("*.{seg,bad}", to_list(Dir))).
 
 %%% ---------------------------------------------------------------- gen_server
 

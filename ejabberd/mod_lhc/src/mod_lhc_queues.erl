@@ -77,7 +77,7 @@ init(Host) ->
     Tenants = maps:from_list([{monitor(process, Pid), Instance} || {Instance, Pid} <- Running]),
     Folders = filelib:wildcard("*", filename:join(to_list(Dir), "instances")),
     Instances = [Instance || Name <- Folders, Instance <- [unicode:characters_to_binary(Name)],
-                             mod_lhc_names:is_instance(Instance)],
+                             mod_lhc_names:is_instance(Instance), not is_gone(Instance, Host, Config)],
     {_, State} = lists:foldl(fun(Instance, {_, Acc}) -> open(Instance, Config, Acc) end,
                              {ok, #state{host = Host, tenants = Tenants}},
                              [Instance || Instance <- [<<>> | Instances], not lists:keymember(Instance, 1, Running)]),
@@ -155,6 +155,18 @@ start(Instance, Number, #{queues := Table, tenants_sup := Sup} = Config, #state{
         {error, _} ->
             erlang:send_after(?REOPEN_AFTER, self(), {reopen, Instance}),
             {{error, down}, State}
+    end.
+
+%% True if the tenant has no group any more and nothing waits: the folder is removed, so it takes no place of another
+%% tenant.
+is_gone(Instance, Host, Config) ->
+    Folder = folder(Instance, Config),
+    case mod_lhc_queue:is_empty(Folder) andalso not mod_lhc_tenant:has_operators(Instance, Host) of
+        true ->
+            ?LOG_NOTICE("mod_lhc: the tenant ~ts on ~ts has no group of operators any more; its empty queue is removed",
+                        [Instance, Host]),
+            file:del_dir_r(Folder) =:= ok;
+        false -> false
     end.
 
 folder(<<>>, #{dir := Dir}) -> Dir;

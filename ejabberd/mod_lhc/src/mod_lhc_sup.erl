@@ -4,10 +4,21 @@
 -module(mod_lhc_sup).
 -behaviour(supervisor).
 
--export([start_link/1, init/1]).
+-export([start_link/1, restart_queues/1]).
+-export([init/1]).
 
 start_link(Host) ->
-    supervisor:start_link({local, gen_mod:get_module_proc(Host, ?MODULE)}, ?MODULE, Host).
+    #{sup := Name} = mod_lhc:config(Host),
+    supervisor:start_link({local, Name}, ?MODULE, Host).
+
+%% All queues begin anew, with the configuration of now. The tables stay, because hooks use them meanwhile. What cannot be
+%% recorded is refused.
+-spec restart_queues(mod_lhc:config()) -> ok.
+restart_queues(#{sup := Name, queues := Queues, sessions := Sessions}) ->
+    [ok = supervisor:terminate_child(Name, Child) || Child <- [queues, tenants]],
+    [ets:delete_all_objects(Table) || Table <- [Queues, Sessions]],
+    [{ok, _} = supervisor:restart_child(Name, Child) || Child <- [tenants, queues]],
+    ok.
 
 init(Host) ->
     #{seen := Seen, members := Members, sessions := Sessions, queues := Queues, tenants_sup := TenantsSup} =

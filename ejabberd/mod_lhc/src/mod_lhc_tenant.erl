@@ -6,7 +6,7 @@
 
 -module(mod_lhc_tenant).
 
--export([new/1, party/3, operator/3, fresh_operator/3, operator_instance/3]).
+-export([new/1, party/3, operator/3, fresh_operator/3, has_operators/2]).
 
 -include("xmpp.hrl").
 
@@ -83,11 +83,16 @@ operator_instance(User, Host, #{members := Table}) ->
 ask(_User, _Host, []) ->
     none;
 ask(User, Host, [Instance | Others]) ->
-    Group = mod_lhc_names:group(Instance),
     %% is_user_in_group/3 crashes if there is no such group and the account is not in it (seen on 23.01; the same source on
     %% 24.12 and 26.07).
-    case gen_mod:is_loaded(Host, mod_shared_roster) andalso mod_shared_roster:get_group_opts(Host, Group) =/= error
-        andalso mod_shared_roster:is_user_in_group({User, Host}, Group, Host) of
+    case has_operators(Instance, Host)
+        andalso mod_shared_roster:is_user_in_group({User, Host}, mod_lhc_names:group(Instance), Host) of
         true -> Instance;
         false -> ask(User, Host, Others)
     end.
+
+%% True if the tenant has a group of operators.
+-spec has_operators(instance(), binary()) -> boolean().
+has_operators(Instance, Host) ->
+    gen_mod:is_loaded(Host, mod_shared_roster)
+        andalso mod_shared_roster:get_group_opts(Host, mod_lhc_names:group(Instance)) =/= error.

@@ -219,6 +219,7 @@ purge_test() ->
         until(fun() -> case segments(Dir) of [Only] -> Only =/= Before; _ -> false end end),
         [After] = segments(Dir),
         ?HEADER = filelib:file_size(After),
+        true = mod_lhc_queue:is_empty(Dir),
         die(),
         start(Dir),
         ok = append(2),
@@ -373,6 +374,7 @@ mode_test() ->
         ok = append(1),
         [File] = segments(Dir),
         8#600 = mode(File),
+        false = mod_lhc_queue:is_empty(Dir),
         8#700 = mode(Dir)
     end).
 
