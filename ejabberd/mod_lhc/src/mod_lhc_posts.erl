@@ -6,7 +6,7 @@
 -behaviour(gen_server).
 
 -export([start_link/1, reload/1, enter/1, leave/2, may_log/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1, format_status/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1]).
 
 %% Posts of one host at the same time.
 -define(PLACES, 8).
@@ -68,8 +68,11 @@ terminate(_Reason, #state{free = Free, busy = Busy}) ->
 format_status(Status) ->
     mod_lhc_log:status(Status).
 
+-if(?OTP_RELEASE < 25).
+-export([format_status/2]).
 format_status(_, _) ->
     mod_lhc_log:status().
+-endif.
 
 call(enter, From, #state{line = Line} = State) ->
     {noreply, fill(State#state{line = queue:in(From, Line)})};

@@ -23,7 +23,7 @@
 -behaviour(gen_server).
 
 -export([start_link/2, append/4, add/3, flush/1, fetch/3, ack/2, info/1, is_empty/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1, format_status/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2, format_status/1]).
 %% For tests.
 -export([owner/1]).
 
@@ -252,8 +252,11 @@ terminate(Reason, State) ->
 format_status(Status) ->
     mod_lhc_log:status(Status).
 
+-if(?OTP_RELEASE < 25).
+-export([format_status/2]).
 format_status(_, _) ->
     mod_lhc_log:status().
+-endif.
 
 call({append, Class, Members, Deadline}, From, State) ->
     {noreply, enqueue(Class, Members, From, Deadline, State)};

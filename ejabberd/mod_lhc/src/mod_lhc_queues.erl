@@ -14,7 +14,7 @@
 -behaviour(gen_server).
 
 -export([start_link/1, append/5, add/4, open/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1, format_status/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -95,8 +95,11 @@ handle_info(Message, State) ->
 format_status(Status) ->
     mod_lhc_log:status(Status).
 
+-if(?OTP_RELEASE < 25).
+-export([format_status/2]).
 format_status(_, _) ->
     mod_lhc_log:status().
+-endif.
 
 call({open, Instance}, _From, #state{host = Host, tenants = Tenants} = State) ->
     #{queues := Table} = Config = mod_lhc:config(Host),

@@ -7,7 +7,7 @@
 -behaviour(gen_server).
 
 -export([start_link/3, reload/1]).
--export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1, format_status/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, format_status/1]).
 %% For tests.
 -export([webhook_id/3, signature/4, backoff/3]).
 
@@ -58,8 +58,11 @@ handle_info(Message, State) ->
 format_status(Status) ->
     mod_lhc_log:status(Status).
 
+-if(?OTP_RELEASE < 25).
+-export([format_status/2]).
 format_status(_, _) ->
     mod_lhc_log:status().
+-endif.
 
 cast(reload, #state{timer = Timer} = State) ->
     %% The new configuration may work at once.
