@@ -55,6 +55,19 @@ export const isPermanent = (error: unknown): error is AppError =>
 export const isActorFailure = (error: unknown): error is AppError =>
   hasCode(error, 'unfit', 'overloaded');
 
+/**
+ * What callers may read of an error: an answer of the HTTP API, a fact, a callback. The message of an error of a part of
+ * the service (`details.part`), such as ejabberd, is for the administrator: it names commands, codes, hosts and settings.
+ * `details.publicMessage` is written for callers.
+ */
+export function publicMessageOf(error: unknown): string {
+  if (!(error instanceof AppError)) return 'a defect of the service';
+  const { part, publicMessage } = error.details;
+  if (typeof publicMessage === 'string') return publicMessage;
+  if (typeof part === 'string') return `${part} ${isPermanent(error) ? 'refused it' : 'is away'}`;
+  return error.code === 'unavailable' ? 'a part of the service is away' : error.message;
+}
+
 /** The message of anything that was thrown. */
 export const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);

@@ -39,8 +39,6 @@ test.each(operations.filter(({ scheme }) => scheme === 'apiKey'))(
     expect(unknown.status).toBe(401);
     const others = [
       [at(path, 'acme'), KEYS.beta],
-      [at(path, 'acme'), null],
-      [at(path, 'acme'), ''],
       [at(path, 'gamma'), KEYS.beta],
       [at(path, 'NO%20TENANT'), KEYS.beta],
       [at(path, 'acme', 'Bad%20Id'), KEYS.beta],
@@ -49,6 +47,12 @@ test.each(operations.filter(({ scheme }) => scheme === 'apiKey'))(
     for (const [where, key] of others) {
       expect(await answer(method, where, key, { nonsense: 1 })).toEqual(unknown);
     }
+    // Without a key there is nothing to guess: the answer says how to send one, whatever the path names.
+    const without = await answer(method, at(path, 'acme'), null, {});
+    expect(without.status).toBe(401);
+    expect(without.text).toContain('Authorization: Bearer');
+    expect(await answer(method, at(path, 'acme'), '', {})).toEqual(without);
+    expect(await answer(method, at(path, 'gamma', 'Bad%20Id'), null, {})).toEqual(without);
     expect(calls.commands).toEqual([]);
     expect(calls.filters).toEqual([]);
   },
@@ -57,7 +61,11 @@ test.each(operations.filter(({ scheme }) => scheme === 'apiKey'))(
 test.each(operations.filter(({ scheme }) => scheme !== 'apiKey'))(
   '$method $path answers a tenant like everybody else',
   async ({ method, path, scheme }) => {
-    const anybody = await answer(method, at(path, 'acme'), null);
+    const anybody = await answer(
+      method,
+      at(path, 'acme'),
+      scheme ? 'unknown-key-0123456789' : null,
+    );
     const tenant = await answer(method, at(path, 'acme'), KEYS.acme);
     if (path === '/metrics') expect(tenant.status).toBe(200);
     else expect(tenant).toEqual(anybody);

@@ -23,7 +23,8 @@ export interface Access<A> {
   authorize(request: HonoRequest): A;
 }
 
-export const unauthorized = (): AppError => new AppError('unauthorized', 'not authorized');
+/** @param reason for the caller: never whether a tenant or a key exists */
+export const unauthorized = (reason: string): AppError => new AppError('unauthorized', reason);
 
 /** Everybody may ask. */
 export const everybody: Access<null> = { scheme: null, authorize: () => null };
@@ -37,6 +38,14 @@ function bearer(header: string): string {
   const isBearer = header.slice(0, SCHEME.length).toLowerCase() === SCHEME;
   return isBearer ? header.slice(SCHEME.length).trim() : '';
 }
+
+/** The same for an unknown key, another tenant's key, and a key without the right. */
+const notAdmitted = (request: HonoRequest): AppError =>
+  unauthorized(
+    bearer(request.header('authorization') ?? '') === ''
+      ? 'send a key in the header "Authorization: Bearer …"'
+      : 'this key is not valid here',
+  );
 
 /**
  * The two ways in: a tenant's key (or the admin token, which serves every tenant), and the admin token alone.
@@ -74,13 +83,13 @@ export function createAuth(
         const admin = timingSafeEqual(presented, adminHash);
         if (tenant && admin) return { tenant, admin };
         if (admin) throw new AppError('not-found', 'there is no such tenant');
-        throw unauthorized();
+        throw notAdmitted(request);
       },
     },
     admin: {
       scheme: 'adminToken',
       authorize: (request) => {
-        if (!isAdmin(request)) throw unauthorized();
+        if (!isAdmin(request)) throw notAdmitted(request);
         return null;
       },
     },

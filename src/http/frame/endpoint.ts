@@ -7,13 +7,14 @@
  */
 import type { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
+import { messageOf } from '../../errors.ts';
 import { type Answer, isProblem, respond } from './answer.ts';
 import type { Access } from './auth.ts';
 import { isJson, MAX_COMMAND_BYTES, parseJson, readBytes } from './body.ts';
 import { conditional } from './conditional.ts';
 import type { EndpointDeps, RequestMetrics } from './deps.ts';
 import { describe, isConditional } from './description.ts';
-import { invalid, type Problem, problem, problemOf } from './problem.ts';
+import { hidesReason, invalid, type Problem, problem, problemOf } from './problem.ts';
 
 export interface Api {
   readonly app: OpenAPIHono;
@@ -119,7 +120,8 @@ export function addEndpoint<
       result = await answer(c, requestId, freshId);
     } catch (error) {
       const found = problemOf(error);
-      if (found.status >= 500) log(deps, error, found, { requestId, method, path });
+      if (found.status >= 500 || hidesReason(error))
+        log(deps, error, found, { requestId, method, path });
       result = found;
     }
     // RFC 9110 §9.3.2: the answer to HEAD has no body, so nobody else would ever cancel this stream.
@@ -193,6 +195,6 @@ function log(
   { code }: Problem,
   request: Readonly<Record<string, string>>,
 ): void {
-  const isDefect = code === 'internal' || code === 'unfit';
-  logger[isDefect ? 'error' : 'warn']({ err: error, ...request }, code);
+  if (code === 'internal' || code === 'unfit') logger.error({ err: error, ...request }, code);
+  else logger.warn({ reason: messageOf(error), ...request }, code); // where it was thrown says nothing
 }

@@ -1,6 +1,6 @@
 /** Problem details (RFC 9457): `code` and `errors` are for programs, `detail` is for people. */
 import type { z } from 'zod';
-import { AppError, type ErrorCode } from '../../errors.ts';
+import { AppError, type ErrorCode, isTransient, publicMessageOf } from '../../errors.ts';
 
 /** The codes of {@link AppError}, and those that only HTTP has. */
 type ProblemCode =
@@ -37,7 +37,7 @@ interface ProblemKind {
 /** Every problem that this API answers, by code. /docs lists them. */
 export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   invalid: { status: 400, title: 'Invalid request' },
-  unauthorized: { status: 401, title: 'Not authorized', detail: 'Send a key that is valid here.' },
+  unauthorized: { status: 401, title: 'Not authorized' },
   'not-found': { status: 404, title: 'Not found' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
   'request-timeout': { status: 408, title: 'Request too slow' },
@@ -93,21 +93,19 @@ export class ProblemError extends Error {
 export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   if (!(error instanceof AppError)) return problem('internal', '');
-  const { code, message, details } = error;
-  const retryAfter = typeof details.retryAfter === 'number' && { retryAfter: details.retryAfter };
-  if (code === 'unavailable') {
-    // The message may name places inside. `publicMessage` is written for callers.
-    const part = typeof details.part === 'string' ? details.part : 'a part of the service';
-    const text =
-      typeof details.publicMessage === 'string'
-        ? details.publicMessage
-        : `${part} is away; send the same again in a moment`;
-    return { ...problem(code, text), ...retryAfter };
-  }
-  const errors =
-    typeof details.field === 'string' ? [{ field: details.field, reason: message }] : [];
-  return { ...problem(code, message, errors), ...retryAfter };
+  const { code, details } = error;
+  const reason = publicMessageOf(error);
+  const comeAgain = isTransient(error) && details.part !== undefined && !details.publicMessage;
+  const errors = typeof details.field === 'string' ? [{ field: details.field, reason }] : [];
+  return {
+    ...problem(code, comeAgain ? `${reason}; send the same again in a moment` : reason, errors),
+    ...(typeof details.retryAfter === 'number' && { retryAfter: details.retryAfter }),
+  };
 }
+
+/** True if the administrator finds more in the log than the caller in the problem. */
+export const hidesReason = (error: unknown): boolean =>
+  error instanceof AppError && publicMessageOf(error) !== error.message;
 
 /** Field errors in one problem at most. */
 export const MAX_FIELD_ERRORS = 20;

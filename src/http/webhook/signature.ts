@@ -46,9 +46,13 @@ export function createSignatureCheck(
         .map((signature) => Buffer.from(signature.slice('v1,'.length), 'base64'))
         .filter(({ length }) => length === SIGNATURE_BYTES)
         .slice(0, MAX_SIGNATURES);
-      const isTimely = Math.abs(now() / 1000 - Number(timestamp)) <= SIGNATURE_TOLERANCE_S;
       const isWellFormed = id !== '' && /^\d{1,12}$/.test(timestamp) && signatures.length > 0;
-      if (keys.length === 0 || !isWellFormed || !isTimely) throw unauthorized();
+      if (keys.length === 0 || !isWellFormed) {
+        throw unauthorized('sign the batch: webhook-id, webhook-timestamp and webhook-signature');
+      }
+      if (Math.abs(now() / 1000 - Number(timestamp)) > SIGNATURE_TOLERANCE_S) {
+        throw unauthorized(`webhook-timestamp is more than ${SIGNATURE_TOLERANCE_S} s off`);
+      }
       return { id, timestamp, signatures };
     },
     verify({ id, timestamp, signatures }, body) {
@@ -57,7 +61,7 @@ export function createSignatureCheck(
         const expected = hmac.digest();
         return signatures.some((one) => timingSafeEqual(one, expected));
       });
-      if (!isValid) throw unauthorized();
+      if (!isValid) throw unauthorized('webhook-signature is not valid here');
     },
   };
 }

@@ -18,7 +18,7 @@ import {
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
-import { isRefused, messageOf } from '../../errors.ts';
+import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
@@ -87,7 +87,11 @@ async function resendAll(
     } catch (error) {
       if (!isRefused(error)) throw error;
       // A message that ejabberd refuses must not hold up those behind it.
-      await visitor.send({ type: 'ReportMessageFailed', messageId: id, reason: error.message });
+      await visitor.send({
+        type: 'ReportMessageFailed',
+        messageId: id,
+        reason: publicMessageOf(error),
+      });
     }
   }
 }

@@ -11,7 +11,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { actorOf, personOf, visitorJid } from '../../actors/ids.ts';
-import { isRefused, messageOf } from '../../errors.ts';
+import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
 import { createLimiter } from '../../kit/limiter.ts';
@@ -172,7 +172,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (refused) {
       // The actor ignores a repeated reason, so LHC hears of it once.
       await accounts
-        .report(visitor, { type: 'ReportSessionFailed', reason: messageOf(error) })
+        .report(visitor, { type: 'ReportSessionFailed', reason: publicMessageOf(error) })
         .catch((failure) => logger.error({ err: failure }, 'the failure could not be recorded'));
     }
     const wait = refused ? REFUSED_RETRY_MS : backoff(attempts, VISITOR_RETRY, random);

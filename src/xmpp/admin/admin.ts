@@ -56,7 +56,9 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
       await at(jid, (user, host) => api.call('unregister', { user, host }, z.string()));
       // ejabberd answers 200 whatever happened.
       if (await accountExists(jid)) {
-        throw new AppError('unavailable', `ejabberd did not remove the account ${jid}.`);
+        throw new AppError('unavailable', `ejabberd did not remove the account ${jid}.`, {
+          part: 'ejabberd',
+        });
       }
     },
     accountExists,
@@ -123,7 +125,7 @@ async function atHost<T>(api: HttpApi, host: string, call: () => Promise<T>): Pr
     throw new AppError(
       'refused',
       `ejabberd does not serve the host ${host}: add it to "hosts" in ejabberd.yml, or correct the tenant's host.`,
-      { host },
+      { host, part: 'ejabberd', publicMessage: "ejabberd does not serve the tenant's host" },
       { cause: error },
     );
   }
@@ -160,7 +162,8 @@ function registrationError({ status, code, text }: Refusal, jid: string): AppErr
     return new AppError('unavailable', `ejabberd could not store the account ${jid}`, details);
   }
   const message = `ejabberd does not allow the account ${jid}: look at auth_method and the access rules of its host`;
-  return new AppError('refused', message, details);
+  const publicMessage = 'ejabberd does not allow this account';
+  return new AppError('refused', message, { ...details, publicMessage });
 }
 
 async function changePassword(
