@@ -90,16 +90,50 @@ const byName = (a: Candidate, b: Candidate): number => (a.username < b.username 
 const byLoad = (a: Candidate, b: Candidate): number =>
   a.load - b.load || a.lastChatAt - b.lastChatAt || byName(a, b);
 
-function ordered(free: readonly Candidate[], { policy, lastPicked, random }: Rule): Candidate[] {
-  if (policy === 'least-loaded') return free.toSorted(byLoad);
+type Compare = (a: Candidate, b: Candidate) => number;
+
+/** By name, and the names after the last pick first. */
+const afterLastPick =
+  (lastPicked: Username | null): Compare =>
+  (a, b) => {
+    if (lastPicked === null) return byName(a, b);
+    const [isAfter, other] = [a.username > lastPicked, b.username > lastPicked];
+    return isAfter === other ? byName(a, b) : isAfter ? -1 : 1;
+  };
+
+/**
+ * The first candidates in an order, `most` at most. Sorting all of 1,000 candidates for each chat took more time than
+ * everything else.
+ */
+function firstOf(candidates: readonly Candidate[], compare: Compare, most: number): Candidate[] {
+  if (candidates.length <= most) return candidates.toSorted(compare);
+  const first = candidates.slice(0, most).sort(compare);
+  for (const candidate of candidates.slice(most)) {
+    const last = first.at(-1);
+    if (!last || compare(candidate, last) >= 0) continue;
+    let place = first.length - 1;
+    for (let before = first[place - 1]; before && compare(candidate, before) < 0; ) {
+      first[place] = before;
+      place -= 1;
+      before = first[place - 1];
+    }
+    first[place] = candidate;
+  }
+  return first;
+}
+
+/** The first candidates in the order of the policy, `most` at most. */
+function ordered(
+  free: readonly Candidate[],
+  { policy, lastPicked, random }: Rule,
+  most: number,
+): Candidate[] {
+  if (policy === 'least-loaded') return firstOf(free, byLoad, most);
+  if (policy === 'round-robin') return firstOf(free, afterLastPick(lastPicked), most);
+  if (policy === 'broadcast') return firstOf(free, byName, most);
   const named = free.toSorted(byName);
-  const first =
-    policy === 'round-robin'
-      ? named.findIndex(({ username }) => lastPicked !== null && username > lastPicked)
-      : policy === 'random'
-        ? Math.floor(random * named.length)
-        : 0;
-  return first <= 0 ? named : [...named.slice(first), ...named.slice(0, first)];
+  const first = Math.floor(random * named.length);
+  return [...named.slice(first), ...named.slice(0, first)].slice(0, most);
 }
 
 /**
@@ -135,8 +169,8 @@ export function selectOperators(
           [chat.invitedBy, 'invited'],
           [chat.lastOperator, 'last-served'],
         ];
-  const considered = (order: readonly Candidate[]): Considered => ({
-    free: order.length,
+  const considered = (number: number, order: readonly Candidate[]): Considered => ({
+    free: number,
     first: order.slice(0, CONSIDERED_MAX_OPERATORS).map(({ username, load, capacity }) => ({
       operator: username,
       chats: load,
@@ -146,18 +180,20 @@ export function selectOperators(
   for (const [name, reason] of preferred) {
     const candidate = fresh.find(({ username }) => username === name);
     if (!candidate) continue;
-    const others = free.filter((each) => each !== candidate).toSorted(byLoad);
+    const others = free.filter((each) => each !== candidate);
+    const next = firstOf(others, byLoad, CONSIDERED_MAX_OPERATORS);
     return {
       operators: [candidate.username],
       reason,
       again: false,
-      considered: considered([candidate, ...others]),
+      considered: considered(1 + others.length, [candidate, ...next]),
     };
   }
   const again = free.length === 0;
   const rest = again ? able.filter((each) => serves(each, department)) : free;
-  const order = ordered(rule.policy === 'broadcast' ? rest.filter(hasRoom) : rest, rule);
+  const asked = rule.policy === 'broadcast' ? rest.filter(hasRoom) : rest;
   const most = rule.policy === 'broadcast' ? BROADCAST_MAX_OPERATORS - offeredTo.length : 1;
+  const order = ordered(asked, rule, Math.max(most, CONSIDERED_MAX_OPERATORS));
   const [first, ...others] = order.slice(0, Math.max(0, most)).map(({ username }) => username);
   // Open broadcast: operators who have passed are not asked again while others may still answer.
   if (first === undefined || (again && offeredTo.length > 0)) return null;
@@ -165,6 +201,6 @@ export function selectOperators(
     operators: [first, ...others],
     reason: rule.policy,
     again,
-    considered: considered(order),
+    considered: considered(asked.length, order),
   };
 }

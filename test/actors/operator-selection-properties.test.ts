@@ -176,4 +176,41 @@ describe('for all candidates', () => {
       }),
     );
   });
+
+  it('of many candidates the first ones are those that a sorted list has first', () => {
+    const many = fc
+      .uniqueArray(fc.integer({ min: 100, max: 999 }), { minLength: 21, maxLength: 80 })
+      .chain((ids) =>
+        fc.tuple(
+          ...ids.map((id) =>
+            fc
+              .record({ load: fc.nat({ max: 4 }), lastChatAt: fc.nat({ max: 5 }) })
+              .map((but) => op(`op${id}`, but)),
+          ),
+        ),
+      );
+    const policy = fc.constantFrom<Policy>('least-loaded', 'round-robin', 'broadcast');
+    const last = fc.option(fc.integer({ min: 100, max: 999 }).map((id) => username(`op${id}`)));
+    fc.assert(
+      fc.property(many, policy, last, (all, how, lastPicked) => {
+        const byName = all.toSorted((a, b) => (a.username < b.username ? -1 : 1));
+        const sorted =
+          how === 'least-loaded'
+            ? byName.toSorted((a, b) => a.load - b.load || a.lastChatAt - b.lastChatAt)
+            : how === 'round-robin'
+              ? [
+                  ...byName.filter(({ username: name }) => lastPicked && name > lastPicked),
+                  ...byName.filter(({ username: name }) => !lastPicked || name <= lastPicked),
+                ]
+              : byName;
+        const pick = selectOperators(all, criteria(), { ...RULE, policy: how, lastPicked });
+        expect(pick?.considered.free).toBe(all.length);
+        expect(pick?.considered.first.map(({ operator }) => operator)).toEqual(
+          sorted.slice(0, 20).map(({ username: name }) => name),
+        );
+        const asked = how === 'broadcast' ? sorted : sorted.slice(0, 1);
+        expect(pick?.operators).toEqual(asked.map(({ username: name }) => name));
+      }),
+    );
+  });
 });
