@@ -136,6 +136,43 @@ function ordered(
   return [...named.slice(first), ...named.slice(0, first)].slice(0, most);
 }
 
+interface Free {
+  /** Operators who could have the chat. */
+  readonly able: readonly Candidate[];
+  /** Those of them who have not passed it. */
+  readonly fresh: readonly Candidate[];
+  /** Those of them who serve its department as well. */
+  readonly free: readonly Candidate[];
+}
+
+/** One loop over the candidates: there are 1,000 of them for each chat of a large department. */
+function whoIsFree(
+  candidates: readonly Candidate[],
+  { department, passedBy, offeredTo }: ChatCriteria,
+  { departmentCapacity }: Rule,
+): Free {
+  const able: Candidate[] = [];
+  const fresh: Candidate[] = [];
+  const free: Candidate[] = [];
+  for (const each of candidates) {
+    if (!each.registered || each.availability !== 'available' || each.load >= each.capacity)
+      continue;
+    if (
+      department !== null &&
+      departmentCapacity !== null &&
+      (each.loadOf[department] ?? 0) >= departmentCapacity
+    ) {
+      continue;
+    }
+    if (offeredTo.includes(each.username)) continue;
+    able.push(each);
+    if (passedBy.includes(each.username)) continue;
+    fresh.push(each);
+    if (serves(each, department)) free.push(each);
+  }
+  return { able, fresh, free };
+}
+
 /**
  * Chooses whom to ask. First come operators with a history, whatever their departments: the one who transferred the chat,
  * the one who invited the visitor, the one who answered last. Otherwise the policy chooses among the operators of the
@@ -148,18 +185,8 @@ export function selectOperators(
   chat: ChatCriteria,
   rule: Rule,
 ): Pick | null {
-  const { department, passedBy, offeredTo } = chat;
-  const bound = rule.departmentCapacity ?? Number.POSITIVE_INFINITY;
-  const able = candidates.filter(
-    (each) =>
-      each.registered &&
-      each.availability === 'available' &&
-      each.load < each.capacity &&
-      (department === null || (each.loadOf[department] ?? 0) < bound) &&
-      !offeredTo.includes(each.username),
-  );
-  const fresh = able.filter(({ username }) => !passedBy.includes(username));
-  const free = fresh.filter((each) => serves(each, department));
+  const { department, offeredTo } = chat;
+  const { able, fresh, free } = whoIsFree(candidates, chat, rule);
   // While a broadcast is open, only the policy chooses: operators with open offers keep them.
   const preferred: readonly (readonly [string | null, PickReason])[] =
     offeredTo.length > 0
@@ -178,6 +205,7 @@ export function selectOperators(
     })),
   });
   for (const [name, reason] of preferred) {
+    if (name === null) continue;
     const candidate = fresh.find(({ username }) => username === name);
     if (!candidate) continue;
     const others = free.filter((each) => each !== candidate);
