@@ -116,6 +116,9 @@ it('a session has a budget of messages, and the next one has its own', async () 
 
 it("4,000 presences and 7,000 markers of one operator do not delay another tenant's message", async () => {
   const [olga, rosa] = [await connect('olga.acme'), await connect('rosa.beta')];
+  // Another session of the same account sees each presence, as visitors do.
+  const watcher = await connect('olga.acme');
+  const shown = () => watcher.presenceStanzas.filter(({ attrs }) => attrs.from === olga.jid);
   const seen = receiver.events.length;
   const marker = (id: string) => xml('displayed', { xmlns: 'urn:xmpp:chat-markers:0', id });
   for (let n = 0; n < 4_000; n += 1) olga.setPresence('away', `status ${n}`);
@@ -132,11 +135,43 @@ it("4,000 presences and 7,000 markers of one operator do not delay another tenan
   // The last state counts, for the presence and for the marker.
   await receiver.event('operator.presence', ({ status }) => status === 'the last status', 15_000);
   await receiver.event('displayed', ({ id }) => id === 'together-3499', 15_000);
+  await waitFor(() => shown().at(-1)?.getChildText('status') === 'the last status');
+  expect(shown().length).toBeLessThan(11 * SLOW_BURST);
   const flood = receiver.events
     .slice(seen)
     .filter(({ type }) => type === 'operator.presence' || type === 'displayed');
   expect(flood.length).toBeLessThan(SIGNAL_BURST + 10 * SLOW_BURST);
-  for (const client of [olga, rosa]) await client.disconnect();
+  for (const client of [olga, rosa, watcher]) await client.disconnect();
+});
+
+it('what is directed to a session of a visitor, which is the service, has a budget too', async () => {
+  const [visitor, operator] = [await connect('visitor.1.acme'), await connect('quin.acme')];
+  const before = visitor.stanzas.length;
+  for (let n = 0; n < 1_000; n += 1) {
+    operator.sendStanza(xml('presence', { to: visitor.jid }));
+    const version = xml('query', 'jabber:iq:version');
+    operator.sendStanza(xml('iq', { to: visitor.jid, type: 'get', id: `iq-${n}` }, version));
+  }
+  await operator.acknowledged();
+  await visitor.acknowledged();
+  expect(visitor.stanzas.length - before).toBeLessThan(3 * SIGNAL_BURST);
+  const refused = operator.errors.filter(({ name }) => name === 'iq').map(errorOf);
+  expect(refused).toContainEqual(expect.objectContaining({ condition: 'resource-constraint' }));
+  // A client asks for the vCards of all its contacts. ejabberd answers that itself.
+  const seen = operator.stanzas.length;
+  for (let n = 0; n < 500; n += 1) {
+    const vcard = xml('vCard', 'vcard-temp');
+    operator.sendStanza(xml('iq', { to: acmeVisitor, type: 'get', id: `vcard-${n}` }, vcard));
+  }
+  await operator.acknowledged();
+  const answers = operator.stanzas
+    .slice(seen)
+    .filter(({ attrs }) => /^vcard-/.test(attrs.id ?? ''));
+  expect(answers).toHaveLength(500);
+  expect(answers.filter((stanza) => errorOf(stanza).condition === 'resource-constraint')).toEqual(
+    [],
+  );
+  for (const client of [operator, visitor]) await client.disconnect();
 });
 
 it('chat states beyond the budget are neither reported nor routed, and the last one counts', async () => {

@@ -91,6 +91,7 @@ stop_child(Host) ->
 %% Offline messages are stored at 50.
 hooks() ->
     [{user_send_packet, border_out, 70},
+     {user_send_packet, limit_sent, 75},
      {user_send_packet, record_sent, 80},
      {user_send_packet, drop_recorded, 95},
      {user_receive_packet, drop_duplicate, 80},

@@ -11,7 +11,7 @@
 -module(mod_lhc_hooks).
 
 %% mod_lhc:hooks/0 lists the hooks and priorities.
--export([border_out/1, border_in/1, record_sent/1, drop_recorded/1, drop_duplicate/1, ping_behind/1, drop_repeat/1,
+-export([border_out/1, border_in/1, limit_sent/1, record_sent/1, drop_recorded/1, drop_duplicate/1, ping_behind/1, drop_repeat/1,
          drop_offline/1, remember_stored/1, session_opened/1, session_closed/3, session_terminated/2, self_presence/1,
          copy_session/2, session_resumed/1, handle_info/2, register_user/2, remove_user/2]).
 -export([members/3, request_reports/2]).
@@ -22,7 +22,7 @@
 %% How long an operator's message may wait for the disk, in milliseconds. Far below 15 s, when a client's attempt to
 %% resume fails.
 -define(WRITE_TIMEOUT, 5000).
-%% How long a report that came too fast waits at least, in milliseconds.
+%% How long what came too fast waits at least, in milliseconds.
 -define(DUE_AFTER, 1000).
 %% Messages in one event `delivered`.
 -define(MAX_IDS, 100).
@@ -307,13 +307,67 @@ take(Bucket, Config, State) ->
 
 %% Reports now, or later in the place of an earlier report of this key that waits. Returns whether it was now.
 admit(Key, Bucket, Report, Config, State) ->
-    case mod_lhc_limits:admit(Key, Bucket, Report, Config, now_ms(), limits(State)) of
-        {now, Limits} ->
+    case admitted(mod_lhc_limits:admit(Key, Bucket, Report, Config, now_ms(), limits(State)), State) of
+        {true, Next} ->
             report(Report, Config, State),
-            {true, set_limits(Limits, State)};
-        {When, Limits} ->
-            When =:= first andalso erlang:send_after(?DUE_AFTER, self(), {mod_lhc, due}),
-            {false, set_limits(Limits, State)}
+            {true, Next};
+        Later -> Later
+    end.
+
+admitted({When, Limits}, State) ->
+    When =:= first andalso look_later(),
+    {When =:= now, set_limits(Limits, State)}.
+
+look_later() ->
+    erlang:send_after(?DUE_AFTER, self(), {mod_lhc, due}).
+
+%% An operator's presence goes to all visitors of their tenant, and what is directed to a visitor's session goes to the
+%% service. So of presences that come too fast the latest one counts, and of the rest there is so much a second. The
+%% visitors' own sessions are the service's.
+limit_sent({#presence{type = Type, to = #jid{luser = User, lserver = Host, lresource = <<>>}} = Presence,
+            #{jid := #jid{luser = User, lserver = Host} = Jid} = State} = Acc)
+  when Type =:= available; Type =:= unavailable ->
+    guarded(limit_sent, Acc, fun() ->
+        case candidate(Jid) of
+            {_, Config} ->
+                Held = {presence, Presence},
+                Limited = case State of
+                              %% An earlier one is on its way.
+                              #{mod_lhc_presence := sent} -> mod_lhc_limits:hold(presence, slow, Held, limits(State));
+                              _ -> mod_lhc_limits:admit(presence, slow, Held, Config, now_ms(), limits(State))
+                          end,
+                case admitted(Limited, State) of
+                    {true, Next} -> {Presence, Next};
+                    {false, Next} -> {stop, {drop, Next}}
+                end;
+            nobody -> Acc
+        end
+    end);
+limit_sent({#presence{to = #jid{} = To} = Presence, State} = Acc) ->
+    guarded(limit_sent, Acc, fun() -> limit_directed(Presence, To, Acc, State) end);
+%% ejabberd itself answers what is for a bare JID: vCards, for example, which clients ask for by the hundred.
+limit_sent({#iq{type = Type, to = #jid{lresource = Resource} = To, lang = Lang} = Iq, State} = Acc)
+  when Resource =/= <<>>, Type =:= get orelse Type =:= set ->
+    guarded(limit_sent, Acc, fun() ->
+        case limit_directed(Iq, To, Acc, State) of
+            {stop, {drop, Empty}} ->
+                Error = xmpp:err_resource_constraint(<<"Too many requests at once">>, Lang),
+                {stop, {drop, ejabberd_c2s:send(Empty, xmpp:make_error(Iq, Error))}};
+            Next -> Next
+        end
+    end);
+limit_sent(Acc) ->
+    Acc.
+
+limit_directed(Stanza, #jid{luser = To}, Acc, #{jid := Jid} = State) ->
+    case candidate(Jid) of
+        {_, #{visitor_prefix := Prefix} = Config} ->
+            case mod_lhc_names:visitor(To, Prefix) =/= no andalso take(directed, Config, State) of
+                false -> Acc;
+                {true, Taken} -> {Stanza, Taken};
+                {false, Empty} -> {stop, {drop, Empty}}
+            end;
+        nobody -> Acc
     end.
 
 %%% ---------------------------------------------------------------- an operator receives
@@ -506,12 +560,12 @@ session_terminated(State, _Reason) ->
 %% Runs in the session's process, with its state. set_presence_hook and unset_presence_hook have no session id.
 self_presence({#presence{type = Type} = Presence, State} = Acc) when Type =:= available; Type =:= unavailable ->
     guarded(self_presence, Acc, fun() ->
-        case actor(State) of
-            {{_, Instance}, Config} ->
-                {_, Next} = admit(presence, slow, presence_report(Presence, Instance, State), Config, State),
-                {Presence, Next};
-            nobody -> Acc
-        end
+        Next = maps:remove(mod_lhc_presence, State),
+        case actor(Next) of
+            {{_, Instance}, Config} -> report(presence_report(Presence, Instance, Next), Config, Next);
+            nobody -> ok
+        end,
+        {Presence, Next}
     end);
 self_presence(Acc) ->
     Acc.
@@ -523,12 +577,18 @@ copy_session(State, #{jid := #jid{luser = Operator} = Jid} = Old) ->
             {{_, #{seen := Seen}}, #{mod_lhc := Session, sid := {_, From}}} ->
                 [mod_lhc_seen:move_session(Seen, Operator, Visitor, Id, From, self())
                  || {Visitor, Id} <- mod_lhc_session:messages(Session)],
-                State#{mod_lhc => Session, mod_lhc_limits => mod_lhc_limits:resumed(limits(Old))};
+                with_limits_of(Old, State#{mod_lhc => Session});
+            {{_, _}, _} -> with_limits_of(Old, State);
             _ -> State
         end
     end);
 copy_session(State, _Old) ->
     State.
+
+with_limits_of(Old, State) ->
+    Limits = limits(Old),
+    mod_lhc_limits:is_holding(Limits) andalso look_later(),
+    set_limits(Limits, State).
 
 %% A resumed session has a new id, but neither c2s_session_opened nor a presence hook runs for it.
 session_resumed(State) ->
@@ -624,17 +684,30 @@ handle({deadline, N}, _Host, _Config, State) ->
         _ -> ok
     end,
     State;
-%% Reports that came too fast.
-handle(due, _Host, _Config, State) ->
-    {Reports, AreOthers, Limits} = case actor(State) of
-                                       {_, Config} -> mod_lhc_limits:due(Config, now_ms(), limits(State));
-                                       nobody -> {[], false, mod_lhc_limits:resumed(limits(State))}
-                                   end,
-    [report(Report, mod_lhc:config(maps:get(lserver, State)), State) || Report <- Reports],
-    AreOthers andalso erlang:send_after(?DUE_AFTER, self(), {mod_lhc, due}),
-    set_limits(Limits, State);
+%% What came too fast.
+handle(due, _Host, Config, State) ->
+    {Due, AreOthers, Limits} = mod_lhc_limits:due(Config, now_ms(), limits(State)),
+    AreOthers andalso look_later(),
+    Actor = actor(State),
+    lists:foldl(fun({presence, Presence}, Acc) ->
+                        send_presence(Presence),
+                        Acc#{mod_lhc_presence => sent};
+                   (Report, Acc) ->
+                        Actor =/= nobody andalso report(Report, Config, State),
+                        Acc
+                end, set_limits(Limits, State), Due);
 handle(_, _Host, _Config, State) ->
     State.
+
+%% As if the client sent it now. In another process, because this one has to answer; without a report of a failure, which
+%% would have the presence's text.
+send_presence(Presence) ->
+    Session = self(),
+    spawn(fun() ->
+        try ejabberd_c2s:set_presence(Session, Presence)
+        catch _:_ -> ok
+        end
+    end).
 
 %% The first ping comes at a random time within the interval, so clients that logged in together are not pinged together.
 start_ticker(#{ping_interval := Interval}) ->

@@ -1,14 +1,14 @@
 %%% How much one session of an operator may say. Pure. The value lives in the state of ejabberd's session process.
 %%%
-%%% There is a bucket for messages and one for signals (receipts, markers, chat states). A third one, with few tokens, is for
-%%% presence, and for markers of messages that the module does not remember. Of what comes over a bucket and has a key, the
-%%% latest report of each key is kept, and is due when there are tokens again.
+%%% There is a bucket for messages, one for signals (receipts, markers, chat states), and one for other stanzas to visitors.
+%%% A fourth one, with few tokens, is for presence, and for markers of messages that the module does not remember. Of what
+%%% comes over a bucket and has a key, the latest of each key is held, and is due when there are tokens again.
 
 -module(mod_lhc_limits).
 
--export([new/0, take/4, admit/6, cancel/2, due/3, resumed/1]).
+-export([new/0, take/4, admit/6, hold/4, cancel/2, due/3, is_holding/1]).
 
--type bucket() :: message | signal | slow.
+-type bucket() :: message | signal | directed | slow.
 -type key() :: presence | {displayed | chat_state, Visitor :: binary()}.
 -type rates() :: #{message_rate := number(), message_burst := pos_integer(),
                    signal_rate := number(), signal_burst := pos_integer(), atom() => term()}.
@@ -29,10 +29,10 @@
 new() ->
     #{buckets => #{}, pending => []}.
 
-%% The limits after a resume by another process. Reports that waited are forgotten: the presence is reported anew.
--spec resumed(limits()) -> limits().
-resumed(Limits) ->
-    Limits#{pending := []}.
+%% True if something waits for tokens.
+-spec is_holding(limits()) -> boolean().
+is_holding(#{pending := Pending}) ->
+    Pending =/= [].
 
 %% Takes a token, if there is one.
 -spec take(bucket(), rates(), Now :: integer(), limits()) -> {boolean(), limits()}.
@@ -47,6 +47,7 @@ take(Name, Rates, Now, #{buckets := Buckets} = Limits) ->
 
 rate(message, #{message_rate := Rate, message_burst := Burst}) -> {Rate, Burst};
 rate(signal, #{signal_rate := Rate, signal_burst := Burst}) -> {Rate, Burst};
+rate(directed, Rates) -> rate(signal, Rates);
 rate(slow, _Rates) -> {?SLOW_RATE, ?SLOW_BURST}.
 
 %% now: report it. later: it waits in the place of an earlier one of this key. first: so does it, and nothing waited before,
@@ -55,17 +56,19 @@ rate(slow, _Rates) -> {?SLOW_RATE, ?SLOW_BURST}.
           {now | later | first, limits()}.
 admit(Key, Bucket, Report, Rates, Now, #{pending := Pending} = Limits) ->
     case lists:keymember(Key, 1, Pending) of
-        true -> wait(Key, Bucket, Report, Limits);
+        true -> hold(Key, Bucket, Report, Limits);
         false ->
             case take(Bucket, Rates, Now, Limits) of
                 {true, Taken} -> {now, Taken};
-                {false, Empty} -> wait(Key, Bucket, Report, Empty)
+                {false, Empty} -> hold(Key, Bucket, Report, Empty)
             end
     end.
 
-wait(Key, Bucket, Report, #{pending := []} = Limits) ->
+%% Lets the report wait in any case.
+-spec hold(key(), bucket(), Report :: term(), limits()) -> {later | first, limits()}.
+hold(Key, Bucket, Report, #{pending := []} = Limits) ->
     {first, Limits#{pending := [{Key, Bucket, Report}]}};
-wait(Key, Bucket, Report, #{pending := Pending} = Limits) ->
+hold(Key, Bucket, Report, #{pending := Pending} = Limits) ->
     Others = lists:keydelete(Key, 1, Pending),
     case length(Others) >= ?MAX_PENDING of
         true -> {later, Limits};

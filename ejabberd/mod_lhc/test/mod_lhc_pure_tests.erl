@@ -203,8 +203,14 @@ limits_test() ->
     10 = length([now || now <- Answers]),
     1 = length([first || first <- Answers]),
     {[], true, Waiting} = mod_lhc_limits:due(Rates, 100, Limits),
+    true = mod_lhc_limits:is_holding(Waiting),
     {[4000], false, Done} = mod_lhc_limits:due(Rates, 1000, Waiting),
-    {[], false, _} = mod_lhc_limits:due(Rates, 9000, Done).
+    false = mod_lhc_limits:is_holding(Done),
+    {[], false, _} = mod_lhc_limits:due(Rates, 9000, Done),
+    %% One that is held waits though there are tokens.
+    {first, Held} = mod_lhc_limits:hold(presence, slow, 1, Done),
+    {later, Newer} = mod_lhc_limits:admit(presence, slow, 2, Rates, 9000, Held),
+    {[2], false, _} = mod_lhc_limits:due(Rates, 9000, Newer).
 
 %% Kept for at most so many visitors; the latest of each.
 limits_bound_test() ->
