@@ -83,6 +83,10 @@ export async function startRig(
     apiKey,
     callbackUrl: lhc.url,
     callbackSecret: secret(),
+    // What is measured is the service, not a tenant's bounds.
+    requestsPerSecond: 100_000,
+    newVisitorsPerMinute: 1_000_000,
+    maxOnlineVisitors: 1_000_000,
   };
   writeFileSync(tenantsFile, JSON.stringify([settings]), { mode: 0o600 });
   const dataDir = join(dir, 'data');

@@ -14,6 +14,7 @@ import { DOCS_CSP, docsPage } from './docs.ts';
 import { type Answer, respond } from './frame/answer.ts';
 import { createAuth } from './frame/auth.ts';
 import { type Api, requestIdOf } from './frame/endpoint.ts';
+import { limited } from './frame/limits.ts';
 import { type Problem, problem, problemOf } from './frame/problem.ts';
 import { addHealthEndpoints } from './health.ts';
 import { createMetrics } from './metrics.ts';
@@ -50,19 +51,20 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   );
   const api: Api = { app, deps, metrics };
   const auth = createAuth(deps.tenants, deps.adminToken);
+  const tenant = limited(auth.tenant);
 
   for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {
     app.openAPIRegistry.registerComponent('securitySchemes', name, scheme);
   }
-  addVisitorCommands(api, auth.tenant);
-  addTypingEndpoint(api, auth.tenant);
-  addVisitorQueries(api, auth.tenant);
-  addOperatorEndpoints(api, auth.tenant);
-  addDepartmentsEndpoint(api, auth.tenant);
-  addChatEndpoints(api, auth.tenant);
-  addQueueEndpoint(api, auth.tenant);
-  addStatsEndpoint(api, auth.tenant);
-  addStreamEndpoint(api, auth.tenant, deps.stream);
+  addVisitorCommands(api, tenant);
+  addTypingEndpoint(api, tenant);
+  addVisitorQueries(api, tenant);
+  addOperatorEndpoints(api, tenant);
+  addDepartmentsEndpoint(api, tenant);
+  addChatEndpoints(api, tenant);
+  addQueueEndpoint(api, tenant);
+  addStatsEndpoint(api, tenant);
+  addStreamEndpoint(api, tenant, deps.stream);
   addWebhookEndpoint(api, deps.webhookSecrets, receipts);
   addWebhookReceiptsEndpoint(api, auth.admin, receipts.view);
   addStreamReadingEndpoints(api, auth.admin);

@@ -20,13 +20,26 @@ export class TokenBucket {
   /**
    * Takes one token.
    * @param at ms. Nothing comes back at a time before that of the last call
+   * @param kept tokens that are for others
    * @returns false if there is none
    */
-  take(at: number): boolean {
+  take(at: number, kept = 0): boolean {
     this.#fill(at);
-    if (this.#tokens < 1) return false;
+    if (this.#tokens < kept + 1) return false;
     this.#tokens -= 1;
     return true;
+  }
+
+  /** Takes a token for something that has happened already. With none left it stays at none. */
+  spend(at: number): void {
+    this.#fill(at);
+    this.#tokens = Math.max(0, this.#tokens - 1);
+  }
+
+  /** Milliseconds until {@link take} succeeds if nobody else takes a token; 0 if it does now. */
+  waitMs(at: number, kept = 0): number {
+    this.#fill(at);
+    return Math.max(0, ((kept + 1 - this.#tokens) / this.#rate.perSecond) * 1000);
   }
 
   /** True if at least half of the burst is there again. */

@@ -6,6 +6,7 @@ import type { ActorRef, TenantId, Username, VisitorKey } from '../actors/ids.ts'
 import type { Hook, Seen } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
 import type { TenantCommand, TenantState } from '../actors/tenant/machine.ts';
+import type { TenantSettings } from '../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import type { VisitorState } from '../actors/visitor/facts.ts';
 import type { Position, RecordedEvent, Sealed } from '../eventstore/port.ts';
@@ -89,6 +90,21 @@ export interface Vault {
   open(fact: SealedIn & Pick<RecordedEvent, 'personal'>): Promise<JsonObject | null>;
   /** Deletes a person's key. */
   erase(key: string): Promise<void>;
+}
+
+/** Bounds the visitors of each tenant. */
+export interface Crowd {
+  /**
+   * Whether another visitor may come.
+   * @param withChat the visitor starts a chat: those go on when page views may bring nobody any more
+   * @returns null if so; otherwise the setting that stands against it, and when to try again, in seconds
+   */
+  full(tenant: TenantSettings, withChat: boolean): CrowdBound | null;
+}
+
+export interface CrowdBound {
+  readonly setting: 'maxOnlineVisitors' | 'newVisitorsPerMinute';
+  readonly retryAfterS: number;
 }
 
 /** Takes webhook batches of mod_lhc (docs/contracts.md). */

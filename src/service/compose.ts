@@ -24,6 +24,7 @@ import { createOperatorSessions, hasSession } from '../reactors/operators/sessio
 import { openPersonalData } from '../reactors/personal-data.ts';
 import { createRouting } from '../reactors/routing/routing.ts';
 import { ROUTING_TABLE } from '../reactors/routing/table-queries.ts';
+import { createCrowd } from '../reactors/visitors/crowd.ts';
 import { createDesiredVisitors, DESIRED_VISITORS_TABLE } from '../reactors/visitors/desired.ts';
 import { createReconciler } from '../reactors/visitors/reconciler.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../runtime/deadlines.ts';
@@ -156,10 +157,12 @@ export function createReactors(config: Config, runtime: Runtime) {
   const lanes = createLanes({ ...base, age: base.clock.age, destinations });
 
   const { caughtUp } = work;
+  const desired = createDesiredVisitors(db);
+  const crowd = createCrowd({ ...base, desired });
   const reconciler = createReconciler({
     ...base,
     now: base.monotonic, // it measures intervals alone
-    desired: createDesiredVisitors(db),
+    desired,
     operatorsOf,
     caughtUp,
   });
@@ -184,7 +187,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   const deadLetterExpiry = createDeadLetterExpiry(base);
   const typing = createTyping({ ...base, now: base.monotonic });
 
-  for (const listener of [lanes, reconciler, routing, xmppLane, deadLetters])
+  for (const listener of [lanes, reconciler, crowd, routing, xmppLane, deadLetters])
     work.subscribe(listener);
   listenToSessions(transport, { ...base, xmppLane, lanes, reconciler });
   const compareOperators = () => operatorSessions.compareAll(tenants.all().map(({ id }) => id));
@@ -195,6 +198,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     lanes,
     routing,
     reconciler,
+    crowd,
     compareOperators,
     operatorSessions,
     operatorAccounts,
@@ -214,7 +218,7 @@ export function createApi(
   readModels: ReadModels,
 ) {
   const { tenants, actors, store, vault, secrets, logger, failpoint } = runtime;
-  const { inbox, operatorAccounts, routing, typing, deadLetters } = reactors;
+  const { crowd, inbox, operatorAccounts, routing, typing, deadLetters } = reactors;
   const stream = createStreamHub({ ...runtime, changes: readModels.changes });
   const app = createApp({
     tenants,
@@ -225,6 +229,7 @@ export function createApi(
         failpoint('before-webhook-answer');
       },
     },
+    crowd,
     operatorAccounts,
     transfer: routing.transfer,
     typing,

@@ -211,6 +211,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
       calls.commands.push({ visitor, command, origin });
       return done(visitor);
     }),
+    crowd: { full: () => null },
     inbox: {
       take: async (events) => {
         calls.batches.push(events);

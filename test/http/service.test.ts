@@ -132,6 +132,7 @@ test('/openapi.json is OpenAPI 3.1 with the schemas that the parsers use', async
     '409',
     '413',
     '415',
+    '429',
     '503',
   ]);
   expect(operation.parameters.map(({ name }: { name: string }) => name)).toEqual([

@@ -52,6 +52,10 @@ export const TenantSettings = z.strictObject({
   ownerGrace: seconds(0, 60),
   chatIdle: seconds(1, 86_400),
   retention: seconds(60, 15_552_000),
+  /** Bounds of what one tenant may take of the service; all are generous (docs/configuration.md). */
+  maxOnlineVisitors: z.number().int().min(1).max(1_000_000).default(50_000),
+  newVisitorsPerMinute: z.number().int().min(1).max(1_000_000).default(6_000),
+  requestsPerSecond: z.number().int().min(1).max(100_000).default(1_000),
   maxVisibleVisitors: z.number().int().min(1).max(5000).default(1000),
   routing: Routing.prefault({}),
   /** Commands that LHC carries out, without the `!`. Default: the commands of its back office. */

@@ -15,7 +15,7 @@ export interface Answer {
   readonly position?: string | null;
 }
 
-/** Retry-After of a 503 whose problem names no other. */
+/** Retry-After of a 429 or 503 whose problem names no other. */
 export const DEFAULT_RETRY_AFTER_S = 1;
 
 const COMMON = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
@@ -34,7 +34,7 @@ export function respond(result: Answer | Problem, requestId: string): Response {
         'X-Request-Id': requestId,
         // RFC 9110 §11.6.1
         ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
-        ...(status === 503 && { 'Retry-After': String(retryAfter) }),
+        ...((status === 429 || status === 503) && { 'Retry-After': String(retryAfter) }),
       },
     });
   }

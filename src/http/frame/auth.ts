@@ -8,6 +8,8 @@ import type { TenantId } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { AppError } from '../../errors.ts';
+import type { RequestKind } from './limits.ts';
+import type { Problem } from './problem.ts';
 
 export interface Caller {
   readonly tenant: TenantSettings;
@@ -21,6 +23,11 @@ export interface Access<A> {
   readonly scheme: 'apiKey' | 'adminToken' | 'webhook' | null;
   /** @throws {AppError} `unauthorized` */
   authorize(request: HonoRequest): A;
+  /**
+   * Bounds what a caller may ask now. Runs before the frame reads anything else of the request.
+   * @returns a problem if it is too much; otherwise what to call when the request is done, or null
+   */
+  admit?(caller: A, kind: RequestKind): Problem | (() => void) | null;
 }
 
 /** @param reason for the caller: never whether a tenant or a key exists */

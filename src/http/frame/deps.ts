@@ -4,6 +4,7 @@ import type { EventStore } from '../../eventstore/port.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
 import type {
   Actors,
+  Crowd,
   DeadLetters,
   ForwardTyping,
   Inbox,
@@ -14,6 +15,7 @@ import type {
 
 export interface EndpointDeps {
   readonly actors: Pick<Actors, 'visitor'>;
+  readonly crowd: Crowd;
   readonly inbox: Inbox;
   readonly operatorAccounts: OperatorAccounts;
   readonly typing: ForwardTyping;

@@ -15,7 +15,7 @@ const Problem = z
     retryAfter: z
       .number()
       .optional()
-      .openapi({ description: 'Seconds; only with 503. Retry-After has the same, or 1' }),
+      .openapi({ description: 'Seconds; only with 429 and 503. Retry-After has the same, or 1' }),
   })
   .openapi('Problem');
 
@@ -27,6 +27,7 @@ const REASONS: Readonly<Record<number, string>> = {
   409: 'The current state does not allow it; `detail` says why',
   413: 'The body is too large',
   415: 'The body is not JSON',
+  429: 'The tenant sends too much: the same again after Retry-After. Nothing has happened',
   503: 'Too busy, a part is away, or too late: try again after Retry-After',
 };
 
@@ -129,6 +130,7 @@ function successes(spec: Described) {
 function problems({ path, access, params, query, body, command, problems: own = [] }: Described) {
   const statuses = new Set(own);
   if (access.scheme) statuses.add(401);
+  if (access.scheme === 'apiKey') statuses.add(429);
   if (path.includes('{tenant}')) statuses.add(404);
   if (params || query || body || command) statuses.add(400);
   if (body) statuses.add(408).add(413).add(415);

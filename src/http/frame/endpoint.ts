@@ -38,6 +38,8 @@ export interface Spec<A, P extends z.ZodType, Q extends z.ZodType, B extends z.Z
   readonly body?: B;
   /** True if the endpoint takes an Idempotency-Key. */
   readonly command?: boolean;
+  /** True for what goes before other requests of a tenant that sends too many: chats, messages, operators. */
+  readonly urgent?: boolean;
   /** Headers for the document. The endpoint parses them itself. */
   readonly headers?: z.ZodObject;
   readonly success: {
@@ -89,6 +91,7 @@ export function addEndpoint<
   const { method, path, access } = spec;
   const count = metrics.route(method, path);
   const hasEtag = isConditional(spec);
+  const kind = spec.urgent ? 'urgent' : hasEtag ? 'query' : 'other';
 
   const answer = async (
     { req: request, env }: Context,
@@ -96,6 +99,22 @@ export function addEndpoint<
     freshId: string,
   ): Promise<Answer | Problem> => {
     const caller = access.authorize(request);
+    const admission = access.admit?.(caller, kind) ?? null;
+    if (admission && isProblem(admission)) return admission;
+    try {
+      return await answerAdmitted(caller, request, env, requestId, freshId);
+    } finally {
+      admission?.();
+    }
+  };
+
+  const answerAdmitted = async (
+    caller: A,
+    request: HonoRequest,
+    env: unknown,
+    requestId: string,
+    freshId: string,
+  ): Promise<Answer | Problem> => {
     const parts = await parse(spec, request, bodyLimits(deps));
     if (isProblem(parts)) return parts;
     // Each part is the output of its schema. Where there is no schema, the type of the part is undefined.

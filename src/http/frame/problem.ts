@@ -8,6 +8,7 @@ type ProblemCode =
   | 'method-not-allowed'
   | 'request-timeout'
   | 'unsupported-media-type'
+  | 'too-many-requests'
   | 'internal';
 
 export interface FieldError {
@@ -23,7 +24,7 @@ export interface Problem {
   readonly detail: string;
   readonly code: ProblemCode;
   readonly errors?: readonly FieldError[];
-  /** Seconds; only with 503. The header Retry-After has the same. */
+  /** Seconds; only with 429 and 503. The header Retry-After has the same. */
   readonly retryAfter?: number;
 }
 
@@ -45,6 +46,7 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   conflict: { status: 409, title: 'Conflict' },
   'too-large': { status: 413, title: 'Too large' },
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
+  'too-many-requests': { status: 429, title: 'Too many requests of this tenant' },
   overloaded: { status: 503, title: 'Too busy' },
   unavailable: { status: 503, title: 'A part is away' },
   timeout: { status: 503, title: 'Too late' },
@@ -88,6 +90,12 @@ export class ProblemError extends Error {
     this.problem = problem;
   }
 }
+
+/** Makes a problem of a bound that one tenant has reached. @param retryAfterS at least 1 is answered */
+export const tooMany = (detail: string, retryAfterS: number): Problem => ({
+  ...problem('too-many-requests', detail),
+  retryAfter: Math.max(1, retryAfterS),
+});
 
 /** Makes a problem of anything that was thrown: the one place where error codes become HTTP statuses. */
 export function problemOf(error: unknown): Problem {

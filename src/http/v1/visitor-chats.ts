@@ -9,6 +9,7 @@ import type { Answer } from '../frame/answer.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import type { Problem } from '../frame/problem.ts';
 import { CloseChat, Displayed, SendMessage, StartChat, TransferChat } from './visitor-bodies.ts';
 
 const Visitor = z.object({ key: VisitorKey });
@@ -20,7 +21,7 @@ export type CommandVisitor = (
   key: VisitorKey,
   command: VisitorCommand,
   origin: Origin,
-) => Promise<Answer>;
+) => Promise<Answer | Problem>;
 
 /** A receiver that does not exist makes the request invalid: no state would ever allow it. */
 function invalidReceiver(error: unknown): never {
@@ -53,6 +54,7 @@ export function addVisitorChats(
       params: Visitor,
       body: StartChat,
       command: true,
+      urgent: true,
       success: ACCEPTED,
     },
     (call) => {
@@ -82,6 +84,7 @@ export function addVisitorChats(
       params: Visitor,
       body: SendMessage,
       command: true,
+      urgent: true,
       success: ACCEPTED,
       problems: [404],
     },
@@ -109,6 +112,7 @@ export function addVisitorChats(
       params: VisitorChat,
       body: CloseChat,
       command: true,
+      urgent: true,
       success: ACCEPTED,
       problems: [404],
     },
@@ -134,6 +138,7 @@ export function addVisitorChats(
       params: VisitorChat,
       body: TransferChat,
       command: true,
+      urgent: true,
       success: ACCEPTED,
       problems: [404],
     },
@@ -161,6 +166,7 @@ export function addVisitorChats(
       params: Visitor,
       body: Displayed,
       command: true,
+      urgent: true,
       success: ACCEPTED,
       problems: [404],
     },

@@ -4,12 +4,13 @@
  */
 import { z } from '@hono/zod-openapi';
 import { VisitorKey } from '../../actors/ids.ts';
-import { delaysOf } from '../../actors/tenant/settings.ts';
+import { delaysOf, type TenantSettings } from '../../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { PROFILE_FIELDS, type Profile } from '../../actors/visitor/profile.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import { tooMany } from '../frame/problem.ts';
 import { createPageDigest } from './page-digest.ts';
 import { PageView } from './visitor-bodies.ts';
 import { addVisitorChats, type CommandVisitor } from './visitor-chats.ts';
@@ -26,13 +27,30 @@ function profileOf(view: z.output<typeof PageView>): Profile {
 }
 
 export function addVisitorCommands(api: Api, access: Access<Caller>): void {
-  const { actors, digestKey } = api.deps;
+  const { actors, crowd, digestKey } = api.deps;
   const digestOf = createPageDigest(digestKey);
   const tag = 'Visitors';
   const path = '/v1/{tenant}/visitors/{key}';
 
-  const commandVisitor: CommandVisitor = ({ tenant }, key, command, origin) =>
-    answerCommand(api, command.type, actors.visitor(tenant.id, key).send(command, origin));
+  /** A visitor who is not here may not come now. */
+  async function turnedAway(tenant: TenantSettings, key: VisitorKey, withChat: boolean) {
+    const bound = crowd.full(tenant, withChat);
+    if (!bound) return null;
+    const state = await actors.visitor(tenant.id, key).state();
+    if (state?.presence === 'online') return null;
+    const { setting, retryAfterS } = bound;
+    const detail = `this tenant has no place for another visitor now (${setting}: ${tenant[setting]})`;
+    return tooMany(detail, retryAfterS);
+  }
+
+  const commandVisitor: CommandVisitor = async ({ tenant }, key, command, origin) => {
+    const { type } = command;
+    if (type === 'ViewPage' || type === 'StartChat') {
+      const refusal = await turnedAway(tenant, key, type === 'StartChat');
+      if (refusal) return refusal;
+    }
+    return answerCommand(api, type, actors.visitor(tenant.id, key).send(command, origin));
+  };
 
   addEndpoint(
     api,
@@ -85,7 +103,16 @@ export function addVisitorCommands(api: Api, access: Access<Caller>): void {
   ] as const) {
     addEndpoint(
       api,
-      { ...spec, tag, access, params: Visitor, command: true, success: ACCEPTED, problems: [404] },
+      {
+        ...spec,
+        tag,
+        access,
+        params: Visitor,
+        command: true,
+        urgent: true,
+        success: ACCEPTED,
+        problems: [404],
+      },
       (call) => commandVisitor(call.caller, call.params.key, command, originOf(call)),
     );
   }

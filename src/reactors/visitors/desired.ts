@@ -22,6 +22,8 @@ export interface DesiredVisitors {
   pending(tenant: TenantId): IterableIterator<DesiredVisitor>;
   /** The account of a visitor who is gone was removed, so nothing is left to do. */
   accountRemoved(visitor: Visitor): void;
+  /** How many visitors should be online. */
+  online(tenant: TenantId): number;
   /** Visitors with a chat first, then the most recently active; null if all fit into the limit. */
   mostRecent(tenant: TenantId, limit: number): ReadonlySet<VisitorKey> | null;
 }
@@ -99,6 +101,7 @@ export const DESIRED_VISITORS_TABLE: WorkTable = {
 
 export function createDesiredVisitors(db: DatabaseSync): DesiredVisitors {
   const query = prepareLazily(db, QUERIES);
+  const online = (tenant: TenantId): number => Number(query('count').get(tenant)?.n);
 
   return {
     get({ tenant, key }) {
@@ -112,8 +115,9 @@ export function createDesiredVisitors(db: DatabaseSync): DesiredVisitors {
     accountRemoved({ tenant, key }) {
       query('removed').run(tenant, key);
     },
+    online,
     mostRecent(tenant, limit) {
-      if (Number(query('count').get(tenant)?.n) <= limit) return null;
+      if (online(tenant) <= limit) return null;
       // The column of the statement above.
       const rows = query('recent').all(tenant, limit) as unknown as Pick<Stored, 'key'>[];
       return new Set(rows.map(({ key }) => key));
