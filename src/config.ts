@@ -4,6 +4,13 @@ import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { createTenantDirectory } from './actors/tenant/directory.ts';
 import { TenantSettings } from './actors/tenant/settings.ts';
+import {
+  secretsOfTenants,
+  sharedSecrets,
+  type WebhookSecret,
+  WebhookSecrets,
+  webhookHostFaults,
+} from './config-secrets.ts';
 import { AppError, messageOf } from './errors.ts';
 import { SECRET_MIN_CHARACTERS } from './runtime/vault/secrets.ts';
 
@@ -76,13 +83,7 @@ const Environment = z.object({
       'has a user or password in it: visitors log in with accounts of their own',
     ),
   EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool().default(false),
-  EJABBERD_WEBHOOK_SECRET: z
-    .string()
-    .transform((text) => text.split(',').map((each) => each.trim()))
-    .refine(
-      (secrets) => secrets.every((each) => /^whsec_[A-Za-z0-9+/=]{24,}$/.test(each)),
-      'is one or more whsec_ and base64, 18 bytes or more, comma separated',
-    ),
+  EJABBERD_WEBHOOK_SECRET: WebhookSecrets,
   TENANTS_FILE: z.string().min(1),
   DEADLINE_GRACE: z.coerce
     .number()
@@ -108,9 +109,11 @@ export interface Config {
     readonly apiPassword: string;
     readonly xmpp: string;
     readonly allowPlaintext: boolean;
-    readonly webhookSecrets: readonly string[];
+    readonly webhookSecrets: readonly WebhookSecret[];
   };
   readonly tenants: readonly TenantSettings[];
+  /** Files with secrets in them, as far as they are there: TENANTS_FILE and `.env`. */
+  readonly secretFiles: readonly string[];
   /** How long a deadline that fell due while the service was down waits after the start, in ms. */
   readonly deadlineGraceMs: number;
   readonly logLevel: string;
@@ -189,6 +192,26 @@ function clashesOf(tenants: readonly TenantSettings[]): string[] {
   return faults;
 }
 
+function secretFaults(
+  env: z.output<typeof Environment>,
+  tenants: readonly TenantSettings[],
+): string[] {
+  const { ADMIN_TOKEN, SERVICE_SECRET = [], EJABBERD_API_PASSWORD, EJABBERD_WEBHOOK_SECRET } = env;
+  const own = sharedSecrets([
+    { name: 'ADMIN_TOKEN', holder: 'administrator', value: ADMIN_TOKEN },
+    ...SERVICE_SECRET.map(
+      (value) => ({ name: 'SERVICE_SECRET', holder: 'service', value }) as const,
+    ),
+    { name: 'EJABBERD_API_PASSWORD', holder: 'ejabberd API', value: EJABBERD_API_PASSWORD },
+    ...EJABBERD_WEBHOOK_SECRET.map(
+      ({ secret }) =>
+        ({ name: 'EJABBERD_WEBHOOK_SECRET', holder: 'mod_lhc', value: secret }) as const,
+    ),
+    ...secretsOfTenants(tenants),
+  ]);
+  return [...own, ...webhookHostFaults(EJABBERD_WEBHOOK_SECRET, tenants)];
+}
+
 /**
  * Reads the configuration from the environment and a `.env` file in the working directory.
  * @throws {AppError} `invalid`. The message names every wrong setting, one on each line, and never a secret's value
@@ -211,6 +234,7 @@ export function readConfig(
   if (sharedLog && !settings.SERVICE_SECRET) {
     faults.push('SERVICE_SECRET: is required with EventStoreDB: every process needs the same');
   }
+  if (parsed.success && file) faults.push(...secretFaults(parsed.data, file.tenants));
   if (!parsed.success || !file || faults.length > 0) throw wrongConfiguration(faults);
   const env = parsed.data;
   return {
@@ -227,6 +251,9 @@ export function readConfig(
       webhookSecrets: env.EJABBERD_WEBHOOK_SECRET,
     },
     tenants: file.tenants,
+    secretFiles: [resolve(dir, env.TENANTS_FILE), join(dir, '.env')].filter((path) =>
+      existsSync(path),
+    ),
     deadlineGraceMs: env.DEADLINE_GRACE * 1000,
     logLevel: env.LOG_LEVEL,
     failpoints: settings.XMPP_CHAT_FAILPOINTS,

@@ -44,7 +44,11 @@ it('a small configuration is enough, and the rest has defaults', () => {
     eventStore: `sqlite:${join(dir, 'data', 'events.db')}`,
     adminToken: undefined,
     serviceSecrets: undefined,
-    ejabberd: { apiUser: 'api@xmpp.test', allowPlaintext: false, webhookSecrets: [WHSEC] },
+    ejabberd: {
+      apiUser: 'api@xmpp.test',
+      allowPlaintext: false,
+      webhookSecrets: [{ secret: WHSEC, hosts: null }],
+    },
     tenants: [{ ...tenant, hardTimeout: 300, maxVisibleVisitors: 1000, routing: { capacity: 5 } }],
     deadlineGraceMs: 30_000,
     logLevel: 'info',
@@ -71,7 +75,10 @@ it('reads every setting', () => {
     deadlineGraceMs: 0,
     logLevel: 'debug',
     eventStore: 'sqlite:/x/e.db',
-    ejabberd: { allowPlaintext: true, webhookSecrets: [WHSEC, `${WHSEC}B`] },
+    ejabberd: {
+      allowPlaintext: true,
+      webhookSecrets: [WHSEC, `${WHSEC}B`].map((secret) => ({ secret, hosts: null })),
+    },
     adminToken: undefined, // an empty variable counts as not set
   });
 });
@@ -183,6 +190,64 @@ it('several service secrets are for a rotation, the new one first', () => {
   expect(wrong(`${newer},short`)).toEqual([expect.stringMatching(/^SERVICE_SECRET: .*32/)]);
   expect(wrong(`${newer},`)).toHaveLength(1);
   expect(wrong(`${newer},${newer}`)).toEqual([expect.stringMatching(/^SERVICE_SECRET: .*twice/)]);
+});
+
+it('a secret of mod_lhc may be bound to hosts', () => {
+  const other = `whsec_${'B'.repeat(32)}`;
+  const two = [tenant, { ...tenant, id: 'beta', host: 'b.test', apiKey: 'x'.repeat(16) }];
+  const of = (EJABBERD_WEBHOOK_SECRET: string) => ({
+    ...valid({ EJABBERD_WEBHOOK_SECRET }),
+    TENANTS_FILE: tenantsFile(two),
+  });
+  const read = (text: string) => readConfig(of(text), dir).ejabberd.webhookSecrets;
+  expect(read(`${WHSEC}@xmpp.test,${other}@b.test`)).toEqual([
+    { secret: WHSEC, hosts: ['xmpp.test'] },
+    { secret: other, hosts: ['b.test'] },
+  ]);
+  expect(read(`${WHSEC}@xmpp.test, ${other},${WHSEC}@b.test`)).toEqual([
+    { secret: WHSEC, hosts: ['xmpp.test', 'b.test'] },
+    { secret: other, hosts: null },
+  ]);
+  for (const [text, fault] of [
+    [`${WHSEC}@xmpp.test`, /no secret is for the host b\.test/],
+    [`${WHSEC},${other}@c.test`, /no tenant has the host c\.test/],
+    [`${WHSEC}@xmpp.test,${WHSEC}`, /both for one host and for all/],
+    [`${WHSEC}@NO HOST`, /comma separated/],
+    [`${WHSEC}@xmpp.test@b.test`, /comma separated/],
+  ] as const) {
+    const found = faults(of(text));
+    expect(found).toEqual([expect.stringMatching(fault)]);
+    expect(found.join()).toMatch(/^EJABBERD_WEBHOOK_SECRET: /);
+    expect(found.join()).not.toContain(WHSEC);
+  }
+});
+
+it.each([
+  [
+    'ADMIN_TOKEN',
+    { ADMIN_TOKEN: tenant.apiKey },
+    /tenant acme, apiKey: is the same as ADMIN_TOKEN/,
+  ],
+  ['ADMIN_TOKEN', { ADMIN_TOKEN: WHSEC }, /^EJABBERD_WEBHOOK_SECRET: is the same as ADMIN_TOKEN/],
+  [
+    'SERVICE_SECRET',
+    { SERVICE_SECRET: `${'s'.repeat(32)},${WHSEC}` },
+    /^EJABBERD_WEBHOOK_SECRET: is the same as SERVICE_SECRET/,
+  ],
+  [
+    'a callback secret',
+    { TENANTS_FILE: tenantsFile([{ ...tenant, callbackSecret: WHSEC }]) },
+    /tenant acme, callbackSecret: is the same as EJABBERD_WEBHOOK_SECRET/,
+  ],
+  [
+    'the password of the API',
+    { EJABBERD_API_PASSWORD: tenant.apiKey },
+    /apiKey: is the same as EJABBERD_API_PASSWORD/,
+  ],
+])('%s may not be the secret of somebody else', (_what, settings, fault) => {
+  const found = faults({ ...valid(), ...settings });
+  expect(found).toEqual([expect.stringMatching(fault)]);
+  expect(found.join()).not.toMatch(new RegExp(`${tenant.apiKey}|${WHSEC}`));
 });
 
 it('an unreadable .env is an error and is not skipped', () => {

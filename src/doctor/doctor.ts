@@ -17,6 +17,7 @@ import { diskCheck } from './disk.ts';
 import { apiCheck, hostsCheck } from './ejabberd-api.ts';
 import { backlogCheck, c2sCheck } from './ejabberd-c2s.ts';
 import { eventStoreCheck } from './event-store.ts';
+import { fileModesCheck } from './file-modes.ts';
 import { rosterGroupsCheck } from './roster-groups.ts';
 import { serviceCheck, servicePort } from './service.ts';
 import { testAccountCheck } from './test-account.ts';
@@ -96,6 +97,7 @@ function checksOf(config: Config): Check[] {
   });
   return [
     diskCheck(config),
+    fileModesCheck(config),
     eventStoreCheck(config),
     serviceCheck(service, version),
     apiCheck(api, ejabberd),

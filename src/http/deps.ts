@@ -2,6 +2,7 @@
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import type { EndpointDeps } from './frame/deps.ts';
 import type { StreamHub } from './stream/hub.ts';
+import type { WebhookSecret } from './webhook/signature.ts';
 
 /** A number for /metrics, read at each scrape. */
 export interface MetricsNumber {
@@ -25,7 +26,7 @@ export interface HttpDeps extends EndpointDeps {
   readonly numbers: Readonly<Record<string, MetricsNumber>>;
   /** Without an admin token /debug answers 401. */
   readonly adminToken?: string | undefined;
-  /** `whsec_…` of mod_lhc; several during a rotation. With none every batch is refused. */
-  readonly webhookSecrets: readonly string[];
+  /** Of mod_lhc; several during a rotation. With none every batch is refused. */
+  readonly webhookSecrets: readonly WebhookSecret[];
   readonly version: string;
 }

@@ -1,6 +1,6 @@
 /** How the doctor judges what it measured. test/service/doctor.test.ts has the real ejabberd. */
 import { once } from 'node:events';
-import { rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -11,10 +11,13 @@ import { judgeClock } from '../../src/doctor/clock.ts';
 import { type DiskState, diskCheck, type FolderState, judgeDisk } from '../../src/doctor/disk.ts';
 import { judgeVersion } from '../../src/doctor/ejabberd-api.ts';
 import { backlogCheck, judgeOffer } from '../../src/doctor/ejabberd-c2s.ts';
+import { judgeSecrets } from '../../src/doctor/event-store.ts';
+import { fileModesCheck, judgeModes } from '../../src/doctor/file-modes.ts';
 import { serviceCheck, servicePort } from '../../src/doctor/service.ts';
 import type { Offer } from '../../src/doctor/stream-probe.ts';
 import { judgeLoginTime, LOGIN_WARNING_MS } from '../../src/doctor/test-account.ts';
 import { isLeftover, nameTestAccount } from '../../src/doctor/test-account-name.ts';
+import type { CheckedSecrets } from '../../src/runtime/vault/secret-check.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const signal = new AbortController().signal;
@@ -142,6 +145,48 @@ describe('the disk', () => {
       { status: 'problem', advice: 'run the doctor as the user of the service' },
     ]);
   });
+});
+
+describe('the modes of files with secrets', () => {
+  const judge = (mode: number, gid = 7, isFolder = false) =>
+    judgeModes([{ path: '/etc/tenants.json', mode, gid, isFolder }], 7).map(
+      ({ status, advice }) => `${status} ${advice?.slice(0, 9) ?? ''}`,
+    );
+  it('are a warning if somebody else can read them, with what to do', () => {
+    for (const mode of [0o100600, 0o100400, 0o100640, 0o100440]) {
+      expect(judge(mode)).toEqual(['ok ']);
+    }
+    for (const mode of [0o100644, 0o100604, 0o100660, 0o100602, 0o100666]) {
+      expect(judge(mode)).toEqual(['warning chmod 600']);
+    }
+    expect(judge(0o100640, 8)).toEqual(['warning chmod 600']);
+    expect(judge(0o40755, 7, true)).toEqual(['warning chmod 700']);
+    expect(judge(0o40700, 8, true)).toEqual(['ok ']);
+  });
+  it('are read from the disk', async () => {
+    const dataDir = temporaryFolder('modes');
+    onTestFinished(() => rmSync(dataDir, { recursive: true }));
+    const tenants = join(dataDir, 'tenants.json');
+    writeFileSync(tenants, '[]', { mode: 0o600 });
+    const run = () => fileModesCheck({ dataDir, secretFiles: [tenants] }).run(signal);
+    expect(await run()).toMatchObject([{ status: 'ok' }]);
+    chmodSync(tenants, 0o644);
+    expect(await run()).toMatchObject([
+      { status: 'warning', message: expect.stringContaining(`${tenants} has mode 644`) },
+    ]);
+    expect(await fileModesCheck({ dataDir: '/not/there', secretFiles: [] }).run(signal)).toEqual(
+      [],
+    );
+  });
+});
+
+it('judges a change of the service secret', () => {
+  const judge = (rotation: CheckedSecrets['rotation']) =>
+    judgeSecrets({ opened: true, rotation }).map(({ status }) => status);
+  expect(judge('none')).toEqual(['ok']);
+  expect(judge('ahead')).toEqual(['ok', 'warning']);
+  expect(judge('running')).toEqual(['ok', 'warning']);
+  expect(judge('done')).toEqual(['ok', 'ok']);
 });
 
 it('judges what the service says about itself', async () => {

@@ -313,7 +313,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
     unfitActors: () => [],
     numbers: { xmpp_chat_mailbox_depth: { help: 'Commands that wait', value: () => 3 } },
     adminToken: ADMIN,
-    webhookSecrets: [WEBHOOK_SECRET],
+    webhookSecrets: [{ secret: WEBHOOK_SECRET, hosts: null }],
     digestKey: Buffer.from('digest key of the tests'),
     now: () => NOW,
     newId: () => randomUUIDv7(),

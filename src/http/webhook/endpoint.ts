@@ -4,11 +4,11 @@
  */
 import { z } from '@hono/zod-openapi';
 import { AppError, hasCode } from '../../errors.ts';
-import type { Access } from '../frame/auth.ts';
+import { type Access, unauthorized } from '../frame/auth.ts';
 import { MAX_EVENTS_BYTES, parseJson, readBytes } from '../frame/body.ts';
 import { type Api, addEndpoint, bodyLimits } from '../frame/endpoint.ts';
 import type { WebhookReceipts } from './receipts.ts';
-import { createSignatureCheck } from './signature.ts';
+import { createSignatureCheck, type WebhookSecret } from './signature.ts';
 import { createUnverifiedBodies } from './unverified.ts';
 
 /** The signature covers the body, so the endpoint checks it after the body is read. */
@@ -16,11 +16,11 @@ const bySignature: Access<null> = { scheme: 'webhook', authorize: () => null };
 
 /**
  * The headers are looked at first, then a few unverified bodies at a time are read.
- * @param secrets `whsec_…`; several during a rotation
+ * @param secrets several during a rotation
  */
 export function addWebhookEndpoint(
   api: Api,
-  secrets: readonly string[],
+  secrets: readonly WebhookSecret[],
   receipts: WebhookReceipts,
 ): void {
   const { inbox, now } = api.deps;
@@ -46,26 +46,40 @@ export function addWebhookEndpoint(
         return unverified(remoteAddress, async (ending) => {
           const limits = { ...bodyLimits(api.deps), ending };
           const bytes = await readBytes(request, MAX_EVENTS_BYTES, limits);
-          check.verify(claim, bytes);
-          return bytes;
+          return { bytes, hosts: check.verify(claim, bytes) };
         });
       };
-      const bytes = await read().catch((error: unknown) => {
+      const { bytes, hosts } = await read().catch((error: unknown) => {
         if (hasCode(error, 'unauthorized')) receipts.onRefused(sentAt);
         throw error;
       });
       let events: unknown[];
       try {
         events = eventsIn(bytes);
+        requireHosts(events, hosts);
         await inbox.take(events);
       } catch (error) {
-        receipts.onFailed(error);
+        if (hasCode(error, 'unauthorized')) receipts.onRefused(sentAt);
+        else receipts.onFailed(error);
         throw error;
       }
       receipts.onAccepted(events, sentAt);
       return { status: 204 };
     },
   );
+}
+
+/** What an event has to say for {@link requireHosts}. The inbox checks the rest. */
+const OfHost = z.object({ host: z.string() });
+
+/** @throws {AppError} `unauthorized` if the secret is not for the host of an event */
+function requireHosts(events: readonly unknown[], hosts: readonly string[] | null): void {
+  if (hosts === null) return;
+  for (const event of events) {
+    const { data } = OfHost.safeParse(event);
+    if (!data || hosts.includes(data.host)) continue;
+    throw unauthorized('the secret that signed this batch is not for the host of its events');
+  }
 }
 
 /** A byte that is not UTF-8 must not hold up what comes behind it. @throws {AppError} `invalid` if it is no JSON array */

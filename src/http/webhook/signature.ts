@@ -10,6 +10,14 @@ export const MAX_SIGNATURES = 8;
 /** Bytes of an HMAC-SHA256. */
 const SIGNATURE_BYTES = 32;
 
+/** A secret of mod_lhc. */
+export interface WebhookSecret {
+  /** `whsec_…` */
+  readonly secret: string;
+  /** The hosts whose events it may sign; null for all. */
+  readonly hosts: readonly string[] | null;
+}
+
 /** What the headers of a webhook claim. */
 export interface Claim {
   readonly id: string;
@@ -23,19 +31,25 @@ export interface SignatureCheck {
    * @throws {AppError} `unauthorized` if a header is missing or malformed, or the timestamp is stale
    */
   claimOf(request: HonoRequest): Claim;
-  /** @throws {AppError} `unauthorized` if no secret has signed this body */
-  verify(claim: Claim, body: Uint8Array): void;
+  /**
+   * @returns the hosts whose events the secret may sign; null for all
+   * @throws {AppError} `unauthorized` if no secret has signed this body
+   */
+  verify(claim: Claim, body: Uint8Array): readonly string[] | null;
 }
 
 /**
- * @param secrets `whsec_…`; any of them may have signed (rotation)
+ * @param secrets any of them may have signed (rotation)
  * @param now ms since 1970
  */
 export function createSignatureCheck(
-  secrets: readonly string[],
+  secrets: readonly WebhookSecret[],
   now: () => number,
 ): SignatureCheck {
-  const keys = secrets.map((secret) => Buffer.from(secret.replace(/^whsec_/, ''), 'base64'));
+  const keys = secrets.map(({ secret, hosts }) => ({
+    key: Buffer.from(secret.replace(/^whsec_/, ''), 'base64'),
+    hosts,
+  }));
   return {
     claimOf(request) {
       const id = request.header('webhook-id') ?? '';
@@ -56,12 +70,13 @@ export function createSignatureCheck(
       return { id, timestamp, signatures };
     },
     verify({ id, timestamp, signatures }, body) {
-      const isValid = keys.some((key) => {
+      const signed = keys.find(({ key }) => {
         const hmac = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body);
         const expected = hmac.digest();
         return signatures.some((one) => timingSafeEqual(one, expected));
       });
-      if (!isValid) throw unauthorized('webhook-signature is not valid here');
+      if (!signed) throw unauthorized('webhook-signature is not valid here');
+      return signed.hosts;
     },
   };
 }

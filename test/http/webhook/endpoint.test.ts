@@ -40,13 +40,34 @@ describe('a batch of events', () => {
   });
 
   test('is accepted with any of the secrets and any of the signatures', async () => {
-    const { send, calls } = post({ webhookSecrets: [WEBHOOK_SECRET, OTHER] });
+    const { send, calls } = post({
+      webhookSecrets: [WEBHOOK_SECRET, OTHER].map((secret) => ({ secret, hosts: null })),
+    });
     const text = JSON.stringify(BATCH);
     expect((await send(text, { secret: OTHER })).status).toBe(204);
     const at = Date.now();
     const right = new Webhook(OTHER).sign('batch-1', new Date(at), text);
     const several = { 'webhook-signature': `v1a,AAAA v1,AAAA ${right}` };
     expect((await send(text, { at }, several)).status).toBe(204);
+    expect(calls.batches).toHaveLength(2);
+  });
+
+  test('of another host than that of its secret is refused as a whole', async () => {
+    const { send, calls } = post({
+      webhookSecrets: [
+        { secret: WEBHOOK_SECRET, hosts: ['one.test', 'two.test'] },
+        { secret: OTHER, hosts: null },
+      ],
+    });
+    const batch = (...hosts: string[]) =>
+      JSON.stringify(hosts.map((host, seq) => ({ queueId: 'q', seq, host, type: 'message' })));
+    expect((await send(batch('one.test', 'two.test'))).status).toBe(204);
+    expect((await send(batch('three.test'), { secret: OTHER })).status).toBe(204);
+    expect(calls.batches).toHaveLength(2);
+    for (const hosts of [['three.test'], ['one.test', 'three.test']]) {
+      const { status, json } = await send(batch(...hosts));
+      expect([status, json.detail]).toEqual([401, expect.stringMatching(/not for the host/)]);
+    }
     expect(calls.batches).toHaveLength(2);
   });
 

@@ -1,0 +1,80 @@
+/** Secrets among the settings: which belong to whom, and that nobody's is another's. */
+import { z } from 'zod';
+import type { TenantSettings } from './actors/tenant/settings.ts';
+
+/** A secret of mod_lhc. */
+export interface WebhookSecret {
+  readonly secret: string;
+  /** The hosts whose events it may sign; null for all. */
+  readonly hosts: readonly string[] | null;
+}
+
+const SECRET = /^whsec_[A-Za-z0-9+/=]{24,}$/;
+const HOST = /^[a-z0-9][a-z0-9.-]*$/;
+
+/** `whsec_…`, or `whsec_…@host` for the events of that host alone; several with commas between them. */
+export const WebhookSecrets = z.string().transform((text, context): readonly WebhookSecret[] => {
+  const hostsOf = new Map<string, Set<string | null>>();
+  for (const entry of text.split(',')) {
+    const [secret = '', host, ...more] = entry.trim().split('@');
+    if (!SECRET.test(secret) || (host !== undefined && !HOST.test(host)) || more.length > 0) {
+      context.addIssue(
+        'is one or more whsec_ and base64, 18 bytes or more, comma separated; each perhaps with @ and a host behind it',
+      );
+      return z.NEVER;
+    }
+    hostsOf.set(secret, (hostsOf.get(secret) ?? new Set()).add(host ?? null));
+  }
+  return [...hostsOf].map(([secret, hosts]) => {
+    if (hosts.has(null) && hosts.size > 1) {
+      context.addIssue('has a secret both for one host and for all');
+    }
+    return { secret, hosts: hosts.has(null) ? null : [...hosts].filter((host) => host !== null) };
+  });
+});
+
+/** @returns faults: a host that no tenant has, and a host whose mod_lhc no secret admits */
+export function webhookHostFaults(
+  secrets: readonly WebhookSecret[],
+  tenants: readonly TenantSettings[],
+): string[] {
+  const known = new Set<string>(tenants.map(({ host }) => host));
+  const bound = secrets.flatMap(({ hosts }) => hosts ?? []);
+  const forAll = secrets.some(({ hosts }) => hosts === null);
+  const without = forAll ? [] : [...known].filter((host) => !bound.includes(host));
+  return [
+    ...bound.filter((host) => !known.has(host)).map((host) => `no tenant has the host ${host}`),
+    ...without.map((host) => `no secret is for the host ${host}`),
+  ].map((fault) => `EJABBERD_WEBHOOK_SECRET: ${fault}`);
+}
+
+/** A setting that is secret. */
+export interface NamedSecret {
+  /** The name of the setting, and of the tenant if it is one of theirs. */
+  readonly name: string;
+  /** Who has it. Whoever has one secret must not have another one's with it. */
+  readonly holder: 'administrator' | 'service' | 'ejabberd API' | 'mod_lhc' | 'tenant';
+  readonly value: string | undefined;
+}
+
+export function secretsOfTenants(tenants: readonly TenantSettings[]): NamedSecret[] {
+  return tenants.flatMap(({ id, apiKey, callbackSecret }) => {
+    const name = (field: string): string => `TENANTS_FILE: tenant ${id}, ${field}`;
+    return [
+      { name: name('apiKey'), holder: 'tenant', value: apiKey },
+      { name: name('callbackSecret'), holder: 'tenant', value: callbackSecret },
+    ];
+  });
+}
+
+/** @returns a fault for each secret that an earlier one of another holder equals. Values are not quoted */
+export function sharedSecrets(secrets: readonly NamedSecret[]): string[] {
+  const first = new Map<string, NamedSecret>();
+  return secrets.flatMap((one) => {
+    if (one.value === undefined) return [];
+    const other = first.get(one.value);
+    if (!other) first.set(one.value, one);
+    if (!other || other.holder === one.holder) return [];
+    return [`${one.name}: is the same as ${other.name}. Whoever has one would have the other`];
+  });
+}
