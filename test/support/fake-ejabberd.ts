@@ -26,6 +26,8 @@ export function fakeEjabberd() {
   const acknowledged: string[] = [];
   const returned: ReturnedMessage[] = [];
   const released = new Map<string, VisitorPresence>();
+  /** For how long each session was released: the shortest of several calls. */
+  const releasedFor = new Map<string, number>();
   const listeners: TransportListener[] = [];
   const notifyStarted = (jid: string): void => {
     for (const listener of listeners) listener.sessionStarted(jid);
@@ -138,8 +140,9 @@ export function fakeEjabberd() {
       present.delete(jid);
       released.delete(jid);
     },
-    release: (jid) => {
+    release: (jid, withinMs) => {
       calls.push(`release ${jid}`);
+      releasedFor.set(jid, Math.min(withinMs, releasedFor.get(jid) ?? withinMs));
       const presence = present.get(jid);
       if (!presence) return;
       present.delete(jid);
@@ -177,6 +180,7 @@ export function fakeEjabberd() {
     sessions,
     present,
     calls,
+    releasedFor,
     messages,
     typed,
     state,

@@ -47,6 +47,11 @@ export const SESSION_TAKEN_RETRY: RetryPolicy = { firstMs: 3_000, mostMs: 60_000
 const SESSION_TAKEN_REMEMBERED_MS = 10 * 60_000;
 /** A released session waits this long for the next owner's login, then it ends. 500 logins take 3-5 s. */
 export const SESSION_RELEASE_MS = 30_000;
+/**
+ * The same while nobody can tell whether there is a next owner, because the event store is away. If another process has the
+ * visitor, its login replaces the session. If not, the visitor stays. A session that nobody looks after ends after this.
+ */
+export const SESSION_KEPT_MS = 3_600_000;
 /** Partitions that are gained within this time are compared together. */
 const GAIN_QUIET_MS = 50;
 /** After an outage, ejabberd is compared when no more sessions return for `quiet`, and after `most` in any case. */
@@ -221,15 +226,25 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     RETURN_MS.most,
   );
 
+  /** Released sessions by partition, while the next owner is not known. */
+  const waiting = new Map<number, string[]>();
+
   /** Stops acting for the visitors of these partitions. The next owner replaces their sessions. */
-  function release(partitions: ReadonlySet<number>): void {
-    const isReleased = (jid: string): boolean => {
+  function release(partitions: ReadonlySet<number>, withinMs: number): void {
+    const releasedOf = (jid: string): number | null => {
       const person = personOf(jid, tenants.ofHost);
-      if (person?.kind !== 'visitor') return false;
-      return partitions.has(visitorPartition({ tenant: person.tenant, key: person.name }));
+      if (person?.kind !== 'visitor') return null;
+      const partition = visitorPartition({ tenant: person.tenant, key: person.name });
+      return partitions.has(partition) ? partition : null;
     };
-    for (const jid of transport.sessions()) if (isReleased(jid)) transport.release(jid, releaseMs);
-    for (const jid of [...accounts.known()]) if (isReleased(jid)) accounts.forget(jid);
+    for (const partition of partitions) waiting.set(partition, waiting.get(partition) ?? []);
+    for (const jid of transport.sessions()) {
+      const partition = releasedOf(jid);
+      if (partition === null) continue;
+      transport.release(jid, withinMs);
+      waiting.get(partition)?.push(jid);
+    }
+    for (const jid of [...accounts.known()]) if (releasedOf(jid) !== null) accounts.forget(jid);
     const isForgotten = (id: string): boolean => partitions.has(partitionOf(id));
     schedule.forget(isForgotten);
     takeovers.forget(isForgotten);
@@ -238,17 +253,22 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   ownership.onChange((partition, owned) => {
     if (owned) {
       kept.add(partition);
+      waiting.delete(partition);
       gained.add(partition);
       compareGained.trigger();
     } else {
       kept.delete(partition);
       gained.delete(partition);
-      release(new Set([partition]));
+      release(new Set([partition]), SESSION_KEPT_MS);
     }
+  });
+  ownership.onTaken((partition) => {
+    for (const jid of waiting.get(partition) ?? []) transport.release(jid, releaseMs);
+    waiting.delete(partition);
   });
   ownership.onHandOver(async (partitions, withinMs) => {
     for (const partition of partitions) kept.delete(partition);
-    release(partitions);
+    release(partitions, releaseMs);
     const unfinished = [...running].flatMap(([each, of]) => (partitions.has(of) ? [each] : []));
     await Promise.race([Promise.all(unfinished), delay(withinMs, undefined, { ref: false })]);
   });

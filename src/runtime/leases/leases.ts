@@ -89,7 +89,10 @@ interface State extends LeasesOptions {
   readonly timers: Timers;
   readonly log: LeaseLog;
   readonly changeListeners: ChangeListener[];
+  readonly takenListeners: ((partition: number) => void)[];
   readonly handOverListeners: HandOverListener[];
+  /** Partitions that this process lost, as long as the log does not say who has them. */
+  readonly untold: Set<number>;
   /** Partitions that this process acts for, while its lease is valid. */
   readonly active: Set<number>;
   /** Partitions that are being handed over. */
@@ -114,7 +117,9 @@ export function createLeases(options: LeasesOptions): Leases {
     timers,
     log: createLeaseLog({ ...options, deafMs }),
     changeListeners: [],
+    takenListeners: [],
     handOverListeners: [],
+    untold: new Set(),
     active: new Set(),
     leaving: new Set(),
     activating: new Map(),
@@ -127,6 +132,7 @@ export function createLeases(options: LeasesOptions): Leases {
   return {
     owns: (partition) => active.has(partition) && !leaving.has(partition) && isValid(state),
     onChange: (listener) => void state.changeListeners.push(listener),
+    onTaken: (listener) => void state.takenListeners.push(listener),
     onHandOver: (listener) => void state.handOverListeners.push(listener),
     onCommit(events) {
       const others = events.some(({ stream, data }) => stream === LEASES && data.owner !== owner);
@@ -175,7 +181,22 @@ function announce({ changeListeners }: State, partition: number, owned: boolean)
 function lose(state: State, partitions: Iterable<number>): void {
   const lost = [...partitions].filter((partition) => state.active.delete(partition));
   if (lost.length > 0) state.logger.info({ partitions: lost }, 'partitions lost');
-  for (const partition of lost) announce(state, partition, false);
+  for (const partition of lost) {
+    state.untold.add(partition);
+    announce(state, partition, false);
+  }
+}
+
+/** Tells of lost partitions that others have by the log. */
+function tellTaken({ log, owner, untold, takenListeners }: State): void {
+  if (untold.size === 0) return;
+  for (const holder of log.state().values()) {
+    if (holder.owner === owner) continue;
+    for (const partition of holder.partitions) {
+      if (!untold.delete(partition)) continue;
+      for (const listener of takenListeners) listener(partition);
+    }
+  }
 }
 
 /** Loses the partitions whose lease has ended by the clock, or which another process has by the log. */
@@ -230,7 +251,10 @@ async function activate(state: State, position: Position): Promise<void> {
     lapse(state);
     if (state.stopped) return;
     const gained = waiting.filter((n) => activating.get(n) === turn && !leaving.has(n));
-    for (const partition of gained) active.add(partition);
+    for (const partition of gained) {
+      active.add(partition);
+      state.untold.delete(partition);
+    }
     if (gained.length > 0) logger.info({ partitions: gained }, 'partitions gained');
     for (const partition of gained) announce(state, partition, true);
   } catch (error) {
@@ -300,6 +324,7 @@ async function look(state: State): Promise<void> {
   const { log, timers, random } = state;
   await log.refresh();
   lapse(state);
+  tellTaken(state);
   if (!state.follows()) return stepOut(state);
   for (let tries = 1; tries <= LEASE_TRIES && !state.stopped; tries++) {
     const facts = nextFacts(state);

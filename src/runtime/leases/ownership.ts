@@ -27,6 +27,11 @@ export interface Ownership {
   /** The listener is called with a partition that was gained (this process has seen the log up to there) or lost. */
   onChange(listener: (partition: number, owned: boolean) => void): void;
   /**
+   * The listener is called when the log says that another process has a partition that this one lost. While the event store
+   * is away nobody can tell, and a partition that was lost by the clock may come back.
+   */
+  onTaken(listener: (partition: number) => void): void;
+  /**
    * The listener finishes what is running for these partitions and appends its outcome, before another process gets them.
    * `owns` is false for them already. After `withinMs` nobody waits for the listener any more.
    */
@@ -34,7 +39,12 @@ export interface Ownership {
 }
 
 /** The ownership of a single process: it owns everything, always. */
-export const soleOwner: Ownership = { owns: () => true, onChange: () => {}, onHandOver: () => {} };
+export const soleOwner: Ownership = {
+  owns: () => true,
+  onChange: () => {},
+  onTaken: () => {},
+  onHandOver: () => {},
+};
 
 /** True if this process may act for an actor's stream now. */
 export const ownsStream = (ownership: Ownership, stream: string): boolean =>

@@ -6,7 +6,11 @@ import {
   createDesiredVisitors,
   DESIRED_VISITORS_TABLE,
 } from '../../../src/reactors/visitors/desired.ts';
-import { createReconciler } from '../../../src/reactors/visitors/reconciler.ts';
+import {
+  createReconciler,
+  SESSION_KEPT_MS,
+  SESSION_RELEASE_MS,
+} from '../../../src/reactors/visitors/reconciler.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { closeChat, DELAYS, startChat, viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
@@ -557,6 +561,22 @@ describe('with several processes', () => {
     await ticks();
     expect(ejabberd.calls).toEqual([`release ${jidOf('1')}`]);
     expect([...ejabberd.present.keys()]).toEqual([jidOf('2')]);
+  });
+
+  it('a session whose next owner nobody can tell is kept, until the log says who it is', async () => {
+    const ownership = movableOwnership();
+    const world = await worldOf({ ownership });
+    const { ejabberd } = world;
+    await world.reconciler.start();
+    await viewPages(world, '1', '2');
+    await untilIdle(world);
+    expect(of('1')).not.toBe(of('2'));
+    ownership.lose(of('1')); // the lease ended, and the event store is away
+    expect([...ejabberd.releasedFor]).toEqual([[jidOf('1'), SESSION_KEPT_MS]]);
+    ownership.taken(of('1'));
+    expect(ejabberd.releasedFor.get(jidOf('1'))).toBe(SESSION_RELEASE_MS);
+    await ownership.handOver(of('2'));
+    expect(ejabberd.releasedFor.get(jidOf('2'))).toBe(SESSION_RELEASE_MS);
   });
 
   it('a partition that is gained back keeps the sessions that were not replaced, and gets the newest state', async () => {

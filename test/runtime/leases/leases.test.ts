@@ -14,6 +14,8 @@ interface Process {
   readonly leases: Leases;
   /** Changes that were announced, in order. */
   readonly changes: { partition: number; owned: boolean }[];
+  /** Partitions that others have, as it was told. */
+  readonly taken: number[];
   /** From now on its store answers nothing, until `goOn`. */
   hang(): void;
   goOn(): void;
@@ -65,6 +67,8 @@ function makeProcess(owner: string, more: Partial<Parameters<typeof createLeases
     ...more,
   });
   const changes: Process['changes'] = [];
+  const taken: number[] = [];
+  leases.onTaken((partition) => taken.push(partition));
   leases.onChange((partition, owned) => {
     changes.push({ partition, owned });
     const others = processes.filter((each) => each.leases !== leases);
@@ -75,6 +79,7 @@ function makeProcess(owner: string, more: Partial<Parameters<typeof createLeases
   const process: Process = {
     leases,
     changes,
+    taken,
     hang() {
       gate = new Promise((resolve) => {
         open = resolve;
@@ -129,6 +134,28 @@ test('a process that stops finishes its running effects, and the others take ove
   expect(await stopped).toEqual({ others: 1 });
   await until([0, 16], DURATION_MS);
   expect(await types()).toContain('LeaseEnded');
+});
+
+test('a process that lost its partitions by the clock is told who has them, or gets them back', async () => {
+  const a = makeProcess('a');
+  await a.leases.start();
+  await until([16]);
+  a.hang();
+  await until([0]);
+  expect(a.taken).toEqual([]);
+  a.goOn();
+  await until([16]); // nobody else was there
+  expect(a.taken).toEqual([]);
+
+  const b = makeProcess('b');
+  await b.leases.start();
+  await until([8, 8]);
+  a.taken.length = 0;
+  const mine = a.leases.owned();
+  a.hang();
+  await until([0, 16]);
+  a.goOn();
+  await waitFor(() => mine.every((each) => a.taken.includes(each)), { what: 'a to be told' });
 });
 
 test('partitions of a process that hangs go to others after its lease; it stops before that', async () => {
