@@ -141,7 +141,7 @@ export async function makeService(): Promise<Service & { settings: Record<string
       };
       started.stdout?.on('data', take);
       started.stderr?.on('data', take);
-      await waitFor(
+      const answers = waitFor(
         async () => {
           // A failpoint may end the service before its first answer. That counts as a start.
           if (hasEnded(started)) return true;
@@ -152,6 +152,10 @@ export async function makeService(): Promise<Service & { settings: Record<string
           what: () => `the service to answer:\n${output.slice(-2000)}`,
         },
       );
+      await answers.catch(async (error: unknown) => {
+        await service.kill(); // nobody else knows of a process whose start failed
+        throw error;
+      });
       if (started.exitCode !== null) {
         throw new Error(`the service ended with ${started.exitCode}:\n${output.slice(-2000)}`);
       }

@@ -108,14 +108,32 @@ const secret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
 /** The caller has to close the world. test/support/test-world.ts does so for a test file. */
 export async function startWorld(options: WorldOptions): Promise<World> {
+  /** Ends what has started, the latest first. */
+  const closing: (() => Promise<unknown>)[] = [];
+  try {
+    return await buildWorld(options, closing);
+  } catch (error) {
+    // The caller gets no world that it could close.
+    for (const close of closing.reverse()) await close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function buildWorld(
+  options: WorldOptions,
+  closing: (() => Promise<unknown>)[],
+): Promise<World> {
   const service = await makeService();
   const processes = [service];
+  closing.push(() => Promise.all(processes.map((each) => each.close())));
   while (processes.length < (options.processes ?? 1)) processes.push(await makeService());
   const balancer: Balancer | null =
     processes.length > 1 ? await startBalancer(processes.map(({ port }) => port)) : null;
+  if (balancer) closing.push(balancer.close);
   const url = balancer?.url ?? service.url;
   const webhookSecret = secret();
   const dir = await mkdtemp(join(tmpdir(), 'ejabberd-'));
+  closing.push(() => rm(dir, { recursive: true, force: true }));
   const hosts = [...new Set(options.tenants.map(({ host }) => host))];
   const ejabberd = await startEjabberd({
     dir,
@@ -125,12 +143,14 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     streamManagement: { resumeTimeout: 2 },
     ...options.ejabberd,
   });
+  closing.push(ejabberd.kill);
   const tenants = new Map<string, Tenant>();
   let entries: TenantEntry[] = [];
   for (const { id, host, instance, settings } of options.tenants) {
     const apiKey = `key-${id}-${randomBytes(12).toString('hex')}`;
     const callbackSecret = secret();
     const lhc = await startLhc({ secret: callbackSecret });
+    closing.push(lhc.close);
     entries.push({
       id,
       host,

@@ -70,6 +70,8 @@ export const createAppends = (
 
 interface Sender {
   readonly totalMs: number;
+  /** As {@link Operation} has it. */
+  readonly namesAll: boolean;
   readonly closed: AbortSignal;
   /** Sends an append once, over the stream of the current session. */
   send(request: AppendRequest): Promise<Appended>;
@@ -79,6 +81,7 @@ const createSender = (connection: Connection, { tryMs, totalMs }: AppendTiming):
   let current: { session: Session; stream: AppendStream } | undefined;
   return {
     totalMs,
+    namesAll: connection.namesAll,
     closed: connection.closed,
     send: async (request) => {
       const session = connection.session();
@@ -93,7 +96,7 @@ const createSender = (connection: Connection, { tryMs, totalMs }: AppendTiming):
 
 const append = async (
   request: AppendRequest,
-  { send, totalMs, closed }: Sender,
+  { send, totalMs, namesAll, closed }: Sender,
   reads: Reads,
 ): Promise<Appended> => {
   const { stream, expected } = request;
@@ -112,7 +115,7 @@ const append = async (
         // The server says this of a soft delete as well. Whoever begins the stream again learns of a tombstone then.
         throw new WrongExpectedRevision(stream, expected, null);
       }
-      const operation: Operation = { kind: 'append to', stream };
+      const operation: Operation = { kind: 'append to', stream, namesAll };
       const final = finalFailure(error, operation);
       if (final !== undefined) throw final;
       // No exception for a node that is not the leader: it may have been the leader, and its write may survive.

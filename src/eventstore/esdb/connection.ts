@@ -14,6 +14,8 @@ export interface Session {
 /** The one client of a store. It can be replaced. */
 export interface Connection {
   readonly hosts: string;
+  /** As {@link EsdbUrl} has it. */
+  readonly namesAll: boolean;
   /** @throws {AppError} `unavailable` after `close` */
   session(): Session;
   /**
@@ -32,7 +34,7 @@ export interface Connection {
 export const DISPOSE_DEADLINE_MS = 1000;
 
 /** @throws {AppError} `invalid` for a url that the client does not accept */
-export const createConnection = ({ connectionString, hosts }: EsdbUrl): Connection => {
+export const createConnection = ({ connectionString, hosts, namesAll }: EsdbUrl): Connection => {
   const open = (): { session: Session; end: () => Promise<void> } => {
     const client = newClient(connectionString);
     const controller = new AbortController();
@@ -48,6 +50,7 @@ export const createConnection = ({ connectionString, hosts }: EsdbUrl): Connecti
   let current = open();
   return {
     hosts,
+    namesAll,
     session: () => {
       if (closing.signal.aborted) throw new AppError('unavailable', 'the event store was closed');
       return current.session;

@@ -11,6 +11,8 @@ import { AppError, messageOf } from '../../errors.ts';
 export interface Operation {
   readonly kind: 'append to' | 'read' | 'delete' | 'subscribe to';
   readonly stream: string;
+  /** The connection string names several nodes, or a name that leads to all of them. */
+  readonly namesAll?: boolean;
 }
 
 /** No answer within our own deadline: the server is frozen, or the connection died silently. */
@@ -68,20 +70,21 @@ export const finalFailure = (error: unknown, operation: Operation): AppError | u
 /** The failure after the last try. @param outcome what is known of the effect */
 export const unavailable = (
   error: unknown,
-  { kind, stream }: Operation,
+  { kind, stream, namesAll = false }: Operation,
   outcome = '',
 ): AppError => {
   return new AppError(
     'unavailable',
-    `cannot ${kind} ${stream}, ${NAME} is away: ${reasonOf(error)}${outcome}`,
+    `cannot ${kind} ${stream}, ${NAME} is away: ${reasonOf(error, namesAll)}${outcome}`,
     { stream },
     { cause: error },
   );
 };
 
 /** The error in a few words. Some errors of the client have no message. */
-const reasonOf = (error: unknown): string => {
+const reasonOf = (error: unknown, namesAll: boolean): string => {
   if (error instanceof NotLeaderError) {
+    if (namesAll) return 'the nodes elect a leader, or the leader does not answer';
     return 'the node is not the leader, and the leader that it named did not answer: name all nodes in EVENT_STORE (esdb://HOST1,HOST2,HOST3 or esdb+discover://NAME)';
   }
   const message = messageOf(error);

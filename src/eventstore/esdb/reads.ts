@@ -15,6 +15,7 @@ export interface ReadOptions {
   readonly deadlineMs?: number;
   /** Silence does not mean that the connection is dead: the server may be searching for rare events. */
   readonly mayBeSilent?: boolean;
+  /** At least so many, and more within the time that appends have too. 1: only one. Default {@link READ_TRIES}. */
   readonly tries?: number;
 }
 
@@ -57,20 +58,22 @@ const LOOKS = 4;
 
 /**
  * Reads that end. Each has a deadline, because the client sets none, and is repeated after a failure, because reading
- * changes nothing. All reads go to the leader, as appends do, so they see what was just written.
+ * changes nothing. All reads go to the leader, as appends do, so they see what was just written. They wait as long as
+ * appends do: while the nodes of a cluster elect a leader, both fail.
+ * @param totalMs how long a read is repeated
  */
-export const createReads = (connection: Connection): Reads => {
+export const createReads = (connection: Connection, totalMs: number): Reads => {
   const raw: Reads['raw'] = (stream, { from, direction, limit }, how) => {
     const options = { direction, fromRevision: from, maxCount: limit, requiresLeader: true };
     return read(
-      connection,
-      { kind: 'read', stream },
+      { connection, totalMs },
+      { kind: 'read', stream, namesAll: connection.namesAll },
       // Events of a stream have a position as well when they come from the server; the client's type omits it.
       (client) => client.readStream(stream, options) as unknown as ReturnType<Open>,
       how,
     );
   };
-  const scan: Reads['scan'] = (options, how) => scanLog(connection, options, how);
+  const scan: Reads['scan'] = (options, how) => scanLog({ connection, totalMs }, options, how);
   return {
     raw,
     newest: async (stream, how) => {
@@ -85,13 +88,19 @@ export const createReads = (connection: Connection): Reads => {
   };
 };
 
+interface Source {
+  readonly connection: Connection;
+  readonly totalMs: number;
+}
+
 const read = async (
-  connection: Connection,
+  { connection, totalMs }: Source,
   operation: Operation,
   open: Open,
   { deadlineMs = READ_DEADLINE_MS, mayBeSilent = false, tries = READ_TRIES }: ReadOptions = {},
 ): Promise<AllStreamRecordedEvent[]> => {
   const retry = createBackoff(READ_RETRY);
+  const until = performance.now() + (tries > 1 ? totalMs : 0);
   for (let left = tries; ; left -= 1) {
     const session = connection.session();
     try {
@@ -101,14 +110,15 @@ const read = async (
       const final = finalFailure(error, operation);
       if (final !== undefined) throw final;
       if (error instanceof NoAnswer && !mayBeSilent) connection.replace(session);
-      if (left <= 1) throw unavailable(error, operation);
+      const isLast = left <= 1 && performance.now() >= until;
+      if (isLast || connection.closed.aborted) throw unavailable(error, operation);
     }
     await retry.wait(connection.closed);
   }
 };
 
 const scanLog = async (
-  connection: Connection,
+  source: Source,
   { after, direction, limit, prefixes }: ScanOptions,
   how: ReadOptions | undefined,
 ): Promise<AllStreamRecordedEvent[]> => {
@@ -126,8 +136,9 @@ const scanLog = async (
         })
       : searchAll(client, { direction, from, limit: maxCount, regex: regexOf(prefixes) });
   try {
-    const operation: Operation = { kind: 'read', stream: '$all' };
-    const events = await read(connection, operation, open, how ?? (prefixes && SEARCH));
+    const { namesAll } = source.connection;
+    const operation: Operation = { kind: 'read', stream: '$all', namesAll };
+    const events = await read(source, operation, open, how ?? (prefixes && SEARCH));
     if (after === undefined || !forwards) return events;
     return events.filter((event) => event.position.commit > after).slice(0, limit);
   } catch (error) {

@@ -52,7 +52,7 @@ const remove = async (
   stream: string,
   deadlineMs: number,
 ): Promise<void> => {
-  const operation: Operation = { kind: 'delete', stream };
+  const operation: Operation = { kind: 'delete', stream, namesAll: connection.namesAll };
   const options = {
     expectedRevision: 'any',
     requiresLeader: true,

@@ -60,7 +60,7 @@ const connect = async (
   connection: Connection,
   { readOnly = false, timing = APPEND_TIMING, openMs = OPEN_DEADLINE_MS }: EsdbEventStoreOptions,
 ): Promise<EventStore> => {
-  const reads = createReads(connection);
+  const reads = createReads(connection, timing.totalMs);
   const appends = createAppends(connection, reads, timing);
   const removal = createRemoval(connection, reads, appends);
   const head = createKnownHead(reads);

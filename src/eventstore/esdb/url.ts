@@ -7,6 +7,8 @@ export interface EsdbUrl {
   readonly connectionString: string;
   /** The hosts of the url. The only part that a message may contain. */
   readonly hosts: string;
+  /** It names several nodes, or a name that leads to all of them. */
+  readonly namesAll: boolean;
 }
 
 const SCHEME = /^esdb(?:\+discover)?:\/\//;
@@ -73,5 +75,6 @@ export const parseEsdbUrl = (text: string): EsdbUrl => {
     .filter(([key]) => !names.has(flat(key)))
     .map((pair) => pair.join('='));
   const all = [...options, ...pairs].join('&');
-  return { connectionString: `${address.replace(/\/+$/, '')}?${all}`, hosts };
+  const namesAll = scheme.includes('discover') || hosts.includes(',');
+  return { connectionString: `${address.replace(/\/+$/, '')}?${all}`, hosts, namesAll };
 };

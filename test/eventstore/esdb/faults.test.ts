@@ -1,9 +1,13 @@
 /** Faults between the adapter and its server, caused with the double. */
+
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { NotLeaderError } from '@eventstore/db-client';
 import { describe, expect, test } from 'vitest';
+import { unavailable } from '../../../src/eventstore/esdb/failure.ts';
 import { openEsdbEventStore } from '../../../src/eventstore/esdb/store.ts';
+import { parseEsdbUrl } from '../../../src/eventstore/esdb/url.ts';
 import { openEventStore } from '../../../src/eventstore/open.ts';
 import {
   type EventStore,
@@ -58,6 +62,30 @@ const collect = (options: Omit<SubscribeOptions, 'signal'>) => {
   });
   return seen;
 };
+
+test('a read waits as long as an append while the server is away, for example for the election of a leader', async () => {
+  const stream = `${uniquePrefix()}a`;
+  await store.append(stream, events(0, 2), 'no-stream');
+  await server.stop();
+  const reading = store.readStream(stream);
+  const searching = store.readAll({ prefixes: [stream], limit: 10 });
+  await delay(TIMING.totalMs * 0.6);
+  await server.start();
+  expect(await reading).toHaveLength(3);
+  expect(await searching).toHaveLength(3);
+});
+
+test('while a leader is elected, nobody is told to name nodes that are named', () => {
+  // Its constructor takes what the server sends.
+  const error: Error = Object.create(NotLeaderError.prototype);
+  const about = { kind: 'read', stream: 'a' } as const;
+  expect(unavailable(error, about).message).toContain('name all nodes in EVENT_STORE');
+  expect(unavailable(error, { ...about, namesAll: true }).message).toMatch(/elect a leader/);
+  const named = (url: string) => parseEsdbUrl(url).namesAll;
+  expect(named('esdb://a.test,b.test')).toBe(true);
+  expect(named('esdb+discover://cluster.test')).toBe(true);
+  expect(named('esdb://a.test')).toBe(false);
+});
 
 describe('an append', () => {
   test('is repeated if its answer was lost, and written once', async () => {
