@@ -8,8 +8,8 @@ import { type Rate, TokenBucket } from '../kit/token-bucket.ts';
 
 /** Messages and commands of one operator together. */
 export const OPERATOR_RATE: Rate = { burst: 200, perSecond: 5 };
-/** Commands (`!history`, `!info`) of one operator. Each one costs a read and an answer of several lines. */
-export const OPERATOR_COMMAND_RATE: Rate = { burst: 20, perSecond: 0.5 };
+/** Questions (`!history`, `!info`, `!help`) of one operator. Each one costs a read and an answer of several lines. */
+export const OPERATOR_QUESTION_RATE: Rate = { burst: 40, perSecond: 1 };
 /** Operators whose budget is remembered. */
 export const BUDGETS_REMEMBERED = 10_000;
 
@@ -18,7 +18,7 @@ export type Charge = 'within' | 'first' | 'over';
 
 interface Account {
   readonly all: TokenBucket;
-  readonly commands: TokenBucket;
+  readonly questions: TokenBucket;
   told: boolean;
 }
 
@@ -28,28 +28,28 @@ export interface Budgets {
    * @param at when the operator wrote it, in ms since 1970. What waited in mod_lhc's queue during an outage counts at the
    *   time when it was written, so an outage makes nobody exceed their budget
    */
-  charge(tenant: TenantId, username: Username, isCommand: boolean, at: number): Charge;
+  charge(tenant: TenantId, username: Username, isQuestion: boolean, at: number): Charge;
 }
 
 export function createBudgets(
-  rates: { readonly all: Rate; readonly commands: Rate } = {
+  rates: { readonly all: Rate; readonly questions: Rate } = {
     all: OPERATOR_RATE,
-    commands: OPERATOR_COMMAND_RATE,
+    questions: OPERATOR_QUESTION_RATE,
   },
 ): Budgets {
   const accounts = new Lru<Account>(BUDGETS_REMEMBERED);
   return {
-    charge(tenant, username, isCommand, at) {
+    charge(tenant, username, isQuestion, at) {
       const name = `${tenant}.${username}`;
       const account = accounts.get(name) ?? {
         all: new TokenBucket(rates.all),
-        commands: new TokenBucket(rates.commands),
+        questions: new TokenBucket(rates.questions),
         told: false,
       };
       accounts.set(name, account);
-      const { all, commands } = account;
-      if (account.told && all.hasRecovered(at) && commands.hasRecovered(at)) account.told = false;
-      if ((!isCommand || commands.take(at)) && all.take(at)) return 'within';
+      const { all, questions } = account;
+      if (account.told && all.hasRecovered(at) && questions.hasRecovered(at)) account.told = false;
+      if ((!isQuestion || questions.take(at)) && all.take(at)) return 'within';
       if (account.told) return 'over';
       account.told = true;
       return 'first';

@@ -269,9 +269,9 @@ async function handleMessage(
   if (hook && (await parts.setAside.has(hook.queueId, hook.seq))) return refuse(SET_ASIDE);
   const isRepeat = conversation.visitor.seen.hasCommand(commandId);
   if (hook && !isRepeat) {
-    const isCommand = written.kind !== 'message';
+    const isQuestion = written.kind === 'question';
     const at = Date.parse(event.at);
-    const charge = parts.budgets.charge(operator.tenant, operator.name, isCommand, at);
+    const charge = parts.budgets.charge(operator.tenant, operator.name, isQuestion, at);
     if (charge === 'first') return refuse(TOO_FAST);
     if (charge === 'over') {
       return giveBack(parts, event, 'policy-violation', `Not delivered: ${TOO_FAST}.`);

@@ -353,7 +353,7 @@ describe('a message', () => {
     const budgets = () =>
       createBudgets({
         all: { burst: 4, perSecond: 1 },
-        commands: { burst: 2, perSecond: 1 },
+        questions: { burst: 2, perSecond: 1 },
       });
     const inbox = inboxOf({}, budgets());
     const batch = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => message('op1', '1', id));
@@ -372,7 +372,7 @@ describe('a message', () => {
     }));
     await inbox.take(later);
     expect((await received('1')).slice(4)).toEqual(['g', 'h', 'i', 'j', 'k', 'l']);
-    // Commands have a smaller budget of their own. The next time, the operator is told again.
+    // Questions have a smaller budget of their own. The next time, the operator is told again.
     const commands = ['m', 'n', 'o', 'p'].map((id) => message('op2', '1', id, '!info'));
     await inbox.take(commands);
     expect(await refusals('op2')).toEqual(['o']);
