@@ -290,8 +290,24 @@ it('posts one batch after the other, each with its own id', () => {
   expect(seqs).toEqual(seqs.map((_, index) => index + 1));
 });
 
-it('logs neither the secret nor messages', async () => {
+it('logs neither secrets nor messages, also not of calls of the API', async () => {
+  await ejabberd.register('op9', 'a-password-of-op9');
+  const { user, password } = ejabberd.api;
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  const body = "<message type='chat'><body>a-text-of-the-service</body></message>";
+  const stanza = { from: visitorJid, to: `op1@${ejabberd.host}`, stanza: body };
+  const sent = await fetch(`${ejabberd.apiUrl}/send_stanza`, {
+    method: 'POST',
+    body: JSON.stringify(stanza),
+    headers: { authorization, 'content-type': 'application/json' },
+  });
+  expect(sent.status).toBe(200);
+  const operator = await connectOperator({ ...login, username: 'op1' });
+  await operator.waitFor(({ messages }) => messages.some(({ body }) => /a-text/.test(body)));
+  await operator.disconnect();
   const logs = await ejabberd.logs();
+  expect(logs).not.toContain('a-password-of-op9');
+  expect(logs).not.toContain('a-text-of-the-service');
   expect(logs).not.toContain(receiver.secret.slice(6));
   expect(logs).not.toContain('Hallo');
   expect(logs).not.toMatch(/mod_lhc.*(error|crash)/i);

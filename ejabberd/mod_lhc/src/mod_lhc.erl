@@ -38,6 +38,8 @@
 %%% ---------------------------------------------------------------- gen_mod
 
 start(Host, Opts) ->
+    %% ejabberd logs the arguments of each API call at `info`. Those of the service have passwords and messages.
+    ok = logger:set_module_level(mod_http_api, notice),
     set_config(Host, Opts),
     case supervisor:start_child(ejabberd_gen_mod_sup, child(Host)) of
         {ok, _} -> started(Host);
