@@ -1,13 +1,13 @@
 %%% mod_lhc reports to the xmpp-chat service what operators do. README.md lists the events.
 %%%
 %%% This file is the module's interface to ejabberd: options, start, stop, and the list of hooks.
-%%%   mod_lhc_hooks    the hooks
 %%%   mod_lhc_border   what may pass between the accounts of a host
+%%%   mod_lhc_budget   how much a session may say; mod_lhc_limits, mod_lhc_bucket: the numbers (pure)
+%%%   mod_lhc_sent     what an operator sends; mod_lhc_stanza: what a message says, and its bounds (pure)
+%%%   mod_lhc_received what an operator receives; mod_lhc_seen: which messages were routed, stored and delivered
+%%%   mod_lhc_sessions sessions, presence, pings; mod_lhc_session: the pings of one session (pure)
+%%%   mod_lhc_report   the events of all that
 %%%   mod_lhc_tenant   whose an address is; mod_lhc_names: how names are made (pure)
-%%%   mod_lhc_stanza   what a message says, and its bounds (pure)
-%%%   mod_lhc_limits   how much one session may say; mod_lhc_bucket: a token bucket (both pure)
-%%%   mod_lhc_session  the pings of one session, and the messages that wait for their answers (pure)
-%%%   mod_lhc_seen     which messages of visitors were routed, stored and delivered
 %%%   mod_lhc_queues   the queues of a host; mod_lhc_queue: one queue on disk; mod_lhc_usage: how full they are
 %%%   mod_lhc_sender   posts the events of a queue to the service; mod_lhc_posts: a few at the same time
 %%%   mod_lhc_json     the events as text
@@ -48,12 +48,12 @@ start(Host, Opts) ->
     end.
 
 started(Host) ->
-    [ejabberd_hooks:add(Hook, Host, mod_lhc_hooks, Function, Priority) || {Hook, Function, Priority} <- hooks()],
-    mod_lhc_hooks:request_reports(Host, all),
+    [ejabberd_hooks:add(Hook, Host, Module, Function, Priority) || {Hook, Module, Function, Priority} <- hooks()],
+    mod_lhc_sessions:request_reports(Host, all),
     ok.
 
 stop(Host) ->
-    [ejabberd_hooks:delete(Hook, Host, mod_lhc_hooks, Function, Priority) || {Hook, Function, Priority} <- hooks()],
+    [ejabberd_hooks:delete(Hook, Host, Module, Function, Priority) || {Hook, Module, Function, Priority} <- hooks()],
     stop_child(Host),
     persistent_term:erase({?MODULE, Host}),
     ok.
@@ -69,7 +69,7 @@ reload(Host, New, _Old) ->
             mod_lhc_sender:reload(After);
         false ->
             ok = mod_lhc_sup:restart_queues(After),
-            mod_lhc_hooks:request_reports(Host, all)
+            mod_lhc_sessions:request_reports(Host, all)
     end,
     ok.
 
@@ -92,25 +92,26 @@ stop_child(Host) ->
 %% is recorded (or refused) before them and dropped after them. Stream management sends its <a/> after user_send_packet.
 %% Offline messages are stored at 50.
 hooks() ->
-    [{user_send_packet, border_out, 70},
-     {user_send_packet, limit_sent, 75},
-     {user_send_packet, record_sent, 80},
-     {user_send_packet, drop_recorded, 95},
-     {user_receive_packet, drop_duplicate, 80},
-     {user_receive_packet, ping_behind, 95},
-     {sm_receive_packet, border_in, 40},
-     {sm_receive_packet, drop_repeat, 45},
-     {offline_message_hook, drop_offline, 10},
-     {offline_message_hook, remember_stored, 60},
-     {c2s_session_opened, session_opened, 50},
-     {sm_remove_connection_hook, session_closed, 50},
-     {c2s_terminated, session_terminated, 60},
-     {c2s_self_presence, self_presence, 50},
-     {c2s_copy_session, copy_session, 50},
-     {c2s_session_resumed, session_resumed, 50},
-     {c2s_handle_info, handle_info, 50},
-     {register_user, register_user, 50},
-     {remove_user, remove_user, 50}].
+    [{user_send_packet, mod_lhc_border, border_out, 70},
+     {user_send_packet, mod_lhc_budget, limit_sent, 75},
+     {user_send_packet, mod_lhc_sent, record_sent, 80},
+     {user_send_packet, mod_lhc_sessions, take_pong, 80},
+     {user_send_packet, mod_lhc_sent, drop_recorded, 95},
+     {user_receive_packet, mod_lhc_received, drop_duplicate, 80},
+     {user_receive_packet, mod_lhc_received, ping_behind, 95},
+     {sm_receive_packet, mod_lhc_border, border_in, 40},
+     {sm_receive_packet, mod_lhc_received, drop_repeat, 45},
+     {offline_message_hook, mod_lhc_received, drop_offline, 10},
+     {offline_message_hook, mod_lhc_received, remember_stored, 60},
+     {c2s_session_opened, mod_lhc_sessions, session_opened, 50},
+     {sm_remove_connection_hook, mod_lhc_sessions, session_closed, 50},
+     {c2s_terminated, mod_lhc_sessions, session_terminated, 60},
+     {c2s_self_presence, mod_lhc_sessions, self_presence, 50},
+     {c2s_copy_session, mod_lhc_sessions, copy_session, 50},
+     {c2s_session_resumed, mod_lhc_sessions, session_resumed, 50},
+     {c2s_handle_info, mod_lhc_sessions, handle_info, 50},
+     {register_user, mod_lhc_sessions, register_user, 50},
+     {remove_user, mod_lhc_sessions, remove_user, 50}].
 
 %%% ---------------------------------------------------------------- for the parts of the module
 
@@ -122,7 +123,7 @@ config(Host) ->
 %% The event module.started: sessions of this tenant may have ended without a report.
 -spec started_event(binary(), mod_lhc_names:instance(), start | overflow) -> iodata().
 started_event(Host, Instance, Reason) ->
-    mod_lhc_hooks:members(Host, 'module.started', [{version, ?VERSION}, {ejabberd, ejabberd_option:version()},
+    mod_lhc_report:members(Host, 'module.started', [{version, ?VERSION}, {ejabberd, ejabberd_option:version()},
                                                    {reason, Reason}, {instance, Instance}]).
 
 %% Events of this tenant's sessions were lost. Reports module.started, then makes the sessions report themselves.
@@ -131,7 +132,7 @@ announce_overflow(Host, Instance) ->
     Event = started_event(Host, Instance, overflow),
     %% It has to be on disk before the first session reports itself. If the queue is full, it calls again later.
     case mod_lhc_queues:append(config(Host), Instance, state, Event, ?ANNOUNCE_TIMEOUT) of
-        ok -> mod_lhc_hooks:request_reports(Host, Instance);
+        ok -> mod_lhc_sessions:request_reports(Host, Instance);
         {error, Why} -> ?LOG_ERROR("mod_lhc: the event module.started of ~ts cannot be written (~ts)", [Host, Why])
     end,
     ok.

@@ -7,9 +7,58 @@
 
 -module(mod_lhc_border).
 
--export([may_pass/4, may_arrive/3, answer/2]).
+%% mod_lhc:hooks/0 lists the hooks and priorities.
+-export([border_out/1, border_in/1]).
 
 -include("xmpp.hrl").
+
+%% What an account sends, before anything else sees it. Without an answer to the question nothing passes.
+border_out({Stanza, #{lserver := Host, jid := From, lang := Lang} = State} = Acc) ->
+    mod_lhc_log:hook(border_out, {stop, {drop, State}}, fun() ->
+        case passes(From, xmpp:get_to(Stanza), Host) of
+            true -> Acc;
+            false ->
+                case answer(Stanza, Lang) of
+                    none -> {stop, {drop, State}};
+                    Error -> {stop, {drop, ejabberd_c2s:send(State, Error)}}
+                end
+        end
+    end);
+border_out(Acc) ->
+    Acc.
+
+%% What an account receives: from a component, and what modules of ejabberd send in the name of an account.
+border_in(Stanza) ->
+    mod_lhc_log:hook(border_in, {stop, drop}, fun() ->
+        #jid{lserver = Host} = To = xmpp:get_to(Stanza),
+        case xmpp:get_meta(Stanza, mod_lhc_border, false)
+            orelse passes(xmpp:get_from(Stanza), To, Host) andalso arrives(Stanza, Host) of
+            true -> Stanza;
+            false ->
+                case answer(Stanza, xmpp:get_lang(Stanza)) of
+                    none -> ok;
+                    %% The error has to get back over the border.
+                    Error -> ejabberd_router:route(xmpp:put_meta(Error, mod_lhc_border, true))
+                end,
+                {stop, drop}
+        end
+    end).
+
+passes(#jid{} = From, #jid{} = To, Host) ->
+    case mod_lhc:config(Host) of
+        undefined -> true;
+        Config -> may_pass(From, To, Host, Config)
+    end;
+passes(_, _, _) ->
+    true.
+
+arrives(Stanza, Host) ->
+    case mod_lhc:config(Host) of
+        undefined -> true;
+        Config -> may_arrive(Stanza, Host, Config)
+    end.
+
+%%% ---------------------------------------------------------------- rules
 
 %% Whether a stanza may pass between these two addresses, in both directions.
 -spec may_pass(#jid{}, #jid{}, binary(), mod_lhc:config()) -> boolean().

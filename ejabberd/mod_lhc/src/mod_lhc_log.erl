@@ -3,7 +3,7 @@
 
 -module(mod_lhc_log).
 
--export([crash/4, guarded/3, status/0, status/1]).
+-export([crash/4, hook/3, guarded/3, status/0, status/1]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -18,6 +18,15 @@ crash(Where, Class, Reason, Stack) ->
 kind(Reason) when is_atom(Reason) -> Reason;
 kind(Reason) when is_tuple(Reason), tuple_size(Reason) > 0, is_atom(element(1, Reason)) -> element(1, Reason);
 kind(_) -> unknown.
+
+%% Runs a hook. ejabberd would swallow an exception.
+-spec hook(atom(), Default, fun(() -> Result)) -> Default | Result.
+hook(Hook, Default, Fun) ->
+    try Fun()
+    catch Class:Reason:Stack ->
+            crash(Hook, Class, Reason, Stack),
+            Default
+    end.
 
 %% Runs a callback of a gen_server. After an exception the process ends with a reason that OTP makes no report of, because
 %% a report of OTP has the process's mailbox.

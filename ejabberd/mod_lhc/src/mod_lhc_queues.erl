@@ -126,7 +126,7 @@ info({reopen, Instance}, #state{host = Host, tenants = Tenants} = State) ->
         true -> {noreply, State};
         false ->
             {_, Next} = open(Instance, mod_lhc:config(Host), State),
-            mod_lhc_hooks:request_reports(Host, Instance),
+            mod_lhc_sessions:request_reports(Host, Instance),
             {noreply, Next}
     end;
 info(_, State) ->

@@ -9,7 +9,7 @@
 
 -module(mod_lhc_session).
 
--export([new/0, add_message/3, remove_message/3, messages/1, answered/2, periodic_ping/1, unanswered/2]).
+-export([new/0, of_state/1, add_message/3, remove_message/3, messages/1, answered/2, periodic_ping/1, unanswered/2]).
 -export([has_message/3, is_ping/1, ping_id/1, ping_number/1]).
 
 -type message() :: {Visitor :: binary(), Id :: binary()}.
@@ -33,6 +33,11 @@
 -spec new() -> session().
 new() ->
     #{sent => 0, answered => 0, periodic => 0, waiting => [], size => 0}.
+
+%% The value in the state of a session's process.
+-spec of_state(map()) -> session().
+of_state(#{mod_lhc := Session}) -> Session;
+of_state(_) -> new().
 
 %% A visitor's message was routed to the client. Returns the number of the ping to send behind it, or none.
 -spec add_message(binary(), binary(), session()) -> {pos_integer() | none, session()}.

@@ -1,0 +1,129 @@
+%%% What an operator receives from visitors: which messages have reached a client, and repeats.
+
+-module(mod_lhc_received).
+
+%% mod_lhc:hooks/0 lists the hooks and priorities.
+-export([drop_duplicate/1, ping_behind/1, drop_repeat/1, drop_offline/1, remember_stored/1]).
+
+-include("xmpp.hrl").
+
+%% A visitor's message with a longer id is not remembered, so its delivery is not reported. In bytes.
+-define(MAX_ID_BYTES, 256).
+
+%% Drops a second copy for the same session, before the archive and the carbons. Offline storage can hold two copies, and
+%% in a cluster drop_repeat/1 on the visitor's node does not know of the first. The operator's other sessions still get
+%% their copy, even if one has answered already.
+drop_duplicate({#message{} = Message, #{lserver := Host, jid := Jid} = State} = Acc) ->
+    mod_lhc_log:hook(drop_duplicate, Acc, fun() ->
+        case visitor_message(Host, Message, Jid) of
+            {{Operator, Instance}, Visitor, Id, #{seen := Seen} = Config} ->
+                case mod_lhc_seen:in_session(Seen, Operator, Visitor, Id, self()) of
+                    true ->
+                        case mod_lhc_seen:status(Seen, Operator, Visitor, Id) of
+                            {delivered, By} ->
+                                mod_lhc_report:report_delivered(Host, Instance, jid:encode(Jid), Visitor, [Id], By, Config);
+                            _ -> ok
+                        end,
+                        {stop, {drop, State}};
+                    false -> Acc
+                end;
+            nobody -> Acc
+        end
+    end);
+drop_duplicate(Acc) ->
+    Acc.
+
+%% The message goes to the client now. Remembers that, and sends a ping behind it.
+ping_behind({#message{} = Message, #{lserver := Host, jid := Jid} = State} = Acc) ->
+    mod_lhc_log:hook(ping_behind, Acc, fun() ->
+        case visitor_message(Host, Message, Jid) of
+            {{Operator, _}, Visitor, Id, #{seen := Seen}} ->
+                mod_lhc_seen:add_session(Seen, Operator, Visitor, Id, self()),
+                {Ping, Session} = mod_lhc_session:add_message(Visitor, Id, mod_lhc_session:of_state(State)),
+                mod_lhc_sessions:send_ping(Ping, State),
+                {Message, State#{mod_lhc => Session}};
+            nobody -> Acc
+        end
+    end);
+ping_behind(Acc) ->
+    Acc.
+
+%% Drops a repeat before the archive, carbons and offline storage. Runs in the sender's process, which is the only one of
+%% a component, so it must never wait.
+drop_repeat(#message{to = #jid{lserver = Host} = To} = Message) ->
+    mod_lhc_log:hook(drop_repeat, Message, fun() ->
+        case visitor_message(Host, Message, To) of
+            {{Operator, Instance}, Visitor, Id, #{seen := Seen} = Config} ->
+                case mod_lhc_seen:status(Seen, Operator, Visitor, Id) of
+                    {delivered, By} ->
+                        mod_lhc_report:report_delivered(Host, Instance, mod_lhc_report:bare(To), Visitor, [Id], By, Config),
+                        {stop, drop};
+                    {routed, Pids} ->
+                        %% A session that ends routes its unread messages again, from its own process. Otherwise the
+                        %% message is with a session that will report it when its client answers.
+                        case lists:delete(self(), Pids) of
+                            [] -> Message;
+                            _ -> {stop, drop}
+                        end;
+                    offline ->
+                        case xmpp:get_meta(Message, from_offline, false) of
+                            false -> {stop, drop};
+                            _ -> Message
+                        end;
+                    unknown -> Message
+                end;
+            nobody -> Message
+        end
+    end);
+drop_repeat(Stanza) ->
+    Stanza.
+
+%% No session took the message. A repeat of a stored message is not stored again. An operator's message was recorded
+%% already; the visitor's session ended after drop_recorded/1.
+drop_offline({_Action, #message{to = #jid{lserver = Host} = To} = Message} = Acc) ->
+    mod_lhc_log:hook(drop_offline, Acc, fun() ->
+        case {mod_lhc_sent:is_recorded(Message), visitor_message(Host, Message, To)} of
+            {true, _} ->
+                {stop, {drop, Message}};
+            {false, {{Operator, _}, Visitor, Id, #{seen := Seen}}} ->
+                case mod_lhc_seen:status(Seen, Operator, Visitor, Id) of
+                    offline -> {stop, {drop, Message}};
+                    {delivered, _} -> {stop, {drop, Message}};
+                    _ -> Acc
+                end;
+            {false, nobody} -> Acc
+        end
+    end);
+drop_offline(Acc) ->
+    Acc.
+
+%% Remembers a message that is in offline storage: it will come out at the next login. A bounced message may be repeated.
+remember_stored({offlined, #message{to = #jid{lserver = Host} = To} = Message} = Acc) ->
+    mod_lhc_log:hook(remember_stored, Acc, fun() ->
+        case visitor_message(Host, Message, To) of
+            {{Operator, _}, Visitor, Id, #{seen := Seen}} -> mod_lhc_seen:mark_offline(Seen, Operator, Visitor, Id);
+            nobody -> ok
+        end,
+        Acc
+    end);
+remember_stored(Acc) ->
+    Acc.
+
+%% Receiver, sender and id, if a visitor writes to an operator of their tenant and the message can be repeated and
+%% reported: it needs a text and an id.
+visitor_message(Host, #message{type = Type, id = Id, body = [_ | _], from = #jid{} = From}, #jid{luser = User} = To)
+  when Id =/= <<>>, byte_size(Id) =< ?MAX_ID_BYTES, Type =:= chat orelse Type =:= normal ->
+    case mod_lhc:config(Host) of
+        undefined -> nobody;
+        Config ->
+            case mod_lhc_tenant:party(From, Host, Config) of
+                {visitor, Instance} ->
+                    case mod_lhc_tenant:party(To, Host, Config) of
+                        {operator, Instance} -> {{User, Instance}, mod_lhc_report:bare(From), Id, Config};
+                        _ -> nobody
+                    end;
+                _ -> nobody
+            end
+    end;
+visitor_message(_, _, _) ->
+    nobody.

@@ -1,0 +1,220 @@
+%%% Operators' sessions: when they open and close, their presence, and the pings that show that a client still reads.
+
+-module(mod_lhc_sessions).
+
+%% mod_lhc:hooks/0 lists the hooks and priorities.
+-export([session_opened/1, session_closed/3, session_terminated/2, self_presence/1, copy_session/2, session_resumed/1,
+         handle_info/2, take_pong/1, register_user/2, remove_user/2]).
+-export([request_reports/2, send_ping/2]).
+
+-include("xmpp.hrl").
+
+%%% ---------------------------------------------------------------- accounts
+
+%% Mnesia buffers its writes: a kill -9 forgets accounts of the last two seconds (measured). The service can create a
+%% visitor's account again. It cannot create an operator's, because it does not keep the password. At this moment nobody
+%% knows whether the account becomes an operator's.
+register_user(User, Server) ->
+    mod_lhc_log:hook(register_user, ok, fun() ->
+        case mod_lhc_report:candidate(jid:make(User, Server)) of
+            {_, _} -> mnesia:sync_log();
+            nobody -> ok
+        end
+    end).
+
+remove_user(User, Server) ->
+    mod_lhc_log:hook(remove_user, ok, fun() ->
+        case mod_lhc:config(jid:nameprep(Server)) of
+            undefined -> ok;
+            #{seen := Seen} -> mod_lhc_seen:forget_operator(Seen, jid:nodeprep(User))
+        end
+    end).
+
+%%% ---------------------------------------------------------------- sessions
+
+session_opened(#{jid := Jid} = State) ->
+    mod_lhc_log:hook(session_opened, State, fun() ->
+        case mod_lhc_report:candidate(Jid) of
+            {Host, Config} ->
+                case mod_lhc_tenant:fresh_operator(Jid, Host, Config) of
+                    none -> ok;
+                    Instance -> mod_lhc_report:begin_reports(Instance, Config, State)
+                end,
+                State#{mod_lhc_ticker => start_ticker(Config)};
+            nobody -> State
+        end
+    end).
+
+%% Runs in any process: for a resumed session in that of the new one.
+session_closed(Sid, Jid, _Info) ->
+    mod_lhc_log:hook(session_closed, ok, fun() -> mod_lhc_report:end_reports(Sid, Jid) end).
+
+%% Messages that the client has not confirmed may be lost, so their repeats are accepted from now on (the process itself
+%% lives on for about 100 ms). Stream management has already routed or stored its unread messages again. A session that
+%% was resumed elsewhere does not get here.
+session_terminated(#{jid := #jid{luser = Operator} = Jid, mod_lhc := Session} = State, _Reason) ->
+    mod_lhc_log:hook(session_terminated, State, fun() ->
+        case mod_lhc_report:candidate(Jid) of
+            {_, #{seen := Seen}} ->
+                [mod_lhc_seen:remove_session(Seen, Operator, Visitor, Id, self())
+                 || {Visitor, Id} <- mod_lhc_session:messages(Session)];
+            nobody -> ok
+        end,
+        State
+    end);
+session_terminated(State, _Reason) ->
+    State.
+
+%% Runs in the session's process, with its state. set_presence_hook and unset_presence_hook have no session id.
+self_presence({#presence{type = Type} = Presence, State} = Acc) when Type =:= available; Type =:= unavailable ->
+    mod_lhc_log:hook(self_presence, Acc, fun() ->
+        Next = maps:remove(mod_lhc_presence, State),
+        case mod_lhc_report:actor(Next) of
+            {{_, Instance}, Config} ->
+                Report = mod_lhc_report:presence_report(Presence, Instance, Next),
+                mod_lhc_report:report(Report, Config, Next);
+            nobody -> ok
+        end,
+        {Presence, Next}
+    end);
+self_presence(Acc) ->
+    Acc.
+
+%% Runs in the process that resumes the session. Its state has no session id yet, so this uses the process.
+copy_session(State, #{jid := #jid{luser = Operator} = Jid} = Old) ->
+    mod_lhc_log:hook(copy_session, State, fun() ->
+        case {mod_lhc_report:candidate(Jid), Old} of
+            {{_, #{seen := Seen}}, #{mod_lhc := Session, sid := {_, From}}} ->
+                [mod_lhc_seen:move_session(Seen, Operator, Visitor, Id, From, self())
+                 || {Visitor, Id} <- mod_lhc_session:messages(Session)],
+                mod_lhc_budget:copy(Old, State#{mod_lhc => Session});
+            {{_, _}, _} -> mod_lhc_budget:copy(Old, State);
+            _ -> State
+        end
+    end);
+copy_session(State, _Old) ->
+    State.
+
+%% A resumed session has a new id, but neither c2s_session_opened nor a presence hook runs for it.
+session_resumed(State) ->
+    session_opened(State).
+
+%% Every session reports itself, so its reports and its later events are in order. `all`: the module has just started, so
+%% nothing was reported. Otherwise the sessions of this tenant report themselves again.
+-spec request_reports(binary(), mod_lhc_names:instance() | all) -> ok.
+request_reports(Host, all) ->
+    mod_lhc_log:hook(request_reports, ok, fun() ->
+        [case ejabberd_sm:get_session_sid(User, Server, Resource) of
+             {_, Pid} when node(Pid) =:= node() -> Pid ! {mod_lhc, begin_reports};
+             _ -> ok
+         end || {User, Server, Resource} <- ejabberd_sm:get_vh_session_list(Host),
+                mod_lhc_report:candidate(jid:make(User, Server, Resource)) =/= nobody],
+        ok
+    end);
+request_reports(Host, Instance) ->
+    mod_lhc_log:hook(request_reports, ok, fun() ->
+        #{sessions := Table} = mod_lhc:config(Host),
+        [case is_process_alive(Pid) of
+             true -> Pid ! {mod_lhc, report_again};
+             %% It was killed, so no hook ran. The receiver has forgotten it.
+             false -> ets:delete(Table, Sid)
+         end || [{_, Pid} = Sid] <- ets:match(Table, {'$1', Instance}), node(Pid) =:= node()],
+        ok
+    end).
+
+%%% ---------------------------------------------------------------- messages to a session's process, pings
+
+%% mod_ping cannot be used: from 24.12 on it does not ping clients with stream management.
+handle_info(#{jid := Jid} = State, {mod_lhc, Message}) ->
+    {stop, mod_lhc_log:hook(handle_info, State, fun() ->
+        case mod_lhc_report:candidate(Jid) of
+            {Host, Config} -> handle(Message, Host, Config, State);
+            nobody -> State
+        end
+    end)};
+handle_info(State, {mod_lhc, _}) ->
+    {stop, State};
+handle_info(State, _) ->
+    State.
+
+handle(begin_reports, _Host, _Config, State) ->
+    session_opened(State);
+handle(report_again, Host, Config, #{jid := Jid} = State) ->
+    case mod_lhc_tenant:operator(Jid, Host, Config) of
+        none -> ok;
+        Instance -> mod_lhc_report:report_session(Instance, Config, State)
+    end,
+    State;
+handle({tick, Ticker}, Host, #{ping_interval := Interval} = Config, #{jid := Jid, sid := Sid} = State) ->
+    %% A restart of the module starts a new ticker. The older one stops here.
+    case maps:get(mod_lhc_ticker, State, Ticker) of
+        Ticker ->
+            erlang:send_after(Interval, self(), {mod_lhc, {tick, Ticker}}),
+            case mod_lhc_tenant:fresh_operator(Jid, Host, Config) of
+                none ->
+                    mod_lhc_report:end_reports(Sid, Jid),
+                    State;
+                Instance ->
+                    mod_lhc_report:begin_reports(Instance, Config, State),
+                    ping(Config, State)
+            end;
+        _ -> State
+    end;
+handle({deadline, N}, _Host, _Config, State) ->
+    case {mod_lhc_session:unanswered(N, mod_lhc_session:of_state(State)), mod_lhc_report:actor(State)} of
+        {true, {{_, Instance}, Config}} ->
+            Fields = mod_lhc_report:session_fields(State),
+            mod_lhc_report:report({Instance, state, 'operator.ping_timeout', Fields}, Config, State);
+        _ -> ok
+    end,
+    State;
+handle(due, _Host, Config, State) ->
+    mod_lhc_budget:due(Config, State);
+handle(_, _Host, _Config, State) ->
+    State.
+
+%% The first ping comes at a random time within the interval, so clients that logged in together are not pinged together.
+start_ticker(#{ping_interval := Interval}) ->
+    Ticker = make_ref(),
+    erlang:send_after(rand:uniform(Interval), self(), {mod_lhc, {tick, Ticker}}),
+    Ticker.
+
+ping(#{ping_timeout := Timeout}, State) ->
+    {N, Session} = mod_lhc_session:periodic_ping(mod_lhc_session:of_state(State)),
+    send_ping(N, State),
+    erlang:send_after(Timeout, self(), {mod_lhc, {deadline, N}}),
+    State#{mod_lhc => Session}.
+
+%% Routed like a message, so it stays behind the messages before it, in the client's stream and in the queue of a session
+%% that waits to be resumed.
+send_ping(none, _State) ->
+    ok;
+send_ping(N, #{lserver := Host, jid := Jid}) ->
+    ejabberd_router:route(#iq{type = get, id = mod_lhc_session:ping_id(N), from = jid:make(Host), to = Jid,
+                              sub_els = [#ping{}]}).
+
+%% The answer to a ping, which nobody else has to see.
+take_pong({#iq{type = Type, id = Id, to = To}, #{lserver := Host} = State} = Acc)
+  when Type =:= result; Type =:= error ->
+    mod_lhc_log:hook(take_pong, Acc, fun() ->
+        %% Some clients leave out the receiver of their answer. ejabberd fills in their own account then.
+        case {mod_lhc_session:is_ping(Id), To} of
+            {true, #jid{lserver = Host}} ->
+                case mod_lhc_report:actor(State) of
+                    {Actor, Config} ->
+                        {stop, {drop, ping_answered(mod_lhc_session:ping_number(Id), Actor, Config, State)}};
+                    nobody -> Acc
+                end;
+            _ -> Acc
+        end
+    end);
+take_pong(Acc) ->
+    Acc.
+
+ping_answered(N, {_, Instance}, Config, State) ->
+    {Messages, IsPeriodic, Next, Session} = mod_lhc_session:answered(N, mod_lhc_session:of_state(State)),
+    mod_lhc_report:delivered(Messages, ping, Config, State),
+    Report = {Instance, ephemeral, 'operator.ping', mod_lhc_report:session_fields(State)},
+    IsPeriodic andalso mod_lhc_report:report(Report, Config, State),
+    send_ping(Next, State),
+    State#{mod_lhc => Session}.
