@@ -144,8 +144,11 @@ export interface EjabberdAdmin {
   leaveGroup(jid: string, group: string): Promise<void>;
   /** Bare JIDs of a group. */
   groupMembers(host: string, group: string): Promise<readonly string[]>;
-  /** Local parts of the accounts of a host. */
-  accounts(host: string): Promise<readonly string[]>;
+  /**
+   * Lists the accounts of a host, however many.
+   * @param take called with local parts, some at a time. If the call fails the list was not complete
+   */
+  accounts(host: string, take: (locals: readonly string[]) => void): Promise<void>;
   /** A user's current sessions. */
   sessions(jid: string): Promise<readonly OperatorSession[]>;
   kick(jid: string, resource: string, reason: string): Promise<void>;

@@ -21,6 +21,7 @@ function fakeApi(denied: readonly string[] = []) {
   const api: HttpApi = {
     version: async () => '23.01',
     knownVersion: async () => '23.01',
+    names: async () => undefined,
     async call(command, args, schema) {
       called.add(command);
       if (denied.includes(command)) {

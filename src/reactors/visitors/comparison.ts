@@ -15,6 +15,7 @@ import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
+import { createTurns } from '../../kit/turns.ts';
 import { type Ownership, PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
@@ -23,7 +24,11 @@ import type { DesiredVisitors, Visitor } from './desired.ts';
 
 /** Waits between the tries of a comparison while ejabberd is away. */
 export const COMPARISON_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
+/** Visitors that are compared before the event loop serves others. Each takes some 5 us. */
+const COMPARED_AT_ONCE = 1_000;
 const ALL: readonly number[] = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+
+const nextTurn = createTurns();
 
 export interface Comparison {
   /**
@@ -61,42 +66,64 @@ interface Turn {
   readonly waiting: (() => void)[];
 }
 
+interface Found {
+  readonly visitor: Visitor;
+  account: boolean;
+  grouped: boolean;
+}
+
 /** What ejabberd has of a tenant. */
 interface Listing {
   readonly tenant: TenantSettings;
-  /** Local parts of all accounts of the tenant's host. */
-  readonly locals: readonly string[];
-  readonly members: readonly string[];
-  /** null if another process looks after this tenant's operators. */
-  readonly operators: readonly string[] | null;
+  /** Visitors of all processes who have an account or are members of the group, by JID. */
+  readonly visitors: Map<string, Found>;
+  /** Operators who have an account. */
+  readonly accounts: Set<Username>;
+  /** Members of the operators' group, by JID; null if another process looks after this tenant's operators. */
+  readonly operators: ReadonlySet<string> | null;
 }
 
 /** Operators who have lost their account or group: a kill of ejabberd forgets Mnesia's last two seconds (measured). */
 async function repairOperators(
   { operatorsOf, admin, ownership, logger }: ComparisonOptions,
-  { tenant, locals, operators }: Listing,
+  { tenant, accounts, operators }: Listing,
 ): Promise<void> {
-  const existing = new Set(locals);
-  const grouped = new Set(operators);
+  if (!operators) return;
   for (const username of operatorsOf(tenant.id)) {
     const jid = operatorJid(tenant, username);
-    const local = jid.slice(0, -(tenant.host.length + 1));
-    if (!existing.has(local)) {
+    if (!accounts.has(username)) {
       logger.error(
         { tenant: tenant.id, username },
         'ejabberd has lost the account of an operator: register the operator again with a password',
       );
-    } else if (!grouped.has(jid)) {
+    } else if (!operators.has(jid)) {
       if (!ownership.owns(partitionOf(tenant.id))) return;
       await admin.joinGroup(jid, rosterGroups(tenant).operators);
     }
   }
 }
 
-async function listTenant(
+type IsMine = (visitor: Visitor) => boolean;
+
+/** Adds an account or a member to the listing, if it is one of this tenant. */
+function addTo(
+  { tenant, visitors, accounts }: Listing,
+  jid: string,
+  what: 'account' | 'grouped',
+): void {
+  const person = personOf(jid, () => [tenant]);
+  if (person?.kind === 'operator' && what === 'account') accounts.add(person.name);
+  if (person?.kind !== 'visitor') return;
+  const visitor = { tenant: person.tenant, key: person.name };
+  const known = visitors.get(jid) ?? { visitor, account: false, grouped: false };
+  known[what] = true;
+  visitors.set(jid, known);
+}
+
+/** What ejabberd has of a tenant, without accounts. */
+async function listGroups(
   { admin, ownership }: ComparisonOptions,
   tenant: TenantSettings,
-  locals: readonly string[],
   scope: ReadonlySet<number>,
 ): Promise<Listing> {
   const groups = rosterGroups(tenant);
@@ -107,67 +134,91 @@ async function listTenant(
     admin.groupMembers(tenant.host, groups.visitors),
     ownsTenant ? admin.groupMembers(tenant.host, groups.operators) : null,
   ]);
-  return { tenant, locals, members, operators };
+  const listing: Listing = {
+    tenant,
+    visitors: new Map(),
+    accounts: new Set(),
+    operators: operators && new Set(operators),
+  };
+  for (const member of members) addTo(listing, member, 'grouped');
+  return listing;
+}
+
+/** Lists the accounts of a host once, for all of its tenants. */
+async function listAccounts(
+  { admin }: ComparisonOptions,
+  host: string,
+  listings: readonly Listing[],
+): Promise<void> {
+  // An instance's name has no dot (docs/names.md), so the last part of a name tells whose it is.
+  const byInstance = new Map(listings.map((each) => [each.tenant.instance ?? '', each]));
+  const standalone = byInstance.get('');
+  await admin.accounts(host, (locals) => {
+    for (const local of locals) {
+      const listing = standalone ?? byInstance.get(local.slice(local.lastIndexOf('.') + 1));
+      if (listing) addTo(listing, `${local}@${host}`, 'account');
+    }
+  });
 }
 
 async function compareHost(
   options: ComparisonOptions,
-  name: string,
+  host: string,
   scope: ReadonlySet<number>,
 ): Promise<void> {
+  const { ownership, idOf } = options;
+  const isMine: IsMine = (visitor) => {
+    const partition = partitionOf(idOf(visitor));
+    return scope.has(partition) && ownership.owns(partition);
+  };
   // The order matters: list ejabberd, then read the log to its head, then compare. Any other order takes a new
   // account for an orphan (docs/ejabberd.md).
-  const locals = await options.admin.accounts(name);
   const listings: Listing[] = [];
-  for (const tenant of options.tenants.ofHost(name)) {
-    listings.push(await listTenant(options, tenant, locals, scope));
+  for (const tenant of options.tenants.ofHost(host)) {
+    listings.push(await listGroups(options, tenant, scope));
   }
+  await listAccounts(options, host, listings);
   await options.caughtUp();
   for (const listing of listings) {
-    if (listing.operators) await repairOperators(options, listing);
-    await compareVisitors(options, listing, scope);
+    await repairOperators(options, listing);
+    await compareVisitors(options, listing, isMine);
   }
 }
 
-interface Found {
-  readonly visitor: Visitor;
-  account: boolean;
-  grouped: boolean;
-}
-
-const visitorOf = (tenant: TenantSettings, jid: string): Visitor | null => {
-  const person = personOf(jid, () => [tenant]);
-  return person?.kind === 'visitor' ? { tenant: tenant.id, key: person.name } : null;
-};
-
-/** The visitors of a listing, by JID. */
-function visitorsIn({ tenant, locals, members }: Listing): ReadonlyMap<string, Found> {
-  const all = new Map<string, Found>();
-  const add = (jid: string, what: 'account' | 'grouped'): void => {
-    const visitor = visitorOf(tenant, jid);
-    if (!visitor) return;
-    const known = all.get(jid) ?? { visitor, account: false, grouped: false };
-    known[what] = true;
-    all.set(jid, known);
-  };
-  for (const local of locals) add(`${local}@${tenant.host}`, 'account');
-  for (const member of members) add(member, 'grouped');
-  return all;
+/**
+ * Marks whoever should be shown or removed, though nobody knows what ejabberd has: a host whose accounts cannot be listed
+ * must not keep its visitors away. Does nothing while ejabberd is away: each try for each visitor would fail.
+ */
+async function markWanted(
+  options: ComparisonOptions,
+  host: string,
+  scope: ReadonlySet<number>,
+): Promise<void> {
+  const { admin, caughtUp, desired, idOf, mark, ownership, tenants } = options;
+  const isThere = await admin.version().then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return;
+  await caughtUp();
+  for (const tenant of tenants.ofHost(host)) {
+    for (const row of desired.pending(tenant.id)) {
+      const partition = partitionOf(idOf(row));
+      if (scope.has(partition) && ownership.owns(partition)) mark(row);
+    }
+  }
 }
 
 async function compareVisitors(
   options: ComparisonOptions,
-  listing: Listing,
-  scope: ReadonlySet<number>,
+  { tenant, visitors }: Listing,
+  isMine: IsMine,
 ): Promise<void> {
-  const { desired, accounts, ownership, busy, idOf, mark } = options;
-  const { tenant } = listing;
-  const isMine = (visitor: Visitor): boolean => {
-    const partition = partitionOf(idOf(visitor));
-    return scope.has(partition) && ownership.owns(partition);
-  };
-  const inEjabberd = visitorsIn(listing);
-  for (const [jid, { visitor, account, grouped }] of inEjabberd) {
+  const { desired, accounts, busy, idOf, mark } = options;
+  let compared = 0;
+  for (const [jid, { visitor, account, grouped }] of visitors) {
+    compared += 1;
+    if (compared % COMPARED_AT_ONCE === 0) await nextTurn();
     if (!isMine(visitor)) continue;
     if (!busy.has(idOf(visitor))) accounts.found(jid, { account, grouped });
     const row = desired.get(visitor);
@@ -176,14 +227,16 @@ async function compareVisitors(
   }
   const known = new Set(accounts.known());
   for (const jid of known) {
-    const visitor = inEjabberd.has(jid) ? null : visitorOf(tenant, jid);
-    if (visitor && !busy.has(idOf(visitor))) accounts.forget(jid);
+    const person = visitors.has(jid) ? null : personOf(jid, () => [tenant]);
+    if (person?.kind !== 'visitor') continue;
+    const visitor = { tenant: person.tenant, key: person.name };
+    if (!busy.has(idOf(visitor))) accounts.forget(jid);
   }
   for (const row of desired.pending(tenant.id)) {
     const jid = visitorJid(tenant, row.key);
     // Another process has removed the account, or this one before the table was rebuilt. No fact says so, and without
     // this line the rows would pile up.
-    if (row.gone && !inEjabberd.has(jid) && !known.has(jid)) desired.accountRemoved(row);
+    if (row.gone && !visitors.has(jid) && !known.has(jid)) desired.accountRemoved(row);
     else if (isMine(row)) mark(row);
   }
 }
@@ -230,6 +283,7 @@ async function compareHosts(
         { host: name, reason: messageOf(error) },
         'the comparison of ejabberd with the log failed, and will be tried again',
       );
+      if (isFirst) await markWanted(options, name, scope).catch(() => undefined);
     }
   }
   return failed;

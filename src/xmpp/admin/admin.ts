@@ -83,7 +83,8 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
     joinGroup: (jid, group) => at(jid, () => groups.joinGroup(jid, group)),
     leaveGroup: (jid, group) => at(jid, () => groups.leaveGroup(jid, group)),
     groupMembers: (host, group) => atHost(api, host, () => groups.groupMembers(host, group)),
-    accounts: (host) => atHost(api, host, () => api.call('registered_users', { host }, NAMES)),
+    accounts: (host, take) =>
+      atHost(api, host, () => api.names('registered_users', { host }, take)),
 
     async sessions(jid) {
       const sessions = await at(jid, (user, host) =>

@@ -4,11 +4,16 @@
  */
 import type { z } from 'zod';
 import { AppError, messageOf } from '../../errors.ts';
+import { createNameList } from './name-list.ts';
 
 /** The default time limit of one call. */
 export const API_DEADLINE_MS = 10_000;
-/** The default size limit of an answer. The list of 500,000 accounts of one host fits. */
+/** The default size limit of an answer, without lists of names. */
 export const API_ANSWER_BYTES = 16 * 1024 * 1024;
+/** The default time limit of a list of names. Its pieces have to come within {@link API_DEADLINE_MS} of each other. */
+export const LIST_DEADLINE_MS = 120_000;
+/** Names in a list at most. */
+export const MAX_LISTED_NAMES = 5_000_000;
 
 /** From this version on `/v0` is known, and a URL without a version means the newest API. */
 const FIRST_VERSIONED = 24.02;
@@ -71,6 +76,13 @@ export interface HttpApi {
     schema: S,
     meaning?: (refusal: Refusal) => R | undefined,
   ): Promise<z.infer<S> | R>;
+  /**
+   * Calls a command that answers a list of names, of any length. ejabberd has no pages for it, so the answer is read as
+   * it comes.
+   * @param take called with the names in order, some at a time. The event loop serves others in between
+   * @throws {AppError} as {@link HttpApi.call}; then the list was not complete
+   */
+  names(command: string, args: Arguments, take: (names: readonly string[]) => void): Promise<void>;
 }
 
 /** A client of one ejabberd's API. It keeps no connection of its own. */
@@ -85,12 +97,21 @@ export function createHttpApi(options: ApiOptions): HttpApi {
   const connection = { base: url.replace(/\/+$/, ''), user, password, deadlineMs, maxBytes };
   let known: Promise<string> | undefined;
 
-  const request = (path: string, args: Arguments): Promise<Answer> =>
-    post(connection, path, args).catch((error: unknown) => {
+  const request = (
+    path: string,
+    args: Arguments,
+    takeNames?: (names: readonly string[]) => void,
+  ): Promise<Answer> =>
+    post(connection, path, args, takeNames).catch((error: unknown) => {
       // ejabberd may come back as another release.
       known = undefined;
       throw error;
     });
+
+  async function pathOf(command: string): Promise<string> {
+    const versioned = Number.parseFloat(await knownVersion()) >= FIRST_VERSIONED;
+    return versioned ? `${command}/v0` : command;
+  }
 
   async function version(): Promise<string> {
     const { status, body } = await request('status', {});
@@ -113,18 +134,27 @@ export function createHttpApi(options: ApiOptions): HttpApi {
     version,
     knownVersion,
     async call(command, args, schema, meaning) {
-      const versioned = Number.parseFloat(await knownVersion()) >= FIRST_VERSIONED;
-      const { status, body } = await request(versioned ? `${command}/v0` : command, args);
+      const { status, body } = await request(await pathOf(command), args);
       if (status === 200) return parse(connection, command, schema, body);
       const refusal = refusalOf(status, body);
       const result = meaning?.(refusal);
       if (result !== undefined) return result;
       throw refusalError(connection, command, args, refusal);
     },
+    async names(command, args, take) {
+      const { status, body } = await request(await pathOf(command), args, take);
+      if (status !== 200) throw refusalError(connection, command, args, refusalOf(status, body));
+    },
   };
 }
 
-async function post(connection: Connection, path: string, args: Arguments): Promise<Answer> {
+/** @param takeNames the answer is a list of names, and goes there */
+async function post(
+  connection: Connection,
+  path: string,
+  args: Arguments,
+  takeNames?: (names: readonly string[]) => void,
+): Promise<Answer> {
   const { base, user, password, deadlineMs, maxBytes } = connection;
   // AbortSignal.timeout would keep its timer, and fire it, after the answer has come.
   const late = new AbortController();
@@ -144,7 +174,12 @@ async function post(connection: Connection, path: string, args: Arguments): Prom
       redirect: 'error',
       signal: late.signal,
     });
-    return { status: response.status, body: parseJson(await readBounded(response, maxBytes)) };
+    const { status } = response;
+    if (takeNames && status === 200) {
+      await readNames(response, takeNames, () => timer.refresh());
+      return { status, body: '' };
+    }
+    return { status, body: parseJson(await readBounded(response, maxBytes)) };
   } catch (error) {
     const cause = error instanceof Error && error.cause ? messageOf(error.cause) : '';
     throw new AppError(
@@ -166,6 +201,28 @@ async function readBounded(response: Response, maxBytes: number): Promise<string
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
+}
+
+/** @param alive called with each piece */
+async function readNames(
+  response: Response,
+  take: (names: readonly string[]) => void,
+  alive: () => void,
+): Promise<void> {
+  const endsAt = performance.now() + LIST_DEADLINE_MS;
+  let count = 0;
+  const list = createNameList((names) => {
+    count += names.length;
+    take(names);
+  });
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) {
+    alive();
+    list.push(decoder.decode(chunk, { stream: true }));
+    if (count > MAX_LISTED_NAMES) throw new Error(`it lists more than ${MAX_LISTED_NAMES} names`);
+    if (performance.now() > endsAt) throw new Error(`no end within ${LIST_DEADLINE_MS / 1000} s`);
+  }
+  list.end();
 }
 
 function parseJson(text: string): unknown {

@@ -420,6 +420,43 @@ describe('a comparison with ejabberd', () => {
     expect(ejabberd.transport.isOnline(jidOf('new'))).toBe(true);
   });
 
+  it('shows and removes who is wanted so, though the accounts cannot be listed', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd, visible } = world;
+    await rig.toVisitor('here', viewPage());
+    await rig.toVisitor('gone', viewPage());
+    await rig.toVisitor('gone', remove);
+    ejabberd.accounts.set(jidOf('gone'), 'x');
+    ejabberd.accounts.set(jidOf('orphan'), 'x');
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('accounts')) throw new AppError('unavailable', 'no end within 120 s');
+    };
+    const started = world.reconciler.start();
+    await waitFor(() => ejabberd.transport.isOnline(jidOf('here')));
+    await waitFor(() => !ejabberd.accounts.has(jidOf('gone')));
+    expect(visible()).toEqual([jidOf('here')]);
+    // Orphans need the list. It comes with a later try.
+    expect(ejabberd.accounts.has(jidOf('orphan'))).toBe(true);
+    ejabberd.state.before = async () => {};
+    await started;
+    expect(ejabberd.accounts.has(jidOf('orphan'))).toBe(false);
+  });
+
+  it('tries no visitor while ejabberd is away', async () => {
+    const world = await worldOf();
+    const { rig, ejabberd } = world;
+    await rig.toVisitor('here', viewPage());
+    ejabberd.state.down = true;
+    const started = world.reconciler.start();
+    await waitFor(() => count(world, 'version') > 0);
+    await nextTick();
+    expect(count(world, 'register')).toBe(0);
+    ejabberd.state.down = false;
+    await started;
+    await untilIdle(world);
+    expect(ejabberd.transport.isOnline(jidOf('here'))).toBe(true);
+  });
+
   it('removes an account again whose removal ejabberd lost', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { API_COMMANDS } from '../../../scripts/ejabberd/config.ts';
 import { createEjabberdAdmin } from '../../../src/xmpp/admin/admin.ts';
+import { API_ANSWER_BYTES } from '../../../src/xmpp/admin/http-api.ts';
+import { NAMES_PER_PORTION } from '../../../src/xmpp/admin/name-list.ts';
 import { openStream } from '../../../src/xmpp/sessions/login-stream.ts';
 import { presenceStanza } from '../../../src/xmpp/stanzas.ts';
 import { testEjabberd } from '../../support/ejabberd.ts';
@@ -17,6 +19,12 @@ const ejabberd = await testEjabberd({
 const connection = { url: ejabberd.apiUrl, ...ejabberd.api };
 const admin = createEjabberdAdmin(connection);
 const at = (user: string, host = ejabberd.host) => `${user}@${host}`;
+
+async function accounts(host: string, from = admin): Promise<string[]> {
+  const all: string[] = [];
+  await from.accounts(host, (locals) => void all.push(...locals));
+  return all;
+}
 
 const rejects = (code: string, message: RegExp) =>
   expect.objectContaining({ name: 'AppError', code, message: expect.stringMatching(message) });
@@ -48,8 +56,8 @@ describe('accounts', () => {
     expect(await admin.register(at('anna'), 'first')).toBe('created');
     expect(await admin.register(at('anna'), 'second')).toBe('exists');
     expect(await admin.accountExists(at('anna'))).toBe(true);
-    expect(await admin.accounts(ejabberd.host)).toContain('anna');
-    expect(await admin.accounts('second.test')).not.toContain('anna');
+    expect(await accounts(ejabberd.host)).toContain('anna');
+    expect(await accounts('second.test')).not.toContain('anna');
   });
 
   test('are separate for each host', async () => {
@@ -240,7 +248,7 @@ describe('an error says what to repair', () => {
   test('a host that ejabberd does not serve', async () => {
     const refused = rejects('refused', /does not serve the host nowhere\.test/);
     await expect(admin.register('a@nowhere.test', 'b')).rejects.toEqual(refused);
-    await expect(admin.accounts('nowhere.test')).rejects.toEqual(refused);
+    await expect(accounts('nowhere.test')).rejects.toEqual(refused);
     await expect(admin.joinGroup('a@nowhere.test', 'visitors')).rejects.toEqual(refused);
     await expect(
       admin.ensureGroups('nowhere.test', { visitors: 'v', operators: 'o' }),
@@ -254,6 +262,41 @@ describe('an error says what to repair', () => {
     await expect(admin.register('nohost', 'secret')).rejects.toEqual(
       rejects('refused', /not the JID/),
     );
+  });
+
+  test('a list of accounts is read as it comes, however long it is', async () => {
+    // 20 MiB: longer than any other answer may be.
+    const names = Array.from({ length: 700_000 }, (_, n) => `visitor.${n}.a-customer-shop`);
+    let text = JSON.stringify(names);
+    expect(text.length).toBeGreaterThan(API_ANSWER_BYTES);
+    const server = createServer((request, response) => {
+      request.resume();
+      response.setHeader('content-type', 'application/json');
+      response.end(request.url?.includes('status') ? '"ejabberd 23.01 is running"' : text);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo; // of a TCP server
+    const url = `http://127.0.0.1:${port}/api`;
+    const long = createEjabberdAdmin({ ...connection, url });
+    let count = 0;
+    let last = '';
+    let turns = 0;
+    const counting = setInterval(() => {
+      turns += 1;
+    }, 1);
+    await long.accounts(ejabberd.host, (locals) => {
+      expect(locals.length).toBeLessThanOrEqual(NAMES_PER_PORTION);
+      count += locals.length;
+      last = locals.at(-1) ?? last;
+    });
+    clearInterval(counting);
+    expect([count, last]).toEqual([names.length, names.at(-1)]);
+    expect(turns).toBeGreaterThan(10); // others were served meanwhile
+    text = text.slice(0, -1);
+    await expect(accounts(ejabberd.host, long)).rejects.toEqual(
+      rejects('unavailable', /not a list of names/),
+    );
+    server.close();
   });
 
   test('an API that is away, hangs, answers nonsense or without end', async () => {
