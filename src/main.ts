@@ -12,16 +12,19 @@ export const STOP_DEADLINE_MS = 9_500;
 export async function main(): Promise<void> {
   const config = readConfig();
   const logger = pino({ level: config.logLevel, base: null });
-  const starting = startService(config, logger, version);
+  const ending = new AbortController();
+  const starting = startService(config, logger, version, ending.signal);
 
   const end = (signal: string): void => {
     logger.info({ signal }, 'stopping');
     setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+    ending.abort();
     starting
       .then((service) => service.stop())
       .then(
         () => process.exit(0),
         (error) => {
+          if (error === ending.signal.reason) process.exit(0); // nothing had begun
           logger.error({ err: error }, 'stop failed');
           process.exit(1);
         },
@@ -30,8 +33,12 @@ export async function main(): Promise<void> {
   // A signal may come during the start: the service answers already, and other processes share the work with it.
   process.once('SIGTERM', () => end('SIGTERM'));
   process.once('SIGINT', () => end('SIGINT'));
-  const { url } = await starting;
-  logger.info({ url, version }, 'ready');
+  const service = await starting.catch((error: unknown) => {
+    if (!ending.signal.aborted) throw error;
+    return null;
+  });
+  if (!service || ending.signal.aborted) return;
+  logger.info({ url: service.url, version }, 'ready');
   process.on('unhandledRejection', (error) => {
     logger.fatal({ err: error }, `unhandled: ${messageOf(error)}`);
     process.exit(1); // the log has everything: the next start goes on from it

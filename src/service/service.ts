@@ -45,14 +45,17 @@ export interface Service {
 
 /**
  * Starts the service: it catches up with the log, then performs what is pending. ejabberd and LHC may be away.
+ * @param ending ends the start: the result is then a service that has begun no effects, and that has to be stopped
+ * @throws the reason of `ending`, if it is aborted while the event store is opened: nothing has begun then
  * @throws {AppError} when the event store or the address is not available, or the secret is not the one of the log
  */
 export async function startService(
   config: Config,
   logger: Logger,
   version: string,
+  ending: AbortSignal = new AbortController().signal,
 ): Promise<Service> {
-  const storage = await openStorage(config);
+  const storage = await unlessAborted(openStorage(config), ending);
   const runtime = createRuntime(config, logger, storage);
   const reactors = createReactors(config, runtime);
   const readThread = await openReadThread(config, logger, storage);
@@ -77,23 +80,15 @@ export async function startService(
     throw error;
   }
 
-  await startEffects(runtime, reactors, config.deadlineGraceMs);
-  void reactors.deadLetterExpiry.look();
-  const ending = new AbortController();
-  void runtime.rotation.run(ending.signal);
-  // Visitors' accounts and operators' sessions: changes that nobody reported while no process was there.
-  reactors.compareOperators();
-  reactors.reconciler
-    .start()
-    .catch((error) => logger.error({ err: error }, 'the comparison with ejabberd ended'));
-  const timers = [
-    setInterval(() => void reactors.reconciler.compare(), COMPARE_EVERY_MS),
-    setInterval(() => runtime.host.passivate(ACTOR_IDLE_MS), PASSIVATE_EVERY_MS),
-    setInterval(() => void reactors.deadLetterExpiry.look(), EXPIRY_EVERY_MS),
-  ];
+  await Promise.race([
+    startEffects(runtime, reactors, config.deadlineGraceMs, ending),
+    whenAborted(ending),
+  ]);
+  const stopping = new AbortController();
+  const timers = ending.aborted ? [] : startUpkeep(runtime, reactors, stopping.signal);
 
   async function stop(): Promise<void> {
-    ending.abort();
+    stopping.abort();
     reactors.operatorSessions.stop();
     for (const timer of timers) clearInterval(timer);
     stream.close(); // otherwise the server would wait for these connections
@@ -144,14 +139,52 @@ async function tellOfGrowth(
   for await (const _ of store.subscribe({ after, prefixes: [], signal })) grown();
 }
 
+/** What is looked after from the start on, and then now and then. */
+function startUpkeep(
+  { logger, host, rotation }: Runtime,
+  { deadLetterExpiry, compareOperators, reconciler }: Reactors,
+  stopping: AbortSignal,
+): NodeJS.Timeout[] {
+  void deadLetterExpiry.look();
+  void rotation.run(stopping);
+  // Visitors' accounts and operators' sessions: changes that nobody reported while no process was there.
+  compareOperators();
+  reconciler
+    .start()
+    .catch((error) => logger.error({ err: error }, 'the comparison with ejabberd ended'));
+  return [
+    setInterval(() => void reconciler.compare(), COMPARE_EVERY_MS),
+    setInterval(() => host.passivate(ACTOR_IDLE_MS), PASSIVATE_EVERY_MS),
+    setInterval(() => void deadLetterExpiry.look(), EXPIRY_EVERY_MS),
+  ];
+}
+
+const whenAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+/** @throws the reason of the signal when it is aborted, whatever becomes of the work */
+const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
+  Promise.race([
+    work,
+    whenAborted(signal).then((): never => {
+      throw signal.reason;
+    }),
+  ]);
+
 /** Effects begin only when everything that was done before is known. */
 async function startEffects(
   { work, deadlines, leases }: Runtime,
   { callbacks, lanes, routing }: Reactors,
   deadlineGraceMs: number,
+  ending: AbortSignal,
 ): Promise<void> {
+  // A log that was not followed for long, or a table with a new version, takes its time.
   await work.caughtUp();
   await callbacks.resumeChanged();
+  if (ending.aborted) return;
   lanes.start();
   deadlines.start(deadlineGraceMs);
   routing.start();

@@ -1,0 +1,89 @@
+/** SIGTERM while the table of pending work is built anew from a long log, and while the event store is away. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as pace } from 'node:timers/promises';
+import { afterEach, expect, it } from 'vitest';
+import type { NewEvent } from '../../src/eventstore/port.ts';
+import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
+import { newId } from '../support/rig.ts';
+import { makeService, type Service, writeTenants } from '../support/service.ts';
+import { waitFor } from '../support/wait.ts';
+
+const STREAMS = 600;
+/** Facts in one append. */
+const FACTS_EACH = 500;
+
+const closing: Service[] = [];
+afterEach(async () => {
+  for (const service of closing.splice(0)) await service.close();
+});
+
+/** A service with an ejabberd that is away. */
+async function service(settings: Record<string, string> = {}) {
+  const made = await makeService();
+  closing.push(made);
+  await writeTenants(made, [{ id: 'acme', host: 'xmpp.test', apiKey: 'key-of-acme-0123456789' }]);
+  Object.assign(made.settings, {
+    EJABBERD_API_URL: 'http://127.0.0.1:1/api',
+    EJABBERD_API_USER: 'api@xmpp.test',
+    EJABBERD_API_PASSWORD: 'pw',
+    EJABBERD_XMPP: 'xmpp://127.0.0.1:1',
+    EJABBERD_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+    ...settings,
+  });
+  return made;
+}
+
+const fact = (): NewEvent => {
+  const id = newId();
+  const causes = { commandId: id, correlationId: id, causationId: id };
+  const metadata = { tenant: 'acme', at: Date.now(), ...causes, machine: 'visitor/1' };
+  const data = { reason: 'no such host' };
+  return { id, type: 'SessionFailed', schemaVersion: 1, data, personal: null, metadata };
+};
+
+it('ends with 0 before the table is complete; the next start goes on', {
+  timeout: 240_000,
+}, async () => {
+  const running = await service();
+  await running.start();
+  await running.stop();
+  const store = await openSqliteEventStore(join(running.dataDir, 'events.db'));
+  for (let n = 0; n < STREAMS; n++) {
+    const facts = Array.from({ length: FACTS_EACH }, fact);
+    await store.append(`visitor-acme.${n}`, facts, 'no-stream');
+  }
+  await store.close();
+  const rows = (): number => {
+    const db = new DatabaseSync(join(running.dataDir, 'work.db'), { readOnly: true });
+    try {
+      return Number(db.prepare('SELECT count(*) AS n FROM lane_work').get()?.n);
+    } finally {
+      db.close();
+    }
+  };
+
+  await running.start();
+  await running.stop(); // with code 0, within its time
+  const after = rows();
+  expect(after).toBeLessThan(STREAMS * FACTS_EACH);
+  expect(running.logs().match(/"msg":"ready"/g)).toHaveLength(1);
+
+  await running.start();
+  await waitFor(() => rows() > after, { what: 'the table to go on' });
+  await running.stop();
+});
+
+it('ends with 0 while the event store is away', async () => {
+  const running = await service({
+    EVENT_STORE: 'esdb://127.0.0.1:1?tls=false',
+    SERVICE_SECRET: 'a-secret-of-the-tests-for-every-process',
+  });
+  const ended = running.start().catch(() => undefined);
+  // The folder is opened just before the event store, and signals are handled in the same turn.
+  await waitFor(() => existsSync(join(running.dataDir, 'work.db')), { what: 'the folder' });
+  await pace(200);
+  await running.stop();
+  await ended;
+});
