@@ -64,6 +64,7 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   OperatorRemoved: ['operator'],
   OperatorAccountRemoved: NOTHING,
   LhcUserRevoked: NOTHING,
+  OperatorSummarised: NOTHING,
 };
 
 /** A type of fact that this version does not know changes nothing. */

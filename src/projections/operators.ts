@@ -4,7 +4,7 @@ import type { ApplyOperatorFact, OpenedOperatorFact, Recorded } from './facts.ts
 import type { Model } from './model.ts';
 
 export const OPERATORS: Model<ApplyOperatorFact> = {
-  version: 1,
+  version: 2,
   // Sessions count before an operator is registered. Queries skip such a row.
   schema: `
     CREATE TABLE operators (
@@ -104,6 +104,13 @@ function prepare(db: DatabaseSync) {
     releaseChat: run(
       'DELETE FROM operator_chats WHERE tenant = ?1 AND username = ?2 AND chat_id = ?3',
     ),
+    removeSessions: run('DELETE FROM operator_sessions WHERE tenant = ?1 AND username = ?2'),
+    restore: run(
+      `UPDATE operators SET registered = ?3, lhc_user_id = ?4, name = ?5, departments = ?6,
+         capacity = ?7, availability = ?8, online_since = ?9, away = ?10
+       WHERE tenant = ?1 AND username = ?2`,
+    ),
+    restoreSession: run('INSERT INTO operator_sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)'),
   };
 }
 
@@ -145,7 +152,31 @@ function apply(to: ReturnType<typeof prepare>, fact: OpenedOperatorFact, recorde
       return to.putChat(recorded, fact.data.chatId, fact.data.visitor, 1, at);
     case 'ChatReleased':
       return to.releaseChat(recorded, fact.data.chatId);
+    case 'OperatorSummarised':
+      return restore(to, fact, recorded);
     default:
       return;
+  }
+}
+
+/** The stream may begin with this fact: it replaces everything. */
+function restore(
+  to: ReturnType<typeof prepare>,
+  { data, personal }: Extract<OpenedOperatorFact, { type: 'OperatorSummarised' }>,
+  recorded: Recorded,
+) {
+  const { state, kept } = data;
+  const { registered, lhcUserId, departments, capacity, cameOnlineAt, away } = kept;
+  const since = state === 'offline' ? null : cameOnlineAt;
+  const settings = [lhcUserId, personal?.name ?? null, JSON.stringify(departments), capacity];
+  to.restore(recorded, registered ? 1 : 0, ...settings, state, since, away ? 1 : 0);
+  to.removeSessions(recorded);
+  for (const [session, { resource, show, responsive }] of Object.entries(kept.sessions)) {
+    const status = personal?.statuses[session] ?? null;
+    to.restoreSession(recorded, session, resource, show, status, responsive ? 1 : 0);
+  }
+  to.removeChats(recorded);
+  for (const [chatId, { visitor, open, at }] of Object.entries(kept.chats)) {
+    to.putChat(recorded, chatId, visitor, open ? 1 : 0, at);
   }
 }

@@ -21,6 +21,7 @@ import { createOperatorAccounts } from '../reactors/operators/accounts.ts';
 import { createLhcUsers } from '../reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../reactors/operators/removal.ts';
 import { createOperatorSessions, hasSession } from '../reactors/operators/sessions.ts';
+import { createOperatorSummaries } from '../reactors/operators/summaries.ts';
 import { openPersonalData } from '../reactors/personal-data.ts';
 import { createRouting } from '../reactors/routing/routing.ts';
 import { ROUTING_TABLE } from '../reactors/routing/table-queries.ts';
@@ -37,6 +38,7 @@ import { laneTable } from '../runtime/lanes/pending-effects.ts';
 import { createLeases } from '../runtime/leases/leases.ts';
 import { soleOwner } from '../runtime/leases/ownership.ts';
 import { createPendingWork, type PendingWork } from '../runtime/pending-work.ts';
+import { createStreamCut } from '../runtime/stream-cut.ts';
 import { createRotation } from '../runtime/vault/rotation.ts';
 import { createVault } from '../runtime/vault/vault.ts';
 import { createEjabberdAdmin } from '../xmpp/admin/admin.ts';
@@ -185,9 +187,10 @@ export function createReactors(config: Config, runtime: Runtime) {
   const inbox = createInbox({ ...base, setAside: createSetAside(base), signals, transfer });
   const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
   const deadLetterExpiry = createDeadLetterExpiry(base);
+  const summaries = createOperatorSummaries({ ...base, cutStream: createStreamCut(base) });
   const typing = createTyping({ ...base, now: base.monotonic });
 
-  for (const listener of [lanes, reconciler, crowd, routing, xmppLane, deadLetters])
+  for (const listener of [lanes, reconciler, crowd, routing, xmppLane, deadLetters, summaries])
     work.subscribe(listener);
   listenToSessions(transport, { ...base, xmppLane, lanes, reconciler });
   const compareOperators = () => operatorSessions.compareAll(tenants.all().map(({ id }) => id));

@@ -218,6 +218,22 @@ export const OPERATOR_PRESENCES: Script<OperatorCommand> = [
   [MINUTE, changePresence('available', 'desk')],
 ];
 
+/** An operator is summarised at work, and again after a day. */
+export const OPERATOR_SUMMARIES: Script<OperatorCommand> = [
+  [0, { type: 'ClaimAccount', adopted: false }],
+  [SECOND, register(3)],
+  [SECOND, openSession('desk', 'gajim')],
+  [SECOND, changePresence('available', 'desk')],
+  [MINUTE, reserve('r1', 'c1')],
+  [SECOND, take('r1', 'c1')],
+  [MINUTE, { type: 'Summarise', seenRevision: 5, name: 'Ada', statuses: { desk: 'at the till' } }],
+  [MINUTE, openSession('phone', 'phone')],
+  [SECOND, closeSession('desk')],
+  [2 * MINUTE, WAKE],
+  [HOUR, { type: 'Summarise', seenRevision: 9, name: 'Ada', statuses: {} }],
+  [MINUTE, changePresence('away', 'phone', 'phone')],
+];
+
 const claimLhcUser = (
   name: string,
   lhcUserId: number,

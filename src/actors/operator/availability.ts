@@ -49,9 +49,11 @@ export type PresenceFact = {
 
 const types: ReadonlySet<string> = new Set(PRESENCE_FACTS);
 
-export const isPresenceEvent = (event: {
-  readonly type: string;
-}): event is Extract<OperatorEvent, { type: PresenceFactType }> => types.has(event.type);
+/** A stored fact that may change the availability. */
+export type PresenceEvent = Extract<OperatorEvent, { type: PresenceFactType }>;
+
+export const isPresenceEvent = (event: { readonly type: string }): event is PresenceEvent =>
+  types.has(event.type);
 
 function sessionsAfter(sessions: Sessions, fact: PresenceFact): Sessions {
   switch (fact.type) {

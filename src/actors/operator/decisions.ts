@@ -2,8 +2,10 @@
 import { AppError } from '../../errors.ts';
 import type { VisitorKey } from '../ids.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
+import type { SeenSummary } from '../machine/idempotency.ts';
 import type { Availability, ChatTerms, OperatorContext, OperatorFact } from './facts.ts';
 import {
+  hasSomethingToLose,
   MAX_CHATS_IN_FACT,
   OPERATOR_VERSION,
   type OperatorSnapshot,
@@ -59,6 +61,16 @@ export type OperatorCommand =
       messageId: string;
       reason: string;
       command?: string;
+    }
+  /**
+   * Writes the state down, so that the stream can be cut. It does nothing if the stream has moved since `seenRevision`:
+   * the personal data is from there.
+   */
+  | {
+      type: 'Summarise';
+      seenRevision: number;
+      name: string | null;
+      statuses: Readonly<Record<string, string>>;
     }
   | {
       type: 'AskQuestion';
@@ -162,6 +174,8 @@ function decideOperator(
       const sessions = context.registered ? command.sessions : [];
       return decidePresence(context, { ...command, sessions }, now);
     }
+    case 'Summarise':
+      return summarise(core, command);
     case 'ReleaseChat': {
       const { type: _type, ...data } = command;
       if (!Object.hasOwn(chats, command.chatId)) return [];
@@ -230,8 +244,41 @@ function decideOperator(
   }
 }
 
+/**
+ * A summary as JSON at most, without the memory of commands. A larger one is not written: the operator has more than a
+ * thousand chats just now.
+ */
+export const MAX_SUMMARY_BYTES = 384 * 1024;
+
+function summarise(
+  core: OperatorCore,
+  { seenRevision, name, statuses }: Extract<OperatorCommand, { type: 'Summarise' }>,
+): readonly OperatorFact[] {
+  const { availability, context } = operatorState(core);
+  if (core.revision < 0 || core.revision !== seenRevision) return [];
+  // Timers that run are not part of a summary: they end soon.
+  const losesSoon = availability === 'offline' && !context.gone && hasSomethingToLose(context);
+  if (context.presencePaused || losesSoon) return [];
+  const cut = context.summaryRevision < 0 ? null : context.summaryRevision;
+  const fact: OperatorFact = {
+    type: 'OperatorSummarised',
+    data: { cut, state: availability, kept: context },
+    personal: { ...(name !== null && { name }), statuses },
+  };
+  const bytes = Buffer.byteLength(JSON.stringify([fact.data, fact.personal]));
+  return bytes > MAX_SUMMARY_BYTES ? [] : [fact];
+}
+
 export const operatorDecider: Decider<OperatorCommand, OperatorSnapshot> = {
   version: OPERATOR_VERSION,
   machine: operatorMachine,
   decide: decideOperator,
+  complete: (fact, state) =>
+    fact.type === 'OperatorSummarised'
+      ? { ...fact, data: { ...fact.data, summary: state.seen.summary() } }
+      : fact,
+  summaryOf: (fact) =>
+    fact.type === 'OperatorSummarised'
+      ? (fact.data.summary as unknown as SeenSummary) // written by `complete` above
+      : null,
 };

@@ -1,6 +1,7 @@
 /** The facts of an operator, and the state that is folded from them. */
 import type { VisitorKey } from '../ids.ts';
 import type { EventOf, FactOf } from '../machine/decider.ts';
+import type { SeenSummary } from '../machine/idempotency.ts';
 
 /** The availability over all sessions (availability.ts). */
 export type Availability = 'offline' | 'available' | 'away' | 'busy';
@@ -32,7 +33,7 @@ export type OperatorFacts = {
   PresenceChanged: { session: string; resource: string; show: Show; availability: Change };
   OperatorLoggedOut: { session: string; resource: string; availability: Change };
   /**
-   * Presences and logins come faster than they are stored (docs/adr/0024). Until `PresenceResumed` only those are facts
+   * Presences and logins come faster than they are stored (docs/adr/0025). Until `PresenceResumed` only those are facts
    * that make the operator less available.
    */
   PresencePaused: Record<never, never>;
@@ -63,6 +64,16 @@ export type OperatorFacts = {
   OperatorAccountRemoved: Record<never, never>;
   /** Another operator takes over this LHC user, so a registration with it that is under way must fail. */
   LhcUserRevoked: { lhcUserId: number };
+  /**
+   * The state of the operator, complete. The stream may be cut before any such fact (docs/adr/0026). `cut`: the one
+   * before, up to which the stream is cut now.
+   */
+  OperatorSummarised: {
+    cut: number | null;
+    state: Availability;
+    kept: OperatorContext;
+    summary?: SeenSummary;
+  };
 };
 
 /** The terms under which an operator has a chat. */
@@ -76,6 +87,8 @@ export type ChatTerms = {
 export type OperatorPersonal = {
   OperatorRegistered: { name: string };
   PresenceChanged: { status: string };
+  /** `statuses`: by session. */
+  OperatorSummarised: { name?: string; statuses: Record<string, string> };
 };
 
 export type OperatorFact = FactOf<OperatorFacts, OperatorPersonal>;
@@ -125,6 +138,14 @@ export type OperatorContext = {
   /** Revision of the fact whose personal part has the name. -1: there is none. */
   nameRevision: number;
   sessions: Sessions;
+  /** By session, the revision of the fact whose personal part has its status. */
+  statusRevisions: Readonly<Record<string, number>>;
+  /** When the operator last came online, in ms since 1970; 0: never. */
+  cameOnlineAt: number;
+  /** When a session last ended, or the operator went offline, in ms since 1970; 0: never. */
+  lostAt: number;
+  /** Revision of the last `OperatorSummarised`. -1: there is none. */
+  summaryRevision: number;
   /** `!away` is in force, whatever the clients show. */
   away: boolean;
   /** Each presence and each login moves it on by `PRESENCE_EVERY_MS`. Ahead of the time, it is what was spent. */

@@ -7,7 +7,12 @@
  * Every part of the service may import it.
  */
 import { assign, cancel, emit, raise, type SnapshotFrom, setup } from 'xstate';
-import { availabilityOf, isPresenceEvent, presenceAfter } from './availability.ts';
+import {
+  availabilityOf,
+  isPresenceEvent,
+  type PresenceEvent,
+  presenceAfter,
+} from './availability.ts';
 import type { OperatorContext, OperatorEvent, OperatorFact } from './facts.ts';
 import { PRESENCE_PAUSE_MS, paidUntil } from './presence-budget.ts';
 
@@ -19,7 +24,75 @@ export const MAX_CHATS_IN_FACT = 100;
 export const DEFAULT_OWNER_GRACE_MS = 60_000;
 
 /** Raise it when recorded histories of operators fold differently (test/actors/golden). */
-export const OPERATOR_VERSION = 'operator/4';
+export const OPERATOR_VERSION = 'operator/5';
+
+/** The context of an operator without facts. */
+const EMPTY_CONTEXT: OperatorContext = {
+  claim: null,
+  registrationRevision: -1,
+  accountRemovalPending: false,
+  registered: false,
+  lhcUserId: null,
+  departments: [],
+  capacity: 0,
+  nameRevision: -1,
+  sessions: {},
+  statusRevisions: {},
+  cameOnlineAt: 0,
+  lostAt: 0,
+  summaryRevision: -1,
+  away: false,
+  presencesPaidUntil: 0,
+  presencePaused: false,
+  gone: false,
+  ownerGrace: DEFAULT_OWNER_GRACE_MS,
+  chats: {},
+  lastChatAt: 0,
+};
+
+/** True if the operator has something that `OperatorGone` takes away. */
+export const hasSomethingToLose = ({ away, chats }: OperatorContext): boolean =>
+  away || Object.keys(chats).length > 0;
+
+/** What a presence leaves behind beside the sessions. */
+function traceOf(context: OperatorContext, event: PresenceEvent): Partial<OperatorContext> {
+  const { from, to } = event.data.availability;
+  const cameOnlineAt = from === 'offline' && to !== 'offline' ? event.at : context.cameOnlineAt;
+  const isLost = event.type === 'OperatorLoggedOut' || (from !== 'offline' && to === 'offline');
+  return {
+    cameOnlineAt,
+    lostAt: isLost ? event.at : context.lostAt,
+    statusRevisions: statusesAfter(context.statusRevisions, event),
+  };
+}
+
+function statusesAfter(
+  revisions: OperatorContext['statusRevisions'],
+  event: PresenceEvent,
+): OperatorContext['statusRevisions'] {
+  if (event.type === 'PresenceChanged') {
+    return { ...revisions, [event.data.session]: event.revision };
+  }
+  if (event.type !== 'OperatorLoggedIn' && event.type !== 'OperatorLoggedOut') return revisions;
+  const { [event.data.session]: _status, ...others } = revisions;
+  return others;
+}
+
+/** The state that a summary holds. What is personal is in the summary itself from now on. */
+function restore({
+  data,
+  revision,
+}: Extract<OperatorEvent, { type: 'OperatorSummarised' }>): OperatorContext {
+  const kept = { ...EMPTY_CONTEXT, ...data.kept };
+  return {
+    ...kept,
+    nameRevision: kept.nameRevision < 0 ? -1 : revision,
+    statusRevisions: Object.fromEntries(
+      Object.keys(kept.statusRevisions).map((session) => [session, revision]),
+    ),
+    summaryRevision: revision,
+  };
+}
 
 export const operatorMachine = setup({
   // `types` is how xstate takes its types: values that are never read.
@@ -31,8 +104,7 @@ export const operatorMachine = setup({
   delays: { ownerGrace: ({ context }) => context.ownerGrace },
   guards: {
     // `gone` makes it false after OperatorGone, so a late wake does not repeat that fact.
-    hasSomethingToLose: ({ context }) =>
-      !context.gone && (context.away || Object.keys(context.chats).length > 0),
+    hasSomethingToLose: ({ context }) => !context.gone && hasSomethingToLose(context),
     presenceIsPaused: ({ context }) => context.presencePaused,
     isOffline: ({ context }) => availabilityOf(context) === 'offline',
     isAvailable: ({ context }) => availabilityOf(context) === 'available',
@@ -41,7 +113,12 @@ export const operatorMachine = setup({
   },
   actions: {
     followPresence: assign(({ context, event }) =>
-      isPresenceEvent(event) ? presenceAfter(context, event) : {},
+      isPresenceEvent(event)
+        ? { ...presenceAfter(context, event), ...traceOf(context, event) }
+        : {},
+    ),
+    restore: assign(({ context, event }) =>
+      event.type === 'OperatorSummarised' ? restore(event) : context,
     ),
     payForPresence: assign(({ context, event }) =>
       event.type === 'OperatorLoggedIn' || event.type === 'PresenceChanged'
@@ -68,24 +145,7 @@ export const operatorMachine = setup({
 }).createMachine({
   id: 'operator',
   initial: 'offline',
-  context: {
-    claim: null,
-    registrationRevision: -1,
-    accountRemovalPending: false,
-    registered: false,
-    lhcUserId: null,
-    departments: [],
-    capacity: 0,
-    nameRevision: -1,
-    sessions: {},
-    away: false,
-    presencesPaidUntil: 0,
-    presencePaused: false,
-    gone: false,
-    ownerGrace: DEFAULT_OWNER_GRACE_MS,
-    chats: {},
-    lastChatAt: 0,
-  },
+  context: EMPTY_CONTEXT,
   on: {
     OperatorAccountClaimed: {
       actions: assign(({ context: { registered }, event: { at, revision } }) => ({
@@ -147,6 +207,7 @@ export const operatorMachine = setup({
         return { lastChatAt: event.at, chats };
       }),
     },
+    OperatorSummarised: { actions: 'restore' },
     // No change: a reactor answers the operator. The empty assign is needed (docs/xstate.md, gotcha 3).
     MessageRefused: { actions: assign({}) },
     QuestionAsked: { actions: assign({}) },
@@ -159,6 +220,8 @@ export const operatorMachine = setup({
       on: {
         ChatConfirmed: { target: 'offline', reenter: true, actions: 'addChat' },
         AvailabilitySet: { target: 'offline', reenter: true, actions: 'followPresence' },
+        // A cut stream begins here with this fact, so the timer has to be armed by it in either case.
+        OperatorSummarised: { target: 'offline', reenter: true, actions: 'restore' },
       },
       after: { ownerGrace: { guard: 'hasSomethingToLose', actions: 'emitOperatorGone' } },
       always: [

@@ -1,6 +1,6 @@
 /**
  * How many presences and logins of an operator become facts. A client that changes its presence all the time must not
- * fill the log. What is left out is not lost: after a pause the service asks ejabberd (docs/adr/0024).
+ * fill the log. What is left out is not lost: after a pause the service asks ejabberd (docs/adr/0025).
  */
 import type { PresenceBudget } from './facts.ts';
 

@@ -131,6 +131,7 @@ function applyToOperators(file: DatabaseSync) {
   const clearGone = upsert('gone = 0');
   const setLost = upsert('lost = ?3');
   const setCame = upsert('came = ?3');
+  const restore = file.prepare('INSERT OR REPLACE INTO operators VALUES (?, ?, ?, ?, ?, ?, ?)');
 
   return (tenant: TenantId, username: Username, fact: OperatorEvent): VisitorKey[] => {
     const { at } = fact;
@@ -160,6 +161,23 @@ function applyToOperators(file: DatabaseSync) {
       case 'OperatorGone':
         setGone.run(tenant, username);
         return [];
+      case 'OperatorSummarised': {
+        // The stream may begin with this fact: it replaces everything.
+        const { state, kept } = fact.data;
+        const before = visitorsOf.all(tenant, username) as unknown as { visitor: VisitorKey }[];
+        const offline = state === 'offline' ? 1 : 0;
+        const { lhcUserId, gone, lostAt, cameOnlineAt, chats } = kept;
+        restore.run(tenant, username, lhcUserId, offline, gone ? 1 : 0, lostAt, cameOnlineAt);
+        removeChats.run(tenant, username);
+        for (const [chat, { visitor, reservation, department, open, at: since }] of Object.entries(
+          chats,
+        )) {
+          const row = [chat, visitor, reservation, department, open ? 1 : 0, since];
+          writeChat.run(tenant, username, ...row);
+        }
+        const now = Object.values(chats).map(({ visitor }) => visitor);
+        return [...new Set([...before.map(({ visitor }) => visitor), ...now])];
+      }
       default: {
         const change = availabilityIn(fact);
         if (change) setOffline.run(tenant, username, change.to === 'offline' ? 1 : 0);

@@ -168,7 +168,7 @@ const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
 
 export const ROUTING_TABLE: WorkTable = {
   name: `routing of visitor/${VISITOR_FOLD}`,
-  version: 2,
+  version: 3,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,
