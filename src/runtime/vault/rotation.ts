@@ -11,7 +11,6 @@ import {
   WrongExpectedRevision,
 } from '../../eventstore/port.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
-import { createLimiter } from '../../kit/limiter.ts';
 import { type Ownership, partitionOf } from '../leases/ownership.ts';
 import { createServiceFacts, type ServiceFacts } from '../service-facts.ts';
 import { isErased, KEY_STREAMS, keyOfStream, tenantOf, unwrap, wrap } from './data-key.ts';
@@ -33,8 +32,11 @@ export const ROTATION_RETRY: RetryPolicy = { firstMs: 1_000, mostMs: 30_000 };
  * older secrets count as needed for so long at least. An append takes less.
  */
 export const SETTLE_AFTER_MS = 10 * 60_000;
-/** Data keys that are wrapped again at once, so that appends of visitors come in between. */
-export const REWRAPS_AT_ONCE = 4;
+/**
+ * The pause behind each data key, as a multiple of the time that it took: a visitor's append that comes meanwhile waits for
+ * the disk a few times more.
+ */
+export const REWRAP_PAUSE_SHARE = 3;
 /** Events of data keys that are read at once. */
 export const KEYS_IN_PAGE = 500;
 /** How often the progress is logged. */
@@ -67,6 +69,7 @@ interface RotationOptions {
   readonly logger: Logger;
   readonly everyMs?: number;
   readonly settleAfterMs?: number;
+  readonly pauseShare?: number;
 }
 
 interface State extends RotationOptions {
@@ -214,25 +217,20 @@ async function count(state: State, signal: AbortSignal): Promise<number> {
 }
 
 async function rewrapAll(state: State, signal: AbortSignal): Promise<void> {
-  const limited = createLimiter(REWRAPS_AT_ONCE);
-  let loggedAt = state.now();
+  const { pauseShare = REWRAP_PAUSE_SHARE } = state;
+  let loggedAt = performance.now();
   for await (const page of unseenKeys(state, signal)) {
     const older = page.filter((event) => isOlder(state, event));
-    const tries = await Promise.allSettled(
-      older.map(({ stream }) =>
-        limited(async () => {
-          signal.throwIfAborted();
-          await rewrap(state, stream);
-          state.pending = Math.max(state.closed.size, state.pending - 1);
-        }),
-      ),
-    );
-    for (const each of tries) if (each.status === 'rejected') throw each.reason;
-    state.after = page.at(-1)?.position;
-    if (state.now() - loggedAt >= ROTATION_PROGRESS_MS) {
-      loggedAt = state.now();
+    for (const { stream } of older) {
+      const from = performance.now();
+      await rewrap(state, stream);
+      state.pending = Math.max(state.closed.size, state.pending - 1);
+      await delay(pauseShare * (performance.now() - from), undefined, { signal });
+      if (performance.now() - loggedAt < ROTATION_PROGRESS_MS) continue;
+      loggedAt = performance.now();
       state.logger.info({ left: state.pending }, 'wrapping data keys with the new service secret');
     }
+    state.after = page.at(-1)?.position;
   }
 }
 

@@ -89,6 +89,7 @@ function rotate(
     random: () => 0,
     logger: silent,
     everyMs: 5,
+    pauseShare: 0,
     ...more,
   });
   let running = Promise.resolve();
