@@ -161,6 +161,29 @@ it('retries after the time that LHC asks for', async () => {
   });
 });
 
+it('goes on with the callback that failed, if a fact has several', async () => {
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', startChat('c1', 'm0'));
+  for (const id of ['m1', 'm2', 'm3', 'm4']) await rig.toVisitor('1', sendMessage(id));
+  const messageIds = ['m1', 'm2', 'm3', 'm4'];
+  await rig.toVisitor('1', { type: 'ReportMessageDelivered', messageIds, by: 'receipt' });
+  const delivered = (await rig.facts('visitor-acme.1')).at(-1);
+  if (delivered?.type !== 'MessageDelivered') throw new Error('the fact is the last one');
+  const { destination } = ofCallbacks();
+  const { signal } = new AbortController();
+  let fails = true;
+  lhc.state.answer = async ({ id }) =>
+    fails && id.endsWith('.2')
+      ? { outcome: 'retry', reason: 'answered 500' }
+      : { outcome: 'accepted' };
+  expect(await destination.perform(delivered, signal)).toMatchObject({ kind: 'retry', steps: 2 });
+  expect(await destination.perform(delivered, signal, false, 2)).toMatchObject({ steps: 2 });
+  fails = false;
+  expect(await destination.perform(delivered, signal, false, 2)).toMatchObject({ kind: 'done' });
+  const ids = lhc.attempts.map(({ data }) => 'messageId' in data && data.messageId);
+  expect(ids).toEqual(['m1', 'm2', 'm3', 'm3', 'm3', 'm4']);
+});
+
 it('410 pauses the tenant until its settings change, across restarts', async () => {
   await rig.toVisitor('1', viewPage());
   await rig.toVisitor('1', receive('op1', 'i1'));
