@@ -158,14 +158,22 @@ const sendToOperator = (
   origin: Partial<Origin>,
 ) => actors.operator(tenant, name).send(command, { ...origin, unbounded: true });
 
-function operatorOf({ tenants }: WebhookCommandOptions, jid: string): Operator | null {
-  const person = personOf(jid, tenants.ofHost);
+/** What an event says about who did it, and on which virtual host. */
+interface Source {
+  readonly from: string;
+  readonly host: string;
+}
+
+/** The operator who did it. They are of the event's host: a secret of mod_lhc may be for that host alone. */
+function operatorOf({ tenants }: WebhookCommandOptions, { from, host }: Source): Operator | null {
+  if (bareJid(from)?.host !== host.toLowerCase()) return null;
+  const person = personOf(from, tenants.ofHost);
   return person?.kind === 'operator' ? person : null;
 }
 
 /** The operator and the visitor of a stanza; null if there are no two people of one tenant with these names. */
-function endsOf(options: WebhookCommandOptions, event: { from: string; to: string }): Ends | null {
-  const operator = operatorOf(options, event.from);
+function endsOf(options: WebhookCommandOptions, event: Source & { to: string }): Ends | null {
+  const operator = operatorOf(options, event);
   const visitor = personOf(event.to, options.tenants.ofHost);
   const isPair = visitor?.kind === 'visitor' && visitor.tenant === operator?.tenant;
   return operator && isPair ? { operator, visitor } : null;
@@ -218,9 +226,9 @@ interface Conversation {
 /** The conversation that a stanza belongs to. If there is none, the stanza is returned to its sender. */
 async function conversationOf(
   options: WebhookCommandOptions,
-  event: { from: string; to: string; id: string },
+  event: Source & { to: string; id: string },
 ): Promise<Conversation | null> {
-  const sender = operatorOf(options, event.from);
+  const sender = operatorOf(options, event);
   const operator = sender && (await registeredOperator(options, sender));
   if (!operator) {
     giveBack(options, event, 'forbidden', 'You are not registered as an operator.');
@@ -235,12 +243,12 @@ async function conversationOf(
 
 function giveBack(
   { tenants, signals }: WebhookCommandOptions,
-  { from, to, id }: { from: string; to: string; id: string },
+  { from, host, to, id }: Source & { to: string; id: string },
   condition: ReturnCondition,
   reason: string,
 ): void {
-  const host = bareJid(from)?.host;
-  if (host === undefined || tenants.ofHost(host).length === 0) return;
+  const isOurs = bareJid(from)?.host === host.toLowerCase() && tenants.ofHost(host).length > 0;
+  if (!isOurs) return;
   signals.returned({ sender: from, addressee: to, id, condition, reason });
 }
 
@@ -389,7 +397,7 @@ async function handleSession(
   event: SessionEvent | PingEvent,
   origin: Partial<Origin>,
 ): Promise<void> {
-  const operator = operatorOf(options, `${event.user}@${event.host}`);
+  const operator = operatorOf(options, { from: `${event.user}@${event.host}`, host: event.host });
   if (!operator) return;
   if (event.type === 'operator.ping' || event.type === 'operator.ping_timeout') {
     const answered = event.type === 'operator.ping';
@@ -444,8 +452,8 @@ async function giveUpMessage(
   content: unknown,
   event: WebhookEvent | undefined,
 ): Promise<Letter | null> {
-  const { from, to, id } = (content ?? {}) as Record<string, unknown>; // unparsed JSON
-  const ends = endsOf(parts, { from: text(from), to: text(to) });
+  const { from, to, id, host } = (content ?? {}) as Record<string, unknown>; // unparsed JSON
+  const ends = endsOf(parts, { from: text(from), to: text(to), host: text(host) });
   if (!ends || !(await mayBeRegistered(parts, ends.operator))) return null;
   if (!(await mayBeKnown(parts, ends.visitor))) return null;
   const { tenant, name: visitor } = ends.visitor;
@@ -476,7 +484,7 @@ async function giveUp(
   const { type, user, host } = (content ?? {}) as Record<string, unknown>; // unparsed JSON
   if (type === 'message') return giveUpMessage(parts, content, event);
   if (typeof type === 'string' && SESSION_TYPES.has(type)) {
-    const operator = operatorOf(parts, `${text(user)}@${text(host)}`);
+    const operator = operatorOf(parts, { from: `${text(user)}@${text(host)}`, host: text(host) });
     if (operator) parts.signals.sessionsUnsure(operator.tenant, operator.name);
   }
   return null;

@@ -289,6 +289,24 @@ describe('a message', () => {
     expect((await rig.store.readAll({})).length).toBe(before + 1); // the connection of op1
   });
 
+  it('of a sender who is not of the host of the event is ignored: its secret may be for that host alone', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    const forged = { ...message('op1', '1', 'a'), host: 'elsewhere.test' };
+    await inboxOf().take([
+      forged,
+      { ...forged, type: 'delivered', ids: ['x'], by: 'ping' },
+      { ...forged, type: 'chat_state', state: 'composing' },
+      { ...forged, body: 'malformed' },
+      { ...event('operator.presence', { user: `op1@${HOST}`, show: 'away', ...session }) },
+    ]);
+    expect(await received('1')).toEqual([]);
+    expect(await asides()).toEqual([]);
+    expect([...returned, ...signalled]).toEqual([]);
+    expect(await stateOf('op1')).toBe('offline');
+    await expect(inboxOf().again(forged, 'again:1')).rejects.toMatchObject({ code: 'refused' });
+  });
+
   it('of a sender on a host that is not ours is not answered', async () => {
     await inboxOf().take([{ ...message('op1', '1', 'a'), from: 'op1@elsewhere.test/desk' }]);
     expect(returned).toEqual([]);
@@ -573,7 +591,7 @@ describe('an event', () => {
   it('without a number is set aside too, each time it comes', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
-    const odd = { type: 'message', from: `op1@${HOST}`, to: jidOf('1'), text: 'x' };
+    const odd = { type: 'message', host: HOST, from: `op1@${HOST}`, to: jidOf('1'), text: 'x' };
     await inboxOf().take([odd, { ...odd, text: 'y' }, { ...odd, text: 'z' }]);
     expect(await asides('unnumbered')).toHaveLength(3);
   });

@@ -174,3 +174,22 @@ it('a message to a visitor whose history does not fit is a dead letter; it can b
   expect(again.output).toMatch(/there is no dead letter/);
   expect(invitations('2')).toHaveLength(1);
 });
+
+it('while ejabberd is away, the start of mod_lhc does not hold up the events behind it', async () => {
+  const session = { user: 'olga', resource: 'desk' };
+  const there = (id: string, show: string) => [
+    event('operator.connected', { ...session, session: id }),
+    event('operator.presence', { ...session, session: id, show, status: '' }),
+  ];
+  expect((await post(there('old', 'available'))).status).toBe(204);
+  await acme.operatorIs('olga', 'available');
+  await world.ejabberd.kill();
+  const before = invitations('1').length;
+  const started = event('module.started', { version: '1.1.0', instance: '' });
+  const hello = message(olga, acme.visitorJid('1'), 'while ejabberd is away');
+  expect((await post([started, ...there('new', 'away'), hello])).status).toBe(204);
+  await waitFor(() => invitations('1').length > before, { what: 'the message behind it' });
+  // ejabberd comes back without the client: both sessions are gone, and nobody reports it.
+  await world.ejabberd.start();
+  await acme.operatorIs('olga', 'offline');
+});
