@@ -149,7 +149,7 @@ describe('names the fault of', SLOW, () => {
 
   it('an empty list of tenants', async () => {
     const path = join(service.dir, 'nobody.json');
-    await writeFile(path, '[]');
+    await writeFile(path, '[]', { mode: 0o600 });
     const found = bad(await doctor({ TENANTS_FILE: path }));
     expect(found).toEqual([
       expect.stringMatching(/configuration: .*names no tenant.* -> add a tenant/),
@@ -174,7 +174,7 @@ describe('names the fault of', SLOW, () => {
   it('a host that ejabberd does not serve', async () => {
     const path = join(service.dir, 'other-tenants.json');
     const tenant = { id: 'gamma', host: 'nowhere.test', apiKey: 'key-of-gamma-12345678' };
-    await writeFile(path, JSON.stringify([tenant]));
+    await writeFile(path, JSON.stringify([tenant]), { mode: 0o600 });
     const found = bad(await doctor({ TENANTS_FILE: path })).join('\n');
     expect(found).toMatch(
       /ejabberd hosts: ejabberd does not serve nowhere.test -> add it to "hosts"/,
@@ -217,7 +217,9 @@ describe('names the fault of', SLOW, () => {
   it('a callback without a signature', async () => {
     const path = join(service.dir, 'unsigned.json');
     const tenant = { id: 'acme', host: 'xmpp.test', apiKey: acme.apiKey };
-    await writeFile(path, JSON.stringify([{ ...tenant, callbackUrl: 'http://127.0.0.1:1/' }]));
+    await writeFile(path, JSON.stringify([{ ...tenant, callbackUrl: 'http://127.0.0.1:1/' }]), {
+      mode: 0o600,
+    });
     const found = bad(await doctor({ TENANTS_FILE: path })).join('\n');
     expect(found).toMatch(
       /callback acme: there is no callbackSecret.* -> set callbackSecret to whsec_/,
