@@ -37,7 +37,7 @@ const ways = [
 ] as const;
 
 beforeAll(async () => {
-  await admin.register(operatorJid, 'secret');
+  await ejabberd.registerOperator('op1', 'secret');
   await admin.register(jid, 'secret');
   await transport.online(jid, { status: '', nick: '' });
 });
