@@ -10,6 +10,12 @@ export interface MetricsNumber {
   value(): number | Promise<number>;
 }
 
+/** Numbers of tenants by their ids. /metrics has them for the administrator alone. */
+export interface TenantNumbers {
+  readonly help: string;
+  values(): ReadonlyMap<string, number>;
+}
+
 export interface HttpDeps extends EndpointDeps {
   readonly tenants: TenantDirectory;
   /** Live connections. Close it before the server: the server waits for them. */
@@ -24,6 +30,8 @@ export interface HttpDeps extends EndpointDeps {
   readonly unfitActors: () => readonly string[];
   /** By the metric's name. One that ends with `_total` only grows while the process lives: a counter. Others are gauges. */
   readonly numbers: Readonly<Record<string, MetricsNumber>>;
+  /** By the metric's name; all are gauges. */
+  readonly tenantNumbers?: Readonly<Record<string, TenantNumbers>>;
   /** Without an admin token /debug answers 401. */
   readonly adminToken?: string | undefined;
   /** Of mod_lhc; several during a rotation. With none every batch is refused. */

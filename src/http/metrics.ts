@@ -37,7 +37,7 @@ const STREAM_COUNTERS = {
  * @param hosts all hosts of ours, so that a host whose mod_lhc never came shows too
  */
 export function createMetrics(
-  deps: Pick<HttpDeps, 'numbers' | 'readModels' | 'stream' | 'now'>,
+  deps: Pick<HttpDeps, 'numbers' | 'tenantNumbers' | 'readModels' | 'stream' | 'now'>,
   webhooks: WebhookReceipts['view'],
   hosts: () => readonly string[],
 ): HttpMetrics {
@@ -56,10 +56,13 @@ export function createMetrics(
   const acceptedAt = webhookTimes(webhooks, hosts, deps.now());
   for (const [name, number] of Object.entries(deps.numbers)) addNumber(register, name, number);
 
+  const ofTenants = tenantRegistry(deps.tenantNumbers ?? {});
+
   const collect = async (admin: boolean): Promise<MetricsText> => {
     requests.flush();
-    const [common, times] = await Promise.all([register.metrics(), acceptedAt(admin).metrics()]);
-    return { type: register.contentType, text: `${common}\n${times}` };
+    const registers = [register, acceptedAt(admin), ...(admin ? [ofTenants] : [])];
+    const texts = await Promise.all(registers.map((each) => each.metrics()));
+    return { type: register.contentType, text: texts.join('\n') };
   };
   let shared: { readonly text: Promise<MetricsText>; readonly at: number } | undefined;
   return {
@@ -72,6 +75,24 @@ export function createMetrics(
       return shared.text;
     },
   };
+}
+
+/** Numbers with the names of customers. */
+function tenantRegistry(numbers: NonNullable<HttpDeps['tenantNumbers']>): Registry {
+  const register = new Registry();
+  for (const [name, { help, values }] of Object.entries(numbers)) {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['tenant'] as const,
+      registers: [register],
+      collect() {
+        this.reset();
+        for (const [tenant, value] of values()) this.set({ tenant }, value);
+      },
+    });
+  }
+  return register;
 }
 
 /** A counter, which only grows while the process lives, if the name ends as Prometheus wants it. Otherwise a gauge. */

@@ -28,11 +28,12 @@ type Parts = Pick<
 
 export const healthOf = (
   parts: Parts,
-): Pick<HttpDeps, 'checks' | 'advisories' | 'unfitActors' | 'numbers'> => ({
+): Pick<HttpDeps, 'checks' | 'advisories' | 'unfitActors' | 'numbers' | 'tenantNumbers'> => ({
   checks: checksOf(parts),
   advisories: advisoriesOf(parts),
   unfitActors: () => [...parts.host.unfit().keys()],
   numbers: numbersOf(parts),
+  tenantNumbers: tenantNumbersOf(parts),
 });
 
 const checksOf = ({ store, readModels, work, admin }: Parts): HttpDeps['checks'] => ({
@@ -99,6 +100,18 @@ export function clockJumpOf({ jump, monotonic }: Clock): string | null {
 
 const lhcAway = ({ lanes, callbacks }: Parts): LaneFailure[] =>
   [...lanes.failures(callbacks.destination.name).values()].filter(({ away }) => away);
+
+const tenantNumbersOf = ({ lanes, callbacks }: Parts): Required<HttpDeps>['tenantNumbers'] => ({
+  xmpp_chat_lhc_away_since_timestamp_seconds: {
+    help: 'Since when the LHC of this tenant is away; missing while it is not',
+    values: () =>
+      new Map(
+        [...lanes.failures(callbacks.destination.name)].flatMap(([tenant, { away, since }]) =>
+          away ? [[tenant, since / 1000] as const] : [],
+        ),
+      ),
+  },
+});
 
 function numbersOf(parts: Parts): HttpDeps['numbers'] {
   const { now } = parts;

@@ -71,6 +71,18 @@ test('/metrics has requests, commands, the lag and the gauges of the service', a
   expect(text).not.toContain('acme');
 });
 
+test('/metrics has numbers of tenants only with the admin token, and only those that are there now', async () => {
+  const away = new Map([['acme', 1_767_225_600]]);
+  const tenantNumbers = { xmpp_chat_lhc_away_since: { help: 'Since when', values: () => away } };
+  const { ask } = fakeApp({ tenantNumbers });
+  const admin = await ask('GET', '/metrics', { key: ADMIN });
+  expect(admin.text).toContain('xmpp_chat_lhc_away_since{tenant="acme"} 1767225600');
+  expect((await ask('GET', '/metrics', { key: null })).text).not.toContain('away_since{');
+  away.clear();
+  const later = await ask('GET', '/metrics', { key: ADMIN });
+  expect(later.text).not.toContain('away_since{');
+});
+
 test('/metrics names hosts of customers only with the admin token', async () => {
   const { ask } = fakeApp({ now: Date.now });
   const name = 'xmpp_chat_webhook_accepted_timestamp_seconds';
