@@ -148,7 +148,7 @@ async function missed(
   after: Position | null,
 ): Promise<MissedChanges> {
   const { store, projections } = feed;
-  await nextTurn(); // after a restart all readers come at once
+  await nextTurn(tenant.id); // after a restart all readers come at once
   const target = projections.position();
   if (!isBefore(feed, after, target)) return { changes: [], at: after, live: true, facts: 0 };
   const prefixes = [`visitor-${tenant.id}.`, `operator-${tenant.id}.`];

@@ -7,9 +7,10 @@ export const MAX_SCANS_PER_PAGE = 100;
 /**
  * Fills a page by several scans. Between two scans the event loop serves others. If few rows match, the page ends early
  * and `next` goes on after the last row that was read.
+ * @param request `tenant`: whose query it is. Tenants take turns
  */
 export async function scanForPage<Row>(
-  request: PageRequest,
+  request: PageRequest & { readonly tenant?: string },
   scan: (request: PageRequest) => Page<Row>,
 ): Promise<Page<Row>> {
   const items: Row[] = [];
@@ -22,6 +23,6 @@ export async function scanForPage<Row>(
       return { items, next };
     }
     cursor = next;
-    await nextTurn();
+    await nextTurn(request.tenant);
   }
 }

@@ -9,8 +9,9 @@ export interface Statistics {
   readonly operators: readonly OperatorStats[];
 }
 
-/** Reads all portions. Between two portions the event loop serves others. */
+/** Reads all portions. Between two portions the event loop serves others, and tenants take turns. */
 async function eachRow<Row>(
+  tenant: string,
   read: (after: PortionKey | null) => Portion<Row>,
   use: (row: Row) => void,
 ): Promise<void> {
@@ -19,7 +20,7 @@ async function eachRow<Row>(
     for (const row of rows) use(row);
     if (next === null) return;
     after = next;
-    await nextTurn();
+    await nextTurn(tenant);
   }
 }
 
@@ -44,6 +45,7 @@ export async function computeStatistics(
   const total = countChats();
   const departments = new Map<string | null, ReturnType<typeof countChats>>();
   await eachRow(
+    range.tenant,
     (after) => queries().chats(range, after),
     (chat) => {
       total.add(chat);
@@ -52,6 +54,7 @@ export async function computeStatistics(
   );
   const operators = new Map<string, ReturnType<typeof countWork>>();
   await eachRow(
+    range.tenant,
     (after) => queries().work(range, after),
     (work) => getOrMake(operators, work.operator, countWork).add(work),
   );

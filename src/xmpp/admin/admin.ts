@@ -154,7 +154,7 @@ function register(
 const passwordRefused = (): AppError =>
   new AppError('invalid', 'ejabberd does not accept this password', { field: 'password' });
 
-/** What ejabberd's texts mean (measured on 23.01): every refusal of `register` has the status 500 and the code 10001. */
+/** What ejabberd's texts mean (measured on 23.01, 24.12 and 26.07): every refusal of `register` has the status 500 and the code 10001. */
 function registrationError({ status, code, text }: Refusal, jid: string): AppError | null {
   if (code !== 10_001 || /unknown virtual host/i.test(text)) return null;
   const details = { part: 'ejabberd', command: 'register', status, code };

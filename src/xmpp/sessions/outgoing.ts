@@ -142,7 +142,7 @@ export class Outgoing {
 
   /**
    * Handles an error that comes from the address `sent.to`. ejabberd returns a message from the JID that it was sent to
-   * (measured on 23.01: no account, full offline storage, blocked, session ended), and the receiver's client from a
+   * (measured on 23.01, 24.12 and 26.07: no account, full offline storage, blocked, session ended), and the receiver's client from a
    * full JID of that account. So an error from any other account is not about a message of ours.
    */
   #returned(sent: Sent, error: AppError): void {

@@ -85,6 +85,24 @@ test('many concurrent lists share turns: one scan in each', async () => {
   expect([scans, most]).toEqual([200, 1]);
 });
 
+test('the long lists of one tenant delay a long list of another little', async () => {
+  const made = { big: 0, small: 0 };
+  const one = (tenant: 'big' | 'small', scans: number) =>
+    scanForPage({ limit: 1, tenant }, ({ cursor }) => {
+      made[tenant] += 1;
+      const n = Number(cursor ?? 0) + 1;
+      return { items: [], next: n < scans ? String(n) : null };
+    });
+  const all = Array.from({ length: 32 }, () => one('big', 90));
+  while (made.big < 100) await new Promise(setImmediate);
+  const before = made.big;
+  await one('small', 20);
+  // Two for each scan of the small list; without turns it would be 32.
+  expect(made.big - before).toBeLessThanOrEqual(60);
+  await Promise.all(all);
+  expect(made).toEqual({ big: 32 * 90, small: 20 });
+});
+
 describe('a list', () => {
   test('of chats passes on its filters', async () => {
     const { ask, calls } = fakeApp();
