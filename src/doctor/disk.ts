@@ -7,6 +7,7 @@ import {
   fsyncSync,
   openSync,
   rmSync,
+  type Stats,
   statfsSync,
   statSync,
   writeSync,
@@ -88,13 +89,19 @@ function measureDisk({ dataDir, eventStore, serviceSecrets }: DiskConfig): DiskS
 const sizeOf = (path: string): number => (existsSync(path) ? statSync(path).size : 0);
 
 function isAccessible(path: string): boolean {
+  const uid = process.geteuid?.();
   try {
+    // access(2) asks for the real user. root may work as another one here (src/backup/user.ts).
+    if (uid !== process.getuid?.()) return isOwn(statSync(path), uid);
     accessSync(path, constants.R_OK | constants.W_OK);
     return true;
   } catch {
     return false;
   }
 }
+
+const isOwn = ({ uid, mode }: Stats, user: number | undefined): boolean =>
+  uid === user && (mode & 0o600) === 0o600;
 
 /** @throws {AppError} `unavailable` if this user cannot write there */
 function measureFolder(path: string, logBytes: number | null): FolderState {

@@ -17,6 +17,8 @@ import {
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { asUser, userBehind, userBehindAll } from '../../src/backup/user.ts';
+import { runChecks } from '../../src/doctor/check.ts';
+import { diskCheck } from '../../src/doctor/disk.ts';
 import { temporaryFolder } from '../support/folder.ts';
 import { dataDirOf, run } from './backups.ts';
 
@@ -204,6 +206,20 @@ describe.runIf(isRoot)('root', SLOW, () => {
     expect(() => userBehindAll(folderOf(UID, GID), folderOf(UID + 1, GID))).toThrow(/different/);
     expect(userBehind('/tmp/is/not/there')).toBeNull();
     expect(userBehind('/etc/passwd')).toBeNull();
+  });
+
+  it('finds as the doctor what the user of the service cannot read', async () => {
+    const dataDir = folderOf(UID, GID);
+    const log = join(dataDir, 'events.db');
+    writeFileSync(log, '', { mode: 0o600 });
+    const config = { dataDir, eventStore: `sqlite:${log}`, serviceSecrets: undefined };
+    const faults = async () =>
+      (await asUser(userBehind(dataDir), () => runChecks([diskCheck(config)])))
+        .filter(({ message }) => message.includes('cannot read and write'))
+        .map(({ message }) => message);
+    expect(await faults()).toEqual([expect.stringContaining(log)]);
+    giveAway(log);
+    expect(await faults()).toEqual([]);
   });
 
   it('is root again after the work, and not during it', async () => {
