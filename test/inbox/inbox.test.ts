@@ -8,6 +8,7 @@ import { createSetAside } from '../../src/inbox/set-aside.ts';
 import type { Transfer } from '../../src/runtime/ports.ts';
 import { assignChat, register, sendMessage, startChat, viewPage } from '../actors/facts.ts';
 import { HOST, jidOf, newId, openRig, type Rig, silent } from '../support/rig.ts';
+import { waitFor } from '../support/wait.ts';
 
 let rig: Rig;
 let unavailable: (stream: string) => boolean;
@@ -626,18 +627,18 @@ describe('an event', () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
     const free = Promise.withResolvers<void>();
-    const reading = rig.store.readStream;
-    rig.host.passivate(-1); // the next command reads the visitor, and waits
+    const append = rig.store.append;
     Object.assign(rig.store, {
-      readStream: async (...args: Parameters<EventStore['readStream']>) => {
+      append: async (...args: Parameters<EventStore['append']>) => {
         if (args[0] === 'visitor-acme.1') await free.promise;
-        return reading(...args);
+        return append(...args);
       },
     });
     const commands = [1, 2, 3].map((page) => rig.toVisitor('1', viewPage(`p${page}`)));
     await expect(commands[2]).rejects.toMatchObject({ code: 'overloaded' });
     const batch = Array.from({ length: 20 }, (_, i) => message('op1', '1', `m${i}`));
     const taken = inboxOf().take([...batch, connected('op1')]);
+    await waitFor(() => rig.host.stats().waiting === 3, { what: 'an event behind two commands' });
     free.resolve();
     await taken;
     await Promise.all(commands.slice(0, 2));
