@@ -703,4 +703,19 @@ describe('batches', () => {
     started.resolve();
     await Promise.all([first, second]);
   });
+
+  it('of a tenant with very many events do not keep another queue waiting', async () => {
+    await registered('op1', 'op2');
+    for (const key of ['1', '2']) await rig.toVisitor(key, viewPage());
+    const inbox = inboxOf();
+    let isFloodOver = false;
+    const many = Array.from({ length: 1_500 }, (_, i) => message('op1', '1', `m${i}`));
+    const flood = inbox.take(many).then(() => {
+      isFloodOver = true;
+    });
+    await inbox.take([{ ...message('op2', '2', 'a'), queueId: newId() }]);
+    expect(await received('2')).toEqual(['a']);
+    expect(isFloodOver).toBe(false);
+    await flood;
+  });
 });
