@@ -1,5 +1,5 @@
 /** A host that several tenants share: each has a queue of its own, and waits for nobody else's. */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, expect, it } from 'vitest';
 import { FAST_OPERATORS, testEjabberd } from '../support/ejabberd.ts';
@@ -150,6 +150,40 @@ it('after a kill each queue keeps its messages, id and numbers, and begins with 
   for (const instance of ['', 'beta', 'gamma']) {
     await waitFor(() => starts(instance).length >= 2);
   }
+});
+
+it('a process that crashes begins again, reports its sessions, and logs no text', async () => {
+  const [acme, beta] = [await connect('acme'), await connect('beta')];
+  receiver.answer((batch) => (isOf('acme')(batch) ? 503 : 204));
+  await acme.sendAndAck(visitorOf('acme'), 'in the batch', 'crash-1');
+  await waitFor(() => receiver.batches.some(({ body }) => body.includes('crash-1')));
+  // The sender keeps its batch, so this message is read from the disk later, where it is damaged.
+  await acme.sendAndAck(visitorOf('acme'), 'S3CRET-TEXT', 'crash-2');
+  const folder = join(spool, 'instances', 'acme');
+  const segments = (await readdir(folder)).filter((name) => name.endsWith('.seg')).toSorted();
+  const file = join(folder, segments.at(-1) ?? '');
+  const damaged = await open(file, 'r+');
+  const content = await damaged.readFile();
+  await damaged.write('X', content.lastIndexOf('S3CRET-TEXT'));
+  await damaged.close();
+  const before = starts('acme').length;
+  receiver.answer(204);
+  await waitFor(() => starts('acme').length > before);
+  expect(starts('acme').at(-1)).toMatchObject({ reason: 'overflow' });
+  const id = await acme.sendAndAck(visitorOf('acme'), 'x');
+  await receiver.event('message', (message) => message.id === id);
+  const last = eventsOf('acme').findLastIndex(({ type }) => type === 'module.started');
+  expect(eventsOf('acme').slice(last + 1)).toMatchObject([
+    { type: 'operator.connected', user: 'olga.acme' },
+    { type: 'operator.presence', user: 'olga.acme' },
+    { type: 'message', id },
+  ]);
+  await beta.sendAndAck(visitorOf('beta'), 'x', 'crash-beta');
+  await receiver.event('message', (message) => message.id === 'crash-beta');
+  const crash = /mod_lhc: error in \w+: badmatch/;
+  await waitFor(async () => crash.test(await ejabberd.logs()), { what: 'the line of the crash' });
+  expect(await ejabberd.logs()).not.toContain('CRET-TEXT');
+  for (const client of [acme, beta]) await client.disconnect();
 });
 
 it('a changed bound begins all queues anew, and nothing is lost or passes unseen', async () => {
