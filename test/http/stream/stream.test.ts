@@ -43,6 +43,8 @@ const rigs: StreamRig[] = [];
 beforeEach(async () => {
   log = await openTestLog();
   live = log.follow('live.db');
+  // The first build is complete a few turns later. Until then connections are refused.
+  await waitFor(() => live.projections.position() !== null);
 });
 afterEach(async () => {
   for (const rig of rigs.splice(0)) await rig.close();
