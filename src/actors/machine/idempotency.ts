@@ -69,7 +69,9 @@ export class Seen {
     this.#hooks = new Map(queueHashes);
     for (const [hash, at] of commands) this.#commands.set(hash, at);
     for (const [hash, seq] of hooks) this.#raise(hash, seq);
-    this.#forget(Math.max(...this.#commands.values()));
+    let latest = 0;
+    for (const at of this.#commands.values()) latest = at; // as the last call of `remember`
+    this.#forget(latest);
   }
 
   summary(): SeenSummary {

@@ -11,13 +11,19 @@ export const PRESENCE_BURST = 20;
 /** How long the rest is left out once the burst is spent. Then ejabberd is asked. */
 export const PRESENCE_PAUSE_MS = 10_000;
 
+/** The budget when it is spent to the end, in ms ahead of the time. */
+const ALL_SPENT_MS = PRESENCE_BURST * PRESENCE_EVERY_MS;
+
+/** What is spent at a time, in ms. More than all is from before the clock was set back, and says nothing. */
+function spentAt({ presencesPaidUntil }: PresenceBudget, at: number): number {
+  const spent = Math.max(0, presencesPaidUntil - at);
+  return spent > ALL_SPENT_MS ? 0 : spent;
+}
+
 /** The budget after one presence or login. A comparison with ejabberd may bring more than a burst, at no later cost. */
-export const paidUntil = ({ presencesPaidUntil }: PresenceBudget, at: number): number =>
-  Math.min(
-    Math.max(presencesPaidUntil, at) + PRESENCE_EVERY_MS,
-    at + PRESENCE_BURST * PRESENCE_EVERY_MS,
-  );
+export const paidUntil = (budget: PresenceBudget, at: number): number =>
+  at + Math.min(spentAt(budget, at) + PRESENCE_EVERY_MS, ALL_SPENT_MS);
 
 /** True if the next presence or login is one too many. @param now ms since 1970 */
-export const isSpent = ({ presencesPaidUntil }: PresenceBudget, now: number): boolean =>
-  presencesPaidUntil - now > (PRESENCE_BURST - 1) * PRESENCE_EVERY_MS;
+export const isSpent = (budget: PresenceBudget, now: number): boolean =>
+  spentAt(budget, now) > ALL_SPENT_MS - PRESENCE_EVERY_MS;

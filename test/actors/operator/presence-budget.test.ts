@@ -111,6 +111,17 @@ it('a person at work meets no bound', () => {
   expect(actor.facts.map(({ type }) => type)).not.toContain('PresencePaused');
 });
 
+it('a clock that is set back by hours spends no budget', () => {
+  const actor = new MemoryStream(operatorDecider);
+  const hours = 5 * 3600 * SECOND;
+  actor.send(register(), hours);
+  for (let n = 0; n < 15; n++) actor.send(changePresence(n % 2 ? 'away' : 'available'), hours);
+  for (let n = 0; n < 15; n++) {
+    expect(actor.send(changePresence(n % 2 ? 'dnd' : 'xa'), 1_000)).toHaveLength(1);
+  }
+  expect(actor.facts.map(({ type }) => type)).not.toContain('PresencePaused');
+});
+
 it('in a pause an operator who leaves is offline at once, and who comes back is there after the pause', () => {
   const { passes, open, show, close, availability } = operatorIn();
   open('s1');
