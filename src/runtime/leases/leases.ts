@@ -140,7 +140,16 @@ export function createLeases(options: LeasesOptions): Leases {
     },
     async start() {
       await log.refresh();
-      await look(state);
+      if (state.stopped) return;
+      const first = look(state);
+      // A stop waits for it: nothing may follow the fact that this process has left.
+      state.looking = first
+        .catch(() => undefined)
+        .finally(() => {
+          state.looking = null;
+        });
+      await first;
+      if (state.stopped) return;
       state.endTicks = timers.every(scaled(state, LOOK_EVERY_MS), () => {
         lapse(state);
         void lookNow(state);

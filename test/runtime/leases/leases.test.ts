@@ -158,6 +158,26 @@ test('a process that lost its partitions by the clock is told who has them, or g
   await waitFor(() => mine.every((each) => a.taken.includes(each)), { what: 'a to be told' });
 });
 
+test('a process that is stopped while it starts holds nothing afterwards', async () => {
+  const gate = Promise.withResolvers<void>();
+  let appends = 0;
+  const store: EventStore = {
+    ...rig.store,
+    append: async (...args) => {
+      if (++appends === 1) await gate.promise;
+      return rig.store.append(...args);
+    },
+  };
+  const a = makeProcess('a', { store });
+  const starting = a.leases.start();
+  await waitFor(() => appends === 1, { what: 'its first append' });
+  const stopping = a.leases.stop(5_000);
+  gate.resolve();
+  await Promise.all([starting, stopping]);
+  expect((await types()).at(-1)).toBe('LeaseEnded');
+  expect(a.leases.owned()).toEqual([]);
+});
+
 test('partitions of a process that hangs go to others after its lease; it stops before that', async () => {
   const a = makeProcess('a');
   const b = makeProcess('b');
