@@ -30,8 +30,11 @@ export interface BuildOptions {
   readonly store: EventStore;
   /** Opens personal data. */
   readonly open: Parameters<typeof openPersonal>[1];
-  /** Remembers the data key in an event of the log, so that `open` need not search for it. */
-  readonly learn: (event: RecordedEvent) => void;
+  /**
+   * Remembers the data key in an event of the log, so that `open` need not search for it. null where the log may still
+   * have keys that were deleted: an EventStoreDB has them until its next scavenge.
+   */
+  readonly learn: ((event: RecordedEvent) => void) | null;
   readonly now?: () => number;
   /** Called after the rows of a batch and before their checkpoint: a failpoint of tests. */
   readonly beforeCheckpoint?: () => void;
@@ -253,12 +256,12 @@ const createModelFold = (
     db,
     store,
     // A data key comes before what it seals (docs/names.md).
-    prefixes: ['key-', 'visitor-', 'operator-'],
+    prefixes: [...(learn ? ['key-'] : []), 'visitor-', 'operator-'],
     // If the fold drops the rows, the build is no longer complete. Both happen in one transaction.
     schema: `${SCHEMA} UPDATE build SET complete = 0;`,
     tables: TABLES,
     prepare: (events) => {
-      for (const event of events) learn(event);
+      if (learn) for (const event of events) learn(event);
       return openPersonal(events, open);
     },
     apply: applyToAll,

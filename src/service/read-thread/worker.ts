@@ -3,7 +3,7 @@
  * (protocol.ts). A long query, a statistic or a rebuild delays no command.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openEventStore } from '../../eventstore/open.ts';
+import { openEventStore, sqlitePath } from '../../eventstore/open.ts';
 import { createProjections } from '../../projections/projections.ts';
 import { createReadModels, type ReadModels } from '../../projections/read-models.ts';
 import { deriveSecrets } from '../../runtime/vault/secrets.ts';
@@ -40,7 +40,7 @@ const failpoint = createFailpoints(failpoints);
 const projections = createProjections({
   path,
   store,
-  vault,
+  vault: { ...vault, learn: sqlitePath(eventStore) === null ? null : vault.learn },
   beforeCheckpoint: () => failpoint('in-fold'),
 });
 const readModels = createReadModels({ projections, store, now: Date.now });
