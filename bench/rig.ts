@@ -87,6 +87,7 @@ export async function startRig(
     requestsPerSecond: 100_000,
     newVisitorsPerMinute: 1_000_000,
     maxOnlineVisitors: 1_000_000,
+    operatorMessagesPerSecond: 1_000,
   };
   writeFileSync(tenantsFile, JSON.stringify([settings]), { mode: 0o600 });
   const dataDir = join(dir, 'data');

@@ -6,12 +6,30 @@ import type { TenantId, Username } from '../actors/ids.ts';
 import { Lru } from '../kit/lru.ts';
 import { type Rate, TokenBucket } from '../kit/token-bucket.ts';
 
-/** Messages and commands of one operator together. */
-export const OPERATOR_RATE: Rate = { burst: 200, perSecond: 5 };
-/** Questions (`!history`, `!info`, `!help`) of one operator. Each one costs a read and an answer of several lines. */
-export const OPERATOR_QUESTION_RATE: Rate = { burst: 40, perSecond: 1 };
+/** So many seconds' messages may come at once: by default 200. */
+export const OPERATOR_BURST_SECONDS = 40;
+/** This part of them may be questions (`!history`, `!info`, `!help`). Each one costs a read and an answer of several lines. */
+export const QUESTIONS_SHARE = 1 / 5;
 /** Operators whose budget is remembered. */
 export const BUDGETS_REMEMBERED = 10_000;
+
+/** The rates of one operator. */
+export interface OperatorRates {
+  /** Messages and commands together. */
+  readonly all: Rate;
+  readonly questions: Rate;
+}
+
+const rateOf = (perSecond: number): Rate => ({
+  burst: perSecond * OPERATOR_BURST_SECONDS,
+  perSecond,
+});
+
+/** @param perSecond as the tenant's `operatorMessagesPerSecond` */
+export const operatorRates = (perSecond: number): OperatorRates => ({
+  all: rateOf(perSecond),
+  questions: rateOf(perSecond * QUESTIONS_SHARE),
+});
 
 /** `first`: the budget is used up just now, and the operator has to be told. `over`: they have been told. */
 export type Charge = 'within' | 'first' | 'over';
@@ -31,21 +49,12 @@ export interface Budgets {
   charge(tenant: TenantId, username: Username, isQuestion: boolean, at: number): Charge;
 }
 
-export function createBudgets(
-  rates: { readonly all: Rate; readonly questions: Rate } = {
-    all: OPERATOR_RATE,
-    questions: OPERATOR_QUESTION_RATE,
-  },
-): Budgets {
+export function createBudgets(ratesOf: (tenant: TenantId) => OperatorRates): Budgets {
   const accounts = new Lru<Account>(BUDGETS_REMEMBERED);
   return {
     charge(tenant, username, isQuestion, at) {
       const name = `${tenant}.${username}`;
-      const account = accounts.get(name) ?? {
-        all: new TokenBucket(rates.all),
-        questions: new TokenBucket(rates.questions),
-        told: false,
-      };
+      const account = accounts.get(name) ?? accountWith(ratesOf(tenant));
       accounts.set(name, account);
       const { all, questions } = account;
       if (account.told && all.hasRecovered(at) && questions.hasRecovered(at)) account.told = false;
@@ -56,3 +65,9 @@ export function createBudgets(
     },
   };
 }
+
+const accountWith = ({ all, questions }: OperatorRates): Account => ({
+  all: new TokenBucket(all),
+  questions: new TokenBucket(questions),
+  told: false,
+});

@@ -13,12 +13,13 @@ import type { OperatorCommand, OperatorState } from '../actors/operator/decision
 import type { Show } from '../actors/operator/machine.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
+import { DEFAULT_OPERATOR_MESSAGES_PER_SECOND } from '../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import type { VisitorState } from '../actors/visitor/facts.ts';
 import { AppError, isRejected } from '../errors.ts';
 import { isStoreAway } from '../eventstore/port.ts';
 import type { Actor, Actors, ActorView, Origin, Transfer } from '../runtime/ports.ts';
-import { type Budgets, createBudgets } from './budget.ts';
+import { type Budgets, createBudgets, type OperatorRates, operatorRates } from './budget.ts';
 import { MESSAGE_ID_MAX_CHARACTERS, type WebhookEvent, type WebhookEventOf } from './events.ts';
 import { type CarryOut, createCarryOut, type Ends, nameOf } from './operator-commands/carry-out.ts';
 import { isBlank, readWritten, type Written } from './operator-commands/read.ts';
@@ -134,7 +135,7 @@ export interface WebhookCommandOptions {
   readonly signals: InboxSignals;
   readonly transfer: Transfer;
   readonly digestKey: Buffer;
-  /** Default: those of budget.ts. */
+  /** Default: as the tenants' settings say. */
   readonly budgets?: Budgets;
 }
 
@@ -521,9 +522,15 @@ async function handle(parts: Parts, event: WebhookEvent): Promise<void> {
 }
 
 export function createWebhookCommands(options: WebhookCommandOptions): WebhookCommands {
+  const ratesOf = (tenant: TenantId): OperatorRates => {
+    const settings = options.tenants.get(tenant);
+    return operatorRates(
+      settings?.operatorMessagesPerSecond ?? DEFAULT_OPERATOR_MESSAGES_PER_SECOND,
+    );
+  };
   const parts: Parts = {
     ...options,
-    budgets: options.budgets ?? createBudgets(),
+    budgets: options.budgets ?? createBudgets(ratesOf),
     carryOut: createCarryOut(options),
   };
   return {

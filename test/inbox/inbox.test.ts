@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { EVENT_STORE, type EventStore } from '../../src/eventstore/port.ts';
-import { createBudgets } from '../../src/inbox/budget.ts';
+import { type Budgets, createBudgets, operatorRates } from '../../src/inbox/budget.ts';
 import type { InboxSignals, Returned } from '../../src/inbox/commands.ts';
 import { createInbox } from '../../src/inbox/inbox.ts';
 import { createSetAside } from '../../src/inbox/set-aside.ts';
@@ -37,7 +37,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-function inboxOf(more: Partial<InboxSignals> = {}, budgets = createBudgets()) {
+function inboxOf(more: Partial<InboxSignals> = {}, budgets?: Budgets) {
   const { store, vault, now, actors, tenants, digestKey } = rig;
   const signals: InboxSignals = {
     moduleStarted: async (host, instance) => {
@@ -58,7 +58,7 @@ function inboxOf(more: Partial<InboxSignals> = {}, budgets = createBudgets()) {
     signals,
     digestKey,
     transfer,
-    budgets,
+    ...(budgets && { budgets }),
     logger: silent,
   });
 }
@@ -370,10 +370,10 @@ describe('a message', () => {
     await registered('op1', 'op2');
     await rig.toVisitor('1', viewPage());
     const budgets = () =>
-      createBudgets({
+      createBudgets(() => ({
         all: { burst: 4, perSecond: 1 },
         questions: { burst: 2, perSecond: 1 },
-      });
+      }));
     const inbox = inboxOf({}, budgets());
     const batch = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => message('op1', '1', id));
     await inbox.take(batch);
@@ -396,6 +396,13 @@ describe('a message', () => {
     await inbox.take(commands);
     expect(await refusals('op2')).toEqual(['o']);
     expect(returned.map(({ id }) => id)).toEqual(['f', 'p']);
+  });
+
+  it('has the budget that the tenant allows', () => {
+    expect(operatorRates(5)).toEqual({
+      all: { burst: 200, perSecond: 5 },
+      questions: { burst: 40, perSecond: 1 },
+    });
   });
 
   it('in several languages is the text without a language, or the first one', async () => {

@@ -157,6 +157,8 @@ async function buildWorld(
       apiKey,
       callbackSecret,
       ...(instance && { instance }),
+      // As FAST_OPERATORS for mod_lhc: operators of tests are programs.
+      operatorMessagesPerSecond: 1_000,
       ...settings,
       callbackUrl: lhc.url,
     });

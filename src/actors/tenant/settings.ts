@@ -10,6 +10,9 @@ const MAX_SECONDS = 31_536_000;
 const seconds = (least: number, fallback: number) =>
   z.number().int().min(least).max(MAX_SECONDS).default(fallback);
 
+/** Enough for a person. A program that writes as an operator may need more. */
+export const DEFAULT_OPERATOR_MESSAGES_PER_SECOND = 5;
+
 const policy = z.enum(POLICIES);
 /** The capacity of an operator, at most; also of one operator in one department. */
 const MAX_CAPACITY = 1_000;
@@ -56,6 +59,12 @@ export const TenantSettings = z.strictObject({
   maxOnlineVisitors: z.number().int().min(1).max(1_000_000).default(50_000),
   newVisitorsPerMinute: z.number().int().min(1).max(1_000_000).default(6_000),
   requestsPerSecond: z.number().int().min(1).max(100_000).default(1_000),
+  operatorMessagesPerSecond: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(DEFAULT_OPERATOR_MESSAGES_PER_SECOND),
   maxVisibleVisitors: z.number().int().min(1).max(5000).default(1000),
   routing: Routing.prefault({}),
   /** Commands that LHC carries out, without the `!`. Default: the commands of its back office. */
