@@ -26,7 +26,7 @@ export const LHC_LANES_AT_ONCE = 64;
 export const LHC_BREAKER: BreakerPolicy = {
   failuresInRow: 3,
   callersInRow: 20,
-  retry: { firstMs: 1_000, mostMs: 60_000 },
+  retry: { firstMs: 1_000, mostMs: 30_000 },
 };
 /** Callbacks without a lane that wait for their answer at the same time, for each tenant. What is past the bound is dropped. */
 export const EPHEMERAL_AT_ONCE = 8;
