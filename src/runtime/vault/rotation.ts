@@ -113,6 +113,8 @@ async function begin(state: State): Promise<void> {
   state.inUse = await readSecretsInUse(store);
 }
 
+const keys = (count: number): string => (count === 1 ? '1 data key' : `${count} data keys`);
+
 function check(state: State): void {
   const { wrapping, inUse, pending, closed } = state;
   if (wrapping.length === 1 || !inUse) return;
@@ -121,14 +123,14 @@ function check(state: State): void {
     throw fault('another process uses a service secret that is not in SERVICE_SECRET here');
   }
   if (closed.size > 0) {
-    throw fault(`none of the secrets in SERVICE_SECRET opens ${closed.size} data keys`);
+    throw fault(`none of the secrets in SERVICE_SECRET opens ${keys(closed.size)}`);
   }
   if (isSettled(state)) return;
-  const left = Number.isNaN(pending) ? 'data keys' : `${pending} data keys`;
+  const left = Number.isNaN(pending) ? 'some data keys' : keys(pending);
   throw fault(
     pending === 0
       ? 'every data key is wrapped with the new service secret. Keep the older one in SERVICE_SECRET until this message is gone'
-      : `${left} are wrapped with an older service secret: keep it in SERVICE_SECRET`,
+      : `an older service secret still wraps ${left}: keep it in SERVICE_SECRET`,
   );
 }
 

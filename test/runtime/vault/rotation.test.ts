@@ -135,7 +135,7 @@ describe.each([
     await expect(checkSecrets(store, [NEW])).rejects.toThrow(/removed too early/);
     await expect(checkSecrets(store, [OLD])).rejects.toThrow(/is not the one/);
     expect(await checkSecrets(store, [NEW, OLD])).toEqual({ opened: true, rotation: 'running' });
-    expect(() => rotation.check()).toThrow(/older service secret: keep it/);
+    expect(() => rotation.check()).toThrow(/older service secret still wraps .*: keep it/);
     expect(rotation.pending()).toBeNaN();
     for (const person of people) expect(await nickOf(store, person, NEW, OLD)).toBe(person);
 
@@ -204,8 +204,8 @@ describe.each([
     await add(store, 'bob', THIRD);
     const rotation = rotate(store, [NEW, OLD]);
     await rotation.start();
-    await waitFor(() => rotation.pending() === 1);
-    expect(() => rotation.check()).toThrow(/opens 1 data key/);
+    await waitFor(() => expect(() => rotation.check()).toThrow(/opens 1 data key$/) ?? true);
+    expect(rotation.pending()).toBe(1);
     await vaultOf(store, THIRD).erase('acme.bob');
     await waitFor(isSettled(rotation));
     expect(await nickOf(store, 'ann', NEW)).toBe('ann');
