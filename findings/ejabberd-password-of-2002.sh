@@ -10,7 +10,8 @@
 # - right-to-left letters together with Latin ones, and right-to-left letters with a digit at the end;
 # - the Ogham space, though OpaqueString maps it to a space;
 # - 1,024 bytes and more.
-# A password that is only tested is stored as it came: nothing is prepared, so wide letters stay wide.
+# It only tests the password so, and stores it as it came: wide letters stay wide, though RFC 4013 and Resourceprep narrow
+# them.
 #
 # Versions: ejabberd 23.01 (Debian 12) with its default storage of passwords.
 # Measured since: 29 November 2026.
