@@ -15,6 +15,7 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../errors.ts';
 import { lockForWriting } from '../eventstore/sqlite/lock.ts';
+import { makeFolder } from '../kit/make-folder.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
 import { flush, requireSpace } from './files.ts';
 import { type BackupFile, digestOf, LOG_FILE, type Manifest, SECRET_FILE } from './manifest.ts';
@@ -71,7 +72,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoredBa
   );
   try {
     for (const dir of [dataDir, dirname(log)]) {
-      await asUser(userBehind(dir), () => mkdirSync(dir, { recursive: true, mode: 0o700 }));
+      await asUser(userBehind(dir), () => makeFolder(dir));
     }
     return await asUser(userBehindAll(dataDir, log), () => put(options, manifest, files));
   } finally {

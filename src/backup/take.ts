@@ -5,10 +5,11 @@
  *
  * Entry points: {@link takeBackup}, `verifyBackup`, `restoreBackup`, for src/cli/.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { AppError, messageOf } from '../errors.ts';
 import { holdLog, type LogAtOnce, openCopy } from '../eventstore/sqlite/copy.ts';
+import { makeFolder } from '../kit/make-folder.ts';
 import { checkSecrets, secretsInFile } from '../runtime/vault/secret-check.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
 import { flush, pathExists, requireSpace, writePrivate } from './files.ts';
@@ -42,7 +43,7 @@ export async function takeBackup(options: TakeOptions): Promise<Manifest> {
   const owner = userBehindAll(options.dataDir, options.log);
   await asUser(userBehind(target), () => {
     requireNew(target);
-    mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(target));
   });
   const source = await asUser(owner, () => openSource(options));
   try {
@@ -116,7 +117,7 @@ const sizeOf = (path: string): number => (pathExists(path) ? statSync(path).size
  * @throws {AppError} `conflict` for any other content
  */
 function makeEmpty(partial: string): void {
-  mkdirSync(partial, { recursive: true, mode: 0o700 });
+  makeFolder(partial);
   const names = readdirSync(partial);
   const ours = [LOG_FILE, SECRET_FILE, MANIFEST_FILE]; // SQLite adds endings: events.db-journal
   const foreign = names.find((name) => !ours.some((our) => name.startsWith(our)));

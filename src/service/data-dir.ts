@@ -1,7 +1,9 @@
 /** The folder of one process: its lock, the process's name among others, the service secret. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AppError, messageOf } from '../errors.ts';
+import { makeFolder } from '../kit/make-folder.ts';
 import { secretsInFile } from '../runtime/vault/secrets.ts';
 import { lockExclusively } from '../sqlite/lock.ts';
 
@@ -29,13 +31,23 @@ function readOrCreate(path: string, content: () => string): string {
 
 /**
  * Locks the folder for this process. Its tables are folds of one process, and its name holds leases.
- * @throws {AppError} `conflict` when another process uses the folder
+ * @throws {AppError} `conflict` when another process uses the folder; `invalid` when it cannot be made
  */
 export function claimDataDir(
   path: string,
   configuredSecrets: readonly string[] | undefined,
 ): DataDir {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  try {
+    makeFolder(path);
+  } catch (error) {
+    throw new AppError(
+      'invalid',
+      `DATA_DIR: the folder ${path} cannot be made: ${messageOf(error)}`,
+      {
+        field: 'DATA_DIR',
+      },
+    );
+  }
   const release = lockExclusively(
     join(path, 'process.lock'),
     `DATA_DIR: another process uses ${path}; each process needs a folder of its own`,

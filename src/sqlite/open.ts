@@ -3,11 +3,12 @@
  * {@link openDatabase} is the entry point. This folder knows nothing of events or chats, and everything that keeps a
  * SQLite file may import it.
  */
-import { closeSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { AppError, hasCode, messageOf } from '../errors.ts';
+import { makeFolder } from '../kit/make-folder.ts';
 
 export interface DatabaseOptions {
   /** What the file is, stored in its header (`PRAGMA application_id`). A file with another one is refused. */
@@ -81,7 +82,7 @@ const immutableUrl = (path: string): URL => {
  * mode. An existing file is not touched: closing any descriptor of an open file would drop this process's locks on it.
  */
 export const createPrivate = (path: string): void => {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path));
   try {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
