@@ -33,8 +33,13 @@ export const checkLimit = (limit: number | undefined): void => {
   throw invalid('limit', 'must be 1, 2, 3 …');
 };
 
-const checkEvent = ({ id, type }: NewEvent): void => {
+const checkEvent = ({ id, type, metadata: { at, wakeAt } }: NewEvent): void => {
   if (!UUID.test(id)) throw invalid('id', 'must be a UUID in lower case');
+  // A reader that keeps times as whole numbers could not go past such an event.
+  if (!Number.isSafeInteger(at)) throw invalid('metadata.at', 'must be whole milliseconds');
+  if (wakeAt !== undefined && !Number.isSafeInteger(wakeAt)) {
+    throw invalid('metadata.wakeAt', 'must be whole milliseconds');
+  }
   if (type === '' || type.length > MAX_NAME_LENGTH || CONTROL.test(type) || !type.isWellFormed())
     throw invalid('type', `needs 1 to ${MAX_NAME_LENGTH} characters`);
 };

@@ -21,7 +21,7 @@ export interface Jump {
 }
 
 export interface Clock {
-  /** ms since 1970. It runs backwards only when it follows a jump backwards. */
+  /** Whole ms since 1970. It runs backwards only when it follows a jump backwards. */
   now(): number;
   /** ms, never backwards. */
   monotonic(): number;
@@ -65,7 +65,8 @@ export function createClock(
     const jumpedBy = at.wall - last.wall - (at.monotonic - last.monotonic);
     last = at;
     if (Math.abs(jumpedBy) > JUMP_MS) {
-      const byMs = (held?.byMs ?? 0) + jumpedBy;
+      // The monotonic clock has fractions of a millisecond, and times of facts have none.
+      const byMs = Math.round((held?.byMs ?? 0) + jumpedBy);
       const isUndone = Math.abs(byMs) <= JUMP_MS;
       held = isUndone ? null : { byMs, seenAt: held?.seenAt ?? at.monotonic };
     }

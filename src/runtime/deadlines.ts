@@ -246,12 +246,17 @@ function arm(state: State, due: number): void {
 
 function look(state: State): void {
   if (state.firing || state.stopped) return;
-  state.firing = fireDue(state)
-    .catch((error) => state.logger.error({ err: error }, 'deadlines could not be read'))
-    .finally(() => {
+  state.firing = fireDue(state).then(
+    () => {
       state.firing = null;
       plan(state);
-    });
+    },
+    (error) => {
+      state.logger.error({ err: error }, 'deadlines could not be read or moved; trying again');
+      state.firing = null;
+      if (isRunning(state)) arm(state, state.now() + DEADLINE_RETRY.firstMs);
+    },
+  );
 }
 
 async function fireDue(state: State): Promise<void> {

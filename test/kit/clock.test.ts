@@ -56,6 +56,29 @@ it('an age does not contain what the clock was set forward since', () => {
   expect(clock.age(after)).toBe(5_000);
 });
 
+it('gives whole milliseconds, though the monotonic clock has fractions', () => {
+  const step = fc.record({
+    passes: fc.double({ min: 0, max: 400_000, noNaN: true }),
+    set: fc.oneof(fc.constant(0), fc.integer({ min: -3 * DAY_MS, max: 3 * DAY_MS })),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const time = { passed: 0.7, setBy: 0 };
+      const clock = createClock(
+        () => Math.floor(START + time.passed + time.setBy),
+        () => time.passed,
+      );
+      clock.onFollow((byMs) => expect(byMs).toSatisfy(Number.isSafeInteger));
+      for (const { passes, set } of steps) {
+        time.passed += passes;
+        time.setBy += set;
+        expect(clock.now()).toSatisfy(Number.isSafeInteger);
+        expect(clock.age(START)).toSatisfy(Number.isSafeInteger);
+      }
+    }),
+  );
+});
+
 it('small steps, as NTP makes them, are followed at once', () => {
   const { passes, isSet } = machine();
   passes(1_000);

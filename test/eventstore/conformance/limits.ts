@@ -14,6 +14,12 @@ const ofSize = (bytes: number): NewEvent[] => {
   return [first, { ...second, data: { ...second.data, text } }];
 };
 
+/** An event with these times. */
+const at = (times: { readonly at: number; readonly wakeAt?: number }): NewEvent => {
+  const one = event(0);
+  return { ...one, metadata: { ...one.metadata, ...times } };
+};
+
 export const limits = (context: Context): void => {
   describe('sizes and names', () => {
     test('the largest append is stored and read back', async () => {
@@ -96,6 +102,8 @@ export const limits = (context: Context): void => {
       ['no event', 'a-b', [], 'any'],
       ['an id that is no UUID', 'a-b', [{ ...event(0), id: 'seven' }], 'any'],
       ['an empty type', 'a-b', [{ ...event(0), type: '' }], 'any'],
+      ['half a millisecond', 'a-b', [at({ at: 1.5 })], 'any'],
+      ['a wake-up at half a millisecond', 'a-b', [at({ at: 1, wakeAt: 2.5 })], 'any'],
       ['a negative revision', 'a-b', [event(0)], -1],
       ['half a revision', 'a-b', [event(0)], 0.5],
     ] as const)('%s is refused', async (_, stream, list, expected) => {
