@@ -34,6 +34,11 @@ export const BATCHES_AT_ONCE = 256;
 /** The place of a fault in a malformed event, at most. */
 const WHERE_MAX_CHARACTERS = 100;
 
+/** Reasons in the log's line about events that were dropped. Events with other reasons are counted together. */
+export const DROP_REASONS_LOGGED = 10;
+/** A reason in that line, at most. It may hold the name of a field that somebody chose. */
+const LOGGED_REASON_MAX_CHARACTERS = 300;
+
 /** What became of the events since this process started. */
 export interface InboxCounts {
   /** Messages that were kept as facts. */
@@ -50,6 +55,30 @@ interface Failure {
   readonly event: WebhookEvent | undefined;
   readonly reason: string;
 }
+
+/** The events of a batch that were dropped, by type and reason. */
+function createDrops() {
+  const reasons = new Map<
+    string,
+    { type: string; reason: string; events: number; seq: number | null }
+  >();
+  let events = 0;
+  return {
+    /** @param seq the number of the event; null if it has none */
+    add(type: unknown, reason: string, seq: number | null): void {
+      events += 1;
+      const known = { type: typeof type === 'string' ? type : '', reason: cut(reason) };
+      const key = JSON.stringify(known);
+      const entry = reasons.get(key);
+      if (entry) entry.events += 1;
+      else if (reasons.size < DROP_REASONS_LOGGED) reasons.set(key, { ...known, events: 1, seq });
+    },
+    /** For the log: how many, and why. `seq` is that of the first event with this reason. Null if there are none. */
+    summary: () => (events === 0 ? null : { events, reasons: [...reasons.values()] }),
+  };
+}
+
+const cut = (text: string): string => text.slice(0, LOGGED_REASON_MAX_CHARACTERS);
 
 /** The last part of a chain of events: each actor has one chain. */
 type Chains = Map<string, Promise<unknown>>;
@@ -148,19 +177,22 @@ export function createInbox(
     }
   }
 
-  async function giveUp({ content, event, reason }: Failure): Promise<void> {
+  async function giveUp(
+    { content, event, reason }: Failure,
+    drops: ReturnType<typeof createDrops>,
+  ): Promise<void> {
     const letter = await commands.giveUp(content, event);
     const numbered = Numbered.safeParse(content);
     // An event without queue and number is kept too, but its repeats cannot be recognised.
     const { queueId, seq } = numbered.success
       ? numbered.data
       : { queueId: 'unnumbered', seq: null };
-    const what = { type: typeOf(content), queueId, seq, reason };
     if (!letter) {
       counts.dropped += 1;
-      logger.warn(what, 'a webhook event was dropped');
+      drops.add(typeOf(content), reason, seq);
       return;
     }
+    const what = { type: typeOf(content), queueId, seq, reason };
     counts.setAside += 1;
     logger.warn(what, 'a webhook event was set aside');
     const { tenant, visitor, tell } = letter;
@@ -173,9 +205,12 @@ export function createInbox(
   }
 
   /** Gives up an event. @throws {AppError} if the event store is away; whatever else happens, the batch goes on */
-  async function giveUpSafely(failure: Failure): Promise<void> {
+  async function giveUpSafely(
+    failure: Failure,
+    drops: ReturnType<typeof createDrops>,
+  ): Promise<void> {
     try {
-      await giveUp(failure);
+      await giveUp(failure, drops);
     } catch (error) {
       if (isStoreAway(error)) throw error;
       if (error instanceof WrongExpectedRevision) {
@@ -220,8 +255,15 @@ export function createInbox(
       }
     }
     // Wait for all others first, and keep the order: a queue remembers the highest number that was set aside.
-    for (const failure of await all()) {
-      if (failure) await giveUpSafely(failure);
+    const failures = await all();
+    const drops = createDrops();
+    try {
+      for (const failure of failures) if (failure) await giveUpSafely(failure, drops);
+    } finally {
+      const summary = drops.summary();
+      if (summary) {
+        logger.warn({ queueId: queueOf(events), ...summary }, 'webhook events were dropped');
+      }
     }
   }
 

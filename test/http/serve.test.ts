@@ -10,6 +10,7 @@ import { type Listening, serve } from '../../src/http/serve.ts';
 import {
   UNVERIFIED_AT_ONCE,
   UNVERIFIED_RETRY_AFTER_S,
+  UNVERIFIED_SHARE,
   UNVERIFIED_WAITING,
 } from '../../src/http/webhook/unverified.ts';
 import { waitFor } from '../support/wait.ts';
@@ -202,12 +203,33 @@ describe('unverified bodies of the webhook', () => {
 
   test('wait in a bounded line', async () => {
     const { server } = await start({ now: Date.now });
-    const most = UNVERIFIED_AT_ONCE + UNVERIFIED_WAITING;
+    const most = UNVERIFIED_SHARE * (UNVERIFIED_AT_ONCE + UNVERIFIED_WAITING);
     const slow = Array.from({ length: most + 40 }, () => open(server));
     const answer = await Promise.race(slow.map((socket) => text(socket)));
     expect(answer).toContain('503 Service Unavailable');
     expect(answer).toContain(`Retry-After: ${UNVERIFIED_RETRY_AFTER_S}`);
     for (const socket of slow) socket.destroy();
+  });
+
+  test('of one address, reopened again and again, refuse no batch of another address', async () => {
+    const { server, calls } = await start({ now: Date.now });
+    let attacking = true;
+    const attack = () => {
+      const socket = connect({ port: server.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+      socket.on('error', () => undefined);
+      socket.write(`${head(server, 4_000_000)}[`);
+      socket.resume();
+      socket.on('close', () => attacking && setTimeout(attack, 100));
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+      return socket;
+    };
+    const sockets = new Set<ReturnType<typeof connect>>();
+    await Promise.all(Array.from({ length: 100 }, () => once(attack(), 'connect')));
+    for (let i = 0; i < 20; i++) expect((await batch(server)).status).toBe(204);
+    expect(calls.batches).toHaveLength(20);
+    attacking = false;
+    for (const socket of sockets) socket.destroy();
   });
 });
 

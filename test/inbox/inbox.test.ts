@@ -1,9 +1,10 @@
+import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/errors.ts';
 import { EVENT_STORE, type EventStore } from '../../src/eventstore/port.ts';
 import { type Budgets, createBudgets, operatorRates } from '../../src/inbox/budget.ts';
 import type { InboxSignals, Returned } from '../../src/inbox/commands.ts';
-import { createInbox } from '../../src/inbox/inbox.ts';
+import { createInbox, DROP_REASONS_LOGGED } from '../../src/inbox/inbox.ts';
 import { createSetAside } from '../../src/inbox/set-aside.ts';
 import type { Transfer } from '../../src/runtime/ports.ts';
 import { assignChat, register, sendMessage, startChat, viewPage } from '../actors/facts.ts';
@@ -37,7 +38,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-function inboxOf(more: Partial<InboxSignals> = {}, budgets?: Budgets) {
+function inboxOf(more: Partial<InboxSignals> = {}, budgets?: Budgets, logger = silent) {
   const { store, vault, now, actors, tenants, digestKey } = rig;
   const signals: InboxSignals = {
     moduleStarted: async (host, instance) => {
@@ -59,7 +60,7 @@ function inboxOf(more: Partial<InboxSignals> = {}, budgets?: Budgets) {
     digestKey,
     transfer,
     ...(budgets && { budgets }),
-    logger: silent,
+    logger,
   });
 }
 
@@ -725,4 +726,30 @@ describe('batches', () => {
     expect(isFloodOver).toBe(false);
     await flood;
   });
+});
+
+it('events that are dropped cause one line in the log for a batch, with a bounded list of reasons', async () => {
+  const lines: { msg: string; events: number; reasons: object[] }[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line) => lines.push(JSON.parse(line)) });
+  const inbox = inboxOf({}, undefined, logger);
+  const broken = Array.from({ length: 500 }, () => event('chat_state', { from: 1 }));
+  const others = Array.from({ length: 100 }, () => event('message', { id: 1 }));
+  await inbox.take([...broken, ...others]);
+  expect(inbox.counts.dropped).toBe(600);
+  expect(lines).toEqual([
+    expect.objectContaining({
+      msg: 'webhook events were dropped',
+      events: 600,
+      reasons: [
+        expect.objectContaining({ type: 'chat_state', events: 500, seq: 1 }),
+        expect.objectContaining({ type: 'message', events: 100, seq: 501 }),
+      ],
+    }),
+  ]);
+  const many = Array.from({ length: 50 }, (_, i) =>
+    event('chat_state', { [`key${i}`]: 1, state: {} }),
+  );
+  await inbox.take(many);
+  expect(lines).toHaveLength(2);
+  expect(lines[1]?.reasons.length).toBeLessThanOrEqual(DROP_REASONS_LOGGED);
 });

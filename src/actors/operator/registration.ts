@@ -35,7 +35,7 @@ export const OperatorRegistration = z.strictObject({
     ),
   password: z
     .string()
-    .min(1, 'is empty')
+    .min(1, { error: 'is empty', abort: true })
     .max(MAX_PASSWORD_CHARACTERS)
     .overwrite(preparePassword)
     .superRefine((password, { addIssue }) => {

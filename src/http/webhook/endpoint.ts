@@ -11,6 +11,9 @@ import type { WebhookReceipts } from './receipts.ts';
 import { createSignatureCheck, type WebhookSecret } from './signature.ts';
 import { createUnverifiedBodies } from './unverified.ts';
 
+/** Events of a batch at most: the highest `batch_size` of mod_lhc, which posts 100 by default. */
+export const MAX_EVENTS = 10_000;
+
 /** The signature covers the body, so the endpoint checks it after the body is read. */
 const bySignature: Access<null> = { scheme: 'webhook', authorize: () => null };
 
@@ -34,7 +37,7 @@ export function addWebhookEndpoint(
       operationId: 'takeEvents',
       tag: 'ejabberd',
       summary: 'A batch of events from mod_lhc',
-      description: `A JSON array of events of one queue in order, at most ${MAX_EVENTS_BYTES} bytes. 503 means that the event store is away, or that too many requests wait: send the same again. No event can be the reason.`,
+      description: `A JSON array of events of one queue in order, at most ${MAX_EVENTS} and ${MAX_EVENTS_BYTES} bytes. 503 means that the event store is away, or that too many requests wait: send the same again. No event can be the reason.`,
       access: bySignature,
       success: { status: 204, description: 'Every event is durable, set aside or of no use' },
       problems: [400, 408, 413, 503],
@@ -82,9 +85,16 @@ function requireHosts(events: readonly unknown[], hosts: readonly string[] | nul
   }
 }
 
-/** A byte that is not UTF-8 must not hold up what comes behind it. @throws {AppError} `invalid` if it is no JSON array */
+/**
+ * A byte that is not UTF-8 must not hold up what comes behind it.
+ * @throws {AppError} `invalid` if it is no JSON array; `too-large` if it has too many events
+ */
 function eventsIn(bytes: Uint8Array): unknown[] {
-  const events = z.array(z.unknown()).safeParse(parseJson(bytes, true));
-  if (!events.success) throw new AppError('invalid', 'the body is not an array', { field: '' });
-  return events.data;
+  const events: unknown = parseJson(bytes, true);
+  if (!Array.isArray(events))
+    throw new AppError('invalid', 'the body is not an array', { field: '' });
+  if (events.length > MAX_EVENTS) {
+    throw new AppError('too-large', `the batch has more than ${MAX_EVENTS} events`);
+  }
+  return events;
 }

@@ -11,6 +11,12 @@ import { OperatorRegistration } from '../../../src/actors/operator/registration.
 const codePoint = fc.oneof(fc.nat(0x17f), fc.nat(0xffff), fc.nat(0x10_ffff));
 
 describe('a password', () => {
+  it('that is empty is named once', () => {
+    const { error } = OperatorRegistration.safeParse({ lhcUserId: 5, password: '' });
+    const faults = error?.issues.filter(({ path }) => path[0] === 'password');
+    expect(faults?.map(({ message }) => message)).toEqual(['is empty']);
+  });
+
   // The examples of RFC 8265 §4.3, and a line for each rule.
   it.each([
     ['correct horse battery staple', 'correct horse battery staple'],

@@ -3,6 +3,7 @@ import { Webhook } from 'standardwebhooks';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import type { HttpDeps } from '../../../src/http/deps.ts';
+import { MAX_EVENTS } from '../../../src/http/webhook/endpoint.ts';
 import { fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
 
 const OTHER = `whsec_${Buffer.from('the secret before rotation').toString('base64')}`;
@@ -50,6 +51,16 @@ describe('a batch of events', () => {
     const several = { 'webhook-signature': `v1a,AAAA v1,AAAA ${right}` };
     expect((await send(text, { at }, several)).status).toBe(204);
     expect(calls.batches).toHaveLength(2);
+  });
+
+  test('has a bounded number of events', async () => {
+    const { send, calls } = post();
+    const of = (count: number) => JSON.stringify(Array.from({ length: count }, () => 1));
+    expect((await send(of(MAX_EVENTS))).status).toBe(204);
+    const { status, text } = await send(of(MAX_EVENTS + 1));
+    expect(status).toBe(413);
+    expect(text).toContain(`more than ${MAX_EVENTS} events`);
+    expect(calls.batches).toHaveLength(1);
   });
 
   test('of another host than that of its secret is refused as a whole', async () => {
