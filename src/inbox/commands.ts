@@ -36,6 +36,8 @@ export type ReturnCondition = 'item-not-found' | 'forbidden' | 'policy-violation
 
 /** A stanza that is returned to its sender with an error. It leaves no trace in the log. */
 export interface Returned {
+  /** The tenant whose account the sender may be; the host if there is none. Returns of one do not wait for another. */
+  readonly tenant: string;
   /** Full JID of the sender, in a host of ours. */
   readonly sender: string;
   /** The JID that the sender wrote to. */
@@ -59,7 +61,7 @@ export interface InboxSignals {
   moduleStarted(host: string, instance: string | undefined, hook: Hook): Promise<void>;
   /** An event about this operator's sessions was lost: compare them with ejabberd. */
   sessionsUnsure(tenant: TenantId, username: Username): void;
-  /** Returns a stanza to its sender, at once or not at all. */
+  /** Returns a stanza to its sender, at once or counted with later ones. */
   returned(stanza: Returned): void;
   operatorAlive(tenant: TenantId, username: Username): void;
   operatorTyping(
@@ -243,14 +245,16 @@ async function conversationOf(
 }
 
 function giveBack(
-  { tenants, signals }: WebhookCommandOptions,
+  options: WebhookCommandOptions,
   { from, host, to, id }: Source & { to: string; id: string },
   condition: ReturnCondition,
   reason: string,
 ): void {
+  const { tenants, signals } = options;
   const isOurs = bareJid(from)?.host === host.toLowerCase() && tenants.ofHost(host).length > 0;
   if (!isOurs) return;
-  signals.returned({ sender: from, addressee: to, id, condition, reason });
+  const tenant = operatorOf(options, { from, host })?.tenant ?? host.toLowerCase();
+  signals.returned({ tenant, sender: from, addressee: to, id, condition, reason });
 }
 
 /** An operator's message: a text for the visitor, or a command. */

@@ -1,11 +1,20 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { createReturns, RETURN_RATE, RETURNS_AT_ONCE } from '../../../src/reactors/lhc/returns.ts';
+import {
+  CONVERSATIONS_COUNTED,
+  createReturns,
+  RETURN_RATE,
+  RETURN_TRIES,
+  RETURNS_AT_ONCE,
+} from '../../../src/reactors/lhc/returns.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { silent } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 
+afterEach(() => void vi.useRealTimers());
+
 const stanza = (name: string, id = 'a') => ({
+  tenant: 'main',
   sender: `${name}@xmpp.test/desk`,
   addressee: 'visitor.nobody@xmpp.test',
   id,
@@ -49,4 +58,78 @@ it('an ejabberd that is away or hangs holds up nobody', async () => {
     giveBack(stanza('op200'));
     return ejabberd.returned.length > 0;
   });
+});
+
+/** Messages that the errors account for. */
+const accounted = (reasons: readonly string[]): number => {
+  const more = reasons.flatMap((reason) => [...reason.matchAll(/Not delivered either: (\d+)/g)]);
+  return more.reduce((sum, [, count]) => sum + Number(count), reasons.length);
+};
+
+it('what is too much for the rate is counted in the error for the last one, for each conversation', async () => {
+  vi.useFakeTimers();
+  const ejabberd = fakeEjabberd();
+  const giveBack = createReturns({
+    admin: ejabberd.admin,
+    monotonic: () => Date.now(),
+    logger: silent,
+  });
+  for (let i = 0; i < 360; i++) {
+    giveBack({ ...stanza('op1', `m${i}`), addressee: `visitor.${i % 3}@xmpp.test` });
+  }
+  giveBack({ ...stanza('op1', 'other'), tenant: 'second' }); // another tenant's is not held up
+  await vi.advanceTimersByTimeAsync(0);
+  expect(ejabberd.returned.map(({ id }) => id)).toContain('other');
+  await vi.advanceTimersByTimeAsync(60_000);
+  const own = ejabberd.returned.filter(({ id }) => id !== 'other');
+  expect(own).toHaveLength(RETURN_RATE.burst + 3);
+  expect(
+    own
+      .slice(-3)
+      .map(({ id }) => id)
+      .sort(),
+  ).toEqual(['m357', 'm358', 'm359']);
+  expect(own.at(-1)?.reason).toMatch(
+    /^Not delivered: .* Not delivered either: \d+ before it in this conversation/,
+  );
+  expect(accounted(own.map(({ reason }) => reason))).toBe(360);
+});
+
+it('no stanza is left out, over many conversations and a failure of ejabberd', async () => {
+  vi.useFakeTimers();
+  const ejabberd = fakeEjabberd();
+  const giveBack = createReturns({
+    admin: ejabberd.admin,
+    monotonic: () => Date.now(),
+    logger: silent,
+  });
+  ejabberd.state.before = async () => {
+    throw new AppError('unavailable', 'ejabberd is away');
+  };
+  const most = 10 * CONVERSATIONS_COUNTED;
+  for (let i = 0; i < most; i++) {
+    giveBack({ ...stanza('op1', `m${i}`), addressee: `visitor.${i}@xmpp.test` });
+    if (i % 20 === 19) await vi.advanceTimersByTimeAsync(1);
+  }
+  expect(ejabberd.returned).toEqual([]);
+  ejabberd.state.before = async () => {};
+  await vi.advanceTimersByTimeAsync(30 * 60_000);
+  expect(ejabberd.returned.length).toBeLessThanOrEqual(RETURN_RATE.burst + CONVERSATIONS_COUNTED);
+  expect(accounted(ejabberd.returned.map(({ reason }) => reason))).toBe(most);
+});
+
+it('an ejabberd that stays away is given up after some tries', async () => {
+  vi.useFakeTimers();
+  const ejabberd = fakeEjabberd();
+  const giveBack = createReturns({
+    admin: ejabberd.admin,
+    monotonic: () => Date.now(),
+    logger: silent,
+  });
+  ejabberd.state.before = async () => {
+    throw new AppError('unavailable', 'ejabberd is away');
+  };
+  giveBack(stanza('op1'));
+  await vi.advanceTimersByTimeAsync(60 * 60_000);
+  expect(ejabberd.count('returnMessage')).toBe(RETURN_TRIES);
 });
