@@ -1,6 +1,6 @@
 /**
  * Who may write to whom. Accounts that are no operators leave no trace, an operator writes to their own tenant's visitors
- * only, and nothing passes between tenants that share a host.
+ * only, and nothing passes between tenants, whether they share a host or not.
  */
 import xml, { type Element } from '@xmpp/xml';
 import { afterAll, afterEach, expect, it } from 'vitest';
@@ -11,21 +11,29 @@ import { rawComponent } from './raw-stream.ts';
 import { startReceiver } from './receiver.ts';
 
 const shared = 'shared.test';
+const two = 'two.test';
+/** Hosts of the same ejabberd without mod_lhc. */
+const [plain, trusted] = ['plain.test', 'trusted.test'];
+const without = { modules: { mod_roster: {}, mod_ping: {}, mod_stream_mgmt: {} } };
 const receiver = await startReceiver();
 const ejabberd = await testEjabberd({
-  hosts: ['xmpp.test', shared],
+  hosts: ['xmpp.test', shared, two, plain, trusted],
   webhook: { url: receiver.url, secret: receiver.secret },
-  modLhc: { ping_interval: 1, ping_timeout: 30, max_backoff: 1 },
+  modLhc: { ping_interval: 1, ping_timeout: 30, max_backoff: 1, trusted_hosts: [trusted] },
+  extraConfig: { host_config: { [plain]: without, [trusted]: without } },
   component: { secret: 'component-secret' },
 });
 const alone = ejabberd.host;
-await ejabberd.registerOperator('olga', 'pw');
-for (const user of ['stranger', 'visitor.1']) await ejabberd.register(user, 'pw');
+for (const host of [alone, two]) {
+  await ejabberd.registerOperator('olga', 'pw', host);
+  for (const user of ['stranger', 'visitor.1', 'admin']) await ejabberd.register(user, 'pw', host);
+}
+for (const host of [plain, trusted]) await ejabberd.register('stranger', 'pw', host);
 for (const instance of ['acme', 'beta']) {
   await ejabberd.registerOperator(`olga.${instance}`, 'pw', shared, `operators.${instance}`);
   await ejabberd.register(`visitor.1.${instance}`, 'pw', shared);
 }
-for (const user of ['stranger', 'other', 'admin']) await ejabberd.register(user, 'pw', shared);
+for (const user of ['stranger', 'admin']) await ejabberd.register(user, 'pw', shared);
 const connect = (username: string, domain: string) =>
   connectOperator({ service: ejabberd.xmpp, domain, username, password: 'pw' });
 
@@ -51,7 +59,7 @@ it('an account that is no operator leaves no trace, and is told that it may not 
   const [stranger, visitor] = [await connect('stranger', alone), await connect('visitor.1', alone)];
   stranger.setPresence('away', 'nobody asks');
   await stranger.sendAndAck(`visitor.1@${alone}`, 'let me in');
-  expect(stranger.errors.map(errorOf)).toEqual(['forbidden']);
+  expect(stranger.errors.map(errorOf)).toEqual(['item-not-found']);
   const retract = xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id: 'x' });
   stranger.sendStanza(xml('message', { to: `visitor.1@${alone}`, id: 'retract' }, retract));
   stranger.sendStanza(
@@ -62,10 +70,7 @@ it('an account that is no operator leaves no trace, and is told that it may not 
   );
   for (const signal of signals(visitor.jid)) stranger.sendStanza(signal);
   await stranger.acknowledged();
-  expect(stranger.errors.map(errorOf)).toEqual(['forbidden', 'forbidden', 'forbidden']);
-  visitor.send(`stranger@${alone}`, 'who are you?', 'asked');
-  await stranger.waitFor(({ messages }) => messages.length === 1);
-  await stranger.acknowledged();
+  expect(stranger.errors.map(errorOf)).toEqual(['item-not-found', 'item-not-found']);
   await visitor.acknowledged();
   expect(visitor.stanzas.filter(({ name }) => name === 'message')).toEqual([]);
   await stranger.disconnect();
@@ -103,7 +108,7 @@ it('an account becomes an operator while it is logged in, and is none any more',
   const nora = await connect('nora', alone);
   nora.setPresence('away', 'at lunch');
   await nora.sendAndAck(`visitor.1@${alone}`, 'too early');
-  expect(nora.errors.map(errorOf)).toEqual(['forbidden']);
+  expect(nora.errors.map(errorOf)).toEqual(['item-not-found']);
   await ejabberd.registerOperator('nora', 'pw');
   const connected = await receiver.event('operator.connected', ({ user }) => user === 'nora');
   const presence = await receiver.event('operator.presence', ({ user }) => user === 'nora');
@@ -182,18 +187,39 @@ const refused = {
   presence: 'item-not-found',
 };
 
+const login = (address: string): Promise<Operator> => {
+  const [user = '', host = ''] = address.split('@');
+  return connect(user, host);
+};
+
 it.each([
-  ["an operator and another tenant's operator", 'olga.acme', 'olga.beta'],
-  ["an operator and another tenant's visitor", 'olga.acme', 'visitor.1.beta'],
-  ["a visitor and another tenant's visitor", 'visitor.1.acme', 'visitor.1.beta'],
-  ["a visitor and another tenant's operator", 'visitor.1.acme', 'olga.beta'],
-  ['a stranger and an operator', 'stranger', 'olga.beta'],
-  ['an operator and a stranger', 'olga.acme', 'stranger'],
+  ["an operator and another tenant's operator", `olga.acme@${shared}`, `olga.beta@${shared}`],
+  ["an operator and another tenant's visitor", `olga.acme@${shared}`, `visitor.1.beta@${shared}`],
+  [
+    "a visitor and another tenant's visitor",
+    `visitor.1.acme@${shared}`,
+    `visitor.1.beta@${shared}`,
+  ],
+  ["a visitor and another tenant's operator", `visitor.1.acme@${shared}`, `olga.beta@${shared}`],
+  ['a stranger and an operator', `stranger@${shared}`, `olga.beta@${shared}`],
+  ['an operator and a stranger', `olga.acme@${shared}`, `stranger@${shared}`],
+  ['a stranger and an operator of one tenant', `stranger@${alone}`, `olga@${alone}`],
+  ['a stranger and a visitor of one tenant', `stranger@${alone}`, `visitor.1@${alone}`],
+  ['an operator and a stranger of one tenant', `olga@${alone}`, `stranger@${alone}`],
+  ["an operator and another host's operator", `olga@${alone}`, `olga@${two}`],
+  ["an operator and another host's visitor", `olga@${alone}`, `visitor.1@${two}`],
+  ["an operator and an instance's visitor", `olga@${alone}`, `visitor.1.acme@${shared}`],
+  ["a visitor and another host's operator", `visitor.1@${alone}`, `olga@${two}`],
+  ["a visitor and another host's stranger", `visitor.1@${alone}`, `stranger@${two}`],
+  ["a stranger and another host's operator", `stranger@${alone}`, `olga@${two}`],
+  ["a stranger and another host's visitor", `stranger@${alone}`, `visitor.1@${two}`],
+  ["a stranger and an instance's operator", `stranger@${alone}`, `olga.acme@${shared}`],
+  ['an operator and an account of a host without mod_lhc', `olga@${alone}`, `stranger@${plain}`],
 ])('nothing passes between %s', async (_, left, right) => {
-  const [from, to] = [await connect(left, shared), await connect(right, shared)];
+  const [from, to] = [await login(left), await login(right)];
   await to.acknowledged();
   const before = to.stanzas.length;
-  for (const address of [`${right}@${shared}`, to.jid]) {
+  for (const address of [right, to.jid]) {
     expect(await tries(from, address)).toEqual(refused);
   }
   await to.acknowledged();
@@ -202,14 +228,47 @@ it.each([
   await from.disconnect();
   await to.disconnect();
   // Offline too.
-  expect(await tries(await connect(left, shared), `${right}@${shared}`)).toEqual(refused);
-  const again = await connect(right, shared);
+  expect(await tries(await login(left), right)).toEqual(refused);
+  const again = await login(right);
   await again.acknowledged();
   expect(again.messages).toEqual([]);
-  expect(receiver.events.some((event) => 'to' in event && event.to === `${right}@${shared}`)).toBe(
-    false,
-  );
+  const reported = receiver.events.filter((event) => 'to' in event && event.to === right);
+  expect(reported.filter((event) => 'from' in event && event.from.startsWith(left))).toEqual([]);
   await again.disconnect();
+});
+
+it.each([
+  ['an account of a host without mod_lhc', `stranger@${plain}`],
+  ["another host's reserved account", `admin@${two}`],
+])('%s reaches no visitor and no operator', async (_, left) => {
+  const from = await login(left);
+  const receivers = [`olga@${alone}`, `visitor.1@${alone}`, `olga.acme@${shared}`];
+  for (const right of receivers) {
+    const to = await login(right);
+    const before = from.errors.length;
+    from.send(right, 'hello');
+    from.sendStanza(xml('presence', { to: right, type: 'subscribe' }));
+    await from.waitFor(({ errors }) => errors.length === before + 2);
+    const vcard = xml('iq', { to: right, type: 'get' }, xml('vCard', 'vcard-temp'));
+    const answers = [...from.errors.slice(before), await from.request(vcard)];
+    expect(answers.map(errorOf)).toEqual(answers.map(() => 'item-not-found'));
+    await to.acknowledged();
+    const { stanzas } = to;
+    expect(stanzas.filter(({ attrs }) => attrs.from?.startsWith(left))).toEqual([]);
+    await to.disconnect();
+  }
+  await from.disconnect();
+});
+
+it('a trusted host may write to operators, and they to it', async () => {
+  const [outside, olga] = [await connect('stranger', trusted), await connect('olga', alone)];
+  outside.send(olga.jid, 'hello');
+  olga.send(outside.jid, 'hello');
+  for (const client of [outside, olga]) {
+    await client.waitFor(({ messages }) => messages.length === 1);
+    expect(client.errors).toEqual([]);
+    await client.disconnect();
+  }
 });
 
 it('a stranger who writes to a visitor of a shared host is refused', async () => {
@@ -235,38 +294,52 @@ it("a component's visitor reaches the operators of their own tenant only", async
   say('olga.acme', 'own');
   await acme.waitFor(({ messages }) => messages.length === 1);
   expect(await tries(beta, `visitor.7.acme@${domain}`)).toEqual(refused);
+  const foreigner = await connect('stranger', alone);
+  expect(await tries(foreigner, `visitor.7.acme@${domain}`)).toEqual(refused);
+  await foreigner.disconnect();
   expect(beta.messages).toEqual([]);
   await receiver.event('delivered', ({ ids }) => ids.includes('own'));
   component.drop();
   for (const client of [acme, beta]) await client.disconnect();
 });
 
-it('a node in pubsub reaches no account of another tenant, though its owner subscribes them', async () => {
-  const [acme, beta] = [await connect('olga.acme', shared), await connect('olga.beta', shared)];
-  const to = `pubsub.${shared}`;
-  const set = (ns: string, child: Element) =>
-    acme.request(xml('iq', { to, type: 'set' }, xml('pubsub', ns, child)));
-  const pubsub = 'http://jabber.org/protocol/pubsub';
-  expect((await set(pubsub, xml('create', { node: 'trap' }))).attrs.type).toBe('result');
-  const subscriptions = [acme.jid, beta.jid].map((jid) =>
-    xml('subscription', { jid, subscription: 'subscribed' }),
-  );
-  await set(`${pubsub}#owner`, xml('subscriptions', { node: 'trap' }, ...subscriptions));
-  const item = xml('item', {}, xml('entry', 'urn:example', 'read me'));
-  expect((await set(pubsub, xml('publish', { node: 'trap' }, item))).attrs.type).toBe('result');
-  for (const client of [acme, beta]) {
-    await client.acknowledged();
-    const events = client.stanzas.filter(
+it.each([
+  [`olga.acme@${shared}`, `olga.beta@${shared}`],
+  [`stranger@${alone}`, `olga@${alone}`],
+  [`stranger@${alone}`, `olga@${two}`],
+])(
+  'a node in pubsub of %s does not reach %s, though its owner subscribes them',
+  async (own, other) => {
+    const [owner, victim] = [await login(own), await login(other)];
+    const node = `trap-${other}`;
+    const to = `pubsub.${own.split('@')[1]}`;
+    const set = (ns: string, child: Element) =>
+      owner.request(xml('iq', { to, type: 'set' }, xml('pubsub', ns, child)));
+    const pubsub = 'http://jabber.org/protocol/pubsub';
+    expect((await set(pubsub, xml('create', { node }))).attrs.type).toBe('result');
+    const subscriptions = [owner.jid, victim.jid].map((jid) =>
+      xml('subscription', { jid, subscription: 'subscribed' }),
+    );
+    await set(`${pubsub}#owner`, xml('subscriptions', { node }, ...subscriptions));
+    const item = xml('item', {}, xml('entry', 'urn:example', 'read me'));
+    expect((await set(pubsub, xml('publish', { node }, item))).attrs.type).toBe('result');
+    await owner.acknowledged();
+    await victim.acknowledged();
+    const events = victim.stanzas.filter(
       ({ name, attrs }) => name === 'message' && attrs.from === to,
     );
     expect(events).toEqual([]);
-    await client.disconnect();
-  }
-});
+    for (const client of [owner, victim]) await client.disconnect();
+  },
+);
 
-it('within a tenant, with reserved accounts and to oneself everything passes', async () => {
+it.each([
+  ['that shares its host', 'olga.acme', 'visitor.1.acme', shared],
+  ['that has its host alone', 'olga', 'visitor.1', alone],
+])('within a tenant %s, with reserved accounts and to oneself all passes', async (...names) => {
+  const [, operator, local, host] = names;
   const [olga, visitor, admin] = await Promise.all(
-    ['olga.acme', 'visitor.1.acme', 'admin'].map((user) => connect(user, shared)),
+    [operator, local, 'admin'].map((user) => connect(user, host)),
   );
   if (!olga || !visitor || !admin) throw new Error('unreachable');
   visitor.send(olga.jid, 'from the visitor');
@@ -278,26 +351,11 @@ it('within a tenant, with reserved accounts and to oneself everything passes', a
   await visitor.waitFor(({ messages }) => messages.length === 2);
   olga.send(admin.jid, 'to the admin');
   await admin.waitFor(({ messages }) => messages.length === 1);
-  const vcard = xml(
-    'iq',
-    { to: `visitor.1.acme@${shared}`, type: 'get' },
-    xml('vCard', 'vcard-temp'),
-  );
+  const vcard = xml('iq', { to: `${local}@${host}`, type: 'get' }, xml('vCard', 'vcard-temp'));
   const own = await olga.request(vcard);
   expect([own.attrs.type, errorOf(own)]).not.toEqual(['error', 'service-unavailable']);
   expect(olga.errors.filter(({ name }) => name === 'message')).toEqual([]);
   for (const client of [olga, visitor, admin]) await client.disconnect();
-});
-
-it('between accounts of a host with one tenant nothing is held back', async () => {
-  const [stranger, olga] = [await connect('stranger', alone), await connect('olga', alone)];
-  stranger.send(olga.jid, 'hello');
-  olga.send(stranger.jid, 'hello');
-  for (const client of [stranger, olga]) {
-    await client.waitFor(({ messages }) => messages.length === 1);
-    expect(client.errors).toEqual([]);
-    await client.disconnect();
-  }
 });
 
 async function call(command: string, body: Readonly<Record<string, string>>): Promise<void> {

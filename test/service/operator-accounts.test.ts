@@ -21,14 +21,14 @@ const facts = async (username: string): Promise<string[]> => {
 
 /** An account with the operators on its roster, as visitors have. */
 async function watcher(): Promise<Operator> {
-  await world.ejabberd.register('watcher', 'pw');
+  await world.ejabberd.register('visitor.watcher', 'pw');
   await world.admin('srg_user_add', {
-    user: 'watcher',
+    user: 'visitor.watcher',
     host: HOST,
     group: 'visitors',
     grouphost: HOST,
   });
-  return acme.connect('watcher');
+  return acme.connect('visitor.watcher');
 }
 const rosterName = async (client: Operator, jid: string): Promise<string | undefined> =>
   (await client.roster()).find((item) => item.jid === jid)?.name;

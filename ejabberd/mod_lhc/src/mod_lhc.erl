@@ -18,7 +18,7 @@
 -behaviour(gen_mod).
 
 -export([start/2, stop/1, reload/3, depends/2, mod_opt_type/1, mod_options/1, mod_doc/0]).
--export([config/1, started_event/3, announce_overflow/2]).
+-export([config/1, home/1, started_event/3, announce_overflow/2]).
 
 -include_lib("kernel/include/logger.hrl").
 
@@ -55,11 +55,13 @@ started(Host) ->
 stop(Host) ->
     [ejabberd_hooks:delete(Hook, Host, Module, Function, Priority) || {Hook, Module, Function, Priority} <- hooks()],
     stop_child(Host),
+    forget_visitor_host(Host),
     persistent_term:erase({?MODULE, Host}),
     ok.
 
 reload(Host, New, _Old) ->
     Before = config(Host),
+    forget_visitor_host(Host),
     set_config(Host, New),
     After = config(Host),
     Queue = [dir, max_queue, max_queue_size, max_tenants, max_operator_share],
@@ -120,6 +122,11 @@ hooks() ->
 config(Host) ->
     persistent_term:get({?MODULE, Host}, undefined).
 
+%% The host that has visitors at this server: the host of that component, or else the server itself.
+-spec home(binary()) -> binary().
+home(Server) ->
+    persistent_term:get({?MODULE, visitor_host, Server}, Server).
+
 %% The event module.started: sessions of this tenant may have ended without a report.
 -spec started_event(binary(), mod_lhc_names:instance(), start | overflow) -> iodata().
 started_event(Host, Instance, Reason) ->
@@ -151,13 +158,21 @@ set_config(Host, Opts) ->
                  {posts, mod_lhc_posts}, {seen, mod_lhc_seen}, {members, mod_lhc_members},
                  {sessions, mod_lhc_sessions}],
     Names = maps:from_list([{Name, gen_mod:get_module_proc(Host, Base)} || {Name, Base} <- Processes]),
+    VisitorHost = with_host(gen_mod:get_opt(visitor_host, Opts), Host),
+    persistent_term:put({?MODULE, visitor_host, VisitorHost}, Host),
     persistent_term:put({?MODULE, Host},
                         maps:merge(maps:from_list([{Name, gen_mod:get_opt(Name, Opts)} || Name <- Plain]),
                                    Names#{dir => filename:join(Spool, Host),
                                      url => binary_to_list(gen_mod:get_opt(url, Opts)),
                                      key => base64:decode(Key),
-                                     visitor_host => with_host(gen_mod:get_opt(visitor_host, Opts), Host),
+                                     visitor_host => VisitorHost,
+                                     trusted_hosts => gen_mod:get_opt(trusted_hosts, Opts),
                                      reserved_users => gen_mod:get_opt(reserved_users, Opts)})).
+
+forget_visitor_host(Host) ->
+    #{visitor_host := VisitorHost} = config(Host),
+    persistent_term:erase({?MODULE, visitor_host, VisitorHost}),
+    ok.
 
 with_host(Template, Host) ->
     iolist_to_binary(string:replace(Template, <<"@HOST@">>, Host, all)).
@@ -209,7 +224,9 @@ mod_opt_type(visitor_prefix) ->
 mod_opt_type(visitor_host) ->
     econf:non_empty(econf:binary());
 mod_opt_type(reserved_users) ->
-    econf:list(econf:user()).
+    econf:list(econf:user());
+mod_opt_type(trusted_hosts) ->
+    econf:list(econf:domain()).
 
 %% An error must not contain the value, because errors go to the console and the log. Longer texts would be wrapped there.
 secret(<<"whsec_", Encoded/binary>>) ->
@@ -245,7 +262,8 @@ mod_options(_Host) ->
      {ping_timeout, timer:seconds(30)},
      {visitor_prefix, <<"visitor.">>},
      {visitor_host, <<"visitors.@HOST@">>},
-     {reserved_users, [<<"admin">>, <<"xmpp-chat-api">>]}].
+     {reserved_users, [<<"admin">>, <<"xmpp-chat-api">>]},
+     {trusted_hosts, []}].
 
 mod_doc() ->
     #{desc =>
@@ -304,4 +322,8 @@ mod_doc() ->
                             desc => ["The component of visitors without accounts. The default is 'visitors.@HOST@'."]}},
            {reserved_users, #{value => "[User, ...]",
                               desc => ["Accounts that are neither visitors nor operators, and may write to both. The default is 'admin' and "
-                                       "'xmpp-chat-api'."]}}]}.
+                                       "'xmpp-chat-api'."]}},
+           {trusted_hosts, #{value => "[Host, ...]",
+                             desc => ["Other hosts of this server, components and other servers whose addresses may write "
+                                      "to visitors and operators of all tenants of the host, and they to them. The "
+                                      "default is none."]}}]}.

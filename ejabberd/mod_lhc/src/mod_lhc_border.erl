@@ -1,9 +1,9 @@
-%%% What may pass between the addresses of a host.
+%%% What may pass between addresses.
 %%%
-%%% Several tenants can share a host. Nothing passes between their visitors and operators, or between one of them and an
-%%% account of no tenant: messages, IQs (vCards, versions …), presence and subscriptions get an error, and what has no
-%%% answer is dropped. The host itself and the accounts in reserved_users may write to everybody. A tenant that has its host
-%%% alone has no instance; between its accounts and others nothing is held back here.
+%%% A tenant is a host of this server and an instance on it. Between its visitors and operators everything passes. Nothing
+%%% passes between one of them and anybody else: another tenant of the same host or of another host, an account of no tenant,
+%%% a component, another server. Messages, IQs (vCards, versions …), presence and subscriptions get an error, and what has no
+%%% answer is dropped. The host itself, its accounts in reserved_users, and trusted_hosts may write to everybody of the host.
 
 -module(mod_lhc_border).
 
@@ -60,36 +60,76 @@ arrives(Stanza, Host) ->
 
 %%% ---------------------------------------------------------------- rules
 
+%% Whose an address is. free: may write to everybody of the host. service: an address of this server without a local part,
+%% for example `pubsub.{host}`. none: an account of a host that is no tenant's. outside: everybody else.
+-type side() :: free | service | {binary(), exempt | none | mod_lhc_names:instance()} | outside.
+
 %% Whether a stanza may pass between these two addresses, in both directions.
 -spec may_pass(#jid{}, #jid{}, binary(), mod_lhc:config()) -> boolean().
 may_pass(#jid{luser = User, lserver = Server}, #jid{luser = User, lserver = Server}, _Host, _Config) ->
     true;
 may_pass(From, To, Host, Config) ->
-    case {side(mod_lhc_tenant:party(From, Host, Config)), side(mod_lhc_tenant:party(To, Host, Config))} of
-        {free, _} -> true;
-        {_, free} -> true;
+    case {side(From, Host, Config), side(To, Host, Config)} of
         {Same, Same} -> true;
-        %% Two accounts without an instance.
-        {A, B} -> not is_instance(A) andalso not is_instance(B)
+        {{Home, exempt}, {Home, _}} -> true;
+        {{Home, _}, {Home, exempt}} -> true;
+        {A, B} -> is_open(A) orelse is_open(B) orelse not is_tenant(A) andalso not is_tenant(B)
     end.
 
-side(server) -> free;
-side(exempt) -> free;
-side(elsewhere) -> free;
-side({visitor, Instance}) -> Instance;
-side({operator, Instance}) -> Instance;
-side(_) -> none.
+-spec side(#jid{}, binary(), mod_lhc:config()) -> side().
+side(#jid{lserver = Server} = Jid, Host, #{trusted_hosts := Trusted} = Config) ->
+    case lists:member(Server, Trusted) of
+        true -> free;
+        false -> side_at(home(Server, Host, Config), Jid, Host)
+    end.
 
-is_instance(Side) ->
-    Side =/= none andalso Side =/= <<>>.
+side_at({Home, Config}, Jid, Host) ->
+    case mod_lhc_tenant:party(Jid, Home, Config) of
+        server when Home =:= Host -> free;
+        exempt -> {Home, exempt};
+        {visitor, Instance} -> {Home, Instance};
+        {operator, Instance} -> {Home, Instance};
+        Party when Party =:= stranger; Party =:= unfit -> {Home, none};
+        _ -> foreign(Jid)
+    end;
+side_at(none, Jid, _Host) ->
+    foreign(Jid).
 
-%% Whether a message may come to an account of a tenant with an instance: not from a service of this server without a local
-%% part, for example `pubsub.{host}`. There anybody may own a node, and subscribe others to it (XEP-0060, 8.8).
+foreign(#jid{luser = <<>>, lserver = Server}) ->
+    case ejabberd_router:is_my_route(Server) of
+        true -> service;
+        false -> outside
+    end;
+foreign(_) ->
+    outside.
+
+%% The host whose accounts or visitors have addresses at this server, and its configuration.
+home(Server, Host, #{visitor_host := VisitorHost} = Config) when Server =:= Host; Server =:= VisitorHost ->
+    {Host, Config};
+home(Server, _Host, _Config) ->
+    Home = mod_lhc:home(Server),
+    case mod_lhc:config(Home) of
+        undefined -> none;
+        Config -> {Home, Config}
+    end.
+
+is_open(Side) ->
+    Side =:= free orelse Side =:= service.
+
+is_tenant({_, Instance}) ->
+    is_binary(Instance);
+is_tenant(_) ->
+    false.
+
+%% Whether a stanza may come to an account of a tenant: from a service, IQs and errors only. In `pubsub.{host}` anybody may
+%% own a node, and subscribe others to it (XEP-0060, 8.8).
 -spec may_arrive(stanza(), binary(), mod_lhc:config()) -> boolean().
-may_arrive(#message{from = #jid{luser = <<>>, lserver = Server}, to = To}, Host, Config) when Server =/= Host ->
-    not is_instance(side(mod_lhc_tenant:party(To, Host, Config)));
-may_arrive(_, _, _) ->
-    true.
+may_arrive(#iq{}, _Host, _Config) ->
+    true;
+may_arrive(Stanza, Host, Config) ->
+    xmpp:get_type(Stanza) =:= error
+        orelse side(xmpp:get_from(Stanza), Host, Config) =/= service
+        orelse not is_tenant(side(xmpp:get_to(Stanza), Host, Config)).
 
 %% The error that answers this stanza; none if it has no answer. It says the same as if the receiver did not exist. What
 %% says nothing to a person (a receipt, a chat state) is not worth an error.

@@ -46,10 +46,10 @@ to_visitor({operator, Instance}, Instance, #message{type = Type}, _Config, Acc) 
 to_visitor({operator, Instance}, Instance, Message, Config, {_, State}) ->
     mod_lhc_report:begin_reports(Instance, Config, State),
     record_message(Message, Instance, Config, State);
-to_visitor({operator, _}, _, Message, _Config, {_, State}) ->
+%% mod_lhc_border refuses most of these before.
+to_visitor(Party, _, Message, _Config, {_, State})
+  when Party =:= stranger; Party =:= unfit; element(1, Party) =:= operator ->
     refuse(Message, nobody, State);
-to_visitor(Party, _, Message, _Config, {_, State}) when Party =:= stranger; Party =:= unfit ->
-    refuse(Message, stranger, State);
 to_visitor(_, _, _, _Config, Acc) ->
     Acc.
 
@@ -181,9 +181,7 @@ send_error(#message{lang = Lang} = Message, Reason, State) ->
 stanza_error(internal, Lang) ->
     xmpp:err_internal_server_error(<<"The message could not be recorded">>, Lang);
 stanza_error(nobody, Lang) ->
-    xmpp:err_item_not_found(<<"There is no visitor with this address">>, Lang);
-stanza_error(stranger, Lang) ->
-    xmpp:err_forbidden(<<"Only operators may write to visitors">>, Lang);
+    xmpp:err_item_not_found(<<"There is nobody with this address">>, Lang);
 stanza_error({fault, Fault}, Lang) ->
     xmpp:err_policy_violation(Fault, Lang);
 stanza_error(rate, Lang) ->
