@@ -20,7 +20,12 @@ const Webhooks = z
         ejabberd: z.string().nullable(),
       }),
     ),
-    refused: z.object({ count: z.int(), at: time, clockOffset: clockOffset.nullable() }),
+    refused: z.object({
+      count: z.int(),
+      at: time,
+      clockOffset: clockOffset.nullable(),
+      clockSeenAt: time,
+    }),
     failed: z.object({ count: z.int(), at: time, reason: z.string().nullable() }),
   })
   .openapi('Webhooks');

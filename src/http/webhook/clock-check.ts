@@ -25,10 +25,9 @@ export function clockCheck(
       .flatMap(([host, { clockOffset }]) => offsetOf(`ejabberd's clock (${host})`, clockOffset));
     const jumped = jump();
     if (jumped !== null) faults.unshift(jumped);
-    if (refused.at !== null && refused.clockOffset !== null && isRecent(refused.at)) {
-      const isStale = Math.abs(refused.clockOffset) > SIGNATURE_TOLERANCE_S;
-      const what = "the clock of the last webhook that was refused, which may be a stranger's,";
-      if (isStale) faults.push(...offsetOf(what, refused.clockOffset));
+    const { clockOffset, clockSeenAt } = refused;
+    if (clockOffset !== null && clockSeenAt !== null && isRecent(clockSeenAt)) {
+      faults.push(...offsetOf('the clock of the last webhook that was refused', clockOffset));
     }
     if (faults.length > 0) throw new AppError('unavailable', faults.join('; '));
   };

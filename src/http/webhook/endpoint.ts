@@ -8,7 +8,7 @@ import { type Access, unauthorized } from '../frame/auth.ts';
 import { MAX_EVENTS_BYTES, parseJson, readBytes } from '../frame/body.ts';
 import { type Api, addEndpoint, bodyLimits } from '../frame/endpoint.ts';
 import type { WebhookReceipts } from './receipts.ts';
-import { createSignatureCheck, type WebhookSecret } from './signature.ts';
+import { createSignatureCheck, isStale, type WebhookSecret } from './signature.ts';
 import { createUnverifiedBodies } from './unverified.ts';
 
 /** Events of a batch at most: the highest `batch_size` of mod_lhc, which posts 100 by default. */
@@ -53,7 +53,7 @@ export function addWebhookEndpoint(
         });
       };
       const { bytes, hosts } = await read().catch((error: unknown) => {
-        if (hasCode(error, 'unauthorized')) receipts.onRefused(sentAt);
+        if (hasCode(error, 'unauthorized')) receipts.onRefused(isStale(error) ? sentAt : null);
         throw error;
       });
       let events: unknown[];

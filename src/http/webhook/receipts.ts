@@ -13,18 +13,29 @@ interface HostReceipts {
   ejabberd: string | null;
 }
 
+interface Refused {
+  count: number;
+  at: number | null;
+  /** Of the last one that a secret has signed: the sender's clock minus ours, in s, and when that was. */
+  clockOffset: number | null;
+  clockSeenAt: number | null;
+}
+
 export interface WebhookReceipts {
   /** @param sentAt the header webhook-timestamp, in s since 1970 */
   onAccepted(events: readonly unknown[], sentAt: number): void;
-  /** A batch with a wrong or stale signature. Anybody can send one. */
-  onRefused(sentAt: number): void;
+  /**
+   * A batch with a wrong or stale signature. Anybody can send one.
+   * @param sentAt null unless a secret has signed it: nobody else tells the time
+   */
+  onRefused(sentAt: number | null): void;
   /** A batch with a right signature that could not be taken. */
   onFailed(error: unknown): void;
   /** For /readyz. @throws {AppError} `unavailable` if a batch has failed within {@link FAILING_MS} */
   check(): Promise<void>;
   view(): {
     readonly hosts: Readonly<Record<string, Readonly<HostReceipts>>>;
-    readonly refused: { count: number; at: number | null; clockOffset: number | null };
+    readonly refused: Readonly<Refused>;
     readonly failed: { count: number; at: number | null; reason: string | null };
   };
 }
@@ -52,10 +63,11 @@ export function createWebhookReceipts(
   now: () => number,
 ): WebhookReceipts {
   const hosts = new Map<string, HostReceipts>();
-  const refused: { count: number; at: number | null; clockOffset: number | null } = {
+  const refused: Refused = {
     count: 0,
     at: null,
     clockOffset: null,
+    clockSeenAt: null,
   };
   const failed: { count: number; at: number | null; reason: string | null } = {
     count: 0,
@@ -92,7 +104,10 @@ export function createWebhookReceipts(
     onRefused(sentAt) {
       refused.count += 1;
       refused.at = now();
-      refused.clockOffset = Number.isFinite(sentAt) ? offset(sentAt) : null;
+      // A stranger must not hide what a real sender's clock says.
+      if (sentAt === null) return;
+      refused.clockOffset = offset(sentAt);
+      refused.clockSeenAt = now();
     },
     onFailed(error) {
       failed.count += 1;

@@ -1,6 +1,7 @@
 /** Signatures of incoming webhooks: Standard Webhooks 1.0, symmetric. Checked on the raw bytes, in constant time. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { HonoRequest } from 'hono';
+import { AppError, hasCode } from '../../errors.ts';
 import { unauthorized } from '../frame/auth.ts';
 
 /** How far the sender's clock may be from ours. An older batch could be a replay. */
@@ -28,15 +29,19 @@ export interface Claim {
 export interface SignatureCheck {
   /**
    * Reads the headers, before anybody reads the body.
-   * @throws {AppError} `unauthorized` if a header is missing or malformed, or the timestamp is stale
+   * @throws {AppError} `unauthorized` if a header is missing or malformed
    */
   claimOf(request: HonoRequest): Claim;
   /**
    * @returns the hosts whose events the secret may sign; null for all
-   * @throws {AppError} `unauthorized` if no secret has signed this body
+   * @throws {AppError} `unauthorized` if no secret has signed this body, or the timestamp is stale ({@link isStale})
    */
   verify(claim: Claim, body: Uint8Array): readonly string[] | null;
 }
+
+/** True if a secret has signed the body, at a time that is too far from ours: one of the two clocks is wrong. */
+export const isStale = (error: unknown): boolean =>
+  hasCode(error, 'unauthorized') && error.details.stale === true;
 
 /**
  * @param secrets any of them may have signed (rotation)
@@ -64,9 +69,6 @@ export function createSignatureCheck(
       if (keys.length === 0 || !isWellFormed) {
         throw unauthorized('sign the batch: webhook-id, webhook-timestamp and webhook-signature');
       }
-      if (Math.abs(now() / 1000 - Number(timestamp)) > SIGNATURE_TOLERANCE_S) {
-        throw unauthorized(`webhook-timestamp is more than ${SIGNATURE_TOLERANCE_S} s off`);
-      }
       return { id, timestamp, signatures };
     },
     verify({ id, timestamp, signatures }, body) {
@@ -76,6 +78,10 @@ export function createSignatureCheck(
         return signatures.some((one) => timingSafeEqual(one, expected));
       });
       if (!signed) throw unauthorized('webhook-signature is not valid here');
+      if (Math.abs(now() / 1000 - Number(timestamp)) > SIGNATURE_TOLERANCE_S) {
+        const reason = `webhook-timestamp is more than ${SIGNATURE_TOLERANCE_S} s off`;
+        throw new AppError('unauthorized', reason, { stale: true });
+      }
       return signed.hosts;
     },
   };

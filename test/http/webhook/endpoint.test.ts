@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import type { HttpDeps } from '../../../src/http/deps.ts';
 import { MAX_EVENTS } from '../../../src/http/webhook/endpoint.ts';
-import { fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
+import { ADMIN, fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
 
 const OTHER = `whsec_${Buffer.from('the secret before rotation').toString('base64')}`;
 const BATCH = [{ queueId: 'q', seq: 1, type: 'message', body: 'Grüße 👋' }, 'malformed'];
@@ -29,7 +29,7 @@ const post = (deps: Partial<HttpDeps> = {}) => {
     };
     return ask('POST', '/ejabberd/events', { raw: text + tamper, key: null, headers });
   };
-  return { send, calls };
+  return { ask, send, calls };
 };
 
 describe('a batch of events', () => {
@@ -98,6 +98,17 @@ describe('a batch of events', () => {
     const { status, json } = await send(JSON.stringify(BATCH), signing, headers);
     expect([status, json.code]).toEqual([401, 'unauthorized']);
     expect(calls.batches).toEqual([]);
+  });
+
+  test('tells the time of its sender only if a secret has signed it', async () => {
+    const { ask, send } = post();
+    const offset = async () =>
+      (await ask('GET', '/debug/webhooks', { key: ADMIN })).json.refused.clockOffset;
+    const at = Date.now() - 400_000;
+    expect((await send('[]', { at, secret: OTHER })).status).toBe(401);
+    expect(await offset()).toBeNull();
+    expect((await send('[]', { at })).status).toBe(401);
+    expect(await offset()).toBeLessThan(-390);
   });
 
   test('is refused when no secret is configured', async () => {
