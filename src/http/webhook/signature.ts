@@ -6,6 +6,8 @@ import { unauthorized } from '../frame/auth.ts';
 
 /** How far the sender's clock may be from ours. An older batch could be a replay. */
 export const SIGNATURE_TOLERANCE_S = 300;
+/** Beyond this no clock is wrong by accident: such a body is not even read. */
+export const CLOCK_ERROR_MAX_S = 86_400;
 /** Signatures of one request that are compared. A sender has one for each secret of a rotation. */
 export const MAX_SIGNATURES = 8;
 /** Bytes of an HMAC-SHA256. */
@@ -29,7 +31,7 @@ export interface Claim {
 export interface SignatureCheck {
   /**
    * Reads the headers, before anybody reads the body.
-   * @throws {AppError} `unauthorized` if a header is missing or malformed
+   * @throws {AppError} `unauthorized` if a header is missing or malformed, or the timestamp is more than a day off
    */
   claimOf(request: HonoRequest): Claim;
   /**
@@ -38,6 +40,16 @@ export interface SignatureCheck {
    */
   verify(claim: Claim, body: Uint8Array): readonly string[] | null;
 }
+
+const secondsOff = (timestamp: string, now: () => number): number =>
+  Math.abs(now() / 1000 - Number(timestamp));
+
+const stale = (details: { readonly stale?: true }): AppError =>
+  new AppError(
+    'unauthorized',
+    `webhook-timestamp is more than ${SIGNATURE_TOLERANCE_S} s off`,
+    details,
+  );
 
 /** True if a secret has signed the body, at a time that is too far from ours: one of the two clocks is wrong. */
 export const isStale = (error: unknown): boolean =>
@@ -69,6 +81,7 @@ export function createSignatureCheck(
       if (keys.length === 0 || !isWellFormed) {
         throw unauthorized('sign the batch: webhook-id, webhook-timestamp and webhook-signature');
       }
+      if (secondsOff(timestamp, now) > CLOCK_ERROR_MAX_S) throw stale({});
       return { id, timestamp, signatures };
     },
     verify({ id, timestamp, signatures }, body) {
@@ -78,10 +91,7 @@ export function createSignatureCheck(
         return signatures.some((one) => timingSafeEqual(one, expected));
       });
       if (!signed) throw unauthorized('webhook-signature is not valid here');
-      if (Math.abs(now() / 1000 - Number(timestamp)) > SIGNATURE_TOLERANCE_S) {
-        const reason = `webhook-timestamp is more than ${SIGNATURE_TOLERANCE_S} s off`;
-        throw new AppError('unauthorized', reason, { stale: true });
-      }
+      if (secondsOff(timestamp, now) > SIGNATURE_TOLERANCE_S) throw stale({ stale: true });
       return signed.hosts;
     },
   };
