@@ -17,9 +17,15 @@ const SETTINGS = {
   EJABBERD_WEBHOOK_SECRET: `whsec_${Buffer.alloc(32).toString('base64')}`,
 };
 
+/** An `afterAll` that a running test registers is never called. */
+const made: Service[] = [];
+afterAll(async () => {
+  for (const service of made) await service.close();
+});
+
 async function makeProcess(more: Record<string, string>) {
   const service = await makeService();
-  afterAll(() => service.close());
+  made.push(service);
   await writeTenants(service, [{ id: 'acme', host: 'xmpp.test', apiKey: API_KEY }]);
   Object.assign(service.settings, SETTINGS, more);
   return service;

@@ -62,6 +62,6 @@ export function referenceStep(
   snapshot: AnyMachineSnapshot,
   event: { type: string },
 ): Step {
-  const [next, actions] = transition(machine, snapshot as never, event as never);
+  const [next, actions] = transition(machine, snapshot as never, event as never); // `never`: see `step`
   return { snapshot: next as AnyMachineSnapshot, actions };
 }

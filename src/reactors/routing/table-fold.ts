@@ -106,9 +106,12 @@ function applyToOperators(file: DatabaseSync) {
   const removeChat = file.prepare(
     'DELETE FROM chats_of_operators WHERE tenant = ? AND operator = ? AND chat = ?',
   );
-  const visitorsOf = file.prepare(
+  const visitors = file.prepare(
     'SELECT visitor FROM chats_of_operators WHERE tenant = ? AND operator = ?',
   );
+  const visitorsOf = (tenant: string, username: string): VisitorKey[] =>
+    // The column of the statement above.
+    visitors.all(tenant, username).map(({ visitor }) => visitor as VisitorKey);
   const removeChats = file.prepare(
     'DELETE FROM chats_of_operators WHERE tenant = ? AND operator = ?',
   );
@@ -152,11 +155,10 @@ function applyToOperators(file: DatabaseSync) {
         register.run(tenant, username, fact.data.lhcUserId);
         return [];
       case 'OperatorRemoved': {
-        // The column of the statement above.
-        const rows = visitorsOf.all(tenant, username) as unknown as { visitor: VisitorKey }[];
+        const left = visitorsOf(tenant, username);
         unregister.run(tenant, username);
         removeChats.run(tenant, username);
-        return rows.map(({ visitor }) => visitor);
+        return left;
       }
       case 'OperatorGone':
         setGone.run(tenant, username);
@@ -164,7 +166,7 @@ function applyToOperators(file: DatabaseSync) {
       case 'OperatorSummarised': {
         // The stream may begin with this fact: it replaces everything.
         const { state, kept } = fact.data;
-        const before = visitorsOf.all(tenant, username) as unknown as { visitor: VisitorKey }[];
+        const before = visitorsOf(tenant, username);
         const offline = state === 'offline' ? 1 : 0;
         const { lhcUserId, gone, lostAt, cameOnlineAt, chats } = kept;
         restore.run(tenant, username, lhcUserId, offline, gone ? 1 : 0, lostAt, cameOnlineAt);
@@ -176,7 +178,7 @@ function applyToOperators(file: DatabaseSync) {
           writeChat.run(tenant, username, ...row);
         }
         const now = Object.values(chats).map(({ visitor }) => visitor);
-        return [...new Set([...before.map(({ visitor }) => visitor), ...now])];
+        return [...new Set([...before, ...now])];
       }
       default: {
         const change = availabilityIn(fact);
