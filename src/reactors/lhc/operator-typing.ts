@@ -1,5 +1,5 @@
 /** Limits how often LHC hears that an operator is typing. */
-import type { TypingState } from '../../inbox/commands.ts';
+import type { TypingState } from '../../inbox/signals.ts';
 import { Lru } from '../../kit/lru.ts';
 
 /** Typing of one operator towards one visitor goes to LHC at most once in this time. The last state is never dropped. */

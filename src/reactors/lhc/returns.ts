@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import { bareJid } from '../../actors/ids.ts';
 import { messageOf } from '../../errors.ts';
-import type { InboxSignals, Returned } from '../../inbox/commands.ts';
+import type { InboxSignals, Returned } from '../../inbox/signals.ts';
 import { Lru } from '../../kit/lru.ts';
 import { type Rate, TokenBucket } from '../../kit/token-bucket.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';

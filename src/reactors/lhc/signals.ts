@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { messageOf } from '../../errors.ts';
-import type { InboxSignals, TypingState } from '../../inbox/commands.ts';
+import type { InboxSignals, TypingState } from '../../inbox/signals.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';

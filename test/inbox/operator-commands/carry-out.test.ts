@@ -1,10 +1,10 @@
 /** Commands of operators in a conversation, from mod_lhc's event to the facts. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { InboxSignals } from '../../../src/inbox/commands.ts';
 import { createInbox } from '../../../src/inbox/inbox.ts';
 import { UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
 import { createSetAside } from '../../../src/inbox/set-aside.ts';
+import type { InboxSignals } from '../../../src/inbox/signals.ts';
 import { createTransfer } from '../../../src/reactors/routing/transfer.ts';
 import { changePresence, openSession, register, startChat, viewPage } from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';

@@ -1,0 +1,230 @@
+/** What operators write to visitors: messages and commands, what no visitor can be shown, and what has to be set aside. */
+import { createHmac } from 'node:crypto';
+import type { TenantId, VisitorKey } from '../actors/ids.ts';
+import type { Hook } from '../actors/machine/idempotency.ts';
+import type { OperatorCommand } from '../actors/operator/decisions.ts';
+import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
+import type { VisitorCommand } from '../actors/visitor/decisions.ts';
+import { AppError, isRejected } from '../errors.ts';
+import { isStoreAway } from '../eventstore/port.ts';
+import type { Budgets } from './budget.ts';
+import { MESSAGE_ID_MAX_CHARACTERS, type WebhookEvent, type WebhookEventOf } from './events.ts';
+import { type CarryOut, type Ends, nameOf } from './operator-commands/carry-out.ts';
+import { isBlank, readWritten, type Written } from './operator-commands/read.ts';
+import {
+  conversationOf,
+  endsOf,
+  giveBack,
+  knownVisitor,
+  mayBeKnown,
+  mayBeRegistered,
+  type PeopleOptions,
+  registeredOperator,
+  sendToOperator,
+  sendToVisitor,
+} from './people.ts';
+import type { SetAside } from './set-aside.ts';
+
+/** The event's number in its queue; or the command id of a message that a person sends again. */
+interface MessageOrigin {
+  readonly hook?: Hook;
+  readonly commandId?: string;
+}
+
+/** A message that has to be set aside. */
+export interface Letter {
+  readonly tenant: TenantId;
+  /** The visitor whom the message concerns. */
+  readonly visitor: VisitorKey;
+  /** To be called after the message was set aside: its sender is told. */
+  readonly tell: () => Promise<void>;
+}
+
+export interface MessageParts extends PeopleOptions {
+  readonly setAside: SetAside;
+  readonly digestKey: Buffer;
+  readonly budgets: Budgets;
+  readonly carryOut: CarryOut;
+}
+
+/** One text from bodies in several languages: without a language first, and one that is not blank if there is any. */
+function textOf(body: Readonly<Record<string, string>>): string {
+  const texts = [body[''] ?? '', ...Object.values(body)];
+  return texts.find((text) => !isBlank(text)) ?? texts.find((text) => text !== '') ?? '';
+}
+
+/** Why a visitor cannot be shown something, and what the operator can do instead. */
+const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
+  [
+    'encrypted',
+    'it is encrypted, and visitors cannot read that; switch encryption off for this contact',
+  ],
+  ['retraction', 'a message cannot be taken back, and the visitor still has it'],
+  ['reaction', 'visitors cannot see reactions; write a message instead'],
+]);
+const UNSUPPORTED_OTHER = 'visitors cannot see what your client has sent; write a message instead';
+
+/** What a person reads whose message was set aside. */
+const SET_ASIDE =
+  'the service could not pass it on. It is kept for an administrator; write it again if it is urgent';
+/** What an operator reads who wrote more than their budget allows. */
+const TOO_FAST =
+  'you write faster than this service passes on. What you write in the next seconds is returned to you';
+
+/**
+ * The command id of a message. A client that resumes or reconnects may send a stanza again, as a new event with the same
+ * stanza id. A careless client may use one stanza id for several messages, to one visitor or to several. So sender,
+ * receiver, id and text together identify a message.
+ */
+function commandIdOf(
+  { digestKey }: MessageParts,
+  { operator, visitor }: Ends,
+  id: string,
+  text: string,
+): string {
+  const fingerprint = createHmac('sha256', digestKey);
+  fingerprint.update(JSON.stringify([id, text, visitor.name]));
+  return `op:${operator.name}:${fingerprint.digest('base64url').slice(0, 22)}`;
+}
+
+/** An operator's message: a text for the visitor, or a command. */
+export async function handleMessage(
+  parts: MessageParts,
+  event: WebhookEventOf<'message'>,
+  { hook, commandId: given }: MessageOrigin,
+): Promise<void> {
+  const conversation = await conversationOf(parts, event);
+  if (!conversation) return;
+  const { ends } = conversation;
+  const { operator, visitor } = ends;
+  const { id: messageId, receipt, markable, replaces } = event;
+  const body = textOf(event.body);
+  // Some clients send an empty body with a chat state. It must neither accept a chat nor invite a visitor.
+  if (body === '') return;
+  const settings = parts.tenants.get(operator.tenant);
+  const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
+  const commandId = given ?? commandIdOf(parts, ends, messageId, body);
+  // The message was refused before. The visitor's state may have changed since, but the answer stays. The number in the
+  // queue does not tell: later events of this operator may be done before a message is set aside.
+  if (conversation.operator.seen.hasCommand(commandId)) return;
+  const refuse = refusal(parts, ends, messageId, commandId, written);
+  // The event is among the dead letters. If it were taken now, it would arrive twice once it is sent again from there.
+  if (hook && (await parts.setAside.has(hook.queueId, hook.seq))) return refuse(SET_ASIDE);
+  const isRepeat = conversation.visitor.seen.hasCommand(commandId);
+  if (hook && !isRepeat) {
+    const isQuestion = written.kind === 'question';
+    const at = Date.parse(event.at);
+    const charge = parts.budgets.charge(operator.tenant, operator.name, isQuestion, at);
+    if (charge === 'first') return refuse(TOO_FAST);
+    if (charge === 'over') {
+      return giveBack(parts, event, 'policy-violation', `Not delivered: ${TOO_FAST}.`);
+    }
+  }
+  if (isBlank(body)) return refuse('there is nothing to read in it');
+  try {
+    if (written.kind !== 'message') {
+      return await parts.carryOut(written, ends, { messageId, commandId, hook });
+    }
+    const command: VisitorCommand = {
+      type: 'ReceiveOperatorMessage',
+      operator: operator.name,
+      messageId,
+      body: written.body,
+      receipt,
+      markable,
+      ...(replaces !== undefined && { replaces }),
+    };
+    await sendToVisitor(parts, visitor, command, { commandId, hook });
+  } catch (error) {
+    if (!isRejected(error)) throw error;
+    return refuse(error.message);
+  }
+}
+
+/** Refuses a message or a command, with a reason for its sender. */
+const refusal =
+  (parts: MessageParts, ends: Ends, messageId: string, commandId: string, written: Written) =>
+  async (reason: string): Promise<void> => {
+    const command: OperatorCommand = {
+      type: 'RefuseMessage',
+      visitor: ends.visitor.name,
+      messageId,
+      reason,
+      ...(written.kind !== 'message' && { command: nameOf(written) }),
+    };
+    await sendToOperator(parts, ends.operator, command, { commandId });
+  };
+
+/** Content that no visitor can be shown: the operator reads why. */
+export async function handleUnsupported(
+  parts: MessageParts,
+  event: WebhookEventOf<'unsupported'>,
+): Promise<void> {
+  const conversation = await conversationOf(parts, event);
+  if (!conversation) return;
+  const { ends, operator: state } = conversation;
+  const { operator, visitor } = ends;
+  const { id: messageId, what, at } = event;
+  const commandId = commandIdOf(parts, ends, messageId, what);
+  if (state.seen.hasCommand(commandId)) return;
+  const charge = parts.budgets.charge(operator.tenant, operator.name, false, Date.parse(at));
+  const unshown = UNSUPPORTED.get(what) ?? UNSUPPORTED_OTHER;
+  if (charge === 'over') {
+    return giveBack(parts, event, 'policy-violation', `Not delivered: ${unshown}.`);
+  }
+  const reason = charge === 'first' ? TOO_FAST : unshown;
+  await sendToOperator(
+    parts,
+    operator,
+    { type: 'RefuseMessage', visitor: visitor.name, messageId, reason },
+    { commandId },
+  );
+}
+
+/** A person sends a message again, out of order. */
+export async function sendAgain(
+  parts: MessageParts,
+  event: WebhookEventOf<'message'>,
+  commandId: string,
+): Promise<void> {
+  const ends = endsOf(parts, event);
+  const operator = ends && (await registeredOperator(parts, ends.operator));
+  const visitor = ends && (await knownVisitor(parts, ends.visitor));
+  if (!operator) throw new AppError('refused', 'its sender is not a registered operator');
+  if (!visitor) throw new AppError('refused', 'its receiver is not known');
+  // It was carried out after all, after it had been given up.
+  if (visitor.seen.hasCommand(commandIdOf(parts, ends, event.id, textOf(event.body)))) return;
+  await handleMessage(parts, event, { commandId });
+}
+
+/** The value, if it is a text. */
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+export async function giveUpMessage(
+  parts: MessageParts,
+  content: unknown,
+  event: WebhookEvent | undefined,
+): Promise<Letter | null> {
+  const { from, to, id, host } = (content ?? {}) as Record<string, unknown>; // unparsed JSON
+  const ends = endsOf(parts, { from: text(from), to: text(to), host: text(host) });
+  if (!ends || !(await mayBeRegistered(parts, ends.operator))) return null;
+  if (!(await mayBeKnown(parts, ends.visitor))) return null;
+  const { tenant, name: visitor } = ends.visitor;
+  const letter = (tell: () => Promise<void>): Letter => ({ tenant, visitor, tell });
+  if (event?.type !== 'message') {
+    const messageId = text(id).slice(0, MESSAGE_ID_MAX_CHARACTERS);
+    const commandId = commandIdOf(parts, ends, messageId, 'malformed');
+    const nothing: Written = { kind: 'message', body: '' };
+    return letter(() => refusal(parts, ends, messageId, commandId, nothing)(SET_ASIDE));
+  }
+  const settings = parts.tenants.get(tenant);
+  const body = textOf(event.body);
+  const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
+  const refuse = refusal(parts, ends, event.id, commandIdOf(parts, ends, event.id, body), written);
+  if (written.kind === 'message') return letter(() => refuse(SET_ASIDE));
+  // Nobody would want a command later, so it is no dead letter.
+  await refuse('the service could not carry it out now; try again').catch((error: unknown) => {
+    if (isStoreAway(error)) throw error;
+  });
+  return null;
+}
