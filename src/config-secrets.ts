@@ -19,7 +19,7 @@ export const WebhookSecrets = z.string().transform((text, context): readonly Web
     const [secret = '', host, ...more] = entry.trim().split('@');
     if (!SECRET.test(secret) || (host !== undefined && !HOST.test(host)) || more.length > 0) {
       context.addIssue(
-        'is one or more whsec_ and base64, 18 bytes or more, comma separated; each perhaps with @ and a host behind it',
+        'has to be whsec_ and the base64 of 18 bytes or more, or several of these, comma separated; each perhaps with @ and a host behind it',
       );
       return z.NEVER;
     }

@@ -2,8 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import { TenantId } from './actors/ids.ts';
 import { createTenantDirectory } from './actors/tenant/directory.ts';
 import { TenantSettings } from './actors/tenant/settings.ts';
+import { faultText, inOurWords, quotedText } from './config-faults.ts';
 import {
   secretsOfTenants,
   sharedSecrets,
@@ -20,9 +22,10 @@ export const DEFAULT_DEADLINE_GRACE_S = 30;
 const LONGEST_GRACE_S = 86_400;
 const ADMIN_TOKEN_MIN_LENGTH = 16;
 
+const LISTEN_FORM = 'has to be HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8090';
 const Listen = z
   .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'is HOST:PORT, e.g. 127.0.0.1:8090')
+  .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, LISTEN_FORM)
   .transform((text) => {
     const colon = text.lastIndexOf(':');
     return {
@@ -30,29 +33,34 @@ const Listen = z
       port: Number(text.slice(colon + 1)),
     };
   })
-  .refine(({ port }) => port <= 65_535, 'has a port above 65535');
+  .refine(({ port }) => port <= 65_535, LISTEN_FORM);
 
-const atLeast = (length: number) => z.string().min(length, `has at least ${length} characters`);
+const GRACE_FORM = `has to be a whole number from 0 to ${LONGEST_GRACE_S} (seconds)`;
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 function withoutCredentials(url: string): boolean {
   const { username, password } = new URL(url);
   return username === '' && password === '';
 }
 
-const Environment = z.object({
+/** The variables. What docs/configuration.md says of them is compared with this by a test. */
+export const Environment = z.object({
   LISTEN: Listen.prefault(DEFAULT_LISTEN),
   DATA_DIR: z.string().min(1).default(DEFAULT_DATA_DIR),
   EVENT_STORE: z
     .string()
-    .regex(/^(sqlite:.|esdb(\+discover)?:\/\/.)/, 'is sqlite:PATH, esdb://… or esdb+discover://…')
+    .regex(
+      /^(sqlite:.|esdb(\+discover)?:\/\/.)/,
+      'has to be sqlite:PATH, esdb://… or esdb+discover://…',
+    )
     .optional(),
-  ADMIN_TOKEN: atLeast(ADMIN_TOKEN_MIN_LENGTH).optional(),
+  ADMIN_TOKEN: z.string().min(ADMIN_TOKEN_MIN_LENGTH).optional(),
   SERVICE_SECRET: z
     .string()
     .transform((text) => text.split(',').map((each) => each.trim()))
     .refine(
       (secrets) => secrets.every((each) => each.length >= SECRET_MIN_CHARACTERS),
-      `has at least ${SECRET_MIN_CHARACTERS} characters, or is several such secrets, comma separated, the new one first`,
+      `has to have at least ${SECRET_MIN_CHARACTERS} characters. Several such secrets have a comma between them, and the new one is first`,
     )
     .refine((secrets) => new Set(secrets).size === secrets.length, 'has the same secret twice')
     .optional(),
@@ -60,7 +68,7 @@ const Environment = z.object({
     .url({
       protocol: /^https?$/,
       abort: true,
-      error: 'is an http(s) URL, e.g. http://127.0.0.1:5280/api',
+      error: 'has to be a URL with http:// or https://, such as http://127.0.0.1:5280/api',
     })
     // The URL appears in messages, and fetch refuses a URL with a password.
     .refine(
@@ -69,29 +77,33 @@ const Environment = z.object({
     ),
   EJABBERD_API_USER: z
     .string()
-    .regex(/^[^@\s]+@[^@\s]+$/, 'is a full JID, e.g. xmpp-chat-api@example.org'),
-  EJABBERD_API_PASSWORD: z.string().min(1, 'is empty'),
+    .regex(/^[^@\s]+@[^@\s]+$/, 'has to be a full JID, such as xmpp-chat-api@example.org'),
+  EJABBERD_API_PASSWORD: z.string().min(1),
   EJABBERD_XMPP: z
     .url({
       protocol: /^(xmpps?|wss?)$/,
       abort: true,
-      error: 'is xmpp://, xmpps://, ws:// or wss:// with a host and perhaps a port',
+      error:
+        'has to be xmpp://, xmpps://, ws:// or wss:// with a host and perhaps a port, such as xmpp://127.0.0.1:5222',
     })
-    .refine((text) => new URL(text).hostname !== '', 'has no host, as in xmpp://127.0.0.1:5222')
+    .refine(
+      (text) => new URL(text).hostname !== '',
+      'has to have a host, as in xmpp://127.0.0.1:5222',
+    )
     .refine(
       withoutCredentials,
       'has a user or password in it: visitors log in with accounts of their own',
     ),
-  EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool().default(false),
+  EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool({ error: 'has to be true or false' }).default(false),
   EJABBERD_WEBHOOK_SECRET: WebhookSecrets,
   TENANTS_FILE: z.string().min(1),
   DEADLINE_GRACE: z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(LONGEST_GRACE_S)
+    .number(GRACE_FORM)
+    .int(GRACE_FORM)
+    .min(0, GRACE_FORM)
+    .max(LONGEST_GRACE_S, GRACE_FORM)
     .default(DEFAULT_DEADLINE_GRACE_S),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });
 
 export interface Config {
@@ -149,6 +161,18 @@ function settingsOf(
   return Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
 }
 
+function environmentFaults(
+  { issues }: z.ZodError,
+  settings: Partial<Readonly<Record<string, string>>>,
+): string[] {
+  const faults = issues.map(({ path, message }) => {
+    const name = String(path[0]);
+    if (settings[name] === undefined) return `${name}: is not set`;
+    return `${name}: ${faultText(path, message, settings)}`;
+  });
+  return [...new Set(faults)];
+}
+
 /** Leaves out the text that V8 quotes from the file: it may be part of a key. */
 function readFault(error: unknown): string {
   if (!(error instanceof SyntaxError)) return `cannot be read: ${messageOf(error)}`;
@@ -163,15 +187,26 @@ function readTenants(path: string): { tenants: TenantSettings[]; faults: string[
   } catch (error) {
     return { tenants: [], faults: [`TENANTS_FILE: ${path} ${readFault(error)}`] };
   }
-  const parsed = z.array(TenantSettings).safeParse(json);
-  if (!parsed.success) return { tenants: [], faults: parsed.error.issues.map(tenantFault) };
-  return { tenants: parsed.data, faults: clashesOf(parsed.data) };
+  const parsed = z.array(TenantSettings).safeParse(json, { error: inOurWords });
+  if (parsed.success) return { tenants: parsed.data, faults: clashesOf(parsed.data) };
+  const faults = parsed.error.issues.map((issue) => tenantFault(issue, json));
+  return { tenants: [], faults: [...new Set(faults)] };
 }
 
-function tenantFault({ path, message }: z.core.$ZodIssue): string {
+function tenantFault({ path, message }: z.core.$ZodIssue, json: unknown): string {
   const [index, ...field] = path;
-  const where = index === undefined ? 'the list' : `tenant ${Number(index) + 1}`;
-  return `TENANTS_FILE: ${where}${field.length ? `, ${field.join('.')}` : ''}: ${message}`;
+  if (index === undefined) return 'TENANTS_FILE: has to hold the list of tenants, in [ ]';
+  const where = `TENANTS_FILE: tenant ${nameOfTenant(json, Number(index))}`;
+  const text = faultText(path, message, json);
+  return field.length > 0 ? `${where}, ${field.join('.')}: ${text}` : `${where}: ${text}`;
+}
+
+/** Its id, in quotes if it is no usable one. Without an id: which tenant of the file it is, from 1. */
+function nameOfTenant(json: unknown, index: number): string {
+  const { data } = z.array(z.unknown()).safeParse(json);
+  const { data: named } = z.looseObject({ id: z.string().min(1) }).safeParse(data?.[index]);
+  if (!named) return `number ${index + 1} in the file`;
+  return TenantId.safeParse(named.id).success ? named.id : quotedText(named.id);
 }
 
 /** What tenants must not share. */
@@ -221,13 +256,8 @@ export function readConfig(
   dir = process.cwd(),
 ): Config {
   const settings = settingsOf(environment, dir);
-  const parsed = Environment.safeParse(settings);
-  const faults = parsed.success
-    ? []
-    : parsed.error.issues.map(({ path, message }) => {
-        const name = String(path[0]);
-        return settings[name] === undefined ? `${name}: is not set` : `${name}: ${message}`;
-      });
+  const parsed = Environment.safeParse(settings, { error: inOurWords });
+  const faults = parsed.success ? [] : environmentFaults(parsed.error, settings);
   const file = settings.TENANTS_FILE ? readTenants(resolve(dir, settings.TENANTS_FILE)) : null;
   faults.push(...(file?.faults ?? []));
   const sharedLog = settings.EVENT_STORE?.startsWith('esdb') ?? false;
@@ -297,9 +327,8 @@ export function readStorage(
   environment: NodeJS.ProcessEnv = process.env,
   dir = process.cwd(),
 ): Storage {
-  const parsed = StorageEnvironment.safeParse(settingsOf(environment, dir));
+  const settings = settingsOf(environment, dir);
+  const parsed = StorageEnvironment.safeParse(settings, { error: inOurWords });
   if (parsed.success) return storageOf(parsed.data, dir);
-  throw wrongConfiguration(
-    parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`),
-  );
+  throw wrongConfiguration(environmentFaults(parsed.error, settings));
 }

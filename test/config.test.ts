@@ -1,7 +1,9 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
-import { readConfig, readStorage } from '../src/config.ts';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { TenantSettings } from '../src/actors/tenant/settings.ts';
+import { Environment, readConfig, readStorage } from '../src/config.ts';
 import { AppError } from '../src/errors.ts';
 import { temporaryFolder } from './support/folder.ts';
 
@@ -94,28 +96,107 @@ it('one error names all missing settings', () => {
   ]);
 });
 
-it('one error names all wrong settings, also of tenants, and quotes no value', () => {
-  const canary = 'cAnArY';
-  const wrong = {
-    LISTEN: `${canary}:99999`,
-    EVENT_STORE: `mysql:${canary}`,
-    ADMIN_TOKEN: canary,
-    SERVICE_SECRET: canary,
-    EJABBERD_API_URL: `ftp://${canary}`,
-    EJABBERD_API_USER: canary,
-    EJABBERD_XMPP: canary,
-    EJABBERD_XMPP_ALLOW_PLAINTEXT: canary,
-    EJABBERD_WEBHOOK_SECRET: `${WHSEC},${canary}`,
-    DEADLINE_GRACE: canary,
-    LOG_LEVEL: canary,
-  };
-  const tenants = tenantsFile([{ ...tenant, apiKey: canary, callbackSecret: canary }]);
-  const found = faults({ ...valid(wrong), TENANTS_FILE: tenants });
-  for (const name of Object.keys(wrong)) {
-    expect(found.filter((line) => line.startsWith(`${name}: `))).toHaveLength(1);
+const canary = 'cAnArY';
+/** Every setting of the environment with a wrong value. */
+const WRONG = {
+  LISTEN: `${canary}:99999`,
+  EVENT_STORE: `mysql:${canary}`,
+  ADMIN_TOKEN: canary,
+  SERVICE_SECRET: canary,
+  EJABBERD_API_URL: `ftp://${canary}`,
+  EJABBERD_API_USER: canary,
+  EJABBERD_XMPP: canary,
+  EJABBERD_XMPP_ALLOW_PLAINTEXT: canary,
+  EJABBERD_WEBHOOK_SECRET: `${WHSEC},${canary}`,
+  DEADLINE_GRACE: canary,
+  LOG_LEVEL: canary,
+};
+/** Values of these may stand in a log. */
+const QUOTABLE = [
+  'LISTEN',
+  'EJABBERD_API_USER',
+  'EJABBERD_XMPP_ALLOW_PLAINTEXT',
+  'DEADLINE_GRACE',
+  'LOG_LEVEL',
+];
+
+it('one error names all wrong settings, also of tenants, and quotes no secret', () => {
+  const secrets = { apiKey: canary, callbackSecret: canary, callbackUrl: canary };
+  const found = faults({ ...valid(WRONG), TENANTS_FILE: tenantsFile([{ ...tenant, ...secrets }]) });
+  for (const name of Object.keys(WRONG)) {
+    const lines = found.filter((line) => line.startsWith(`${name}: `));
+    expect(lines).toHaveLength(1);
+    expect(lines[0]?.includes(canary), name).toBe(QUOTABLE.includes(name));
   }
-  expect(found.filter((line) => line.startsWith('TENANTS_FILE: tenant 1, '))).toHaveLength(2);
-  expect(found.join('\n')).not.toContain(canary);
+  const ofTenants = found.filter((line) => line.startsWith('TENANTS_FILE: tenant acme, '));
+  expect(ofTenants).toHaveLength(3);
+  expect(ofTenants.join()).not.toContain(canary);
+});
+
+it.each<[string, object, string]>([
+  [
+    'hardTimeout',
+    { hardTimeout: '300' },
+    'from 1 to 31536000 (seconds), without quotes; it is "300"',
+  ],
+  ['ownerGrace', { ownerGrace: -1 }, 'from 0 to 31536000 (seconds), without quotes; it is -1'],
+  [
+    'offerTimeout',
+    { offerTimeout: 1.5 },
+    'from 1 to 31536000 (seconds), without quotes; it is 1.5',
+  ],
+  ['host', { host: 'XMPP.test' }, 'has to be a domain name in lower case; it is "XMPP.test"'],
+  ['host', { host: undefined }, 'is required'],
+  ['host', { host: 7 }, 'has to be a text in quotes; it is 7'],
+  ['apiKey', { apiKey: 1234567 }, 'has to be a text in quotes'],
+  ['apiKey', { apiKey: 'short' }, 'has to have at least 16 characters'],
+  ['lhcCommands', { lhcCommands: 'note' }, 'has to be a list in [ ]; it is "note"'],
+  ['routing', { routing: ['x'] }, 'has to be an object in { }'],
+  [
+    'routing.policy',
+    { routing: { policy: 'fair' } },
+    'has to be one of least-loaded, round-robin, random, broadcast; it is "fair"',
+  ],
+  [
+    'routing.capacity',
+    { routing: { capacity: 0 } },
+    'from 1 to 1000 (chats), without quotes; it is 0',
+  ],
+])('a wrong %s of a tenant: %j', (field, settings, fault) => {
+  const found = faults({ ...valid(), TENANTS_FILE: tenantsFile([{ ...tenant, ...settings }]) });
+  expect(found).toHaveLength(1);
+  expect(found[0]).toMatch(new RegExp(`^TENANTS_FILE: tenant acme, ${field}: `));
+  expect(found[0]?.endsWith(fault), found[0]).toBe(true);
+});
+
+it('a tenant without an id is named by its place in the file', () => {
+  const file = tenantsFile([{ ...tenant, id: 'Acme' }, { ...tenant, id: undefined }, 'cAnArY']);
+  expect(faults({ ...valid(), TENANTS_FILE: file })).toEqual([
+    expect.stringMatching(/^TENANTS_FILE: tenant "Acme", id: .*; it is "Acme"$/),
+    'TENANTS_FILE: tenant number 2 in the file, id: is required',
+    'TENANTS_FILE: tenant number 3 in the file: has to be an object in { }',
+  ]);
+});
+
+it('no message has words of the schema library', () => {
+  const shapes = [null, 7, 'x', true, [], ['x'], {}, { x: 1 }, ''];
+  const names = Object.keys(TenantSettings.shape);
+  const texts = names.flatMap((name) =>
+    shapes.flatMap((value) =>
+      faults({ ...valid(), TENANTS_FILE: tenantsFile([{ ...tenant, [name]: value }]) }),
+    ),
+  );
+  const inside = [
+    { routing: { departments: { '': {}, sales: { policy: 1, capacity: 'x', color: 2 } } } },
+    { lhcCommands: Array.from({ length: 101 }, () => 'a') },
+    { host: 'h'.repeat(300), apiKey: 'k'.repeat(300), callbackUrl: 'ftp://x' },
+  ].flatMap((more) => faults({ ...valid(), TENANTS_FILE: tenantsFile([{ ...tenant, ...more }]) }));
+  expect(texts.length).toBeGreaterThan(100);
+  for (const text of [...texts, ...inside, ...faults(valid(WRONG))]) {
+    expect(text).not.toMatch(
+      /\b(invalid|expected|received|unrecognized|too (small|big))\b|\bNaN\b/i,
+    );
+  }
 });
 
 it.each([
@@ -178,7 +259,7 @@ it('backup and restore need only the settings of storage', () => {
     readStorage({ DATA_DIR: '/srv/x', EVENT_STORE: 'sqlite:/log.db', SERVICE_SECRET: secret }, dir),
   ).toEqual({ dataDir: '/srv/x', eventStore: 'sqlite:/log.db', serviceSecrets: [secret] });
   expect(() => readStorage({ EVENT_STORE: 'mysql:x', SERVICE_SECRET: 'short' }, dir)).toThrow(
-    /EVENT_STORE: is sqlite:PATH.*\n.*SERVICE_SECRET: has at least 32/,
+    /EVENT_STORE: has to be sqlite:PATH.*\n.*SERVICE_SECRET: has to have at least 32/,
   );
 });
 
@@ -265,4 +346,59 @@ it.each([
   const found = faults({ ...valid(), [name]: value });
   expect(found).toEqual([expect.stringMatching(fault)]);
   expect(found.join()).not.toContain('cAnArY');
+});
+
+/** What JSON Schema says of a number or a text. */
+interface Bounds {
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, Bounds>>;
+}
+
+const boundsOf = (schema: z.ZodObject): Readonly<Record<string, Bounds>> =>
+  // The types of the library leave open what a property is.
+  z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }).properties as Readonly<
+    Record<string, Bounds>
+  >;
+
+describe('docs/configuration.md', () => {
+  const text = readFileSync(join(import.meta.dirname, '../docs/configuration.md'), 'utf8');
+  /** The rows of the table that has this column, by the name of the setting. */
+  const tableOf = (column: string) => {
+    const table = text.slice(text.indexOf(`| ${column} | meaning |`)).split('\n\n')[0] ?? '';
+    const rows = table.trim().split('\n').slice(2);
+    return new Map(
+      rows.map((row) => {
+        const [name = '', , allowed = '', fallback = ''] = row.slice(2, -2).split(' | ');
+        return [name.replaceAll('`', ''), { allowed, fallback: fallback.replaceAll('`', '') }];
+      }),
+    );
+  };
+  const { routing, ...tenantBounds } = boundsOf(TenantSettings);
+  const ofRouting = Object.entries(routing?.properties ?? {});
+  const tenants = {
+    ...tenantBounds,
+    ...Object.fromEntries(ofRouting.map(([name, bounds]) => [`routing.${name}`, bounds])),
+  };
+
+  it.each([
+    ['variable', boundsOf(Environment)],
+    ['setting', tenants],
+  ])('names every %s, with its bounds and default', (column, settings) => {
+    const rows = tableOf(column);
+    expect([...rows.keys()].toSorted()).toEqual(Object.keys(settings).toSorted());
+    for (const [name, bounds] of Object.entries(settings)) {
+      const { allowed = '', fallback } = rows.get(name) ?? {};
+      const { minimum, maximum, minLength, maxLength = Number.POSITIVE_INFINITY } = bounds;
+      if (minimum !== undefined) expect(allowed, name).toMatch(`${minimum} to ${maximum} `);
+      if (minLength !== undefined && minLength > 1) expect(allowed, name).toContain(minLength);
+      if (Number.isFinite(maxLength)) expect(allowed, name).toContain(maxLength);
+      if (typeof bounds.default === 'number' || typeof bounds.default === 'string') {
+        expect(fallback, name).toBe(String(bounds.default));
+      }
+    }
+  });
 });

@@ -262,7 +262,9 @@ describe('what is there is in the documents', () => {
       /const Environment = z\.object\(\{\n([\s\S]*?)\n\}\);/.exec(sources) ?? [];
     const known = [...schema.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name]) => name);
     expect(known.length).toBeGreaterThan(10);
-    expect(column(configuration, 'variable | meaning | default').sort()).toEqual(known.sort());
+    expect(column(configuration, 'variable | meaning | allowed | default').sort()).toEqual(
+      known.sort(),
+    );
   });
 
   it('every setting of a tenant', () => {
@@ -270,7 +272,7 @@ describe('what is there is in the documents', () => {
       /export const TenantSettings = z\.strictObject\(\{\n([\s\S]*?)\n\}\);/.exec(sources) ?? [];
     const known = [...schema.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name);
     expect(known.length).toBeGreaterThan(10);
-    const told = column(configuration, 'setting | meaning | default');
+    const told = column(configuration, 'setting | meaning | allowed | default');
     expect([...new Set(told.map((name) => name.split('.')[0]))].sort()).toEqual(known.sort());
   });
 

@@ -20,7 +20,7 @@ export function logPath(eventStore: string, deed: 'back it up' | 'restore it'): 
   if (path !== null) return path;
   throw new AppError(
     'refused',
-    `EVENT_STORE is an EventStoreDB: ${deed} with the server's own means (docs/operations.md, EventStoreDB). Nothing in DATA_DIR needs a backup. Keep SERVICE_SECRET in another place than the log: without it nothing personal can be read`,
+    `EVENT_STORE is an EventStoreDB: ${deed} with the server's own means (docs/eventstoredb.md, Backups). Nothing in DATA_DIR needs a backup. Keep SERVICE_SECRET in another place than the log: without it nothing personal can be read`,
   );
 }
 

@@ -37,9 +37,9 @@ it('names every wrong setting but no secret, and exits with 1', async () => {
   }
   expect(output).toMatch(/^ +EJABBERD_API_PASSWORD: is not set$/m);
   expect(output).toMatch(/^ +DEADLINE_GRACE: /m);
-  expect(output).toMatch(/TENANTS_FILE: tenant 1, apiKey: /);
-  expect(output).toMatch(/TENANTS_FILE: tenant 1, hardTimeout: /);
-  expect(output).toMatch(/TENANTS_FILE: tenant 2, id: /);
+  expect(output).toMatch(/TENANTS_FILE: tenant acme, apiKey: /);
+  expect(output).toMatch(/TENANTS_FILE: tenant acme, hardTimeout: /);
+  expect(output).toMatch(/TENANTS_FILE: tenant "chat", id: /);
   expect(output).not.toMatch(/tiny-secret|wrong secret|short|\n {4}at /);
 });
 

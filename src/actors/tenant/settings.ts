@@ -7,16 +7,24 @@ import type { VisitorDelays } from '../visitor/facts.ts';
 /** No duration is longer than a year. */
 const MAX_SECONDS = 31_536_000;
 
+/** @param unit what is counted, for the message about a wrong value */
+function count(unit: string, least: number, most: number) {
+  const error = `has to be a whole number from ${least} to ${most} (${unit}), without quotes`;
+  return z.number(error).int(error).min(least, error).max(most, error);
+}
+
 const seconds = (least: number, fallback: number) =>
-  z.number().int().min(least).max(MAX_SECONDS).default(fallback);
+  count('seconds', least, MAX_SECONDS).default(fallback);
 
 /** Enough for a person. A program that writes as an operator may need more. */
 export const DEFAULT_OPERATOR_MESSAGES_PER_SECOND = 5;
 
-const policy = z.enum(POLICIES);
+const policy = z.enum(POLICIES, `has to be one of ${POLICIES.join(', ')}`);
 /** The capacity of an operator, at most; also of one operator in one department. */
 const MAX_CAPACITY = 1_000;
-const capacity = z.number().int().min(1).max(MAX_CAPACITY);
+const capacity = count('chats', 1, MAX_CAPACITY);
+
+const DEPARTMENT_NAME = 'has a department whose name is empty or longer than 128 characters';
 
 const Routing = z.strictObject({
   policy: policy.default('least-loaded'),
@@ -25,7 +33,7 @@ const Routing = z.strictObject({
   /** By department. `capacity` limits the chats of that department that one operator may have. */
   departments: z
     .record(
-      z.string().min(1).max(128),
+      z.string().min(1, DEPARTMENT_NAME).max(128, DEPARTMENT_NAME),
       z.strictObject({ policy: policy.optional(), capacity: capacity.optional() }),
     )
     .default({}),
@@ -37,16 +45,15 @@ export const TenantSettings = z.strictObject({
   host: z
     .string()
     .max(253)
-    .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'a host is a lower-case domain name'),
+    .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'has to be a domain name in lower case'),
   instance: Instance.optional(),
-  apiKey: z.string().min(16, 'an API key has at least 16 characters').max(256),
-  callbackUrl: z.url({ protocol: /^https?$/ }).optional(),
+  apiKey: z.string().min(16).max(256),
+  callbackUrl: z
+    .url({ protocol: /^https?$/, error: 'has to be a URL with https:// or http://' })
+    .optional(),
   callbackSecret: z
     .string()
-    .regex(
-      /^whsec_[A-Za-z0-9+/=]{24,}$/,
-      'a callback secret is whsec_ and base64, 18 bytes or more',
-    )
+    .regex(/^whsec_[A-Za-z0-9+/=]{24,}$/, 'has to be whsec_ and the base64 of 18 bytes or more')
     .optional(),
   hardTimeout: seconds(1, 300),
   cleanupAfter: seconds(1, 86_400),
@@ -56,20 +63,24 @@ export const TenantSettings = z.strictObject({
   chatIdle: seconds(1, 86_400),
   retention: seconds(60, 15_552_000),
   /** Bounds of what one tenant may take of the service; all are generous (docs/configuration.md). */
-  maxOnlineVisitors: z.number().int().min(1).max(1_000_000).default(50_000),
-  newVisitorsPerMinute: z.number().int().min(1).max(1_000_000).default(6_000),
-  requestsPerSecond: z.number().int().min(1).max(100_000).default(1_000),
-  operatorMessagesPerSecond: z
-    .number()
-    .int()
-    .min(1)
-    .max(10_000)
-    .default(DEFAULT_OPERATOR_MESSAGES_PER_SECOND),
-  maxVisibleVisitors: z.number().int().min(1).max(5000).default(1000),
+  maxOnlineVisitors: count('visitors', 1, 1_000_000).default(50_000),
+  newVisitorsPerMinute: count('visitors a minute', 1, 1_000_000).default(6_000),
+  requestsPerSecond: count('requests a second', 1, 100_000).default(1_000),
+  operatorMessagesPerSecond: count('messages a second', 1, 10_000).default(
+    DEFAULT_OPERATOR_MESSAGES_PER_SECOND,
+  ),
+  maxVisibleVisitors: count('visitors', 1, 5000).default(1000),
   routing: Routing.prefault({}),
   /** Commands that LHC carries out, without the `!`. Default: the commands of its back office. */
   lhcCommands: z
-    .array(z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/))
+    .array(
+      z
+        .string()
+        .regex(
+          /^[a-z][a-z0-9_-]{0,31}$/,
+          'has to be a command without its !: a-z, 0-9, _ and -, begins with a letter, at most 32',
+        ),
+    )
     .max(100)
     .optional(),
 });
