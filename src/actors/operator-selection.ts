@@ -65,7 +65,7 @@ export interface Pick {
   readonly operators: readonly [Username, ...Username[]];
   readonly reason: PickReason;
   readonly considered: Considered;
-  /** True if all of these operators have missed or declined the chat before, and nobody else is free. */
+  /** True if all of these operators have missed or declined the chat before, and nobody else can be asked. */
   readonly again: boolean;
 }
 
@@ -83,6 +83,10 @@ const serves = (candidate: Candidate, department: string | null): boolean =>
 /** True if the operator could accept one more broadcast offer and all their open ones without exceeding their capacity. */
 export const hasRoom = ({ load, openOffers, capacity }: Candidate): boolean =>
   load + openOffers < capacity;
+
+/** The bound of open offers is for the policy alone. An operator with a claim to the chat is asked beyond it. */
+const mayBeAsked = (candidate: Candidate, { policy }: Rule): boolean =>
+  policy !== 'broadcast' || hasRoom(candidate);
 
 const byName = (a: Candidate, b: Candidate): number => (a.username < b.username ? -1 : 1);
 
@@ -141,7 +145,7 @@ interface Free {
   readonly able: readonly Candidate[];
   /** Those of them who have not passed it. */
   readonly fresh: readonly Candidate[];
-  /** Those of them who serve its department as well. */
+  /** Those of them who serve its department as well, and have room if the policy is `broadcast`. */
   readonly free: readonly Candidate[];
 }
 
@@ -149,8 +153,9 @@ interface Free {
 function whoIsFree(
   candidates: readonly Candidate[],
   { department, passedBy, offeredTo }: ChatCriteria,
-  { departmentCapacity }: Rule,
+  rule: Rule,
 ): Free {
+  const { departmentCapacity } = rule;
   const able: Candidate[] = [];
   const fresh: Candidate[] = [];
   const free: Candidate[] = [];
@@ -168,7 +173,7 @@ function whoIsFree(
     able.push(each);
     if (passedBy.includes(each.username)) continue;
     fresh.push(each);
-    if (serves(each, department)) free.push(each);
+    if (serves(each, department) && mayBeAsked(each, rule)) free.push(each);
   }
   return { able, fresh, free };
 }
@@ -176,8 +181,8 @@ function whoIsFree(
 /**
  * Chooses whom to ask. First come operators with a history, whatever their departments: the one who transferred the chat,
  * the one who invited the visitor, the one who answered last. Otherwise the policy chooses among the operators of the
- * department. An operator must be available and have a free place. Operators who missed or declined the chat are chosen
- * only if nobody else is free.
+ * department. An operator must be available and have a free place, and for a broadcast room for one more offer. Operators
+ * who missed or declined the chat are chosen only if nobody else can be.
  * @returns null if nobody is free
  */
 export function selectOperators(
@@ -218,8 +223,9 @@ export function selectOperators(
     };
   }
   const again = free.length === 0;
-  const rest = again ? able.filter((each) => serves(each, department)) : free;
-  const asked = rule.policy === 'broadcast' ? rest.filter(hasRoom) : rest;
+  const asked = again
+    ? able.filter((each) => serves(each, department) && mayBeAsked(each, rule))
+    : free;
   const most = rule.policy === 'broadcast' ? BROADCAST_MAX_OPERATORS - offeredTo.length : 1;
   const order = ordered(asked, rule, Math.max(most, CONSIDERED_MAX_OPERATORS));
   const [first, ...others] = order.slice(0, Math.max(0, most)).map(({ username }) => username);

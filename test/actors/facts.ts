@@ -255,10 +255,10 @@ export const cleanedUp = (lastSeen = 0): VisitorFact => ({
 /** The terms of all chats here. */
 const TERMS = { department: 'sales', ownerGrace: OWNER_GRACE };
 
-export const register = (capacity = 2): OperatorCommand => ({
+export const register = (capacity = 2, departments = ['sales']): OperatorCommand => ({
   type: 'Register',
   lhcUserId: 7,
-  departments: ['sales'],
+  departments,
   capacity,
   name: 'Ada',
   nameChanged: false,

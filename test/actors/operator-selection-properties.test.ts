@@ -77,8 +77,7 @@ describe('for all candidates', () => {
         const pick = selectOperators(all, wanted, how);
         if (!pick) {
           // Nobody could have been asked; in an open broadcast, nobody who had not passed.
-          const left = free.filter(fresh);
-          const askable = left.length > 0 || wanted.offeredTo.length > 0 ? left : free;
+          const askable = wanted.offeredTo.length > 0 ? free.filter(fresh) : free;
           expect(askable.filter(hasRoom)).toEqual([]);
           return;
         }
@@ -92,8 +91,8 @@ describe('for all candidates', () => {
           else expect(serves(each) && hasRoom(each)).toBe(true);
           expect(fresh(each)).toBe(!again);
         }
-        // Operators who passed are asked only if nobody else is free.
-        if (again) expect(free.filter(fresh)).toEqual([]);
+        // Operators who passed are asked only if nobody else can be.
+        if (again) expect(free.filter(fresh).filter(hasRoom)).toEqual([]);
         if (!belongs) expect(reason).toBe(how.policy);
         if (belongs || how.policy !== 'broadcast') expect(operators).toHaveLength(1);
         expect(considered.first.length).toBeLessThanOrEqual(Math.min(20, considered.free));

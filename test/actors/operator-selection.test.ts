@@ -203,8 +203,11 @@ describe('the policies', () => {
     given(op('ada', { load: 3, openOffers: 1 }), busy)
       .when({}, rule)
       .asks('ada');
-    // An operator who missed the offer is not asked again just because others have no room now.
-    given(op('ada'), busy)
+    // Nobody else can be asked, so an operator who missed the offer is asked again.
+    const missed = given(op('ada'), busy).when({ passedBy: [username('ada')] }, rule);
+    missed.asks('ada');
+    missed.again(true);
+    given(op('ada', { load: 3, openOffers: 2 }), busy)
       .when({ passedBy: [username('ada')] }, rule)
       .asks();
     // Operators with a history get the chat. Other policies ignore open offers.

@@ -4,23 +4,26 @@ import { refuse } from '../machine/decider.ts';
 import type { Considered, PickReason } from '../operator-selection.ts';
 import type { Chat, CloseParty, UnassignReason, VisitorContext, VisitorFact } from './facts.ts';
 
+/**
+ * A pick of routing.
+ * @property search the `searchRevision` of the chat when the pick was made. A pick for an earlier search is refused: since
+ * then the chat moved to another department, or an operator passed it. Absent: for whatever search there is
+ */
+interface RoutingPick {
+  chatId: string;
+  search?: number;
+  reason: PickReason;
+  considered?: Considered;
+}
+
 export type PlacementCommand =
-  | {
+  | (RoutingPick & {
       type: 'AssignChat';
-      chatId: string;
       operator: Username;
       reservation: string | null;
-      reason: PickReason;
-      considered?: Considered;
-    }
+    })
   /** Offers the chat to several operators. The first to answer gets it. Open offers stay. */
-  | {
-      type: 'OfferChat';
-      chatId: string;
-      operators: readonly Username[];
-      reason: PickReason;
-      considered?: Considered;
-    }
+  | (RoutingPick & { type: 'OfferChat'; operators: readonly Username[] })
   /** From routing. No effect if the operator no longer has the chat, or if the reason is `offline` and they have answered. */
   | { type: 'UnassignChat'; chatId: string; operator: Username; reason: UnassignReason }
   /** `!take`: the operator takes the open chat, if no other operator has answered it. */
@@ -120,9 +123,16 @@ function assign(context: VisitorContext, command: CommandOf<'AssignChat'>): Visi
   const chat = openChat(context, chatId);
   if (chat.operator === operator && chat.reservation === reservation) return [];
   if (chat.operator !== null) return refuseForeign(chat);
-  const { type: _type, ...data } = command;
+  refuseOldPick(chat, command);
+  const { type: _type, search: _search, ...data } = command;
   return [{ type: 'ChatAssigned', data: { ...data, ...withdrawalsBut(chat, operator) } }];
 }
+
+const refuseOldPick = ({ searchRevision }: Chat, { search }: RoutingPick): void => {
+  if (search !== undefined && search !== searchRevision) {
+    refuse('another search for an operator has begun since this pick');
+  }
+};
 
 const refuseRevoked = ({ revokedReservations }: VisitorContext, reservation: string): void => {
   if (revokedReservations.includes(reservation)) {
@@ -131,9 +141,10 @@ const refuseRevoked = ({ revokedReservations }: VisitorContext, reservation: str
 };
 
 function offer(context: VisitorContext, command: CommandOf<'OfferChat'>): VisitorFact[] {
-  const { type: _type, ...data } = command;
+  const { type: _type, search: _search, ...data } = command;
   const chat = openChat(context, command.chatId);
   if (chat.operator !== null) return refuseForeign(chat);
+  refuseOldPick(chat, command);
   const operators = command.operators.filter((each) => !chat.offeredTo.includes(each));
   return operators.length > 0 ? [{ type: 'ChatOffered', data: { ...data, operators } }] : [];
 }

@@ -109,7 +109,7 @@ function isPausing({ tenant, now }: Pass, { misses, freeSince }: WaitingChat): b
 /** True if nobody can be asked about this chat now. Most chats of a long queue end here, without a visitor loaded. */
 function mustWait(pass: Pass, chat: WaitingChat): boolean {
   const prospect = pass.pool.prospect(chat, policyOf(pass.tenant, chat.department));
-  if (prospect !== 'none') return prospect === 'full';
+  if (prospect !== 'again') return prospect === 'none';
   return chat.offeredTo.length > 0 || isPausing(pass, chat);
 }
 
@@ -146,10 +146,10 @@ async function currentChat(
 
 async function offer(
   { actors, tenant }: Pass,
-  { visitor, chatId }: WaitingChat,
+  { visitor, chatId, search }: WaitingChat,
   { operators, reason, considered }: Choice,
 ): Promise<void> {
-  const command = { type: 'OfferChat', chatId, operators, reason, considered } as const;
+  const command = { type: 'OfferChat', chatId, search, operators, reason, considered } as const;
   await tryCommand(actors.visitor(tenant.id, visitor).send(command));
 }
 
@@ -172,17 +172,17 @@ async function reserve(
 /** Assigns a chat whose place is reserved, and confirms the assignment on the operator's stream. */
 async function assign(
   { actors, tenant }: Pass,
-  { visitor, chatId, department }: WaitingChat,
+  { visitor, chatId, search, department }: WaitingChat,
   { reason, considered }: Choice,
   operator: Username,
   reservation: string,
 ): Promise<void> {
-  const choice = { operator, reservation, reason, considered };
+  const choice = { search, operator, reservation, reason, considered };
   try {
     await actors.visitor(tenant.id, visitor).send({ type: 'AssignChat', chatId, ...choice });
   } catch (error) {
     if (!isRejected(error)) throw error;
-    // The chat was closed, or another operator answered it first.
+    // The chat was closed or moved to another department, or another operator answered it first.
     const why = messageOf(error);
     const release = { type: 'ReleaseChat', reservation, visitor, chatId, reason: why } as const;
     await actors.operator(tenant.id, operator).send(release);

@@ -19,11 +19,8 @@ import type { FreePlaces } from './table-queries.ts';
 type ChatTarget = Pick<ChatCriteria, 'department' | 'invitedBy' | 'lastOperator' | 'transferredBy'>;
 type ChatHistory = ChatTarget & Pick<ChatCriteria, 'offeredTo' | 'passedBy'>;
 
-/**
- * Who can be asked about a chat. `fresh`: somebody who was not asked before. `full`: somebody who was not asked before,
- * but who has as many broadcast offers as free places. `none`: nobody who was not asked before.
- */
-type Prospect = 'fresh' | 'full' | 'none';
+/** Who can be asked about a chat. `fresh`: somebody who has not passed it. `again`: only operators who have. `none`: nobody. */
+type Prospect = 'fresh' | 'again' | 'none';
 
 export interface Pool {
   /** Operators who have a free place and may serve this chat: those of its department, and those with a claim to it. */
@@ -159,11 +156,10 @@ function prospectOf(operators: Operators, chat: ChatHistory, policy: Policy): Pr
   let prospect: Prospect = 'none';
   for (const candidate of candidatesFor(operators, chat)) {
     const { username } = candidate;
-    if (offeredTo.includes(username) || passedBy.includes(username)) continue;
-    if (policy !== 'broadcast' || hasRoom(candidate) || claimants.includes(username)) {
-      return 'fresh';
-    }
-    prospect = 'full';
+    if (offeredTo.includes(username)) continue;
+    const mayBeAsked = policy !== 'broadcast' || hasRoom(candidate);
+    if (passedBy.includes(username)) prospect = mayBeAsked ? 'again' : prospect;
+    else if (mayBeAsked || claimants.includes(username)) return 'fresh';
   }
   return prospect;
 }

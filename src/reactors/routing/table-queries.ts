@@ -19,6 +19,8 @@ export interface RoutableChat extends ChatCriteria {
   readonly freeSince: number;
   /** When the chat was started, ms since 1970. */
   readonly since: number;
+  /** The search for an operator that a pick is for, by its first revision. */
+  readonly search: number;
 }
 
 /** A chat without an operator. */
@@ -160,6 +162,7 @@ export const routableChat = (visitor: VisitorKey, chat: Chat): RoutableChat => (
   misses: chat.misses,
   freeSince: chat.freeSince,
   since: chat.startedAt,
+  search: chat.searchRevision,
 });
 
 // Written as JSON by table-fold.ts.

@@ -37,6 +37,28 @@ const broadcast = [...waiting, chatOffered('op1', 'op2', 'op3')];
 const visitor = (facts: readonly Fact[], at = 0) => scenario(visitorDecider).given(facts, at);
 const chatOf = (given: ReturnType<typeof visitor>) => visitorState(given.state().core).context.chat;
 
+describe('a pick for an earlier search for an operator', () => {
+  const moved = [...waiting, chatTransferred(null, '#support')];
+  const search = (facts: readonly Fact[]) => chatOf(visitor(facts))?.searchRevision ?? -1;
+  const picks = (of: readonly Fact[]) =>
+    [assignChat(), offerChat('op1')].map((pick) => ({ ...pick, search: search(of) }));
+
+  it('is refused', () => {
+    for (const pick of picks(waiting))
+      visitor(moved)
+        .when(pick)
+        .refused(/another search/);
+  });
+  it('is not an earlier one while the search goes on', () => {
+    const [assignment, offer] = picks(moved);
+    if (assignment) visitor(moved).when(assignment).then([chatAssigned()]);
+    if (offer)
+      visitor([...moved, visitorMessage()])
+        .when(offer)
+        .then([chatOffered('op1')]);
+  });
+});
+
 describe('an offer', () => {
   it('is missed without an answer in time, whatever the visitor writes meanwhile', () => {
     const offered = visitor(asked).given([visitorMessage()], 50 * SECOND);

@@ -113,12 +113,13 @@ export async function pendingWork(scene: Scene, settings: RoutingSettings): Prom
     );
     const known = chat.departmentTransfer ? [] : [chat.invitedBy, chat.lastOperator];
     const belongsTo = [chat.transferredBy, ...known];
+    const belongs = (name: Username) =>
+      belongsTo.includes(name) && chat.offeredTo.length === 0 && !chat.passedBy.includes(name);
     const serves = ([name, { context }]: (typeof able)[number]) =>
       chat.department === null ||
       context.departments.length === 0 ||
       context.departments.includes(chat.department) ||
-      (belongsTo.includes(name) && chat.offeredTo.length === 0 && !chat.passedBy.includes(name));
-    const belongs = (name: Username) => belongsTo.includes(name) && chat.offeredTo.length === 0;
+      belongs(name);
     const isBroadcast = policyOf(settings, chat.department) === 'broadcast';
     const free = able
       .filter(serves)

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { load as loadOf } from '../../../src/actors/operator/decisions.ts';
 import { AppError } from '../../../src/errors.ts';
-import { WITHDRAW_AFTER_MS } from '../../../src/reactors/routing/pass.ts';
+import { OFFER_PAUSES_MAX, WITHDRAW_AFTER_MS } from '../../../src/reactors/routing/pass.ts';
 import { createRouting } from '../../../src/reactors/routing/routing.ts';
 import { ROUTING_TABLE } from '../../../src/reactors/routing/table-queries.ts';
 import { createActors } from '../../../src/runtime/host/actors.ts';
@@ -541,6 +541,66 @@ describe('a pass', () => {
     await rig.toVisitor('0', closeChat('c0'));
     await are('2', '3');
   });
+
+  // Seed 619964339 of the model test.
+  it('asks an operator who missed a broadcast again, if all others have as many offers as places', async () => {
+    const rig = await openRig({ settings: { routing: { policy: 'broadcast' } } });
+    const { routing } = await routingOf(rig, rig.host, { sweepEveryMs: 20 });
+    routing.start();
+    const asked = async (key: string) => (await chatOf(rig, key))?.offeredTo ?? [];
+    const isAsked = (key: string, ...names: string[]) =>
+      waitFor(async () => isDeepStrictEqual(await asked(key), names), {
+        what: () => `an offer of ${key} to ${names}`,
+      });
+    await available(rig, 'bob', 1);
+    await rig.toVisitor('1', startChat('c1'));
+    await isAsked('1', 'bob');
+    await available(rig, 'dot', 2);
+    await isAsked('1', 'bob', 'dot');
+    await rig.toVisitor('2', startChat('c2'));
+    await isAsked('2', 'dot');
+    await rig.toVisitor('2', declineChat('dot'));
+    await isAsked('2');
+    rig.clock.passes(OFFER_PAUSES_MAX * DELAYS.offerTimeout);
+    await isAsked('2', 'dot');
+  });
+
+  // Seed 198786938 of the model test.
+  it.each(['round-robin', 'broadcast'] as const)(
+    'asks by the policy of the department that a chat moves to during the pick, not by %s',
+    async (policy) => {
+      const other = policy === 'broadcast' ? 'round-robin' : 'broadcast';
+      const departments = { sales: { policy }, support: { policy: other } };
+      const rig = await openRig({ settings: { routing: { departments } } });
+      await available(rig, 'ann');
+      await rig.toOperator('ann', register(2, []));
+      await rig.toVisitor('1', startChat('c1'));
+      let moves = 0;
+      const disturbed: ActorHost = {
+        ...rig.host,
+        dispatch: async (actor, command, origin) => {
+          const isPlacement = command.type === 'AssignChat' || command.type === 'OfferChat';
+          if (isPlacement && moves++ === 0) {
+            const move = { chatId: 'c1', from: null, operator: null, reservation: null };
+            await rig.toVisitor('1', { type: 'TransferChat', ...move, department: 'support' });
+          }
+          return rig.host.dispatch(actor, command, origin);
+        },
+      };
+      const { routing } = await routingOf(rig, disturbed);
+      routing.start();
+      const placements = async () =>
+        (await rig.facts('visitor-acme.1')).filter(({ type }) =>
+          /ChatAssigned|ChatOffered/.test(type),
+        );
+      await waitFor(async () => (await placements()).length > 0);
+      expect((await placements()).map(({ data }) => data.reason)).toEqual([other]);
+      // The place that was reserved for the first pick is free again.
+      await waitFor(
+        async () => !Object.values(await chatsOf(rig, 'ann')).some(({ open }) => !open),
+      );
+    },
+  );
 
   it('gives one free place after the other to the oldest chat', async () => {
     const rig = await openRig();
