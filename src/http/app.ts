@@ -15,6 +15,7 @@ import { type Answer, respond } from './frame/answer.ts';
 import { createAuth } from './frame/auth.ts';
 import { type Api, requestIdOf } from './frame/endpoint.ts';
 import { limited } from './frame/limits.ts';
+import { createOverBounds } from './frame/over-bounds.ts';
 import { type Problem, problem, problemOf } from './frame/problem.ts';
 import { addHealthEndpoints } from './health.ts';
 import { createMetrics } from './metrics.ts';
@@ -46,12 +47,11 @@ const SECURITY_SCHEMES = {
 export function createApp(deps: HttpDeps): OpenAPIHono {
   const app = new OpenAPIHono();
   const receipts = createWebhookReceipts((host) => deps.tenants.ofHost(host).length > 0, deps.now);
-  const metrics = createMetrics(deps, receipts.view, () =>
-    deps.tenants.all().map(({ host }) => host),
-  );
-  const api: Api = { app, deps, metrics };
+  const overBounds = createOverBounds(deps.logger);
+  const metrics = createMetrics(deps, receipts.view, overBounds);
+  const api: Api = { app, deps, metrics, overBounds };
   const auth = createAuth(deps.tenants, deps.adminToken);
-  const tenant = limited(auth.tenant);
+  const tenant = limited(auth.tenant, overBounds);
 
   for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {
     app.openAPIRegistry.registerComponent('securitySchemes', name, scheme);
@@ -73,7 +73,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   const { clockJump, advisories } = deps;
   const clock = clockJump && { clock: clockCheck(receipts.view, clockJump, deps.now) };
   const health = { ...deps, advisories: { ...advisories, ...clock, webhooks: receipts.check } };
-  addHealthEndpoints(api, health, metrics, auth.isAdmin);
+  addHealthEndpoints(api, health, metrics, auth);
 
   addDocuments(app, deps);
   answerUnknownPaths(api);

@@ -1,9 +1,8 @@
 /** /healthz, /readyz and /metrics. */
 import { z } from '@hono/zod-openapi';
-import type { HonoRequest } from 'hono';
 import { AppError, messageOf } from '../errors.ts';
 import type { HttpDeps } from './deps.ts';
-import { everybody } from './frame/auth.ts';
+import { type Auth, everybody } from './frame/auth.ts';
 import { type Api, addEndpoint } from './frame/endpoint.ts';
 import type { HttpMetrics } from './metrics.ts';
 
@@ -69,7 +68,7 @@ export function addHealthEndpoints(
   api: Api,
   deps: HttpDeps,
   metrics: HttpMetrics,
-  isAdmin: (request: HonoRequest) => boolean,
+  { isAdmin, adminIfAny }: Auth,
 ): void {
   const checks = createChecks(deps);
   const tag = 'Service';
@@ -131,11 +130,12 @@ export function addHealthEndpoints(
       operationId: 'getMetrics',
       tag,
       summary: 'Metrics for Prometheus',
-      description: 'Hosts of customers are named only with the admin token.',
-      access: everybody,
+      description:
+        'Customers and their hosts are named only with the admin token. A wrong token is answered with 401.',
+      access: adminIfAny,
       success: { status: 200, description: "Prometheus' text format" },
     },
-    async ({ request }) => ({ status: 200, ...(await metrics.text(isAdmin(request))) }),
+    async ({ caller: isAdminCaller }) => ({ status: 200, ...(await metrics.text(isAdminCaller)) }),
   );
 }
 

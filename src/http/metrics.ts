@@ -2,12 +2,13 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { HttpDeps, MetricsNumber } from './deps.ts';
 import type { RequestMetrics } from './frame/deps.ts';
+import { BOUNDS, type OverBounds } from './frame/over-bounds.ts';
 import type { WebhookReceipts } from './webhook/receipts.ts';
 
 export interface HttpMetrics extends RequestMetrics {
   /**
    * The text format of Prometheus.
-   * @param admin whether the hosts of customers are named. Everybody else gets one series for all hosts, and callers within
+   * @param admin whether customers and their hosts are named. Everybody else gets one series for all hosts, and callers within
    *   {@link METRICS_EVERY_MS} share one answer
    */
   text(admin: boolean): Promise<MetricsText>;
@@ -34,12 +35,12 @@ const STREAM_COUNTERS = {
 
 /**
  * @param webhooks what mod_lhc's webhook has received
- * @param hosts all hosts of ours, so that a host whose mod_lhc never came shows too
+ * @param overBounds requests of tenants over their bounds
  */
 export function createMetrics(
-  deps: Pick<HttpDeps, 'numbers' | 'tenantNumbers' | 'readModels' | 'stream' | 'now'>,
+  deps: Pick<HttpDeps, 'tenants' | 'numbers' | 'tenantNumbers' | 'readModels' | 'stream' | 'now'>,
   webhooks: WebhookReceipts['view'],
-  hosts: () => readonly string[],
+  overBounds: OverBounds,
 ): HttpMetrics {
   const register = new Registry();
   collectDefaultMetrics({ register });
@@ -53,14 +54,15 @@ export function createMetrics(
   readModelMetrics(register, deps);
   streamMetrics(register, deps);
   webhookMetrics(register, webhooks);
-  const acceptedAt = webhookTimes(webhooks, hosts, deps.now());
+  const acceptedAt = webhookTimes(webhooks, deps, deps.now());
+  const refused = overBoundCounts(overBounds, deps);
   for (const [name, number] of Object.entries(deps.numbers)) addNumber(register, name, number);
 
   const ofTenants = tenantRegistry(deps.tenantNumbers ?? {});
 
   const collect = async (admin: boolean): Promise<MetricsText> => {
     requests.flush();
-    const registers = [register, acceptedAt(admin), ...(admin ? [ofTenants] : [])];
+    const registers = [register, acceptedAt(admin), refused(admin), ...(admin ? [ofTenants] : [])];
     const texts = await Promise.all(registers.map((each) => each.metrics()));
     return { type: register.contentType, text: texts.join('\n') };
   };
@@ -191,14 +193,16 @@ function streamMetrics(register: Registry, { stream }: Pick<HttpDeps, 'stream'>)
 }
 
 /**
- * When mod_lhc's last batch was accepted: of each host for the administrator, of all hosts for everybody else.
+ * When mod_lhc's last batch was accepted: of each host for the administrator, of all hosts for everybody else. A host of
+ * ours whose mod_lhc never came shows too.
  * @param startedAt when this process started, in ms since 1970: it stands for a batch that did not come yet
  */
 function webhookTimes(
   view: WebhookReceipts['view'],
-  hosts: () => readonly string[],
+  { tenants }: Pick<HttpDeps, 'tenants'>,
   startedAt: number,
 ): (admin: boolean) => Registry {
+  const hosts = () => tenants.all().map(({ host }) => host);
   const name = 'xmpp_chat_webhook_accepted_timestamp_seconds';
   const help =
     "When the last batch of this host's mod_lhc was accepted; at first, the process's start";
@@ -220,6 +224,45 @@ function webhookTimes(
     registers: [all],
     collect() {
       this.set(Math.max(startedAt / 1000, ...hosts().map(timeOf)));
+    },
+  });
+  return (admin) => (admin ? named : all);
+}
+
+/** Requests over a tenant's bounds: of each tenant for the administrator, of all tenants for everybody else. */
+function overBoundCounts(
+  { count }: OverBounds,
+  { tenants }: Pick<HttpDeps, 'tenants'>,
+): (admin: boolean) => Registry {
+  const name = 'xmpp_chat_over_bound_total';
+  const help = 'Requests that were answered with 429, by the bound that their tenant had reached';
+  const named = new Registry();
+  new Counter({
+    name,
+    help,
+    labelNames: ['tenant', 'bound'] as const,
+    registers: [named],
+    collect() {
+      this.reset();
+      for (const { id: tenant } of tenants.all()) {
+        for (const bound of BOUNDS) this.inc({ tenant, bound }, count(tenant, bound));
+      }
+    },
+  });
+  const all = new Registry();
+  new Counter({
+    name,
+    help,
+    labelNames: ['bound'] as const,
+    registers: [all],
+    collect() {
+      this.reset();
+      for (const bound of BOUNDS) {
+        this.inc(
+          { bound },
+          tenants.all().reduce((sum, { id }) => sum + count(id, bound), 0),
+        );
+      }
     },
   });
   return (admin) => (admin ? named : all);

@@ -48,8 +48,13 @@ export async function serve(
   app: { fetch(request: Request, env?: unknown): Response | Promise<Response> },
   { host, port, variable, maxConnections = MAX_CONNECTIONS }: ServeOptions,
 ): Promise<Listening> {
+  let isClosing = false;
   const server = createAdaptorServer({
-    fetch: app.fetch,
+    async fetch(request, env) {
+      const response = await app.fetch(request, env);
+      if (isClosing) response.headers.set('Connection', 'close');
+      return response;
+    },
     serverOptions: {
       keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: HEADERS_DEADLINE_MS,
@@ -66,7 +71,10 @@ export async function serve(
     host,
     port: actual,
     url: `http://${host.includes(':') ? `[${host}]` : host}:${actual}`,
-    close: (deadlineMs) => close(server, deadlineMs),
+    close(deadlineMs) {
+      isClosing = true;
+      return close(server, deadlineMs);
+    },
   };
 }
 

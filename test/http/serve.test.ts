@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test } from 'vitest';
+import { MAX_COMMAND_BYTES } from '../../src/http/frame/body.ts';
 import { type Listening, serve } from '../../src/http/serve.ts';
 import {
   UNVERIFIED_AT_ONCE,
@@ -53,7 +54,7 @@ test('a chunked body is read up to the limit', async () => {
   expect((await post(server.url, large)).status).toBe(413);
 });
 
-test('a body whose Content-Length is too large is not read, and the connection still works', async () => {
+test('a body whose Content-Length is too large is dropped, and the connection still works', async () => {
   const { server } = await start();
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const send = async (length: number) => {
@@ -116,13 +117,44 @@ test('a body that comes too slowly gets 408, and the connection ends', async () 
     const bytes = length.startsWith('T') ? '1\r\nx\r\n' : 'x';
     const dribble = setInterval(() => socket.write(bytes), 10);
     socket.on('error', () => undefined);
-    expect(await text(socket)).toContain('408 Request Timeout'); // resolves when the connection ends
+    const answer = await text(socket); // resolves when the connection ends
+    expect(answer).toContain('408 Request Timeout');
+    expect(answer).toContain('\r\nConnection: close\r\n');
+    expect(answer).not.toContain('keep-alive');
+    expect(answer).toContain('the body was not complete within 0.05 s; send the same again');
     clearInterval(dribble);
   }
   expect(calls.commands).toEqual([]);
   // An answer may take longer than a body may.
   const other = await start({ bodyDeadlineMs: 50, checks: { slow: () => delay(200) } });
   expect((await fetch(`${other.server.url}/readyz`)).status).toBe(200);
+});
+
+test('a body that is too large and does not come to its end gets 413, and the connection ends', async () => {
+  const { server, calls } = await start();
+  const socket = connect(server.port, '127.0.0.1');
+  const head = [`POST ${VIEW} HTTP/1.1`, 'Host: x', `Authorization: Bearer ${KEYS.acme}`];
+  const length = `Content-Length: ${10 * MAX_COMMAND_BYTES}`;
+  socket.write([...head, 'Content-Type: application/json', length, '', 'x'].join('\r\n'));
+  const answer = await text(socket);
+  expect(answer).toContain('413 Payload Too Large');
+  expect(answer).toContain('\r\nConnection: close\r\n');
+  expect(answer).not.toContain('keep-alive');
+  expect(calls.commands).toEqual([]);
+});
+
+test('what is no HTTP, or has too large a head, is answered with the end of the connection', async () => {
+  const { server } = await start();
+  for (const [bytes, status] of [
+    ['GARBAGE\r\n\r\n', '400 Bad Request'],
+    [`GET / HTTP/1.1\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, '431 Request Header Fields Too Large'],
+  ] as const) {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(bytes);
+    const answer = await text(socket);
+    expect(answer).toContain(status);
+    expect(answer).toContain('\r\nConnection: close\r\n');
+  }
 });
 
 test('a connection past the bound is closed; a free place is used again', async () => {
@@ -205,8 +237,12 @@ describe('unverified bodies of the webhook', () => {
     const { server } = await start({ now: Date.now });
     const most = UNVERIFIED_SHARE * (UNVERIFIED_AT_ONCE + UNVERIFIED_WAITING);
     const slow = Array.from({ length: most + 40 }, () => open(server));
-    const answer = await Promise.race(slow.map((socket) => text(socket)));
-    expect(answer).toContain('503 Service Unavailable');
+    const refusal = async (socket: (typeof slow)[number]): Promise<string> => {
+      const all = await text(socket);
+      if (!all.includes('503 Service Unavailable')) throw new Error(all);
+      return all;
+    };
+    const answer = await Promise.any(slow.map(refusal));
     expect(answer).toContain(`Retry-After: ${UNVERIFIED_RETRY_AFTER_S}`);
     for (const socket of slow) socket.destroy();
   });
@@ -283,7 +319,8 @@ test('close lets running requests finish, accepts no more, and does not wait for
   const closed = server.close(10_000);
   await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
   release.resolve();
-  expect((await slow).status).toBe(200);
+  const last = await slow;
+  expect([last.status, last.headers.get('connection')]).toEqual([200, 'close']);
   await closed;
 });
 

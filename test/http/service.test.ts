@@ -88,12 +88,33 @@ test('/metrics names hosts of customers only with the admin token', async () => 
   const name = 'xmpp_chat_webhook_accepted_timestamp_seconds';
   const admin = await ask('GET', '/metrics', { key: ADMIN });
   expect(admin.text).toMatch(new RegExp(`^${name}{host="xmpp.test"} \\d`, 'm'));
-  for (const key of [null, 'a-wrong-token-of-somebody', KEYS.acme]) {
-    const { status, text } = await ask('GET', '/metrics', { key });
-    expect(status).toBe(200);
-    expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'));
-    expect(text).not.toMatch(/host=|xmpp\.test/);
+  const { status, text } = await ask('GET', '/metrics', { key: null });
+  expect(status).toBe(200);
+  expect(text).toMatch(new RegExp(`^${name} \\d`, 'm'));
+  expect(text).not.toMatch(/host=|xmpp\.test/);
+});
+
+test('/metrics answers 401 to a wrong token, so that a mistyped one is noticed', async () => {
+  const { ask } = fakeApp();
+  for (const authorization of [
+    `Bearer ${ADMIN}x`,
+    `Bearer ${KEYS.acme}`,
+    'Bearer ',
+    `Basic ${ADMIN}`,
+  ]) {
+    const { status, json } = await ask('GET', '/metrics', {
+      key: null,
+      headers: { authorization },
+    });
+    expect([status, json.code]).toEqual([401, 'unauthorized']);
   }
+  const { ask: askWithout } = fakeApp({ adminToken: undefined });
+  expect((await askWithout('GET', '/metrics', { key: ADMIN })).status).toBe(401);
+  expect((await askWithout('GET', '/metrics', { key: null })).status).toBe(200);
+  const { json } = await ask('GET', '/openapi.json', { key: null });
+  const { security, responses } = json.paths['/metrics'].get;
+  expect(security).toEqual([{ adminToken: [] }, {}]);
+  expect(Object.keys(responses)).toContain('401');
 });
 
 test('/metrics collects the numbers at most once a second for callers without a token', async () => {

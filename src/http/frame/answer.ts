@@ -22,8 +22,11 @@ const COMMON = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff
 
 export const isProblem = (result: object): result is Problem => 'code' in result;
 
-/** Makes the response. Headers are a plain object: the Node server writes those without a copy. */
-export function respond(result: Answer | Problem, requestId: string): Response {
+/**
+ * Makes the response. Headers are a plain object: the Node server writes those without a copy.
+ * @param close whether the connection ends with a problem
+ */
+export function respond(result: Answer | Problem, requestId: string, close = false): Response {
   if (isProblem(result)) {
     const { status, retryAfter = DEFAULT_RETRY_AFTER_S } = result;
     return new Response(JSON.stringify(result), {
@@ -34,6 +37,7 @@ export function respond(result: Answer | Problem, requestId: string): Response {
         'X-Request-Id': requestId,
         // RFC 9110 §11.6.1
         ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+        ...(close && { Connection: 'close' }),
         ...((status === 429 || status === 503) && { 'Retry-After': String(retryAfter) }),
       },
     });

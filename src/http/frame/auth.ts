@@ -21,6 +21,8 @@ export interface Caller {
 export interface Access<A> {
   /** The name of the security scheme in the OpenAPI document; null if everybody may ask. */
   readonly scheme: 'apiKey' | 'adminToken' | 'webhook' | null;
+  /** True if a request without a key is let in too. */
+  readonly optional?: boolean;
   /** @throws {AppError} `unauthorized` */
   authorize(request: HonoRequest): A;
   /**
@@ -54,14 +56,19 @@ const notAdmitted = (request: HonoRequest): AppError =>
       : 'this key is not valid here',
   );
 
+export interface Auth {
+  readonly tenant: Access<Caller>;
+  readonly admin: Access<null>;
+  readonly adminIfAny: Access<boolean>;
+  isAdmin(request: HonoRequest): boolean;
+}
+
 /**
- * The two ways in: a tenant's key (or the admin token, which serves every tenant), and the admin token alone.
+ * The ways in: a tenant's key (or the admin token, which serves every tenant), the admin token alone, and the admin token
+ * or none (`adminIfAny`, which answers whether there is one).
  * Keys are compared as hashes, in constant time.
  */
-export function createAuth(
-  tenants: TenantDirectory,
-  adminToken: string | undefined,
-): { tenant: Access<Caller>; admin: Access<null>; isAdmin(request: HonoRequest): boolean } {
+export function createAuth(tenants: TenantDirectory, adminToken: string | undefined): Auth {
   // Compared with when there is no key, so that an unknown tenant takes as long. No text has this hash.
   const noHash = randomBytes(32);
   const adminHash = adminToken ? digest(adminToken) : noHash;
@@ -98,6 +105,15 @@ export function createAuth(
       authorize: (request) => {
         if (!isAdmin(request)) throw notAdmitted(request);
         return null;
+      },
+    },
+    adminIfAny: {
+      scheme: 'adminToken',
+      optional: true,
+      authorize: (request) => {
+        if (request.header('authorization') === undefined) return false;
+        if (!isAdmin(request)) throw notAdmitted(request);
+        return true;
       },
     },
   };

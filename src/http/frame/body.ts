@@ -13,9 +13,9 @@ export const MAX_EVENTS_BYTES = 8 * 1024 * 1024;
 /** How long a body may take from the end of the headers to its last byte, by default. */
 export const BODY_DEADLINE_MS = 10_000;
 
-/** The answer to a body that does not come to its end in time. The server then closes the connection. */
-export const tooSlow = (): ProblemError =>
-  new ProblemError(problem('request-timeout', 'the body took too long; send the same again'));
+/** The answer to a body that does not come to its end in time. The connection ends with it. */
+const tooSlow = (why: string): ProblemError =>
+  new ProblemError(problem('request-timeout', `${why}; send the same again`));
 
 /**
  * Reads the body.
@@ -29,8 +29,15 @@ export async function readBytes(
   { deadlineMs = BODY_DEADLINE_MS, ending }: { deadlineMs?: number; ending?: AbortSignal } = {},
 ): Promise<Uint8Array> {
   const { promise: late, reject } = Promise.withResolvers<never>();
-  const end = () => reject(tooSlow());
-  const timer = setTimeout(end, deadlineMs);
+  const limit = `the body was not complete within ${deadlineMs / 1_000} s`;
+  const timer = setTimeout(() => reject(tooSlow(limit)), deadlineMs);
+  const startedAt = performance.now();
+  const end = () => {
+    const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
+    reject(
+      tooSlow(`the body was not complete within ${seconds} s, and others waited for its place`),
+    );
+  };
   ending?.addEventListener('abort', end);
   const reading = read(request, maxBytes);
   reading.catch(() => undefined); // it ends with the connection, perhaps after the deadline

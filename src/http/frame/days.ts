@@ -1,20 +1,10 @@
 /** Days of a time zone as instants. */
 import { z } from '@hono/zod-openapi';
+import { isTimeZone, MAX_ZONE_CHARACTERS } from '../../kit/time-zone.ts';
 
 const MINUTE_MS = 60_000;
 /** No local day is longer, even with a change of the clocks, and none starts further from the same day in UTC. */
 const MAX_DAY_MINUTES = 26 * 60;
-/** The longest IANA name has 32 characters. */
-const MAX_ZONE_CHARACTERS = 64;
-
-const isTimeZone = (zone: string): boolean => {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return true;
-  } catch {
-    return false; // a RangeError
-  }
-};
 
 /** A time zone by its IANA name. */
 export const TimeZone = z

@@ -91,7 +91,7 @@ export function describe(app: OpenAPIHono, spec: Described): void {
     tags: [tag],
     summary,
     ...(description && { description }),
-    security: access.scheme ? [{ [access.scheme]: [] }] : [],
+    security: access.scheme ? [{ [access.scheme]: [] }, ...(access.optional ? [{}] : [])] : [],
     request: {
       ...(params && { params }),
       // Query and path schemas are objects wherever one is given.

@@ -14,12 +14,15 @@ import { isJson, MAX_COMMAND_BYTES, parseJson, readBytes } from './body.ts';
 import { conditional } from './conditional.ts';
 import type { EndpointDeps, RequestMetrics } from './deps.ts';
 import { describe, isConditional } from './description.ts';
+import { endsConnection, hangUp, remoteAddressOf } from './node-request.ts';
+import type { OverBounds } from './over-bounds.ts';
 import { hidesReason, invalid, type Problem, problem, problemOf } from './problem.ts';
 
 export interface Api {
   readonly app: OpenAPIHono;
   readonly deps: EndpointDeps;
   readonly metrics: RequestMetrics;
+  readonly overBounds: OverBounds;
 }
 
 export interface Spec<A, P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
@@ -123,7 +126,7 @@ export function addEndpoint<
       requestId,
       freshId,
       hangUp: () => hangUp(env),
-      remoteAddress: (env as NodeBindings | undefined)?.incoming?.socket.remoteAddress ?? '',
+      remoteAddress: remoteAddressOf(env),
       caller,
       ...parts,
     } as Call<A, z.output<P>, z.output<Q>, z.output<B>>);
@@ -147,7 +150,7 @@ export function addEndpoint<
     if (c.req.method === 'HEAD' && !isProblem(result)) await result.stream?.cancel();
     count(result.status, performance.now() - startedAt);
     deps.logger.debug({ requestId, method, path, status: result.status }, 'request');
-    return respond(result, requestId);
+    return respond(result, requestId, await endsConnection(c.env, result.status));
   });
   describe(app, spec);
 }
@@ -190,18 +193,6 @@ async function parse(
     parts.body = result.data;
   }
   return parts;
-}
-
-/** What @hono/node-server adds to a request. */
-interface NodeBindings {
-  readonly incoming?: { readonly socket: { readonly remoteAddress?: string } };
-  readonly outgoing?: { destroy(): void };
-}
-
-function hangUp(env: unknown): boolean {
-  const { outgoing } = (env ?? {}) as NodeBindings; // undefined where tests ask the app directly
-  outgoing?.destroy();
-  return outgoing !== undefined;
 }
 
 /** A caller's X-Request-Id, if it is safe in logs and headers. */

@@ -6,6 +6,7 @@ import type { TenantId } from '../../actors/ids.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { TokenBucket } from '../../kit/token-bucket.ts';
 import type { Access, Caller } from './auth.ts';
+import type { OverBounds } from './over-bounds.ts';
 import { type Problem, tooMany } from './problem.ts';
 
 /** Requests that a tenant which was quiet may send at once, in seconds of its rate. */
@@ -30,9 +31,10 @@ interface Usage {
   queries: number;
 }
 
-/** @param monotonicMs a clock that never jumps. Default `performance.now` */
+/** @param overBounds learns of each refusal @param monotonicMs a clock that never jumps. Default `performance.now` */
 export function limited(
   access: Access<Caller>,
+  overBounds: OverBounds,
   monotonicMs: () => number = () => performance.now(),
 ): Access<Caller> {
   /** There are only as many as tenants. */
@@ -57,9 +59,13 @@ export function limited(
       const kept = kind === 'urgent' ? 0 : usage.kept;
       const at = monotonicMs();
       const { requests } = usage;
-      if (!requests.take(at, kept)) return tooManyRequests(tenant, requests.waitMs(at, kept));
+      if (!requests.take(at, kept)) {
+        overBounds.note(tenant.id, 'requestsPerSecond');
+        return tooManyRequests(tenant, requests.waitMs(at, kept));
+      }
       if (kind !== 'query') return null;
       if (usage.queries >= QUERIES_AT_ONCE) {
+        overBounds.note(tenant.id, 'queriesAtOnce');
         return tooMany(
           `this tenant has ${QUERIES_AT_ONCE} queries running, the most`,
           QUERY_RETRY_AFTER_S,

@@ -104,9 +104,11 @@ export function problemOf(error: unknown): Problem {
   const { code, details } = error;
   const reason = publicMessageOf(error);
   const comeAgain = isTransient(error) && details.part !== undefined && !details.publicMessage;
-  const errors = typeof details.field === 'string' ? [{ field: details.field, reason }] : [];
+  const field = typeof details.field === 'string' ? details.field : null;
+  const errors = field === null ? [] : [{ field, reason }];
+  const detail = field ? `${field}: ${reason}` : reason;
   return {
-    ...problem(code, comeAgain ? `${reason}; send the same again in a moment` : reason, errors),
+    ...problem(code, comeAgain ? `${detail}; send the same again in a moment` : detail, errors),
     ...(typeof details.retryAfter === 'number' && { retryAfter: details.retryAfter }),
   };
 }
@@ -123,7 +125,7 @@ export const MAX_FIELD_CHARACTERS = 100;
 /** Makes a problem of the issues that a schema found, field by field. */
 export function invalid(issues: readonly z.core.$ZodIssue[]): Problem {
   const errors = issues.flatMap(fieldErrors).slice(0, MAX_FIELD_ERRORS);
-  const detail = errors.map(({ field, reason }) => (field ? `${field}: ${reason}` : reason));
+  const detail = errors.map(({ field, reason }) => `${field || 'the body'}: ${reason}`);
   return problem('invalid', detail.join('; '), errors);
 }
 

@@ -25,7 +25,9 @@ export const PageView = z
     nick: name.optional(),
     country: line(MAX_REGION_CHARACTERS).optional(),
     city: name.optional(),
-    timezone: line(MAX_REGION_CHARACTERS).optional(),
+    timezone: line(MAX_REGION_CHARACTERS).optional().openapi({
+      description: 'An IANA name such as Europe/Riga. An unknown one is left out',
+    }),
     visits: z.int().min(0).max(MAX_VISITS).optional(),
     department: name.optional(),
     vid: z

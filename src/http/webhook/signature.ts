@@ -41,15 +41,26 @@ export interface SignatureCheck {
   verify(claim: Claim, body: Uint8Array): readonly string[] | null;
 }
 
-const secondsOff = (timestamp: string, now: () => number): number =>
-  Math.abs(now() / 1000 - Number(timestamp));
+/** How far a timestamp is ahead of our clock; negative if it is behind. */
+const secondsAhead = (timestamp: string, now: () => number): number =>
+  Number(timestamp) - now() / 1000;
 
-const stale = (details: { readonly stale?: true }): AppError =>
-  new AppError(
+/** @param seconds how far the timestamp is ahead of our clock; negative if it is behind */
+function stale(seconds: number, details: { readonly stale?: true }): AppError {
+  const direction = seconds < 0 ? 'behind' : 'ahead of';
+  return new AppError(
     'unauthorized',
-    `webhook-timestamp is more than ${SIGNATURE_TOLERANCE_S} s off`,
+    `webhook-timestamp is ${Math.abs(Math.round(seconds))} s ${direction} our clock; ${SIGNATURE_TOLERANCE_S} s are allowed`,
     details,
   );
+}
+
+/** The value of a header of the signature. @throws {AppError} `unauthorized` if it is missing */
+function headerOf(request: HonoRequest, name: string): string {
+  const value = request.header(name);
+  if (!value) throw unauthorized(`the header ${name} is missing`);
+  return value;
+}
 
 /** True if a secret has signed the body, at a time that is too far from ours: one of the two clocks is wrong. */
 export const isStale = (error: unknown): boolean =>
@@ -69,19 +80,25 @@ export function createSignatureCheck(
   }));
   return {
     claimOf(request) {
-      const id = request.header('webhook-id') ?? '';
-      const timestamp = request.header('webhook-timestamp') ?? '';
-      const signatures = (request.header('webhook-signature') ?? '')
+      const id = headerOf(request, 'webhook-id');
+      const timestamp = headerOf(request, 'webhook-timestamp');
+      const signatures = headerOf(request, 'webhook-signature')
         .split(' ', 2 * MAX_SIGNATURES)
         .filter((signature) => signature.startsWith('v1,'))
         .map((signature) => Buffer.from(signature.slice('v1,'.length), 'base64'))
         .filter(({ length }) => length === SIGNATURE_BYTES)
         .slice(0, MAX_SIGNATURES);
-      const isWellFormed = id !== '' && /^\d{1,12}$/.test(timestamp) && signatures.length > 0;
-      if (keys.length === 0 || !isWellFormed) {
-        throw unauthorized('sign the batch: webhook-id, webhook-timestamp and webhook-signature');
+      if (!/^\d{1,12}$/.test(timestamp)) {
+        throw unauthorized('webhook-timestamp is not a number of seconds since 1970');
       }
-      if (secondsOff(timestamp, now) > CLOCK_ERROR_MAX_S) throw stale({});
+      if (signatures.length === 0) {
+        throw unauthorized(
+          `webhook-signature has no signature of the form v1,{base64 of ${SIGNATURE_BYTES} bytes}`,
+        );
+      }
+      if (keys.length === 0) throw unauthorized('this service has no secret for webhooks');
+      const ahead = secondsAhead(timestamp, now);
+      if (Math.abs(ahead) > CLOCK_ERROR_MAX_S) throw stale(ahead, {});
       return { id, timestamp, signatures };
     },
     verify({ id, timestamp, signatures }, body) {
@@ -90,8 +107,14 @@ export function createSignatureCheck(
         const expected = hmac.digest();
         return signatures.some((one) => timingSafeEqual(one, expected));
       });
-      if (!signed) throw unauthorized('webhook-signature is not valid here');
-      if (secondsOff(timestamp, now) > SIGNATURE_TOLERANCE_S) throw stale({ stale: true });
+      // Not which part differs, nor from how many secrets: that would help to guess.
+      if (!signed) {
+        throw unauthorized(
+          'webhook-signature does not match: another secret, or the id, the timestamp or the body was changed on the way',
+        );
+      }
+      const ahead = secondsAhead(timestamp, now);
+      if (Math.abs(ahead) > SIGNATURE_TOLERANCE_S) throw stale(ahead, { stale: true });
       return signed.hosts;
     },
   };

@@ -1,6 +1,7 @@
 /** What one tenant may ask, and that others do not notice. */
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { pino } from 'pino';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import type { Access, Caller } from '../../../src/http/frame/auth.ts';
@@ -11,7 +12,12 @@ import {
   QUERIES_AT_ONCE,
   type RequestKind,
 } from '../../../src/http/frame/limits.ts';
+import {
+  createOverBounds,
+  OVER_BOUND_LOGGED_EVERY_MS,
+} from '../../../src/http/frame/over-bounds.ts';
 import type { Problem } from '../../../src/http/frame/problem.ts';
+import { silent } from '../../support/rig.ts';
 import { ADMIN, fakeApp, KEYS, VISITOR } from '../fakes.ts';
 
 const RATE = 8;
@@ -27,7 +33,7 @@ const access: Access<Caller> = {
 
 function limits(requestsPerSecond = RATE) {
   let now = 0;
-  const { admit } = limited(access, () => now);
+  const { admit } = limited(access, createOverBounds(silent), () => now);
   return {
     ask: (kind: RequestKind, id: 'acme' | 'beta' = 'acme', admin = false) =>
       admit?.({ tenant: tenant(id, requestsPerSecond), admin }, kind) ?? null,
@@ -155,4 +161,78 @@ test('so many queries of a tenant run at the same time; others are served meanwh
   while (held.length <= QUERIES_AT_ONCE) await new Promise(setImmediate);
   held.at(-1)?.();
   expect((await again).status).toBe(200);
+});
+
+describe('a tenant over its bounds', () => {
+  afterEach(() => void vi.useRealTimers());
+  const bounds = (text: string) =>
+    [...text.matchAll(/^xmpp_chat_over_bound_total(\{.*\}) ([1-9]\d*)$/gm)].map(
+      ([, labels, count]) => `${labels} ${count}`,
+    );
+
+  test('is counted by bound in /metrics, and is named to the administrator alone', async () => {
+    const nobody = async () => null;
+    const never = async () => {
+      throw new Error('a visitor who is turned away gets no command');
+    };
+    const { ask } = fakeApp({
+      tenants: createTenantDirectory([tenant('acme', 1), tenant('beta', 1)]),
+      actors: { visitor: () => ({ send: never, state: nobody, latest: nobody }) },
+      crowd: { full: () => ({ setting: 'maxOnlineVisitors', retryAfterS: 1 }) },
+    });
+    const chat = async (chatId: string) => {
+      const body = { chatId };
+      return (await ask('POST', '/v1/acme/visitors/7/chats', { body, key: KEYS.acme })).status;
+    };
+    // Two have no place for the visitor; the third has no request any more.
+    expect([await chat('1'), await chat('2'), await chat('3')]).toEqual([429, 429, 429]);
+    expect((await ask('GET', '/v1/beta/visitors', { key: KEYS.beta })).status).toBe(200);
+    const admin = await ask('GET', '/metrics', { key: ADMIN });
+    expect(bounds(admin.text)).toEqual([
+      '{tenant="acme",bound="requestsPerSecond"} 1',
+      '{tenant="acme",bound="maxOnlineVisitors"} 2',
+    ]);
+    // Series that begin at 0, so that the first refusal is an increase.
+    expect(admin.text).toContain('{tenant="beta",bound="queriesAtOnce"} 0');
+    const anybody = await ask('GET', '/metrics', { key: null });
+    expect(bounds(anybody.text)).toEqual([
+      '{bound="requestsPerSecond"} 1',
+      '{bound="maxOnlineVisitors"} 2',
+    ]);
+    expect(anybody.text).not.toMatch(/acme|beta/);
+  });
+
+  test('is in the log at once, then once a minute with the number of requests', () => {
+    vi.useFakeTimers();
+    const lines: unknown[] = [];
+    const logger = pino(
+      { base: null, timestamp: false },
+      { write: (line) => lines.push(JSON.parse(line)) },
+    );
+    const over = createOverBounds(logger);
+    const { id: acme } = tenant('acme');
+    const { id: beta } = tenant('beta');
+    const line = (of: string, bound: string, requests: number) => ({
+      level: 40,
+      tenant: of,
+      bound,
+      requests,
+      msg: 'a tenant is over its bound (429)',
+    });
+    for (let n = 0; n < 1_000; n++) over.note(acme, 'requestsPerSecond');
+    over.note(acme, 'queriesAtOnce');
+    over.note(beta, 'requestsPerSecond');
+    expect(lines.splice(0)).toEqual([
+      line('acme', 'requestsPerSecond', 1),
+      line('acme', 'queriesAtOnce', 1),
+      line('beta', 'requestsPerSecond', 1),
+    ]);
+    vi.advanceTimersByTime(OVER_BOUND_LOGGED_EVERY_MS);
+    expect(lines.splice(0)).toEqual([line('acme', 'requestsPerSecond', 999)]);
+    vi.advanceTimersByTime(10 * OVER_BOUND_LOGGED_EVERY_MS);
+    expect(lines).toEqual([]);
+    over.note(acme, 'requestsPerSecond');
+    expect(lines).toEqual([line('acme', 'requestsPerSecond', 1)]);
+    expect(over.count(acme, 'requestsPerSecond')).toBe(1_001);
+  });
 });

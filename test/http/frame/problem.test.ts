@@ -115,3 +115,33 @@ it('the log keeps the reason that the caller does not read, without a stack', as
   });
   expect(JSON.stringify(logged)).not.toMatch(/\\n {4}at /);
 });
+
+it('the detail names the field, as errors do', async () => {
+  const { ask } = fakeApp({
+    operatorAccounts: {
+      put: async () => {
+        throw new AppError('invalid', 'is required: this operator is not registered yet', {
+          field: 'lhcUserId',
+        });
+      },
+      remove: async () => {
+        throw new AppError('not-found', 'there is no such operator');
+      },
+    },
+  });
+  const put = await ask('PUT', '/v1/acme/operators/olga', { key: KEYS.acme, body: { name: 'O' } });
+  const reason = 'is required: this operator is not registered yet';
+  expect([put.status, put.json.detail]).toEqual([400, `lhcUserId: ${reason}`]);
+  expect(put.json.errors).toEqual([{ field: 'lhcUserId', reason }]);
+  const views = '/v1/acme/visitors/7/page-views';
+  const key = await ask('POST', views, {
+    key: KEYS.acme,
+    body: { page: '/' },
+    headers: { 'Idempotency-Key': 'ä' },
+  });
+  expect(key.json.detail).toBe('Idempotency-Key: has to be 1 to 200 visible ASCII characters');
+  const list = await ask('POST', views, { key: KEYS.acme, body: [] });
+  expect(list.json.detail).toMatch(/^the body: /);
+  const removed = await ask('DELETE', '/v1/acme/operators/olga', { key: KEYS.acme });
+  expect(removed.json.detail).toBe('there is no such operator');
+});

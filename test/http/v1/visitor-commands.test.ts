@@ -147,6 +147,16 @@ describe('a page view', () => {
     });
   });
 
+  test('keeps a known time zone, and is the same with an unknown one as without', async () => {
+    const page = { page: '/' };
+    const zones = ['Europe/Riga', 'Europe/Nowhere', 'GMT+25', '<script>', '', undefined];
+    const [known, ...others] = await view(...zones.map((timezone) => ({ ...page, timezone })));
+    expect(known).toMatchObject({ profile: { page: '/', timezone: 'Europe/Riga' } });
+    expect(others).toHaveLength(5);
+    const [without] = await view(page);
+    for (const other of others) expect(other).toEqual(without);
+  });
+
   test('has the same digest for the same fields in any order, and another for other fields', async () => {
     const commands = await view(
       { page: '/', nick: 'Ann' },

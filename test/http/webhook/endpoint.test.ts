@@ -82,21 +82,64 @@ describe('a batch of events', () => {
     expect(calls.batches).toHaveLength(2);
   });
 
-  test.each<[string, Signing, Record<string, string>]>([
-    ['with another secret', { secret: OTHER }, {}],
-    ['changed on the way', { tamper: ' ' }, {}],
-    ['that is stale', { at: Date.now() - 302_000 }, {}],
-    ['from the future', { at: Date.now() + 360_000 }, {}], // far enough for a busy machine
-    ['under another id', {}, { 'webhook-id': 'batch-2' }],
-    ['at another time', {}, { 'webhook-timestamp': String(Math.floor(Date.now() / 1000) - 7) }],
-    ['at no time', {}, { 'webhook-timestamp': 'now' }],
-    ['with no signature', {}, { 'webhook-signature': '' }],
-    ['with half a signature', {}, { 'webhook-signature': 'v1,AAAA' }],
-    ['with a signature of another version', {}, { 'webhook-signature': 'v2,AAAA' }],
-  ])('%s is refused', async (_what, signing, headers) => {
+  test.each<[string, Signing, Record<string, string>, RegExp]>([
+    ['with another secret', { secret: OTHER }, {}, /^webhook-signature does not match/],
+    ['changed on the way', { tamper: ' ' }, {}, /^webhook-signature does not match/],
+    [
+      'that is stale',
+      { at: Date.now() - 402_000 },
+      {},
+      /^webhook-timestamp is 4\d\d s behind our clock; 300 s are allowed$/,
+    ],
+    [
+      'from the future',
+      { at: Date.now() + 360_000 },
+      {},
+      /^webhook-timestamp is 3\d\d s ahead of our clock/,
+    ], // far enough for a busy machine
+    [
+      'of another day',
+      { at: Date.now() - 172_800_000 },
+      {},
+      /^webhook-timestamp is 172\d\d\d s behind our clock/,
+    ],
+    ['under another id', {}, { 'webhook-id': 'batch-2' }, /^webhook-signature does not match/],
+    ['under no id', {}, { 'webhook-id': '' }, /^the header webhook-id is missing$/],
+    [
+      'at another time',
+      {},
+      { 'webhook-timestamp': String(Math.floor(Date.now() / 1000) - 7) },
+      /^webhook-signature does not match/,
+    ],
+    [
+      'at no time',
+      {},
+      { 'webhook-timestamp': 'now' },
+      /^webhook-timestamp is not a number of seconds/,
+    ],
+    [
+      'with no signature',
+      {},
+      { 'webhook-signature': '' },
+      /^the header webhook-signature is missing$/,
+    ],
+    [
+      'with half a signature',
+      {},
+      { 'webhook-signature': 'v1,AAAA' },
+      /^webhook-signature has no signature of the form v1,/,
+    ],
+    [
+      'with a signature of another version',
+      {},
+      { 'webhook-signature': 'v2,AAAA' },
+      /^webhook-signature has no signature of the form v1,/,
+    ],
+  ])('%s is refused, and told which part is wrong', async (_what, signing, headers, detail) => {
     const { send, calls } = post();
     const { status, json } = await send(JSON.stringify(BATCH), signing, headers);
     expect([status, json.code]).toEqual([401, 'unauthorized']);
+    expect(json.detail).toMatch(detail);
     expect(calls.batches).toEqual([]);
   });
 
@@ -113,7 +156,8 @@ describe('a batch of events', () => {
 
   test('is refused when no secret is configured', async () => {
     const { send } = post({ webhookSecrets: [] });
-    expect((await send('[]')).status).toBe(401);
+    const { status, json } = await send('[]');
+    expect([status, json.detail]).toEqual([401, 'this service has no secret for webhooks']);
   });
 
   test.each(['{}', 'null', '"events"', '[', ''])('that is %j is refused', async (text) => {
