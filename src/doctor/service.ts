@@ -114,7 +114,7 @@ export const serviceCheck = (service: ServicePort, version: string): Check => ({
             'restart the service if it was upgraded',
           ),
       ...judgeReadiness(await bodyOf(service, '/readyz')),
-      ...judgeMetrics(String(await bodyOf(service, '/metrics'))),
+      ...judgeMetrics(await service.get('/metrics')),
     ];
   },
 });
@@ -159,7 +159,17 @@ function judgePart(part: string, reason: string | undefined): Finding {
   return problem(`it says that ${part} does not work${why}`, MEANINGS[part] ?? SEE_LOG);
 }
 
-function judgeMetrics(text: string): Finding[] {
+function judgeMetrics(answer: Awaited<ReturnType<ServicePort['get']>>): Finding[] {
+  if (answer === null || answer === 'silent') return [problem('it does not answer', SEE_LOG)];
+  if (answer.status === 401) {
+    return [
+      problem(
+        'it does not accept this ADMIN_TOKEN',
+        'set ADMIN_TOKEN as for the service, or restart the service if it was changed',
+      ),
+    ];
+  }
+  const text = String(answer.body);
   const metric = (name: string): number =>
     Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? Number.NaN);
   const letters = metric('xmpp_chat_dead_letters');

@@ -222,6 +222,17 @@ it('judges what the service says about itself', async () => {
     status: 'problem',
     message: 'its answer to /metrics cannot be read',
   });
+  const refusing = {
+    url: 'http://here',
+    get: async (path: string) => ({
+      status: path === '/metrics' ? 401 : 200,
+      body: answers[path],
+    }),
+  };
+  expect((await serviceCheck(refusing, '1.0.1').run(signal)).at(-1)).toMatchObject({
+    status: 'problem',
+    message: 'it does not accept this ADMIN_TOKEN',
+  });
   const hanging = { url: 'http://here', get: async () => 'silent' as const };
   expect(await serviceCheck(hanging, '1.0.1').run(signal)).toMatchObject([{ status: 'problem' }]);
 });
