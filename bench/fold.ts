@@ -10,9 +10,9 @@ import {
   emptyState,
   type Fact,
   fold,
-  nextDue,
   type Wake,
 } from '../src/actors/machine/decider.ts';
+import { nextDue } from '../src/actors/machine/timers.ts';
 import { type VisitorCommand, visitorDecider } from '../src/actors/visitor/decisions.ts';
 import type { VisitorDelays } from '../src/actors/visitor/facts.ts';
 import type { EventStore, NewEvent, Position } from '../src/eventstore/port.ts';

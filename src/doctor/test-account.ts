@@ -10,11 +10,12 @@
 import xml, { type Element } from '@xmpp/xml';
 import { z } from 'zod';
 import { rosterGroups, type TenantNaming } from '../actors/ids.ts';
-import { AppError, messageOf } from '../errors.ts';
+import { type AppError, messageOf } from '../errors.ts';
 import { newId } from '../kit/id.ts';
 import type { HttpApi } from '../xmpp/admin/http-api.ts';
 import { sessionError } from '../xmpp/sessions/failure.ts';
 import { openStream, type Stream } from '../xmpp/sessions/login-stream.ts';
+import { createRights, judgeRights, type Rights, useOtherRights } from './api-rights.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { apiProblem } from './ejabberd-api.ts';
 import { isWebSocket } from './ejabberd-c2s.ts';
@@ -28,9 +29,6 @@ export const MESSAGE_DEADLINE_MS = 3_000;
 export const LOGIN_WARNING_MS = 2_000;
 const CLOSE_DEADLINE_MS = 1_000;
 const RESOURCE = 'doctor';
-/** From this release on `srg_create` makes nothing if a group to display does not exist (tried). */
-const CREATES_NOTHING = 24.12;
-
 export interface TestAccountOptions {
   /** A tenant of the host. */
   readonly tenant: TenantNaming;
@@ -46,7 +44,6 @@ export interface TestAccountOptions {
   readonly login?: typeof openStream;
 }
 
-const Anything = z.unknown();
 const Names = z.array(z.string());
 
 export const testAccountCheck = (options: TestAccountOptions): Check => ({
@@ -76,51 +73,6 @@ export const testAccountCheck = (options: TestAccountOptions): Check => ({
     return [judgeRights(apiUser, rights), ...findings];
   },
 });
-
-/** Calls commands of the API, and notes those that its account may not call. */
-interface Rights {
-  readonly used: Set<string>;
-  readonly missing: Set<string>;
-  /**
-   * @param options.expected statuses that are fine, too
-   * @returns undefined if the right is missing
-   * @throws {AppError} for every other failure
-   */
-  use(
-    command: string,
-    args: Readonly<Record<string, string>>,
-    options?: { readonly answer?: z.ZodType; readonly expected?: (status: number) => boolean },
-  ): Promise<unknown>;
-}
-
-function createRights(api: HttpApi): Rights {
-  const used = new Set<string>();
-  const missing = new Set<string>();
-  return {
-    used,
-    missing,
-    async use(command, args, { answer = Anything, expected = () => false } = {}) {
-      used.add(command);
-      try {
-        return await api.call(command, args, answer, ({ status }) =>
-          expected(status) ? null : undefined,
-        );
-      } catch (error) {
-        if (!(error instanceof AppError) || error.details.reason !== 'rights') throw error;
-        missing.add(command);
-        return undefined;
-      }
-    },
-  };
-}
-
-function judgeRights(user: string, { used, missing }: Rights): Finding {
-  if (missing.size === 0) return ok(`${user} may call the ${used.size} commands that were tried`);
-  return problem(
-    `${user} may not call ${[...missing].join(', ')}`,
-    'add them to "what" of its api_permissions in ejabberd.yml (from 26.07 on also "access_rules: configure: allow" for it), then ejabberdctl reload_config',
-  );
-}
 
 /** ejabberd's answer without mod_shared_roster, which the check of the groups reports. */
 const isWithoutGroups = (status: number): boolean => status === 500;
@@ -223,42 +175,6 @@ function judgeMessage(way: Way, arrived: true | undefined): Finding {
   );
 }
 
-/** Uses the other rights in ways that change nothing but the test account. */
-async function useOtherRights(
-  { api, tenant: { host } }: TestAccountOptions,
-  { user, group, password }: TestAccount,
-  rights: Rights,
-): Promise<void> {
-  const notFound = (status: number): boolean => status === 404;
-  await rights.use('check_account', { user, host });
-  await rights.use('change_password', { user, host, newpass: password }, { expected: notFound });
-  const nickname = { user, host, name: 'NICKNAME' };
-  await rights.use('set_vcard', { ...nickname, content: 'doctor' });
-  // Without the right to set one there is none. 23.01 answers 400 then, other releases 404.
-  await rights.use('get_vcard', nickname, {
-    expected: (status) => status === 404 || status === 400,
-  });
-  // Nobody sees the members of a group that does not exist.
-  await rights.use('srg_user_add', { user, host, group, grouphost: host });
-  await rights.use('srg_user_del', { user, host, group, grouphost: host });
-  await rights.use('srg_get_members', { group, host });
-  await rights.use('srg_get_info', { group, host });
-  await rights.use('srg_list', { host });
-  // The service may not delete a group, so the doctor asks for one that cannot be made.
-  const createsNothing = Number.parseFloat(await api.knownVersion()) >= CREATES_NOTHING;
-  await rights.use(
-    'srg_create',
-    {
-      group,
-      host: createsNothing ? host : 'doctor.invalid',
-      label: group,
-      description: '',
-      display: `${group}.none`,
-    },
-    { expected: (status) => status !== 403 },
-  );
-}
-
 /** Removes the test account and the accounts of killed doctors. */
 async function removeAccounts(
   { api, tenant }: TestAccountOptions,
@@ -286,7 +202,7 @@ async function removeAccounts(
         ),
       ];
     }
-    const exists = (await api.call('check_account', { user, host }, Anything, () => 1)) === 0;
+    const exists = (await api.call('check_account', { user, host }, z.unknown(), () => 1)) === 0;
     return [
       exists
         ? problem(`${user}@${host} is still there`, `remove it by hand: ${byHand}`)

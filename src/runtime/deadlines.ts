@@ -5,7 +5,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import { actorOf } from '../actors/ids.ts';
-import { AHEAD_MOST_MS } from '../actors/machine/decider.ts';
+import { AHEAD_MOST_MS } from '../actors/machine/timers.ts';
 import { isTransient, messageOf } from '../errors.ts';
 import type { RecordedEvent } from '../eventstore/port.ts';
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';

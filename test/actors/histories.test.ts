@@ -9,11 +9,11 @@ import {
   type Decider,
   emptyState,
   fold,
-  nextDue,
   type StoredFact,
-  serialize,
   type Wake,
 } from '../../src/actors/machine/decider.ts';
+import { serialize } from '../../src/actors/machine/state-json.ts';
+import { nextDue } from '../../src/actors/machine/timers.ts';
 import { operatorDecider } from '../../src/actors/operator/decisions.ts';
 import { tenantDecider } from '../../src/actors/tenant/machine.ts';
 import { visitorDecider } from '../../src/actors/visitor/decisions.ts';

@@ -19,8 +19,9 @@ import {
   visitorJid,
   visitorRef,
 } from '../../src/actors/ids.ts';
-import { decide, deserialize, serialize } from '../../src/actors/machine/decider.ts';
+import { decide } from '../../src/actors/machine/decider.ts';
 import { Seen } from '../../src/actors/machine/idempotency.ts';
+import { deserialize, serialize } from '../../src/actors/machine/state-json.ts';
 import { operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
 import { visitorDecider, visitorState } from '../../src/actors/visitor/decisions.ts';
 import {

@@ -4,19 +4,17 @@ import { describe, expect, it } from 'vitest';
 import type { AnyMachineSnapshot } from 'xstate';
 import {
   type ActorState,
-  AHEAD_MOST_MS,
   type Decider,
   decide,
-  deserialize,
   emptyCore,
   evolve,
   fold,
-  nextDue,
-  serialize,
   type Wake,
   wake,
 } from '../../src/actors/machine/decider.ts';
+import { deserialize, serialize } from '../../src/actors/machine/state-json.ts';
 import { referenceStep } from '../../src/actors/machine/step.ts';
+import { AHEAD_MOST_MS, nextDue } from '../../src/actors/machine/timers.ts';
 import { availabilityOf } from '../../src/actors/operator/availability.ts';
 import { load, operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
 import { tenantDecider } from '../../src/actors/tenant/machine.ts';

@@ -8,9 +8,9 @@ import {
   emptyState,
   type Fact,
   fold,
-  nextDue,
   type Wake,
 } from '../../src/actors/machine/decider.ts';
+import { nextDue } from '../../src/actors/machine/timers.ts';
 import { stored } from './stream.ts';
 
 /** Facts for a comparison. The personal part counts only if a test names it. */

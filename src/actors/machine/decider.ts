@@ -2,16 +2,17 @@
  * src/actors/machine: how XState machines are used as pure functions (docs/xstate.md). A fact moves a machine. A command
  * is decided into facts. A timer is a due time, and no timer runs here. Effects belong to reactors.
  *
- * This file is the entry point: `decide`, `fold`, `wake` and snapshots as JSON. `idempotency.ts` remembers commands, `step.ts`
- * and `plan.ts` make transitions fast. The folders of actors define deciders, and the runtime calls them. This folder
+ * This file is the entry point: `decide`, `fold` and `wake`. `timers.ts` has the due times, `state-json.ts` states as JSON.
+ * `idempotency.ts` remembers commands, `step.ts` and `plan.ts` make transitions fast. The folders of actors define deciders, and the runtime calls them. This folder
  * imports no actor.
  */
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
 import { AppError } from '../../errors.ts';
-import type { JsonObject, JsonValue } from '../../kit/json.ts';
+import type { JsonObject } from '../../kit/json.ts';
 import { type Hook, Seen, type SeenSummary } from './idempotency.ts';
 import type { Advance, Step } from './plan.ts';
 import { planned, step } from './step.ts';
+import { armTimers, isFromTheFuture, timersAt } from './timers.ts';
 
 /** A new fact, as a decision returns it. `personal` is encrypted before it is stored. A machine never sees it. */
 export interface Fact {
@@ -80,16 +81,9 @@ export interface ActorState<S extends AnyMachineSnapshot = AnyMachineSnapshot> {
   readonly seen: Seen;
 }
 
-/**
- * How far the last fact of a stream may be ahead of the clock. Clocks of processes differ a little, and then the time of the
- * stream stands still. A fact that is further ahead was written while a clock was wrong: the next fact has the right time
- * again, and the timers move with it. Otherwise the actor would wait until the wrong time has come.
- */
-export const AHEAD_MOST_MS = 600_000;
-
 /** The environment of a decision. A decision never reads a clock itself. */
 export interface DecisionContext {
-  /** ms since 1970. Never before the actor's last fact, unless that is further ahead than {@link AHEAD_MOST_MS}. */
+  /** ms since 1970. Never before the actor's last fact, unless that is further ahead than AHEAD_MOST_MS (timers.ts). */
   readonly now: number;
 }
 
@@ -113,40 +107,6 @@ export interface Decider<C, S extends AnyMachineSnapshot = AnyMachineSnapshot> {
 export const refuse = (reason: string, details: Record<string, unknown> = {}): never => {
   throw new AppError('refused', reason, details);
 };
-
-/** Parameters of XState's built-in actions: a delayed raise arms a timer, and a cancel removes it. */
-type TimerParams = { readonly id?: string; readonly sendId?: string; readonly delay?: number };
-
-function armTimers(
-  timers: ReadonlyMap<string, number>,
-  actions: Step['actions'],
-  at: number,
-): ReadonlyMap<string, number> {
-  let next: Map<string, number> | null = null;
-  for (const { type, params } of actions) {
-    if (type === 'xstate.cancel') {
-      const { sendId } = params as TimerParams; // see docs/xstate.md
-      if (sendId !== undefined && (next ?? timers).has(sendId)) {
-        next ??= new Map(timers);
-        next.delete(sendId);
-      }
-    } else if (type === 'xstate.raise') {
-      const { id, delay } = params as TimerParams; // see docs/xstate.md
-      if (id === undefined || delay === undefined) continue;
-      next ??= new Map(timers);
-      next.set(id, at + delay);
-    }
-  }
-  return next ?? timers;
-}
-
-const isFromTheFuture = (core: Core, now: number): boolean => now < core.at - AHEAD_MOST_MS;
-
-/** The timers of a state at the time of its next fact: each has the same time left, if the clock was set back. */
-function timersAt(core: Core, at: number): ReadonlyMap<string, number> {
-  if (!isFromTheFuture(core, at) || core.timers.size === 0) return core.timers;
-  return new Map([...core.timers].map(([id, due]) => [id, due - core.at + at]));
-}
 
 /** The state of an actor without facts. */
 export function emptyCore<S extends AnyMachineSnapshot>(decider: Decider<never, S>): Core<S> {
@@ -233,15 +193,6 @@ export function fold<S extends AnyMachineSnapshot>(
   return { core, seen: state.seen };
 }
 
-/** The due time of the actor's next timer after `after`, in ms since 1970; undefined if there is none. */
-export function nextDue(core: Core, after = Number.NEGATIVE_INFINITY): number | undefined {
-  let due: number | undefined;
-  for (const at of core.timers.values()) {
-    if (at > after && (due === undefined || at < due)) due = at;
-  }
-  return due;
-}
-
 /**
  * The facts that due timers call for. The event of each due timer is sent to the machine, and each event that the machine
  * emits is a new fact. A timer causes no fact if the machine has left its state, or if its guard is false.
@@ -271,7 +222,7 @@ export interface Decision<S extends AnyMachineSnapshot = AnyMachineSnapshot> {
   readonly facts: readonly Fact[];
   /** The state after the facts. It becomes the actor's state when the facts are appended. */
   readonly core: Core<S>;
-  /** Time of the facts, in ms since 1970: now, but never before the last fact of the stream (but see {@link AHEAD_MOST_MS}). */
+  /** Time of the facts, in ms since 1970: now, but never before the last fact of the stream, as in {@link DecisionContext}. */
   readonly at: number;
 }
 
@@ -306,43 +257,3 @@ export function decide<C extends { readonly type: string }, S extends AnyMachine
 }
 
 const isWake = (command: { readonly type: string }): command is Wake => command.type === 'Wake';
-
-/** A state as JSON, for a stored snapshot. A snapshot is a cache: it is dropped when the machine's version differs. */
-export function serialize(state: ActorState): JsonObject {
-  const { snapshot, timers, at, revision } = state.core;
-  return {
-    value: snapshot.value as JsonValue, // names of states
-    context: snapshot.context as JsonValue, // contexts of our machines are plain JSON
-    timers: Object.fromEntries(timers),
-    at,
-    revision,
-    seen: state.seen.summary() as unknown as JsonValue, // a summary is plain JSON by its type
-  };
-}
-
-/** The inverse of {@link serialize}. @throws if the machine no longer has the state. The caller then folds all facts */
-export function deserialize<S extends AnyMachineSnapshot>(
-  decider: Decider<never, S>,
-  json: JsonObject,
-): ActorState<S> {
-  // `serialize` wrote it, for a machine of this version. `resolveState` has a type of its own for each machine.
-  const { value, context, timers, at, revision, seen } = json as unknown as {
-    value: never;
-    context: never;
-    timers: Record<string, number>;
-    at: number;
-    revision: number;
-    seen: SeenSummary;
-  };
-  const memory = new Seen();
-  memory.merge(seen);
-  return {
-    core: {
-      snapshot: decider.machine.resolveState({ value, context }) as unknown as S,
-      timers: new Map(Object.entries(timers)),
-      at,
-      revision,
-    },
-    seen: memory,
-  };
-}

@@ -1,7 +1,8 @@
 /** The state of an actor at any point of its history, with the fold that the runtime uses. */
 import { DECIDERS } from '../../actors/deciders.ts';
 import { actorOf } from '../../actors/ids.ts';
-import { type ActorState, emptyState, fold, serialize } from '../../actors/machine/decider.ts';
+import { type ActorState, emptyState, fold } from '../../actors/machine/decider.ts';
+import { serialize } from '../../actors/machine/state-json.ts';
 import { hasCode } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import type { JsonObject } from '../../kit/json.ts';

@@ -11,12 +11,10 @@ import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 import { type BreakerPolicy, createBreakers } from '../../kit/breaker.ts';
-import type { JsonObject } from '../../kit/json.ts';
 import type { CallbackClient } from '../../lhc/callback-client.ts';
 import type { Callback } from '../../lhc/callback-types.ts';
-import type { Destination, DestinationFilter, Outcome } from '../../runtime/lanes/destination.ts';
-import type { Actors } from '../../runtime/ports.ts';
-import type { PersonalData } from '../personal-data.ts';
+import type { Destination, Outcome } from '../../runtime/lanes/destination.ts';
+import { type Draft, type DraftOptions, draftsOf, LHC_FILTER, operatorOf } from './drafts.ts';
 
 /** Waits between the tries of one callback. */
 export const CALLBACK_RETRY: RetryPolicy = { firstMs: 500, mostMs: 60_000 };
@@ -31,45 +29,6 @@ export const LHC_BREAKER: BreakerPolicy = {
 /** Callbacks without a lane that wait for their answer at the same time, for each tenant. What is past the bound is dropped. */
 export const EPHEMERAL_AT_ONCE = 8;
 
-/** A callback without its envelope. */
-type Draft = Pick<Callback, 'type' | 'data'>;
-type VisitorRef = Extract<ActorRef, { kind: 'visitor' }>;
-
-/** Facts of visitors that LHC hears of. */
-const VISITOR_FACTS = new Set([
-  'OperatorMessageReceived',
-  'ChatAssigned',
-  'ChatAccepted',
-  'ChatUnassigned',
-  'ChatTransferred',
-  'ChatClosed',
-  'NoteAdded',
-  'OperatorCommandSent',
-  'TimedOut',
-  'CleanedUp',
-  'MessageDelivered',
-  'MessageDisplayed',
-  'MessageFailed',
-  'SessionFailed',
-]);
-
-/** The callback for a fact that takes an operator online or offline; null for every other fact. */
-function onlineChange(data: JsonObject): 'operator.online' | 'operator.offline' | null {
-  const { from, to } = (data.availability ?? {}) as { from?: string; to?: string }; // written by decisions
-  if (data.online === true) return 'operator.online';
-  if (from === to || (from !== 'offline' && to !== 'offline')) return null;
-  return to === 'offline' ? 'operator.offline' : 'operator.online';
-}
-
-/** The facts that LHC gets callbacks for. */
-export const LHC_FILTER: DestinationFilter = {
-  name: 'lhc',
-  concerns: ({ stream, type, data }) =>
-    VISITOR_FACTS.has(type) ||
-    (stream.startsWith('operator-') &&
-      (onlineChange(data) !== null || data.offlineLhcUserId !== undefined)),
-};
-
 /** A fingerprint of a tenant's callback settings. Callbacks that were paused resume when it changes. */
 const endpointOf = (tenant: TenantSettings, digestKey: Buffer): string =>
   createHmac('sha256', digestKey)
@@ -78,7 +37,7 @@ const endpointOf = (tenant: TenantSettings, digestKey: Buffer): string =>
 
 // A draft has the shape of a callback, but a spread loses the link between `type` and `data`.
 const callbackOf = (tenant: TenantId, id: string, at: number, draft: Draft): Callback =>
-  ({ id, tenant, at: iso(at), ...draft }) as Callback;
+  ({ id, tenant, at: new Date(at).toISOString(), ...draft }) as Callback;
 
 export interface Callbacks {
   readonly destination: Destination;
@@ -89,18 +48,16 @@ export interface Callbacks {
    * @param id for a callback that several processes may send, so that LHC recognises a repeat
    */
   ephemeral(tenant: TenantId, draft: Draft, id?: string): Promise<void>;
-  /** An operator as callbacks describe them. */
+  /** As `operatorOf` in drafts.ts. */
   operator(
     tenant: TenantId,
     username: Username,
   ): Promise<{ username: string; lhcUserId: number | null }>;
 }
 
-interface CallbacksOptions {
-  readonly actors: Actors;
+interface CallbacksOptions extends DraftOptions {
   readonly client: CallbackClient;
   readonly tenants: TenantDirectory;
-  readonly personal: PersonalData;
   readonly digestKey: Buffer;
   readonly now: () => number;
   readonly monotonic: () => number;
@@ -108,117 +65,6 @@ interface CallbacksOptions {
   readonly newId: () => string;
   /** A failpoint of tests, between an accepted callback and its progress. */
   readonly afterDelivered?: () => void;
-}
-
-async function operatorOf({ actors }: CallbacksOptions, tenant: TenantId, username: Username) {
-  const state = await actors.operator(tenant, username).state();
-  return { username, lhcUserId: state?.context.lhcUserId ?? null };
-}
-
-/** The callbacks for a visitor's fact: none if its texts were erased, because nothing is left to tell. */
-async function visitorDrafts(
-  options: CallbacksOptions,
-  { tenant, name: visitor }: VisitorRef,
-  event: RecordedEvent,
-): Promise<readonly Draft[]> {
-  const { personal } = options;
-  const operator = (username: Username) => operatorOf(options, tenant, username);
-  const operatorOrNull = async (username: Username | null) =>
-    username === null ? null : operator(username);
-  const fact = visitorFact(event);
-  switch (fact?.type) {
-    case 'OperatorMessageReceived': {
-      const { messageId, chatId, invitation, replaces } = fact.data;
-      const body = await personal.bodyOf(event);
-      if (body === null) return [];
-      const message = { id: messageId, body, ...(replaces !== undefined && { replaces }) };
-      const data = { visitor, operator: await operator(fact.data.operator), message };
-      return invitation || chatId === null
-        ? [{ type: 'visitor.invited', data }]
-        : [{ type: 'chat.message', data: { ...data, chatId } }];
-    }
-    case 'ChatAssigned':
-    case 'ChatAccepted':
-    case 'ChatClosed': {
-      const { chatId } = fact.data;
-      const data = { visitor, chatId, operator: await operatorOrNull(fact.data.operator) };
-      if (fact.type === 'ChatAccepted') return [{ type: 'chat.accepted', data }];
-      const { reason } = fact.data;
-      return fact.type === 'ChatAssigned'
-        ? [{ type: 'chat.assigned', data: { ...data, reason } }]
-        : [{ type: 'chat.closed', data: { ...data, reason: reason ?? fact.data.by } }];
-    }
-    case 'ChatUnassigned': {
-      const { chatId, reason, broadcast } = fact.data;
-      const data = { visitor, chatId, operator: null, reason };
-      // LHC never heard of operators who were only asked.
-      return broadcast ? [] : [{ type: 'chat.transferred', data }];
-    }
-    case 'ChatTransferred': {
-      const { chatId, department, by } = fact.data;
-      const operator = await operatorOrNull(fact.data.operator);
-      const data = { visitor, chatId, operator, ...(department !== null && { department }) };
-      return [{ type: 'chat.transferred', data: { ...data, reason: by } }];
-    }
-    case 'NoteAdded':
-    case 'OperatorCommandSent': {
-      const opened = await personal.of(event);
-      if (!opened) return [];
-      const { chatId } = fact.data;
-      const data = { visitor, chatId, operator: await operator(fact.data.operator) };
-      if (fact.type === 'NoteAdded') {
-        const note = { id: fact.data.noteId, body: String(opened.body) };
-        return [{ type: 'chat.note', data: { ...data, note } }];
-      }
-      const { messageId, command } = fact.data;
-      const text = String(opened.text);
-      return [{ type: 'chat.command', data: { ...data, messageId, command, text } }];
-    }
-    case 'MessageDisplayed': {
-      const { chatId, messageId } = fact.data;
-      const data = { visitor, chatId, messageId, operator: await operator(fact.data.operator) };
-      return [{ type: 'message.displayed', data }];
-    }
-    case 'TimedOut':
-    case 'CleanedUp': {
-      const type = fact.type === 'TimedOut' ? 'visitor.timed_out' : 'visitor.cleaned_up';
-      return [{ type, data: { visitor, lastSeen: iso(fact.data.lastSeen) } }];
-    }
-    case 'MessageDelivered': {
-      const { messageIds, chatId, by } = fact.data;
-      return messageIds.map((messageId) => ({
-        type: 'message.delivered',
-        data: { visitor, chatId, messageId, reason: by },
-      }));
-    }
-    case 'MessageFailed':
-      return [{ type: 'message.failed', data: { visitor, ...fact.data } }];
-    case 'SessionFailed':
-      return [{ type: 'visitor.failed', data: { visitor, reason: fact.data.reason } }];
-    default:
-      return [];
-  }
-}
-
-async function draftsOf(
-  options: CallbacksOptions,
-  actor: ActorRef,
-  event: RecordedEvent,
-): Promise<readonly Draft[]> {
-  if (actor.kind === 'visitor') return visitorDrafts(options, actor, event);
-  if (actor.kind !== 'operator') return [];
-  const type = onlineChange(event.data);
-  const at = iso(event.metadata.at);
-  const drafts: Draft[] = [];
-  const { offlineLhcUserId } = event.data;
-  if (typeof offlineLhcUserId === 'number') {
-    const operator = { username: actor.name, lhcUserId: offlineLhcUserId };
-    drafts.push({ type: 'operator.offline', data: { operator, at } });
-  }
-  const operator = await operatorOf(options, actor.tenant, actor.name);
-  // An operator in XMPP who is not registered is unknown to LHC.
-  if (type && operator.lhcUserId !== null) drafts.push({ type, data: { operator, at } });
-  return drafts;
 }
 
 async function isPaused({ actors, digestKey }: CallbacksOptions, tenant: TenantSettings) {
@@ -343,5 +189,3 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
     operator: (tenant, username) => operatorOf(options, tenant, username),
   };
 }
-
-const iso = (at: number): string => new Date(at).toISOString();

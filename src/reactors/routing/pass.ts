@@ -8,7 +8,7 @@
  */
 import { setImmediate as breathe, setTimeout as delay } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
-import { AHEAD_MOST_MS } from '../../actors/machine/decider.ts';
+import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
 import {
   type Pick,
   type Policy,

@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { TenantId } from '../../actors/ids.ts';
-import { AHEAD_MOST_MS } from '../../actors/machine/decider.ts';
+import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';

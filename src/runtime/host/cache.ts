@@ -2,13 +2,8 @@
 import type { Logger } from 'pino';
 import { DECIDERS } from '../../actors/deciders.ts';
 import { type ActorKind, actorOf } from '../../actors/ids.ts';
-import {
-  type ActorState,
-  deserialize,
-  emptyState,
-  fold,
-  serialize,
-} from '../../actors/machine/decider.ts';
+import { type ActorState, emptyState, fold } from '../../actors/machine/decider.ts';
+import { deserialize, serialize } from '../../actors/machine/state-json.ts';
 import { hasCode } from '../../errors.ts';
 import type { EventStore, Position, RecordedEvent } from '../../eventstore/port.ts';
 import type { SnapshotStore } from '../../eventstore/snapshots.ts';

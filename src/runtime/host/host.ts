@@ -9,14 +9,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { DECIDERS } from '../../actors/deciders.ts';
 import { type ActorRef, actorOf, sealingKeyOf, streamOf } from '../../actors/ids.ts';
-import {
-  type ActorState,
-  type Decision,
-  decide,
-  nextDue,
-  type Wake,
-} from '../../actors/machine/decider.ts';
+import { type ActorState, type Decision, decide, type Wake } from '../../actors/machine/decider.ts';
 import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
+import { nextDue } from '../../actors/machine/timers.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantCommand } from '../../actors/tenant/machine.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';

@@ -17,7 +17,8 @@ import {
 } from '../stanzas.ts';
 import { avatarOf } from './avatar.ts';
 import { createGroups } from './groups.ts';
-import { type ApiOptions, createHttpApi, type HttpApi, type Refusal } from './http-api.ts';
+import { type ApiOptions, createHttpApi, type HttpApi } from './http-api.ts';
+import type { Refusal } from './refusal.ts';
 
 const DONE = z.literal(0);
 /** `check_account`: 0 the account exists, 1 it does not. */

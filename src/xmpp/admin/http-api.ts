@@ -1,10 +1,11 @@
 /**
  * Calls of ejabberd's mod_http_api (https://docs.ejabberd.im/developer/ejabberd-api/): credentials, API version,
- * deadline, size bound, and the meaning of each refusal.
+ * deadline and size bound. `refusal.ts` has the meaning of each refusal.
  */
 import type { z } from 'zod';
 import { AppError, messageOf } from '../../errors.ts';
 import { createNameList } from './name-list.ts';
+import { PART, type Refusal, refusalError, refusalOf } from './refusal.ts';
 
 /** The default time limit of one call. */
 export const API_DEADLINE_MS = 10_000;
@@ -17,12 +18,6 @@ export const MAX_LISTED_NAMES = 5_000_000;
 
 /** From this version on `/v0` is known, and a URL without a version means the newest API. */
 const FIRST_VERSIONED = 24.02;
-/** Bounds the part of ejabberd's text that goes into an error message. */
-const REFUSAL_CHARS = 300;
-
-/** The part of the system that this client's errors name. */
-const PART = 'ejabberd';
-
 export interface ApiOptions {
   /** `http(s)://host:port/api` */
   readonly url: string;
@@ -50,14 +45,6 @@ type Arguments = Readonly<Record<string, string>>;
 interface Answer {
   readonly status: number;
   readonly body: unknown;
-}
-
-/** An answer with a status other than 200. */
-export interface Refusal {
-  readonly status: number;
-  /** ejabberd's own code: 32 no rights, 40 no such command, 10001 failed, 10090 exists. */
-  readonly code: number | undefined;
-  readonly text: string;
 }
 
 export interface HttpApi {
@@ -258,62 +245,4 @@ function versionIn({ base }: Connection, body: unknown): string {
     `${base} answers, but does not say which ejabberd it is: is EJABBERD_API_URL right?`,
     { part: PART, command: 'status', reason: 'answer' },
   );
-}
-
-/** Reads an error answer, which is a JSON string or an object with code and message. */
-function refusalOf(status: number, body: unknown): Refusal {
-  const fields = typeof body === 'object' && body !== null ? body : {};
-  const code = 'code' in fields && typeof fields.code === 'number' ? fields.code : undefined;
-  const message = 'message' in fields ? String(fields.message) : undefined;
-  return { status, code, text: message ?? (typeof body === 'string' ? body : '') };
-}
-
-/** The error that a refusal means, without any password that ejabberd may have repeated. */
-function refusalError(
-  { base, user, password }: Connection,
-  command: string,
-  args: Arguments,
-  refusal: Refusal,
-): AppError {
-  const { status, code } = refusal;
-  let text = refusal.text;
-  for (const secret of [password, args.password, args.newpass]) {
-    if (secret) text = text.replaceAll(secret, '***');
-  }
-  text = text.slice(0, REFUSAL_CHARS);
-  const details = { part: PART, command, status, ...(code !== undefined && { code }) };
-  if (status === 401) {
-    return new AppError(
-      'unavailable',
-      `ejabberd does not accept the credentials of ${user}: check EJABBERD_API_USER (a full JID, such as api@example.org) and EJABBERD_API_PASSWORD.`,
-      { ...details, reason: 'credentials' },
-    );
-  }
-  if (status === 403) {
-    return new AppError(
-      'unavailable',
-      `${user} may not call ${command}: add it to "what" of its api_permissions in ejabberd.yml.`,
-      { ...details, reason: 'rights' },
-    );
-  }
-  // 23.01 answers 400 with this name instead.
-  if ((status === 404 && code === 40) || refusal.text === 'unknown_command') {
-    return new AppError(
-      'unavailable',
-      `ejabberd has no command ${command}: load mod_admin_extra, and mod_http_api on ${base}.`,
-      { ...details, reason: 'command' },
-    );
-  }
-  // A page of ejabberd's web server, or of another one: mod_http_api was not reached.
-  if (status === 404 && code === undefined && /^\s*</.test(text)) {
-    return new AppError(
-      'unavailable',
-      `${base} answers 404 with a page: is EJABBERD_API_URL right?`,
-      { ...details, reason: 'answer' },
-    );
-  }
-  if (status === 429 || status === 503 || (status >= 500 && code === undefined)) {
-    return new AppError('unavailable', `ejabberd failed at ${command}: ${status} ${text}`, details);
-  }
-  return new AppError('refused', `ejabberd refused ${command}: ${status} ${text}`, details);
 }

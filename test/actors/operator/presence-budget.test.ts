@@ -1,7 +1,8 @@
 /** Presences that come too fast: few facts, and the availability in the end is what the clients show. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { nextDue, serialize } from '../../../src/actors/machine/decider.ts';
+import { serialize } from '../../../src/actors/machine/state-json.ts';
+import { nextDue } from '../../../src/actors/machine/timers.ts';
 import {
   type OperatorCommand,
   operatorDecider,

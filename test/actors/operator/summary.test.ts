@@ -1,7 +1,9 @@
 /** A summary holds everything: a stream that is cut before it folds to the same state. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { type ActorState, nextDue, serialize } from '../../../src/actors/machine/decider.ts';
+import type { ActorState } from '../../../src/actors/machine/decider.ts';
+import { serialize } from '../../../src/actors/machine/state-json.ts';
+import { nextDue } from '../../../src/actors/machine/timers.ts';
 import {
   MAX_SUMMARY_BYTES,
   operatorDecider,

@@ -1,7 +1,8 @@
 /** Reports on messages by operators' clients and LHC. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Fact, serialize } from '../../../src/actors/machine/decider.ts';
+import type { Fact } from '../../../src/actors/machine/decider.ts';
+import { serialize } from '../../../src/actors/machine/state-json.ts';
 import {
   type VisitorCommand,
   visitorDecider,

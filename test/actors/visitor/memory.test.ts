@@ -1,6 +1,7 @@
 /** What a visitor remembers beyond a clean-up: how large it can be, and how release 0.1.0 stored it. */
 import { expect, it } from 'vitest';
-import { emptyState, fold, serialize } from '../../../src/actors/machine/decider.ts';
+import { emptyState, fold } from '../../../src/actors/machine/decider.ts';
+import { serialize } from '../../../src/actors/machine/state-json.ts';
 import { MAX_OPEN_MESSAGES } from '../../../src/actors/visitor/conversation.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
 import { MAX_APPEND_BYTES } from '../../../src/eventstore/port.ts';

@@ -3,10 +3,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import {
-  ACCOUNT_CLAIM_MS,
-  createOperatorAccounts,
-} from '../../../src/reactors/operators/accounts.ts';
+import { ACCOUNT_CLAIM_MS } from '../../../src/reactors/operators/account-claim.ts';
+import { createOperatorAccounts } from '../../../src/reactors/operators/accounts.ts';
 import { createLhcUsers } from '../../../src/reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
 import { createActors } from '../../../src/runtime/host/actors.ts';

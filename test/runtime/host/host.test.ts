@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { operatorRef, visitorRef } from '../../../src/actors/ids.ts';
-import { AHEAD_MOST_MS } from '../../../src/actors/machine/decider.ts';
+import { AHEAD_MOST_MS } from '../../../src/actors/machine/timers.ts';
 import { operatorState } from '../../../src/actors/operator/decisions.ts';
 import { visitorState } from '../../../src/actors/visitor/decisions.ts';
 import { VISITOR_VERSION } from '../../../src/actors/visitor/machine.ts';

@@ -1,0 +1,44 @@
+/** A state as JSON, for a stored snapshot. A snapshot is a cache: it is dropped when the machine's version differs. */
+import type { AnyMachineSnapshot } from 'xstate';
+import type { JsonObject, JsonValue } from '../../kit/json.ts';
+import type { ActorState, Decider } from './decider.ts';
+import { Seen, type SeenSummary } from './idempotency.ts';
+
+export function serialize(state: ActorState): JsonObject {
+  const { snapshot, timers, at, revision } = state.core;
+  return {
+    value: snapshot.value as JsonValue, // names of states
+    context: snapshot.context as JsonValue, // contexts of our machines are plain JSON
+    timers: Object.fromEntries(timers),
+    at,
+    revision,
+    seen: state.seen.summary() as unknown as JsonValue, // a summary is plain JSON by its type
+  };
+}
+
+/** The inverse of {@link serialize}. @throws if the machine no longer has the state. The caller then folds all facts */
+export function deserialize<S extends AnyMachineSnapshot>(
+  decider: Decider<never, S>,
+  json: JsonObject,
+): ActorState<S> {
+  // `serialize` wrote it, for a machine of this version. `resolveState` has a type of its own for each machine.
+  const { value, context, timers, at, revision, seen } = json as unknown as {
+    value: never;
+    context: never;
+    timers: Record<string, number>;
+    at: number;
+    revision: number;
+    seen: SeenSummary;
+  };
+  const memory = new Seen();
+  memory.merge(seen);
+  return {
+    core: {
+      snapshot: decider.machine.resolveState({ value, context }) as unknown as S,
+      timers: new Map(Object.entries(timers)),
+      at,
+      revision,
+    },
+    seen: memory,
+  };
+}

@@ -1,0 +1,168 @@
+/** Which callbacks a fact calls for (docs/contracts.md). */
+import { visitorFact } from '../../actors/facts.ts';
+import type { ActorRef, TenantId, Username } from '../../actors/ids.ts';
+import type { RecordedEvent } from '../../eventstore/port.ts';
+import type { JsonObject } from '../../kit/json.ts';
+import type { Callback } from '../../lhc/callback-types.ts';
+import type { DestinationFilter } from '../../runtime/lanes/destination.ts';
+import type { Actors } from '../../runtime/ports.ts';
+import type { PersonalData } from '../personal-data.ts';
+
+/** A callback without its envelope. */
+export type Draft = Pick<Callback, 'type' | 'data'>;
+type VisitorRef = Extract<ActorRef, { kind: 'visitor' }>;
+
+export interface DraftOptions {
+  readonly actors: Actors;
+  readonly personal: PersonalData;
+}
+
+/** Facts of visitors that LHC hears of. */
+const VISITOR_FACTS = new Set([
+  'OperatorMessageReceived',
+  'ChatAssigned',
+  'ChatAccepted',
+  'ChatUnassigned',
+  'ChatTransferred',
+  'ChatClosed',
+  'NoteAdded',
+  'OperatorCommandSent',
+  'TimedOut',
+  'CleanedUp',
+  'MessageDelivered',
+  'MessageDisplayed',
+  'MessageFailed',
+  'SessionFailed',
+]);
+
+/** The callback for a fact that takes an operator online or offline; null for every other fact. */
+function onlineChange(data: JsonObject): 'operator.online' | 'operator.offline' | null {
+  const { from, to } = (data.availability ?? {}) as { from?: string; to?: string }; // written by decisions
+  if (data.online === true) return 'operator.online';
+  if (from === to || (from !== 'offline' && to !== 'offline')) return null;
+  return to === 'offline' ? 'operator.offline' : 'operator.online';
+}
+
+/** The facts that LHC gets callbacks for. */
+export const LHC_FILTER: DestinationFilter = {
+  name: 'lhc',
+  concerns: ({ stream, type, data }) =>
+    VISITOR_FACTS.has(type) ||
+    (stream.startsWith('operator-') &&
+      (onlineChange(data) !== null || data.offlineLhcUserId !== undefined)),
+};
+
+/** An operator as callbacks describe them. */
+export async function operatorOf({ actors }: DraftOptions, tenant: TenantId, username: Username) {
+  const state = await actors.operator(tenant, username).state();
+  return { username, lhcUserId: state?.context.lhcUserId ?? null };
+}
+
+/** The callbacks for a visitor's fact: none if its texts were erased, because nothing is left to tell. */
+async function visitorDrafts(
+  options: DraftOptions,
+  { tenant, name: visitor }: VisitorRef,
+  event: RecordedEvent,
+): Promise<readonly Draft[]> {
+  const { personal } = options;
+  const operator = (username: Username) => operatorOf(options, tenant, username);
+  const operatorOrNull = async (username: Username | null) =>
+    username === null ? null : operator(username);
+  const fact = visitorFact(event);
+  switch (fact?.type) {
+    case 'OperatorMessageReceived': {
+      const { messageId, chatId, invitation, replaces } = fact.data;
+      const body = await personal.bodyOf(event);
+      if (body === null) return [];
+      const message = { id: messageId, body, ...(replaces !== undefined && { replaces }) };
+      const data = { visitor, operator: await operator(fact.data.operator), message };
+      return invitation || chatId === null
+        ? [{ type: 'visitor.invited', data }]
+        : [{ type: 'chat.message', data: { ...data, chatId } }];
+    }
+    case 'ChatAssigned':
+    case 'ChatAccepted':
+    case 'ChatClosed': {
+      const { chatId } = fact.data;
+      const data = { visitor, chatId, operator: await operatorOrNull(fact.data.operator) };
+      if (fact.type === 'ChatAccepted') return [{ type: 'chat.accepted', data }];
+      const { reason } = fact.data;
+      return fact.type === 'ChatAssigned'
+        ? [{ type: 'chat.assigned', data: { ...data, reason } }]
+        : [{ type: 'chat.closed', data: { ...data, reason: reason ?? fact.data.by } }];
+    }
+    case 'ChatUnassigned': {
+      const { chatId, reason, broadcast } = fact.data;
+      const data = { visitor, chatId, operator: null, reason };
+      // LHC never heard of operators who were only asked.
+      return broadcast ? [] : [{ type: 'chat.transferred', data }];
+    }
+    case 'ChatTransferred': {
+      const { chatId, department, by } = fact.data;
+      const operator = await operatorOrNull(fact.data.operator);
+      const data = { visitor, chatId, operator, ...(department !== null && { department }) };
+      return [{ type: 'chat.transferred', data: { ...data, reason: by } }];
+    }
+    case 'NoteAdded':
+    case 'OperatorCommandSent': {
+      const opened = await personal.of(event);
+      if (!opened) return [];
+      const { chatId } = fact.data;
+      const data = { visitor, chatId, operator: await operator(fact.data.operator) };
+      if (fact.type === 'NoteAdded') {
+        const note = { id: fact.data.noteId, body: String(opened.body) };
+        return [{ type: 'chat.note', data: { ...data, note } }];
+      }
+      const { messageId, command } = fact.data;
+      const text = String(opened.text);
+      return [{ type: 'chat.command', data: { ...data, messageId, command, text } }];
+    }
+    case 'MessageDisplayed': {
+      const { chatId, messageId } = fact.data;
+      const data = { visitor, chatId, messageId, operator: await operator(fact.data.operator) };
+      return [{ type: 'message.displayed', data }];
+    }
+    case 'TimedOut':
+    case 'CleanedUp': {
+      const type = fact.type === 'TimedOut' ? 'visitor.timed_out' : 'visitor.cleaned_up';
+      return [{ type, data: { visitor, lastSeen: iso(fact.data.lastSeen) } }];
+    }
+    case 'MessageDelivered': {
+      const { messageIds, chatId, by } = fact.data;
+      return messageIds.map((messageId) => ({
+        type: 'message.delivered',
+        data: { visitor, chatId, messageId, reason: by },
+      }));
+    }
+    case 'MessageFailed':
+      return [{ type: 'message.failed', data: { visitor, ...fact.data } }];
+    case 'SessionFailed':
+      return [{ type: 'visitor.failed', data: { visitor, reason: fact.data.reason } }];
+    default:
+      return [];
+  }
+}
+
+/** The callbacks that a fact calls for, in order. The first one has the id of the fact. */
+export async function draftsOf(
+  options: DraftOptions,
+  actor: ActorRef,
+  event: RecordedEvent,
+): Promise<readonly Draft[]> {
+  if (actor.kind === 'visitor') return visitorDrafts(options, actor, event);
+  if (actor.kind !== 'operator') return [];
+  const type = onlineChange(event.data);
+  const at = iso(event.metadata.at);
+  const drafts: Draft[] = [];
+  const { offlineLhcUserId } = event.data;
+  if (typeof offlineLhcUserId === 'number') {
+    const operator = { username: actor.name, lhcUserId: offlineLhcUserId };
+    drafts.push({ type: 'operator.offline', data: { operator, at } });
+  }
+  const operator = await operatorOf(options, actor.tenant, actor.name);
+  // An operator in XMPP who is not registered is unknown to LHC.
+  if (type && operator.lhcUserId !== null) drafts.push({ type, data: { operator, at } });
+  return drafts;
+}
+
+const iso = (at: number): string => new Date(at).toISOString();
