@@ -51,7 +51,7 @@ export function readManifest(dir: string): Manifest {
   const [issue] = parsed.error.issues;
   throw new AppError(
     'invalid',
-    `${path} is damaged, or of another version: ${issue?.path.join('.')}: ${issue?.message}`,
+    `${path} is damaged, or of another version: see its field ${issue?.path.join('.')}`,
   );
 }
 

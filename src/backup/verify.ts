@@ -1,7 +1,7 @@
 /** Checks that a backup is what its manifest says. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import { openCopy } from '../eventstore/sqlite/copy.ts';
 import { checkSecrets, secretsInFile } from '../runtime/vault/secret-check.ts';
 import { pathExists } from './files.ts';
@@ -47,11 +47,26 @@ async function verify(
       throw new AppError('invalid', `${log} is not the log that the manifest describes`);
     }
     const secrets = serviceSecrets ?? secretsIn(dir, manifest);
-    const checked = secrets && (await checkSecrets(copy.store, secrets));
-    return { manifest, opened: checked?.opened ?? false };
+    if (!secrets) return { manifest, opened: false };
+    const { opened } = await checkSecrets(copy.store, secrets).catch((error: unknown) => {
+      if (!hasCode(error, 'invalid')) throw error;
+      throw new AppError('invalid', wrongSecret(dir, manifest, serviceSecrets !== undefined));
+    });
+    return { manifest, opened };
   } finally {
     copy.close();
   }
+}
+
+/** What to do when the log of a backup does not open. */
+function wrongSecret(dir: string, { secret }: Manifest, isSet: boolean): string {
+  if (!isSet) {
+    return `the secret in ${dir} does not open the log beside it: ${SECRET_FILE} or the log is of another backup`;
+  }
+  const wrong = `SERVICE_SECRET does not open ${dir}, or not all of it`;
+  return secret === 'file'
+    ? `${wrong}, and it replaces the secret that is in the backup: do not set SERVICE_SECRET (look into .env, too), or set it to the secret of the service that was backed up`
+    : `${wrong}: set it to what it was for the service that was backed up, with all secrets if it was being changed`;
 }
 
 async function verifyFiles(dir: string, { secret, files }: Manifest): Promise<void> {

@@ -1,15 +1,30 @@
 /** `xmpp-chat migrate`: copies the log from one event store to another and proves that both are equal. */
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { asUser, userBehindAll } from '../backup/user.ts';
 import { AppError } from '../errors.ts';
 import { type Migrated, migrate } from '../eventstore/migration/migrate.ts';
-import { openEventStore, sqlitePath } from '../eventstore/open.ts';
+import { isEventStore, openEventStore, sqlitePath } from '../eventstore/open.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { interruptible } from './interruptible.ts';
 import { createProgressLog } from './progress.ts';
 
 const INTERRUPTED =
   'interrupted: nothing is lost. Start it again with the same arguments, and it goes on where it was';
+
+const FROM = 'the argument <from>';
+const TO = 'the argument <to>';
+
+/** @throws {AppError} `invalid` for arguments that name no store, or the same one twice */
+function requireTwo(from: string, to: string): void {
+  const wrong = [...(isEventStore(from) ? [] : [FROM]), ...(isEventStore(to) ? [] : [TO])].map(
+    (name) =>
+      `${name} has to be sqlite:PATH (such as sqlite:./data/events.db), esdb://… or esdb+discover://…`,
+  );
+  if (wrong.length > 0) throw new AppError('invalid', wrong.join('\n'));
+  const [source, target] = [from, to].map((url) => resolve(sqlitePath(url) ?? url));
+  if (source === target) throw new AppError('invalid', `${FROM} and ${TO} are the same store`);
+}
 
 export function migrateCommand(): Command {
   return new Command('migrate')
@@ -24,6 +39,7 @@ export function migrateCommand(): Command {
         { verifyOnly = false }: { readonly verifyOnly?: boolean },
       ) => {
         try {
+          requireTwo(from, to);
           // root works as the owner of the logs.
           const paths = [from, to].map(sqlitePath).filter((path) => path !== null);
           const migrated = await asUser(userBehindAll(...paths), () =>
@@ -44,9 +60,12 @@ async function openAndMigrate(
   signal: AbortSignal,
 ): Promise<Migrated> {
   await using opened = new AsyncDisposableStack();
-  const source = await openEventStore(from, { readOnly: true });
+  const source = await openEventStore(from, { readOnly: true, setting: FROM });
   opened.defer(() => source.close());
-  const target = await openEventStore(to, verifyOnly ? { readOnly: true } : { appendOnce: true });
+  const target = await openEventStore(to, {
+    setting: TO,
+    ...(verifyOnly ? { readOnly: true } : { appendOnce: true }),
+  });
   opened.defer(() => target.close());
   const report = createProgressLog(console.error);
   return await migrate({

@@ -14,18 +14,20 @@ import { createPrivate, SQLITE, sqliteCode } from './open.ts';
  */
 export const lockExclusively = (file: string, refusal: string): (() => void) => {
   createPrivate(file);
-  const db = new DatabaseSync(file, { timeout: 0 });
+  let db: DatabaseSync | undefined;
   try {
+    db = new DatabaseSync(file, { timeout: 0 });
     db.exec('BEGIN EXCLUSIVE');
   } catch (error) {
-    db.close();
+    db?.close();
     if (sqliteCode(error) === SQLITE.busy) throw new AppError('conflict', refusal);
     throw new AppError(
       'unavailable',
-      `${file} cannot be locked (${messageOf(error)}): its folder has to be writable for this user, on a disk that is not full`,
+      `${file} cannot be locked (${messageOf(error)}): it has to be a file that this user may write, no link to one of somebody else, in a folder that is writable, on a disk that is not full`,
       {},
       { cause: error },
     );
   }
-  return () => db.close();
+  const held = db;
+  return () => held.close();
 };

@@ -120,6 +120,29 @@ test('refuses a log that has a writer, as source and as target', async () => {
   }
 });
 
+test('blames the argument that is wrong, and not EVENT_STORE', async () => {
+  const folder = folderOfTest();
+  const from = await logOf(folder, 5);
+  const [path, to] = [join(folder, 'from.db'), `sqlite:${join(folder, 'to.db')}`];
+  const cases: readonly [string, string, RegExp][] = [
+    [path, to, /^the argument <from> has to be sqlite:PATH [^\n]*\n$/],
+    [from, 'mysql://host/x', /^the argument <to> has to be sqlite:PATH [^\n]*\n$/],
+    [path, 'sqlite:', /^the argument <from> has .*\nthe argument <to> has .*\n$/],
+    [from, `sqlite:${folder}/./from.db`, /^the argument <from> and the argument <to> are the same/],
+    [from, 'esdb://127.0.0.1:1?tls=nonsense', /^the argument <to>: /],
+    ['esdb://127.0.0.1:1?tls=false', to, /^the argument <from>: no EventStoreDB answers/],
+  ];
+  for (const [source, target, fault] of cases) {
+    const { code, output } = await migrate(source, target);
+    expect(code).toBe(1);
+    expect(output).toMatch(fault);
+    expect(output).not.toContain('EVENT_STORE');
+  }
+  const store = await openEventStore(from);
+  expect((await migrate(from, to)).output).toMatch(/set the argument <from> to another file/);
+  await store.close();
+});
+
 test('creates neither a missing source nor its target', async () => {
   const folder = folderOfTest();
   const missing = join(folder, 'none.db');
