@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { z } from 'zod';
 import { Username } from '../actors/ids.ts';
 import { OperatorRegistration } from '../actors/operator/registration.ts';
+import { inOurWords } from '../config-faults.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { parseCsv } from './csv.ts';
 
@@ -12,6 +13,8 @@ export interface Row {
   readonly username: Username;
   /** What the row says. An empty cell says nothing, so that setting stays as it is. */
   readonly settings: Omit<z.output<typeof Cells>, 'username'>;
+  /** Columns whose cell has a fault. Such a row is never sent. */
+  readonly wrong: ReadonlySet<string>;
 }
 
 export interface Fault {
@@ -87,21 +90,26 @@ const Cells = z.object({
 export const COLUMNS = Object.keys(Cells.shape);
 
 /**
- * The rows of a file, and everything that is wrong with it.
- * @throws {AppError} `invalid` for a text that is no CSV or has an unusable header
+ * The rows of a file, and everything that is wrong with it. A row with a fault has the settings that have none.
+ * @throws {AppError} `invalid` for an empty text
  */
 export function readRows(text: string): { rows: readonly Row[]; faults: readonly Fault[] } {
-  const [header, ...records] = parseCsv(text, MOST_ROWS + 1);
-  if (!header) {
+  const { records, faults: csvFaults } = parseCsv(text, MOST_ROWS + 1);
+  const faults: Fault[] = [...csvFaults];
+  const [header, ...lines] = records;
+  if (!header && faults.length === 0) {
     throw new AppError('invalid', 'the file is empty: its first line has to name the columns');
   }
-  const columns = columnsOf(header.fields);
+  // Without a usable header nobody knows what the cells are.
+  if (!header || faults.some(({ line }) => line < header.line)) return { rows: [], faults };
+  const columns = header.fields.map((name) => name.trim());
+  const ofHeader = [...headerFaults(columns)].map((reason) => ({ line: header.line, reason }));
+  if (ofHeader.length > 0) return { rows: [], faults: [...ofHeader, ...faults] };
   const rows: Row[] = [];
-  const faults: Fault[] = [];
-  for (const { line, fields } of records) {
-    const row = rowOf(line, columns, fields);
-    if (Array.isArray(row)) faults.push(...row);
-    else rows.push(row);
+  for (const { line, fields } of lines) {
+    const read = rowOf(line, columns, fields);
+    if (read.row) rows.push(read.row);
+    faults.push(...read.faults);
   }
   faults.push(
     ...repetitions(rows, 'username', ({ username }) => username),
@@ -110,25 +118,27 @@ export function readRows(text: string): { rows: readonly Row[]; faults: readonly
   return { rows, faults: faults.toSorted((a, b) => a.line - b.line) };
 }
 
-function columnsOf(header: readonly string[]): readonly string[] {
-  const names = header.map((name) => name.trim());
-  const fault = (reason: string): AppError => new AppError('invalid', `line 1: ${reason}`);
+function* headerFaults(names: readonly string[]): Iterable<string> {
   const unknown = names.filter((name) => !COLUMNS.includes(name));
   if (unknown.length > 0) {
     const quoted = unknown.map((name) => JSON.stringify(name)).join(', ');
-    throw fault(`unknown columns ${quoted}; the columns are ${COLUMNS.join(', ')}`);
+    yield `unknown columns ${quoted}; the columns are ${COLUMNS.join(', ')}`;
   }
-  const repeated = names.find((name, i) => names.indexOf(name) < i);
-  if (repeated !== undefined) throw fault(`the column ${repeated} is there twice`);
+  const repeated = names.filter((name, i) => COLUMNS.includes(name) && names.indexOf(name) < i);
+  for (const name of new Set(repeated)) yield `the column ${name} is there twice`;
   if (!names.includes('username')) {
-    throw fault('there is no column username; the first line has to name the columns');
+    yield 'there is no column username; the first line has to name the columns';
   }
-  return names;
 }
 
-function rowOf(line: number, columns: readonly string[], fields: readonly string[]): Row | Fault[] {
+function rowOf(
+  line: number,
+  columns: readonly string[],
+  fields: readonly string[],
+): { readonly row?: Row; readonly faults: readonly Fault[] } {
   if (fields.length !== columns.length) {
-    return [{ line, reason: `has ${fields.length} fields, the header has ${columns.length}` }];
+    const reason = `has ${fields.length} fields, the header has ${columns.length}`;
+    return { faults: [{ line, reason }] };
   }
   const cells: Record<string, string> = {};
   for (const [i, column] of columns.entries()) {
@@ -137,16 +147,18 @@ function rowOf(line: number, columns: readonly string[], fields: readonly string
     const cell = column === 'password' ? field : field.trim();
     if (cell !== '' || column === 'username') cells[column] = cell;
   }
-  const { data, error } = Cells.safeParse(cells);
-  if (error) {
-    return error.issues.map(({ path, message }) => ({
-      line,
-      field: String(path[0]),
-      reason: message,
-    }));
-  }
+  const { issues = [] } = Cells.safeParse(cells, { error: inOurWords }).error ?? {};
+  const faults = issues.map(({ path: [column], message }) => ({
+    line,
+    field: String(column),
+    reason: message,
+  }));
+  const wrong = new Set(faults.map(({ field }) => field));
+  const right = Object.entries(cells).filter(([column]) => !wrong.has(column));
+  const { data } = Cells.safeParse(Object.fromEntries(right));
+  if (!data) return { faults }; // without a username
   const { username, ...settings } = data;
-  return { line, username, settings };
+  return { row: { line, username, settings, wrong }, faults };
 }
 
 /** Rows with a value that an earlier row has too. */

@@ -27,10 +27,13 @@ export async function importOperators(
   { say, warn }: Output,
   { dryRun }: { readonly dryRun: boolean },
 ): Promise<boolean> {
-  const { rows, faults } = readRows(text);
+  const { rows, faults: fileFaults } = readRows(text);
+  const registered = await service.list({}).catch((error: unknown) => {
+    refuseFaults(fileFaults); // they are known without the service
+    throw error;
+  });
+  const { waves, faults } = planImport(rows, registered, fileFaults);
   refuseFaults(faults);
-  const { waves, faults: planFaults } = planImport(rows, await service.list({}));
-  refuseFaults(planFaults);
   if (dryRun) {
     const steps = waves.flat();
     for (const step of steps) if (step.kind !== 'unchanged') say(lineOf(step, 'planned'));

@@ -22,15 +22,24 @@ export interface Plan {
   readonly faults: readonly Fault[];
 }
 
+/** Columns that say who has which LHC user. */
+const IDENTITY = ['username', 'lhcUserId'];
+
 /**
  * Compares the rows of a file with the registered operators.
- * @param rows no two of them with the same username or LHC user
+ * @param fileFaults what is wrong with the file itself; then nothing is sent. Who takes whose LHC user is judged only if
+ *   every row says it, once
  */
-export function planImport(rows: readonly Row[], registered: readonly RegisteredOperator[]): Plan {
+export function planImport(
+  rows: readonly Row[],
+  registered: readonly RegisteredOperator[],
+  fileFaults: readonly Fault[] = [],
+): Plan {
   const byUsername = new Map(registered.map((operator) => [operator.username, operator]));
   const steps = rows.map((row) => stepOf(row, byUsername.get(row.username)));
-  const ordered = inOrder(steps, registered);
-  const faults = [...steps.flatMap(missingSettings), ...ordered.faults];
+  const unsure = fileFaults.some(({ field }) => !field || IDENTITY.includes(field));
+  const ordered = unsure ? { waves: [], faults: [] } : inOrder(steps, registered);
+  const faults = [...fileFaults, ...steps.flatMap(missingSettings), ...ordered.faults];
   return {
     waves: faults.length > 0 ? [] : ordered.waves,
     faults: faults.toSorted((a, b) => a.line - b.line),
@@ -54,12 +63,15 @@ function stepOf(row: Row, known: RegisteredOperator | undefined): Step {
 const sameSet = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((each) => other.includes(each));
 
-function missingSettings({ row: { line, settings }, kind }: Step): Fault[] {
+function missingSettings({ row: { line, settings, wrong }, kind }: Step): Fault[] {
   if (kind !== 'create') return [];
-  const reason = 'is required for a new operator';
-  if (settings.lhcUserId === undefined) return [{ line, field: 'lhcUserId', reason }];
-  if (settings.password !== undefined || settings.adopt) return [];
-  return [{ line, field: 'password', reason }];
+  const hasNone = (field: 'lhcUserId' | 'password'): boolean =>
+    settings[field] === undefined && !wrong.has(field);
+  const missing = [
+    ...(hasNone('lhcUserId') ? ['lhcUserId'] : []),
+    ...(hasNone('password') && !settings.adopt && !wrong.has('adopt') ? ['password'] : []),
+  ];
+  return missing.map((field) => ({ line, field, reason: 'is required for a new operator' }));
 }
 
 /**

@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseCsv } from '../../src/cli/csv.ts';
+import { MOST_CSV_FAULTS, parseCsv } from '../../src/cli/csv.ts';
 
-const fieldsOf = (text: string) => parseCsv(text).map(({ fields }) => fields);
+const fieldsOf = (text: string) => parseCsv(text).records.map(({ fields }) => fields);
+
+const faultsOf = (text: string) =>
+  parseCsv(text).faults.map(({ line, reason }) => `${line}: ${reason}`);
 
 /** As programs write it: quoted where necessary, or always. */
 const written = (
@@ -49,7 +52,7 @@ describe('parsing CSV', () => {
 
   it('numbers the lines where records begin, also after a field with line breaks', () => {
     const text = 'a,b\r\n"1\r\n2",x\r\n\r\n"q ""r"", s",\n';
-    expect(parseCsv(text)).toEqual([
+    expect(parseCsv(text).records).toEqual([
       { line: 1, fields: ['a', 'b'] },
       { line: 2, fields: ['1\r\n2', 'x'] },
       { line: 5, fields: ['q "r", s', ''] },
@@ -83,18 +86,46 @@ describe('parsing CSV', () => {
   });
 
   it.each([
-    ['a,b\n"open', /^line 2: a quoted field is not closed$/],
-    ['a\nb"c', /^line 2: a field that contains a quote/],
-    ['"a"b', /^line 1: something else follows a field/],
-    ['a;b\n"a"b', /^line 2: .* where a semicolon or the end/],
-    ['a\rb', /^line 1: a carriage return follows a field/],
-    ['"1\n2"\n"a" ,b', /^line 3: something else follows a field/],
+    ['a,b\n"open', /^2: a quoted field is not closed$/],
+    ['a\nb"c', /^2: a field that contains a quote/],
+    ['"a"b', /^1: something else follows a field/],
+    ['a;b\n"a"b', /^2: .* where a semicolon or the end/],
+    ['a\rb', /^1: a carriage return follows a field/],
+    ['"1\n2"\n"a" ,b', /^3: something else follows a field/],
   ])('refuses %j and names the line', (text, reason) => {
-    expect(() => parseCsv(text)).toThrow(reason);
+    expect(faultsOf(text)).toEqual([expect.stringMatching(reason)]);
+  });
+
+  it('finds the faults of all lines, and leaves those lines out', () => {
+    const text = 'a,b\nx"y,1\n"1\n2"z,3\nok,1\n"open,2\nlast,3';
+    expect(faultsOf(text)).toEqual([
+      expect.stringMatching(/^2: a field that contains a quote/),
+      expect.stringMatching(/^3: something else/),
+      expect.stringMatching(/^6: a quoted field is not closed/),
+    ]);
+    const lines = parseCsv(text).records.map(({ line }) => line);
+    expect(lines).toEqual([1, 5, 7]);
+  });
+
+  it('ends, and names lines that are there, whatever a text holds', () => {
+    const unit = fc.constantFrom('"', ',', '\r', '\n', 'a', ';');
+    fc.assert(
+      fc.property(fc.string({ unit, maxLength: 60 }), (text) => {
+        const { records, faults } = parseCsv(text);
+        for (const { line } of [...records, ...faults]) {
+          expect(line).toBeGreaterThan(0);
+          expect(line).toBeLessThanOrEqual(text.split('\n').length);
+        }
+      }),
+    );
+    const broken = '"a"b\n'.repeat(MOST_CSV_FAULTS * 2);
+    expect(parseCsv(broken).faults).toHaveLength(MOST_CSV_FAULTS);
   });
 
   it('bounds the number of records', () => {
-    expect(parseCsv('a\nb\n', 2)).toHaveLength(2);
-    expect(() => parseCsv('a\n\nb\nc', 2)).toThrow(/^line 4: there are more than 2 records$/);
+    expect(parseCsv('a\nb\n', 2).records).toHaveLength(2);
+    const { records, faults } = parseCsv('a\n\nb\nc\nd', 2);
+    expect(records).toHaveLength(2);
+    expect(faults).toEqual([{ line: 4, reason: 'there are more than 2 records' }]);
   });
 });

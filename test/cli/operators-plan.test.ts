@@ -5,7 +5,8 @@ import { planImport, type RegisteredOperator } from '../../src/cli/operators-pla
 
 const faultsOf = (text: string) =>
   readRows(text).faults.map(({ line, field, reason }) => `${line} ${field ?? ''}: ${reason}`);
-const rowsOf = (text: string) => readRows(text).rows.map(({ line, ...row }) => ({ line, ...row }));
+const rowsOf = (text: string) =>
+  readRows(text).rows.map(({ line, username, settings }) => ({ line, username, settings }));
 
 describe('a file of operators', () => {
   it('may have its columns in any order; an empty cell changes nothing', () => {
@@ -54,6 +55,8 @@ describe('a file of operators', () => {
       '3 lhcUserId: is not a whole number from 1',
       '3 adopt: is none of true, yes, 1, false, no, 0',
       '4 password: holds a control character',
+      '4 lhcUserId: 7 is on line 2 too',
+      '5 username: ada is on line 2 too',
       '6 : has 2 fields, the header has 6',
       '7 username: this username is reserved',
       '7 lhcUserId: is not a whole number from 1',
@@ -70,13 +73,25 @@ describe('a file of operators', () => {
   });
 
   it.each([
-    ['', /^the file is empty/],
-    ['username,lhc_user,Name\nada,1,x', /^line 1: unknown columns "lhc_user", "Name"; the columns/],
-    ['lhcUserId\n1', /^line 1: there is no column username/],
-    ['username,name,name\nada,a,b', /^line 1: the column name is there twice/],
-    [`username\n${'a\n'.repeat(10_001)}`, /^line 10002: there are more than 10001 records/],
-  ])('%.40j is refused', (text, reason) => {
-    expect(() => readRows(text)).toThrow(reason);
+    [
+      'username,lhc_user,Name\nada,1,x',
+      ['1 : unknown columns "lhc_user", "Name"; the columns are '],
+    ],
+    ['lhcUserId\n1', ['1 : there is no column username']],
+    ['username,name,name\nada,a,b', ['1 : the column name is there twice']],
+    [
+      'user,name,name\na"b',
+      ['1 : unknown columns "user"', '1 : the column name is', '1 : there is no', '2 : a field'],
+    ],
+    ['user"name\na"b\nc', ['1 : a field that', '2 : a field that']],
+    [`username\n${'a\n'.repeat(10_000)}b`, ['10002 : there are more than 10001 records']],
+  ])('%.40j is refused', (text, reasons) => {
+    const faults = faultsOf(text).filter((fault) => !fault.includes('is on line 2'));
+    expect(faults).toEqual(reasons.map((reason) => expect.stringContaining(reason)));
+  });
+
+  it('must not be empty', () => {
+    expect(() => readRows('')).toThrow(/^the file is empty/);
   });
 
   it('never shows a password in a fault', () => {
@@ -142,6 +157,27 @@ describe('the plan of an import', () => {
         '3 password: is required for a new operator',
       ],
     });
+  });
+
+  it('reports the faults of the file and of the comparison at once', () => {
+    const { rows, faults } = readRows('username,capacity,lhcUserId\na,x,\nb,x,2\nc,5,1\n');
+    const { waves, faults: all } = planImport(rows, [listed('kate', 1)], faults);
+    expect(waves).toEqual([]);
+    expect(all.map(({ line, field }) => `${line} ${field}`)).toEqual([
+      '2 capacity',
+      '2 lhcUserId',
+      '2 password',
+      '3 capacity',
+      '3 password',
+      '4 password',
+      '4 lhcUserId',
+    ]);
+  });
+
+  it('does not judge who takes an LHC user if a row does not say its own', () => {
+    const known = [listed('a', 1), listed('b', 2)];
+    const { rows, faults } = readRows('username,lhcUserId\na,x\nb,1\n');
+    expect(planImport(rows, known, faults).faults).toEqual(faults);
   });
 
   it('sends an operator who gives up their LHC user before the one who takes it', () => {

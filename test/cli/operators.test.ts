@@ -182,6 +182,10 @@ describe('an import', () => {
     await expect(run(`${fileOf(3)}\nbad,x,pw\no9,12,pw`)).rejects.toThrow(
       /^nothing was sent; 2 faults:\nline 5: lhcUserId: is not .*\nline 6: lhcUserId: 12 is on line 4 too$/,
     );
+    await expect(run('username,lhcUserId,capacity\nnew,,x')).rejects.toThrow(
+      /^nothing was sent; 3 faults:\nline 2: capacity: .*\nline 2: lhcUserId: is req.*\nline 2: password: /,
+    );
+    await expect(run('username\nA', { token: 'another' })).rejects.toThrow(/^nothing was sent; 1/);
     await expect(run('username,lhcUserId,password\nnew,1,pw')).rejects.toThrow(
       /line 2: lhcUserId: belongs to operator kate/,
     );
