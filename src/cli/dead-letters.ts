@@ -20,6 +20,9 @@ const List = z.object({
       /** ms since 1970 */
       at: z.number(),
       kind: z.string(),
+      /** A service of release 0.1.0 has neither. */
+      type: z.string().nullish(),
+      operator: z.string().nullish(),
       stream: z.string(),
       destination: z.string(),
       reason: z.string(),
@@ -50,9 +53,10 @@ async function list(access: ServiceAccess, { tenant }: { tenant?: string }): Pro
     if (!parsed.success) throw anotherProgram(access.url, 200);
     const { items, next }: z.output<typeof List> = parsed.data;
     if (items.length === 0 && cursor === '' && next === null) console.log('no dead letters');
-    for (const { id, at, kind, stream, destination, reason } of items) {
+    for (const { id, at, kind, type, operator, stream, destination, reason } of items) {
       const time = new Date(at).toISOString();
-      console.log(`${id}  ${time}  ${kind}  ${stream} -> ${destination}  ${reason}`);
+      const what = `${kind} ${type ?? '-'}  ${operator ?? '-'}`;
+      console.log(`${id}  ${time}  ${what}  ${stream} -> ${destination}  ${reason}`);
     }
     cursor = next;
   }
@@ -64,7 +68,9 @@ export function deadLettersCommand(): Command {
   );
   command
     .command('list', { isDefault: true })
-    .description('list them, the newest first')
+    .description(
+      'list them, the newest first: id, time, kind and type, operator, what failed where, why',
+    )
     .option('--tenant <id>', 'only those of this tenant')
     .action((options: { tenant?: string }, sub: Command) => list(accessOf(sub), options));
   command

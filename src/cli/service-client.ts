@@ -15,6 +15,8 @@ export interface Answer {
   readonly body: unknown;
   /** How long the service asks to wait; undefined without such a wish. */
   readonly retryAfterMs: number | undefined;
+  /** `X-Request-Id`: the log of the service has it beside what the answer does not say. */
+  readonly requestId: string | null;
 }
 
 export interface ServiceRequest {
@@ -75,7 +77,8 @@ export async function ask(
   const { status } = response;
   try {
     const retryAfterMs = retryAfter(response.headers.get('retry-after'), Date.now());
-    return { status, body: text === '' ? null : JSON.parse(text), retryAfterMs };
+    const requestId = response.headers.get('x-request-id');
+    return { status, body: text === '' ? null : JSON.parse(text), retryAfterMs, requestId };
   } catch {
     throw anotherProgram(url, status);
   }
@@ -89,9 +92,10 @@ export const anotherProgram = (url: string, status: number): AppError =>
   );
 
 /** What the service says in an answer that refuses. */
-export function refusalOf({ status, body }: Answer): AppError {
+export function refusalOf({ status, body, requestId }: Answer): AppError {
   const { data } = Problem.safeParse(body);
   const fields = data?.errors?.map(({ field, reason }) => `${field}: ${reason}`).join('; ');
   const reason = fields || data?.detail || 'without a reason';
-  return new AppError(status === 503 ? 'unavailable' : 'refused', `${status} ${reason}`);
+  const of = requestId === null ? '' : ` (request ${requestId})`;
+  return new AppError(status === 503 ? 'unavailable' : 'refused', `${status} ${reason}${of}`);
 }

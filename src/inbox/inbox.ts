@@ -195,9 +195,9 @@ export function createInbox(
     const what = { type: typeOf(content), queueId, seq, reason };
     counts.setAside += 1;
     logger.warn(what, 'a webhook event was set aside');
-    const { tenant, visitor, tell } = letter;
+    const { tenant, visitor, operator, tell } = letter;
     const sealingKey = sealingKeyOf(visitorRef(tenant, visitor));
-    await setAside.keep({ queueId, seq, tenant, sealingKey, reason, content });
+    await setAside.keep({ queueId, seq, tenant, operator, sealingKey, reason, content });
     await tell().catch((error: unknown) => {
       if (isStoreAway(error)) throw error;
       logger.warn({ ...what, why: messageOf(error) }, 'the sender could not be told');

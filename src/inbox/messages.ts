@@ -1,6 +1,6 @@
 /** What operators write to visitors: messages and commands, what no visitor can be shown, and what has to be set aside. */
 import { createHmac } from 'node:crypto';
-import type { TenantId, VisitorKey } from '../actors/ids.ts';
+import type { TenantId, Username, VisitorKey } from '../actors/ids.ts';
 import type { Hook } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../actors/operator/decisions.ts';
 import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
@@ -36,6 +36,8 @@ export interface Letter {
   readonly tenant: TenantId;
   /** The visitor whom the message concerns. */
   readonly visitor: VisitorKey;
+  /** Who wrote it. */
+  readonly operator: Username;
   /** To be called after the message was set aside: its sender is told. */
   readonly tell: () => Promise<void>;
 }
@@ -210,7 +212,8 @@ export async function giveUpMessage(
   if (!ends || !(await mayBeRegistered(parts, ends.operator))) return null;
   if (!(await mayBeKnown(parts, ends.visitor))) return null;
   const { tenant, name: visitor } = ends.visitor;
-  const letter = (tell: () => Promise<void>): Letter => ({ tenant, visitor, tell });
+  const { name: operator } = ends.operator;
+  const letter = (tell: () => Promise<void>): Letter => ({ tenant, visitor, operator, tell });
   if (event?.type !== 'message') {
     const messageId = text(id).slice(0, MESSAGE_ID_MAX_CHARACTERS);
     const commandId = commandIdOf(parts, ends, messageId, 'malformed');

@@ -26,6 +26,8 @@ export interface UnusableMessage {
   /** null for an event without a number: a repeat of it is kept again. */
   readonly seq: number | null;
   readonly tenant: string;
+  /** The username of who wrote it. */
+  readonly operator: string;
   /** The name of the data key that seals the content: that of the visitor. */
   readonly sealingKey: string;
   readonly reason: string;
@@ -67,7 +69,7 @@ export function createSetAside(options: {
       }
       return false;
     },
-    keep: ({ queueId, seq: number, tenant, sealingKey, reason, content }) => {
+    keep: ({ queueId, seq: number, tenant, operator, sealingKey, reason, content }) => {
       const stream = streamOf(queueId);
       return facts.appendNext(stream, async (head, id) => {
         const seq = number ?? seqOf(head) + 1;
@@ -77,6 +79,7 @@ export function createSetAside(options: {
         const data = {
           queueId,
           seq,
+          operator,
           reason: cut(reason, REASON_MAX_CHARACTERS),
           ...(kept.cut !== undefined && { cut: true }),
         };

@@ -125,6 +125,10 @@ export interface DeadLetter {
   readonly tenant: string | null;
   readonly at: number;
   readonly kind: 'webhook' | 'effect';
+  /** Of the fact whose effect was given up, or `message` for a message of an operator; null if the event is gone. */
+  readonly type: string | null;
+  /** The operator whom the event names; null if it names none. */
+  readonly operator: string | null;
   readonly stream: string;
   readonly destination: string;
   readonly reason: string;
@@ -149,7 +153,10 @@ export interface DeadLetters {
   list(request: LetterRequest): Promise<LetterPage>;
   /** The letter with its content opened. */
   show(id: string): Promise<(DeadLetter & { readonly content: JsonValue }) | null>;
-  /** Sends a letter as a new command or effect, out of order. @throws {AppError} `not-found` */
+  /**
+   * Sends a letter as a new command or effect, out of order.
+   * @throws {AppError} `not-found`; `refused` if it can never be sent; `unavailable` if it cannot be sent now. Both say why
+   */
   sendAgain(id: string): Promise<void>;
   /** Removes a letter: nobody will send it. @throws {AppError} `not-found` */
   discard(id: string): Promise<void>;

@@ -32,6 +32,7 @@ it('lists all pages, of one tenant too, shows one and discards it', async () => 
       queueId,
       seq,
       tenant,
+      operator: 'olga',
       sealingKey: tenant,
       reason: `reason ${seq}.`,
       content,
@@ -48,12 +49,16 @@ it('lists all pages, of one tenant too, shows one and discards it', async () => 
     expect(all).toHaveLength(205);
     expect(all[0]).toContain('reason 205.');
     expect(all[204]).toContain('reason 1.');
+    expect(all[204]).toMatch(/ {2}webhook message {2}olga {2}inbox-/);
     const ofBeta = lines((await cli('list', '--tenant', 'beta')).output);
     expect(ofBeta).toEqual([expect.stringContaining('reason 3.')]);
     const [id = ''] = ofBeta[0]?.split(' ') ?? [];
     expect((await cli('show', id)).output).toContain('"seq": 3');
     expect(await cli('discard', id)).toEqual({ code: 0, output: `${id} was discarded\n` });
-    expect(await cli('discard', id)).toMatchObject({ code: 1 });
+    expect(await cli('discard', id)).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(/^404 there is no dead letter .* \(request [0-9a-f-]{36}\)$/m),
+    });
     expect((await cli('list', '--tenant', 'beta')).output).toBe('no dead letters\n');
     expect(await rig.types(`letter-${id}`)).toEqual(['DeadLetterDiscarded']);
   } finally {

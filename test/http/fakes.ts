@@ -142,6 +142,8 @@ const DEAD: DeadLetter = {
   tenant: 'acme',
   at: NOW,
   kind: 'effect',
+  type: 'VisitorMessageSent',
+  operator: null,
   stream: 'visitor-acme.7',
   destination: 'lhc',
   reason: 'gave up',

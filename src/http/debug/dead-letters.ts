@@ -13,6 +13,13 @@ const fields = {
   tenant: z.string().nullable(),
   at: z.number(),
   kind: z.enum(['webhook', 'effect']),
+  type: z.string().nullable().openapi({
+    description:
+      'Of the fact whose effect was given up, or `message` for a message of an operator; null if the event is gone',
+  }),
+  operator: z.string().nullable().openapi({
+    description: 'The operator whom the event names. A message of a visitor names none',
+  }),
   stream: z.string(),
   destination: z.string(),
   reason: z.string(),
@@ -75,7 +82,7 @@ export function addDeadLetterEndpoints(api: Api, access: Access<null>): void {
       tag,
       summary: 'Send a dead letter again',
       description:
-        'Sends the content as a new command or effect, out of order: later ones are done already.',
+        'Sends the content as a new command or effect, out of order: later ones are done already. If it fails, it stays a dead letter, and `detail` has the reason: 409 if the same would fail again (ejabberd has returned the message, say), 503 if not.',
       access,
       params: z.object({ id: z.string().min(1).max(MAX_ID_CHARACTERS) }),
       success: { status: 204, description: 'Sent. It is not a dead letter any more' },

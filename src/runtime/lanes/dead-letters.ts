@@ -4,9 +4,11 @@
  */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Logger } from 'pino';
+import { actorOf } from '../../actors/ids.ts';
 import { AppError } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
+import { createLimiter } from '../../kit/limiter.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { CommitListener, WorkTable } from '../pending-work.ts';
 import type { DeadLetter, DeadLetters, LetterPage, LetterRequest, Vault } from '../ports.ts';
@@ -23,12 +25,14 @@ export const MAX_LETTERS_PER_TENANT = 1_000;
 export const MAX_LETTER_REASON_CHARACTERS = 500;
 /** How long an effect that is sent again may take. */
 export const SEND_AGAIN_MS = 30_000;
+/** Events of letters that are read at the same time for a page of the list. */
+const EVENTS_READ_AT_ONCE = 16;
 /** Letters that are done and that the fold has not removed yet. */
 const LETTERS_DONE = 10_000;
 
 const COLUMNS = "id, nullif(tenant, '') AS tenant, at, kind, stream, revision, destination, reason";
 
-interface Row extends DeadLetter {
+interface Row extends Omit<DeadLetter, 'type' | 'operator'> {
   /** Of the event in `stream` that could not be used, or whose effect was given up. */
   readonly revision: number;
   /** Letters are numbered in the order of the log. */
@@ -141,13 +145,13 @@ export interface DeadLetterOffice extends DeadLetters, CommitListener {
 interface State extends DeadLettersOptions {
   /** Letters that are done, though the fold has not removed them yet. */
   readonly done: Lru<true>;
-  /** Dropped letters that the log of this process has told of. */
-  droppedSeen: number;
+  /** Dropped letters of each tenant that the log of this process has told of. */
+  readonly droppedSeen: Map<string | null, number>;
 }
 
 export function createDeadLetters(options: DeadLettersOptions): DeadLetterOffice {
   const { db, store, vault } = options;
-  const state: State = { ...options, done: new Lru(LETTERS_DONE), droppedSeen: 0 };
+  const state: State = { ...options, done: new Lru(LETTERS_DONE), droppedSeen: new Map() };
   const facts = createServiceFacts(options);
 
   /** Writes that a letter is done. The fold removes it, as it does in every other process. */
@@ -166,7 +170,10 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetterOffice
       if (!row) return null;
       const event = await eventOf(store, row);
       const { type, data } = event;
-      return { ...letterOf(row), content: { type, data, personal: await vault.open(event) } };
+      return {
+        ...letterOf(row, event),
+        content: { type, data, personal: await vault.open(event) },
+      };
     },
     async sendAgain(id) {
       const row = existing(state, id);
@@ -193,14 +200,13 @@ function countsOf(db: DatabaseSync): readonly LetterCount[] {
 
 function logDropped(state: State, events: readonly RecordedEvent[]): void {
   if (!events.some(({ type, data }) => type === 'EventSetAside' || data.dead !== undefined)) return;
-  const counts = countsOf(state.db);
-  const dropped = counts.reduce((sum, each) => sum + each.dropped, 0);
-  if (dropped > state.droppedSeen) {
-    const full = counts.filter((each) => each.letters >= MAX_LETTERS_PER_TENANT);
-    const tenants = full.map(({ tenant }) => tenant);
-    state.logger.warn({ dropped, tenants }, 'dead letters were dropped: there are too many');
+  for (const { tenant, dropped } of countsOf(state.db)) {
+    const seen = state.droppedSeen.get(tenant) ?? 0;
+    state.droppedSeen.set(tenant, dropped);
+    if (dropped <= seen) continue;
+    const about = { tenant, dropped: dropped - seen };
+    state.logger.warn(about, 'dead letters were dropped: the tenant had too many');
   }
-  state.droppedSeen = dropped;
 }
 
 /** @param tail the end of the statement, behind the name of the table */
@@ -211,7 +217,10 @@ const select = (db: DatabaseSync, tail: string, values: readonly SQLInputValue[]
     .all(...values) as unknown as Row[];
 
 /** The newest first. */
-function listLetters({ db, done }: State, { tenant, cursor, limit }: LetterRequest): LetterPage {
+async function listLetters(
+  { db, store, done }: State,
+  { tenant, cursor, limit }: LetterRequest,
+): Promise<LetterPage> {
   if (cursor !== undefined && !/^[0-9]{1,15}$/.test(cursor)) {
     throw new AppError('invalid', 'is not a cursor of this list; use `next` of its last page', {
       field: 'cursor',
@@ -224,8 +233,14 @@ function listLetters({ db, done }: State, { tenant, cursor, limit }: LetterReque
   );
   const page = rows.slice(0, limit);
   const last = page.at(-1);
+  const limited = createLimiter(EVENTS_READ_AT_ONCE);
+  const items = page
+    .filter(({ id }) => !done.peek(id))
+    .map((row) =>
+      limited(async () => letterOf(row, await eventAt(store, row.stream, row.revision))),
+    );
   return {
-    items: page.filter(({ id }) => !done.peek(id)).map(letterOf),
+    items: await Promise.all(items),
     next: last && rows.length > limit ? String(last.number) : null,
   };
 }
@@ -240,7 +255,20 @@ function existing(state: State, id: string): Row {
   throw new AppError('not-found', `there is no dead letter ${id}`);
 }
 
-const letterOf = ({ revision: _revision, number: _number, ...letter }: Row): DeadLetter => letter;
+/** @param event null if it is gone */
+function letterOf(
+  { revision: _revision, number: _number, ...letter }: Row,
+  event: RecordedEvent | null,
+): DeadLetter {
+  const { stream, kind } = letter;
+  const actor = actorOf(stream);
+  const named = event?.data.operator ?? (actor?.kind === 'operator' ? actor.name : null);
+  return {
+    ...letter,
+    type: event && (kind === 'webhook' ? 'message' : event.type),
+    operator: typeof named === 'string' ? named : null,
+  };
+}
 
 async function eventOf(store: EventStore, { stream, revision }: Row): Promise<RecordedEvent> {
   const event = await eventAt(store, stream, revision);
@@ -257,8 +285,12 @@ async function performAgain(
   if (!destination) throw new AppError('refused', `there is no destination ${row.destination}`);
   const outcome = await destination.perform(event, AbortSignal.timeout(SEND_AGAIN_MS), true);
   if (outcome.kind === 'done') return;
-  const reason = 'reason' in outcome ? outcome.reason : 'it has to wait';
-  throw new AppError('unavailable', `it could not be sent: ${reason}`);
+  if (outcome.kind === 'dead') {
+    throw new AppError('refused', `${row.destination} refused it: ${outcome.reason}`);
+  }
+  const reason = 'reason' in outcome ? outcome.reason : 'its chat or its callbacks have to wait';
+  const publicMessage = `${row.destination} cannot take it now: ${reason}`;
+  throw new AppError('unavailable', publicMessage, { publicMessage }); // the caller is the administrator
 }
 
 async function takeAgain(
