@@ -75,6 +75,17 @@ it('waits as long as the place asked for', () => {
   expect(seen.due).toBe(1);
 });
 
+it('has not failed while the place asked not to be called; a failure behind that is a new one', () => {
+  const { breaker, seen } = make();
+  breaker.failed('a', away);
+  breaker.hold(60_000);
+  expect([breaker.isClosed, breaker.outage]).toEqual([false, null]);
+  vi.advanceTimersByTime(60_000);
+  expect([seen.due, breaker.probe()]).toEqual([1, true]);
+  breaker.failed('a', away);
+  expect(breaker.outage).toMatchObject({ reason: 'no answer', forMs: 0 });
+});
+
 it('rests while nobody wants anything: the next failure opens it again, with the longer wait', () => {
   const { breaker, seen } = make();
   for (let n = 0; n < 3; n++) breaker.failed('a', away);

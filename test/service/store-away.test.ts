@@ -4,7 +4,7 @@
  */
 import { afterAll, expect, it } from 'vitest';
 import { SESSION_RELEASE_MS } from '../../src/reactors/visitors/reconciler.ts';
-import { LEASE_MS } from '../../src/runtime/leases/leases.ts';
+import { LEASE_MS } from '../../src/runtime/leases/partitions.ts';
 import { watchAbsences } from '../support/absences.ts';
 import { startEventStoreDouble } from '../support/eventstoredb/server.ts';
 import { callTo, type Service } from '../support/service.ts';

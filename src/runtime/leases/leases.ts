@@ -2,7 +2,8 @@
  * Leases: which of the processes on one log acts for which partition (docs/adr/0010). No two clocks are compared. An owner
  * counts its lease from before its last append, all others from when they heard of it, so the owner always stops first.
  *
- * {@link createLeases} is the entry point, for src/service alone. All others ask the {@link Ownership}.
+ * {@link createLeases} is the entry point, for src/service alone. All others ask the {@link Ownership}. This file joins,
+ * renews, takes and gives; partitions.ts says what this process does with the partitions that it gains and loses.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -10,15 +11,25 @@ import { messageOf } from '../../errors.ts';
 import type { EventStore, Position } from '../../eventstore/port.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { CommitListener } from '../pending-work.ts';
-import { createLeaseLog, LEASES, type LeaseLog } from './log.ts';
+import { createLeaseLog, LEASES } from './log.ts';
 import type { Ownership } from './ownership.ts';
+import {
+  activate,
+  handOver,
+  heldPartitions,
+  isValid,
+  LEASE_MS,
+  lapse,
+  lose,
+  type PartitionState,
+  scaled,
+  type Timers,
+  tellTaken,
+} from './partitions.ts';
 import { applyLease, expiredOwners, type LeaseFact, shiftOf } from './state.ts';
 
-export const LEASE_MS = 8_000;
 export const RENEW_EVERY_MS = 2_500;
 export const LOOK_EVERY_MS = 500;
-/** An owner stops so long before its lease ends, because an effect that has begun takes its time. */
-export const MARGIN_MS = 1_000;
 /** How long a hand-over waits for effects that are running. */
 export const HAND_OVER_MS = 2_000;
 /** A process that has not read the log for longer does not count that time against others. */
@@ -66,13 +77,6 @@ export interface LeasesOptions {
   readonly timers?: Timers;
 }
 
-export interface Timers {
-  /** Does not keep the process alive. */
-  delay(ms: number): Promise<unknown>;
-  /** @returns a function that ends the interval */
-  every(ms: number, action: () => void): () => void;
-}
-
 const NODE_TIMERS: Timers = {
   delay: (ms) => delay(ms, undefined, { ref: false }),
   every(ms, action) {
@@ -81,31 +85,12 @@ const NODE_TIMERS: Timers = {
   },
 };
 
-type ChangeListener = (partition: number, owned: boolean) => void;
-type HandOverListener = (partitions: ReadonlySet<number>, withinMs: number) => Promise<void>;
-
-interface State extends LeasesOptions {
+interface State extends LeasesOptions, PartitionState {
   readonly durationMs: number;
   readonly timers: Timers;
-  readonly log: LeaseLog;
-  readonly changeListeners: ChangeListener[];
-  readonly takenListeners: ((partition: number) => void)[];
-  readonly handOverListeners: HandOverListener[];
-  /** Partitions that this process lost, as long as the log does not say who has them. */
-  readonly untold: Set<number>;
-  /** Partitions that this process acts for, while its lease is valid. */
-  readonly active: Set<number>;
-  /** Partitions that are being handed over. */
-  readonly leaving: Set<number>;
-  /**
-   * Partitions by the log that wait until this process has read the log. Each wait has an object of its own: a partition
-   * may leave and come back during one.
-   */
-  readonly activating: Map<number, object>;
   looking: Promise<void> | null;
   lookAgain: boolean;
   endTicks: (() => void) | undefined;
-  stopped: boolean;
 }
 
 export function createLeases(options: LeasesOptions): Leases {
@@ -161,16 +146,6 @@ export function createLeases(options: LeasesOptions): Leases {
   };
 }
 
-/** Times are for a lease of {@link LEASE_MS}; a shorter lease has shorter ones. */
-const scaled = ({ durationMs }: State, ms: number): number => (ms * durationMs) / LEASE_MS;
-
-/** The partitions of this process by the log. */
-const heldPartitions = ({ log, owner }: State): readonly number[] =>
-  log.state().get(owner)?.partitions ?? [];
-
-const isValid = (state: State): boolean =>
-  state.log.sinceBegun() < state.durationMs - scaled(state, MARGIN_MS);
-
 const holding = ({ owner, name, durationMs }: State, partitions: readonly number[]) => ({
   owner,
   name,
@@ -182,44 +157,6 @@ const holding = ({ owner, name, durationMs }: State, partitions: readonly number
 const append = (state: State, facts: readonly LeaseFact[]): Promise<Position | null> =>
   // A lease that ended during the append is announced as lost before it is gained again.
   state.log.append(facts, () => lapse(state));
-
-function announce({ changeListeners }: State, partition: number, owned: boolean): void {
-  for (const listener of changeListeners) listener(partition, owned);
-}
-
-function lose(state: State, partitions: Iterable<number>): void {
-  const lost = [...partitions].filter((partition) => state.active.delete(partition));
-  if (lost.length > 0) state.logger.info({ partitions: lost }, 'partitions lost');
-  for (const partition of lost) {
-    state.untold.add(partition);
-    announce(state, partition, false);
-  }
-}
-
-/** Tells of lost partitions that others have by the log. */
-function tellTaken({ log, owner, untold, takenListeners }: State): void {
-  if (untold.size === 0) return;
-  for (const holder of log.state().values()) {
-    if (holder.owner === owner) continue;
-    for (const partition of holder.partitions) {
-      if (!untold.delete(partition)) continue;
-      for (const listener of takenListeners) listener(partition);
-    }
-  }
-}
-
-/** Loses the partitions whose lease has ended by the clock, or which another process has by the log. */
-function lapse(state: State): void {
-  const { active, activating } = state;
-  const held = new Set(isValid(state) ? heldPartitions(state) : []);
-  for (const partition of activating.keys()) {
-    if (!held.has(partition)) activating.delete(partition);
-  }
-  lose(
-    state,
-    [...active].filter((partition) => !held.has(partition)),
-  );
-}
 
 /** What this process has to append now; null if nothing. */
 function nextFacts(state: State): LeaseFact[] | null {
@@ -245,55 +182,6 @@ function nextFacts(state: State): LeaseFact[] | null {
 
 const isRenewalDue = (state: State): boolean =>
   state.log.sinceBegun() >= scaled(state, RENEW_EVERY_MS);
-
-/** Acts for the held partitions as soon as this process has seen what earlier owners did. */
-async function activate(state: State, position: Position): Promise<void> {
-  const { active, leaving, activating, logger } = state;
-  const waiting = heldPartitions(state).filter(
-    (n) => !active.has(n) && !leaving.has(n) && !activating.has(n),
-  );
-  if (waiting.length === 0) return;
-  const turn = {};
-  for (const partition of waiting) activating.set(partition, turn);
-  try {
-    await state.waitFor(position, state.durationMs);
-    lapse(state);
-    if (state.stopped) return;
-    const gained = waiting.filter((n) => activating.get(n) === turn && !leaving.has(n));
-    for (const partition of gained) {
-      active.add(partition);
-      state.untold.delete(partition);
-    }
-    if (gained.length > 0) logger.info({ partitions: gained }, 'partitions gained');
-    for (const partition of gained) announce(state, partition, true);
-  } catch (error) {
-    // The next renewal tries again.
-    logger.warn({ reason: messageOf(error) }, 'partitions held, but the log is not read yet');
-  } finally {
-    for (const partition of waiting) {
-      if (activating.get(partition) === turn) activating.delete(partition);
-    }
-  }
-}
-
-/** Waits for the effects of these partitions that are running. `owns` is false for them from the beginning. */
-async function handOver(
-  state: State,
-  partitions: readonly number[],
-  withinMs: number,
-): Promise<void> {
-  const { leaving, handOverListeners, timers, logger } = state;
-  for (const partition of partitions) leaving.add(partition);
-  const set = new Set(partitions);
-  const finished = Promise.all(
-    handOverListeners.map((finish) =>
-      finish(set, withinMs).catch((error) =>
-        logger.warn({ reason: messageOf(error) }, 'effects not finished before a hand-over'),
-      ),
-    ),
-  );
-  await Promise.race([finished, timers.delay(withinMs)]);
-}
 
 /** Gives what is above the share of this process. @returns whether something was given */
 async function giveSurplus(state: State): Promise<boolean> {

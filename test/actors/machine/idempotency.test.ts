@@ -52,6 +52,22 @@ describe('the memory of commands', () => {
     expect(restored(seen).hasHook({ queueId: long(5000), seq: 1 })).toBe(true);
   });
 
+  it('has the highest number of a queue, from a summary or its own', () => {
+    const ofQueue = (seq: number) => {
+      const seen = new Seen();
+      seen.remember(`c${seq}`, seq, { queueId: 'q', seq });
+      return seen;
+    };
+    for (const [own, summary] of [
+      [3, 9],
+      [9, 3],
+    ] as const) {
+      const seen = ofQueue(own);
+      seen.merge(ofQueue(summary).summary());
+      expect(seen.hasHook({ queueId: 'q', seq: 9 })).toBe(true);
+    }
+  });
+
   it('knows the ids of a summary of release 0.1.0, which are not hashed', () => {
     const seen = new Seen();
     seen.remember('new', 5, { queueId: 'q1', seq: 9 });

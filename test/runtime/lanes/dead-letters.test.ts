@@ -1,4 +1,5 @@
-import type { DatabaseSync } from 'node:sqlite';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { pino } from 'pino';
 import { afterEach, expect, it } from 'vitest';
 import { createSetAside } from '../../../src/inbox/set-aside.ts';
@@ -160,6 +161,30 @@ it('a webhook event is shown opened, and sent again once, with an id of its own'
   await letters.sendAgain(letter.id);
   expect(again).toEqual([{ content, commandId: `again:${letter.id}` }]);
   await expect(letters.sendAgain(letter.id)).rejects.toMatchObject({ code: 'not-found' });
+});
+
+it('a discarded letter is gone at once, though the fold is behind', async () => {
+  const { rig, letter } = await withDeadEffect();
+  const path = join(rig.folder, 'behind.db');
+  rig.workFile.prepare('VACUUM INTO ?').run(path);
+  using db = new DatabaseSync(path);
+  const { store, vault, now } = rig;
+  const again = async () => {};
+  const letters = createDeadLetters({
+    db,
+    store,
+    vault,
+    now,
+    newId,
+    again,
+    destinations: [],
+    logger: silent,
+  });
+  expect(await lettersOf(letters)).toEqual([letter]);
+  await letters.discard(letter.id);
+  expect(await lettersOf(letters)).toEqual([]);
+  expect(await letters.show(letter.id)).toBeNull();
+  await expect(letters.discard(letter.id)).rejects.toMatchObject({ code: 'not-found' });
 });
 
 it('a discarded letter is gone, after a rebuild too', async () => {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import type { EventStore } from '../../../src/eventstore/port.ts';
 import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
+import { GIVE_UP_AFTER_MS, GIVE_UP_LEAST_MS } from '../../../src/runtime/lanes/lane.ts';
 import { openRig, type Rig } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 import { done, failing, lanesOn, lettersOf, place, retry, said, speak, upTo } from './rig.ts';
@@ -237,18 +238,33 @@ describe('a parked lane', () => {
     },
   );
 
-  it('does not fail: the 24 h begin with the next failure', async () => {
+  it('does not fail: the 24 h begin when it goes on', async () => {
     const rig = await openRig();
     const lhc = place('lhc');
-    const answers: Outcome[] = [retry, { kind: 'parked' }, retry, done];
-    lhc.state.answer = async () => answers.shift() ?? done;
-    const { lanes } = await start(rig, lhc);
+    let answer = retry;
+    let isParked = false;
+    lhc.state.answer = async () => {
+      isParked = answer.kind === 'parked';
+      return answer;
+    };
+    const { lanes, letters } = await start(rig, lhc);
+    const moreTries = async () => {
+      const tries = lhc.attempts.length + 2;
+      await waitFor(() => lhc.attempts.length >= tries);
+    };
     await speak(rig, 'a', [1]);
-    await waitFor(() => answers.length === 2);
-    rig.clock.passes(2 * 86_400_000); // nobody took the chat for two days
+    await moreTries();
+    answer = { kind: 'parked' };
+    await waitFor(() => isParked);
+    rig.clock.passes(2 * GIVE_UP_AFTER_MS); // nobody took the chat for two days
+    answer = retry;
     lanes.poke('visitor-acme.a', 'lhc');
-    await waitFor(() => lhc.made.length === 1);
-    expect((await progress(rig)).filter(({ data }) => data.dead !== undefined)).toEqual([]);
+    await moreTries();
+    rig.clock.passes(GIVE_UP_LEAST_MS + 1);
+    await moreTries();
+    expect(await lettersOf(letters)).toEqual([]);
+    rig.clock.passes(GIVE_UP_AFTER_MS);
+    await waitFor(async () => (await lettersOf(letters)).length === 1);
   });
 });
 

@@ -11,8 +11,9 @@ import {
   type RecordedEvent,
   WrongExpectedRevision,
 } from '../../../src/eventstore/port.ts';
-import { createLeases, type Leases, type Timers } from '../../../src/runtime/leases/leases.ts';
+import { createLeases, type Leases } from '../../../src/runtime/leases/leases.ts';
 import { PARTITIONS } from '../../../src/runtime/leases/ownership.ts';
+import type { Timers } from '../../../src/runtime/leases/partitions.ts';
 import { applyLease, type LeaseState, parseLeaseFact } from '../../../src/runtime/leases/state.ts';
 import { silent } from '../../support/rig.ts';
 
