@@ -2,14 +2,14 @@
 
 -module(mod_lhc_bucket).
 
--export([new/1, take/4]).
+-export([new/0, take/4]).
 
 -opaque bucket() :: full | {Tokens :: float(), At :: integer()}.
 
 -export_type([bucket/0]).
 
--spec new(integer()) -> bucket().
-new(_Now) ->
+-spec new() -> bucket().
+new() ->
     full.
 
 %% Takes one token, if there is one.

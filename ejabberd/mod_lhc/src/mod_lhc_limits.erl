@@ -40,7 +40,7 @@ take(Name, Rates, Now, #{buckets := Buckets} = Limits) ->
     {Rate, Burst} = rate(Name, Rates),
     Bucket = case Buckets of
                  #{Name := Known} -> Known;
-                 _ -> mod_lhc_bucket:new(Now)
+                 _ -> mod_lhc_bucket:new()
              end,
     {Taken, Next} = mod_lhc_bucket:take(Rate, Burst, Now, Bucket),
     {Taken, Limits#{buckets := Buckets#{Name => Next}}}.

@@ -50,7 +50,7 @@ init(Host) ->
     Profiles = [gen_mod:get_module_proc(Host, list_to_atom("mod_lhc_http_" ++ integer_to_list(N)))
                 || N <- lists:seq(1, ?PLACES)],
     [restart(Profile, Host) || Profile <- Profiles],
-    {ok, #state{host = Host, free = Profiles, log = mod_lhc_bucket:new(0)}}.
+    {ok, #state{host = Host, free = Profiles, log = mod_lhc_bucket:new()}}.
 
 handle_call(Request, From, State) ->
     mod_lhc_log:guarded(?MODULE, State, fun() -> call(Request, From, State) end).

@@ -180,7 +180,7 @@ operator_names_test() ->
     <<"operators.acme">> = mod_lhc_names:group(<<"acme">>).
 
 bucket_test() ->
-    {Taken, Bucket} = takes(7, 2, 5, 0, mod_lhc_bucket:new(0)),
+    {Taken, Bucket} = takes(7, 2, 5, 0, mod_lhc_bucket:new()),
     [true, true, true, true, true, false, false] = Taken,
     {[false], Later} = takes(1, 2, 5, 499, Bucket),
     {[true, false], Empty} = takes(2, 2, 5, 500, Later),
@@ -189,7 +189,7 @@ bucket_test() ->
 
 %% A clock that stands still, or a step back, gives no tokens.
 bucket_clock_test() ->
-    {_, Bucket} = takes(5, 2, 5, 1000, mod_lhc_bucket:new(0)),
+    {_, Bucket} = takes(5, 2, 5, 1000, mod_lhc_bucket:new()),
     {[false, false], _} = takes(2, 2, 5, 0, Bucket).
 
 takes(N, Rate, Burst, Now, Bucket) ->
