@@ -34,6 +34,14 @@ export interface Candidate {
   readonly lastChatAt: number;
 }
 
+/** The candidates for one chat. They may include operators who are not free. */
+export interface Candidates {
+  /** Operators who serve the department of the chat. */
+  readonly serving: readonly Candidate[];
+  /** Operators with a claim to the chat, whatever their departments. */
+  readonly claimants: readonly Candidate[];
+}
+
 /** A chat that needs an operator, with what the choice depends on. */
 export interface ChatCriteria {
   readonly department: string | null;
@@ -75,7 +83,7 @@ export const CONSIDERED_MAX_OPERATORS = 20;
 export const BROADCAST_MAX_OPERATORS = 500;
 
 /** An operator without departments serves all departments. A chat without a department goes to any operator. */
-const serves = (candidate: Candidate, department: string | null): boolean =>
+export const serves = (candidate: Candidate, department: string | null): boolean =>
   department === null ||
   candidate.departments.length === 0 ||
   candidate.departments.includes(department);
@@ -140,42 +148,30 @@ function ordered(
   return [...named.slice(first), ...named.slice(0, first)].slice(0, most);
 }
 
-interface Free {
-  /** Operators who could have the chat. */
-  readonly able: readonly Candidate[];
-  /** Those of them who have not passed it. */
-  readonly fresh: readonly Candidate[];
-  /** Those of them who serve its department as well, and have room if the policy is `broadcast`. */
-  readonly free: readonly Candidate[];
+/** True if the operator has a free place. */
+export const isFree = ({ registered, availability, load, capacity }: Candidate): boolean =>
+  registered && availability === 'available' && load < capacity;
+
+/** True if the operator could get the chat. */
+function isAble(
+  candidate: Candidate,
+  { department, offeredTo }: ChatCriteria,
+  { departmentCapacity }: Rule,
+): boolean {
+  if (!isFree(candidate) || offeredTo.includes(candidate.username)) return false;
+  if (department === null || departmentCapacity === null) return true;
+  return (candidate.loadOf[department] ?? 0) < departmentCapacity;
 }
 
 /** One loop over the candidates: there are 1,000 of them for each chat of a large department. */
-function whoIsFree(
-  candidates: readonly Candidate[],
-  { department, passedBy, offeredTo }: ChatCriteria,
-  rule: Rule,
-): Free {
-  const { departmentCapacity } = rule;
-  const able: Candidate[] = [];
+function whoCanBeAsked(serving: readonly Candidate[], chat: ChatCriteria, rule: Rule) {
   const fresh: Candidate[] = [];
-  const free: Candidate[] = [];
-  for (const each of candidates) {
-    if (!each.registered || each.availability !== 'available' || each.load >= each.capacity)
-      continue;
-    if (
-      department !== null &&
-      departmentCapacity !== null &&
-      (each.loadOf[department] ?? 0) >= departmentCapacity
-    ) {
-      continue;
-    }
-    if (offeredTo.includes(each.username)) continue;
-    able.push(each);
-    if (passedBy.includes(each.username)) continue;
-    fresh.push(each);
-    if (serves(each, department) && mayBeAsked(each, rule)) free.push(each);
+  const passed: Candidate[] = [];
+  for (const each of serving) {
+    if (!isAble(each, chat, rule) || !mayBeAsked(each, rule)) continue;
+    (chat.passedBy.includes(each.username) ? passed : fresh).push(each);
   }
-  return { able, fresh, free };
+  return { fresh, passed };
 }
 
 /**
@@ -186,12 +182,12 @@ function whoIsFree(
  * @returns null if nobody is free
  */
 export function selectOperators(
-  candidates: readonly Candidate[],
+  { serving, claimants }: Candidates,
   chat: ChatCriteria,
   rule: Rule,
 ): Pick | null {
-  const { department, offeredTo } = chat;
-  const { able, fresh, free } = whoIsFree(candidates, chat, rule);
+  const { offeredTo, passedBy } = chat;
+  const { fresh, passed } = whoCanBeAsked(serving, chat, rule);
   // While a broadcast is open, only the policy chooses: operators with open offers keep them.
   const preferred: readonly (readonly [string | null, PickReason])[] =
     offeredTo.length > 0
@@ -210,10 +206,11 @@ export function selectOperators(
     })),
   });
   for (const [name, reason] of preferred) {
-    if (name === null) continue;
-    const candidate = fresh.find(({ username }) => username === name);
-    if (!candidate) continue;
-    const others = free.filter((each) => each !== candidate);
+    const candidate = claimants.find(({ username }) => username === name);
+    if (!candidate || passedBy.includes(candidate.username) || !isAble(candidate, chat, rule)) {
+      continue;
+    }
+    const others = fresh.filter((each) => each !== candidate);
     const next = firstOf(others, byLoad, CONSIDERED_MAX_OPERATORS);
     return {
       operators: [candidate.username],
@@ -222,10 +219,8 @@ export function selectOperators(
       considered: considered(1 + others.length, [candidate, ...next]),
     };
   }
-  const again = free.length === 0;
-  const asked = again
-    ? able.filter((each) => serves(each, department) && mayBeAsked(each, rule))
-    : free;
+  const again = fresh.length === 0;
+  const asked = again ? passed : fresh;
   const most = rule.policy === 'broadcast' ? BROADCAST_MAX_OPERATORS - offeredTo.length : 1;
   const order = ordered(asked, rule, Math.max(most, CONSIDERED_MAX_OPERATORS));
   const [first, ...others] = order.slice(0, Math.max(0, most)).map(({ username }) => username);

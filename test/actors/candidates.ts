@@ -1,5 +1,11 @@
 /** Candidates and chats for tests of the selection, with defaults. */
-import type { Candidate, ChatCriteria, Rule } from '../../src/actors/operator-selection.ts';
+import {
+  type Candidate,
+  type ChatCriteria,
+  type Rule,
+  selectOperators,
+  serves,
+} from '../../src/actors/operator-selection.ts';
 import { username } from '../support/names.ts';
 
 export const RULE: Rule = {
@@ -33,3 +39,11 @@ export const criteria = (but: Partial<ChatCriteria> = {}): ChatCriteria => ({
   passedBy: [],
   ...but,
 });
+
+/** The choice among these operators. */
+export function selectAmong(all: readonly Candidate[], chat: ChatCriteria, rule: Rule) {
+  const serving = all.filter((each) => serves(each, chat.department));
+  const claims = [chat.transferredBy, chat.invitedBy, chat.lastOperator];
+  const claimants = all.filter(({ username: name }) => claims.includes(name));
+  return selectOperators({ serving, claimants }, chat, rule);
+}

@@ -8,10 +8,9 @@ import {
   POLICIES,
   type Policy,
   type Rule,
-  selectOperators,
 } from '../../src/actors/operator-selection.ts';
 import { username } from '../support/names.ts';
-import { criteria, op, RULE } from './candidates.ts';
+import { criteria, op, RULE, selectAmong } from './candidates.ts';
 
 const names = ['ada', 'bob', 'cleo', 'dan', 'eve'].map(username);
 const departments = ['sales', 'billing'];
@@ -74,7 +73,7 @@ describe('for all candidates', () => {
         const persons = [wanted.transferredBy, wanted.invitedBy, wanted.lastOperator];
         const free = all.filter((each) => isFree(each) && serves(each));
 
-        const pick = selectOperators(all, wanted, how);
+        const pick = selectAmong(all, wanted, how);
         if (!pick) {
           // Nobody could have been asked; in an open broadcast, nobody who had not passed.
           const askable = wanted.offeredTo.length > 0 ? free.filter(fresh) : free;
@@ -106,7 +105,7 @@ describe('for all candidates', () => {
     fc.assert(
       fc.property(pool, (all) => {
         const open = criteria({ department: null });
-        const [first] = selectOperators(all, open, RULE)?.operators ?? [];
+        const [first] = selectAmong(all, open, RULE)?.operators ?? [];
         const chosen = all.find((each) => each.username === first);
         for (const each of all) {
           if (!chosen || !each.registered || each.availability !== 'available') continue;
@@ -133,7 +132,7 @@ describe('for all candidates', () => {
         for (const others of turns) {
           const all = [...stay, ...others].map((name) => op(name));
           const how: Rule = { ...RULE, policy: 'round-robin', lastPicked };
-          const [next] = selectOperators(all, criteria(), how)?.operators ?? [];
+          const [next] = selectAmong(all, criteria(), how)?.operators ?? [];
           expect(next).toBeDefined();
           lastPicked = next ?? null;
           picks.push(String(next));
@@ -161,7 +160,7 @@ describe('for all candidates', () => {
         const all = names.slice(0, count).map((name) => op(name));
         const at = which % count;
         const how: Rule = { ...RULE, policy: 'random', random: (at + 0.5) / count };
-        expect(selectOperators(all, criteria(), how)?.operators).toEqual([names[at]]);
+        expect(selectAmong(all, criteria(), how)?.operators).toEqual([names[at]]);
       }),
     );
   });
@@ -169,9 +168,7 @@ describe('for all candidates', () => {
   it('the order of the list does not matter', () => {
     fc.assert(
       fc.property(pool, chat, rule, (all, wanted, how) => {
-        expect(selectOperators(all.toReversed(), wanted, how)).toEqual(
-          selectOperators(all, wanted, how),
-        );
+        expect(selectAmong(all.toReversed(), wanted, how)).toEqual(selectAmong(all, wanted, how));
       }),
     );
   });
@@ -202,7 +199,7 @@ describe('for all candidates', () => {
                   ...byName.filter(({ username: name }) => !lastPicked || name <= lastPicked),
                 ]
               : byName;
-        const pick = selectOperators(all, criteria(), { ...RULE, policy: how, lastPicked });
+        const pick = selectAmong(all, criteria(), { ...RULE, policy: how, lastPicked });
         expect(pick?.considered.free).toBe(all.length);
         expect(pick?.considered.first.map(({ operator }) => operator)).toEqual(
           sorted.slice(0, 20).map(({ username: name }) => name),

@@ -1,17 +1,12 @@
 /** The choice of operators for a chat. */
 import { describe, expect, it } from 'vitest';
-import {
-  type Candidate,
-  type ChatCriteria,
-  type Rule,
-  selectOperators,
-} from '../../src/actors/operator-selection.ts';
+import type { Candidate, ChatCriteria, Rule } from '../../src/actors/operator-selection.ts';
 import { username } from '../support/names.ts';
-import { criteria, op, RULE } from './candidates.ts';
+import { criteria, op, RULE, selectAmong } from './candidates.ts';
 
 const given = (...candidates: Candidate[]) => ({
   when: (chat: Partial<ChatCriteria> = {}, rule: Partial<Rule> = {}) => {
-    const pick = () => selectOperators(candidates, criteria(chat), { ...RULE, ...rule });
+    const pick = () => selectAmong(candidates, criteria(chat), { ...RULE, ...rule });
     return {
       asks: (...operators: string[]) => expect(pick()?.operators ?? []).toEqual(operators),
       because: (reason: string) => expect(pick()?.reason).toBe(reason),

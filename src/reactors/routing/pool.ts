@@ -7,9 +7,12 @@ import type { TenantId, Username } from '../../actors/ids.ts';
 import { load, type OperatorState } from '../../actors/operator/decisions.ts';
 import {
   type Candidate,
+  type Candidates,
   type ChatCriteria,
   hasRoom,
+  isFree,
   type Policy,
+  serves,
 } from '../../actors/operator-selection.ts';
 import { isActorFailure } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
@@ -23,8 +26,8 @@ type ChatHistory = ChatTarget & Pick<ChatCriteria, 'offeredTo' | 'passedBy'>;
 type Prospect = 'fresh' | 'again' | 'none';
 
 export interface Pool {
-  /** Operators who have a free place and may serve this chat: those of its department, and those with a claim to it. */
-  candidates(chat: ChatTarget): Candidate[];
+  /** Operators who may serve this chat. What this pass counts later changes them. */
+  candidates(chat: ChatTarget): Candidates;
   /** A quick look, which settles most waiting chats. */
   prospect(chat: ChatHistory, policy: Policy): Prospect;
   /** True if the operators who may serve this chat have at least so many free places together. */
@@ -54,22 +57,37 @@ export interface Pools {
   ): Promise<Pool>;
 }
 
-/** An operator's state as it was read, and the candidate with what this pass counted since. */
+/** An operator's state as it was read. */
 interface Snapshot {
-  state: object;
-  candidate: Candidate;
+  readonly state: object;
+  readonly candidate: Candidate;
 }
 type ReadOperator = (username: Username) => Promise<Snapshot | null>;
+
+/** A candidate of one pass, which counts what it gave to the operator. */
+type Counted = { -readonly [K in keyof Candidate]: Candidate[K] };
+
+/** An operator with the state that was read last. */
+interface Operator {
+  state: object;
+  readonly candidate: Counted;
+}
 
 /** What the functions of one pool share. */
 interface Operators {
   readonly read: ReadOperator;
   /** Operators with a free place when the pass began. */
-  readonly all: ReadonlyMap<Username, Snapshot>;
-  readonly byDepartment: ReadonlyMap<string, readonly Snapshot[]>;
-  readonly ofEveryDepartment: readonly Snapshot[];
+  readonly all: ReadonlyMap<Username, Operator>;
+  lists: Lists;
   /** The answer of `free`; null after a change. */
   free: FreePlaces | null;
+}
+
+/** The candidates of a pass by what they serve. Those of every department are in each list. */
+interface Lists {
+  readonly everybody: readonly Candidate[];
+  readonly ofEveryDepartment: readonly Candidate[];
+  readonly byDepartment: ReadonlyMap<string, readonly Candidate[]>;
 }
 
 /** A candidate for each state. Passes read the same states again and again. */
@@ -93,9 +111,6 @@ function candidateOf(username: Username, { availability, context }: OperatorStat
   };
 }
 
-const isFree = ({ registered, availability, load: chats, capacity }: Candidate): boolean =>
-  registered && availability === 'available' && chats < capacity;
-
 const withOneMore = (counts: Readonly<Record<string, number>>, name: string) =>
   Object.assign(Object.create(null), counts, { [name]: (counts[name] ?? 0) + 1 });
 
@@ -116,61 +131,62 @@ async function readOperator(
   }
 }
 
-function indexOf(all: ReadonlyMap<Username, Snapshot>, read: ReadOperator): Operators {
-  const byDepartment = new Map<string, Snapshot[]>();
-  const ofEveryDepartment: Snapshot[] = [];
-  for (const operator of all.values()) {
-    const { departments } = operator.candidate;
-    if (departments.length === 0) ofEveryDepartment.push(operator);
-    for (const department of departments) {
+function listsOf(all: ReadonlyMap<Username, Operator>): Lists {
+  const everybody = [...all.values()].map(({ candidate }) => candidate);
+  const byDepartment = new Map<string, Candidate[]>();
+  for (const candidate of everybody) {
+    for (const department of candidate.departments) {
       const operators = byDepartment.get(department);
-      if (operators) operators.push(operator);
-      else byDepartment.set(department, [operator]);
+      if (operators) operators.push(candidate);
+      else byDepartment.set(department, [candidate]);
     }
   }
-  return { read, all, byDepartment, ofEveryDepartment, free: null };
+  const ofEveryDepartment = everybody.filter(({ departments }) => departments.length === 0);
+  for (const operators of byDepartment.values()) operators.push(...ofEveryDepartment);
+  return { everybody, ofEveryDepartment, byDepartment };
 }
 
-/** Operators who may serve the chat and have a free place, each once: first by department, then by a claim to the chat. */
-function* candidatesFor(
-  { all, byDepartment, ofEveryDepartment }: Operators,
-  { department, transferredBy, invitedBy, lastOperator }: ChatTarget,
-): Generator<Candidate> {
-  const lists =
-    department === null ? [all.values()] : [byDepartment.get(department) ?? [], ofEveryDepartment];
-  for (const list of lists) {
-    for (const { candidate } of list) if (isFree(candidate)) yield candidate;
+/** Operators who may serve the chat, by department and by a claim to the chat. Not all of them are free. */
+function candidatesFor({ all, lists }: Operators, chat: ChatTarget): Candidates {
+  const { department, transferredBy, invitedBy, lastOperator } = chat;
+  const { everybody, byDepartment, ofEveryDepartment } = lists;
+  const serving =
+    department === null ? everybody : (byDepartment.get(department) ?? ofEveryDepartment);
+  const claimants: Candidate[] = [];
+  for (const username of [transferredBy, invitedBy, lastOperator]) {
+    const operator = username === null ? undefined : all.get(username);
+    if (operator) claimants.push(operator.candidate);
   }
-  if (department === null) return;
-  for (const username of new Set([transferredBy, invitedBy, lastOperator])) {
-    const candidate = username === null ? undefined : all.get(username)?.candidate;
-    if (!candidate || !isFree(candidate) || candidate.departments.length === 0) continue;
-    if (!candidate.departments.includes(department)) yield candidate;
-  }
+  return { serving, claimants };
 }
 
 function prospectOf(operators: Operators, chat: ChatHistory, policy: Policy): Prospect {
-  const { offeredTo, passedBy, transferredBy, invitedBy, lastOperator } = chat;
+  const { offeredTo, passedBy } = chat;
+  const { serving, claimants } = candidatesFor(operators, chat);
+  const canAsk = (candidate: Candidate) =>
+    isFree(candidate) && !offeredTo.includes(candidate.username);
+  const isFresh = (candidate: Candidate) =>
+    canAsk(candidate) && !passedBy.includes(candidate.username);
   // Broadcast offers do not count for an operator with a claim to the chat.
-  const claimants = offeredTo.length > 0 ? [] : [transferredBy, invitedBy, lastOperator];
+  if (offeredTo.length === 0 && claimants.some(isFresh)) return 'fresh';
   let prospect: Prospect = 'none';
-  for (const candidate of candidatesFor(operators, chat)) {
-    const { username } = candidate;
-    if (offeredTo.includes(username)) continue;
-    const mayBeAsked = policy !== 'broadcast' || hasRoom(candidate);
-    if (passedBy.includes(username)) prospect = mayBeAsked ? 'again' : prospect;
-    else if (mayBeAsked || claimants.includes(username)) return 'fresh';
+  for (const candidate of serving) {
+    if (!canAsk(candidate) || (policy === 'broadcast' && !hasRoom(candidate))) continue;
+    if (!passedBy.includes(candidate.username)) return 'fresh';
+    prospect = 'again';
   }
   return prospect;
 }
 
 function hasPlaces(operators: Operators, chat: ChatTarget, least: number): boolean {
+  const { serving, claimants } = candidatesFor(operators, chat);
   let places = 0;
-  for (const { capacity, load: chats } of candidatesFor(operators, chat)) {
-    places += capacity - chats;
-    if (places >= least) return true;
-  }
-  return false;
+  const isEnough = (candidate: Candidate): boolean => {
+    if (isFree(candidate)) places += candidate.capacity - candidate.load;
+    return places >= least;
+  };
+  const others = () => new Set(claimants.filter((each) => !serves(each, chat.department)));
+  return serving.some(isEnough) || [...others()].some(isEnough);
 }
 
 function freePlacesOf({ all }: Operators): FreePlaces {
@@ -182,9 +198,11 @@ function freePlacesOf({ all }: Operators): FreePlaces {
   };
 }
 
-function update(operators: Operators, operator: Snapshot, candidate: Candidate): void {
-  operator.candidate = candidate;
+function change(operators: Operators, { candidate }: Operator, changes: Partial<Candidate>): void {
+  const { departments } = candidate;
+  Object.assign(candidate, changes);
   if (!isFree(candidate)) operators.free = null;
+  if (candidate.departments !== departments) operators.lists = listsOf(operators.all);
 }
 
 /** Reads the operator's stream, and keeps the load at `leastLoad` or above: the places of a pass only fall. */
@@ -193,19 +211,19 @@ async function refresh(operators: Operators, username: Username, leastLoad: numb
   if (!operator) return;
   const fresh = await operators.read(username);
   if (!fresh) {
-    update(operators, operator, { ...operator.candidate, availability: 'offline' });
+    change(operators, operator, { availability: 'offline' });
     return;
   }
   operator.state = fresh.state;
   const { openOffers } = operator.candidate;
   const chats = Math.max(fresh.candidate.load, leastLoad);
-  update(operators, operator, { ...fresh.candidate, openOffers, load: chats });
+  change(operators, operator, { ...fresh.candidate, openOffers, load: chats });
 }
 
 function poolOf(operators: Operators): Pool {
   const { all } = operators;
   return {
-    candidates: (chat) => [...candidatesFor(operators, chat)],
+    candidates: (chat) => candidatesFor(operators, chat),
     prospect: (chat, policy) => prospectOf(operators, chat, policy),
     hasPlaces: (chat, least) => hasPlaces(operators, chat, least),
     free() {
@@ -222,20 +240,14 @@ function poolOf(operators: Operators): Pool {
     addChat(username, department, at) {
       const operator = all.get(username);
       if (!operator) return;
-      const { candidate } = operator;
-      const { loadOf } = candidate;
+      const { load: chats, loadOf } = operator.candidate;
       const counted = department === null ? loadOf : withOneMore(loadOf, department);
-      const changes = { load: candidate.load + 1, loadOf: counted, lastChatAt: at };
-      update(operators, operator, { ...candidate, ...changes });
+      change(operators, operator, { load: chats + 1, loadOf: counted, lastChatAt: at });
     },
     addOffer(usernames) {
       for (const username of usernames) {
-        const operator = all.get(username);
-        if (!operator) continue;
-        operator.candidate = {
-          ...operator.candidate,
-          openOffers: operator.candidate.openOffers + 1,
-        };
+        const candidate = all.get(username)?.candidate;
+        if (candidate) candidate.openOffers += 1;
       }
     },
     async afterReservation(username, reserved) {
@@ -251,17 +263,14 @@ export function createPools(actors: Actors): Pools {
   return {
     async open(tenant, usernames, offers) {
       const read: ReadOperator = (username) => readOperator(actors, tenant, username);
-      const all = new Map<Username, Snapshot>();
+      const all = new Map<Username, Operator>();
       for (const username of usernames) {
         const snapshot = await read(username);
         if (!snapshot || !isFree(snapshot.candidate)) continue;
-        const candidate: Candidate = {
-          ...snapshot.candidate,
-          openOffers: offers.get(username) ?? 0,
-        };
+        const candidate = { ...snapshot.candidate, openOffers: offers.get(username) ?? 0 };
         all.set(username, { state: snapshot.state, candidate });
       }
-      return poolOf(indexOf(all, read));
+      return poolOf({ read, all, lists: listsOf(all), free: null });
     },
   };
 }
