@@ -97,6 +97,14 @@ export const Environment = z.object({
   EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool({ error: 'has to be true or false' }).default(false),
   EJABBERD_WEBHOOK_SECRET: WebhookSecrets,
   TENANTS_FILE: z.string().min(1),
+  TAKE_OVER_FROM: z
+    .string()
+    .transform((text) => text.split(',').map((each) => each.trim()))
+    .refine(
+      (logs) => logs.every((each) => each === 'none' || z.uuid().safeParse(each).success),
+      'has to be ids of logs, as /readyz names them, or none; several are separated by commas',
+    )
+    .default([]),
   DEADLINE_GRACE: z.coerce
     .number(GRACE_FORM)
     .int(GRACE_FORM)
@@ -126,6 +134,8 @@ export interface Config {
   readonly tenants: readonly TenantSettings[];
   /** Files with secrets in them, as far as they are there: TENANTS_FILE and `.env`. */
   readonly secretFiles: readonly string[];
+  /** Logs whose accounts in ejabberd the log of this service takes over; `none` for accounts that no log has marked. */
+  readonly takeOverFrom: readonly string[];
   /** How long a deadline that fell due while the service was down waits after the start, in ms. */
   readonly deadlineGraceMs: number;
   readonly logLevel: string;
@@ -284,6 +294,7 @@ export function readConfig(
     secretFiles: [resolve(dir, env.TENANTS_FILE), join(dir, '.env')].filter((path) =>
       existsSync(path),
     ),
+    takeOverFrom: env.TAKE_OVER_FROM,
     deadlineGraceMs: env.DEADLINE_GRACE * 1000,
     logLevel: env.LOG_LEVEL,
     failpoints: settings.XMPP_CHAT_FAILPOINTS,

@@ -108,11 +108,13 @@ const WRONG = {
   EJABBERD_XMPP: canary,
   EJABBERD_XMPP_ALLOW_PLAINTEXT: canary,
   EJABBERD_WEBHOOK_SECRET: `${WHSEC},${canary}`,
+  TAKE_OVER_FROM: `none,${canary}`,
   DEADLINE_GRACE: canary,
   LOG_LEVEL: canary,
 };
 /** Values of these may stand in a log. */
 const QUOTABLE = [
+  'TAKE_OVER_FROM',
   'LISTEN',
   'EJABBERD_API_USER',
   'EJABBERD_XMPP_ALLOW_PLAINTEXT',

@@ -150,6 +150,12 @@ function judgePart(part: string, reason: string | undefined): Finding {
       'keep every secret in SERVICE_SECRET, of every process, until the doctor says that the older ones can be removed',
     );
   }
+  if (part === 'accounts') {
+    return problem(
+      `the accounts of visitors in ejabberd belong to another log${why}`,
+      'is DATA_DIR the right folder, and mounted? Is EVENT_STORE the right one? Nothing is removed meanwhile. TAKE_OVER_FROM gives the accounts to this log (docs/operations.md)',
+    );
+  }
   if (part === 'readModels') {
     return warning(
       `its read models are not complete${why}`,

@@ -62,6 +62,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
     clock,
     tenants: createTenantDirectory(config.tenants),
     store,
+    logId: storage.log.id,
     db,
     secrets,
     shared: config.sharedLog,
@@ -165,6 +166,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   const reconciler = createReconciler({
     ...base,
     now: base.monotonic, // it measures intervals alone
+    takeOverFrom: config.takeOverFrom,
     desired,
     operatorsOf,
     caughtUp,

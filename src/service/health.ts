@@ -3,11 +3,12 @@ import { AppError, hasCode } from '../errors.ts';
 import type { HttpDeps } from '../http/deps.ts';
 import { type Clock, FOLLOW_AFTER_MS } from '../kit/clock.ts';
 import type { FreePlaces, ReadModels } from '../projections/read-models.ts';
+import { keptAccountsText } from '../reactors/visitors/accounts-log.ts';
 import type { LaneFailure } from '../runtime/lanes/lanes.ts';
 import { PARTITIONS } from '../runtime/leases/ownership.ts';
 import type { Reactors, Runtime } from './compose.ts';
 
-/** Tenants that the advisory about LHC names at most. */
+/** Tenants that an advisory names at most. */
 const TENANTS_NAMED = 20;
 
 type Parts = Pick<
@@ -55,10 +56,17 @@ const advisoriesOf = ({
   lanes,
   callbacks,
   rotation,
+  reconciler,
 }: Parts): Required<HttpDeps>['advisories'] => ({
   // Commands are accepted, and older rows answer queries: no reason to take the service out.
   readModels: () => readModels.settled(),
   secrets: async () => rotation.check(),
+  accounts: async () => {
+    const kept = [...reconciler.kept()].map(
+      ([tenant, accounts]) => `${tenant}: ${keptAccountsText(accounts)}`,
+    );
+    if (kept.length > 0) throw new AppError('conflict', kept.slice(0, TENANTS_NAMED).join('; '));
+  },
   lhc: async () => {
     const failures = [...lanes.failures(callbacks.destination.name)].map(
       ([tenant, { reason, since, away }]) =>
@@ -142,6 +150,11 @@ function numbersOf(parts: Parts): HttpDeps['numbers'] {
     xmpp_chat_visitors_to_reconcile: {
       help: 'Visitors whose account, group or presence is not as it should be',
       value: () => reconciler.pending(),
+    },
+    xmpp_chat_visitors_of_another_log: {
+      help: 'Visitors in ejabberd whose accounts are kept, because they do not belong to the log of this process',
+      value: () =>
+        [...reconciler.kept().values()].reduce((sum, { strangers }) => sum + strangers, 0),
     },
     xmpp_chat_chats_waiting: {
       help: 'Chats without an operator',

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { sqlitePath } from '../eventstore/open.ts';
+import { redactUrls } from '../eventstore/redact.ts';
 import { type Listening, serve } from '../http/serve.ts';
 import { EXPIRY_EVERY_MS } from '../runtime/lanes/dead-letter-expiry.ts';
 import {
@@ -56,6 +57,7 @@ export async function startService(
   ending: AbortSignal = new AbortController().signal,
 ): Promise<Service> {
   const storage = await unlessAborted(openStorage(config), ending);
+  if (storage.log.isNew) tellOfNewLog(config, logger, storage.log.id);
   const runtime = createRuntime(config, logger, storage);
   const reactors = createReactors(config, runtime);
   const readThread = await openReadThread(config, logger, storage);
@@ -104,6 +106,14 @@ export async function startService(
       return stopped;
     },
   };
+}
+
+/** A wrong folder or connection begins a new log as well, and looks like a service that has lost everything. */
+function tellOfNewLog({ dataDir, eventStore }: Config, logger: Logger, logId: string): void {
+  logger.warn(
+    { dataDir, eventStore: redactUrls(eventStore), logId },
+    'a new log begins: nothing was in this event store. If there was a log before, DATA_DIR or EVENT_STORE is wrong',
+  );
 }
 
 /** @throws {AppError} `unavailable` if the rows cannot be opened. The storage is closed then */

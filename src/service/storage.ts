@@ -10,6 +10,8 @@ import {
   openSnapshotFile,
   type SnapshotStore,
 } from '../eventstore/snapshots.ts';
+import { newId } from '../kit/id.ts';
+import { identifyLog, type LogIdentity } from '../runtime/log-identity.ts';
 import { openWorkFile } from '../runtime/pending-work.ts';
 import { checkSecrets } from '../runtime/vault/secret-check.ts';
 import { deriveSecrets, type ServiceSecrets } from '../runtime/vault/secrets.ts';
@@ -21,6 +23,8 @@ export interface ServiceStorage {
   /** The secret itself, for the thread of the read models. */
   readonly serviceSecrets: readonly string[];
   readonly secrets: ServiceSecrets;
+  /** As {@link identifyLog} has it. */
+  readonly log: LogIdentity;
   readonly store: EventStore;
   readonly snapshots: SnapshotStore;
   /** The file of pending work. */
@@ -47,10 +51,12 @@ export async function openStorage(config: Config): Promise<ServiceStorage> {
     closing.push(() => store.close());
     // A wrong secret would seal new data under a second key, and no single secret could open the whole log.
     await checkSecrets(store, dataDir.serviceSecrets);
+    const log = await identifyLog({ store, now: Date.now, newId });
     return {
       processId: dataDir.processId,
       serviceSecrets: dataDir.serviceSecrets,
       secrets: deriveSecrets(dataDir.serviceSecrets),
+      log,
       store,
       snapshots: createSnapshotStore(snapshotFile, { storeId: store.id }),
       workFile,

@@ -15,6 +15,8 @@ const away = (): AppError => new AppError('unavailable', 'ejabberd is away');
 export function fakeEjabberd() {
   const accounts = new Map<string, string>();
   const groups = new Map<string, Set<string>>();
+  /** The logs that groups of visitors belong to. */
+  const marks = new Map<string, string>();
   const nicknames = new Map<string, string>();
   const sessions = new Map<string, OperatorSession[]>();
   const present = new Map<string, VisitorPresence>();
@@ -85,6 +87,14 @@ export function fakeEjabberd() {
       return written;
     },
     ensureGroups: (host) => call('ensureGroups', host),
+    groupMark: async (_host, group) => {
+      await call('groupMark', group);
+      return marks.get(group) ?? null;
+    },
+    markGroup: async (_host, { visitors }, mark) => {
+      await call('markGroup', visitors);
+      marks.set(visitors, mark);
+    },
     joinGroup: async (jid, group) => {
       await call('joinGroup', jid);
       members(group).add(jid);
@@ -189,6 +199,7 @@ export function fakeEjabberd() {
     acknowledged,
     returned,
     members,
+    marks,
     /** The number of calls whose name begins with this. */
     count: (name: string) => calls.filter((each) => each.startsWith(name)).length,
     /** A session is lost and restored, as the transport promises. */

@@ -1,6 +1,7 @@
 /**
  * Compares ejabberd with the log: at the start, whenever mod_lhc starts, for partitions that this process gains, and
- * every few minutes. Repairs differences only, and removes orphans: accounts and members that no fact calls for.
+ * every few minutes. Repairs differences only, and removes orphans: accounts and members that no fact calls for. It
+ * removes nothing while the accounts belong to another log (`accounts-log.ts`).
  */
 import type { Logger } from 'pino';
 import {
@@ -20,6 +21,7 @@ import { type Ownership, PARTITIONS, partitionOf } from '../../runtime/leases/ow
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { VisitorAccounts } from './accounts.ts';
+import type { AccountsLog } from './accounts-log.ts';
 import type { DesiredVisitors, Visitor } from './desired.ts';
 
 /** Waits between the tries of a comparison while ejabberd is away. */
@@ -43,6 +45,7 @@ export interface Comparison {
 export interface ComparisonOptions {
   readonly desired: DesiredVisitors;
   readonly accounts: VisitorAccounts;
+  readonly accountsLog: AccountsLog;
   readonly actors: Actors;
   readonly admin: EjabberdAdmin;
   readonly tenants: TenantDirectory;
@@ -81,6 +84,8 @@ interface Listing {
   readonly accounts: Set<Username>;
   /** Members of the operators' group, by JID; null if another process looks after this tenant's operators. */
   readonly operators: ReadonlySet<string> | null;
+  /** The log that the visitors belong to; null if nobody has noted one. */
+  readonly mark: string | null;
 }
 
 /** Operators who have lost their account or group: a kill of ejabberd forgets Mnesia's last two seconds (measured). */
@@ -122,7 +127,7 @@ function addTo(
 
 /** What ejabberd has of a tenant, without accounts. */
 async function listGroups(
-  { admin, ownership }: ComparisonOptions,
+  { admin, accountsLog, ownership }: ComparisonOptions,
   tenant: TenantSettings,
   scope: ReadonlySet<number>,
 ): Promise<Listing> {
@@ -130,6 +135,7 @@ async function listGroups(
   const partition = partitionOf(tenant.id);
   const ownsTenant = scope.has(partition) && ownership.owns(partition);
   if (ownsTenant) await admin.ensureGroups(tenant.host, groups);
+  const mark = await accountsLog.read(tenant);
   const [members, operators] = await Promise.all([
     admin.groupMembers(tenant.host, groups.visitors),
     ownsTenant ? admin.groupMembers(tenant.host, groups.operators) : null,
@@ -139,6 +145,7 @@ async function listGroups(
     visitors: new Map(),
     accounts: new Set(),
     operators: operators && new Set(operators),
+    mark,
   };
   for (const member of members) addTo(listing, member, 'grouped');
   return listing;
@@ -181,8 +188,25 @@ async function compareHost(
   await options.caughtUp();
   for (const listing of listings) {
     await repairOperators(options, listing);
+    const { tenant, mark, operators } = listing;
+    if (!options.accountsLog.mayRemove(tenant.id)) {
+      const strangers = await strangersOf(options, listing);
+      await options.accountsLog.settle(tenant, { mark, strangers, mayMark: operators !== null });
+    }
     await compareVisitors(options, listing, isMine);
   }
+}
+
+/** Visitors that ejabberd has and the table of desired visitors has not. */
+async function strangersOf({ desired }: ComparisonOptions, { visitors }: Listing) {
+  const strangers: Visitor[] = [];
+  let compared = 0;
+  for (const { visitor } of visitors.values()) {
+    compared += 1;
+    if (compared % COMPARED_AT_ONCE === 0) await nextTurn();
+    if (!desired.get(visitor)) strangers.push(visitor);
+  }
+  return strangers;
 }
 
 /**
@@ -243,13 +267,13 @@ async function compareVisitors(
 
 /** Removes an account or a member that no fact calls for, such as one whose removal ejabberd forgot. */
 async function removeOrphan(
-  { actors, admin, accounts, ownership, busy, idOf, logger }: ComparisonOptions,
+  { actors, admin, accounts, accountsLog, ownership, busy, idOf, logger }: ComparisonOptions,
   tenant: TenantSettings,
   visitor: Visitor,
   jid: string,
 ): Promise<void> {
   const id = idOf(visitor);
-  if (busy.has(id)) return;
+  if (busy.has(id) || !accountsLog.mayRemove(tenant.id)) return;
   busy.add(id); // a visitor who arrives meanwhile is shown afterwards
   const isMine = () => ownership.owns(partitionOf(id));
   try {

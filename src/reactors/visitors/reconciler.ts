@@ -10,7 +10,7 @@
  * the next owner's logins to replace (docs/adr/0012). A process that gains a partition compares it with ejabberd at once.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { actorOf, personOf, visitorJid } from '../../actors/ids.ts';
+import { actorOf, personOf, type TenantId, visitorJid } from '../../actors/ids.ts';
 import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
@@ -18,6 +18,7 @@ import { createLimiter } from '../../kit/limiter.ts';
 import { PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import { createVisitorAccounts, HandedOver, type VisitorAccountsOptions } from './accounts.ts';
+import { type AccountsLogOptions, createAccountsLog, type KeptAccounts } from './accounts-log.ts';
 import { type ComparisonOptions, createComparison } from './comparison.ts';
 import type { Visitor } from './desired.ts';
 import { createSchedule, idOf } from './schedule.ts';
@@ -81,9 +82,12 @@ export interface Reconciler extends CommitListener {
   stop(): Promise<void>;
   /** Visitors that have to be reconciled. */
   pending(): number;
+  /** Tenants whose accounts in ejabberd belong to another log, as far as that is known. */
+  kept(): ReadonlyMap<TenantId, KeptAccounts>;
 }
 
 export type ReconcilerOptions = VisitorAccountsOptions &
+  AccountsLogOptions &
   Pick<
     ComparisonOptions,
     'desired' | 'tenants' | 'ownership' | 'operatorsOf' | 'caughtUp' | 'random' | 'logger'
@@ -129,9 +133,11 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     now,
     onSwitch: (visitor) => schedule.change(visitor),
   });
+  const accountsLog = createAccountsLog(options);
   const comparison = createComparison({
     ...options,
     accounts,
+    accountsLog,
     busy: schedule.busy,
     idOf,
     mark: (visitor) => schedule.add(visitor, now()),
@@ -156,7 +162,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     }
     schedule.presenceEnded(visitor);
     takeovers.forget((id) => id === idOf(visitor));
-    if (!row.gone) return accounts.hide(tenant, visitor, jid);
+    // An account that may belong to another log stays. Each comparison asks again.
+    if (!row.gone || !(await accountsLog.isOwn(tenant))) return accounts.hide(tenant, visitor, jid);
     await accounts.remove(tenant, visitor, jid);
     desired.accountRemoved(visitor);
   }
@@ -316,5 +323,6 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       await Promise.all(running.keys());
     },
     pending: () => schedule.size(),
+    kept: accountsLog.kept,
   };
 }

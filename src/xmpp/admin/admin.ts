@@ -81,6 +81,8 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
     },
 
     ensureGroups: (host, names) => atHost(api, host, () => groups.ensureGroups(host, names)),
+    groupMark: (host, group) => atHost(api, host, () => groups.groupMark(host, group)),
+    markGroup: (host, names, mark) => atHost(api, host, () => groups.markGroup(host, names, mark)),
     joinGroup: (jid, group) => at(jid, () => groups.joinGroup(jid, group)),
     leaveGroup: (jid, group) => at(jid, () => groups.leaveGroup(jid, group)),
     groupMembers: (host, group) => atHost(api, host, () => groups.groupMembers(host, group)),

@@ -25,19 +25,21 @@ type GroupReader = (host: string, group: string) => Promise<Group>;
 /** The calls of {@link EjabberdAdmin} about shared roster groups. */
 export type Groups = Pick<
   EjabberdAdmin,
-  'ensureGroups' | 'joinGroup' | 'leaveGroup' | 'groupMembers'
+  'ensureGroups' | 'groupMark' | 'markGroup' | 'joinGroup' | 'leaveGroup' | 'groupMembers'
 >;
 
 export function createGroups(api: HttpApi): Groups {
   const readGroup = createGroupReader(async (host, group) => {
-    const [members, displays] = await Promise.all([
+    const [members, info] = await Promise.all([
       groupMembers(api, host, group),
-      displayedGroups(api, host, group),
+      readInfo(api, host, group),
     ]);
-    return { members: new Set(members), exists: displays !== undefined };
+    return { members: new Set(members), exists: info !== undefined };
   });
   return {
     ensureGroups: (host, names) => ensureGroups(api, host, names),
+    groupMark: async (host, group) => (await readInfo(api, host, group))?.mark ?? null,
+    markGroup: (host, names, mark) => markGroup(api, host, names, mark),
     groupMembers: (host, group) => groupMembers(api, host, group),
     async joinGroup(jid, group) {
       const { user, host } = splitJid(jid);
@@ -99,17 +101,45 @@ async function groupMembers(api: HttpApi, host: string, group: string): Promise<
   return api.call('srg_get_members', { group, host }, MEMBERS);
 }
 
-/** The names of the groups that this one displays; undefined if there is no such group. */
-async function displayedGroups(
-  api: HttpApi,
-  host: string,
-  group: string,
-): Promise<ReadonlySet<string> | undefined> {
+interface GroupInfo {
+  /** The names of the groups that this one displays. */
+  readonly displays: ReadonlySet<string>;
+  /** The log that its members belong to. It stands in the description: groups have no other field for it. */
+  readonly mark: string | null;
+}
+
+const MARK = /\blog ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/;
+
+/** @returns undefined if there is no such group */
+async function readInfo(api: HttpApi, host: string, group: string): Promise<GroupInfo | undefined> {
   const fields = await api.call('srg_get_info', { group, host }, GROUP_INFO);
   if (fields.length === 0) return undefined;
-  const value = fields.find(({ key }) => key === 'displayed_groups')?.value;
-  // A string on 23.01, a list with one element, or an Erlang term in a string: only the names count.
-  return new Set(JSON.stringify(value ?? '').match(/[a-z0-9_.-]+/g));
+  // A string on 23.01, a list with one element, or an Erlang term in a string: only what is in it counts.
+  const textOf = (field: string): string =>
+    JSON.stringify(fields.find(({ key }) => key === field)?.value ?? '');
+  return {
+    displays: new Set(textOf('displayed_groups').match(/[a-z0-9_.-]+/g)),
+    mark: MARK.exec(textOf('description'))?.[1] ?? null,
+  };
+}
+
+const visitorsDescription = (mark: string | null): string =>
+  mark === null ? 'Web visitors' : `Web visitors of log ${mark}`;
+
+async function markGroup(
+  api: HttpApi,
+  host: string,
+  { visitors: group, operators: display }: { visitors: string; operators: string },
+  mark: string,
+): Promise<void> {
+  const description = visitorsDescription(mark);
+  await api.call('srg_create', { group, host, label: group, description, display }, z.number());
+  if ((await readInfo(api, host, group))?.mark === mark) return;
+  throw new AppError(
+    'unavailable',
+    `ejabberd did not keep the description of the shared roster group ${group} of ${host}`,
+    { host, group },
+  );
 }
 
 async function ensureGroups(
@@ -119,11 +149,11 @@ async function ensureGroups(
 ): Promise<void> {
   // Both directions: with one alone the contact is listed and its presence is not seen.
   const groups = [
-    { group: visitors, display: operators, description: 'Web visitors' },
-    { group: operators, display: visitors, description: 'Operators' },
+    { group: visitors, display: operators },
+    { group: operators, display: visitors },
   ];
-  const found = await Promise.all(groups.map(({ group }) => displayedGroups(api, host, group)));
-  if (groups.every(({ display }, index) => found[index]?.has(display))) return;
+  const found = await Promise.all(groups.map(({ group }) => readInfo(api, host, group)));
+  if (groups.every(({ display }, index) => found[index]?.displays.has(display))) return;
 
   if (Number.parseFloat(await api.knownVersion()) >= FIRST_WITH_ADD) {
     // From 24.12 on srg_create answers 1 and creates nothing if the displayed group does not exist.
@@ -131,12 +161,14 @@ async function ensureGroups(
       if (found[index] === undefined) await api.call('srg_add', { group, host }, z.unknown());
     }
   }
-  for (const { group, display, description } of groups) {
+  for (const { group, display } of groups) {
+    const mark = found[0]?.mark ?? null;
+    const description = group === visitors ? visitorsDescription(mark) : 'Operators';
     await api.call('srg_create', { group, host, label: group, description, display }, z.number());
   }
   for (const { group, display } of groups) {
-    const displays = await displayedGroups(api, host, group);
-    if (!displays?.has(display)) {
+    const info = await readInfo(api, host, group);
+    if (!info?.displays.has(display)) {
       throw new AppError(
         'unavailable',
         `ejabberd did not make the shared roster group ${group} of ${host} display ${display}: is mod_shared_roster loaded for that host?`,

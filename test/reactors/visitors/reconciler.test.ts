@@ -24,6 +24,9 @@ afterEach(async () => {
   for (const stop of stopping.splice(0)) await stop();
 });
 
+const LOG = 'the log of these tests';
+const OTHER_LOG = 'another log';
+
 type World = Awaited<ReturnType<typeof worldOf>>;
 async function worldOf(
   options: {
@@ -31,11 +34,15 @@ async function worldOf(
     ejabberd?: ReturnType<typeof fakeEjabberd>;
     rig?: Rig;
     ownership?: Ownership;
+    /** The log that the accounts belong to. Default {@link LOG}. */
+    mark?: string | null;
+    takeOverFrom?: readonly string[];
   } = {},
 ) {
   const rig =
     options.rig ?? (await openRig(options.settings ? { settings: options.settings } : {}));
-  const { ownership = soleOwner, ejabberd = fakeEjabberd() } = options;
+  const { ownership = soleOwner, ejabberd = fakeEjabberd(), mark = LOG } = options;
+  if (mark !== null) ejabberd.marks.set('visitors', mark);
   const { workFile, actors, tenants, personal, now } = rig;
   let follow = async (): Promise<void> => {};
   const desired = createDesiredVisitors(workFile);
@@ -50,6 +57,8 @@ async function worldOf(
     admin: ejabberd.admin,
     transport: ejabberd.transport,
     operatorsOf: () => [username('op1')],
+    logId: LOG,
+    takeOverFrom: options.takeOverFrom ?? [],
     caughtUp: () => follow(),
     passwordOf: (jid) => `password of ${jid}`,
     random: () => 1,
@@ -401,6 +410,87 @@ describe('a comparison with ejabberd', () => {
     expect(world.visible()).toEqual([]);
     // An operator who is missing in the group joins it again.
     expect([...ejabberd.members('operators')]).toEqual([`op1@${HOST}`]);
+  });
+
+  describe('accounts of another log', () => {
+    /** Three accounts of which the log knows `shared` alone. `gone` was cleaned up by it. */
+    async function foreignWorld(options: Parameters<typeof worldOf>[0]) {
+      const ejabberd = fakeEjabberd();
+      for (const name of ['theirs', 'shared', 'gone']) {
+        ejabberd.accounts.set(jidOf(name), 'x');
+        ejabberd.members('visitors').add(jidOf(name));
+      }
+      const world = await worldOf({ ...options, ejabberd });
+      await world.rig.toVisitor('shared', viewPage());
+      await world.rig.toVisitor('gone', viewPage());
+      await world.rig.toVisitor('gone', remove);
+      await world.caughtUp();
+      return world;
+    }
+    const accountsOf = ({ ejabberd }: World) => [...ejabberd.accounts.keys()].sort();
+    const all = ['gone', 'shared', 'theirs'].map(jidOf);
+
+    it.each([null, OTHER_LOG])(
+      'are not removed (mark: %s), and visitors are shown',
+      async (mark) => {
+        const world = await foreignWorld({ mark });
+        await world.reconciler.start();
+        await untilIdle(world);
+        await world.reconciler.compare(); // and no later comparison forgets it
+        await untilIdle(world);
+        expect(accountsOf(world)).toEqual(all);
+        expect(world.ejabberd.transport.isOnline(jidOf('shared'))).toBe(true);
+        expect([...world.reconciler.kept().values()]).toEqual([{ mark, strangers: 1 }]);
+        expect(world.ejabberd.marks.get('visitors') ?? null).toBe(mark);
+        // Somebody who comes and goes meanwhile.
+        await world.rig.toVisitor('shared', remove);
+        await untilIdle(world);
+        expect(accountsOf(world)).toEqual(all);
+      },
+    );
+
+    it('stay the other log’s when it has no visitors left in ejabberd', async () => {
+      const world = await worldOf({ mark: OTHER_LOG });
+      await world.reconciler.start();
+      expect(world.ejabberd.marks.get('visitors')).toBe(OTHER_LOG);
+      expect(world.reconciler.kept().size).toBe(1);
+    });
+
+    it.each([
+      [null, 'none'],
+      [OTHER_LOG, OTHER_LOG],
+    ])('are taken over when the administrator says so (mark: %s)', async (mark, from) => {
+      const world = await foreignWorld({ mark, takeOverFrom: [from] });
+      await world.reconciler.start();
+      await untilIdle(world);
+      expect(accountsOf(world)).toEqual([jidOf('shared')]);
+      expect(world.ejabberd.marks.get('visitors')).toBe(LOG);
+      expect(world.reconciler.kept().size).toBe(0);
+    });
+
+    it('that no log has marked are its own when it knows every visitor', async () => {
+      const world = await foreignWorld({ mark: null });
+      world.ejabberd.accounts.delete(jidOf('theirs'));
+      world.ejabberd.members('visitors').delete(jidOf('theirs'));
+      await world.reconciler.start();
+      await untilIdle(world);
+      expect(accountsOf(world)).toEqual([jidOf('shared')]);
+      expect(world.ejabberd.marks.get('visitors')).toBe(LOG);
+    });
+
+    it('are marked by the process that looks after the tenant; the others see it', async () => {
+      const tenantPartition = partitionOf('acme');
+      const others = ALL_PARTITIONS.filter((each) => each !== tenantPartition);
+      const world = await worldOf({ mark: null, ownership: movableOwnership(others) });
+      await world.reconciler.start();
+      expect(world.ejabberd.marks.size).toBe(0);
+      await world.rig.toVisitor('1', viewPage());
+      await untilIdle(world);
+      world.ejabberd.marks.set('visitors', LOG);
+      await world.rig.toVisitor('1', remove);
+      await untilIdle(world);
+      expect(world.ejabberd.accounts.size).toBe(0);
+    });
   });
 
   it('keeps a visitor who arrives during the comparison', async () => {

@@ -123,6 +123,26 @@ describe('shared groups', () => {
     expect(await admin.groupMembers(ejabberd.host, 'visitors')).toEqual([]);
   });
 
+  test('say which log their visitors belong to, also after a repair', async () => {
+    const own = { visitors: 'visitors.marked', operators: 'operators.marked' };
+    const mark = '01890000-0000-7000-8000-00000000abcd';
+    expect(await admin.groupMark(ejabberd.host, own.visitors)).toBeNull();
+    await admin.ensureGroups(ejabberd.host, own);
+    expect(await admin.groupMark(ejabberd.host, own.visitors)).toBeNull();
+    await admin.joinGroup(at('visitor.1'), own.visitors);
+    await admin.markGroup(ejabberd.host, own, mark);
+    expect(await admin.groupMark(ejabberd.host, own.visitors)).toBe(mark);
+    expect(await admin.groupMembers(ejabberd.host, own.visitors)).toEqual([at('visitor.1')]);
+    const other = { visitors: 'visitors.other', operators: own.operators };
+    await admin.ensureGroups(ejabberd.host, other); // breaks the other direction
+    await admin.ensureGroups(ejabberd.host, own);
+    expect(await admin.groupMark(ejabberd.host, own.visitors)).toBe(mark);
+    const newer = mark.replace('abcd', 'ef01');
+    await admin.markGroup(ejabberd.host, own, newer);
+    expect(await admin.groupMark(ejabberd.host, own.visitors)).toBe(newer);
+    await admin.leaveGroup(at('visitor.1'), own.visitors);
+  });
+
   test('of one instance leave those of another alone', async () => {
     const named = { visitors: 'visitors.acme-shop', operators: 'operators.acme-shop' };
     await admin.ensureGroups(ejabberd.host, named);
