@@ -113,7 +113,7 @@ describe('names the fault of', SLOW, () => {
     const report = await doctor({ EJABBERD_XMPP: 'nonsense', LOG_LEVEL: 'loud' });
     expect(report.code).toBe(1);
     const [first, second] = bad(report);
-    expect(first).toMatch(/configuration: EJABBERD_XMPP: is xmpp:\/\//);
+    expect(first).toMatch(/configuration: EJABBERD_XMPP: has to be xmpp:\/\//);
     expect(second).toMatch(/configuration: LOG_LEVEL/);
   });
 
