@@ -14,5 +14,7 @@ setup: node_modules/.package-lock.json
 	sh scripts/install-ejabberd.sh
 
 node_modules/.package-lock.json: package.json package-lock.json
-	npm ci --no-audit --no-fund
+	@echo "Installing the packages (about a minute) ..."
+	@# Another Node than ours runs npm, which would warn that it is too old for them. Errors are printed.
+	npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch node_modules/.package-lock.json

@@ -54,6 +54,8 @@ export interface EjabberdOptions {
   readonly extraModules?: Readonly<Record<string, unknown>>;
   /** Default `info`. */
   readonly logLevel?: string;
+  /** Called when it ends after its start without `stop` or `kill`. */
+  readonly onUnexpectedEnd?: (how: string) => void;
 }
 
 export interface Ejabberd {
@@ -105,7 +107,7 @@ const QUOTED_LINES = 20;
 export async function startEjabberd(options: EjabberdOptions): Promise<Ejabberd> {
   const node = await prepare(options);
   const { hosts, host, ports, api, apiUrl, dir } = node;
-  const server = createProcess(node);
+  const server = createProcess(node, options.onUnexpectedEnd);
   await server.start();
   async function register(user: string, password: string, at = host): Promise<void> {
     const response = await post(node, 'register', { user, host: at, password });
@@ -265,8 +267,10 @@ function erlangArguments(dir: string, beams: string | undefined): string[] {
 }
 
 /** Starts and ends the operating system's process of a node, any number of times. */
-function createProcess(node: EjabberdNode) {
+function createProcess(node: EjabberdNode, onUnexpectedEnd?: (how: string) => void) {
   let child: ChildProcess | undefined;
+  /** True from the end of a start to `stop` or `kill`. */
+  let wanted = false;
   let version = '';
   const running = () => child !== undefined && child.exitCode === null && child.signalCode === null;
 
@@ -277,11 +281,13 @@ function createProcess(node: EjabberdNode) {
   }
 
   async function kill(): Promise<void> {
+    wanted = false;
     child?.kill('SIGKILL');
     await exited(STOP_DEADLINE_MS);
   }
 
   async function stop(): Promise<void> {
+    wanted = false;
     child?.kill('SIGTERM');
     if (!(await exited(STOP_DEADLINE_MS))) await kill();
   }
@@ -289,11 +295,15 @@ function createProcess(node: EjabberdNode) {
   async function start(): Promise<void> {
     if (running()) return;
     child = await spawnNode(node);
+    child.once('exit', (code, signal) => {
+      if (wanted) onUnexpectedEnd?.(signal ?? `exit code ${code}`);
+    });
     const end = Date.now() + START_DEADLINE_MS;
     while (running() && Date.now() < end) {
       const reported = await reportedVersion(node);
       if (reported !== undefined) {
         version = reported;
+        wanted = true;
         return;
       }
       await delay(50);

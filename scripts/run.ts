@@ -1,19 +1,24 @@
 /**
  * `make run`: starts a private ejabberd with mod_lhc, a stand-in for LHC, and the service on the embedded store, with a
- * demo tenant and one operator. It writes below DATA_DIR only. `npm run dev` adds `--watch`: the service restarts when a
+ * demo tenant and one operator. It writes below DATA_DIR only. `tenants.json` and `demo.env` are there to be edited: a
+ * later run keeps what somebody has changed. `npm run dev` adds `--watch`: the service restarts when a
  * file of `src/` changes, while ejabberd and the stand-in keep running.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppError, messageOf } from '../src/errors.ts';
+import { parseEnv } from 'node:util';
+import { z } from 'zod';
+import { AppError } from '../src/errors.ts';
 import { type DemoLhc, startDemoLhc } from './demo-lhc.ts';
+import { listenOf, portOf, requireFree } from './demo-ports.ts';
+import { editedText, writePrivate, writeUnlessEdited } from './generated-files.ts';
 import { type Ejabberd, startEjabberd } from './private-ejabberd.ts';
 
 const HOST = 'localhost';
+const API_USER = 'xmpp-chat-api';
 /** The time limit for the start of the service. */
 const START_DEADLINE_MS = 30_000;
 const dataDir = resolve(process.env.DATA_DIR || './data');
@@ -39,45 +44,6 @@ export interface Demo {
   readonly lhc: string;
 }
 
-/** Reads a port from a variable. @throws {AppError} if it is no port, or in use */
-async function portOf(variable: string, fallback: number): Promise<number> {
-  const text = process.env[variable] || String(fallback);
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new AppError('invalid', `${variable}: ${text} is not a port`);
-  }
-  await assertFree('127.0.0.1', port, variable);
-  return port;
-}
-
-/** Checks the address of the service. @throws {AppError} if it is no address, or in use */
-async function checkedAddress(listen: string): Promise<string> {
-  const [, host = '', digits = ''] = /^(\[[\da-f:]+\]|[^:\s]+):(\d+)$/i.exec(listen) ?? [];
-  const port = Number(digits);
-  if (host === '' || port < 1 || port > 65_535) {
-    throw new AppError('invalid', `LISTEN: ${listen} is not HOST:PORT, e.g. 127.0.0.1:8090`);
-  }
-  await assertFree(host, port, 'LISTEN');
-  return listen;
-}
-
-/** @throws {AppError} `conflict` naming the variable that changes the port */
-function assertFree(host: string, port: number, variable: string): Promise<void> {
-  const { promise, resolve: done, reject } = Promise.withResolvers<void>();
-  const probe = createServer();
-  probe.once('error', (error) => {
-    const other = variable === 'LISTEN' ? `${host}:${port + 1000}` : port + 1000;
-    reject(
-      new AppError(
-        'conflict',
-        `port ${port} cannot be used (${messageOf(error)}): set ${variable} to another one, e.g. ${variable}=${other} make run`,
-      ),
-    );
-  });
-  probe.listen(port, host.replace(/^\[|\]$/g, ''), () => probe.close(() => done()));
-  return promise;
-}
-
 /** Creates the secrets at the first run and keeps them, so accounts keep their passwords. */
 function loadSecrets(): Secrets {
   const path = join(dataDir, 'demo-secrets.json');
@@ -91,7 +57,7 @@ function loadSecrets(): Secrets {
       apiPassword: token(24),
       operatorPassword: token(9),
     };
-    writePrivate('demo-secrets.json', JSON.stringify(created));
+    writePrivate(dataDir, 'demo-secrets.json', JSON.stringify(created));
   }
   return JSON.parse(readFileSync(path, 'utf8')) as Secrets; // as written above
 }
@@ -107,17 +73,24 @@ async function untilReady(url: string, service: ChildProcess): Promise<void> {
   throw new AppError('timeout', `the service was not ready within ${START_DEADLINE_MS / 1000} s`);
 }
 
-async function putOperator(api: string, { adminToken, operatorPassword }: Secrets): Promise<void> {
-  const put = (password?: string) =>
-    fetch(`${api}/v1/demo/operators/op1`, {
-      method: 'PUT',
-      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ lhcUserId: 1, name: 'Olga', departments: ['sales'], password }),
-    });
-  const answer = await put(operatorPassword);
-  if (!answer.ok)
+async function putOperator(
+  api: string,
+  tenant: string,
+  adminToken: string,
+  password: string,
+): Promise<void> {
+  const answer = await fetch(`${api}/v1/${tenant}/operators/op1`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ lhcUserId: 1, name: 'Olga', departments: ['sales'], password }),
+  });
+  if (!answer.ok) {
     throw new AppError('unavailable', `the operator was not created: ${await answer.text()}`);
+  }
 }
+
+const operatorOf = ({ host, instance }: Omit<DemoTenant, 'apiKey'>): string =>
+  `op1${instance ? `.${instance}` : ''}@${host}`;
 
 function printDemo(demo: Demo): void {
   const folder = process.env.DATA_DIR || 'data';
@@ -137,17 +110,52 @@ function printDemo(demo: Demo): void {
 `);
 }
 
-/** Writes a file that only its owner may read. @returns its path */
-function writePrivate(name: string, text: string): string {
-  const path = join(dataDir, name);
-  writeFileSync(path, text, { mode: 0o600 });
-  return path;
+/** `demo.env`, for the service and for the other commands of the command line (`node --env-file`). */
+const textOf = (settings: Readonly<Record<string, string>>): string =>
+  `${Object.entries(settings)
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join('\n')}\n`;
+
+/** Says what somebody has changed in a file that is kept. Names of variables alone: values may be secret. */
+function sayKept(name: string, differences: readonly string[] = []): void {
+  const how = differences.length > 0 ? ` (${differences.join(', ')})` : '';
+  const path = join(process.env.DATA_DIR || 'data', name);
+  console.log(`${path} was changed by hand${how}, and is used as it is. Remove it to begin anew.`);
+}
+
+/** The settings of this run: ours, and what somebody has changed in `demo.env`. */
+function settingsOf(ours: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const edited = editedText(dataDir, 'demo.env', textOf(ours));
+  if (edited === null) return ours;
+  const parsed = parseEnv(edited);
+  const names = Object.keys(parsed).filter((name) => parsed[name] !== ours[name]);
+  sayKept('demo.env', names);
+  return { ...ours, ...Object.fromEntries(names.map((name) => [name, parsed[name] ?? ''])) };
+}
+
+/** What the demonstration needs to know of its tenant. */
+const DemoTenants = z
+  .array(
+    z.object({
+      id: z.string(),
+      host: z.string(),
+      instance: z.string().optional(),
+      apiKey: z.string(),
+    }),
+  )
+  .min(1);
+type DemoTenant = z.output<typeof DemoTenants>[number];
+
+/** The first tenant of a file that somebody may have changed. The service says what is wrong with it. */
+function firstTenant(text: string): DemoTenant | undefined {
+  try {
+    return DemoTenants.safeParse(JSON.parse(text)).data?.[0];
+  } catch {
+    return undefined;
+  }
 }
 
 function startService(settings: Readonly<Record<string, string>>): ChildProcess {
-  // For the other commands of the command line: `node --env-file`.
-  const lines = Object.entries(settings).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-  writePrivate('demo.env', `${lines.join('\n')}\n`);
   const source = join(import.meta.dirname, '../src');
   const watch = process.argv.includes('--watch')
     ? ['--watch-preserve-output', `--watch-path=${source}`]
@@ -170,14 +178,25 @@ const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean =>
 
 async function run(): Promise<void> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const listen = await checkedAddress(process.env.LISTEN || '127.0.0.1:8090');
-  const ports = {
-    c2s: await portOf('DEMO_XMPP_PORT', 5222),
-    http: await portOf('DEMO_EJABBERD_HTTP_PORT', 5280),
-  };
-  const lhcPort = await portOf('DEMO_LHC_PORT', 8091);
+  const c2s = portOf('DEMO_XMPP_PORT', 5222);
+  const http = portOf('DEMO_EJABBERD_HTTP_PORT', 5280);
+  const lhcPort = portOf('DEMO_LHC_PORT', 8091);
   const secrets = loadSecrets();
-  const api = `http://${listen}`;
+  const ours = {
+    LISTEN: process.env.LISTEN || '127.0.0.1:8090',
+    DATA_DIR: dataDir,
+    ADMIN_TOKEN: secrets.adminToken,
+    EJABBERD_API_URL: `http://127.0.0.1:${http.port}/api`,
+    EJABBERD_API_USER: `${API_USER}@${HOST}`,
+    EJABBERD_API_PASSWORD: secrets.apiPassword,
+    EJABBERD_XMPP: `xmpp://127.0.0.1:${c2s.port}`,
+    EJABBERD_WEBHOOK_SECRET: secrets.webhookSecret,
+    TENANTS_FILE: join(dataDir, 'tenants.json'),
+  };
+  const settings = settingsOf(ours);
+  const { LISTEN = '', ADMIN_TOKEN = '' } = settings;
+  await requireFree([listenOf(LISTEN), c2s, http, lhcPort]);
+  const api = `http://${LISTEN}`;
 
   let ejabberd: Ejabberd | undefined;
   let lhc: DemoLhc | undefined;
@@ -199,46 +218,46 @@ async function run(): Promise<void> {
     ejabberd = await startEjabberd({
       dir: join(dataDir, 'ejabberd'),
       hosts: [HOST],
-      ports,
+      ports: { c2s: c2s.port, http: http.port },
       webhook: { url: `${api}/ejabberd/events`, secret: secrets.webhookSecret },
-      apiUser: { user: 'xmpp-chat-api', password: secrets.apiPassword },
+      apiUser: { user: API_USER, password: secrets.apiPassword },
+      onUnexpectedEnd(how) {
+        if (stopping) return;
+        const log = join(process.env.DATA_DIR || 'data', 'ejabberd', 'ejabberd.log');
+        console.error(`ejabberd ended (${how}), so everything stops. ${log} may say why.`);
+        void stop(1);
+      },
     });
-    lhc = await startDemoLhc(lhcPort, secrets.callbackSecret);
-    const tenant = {
+    lhc = await startDemoLhc(lhcPort.port, secrets.callbackSecret);
+    const demoTenant = {
       id: 'demo',
       host: HOST,
       apiKey: secrets.apiKey,
       callbackUrl: `${lhc.url}/`,
       callbackSecret: secrets.callbackSecret,
     };
+    writeUnlessEdited(dataDir, 'demo.env', textOf(ours));
+    const written = JSON.stringify([demoTenant], null, 2);
+    if (editedText(dataDir, 'tenants.json', written) !== null) sayKept('tenants.json');
+    const tenant = firstTenant(writeUnlessEdited(dataDir, 'tenants.json', written)) ?? demoTenant;
     console.log('starting the service …');
-    service = startService({
-      LISTEN: listen,
-      DATA_DIR: dataDir,
-      ADMIN_TOKEN: secrets.adminToken,
-      EJABBERD_API_URL: ejabberd.apiUrl,
-      EJABBERD_API_USER: ejabberd.api.user,
-      EJABBERD_API_PASSWORD: ejabberd.api.password,
-      EJABBERD_XMPP: ejabberd.xmpp,
-      EJABBERD_WEBHOOK_SECRET: secrets.webhookSecret,
-      TENANTS_FILE: writePrivate('tenants.json', JSON.stringify([tenant], null, 2)),
-    });
+    service = startService(settings);
     await untilReady(api, service);
     service.once('exit', (code, signal) => {
       if (!stopping) console.error(`the service ended (${signal ?? code})`);
       void stop(code ?? 1);
     });
-    await putOperator(api, secrets);
+    await putOperator(api, tenant.id, ADMIN_TOKEN, secrets.operatorPassword);
     const demo: Demo = {
       api,
-      adminToken: secrets.adminToken,
+      adminToken: ADMIN_TOKEN,
       tenant: tenant.id,
       apiKey: tenant.apiKey,
-      operator: { jid: `op1@${HOST}`, password: secrets.operatorPassword },
+      operator: { jid: operatorOf(tenant), password: secrets.operatorPassword },
       xmpp: ejabberd.xmpp,
       lhc: lhc.url,
     };
-    writePrivate('demo.json', `${JSON.stringify(demo, null, 2)}\n`);
+    writePrivate(dataDir, 'demo.json', `${JSON.stringify(demo, null, 2)}\n`);
     printDemo(demo);
   } catch (error) {
     console.error(error instanceof AppError ? error.message : error);

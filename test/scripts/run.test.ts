@@ -1,17 +1,129 @@
-/** `make run` with a LISTEN that is not an address. */
-import { spawnSync } from 'node:child_process';
+/** `make run`: wrong and busy addresses, files that somebody has changed, and the end of ejabberd. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { requireFree } from '../../scripts/demo-ports.ts';
+import { freePorts } from '../../scripts/ejabberd/ports.ts';
+import { editedText, writeUnlessEdited } from '../../scripts/generated-files.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const dir = temporaryFolder('make-run');
+const RUN = join(import.meta.dirname, '../../scripts/run.ts');
+const { PATH = '' } = process.env;
 
 it.each(['abc', '127.0.0.1:99999', ':8090', '127.0.0.1:0'])('LISTEN=%s is refused', (LISTEN) => {
-  const { PATH = '' } = process.env;
-  const ended = spawnSync(process.execPath, [join(import.meta.dirname, '../../scripts/run.ts')], {
+  const ended = spawnSync(process.execPath, [RUN], {
     env: { PATH, LISTEN, DATA_DIR: join(dir, 'data') },
     encoding: 'utf8',
   });
   expect(ended.status).toBe(1);
-  expect(ended.stderr.trim()).toBe(`LISTEN: ${LISTEN} is not HOST:PORT, e.g. 127.0.0.1:8090`);
+  expect(ended.stderr.trim()).toBe(
+    `LISTEN has to be HOST:PORT, such as 127.0.0.1:8090, with a port from 1 to 65535, not ${LISTEN}`,
+  );
+});
+
+it('names all busy ports at once, and a command that avoids them', async () => {
+  const [busy, other] = [createServer(), createServer()];
+  for (const server of [busy, other]) {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  }
+  const portOf = (server: typeof busy): number => {
+    const address = server.address();
+    return typeof address === 'object' && address ? address.port : expect.fail('no port');
+  };
+  const { c2s: free } = await freePorts({});
+  const address = (variable: string, port: number) => ({ variable, host: '127.0.0.1', port });
+  const [first, second] = [portOf(busy), portOf(other)];
+  await expect(
+    requireFree([address('LISTEN', first), address('A', free), address('B', second)]),
+  ).rejects.toThrow(
+    new RegExp(
+      `^port ${first} \\(LISTEN\\) cannot .*\nport ${second} \\(B\\) cannot .*\nUse others, such as: LISTEN=127\\.0\\.0\\.1:\\d+ B=\\d+ make run$`,
+    ),
+  );
+  busy.close();
+  other.close();
+  await expect(requireFree([address('A', free), address('B', free)])).rejects.toThrow(/\(B\)/);
+  await requireFree([address('A', free)]);
+});
+
+describe('a generated file', () => {
+  it('is written again unless somebody has changed it', () => {
+    const folder = join(dir, 'generated');
+    mkdirSync(folder);
+    const path = join(folder, 'a.json');
+    expect(writeUnlessEdited(folder, 'a.json', 'one')).toBe('one');
+    expect(writeUnlessEdited(folder, 'a.json', 'two')).toBe('two');
+    expect(editedText(folder, 'a.json', 'three')).toBeNull();
+    writeFileSync(path, 'mine');
+    expect(editedText(folder, 'a.json', 'three')).toBe('mine');
+    expect(writeUnlessEdited(folder, 'a.json', 'three')).toBe('mine');
+    expect(readFileSync(path, 'utf8')).toBe('mine');
+  });
+
+  it('of a version without a record is kept', () => {
+    const folder = join(dir, 'older');
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'a.json'), 'older');
+    expect(writeUnlessEdited(folder, 'a.json', 'new')).toBe('older');
+  });
+});
+
+describe('with a real ejabberd', { timeout: 120_000 }, () => {
+  let child: ChildProcess | undefined;
+  afterEach(() => child?.kill('SIGTERM'));
+
+  async function start(env: Record<string, string>) {
+    const started = spawn(process.execPath, [RUN], { env: { PATH, ...env } });
+    child = started;
+    let output = '';
+    for (const stream of [started.stdout, started.stderr]) {
+      stream.on('data', (chunk: Buffer) => {
+        output += chunk.toString();
+      });
+    }
+    const ended = once(started, 'close').then(() => started.exitCode);
+    return { pid: started.pid ?? 0, output: () => output, ended };
+  }
+
+  it('says that ejabberd has ended, and keeps what somebody has changed', async () => {
+    const DATA_DIR = join(dir, 'real');
+    const { c2s, http, component } = await freePorts({});
+    const { c2s: lhc } = await freePorts({});
+    const env = {
+      DATA_DIR,
+      LISTEN: `127.0.0.1:${component}`,
+      DEMO_XMPP_PORT: String(c2s),
+      DEMO_EJABBERD_HTTP_PORT: String(http),
+      DEMO_LHC_PORT: String(lhc),
+    };
+    const first = await start(env);
+    await expect.poll(first.output, { timeout: 60_000 }).toContain('Ctrl-C');
+    const children = readFileSync(`/proc/${first.pid}/task/${first.pid}/children`, 'utf8');
+    const [ejabberd] = children
+      .split(' ')
+      .filter((pid) => pid && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('/spool'));
+    process.kill(Number(ejabberd), 'SIGKILL');
+    expect(await first.ended).toBe(1);
+    expect(first.output()).toMatch(/^ejabberd ended \(SIGKILL\), so everything stops\./m);
+
+    const tenants = join(DATA_DIR, 'tenants.json');
+    const [tenant] = JSON.parse(readFileSync(tenants, 'utf8'));
+    const changed = JSON.stringify([{ ...tenant, hardTimeout: 'soon' }]);
+    writeFileSync(tenants, changed);
+    const settings = join(DATA_DIR, 'demo.env');
+    writeFileSync(settings, `${readFileSync(settings, 'utf8')}LOG_LEVEL="shout"\n`);
+    const second = await start(env);
+    expect(await second.ended).toBe(1);
+    expect(second.output()).toMatch(/demo\.env was changed by hand \(LOG_LEVEL\)/);
+    expect(second.output()).toMatch(/tenants\.json was changed by hand, /);
+    // Both are what the service was started with.
+    expect(second.output()).toMatch(/LOG_LEVEL: .*"shout"/);
+    expect(second.output()).toMatch(/tenant demo, hardTimeout: .*"soon"/);
+    expect(readFileSync(tenants, 'utf8')).toBe(changed);
+  });
 });
