@@ -47,6 +47,10 @@ export const isRejected = (error: unknown): error is AppError =>
 export const isTransient = (error: unknown): error is AppError =>
   hasCode(error, 'unavailable', 'overloaded', 'timeout');
 
+/** True if what is missing is on its way (`details.isOnItsWay`), so a first failure is no surprise: a visitor's login, say. */
+export const isExpected = (error: unknown): boolean =>
+  isTransient(error) && error.details.isOnItsWay === true;
+
 /** True if the same would fail again, however often it is tried. */
 export const isPermanent = (error: unknown): error is AppError =>
   hasCode(error, 'refused', 'not-found', 'invalid', 'unfit', 'too-large');

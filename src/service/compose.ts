@@ -45,6 +45,7 @@ import { createVault } from '../runtime/vault/vault.ts';
 import { createEjabberdAdmin } from '../xmpp/admin/admin.ts';
 import { createFailpoints } from './failpoints.ts';
 import { clockJumpOf, healthOf } from './health.ts';
+import { observedStore, toldOutages } from './outages.ts';
 import type { ServiceStorage } from './storage.ts';
 import { createVisitorTransport, listenToSessions } from './visitor-transport.ts';
 
@@ -55,9 +56,11 @@ export type Runtime = ReturnType<typeof createRuntime>;
 
 /** The actors on the log, and whatever makes them act: commands, deadlines, leases. */
 export function createRuntime(config: Config, logger: Logger, storage: ServiceStorage) {
-  const { store, snapshots, secrets, workFile: db } = storage;
+  const { snapshots, secrets, workFile: db } = storage;
   const failpoint = createFailpoints(config.failpoints);
   const clock = createClock();
+  const outages = toldOutages('the event store', logger, clock.monotonic);
+  const store = observedStore(storage.store, outages);
   const base = {
     clock,
     tenants: createTenantDirectory(config.tenants),
@@ -130,7 +133,8 @@ export type Reactors = ReturnType<typeof createReactors>;
 export function createReactors(config: Config, runtime: Runtime) {
   const { store, db, vault, work, secrets, tenants, failpoint } = runtime;
   const { apiUrl: url, apiUser: user, apiPassword: password } = config.ejabberd;
-  const admin = createEjabberdAdmin({ url, user, password });
+  const observe = toldOutages('ejabberd', runtime.logger, runtime.monotonic);
+  const admin = createEjabberdAdmin({ url, user, password, observe });
   const { passwordOf, digest: digestKey } = secrets;
   const ejabberd = config.ejabberd;
   const transport = createVisitorTransport({ ...runtime, admin, ejabberd, passwordOf });

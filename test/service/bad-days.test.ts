@@ -67,6 +67,8 @@ it('the service starts without ejabberd and LHC, and effects happen when they ar
   expect(introduction).toMatch(/^New chat #c1 for sales/);
   expect(messages).toEqual(texts('1', 5));
   expect(await check('ejabberd')).toMatchObject({ ok: true });
+  const told = service.logs().match(/"part":"ejabberd".*"msg":"a part is (away|back)"/g);
+  expect(told).toEqual([expect.stringContaining('is away'), expect.stringContaining('is back')]);
   await waitFor(async () => (await check('lhc')).ok === false, { what: 'readyz to report LHC' });
   // The service stays ready for other tenants when one tenant's LHC is away.
   expect(await check('lhc')).toMatchObject({

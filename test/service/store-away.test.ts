@@ -78,6 +78,14 @@ it('commands fail with a reason, visitors stay online, no message is lost and no
   await acme.callback('message.delivered', ({ messageId }) => messageId === 'm1');
   expect(olga.messages.filter(({ id }) => id === 'm1')).toHaveLength(1);
 
+  for (const process of world.processes) {
+    const lines = process.logs().split('\n');
+    const told = lines.filter((line) => line.includes('"part":"the event store"'));
+    expect(told).toEqual([
+      expect.stringContaining('a part is away'),
+      expect.stringMatching(/"forSeconds":\d+,"msg":"a part is back"/),
+    ]);
+  }
   expect([...absences.end()]).toEqual([]);
   const { body } = await world.service.call('GET', '/debug/streams/lease-partitions?limit=500');
   const types = body.items.map(({ type }: { type: string }) => type);

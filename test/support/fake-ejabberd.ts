@@ -9,6 +9,7 @@ import type {
   VisitorPresence,
   VisitorTransport,
 } from '../../src/xmpp/port.ts';
+import { noSessionNow } from '../../src/xmpp/sessions/failure.ts';
 
 const away = (): AppError => new AppError('unavailable', 'ejabberd is away');
 
@@ -168,7 +169,7 @@ export function fakeEjabberd() {
     isOnline: (jid) => present.has(jid),
     send: async (message) => {
       await call('send', message.from);
-      if (!present.has(message.from)) throw new AppError('unavailable', 'there is no session');
+      if (!present.has(message.from)) throw noSessionNow(message.from);
       messages.push(message);
     },
     chatState: (from, to, chatState) => {
@@ -176,7 +177,7 @@ export function fakeEjabberd() {
     },
     acknowledge: async (from, to, what, id) => {
       await call('acknowledge', from);
-      if (!present.has(from)) throw new AppError('unavailable', 'there is no session');
+      if (!present.has(from)) throw noSessionNow(from);
       acknowledged.push(`${from} ${to} ${what} ${id}`);
     },
     sessions: () => [...present.keys()],

@@ -11,7 +11,7 @@ import { actorOf, type TenantId, type Username, type VisitorKey } from '../../ac
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { VisitorFact, VisitorFacts, VisitorState } from '../../actors/visitor/facts.ts';
-import { isRefused, messageOf } from '../../errors.ts';
+import { isExpected, isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 import type { Destination, DestinationFilter, Outcome } from '../../runtime/lanes/destination.ts';
@@ -291,7 +291,7 @@ async function perform(parts: Parts, event: RecordedEvent, again: boolean): Prom
     return done;
   } catch (error) {
     if (isRefused(error)) return { kind: 'dead', reason: error.message };
-    return { kind: 'retry', reason: messageOf(error) };
+    return { kind: 'retry', reason: messageOf(error), expected: isExpected(error) };
   }
 }
 

@@ -18,6 +18,8 @@ export type Outcome =
       readonly afterMs?: number | undefined;
       /** No answer, or one that says so: the place is away for all lanes of the tenant. */
       readonly away?: boolean | undefined;
+      /** What is missing is on its way: the log has a warning only if this repeats. */
+      readonly expected?: boolean | undefined;
       /** Steps of this effect that are done. The lane remembers them while it lives, and the next try gets them. */
       readonly steps?: number;
     }

@@ -18,6 +18,8 @@ export const GIVE_UP_AFTER_MS = 24 * 3600 * 1000;
 export const GIVE_UP_LEAST_MS = 3600 * 1000;
 /** A parked lane looks by itself whether it can go on. */
 export const PARKED_LOOK_MS = 60_000;
+/** A failure that is expected is told in the log from this try on: some 3 s after the first one. */
+export const EXPECTED_TRIES = 5;
 /** Effects performed in one turn at the gate, so that the lanes of a tenant take turns. */
 const PAGE_EFFECTS = 32;
 /** Facts read at once. Effects may lie far apart between page views. */
@@ -77,6 +79,8 @@ export class Lane {
   #backsOff = false;
   /** Tries of the current effect that failed. */
   #attempts = 0;
+  /** The log has a warning about the current effect. */
+  #isTold = false;
   #failure: Failure | null = null;
   /** Steps of the effect of this revision that are done, when its later steps failed. */
   #steps: { readonly revision: number; readonly done: number } | null = null;
@@ -267,6 +271,7 @@ export class Lane {
   /** Waiting is no failure: the 24 h and the backoff begin again. */
   #park(all: boolean): false {
     this.#attempts = 0;
+    this.#isTold = false;
     this.#failure = null;
     if (all && this.#gate.breaker) this.#gate.breaker.hold(PARKED_LOOK_MS);
     else this.#timer = setTimeout(() => this.run(), PARKED_LOOK_MS);
@@ -276,7 +281,7 @@ export class Lane {
   /** @returns whether to go on with the next effect */
   async #fail(
     event: RecordedEvent,
-    { reason, afterMs, away, steps = 0 }: Extract<Outcome, { kind: 'retry' }>,
+    { reason, afterMs, away, expected, steps = 0 }: Extract<Outcome, { kind: 'retry' }>,
   ): Promise<boolean> {
     const { logger, now, monotonic } = this.#env;
     if (steps > 0) this.#steps = { revision: event.revision, done: steps };
@@ -288,7 +293,9 @@ export class Lane {
       await this.#giveUp(event, `${reason} (tried for 24 h)`);
       return !this.#gate.isShut;
     }
-    const level = this.#attempts === 1 && this.#purpose === 'turn' ? 'warn' : 'debug';
+    const isNews = !this.#isTold && this.#attempts >= (expected ? EXPECTED_TRIES : 1);
+    this.#isTold ||= isNews;
+    const level = isNews && this.#purpose === 'turn' ? 'warn' : 'debug';
     logger[level]({ ...this.#about(event), reason }, 'effect failed');
     // While the gate is shut this lane has no timer: the sweep after it finds the lane.
     if (!this.#gate.isShut) this.#retryLater(afterMs);
@@ -323,6 +330,7 @@ export class Lane {
 
   async #settle(event: RecordedEvent): Promise<void> {
     this.#attempts = 0;
+    this.#isTold = false;
     this.#failure = null;
     this.#steps = null;
     this.#doneRevision = event.revision;
@@ -346,6 +354,7 @@ export class Lane {
     await this.#progress.bury(event, reason);
     this.#dead = null;
     this.#attempts = 0;
+    this.#isTold = false;
     this.#failure = null;
     this.#steps = null;
     this.#doneRevision = event.revision;

@@ -181,16 +181,24 @@ function gateOf(state: State, tenant: string, destination: Destination): Gate {
   const known = state.gates.get(name);
   if (known) return known;
   const sweeps = state.sweeps.get(destination.name);
-  const { logger } = state;
+  const { logger, monotonic } = state;
+  const about = { tenant, destination: destination.name };
+  /** When the outage began, on the monotonic clock; null if the place only asked not to be called. */
+  let awaySince: number | null = null;
   const listener: GateListener = {
     onRoom: () => sweeps?.goOn(),
     onMissed: (missed) => sweeps?.begin(missed),
     onProbe: (due) => state.env.track(probe(state, due)),
     onShut: ({ outage }) => {
-      const about = { tenant, destination: destination.name };
+      awaySince = outage && monotonic() - outage.forMs;
       if (outage) logger.warn({ ...about, reason: outage.reason }, 'away; its effects wait');
     },
-    onOpen: () => logger.info({ tenant, destination: destination.name }, 'its effects go on'),
+    onOpen() {
+      const away = awaySince !== null && {
+        forSeconds: Math.round((monotonic() - awaySince) / 1_000),
+      };
+      logger.info({ ...about, ...away }, 'its effects go on');
+    },
   };
   const gate = new Gate(tenant, destination, listener, state.monotonic);
   state.gates.set(name, gate);

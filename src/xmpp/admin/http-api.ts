@@ -4,6 +4,7 @@
  */
 import type { z } from 'zod';
 import { AppError, messageOf } from '../../errors.ts';
+import type { Observe } from '../../kit/outage.ts';
 import { createNameList } from './name-list.ts';
 import { PART, type Refusal, refusalError, refusalOf } from './refusal.ts';
 
@@ -28,6 +29,8 @@ export interface ApiOptions {
   readonly deadlineMs?: number;
   /** Size limit of an answer. Default {@link API_ANSWER_BYTES}. */
   readonly maxBytes?: number;
+  /** Learns whether ejabberd can be reached. */
+  readonly observe?: Observe;
 }
 
 /** The options, ready for use. */
@@ -80,6 +83,7 @@ export function createHttpApi(options: ApiOptions): HttpApi {
     password,
     deadlineMs = API_DEADLINE_MS,
     maxBytes = API_ANSWER_BYTES,
+    observe = (call) => call(),
   } = options;
   const connection = { base: url.replace(/\/+$/, ''), user, password, deadlineMs, maxBytes };
   let known: Promise<string> | undefined;
@@ -89,7 +93,7 @@ export function createHttpApi(options: ApiOptions): HttpApi {
     args: Arguments,
     takeNames?: (names: readonly string[]) => void,
   ): Promise<Answer> =>
-    post(connection, path, args, takeNames).catch((error: unknown) => {
+    observe(() => post(connection, path, args, takeNames), messageOf).catch((error: unknown) => {
       // ejabberd may come back as another release.
       known = undefined;
       throw error;

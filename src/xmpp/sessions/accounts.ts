@@ -12,6 +12,7 @@ import type { RetryPolicy } from '../../kit/backoff.ts';
 import { createLimiter, type Limiter } from '../../kit/limiter.ts';
 import { splitJid } from '../jid.ts';
 import type { TransportListener, VisitorTransport } from '../port.ts';
+import { noSessionNow } from './failure.ts';
 import { createHandOvers, type HandOvers } from './hand-overs.ts';
 import {
   LOGIN_DEADLINE_MS,
@@ -289,5 +290,5 @@ function sessionOf({ settings, sessions }: Pool, from: string): Session {
   if (!settings.owns(jid)) throw notOwned(jid);
   const session = sessions.get(jid);
   if (session) return session;
-  throw new AppError('unavailable', `${from} has no session now: send again later`);
+  throw noSessionNow(from);
 }

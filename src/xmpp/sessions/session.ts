@@ -2,7 +2,7 @@
 import { AppError } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import type { Acknowledgement, ChatState, OutgoingMessage, VisitorPresence } from '../port.ts';
-import { sessionError } from './failure.ts';
+import { noSessionNow, sessionError } from './failure.ts';
 import { type Stream, StreamFailure, type StreamHandlers } from './login-stream.ts';
 import { Outgoing, type OutgoingOptions } from './outgoing.ts';
 
@@ -125,7 +125,7 @@ export class Session {
 
   #assertOnline(): void {
     if (this.isOnline) return;
-    throw new AppError('unavailable', `${this.#options.jid} has no session now: send again later`);
+    throw noSessionNow(this.#options.jid);
   }
 
   #connect(): void {

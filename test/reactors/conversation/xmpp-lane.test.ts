@@ -165,8 +165,13 @@ describe("a visitor's message", () => {
   it('is retried while ejabberd is away, and is a dead letter that failed if ejabberd refuses it', async () => {
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', assignChat('op1'));
-    expect(await run()).toMatchObject({ kind: 'retry' }); // the visitor's session is not ready
+    // The visitor's session is on its way: nobody needs a warning.
+    expect(await run()).toMatchObject({ kind: 'retry', expected: true });
     await login();
+    ejabberd.state.before = async () => {
+      throw new AppError('unavailable', 'away');
+    };
+    expect(await run()).toMatchObject({ kind: 'retry', reason: 'away', expected: false });
     ejabberd.state.before = async () => {
       throw new AppError('refused', 'no such operator');
     };

@@ -1,11 +1,16 @@
 /** A place that is away costs only itself: one probe at a time, and no work for the lanes that wait (docs/adr/0022). */
+import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { EventStore } from '../../../src/eventstore/port.ts';
 import { type BreakerPolicy, createBreakers } from '../../../src/kit/breaker.ts';
 import { createClock, FOLLOW_AFTER_MS } from '../../../src/kit/clock.ts';
 import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { SLOW_START_LANES } from '../../../src/runtime/lanes/gate.ts';
-import { GIVE_UP_AFTER_MS, GIVE_UP_LEAST_MS } from '../../../src/runtime/lanes/lane.ts';
+import {
+  EXPECTED_TRIES,
+  GIVE_UP_AFTER_MS,
+  GIVE_UP_LEAST_MS,
+} from '../../../src/runtime/lanes/lane.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { openRig, type Rig } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
@@ -159,6 +164,57 @@ describe('while a place is away', () => {
     expect(performance.now() - began).toBeGreaterThan(afterMs - PROBE_MS);
     expect(lhc.attempts).toHaveLength(26);
   });
+});
+
+/** What the log has, from `info` on. */
+function logged() {
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string) => void lines.push(JSON.parse(line));
+  return { lines, logger: pino({ base: null, timestamp: false }, { write }) };
+}
+
+it('the log says once that a place is away, and once that it is back and for how long it was away', async () => {
+  const rig = await open();
+  const lhc = lhcOn(rig);
+  lhc.state.answer = async () => away;
+  const { lines, logger } = logged();
+  await start(rig, lhc, { logger });
+  for (const key of upTo(10)) await speak(rig, `v${key}`, [1]);
+  await waitFor(() => lhc.attempts.length > POLICY.failuresInRow + 2); // some probes
+  lhc.state.answer = async () => done;
+  await waitFor(() => lhc.made.length === 10);
+  const about = { tenant: 'acme', destination: 'lhc' };
+  const ofPlace = lines.filter(({ stream }) => stream === undefined);
+  expect(ofPlace).toEqual([
+    { level: 40, ...about, reason: 'no answer', msg: 'away; its effects wait' },
+    { level: 30, ...about, forSeconds: expect.any(Number), msg: 'its effects go on' },
+  ]);
+});
+
+it('a failure that is expected is a warning only if it repeats; any other is one at once', async () => {
+  const rig = await open();
+  const { lines, logger } = logged();
+  const xmpp = place('xmpp'); // without a breaker
+  let failures = 0;
+  let most = EXPECTED_TRIES - 1;
+  let expected = true;
+  xmpp.state.answer = async () => {
+    failures += 1;
+    return failures > most ? done : { kind: 'retry', reason: 'no session now', expected };
+  };
+  await start(rig, xmpp, { logger });
+  const performed = async (n: number) => {
+    failures = 0;
+    await speak(rig, 'a', [n]);
+    await waitFor(() => xmpp.made.length === n);
+    return lines.splice(0).map(({ level, msg, reason }) => [level, msg, reason]);
+  };
+  expect(await performed(1)).toEqual([]);
+  most = 2 * EXPECTED_TRIES;
+  expect(await performed(2)).toEqual([[40, 'effect failed', 'no session now']]);
+  expected = false;
+  most = 2;
+  expect(await performed(3)).toEqual([[40, 'effect failed', 'no session now']]);
 });
 
 describe('a place that answers', () => {

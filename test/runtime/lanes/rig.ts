@@ -1,5 +1,6 @@
 /** Lanes on a real store, with destinations that answer as the test says. */
 import { join } from 'node:path';
+import type { Logger } from 'pino';
 import { AppError } from '../../../src/errors.ts';
 import type { EventStore, NewEvent, RecordedEvent } from '../../../src/eventstore/port.ts';
 import { createDeadLetters, DEAD_LETTERS_TABLE } from '../../../src/runtime/lanes/dead-letters.ts';
@@ -73,7 +74,7 @@ export async function lanesOn(
   rig: Rig,
   destinations: readonly Destination[],
   ownership: Ownership = soleOwner,
-  more: { expiryLookMs?: number; age?: (at: number) => number } = {},
+  more: { expiryLookMs?: number; age?: (at: number) => number; logger?: Logger } = {},
 ) {
   const { store, workFile: db, now, monotonic } = rig;
   const lanes = createLanes({

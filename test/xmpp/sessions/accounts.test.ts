@@ -342,7 +342,7 @@ describe('messages', () => {
     accounts.chatState(jid, operatorJid, 'composing');
     await expect(
       accounts.send({ id: 'm', from: jid, to: operatorJid, body: 'x' }),
-    ).rejects.toMatchObject({ code: 'unavailable' });
+    ).rejects.toMatchObject({ code: 'unavailable', details: { isOnItsWay: true } });
 
     await accounts.online(jid, { status: '', nick: '' });
     accounts.chatState(jid, operatorJid, 'composing');

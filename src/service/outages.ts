@@ -1,0 +1,27 @@
+/** The log says when the event store or ejabberd goes away, and once when it is back. */
+import type { Logger } from 'pino';
+import { messageOf } from '../errors.ts';
+import { type EventStore, isStoreAway } from '../eventstore/port.ts';
+import { type Observe, observeOutages } from '../kit/outage.ts';
+
+/** @param part the place, as the log names it */
+export const toldOutages = (part: string, logger: Logger, monotonic: () => number): Observe =>
+  observeOutages(
+    {
+      onAway: (reason) => logger.warn({ part, reason }, 'a part is away'),
+      onBack: (forMs) =>
+        logger.info({ part, forSeconds: Math.round(forMs / 1_000) }, 'a part is back'),
+    },
+    monotonic,
+  );
+
+const storeReason = (error: unknown): string | null =>
+  isStoreAway(error) && error.code !== 'overloaded' ? messageOf(error) : null;
+
+/** The same store, whose outages `observe` learns of. */
+export const observedStore = (store: EventStore, observe: Observe): EventStore => ({
+  ...store,
+  append: (...args) => observe(() => store.append(...args), storeReason),
+  readStream: (...args) => observe(() => store.readStream(...args), storeReason),
+  check: () => observe(() => store.check(), storeReason),
+});
