@@ -8,8 +8,11 @@ import { version } from './version.ts';
 /** How long the process takes from SIGTERM to its end. Effects that are not done by then are done after the next start. */
 export const STOP_DEADLINE_MS = 9_500;
 
-/** Resolves when the service runs. SIGTERM or SIGINT ends the process with 0, a fault with 1. */
-export async function main(): Promise<void> {
+/**
+ * Resolves when the service runs. SIGTERM or SIGINT ends the process with 0, a fault with 1.
+ * @param onListening called when it listens for these signals itself
+ */
+export async function main(onListening: () => void): Promise<void> {
   const config = readConfig();
   const logger = pino({ level: config.logLevel, base: null });
   const ending = new AbortController();
@@ -33,6 +36,7 @@ export async function main(): Promise<void> {
   // A signal may come during the start: the service answers already, and other processes share the work with it.
   process.once('SIGTERM', () => end('SIGTERM'));
   process.once('SIGINT', () => end('SIGINT'));
+  onListening();
   const service = await starting.catch((error: unknown) => {
     if (!ending.signal.aborted) throw error;
     return null;

@@ -1,4 +1,4 @@
-/** SIGTERM while the table of pending work is built anew from a long log, and while the event store is away. */
+/** SIGTERM at every moment of a start: also while a table is built anew from a long log, or the event store is away. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -42,6 +42,52 @@ const fact = (): NewEvent => {
   const data = { reason: 'no such host' };
   return { id, type: 'SessionFailed', schemaVersion: 1, data, personal: null, metadata };
 };
+
+/** Node prints each file of the service when it is loaded, and when the process begins to listen for SIGTERM. */
+const TRACE = `data:text/javascript,${encodeURIComponent(`
+  import { registerHooks } from 'node:module';
+  import { writeSync } from 'node:fs';
+  const say = (line) => writeSync(1, line + '\\n');
+  registerHooks({
+    load(url, context, next) {
+      if (url.includes('/src/')) say('loads ' + url.slice(url.indexOf('/src/')));
+      return next(url, context);
+    },
+  });
+  const { once } = process;
+  process.once = function (name, listener) {
+    if (name === 'SIGTERM') say('listens');
+    return once.call(this, name, listener);
+  };
+`)}`;
+
+it('listens for signals before it loads anything', async () => {
+  const running = await service({ NODE_OPTIONS: `--import ${TRACE}` });
+  await running.start();
+  await running.stop();
+  const lines = running
+    .logs()
+    .split('\n')
+    .filter((line) => /^(loads|listens)/.test(line));
+  expect(lines.slice(0, 2)).toEqual(['loads /src/cli.ts', 'listens']);
+  expect(lines).toContain('loads /src/service/service.ts');
+});
+
+it.each<[string, (running: Service) => boolean]>([
+  ['it listens for signals', ({ logs }) => logs().includes('listens')],
+  ['it loads its configuration', ({ logs }) => logs().includes('/src/config.ts')],
+  ['it loads the service', ({ logs }) => logs().includes('/src/service/service.ts')],
+  ['it opens its folder', ({ dataDir }) => existsSync(join(dataDir, 'process.lock'))],
+  ['it opens the log', ({ dataDir }) => existsSync(join(dataDir, 'events.db'))],
+  ['the log begins', ({ logs }) => logs().includes('a new log begins')],
+  ['its thread starts', ({ logs }) => logs().includes('/src/service/read-thread/worker.ts')],
+])('ends with 0 when %s', async (_what, hasCome) => {
+  const running = await service({ NODE_OPTIONS: `--import ${TRACE}` });
+  const ended = running.start().catch(() => undefined);
+  await waitFor(() => hasCome(running), { every: 1, what: 'that moment' });
+  await running.stop(); // throws if the code is not 0
+  await ended;
+});
 
 it('ends with 0 before the table is complete; the next start goes on', {
   timeout: 240_000,
