@@ -1,6 +1,7 @@
 /** /healthz, /readyz and /metrics. */
 import { z } from '@hono/zod-openapi';
 import { AppError, messageOf } from '../errors.ts';
+import { within } from '../kit/deadline.ts';
 import type { HttpDeps } from './deps.ts';
 import { type Auth, everybody } from './frame/auth.ts';
 import { type Api, addEndpoint } from './frame/endpoint.ts';
@@ -17,19 +18,14 @@ interface CheckResult {
   readonly reason?: string;
 }
 
+const late = (): AppError => new AppError('timeout', `no answer within ${CHECK_DEADLINE_MS} ms`);
+
 async function run(check: () => Promise<void>): Promise<CheckResult> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new AppError('timeout', `no answer within ${CHECK_DEADLINE_MS} ms`)),
-    CHECK_DEADLINE_MS,
-  );
   try {
-    await Promise.race([check(), late.promise]);
+    await within(CHECK_DEADLINE_MS, check(), late);
     return { ok: true };
   } catch (error) {
     return { ok: false, reason: messageOf(error) };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -12,6 +12,7 @@ import { sealingKeyOf, visitorRef } from '../actors/ids.ts';
 import { AppError, isPermanent, messageOf } from '../errors.ts';
 import { EVENT_STORE, isStoreAway, WrongExpectedRevision } from '../eventstore/port.ts';
 import { backoff, type RetryPolicy } from '../kit/backoff.ts';
+import { within } from '../kit/deadline.ts';
 import { createLimiter } from '../kit/limiter.ts';
 import { Mailboxes } from '../runtime/host/mailbox.ts';
 import type { Inbox } from '../runtime/ports.ts';
@@ -122,16 +123,6 @@ const reasonOf = (error: unknown): string =>
 const late = (): AppError =>
   new AppError('timeout', `it was not done within ${EVENT_DEADLINE_MS / 1000} s`, { late: true });
 
-async function withDeadline(work: Promise<void>): Promise<void> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(late()), EVENT_DEADLINE_MS);
-  try {
-    await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 export interface ServiceInbox extends Inbox {
   readonly counts: Readonly<InboxCounts>;
   /** Carries out a message again that was set aside. @throws {AppError} `refused` with the reason */
@@ -162,7 +153,7 @@ export function createInbox(
     const { data: event } = parsed;
     for (let tries = 1; ; tries++) {
       try {
-        await withDeadline(commands.handle(event));
+        await within(EVENT_DEADLINE_MS, commands.handle(event), late);
         return null;
       } catch (error) {
         if (isStoreAway(error)) throw error;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { StreamDeletedError, WrongExpectedVersionError } from '@eventstore/db-client';
 import { AppError } from '../../errors.ts';
 import { createBackoff, type RetryPolicy } from '../../kit/backoff.ts';
+import { within } from '../../kit/deadline.ts';
 import { WrongExpectedRevision } from '../port.ts';
 import type { AppendRequest } from './append-stream.ts';
 import type { Appends } from './appends.ts';
@@ -62,7 +62,9 @@ const remove = async (
   for (let left = REMOVAL_TRIES; ; left -= 1) {
     const session = connection.session();
     try {
-      await withDeadline(deadlineMs, session.client.deleteStream(stream, options));
+      // The client's own deadline covers the call, but not the search for a node before it.
+      const deletion = session.client.deleteStream(stream, options);
+      await within(deadlineMs, deletion, () => new NoAnswer(deadlineMs));
       return;
     } catch (error) {
       // The stream has no events. With expected revision `any`, that is what a wrong expected version means.
@@ -102,19 +104,6 @@ const hideBefore = async (
   } catch (error) {
     if (error instanceof WrongExpectedRevision) return false;
     throw error;
-  }
-};
-
-/** The client's own deadline covers the call, but not the search for a node before it. */
-const withDeadline = async (ms: number, work: Promise<unknown>): Promise<void> => {
-  const done = new AbortController();
-  const late = delay(ms, undefined, done).then(() => {
-    throw new NoAnswer(ms);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    done.abort();
   }
 };
 

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../../errors.ts';
+import { within } from '../../kit/deadline.ts';
 import { checkLimit, checkRevision, checkStream } from '../input-checks.ts';
 import { type AppendResult, type EventStore, WrongExpectedRevision } from '../port.ts';
 import { encodeAppend } from './encode.ts';
@@ -220,18 +221,8 @@ const resultOf = (
 
 /** @throws {AppError} `unavailable` if the log cannot be written to, or the writer hangs, for example on its disk */
 const probe = async (writer: WriterThread): Promise<void> => {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () =>
-      reject(
-        new AppError('unavailable', `the writer did not answer within ${CHECK_DEADLINE_MS} ms`),
-      ),
-    CHECK_DEADLINE_MS,
-  );
-  try {
-    const answer = await Promise.race([writer.send({ kind: 'probe' }), late]);
-    if (answer.kind === 'failed') throw new AppError('unavailable', answer.reason);
-  } finally {
-    clearTimeout(timer);
-  }
+  const late = () =>
+    new AppError('unavailable', `the writer did not answer within ${CHECK_DEADLINE_MS} ms`);
+  const answer = await within(CHECK_DEADLINE_MS, writer.send({ kind: 'probe' }), late);
+  if (answer.kind === 'failed') throw new AppError('unavailable', answer.reason);
 };

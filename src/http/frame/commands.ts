@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import { streamOf } from '../../actors/ids.ts';
 import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
 import { AppError } from '../../errors.ts';
+import { within } from '../../kit/deadline.ts';
 import type { Dispatched, Origin } from '../../runtime/ports.ts';
 import type { Answer } from './answer.ts';
 import type { Api, Call } from './endpoint.ts';
@@ -58,24 +59,11 @@ export function originOf(
   return { commandId: callersId ?? `${AUTOMATIC}${freshId}`, correlationId: requestId };
 }
 
-/** @throws {AppError} `timeout` at the deadline; the work goes on */
-async function withDeadline<T>(work: Promise<T>, deadlineMs: number): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    work.catch(() => undefined); // nobody listens any more
-    reject(
-      new AppError(
-        'timeout',
-        'the service does not know yet whether the command is done; send it again with the same message id or Idempotency-Key',
-      ),
-    );
-  }, deadlineMs);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const late = (): AppError =>
+  new AppError(
+    'timeout',
+    'the service does not know yet whether the command is done; send it again with the same message id or Idempotency-Key',
+  );
 
 /**
  * Waits for a command, counts its outcome and makes the answer.
@@ -88,7 +76,7 @@ export async function answerCommand(
   deadlineMs = COMMAND_DEADLINE_MS,
 ): Promise<Answer> {
   try {
-    const { actor, state, revision, position, facts } = await withDeadline(work, deadlineMs);
+    const { actor, state, revision, position, facts } = await within(deadlineMs, work, late);
     metrics.command(command, facts > 0 ? 'accepted' : 'unchanged');
     return { status: 202, json: { actor: streamOf(actor), state, revision, position } };
   } catch (error) {

@@ -410,6 +410,20 @@ describe('an account', () => {
     expect(ejabberd.accounts.get(jid('ada'))).toBe('good');
   });
 
+  it('that another request has registered meanwhile stays after a refusal', async () => {
+    const [one, two] = [processOf(), processOf()];
+    let isFirst = true;
+    ejabberd.state.before = async (call) => {
+      if (!isFirst || call !== `setNickname ${jid('ada')}`) return;
+      isFirst = false;
+      await two.put('ada', of(7, { password: 'second' }));
+      throw new AppError('refused', 'no nickname');
+    };
+    await expect(one.put('ada', of(7))).rejects.toHaveProperty('code', 'refused');
+    expect(ejabberd.accounts.get(jid('ada'))).toBe('second');
+    expect(await registered()).toEqual({ 7: 'ada' });
+  });
+
   it('that a refused registration has made is removed again', async () => {
     const { put } = processOf();
     refused('refused', 'setNickname');
