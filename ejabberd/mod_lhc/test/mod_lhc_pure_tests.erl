@@ -197,7 +197,8 @@ takes(N, Rate, Burst, Now, Bucket) ->
 
 %% However often a presence changes, the last one is reported, and at most so many.
 limits_test() ->
-    Rates = rates(),
+    %% Presences have a rate of their own.
+    Rates = (rates())#{signal_rate := 100, signal_burst := 1000},
     {Answers, Limits} = lists:mapfoldl(fun(N, Acc) -> mod_lhc_limits:admit(presence, slow, N, Rates, 0, Acc) end,
                                        mod_lhc_limits:new(), lists:seq(1, 4000)),
     10 = length([now || now <- Answers]),

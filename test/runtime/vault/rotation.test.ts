@@ -206,6 +206,9 @@ describe.each([
     await rotation.start();
     await waitFor(() => expect(() => rotation.check()).toThrow(/opens 1 data key$/) ?? true);
     expect(rotation.pending()).toBe(1);
+    await addOld(store, 'cid');
+    await waitFor(async () => (await keyTypes(store, 'cid')).at(-1) === 'DataKeyRewrapped');
+    expect((await readSecretsInUse(store))?.needed).toHaveLength(2);
     await vaultOf(store, THIRD).erase('acme.bob');
     await waitFor(isSettled(rotation));
     expect(await nickOf(store, 'ann', NEW)).toBe('ann');
