@@ -2,10 +2,11 @@
 import type { Logger } from 'pino';
 import type { TenantId } from '../../actors/ids.ts';
 
-/** The bounds of a tenant that are answered with 429: three settings, and the queries that run at the same time. */
+/** The bounds of a tenant that are answered with 429: three settings, and what runs at the same time. */
 export const BOUNDS = [
   'requestsPerSecond',
   'queriesAtOnce',
+  'liveConnections',
   'newVisitorsPerMinute',
   'maxOnlineVisitors',
 ] as const;

@@ -3,7 +3,8 @@ import { z } from '@hono/zod-openapi';
 import { STREAM_TYPES } from '../../projections/changes.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
-import type { StreamHub } from './hub.ts';
+import { tooMany } from '../frame/problem.ts';
+import { STREAM_RETRY_AFTER_S, type StreamHub } from './hub.ts';
 
 const types = z
   .string()
@@ -44,17 +45,23 @@ export function addStreamEndpoint(api: Api, access: Access<Caller>, hub: StreamH
       },
       problems: [503],
     },
-    async ({ caller: { tenant }, query, request, hangUp }) => ({
-      status: 200,
-      type: 'text/event-stream',
-      // nginx buffers answers without this header.
-      headers: { 'X-Accel-Buffering': 'no' },
-      stream: await hub.open({
-        tenant,
-        hangUp,
-        types: new Set(query.types ?? STREAM_TYPES),
-        lastEventId: request.header('last-event-id'),
-      }),
-    }),
+    async ({ caller: { tenant }, query, request, hangUp }) => {
+      if (hub.isFullFor(tenant.id)) {
+        api.overBounds.note(tenant.id, 'liveConnections');
+        return tooMany('this tenant has too many live connections', STREAM_RETRY_AFTER_S);
+      }
+      return {
+        status: 200,
+        type: 'text/event-stream',
+        // nginx buffers answers without this header.
+        headers: { 'X-Accel-Buffering': 'no' },
+        stream: await hub.open({
+          tenant,
+          hangUp,
+          types: new Set(query.types ?? STREAM_TYPES),
+          lastEventId: request.header('last-event-id'),
+        }),
+      };
+    },
   );
 }

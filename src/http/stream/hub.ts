@@ -39,7 +39,7 @@ export const STREAM_LIMITS: StreamLimits = {
   heartbeatMs: 15_000,
 };
 
-/** When a caller may try again after `overloaded`, in seconds. */
+/** When a caller may try again after there were too many connections, in seconds. */
 export const STREAM_RETRY_AFTER_S = 10;
 /** When a browser reconnects after the stream ended. Random within the range, so that not all come at once. */
 export const RECONNECT_MS = { least: 2_000, most: 5_000 };
@@ -62,9 +62,11 @@ export interface OpenOptions {
 }
 
 export interface StreamHub {
+  /** True if this tenant has as many connections as a tenant may have. Ask before {@link StreamHub.open}. */
+  isFullFor(tenant: TenantId): boolean;
   /**
    * Opens a connection.
-   * @throws {AppError} `overloaded` if there are too many connections; `unavailable` while the read models are being
+   * @throws {AppError} `overloaded` if all tenants together have too many connections; `unavailable` while the read models are being
    *   built and while the service stops
    */
   open(options: OpenOptions): Promise<ReadableStream<Uint8Array>>;
@@ -122,6 +124,7 @@ export function createStreamHub(options: StreamHubOptions): StreamHub {
   const heart = setInterval(() => heartbeat(hub), hub.limits.heartbeatMs).unref();
 
   return {
+    isFullFor: (tenant) => (hub.byTenant.get(tenant)?.readers.size ?? 0) >= hub.limits.maxPerTenant,
     open: async (wish) => {
       if (closed) throw new AppError('unavailable', 'stopping', { part: 'the service' });
       return open(hub, wish);
@@ -183,9 +186,12 @@ async function open(
   { tenant, types, lastEventId, hangUp }: OpenOptions,
 ): Promise<ReadableStream> {
   const { limits, changes, byTenant, stats, random } = hub;
-  if (stats.connections >= limits.maxConnections) throw tooMany('this service');
+  if (stats.connections >= limits.maxConnections) {
+    throw new AppError('overloaded', 'this service has too many live connections', {
+      retryAfter: STREAM_RETRY_AFTER_S,
+    });
+  }
   const known = byTenant.get(tenant.id);
-  if ((known?.readers.size ?? 0) >= limits.maxPerTenant) throw tooMany('this tenant');
 
   const connection = createConnection({
     types,
@@ -228,11 +234,6 @@ function parsePosition({ store }: Hub, text: string): Position | null {
     return null;
   }
 }
-
-const tooMany = (who: string): AppError =>
-  new AppError('overloaded', `${who} has too many live connections; close some`, {
-    retryAfter: STREAM_RETRY_AFTER_S,
-  });
 
 function forget(
   { stats, byTenant, changes, logger }: Hub,

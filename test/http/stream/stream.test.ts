@@ -296,10 +296,12 @@ test('tells the reader to query anew if events cannot be sent, and goes on from 
 });
 
 test('has at most so many connections for each tenant and for all', async () => {
-  const { open, stream } = await start({ maxPerTenant: 2, maxConnections: 3 });
+  const { open, stream, server } = await start({ maxPerTenant: 2, maxConnections: 3 });
   const [first] = [await open(), await open()];
   const third = await open();
-  expect([third.status, third.headers.get('retry-after')]).toEqual([503, '10']);
+  expect([third.status, third.headers.get('retry-after')]).toEqual([429, '10']);
+  const metrics = await fetch(`${server.url}/metrics`);
+  expect(await metrics.text()).toContain('xmpp_chat_over_bound_total{bound="liveConnections"} 1');
   expect((await open({ tenant: 'beta' })).status).toBe(200);
   expect((await open({ tenant: 'beta' })).status).toBe(503);
   expect(stream.stats().connections).toBe(3);
