@@ -43,7 +43,7 @@ export interface OperatorsService {
   /** All operators that match. */
   list(filter: Readonly<Record<string, string>>): Promise<readonly Operator[]>;
   /**
-   * Registers or changes one operator. While the service is busy or away, the request is repeated with the same
+   * Registers or changes one operator. While the service is busy or away, or the tenant is over a bound, the request is repeated with the same
    * Idempotency-Key.
    * @throws {AppError} with the answer of the service; `unavailable` after {@link IMPORT_RETRY}
    */
@@ -83,7 +83,7 @@ export function operatorsService(
       const headers = { 'idempotency-key': key };
       const answer = await ask(access, { method: 'PUT', path, body: row.settings, headers });
       if (answer.status === 202) return null;
-      if (answer.status !== 503) throw refusal(answer);
+      if (answer.status !== 503 && answer.status !== 429) throw refusal(answer);
       return { error: refusal(answer), leastMs: answer.retryAfterMs ?? 0 };
     } catch (error) {
       if (hasCode(error, 'unavailable')) return { error, leastMs: 0 };

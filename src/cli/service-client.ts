@@ -97,5 +97,6 @@ export function refusalOf({ status, body, requestId }: Answer): AppError {
   const fields = data?.errors?.map(({ field, reason }) => `${field}: ${reason}`).join('; ');
   const reason = fields || data?.detail || 'without a reason';
   const of = requestId === null ? '' : ` (request ${requestId})`;
-  return new AppError(status === 503 ? 'unavailable' : 'refused', `${status} ${reason}${of}`);
+  const isForNow = status === 503 || status === 429;
+  return new AppError(isForNow ? 'unavailable' : 'refused', `${status} ${reason}${of}`);
 }

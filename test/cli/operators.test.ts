@@ -98,10 +98,10 @@ const fileOf = (count: number): string =>
   ].join('\n');
 
 describe('an import', () => {
-  it('repeats a request to a busy service with the same key, and waits as long as the service asks', async () => {
+  it('repeats a request to a busy service, or beyond a bound, with the same key, and waits as long as the service asks', async () => {
     const { run, puts, pauses } = await serviceWith((_put, times) =>
       times < 4
-        ? { status: 503, headers: { 'retry-after': times === 1 ? '3' : '0' } }
+        ? { status: times === 2 ? 429 : 503, headers: { 'retry-after': times === 1 ? '3' : '0' } }
         : { status: 202 },
     );
     const { done, said } = await run(fileOf(1));
