@@ -15,9 +15,11 @@ import { callbackCheck } from './callbacks.ts';
 import { type Check, type Finding, ok, problem, type Result, runChecks, warning } from './check.ts';
 import { diskCheck } from './disk.ts';
 import { apiCheck, hostsCheck } from './ejabberd-api.ts';
-import { backlogCheck, c2sCheck } from './ejabberd-c2s.ts';
+import { backlogCheck, c2sCheck, connectOnce } from './ejabberd-c2s.ts';
+import { createEjabberdReach, needsApi } from './ejabberd-reach.ts';
 import { eventStoreCheck } from './event-store.ts';
 import { fileModesCheck } from './file-modes.ts';
+import { operatorsCheck } from './operators.ts';
 import { rosterGroupsCheck } from './roster-groups.ts';
 import { serviceCheck, servicePort } from './service.ts';
 import { testAccountCheck } from './test-account.ts';
@@ -95,22 +97,23 @@ function checksOf(config: Config): Check[] {
     password: ejabberd.apiPassword,
     deadlineMs: API_DEADLINE_MS,
   });
+  const reach = createEjabberdReach(api, () => connectOnce(xmpp));
+  const { xmppConnects } = reach;
+  const account = { api, apiUser, xmpp, allowPlaintext, xmppConnects, webhook };
   return [
     diskCheck(config),
     fileModesCheck(config),
     eventStoreCheck(config),
-    serviceCheck(service, version),
-    apiCheck(api, ejabberd),
-    hostsCheck(api, hosts),
-    c2sCheck(ejabberd, hosts),
-    backlogCheck(xmpp),
-    ...tenants.map((tenant) => rosterGroupsCheck(api, tenant)),
-    ...hosts.flatMap((host) =>
-      tenants
-        .filter((tenant) => tenant.host === host)
-        .slice(0, 1)
-        .map((tenant) => testAccountCheck({ tenant, api, apiUser, xmpp, allowPlaintext, webhook })),
-    ),
+    serviceCheck(service, version, reach),
+    apiCheck(api, ejabberd, reach),
+    needsApi(reach, hostsCheck(api, hosts)),
+    c2sCheck(ejabberd, hosts, reach),
+    backlogCheck(xmpp, reach),
+    ...tenants.map((tenant) => needsApi(reach, rosterGroupsCheck(api, tenant))),
+    ...tenants.map((tenant) => needsApi(reach, operatorsCheck(api, service, tenant))),
+    ...hosts
+      .flatMap((host) => tenants.find((tenant) => tenant.host === host) ?? [])
+      .map((tenant) => needsApi(reach, testAccountCheck({ ...account, tenant }))),
     ...tenants.map((tenant) => callbackCheck(tenant)),
   ];
 }

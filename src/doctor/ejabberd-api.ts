@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
 import type { HttpApi } from '../xmpp/admin/http-api.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
+import type { EjabberdReach } from './ejabberd-reach.ts';
 
 /** The releases that the tests run on, the oldest and the newest at the ends. */
 const TESTED = ['23.01', '24.12', '26.07'];
@@ -17,21 +18,31 @@ const HOSTS_NAMED = 10;
  */
 const UNNEEDED_COMMANDS = ['get_loglevel', 'connected_users_number', 'get_cookie'] as const;
 
-type ApiConfig = Pick<Config['ejabberd'], 'apiUrl' | 'apiUser'>;
+type ApiConfig = Pick<Config['ejabberd'], 'apiUrl' | 'apiUser' | 'xmpp'>;
 
-export const apiCheck = (api: HttpApi, { apiUrl, apiUser }: ApiConfig): Check => ({
+export const apiCheck = (
+  api: HttpApi,
+  { apiUrl, apiUser, xmpp }: ApiConfig,
+  reach: EjabberdReach,
+): Check => ({
   name: 'ejabberd api',
   async run(signal) {
-    const version = await api.version().catch((error: unknown) => error);
-    if (typeof version !== 'string') return [apiProblem(version)];
+    const fault = await reach.apiFault();
+    if (fault) {
+      const { message, advice } = apiProblem(fault);
+      const away = (await reach.isAway()) ? `. Nothing answers at ${xmpp} either` : '';
+      return [problem(`${message.replace(/\.$/, '')}${away}`, `${advice}. ${NOT_CHECKED}`)];
+    }
     return [
-      judgeVersion(version),
+      judgeVersion(await api.knownVersion()),
       ...judgeAnonymous(await statusWithoutCredentials(apiUrl, signal)),
       judgeRights(apiUser, await unneededRights(api)),
       ...judgeEncryption(apiUrl, "the API's password and the accounts' passwords"),
     ];
   },
 });
+
+const NOT_CHECKED = 'Hosts, groups, operators and accounts were not checked';
 
 const ADVICE: Readonly<Record<string, string>> = {
   credentials:

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { isLoopback } from './ejabberd-api.ts';
+import type { EjabberdReach } from './ejabberd-reach.ts';
 import { addressOf, type Offer, probeStream } from './stream-probe.ts';
 
 /** For one host. Shorter than the deadline of a check, so that a silent port is named. */
@@ -19,9 +20,14 @@ type C2sConfig = Pick<Config['ejabberd'], 'xmpp' | 'allowPlaintext'>;
 
 export const isWebSocket = (service: string): boolean => /^wss?:/.test(service);
 
-export const c2sCheck = (config: C2sConfig, hosts: readonly string[]): Check => ({
+export const c2sCheck = (
+  config: C2sConfig,
+  hosts: readonly string[],
+  { isAway }: Pick<EjabberdReach, 'isAway'>,
+): Check => ({
   name: 'ejabberd c2s',
   async run(signal) {
+    if (await isAway()) return []; // the check of the API says so
     if (isWebSocket(config.xmpp)) {
       return [ok('EJABBERD_XMPP is a WebSocket: the test account tries it')];
     }
@@ -106,9 +112,19 @@ const STALLED_SHARE_ALLOWED = 1 / 20;
 
 type ConnectMany = (service: string, count: number, signal: AbortSignal) => Promise<number[]>;
 
-export const backlogCheck = (service: string, connectMany: ConnectMany = connectAtOnce): Check => ({
+/** Connects once. @throws {AppError} `unavailable` */
+export const connectOnce = (service: string): Promise<unknown> =>
+  connectAtOnce(service, 1, AbortSignal.timeout(PROBE_DEADLINE_MS));
+
+export const backlogCheck = (
+  service: string,
+  { xmppConnects }: Pick<EjabberdReach, 'xmppConnects'>,
+  connectMany: ConnectMany = connectAtOnce,
+): Check => ({
   name: 'ejabberd backlog',
   async run(signal) {
+    // The check of the listener, or of the account for a WebSocket, says so.
+    if (!(await xmppConnects())) return [];
     let times: readonly number[];
     try {
       times = await connectMany(service, BURST_CONNECTIONS, signal);
@@ -134,7 +150,7 @@ export const backlogCheck = (service: string, connectMany: ConnectMany = connect
  * @throws {AppError} `unavailable` when one is refused
  */
 function connectAtOnce(service: string, count: number, signal: AbortSignal): Promise<number[]> {
-  const connectOnce = async (): Promise<number> => {
+  const connectTimed = async (): Promise<number> => {
     const from = performance.now();
     const socket = connect(addressOf(service));
     try {
@@ -146,5 +162,5 @@ function connectAtOnce(service: string, count: number, signal: AbortSignal): Pro
       socket.destroy();
     }
   };
-  return Promise.all(Array.from({ length: count }, connectOnce));
+  return Promise.all(Array.from({ length: count }, connectTimed));
 }

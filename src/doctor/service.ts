@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Config } from '../config.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
+import type { EjabberdReach } from './ejabberd-reach.ts';
 
 export const SERVICE_DEADLINE_MS = 4_000;
 
@@ -11,14 +12,20 @@ export interface ServiceAnswer {
   readonly body: unknown;
 }
 
+export interface GetOptions {
+  /** Default {@link SERVICE_DEADLINE_MS}. */
+  readonly deadlineMs?: number;
+  /** Default: the admin token. */
+  readonly token?: string;
+}
+
 /** The running service, asked with the admin token where there is one. */
 export interface ServicePort {
   readonly url: string;
   /**
-   * @param deadlineMs default {@link SERVICE_DEADLINE_MS}
    * @returns null if nobody answers; `silent` if the request was taken and not answered in time
    */
-  get(path: string, deadlineMs?: number): Promise<ServiceAnswer | 'silent' | null>;
+  get(path: string, options?: GetOptions): Promise<ServiceAnswer | 'silent' | null>;
 }
 
 export function servicePort({
@@ -30,10 +37,10 @@ export function servicePort({
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}`;
   return {
     url,
-    async get(path, deadlineMs = SERVICE_DEADLINE_MS) {
+    async get(path, { deadlineMs = SERVICE_DEADLINE_MS, token = adminToken } = {}) {
       try {
         const response = await fetch(url + path, {
-          ...(adminToken && { headers: { authorization: `Bearer ${adminToken}` } }),
+          ...(token && { headers: { authorization: `Bearer ${token}` } }),
           signal: AbortSignal.timeout(deadlineMs),
         });
         const isJson = /json/.test(response.headers.get('content-type') ?? '');
@@ -77,7 +84,11 @@ const MEANINGS: Readonly<Record<string, string>> = {
 };
 
 /** @param version of this program */
-export const serviceCheck = (service: ServicePort, version: string): Check => ({
+export const serviceCheck = (
+  service: ServicePort,
+  version: string,
+  { apiFault }: Pick<EjabberdReach, 'apiFault'>,
+): Check => ({
   name: 'service',
   async run() {
     const health = await service.get('/healthz');
@@ -113,7 +124,7 @@ export const serviceCheck = (service: ServicePort, version: string): Check => ({
             `it runs version ${data.version}, and this is ${version}`,
             'restart the service if it was upgraded',
           ),
-      ...judgeReadiness(await bodyOf(service, '/readyz')),
+      ...judgeReadiness(await bodyOf(service, '/readyz'), (await apiFault()) !== null),
       ...judgeMetrics(await service.get('/metrics')),
     ];
   },
@@ -124,11 +135,13 @@ async function bodyOf(service: ServicePort, path: string): Promise<unknown> {
   return answer === null || answer === 'silent' ? undefined : answer.body;
 }
 
-function judgeReadiness(body: unknown): Finding[] {
+/** @param ejabberdIsReported another check has said what is wrong with ejabberd */
+function judgeReadiness(body: unknown, ejabberdIsReported: boolean): Finding[] {
   const { data } = Readiness.safeParse(body);
   if (!data) return [problem('its answer to /readyz cannot be read', SEE_LOG)];
-  const findings = Object.entries(data.checks)
-    .filter(([, check]) => !check.ok)
+  const parts = Object.entries(data.checks).filter(([, check]) => !check.ok);
+  const findings = parts
+    .filter(([part]) => part !== 'ejabberd' || !ejabberdIsReported)
     .map(([part, { reason }]) => judgePart(part, reason));
   const { count, actors = [] } = data.unfit;
   if (count > 0) {
@@ -139,7 +152,8 @@ function judgeReadiness(body: unknown): Finding[] {
       ),
     );
   }
-  return findings.length > 0 ? findings : [ok('everything that it depends on answers')];
+  const isFine = parts.length === 0 && count === 0;
+  return isFine ? [ok('everything that it depends on answers')] : findings;
 }
 
 function judgePart(part: string, reason: string | undefined): Finding {

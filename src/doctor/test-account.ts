@@ -38,6 +38,8 @@ export interface TestAccountOptions {
   /** EJABBERD_XMPP */
   readonly xmpp: string;
   readonly allowPlaintext: boolean;
+  /** True if something accepts connections at `xmpp`. */
+  readonly xmppConnects: () => Promise<boolean>;
   /** Sees whether mod_lhc reports the session. */
   readonly webhook: WebhookWatch;
   /** A parameter for the tests. */
@@ -85,11 +87,13 @@ const WAYS: Readonly<Record<Way, string>> = {
 
 /** Logs in, sends presence, and writes to itself in two ways. Meanwhile mod_lhc has to report the session. */
 async function tryAccount(
-  { tenant, xmpp, allowPlaintext, webhook, login = openStream }: TestAccountOptions,
+  { tenant, xmpp, allowPlaintext, xmppConnects, webhook, login = openStream }: TestAccountOptions,
   { user, password }: TestAccount,
   rights: Rights,
   signal: AbortSignal,
 ): Promise<Finding[]> {
+  // The check of the listener says so. It does not look at a WebSocket.
+  if (!isWebSocket(xmpp) && !(await xmppConnects())) return [];
   const { host } = tenant;
   const group = rosterGroups(tenant).operators;
   const member = { user, host, group, grouphost: host };

@@ -56,7 +56,7 @@ const isFinding = (look: View | Finding): look is Finding => 'status' in look;
 
 /** @returns a finding if the service does not answer as it should */
 async function look(service: ServicePort): Promise<View | Finding> {
-  const answer = await service.get('/debug/webhooks', VIEW_DEADLINE_MS);
+  const answer = await service.get('/debug/webhooks', { deadlineMs: VIEW_DEADLINE_MS });
   if (answer === null || answer === 'silent') {
     return warning('mod_lhc was not tried: no service answers at LISTEN', 'start the service');
   }

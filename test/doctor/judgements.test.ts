@@ -17,10 +17,13 @@ import { serviceCheck, servicePort } from '../../src/doctor/service.ts';
 import type { Offer } from '../../src/doctor/stream-probe.ts';
 import { judgeLoginTime, LOGIN_WARNING_MS } from '../../src/doctor/test-account.ts';
 import { isLeftover, nameTestAccount } from '../../src/doctor/test-account-name.ts';
+import { AppError } from '../../src/errors.ts';
 import type { CheckedSecrets } from '../../src/runtime/vault/secret-check.ts';
 import { temporaryFolder } from '../support/folder.ts';
 
 const signal = new AbortController().signal;
+/** An ejabberd that answers. */
+const reached = { apiFault: async () => null, xmppConnects: async () => true };
 const NOW = Date.UTC(2026, 0, 1);
 const DAY = 86_400_000;
 const MIB = 2 ** 20;
@@ -81,9 +84,11 @@ describe('the offer of a listener', () => {
 
 it('warns about a listener with a short queue, where connections wait', async () => {
   const times = (stalled: number) =>
-    backlogCheck('xmpp://127.0.0.1:5222', async (_service, count) =>
+    backlogCheck('xmpp://127.0.0.1:5222', reached, async (_service, count) =>
       Array.from({ length: count }, (_, i) => (i < stalled ? 1015 : 9)),
     );
+  const unreachable = { xmppConnects: async () => false };
+  expect(await backlogCheck('xmpp://127.0.0.1:1', unreachable).run(signal)).toEqual([]);
   expect((await times(0).run(signal))[0]?.status).toBe('ok');
   expect((await times(3).run(signal))[0]?.status).toBe('ok');
   expect((await times(58).run(signal))[0]).toMatchObject({
@@ -207,7 +212,7 @@ it('judges what the service says about itself', async () => {
     url: 'http://here',
     get: async (path: string) => ({ status: 200, body: answers[path] }),
   };
-  const found = await serviceCheck(port, '1.0.1').run(signal);
+  const found = await serviceCheck(port, '1.0.1', reached).run(signal);
   expect(found.map(({ status, message }) => `${status}: ${message}`)).toEqual([
     'warning: it runs version 1.0.0, and this is 1.0.1',
     'problem: it says that ejabberd does not work: away',
@@ -217,8 +222,14 @@ it('judges what the service says about itself', async () => {
     'warning: the read models are 7.5 s behind',
     'warning: 5000 effects wait',
   ]);
+  // The check of ejabberd has said it.
+  const away = { apiFault: async () => new AppError('unavailable', 'away') };
+  const others = await serviceCheck(port, '1.0.1', away).run(signal);
+  expect(others.map(({ message }) => message)).toEqual(
+    found.map(({ message }) => message).filter((message) => !/ejabberd/.test(message)),
+  );
   answers['/metrics'] = 'upstream timed out';
-  expect((await serviceCheck(port, '1.0.1').run(signal)).at(-1)).toMatchObject({
+  expect((await serviceCheck(port, '1.0.1', reached).run(signal)).at(-1)).toMatchObject({
     status: 'problem',
     message: 'its answer to /metrics cannot be read',
   });
@@ -229,12 +240,14 @@ it('judges what the service says about itself', async () => {
       body: answers[path],
     }),
   };
-  expect((await serviceCheck(refusing, '1.0.1').run(signal)).at(-1)).toMatchObject({
+  expect((await serviceCheck(refusing, '1.0.1', reached).run(signal)).at(-1)).toMatchObject({
     status: 'problem',
     message: 'it does not accept this ADMIN_TOKEN',
   });
   const hanging = { url: 'http://here', get: async () => 'silent' as const };
-  expect(await serviceCheck(hanging, '1.0.1').run(signal)).toMatchObject([{ status: 'problem' }]);
+  expect(await serviceCheck(hanging, '1.0.1', reached).run(signal)).toMatchObject([
+    { status: 'problem' },
+  ]);
 });
 
 it('recognises another program at LISTEN, even if its JSON is broken', async () => {
@@ -245,7 +258,7 @@ it('recognises another program at LISTEN, even if its JSON is broken', async () 
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo; // it listens on TCP
   const service = servicePort({ listen: { host: '127.0.0.1', port }, adminToken: undefined });
-  expect(await serviceCheck(service, '1.0.0').run(signal)).toMatchObject([
+  expect(await serviceCheck(service, '1.0.0', reached).run(signal)).toMatchObject([
     { status: 'problem', message: expect.stringContaining('is not this service') },
   ]);
 });

@@ -53,6 +53,7 @@ const optionsOf = (api: HttpApi, more: Partial<TestAccountOptions> = {}): TestAc
     close: async () => {},
     destroy: () => {},
   }),
+  xmppConnects: async () => true,
   webhook: async () => async () => [],
   ...more,
 });
