@@ -183,11 +183,12 @@ export function createReactors(config: Config, runtime: Runtime) {
     reserved: [user.split('@', 1)[0] ?? ''],
   });
 
+  const returns = createReturns(base);
   const signals = createSignals({
     ...base,
     callbacks,
     operatorSessions,
-    returnStanza: createReturns(base),
+    returnStanza: returns.returned,
     clockSettings: base.clock.followed,
     compare: () => reconciler.compare(),
   });
@@ -211,6 +212,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     crowd,
     compareOperators,
     operatorSessions,
+    returns,
     operatorAccounts,
     inbox,
     deadLetters,

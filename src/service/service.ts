@@ -204,10 +204,16 @@ async function startEffects(
 /** Waits for the running effects. An effect that hangs, at ejabberd or LHC, is repeated after the next start. */
 async function stopEffects(
   { leases, deadlines, host }: Runtime,
-  { lanes, routing, reconciler, transport }: Reactors,
+  { lanes, routing, reconciler, returns, transport }: Reactors,
 ): Promise<void> {
   const left = await leases?.stop(STOP_STEPS_MS.leases);
-  const effects = Promise.all([deadlines.stop(), routing.stop(), reconciler.stop(), lanes.stop()]);
+  const effects = Promise.all([
+    deadlines.stop(),
+    routing.stop(),
+    reconciler.stop(),
+    lanes.stop(),
+    returns.stop(STOP_STEPS_MS.effects),
+  ]);
   await Promise.race([effects, delay(STOP_STEPS_MS.effects, undefined, { ref: false })]);
   // The next owner logs in with the same resource. That ends our session without a gap for operators.
   if (left && left.others > 0) await transport.releaseAll(STOP_STEPS_MS.handOver);

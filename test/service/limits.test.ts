@@ -92,3 +92,25 @@ it('a tenant with too many new visitors gets no more of them; a chat may still b
   expect((await hurried.call('POST', '/visitors/new/chats', chat)).status).toBe(202);
   expect((await view(other, 'new')).status).toBe(202);
 });
+
+it('a stop loses no error for messages that nobody got', async () => {
+  await other.register('rosa');
+  const rosa = await other.connect('rosa');
+  await other.operatorIs('rosa', 'available');
+  const message = { id: 'm0', body: 'Hello' };
+  await other.ask('POST', '/visitors/rosas/chats', { chatId: 'r1', department: 'sales', message });
+  await other.callback('chat.assigned', ({ chatId }) => chatId === 'r1');
+  const most = 300;
+  for (let n = 0; n < most; n++) rosa.send(other.visitorJid(`nobody${n % 5}`), `${n}`, `n${n}`);
+  rosa.send(other.visitorJid('rosas'), 'the last one');
+  // Her messages are taken in their order.
+  await other.callback('chat.message', ({ message: { body } }) => body === 'the last one');
+  const told = (): number =>
+    rosa.errors
+      .flatMap((error) => [...error.toString().matchAll(/Not delivered either: (\d+)/g)])
+      .reduce((sum, [, count]) => sum + Number(count), rosa.errors.length);
+  expect(told()).toBeLessThan(most); // otherwise this test shows nothing
+  await world.service.stop();
+  await waitFor(() => told() === most, { what: () => `${most} errors; there are ${told()}` });
+  await rosa.disconnect();
+});

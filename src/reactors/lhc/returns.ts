@@ -1,12 +1,15 @@
 /**
  * Stanzas that are returned to their sender with an error: nobody has the address, the sender is no operator, or they
  * write too fast. That leaves no fact. What is too much for the rate is counted for each conversation; the error for the
- * last one says how many there were.
+ * last one says how many there were. That is in memory alone, so a stop of the service sends what it can.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { bareJid } from '../../actors/ids.ts';
 import { messageOf } from '../../errors.ts';
 import type { InboxSignals, Returned } from '../../inbox/signals.ts';
+import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
+import { createLimiter } from '../../kit/limiter.ts';
 import { Lru } from '../../kit/lru.ts';
 import { type Rate, TokenBucket } from '../../kit/token-bucket.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
@@ -19,10 +22,10 @@ export const SENDERS_REMEMBERED = 10_000;
 export const RETURNS_AT_ONCE = 16;
 /** Conversations of one account whose stanzas are counted. Those of others are counted together. */
 export const CONVERSATIONS_COUNTED = 16;
-/** Failed calls of ejabberd in a row after which the counts of an account are given up. They take four minutes. */
+/** Failed calls of ejabberd in a row after which the counts of an account are given up. They take two to four minutes. */
 export const RETURN_TRIES = 8;
-/** The wait after a failed call, in ms. It doubles with each failure. */
-export const RETURN_RETRY_MS = 2_000;
+/** Waits after failed calls. */
+export const RETURN_RETRY: RetryPolicy = { firstMs: 2_000, mostMs: 120_000 };
 
 /** Stanzas of one conversation that are not returned yet. */
 interface Counted {
@@ -77,13 +80,27 @@ function stopTimer(sender: Sender): void {
   sender.timer = undefined;
 }
 
+export interface Returns {
+  readonly returned: InboxSignals['returned'];
+  /**
+   * Sends the error for each conversation with a count, whatever the rate. Call it when no more stanzas come. What fails
+   * is not tried again. Resolves when everything is sent, or after this time; the log says what was not.
+   */
+  stop(withinMs: number): Promise<void>;
+}
+
 export function createReturns(options: {
   admin: Pick<EjabberdAdmin, 'returnMessage'>;
   /** ms of a clock that is never set. */
   monotonic: () => number;
+  random: () => number;
   logger: Logger;
-}): InboxSignals['returned'] {
-  const { admin, monotonic, logger } = options;
+}): Returns {
+  const { admin, monotonic, random, logger } = options;
+  /** Stanzas that came and are neither returned nor given up. */
+  let left = 0;
+  let stopping = false;
+  const running = new Set<Promise<void>>();
   // By tenant: the names come from the tenants' settings, so the map is bounded.
   const tenants = new Map<string, Tenant>();
 
@@ -94,6 +111,7 @@ export function createReturns(options: {
     for (const { before } of sender.conversations.values()) stanzas += before + 1;
     sender.conversations.clear();
     sender.others = 0;
+    left -= stanzas;
     if (stanzas > 0) logger.warn({ stanzas, reason }, 'stanzas were not returned to their sender');
   }
 
@@ -115,26 +133,34 @@ export function createReturns(options: {
       const isFree = tenant.underWay < RETURNS_AT_ONCE;
       if (!isFree || !sender.bucket.take(monotonic())) {
         const waitMs = sender.bucket.waitMs(monotonic());
-        later(tenant, sender, Math.max(waitMs, isFree ? 0 : RETURN_RETRY_MS));
+        later(tenant, sender, Math.max(waitMs, isFree ? 0 : backoff(1, RETURN_RETRY, random)));
         return;
       }
-      sender.conversations.delete(addressee);
-      const { others } = sender;
-      sender.others = 0;
-      send(tenant, sender, counted, others);
+      const sending = send(tenant, sender, addressee, counted);
+      running.add(sending);
+      void sending.then(() => running.delete(sending));
     }
   }
 
-  function send(tenant: Tenant, sender: Sender, counted: Counted, others: number): void {
+  /** Takes a conversation from the counts and sends its error. Resolves when that is done or has failed. */
+  async function send(
+    tenant: Tenant,
+    sender: Sender,
+    addressee: string,
+    counted: Counted,
+  ): Promise<void> {
+    sender.conversations.delete(addressee);
+    const { others, failures } = sender;
+    sender.others = 0;
     const { sender: to, addressee: from, id, condition } = counted.last;
-    const { failures } = sender;
     tenant.underWay += 1;
     // The API client has a deadline of its own.
-    admin
+    await admin
       .returnMessage({ from, to, id, condition, reason: reasonOf(counted, others) })
       .then(
         () => {
           sender.failures = 0;
+          left -= counted.before + 1 + others;
         },
         (error: unknown) => {
           const newer = sender.conversations.get(from);
@@ -142,13 +168,14 @@ export function createReturns(options: {
           sender.conversations.delete(from);
           count(sender, newer?.last ?? counted.last, before);
           sender.others += others;
+          if (stopping) return;
           // Several that fail together count as one failure.
           if (sender.failures === failures) {
             stopTimer(sender);
             sender.failures += 1;
           }
           if (sender.failures >= RETURN_TRIES) giveUp(sender, messageOf(error));
-          else later(tenant, sender, RETURN_RETRY_MS * 2 ** Math.max(0, sender.failures - 1));
+          else later(tenant, sender, backoff(Math.max(1, sender.failures), RETURN_RETRY, random));
         },
       )
       .finally(() => {
@@ -156,9 +183,10 @@ export function createReturns(options: {
       });
   }
 
-  return (stanza) => {
+  function returned(stanza: Returned): void {
     const jid = bareJid(stanza.sender);
     if (!jid) return;
+    left += 1;
     const tenant = tenants.get(stanza.tenant) ?? newTenant();
     tenants.set(stanza.tenant, tenant);
     const name = `${jid.local}@${jid.host}`;
@@ -166,6 +194,40 @@ export function createReturns(options: {
     tenant.senders.set(name, sender);
     count(sender, stanza, 0);
     // While ejabberd fails, what comes is counted until the next try.
-    if (sender.failures === 0) flush(tenant, sender);
+    if (sender.failures === 0 && !stopping) flush(tenant, sender);
+  }
+
+  /** Sends what is counted for a tenant. @param late true when the time is over */
+  async function sendAll(tenant: Tenant, late: () => boolean): Promise<void> {
+    const limited = createLimiter(RETURNS_AT_ONCE);
+    const sending: Promise<void>[] = [];
+    for (const [name, sender] of tenant.senders.entries()) {
+      stopTimer(sender);
+      for (const [addressee, counted] of sender.conversations) {
+        const task = async () => {
+          if (!late()) await send(tenant, sender, addressee, counted);
+        };
+        sending.push(limited(task, name)); // accounts take turns
+      }
+    }
+    await Promise.all(sending);
+  }
+
+  return {
+    returned,
+    async stop(withinMs) {
+      stopping = true;
+      const deadline = monotonic() + withinMs;
+      const late = () => monotonic() >= deadline;
+      const sent = [...tenants.values()].map((tenant) => sendAll(tenant, late));
+      const all = Promise.all([...sent, ...running]);
+      await Promise.race([all, delay(withinMs, undefined, { ref: false })]);
+      if (left > 0) {
+        logger.warn(
+          { stanzas: left, reason: 'the service stops' },
+          'stanzas were not returned to their sender',
+        );
+      }
+    },
   };
 }
