@@ -78,18 +78,22 @@ describe('accounts', () => {
   });
 
   test('are refused with a reason that names neither the password nor the node', async () => {
-    // Right-to-left and left-to-right letters together: ejabberd prepares it by RFC 3454, which does not allow that.
-    const mixed = 'שלום abc';
     await admin.register(at('carl'), 'fine');
-    for (const refused of [
-      () => admin.register(at('dora'), mixed),
-      () => admin.changePassword(at('carl'), mixed),
-    ]) {
-      await expect(refused()).rejects.toMatchObject({
-        code: 'invalid',
-        message: 'ejabberd does not accept this password',
-        details: { field: 'password' },
-      });
+    // ejabberd prepares it by RFC 3454: no right-to-left letters with others at an end, nothing newer than Unicode 3.2.
+    for (const password of ['שלום abc', 'שלום1', 'سلام١', 'a₺', 'a😀', 'a'.repeat(1024)]) {
+      for (const refused of [
+        () => admin.register(at('dora'), password),
+        () => admin.changePassword(at('carl'), password),
+      ]) {
+        await expect(refused()).rejects.toMatchObject({
+          code: 'invalid',
+          message: 'ejabberd does not accept this password',
+          details: { field: 'password' },
+        });
+      }
+    }
+    for (const password of ['של1ום', 'a€', 'a'.repeat(1023)]) {
+      await admin.changePassword(at('carl'), password);
     }
     expect(await admin.accountExists(at('dora'))).toBe(false);
     await expect(admin.register(at('anna', 'closed.test'), 'fine')).rejects.toEqual(
@@ -98,6 +102,15 @@ describe('accounts', () => {
     await expect(admin.register(at('anna', 'none.test'), 'fine')).rejects.toEqual(
       rejects('refused', /does not serve the host none\.test/),
     );
+  });
+
+  test('have a name: an empty one is refused before ejabberd makes an account of it', async () => {
+    for (const jid of [`@${ejabberd.host}`, `@${ejabberd.host}/x`, ejabberd.host, 'anna@']) {
+      await expect(admin.register(jid, 'secret')).rejects.toEqual(
+        rejects('refused', /not the JID/),
+      );
+    }
+    expect(await accounts(ejabberd.host)).not.toContain('');
   });
 
   test('are removed, and a second removal is no error', async () => {
