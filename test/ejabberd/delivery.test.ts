@@ -99,6 +99,25 @@ it('pings once for all waiting messages, and reports each message once', async (
   await operator.disconnect();
 });
 
+it('reports many messages that are delivered at once in several events', async () => {
+  const user = await newUser();
+  const operator = await connect(user, { answerPings: false });
+  const ids = Array.from({ length: 150 }, (_, n) => `many-${n}`);
+  for (const id of ids) say(user, id);
+  await operator.waitFor(({ messages }) => messages.length === ids.length);
+  const pings = () => operator.stanzas.filter((stanza) => stanza.getChild('ping', 'urn:xmpp:ping'));
+  // The first ping is for the first message, and the second one for all others.
+  for (const n of [0, 1]) {
+    const { id, from } = (await waitFor(() => pings()[n])).attrs;
+    operator.sendStanza(xml('iq', { type: 'result', id, to: from }));
+  }
+  await reported('many-149');
+  const events = receiver.ofType('delivered').filter(({ from }) => from === operator.jid);
+  expect(events.flatMap((event) => event.ids)).toEqual(ids);
+  expect(Math.max(...events.map((event) => event.ids.length))).toBe(100);
+  await operator.disconnect();
+});
+
 it('reports nothing for a client that hangs, and accepts a repeat after that session has ended', async () => {
   const user = await newUser();
   const hanging = await connect(user, { answerPings: false });

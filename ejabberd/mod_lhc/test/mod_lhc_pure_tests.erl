@@ -8,7 +8,7 @@
          unknown_ping_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, messages_bound_test/0,
          ping_id_test/0, long_ping_id_test/0, visitor_names_test/0, operator_names_test/0, bucket_test/0,
          bucket_clock_test/0, limits_test/0, limits_bound_test/0, limits_cancel_test/0, usage_test/0,
-         usage_sum_test/0, fault_test/0, cut_test/0, status_test/0, signals_test/0, seen_known_test/0, seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0, seen_race_test_/0]).
+         usage_sum_test/0, fault_test/0, cut_test/0, status_test/0, signals_test/0, crash_test/0, seen_known_test/0, seen_test/0, seen_dead_test/0, seen_bound_test/0, seen_forget_test/0, seen_race_test_/0]).
 
 -include("xmpp.hrl").
 
@@ -392,6 +392,16 @@ spawn_answer(Id) ->
         Test ! {Ref, mod_lhc_seen:mark_delivered(?T, <<"o">>, <<"v">>, Id, ping)}
     end),
     Ref.
+
+%% The report of a crash shows kinds and places.
+crash_test() ->
+    Text = <<"what an operator wrote">>,
+    [#{reason := Kind, log := [], state := hidden, message := hidden} =
+         mod_lhc_log:status(#{reason => Reason, log => [Text], state => Text, message => Text})
+     || {Kind, Reason} <- [{badarg, badarg}, {badmatch, {badmatch, Text}}, {unknown, Text}, {unknown, {Text, badarg}}]],
+    hidden = mod_lhc_log:status(),
+    {stop, {shutdown, crashed}, state} = mod_lhc_log:guarded(?MODULE, state, fun() -> error({badmatch, Text}) end),
+    default = mod_lhc_log:hook(hook, default, fun() -> throw(Text) end).
 
 xml(Name, Space) ->
     xml(Name, Space, [], []).

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
 import type { HttpDeps } from '../../../src/http/deps.ts';
 import { MAX_EVENTS } from '../../../src/http/webhook/endpoint.ts';
+import { MAX_SIGNATURES } from '../../../src/http/webhook/signature.ts';
 import { ADMIN, fakeApp, WEBHOOK_SECRET } from '../fakes.ts';
 
 const OTHER = `whsec_${Buffer.from('the secret before rotation').toString('base64')}`;
@@ -51,6 +52,8 @@ describe('a batch of events', () => {
     const several = { 'webhook-signature': `v1a,AAAA v1,AAAA ${right}` };
     expect((await send(text, { at }, several)).status).toBe(204);
     expect(calls.batches).toHaveLength(2);
+    const many = { 'webhook-signature': `${'v1a,AAAA '.repeat(MAX_SIGNATURES)}${right}` };
+    expect((await send(text, { at }, many)).status).toBe(401);
   });
 
   test('has a bounded number of events', async () => {
