@@ -260,6 +260,15 @@ it.each([
   await from.disconnect();
 });
 
+it.each(['elsewhere.example', 'somebody@elsewhere.example'])(
+  'nothing passes between an operator and another server: %s',
+  async (to) => {
+    const olga = await connect('olga', alone);
+    expect(await tries(olga, to)).toEqual(refused);
+    await olga.disconnect();
+  },
+);
+
 it('a trusted host may write to operators, and they to it', async () => {
   const [outside, olga] = [await connect('stranger', trusted), await connect('olga', alone)];
   outside.send(olga.jid, 'hello');

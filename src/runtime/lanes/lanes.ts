@@ -11,21 +11,16 @@ import type { Logger } from 'pino';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { keyOfStream, type Ownership, ownsStream, partitionOf } from '../leases/ownership.ts';
 import type { CommitListener } from '../pending-work.ts';
+import { type AwayPlaces, createAwayPlaces, EXPIRY_LOOK_MS } from './away-places.ts';
 import type { Destination } from './destination.ts';
 import { Gate, type GateListener } from './gate.ts';
-import { GIVE_UP_AFTER_MS, GIVE_UP_LEAST_MS, Lane, type LaneEnvironment } from './lane.ts';
+import { Lane, type LaneEnvironment } from './lane.ts';
 import { createLaneLog } from './log.ts';
 import { type LaneTable, openLaneTable, tenantOfStream } from './pending-effects.ts';
-import { createSweeps, SWEEP_PAGE_LANES, type Sweeps } from './sweeps.ts';
+import { createSweeps, type Sweeps } from './sweeps.ts';
 
 /** How long a stop waits for effects that are running, by default. */
 export const LANES_STOP_MS = 1_500;
-/** How often effects that are too old are looked for, at places that are away. */
-export const EXPIRY_LOOK_MS = 60_000;
-/** Lanes that give up effects before the next pause. */
-export const EXPIRY_LANES = 32;
-/** The pause, so that 50,000 dead letters of one tenant cost others nothing that they notice. */
-export const EXPIRY_PAUSE_MS = 1_000;
 
 /** A tenant's place that does not take what it should. */
 export interface LaneFailure {
@@ -80,9 +75,7 @@ interface State extends LanesOptions {
   /** Work that nobody awaits. */
   readonly running: Set<Promise<void>>;
   readonly env: LaneEnvironment;
-  /** By gate: the stream that was probed last, so that the lanes take turns. A callback that LHC refuses shuts out no other. */
-  readonly probed: Map<Gate, string>;
-  expiry: NodeJS.Timeout | undefined;
+  readonly away: AwayPlaces;
   started: boolean;
 }
 
@@ -102,7 +95,7 @@ export function createLanes(options: LanesOptions): Lanes {
         else for (const lane of lanesIn(state, new Set([partition]))) void lane.handOver();
       });
       sweepAll(state);
-      expireLater(state);
+      state.away.start();
     },
     poke: (stream, destination) => poke(state, stream, destination),
     stop: (withinMs = LANES_STOP_MS) => stop(state, withinMs),
@@ -114,6 +107,7 @@ export function createLanes(options: LanesOptions): Lanes {
 function stateOf(options: LanesOptions): State {
   const { db, store, ownership, now, monotonic, age, random, logger, destinations } = options;
   const lanes = new Map<string, Lane>();
+  const gates = new Map<string, Gate>();
   const running = new Set<Promise<void>>();
   const stopping = new AbortController();
   const table = openLaneTable(db);
@@ -141,14 +135,19 @@ function stateOf(options: LanesOptions): State {
   const state: State = {
     ...options,
     lanes,
-    gates: new Map(),
+    gates,
     sweeps: new Map(destinations.map(({ name }) => [name, sweepsOf(() => state)])),
     table,
     stopping,
     running,
     env,
-    probed: new Map(),
-    expiry: undefined,
+    away: createAwayPlaces({
+      table,
+      env,
+      gates,
+      lookMs: options.expiryLookMs ?? EXPIRY_LOOK_MS,
+      laneOf: (stream, gate) => laneOf(state, stream, gate),
+    }),
     started: false,
   };
   return state;
@@ -188,7 +187,7 @@ function gateOf(state: State, tenant: string, destination: Destination): Gate {
   const listener: GateListener = {
     onRoom: () => sweeps?.goOn(),
     onMissed: (missed) => sweeps?.begin(missed),
-    onProbe: (due) => state.env.track(probe(state, due)),
+    onProbe: (due) => state.env.track(state.away.probe(due)),
     onShut: ({ outage }) => {
       awaySince = outage && monotonic() - outage.forMs;
       if (outage) logger.warn({ ...about, reason: outage.reason }, 'away; its effects wait');
@@ -237,34 +236,6 @@ function sweepAll(state: State): void {
   }
 }
 
-/** One lane tries whether the place is back. */
-async function probe(state: State, gate: Gate): Promise<void> {
-  const { breaker } = gate;
-  if (!breaker || state.stopping.signal.aborted) return;
-  const stream = streamToProbe(state, gate);
-  if (stream === null) return breaker.rest(); // nothing waits for it here
-  if (!breaker.probe()) return;
-  state.probed.set(gate, stream);
-  await laneOf(state, stream, gate).probe();
-  breaker.probeAgain(); // unless the lane has learnt something
-}
-
-function streamToProbe({ table, env, probed }: State, gate: Gate): string | null {
-  const { tenant, destination } = gate;
-  const last = probed.get(gate) ?? '';
-  for (const from of last === '' ? [''] : [last, '']) {
-    for (let after = from; ; ) {
-      const found = table.streams(tenant, destination.name, after, SWEEP_PAGE_LANES);
-      const own = found.find(env.owns);
-      if (own !== undefined) return own;
-      const end = found.at(-1);
-      if (end === undefined) break;
-      after = end;
-    }
-  }
-  return null;
-}
-
 function failures({ lanes, gates }: State, name: string): ReadonlyMap<string, LaneFailure> {
   const all = new Map<string, LaneFailure>();
   for (const { destination, stream, failure } of lanes.values()) {
@@ -280,39 +251,10 @@ function failures({ lanes, gates }: State, name: string): ReadonlyMap<string, La
   return all;
 }
 
-function expireLater(state: State, ms = state.expiryLookMs ?? EXPIRY_LOOK_MS): void {
-  clearTimeout(state.expiry);
-  state.expiry = setTimeout(() => state.env.track(expire(state)), ms).unref();
-}
-
-/** Gives up what is too old at places that are away, in portions. */
-async function expire(state: State): Promise<void> {
-  const { gates, table, env, stopping } = state;
-  let left = EXPIRY_LANES;
-  try {
-    for (const gate of gates.values()) {
-      if ((gate.outage?.forMs ?? 0) < GIVE_UP_LEAST_MS) continue;
-      const before = state.now() - GIVE_UP_AFTER_MS;
-      for (let after = ''; left > 0 && gate.isShut && !stopping.signal.aborted; ) {
-        const streams = table.overdue(gate.tenant, gate.destination.name, { before, after }, left);
-        for (const stream of streams.filter(env.owns)) {
-          await laneOf(state, stream, gate).expire();
-          left--;
-        }
-        const last = streams.at(-1);
-        if (last === undefined) break;
-        after = last;
-      }
-    }
-  } finally {
-    if (!stopping.signal.aborted) expireLater(state, left > 0 ? undefined : EXPIRY_PAUSE_MS);
-  }
-}
-
 async function stop(state: State, withinMs: number): Promise<void> {
-  const { lanes, gates, sweeps, running, stopping } = state;
+  const { lanes, gates, sweeps, running, stopping, away } = state;
   stopping.abort();
-  clearTimeout(state.expiry);
+  away.stop();
   for (const each of sweeps.values()) each.stop();
   for (const gate of gates.values()) gate.stop();
   for (const lane of lanes.values()) lane.cancelTimer();

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { EventStore } from '../../../src/eventstore/port.ts';
 import { type BreakerPolicy, createBreakers } from '../../../src/kit/breaker.ts';
 import { createClock, FOLLOW_AFTER_MS } from '../../../src/kit/clock.ts';
+import { EXPIRY_LANES } from '../../../src/runtime/lanes/away-places.ts';
 import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { SLOW_START_LANES } from '../../../src/runtime/lanes/gate.ts';
 import {
@@ -321,6 +322,26 @@ describe('the 24 h', () => {
     expect(await lettersOf(all.letters)).toEqual([]);
     lhc.state.answer = async () => done;
     await waitFor(() => lhc.of('a').length === 2);
+  });
+
+  it('are over for a lane behind many that only look too old, because the clock was set', async () => {
+    const rig = await open();
+    const lhc = lhcOn(rig);
+    lhc.state.answer = async () => away;
+    const clock = createClock(rig.now, rig.monotonic);
+    await speak(rig, 'x', [0], 'beta');
+    rig.clock.passes(GIVE_UP_AFTER_MS);
+    for (const n of upTo(EXPIRY_LANES + 8)) await speak(rig, `k${n}`, [0]);
+    const all = await start(rig, lhc, { expiryLookMs: 20, age: clock.age });
+    await waitFor(() => isAway(all));
+    for (const n of upTo(3)) await speak(rig, `y${n}`, [0], 'beta'); // so that its place is away, too
+    await waitFor(() => isAway(all, 'beta'));
+    clock.now();
+    rig.clock.isSet(3 * 24 * HOUR_MS);
+    clock.now();
+    rig.clock.passes(GIVE_UP_LEAST_MS + FOLLOW_AFTER_MS);
+    await waitFor(async () => (await lettersOf(all.letters, 'beta')).length === 1);
+    expect(await lettersOf(all.letters, 'acme')).toEqual([]);
   });
 
   it('give up nothing because the service was down for two days', async () => {
