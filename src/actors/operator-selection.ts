@@ -120,9 +120,9 @@ const afterLastPick =
 function firstOf(candidates: readonly Candidate[], compare: Compare, most: number): Candidate[] {
   if (candidates.length <= most) return candidates.toSorted(compare);
   const first = candidates.slice(0, most).sort(compare);
-  for (const candidate of candidates.slice(most)) {
-    const last = first.at(-1);
-    if (!last || compare(candidate, last) >= 0) continue;
+  for (let next = most; next < candidates.length; next++) {
+    const [candidate, last] = [candidates[next], first[most - 1]];
+    if (!candidate || !last || compare(candidate, last) >= 0) continue;
     let place = first.length - 1;
     for (let before = first[place - 1]; before && compare(candidate, before) < 0; ) {
       first[place] = before;

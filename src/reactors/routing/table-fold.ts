@@ -131,7 +131,7 @@ function applyToOperators(file: DatabaseSync) {
   );
   const unregister = upsert('lhc_user = NULL');
   const setGone = upsert('gone = 1');
-  const clearGone = upsert('gone = 0');
+  const clearGone = upsert('gone = 0 WHERE gone <> 0');
   const setLost = upsert('lost = ?3');
   const setCame = upsert('came = ?3');
   const restore = file.prepare('INSERT OR REPLACE INTO operators VALUES (?, ?, ?, ?, ?, ?, ?)');
