@@ -198,8 +198,7 @@ describe('unverified bodies of the webhook', () => {
     socket.write(head(server, length));
     return socket;
   };
-  const batch = (server: Listening) => {
-    const body = '[]';
+  const batch = (server: Listening, body = '[]') => {
     const at = new Date();
     return fetch(`${server.url}/ejabberd/events`, {
       method: 'POST',
@@ -247,26 +246,33 @@ describe('unverified bodies of the webhook', () => {
     for (const socket of slow) socket.destroy();
   });
 
-  test('of one address, reopened again and again, refuse no batch of another address', async () => {
-    const { server, calls } = await start({ now: Date.now });
-    let attacking = true;
-    const attack = () => {
-      const socket = connect({ port: server.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
-      socket.on('error', () => undefined);
-      socket.write(`${head(server, 4_000_000)}[`);
-      socket.resume();
-      socket.on('close', () => attacking && setTimeout(attack, 100));
-      sockets.add(socket);
-      socket.on('close', () => sockets.delete(socket));
-      return socket;
-    };
-    const sockets = new Set<ReturnType<typeof connect>>();
-    await Promise.all(Array.from({ length: 100 }, () => once(attack(), 'connect')));
-    for (let i = 0; i < 20; i++) expect((await batch(server)).status).toBe(204);
-    expect(calls.batches).toHaveLength(20);
-    attacking = false;
-    for (const socket of sockets) socket.destroy();
-  });
+  test.each([
+    ['127.0.0.2', 'of another address', '[]'],
+    ['127.0.0.1', 'behind the same proxy', '[]'],
+    ['127.0.0.1', 'of 60 kB behind the same proxy', `[${' '.repeat(60_000)}]`],
+  ])(
+    'of the address %s, reopened again and again, refuse no batch %s',
+    async (localAddress, _which, body) => {
+      const { server, calls } = await start({ now: Date.now });
+      let attacking = true;
+      const attack = () => {
+        const socket = connect({ port: server.port, host: '127.0.0.1', localAddress });
+        socket.on('error', () => undefined);
+        socket.write(`${head(server, 4_000_000)}[`);
+        socket.resume();
+        socket.on('close', () => attacking && setTimeout(attack, 100));
+        sockets.add(socket);
+        socket.on('close', () => sockets.delete(socket));
+        return socket;
+      };
+      const sockets = new Set<ReturnType<typeof connect>>();
+      await Promise.all(Array.from({ length: 100 }, () => once(attack(), 'connect')));
+      for (let i = 0; i < 20; i++) expect((await batch(server, body)).status).toBe(204);
+      expect(calls.batches).toHaveLength(20);
+      attacking = false;
+      for (const socket of sockets) socket.destroy();
+    },
+  );
 });
 
 test('bytes that are not HTTP get 400, and the server goes on', async () => {

@@ -14,7 +14,7 @@ import { isJson, MAX_COMMAND_BYTES, parseJson, readBytes } from './body.ts';
 import { conditional } from './conditional.ts';
 import type { EndpointDeps, RequestMetrics } from './deps.ts';
 import { describe, isConditional } from './description.ts';
-import { endsConnection, hangUp, remoteAddressOf } from './node-request.ts';
+import { endsConnection, hangUp, isBodyHere, remoteAddressOf } from './node-request.ts';
 import type { OverBounds } from './over-bounds.ts';
 import { hidesReason, invalid, type Problem, problem, problemOf } from './problem.ts';
 
@@ -72,6 +72,8 @@ export interface Call<A, P, Q, B> {
   hangUp(): boolean;
   /** The address that the request came from; '' if there is no socket. */
   readonly remoteAddress: string;
+  /** True if the server has received the whole body. */
+  isBodyHere(): boolean;
   readonly caller: A;
   readonly params: P;
   readonly query: Q;
@@ -127,6 +129,7 @@ export function addEndpoint<
       freshId,
       hangUp: () => hangUp(env),
       remoteAddress: remoteAddressOf(env),
+      isBodyHere: () => isBodyHere(env),
       caller,
       ...parts,
     } as Call<A, z.output<P>, z.output<Q>, z.output<B>>);

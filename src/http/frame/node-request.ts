@@ -14,6 +14,9 @@ const bindingsOf = (env: unknown): NodeBindings => (env ?? {}) as NodeBindings;
 export const remoteAddressOf = (env: unknown): string =>
   bindingsOf(env).incoming?.socket.remoteAddress ?? '';
 
+/** True if the whole body is in the server's memory. Node reads up to 64 KiB of a body before anybody asks for it. */
+export const isBodyHere = (env: unknown): boolean => bindingsOf(env).incoming?.complete ?? true;
+
 /** Closes the socket, whatever still waits in it. @returns false if there is no socket */
 export function hangUp(env: unknown): boolean {
   const { outgoing } = bindingsOf(env);

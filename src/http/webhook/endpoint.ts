@@ -42,11 +42,11 @@ export function addWebhookEndpoint(
       success: { status: 204, description: 'Every event is durable, set aside or of no use' },
       problems: [400, 408, 413, 503],
     },
-    async ({ request, remoteAddress }) => {
+    async ({ request, remoteAddress, isBodyHere }) => {
       const sentAt = Number(request.header('webhook-timestamp') ?? Number.NaN);
       const read = async () => {
         const claim = check.claimOf(request);
-        return unverified(remoteAddress, async (ending) => {
+        return unverified(remoteAddress, isBodyHere, async (ending) => {
           const limits = { ...bodyLimits(api.deps), ending };
           const bytes = await readBytes(request, MAX_EVENTS_BYTES, limits);
           return { bytes, hosts: check.verify(claim, bytes) };

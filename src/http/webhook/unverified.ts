@@ -1,7 +1,11 @@
 /**
  * Bodies that nobody has verified yet. Anybody can send one, so only a few are read at the same time. A place is not
  * kept by who is slow: while others wait, the oldest body is given up after a moment. Real senders need milliseconds.
+ *
+ * A small body that the server has received whole needs no place: nobody can be slow with it any more. So a crowd of slow
+ * senders behind the same proxy does not keep it out.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../../errors.ts';
 
 /** Bodies that are read at the same time. Each has `MAX_EVENTS_BYTES` (frame/body.ts) at most. */
@@ -14,6 +18,8 @@ export const UNVERIFIED_SHARE = 1 / 2;
 export const UNVERIFIED_GRACE_MS = 1_000;
 /** The same while there is a crowd: an eighth of the waiting places are of its address, or more than half are taken. */
 export const UNVERIFIED_CROWD_GRACE_MS = 200;
+/** The rest of a small body may come so long behind its headers, in ms each: that often it is looked for. */
+export const UNVERIFIED_ARRIVAL_MS: readonly number[] = [1, 4, 15, 30, 50];
 /** Seconds after which a sender who was refused a place may come again. */
 export const UNVERIFIED_RETRY_AFTER_S = 2;
 
@@ -34,13 +40,24 @@ interface Waiting {
  * Runs the reading of a body when it has a place.
  * @param address of the sender. Places go to the address that reads the fewest bodies. When all waiting places are taken,
  *   the newest request of the address that has most of them makes room for an address with fewer
+ * @param isHere true if the server has received the whole body. Without a free place it is looked at for a moment
  * @param read gets a signal that is aborted when the place is needed
  * @throws {AppError} `overloaded` if too many wait
  */
 export type UnverifiedBodies = <T>(
   address: string,
+  isHere: () => boolean,
   read: (ending: AbortSignal) => Promise<T>,
 ) => Promise<T>;
+
+/** Resolves with true when the body is here, with false after these waits. Connections are the bound for how many wait. */
+async function arrives(isHere: () => boolean, waitsMs: readonly number[]): Promise<boolean> {
+  for (const ms of waitsMs) {
+    if (isHere()) return true;
+    await delay(ms);
+  }
+  return isHere();
+}
 
 const countOf = (all: Iterable<{ readonly address: string }>, address: string): number => {
   let count = 0;
@@ -48,15 +65,19 @@ const countOf = (all: Iterable<{ readonly address: string }>, address: string): 
   return count;
 };
 
+/** Of a body that is whole. */
+const NEVER = new AbortController().signal;
+
 const overloaded = (): AppError =>
   new AppError('overloaded', 'too many requests wait here; try again in a moment', {
     retryAfter: UNVERIFIED_RETRY_AFTER_S,
   });
 
-/** @param graceMs,crowdGraceMs as the constants */
+/** @param graceMs,crowdGraceMs,arrivalMs as the constants */
 export function createUnverifiedBodies(
   graceMs = UNVERIFIED_GRACE_MS,
   crowdGraceMs = UNVERIFIED_CROWD_GRACE_MS,
+  arrivalMs = UNVERIFIED_ARRIVAL_MS,
 ): UnverifiedBodies {
   const readings = new Set<Reading>();
   let waiting: Waiting[] = [];
@@ -138,7 +159,8 @@ export function createUnverifiedBodies(
     timer = setTimeout(watch, Math.max(1, leftMs)).unref();
   }
 
-  return async (address, read) => {
+  return async (address, isHere, read) => {
+    if (!mayRead(address) && (await arrives(isHere, arrivalMs))) return read(NEVER);
     const reading = mayRead(address) ? begin(address) : await turn(address);
     try {
       return await read(reading.ending.signal);

@@ -13,12 +13,12 @@ const READING_SHARE = UNVERIFIED_AT_ONCE * UNVERIFIED_SHARE;
 const WAITING_SHARE = UNVERIFIED_WAITING * UNVERIFIED_SHARE;
 
 /** Bodies that end only when they are told to, or given up. */
-function bodies(unverified: UnverifiedBodies) {
+function bodies(unverified: UnverifiedBodies, isHere = () => false) {
   const reading: { address: string; end: () => void }[] = [];
   const refused: string[] = [];
   const done: string[] = [];
   const send = (address: string) =>
-    unverified(address, (ending) => {
+    unverified(address, isHere, (ending) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       const one = { address, end: resolve };
       reading.push(one);
@@ -35,7 +35,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 const NEVER_MS = 1e9;
 
 test('one address fills half of the places at most', async () => {
-  const { send, reading, refused } = bodies(createUnverifiedBodies(NEVER_MS, NEVER_MS));
+  const { send, reading, refused } = bodies(createUnverifiedBodies(NEVER_MS, NEVER_MS, []));
   for (let i = 0; i < 500; i++) void send('a');
   await settled();
   expect(reading).toHaveLength(READING_SHARE);
@@ -46,7 +46,7 @@ test('one address fills half of the places at most', async () => {
 });
 
 test('the address with most waiting requests makes room for one with fewer', async () => {
-  const { send, refused } = bodies(createUnverifiedBodies(NEVER_MS, NEVER_MS));
+  const { send, refused } = bodies(createUnverifiedBodies(NEVER_MS, NEVER_MS, []));
   for (let i = 0; i < READING_SHARE + WAITING_SHARE; i++) for (const each of 'ab') void send(each);
   await settled();
   expect(refused).toEqual([]);
@@ -56,8 +56,25 @@ test('the address with most waiting requests makes room for one with fewer', asy
   expect(refused).toHaveLength(UNVERIFIED_WAITING / 4);
 });
 
+test('a body that is here, or comes within a moment, needs no place', async () => {
+  const unverified = createUnverifiedBodies(NEVER_MS, NEVER_MS, [1, 1]);
+  const slow = bodies(unverified);
+  for (let i = 0; i < 500; i++) void slow.send('a');
+  await waitFor(() => slow.refused.length === 500 - READING_SHARE - WAITING_SHARE);
+  let looks = 0;
+  const quick = bodies(unverified, () => ++looks === 3);
+  for (let i = 0; i < 50; i++) {
+    looks = i % 3;
+    const sent = quick.send('a');
+    await waitFor(() => quick.reading.length === 1);
+    quick.reading[0]?.end();
+    await sent;
+  }
+  expect([slow.reading.length, quick.refused.length]).toEqual([READING_SHARE, 0]);
+});
+
 test('a crowd of one address has a shorter time than others', async () => {
-  const { send, reading, done } = bodies(createUnverifiedBodies(NEVER_MS, 1));
+  const { send, reading, done } = bodies(createUnverifiedBodies(NEVER_MS, 1, []));
   for (let i = 0; i < READING_SHARE; i++) void send('b');
   for (let i = 0; i < READING_SHARE + 1; i++) void send('a');
   await settled();
@@ -76,7 +93,9 @@ test('whoever sends what, the places stay bounded, and an address with few is ne
   );
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 400 }), async (steps) => {
-      const { send, reading, refused, done } = bodies(createUnverifiedBodies(NEVER_MS, NEVER_MS));
+      const { send, reading, refused, done } = bodies(
+        createUnverifiedBodies(NEVER_MS, NEVER_MS, []),
+      );
       let sent = 0;
       for (const each of steps) {
         if (each === 'end') reading[0]?.end();
