@@ -10,11 +10,11 @@ test: setup
 
 # Node >= 24 is a dev dependency (the package `node`). npm scripts use it instead of the machine's own.
 setup: node_modules/.package-lock.json
-	sh scripts/install-libatomic.sh
-	sh scripts/install-ejabberd.sh
+	@sh scripts/install-libatomic.sh
+	@sh scripts/install-ejabberd.sh
 
 node_modules/.package-lock.json: package.json package-lock.json
 	@echo "Installing the packages (about a minute) ..."
 	@# Another Node than ours runs npm, which would warn that it is too old for them. Errors are printed.
-	npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
+	@npm ci --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch node_modules/.package-lock.json

@@ -12,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import { AppError } from '../src/errors.ts';
+import { lockExclusively } from '../src/sqlite/lock.ts';
 import { type DemoLhc, startDemoLhc } from './demo-lhc.ts';
 import { listenOf, portOf, requireFree } from './demo-ports.ts';
 import { editedText, writePrivate, writeUnlessEdited } from './generated-files.ts';
@@ -178,6 +179,11 @@ const isRunning = ({ exitCode, signalCode }: ChildProcess): boolean =>
 
 async function run(): Promise<void> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  // Two ejabberds on one spool would spoil it. The lock ends with this process, or when nothing refers to it any more.
+  const unlock = lockExclusively(
+    join(dataDir, 'run.lock'),
+    `make run already runs on ${dataDir}. For a second one set DATA_DIR to another folder, and other ports`,
+  );
   const c2s = portOf('DEMO_XMPP_PORT', 5222);
   const http = portOf('DEMO_EJABBERD_HTTP_PORT', 5280);
   const lhcPort = portOf('DEMO_LHC_PORT', 8091);
@@ -208,6 +214,7 @@ async function run(): Promise<void> {
     if (service) await stopService(service);
     await ejabberd?.stop();
     await lhc?.close();
+    unlock();
     process.exit(code);
   };
   process.once('SIGINT', () => void stop(0));

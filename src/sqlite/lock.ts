@@ -9,7 +9,7 @@ import { createPrivate, SQLITE, sqliteCode } from './open.ts';
  * ends in whatever way.
  * @param file the lock file; created if it is missing, and never written to
  * @param refusal the message of the error while another process has the lock
- * @returns releases the lock
+ * @returns releases the lock. Keep it: Node closes a database that nothing refers to any more, and the lock is gone
  * @throws {AppError} `conflict` with that message; `unavailable` if the file cannot be written
  */
 export const lockExclusively = (file: string, refusal: string): (() => void) => {

@@ -103,6 +103,11 @@ describe('with a real ejabberd', { timeout: 120_000 }, () => {
     };
     const first = await start(env);
     await expect.poll(first.output, { timeout: 60_000 }).toContain('Ctrl-C');
+    const second = spawnSync(process.execPath, [RUN], {
+      env: { PATH, DATA_DIR },
+      encoding: 'utf8',
+    });
+    expect(second.stderr).toMatch(/^make run already runs on .*DATA_DIR.*\n$/);
     const children = readFileSync(`/proc/${first.pid}/task/${first.pid}/children`, 'utf8');
     const [ejabberd] = children
       .split(' ')
@@ -117,13 +122,13 @@ describe('with a real ejabberd', { timeout: 120_000 }, () => {
     writeFileSync(tenants, changed);
     const settings = join(DATA_DIR, 'demo.env');
     writeFileSync(settings, `${readFileSync(settings, 'utf8')}LOG_LEVEL="shout"\n`);
-    const second = await start(env);
-    expect(await second.ended).toBe(1);
-    expect(second.output()).toMatch(/demo\.env was changed by hand \(LOG_LEVEL\)/);
-    expect(second.output()).toMatch(/tenants\.json was changed by hand, /);
+    const later = await start(env);
+    expect(await later.ended).toBe(1);
+    expect(later.output()).toMatch(/demo\.env was changed by hand \(LOG_LEVEL\)/);
+    expect(later.output()).toMatch(/tenants\.json was changed by hand, /);
     // Both are what the service was started with.
-    expect(second.output()).toMatch(/LOG_LEVEL: .*"shout"/);
-    expect(second.output()).toMatch(/tenant demo, hardTimeout: .*"soon"/);
+    expect(later.output()).toMatch(/LOG_LEVEL: .*"shout"/);
+    expect(later.output()).toMatch(/tenant demo, hardTimeout: .*"soon"/);
     expect(readFileSync(tenants, 'utf8')).toBe(changed);
   });
 });
