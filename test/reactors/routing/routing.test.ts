@@ -602,6 +602,28 @@ describe('a pass', () => {
     },
   );
 
+  it('gives no chat to an operator who leaves its department during the pass', async () => {
+    const rig = await openRig();
+    await available(rig, 'ann');
+    await rig.toVisitor('1', startChat('c1'));
+    let looks = 0;
+    const disturbed: ActorHost = {
+      ...rig.host,
+      load: async (actor) => {
+        if (actor.kind === 'visitor' && looks++ === 0) {
+          await rig.toOperator('ann', register(2, ['support']));
+          await available(rig, 'bob');
+        }
+        return rig.host.load(actor);
+      },
+    };
+    const { routing, caughtUp } = await routingOf(rig, disturbed);
+    await caughtUp();
+    routing.start();
+    await has(rig, '1', 'bob');
+    expect(await rig.types('operator-acme.ann')).not.toContain('ChatReserved');
+  });
+
   it('gives one free place after the other to the oldest chat', async () => {
     const rig = await openRig();
     const { routing } = await routingOf(rig);
