@@ -128,9 +128,15 @@ it('reports nothing for a client that hangs, and accepts a repeat after that ses
   await settled(user, 's-hang');
   expect(reports('hang-1')).toEqual([]);
   expect(hanging.messages).toHaveLength(1);
+  // So it is though there is another session now, which does not have the message.
+  const next = await connect(user, { resource: 'next' });
+  say(user, 'hang-1');
+  await settled(user, 's-hang-2');
+  await next.acknowledged();
+  expect(next.messages).toEqual([]);
+  const { jid } = hanging;
   hanging.drop();
-  await receiver.event('operator.disconnected', (event) => event.user === user);
-  const next = await connect(user);
+  await receiver.event('operator.disconnected', (event) => jid.endsWith(`/${event.resource}`));
   say(user, 'hang-1');
   await next.waitFor(({ messages }) => messages.length === 1);
   expect(await reported('hang-1')).toMatchObject({ from: next.jid, by: 'ping' });

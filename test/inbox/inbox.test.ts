@@ -1,13 +1,16 @@
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
+import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import { AppError } from '../../src/errors.ts';
 import { EVENT_STORE, type EventStore } from '../../src/eventstore/port.ts';
 import { type Budgets, createBudgets, operatorRates } from '../../src/inbox/budget.ts';
-import { createInbox, DROP_REASONS_LOGGED } from '../../src/inbox/inbox.ts';
+import { BATCHES_AT_ONCE, createInbox, DROP_REASONS_LOGGED } from '../../src/inbox/inbox.ts';
 import { createSetAside } from '../../src/inbox/set-aside.ts';
 import type { InboxSignals, Returned } from '../../src/inbox/signals.ts';
 import type { Transfer } from '../../src/runtime/ports.ts';
 import { assignChat, register, sendMessage, startChat, viewPage } from '../actors/facts.ts';
+import { username, visitorKey } from '../support/names.ts';
 import { HOST, jidOf, newId, openRig, type Rig, silent } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -38,8 +41,13 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-function inboxOf(more: Partial<InboxSignals> = {}, budgets?: Budgets, logger = silent) {
-  const { store, vault, now, actors, tenants, digestKey } = rig;
+function inboxOf(
+  more: Partial<InboxSignals> = {},
+  budgets?: Budgets,
+  logger = silent,
+  { tenants }: Pick<Rig, 'tenants'> = rig,
+) {
+  const { store, vault, now, actors, digestKey } = rig;
   const signals: InboxSignals = {
     moduleStarted: async (host, instance) => {
       signalled.push(`started ${host} ${instance}`);
@@ -257,6 +265,37 @@ describe('a message', () => {
     // Sealed with the key of the visitor, so that it goes with them.
     const [letter] = await rig.facts(`inbox-${queueId}`);
     expect(letter?.personal?.key).toBe('acme.1');
+  });
+
+  it('that was set aside is not taken when it is repeated, though its sender could not be told', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    broken = (stream) => {
+      if (!stream.startsWith('inbox-')) throw new TypeError('a defect');
+    };
+    const batch = [message('op1', '1', 'a')];
+    await inboxOf().take(batch);
+    expect(await asides()).toHaveLength(1);
+    expect(await refusals('op1')).toEqual([]);
+    broken = () => {};
+    await inboxOf().take(batch);
+    expect(await received('1')).toEqual([]);
+    expect(await refusals('op1')).toEqual(['a']);
+  });
+
+  it("to another tenant's visitor of the same host reaches nobody, and its sender gets an error", async () => {
+    const of = (id: string) =>
+      TenantSettings.parse({ id, host: HOST, instance: id, apiKey: `key-of-${id}-0123456789` });
+    const [acme, beta] = [of('acme'), of('beta')];
+    await rig.actors.operator(acme.id, username('op1')).send(register(5));
+    await rig.actors.visitor(beta.id, visitorKey('1')).send(viewPage());
+    const tenants = createTenantDirectory([acme, beta]);
+    await inboxOf({}, undefined, silent, { tenants }).take([message('op1.acme', '1.beta', 'a')]);
+    expect(returned).toEqual([NOBODY]);
+    expect(await rig.types('visitor-beta.1')).toEqual(['VisitorArrived']);
+    expect(await asides()).toEqual([]);
+    await inboxOf({}, undefined, silent, { tenants }).take([message('op1.acme', '1.acme', 'b')]);
+    expect(returned).toEqual([NOBODY, NOBODY]); // acme has no such visitor
   });
 
   it.each([
@@ -710,6 +749,17 @@ describe('batches', () => {
     expect(await stateOf('op1')).toBe('away');
     started.resolve();
     await Promise.all([first, second]);
+  });
+
+  it('of many queues are bounded together', async () => {
+    const started = Promise.withResolvers<void>();
+    const inbox = inboxOf({ moduleStarted: () => started.promise });
+    const take = () => inbox.take([{ ...event('module.started', {}), queueId: newId() }]);
+    const taken = Array.from({ length: BATCHES_AT_ONCE }, take);
+    await expect(take()).rejects.toMatchObject({ code: 'overloaded' });
+    started.resolve();
+    await Promise.all(taken);
+    await take();
   });
 
   it('of a tenant with very many events do not keep another queue waiting', async () => {
