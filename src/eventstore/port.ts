@@ -116,6 +116,14 @@ export const SUBSCRIPTION_BATCH = 512;
 /** The largest append, in bytes of its events as JSON. It is the limit of EventStoreDB, and every adapter keeps it. */
 export const MAX_APPEND_BYTES = 1024 * 1024;
 
+export interface AppendOptions {
+  /**
+   * Nobody waits for these events: the append may wait a few milliseconds, to share a flush to the disk with later ones.
+   * So it does not keep back an append that somebody waits for.
+   */
+  readonly patient?: boolean;
+}
+
 export interface EventStore {
   /** Names this log. It is part of every position, and no two logs have the same. */
   readonly id: string;
@@ -130,6 +138,7 @@ export interface EventStore {
     stream: string,
     events: readonly NewEvent[],
     expected: ExpectedRevision,
+    options?: AppendOptions,
   ): Promise<AppendResult>;
 
   /** @returns events of a stream in order; none if the stream is missing or `from` is past its end */

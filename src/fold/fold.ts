@@ -42,6 +42,8 @@ export interface FoldOptions<Prepared> {
   readonly onApplied?: (batch: SubscriptionBatch) => void;
   /** Called when existing rows were dropped because the log turned out to be an older copy. */
   readonly onDropped?: () => void;
+  /** Default {@link BUSY_PAUSE_MS}. */
+  readonly busyPauseMs?: number;
   /** Events in a transaction at most; default {@link FOLD_BATCH_EVENTS}. */
   readonly batch?: number;
   /** In ms since 1970; default Date.now. */
@@ -85,6 +87,8 @@ export interface Fold {
    * @throws {AppError} `timeout`; `invalid` for a position of another store
    */
   waitFor(position: Position, deadlineMs: number): Promise<void>;
+  /** Ends the pause on a busy log ({@link BUSY_PAUSE_MS}): somebody waits for what was just appended. */
+  hurry(): void;
   /** Follows the log. Resolves after the signal was aborted and the last transaction is done. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -95,7 +99,7 @@ export const FOLD_RETRY: RetryPolicy = { firstMs: 100, mostMs: 30_000 };
 export const BUSY_BATCH_EVENTS = 8;
 /**
  * The pause on a busy log. One transaction for each commit of the log took 15 % of the time of a page view. An event that
- * comes alone is never delayed.
+ * comes alone is never delayed, and {@link Fold.hurry} ends the pause for one that somebody waits for.
  */
 export const BUSY_PAUSE_MS = 10;
 /** How often the checkpoint is written while no event matches. A restart then scans that much of the log again. */
@@ -121,6 +125,8 @@ interface Run<Prepared> extends Progress {
   readonly checkpoint: Checkpoint;
   readonly apply: Apply<Prepared>;
   readonly waiters: Waiters;
+  /** Ends the pause on a busy log; nothing while there is none. */
+  hurry: () => void;
 }
 
 /**
@@ -148,12 +154,14 @@ export const createFold = <Prepared = undefined>(options: FoldOptions<Prepared>)
     failure: null,
     current: undefined,
     checkpointAt: 0,
+    hurry: nothing,
   };
   return {
     name,
     position: () => fold.position,
     state: () => stateOf(name, fold),
     waitFor: fold.waiters.waitFor,
+    hurry: () => fold.hurry(),
     run: (signal) => run(fold, signal),
   };
 };
@@ -221,9 +229,19 @@ const follow = async <Prepared>(fold: Run<Prepared>, signal: AbortSignal): Promi
     fold.failure = null;
     fold.waiters.moved();
     if (events.length > 0) onApplied?.(batch);
-    if (batch.live && events.length >= BUSY_BATCH_EVENTS) await pause(BUSY_PAUSE_MS, signal);
+    if (batch.live && events.length >= BUSY_BATCH_EVENTS) await rest(fold, signal);
   }
 };
+
+/** The pause on a busy log. */
+const rest = async <Prepared>(fold: Run<Prepared>, signal: AbortSignal): Promise<void> => {
+  const hurried = new AbortController();
+  fold.hurry = () => hurried.abort();
+  await pause(fold.options.busyPauseMs ?? BUSY_PAUSE_MS, AbortSignal.any([signal, hurried.signal]));
+  fold.hurry = nothing;
+};
+
+const nothing = (): void => undefined;
 
 const prepare = async <Prepared>(
   { options }: Run<Prepared>,

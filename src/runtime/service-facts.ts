@@ -3,6 +3,7 @@
  * module makes their envelopes and appends them behind the last fact of the stream.
  */
 import {
+  type AppendOptions,
   type AppendResult,
   type EventStore,
   type ExpectedRevision,
@@ -44,7 +45,7 @@ export interface ServiceFacts {
    * @param decide returns the fact, or null when there is nothing to append. `id` will be the fact's id
    * @throws {WrongExpectedRevision} after {@link APPEND_TRIES} conflicts in a row
    */
-  appendNext(stream: string, decide: Decide): Promise<void>;
+  appendNext(stream: string, decide: Decide, options?: AppendOptions): Promise<void>;
   /** The last fact as far as this process knows. @param fresh reads the stream again, as other processes may have */
   head(stream: string, fresh?: boolean): Promise<Head>;
 }
@@ -69,7 +70,11 @@ export function createServiceFacts(options: {
     return { revision, data };
   }
 
-  async function appendNext(stream: string, decide: Decide): Promise<void> {
+  async function appendNext(
+    stream: string,
+    decide: Decide,
+    options?: AppendOptions,
+  ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const before = await head(stream);
       const id = newId();
@@ -78,7 +83,7 @@ export function createServiceFacts(options: {
       const expected = before.revision < 0 ? 'no-stream' : before.revision;
       try {
         const events = [eventOf(stream, fact, now(), id)];
-        const { revision } = await store.append(stream, events, expected);
+        const { revision } = await store.append(stream, events, expected, options);
         heads.set(stream, { revision, data: fact.data });
         return;
       } catch (error) {

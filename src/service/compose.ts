@@ -106,6 +106,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
     vault,
     snapshots,
     beforeAppend: async () => failpoint('before-append'),
+    hurry: work.hurry,
     afterAppend: () => failpoint('after-append'),
   });
   const actors = createActors(host, newId);

@@ -23,6 +23,8 @@ import { openStorage, type ServiceStorage } from './storage.ts';
 /** How often visitors' accounts and groups are compared with ejabberd. */
 export const COMPARE_EVERY_MS = 10 * 60_000;
 export const PASSIVATE_EVERY_MS = 60_000;
+/** On a busy log the thread of the read models is told of new events no more often than this. */
+export const GROWN_EVERY_MS = 5;
 /** An actor that nobody has used for so long leaves the memory. */
 export const ACTOR_IDLE_MS = 10 * 60_000;
 /**
@@ -146,7 +148,10 @@ async function tellOfGrowth(
   if (sqlitePath(eventStore) === null) return;
   const after = (await store.head()) ?? undefined;
   // No event matches: the batches are empty, and there is one for each group of commits.
-  for await (const _ of store.subscribe({ after, prefixes: [], signal })) grown();
+  for await (const _ of store.subscribe({ after, prefixes: [], signal })) {
+    grown();
+    await delay(GROWN_EVERY_MS, undefined, { signal }).catch(() => undefined);
+  }
 }
 
 /** What is looked after from the start on, and then now and then. */

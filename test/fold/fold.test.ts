@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
 import { openSqliteEventStore } from '../../src/eventstore/sqlite/store.ts';
-import { createFold, type Fold } from '../../src/fold/fold.ts';
+import { BUSY_BATCH_EVENTS, createFold, type Fold } from '../../src/fold/fold.ts';
 import { event, events } from '../eventstore/events.ts';
 import { startChild } from '../support/child-process.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -82,6 +82,17 @@ describe('a fold', () => {
     await caughtUp(again.fold);
     expect(countOf(again.db, 'v-a')).toBe(1002);
     expect(again.fold.state().eventsApplied).toBe(1);
+  });
+
+  test('rests on a busy log, until somebody waits for what comes next', async () => {
+    const { fold } = counts('rows.db', { busyPauseMs: 600_000 });
+    start(fold);
+    await store.append('v-a', events(0, BUSY_BATCH_EVENTS), 'no-stream');
+    await caughtUp(fold);
+    const { position } = await store.append('v-a', [event(100)], BUSY_BATCH_EVENTS);
+    await expect(fold.waitFor(position, 100)).rejects.toMatchObject({ code: 'timeout' });
+    fold.hurry();
+    await fold.waitFor(position, 5000);
   });
 
   test('waits for a position until the deadline', async () => {

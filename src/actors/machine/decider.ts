@@ -99,6 +99,8 @@ export interface Decider<C, S extends AnyMachineSnapshot = AnyMachineSnapshot> {
   decide(core: Core<S>, command: C, context: DecisionContext): readonly Fact[];
   /** Adds to a fact what later decisions need if the stream is truncated before this fact. */
   complete?(fact: Fact, state: ActorState<S>): Fact;
+  /** Facts that nobody waits for. They may share a flush to the disk with later ones. */
+  readonly patient?: ReadonlySet<string>;
   /** The commands that a fact summarises; null if the fact has no summary. */
   summaryOf?(fact: StoredFact): SeenSummary | null;
 }

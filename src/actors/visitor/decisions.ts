@@ -153,6 +153,7 @@ export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
   version: VISITOR_VERSION,
   machine: visitorMachine,
   decide: decideVisitor,
+  patient: new Set(['PageViewed', 'MessageTaken', 'MessageDelivered', 'MessageDisplayed']),
   // The stream may be truncated before this fact, so the fact has what later decisions need.
   complete: (fact, state) =>
     fact.type === 'CleanedUp'

@@ -107,9 +107,9 @@ const connect = async (
 
   return {
     id,
-    append: async (stream, events, expected) => {
+    append: async (stream, events, expected, { patient = false } = {}) => {
       const { bytes, ...job } = encodeAppend(stream, events, expected);
-      const answer = await writing().send(job, bytes);
+      const answer = await writing().send(job, bytes, patient);
       return resultOf(job, answer, positions.format);
     },
     readStream: async (stream, options = {}) => {

@@ -8,10 +8,11 @@ import type { Answer, FromWriter, Job, ToWriter } from './protocol.ts';
 export interface WriterThread {
   /**
    * Sends a job. The appends of one turn of the event loop travel together, some dozens in a message.
+   * @param patient the append waits up to {@link PATIENT_APPEND_MS} for others to travel with
    * @throws {AppError} `unavailable` while the thread is away, or if it died before it answered (then the outcome is
    *   unknown); `overloaded` if too many appends are waiting
    */
-  send(job: Job, bytes?: number): Promise<Answer>;
+  send(job: Job, bytes?: number, patient?: boolean): Promise<Answer>;
   /** Waits for the answers to what was sent, then ends the thread. */
   close(): Promise<void>;
 }
@@ -38,6 +39,11 @@ interface Unanswered {
  * Messages of 16 were not faster.
  */
 export const APPENDS_PER_MESSAGE = 32;
+/**
+ * How long a patient append waits for others. Without that a message found the disk busy with page views most of the time, and
+ * waited for their flush too.
+ */
+export const PATIENT_APPEND_MS = 5;
 /** Waits before the thread is started again. */
 export const WRITER_RETRY: RetryPolicy = { firstMs: 50, mostMs: 5_000 };
 
@@ -72,6 +78,10 @@ class Thread implements WriterThread {
   /** Why the thread is away. */
   #reason = 'it is starting';
   #deaths = 0;
+  /** The next message goes when the sockets are read … */
+  #soon: NodeJS.Immediate | undefined;
+  /** … or when its patient appends have waited long enough. */
+  #later: NodeJS.Timeout | undefined;
   #restart: NodeJS.Timeout | undefined;
   #worker: Worker | undefined;
   readonly #opened = Promise.withResolvers<void>();
@@ -90,17 +100,18 @@ class Thread implements WriterThread {
     }
   }
 
-  send(job: Job, bytes = 0): Promise<Answer> {
+  send(job: Job, bytes = 0, patient = false): Promise<Answer> {
     const refusal = this.#refusal(bytes);
     if (refusal) return Promise.reject(refusal);
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     this.#unanswered.set(this.#sent + this.#outbox.length, { job, bytes, resolve, reject });
     this.#waitingBytes += bytes;
     if (job.kind === 'append') {
-      // The check phase comes after all ready sockets were read: their appends travel together.
       const waiting = this.#outbox.push(packAppend(job));
-      if (waiting === 1) setImmediate(() => this.#flush());
       if (waiting >= APPENDS_PER_MESSAGE) this.#flush();
+      else if (patient) this.#later ??= setTimeout(() => this.#flush(), PATIENT_APPEND_MS);
+      // The check phase comes after all ready sockets were read: their appends travel together.
+      else this.#soon ??= setImmediate(() => this.#flush());
     } else {
       this.#flush();
       this.#post({ kind: 'other', n: this.#sent, job });
@@ -198,6 +209,10 @@ class Thread implements WriterThread {
   }
 
   #flush(): void {
+    clearTimeout(this.#later);
+    clearImmediate(this.#soon);
+    this.#later = undefined;
+    this.#soon = undefined;
     if (this.#outbox.length === 0) return;
     this.#post({ kind: 'appends', first: this.#sent, packed: joinPacked(this.#outbox) });
     this.#sent += this.#outbox.length;

@@ -91,6 +91,8 @@ export interface HostOptions {
   readonly mailbox?: number;
   /** A failpoint of tests, between decision and append. */
   readonly beforeAppend?: () => Promise<void>;
+  /** Called when facts that somebody waits for are in the log. */
+  readonly hurry?: () => void;
   /** A failpoint of tests: the facts are durable and nobody knows yet. */
   readonly afterAppend?: () => void;
 }
@@ -264,7 +266,7 @@ async function sealedEvents(
 
 /** Appends the facts and moves the actor by them. @returns false on a conflict */
 async function append(
-  { store, cache, logger, afterAppend }: Host,
+  { store, cache, logger, afterAppend, hurry }: Host,
   ref: ActorRef,
   actor: CachedActor,
   decision: Decision,
@@ -274,7 +276,9 @@ async function append(
   const { core, seen } = actor.state;
   try {
     const expected = core.revision < 0 ? 'no-stream' : core.revision;
-    const { position } = await store.append(stream, events, expected);
+    const patient = events.every(({ type }) => DECIDERS[ref.kind].patient?.has(type));
+    const { position } = await store.append(stream, events, expected, { patient });
+    if (!patient) hurry?.();
     afterAppend?.();
     for (const { type, data, metadata } of events) {
       const { commandId, at, hook } = metadata;

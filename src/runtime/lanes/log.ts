@@ -30,12 +30,16 @@ export function createLaneLog(options: {
   const facts = createServiceFacts(options);
   return {
     advance: (stream, destination, { id: through, revision }, dead) =>
-      facts.appendNext(`lane-${stream}.${destination}`, () => ({
-        type: 'LaneAdvanced',
-        data: { stream, destination, through, revision, ...(dead !== undefined && { dead }) },
-        tenant: keyOfStream(stream).split('.', 1)[0] ?? null,
-        causationId: through,
-      })),
+      facts.appendNext(
+        `lane-${stream}.${destination}`,
+        () => ({
+          type: 'LaneAdvanced',
+          data: { stream, destination, through, revision, ...(dead !== undefined && { dead }) },
+          tenant: keyOfStream(stream).split('.', 1)[0] ?? null,
+          causationId: through,
+        }),
+        { patient: dead === undefined }, // a lane goes on only when its dead letter is in the log
+      ),
   };
 }
 

@@ -27,6 +27,18 @@ export const appends = (context: Context): void => {
       expect(recorded[3]?.position).toBe(second.position);
     });
 
+    test('a patient append keeps every promise', async () => {
+      const { store } = context;
+      const stream = `${uniquePrefix()}a`;
+      const patient = { patient: true };
+      expect((await store.append(stream, [event(0)], 'no-stream', patient)).revision).toBe(0);
+      expect((await store.append(stream, [event(1)], 0)).revision).toBe(1);
+      expect(await conflict(store.append(stream, [event(2)], 0, patient))).toMatchObject({
+        actual: 1,
+      });
+      expect(numbers(await store.readStream(stream))).toEqual([0, 1]);
+    });
+
     test('no-stream accepts only a missing stream', async () => {
       const { store } = context;
       const stream = `${uniquePrefix()}a`;

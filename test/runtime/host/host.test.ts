@@ -54,6 +54,28 @@ describe('a command', () => {
     expect(fact?.metadata.wakeAt).toBe(rig.now() + 300_000);
   });
 
+  it('that nobody waits for is a patient append, and hurries nobody', async () => {
+    const patient: unknown[] = [];
+    let hurried = 0;
+    const rig = await rigWith({
+      host: { hurry: () => hurried++ },
+      disturb: (store) => ({
+        ...store,
+        append: (stream, events, expected, options) => {
+          patient.push(options?.patient);
+          return store.append(stream, events, expected, options);
+        },
+      }),
+    });
+    await rig.toVisitor('1', startChat('c1', 'm1'));
+    const before = hurried;
+    patient.length = 0;
+    await rig.toVisitor('1', viewPage('other'));
+    expect([patient, hurried]).toEqual([[true], before]);
+    await rig.toVisitor('1', sendMessage('m2'));
+    expect([patient, hurried]).toEqual([[true, false], before + 1]);
+  });
+
   it('that is refused appends nothing', async () => {
     const rig = await rigWith();
     await rig.toVisitor('1', viewPage());
