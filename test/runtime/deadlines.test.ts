@@ -5,7 +5,7 @@ import type { ActorHost } from '../../src/runtime/host/host.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/leases/ownership.ts';
 import { DELAYS, sendMessage, startChat, viewPage } from '../actors/facts.ts';
 import { ALL_PARTITIONS, movableOwnership } from '../support/ownership.ts';
-import { openRig, type Rig, silent } from '../support/rig.ts';
+import { openRig as openPatientRig, type Rig, silent } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
 
 const rigs: Rig[] = [];
@@ -19,6 +19,16 @@ afterEach(async () => {
   for (const rig of rigs.splice(0)) await rig.close();
 });
 const stopping: (() => Promise<void>)[] = [];
+
+/** Only the test lets time pass, so no append may wait for others. */
+const openRig = (options: Parameters<typeof openPatientRig>[0] = {}): Promise<Rig> =>
+  openPatientRig({
+    disturb: (store) => ({
+      ...store,
+      append: (stream, events, expected) => store.append(stream, events, expected),
+    }),
+    ...options,
+  });
 const DAY_MS = 86_400_000;
 
 type Wake = ActorHost['wake'];
