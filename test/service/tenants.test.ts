@@ -61,7 +61,7 @@ it('the same names are different people, on separate rosters', async () => {
 it('each stream belongs to one tenant', async () => {
   const { body } = await service.call('GET', '/debug/events?limit=500');
   const items: { stream: string; metadata: { tenant: string } }[] = body.items;
-  for (const { stream, metadata } of items) {
+  for (const { stream, metadata } of items.filter((each) => each.stream !== 'service-log')) {
     const [, owner] = /^(?:lane-)?(?:visitor|operator|tenant|key)-([a-z0-9-]+)/.exec(stream) ?? [];
     expect([stream, metadata.tenant]).toEqual([stream, owner]);
   }
