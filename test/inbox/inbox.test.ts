@@ -1,11 +1,17 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import pino from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
 import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import { AppError } from '../../src/errors.ts';
 import { EVENT_STORE, type EventStore } from '../../src/eventstore/port.ts';
 import { type Budgets, createBudgets, operatorRates } from '../../src/inbox/budget.ts';
-import { BATCHES_AT_ONCE, createInbox, DROP_REASONS_LOGGED } from '../../src/inbox/inbox.ts';
+import {
+  BATCHES_AT_ONCE,
+  createInbox,
+  DROP_REASONS_LOGGED,
+  EVENT_DEADLINE_MS,
+} from '../../src/inbox/inbox.ts';
 import { createSetAside } from '../../src/inbox/set-aside.ts';
 import type { InboxSignals, Returned } from '../../src/inbox/signals.ts';
 import type { Transfer } from '../../src/runtime/ports.ts';
@@ -715,6 +721,26 @@ describe('an event', () => {
     await taken;
     expect(order).toEqual(['started, op1 available', 'compared, op2 offline']);
     expect(await stateOf('op2')).toBe('available');
+  });
+
+  it('that is never done is given up at its deadline, and the batch goes on', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const inbox = inboxOf({ moduleStarted: () => new Promise(() => {}) });
+    let isTaken = false;
+    const taken = inbox.take([event('module.started', {}), message('op1', '1', 'a')]);
+    void taken.then(() => {
+      isTaken = true;
+    });
+    for (const until = performance.now() + 10_000; !isTaken && performance.now() < until; ) {
+      vi.advanceTimersByTime(EVENT_DEADLINE_MS);
+      await turn();
+    }
+    vi.useRealTimers();
+    expect(isTaken).toBe(true);
+    expect(inbox.counts.dropped).toBe(1);
+    expect(await received('1')).toEqual(['a']);
   });
 
   it('module.started says which tenant it is about; a failure of it does not fail the batch', async () => {

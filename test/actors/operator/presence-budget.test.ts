@@ -141,6 +141,23 @@ it('in a pause an operator who leaves is offline at once, and who comes back is 
   expect(availability()).toBe('available');
 });
 
+it('in a pause an operator who becomes less available is so at once', () => {
+  const { passes, open, show, availability } = operatorIn();
+  open('s1');
+  for (let n = 0; n < 60; n++) show('s1', n % 2 ? 'chat' : 'available');
+  expect(show('s1', 'available')).toEqual([]);
+  expect(availability()).toBe('available');
+  show('s1', 'away');
+  expect(availability()).toBe('away');
+  show('s1', 'available');
+  expect(availability()).toBe('away');
+  show('s1', null);
+  expect(availability()).toBe('offline');
+  show('s1', 'available');
+  passes(PRESENCE_PAUSE_MS);
+  expect(availability()).toBe('available');
+});
+
 it('after any storm the availability is the true one, and a restart does not change that', () => {
   const session = fc.constantFrom('s1', 's2', 's3');
   const step = fc.oneof(
