@@ -106,6 +106,12 @@ describe('a batch of events', () => {
       {},
       /^webhook-timestamp is 172\d\d\d s behind our clock/,
     ],
+    [
+      'of another day, unread, so nobody knows who has signed it',
+      { secret: OTHER, at: Date.now() - 172_800_000 },
+      {},
+      /^webhook-timestamp is 172\d\d\d s behind our clock/,
+    ],
     ['under another id', {}, { 'webhook-id': 'batch-2' }, /^webhook-signature does not match/],
     ['under no id', {}, { 'webhook-id': '' }, /^the header webhook-id is missing$/],
     [
