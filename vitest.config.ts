@@ -1,4 +1,8 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+
+// Node keeps compiled code here. A start of the service, of which there are hundreds, takes half the CPU time with it.
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/node-compile');
 
 /** Where .ci/run wants the counts. */
 const results = process.env.VITEST_RESULTS;

@@ -56,8 +56,9 @@ const TRACE = `data:text/javascript,${encodeURIComponent(`
   });
   const { once } = process;
   process.once = function (name, listener) {
+    once.call(this, name, listener);
     if (name === 'SIGTERM') say('listens');
-    return once.call(this, name, listener);
+    return this;
   };
 `)}`;
 

@@ -113,11 +113,11 @@ export async function makeService(): Promise<Service & { settings: Record<string
   const running = () => (child && !hasEnded(child) ? child : undefined);
 
   function run(args: readonly string[], environment: Environment): ChildProcess {
-    // The service must not see the environment of the tests.
-    const { PATH = '' } = process.env;
+    // Beside these two (vitest.config.ts), the service must not see the environment of the tests.
+    const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
     return spawn(process.execPath, [CLI, ...args], {
       cwd: dir,
-      env: { PATH, ...settings, ...environment },
+      env: { PATH, NODE_COMPILE_CACHE, ...settings, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
   }
