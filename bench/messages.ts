@@ -4,7 +4,6 @@
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,6 +16,7 @@ import { openStream, type Stream } from '../src/xmpp/sessions/login-stream.ts';
 import { messageStanza } from '../src/xmpp/stanzas.ts';
 import type { PageViewCounts, PageViewLoad } from './page-view-load.ts';
 import { startChild } from './processes.ts';
+import { openConnection, type RawConnection } from './raw-http.ts';
 import { type Rig, startRig } from './rig.ts';
 import { mediansOf, quantile, type Row } from './row.ts';
 
@@ -65,36 +65,22 @@ async function loginBare(rig: Rig) {
   return bare;
 }
 
-const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+/** Connections to the service that have no request now. */
+const idle: RawConnection[] = [];
 
-/** A POST without the overhead of `fetch`. */
-function post(rig: Rig, path: string, body: unknown): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+async function post(rig: Rig, path: string, body: unknown): Promise<void> {
   const text = JSON.stringify(body);
-  const headers = {
-    authorization: `Bearer ${rig.apiKey}`,
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
-  };
-  const sending = request(
-    {
-      agent,
-      host: '127.0.0.1',
-      port: rig.port,
-      path: `/v1/${rig.tenant}${path}`,
-      headers,
-      method: 'POST',
-    },
-    (answer) => {
-      answer.resume();
-      answer.on('end', () =>
-        answer.statusCode === 202 ? resolve() : reject(new Error(`${path}: ${answer.statusCode}`)),
-      );
-    },
-  );
-  sending.on('error', reject);
-  sending.end(text);
-  return promise;
+  const head = [
+    `POST /v1/${rig.tenant}${path} HTTP/1.1`,
+    `Host: 127.0.0.1:${rig.port}`,
+    `Authorization: Bearer ${rig.apiKey}`,
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+  ];
+  const connection = idle.pop() ?? openConnection(rig.port);
+  const answer = await connection.ask(`${head.join('\r\n')}\r\n\r\n${text}`);
+  idle.push(connection);
+  if (!answer.startsWith('HTTP/1.1 202 ')) throw new Error(`${path}: ${answer}`);
 }
 
 /** Sends messages at the rate for one round. @returns how long each took, in ms */
@@ -216,7 +202,7 @@ export async function benchMessages(execArgv: readonly string[]): Promise<Row[]>
     });
     return [row('p50', 0.5), row('p99', 0.99)];
   } finally {
-    agent.destroy();
+    for (const connection of idle.splice(0)) connection.close();
     operator?.destroy('the benchmark is over');
     await Promise.all([rig.close(), load.stop(), store?.close()]);
     rmSync(dir, { recursive: true });

@@ -1,10 +1,10 @@
 /**
- * The load of page views, in a process of its own: raw HTTP/1.1 over kept-alive sockets. The requests are prepared, and only
+ * The load of page views, in a process of its own, over raw-http.ts. The requests are prepared, and only
  * the number of the page changes. A request takes some 10 µs, so the load itself hardly counts in the measurement.
  */
-import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { answerParent } from './processes.ts';
+import { openConnection } from './raw-http.ts';
 
 export interface PageViewLoad {
   readonly port: number;
@@ -66,44 +66,18 @@ function prepare({ tenant, apiKey, port }: PageViewLoad, n: number): Prepared {
   return { bytes, pageAt: bytes.indexOf(page) + PAGE.length };
 }
 
-/** Reads one complete answer at a time. */
-function createAnswers(socket: Socket): () => Promise<string> {
-  let text = '';
-  let waiting: PromiseWithResolvers<string> | undefined;
-  socket.setNoDelay(true);
-  socket.on('data', (chunk: Buffer) => {
-    text += chunk.toString('latin1');
-    const head = text.indexOf('\r\n\r\n');
-    const length = head < 0 ? null : /content-length: *(\d+)/i.exec(text.slice(0, head));
-    if (head < 0) return;
-    if (!length) return waiting?.reject(new Error('an answer without Content-Length'));
-    if (text.length < head + 4 + Number(length[1])) return;
-    const answer = text;
-    text = '';
-    waiting?.resolve(answer);
-  });
-  const lost = (): void => waiting?.reject(new Error('the connection was closed'));
-  socket.on('error', lost);
-  socket.on('close', lost);
-  return () => {
-    waiting = Promise.withResolvers();
-    return waiting.promise;
-  };
-}
-
 async function run(load: PageViewLoad): Promise<PageViewCounts> {
   const statuses: Record<string, number> = {};
   let page = load.firstPage;
   let last = '';
   const share = Math.ceil(load.visitors / load.connections);
 
-  async function drive(connection: number): Promise<void> {
-    const count = Math.min(share, load.visitors - connection * share);
-    const requests = Array.from({ length: count }, (_, i) => prepare(load, connection * share + i));
-    const socket = connect(load.port, '127.0.0.1');
-    const answer = createAnswers(socket);
+  async function drive(n: number): Promise<void> {
+    const count = Math.min(share, load.visitors - n * share);
+    const requests = Array.from({ length: count }, (_, i) => prepare(load, n * share + i));
+    const connection = openConnection(load.port);
     const every = load.rate ? (load.connections / load.rate) * 1000 : 0;
-    let due = performance.now() + (every * connection) / load.connections;
+    let due = performance.now() + (every * n) / load.connections;
     for (let i = 0; performance.now() < end || i < count; i++) {
       if (every > 0) {
         await delay(Math.max(0, due - performance.now()));
@@ -113,14 +87,12 @@ async function run(load: PageViewLoad): Promise<PageViewCounts> {
       if (!request) break;
       page += 1;
       request.bytes.write(String(page).padStart(DIGITS, '0'), request.pageAt, 'latin1');
-      const received = answer();
-      socket.write(request.bytes);
-      const text = await received;
+      const text = await connection.ask(request.bytes);
       const status = text.slice(9, 12);
       statuses[status] = (statuses[status] ?? 0) + 1;
       last = text;
     }
-    socket.removeAllListeners('close').destroy();
+    connection.close();
   }
 
   const start = performance.now();

@@ -91,6 +91,8 @@ export class Lane {
   #dead: { event: RecordedEvent; reason: string } | null = null;
   /** All effects up to this revision are done, whether the log has that or not. */
   #doneRevision = -1;
+  /** The fact that the lane was called for last. A read of the log took a tenth of a message's way. */
+  #newest: RecordedEvent | null = null;
   /** Counts hand-overs: after one, another process may have gone on from what this lane has read. */
   #handOvers = 0;
 
@@ -108,8 +110,10 @@ export class Lane {
   }
 
   /** A new fact calls for an effect. A lane that fails keeps its backoff, however many facts follow. */
-  notify(): void {
-    if (this.#attempts === 0) this.run();
+  notify(fact: RecordedEvent): void {
+    if (this.#attempts > 0) return;
+    this.#newest = fact;
+    this.run();
   }
 
   /** A sweep found the lane. Resolves when it has nothing to do or has to wait. */
@@ -217,7 +221,12 @@ export class Lane {
     if (from === undefined) return true;
     const revisions = pending.filter((revision) => revision < from + SPAN_FACTS);
     const last = revisions.at(-1) ?? from;
-    const events = await store.readStream(this.stream, { from, limit: last - from + 1 });
+    const newest = this.#newest;
+    this.#newest = null;
+    const events =
+      newest?.revision === from && last === from
+        ? [newest] // it is all that is pending
+        : await store.readStream(this.stream, { from, limit: last - from + 1 });
     for (const event of events) {
       if (!revisions.includes(event.revision)) continue;
       if (handOvers !== this.#handOvers) {

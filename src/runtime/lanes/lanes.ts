@@ -214,7 +214,7 @@ function notify(state: State, events: readonly RecordedEvent[]): void {
       if (!destination.concerns(event) || !state.env.owns(event.stream)) continue;
       const gate = gateOf(state, tenantOfStream(event.stream), destination);
       // While the place is away the table alone remembers the fact.
-      if (!gate.isShut) laneOf(state, event.stream, gate).notify();
+      if (!gate.isShut) laneOf(state, event.stream, gate).notify(event);
     }
   }
 }
