@@ -74,6 +74,7 @@ port.on('message', (message: ToThread) => {
   switch (message.kind) {
     case 'ask': {
       const { n, question, args } = message;
+      if (question === 'reach') look(); // somebody waits for rows
       answer(question, args).then(
         (value) => send({ kind: 'answer', n, value }),
         (error) => send({ kind: 'error', n, error: toSent(error) }),
