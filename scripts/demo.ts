@@ -28,7 +28,13 @@ function readDemo(): Demo {
   }
 }
 
-const demo = readDemo();
+let demo: Demo;
+try {
+  demo = readDemo();
+} catch (error) {
+  console.error(messageOf(error));
+  process.exit(1);
+}
 const print = (who: string, what: string): void => console.log(`${who.padEnd(9)} ${what}`);
 
 async function http(method: string, path: string, body?: unknown, token = demo.apiKey) {

@@ -182,7 +182,7 @@ async function run(): Promise<void> {
   // Two ejabberds on one spool would spoil it. The lock ends with this process, or when nothing refers to it any more.
   const unlock = lockExclusively(
     join(dataDir, 'run.lock'),
-    `make run already runs on ${dataDir}. For a second one set DATA_DIR to another folder, and other ports`,
+    `make run already runs on ${dataDir}. For a second one set DATA_DIR to another folder; it then says which ports to change`,
   );
   const c2s = portOf('DEMO_XMPP_PORT', 5222);
   const http = portOf('DEMO_EJABBERD_HTTP_PORT', 5280);
@@ -251,7 +251,12 @@ async function run(): Promise<void> {
     service = startService(settings);
     await untilReady(api, service);
     service.once('exit', (code, signal) => {
-      if (!stopping) console.error(`the service ended (${signal ?? code})`);
+      if (!stopping) {
+        const how = signal ?? `exit code ${code}`;
+        console.error(
+          `the service ended (${how}), so everything stops. "make run" starts it again`,
+        );
+      }
       void stop(code ?? 1);
     });
     await putOperator(api, tenant.id, ADMIN_TOKEN, secrets.operatorPassword);

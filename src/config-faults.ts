@@ -1,5 +1,4 @@
 /** What is wrong with settings, in the words of this project: which setting, what is allowed, and what was given. */
-import type { z } from 'zod';
 
 /** Secrets, and addresses that may have a password in them. Their values appear in no message. */
 const NEVER_QUOTED: ReadonlySet<PropertyKey> = new Set([
@@ -17,41 +16,6 @@ const NEVER_QUOTED: ReadonlySet<PropertyKey> = new Set([
 const MOST_QUOTED_CHARACTERS = 60;
 
 type Path = readonly PropertyKey[];
-
-/** The words for types of JSON that the schema library has. */
-const TYPES: Readonly<Record<string, string>> = {
-  string: 'a text in quotes',
-  number: 'a number, without quotes',
-  int: 'a whole number, without quotes',
-  boolean: 'true or false, without quotes',
-  array: 'a list in [ ]',
-  object: 'an object in { }',
-  record: 'an object in { }',
-};
-
-/** Words for what a schema has none of its own for. To be given to `safeParse` as `error`. */
-export function inOurWords(issue: z.core.$ZodRawIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return issue.input === undefined
-        ? 'is required'
-        : `has to be ${TYPES[issue.expected] ?? 'something else'}`;
-    case 'too_small':
-      return `has to have at least ${issue.minimum} ${unitOf(issue.origin)}`;
-    case 'too_big':
-      return `has at most ${issue.maximum} ${unitOf(issue.origin)}`;
-    case 'invalid_value':
-      return `has to be one of ${issue.values.join(', ')}`;
-    case 'unrecognized_keys':
-      return `there is no setting ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`;
-    case 'invalid_key':
-      return 'has an unusable name';
-    default:
-      return 'is not allowed';
-  }
-}
-
-const unitOf = (origin: string): string => (origin === 'string' ? 'characters' : 'entries');
 
 /**
  * What follows the name of a setting in a message.

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { TenantId } from './actors/ids.ts';
 import { createTenantDirectory } from './actors/tenant/directory.ts';
 import { TenantSettings } from './actors/tenant/settings.ts';
-import { faultText, inOurWords, quotedText } from './config-faults.ts';
+import { faultText, quotedText } from './config-faults.ts';
 import {
   secretsOfTenants,
   sharedSecrets,
@@ -14,6 +14,7 @@ import {
   webhookHostFaults,
 } from './config-secrets.ts';
 import { AppError, messageOf } from './errors.ts';
+import { inOurWords } from './kit/schema-words.ts';
 import { SECRET_MIN_CHARACTERS } from './runtime/vault/secrets.ts';
 
 export const DEFAULT_LISTEN = '127.0.0.1:8090';

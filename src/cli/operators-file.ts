@@ -3,8 +3,8 @@ import { createReadStream } from 'node:fs';
 import { z } from 'zod';
 import { Username } from '../actors/ids.ts';
 import { OperatorRegistration } from '../actors/operator/registration.ts';
-import { inOurWords } from '../config-faults.ts';
 import { AppError, messageOf } from '../errors.ts';
+import { inOurWords } from '../kit/schema-words.ts';
 import { parseCsv } from './csv.ts';
 
 export interface Row {

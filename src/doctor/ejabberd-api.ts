@@ -30,8 +30,13 @@ export const apiCheck = (
     const fault = await reach.apiFault();
     if (fault) {
       const { message, advice } = apiProblem(fault);
-      const away = (await reach.isAway()) ? `. Nothing answers at ${xmpp} either` : '';
-      return [problem(`${message.replace(/\.$/, '')}${away}`, `${advice}. ${NOT_CHECKED}`)];
+      const away = (await reach.isAway()) ? ` Nothing answers at ${xmpp} either` : '';
+      return [
+        problem(
+          `${away ? `${message.replace(/[^.?]$/, '$&.')}${away}` : message}`,
+          `${advice}. ${NOT_CHECKED}`,
+        ),
+      ];
     }
     return [
       judgeVersion(await api.knownVersion()),

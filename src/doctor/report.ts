@@ -17,6 +17,8 @@ export function reportOf(results: readonly Result[]): Report {
 
 const LABELS: Record<Status, string> = { ok: 'ok      ', warning: 'WARNING ', problem: 'PROBLEM ' };
 
+const number = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 /** Each finding on a line, with a second line for what to do. */
 export function textOf({ counts, results }: Report): string {
   const lines = results.flatMap(({ check, status, message, advice }) => [
@@ -24,6 +26,6 @@ export function textOf({ counts, results }: Report): string {
     `${LABELS[status]}${check}: ${message.replaceAll(/\s+/g, ' ').trim()}`,
     ...(advice ? [`        -> ${advice}`] : []),
   ]);
-  const total = `${counts.ok} ok, ${counts.warning} warnings, ${counts.problem} problems`;
+  const total = `${counts.ok} ok, ${number(counts.warning, 'warning')}, ${number(counts.problem, 'problem')}`;
   return [...lines, '', total].join('\n');
 }

@@ -60,7 +60,7 @@ describe('the report', () => {
     ]);
     expect(report).toMatchObject({ status: 'warning', counts: { ok: 1, warning: 1, problem: 0 } });
     expect(textOf(report)).toBe(
-      'ok      a: fine\nWARNING b: hm\n        -> look at it\n\n1 ok, 1 warnings, 0 problems',
+      'ok      a: fine\nWARNING b: hm\n        -> look at it\n\n1 ok, 1 warning, 0 problems',
     );
     expect(reportOf([]).status).toBe('ok');
     const worse = reportOf([

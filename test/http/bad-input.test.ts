@@ -107,6 +107,29 @@ describe('a problem names each wrong field', () => {
   });
 });
 
+describe('the reasons', () => {
+  const view = (body: unknown) =>
+    ask('POST', `${VISITOR}/page-views`, { raw: JSON.stringify(body) });
+  test.each([
+    [{ page: 1 }, 'page: has to be a text in quotes'],
+    [{}, 'page: is required'],
+    [[], 'the body: has to be an object in { }'],
+    [{ page: 'x', visits: '3' }, 'visits: has to be a number, without quotes'],
+    [{ page: 'x', visits: -1 }, 'visits: has to be at least 0'],
+    [{ page: 'x', colour: 'red' }, 'colour: is not known here'],
+  ])('of %j are words of this project', async (body, detail) => {
+    expect((await view(body)).json).toMatchObject({ detail });
+  });
+
+  test.each([
+    ['limit=0', 'limit: has to be at least 1'],
+    ['limit=many', 'limit: has to be a number'],
+    ['sort=up', 'sort: has to be one of -arrivedAt, arrivedAt, -lastSeen, lastSeen'],
+  ])('of ?%s too', async (query, detail) => {
+    expect((await ask('GET', `/v1/acme/visitors?${query}`)).json).toMatchObject({ detail });
+  });
+});
+
 describe('a body', () => {
   const path = `${VISITOR}/messages`;
 

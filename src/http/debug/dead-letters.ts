@@ -69,7 +69,7 @@ export function addDeadLetterEndpoints(api: Api, access: Access<null>): void {
     },
     async ({ params: { id } }) => {
       const letter = await letters.show(id);
-      if (!letter) throw new AppError('not-found', 'there is no such dead letter');
+      if (!letter) throw new AppError('not-found', `there is no dead letter ${id}`);
       return { status: 200, json: letter };
     },
   );

@@ -8,6 +8,7 @@
 import type { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
 import { messageOf } from '../../errors.ts';
+import { inOurWords } from '../../kit/schema-words.ts';
 import { type Answer, isProblem, respond } from './answer.ts';
 import type { Access } from './auth.ts';
 import { isJson, MAX_COMMAND_BYTES, parseJson, readBytes } from './body.ts';
@@ -176,12 +177,12 @@ async function parse(
 ): Promise<Parts | Problem> {
   const parts: Parts = {};
   if (params) {
-    const result = params.safeParse(request.param());
+    const result = params.safeParse(request.param(), { error: inOurWords });
     if (!result.success) return invalid(result.error.issues);
     parts.params = result.data;
   }
   if (query) {
-    const result = query.safeParse(request.query());
+    const result = query.safeParse(request.query(), { error: inOurWords });
     if (!result.success) return invalid(result.error.issues);
     parts.query = result.data;
   }
@@ -191,7 +192,9 @@ async function parse(
         { field: 'Content-Type', reason: 'is not application/json' },
       ]);
     }
-    const result = body.safeParse(parseJson(await readBytes(request, MAX_COMMAND_BYTES, limits)));
+    const result = body.safeParse(parseJson(await readBytes(request, MAX_COMMAND_BYTES, limits)), {
+      error: inOurWords,
+    });
     if (!result.success) return invalid(result.error.issues);
     parts.body = result.data;
   }

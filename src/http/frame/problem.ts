@@ -135,6 +135,5 @@ const fieldErrors = (issue: z.core.$ZodIssue): FieldError[] => {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ field: at(key), reason: 'is not known here' }));
   }
-  const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-  return [{ field: at(), reason: isMissing ? 'is required' : issue.message }];
+  return [{ field: at(), reason: issue.message }];
 };

@@ -57,7 +57,7 @@ export interface AccountsLog {
 /** What an administrator has to know and to do. */
 export function keptAccountsText({ mark, strangers }: KeptAccounts): string {
   const owner = mark === null ? 'no log has marked them as its own' : `they belong to log ${mark}`;
-  return `ejabberd has ${strangers} visitors that this log does not know, and ${owner}. No account is removed. If DATA_DIR or EVENT_STORE is wrong, correct it; if this log is the right one, set TAKE_OVER_FROM=${mark ?? WITHOUT_MARK} and restart`;
+  return `ejabberd has ${strangers} ${strangers === 1 ? 'visitor' : 'visitors'} that this log does not know, and ${owner}. No account is removed. If DATA_DIR or EVENT_STORE is wrong, correct it; if this log is the right one, set TAKE_OVER_FROM=${mark ?? WITHOUT_MARK} and restart`;
 }
 
 export function createAccountsLog(options: AccountsLogOptions): AccountsLog {
@@ -92,7 +92,11 @@ export function createAccountsLog(options: AccountsLogOptions): AccountsLog {
       if (!isGiven && (mark !== null || !(await knowsAll(strangers)))) {
         const accounts = { mark, strangers: strangers.length };
         kept.set(id, accounts);
-        logger.warn({ tenant: id, host, logId, ...accounts }, keptAccountsText(accounts));
+        const reason = keptAccountsText(accounts);
+        logger.warn(
+          { tenant: id, host, logId, ...accounts, reason },
+          'the accounts of visitors belong to another log',
+        );
         return;
       }
       // Without a mark of its own a process removes nothing: the log that marks first is the owner.
