@@ -8,6 +8,7 @@
 import type { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, HonoRequest } from 'hono';
 import { messageOf } from '../../errors.ts';
+import { createLineBudget } from '../../kit/line-budget.ts';
 import { inOurWords } from '../../kit/schema-words.ts';
 import { type Answer, isProblem, respond } from './answer.ts';
 import type { Access } from './auth.ts';
@@ -96,6 +97,7 @@ export function addEndpoint<
 ): void {
   const { method, path, access } = spec;
   const count = metrics.route(method, path);
+  const log = failureLog(deps);
   const hasEtag = isConditional(spec);
   const kind = spec.urgent ? 'urgent' : hasEtag ? 'query' : 'other';
 
@@ -147,7 +149,7 @@ export function addEndpoint<
     } catch (error) {
       const found = problemOf(error);
       if (found.status >= 500 || hidesReason(error))
-        log(deps, error, found, { requestId, method, path });
+        log(error, found, { requestId, method, path }, c.req.param('tenant'));
       result = found;
     }
     // RFC 9110 §9.3.2: the answer to HEAD has no body, so nobody else would ever cancel this stream.
@@ -205,12 +207,26 @@ async function parse(
 export const requestIdOf = (text: string | undefined): string | undefined =>
   text !== undefined && /^[A-Za-z0-9._:-]{1,128}$/.test(text) ? text : undefined;
 
-function log(
-  { logger }: EndpointDeps,
-  error: unknown,
-  { code }: Problem,
-  request: Readonly<Record<string, string>>,
-): void {
-  if (code === 'internal' || code === 'unfit') logger.error({ err: error, ...request }, code);
-  else logger.warn({ reason: messageOf(error), ...request }, code); // where it was thrown says nothing
+/**
+ * Logs why a request failed. Each defect is a line. All else has a budget: strangers can cause a 503, and a tenant a
+ * thousand of them a second.
+ * @returns `tenant` is a configured one, if there is one in the path: nobody else comes so far
+ */
+function failureLog({ logger }: EndpointDeps) {
+  const lines = createLineBudget();
+  return (
+    error: unknown,
+    { code }: Problem,
+    request: Readonly<Record<string, string>>,
+    tenant: string | undefined,
+  ): void => {
+    const about = { ...(tenant !== undefined && { tenant }), ...request };
+    if (code === 'internal' || code === 'unfit') {
+      logger.error({ err: error, ...about }, code);
+      return;
+    }
+    const line = lines(`${tenant ?? ''} ${code}`);
+    // Where it was thrown says nothing.
+    logger[line ? 'warn' : 'debug']({ reason: messageOf(error), ...about, ...line }, code);
+  };
 }

@@ -15,6 +15,7 @@ import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
 import { createLimiter } from '../../kit/limiter.ts';
+import { createLineBudget } from '../../kit/line-budget.ts';
 import { PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import { createVisitorAccounts, HandedOver, type VisitorAccountsOptions } from './accounts.ts';
@@ -144,6 +145,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   });
   const takeovers = createTakeovers(now);
   const limited = createLimiter(RECONCILIATIONS_AT_ONCE);
+  const lines = createLineBudget();
   /** Running reconciliations, with their partitions. */
   const running = new Map<Promise<void>, number>();
   let ticker: NodeJS.Timeout | undefined;
@@ -176,8 +178,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       return;
     }
     const attempts = schedule.failed(visitor);
-    logger[attempts === 1 ? 'warn' : 'debug'](
-      { tenant: visitor.tenant, visitor: visitor.key, reason: messageOf(error) },
+    // Without ejabberd all visitors fail.
+    const line = attempts === 1 ? lines(visitor.tenant) : null;
+    logger[line ? 'warn' : 'debug'](
+      { tenant: visitor.tenant, visitor: visitor.key, reason: messageOf(error), ...line },
       'a visitor could not be shown in XMPP; the next try follows',
     );
     const refused = isRefused(error);

@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import { AppError } from '../../errors.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 import { createLimiter, type Limiter } from '../../kit/limiter.ts';
+import { createLineBudget, type LineBudget } from '../../kit/line-budget.ts';
 import { splitJid } from '../jid.ts';
 import type { TransportListener, VisitorTransport } from '../port.ts';
 import { noSessionNow } from './failure.ts';
@@ -87,6 +88,8 @@ interface Pool {
   /** Sessions that wait because ejabberd is unreachable. The first login that succeeds ends the wait of all. */
   readonly waitingForServer: Set<Session>;
   readonly listeners: TransportListener[];
+  /** All sessions are lost at once when ejabberd goes away. */
+  readonly linesOfLost: LineBudget;
 }
 
 /** @see {@link VisitorTransport} for its promises */
@@ -164,6 +167,7 @@ function createPool(options: AccountsOptions): Pool {
     endings: new Map(),
     waitingForServer: new Set(),
     listeners: [],
+    linesOfLost: createLineBudget(),
   };
   return pool;
 }
@@ -183,7 +187,7 @@ function checkSessions({ sessions, settings }: Pool): () => void {
 }
 
 function createSession(pool: Pool, jid: string): Session {
-  const { settings, listeners, waitingForServer, sessions, handOvers } = pool;
+  const { settings, listeners, waitingForServer, sessions, handOvers, linesOfLost } = pool;
   const { logger, resetPassword, pingIntervalMs, pingDeadlineMs, random, retry } = settings;
   const session = new Session({
     jid,
@@ -201,7 +205,9 @@ function createSession(pool: Pool, jid: string): Session {
       for (const waiting of [...waitingForServer]) waiting.hurry();
     },
     onLost(error) {
-      logger.info({ jid, reason: error.message }, 'visitor session lost, logging in again');
+      const line = linesOfLost(settings.shareOf(jid));
+      const about = { jid, reason: error.message, ...line };
+      logger[line ? 'info' : 'debug'](about, 'visitor session lost, logging in again');
       for (const listener of listeners) listener.sessionLost(jid, error.message, false);
     },
     onStopped(error) {

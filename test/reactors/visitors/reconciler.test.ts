@@ -1,7 +1,9 @@
+import { type Logger, pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { AppError } from '../../../src/errors.ts';
+import { LINE_RATE } from '../../../src/kit/line-budget.ts';
 import {
   createDesiredVisitors,
   DESIRED_VISITORS_TABLE,
@@ -37,6 +39,7 @@ async function worldOf(
     /** The log that the accounts belong to. Default {@link LOG}. */
     mark?: string | null;
     takeOverFrom?: readonly string[];
+    logger?: Logger;
   } = {},
 ) {
   const rig =
@@ -53,7 +56,7 @@ async function worldOf(
     personal,
     now,
     ownership,
-    logger: silent,
+    logger: options.logger ?? silent,
     admin: ejabberd.admin,
     transport: ejabberd.transport,
     operatorsOf: () => [username('op1')],
@@ -116,6 +119,24 @@ describe('a visitor', () => {
       'LoggedOut',
       'LoggedIn',
     ]);
+  });
+
+  it('who cannot be shown is in the log, and a crowd of them does not fill it', async () => {
+    const logged: string[] = [];
+    const logger = pino({ base: null }, { write: (line) => void logged.push(line) });
+    const world = await worldOf({ logger });
+    await world.reconciler.start();
+    world.ejabberd.state.before = async (call) => {
+      if (call.startsWith('register')) throw new AppError('unavailable', 'ejabberd is away');
+    };
+    const crowd = LINE_RATE.burst * 3;
+    for (let n = 0; n < crowd; n++) await world.rig.toVisitor(`${n}`, viewPage());
+    const tried = () => new Set(world.ejabberd.calls.filter((call) => /^register/.test(call))).size;
+    await waitFor(() => tried() === crowd);
+    await nextTick();
+    const lines = logged.filter((line) => line.includes('could not be shown'));
+    expect(lines.length).toBeGreaterThanOrEqual(LINE_RATE.burst);
+    expect(lines.length).toBeLessThan(LINE_RATE.burst * 2);
   });
 
   it('who gives a name joins the group again, even after a failure, so that contact lists show the name', async () => {
