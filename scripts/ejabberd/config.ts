@@ -163,6 +163,9 @@ export function renderConfig(input: ConfigInput): string {
     loglevel: input.logLevel,
     ...(input.certfile && { certfiles: [input.certfile] }),
     auth_method: ['internal'],
+    // ejabberd's cache keeps the failure of a registration beside another one of the same name, such as a repeat after a
+    // time-out. Then no login works for an hour (findings/ejabberd-register-poisons-cache.sh). It makes nothing faster.
+    auth_use_cache: false,
     // ejabberd's default. With `scram` every PLAIN login and API call costs 4,096 hashes: 1,000 logins took 10 s instead
     // of 2 s, 1,000 registrations 17 s instead of 2 s (measured on 23.01). The spool has mode 0700.
     auth_password_format: 'plain',

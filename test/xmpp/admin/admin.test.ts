@@ -51,6 +51,15 @@ test('reports the version of ejabberd', async () => {
 });
 
 describe('accounts', () => {
+  test('can be used after two registrations at the same time', async () => {
+    for (let number = 0; number < 20; number++) {
+      const jid = at(`twice${number}`);
+      await Promise.all([admin.register(jid, 'secret'), admin.register(jid, 'secret')]);
+      expect(await admin.accountExists(jid)).toBe(true);
+      await admin.unregister(jid);
+    }
+  });
+
   test('are created once, and found', async () => {
     expect(await admin.accountExists(at('anna'))).toBe(false);
     expect(await admin.register(at('anna'), 'first')).toBe('created');
