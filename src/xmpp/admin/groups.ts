@@ -38,7 +38,7 @@ export function createGroups(api: HttpApi): Groups {
   });
   return {
     ensureGroups: (host, names) => ensureGroups(api, host, names),
-    groupMark: async (host, group) => (await readInfo(api, host, group))?.mark ?? null,
+    groupMark: async (host, group) => markOf(await readInfo(api, host, group)),
     markGroup: (host, names, mark) => markGroup(api, host, names, mark),
     groupMembers: (host, group) => groupMembers(api, host, group),
     async joinGroup(jid, group) {
@@ -102,11 +102,20 @@ async function groupMembers(api: HttpApi, host: string, group: string): Promise<
 }
 
 interface GroupInfo {
+  /** What clients show as the name of the group. */
+  readonly label: string;
   /** The names of the groups that this one displays. */
   readonly displays: ReadonlySet<string>;
-  /** The log that its members belong to. It stands in the description: groups have no other field for it. */
-  readonly mark: string | null;
+  readonly description: string;
 }
+
+const VISITORS_DESCRIPTION = 'Web visitors';
+
+const newGroup = (group: string, description: string): GroupInfo => ({
+  label: group,
+  displays: new Set(),
+  description,
+});
 
 const MARK = /\blog ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/;
 
@@ -114,17 +123,43 @@ const MARK = /\blog ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b/;
 async function readInfo(api: HttpApi, host: string, group: string): Promise<GroupInfo | undefined> {
   const fields = await api.call('srg_get_info', { group, host }, GROUP_INFO);
   if (fields.length === 0) return undefined;
-  // A string on 23.01, a list with one element, or an Erlang term in a string: only what is in it counts.
-  const textOf = (field: string): string =>
-    JSON.stringify(fields.find(({ key }) => key === field)?.value ?? '');
+  const textOf = (field: string): string => {
+    const value = fields.find(({ key }) => key === field)?.value ?? '';
+    return Array.isArray(value) ? value.join('\n') : String(value);
+  };
   return {
-    displays: new Set(textOf('displayed_groups').match(/[a-z0-9_.-]+/g)),
-    mark: MARK.exec(textOf('description'))?.[1] ?? null,
+    label: textOf('label') || group,
+    // 23.01 has a line break between names, 24.12 and 26.07 have a line break, a comma and a space.
+    displays: new Set(
+      textOf('displayed_groups')
+        .split(/\n(?:, )?/)
+        .filter((name) => name !== ''),
+    ),
+    description: textOf('description'),
   };
 }
 
-const visitorsDescription = (mark: string | null): string =>
-  mark === null ? 'Web visitors' : `Web visitors of log ${mark}`;
+/** The log that the members of a group belong to. It stands in the description: groups have no other field for it. */
+const markOf = (info: GroupInfo | undefined): string | null =>
+  MARK.exec(info?.description ?? '')?.[1] ?? null;
+
+/**
+ * Makes a group, or writes over one that exists. What an administrator chose for it stays: its label, its description, and
+ * further groups to display.
+ */
+async function writeGroup(
+  api: HttpApi,
+  host: string,
+  { group, display }: { readonly group: string; readonly display: string },
+  { label, displays, description }: GroupInfo,
+): Promise<void> {
+  const about = { group, host, label, description };
+  const all = [...new Set([...displays, display])];
+  // ejabberd separates the names by a line break, written as backslash and n (findings/ejabberd-display-list.sh).
+  const done = await api.call('srg_create', { ...about, display: all.join('\\n') }, z.number());
+  // From 24.12 on it writes nothing if one of them does not exist.
+  if (done !== 0) await api.call('srg_create', { ...about, display }, z.number());
+}
 
 async function markGroup(
   api: HttpApi,
@@ -132,9 +167,13 @@ async function markGroup(
   { visitors: group, operators: display }: { visitors: string; operators: string },
   mark: string,
 ): Promise<void> {
-  const description = visitorsDescription(mark);
-  await api.call('srg_create', { group, host, label: group, description, display }, z.number());
-  if ((await readInfo(api, host, group))?.mark === mark) return;
+  const info = (await readInfo(api, host, group)) ?? newGroup(group, VISITORS_DESCRIPTION);
+  const { description } = info;
+  const marked = MARK.test(description)
+    ? description.replace(MARK, `log ${mark}`)
+    : `${description || VISITORS_DESCRIPTION}, log ${mark}`;
+  await writeGroup(api, host, { group, display }, { ...info, description: marked });
+  if (markOf(await readInfo(api, host, group)) === mark) return;
   throw new AppError(
     'unavailable',
     `ejabberd did not keep the description of the shared roster group ${group} of ${host}`,
@@ -149,8 +188,8 @@ async function ensureGroups(
 ): Promise<void> {
   // Both directions: with one alone the contact is listed and its presence is not seen.
   const groups = [
-    { group: visitors, display: operators },
-    { group: operators, display: visitors },
+    { group: visitors, display: operators, description: VISITORS_DESCRIPTION },
+    { group: operators, display: visitors, description: 'Operators' },
   ];
   const found = await Promise.all(groups.map(({ group }) => readInfo(api, host, group)));
   if (groups.every(({ display }, index) => found[index]?.displays.has(display))) return;
@@ -161,10 +200,9 @@ async function ensureGroups(
       if (found[index] === undefined) await api.call('srg_add', { group, host }, z.unknown());
     }
   }
-  for (const { group, display } of groups) {
-    const mark = found[0]?.mark ?? null;
-    const description = group === visitors ? visitorsDescription(mark) : 'Operators';
-    await api.call('srg_create', { group, host, label: group, description, display }, z.number());
+  for (const [index, { group, display, description }] of groups.entries()) {
+    const info = found[index] ?? newGroup(group, description);
+    await writeGroup(api, host, { group, display }, info);
   }
   for (const { group, display } of groups) {
     const info = await readInfo(api, host, group);

@@ -2,9 +2,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { API_COMMANDS } from '../../../scripts/ejabberd/config.ts';
 import { createEjabberdAdmin } from '../../../src/xmpp/admin/admin.ts';
-import { API_ANSWER_BYTES } from '../../../src/xmpp/admin/http-api.ts';
+import { API_ANSWER_BYTES, createHttpApi } from '../../../src/xmpp/admin/http-api.ts';
 import { NAMES_PER_PORTION } from '../../../src/xmpp/admin/name-list.ts';
 import { openStream } from '../../../src/xmpp/sessions/login-stream.ts';
 import { presenceStanza } from '../../../src/xmpp/stanzas.ts';
@@ -131,6 +132,15 @@ describe('accounts', () => {
 });
 
 describe('shared groups', () => {
+  const api = createHttpApi(connection);
+  const writeGroup = (group: Record<string, string>) =>
+    api.call('srg_create', { ...group, host: ejabberd.host }, z.literal(0));
+  const readGroup = async (group: string): Promise<Record<string, unknown>> => {
+    const schema = z.array(z.object({ key: z.string(), value: z.unknown() }));
+    const fields = await api.call('srg_get_info', { group, host: ejabberd.host }, schema);
+    const info = Object.fromEntries(fields.map(({ key, value }) => [key, String(value)]));
+    return { ...info, displays: info.displayed_groups?.match(/[a-z.]+/g) };
+  };
   const groups = { visitors: 'visitors', operators: 'operators' };
   beforeAll(async () => {
     await admin.register(at('op1'), 'secret');
@@ -155,14 +165,36 @@ describe('shared groups', () => {
     await admin.markGroup(ejabberd.host, own, mark);
     expect(await admin.groupMark(ejabberd.host, own.visitors)).toBe(mark);
     expect(await admin.groupMembers(ejabberd.host, own.visitors)).toEqual([at('visitor.1')]);
-    const other = { visitors: 'visitors.other', operators: own.operators };
-    await admin.ensureGroups(ejabberd.host, other); // breaks the other direction
+    await writeGroup({ group: own.operators, label: 'Team', description: '', display: '' });
     await admin.ensureGroups(ejabberd.host, own);
     expect(await admin.groupMark(ejabberd.host, own.visitors)).toBe(mark);
     const newer = mark.replace('abcd', 'ef01');
     await admin.markGroup(ejabberd.host, own, newer);
     expect(await admin.groupMark(ejabberd.host, own.visitors)).toBe(newer);
     await admin.leaveGroup(at('visitor.1'), own.visitors);
+  });
+
+  test('keep the label, the description and the further groups that an administrator gave them', async () => {
+    const own = { visitors: 'visitors.named', operators: 'operators.named' };
+    const more = ['one.named', 'two.named'];
+    await admin.ensureGroups(ejabberd.host, own);
+    for (const group of more) {
+      await admin.ensureGroups(ejabberd.host, { visitors: group, operators: own.operators });
+    }
+    const label = 'Visitors of the "shop"';
+    const display = [...more, own.operators].join('\\n');
+    await writeGroup({ group: own.visitors, label, description: 'Leave this alone', display });
+    const mark = '01890000-0000-7000-8000-00000000abcd';
+    await admin.markGroup(ejabberd.host, own, mark);
+    await admin.ensureGroups(ejabberd.host, own);
+    expect(await readGroup(own.visitors)).toMatchObject({
+      label,
+      description: `Leave this alone, log ${mark}`,
+      displays: [...more, own.operators],
+    });
+    expect(await readGroup(own.operators)).toMatchObject({
+      displays: [own.visitors, ...more],
+    });
   });
 
   test('of one instance leave those of another alone', async () => {
