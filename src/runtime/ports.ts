@@ -155,10 +155,11 @@ export interface DeadLetters {
   show(id: string): Promise<(DeadLetter & { readonly content: JsonValue }) | null>;
   /**
    * Sends a letter as a new command or effect, out of order.
-   * @throws {AppError} `not-found`; `refused` if it can never be sent; `unavailable` if it cannot be sent now. Both say why
+   * @throws {AppError} `not-found`; `refused` if it can never be sent; `unavailable` if it cannot be sent now; `conflict`
+   *   while another request of this process works on it. All say why
    */
   sendAgain(id: string): Promise<void>;
-  /** Removes a letter: nobody will send it. @throws {AppError} `not-found` */
+  /** Removes a letter: nobody will send it. @throws {AppError} `not-found`; `conflict` as above */
   discard(id: string): Promise<void>;
 }
 

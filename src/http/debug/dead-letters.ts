@@ -82,7 +82,7 @@ export function addDeadLetterEndpoints(api: Api, access: Access<null>): void {
       tag,
       summary: 'Send a dead letter again',
       description:
-        'Sends the content as a new command or effect, out of order: later ones are done already. If it fails, it stays a dead letter, and `detail` has the reason: 409 if the same would fail again (ejabberd has returned the message, say), 503 if not.',
+        'Sends the content as a new command or effect, out of order: later ones are done already. If it fails, it stays a dead letter, and `detail` has the reason: 409 if the same would fail again (ejabberd has returned the message, say) or another request works on the letter, 503 if not.',
       access,
       params: z.object({ id: z.string().min(1).max(MAX_ID_CHARACTERS) }),
       success: { status: 204, description: 'Sent. It is not a dead letter any more' },
@@ -101,11 +101,12 @@ export function addDeadLetterEndpoints(api: Api, access: Access<null>): void {
       operationId: 'discardDeadLetter',
       tag,
       summary: 'Discard a dead letter',
-      description: 'Nobody will send it. Its event stays in the log.',
+      description:
+        'Nobody will send it. Its event stays in the log. 409 while another request sends it.',
       access,
       params: z.object({ id: z.string().min(1).max(MAX_ID_CHARACTERS) }),
       success: { status: 204, description: 'It is not a dead letter any more' },
-      problems: [404],
+      problems: [404, 409],
     },
     async ({ params: { id } }) => {
       await letters.discard(id);

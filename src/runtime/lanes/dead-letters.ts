@@ -153,12 +153,31 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetterOffice
   const { db, store, vault } = options;
   const state: State = { ...options, done: new Lru(LETTERS_DONE), droppedSeen: new Map() };
   const facts = createServiceFacts(options);
+  /** Letters that a request works on. */
+  const underWay = new Set<string>();
 
   /** Writes that a letter is done. The fold removes it, as it does in every other process. */
   async function end({ id, tenant }: Row, type: string): Promise<void> {
     const fact = { type, data: { letter: id }, tenant, causationId: id };
     await facts.append(`letter-${id}`, [fact], 'any');
     state.done.set(id, true);
+  }
+
+  /** Runs one thing at a time for a letter: its message must not go out twice, nor after it was discarded. */
+  async function alone(id: string, work: (row: Row) => Promise<void>): Promise<void> {
+    const row = existing(state, id);
+    if (underWay.has(id)) {
+      throw new AppError(
+        'conflict',
+        `another request sends or discards dead letter ${id} just now`,
+      );
+    }
+    underWay.add(id);
+    try {
+      await work(row);
+    } finally {
+      underWay.delete(id);
+    }
   }
 
   return {
@@ -175,14 +194,14 @@ export function createDeadLetters(options: DeadLettersOptions): DeadLetterOffice
         content: { type, data, personal: await vault.open(event) },
       };
     },
-    async sendAgain(id) {
-      const row = existing(state, id);
-      const event = await eventOf(store, row);
-      if (row.kind === 'effect') await performAgain(options, row, event);
-      else await takeAgain(options, row, event);
-      await end(row, 'DeadLetterResent');
-    },
-    discard: async (id) => end(existing(state, id), 'DeadLetterDiscarded'),
+    sendAgain: (id) =>
+      alone(id, async (row) => {
+        const event = await eventOf(store, row);
+        if (row.kind === 'effect') await performAgain(options, row, event);
+        else await takeAgain(options, row, event);
+        await end(row, 'DeadLetterResent');
+      }),
+    discard: (id) => alone(id, (row) => end(row, 'DeadLetterDiscarded')),
   };
 }
 

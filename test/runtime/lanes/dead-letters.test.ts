@@ -94,6 +94,23 @@ it('a letter that fails again stays, and the error says why', async () => {
   expect(await lettersOf(letters)).toEqual([letter]);
 });
 
+it('a letter is sent by one request at a time, and not discarded meanwhile', async () => {
+  const { letters, lhc, letter } = await withDeadEffect();
+  const answered = Promise.withResolvers<void>();
+  lhc.state.answer = async () => {
+    await answered.promise;
+    return done;
+  };
+  const sending = letters.sendAgain(letter.id);
+  await waitFor(async () => lhc.attempts.some(({ again }) => again));
+  await expect(letters.sendAgain(letter.id)).rejects.toMatchObject({ code: 'conflict' });
+  await expect(letters.discard(letter.id)).rejects.toMatchObject({ code: 'conflict' });
+  answered.resolve();
+  await sending;
+  expect(lhc.attempts.filter(({ again }) => again)).toHaveLength(1);
+  await expect(letters.discard(letter.id)).rejects.toMatchObject({ code: 'not-found' });
+});
+
 it('a letter of a deleted event says so', async () => {
   const { rig, letters, letter } = await withDeadEffect();
   await rig.store.deleteStream('visitor-acme.a');
