@@ -36,7 +36,10 @@ export const OperatorRegistration = z.strictObject({
   password: z
     .string()
     .min(1, { error: 'is empty', abort: true })
-    .max(MAX_PASSWORD_CHARACTERS)
+    .max(MAX_PASSWORD_CHARACTERS, {
+      error: `is longer than ${MAX_PASSWORD_CHARACTERS} characters`,
+      abort: true,
+    })
     .overwrite(preparePassword)
     .superRefine((password, { addIssue }) => {
       const message = passwordFault(password);

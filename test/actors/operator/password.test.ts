@@ -11,10 +11,13 @@ import { OperatorRegistration } from '../../../src/actors/operator/registration.
 const codePoint = fc.oneof(fc.nat(0x17f), fc.nat(0xffff), fc.nat(0x10_ffff));
 
 describe('a password', () => {
-  it('that is empty is named once', () => {
-    const { error } = OperatorRegistration.safeParse({ lhcUserId: 5, password: '' });
+  it.each([
+    ['empty', '', 'is empty'],
+    ['too long', 'x'.repeat(5_000), 'is longer than 256 characters'],
+  ])('that is %s is named once', (_what, password, reason) => {
+    const { error } = OperatorRegistration.safeParse({ lhcUserId: 5, password });
     const faults = error?.issues.filter(({ path }) => path[0] === 'password');
-    expect(faults?.map(({ message }) => message)).toEqual(['is empty']);
+    expect(faults?.map(({ message }) => message)).toEqual([reason]);
   });
 
   // The examples of RFC 8265 §4.3, and a line for each rule.
