@@ -23,6 +23,7 @@ import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { VisitorAccounts } from './accounts.ts';
 import type { AccountsLog } from './accounts-log.ts';
 import type { DesiredVisitors, Visitor } from './desired.ts';
+import { type Listing, listAccounts, listGroups } from './listing.ts';
 
 /** Waits between the tries of a comparison while ejabberd is away. */
 export const COMPARISON_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
@@ -69,25 +70,6 @@ interface Turn {
   readonly waiting: (() => void)[];
 }
 
-interface Found {
-  readonly visitor: Visitor;
-  account: boolean;
-  grouped: boolean;
-}
-
-/** What ejabberd has of a tenant. */
-interface Listing {
-  readonly tenant: TenantSettings;
-  /** Visitors of all processes who have an account or are members of the group, by JID. */
-  readonly visitors: Map<string, Found>;
-  /** Operators who have an account. */
-  readonly accounts: Set<Username>;
-  /** Members of the operators' group, by JID; null if another process looks after this tenant's operators. */
-  readonly operators: ReadonlySet<string> | null;
-  /** The log that the visitors belong to; null if nobody has noted one. */
-  readonly mark: string | null;
-}
-
 /** Operators who have lost their account or group: a kill of ejabberd forgets Mnesia's last two seconds (measured). */
 async function repairOperators(
   { operatorsOf, admin, ownership, logger }: ComparisonOptions,
@@ -109,64 +91,6 @@ async function repairOperators(
 }
 
 type IsMine = (visitor: Visitor) => boolean;
-
-/** Adds an account or a member to the listing, if it is one of this tenant. */
-function addTo(
-  { tenant, visitors, accounts }: Listing,
-  jid: string,
-  what: 'account' | 'grouped',
-): void {
-  const person = personOf(jid, () => [tenant]);
-  if (person?.kind === 'operator' && what === 'account') accounts.add(person.name);
-  if (person?.kind !== 'visitor') return;
-  const visitor = { tenant: person.tenant, key: person.name };
-  const known = visitors.get(jid) ?? { visitor, account: false, grouped: false };
-  known[what] = true;
-  visitors.set(jid, known);
-}
-
-/** What ejabberd has of a tenant, without accounts. */
-async function listGroups(
-  { admin, accountsLog, ownership }: ComparisonOptions,
-  tenant: TenantSettings,
-  scope: ReadonlySet<number>,
-): Promise<Listing> {
-  const groups = rosterGroups(tenant);
-  const partition = partitionOf(tenant.id);
-  const ownsTenant = scope.has(partition) && ownership.owns(partition);
-  if (ownsTenant) await admin.ensureGroups(tenant.host, groups);
-  const mark = await accountsLog.read(tenant);
-  const [members, operators] = await Promise.all([
-    admin.groupMembers(tenant.host, groups.visitors),
-    ownsTenant ? admin.groupMembers(tenant.host, groups.operators) : null,
-  ]);
-  const listing: Listing = {
-    tenant,
-    visitors: new Map(),
-    accounts: new Set(),
-    operators: operators && new Set(operators),
-    mark,
-  };
-  for (const member of members) addTo(listing, member, 'grouped');
-  return listing;
-}
-
-/** Lists the accounts of a host once, for all of its tenants. */
-async function listAccounts(
-  { admin }: ComparisonOptions,
-  host: string,
-  listings: readonly Listing[],
-): Promise<void> {
-  // An instance's name has no dot (docs/names.md), so the last part of a name tells whose it is.
-  const byInstance = new Map(listings.map((each) => [each.tenant.instance ?? '', each]));
-  const standalone = byInstance.get('');
-  await admin.accounts(host, (locals) => {
-    for (const local of locals) {
-      const listing = standalone ?? byInstance.get(local.slice(local.lastIndexOf('.') + 1));
-      if (listing) addTo(listing, `${local}@${host}`, 'account');
-    }
-  });
-}
 
 async function compareHost(
   options: ComparisonOptions,

@@ -1,0 +1,93 @@
+/** What ejabberd has of a tenant: groups and accounts, as a comparison reads them. */
+import { personOf, rosterGroups, type Username } from '../../actors/ids.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
+import type { EjabberdAdmin } from '../../xmpp/port.ts';
+import type { AccountsLog } from './accounts-log.ts';
+import type { Visitor } from './desired.ts';
+
+interface ListingOptions {
+  readonly accountsLog: Pick<AccountsLog, 'read'>;
+  readonly admin: Pick<EjabberdAdmin, 'ensureGroups' | 'groupMembers' | 'accounts'>;
+  readonly ownership: Ownership;
+}
+
+interface Found {
+  readonly visitor: Visitor;
+  account: boolean;
+  grouped: boolean;
+}
+
+/** What ejabberd has of a tenant. */
+export interface Listing {
+  readonly tenant: TenantSettings;
+  /** Visitors of all processes who have an account or are members of the group, by JID. */
+  readonly visitors: Map<string, Found>;
+  /** Operators who have an account. */
+  readonly accounts: Set<Username>;
+  /** Members of the operators' group, by JID; null if another process looks after this tenant's operators. */
+  readonly operators: ReadonlySet<string> | null;
+  /** The log that the visitors belong to; null if nobody has noted one. */
+  readonly mark: string | null;
+}
+
+/** Adds an account or a member to the listing, if it is one of this tenant. */
+function addTo(
+  { tenant, visitors, accounts }: Listing,
+  jid: string,
+  what: 'account' | 'grouped',
+): void {
+  const person = personOf(jid, () => [tenant]);
+  if (person?.kind === 'operator' && what === 'account') accounts.add(person.name);
+  if (person?.kind !== 'visitor') return;
+  const visitor = { tenant: person.tenant, key: person.name };
+  const known = visitors.get(jid) ?? { visitor, account: false, grouped: false };
+  known[what] = true;
+  visitors.set(jid, known);
+}
+
+/**
+ * Lists what ejabberd has of a tenant, without accounts. Makes the groups, if this process looks after the tenant.
+ * @param scope the partitions that are compared
+ */
+export async function listGroups(
+  { admin, accountsLog, ownership }: ListingOptions,
+  tenant: TenantSettings,
+  scope: ReadonlySet<number>,
+): Promise<Listing> {
+  const groups = rosterGroups(tenant);
+  const partition = partitionOf(tenant.id);
+  const ownsTenant = scope.has(partition) && ownership.owns(partition);
+  if (ownsTenant) await admin.ensureGroups(tenant.host, groups);
+  const mark = await accountsLog.read(tenant);
+  const [members, operators] = await Promise.all([
+    admin.groupMembers(tenant.host, groups.visitors),
+    ownsTenant ? admin.groupMembers(tenant.host, groups.operators) : null,
+  ]);
+  const listing: Listing = {
+    tenant,
+    visitors: new Map(),
+    accounts: new Set(),
+    operators: operators && new Set(operators),
+    mark,
+  };
+  for (const member of members) addTo(listing, member, 'grouped');
+  return listing;
+}
+
+/** Adds the accounts of a host, read once for all of its tenants. */
+export async function listAccounts(
+  { admin }: ListingOptions,
+  host: string,
+  listings: readonly Listing[],
+): Promise<void> {
+  // An instance's name has no dot (docs/names.md), so the last part of a name tells whose it is.
+  const byInstance = new Map(listings.map((each) => [each.tenant.instance ?? '', each]));
+  const standalone = byInstance.get('');
+  await admin.accounts(host, (locals) => {
+    for (const local of locals) {
+      const listing = standalone ?? byInstance.get(local.slice(local.lastIndexOf('.') + 1));
+      if (listing) addTo(listing, `${local}@${host}`, 'account');
+    }
+  });
+}
