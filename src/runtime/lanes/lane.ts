@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { isTransient, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
+import type { LineBudget } from '../../kit/line-budget.ts';
 import type { Destination, Outcome } from './destination.ts';
 import type { Gate } from './gate.ts';
 import type { LaneLog } from './log.ts';
@@ -46,6 +47,8 @@ export interface LaneEnvironment {
   readonly age: (at: number) => number;
   readonly random: () => number;
   readonly logger: Logger;
+  /** For lines that all lanes of a place may cause at the same time. */
+  readonly lines: LineBudget;
 }
 
 /**
@@ -292,7 +295,7 @@ export class Lane {
     event: RecordedEvent,
     { reason, afterMs, away, expected, steps = 0 }: Extract<Outcome, { kind: 'retry' }>,
   ): Promise<boolean> {
-    const { logger, now, monotonic } = this.#env;
+    const { logger, lines, now, monotonic } = this.#env;
     if (steps > 0) this.#steps = { revision: event.revision, done: steps };
     this.#attempts++;
     const since = this.#failure ?? { since: now(), monotonic: monotonic() };
@@ -304,8 +307,13 @@ export class Lane {
     }
     const isNews = !this.#isTold && this.#attempts >= (expected ? EXPECTED_TRIES : 1);
     this.#isTold ||= isNews;
-    const level = isNews && this.#purpose === 'turn' ? 'warn' : 'debug';
-    logger[level]({ ...this.#about(event), reason }, 'effect failed');
+    const { name } = this.destination;
+    const budget =
+      isNews && this.#purpose === 'turn' ? lines(`${name} ${this.#gate.tenant}`) : null;
+    logger[budget ? 'warn' : 'debug'](
+      { ...this.#about(event), reason, ...budget },
+      'effect failed',
+    );
     // While the gate is shut this lane has no timer: the sweep after it finds the lane.
     if (!this.#gate.isShut) this.#retryLater(afterMs);
     return false;

@@ -9,6 +9,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import { createLineBudget } from '../../kit/line-budget.ts';
 import { keyOfStream, type Ownership, ownsStream, partitionOf } from '../leases/ownership.ts';
 import type { CommitListener } from '../pending-work.ts';
 import { type AwayPlaces, createAwayPlaces, EXPIRY_LOOK_MS } from './away-places.ts';
@@ -119,6 +120,7 @@ function stateOf(options: LanesOptions): State {
     age,
     random,
     logger,
+    lines: createLineBudget(monotonic),
     log: createLaneLog(options),
     stopping: stopping.signal,
     owns: (stream) => ownsStream(ownership, stream),

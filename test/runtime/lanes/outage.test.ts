@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { EventStore } from '../../../src/eventstore/port.ts';
 import { type BreakerPolicy, createBreakers } from '../../../src/kit/breaker.ts';
 import { createClock, FOLLOW_AFTER_MS } from '../../../src/kit/clock.ts';
+import { LINE_RATE } from '../../../src/kit/line-budget.ts';
 import { EXPIRY_LANES } from '../../../src/runtime/lanes/away-places.ts';
 import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { SLOW_START_LANES } from '../../../src/runtime/lanes/gate.ts';
@@ -216,6 +217,18 @@ it('a failure that is expected is a warning only if it repeats; any other is one
   expected = false;
   most = 2;
   expect(await performed(3)).toEqual([[40, 'effect failed', 'no session now']]);
+});
+
+it('many lanes that fail at the same time cost the log a few lines', async () => {
+  const rig = await open();
+  const { lines, logger } = logged();
+  const xmpp = place('xmpp'); // without a breaker
+  xmpp.state.answer = async () => retry;
+  await start(rig, xmpp, { logger });
+  const many = 3 * LINE_RATE.burst;
+  for (const key of upTo(many)) await speak(rig, `v${key}`, [1]);
+  await waitFor(() => new Set(xmpp.attempts.map(({ key }) => key)).size === many);
+  expect(lines.filter(({ msg }) => msg === 'effect failed')).toHaveLength(LINE_RATE.burst);
 });
 
 describe('a place that answers', () => {
