@@ -7,12 +7,14 @@ export const SLOW_TESTS: readonly string[] = [
   // A real ejabberd, or the whole service.
   'test/ejabberd/**',
   'test/service/**',
+  'test/doctor/account-cache.test.ts',
   'test/xmpp/admin/admin.test.ts',
   'test/xmpp/admin/vcard.test.ts',
   'test/xmpp/admin/vcard-missing.test.ts',
   'test/xmpp/sessions/accounts.test.ts',
   'test/xmpp/sessions/delays-and-receipts.test.ts',
   'test/xmpp/sessions/hand-over.test.ts',
+  'test/reactors/visitors/locked-out.test.ts',
   // Processes of their own, most of them to be killed.
   'test/cli/backup.test.ts',
   'test/cli/dead-letters.test.ts',

@@ -120,7 +120,10 @@ export interface VisitorTransport {
   close(deadlineMs: number): Promise<void>;
 }
 
-/** ejabberd's admin API (mod_http_api), as far as the service uses it. Every call throws AppError as above. */
+/**
+ * ejabberd's admin API (mod_http_api), as far as the service uses it. Every call throws AppError as above. If the call
+ * crashed in ejabberd, `details.reason` is `crash`.
+ */
 export interface EjabberdAdmin {
   /** ejabberd's version, e.g. `23.01`. Also serves as the health check. */
   version(): Promise<string>;

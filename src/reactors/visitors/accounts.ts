@@ -1,19 +1,29 @@
 /** One visitor in ejabberd: makes and removes the account, the roster group membership and the session. */
+import type { Logger } from 'pino';
 import { rosterGroups } from '../../actors/ids.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError } from '../../errors.ts';
+import { createLineBudget } from '../../kit/line-budget.ts';
+import { Lru } from '../../kit/lru.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { presenceOf } from '../texts/presence-text.ts';
 import type { Visitor } from './desired.ts';
 
+/** An account that ejabberd cannot use is made anew at most once in this time. */
+export const REMAKE_INTERVAL_MS = 5 * 60_000;
+/** Accounts whose last making anew is remembered. One more lets the oldest be made anew earlier. */
+const REMADE_REMEMBERED = 10_000;
+
 /** What ejabberd has of a visitor; null where this process does not know. */
 interface Actual {
   account: boolean | null;
   grouped: boolean | null;
   nick: string | null;
+  /** The last registration or login failed: the account may be one that ejabberd cannot use. */
+  doubtful: boolean;
 }
 
 /** Each step in ejabberd is taken only while this process owns the visitor, and throws {@link HandedOver} otherwise. */
@@ -46,15 +56,25 @@ export interface VisitorAccountsOptions {
   readonly transport: VisitorTransport;
   readonly personal: PersonalData;
   readonly passwordOf: (jid: string) => string;
+  /** ms, only for intervals */
+  readonly now: () => number;
+  readonly logger: Logger;
 }
 
-/** @param owns true if this process may act for the visitor now */
+/**
+ * @param owns true if this process may act for the visitor now
+ * @param mayRemove true if the accounts of the tenant belong to this log (docs/adr/0028)
+ */
 export function createVisitorAccounts(
   options: VisitorAccountsOptions,
   owns: (visitor: Visitor) => boolean,
+  mayRemove: (tenant: TenantSettings) => Promise<boolean>,
 ): VisitorAccounts {
-  const { actors, personal } = options;
+  const { actors, personal, now, logger } = options;
   const actuals = new Map<string, Actual>();
+  /** When accounts were made anew. */
+  const remade = new Lru<number>(REMADE_REMEMBERED);
+  const lines = createLineBudget();
 
   const report = (visitor: Visitor, command: VisitorCommand): Promise<unknown> =>
     actors.visitor(visitor.tenant, visitor.key).send(command);
@@ -62,7 +82,7 @@ export function createVisitorAccounts(
   function actualOf(jid: string): Actual {
     let known = actuals.get(jid);
     if (!known) {
-      known = { account: null, grouped: null, nick: null };
+      known = { account: null, grouped: null, nick: null, doubtful: false };
       actuals.set(jid, known);
     }
     return known;
@@ -74,12 +94,44 @@ export function createVisitorAccounts(
     return options;
   }
 
+  /**
+   * Asks for an account that is in doubt. ejabberd's cache keeps the failure of a registration that was repeated while
+   * ejabberd hung: then every use of the account crashes for an hour, except its removal (docs/ejabberd.md). So such an
+   * account is removed, once in {@link REMAKE_INTERVAL_MS}, because it may be that ejabberd crashes at everything.
+   */
+  async function clearDoubt(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
+    const actual = actualOf(jid);
+    try {
+      actual.account = await ejabberd(visitor, jid).admin.accountExists(jid);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.details.reason !== 'crash') throw error;
+      const last = remade.get(jid);
+      if (last !== undefined && now() - last < REMAKE_INTERVAL_MS) throw error;
+      // A session shows that the account can be used.
+      if (options.transport.isOnline(jid) || !(await mayRemove(tenant))) throw error;
+      const { admin } = ejabberd(visitor, jid);
+      remade.set(jid, now());
+      const line = lines(visitor.tenant);
+      logger[line ? 'warn' : 'debug'](
+        { tenant: visitor.tenant, visitor: visitor.key, ...line },
+        'ejabberd crashes at the account of a visitor, so it is made anew: is auth_use_cache false in ejabberd.yml?',
+      );
+      await admin.unregister(jid);
+      actual.account = false;
+    }
+    if (actual.account) return;
+    actual.nick = null;
+    actual.grouped = null;
+  }
+
   async function show(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
     const state = await actors.visitor(visitor.tenant, visitor.key).state();
     if (!state) return;
     const profile = await personal.profileOf(visitor.tenant, visitor.key, state);
     const presence = presenceOf(visitor.key, profile, state);
     const actual = actualOf(jid);
+    if (actual.doubtful) await clearDoubt(tenant, visitor, jid);
+    actual.doubtful = true; // until the login
     if (!actual.account) {
       await ejabberd(visitor, jid).admin.register(jid, options.passwordOf(jid));
       actual.account = true;
@@ -97,6 +149,7 @@ export function createVisitorAccounts(
       actual.grouped = true;
     }
     await ejabberd(visitor, jid).transport.online(jid, presence);
+    actual.doubtful = false;
     if (!state.context.loggedIn) await report(visitor, { type: 'ReportLoggedIn' });
   }
 
@@ -124,8 +177,9 @@ export function createVisitorAccounts(
     hide,
     remove,
     found(jid, { account, grouped }) {
-      const nick = account ? (actuals.get(jid)?.nick ?? null) : null;
-      actuals.set(jid, { account, grouped, nick });
+      const actual = actualOf(jid);
+      const nick = account ? actual.nick : null;
+      actuals.set(jid, { ...actual, account, grouped, nick });
     },
     forget: (jid) => void actuals.delete(jid),
     known: () => actuals.keys(),

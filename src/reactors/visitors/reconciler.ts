@@ -93,7 +93,6 @@ export type ReconcilerOptions = VisitorAccountsOptions &
     ComparisonOptions,
     'desired' | 'tenants' | 'ownership' | 'operatorsOf' | 'caughtUp' | 'random' | 'logger'
   > & {
-    readonly now: () => number;
     /** Default {@link SESSION_RELEASE_MS}. */
     readonly releaseMs?: number;
   };
@@ -127,14 +126,14 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   const keeps = (visitor: Visitor): boolean => kept.has(visitorPartition(visitor)) || owns(visitor);
 
   const schedule = createSchedule(now, keeps);
-  const accounts = createVisitorAccounts(options, owns);
+  const accountsLog = createAccountsLog(options);
+  const accounts = createVisitorAccounts(options, owns, accountsLog.isOwn);
   const visible = createVisibleVisitors({
     desired,
     tenants,
     now,
     onSwitch: (visitor) => schedule.change(visitor),
   });
-  const accountsLog = createAccountsLog(options);
   const comparison = createComparison({
     ...options,
     accounts,

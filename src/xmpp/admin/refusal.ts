@@ -75,7 +75,10 @@ export function refusalError(
     );
   }
   if (status === 429 || status === 503 || (status >= 500 && code === undefined)) {
-    return new AppError('unavailable', `ejabberd failed at ${command}: ${status} ${text}`, details);
+    return new AppError('unavailable', `ejabberd failed at ${command}: ${status} ${text}`, {
+      ...details,
+      ...(refusal.text === 'internal_error' && { reason: 'crash' }),
+    });
   }
   return new AppError('refused', `ejabberd refused ${command}: ${status} ${text}`, details);
 }

@@ -4,6 +4,7 @@ import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { AppError } from '../../../src/errors.ts';
 import { LINE_RATE } from '../../../src/kit/line-budget.ts';
+import { REMAKE_INTERVAL_MS } from '../../../src/reactors/visitors/accounts.ts';
 import {
   createDesiredVisitors,
   DESIRED_VISITORS_TABLE,
@@ -270,6 +271,71 @@ describe('a visitor', () => {
     expect(count(world, `online ${jidOf('1')}`)).toBeLessThanOrEqual(2);
     expect(ejabberd.present.get(jidOf('1'))?.status).toBe('/p19');
     expect(count(world, `online ${jidOf('2')}`)).toBe(0);
+  });
+});
+
+describe('an account at which ejabberd crashes', () => {
+  /** ejabberd crashes at every use of an account, and perhaps its removal mends it. */
+  async function crashingWorld(options: { mark?: string; mends: boolean }) {
+    const world = await worldOf(options.mark === undefined ? {} : { mark: options.mark });
+    const { ejabberd } = world;
+    await world.reconciler.start();
+    let crashes = true;
+    const removedAt: number[] = [];
+    ejabberd.state.before = async (call) => {
+      if (call.startsWith('unregister')) {
+        removedAt.push(world.rig.now());
+        if (options.mends) crashes = false;
+      }
+      if (!crashes || !/^(register|accountExists|online) /.test(call)) return;
+      throw new AppError('unavailable', 'ejabberd failed', { reason: 'crash', status: 500 });
+    };
+    await world.rig.toVisitor('1', viewPage());
+    return { ...world, removedAt };
+  }
+  /** Lets time pass until the visitor was tried so often. */
+  async function untilTried(world: World, times: number) {
+    const tried = () => count(world, 'register') + count(world, 'accountExists');
+    const before = tried();
+    await waitFor(() => {
+      world.rig.clock.passes(1_000);
+      return tried() >= before + times;
+    });
+  }
+
+  it('is removed and made anew', async () => {
+    const world = await crashingWorld({ mends: true });
+    await untilTried(world, 2);
+    await untilIdle(world);
+    expect(world.ejabberd.present.has(jidOf('1'))).toBe(true);
+    expect(world.visible()).toEqual([jidOf('1')]);
+    expect(count(world, 'unregister')).toBe(1);
+  });
+
+  it('is removed once in a time, for ejabberd may crash at everything', async () => {
+    const world = await crashingWorld({ mends: false });
+    await untilTried(world, 3);
+    await world.reconciler.compare(); // forgets what it knew of the account
+    await waitFor(() => {
+      world.rig.clock.passes(10_000);
+      return world.removedAt.length >= 2;
+    });
+    const [first = 0, second = 0] = world.removedAt;
+    expect(second - first).toBeGreaterThanOrEqual(REMAKE_INTERVAL_MS);
+  });
+
+  it('stays if it belongs to another log', async () => {
+    const world = await crashingWorld({ mark: OTHER_LOG, mends: true });
+    await untilTried(world, 5);
+    expect(count(world, 'unregister')).toBe(0);
+  });
+
+  it('stays while ejabberd is only away', async () => {
+    const world = await crashingWorld({ mends: true });
+    world.ejabberd.state.before = async () => {};
+    world.ejabberd.state.down = true;
+    await untilTried(world, 5);
+    expect(count(world, 'unregister')).toBe(0);
   });
 });
 
