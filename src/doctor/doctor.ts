@@ -11,6 +11,7 @@ import { AppError } from '../errors.ts';
 import { sqlitePath } from '../eventstore/open.ts';
 import { version } from '../version.ts';
 import { createHttpApi } from '../xmpp/admin/http-api.ts';
+import { accountCacheCheck } from './account-cache.ts';
 import { callbackCheck } from './callbacks.ts';
 import { type Check, type Finding, ok, problem, type Result, runChecks, warning } from './check.ts';
 import { diskCheck } from './disk.ts';
@@ -89,6 +90,7 @@ function checksOf(config: Config): Check[] {
   const { apiUser, xmpp, allowPlaintext } = ejabberd;
   const tenants = config.tenants.slice(0, MOST_TENANTS);
   const hosts = [...new Set(tenants.map(({ host }) => host))];
+  const firstOfHosts = hosts.flatMap((host) => tenants.find((each) => each.host === host) ?? []);
   const service = servicePort(config);
   const webhook = createWebhookWatch(service, { shared: config.sharedLog });
   const api = createHttpApi({
@@ -111,9 +113,8 @@ function checksOf(config: Config): Check[] {
     backlogCheck(xmpp, reach),
     ...tenants.map((tenant) => needsApi(reach, rosterGroupsCheck(api, tenant))),
     ...tenants.map((tenant) => needsApi(reach, operatorsCheck(api, service, tenant))),
-    ...hosts
-      .flatMap((host) => tenants.find((tenant) => tenant.host === host) ?? [])
-      .map((tenant) => needsApi(reach, testAccountCheck({ ...account, tenant }))),
+    ...firstOfHosts.map((tenant) => needsApi(reach, testAccountCheck({ ...account, tenant }))),
+    ...firstOfHosts.map((tenant) => needsApi(reach, accountCacheCheck(api, tenant))),
     ...tenants.map((tenant) => callbackCheck(tenant)),
   ];
 }
