@@ -276,10 +276,14 @@ describe('a visitor', () => {
 
 describe('an account at which ejabberd crashes', () => {
   /** ejabberd crashes at every use of an account, and perhaps its removal mends it. */
-  async function crashingWorld(options: { mark?: string; mends: boolean }) {
+  async function crashingWorld(options: { mark?: string; mends: boolean; online?: true }) {
     const world = await worldOf(options.mark === undefined ? {} : { mark: options.mark });
     const { ejabberd } = world;
     await world.reconciler.start();
+    if (options.online) {
+      await world.rig.toVisitor('1', viewPage());
+      await untilIdle(world);
+    }
     let crashes = true;
     const removedAt: number[] = [];
     ejabberd.state.before = async (call) => {
@@ -290,7 +294,7 @@ describe('an account at which ejabberd crashes', () => {
       if (!crashes || !/^(register|accountExists|online) /.test(call)) return;
       throw new AppError('unavailable', 'ejabberd failed', { reason: 'crash', status: 500 });
     };
-    await world.rig.toVisitor('1', viewPage());
+    await world.rig.toVisitor('1', viewPage('next'));
     return { ...world, removedAt };
   }
   /** Lets time pass until the visitor was tried so often. */
@@ -326,6 +330,12 @@ describe('an account at which ejabberd crashes', () => {
 
   it('stays if it belongs to another log', async () => {
     const world = await crashingWorld({ mark: OTHER_LOG, mends: true });
+    await untilTried(world, 5);
+    expect(count(world, 'unregister')).toBe(0);
+  });
+
+  it('stays if the visitor has a session', async () => {
+    const world = await crashingWorld({ online: true, mends: true });
     await untilTried(world, 5);
     expect(count(world, 'unregister')).toBe(0);
   });
