@@ -34,6 +34,7 @@ export function deserialize<S extends AnyMachineSnapshot>(
   memory.merge(seen);
   return {
     core: {
+      // `resolveState` makes a snapshot of its own machine, which the type of a machine with any state does not say.
       snapshot: decider.machine.resolveState({ value, context }) as unknown as S,
       timers: new Map(Object.entries(timers)),
       at,

@@ -18,6 +18,7 @@ export function conditional(request: HonoRequest, answer: Answer): Answer {
   if (answer.status !== 200 || typeof answer.json !== 'object' || answer.json === null) {
     return answer;
   }
+  // An object of ours; a list has the position as text or null.
   const { position = answer.position ?? null, ...content } = answer.json as {
     readonly position?: string | null;
   };

@@ -116,6 +116,7 @@ function createPassRunner(
     running.set(id, runs);
   }
 
+  // Other parts only read it.
   return { running: running as ReadonlyMap<TenantId, Promise<void>>, wake };
 }
 

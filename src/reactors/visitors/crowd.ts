@@ -73,7 +73,8 @@ export function createCrowd(options: {
     onCommit(events) {
       for (const { stream, type, metadata } of events) {
         if (type !== 'VisitorArrived' || Math.abs(now() - metadata.at) > MINUTE_MS) continue;
-        const tenant = tenants.get(actorOf(stream)?.tenant as TenantId);
+        const actor = actorOf(stream);
+        const tenant = actor && tenants.get(actor.tenant);
         if (tenant) arrivalsOf(tenant).bucket.spend(monotonic());
       }
     },

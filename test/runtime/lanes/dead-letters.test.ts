@@ -5,10 +5,10 @@ import { afterEach, expect, it } from 'vitest';
 import { createSetAside } from '../../../src/inbox/set-aside.ts';
 import { createDeadLetterExpiry } from '../../../src/runtime/lanes/dead-letter-expiry.ts';
 import {
-  createDeadLetters,
   DEAD_LETTERS_TABLE,
   MAX_LETTERS_PER_TENANT,
-} from '../../../src/runtime/lanes/dead-letters.ts';
+} from '../../../src/runtime/lanes/dead-letter-table.ts';
+import { createDeadLetters } from '../../../src/runtime/lanes/dead-letters.ts';
 import { ADMIN, fakeApp } from '../../http/fakes.ts';
 import { ALL_PARTITIONS, movableOwnership } from '../../support/ownership.ts';
 import { newId, openRig, type Rig, silent } from '../../support/rig.ts';
