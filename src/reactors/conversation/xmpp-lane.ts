@@ -7,10 +7,9 @@
  */
 import type { Logger } from 'pino';
 import { operatorFact, visitorFact } from '../../actors/facts.ts';
-import { actorOf, type TenantId, type Username, type VisitorKey } from '../../actors/ids.ts';
+import { actorOf, type Username } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
-import type { VisitorFact, VisitorFacts, VisitorState } from '../../actors/visitor/facts.ts';
 import { isExpected, isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
@@ -23,12 +22,12 @@ import type { Answers } from '../answers/answers.ts';
 import type { OperatorRemoval } from '../operators/removal.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { PersonalData } from '../personal-data.ts';
-import { noticesOf } from '../texts/notices.ts';
 import { createBroadcast } from './broadcast.ts';
-import { createDelivery, type Line, laneLost, type Sender } from './delivery.ts';
-import { createOpening, opensAt } from './opening.ts';
+import { createDelivery, laneLost } from './delivery.ts';
+import { createOpening } from './opening.ts';
 import { createRecipients } from './recipient.ts';
 import { createResend } from './resend.ts';
+import { lineOf, performVisitorEvent, reportFailed } from './visitor-effects.ts';
 
 /** Waits between the tries of one effect. */
 export const MESSAGE_RETRY: RetryPolicy = { firstMs: 200, mostMs: 15_000 };
@@ -58,11 +57,7 @@ export const XMPP_FILTER: DestinationFilter = {
   name: 'xmpp',
   concerns: ({ type }) => CONCERNS.has(type),
 };
-const NO_OPERATOR = 'no operator took the chat';
-
 const done: Outcome = { kind: 'done' };
-/** The lane stops at this fact until a later fact of the stream gives the chat an operator. */
-const parked: Outcome = { kind: 'parked' };
 
 /** Follows operators' sessions, to resend to an operator whose session has ended. */
 export interface XmppLane extends CommitListener {
@@ -102,144 +97,6 @@ function partsOf(options: XmppLaneOptions) {
 }
 type Parts = ReturnType<typeof partsOf>;
 
-const reportFailed = (
-  { actors }: Parts,
-  tenant: TenantId,
-  key: VisitorKey,
-  messageId: string,
-  reason: string,
-) => actors.visitor(tenant, key).send({ type: 'ReportMessageFailed', messageId, reason });
-
-/** @param again a person sends it again, out of order */
-async function sendVisitorMessage(
-  parts: Parts,
-  sender: Sender,
-  state: VisitorState,
-  event: RecordedEvent,
-  { messageId: id, chatId }: VisitorFacts['VisitorMessageSent'],
-  again: boolean,
-): Promise<Outcome> {
-  const { actors, personal, recipientOf, delivery, opening, broadcast } = parts;
-  const { tenant, key } = sender;
-  const { openMessages, chat, firstWaiting } = state.context;
-  const open = openMessages.find((each) => each.id === id);
-  if (!again && (!open || open.taken)) return done;
-  const operator = await recipientOf(event, chatId, state);
-  if (operator === undefined && !chat?.offeredTo.length) return parked;
-  const body = await personal.bodyOf(event);
-  if (operator === null || body === null) {
-    const reason = body === null ? 'the visitor was erased' : NO_OPERATOR;
-    await reportFailed(parts, tenant.id, key, id, reason);
-    return done;
-  }
-  if (operator === undefined) {
-    await broadcast.show(sender, state);
-    return parked; // it is received when the chat's owner has it
-  }
-  const current = chat?.id === chatId ? chat : null;
-  if (current && !again && event.revision < current.searchRevision) {
-    // The message is from before the current search for an operator, so it is part of the opening.
-    const refusals = await opening.open(sender, state, [operator], current.searchRevision);
-    const reason = refusals.get(id);
-    if (reason !== undefined) return { kind: 'dead', reason };
-  } else {
-    if (current && firstWaiting === event.revision) {
-      await opening.open(sender, state, [operator], event.revision);
-    }
-    await delivery.send(sender, operator, { id, body });
-  }
-  await parts.afterTaken?.(id);
-  await actors.visitor(tenant.id, key).send({ type: 'ReportMessageTaken', messageIds: [id] });
-  return done;
-}
-
-/** Opens the chat for the operators to whom this fact gave or offered it, as far as that is still true. */
-async function openChat(
-  parts: Parts,
-  sender: Sender,
-  state: VisitorState,
-  { revision }: RecordedEvent,
-  given: { chatId: string; operators: readonly Username[]; askedBefore?: boolean },
-): Promise<void> {
-  const { chat } = state.context;
-  if (chat?.id !== given.chatId || !(given.askedBefore || opensAt(state.context, revision))) return;
-  const operators = given.operators.filter(
-    (operator) => chat.operator === operator || chat.offeredTo.includes(operator),
-  );
-  const refusals = await parts.opening.open(sender, state, operators, revision);
-  if (chat.operator === null) return;
-  for (const [messageId, reason] of refusals) {
-    await reportFailed(parts, sender.tenant.id, sender.key, messageId, reason);
-  }
-}
-
-/** Messages that an operator took who has lost the chat since. Nobody has the chat, so nobody can get them again. */
-async function failTaken(
-  parts: Parts,
-  { tenant, key }: Sender,
-  state: VisitorState,
-  closed: string,
-): Promise<void> {
-  for (const { id, chatId, taken } of state.context.openMessages) {
-    if (chatId === closed && taken) await reportFailed(parts, tenant.id, key, id, NO_OPERATOR);
-  }
-}
-
-/** Effects of a visitor's fact beside its notices. */
-async function performVisitorFact(
-  parts: Parts,
-  sender: Sender,
-  state: VisitorState,
-  event: RecordedEvent,
-  fact: VisitorFact,
-): Promise<void> {
-  switch (fact.type) {
-    case 'ChatOffered':
-      return openChat(parts, sender, state, event, fact.data);
-    case 'ChatAssigned': {
-      const { chatId, operator, withdrawnFrom } = fact.data;
-      // Other operators were asked, so the messages may have been sent to them before this fact.
-      const given = { chatId, operators: [operator], askedBefore: withdrawnFrom !== undefined };
-      return openChat(parts, sender, state, event, given);
-    }
-    case 'ChatTransferred': {
-      const { chatId, operator } = fact.data;
-      if (operator === null) return;
-      return openChat(parts, sender, state, event, { chatId, operators: [operator] });
-    }
-    case 'ChatClosed':
-      if (fact.data.operator !== null) return;
-      return failTaken(parts, sender, state, fact.data.chatId);
-    case 'OperatorMessageAccepted':
-    case 'OperatorMessageDisplayed': {
-      const { operator, messageId } = fact.data;
-      const what = fact.type === 'OperatorMessageAccepted' ? 'received' : 'displayed';
-      return parts.delivery.acknowledge(sender, operator, what, messageId);
-    }
-  }
-}
-
-async function performVisitorEvent(
-  parts: Parts,
-  sender: Sender,
-  event: RecordedEvent,
-  again: boolean,
-): Promise<Outcome> {
-  const { actors, answers, delivery } = parts;
-  const { tenant, key } = sender;
-  const state = await actors.visitor(tenant.id, key).state();
-  const fact = visitorFact(event);
-  if (!state || !fact) return done;
-  if (fact.type === 'VisitorMessageSent') {
-    return sendVisitorMessage(parts, sender, state, event, fact.data, again);
-  }
-  await performVisitorFact(parts, sender, state, event, fact);
-  const notices = [...noticesOf(fact), ...(await answers.confirmationsOf(tenant, fact))];
-  const lines = notices.map(({ to, text }, index) => lineOf(event, index, to, text));
-  await delivery.sendLines(sender, lines);
-  return done;
-}
-
 async function performOperatorEvent(
   { answers, delivery, removal, operatorSessions }: Parts,
   tenant: TenantSettings,
@@ -265,13 +122,6 @@ async function performOperatorEvent(
   await delivery.sendLines({ tenant, key: answer.visitor, mayAct }, lines);
   return done;
 }
-
-/** The lines of one fact have different ids by their place. */
-const lineOf = ({ id }: RecordedEvent, index: number, to: Username, text: string): Line => ({
-  to,
-  text,
-  id: index === 0 ? `notice-${id}` : `notice-${id}.${index}`,
-});
 
 async function perform(parts: Parts, event: RecordedEvent, again: boolean): Promise<Outcome> {
   const actor = actorOf(event.stream);

@@ -6,27 +6,19 @@
  * while there are enough places for every older chat whose reservation may still be refused. So no younger chat takes
  * the place of an older one. The operator's stream has the last word about its places (docs/adr/0016).
  */
-import { setImmediate as breathe, setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as breathe } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
 import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
-import {
-  type Pick,
-  type Policy,
-  type Rule,
-  selectOperators,
-} from '../../actors/operator-selection.ts';
+import { type Pick, selectOperators } from '../../actors/operator-selection.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
+import { policyOf, ruleOf, usesBroadcast } from './department-rules.ts';
 import { createPools, type Pool, type Pools } from './pool.ts';
 import { chatTerms, tryCommand } from './repair.ts';
 import type { RoundRobin } from './round-robin-position.ts';
-import {
-  type RoutingTables,
-  routableChat,
-  type UnansweredChat,
-  type WaitingChat,
-} from './table-queries.ts';
+import { type RoutingTables, routableChat, type WaitingChat } from './table-queries.ts';
+import { withdraw } from './withdrawal.ts';
 
 /** A chat that was refused as often waits for the next pass. */
 export const REFUSALS_PER_CHAT = 20;
@@ -34,15 +26,6 @@ export const REFUSALS_PER_CHAT = 20;
 export const ASSIGNMENTS_AT_ONCE = 32;
 /** After so many chats a pass lets other work of the process run. */
 const CHATS_PER_TURN = 100;
-/**
- * An offer is withdrawn from an operator who has been offline for so long. When ejabberd stops, its sessions end one after
- * the other, and nobody may get the chats of those who went first.
- */
-export const WITHDRAW_AFTER_MS = 5_000;
-/** Operators whose sessions ended within this time of each other vanished together: the connection failed, not one of them. */
-export const TOGETHER_MS = 30_000;
-/** How long a pass waits for ejabberd's word about one operator. */
-export const ONLINE_DEADLINE_MS = 2_000;
 /**
  * A chat that every free operator missed pauses before the same operators are asked again: one offer time for each miss
  * in a row, and never more offer times than this.
@@ -78,25 +61,6 @@ interface Assignments {
   readonly unplaced: Map<WaitingChat, Promise<void>>;
   /** Errors that end the pass. */
   readonly failures: unknown[];
-}
-
-const departmentSettings = ({ routing }: TenantSettings, department: string | null) =>
-  department === null ? undefined : routing.departments[department];
-
-const policyOf = (tenant: TenantSettings, department: string | null): Policy =>
-  departmentSettings(tenant, department)?.policy ?? tenant.routing.policy;
-
-const usesBroadcast = ({ routing }: TenantSettings): boolean =>
-  [routing, ...Object.values(routing.departments)].some(({ policy }) => policy === 'broadcast');
-
-function ruleOf({ tenant, roundRobin, random }: Pass, department: string | null): Rule {
-  const policy = policyOf(tenant, department);
-  return {
-    policy,
-    departmentCapacity: departmentSettings(tenant, department)?.capacity ?? null,
-    lastPicked: policy === 'round-robin' ? roundRobin.lastPick(tenant.id, department) : null,
-    random: random(),
-  };
 }
 
 function isPausing({ tenant, now }: Pass, { misses, freeSince }: WaitingChat): boolean {
@@ -279,36 +243,6 @@ async function giveAll(pass: Pass): Promise<void> {
   }
   await Promise.all(running);
   if (failures.length > 0) throw failures[0];
-}
-
-/** While ejabberd is away, or was until now, the streams still have sessions that it does not have. */
-async function isOnline({ tenant, isOnline: asks }: Pass, operator: Username): Promise<boolean> {
-  const late = delay(ONLINE_DEADLINE_MS, false, { ref: false });
-  return Promise.race([asks(tenant.id, operator).catch(() => false), late]);
-}
-
-/**
- * Withdraws an offer from an operator who went offline, if somebody else can be asked. If others vanished together with
- * them, that is somebody who stayed. When ejabberd restarts, all vanish, and whoever is back first does not get the chats of the others.
- */
-async function withdraw(pass: Pass, { operator, lost, ...chat }: UnansweredChat): Promise<void> {
-  const { actors, tenant, tables, pool, now } = pass;
-  const { chatId, visitor, department } = chat;
-  const offline = now() - lost;
-  if (offline > -AHEAD_MOST_MS && offline < WITHDRAW_AFTER_MS) return; // a sweep comes back to it
-  const vanished = tables.lostBetween(tenant.id, lost - TOGETHER_MS, lost + TOGETHER_MS);
-  // Who came only then cannot tell whether the connection failed.
-  const late = vanished.length > 1 ? tables.cameAfter(tenant.id, lost) : [];
-  const passedBy = [...chat.passedBy, operator, ...vanished, ...late];
-  if (pool.prospect({ ...chat, passedBy }, policyOf(tenant, department)) !== 'fresh') return;
-  const rule = ruleOf(pass, department);
-  const pick = selectOperators(pool.candidates(chat), { ...chat, passedBy }, rule);
-  if (!pick || pick.again || !(await isOnline(pass, pick.operators[0]))) return;
-  // The table lags behind the stream. A chat that the operator answered by now stays with the operator.
-  const current = (await actors.visitor(tenant.id, visitor).state())?.context.chat;
-  if (current?.id !== chatId || current.operator !== operator || current.accepted) return;
-  const unassign = { type: 'UnassignChat', chatId, operator, reason: 'offline' } as const;
-  await tryCommand(actors.visitor(tenant.id, visitor).send(unassign));
 }
 
 async function run(options: PassOptions, pools: Pools, tenant: TenantSettings): Promise<void> {

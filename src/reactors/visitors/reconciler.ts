@@ -10,7 +10,7 @@
  * the next owner's logins to replace (docs/adr/0012). A process that gains a partition compares it with ejabberd at once.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { actorOf, personOf, type TenantId, visitorJid } from '../../actors/ids.ts';
+import { actorOf, type TenantId, visitorJid } from '../../actors/ids.ts';
 import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { debounce } from '../../kit/debounce.ts';
@@ -22,7 +22,9 @@ import { createVisitorAccounts, HandedOver, type VisitorAccountsOptions } from '
 import { type AccountsLogOptions, createAccountsLog, type KeptAccounts } from './accounts-log.ts';
 import { type ComparisonOptions, createComparison } from './comparison.ts';
 import type { Visitor } from './desired.ts';
+import { createReleasedSessions } from './released-sessions.ts';
 import { createSchedule, idOf } from './schedule.ts';
+import { createTakeovers } from './takeovers.ts';
 import { createVisibleVisitors } from './visible.ts';
 
 /** How often the schedule is looked at. */
@@ -45,8 +47,6 @@ export const REFUSED_RETRY_MS = 60_000;
  * back soon. If two services fight for an account, it comes back less and less often.
  */
 export const SESSION_TAKEN_RETRY: RetryPolicy = { firstMs: 3_000, mostMs: 60_000 };
-/** After this time without such a login the first wait applies again. */
-const SESSION_TAKEN_REMEMBERED_MS = 10 * 60_000;
 /** A released session waits this long for the next owner's login, then it ends. 500 logins take 3-5 s. */
 export const SESSION_RELEASE_MS = 30_000;
 /**
@@ -98,23 +98,6 @@ export type ReconcilerOptions = VisitorAccountsOptions &
   };
 
 const visitorPartition = (visitor: Visitor): number => partitionOf(idOf(visitor));
-
-/** Counts logins that replaced a visitor's session, in a row. */
-function createTakeovers(now: () => number) {
-  const known = new Map<string, { readonly times: number; readonly at: number }>();
-  return {
-    count(visitor: Visitor, remember: boolean): number {
-      const last = known.get(idOf(visitor));
-      const again = last !== undefined && now() - last.at < SESSION_TAKEN_REMEMBERED_MS;
-      const times = again ? last.times + 1 : 1;
-      if (remember) known.set(idOf(visitor), { times, at: now() });
-      return times;
-    },
-    forget(isForgotten: (id: string) => boolean): void {
-      for (const id of known.keys()) if (isForgotten(id)) known.delete(id);
-    },
-  };
-}
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { desired, tenants, transport, ownership, now, random, logger } = options;
@@ -236,25 +219,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     RETURN_MS.most,
   );
 
-  /** Released sessions by partition, while the next owner is not known. */
-  const waiting = new Map<number, string[]>();
+  const released = createReleasedSessions(options);
 
   /** Stops acting for the visitors of these partitions. The next owner replaces their sessions. */
   function release(partitions: ReadonlySet<number>, withinMs: number): void {
-    const releasedOf = (jid: string): number | null => {
-      const person = personOf(jid, tenants.ofHost);
-      if (person?.kind !== 'visitor') return null;
-      const partition = visitorPartition({ tenant: person.tenant, key: person.name });
-      return partitions.has(partition) ? partition : null;
-    };
-    for (const partition of partitions) waiting.set(partition, waiting.get(partition) ?? []);
-    for (const jid of transport.sessions()) {
-      const partition = releasedOf(jid);
-      if (partition === null) continue;
-      transport.release(jid, withinMs);
-      waiting.get(partition)?.push(jid);
-    }
-    for (const jid of [...accounts.known()]) if (releasedOf(jid) !== null) accounts.forget(jid);
+    released.release(partitions, withinMs);
+    for (const jid of [...accounts.known()])
+      if (released.isIn(partitions, jid)) accounts.forget(jid);
     const isForgotten = (id: string): boolean => partitions.has(partitionOf(id));
     schedule.forget(isForgotten);
     takeovers.forget(isForgotten);
@@ -263,7 +234,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   ownership.onChange((partition, owned) => {
     if (owned) {
       kept.add(partition);
-      waiting.delete(partition);
+      released.cameBack(partition);
       gained.add(partition);
       compareGained.trigger();
     } else {
@@ -272,10 +243,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       release(new Set([partition]), SESSION_KEPT_MS);
     }
   });
-  ownership.onTaken((partition) => {
-    for (const jid of waiting.get(partition) ?? []) transport.release(jid, releaseMs);
-    waiting.delete(partition);
-  });
+  ownership.onTaken((partition) => released.taken(partition, releaseMs));
   ownership.onHandOver(async (partitions, withinMs) => {
     for (const partition of partitions) kept.delete(partition);
     release(partitions, releaseMs);
