@@ -123,6 +123,9 @@ const reasonOf = (error: unknown): string =>
 const late = (): AppError =>
   new AppError('timeout', `it was not done within ${EVENT_DEADLINE_MS / 1000} s`, { late: true });
 
+const storeAway = (): AppError =>
+  new AppError('unavailable', 'the event store was away', { part: EVENT_STORE });
+
 export interface ServiceInbox extends Inbox {
   readonly counts: Readonly<InboxCounts>;
   /** Carries out a message again that was set aside. @throws {AppError} `refused` with the reason */
@@ -130,9 +133,14 @@ export interface ServiceInbox extends Inbox {
 }
 
 export function createInbox(
-  options: WebhookCommandOptions & { readonly logger: Logger; readonly random?: () => number },
+  options: WebhookCommandOptions & {
+    readonly logger: Logger;
+    /** True if the event store was away at some time in the last so many ms. */
+    readonly storeWasAway: (ms: number) => boolean;
+    readonly random?: () => number;
+  },
 ): ServiceInbox {
-  const { setAside, logger, random = Math.random } = options;
+  const { setAside, logger, storeWasAway, random = Math.random } = options;
   const commands = createWebhookCommands(options);
   const queues = new Mailboxes(BATCHES_OF_QUEUE);
   const counts: InboxCounts = { setAside: 0, dropped: 0, retries: 0 };
@@ -158,6 +166,8 @@ export function createInbox(
       } catch (error) {
         if (isStoreAway(error)) throw error;
         const isLate = error instanceof AppError && error.details.late === true;
+        // It waited for the store, perhaps behind a command that did so before.
+        if (isLate && storeWasAway(EVENT_DEADLINE_MS)) throw storeAway();
         if (isPermanent(error) || isLate || tries === EVENT_TRIES) {
           if (!(error instanceof AppError)) logger.error({ err: error }, 'a webhook event failed');
           return { content, event, reason: reasonOf(error) };

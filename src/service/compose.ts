@@ -61,11 +61,12 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
   const failpoint = createFailpoints(config.failpoints);
   const clock = createClock();
   const outages = toldOutages('the event store', logger, clock.monotonic);
-  const store = observedStore(storage.store, outages);
+  const { store, wasAway: storeWasAway } = observedStore(storage.store, outages, clock.monotonic);
   const base = {
     clock,
     tenants: createTenantDirectory(config.tenants),
     store,
+    storeWasAway,
     logId: storage.log.id,
     db,
     secrets,

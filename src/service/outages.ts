@@ -18,10 +18,31 @@ export const toldOutages = (part: string, logger: Logger, monotonic: () => numbe
 const storeReason = (error: unknown): string | null =>
   isStoreAway(error) && error.code !== 'overloaded' ? messageOf(error) : null;
 
-/** The same store, whose outages `observe` learns of. */
-export const observedStore = (store: EventStore, observe: Observe): EventStore => ({
-  ...store,
-  append: (...args) => observe(() => store.append(...args), storeReason),
-  readStream: (...args) => observe(() => store.readStream(...args), storeReason),
-  check: () => observe(() => store.check(), storeReason),
-});
+export interface ObservedStore {
+  /** The same store, whose outages `observe` learns of. */
+  readonly store: EventStore;
+  /** True if a call failed in the last so many ms because the store was away. */
+  wasAway(ms: number): boolean;
+}
+
+export function observedStore(
+  store: EventStore,
+  observe: Observe,
+  monotonic: () => number,
+): ObservedStore {
+  let failedAt = Number.NEGATIVE_INFINITY;
+  const reasonOf = (error: unknown): string | null => {
+    const reason = storeReason(error);
+    if (reason !== null) failedAt = monotonic();
+    return reason;
+  };
+  return {
+    store: {
+      ...store,
+      append: (...args) => observe(() => store.append(...args), reasonOf),
+      readStream: (...args) => observe(() => store.readStream(...args), reasonOf),
+      check: () => observe(() => store.check(), reasonOf),
+    },
+    wasAway: (ms) => monotonic() - failedAt <= ms,
+  };
+}

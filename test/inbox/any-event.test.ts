@@ -30,6 +30,7 @@ beforeAll(async () => {
     },
     transfer: () => Promise.reject(new TypeError('nothing is handed on here')),
     logger: silent,
+    storeWasAway: () => false,
     random: () => 0,
   });
 });

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
 import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import { AppError } from '../../src/errors.ts';
-import { EVENT_STORE, type EventStore } from '../../src/eventstore/port.ts';
+import { EVENT_STORE, type EventStore, isStoreAway } from '../../src/eventstore/port.ts';
 import { type Budgets, createBudgets, operatorRates } from '../../src/inbox/budget.ts';
 import {
   BATCHES_AT_ONCE,
@@ -22,6 +22,7 @@ import { waitFor } from '../support/wait.ts';
 
 let rig: Rig;
 let unavailable: (stream: string) => boolean;
+let storeWasAway: boolean;
 /** Throws for appends that fail for another reason than the store. */
 let broken: (stream: string) => void;
 let signalled: string[];
@@ -39,6 +40,7 @@ const disturb = (store: EventStore): EventStore => ({
 });
 beforeEach(async () => {
   unavailable = () => false;
+  storeWasAway = false;
   broken = () => {};
   signalled = [];
   returned = [];
@@ -75,6 +77,7 @@ function inboxOf(
     transfer,
     ...(budgets && { budgets }),
     logger,
+    storeWasAway: () => storeWasAway,
   });
 }
 
@@ -741,6 +744,21 @@ describe('an event', () => {
     expect(isTaken).toBe(true);
     expect(inbox.counts.dropped).toBe(1);
     expect(await received('1')).toEqual(['a']);
+  });
+
+  it('that waits past its deadline while the event store is away is not given up: the batch comes again', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    storeWasAway = true;
+    const inbox = inboxOf({ moduleStarted: () => new Promise(() => {}) });
+    const outcome = inbox.take([event('module.started', {})]).then(
+      () => 'taken',
+      (error: unknown) => (isStoreAway(error) ? 'store away' : error),
+    );
+    await turn();
+    await vi.advanceTimersByTimeAsync(EVENT_DEADLINE_MS);
+    expect(await outcome).toBe('store away');
+    vi.useRealTimers();
+    expect(inbox.counts).toMatchObject({ dropped: 0, setAside: 0 });
   });
 
   it('module.started says which tenant it is about; a failure of it does not fail the batch', async () => {

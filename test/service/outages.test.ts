@@ -18,7 +18,7 @@ function watch(part: string) {
   const passes = (ms: number) => {
     now += ms;
   };
-  return { lines, observe, passes };
+  return { lines, observe, passes, monotonic: () => now };
 }
 
 it('ejabberd that cannot be reached, and its return; a refusal is no outage', async () => {
@@ -61,20 +61,21 @@ it('ejabberd that cannot be reached, and its return; a refusal is no outage', as
 });
 
 it('the event store that is away, and its return; a busy one is not away', async () => {
-  const { lines, observe, passes } = watch(EVENT_STORE);
+  const { lines, observe, passes, monotonic } = watch(EVENT_STORE);
   const rig = await openRig();
   let failure: AppError | null = null;
   const unless = async <T>(call: () => Promise<T>): Promise<T> => {
     if (failure) throw failure;
     return call();
   };
-  const store = observedStore(
+  const { store, wasAway } = observedStore(
     {
       ...rig.store,
       append: (...args) => unless(() => rig.store.append(...args)),
       check: () => unless(() => rig.store.check()),
     },
     observe,
+    monotonic,
   );
   const append = () => store.append(`visitor-acme.${newId()}`, [], 'any');
   const failAll = async (error: AppError) => {
@@ -91,7 +92,9 @@ it('the event store that is away, and its return; a busy one is not away', async
   await failAll(new AppError('unavailable', 'an actor is not there'));
   await store.check();
   expect(lines).toEqual([]);
+  expect(wasAway(3_600_000)).toBe(false);
   await failAll(new AppError('unavailable', 'no leader', { part: EVENT_STORE }));
+  expect([wasAway(4_999), wasAway(5_000)]).toEqual([false, true]); // the last call was 5 s ago
   await store.check();
   await store.check();
   expect(lines).toEqual([

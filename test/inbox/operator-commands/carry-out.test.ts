@@ -49,6 +49,7 @@ function inbox() {
     transfer,
     signals: NO_SIGNALS,
     logger: silent,
+    storeWasAway: () => false,
   });
 }
 
