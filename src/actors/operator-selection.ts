@@ -38,18 +38,24 @@ export interface Candidate {
 export interface Candidates {
   /** Operators who serve the department of the chat. */
   readonly serving: readonly Candidate[];
-  /** Operators with a claim to the chat, whatever their departments. */
+  /** Operators with a claim to the chat ({@link claimsOf}). */
   readonly claimants: readonly Candidate[];
 }
 
-/** A chat that needs an operator, with what the choice depends on. */
-export interface ChatCriteria {
-  readonly department: string | null;
+/** Operators who know the visitor of a chat. */
+interface Acquaintances {
   readonly invitedBy: Username | null;
   /** The operator who answered last: in this chat, or else in the visitor's previous one. */
   readonly lastOperator: Username | null;
+  /** True if `lastOperator` answered in this chat. */
+  readonly answered: boolean;
   /** The operator who transferred the chat to another operator. They get it back if the receiver does not accept. */
   readonly transferredBy: Username | null;
+}
+
+/** A chat that needs an operator, with what the choice depends on. */
+export interface ChatCriteria extends Acquaintances {
+  readonly department: string | null;
   /** Operators with an open offer from a broadcast. */
   readonly offeredTo: readonly Username[];
   /** Operators who missed or declined the chat, or transferred it to its department. */
@@ -91,6 +97,33 @@ export const serves = (candidate: Candidate, department: string | null): boolean
 /** True if the operator could accept one more broadcast offer and all their open ones without exceeding their capacity. */
 export const hasRoom = ({ load, openOffers, capacity }: Candidate): boolean =>
   load + openOffers < capacity;
+
+/** An operator who comes before the policy, because of their own history with this chat or visitor. */
+interface Claim {
+  readonly operator: Username;
+  readonly reason: PickReason;
+  /** False: only within the department of the chat. */
+  readonly everywhere: boolean;
+}
+
+/**
+ * The claims to a chat, the strongest first. Who had this chat or invited the visitor keeps the claim in every department:
+ * the visitor talks with a person. Who answered another chat has one only where the visitor's new question belongs.
+ */
+export function claimsOf({
+  transferredBy,
+  invitedBy,
+  lastOperator,
+  answered,
+}: Acquaintances): readonly Claim[] {
+  const claim = (operator: Username | null, reason: PickReason, everywhere: boolean): Claim[] =>
+    operator === null ? [] : [{ operator, reason, everywhere }];
+  return [
+    ...claim(transferredBy, 'handed-back', true),
+    ...claim(invitedBy, 'invited', true),
+    ...claim(lastOperator, 'last-served', answered),
+  ];
+}
 
 /** The bound of open offers is for the policy alone. An operator with a claim to the chat is asked beyond it. */
 const mayBeAsked = (candidate: Candidate, { policy }: Rule): boolean =>
@@ -175,9 +208,9 @@ function whoCanBeAsked(serving: readonly Candidate[], chat: ChatCriteria, rule: 
 }
 
 /**
- * Chooses whom to ask. First come operators with a history, whatever their departments: the one who transferred the chat,
- * the one who invited the visitor, the one who answered last. Otherwise the policy chooses among the operators of the
- * department. An operator must be available and have a free place, and for a broadcast room for one more offer. Operators
+ * Chooses whom to ask. First come operators with a claim ({@link claimsOf}): the one who transferred the chat, the one who
+ * invited the visitor, the one who answered last. Otherwise the policy chooses among the operators of the department. An
+ * operator must be available and have a free place, and for a broadcast room for one more offer. Operators
  * who missed or declined the chat are chosen only if nobody else can be.
  * @returns null if nobody is free
  */
@@ -189,14 +222,7 @@ export function selectOperators(
   const { offeredTo, passedBy } = chat;
   const { fresh, passed } = whoCanBeAsked(serving, chat, rule);
   // While a broadcast is open, only the policy chooses: operators with open offers keep them.
-  const preferred: readonly (readonly [string | null, PickReason])[] =
-    offeredTo.length > 0
-      ? []
-      : [
-          [chat.transferredBy, 'handed-back'],
-          [chat.invitedBy, 'invited'],
-          [chat.lastOperator, 'last-served'],
-        ];
+  const claims = offeredTo.length > 0 ? [] : claimsOf(chat);
   const considered = (number: number, order: readonly Candidate[]): Considered => ({
     free: number,
     first: order.slice(0, CONSIDERED_MAX_OPERATORS).map(({ username, load, capacity }) => ({
@@ -205,11 +231,10 @@ export function selectOperators(
       capacity,
     })),
   });
-  for (const [name, reason] of preferred) {
-    const candidate = claimants.find(({ username }) => username === name);
-    if (!candidate || passedBy.includes(candidate.username) || !isAble(candidate, chat, rule)) {
-      continue;
-    }
+  for (const { operator, reason, everywhere } of claims) {
+    const candidate = claimants.find(({ username }) => username === operator);
+    if (!candidate || passedBy.includes(operator) || !isAble(candidate, chat, rule)) continue;
+    if (!everywhere && !serves(candidate, chat.department)) continue;
     const others = fresh.filter((each) => each !== candidate);
     const next = firstOf(others, byLoad, CONSIDERED_MAX_OPERATORS);
     return {

@@ -2,6 +2,7 @@
 import {
   type Candidate,
   type ChatCriteria,
+  claimsOf,
   type Rule,
   selectOperators,
   serves,
@@ -34,6 +35,7 @@ export const criteria = (but: Partial<ChatCriteria> = {}): ChatCriteria => ({
   department: 'sales',
   invitedBy: null,
   lastOperator: null,
+  answered: false,
   transferredBy: null,
   offeredTo: [],
   passedBy: [],
@@ -43,7 +45,7 @@ export const criteria = (but: Partial<ChatCriteria> = {}): ChatCriteria => ({
 /** The choice among these operators. */
 export function selectAmong(all: readonly Candidate[], chat: ChatCriteria, rule: Rule) {
   const serving = all.filter((each) => serves(each, chat.department));
-  const claims = [chat.transferredBy, chat.invitedBy, chat.lastOperator];
-  const claimants = all.filter(({ username: name }) => claims.includes(name));
+  const names = claimsOf(chat).map(({ operator }) => operator);
+  const claimants = all.filter(({ username: name }) => names.includes(name));
   return selectOperators({ serving, claimants }, chat, rule);
 }

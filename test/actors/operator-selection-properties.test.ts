@@ -37,6 +37,7 @@ const chat: fc.Arbitrary<ChatCriteria> = fc.record({
   department: fc.constantFrom(null, ...departments),
   invitedBy: someone,
   lastOperator: someone,
+  answered: fc.boolean(),
   transferredBy: someone,
   offeredTo: some,
   passedBy: some,
@@ -70,7 +71,10 @@ describe('for all candidates', () => {
         const fresh = (each: Candidate) => !wanted.passedBy.includes(each.username);
         const hasRoom = (each: Candidate) =>
           how.policy !== 'broadcast' || each.load + each.openOffers < each.capacity;
-        const persons = [wanted.transferredBy, wanted.invitedBy, wanted.lastOperator];
+        const { transferredBy, invitedBy, lastOperator, answered } = wanted;
+        const isKnown = ({ username: name, ...each }: Candidate) =>
+          [transferredBy, invitedBy].includes(name) ||
+          (lastOperator === name && (answered || serves({ username: name, ...each })));
         const free = all.filter((each) => isFree(each) && serves(each));
 
         const pick = selectAmong(all, wanted, how);
@@ -86,7 +90,7 @@ describe('for all candidates', () => {
         expect(picked).toHaveLength(operators.length);
         for (const each of picked) {
           expect(isFree(each)).toBe(true);
-          if (belongs) expect(persons).toContain(each.username);
+          if (belongs) expect(isKnown(each)).toBe(true);
           else expect(serves(each) && hasRoom(each)).toBe(true);
           expect(fresh(each)).toBe(!again);
         }

@@ -76,7 +76,11 @@ describe('an operator with a history', () => {
     transferredBy: username('giver'),
   };
 
-  it('comes first, whatever the department: by transfer, then by invitation, then by the last answer', () => {
+  const here = all.map((each) =>
+    each.username === username('last') ? { ...each, departments: ['sales'] } : each,
+  );
+
+  it('comes first: by transfer, then by invitation, then by the last answer', () => {
     given(...all)
       .when(past)
       .because('handed-back');
@@ -86,12 +90,39 @@ describe('an operator with a history', () => {
     given(...all)
       .when({ ...past, transferredBy: null })
       .because('invited');
-    given(...all)
+    given(...here)
       .when({ lastOperator: username('last') })
       .because('last-served');
-    given(...all)
+    given(...here)
       .when({ lastOperator: username('last') }, { policy: 'broadcast' })
       .asks('last');
+  });
+
+  it('has no claim to a chat of another department if they answered an earlier chat', () => {
+    const last = { lastOperator: username('last') };
+    for (const policy of ['least-loaded', 'broadcast'] as const) {
+      given(...all)
+        .when(last, { policy })
+        .asks('ada');
+    }
+    given(...all)
+      .when(last)
+      .because('least-loaded');
+    given(...all.slice(1))
+      .when(last)
+      .asks(); // the chat waits for its department
+    given(...all)
+      .when({ ...last, department: null })
+      .because('last-served');
+    given(op('ada'), op('last', { load: 3, departments: [] }))
+      .when(last)
+      .because('last-served');
+  });
+
+  it('keeps a chat in which they answered, whatever the department', () => {
+    given(...all)
+      .when({ lastOperator: username('last'), answered: true })
+      .because('last-served');
   });
 
   it('is skipped if not available', () => {
@@ -103,7 +134,7 @@ describe('an operator with a history', () => {
 
   it('is not asked again after passing', () => {
     given(...all)
-      .when({ ...past, passedBy: [username('giver'), username('inviter')] })
+      .when({ ...past, passedBy: [username('giver'), username('inviter')], answered: true })
       .asks('last');
   });
 

@@ -26,7 +26,7 @@ export const isChatEvent = (event: VisitorEvent): event is ChatEvent => types.ha
  * Raise it when recorded histories of visitors fold differently (test/actors/golden). Then snapshots are dropped, and tables
  * with chats are built again.
  */
-export const VISITOR_FOLD = 2;
+export const VISITOR_FOLD = 3;
 
 /** Length of `passedBy`. A shorter list would forget the first operators of a broadcast and ask them again too early. */
 const PASSED_BY_MAX_OPERATORS = BROADCAST_MAX_OPERATORS;
@@ -62,6 +62,7 @@ const started = ({ data, at, revision }: Of<'ChatStarted'>): Chat => ({
   department: data.department,
   invitedBy: data.invitedBy,
   lastOperator: data.lastOperator,
+  answered: false,
   operator: null,
   reservation: null,
   accepted: false,
@@ -91,6 +92,7 @@ function accepted(chat: Chat, { data: { operator } }: Of<'ChatAccepted'>): Chat 
     ...chat,
     accepted: true,
     lastOperator: operator,
+    answered: true,
     offeredTo: [],
     passedBy: chat.passedBy.filter((each) => each !== operator),
     misses: 0,
@@ -147,6 +149,7 @@ export const criteriaOf = (chat: Chat): ChatCriteria => ({
   department: chat.department,
   invitedBy: chat.departmentTransfer ? null : chat.invitedBy,
   lastOperator: chat.departmentTransfer ? null : chat.lastOperator,
+  answered: chat.answered,
   transferredBy: chat.transferredBy,
   offeredTo: chat.offeredTo,
   passedBy: chat.passedBy,

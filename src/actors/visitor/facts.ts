@@ -156,6 +156,8 @@ export type Chat = {
   invitedBy: Username | null;
   /** The operator who answered last: in this chat, or else in the previous one. */
   lastOperator: Username | null;
+  /** True if an operator has answered in this chat. */
+  answered: boolean;
   operator: Username | null;
   reservation: string | null;
   accepted: boolean;

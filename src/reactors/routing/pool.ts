@@ -9,6 +9,7 @@ import {
   type Candidate,
   type Candidates,
   type ChatCriteria,
+  claimsOf,
   hasRoom,
   isFree,
   type Policy,
@@ -19,7 +20,10 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { FreePlaces } from './table-queries.ts';
 
 /** A chat by its department and by the operators who have a claim to it. */
-type ChatTarget = Pick<ChatCriteria, 'department' | 'invitedBy' | 'lastOperator' | 'transferredBy'>;
+type ChatTarget = Pick<
+  ChatCriteria,
+  'department' | 'invitedBy' | 'lastOperator' | 'answered' | 'transferredBy'
+>;
 type ChatHistory = ChatTarget & Pick<ChatCriteria, 'offeredTo' | 'passedBy'>;
 
 /** Who can be asked about a chat. `fresh`: somebody who has not passed it. `again`: only operators who have. `none`: nobody. */
@@ -148,14 +152,14 @@ function listsOf(all: ReadonlyMap<Username, Operator>): Lists {
 
 /** Operators who may serve the chat, by department and by a claim to the chat. Not all of them are free. */
 function candidatesFor({ all, lists }: Operators, chat: ChatTarget): Candidates {
-  const { department, transferredBy, invitedBy, lastOperator } = chat;
+  const { department } = chat;
   const { everybody, byDepartment, ofEveryDepartment } = lists;
   const serving =
     department === null ? everybody : (byDepartment.get(department) ?? ofEveryDepartment);
   const claimants: Candidate[] = [];
-  for (const username of [transferredBy, invitedBy, lastOperator]) {
-    const operator = username === null ? undefined : all.get(username);
-    if (operator) claimants.push(operator.candidate);
+  for (const { operator, everywhere } of claimsOf(chat)) {
+    const candidate = all.get(operator)?.candidate;
+    if (candidate && (everywhere || serves(candidate, department))) claimants.push(candidate);
   }
   return { serving, claimants };
 }

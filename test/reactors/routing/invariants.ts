@@ -111,15 +111,23 @@ export async function pendingWork(scene: Scene, settings: RoutingSettings): Prom
         Object.values(context.chats).filter(({ department }) => department === chat.department)
           .length < boundOf(settings, chat.department),
     );
-    const known = chat.departmentTransfer ? [] : [chat.invitedBy, chat.lastOperator];
-    const belongsTo = [chat.transferredBy, ...known];
+    const ofDepartment = (name: Username) => {
+      const departments = operators.get(name)?.context.departments ?? [];
+      return (
+        chat.department === null ||
+        departments.length === 0 ||
+        departments.includes(chat.department)
+      );
+    };
+    // Who answered another chat of the visitor belongs to this one only within its department.
+    const isLast = (name: Username) =>
+      chat.lastOperator === name && (chat.answered || ofDepartment(name));
+    const isKnown = (name: Username) =>
+      chat.transferredBy === name ||
+      (!chat.departmentTransfer && (chat.invitedBy === name || isLast(name)));
     const belongs = (name: Username) =>
-      belongsTo.includes(name) && chat.offeredTo.length === 0 && !chat.passedBy.includes(name);
-    const serves = ([name, { context }]: (typeof able)[number]) =>
-      chat.department === null ||
-      context.departments.length === 0 ||
-      context.departments.includes(chat.department) ||
-      belongs(name);
+      isKnown(name) && chat.offeredTo.length === 0 && !chat.passedBy.includes(name);
+    const serves = ([name]: (typeof able)[number]) => ofDepartment(name) || belongs(name);
     const isBroadcast = policyOf(settings, chat.department) === 'broadcast';
     const free = able
       .filter(serves)
