@@ -19,3 +19,15 @@ export function isXmlText(text: string): boolean {
 export function xmlText(text: string): string {
   return xmlLineEnds(text).replace(EVERY_NOT_XML, '\ufffd');
 }
+
+/**
+ * Makes what somebody wrote fit for XML, as people read it: the line breaks of word processors (U+000B and U+000C) become
+ * `\n`, half of a surrogate pair becomes U+FFFD, and what has no shape is left out.
+ */
+export function legibleText(text: string): string {
+  if (isXmlText(text)) return text;
+  return xmlLineEnds(text)
+    .replace(/[\v\f]/g, '\n')
+    .toWellFormed()
+    .replace(EVERY_NOT_XML, '');
+}

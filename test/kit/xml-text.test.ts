@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isXmlText, xmlText } from '../../src/kit/xml-text.ts';
+import { isXmlText, legibleText, xmlText } from '../../src/kit/xml-text.ts';
 
 test('replaces what XML cannot carry by U+FFFD and line ends by \\n, and keeps everything else', () => {
   expect(xmlText('a\u0000b\u001bc\u007fd')).toBe('a\ufffdb\ufffdc\u007fd');
@@ -25,6 +25,18 @@ test('isXmlText refuses what xmlText would change', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (text) => {
       expect(isXmlText(text)).toBe(xmlText(text) === text);
+    }),
+  );
+});
+
+test('legibleText keeps line breaks and leaves out what has no shape', () => {
+  expect(legibleText('a\u000bb\u000cc\r\nd\re')).toBe('a\nb\nc\nd\ne');
+  expect(legibleText('a\u0000\u001b[1m\ufffe\uffffb')).toBe('a[1mb');
+  expect(legibleText('\ud83d👋\udc4b')).toBe('\ufffd👋\ufffd');
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const made = legibleText(text);
+      return isXmlText(made) && legibleText(made) === made && (!isXmlText(text) || made === text);
     }),
   );
 });

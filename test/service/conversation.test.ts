@@ -134,6 +134,48 @@ it('long and unusual texts arrive unchanged', async () => {
   await acme.ask('POST', '/visitors/3/chats/c3/close', { by: 'operator' });
 });
 
+it('what cannot be carried costs itself alone: visitor, chat and text arrive, and the answer says what was changed', async () => {
+  const page = `https://shop.test/${'x'.repeat(5_000)}`;
+  const city = 'R\u0000iga\udc00';
+  const view = {
+    page,
+    title: 'Red\u001a shoes\u000b',
+    nick: 'V33\uffff',
+    city,
+    vid: '?',
+    visits: 2.5,
+  };
+  const { changed } = await acme.ask('POST', '/visitors/33/page-views', view);
+  expect(changed.map(({ field }: { field: string }) => field).sort()).toEqual(
+    Object.keys(view).sort(),
+  );
+  const presence = await olga.waitFor(() => {
+    const seen = olga.presences.get(acme.visitorJid('33'));
+    return seen?.available ? seen : undefined;
+  });
+  expect(presence.status).toContain('https://shop.test/xxx');
+  const message = { id: 'm33', body: 'First\u000bsecond\u0007\ud83d' };
+  const started = await acme.ask('POST', '/visitors/33/chats', {
+    chatId: 'c33',
+    department: 'sales\u0000',
+    message,
+  });
+  expect(started.changed).toEqual([
+    { field: 'department', reason: expect.any(String) },
+    { field: 'message.body', reason: expect.any(String) },
+  ]);
+  await waitForText(olga, '33', 'First\nsecond\ufffd');
+  const { items } = await acme.ask('GET', '/visitors?q=Riga');
+  expect(items).toMatchObject([
+    { key: '33', title: 'Red shoes', nick: 'V33', city: 'Riga\ufffd', visits: 2 },
+  ]);
+  await acme.ask('POST', '/visitors/33/chats/c33/close', {
+    by: 'visitor',
+    reason: `\u0001${'y'.repeat(300)}`,
+  });
+  await waitForText(olga, '33', /The visitor closed chat #c33 \(y{200}\)/);
+});
+
 it('a chat waits while no operator is free; the first free operator gets it', async () => {
   await acme.register('quin', { departments: ['legal'], capacity: 1 });
   await online('4');

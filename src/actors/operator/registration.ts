@@ -1,6 +1,6 @@
 /** The schema of an operator's registration, for HTTP and for the import from a file. */
 import { z } from 'zod';
-import { filledLine, MAX_NAME_CHARACTERS } from '../input-text.ts';
+import { describingLine, MAX_NAME_CHARACTERS } from '../input-text.ts';
 import { MAX_PASSWORD_CHARACTERS, passwordFault, preparePassword } from './password.ts';
 
 /** Largest capacity of an operator: chats at the same time. */
@@ -11,16 +11,19 @@ export const MAX_DEPARTMENTS = 100;
 /** The id of a user in LHC. */
 export const LhcUserId = z.int().min(1).max(Number.MAX_SAFE_INTEGER);
 
+/** Cut as the department of a chat is, so that both are the same name. */
+const filledName = describingLine(MAX_NAME_CHARACTERS).min(1, 'is empty');
+
 /** A registration or a change. All fields are optional: a change keeps the fields that it does not name. */
 export const OperatorRegistration = z.strictObject({
   lhcUserId: LhcUserId.optional().describe(
     "The operator's user in LHC. 409 if it belongs to another operator",
   ),
-  name: filledLine(MAX_NAME_CHARACTERS)
+  name: filledName
     .optional()
     .describe('The name that contacts see. Default for a new operator: the username'),
   departments: z
-    .array(filledLine(MAX_NAME_CHARACTERS))
+    .array(filledName)
     .max(MAX_DEPARTMENTS)
     .overwrite((names) => [...new Set(names)])
     .optional()

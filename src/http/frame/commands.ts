@@ -6,6 +6,7 @@ import { AppError } from '../../errors.ts';
 import { within } from '../../kit/deadline.ts';
 import type { Dispatched, Origin } from '../../runtime/ports.ts';
 import type { Answer } from './answer.ts';
+import { Changed } from './changes.ts';
 import type { Api, Call } from './endpoint.ts';
 import { problemOf } from './problem.ts';
 
@@ -27,6 +28,7 @@ const Accepted = z
     position: z.string().nullable().openapi({
       description: 'Send it as `minPosition` with a query that has to see this command',
     }),
+    changed: Changed,
   })
   .openapi('Accepted');
 

@@ -13,12 +13,20 @@ import { inOurWords } from '../../kit/schema-words.ts';
 import { type Answer, isProblem, respond } from './answer.ts';
 import type { Access } from './auth.ts';
 import { isJson, MAX_COMMAND_BYTES, parseJson, readBytes } from './body.ts';
+import { changesOf } from './changes.ts';
 import { conditional } from './conditional.ts';
 import type { EndpointDeps, RequestMetrics } from './deps.ts';
 import { describe, isConditional } from './description.ts';
 import { endsConnection, hangUp, isBodyHere, remoteAddressOf } from './node-request.ts';
 import type { OverBounds } from './over-bounds.ts';
-import { hidesReason, invalid, type Problem, problem, problemOf } from './problem.ts';
+import {
+  type FieldError,
+  hidesReason,
+  invalid,
+  type Problem,
+  problem,
+  problemOf,
+} from './problem.ts';
 
 export interface Api {
   readonly app: OpenAPIHono;
@@ -123,8 +131,9 @@ export function addEndpoint<
     requestId: string,
     freshId: string,
   ): Promise<Answer | Problem> => {
-    const parts = await parse(spec, request, bodyLimits(deps));
-    if (isProblem(parts)) return parts;
+    const parsed = await parse(spec, request, bodyLimits(deps));
+    if (isProblem(parsed)) return parsed;
+    const { changed = [], ...parts } = parsed;
     // Each part is the output of its schema. Where there is no schema, the type of the part is undefined.
     const result = await handle({
       request,
@@ -136,7 +145,8 @@ export function addEndpoint<
       caller,
       ...parts,
     } as Call<A, z.output<P>, z.output<Q>, z.output<B>>);
-    return hasEtag && !isProblem(result) ? conditional(request, result) : result;
+    if (isProblem(result)) return result;
+    return hasEtag ? conditional(request, result) : withChanges(result, changed);
   };
 
   app[method](path.replaceAll(/\{(\w+)\}/g, ':$1'), async (c: Context) => {
@@ -169,11 +179,23 @@ interface Parts {
   params?: unknown;
   query?: unknown;
   body?: unknown;
+  /** What the schema has changed in the body. */
+  changed?: readonly FieldError[];
 }
+
+/** The answer to a command, with what was changed in its body. */
+const withChanges = (answer: Answer, changed: readonly FieldError[]): Answer =>
+  changed.length > 0 && answer.status === 202
+    ? { ...answer, json: { ...(answer.json as object), changed } } // every 202 has an object
+    : answer;
 
 /** Parses the parts that have a schema, in this order. @returns the first problem, or the parts */
 async function parse(
-  { params, query, body }: Pick<Spec<unknown, z.ZodType, z.ZodType, z.ZodType>, keyof Parts>,
+  {
+    params,
+    query,
+    body,
+  }: Pick<Spec<unknown, z.ZodType, z.ZodType, z.ZodType>, keyof Omit<Parts, 'changed'>>,
   request: HonoRequest,
   limits: { deadlineMs?: number },
 ): Promise<Parts | Problem> {
@@ -194,11 +216,11 @@ async function parse(
         { field: 'Content-Type', reason: 'is not application/json' },
       ]);
     }
-    const result = body.safeParse(parseJson(await readBytes(request, MAX_COMMAND_BYTES, limits)), {
-      error: inOurWords,
-    });
+    const given = parseJson(await readBytes(request, MAX_COMMAND_BYTES, limits));
+    const result = body.safeParse(given, { error: inOurWords });
     if (!result.success) return invalid(result.error.issues);
     parts.body = result.data;
+    parts.changed = changesOf(given, result.data);
   }
   return parts;
 }

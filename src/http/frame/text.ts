@@ -1,22 +1,25 @@
 /** Messages as callers send them. */
 import { z } from '@hono/zod-openapi';
-import { NOT_XML_TEXT } from '../../actors/input-text.ts';
-import { isXmlText, xmlLineEnds } from '../../kit/xml-text.ts';
+import { legibleText } from '../../kit/xml-text.ts';
 
 /** A visitor's message at most, in bytes of UTF-8. */
 export const MAX_MESSAGE_BYTES = 65_536;
 
-/** The body of a message: one or several lines; `\r\n` becomes `\n`. */
-export const MessageBody = z
+/**
+ * What a visitor says: one or several lines; `\r\n` becomes `\n`. It loses what XML cannot carry, and may be empty then. A
+ * text that is too long is refused: to cut it would change what was said.
+ */
+export const VisitorText = z
   .string()
-  .overwrite(xmlLineEnds)
-  .min(1, 'is empty')
-  .refine(isXmlText, NOT_XML_TEXT)
+  .overwrite(legibleText)
   .refine(
     (text) => Buffer.byteLength(text) <= MAX_MESSAGE_BYTES,
     `is longer than ${MAX_MESSAGE_BYTES} bytes`,
   )
   .openapi({ description: `Text, at most ${MAX_MESSAGE_BYTES} bytes of UTF-8` });
+
+/** The body of a message. */
+export const MessageBody = VisitorText.min(1, 'is empty');
 
 /** The caller's id of a message. It becomes the id of a stanza. */
 export const MessageId = z

@@ -1,9 +1,10 @@
 /** Bodies of a visitor's commands. */
 import { z } from '@hono/zod-openapi';
 import { ChatId, Username } from '../../actors/ids.ts';
-import { filledLine, line, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
+import { describingLine, filledLine, MAX_NAME_CHARACTERS } from '../../actors/input-text.ts';
 import type { ProfileField } from '../../actors/visitor/profile.ts';
-import { MessageBody, MessageId } from '../frame/text.ts';
+import { isTimeZone } from '../../kit/time-zone.ts';
+import { MessageBody, MessageId, VisitorText } from '../frame/text.ts';
 
 /** A URL at most: of a page or of its referrer. */
 export const MAX_URL_CHARACTERS = 4_096;
@@ -14,35 +15,56 @@ export const MAX_REASON_CHARACTERS = 200;
 /** The id of an operator's message at most: mod_lhc passes on no more. */
 export const MAX_STANZA_ID_CHARACTERS = 1_024;
 const MAX_VISITS = 1_000_000_000;
+const VID = /^[A-Za-z0-9]{0,64}$/;
 
-const name = line(MAX_NAME_CHARACTERS);
+/** Text that describes a visitor or an event: whatever is in it, the rest of the request counts (ADR 0031). */
+const described = (most: number) =>
+  describingLine(most)
+    .nullish()
+    .openapi({ description: `One line, cut to ${most} characters` });
+
+/** A text that is of no use otherwise: it counts as empty. */
+const usableIf = (test: (text: string) => boolean, description: string) =>
+  z
+    .string()
+    .overwrite((text) => (test(text) ? text : ''))
+    .nullish()
+    .openapi({ description: `${description}. Anything else is left out` });
+
+const name = described(MAX_NAME_CHARACTERS);
 
 export const PageView = z
   .strictObject({
-    page: filledLine(MAX_URL_CHARACTERS),
-    title: line(MAX_TITLE_CHARACTERS).optional(),
-    referrer: line(MAX_URL_CHARACTERS).optional(),
-    nick: name.optional(),
-    country: line(MAX_REGION_CHARACTERS).optional(),
-    city: name.optional(),
-    timezone: line(MAX_REGION_CHARACTERS).optional().openapi({
-      description: 'An IANA name such as Europe/Riga. An unknown one is left out',
+    page: describingLine(MAX_URL_CHARACTERS).openapi({
+      description: `The address, cut to ${MAX_URL_CHARACTERS} characters. May be empty if it is not known`,
     }),
-    visits: z.int().min(0).max(MAX_VISITS).optional(),
-    department: name.optional(),
-    vid: z
-      .string()
-      .regex(/^[A-Za-z0-9]{0,64}$/, 'is letters and digits, at most 64')
-      .optional(),
+    title: described(MAX_TITLE_CHARACTERS),
+    referrer: described(MAX_URL_CHARACTERS),
+    nick: name,
+    country: described(MAX_REGION_CHARACTERS),
+    city: name,
+    timezone: usableIf(isTimeZone, 'An IANA name such as Europe/Riga'),
+    visits: z
+      .number()
+      .overwrite((visits) => Math.min(Math.max(0, Math.trunc(visits)), MAX_VISITS))
+      .nullish()
+      .openapi({ description: `A whole number from 0 to ${MAX_VISITS}; others count as the next` }),
+    department: name,
+    vid: usableIf((text) => VID.test(text), 'Letters and digits, at most 64'),
   } satisfies Record<ProfileField | 'department', z.ZodType>)
   .openapi('PageView');
+
+const FirstMessage = z
+  .strictObject({ id: MessageId.optional(), body: VisitorText })
+  // A chat does not fail because there is nothing in its first message.
+  .transform((message) => (message.body === '' ? null : message));
 
 export const StartChat = z
   .strictObject({
     chatId: ChatId,
-    department: name.optional(),
-    nick: name.optional(),
-    message: z.strictObject({ id: MessageId.optional(), body: MessageBody }).optional(),
+    department: name,
+    nick: name,
+    message: FirstMessage.nullish(),
   })
   .openapi('StartChat');
 
@@ -53,7 +75,7 @@ export const SendMessage = z
 export const CloseChat = z
   .strictObject({
     by: z.enum(['visitor', 'operator', 'system']),
-    reason: line(MAX_REASON_CHARACTERS).optional(),
+    reason: described(MAX_REASON_CHARACTERS),
   })
   .openapi('CloseChat');
 

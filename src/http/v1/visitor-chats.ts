@@ -66,7 +66,7 @@ export function addVisitorChats(
         department: body.department || null,
         delays: delaysOf(caller.tenant),
         nick: body.nick || undefined,
-        message: message && { id: message.id ?? newId(), body: message.body },
+        message: message ? { id: message.id ?? newId(), body: message.body } : undefined,
       };
       return commandVisitor(caller, params.key, command, originOf(call, message?.id));
     },

@@ -7,7 +7,6 @@ import { VisitorKey } from '../../actors/ids.ts';
 import { delaysOf, type TenantSettings } from '../../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { PROFILE_FIELDS, type Profile } from '../../actors/visitor/profile.ts';
-import { isTimeZone } from '../../kit/time-zone.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
@@ -18,17 +17,11 @@ import { addVisitorChats, type CommandVisitor } from './visitor-chats.ts';
 
 const Visitor = z.object({ key: VisitorKey });
 
-/**
- * The profile that a page view carries, without fields that are absent or empty. A time zone that nobody knows only
- * describes the visitor, so it is left out and does not fail the page view.
- */
-function profileOf({ timezone, ...described }: z.output<typeof PageView>): Profile {
-  const view = { ...described, ...(timezone && isTimeZone(timezone) && { timezone }) };
-  const fields = PROFILE_FIELDS.map((field) => [field, view[field]] as const);
+/** The profile that a page view carries, without fields that are absent or empty. */
+function profileOf(view: z.output<typeof PageView>): Profile {
+  const fields = PROFILE_FIELDS.map((field) => [field, view[field] ?? ''] as const);
   // The values have the types of their fields: the body was parsed.
-  return Object.fromEntries(
-    fields.filter(([, value]) => value !== undefined && value !== ''),
-  ) as Profile;
+  return Object.fromEntries(fields.filter(([, value]) => value !== '')) as Profile;
 }
 
 export function addVisitorCommands(api: Api, access: Access<Caller>): void {

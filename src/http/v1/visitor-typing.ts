@@ -1,7 +1,7 @@
 /** A visitor is typing: passed on at once or not at all, and never recorded. */
 import { z } from '@hono/zod-openapi';
 import { VisitorKey } from '../../actors/ids.ts';
-import { line } from '../../actors/input-text.ts';
+import { describingLine } from '../../actors/input-text.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 
@@ -11,7 +11,7 @@ export const MAX_PREVIEW_CHARACTERS = 4_096;
 const Typing = z
   .strictObject({
     state: z.enum(['composing', 'paused', 'active']),
-    preview: line(MAX_PREVIEW_CHARACTERS).optional(),
+    preview: describingLine(MAX_PREVIEW_CHARACTERS).nullish(),
   })
   .openapi('Typing');
 

@@ -4,9 +4,9 @@ import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../../acto
 import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
+import { cut } from '../../kit/cut.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { PersonalData } from '../personal-data.ts';
-import { cut } from '../texts/cut.ts';
 import { nickOf } from '../texts/presence-text.ts';
 import { dayOf, timeOf } from '../texts/times.ts';
 

@@ -5,9 +5,9 @@ import type { Chat, CloseParty, VisitorState } from '../../actors/visitor/facts.
 import type { Profile } from '../../actors/visitor/profile.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
+import { cut } from '../../kit/cut.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { PersonalData } from '../personal-data.ts';
-import { cut } from '../texts/cut.ts';
 import { localTime, nickOf, placeOf } from '../texts/presence-text.ts';
 import { durationOf, stampOf } from '../texts/times.ts';
 

@@ -2,7 +2,7 @@
 import type { VisitorKey } from '../../actors/ids.ts';
 import type { VisitorState } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
-import { cut } from './cut.ts';
+import { cut } from '../../kit/cut.ts';
 import { localTime, nickOf, placeOf } from './presence-text.ts';
 
 /** The address of a page can have 2 kB, and a chat window is narrow. In UTF-16 units. */

@@ -2,9 +2,9 @@
 import type { VisitorKey } from '../../actors/ids.ts';
 import type { VisitorState } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
+import { cut } from '../../kit/cut.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { VisitorPresence } from '../../xmpp/port.ts';
-import { cut } from './cut.ts';
 
 /** A status is a line or two in a contact list, while the address of a page can have 2 kB. In UTF-16 units. */
 export const STATUS_MAX_LENGTH = 500;
