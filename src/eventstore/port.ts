@@ -40,6 +40,17 @@ export interface EventMetadata {
   readonly machine: string;
   /** The webhook event that caused it (docs/contracts.md). A repeat of that event is recognised by this. */
   readonly hook?: { readonly queueId: string; readonly seq: number };
+  /**
+   * What an operator said, by a keyed fingerprint, and in which session of their client. A client that sends it again is
+   * recognised by this (src/actors/machine/idempotency.ts).
+   */
+  readonly said?: {
+    readonly key: string;
+    readonly at: number;
+    readonly session?: string;
+    readonly resumptions?: number;
+    readonly unique?: boolean;
+  };
 }
 
 /** A fact in its envelope (docs/architecture.md). Once appended, it never changes. */

@@ -14,6 +14,14 @@ const user = z.string().min(1).max(1023);
 const resource = z.string().max(1023);
 const session = z.string().min(1).max(255);
 const jid = z.string().min(1).max(3071); // RFC 7622 §3.1: three parts of 1,023 bytes
+/**
+ * Which stream of a client it came from: the first id of its session, which a resumption keeps (XEP-0198), and the number
+ * of resumptions. Older modules (before 1.2.0) do not say it.
+ */
+const stream = {
+  session: session.optional(),
+  resumptions: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+};
 const messageId = z.string().min(1).max(MESSAGE_ID_MAX_CHARACTERS);
 
 /** One type of event: what all have, and its own. */
@@ -44,9 +52,10 @@ const events = [
     markable: z.boolean().default(false),
     /** It corrects the message with this id (XEP-0308). */
     replaces: messageId.optional(),
+    ...stream,
   }),
   /** Sent instead of a text, or with one that only says so; of a newer module perhaps something else. */
-  event('unsupported', { from: jid, to: jid, id: messageId, what: z.string().max(64) }),
+  event('unsupported', { from: jid, to: jid, id: messageId, what: z.string().max(64), ...stream }),
   event('chat_state', { from: jid, to: jid, state: z.enum(['composing', 'paused', 'active']) }),
   event('delivered', {
     from: jid,

@@ -1,17 +1,24 @@
 /** What operators write to visitors: messages and commands, what no visitor can be shown, and what has to be set aside. */
 import { createHmac } from 'node:crypto';
 import type { TenantId, Username, VisitorKey } from '../actors/ids.ts';
-import type { Hook } from '../actors/machine/idempotency.ts';
+import type { Hook, Said } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../actors/operator/decisions.ts';
 import { lhcCommandsOf } from '../actors/tenant/lhc-commands.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import { AppError, isRejected } from '../errors.ts';
 import { isStoreAway } from '../eventstore/port.ts';
+import type { Origin } from '../runtime/ports.ts';
 import type { Budgets } from './budget.ts';
-import { MESSAGE_ID_MAX_CHARACTERS, type WebhookEvent, type WebhookEventOf } from './events.ts';
+import {
+  MESSAGE_ID_MAX_CHARACTERS,
+  Numbered,
+  type WebhookEvent,
+  type WebhookEventOf,
+} from './events.ts';
 import { type CarryOut, type Ends, nameOf } from './operator-commands/carry-out.ts';
 import { isBlank, readWritten, type Written } from './operator-commands/read.ts';
 import {
+  type Conversation,
   conversationOf,
   endsOf,
   giveBack,
@@ -73,21 +80,45 @@ const SET_ASIDE =
 const TOO_FAST =
   'you write faster than this service passes on. What you write in the next seconds is returned to you';
 
+/** The command id of an event: mod_lhc may post it again. */
+const commandIdOf = ({ operator }: Ends, { queueId, seq }: Hook): string =>
+  `op:${operator.name}:${queueId}:${seq}`;
+
 /**
- * The command id of a message. A client that resumes or reconnects may send a stanza again, as a new event with the same
- * stanza id. A careless client may use one stanza id for several messages, to one visitor or to several. So sender,
- * receiver, id and text together identify a message.
+ * A UUID (RFC 9562) with its version and variant, with or without hyphens. Clients that make ids so (Conversations, Dino,
+ * Gajim, Converse.js, poezio) never make the same id for another message. Others count, some from 1 at each start.
  */
-function commandIdOf(
+const UNIQUE_ID = /[0-9a-f]{8}-?[0-9a-f]{4}-?[1-8][0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{12}/i;
+
+/**
+ * What an event says. A client that resumes its session or logs in anew may send a stanza again, as a new event with the
+ * same stanza id (docs/adr/0030). A careless client may use one stanza id for several messages, to one visitor or to
+ * several. So sender, receiver, id and text together say what it is.
+ */
+function saidBy(
   { digestKey }: MessageParts,
   { operator, visitor }: Ends,
-  id: string,
+  { id, at: time, session, resumptions }: WebhookEventOf<'message' | 'unsupported'>,
   text: string,
-): string {
+): { said?: Said } {
+  const at = Date.parse(time);
+  if (Number.isNaN(at)) return {};
   const fingerprint = createHmac('sha256', digestKey);
-  fingerprint.update(JSON.stringify([id, text, visitor.name]));
-  return `op:${operator.name}:${fingerprint.digest('base64url').slice(0, 22)}`;
+  fingerprint.update(JSON.stringify([operator.name, id, text, visitor.name]));
+  return {
+    said: {
+      key: fingerprint.digest('base64url').slice(0, 22),
+      at,
+      ...(session !== undefined && { session }),
+      ...(resumptions !== undefined && { resumptions }),
+      ...(UNIQUE_ID.test(id) && { unique: true }),
+    },
+  };
 }
+
+/** True if the client of the sender has sent this before, and now again on another stream. */
+const isSaidAgain = ({ operator, visitor }: Conversation, { said }: { said?: Said }): boolean =>
+  said !== undefined && (operator.seen.wasSaid(said) || visitor.seen.wasSaid(said));
 
 /** An operator's message: a text for the visitor, or a command. */
 export async function handleMessage(
@@ -105,11 +136,14 @@ export async function handleMessage(
   if (body === '') return;
   const settings = parts.tenants.get(operator.tenant);
   const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
-  const commandId = given ?? commandIdOf(parts, ends, messageId, body);
+  const commandId = given ?? commandIdOf(ends, event);
+  // A person who sends a message again means it.
+  const said = given === undefined ? saidBy(parts, ends, event, body) : {};
   // The message was refused before. The visitor's state may have changed since, but the answer stays. The number in the
   // queue does not tell: later events of this operator may be done before a message is set aside.
   if (conversation.operator.seen.hasCommand(commandId)) return;
-  const refuse = refusal(parts, ends, messageId, commandId, written);
+  if (isSaidAgain(conversation, said)) return;
+  const refuse = refusal(parts, ends, messageId, { commandId, ...said }, written);
   // The event is among the dead letters. If it were taken now, it would arrive twice once it is sent again from there.
   if (hook && (await parts.setAside.has(hook.queueId, hook.seq))) return refuse(SET_ASIDE);
   const isRepeat = conversation.visitor.seen.hasCommand(commandId);
@@ -125,7 +159,7 @@ export async function handleMessage(
   if (isBlank(body)) return refuse('there is nothing to read in it');
   try {
     if (written.kind !== 'message') {
-      return await parts.carryOut(written, ends, { messageId, commandId, hook });
+      return await parts.carryOut(written, ends, { messageId, commandId, hook, ...said });
     }
     const command: VisitorCommand = {
       type: 'ReceiveOperatorMessage',
@@ -136,7 +170,7 @@ export async function handleMessage(
       markable,
       ...(replaces !== undefined && { replaces }),
     };
-    await sendToVisitor(parts, visitor, command, { commandId, hook });
+    await sendToVisitor(parts, visitor, command, { commandId, hook, ...said });
   } catch (error) {
     if (!isRejected(error)) throw error;
     return refuse(error.message);
@@ -145,7 +179,7 @@ export async function handleMessage(
 
 /** Refuses a message or a command, with a reason for its sender. */
 const refusal =
-  (parts: MessageParts, ends: Ends, messageId: string, commandId: string, written: Written) =>
+  (parts: MessageParts, ends: Ends, messageId: string, origin: Partial<Origin>, written: Written) =>
   async (reason: string): Promise<void> => {
     const command: OperatorCommand = {
       type: 'RefuseMessage',
@@ -154,7 +188,7 @@ const refusal =
       reason,
       ...(written.kind !== 'message' && { command: nameOf(written) }),
     };
-    await sendToOperator(parts, ends.operator, command, { commandId });
+    await sendToOperator(parts, ends.operator, command, origin);
   };
 
 /** Content that no visitor can be shown: the operator reads why. */
@@ -167,8 +201,9 @@ export async function handleUnsupported(
   const { ends, operator: state } = conversation;
   const { operator, visitor } = ends;
   const { id: messageId, what, at } = event;
-  const commandId = commandIdOf(parts, ends, messageId, what);
-  if (state.seen.hasCommand(commandId)) return;
+  const commandId = commandIdOf(ends, event);
+  const said = saidBy(parts, ends, event, what);
+  if (state.seen.hasCommand(commandId) || isSaidAgain(conversation, said)) return;
   const charge = parts.budgets.charge(operator.tenant, operator.name, false, Date.parse(at));
   const unshown = UNSUPPORTED.get(what) ?? UNSUPPORTED_OTHER;
   if (charge === 'over') {
@@ -179,7 +214,7 @@ export async function handleUnsupported(
     parts,
     operator,
     { type: 'RefuseMessage', visitor: visitor.name, messageId, reason },
-    { commandId },
+    { commandId, ...said },
   );
 }
 
@@ -195,7 +230,7 @@ export async function sendAgain(
   if (!operator) throw new AppError('refused', 'its sender is not a registered operator');
   if (!visitor) throw new AppError('refused', 'its receiver is not known');
   // It was carried out after all, after it had been given up.
-  if (visitor.seen.hasCommand(commandIdOf(parts, ends, event.id, textOf(event.body)))) return;
+  if (visitor.seen.hasCommand(commandIdOf(ends, event))) return;
   await handleMessage(parts, event, { commandId });
 }
 
@@ -216,14 +251,16 @@ export async function giveUpMessage(
   const letter = (tell: () => Promise<void>): Letter => ({ tenant, visitor, operator, tell });
   if (event?.type !== 'message') {
     const messageId = text(id).slice(0, MESSAGE_ID_MAX_CHARACTERS);
-    const commandId = commandIdOf(parts, ends, messageId, 'malformed');
+    const numbered = Numbered.safeParse(content);
+    const origin = numbered.success ? { commandId: commandIdOf(ends, numbered.data) } : {};
     const nothing: Written = { kind: 'message', body: '' };
-    return letter(() => refusal(parts, ends, messageId, commandId, nothing)(SET_ASIDE));
+    return letter(() => refusal(parts, ends, messageId, origin, nothing)(SET_ASIDE));
   }
   const settings = parts.tenants.get(tenant);
   const body = textOf(event.body);
   const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
-  const refuse = refusal(parts, ends, event.id, commandIdOf(parts, ends, event.id, body), written);
+  const origin = { commandId: commandIdOf(ends, event), ...saidBy(parts, ends, event, body) };
+  const refuse = refusal(parts, ends, event.id, origin, written);
   if (written.kind === 'message') return letter(() => refuse(SET_ASIDE));
   // Nobody would want a command later, so it is no dead letter.
   await refuse('the service could not carry it out now; try again').catch((error: unknown) => {

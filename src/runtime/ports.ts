@@ -3,7 +3,7 @@
  * everybody may import it.
  */
 import type { ActorRef, TenantId, Username, VisitorKey } from '../actors/ids.ts';
-import type { Hook, Seen } from '../actors/machine/idempotency.ts';
+import type { Hook, Said, Seen } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
 import type { TenantCommand, TenantState } from '../actors/tenant/machine.ts';
 import type { TenantSettings } from '../actors/tenant/settings.ts';
@@ -25,6 +25,8 @@ export interface Origin {
   readonly causationId?: string | undefined;
   /** The webhook event that caused the command. Such a command is never refused because the mailbox is full. */
   readonly hook?: Hook | undefined;
+  /** What a person said by the command. Said again on another stream of their client, it does nothing. */
+  readonly said?: Said | undefined;
   /** The same without a hook, for a caller who sends a bounded number of commands. */
   readonly unbounded?: boolean | undefined;
 }
@@ -49,7 +51,7 @@ export type ActorView<State> = State & {
   /** When the last fact was appended, ms since 1970. */
   readonly at: number;
   /** Which commands and webhook events the actor has carried out. */
-  readonly seen: Pick<Seen, 'hasCommand' | 'hasHook'>;
+  readonly seen: Pick<Seen, 'hasCommand' | 'hasHook' | 'wasSaid'>;
 };
 
 /** One visitor, operator or tenant: takes commands and answers with its state. */

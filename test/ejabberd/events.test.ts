@@ -25,7 +25,7 @@ it('reports its start first', async () => {
     seq: 1,
     host: ejabberd.host,
     reason: 'start',
-    version: '1.1.0',
+    version: '1.2.0',
     instance: '',
   });
   expect(started.ejabberd).toContain(ejabberd.version);
@@ -45,7 +45,7 @@ it("reports start, presence and end of an operator's session", async () => {
   await operator.disconnect();
   const end = await receiver.event('operator.disconnected', ({ user }) => user === 'op1');
   const session = { user: 'op1', resource: 'desk', session: end.session };
-  const own = receiver.events.filter((event) => 'session' in event && event.user === 'op1');
+  const own = receiver.events.filter((event) => 'user' in event && event.user === 'op1');
   const expected = [
     { type: 'operator.connected', ...session },
     { type: 'operator.presence', ...session, show: 'away', status: 'zurück um 2 "<&', priority: 0 },

@@ -16,6 +16,8 @@ const common = {
   host: z.string().min(1),
 };
 const session = { user: z.string(), resource: z.string(), session: z.string().min(8) };
+/** The stream that a message came from. */
+const stream = { session: z.string().min(8), resumptions: z.int().min(0) };
 const pair = { from: z.string(), to: z.string() };
 
 /** Exactly the events of ejabberd/mod_lhc/README.md. An additional or missing field fails a test. */
@@ -50,6 +52,7 @@ const eventSchema = z.discriminatedUnion('type', [
     receipt: z.literal(true).optional(),
     markable: z.literal(true).optional(),
     replaces: z.string().optional(),
+    ...stream,
   }),
   z.strictObject({
     ...common,
@@ -57,6 +60,7 @@ const eventSchema = z.discriminatedUnion('type', [
     ...pair,
     id: z.string().min(1),
     what: z.enum(['encrypted', 'retraction', 'reaction']),
+    ...stream,
   }),
   z.strictObject({
     ...common,

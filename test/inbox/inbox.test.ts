@@ -87,6 +87,12 @@ const event = (type: string, more: object) => {
 };
 const message = (from: string, to: string, id: string, body = `${id} from ${from}`) =>
   event('message', { from: `${from}@${HOST}/desk`, to: jidOf(to), id, body: { '': body } });
+/** The stream of a client that a message came from. */
+const on = (stream: string, resumptions: number, of: object) => ({
+  ...of,
+  session: stream,
+  resumptions,
+});
 const session = { resource: 'desk', session: 's1' };
 const connected = (user: string) => event('operator.connected', { user, ...session });
 const presence = (user: string, show: string) =>
@@ -214,14 +220,48 @@ describe('a batch', () => {
 });
 
 describe('a message', () => {
-  it('that a resumed client repeats counts once; the same id with another text is a second message', async () => {
+  const hello = () => message('op1', '1', '1', 'Hello');
+  const repeats = async (...events: object[]) => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
-    await inboxOf().take([message('op1', '1', 'x', 'Hello'), message('op1', '1', 'x', 'Hello')]);
-    await inboxOf().take([message('op1', '1', 'x', 'Hello')]);
-    expect(await received('1')).toEqual(['x']);
-    await inboxOf().take([message('op1', '1', 'x', 'Bye')]);
-    expect(await received('1')).toEqual(['x', 'x']);
+    for (const each of events) await inboxOf().take([each]); // each with the memory of the log alone
+    return (await received('1')).length;
+  };
+
+  it('that a client sends again on a resumed stream counts once', async () => {
+    expect(await repeats(on('s', 0, hello()), on('s', 1, hello()), on('s', 3, hello()))).toBe(1);
+  });
+
+  it('that was said twice on one stream counts twice', async () => {
+    expect(await repeats(on('s', 2, hello()), on('s', 2, hello()))).toBe(2);
+  });
+
+  it('of a client that counts its ids from 1 again counts, however soon', async () => {
+    expect(await repeats(on('s', 4, hello()), on('t', 0, hello()))).toBe(2);
+  });
+
+  it('with an id that nobody makes twice counts once, also after a new login', async () => {
+    const id = '6f1c2b8e-1d0a-4f57-9a5e-0b6f2f1f7c11';
+    const unique = () => message('op1', '1', id, 'Hello');
+    expect(await repeats(on('s', 0, unique()), on('t', 0, unique()), unique())).toBe(1);
+  });
+
+  it('counts again after some minutes, by the time when it was said', async () => {
+    const later = (minute: number) => ({ ...hello(), at: `2026-01-01T00:${minute}:00Z` });
+    const events = [on('s', 0, hello()), on('s', 1, later(10)), on('s', 2, later(21))];
+    expect(await repeats(...events)).toBe(2);
+  });
+
+  it('of a module that does not say the stream counts each time, unless nobody makes its id twice', async () => {
+    expect(await repeats(hello(), hello(), on('s', 1, hello()))).toBe(3);
+  });
+
+  it('on a resumed stream with another text or to another visitor is another message', async () => {
+    await rig.toVisitor('2', viewPage());
+    const said = on('s', 0, hello());
+    const others = [message('op1', '1', '1', 'Bye'), message('op1', '2', '1', 'Hello')];
+    expect(await repeats(said, ...others.map((each) => on('s', 1, each)))).toBe(2);
+    expect(await received('2')).toEqual(['1']);
   });
 
   it('that was refused stays refused, though the visitor would take it now', async () => {
@@ -229,14 +269,16 @@ describe('a message', () => {
     await rig.toVisitor('1', viewPage());
     await rig.toVisitor('1', startChat());
     await rig.toVisitor('1', assignChat('op2'));
-    const batch = [message('op1', '1', 'a')];
+    const batch = [on('s', 0, message('op1', '1', 'a'))];
     await inboxOf().take(batch);
     expect(await refusals('op1')).toEqual(['a']);
     await rig.toVisitor('1', { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null });
     await inboxOf().take(batch);
-    await inboxOf().take([message('op1', '1', 'a')]); // the client resumes: a new number
+    await inboxOf().take([on('s', 1, message('op1', '1', 'a'))]); // the client resumes: a new number
     expect(await received('1')).toEqual([]);
     expect(await refusals('op1')).toEqual(['a']);
+    await inboxOf().take([on('t', 0, message('op1', '1', 'a'))]); // the client starts again
+    expect(await received('1')).toEqual(['a']);
   });
 
   it('that was refused does not affect the same id and text to another visitor', async () => {
@@ -585,8 +627,8 @@ describe('an event', () => {
       event('unsupported', { from: `${from}@${HOST}/desk`, to: jidOf(key), id: `m-${what}`, what });
     const encrypted = unsupported('op1', 'encrypted');
     await inboxOf().take([
-      encrypted,
-      { ...encrypted, seq: ++seq }, // a client that resumed
+      on('s', 0, encrypted),
+      on('s', 1, { ...encrypted, seq: ++seq }), // a client that resumed
       unsupported('op1', 'encrypted', 'unknown'),
       unsupported('op1', 'of a newer module'),
       unsupported('stranger', 'encrypted'),

@@ -3,6 +3,7 @@
  * the visitor. The log is the EventStoreDB that EVENTSTOREDB_URL names, or else the double.
  */
 import { beforeEach, expect, it } from 'vitest';
+import { type RawStream, rawOperator } from '../ejabberd/raw-stream.ts';
 import type { Operator } from '../support/operator.ts';
 import { balanced, gauge, ownsAll } from '../support/partitions.ts';
 import { type Answer, callTo, type Service } from '../support/service.ts';
@@ -16,6 +17,7 @@ const TENANT = newTenantId();
 const world = await testWorld({
   tenants: [{ id: TENANT, host: 'xmpp.test', settings: { lhcCommands: ['block'] } }],
   processes: 2,
+  ejabberd: { streamManagement: { resumeTimeout: 60 } },
   environment: await sharedLog(),
 });
 const tenant = world.tenant(TENANT);
@@ -119,16 +121,36 @@ it('each owner of a chat gets its opening and its messages once and in order, fr
 });
 
 it('a command is carried out and answered once, and its answer is as new as the log', async () => {
+  const phone = {
+    port: world.ejabberd.c2sPort,
+    host: tenant.host,
+    user: 'olga',
+    resource: 'phone',
+  };
+  const commands = (stream: RawStream, visitor: string) => {
+    const to = tenant.visitorJid(visitor);
+    for (const text of ['!take', '!note Calls back', '!block'])
+      stream.send(
+        `<message type='chat' to='${to}' id='${visitor} ${text}'><body>${text}</body></message>`,
+      );
+  };
+  const stream = await rawOperator(phone);
+  await Promise.all(
+    visitors.map(async (visitor, n) => {
+      await startChat(visitor, n % 2 ? first : second);
+      await waitForText(olga, visitor, /^Hello\?$/);
+      commands(stream, visitor);
+      await waitForText(olga, visitor, /^!block was passed on/);
+    }),
+  );
+  stream.drop();
+  // A client that resumes its session sends again what it has said.
+  const resumed = await rawOperator({ ...phone, resume: stream.id });
+  for (const visitor of visitors) commands(resumed, visitor);
   await Promise.all(
     visitors.map(async (visitor, n) => {
       const at = n % 2 ? first : second;
       const jid = tenant.visitorJid(visitor);
-      await startChat(visitor, at);
-      await waitForText(olga, visitor, /^Hello\?$/);
-      // A client that resumes its session repeats its messages.
-      for (const text of ['!take', '!note Calls back', '!block'])
-        for (let times = 0; times < 2; times++) olga.send(jid, text, `${visitor} ${text}`);
-      await waitForText(olga, visitor, /^!block was passed on/);
       await say(visitor, 'one', at);
       olga.send(jid, '!history');
       olga.send(jid, '!info');
@@ -138,6 +160,7 @@ it('a command is carried out and answered once, and its answer is as new as the 
       await tenant.callback('chat.closed', ofVisitor(visitor));
     }),
   );
+  resumed.drop();
   for (const visitor of visitors) {
     const lines = textsFrom(olga, visitor);
     for (const answer of [/is yours\./, /^Your note is in chat/, /^!block was/, /is closed\./])

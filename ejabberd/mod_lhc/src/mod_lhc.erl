@@ -22,7 +22,7 @@
 
 -include_lib("kernel/include/logger.hrl").
 
--define(VERSION, <<"1.1.0">>).
+-define(VERSION, <<"1.2.0">>).
 %% In bytes. Standard Webhooks has keys of 24 to 64 bytes; this check is less strict.
 -define(MIN_KEY, 16).
 -define(MAX_KEY, 128).

@@ -8,6 +8,7 @@
 
 -export([actor/1, candidate/1]).
 -export([begin_reports/3, report_session/3, end_reports/2, session_fields/1, presence_report/3]).
+-export([resumed/2, stream_fields/1]).
 -export([delivered/4, report_delivered/7, report/3, members/3, bare/1]).
 
 -include("xmpp.hrl").
@@ -100,6 +101,21 @@ session_fields(#{jid := #jid{luser = User, lresource = Resource}, sid := Sid}) -
 session_id(Sid) ->
     <<Id:80, _/binary>> = crypto:hash(sha256, term_to_binary(Sid)),
     iolist_to_binary(io_lib:format("~20.16.0b", [Id])).
+
+%% The stream that a stanza came from: the first id of its session, and how often that was resumed (XEP-0198). Every
+%% resumption gives the session a new id. On another stream of a session a client may send again what it sent before.
+stream_fields(#{mod_lhc_stream := {Session, Resumptions}}) ->
+    [{session, Session}, {resumptions, Resumptions}];
+stream_fields(#{sid := Sid}) ->
+    [{session, session_id(Sid)}, {resumptions, 0}].
+
+%% The state of a new stream that resumes the session of an older one.
+resumed(#{mod_lhc_stream := {Session, Resumptions}}, State) ->
+    State#{mod_lhc_stream => {Session, Resumptions + 1}};
+resumed(#{sid := Sid}, State) ->
+    State#{mod_lhc_stream => {session_id(Sid), 1}};
+resumed(_Old, State) ->
+    State.
 
 %%% ---------------------------------------------------------------- delivery
 

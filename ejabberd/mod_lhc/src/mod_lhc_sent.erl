@@ -102,7 +102,8 @@ append_content({Type, Fields}, #message{id = Id, to = To, sub_els = Els}, Instan
                    message -> mod_lhc_stanza:requests(Id, Els);
                    unsupported -> []
                end,
-    Event = mod_lhc_report:members(Host, Type, [{from, jid:encode(From)}, {to, mod_lhc_report:bare(To)} | Fields ++ Requests]),
+    Stream = mod_lhc_report:stream_fields(State),
+    Event = mod_lhc_report:members(Host, Type, [{from, jid:encode(From)}, {to, mod_lhc_report:bare(To)} | Fields ++ Requests ++ Stream]),
     case mod_lhc_queues:append(Config, Instance, message, Event, ?WRITE_TIMEOUT) of
         ok -> true;
         Error -> Error

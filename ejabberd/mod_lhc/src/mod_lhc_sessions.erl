@@ -83,13 +83,13 @@ self_presence(Acc) ->
 %% Runs in the process that resumes the session. Its state has no session id yet, so this uses the process.
 copy_session(State, #{jid := #jid{luser = Operator} = Jid} = Old) ->
     mod_lhc_log:hook(copy_session, State, fun() ->
-        case {mod_lhc_report:candidate(Jid), Old} of
-            {{_, #{seen := Seen}}, #{mod_lhc := Session, sid := {_, From}}} ->
+        case {mod_lhc_report:candidate(Jid), mod_lhc_report:resumed(Old, State), Old} of
+            {nobody, _, _} -> State;
+            {{_, #{seen := Seen}}, New, #{mod_lhc := Session, sid := {_, From}}} ->
                 [mod_lhc_seen:move_session(Seen, Operator, Visitor, Id, From, self())
                  || {Visitor, Id} <- mod_lhc_session:messages(Session)],
-                mod_lhc_budget:copy(Old, State#{mod_lhc => Session});
-            {{_, _}, _} -> mod_lhc_budget:copy(Old, State);
-            _ -> State
+                mod_lhc_budget:copy(Old, New#{mod_lhc => Session});
+            {_, New, _} -> mod_lhc_budget:copy(Old, New)
         end
     end);
 copy_session(State, _Old) ->

@@ -9,7 +9,7 @@
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
 import { AppError } from '../../errors.ts';
 import type { JsonObject } from '../../kit/json.ts';
-import { type Hook, Seen, type SeenSummary } from './idempotency.ts';
+import { type Hook, type Said, Seen, type SeenSummary } from './idempotency.ts';
 import type { Advance, Step } from './plan.ts';
 import { planned, step } from './step.ts';
 import { armTimers, isFromTheFuture, timersAt } from './timers.ts';
@@ -30,6 +30,7 @@ export interface StoredFact {
     readonly at: number;
     readonly commandId: string;
     readonly hook?: Hook;
+    readonly said?: Said;
   };
 }
 
@@ -188,7 +189,8 @@ export function fold<S extends AnyMachineSnapshot>(
   let core = state.core;
   for (const fact of facts) {
     core = evolve(decider.machine, core, fact, fact.metadata.at);
-    state.seen.remember(fact.metadata.commandId, fact.metadata.at, fact.metadata.hook);
+    const { commandId, at, hook, said } = fact.metadata;
+    state.seen.remember(commandId, at, hook, said);
     const summary = decider.summaryOf?.(fact);
     if (summary) state.seen.merge(summary);
   }

@@ -7,10 +7,29 @@ export interface Hook {
   readonly seq: number;
 }
 
+/**
+ * What a person said by a client that may send it again on another stream (docs/adr/0030). It is part of a fact's
+ * metadata.
+ */
+export interface Said {
+  /** Stands for who said which words to whom, with which id. */
+  readonly key: string;
+  /** When, in ms since 1970. */
+  readonly at: number;
+  /** The client's session. A resumption keeps it (XEP-0198). Absent if it is unknown. */
+  readonly session?: string;
+  /** How often the session had been resumed. */
+  readonly resumptions?: number;
+  /** True if nobody makes an id like this one twice. */
+  readonly unique?: boolean;
+}
+
 /** The memory of an actor as JSON. Ids are hashes, the oldest first. */
 export type SeenSummary = {
   commandHashes: [hash: string, at: number][];
   queueHashes: [hash: string, seq: number][];
+  /** Absent if there is nothing. A session that is unknown is ''. */
+  said?: [hash: string, at: number, sessionHash: string, resumptions: number][];
 };
 
 /** The memory as release 0.1.0 stored it in `CleanedUp`, with ids in full. */
@@ -27,8 +46,15 @@ export const COMMAND_MEMORY_MIN_COMMANDS = 256;
 export const COMMAND_MEMORY_MAX_COMMANDS = 4096;
 /** Queues are remembered up to this many. mod_lhc has a new queue when its spool is wiped, which is rare. */
 export const QUEUE_MEMORY_MAX_QUEUES = 32;
-/** A summary as JSON is never larger, however long the ids of commands are. Full, it has 145,000 bytes. */
-export const MEMORY_MAX_BYTES = 150_000;
+/**
+ * What is said again on another stream within this time is a repeat. A client sends it when it has resumed its session or
+ * logged in anew. ejabberd keeps a session for 5 minutes by default (`resume_timeout`).
+ */
+export const REPEAT_WINDOW_MS = 10 * 60 * 1000;
+/** What was said is remembered up to so many messages. That is more than a client may send at once. */
+export const SAID_MEMORY_MAX_MESSAGES = 256;
+/** A summary as JSON is never larger, however long the ids of commands are. Full, it has 161,000 bytes. */
+export const MEMORY_MAX_BYTES = 165_000;
 
 /** Prefix of command ids that the service makes for requests without an id. Nobody can repeat them. */
 export const AUTOMATIC = 'auto:';
@@ -39,6 +65,8 @@ export class Seen {
   #commands = new Map<string, number>();
   /** By the hash of the queue's id. */
   #hooks = new Map<string, number>();
+  /** The last time that something was said, by the hash of its key. */
+  #said = new Map<string, { at: number; session: string; resumptions: number }>();
 
   hasCommand(id: string): boolean {
     return !id.startsWith(AUTOMATIC) && this.#commands.has(shortHash(id));
@@ -50,11 +78,24 @@ export class Seen {
   }
 
   /**
+   * True if this repeats what was said on another stream, a short time ago: on an earlier stream of the same session, or,
+   * with an id that nobody makes twice, by another login. On one stream nothing is repeated: who says the same there twice
+   * means it twice.
+   */
+  wasSaid({ key, at, session, resumptions = 0, unique = false }: Said): boolean {
+    const before = this.#said.get(shortHash(key));
+    if (!before || Math.abs(at - before.at) > REPEAT_WINDOW_MS) return false;
+    const isSameSession = session !== undefined && shortHash(session) === before.session;
+    return isSameSession ? before.resumptions < resumptions : unique;
+  }
+
+  /**
    * Adds the command of a stored fact.
    * @param at time of the fact, in ms since 1970
    */
-  remember(commandId: string, at: number, hook?: Hook): void {
+  remember(commandId: string, at: number, hook?: Hook, said?: Said): void {
     if (hook) this.#raise(shortHash(hook.queueId), hook.seq);
+    if (said) this.#say(said);
     if (commandId.startsWith(AUTOMATIC)) return;
     this.#commands.set(shortHash(commandId), at);
     if (this.#commands.size > COMMAND_MEMORY_MIN_COMMANDS) this.#forget(at);
@@ -64,9 +105,15 @@ export class Seen {
   merge(summary: SeenSummary | SummaryOfFullIds): void {
     const commands = this.#commands;
     const hooks = this.#hooks;
-    const { commandHashes, queueHashes } = 'commands' in summary ? hashed(summary) : summary;
-    this.#commands = new Map(commandHashes);
-    this.#hooks = new Map(queueHashes);
+    const said = this.#said;
+    const older = 'commands' in summary ? hashed(summary) : summary;
+    this.#commands = new Map(older.commandHashes);
+    this.#hooks = new Map(older.queueHashes);
+    this.#said = new Map();
+    for (const [hash, at, session, resumptions] of older.said ?? []) {
+      this.#said.set(hash, { at, session, resumptions });
+    }
+    for (const [hash, last] of said) this.#sayHashed(hash, last);
     for (const [hash, at] of commands) this.#commands.set(hash, at);
     for (const [hash, seq] of hooks) this.#raise(hash, seq);
     let latest = 0;
@@ -75,7 +122,34 @@ export class Seen {
   }
 
   summary(): SeenSummary {
-    return { commandHashes: [...this.#commands], queueHashes: [...this.#hooks] };
+    const said = [...this.#said].map(
+      ([hash, { at, session, resumptions }]): [string, number, string, number] => [
+        hash,
+        at,
+        session,
+        resumptions,
+      ],
+    );
+    return {
+      commandHashes: [...this.#commands],
+      queueHashes: [...this.#hooks],
+      ...(said.length > 0 && { said }),
+    };
+  }
+
+  #say({ key, at, session, resumptions = 0 }: Said): void {
+    const hash = session === undefined ? '' : shortHash(session);
+    this.#sayHashed(shortHash(key), { at, session: hash, resumptions });
+  }
+
+  #sayHashed(key: string, last: { at: number; session: string; resumptions: number }): void {
+    this.#said.delete(key); // moves to the end: the oldest is at the front
+    this.#said.set(key, last);
+    for (const [oldest, { at }] of this.#said) {
+      const isFull = this.#said.size > SAID_MEMORY_MAX_MESSAGES;
+      if (!isFull && last.at - at <= REPEAT_WINDOW_MS) return;
+      this.#said.delete(oldest);
+    }
   }
 
   #raise(queue: string, seq: number): void {

@@ -1,7 +1,7 @@
 /** Carries out a command that an operator wrote in a conversation, or refuses it with a reason for the operator. */
 import { type Person, personOf } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
-import type { Hook } from '../../actors/machine/idempotency.ts';
+import type { Hook, Said } from '../../actors/machine/idempotency.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
@@ -21,6 +21,7 @@ export interface CommandOrigin {
   readonly messageId: string;
   readonly commandId: string;
   readonly hook?: Hook | undefined;
+  readonly said?: Said | undefined;
 }
 
 /** The command's name, as the answer to it has it. */
@@ -49,9 +50,12 @@ export function createCarryOut(options: {
 
   /** True if this very command was carried out before. */
   async function isRepeat(visitor: Ends['visitor'], origin: CommandOrigin): Promise<boolean> {
-    const { commandId, hook } = origin;
+    const { commandId, hook, said } = origin;
     const seen = (await actors.visitor(visitor.tenant, visitor.name).state())?.seen;
-    return seen !== undefined && (seen.hasCommand(commandId) || (!!hook && seen.hasHook(hook)));
+    if (!seen) return false;
+    return (
+      seen.hasCommand(commandId) || (!!hook && seen.hasHook(hook)) || (!!said && seen.wasSaid(said))
+    );
   }
 
   /** The receiver by the name that the operator wrote. The name may be an operator's XMPP address. */
@@ -64,13 +68,13 @@ export function createCarryOut(options: {
 
   return async (written, ends, origin) => {
     const { operator, visitor } = ends;
-    const { messageId, commandId, hook } = origin;
+    const { messageId, ...sent } = origin;
     const by = operator.name;
     const sendToOperator = async (command: OperatorCommand): Promise<void> => {
-      await actors.operator(operator.tenant, by).send(command, { commandId, hook });
+      await actors.operator(operator.tenant, by).send(command, sent);
     };
     const sendToVisitor = (command: VisitorCommand) =>
-      actors.visitor(visitor.tenant, visitor.name).send(command, { commandId, hook });
+      actors.visitor(visitor.tenant, visitor.name).send(command, sent);
 
     switch (written.kind) {
       case 'take':
@@ -83,7 +87,7 @@ export function createCarryOut(options: {
       }
       case 'transfer': {
         const request = { chatId: null, from: by, to: receiverOf(written.name, ends) };
-        await transfer(visitor.tenant, visitor.name, request, { commandId, hook });
+        await transfer(visitor.tenant, visitor.name, request, sent);
         return;
       }
       case 'close': {

@@ -212,8 +212,10 @@ async function attempt(
   return appended ? outcome(ref, actor, events.length) : null;
 }
 
-const isRepeat = ({ state: { seen } }: CachedActor, { commandId, hook }: Origin): boolean =>
-  (hook !== undefined && seen.hasHook(hook)) || seen.hasCommand(commandId);
+const isRepeat = ({ state: { seen } }: CachedActor, { commandId, hook, said }: Origin): boolean =>
+  (hook !== undefined && seen.hasHook(hook)) ||
+  seen.hasCommand(commandId) ||
+  (said !== undefined && seen.wasSaid(said));
 
 const outcome = (ref: ActorRef, { state, position }: CachedActor, facts: number): Dispatched => ({
   actor: ref,
@@ -234,7 +236,7 @@ async function sealedEvents(
   { vault, newId }: Host,
   ref: ActorRef,
   decision: Decision,
-  { commandId, correlationId = commandId, causationId = commandId, hook }: Origin,
+  { commandId, correlationId = commandId, causationId = commandId, hook, said }: Origin,
 ): Promise<NewEvent[]> {
   const wakeAt = nextDue(decision.core);
   const metadata = {
@@ -246,6 +248,7 @@ async function sealedEvents(
     causationId,
     machine: DECIDERS[ref.kind].version,
     ...(hook && { hook }),
+    ...(said && { said }),
   };
   const key = sealingKeyOf(ref);
   const stream = streamOf(ref);
@@ -281,8 +284,8 @@ async function append(
     if (!patient) hurry?.();
     afterAppend?.();
     for (const { type, data, metadata } of events) {
-      const { commandId, at, hook } = metadata;
-      seen.remember(commandId, at, hook);
+      const { commandId, at, hook, said } = metadata;
+      seen.remember(commandId, at, hook, said);
       logger.debug({ tenant: ref.tenant, stream, type, data, commandId }, 'fact');
     }
     actor.state = { core: decision.core, seen };

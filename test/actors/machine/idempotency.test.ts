@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AUTOMATIC, MEMORY_MAX_BYTES, Seen } from '../../../src/actors/machine/idempotency.ts';
+import {
+  AUTOMATIC,
+  MEMORY_MAX_BYTES,
+  REPEAT_WINDOW_MS,
+  SAID_MEMORY_MAX_MESSAGES,
+  type Said,
+  Seen,
+} from '../../../src/actors/machine/idempotency.ts';
 import { HOUR } from '../facts.ts';
 import { throughJson } from '../stream.ts';
 
@@ -41,10 +48,12 @@ describe('the memory of commands', () => {
     const long = (n: number) => `${n}:`.padEnd(1024, 'x');
     const last = Date.UTC(2100, 0);
     for (let n = 0; n <= 5000; n++) {
-      seen.remember(long(n), last + n, { queueId: long(n), seq: Number.MAX_SAFE_INTEGER });
+      const hook = { queueId: long(n), seq: Number.MAX_SAFE_INTEGER };
+      const stream = { session: long(n), resumptions: Number.MAX_SAFE_INTEGER };
+      seen.remember(long(n), last + n, hook, { key: long(n), at: last + n, ...stream });
     }
-    const { commandHashes, queueHashes } = seen.summary();
-    expect([commandHashes.length, queueHashes.length]).toEqual([4096, 32]);
+    const { commandHashes, queueHashes, said } = seen.summary();
+    expect([commandHashes.length, queueHashes.length, said?.length]).toEqual([4096, 32, 256]);
     const bytes = JSON.stringify(seen.summary()).length;
     expect(bytes).toBeLessThanOrEqual(MEMORY_MAX_BYTES);
     expect(bytes).toBeGreaterThan(MEMORY_MAX_BYTES * 0.9);
@@ -145,5 +154,67 @@ describe('the memory of webhooks', () => {
     expect(kept.hasHook(hook(1))).toBe(false);
     expect(kept.hasHook(hook(0, 2))).toBe(true);
     expect(kept.hasHook(hook(32))).toBe(true);
+  });
+});
+
+describe('the memory of what was said', () => {
+  const saying = fc.record({
+    key: fc.constantFrom('1/Hello', '2/Bye'),
+    session: fc.constantFrom('s', 't', undefined),
+    resumptions: fc.nat({ max: 2 }),
+    unique: fc.boolean(),
+    passes: fc.nat({ max: REPEAT_WINDOW_MS }),
+  });
+
+  it('calls a repeat only what comes on another stream, soon, and from the same session or with an id like no other', () => {
+    fc.assert(
+      fc.property(fc.array(saying, { maxLength: 30 }), (sayings) => {
+        let seen = new Seen();
+        let at = 0;
+        const before = new Map<string, Said>();
+        for (const { key, session, resumptions, unique, passes } of sayings) {
+          at += passes;
+          const said: Said = { key, at, resumptions, unique, ...(session && { session }) };
+          const last = before.get(key);
+          const isSoon = last !== undefined && at - last.at <= REPEAT_WINDOW_MS;
+          const isSame = session !== undefined && last?.session === session;
+          const isResumed = isSame && (last.resumptions ?? 0) < resumptions;
+          expect(seen.wasSaid(said)).toBe(isSoon && (isResumed || (!isSame && unique)));
+          if (seen.wasSaid(said)) continue; // it would not be carried out
+          seen.remember('auto:', at, undefined, said);
+          before.set(key, said);
+          if (passes % 3 === 0) seen = restored(seen);
+        }
+      }),
+    );
+  });
+
+  it('is bounded in number and time, and survives a summary', () => {
+    const seen = new Seen();
+    const said = (n: number, resumptions: number): Said => ({
+      key: `${n}`,
+      at: n,
+      session: 's',
+      resumptions,
+    });
+    for (let n = 0; n <= SAID_MEMORY_MAX_MESSAGES; n++) {
+      seen.remember('auto:', n, undefined, said(n, 0));
+    }
+    for (const memory of [seen, restored(seen)]) {
+      expect(memory.wasSaid(said(0, 1))).toBe(false);
+      expect(memory.wasSaid(said(1, 1))).toBe(true);
+      memory.remember('auto:', 0, undefined, said(2 * REPEAT_WINDOW_MS, 0));
+      expect(memory.summary().said).toHaveLength(1);
+    }
+  });
+
+  it('takes newer sayings before those of a summary', () => {
+    const older = new Seen();
+    older.remember('auto:', 1, undefined, { key: 'k', at: 1, session: 's', resumptions: 0 });
+    const seen = new Seen();
+    seen.remember('auto:', 2, undefined, { key: 'k', at: 2, session: 's', resumptions: 1 });
+    seen.merge(older.summary());
+    expect(seen.wasSaid({ key: 'k', at: 2, session: 's', resumptions: 1 })).toBe(false);
+    expect(seen.wasSaid({ key: 'k', at: 2, session: 's', resumptions: 2 })).toBe(true);
   });
 });
