@@ -1,5 +1,8 @@
 /** The callbacks that LHC gets: their types and bodies. */
 
+/** Why an invitation ended without an answer. */
+export type InvitationEnd = 'not-answered' | 'visitor-left';
+
 export interface CallbackOperator {
   readonly username: string;
   /** null if the operator is not registered (any more). */
@@ -52,6 +55,15 @@ export interface CallbackData {
     readonly visitor: string;
     readonly operator: CallbackOperator;
     readonly message: OperatorMessage;
+  };
+  /**
+   * The invitation stands no longer: its time was over (`not-answered`), or the visitor left before (`visitor-left`). If the
+   * visitor answers it after all, the answer still belongs to it until a newer invitation, a chat or `visitor.cleaned_up`.
+   */
+  'visitor.invitation_expired': {
+    readonly visitor: string;
+    readonly operator: CallbackOperator;
+    readonly reason: InvitationEnd;
   };
   'chat.message': {
     readonly visitor: string;

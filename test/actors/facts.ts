@@ -4,6 +4,7 @@ import type { Change, OperatorFact, Show } from '../../src/actors/operator/facts
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type {
   CloseParty,
+  InvitationEnd,
   UnassignReason,
   VisitorDelays,
   VisitorFact,
@@ -141,8 +142,12 @@ export const pageViewed = (digest: string, delays = DELAYS): VisitorFact => ({
 });
 export const invited = (operator = 'op1'): VisitorFact => ({
   type: 'Invited',
-  data: { operator: username(operator) },
+  data: { operator: username(operator), standsMs: DELAYS.invitationTimeout },
 });
+export const invitationExpired = (
+  reason: InvitationEnd = 'not-answered',
+  operator = 'op1',
+): VisitorFact => ({ type: 'InvitationExpired', data: { operator: username(operator), reason } });
 export const chatStarted = (chatId = 'c1', invitedBy: string | null = null): VisitorFact => ({
   type: 'ChatStarted',
   data: { chatId, department: 'sales', invitedBy: usernameOrNull(invitedBy), lastOperator: null },

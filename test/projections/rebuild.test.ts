@@ -36,7 +36,11 @@ describe('rows', () => {
           presence,
           conversation,
           chatId: context.chat?.id ?? null,
-          operator: context.chat ? context.chat.operator : context.inviter,
+          operator: context.chat
+            ? context.chat.operator
+            : conversation === 'invited'
+              ? context.inviter
+              : null,
           department: context.chat?.department ?? context.department,
           loggedIn: context.loggedIn,
           lastSeen: context.lastSeen,

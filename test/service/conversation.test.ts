@@ -66,6 +66,18 @@ it('an operator writes to a visitor who browses: the visitor is invited, and the
   await acme.ask('POST', '/visitors/1/chats/c1/close', { by: 'visitor' });
 });
 
+it('the end of a visit says which invitation ended with it', async () => {
+  await online('left');
+  await olga.sendAndAck(acme.visitorJid('left'), 'May I help you?');
+  await acme.callback('visitor.invited', ({ visitor }) => visitor === 'left');
+  await acme.ask('POST', '/visitors/left/timeout');
+  const isLeft = ({ visitor }: { visitor: string }) => visitor === 'left';
+  const { data } = await acme.callback('visitor.invitation_expired', isLeft);
+  expect(data).toMatchObject({ operator: { username: 'olga' }, reason: 'visitor-left' });
+  await acme.callback('visitor.timed_out', isLeft);
+  await waitForText(olga, 'left', /has left without an answer/);
+});
+
 it('a chat goes to an operator of its department, messages arrive in order both ways, and closing frees the place', async () => {
   await online('2');
   await acme.ask('POST', '/visitors/2/chats', { chatId: 'c2', department: 'support' });
@@ -227,7 +239,8 @@ it('a message to a visitor who has left or never came is refused', async () => {
   await waitForText(olga, '7', 'Not delivered: this visitor has left.');
   const id = olga.send(acme.visitorJid('never'), 'Hello?');
   await olga.waitFor(({ errors }) => errors.some(({ attrs }) => attrs.id === id));
-  expect(acme.callbacks('visitor.invited').filter(({ data }) => data.visitor !== '1')).toEqual([]);
+  const invited = acme.callbacks('visitor.invited').map(({ data }) => data.visitor);
+  expect(new Set(invited)).toEqual(new Set(['1', 'left'])); // by the tests above
 });
 
 it('typing is forwarded both ways and leaves no fact', async () => {

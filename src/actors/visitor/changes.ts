@@ -209,9 +209,6 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
       return { loggedIn: false, failure: event.data.reason };
     case 'Invited':
       return { inviter: event.data.operator };
-    case 'InvitationExpired':
-    case 'TimedOut':
-      return { inviter: null };
     case 'ChatStarted':
     case 'ChatOffered':
     case 'ChatAssigned':
@@ -240,6 +237,9 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     case 'OperatorMessageAccepted':
     case 'NoteAdded':
     case 'OperatorCommandSent':
+    // The inviter stays: LHC may still show the invitation.
+    case 'InvitationExpired':
+    case 'TimedOut':
       return {};
     // Messages stay open, because ejabberd may still deliver those that wait there. `kept` makes a stream that was
     // truncated before this fact fold to the same state.

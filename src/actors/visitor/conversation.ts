@@ -3,7 +3,14 @@ import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { revisionOf } from './changes.ts';
 import { chatAssigned, chatClosed, openChat, refuseForeign } from './chat-placement.ts';
-import type { Chat, CloseParty, VisitorContext, VisitorFact, VisitorState } from './facts.ts';
+import type {
+  Chat,
+  CloseParty,
+  InvitationEnd,
+  VisitorContext,
+  VisitorFact,
+  VisitorState,
+} from './facts.ts';
 
 export type ConversationCommand =
   | {
@@ -150,8 +157,15 @@ function receive(
       'the chat had ended before this message arrived; write it again to invite the visitor',
     );
   }
-  return [{ type: 'Invited', data: { operator } }, message(true)];
+  const standsMs = context.delays.invitationTimeout;
+  return [{ type: 'Invited', data: { operator, standsMs } }, message(true)];
 }
+
+/** The fact that an invitation ends without an answer. */
+export const invitationExpired = (
+  { inviter: operator }: Pick<VisitorContext, 'inviter'>,
+  reason: InvitationEnd,
+): VisitorFact => ({ type: 'InvitationExpired', data: { operator, reason } });
 
 /** The open chat, if this operator has it or nobody has. @throws {AppError} `refused` */
 function ownChat(context: VisitorContext, operator: Username, chatId: string | null = null): Chat {

@@ -3,7 +3,7 @@ import { AppError } from '../../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
 import { chatClosed, decidePlacement, type PlacementCommand } from './chat-placement.ts';
-import { type ConversationCommand, decideConversation } from './conversation.ts';
+import { type ConversationCommand, decideConversation, invitationExpired } from './conversation.ts';
 import { decideReport, type VisitorReport } from './effect-reports.ts';
 import type {
   VisitorContext,
@@ -70,11 +70,20 @@ function viewPage(
   return [{ type: 'PageViewed', data: { digest, department, delays }, personal: profile }];
 }
 
+/** The end of an open invitation whose visitor leaves. */
+const invitationEnd = ({ conversation, context }: VisitorState): VisitorFact[] =>
+  conversation === 'invited' ? [invitationExpired(context, 'visitor-left')] : [];
+
 function cleanUp(core: VisitorCore): VisitorFact[] {
-  const { presence, context } = visitorState(core);
+  const state = visitorState(core);
+  const { presence, context } = state;
   if (presence === 'cleanedUp') return [];
   const chat = context.chat ? [chatClosed(context, 'system', 'visitor cleaned up')] : [];
-  return [...chat, { type: 'CleanedUp', data: { lastSeen: context.lastSeen } }];
+  return [
+    ...chat,
+    ...invitationEnd(state),
+    { type: 'CleanedUp', data: { lastSeen: context.lastSeen } },
+  ];
 }
 
 function decideVisitor(
@@ -104,7 +113,7 @@ function decideVisitor(
           chatId: context.chat.id,
         });
       }
-      return [{ type: 'TimedOut', data: { lastSeen: context.lastSeen } }];
+      return [...invitationEnd(state), { type: 'TimedOut', data: { lastSeen: context.lastSeen } }];
     case 'CleanUp':
       return cleanUp(core);
     case 'ReportAccountReady':

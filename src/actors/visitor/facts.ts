@@ -23,6 +23,9 @@ export type CloseParty = 'visitor' | 'operator' | 'system';
  */
 export type UnassignReason = 'missed' | 'declined' | 'offline' | 'owner-gone' | 'operator-removed';
 
+/** Why an invitation ended without an answer: its time was over, or the visitor left before. */
+export type InvitationEnd = 'not-answered' | 'visitor-left';
+
 /** Facts by type, with their data. Personal data is encrypted in a part of its own ({@link VisitorPersonal}). */
 export type VisitorFacts = {
   VisitorArrived: { digest: string | null; department: string | null; delays: VisitorDelays };
@@ -31,8 +34,13 @@ export type VisitorFacts = {
   LoggedIn: Record<never, never>;
   LoggedOut: { reason: string };
   SessionFailed: { reason: string };
-  Invited: { operator: Username };
-  InvitationExpired: { operator: Username | null };
+  /** `standsMs`: how long the invitation stands after each message of the operator. Absent in facts of release 0.1.0. */
+  Invited: { operator: Username; standsMs?: number };
+  /**
+   * The invitation stands no longer. LHC may still show it, so an answer still belongs to it.
+   * Facts of release 0.1.0 have no reason, and an operator or null.
+   */
+  InvitationExpired: { operator: Username | null; reason?: InvitationEnd };
   ChatStarted: {
     chatId: string;
     department: string | null;
@@ -197,6 +205,10 @@ export type VisitorContext = {
   loggedIn: boolean;
   /** Why the last attempt to log in failed. A repeat with the same reason causes no fact. */
   failure: string | null;
+  /**
+   * The operator of the last invitation, open or lapsed: an answer belongs to it, however late. A newer invitation, a chat
+   * or a clean-up replaces it.
+   */
   inviter: Username | null;
   chat: Chat | null;
   /** Number of messages that the visitor has sent in the open chat. */

@@ -10,10 +10,11 @@
  * exactly one place for each fact. `decisions.ts` has the commands and calls `conversation.ts` (messages),
  * `chat-placement.ts` (who has the chat) and `effect-reports.ts` (outcomes of effects).
  */
-import { assign, emit, type SnapshotFrom, setup } from 'xstate';
+import { assign, emit, type SnapshotFrom, setup, stateIn } from 'xstate';
 import { changesBy, EMPTY_CONTEXT } from './changes.ts';
 import { VISITOR_FOLD } from './chat.ts';
 import { chatClosed, offersMissed } from './chat-placement.ts';
+import { invitationExpired } from './conversation.ts';
 import type { VisitorContext, VisitorEvent, VisitorFact } from './facts.ts';
 
 export const VISITOR_VERSION = `visitor/${VISITOR_FOLD}`;
@@ -34,6 +35,7 @@ export const visitorMachine = setup({
   },
   guards: {
     noOpenChat: ({ context }) => context.chat === null,
+    isInvited: stateIn({ conversation: 'invited' }),
     // A fact that does not fit the conversation must not fit here either. Otherwise it would be accepted.
     isUnanswered: ({ context: { chat } }) => chat !== null && !chat.accepted,
     toOperator: ({ context: { chat }, event }) =>
@@ -46,10 +48,8 @@ export const visitorMachine = setup({
     change: assign(({ context, event }) => changesBy(context, event)),
     timeOut: emit(({ context }) => ({ type: 'TimedOut', data: { lastSeen: context.lastSeen } })),
     cleanUp: emit(({ context }) => ({ type: 'CleanedUp', data: { lastSeen: context.lastSeen } })),
-    expireInvitation: emit(({ context }) => ({
-      type: 'InvitationExpired',
-      data: { operator: context.inviter },
-    })),
+    expireInvitation: emit(({ context }) => invitationExpired(context, 'not-answered')),
+    endInvitation: emit(({ context }) => invitationExpired(context, 'visitor-left')),
     closeIdleChat: emit(({ context }) => chatClosed(context, 'system', 'idle')),
     missOffer: emit(({ context }) => offersMissed(context)),
   },
@@ -92,7 +92,12 @@ export const visitorMachine = setup({
             ChatClosed: { target: 'online', reenter: true },
             TimedOut: 'timedOut',
           },
-          after: { hardTimeout: { guard: 'noOpenChat', actions: 'timeOut' } },
+          after: {
+            hardTimeout: [
+              { guard: 'isInvited', actions: ['endInvitation', 'timeOut'] },
+              { guard: 'noOpenChat', actions: 'timeOut' },
+            ],
+          },
         },
         timedOut: { after: { cleanupAfter: { actions: 'cleanUp' } } },
         cleanedUp: {},
@@ -113,7 +118,8 @@ export const visitorMachine = setup({
             OperatorMessageReceived: { target: 'invited', reenter: true, actions: 'change' },
             InvitationExpired: { target: 'none', actions: 'change' },
             ChatStarted: { target: 'waiting', actions: 'change' },
-            TimedOut: { target: 'none', actions: 'change' },
+            // Without `InvitationExpired` before them only in histories of release 0.1.0.
+            TimedOut: 'none',
             CleanedUp: 'none',
           },
           after: { invitationTimeout: { actions: 'expireInvitation' } },

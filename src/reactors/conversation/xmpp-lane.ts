@@ -13,6 +13,7 @@ import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { isExpected, isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
+import type { JsonObject } from '../../kit/json.ts';
 import type { Destination, DestinationFilter, Outcome } from '../../runtime/lanes/destination.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
@@ -37,6 +38,8 @@ export const XMPP_LANES_AT_ONCE = 256;
 /** Facts that call for an effect in XMPP. */
 const CONCERNS = new Set([
   'VisitorMessageSent',
+  'Invited',
+  'InvitationExpired',
   'ChatOffered',
   'ChatAssigned',
   'ChatAccepted',
@@ -53,9 +56,14 @@ const CONCERNS = new Set([
   'OperatorRemoved',
   'PresenceResumed',
 ]);
+/** Release 0.1.0 told the inviter nothing. Its invitations are too old for a line. */
+const isSilent = (type: string, { standsMs, reason }: JsonObject): boolean =>
+  (type === 'Invited' && standsMs === undefined) ||
+  (type === 'InvitationExpired' && reason === undefined);
+
 export const XMPP_FILTER: DestinationFilter = {
   name: 'xmpp',
-  concerns: ({ type }) => CONCERNS.has(type),
+  concerns: ({ type, data }) => CONCERNS.has(type) && !isSilent(type, data),
 };
 const done: Outcome = { kind: 'done' };
 

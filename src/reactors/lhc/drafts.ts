@@ -20,6 +20,7 @@ export interface DraftOptions {
 /** Facts of visitors that LHC hears of. */
 const VISITOR_FACTS = new Set([
   'OperatorMessageReceived',
+  'InvitationExpired',
   'ChatAssigned',
   'ChatAccepted',
   'ChatUnassigned',
@@ -43,11 +44,15 @@ function onlineChange(data: JsonObject): 'operator.online' | 'operator.offline' 
   return to === 'offline' ? 'operator.offline' : 'operator.online';
 }
 
+/** Release 0.1.0 told nobody of the end of an invitation. Those ends are too old to be told. */
+const isSilentEnd = (type: string, { reason }: JsonObject): boolean =>
+  type === 'InvitationExpired' && reason === undefined;
+
 /** The facts that LHC gets callbacks for. */
 export const LHC_FILTER: DestinationFilter = {
   name: 'lhc',
   concerns: ({ stream, type, data }) =>
-    VISITOR_FACTS.has(type) ||
+    (VISITOR_FACTS.has(type) && !isSilentEnd(type, data)) ||
     (stream.startsWith('operator-') &&
       (onlineChange(data) !== null || data.offlineLhcUserId !== undefined)),
 };
@@ -79,6 +84,12 @@ async function visitorDrafts(
       return invitation || chatId === null
         ? [{ type: 'visitor.invited', data }]
         : [{ type: 'chat.message', data: { ...data, chatId } }];
+    }
+    case 'InvitationExpired': {
+      const { operator: inviter, reason } = fact.data;
+      if (inviter === null || reason === undefined) return [];
+      const data = { visitor, operator: await operator(inviter), reason };
+      return [{ type: 'visitor.invitation_expired', data }];
     }
     case 'ChatAssigned':
     case 'ChatAccepted':

@@ -1,6 +1,8 @@
 /** One-line messages to operators about what happened to a chat. */
 import type { Username } from '../../actors/ids.ts';
-import type { UnassignReason, VisitorFact } from '../../actors/visitor/facts.ts';
+import type { InvitationEnd, UnassignReason, VisitorFact } from '../../actors/visitor/facts.ts';
+
+const MINUTE_MS = 60_000;
 
 export interface Notice {
   readonly to: Username;
@@ -10,6 +12,17 @@ export interface Notice {
 /** The notices that a fact calls for. An operator gets none for their own action, unless they need its result. */
 export function noticesOf(fact: VisitorFact): readonly Notice[] {
   switch (fact.type) {
+    case 'Invited': {
+      const { operator: to, standsMs } = fact.data;
+      if (standsMs === undefined) return [];
+      const text = `You have invited this visitor. Without an answer the invitation lapses after ${spanOf(standsMs)}.`;
+      return [{ to, text }];
+    }
+    case 'InvitationExpired': {
+      const { operator: to, reason } = fact.data;
+      if (to === null || reason === undefined) return [];
+      return [{ to, text: `${LAPSED[reason]} If they answer it later, you are asked first.` }];
+    }
     case 'ChatAssigned': {
       const { withdrawnFrom = [], operator, chatId, reason } = fact.data;
       const byThemselves = reason === 'answered' || reason === 'taken';
@@ -49,6 +62,15 @@ export function noticesOf(fact: VisitorFact): readonly Notice[] {
       return [];
   }
 }
+
+const LAPSED: Record<InvitationEnd, string> = {
+  'not-answered': 'The visitor has not answered your invitation, and it has lapsed.',
+  'visitor-left': 'The visitor has left without an answer to your invitation.',
+};
+
+/** A setting in seconds, without a loss: `90 s`, `2 min`. */
+const spanOf = (ms: number): string =>
+  ms % MINUTE_MS === 0 ? `${ms / MINUTE_MS} min` : `${ms / 1000} s`;
 
 const toEach = (receivers: readonly (Username | null)[], text: string): Notice[] =>
   receivers.flatMap((to) => (to === null ? [] : { to, text }));

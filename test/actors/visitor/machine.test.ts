@@ -15,6 +15,7 @@ import {
   DELAYS,
   delivered,
   HOUR,
+  invitationExpired,
   invited,
   operatorMessage,
   pageViewed,
@@ -158,14 +159,13 @@ describe('an invitation', () => {
   });
 
   it('expires, and then another operator may invite', () => {
-    const expired = { type: 'InvitationExpired', data: { operator: 'op1' } } as const;
     visitor()
       .given([arrived(), invited(), operatorMessage(null)], 0)
       .wakesAt(120 * SECOND)
       .when(WAKE, 120 * SECOND)
-      .then([expired]);
+      .then([invitationExpired()]);
     visitor()
-      .given([arrived(), invited(), operatorMessage(null), expired])
+      .given([arrived(), invited(), operatorMessage(null), invitationExpired()])
       .when(receive('op2'))
       .then([invited('op2'), operatorMessage(null, 'op2')]);
   });
@@ -198,14 +198,55 @@ describe('an invitation', () => {
       .refused(/a correction does not invite the visitor/);
   });
 
-  it('ends with the visitor', () => {
-    const gone = visitor().given([arrived(), invited(), operatorMessage(null)], 0);
-    gone.given([timedOut()], 60 * SECOND).wakesAt(60 * SECOND + 24 * HOUR);
-    gone.when(receive()).refused(/has left/);
-    gone
-      .given([arrived()])
+  it('belongs to its answer after its end, until another invitation or a chat', () => {
+    const lapsed = () =>
+      visitor().given([arrived(), invited(), operatorMessage(null), invitationExpired()]);
+    lapsed()
+      .when(startChat())
+      .then([chatStarted('c1', 'op1')]);
+    lapsed()
+      .given([pageViewed('prices'), timedOut(), arrived()])
+      .when(startChat())
+      .then([chatStarted('c1', 'op1')]);
+    lapsed()
+      .given([
+        invited('op2'),
+        operatorMessage(null, 'op2'),
+        invitationExpired('not-answered', 'op2'),
+      ])
+      .when(startChat())
+      .then([chatStarted('c1', 'op2')]);
+    lapsed()
+      .given([chatStarted('c1', 'op1'), chatClosed()])
+      .when(startChat('c2'))
+      .then([chatStarted('c2', null)]);
+    lapsed()
+      .given([timedOut(), cleanedUp(), arrived()])
       .when(startChat())
       .then([chatStarted('c1', null)]);
+  });
+
+  it('ends with the visitor, and the facts say which one ended', () => {
+    const delays = { ...DELAYS, hardTimeout: 60 * SECOND };
+    const gone = () =>
+      visitor().given([arrived('home', delays), invited(), operatorMessage(null)], 0);
+    const left = [invitationExpired('visitor-left'), timedOut()];
+    gone()
+      .wakesAt(60 * SECOND)
+      .when(WAKE, 60 * SECOND)
+      .then(left);
+    gone().when({ type: 'TimeOut' }).then(left);
+    const cleaned = gone().when({ type: 'CleanUp' }).asked().facts;
+    expect(cleaned[0]).toEqual(invitationExpired('visitor-left'));
+    expect(typesOf(cleaned)).toEqual(['InvitationExpired', 'CleanedUp']);
+    const later = gone()
+      .given(left, 60 * SECOND)
+      .wakesAt(60 * SECOND + 24 * HOUR);
+    later.when(receive()).refused(/has left/);
+    later
+      .given([arrived()])
+      .when(startChat())
+      .then([chatStarted('c1', 'op1')]);
   });
 });
 

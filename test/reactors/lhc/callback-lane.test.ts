@@ -101,6 +101,23 @@ it('sends a callback for each fact that LHC needs, in the shapes of the contract
   expect(lhc.accepted.slice(ids.length).map(({ id }) => id)).toEqual(ids); // a repeat has the same id
 });
 
+it('says which invitation ended without an answer, and why', async () => {
+  const operator = { username: 'op1', lhcUserId: 7 };
+  await rig.toOperator('op1', register());
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', receive('op1', 'i1'));
+  rig.clock.passes(121_000);
+  await rig.host.wake('visitor-acme.1');
+  await rig.toVisitor('1', receive('op1', 'i2'));
+  await rig.toVisitor('1', { type: 'TimeOut' });
+  expect(await run('visitor-acme.1')).toEqual({ kind: 'done' });
+  expect(sentCallbacks().filter(([type]) => type !== 'visitor.invited')).toEqual([
+    ['visitor.invitation_expired', { visitor: '1', operator, reason: 'not-answered' }],
+    ['visitor.invitation_expired', { visitor: '1', operator, reason: 'visitor-left' }],
+    ['visitor.timed_out', { visitor: '1', lastSeen: '2026-01-01T00:00:00.000Z' }],
+  ]);
+});
+
 it('reports an operator’s changes between online and offline after the registration', async () => {
   const commands: OperatorCommand[] = [
     openSession(),
