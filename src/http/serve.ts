@@ -1,8 +1,10 @@
 /** The app on a TCP socket. */
-import type { Server } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { AppError, messageOf } from '../errors.ts';
+import { isHostMissing } from './frame/node-request.ts';
+import { answerRefusals, badTarget, hostMissing } from './refusals.ts';
 
 export interface Listening {
   readonly host: string;
@@ -24,6 +26,8 @@ export interface ServeOptions {
   readonly variable: string;
   /** Default {@link MAX_CONNECTIONS}. */
   readonly maxConnections?: number;
+  /** ms. Default {@link HEADERS_DEADLINE_MS}. */
+  readonly headersDeadlineMs?: number;
 }
 
 /** Longer than proxies and clients keep idle connections: they should be the ones who close. */
@@ -46,22 +50,35 @@ const IDLE_CHECK_MS = 20;
  */
 export async function serve(
   app: { fetch(request: Request, env?: unknown): Response | Promise<Response> },
-  { host, port, variable, maxConnections = MAX_CONNECTIONS }: ServeOptions,
+  {
+    host,
+    port,
+    variable,
+    maxConnections = MAX_CONNECTIONS,
+    headersDeadlineMs = HEADERS_DEADLINE_MS,
+  }: ServeOptions,
 ): Promise<Listening> {
   let isClosing = false;
-  const server = createAdaptorServer({
-    async fetch(request, env) {
-      const response = await app.fetch(request, env);
+  const listener = getRequestListener(
+    async (request, env) => {
+      const response = isHostMissing(env) ? hostMissing() : await app.fetch(request, env);
       if (isClosing) response.headers.set('Connection', 'close');
       return response;
     },
-    serverOptions: {
+    // HTTP/1.0 needs no Host, and load balancers send none. The app looks at no host.
+    { hostname: 'localhost', errorHandler: badTarget },
+  );
+  const server = createServer(
+    {
       keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: HEADERS_DEADLINE_MS,
+      headersTimeout: headersDeadlineMs,
       requestTimeout: REQUEST_DEADLINE_MS,
       connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+      requireHostHeader: false, // Node's own refusal has no text
     },
-  }) as Server; // a plain HTTP server: there are no options for TLS or HTTP/2
+    listener,
+  );
+  answerRefusals(server);
   server.maxConnections = maxConnections;
   await listen(server, host, port).catch((error: unknown) => {
     throw listenError(error, `${host}:${port}`, variable);

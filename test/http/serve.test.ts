@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, describe, expect, test } from 'vitest';
 import { MAX_COMMAND_BYTES } from '../../src/http/frame/body.ts';
+import { PROBLEM_KINDS } from '../../src/http/frame/problem.ts';
 import { type Listening, serve } from '../../src/http/serve.ts';
 import {
   UNVERIFIED_AT_ONCE,
@@ -36,6 +37,16 @@ const post = (url: string, body: string | ReadableStream, key = KEYS.acme) =>
     body,
     ...(body instanceof ReadableStream && { duplex: 'half' as const }),
   });
+/** Everything that the server sends until the connection ends, however it does. */
+async function allOf(socket: Socket): Promise<string> {
+  let all = '';
+  socket.on('data', (bytes) => {
+    all += bytes;
+  });
+  socket.on('error', () => undefined);
+  await once(socket, 'close');
+  return all;
+}
 const chunked = (parts: string[]) => ReadableStream.from(parts.map((part) => Buffer.from(part)));
 
 test('a command over a socket gets the same answer as one without', async () => {
@@ -116,8 +127,7 @@ test('a body that comes too slowly gets 408, and the connection ends', async () 
     // A byte now and then does not help.
     const bytes = length.startsWith('T') ? '1\r\nx\r\n' : 'x';
     const dribble = setInterval(() => socket.write(bytes), 10);
-    socket.on('error', () => undefined);
-    const answer = await text(socket); // resolves when the connection ends
+    const answer = await allOf(socket);
     expect(answer).toContain('408 Request Timeout');
     expect(answer).toContain('\r\nConnection: close\r\n');
     expect(answer).not.toContain('keep-alive');
@@ -143,18 +153,114 @@ test('a body that is too large and does not come to its end gets 413, and the co
   expect(calls.commands).toEqual([]);
 });
 
-test('what is no HTTP, or has too large a head, is answered with the end of the connection', async () => {
-  const { server } = await start();
-  for (const [bytes, status] of [
-    ['GARBAGE\r\n\r\n', '400 Bad Request'],
-    [`GET / HTTP/1.1\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, '431 Request Header Fields Too Large'],
-  ] as const) {
+describe('the server itself', () => {
+  /** Everything that the server sends until it ends the connection. */
+  async function answerTo(server: Listening, bytes: string | Buffer): Promise<string> {
     const socket = connect(server.port, '127.0.0.1');
     socket.write(bytes);
-    const answer = await text(socket);
-    expect(answer).toContain(status);
-    expect(answer).toContain('\r\nConnection: close\r\n');
+    return allOf(socket);
   }
+  /** Checks that the answer is a whole problem. @returns its parts */
+  function problemIn(answer: string) {
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    const lines = head.split('\r\n');
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'Content-Type: application/problem+json',
+        'Connection: close',
+        `Content-Length: ${Buffer.byteLength(body)}`,
+      ]),
+    );
+    const problem = JSON.parse(body);
+    expect(lines[0]).toMatch(new RegExp(`^HTTP/1.1 ${problem.status} `));
+    expect(PROBLEM_KINDS).toHaveProperty(problem.code);
+    return problem;
+  }
+
+  test.each([
+    ['GET /healthz HTTP/1.0\r\n\r\n'],
+    ['GET /healthz HTTP/1.0\r\nHost:\r\n\r\n'],
+    ['GET /healthz HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n'],
+    ['GET http://any.test/healthz HTTP/1.1\r\nHost: any.test\r\nConnection: close\r\n\r\n'],
+  ])('answers a probe by %j', async (request) => {
+    const { server } = await start();
+    const answer = await answerTo(server, request);
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    expect(answer).toMatch(/\r\n\r\n.+/);
+  });
+
+  const get = (...lines: string[]) => ['GET / HTTP/1.1', 'Host: x', ...lines, '', ''].join('\r\n');
+  test.each<[string, string | Buffer, number, RegExp]>([
+    ['no HTTP', 'GARBAGE\r\n\r\n', 400, /not HTTP/],
+    ['TLS', Buffer.from('16030100c5010000c1030395', 'hex'), 400, /without TLS: use http:/],
+    ['the PROXY protocol', 'PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n', 400, /PROXY protocol/],
+    ['its second version', '\r\n\r\n\0\r\nQUIT\n\x21\x11', 400, /PROXY protocol/],
+    ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505, /HTTP\/1\.1/],
+    ['HTTP/3.0', 'GET / HTTP/3.0\r\nHost: x\r\n\r\n', 505, /HTTP\/1\.1/],
+    ['an unknown method', 'BREW / HTTP/1.1\r\nHost: x\r\n\r\n', 501, /method/],
+    ['a method in lower case', 'get / HTTP/1.1\r\nHost: x\r\n\r\n', 501, /upper case/],
+    ['CONNECT', 'CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n', 501, /no proxy/],
+    ['no Host', 'GET /healthz HTTP/1.1\r\n\r\n', 400, /Host: is required/],
+    ['a Host that is none', 'GET / HTTP/1.1\r\nHost: a b/c\r\n\r\n', 400, /Host/],
+    ['no path', 'OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n', 400, /target/],
+    ['a path in UTF-8', 'GET /ä HTTP/1.1\r\nHost: x\r\n\r\n', 400, /url/],
+    ['a bare line feed', 'GET / HTTP/1.1\nHost: x\n\n', 400, /carriage return/],
+    ['a wrong header', get('X y: 1'), 400, /header/],
+    ['a long header', get(`x: ${'x'.repeat(20_000)}`), 431, /16 KiB/],
+    ['a long path', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 431, /16 KiB/],
+    ['two lengths', get('Content-Length: 1', 'Transfer-Encoding: chunked'), 400, /Content-Length/],
+    ['no chunk', `${get('Transfer-Encoding: chunked')}zz\r\n`.replace('GET', 'POST'), 400, /chunk/],
+    ['an expectation', get('Expect: a-miracle'), 417, /Expect/],
+  ])('refuses %s with a reason', async (_what, bytes, status, reason) => {
+    const { server } = await start();
+    const problem = problemIn(await answerTo(server, bytes));
+    expect(problem).toMatchObject({ status, detail: expect.stringMatching(reason) });
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  });
+
+  test('says to whom headers come too slowly that they did', async () => {
+    const { app } = fakeApp();
+    const options = { host: '127.0.0.1', port: 0, variable: 'LISTEN', headersDeadlineMs: 100 };
+    const server = await serve(app, options);
+    listening.push(server);
+    const problem = problemIn(await answerTo(server, 'GET /healthz HTTP/1.1\r\nHost: x\r\nx:'));
+    expect(problem).toMatchObject({ status: 408, detail: expect.stringContaining('0.1 s') });
+  });
+
+  test('gives the reason also to a sender who goes on sending', async () => {
+    const { server } = await start();
+    const socket = connect(server.port, '127.0.0.1');
+    for (let n = 0; n < 50; n++) socket.write('x'.repeat(10_000));
+    expect(problemIn(await allOf(socket)).status).toBe(400);
+  });
+
+  test('writes nothing into an answer that has begun', async () => {
+    const release = Promise.withResolvers<void>();
+    const stream = new ReadableStream({
+      async start(controller) {
+        controller.enqueue(Buffer.from('first'));
+        await release.promise;
+        controller.close();
+      },
+    });
+    const server = await serve(
+      { fetch: () => new Response(stream) },
+      { host: '127.0.0.1', port: 0, variable: 'LISTEN' },
+    );
+    listening.push(server);
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    let answer = '';
+    socket.on('data', (bytes) => {
+      if (answer === '') socket.write('GARBAGE\r\n\r\n');
+      answer += bytes;
+    });
+    socket.write(get());
+    await once(socket, 'close');
+    release.resolve();
+    expect(answer).toContain('first');
+    expect(answer).not.toContain('problem');
+  });
 });
 
 test('a connection past the bound is closed; a free place is used again', async () => {
@@ -273,14 +379,6 @@ describe('unverified bodies of the webhook', () => {
       for (const socket of sockets) socket.destroy();
     },
   );
-});
-
-test('bytes that are not HTTP get 400, and the server goes on', async () => {
-  const { server } = await start();
-  const socket = connect(server.port, '127.0.0.1');
-  socket.write('GARBAGE\r\n\r\n');
-  expect(await text(socket)).toContain('400 Bad Request');
-  expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
 });
 
 test('the error for a port in use names the port and the variable that changes it', async () => {

@@ -14,6 +14,12 @@ const bindingsOf = (env: unknown): NodeBindings => (env ?? {}) as NodeBindings;
 export const remoteAddressOf = (env: unknown): string =>
   bindingsOf(env).incoming?.socket.remoteAddress ?? '';
 
+/** True for a request of HTTP/1.1 that names no host. */
+export function isHostMissing(env: unknown): boolean {
+  const { incoming } = bindingsOf(env);
+  return incoming?.httpVersion === '1.1' && incoming.headers.host === undefined;
+}
+
 /** True if the whole body is in the server's memory. Node reads up to 64 KiB of a body before anybody asks for it. */
 export const isBodyHere = (env: unknown): boolean => bindingsOf(env).incoming?.complete ?? true;
 

@@ -7,6 +7,10 @@ type ProblemCode =
   | ErrorCode
   | 'method-not-allowed'
   | 'request-timeout'
+  | 'expectation-failed'
+  | 'headers-too-large'
+  | 'not-implemented'
+  | 'version-not-supported'
   | 'unsupported-media-type'
   | 'too-many-requests'
   | 'internal';
@@ -46,6 +50,10 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   conflict: { status: 409, title: 'Conflict' },
   'too-large': { status: 413, title: 'Too large' },
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
+  'expectation-failed': { status: 417, title: 'Unknown expectation' },
+  'headers-too-large': { status: 431, title: 'Headers too large' },
+  'not-implemented': { status: 501, title: 'Unknown method' },
+  'version-not-supported': { status: 505, title: 'Unknown version of HTTP' },
   'too-many-requests': { status: 429, title: 'Too many requests of this tenant' },
   overloaded: { status: 503, title: 'Too busy' },
   unavailable: { status: 503, title: 'A part is away' },
