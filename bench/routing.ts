@@ -14,6 +14,7 @@ import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
 import { ASSIGNMENTS_AT_ONCE } from '../src/reactors/routing/pass.ts';
 import { createRouting } from '../src/reactors/routing/routing.ts';
 import { ROUTING_TABLE } from '../src/reactors/routing/table-queries.ts';
+import { namesOf } from '../src/reactors/texts/names.ts';
 import { createActors } from '../src/runtime/host/actors.ts';
 import { createHost } from '../src/runtime/host/host.ts';
 import { soleOwner } from '../src/runtime/leases/ownership.ts';
@@ -74,6 +75,7 @@ async function measure(departments: number): Promise<Numbers> {
     db,
     actors,
     tenants,
+    names: { of: async () => namesOf(new Map()) },
     ownership: soleOwner,
     now,
     newId,

@@ -18,6 +18,7 @@ import { createCallbacks } from '../reactors/lhc/callback-lane.ts';
 import { LHC_FILTER } from '../reactors/lhc/drafts.ts';
 import { createReturns } from '../reactors/lhc/returns.ts';
 import { createSignals } from '../reactors/lhc/signals.ts';
+import { createOperatorNames } from '../reactors/operator-names.ts';
 import { createOperatorAccounts } from '../reactors/operators/accounts.ts';
 import { createLhcUsers } from '../reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../reactors/operators/removal.ts';
@@ -25,7 +26,7 @@ import { createOperatorSessions, hasSession } from '../reactors/operators/sessio
 import { createOperatorSummaries } from '../reactors/operators/summaries.ts';
 import { openPersonalData } from '../reactors/personal-data.ts';
 import { createRouting } from '../reactors/routing/routing.ts';
-import { ROUTING_TABLE } from '../reactors/routing/table-queries.ts';
+import { openRoutingTables, ROUTING_TABLE } from '../reactors/routing/table-queries.ts';
 import { createCrowd } from '../reactors/visitors/crowd.ts';
 import { createDesiredVisitors, DESIRED_VISITORS_TABLE } from '../reactors/visitors/desired.ts';
 import { createReconciler } from '../reactors/visitors/reconciler.ts';
@@ -142,7 +143,9 @@ export function createReactors(config: Config, runtime: Runtime) {
   const ejabberd = config.ejabberd;
   const transport = createVisitorTransport({ ...runtime, admin, ejabberd, passwordOf });
   const personal = openPersonalData(store, vault);
-  const base = { ...runtime, admin, transport, personal, passwordOf, digestKey };
+  const operatorsOf = openRoutingTables(db).operators;
+  const names = createOperatorNames({ ...runtime, personal, operatorsOf });
+  const base = { ...runtime, admin, transport, personal, names, passwordOf, digestKey };
 
   const callbacks = createCallbacks({
     ...base,
@@ -154,7 +157,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     afterReserve: async () => failpoint('after-reserve'),
     isOnline: (tenant, username) => hasSession(base, tenant, username),
   });
-  const { transfer, operators: operatorsOf } = routing;
+  const { transfer } = routing;
   const removal = createOperatorRemoval(base);
   const operatorSessions = createOperatorSessions({ ...base, operatorsOf });
   const xmppLane = createXmppLane({
@@ -201,7 +204,17 @@ export function createReactors(config: Config, runtime: Runtime) {
   const summaries = createOperatorSummaries({ ...base, cutStream: createStreamCut(base) });
   const typing = createTyping({ ...base, now: base.monotonic });
 
-  for (const listener of [lanes, reconciler, crowd, routing, xmppLane, deadLetters, summaries])
+  // Names first, so that lines about a fact have the names that it changes.
+  for (const listener of [
+    names,
+    lanes,
+    reconciler,
+    crowd,
+    routing,
+    xmppLane,
+    deadLetters,
+    summaries,
+  ])
     work.subscribe(listener);
   listenToSessions(transport, { ...base, xmppLane, lanes, reconciler });
   const compareOperators = () => operatorSessions.compareAll(tenants.all().map(({ id }) => id));

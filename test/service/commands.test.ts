@@ -207,7 +207,7 @@ it('LHC transfers a chat and reports what the visitor has seen', async () => {
   const again = await acme.call('POST', path, { operator: 'pia' }, key);
   expect([again.status, again.body.revision]).toEqual([202, transfer.body.revision]);
   const refused = await acme.call('POST', path, { operator: 'pia' });
-  expect([refused.status, refused.body.detail]).toEqual([409, 'pia already has this chat']);
+  expect([refused.status, refused.body.detail]).toEqual([409, '@pia already has this chat']);
   const other = await acme.call('POST', path.replace(chatId, 'other'), { operator: 'olga' });
   expect(other.status).toBe(409);
   await waitForText(olga, /^LHC transferred chat #\S+ to pia\./);

@@ -11,6 +11,7 @@ import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
 import { createSnapshotStore, openSnapshotFile } from '../../src/eventstore/snapshots.ts';
+import { createOperatorNames } from '../../src/reactors/operator-names.ts';
 import { openPersonalData } from '../../src/reactors/personal-data.ts';
 import { createActors } from '../../src/runtime/host/actors.ts';
 import { type ActorHost, createHost, type HostOptions } from '../../src/runtime/host/host.ts';
@@ -101,6 +102,8 @@ export async function openRig(
   const host = makeHost(options.host);
   const actors = createActors(host, newId);
   const personal = openPersonalData(store, vault);
+  // Nobody has a name here: texts have usernames. A test about names makes its own.
+  const names = createOperatorNames({ actors, store, personal, operatorsOf: () => [] });
   const ending = new AbortController();
   const folds: Promise<void>[] = [];
   let closed = false;
@@ -132,6 +135,7 @@ export async function openRig(
     visitor: (key: string) => actors.visitor(ACME, visitorKey(key)),
     operator: (name: string) => actors.operator(ACME, username(name)),
     personal,
+    names,
     makeHost,
     digestKey: secret('digest'),
     toVisitor: (key: string, command: VisitorCommand, origin = auto(), by = host) =>

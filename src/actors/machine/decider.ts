@@ -106,7 +106,12 @@ export interface Decider<C, S extends AnyMachineSnapshot = AnyMachineSnapshot> {
   summaryOf?(fact: StoredFact): SeenSummary | null;
 }
 
-/** Refuses a command (HTTP 409). @param reason a sentence that operators and API callers read. @throws {AppError} `refused` */
+/**
+ * Refuses a command (HTTP 409).
+ * @param reason a sentence that operators and API callers read. An operator's username has an @ before it: lines to
+ * operators have the name instead
+ * @throws {AppError} `refused`
+ */
 export const refuse = (reason: string, details: Record<string, unknown> = {}): never => {
   throw new AppError('refused', reason, details);
 };

@@ -57,8 +57,8 @@ export const openChat = ({ chat }: VisitorContext, chatId: string | null): Chat 
 export const refuseForeign = ({ operator, accepted }: Chat): never =>
   refuse(
     accepted
-      ? `this chat belongs to ${operator}`
-      : `this chat is offered to ${operator}; write !take to take it`,
+      ? `this chat belongs to @${operator}`
+      : `this chat is offered to @${operator}; write !take to take it`,
     { owner: operator },
   );
 
@@ -199,10 +199,10 @@ function transfer(context: VisitorContext, command: CommandOf<'TransferChat'>): 
   if (from !== null && chat.operator !== from) {
     return chat.operator === null
       ? refuse('nobody has this chat yet; write !take first')
-      : refuse(`this chat belongs to ${chat.operator}`, { owner: chat.operator });
+      : refuse(`this chat belongs to @${chat.operator}`, { owner: chat.operator });
   }
   if (operator !== null && chat.operator === operator) {
-    return refuse(`${operator} already has this chat`, { owner: operator });
+    return refuse(`@${operator} already has this chat`, { owner: operator });
   }
   const there = (department ?? chat.department) === chat.department;
   if (operator === null && chat.operator === null && there) return []; // the chat already waits there

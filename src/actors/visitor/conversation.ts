@@ -143,7 +143,7 @@ function receive(
   if (presence !== 'online') return refuse('this visitor has left');
   if (conversation === 'invited') {
     if (inviter !== operator) {
-      return refuse(`${inviter} has just invited this visitor`, { owner: inviter });
+      return refuse(`@${inviter} has just invited this visitor`, { owner: inviter });
     }
     return [message(true)];
   }

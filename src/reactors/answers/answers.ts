@@ -10,7 +10,9 @@ import type { VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { COMMANDS, HISTORY, UNKNOWN } from '../../inbox/operator-commands/read.ts';
 import type { Actors } from '../../runtime/ports.ts';
+import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { withNames } from '../texts/names.ts';
 import type { Notice } from '../texts/notices.ts';
 import { createHistory } from './history.ts';
 import { createInfo } from './info.ts';
@@ -34,6 +36,7 @@ export function createAnswers(options: {
   actors: Pick<Actors, 'visitor'>;
   store: Pick<EventStore, 'readStream'>;
   personal: PersonalData;
+  names: Pick<OperatorNames, 'of'>;
   now: () => number;
 }): Answers {
   const infoOf = createInfo(options);
@@ -65,7 +68,8 @@ export function createAnswers(options: {
         case 'MessageRefused': {
           const { visitor, command, reason } = fact.data;
           const what = command === undefined ? 'Not delivered' : `!${command}`;
-          return { visitor, texts: [`${what}: ${sentence(reason)}`] };
+          const names = await options.names.of(tenant.id);
+          return { visitor, texts: [`${what}: ${sentence(withNames(reason, names.of))}`] };
         }
         default:
           return null;

@@ -6,7 +6,9 @@ import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
 import { cut } from '../../kit/cut.ts';
 import type { Actors } from '../../runtime/ports.ts';
+import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
+import type { NameOf } from '../texts/names.ts';
 import { nickOf } from '../texts/presence-text.ts';
 import { dayOf, timeOf } from '../texts/times.ts';
 
@@ -24,20 +26,22 @@ interface Line {
   readonly chatId: string | null;
 }
 
-const operatorName = ({ operator, replaces }: VisitorFacts['OperatorMessageReceived']): string =>
-  replaces === undefined ? operator : `${operator} (corrected)`;
+const authorOf = (
+  { operator, replaces }: VisitorFacts['OperatorMessageReceived'],
+  nameOf: NameOf,
+): string => (replaces === undefined ? nameOf(operator) : `${nameOf(operator)} (corrected)`);
 
 /** The author and chat of a fact that belongs into the history; null for other facts. */
-function lineOf(fact: VisitorFact, visitor: string): Line | null {
+function lineOf(fact: VisitorFact, visitor: string, nameOf: NameOf): Line | null {
   switch (fact.type) {
     case 'VisitorMessageSent':
       return { author: visitor, chatId: fact.data.chatId };
     case 'OperatorMessageReceived':
-      return { author: operatorName(fact.data), chatId: fact.data.chatId };
+      return { author: authorOf(fact.data, nameOf), chatId: fact.data.chatId };
     case 'NoteAdded':
-      return { author: `${fact.data.operator} (note)`, chatId: fact.data.chatId };
+      return { author: `${nameOf(fact.data.operator)} (note)`, chatId: fact.data.chatId };
     case 'OperatorCommandSent':
-      return { author: `${fact.data.operator} (to LHC)`, chatId: fact.data.chatId };
+      return { author: `${nameOf(fact.data.operator)} (to LHC)`, chatId: fact.data.chatId };
     default:
       return null;
   }
@@ -53,6 +57,7 @@ interface HistoryOptions {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly store: Pick<EventStore, 'readStream'>;
   readonly personal: PersonalData;
+  readonly names: Pick<OperatorNames, 'of'>;
 }
 
 async function lastMessages(
@@ -63,7 +68,7 @@ async function lastMessages(
   const found: RecordedEvent[] = [];
   for await (const event of backwards(store, stream, { most: HISTORY_SEARCH_MAX_FACTS })) {
     const fact = visitorFact(event);
-    if (fact && lineOf(fact, '')) found.push(event);
+    if (fact && lineOf(fact, '', String)) found.push(event);
     if (found.length === count) break;
   }
   return found;
@@ -88,11 +93,12 @@ export const createHistory =
     if (!state || events.length === 0) return ['No messages yet.'];
     const { profile } = await options.personal.profileOf(tenant, key, state);
     const visitor = nickOf(key, profile);
+    const { of: nameOf } = await options.names.of(tenant);
     const lines: string[] = [];
     let heading = '';
     for (const event of events.toReversed()) {
       const fact = visitorFact(event);
-      const line = fact && lineOf(fact, visitor);
+      const line = fact && lineOf(fact, visitor, nameOf);
       if (!line) continue;
       const { at } = event.metadata;
       const next = `${dayOf(at)}, ${line.chatId === null ? 'no chat' : `chat #${line.chatId}`}:`;

@@ -1,13 +1,21 @@
 /** `!info`: everything that the service knows about a visitor. */
 import { visitorFact } from '../../actors/facts.ts';
-import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../../actors/ids.ts';
+import {
+  streamOf,
+  type TenantId,
+  type Username,
+  type VisitorKey,
+  visitorRef,
+} from '../../actors/ids.ts';
 import type { Chat, CloseParty, VisitorState } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
 import { cut } from '../../kit/cut.ts';
 import type { Actors } from '../../runtime/ports.ts';
+import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
+import type { NameOf } from '../texts/names.ts';
 import { localTime, nickOf, placeOf } from '../texts/presence-text.ts';
 import { durationOf, stampOf } from '../texts/times.ts';
 
@@ -25,7 +33,7 @@ interface PastChat {
   department?: string | null;
   answeredAt?: number;
   /** Everybody who answered the chat, in order. */
-  readonly operators: string[];
+  readonly operators: Username[];
   closedAt?: number;
   by?: CloseParty;
   reason?: string | null;
@@ -43,6 +51,7 @@ interface InfoOptions {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly store: Pick<EventStore, 'readStream'>;
   readonly personal: PersonalData;
+  readonly names: Pick<OperatorNames, 'of'>;
   readonly now: () => number;
 }
 
@@ -81,9 +90,10 @@ export const createInfo =
   async (tenant, key) => {
     const visitor = await options.actors.visitor(tenant, key).state();
     if (!visitor) return 'This visitor is unknown.';
-    const [{ profile }, past] = await Promise.all([
+    const [{ profile }, past, { of: nameOf }] = await Promise.all([
       options.personal.profileOf(tenant, key, visitor),
       pastOf(options, streamOf(visitorRef(tenant, key))),
+      options.names.of(tenant),
     ]);
     const at = options.now();
     return [
@@ -91,8 +101,8 @@ export const createInfo =
       [profile.title, profile.page].filter(Boolean).join(' — '),
       profile.referrer && `From ${profile.referrer}`,
       whereabouts(visitor, past, at),
-      ...conversation(visitor, past, at),
-      ...earlierChats(visitor, past, at),
+      ...conversation(visitor, past, at, nameOf),
+      ...earlierChats(visitor, past, at, nameOf),
     ]
       .filter((line): line is string => typeof line === 'string' && line !== '')
       .map((line) => cut(line, INFO_LINE_MAX_LENGTH))
@@ -121,17 +131,22 @@ function whereabouts({ presence, context }: VisitorState, { arrivedAt }: Past, a
 const ago = (then: number, at: number): string =>
   `${stampOf(then, at)} (${durationOf(at - then)} ago)`;
 
-function conversation(visitor: VisitorState, { chats }: Past, at: number): string[] {
+function conversation(
+  visitor: VisitorState,
+  { chats }: Past,
+  at: number,
+  nameOf: NameOf,
+): string[] {
   const { chat, chatMessages, inviter } = visitor.context;
   if (!chat) {
     const invited = visitor.conversation === 'invited' && inviter !== null;
-    return [invited ? `Invited by ${inviter}, no answer yet.` : 'No open chat.'];
+    return [invited ? `Invited by ${nameOf(inviter)}, no answer yet.` : 'No open chat.'];
   }
   const past = chats.find(({ chatId }) => chatId === chat.id);
   const name = `Chat #${chat.id}${chat.department ? ` for ${chat.department}` : ''}`;
   const messages = chatMessages === 1 ? '1 message' : `${chatMessages} messages`;
   return [
-    `${name}, started ${ago(chat.startedAt, at)}, ${messages} from the visitor; ${placement(chat, at)}.`,
+    `${name}, started ${ago(chat.startedAt, at)}, ${messages} from the visitor; ${placement(chat, at, nameOf)}.`,
     past?.answeredAt === undefined
       ? ''
       : `First answer after ${durationOf(past.answeredAt - chat.startedAt)}.`,
@@ -139,30 +154,38 @@ function conversation(visitor: VisitorState, { chats }: Past, at: number): strin
 }
 
 /** Who has the chat, or who was asked. */
-function placement(chat: Chat, at: number): string {
-  if (chat.accepted) return `${chat.operator} has it`;
-  if (chat.operator !== null) return `offered to ${chat.operator}, no answer yet`;
-  const offers = chat.offeredTo.length > 0 ? `offered to ${chat.offeredTo.join(', ')}` : '';
+function placement(chat: Chat, at: number, nameOf: NameOf): string {
+  if (chat.operator !== null) {
+    const name = nameOf(chat.operator);
+    return chat.accepted ? `${name} has it` : `offered to ${name}, no answer yet`;
+  }
+  const offers =
+    chat.offeredTo.length > 0 ? `offered to ${chat.offeredTo.map(nameOf).join(', ')}` : '';
   return [offers, `waiting for an operator for ${durationOf(at - chat.freeSince)}`]
     .filter(Boolean)
     .join('; ');
 }
 
-function earlierChats({ context }: VisitorState, { chats }: Past, at: number): string[] {
+function earlierChats(
+  { context }: VisitorState,
+  { chats }: Past,
+  at: number,
+  nameOf: NameOf,
+): string[] {
   const count = context.chats - (context.chat ? 1 : 0);
   if (count <= 0) return ['No earlier chats.'];
   const latest = chats
     .filter(({ chatId, closedAt }) => chatId !== context.chat?.id && closedAt !== undefined)
     .slice(0, INFO_MAX_CHATS);
   const last =
-    context.lastOperator && !context.chat ? `, the last with ${context.lastOperator}` : '';
+    context.lastOperator && !context.chat ? `, the last with ${nameOf(context.lastOperator)}` : '';
   return [
     `${count === 1 ? '1 earlier chat' : `${count} earlier chats`}${last}${latest.length > 0 ? ':' : '.'}`,
-    ...latest.map((chat) => pastChat(chat, at)),
+    ...latest.map((chat) => pastChat(chat, at, nameOf)),
   ];
 }
 
-function pastChat(chat: PastChat, at: number): string {
+function pastChat(chat: PastChat, at: number, nameOf: NameOf): string {
   const { startedAt, closedAt = at, department, operators, by, reason } = chat;
   const duration = startedAt === undefined ? null : durationOf(closedAt - startedAt);
   const end = by && `closed by the ${by}${reason ? ` (${reason})` : ''}`;
@@ -171,7 +194,7 @@ function pastChat(chat: PastChat, at: number): string {
     stampOf(startedAt ?? closedAt, at),
     duration,
     department,
-    operators.length > 0 ? `with ${operators.join(', ')}` : 'nobody answered',
+    operators.length > 0 ? `with ${operators.map(nameOf).join(', ')}` : 'nobody answered',
     end,
   ]
     .filter(Boolean)

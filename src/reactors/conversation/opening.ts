@@ -22,9 +22,11 @@ import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import { cut } from '../../kit/cut.ts';
 import { Lru } from '../../kit/lru.ts';
+import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { headlineOf } from '../texts/headline.ts';
 import { introductionOf } from '../texts/introduction.ts';
+import type { NameOf } from '../texts/names.ts';
 import type { Content, Delivery, Sender } from './delivery.ts';
 import { createUnread, type Unread } from './unread.ts';
 
@@ -61,6 +63,7 @@ export const opensAt = ({ chat, firstWaiting }: VisitorContext, revision: number
 interface OpeningOptions {
   readonly store: EventStore;
   readonly personal: PersonalData;
+  readonly names: Pick<OperatorNames, 'of'>;
   readonly delivery: Delivery;
   readonly now: () => number;
   readonly logger: Logger;
@@ -71,6 +74,7 @@ async function pastMessage(
   personal: PersonalData,
   event: RecordedEvent,
   openMessages: readonly OpenMessage[],
+  nameOf: NameOf,
 ): Promise<Content | null> {
   const fact = visitorFact(event);
   const body = await personal.bodyOf(event);
@@ -81,7 +85,7 @@ async function pastMessage(
   if (fact.type === 'OperatorMessageReceived') {
     const id = `history-${event.id}`;
     const corrected = fact.data.replaces === undefined ? '' : ' (corrected)';
-    return { id, body: `${fact.data.operator}${corrected}: ${text}`, delay, notice: true };
+    return { id, body: `${nameOf(fact.data.operator)}${corrected}: ${text}`, delay, notice: true };
   }
   if (fact.type !== 'VisitorMessageSent') return null;
   // The message keeps its id: an operator who was asked before may have it, and must not read it twice.
@@ -99,6 +103,7 @@ interface OpeningOf {
   readonly stream: string;
   readonly before: number;
   readonly profile: Profile;
+  readonly nameOf: NameOf;
   /** The fact that started this search for an operator. */
   readonly start: VisitorFact | null;
 }
@@ -107,7 +112,7 @@ interface OpeningOf {
 async function openForOne(
   { personal, delivery, now, logger }: OpeningOptions,
   unread: Unread,
-  { sender, state, chat, stream, before, profile, start }: OpeningOf,
+  { sender, state, chat, stream, before, profile, nameOf, start }: OpeningOf,
   operator: Username,
 ): Promise<Refusals> {
   const { tenant, key } = sender;
@@ -124,21 +129,21 @@ async function openForOne(
   };
   const id = `intro-${chat.id}-${chat.searchRevision}`;
   const text = [
-    headlineOf(chat, start, operator, now()),
-    introductionOf(key, profile, state, now(), operator),
+    headlineOf(chat, start, operator, now(), nameOf),
+    introductionOf(key, profile, state, now(), operator, nameOf),
   ].join('\n');
   await unlessRefused(id, delivery.sendLine(sender, { to: operator, id, text }));
   const { nickRevision: startRevision, openMessages } = state.context;
   const chatInLog = { stream, chat, startRevision, openMessages };
   for (const event of await unread(chatInLog, operator, before)) {
-    const message = await pastMessage(personal, event, openMessages);
+    const message = await pastMessage(personal, event, openMessages, nameOf);
     if (message) await unlessRefused(message.id, delivery.send(sender, operator, message));
   }
   return refusals;
 }
 
 export function createOpening(options: OpeningOptions): Opening {
-  const { store, personal, now } = options;
+  const { store, personal, names, now } = options;
   const unread = createUnread(store);
   const sent = new Lru<{ at: number; refusals: Refusals }>(OPENINGS_REMEMBERED);
 
@@ -158,7 +163,8 @@ export function createOpening(options: OpeningOptions): Opening {
         const { profile } = await personal.profileOf(sender.tenant.id, sender.key, state);
         const event = await eventAt(store, stream, chat.searchRevision);
         const start = event && visitorFact(event);
-        const of = { sender, state, chat, stream, before, profile, start };
+        const { of: nameOf } = await names.of(sender.tenant.id);
+        const of = { sender, state, chat, stream, before, profile, nameOf, start };
         for (const operator of recipients) {
           const refusals = await openForOne(options, unread, of, operator);
           sent.set(memory(operator), { at: now(), refusals });

@@ -6,8 +6,9 @@ import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { Outcome } from '../../runtime/lanes/destination.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { Answers } from '../answers/answers.ts';
+import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
-import { noticesOf } from '../texts/notices.ts';
+import { type Notice, noticesOf } from '../texts/notices.ts';
 import type { Broadcast } from './broadcast.ts';
 import type { Delivery, Line, Sender } from './delivery.ts';
 import { type Opening, opensAt } from './opening.ts';
@@ -21,7 +22,8 @@ const parked: Outcome = { kind: 'parked' };
 
 export interface VisitorEffectParts {
   readonly actors: Pick<Actors, 'visitor'>;
-  readonly personal: Pick<PersonalData, 'bodyOf'>;
+  readonly personal: Pick<PersonalData, 'bodyOf' | 'profileOf'>;
+  readonly names: Pick<OperatorNames, 'of'>;
   readonly answers: Pick<Answers, 'confirmationsOf'>;
   readonly recipientOf: RecipientOf;
   readonly delivery: Delivery;
@@ -149,6 +151,19 @@ async function performVisitorFact(
   }
 }
 
+/** The notices of a fact, with people's names. */
+async function writeNotices(
+  { personal, names }: VisitorEffectParts,
+  { tenant, key }: Sender,
+  state: VisitorState,
+  fact: VisitorFact,
+): Promise<readonly Notice[]> {
+  const { of: nameOf } = await names.of(tenant.id);
+  const isClosing = fact.type === 'ChatClosed'; // the only notice with the visitor's name
+  const profile = isClosing ? (await personal.profileOf(tenant.id, key, state)).profile : {};
+  return noticesOf(fact, nameOf, profile.nick || 'The visitor');
+}
+
 /**
  * Performs what a visitor's fact calls for.
  * @param again a person sends it again, out of order
@@ -168,7 +183,8 @@ export async function performVisitorEvent(
     return sendVisitorMessage(parts, sender, state, event, fact.data, again);
   }
   await performVisitorFact(parts, sender, state, event, fact);
-  const notices = [...noticesOf(fact), ...(await answers.confirmationsOf(tenant, fact))];
+  const written = await writeNotices(parts, sender, state, fact);
+  const notices = [...written, ...(await answers.confirmationsOf(tenant, fact))];
   const lines = notices.map(({ to, text }, index) => lineOf(event, index, to, text));
   await delivery.sendLines(sender, lines);
   return done;

@@ -20,6 +20,7 @@ import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 import type { Answers } from '../answers/answers.ts';
+import type { OperatorNames } from '../operator-names.ts';
 import type { OperatorRemoval } from '../operators/removal.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { PersonalData } from '../personal-data.ts';
@@ -84,6 +85,7 @@ interface XmppLaneOptions {
   readonly transport: VisitorTransport;
   readonly tenants: TenantDirectory;
   readonly personal: PersonalData;
+  readonly names: Pick<OperatorNames, 'of'>;
   readonly removal: OperatorRemoval;
   readonly answers: Answers;
   readonly operatorSessions: Pick<OperatorSessions, 'compare'>;

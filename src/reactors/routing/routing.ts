@@ -17,6 +17,7 @@ import type { RecordedEvent } from '../../eventstore/port.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors, Transfer } from '../../runtime/ports.ts';
+import type { OperatorNames } from '../operator-names.ts';
 import { createPass } from './pass.ts';
 import { repairChats } from './repair.ts';
 import { createRoundRobin } from './round-robin-position.ts';
@@ -50,8 +51,6 @@ export interface Routing extends CommitListener {
   start(): void;
   /** Resolves when no pass is running. */
   stop(): Promise<void>;
-  /** Registered operators of a tenant, as far as this process has read the log. */
-  operators(tenant: TenantId): readonly Username[];
   /** Chats without an operator. */
   waiting(): number;
   /** Chats that one operator or several are asked to answer now. */
@@ -64,6 +63,7 @@ interface RoutingOptions {
   readonly db: DatabaseSync;
   readonly actors: Actors;
   readonly tenants: TenantDirectory;
+  readonly names: Pick<OperatorNames, 'of'>;
   readonly ownership: Ownership;
   readonly now: () => number;
   readonly newId: () => string;
@@ -130,7 +130,7 @@ function tenantsToWake(events: readonly RecordedEvent[]): ReadonlySet<TenantId> 
 }
 
 export function createRouting(options: RoutingOptions): Routing {
-  const { db, actors, tenants, ownership, now, logger } = options;
+  const { db, actors, tenants, names, ownership, now, logger } = options;
   const { sweepEveryMs = ROUTING_SWEEP_MS, afterReserve = async () => {} } = options;
   const tables = openRoutingTables(db);
   const roundRobin = createRoundRobin(tables);
@@ -151,7 +151,7 @@ export function createRouting(options: RoutingOptions): Routing {
     onCommit(events) {
       for (const tenant of tenantsToWake(events)) wake(tenant);
     },
-    transfer: createTransfer({ actors, tenants, operatorsOf: tables.operators }),
+    transfer: createTransfer({ actors, tenants, names, operatorsOf: tables.operators }),
     start() {
       started = true;
       sweep = setInterval(wakeAll, sweepEveryMs);
@@ -170,7 +170,6 @@ export function createRouting(options: RoutingOptions): Routing {
       clearInterval(sweep);
       await Promise.all(running.values());
     },
-    operators: tables.operators,
     waiting: tables.waitingCount,
     offers: tables.offerCount,
     longestWait() {

@@ -1,21 +1,26 @@
 /** Transfers of a chat to another operator or to a department, by its operator or by LHC. */
 import { type TenantId, Username, type VisitorKey } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
-import type { OperatorCommand } from '../../actors/operator/decisions.ts';
+import { load, type OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { decidePlacement } from '../../actors/visitor/chat-placement.ts';
 import type { Chat, VisitorContext } from '../../actors/visitor/facts.ts';
 import { AppError, isRefused, messageOf } from '../../errors.ts';
 import type { Actors, Dispatched, Origin, Receiver, Transfer } from '../../runtime/ports.ts';
+import type { OperatorNames } from '../operator-names.ts';
+import { foldName } from '../texts/names.ts';
 import { chatTerms } from './repair.ts';
 
 /** Departments that a refusal names. */
 const DEPARTMENTS_IN_REFUSAL = 20;
+/** Operators that a refusal names: who is free, or who has the same name. */
+export const OPERATORS_IN_REFUSAL = 10;
 
 interface TransferOptions {
   readonly actors: Actors;
   readonly tenants: TenantDirectory;
+  readonly names: Pick<OperatorNames, 'of'>;
   /** Registered operators of a tenant, as far as this process has read the log. */
   readonly operatorsOf: (tenant: TenantId) => readonly Username[];
 }
@@ -49,8 +54,8 @@ async function departmentsOf(
   return [...names].sort();
 }
 
-/** The registered operator of this name; null if there is none. */
-async function operatorNamed(
+/** The operator of this username; null if no such operator is registered. */
+async function registeredOperator(
   { actors }: TransferOptions,
   tenant: TenantSettings,
   name: string,
@@ -62,26 +67,75 @@ async function operatorNamed(
   return state?.context.registered ? username.data : null;
 }
 
-/** @throws {AppError} `refused`, with the departments that there are */
+/** An operator, and what to type for them. A refusal stands in a fact, so it has no names (`withNames`). */
+const suggestion = (username: Username): string => `@${username} (!transfer ${username})`;
+
+const listed = (items: readonly string[], most: number): string =>
+  `${items.slice(0, most).join(', ')}${items.length > most ? ' …' : ''}`;
+
+/**
+ * The only one of these operators, or the only one beside the operator who writes.
+ * @returns null without any @throws {AppError} `refused` if several are meant
+ */
+function onlyOne(operators: readonly Username[], from: Username | null): Username | null {
+  if (operators.length < 2) return operators[0] ?? null;
+  const others = operators.filter((each) => each !== from);
+  if (others.length === 1) return others[0] ?? null;
+  const who = listed(others.map(suggestion), OPERATORS_IN_REFUSAL);
+  return refuse(`several operators have this name: ${who}`, { field: 'operator' });
+}
+
+/** Who could have the chat now, for an operator who wrote a wrong name. */
+async function freeOperators(
+  { actors, operatorsOf }: TransferOptions,
+  tenant: TenantSettings,
+  from: Username | null,
+): Promise<string> {
+  const free: Username[] = [];
+  for (const username of operatorsOf(tenant.id)) {
+    if (username === from) continue;
+    const state = await actors.operator(tenant.id, username).state();
+    if (state?.availability === 'available' && load(state.context) < state.context.capacity) {
+      free.push(username);
+    }
+    if (free.length > OPERATORS_IN_REFUSAL) break;
+  }
+  if (free.length === 0) return '; nobody else is free now';
+  return `; free now: ${listed(free.map(suggestion), OPERATORS_IN_REFUSAL)}`;
+}
+
+/**
+ * Who is meant: the operator with this username, or else with this name; the department; the only operator with this word
+ * in their name. LHC gives usernames (`operator`).
+ * @throws {AppError} `refused`, with whom the operator may have meant and what to type
+ */
 async function targetOf(
   options: TransferOptions,
   tenant: TenantSettings,
   to: Receiver,
+  from: Username | null,
 ): Promise<Target> {
+  const toOperator = (operator: Username): Target => ({ operator, department: null });
   const name = 'name' in to ? to.name : 'operator' in to ? to.operator : to.department;
   if (!('department' in to)) {
-    const operator = await operatorNamed(options, tenant, name);
-    if (operator !== null) return { operator, department: null };
+    const operator = await registeredOperator(options, tenant, name);
+    if (operator !== null) return toOperator(operator);
     if ('operator' in to) return refuse(`there is no operator ${name}`, { field: 'operator' });
   }
+  const names = 'name' in to ? await options.names.of(tenant.id) : null;
+  const called = names && onlyOne(names.called(name), from);
+  if (called) return toOperator(called);
   const departments = await departmentsOf(options, tenant);
-  const isSame = (each: string) => each.toLowerCase() === name.trim().toLowerCase();
+  const isSame = (each: string) => foldName(each) === foldName(name);
   const department = departments.find((each) => each === name) ?? departments.find(isSame);
   if (department !== undefined) return { operator: null, department };
-  const list = departments.slice(0, DEPARTMENTS_IN_REFUSAL).join(', ');
-  const known = departments.length > 0 ? `; departments: ${list}` : '';
-  const kind = 'name' in to ? 'operator or department' : 'department';
-  return refuse(`there is no ${kind} ${name}${known}`, { field: 'department' });
+  const meant = names && onlyOne(names.withWord(name), from);
+  if (meant) return toOperator(meant);
+  const known =
+    departments.length > 0 ? `; departments: ${listed(departments, DEPARTMENTS_IN_REFUSAL)}` : '';
+  const free = names ? await freeOperators(options, tenant, from) : '';
+  const kind = names ? 'operator or department' : 'department';
+  return refuse(`there is no ${kind} ${name}${free}${known}`, { field: 'department' });
 }
 
 const transferTo = (
@@ -113,7 +167,7 @@ async function transferReserved(
     await send({ type: 'ReserveChat', ...claim, ...terms, departmentCapacity: null });
   } catch (error) {
     if (!isRefused(error)) throw error;
-    return refuse(`${operator} cannot have it: ${messageOf(error)}`);
+    return refuse(`@${operator} cannot have it: ${messageOf(error)}`);
   }
   try {
     const result = await transferTo(request, target, reservation);
@@ -156,7 +210,7 @@ export function createTransfer(options: TransferOptions): Transfer {
     if (state?.seen.hasCommand(origin.commandId)) {
       return transferTo(request, { operator: null, department: null }, null);
     }
-    const target = await targetOf(options, tenant, to);
+    const target = await targetOf(options, tenant, to, from);
     // An unknown visitor (no state) is the visitor's stream to refuse.
     if (target.operator === null || from === null || !state) {
       return transferTo(request, target, null);

@@ -1,5 +1,6 @@
 /** The first line of an introduction: which chat it is, why it reaches this operator, and what they can do. */
 import type { Chat, VisitorFact } from '../../actors/visitor/facts.ts';
+import type { NameOf } from './names.ts';
 
 /** The waiting time is in minutes, and a shorter wait is not mentioned. */
 const MINUTE_MS = 60_000;
@@ -17,6 +18,7 @@ export function headlineOf(
   start: VisitorFact | null,
   operator: string,
   at: number,
+  nameOf: NameOf,
 ): string {
   const number = `chat #${chat.id}`;
   const name = `${number}${chat.department ? ` for ${chat.department}` : ''}`;
@@ -24,12 +26,13 @@ export function headlineOf(
   switch (start?.type) {
     case 'ChatTransferred': {
       const { from, by, operator: to, department } = start.data;
-      const giver = by === 'lhc' ? 'LHC' : (from ?? 'Somebody');
+      const giver = by === 'lhc' ? 'LHC' : from === null ? 'Somebody' : nameOf(from);
       if (to === operator) return sentence(`${giver} transferred ${name} to you`);
       return sentence(`${giver} transferred ${number} to the department ${department}`);
     }
     case 'ChatUnassigned': {
-      const { operators, reason } = start.data;
+      const { reason } = start.data;
+      const operators = start.data.operators.map(nameOf);
       if (chat.transferredBy === operator) {
         return sentence(`${capital(number)} is back: ${operators.join(', ')} did not accept it`);
       }

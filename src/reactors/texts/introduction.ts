@@ -3,6 +3,7 @@ import type { VisitorKey } from '../../actors/ids.ts';
 import type { VisitorState } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
 import { cut } from '../../kit/cut.ts';
+import type { NameOf } from './names.ts';
 import { localTime, nickOf, placeOf } from './presence-text.ts';
 
 /** The address of a page can have 2 kB, and a chat window is narrow. In UTF-16 units. */
@@ -27,12 +28,13 @@ export function introductionOf(
   { context: { chat, chats, lastOperator } }: VisitorState,
   at: number,
   operator: string,
+  nameOf: NameOf,
 ): string {
   const time = localTime(at, profile.timezone);
   const earlier = chat && chats > 1 ? `${ordinal(chats)} chat` : null;
   const last =
     earlier && lastOperator && chat && !chat.accepted
-      ? `last with ${lastOperator === operator ? 'you' : lastOperator}`
+      ? `last with ${lastOperator === operator ? 'you' : nameOf(lastOperator)}`
       : null;
   const who = [nickOf(key, profile), placeOf(profile), time && `local time ${time}`, earlier, last];
   const page = [profile.title, profile.page].filter(Boolean).join(' — ');

@@ -1,6 +1,7 @@
 /** One-line messages to operators about what happened to a chat. */
 import type { Username } from '../../actors/ids.ts';
 import type { InvitationEnd, UnassignReason, VisitorFact } from '../../actors/visitor/facts.ts';
+import type { NameOf } from './names.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -9,8 +10,11 @@ export interface Notice {
   readonly text: string;
 }
 
-/** The notices that a fact calls for. An operator gets none for their own action, unless they need its result. */
-export function noticesOf(fact: VisitorFact): readonly Notice[] {
+/**
+ * The notices that a fact calls for. An operator gets none for their own action, unless they need its result.
+ * @param visitor the visitor's name, or `The visitor`
+ */
+export function noticesOf(fact: VisitorFact, nameOf: NameOf, visitor: string): readonly Notice[] {
   switch (fact.type) {
     case 'Invited': {
       const { operator: to, standsMs } = fact.data;
@@ -27,8 +31,8 @@ export function noticesOf(fact: VisitorFact): readonly Notice[] {
       const { withdrawnFrom = [], operator, chatId, reason } = fact.data;
       const byThemselves = reason === 'answered' || reason === 'taken';
       const text = byThemselves
-        ? `${operator} has taken chat #${chatId}.`
-        : `Chat #${chatId} was given to ${operator}.`;
+        ? `${nameOf(operator)} has taken chat #${chatId}.`
+        : `Chat #${chatId} was given to ${nameOf(operator)}.`;
       return withdrawnFrom.map((to) => ({ to, text }));
     }
     case 'ChatAccepted': {
@@ -42,7 +46,7 @@ export function noticesOf(fact: VisitorFact): readonly Notice[] {
     }
     case 'ChatTransferred': {
       const { chatId, from, operator, department, by, withdrawnFrom = [] } = fact.data;
-      const receiver = operator ?? `the department ${department}`;
+      const receiver = operator === null ? `the department ${department}` : nameOf(operator);
       const text =
         by === 'lhc'
           ? `LHC transferred chat #${chatId} to ${receiver}.`
@@ -52,9 +56,7 @@ export function noticesOf(fact: VisitorFact): readonly Notice[] {
     case 'ChatClosed': {
       const { operator, by, chatId, reason, withdrawnFrom = [] } = fact.data;
       const why = reason ? ` (${reason})` : '';
-      const who = { visitor: 'The visitor closed', system: 'The system closed', operator: null }[
-        by
-      ];
+      const who = { visitor: `${visitor} closed`, system: 'The system closed', operator: null }[by];
       const text = who ? `${who} chat #${chatId}${why}.` : `Chat #${chatId} is closed${why}.`;
       return toEach([operator, ...withdrawnFrom], text);
     }

@@ -174,7 +174,7 @@ describe('an invitation', () => {
     visitor()
       .given([arrived(), invited(), operatorMessage(null)])
       .when(receive('op2'))
-      .refused(/op1 has just invited/);
+      .refused(/@op1 has just invited/);
   });
 
   it('is answered by a chat, which names the inviter', () => {
@@ -312,8 +312,8 @@ describe('a chat', () => {
 
   it('has one owner', () => {
     const answered: [readonly Fact[], RegExp][] = [
-      [[arrived(), chatStarted(), chatAssigned()], /offered to op1; write !take/],
-      [chatting, /belongs to op1/],
+      [[arrived(), chatStarted(), chatAssigned()], /offered to @op1; write !take/],
+      [chatting, /belongs to @op1/],
     ];
     for (const [facts, reason] of answered) {
       visitor().given(facts).when(receive('op2')).refused(reason);
@@ -488,7 +488,7 @@ describe('a reservation', () => {
     visitor()
       .given([...waiting, chatAssigned('op1', null, 'answered'), chatAccepted()])
       .when(assignChat('op1', 'r1'))
-      .refused(/belongs to op1/);
+      .refused(/belongs to @op1/);
   });
 });
 

@@ -129,7 +129,7 @@ describe('an offer', () => {
     visitor(missed).when(receive()).then(mine);
     visitor([...missed, chatAssigned('op2', 'r2')])
       .when(receive())
-      .refused(/offered to op2; write !take/);
+      .refused(/offered to @op2; write !take/);
   });
 
   it('is withdrawn if another operator takes the chat, and its receiver is told; not after an answer', () => {
@@ -144,7 +144,7 @@ describe('an offer', () => {
       .then([chatAssigned('op2', null, 'taken'), chatAccepted('op2', true)]);
     visitor(chatting)
       .when(acceptChat('op2'))
-      .refused(/belongs to op1/);
+      .refused(/belongs to @op1/);
     visitor(chatting).when(acceptChat('op1')).then([]);
     visitor([arrived()])
       .when(acceptChat())
@@ -193,7 +193,7 @@ describe('a broadcast', () => {
     visitor(broadcast).when(offerChat('op1')).then([]);
     visitor(chatting)
       .when(offerChat('op2'))
-      .refused(/belongs to op1/);
+      .refused(/belongs to @op1/);
     visitor([arrived()])
       .when(offerChat('op2'))
       .refused(/not open/);
@@ -209,7 +209,7 @@ describe('a broadcast', () => {
       ]);
     visitor([...broadcast, chatAssigned('op2', null, 'answered'), chatAccepted('op2')])
       .when(receive('op1'))
-      .refused(/belongs to op2/);
+      .refused(/belongs to @op2/);
   });
 
   it('continues with its time-out if one operator declines, and ends if all do', () => {

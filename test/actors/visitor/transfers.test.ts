@@ -79,7 +79,7 @@ describe('a transfer', () => {
   it('is for the owner of the chat, or for LHC', () => {
     visitor(chatting)
       .when(transferChat('op2', 'op1'))
-      .refused(/belongs to op1/);
+      .refused(/belongs to @op1/);
     visitor(chatting)
       .when(transferChat('op1', 'op1'))
       .refused(/already has this chat/);
@@ -127,10 +127,10 @@ describe('notes, commands of LHC and !close', () => {
     }
     visitor(asked)
       .when(addNote('op2'))
-      .refused(/offered to op1/);
+      .refused(/offered to @op1/);
     visitor(chatting)
       .when(sendCommand('op2'))
-      .refused(/belongs to op1/);
+      .refused(/belongs to @op1/);
     visitor([arrived()])
       .when(addNote())
       .refused(/no open chat/);
@@ -146,7 +146,7 @@ describe('notes, commands of LHC and !close', () => {
       .then([chatClosed('op1', 'operator')]);
     visitor(chatting)
       .when(close('c1', 'op2'))
-      .refused(/belongs to op1/);
+      .refused(/belongs to @op1/);
     visitor(chatting)
       .when(close('c0', 'op1'))
       .refused(/c1 is open, not c0/);

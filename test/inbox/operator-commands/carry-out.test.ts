@@ -37,10 +37,10 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 function inbox() {
-  const { store, vault, now, actors, tenants, digestKey } = rig;
+  const { store, vault, now, actors, tenants, names, digestKey } = rig;
   const setAside = createSetAside({ store, vault, now, newId });
   const operatorsOf = () => OPERATORS.map((name) => username(name));
-  const transfer = createTransfer({ actors, tenants, operatorsOf });
+  const transfer = createTransfer({ actors, tenants, names, operatorsOf });
   return createInbox({
     actors,
     tenants,
@@ -117,7 +117,7 @@ describe('a chat', () => {
     await write('op1', '!take');
     await write('op2', '!take');
     expect(await refusals('op1')).toEqual(['!take: you have this chat already']);
-    expect(await refusals('op2')).toEqual(['!take: this chat belongs to op1']);
+    expect(await refusals('op2')).toEqual(['!take: this chat belongs to @op1']);
     expect(await chat()).toMatchObject({ operator: 'op1' });
   });
 
@@ -178,9 +178,9 @@ describe('a chat', () => {
     }
     expect(await refusals('op1')).toEqual([
       '!transfer: nobody has this chat yet; write !take first',
-      '!transfer: op2 cannot have it: this operator is away',
-      '!transfer: op3 cannot have it: this operator has no free place (1 of 1 chats)',
-      '!transfer: there is no operator or department nobody; departments: sales',
+      '!transfer: @op2 cannot have it: this operator is away',
+      '!transfer: @op3 cannot have it: this operator has no free place (1 of 1 chats)',
+      '!transfer: there is no operator or department nobody; nobody else is free now; departments: sales',
       '!transfer: you have this chat already',
       '!transfer: you have this chat already',
     ]);
@@ -208,7 +208,7 @@ describe('a chat', () => {
       ['ChatClosed', { chatId: 'c1', operator: 'op1', by: 'operator', reason: 'solved by phone' }],
     ]);
     await write('op1', '!close');
-    expect(await refusals('op2')).toEqual(['!close: this chat belongs to op1']);
+    expect(await refusals('op2')).toEqual(['!close: this chat belongs to @op1']);
     expect(await refusals('op1')).toEqual(['!close: this visitor has no open chat']);
   });
 
@@ -226,7 +226,7 @@ describe('a chat', () => {
     ]);
     expect(await bodies('NoteAdded')).toEqual([{ body: 'Ann called.\nShe is angry-canary.' }]);
     expect(await bodies('OperatorCommandSent')).toEqual([{ text: '!name Ann Canary' }]);
-    expect(await refusals('op2')).toEqual(['!block: this chat belongs to op1']);
+    expect(await refusals('op2')).toEqual(['!block: this chat belongs to @op1']);
     expect(JSON.stringify(await rig.facts('visitor-acme.1')).toLowerCase()).not.toContain('canary');
   });
 });

@@ -161,10 +161,11 @@ describe('!info', () => {
     const long = '😀'.repeat(2000);
     await view({ page: `/${long}`, title: long, nick: `x${long}`, referrer: `y${long}` });
     let reads = 0;
-    const { store, actors, personal, now } = rig;
+    const { store, actors, personal, names, now } = rig;
     const counting = createAnswers({
       actors,
       personal,
+      names,
       now,
       store: {
         readStream: (stream, options) => {

@@ -22,7 +22,7 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
   await ejabberd.admin.register(jidOf('1'), 'x');
   await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
 
-  const { actors, store, tenants, personal, now } = rig;
+  const { actors, store, tenants, personal, names, now } = rig;
   const { admin, transport } = ejabberd;
   const make = () =>
     createXmppLane({
@@ -30,12 +30,13 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       store,
       tenants,
       personal,
+      names,
       now,
       admin,
       transport,
       ownership: soleOwner,
       logger: silent,
-      answers: createAnswers({ actors, store, personal, now }),
+      answers: createAnswers({ actors, store, personal, names, now }),
       removal: createOperatorRemoval({ actors, admin, ownership: soleOwner, now: rig.now }),
       operatorSessions: createOperatorSessions({
         actors,

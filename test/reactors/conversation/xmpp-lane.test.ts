@@ -36,11 +36,22 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 const makeLane = (ownership: Ownership = soleOwner) => {
-  const { actors, store, tenants, personal, now } = rig;
+  const { actors, store, tenants, personal, names, now } = rig;
   const { admin, transport } = ejabberd;
   const removal = createOperatorRemoval({ actors, admin, ownership, now });
-  const deps = { actors, store, tenants, personal, ownership, now, newId, removal, logger: silent };
-  const answers = createAnswers({ actors, store, personal, now });
+  const deps = {
+    actors,
+    store,
+    tenants,
+    personal,
+    names,
+    ownership,
+    now,
+    newId,
+    removal,
+    logger: silent,
+  };
+  const answers = createAnswers({ actors, store, personal, names, now });
   const operatorSessions = createOperatorSessions({
     actors,
     admin,

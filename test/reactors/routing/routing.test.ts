@@ -68,12 +68,13 @@ async function routingOf(
   host: ActorHost = rig.host,
   more: Partial<Parameters<typeof createRouting>[0]> = {},
 ) {
-  const { workFile: db, tenants, now } = rig;
+  const { workFile: db, tenants, names, now } = rig;
   const routing = createRouting({
     isOnline: async () => true,
     db,
     actors: createActors(host, newId),
     tenants,
+    names,
     now,
     newId,
     ownership: soleOwner,

@@ -158,13 +158,14 @@ export async function openScene(settings: RoutingSettings) {
   let chats = 0;
 
   async function begin() {
-    const { workFile: db, tenants, now } = rig;
+    const { workFile: db, tenants, names, now } = rig;
     const process = crashable(rig.host);
     const routing: Routing = createRouting({
       isOnline: async () => true,
       db,
       actors: createActors(process.host, newId),
       tenants,
+      names,
       now,
       newId,
       ownership: soleOwner,

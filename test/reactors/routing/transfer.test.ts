@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { operatorRef } from '../../../src/actors/ids.ts';
-import { createTransfer } from '../../../src/reactors/routing/transfer.ts';
+import { createOperatorNames } from '../../../src/reactors/operator-names.ts';
+import { createTransfer, OPERATORS_IN_REFUSAL } from '../../../src/reactors/routing/transfer.ts';
 import { createActors } from '../../../src/runtime/host/actors.ts';
 import type { ActorHost } from '../../../src/runtime/host/host.ts';
 import type { Receiver } from '../../../src/runtime/ports.ts';
@@ -10,6 +11,7 @@ import { ACME, newId, openRig, type Rig } from '../../support/rig.ts';
 
 let rig: Rig;
 beforeEach(async () => {
+  registered = ['op1', 'op2'];
   rig = await openRig({ settings: { routing: { departments: { billing: {} } } } });
   for (const name of ['op1', 'op2']) {
     await rig.toOperator(name, register(1));
@@ -21,6 +23,8 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
+let registered = ['op1', 'op2'];
+const operatorsOf = () => registered.map((name) => username(name));
 const transfer = (
   from: string | null,
   to: Receiver,
@@ -30,7 +34,8 @@ const transfer = (
   createTransfer({
     actors: createActors(host, newId),
     tenants: rig.tenants,
-    operatorsOf: () => [username('op1'), username('op2')],
+    names: createOperatorNames({ ...rig, operatorsOf }),
+    operatorsOf,
   })(
     ACME,
     visitorKey('1'),
@@ -121,4 +126,77 @@ it('a chat that is closed during a transfer takes no place', async () => {
   const wish = transfer('op1', { operator: 'op2' }, 'once', racing);
   await expect(wish).rejects.toMatchObject({ code: 'refused', message: 'chat c1 is not open' });
   expect(await chatsOf('op2')).toEqual([]);
+});
+
+describe('an operator who writes a name', () => {
+  /** Registers an operator who is available, with one free place. */
+  async function there(name: string, called: string, departments = ['sales']): Promise<void> {
+    const command = { ...register(1, departments), name: called, nameChanged: true } as const;
+    await rig.toOperator(name, command);
+    await rig.toOperator(name, openSession());
+    await rig.toOperator(name, changePresence('available'));
+    if (!registered.includes(name)) registered.push(name);
+  }
+  const receiver = async () => (await transfers()).at(-1)?.data;
+
+  it.each([
+    ['paula.m', 'paula.m'],
+    ['Paula Müller', 'paula.m'],
+    ['PAULA  MULLER', 'paula.m'],
+    ['paula', 'paula.m'],
+    ['Müller', 'paula.m'],
+    ['Søren', 'op7'],
+    ['soren', 'op7'],
+    ['op7', 'op7'],
+  ])('%s transfers the chat to %s', async (name, operator) => {
+    await there('paula.m', 'Paula Müller');
+    await there('op7', 'Søren Weiß-Lund');
+    await transfer('op1', { name });
+    expect(await receiver()).toMatchObject({ operator, department: null });
+  });
+
+  it('that two operators have reads who they are, and what to type', async () => {
+    await there('paula.m', 'Paula Müller');
+    await there('paula.s', 'Paula Schmidt');
+    await expect(transfer('op1', { name: 'paula' })).rejects.toMatchObject({
+      code: 'refused',
+      message:
+        'several operators have this name: @paula.m (!transfer paula.m), @paula.s (!transfer paula.s)',
+      details: { field: 'operator' },
+    });
+    await transfer('op1', { name: 'Paula Schmidt' });
+    expect(await receiver()).toMatchObject({ operator: 'paula.s' });
+  });
+
+  it('that is their own as well means the other operator', async () => {
+    await there('op1', 'Paula Müller');
+    await there('paula.s', 'Paula Schmidt');
+    await transfer('op1', { name: 'Paula' });
+    expect(await receiver()).toMatchObject({ operator: 'paula.s' });
+  });
+
+  it('of a department means the department, also if it is a part of a name', async () => {
+    await there('op7', 'Tom Billing');
+    await transfer('op1', { name: 'BILLING' });
+    expect(await receiver()).toMatchObject({ operator: null, department: 'billing' });
+  });
+
+  it('of nobody reads who is free, with what to type, and a bounded number of them', async () => {
+    await expect(transfer('op1', { name: 'nobody' })).rejects.toThrow(
+      /^there is no operator or department nobody; free now: @op2 \(!transfer op2\); departments: billing, sales$/,
+    );
+    await rig.toOperator('op2', changePresence('dnd'));
+    for (let n = 10; n < 10 + OPERATORS_IN_REFUSAL + 2; n++) await there(`op${n}`, `Pat ${n}`);
+    const refusal = await transfer('op1', { name: 'nobody' }).catch(({ message }) => message);
+    expect(refusal.match(/!transfer/g)).toHaveLength(OPERATORS_IN_REFUSAL);
+    expect(refusal).toMatch(/ …; departments/);
+    expect(refusal).not.toContain('op2 ');
+    expect(refusal).not.toContain('Pat'); // it is stored, and names are personal data
+    expect(await transfers()).toEqual([]);
+  });
+
+  it('does not reach an operator of LHC by another name than the username', async () => {
+    await there('op7', 'Tom Billing');
+    await expect(transfer(null, { operator: 'Tom Billing' })).rejects.toThrow(/no operator Tom/);
+  });
 });
