@@ -379,12 +379,13 @@ describe('docs/configuration.md', () => {
       }),
     );
   };
-  const { routing, ...tenantBounds } = boundsOf(TenantSettings);
-  const ofRouting = Object.entries(routing?.properties ?? {});
-  const tenants = {
-    ...tenantBounds,
-    ...Object.fromEntries(ofRouting.map(([name, bounds]) => [`routing.${name}`, bounds])),
-  };
+  const tenants = Object.fromEntries(
+    Object.entries(boundsOf(TenantSettings)).flatMap(([name, bounds]) => {
+      const inner = Object.entries(bounds.properties ?? {});
+      if (inner.length === 0) return [[name, bounds]];
+      return inner.map(([field, its]) => [`${name}.${field}`, its]);
+    }),
+  );
 
   it.each([
     ['variable', boundsOf(Environment)],
@@ -398,7 +399,7 @@ describe('docs/configuration.md', () => {
       if (minimum !== undefined) expect(allowed, name).toMatch(`${minimum} to ${maximum} `);
       if (minLength !== undefined && minLength > 1) expect(allowed, name).toContain(minLength);
       if (Number.isFinite(maxLength)) expect(allowed, name).toContain(maxLength);
-      if (typeof bounds.default === 'number' || typeof bounds.default === 'string') {
+      if (['number', 'string', 'boolean'].includes(typeof bounds.default)) {
         expect(fallback, name).toBe(String(bounds.default));
       }
     }

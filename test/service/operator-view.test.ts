@@ -86,14 +86,16 @@ it('an introduction comes before the first message; the contact shows page, wait
   const browsing = await waitForPresence(olga, '1', (text) => text.includes('Shoes'));
   expect(browsing).toMatchObject({ show: 'available', nick: 'Eve' });
   expect(browsing.status).toMatch(
-    /^Shoes\nhttps:\/\/shop\.test\/shoes\nRome, Italy · local time \d\d:\d\d$/,
+    /^Shoes · Rome, Italy\nhttps:\/\/shop\.test\/shoes\nlocal time \d\d:\d\d$/,
   );
   const card = await olga.vcard(jid);
   expect([card.name, card.photo?.type]).toEqual(['Eve', 'image/png']);
   expect(browsing.photo).toBe(card.photo?.sha1);
 
   await start('1', 'sales', 'Do you have 43?');
-  await waitForPresence(olga, '1', (text) => text.startsWith('chat\nChat #c1 (sales)'));
+  await waitForPresence(olga, '1', (text) =>
+    text.startsWith('chat\nWaiting · Shoes · Rome, Italy\nChat #c1 (sales)'),
+  );
   await waitForText(olga, '1', 'Do you have 43?');
   const local = new Intl.DateTimeFormat('en-GB', { timeZone: 'Europe/Rome', hour: '2-digit' });
   expect(textsFrom(olga, '1')).toEqual([
@@ -109,12 +111,12 @@ it('an introduction comes before the first message; the contact shows page, wait
   expect(introduction?.getChild('request')).toBeUndefined(); // the service needs no receipt for it
   expect(first?.getChild('request')).toBeDefined();
   olga.send(acme.visitorJid('1'), 'We do');
-  await waitForPresence(olga, '1', (text) => text.startsWith('available\nChat #c1 (sales)'));
+  await waitForPresence(olga, '1', (text) => text.startsWith('available\nIn chat · olga · Shoes'));
   await end('1');
   await waitForPresence(olga, '1', (text) => text.startsWith('available\nShoes'));
 
-  await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1b', department: 'support' });
-  const again = await waitForText(olga, '1', /^New chat #c1b for support/);
+  await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1b', department: 'sales' });
+  const again = await waitForText(olga, '1', /^New chat #c1b for sales/);
   expect(again.body).toContain(' · 2nd chat · last with you\n');
   await acme.ask('POST', '/visitors/1/chats/c1b/close', { by: 'visitor' });
 });

@@ -39,6 +39,11 @@ const Routing = z.strictObject({
     .default({}),
 });
 
+const Presence = z.strictObject({
+  /** Whether a visitor who waits has `<show>chat</show>` in the presence. */
+  show: z.boolean('has to be true or false, without quotes').default(true),
+});
+
 /** A tenant's settings as TENANTS_FILE has them. Durations are in seconds (docs/configuration.md). */
 export const TenantSettings = z.strictObject({
   id: TenantId,
@@ -70,6 +75,7 @@ export const TenantSettings = z.strictObject({
     DEFAULT_OPERATOR_MESSAGES_PER_SECOND,
   ),
   maxVisibleVisitors: count('visitors', 1, 5000).default(1000),
+  presence: Presence.prefault({}),
   routing: Routing.prefault({}),
   /** Commands that LHC carries out, without the `!`. Default: the commands of its back office. */
   lhcCommands: z

@@ -1,13 +1,16 @@
 /** A visitor in an operator's contact list: name, show and status text. */
-import type { VisitorKey } from '../../actors/ids.ts';
+import type { Username, VisitorKey } from '../../actors/ids.ts';
 import type { VisitorState } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
 import { cut } from '../../kit/cut.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { VisitorPresence } from '../../xmpp/port.ts';
+import type { NameOf } from './names.ts';
 
 /** A status is a line or two in a contact list, while the address of a page can have 2 kB. In UTF-16 units. */
 export const STATUS_MAX_LENGTH = 500;
+/** The page in the first line: so much of it that the place behind it is still seen in a wide window. In UTF-16 units. */
+export const PAGE_MAX_LENGTH = 80;
 
 /** Formatters kept in memory. A new one takes 300 µs. There are some 600 time zones, but visitors can invent names. */
 const FORMATTERS_MAX = 1000;
@@ -43,27 +46,60 @@ export const placeOf = ({ city, country }: Profile): string =>
 export const nickOf = (key: VisitorKey, { nick }: Profile): string =>
   nick || `Visitor ${key.replace(/\.chat$/, '')}`;
 
+const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
+
+/** The page in a few words: its title, or else the part of its address that differs from page to page. */
+function pageOf({ title = '', page = '' }: Profile): string {
+  const titled = oneLine(title);
+  if (titled !== '') return cut(titled, PAGE_MAX_LENGTH);
+  const url = URL.parse(page);
+  if (!url?.host) return cut(page, PAGE_MAX_LENGTH);
+  const path = url.pathname + url.search;
+  return cut(path === '/' ? url.host : path, PAGE_MAX_LENGTH);
+}
+
+/** What becomes of the visitor now; null for a visitor who only looks around. */
+function stateOf({ conversation, context }: VisitorState, nameOf: NameOf): string | null {
+  const named = (word: string, operator: Username | null | undefined): string =>
+    operator ? `${word} · ${nameOf(operator)}` : word;
+  switch (conversation) {
+    case 'waiting':
+      return 'Waiting';
+    case 'chatting':
+      return named('In chat', context.chat?.operator);
+    case 'invited':
+      return named('Invited', context.inviter);
+    case 'none':
+      return null;
+  }
+}
+
 /**
- * Name, show and status of a visitor. The local time is the time of the last page view, so the status changes only when
- * the visitor does something.
+ * Name, show and status of a visitor. Clients cut the status, some after 25 characters, and some show its first line alone.
+ * Some do not draw `chat` at all. So the first line begins with the state, and the page and the place follow.
+ *
+ * The local time is the time of the last page view, so the status changes only when something happens.
+ * @param show whether a visitor who waits has `chat` as well
  */
 export function presenceOf(
   key: VisitorKey,
   { profile, at }: { profile: Profile; at: number },
-  { conversation, context }: VisitorState,
+  state: VisitorState,
+  { nameOf, show }: { readonly nameOf: NameOf; readonly show: boolean },
 ): VisitorPresence {
-  const place = placeOf(profile);
+  const { chat } = state.context;
+  const page = pageOf(profile);
   const time = localTime(at, profile.timezone);
-  const chat = context.chat;
   const lines = [
+    [stateOf(state, nameOf), page, placeOf(profile)].filter(Boolean).join(' · '),
     chat && `Chat #${chat.id}${chat.department ? ` (${chat.department})` : ''}`,
-    profile.title,
-    profile.page,
-    [place, time && `local time ${time}`].filter(Boolean).join(' · '),
+    profile.page !== page && profile.page,
+    time && `local time ${time}`,
     profile.referrer && `from ${profile.referrer}`,
     profile.visits !== undefined && profile.visits > 1 && `visit ${profile.visits}`,
   ];
   const status = cut(lines.filter(Boolean).join('\n'), STATUS_MAX_LENGTH);
   const nick = nickOf(key, profile);
-  return conversation === 'waiting' ? { show: 'chat', status, nick } : { status, nick };
+  const waits = state.conversation === 'waiting';
+  return waits && show ? { show: 'chat', status, nick } : { status, nick };
 }

@@ -8,6 +8,7 @@ import { createLineBudget } from '../../kit/line-budget.ts';
 import { Lru } from '../../kit/lru.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
+import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { presenceOf } from '../texts/presence-text.ts';
 import type { Visitor } from './desired.ts';
@@ -55,6 +56,7 @@ export interface VisitorAccountsOptions {
   readonly admin: EjabberdAdmin;
   readonly transport: VisitorTransport;
   readonly personal: PersonalData;
+  readonly names: Pick<OperatorNames, 'of'>;
   readonly passwordOf: (jid: string) => string;
   /** ms, only for intervals */
   readonly now: () => number;
@@ -70,7 +72,7 @@ export function createVisitorAccounts(
   owns: (visitor: Visitor) => boolean,
   mayRemove: (tenant: TenantSettings) => Promise<boolean>,
 ): VisitorAccounts {
-  const { actors, personal, now, logger } = options;
+  const { actors, personal, names, now, logger } = options;
   const actuals = new Map<string, Actual>();
   /** When accounts were made anew. */
   const remade = new Lru<number>(REMADE_REMEMBERED);
@@ -128,7 +130,8 @@ export function createVisitorAccounts(
     const state = await actors.visitor(visitor.tenant, visitor.key).state();
     if (!state) return;
     const profile = await personal.profileOf(visitor.tenant, visitor.key, state);
-    const presence = presenceOf(visitor.key, profile, state);
+    const { of: nameOf } = await names.of(visitor.tenant);
+    const presence = presenceOf(visitor.key, profile, state, { nameOf, ...tenant.presence });
     const actual = actualOf(jid);
     if (actual.doubtful) await clearDoubt(tenant, visitor, jid);
     actual.doubtful = true; // until the login

@@ -64,6 +64,8 @@ const VISIBLE_FACTS = new Set([
   'VisitorArrived',
   'TimedOut',
   'CleanedUp',
+  'Invited',
+  'InvitationExpired',
   'ChatStarted',
   'ChatAssigned',
   'ChatAccepted',

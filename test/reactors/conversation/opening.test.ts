@@ -113,9 +113,9 @@ describe('the introduction', () => {
     expect(texts.at(-1)).toBe(`${'x'.repeat(3_999)}…`);
     const state = await lane.rig.visitor('1').state();
     const of = state;
-    const line = 'Chat #c1 (sales)\n';
-    const title = long(500 - line.length);
-    const shown = of && presenceOf(visitorKey('1'), { profile: { page: '/', title }, at: 0 }, of);
+    const line = 'Waiting · T\nChat #c1 (sales)\n';
+    const seen = { profile: { title: 'T', page: long(500 - line.length) }, at: 0 };
+    const shown = of && presenceOf(visitorKey('1'), seen, of, { nameOf: String, show: true });
     expect(shown?.status).toBe(line + 'x'.repeat(499 - line.length));
   });
 

@@ -15,7 +15,7 @@ import {
   SESSION_RELEASE_MS,
 } from '../../../src/reactors/visitors/reconciler.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
-import { closeChat, DELAYS, startChat, viewPage } from '../../actors/facts.ts';
+import { closeChat, DELAYS, receive, startChat, viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { ALL_PARTITIONS, movableOwnership } from '../../support/ownership.ts';
@@ -47,7 +47,7 @@ async function worldOf(
     options.rig ?? (await openRig(options.settings ? { settings: options.settings } : {}));
   const { ownership = soleOwner, ejabberd = fakeEjabberd(), mark = LOG } = options;
   if (mark !== null) ejabberd.marks.set('visitors', mark);
-  const { workFile, actors, tenants, personal, now } = rig;
+  const { workFile, actors, tenants, personal, names, now } = rig;
   let follow = async (): Promise<void> => {};
   const desired = createDesiredVisitors(workFile);
   const reconciler = createReconciler({
@@ -55,6 +55,7 @@ async function worldOf(
     actors,
     tenants,
     personal,
+    names,
     now,
     ownership,
     logger: options.logger ?? silent,
@@ -174,22 +175,22 @@ describe('a visitor', () => {
     expect(count(world, 'joinGroup')).toBe(3);
   });
 
-  it('shows whenever the chat waits for an answer, and for which department', async () => {
+  it('shows first whether they wait or are in a chat, and with whom; then for which department', async () => {
     const world = await worldOf();
     const { rig, ejabberd } = world;
     await world.reconciler.start();
     const shows = async () => {
       await untilIdle(world);
       const { show, status } = ejabberd.present.get(jidOf('1')) ?? {};
-      return [show, status?.split('\n', 1)[0]];
+      return [show, ...(status?.split('\n', 2) ?? [])];
     };
     await rig.toVisitor('1', viewPage());
     expect(await shows()).toEqual([undefined, '/home']);
     await rig.toVisitor('1', startChat());
-    expect(await shows()).toEqual(['chat', 'Chat #c1 (sales)']);
+    expect(await shows()).toEqual(['chat', 'Waiting · /home', 'Chat #c1 (sales)']);
     const accept = { type: 'AcceptChat', operator: username('op1') } as const;
     await rig.toVisitor('1', accept);
-    expect(await shows()).toEqual([undefined, 'Chat #c1 (sales)']);
+    expect(await shows()).toEqual([undefined, 'In chat · op1 · /home', 'Chat #c1 (sales)']);
     const department = { operator: null, department: 'legal', reservation: null };
     await rig.toVisitor('1', {
       type: 'TransferChat',
@@ -197,18 +198,38 @@ describe('a visitor', () => {
       from: username('op1'),
       ...department,
     });
-    expect(await shows()).toEqual(['chat', 'Chat #c1 (legal)']);
+    expect(await shows()).toEqual(['chat', 'Waiting · /home', 'Chat #c1 (legal)']);
     await rig.toVisitor('1', accept);
-    expect(await shows()).toEqual([undefined, 'Chat #c1 (legal)']);
+    expect(await shows()).toEqual([undefined, 'In chat · op1 · /home', 'Chat #c1 (legal)']);
     await rig.toVisitor('1', {
       type: 'UnassignChat',
       chatId: 'c1',
       operator: username('op1'),
       reason: 'owner-gone',
     });
-    expect(await shows()).toEqual(['chat', 'Chat #c1 (legal)']);
+    expect(await shows()).toEqual(['chat', 'Waiting · /home', 'Chat #c1 (legal)']);
     await rig.toVisitor('1', closeChat());
     expect(await shows()).toEqual([undefined, '/home']);
+  });
+
+  it('shows at once that somebody has invited them, and no longer when that is over', async () => {
+    const world = await worldOf({ settings: { presence: { show: false } } });
+    const { rig, ejabberd } = world;
+    await world.reconciler.start();
+    const shown = async () => {
+      await untilIdle(world);
+      return ejabberd.present.get(jidOf('1'));
+    };
+    await rig.toVisitor('1', viewPage());
+    const nick = 'Visitor 1';
+    expect(await shown()).toEqual({ nick, status: '/home' });
+    await rig.toVisitor('1', receive('op1', 'x1'));
+    expect(await shown()).toEqual({ nick, status: 'Invited · op1 · /home' });
+    await rig.toVisitor('1', startChat());
+    // The tenant does not want the show.
+    expect(await shown()).toEqual({ nick, status: 'Waiting · /home\nChat #c1 (sales)' });
+    const online = count(world, 'online');
+    expect(online).toBe(3); // one presence for each change
   });
 
   it('logs in again after another login replaced the session, and waits longer each time', async () => {
