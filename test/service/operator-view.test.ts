@@ -115,10 +115,15 @@ it('an introduction comes before the first message; the contact shows page, wait
   await end('1');
   await waitForPresence(olga, '1', (text) => text.startsWith('available\nShoes'));
 
-  await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1b', department: 'sales' });
-  const again = await waitForText(olga, '1', /^New chat #c1b for sales/);
-  expect(again.body).toContain(' · 2nd chat · last with you\n');
+  // A chat of another department goes there, and the next one of sales comes back to olga.
+  await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1b', department: 'support' });
+  const elsewhere = await waitForText(pia, '1', /^New chat #c1b for support/);
+  expect(elsewhere.body).toContain(' · 2nd chat · last with olga\n');
   await acme.ask('POST', '/visitors/1/chats/c1b/close', { by: 'visitor' });
+  await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1c', department: 'everybody' });
+  const again = await waitForText(olga, '1', /^New chat #c1c for everybody/);
+  expect(again.body).toContain(' · 3rd chat · last with you\n');
+  await acme.ask('POST', '/visitors/1/chats/c1c/close', { by: 'visitor' });
 });
 
 it('a transferred chat comes with the earlier messages and their times; transferred back, with the missed ones', async () => {
