@@ -10,7 +10,7 @@ import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const CHATS: Model<ApplyVisitorFact> = {
-  version: 1,
+  version: 2,
   // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat. `offer_open` is 1 while an offer
   // to the operator is open. `started_at` of an operator is that of the chat, for statistics. Indexes with many columns have
   // everything that statistics read, so that a day of many chats is one range of the index.
@@ -97,11 +97,14 @@ function prepare(db: DatabaseSync) {
       SELECT tenant, visitor, chat_id, revision, started_at, ?4, ${values} FROM chats WHERE ${LAST}
       ON CONFLICT DO UPDATE SET ${update}`);
   return {
-    // A chat without a nick of its own has the nick of the visitor.
+    // The visitor's row has the nick that the chat was started with, or an earlier one.
     start: run(`INSERT OR REPLACE INTO chats
         (tenant, visitor, chat_id, revision, department, invited_by, started_at, waiting_since, state, nick)
-      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 'waiting', ifnull(?8,
-        (SELECT ifnull(chat_nick, nick) FROM visitors WHERE tenant = ?1 AND key = ?2))`),
+      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 'waiting',
+        (SELECT nick FROM visitors WHERE tenant = ?1 AND key = ?2)`),
+    rename: db.prepare(
+      `UPDATE chats SET nick = ? WHERE tenant = ? AND visitor = ? AND state <> 'closed'`,
+    ),
     // ?4 is the state and ?5 the operator of the open chat.
     offer: chat('state = ?4, operator = ?5'),
     assign: chat('state = ?4, operator = ?5, assigned_at = ifnull(assigned_at, ?6)'),
@@ -159,8 +162,13 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
   switch (fact.type) {
     case 'ChatStarted': {
       const { chatId, department, invitedBy } = fact.data;
-      const nick = fact.personal?.nick ?? null;
-      return to.start(recorded, chatId, revision, department, invitedBy, at, nick);
+      return to.start(recorded, chatId, revision, department, invitedBy, at);
+    }
+    case 'VisitorArrived':
+    case 'PageViewed': {
+      const nick = fact.personal?.nick;
+      if (nick !== undefined) to.rename.run(nick, recorded.tenant, recorded.name);
+      return;
     }
     case 'ChatOffered': {
       const { chatId, operators } = fact.data;

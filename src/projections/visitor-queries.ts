@@ -75,7 +75,7 @@ export interface VisitorQueries {
 
 const COLUMNS = `key, presence, conversation, chat_id AS chatId, operator,
   ifnull(chat_department, department) AS department,
-  ${VIEW_FIELDS.map((field) => (field === 'nick' ? 'ifnull(chat_nick, nick) AS nick' : field)).join(', ')},
+  ${VIEW_FIELDS.join(', ')},
   logged_in AS loggedIn, arrived_at AS arrivedAt, last_seen AS lastSeen, revision`;
 
 // The columns above have the names of the view, and the table is STRICT. SQLite has numbers for booleans.
@@ -127,7 +127,7 @@ const orderOf = (sort: VisitorSort): Order => ({
   ties: [{ sql: 'key', type: 'string' }],
 });
 
-const SEARCHED_COLUMNS = ['key', 'ifnull(chat_nick, nick)', 'page', 'title', 'country', 'city'];
+const SEARCHED_COLUMNS = ['key', 'nick', 'page', 'title', 'country', 'city'];
 
 /** @param scanRows rows that one page scans; fewer in tests */
 export function visitorQueries(db: DatabaseSync, scanRows = SCAN_ROWS): VisitorQueries {

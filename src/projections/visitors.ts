@@ -1,15 +1,22 @@
 /** The read model of visitors: presence, conversation and profile, one row for each visitor. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Chat } from '../actors/visitor/facts.ts';
-import { PROFILE_FIELDS, type Profile, type ProfileField } from '../actors/visitor/profile.ts';
+import {
+  FACETS,
+  type Facet,
+  PROFILE_FIELDS,
+  type Profile,
+  type ProfileField,
+  tells,
+} from '../actors/visitor/profile.ts';
 import type { ApplyVisitorFact, OpenedVisitorFact, Recorded, RecordedOfVisitor } from './facts.ts';
 import type { Model } from './model.ts';
 
 const TYPES: { readonly [F in ProfileField]?: string } = { visits: 'INTEGER' };
 
 export const VISITORS: Model<ApplyVisitorFact> = {
-  version: 1,
-  // Department and nick of the chat have columns of their own, because page views change the others during a chat.
+  version: 2,
+  // The department of the chat has a column of its own, because page views change the other during a chat.
   // Partial indexes: few of many visitors are online, and fewer are in a conversation.
   schema: `
     CREATE TABLE visitors (
@@ -21,7 +28,6 @@ export const VISITORS: Model<ApplyVisitorFact> = {
       operator TEXT,
       department TEXT,
       chat_department TEXT,
-      chat_nick TEXT,
       ${PROFILE_FIELDS.map((field) => `${field} ${TYPES[field] ?? 'TEXT'},`).join('\n      ')}
       logged_in INTEGER NOT NULL DEFAULT 0,
       arrived_at INTEGER NOT NULL,
@@ -45,8 +51,19 @@ export const VISITORS: Model<ApplyVisitorFact> = {
   },
 };
 
-const profileValues = (profile: Profile | null): SQLInputValue[] =>
-  PROFILE_FIELDS.map((field) => profile?.[field] ?? null);
+const facetOf = new Map<ProfileField, Facet>(
+  // The keys and fields of that constant.
+  (Object.entries(FACETS) as [Facet, readonly ProfileField[]][]).flatMap(([facet, fields]) =>
+    fields.map((field): [ProfileField, Facet] => [field, facet]),
+  ),
+);
+
+/** For each field whether it is written, and its value. What the profile does not tell of the visitor stays. */
+const profileValues = (profile: Profile): SQLInputValue[] =>
+  PROFILE_FIELDS.flatMap((field) => {
+    const facet = facetOf.get(field);
+    return [!facet || tells(profile, facet) ? 1 : 0, profile[field] ?? null];
+  });
 
 /** Conversation, chat id, department and operator of the chat. */
 const chatValues = (chat: Chat | null): SQLInputValue[] =>
@@ -66,7 +83,7 @@ function prepare(db: DatabaseSync) {
       statement.run(...values, revision, at, tenant, name);
     };
   };
-  const profile = PROFILE_FIELDS.map((column) => `${column} = ?`).join(', ');
+  const profile = PROFILE_FIELDS.map((column) => `${column} = iif(?, ?, ${column})`).join(', ');
   const chat = 'conversation = ?, chat_id = ?, chat_department = ?, operator = ?';
   return {
     arrive: db.prepare(
@@ -80,7 +97,7 @@ function prepare(db: DatabaseSync) {
     setSession: update('logged_in = ?'),
     invite: update(`conversation = 'invited', operator = ?`),
     endInvitation: update(`conversation = 'none', operator = NULL`),
-    startChat: update(`${chat}, chat_nick = ?, last_seen = ?`),
+    startChat: update(`${chat}, nick = ifnull(?, nick), last_seen = ?`),
     changeChat: update(chat),
     setLastSeen: update('last_seen = ?'),
     timeOut: update(
@@ -110,11 +127,11 @@ function apply(
       statements.arrive.run(tenant, name, at, at, department, revision, at);
       // A visitor who starts a chat without a page view has no profile.
       if (digest === null) return;
-      return statements.viewPage(recorded, ...profileValues(fact.personal), department, at);
+      return statements.viewPage(recorded, ...profileValues(fact.personal ?? {}), department, at);
     }
     case 'PageViewed': {
       const { department } = fact.data;
-      return statements.viewPage(recorded, ...profileValues(fact.personal), department, at);
+      return statements.viewPage(recorded, ...profileValues(fact.personal ?? {}), department, at);
     }
     case 'LoggedIn':
       return statements.setSession(recorded, 1);

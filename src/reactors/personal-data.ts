@@ -1,7 +1,7 @@
 /** Opens the personal data that reactors need: a visitor's profile and the texts of messages. */
 import { streamOf, type TenantId, type VisitorKey, visitorRef } from '../actors/ids.ts';
 import type { VisitorState } from '../actors/visitor/facts.ts';
-import type { Profile } from '../actors/visitor/profile.ts';
+import { type Profile, withFacets } from '../actors/visitor/profile.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { eventAt } from '../eventstore/reading.ts';
 import type { JsonObject } from '../kit/json.ts';
@@ -12,7 +12,7 @@ export interface PersonalData {
   of(event: RecordedEvent): Promise<JsonObject | null>;
   /** The text of a message; null if its person was erased. */
   bodyOf(event: RecordedEvent): Promise<string | null>;
-  /** The visitor's profile with the page of the last page view, and the time of that page view. */
+  /** The page of the last page view, what was told last of the visitor, and the time of that page view. */
   profileOf(
     tenant: TenantId,
     key: VisitorKey,
@@ -32,16 +32,20 @@ export function openPersonalData(store: EventStore, vault: Vault): PersonalData 
     },
     async profileOf(tenant, key, { context }) {
       const stream = streamOf(visitorRef(tenant, key));
-      const [view, start] = await Promise.all([
-        eventAt(store, stream, context.profileRevision),
-        eventAt(store, stream, context.nickRevision),
-      ]);
-      // src/http parsed both before they were sealed.
-      const profile = ((await open(view)) ?? {}) as Profile;
-      const chat = ((await open(start)) ?? {}) as { nick?: string };
+      const { profileRevision, told } = context;
+      const revisions = [...new Set([profileRevision, ...Object.values(told)])];
+      const events = await Promise.all(
+        revisions.map((revision) => eventAt(store, stream, revision)),
+      );
+      // src/http parsed each of them before it was sealed.
+      const opened = await Promise.all(
+        events.map(async (event) => ((await open(event)) ?? {}) as Profile),
+      );
+      const profileAt = (revision: number) => opened[revisions.indexOf(revision)] ?? {};
+      const sources = Object.entries(told).map(([facet, at]) => [facet, profileAt(at)]);
       return {
-        profile: chat.nick === undefined ? profile : { ...profile, nick: chat.nick },
-        at: view?.metadata.at ?? context.lastSeen,
+        profile: withFacets(profileAt(profileRevision), Object.fromEntries(sources)),
+        at: events[0]?.metadata.at ?? context.lastSeen,
       };
     },
   };

@@ -132,12 +132,12 @@ export const arrived = (
   delays: VisitorDelays = DELAYS,
 ): VisitorFact => ({
   type: 'VisitorArrived',
-  data: { digest, department: null, delays },
+  data: { digest, department: null, delays, told: [] },
   ...(digest === null ? {} : { personal: { page: `/${digest}` } }),
 });
 export const pageViewed = (digest: string, delays = DELAYS): VisitorFact => ({
   type: 'PageViewed',
-  data: { digest, department: null, delays },
+  data: { digest, department: null, delays, told: [] },
   personal: { page: `/${digest}` },
 });
 export const invited = (operator = 'op1'): VisitorFact => ({
@@ -150,7 +150,13 @@ export const invitationExpired = (
 ): VisitorFact => ({ type: 'InvitationExpired', data: { operator: username(operator), reason } });
 export const chatStarted = (chatId = 'c1', invitedBy: string | null = null): VisitorFact => ({
   type: 'ChatStarted',
-  data: { chatId, department: 'sales', invitedBy: usernameOrNull(invitedBy), lastOperator: null },
+  data: {
+    chatId,
+    department: 'sales',
+    invitedBy: usernameOrNull(invitedBy),
+    lastOperator: null,
+    told: [],
+  },
 });
 export const chatAssigned = (
   operator = 'op1',

@@ -126,7 +126,7 @@ function reachable<C extends { readonly type: string }, S extends AnyMachineSnap
   const open: ActorState<S>[] = [emptyState(kind.decider)];
   for (let state = open.pop(); state; state = open.pop()) {
     const { snapshot, timers } = state.core;
-    const { profileRevision: _p, nickRevision: _n, lastChatAt: _l, ...context } = snapshot.context;
+    const { profileRevision: _p, told: _t, lastChatAt: _l, ...context } = snapshot.context;
     const key = JSON.stringify([
       snapshot.value,
       context.chat,

@@ -72,14 +72,15 @@ describe('a visitor', () => {
     });
   });
 
-  test('has the profile of the last page view, and keeps the department', async () => {
+  test('has the page of the last page view, and keeps what it leaves out about the visitor', async () => {
     const arrivedAt = log.now();
     log.passes(SECOND);
     await log.visitor('v1', views({ page: '/prices' }));
     expect(await row('v1')).toMatchObject({
       page: '/prices',
       title: null,
-      nick: null,
+      nick: 'Ann',
+      visits: 3,
       department: 'help',
       arrivedAt,
       lastSeen: log.now(),
@@ -87,7 +88,7 @@ describe('a visitor', () => {
     });
   });
 
-  test('has the nick and department of the chat, which page views do not change', async () => {
+  test('has the newest nick, and the department of the chat, which page views do not change', async () => {
     await log.visitor('v1', starts('c1', 'Ann #1'));
     expect(await row('v1')).toMatchObject({
       conversation: 'waiting',
@@ -108,9 +109,10 @@ describe('a visitor', () => {
       conversation: 'waiting',
       operator: 'op',
       page: '/other',
-      nick: 'Ann #1',
+      nick: 'Ann',
       department: 'sales',
     });
+    expect(live.projections.chats.get('acme', 'c1', 'v1')).toMatchObject({ nick: 'Ann' });
     await log.visitor('v1', {
       type: 'ReceiveOperatorMessage',
       operator: username('op'),

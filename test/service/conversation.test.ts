@@ -78,6 +78,23 @@ it('the end of a visit says which invitation ended with it', async () => {
   await waitForText(olga, 'left', /has left without an answer/);
 });
 
+it('operators see the newest name of a visitor, wherever it came from', async () => {
+  const jid = acme.visitorJid('named');
+  const shows = (nick: string) =>
+    olga.waitFor(() => olga.presences.get(jid)?.nick === nick, `the name ${nick}`);
+  await online('named');
+  await shows('Vnamed');
+  await acme.ask('POST', '/visitors/named/chats', { chatId: 'n1', department: 'x', nick: 'Anna' });
+  await shows('Anna');
+  await acme.view('named', { page: 'https://shop.test/shoes', nick: 'Anna B.' });
+  await shows('Anna B.');
+  await acme.view('named', { page: 'https://shop.test/hats' });
+  await olga.waitFor(() => olga.presences.get(jid)?.status.includes('/hats'), 'the next page');
+  expect(olga.presences.get(jid)?.nick).toBe('Anna B.');
+  expect((await olga.vcard(jid)).name).toBe('Anna B.');
+  await acme.ask('POST', '/visitors/named/chats/n1/close', { by: 'visitor' });
+});
+
 it('a chat goes to an operator of its department, messages arrive in order both ways, and closing frees the place', async () => {
   await online('2');
   await acme.ask('POST', '/visitors/2/chats', { chatId: 'c2', department: 'support' });

@@ -8,6 +8,7 @@ import type {
   VisitorEvent,
   VisitorKept,
 } from './facts.ts';
+import type { Facet } from './profile.ts';
 
 /** Lengths of the lists in the context. */
 export const MAX_REVOKED_RESERVATIONS = 32;
@@ -29,7 +30,7 @@ const RESET_BY_CLEAN_UP = {
   digest: null,
   digestAt: 0,
   profileRevision: -1,
-  nickRevision: -1,
+  told: {},
   department: null,
   account: false,
   loggedIn: false,
@@ -59,7 +60,7 @@ type Change = Partial<VisitorContext>;
 type Of<T extends VisitorEvent['type']> = Extract<VisitorEvent, { type: T }>;
 
 function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewed'>): Change {
-  const { digest, department, delays } = event.data;
+  const { digest, department, delays, told = TOLD_BY_PAGE_VIEW } = event.data;
   return {
     delays,
     digest,
@@ -69,7 +70,24 @@ function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewe
     department: department ?? context.department,
     // A chat that begins without a page view brings no profile.
     profileRevision: digest === null ? context.profileRevision : event.revision,
+    told: digest === null ? context.told : toldAfter(context, event.revision, told),
   };
+}
+
+/** In release 0.1.0 a name of the chat came before all others, and everything else was that of the last page view. */
+const TOLD_BY_PAGE_VIEW: readonly Facet[] = ['place', 'timezone', 'visits', 'vid'];
+
+/** Where each facet was told last, after a fact that tells these. */
+function toldAfter(
+  { told, profileRevision }: VisitorContext,
+  revision: number,
+  facets: readonly Facet[],
+): VisitorContext['told'] {
+  const after = { ...told };
+  // A page view of release 0.1.0 may have the only name.
+  if (profileRevision >= 0) after.name ??= profileRevision;
+  for (const facet of facets) after[facet] = revision;
+  return after;
 }
 
 /** The chat's reservation is used up. A late second assignment with it is refused, as after a revocation. */
@@ -90,7 +108,8 @@ function changeBesideChat(context: VisitorContext, event: ChatEvent): Change {
         lastChatId: event.data.chatId,
         chats: context.chats + 1,
         chatMessages: 0,
-        nickRevision: event.revision,
+        // Release 0.1.0 does not say whether there is a name.
+        told: toldAfter(context, event.revision, event.data.told ?? ['name']),
       };
     case 'ChatAssigned':
     case 'ChatUnassigned':

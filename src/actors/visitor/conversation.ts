@@ -77,6 +77,7 @@ function startChat(context: VisitorContext, command: CommandOf<'StartChat'>): Vi
         department,
         invitedBy: context.inviter,
         lastOperator: context.lastOperator,
+        told: nick === undefined ? [] : ['name'],
       },
       personal: nick === undefined ? undefined : { nick },
     });

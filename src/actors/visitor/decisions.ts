@@ -13,7 +13,7 @@ import type {
   VisitorState,
 } from './facts.ts';
 import { VISITOR_VERSION, type VisitorSnapshot, visitorMachine } from './machine.ts';
-import type { Profile } from './profile.ts';
+import { facetsOf, type Profile } from './profile.ts';
 
 export type VisitorCommand =
   | {
@@ -51,7 +51,7 @@ const visitorArrived = (
   profile?: Profile,
 ): VisitorFact => ({
   type: 'VisitorArrived',
-  data: { digest, department, delays },
+  data: { digest, department, delays, ...(profile && { told: facetsOf(profile) }) },
   personal: profile,
 });
 
@@ -67,7 +67,8 @@ function viewPage(
   const within = Math.min(SAME_PAGE_MS, delays.hardTimeout / 2);
   const moved = department !== null && department !== context.department;
   if (digest === context.digest && !moved && now - context.digestAt < within) return [];
-  return [{ type: 'PageViewed', data: { digest, department, delays }, personal: profile }];
+  const told = facetsOf(profile);
+  return [{ type: 'PageViewed', data: { digest, department, delays, told }, personal: profile }];
 }
 
 /** The end of an open invitation whose visitor leaves. */

@@ -3,7 +3,7 @@ import type { Username } from '../ids.ts';
 import type { EventOf, FactOf } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
 import type { Considered, PickReason } from '../operator-selection.ts';
-import type { Profile } from './profile.ts';
+import type { Facet, Profile } from './profile.ts';
 
 /** Durations of a visitor's timers, in ms. They are stored in facts, so a later change of settings does not change a replay. */
 export type VisitorDelays = {
@@ -28,8 +28,15 @@ export type InvitationEnd = 'not-answered' | 'visitor-left';
 
 /** Facts by type, with their data. Personal data is encrypted in a part of its own ({@link VisitorPersonal}). */
 export type VisitorFacts = {
-  VisitorArrived: { digest: string | null; department: string | null; delays: VisitorDelays };
-  PageViewed: { digest: string; department: string | null; delays: VisitorDelays };
+  /** `digest` null: the visitor came by a chat, and there is no profile. `told`: what the profile says of the visitor. */
+  VisitorArrived: {
+    digest: string | null;
+    department: string | null;
+    delays: VisitorDelays;
+    told?: Facet[];
+  };
+  /** Facts of release 0.1.0 have no `told`. */
+  PageViewed: { digest: string; department: string | null; delays: VisitorDelays; told?: Facet[] };
   AccountReady: Record<never, never>;
   LoggedIn: Record<never, never>;
   LoggedOut: { reason: string };
@@ -47,6 +54,8 @@ export type VisitorFacts = {
     invitedBy: Username | null;
     /** The operator who answered the visitor's previous chat. */
     lastOperator: Username | null;
+    /** `['name']` if the visitor gave one for the chat. Absent in facts of release 0.1.0. */
+    told?: Facet[];
   };
   /** The chat was offered to several operators (policy `broadcast`). The first to answer gets it. No place is reserved. */
   ChatOffered: {
@@ -170,6 +179,8 @@ export type Chat = {
   reservation: string | null;
   accepted: boolean;
   startedAt: number;
+  /** Revision of `ChatStarted`. */
+  startRevision: number;
   /** Operators with an open offer from a broadcast. */
   offeredTo: Username[];
   /** Operators who missed or declined the chat, or transferred it to its department. They are asked again only last. */
@@ -195,10 +206,10 @@ export type VisitorContext = {
   /** Fingerprint and time of the last page view. */
   digest: string | null;
   digestAt: number;
-  /** Revision of the fact whose personal part has the profile. -1: there is none. */
+  /** Revision of the last page view, whose personal part has the page. -1: there is none. */
   profileRevision: number;
-  /** Revision of the fact whose personal part may have the chat's nick. -1: there is none. */
-  nickRevision: number;
+  /** Revisions of the facts whose personal parts last said this of the visitor. Those of release 0.1.0 may say nothing. */
+  told: Partial<Record<Facet, number>>;
   department: string | null;
   lastSeen: number;
   account: boolean;

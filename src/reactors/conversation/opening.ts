@@ -133,8 +133,8 @@ async function openForOne(
     introductionOf(key, profile, state, now(), operator, nameOf),
   ].join('\n');
   await unlessRefused(id, delivery.sendLine(sender, { to: operator, id, text }));
-  const { nickRevision: startRevision, openMessages } = state.context;
-  const chatInLog = { stream, chat, startRevision, openMessages };
+  const { openMessages } = state.context;
+  const chatInLog = { stream, chat, startRevision: chat.startRevision, openMessages };
   for (const event of await unread(chatInLog, operator, before)) {
     const message = await pastMessage(personal, event, openMessages, nameOf);
     if (message) await unlessRefused(message.id, delivery.send(sender, operator, message));

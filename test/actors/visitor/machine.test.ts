@@ -70,7 +70,7 @@ describe('a visitor on the site', () => {
       .then([
         {
           ...pageViewed('home'),
-          data: { digest: 'home', department: 'support', delays: DELAYS },
+          data: { digest: 'home', department: 'support', delays: DELAYS, told: [] },
         } as VisitorFact,
       ]);
   });
