@@ -139,7 +139,7 @@ it('a chat goes to an operator of its department, messages arrive in order both 
   expect(bySide.get('operator')?.map(({ body }) => body)).toEqual(answers);
 
   await acme.ask('POST', '/visitors/2/chats/c2/close', { by: 'visitor', reason: 'done' });
-  await waitForText(pia, '2', 'The visitor closed chat #c2 (done).');
+  await waitForText(pia, '2', 'V2 closed chat #c2 (done).');
   await acme.callback('chat.closed', ({ chatId, reason }) => chatId === 'c2' && reason === 'done');
   await waitFor(async () => (await chats('pia')).length === 0, { what: 'a free place' });
 });
@@ -202,7 +202,7 @@ it('what cannot be carried costs itself alone: visitor, chat and text arrive, an
     by: 'visitor',
     reason: `\u0001${'y'.repeat(300)}`,
   });
-  await waitForText(olga, '33', /The visitor closed chat #c33 \(y{200}\)/);
+  await waitForText(olga, '33', / closed chat #c33 \(y{200}\)/);
 });
 
 it('a chat waits while no operator is free; the first free operator gets it', async () => {

@@ -25,7 +25,9 @@ export function noticesOf(fact: VisitorFact, nameOf: NameOf, visitor: string): r
     case 'InvitationExpired': {
       const { operator: to, reason } = fact.data;
       if (to === null || reason === undefined) return [];
-      return [{ to, text: `${LAPSED[reason]} If they answer it later, you are asked first.` }];
+      return [
+        { to, text: `${visitor} ${LAPSED[reason]} If they answer it later, you are asked first.` },
+      ];
     }
     case 'ChatAssigned': {
       const { withdrawnFrom = [], operator, chatId, reason } = fact.data;
@@ -66,8 +68,8 @@ export function noticesOf(fact: VisitorFact, nameOf: NameOf, visitor: string): r
 }
 
 const LAPSED: Record<InvitationEnd, string> = {
-  'not-answered': 'The visitor has not answered your invitation, and it has lapsed.',
-  'visitor-left': 'The visitor has left without an answer to your invitation.',
+  'not-answered': 'has not answered your invitation, and it has lapsed.',
+  'visitor-left': 'has left without an answer to your invitation.',
 };
 
 /** A setting in seconds, without a loss: `90 s`, `2 min`. */
