@@ -94,7 +94,8 @@ function sessionCommand(event: SessionEvent): OperatorCommand {
       return { type: 'CloseSession', session, resource };
     case 'operator.presence': {
       const show: Show = event.show === 'unavailable' ? null : event.show;
-      return { type: 'ChangePresence', session, resource, show, status: event.status };
+      const { status, priority } = event;
+      return { type: 'ChangePresence', session, resource, show, status, priority };
     }
   }
 }

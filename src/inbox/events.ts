@@ -39,6 +39,7 @@ const events = [
     session,
     show: z.enum(['available', 'chat', 'away', 'xa', 'dnd', 'unavailable']),
     status: z.string().default(''),
+    priority: z.number().int().min(-128).max(127).default(0), // RFC 6121 §4.7.2.3
   }),
   event('operator.ping', { user, resource }),
   event('operator.ping_timeout', { user, resource }),

@@ -1,6 +1,7 @@
 /** Queries on the read model of operators. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Username, VisitorKey } from '../actors/ids.ts';
+import { receivingSessions } from '../actors/operator/availability.ts';
 import type { Availability, Show } from '../actors/operator/machine.ts';
 import {
   addCaseFolding,
@@ -25,12 +26,14 @@ export interface OperatorView {
   readonly onlineSince: number | null;
   /** The operator set themselves away (`!away`). */
   readonly away: boolean;
-  /** The operator has sessions, but none of them answers pings. The operator counts as offline. */
+  /** None of the clients that get the operator's messages answers pings. The operator counts as away. */
   readonly unresponsive: boolean;
   readonly sessions: readonly {
     readonly resource: string;
     readonly show: Show;
     readonly status: string | null;
+    /** RFC 6121 §4.7.2.3. The sessions with the highest one get the messages; those with a negative one never. */
+    readonly priority: number;
     /** True if the session answers pings. */
     readonly responsive: boolean;
   }[];
@@ -78,7 +81,7 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
     `SELECT ${COLUMNS} FROM operators WHERE tenant = ? AND username = ? AND registered = 1`,
   );
   const sessions = db.prepare(
-    `SELECT resource, show, status, responsive FROM operator_sessions
+    `SELECT resource, show, status, priority, responsive FROM operator_sessions
      WHERE tenant = ? AND username = ? ORDER BY session`,
   );
   const chats = db.prepare(
@@ -93,16 +96,18 @@ export function operatorQueries(db: DatabaseSync): OperatorQueries {
   // The columns have the names of the view, the tables are STRICT, and departments were written as JSON.
   const viewOf = (tenant: string, row: Record<string, SQLOutputValue>): OperatorView => {
     const username = String(row.username);
-    const connected = sessions
-      .all(tenant, username)
-      .map((session) => ({ ...session, responsive: session.responsive === 1 }));
+    const connected = sessions.all(tenant, username).map((session) => ({
+      ...(session as unknown as Omit<OperatorView['sessions'][number], 'responsive'>),
+      responsive: session.responsive === 1,
+    }));
+    const receiving = receivingSessions(connected);
     const assigned = chats.all(tenant, username);
     return {
       ...row,
       departments: JSON.parse(String(row.departments)),
       free: Math.max(0, Number(row.capacity) - assigned.length),
       away: row.away === 1,
-      unresponsive: connected.length > 0 && connected.every(({ responsive }) => !responsive),
+      unresponsive: receiving.length > 0 && receiving.every(({ responsive }) => !responsive),
       sessions: connected,
       chats: assigned,
     } as unknown as OperatorView;

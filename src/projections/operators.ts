@@ -4,7 +4,7 @@ import type { ApplyOperatorFact, OpenedOperatorFact, Recorded } from './facts.ts
 import type { Model } from './model.ts';
 
 export const OPERATORS: Model<ApplyOperatorFact> = {
-  version: 2,
+  version: 3,
   // Sessions count before an operator is registered. Queries skip such a row.
   schema: `
     CREATE TABLE operators (
@@ -31,6 +31,7 @@ export const OPERATORS: Model<ApplyOperatorFact> = {
       show TEXT,
       status TEXT,
       responsive INTEGER NOT NULL DEFAULT 1,
+      priority INTEGER NOT NULL DEFAULT 0,
       PRIMARY KEY (tenant, username, session)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE operator_chats (
@@ -87,8 +88,9 @@ function prepare(db: DatabaseSync) {
        VALUES (?1, ?2, ?3, ?4)`,
     ),
     setPresence: run(
-      `INSERT OR REPLACE INTO operator_sessions (tenant, username, session, resource, show, status)
-       VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+      `INSERT OR REPLACE INTO operator_sessions (tenant, username, session, resource, show, status,
+         priority)
+       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)`,
     ),
     closeSession: run(
       'DELETE FROM operator_sessions WHERE tenant = ?1 AND username = ?2 AND session = ?3',
@@ -110,7 +112,7 @@ function prepare(db: DatabaseSync) {
          capacity = ?7, availability = ?8, online_since = ?9, away = ?10
        WHERE tenant = ?1 AND username = ?2`,
     ),
-    restoreSession: run('INSERT INTO operator_sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)'),
+    restoreSession: run('INSERT INTO operator_sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)'),
   };
 }
 
@@ -130,8 +132,8 @@ function apply(to: ReturnType<typeof prepare>, fact: OpenedOperatorFact, recorde
       to.openSession(recorded, fact.data.session, fact.data.resource);
       return to.setAvailability(recorded, fact.data.availability.to, at);
     case 'PresenceChanged': {
-      const { session, resource, show, availability } = fact.data;
-      to.setPresence(recorded, session, resource, show, fact.personal?.status ?? null);
+      const { session, resource, show, priority = 0, availability } = fact.data;
+      to.setPresence(recorded, session, resource, show, fact.personal?.status ?? null, priority);
       return to.setAvailability(recorded, availability.to, at);
     }
     case 'OperatorLoggedOut':
@@ -171,9 +173,10 @@ function restore(
   const settings = [lhcUserId, personal?.name ?? null, JSON.stringify(departments), capacity];
   to.restore(recorded, registered ? 1 : 0, ...settings, state, since, away ? 1 : 0);
   to.removeSessions(recorded);
-  for (const [session, { resource, show, responsive }] of Object.entries(kept.sessions)) {
+  for (const [session, known] of Object.entries(kept.sessions)) {
+    const { resource, show, responsive, priority = 0 } = known;
     const status = personal?.statuses[session] ?? null;
-    to.restoreSession(recorded, session, resource, show, status, responsive ? 1 : 0);
+    to.restoreSession(recorded, session, resource, show, status, responsive ? 1 : 0, priority);
   }
   to.removeChats(recorded);
   for (const [chatId, { visitor, open, at }] of Object.entries(kept.chats)) {

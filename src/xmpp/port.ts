@@ -189,4 +189,6 @@ export interface OperatorSession {
   /** `available`, `away`, `xa`, `dnd`, `chat` as ejabberd reports it. */
   readonly show: string;
   readonly status: string;
+  /** RFC 6121 §4.7.2.3; -1 of a session without presence. */
+  readonly priority: number;
 }

@@ -100,6 +100,7 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
 const session = fc.constantFrom('s1', 's2', 's3');
 const resource = fc.constantFrom('gajim', 'phone');
 const terms = { department, ownerGrace: delay };
+const priority = fc.constantFrom(-1, 0, 0, 5);
 const show = fc.constantFrom<Show>('available', 'chat', 'away', 'xa', 'dnd', null);
 
 export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
@@ -111,11 +112,13 @@ export const operatorCommand: fc.Arbitrary<OperatorCommand | Wake> = fc.oneof(
     .record({ session, resource })
     .map((closed): OperatorCommand => ({ type: 'CloseSession', ...closed })),
   fc
-    .record({ session, resource, show })
+    .record({ session, resource, show, priority })
     .map((now): OperatorCommand => ({ type: 'ChangePresence', status: '', ...now })),
   fc
     .record({
-      sessions: fc.array(fc.record({ resource, show, status: fc.constant('') }), { maxLength: 3 }),
+      sessions: fc.array(fc.record({ resource, show, priority, status: fc.constant('') }), {
+        maxLength: 3,
+      }),
       ended: fc.array(session, { maxLength: 2 }),
     })
     .map((there): OperatorCommand => ({ type: 'CompareSessions', ...there })),

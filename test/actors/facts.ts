@@ -283,7 +283,8 @@ export const changePresence = (
   show: Show,
   session = 's1',
   resource = 'gajim',
-): OperatorCommand => ({ type: 'ChangePresence', session, resource, show, status: '' });
+  priority = 0,
+): OperatorCommand => ({ type: 'ChangePresence', session, resource, show, status: '', priority });
 export const closeSession = (session = 's1', resource?: string): OperatorCommand => ({
   type: 'CloseSession',
   session,
@@ -360,9 +361,16 @@ export const presence = (
   availability: string,
   session = 's1',
   resource = 'gajim',
+  priority = 0,
 ): OperatorFact => ({
   type: 'PresenceChanged',
-  data: { session, resource, show, availability: change(availability) },
+  data: {
+    session,
+    resource,
+    show,
+    ...(priority && { priority }),
+    availability: change(availability),
+  },
   personal: { status: '' },
 });
 export const loggedOut = (

@@ -23,6 +23,7 @@ import {
   OPERATOR_CLAIM_HISTORY,
   OPERATOR_HISTORY,
   OPERATOR_PRESENCES,
+  OPERATOR_PRIORITIES,
   OPERATOR_SUMMARIES,
   TENANT_HISTORY,
   VISITOR_HISTORY,
@@ -113,6 +114,7 @@ holds('visitor', visitorDecider, VISITOR_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
 holds('operator-claim', operatorDecider, OPERATOR_CLAIM_HISTORY);
 holds('operator-presences', operatorDecider, OPERATOR_PRESENCES);
+holds('operator-priorities', operatorDecider, OPERATOR_PRIORITIES);
 holds('operator-summaries', operatorDecider, OPERATOR_SUMMARIES);
 holds('tenant', tenantDecider, TENANT_HISTORY);
 recordsAll('visitor', visitorDecider);

@@ -218,6 +218,24 @@ export const OPERATOR_PRESENCES: Script<OperatorCommand> = [
   [MINUTE, changePresence('available', 'desk')],
 ];
 
+/** A desktop client with a priority of its own, a bot that takes no messages, and a phone (from release 0.2.0 on). */
+export const OPERATOR_PRIORITIES: Script<OperatorCommand> = [
+  [0, register(2)],
+  [SECOND, openSession('bot', 'bot')],
+  [SECOND, changePresence('available', 'bot', 'bot', -1)],
+  [SECOND, openSession('desk', 'gajim')],
+  [SECOND, changePresence('available', 'desk', 'gajim', 50)],
+  [SECOND, openSession('phone', 'phone')],
+  [SECOND, changePresence('available', 'phone', 'phone')],
+  [MINUTE, reserve('r1', 'c1')],
+  [SECOND, take('r1', 'c1')],
+  [MINUTE, { type: 'ReportPing', resource: 'gajim', answered: false }],
+  [HOUR, WAKE],
+  [SECOND, closeSession('desk')],
+  [MINUTE, closeSession('phone')],
+  [MINUTE, WAKE],
+];
+
 /** An operator is summarised at work, and again after a day. */
 export const OPERATOR_SUMMARIES: Script<OperatorCommand> = [
   [0, { type: 'ClaimAccount', adopted: false }],

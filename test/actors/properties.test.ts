@@ -300,6 +300,27 @@ describe('an operator', () => {
     );
   });
 
+  it('is there only by the clients that ejabberd routes messages to', () => {
+    fc.assert(
+      fc.property(timed(operatorCommand), (asked) => {
+        played(operatorDecider, asked, ({ state }) => {
+          const { sessions, away } = operatorState(state.core).context;
+          const priorities = Object.values(sessions).flatMap(({ show, priority = 0 }) =>
+            show === null ? [] : [priority],
+          );
+          const highest = Math.max(...priorities);
+          // Others may be left out, and nothing changes.
+          const chosen = Object.entries(sessions).filter(
+            ([, { show, priority = 0 }]) => show !== null && priority === highest && highest >= 0,
+          );
+          const availability = availabilityOf({ sessions, away });
+          expect(availabilityOf({ sessions: Object.fromEntries(chosen), away })).toBe(availability);
+          expect(availability === 'offline').toBe(chosen.length === 0);
+        });
+      }),
+    );
+  });
+
   it('never reserves more than its capacity', () => {
     fc.assert(
       fc.property(timed(operatorCommand), (asked) => {

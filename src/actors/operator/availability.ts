@@ -5,13 +5,27 @@ import type {
   OperatorFacts,
   OperatorPersonal,
   Presence,
+  Session,
   Sessions,
 } from './facts.ts';
 
 /**
- * The availability that follows from sessions and `!away`. The most available session counts, because its client gets the
- * messages. "Do not disturb" outweighs "away". A session that answers no pings does not count. `!away` makes an available
- * operator away.
+ * The sessions that get a message to the operator. ejabberd routes it to the sessions with the highest priority, all of
+ * them, and to none with a negative one (RFC 6121 §8.5.2.1.1; `ejabberd_sm:route_message`). A client with a lower
+ * priority has a copy at most (XEP-0280). docs/adr/0034.
+ */
+export function receivingSessions<S extends Pick<Session, 'show' | 'priority'>>(
+  sessions: readonly S[],
+): readonly S[] {
+  const priorityOf = ({ show, priority = 0 }: S): number => (show === null ? -1 : priority);
+  const highest = Math.max(-1, ...sessions.map(priorityOf));
+  return highest < 0 ? [] : sessions.filter((session) => priorityOf(session) === highest);
+}
+
+/**
+ * The availability that follows from sessions and `!away`: that of the clients that get the messages. Of several, the most
+ * available one counts; "do not disturb" outweighs "away". If none of them answers pings, the operator is away: they get no
+ * new chats, and keep those that they have. `!away` makes an available operator away.
  */
 export function availabilityOf({ sessions, away }: Presence): Availability {
   const availability = availabilityBySessions(sessions);
@@ -19,13 +33,11 @@ export function availabilityOf({ sessions, away }: Presence): Availability {
 }
 
 function availabilityBySessions(sessions: Sessions): Availability {
-  const shows = Object.values(sessions)
-    .filter((session) => session.responsive)
-    .map((session) => session.show);
+  const receiving = receivingSessions(Object.values(sessions));
+  const shows = receiving.filter(({ responsive }) => responsive).map(({ show }) => show);
   if (shows.some((show) => show === 'available' || show === 'chat')) return 'available';
   if (shows.includes('dnd')) return 'busy';
-  if (shows.some((show) => show === 'away' || show === 'xa')) return 'away';
-  return 'offline';
+  return receiving.length > 0 ? 'away' : 'offline';
 }
 
 const PRESENCE_FACTS = [
@@ -62,8 +74,9 @@ function sessionsAfter(sessions: Sessions, fact: PresenceFact): Sessions {
       return { ...sessions, [session]: { resource, show: null, responsive: true } };
     }
     case 'PresenceChanged': {
-      const { session, resource, show } = fact.data;
-      return { ...sessions, [session]: { resource, show, responsive: true } };
+      const { session, resource, show, priority } = fact.data;
+      const known = { resource, show, responsive: true, ...(priority && { priority }) };
+      return { ...sessions, [session]: known };
     }
     case 'OperatorLoggedOut': {
       const { [fact.data.session]: _gone, ...others } = sessions;

@@ -30,7 +30,14 @@ export type OperatorFacts = {
     offlineLhcUserId?: number;
   };
   OperatorLoggedIn: { session: string; resource: string; availability: Change };
-  PresenceChanged: { session: string; resource: string; show: Show; availability: Change };
+  /** `priority`: RFC 6121 §4.7.2.3; left out if it is 0. */
+  PresenceChanged: {
+    session: string;
+    resource: string;
+    show: Show;
+    priority?: number;
+    availability: Change;
+  };
   OperatorLoggedOut: { session: string; resource: string; availability: Change };
   /**
    * Presences and logins come faster than they are stored (docs/adr/0025). Until `PresenceResumed` only those are facts
@@ -39,7 +46,10 @@ export type OperatorFacts = {
   PresencePaused: Record<never, never>;
   /** The pause is over. ejabberd is asked for the sessions, because some presences are no facts. */
   PresenceResumed: Record<never, never>;
-  /** A client did not answer a ping. Its sessions do not count until it answers or sends a presence. */
+  /**
+   * A client did not answer a ping and sent nothing else. It gets no new chats until it is heard of or sends a presence,
+   * and keeps those that it has (docs/adr/0034).
+   */
   OperatorUnresponsive: { resource: string; availability: Change };
   OperatorResponsive: { resource: string; availability: Change };
   /** `!away` or `!back`, written in the conversation with this visitor. The operator gets an answer there. */
@@ -94,7 +104,8 @@ export type OperatorPersonal = {
 export type OperatorFact = FactOf<OperatorFacts, OperatorPersonal>;
 export type OperatorEvent = EventOf<OperatorFacts>;
 
-export type Session = { resource: string; show: Show; responsive: boolean };
+/** `priority`: left out if it is 0. */
+export type Session = { resource: string; show: Show; responsive: boolean; priority?: number };
 export type Sessions = Readonly<Record<string, Session>>;
 
 /** A chat of this operator: reserved until the visitor's stream has the assignment, then `open`. */

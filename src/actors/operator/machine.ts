@@ -24,7 +24,7 @@ export const MAX_CHATS_IN_FACT = 100;
 export const DEFAULT_OWNER_GRACE_MS = 60_000;
 
 /** Raise it when recorded histories of operators fold differently (test/actors/golden). */
-export const OPERATOR_VERSION = 'operator/5';
+export const OPERATOR_VERSION = 'operator/6';
 
 /** The context of an operator without facts. */
 const EMPTY_CONTEXT: OperatorContext = {

@@ -6,14 +6,18 @@ import type {
   OperatorFact,
   Presence,
   PresenceBudget,
+  Session,
   Sessions,
   Show,
 } from './facts.ts';
 import { isSpent } from './presence-budget.ts';
 
+/** What a client shows. `priority`: default 0. */
+type ClientPresence = { show: Show; status: string; priority?: number };
+
 export type PresenceCommand =
   | { type: 'OpenSession'; session: string; resource: string }
-  | { type: 'ChangePresence'; session: string; resource: string; show: Show; status: string }
+  | ({ type: 'ChangePresence'; session: string; resource: string } & ClientPresence)
   /** @param resource ends the stand-in of this resource, if the session is not known by its id */
   | { type: 'CloseSession'; session: string; resource?: string }
   | { type: 'ReportPing'; resource: string; answered: boolean }
@@ -25,7 +29,7 @@ export type PresenceCommand =
    */
   | {
       type: 'CompareSessions';
-      sessions: readonly { resource: string; show: Show; status: string }[];
+      sessions: readonly ({ resource: string } & ClientPresence)[];
       ended: readonly string[];
       seenRevision?: number;
     }
@@ -49,13 +53,16 @@ function withAvailability(presence: Presence, facts: readonly PresenceFact[]): O
 const presenceChanged = (
   session: string,
   resource: string,
-  show: Show,
-  status: string,
+  { show, status, priority }: ClientPresence,
 ): PresenceFact => ({
   type: 'PresenceChanged',
-  data: { session, resource, show },
+  data: { session, resource, show, ...(priority && { priority }) },
   personal: { status },
 });
+
+/** Whether a session shows this already. A status alone is no change. */
+const shows = (session: Session | undefined, { show, priority }: ClientPresence): boolean =>
+  (session?.show ?? null) === show && (session?.priority ?? 0) === (priority ?? 0);
 
 /** The id of a stand-in session. ejabberd's list has no session ids, so the resource stands in until mod_lhc reports the id. */
 const standInId = (resource: string): string => `resource:${resource}`;
@@ -68,7 +75,8 @@ function compareSessions(
   const opened: PresenceFact[] = [];
   const ended = new Set(command.ended);
   const live = new Set<string>();
-  for (const { resource, show, status } of command.sessions.slice(0, OPERATOR_MAX_SESSIONS)) {
+  for (const listed of command.sessions.slice(0, OPERATOR_MAX_SESSIONS)) {
+    const { resource } = listed;
     // The last one: a client that resumed has the session that was reported last.
     const known = Object.entries(sessions).findLast(
       ([id, session]) =>
@@ -77,8 +85,7 @@ function compareSessions(
     const session = known?.[0] ?? standInId(resource);
     live.add(session);
     if (!known) opened.push({ type: 'OperatorLoggedIn', data: { session, resource } });
-    if ((known?.[1].show ?? null) !== show)
-      opened.push(presenceChanged(session, resource, show, status));
+    if (!shows(known?.[1], listed)) opened.push(presenceChanged(session, resource, listed));
   }
   const closed = Object.entries(sessions)
     .filter(([id]) => !live.has(id))
@@ -105,7 +112,9 @@ function openingFacts(sessions: Sessions, session: string, resource: string): Pr
     : undefined;
   if (standIn) {
     // Take over the stand-in's presence. Otherwise the operator would be offline until the next presence.
-    if (standIn.show !== null) facts.push(presenceChanged(session, resource, standIn.show, ''));
+    if (standIn.show !== null) {
+      facts.push(presenceChanged(session, resource, { ...standIn, status: '' }));
+    }
     facts.push(operatorLoggedOut(standInId(resource), resource));
   }
   const [oldest] = Object.entries(sessions);
@@ -131,15 +140,15 @@ function changePresence(
   command: Extract<PresenceCommand, { type: 'ChangePresence' }>,
 ): OperatorFact[] {
   const { sessions } = presence;
-  const { session, resource, show, status } = command;
+  const { session, resource, show } = command;
   const known = Object.hasOwn(sessions, session) ? sessions[session] : undefined;
-  if (known?.show === show && known.responsive) return [];
+  if (known?.responsive && shows(known, command)) return [];
   // An ended session may still report `unavailable`. It must not be opened again, because nothing would close it. A
   // session that stands in until now is not ended.
   if (!known && show === null && !Object.hasOwn(sessions, standInId(resource))) return [];
   // An unknown session is opened first, so that its stand-in goes and the maximum of sessions holds.
   const opened = known ? [] : openingFacts(sessions, session, resource);
-  return withAvailability(presence, [...opened, presenceChanged(session, resource, show, status)]);
+  return withAvailability(presence, [...opened, presenceChanged(session, resource, command)]);
 }
 
 function reportPing(presence: Presence, resource: string, answered: boolean): OperatorFact[] {

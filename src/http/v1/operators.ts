@@ -41,13 +41,17 @@ const Operator = z
     away: z.boolean().openapi({ description: 'The operator wants no chats (`!away`)' }),
     unresponsive: z.boolean().openapi({
       description:
-        'Connected, but no client of the operator answers pings: the operator counts as offline',
+        "None of the clients that get the operator's messages answers pings: the operator counts as away, gets no new chats and keeps the open ones",
     }),
     sessions: z.array(
       z.object({
         resource: z.string(),
         show: z.enum(['available', 'chat', 'away', 'xa', 'dnd']).nullable(),
         status: z.string().nullable(),
+        priority: z.number().openapi({
+          description:
+            'The clients with the highest priority get the messages (RFC 6121); those with a negative one never',
+        }),
         responsive: z.boolean(),
       }),
     ),

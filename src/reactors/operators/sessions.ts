@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { operatorJid, type TenantId, type Username } from '../../actors/ids.ts';
 import type { Hook } from '../../actors/machine/idempotency.ts';
+import { receivingSessions } from '../../actors/operator/availability.ts';
 import type { Show } from '../../actors/operator/machine.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { AppError, hasCode, isTransient, messageOf } from '../../errors.ts';
@@ -105,20 +106,24 @@ async function compareOnce(
   const operator = actors.operator(id, username);
   const seenRevision = (await operator.latest())?.revision ?? -1;
   const sessions = (await admin.sessions(operatorJid(tenant, username))).map(
-    ({ resource, show, status }) => ({ resource, show: showOf(show), status }),
+    ({ show, ...session }) => ({ ...session, show: showOf(show) }),
   );
   const command = { type: 'CompareSessions', sessions, ended: [...ended], seenRevision } as const;
   return (await operator.send(command, { hook: wanted.hook, unbounded: true })).facts;
 }
 
-/** Whether ejabberd has a session of this operator now. @throws {AppError} `unavailable` if ejabberd is away */
+/** Whether ejabberd has a session of this operator now that would get a message. @throws {AppError} `unavailable` if ejabberd is away */
 export async function hasSession(
   { admin, tenants }: Pick<SessionsOptions, 'admin' | 'tenants'>,
   id: TenantId,
   username: Username,
 ): Promise<boolean> {
   const tenant = tenants.get(id);
-  return tenant !== undefined && (await admin.sessions(operatorJid(tenant, username))).length > 0;
+  if (!tenant) return false;
+  const sessions = (await admin.sessions(operatorJid(tenant, username))).map(
+    ({ show, priority }) => ({ show: showOf(show), priority }),
+  );
+  return receivingSessions(sessions).length > 0;
 }
 
 export function createOperatorSessions(options: SessionsOptions): OperatorSessions {

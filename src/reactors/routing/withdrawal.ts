@@ -29,7 +29,7 @@ export interface Withdrawal {
   readonly roundRobin: Pick<RoundRobin, 'lastPick'>;
   readonly now: () => number;
   readonly random: () => number;
-  /** Whether ejabberd has a session of this operator. @throws when it cannot be asked */
+  /** Whether ejabberd has a session of this operator that would get a message. @throws when it cannot be asked */
   readonly isOnline: (tenant: TenantId, username: Username) => Promise<boolean>;
 }
 

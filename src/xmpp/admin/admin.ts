@@ -26,7 +26,12 @@ const ZERO_OR_ONE = z.union([z.literal(0), z.literal(1)]);
 const VCARD_FIELD = z.object({ content: z.string() }).transform(({ content }) => content);
 const NAMES = z.array(z.string());
 const SESSIONS = z.array(
-  z.object({ resource: z.string(), status: z.string(), statustext: z.string() }),
+  z.object({
+    resource: z.string(),
+    status: z.string(),
+    statustext: z.string(),
+    priority: z.number(),
+  }),
 );
 
 /**
@@ -93,10 +98,11 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
       const sessions = await at(jid, (user, host) =>
         api.call('user_sessions_info', { user, host }, SESSIONS),
       );
-      return sessions.map(({ resource, status, statustext }) => ({
+      return sessions.map(({ resource, status, statustext, priority }) => ({
         resource,
         show: status,
         status: statustext,
+        priority,
       }));
     },
     async kick(jid, resource, reason) {

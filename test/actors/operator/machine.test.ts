@@ -6,8 +6,11 @@ import {
   changePresence,
   closeSession,
   compare,
+  gone,
+  HOUR,
   loggedIn,
   loggedOut,
+  OWNER_GRACE,
   openSession,
   presence,
   register,
@@ -240,11 +243,97 @@ describe('two sessions on one resource, during a resumption or a replacement', (
   });
 });
 
+describe('the priorities of several clients', () => {
+  const phone = (show: Show, availability: string, priority: number) => [
+    ...online,
+    loggedIn('available>available', 's2', 'phone'),
+    presence(show, availability, 's2', 'phone', priority),
+  ];
+
+  it('one with a negative priority is not there, whatever it shows', () => {
+    operator()
+      .given([registered(), loggedIn()])
+      .when(changePresence('available', 's1', 'gajim', -1))
+      .then([presence('available', 'offline>offline', 's1', 'gajim', -1)]);
+    operator()
+      .given(online)
+      .when(changePresence('available', 's1', 'gajim', -1))
+      .then([presence('available', 'available>offline', 's1', 'gajim', -1)]);
+    // A bot makes nobody available.
+    operator()
+      .given(phone('available', 'available>available', -1))
+      .when(changePresence('dnd'))
+      .then([presence('dnd', 'available>busy')]);
+    operator()
+      .given(phone('available', 'available>available', -1))
+      .when(closeSession())
+      .then([loggedOut('available>offline')]);
+  });
+
+  it('the client with the highest one counts alone, because ejabberd routes the messages to it', () => {
+    operator()
+      .given(phone('available', 'available>available', 5))
+      .when(changePresence('dnd'))
+      .then([presence('dnd', 'available>available')]);
+    operator()
+      .given(online)
+      .given([loggedIn('available>available', 's2', 'phone')])
+      .when(changePresence('away', 's2', 'phone', 5))
+      .then([presence('away', 'available>away', 's2', 'phone', 5)]);
+    operator()
+      .given(phone('away', 'available>away', 5))
+      .when(closeSession('s2'))
+      .then([loggedOut('away>available', 's2', 'phone')]);
+  });
+
+  it('a change of the priority alone is a change, and is stored if it is not 0', () => {
+    operator()
+      .given(online)
+      .when(changePresence('available', 's1', 'gajim', 7))
+      .then([presence('available', 'available>available', 's1', 'gajim', 7)]);
+    const raised = [...online, presence('available', 'available>available', 's1', 'gajim', 7)];
+    operator()
+      .given(raised)
+      .when(changePresence('available', 's1', 'gajim', 7))
+      .then([]);
+    operator()
+      .given(raised)
+      .when(changePresence('available'))
+      .then([presence('available', 'available>available')]);
+  });
+
+  it('a client that gets the messages and answers no pings is not made up for by another', () => {
+    operator()
+      .given(phone('available', 'available>available', 5))
+      .when({ type: 'ReportPing', resource: 'phone', answered: false })
+      .then([responds(false, 'available>away', 'phone')]);
+    operator()
+      .given(phone('available', 'available>available', 5))
+      .when({ type: 'ReportPing', resource: 'gajim', answered: false })
+      .then([responds(false, 'available>available')]);
+    operator()
+      .given(phone('available', 'available>available', 0))
+      .when({ type: 'ReportPing', resource: 'phone', answered: false })
+      .then([responds(false, 'available>available', 'phone')]);
+  });
+});
+
 describe('an unresponsive client', () => {
+  const ping = (answered: boolean, resource = 'gajim') =>
+    ({ type: 'ReportPing', resource, answered }) as const;
+  const silent = responds(false, 'available>away');
+
+  it('loses no chat: only a session that ends takes chats away', () => {
+    const chatting = [...online, reserved(), taken(), silent];
+    operator()
+      .given(chatting)
+      .when({ type: 'Wake' }, 24 * HOUR)
+      .then([]);
+    const ended = operator().given([...chatting, loggedOut('away>offline')]);
+    ended.when({ type: 'Wake' }, OWNER_GRACE).then([gone('c1')]);
+  });
+
   it('gets no chats until it answers or sends a presence', () => {
-    const ping = (answered: boolean, resource = 'gajim') =>
-      ({ type: 'ReportPing', resource, answered }) as const;
-    const silent = responds(false, 'available>offline');
     operator().given(free).when(ping(false)).then([silent]);
     operator()
       .given([...free, silent])
@@ -253,21 +342,26 @@ describe('an unresponsive client', () => {
     operator()
       .given([...free, silent])
       .when(reserve())
-      .refused(/is offline/);
+      .refused(/is away/);
     operator()
       .given([...free, silent])
       .when(ping(true))
-      .then([responds(true, 'offline>available')]);
+      .then([responds(true, 'away>available')]);
     operator()
       .given([...free, silent])
       .when(changePresence('available'))
-      .then([presence('available', 'offline>available')]);
+      .then([presence('available', 'away>available')]);
     operator().given(free).when(ping(false, 'unknown')).then([]);
   });
 });
 
 describe("comparing sessions with ejabberd's list", () => {
-  const there = (resource: string, show: Show = 'available') => ({ resource, show, status: '' });
+  const there = (resource: string, show: Show = 'available', priority = 0) => ({
+    resource,
+    show,
+    status: '',
+    priority,
+  });
   const stoodIn = [
     loggedIn('offline>offline', 'resource:gajim'),
     presence('available', 'offline>available', 'resource:gajim'),
@@ -347,6 +441,20 @@ describe("comparing sessions with ejabberd's list", () => {
       .given(online)
       .when(compare([there('gajim', 'dnd')]))
       .then([presence('dnd', 'available>busy')]);
+    operator()
+      .given(online)
+      .when(compare([there('gajim', 'available', -1)]))
+      .then([presence('available', 'available>offline', 's1', 'gajim', -1)]);
+  });
+
+  it('a stand-in passes its priority on to the real session', () => {
+    const actor = new MemoryStream(operatorDecider);
+    actor.send(register(), 0);
+    actor.send(compare([there('gajim', 'available', 5)]), 0);
+    actor.send(openSession(), 0);
+    expect(operatorState(actor.state.core).context.sessions).toMatchObject({
+      s1: { show: 'available', priority: 5 },
+    });
   });
 });
 

@@ -97,7 +97,9 @@ describe('after a pause of presences', () => {
       await rig.toOperator('op1', changePresence(n % 2 ? 'available' : 'away', 's1'));
     }
     expect((await rig.types('operator-acme.op1')).at(-1)).toBe('PresencePaused');
-    ejabberd.sessions.set(`op1@${HOST}`, [{ resource: 'phone', show: 'dnd', status: 'busy' }]);
+    ejabberd.sessions.set(`op1@${HOST}`, [
+      { resource: 'phone', show: 'dnd', status: 'busy', priority: 0 },
+    ]);
     rig.clock.passes(PRESENCE_PAUSE_MS);
     await rig.host.wake('operator-acme.op1');
     ejabberd.state.down = true;

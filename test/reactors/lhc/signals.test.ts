@@ -282,7 +282,7 @@ const hookOf = (queueId: string, seq: number) => ({
 const sessionsOf = async () =>
   Object.keys((await rig.actors.operator(ACME, OP1).state())?.context.sessions ?? {});
 const there = (resource = 'gajim', show = 'available') => {
-  ejabberd.sessions.set(`op1@${HOST}`, [{ resource, show, status: '' }]);
+  ejabberd.sessions.set(`op1@${HOST}`, [{ resource, show, status: '', priority: 0 }]);
 };
 
 it('a start of mod_lhc closes the sessions that ejabberd does not have', async () => {
@@ -401,7 +401,7 @@ describe('module.started of one tenant', () => {
   it('of none voids nothing and compares everybody', async () => {
     const signals = await both();
     for (const local of ['op1.s1', 'op1.m1']) {
-      const sessions = [{ resource: 'gajim', show: 'away', status: '' }];
+      const sessions = [{ resource: 'gajim', show: 'away', status: '', priority: 0 }];
       ejabberd.sessions.set(`${local}@many.test`, sessions);
     }
     await signals.moduleStarted('many.test', '', { queueId: newId(), seq: 1 });

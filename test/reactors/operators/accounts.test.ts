@@ -133,7 +133,9 @@ describe('an LHC user', () => {
   it('is free after the removal, which ends a session that ejabberd left open', async () => {
     const { put, remove } = processOf();
     await put('ada', of(7));
-    ejabberd.sessions.set(jid('ada'), [{ resource: 'gajim', show: 'available', status: '' }]);
+    ejabberd.sessions.set(jid('ada'), [
+      { resource: 'gajim', show: 'available', status: '', priority: 0 },
+    ]);
     await remove('ada');
     const [unregistered, kicked, left] = ['unregister', 'kick', 'leaveGroup'].map((call) =>
       ejabberd.calls.indexOf(`${call} ${jid('ada')}`),
