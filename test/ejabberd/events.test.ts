@@ -9,7 +9,7 @@ import { type LhcEvent, startReceiver } from './receiver.ts';
 const receiver = await startReceiver();
 const ejabberd = await testEjabberd({
   webhook: { url: receiver.url, secret: receiver.secret },
-  modLhc: { ...FAST_OPERATORS, ping_interval: 2, ping_timeout: 1 },
+  modLhc: { ...FAST_OPERATORS, ping_interval: 2, ping_timeout: 1, ping_grace: 1 },
 });
 for (const user of ['visitor.1', 'admin']) await ejabberd.register(user, 'pw');
 for (const user of ['op1', 'op2']) await ejabberd.registerOperator(user, 'pw');

@@ -15,8 +15,8 @@ const world = await testWorld({
     { id: 'calm', host: 'calm.test', settings: { routing: { departments } } },
     { id: 'quick', host: 'quick.test', settings: { offerTimeout: 2, ownerGrace: 2 } },
   ],
-  // A client that does not answer in time counts as offline. This is long enough for a busy machine.
-  modLhc: { ping_interval: 1, ping_timeout: 5 },
+  // A client that does not answer in time counts as away. This is long enough for a busy machine.
+  modLhc: { ping_interval: 1, ping_timeout: 5, ping_grace: 1 },
 });
 const calm = world.tenant('calm');
 const quick = world.tenant('quick');
@@ -134,7 +134,7 @@ it('operators who are busy, away, full or silent to pings are not asked', async 
   dov.setPresence('away');
   await calm.operatorIs('dee', 'busy');
   await calm.operatorIs('dov', 'away');
-  await calm.operatorIs('don', 'offline');
+  await calm.operatorIs('don', 'away');
   await at.start('p0', 'picky');
   expect(await at.pick('p0')).toMatchObject({ operator: 'duo', considered: { free: 1 } });
   await at.waitForChats('duo', ['p0']);

@@ -39,7 +39,9 @@ export interface OperatorOptions {
   /** Default: false. Without `'resume'` a session ends at once when its connection is lost. */
   readonly streamManagement?: boolean | 'resume';
   /** The initial presence. Default: available. `false`: none. */
-  readonly presence?: boolean | { readonly show?: string; readonly status?: string };
+  readonly presence?:
+    | boolean
+    | { readonly show?: string; readonly status?: string; readonly priority?: number };
 }
 
 export interface Operator extends Inbox {
@@ -55,7 +57,8 @@ export interface Operator extends Inbox {
   picture(jid: string): Promise<PublishedPicture | null>;
   /** Sends an IQ with a new id. @returns the answer, a result or an error */
   request(stanza: Element): Promise<Element>;
-  setPresence(show?: string, status?: string): void;
+  /** @param priority RFC 6121 §4.7.2.3; default: none, which is 0 */
+  setPresence(show?: string, status?: string, priority?: number): void;
   /** Sends a chat message. @returns its id */
   send(to: string, body: string, id?: string): string;
   /** Like `send`. Resolves when ejabberd has acknowledged the message (by stream management, or by answering a ping). */
@@ -192,13 +195,14 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
     await within(acked, 'an acknowledgement');
   }
 
-  function setPresence(show?: string, status?: string): void {
+  function setPresence(show?: string, status?: string, priority?: number): void {
     write(
       xml(
         'presence',
         {},
         show === undefined ? undefined : xml('show', {}, show),
         status === undefined ? undefined : xml('status', {}, status),
+        priority === undefined ? undefined : xml('priority', {}, String(priority)),
         options.features && capabilitiesHash(options.features),
       ),
     );
@@ -258,8 +262,8 @@ export async function connectOperator(options: OperatorOptions): Promise<Operato
   }
   await operator.roster();
   if (options.presence !== false) {
-    const { show, status } = typeof options.presence === 'object' ? options.presence : {};
-    setPresence(show, status);
+    const { show, status, priority } = typeof options.presence === 'object' ? options.presence : {};
+    setPresence(show, status, priority);
     await acknowledged();
   }
   return operator;

@@ -5,7 +5,8 @@
 %%%   mod_lhc_budget   how much a session may say; mod_lhc_limits, mod_lhc_bucket: the numbers (pure)
 %%%   mod_lhc_sent     what an operator sends; mod_lhc_stanza: what a message says, and its bounds (pure)
 %%%   mod_lhc_received what an operator receives; mod_lhc_seen: which messages were routed, stored and delivered
-%%%   mod_lhc_sessions sessions, presence, pings; mod_lhc_session: the pings of one session (pure)
+%%%   mod_lhc_sessions sessions, presence, pings; mod_lhc_session: the pings of one session (pure);
+%%%                    mod_lhc_life: whether a client lives (pure)
 %%%   mod_lhc_report   the events of all that
 %%%   mod_lhc_tenant   whose an address is; mod_lhc_names: how names are made (pure)
 %%%   mod_lhc_queues   the queues of a host; mod_lhc_queue: one queue on disk; mod_lhc_usage: how full they are
@@ -105,6 +106,8 @@ hooks() ->
      {sm_receive_packet, mod_lhc_received, drop_repeat, 45},
      {offline_message_hook, mod_lhc_received, drop_offline, 10},
      {offline_message_hook, mod_lhc_received, remember_stored, 60},
+     %% Before stream management, which takes its own elements at 50.
+     {c2s_authenticated_packet, mod_lhc_sessions, heard, 40},
      {c2s_session_opened, mod_lhc_sessions, session_opened, 50},
      {sm_remove_connection_hook, mod_lhc_sessions, session_closed, 50},
      {c2s_terminated, mod_lhc_sessions, session_terminated, 60},
@@ -152,8 +155,8 @@ set_config(Host, Opts) ->
             end,
     <<"whsec_", Key/binary>> = gen_mod:get_opt(secret, Opts),
     Plain = [batch_size, batch_bytes, max_queue, max_queue_size, connect_timeout, request_timeout, max_backoff,
-             ping_interval, ping_timeout, visitor_prefix, cacertfile, max_tenants, max_operator_share, max_text_size,
-             message_rate, message_burst, signal_rate, signal_burst],
+             ping_interval, ping_timeout, ping_grace, silence_timeout, visitor_prefix, cacertfile, max_tenants,
+             max_operator_share, max_text_size, message_rate, message_burst, signal_rate, signal_burst],
     Processes = [{sup, mod_lhc_sup}, {queues, mod_lhc_queues_table}, {queues_proc, mod_lhc_queues}, {tenants_sup, mod_lhc_tenants_sup},
                  {posts, mod_lhc_posts}, {seen, mod_lhc_seen}, {members, mod_lhc_members},
                  {sessions, mod_lhc_sessions}],
@@ -219,6 +222,10 @@ mod_opt_type(ping_interval) ->
     econf:timeout(second);
 mod_opt_type(ping_timeout) ->
     econf:timeout(second);
+mod_opt_type(ping_grace) ->
+    econf:timeout(second);
+mod_opt_type(silence_timeout) ->
+    econf:timeout(second, infinity);
 mod_opt_type(visitor_prefix) ->
     econf:non_empty(econf:binary());
 mod_opt_type(visitor_host) ->
@@ -260,6 +267,8 @@ mod_options(_Host) ->
      {max_backoff, timer:seconds(10)},
      {ping_interval, timer:seconds(60)},
      {ping_timeout, timer:seconds(30)},
+     {ping_grace, timer:minutes(3)},
+     {silence_timeout, timer:minutes(5)},
      {visitor_prefix, <<"visitor.">>},
      {visitor_host, <<"visitors.@HOST@">>},
      {reserved_users, [<<"admin">>, <<"xmpp-chat-api">>]},
@@ -316,6 +325,12 @@ mod_doc() ->
                              desc => ["The time between two pings of an operator's client. The default is 60 seconds."]}},
            {ping_timeout, #{value => "timeout()",
                             desc => ["The time limit for the answer to a ping. The default is 30 seconds."]}},
+           {ping_grace, #{value => "timeout()",
+                          desc => ["How long a session must have lasted before an unanswered ping counts. After its "
+                                   "login a client may be busy with its contacts. The default is 3 minutes."]}},
+           {silence_timeout, #{value => "timeout()",
+                               desc => ["A client without stream management that sends nothing at all for this time is "
+                                        "disconnected. The default is 5 minutes."]}},
            {visitor_prefix, #{value => "Text",
                               desc => ["The beginning of the local parts of visitors. The default is 'visitor.'."]}},
            {visitor_host, #{value => "Host",

@@ -4,7 +4,7 @@
 
 %% mod_lhc:hooks/0 lists the hooks and priorities.
 -export([session_opened/1, session_closed/3, session_terminated/2, self_presence/1, copy_session/2, session_resumed/1,
-         handle_info/2, take_pong/1, register_user/2, remove_user/2]).
+         heard/2, handle_info/2, take_pong/1, register_user/2, remove_user/2]).
 -export([request_reports/2, send_ping/2]).
 
 -include("xmpp.hrl").
@@ -40,7 +40,7 @@ session_opened(#{jid := Jid} = State) ->
                     none -> ok;
                     Instance -> mod_lhc_report:begin_reports(Instance, Config, State)
                 end,
-                State#{mod_lhc_ticker => start_ticker(Config)};
+                State#{mod_lhc_ticker => start_ticker(Config), mod_lhc_life => mod_lhc_life:new(now_ms())};
             nobody -> State
         end
     end).
@@ -122,7 +122,28 @@ request_reports(Host, Instance) ->
         ok
     end).
 
-%%% ---------------------------------------------------------------- messages to a session's process, pings
+%%% ---------------------------------------------------------------- signs of life, messages to a session's process, pings
+
+%% The client has sent a stanza, or an acknowledgement of stream management.
+heard(#{mod_lhc_life := Life} = State, _Packet) ->
+    mod_lhc_log:hook(heard, State, fun() ->
+        {WasSilent, Next} = mod_lhc_life:heard(now_ms(), Life),
+        WasSilent andalso report_life('operator.ping', State),
+        State#{mod_lhc_life := Next}
+    end);
+heard(State, _Packet) ->
+    State.
+
+report_life(Type, State) ->
+    case mod_lhc_report:actor(State) of
+        {{_, Instance}, Config} ->
+            Class = case Type of 'operator.ping' -> ephemeral; _ -> state end,
+            mod_lhc_report:report({Instance, Class, Type, mod_lhc_report:session_fields(State)}, Config, State);
+        nobody -> ok
+    end.
+
+now_ms() ->
+    erlang:monotonic_time(millisecond).
 
 %% mod_ping cannot be used: from 24.12 on it does not ping clients with stream management.
 handle_info(#{jid := Jid} = State, {mod_lhc, Message}) ->
@@ -160,17 +181,31 @@ handle({tick, Ticker}, Host, #{ping_interval := Interval} = Config, #{jid := Jid
             end;
         _ -> State
     end;
-handle({deadline, N}, _Host, _Config, State) ->
-    case {mod_lhc_session:unanswered(N, mod_lhc_session:of_state(State)), mod_lhc_report:actor(State)} of
-        {true, {{_, Instance}, Config}} ->
-            Fields = mod_lhc_report:session_fields(State),
-            mod_lhc_report:report({Instance, state, 'operator.ping_timeout', Fields}, Config, State);
-        _ -> ok
-    end,
-    State;
+handle({deadline, N, Sent}, _Host, Config, #{mod_lhc_life := Life} = State) ->
+    case mod_lhc_session:unanswered(N, mod_lhc_session:of_state(State)) of
+        true ->
+            {Verdict, Next} = mod_lhc_life:judge(Sent, now_ms(), Config, Life),
+            judged(Verdict, State#{mod_lhc_life := Next});
+        false -> State
+    end;
 handle(due, _Host, Config, State) ->
     mod_lhc_budget:due(Config, State);
 handle(_, _Host, _Config, State) ->
+    State.
+
+judged(early, State) ->
+    State;
+judged(alive, State) ->
+    report_life('operator.ping', State),
+    State;
+%% Stream management ends a session by its own time-outs, and lets the client resume it until then. Without it, ejabberd
+%% would notice a connection that broke silently when TCP gives up, after some 15 minutes.
+judged(dead, #{mgmt_state := Managed} = State) when Managed =:= active; Managed =:= pending ->
+    judged(silent, State);
+judged(dead, #{lang := Lang} = State) ->
+    ejabberd_c2s:send(State, xmpp:serr_connection_timeout(<<"Nothing heard from this client">>, Lang));
+judged(silent, State) ->
+    report_life('operator.ping_timeout', State),
     State.
 
 %% The first ping comes at a random time within the interval, so clients that logged in together are not pinged together.
@@ -182,7 +217,7 @@ start_ticker(#{ping_interval := Interval}) ->
 ping(#{ping_timeout := Timeout}, State) ->
     {N, Session} = mod_lhc_session:periodic_ping(mod_lhc_session:of_state(State)),
     send_ping(N, State),
-    erlang:send_after(Timeout, self(), {mod_lhc, {deadline, N}}),
+    erlang:send_after(Timeout, self(), {mod_lhc, {deadline, N, now_ms()}}),
     State#{mod_lhc => Session}.
 
 %% Routed like a message, so it stays behind the messages before it, in the client's stream and in the queue of a session
@@ -201,8 +236,8 @@ take_pong({#iq{type = Type, id = Id, to = To}, #{lserver := Host} = State} = Acc
         case {mod_lhc_session:is_ping(Id), To} of
             {true, #jid{lserver = Host}} ->
                 case mod_lhc_report:actor(State) of
-                    {Actor, Config} ->
-                        {stop, {drop, ping_answered(mod_lhc_session:ping_number(Id), Actor, Config, State)}};
+                    {_, Config} ->
+                        {stop, {drop, ping_answered(mod_lhc_session:ping_number(Id), Config, State)}};
                     nobody -> Acc
                 end;
             _ -> Acc
@@ -211,10 +246,9 @@ take_pong({#iq{type = Type, id = Id, to = To}, #{lserver := Host} = State} = Acc
 take_pong(Acc) ->
     Acc.
 
-ping_answered(N, {_, Instance}, Config, State) ->
+ping_answered(N, Config, State) ->
     {Messages, IsPeriodic, Next, Session} = mod_lhc_session:answered(N, mod_lhc_session:of_state(State)),
     mod_lhc_report:delivered(Messages, ping, Config, State),
-    Report = {Instance, ephemeral, 'operator.ping', mod_lhc_report:session_fields(State)},
-    IsPeriodic andalso mod_lhc_report:report(Report, Config, State),
+    IsPeriodic andalso report_life('operator.ping', State),
     send_ping(Next, State),
     State#{mod_lhc => Session}.

@@ -4,7 +4,7 @@
 -module(mod_lhc_pure_tests).
 
 -export([json_test/0, json_boolean_test/0, requests_test/0, replaces_test/0, unsupported_test/0, uuid_test/0,
-         signature_test/0, webhook_id_test/0, backoff_test/0, one_ping_test/0, shared_ping_test/0,
+         signature_test/0, webhook_id_test/0, backoff_test/0, life_test/0, one_ping_test/0, shared_ping_test/0,
          unknown_ping_test/0, periodic_test/0, lost_ping_test/0, receipt_test/0, messages_bound_test/0,
          ping_id_test/0, long_ping_id_test/0, visitor_names_test/0, operator_names_test/0, bucket_test/0,
          bucket_clock_test/0, limits_test/0, limits_bound_test/0, limits_cancel_test/0, usage_test/0,
@@ -90,6 +90,20 @@ backoff_test() ->
     800 = mod_lhc_sender:backoff(2, 10000, 1.0),
     10000 = mod_lhc_sender:backoff(1000000, 10000, 1.0),
     5000 = mod_lhc_sender:backoff(1000000, 10000, 0.0).
+
+%% Whatever the client sends counts, silence after the login does not, and who says nothing for long is dead.
+life_test() ->
+    Limits = #{ping_grace => 180, silence_timeout => 300},
+    New = mod_lhc_life:new(0),
+    {early, New} = mod_lhc_life:judge(60, 90, Limits, New),
+    {false, Heard} = mod_lhc_life:heard(130, New),
+    {alive, Heard} = mod_lhc_life:judge(120, 150, Limits, Heard),
+    {silent, Silent} = mod_lhc_life:judge(180, 210, Limits, Heard),
+    {silent, Silent} = mod_lhc_life:judge(360, 429, Limits, Silent),
+    {dead, _} = mod_lhc_life:judge(400, 430, Limits, Silent),
+    {silent, _} = mod_lhc_life:judge(400, 100000, Limits#{silence_timeout := infinity}, Silent),
+    {true, Back} = mod_lhc_life:heard(430, Silent),
+    {false, _} = mod_lhc_life:heard(431, Back).
 
 one_ping_test() ->
     {1, S} = add_message(m1, mod_lhc_session:new()),
