@@ -111,7 +111,8 @@ const RULES: Record<string, Rule> = {
   'src/reactors/lhc/': reactorFolder('lhc', 'operators'),
   'src/reactors/': reactorFolder('', 'texts'),
   'src/projections/': {
-    // Of the actors the types, how their names and facts are read, the life of a chat, and the fields of a profile.
+    // Of the actors the types, how their names and facts are read, the life of a chat, the fields of a profile, and which
+    // sessions get an operator's messages.
     values: [
       'src/projections/',
       'src/fold/',
@@ -119,6 +120,7 @@ const RULES: Record<string, Rule> = {
       ...STORE,
       'src/actors/ids.ts',
       'src/actors/facts.ts',
+      'src/actors/operator/availability.ts',
       'src/actors/visitor/chat.ts',
       'src/actors/visitor/profile.ts',
     ],

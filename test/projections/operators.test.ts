@@ -45,7 +45,9 @@ test('an operator is listed after the registration, with their session', async (
     onlineSince: log.now(),
     away: false,
     unresponsive: false,
-    sessions: [{ resource: 'gajim', show: 'available', status: 'here', responsive: true }],
+    sessions: [
+      { resource: 'gajim', show: 'available', status: 'here', priority: 0, responsive: true },
+    ],
     chats: [],
     revision: 2,
   });
@@ -73,25 +75,34 @@ test('chats are reserved, open, and released', async () => {
   expect(await row('op')).toMatchObject({ chats: [], free: 2 });
 });
 
-test('a client that does not answer pings does not count until it answers again', async () => {
+test('a client that does not answer pings makes the operator away until it answers again', async () => {
+  const since = log.now();
+  const bot = { session: 'bot', resource: 'bot' };
+  await log.operator('op', { type: 'OpenSession', ...bot });
+  const shown = { show: 'available', status: '', priority: -1 } as const;
+  await log.operator('op', { type: 'ChangePresence', ...bot, ...shown });
+  log.passes(1000);
   await log.operator('op', { type: 'ReportPing', resource: 'gajim', answered: false });
   expect(await row('op')).toMatchObject({
-    availability: 'offline',
-    onlineSince: null,
+    availability: 'away',
+    onlineSince: since,
     unresponsive: true,
-    sessions: [{ responsive: false }],
+    sessions: [
+      { resource: 'bot', priority: -1, responsive: true },
+      { resource: 'gajim', priority: 0, responsive: false },
+    ],
   });
-  log.passes(1000);
+  await log.operator('op', { type: 'CloseSession', session: 'bot' });
   await log.operator('op', { type: 'ReportPing', resource: 'gajim', answered: true });
   expect(await row('op')).toMatchObject({
     availability: 'available',
-    onlineSince: log.now(),
+    onlineSince: since,
     unresponsive: false,
   });
 });
 
 test('onlineSince is when the operator came online, whatever presence followed', async () => {
-  const since = log.now();
+  const since = (await row('op'))?.onlineSince;
   log.passes(1000);
   await log.operator('op', {
     type: 'SetAvailability',

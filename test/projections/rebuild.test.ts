@@ -104,7 +104,10 @@ describe('rows', () => {
           capacity: context.capacity,
           revision: state.core.revision,
         });
-        const sessions = Object.values(context.sessions);
+        const sessions = Object.values(context.sessions).map(({ priority = 0, ...session }) => ({
+          ...session,
+          priority,
+        }));
         expect(row?.sessions.map(({ status: _, ...session }) => session)).toEqual(
           expect.arrayContaining(sessions),
         );

@@ -225,7 +225,7 @@ describe('shared groups', () => {
       'the visitor in the roster',
     );
     expect(await admin.sessions(at('visitor.1'))).toEqual([
-      { resource: 'web', show: 'available', status: 'on /pricing' },
+      { resource: 'web', show: 'available', status: 'on /pricing', priority: 0 },
     ]);
 
     await visitor.close(2_000);
@@ -264,7 +264,7 @@ describe('sessions and messages', () => {
       presence: { show: 'away', status: 'lunch' },
     });
     expect(await admin.sessions(at('op2'))).toEqual([
-      { resource: 'desk', show: 'away', status: 'lunch' },
+      { resource: 'desk', show: 'away', status: 'lunch', priority: 0 },
     ]);
     await admin.kick(at('op2'), 'desk', 'removed');
     await operator.waitFor(() => operator.lost?.condition === 'conflict');
