@@ -12,6 +12,7 @@ export const SLOW_TESTS: readonly string[] = [
   'test/xmpp/admin/vcard.test.ts',
   'test/xmpp/admin/vcard-missing.test.ts',
   'test/xmpp/sessions/accounts.test.ts',
+  'test/xmpp/sessions/capabilities.test.ts',
   'test/xmpp/sessions/delays-and-receipts.test.ts',
   'test/xmpp/sessions/hand-over.test.ts',
   'test/reactors/visitors/locked-out.test.ts',

@@ -1,6 +1,7 @@
 /** The stanzas that visitors send. All text goes through {@link xmlText}, so no input can break a stream. */
 import xml, { type Element } from '@xmpp/xml';
 import { xmlText } from '../kit/xml-text.ts';
+import { capsElement } from './capabilities.ts';
 import { splitJid } from './jid.ts';
 import type {
   Acknowledgement,
@@ -93,7 +94,7 @@ export function chatStateStanza(from: string | undefined, to: string, state: Cha
   return xml('message', { type: 'chat', from, to }, xml(state, { xmlns: CHAT_STATES }));
 }
 
-/** An available presence. Empty texts are left out. */
+/** An available presence of a visitor, with what their client can do (XEP-0115). Empty texts are left out. */
 export function presenceStanza({ show, status, nick }: VisitorPresence): Element {
   return xml(
     'presence',
@@ -101,6 +102,7 @@ export function presenceStanza({ show, status, nick }: VisitorPresence): Element
     show === undefined ? undefined : xml('show', {}, show),
     status === '' ? undefined : xml('status', {}, xmlText(status)),
     nick === '' ? undefined : xml('nick', { xmlns: NICK }, xmlText(nick)),
+    capsElement(),
   );
 }
 

@@ -91,14 +91,6 @@ declare module '@xmpp/iq/caller.js' {
   export default function iqCaller(options: { middleware: Middleware; entity: Client }): IqCaller;
 }
 
-declare module '@xmpp/iq/callee.js' {
-  import type { Client } from '@xmpp/client-core';
-  import type { Middleware } from '@xmpp/middleware';
-  export default function iqCallee(options: { middleware: Middleware; entity: Client }): {
-    get(xmlns: string, name: string, handler: () => object): void;
-  };
-}
-
 declare module '@xmpp/tcp' {
   import type { Client } from '@xmpp/client-core';
   export default function tcp(options: { entity: Client }): void;

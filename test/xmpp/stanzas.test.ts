@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { capsElement } from '../../src/xmpp/capabilities.ts';
 import {
   acknowledgementStanza,
   chatStateStanza,
@@ -66,9 +67,11 @@ test('a vCard has any name and a picture', () => {
 test('a presence leaves out empty texts', () => {
   expect(presenceStanza({ show: 'away', status: '/a | LV', nick: 'Zoë' }).toString()).toBe(
     '<presence><show>away</show><status>/a | LV</status>' +
-      '<nick xmlns="http://jabber.org/protocol/nick">Zoë</nick></presence>',
+      `<nick xmlns="http://jabber.org/protocol/nick">Zoë</nick>${capsElement()}</presence>`,
   );
-  expect(presenceStanza({ status: '', nick: '' }).toString()).toBe('<presence/>');
+  expect(presenceStanza({ status: '', nick: '' }).toString()).toBe(
+    `<presence>${capsElement()}</presence>`,
+  );
 });
 
 test('a chat state stands alone, and a ping goes to the server', () => {

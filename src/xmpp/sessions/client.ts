@@ -8,7 +8,6 @@
 import { once } from 'node:events';
 import { StringDecoder } from 'node:string_decoder';
 import { Client, type Socket } from '@xmpp/client-core';
-import iqCallee from '@xmpp/iq/callee.js';
 import iqCaller from '@xmpp/iq/caller.js';
 import middleware from '@xmpp/middleware';
 import resourceBinding from '@xmpp/resource-binding';
@@ -31,8 +30,6 @@ export interface ClientOptions {
   readonly resource: string;
   /** Send the password without TLS to a service that is not on loopback. */
   readonly allowPlaintext: boolean;
-  /** Answers queries: pings with a result, all others with service-unavailable. Default true. */
-  readonly answerQueries?: boolean;
 }
 
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|localhost|\[::1\])$/;
@@ -112,9 +109,6 @@ export function composeClient(options: ClientOptions): Client {
     await authenticate({ username: utf8(username), password: utf8(password) }, 'PLAIN');
   });
   resourceBinding({ streamFeatures: features, iqCaller: caller }, resource);
-  if (options.answerQueries ?? true) {
-    iqCallee({ middleware: chain, entity: client }).get('urn:xmpp:ping', 'ping', () => ({}));
-  }
   client.on('connect', () => {
     const socket = client.socket;
     // Nagle's algorithm would hold a ping behind a message until ejabberd's delayed acknowledgement: 44 ms, measured.

@@ -6,11 +6,14 @@ import type { Client, Socket } from '@xmpp/client-core';
 import type { Element } from '@xmpp/xml';
 import { AppError, messageOf } from '../../errors.ts';
 import { type ClientOptions, composeClient, destroySockets, guard } from './client.ts';
+import { createAnswerQuery } from './queries.ts';
 
 /** The default time limit of a login: from the connection to the bound resource. */
 export const LOGIN_DEADLINE_MS = 15_000;
 
 export interface StreamOptions extends ClientOptions {
+  /** Answers queries as a visitor does (`queries.ts`). Default true. */
+  readonly answerQueries?: boolean;
   /** Default {@link LOGIN_DEADLINE_MS}. */
   readonly loginDeadlineMs?: number;
   /** Aborts a login in progress. */
@@ -73,8 +76,10 @@ class ClientStream implements Stream {
   /** xmpp.js emits several errors for one incident. The first one is the cause. */
   #failure: unknown;
 
-  constructor(options: ClientOptions, handlers: StreamHandlers) {
+  constructor(options: StreamOptions, handlers: StreamHandlers) {
     const client = composeClient(options);
+    const { answerQueries = true, domain } = options;
+    const answerQuery = answerQueries ? createAnswerQuery(domain) : undefined;
     this.#client = client;
     this.#sockets = guard(client, (error) => this.#note(error));
     this.#handlers = handlers;
@@ -84,7 +89,10 @@ class ClientStream implements Stream {
     client.on('error', (error) => this.#note(error));
     client.on('disconnect', () => this.#disconnected());
     client.on('stanza', (stanza: Element) => {
-      if (this.#hasSession()) handlers.stanza(stanza);
+      if (!this.#hasSession()) return;
+      const answer = answerQuery?.(stanza, performance.now());
+      if (answer) this.send(answer);
+      handlers.stanza(stanza);
     });
     client.on('nonza', (element: Element) => {
       if (this.#hasSession()) handlers.nonza?.(element);

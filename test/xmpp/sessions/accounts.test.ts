@@ -364,8 +364,9 @@ describe('messages', () => {
       );
     ask('q1', 'ping', 'urn:xmpp:ping');
     ask('q2', 'query', 'http://jabber.org/protocol/disco#info');
+    ask('q3', 'query', 'jabber:iq:version');
     await operator.waitFor(() =>
-      ['q1:result', 'q2:error'].every((wanted) =>
+      ['q1:result', 'q2:result', 'q3:error'].every((wanted) =>
         operator.stanzas.some(({ attrs }) => `${attrs.id}:${attrs.type}` === wanted),
       ),
     );
