@@ -43,8 +43,8 @@ async function allOf(socket: Socket): Promise<string> {
   socket.on('data', (bytes) => {
     all += bytes;
   });
-  socket.on('error', () => undefined);
-  await once(socket, 'close');
+  socket.on('error', () => undefined); // `once` would reject on it
+  await new Promise((resolve) => socket.on('close', resolve));
   return all;
 }
 const chunked = (parts: string[]) => ReadableStream.from(parts.map((part) => Buffer.from(part)));
