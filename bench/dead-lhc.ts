@@ -36,7 +36,7 @@ const ROUNDS = 7;
 const SEED_PAGE = 500;
 const OUTAGE_DEADLINE_MS = 60_000;
 /** Nobody listens there: port 1 of the loopback. */
-const DEAD = 'http://127.0.0.1:1/';
+const DEAD = 'http://127.0.0.1:2/';
 const silent = pino({ level: 'silent' });
 
 const fact = (tenant: string): NewEvent => {

@@ -1,6 +1,7 @@
 /** Secrets among the settings: which belong to whom, and that nobody's is another's. */
 import { z } from 'zod';
 import type { TenantSettings } from './actors/tenant/settings.ts';
+import { isWebhookSecret, WEBHOOK_SECRET_FORM, webhookKey } from './kit/webhook-key.ts';
 
 /** A secret of mod_lhc. */
 export interface WebhookSecret {
@@ -9,7 +10,6 @@ export interface WebhookSecret {
   readonly hosts: readonly string[] | null;
 }
 
-const SECRET = /^whsec_[A-Za-z0-9+/=]{24,}$/;
 const HOST = /^[a-z0-9][a-z0-9.-]*$/;
 
 /** `whsec_…`, or `whsec_…@host` for the events of that host alone; several with commas between them. */
@@ -17,9 +17,9 @@ export const WebhookSecrets = z.string().transform((text, context): readonly Web
   const hostsOf = new Map<string, Set<string | null>>();
   for (const entry of text.split(',')) {
     const [secret = '', host, ...more] = entry.trim().split('@');
-    if (!SECRET.test(secret) || (host !== undefined && !HOST.test(host)) || more.length > 0) {
+    if (!isWebhookSecret(secret) || (host !== undefined && !HOST.test(host)) || more.length > 0) {
       context.addIssue(
-        'has to be whsec_ and the base64 of 18 bytes or more, or several of these, comma separated; each perhaps with @ and a host behind it',
+        `has to be ${WEBHOOK_SECRET_FORM}, or several of these, comma separated; each perhaps with @ and a host behind it`,
       );
       return z.NEVER;
     }
@@ -67,13 +67,18 @@ export function secretsOfTenants(tenants: readonly TenantSettings[]): NamedSecre
   });
 }
 
+/** What makes two secrets the same: the same key can be written with and without its padding. */
+const essence = (secret: string): string =>
+  secret.startsWith('whsec_') ? `whsec_${webhookKey(secret).toString('base64')}` : secret;
+
 /** @returns a fault for each secret that an earlier one of another holder equals. Values are not quoted */
 export function sharedSecrets(secrets: readonly NamedSecret[]): string[] {
   const first = new Map<string, NamedSecret>();
   return secrets.flatMap((one) => {
     if (one.value === undefined) return [];
-    const other = first.get(one.value);
-    if (!other) first.set(one.value, one);
+    const value = essence(one.value);
+    const other = first.get(value);
+    if (!other) first.set(value, one);
     if (!other || other.holder === one.holder) return [];
     return [`${one.name}: is the same as ${other.name}. Whoever has one would have the other`];
   });

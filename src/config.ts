@@ -5,7 +5,9 @@ import { z } from 'zod';
 import { TenantId } from './actors/ids.ts';
 import { createTenantDirectory } from './actors/tenant/directory.ts';
 import { TenantSettings } from './actors/tenant/settings.ts';
+import { readEnvFile } from './config-env-file.ts';
 import { faultText, quotedText } from './config-faults.ts';
+import { unknownNames } from './config-names.ts';
 import {
   secretsOfTenants,
   sharedSecrets,
@@ -14,7 +16,10 @@ import {
   webhookHostFaults,
 } from './config-secrets.ts';
 import { AppError, messageOf } from './errors.ts';
+import { isBearerToken, NO_BEARER_TOKEN } from './kit/bearer.ts';
+import { fetchFault } from './kit/fetch-url.ts';
 import { inOurWords } from './kit/schema-words.ts';
+import { textOfFile } from './kit/text-file.ts';
 import { SECRET_MIN_CHARACTERS } from './runtime/vault/secrets.ts';
 
 export const DEFAULT_LISTEN = '127.0.0.1:8090';
@@ -22,6 +27,8 @@ export const DEFAULT_DATA_DIR = './data';
 export const DEFAULT_DEADLINE_GRACE_S = 30;
 const LONGEST_GRACE_S = 86_400;
 const ADMIN_TOKEN_MIN_LENGTH = 16;
+/** Of tests, and not documented. */
+const FAILPOINTS = 'XMPP_CHAT_FAILPOINTS';
 
 const LISTEN_FORM = 'has to be HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8090';
 const Listen = z
@@ -36,6 +43,9 @@ const Listen = z
   })
   .refine(({ port }) => port <= 65_535, LISTEN_FORM);
 
+/** Hosts that xmpp.js can connect to. */
+const XMPP_HOST = /^([\w.-]+|\[::1\])$/;
+
 const GRACE_FORM = `has to be a whole number from 0 to ${LONGEST_GRACE_S} (seconds)`;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -44,10 +54,18 @@ function withoutCredentials(url: string): boolean {
   return username === '' && password === '';
 }
 
+const hasNoEnds = (url: string): boolean => !/[?#]/.test(url);
+
+/** Spaces at the ends are a slip that makes another file or folder. */
+const Path = z
+  .string()
+  .min(1)
+  .refine((path) => path.trim() === path, 'begins or ends with a space');
+
 /** The variables. What docs/configuration.md says of them is compared with this by a test. */
 export const Environment = z.object({
   LISTEN: Listen.prefault(DEFAULT_LISTEN),
-  DATA_DIR: z.string().min(1).default(DEFAULT_DATA_DIR),
+  DATA_DIR: Path.default(DEFAULT_DATA_DIR),
   EVENT_STORE: z
     .string()
     .regex(
@@ -55,7 +73,11 @@ export const Environment = z.object({
       'has to be sqlite:PATH, esdb://… or esdb+discover://…',
     )
     .optional(),
-  ADMIN_TOKEN: z.string().min(ADMIN_TOKEN_MIN_LENGTH).optional(),
+  ADMIN_TOKEN: z
+    .string()
+    .min(ADMIN_TOKEN_MIN_LENGTH)
+    .refine(isBearerToken, NO_BEARER_TOKEN)
+    .optional(),
   SERVICE_SECRET: z
     .string()
     .transform((text) => text.split(',').map((each) => each.trim()))
@@ -75,10 +97,20 @@ export const Environment = z.object({
     .refine(
       withoutCredentials,
       'has a user or password in it: set EJABBERD_API_USER and EJABBERD_API_PASSWORD instead',
-    ),
+    )
+    .refine(hasNoEnds, 'has a ? or # in it: names of commands are written behind it')
+    .superRefine((url, { addIssue }) => {
+      const message = fetchFault(url);
+      if (message !== null) addIssue({ code: 'custom', message });
+    })
+    .transform((url) => new URL(url).href),
   EJABBERD_API_USER: z
     .string()
-    .regex(/^[^@\s]+@[^@\s]+$/, 'has to be a full JID, such as xmpp-chat-api@example.org'),
+    // RFC 7622 §3.3. In Basic authentication a colon would end the user (RFC 7617 §2).
+    .regex(
+      /^[^@\s"&'/:<>]+@[^@\s/:]+$/,
+      'has to be a JID with its host, such as xmpp-chat-api@example.org',
+    ),
   EJABBERD_API_PASSWORD: z.string().min(1),
   EJABBERD_XMPP: z
     .url({
@@ -88,30 +120,32 @@ export const Environment = z.object({
         'has to be xmpp://, xmpps://, ws:// or wss:// with a host and perhaps a port, such as xmpp://127.0.0.1:5222',
     })
     .refine(
-      (text) => new URL(text).hostname !== '',
-      'has to have a host, as in xmpp://127.0.0.1:5222',
+      (text) => /^wss?:/i.test(text) || XMPP_HOST.test(new URL(text).hostname),
+      'has to have a host, as in xmpp://127.0.0.1:5222: a name in ASCII, an IPv4 address or [::1]',
     )
     .refine(
       withoutCredentials,
       'has a user or password in it: visitors log in with accounts of their own',
-    ),
+    )
+    .refine((text) => !text.includes('#'), 'has a # in it') // WebSocket refuses it
+    .transform((text) => new URL(text).href), // xmpp.js knows schemes in lower case
   EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool({ error: 'has to be true or false' }).default(false),
   EJABBERD_WEBHOOK_SECRET: WebhookSecrets,
-  TENANTS_FILE: z.string().min(1),
+  TENANTS_FILE: Path,
   TAKE_OVER_FROM: z
     .string()
-    .transform((text) => text.split(',').map((each) => each.trim()))
+    .transform((text) => text.split(',').map((each) => each.trim().toLowerCase()))
     .refine(
       (logs) => logs.every((each) => each === 'none' || z.uuid().safeParse(each).success),
       'has to be ids of logs, as /readyz names them, or none; several are separated by commas',
     )
     .default([]),
-  DEADLINE_GRACE: z.coerce
-    .number(GRACE_FORM)
-    .int(GRACE_FORM)
-    .min(0, GRACE_FORM)
-    .max(LONGEST_GRACE_S, GRACE_FORM)
-    .default(DEFAULT_DEADLINE_GRACE_S),
+  DEADLINE_GRACE: z
+    .string()
+    .regex(/^\d{1,6}$/, GRACE_FORM)
+    .transform(Number)
+    .refine((seconds) => seconds <= LONGEST_GRACE_S, GRACE_FORM)
+    .prefault(String(DEFAULT_DEADLINE_GRACE_S)),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });
 
@@ -140,6 +174,8 @@ export interface Config {
   /** How long a deadline that fell due while the service was down waits after the start, in ms. */
   readonly deadlineGraceMs: number;
   readonly logLevel: string;
+  /** What is probably a slip and does not keep the service from its work. No value is quoted. */
+  readonly warnings: readonly string[];
   /** For tests, `point=n`: the process is killed at its n-th pass of that point. */
   readonly failpoints: string | undefined;
 }
@@ -147,35 +183,37 @@ export interface Config {
 const wrongConfiguration = (faults: readonly string[]): AppError =>
   new AppError('invalid', `wrong configuration:\n  ${faults.join('\n  ')}`, { faults });
 
+interface Sources {
+  readonly settings: Partial<Readonly<Record<string, string>>>;
+  readonly warnings: readonly string[];
+}
+
 /**
- * Adds the settings of a `.env` file in this folder, if there is one. Settings of the environment win.
+ * The variables that are set, of the environment and of a `.env` file in this folder, if there is one. Those of the
+ * environment win. An empty variable counts as absent: compose files and shells make them.
  * @throws {AppError} `invalid` when the file cannot be read
  */
-function readDotEnv(dir: string, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function sourcesOf(environment: NodeJS.ProcessEnv, dir: string): Sources {
   const path = join(dir, '.env');
-  if (!existsSync(path)) return environment;
-  try {
-    readFileSync(path); // Node reports a file without permission as missing
-  } catch (error) {
-    throw wrongConfiguration([`${path} cannot be read: ${messageOf(error)}`]);
-  }
-  process.loadEnvFile(path);
-  return process.env;
+  const hasFile = environment === process.env && existsSync(path);
+  const file = hasFile ? readEnvFile(path, environment) : { settings: {}, warnings: [] };
+  if (typeof file === 'string') throw wrongConfiguration([file]);
+  const all = Object.entries({ ...file.settings, ...environment });
+  const settings = Object.fromEntries(all.filter(([, value]) => value !== ''));
+  const known = [...Object.keys(Environment.shape), FAILPOINTS];
+  const warnings = [...file.warnings, ...unknownNames(Object.keys(settings), known)];
+  return { settings, warnings };
 }
 
-/** An empty variable counts as absent: compose files and shells make them. */
-function settingsOf(
-  environment: NodeJS.ProcessEnv,
-  dir: string,
-): Partial<Readonly<Record<string, string>>> {
-  const source = environment === process.env ? readDotEnv(dir, environment) : environment;
-  return Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ''));
-}
+/** Line ends of Windows, for example: `docker --env-file` keeps them. No setting works with one, and none is seen. */
+const controlFaults = (settings: Sources['settings']): string[] =>
+  Object.keys(Environment.shape)
+    .filter((name) => /\p{Cc}/u.test(settings[name] ?? ''))
+    .map(
+      (name) => `${name}: holds a control character, such as the line end of a file from Windows`,
+    );
 
-function environmentFaults(
-  { issues }: z.ZodError,
-  settings: Partial<Readonly<Record<string, string>>>,
-): string[] {
+function environmentFaults({ issues }: z.ZodError, settings: Sources['settings']): string[] {
   const faults = issues.map(({ path, message }) => {
     const name = String(path[0]);
     if (settings[name] === undefined) return `${name}: is not set`;
@@ -194,7 +232,9 @@ function readFault(error: unknown): string {
 function readTenants(path: string): { tenants: TenantSettings[]; faults: string[] } {
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(path, 'utf8'));
+    const text = textOfFile(readFileSync(path));
+    if (text === null) return { tenants: [], faults: [`TENANTS_FILE: ${path} is not UTF-8`] };
+    json = JSON.parse(text);
   } catch (error) {
     return { tenants: [], faults: [`TENANTS_FILE: ${path} ${readFault(error)}`] };
   }
@@ -266,9 +306,12 @@ export function readConfig(
   environment: NodeJS.ProcessEnv = process.env,
   dir = process.cwd(),
 ): Config {
-  const settings = settingsOf(environment, dir);
+  const { settings, warnings } = sourcesOf(environment, dir);
   const parsed = Environment.safeParse(settings, { error: inOurWords });
-  const faults = parsed.success ? [] : environmentFaults(parsed.error, settings);
+  const unseen = controlFaults(settings);
+  const faults = parsed.success
+    ? unseen
+    : [...unseen, ...environmentFaults(parsed.error, settings)];
   const file = settings.TENANTS_FILE ? readTenants(resolve(dir, settings.TENANTS_FILE)) : null;
   faults.push(...(file?.faults ?? []));
   const sharedLog = settings.EVENT_STORE?.startsWith('esdb') ?? false;
@@ -298,14 +341,15 @@ export function readConfig(
     takeOverFrom: env.TAKE_OVER_FROM,
     deadlineGraceMs: env.DEADLINE_GRACE * 1000,
     logLevel: env.LOG_LEVEL,
-    failpoints: settings.XMPP_CHAT_FAILPOINTS,
+    warnings,
+    failpoints: settings[FAILPOINTS],
   };
 }
 
 /** The address and the token of a running service, for the command line. It reads the settings of the service. */
 export function readAccess(): { url: string; token: string | undefined } {
-  const { LISTEN = DEFAULT_LISTEN, ADMIN_TOKEN } = readDotEnv(process.cwd(), process.env);
-  return { url: `http://${LISTEN || DEFAULT_LISTEN}`, token: ADMIN_TOKEN };
+  const { LISTEN = DEFAULT_LISTEN, ADMIN_TOKEN } = sourcesOf(process.env, process.cwd()).settings;
+  return { url: `http://${LISTEN}`, token: ADMIN_TOKEN };
 }
 
 /** The part of the configuration that `backup` and `restore` need: where the log and the secret are. */
@@ -339,7 +383,7 @@ export function readStorage(
   environment: NodeJS.ProcessEnv = process.env,
   dir = process.cwd(),
 ): Storage {
-  const settings = settingsOf(environment, dir);
+  const { settings } = sourcesOf(environment, dir);
   const parsed = StorageEnvironment.safeParse(settings, { error: inOurWords });
   if (parsed.success) return storageOf(parsed.data, dir);
   throw wrongConfiguration(environmentFaults(parsed.error, settings));

@@ -15,6 +15,7 @@ export const STOP_DEADLINE_MS = 9_500;
 export async function main(onListening: () => void): Promise<void> {
   const config = readConfig();
   const logger = pino({ level: config.logLevel, base: null });
+  for (const warning of config.warnings) logger.warn({ warning }, 'a setting is probably a slip');
   const ending = new AbortController();
   const starting = startService(config, logger, version, ending.signal);
 

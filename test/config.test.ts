@@ -9,6 +9,7 @@ import { temporaryFolder } from './support/folder.ts';
 
 const dir = temporaryFolder('config');
 const WHSEC = `whsec_${'A'.repeat(32)}`;
+const OTHER = `whsec_${'B'.repeat(32)}`;
 const tenant = { id: 'acme', host: 'xmpp.test', apiKey: 'key-of-acme-0123456789' };
 
 let files = 0;
@@ -65,7 +66,7 @@ it('reads every setting', () => {
       DEADLINE_GRACE: '0',
       LOG_LEVEL: 'debug',
       EVENT_STORE: 'sqlite:/x/e.db',
-      EJABBERD_WEBHOOK_SECRET: `${WHSEC}, ${WHSEC}B`,
+      EJABBERD_WEBHOOK_SECRET: `${WHSEC}, ${OTHER}`,
       EJABBERD_XMPP_ALLOW_PLAINTEXT: 'true',
       ADMIN_TOKEN: '',
     }),
@@ -79,7 +80,7 @@ it('reads every setting', () => {
     eventStore: 'sqlite:/x/e.db',
     ejabberd: {
       allowPlaintext: true,
-      webhookSecrets: [WHSEC, `${WHSEC}B`].map((secret) => ({ secret, hosts: null })),
+      webhookSecrets: [WHSEC, OTHER].map((secret) => ({ secret, hosts: null })),
     },
     adminToken: undefined, // an empty variable counts as not set
   });
@@ -348,6 +349,206 @@ it.each([
   const found = faults({ ...valid(), [name]: value });
   expect(found).toEqual([expect.stringMatching(fault)]);
   expect(found.join()).not.toContain('cAnArY');
+});
+
+describe('a value that the code could never use is refused', () => {
+  const ofTenant = (more: object) => ({
+    ...valid(),
+    TENANTS_FILE: tenantsFile([{ ...tenant, ...more }]),
+  });
+
+  it.each([
+    ['nothing', '='.repeat(24)],
+    ['less than 18 bytes', 'A'.repeat(23)],
+    ['less than 18 bytes and padding', `${'A'.repeat(10)}${'='.repeat(20)}`],
+    ['more than 128 bytes', 'A'.repeat(200)],
+    ['padding in the middle', `${'A'.repeat(30)}=${'A'.repeat(33)}`],
+    ['one character too many', 'A'.repeat(33)],
+    ['base64 of URLs', `${'A'.repeat(30)}-_`],
+  ])('a key that is %s', (_what, encoded) => {
+    const secret = `whsec_${encoded}`;
+    for (const text of [secret, `${WHSEC},${secret}`, `${secret}@xmpp.test`]) {
+      expect(faults(valid({ EJABBERD_WEBHOOK_SECRET: text }))).toEqual([
+        expect.stringMatching(/^EJABBERD_WEBHOOK_SECRET: .*18 to 128 bytes/),
+      ]);
+    }
+    expect(faults(ofTenant({ callbackSecret: secret }))).toEqual([
+      expect.stringMatching(/^TENANTS_FILE: tenant acme, callbackSecret: .*18 to 128 bytes/),
+    ]);
+  });
+
+  it('the same key in two spellings is one secret', () => {
+    const key = Buffer.alloc(20, 7).toString('base64');
+    const environment = ofTenant({ callbackSecret: `whsec_${key.replace(/=+$/, '')}` });
+    expect(faults({ ...environment, EJABBERD_WEBHOOK_SECRET: `whsec_${key}` })).toEqual([
+      expect.stringMatching(/callbackSecret: is the same as EJABBERD_WEBHOOK_SECRET/),
+    ]);
+  });
+
+  it.each([
+    ['a space at the end', 'a long random text '],
+    ['a space at the beginning', ' a long random text'],
+    ['an ü', 'a long random text, für uns'],
+    ['a tab', 'a long\trandom text'],
+    ['a line end', 'a long random text\n'],
+  ])('a token with %s', (_what, token) => {
+    const [fault, ...more] = faults(valid({ ADMIN_TOKEN: token }));
+    expect(fault).toMatch(/^ADMIN_TOKEN: /);
+    expect([fault, ...more].join()).not.toContain('random');
+    const ofKey = faults(ofTenant({ apiKey: token }));
+    expect(ofKey).toEqual([expect.stringMatching(/tenant acme, apiKey: has to be ASCII/)]);
+  });
+
+  it.each([
+    ['https://lhc:100%sure@lhc.test/hook', /write %25 for %/],
+    ['https://l%hc@lhc.test/hook', /write %25 for %/],
+    ['https://l%3Ahc:x@lhc.test/hook', /colon in its user/],
+    ['http://lhc.test:6000/hook', /a port that HTTP clients refuse/],
+  ])('callbackUrl %s', (callbackUrl, fault) => {
+    const found = faults(ofTenant({ callbackUrl }));
+    expect(found).toEqual([expect.stringMatching(/^TENANTS_FILE: tenant acme, callbackUrl: /)]);
+    expect(found).toEqual([expect.stringMatching(fault)]);
+    expect(found.join()).not.toContain('lhc.test');
+  });
+
+  it.each([
+    ['EJABBERD_API_URL', 'http://127.0.0.1:5280/api?key=1', /has a \? or #/],
+    ['EJABBERD_API_URL', 'http://127.0.0.1:6667/api', /a port that HTTP clients refuse/],
+    ['EJABBERD_API_USER', 'api:1@xmpp.test', /has to be a JID/],
+    ['EJABBERD_API_USER', 'api@xmpp.test/phone', /has to be a JID/],
+    ['EJABBERD_API_PASSWORD', 'secret\r', /control character/],
+    ['EJABBERD_XMPP', 'xmpp://[fd00::1]:5222', /an IPv4 address or \[::1\]/],
+    ['EJABBERD_XMPP', 'xmpp://bücher.test', /in ASCII/],
+    ['EJABBERD_XMPP', 'ws://127.0.0.1:5280/ws#1', /has a #/],
+    ['SERVICE_SECRET', `${'s'.repeat(40)}\r`, /control character/],
+    ['DATA_DIR', 'data ', /begins or ends with a space/],
+    ['TENANTS_FILE', ' t.json', /begins or ends with a space/],
+    ['DEADLINE_GRACE', ' ', /whole number/],
+    ['DEADLINE_GRACE', '0x10', /whole number/],
+    ['DEADLINE_GRACE', '1e3', /whole number/],
+  ])('%s=%j', (name, value, fault) => {
+    const found = faults({ ...valid(), [name]: value });
+    expect(found.filter((line) => line.startsWith(`${name}: `)).join()).toMatch(fault);
+  });
+
+  it.each([
+    ['host', { host: 'xmpp..test' }],
+    ['routing.departments', { routing: { departments: { 'sales ': {} } } }],
+    ['routing.departments', { routing: { departments: { 'sa\nles': {} } } }],
+  ])('%s of %j', (field, more) => {
+    expect(faults(ofTenant(more)).join()).toMatch(`tenant acme, ${field}`);
+  });
+
+  it('what is only written in another way is taken', () => {
+    const id = '0190D1B2-0000-7000-8000-00000000000A';
+    const read = readConfig(
+      valid({ TAKE_OVER_FROM: `NONE, ${id}`, EJABBERD_XMPP: 'WS://Xmpp.test:5280/ws' }),
+      dir,
+    );
+    expect(read.takeOverFrom).toEqual(['none', id.toLowerCase()]);
+    expect(read.ejabberd.xmpp).toBe('ws://xmpp.test:5280/ws');
+  });
+});
+
+describe('a file that another program has saved', () => {
+  const bom = Buffer.from([0xef, 0xbb, 0xbf]);
+  const utf16 = (text: string, big = false) => {
+    const bytes = Buffer.from(`\ufeff${text}`, 'utf16le');
+    return big ? bytes.swap16() : bytes;
+  };
+
+  it.each([
+    ['a byte order mark', (text: string) => Buffer.concat([bom, Buffer.from(text)])],
+    ['UTF-16', (text: string) => utf16(text)],
+    ['UTF-16 in the other order', (text: string) => utf16(text, true)],
+    ['line ends of Windows', (text: string) => Buffer.from(text.replaceAll('\n', '\r\n'))],
+    ['line ends of old Macs', (text: string) => Buffer.from(text.replaceAll('\n', '\r'))],
+  ])('with %s: tenants.json and .env are read', (what, encode) => {
+    const here = join(dir, what);
+    mkdirSync(here);
+    const { TENANTS_FILE: _, ...settings } = valid();
+    const lines = Object.entries({ ...settings, TENANTS_FILE: 'tenants.json', LISTEN: '[::1]:1' });
+    const text = lines.map(([name, value]) => `${name}=${value}\n`).toReversed();
+    writeFileSync(join(here, '.env'), encode(text.join('')));
+    writeFileSync(join(here, 'tenants.json'), encode(`[\n${JSON.stringify(tenant)}\n]`));
+    const read = readConfig(process.env, here);
+    expect(read.listen).toEqual({ host: '::1', port: 1 });
+    expect(read.tenants).toMatchObject([tenant]);
+    expect(read.warnings).toEqual([]);
+  });
+
+  it('in Latin-1 is an error', () => {
+    const here = join(dir, 'latin');
+    mkdirSync(here);
+    writeFileSync(join(here, '.env'), Buffer.from('EJABBERD_API_PASSWORD=für', 'latin1'));
+    expect(() => readConfig(process.env, here)).toThrow(/\.env is not UTF-8/);
+    const file = join(here, 't.json');
+    writeFileSync(file, Buffer.from('[{"id":"für"}]', 'latin1'));
+    expect(faults({ ...valid(), TENANTS_FILE: file })).toEqual([
+      expect.stringMatching(/not UTF-8/),
+    ]);
+  });
+});
+
+describe('what is probably a slip is named, and no value is quoted', () => {
+  const warningsOf = (more: Record<string, string>) =>
+    readConfig(valid({ LISTEN: '127.0.0.1:1', ...more }), dir).warnings;
+
+  it.each([
+    ['EJABBERD_XMP', 'EJABBERD_XMPP'],
+    ['EJABBERD_API_PASWORD', 'EJABBERD_API_PASSWORD'],
+    ['EJABBERD_URL', 'EJABBERD_API_URL'],
+    ['TENANT_FILE', 'TENANTS_FILE'],
+    ['DATADIR', 'DATA_DIR'],
+    ['listen', 'LISTEN'],
+  ])('%s', (name, meant) => {
+    expect(warningsOf({ [name]: 'cAnArY' })).toEqual([
+      `${name}: there is no such setting; ${meant} is meant, perhaps`,
+    ]);
+  });
+
+  it('a name with our prefix and nothing like it', () => {
+    expect(warningsOf({ XMPP_CHAT_PORT: '1' })).toEqual([
+      'XMPP_CHAT_PORT: there is no such setting',
+    ]);
+  });
+
+  it('but not what is of systemd, of the shell, of ejabberd and of its container', () => {
+    const names = ['LISTEN_FDS', 'LISTEN_PID', 'PATH', 'HOME', 'LOGNAME', 'EJABBERD_CERTFILE'];
+    names.push('EJABBERD_LOG_LEVEL', 'EJABBERD_MACRO_PORT', 'XMPP_PORT', 'REDIS_URL');
+    expect(warningsOf(Object.fromEntries(names.map((name) => [name, 'x'])))).toEqual([]);
+  });
+
+  it('in .env: lines that are lost, cut or come too late', () => {
+    const here = join(dir, 'slips');
+    mkdirSync(here);
+    const { TENANTS_FILE = '', ...settings } = valid();
+    const lines = [
+      '# a comment',
+      `TENANTS_FILE='${TENANTS_FILE}' # quoted`,
+      'ADMIN_TOKEN=cAnArY-cAnArY-cAnArY#cAnArY',
+      'LOG_LEVEL: cAnArY',
+      ' export LISTEN = 127.0.0.1:1 # a comment',
+      'NODE_PENDING_DEPRECATION=/cAnArY',
+      'LISTEN=127.0.0.1:2',
+      'EJABBERD_API_PASSWORD="with # in it"',
+      'COMPOSE_PROFILES="two',
+      'lines: # of it"',
+      ...Object.entries({ ...settings, EJABBERD_API_PASSWORD: '' })
+        .filter(([, value]) => value !== '')
+        .map(([name, value]) => `${name}=${value}`),
+    ];
+    writeFileSync(join(here, '.env'), lines.join('\n'));
+    const read = readConfig(process.env, here);
+    expect(read.ejabberd.apiPassword).toBe('with # in it');
+    const path = join(here, '.env');
+    expect(read.warnings).toEqual([
+      `${path}, line 3: ADMIN_TOKEN ends before the #, where a comment begins: put the value in quotes`,
+      `${path}, line 4: is no setting (NAME=VALUE), and was ignored`,
+      `${path}, line 6: NODE_PENDING_DEPRECATION has no effect here: set it in the environment of the service`,
+      `${path}, line 7: LISTEN is there twice, and the last one counts`,
+    ]);
+  });
 });
 
 /** What JSON Schema says of a number or a text. */

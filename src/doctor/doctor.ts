@@ -40,7 +40,11 @@ export async function examine(): Promise<readonly Result[]> {
     return error.details.faults.map((fault: string) => configurationResult(faultFinding(fault)));
   }
   const results = await asOwner(config, () => runChecks(checksOf(config)));
-  return [...judgeTenants(config.tenants.length).map(configurationResult), ...results];
+  const slips = config.warnings.map((slip) =>
+    warning(slip, 'correct or remove it (docs/configuration.md)'),
+  );
+  const findings = [...judgeTenants(config.tenants.length), ...slips];
+  return [...findings.map(configurationResult), ...results];
 }
 
 /** For root: as the user of the service, so that the findings are true for them and no link leads root elsewhere. */

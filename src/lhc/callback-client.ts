@@ -4,6 +4,8 @@
  */
 import { createHmac } from 'node:crypto';
 import { messageOf } from '../errors.ts';
+import { withoutCredentials } from '../kit/fetch-url.ts';
+import { webhookKey } from '../kit/webhook-key.ts';
 import type { Callback, Ping } from './callback-types.ts';
 import { retryAfter } from './retry-after.ts';
 
@@ -115,24 +117,10 @@ function signatureHeaders(
 ): Record<string, string> {
   const headers = { 'webhook-id': id, 'webhook-timestamp': String(timestamp) };
   if (secret === undefined) return headers;
-  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
-  const mac = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
+  const mac = createHmac('sha256', webhookKey(secret))
+    .update(`${id}.${timestamp}.${body}`)
+    .digest('base64');
   return { ...headers, 'webhook-signature': `v1,${mac}` };
-}
-
-/** Moves the URL's user and password into a header. fetch refuses such a URL, and repeats both in its error. */
-function withoutCredentials(url: string): {
-  address: URL;
-  authorization: Record<string, string>;
-} {
-  const address = new URL(url);
-  const { username, password } = address;
-  if (!username && !password) return { address, authorization: {} };
-  address.username = '';
-  address.password = '';
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  const basic = Buffer.from(credentials).toString('base64');
-  return { address, authorization: { Authorization: `Basic ${basic}` } };
 }
 
 async function discard(body: ReadableStream<Uint8Array> | null): Promise<void> {

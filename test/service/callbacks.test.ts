@@ -24,7 +24,7 @@ it('a callback is tried again after errors, redirects and closed connections, wi
   const answers = [
     { kind: 'status', status: 503 },
     { kind: 'close' },
-    { kind: 'status', status: 302, headers: { location: 'http://127.0.0.1:1/' } },
+    { kind: 'status', status: 302, headers: { location: 'http://127.0.0.1:2/' } },
     { kind: 'status', status: 404 },
   ] as const;
   let request = 0;

@@ -1,4 +1,6 @@
 /** The errors of a service that cannot start. */
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { makeService, type Service, writeTenants } from '../support/service.ts';
 
@@ -6,7 +8,7 @@ const service = await makeService();
 afterAll(() => service.close());
 
 const VALID = {
-  EJABBERD_API_URL: 'http://127.0.0.1:1/api',
+  EJABBERD_API_URL: 'http://127.0.0.1:2/api',
   EJABBERD_API_USER: 'api@xmpp.test',
   EJABBERD_API_PASSWORD: 'pw',
   EJABBERD_XMPP: 'xmpp://127.0.0.1:1',
@@ -61,6 +63,22 @@ it('names LISTEN if the port is in use', async () => {
     await service.stop();
     await other.close();
   }
+});
+
+it('starts with a .env that has a byte order mark, and names what is probably a slip', async () => {
+  const path = join(service.dir, '.env');
+  await writeTenants(service, [
+    { id: 'acme', host: 'xmpp.test', apiKey: 'long-enough-to-be-a-key' },
+  ]);
+  const { EJABBERD_API_USER, ...others } = VALID;
+  await writeFile(path, `\ufeffEJABBERD_API_USER=${EJABBERD_API_USER}\r\nEJABBERD_XMP=cAnArY\r\n`);
+  Object.assign(service.settings, { ...others, LISTEN: `127.0.0.1:${service.port}` });
+  delete service.settings.EJABBERD_API_USER;
+  await service.start();
+  await service.stop();
+  await rm(path);
+  expect(service.logs()).toMatch(/EJABBERD_XMP: there is no such setting; EJABBERD_XMPP is meant/);
+  expect(service.logs()).not.toContain('cAnArY');
 });
 
 it('does not start with a wrong secret, and seals nothing with it', async () => {

@@ -131,7 +131,7 @@ describe('names the fault of', SLOW, () => {
   });
 
   it('the address of the API', async () => {
-    const report = await doctor({ EJABBERD_API_URL: 'http://127.0.0.1:1/api' });
+    const report = await doctor({ EJABBERD_API_URL: 'http://127.0.0.1:2/api' });
     expect(bad(report)).toEqual([
       expect.stringMatching(/^ejabberd api: .*cannot be reached.*-> start ejabberd.*not checked$/),
     ]);
@@ -139,7 +139,7 @@ describe('names the fault of', SLOW, () => {
 
   it('an ejabberd that is away: once, and not by each check', async () => {
     const report = await doctor({
-      EJABBERD_API_URL: 'http://127.0.0.1:1/api',
+      EJABBERD_API_URL: 'http://127.0.0.1:2/api',
       EJABBERD_XMPP: 'xmpp://127.0.0.1:1',
     });
     expect(bad(report)).toEqual([
@@ -243,7 +243,7 @@ describe('names the fault of', SLOW, () => {
   it('a callback without a signature', async () => {
     const path = join(service.dir, 'unsigned.json');
     const tenant = { id: 'acme', host: 'xmpp.test', apiKey: acme.apiKey };
-    await writeFile(path, JSON.stringify([{ ...tenant, callbackUrl: 'http://127.0.0.1:1/' }]), {
+    await writeFile(path, JSON.stringify([{ ...tenant, callbackUrl: 'http://127.0.0.1:2/' }]), {
       mode: 0o600,
     });
     const found = bad(await doctor({ TENANTS_FILE: path })).join('\n');

@@ -10,7 +10,7 @@ const OLD = 'the-old-secret-that-somebody-has-seen-1';
 const NEW = 'the-new-secret-that-nobody-has-seen-yet';
 const API_KEY = 'a-key-of-the-tenant-acme';
 const SETTINGS = {
-  EJABBERD_API_URL: 'http://127.0.0.1:1/api',
+  EJABBERD_API_URL: 'http://127.0.0.1:2/api',
   EJABBERD_API_USER: 'api@xmpp.test',
   EJABBERD_API_PASSWORD: 'pw',
   EJABBERD_XMPP: 'xmpp://127.0.0.1:1',

@@ -25,7 +25,7 @@ async function service(settings: Record<string, string> = {}) {
   closing.push(made);
   await writeTenants(made, [{ id: 'acme', host: 'xmpp.test', apiKey: 'key-of-acme-0123456789' }]);
   Object.assign(made.settings, {
-    EJABBERD_API_URL: 'http://127.0.0.1:1/api',
+    EJABBERD_API_URL: 'http://127.0.0.1:2/api',
     EJABBERD_API_USER: 'api@xmpp.test',
     EJABBERD_API_PASSWORD: 'pw',
     EJABBERD_XMPP: 'xmpp://127.0.0.1:1',

@@ -1,6 +1,10 @@
 /** The settings of a tenant: one LHC installation, or one of several on a shared host. */
 import { z } from 'zod';
+import { isBearerToken, NO_BEARER_TOKEN } from '../../kit/bearer.ts';
+import { fetchFault } from '../../kit/fetch-url.ts';
+import { isWebhookSecret, WEBHOOK_SECRET_FORM } from '../../kit/webhook-key.ts';
 import { Instance, TenantId } from '../ids.ts';
+import { describingLine, MAX_NAME_CHARACTERS } from '../input-text.ts';
 import { POLICIES } from '../operator-selection.ts';
 import type { VisitorDelays } from '../visitor/facts.ts';
 
@@ -25,6 +29,8 @@ const MAX_CAPACITY = 1_000;
 const capacity = count('chats', 1, MAX_CAPACITY);
 
 const DEPARTMENT_NAME = 'has a department whose name is empty or longer than 128 characters';
+/** As the names of departments arrive in requests. Another one would never be theirs. */
+const departmentName = describingLine(MAX_NAME_CHARACTERS);
 
 const Routing = z.strictObject({
   policy: policy.default('least-loaded'),
@@ -33,7 +39,14 @@ const Routing = z.strictObject({
   /** By department. `capacity` limits the chats of that department that one operator may have. */
   departments: z
     .record(
-      z.string().min(1, DEPARTMENT_NAME).max(128, DEPARTMENT_NAME),
+      z
+        .string()
+        .min(1, DEPARTMENT_NAME)
+        .max(MAX_NAME_CHARACTERS, DEPARTMENT_NAME)
+        .refine(
+          (name) => departmentName.parse(name) === name,
+          'has a department whose name has a space at an end, or a control character',
+        ),
       z.strictObject({ policy: policy.optional(), capacity: capacity.optional() }),
     )
     .default({}),
@@ -50,16 +63,17 @@ export const TenantSettings = z.strictObject({
   host: z
     .string()
     .max(253)
-    .regex(/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'has to be a domain name in lower case'),
+    .regex(/^(?!.*\.\.)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'has to be a domain name in lower case'),
   instance: Instance.optional(),
-  apiKey: z.string().min(16).max(256),
+  apiKey: z.string().min(16).max(256).refine(isBearerToken, NO_BEARER_TOKEN),
   callbackUrl: z
-    .url({ protocol: /^https?$/, error: 'has to be a URL with https:// or http://' })
+    .url({ protocol: /^https?$/, error: 'has to be a URL with https:// or http://', abort: true })
+    .superRefine((url, { addIssue }) => {
+      const message = fetchFault(url);
+      if (message !== null) addIssue({ code: 'custom', message });
+    })
     .optional(),
-  callbackSecret: z
-    .string()
-    .regex(/^whsec_[A-Za-z0-9+/=]{24,}$/, 'has to be whsec_ and the base64 of 18 bytes or more')
-    .optional(),
+  callbackSecret: z.string().refine(isWebhookSecret, `has to be ${WEBHOOK_SECRET_FORM}`).optional(),
   hardTimeout: seconds(1, 300),
   cleanupAfter: seconds(1, 86_400),
   invitationTimeout: seconds(1, 120),

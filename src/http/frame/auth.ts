@@ -8,6 +8,7 @@ import type { TenantId } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { AppError } from '../../errors.ts';
+import { bearerToken } from '../../kit/bearer.ts';
 import type { RequestKind } from './limits.ts';
 import type { Problem } from './problem.ts';
 
@@ -40,18 +41,10 @@ export const everybody: Access<null> = { scheme: null, authorize: () => null };
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
-const SCHEME = 'bearer ';
-
-/** The token of an Authorization header (RFC 6750 §2.1), or ''. The name of the scheme is not case-sensitive. */
-function bearer(header: string): string {
-  const isBearer = header.slice(0, SCHEME.length).toLowerCase() === SCHEME;
-  return isBearer ? header.slice(SCHEME.length).trim() : '';
-}
-
 /** The same for an unknown key, another tenant's key, and a key without the right. */
 const notAdmitted = (request: HonoRequest): AppError =>
   unauthorized(
-    bearer(request.header('authorization') ?? '') === ''
+    bearerToken(request.header('authorization') ?? '') === ''
       ? 'send a key in the header "Authorization: Bearer …"'
       : 'this key is not valid here',
   );
@@ -82,7 +75,7 @@ export function createAuth(tenants: TenantDirectory, adminToken: string | undefi
     return keyHash;
   };
   const isAdmin = (request: HonoRequest): boolean =>
-    timingSafeEqual(digest(bearer(request.header('authorization') ?? '')), adminHash);
+    timingSafeEqual(digest(bearerToken(request.header('authorization') ?? '')), adminHash);
 
   return {
     isAdmin,
@@ -91,7 +84,7 @@ export function createAuth(tenants: TenantDirectory, adminToken: string | undefi
       authorize: (request) => {
         // No directory has a name that is no tenant id, so the name needs no parsing first.
         const tenant = tenants.get(request.param('tenant') as TenantId);
-        const presented = digest(bearer(request.header('authorization') ?? ''));
+        const presented = digest(bearerToken(request.header('authorization') ?? ''));
         const isOwn = timingSafeEqual(presented, hashOf(tenant));
         if (tenant && isOwn) return { tenant, admin: false };
         const admin = timingSafeEqual(presented, adminHash);

@@ -2,6 +2,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { HonoRequest } from 'hono';
 import { AppError, hasCode } from '../../errors.ts';
+import { webhookKey } from '../../kit/webhook-key.ts';
 import { unauthorized } from '../frame/auth.ts';
 
 /** How far the sender's clock may be from ours. An older batch could be a replay. */
@@ -75,7 +76,7 @@ export function createSignatureCheck(
   now: () => number,
 ): SignatureCheck {
   const keys = secrets.map(({ secret, hosts }) => ({
-    key: Buffer.from(secret.replace(/^whsec_/, ''), 'base64'),
+    key: webhookKey(secret),
     hosts,
   }));
   return {

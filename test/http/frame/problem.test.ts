@@ -87,7 +87,7 @@ it.each(Object.keys(CALLS))(
 );
 
 it('an API that cannot be reached is away, and its address is not named', async () => {
-  const gone = createEjabberdAdmin({ url: 'http://127.0.0.1:1/api', user: 'a@b', password: 'p' });
+  const gone = createEjabberdAdmin({ url: 'http://127.0.0.1:2/api', user: 'a@b', password: 'p' });
   const { status, detail } = problemOf(await errorOf(() => gone.register(jid, 'pw')));
   expect([status, detail]).toEqual([503, 'ejabberd is away; send the same again in a moment']);
 });
