@@ -5,6 +5,7 @@ export type ErrorCode =
   | 'not-found'
   | 'refused' // a command that the actor's state does not allow
   | 'conflict' // somebody else changed it; also an account that exists
+  | 'reused' // an id of the caller's that belongs to another request
   | 'too-large'
   | 'overloaded' // a bound was reached; the caller may come again
   | 'unavailable' // a part we depend on is away
@@ -53,7 +54,7 @@ export const isExpected = (error: unknown): boolean =>
 
 /** True if the same would fail again, however often it is tried. */
 export const isPermanent = (error: unknown): error is AppError =>
-  hasCode(error, 'refused', 'not-found', 'invalid', 'unfit', 'too-large');
+  hasCode(error, 'refused', 'not-found', 'invalid', 'reused', 'unfit', 'too-large');
 
 /** True if only one actor fails, because its history does not fit its machine or its mailbox is full: others go on. */
 export const isActorFailure = (error: unknown): error is AppError =>

@@ -51,6 +51,8 @@ export interface EventMetadata {
     readonly resumptions?: number;
     readonly unique?: boolean;
   };
+  /** A keyed fingerprint of the request, if the caller chose the command's id. */
+  readonly request?: string;
 }
 
 /** A fact in its envelope (docs/architecture.md). Once appended, it never changes. */

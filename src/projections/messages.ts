@@ -6,7 +6,7 @@ import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const MESSAGES: Model<ApplyVisitorFact> = {
-  version: 1,
+  version: 2,
   schema: `
     CREATE TABLE messages (
       tenant TEXT NOT NULL,
@@ -60,7 +60,8 @@ function prepare(db: DatabaseSync) {
     setDisplayed: db.prepare(
       `UPDATE messages SET displayed_at = ?4 WHERE tenant = ?1 AND visitor = ?2 AND direction = ?3
          AND displayed_at IS NULL AND revision <=
-           (SELECT max(revision) FROM messages WHERE tenant = ?1 AND visitor = ?2 AND id = ?5)`,
+           (SELECT max(revision) FROM messages
+            WHERE tenant = ?1 AND visitor = ?2 AND direction = ?3 AND id = ?5)`,
     ),
     setOperator: db.prepare(
       `UPDATE messages SET operator = ?4 WHERE tenant = ?1 AND visitor = ?2 AND chat_id = ?3

@@ -27,6 +27,8 @@ export interface Origin {
   readonly hook?: Hook | undefined;
   /** What a person said by the command. Said again on another stream of their client, it does nothing. */
   readonly said?: Said | undefined;
+  /** A keyed fingerprint of the request, if the caller chose the command's id: it must not have another one. */
+  readonly request?: string | undefined;
   /** The same without a hook, for a caller who sends a bounded number of commands. */
   readonly unbounded?: boolean | undefined;
 }

@@ -283,7 +283,7 @@ describe.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '0'])(
       expect(seen.hasCommand(id)).toBe(false);
       expect(seen.hasHook({ queueId: id, seq: 0 })).toBe(false);
       seen.remember(id, 1);
-      seen.remember('auto:', 1, { queueId: id, seq: 3 });
+      seen.remember('auto:', 1, { hook: { queueId: id, seq: 3 } });
       const restored = new Seen();
       restored.merge(throughJson(seen.summary()));
       expect(restored.hasCommand(id)).toBe(true);

@@ -16,7 +16,7 @@ import {
 import { operatorDecider } from '../../src/actors/operator/decisions.ts';
 import { tenantDecider } from '../../src/actors/tenant/machine.ts';
 import { visitorDecider } from '../../src/actors/visitor/decisions.ts';
-import { isRejected, messageOf } from '../../src/errors.ts';
+import { hasCode, isRejected, messageOf } from '../../src/errors.ts';
 import { HOUR } from './facts.ts';
 import { linesOf, readGolden, updating, writeGolden } from './golden.ts';
 import {
@@ -75,7 +75,7 @@ function ask<C extends { readonly type: string }, S extends AnyMachineSnapshot>(
     return { text, after: { ...state, core }, facts: facts.length };
   } catch (error) {
     // A refusal is a result. A fact that the machine does not accept is a defect.
-    if (!isRejected(error)) throw error;
+    if (!isRejected(error) && !hasCode(error, 'conflict')) throw error;
     return { text: `${error.code}: ${messageOf(error)}`, after: state, facts: 0 };
   }
 }

@@ -19,7 +19,7 @@ import { availabilityOf } from '../../src/actors/operator/availability.ts';
 import { load, operatorDecider, operatorState } from '../../src/actors/operator/decisions.ts';
 import { tenantDecider } from '../../src/actors/tenant/machine.ts';
 import { visitorDecider, visitorState } from '../../src/actors/visitor/decisions.ts';
-import { isRejected } from '../../src/errors.ts';
+import { hasCode, isRejected } from '../../src/errors.ts';
 import { operatorCommand, timed, visitorCommand } from './arbitraries.ts';
 import { DELAYS } from './facts.ts';
 import { TENANT_COMMANDS } from './states.ts';
@@ -36,7 +36,7 @@ function tried<T>(run: () => T): T | null {
   try {
     return run();
   } catch (error) {
-    if (isRejected(error)) return null;
+    if (isRejected(error) || hasCode(error, 'conflict')) return null;
     throw error;
   }
 }

@@ -39,7 +39,7 @@ export class MemoryStream<C extends { readonly type: string }, S extends AnyMach
     for (const fact of facts) {
       const metadata = { at, commandId, ...(hook ? { hook } : {}) };
       this.facts.push(throughJson(stored(fact, this.facts.length, metadata)));
-      seen.remember(commandId, at, hook);
+      seen.remember(commandId, at, { hook });
     }
     this.state = { core, seen };
     return facts;

@@ -166,6 +166,7 @@ test('/openapi.json is OpenAPI 3.1 with the schemas that the parsers use', async
     '409',
     '413',
     '415',
+    '422',
     '429',
     '503',
   ]);

@@ -15,7 +15,7 @@ import {
 import type { Wake } from '../../src/actors/machine/decider.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
-import { isRejected } from '../../src/errors.ts';
+import { hasCode, isRejected } from '../../src/errors.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, Position } from '../../src/eventstore/port.ts';
 import type { SnapshotStore } from '../../src/eventstore/snapshots.ts';
@@ -75,7 +75,7 @@ const unlessRefused = async (work: Promise<Dispatched>): Promise<Dispatched | nu
   try {
     return await work;
   } catch (error) {
-    if (isRejected(error)) return null;
+    if (isRejected(error) || hasCode(error, 'conflict')) return null;
     throw error;
   }
 };

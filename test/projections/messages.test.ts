@@ -131,6 +131,7 @@ test('notes and commands are listed only on request; a displayed message and all
   await log.visitor('seen', { type: 'StartChat', chatId: 'c9', department: null, delays });
   for (const id of ['s1', 's2', 's3']) await log.visitor('seen', says(id));
   await log.visitor('seen', answers('so1'));
+  await log.visitor('seen', answers('s2')); // an operator's client and LHC may use the same id
   await log.visitor('seen', {
     type: 'AddNote',
     operator: username('op'),
@@ -162,6 +163,7 @@ test('notes and commands are listed only on request; a displayed message and all
     ['s2', 'chat', at],
     ['s3', 'chat', null],
     ['so1', 'chat', null],
+    ['s2', 'chat', null],
   ]);
   expect(list({ kinds: ['note', 'command'] })).toEqual([
     ['n1', 'note', null],

@@ -221,6 +221,25 @@ it('of repeated removals and registrations the last one counts', async () => {
   await acme.connect('quick', { password: 'pw7' }).then((each) => each.disconnect());
 });
 
+it('an Idempotency-Key of another request is answered with 422, and no password changes, also after a restart', async () => {
+  const headers = { 'Idempotency-Key': 'make-xena' };
+  const put = (wish: object) => acme.call('PUT', '/operators/xena', wish, headers);
+  const wish = { lhcUserId: 340, password: 'first' };
+  expect((await put(wish)).status).toBe(202);
+  await world.service.kill();
+  await world.service.start();
+  const other = await put({ ...wish, password: 'second' });
+  expect(other).toMatchObject({
+    status: 422,
+    body: { code: 'reused', errors: [{ field: 'Idempotency-Key' }] },
+  });
+  expect((await acme.call('DELETE', '/operators/xena', undefined, headers)).status).toBe(422);
+  expect((await put(wish)).status).toBe(202);
+  await acme.connect('xena', { password: 'first' }).then((each) => each.disconnect());
+  const { body } = await world.service.call('GET', '/debug/streams/operator-acme.xena');
+  expect(JSON.stringify(body)).not.toMatch(/first|second/);
+});
+
 it('a file is checked, then imported; a second import changes nothing', async () => {
   await acme.register('kate', { name: 'Kate', lhcUserId: 400 });
   const text = [

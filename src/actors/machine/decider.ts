@@ -9,7 +9,7 @@
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition } from 'xstate';
 import { AppError } from '../../errors.ts';
 import type { JsonObject } from '../../kit/json.ts';
-import { type Hook, type Said, Seen, type SeenSummary } from './idempotency.ts';
+import { Seen, type SeenSummary, type Source } from './idempotency.ts';
 import type { Advance, Step } from './plan.ts';
 import { planned, step } from './step.ts';
 import { armTimers, isFromTheFuture, timersAt } from './timers.ts';
@@ -26,11 +26,9 @@ export interface StoredFact {
   readonly type: string;
   readonly data: JsonObject;
   readonly revision: number;
-  readonly metadata: {
+  readonly metadata: Source & {
     readonly at: number;
     readonly commandId: string;
-    readonly hook?: Hook;
-    readonly said?: Said;
   };
 }
 
@@ -98,6 +96,8 @@ export interface Decider<C, S extends AnyMachineSnapshot = AnyMachineSnapshot> {
    * @throws {AppError} `refused` with a reason that a person can read
    */
   decide(core: Core<S>, command: C, context: DecisionContext): readonly Fact[];
+  /** Refuses a repeat, known by its command id, that says something else than before. @throws {AppError} `conflict` */
+  checkRepeat?(core: Core<S>, command: C): void;
   /** Adds to a fact what later decisions need if the stream is truncated before this fact. */
   complete?(fact: Fact, state: ActorState<S>): Fact;
   /** Facts that nobody waits for. They may share a flush to the disk with later ones. */
@@ -194,8 +194,8 @@ export function fold<S extends AnyMachineSnapshot>(
   let core = state.core;
   for (const fact of facts) {
     core = evolve(decider.machine, core, fact, fact.metadata.at);
-    const { commandId, at, hook, said } = fact.metadata;
-    state.seen.remember(commandId, at, hook, said);
+    const { commandId, at } = fact.metadata;
+    state.seen.remember(commandId, at, fact.metadata);
     const summary = decider.summaryOf?.(fact);
     if (summary) state.seen.merge(summary);
   }

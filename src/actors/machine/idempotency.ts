@@ -26,7 +26,8 @@ export interface Said {
 
 /** The memory of an actor as JSON. Ids are hashes, the oldest first. */
 export type SeenSummary = {
-  commandHashes: [hash: string, at: number][];
+  /** The third part is the fingerprint of the request, where the caller chose the id. */
+  commandHashes: ([hash: string, at: number] | [hash: string, at: number, request: string])[];
   queueHashes: [hash: string, seq: number][];
   /** Absent if there is nothing. A session that is unknown is ''. */
   said?: [hash: string, at: number, sessionHash: string, resumptions: number][];
@@ -37,6 +38,14 @@ type SummaryOfFullIds = {
   commands: [id: string, at: number][];
   hooks: { [queueId: string]: number };
 };
+
+/** Where a stored fact came from, beside its command. */
+export interface Source {
+  readonly hook?: Hook | undefined;
+  readonly said?: Said | undefined;
+  /** A keyed fingerprint of what the caller asked for, if the caller chose the command's id. */
+  readonly request?: string | undefined;
+}
 
 /** Commands are remembered for this long. */
 export const COMMAND_MEMORY_MS = 24 * 3600 * 1000;
@@ -53,16 +62,30 @@ export const QUEUE_MEMORY_MAX_QUEUES = 32;
 export const REPEAT_WINDOW_MS = 10 * 60 * 1000;
 /** What was said is remembered up to so many messages. That is more than a client may send at once. */
 export const SAID_MEMORY_MAX_MESSAGES = 256;
-/** A summary as JSON is never larger, however long the ids of commands are. Full, it has 161,000 bytes. */
-export const MEMORY_MAX_BYTES = 165_000;
+/** A summary as JSON is never larger, however long the ids of commands are. Full, it has 214,000 bytes. */
+export const MEMORY_MAX_BYTES = 220_000;
 
+/** Prefix of the command ids of messages: the id of a message follows. */
+export const OF_MESSAGE = 'msg:';
+/** Prefix of command ids that callers choose: an Idempotency-Key follows. */
+export const OF_KEY = 'key:';
 /** Prefix of command ids that the service makes for requests without an id. Nobody can repeat them. */
 export const AUTOMATIC = 'auto:';
+
+/** The first characters of a fingerprint name its key. */
+export const FINGERPRINT_KEY_CHARACTERS = 2;
+
+/** True if two fingerprints are of different texts. Of two keys (the service secret was changed) nobody knows. */
+export const saysOther = (known: string, given: string): boolean =>
+  known !== given &&
+  known.slice(0, FINGERPRINT_KEY_CHARACTERS) === given.slice(0, FINGERPRINT_KEY_CHARACTERS);
 
 /** The memory of one actor. It is mutable, because it grows with each fact. Only stored facts are added. */
 export class Seen {
   /** By the hash of the command's id. */
   #commands = new Map<string, number>();
+  /** What the requests said whose commands are remembered, as a fingerprint, by the hash of the command's id. */
+  #requests = new Map<string, string>();
   /** By the hash of the queue's id. */
   #hooks = new Map<string, number>();
   /** The last time that something was said, by the hash of its key. */
@@ -75,6 +98,12 @@ export class Seen {
   /** Events of one queue reach an actor in order. So all events up to the highest number have been carried out. */
   hasHook(hook: Hook): boolean {
     return hook.seq <= (this.#hooks.get(shortHash(hook.queueId)) ?? -1);
+  }
+
+  /** True if another request had this command id. False for an id that is not remembered. */
+  wasOtherRequest(id: string, request: string): boolean {
+    const known = this.#requests.get(shortHash(id));
+    return known !== undefined && saysOther(known, request);
   }
 
   /**
@@ -93,21 +122,30 @@ export class Seen {
    * Adds the command of a stored fact.
    * @param at time of the fact, in ms since 1970
    */
-  remember(commandId: string, at: number, hook?: Hook, said?: Said): void {
+  remember(commandId: string, at: number, { hook, said, request }: Source = {}): void {
     if (hook) this.#raise(shortHash(hook.queueId), hook.seq);
     if (said) this.#say(said);
     if (commandId.startsWith(AUTOMATIC)) return;
-    this.#commands.set(shortHash(commandId), at);
+    const hash = shortHash(commandId);
+    this.#commands.set(hash, at);
+    if (request !== undefined) this.#requests.set(hash, request);
     if (this.#commands.size > COMMAND_MEMORY_MIN_COMMANDS) this.#forget(at);
   }
 
   /** Adds a summary. Its entries count as older than those that are here already. */
   merge(summary: SeenSummary | SummaryOfFullIds): void {
     const commands = this.#commands;
+    const requests = this.#requests;
     const hooks = this.#hooks;
     const said = this.#said;
     const older = 'commands' in summary ? hashed(summary) : summary;
-    this.#commands = new Map(older.commandHashes);
+    this.#commands = new Map();
+    this.#requests = new Map();
+    for (const [hash, at, request] of older.commandHashes) {
+      this.#commands.set(hash, at);
+      if (request !== undefined) this.#requests.set(hash, request);
+    }
+    for (const [hash, request] of requests) this.#requests.set(hash, request);
     this.#hooks = new Map(older.queueHashes);
     this.#said = new Map();
     for (const [hash, at, session, resumptions] of older.said ?? []) {
@@ -131,7 +169,10 @@ export class Seen {
       ],
     );
     return {
-      commandHashes: [...this.#commands],
+      commandHashes: [...this.#commands].map(([hash, at]) => {
+        const request = this.#requests.get(hash);
+        return request === undefined ? [hash, at] : [hash, at, request];
+      }),
       queueHashes: [...this.#hooks],
       ...(said.length > 0 && { said }),
     };
@@ -168,6 +209,7 @@ export class Seen {
       if (this.#commands.size <= COMMAND_MEMORY_MAX_COMMANDS && now - at < COMMAND_MEMORY_MS)
         return;
       this.#commands.delete(id);
+      this.#requests.delete(id);
     }
   }
 }

@@ -138,7 +138,8 @@ function keepMessage(
   { openMessages, chat, chatMessages, firstWaiting }: VisitorContext,
   { data, at, revision }: Of<'VisitorMessageSent'>,
 ): Change {
-  const message = { id: data.messageId, chatId: data.chatId, revision, taken: false };
+  const { messageId: id, chatId, digest } = data;
+  const message = { id, chatId, revision, taken: false, ...(digest !== undefined && { digest }) };
   return {
     lastSeen: at,
     openMessages: [...openMessages, message],
@@ -147,19 +148,24 @@ function keepMessage(
   };
 }
 
-/** Revision of a visitor's message that is open or was settled lately; null for any other message. */
-export function revisionOf(
+/** A visitor's message that is open or was settled lately, in the form of a settled one; undefined for any other. */
+export function knownMessage(
   { openMessages, settledMessages }: VisitorContext,
   messageId: string,
-): number | null {
-  const open = openMessages.find(({ id }) => id === messageId);
-  if (open) return open.revision;
+): SettledMessage | undefined {
   const hash = shortHash(messageId);
-  return settledMessages.find(([known]) => known === hash)?.[1] ?? null;
+  const open = openMessages.find(({ id }) => id === messageId);
+  if (!open) return settledMessages.find(([known]) => known === hash);
+  const { revision, digest, chatId } = open;
+  return digest === undefined ? [hash, revision] : [hash, revision, digest, shortHash(chatId)];
 }
 
+/** Revision of such a message; null for any other message. */
+export const revisionOf = (context: VisitorContext, messageId: string): number | null =>
+  knownMessage(context, messageId)?.[1] ?? null;
+
 function settle(context: VisitorContext, ids: readonly string[]): Change {
-  const settled = ids.map((id): SettledMessage => [shortHash(id), revisionOf(context, id) ?? -1]);
+  const settled = ids.map((id): SettledMessage => knownMessage(context, id) ?? [shortHash(id), -1]);
   return {
     openMessages: context.openMessages.filter((message) => !ids.includes(message.id)),
     settledMessages: [...context.settledMessages, ...settled].slice(-MAX_SETTLED_MESSAGES),

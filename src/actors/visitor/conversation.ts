@@ -1,7 +1,10 @@
 /** Decisions about a conversation: starting and closing a chat, messages, notes, LHC's commands. */
+import { AppError } from '../../errors.ts';
+import { shortHash } from '../../kit/hash.ts';
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
-import { revisionOf } from './changes.ts';
+import { saysOther } from '../machine/idempotency.ts';
+import { knownMessage } from './changes.ts';
 import { chatAssigned, chatClosed, openChat, refuseForeign } from './chat-placement.ts';
 import type {
   Chat,
@@ -18,9 +21,16 @@ export type ConversationCommand =
       chatId: string;
       department: string | null;
       nick?: string | undefined;
-      message?: { id: string; body: string } | undefined;
+      message?: { id: string; body: string; digest?: string } | undefined;
     }
-  | { type: 'SendMessage'; messageId: string; chatId: string | null; body: string }
+  /** @param digest a keyed fingerprint of the text */
+  | {
+      type: 'SendMessage';
+      messageId: string;
+      chatId: string | null;
+      body: string;
+      digest?: string;
+    }
   | {
       type: 'ReceiveOperatorMessage';
       operator: Username;
@@ -82,29 +92,66 @@ function startChat(context: VisitorContext, command: CommandOf<'StartChat'>): Vi
       personal: nick === undefined ? undefined : { nick },
     });
   }
-  if (message) facts.push(...visitorMessageSent(context, chatId, message.id, message.body));
+  const isKnown = isSent(context, command, chatId);
+  // A chat must not begin without its first words.
+  if (isKnown && !context.chat) throw otherMessage('in an earlier chat', 'message.id');
+  if (message && !isKnown) facts.push(visitorMessageSent(context, chatId, message));
   return facts;
+}
+
+/** A message's id that cannot be used, because a message that was sent cannot be changed. */
+export const otherMessage = (how: string, field?: string): AppError =>
+  new AppError(
+    'conflict',
+    `a message with this id was sent before, ${how}; a sent message stays as it is, and a new one needs an id of its own`,
+    field === undefined ? {} : { field },
+  );
+
+/**
+ * True if the message of this command was sent before.
+ * @param chatId the chat that the message is for; null if it may be any
+ * @throws {AppError} `conflict` if another message has its id: with another text, or in another chat
+ */
+export function isSent(
+  context: VisitorContext,
+  command: CommandOf<'StartChat'> | CommandOf<'SendMessage'>,
+  chatId: string | null,
+): boolean {
+  const isStart = command.type === 'StartChat';
+  const message = isStart ? command.message : { ...command, id: command.messageId };
+  const known = message && knownMessage(context, message.id);
+  if (!known) return false;
+  const [, , digest, chat] = known;
+  const field = isStart ? 'message.id' : 'id';
+  if (digest !== undefined && message.digest !== undefined && saysOther(digest, message.digest)) {
+    throw otherMessage('with another text', field);
+  }
+  if (chat !== undefined && chatId !== null && chat !== shortHash(chatId)) {
+    throw otherMessage('in another chat', field);
+  }
+  return true;
 }
 
 function visitorMessageSent(
   context: VisitorContext,
   chatId: string,
-  messageId: string,
-  body: string,
-): VisitorFact[] {
-  if (revisionOf(context, messageId) !== null) return [];
+  { id: messageId, body, digest }: { id: string; body: string; digest?: string | undefined },
+): VisitorFact {
   if (context.openMessages.length >= MAX_OPEN_MESSAGES) {
     return refuse(
       `${MAX_OPEN_MESSAGES} messages wait for an operator; send more when an operator has received them`,
     );
   }
-  return [{ type: 'VisitorMessageSent', data: { chatId, messageId }, personal: { body } }];
+  const data = { chatId, messageId, ...(digest !== undefined && { digest }) };
+  return { type: 'VisitorMessageSent', data, personal: { body } };
 }
 
 function sendMessage(context: VisitorContext, command: CommandOf<'SendMessage'>): VisitorFact[] {
   const chatId = command.chatId ?? context.chat?.id;
   if (chatId === undefined) return refuse('this visitor has no open chat; start one first');
-  return visitorMessageSent(context, openChat(context, chatId).id, command.messageId, command.body);
+  const { id } = openChat(context, chatId);
+  if (isSent(context, command, id)) return [];
+  return [visitorMessageSent(context, id, { ...command, id: command.messageId })];
 }
 
 /** An answer accepts the chat if it has no operator or is offered to this one. */

@@ -3,7 +3,12 @@ import { AppError } from '../../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
 import { chatClosed, decidePlacement, type PlacementCommand } from './chat-placement.ts';
-import { type ConversationCommand, decideConversation, invitationExpired } from './conversation.ts';
+import {
+  type ConversationCommand,
+  decideConversation,
+  invitationExpired,
+  isSent,
+} from './conversation.ts';
 import { decideReport, type VisitorReport } from './effect-reports.ts';
 import type {
   VisitorContext,
@@ -163,6 +168,11 @@ export const visitorDecider: Decider<VisitorCommand, VisitorSnapshot> = {
   version: VISITOR_VERSION,
   machine: visitorMachine,
   decide: decideVisitor,
+  checkRepeat(core, command) {
+    if (command.type === 'StartChat' || command.type === 'SendMessage') {
+      isSent(core.snapshot.context, command, command.chatId);
+    }
+  },
   patient: new Set(['PageViewed', 'MessageTaken', 'MessageDelivered', 'MessageDisplayed']),
   // The stream may be truncated before this fact, so the fact has what later decisions need.
   complete: (fact, state) =>

@@ -97,7 +97,8 @@ export type VisitorFacts = {
     /** Operators whose offer from a `broadcast` ends by this fact. */
     withdrawnFrom?: Username[];
   };
-  VisitorMessageSent: { chatId: string; messageId: string };
+  /** `digest`: a keyed fingerprint of the text, absent in facts of release 0.1.0. */
+  VisitorMessageSent: { chatId: string; messageId: string; digest?: string };
   OperatorMessageReceived: {
     operator: Username;
     messageId: string;
@@ -161,10 +162,21 @@ export type VisitorFact = FactOf<VisitorFacts, VisitorPersonal>;
 export type VisitorEvent = EventOf<VisitorFacts>;
 
 /** A visitor's message that is neither delivered nor failed. `taken`: ejabberd has processed it. */
-export type OpenMessage = { id: string; chatId: string; revision: number; taken: boolean };
+export type OpenMessage = {
+  id: string;
+  chatId: string;
+  revision: number;
+  taken: boolean;
+  digest?: string;
+};
 
-/** A visitor's message that was delivered or failed: the hash of its id, and the revision of `VisitorMessageSent`. */
-export type SettledMessage = [hash: string, revision: number];
+/**
+ * A visitor's message that was delivered or failed: the hash of its id, the revision of `VisitorMessageSent`, and unless the
+ * fact is of release 0.1.0 the fingerprint of its text and the hash of its chat's id.
+ */
+export type SettledMessage =
+  | [hash: string, revision: number]
+  | [hash: string, revision: number, digest: string, chat: string];
 
 /** The open chat of a visitor. Times are ms since 1970. */
 export type Chat = {

@@ -1,7 +1,13 @@
 /** What all commands have in common: the origin, the deadline and the answer. */
+import { createHmac } from 'node:crypto';
 import { z } from '@hono/zod-openapi';
 import { streamOf } from '../../actors/ids.ts';
-import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
+import {
+  AUTOMATIC,
+  FINGERPRINT_KEY_CHARACTERS,
+  OF_KEY,
+  OF_MESSAGE,
+} from '../../actors/machine/idempotency.ts';
 import { AppError } from '../../errors.ts';
 import { within } from '../../kit/deadline.ts';
 import type { Dispatched, Origin } from '../../runtime/ports.ts';
@@ -41,15 +47,13 @@ export const ACCEPTED = {
 
 /**
  * Where a command comes from. A message's id goes before the Idempotency-Key: the same message sent twice is one.
+ * @param message the request's message. `digest`: the fingerprint of its text, if the caller gave the id
  * @throws {AppError} `invalid` if the Idempotency-Key is malformed
  */
 export function originOf(
-  {
-    request,
-    requestId,
-    freshId,
-  }: Pick<Call<unknown, unknown, unknown, unknown>, 'request' | 'requestId' | 'freshId'>,
-  messageId?: string,
+  { deps }: Pick<Api, 'deps'>,
+  { request, requestId, freshId, body }: Call<unknown, unknown, unknown, unknown>,
+  message?: { readonly id: string; readonly digest?: string },
 ): Origin {
   const key = request.header('idempotency-key');
   if (key !== undefined && !/^[!-~]{1,200}$/.test(key)) {
@@ -57,8 +61,34 @@ export function originOf(
       field: 'Idempotency-Key',
     });
   }
-  const callersId = messageId !== undefined ? `msg:${messageId}` : key && `key:${key}`;
-  return { commandId: callersId ?? `${AUTOMATIC}${freshId}`, correlationId: requestId };
+  const common = { correlationId: requestId };
+  if (message?.digest !== undefined) {
+    return { ...common, commandId: `${OF_MESSAGE}${message.id}`, request: message.digest };
+  }
+  if (key === undefined) return { ...common, commandId: `${AUTOMATIC}${freshId}` };
+  const asked = fingerprint(deps.digestKey, [request.method, request.path, inOneOrder(body)]);
+  return { ...common, commandId: `${OF_KEY}${key}`, request: asked };
+}
+
+/** Characters of base64url in a fingerprint: 48 bits, as many as tell two requests with the same id apart. */
+const FINGERPRINT_CHARACTERS = 8;
+
+/**
+ * Stands for a text that the log must not tell: a password, a message. It is keyed, because whoever reads the log could
+ * try guesses on a plain hash. It begins with characters that name the key.
+ */
+export function fingerprint(key: Uint8Array, parts: readonly unknown[]): string {
+  const digest = (text: string) => createHmac('sha256', key).update(text).digest('base64url');
+  const name = digest('the name of this key').slice(0, FINGERPRINT_KEY_CHARACTERS);
+  return name + digest(JSON.stringify(parts)).slice(0, FINGERPRINT_CHARACTERS);
+}
+
+/** The same JSON with its fields in one order: a caller who makes a body again may write them in another one. */
+function inOneOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOneOrder);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.map(([name, each]) => [name, inOneOrder(each)]);
 }
 
 const late = (): AppError =>

@@ -27,6 +27,7 @@ const REASONS: Readonly<Record<number, string>> = {
   409: 'The current state does not allow it; `detail` says why',
   413: 'The body is too large',
   415: 'The body is not JSON',
+  422: 'The `Idempotency-Key` belongs to another request: nothing has happened. Take a new key',
   429: 'The tenant sends too much: the same again after Retry-After. Nothing has happened',
   503: 'Too busy, a part is away, or too late: try again after Retry-After',
 };
@@ -63,7 +64,10 @@ const IdempotencyKey = z.object({
     .string()
     .regex(/^[!-~]{1,200}$/)
     .optional()
-    .openapi({ description: 'The actor carries out a command once for each key' }),
+    .openapi({
+      description:
+        'A visitor or operator carries out a request once for each key. The same key with another method, path or body is answered with 422',
+    }),
 });
 
 const IfNoneMatch = z.object({
@@ -134,7 +138,7 @@ function problems({ path, access, params, query, body, command, problems: own = 
   if (path.includes('{tenant}')) statuses.add(404);
   if (params || query || body || command) statuses.add(400);
   if (body) statuses.add(408).add(413).add(415);
-  if (command) statuses.add(409).add(503);
+  if (command) statuses.add(409).add(422).add(503);
   const entries = [...statuses].sort().map((status) => [
     status,
     {

@@ -49,6 +49,7 @@ export const PROBLEM_KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   refused: { status: 409, title: 'Refused in this state' },
   conflict: { status: 409, title: 'Conflict' },
   'too-large': { status: 413, title: 'Too large' },
+  reused: { status: 422, title: 'Idempotency-Key of another request' },
   'unsupported-media-type': { status: 415, title: 'Unsupported media type' },
   'expectation-failed': { status: 417, title: 'Unknown expectation' },
   'headers-too-large': { status: 431, title: 'Headers too large' },

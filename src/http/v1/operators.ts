@@ -98,7 +98,7 @@ operator; 409 names that operator. The same request again changes nothing.`,
     },
     (call) => {
       const { caller, body } = call;
-      const origin = { ...originOf(call), admin: caller.admin };
+      const origin = { ...originOf(api, call), admin: caller.admin };
       const work = operatorAccounts.put(caller.tenant.id, call.params.username, body, origin);
       return answerCommand(api, 'Register', work, REGISTRATION_DEADLINE_MS);
     },
@@ -123,7 +123,7 @@ operator's chats back into the queue. After the answer the LHC user and the user
     },
     (call) => {
       const { tenant } = call.caller;
-      const work = operatorAccounts.remove(tenant.id, call.params.username, originOf(call));
+      const work = operatorAccounts.remove(tenant.id, call.params.username, originOf(api, call));
       return answerCommand(api, 'Remove', work, REGISTRATION_DEADLINE_MS);
     },
   );

@@ -7,7 +7,7 @@ import { AppError, hasCode } from '../../errors.ts';
 import type { Origin } from '../../runtime/ports.ts';
 import type { Answer } from '../frame/answer.ts';
 import type { Access, Caller } from '../frame/auth.ts';
-import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
+import { ACCEPTED, answerCommand, fingerprint, originOf } from '../frame/commands.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import type { Problem } from '../frame/problem.ts';
 import { CloseChat, Displayed, SendMessage, StartChat, TransferChat } from './visitor-bodies.ts';
@@ -36,7 +36,16 @@ export function addVisitorChats(
   access: Access<Caller>,
   commandVisitor: CommandVisitor,
 ): void {
-  const { newId, transfer } = api.deps;
+  const { newId, transfer, digestKey } = api.deps;
+  /** A message with an id, and if the caller gave the id with a fingerprint of the text: nobody else can use it again. */
+  const identified = (
+    { tenant }: Caller,
+    key: VisitorKey,
+    { id, body }: { id?: string | undefined; body: string },
+  ) =>
+    id === undefined
+      ? { id: newId(), body }
+      : { id, body, digest: fingerprint(digestKey, ['message', tenant.id, key, id, body]) };
   const tag = 'Visitors';
   const path = '/v1/{tenant}/visitors/{key}';
 
@@ -59,16 +68,16 @@ export function addVisitorChats(
     },
     (call) => {
       const { caller, params, body } = call;
-      const { message } = body;
+      const message = body.message ? identified(caller, params.key, body.message) : undefined;
       const command: VisitorCommand = {
         type: 'StartChat',
         chatId: body.chatId,
         department: body.department || null,
         delays: delaysOf(caller.tenant),
         nick: body.nick || undefined,
-        message: message ? { id: message.id ?? newId(), body: message.body } : undefined,
+        message,
       };
-      return commandVisitor(caller, params.key, command, originOf(call, message?.id));
+      return commandVisitor(caller, params.key, command, originOf(api, call, message));
     },
   );
 
@@ -90,13 +99,15 @@ export function addVisitorChats(
     },
     (call) => {
       const { caller, params, body } = call;
-      const command: VisitorCommand = {
-        type: 'SendMessage',
-        messageId: body.id ?? newId(),
-        chatId: body.chatId ?? null,
-        body: body.body,
-      };
-      return commandVisitor(caller, params.key, command, originOf(call, body.id));
+      const { id: messageId, ...said } = identified(caller, params.key, body);
+      const chatId = body.chatId ?? null;
+      const command: VisitorCommand = { type: 'SendMessage', messageId, chatId, ...said };
+      return commandVisitor(
+        caller,
+        params.key,
+        command,
+        originOf(api, call, { id: messageId, ...said }),
+      );
     },
   );
 
@@ -120,7 +131,7 @@ export function addVisitorChats(
       const { chatId, key } = call.params;
       const { by, reason } = call.body;
       const command: VisitorCommand = { type: 'CloseChat', chatId, by, reason: reason || null };
-      return commandVisitor(call.caller, key, command, originOf(call));
+      return commandVisitor(call.caller, key, command, originOf(api, call));
     },
   );
 
@@ -147,7 +158,7 @@ export function addVisitorChats(
       const { operator, department = '' } = call.body; // the schema lets exactly one of them through
       const to = operator === undefined ? { department } : { operator };
       const wish = { chatId, from: null, to };
-      const work = transfer(call.caller.tenant.id, key, wish, originOf(call));
+      const work = transfer(call.caller.tenant.id, key, wish, originOf(api, call));
       return answerCommand(api, 'TransferChat', work.catch(invalidReceiver));
     },
   );
@@ -173,7 +184,7 @@ export function addVisitorChats(
     (call) => {
       const { messageId } = call.body;
       const command: VisitorCommand = { type: 'ReportOperatorMessageDisplayed', messageId };
-      return commandVisitor(call.caller, call.params.key, command, originOf(call));
+      return commandVisitor(call.caller, call.params.key, command, originOf(api, call));
     },
   );
 }

@@ -78,7 +78,7 @@ export function addVisitorCommands(api: Api, access: Access<Caller>): void {
         delays: delaysOf(tenant),
         profile,
       };
-      return commandVisitor(caller, params.key, command, originOf(call));
+      return commandVisitor(caller, params.key, command, originOf(api, call));
     },
   );
 
@@ -112,7 +112,7 @@ export function addVisitorCommands(api: Api, access: Access<Caller>): void {
         success: ACCEPTED,
         problems: [404],
       },
-      (call) => commandVisitor(call.caller, call.params.key, command, originOf(call)),
+      (call) => commandVisitor(call.caller, call.params.key, command, originOf(api, call)),
     );
   }
 }

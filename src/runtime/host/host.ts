@@ -10,10 +10,11 @@ import type { Logger } from 'pino';
 import { DECIDERS } from '../../actors/deciders.ts';
 import { type ActorRef, actorOf, sealingKeyOf, streamOf } from '../../actors/ids.ts';
 import { type ActorState, type Decision, decide, type Wake } from '../../actors/machine/decider.ts';
-import { AUTOMATIC } from '../../actors/machine/idempotency.ts';
+import { AUTOMATIC, OF_MESSAGE } from '../../actors/machine/idempotency.ts';
 import { nextDue } from '../../actors/machine/timers.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantCommand } from '../../actors/tenant/machine.ts';
+import { otherMessage } from '../../actors/visitor/conversation.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError } from '../../errors.ts';
 import {
@@ -195,7 +196,10 @@ async function attempt(
   origin: Origin,
 ): Promise<Dispatched | null> {
   const actor = await host.cache.get(streamOf(ref), ref.kind);
-  if (isRepeat(actor, origin)) return outcome(ref, actor, 0);
+  if (isRepeat(actor, origin)) {
+    checkRepeat(ref, actor, command, origin);
+    return outcome(ref, actor, 0);
+  }
   let decision: Decision;
   try {
     decision = decide(DECIDERS[ref.kind], actor.state, command, host.now());
@@ -217,6 +221,24 @@ const isRepeat = ({ state: { seen } }: CachedActor, { commandId, hook, said }: O
   seen.hasCommand(commandId) ||
   (said !== undefined && seen.wasSaid(said));
 
+/**
+ * A caller may use an id for two different commands. The second one is not carried out, and the caller has to know.
+ * @throws {AppError} `conflict` for the id of a message, `reused` for a key
+ */
+function checkRepeat(
+  ref: ActorRef,
+  { state }: CachedActor,
+  command: { readonly type: string },
+  { commandId, request }: Origin,
+): void {
+  DECIDERS[ref.kind].checkRepeat?.(state.core, command);
+  if (request === undefined || !state.seen.wasOtherRequest(commandId, request)) return;
+  if (commandId.startsWith(OF_MESSAGE)) throw otherMessage('with another text');
+  throw new AppError('reused', 'belongs to another request; take a new key for each request', {
+    field: 'Idempotency-Key',
+  });
+}
+
 const outcome = (ref: ActorRef, { state, position }: CachedActor, facts: number): Dispatched => ({
   actor: ref,
   state: state.core.snapshot.value,
@@ -236,7 +258,7 @@ async function sealedEvents(
   { vault, newId }: Host,
   ref: ActorRef,
   decision: Decision,
-  { commandId, correlationId = commandId, causationId = commandId, hook, said }: Origin,
+  { commandId, correlationId = commandId, causationId = commandId, hook, said, request }: Origin,
 ): Promise<NewEvent[]> {
   const wakeAt = nextDue(decision.core);
   const metadata = {
@@ -249,6 +271,7 @@ async function sealedEvents(
     machine: DECIDERS[ref.kind].version,
     ...(hook && { hook }),
     ...(said && { said }),
+    ...(request !== undefined && { request }),
   };
   const key = sealingKeyOf(ref);
   const stream = streamOf(ref);
@@ -284,8 +307,8 @@ async function append(
     if (!patient) hurry?.();
     afterAppend?.();
     for (const { type, data, metadata } of events) {
-      const { commandId, at, hook, said } = metadata;
-      seen.remember(commandId, at, hook, said);
+      const { commandId, at } = metadata;
+      seen.remember(commandId, at, metadata);
       logger.debug({ tenant: ref.tenant, stream, type, data, commandId }, 'fact');
     }
     actor.state = { core: decision.core, seen };

@@ -50,7 +50,8 @@ describe('the memory of commands', () => {
     for (let n = 0; n <= 5000; n++) {
       const hook = { queueId: long(n), seq: Number.MAX_SAFE_INTEGER };
       const stream = { session: long(n), resumptions: Number.MAX_SAFE_INTEGER };
-      seen.remember(long(n), last + n, hook, { key: long(n), at: last + n, ...stream });
+      const said = { key: long(n), at: last + n, ...stream };
+      seen.remember(long(n), last + n, { hook, said, request: '1234567890' });
     }
     const { commandHashes, queueHashes, said } = seen.summary();
     expect([commandHashes.length, queueHashes.length, said?.length]).toEqual([4096, 32, 256]);
@@ -64,7 +65,7 @@ describe('the memory of commands', () => {
   it('has the highest number of a queue, from a summary or its own', () => {
     const ofQueue = (seq: number) => {
       const seen = new Seen();
-      seen.remember(`c${seq}`, seq, { queueId: 'q', seq });
+      seen.remember(`c${seq}`, seq, { hook: { queueId: 'q', seq } });
       return seen;
     };
     for (const [own, summary] of [
@@ -79,7 +80,7 @@ describe('the memory of commands', () => {
 
   it('knows the ids of a summary of release 0.1.0, which are not hashed', () => {
     const seen = new Seen();
-    seen.remember('new', 5, { queueId: 'q1', seq: 9 });
+    seen.remember('new', 5, { hook: { queueId: 'q1', seq: 9 } });
     seen.merge({
       commands: [
         ['msg:1', 1],
@@ -130,7 +131,7 @@ describe('the memory of webhooks', () => {
         fc.nat({ max: 50 }),
         (hooks, asked) => {
           const seen = new Seen();
-          for (const hook of hooks) seen.remember('auto:', 0, hook);
+          for (const hook of hooks) seen.remember('auto:', 0, { hook });
           for (const { queueId } of hooks) {
             const highest = Math.max(
               ...hooks.filter((hook) => hook.queueId === queueId).map((hook) => hook.seq),
@@ -147,9 +148,9 @@ describe('the memory of webhooks', () => {
   it('has the 32 latest queues', () => {
     const seen = new Seen();
     const hook = (n: number, seq = 1) => ({ queueId: `queue-${n}`, seq });
-    for (let n = 0; n < 32; n++) seen.remember('auto:', 0, hook(n));
-    seen.remember('auto:', 0, hook(0, 2));
-    seen.remember('auto:', 0, hook(32));
+    for (let n = 0; n < 32; n++) seen.remember('auto:', 0, { hook: hook(n) });
+    seen.remember('auto:', 0, { hook: hook(0, 2) });
+    seen.remember('auto:', 0, { hook: hook(32) });
     const kept = restored(seen);
     expect(kept.hasHook(hook(1))).toBe(false);
     expect(kept.hasHook(hook(0, 2))).toBe(true);
@@ -181,7 +182,7 @@ describe('the memory of what was said', () => {
           const isResumed = isSame && (last.resumptions ?? 0) < resumptions;
           expect(seen.wasSaid(said)).toBe(isSoon && (isResumed || (!isSame && unique)));
           if (seen.wasSaid(said)) continue; // it would not be carried out
-          seen.remember('auto:', at, undefined, said);
+          seen.remember('auto:', at, { said });
           before.set(key, said);
           if (passes % 3 === 0) seen = restored(seen);
         }
@@ -198,21 +199,21 @@ describe('the memory of what was said', () => {
       resumptions,
     });
     for (let n = 0; n <= SAID_MEMORY_MAX_MESSAGES; n++) {
-      seen.remember('auto:', n, undefined, said(n, 0));
+      seen.remember('auto:', n, { said: said(n, 0) });
     }
     for (const memory of [seen, restored(seen)]) {
       expect(memory.wasSaid(said(0, 1))).toBe(false);
       expect(memory.wasSaid(said(1, 1))).toBe(true);
-      memory.remember('auto:', 0, undefined, said(2 * REPEAT_WINDOW_MS, 0));
+      memory.remember('auto:', 0, { said: said(2 * REPEAT_WINDOW_MS, 0) });
       expect(memory.summary().said).toHaveLength(1);
     }
   });
 
   it('takes newer sayings before those of a summary', () => {
     const older = new Seen();
-    older.remember('auto:', 1, undefined, { key: 'k', at: 1, session: 's', resumptions: 0 });
+    older.remember('auto:', 1, { said: { key: 'k', at: 1, session: 's', resumptions: 0 } });
     const seen = new Seen();
-    seen.remember('auto:', 2, undefined, { key: 'k', at: 2, session: 's', resumptions: 1 });
+    seen.remember('auto:', 2, { said: { key: 'k', at: 2, session: 's', resumptions: 1 } });
     seen.merge(older.summary());
     expect(seen.wasSaid({ key: 'k', at: 2, session: 's', resumptions: 1 })).toBe(false);
     expect(seen.wasSaid({ key: 'k', at: 2, session: 's', resumptions: 2 })).toBe(true);

@@ -43,7 +43,11 @@ describe('a command', () => {
     });
     const origins = calls.commands.map(({ origin }) => origin);
     expect(origins[0]?.commandId).toMatch(/^auto:[0-9a-f-]{36}$/);
-    expect(origins[1]).toEqual({ commandId: 'key:again', correlationId: 'request-1' });
+    expect(origins[1]).toEqual({
+      commandId: 'key:again',
+      correlationId: 'request-1',
+      request: expect.stringMatching(/^[\w-]{10}$/),
+    });
     expect(origins.slice(2).map(({ commandId }) => commandId)).toEqual([
       'msg:m1',
       'msg:m1',
@@ -79,6 +83,7 @@ describe('a command', () => {
   test.each([
     ['refused', 'chat c1 is open; close it first', 409],
     ['conflict', 'somebody has it', 409],
+    ['reused', 'belongs to another request', 422],
     ['not-found', 'this visitor is not known', 404],
     ['overloaded', 'come again', 503],
     ['unavailable', 'disk /var/lib/x is full', 503],
@@ -190,7 +195,7 @@ describe('commands of a visitor', () => {
         chatId: 'c1',
         department: 'sales',
         nick: 'Ann',
-        message: { id: 'm1', body: 'a\nb' },
+        message: { id: 'm1', body: 'a\nb', digest: expect.stringMatching(/^[\w-]{10}$/) },
       },
     ],
     ['POST', 'chats', { chatId: 'c1' }, { type: 'StartChat', chatId: 'c1', department: null }],
