@@ -6,8 +6,10 @@ import type { TenantDirectory } from '../actors/tenant/directory.ts';
 import { DEFAULT_OPERATOR_MESSAGES_PER_SECOND } from '../actors/tenant/settings.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import { isRejected } from '../errors.ts';
+import type { EventStore } from '../eventstore/port.ts';
 import type { Actors, Origin, Transfer } from '../runtime/ports.ts';
 import { type Budgets, createBudgets, type OperatorRates, operatorRates } from './budget.ts';
+import { displayedMessage } from './displayed.ts';
 import type { WebhookEvent, WebhookEventOf } from './events.ts';
 import {
   giveUpMessage,
@@ -18,8 +20,8 @@ import {
   sendAgain,
   text,
 } from './messages.ts';
-import { createCarryOut } from './operator-commands/carry-out.ts';
-import { endsOf, operatorOf, type PeopleOptions, sendToOperator, sendToVisitor } from './people.ts';
+import { createCarryOut, type Ends } from './operator-commands/carry-out.ts';
+import { endsOf, knownVisitor, operatorOf, sendToOperator, sendToVisitor } from './people.ts';
 import type { SetAside } from './set-aside.ts';
 import type { InboxSignals } from './signals.ts';
 
@@ -44,6 +46,7 @@ export interface WebhookCommands {
 
 export interface WebhookCommandOptions {
   readonly actors: Actors;
+  readonly store: Pick<EventStore, 'readStream'>;
   readonly tenants: TenantDirectory;
   readonly setAside: SetAside;
   readonly signals: InboxSignals;
@@ -54,6 +57,7 @@ export interface WebhookCommandOptions {
 }
 
 interface Parts extends MessageParts {
+  readonly store: Pick<EventStore, 'readStream'>;
   readonly signals: InboxSignals;
 }
 
@@ -62,22 +66,37 @@ interface Parts extends MessageParts {
  * visitor who is unknown is ignored too: the message was a line of the service that said so.
  */
 async function handleReport(
-  options: PeopleOptions,
+  parts: Parts,
   event: WebhookEventOf<'delivered' | 'displayed'>,
   origin: Partial<Origin>,
 ): Promise<void> {
-  const ends = endsOf(options, event);
+  const ends = endsOf(parts, event);
   if (!ends) return;
-  const by = { operator: ends.operator.name };
-  const report: VisitorCommand =
-    event.type === 'delivered'
-      ? { type: 'ReportMessageDelivered', messageIds: event.ids, by: event.by, ...by }
-      : { type: 'ReportMessageDisplayed', messageId: event.id, ...by };
+  const { visitor, operator } = ends;
   try {
-    await sendToVisitor(options, ends.visitor, report, origin);
+    const report = await reportOf(parts, event, ends);
+    if (report) await sendToVisitor(parts, visitor, report, origin);
+    if (event.type === 'delivered') {
+      parts.signals.stanzasArrived(visitor.tenant, visitor.name, operator.name, event.ids);
+    }
   } catch (error) {
     if (!isRejected(error)) throw error;
   }
+}
+
+/** @returns null if the report is about nothing that this operator was sent */
+async function reportOf(
+  parts: Parts,
+  event: WebhookEventOf<'delivered' | 'displayed'>,
+  { visitor, operator: { name: operator } }: Ends,
+): Promise<VisitorCommand | null> {
+  if (event.type === 'delivered') {
+    return { type: 'ReportMessageDelivered', messageIds: event.ids, by: event.by, operator };
+  }
+  const state = await knownVisitor(parts, visitor);
+  const messageId =
+    state && (await displayedMessage(parts.store, visitor, state, { operator, id: event.id }));
+  return messageId ? { type: 'ReportMessageDisplayed', messageId, operator } : null;
 }
 
 type SessionEvent = WebhookEventOf<

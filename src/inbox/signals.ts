@@ -38,6 +38,13 @@ export interface InboxSignals {
   sessionsUnsure(tenant: TenantId, username: Username): void;
   /** Returns a stanza to its sender, at once or counted with later ones. */
   returned(stanza: Returned): void;
+  /** The operator's client has these stanzas of the visitor: messages, and lines of the service. */
+  stanzasArrived(
+    tenant: TenantId,
+    visitor: VisitorKey,
+    operator: Username,
+    ids: readonly string[],
+  ): void;
   operatorAlive(tenant: TenantId, username: Username): void;
   operatorTyping(
     tenant: TenantId,

@@ -195,6 +195,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     callbacks,
     operatorSessions,
     returnStanza: returns.returned,
+    stanzasArrived: xmppLane.arrived,
     clockSettings: base.clock.followed,
     compare: () => reconciler.compare(),
   });

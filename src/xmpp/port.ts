@@ -23,8 +23,8 @@ export interface OutgoingMessage {
   /** XEP-0203: the message was written earlier than it is sent. */
   readonly delay?: Delay;
   /**
-   * A line of the service (who the visitor is, what a command did), not the visitor's words. It asks for no receipt
-   * and no marker. mod_lhc drops its repeats and reports its delivery, like those of any other message.
+   * A line of the service (who the visitor is, what a command did), not the visitor's words. It asks for no receipt.
+   * mod_lhc drops its repeats and reports its delivery, like those of any other message.
    */
   readonly notice?: true;
 }

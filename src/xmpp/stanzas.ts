@@ -21,11 +21,13 @@ const PING = 'urn:xmpp:ping'; // XEP-0199
 const RECEIPTS = 'urn:xmpp:receipts'; // XEP-0184
 const STANZA_ERRORS = 'urn:ietf:params:xml:ns:xmpp-stanzas'; // RFC 6120 §8.3.3
 const STANZA_IDS = 'urn:xmpp:sid:0'; // XEP-0359
+const STYLING = 'urn:xmpp:styling:0'; // XEP-0393
 const VCARD = 'vcard-temp'; // XEP-0054
 
 /**
- * A chat message. A visitor's words ask for a receipt and for a marker. If they are sent without delay they also say
- * that the visitor is active (XEP-0085 §5.4).
+ * A chat message. It asks for a marker, and a visitor's words ask for a receipt. If they are sent without delay they also
+ * say that the visitor is active (XEP-0085 §5.4). Neither is meant as styled text (XEP-0393 §6): a visitor writes in a web
+ * page, and the title of a page may have any characters.
  */
 export function messageStanza(message: OutgoingMessage): Element {
   const { id, from, to, body, thread, delay, notice } = message;
@@ -35,9 +37,11 @@ export function messageStanza(message: OutgoingMessage): Element {
     xml('body', {}, xmlText(body)),
     thread === undefined ? undefined : xml('thread', {}, xmlText(thread)),
     xml('origin-id', { xmlns: STANZA_IDS, id: xmlText(id) }),
+    xml('unstyled', { xmlns: STYLING }),
     delay && delayElement(delay, to),
     notice ? undefined : xml('request', { xmlns: RECEIPTS }),
-    notice ? undefined : xml('markable', { xmlns: CHAT_MARKERS }),
+    // Some clients mark the newest message alone, and that may be a notice.
+    xml('markable', { xmlns: CHAT_MARKERS }),
     notice || delay ? undefined : xml('active', { xmlns: CHAT_STATES }),
   );
 }

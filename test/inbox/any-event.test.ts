@@ -18,6 +18,7 @@ beforeAll(async () => {
   const { store, vault, now, actors, tenants, digestKey } = rig;
   inbox = createInbox({
     actors,
+    store,
     tenants,
     digestKey,
     setAside: createSetAside({ store, vault, now, newId }),
@@ -27,6 +28,7 @@ beforeAll(async () => {
       returned: () => {},
       operatorAlive: () => {},
       operatorTyping: () => {},
+      stanzasArrived: () => {},
     },
     transfer: () => Promise.reject(new TypeError('nothing is handed on here')),
     logger: silent,

@@ -15,7 +15,14 @@ import {
 import { createSetAside } from '../../src/inbox/set-aside.ts';
 import type { InboxSignals, Returned } from '../../src/inbox/signals.ts';
 import type { Transfer } from '../../src/runtime/ports.ts';
-import { assignChat, register, sendMessage, startChat, viewPage } from '../actors/facts.ts';
+import {
+  assignChat,
+  closeChat,
+  register,
+  sendMessage,
+  startChat,
+  viewPage,
+} from '../actors/facts.ts';
 import { username, visitorKey } from '../support/names.ts';
 import { HOST, jidOf, newId, openRig, type Rig, silent } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
@@ -64,12 +71,15 @@ function inboxOf(
     returned: (stanza) => returned.push(stanza),
     operatorAlive: (_tenant, name) => signalled.push(`alive ${name}`),
     operatorTyping: (_tenant, key, name, state) => signalled.push(`${name} ${state} to ${key}`),
+    stanzasArrived: (_tenant, key, name, ids) =>
+      signalled.push(`${name} has ${ids.join()} of ${key}`),
     ...more,
   };
   const setAside = createSetAside({ store, vault, now, newId });
   const transfer: Transfer = () => Promise.reject(new Error('nobody hands on a chat here'));
   return createInbox({
     actors,
+    store,
     tenants,
     setAside,
     signals,
@@ -602,6 +612,43 @@ describe('an event', () => {
     expect(facts.filter(({ type }) => type === 'MessageDisplayed').map(({ data }) => data)).toEqual(
       [{ operator: 'op1', messageId: 'm1', chatId: 'c1' }],
     );
+    expect(await asides()).toEqual([]);
+  });
+
+  it('displayed of a line of the service counts for the messages before it that the operator was sent', async () => {
+    await registered('op1', 'op2');
+    await rig.toVisitor('1', viewPage());
+    await rig.toVisitor('1', startChat());
+    await rig.toVisitor('1', assignChat('op1', null));
+    for (const id of ['m1', 'm2', 'm3', 'm4']) await rig.toVisitor('1', sendMessage(id));
+    await rig.toVisitor('1', { type: 'ReportMessageTaken', messageIds: ['m1', 'm2', 'm3'] });
+    await rig.toVisitor('1', { type: 'ReportMessageDelivered', messageIds: ['m1'], by: 'ping' });
+    const revisionOf = async (id: string) =>
+      (await rig.facts('visitor-acme.1')).find(({ data }) => data.messageId === id)?.revision ?? -1;
+    const displayed = async (by: string, id: string) => {
+      await inboxOf().take([
+        event('displayed', { from: `${by}@${HOST}/desk`, to: jidOf('1'), id }),
+      ]);
+      return (await rig.facts('visitor-acme.1')).flatMap(({ type, data }) =>
+        type === 'MessageDisplayed' ? [data.messageId] : [],
+      );
+    };
+    const behind = async (id: string) => `line-${await revisionOf(id)}-x`;
+    const [m1, m2, m3] = [await behind('m1'), await behind('m2'), await behind('m3')];
+    expect(await displayed('op1', m1)).toEqual(['m1']);
+    expect(await displayed('op2', m2)).toEqual(['m1']); // the chat is not theirs
+    for (const id of ['intro-c1-3', 'notice-9', 'history-9', 'line-', 'line-x-y', 'line--1-x']) {
+      expect(await displayed('op1', id)).toEqual(['m1']); // lines of an earlier release, and no lines
+    }
+    expect(await displayed('op1', m2)).toEqual(['m1', 'm2']);
+    expect(await displayed('op1', m1)).toEqual(['m1', 'm2']); // markers move forwards alone
+    await displayed('op1', 'line-999999999999999-x');
+    // ejabberd does not have m4 yet, whatever a client claims.
+    expect(await displayed('op1', m3)).toEqual(['m1', 'm2', 'm3']);
+    await rig.toVisitor('1', closeChat('c1'));
+    await rig.toVisitor('1', startChat('c2'));
+    await rig.toVisitor('1', assignChat('op1', null, 'c2'));
+    expect(await displayed('op1', 'line-999999999999999-x')).toEqual(['m1', 'm2', 'm3']);
     expect(await asides()).toEqual([]);
   });
 

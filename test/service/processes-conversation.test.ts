@@ -95,25 +95,25 @@ it('each owner of a chat gets its opening and its messages once and in order, fr
       await tenant.callback('chat.message', ofVisitor(visitor));
       olga.send(tenant.visitorJid(visitor), '!transfer pia');
       await waitForText(olga, visitor, /^Chat #\S+ goes to pia\./);
-      await waitForText(pia, visitor, /My colleague knows/);
+      await waitForText(pia, visitor, /My colleague knows$/);
       await say(visitor, 'three', other);
       await waitForText(pia, visitor, /^three$/);
     }),
   );
   for (const visitor of visitors) {
     expect(textsFrom(olga, visitor)).toEqual([
-      expect.stringMatching(`^New chat #c${visitor} for sales\\. Reply to accept it`),
       'Hello?',
       'one',
       'two',
       expect.stringMatching(/^Chat #\S+ goes to pia\./),
     ]);
     expect(textsFrom(pia, visitor)).toEqual([
-      expect.stringMatching(`^olga transferred chat #c${visitor}`),
-      'Hello?',
-      'one',
-      'two',
-      'olga: My colleague knows',
+      expect.stringMatching(
+        new RegExp(
+          `^olga transferred chat #c${visitor}.*: Hello\\?\n.*: one\n.*: two\n.*olga: My colleague knows$`,
+          's',
+        ),
+      ),
       'three',
     ]);
   }
@@ -226,11 +226,7 @@ it('after the death of a process its chats open once and its commands are answer
     const lines = textsFrom(olga, visitor).filter(
       (line) => !/^(Your note is in chat|!note: )/.test(line),
     );
-    expect(lines).toEqual([
-      expect.stringMatching(`^New chat #c${visitor} for sales`),
-      'Hello?',
-      'one',
-    ]);
+    expect(lines).toEqual(['Hello?', 'one']);
     expect(answers(visitor)).toBe(notes);
   }
   await closeAll();

@@ -1,10 +1,14 @@
 /** The stanzas that an operator's client has received: raw, and as a person would see them. */
 import type { Element } from '@xmpp/xml';
+import { linesIn, wordsIn } from './marked.ts';
 
 interface ReceivedMessage {
   readonly from: string;
   readonly id: string;
+  /** The visitor's words; if there are none, the service's lines without their marks. */
   readonly body: string;
+  /** The service's lines without their marks; '' if there are none. */
+  readonly lines: string;
   /** XEP-0203: the time of the message in ms since 1970, and the entity that delayed it. */
   readonly delay?: { readonly at: number; readonly from: string };
   readonly stanza: Element;
@@ -107,14 +111,23 @@ export function createInbox(): Inbox & { take(stanza: Element): void; summary():
       const id = stanza.getChild(what, acknowledging[what])?.attrs.id;
       if (id !== undefined) acknowledgements.push({ from, what, id, stanza });
     }
-    const body = stanza.getChildText('body');
-    if (body === null) return;
+    const text = stanza.getChildText('body');
+    if (text === null) return;
+    const lines = linesIn(text);
+    const body = wordsIn(text) || lines;
     // Several entities may have delayed the message, such as ejabberd's offline storage. The earliest time is the right one.
     const [delay] = stanza
       .getChildren('delay', DELAY)
       .map(({ attrs }) => ({ at: Date.parse(attrs.stamp ?? ''), from: attrs.from ?? '' }))
       .sort((one, other) => one.at - other.at);
-    messages.push({ from, id: stanza.attrs.id ?? '', body, stanza, ...(delay && { delay }) });
+    messages.push({
+      from,
+      id: stanza.attrs.id ?? '',
+      body,
+      lines,
+      stanza,
+      ...(delay && { delay }),
+    });
   }
 
   return {

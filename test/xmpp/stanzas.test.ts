@@ -9,7 +9,7 @@ import {
   vcardStanza,
 } from '../../src/xmpp/stanzas.ts';
 
-test('a message has its id twice, asks for a receipt and a marker, and says active', () => {
+test('a message has its id twice, asks for a receipt and a marker, is not styled, and says active', () => {
   const stanza = messageStanza({
     id: 'm1',
     from: 'visitor.1@xmpp.test',
@@ -20,17 +20,17 @@ test('a message has its id twice, asks for a receipt and a marker, and says acti
   expect(stanza.toString()).toBe(
     '<message type="chat" id="m1" from="visitor.1@xmpp.test" to="op1@xmpp.test">' +
       '<body>a &lt; b &amp; "c"</body><thread>t1</thread>' +
-      '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/><request xmlns="urn:xmpp:receipts"/>' +
+      '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/><unstyled xmlns="urn:xmpp:styling:0"/><request xmlns="urn:xmpp:receipts"/>' +
       '<markable xmlns="urn:xmpp:chat-markers:0"/>' +
       '<active xmlns="http://jabber.org/protocol/chatstates"/></message>',
   );
 });
 
-test('a delayed message has its time and no chat state', () => {
+test('a delayed message has its time and no chat state, a line of the service asks for a marker alone', () => {
   const message = { id: 'm1', from: 'visitor.1@xmpp.test/web', to: 'op1@xmpp.test', body: 'a' };
   expect(messageStanza({ ...message, delay: { at: 1 } }).toString()).toBe(
     '<message type="chat" id="m1" from="visitor.1@xmpp.test/web" to="op1@xmpp.test"><body>a</body>' +
-      '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/>' +
+      '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/><unstyled xmlns="urn:xmpp:styling:0"/>' +
       '<delay xmlns="urn:xmpp:delay" from="xmpp.test" stamp="1970-01-01T00:00:00.001Z"/>' +
       '<request xmlns="urn:xmpp:receipts"/><markable xmlns="urn:xmpp:chat-markers:0"/></message>',
   );
@@ -38,8 +38,9 @@ test('a delayed message has its time and no chat state', () => {
   const delayed = messageStanza({ ...message, notice: true, delay: { at: 86_400_000, from } });
   expect(delayed.toString()).toBe(
     '<message type="chat" id="m1" from="visitor.1@xmpp.test/web" to="op1@xmpp.test"><body>a</body>' +
-      '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/>' +
-      '<delay xmlns="urn:xmpp:delay" from="op2@xmpp.test" stamp="1970-01-02T00:00:00.000Z"/></message>',
+      '<origin-id xmlns="urn:xmpp:sid:0" id="m1"/><unstyled xmlns="urn:xmpp:styling:0"/>' +
+      '<delay xmlns="urn:xmpp:delay" from="op2@xmpp.test" stamp="1970-01-02T00:00:00.000Z"/>' +
+      '<markable xmlns="urn:xmpp:chat-markers:0"/></message>',
   );
 });
 

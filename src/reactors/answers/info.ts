@@ -16,8 +16,8 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import type { NameOf } from '../texts/names.ts';
-import { localTime, nickOf, placeOf } from '../texts/presence-text.ts';
-import { durationOf, stampOf } from '../texts/times.ts';
+import { nickOf, placeOf } from '../texts/presence-text.ts';
+import { durationOf, stampOf, visitorsTime } from '../texts/times.ts';
 
 /** Facts to search for the past of a visitor. */
 export const INFO_SEARCH_MAX_FACTS = 1_000;
@@ -110,12 +110,11 @@ export const createInfo =
   };
 
 function identity(key: VisitorKey, profile: Profile, at: number): string {
-  const time = localTime(at, profile.timezone);
   const { visits } = profile;
   return [
     nickOf(key, profile),
     placeOf(profile),
-    time && `local time ${time}`,
+    visitorsTime(at, profile.timezone),
     visits !== undefined && visits > 1 && `visit ${visits}`,
   ]
     .filter(Boolean)

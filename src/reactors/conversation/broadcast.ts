@@ -11,14 +11,20 @@ import { Lru } from '../../kit/lru.ts';
 import type { PersonalData } from '../personal-data.ts';
 import type { Delivery, Sender } from './delivery.ts';
 import { type Opening, SENT_REMEMBERED_MS } from './opening.ts';
+import type { Pauses } from './pauses.ts';
+import { wordsOf } from './words.ts';
 
 /** Messages that all see: enough to know what the chat is about. The owner gets the rest. */
 export const BROADCAST_MAX_MESSAGES = 10;
 const ROUNDS_REMEMBERED = 1_000;
 
 export interface Broadcast {
-  /** Shows the open chat to all operators who are asked now and have not seen it. @throws {AppError} `unavailable` */
-  show(sender: Sender, state: VisitorState): Promise<void>;
+  /**
+   * Shows the open chat to all operators who are asked now and have not seen it.
+   * @returns after how many ms it has to be called again, because messages wait behind an opening; 0: all is shown
+   * @throws {AppError} `unavailable`
+   */
+  show(sender: Sender, state: VisitorState): Promise<number>;
 }
 
 export function createBroadcast(options: {
@@ -26,9 +32,10 @@ export function createBroadcast(options: {
   personal: PersonalData;
   delivery: Delivery;
   opening: Opening;
+  pauses: Pauses;
   now: () => number;
 }): Broadcast {
-  const { store, personal, delivery, opening, now } = options;
+  const { store, personal, delivery, opening, pauses, now } = options;
   const rounds = new Lru<{ since: number; through: Map<Username, number> }>(ROUNDS_REMEMBERED);
 
   /** The revision up to which this process has sent messages to each operator in this round. mod_lhc drops repeats too. */
@@ -43,27 +50,31 @@ export function createBroadcast(options: {
   return {
     async show(sender, state) {
       const { chat, openMessages } = state.context;
-      if (!chat) return;
+      if (!chat) return 0;
       const stream = streamOf(visitorRef(sender.tenant.id, sender.key));
       // Messages from before this round belong to the opening.
       const waiting = openMessages.filter(
         ({ chatId, revision, taken }) =>
           chatId === chat.id && revision >= chat.searchRevision && !taken,
       );
-      await opening.open(
-        sender,
-        state,
-        chat.offeredTo,
-        waiting[0]?.revision ?? chat.searchRevision,
-      );
+      const first = waiting[0]?.revision ?? chat.searchRevision;
+      const { sent, waitMs } = await opening.open(sender, state, chat.offeredTo, first + 1);
       const progress = progressOf(`${stream} ${chat.searchRevision}`);
+      const pauseOf = (operator: Username): number => pauses.leftFor(stream, state, [operator]);
+      const paused = new Map(chat.offeredTo.map((operator) => [operator, pauseOf(operator)]));
+      let leftMs = waitMs;
       for (const { id, revision } of waiting.slice(0, BROADCAST_MAX_MESSAGES)) {
-        const recipients = chat.offeredTo.filter(
-          (operator) => (progress.get(operator) ?? -1) < revision,
-        );
+        const recipients: Username[] = [];
+        for (const operator of chat.offeredTo) {
+          if ((progress.get(operator) ?? -1) >= revision) continue;
+          const pause = paused.get(operator) ?? 0;
+          if (sent.get(operator)?.has(id)) progress.set(operator, revision);
+          else if (pause > 0) leftMs = Math.max(leftMs, pause);
+          else recipients.push(operator);
+        }
         if (recipients.length === 0) continue;
         const event = await eventAt(store, stream, revision);
-        const body = event ? await personal.bodyOf(event) : null;
+        const body = event ? await wordsOf(personal, event) : null;
         if (body === null) continue; // erased
         for (const operator of recipients) {
           await delivery.send(sender, operator, { id, body }).catch((error) => {
@@ -72,6 +83,7 @@ export function createBroadcast(options: {
           progress.set(operator, revision);
         }
       }
+      return leftMs;
     },
   };
 }

@@ -20,6 +20,7 @@ import type {
   OutgoingMessage,
   VisitorTransport,
 } from '../../xmpp/port.ts';
+import { marked } from '../texts/mark.ts';
 
 /** A visitor, and whether this process may still act for them. It asks right before it sends: it may have been paused. */
 export interface Sender {
@@ -30,6 +31,14 @@ export interface Sender {
 
 /** A message without its addresses. */
 export type Content = Omit<OutgoingMessage, 'from' | 'to'>;
+
+/**
+ * The id of a line of the service. It tells behind which fact of the visitor's stream the line stands: a client that has
+ * displayed the line has displayed what was sent before (src/inbox/displayed.ts).
+ * @param revision in the visitor's stream
+ * @param what derived from the cause of the line, so that a repeat has the same id
+ */
+export const lineIdOf = (revision: number, what: string): string => `line-${revision}-${what}`;
 
 /** A line of the service's own for an operator. */
 export interface Line {
@@ -94,7 +103,7 @@ export function createDelivery(options: {
   }
 
   const sendLine = (sender: Sender, { to, id, text }: Line): Promise<void> =>
-    send(sender, to, { id, body: text, notice: true });
+    send(sender, to, { id, body: marked(text), notice: true });
 
   return {
     send,

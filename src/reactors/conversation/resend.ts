@@ -27,6 +27,7 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { OutgoingMessage, VisitorTransport } from '../../xmpp/port.ts';
 import type { PersonalData } from '../personal-data.ts';
 import type { RecipientOf } from './recipient.ts';
+import { wordsOf } from './words.ts';
 
 /**
  * Follows operators' sessions in the log. mod_lhc reports the end of a session to one process, but the process of each
@@ -69,7 +70,7 @@ async function resendAll(
     const fact = visitorFact(event);
     if (fact?.type !== 'VisitorMessageSent' || fact.data.messageId !== id) continue;
     const operator = await recipientOf(event, fact.data.chatId, state);
-    const body = await personal.bodyOf(event);
+    const body = await wordsOf(personal, event);
     if (!operator || body === null) continue;
     if (!ownsStream(ownership, stream)) return;
     // A message from before this operator had the chat carries its time, as in the opening (opening.ts).

@@ -3,7 +3,7 @@ import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
 import type { Chat, OpenMessage, VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
-import { backwards, eventAt } from '../../eventstore/reading.ts';
+import { backwards, eventAt, READ_PAGE_EVENTS } from '../../eventstore/reading.ts';
 
 /** Earlier messages that an operator is shown. */
 export const UNREAD_MAX_MESSAGES = 50;
@@ -19,15 +19,23 @@ export interface ChatInLog {
   readonly openMessages: readonly OpenMessage[];
 }
 
-/**
- * Messages before this revision that this operator has not read, oldest first: the last {@link UNREAD_MAX_MESSAGES},
- * and all messages that nobody has received. Without the latter, messages would be lost with the previous operator.
- */
+/** What an operator does not know of a chat. */
+export interface UnreadPart {
+  /**
+   * Messages that they have not read, oldest first: the last {@link UNREAD_MAX_MESSAGES}, and all messages that nobody
+   * has received. Without the latter, messages would be lost with the previous operator.
+   */
+  readonly messages: readonly RecordedEvent[];
+  /** They had the chat, or an offer of it, before. */
+  readonly hadChat: boolean;
+}
+
+/** Looks at the facts before this revision. */
 export type Unread = (
   chatInLog: ChatInLog,
   operator: Username,
   before: number,
-) => Promise<readonly RecordedEvent[]>;
+) => Promise<UnreadPart>;
 
 type Store = Pick<EventStore, 'readStream'>;
 
@@ -36,8 +44,9 @@ async function lastMessages(
   { stream, chat, startRevision }: ChatInLog,
   operator: Username,
   before: number,
-): Promise<RecordedEvent[]> {
+): Promise<{ found: RecordedEvent[]; hadChat: boolean }> {
   const found: RecordedEvent[] = [];
+  let hadChat = false;
   /** How many were found when the search reached the fact that took the chat from this operator, among others. */
   let atLoss: number | null = null;
   const options = { from: before - 1, most: UNREAD_SEARCH_MAX_FACTS };
@@ -46,36 +55,79 @@ async function lastMessages(
     if (!fact) continue;
     // An operator who did not invite the visitor reads the invitation too.
     const foreignInvitation = chat.invitedBy !== null && chat.invitedBy !== operator;
-    if (event.revision < startRevision && !foreignInvitation) return found;
-    if (lostBy(fact, operator)) return found;
+    if (event.revision < startRevision && !foreignInvitation) break;
+    if (lostBy(fact, operator)) return { found, hadChat: true };
+    // In this round they are about to get it.
+    hadChat ||= event.revision < chat.searchRevision && isOfferTo(fact, operator);
     if (fact.type === 'ChatAssigned') {
-      if (fact.data.operator === operator) return found.slice(0, atLoss ?? found.length);
+      if (fact.data.operator === operator) {
+        return { found: found.slice(0, atLoss ?? found.length), hadChat };
+      }
       // An operator who was only asked may have missed the last messages. They come again, with the same ids.
       if (fact.data.withdrawnFrom?.includes(operator)) atLoss ??= found.length;
     }
     if (isMessage(fact)) found.push(event);
-    if (found.length >= UNREAD_MAX_MESSAGES || fact.type === 'Invited') return found;
+    if (found.length >= UNREAD_MAX_MESSAGES || fact.type === 'Invited') break;
   }
-  return found;
+  return { found, hadChat };
 }
 
 export function createUnread(store: Store): Unread {
   return async (chatInLog, operator, before) => {
     const { stream, chat, startRevision, openMessages } = chatInLog;
     const nothingBefore = chat.invitedBy === null && before <= startRevision + 1;
-    const found = nothingBefore ? [] : await lastMessages(store, chatInLog, operator, before);
+    const { found, hadChat } = nothingBefore
+      ? { found: [], hadChat: false }
+      : await lastMessages(store, chatInLog, operator, before);
     const known = new Set(found.map(({ revision }) => revision));
     for (const { chatId, revision } of openMessages) {
       if (chatId !== chat.id || revision >= before || known.has(revision)) continue;
       const event = await eventAt(store, stream, revision);
       if (event) found.push(event);
     }
-    return found.sort((a, b) => a.revision - b.revision);
+    return { messages: found.sort((a, b) => a.revision - b.revision), hadChat };
   };
+}
+
+/**
+ * True if the fact that began the current search, or a later one before this revision, gave or offered the chat to this
+ * operator. Then the chat was opened for them there, or in the place of an earlier message.
+ */
+export async function wasAskedBefore(
+  store: Store,
+  { stream, chat }: Pick<ChatInLog, 'stream' | 'chat'>,
+  operator: Username,
+  before: number,
+): Promise<boolean> {
+  const most = Math.min(before - chat.searchRevision, UNREAD_SEARCH_MAX_FACTS);
+  for await (const event of backwards(store, stream, { from: before - 1, most })) {
+    const fact = visitorFact(event);
+    if (fact && isOfferTo(fact, operator)) return true;
+  }
+  return false;
+}
+
+/**
+ * The newest fact of a stream at a time, as far as it is among the last ones.
+ * @param at ms since 1970
+ * @returns its revision; 0 if there is none
+ */
+export async function revisionAt(store: Store, stream: string, at: number): Promise<number> {
+  let oldest = 0;
+  for await (const { revision, metadata } of backwards(store, stream, { most: READ_PAGE_EVENTS })) {
+    oldest = revision;
+    if (metadata.at <= at) break;
+  }
+  return oldest;
 }
 
 const isMessage = ({ type }: VisitorFact): boolean =>
   type === 'VisitorMessageSent' || type === 'OperatorMessageReceived';
+
+const isOfferTo = (fact: VisitorFact, operator: Username): boolean =>
+  (fact.type === 'ChatAssigned' && fact.data.operator === operator) ||
+  (fact.type === 'ChatOffered' && fact.data.operators.includes(operator)) ||
+  (fact.type === 'ChatTransferred' && fact.data.operator === operator);
 
 /** True if this fact took the chat from the operator: they have read everything before it. */
 const lostBy = (fact: VisitorFact, operator: Username): boolean =>

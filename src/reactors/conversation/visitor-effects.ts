@@ -2,7 +2,7 @@
 import { visitorFact } from '../../actors/facts.ts';
 import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
 import type { VisitorFact, VisitorFacts, VisitorState } from '../../actors/visitor/facts.ts';
-import type { RecordedEvent } from '../../eventstore/port.ts';
+import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { Outcome } from '../../runtime/lanes/destination.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { Answers } from '../answers/answers.ts';
@@ -10,18 +10,24 @@ import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { type Notice, noticesOf } from '../texts/notices.ts';
 import type { Broadcast } from './broadcast.ts';
-import type { Delivery, Line, Sender } from './delivery.ts';
-import { type Opening, opensAt } from './opening.ts';
+import { type Delivery, type Line, lineIdOf, type Sender } from './delivery.ts';
+import { type Opened, type Opening, opensAt } from './opening.ts';
+import type { Pauses } from './pauses.ts';
 import type { RecipientOf } from './recipient.ts';
+import { wasAskedBefore } from './unread.ts';
+import { wordsOf } from './words.ts';
 
 const NO_OPERATOR = 'no operator took the chat';
 
 const done: Outcome = { kind: 'done' };
 /** The lane stops at this fact until a later fact of the stream gives the chat an operator. */
 const parked: Outcome = { kind: 'parked' };
+/** The lane goes on after so many ms: what it is about to send waits behind an opening. */
+const paused = (lookMs: number): Outcome => ({ kind: 'parked', lookMs });
 
 export interface VisitorEffectParts {
   readonly actors: Pick<Actors, 'visitor'>;
+  readonly store: Pick<EventStore, 'readStream'>;
   readonly personal: Pick<PersonalData, 'bodyOf' | 'profileOf'>;
   readonly names: Pick<OperatorNames, 'of'>;
   readonly answers: Pick<Answers, 'confirmationsOf'>;
@@ -29,6 +35,7 @@ export interface VisitorEffectParts {
   readonly delivery: Delivery;
   readonly opening: Opening;
   readonly broadcast: Broadcast;
+  readonly pauses: Pauses;
   /** A failpoint of tests, between a stanza that was taken and its fact. */
   readonly afterTaken?: (messageId: string) => Promise<void>;
 }
@@ -51,58 +58,76 @@ async function sendVisitorMessage(
   { messageId: id, chatId }: VisitorFacts['VisitorMessageSent'],
   again: boolean,
 ): Promise<Outcome> {
-  const { actors, personal, recipientOf, delivery, opening, broadcast } = parts;
+  const { actors, personal, recipientOf, delivery, opening, broadcast, pauses } = parts;
   const { tenant, key } = sender;
   const { openMessages, chat, firstWaiting } = state.context;
   const open = openMessages.find((each) => each.id === id);
   if (!again && (!open || open.taken)) return done;
   const operator = await recipientOf(event, chatId, state);
   if (operator === undefined && !chat?.offeredTo.length) return parked;
-  const body = await personal.bodyOf(event);
-  if (operator === null || body === null) {
-    const reason = body === null ? 'the visitor was erased' : NO_OPERATOR;
+  const words = await wordsOf(personal, event);
+  if (operator === null || words === null) {
+    const reason = words === null ? 'the visitor was erased' : NO_OPERATOR;
     await reportFailed(parts, tenant.id, key, id, reason);
     return done;
   }
   if (operator === undefined) {
-    await broadcast.show(sender, state);
-    return parked; // it is received when the chat's owner has it
+    const lookMs = await broadcast.show(sender, state);
+    return lookMs > 0 ? paused(lookMs) : parked; // it is received when the chat's owner has it
   }
   const current = chat?.id === chatId ? chat : null;
-  if (current && !again && event.revision < current.searchRevision) {
+  const before = current && { round: current.searchRevision, own: event.revision };
+  let opened: Opened | null = null;
+  if (before && !again && before.own < before.round) {
     // The message is from before the current search for an operator, so it is part of the opening.
-    const refusals = await opening.open(sender, state, [operator], current.searchRevision);
-    const reason = refusals.get(id);
-    if (reason !== undefined) return { kind: 'dead', reason };
-  } else {
-    if (current && firstWaiting === event.revision) {
-      await opening.open(sender, state, [operator], event.revision);
-    }
-    await delivery.send(sender, operator, { id, body });
+    opened = await opening.open(sender, state, [operator], before.round);
+  } else if (before && firstWaiting === before.own) {
+    // A person sends it again: then it is among the words, and must not be in the opening too.
+    const through = again ? before.own : before.own + 1;
+    opened = await opening.open(sender, state, [operator], through);
+  }
+  if (opened && opened.waitMs > 0) return paused(opened.waitMs);
+  const reason = opened?.refusals.get(id);
+  if (reason !== undefined) return { kind: 'dead', reason };
+  // What went out to all operators of a broadcast goes out again to the owner: mod_lhc drops it, and reports the delivery.
+  if (again || !opened?.sent.get(operator)?.has(id)) {
+    const lookMs = again ? 0 : pauses.leftFor(event.stream, state, [operator]);
+    if (lookMs > 0) return paused(lookMs);
+    await delivery.send(sender, operator, { id, body: words });
   }
   await parts.afterTaken?.(id);
   await actors.visitor(tenant.id, key).send({ type: 'ReportMessageTaken', messageIds: [id] });
   return done;
 }
 
-/** Opens the chat for the operators to whom this fact gave or offered it, as far as that is still true. */
+/**
+ * Opens the chat for the operators to whom this fact gave or offered it, as far as that is still true.
+ * @returns after how many ms it has to be called again; 0: all is done
+ */
 async function openChat(
   parts: VisitorEffectParts,
   sender: Sender,
   state: VisitorState,
-  { revision }: RecordedEvent,
-  given: { chatId: string; operators: readonly Username[]; askedBefore?: boolean },
-): Promise<void> {
+  { stream, revision }: RecordedEvent,
+  given: { chatId: string; operators: readonly Username[]; othersWereAsked?: boolean },
+): Promise<number> {
   const { chat } = state.context;
-  if (chat?.id !== given.chatId || !(given.askedBefore || opensAt(state.context, revision))) return;
-  const operators = given.operators.filter(
-    (operator) => chat.operator === operator || chat.offeredTo.includes(operator),
-  );
-  const refusals = await parts.opening.open(sender, state, operators, revision);
-  if (chat.operator === null) return;
+  const opens = given.othersWereAsked || opensAt(state.context, revision);
+  if (chat?.id !== given.chatId || !opens) return 0;
+  const operators: Username[] = [];
+  for (const operator of given.operators) {
+    if (chat.operator !== operator && !chat.offeredTo.includes(operator)) continue;
+    const isOpened =
+      given.othersWereAsked &&
+      (await wasAskedBefore(parts.store, { stream, chat }, operator, revision));
+    if (!isOpened) operators.push(operator);
+  }
+  const { refusals, waitMs } = await parts.opening.open(sender, state, operators, revision);
+  if (waitMs > 0 || chat.operator === null) return waitMs;
   for (const [messageId, reason] of refusals) {
     await reportFailed(parts, sender.tenant.id, sender.key, messageId, reason);
   }
+  return 0;
 }
 
 /** Messages that an operator took who has lost the chat since. Nobody has the chat, so nobody can get them again. */
@@ -117,37 +142,40 @@ async function failTaken(
   }
 }
 
-/** Effects of a visitor's fact beside its notices. */
+/** Effects of a visitor's fact beside its notices. @returns as {@link openChat} */
 async function performVisitorFact(
   parts: VisitorEffectParts,
   sender: Sender,
   state: VisitorState,
   event: RecordedEvent,
   fact: VisitorFact,
-): Promise<void> {
+): Promise<number> {
   switch (fact.type) {
     case 'ChatOffered':
       return openChat(parts, sender, state, event, fact.data);
     case 'ChatAssigned': {
       const { chatId, operator, withdrawnFrom } = fact.data;
       // Other operators were asked, so the messages may have been sent to them before this fact.
-      const given = { chatId, operators: [operator], askedBefore: withdrawnFrom !== undefined };
+      const given = { chatId, operators: [operator], othersWereAsked: withdrawnFrom !== undefined };
       return openChat(parts, sender, state, event, given);
     }
     case 'ChatTransferred': {
       const { chatId, operator } = fact.data;
-      if (operator === null) return;
+      if (operator === null) return 0;
       return openChat(parts, sender, state, event, { chatId, operators: [operator] });
     }
     case 'ChatClosed':
-      if (fact.data.operator !== null) return;
-      return failTaken(parts, sender, state, fact.data.chatId);
+      if (fact.data.operator === null) await failTaken(parts, sender, state, fact.data.chatId);
+      return 0;
     case 'OperatorMessageAccepted':
     case 'OperatorMessageDisplayed': {
       const { operator, messageId } = fact.data;
       const what = fact.type === 'OperatorMessageAccepted' ? 'received' : 'displayed';
-      return parts.delivery.acknowledge(sender, operator, what, messageId);
+      await parts.delivery.acknowledge(sender, operator, what, messageId);
+      return 0;
     }
+    default:
+      return 0;
   }
 }
 
@@ -174,7 +202,7 @@ export async function performVisitorEvent(
   event: RecordedEvent,
   again: boolean,
 ): Promise<Outcome> {
-  const { actors, answers, delivery } = parts;
+  const { actors, answers, delivery, pauses } = parts;
   const { tenant, key } = sender;
   const state = await actors.visitor(tenant.id, key).state();
   const fact = visitorFact(event);
@@ -182,17 +210,27 @@ export async function performVisitorEvent(
   if (fact.type === 'VisitorMessageSent') {
     return sendVisitorMessage(parts, sender, state, event, fact.data, again);
   }
-  await performVisitorFact(parts, sender, state, event, fact);
+  const waitMs = await performVisitorFact(parts, sender, state, event, fact);
+  if (waitMs > 0 && !again) return paused(waitMs);
   const written = await writeNotices(parts, sender, state, fact);
   const notices = [...written, ...(await answers.confirmationsOf(tenant, fact))];
-  const lines = notices.map(({ to, text }, index) => lineOf(event, index, to, text));
+  const receivers = notices.map(({ to }) => to);
+  const lookMs = again ? 0 : pauses.leftFor(event.stream, state, receivers);
+  if (lookMs > 0) return paused(lookMs);
+  const lines = notices.map(({ to, text }, index) =>
+    lineOf(event, event.revision, index, { to, text }),
+  );
   await delivery.sendLines(sender, lines);
   return done;
 }
 
-/** The lines of one fact have different ids by their place. */
-export const lineOf = ({ id }: RecordedEvent, index: number, to: Username, text: string): Line => ({
-  to,
-  text,
-  id: index === 0 ? `notice-${id}` : `notice-${id}.${index}`,
-});
+/**
+ * A line that a fact calls for. The lines of one fact have different ids by their place.
+ * @param revision of the visitor's stream: what the line stands behind
+ */
+export const lineOf = (
+  { id }: RecordedEvent,
+  revision: number,
+  index: number,
+  { to, text }: Pick<Line, 'to' | 'text'>,
+): Line => ({ to, text, id: lineIdOf(revision, index === 0 ? id : `${id}.${index}`) });

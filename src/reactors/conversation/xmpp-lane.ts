@@ -7,7 +7,14 @@
  */
 import type { Logger } from 'pino';
 import { operatorFact, visitorFact } from '../../actors/facts.ts';
-import { actorOf, type Username } from '../../actors/ids.ts';
+import {
+  actorOf,
+  streamOf,
+  type TenantId,
+  type Username,
+  type VisitorKey,
+  visitorRef,
+} from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { isExpected, isRefused, messageOf } from '../../errors.ts';
@@ -27,8 +34,10 @@ import type { PersonalData } from '../personal-data.ts';
 import { createBroadcast } from './broadcast.ts';
 import { createDelivery, laneLost } from './delivery.ts';
 import { createOpening } from './opening.ts';
+import { createPauses, type PauseTimes } from './pauses.ts';
 import { createRecipients } from './recipient.ts';
 import { createResend } from './resend.ts';
+import { revisionAt } from './unread.ts';
 import { lineOf, performVisitorEvent, reportFailed } from './visitor-effects.ts';
 
 /** Waits between the tries of one effect. */
@@ -76,6 +85,8 @@ export interface XmppLane extends CommitListener {
    * newer. It does nothing if another process owns the visitor.
    */
   resend(jid: string): void;
+  /** The operator's client has these stanzas: what waits behind an opening can go on. */
+  arrived(tenant: TenantId, visitor: VisitorKey, operator: Username, ids: readonly string[]): void;
 }
 
 interface XmppLaneOptions {
@@ -94,6 +105,8 @@ interface XmppLaneOptions {
   readonly logger: Logger;
   /** A failpoint of tests, between a stanza that was taken and its fact. */
   readonly afterTaken?: (messageId: string) => Promise<void>;
+  /** Default: {@link createPauses}. */
+  readonly pauseTimes?: PauseTimes;
 }
 
 /** What the functions below share. */
@@ -101,14 +114,15 @@ function partsOf(options: XmppLaneOptions) {
   const recipientOf = createRecipients(options.store);
   const resend = createResend({ ...options, recipientOf });
   const delivery = createDelivery({ ...options, afterResends: resend.afterResends });
-  const opening = createOpening({ ...options, delivery });
-  const broadcast = createBroadcast({ ...options, delivery, opening });
-  return { ...options, recipientOf, resend, delivery, opening, broadcast };
+  const pauses = createPauses(options.now, options.pauseTimes);
+  const opening = createOpening({ ...options, delivery, pauses });
+  const broadcast = createBroadcast({ ...options, delivery, opening, pauses });
+  return { ...options, recipientOf, resend, delivery, pauses, opening, broadcast };
 }
 type Parts = ReturnType<typeof partsOf>;
 
 async function performOperatorEvent(
-  { answers, delivery, removal, operatorSessions }: Parts,
+  { answers, delivery, removal, operatorSessions, store }: Parts,
   tenant: TenantSettings,
   username: Username,
   event: RecordedEvent,
@@ -128,7 +142,12 @@ async function performOperatorEvent(
   }
   const answer = fact && (await answers.answerTo(tenant, username, fact));
   if (!answer) return done;
-  const lines = answer.texts.map((text, index) => lineOf(event, index, username, text));
+  // The answer stands behind what the visitor had said when the operator asked.
+  const conversation = streamOf(visitorRef(tenant.id, answer.visitor));
+  const revision = await revisionAt(store, conversation, event.metadata.at);
+  const lines = answer.texts.map((text, index) =>
+    lineOf(event, revision, index, { to: username, text }),
+  );
   await delivery.sendLines({ tenant, key: answer.visitor, mayAct }, lines);
   return done;
 }
@@ -175,5 +194,7 @@ export function createXmppLane(options: XmppLaneOptions): XmppLane {
       reportFailure: (event, reason) => reportDeadLetter(parts, event, reason),
     },
     resend: parts.resend.resend,
+    arrived: (tenant, visitor, operator, ids) =>
+      parts.pauses.arrived(streamOf(visitorRef(tenant, visitor)), operator, ids),
   };
 }

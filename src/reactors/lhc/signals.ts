@@ -22,6 +22,7 @@ export function createSignals(options: {
   callbacks: Callbacks;
   operatorSessions: OperatorSessions;
   returnStanza: InboxSignals['returned'];
+  stanzasArrived: InboxSignals['stanzasArrived'];
   /** Compares visitors' accounts and groups with ejabberd. */
   compare: () => Promise<void>;
   now: () => number;
@@ -62,6 +63,7 @@ export function createSignals(options: {
       inBackground(comparing, 'the comparison of sessions');
     },
     returned: returnStanza,
+    stanzasArrived: options.stanzasArrived,
     operatorAlive(tenant, username) {
       const key = `${tenant} ${username}`;
       const last = aliveAt.get(key) ?? Number.NEGATIVE_INFINITY;

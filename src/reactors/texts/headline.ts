@@ -27,8 +27,9 @@ export function headlineOf(
     case 'ChatTransferred': {
       const { from, by, operator: to, department } = start.data;
       const giver = by === 'lhc' ? 'LHC' : from === null ? 'Somebody' : nameOf(from);
-      if (to === operator) return sentence(`${giver} transferred ${name} to you`);
-      return sentence(`${giver} transferred ${number} to the department ${department}`);
+      const place = to === operator ? 'you' : `the department ${department}`;
+      const origin = to === operator && chat.department ? ` from ${chat.department}` : '';
+      return sentence(`${giver} transferred ${number}${origin} to ${place}`);
     }
     case 'ChatUnassigned': {
       const { reason } = start.data;

@@ -4,7 +4,8 @@ import type { VisitorState } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
 import { cut } from '../../kit/cut.ts';
 import type { NameOf } from './names.ts';
-import { localTime, nickOf, placeOf } from './presence-text.ts';
+import { nickOf, placeOf } from './presence-text.ts';
+import { visitorsTime } from './times.ts';
 
 /** The address of a page can have 2 kB, and a chat window is narrow. In UTF-16 units. */
 const LINE_MAX_LENGTH = 300;
@@ -30,13 +31,18 @@ export function introductionOf(
   operator: string,
   nameOf: NameOf,
 ): string {
-  const time = localTime(at, profile.timezone);
   const earlier = chat && chats > 1 ? `${ordinal(chats)} chat` : null;
   const last =
     earlier && lastOperator && chat && !chat.accepted
       ? `last with ${lastOperator === operator ? 'you' : nameOf(lastOperator)}`
       : null;
-  const who = [nickOf(key, profile), placeOf(profile), time && `local time ${time}`, earlier, last];
+  const who = [
+    nickOf(key, profile),
+    placeOf(profile),
+    visitorsTime(at, profile.timezone),
+    earlier,
+    last,
+  ];
   const page = [profile.title, profile.page].filter(Boolean).join(' — ');
   return [who.filter(Boolean).join(' · '), page]
     .filter((line) => line !== '')

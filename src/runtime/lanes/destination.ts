@@ -24,10 +24,10 @@ export type Outcome =
       readonly steps?: number;
     }
   /**
-   * The lane waits until it is poked, and looks by itself once a minute.
+   * The lane waits until it is poked, and looks by itself once a minute, or after `lookMs`.
    * `all`: so do all lanes of the tenant at this destination, and one of them looks.
    */
-  | { readonly kind: 'parked'; readonly all?: boolean }
+  | { readonly kind: 'parked'; readonly all?: boolean; readonly lookMs?: number }
   /** It can never work: the fact becomes a dead letter, and the lane goes on. */
   | { readonly kind: 'dead'; readonly reason: string };
 

@@ -269,7 +269,7 @@ export class Lane {
         await this.#giveUp(event, outcome.reason);
         return true;
       case 'parked':
-        return this.#park(outcome.all ?? false);
+        return this.#park(outcome);
       case 'retry':
         return this.#fail(event, outcome);
     }
@@ -281,12 +281,12 @@ export class Lane {
   }
 
   /** Waiting is no failure: the 24 h and the backoff begin again. */
-  #park(all: boolean): false {
+  #park({ all = false, lookMs = PARKED_LOOK_MS }: Extract<Outcome, { kind: 'parked' }>): false {
     this.#attempts = 0;
     this.#isTold = false;
     this.#failure = null;
     if (all && this.#gate.breaker) this.#gate.breaker.hold(PARKED_LOOK_MS);
-    else this.#timer = setTimeout(() => this.run(), PARKED_LOOK_MS);
+    else this.#timer = setTimeout(() => this.run(), lookMs);
     return false;
   }
 

@@ -18,6 +18,7 @@ const NO_SIGNALS: InboxSignals = {
   returned: ({ id }) => returned.push(id),
   operatorAlive: () => {},
   operatorTyping: () => {},
+  stanzasArrived: () => {},
 };
 let rig: Rig;
 let returned: string[];
@@ -43,6 +44,7 @@ function inbox() {
   const transfer = createTransfer({ actors, tenants, names, operatorsOf });
   return createInbox({
     actors,
+    store,
     tenants,
     setAside,
     digestKey,

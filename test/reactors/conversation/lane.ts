@@ -1,5 +1,6 @@
 /** The lane to XMPP of visitor 1, run step by step on a rig with an ejabberd in memory. */
 import { createAnswers } from '../../../src/reactors/answers/answers.ts';
+import type { PauseTimes } from '../../../src/reactors/conversation/pauses.ts';
 import { createXmppLane } from '../../../src/reactors/conversation/xmpp-lane.ts';
 import { createOperatorRemoval } from '../../../src/reactors/operators/removal.ts';
 import { createOperatorSessions } from '../../../src/reactors/operators/sessions.ts';
@@ -7,6 +8,7 @@ import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { linesIn, wordsIn } from '../../support/marked.ts';
 import { username, usernameOrNull } from '../../support/names.ts';
 import { HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
 
@@ -14,8 +16,11 @@ export const STREAM = 'visitor-acme.1';
 
 export type MessageLane = Awaited<ReturnType<typeof openMessageLane>>;
 
-/** A lane whose visitor has viewed a page and is logged in. */
-export async function openMessageLane(settings: Record<string, unknown> = {}) {
+/** A lane whose visitor has viewed a page and is logged in. Without `pauseTimes` nothing waits behind an opening. */
+export async function openMessageLane(
+  settings: Record<string, unknown> = {},
+  pauseTimes: PauseTimes = { leastMs: 0, mostMs: 0 },
+) {
   const rig: Rig = await openRig({ settings });
   const ejabberd = fakeEjabberd();
   await rig.toVisitor('1', viewPage());
@@ -36,6 +41,7 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       transport,
       ownership: soleOwner,
       logger: silent,
+      pauseTimes,
       answers: createAnswers({ actors, store, personal, names, now }),
       removal: createOperatorRemoval({ actors, admin, ownership: soleOwner, now: rig.now }),
       operatorSessions: createOperatorSessions({
@@ -83,8 +89,13 @@ export async function openMessageLane(settings: Record<string, unknown> = {}) {
       for (const message of all(operator).toReversed()) byId.set(message.id, message); // the first one counts
       return [...byId.values()];
     },
+    /** Of each stanza: the visitor's words, or the service's lines if there are none. */
     texts(operator: string): string[] {
-      return this.read(operator).map(({ body }) => body);
+      return this.read(operator).map(({ body }) => wordsIn(body) || linesIn(body));
+    },
+    /** The service's lines of each stanza that has any. */
+    lines(operator: string): string[] {
+      return this.read(operator).flatMap(({ body }) => linesIn(body) || []);
     },
     forget(): void {
       ejabberd.messages.length = 0;

@@ -59,7 +59,8 @@ const makeLane = (ownership: Ownership = soleOwner) => {
     operatorsOf: () => [],
     logger: silent,
   });
-  return createXmppLane({ ...deps, answers, operatorSessions, admin, transport });
+  const pauseTimes = { leastMs: 0, mostMs: 0 };
+  return createXmppLane({ ...deps, answers, operatorSessions, admin, transport, pauseTimes });
 };
 const login = async () => {
   await ejabberd.admin.register(jidOf('1'), 'x');
@@ -120,16 +121,22 @@ describe("a visitor's message", () => {
     expect(await run()).toEqual({ kind: 'parked' });
     await rig.toVisitor('1', assignChat('op1'));
     expect(await run()).toEqual({ kind: 'done' });
-    expect(ejabberd.messages[1]).toEqual({
+    expect(ejabberd.messages[0]).toEqual({
       id: 'm1',
       from: jidOf('1'),
       to: `op1@${HOST}`,
-      body: 'Hello',
+      body: [
+        'Hello',
+        '',
+        ':: New chat #c1 for sales. Reply to accept it, or !decline.',
+        ':: Visitor 1',
+        ':: /home',
+      ].join('\n'),
     });
-    expect(ids()).toEqual(['intro-c1-1', 'm1', 'm2']);
+    expect(ids()).toEqual(['m1', 'm2']);
     expect((await open()).map(({ taken }) => taken)).toEqual([true, true]);
     await run(); // after a crash the lane sends no message again that ejabberd has taken
-    expect(ids()).toEqual(['intro-c1-1', 'm1', 'm2']);
+    expect(ids()).toEqual(['m1', 'm2']);
   });
 
   it('of a closed chat goes to its last operator, or fails if it had none', async () => {
@@ -198,7 +205,7 @@ describe("a visitor's message", () => {
     expect(await failures()).toEqual(['no such operator']);
     ejabberd.state.before = async () => {};
     const again = await destination.perform(event, new AbortController().signal, true);
-    expect([again, ids()]).toEqual([{ kind: 'done' }, ['intro-c1-1', 'm1']]); // a person sends the dead letter again
+    expect([again, ids()]).toEqual([{ kind: 'done' }, ['line-1-open-c1', 'm1']]); // a person sends the dead letter again
   });
 
   it('of a visitor who has left is sent without a session', async () => {
@@ -285,10 +292,10 @@ describe('an operator', () => {
     const facts = await rig.facts('visitor-acme.1');
     const closed = facts.find(({ type }) => type === 'ChatClosed');
     expect(bodies()).toEqual([
-      'New chat #c1 for sales. Reply to accept it, or !decline.\nVisitor 1\n/home',
-      'The visitor closed chat #c1.',
+      ':: New chat #c1 for sales. Reply to accept it, or !decline.\n:: Visitor 1\n:: /home',
+      ':: The visitor closed chat #c1.',
     ]);
-    expect(ids()).toEqual(['intro-c1-1', `notice-${closed?.id}`]);
+    expect(ids()).toEqual(['line-1-open-c1', `line-${closed?.revision}-${closed?.id}`]);
   });
 
   it('reads why their message was not delivered, from the address that it was for, even an unknown one', async () => {
@@ -306,7 +313,7 @@ describe('an operator', () => {
       ['1', 'unknown'].map((key) => ({
         from: jidOf(key),
         to: `op1@${HOST}`,
-        body: 'Not delivered: this visitor has left.',
+        body: ':: Not delivered: this visitor has left.',
       })),
     );
   });
@@ -363,7 +370,7 @@ describe('with several processes', () => {
     expect(await run('operator-acme.op1', 0, movableOwnership([ofOperator]))).toEqual({
       kind: 'done',
     });
-    expect(bodies()).toEqual(['Not delivered: gone.']);
+    expect(bodies()).toEqual([':: Not delivered: gone.']);
     expect(ejabberd.count('sendMessage')).toBe(1);
   });
 

@@ -70,6 +70,7 @@ function make({
     callbacks,
     operatorSessions,
     returnStanza: () => {},
+    stanzasArrived: () => {},
     compare,
     clockSettings: () => settings.clock,
     ...(lapseMs !== undefined && { lapseMs }),

@@ -148,7 +148,7 @@ export function createLedger(options: {
       for (const [id, copies] of countBy(ids, (each) => each)) {
         const most = 1 + ejabberdKills.filter((flying) => flying.has(id)).length + extra(id);
         // Lines that the service writes have no outcome. After a kill of ejabberd nobody knows if they were in flight.
-        const notice = /^(notice|intro|history)-/.test(id) && ejabberdKills.length > 0;
+        const notice = /^line-/.test(id) && ejabberdKills.length > 0;
         if (copies > most && !notice)
           faults.push(`${id} arrived ${copies} times, but at most ${most} are allowed`);
       }

@@ -157,8 +157,9 @@ export async function startRoutingTraffic(
     // The operators answer every offer. A missed offer rightly leaves a chat without an owner for a while.
     const read = new Map(sessions.map((session) => [session, session.messages.length]));
     const answer = (session: Operator): void => {
-      for (const { from = '', id = '' } of session.messages.slice(read.get(session))) {
-        if (id.startsWith('intro-')) session.send(from.split('/', 1)[0] ?? from, 'I am here');
+      for (const { from = '', lines } of session.messages.slice(read.get(session))) {
+        if (/Reply to accept it|The first to reply/.test(lines))
+          session.send(from.split('/', 1)[0] ?? from, 'I am here');
       }
       read.set(session, session.messages.length);
     };

@@ -78,7 +78,7 @@ test.each(ways)('by %s: a delayed message keeps its time in offline storage', as
 });
 
 test.each(ways)(
-  'by %s: a notice of the service asks for no receipt, and a repeat is dropped',
+  'by %s: a notice of the service asks for a marker and no receipt, and a repeat is dropped',
   async (way, send) => {
     const id = `notice ${way}`;
     const notice = {
@@ -92,7 +92,7 @@ test.each(ways)(
     await operator.waitFor(() => operator.messages.length === 1);
     const { stanza } = operator.messages[0] ?? {};
     const names = stanza?.getChildElements().map(({ name }) => name);
-    expect(names?.toSorted()).toEqual(['body', 'origin-id']);
+    expect(names?.toSorted()).toEqual(['body', 'markable', 'origin-id', 'unstyled']);
     // The client's answer to mod_lhc's ping proves the delivery, so a repeat is dropped.
     await receiver.event('delivered', ({ ids, by }) => ids.includes(id) && by === 'ping');
     await send(notice);
