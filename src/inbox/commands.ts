@@ -137,7 +137,12 @@ async function handleSession(
     if (answered) options.signals.operatorAlive(operator.tenant, operator.name);
     return;
   }
-  await sendToOperator(options, operator, sessionCommand(event), origin);
+  const command = sessionCommand(event);
+  const isGone =
+    command.type === 'CloseSession' ||
+    (event.type === 'operator.presence' && event.show === 'unavailable');
+  if (isGone) options.signals.operatorSessionEnded(operator.tenant, operator.name, event.resource);
+  await sendToOperator(options, operator, command, origin);
 }
 
 async function giveUp(
@@ -160,15 +165,35 @@ const SESSION_TYPES: ReadonlySet<string> = new Set<SessionEvent['type']>([
   'operator.presence',
 ]);
 
+const resourceOf = (jid: string): string => jid.slice(jid.indexOf('/') + 1);
+
+/** Who has written does not type any more, whatever comes of it: clients send their `active` in the message. */
+async function endsTyping(
+  parts: Parts,
+  event: WebhookEventOf<'message' | 'unsupported'>,
+  handling: () => Promise<boolean>,
+): Promise<void> {
+  let toLhc = false;
+  try {
+    toLhc = await handling();
+  } finally {
+    const ends = endsOf(parts, event);
+    if (ends) {
+      const { operator, visitor } = ends;
+      parts.signals.operatorWrote(operator.tenant, visitor.name, operator.name, toLhc);
+    }
+  }
+}
+
 async function handle(parts: Parts, event: WebhookEvent): Promise<void> {
   const hook = { queueId: event.queueId, seq: event.seq };
   switch (event.type) {
     case 'module.started':
       return parts.signals.moduleStarted(event.host, event.instance, hook);
     case 'message':
-      return handleMessage(parts, event, { hook });
+      return endsTyping(parts, event, () => handleMessage(parts, event, { hook }));
     case 'unsupported':
-      return handleUnsupported(parts, event);
+      return endsTyping(parts, event, () => handleUnsupported(parts, event).then(() => false));
     case 'delivered':
     case 'displayed':
       return handleReport(parts, event, { hook });
@@ -176,7 +201,9 @@ async function handle(parts: Parts, event: WebhookEvent): Promise<void> {
       const ends = endsOf(parts, event);
       if (!ends) return;
       const { operator, visitor } = ends;
-      parts.signals.operatorTyping(operator.tenant, visitor.name, operator.name, event.state);
+      const { from, state } = event;
+      const resource = resourceOf(from);
+      parts.signals.operatorTyping(operator.tenant, visitor.name, operator.name, state, resource);
       return;
     }
     default:

@@ -46,7 +46,7 @@ export interface Letter {
   /** Who wrote it. */
   readonly operator: Username;
   /** To be called after the message was set aside: its sender is told. */
-  readonly tell: () => Promise<void>;
+  readonly tell: () => Promise<unknown>;
 }
 
 export interface MessageParts extends PeopleOptions {
@@ -120,20 +120,20 @@ function saidBy(
 const isSaidAgain = ({ operator, visitor }: Conversation, { said }: { said?: Said }): boolean =>
   said !== undefined && (operator.seen.wasSaid(said) || visitor.seen.wasSaid(said));
 
-/** An operator's message: a text for the visitor, or a command. */
+/** An operator's message: a text for the visitor, or a command. @returns whether LHC gets it as a message */
 export async function handleMessage(
   parts: MessageParts,
   event: WebhookEventOf<'message'>,
   { hook, commandId: given }: MessageOrigin,
-): Promise<void> {
+): Promise<boolean> {
   const conversation = await conversationOf(parts, event);
-  if (!conversation) return;
+  if (!conversation) return false;
   const { ends } = conversation;
   const { operator, visitor } = ends;
   const { id: messageId, receipt, markable, replaces } = event;
   const body = textOf(event.body);
   // Some clients send an empty body with a chat state. It must neither accept a chat nor invite a visitor.
-  if (body === '') return;
+  if (body === '') return false;
   const settings = parts.tenants.get(operator.tenant);
   const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
   const commandId = given ?? commandIdOf(ends, event);
@@ -141,8 +141,8 @@ export async function handleMessage(
   const said = given === undefined ? saidBy(parts, ends, event, body) : {};
   // The message was refused before. The visitor's state may have changed since, but the answer stays. The number in the
   // queue does not tell: later events of this operator may be done before a message is set aside.
-  if (conversation.operator.seen.hasCommand(commandId)) return;
-  if (isSaidAgain(conversation, said)) return;
+  if (conversation.operator.seen.hasCommand(commandId)) return false;
+  if (isSaidAgain(conversation, said)) return false;
   const refuse = refusal(parts, ends, messageId, { commandId, ...said }, written);
   // The event is among the dead letters. If it were taken now, it would arrive twice once it is sent again from there.
   if (hook && (await parts.setAside.has(hook.queueId, hook.seq))) return refuse(SET_ASIDE);
@@ -153,13 +153,15 @@ export async function handleMessage(
     const charge = parts.budgets.charge(operator.tenant, operator.name, isQuestion, at);
     if (charge === 'first') return refuse(TOO_FAST);
     if (charge === 'over') {
-      return giveBack(parts, event, 'policy-violation', `Not delivered: ${TOO_FAST}.`);
+      giveBack(parts, event, 'policy-violation', `Not delivered: ${TOO_FAST}.`);
+      return false;
     }
   }
   if (isBlank(body)) return refuse('there is nothing to read in it');
   try {
     if (written.kind !== 'message') {
-      return await parts.carryOut(written, ends, { messageId, commandId, hook, ...said });
+      await parts.carryOut(written, ends, { messageId, commandId, hook, ...said });
+      return false;
     }
     const command: VisitorCommand = {
       type: 'ReceiveOperatorMessage',
@@ -171,16 +173,17 @@ export async function handleMessage(
       ...(replaces !== undefined && { replaces }),
     };
     await sendToVisitor(parts, visitor, command, { commandId, hook, ...said });
+    return true;
   } catch (error) {
     if (!isRejected(error)) throw error;
     return refuse(error.message);
   }
 }
 
-/** Refuses a message or a command, with a reason for its sender. */
+/** Refuses a message or a command, with a reason for its sender. @returns false: LHC does not get it */
 const refusal =
   (parts: MessageParts, ends: Ends, messageId: string, origin: Partial<Origin>, written: Written) =>
-  async (reason: string): Promise<void> => {
+  async (reason: string): Promise<false> => {
     const command: OperatorCommand = {
       type: 'RefuseMessage',
       visitor: ends.visitor.name,
@@ -189,6 +192,7 @@ const refusal =
       ...(written.kind !== 'message' && { command: nameOf(written) }),
     };
     await sendToOperator(parts, ends.operator, command, origin);
+    return false;
   };
 
 /** Content that no visitor can be shown: the operator reads why. */
@@ -248,7 +252,7 @@ export async function giveUpMessage(
   if (!(await mayBeKnown(parts, ends.visitor))) return null;
   const { tenant, name: visitor } = ends.visitor;
   const { name: operator } = ends.operator;
-  const letter = (tell: () => Promise<void>): Letter => ({ tenant, visitor, operator, tell });
+  const letter = (tell: () => Promise<unknown>): Letter => ({ tenant, visitor, operator, tell });
   if (event?.type !== 'message') {
     const messageId = text(id).slice(0, MESSAGE_ID_MAX_CHARACTERS);
     const numbered = Numbered.safeParse(content);

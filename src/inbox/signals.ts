@@ -46,10 +46,16 @@ export interface InboxSignals {
     ids: readonly string[],
   ): void;
   operatorAlive(tenant: TenantId, username: Username): void;
+  /** @param resource of the client that says it */
   operatorTyping(
     tenant: TenantId,
     visitor: VisitorKey,
     operator: Username,
     state: TypingState,
+    resource: string,
   ): void;
+  /** The operator has written to the visitor, whatever came of it. @param toLhc whether LHC gets it as a message */
+  operatorWrote(tenant: TenantId, visitor: VisitorKey, operator: Username, toLhc: boolean): void;
+  /** The operator's client with this resource is gone. */
+  operatorSessionEnded(tenant: TenantId, operator: Username, resource: string): void;
 }

@@ -213,6 +213,8 @@ export function createReactors(config: Config, runtime: Runtime) {
     crowd,
     routing,
     xmppLane,
+    signals,
+    typing,
     deadLetters,
     summaries,
   ])
@@ -234,7 +236,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     inbox,
     deadLetters,
     deadLetterExpiry,
-    typing,
+    typing: typing.forward,
   };
 }
 

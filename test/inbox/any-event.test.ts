@@ -28,6 +28,8 @@ beforeAll(async () => {
       returned: () => {},
       operatorAlive: () => {},
       operatorTyping: () => {},
+      operatorWrote: () => {},
+      operatorSessionEnded: () => {},
       stanzasArrived: () => {},
     },
     transfer: () => Promise.reject(new TypeError('nothing is handed on here')),

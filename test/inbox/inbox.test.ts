@@ -33,6 +33,8 @@ let storeWasAway: boolean;
 /** Throws for appends that fail for another reason than the store. */
 let broken: (stream: string) => void;
 let signalled: string[];
+/** What ends the typing of an operator. */
+let wrote: string[];
 let returned: Returned[];
 const queueId = newId();
 let seq: number;
@@ -50,6 +52,7 @@ beforeEach(async () => {
   storeWasAway = false;
   broken = () => {};
   signalled = [];
+  wrote = [];
   returned = [];
   seq = 0;
   rig = await openRig({ disturb });
@@ -70,7 +73,11 @@ function inboxOf(
     sessionsUnsure: (_tenant, name) => signalled.push(`unsure ${name}`),
     returned: (stanza) => returned.push(stanza),
     operatorAlive: (_tenant, name) => signalled.push(`alive ${name}`),
-    operatorTyping: (_tenant, key, name, state) => signalled.push(`${name} ${state} to ${key}`),
+    operatorTyping: (_tenant, key, name, state, resource) =>
+      signalled.push(`${name}/${resource} ${state} to ${key}`),
+    operatorWrote: (_tenant, key, name, toLhc) =>
+      wrote.push(`${name} to ${key}${toLhc ? ', and LHC' : ''}`),
+    operatorSessionEnded: (_tenant, name, resource) => wrote.push(`${name}/${resource} is gone`),
     stanzasArrived: (_tenant, key, name, ids) =>
       signalled.push(`${name} has ${ids.join()} of ${key}`),
     ...more,
@@ -161,7 +168,8 @@ describe('a batch', () => {
       'PresenceChanged',
       'OperatorLoggedOut',
     ]);
-    expect(signalled).toEqual(['alive op1', 'op1 composing to 1']);
+    expect(signalled).toEqual(['alive op1', 'op1/desk composing to 1']);
+    expect(wrote).toEqual(['op1 to 1, and LHC', 'op1 to 1, and LHC', 'op1/desk is gone']);
     expect(await asides()).toEqual([]);
   });
 

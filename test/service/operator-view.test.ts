@@ -250,6 +250,46 @@ it('typing is shown both ways, to the operator before the first answer too', asy
   await end('5');
 });
 
+it('typing ends with whatever the operator writes, also if LHC does not get it as a message, and with their chat', async () => {
+  await acme.view('10', { page: 'https://shop.test/' });
+  await start('10', 'sales');
+  await waitForText(olga, '10', /^New chat #c10/);
+  const heard = () =>
+    acme
+      .callbacks('operator.typing')
+      .flatMap(({ data }) => (data.visitor === '10' ? [data.state] : []));
+  const composing = async () => {
+    const before = heard().length;
+    olga.chatState(acme.visitorJid('10'), 'composing');
+    await waitFor(() => heard().length > before && heard().at(-1) === 'composing', {
+      what: 'composing',
+    });
+  };
+  const active = xml('active', { xmlns: 'http://jabber.org/protocol/chatstates' });
+  const texts: (Element | string)[] = [
+    '!help',
+    '!note Calls back',
+    ' ',
+    '',
+    'x'.repeat(70_000), // mod_lhc refuses it
+    xml('encrypted', { xmlns: 'eu.siacs.conversations.axolotl' }, xml('payload', {}, 'AAAA')),
+  ];
+  for (const text of texts) {
+    await composing();
+    const content = typeof text === 'string' ? xml('body', {}, text) : text;
+    const id = crypto.randomUUID();
+    olga.sendStanza(
+      xml('message', { type: 'chat', id, to: acme.visitorJid('10') }, content, active),
+    );
+    await waitFor(() => heard().at(-1) !== 'composing', {
+      what: `the end of typing after ${content.toString().slice(0, 80)}`,
+    });
+  }
+  await composing();
+  await end('10');
+  await waitFor(() => heard().at(-1) === 'paused', { what: 'the end of typing with the chat' });
+});
+
 it('a receipt means that LHC has the message: it waits while LHC is away or fails', async () => {
   const { lhc } = acme;
   await acme.view('6', { page: 'https://shop.test/' });

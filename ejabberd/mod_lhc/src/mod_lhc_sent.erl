@@ -76,19 +76,24 @@ record_message(Message, Instance, Config, State) ->
                  false -> none
              end,
     case mod_lhc_budget:take(Bucket, Config, State) of
-        {false, Empty} when Bucket =:= message -> refuse(Message, rate, Empty);
+        {false, Empty} when Bucket =:= message -> refuse(Message, rate, typing_ended(Message, Instance, Config, Empty));
         {false, Empty} -> {stop, {drop, Empty}};
         {true, Taken} ->
             case mod_lhc_stanza:fault(Message, maps:get(max_text_size, Config)) of
                 none ->
                     case append_content(Content, Message, Instance, Config, Taken) of
-                        {error, Reason} -> refuse(Message, Reason, Taken);
+                        {error, Reason} -> refuse(Message, Reason, typing_ended(Message, Instance, Config, Taken));
                         IsAppended -> report_signals(Signals, IsAppended, WithId, Instance, Config, Taken)
                     end;
                 _ when Bucket =/= message -> {stop, {drop, Taken}};
-                Fault -> refuse(Message, {fault, Fault}, Taken)
+                Fault -> refuse(Message, {fault, Fault}, typing_ended(Message, Instance, Config, Taken))
             end
     end.
+
+%% A refused message is not reported, but its sender does not type any more: clients send that within the message.
+typing_ended(#message{to = To}, Instance, Config, State) ->
+    {_, Next} = report_signal({chat_state, active}, mod_lhc_report:bare(To), Instance, Config, State),
+    Next.
 
 is_recorded(Message) ->
     xmpp:get_meta(Message, mod_lhc, undefined) =:= recorded.

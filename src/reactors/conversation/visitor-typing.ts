@@ -3,12 +3,16 @@
  * accepted. Operators who are asked together (`broadcast`) do not see it: the chat is not theirs yet, and there may be
  * many of them. Typing is never a fact. Its rate is limited in each process. The visitor's session sends it where this
  * process has the session, and the admin API elsewhere.
+ *
+ * Typing ends with a message, which says that the visitor is active (XEP-0085 §5.4). It also ends for an operator who no
+ * longer has the chat, when the chat is over, and after a minute without news.
  */
 import type { Logger } from 'pino';
-import { operatorJid, visitorJid } from '../../actors/ids.ts';
+import { operatorJid, streamOf, visitorJid, visitorRef } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { messageOf } from '../../errors.ts';
 import { Lru } from '../../kit/lru.ts';
+import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors, ForwardTyping } from '../../runtime/ports.ts';
 import type { ChatState, EjabberdAdmin, VisitorTransport } from '../../xmpp/port.ts';
 
@@ -21,9 +25,20 @@ export const VISITOR_TYPING_INTERVAL_MS = 3_000;
 export const VISITOR_TYPING_LAPSE_MS = 60_000;
 const VISITORS_REMEMBERED = 10_000;
 
+/** Facts after which the operator who saw the typing must not see it any more. */
+const ENDS: ReadonlySet<string> = new Set([
+  'VisitorMessageSent',
+  'ChatAssigned',
+  'ChatUnassigned',
+  'ChatTransferred',
+  'ChatClosed',
+]);
+
 type Visitor = ReturnType<Actors['visitor']>;
 
 interface Sent {
+  readonly visitor: Visitor;
+  readonly jid: string;
   readonly to: string;
   readonly state: ChatState;
   readonly at: number;
@@ -39,9 +54,10 @@ export function createTyping(options: {
   now: () => number;
   /** Default {@link VISITOR_TYPING_LAPSE_MS}. */
   lapseMs?: number;
-}): ForwardTyping {
+}): CommitListener & { readonly forward: ForwardTyping } {
   const { actors, transport, admin, tenants, now, logger } = options;
   const { lapseMs = VISITOR_TYPING_LAPSE_MS } = options;
+  /** By the visitor's stream. */
   const sent = new Lru<Sent>(VISITORS_REMEMBERED);
 
   function send(jid: string, to: string, state: ChatState): void {
@@ -54,36 +70,53 @@ export function createTyping(options: {
     }
   }
 
-  /** Sends `active` after a silence: clients show nothing for it. A visitor who is offline looks offline anyway. */
-  async function lapse(visitor: Visitor, jid: string, last: Sent): Promise<void> {
-    const state = await visitor.state();
-    if (sent.get(jid) !== last) return;
-    sent.set(jid, { to: last.to, state: 'active', at: now() });
-    if (state?.presence === 'online') send(jid, last.to, 'active');
+  /** Sends `active`: clients show nothing for it. A visitor who is offline looks offline anyway. */
+  async function end(stream: string, last: Sent): Promise<void> {
+    const state = await last.visitor.state();
+    if (sent.get(stream) !== last) return;
+    sent.set(stream, { ...last, state: 'active', at: now() });
+    if (state?.presence === 'online') send(last.jid, last.to, 'active');
   }
 
-  return async (id, key, state) => {
+  function endSoon(stream: string, last: Sent): void {
+    clearTimeout(last.lapse);
+    end(stream, last).catch((error) =>
+      logger.debug({ reason: messageOf(error) }, 'the end of typing was not shown'),
+    );
+  }
+
+  function onCommit(events: Parameters<CommitListener['onCommit']>[0]): void {
+    for (const { type, stream } of events) {
+      if (!ENDS.has(type)) continue;
+      const last = sent.peek(stream);
+      if (last?.state !== 'composing') continue;
+      if (type !== 'VisitorMessageSent') endSoon(stream, last);
+      else {
+        clearTimeout(last.lapse);
+        sent.delete(stream);
+      }
+    }
+  }
+
+  const forward: ForwardTyping = async (id, key, state) => {
     const tenant = tenants.get(id);
     const visitor = actors.visitor(id, key);
     const operator = (await visitor.state())?.context.chat?.operator;
     if (!tenant || !operator) return;
     const jid = visitorJid(tenant, key);
-    const last = sent.get(jid);
+    const stream = streamOf(visitorRef(id, key));
+    const last = sent.get(stream);
     const to = operatorJid(tenant, operator);
     clearTimeout(last?.lapse);
     const repeated =
       last?.state === state && last.to === to && now() - last.at < VISITOR_TYPING_INTERVAL_MS;
-    const latest: Sent = repeated ? last : { to, state, at: now() };
-    if (state === 'composing') {
-      latest.lapse = setTimeout(() => {
-        lapse(visitor, jid, latest).catch((error) =>
-          logger.debug({ reason: messageOf(error) }, 'the end of typing was not shown'),
-        );
-      }, lapseMs).unref();
-    }
+    const latest: Sent = repeated ? last : { visitor, jid, to, state, at: now() };
+    if (state === 'composing') latest.lapse = setTimeout(endSoon, lapseMs, stream, latest).unref();
     if (repeated) return;
-    sent.set(jid, latest);
+    sent.set(stream, latest);
     if (last?.state === 'composing' && last.to !== to) send(jid, last.to, 'active');
     send(jid, to, state);
   };
+
+  return { forward, onCommit };
 }

@@ -5,12 +5,13 @@
 import type { Logger } from 'pino';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { messageOf } from '../../errors.ts';
-import type { InboxSignals, TypingState } from '../../inbox/signals.ts';
+import type { InboxSignals } from '../../inbox/signals.ts';
 import { Lru } from '../../kit/lru.ts';
+import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { Callbacks } from './callback-lane.ts';
-import { createTypingLimit, OPERATOR_TYPING_LAPSE_MS } from './operator-typing.ts';
+import { createOperatorTyping, OPERATOR_TYPING_LAPSE_MS } from './operator-typing.ts';
 
 /** `operator.alive` goes to LHC at most once in this time for each operator. LHC's own time-out is 300 s. */
 export const ALIVE_INTERVAL_MS = 60_000;
@@ -32,15 +33,16 @@ export function createSignals(options: {
   logger: Logger;
   /** Default {@link OPERATOR_TYPING_LAPSE_MS}. */
   lapseMs?: number;
-}): InboxSignals {
+}): InboxSignals & CommitListener {
   const { actors, tenants, callbacks, operatorSessions, returnStanza, compare, logger } = options;
   const { now, monotonic } = options;
-  const limitTyping = createTypingLimit(monotonic, options.lapseMs ?? OPERATOR_TYPING_LAPSE_MS);
   const aliveAt = new Lru<number>(OPERATORS_REMEMBERED);
 
   function inBackground(work: Promise<unknown>, what: string): void {
     work.catch((error) => logger.debug({ reason: messageOf(error) }, `${what} failed`));
   }
+  const { lapseMs = OPERATOR_TYPING_LAPSE_MS } = options;
+  const typing = createOperatorTyping({ actors, callbacks, monotonic, lapseMs, inBackground });
 
   return {
     async moduleStarted(name, instance, hook) {
@@ -82,17 +84,9 @@ export function createSignals(options: {
       );
       inBackground(sending, 'operator.alive');
     },
-    operatorTyping(tenant, visitor, username, state) {
-      const send = async (latest: TypingState) => {
-        const chat = (await actors.visitor(tenant, visitor).state())?.context.chat;
-        if (chat?.operator !== username) return;
-        const operator = await callbacks.operator(tenant, username);
-        const data = { visitor, chatId: chat.id, operator, state: latest };
-        await callbacks.ephemeral(tenant, { type: 'operator.typing', data });
-      };
-      limitTyping(`${tenant} ${visitor} ${username}`, state, (latest) =>
-        inBackground(send(latest), 'operator.typing'),
-      );
-    },
+    operatorTyping: typing.typing,
+    operatorWrote: typing.wrote,
+    operatorSessionEnded: typing.sessionEnded,
+    onCommit: typing.onCommit,
   };
 }

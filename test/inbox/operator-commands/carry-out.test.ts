@@ -18,6 +18,8 @@ const NO_SIGNALS: InboxSignals = {
   returned: ({ id }) => returned.push(id),
   operatorAlive: () => {},
   operatorTyping: () => {},
+  operatorWrote: () => {},
+  operatorSessionEnded: () => {},
   stanzasArrived: () => {},
 };
 let rig: Rig;

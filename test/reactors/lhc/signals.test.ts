@@ -15,6 +15,7 @@ import {
   closeSession,
   openSession,
   register,
+  sendMessage,
   startChat,
   viewPage,
 } from '../../actors/facts.ts';
@@ -84,7 +85,13 @@ function make({
     logger: silent,
     ...(lapseMs !== undefined && { lapseMs }),
   });
-  return { signals, typing, operatorSessions, compared };
+  return {
+    signals,
+    typing: typing.forward,
+    listeners: [signals, typing],
+    operatorSessions,
+    compared,
+  };
 }
 const online = async (session = 's1', resource = 'gajim') => {
   await rig.toOperator('op1', openSession(session, resource));
@@ -147,10 +154,10 @@ it("LHC hears of typing by the chat's operator at most once a second", async () 
   const { signals } = make();
   await rig.toVisitor('1', startChat());
   await rig.toVisitor('1', assignChat('op1'));
-  for (let i = 0; i < 5; i++) signals.operatorTyping(ACME, V1, OP1, 'composing');
-  signals.operatorTyping(ACME, V1, OP1, 'paused');
-  signals.operatorTyping(ACME, V1, username('op2'), 'composing');
-  signals.operatorTyping(ACME, visitorKey('nobody'), OP1, 'composing');
+  for (let i = 0; i < 5; i++) signals.operatorTyping(ACME, V1, OP1, 'composing', 'desk');
+  signals.operatorTyping(ACME, V1, OP1, 'paused', 'desk');
+  signals.operatorTyping(ACME, V1, username('op2'), 'composing', 'desk');
+  signals.operatorTyping(ACME, visitorKey('nobody'), OP1, 'composing', 'desk');
   await untilAccepted(2);
   const data = { visitor: '1', chatId: 'c1', operator: { username: 'op1', lhcUserId: 7 } };
   expect(lhc.accepted.map((each) => each.data)).toEqual([
@@ -166,12 +173,12 @@ it('LHC hears the last chat state of each second, even if it repeats the one bef
   const states = () => lhc.accepted.map(({ data }) => 'state' in data && data.state);
   // The operator opens the window, types, stops, and types again.
   for (const state of ['active', 'composing', 'active', 'composing', 'paused'] as const) {
-    signals.operatorTyping(ACME, V1, OP1, state);
+    signals.operatorTyping(ACME, V1, OP1, state, 'desk');
   }
   await untilAccepted(2);
   expect(states()).toEqual(['active', 'paused']);
   rig.clock.passes(1_000);
-  signals.operatorTyping(ACME, V1, OP1, 'composing');
+  signals.operatorTyping(ACME, V1, OP1, 'composing', 'desk');
   await untilAccepted(3);
   expect(states()).toEqual(['active', 'paused', 'composing']);
 });
@@ -180,10 +187,10 @@ it('typing of an operator ends after a while without news from the client', asyn
   const { signals } = make({ lapseMs: 50 });
   await rig.toVisitor('1', startChat());
   await rig.toVisitor('1', assignChat('op1'));
-  signals.operatorTyping(ACME, V1, OP1, 'composing');
+  signals.operatorTyping(ACME, V1, OP1, 'composing', 'desk');
   await untilAccepted(2);
   rig.clock.passes(1_000);
-  signals.operatorTyping(ACME, V1, OP1, 'composing');
+  signals.operatorTyping(ACME, V1, OP1, 'composing', 'desk');
   await untilAccepted(4);
   expect(lhc.accepted.map(({ data }) => 'state' in data && data.state)).toEqual([
     'composing',
@@ -191,6 +198,144 @@ it('typing of an operator ends after a while without news from the client', asyn
     'composing',
     'paused',
   ]);
+});
+
+describe('typing of an operator ends', () => {
+  const states = () => lhc.accepted.map(({ data }) => 'state' in data && data.state);
+  const chatIds = () => lhc.accepted.map(({ data }) => 'chatId' in data && data.chatId);
+  /** An operator who is typing in their chat, as LHC knows. */
+  const composing = async () => {
+    const { signals, listeners } = make();
+    await rig.follow([], listeners);
+    await rig.toVisitor('1', startChat());
+    await rig.toVisitor('1', assignChat('op1'));
+    signals.operatorTyping(ACME, V1, OP1, 'composing', 'desk');
+    await untilAccepted(1);
+    return signals;
+  };
+  const paused = async () => {
+    await untilAccepted(2);
+    expect(states()).toEqual(['composing', 'paused']);
+    expect(chatIds()).toEqual(['c1', 'c1']);
+  };
+  /** Whatever LHC was to hear would be here before this. */
+  const heardNothing = async (signals: ReturnType<typeof make>['signals']) => {
+    const before = lhc.accepted.length;
+    signals.operatorAlive(ACME, OP1);
+    await untilAccepted(before + 1);
+    expect(lhc.accepted.at(-1)?.type).toBe('operator.alive');
+  };
+
+  it('at once with whatever they write, if LHC does not get it as a message', async () => {
+    const signals = await composing();
+    signals.operatorWrote(ACME, V1, OP1, false);
+    await paused();
+    signals.operatorWrote(ACME, V1, OP1, false); // LHC knows already
+    await heardNothing(signals);
+  });
+
+  it('with a message to LHC, which says so itself; what the client says next counts again', async () => {
+    const signals = await composing();
+    signals.operatorWrote(ACME, V1, OP1, true);
+    await heardNothing(signals);
+    rig.clock.passes(1_000);
+    signals.operatorTyping(ACME, V1, OP1, 'composing', 'desk');
+    await untilAccepted(3);
+    expect(states()).toEqual(['composing', false, 'composing']);
+  });
+
+  it('though it waited for the end of the second: LHC does not hear that it began', async () => {
+    const { signals } = make();
+    await rig.toVisitor('1', startChat());
+    await rig.toVisitor('1', assignChat('op1'));
+    signals.operatorTyping(ACME, V1, OP1, 'active', 'desk');
+    await untilAccepted(1);
+    signals.operatorTyping(ACME, V1, OP1, 'composing', 'desk');
+    signals.operatorWrote(ACME, V1, OP1, false);
+    rig.clock.passes(1_000);
+    signals.operatorTyping(ACME, V1, OP1, 'active', 'desk');
+    await untilAccepted(2);
+    expect(states()).toEqual(['active', 'active']);
+  });
+
+  it('behind the beginning, however slow LHC is', async () => {
+    const { signals } = make();
+    await rig.toVisitor('1', startChat());
+    await rig.toVisitor('1', assignChat('op1'));
+    const answer = Promise.withResolvers<void>();
+    const { answer: known } = lhc.state;
+    lhc.state.answer = async (...args) => {
+      await answer.promise;
+      return known(...args);
+    };
+    signals.operatorTyping(ACME, V1, OP1, 'composing', 'desk');
+    await waitFor(() => lhc.attempts.length === 1);
+    signals.operatorWrote(ACME, V1, OP1, false);
+    answer.resolve();
+    await paused();
+  });
+
+  it.each([
+    ['is closed', { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null }],
+    [
+      'is transferred',
+      {
+        type: 'TransferChat',
+        chatId: null,
+        from: null,
+        operator: username('op2'),
+        department: null,
+        reservation: null,
+      },
+    ],
+    [
+      'goes back to the queue',
+      { type: 'UnassignChat', chatId: 'c1', operator: OP1, reason: 'offline' },
+    ],
+  ] as const)('when the chat %s', async (_, command) => {
+    await composing();
+    await rig.toVisitor('1', command as Parameters<Rig['toVisitor']>[1]);
+    await paused();
+  });
+
+  it('when the session of that client ends, and of no other', async () => {
+    const signals = await composing();
+    signals.operatorSessionEnded(ACME, OP1, 'phone');
+    await heardNothing(signals);
+    signals.operatorSessionEnded(ACME, OP1, 'desk');
+    await untilAccepted(3);
+    expect(states()).toEqual(['composing', false, 'paused']);
+  });
+});
+
+describe('typing of a visitor ends', () => {
+  const composing = async () => {
+    const { typing, listeners } = make();
+    const caughtUp = await rig.follow([], listeners);
+    await ejabberd.admin.register(jidOf('1'), 'x');
+    await ejabberd.transport.online(jidOf('1'), { status: '', nick: '' });
+    await rig.toVisitor('1', startChat());
+    await rig.toVisitor('1', assignChat('op1'));
+    await caughtUp();
+    await typing(ACME, V1, 'composing');
+    return { typing, caughtUp };
+  };
+  const line = (state: string) => `${jidOf('1')} op1@${HOST} ${state}`;
+
+  it('with a message; what LHC says next counts at once', async () => {
+    const { typing, caughtUp } = await composing();
+    await rig.toVisitor('1', sendMessage('m1'));
+    await caughtUp();
+    await typing(ACME, V1, 'composing');
+    expect(ejabberd.typed).toEqual(['composing', 'composing'].map(line));
+  });
+
+  it('when the chat is over', async () => {
+    await composing();
+    await rig.toVisitor('1', { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null });
+    await waitFor(() => ejabberd.typed.length === 2, { what: 'the end of typing' });
+    expect(ejabberd.typed).toEqual(['composing', 'active'].map(line));
+  });
 });
 
 it('an ephemeral callback is not retried', async () => {
