@@ -1,20 +1,32 @@
-/** Comma-separated values (RFC 4180), also with semicolons, which spreadsheets write where decimals have a comma. */
+/**
+ * Comma-separated values (RFC 4180) as spreadsheets write them: also with semicolons, where decimals have a comma, or with
+ * tabs ("Unicode text").
+ */
 export interface CsvRecord {
   /** The line of the text where the record begins, from 1. A quoted field may span several lines. */
   readonly line: number;
   readonly fields: readonly string[];
 }
 
-type Separator = ',' | ';';
+const NAMES = { ',': 'a comma', ';': 'a semicolon', '\t': 'a tab' } as const;
+type Separator = keyof typeof NAMES;
 
 /** A field, quoted or not, and what ends it. */
-const FIELD: Readonly<Record<Separator, RegExp>> = {
-  ',': /("[^"]*(?:""[^"]*)*"|[^",\r\n]*)(,|\r?\n|$)/y,
-  ';': /("[^"]*(?:""[^"]*)*"|[^";\r\n]*)(;|\r?\n|$)/y,
+const fieldPattern = (separator: Separator): RegExp =>
+  new RegExp(`("[^"]*(?:""[^"]*)*"|[^"${separator}\\r\\n]*)(${separator}|\\r\\n?|\\n|$)`, 'y');
+
+/** Excel begins a file with it, or wants it there. It is no record. */
+const DIRECTIVE = /^"?sep=([,;\t])"?[,;\t]*(\r\n?|\n|$)/i;
+
+/** The first line with something in it decides: names of columns contain none of them. */
+const separatorOf = (text: string): Separator => {
+  const found = DIRECTIVE.exec(text)?.[1] ?? /^\s*?[^,;\t\r\n]*([,;\t])/.exec(text)?.[1];
+  return found === ';' || found === '\t' ? found : ',';
 };
 
-/** The first line decides: names of columns contain neither. */
-const separatorOf = (text: string): Separator => (/^[^,\r\n]*;/.test(text) ? ';' : ',');
+const breaksIn = (text: string): number => text.match(/\r\n?|\n/g)?.length ?? 0;
+
+const isFilled = (field: string): boolean => field.trim() !== '';
 
 const unquoted = (field: string): string =>
   field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field;
@@ -28,8 +40,9 @@ export interface CsvFault {
 }
 
 /**
- * The records of a text, in order. Lines end with CRLF or LF. Empty lines are left out. Spaces belong to their field. A
- * record with a misplaced or an open quote is a fault, and what follows on the line is left out.
+ * The records of a text, in order. Lines end with CRLF, LF or CR. Spaces belong to their field; a record with nothing else
+ * is left out, as is a first line `sep=;`. A record with a misplaced or an open quote is a fault, and what follows on the
+ * line is left out.
  * @param mostRecords bound of the result; one more is a fault, and the end
  * @returns {@link MOST_CSV_FAULTS} faults at most
  */
@@ -38,29 +51,30 @@ export function parseCsv(
   mostRecords = Number.POSITIVE_INFINITY,
 ): { readonly records: readonly CsvRecord[]; readonly faults: readonly CsvFault[] } {
   const separator = separatorOf(text);
-  const pattern = FIELD[separator];
+  const pattern = fieldPattern(separator);
   const records: CsvRecord[] = [];
   const faults: CsvFault[] = [];
   let fields: string[] = [];
-  let line = 1;
+  const directive = DIRECTIVE.exec(text)?.[0] ?? '';
+  let line = 1 + breaksIn(directive);
   let begins = line;
-  for (let at = 0; at < text.length || fields.length > 0; at = pattern.lastIndex) {
+  for (let at = directive.length; at < text.length || fields.length > 0; at = pattern.lastIndex) {
     pattern.lastIndex = at;
     const match = pattern.exec(text);
     if (!match) {
       faults.push({ line, reason: reasonAt(text, at, separator) });
       if (faults.length === MOST_CSV_FAULTS) break;
       pattern.lastIndex = lineAfter(text, at);
-      line += text.slice(at, pattern.lastIndex).split('\n').length - 1;
+      line += breaksIn(text.slice(at, pattern.lastIndex));
       fields = [];
       begins = line;
       continue;
     }
     const [whole, field = '', end] = match;
     fields.push(unquoted(field));
-    line += whole.split('\n').length - 1;
+    line += breaksIn(whole);
     if (end === separator) continue;
-    if (fields.length > 1 || field !== '') {
+    if (fields.some(isFilled)) {
       if (records.length === mostRecords) {
         faults.push({ line: begins, reason: `there are more than ${mostRecords} records` });
         break;
@@ -76,11 +90,13 @@ export function parseCsv(
 /** A quoted field that is closed. */
 const CLOSED = /"[^"]*(?:""[^"]*)*"/y;
 
+const LINE_END = /\r\n?|\n/g;
+
 /** Where the line behind a broken field begins. Lines within quotes belong to the field. */
 function lineAfter(text: string, at: number): number {
   CLOSED.lastIndex = at;
-  const end = text.indexOf('\n', CLOSED.test(text) ? CLOSED.lastIndex : at);
-  return end < 0 ? text.length : end + 1;
+  LINE_END.lastIndex = CLOSED.test(text) ? CLOSED.lastIndex : at;
+  return LINE_END.test(text) ? LINE_END.lastIndex : text.length;
 }
 
 /** Why there is no field at that place. */
@@ -90,7 +106,5 @@ function reasonAt(text: string, at: number, separator: Separator): string {
   const closed = CLOSED.test(text);
   if (!closed && rest.startsWith('"')) return 'a quoted field is not closed';
   if (!closed && /^[^\r\n]*"/.test(rest)) return 'a field that contains a quote has to be quoted';
-  const expected = `a ${separator === ',' ? 'comma' : 'semicolon'} or the end of the line`;
-  const next = closed ? 'something else' : 'a carriage return';
-  return `${next} follows a field, where ${expected} has to be`;
+  return `something else follows a field, where ${NAMES[separator]} or the end of the line has to be`;
 }

@@ -2,9 +2,11 @@
 import { createReadStream } from 'node:fs';
 import { z } from 'zod';
 import { Username } from '../actors/ids.ts';
+import { MAX_NAME_CHARACTERS } from '../actors/input-text.ts';
 import { OperatorRegistration } from '../actors/operator/registration.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { inOurWords } from '../kit/schema-words.ts';
+import { textOfFile } from '../kit/text-file.ts';
 import { parseCsv } from './csv.ts';
 
 export interface Row {
@@ -30,7 +32,8 @@ export const MOST_ROWS = 10_000;
 /**
  * The text of a file.
  * @param path `-` for standard input
- * @throws {AppError} `not-found`; `too-large` past {@link MOST_FILE_BYTES}; `invalid` for a text that is not UTF-8
+ * @throws {AppError} `not-found`; `too-large` past {@link MOST_FILE_BYTES}; `invalid` for a text that is neither UTF-8 nor
+ *   UTF-16 with a byte order mark
  */
 export async function readText(path: string): Promise<string> {
   const chunks: Buffer[] = [];
@@ -46,12 +49,9 @@ export async function readText(path: string): Promise<string> {
     if (error instanceof AppError) throw error;
     throw new AppError('not-found', `${path} cannot be read: ${messageOf(error)}`);
   }
-  try {
-    // The decoder removes a byte order mark.
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
-  } catch {
-    throw new AppError('invalid', `${path} is not UTF-8: save it as "CSV UTF-8"`);
-  }
+  const text = textOfFile(Buffer.concat(chunks));
+  if (text !== null) return text;
+  throw new AppError('invalid', `${path} is not UTF-8: save it as "CSV UTF-8"`);
 }
 
 const list = (text: string): string[] =>
@@ -61,6 +61,10 @@ const list = (text: string): string[] =>
     .filter((name) => name !== '');
 
 const { shape } = OperatorRegistration;
+const TOO_LONG = `is longer than ${MAX_NAME_CHARACTERS} characters`;
+/** The API cuts a name that is too long. Here is somebody who can choose a shorter one. */
+const ShortName = z.string().max(MAX_NAME_CHARACTERS, TOO_LONG);
+
 /** How a cell becomes a setting. The schema of the API has the last word. */
 const Cells = z.object({
   username: Username,
@@ -70,8 +74,13 @@ const Cells = z.object({
     .transform(Number)
     .pipe(shape.lhcUserId.unwrap())
     .optional(),
-  name: shape.name,
-  departments: z.string().transform(list).pipe(shape.departments.unwrap()).optional(),
+  name: ShortName.pipe(shape.name.unwrap()).optional(),
+  departments: z
+    .string()
+    .transform(list)
+    .pipe(z.array(ShortName))
+    .pipe(shape.departments.unwrap())
+    .optional(),
   capacity: z
     .string()
     .regex(/^(?=\d{1,16}$)0*(1000|[1-9]\d{0,2})$/, 'is not a whole number from 1 to 1000')
@@ -119,7 +128,7 @@ export function readRows(text: string): { rows: readonly Row[]; faults: readonly
 }
 
 function* headerFaults(names: readonly string[]): Iterable<string> {
-  const unknown = names.filter((name) => !COLUMNS.includes(name));
+  const unknown = names.filter((name) => name !== '' && !COLUMNS.includes(name));
   if (unknown.length > 0) {
     const quoted = unknown.map((name) => JSON.stringify(name)).join(', ');
     yield `unknown columns ${quoted}; the columns are ${COLUMNS.join(', ')}`;
@@ -136,16 +145,21 @@ function rowOf(
   columns: readonly string[],
   fields: readonly string[],
 ): { readonly row?: Row; readonly faults: readonly Fault[] } {
-  if (fields.length !== columns.length) {
-    const reason = `has ${fields.length} fields, the header has ${columns.length}`;
+  // Spreadsheets write a separator for each column that ever had something in it.
+  const nameless = fields.findIndex((field, i) => !columns[i] && field.trim() !== '');
+  if (nameless >= 0 || fields.length < columns.length) {
+    const reason =
+      nameless < 0
+        ? `has ${fields.length} fields, the header has ${columns.length}`
+        : `has something in column ${nameless + 1}, which has no name in the header`;
     return { faults: [{ line, reason }] };
   }
   const cells: Record<string, string> = {};
   for (const [i, column] of columns.entries()) {
-    // Spaces belong to a password. Around everything else they mean nothing.
     const field = fields[i] ?? '';
-    const cell = column === 'password' ? field : field.trim();
-    if (cell !== '' || column === 'username') cells[column] = cell;
+    const cell = field.trim();
+    // Spaces belong to a password, if there is something else in it. Around everything else they mean nothing.
+    if (cell !== '' || column === 'username') cells[column] = column === 'password' ? field : cell;
   }
   const { issues = [] } = Cells.safeParse(cells, { error: inOurWords }).error ?? {};
   const faults = issues.map(({ path: [column], message }) => ({

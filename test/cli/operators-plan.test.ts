@@ -1,7 +1,12 @@
 /** A file of operators: its rows, its faults, and what it would change. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readRows } from '../../src/cli/operators-file.ts';
+import { readRows, readText } from '../../src/cli/operators-file.ts';
 import { planImport, type RegisteredOperator } from '../../src/cli/operators-plan.ts';
+import { temporaryFolder } from '../support/folder.ts';
+
+const dir = temporaryFolder('operators-file');
 
 const faultsOf = (text: string) =>
   readRows(text).faults.map(({ line, field, reason }) => `${line} ${field ?? ''}: ${reason}`);
@@ -88,6 +93,56 @@ describe('a file of operators', () => {
   ])('%.40j is refused', (text, reasons) => {
     const faults = faultsOf(text).filter((fault) => !fault.includes('is on line 2'));
     expect(faults).toEqual(reasons.map((reason) => expect.stringContaining(reason)));
+  });
+
+  it('may hold what a spreadsheet leaves behind', () => {
+    const text = [
+      'sep=;',
+      ' ; ; ;;',
+      ' username ;\u00a0lhcUserId;password; ;',
+      ';;;;',
+      'ada;7; ;;',
+      'grace;8;" a b ";\t;;;;',
+      '; ;;;',
+      '',
+      ';;;;',
+    ].join('\r\n');
+    const rows = [
+      { line: 5, username: 'ada', settings: { lhcUserId: 7 } },
+      { line: 6, username: 'grace', settings: { lhcUserId: 8, password: ' a b ' } },
+    ];
+    for (const end of ['\r\n', '\n', '\r']) {
+      const saved = text.replaceAll('\r\n', end) + end.repeat(20_000);
+      expect([rowsOf(saved), faultsOf(saved)]).toEqual([rows, []]);
+    }
+    const tabs = text
+      .replaceAll(';', '\t')
+      .replace('8\t', '8\t')
+      .replace('" a b "\t\t', '" a b "\t');
+    expect([rowsOf(tabs), faultsOf(tabs)]).toEqual([rows, []]);
+  });
+
+  it('must not have data in a column without a name, nor a name that is too long', () => {
+    const long = 'x'.repeat(129);
+    const text = `username,name,,departments,\nada,,,,\ngrace,,x,,\nkate,,,,,,y\nlena,${long},,${long},\n`;
+    expect(faultsOf(text)).toEqual([
+      '3 : has something in column 3, which has no name in the header',
+      '4 : has something in column 7, which has no name in the header',
+      '5 name: is longer than 128 characters',
+      '5 departments: is longer than 128 characters',
+    ]);
+  });
+
+  it.each([
+    ['UTF-8 with a byte order mark', (text: string) => Buffer.from(`\ufeff${text}`)],
+    ['UTF-16, as "Unicode text"', (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le')],
+  ])('may be %s', async (what, encode) => {
+    const path = join(dir, what);
+    writeFileSync(path, encode('username\tname\r\nada\tÄda Ł.\r\n'));
+    const settings = { name: 'Äda Ł.' };
+    expect(rowsOf(await readText(path))).toEqual([{ line: 2, username: 'ada', settings }]);
+    writeFileSync(path, Buffer.from('username,name\nada,Äda', 'latin1'));
+    await expect(readText(path)).rejects.toThrow(/is not UTF-8: save it as "CSV UTF-8"/);
   });
 
   it('must not be empty', () => {
