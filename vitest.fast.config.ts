@@ -9,6 +9,7 @@ export const SLOW_TESTS: readonly string[] = [
   'test/service/**',
   'test/doctor/account-cache.test.ts',
   'test/xmpp/admin/admin.test.ts',
+  'test/xmpp/admin/passwords.test.ts',
   'test/xmpp/admin/vcard.test.ts',
   'test/xmpp/admin/vcard-missing.test.ts',
   'test/xmpp/sessions/accounts.test.ts',

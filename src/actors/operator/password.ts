@@ -1,7 +1,9 @@
 /**
  * Passwords as XMPP prepares them: the OpaqueString profile of RFC 8265 §4, over the FreeformClass of RFC 8264 §4.3. A
- * client prepares what a person types in the same way, so what is stored must be prepared too.
+ * client prepares what a person types in the same way, so what is stored must be prepared too. ejabberd refuses more
+ * (stringprep.ts).
  */
+import { resourcePrepFault } from './stringprep.ts';
 
 export const MAX_PASSWORD_CHARACTERS = 256;
 /** ejabberd prepares a password as a resource, which is shorter than 1,024 bytes (RFC 7622 §3.4). */
@@ -62,5 +64,5 @@ export function passwordFault(prepared: string): string | null {
   if (Buffer.byteLength(prepared) > MAX_PASSWORD_BYTES) {
     return `is longer than ${MAX_PASSWORD_BYTES} bytes in UTF-8`;
   }
-  return null;
+  return resourcePrepFault(prepared);
 }

@@ -38,7 +38,8 @@ describe('a password', () => {
     ['col·lega', 'col·lega'],
     ['スター・ウォーズ', 'スター・ウォーズ'],
     ['٣٤', '٣٤'],
-    ['😀', '😀'],
+    ['של1ום', 'של1ום'],
+    ['a€', 'a€'],
   ])('%j is prepared as %j', (typed, prepared) => {
     expect(preparePassword(typed)).toBe(prepared);
     expect(passwordFault(prepared)).toBeNull();
@@ -63,6 +64,15 @@ describe('a password', () => {
     ['٣۴', /own script/],
     ['\u05f3', /own script/],
     ['😀'.repeat(256), /1023 bytes/],
+    // ejabberd refuses these beyond RFC 8265.
+    ['a😀', /younger than 2002/],
+    ['a₺', /younger than 2002/],
+    ['a\ua7f8', /younger than 2002/], // it becomes an older letter by NFKC
+    ['a\ufffd', /ejabberd refuses/],
+    ['שלום1', /right to left/],
+    ['1שלום', /right to left/],
+    ['שלום a שלום', /right to left/],
+    ['سلام١', /right to left/],
   ])('%j is refused', (typed, reason) => {
     expect(passwordFault(preparePassword(typed))).toMatch(reason);
   });
