@@ -9,3 +9,11 @@ declare module '@xmpp/client' {
     resource?: string;
   }): Client;
 }
+
+/** Beside src/xmpp/xmpp-js.d.ts. */
+declare module '@xmpp/xml' {
+  export class Parser {
+    on(event: 'element', listener: (stanza: Element) => void): this;
+    write(text: string): void;
+  }
+}

@@ -138,7 +138,7 @@ function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Recor
     mod_ping: { send_pings: false },
     mod_privacy: {},
     mod_private: {},
-    mod_roster: {},
+    mod_roster: { versioning: true },
     mod_shared_roster: {},
     mod_time: {},
     mod_vcard: {},
@@ -147,6 +147,8 @@ function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Recor
       ? {}
       : {
           mod_stream_mgmt: {
+            // A client that reads its contacts after the login answers late.
+            ack_timeout: 180,
             resume_timeout: sm.resumeTimeout ?? 60,
             max_ack_queue: sm.maxAckQueue ?? 5000,
           },

@@ -1,5 +1,6 @@
 /** Turns each event of mod_lhc into commands to visitors and operators. Messages have a file of their own (messages.ts). */
 import type { TenantId } from '../actors/ids.ts';
+import { receivingSessions } from '../actors/operator/availability.ts';
 import type { OperatorCommand } from '../actors/operator/decisions.ts';
 import type { Show } from '../actors/operator/machine.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
@@ -134,7 +135,13 @@ async function handleSession(
     const answered = event.type === 'operator.ping';
     const { resource } = event;
     await sendToOperator(options, operator, { type: 'ReportPing', resource, answered }, origin);
-    if (answered) options.signals.operatorAlive(operator.tenant, operator.name);
+    if (!answered) return;
+    // A client that gets no messages makes nobody online in LHC.
+    const state = await options.actors.operator(operator.tenant, operator.name).state();
+    const receiving = receivingSessions(Object.values(state?.context.sessions ?? {}));
+    if (receiving.some((session) => session.resource === resource)) {
+      options.signals.operatorAlive(operator.tenant, operator.name);
+    }
     return;
   }
   const command = sessionCommand(event);

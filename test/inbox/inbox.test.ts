@@ -145,6 +145,27 @@ const stateOf = async (name: string) => {
   return state?.availability;
 };
 
+it('the answer of a client that gets no messages is no sign of life for LHC', async () => {
+  await registered('op1');
+  const alive = (resource: string) => event('operator.ping', { user: 'op1', resource });
+  const bot = { session: 'bot', resource: 'bot' };
+  await inboxOf().take([
+    event('operator.connected', { user: 'op1', ...bot }),
+    alive('bot'),
+    event('operator.presence', { user: 'op1', ...bot, show: 'available', priority: -1 }),
+    alive('bot'),
+  ]);
+  expect(await stateOf('op1')).toBe('offline');
+  expect(signalled).toEqual([]);
+  await inboxOf().take([
+    connected('op1'),
+    presence('op1', 'available'),
+    alive('bot'),
+    alive('desk'),
+  ]);
+  expect(signalled).toEqual(['alive op1']);
+});
+
 describe('a batch', () => {
   it('becomes commands, in order for each actor', async () => {
     await registered('op1');

@@ -1,5 +1,6 @@
 /** Visitors arrive, browse, leave and return: what operators see, and which callbacks LHC gets. */
 import { setTimeout as pace } from 'node:timers/promises';
+import xml from '@xmpp/xml';
 import { expect, it } from 'vitest';
 import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
@@ -45,6 +46,20 @@ it('a page view creates an account, a contact with a name, and a status', async 
     page: 'https://shop.test/shoes',
     loggedIn: true,
   });
+});
+
+it('a client that knows the contact list does not get it again, and one that knows an older one does', async () => {
+  const ask = async (ver: string) => {
+    const query = xml('query', { xmlns: 'jabber:iq:roster', ver });
+    return (await olga.request(xml('iq', { type: 'get' }, query))).getChild('query');
+  };
+  const before = (await ask(''))?.attrs.ver ?? '';
+  expect(before).not.toBe('');
+  expect(await ask(before)).toBeUndefined();
+  await acme.view('versions', { page: 'https://shop.test/', nick: 'Vera' });
+  await olga.waitFor(() => contact(acme.visitorJid('versions'))?.available, 'the contact');
+  const items = (await ask(before))?.getChildren('item').map(({ attrs }) => attrs.name);
+  expect(items).toContain('Vera');
 });
 
 it('another page changes the status and extends the time; the same page does not', async () => {

@@ -105,7 +105,7 @@ function unknownCommand(similar: string | null): string {
 function availability({ away, availability: { to } }: OperatorFacts['AvailabilitySet']): string {
   if (away) return 'You get no new chats until you write !back. You keep your open chats.';
   if (to === 'available') return 'You get new chats again.';
-  return `You get new chats again as soon as your client shows you as available. Now it shows you as ${to}.`;
+  return `You get new chats again as soon as your client shows you as available. Now you are ${to}. Of several clients the one with the highest priority counts.`;
 }
 
 /** @param topic one command; null for all of them */

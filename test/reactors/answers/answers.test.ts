@@ -363,7 +363,7 @@ describe('other answers to an operator', () => {
           availability: { from: 'busy', to: 'busy' },
         },
       },
-      'You get new chats again as soon as your client shows you as available. Now it shows you as busy.',
+      'You get new chats again as soon as your client shows you as available. Now you are busy. Of several clients the one with the highest priority counts.',
     ],
   ])('%j', async (fact, text) => {
     expect(await answerTo(fact)).toEqual({ visitor: '1', texts: [text] });
