@@ -18,6 +18,7 @@ import {
   handleUnsupported,
   type Letter,
   type MessageParts,
+  type OperatorName,
   sendAgain,
   text,
 } from './messages.ts';
@@ -53,6 +54,7 @@ export interface WebhookCommandOptions {
   readonly signals: InboxSignals;
   readonly transfer: Transfer;
   readonly digestKey: Buffer;
+  readonly operatorName: OperatorName;
   /** Default: as the tenants' settings say. */
   readonly budgets?: Budgets;
 }

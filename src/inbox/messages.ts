@@ -17,6 +17,7 @@ import {
 } from './events.ts';
 import { type CarryOut, type Ends, nameOf } from './operator-commands/carry-out.ts';
 import { isBlank, readWritten, type Written } from './operator-commands/read.ts';
+import { isAction, unreadable, visibleText, withoutAction } from './operator-text.ts';
 import {
   type Conversation,
   conversationOf,
@@ -54,7 +55,11 @@ export interface MessageParts extends PeopleOptions {
   readonly digestKey: Buffer;
   readonly budgets: Budgets;
   readonly carryOut: CarryOut;
+  readonly operatorName: OperatorName;
 }
+
+/** An operator's name; null if none is known. */
+export type OperatorName = (operator: Ends['operator']) => Promise<string | null>;
 
 /** One text from bodies in several languages: without a language first, and one that is not blank if there is any. */
 function textOf(body: Readonly<Record<string, string>>): string {
@@ -62,13 +67,19 @@ function textOf(body: Readonly<Record<string, string>>): string {
   return texts.find((text) => !isBlank(text)) ?? texts.find((text) => text !== '') ?? '';
 }
 
+/** What a client sends that takes a message back (XEP-0424). */
+const RETRACTION = 'retraction';
 /** Why a visitor cannot be shown something, and what the operator can do instead. */
 const UNSUPPORTED: ReadonlyMap<string, string> = new Map([
   [
     'encrypted',
     'it is encrypted, and visitors cannot read that; switch encryption off for this contact',
   ],
-  ['retraction', 'a message cannot be taken back, and the visitor still has it'],
+  [
+    'encrypted-file',
+    'it is an encrypted file, and visitors cannot open that; switch encryption off for this contact and send it again',
+  ],
+  [RETRACTION, 'the visitor has the message already'],
   ['reaction', 'visitors cannot see reactions; write a message instead'],
 ]);
 const UNSUPPORTED_OTHER = 'visitors cannot see what your client has sent; write a message instead';
@@ -131,14 +142,15 @@ export async function handleMessage(
   const { ends } = conversation;
   const { operator, visitor } = ends;
   const { id: messageId, receipt, markable, replaces } = event;
-  const body = textOf(event.body);
+  const sent = textOf(event.body);
   // Some clients send an empty body with a chat state. It must neither accept a chat nor invite a visitor.
-  if (body === '') return false;
+  if (sent === '') return false;
+  const body = visibleText(sent);
   const settings = parts.tenants.get(operator.tenant);
   const written = readWritten(body, settings ? lhcCommandsOf(settings) : []);
   const commandId = given ?? commandIdOf(ends, event);
   // A person who sends a message again means it.
-  const said = given === undefined ? saidBy(parts, ends, event, body) : {};
+  const said = given === undefined ? saidBy(parts, ends, event, sent) : {};
   // The message was refused before. The visitor's state may have changed since, but the answer stays. The number in the
   // queue does not tell: later events of this operator may be done before a message is set aside.
   if (conversation.operator.seen.hasCommand(commandId)) return false;
@@ -163,11 +175,16 @@ export async function handleMessage(
       await parts.carryOut(written, ends, { messageId, commandId, hook, ...said });
       return false;
     }
+    const unshown = UNSUPPORTED.get(unreadable(body) ?? '');
+    if (unshown !== undefined) return refuse(unshown);
+    const words = isAction(written.body)
+      ? withoutAction(written.body, await parts.operatorName(operator))
+      : written.body;
     const command: VisitorCommand = {
       type: 'ReceiveOperatorMessage',
       operator: operator.name,
       messageId,
-      body: written.body,
+      body: words,
       receipt,
       markable,
       ...(replaces !== undefined && { replaces }),
@@ -214,12 +231,14 @@ export async function handleUnsupported(
     return giveBack(parts, event, 'policy-violation', `Not delivered: ${unshown}.`);
   }
   const reason = charge === 'first' ? TOO_FAST : unshown;
-  await sendToOperator(
-    parts,
-    operator,
-    { type: 'RefuseMessage', visitor: visitor.name, messageId, reason },
-    { commandId, ...said },
-  );
+  const command: OperatorCommand = {
+    type: 'RefuseMessage',
+    visitor: visitor.name,
+    messageId,
+    reason,
+    ...(what === RETRACTION && { retraction: true }),
+  };
+  await sendToOperator(parts, operator, command, { commandId, ...said });
 }
 
 /** A person sends a message again, out of order. */

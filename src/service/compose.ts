@@ -199,7 +199,13 @@ export function createReactors(config: Config, runtime: Runtime) {
     clockSettings: base.clock.followed,
     compare: () => reconciler.compare(),
   });
-  const inbox = createInbox({ ...base, setAside: createSetAside(base), signals, transfer });
+  const inbox = createInbox({
+    ...base,
+    setAside: createSetAside(base),
+    signals,
+    transfer,
+    operatorName: async ({ tenant, name }) => (await names.of(tenant)).plain(name),
+  });
   const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
   const deadLetterExpiry = createDeadLetterExpiry(base);
   const summaries = createOperatorSummaries({ ...base, cutStream: createStreamCut(base) });

@@ -22,6 +22,7 @@ beforeAll(async () => {
     tenants,
     digestKey,
     setAside: createSetAside({ store, vault, now, newId }),
+    operatorName: async () => null,
     signals: {
       moduleStarted: async () => {},
       sessionsUnsure: () => {},

@@ -89,6 +89,7 @@ function inboxOf(
     store,
     tenants,
     setAside,
+    operatorName: async ({ name }) => `Name of ${name}`,
     signals,
     digestKey,
     transfer,
@@ -476,7 +477,7 @@ describe('a message', () => {
   it('that is too large for the store is set aside in part; its sender is told', async () => {
     await registered('op1');
     await rig.toVisitor('1', viewPage());
-    const text = `canary ${'\u0001'.repeat(1_500_000)}`;
+    const text = `canary ${'漢'.repeat(1_500_000)}`;
     await inboxOf().take([message('op1', '1', 'a', text), message('op1', '1', 'b')]);
     expect(await received('1')).toEqual(['b']);
     expect(await refusals('op1')).toEqual(['a']);
@@ -571,6 +572,26 @@ describe('a message', () => {
     );
     expect(said && (await rig.personal.bodyOf(said))).toBe('Salut');
     expect(await asides()).toEqual([]);
+  });
+
+  it('reaches the visitor as they can read it, and what they cannot read is refused', async () => {
+    await registered('op1');
+    await rig.toVisitor('1', viewPage());
+    await inboxOf().take([
+      message('op1', '1', 'a', '/me waves'),
+      message('op1', '1', 'b', 'pass\u200bword'),
+      message('op1', '1', 'c', 'aesgcm://upload.test/a#0'),
+      message('op1', '1', 'd', '?OTRv23? Let us talk'),
+    ]);
+    expect(await received('1')).toEqual(['a', 'b']);
+    const said = (await rig.facts('visitor-acme.1')).filter(
+      ({ type }) => type === 'OperatorMessageReceived',
+    );
+    expect(await Promise.all(said.map((fact) => rig.personal.bodyOf(fact)))).toEqual([
+      '* Name of op1 waves',
+      'password',
+    ]);
+    expect(await refusals('op1')).toEqual(['c', 'd']);
   });
 
   it('is sent again from the dead letters as a new command; other events are not', async () => {

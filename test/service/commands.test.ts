@@ -65,7 +65,9 @@ const owner = async () => (await acme.ask('GET', `/visitors/${visitor}`)).operat
 
 it('!help and unknown commands are answered; LHC hears of neither', async () => {
   await view();
-  const help = await command(olga, '!help', /^Commands/);
+  const short = await command(olga, '!help', /^!take: /);
+  expect(short).toMatch(/^!help all: /m);
+  const help = await command(olga, '!help all', /^Commands/);
   expect(help).toContain('!transfer NAME');
   expect(help).toMatch(/LHC: !block !greet$/);
   await command(olga, '!tkae', /Nothing was sent\. .*Did you mean !take\?/);

@@ -159,7 +159,9 @@ it('long and unusual texts arrive unchanged', async () => {
   olga.send(acme.visitorJid('3'), long);
   olga.send(acme.visitorJid('3'), odd);
   await waitFor(() => chatMessages('3').length === 2, { what: 'LHC' });
-  expect(chatMessages('3').map(({ data }) => data.message.body)).toEqual([long, odd]);
+  // What reverses letters without a shape does not reach a visitor.
+  const seen = odd.replace('\u202e', '');
+  expect(chatMessages('3').map(({ data }) => data.message.body)).toEqual([long, seen]);
   await acme.ask('POST', '/visitors/3/chats/c3/close', { by: 'operator' });
 });
 

@@ -360,9 +360,15 @@ it('content that a visitor cannot read does not reach LHC; the operator reads wh
   const reactions = { xmlns: 'urn:xmpp:reactions:0', id: 'first-8' };
   say('e2', xml('reactions', reactions, xml('reaction', {}, '👍')));
   await waitForText(olga, '8', /^Not delivered: visitors cannot see reactions; write a message/);
-  olga.send(to, 'In plain then');
+  say('e3', xml('retract', { xmlns: 'urn:xmpp:message-retract:1', id: 'e0' }));
+  await waitForText(olga, '8', 'Not taken back: the visitor has the message already.');
+  olga.send(to, 'aesgcm://upload.test/a.jpg#00');
+  await waitForText(olga, '8', /^Not delivered: it is an encrypted file, .* and send it again\.$/);
+  olga.send(to, '/me looks');
+  // OTR's offer in white space.
+  olga.send(to, 'In plain then \t  \t\t\t\t \t \t \t    \t\t  \t ');
   await acme.callback('chat.message', ({ message }) => message.body === 'In plain then');
   const callbacks = acme.callbacks('chat.message').filter(({ data }) => data.visitor === '8');
-  expect(callbacks.map(({ data }) => data.message.body)).toEqual(['In plain then']);
+  expect(callbacks.map(({ data }) => data.message.body)).toEqual(['* olga looks', 'In plain then']);
   await end('8');
 });

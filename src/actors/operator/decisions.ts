@@ -54,13 +54,17 @@ export type OperatorCommand =
       chatId: string;
       reason: string;
     }
-  /** @param command the refused command, if it was one and not a message */
+  /**
+   * @param command the refused command, if it was one and not a message
+   * @param retraction it would have taken a message back
+   */
   | {
       type: 'RefuseMessage';
       visitor: VisitorKey;
       messageId: string;
       reason: string;
       command?: string;
+      retraction?: true;
     }
   /**
    * Writes the state down, so that the stream can be cut. It does nothing if the stream has moved since `seenRevision`:

@@ -60,7 +60,14 @@ export type OperatorFacts = {
   ChatConfirmed: { reservation: string | null; visitor: VisitorKey; chatId: string } & ChatTerms;
   ChatReleased: { reservation: string | null; visitor: VisitorKey; chatId: string; reason: string };
   /** The operator gets `reason` as a line. `command`: the refused text was this command, not a message to the visitor. */
-  MessageRefused: { visitor: VisitorKey; messageId: string; reason: string; command?: string };
+  /** `retraction`: it would have taken an earlier message back. */
+  MessageRefused: {
+    visitor: VisitorKey;
+    messageId: string;
+    reason: string;
+    command?: string;
+    retraction?: true;
+  };
   /** `!info`, `!history` or `!help`, written in the conversation with this visitor. `command` is `?` for an unknown one. */
   QuestionAsked: {
     visitor: VisitorKey;

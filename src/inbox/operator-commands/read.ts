@@ -32,30 +32,60 @@ interface Command {
   readonly usage: string;
   /** Its effect, in a few words. */
   readonly does: string;
+  /** It is in the short list. */
+  readonly common?: true;
 }
 
-/** The service's own commands, in the order of `!help`. */
+/** The service's own commands, in the order of `!help all`. */
 export const COMMANDS: readonly Command[] = [
-  { name: 'take', usage: '!take', does: 'take this chat, even if it is offered to others' },
-  { name: 'decline', usage: '!decline', does: 'decline a chat that is offered to you' },
+  {
+    name: 'take',
+    usage: '!take',
+    does: 'take this chat, even if it is offered to others',
+    common: true,
+  },
+  {
+    name: 'decline',
+    usage: '!decline',
+    does: 'decline a chat that is offered to you',
+    common: true,
+  },
   {
     name: 'transfer',
     usage: '!transfer NAME',
     does: 'transfer the chat to an operator or a department',
+    common: true,
   },
-  { name: 'close', usage: '!close [REASON]', does: 'end the chat' },
-  { name: 'info', usage: '!info', does: 'everything that is known about this visitor' },
-  { name: 'history', usage: '!history [N]', does: 'the last N messages (default 20, at most 100)' },
+  { name: 'close', usage: '!close [REASON]', does: 'end the chat', common: true },
+  {
+    name: 'info',
+    usage: '!info',
+    does: 'everything that is known about this visitor',
+    common: true,
+  },
+  {
+    name: 'history',
+    usage: '!history [N]',
+    does: 'the last N messages (default 20, at most 100)',
+    common: true,
+  },
   { name: 'note', usage: '!note TEXT', does: 'add a note in LHC that the visitor does not see' },
   { name: 'away', usage: '!away', does: 'get no new chats, whatever your client shows' },
   { name: 'back', usage: '!back', does: 'get new chats again' },
-  { name: 'help', usage: '!help [COMMAND]', does: 'this list, or one command' },
+  {
+    name: 'help',
+    usage: '!help [COMMAND]',
+    does: 'the commonest commands, or one command; !help all lists all of them',
+  },
   {
     name: 'lhc',
     usage: '!lhc COMMAND',
     does: 'run a command of LHC, even one that is not listed here',
   },
 ];
+
+/** The argument of `!help` that asks for every command. */
+export const ALL = 'all';
 
 /** How many messages `!history` shows: without a number, and at most. */
 export const HISTORY = { usual: 20, most: 100 };
@@ -131,7 +161,7 @@ function commandOf(name: string, argument: string, known: readonly string[]): Wr
       return alone({ kind: 'question', command: 'info', argument: null });
     case 'help': {
       const about = plain(argument.replace(MARK, ''));
-      const topic = known.includes(about) ? about : null;
+      const topic = about === ALL || known.includes(about) ? about : null;
       return { kind: 'question', command: 'help', argument: topic };
     }
     case 'history': {

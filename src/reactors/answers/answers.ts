@@ -8,7 +8,7 @@ import { lhcCommandsOf } from '../../actors/tenant/lhc-commands.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore } from '../../eventstore/port.ts';
-import { COMMANDS, HISTORY, UNKNOWN } from '../../inbox/operator-commands/read.ts';
+import { ALL, COMMANDS, HISTORY, UNKNOWN } from '../../inbox/operator-commands/read.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
@@ -66,8 +66,9 @@ export function createAnswers(options: {
         case 'AvailabilitySet':
           return { visitor: fact.data.visitor, texts: [availability(fact.data)] };
         case 'MessageRefused': {
-          const { visitor, command, reason } = fact.data;
-          const what = command === undefined ? 'Not delivered' : `!${command}`;
+          const { visitor, command, retraction, reason } = fact.data;
+          const message = retraction ? 'Not taken back' : 'Not delivered';
+          const what = command === undefined ? message : `!${command}`;
           const names = await options.names.of(tenant.id);
           return { visitor, texts: [`${what}: ${sentence(withNames(reason, names.of))}`] };
         }
@@ -99,7 +100,7 @@ const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text
 /** @param similar a known command with a similar name */
 function unknownCommand(similar: string | null): string {
   const suggestion = similar === null ? '' : ` Did you mean !${similar}?`;
-  return `Nothing was sent. A text that begins with ! is a command, and this command is unknown.${suggestion} !help lists all commands. ${ESCAPE_HINT}`;
+  return `Nothing was sent. A text that begins with ! is a command, and this command is unknown.${suggestion} !help all lists all commands. ${ESCAPE_HINT}`;
 }
 
 function availability({ away, availability: { to } }: OperatorFacts['AvailabilitySet']): string {
@@ -108,16 +109,28 @@ function availability({ away, availability: { to } }: OperatorFacts['Availabilit
   return `You get new chats again as soon as your client shows you as available. Now you are ${to}. Of several clients the one with the highest priority counts.`;
 }
 
-/** @param topic one command; null for all of them */
+/** @param topic one command, or {@link ALL}; null for the commonest */
 function helpOn(tenant: TenantSettings, topic: string | null): string {
+  if (topic === null) return SHORT_HELP;
+  if (topic === ALL) return longHelp(tenant);
   const command = COMMANDS.find(({ name }) => name === topic);
-  if (command) return `${command.usage}: ${command.does}`;
-  if (topic !== null) return `!${topic} is a command of LHC and is passed on to LHC.`;
+  return command ? lineOf(command) : `!${topic} is a command of LHC and is passed on to LHC.`;
+}
+
+const lineOf = ({ usage, does }: (typeof COMMANDS)[number]): string => `${usage}: ${does}`;
+
+/** It fits on the screen of a phone. */
+const SHORT_HELP = [
+  ...COMMANDS.filter(({ common }) => common).map(lineOf),
+  '!help all: all commands, !help COMMAND: one of them. The visitor sees none.',
+].join('\n');
+
+function longHelp(tenant: TenantSettings): string {
   const ours = new Set(COMMANDS.map(({ name }) => name));
   const theirs = lhcCommandsOf(tenant).filter((name) => !ours.has(name));
   return [
     'Commands. The visitor never sees them.',
-    ...COMMANDS.map(({ usage, does }) => `${usage}: ${does}`),
+    ...COMMANDS.map(lineOf),
     '!!text: sends "!text" to the visitor',
     ...(theirs.length > 0
       ? [`Passed on to LHC: ${theirs.map((name) => `!${name}`).join(' ')}`]

@@ -10,6 +10,8 @@ export type NameOf = (username: Username) => string;
 /** The names of a tenant's registered operators. */
 export interface Names {
   readonly of: NameOf;
+  /** The operator's name as it was registered, for somebody who knows no usernames; null if there is none. */
+  plain(username: Username): string | null;
   /** Operators with this username, or else with this name. Letter case and accents do not count. */
   called(text: string): readonly Username[];
   /** Operators whose name or username has this word, such as their first name. */
@@ -61,6 +63,7 @@ export function namesOf(known: ReadonlyMap<Username, string | null>): Names {
   );
   return {
     of: (username) => texts.get(username) ?? username,
+    plain: (username) => known.get(username) ?? null,
     called(text) {
       const wanted = foldName(text);
       const username = wanted as Username; // a key that is looked for; it may be none

@@ -49,6 +49,7 @@ function inbox() {
     store,
     tenants,
     setAside,
+    operatorName: async ({ name }) => `Name of ${name}`,
     digestKey,
     transfer,
     signals: NO_SIGNALS,

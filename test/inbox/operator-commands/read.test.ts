@@ -70,6 +70,8 @@ describe('a command', () => {
     ['!history 5000', { kind: 'question', command: 'history', argument: '100' }],
     ['!help', { kind: 'question', command: 'help', argument: null }],
     ['!help !Transfer', { kind: 'question', command: 'help', argument: 'transfer' }],
+    ['!help all', { kind: 'question', command: 'help', argument: 'all' }],
+    ['!help ALL.', { kind: 'question', command: 'help', argument: 'all' }],
     ['!help me please', { kind: 'question', command: 'help', argument: null }],
     // Commands of LHC, as LHC reads them.
     ['!block', { kind: 'lhc', command: 'block', text: '!block' }],

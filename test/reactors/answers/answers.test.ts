@@ -281,8 +281,18 @@ describe('!history', () => {
 });
 
 describe('!help', () => {
-  it('names every command in a line, and the commands of LHC', async () => {
+  it('is short: the commonest commands, and how to read of the others', async () => {
     const [text = ''] = await ask('help');
+    const lines = text.split('\n');
+    expect(lines.map((line) => /^!\w+/.exec(line)?.[0])).toEqual(
+      ['take', 'decline', 'transfer', 'close', 'info', 'history', 'help'].map((name) => `!${name}`),
+    );
+    expect(lines.at(-1)).toMatch(/^!help all: .* !help COMMAND: /);
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it('all names every command in a line, and the commands of LHC', async () => {
+    const [text = ''] = await ask('help', 'all');
     for (const { usage } of COMMANDS) expect(text.split('\n').join('|')).toContain(`|${usage}: `);
     expect(text).toContain('!!text');
     const passed = text.split('\n').at(-1) ?? '';
@@ -291,9 +301,9 @@ describe('!help', () => {
   });
 
   it('names the LHC commands of the tenant, if it has any', async () => {
-    const [text = ''] = await ask('help', null, tenant({ lhcCommands: ['greet', 'info'] }));
+    const [text = ''] = await ask('help', 'all', tenant({ lhcCommands: ['greet', 'info'] }));
     expect(text.split('\n').at(-1)).toBe('Passed on to LHC: !greet');
-    const [none = ''] = await ask('help', null, tenant({ lhcCommands: [] }));
+    const [none = ''] = await ask('help', 'all', tenant({ lhcCommands: [] }));
     expect(none).not.toContain('LHC: ');
   });
 
@@ -328,6 +338,18 @@ describe('other answers to an operator', () => {
         data: { visitor: visitorKey('1'), messageId: 'x', reason: 'why not?', command: 'transfer' },
       },
       '!transfer: why not?',
+    ],
+    [
+      {
+        type: 'MessageRefused',
+        data: {
+          visitor: visitorKey('1'),
+          messageId: 'x',
+          reason: 'the visitor has the message already',
+          retraction: true,
+        },
+      },
+      'Not taken back: the visitor has the message already.',
     ],
     [
       {
