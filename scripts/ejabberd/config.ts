@@ -129,6 +129,8 @@ function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Recor
       force_node_config: { 'storage:bookmarks': { access_model: 'whitelist' } },
     },
     mod_vcard_xupdate: {},
+    // An operator's client may block a visitor (XEP-0191).
+    mod_blocking: {},
     mod_carboncopy: {},
     mod_disco: {},
     mod_http_api: {},

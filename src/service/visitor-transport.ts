@@ -60,10 +60,11 @@ export function listenToSessions(
     reconciler: Reconciler;
     actors: Actors;
     tenants: TenantDirectory;
+    random: () => number;
     logger: Logger;
   },
 ): void {
-  const { xmppLane, lanes, reconciler, actors, tenants, logger } = parts;
+  const { xmppLane, lanes, reconciler, tenants } = parts;
   transport.listen({
     sessionStarted(jid) {
       xmppLane.resend(jid);
@@ -74,23 +75,12 @@ export function listenToSessions(
       const visitor = visitorOf(jid, tenants);
       if (final && visitor) reconciler.sessionLost({ tenant: visitor.tenant, key: visitor.name });
     },
-    messageReturned(jid, { id: messageId, to }, { code, message: reason }) {
+    messageReturned(jid, { id: messageId, to }, error) {
       const visitor = visitorOf(jid, tenants);
       const receiver = personOf(to, tenants.ofHost);
       if (!visitor || receiver?.kind !== 'operator') return;
-      if (code === 'unavailable') {
-        xmppLane.resend(jid);
-        return;
-      }
-      const { tenant, name } = visitor;
-      const operator = receiver.name;
-      const command = { type: 'ReportMessageFailed', messageId, reason, operator } as const;
-      actors
-        .visitor(tenant, name)
-        .send(command)
-        .catch((error) =>
-          logger.error({ err: error, messageId }, 'failure of a returned message not reported'),
-        );
+      const { tenant, name: key } = visitor;
+      xmppLane.returned({ tenant, key, jid, messageId, operator: receiver.name, error });
     },
   });
 }

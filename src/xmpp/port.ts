@@ -63,8 +63,8 @@ export interface TransportListener {
    * A message came back after it was taken. That happens when the receiver's session dies with the message. Errors from
    * anybody but the receiver are never reported.
    * @param message its id, and the bare JID that it was sent to
-   * @param error `unavailable`: send it again with the same id. `refused`: the message has failed. Its message is the
-   * stanza error condition alone
+   * @param error `unavailable`: the receiver's server asks to wait. `refused`: any other error. Its message is the stanza
+   * error condition alone, and `details.returned` is true
    */
   messageReturned?(
     jid: string,

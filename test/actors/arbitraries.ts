@@ -86,6 +86,14 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
       if (type === 'ReportMessageDelivered') return { type, messageIds, by: 'ping' };
       return { type: 'ReportMessageFailed', messageId: messageIds[0] ?? 'm1', reason: 'expired' };
     }),
+  fc.record({ messageId, operator, unreachable: fc.boolean() }).map(
+    ({ unreachable, ...came }): VisitorCommand => ({
+      type: 'ReportMessageFailed',
+      reason: 'gone',
+      ...came,
+      ...(unreachable && { unreachable }),
+    }),
+  ),
   fc
     .record({ messageIds: fc.array(messageId), operator })
     .map((got): VisitorCommand => ({ type: 'ReportMessageDelivered', by: 'receipt', ...got })),

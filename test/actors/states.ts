@@ -213,6 +213,13 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
     operator: username('op1'),
   },
   'ReportOperatorMessageDisplayed o1': { type: 'ReportOperatorMessageDisplayed', messageId: 'o1' },
+  'ReportMessageFailed m1, refused by op1': {
+    type: 'ReportMessageFailed',
+    messageId: 'm1',
+    reason: 'gone',
+    operator: username('op1'),
+    unreachable: true,
+  },
   'ReportMessageFailed m1': { type: 'ReportMessageFailed', messageId: 'm1', reason: 'expired' },
   Wake: WAKE,
 };

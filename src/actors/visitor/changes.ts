@@ -37,6 +37,7 @@ const RESET_BY_CLEAN_UP = {
   failure: null,
   inviter: null,
   chat: null,
+  returnedInRow: 0,
   chatMessages: 0,
   firstWaiting: null,
   endedChat: null,
@@ -111,8 +112,15 @@ function changeBesideChat(context: VisitorContext, event: ChatEvent): Change {
         // Release 0.1.0 does not say whether there is a name.
         told: toldAfter(context, event.revision, event.data.told ?? ['name']),
       };
+    case 'ChatUnassigned': {
+      const { operators, reason } = event.data;
+      const { lastOperator } = context;
+      // Who takes nothing from this visitor must not be asked first for the next chat.
+      const isRefuser =
+        reason === 'refused' && lastOperator !== null && operators.includes(lastOperator);
+      return { ...useUpReservation(context), ...(isRefuser && { lastOperator: null }) };
+    }
     case 'ChatAssigned':
-    case 'ChatUnassigned':
     case 'ChatTransferred':
       return useUpReservation(context);
     case 'ChatAccepted':
@@ -130,6 +138,7 @@ function changeChat(context: VisitorContext, event: ChatEvent): Change {
   return {
     chat,
     firstWaiting: sameRound ? context.firstWaiting : null,
+    returnedInRow: sameRound ? context.returnedInRow : 0,
     ...changeBesideChat(context, event),
   };
 }
@@ -253,9 +262,12 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     case 'MessageTaken':
       return take(context, event.data.messageIds);
     case 'MessageDelivered':
-      return settle(context, event.data.messageIds);
-    case 'MessageFailed':
-      return settle(context, [event.data.messageId]);
+      return { ...settle(context, event.data.messageIds), returnedInRow: 0 };
+    case 'MessageFailed': {
+      const { messageId, returned } = event.data;
+      const returnedInRow = context.returnedInRow + (returned ? 1 : 0);
+      return { ...settle(context, [messageId]), returnedInRow };
+    }
     case 'MessageDisplayed':
       return display(context, event.data.messageId);
     // Reactors send these to LHC or to the operator.

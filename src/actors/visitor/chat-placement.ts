@@ -158,7 +158,11 @@ function unassign({ chat }: VisitorContext, command: CommandOf<'UnassignChat'>):
 }
 
 /** The fact that the operator lost the chat or the offer. */
-const chatUnassigned = (chat: Chat, operator: Username, reason: UnassignReason): VisitorFact => ({
+export const chatUnassigned = (
+  chat: Chat,
+  operator: Username,
+  reason: UnassignReason,
+): VisitorFact => ({
   type: 'ChatUnassigned',
   data: {
     chatId: chat.id,

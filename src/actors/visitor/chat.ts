@@ -26,13 +26,13 @@ export const isChatEvent = (event: VisitorEvent): event is ChatEvent => types.ha
  * Raise it when recorded histories of visitors fold differently (test/actors/golden). Then snapshots are dropped, and tables
  * with chats are built again.
  */
-export const VISITOR_FOLD = 5;
+export const VISITOR_FOLD = 6;
 
 /** Length of `passedBy`. A shorter list would forget the first operators of a broadcast and ask them again too early. */
 const PASSED_BY_MAX_OPERATORS = BROADCAST_MAX_OPERATORS;
 
 /** Unassign reasons that put an operator at the end of the list for this chat. */
-const PASS_REASONS: ReadonlySet<UnassignReason> = new Set(['missed', 'declined']);
+const PASS_REASONS: ReadonlySet<UnassignReason> = new Set(['missed', 'declined', 'refused']);
 
 /**
  * The open chat of a visitor after a fact; null when none is open. The visitor's machine, the tables of routing and the

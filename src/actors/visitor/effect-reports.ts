@@ -2,6 +2,7 @@
 import { shortHash } from '../../kit/hash.ts';
 import type { Username } from '../ids.ts';
 import { revisionOf } from './changes.ts';
+import { chatUnassigned } from './chat-placement.ts';
 import type { OpenMessage, VisitorContext, VisitorFact } from './facts.ts';
 
 export type VisitorReport =
@@ -23,11 +24,26 @@ export type VisitorReport =
   | { type: 'ReportOperatorMessageAccepted'; messageId: string; operator: Username }
   /** The visitor has seen an operator's message, and all before it. */
   | { type: 'ReportOperatorMessageDisplayed'; messageId: string }
-  /** @param operator the operator from whom the message came back, if it was taken before */
-  | { type: 'ReportMessageFailed'; messageId: string; reason: string; operator?: Username };
+  /**
+   * @param operator the operator from whom the message came back, if it was taken before
+   * @param unreachable the operator's address takes nothing from this visitor
+   */
+  | {
+      type: 'ReportMessageFailed';
+      messageId: string;
+      reason: string;
+      operator?: Username;
+      unreachable?: true;
+    };
 
 /** A reason in a fact at most, in UTF-16 units. Servers and clients write some of them. */
 export const MAX_REPORTED_REASON_CHARACTERS = 500;
+
+/**
+ * So many messages in a row that an operator returned, whatever the conditions, and the operator loses the chat. One for a
+ * reason of its own does not count for more than itself.
+ */
+export const RETURNED_IN_ROW_MAX = 3;
 
 const shortReason = (reason: string): string =>
   reason.slice(0, MAX_REPORTED_REASON_CHARACTERS).toWellFormed();
@@ -69,6 +85,28 @@ function messageDisplayed(
   const open = context.openMessages.find(({ id }) => id === messageId);
   const chatId = open?.chatId ?? chat?.id ?? context.lastChatId;
   return [{ type: 'MessageDisplayed', data: { operator, messageId, chatId } }];
+}
+
+/** The message failed; or the operator who returned it loses the chat, and it goes on to somebody else with the chat. */
+function messageFailed(
+  context: VisitorContext,
+  command: Extract<VisitorReport, { type: 'ReportMessageFailed' }>,
+): VisitorFact[] {
+  const { messageId, operator, unreachable } = command;
+  const { chat, returnedInRow } = context;
+  const [message] = openMessagesAmong(context, [messageId]);
+  if (!message || !isReceiver(context, message, operator)) return [];
+  const { chatId } = message;
+  if (
+    operator !== undefined &&
+    chat?.id === chatId &&
+    (unreachable || returnedInRow + 1 >= RETURNED_IN_ROW_MAX)
+  ) {
+    return [chatUnassigned(chat, operator, 'refused')];
+  }
+  const reason = shortReason(command.reason);
+  const returned = operator === undefined ? {} : { returned: true as const };
+  return [{ type: 'MessageFailed', data: { messageId, reason, chatId, ...returned } }];
 }
 
 /** The facts that a report causes; none for an outcome that is known. */
@@ -115,12 +153,7 @@ export function decideReport(context: VisitorContext, command: VisitorReport): V
           data: { operator, messageId },
         }));
     }
-    case 'ReportMessageFailed': {
-      const { messageId, operator } = command;
-      const reason = shortReason(command.reason);
-      return openMessagesAmong(context, [messageId])
-        .filter((message) => isReceiver(context, message, operator))
-        .map(({ chatId }) => ({ type: 'MessageFailed', data: { messageId, reason, chatId } }));
-    }
+    case 'ReportMessageFailed':
+      return messageFailed(context, command);
   }
 }

@@ -19,9 +19,16 @@ export type CloseParty = 'visitor' | 'operator' | 'system';
 
 /**
  * Why an operator lost a chat or an offer. `missed`: no answer within `offerTimeout`. `offline`: went offline before the
- * answer. `owner-gone`: had answered, and was offline for longer than `ownerGrace`.
+ * answer. `owner-gone`: had answered, and was offline for longer than `ownerGrace`. `refused`: their address takes no
+ * messages of this visitor.
  */
-export type UnassignReason = 'missed' | 'declined' | 'offline' | 'owner-gone' | 'operator-removed';
+export type UnassignReason =
+  | 'missed'
+  | 'declined'
+  | 'offline'
+  | 'owner-gone'
+  | 'operator-removed'
+  | 'refused';
 
 /** Why an invitation ended without an answer: its time was over, or the visitor left before. */
 export type InvitationEnd = 'not-answered' | 'visitor-left';
@@ -123,7 +130,8 @@ export type VisitorFacts = {
   MessageTaken: { messageIds: string[] };
   /** An operator's client has the messages. `by`: how this became known. */
   MessageDelivered: { messageIds: string[]; by: string; chatId: string | null };
-  MessageFailed: { messageId: string; reason: string; chatId: string | null };
+  /** `returned`: by the operator's address. */
+  MessageFailed: { messageId: string; reason: string; chatId: string | null; returned?: true };
   ChatClosed: {
     chatId: string;
     operator: Username | null;
@@ -234,6 +242,8 @@ export type VisitorContext = {
    */
   inviter: Username | null;
   chat: Chat | null;
+  /** Messages in a row that the operator returned in the current round. */
+  returnedInRow: number;
   /** Number of messages that the visitor has sent in the open chat. */
   chatMessages: number;
   /** Revision of the visitor's first message in the current round that came while the chat had no operator. */

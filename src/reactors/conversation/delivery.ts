@@ -21,12 +21,18 @@ import type {
   VisitorTransport,
 } from '../../xmpp/port.ts';
 import { marked } from '../texts/mark.ts';
+import { takesNothing } from './returned-messages.ts';
 
 /** A visitor, and whether this process may still act for them. It asks right before it sends: it may have been paused. */
 export interface Sender {
   readonly tenant: TenantSettings;
   readonly key: VisitorKey;
   readonly mayAct: () => boolean;
+  /**
+   * Gets a message of the visitor that an address returned which takes nothing from them. ejabberd has processed it then.
+   * Absent if a person sends it: they read the error.
+   */
+  readonly onReturned?: (operator: Username, messageId: string, error: AppError) => void;
 }
 
 /** A message without its addresses. */
@@ -98,8 +104,13 @@ export function createDelivery(options: {
 
   async function send(sender: Sender, operator: Username, content: Content): Promise<void> {
     const message = { ...content, ...addresses(sender, operator) };
-    if (await bySession(sender)) await transport.send(message);
-    else await admin.sendMessage(message);
+    try {
+      if (await bySession(sender)) await transport.send(message);
+      else await admin.sendMessage(message);
+    } catch (error) {
+      if (content.notice || !sender.onReturned || !takesNothing(error)) throw error;
+      sender.onReturned(operator, content.id, error);
+    }
   }
 
   const sendLine = (sender: Sender, { to, id, text }: Line): Promise<void> =>

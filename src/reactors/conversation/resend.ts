@@ -27,6 +27,7 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { OutgoingMessage, VisitorTransport } from '../../xmpp/port.ts';
 import type { PersonalData } from '../personal-data.ts';
 import type { RecipientOf } from './recipient.ts';
+import { isReturned, type ReturnedMessage, takesNothing } from './returned-messages.ts';
 import { wordsOf } from './words.ts';
 
 /**
@@ -50,6 +51,7 @@ interface ResendOptions {
   readonly now: () => number;
   readonly logger: Logger;
   readonly recipientOf: RecipientOf;
+  readonly onReturned: (returned: ReturnedMessage) => void;
 }
 
 /** All messages of one visitor that were taken and not delivered, in order. */
@@ -87,11 +89,17 @@ async function resendAll(
       logger.debug({ tenant: tenant.id, visitor: key, messageId: id }, 'message sent again');
     } catch (error) {
       if (!isRefused(error)) throw error;
+      if (takesNothing(error)) {
+        const { from: jid } = message;
+        options.onReturned({ tenant: tenant.id, key, jid, messageId: id, operator, error });
+        continue;
+      }
       // A message that ejabberd refuses must not hold up those behind it.
       await visitor.send({
         type: 'ReportMessageFailed',
         messageId: id,
         reason: publicMessageOf(error),
+        ...(isReturned(error) && { operator }),
       });
     }
   }

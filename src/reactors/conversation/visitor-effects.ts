@@ -14,6 +14,7 @@ import { type Delivery, type Line, lineIdOf, type Sender } from './delivery.ts';
 import { type Opened, type Opening, opensAt } from './opening.ts';
 import type { Pauses } from './pauses.ts';
 import type { RecipientOf } from './recipient.ts';
+import { isReturned } from './returned-messages.ts';
 import { wasAskedBefore } from './unread.ts';
 import { wordsOf } from './words.ts';
 
@@ -48,6 +49,24 @@ export const reportFailed = (
   messageId: string,
   reason: string,
 ) => actors.visitor(tenant, key).send({ type: 'ReportMessageFailed', messageId, reason });
+
+/**
+ * The operator's address returned this message for a reason of its own.
+ * @returns a dead letter; nothing if this was one too many, and the message goes on to somebody else with the chat
+ */
+async function messageRefused(
+  { actors }: VisitorEffectParts,
+  { tenant, key }: Sender,
+  operator: Username,
+  messageId: string,
+  reason: string,
+): Promise<Outcome> {
+  const visitor = actors.visitor(tenant.id, key);
+  await visitor.send({ type: 'ReportMessageTaken', messageIds: [messageId] });
+  await visitor.send({ type: 'ReportMessageFailed', messageId, reason, operator });
+  const { openMessages = [] } = (await visitor.state())?.context ?? {};
+  return openMessages.some(({ id }) => id === messageId) ? done : { kind: 'dead', reason };
+}
 
 /** @param again a person sends it again, out of order */
 async function sendVisitorMessage(
@@ -88,12 +107,17 @@ async function sendVisitorMessage(
   }
   if (opened && opened.waitMs > 0) return paused(opened.waitMs);
   const reason = opened?.refusals.get(id);
-  if (reason !== undefined) return { kind: 'dead', reason };
+  if (reason !== undefined) return messageRefused(parts, sender, operator, id, reason);
   // What went out to all operators of a broadcast goes out again to the owner: mod_lhc drops it, and reports the delivery.
   if (again || !opened?.sent.get(operator)?.has(id)) {
     const lookMs = again ? 0 : pauses.leftFor(event.stream, state, [operator]);
     if (lookMs > 0) return paused(lookMs);
-    await delivery.send(sender, operator, { id, body: words });
+    try {
+      await delivery.send(sender, operator, { id, body: words });
+    } catch (error) {
+      if (again || !isReturned(error)) throw error;
+      return messageRefused(parts, sender, operator, id, error.message);
+    }
   }
   await parts.afterTaken?.(id);
   await actors.visitor(tenant.id, key).send({ type: 'ReportMessageTaken', messageIds: [id] });
@@ -125,7 +149,7 @@ async function openChat(
   const { refusals, waitMs } = await parts.opening.open(sender, state, operators, revision);
   if (waitMs > 0 || chat.operator === null) return waitMs;
   for (const [messageId, reason] of refusals) {
-    await reportFailed(parts, sender.tenant.id, sender.key, messageId, reason);
+    await messageRefused(parts, sender, chat.operator, messageId, reason);
   }
   return 0;
 }

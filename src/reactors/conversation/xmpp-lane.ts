@@ -13,11 +13,12 @@ import {
   type TenantId,
   type Username,
   type VisitorKey,
+  visitorJid,
   visitorRef,
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
-import { isExpected, isRefused, messageOf } from '../../errors.ts';
+import { type AppError, isExpected, isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
 import type { JsonObject } from '../../kit/json.ts';
@@ -36,7 +37,8 @@ import { createDelivery, laneLost } from './delivery.ts';
 import { createOpening } from './opening.ts';
 import { createPauses, type PauseTimes } from './pauses.ts';
 import { createRecipients } from './recipient.ts';
-import { createResend } from './resend.ts';
+import { createResend, type Resend } from './resend.ts';
+import { createReturnedMessages, type ReturnedMessage } from './returned-messages.ts';
 import { revisionAt } from './unread.ts';
 import { lineOf, performVisitorEvent, reportFailed } from './visitor-effects.ts';
 
@@ -85,6 +87,8 @@ export interface XmppLane extends CommitListener {
    * newer. It does nothing if another process owns the visitor.
    */
   resend(jid: string): void;
+  /** An operator's address returned a message of a visitor after it was taken. */
+  returned(message: ReturnedMessage): void;
   /** The operator's client has these stanzas: what waits behind an opening can go on. */
   arrived(tenant: TenantId, visitor: VisitorKey, operator: Username, ids: readonly string[]): void;
 }
@@ -102,6 +106,7 @@ interface XmppLaneOptions {
   readonly operatorSessions: Pick<OperatorSessions, 'compare'>;
   readonly ownership: Ownership;
   readonly now: () => number;
+  readonly random: () => number;
   readonly logger: Logger;
   /** A failpoint of tests, between a stanza that was taken and its fact. */
   readonly afterTaken?: (messageId: string) => Promise<void>;
@@ -112,12 +117,13 @@ interface XmppLaneOptions {
 /** What the functions below share. */
 function partsOf(options: XmppLaneOptions) {
   const recipientOf = createRecipients(options.store);
-  const resend = createResend({ ...options, recipientOf });
+  const onReturned = createReturnedMessages({ ...options, resend: (jid) => resend.resend(jid) });
+  const resend: Resend = createResend({ ...options, recipientOf, onReturned });
   const delivery = createDelivery({ ...options, afterResends: resend.afterResends });
   const pauses = createPauses(options.now, options.pauseTimes);
   const opening = createOpening({ ...options, delivery, pauses });
   const broadcast = createBroadcast({ ...options, delivery, opening, pauses });
-  return { ...options, recipientOf, resend, delivery, pauses, opening, broadcast };
+  return { ...options, onReturned, recipientOf, resend, delivery, pauses, opening, broadcast };
 }
 type Parts = ReturnType<typeof partsOf>;
 
@@ -161,7 +167,11 @@ async function perform(parts: Parts, event: RecordedEvent, again: boolean): Prom
   const mayAct = (): boolean => again || ownsStream(parts.ownership, event.stream);
   try {
     if (actor.kind === 'visitor') {
-      const sender = { tenant, key: actor.name, mayAct };
+      const { name: key } = actor;
+      const jid = visitorJid(tenant, key);
+      const onReturned = (operator: Username, messageId: string, error: AppError): void =>
+        parts.onReturned({ tenant: tenant.id, key, jid, messageId, operator, error });
+      const sender = { tenant, key, mayAct, ...(!again && { onReturned }) };
       return await performVisitorEvent(parts, sender, event, again);
     }
     if (actor.kind === 'operator') {
@@ -194,6 +204,7 @@ export function createXmppLane(options: XmppLaneOptions): XmppLane {
       reportFailure: (event, reason) => reportDeadLetter(parts, event, reason),
     },
     resend: parts.resend.resend,
+    returned: parts.onReturned,
     arrived: (tenant, visitor, operator, ids) =>
       parts.pauses.arrived(streamOf(visitorRef(tenant, visitor)), operator, ids),
   };

@@ -145,8 +145,10 @@ async function visitorDrafts(
         data: { visitor, chatId, messageId, reason: by },
       }));
     }
-    case 'MessageFailed':
-      return [{ type: 'message.failed', data: { visitor, ...fact.data } }];
+    case 'MessageFailed': {
+      const { messageId, chatId, reason } = fact.data;
+      return [{ type: 'message.failed', data: { visitor, chatId, messageId, reason } }];
+    }
     case 'SessionFailed':
       return [{ type: 'visitor.failed', data: { visitor, reason: fact.data.reason } }];
     default:

@@ -89,4 +89,6 @@ const UNASSIGNED: Record<UnassignReason, ((chatId: string) => string) | undefine
   offline: backInQueue,
   'owner-gone': backInQueue,
   'operator-removed': undefined,
+  // Their address would refuse this line as well.
+  refused: undefined,
 };

@@ -73,5 +73,5 @@ export function returnedError(stanza: Element): AppError {
     .find((child) => child.getNS() === STANZA_ERRORS && STANZA_CONDITIONS.has(child.name))?.name;
   const condition = name ?? 'undefined-condition';
   const code = error?.attrs.type === 'wait' ? 'unavailable' : 'refused';
-  return new AppError(code, condition, { condition });
+  return new AppError(code, condition, { condition, returned: true });
 }

@@ -53,6 +53,56 @@ const displayed = (messageId: string, operator = 'op1', chatId = 'c1'): VisitorF
   data: { operator: username(operator), messageId, chatId },
 });
 
+describe('a message that the operator returned', () => {
+  const failed = (messageId: string) => ({
+    type: 'MessageFailed',
+    data: { messageId, reason: 'gone', chatId: 'c1', returned: true },
+  });
+  const refused = chatUnassigned('refused', ['op1']);
+  const back = (messageId: string, more = {}): VisitorCommand =>
+    ({ ...returned('op1'), messageId, ...more }) as VisitorCommand;
+
+  it('goes on with the chat if the operator’s address takes nothing, and the operator is asked last', () => {
+    visitor(chatting)
+      .when(back('m1', { unreachable: true }))
+      .then([refused]);
+    const { context } = visitorState(visitor([...chatting, refused]).state().core);
+    expect(context.openMessages.map(({ id }) => id)).toEqual(['m1']);
+    expect(context.chat).toMatchObject({ operator: null, passedBy: ['op1'], misses: 1 });
+    expect(context.lastOperator).toBeNull();
+    // The same report comes again, and one of the next message.
+    visitor([...chatting, refused])
+      .when(back('m1', { unreachable: true }))
+      .then([]);
+    visitor([...chatting, refused, chatAssigned('op2', 'r2')])
+      .when(back('m1', { unreachable: true }))
+      .then([]);
+  });
+
+  it('fails if its chat is over', () => {
+    visitor([...chatting, chatClosed()])
+      .when(back('m1', { unreachable: true }))
+      .then([failed('m1') as VisitorFact]);
+  });
+
+  it('fails alone for a reason of its own; the third in a row takes the chat away', () => {
+    const three = [...chatting, visitorMessage('m2'), visitorMessage('m3')];
+    const one = visitor(three);
+    one.when(back('m1')).then([failed('m1') as VisitorFact]);
+    one.given([failed('m1')]);
+    one.when(back('m2')).then([failed('m2') as VisitorFact]);
+    one.given([failed('m2')]);
+    one.when(back('m3')).then([refused]);
+    // One that was delivered in between, or another operator: the count begins anew.
+    visitor([...three, visitorMessage('m4'), failed('m1'), failed('m2'), delivered(['m4'])])
+      .when(back('m3'))
+      .then([failed('m3') as VisitorFact]);
+    visitor([...three, failed('m1'), failed('m2'), refused, chatAssigned('op1', 'r2')])
+      .when(back('m3'))
+      .then([failed('m3') as VisitorFact]);
+  });
+});
+
 describe('a message is delivered', () => {
   it('if the owner of the chat has it; not if only other receivers or former owners have it', () => {
     const offered = [...waiting, chatOffered('op1', 'op2')];
@@ -92,6 +142,7 @@ describe('a message that comes back after it was taken', () => {
     type: 'MessageFailed',
     data: { messageId: 'm1', reason: 'gone', chatId: 'c1' },
   };
+  const failedThere = { ...failed, data: { ...failed.data, returned: true } } as VisitorFact;
 
   it('fails if the owner of the chat returns it; not if another receiver or a former owner does', () => {
     visitor([...waiting, chatOffered('op1', 'op2')])
@@ -100,11 +151,11 @@ describe('a message that comes back after it was taken', () => {
     visitor([...chatting, chatTransferred('op1', 'op2')])
       .when(returned('op1'))
       .then([]);
-    visitor(chatting).when(returned('op1')).then([failed]);
+    visitor(chatting).when(returned('op1')).then([failedThere]);
     visitor(chatting).when(returned()).then([failed]);
     visitor([...chatting, chatClosed()])
       .when(returned('op1'))
-      .then([failed]);
+      .then([failedThere]);
   });
 });
 

@@ -37,6 +37,7 @@ export async function openMessageLane(
       personal,
       names,
       now,
+      random: Math.random,
       admin,
       transport,
       ownership: soleOwner,

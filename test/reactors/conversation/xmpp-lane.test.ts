@@ -60,7 +60,16 @@ const makeLane = (ownership: Ownership = soleOwner) => {
     logger: silent,
   });
   const pauseTimes = { leastMs: 0, mostMs: 0 };
-  return createXmppLane({ ...deps, answers, operatorSessions, admin, transport, pauseTimes });
+  const { random } = Math;
+  return createXmppLane({
+    ...deps,
+    random,
+    answers,
+    operatorSessions,
+    admin,
+    transport,
+    pauseTimes,
+  });
 };
 const login = async () => {
   await ejabberd.admin.register(jidOf('1'), 'x');
