@@ -10,7 +10,7 @@ import {
   type StoredFact,
   type Wake,
 } from '../../src/actors/machine/decider.ts';
-import type { Hook } from '../../src/actors/machine/idempotency.ts';
+import type { Hook, Source } from '../../src/actors/machine/idempotency.ts';
 
 export const stored = (
   fact: Fact,
@@ -32,14 +32,20 @@ export class MemoryStream<C extends { readonly type: string }, S extends AnyMach
   }
 
   /** Carries out a command, once for each command id and hook. @throws {AppError} as `decide` */
-  send(command: C | Wake, now: number, commandId = 'auto:', hook?: Hook): readonly Fact[] {
+  send(
+    command: C | Wake,
+    now: number,
+    commandId = 'auto:',
+    hook?: Hook,
+    more: Source = {},
+  ): readonly Fact[] {
     const { seen } = this.state;
     if (seen.hasCommand(commandId) || (hook && seen.hasHook(hook))) return [];
     const { facts, core, at } = decide(this.decider, this.state, command, now);
     for (const fact of facts) {
-      const metadata = { at, commandId, ...(hook ? { hook } : {}) };
+      const metadata = { at, commandId, ...(hook ? { hook } : {}), ...more };
       this.facts.push(throughJson(stored(fact, this.facts.length, metadata)));
-      seen.remember(commandId, at, { hook });
+      seen.remember(commandId, at, metadata);
     }
     this.state = { core, seen };
     return facts;

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { emptyState, fold } from '../../../src/actors/machine/decider.ts';
 import { serialize } from '../../../src/actors/machine/state-json.ts';
+import { MAX_SETTLED_MESSAGES } from '../../../src/actors/visitor/changes.ts';
 import { MAX_OPEN_MESSAGES } from '../../../src/actors/visitor/conversation.ts';
 import { visitorDecider, visitorState } from '../../../src/actors/visitor/decisions.ts';
 import { MAX_APPEND_BYTES } from '../../../src/eventstore/port.ts';
@@ -14,6 +15,8 @@ const chatId = 'c'.repeat(64);
 const messageId = (n: number): string => `${n}.`.padEnd(128, 'm');
 const stanzaId = (n: number): string => `${n}.`.padEnd(1024, '\u{1f600}');
 const commandId = (n: number): string => `${n}.`.padEnd(1024, '\u{1f600}');
+/** A fingerprint. */
+const DIGEST = 'k'.repeat(10);
 const LATE = Date.UTC(2100, 0);
 
 it('a clean-up with every memory full fits into an append several times', () => {
@@ -23,10 +26,11 @@ it('a clean-up with every memory full fits into an append several times', () => 
   const send = (...[command]: [Parameters<typeof actor.send>[0]]) => {
     commands += 1;
     now += 1;
-    return actor.send(command, now, commandId(commands), {
-      queueId: commandId(commands % 40),
-      seq: Number.MAX_SAFE_INTEGER - 10_000 + commands,
-    });
+    const seq = Number.MAX_SAFE_INTEGER - 10_000 + commands;
+    const hook = { queueId: commandId(commands % 40), seq };
+    const stream = { session: 's'.repeat(255), resumptions: Number.MAX_SAFE_INTEGER };
+    const said = { key: commandId(commands), at: now, ...stream };
+    return actor.send(command, now, commandId(commands), hook, { said, request: DIGEST });
   };
   send({ ...startChat(chatId), department: 'd'.repeat(128) } as ReturnType<typeof startChat>);
   send({
@@ -37,7 +41,7 @@ it('a clean-up with every memory full fits into an append several times', () => 
     reason: 'random',
   });
   for (let n = 0; n < 300; n++) {
-    send(sendMessage(messageId(n)));
+    send({ ...sendMessage(messageId(n)), digest: DIGEST } as ReturnType<typeof sendMessage>);
     send({ type: 'ReportMessageDelivered', messageIds: [messageId(n)], by: 'ping' });
     send({
       type: 'ReceiveOperatorMessage',
@@ -48,7 +52,8 @@ it('a clean-up with every memory full fits into an append several times', () => 
     });
     send({ type: 'RevokeReservation', reservation: `${n}`.padStart(36, '0') });
   }
-  for (let n = 300; n < 300 + MAX_OPEN_MESSAGES; n++) send(sendMessage(messageId(n)));
+  for (let n = 300; n < 300 + MAX_OPEN_MESSAGES; n++)
+    send({ ...sendMessage(messageId(n)), digest: DIGEST } as ReturnType<typeof sendMessage>);
   send({
     type: 'ReportMessageDisplayed',
     messageId: messageId(301),
@@ -59,7 +64,7 @@ it('a clean-up with every memory full fits into an append several times', () => 
   }
   const { context } = visitorState(actor.state.core);
   expect(context.openMessages).toHaveLength(MAX_OPEN_MESSAGES);
-  expect(context.settledMessages).toHaveLength(256);
+  expect(context.settledMessages).toHaveLength(MAX_SETTLED_MESSAGES);
   expect(context.markable).toHaveLength(32);
   expect(JSON.stringify(serialize(actor.state)).length).toBeLessThan(MAX_APPEND_BYTES / 2);
 
