@@ -1,4 +1,5 @@
 /** Visitors and operators who write messages all the time, whatever is killed meanwhile. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pace } from 'node:timers/promises';
 import type { Tenant } from '../../support/world.ts';
 import type { Ledger } from './ledger.ts';
@@ -66,7 +67,8 @@ export function startTraffic(options: {
     const to = tenant.visitorJid(visitor);
     for (let n = 0; !stopped; n++) {
       const body = `${operator.username} answers ${visitor} ${n}`;
-      const sent = ledger.operatorSends(visitor, `o-${visitor}-${n}`, body);
+      // Clients that log in anew and send again what was not acknowledged give it a UUID (docs/adr/0030).
+      const sent = ledger.operatorSends(visitor, `o-${visitor}-${n}-${randomUUID()}`, body);
       do sent.promised = await operator.say(to, sent.id, body);
       while (!sent.promised && !stopped && random.next() >= GIVE_UP);
       await pause();
