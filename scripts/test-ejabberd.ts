@@ -56,6 +56,7 @@ const tests = [
   'test/xmpp/admin',
   'test/xmpp/sessions/accounts.test.ts',
   'test/xmpp/sessions/hand-over.test.ts',
+  'test/xmpp/sessions/capabilities.test.ts',
   'test/xmpp/sessions/delays-and-receipts.test.ts',
 ];
 

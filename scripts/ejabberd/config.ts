@@ -54,6 +54,8 @@ export const API_COMMANDS = [
   'srg_list',
   'srg_user_add',
   'srg_user_del',
+  'get_roster',
+  'delete_rosteritem',
   'user_sessions_info',
   'kick_session',
   'send_stanza',

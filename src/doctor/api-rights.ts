@@ -73,6 +73,8 @@ export async function useOtherRights(
   // Nobody sees the members of a group that does not exist.
   await rights.use('srg_user_add', { user, host, group, grouphost: host });
   await rights.use('srg_user_del', { user, host, group, grouphost: host });
+  await rights.use('get_roster', { user, host });
+  await rights.use('delete_rosteritem', { localuser: user, localhost: host, user, host });
   await rights.use('srg_get_members', { group, host });
   await rights.use('srg_get_info', { group, host });
   await rights.use('srg_list', { host });

@@ -155,6 +155,13 @@ export interface EjabberdAdmin {
   leaveGroup(jid: string, group: string): Promise<void>;
   /** Bare JIDs of a group. */
   groupMembers(host: string, group: string): Promise<readonly string[]>;
+  /** Bare JIDs in a user's roster: their own contacts, and those of shared groups. None for a user without an account. */
+  rosterContacts(jid: string): Promise<readonly string[]>;
+  /**
+   * Removes a contact from a user's own roster. Clients that are online see it at once. Idempotent. A member of a group
+   * that the user sees is not removed but stored in the roster.
+   */
+  removeContact(jid: string, contact: string): Promise<void>;
   /**
    * Lists the accounts of a host, however many.
    * @param take called with local parts, some at a time. If the call fails the list was not complete

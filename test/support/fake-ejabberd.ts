@@ -19,6 +19,8 @@ export function fakeEjabberd() {
   /** The logs that groups of visitors belong to. */
   const marks = new Map<string, string>();
   const nicknames = new Map<string, string>();
+  /** Users' own contacts. */
+  const rosters = new Map<string, Set<string>>();
   const sessions = new Map<string, OperatorSession[]>();
   const present = new Map<string, VisitorPresence>();
   /** The name and the first argument of every call, in order. */
@@ -116,6 +118,17 @@ export function fakeEjabberd() {
       // In portions, as ejabberd's answer comes.
       for (let from = 0; from < locals.length; from += 2) take(locals.slice(from, from + 2));
     },
+    rosterContacts: async (jid) => {
+      await call('rosterContacts', jid);
+      return [...(rosters.get(jid) ?? []), ...members('visitors')];
+    },
+    removeContact: async (jid, contact) => {
+      await call('removeContact', jid);
+      const roster = rosters.get(jid) ?? new Set();
+      if (members('visitors').has(contact)) roster.add(contact);
+      else roster.delete(contact);
+      rosters.set(jid, roster);
+    },
     sessions: async (jid) => {
       await call('sessions', jid);
       return sessions.get(jid) ?? [];
@@ -190,6 +203,7 @@ export function fakeEjabberd() {
     transport,
     accounts,
     nicknames,
+    rosters,
     sessions,
     present,
     calls,

@@ -23,6 +23,7 @@ import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { VisitorAccounts } from './accounts.ts';
 import type { AccountsLog } from './accounts-log.ts';
 import type { DesiredVisitors, Visitor } from './desired.ts';
+import type { Leftovers } from './leftovers.ts';
 import { type Listing, listAccounts, listGroups } from './listing.ts';
 
 /** Waits between the tries of a comparison while ejabberd is away. */
@@ -47,6 +48,7 @@ export interface ComparisonOptions {
   readonly desired: DesiredVisitors;
   readonly accounts: VisitorAccounts;
   readonly accountsLog: AccountsLog;
+  readonly leftovers: Pick<Leftovers, 'mark'>;
   readonly actors: Actors;
   readonly admin: EjabberdAdmin;
   readonly tenants: TenantDirectory;
@@ -118,6 +120,8 @@ async function compareHost(
       await options.accountsLog.settle(tenant, { mark, strangers, mayMark: operators !== null });
     }
     await compareVisitors(options, listing, isMine);
+    // Orphans are out of the group now. `operators`: this process looks after the tenant.
+    if (operators !== null) options.leftovers.mark(tenant.id);
   }
 }
 

@@ -22,6 +22,7 @@ import { createVisitorAccounts, HandedOver, type VisitorAccountsOptions } from '
 import { type AccountsLogOptions, createAccountsLog, type KeptAccounts } from './accounts-log.ts';
 import { type ComparisonOptions, createComparison } from './comparison.ts';
 import type { Visitor } from './desired.ts';
+import { createLeftovers } from './leftovers.ts';
 import { createReleasedSessions } from './released-sessions.ts';
 import { createSchedule, idOf } from './schedule.ts';
 import { createTakeovers } from './takeovers.ts';
@@ -119,10 +120,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     now,
     onSwitch: (visitor) => schedule.change(visitor),
   });
+  const leftovers = createLeftovers({ ...options, accountsLog });
   const comparison = createComparison({
     ...options,
     accounts,
     accountsLog,
+    leftovers,
     busy: schedule.busy,
     idOf,
     mark: (visitor) => schedule.add(visitor, now()),
@@ -192,6 +195,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
 
   function tick(): void {
     visible.refresh();
+    leftovers.tick();
     let statusTexts = STATUS_TEXTS_PER_TICK;
     const visitors = schedule.take((entry) => {
       if (!owns(entry.visitor)) return false;
@@ -274,6 +278,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
         if (type === 'PageViewed') schedule.pageView(visitor);
         else if (VISIBLE_FACTS.has(type)) schedule.change(visitor);
         else continue;
+        if (type === 'CleanedUp') leftovers.mark(visitor.tenant);
         visible.changed(visitor.tenant);
       }
     },
@@ -293,7 +298,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       compareGained.stop();
       compareAfterReturn.stop();
       clearInterval(ticker);
-      await Promise.all(running.keys());
+      await Promise.all([...running.keys(), leftovers.stop()]);
     },
     pending: () => schedule.size(),
     kept: accountsLog.kept,

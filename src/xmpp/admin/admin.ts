@@ -6,7 +6,7 @@ import type { Element } from '@xmpp/xml';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import { xmlText } from '../../kit/xml-text.ts';
-import { splitJid } from '../jid.ts';
+import { bareJid, splitJid } from '../jid.ts';
 import type { EjabberdAdmin } from '../port.ts';
 import {
   acknowledgementStanza,
@@ -24,6 +24,8 @@ const DONE = z.literal(0);
 /** `check_account`: 0 the account exists, 1 it does not. */
 const ZERO_OR_ONE = z.union([z.literal(0), z.literal(1)]);
 const VCARD_FIELD = z.object({ content: z.string() }).transform(({ content }) => content);
+/** A contact in several groups has an entry for each (measured on 23.01). */
+const CONTACTS = z.array(z.object({ jid: z.string() }));
 const NAMES = z.array(z.string());
 const SESSIONS = z.array(
   z.object({
@@ -93,6 +95,19 @@ export function createEjabberdAdmin(options: ApiOptions): EjabberdAdmin {
     groupMembers: (host, group) => atHost(api, host, () => groups.groupMembers(host, group)),
     accounts: (host, take) =>
       atHost(api, host, () => api.names('registered_users', { host }, take)),
+
+    async rosterContacts(jid) {
+      const contacts = await at(jid, (user, host) =>
+        api.call('get_roster', { user, host }, CONTACTS),
+      );
+      return [...new Set(contacts.map(({ jid: contact }) => bareJid(contact)))];
+    },
+    async removeContact(jid, contact) {
+      const { user, host } = splitJid(contact);
+      await at(jid, (localuser, localhost) =>
+        api.call('delete_rosteritem', { localuser, localhost, user, host }, DONE),
+      );
+    },
 
     async sessions(jid) {
       const sessions = await at(jid, (user, host) =>

@@ -804,7 +804,9 @@ describe('with several processes', () => {
     rig.clock.passes(60_000);
     await world.caughtUp();
     await ticks();
-    expect(ejabberd.calls).toEqual([`release ${jidOf('1')}`]);
+    // This process still looks after the tenant, so it reads the operators' rosters.
+    const changes = ejabberd.calls.filter((call) => !/^(groupMembers|rosterContacts) /.test(call));
+    expect(changes).toEqual([`release ${jidOf('1')}`]);
     expect([...ejabberd.present.keys()]).toEqual([jidOf('2')]);
   });
 

@@ -1,6 +1,7 @@
 /** The admin client against a real ejabberd; EJABBERD_ROOT names another release (npm run test:ejabberd). */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import xml from '@xmpp/xml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { API_COMMANDS } from '../../../scripts/ejabberd/config.ts';
@@ -49,6 +50,53 @@ test('reports the version of ejabberd', async () => {
   expect(await admin.version()).toBe(ejabberd.version);
   // biome-ignore lint/suspicious/noConsole: npm run test:ejabberd shows the release that the test ran on.
   console.info(`admin contract: ejabberd ${ejabberd.version}`);
+});
+
+describe('rosters', () => {
+  test('list own contacts and those of groups, and lose an own one, once or twice', async () => {
+    const [operator, visitor, member] = [at('rosa'), at('visitor.r1'), at('visitor.r2')];
+    const groups = { visitors: 'roster-visitors', operators: 'roster-operators' };
+    await admin.ensureGroups(ejabberd.host, groups);
+    for (const jid of [operator, visitor, member]) await admin.register(jid, 'secret');
+    await admin.joinGroup(operator, groups.operators);
+    for (const jid of [visitor, member]) await admin.joinGroup(jid, groups.visitors);
+    const client = await connectOperator({
+      service: ejabberd.xmpp,
+      domain: ejabberd.host,
+      username: 'rosa',
+      password: 'secret',
+    });
+    for (const jid of [visitor, 'friend@elsewhere.test']) {
+      const item = xml('item', { jid, name: 'N' }, xml('group', {}, 'A'), xml('group', {}, 'B'));
+      await client.request(xml('iq', { type: 'set' }, xml('query', 'jabber:iq:roster', item)));
+    }
+    const contacts = async () => (await admin.rosterContacts(operator)).toSorted();
+    expect(await contacts()).toEqual(['friend@elsewhere.test', visitor, member]);
+    await admin.leaveGroup(visitor, groups.visitors);
+    await admin.unregister(visitor);
+    expect(await contacts()).toEqual(['friend@elsewhere.test', visitor, member]);
+    await admin.removeContact(operator, visitor);
+    await admin.removeContact(operator, visitor);
+    expect(await contacts()).toEqual(['friend@elsewhere.test', member]);
+    await client.waitFor(
+      () =>
+        client.rosterPushes.some(
+          ({ jid, subscription }) => jid === visitor && subscription === 'remove',
+        ),
+      'the push',
+    );
+    await client.disconnect();
+    expect(await admin.rosterContacts(at('nobody.here'))).toEqual([]);
+  });
+
+  test('store a member of a group instead of losing it', async () => {
+    const [operator, member] = [at('rosa'), at('visitor.r2')];
+    await admin.removeContact(operator, member);
+    await admin.leaveGroup(member, 'roster-visitors');
+    expect(await admin.rosterContacts(operator)).toContain(member);
+    await admin.removeContact(operator, member);
+    expect(await admin.rosterContacts(operator)).not.toContain(member);
+  });
 });
 
 describe('accounts', () => {

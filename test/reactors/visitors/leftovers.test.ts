@@ -1,0 +1,195 @@
+/** Contacts in operators' own rosters whose visitors are gone. */
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../../src/errors.ts';
+import {
+  createDesiredVisitors,
+  DESIRED_VISITORS_TABLE,
+} from '../../../src/reactors/visitors/desired.ts';
+import { LEFTOVERS_AFTER_MS } from '../../../src/reactors/visitors/leftovers.ts';
+import { createReconciler } from '../../../src/reactors/visitors/reconciler.ts';
+import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
+import { viewPage } from '../../actors/facts.ts';
+import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
+import { username } from '../../support/names.ts';
+import { ALL_PARTITIONS, movableOwnership } from '../../support/ownership.ts';
+import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const LOG = 'the log of these tests';
+const OPERATORS = ['op1', 'op2'];
+const operatorJid = (name: string): string => `${name}@${HOST}`;
+
+let rig: Rig;
+let ejabberd: ReturnType<typeof fakeEjabberd>;
+const stopping: (() => Promise<void>)[] = [];
+beforeEach(async () => {
+  rig = await openRig();
+  ejabberd = fakeEjabberd();
+  ejabberd.marks.set('visitors', LOG);
+  for (const name of OPERATORS) ejabberd.rosters.set(operatorJid(name), new Set());
+});
+afterEach(async () => {
+  for (const stop of stopping.splice(0)) await stop();
+  await rig.close();
+});
+
+/** Starts a process. @returns waits until it has read every fact and has nothing left to do */
+async function start(ownership: Ownership = soleOwner, logger = silent) {
+  const { workFile, now } = rig;
+  let follow = async (): Promise<void> => {};
+  const reconciler = createReconciler({
+    ...rig,
+    now,
+    ownership,
+    logger,
+    desired: createDesiredVisitors(workFile),
+    admin: ejabberd.admin,
+    transport: ejabberd.transport,
+    operatorsOf: () => OPERATORS.map(username),
+    logId: LOG,
+    takeOverFrom: [],
+    caughtUp: () => follow(),
+    passwordOf: () => 'secret',
+    random: () => 1,
+  });
+  follow = await rig.follow([DESIRED_VISITORS_TABLE], [reconciler]);
+  stopping.push(() => reconciler.stop());
+  await reconciler.start();
+  return () =>
+    waitFor(async () => {
+      await follow();
+      return reconciler.pending() === 0;
+    });
+}
+const roster = (name: string) => [...(ejabberd.rosters.get(operatorJid(name)) ?? [])].sort();
+const keep = (name: string, ...jids: string[]) => {
+  for (const jid of jids) ejabberd.rosters.get(operatorJid(name))?.add(jid);
+};
+/** Lets the time pass after which rosters are read, and waits until all of them were read once more. */
+async function sweep(): Promise<void> {
+  const read = () => ejabberd.count(`rosterContacts ${operatorJid('op2')}`);
+  const before = read();
+  rig.clock.passes(LEFTOVERS_AFTER_MS);
+  await waitFor(() => read() > before);
+  let calls = -1;
+  await waitFor(
+    () => {
+      const unchanged = calls === ejabberd.calls.length;
+      calls = ejabberd.calls.length;
+      return unchanged;
+    },
+    { every: 300 },
+  );
+}
+const FRIEND = 'friend@elsewhere.test';
+const cleanUp = (key: string) => rig.toVisitor(key, { type: 'CleanUp' });
+
+describe('a contact that an operator stored', () => {
+  it('goes after its visitor was cleaned up, from the roster of every operator', async () => {
+    const idle = await start();
+    for (const key of ['1', '2', '3']) await rig.toVisitor(key, viewPage());
+    await idle();
+    keep('op1', jidOf('1'), jidOf('2'), FRIEND);
+    keep('op2', jidOf('1'), jidOf('3'));
+    await cleanUp('1');
+    await rig.toVisitor('3', { type: 'TimeOut' });
+    await idle();
+    await sweep();
+    expect(roster('op1')).toEqual([FRIEND, jidOf('2')]);
+    // A visitor who has timed out may come back, and still has the name that the operator gave them.
+    expect(roster('op2')).toEqual([jidOf('3')]);
+    await rig.toVisitor('1', viewPage()); // the same visitor again
+    await idle();
+    keep('op1', jidOf('1'));
+    await cleanUp('2');
+    await idle();
+    await sweep();
+    expect(roster('op1')).toEqual([FRIEND, jidOf('1')]);
+  });
+
+  it('goes with a comparison if nobody removed it: after a crash, or before this release', async () => {
+    await rig.toVisitor('1', viewPage());
+    await cleanUp('1');
+    keep('op1', jidOf('1'), jidOf('never-seen'), FRIEND);
+    await start();
+    await sweep();
+    expect(roster('op1')).toEqual([FRIEND]);
+  });
+
+  it('is never of somebody else: other hosts, operators, accounts that are no visitors', async () => {
+    const others = [
+      FRIEND,
+      'visitor.1@elsewhere.test',
+      'elsewhere.test',
+      operatorJid('op2'),
+      `visitor.@${HOST}`,
+      `visitor.A B@${HOST}`,
+      `visitors@${HOST}`,
+      `pubsub.${HOST}`,
+      `xvisitor.1@${HOST}`,
+    ];
+    keep('op1', ...others, jidOf('gone'));
+    await start();
+    await sweep();
+    expect(roster('op1')).toEqual(others.toSorted());
+  });
+
+  it('stays while its visitor is in the group: ejabberd would only store it again', async () => {
+    ejabberd.members('visitors').add(jidOf('1'));
+    keep('op1', jidOf('1'), jidOf('2'));
+    // Another process has to take the orphan out of the group.
+    await start(withoutPartition(partitionOf(`${ACME}.1`)));
+    await sweep();
+    expect(roster('op1')).toEqual([jidOf('1')]);
+    expect(ejabberd.count('removeContact')).toBe(1);
+  });
+
+  it('stays while the accounts belong to another log', async () => {
+    ejabberd.marks.set('visitors', 'another log');
+    keep('op1', jidOf('1'));
+    await start();
+    rig.clock.passes(LEFTOVERS_AFTER_MS);
+    await waitFor(() => ejabberd.count('groupMark') > 1);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(roster('op1')).toEqual([jidOf('1')]);
+  });
+});
+
+/** A process that owns all partitions but this one. */
+const withoutPartition = (partition: number): Ownership =>
+  movableOwnership(ALL_PARTITIONS.filter((each) => each !== partition));
+
+it('only the process that looks after the tenant reads rosters', async () => {
+  keep('op1', jidOf('gone'));
+  const idle = await start(withoutPartition(partitionOf(ACME)));
+  await rig.toVisitor('1', viewPage());
+  await cleanUp('1');
+  await idle();
+  rig.clock.passes(LEFTOVERS_AFTER_MS);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(ejabberd.count('rosterContacts')).toBe(0);
+});
+
+it('a failure is in the log, and the next comparison goes on', async () => {
+  const logged: string[] = [];
+  const logger = pino({ base: null }, { write: (text) => void logged.push(text) });
+  keep('op2', jidOf('gone'));
+  let fails = true;
+  ejabberd.state.before = async (call) => {
+    if (fails && call.startsWith('removeContact')) {
+      throw new AppError('unavailable', 'the API may not call delete_rosteritem');
+    }
+  };
+  const idle = await start(soleOwner, logger);
+  await sweep();
+  expect(roster('op2')).toEqual([jidOf('gone')]);
+  expect(logged.join('')).toMatch(/could not be cleaned.*|delete_rosteritem/);
+  fails = false;
+  await rig.toVisitor('1', viewPage(newId()));
+  await cleanUp('1');
+  await idle();
+  await sweep();
+  expect(roster('op2')).toEqual([]);
+  expect(logged.join('')).not.toContain('gone@');
+});
