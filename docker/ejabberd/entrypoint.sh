@@ -29,6 +29,7 @@ check() {
 host='[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*'
 name='[a-z0-9_][a-z0-9._-]*'
 address='[0-9a-fA-F:.]+(/[0-9]{1,3})?'
+digit='[A-Za-z0-9+/]' # of base64
 
 EJABBERD_LOG_LEVEL=${EJABBERD_LOG_LEVEL:-info}
 EJABBERD_API_FROM=${EJABBERD_API_FROM:-127.0.0.0/8}
@@ -38,7 +39,7 @@ check EJABBERD_API_USER "$name@$host" 'must be a full JID in lower case, e.g. xm
 check EJABBERD_API_PASSWORD '[ -~]{16,}' 'must have at least 16 characters, all of them printable ASCII'
 check EJABBERD_API_FROM "$address(,$address)*" 'must be one or more addresses or networks, e.g. 172.30.90.0/24, separated by commas'
 check EJABBERD_WEBHOOK_URL 'https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~/-]*' 'must be an http(s) URL with a path, e.g. http://balancer:8080/ejabberd/events'
-check EJABBERD_WEBHOOK_SECRET 'whsec_[A-Za-z0-9+/=]{24,}' 'must be whsec_ and the base64 of 18 bytes or more'
+check EJABBERD_WEBHOOK_SECRET "whsec_($digit{4}){6,}($digit{2}==|$digit{3}=)?" 'must be whsec_ and the base64 of 18 bytes or more'
 check EJABBERD_LOG_LEVEL '(none|emergency|alert|critical|error|warning|notice|info|debug)' 'must be a log level of ejabberd, e.g. info'
 
 api_user=${EJABBERD_API_USER-}

@@ -182,6 +182,12 @@ describe('names the fault of', SLOW, () => {
     ]);
   });
 
+  it('a name that is no setting', async () => {
+    expect(bad(await doctor({ EJABBERD_XMP: 'cAnArY' }))).toEqual([
+      expect.stringMatching(/configuration: EJABBERD_XMP: .*EJABBERD_XMPP is meant.* -> correct/),
+    ]);
+  });
+
   it('a service that hangs', async () => {
     process.kill(service.pid ?? 0, 'SIGSTOP');
     try {
