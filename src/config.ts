@@ -16,6 +16,7 @@ import {
   webhookHostFaults,
 } from './config-secrets.ts';
 import { AppError, messageOf } from './errors.ts';
+import { parseEsdbUrl } from './eventstore/esdb/url.ts';
 import { isBearerToken, NO_BEARER_TOKEN } from './kit/bearer.ts';
 import { fetchFault } from './kit/fetch-url.ts';
 import { inOurWords } from './kit/schema-words.ts';
@@ -56,6 +57,19 @@ function withoutCredentials(url: string): boolean {
 
 const hasNoEnds = (url: string): boolean => !/[?#]/.test(url);
 
+/** Why this event store could never be opened; null if it perhaps can. */
+function eventStoreFault(url: string): string | null {
+  const path = /^sqlite:(.*)$/s.exec(url)?.[1];
+  // SQLite would keep these in memory, or elsewhere.
+  if (path) return /^(:|file:|\s)|\s$/.test(path) ? 'has to name a file behind sqlite:' : null;
+  try {
+    parseEsdbUrl(url);
+    return null;
+  } catch (error) {
+    return messageOf(error).replace(/^EVENT_STORE: /, '');
+  }
+}
+
 /** Spaces at the ends are a slip that makes another file or folder. */
 const Path = z
   .string()
@@ -68,10 +82,14 @@ export const Environment = z.object({
   DATA_DIR: Path.default(DEFAULT_DATA_DIR),
   EVENT_STORE: z
     .string()
-    .regex(
-      /^(sqlite:.|esdb(\+discover)?:\/\/.)/,
-      'has to be sqlite:PATH, esdb://… or esdb+discover://…',
-    )
+    .regex(/^(sqlite:.|esdb(\+discover)?:\/\/.)/, {
+      error: 'has to be sqlite:PATH, esdb://… or esdb+discover://…',
+      abort: true,
+    })
+    .superRefine((url, { addIssue }) => {
+      const message = eventStoreFault(url);
+      if (message !== null) addIssue({ code: 'custom', message });
+    })
     .optional(),
   ADMIN_TOKEN: z
     .string()

@@ -237,7 +237,7 @@ it.each<[string, object[], RegExp]>([
 });
 
 it('EventStoreDB requires SERVICE_SECRET, which all processes share', () => {
-  expect(faults(valid({ EVENT_STORE: 'esdb://127.0.0.1:2113' }))).toEqual([
+  expect(faults(valid({ EVENT_STORE: 'esdb://store:2113' }))).toEqual([
     expect.stringMatching(/^SERVICE_SECRET: is required/),
   ]);
 });
@@ -420,6 +420,12 @@ describe('a value that the code could never use is refused', () => {
     ['EJABBERD_XMPP', 'xmpp://[fd00::1]:5222', /an IPv4 address or \[::1\]/],
     ['EJABBERD_XMPP', 'xmpp://bücher.test', /in ASCII/],
     ['EJABBERD_XMPP', 'ws://127.0.0.1:5280/ws#1', /has a #/],
+    ['EVENT_STORE', 'sqlite::memory:', /has to name a file/],
+    ['EVENT_STORE', 'sqlite:file:x.db?mode=memory', /has to name a file/],
+    ['EVENT_STORE', 'sqlite: x.db', /has to name a file/],
+    ['EVENT_STORE', 'esdb://127.0.0.1:99999?tls=false', /a port is from 0 to 65535/],
+    ['EVENT_STORE', 'esdb://127.0.0.1:2113', /with TLS, 127.0.0.1:2113 must be a host name/],
+    ['EVENT_STORE', 'esdb://store:2113?cAnArY=1', /the options after \?/],
     ['SERVICE_SECRET', `${'s'.repeat(40)}\r`, /control character/],
     ['DATA_DIR', 'data ', /begins or ends with a space/],
     ['TENANTS_FILE', ' t.json', /begins or ends with a space/],

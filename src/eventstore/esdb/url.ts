@@ -57,6 +57,8 @@ export const parseEsdbUrl = (text: string): EsdbUrl => {
   // A password may contain any character but @.
   const hosts = (url.slice(scheme.length).split('@').at(-1) ?? '').split(/[/?]/)[0] ?? '';
   if (hosts === '') throw invalidUrl('it names no host, as in esdb://HOST:2113');
+  const far = hosts.split(',').some((host) => Number(/:(\d+)$/.exec(host)?.[1] ?? 0) > 65_535);
+  if (far) throw invalidUrl('a port is from 0 to 65535');
   const [address = '', query = ''] = url.split(/\?(?=[^@]*$)/);
   const options = query === '' ? [] : query.split('&');
   options.forEach(checkOption);
