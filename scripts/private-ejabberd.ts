@@ -50,6 +50,8 @@ export interface EjabberdOptions {
   readonly root?: string;
   /** Replaces top-level keys of ejabberd.yml. */
   readonly extraConfig?: Readonly<Record<string, unknown>>;
+  /** Listeners besides those of the launcher. */
+  readonly extraListeners?: readonly Readonly<Record<string, unknown>>[];
   /** Replaces entries of `modules:`. */
   readonly extraModules?: Readonly<Record<string, unknown>>;
   /** Default `info`. */
@@ -203,6 +205,7 @@ async function prepare(options: EjabberdOptions): Promise<EjabberdNode> {
     apiUser: api.user,
     streamManagement: options.streamManagement ?? true,
     logLevel: options.logLevel ?? 'info',
+    extraListeners: options.extraListeners ?? [],
     extra: options.extraConfig ?? {},
     extraModules: options.extraModules ?? {},
     ...(options.component && { component: options.component }),

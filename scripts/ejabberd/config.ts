@@ -27,6 +27,8 @@ export interface ConfigInput {
   /** Options of mod_lhc. Without them the module is not loaded. */
   readonly modLhc?: Readonly<Record<string, unknown>>;
   readonly logLevel: string;
+  /** Listeners besides these. */
+  readonly extraListeners?: readonly Readonly<Record<string, unknown>>[];
   /** Replaces keys of the top level. */
   readonly extra: Readonly<Record<string, unknown>>;
   /** Replaces keys of `modules`. */
@@ -155,6 +157,9 @@ function modules({ streamManagement, modLhc, extraModules }: ConfigInput): Recor
             ack_timeout: 180,
             resume_timeout: sm.resumeTimeout ?? 60,
             max_ack_queue: sm.maxAckQueue ?? 5000,
+            // What the old session of a client that was restarted had not read goes to its new one, or is stored. With
+            // ejabberd's default it comes back as an error, and no operator reads it.
+            resend_on_timeout: true,
           },
         }),
     ...(modLhc === undefined ? {} : { mod_lhc: modLhc }),
@@ -201,7 +206,7 @@ export function renderConfig(input: ConfigInput): string {
         what: [...API_COMMANDS],
       },
     },
-    listen: listeners(input),
+    listen: [...listeners(input), ...(input.extraListeners ?? [])],
     modules: modules(input),
     ...input.extra,
   };

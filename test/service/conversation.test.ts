@@ -370,3 +370,36 @@ it('a chat without a browsing visitor is a contact of its own', async () => {
   await waitFor(() => chatMessages(key).length === 1, { what: 'LHC' });
   await acme.ask('POST', `/visitors/${key}/chats/c10/close`, { by: 'visitor' });
 });
+
+it.each(['desk', 'other'])(
+  'a client that is restarted in mid-chat reads what was written in between (its resource was desk, and is %s)',
+  async (resource) => {
+    const visitor = resource === 'desk' ? '30' : '31';
+    await acme.register('rita', { departments: ['returns'] });
+    const options = { streamManagement: 'resume' } as const;
+    const rita = await acme.connect('rita', { ...options, resource: 'desk' });
+    await acme.operatorIs('rita', 'available');
+    await online(visitor, rita);
+    const chat = { chatId: `c${visitor}`, department: 'returns' };
+    const message = { id: `b${visitor}`, body: 'Before it' };
+    await acme.ask('POST', `/visitors/${visitor}/chats`, { ...chat, message });
+    await waitForText(rita, visitor, /Before it/);
+    await rita.sendAndAck(acme.visitorJid(visitor), 'Hello');
+    rita.drop();
+    // ejabberd keeps the session for a resumption, so this one goes there.
+    await acme.ask('POST', `/visitors/${visitor}/messages`, {
+      id: `i${visitor}`,
+      body: 'In between',
+    });
+    await world.idle();
+    const again = await acme.connect('rita', { ...options, resource });
+    await waitForText(again, visitor, 'In between');
+    await acme.callback('message.delivered', ({ messageId }) => messageId === `i${visitor}`);
+    expect(textsFrom(again, visitor).filter((body) => body === 'In between')).toHaveLength(1);
+    expect(acme.callbacks('message.failed').filter(({ data }) => data.visitor === visitor)).toEqual(
+      [],
+    );
+    await acme.ask('POST', `/visitors/${visitor}/chats/c${visitor}/close`, { by: 'visitor' });
+    await again.disconnect();
+  },
+);

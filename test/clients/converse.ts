@@ -1,0 +1,190 @@
+/** Converse.js in a headless Chromium, driven by the Chrome DevTools Protocol. */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { waitFor } from '../support/wait.ts';
+import { type Browser, startBrowser } from './chromium.ts';
+import { type Account, type Client, Missing } from './client.ts';
+import { needProgram, run } from './processes.ts';
+
+/** The version that docs/clients.md tells of. */
+const VERSION = '14.0.0';
+const CACHE = join(import.meta.dirname, '../../.cache/clients');
+/** Of a login with many contacts on a busy machine. */
+const LOGIN_DEADLINE_MS = 300_000;
+
+const TYPES: Record<string, string> = {
+  '.css': 'text/css',
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.json': 'application/json',
+  '.wasm': 'application/wasm',
+  '.woff2': 'font/woff2',
+};
+
+/** Fetches the package into .cache/clients. @returns its folder */
+async function fetchPackage(): Promise<string> {
+  const folder = join(CACHE, `converse.js-${VERSION}`);
+  const dist = join(folder, 'node_modules/converse.js/dist');
+  if (!existsSync(join(dist, 'converse.min.js'))) {
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'package.json'), '{}');
+    const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--silent'];
+    await run('npm', ['install', '--prefix', folder, ...options, `converse.js@${VERSION}`]).catch(
+      () => {
+        throw new Missing(`npm could not fetch converse.js@${VERSION}`);
+      },
+    );
+  }
+  return dist;
+}
+
+/** The settings are those of its documentation for a page with a chat of the whole window; all else is as it comes. */
+const page = ({ username, domain, password, websocket }: Account): string => `<!doctype html>
+<meta charset="utf-8"><title>Converse</title>
+<link rel="stylesheet" href="/converse.min.css">
+<body class="converse-fullscreen"><div id="conversejs-bg"></div>
+<script type="module">
+import converse from '/converse.min.js';
+converse.plugins.add('rig', { initialize() { window._converse = this._converse; } });
+converse.initialize(${JSON.stringify({
+  authentication: 'login',
+  auto_login: true,
+  jid: `${username}@${domain}`,
+  password,
+  websocket_url: websocket,
+  discover_connection_methods: false,
+  view_mode: 'fullscreen',
+  assets_path: '/',
+  whitelisted_plugins: ['rig'],
+})});
+</script></body>`;
+
+/** Serves the package and the page on loopback. */
+async function serve(dist: string, html: string) {
+  const server = createServer((request, response) => {
+    const path = normalize(new URL(request.url ?? '/', 'http://rig').pathname);
+    const file = path === '/' ? null : join(dist, path);
+    (file === null ? Promise.resolve(html) : readFile(file)).then(
+      (content) => {
+        response.writeHead(200, { 'content-type': TYPES[extname(file ?? '.html')] ?? '' });
+        response.end(content);
+      },
+      () => response.writeHead(404).end(),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, // it listens on a TCP port
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+const quoted = (text: string): string => JSON.stringify(text);
+/** The element of the chat with this contact. */
+const chatOf = (jid: string): string =>
+  `document.querySelector('converse-chat[jid=${quoted(jid)}]')`;
+
+/** @throws {Missing} without Chromium, or if the package cannot be fetched */
+export async function makeConverse(account: Account, folder: string): Promise<Client> {
+  needProgram('chromium', 'chromium');
+  const site = await serve(await fetchPackage(), page(account));
+  let browser: Browser | undefined;
+  const there = (): Browser => {
+    if (!browser) throw new Error('Converse.js does not run');
+    return browser;
+  };
+  const evaluate = (expression: string) => there().evaluate(expression);
+
+  async function open(jid: string): Promise<void> {
+    // As a click on the contact does, which has no place in a long list that is not scrolled to.
+    await evaluate(`_converse.api.chats.open(${quoted(jid)}, {}, true)`);
+    await waitFor(() => evaluate(`!!${chatOf(jid)}?.querySelector('.chat-textarea')`), {
+      what: `the chat with ${jid} in Converse.js`,
+    });
+  }
+
+  const focus = async (jid: string) => {
+    await open(jid);
+    await waitFor(
+      () =>
+        evaluate(
+          `(() => { const area = ${chatOf(jid)}.querySelector('.chat-textarea'); area.focus(); return document.activeElement === area; })()`,
+        ),
+      { what: 'the focus' },
+    );
+  };
+
+  return {
+    name: 'converse',
+    version: `Converse.js ${VERSION}`,
+    async start() {
+      browser = await startBrowser(join(folder, 'chromium'), site.url);
+      await waitFor(() => evaluate('!!_converse.api.connection.connected()'), {
+        deadlineMs: LOGIN_DEADLINE_MS,
+        every: 100,
+        what: 'Converse.js to log in',
+      });
+    },
+    async kill() {
+      await browser?.kill();
+      browser = undefined;
+    },
+    async contact(jid) {
+      const found = await evaluate(`(() => {
+        const contact = _converse.state.roster?.get(${quoted(jid)});
+        if (!contact) return null;
+        const presence = contact.presence;
+        return JSON.stringify({ name: contact.getDisplayName(), status: contact.get('status') ?? '',
+          show: presence.get('show') ?? presence.get('presence') ?? '' });
+      })()`);
+      return found ? JSON.parse(String(found)) : undefined;
+    },
+    open,
+    async write(jid, text) {
+      await focus(jid);
+      await there().type(text);
+      await there().key('Enter');
+      await waitFor(() => evaluate(`${chatOf(jid)}.querySelector('.chat-textarea').value === ''`), {
+        what: 'Converse.js to send',
+      });
+    },
+    async correct(jid, text) {
+      await focus(jid);
+      await there().key('ArrowUp');
+      await waitFor(() => evaluate(`${chatOf(jid)}.querySelector('.chat-textarea').value !== ''`), {
+        what: 'Converse.js to offer its last message',
+      });
+      await evaluate(`${chatOf(jid)}.querySelector('.chat-textarea').select()`);
+      await there().type(text);
+      await there().key('Enter');
+    },
+    async messages(jid) {
+      const found = await evaluate(
+        `(() => { const shown = ${chatOf(jid)}?.querySelectorAll('.chat-msg__text');
+          // Until it is opened there is nothing but what is stored.
+          const stored = _converse.state.chatboxes.get(${quoted(jid)})?.messages?.models ?? [];
+          return JSON.stringify(shown?.length ? [...shown].map((each) => each.innerText)
+            : stored.map((each) => each.get('body') ?? '')); })()`,
+      );
+      return JSON.parse(String(found));
+    },
+    async screenshot(path, jid) {
+      if (jid !== null) await open(jid);
+      await delay(500); // pictures and fonts
+      await writeFile(path, await there().screenshot());
+    },
+    stanzas: async () => there().frames(),
+    async close() {
+      await browser?.kill();
+      await site.close();
+    },
+  };
+}

@@ -1,0 +1,142 @@
+/** Profanity in a terminal that tmux holds. */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
+import { waitFor } from '../support/wait.ts';
+import type { Account, Client } from './client.ts';
+import { startDisplay } from './display.ts';
+import { needProgram, run, startProgram } from './processes.ts';
+import { contactOf, logOfStanzas } from './stanza-log.ts';
+
+const LOGIN_DEADLINE_MS = 120_000;
+const COLUMNS = 112;
+const ROWS = 34;
+
+/** @throws {Missing} without Profanity or tmux */
+export async function makeProfanity(account: Account, folder: string): Promise<Client> {
+  needProgram('profanity', 'profanity');
+  needProgram('tmux', 'tmux');
+  const jid = `${account.username}@${account.domain}`;
+  const data = join(folder, 'data/profanity');
+  await mkdir(data, { recursive: true });
+  await mkdir(join(folder, 'config/profanity'), { recursive: true });
+  await writeFile(
+    join(data, 'accounts'),
+    `[${jid}]
+enabled=true
+jid=${jid}
+server=127.0.0.1
+port=${account.port}
+password=${account.password}
+tls.policy=disable
+resource=profanity
+`,
+    { mode: 0o600 },
+  );
+  await writeFile(
+    join(folder, 'config/profanity/profrc'),
+    '[ui]\ncorrection.allow=true\nsplash=false\nroster=true\nroster.status=true\nroster.size=28\n[logging]\nrotate=false\n',
+  );
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    LANG: 'C.UTF-8',
+    TZ: 'UTC',
+    HOME: folder,
+    TERM: 'xterm-256color',
+    XDG_CONFIG_HOME: join(folder, 'config'),
+    XDG_DATA_HOME: join(folder, 'data'),
+  };
+  const socket = join(folder, 'tmux');
+  const tmux = (...args: readonly string[]) =>
+    run('tmux', ['-S', socket, '-f', '/dev/null', ...args], env);
+  /** Types a line and sends it. */
+  async function enter(line: string): Promise<void> {
+    await tmux('send-keys', '-l', line);
+    await tmux('send-keys', 'Enter');
+  }
+  const screen = () => tmux('capture-pane', '-p');
+  const logFile = join(data, 'logs/profanity.log');
+  /** The length of the log when this run began. */
+  let begun = 0;
+  const log = async () => (existsSync(logFile) ? await readFile(logFile, 'utf8') : '');
+  const stanzas = async () =>
+    logOfStanzas(
+      (await log()).slice(begun),
+      /^(?=\d\d\/\d\d\/\d{4} |\d{4}-\d\d-\d\d)/m,
+      /^.*?SENT: /,
+      /^.*?RECV: /,
+    );
+
+  return {
+    name: 'profanity',
+    version: (await run('profanity', ['--version'], env)).split('\n')[0] ?? '',
+    async start() {
+      begun = (await log()).length;
+      const command = ['profanity', '--log', 'DEBUG', '--account', jid];
+      await tmux('new-session', '-d', '-x', String(COLUMNS), '-y', String(ROWS), ...command);
+      await tmux('set-option', '-g', 'status', 'off');
+      await waitFor(async () => /logged in successfully/.test(await screen()), {
+        deadlineMs: LOGIN_DEADLINE_MS,
+        every: 100,
+        what: 'Profanity to log in',
+      });
+    },
+    async kill() {
+      await tmux('kill-server').catch(() => undefined); // it may not run
+    },
+    contact: async (contact) => contactOf(contact, (await stanzas()).received),
+    async open(contact) {
+      await enter(`/msg ${contact}`);
+    },
+    async write(contact, text) {
+      // As a line of the window: as an argument of /msg it would need quotes.
+      await enter(`/msg ${contact}`);
+      await enter(text);
+    },
+    async correct(contact, text) {
+      await enter(`/msg ${contact}`);
+      await enter(`/correct ${text}`);
+    },
+    async messages(contact) {
+      const path = join(data, 'database', jid.replace('@', '_at_'), 'chatlog.db');
+      if (!existsSync(path)) return [];
+      const database = new DatabaseSync(path, { readOnly: true });
+      try {
+        const rows = database
+          .prepare('SELECT message FROM ChatLogs WHERE from_jid = ? OR to_jid = ? ORDER BY id')
+          .all(contact, contact);
+        return rows.map(({ message }) => String(message));
+      } finally {
+        database.close();
+      }
+    },
+    async screenshot(path, contact) {
+      await enter(contact === null ? '/win 1' : `/msg ${contact}`);
+      needProgram('xterm', 'xterm');
+      const display = await startDisplay(folder, '900x600');
+      const terminal = startProgram(
+        'xterm',
+        [
+          ...['-fa', 'DejaVu Sans Mono', '-fs', '10', '-bg', 'black', '-fg', 'white'],
+          ...['-geometry', `${COLUMNS}x${ROWS}+0+0`],
+          ...['-e', 'tmux', '-S', socket, '-f', '/dev/null', 'attach'],
+        ],
+        { ...display.env, TERM: 'xterm-256color' },
+      );
+      try {
+        await waitFor(async () => (await tmux('list-clients')) !== '', { what: 'xterm' });
+        await delay(3_000); // it makes its font first
+        await display.screenshot(path);
+      } finally {
+        await terminal.kill();
+        await display.close();
+      }
+    },
+    stanzas,
+    async close() {
+      await tmux('kill-server').catch(() => undefined);
+    },
+  };
+}
