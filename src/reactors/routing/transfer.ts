@@ -120,7 +120,11 @@ async function targetOf(
   if (!('department' in to)) {
     const operator = await registeredOperator(options, tenant, name);
     if (operator !== null) return toOperator(operator);
-    if ('operator' in to) return refuse(`there is no operator ${name}`, { field: 'operator' });
+    if ('operator' in to) {
+      // LHC has a list of its own.
+      const free = from === null ? '' : await freeOperators(options, tenant, from);
+      return refuse(`there is no operator ${name}${free}`, { field: 'operator' });
+    }
   }
   const names = 'name' in to ? await options.names.of(tenant.id) : null;
   const called = names && onlyOne(names.called(name), from);

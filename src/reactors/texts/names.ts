@@ -56,7 +56,7 @@ export function namesOf(known: ReadonlyMap<Username, string | null>): Names {
       if (name === null) return [];
       const isShared =
         (byName.get(folded)?.length ?? 0) > 1 ||
-        known.has(folded as Username) || // a key that is looked for
+        (folded !== username && known.has(folded as Username)) || // a key that is looked for
         name.endsWith(')'); // it may look like another operator's name with the username
       return [[username, isShared ? `${name} (${username})` : name]];
     }),

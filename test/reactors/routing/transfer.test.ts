@@ -195,6 +195,12 @@ describe('an operator who writes a name', () => {
     expect(await transfers()).toEqual([]);
   });
 
+  it('reads who is free after a wrong XMPP address, too', async () => {
+    await expect(transfer('op1', { operator: 'nobody' })).rejects.toThrow(
+      /^there is no operator nobody; free now: @op2 \(!transfer op2\)$/,
+    );
+  });
+
   it('does not reach an operator of LHC by another name than the username', async () => {
     await there('op7', 'Tom Billing');
     await expect(transfer(null, { operator: 'Tom Billing' })).rejects.toThrow(/no operator Tom/);

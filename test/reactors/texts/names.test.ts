@@ -28,6 +28,10 @@ describe('an operator', () => {
     ]);
   });
 
+  it('is called by a name that is their own username in another spelling', () => {
+    expect(names({ tom: 'Tom', op2: 'Ann' }).of(username('tom'))).toBe('Tom');
+  });
+
   it('never shares what they are called with another operator', () => {
     const called = fc.option(fc.constantFrom('Ann', 'ann', 'Änn', 'op1', 'OP2', 'Ann (op1)', 'x'));
     fc.assert(
