@@ -15,6 +15,7 @@ import { type Answer, respond } from './frame/answer.ts';
 import { createAuth } from './frame/auth.ts';
 import { type Api, requestIdOf } from './frame/endpoint.ts';
 import { limited } from './frame/limits.ts';
+import { endsConnection } from './frame/node-request.ts';
 import { createOverBounds } from './frame/over-bounds.ts';
 import { type Problem, problem, problemOf } from './frame/problem.ts';
 import { addHealthEndpoints } from './health.ts';
@@ -120,13 +121,14 @@ function answerUnknownPaths({ app, deps, metrics }: Api): void {
     methods: app.routes.filter((route) => route.path === path).map(({ method }) => method),
   }));
   const count = metrics.route('any', 'none');
-  app.notFound((c) => {
+  app.notFound(async (c) => {
     const methods = paths.find(({ pattern }) => pattern.test(c.req.path))?.methods;
     const result: Problem = methods
       ? problem('method-not-allowed', `this path allows ${methods.join(', ')}`)
       : problem('not-found', 'there is nothing at this path; see /docs');
     count(result.status, 0);
-    const response = respond(result, idOf(c.req, deps));
+    const close = await endsConnection(c.env, result.status);
+    const response = respond(result, idOf(c.req, deps), close);
     if (methods) response.headers.set('Allow', methods.join(', '));
     return response;
   });

@@ -84,6 +84,33 @@ test('a body whose Content-Length is too large is dropped, and the connection st
   agent.destroy();
 });
 
+test.each([
+  ['a wrong key', 'POST', VIEW, 'wrong', 401],
+  ['an unknown path', 'POST', '/v1/nothing', KEYS.acme, 404],
+  ['another method', 'PATCH', VIEW, KEYS.acme, 405],
+  ['an endpoint that reads no body', 'POST', '/v1/acme/visitors/7/timeout', KEYS.acme, 202],
+])(
+  '%s: a body that nobody reads ends the connection only if it does not come',
+  async (_what, method, path, key, status) => {
+    const { server } = await start();
+    const head = (length: number) =>
+      [`${method} ${path} HTTP/1.1`, 'Host: x', `Authorization: Bearer ${key}`].join('\r\n') +
+      `\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+    const slow = connect(server.port, '127.0.0.1');
+    slow.write(`${head(100)}{`);
+    const answer = await allOf(slow);
+    expect(answer.toLowerCase()).toMatch(
+      new RegExp(`^http/1.1 ${status} [^]*\r\nconnection: close\r\n`),
+    );
+    // More than the server reads without being asked, in two pieces. The connection is used again.
+    const whole = connect(server.port, '127.0.0.1');
+    whole.write(head(200_000) + 'x'.repeat(100_000));
+    setImmediate(() => whole.write(`${'x'.repeat(100_000)}GET /healthz HTTP/1.0\r\n\r\n`));
+    const both = await allOf(whole);
+    expect(both).toMatch(new RegExp(`^HTTP/1.1 ${status} [^]*HTTP/1.1 200 OK`));
+  },
+);
+
 test('a wrong key is refused before the body is read', async () => {
   const { server } = await start();
   const response = await post(server.url, '{', 'wrong');

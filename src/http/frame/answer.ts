@@ -24,7 +24,7 @@ export const isProblem = (result: object): result is Problem => 'code' in result
 
 /**
  * Makes the response. Headers are a plain object: the Node server writes those without a copy.
- * @param close whether the connection ends with a problem
+ * @param close whether the connection ends with it
  */
 export function respond(result: Answer | Problem, requestId: string, close = false): Response {
   if (isProblem(result)) {
@@ -45,6 +45,7 @@ export function respond(result: Answer | Problem, requestId: string, close = fal
   const { status, json, text, stream, type = 'application/json', headers } = result;
   const body = json === undefined ? (text ?? stream ?? null) : JSON.stringify(json);
   const all: Record<string, string> = { ...COMMON, 'X-Request-Id': requestId, ...headers };
+  if (close) all.Connection = 'close';
   if (body !== null) all['Content-Type'] = type;
   return new Response(body, { status, headers: all });
 }

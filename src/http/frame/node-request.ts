@@ -30,18 +30,18 @@ export function hangUp(env: unknown): boolean {
   return outgoing !== undefined;
 }
 
-/** The rest of a body that is too large is read and dropped for so long. After that its connection ends. */
+/** The rest of a body that nobody reads is dropped for so long. After that its connection ends. */
 export const REST_OF_BODY_MS = 500;
 
 /**
- * Whether the connection has to end with this answer, because the rest of the body is not here (RFC 9112 §9.6). A body
- * that is too large is dropped first: to a sender who still sends, the end of the connection could hide the answer.
- * @param status of the answer: only a body that is too slow (408) or too large (413) ends a connection
+ * Whether the connection has to end with this answer, because the rest of the body is not here (RFC 9112 §9.6). What is on
+ * its way is dropped first: to a sender who still sends, the end of the connection could hide the answer.
+ * @param status of the answer. After a body that was too slow (408) nothing is waited for
  */
 export async function endsConnection(env: unknown, status: number): Promise<boolean> {
   const { incoming } = bindingsOf(env);
-  if (!incoming || (status !== 408 && status !== 413)) return false;
-  if (status === 413 && !incoming.complete) {
+  if (!incoming || incoming.complete) return false;
+  if (status !== 408) {
     incoming.resume();
     await once(incoming, 'end', { signal: AbortSignal.timeout(REST_OF_BODY_MS) }).catch(
       () => undefined, // too slow, or the connection has ended
