@@ -737,6 +737,8 @@ describe('an event', () => {
       ['1', 'm-encrypted', expect.stringContaining('switch encryption off')],
       ['1', 'm-of a newer module', expect.stringContaining('write a message instead')],
     ]);
+    // All of it ends the typing of an operator, and none of it says so to LHC.
+    expect(new Set(wrote)).toEqual(new Set(['op1 to 1', 'op1 to unknown', 'stranger to 1']));
     expect(returned).toEqual([NOBODY, expect.objectContaining({ condition: 'forbidden' })]);
     expect(await received('1')).toEqual([]);
     expect(await asides()).toEqual([]);

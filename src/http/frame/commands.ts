@@ -66,7 +66,8 @@ export function originOf(
     return { ...common, commandId: `${OF_MESSAGE}${message.id}`, request: message.digest };
   }
   if (key === undefined) return { ...common, commandId: `${AUTOMATIC}${freshId}` };
-  const asked = fingerprint(deps.digestKey, [request.method, request.path, inOneOrder(body)]);
+  // The fields of a parsed body are in the order of its schema, whatever the caller's was.
+  const asked = fingerprint(deps.digestKey, [request.method, request.path, body]);
   return { ...common, commandId: `${OF_KEY}${key}`, request: asked };
 }
 
@@ -81,14 +82,6 @@ export function fingerprint(key: Uint8Array, parts: readonly unknown[]): string 
   const digest = (text: string) => createHmac('sha256', key).update(text).digest('base64url');
   const name = digest('the name of this key').slice(0, FINGERPRINT_KEY_CHARACTERS);
   return name + digest(JSON.stringify(parts)).slice(0, FINGERPRINT_CHARACTERS);
-}
-
-/** The same JSON with its fields in one order: a caller who makes a body again may write them in another one. */
-function inOneOrder(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(inOneOrder);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return entries.map(([name, each]) => [name, inOneOrder(each)]);
 }
 
 const late = (): AppError =>

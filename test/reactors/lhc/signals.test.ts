@@ -264,15 +264,18 @@ describe('typing of an operator ends', () => {
     await rig.toVisitor('1', assignChat('op1'));
     const answer = Promise.withResolvers<void>();
     const { answer: known } = lhc.state;
-    lhc.state.answer = async (...args) => {
-      await answer.promise;
-      return known(...args);
+    lhc.state.answer = async (callback) => {
+      if (lhc.attempts.length === 1) await answer.promise;
+      return known(callback);
     };
     signals.operatorTyping(ACME, V1, OP1, 'composing', 'desk');
     await waitFor(() => lhc.attempts.length === 1);
     signals.operatorWrote(ACME, V1, OP1, false);
+    signals.operatorAlive(ACME, OP1); // what LHC is to hear now, it hears before this
+    await untilAccepted(1);
     answer.resolve();
-    await paused();
+    await untilAccepted(3);
+    expect(states()).toEqual([false, 'composing', 'paused']);
   });
 
   it.each([
