@@ -67,6 +67,15 @@ export interface Opening {
     operators: readonly Username[],
     before: number,
   ): Promise<Opened>;
+  /**
+   * The opening that a message carried to the chat's operator, to be sent again with it.
+   * @returns null if the message carries none
+   */
+  carriedBy(
+    sender: Sender,
+    state: VisitorState,
+    message: { readonly id: string; readonly revision: number },
+  ): Promise<Content | null>;
 }
 
 /** True if the opening stands at this fact. It stands earlier if a message of the same round had to wait. */
@@ -186,15 +195,22 @@ async function linesOf(
     .join('\n');
 }
 
-/** Sends the opening itself to one operator. */
-async function begin(
+/** An opening as stanzas. */
+interface Composed {
+  readonly content: Content;
+  /** The visitor's message that carries it; null if it is a line of the service. */
+  readonly carried: string | null;
+  readonly behind: Content[];
+}
+
+async function compose(
   options: OpeningOptions,
   of: OpeningOf,
   operator: Username,
   { messages, hadChat }: UnreadPart,
-): Promise<Progress> {
-  const { store, personal, delivery, pauses, now, logger } = options;
-  const { sender, chat, stream } = of;
+): Promise<Composed> {
+  const { store, personal } = options;
+  const { chat, stream } = of;
   const said = await saidIn(personal, messages);
   const waiting = said.find(({ event }) => event.revision >= chat.searchRevision);
   const isOpened =
@@ -214,13 +230,20 @@ async function begin(
       ...(revision < chat.searchRevision && { delay: { at: metadata.at } }),
     }),
   );
+  return { content: { id, body, ...(carried === null && { notice: true }) }, carried, behind };
+}
+
+/** Sends the opening itself to one operator. */
+async function begin(
+  { delivery, pauses, now, logger }: OpeningOptions,
+  { sender, stream }: OpeningOf,
+  operator: Username,
+  { content, carried, behind }: Composed,
+): Promise<Progress> {
+  const { id } = content;
   const progress: Progress = { at: now(), behind, refusals: new Map(), sentNow: new Set() };
   try {
-    await delivery.send(sender, operator, {
-      id,
-      body,
-      ...(carried === null && { notice: true as const }),
-    });
+    await delivery.send(sender, operator, content);
   } catch (error) {
     if (!isRefused(error)) throw error;
     const { tenant, key } = sender;
@@ -262,16 +285,20 @@ export function createOpening(options: OpeningOptions): Opening {
   const sent = new Lru<Progress>(OPENINGS_REMEMBERED);
 
   async function progressOf(of: OpeningOf, operator: Username, before: number): Promise<Progress> {
-    const { stream, chat, state } = of;
+    const { stream, chat } = of;
     const memory = `${stream} ${chat.searchRevision} ${operator}`;
     const known = sent.get(memory);
     if (known && now() - known.at < SENT_REMEMBERED_MS) return known;
-    const { openMessages } = state.context;
-    const inLog = { stream, chat, startRevision: chat.startRevision, openMessages };
-    const part = await unread(inLog, operator, before);
-    const progress = await begin(options, of, operator, part);
+    const progress = await begin(options, of, operator, await composed(of, operator, before));
     sent.set(memory, progress);
     return progress;
+  }
+
+  async function composed(of: OpeningOf, operator: Username, before: number): Promise<Composed> {
+    const { stream, chat, state } = of;
+    const { openMessages } = state.context;
+    const inLog = { stream, chat, startRevision: chat.startRevision, openMessages };
+    return compose(options, of, operator, await unread(inLog, operator, before));
   }
 
   return {
@@ -295,6 +322,14 @@ export function createOpening(options: OpeningOptions): Opening {
         progress.sentNow = new Set();
       }
       return { refusals, sent: sentNow, waitMs };
+    },
+    async carriedBy(sender, state, { id, revision }) {
+      const { chat, firstWaiting } = state.context;
+      if (!chat?.operator || firstWaiting !== revision) return null;
+      const stream = streamOf(visitorRef(sender.tenant.id, sender.key));
+      const of: OpeningOf = { sender, state, chat, stream };
+      const { carried, content } = await composed(of, chat.operator, revision + 1);
+      return carried === id ? content : null;
     },
   };
 }

@@ -26,6 +26,7 @@ import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OutgoingMessage, VisitorTransport } from '../../xmpp/port.ts';
 import type { PersonalData } from '../personal-data.ts';
+import type { Opening } from './opening.ts';
 import type { RecipientOf } from './recipient.ts';
 import { isReturned, type ReturnedMessage, takesNothing } from './returned-messages.ts';
 import { wordsOf } from './words.ts';
@@ -52,6 +53,7 @@ interface ResendOptions {
   readonly logger: Logger;
   readonly recipientOf: RecipientOf;
   readonly onReturned: (returned: ReturnedMessage) => void;
+  readonly carriedBy: Opening['carriedBy'];
 }
 
 /** All messages of one visitor that were taken and not delivered, in order. */
@@ -60,7 +62,7 @@ async function resendAll(
   tenant: TenantSettings,
   key: VisitorKey,
 ): Promise<void> {
-  const { actors, store, transport, personal, ownership, logger, recipientOf } = options;
+  const { actors, store, transport, personal, ownership, logger, recipientOf, carriedBy } = options;
   const stream = streamOf(visitorRef(tenant.id, key));
   const visitor = actors.visitor(tenant.id, key);
   const state = await visitor.state();
@@ -72,8 +74,12 @@ async function resendAll(
     const fact = visitorFact(event);
     if (fact?.type !== 'VisitorMessageSent' || fact.data.messageId !== id) continue;
     const operator = await recipientOf(event, fact.data.chatId, state);
-    const body = await wordsOf(personal, event);
-    if (!operator || body === null) continue;
+    const words = await wordsOf(personal, event);
+    if (!operator || words === null) continue;
+    // The operator may have lost the opening with the message that carried it.
+    const sender = { tenant, key, mayAct: () => ownsStream(ownership, stream) };
+    const opening =
+      chat?.id === fact.data.chatId && (await carriedBy(sender, state, { id, revision }));
     if (!ownsStream(ownership, stream)) return;
     // A message from before this operator had the chat carries its time, as in the opening (opening.ts).
     const earlier = chat?.id === fact.data.chatId && revision < chat.searchRevision;
@@ -81,7 +87,7 @@ async function resendAll(
       id,
       from: visitorJid(tenant, key),
       to: operatorJid(tenant, operator),
-      body,
+      body: opening ? opening.body : words,
       ...(earlier && { delay: { at: event.metadata.at } }),
     };
     try {

@@ -238,7 +238,9 @@ export async function performVisitorEvent(
   if (waitMs > 0 && !again) return paused(waitMs);
   const written = await writeNotices(parts, sender, state, fact);
   const notices = [...written, ...(await answers.confirmationsOf(tenant, fact))];
-  const receivers = notices.map(({ to }) => to);
+  // Whoever has lost the chat needs no order of lines any more, and must not hold up the one who has it.
+  const owner = fact.type === 'ChatClosed' ? fact.data.operator : state.context.chat?.operator;
+  const receivers = notices.flatMap(({ to }) => (to === owner ? to : []));
   const lookMs = again ? 0 : pauses.leftFor(event.stream, state, receivers);
   if (lookMs > 0) return paused(lookMs);
   const lines = notices.map(({ to, text }, index) =>

@@ -118,7 +118,12 @@ interface XmppLaneOptions {
 function partsOf(options: XmppLaneOptions) {
   const recipientOf = createRecipients(options.store);
   const onReturned = createReturnedMessages({ ...options, resend: (jid) => resend.resend(jid) });
-  const resend: Resend = createResend({ ...options, recipientOf, onReturned });
+  const resend: Resend = createResend({
+    ...options,
+    recipientOf,
+    onReturned,
+    carriedBy: (...args) => opening.carriedBy(...args), // it needs a delivery, which waits for resends
+  });
   const delivery = createDelivery({ ...options, afterResends: resend.afterResends });
   const pauses = createPauses(options.now, options.pauseTimes);
   const opening = createOpening({ ...options, delivery, pauses });

@@ -243,6 +243,19 @@ describe('earlier messages of the chat', () => {
     expect(idsAndDelays('pia')).toEqual([['m3', true]]);
   });
 
+  it('that carried the opening are resent with it', async () => {
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.assign('olga');
+    await lane.say('m2');
+    await lane.run();
+    const [opening] = lane.read('olga');
+    expect(opening?.body).toContain(':: New chat #c1');
+    lane.forget();
+    lane.messages().resend(jidOf('1'));
+    await waitFor(() => lane.ejabberd.messages.length === 2);
+    expect(lane.read('olga')).toEqual([opening, expect.objectContaining({ id: 'm2', body: 'm2' })]);
+  });
+
   it('include the invitation for an operator who did not write it', async () => {
     await lane.answer('olga', 'o1');
     await lane.answer('olga', 'o2');
