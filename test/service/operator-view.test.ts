@@ -346,6 +346,34 @@ it('displayed markers are forwarded both ways', async () => {
   await end('7');
 });
 
+it('a client that marks the newest line alone marks the messages before it', async () => {
+  await acme.view('9', { page: 'https://shop.test/' });
+  await start('9', 'sales', 'One');
+  await say('9', 'Two');
+  await waitForText(olga, '9', 'Two');
+  await acme.callback('message.delivered', ({ messageId }) => messageId === idOf('Two'));
+  olga.send(acme.visitorJid('9'), '!help');
+  const help = await waitForText(olga, '9', /^!take: /);
+  expect(help.stanza.getChild('markable', 'urn:xmpp:chat-markers:0')).toBeDefined();
+  olga.displayed(acme.visitorJid('9'), 'line-999999-x');
+  olga.displayed(acme.visitorJid('9'), help.id);
+  const displayed = await acme.callback('message.displayed', ({ visitor }) => visitor === '9');
+  expect(displayed.data).toMatchObject({ chatId: 'c9', messageId: idOf('Two') });
+  await end('9');
+});
+
+it('a message right behind the opening comes a second later', async () => {
+  await acme.view('12', { page: 'https://shop.test/' });
+  await acme.ask('POST', '/visitors/12/chats', { chatId: 'c12', department: 'sales' });
+  await say('12', 'First');
+  await say('12', 'Second');
+  await waitForText(olga, '12', 'Second');
+  // The opening, alone or with the first message, and everything else behind it.
+  const [opening = 0, next = 0] = messagesFrom(olga, '12').map(({ at }) => at);
+  expect(next - opening).toBeGreaterThan(900);
+  await end('12');
+});
+
 it('content that a visitor cannot read does not reach LHC; the operator reads why', async () => {
   await acme.view('8', { page: 'https://shop.test/' });
   await start('8', 'sales', 'Hello?');

@@ -11,6 +11,8 @@ interface ReceivedMessage {
   readonly lines: string;
   /** XEP-0203: the time of the message in ms since 1970, and the entity that delayed it. */
   readonly delay?: { readonly at: number; readonly from: string };
+  /** When it came, by `performance.now()`. */
+  readonly at: number;
   readonly stanza: Element;
 }
 
@@ -123,6 +125,7 @@ export function createInbox(): Inbox & { take(stanza: Element): void; summary():
     messages.push({
       from,
       id: stanza.attrs.id ?? '',
+      at: performance.now(),
       body,
       lines,
       stanza,

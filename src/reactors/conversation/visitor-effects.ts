@@ -238,10 +238,9 @@ export async function performVisitorEvent(
   if (waitMs > 0 && !again) return paused(waitMs);
   const written = await writeNotices(parts, sender, state, fact);
   const notices = [...written, ...(await answers.confirmationsOf(tenant, fact))];
-  // Whoever has lost the chat needs no order of lines any more, and must not hold up the one who has it.
-  const owner = fact.type === 'ChatClosed' ? fact.data.operator : state.context.chat?.operator;
-  const receivers = notices.flatMap(({ to }) => (to === owner ? to : []));
-  const lookMs = again ? 0 : pauses.leftFor(event.stream, state, receivers);
+  // Other notices are about what their reader has just written there, or about a chat that they have lost.
+  const surprised = fact.type === 'ChatClosed' && fact.data.by !== 'operator' && fact.data.operator;
+  const lookMs = surprised && !again ? pauses.leftFor(event.stream, state, [surprised]) : 0;
   if (lookMs > 0) return paused(lookMs);
   const lines = notices.map(({ to, text }, index) =>
     lineOf(event, event.revision, index, { to, text }),

@@ -217,6 +217,23 @@ describe('a parked lane', () => {
     expect(lhc.of('a')).toEqual([1, 2, 3]);
   });
 
+  it('that says when to look again holds no place meanwhile, and goes on by itself', async () => {
+    const rig = await openRig();
+    const lhc = place('lhc', { concurrency: 1 });
+    let open = false;
+    lhc.state.answer = async ({ key }) =>
+      key === 'a' && !open ? { kind: 'parked', lookMs: 5 } : done;
+    await start(rig, lhc);
+    await speak(rig, 'a', [1, 2]);
+    await waitFor(() => lhc.attempts.length >= 3);
+    await speak(rig, 'b', [1]);
+    await waitFor(() => lhc.of('b').length === 1);
+    expect(lhc.of('a')).toEqual([]);
+    open = true;
+    await waitFor(() => lhc.of('a').length === 2);
+    expect(lhc.of('a')).toEqual([1, 2]);
+  });
+
   it.each([0, 2])(
     'goes on when it is poked while its effect runs, after %i failures',
     async (n) => {
