@@ -243,6 +243,10 @@ it('a resumed session keeps its messages and reports them under its new id', asy
   const first = await rawOperator(where);
   say(user, 'sm-1');
   await first.sees(/text of sm-1/);
+  const written = (id: string) =>
+    `<message type='chat' id='${id}' to='${visitorJid}'><body>${id}</body></message>`;
+  first.send(written('sm-a'));
+  await receiver.event('message', ({ id }) => id === 'sm-a');
   first.drop();
   // These go into the queue of a session that waits to be resumed.
   say(user, 'sm-2');
@@ -262,10 +266,18 @@ it('a resumed session keeps its messages and reports them under its new id', asy
   });
   expect(second.count(/text of sm-1/)).toBe(1);
   for (const id of ['sm-1', 'sm-2', 'sm-3']) expect(reports(id)).toHaveLength(1);
+  second.send(written('sm-b'));
+  await receiver.event('message', ({ id }) => id === 'sm-b');
   const sessions = receiver.ofType('operator.connected').filter((event) => event.user === user);
   expect(new Set(sessions.map(({ session }) => session)).size).toBe(2);
   const ended = await receiver.event('operator.disconnected', (event) => event.user === user);
   expect(ended.session).toBe(sessions[0]?.session);
+  // What the operator writes has the session's first id, and says how often it was resumed.
+  const messages = receiver.ofType('message').filter(({ id }) => /^sm-/.test(id));
+  expect(messages.map(({ session, resumptions }) => [session, resumptions])).toEqual([
+    [sessions[0]?.session, 0],
+    [sessions[0]?.session, 1],
+  ]);
   const presence = receiver.ofType('operator.presence').filter((event) => event.user === user);
   expect(presence.map(({ session, show }) => [session, show])).toEqual([
     [sessions[0]?.session, 'available'],
