@@ -9,13 +9,20 @@ import { waitFor } from '../support/wait.ts';
 
 const HOST = 'xmpp.test';
 const CLI = join(import.meta.dirname, '../../src/cli.ts');
-const world = await testWorld({ tenants: [{ id: 'acme', host: HOST }] });
+const world = await testWorld({
+  tenants: [
+    { id: 'acme', host: HOST },
+    { id: 'closed', host: 'closed.test' },
+  ],
+  // No account can be made there.
+  ejabberd: { extraConfig: { host_config: { 'closed.test': { auth_method: ['anonymous'] } } } },
+});
 const acme = world.tenant('acme');
 
 const members = async (): Promise<unknown> =>
   world.admin('srg_get_members', { group: 'operators', host: HOST });
-const facts = async (username: string): Promise<string[]> => {
-  const { body } = await world.service.call('GET', `/debug/streams/operator-acme.${username}`);
+const facts = async (username: string, tenant = 'acme'): Promise<string[]> => {
+  const { body } = await world.service.call('GET', `/debug/streams/operator-${tenant}.${username}`);
   return body.items.map(({ type }: { type: string }) => type);
 };
 
@@ -183,22 +190,28 @@ it('a chat of a removed operator goes to another one, and LHC hears of the remov
   await sven.disconnect();
 });
 
-it('a refusal of ejabberd gives the claim of an account back: whoever makes the account later keeps it', async () => {
+it('a refusal of ejabberd gives the claim of an account back', async () => {
+  const body = { lhcUserId: 330, password: 'pw' };
+  const refused = await world.tenant('closed').call('PUT', '/operators/wanda', body);
+  expect(refused).toMatchObject({
+    status: 409,
+    body: { detail: 'ejabberd does not allow this account' },
+  });
+  expect((await facts('wanda', 'closed')).at(-1)).toBe('OperatorAccountClaimReleased');
+});
+
+it('a password that cannot be used claims nothing: whoever makes the account later keeps it', async () => {
   // A good OpaqueString (RFC 8265). ejabberd does not accept right-to-left and left-to-right letters together.
   const mixed = { lhcUserId: 330, password: 'שלום abc' };
-  const refused = await acme.call('PUT', '/operators/wanda', mixed);
-  expect(refused).toMatchObject({
-    status: 400,
-    body: { errors: [{ field: 'password', reason: 'ejabberd does not accept this password' }] },
-  });
-  expect((await facts('wanda')).at(-1)).toBe('OperatorAccountClaimReleased');
+  const wrong = { status: 400, body: { errors: [{ field: 'password' }] } };
+  expect(await acme.call('PUT', '/operators/wanda', mixed)).toMatchObject(wrong);
   await world.ejabberd.register('wanda', 'hers');
-  for (const body of [mixed, { lhcUserId: 330, password: 'pw' }]) {
-    expect(await acme.call('PUT', '/operators/wanda', body)).toMatchObject({
-      status: 409,
-      body: { errors: [{ field: 'username', reason: expect.stringContaining('did not make') }] },
-    });
-  }
+  expect(await acme.call('PUT', '/operators/wanda', mixed)).toMatchObject(wrong);
+  const good = { lhcUserId: 330, password: 'pw' };
+  expect(await acme.call('PUT', '/operators/wanda', good)).toMatchObject({
+    status: 409,
+    body: { errors: [{ field: 'username', reason: expect.stringContaining('did not make') }] },
+  });
   await acme.connect('wanda', { password: 'hers' }).then((each) => each.disconnect());
   // The LHC user is free, and a password is prepared before it is written: a client prepares it in the same way.
   await acme.ask('PUT', '/operators/vera', { lhcUserId: 330, password: 'cafe\u0301\u00a0noir' });
@@ -290,6 +303,36 @@ it('a file is checked, then imported; a second import changes nothing', async ()
   const unchanged = 'username,lhcUserId,name,capacity\nkate,400,Katherine,7\njana,402,,\n';
   const again = await operators(unchanged, 'import', '-');
   expect(again).toEqual({ code: 0, output: 'created 0, changed 0, unchanged 2, failed 0\n' });
+});
+
+it('a file as a spreadsheet leaves it is imported, and a password that ejabberd would refuse is named before', async () => {
+  const text = [
+    '\ufeffsep=;',
+    'username;lhcUserId;password;',
+    ';;;',
+    'olive;601;pass\u00a0word;',
+    ';;;;',
+  ]
+    .join('\r\n')
+    .concat('\r\n;;;'.repeat(100));
+  for (const [password, reason] of [
+    ['😀😀😀', 'younger than 2002'],
+    ['שלום1', 'right to left'],
+    ['a\u200db', 'RFC 8265'],
+  ] as const) {
+    const wrong = await operators(
+      text.replace('pass\u00a0word', password),
+      'import',
+      '-',
+      '--dry-run',
+    );
+    expect(wrong.code).toBe(1);
+    expect(wrong.output).toMatch(new RegExp(`^line 4: password: .*${reason}`, 'm'));
+    expect(wrong.output).not.toContain(password);
+  }
+  const done = await operators(text, 'import', '-');
+  expect(done.output).toContain('created 1, changed 0, unchanged 0, failed 0');
+  await acme.connect('olive', { password: 'pass word' }).then((each) => each.disconnect());
 });
 
 it('a line that the service refuses is reported; all others are imported', async () => {

@@ -3,11 +3,9 @@
  * client prepares what a person types in the same way, so what is stored must be prepared too. ejabberd refuses more
  * (stringprep.ts).
  */
-import { resourcePrepFault } from './stringprep.ts';
+import { MAX_PASSWORD_BYTES, resourcePrepFault } from './stringprep.ts';
 
 export const MAX_PASSWORD_CHARACTERS = 256;
-/** ejabberd prepares a password as a resource, which is shorter than 1,024 bytes (RFC 7622 §3.4). */
-export const MAX_PASSWORD_BYTES = 1_023;
 
 /** RFC 8265 §4.2.1, rule 2: spaces other than U+0020. */
 const OTHER_SPACE = /[^ \P{Zs}]/gu;

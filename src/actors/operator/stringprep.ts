@@ -33,6 +33,9 @@ const isLeftToRight = memberOf(LEFT_TO_RIGHT);
 /** Of table C, what RFC 8265 allows: format characters, replacement characters (C.6), descriptions of ideographs (C.7). */
 const PROHIBITED = /[\u06dd\u070f\u180e\u2ff0-\u2ffb\ufff9-\uffff\u{1d173}-\u{1d17a}]/u;
 
+/** Of a resource (RFC 7622 §3.4), also in its normal form: one sign may stand for a sentence. */
+export const MAX_PASSWORD_BYTES = 1_023;
+
 const pointsOf = (text: string): number[] => Array.from(text, (each) => each.codePointAt(0) ?? 0);
 
 /**
@@ -45,6 +48,9 @@ export function resourcePrepFault(prepared: string): string | null {
   const normal = prepared.normalize('NFKC');
   if ([...pointsOf(prepared), ...pointsOf(normal)].some(isUnassigned)) {
     return 'holds a character that ejabberd does not know: emoji and all others that are younger than 2002';
+  }
+  if (Buffer.byteLength(normal) > MAX_PASSWORD_BYTES) {
+    return `is longer than ${MAX_PASSWORD_BYTES} bytes in UTF-8, in the form in which ejabberd measures it`;
   }
   if (PROHIBITED.test(normal)) return 'holds a character that ejabberd refuses in a password';
   return breaksDirection(pointsOf(normal))

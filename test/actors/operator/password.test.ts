@@ -1,12 +1,9 @@
 /** Passwords of operators: OpaqueString, RFC 8265 §4. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  MAX_PASSWORD_BYTES,
-  passwordFault,
-  preparePassword,
-} from '../../../src/actors/operator/password.ts';
+import { passwordFault, preparePassword } from '../../../src/actors/operator/password.ts';
 import { OperatorRegistration } from '../../../src/actors/operator/registration.ts';
+import { MAX_PASSWORD_BYTES } from '../../../src/actors/operator/stringprep.ts';
 
 const codePoint = fc.oneof(fc.nat(0x17f), fc.nat(0xffff), fc.nat(0x10_ffff));
 

@@ -46,3 +46,15 @@ test.each([
     );
   },
 );
+
+test.each([31, 32])(
+  '%i signs that stand for 33 bytes each are measured as ejabberd does',
+  async (count) => {
+    const password = preparePassword('\ufdfa'.repeat(count));
+    const isShort = count * 33 <= 1_023;
+    expect([passwordFault(password) === null, await isAccepted(password)]).toEqual([
+      isShort,
+      isShort,
+    ]);
+  },
+);
