@@ -79,7 +79,8 @@ export interface CallbackData {
    */
   'chat.transferred': AboutChat & { readonly department?: string; readonly reason: string };
   'chat.closed': AboutChat & { readonly reason: string };
-  'visitor.timed_out': VisitorLastSeen;
+  /** `chatId`: the open chat that no operator has answered. It stays open, and nobody is asked twice until the visitor is back. */
+  'visitor.timed_out': VisitorLastSeen & { readonly chatId?: string };
   'visitor.cleaned_up': VisitorLastSeen;
   'operator.online': OperatorState;
   'operator.offline': OperatorState;

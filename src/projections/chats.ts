@@ -10,8 +10,8 @@ import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const CHATS: Model<ApplyVisitorFact> = {
-  version: 2,
-  // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat. `offer_open` is 1 while an offer
+  version: 3,
+  // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat. `left_at`: the visitor timed out while it waited. `offer_open` is 1 while an offer
   // to the operator is open. `started_at` of an operator is that of the chat, for statistics. Indexes with many columns have
   // everything that statistics read, so that a day of many chats is one range of the index.
   schema: `
@@ -27,6 +27,7 @@ export const CHATS: Model<ApplyVisitorFact> = {
       invited_by TEXT,
       started_at INTEGER NOT NULL,
       waiting_since INTEGER,
+      left_at INTEGER,
       assigned_at INTEGER,
       accepted_at INTEGER,
       answered_at INTEGER,
@@ -115,6 +116,9 @@ function prepare(db: DatabaseSync) {
     transfer: chat(`state = ?4, operator = ?5, waiting_since = ifnull(waiting_since, ?6),
       assigned_at = iif(?5 IS NULL, assigned_at, ifnull(assigned_at, ?6)), transfers = transfers + 1`),
     setDepartment: chat('department = ?4'),
+    setLeft: db.prepare(
+      `UPDATE chats SET left_at = ? WHERE tenant = ? AND visitor = ? AND state <> 'closed'`,
+    ),
     close: chat(`state = 'closed', operator = ifnull(?4, operator), closed_at = ?5, closed_by = ?6,
       reason = ?7, waiting_since = NULL`),
     countVisitorMessage: chat('visitor_messages = visitor_messages + 1'),
@@ -164,8 +168,12 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
       const { chatId, department, invitedBy } = fact.data;
       return to.start(recorded, chatId, revision, department, invitedBy, at);
     }
+    case 'TimedOut':
+      to.setLeft.run(at, recorded.tenant, recorded.name);
+      return;
     case 'VisitorArrived':
     case 'PageViewed': {
+      if (fact.type === 'VisitorArrived') to.setLeft.run(null, recorded.tenant, recorded.name);
       const nick = fact.personal?.nick;
       if (nick !== undefined) to.rename.run(nick, recorded.tenant, recorded.name);
       return;

@@ -28,6 +28,7 @@ export const OPEN_CHATS: Model<ApplyToOpenChat> = {
       // Only this function writes the column.
       const before = row ? (JSON.parse(String(row.chat)) as Chat) : null;
       const after = chatAfter(before, fact);
+      if (after === before) return after; // most arrivals
       if (after) statements.write.run(tenant, visitor, JSON.stringify(after));
       else statements.remove.run(tenant, visitor);
       return after;

@@ -257,7 +257,10 @@ export const chatClosed = (
     ...(withdrawnFrom && { withdrawnFrom: withdrawnFrom.map(username) }),
   },
 });
-export const timedOut = (lastSeen = 0): VisitorFact => ({ type: 'TimedOut', data: { lastSeen } });
+export const timedOut = (lastSeen = 0, chatId?: string): VisitorFact => ({
+  type: 'TimedOut',
+  data: { lastSeen, ...(chatId !== undefined && { chatId }) },
+});
 export const cleanedUp = (lastSeen = 0): VisitorFact => ({
   type: 'CleanedUp',
   data: { lastSeen },

@@ -248,14 +248,15 @@ describe('a visitor', () => {
     );
   });
 
-  it('is online while a chat is open, and finally timed out and cleaned up', () => {
+  it('is online while a chat is open, unless they left before an answer, and finally timed out and cleaned up', () => {
     fc.assert(
       fc.property(timed(visitorCommand), (asked) => {
         const stream = played(visitorDecider, asked, ({ state }) => {
           const { presence, conversation, context } = visitorState(state.core);
           const open = conversation === 'waiting' || conversation === 'chatting';
           expect(context.chat !== null).toBe(open);
-          if (open || conversation === 'invited') expect(presence).toBe('online');
+          if (conversation === 'invited') expect(presence).toBe('online');
+          if (context.chat) expect(presence).toBe(context.chat.left ? 'timedOut' : 'online');
           expect(context.chat?.accepted ?? false).toBe(conversation === 'chatting');
           if (conversation === 'invited') expect(context.inviter).not.toBeNull();
           if (open) expect(context.inviter).toBeNull();

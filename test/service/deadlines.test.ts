@@ -18,7 +18,7 @@ const world = await testWorld({
       host: 'patient.test',
       settings: { hardTimeout: PATIENT_TIMEOUT_MS / 1000 },
     },
-    { id: 'idle', host: 'idle.test', settings: { chatIdle: 2, hardTimeout: 2 } },
+    { id: 'idle', host: 'idle.test', settings: { chatIdle: 2, hardTimeout: 4 } },
   ],
 });
 const { service } = world;
@@ -75,7 +75,7 @@ it('a deadline after the start fires when it is due, not before', async () => {
   expect(timeouts('4')).toHaveLength(1);
 });
 
-it('a chat keeps its visitor online; an idle chat is closed, and then the visitor times out', async () => {
+it('an idle chat is closed, and then the visitor times out', async () => {
   const idle = world.tenant('idle');
   const begin = Date.now();
   await idle.ask('POST', '/visitors/5/chats', { chatId: 'c5', department: 'sales' });

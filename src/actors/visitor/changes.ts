@@ -68,6 +68,7 @@ function arrive(context: VisitorContext, event: Of<'VisitorArrived' | 'PageViewe
     digestAt: event.at,
     lastSeen: event.at,
     failure: event.type === 'VisitorArrived' ? null : context.failure,
+    chat: event.type === 'VisitorArrived' ? chatAfter(context.chat, event) : context.chat,
     department: department ?? context.department,
     // A chat that begins without a page view brings no profile.
     profileRevision: digest === null ? context.profileRevision : event.revision,
@@ -100,7 +101,7 @@ const revokeReservation = (known: readonly string[], reservation: string) => ({
 });
 
 /** The change by a chat's fact beside the chat itself. */
-function changeBesideChat(context: VisitorContext, event: ChatEvent): Change {
+function changeBesideChat(context: VisitorContext, event: FactOfChat): Change {
   switch (event.type) {
     case 'ChatStarted':
       return {
@@ -132,7 +133,10 @@ function changeBesideChat(context: VisitorContext, event: ChatEvent): Change {
   }
 }
 
-function changeChat(context: VisitorContext, event: ChatEvent): Change {
+/** Arrivals and time-outs change more than the chat, and have their own cases below. */
+type FactOfChat = Exclude<ChatEvent, Of<'VisitorArrived' | 'TimedOut'>>;
+
+function changeChat(context: VisitorContext, event: FactOfChat): Change {
   const chat = chatAfter(context.chat, event);
   const sameRound = chat !== null && chat.searchRevision === context.chat?.searchRevision;
   return {
@@ -276,8 +280,9 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     case 'OperatorCommandSent':
     // The inviter stays: LHC may still show the invitation.
     case 'InvitationExpired':
-    case 'TimedOut':
       return {};
+    case 'TimedOut':
+      return { chat: chatAfter(context.chat, event) };
     // Messages stay open, because ejabberd may still deliver those that wait there. `kept` makes a stream that was
     // truncated before this fact fold to the same state.
     case 'CleanedUp':

@@ -108,12 +108,12 @@ export function chatClosed(
 export function offersMissed({ chat }: Pick<VisitorContext, 'chat'>): VisitorFact {
   const { id: chatId, operator, offeredTo } = chat ?? NO_CHAT;
   const reason = 'missed';
+  const operators = operator === null ? offeredTo : [operator];
+  const again = operators.filter((each) => chat?.passedBy.includes(each));
+  const data = { chatId, operators, reason, ...(again.length > 0 && { again }) } as const;
   return {
     type: 'ChatUnassigned',
-    data:
-      operator === null
-        ? { chatId, operators: offeredTo, reason, broadcast: true }
-        : { chatId, operators: [operator], reason },
+    data: operator === null ? { ...data, broadcast: true } : data,
   };
 }
 

@@ -13,9 +13,12 @@ const CHAT_FACTS = [
   'ChatUnassigned',
   'ChatTransferred',
   'ChatClosed',
+  // The visitor leaves while the chat waits, and comes back.
+  'TimedOut',
+  'VisitorArrived',
 ] as const;
 
-/** A fact that changes the open chat of a visitor. */
+/** A fact that may change the open chat of a visitor. */
 export type ChatEvent = Of<(typeof CHAT_FACTS)[number]>;
 
 const types: ReadonlySet<string> = new Set(CHAT_FACTS);
@@ -26,7 +29,7 @@ export const isChatEvent = (event: VisitorEvent): event is ChatEvent => types.ha
  * Raise it when recorded histories of visitors fold differently (test/actors/golden). Then snapshots are dropped, and tables
  * with chats are built again.
  */
-export const VISITOR_FOLD = 6;
+export const VISITOR_FOLD = 7;
 
 /** Length of `passedBy`. A shorter list would forget the first operators of a broadcast and ask them again too early. */
 const PASSED_BY_MAX_OPERATORS = BROADCAST_MAX_OPERATORS;
@@ -54,6 +57,10 @@ export function chatAfter(chat: Chat | null, event: ChatEvent): Chat | null {
       return unassigned(chat, event);
     case 'ChatTransferred':
       return transferred(chat, event);
+    case 'TimedOut':
+      return { ...chat, left: true };
+    case 'VisitorArrived':
+      return chat.left ? { ...chat, left: false } : chat;
   }
 }
 
@@ -70,6 +77,8 @@ const started = ({ data, at, revision }: Of<'ChatStarted'>): Chat => ({
   startRevision: revision,
   offeredTo: [],
   passedBy: [],
+  passedAgain: [],
+  left: false,
   misses: 0,
   freeSince: at,
   transferredBy: null,
@@ -96,6 +105,7 @@ function accepted(chat: Chat, { data: { operator } }: Of<'ChatAccepted'>): Chat 
     answered: true,
     offeredTo: [],
     passedBy: chat.passedBy.filter((each) => each !== operator),
+    passedAgain: chat.passedAgain.filter((each) => each !== operator),
     misses: 0,
     transferredBy: null,
     departmentTransfer: null,
@@ -106,9 +116,9 @@ function unassigned(chat: Chat, event: Of<'ChatUnassigned'>): Chat {
   const { operators, reason } = event.data;
   const offeredTo = chat.offeredTo.filter((each) => !operators.includes(each));
   const passes = PASS_REASONS.has(reason);
-  const passedBy = passes ? withPasses(chat, operators) : chat.passedBy;
-  if (offeredTo.length > 0) return { ...chat, passedBy, offeredTo };
-  return { ...released(chat, event), passedBy, misses: chat.misses + (passes ? 1 : 0) };
+  const passed = passes ? withPasses(chat, operators) : {};
+  if (offeredTo.length > 0) return { ...chat, ...passed, offeredTo };
+  return { ...released(chat, event), ...passed, misses: chat.misses + (passes ? 1 : 0) };
 }
 
 function transferred(chat: Chat, event: Of<'ChatTransferred'>): Chat {
@@ -119,7 +129,7 @@ function transferred(chat: Chat, event: Of<'ChatTransferred'>): Chat {
     operator,
     reservation,
     department: department ?? chat.department,
-    passedBy: toDepartment && from !== null ? withPasses(chat, [from]) : chat.passedBy,
+    ...(toDepartment && from !== null && withPasses(chat, [from])),
     misses: 0,
     transferredBy: toDepartment ? null : from,
     departmentTransfer: toDepartment ? { by: from } : null,
@@ -127,10 +137,20 @@ function transferred(chat: Chat, event: Of<'ChatTransferred'>): Chat {
 }
 
 /** Adds operators to `passedBy`. An operator who is there already moves to the end. */
-const withPasses = ({ passedBy }: Chat, operators: readonly Username[]): Username[] =>
-  [...passedBy.filter((each) => !operators.includes(each)), ...operators].slice(
-    -PASSED_BY_MAX_OPERATORS,
-  );
+function withPasses(
+  { passedBy, passedAgain }: Chat,
+  operators: readonly Username[],
+): Pick<Chat, 'passedBy' | 'passedAgain'> {
+  const added = (list: readonly Username[], more: readonly Username[]): Username[] =>
+    [...list.filter((each) => !more.includes(each)), ...more].slice(-PASSED_BY_MAX_OPERATORS);
+  return {
+    passedBy: added(passedBy, operators),
+    passedAgain: added(
+      passedAgain,
+      operators.filter((each) => passedBy.includes(each)),
+    ),
+  };
+}
 
 /** Operators who are asked to answer the chat now: the assigned one, or all with an offer from a broadcast. */
 export const openOffersOf = ({

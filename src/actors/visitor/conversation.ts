@@ -215,6 +215,15 @@ export const invitationExpired = (
   reason: InvitationEnd,
 ): VisitorFact => ({ type: 'InvitationExpired', data: { operator, reason } });
 
+/** The fact that a visitor has left. It names a chat that nobody has answered. */
+export const timedOut = ({
+  lastSeen,
+  chat,
+}: Pick<VisitorContext, 'lastSeen' | 'chat'>): VisitorFact => ({
+  type: 'TimedOut',
+  data: { lastSeen, ...(chat && { chatId: chat.id }) },
+});
+
 /** The open chat, if this operator has it or nobody has. @throws {AppError} `refused` */
 function ownChat(context: VisitorContext, operator: Username, chatId: string | null = null): Chat {
   const chat = openChat(context, chatId);

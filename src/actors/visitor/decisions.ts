@@ -8,6 +8,7 @@ import {
   decideConversation,
   invitationExpired,
   isSent,
+  timedOut,
 } from './conversation.ts';
 import { decideReport, type VisitorReport } from './effect-reports.ts';
 import type {
@@ -108,18 +109,23 @@ function decideVisitor(
       ...chat,
     ];
   }
+  if (command.type === 'SendMessage' && presence === 'timedOut') {
+    // A chat waited while the visitor was away.
+    const message = decideConversation(state, command, decision);
+    if (message.length === 0) return [];
+    return [visitorArrived(null, context.department, context.delays), ...message];
+  }
   if (presence === 'unknown') {
     throw new AppError('not-found', 'this visitor is not known; they have viewed no page yet');
   }
   switch (command.type) {
     case 'TimeOut':
       if (presence !== 'online') return [];
-      if (context.chat) {
-        return refuse(`chat ${context.chat.id} is open; close it first`, {
-          chatId: context.chat.id,
-        });
+      if (context.chat?.accepted) {
+        const { id: chatId } = context.chat;
+        return refuse(`chat ${chatId} is open; close it first`, { chatId });
       }
-      return [...invitationEnd(state), { type: 'TimedOut', data: { lastSeen: context.lastSeen } }];
+      return [...invitationEnd(state), timedOut(context)];
     case 'CleanUp':
       return cleanUp(core);
     case 'ReportAccountReady':

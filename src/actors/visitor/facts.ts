@@ -92,6 +92,8 @@ export type VisitorFacts = {
     operators: Username[];
     reason: UnassignReason;
     broadcast?: true;
+    /** Those of the operators who had missed the chat before. */
+    again?: Username[];
   };
   /** The chat goes to an operator, who is asked to answer it, or to a department, where it waits. `from`: its operator. */
   ChatTransferred: {
@@ -140,7 +142,8 @@ export type VisitorFacts = {
     /** Operators whose offer from a `broadcast` ends by this fact. */
     withdrawnFrom?: Username[];
   };
-  TimedOut: { lastSeen: number };
+  /** `chatId`: the open chat that nobody has answered. It stays open. */
+  TimedOut: { lastSeen: number; chatId?: string };
   CleanedUp: { lastSeen: number; summary?: SeenSummary; kept?: VisitorKept };
 };
 
@@ -205,6 +208,10 @@ export type Chat = {
   offeredTo: Username[];
   /** Operators who missed or declined the chat, or transferred it to its department. They are asked again only last. */
   passedBy: Username[];
+  /** Those of `passedBy` who have passed the chat more than once. They know it: an offer to them comes without a line. */
+  passedAgain: Username[];
+  /** The visitor timed out while nobody had answered. Until they are back, whoever passed the chat is not asked again. */
+  left: boolean;
   /** Offers in a row that nobody answered. */
   misses: number;
   /** Since when the chat has no operator: the time of the fact that began the current round. */

@@ -14,7 +14,7 @@ import { assign, emit, type SnapshotFrom, setup, stateIn } from 'xstate';
 import { changesBy, EMPTY_CONTEXT } from './changes.ts';
 import { VISITOR_FOLD } from './chat.ts';
 import { chatClosed, offersMissed } from './chat-placement.ts';
-import { invitationExpired } from './conversation.ts';
+import { invitationExpired, timedOut } from './conversation.ts';
 import type { VisitorContext, VisitorEvent, VisitorFact } from './facts.ts';
 
 export const VISITOR_VERSION = `visitor/${VISITOR_FOLD}`;
@@ -35,6 +35,8 @@ export const visitorMachine = setup({
   },
   guards: {
     noOpenChat: ({ context }) => context.chat === null,
+    nobodyHasAnswered: ({ context: { chat } }) => !chat?.accepted,
+    isAnswered: ({ context: { chat } }) => chat?.accepted === true,
     isInvited: stateIn({ conversation: 'invited' }),
     // A fact that does not fit the conversation must not fit here either. Otherwise it would be accepted.
     isUnanswered: ({ context: { chat } }) => chat !== null && !chat.accepted,
@@ -46,7 +48,7 @@ export const visitorMachine = setup({
   },
   actions: {
     change: assign(({ context, event }) => changesBy(context, event)),
-    timeOut: emit(({ context }) => ({ type: 'TimedOut', data: { lastSeen: context.lastSeen } })),
+    timeOut: emit(({ context }) => timedOut(context)),
     cleanUp: emit(({ context }) => ({ type: 'CleanedUp', data: { lastSeen: context.lastSeen } })),
     expireInvitation: emit(({ context }) => invitationExpired(context, 'not-answered')),
     endInvitation: emit(({ context }) => invitationExpired(context, 'visitor-left')),
@@ -88,18 +90,25 @@ export const visitorMachine = setup({
             PageViewed: { target: 'online', reenter: true, actions: 'change' },
             ChatStarted: { target: 'online', reenter: true },
             VisitorMessageSent: { target: 'online', reenter: true },
-            // The guard below dropped the timer during the chat. So the end of the chat arms it again (gotcha 10).
+            // The guard below dropped the timer during the chat. So the end of the chat arms it again (gotcha 10), and so
+            // does the loss of the operator. Offers that are missed do not extend it: nobody saw the visitor.
             ChatClosed: { target: 'online', reenter: true },
-            TimedOut: 'timedOut',
+            ChatUnassigned: { guard: 'isAnswered', target: 'online', reenter: true },
+            ChatTransferred: { guard: 'isAnswered', target: 'online', reenter: true },
+            TimedOut: { target: 'timedOut', actions: 'change' },
           },
           after: {
             hardTimeout: [
               { guard: 'isInvited', actions: ['endInvitation', 'timeOut'] },
-              { guard: 'noOpenChat', actions: 'timeOut' },
+              { guard: 'nobodyHasAnswered', actions: 'timeOut' },
             ],
           },
         },
-        timedOut: { after: { cleanupAfter: { actions: 'cleanUp' } } },
+        timedOut: {
+          // The guard dropped the timer during the chat.
+          on: { ChatClosed: { target: 'timedOut', reenter: true } },
+          after: { cleanupAfter: { guard: 'noOpenChat', actions: 'cleanUp' } },
+        },
         cleanedUp: {},
       },
     },

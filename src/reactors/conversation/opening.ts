@@ -203,12 +203,13 @@ interface Composed {
   readonly behind: Content[];
 }
 
+/** @returns null if the operator knows all of it */
 async function compose(
   options: OpeningOptions,
   of: OpeningOf,
   operator: Username,
   { messages, hadChat }: UnreadPart,
-): Promise<Composed> {
+): Promise<Composed | null> {
   const { store, personal } = options;
   const { chat, stream } = of;
   const said = await saidIn(personal, messages);
@@ -217,6 +218,8 @@ async function compose(
     waiting !== undefined &&
     (await wasAskedBefore(store, { stream, chat }, operator, waiting.event.revision));
   const parts = partsOf(said, of, isOpened);
+  // Who has passed the chat twice knows it. Only what was said since is news.
+  if (chat.passedAgain.includes(operator) && !waiting && parts.behind.length === 0) return null;
   const { carrier, unanswered } = parts;
   const words = [...unanswered, ...(carrier ? [carrier] : [])].map(({ body }) => asWords(body));
   const lines = marked(await linesOf(options, of, operator, parts, hadChat));
@@ -289,12 +292,19 @@ export function createOpening(options: OpeningOptions): Opening {
     const memory = `${stream} ${chat.searchRevision} ${operator}`;
     const known = sent.get(memory);
     if (known && now() - known.at < SENT_REMEMBERED_MS) return known;
-    const progress = await begin(options, of, operator, await composed(of, operator, before));
+    const content = await composed(of, operator, before);
+    const progress = content
+      ? await begin(options, of, operator, content)
+      : { at: now(), behind: [], refusals: new Map(), sentNow: new Set<string>() };
     sent.set(memory, progress);
     return progress;
   }
 
-  async function composed(of: OpeningOf, operator: Username, before: number): Promise<Composed> {
+  async function composed(
+    of: OpeningOf,
+    operator: Username,
+    before: number,
+  ): Promise<Composed | null> {
     const { stream, chat, state } = of;
     const { openMessages } = state.context;
     const inLog = { stream, chat, startRevision: chat.startRevision, openMessages };
@@ -328,8 +338,8 @@ export function createOpening(options: OpeningOptions): Opening {
       if (!chat?.operator || firstWaiting !== revision) return null;
       const stream = streamOf(visitorRef(sender.tenant.id, sender.key));
       const of: OpeningOf = { sender, state, chat, stream };
-      const { carried, content } = await composed(of, chat.operator, revision + 1);
-      return carried === id ? content : null;
+      const opening = await composed(of, chat.operator, revision + 1);
+      return opening?.carried === id ? opening.content : null;
     },
   };
 }

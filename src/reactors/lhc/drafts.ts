@@ -136,7 +136,9 @@ async function visitorDrafts(
     case 'TimedOut':
     case 'CleanedUp': {
       const type = fact.type === 'TimedOut' ? 'visitor.timed_out' : 'visitor.cleaned_up';
-      return [{ type, data: { visitor, lastSeen: iso(fact.data.lastSeen) } }];
+      const { chatId } = { chatId: undefined, ...fact.data };
+      const data = { visitor, lastSeen: iso(fact.data.lastSeen) };
+      return [{ type, data: chatId === undefined ? data : { ...data, chatId } }];
     }
     case 'MessageDelivered': {
       const { messageIds, chatId, by } = fact.data;

@@ -63,7 +63,8 @@ interface Assignments {
   readonly failures: unknown[];
 }
 
-function isPausing({ tenant, now }: Pass, { misses, freeSince }: WaitingChat): boolean {
+function isPausing({ tenant, now }: Pass, { misses, freeSince, left }: WaitingChat): boolean {
+  if (left) return true; // until the visitor is back
   const pauses = Math.min(Math.max(misses, 1), OFFER_PAUSES_MAX);
   const free = now() - freeSince;
   // A time from the future was written while a clock was wrong, and says nothing.

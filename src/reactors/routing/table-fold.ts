@@ -64,6 +64,7 @@ const columnsOf = (chat: Chat): SQLInputValue[] => [
   chat.operator,
   chat.reservation,
   chat.accepted ? 1 : 0,
+  chat.left ? 1 : 0,
 ];
 
 /** @returns true if the two sides may disagree after the fact */
@@ -72,7 +73,7 @@ function applyToChats(file: DatabaseSync) {
   const write = file.prepare(
     `INSERT OR REPLACE INTO chats_of_visitors
      (tenant, visitor, life, chat, department, invited_by, last_operator, transferred_by, offered, since, operator,
-       reservation, accepted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       reservation, accepted, has_left) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const remove = file.prepare('DELETE FROM chats_of_visitors WHERE tenant = ? AND visitor = ?');
   // The queries find orphaned chats by the operators' rows, so an unregistered operator needs a row as well.
@@ -84,6 +85,7 @@ function applyToChats(file: DatabaseSync) {
   return (tenant: TenantId, visitor: VisitorKey, event: ChatEvent): boolean => {
     const before = chatIn(read.get(tenant, visitor));
     const after = chatAfter(before, event);
+    if (after === before) return false; // most arrivals
     if (after) write.run(tenant, visitor, JSON.stringify(after), ...columnsOf(after));
     else remove.run(tenant, visitor);
     if (after && after.operator !== null) addOperator.run(tenant, after.operator);

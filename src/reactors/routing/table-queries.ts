@@ -15,6 +15,8 @@ export interface RoutableChat extends ChatCriteria {
   readonly chatId: string;
   /** Offers in a row that nobody answered. */
   readonly misses: number;
+  /** The visitor has left: nobody who passed the chat is asked again. */
+  readonly left: boolean;
   /** Since when nobody is asked, ms since 1970. */
   readonly freeSince: number;
   /** When the chat was started, ms since 1970. */
@@ -81,11 +83,11 @@ export interface RoutingTables {
    * made while a clock was wrong, and count too.
    */
   reservedBefore(tenant: TenantId, at: number, ahead: number): readonly Assignment[];
-  /** Waiting chats of all tenants. */
+  /** Waiting chats of all tenants, without those whose visitors have left. */
   waitingCount(): number;
   /** Chats of all tenants that one operator or several are asked to answer now. */
   offerCount(): number;
-  /** When the oldest waiting chat was started, ms since 1970; null if no chat waits. */
+  /** When the oldest of these chats was started, ms since 1970; null if no chat waits. */
   oldestWaitingSince(): number | null;
 }
 
@@ -136,10 +138,12 @@ const QUERIES = {
     FROM chats_of_visitors v INDEXED BY chats_waiting, json_each(v.offered) asked
     WHERE v.tenant = ? AND v.operator IS NULL AND v.offered <> '[]' GROUP BY 1`,
   lastPick: 'SELECT operator FROM rounds WHERE tenant = ? AND department = ?',
-  waitingCount: 'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL',
+  waitingCount:
+    'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL AND has_left = 0',
   offerCount: `SELECT count(*) AS n FROM chats_of_visitors
     WHERE accepted = 0 AND (operator IS NOT NULL OR offered <> '[]')`,
-  oldestWaitingSince: 'SELECT min(since) AS since FROM chats_of_visitors WHERE operator IS NULL',
+  oldestWaitingSince:
+    'SELECT min(since) AS since FROM chats_of_visitors WHERE operator IS NULL AND has_left = 0',
 } as const;
 
 interface AssignmentRow {
@@ -160,6 +164,7 @@ export const routableChat = (visitor: VisitorKey, chat: Chat): RoutableChat => (
   visitor,
   chatId: chat.id,
   misses: chat.misses,
+  left: chat.left,
   freeSince: chat.freeSince,
   since: chat.startedAt,
   search: chat.searchRevision,
@@ -171,7 +176,7 @@ const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
 
 export const ROUTING_TABLE: WorkTable = {
   name: `routing of visitor/${VISITOR_FOLD}`,
-  version: 3,
+  version: 4,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,

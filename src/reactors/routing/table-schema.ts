@@ -23,6 +23,7 @@ export const SCHEMA = `
     operator TEXT,
     reservation TEXT,
     accepted INTEGER NOT NULL,
+    has_left INTEGER NOT NULL,
     PRIMARY KEY (tenant, visitor)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX chats_waiting ON chats_of_visitors (tenant, operator, since);

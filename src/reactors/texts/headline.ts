@@ -22,7 +22,9 @@ export function headlineOf(
 ): string {
   const number = `chat #${chat.id}`;
   const name = `${number}${chat.department ? ` for ${chat.department}` : ''}`;
-  const sentence = (text: string): string => (chat.accepted ? `${text}.` : `${text}. ${ACCEPT}`);
+  const left = chat.left ? ' The visitor has left meanwhile.' : '';
+  const sentence = (text: string): string =>
+    chat.accepted ? `${text}.${left}` : `${text}.${left} ${ACCEPT}`;
   switch (start?.type) {
     case 'ChatTransferred': {
       const { from, by, operator: to, department } = start.data;

@@ -42,9 +42,11 @@ export function noticesOf(fact: VisitorFact, nameOf: NameOf, visitor: string): r
       return byCommand ? [{ to: operator, text: `Chat #${chatId} is yours.` }] : [];
     }
     case 'ChatUnassigned': {
-      const { operators, chatId, reason } = fact.data;
+      const { operators, chatId, reason, again = [] } = fact.data;
       const text = UNASSIGNED[reason]?.(chatId);
-      return text === undefined ? [] : operators.map((to) => ({ to, text }));
+      // Who misses it again has read this.
+      const readers = operators.filter((each) => !again.includes(each));
+      return text === undefined ? [] : readers.map((to) => ({ to, text }));
     }
     case 'ChatTransferred': {
       const { chatId, from, operator, department, by, withdrawnFrom = [] } = fact.data;

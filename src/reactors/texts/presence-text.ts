@@ -64,7 +64,7 @@ function stateOf({ conversation, context }: VisitorState, nameOf: NameOf): strin
     operator ? `${word} · ${nameOf(operator)}` : word;
   switch (conversation) {
     case 'waiting':
-      return 'Waiting';
+      return context.chat?.left ? 'Has left' : 'Waiting';
     case 'chatting':
       return named('In chat', context.chat?.operator);
     case 'invited':
@@ -100,6 +100,6 @@ export function presenceOf(
   ];
   const status = cut(lines.filter(Boolean).join('\n'), STATUS_MAX_LENGTH);
   const nick = nickOf(key, profile);
-  const waits = state.conversation === 'waiting';
+  const waits = state.conversation === 'waiting' && !chat?.left;
   return waits && show ? { show: 'chat', status, nick } : { status, nick };
 }

@@ -53,12 +53,13 @@ const toRow = (row: Stored): DesiredVisitor => ({
 
 export const DESIRED_VISITORS_TABLE: WorkTable = {
   name: 'desired_visitors',
-  version: 1,
+  version: 2,
   schema: `
     CREATE TABLE desired_visitors (
       tenant TEXT NOT NULL,
       key TEXT NOT NULL,
       online INTEGER NOT NULL,
+      here INTEGER NOT NULL, -- not timed out
       chat INTEGER NOT NULL,
       gone INTEGER NOT NULL,
       seen INTEGER NOT NULL,
@@ -70,19 +71,20 @@ export const DESIRED_VISITORS_TABLE: WorkTable = {
   tables: ['desired_visitors'],
   apply: (file) => {
     const arrive = file.prepare(
-      `INSERT INTO desired_visitors VALUES (?, ?, 1, 0, 0, ?) ON CONFLICT (tenant, key) DO UPDATE
-       SET online = 1, gone = 0, seen = excluded.seen`,
+      `INSERT INTO desired_visitors VALUES (?, ?, 1, 1, 0, 0, ?) ON CONFLICT (tenant, key) DO UPDATE
+       SET online = 1, here = 1, gone = 0, seen = excluded.seen`,
     );
     const see = file.prepare('UPDATE desired_visitors SET seen = ? WHERE tenant = ? AND key = ?');
     const chat = file.prepare(
-      'UPDATE desired_visitors SET chat = ?, seen = ? WHERE tenant = ? AND key = ?',
+      `UPDATE desired_visitors SET chat = ?1, online = max(here, ?1), seen = ?2
+       WHERE tenant = ?3 AND key = ?4`,
     );
     const leave = file.prepare(
-      'UPDATE desired_visitors SET online = 0 WHERE tenant = ? AND key = ?',
+      'UPDATE desired_visitors SET here = 0, online = chat WHERE tenant = ? AND key = ?',
     );
     const go = file.prepare(
-      `INSERT INTO desired_visitors VALUES (?, ?, 0, 0, 1, 0) ON CONFLICT (tenant, key) DO UPDATE
-       SET online = 0, chat = 0, gone = 1`,
+      `INSERT INTO desired_visitors VALUES (?, ?, 0, 0, 0, 1, 0) ON CONFLICT (tenant, key) DO UPDATE
+       SET online = 0, here = 0, chat = 0, gone = 1`,
     );
     return ({ stream, type, metadata: { at } }) => {
       if (!stream.startsWith('visitor-')) return;

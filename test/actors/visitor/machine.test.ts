@@ -10,6 +10,7 @@ import {
   chatAssigned,
   chatClosed,
   chatStarted,
+  chatUnassigned,
   cleanedUp,
   closeChat,
   DELAYS,
@@ -390,8 +391,92 @@ describe('a chat', () => {
       open.when(WAKE, 25 * HOUR).then([chatClosed('op1', 'system', 'idle')]);
     }
     const waiting = visitor().given([arrived(), chatStarted()], 0).given([visitorMessage()], HOUR);
-    waiting.when(WAKE, 24 * HOUR).then([]);
+    const left = [timedOut(HOUR, 'c1')];
+    waiting.when(WAKE, 24 * HOUR).then(left);
+    waiting.given(left, 2 * HOUR);
     waiting.when(WAKE, 25 * HOUR).then([chatClosed(null, 'system', 'idle')]);
+  });
+
+  describe('that waits while its visitor leaves', () => {
+    const left = timedOut(0, 'c1');
+    const back = {
+      type: 'VisitorArrived',
+      data: { digest: null, department: 'sales', delays: DELAYS },
+    } as VisitorFact;
+    const backOnPage = { ...back, data: { ...back.data, department: null } } as VisitorFact;
+    const waits = () => visitor().given([arrived(), chatStarted(), chatAssigned()], 0);
+    const chatOf = (facts: readonly Fact[]) =>
+      visitorState(
+        waits()
+          .given(facts, 300 * SECOND)
+          .state().core,
+      );
+
+    it('stays open: the visitor times out, by the timer or by LHC', () => {
+      waits()
+        .when(WAKE, 59 * SECOND)
+        .then([]);
+      const missed = chatUnassigned('missed', ['op1']);
+      waits()
+        .when(WAKE, 300 * SECOND)
+        .then([missed, left]);
+      waits().when({ type: 'TimeOut' }).then([left]);
+      expect(chatOf([missed, left])).toMatchObject({
+        presence: 'timedOut',
+        conversation: 'waiting',
+        context: { chat: { id: 'c1', left: true, passedBy: ['op1'] } },
+      });
+    });
+
+    it('can be taken, answered, closed and cleaned up', () => {
+      const gone = () => waits().given([chatUnassigned('missed', ['op1']), left], 300 * SECOND);
+      gone()
+        .when(receive('op1', 'o9'))
+        .then([
+          chatAssigned('op1', null, 'answered'),
+          chatAccepted(),
+          operatorMessage('c1', 'op1', 'o9'),
+        ]);
+      gone()
+        .when(closeChat())
+        .then([chatClosed(null)]);
+      expect(typesOf(gone().when({ type: 'CleanUp' }).asked().facts)).toEqual([
+        'ChatClosed',
+        'CleanedUp',
+      ]);
+      // A chat that is open is never cleaned up by the timer. Its end arms the timer anew.
+      const kept = gone().given([chatAssigned(), chatAccepted(), operatorMessage()], 20 * HOUR);
+      kept.when(WAKE, 25 * HOUR).then([]);
+      kept.given([chatClosed()], 30 * HOUR).wakesAt(54 * HOUR);
+    });
+
+    it('is back with the visitor: by a page view, a message, or the chat again', () => {
+      const gone = () => waits().given([chatUnassigned('missed', ['op1']), left], 300 * SECOND);
+      gone()
+        .when(viewPage('home'))
+        .then([arrived('home')]);
+      gone()
+        .when(sendMessage('m9'))
+        .then([backOnPage, visitorMessage('m9')]);
+      gone()
+        .when(startChat('c1', 'm9'))
+        .then([back, visitorMessage('m9')]);
+      expect(chatOf([left, arrived()])).toMatchObject({
+        presence: 'online',
+        conversation: 'waiting',
+        context: { chat: { id: 'c1', left: false } },
+      });
+    });
+
+    it('is one whose operator was lost, too: the time-out begins with the loss, and no missed offer extends it', () => {
+      const lost = visitor()
+        .given(chatting, 0)
+        .given([chatUnassigned('owner-gone', ['op1'])], HOUR);
+      lost.wakesAt(HOUR + 300 * SECOND);
+      lost.given([chatAssigned('op2', 'r2')], HOUR + 200 * SECOND);
+      lost.given([chatUnassigned('missed', ['op2'])], HOUR + 260 * SECOND);
+      lost.when(WAKE, HOUR + 300 * SECOND).then([left]);
+    });
   });
 
   it('leaves the visitor the whole time-out after it was closed as idle, however late the timer fires', () => {

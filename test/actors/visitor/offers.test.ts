@@ -22,6 +22,7 @@ import {
   receive,
   revoke,
   SECOND,
+  timedOut,
   transferChat,
   unassignChat,
   visitorMessage,
@@ -99,6 +100,7 @@ describe('an offer', () => {
 
   it('does not keep the chat from being idle, however often it is repeated', () => {
     const lost = visitor(waiting);
+    lost.given([timedOut(0, 'c1')], HOUR / 2);
     for (let at = HOUR; at < 24 * HOUR; at += HOUR) {
       lost.given([chatAssigned(), chatUnassigned('missed', ['op1'])], at);
     }

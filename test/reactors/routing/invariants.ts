@@ -142,7 +142,7 @@ export async function pendingWork(scene: Scene, settings: RoutingSettings): Prom
     const pauses = Math.min(Math.max(chat.misses, 1), 10);
     const paused = scene.rig().now() < chat.freeSince + pauses * TIMES.offerTimeout * 1000;
     if (fresh.length > 0) pending.push(`${chat.id} waits while ${fresh} could have it`);
-    else if (free.length > 0 && chat.offeredTo.length === 0 && !paused) {
+    else if (free.length > 0 && chat.offeredTo.length === 0 && !paused && !chat.left) {
       pending.push(`${chat.id} waits while ${free} could be asked again`);
     }
   }
@@ -180,6 +180,7 @@ export async function expectedRows(scene: Scene) {
       operator: chat.operator,
       reservation: chat.reservation,
       accepted: chat.accepted ? 1 : 0,
+      has_left: chat.left ? 1 : 0,
     });
   }
   const operators: unknown[] = [];

@@ -502,6 +502,43 @@ describe('a pass', () => {
     await has(rig, '1', 'other');
   });
 
+  it('asks nobody twice for a visitor who has left, until they are back', async () => {
+    const rig = await openRig();
+    const { routing, caughtUp } = await routingOf(rig, rig.host, { sweepEveryMs: 20 });
+    routing.start();
+    const asked = async () =>
+      (await rig.facts('visitor-acme.1'))
+        .filter(({ type }) => type === 'ChatAssigned')
+        .map(({ data }) => data.operator);
+    const miss = async () => {
+      rig.clock.passes(DELAYS.offerTimeout);
+      await rig.host.wake('visitor-acme.1');
+      await waitFor(async () => (await chatOf(rig, '1'))?.operator === null);
+    };
+    await available(rig, 'op1');
+    await rig.toVisitor('1', startChat('c1'));
+    await has(rig, '1', 'op1');
+    await miss();
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    rig.clock.passes(OFFER_PAUSES_MAX * DELAYS.offerTimeout);
+    await caughtUp();
+    expect([routing.waiting(), routing.longestWait()]).toEqual([0, 0]);
+    // Who has not been asked yet is asked; by then routing has looked at op1 as well.
+    await available(rig, 'op2');
+    await has(rig, '1', 'op2');
+    await miss();
+    rig.clock.passes(OFFER_PAUSES_MAX * DELAYS.offerTimeout);
+    await available(rig, 'op3');
+    await has(rig, '1', 'op3');
+    await miss();
+    expect(await asked()).toEqual(['op1', 'op2', 'op3']);
+    await rig.toVisitor('1', { type: 'SendMessage', messageId: 'm1', chatId: null, body: 'Hi' });
+    await caughtUp();
+    expect(routing.waiting()).toBe(1);
+    rig.clock.passes(OFFER_PAUSES_MAX * DELAYS.offerTimeout);
+    await waitFor(async () => (await asked()).length === 4, { what: 'the next offer' });
+  });
+
   it('asks nobody twice in the same broadcast, and loads no visitor for it', async () => {
     const rig = await openRig({ settings: { routing: { policy: 'broadcast' } } });
     const { loaded, host } = loads(rig.host);
