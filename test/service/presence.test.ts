@@ -36,7 +36,7 @@ it('a page view creates an account, a contact with a name, and a status', async 
   expect(await onRoster(jid)).toMatchObject({ name: 'Anna', groups: ['visitors'] });
   expect(contact(jid)).toMatchObject({ show: 'available', nick: 'Anna' });
   expect(contact(jid)?.status).toMatch(
-    /^Shoes · Berlin, Germany\nhttps:\/\/shop\.test\/shoes\nlocal time \d\d:\d\d\nvisit 3$/,
+    /^Shoes · Berlin, Germany\nhttps:\/\/shop\.test\/shoes\n\d\d:\d\d in Berlin\nvisit 3$/,
   );
   await world.idle();
   expect(await acme.ask('GET', '/visitors/1')).toMatchObject({

@@ -3,40 +3,14 @@ import type { Username, VisitorKey } from '../../actors/ids.ts';
 import type { VisitorState } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
 import { cut } from '../../kit/cut.ts';
-import { Lru } from '../../kit/lru.ts';
 import type { VisitorPresence } from '../../xmpp/port.ts';
 import type { NameOf } from './names.ts';
+import { visitorsTime } from './times.ts';
 
 /** A status is a line or two in a contact list, while the address of a page can have 2 kB. In UTF-16 units. */
 export const STATUS_MAX_LENGTH = 500;
 /** The page in the first line: so much of it that the place behind it is still seen in a wide window. In UTF-16 units. */
 export const PAGE_MAX_LENGTH = 80;
-
-/** Formatters kept in memory. A new one takes 300 µs. There are some 600 time zones, but visitors can invent names. */
-const FORMATTERS_MAX = 1000;
-const formatters = new Lru<Intl.DateTimeFormat>(FORMATTERS_MAX);
-
-function formatterOf(timezone: string): Intl.DateTimeFormat {
-  const known = formatters.get(timezone);
-  if (known) return known;
-  const formatter = new Intl.DateTimeFormat('en-GB', {
-    timeZone: timezone,
-    hour: '2-digit',
-    minute: '2-digit',
-  });
-  formatters.set(timezone, formatter);
-  return formatter;
-}
-
-/** Hour and minute in the visitor's time zone; null if the zone is missing or unknown. */
-export const localTime = (at: number, timezone: string | undefined): string | null => {
-  if (!timezone) return null;
-  try {
-    return formatterOf(timezone).format(at);
-  } catch {
-    return null; // RangeError of an unknown time zone, ECMA-402 §11.1.2
-  }
-};
 
 /** City and country, as far as they are known. */
 export const placeOf = ({ city, country }: Profile): string =>
@@ -89,12 +63,11 @@ export function presenceOf(
 ): VisitorPresence {
   const { chat } = state.context;
   const page = pageOf(profile);
-  const time = localTime(at, profile.timezone);
   const lines = [
     [stateOf(state, nameOf), page, placeOf(profile)].filter(Boolean).join(' · '),
     chat && `Chat #${chat.id}${chat.department ? ` (${chat.department})` : ''}`,
     profile.page !== page && profile.page,
-    time && `local time ${time}`,
+    visitorsTime(at, profile.timezone),
     profile.referrer && `from ${profile.referrer}`,
     profile.visits !== undefined && profile.visits > 1 && `visit ${profile.visits}`,
   ];

@@ -5,7 +5,7 @@ import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import type { Profile } from '../../../src/actors/visitor/profile.ts';
 import { COMMANDS, UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
 import { type Answers, createAnswers } from '../../../src/reactors/answers/answers.ts';
-import { durationOf, stampOf } from '../../../src/reactors/texts/times.ts';
+import { durationOf, stampOf, visitorsTime } from '../../../src/reactors/texts/times.ts';
 import { assignChat, closeChat, DELAYS, sendMessage, startChat } from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { newId, openRig, type Rig } from '../../support/rig.ts';
@@ -429,6 +429,19 @@ describe('a time', () => {
     [90_000_000, '1 d 1 h'],
   ])('%d ms are %s', (ms, text) => {
     expect(durationOf(ms)).toBe(text);
+  });
+
+  it.each([
+    ['America/New_York', '19:10 in New York'],
+    ['america/argentina/buenos_aires', '21:10 in Buenos Aires'],
+    ['UTC', '00:10 UTC'],
+    ['Etc/GMT+3', '21:10 Etc/GMT+3'],
+    ['+05:30', '05:40 +05:30'],
+    ['Nowhere/Else', null],
+    ['', null],
+    [undefined, null],
+  ])('of a visitor in %s is %s', (zone, text) => {
+    expect(visitorsTime(Date.parse('2026-01-02T00:10:00Z'), zone)).toBe(text);
   });
 
   it('has the date if it is not today', () => {
