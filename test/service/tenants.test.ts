@@ -35,12 +35,11 @@ it('the same names are different people, on separate rosters', async () => {
   }
   for (const tenant of all) {
     const jid = tenant.visitorJid('1');
-    await olga(tenant.id).waitFor(() => olga(tenant.id).messages.length === 2, 'a message');
+    await olga(tenant.id).waitFor(() => olga(tenant.id).messages.length === 1, 'a message');
     await olga(tenant.id).waitFor(() => olga(tenant.id).presences.get(jid)?.available);
-    expect(olga(tenant.id).messages.map(({ body }) => body)).toEqual([
-      expect.stringContaining(`${tenant.id} one`),
-      `for ${tenant.id}`,
-    ]);
+    const [message] = olga(tenant.id).messages;
+    expect(message?.body).toBe(`for ${tenant.id}`);
+    expect(message?.lines).toContain(`${tenant.id} one`);
     const roster = await olga(tenant.id).roster();
     expect(roster.map((item) => item.jid)).toEqual([jid]);
     const visitors = [...olga(tenant.id).presences.keys()].filter((each) =>

@@ -47,7 +47,9 @@ export interface Leftovers {
   mark(tenant: TenantId): void;
   /** Begins with a tenant that is due, unless one is being read. To be called regularly. */
   tick(): void;
-  /** Resolves when ejabberd is not asked any more. */
+  /** Resolves when no tenant is being read. */
+  idle(): Promise<void>;
+  /** Ends the reading. Resolves when ejabberd is not asked any more. */
   stop(): Promise<void>;
 }
 
@@ -187,6 +189,9 @@ export function createLeftovers(options: LeftoversOptions): Leftovers {
         });
         return;
       }
+    },
+    async idle() {
+      await running;
     },
     async stop() {
       stopping.abort();

@@ -1,12 +1,15 @@
 /** Contacts in operators' own rosters whose visitors are gone. */
+import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
+import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { AppError } from '../../../src/errors.ts';
 import {
   createDesiredVisitors,
   DESIRED_VISITORS_TABLE,
 } from '../../../src/reactors/visitors/desired.ts';
-import { LEFTOVERS_AFTER_MS } from '../../../src/reactors/visitors/leftovers.ts';
+import { createLeftovers, LEFTOVERS_AFTER_MS } from '../../../src/reactors/visitors/leftovers.ts';
 import { createReconciler } from '../../../src/reactors/visitors/reconciler.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { viewPage } from '../../actors/facts.ts';
@@ -192,4 +195,82 @@ it('a failure is in the log, and the next comparison goes on', async () => {
   await sweep();
   expect(roster('op2')).toEqual([]);
   expect(logged.join('')).not.toContain('gone@');
+});
+
+it('of any rosters on hosts of several tenants, exactly the own visitors who are gone are removed', async () => {
+  const HOSTS = ['shared.test', 'alone.test', 'elsewhere.test'];
+  const key = 'key-of-a-tenant-0123456789';
+  const tenants = createTenantDirectory(
+    [
+      { id: 'north', host: 'shared.test', instance: 'north' },
+      { id: 'south', host: 'shared.test', instance: 'south' },
+      { id: 'alone', host: 'alone.test' },
+    ].map((each) => TenantSettings.parse({ ...each, apiKey: `${key}-${each.id}` })),
+  );
+  const ids = tenants.all().map(({ id }) => id);
+  const names = ['visitor.1', 'visitor.2', 'visitor.3.chat', 'visitor.', 'op1', 'visitors', 'x'];
+  const jid = fc
+    .tuple(
+      fc.constantFrom(...names),
+      fc.constantFrom('', '.north', '.south', '.chat'),
+      fc.constantFrom(...HOSTS),
+    )
+    .map(([name, end, host]) => `${name}${end}@${host}`);
+  const jidSet = fc.uniqueArray(jid, { maxLength: 20 });
+  /** The visitor that a JID names, written without the code. */
+  const visitorIn = (contact: string) => {
+    const [, local = '', host] = /^visitor\.(.+)@(.*)$/.exec(contact) ?? [];
+    const suffix = { north: '.north', south: '.south', alone: '' };
+    for (const { id, host: own } of tenants.all()) {
+      const end = suffix[id as keyof typeof suffix]; // the tenants above
+      const name = local.slice(0, local.length - end.length);
+      if (own === host && local.endsWith(end) && /^\w+(\.chat)?$/.test(name))
+        return `${id} ${name}`;
+    }
+    return null;
+  };
+  await fc.assert(
+    fc.asyncProperty(
+      jidSet,
+      jidSet,
+      fc.uniqueArray(fc.constantFrom<string[]>('1', '2', '3.chat')),
+      async (contacts, members, known) => {
+        const removed: string[] = [];
+        let now = 0;
+        const leftovers = createLeftovers({
+          admin: {
+            groupMembers: async (host) => members.filter((each) => each.endsWith(`@${host}`)),
+            rosterContacts: async () => contacts,
+            removeContact: async (_operator, contact) => void removed.push(contact),
+          },
+          actors: { visitor: () => ({ state: async () => null }) as never }, // nothing else is asked
+          desired: {
+            get: (visitor) =>
+              known.includes(visitor.key) ? { ...visitor, online: false, gone: false } : null,
+          },
+          accountsLog: { isOwn: async () => true },
+          tenants,
+          ownership: soleOwner,
+          operatorsOf: () => [username('op1')],
+          caughtUp: async () => {},
+          now: () => now,
+          logger: silent,
+        });
+        for (const id of ids) leftovers.mark(id);
+        now = LEFTOVERS_AFTER_MS;
+        for (const _ of ids) {
+          leftovers.tick();
+          await leftovers.idle();
+        }
+        const expected = contacts.filter((contact) => {
+          const visitor = visitorIn(contact);
+          return (
+            visitor && !members.includes(contact) && !known.includes(visitor.split(' ')[1] ?? '')
+          );
+        });
+        expect(removed.toSorted()).toEqual(expected.toSorted());
+      },
+    ),
+    { numRuns: 200 },
+  );
 });
