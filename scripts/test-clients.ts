@@ -76,6 +76,7 @@ async function test({ name, make, tls }: Entry): Promise<void> {
         console.log(`  the operator was ${cost.availability.join(', ')}`);
         console.log(`  sent: ${list(cost.sent)}`);
         console.log(`  received: ${list(cost.received)}`);
+        console.log(`  sent at a second login: ${list(cost.sentAgain)}`);
         return;
       }
       if (values.transfers !== undefined) {

@@ -46,6 +46,8 @@ export async function startBrowser(folder: string, url: string): Promise<Browser
       '--disable-dev-shm-usage',
       '--disable-background-networking',
       '--no-first-run',
+      '--disable-breakpad',
+      '--disable-crash-reporter',
       '--remote-debugging-port=0',
       `--user-data-dir=${folder}`,
       '--window-size=900,640',

@@ -13,8 +13,8 @@ import { needProgram, run } from './processes.ts';
 /** The version that docs/clients.md tells of. */
 const VERSION = '14.0.0';
 const CACHE = join(import.meta.dirname, '../../.cache/clients');
-/** Of a login with many contacts on a busy machine. */
-const LOGIN_DEADLINE_MS = 300_000;
+/** Of a login with many contacts on a busy machine, and of whatever is done during it. */
+const BUSY_DEADLINE_MS = 300_000;
 
 const TYPES: Record<string, string> = {
   '.css': 'text/css',
@@ -107,6 +107,7 @@ export async function makeConverse(account: Account, folder: string): Promise<Cl
     // As a click on the contact does, which has no place in a long list that is not scrolled to.
     await evaluate(`_converse.api.chats.open(${quoted(jid)}, {}, true)`);
     await waitFor(() => evaluate(`!!${chatOf(jid)}?.querySelector('.chat-textarea')`), {
+      deadlineMs: BUSY_DEADLINE_MS,
       what: `the chat with ${jid} in Converse.js`,
     });
   }
@@ -118,7 +119,7 @@ export async function makeConverse(account: Account, folder: string): Promise<Cl
         evaluate(
           `(() => { const area = ${chatOf(jid)}.querySelector('.chat-textarea'); area.focus(); return document.activeElement === area; })()`,
         ),
-      { what: 'the focus' },
+      { deadlineMs: BUSY_DEADLINE_MS, what: 'the focus' },
     );
   };
 
@@ -128,7 +129,7 @@ export async function makeConverse(account: Account, folder: string): Promise<Cl
     async start() {
       browser = await startBrowser(join(folder, 'chromium'), site.url);
       await waitFor(() => evaluate('!!_converse.api.connection.connected()'), {
-        deadlineMs: LOGIN_DEADLINE_MS,
+        deadlineMs: BUSY_DEADLINE_MS,
         every: 100,
         what: 'Converse.js to log in',
       });

@@ -1,4 +1,5 @@
 /** What a login costs when many visitors are on the site: what the client fetches, and when it can be used. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor } from '../support/wait.ts';
 import type { Stage } from './play.ts';
 import { SALES } from './rig.ts';
@@ -6,15 +7,18 @@ import { kindsOf } from './stanza-log.ts';
 
 /** Of each step. */
 const DEADLINE_MS = 200_000;
+/** Until a client has fetched what it wants, and has saved it. */
+const QUIET_MS = 8_000;
 /** Requests at the same time. */
 const AT_ONCE = 10;
 
 export interface Cost {
   /** What happened, and how many seconds after the start of the client. */
   readonly steps: readonly (readonly [what: string, seconds: number])[];
-  /** Stanzas until then, the most frequent first. */
+  /** Stanzas until then, the most frequent first; and those of a second login with the same profile. */
   readonly sent: readonly (readonly [kind: string, count: number])[];
   readonly received: readonly (readonly [kind: string, count: number])[];
+  readonly sentAgain: readonly (readonly [kind: string, count: number])[];
   /** What the operator was to others meanwhile, each value once. */
   readonly availability: readonly string[];
 }
@@ -51,16 +55,18 @@ export async function crowd(
   }, 500);
   const wait = (what: string, condition: () => Promise<boolean>) =>
     waitFor(condition, { deadlineMs: DEADLINE_MS, every: 500, what });
-  try {
-    await client.start();
-    step('logged in');
-    await wait('the presence of each visitor', async () => {
+  const everybody = () =>
+    wait('the presence of each visitor', async () => {
       const { received } = await client.stanzas();
       const there = received
         .filter((each) => each.startsWith('<presence'))
         .flatMap((each) => /crowd\d+@/.exec(each)?.[0] ?? []);
       return new Set(there).size >= count;
     });
+  try {
+    await client.start();
+    step('logged in');
+    await everybody();
     step('every visitor is there');
     const key = keys[count - 1] ?? '';
     const message = { id: 'm1', body: 'Is anybody there?' };
@@ -84,11 +90,18 @@ export async function crowd(
   } finally {
     clearInterval(watching);
   }
-  const { sent, received } = await client.stanzas();
+  await delay(QUIET_MS);
+  const first = await client.stanzas();
+  await client.kill();
+  await client.start();
+  await everybody();
+  await delay(QUIET_MS);
+  const again = await client.stanzas();
   return {
     steps,
-    sent: kindsOf(sent),
-    received: kindsOf(received),
+    sent: kindsOf(first.sent),
+    received: kindsOf(first.received),
+    sentAgain: kindsOf(again.sent),
     availability: [...availability],
   };
 }
