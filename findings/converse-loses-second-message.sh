@@ -39,7 +39,7 @@ echo '{}' >package.json
 timeout 180 npm install --silent --no-audit --no-fund --ignore-scripts --before=2026-11-29 converse.js@14.0.0 ||
   cannot 'npm could not install the package.'
 
-# A private ejabberd: its own folder and ports, loopback only, no cluster. It ends by itself after 150 s at the latest.
+# A private ejabberd: its own folder and ports, loopback only, no cluster. It ends by itself after 200 s at the latest.
 ports=$(node -e "const n = require('net'), a = n.createServer(), b = n.createServer();
   a.listen(0, '127.0.0.1', () => b.listen(0, '127.0.0.1', () => {
     console.log(a.address().port, b.address().port); a.close(); b.close(); }));")
@@ -66,7 +66,7 @@ beam=$(dpkg -L ejabberd | grep '/ebin/ejabberd\.beam$')
 env HOME="$work" ERL_LIBS="${beam%/*/ebin/ejabberd.beam}" ERL_CRASH_DUMP="$work/dump" \
   EJABBERD_CONFIG_PATH="$work/ejabberd.yml" EJABBERD_LOG_PATH="$work/ejabberd.log" \
   erl +K true +sbwt none -pa "$work" -mnesia dir "\"$work/spool\"" -noinput -s ejabberd \
-  -eval 'timer:apply_after(150000, erlang, halt, []).' >"$work/console.log" 2>&1 &
+  -eval 'timer:apply_after(200000, erlang, halt, []).' >"$work/console.log" 2>&1 &
 server=$!
 
 cat >try.mjs <<'JS'
@@ -74,7 +74,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const host = 'xmpp.test';
-const CONVERSATIONS = 40;
+const CONVERSATIONS = { burst: 40, slow: 10 };
 /** A command of ejabberd's admin API. */
 async function api(command, body = {}) {
   const response = await fetch(`http://127.0.0.1:${process.env.API_PORT}/api/${command}`, { method: 'POST', body: JSON.stringify(body) });
@@ -113,7 +113,7 @@ for (let tries = 0; !(await api('status').catch(() => undefined)); tries++) {
 }
 await api('register', { user: 'anna', host, password: 'secret' });
 // Senders are contacts of Anna: from others Converse.js takes nothing.
-const names = (kind) => Array.from({ length: CONVERSATIONS }, (_, n) => `${kind}${n + 1}`);
+const names = (kind) => Array.from({ length: CONVERSATIONS[kind] }, (_, n) => `${kind}${n + 1}`);
 for (const user of [...names('burst'), ...names('slow')]) {
   await api('register', { user, host, password: 'secret' });
   await api('add_rosteritem', { localuser: 'anna', localhost: host, user, host, nick: user, group: 'all', subs: 'both' });
@@ -143,9 +143,9 @@ async function play(kind, pauseOf, rest) {
   return lacking;
 }
 const burst = await play('burst', (n) => n % 8 * 8, 700);
-console.log(`${CONVERSATIONS} conversations that begin with two messages, up to 56 ms apart: ${burst.length} lack one${burst.length ? ` (they have: ${burst.join(', ')})` : ''}.`);
+console.log(`${CONVERSATIONS.burst} conversations that begin with two messages, up to 56 ms apart: ${burst.length} lack one${burst.length ? ` (they have: ${burst.join(', ')})` : ''}.`);
 const slow = await play('slow', () => 1_000, 0);
-console.log(`${CONVERSATIONS} conversations with a second between the two: ${slow.length} lack one.`);
+console.log(`${CONVERSATIONS.slow} conversations with a second between the two: ${slow.length} lack one.`);
 if (burst.length === 0) { console.log('CHANGED: no message is lost.'); process.exit(1); }
 if (slow.length > 0) { console.log('CHANGED: messages are lost that are a second apart.'); process.exit(1); }
 process.exit(0);
@@ -156,4 +156,4 @@ JS
     --disable-background-networking --remote-debugging-port=0 --user-data-dir="$work/profile" "http://127.0.0.1:$SITE_PORT/" >/dev/null 2>&1
 ) &
 browser=$!
-timeout 140 node try.mjs 2>log || { code=$?; grep -v ready log >&2 || :; [ $code != 124 ] || echo 'Cannot be tried: no end within 140 s.' >&2; exit $code; }
+timeout 180 node try.mjs 2>log || { code=$?; grep -v ready log >&2 || :; [ $code != 124 ] || echo 'Cannot be tried: no end within 180 s.' >&2; exit $code; }

@@ -7,7 +7,7 @@
  * npm run test:clients -- --only profanity --scene answer       # one
  * npm run test:clients -- --only converse --transfers 30        # is a line missing after a transfer?
  * npm run test:clients -- --only converse --crowd 100           # what a login costs with so many contacts
- * npm run test:clients -- --pictures /tmp/pictures              # writes pictures too
+ * npm run test:clients -- --pictures docs/clients              # # writes pictures too
  * ```
  */
 import { mkdir } from 'node:fs/promises';
@@ -69,10 +69,9 @@ async function test({ name, make, tls }: Entry): Promise<void> {
         },
       };
       if (values.crowd !== undefined) {
-        const cost = await crowd(stage, Number(values.crowd));
+        const cost = await crowd(stage, Number(values.crowd), (line) => console.log(`  ${line}`));
         const list = (counts: readonly (readonly [string, number])[]) =>
           counts.map(([kind, count]) => `${count} ${kind}`).join(', ');
-        for (const [what, seconds] of cost.steps) console.log(`  ${seconds} s: ${what}`);
         console.log(`  the operator was ${cost.availability.join(', ')}`);
         console.log(`  sent: ${list(cost.sent)}`);
         console.log(`  received: ${list(cost.received)}`);

@@ -154,6 +154,7 @@ export async function makeConverse(account: Account, folder: string): Promise<Cl
       await there().type(text);
       await there().key('Enter');
       await waitFor(() => evaluate(`${chatOf(jid)}.querySelector('.chat-textarea').value === ''`), {
+        deadlineMs: BUSY_DEADLINE_MS,
         what: 'Converse.js to send',
       });
     },
@@ -161,6 +162,7 @@ export async function makeConverse(account: Account, folder: string): Promise<Cl
       await focus(jid);
       await there().key('ArrowUp');
       await waitFor(() => evaluate(`${chatOf(jid)}.querySelector('.chat-textarea').value !== ''`), {
+        deadlineMs: BUSY_DEADLINE_MS,
         what: 'Converse.js to offer its last message',
       });
       await evaluate(`${chatOf(jid)}.querySelector('.chat-textarea').select()`);

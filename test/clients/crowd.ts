@@ -13,8 +13,6 @@ const QUIET_MS = 8_000;
 const AT_ONCE = 10;
 
 export interface Cost {
-  /** What happened, and how many seconds after the start of the client. */
-  readonly steps: readonly (readonly [what: string, seconds: number])[];
   /** Stanzas until then, the most frequent first; and those of a second login with the same profile. */
   readonly sent: readonly (readonly [kind: string, count: number])[];
   readonly received: readonly (readonly [kind: string, count: number])[];
@@ -23,10 +21,14 @@ export interface Cost {
   readonly availability: readonly string[];
 }
 
-/** Brings the visitors, then starts the client, then plays one chat. */
+/**
+ * Brings the visitors, then starts the client, then plays one chat.
+ * @param say told of each step, and how many seconds after the start of the client it was
+ */
 export async function crowd(
   { rig: { world, tenant }, client }: Stage,
   count: number,
+  say: (line: string) => void,
 ): Promise<Cost> {
   const keys = Array.from({ length: count }, (_, n) => `crowd${n + 1}`);
   for (let from = 0; from < count; from += AT_ONCE) {
@@ -42,9 +44,8 @@ export async function crowd(
   }
   await world.idle();
   const started = performance.now();
-  const steps: [string, number][] = [];
   const step = (what: string) => {
-    steps.push([what, Math.round((performance.now() - started) / 100) / 10]);
+    say(`${Math.round((performance.now() - started) / 100) / 10} s: ${what}`);
   };
   const availability = new Set<string>();
   const watching = setInterval(() => {
@@ -98,7 +99,6 @@ export async function crowd(
   await delay(QUIET_MS);
   const again = await client.stanzas();
   return {
-    steps,
     sent: kindsOf(first.sent),
     received: kindsOf(first.received),
     sentAgain: kindsOf(again.sent),

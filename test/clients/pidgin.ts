@@ -110,6 +110,7 @@ export async function makePidgin(account: Account, folder: string): Promise<Clie
         }
       }
       if (jid !== null) await purple('ConversationPresent', await conversation(jid));
+      await purple('BlistSetVisible', '1');
       const list = (await display.xdotool('search', '--name', 'Buddy List')).split('\n')[0] ?? '';
       await display.xdotool('windowsize', list, '300', '560');
       await display.xdotool('windowmove', list, '0', '0');

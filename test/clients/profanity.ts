@@ -1,18 +1,19 @@
 /** Profanity in a terminal that tmux holds. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as delay } from 'node:timers/promises';
 import { waitFor } from '../support/wait.ts';
 import type { Account, Client } from './client.ts';
-import { startDisplay } from './display.ts';
-import { needProgram, run, startProgram } from './processes.ts';
+import { type Display, startDisplay } from './display.ts';
+import { needProgram, type Program, run, startProgram } from './processes.ts';
 import { contactOf, logOfStanzas } from './stanza-log.ts';
 
 const LOGIN_DEADLINE_MS = 120_000;
 const COLUMNS = 112;
 const ROWS = 34;
+/** More than a picture of one colour has. */
+const EMPTY_PICTURE_BYTES = 3_000;
 
 /** @throws {Missing} without Profanity or tmux */
 export async function makeProfanity(account: Account, folder: string): Promise<Client> {
@@ -69,6 +70,22 @@ resource=profanity
       /^.*?RECV: /,
     );
 
+  /** For pictures alone: a window that shows the terminal. */
+  let display: Display | undefined;
+  let xterm: Program | undefined;
+  async function terminal(): Promise<Display> {
+    needProgram('xterm', 'xterm');
+    display ??= await startDisplay(folder, '900x600');
+    if (!xterm || xterm.ended()) {
+      const font = ['-fa', 'DejaVu Sans Mono', '-fs', '10', '-bg', 'black', '-fg', 'white'];
+      const size = ['-geometry', `${COLUMNS}x${ROWS}+0+0`];
+      const attach = ['-e', 'tmux', '-S', socket, '-f', '/dev/null', 'attach'];
+      const terminalEnv = { ...display.env, TERM: 'xterm-256color' };
+      xterm = startProgram('xterm', [...font, ...size, ...attach], terminalEnv);
+    }
+    return display;
+  }
+
   return {
     name: 'profanity',
     version: (await run('profanity', ['--version'], env)).split('\n')[0] ?? '',
@@ -82,6 +99,7 @@ resource=profanity
         every: 100,
         what: 'Profanity to log in',
       });
+      await enter('/clear'); // the greeting
     },
     async kill() {
       await tmux('kill-server').catch(() => undefined); // it may not run
@@ -114,28 +132,20 @@ resource=profanity
     },
     async screenshot(path, contact) {
       await enter(contact === null ? '/win 1' : `/msg ${contact}`);
-      needProgram('xterm', 'xterm');
-      const display = await startDisplay(folder, '900x600');
-      const terminal = startProgram(
-        'xterm',
-        [
-          ...['-fa', 'DejaVu Sans Mono', '-fs', '10', '-bg', 'black', '-fg', 'white'],
-          ...['-geometry', `${COLUMNS}x${ROWS}+0+0`],
-          ...['-e', 'tmux', '-S', socket, '-f', '/dev/null', 'attach'],
-        ],
-        { ...display.env, TERM: 'xterm-256color' },
+      const shown = await terminal();
+      // Until xterm has made its font, everything is black.
+      await waitFor(
+        async () => {
+          await shown.screenshot(path);
+          return (await stat(path)).size > EMPTY_PICTURE_BYTES;
+        },
+        { what: () => `xterm to draw:\n${xterm?.output()}` },
       );
-      try {
-        await waitFor(async () => (await tmux('list-clients')) !== '', { what: 'xterm' });
-        await delay(3_000); // it makes its font first
-        await display.screenshot(path);
-      } finally {
-        await terminal.kill();
-        await display.close();
-      }
     },
     stanzas,
     async close() {
+      await xterm?.kill();
+      await display?.close();
       await tmux('kill-server').catch(() => undefined);
     },
   };
