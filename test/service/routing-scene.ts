@@ -65,14 +65,19 @@ export function sceneOf(world: World, tenant: Tenant) {
       session.messages
         .filter(({ from }) => from.split('/', 1)[0] === tenant.visitorJid(visitor))
         .map(({ body }) => body),
-    waitForText: (session: Operator, visitor: string, text: string | RegExp) =>
-      session.waitFor(
+    /** The visitor's words, or lines of the service beside them. */
+    waitForText: (session: Operator, visitor: string, text: string | RegExp) => {
+      const isIn = (written: string): boolean =>
+        typeof text === 'string' ? written.includes(text) : text.test(written);
+      return session.waitFor(
         () =>
-          scene
-            .textsFrom(session, visitor)
-            .find((body) => (typeof text === 'string' ? body.includes(text) : text.test(body))),
+          session.messages.find(
+            ({ from, body, lines }) =>
+              from.split('/', 1)[0] === tenant.visitorJid(visitor) && (isIn(body) || isIn(lines)),
+          )?.body,
         `${text} of ${visitor}`,
-      ),
+      );
+    },
     async answer(session: Operator, visitor: string, body = 'How can I help?'): Promise<void> {
       await session.sendAndAck(tenant.visitorJid(visitor), body);
       await tenant.callback('chat.accepted', (each) => each.visitor === visitor);
