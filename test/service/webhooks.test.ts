@@ -65,7 +65,7 @@ const batch = [
   // Some 1.2 MB as JSON: more than one append takes.
   {
     ...message(olga, acme.visitorJid('2'), 'the long one'),
-    body: { '': `long ${'\u0001'.repeat(200_000)}` },
+    body: { '': `long ${'"'.repeat(600_000)}` },
   },
   event('operator.presence', {
     user: 'olga',
