@@ -699,6 +699,13 @@ describe('an event', () => {
     await rig.toVisitor('1', startChat('c2'));
     await rig.toVisitor('1', assignChat('op1', null, 'c2'));
     expect(await displayed('op1', 'line-999999999999999-x')).toEqual(['m1', 'm2', 'm3']);
+    await rig.toVisitor('1', sendMessage('m5'));
+    await rig.toVisitor('1', { type: 'ReportMessageTaken', messageIds: ['m5'] });
+    await rig.toVisitor('1', { type: 'AcceptChat', operator: username('op1') });
+    await rig.toVisitor('1', closeChat('c2'));
+    const m5 = await behind('m5');
+    expect(await displayed('op2', m5)).toEqual(['m1', 'm2', 'm3']); // the chat was not theirs
+    expect(await displayed('op1', m5)).toEqual(['m1', 'm2', 'm3', 'm5']);
     expect(await asides()).toEqual([]);
   });
 

@@ -157,6 +157,34 @@ describe('the introduction', () => {
   });
 });
 
+describe('an opening that is a line', () => {
+  it('is the same line after a crash, though a message waits now that could carry it', async () => {
+    await lane.rig.toVisitor('1', startChat('c1'));
+    await lane.offer('olga');
+    await lane.run();
+    await lane.say('m1');
+    lane.crash();
+    await lane.run();
+    expect(lane.read('olga').map(({ id }) => id)).toEqual(['line-1-open-c1', 'm1']);
+    expect(lane.texts('olga')[1]).toBe('m1');
+    await lane.answer('olga', 'o1');
+    lane.crash();
+    await lane.run();
+    expect(lane.read('olga')).toHaveLength(2);
+  });
+
+  it('comes once, though the chat is assigned by the answer of one of several', async () => {
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.offer('olga', 'pia');
+    await lane.run();
+    await lane.answer('olga', 'o1');
+    await lane.delivered('olga', 'm1');
+    lane.crash();
+    await lane.run();
+    expect(lane.read('olga').map(({ id }) => id)).toEqual(['m1']);
+  });
+});
+
 describe('earlier messages of the chat', () => {
   it('go to the new operator in one stanza: the unanswered words first, the others with their times', async () => {
     await conversation();
