@@ -82,6 +82,10 @@ export async function openMessageLane(
       messages = make();
       through = -1;
     },
+    /** Restarts the lane with its progress, and without its memory. */
+    restart(): void {
+      messages = make();
+    },
     /** Ids of the stanzas that were sent to this operator, with repeats. */
     sent: (operator: string) => all(operator).map(({ id }) => id),
     /** Stanzas that the operator reads: mod_lhc drops repeats. */

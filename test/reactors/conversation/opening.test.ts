@@ -163,7 +163,7 @@ describe('an opening that is a line', () => {
     await lane.offer('olga');
     await lane.run();
     await lane.say('m1');
-    lane.crash();
+    lane.restart();
     await lane.run();
     expect(lane.read('olga').map(({ id }) => id)).toEqual(['line-1-open-c1', 'm1']);
     expect(lane.texts('olga')[1]).toBe('m1');
