@@ -166,7 +166,7 @@ describe('an opening that is a line', () => {
     lane.restart();
     await lane.run();
     expect(lane.read('olga').map(({ id }) => id)).toEqual(['line-1-open-c1', 'm1']);
-    expect(lane.texts('olga')[1]).toBe('m1');
+    expect(lane.read('olga')[1]?.body).toBe('m1');
     await lane.answer('olga', 'o1');
     lane.crash();
     await lane.run();
