@@ -160,7 +160,7 @@ export class World {
   *route(visitor: VisitorKey, operator: Username): Task {
     const { chat } = this.visitor(visitor).context;
     if (!chat || chat.operator !== null) return;
-    const { id: chatId, department } = chat;
+    const { id: chatId, department, searchRevision: search } = chat;
     const reservation = `r${this.#ids++}`;
     const held = this.#held(visitor, chatId, reservation, department);
     const bound = { departmentCapacity: OF_DEPARTMENT };
@@ -173,6 +173,7 @@ export class World {
         this.visitor(visitor).send({
           type: 'AssignChat',
           chatId,
+          search,
           operator: operator,
           reservation,
           reason,
