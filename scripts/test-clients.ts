@@ -7,7 +7,7 @@
  * npm run test:clients -- --only profanity --scene answer       # one
  * npm run test:clients -- --only converse --transfers 30        # is a line missing after a transfer?
  * npm run test:clients -- --only converse --crowd 100           # what a login costs with so many contacts
- * npm run test:clients -- --pictures docs/clients              # # writes pictures too
+ * npm run test:clients -- --pictures docs/clients               # writes pictures too
  * ```
  */
 import { mkdir } from 'node:fs/promises';
@@ -16,10 +16,10 @@ import { parseArgs } from 'node:util';
 import { messageOf } from '../src/errors.ts';
 import { type MakeClient, Missing } from '../test/clients/client.ts';
 import { makeConverse } from '../test/clients/converse.ts';
-import { crowd } from '../test/clients/crowd.ts';
+import { type Cost, crowd } from '../test/clients/crowd.ts';
 import { makeDino } from '../test/clients/dino.ts';
 import { makePidgin } from '../test/clients/pidgin.ts';
-import { play } from '../test/clients/play.ts';
+import { play, type Stage } from '../test/clients/play.ts';
 import { makeProfanity } from '../test/clients/profanity.ts';
 import { startRig } from '../test/clients/rig.ts';
 import { transfers } from '../test/clients/transfers.ts';
@@ -47,66 +47,84 @@ const { values } = parseArgs({
   },
 });
 
+/** What runs now, the latest last. Ctrl-C must leave nothing behind. */
+const running: (() => Promise<void>)[] = [];
+async function closeAll(): Promise<void> {
+  for (const close of running.splice(0).reverse()) await close();
+}
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void closeAll().finally(() => process.exit(1)));
+}
+
 let failures = 0;
 const leftOut: string[] = [];
 
-async function test({ name, make, tls }: Entry): Promise<void> {
-  const rig = await startRig({ tls });
-  try {
-    const client = await make(rig.account, join(rig.folder, name));
-    try {
-      console.log(`\n${name}: ${client.version}`);
-      if (values.crowd === undefined) await client.start();
-      if (values.crowd === undefined) await rig.tenant.operatorIs('olga', 'available');
-      const { pictures } = values;
-      const stage = {
-        rig,
-        client,
-        async picture(what: string, jid: string | null) {
-          if (pictures === undefined) return;
-          await mkdir(pictures, { recursive: true });
-          await client.screenshot(join(pictures, `${name}-${what}.png`), jid);
-        },
-      };
-      if (values.crowd !== undefined) {
-        const cost = await crowd(stage, Number(values.crowd), (line) => console.log(`  ${line}`));
-        const list = (counts: readonly (readonly [string, number])[]) =>
-          counts.map(([kind, count]) => `${count} ${kind}`).join(', ');
-        console.log(`  the operator was ${cost.availability.join(', ')}`);
-        console.log(`  sent: ${list(cost.sent)}`);
-        console.log(`  received: ${list(cost.received)}`);
-        console.log(`  sent at a second login: ${list(cost.sentAgain)}`);
-        return;
-      }
-      if (values.transfers !== undefined) {
-        const lost = await transfers(stage, Number(values.transfers));
-        for (const line of lost) console.log(`  ${line}`);
-        console.log(`  ${values.transfers} transfers, ${lost.length} with a line missing`);
-        failures += lost.length;
-        return;
-      }
-      const outcomes = await play(stage, values.scene, ({ scene, outcome, why }) => {
-        console.log(`  ${scene.padEnd(24)} ${outcome}${why === undefined ? '' : `: ${why}`}`);
-      });
-      failures += outcomes.filter(({ outcome }) => outcome === 'failed').length;
-    } finally {
-      await client.close();
-    }
-  } finally {
-    await rig.close();
+function printCost(cost: Cost): void {
+  const list = (counts: readonly (readonly [string, number])[]) =>
+    counts.map(([kind, count]) => `${count} ${kind}`).join(', ');
+  console.log(`  the operator was ${cost.availability.join(', ')}`);
+  console.log(`  sent: ${list(cost.sent)}`);
+  console.log(`  received: ${list(cost.received)}`);
+  console.log(`  sent at a second login: ${list(cost.sentAgain)}`);
+}
+
+/** @returns how much went wrong */
+async function perform(stage: Stage): Promise<number> {
+  if (values.crowd !== undefined) {
+    printCost(await crowd(stage, Number(values.crowd), (line) => console.log(`  ${line}`)));
+    return 0;
   }
+  await stage.client.start();
+  await stage.rig.tenant.operatorIs('olga', 'available');
+  if (values.transfers !== undefined) {
+    const lost = await transfers(stage, Number(values.transfers));
+    for (const line of lost) console.log(`  ${line}`);
+    console.log(`  ${values.transfers} transfers, ${lost.length} with a line missing`);
+    return lost.length;
+  }
+  const outcomes = await play(stage, values.scene, ({ scene, outcome, why }) => {
+    console.log(`  ${scene.padEnd(24)} ${outcome}${why === undefined ? '' : `: ${why}`}`);
+  });
+  return outcomes.filter(({ outcome }) => outcome === 'failed').length;
+}
+
+async function test({ name, make, tls }: Entry): Promise<number> {
+  const rig = await startRig({ tls });
+  running.push(rig.close);
+  const client = await make(rig.account, join(rig.folder, name));
+  running.push(client.close);
+  console.log(`\n${name}: ${client.version}`);
+  const { pictures } = values;
+  return perform({
+    rig,
+    client,
+    async picture(what, jid) {
+      if (pictures === undefined) return;
+      await mkdir(pictures, { recursive: true });
+      await client.screenshot(join(pictures, `${name}-${what}.png`), jid);
+    },
+  });
+}
+
+const names = CLIENTS.map(({ name }) => name);
+const unknown = values.only.filter((name) => !names.includes(name));
+if (unknown.length > 0) {
+  console.error(`Unknown: ${unknown.join(', ')}. Choose from ${names.join(', ')}.`);
+  process.exit(2);
 }
 
 for (const entry of CLIENTS) {
   if (values.only.length > 0 && !values.only.includes(entry.name)) continue;
   try {
-    await test(entry);
+    failures += await test(entry);
   } catch (error) {
     if (error instanceof Missing) leftOut.push(`${entry.name}: left out, ${error.message}`);
     else {
       failures += 1;
       console.log(`${entry.name}: failed: ${messageOf(error)}`);
     }
+  } finally {
+    await closeAll();
   }
 }
 for (const line of leftOut) console.log(line);
