@@ -49,8 +49,15 @@ const { values } = parseArgs({
 
 /** What runs now, the latest last. Ctrl-C must leave nothing behind. */
 const running: (() => Promise<void>)[] = [];
-async function closeAll(): Promise<void> {
-  for (const close of running.splice(0).reverse()) await close();
+let closing: Promise<void> | undefined;
+function closeAll(): Promise<void> {
+  const close = async () => {
+    for (const each of running.splice(0).reverse()) await each();
+  };
+  closing ??= close().finally(() => {
+    closing = undefined;
+  });
+  return closing;
 }
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => void closeAll().finally(() => process.exit(1)));
