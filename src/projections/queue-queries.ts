@@ -1,4 +1,4 @@
-/** The queue: the chats that no operator has accepted and whose visitors are there, the oldest first, and how long they may have to wait. */
+/** The queue: the chats that no operator has accepted, but for missed ones whose visitors have left, the oldest first, and how long they may have to wait. */
 import type { DatabaseSync } from 'node:sqlite';
 import { CHAT_TIES, type ChatView, chatReader } from './chat-queries.ts';
 import { Conditions, type Order, type Page, type PageRequest, readPage } from './list.ts';
@@ -59,12 +59,12 @@ export function meanHeadTime(accepted: readonly Accepted[], before: number): num
   return times.reduce((sum, time) => sum + time, 0) / times.length;
 }
 
-/** Every chat that waits for an operator and has a visitor who is there, with its positions. The parameter is the tenant. */
+/** Every chat of the queue, with its positions. The parameter is the tenant. */
 const QUEUE = `(SELECT *, row_number() OVER (ORDER BY started_at, visitor, revision) AS position,
     row_number() OVER (PARTITION BY department ORDER BY started_at, visitor, revision)
       AS positionInDepartment
   FROM chats INDEXED BY chats_waiting
-  WHERE tenant = ? AND waiting_since IS NOT NULL AND left_at IS NULL)`;
+  WHERE tenant = ? AND waiting_since IS NOT NULL AND (left_at IS NULL OR missed_offers = 0))`;
 
 export function queueQueries(db: DatabaseSync): QueueQueries {
   const { columns, viewOf } = chatReader(db);

@@ -83,7 +83,7 @@ export interface RoutingTables {
    * made while a clock was wrong, and count too.
    */
   reservedBefore(tenant: TenantId, at: number, ahead: number): readonly Assignment[];
-  /** Waiting chats of all tenants, without those whose visitors have left. */
+  /** Waiting chats of all tenants, without those that somebody has passed and whose visitors have left. */
   waitingCount(): number;
   /** Chats of all tenants that one operator or several are asked to answer now. */
   offerCount(): number;
@@ -138,12 +138,11 @@ const QUERIES = {
     FROM chats_of_visitors v INDEXED BY chats_waiting, json_each(v.offered) asked
     WHERE v.tenant = ? AND v.operator IS NULL AND v.offered <> '[]' GROUP BY 1`,
   lastPick: 'SELECT operator FROM rounds WHERE tenant = ? AND department = ?',
-  waitingCount:
-    'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL AND has_left = 0',
+  waitingCount: 'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL AND rests = 0',
   offerCount: `SELECT count(*) AS n FROM chats_of_visitors
     WHERE accepted = 0 AND (operator IS NOT NULL OR offered <> '[]')`,
   oldestWaitingSince:
-    'SELECT min(since) AS since FROM chats_of_visitors WHERE operator IS NULL AND has_left = 0',
+    'SELECT min(since) AS since FROM chats_of_visitors WHERE operator IS NULL AND rests = 0',
 } as const;
 
 interface AssignmentRow {
@@ -176,7 +175,7 @@ const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
 
 export const ROUTING_TABLE: WorkTable = {
   name: `routing of visitor/${VISITOR_FOLD}`,
-  version: 4,
+  version: 5,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,

@@ -23,7 +23,7 @@ export const SCHEMA = `
     operator TEXT,
     reservation TEXT,
     accepted INTEGER NOT NULL,
-    has_left INTEGER NOT NULL,
+    rests INTEGER NOT NULL, -- its visitor has left, and an operator has passed it
     PRIMARY KEY (tenant, visitor)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX chats_waiting ON chats_of_visitors (tenant, operator, since);

@@ -180,7 +180,7 @@ export async function expectedRows(scene: Scene) {
       operator: chat.operator,
       reservation: chat.reservation,
       accepted: chat.accepted ? 1 : 0,
-      has_left: chat.left ? 1 : 0,
+      rests: chat.left && chat.passedBy.length > 0 ? 1 : 0,
     });
   }
   const operators: unknown[] = [];

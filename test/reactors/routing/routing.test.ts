@@ -515,11 +515,13 @@ describe('a pass', () => {
       await rig.host.wake('visitor-acme.1');
       await waitFor(async () => (await chatOf(rig, '1'))?.operator === null);
     };
-    await available(rig, 'op1');
     await rig.toVisitor('1', startChat('c1'));
+    await rig.toVisitor('1', { type: 'TimeOut' });
+    await caughtUp();
+    expect(routing.waiting()).toBe(1); // they may be there, and wait for their turn
+    await available(rig, 'op1');
     await has(rig, '1', 'op1');
     await miss();
-    await rig.toVisitor('1', { type: 'TimeOut' });
     rig.clock.passes(OFFER_PAUSES_MAX * DELAYS.offerTimeout);
     await caughtUp();
     expect([routing.waiting(), routing.longestWait()]).toEqual([0, 0]);
