@@ -1,6 +1,6 @@
 /** Runs the service until a signal ends it. */
 import pino from 'pino';
-import { readConfig } from './config.ts';
+import { readConfig } from './config/config.ts';
 import { messageOf } from './errors.ts';
 import { startService } from './service/service.ts';
 import { version } from './version.ts';

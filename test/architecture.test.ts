@@ -84,7 +84,7 @@ const RULES: Record<string, Rule> = {
       'src/xmpp/',
       'src/lhc/',
       'src/eventstore/',
-      'src/config.ts',
+      'src/config/config.ts',
       'src/version.ts',
       'src/backup/files.ts',
       'src/backup/user.ts',
@@ -139,7 +139,7 @@ const RULES: Record<string, Rule> = {
 };
 
 const EVERYBODY = ['src/errors.ts', 'src/kit/'];
-const READS_ENVIRONMENT = ['src/config.ts'];
+const READS_ENVIRONMENT = ['src/config/config.ts'];
 
 interface Import {
   readonly from: string;

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Manifest } from '../backup/manifest.ts';
 import { takeBackup } from '../backup/take.ts';
 import { verifyBackup } from '../backup/verify.ts';
-import { readStorage } from '../config.ts';
+import { readStorage } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { sqlitePath } from '../eventstore/open.ts';
 import { version } from '../version.ts';

@@ -1,7 +1,7 @@
 /** `xmpp-chat restore`: puts a backup where the service finds it. */
 import { Command } from 'commander';
 import { restoreBackup } from '../backup/restore.ts';
-import { readStorage } from '../config.ts';
+import { readStorage } from '../config/config.ts';
 import { logPath } from './backup.ts';
 
 export function restoreCommand(): Command {

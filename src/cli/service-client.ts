@@ -1,7 +1,7 @@
 /** Requests to the running service, for the commands that need it. */
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { readAccess } from '../config.ts';
+import { readAccess } from '../config/config.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { retryAfter } from '../lhc/retry-after.ts';
 

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathExists } from '../backup/files.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { sqlitePath } from '../eventstore/open.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';

@@ -6,7 +6,7 @@
  */
 
 import { asUser, userBehindAll } from '../backup/user.ts';
-import { type Config, readConfig } from '../config.ts';
+import { type Config, readConfig } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { sqlitePath } from '../eventstore/open.ts';
 import { version } from '../version.ts';

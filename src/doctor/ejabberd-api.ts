@@ -1,6 +1,6 @@
 /** ejabberd's admin API: whether it answers, its release, its hosts, and whether its account may do too much. */
 import { z } from 'zod';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { HttpApi } from '../xmpp/admin/http-api.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';

@@ -1,7 +1,7 @@
 /** The listener where visitors log in: its address, SASL PLAIN, its certificate, and the length of its queue. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import { isLoopback } from './ejabberd-api.ts';

@@ -1,6 +1,6 @@
 /** Who else can read the places with secrets: TENANTS_FILE, `.env`, DATA_DIR. The disk check looks at service-secret. */
 import { statSync } from 'node:fs';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { type Check, type Finding, ok, warning } from './check.ts';
 
 interface Mode {

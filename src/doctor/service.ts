@@ -1,6 +1,6 @@
 /** The running service: what it says about itself. */
 import { z } from 'zod';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { type Check, type Finding, ok, problem, warning } from './check.ts';
 import type { EjabberdReach } from './ejabberd-reach.ts';
 

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { createTenantDirectory } from '../actors/tenant/directory.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { createApp } from '../http/app.ts';
 import { createStreamHub } from '../http/stream/hub.ts';
 import { createInbox } from '../inbox/inbox.ts';

@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { type ActorRef, personOf, rosterGroups, streamOf } from '../actors/ids.ts';
 import type { TenantDirectory } from '../actors/tenant/directory.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { XMPP_FILTER, type XmppLane } from '../reactors/conversation/xmpp-lane.ts';
 import type { Reconciler } from '../reactors/visitors/reconciler.ts';
 import type { Lanes } from '../runtime/lanes/lanes.ts';

@@ -76,7 +76,7 @@ it('listens for signals before it loads anything', async () => {
 
 it.each<[string, (running: Service) => boolean]>([
   ['it listens for signals', ({ logs }) => logs().includes('listens')],
-  ['it loads its configuration', ({ logs }) => logs().includes('/src/config.ts')],
+  ['it loads its configuration', ({ logs }) => logs().includes('/src/config/config.ts')],
   ['it loads the service', ({ logs }) => logs().includes('/src/service/service.ts')],
   ['it opens its folder', ({ dataDir }) => existsSync(join(dataDir, 'process.lock'))],
   ['it opens the log', ({ dataDir }) => existsSync(join(dataDir, 'events.db'))],

@@ -2,10 +2,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { TenantSettings } from '../src/actors/tenant/settings.ts';
-import { Environment, readConfig, readStorage } from '../src/config.ts';
-import { AppError } from '../src/errors.ts';
-import { temporaryFolder } from './support/folder.ts';
+import { TenantSettings } from '../../src/actors/tenant/settings.ts';
+import { readConfig, readStorage } from '../../src/config/config.ts';
+import { Environment } from '../../src/config/environment.ts';
+import { AppError } from '../../src/errors.ts';
+import { temporaryFolder } from '../support/folder.ts';
 
 const dir = temporaryFolder('config');
 const WHSEC = `whsec_${'A'.repeat(32)}`;
@@ -574,7 +575,7 @@ const boundsOf = (schema: z.ZodObject): Readonly<Record<string, Bounds>> =>
   >;
 
 describe('docs/configuration.md', () => {
-  const text = readFileSync(join(import.meta.dirname, '../docs/configuration.md'), 'utf8');
+  const text = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
   /** The rows of the table that has this column, by the name of the setting. */
   const tableOf = (column: string) => {
     const table = text.slice(text.indexOf(`| ${column} | meaning |`)).split('\n\n')[0] ?? '';

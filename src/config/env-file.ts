@@ -1,8 +1,8 @@
 /** The `.env` file: its settings, and what in it is silently without effect otherwise. */
 import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
-import { messageOf } from './errors.ts';
-import { textOfFile } from './kit/text-file.ts';
+import { messageOf } from '../errors.ts';
+import { textOfFile } from '../kit/text-file.ts';
 
 export interface EnvFile {
   readonly settings: Readonly<Record<string, string>>;

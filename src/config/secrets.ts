@@ -1,7 +1,7 @@
 /** Secrets among the settings: which belong to whom, and that nobody's is another's. */
 import { z } from 'zod';
-import type { TenantSettings } from './actors/tenant/settings.ts';
-import { isWebhookSecret, WEBHOOK_SECRET_FORM, webhookKey } from './kit/webhook-key.ts';
+import type { TenantSettings } from '../actors/tenant/settings.ts';
+import { isWebhookSecret, WEBHOOK_SECRET_FORM, webhookKey } from '../kit/webhook-key.ts';
 
 /** A secret of mod_lhc. */
 export interface WebhookSecret {

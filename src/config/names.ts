@@ -1,5 +1,5 @@
 /** Names of variables that were probably meant to be settings of this service, and are none. */
-import { editDistance } from './kit/edit-distance.ts';
+import { editDistance } from '../kit/edit-distance.ts';
 
 /** Names of this project begin so, or are named one by one in the schema. */
 const OURS = /^(EJABBERD|XMPP_CHAT)_/i;

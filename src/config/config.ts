@@ -1,0 +1,205 @@
+/** Reads the environment: nothing else does. All wrong settings are reported at once. */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { z } from 'zod';
+import type { TenantSettings } from '../actors/tenant/settings.ts';
+import { AppError } from '../errors.ts';
+import { inOurWords } from '../kit/schema-words.ts';
+import { readEnvFile } from './env-file.ts';
+import { DEFAULT_LISTEN, Environment } from './environment.ts';
+import { faultText } from './faults.ts';
+import { unknownNames } from './names.ts';
+import {
+  secretsOfTenants,
+  sharedSecrets,
+  type WebhookSecret,
+  webhookHostFaults,
+} from './secrets.ts';
+import { readTenants } from './tenants-file.ts';
+
+/** Of tests, and not documented. */
+const FAILPOINTS = 'XMPP_CHAT_FAILPOINTS';
+
+export interface Config {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly dataDir: string;
+  readonly eventStore: string;
+  /** True if other processes may work on the same log. */
+  readonly sharedLog: boolean;
+  readonly adminToken: string | undefined;
+  /** Several during a rotation, the new one first. */
+  readonly serviceSecrets: readonly string[] | undefined;
+  readonly ejabberd: {
+    readonly apiUrl: string;
+    readonly apiUser: string;
+    readonly apiPassword: string;
+    readonly xmpp: string;
+    readonly allowPlaintext: boolean;
+    readonly webhookSecrets: readonly WebhookSecret[];
+  };
+  readonly tenants: readonly TenantSettings[];
+  /** Files with secrets in them, as far as they are there: TENANTS_FILE and `.env`. */
+  readonly secretFiles: readonly string[];
+  /** Logs whose accounts in ejabberd the log of this service takes over; `none` for accounts that no log has marked. */
+  readonly takeOverFrom: readonly string[];
+  /** How long a deadline that fell due while the service was down waits after the start, in ms. */
+  readonly deadlineGraceMs: number;
+  readonly logLevel: string;
+  /** What is probably a slip and does not keep the service from its work. No value is quoted. */
+  readonly warnings: readonly string[];
+  /** For tests, `point=n`: the process is killed at its n-th pass of that point. */
+  readonly failpoints: string | undefined;
+}
+
+const wrongConfiguration = (faults: readonly string[]): AppError =>
+  new AppError('invalid', `wrong configuration:\n  ${faults.join('\n  ')}`, { faults });
+
+interface Sources {
+  readonly settings: Partial<Readonly<Record<string, string>>>;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The variables that are set, of the environment and of a `.env` file in this folder, if there is one. Those of the
+ * environment win. An empty variable counts as absent: compose files and shells make them.
+ * @throws {AppError} `invalid` when the file cannot be read
+ */
+function sourcesOf(environment: NodeJS.ProcessEnv, dir: string): Sources {
+  const path = join(dir, '.env');
+  const hasFile = environment === process.env && existsSync(path);
+  const file = hasFile ? readEnvFile(path, environment) : { settings: {}, warnings: [] };
+  if (typeof file === 'string') throw wrongConfiguration([file]);
+  const all = Object.entries({ ...file.settings, ...environment });
+  const settings = Object.fromEntries(all.filter(([, value]) => value !== ''));
+  const known = [...Object.keys(Environment.shape), FAILPOINTS];
+  const warnings = [...file.warnings, ...unknownNames(Object.keys(settings), known)];
+  return { settings, warnings };
+}
+
+/** Line ends of Windows, for example: `docker --env-file` keeps them. No setting works with one, and none is seen. */
+const controlFaults = (settings: Sources['settings']): string[] =>
+  Object.keys(Environment.shape)
+    .filter((name) => /\p{Cc}/u.test(settings[name] ?? ''))
+    .map(
+      (name) => `${name}: holds a control character, such as the line end of a file from Windows`,
+    );
+
+function environmentFaults({ issues }: z.ZodError, settings: Sources['settings']): string[] {
+  const faults = issues.map(({ path, message }) => {
+    const name = String(path[0]);
+    if (settings[name] === undefined) return `${name}: is not set`;
+    return `${name}: ${faultText(path, message, settings)}`;
+  });
+  return [...new Set(faults)];
+}
+
+function secretFaults(
+  env: z.output<typeof Environment>,
+  tenants: readonly TenantSettings[],
+): string[] {
+  const { ADMIN_TOKEN, SERVICE_SECRET = [], EJABBERD_API_PASSWORD, EJABBERD_WEBHOOK_SECRET } = env;
+  const own = sharedSecrets([
+    { name: 'ADMIN_TOKEN', holder: 'administrator', value: ADMIN_TOKEN },
+    ...SERVICE_SECRET.map(
+      (value) => ({ name: 'SERVICE_SECRET', holder: 'service', value }) as const,
+    ),
+    { name: 'EJABBERD_API_PASSWORD', holder: 'ejabberd API', value: EJABBERD_API_PASSWORD },
+    ...EJABBERD_WEBHOOK_SECRET.map(
+      ({ secret }) =>
+        ({ name: 'EJABBERD_WEBHOOK_SECRET', holder: 'mod_lhc', value: secret }) as const,
+    ),
+    ...secretsOfTenants(tenants),
+  ]);
+  return [...own, ...webhookHostFaults(EJABBERD_WEBHOOK_SECRET, tenants)];
+}
+
+/**
+ * Reads the configuration from the environment and a `.env` file in the working directory.
+ * @throws {AppError} `invalid`. The message names every wrong setting, one on each line, and never a secret's value
+ */
+export function readConfig(
+  environment: NodeJS.ProcessEnv = process.env,
+  dir = process.cwd(),
+): Config {
+  const { settings, warnings } = sourcesOf(environment, dir);
+  const parsed = Environment.safeParse(settings, { error: inOurWords });
+  const unseen = controlFaults(settings);
+  const faults = parsed.success
+    ? unseen
+    : [...unseen, ...environmentFaults(parsed.error, settings)];
+  const file = settings.TENANTS_FILE ? readTenants(resolve(dir, settings.TENANTS_FILE)) : null;
+  faults.push(...(file?.faults ?? []));
+  const sharedLog = settings.EVENT_STORE?.startsWith('esdb') ?? false;
+  if (sharedLog && !settings.SERVICE_SECRET) {
+    faults.push('SERVICE_SECRET: is required with EventStoreDB: every process needs the same');
+  }
+  if (parsed.success && file) faults.push(...secretFaults(parsed.data, file.tenants));
+  if (!parsed.success || !file || faults.length > 0) throw wrongConfiguration(faults);
+  const env = parsed.data;
+  return {
+    ...storageOf(env, dir),
+    listen: env.LISTEN,
+    sharedLog,
+    adminToken: env.ADMIN_TOKEN,
+    ejabberd: {
+      apiUrl: env.EJABBERD_API_URL,
+      apiUser: env.EJABBERD_API_USER,
+      apiPassword: env.EJABBERD_API_PASSWORD,
+      xmpp: env.EJABBERD_XMPP,
+      allowPlaintext: env.EJABBERD_XMPP_ALLOW_PLAINTEXT,
+      webhookSecrets: env.EJABBERD_WEBHOOK_SECRET,
+    },
+    tenants: file.tenants,
+    secretFiles: [resolve(dir, env.TENANTS_FILE), join(dir, '.env')].filter((path) =>
+      existsSync(path),
+    ),
+    takeOverFrom: env.TAKE_OVER_FROM,
+    deadlineGraceMs: env.DEADLINE_GRACE * 1000,
+    logLevel: env.LOG_LEVEL,
+    warnings,
+    failpoints: settings[FAILPOINTS],
+  };
+}
+
+/** The address and the token of a running service, for the command line. It reads the settings of the service. */
+export function readAccess(): { url: string; token: string | undefined } {
+  const { LISTEN = DEFAULT_LISTEN, ADMIN_TOKEN } = sourcesOf(process.env, process.cwd()).settings;
+  return { url: `http://${LISTEN}`, token: ADMIN_TOKEN };
+}
+
+/** The part of the configuration that `backup` and `restore` need: where the log and the secret are. */
+export interface Storage {
+  readonly dataDir: string;
+  readonly eventStore: string;
+  /** undefined if the secret is in `{dataDir}/service-secret` */
+  readonly serviceSecrets: readonly string[] | undefined;
+}
+
+const StorageEnvironment = Environment.pick({
+  DATA_DIR: true,
+  EVENT_STORE: true,
+  SERVICE_SECRET: true,
+});
+
+function storageOf(env: z.output<typeof StorageEnvironment>, dir: string): Storage {
+  const dataDir = resolve(dir, env.DATA_DIR);
+  return {
+    dataDir,
+    eventStore: env.EVENT_STORE ?? `sqlite:${join(dataDir, 'events.db')}`,
+    serviceSecrets: env.SERVICE_SECRET,
+  };
+}
+
+/**
+ * Reads where things are stored. All other settings may be missing, as on a machine on which a backup is being restored.
+ * @throws {AppError} `invalid`, as {@link readConfig}
+ */
+export function readStorage(
+  environment: NodeJS.ProcessEnv = process.env,
+  dir = process.cwd(),
+): Storage {
+  const { settings } = sourcesOf(environment, dir);
+  const parsed = StorageEnvironment.safeParse(settings, { error: inOurWords });
+  if (parsed.success) return storageOf(parsed.data, dir);
+  throw wrongConfiguration(environmentFaults(parsed.error, settings));
+}
