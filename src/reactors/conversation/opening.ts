@@ -8,37 +8,15 @@
  * markers, a resend and mod_lhc's filter of repeats mean the message. So an opening can be sent again after a crash.
  */
 import type { Logger } from 'pino';
-import { visitorFact } from '../../actors/facts.ts';
 import { streamOf, type Username, visitorRef } from '../../actors/ids.ts';
-import type { Chat, VisitorContext, VisitorState } from '../../actors/visitor/facts.ts';
+import type { VisitorContext, VisitorState } from '../../actors/visitor/facts.ts';
 import { isRefused } from '../../errors.ts';
-import type { EventStore } from '../../eventstore/port.ts';
-import { eventAt } from '../../eventstore/reading.ts';
 import { Lru } from '../../kit/lru.ts';
-import type { OperatorNames } from '../operator-names.ts';
-import type { PersonalData } from '../personal-data.ts';
-import { headlineOf } from '../texts/headline.ts';
-import { introductionOf } from '../texts/introduction.ts';
-import { asWords, marked } from '../texts/mark.ts';
-import { nickOf } from '../texts/presence-text.ts';
-import { stampOf } from '../texts/times.ts';
-import { lastThatFit, transcriptLine } from '../texts/transcript.ts';
-import { type Content, type Delivery, lineIdOf, type Sender } from './delivery.ts';
+import type { Content, Delivery, Sender } from './delivery.ts';
+import { type Composed, type ContentOptions, compose, type OpeningOf } from './opening-content.ts';
 import type { Pauses } from './pauses.ts';
-import { createUnread, type UnreadPart, wasAskedBefore } from './unread.ts';
-import { type Said, saidIn } from './words.ts';
+import { createUnread } from './unread.ts';
 
-/** A message that others received is cut here in the transcript, in UTF-16 units. */
-export const TRANSCRIPT_BODY_MAX_LENGTH = 1_000;
-/** The transcript of an opening. The oldest messages are left out; `!history` has them. */
-export const TRANSCRIPT_MAX_BYTES = 8_000;
-/**
- * The visitor's words in an opening. A longer message goes out by itself, whole, behind the opening: with both, a stanza
- * could exceed what ejabberd takes.
- */
-export const OPENING_WORDS_MAX_BYTES = 16_000;
-/** The visitor's words are from just now if they are younger than this. */
-const FRESH_MS = 60_000;
 /** This process does not send the same again within this time. It is a cache only: mod_lhc drops repeats too. */
 export const SENT_REMEMBERED_MS = 10 * 60_000;
 const OPENINGS_REMEMBERED = 5_000;
@@ -84,13 +62,9 @@ export const opensAt = ({ chat, firstWaiting }: VisitorContext, revision: number
   revision >= chat.searchRevision &&
   (firstWaiting === null || firstWaiting >= revision);
 
-export interface OpeningOptions {
-  readonly store: EventStore;
-  readonly personal: PersonalData;
-  readonly names: Pick<OperatorNames, 'of'>;
+export interface OpeningOptions extends ContentOptions {
   readonly delivery: Delivery;
   readonly pauses: Pauses;
-  readonly now: () => number;
   readonly logger: Logger;
 }
 
@@ -102,138 +76,6 @@ interface Progress {
   readonly refusals: Map<string, string>;
   /** The messages that the current call has sent. */
   sentNow: Set<string>;
-}
-
-/** The opening of one visitor's chat. */
-interface OpeningOf {
-  readonly sender: Sender;
-  readonly state: VisitorState;
-  readonly chat: Chat;
-  readonly stream: string;
-}
-
-/** What others had received of the chat: the visitor's last words, and what was said before them. */
-function splitReceived(received: readonly Said[]): Pick<Parts, 'unanswered' | 'before'> {
-  const answered = received.findLastIndex(({ operator }) => operator !== null);
-  let room = OPENING_WORDS_MAX_BYTES / 2;
-  let first = received.length;
-  while (first - 1 > answered) {
-    room -= Buffer.byteLength(received[first - 1]?.body ?? '') + 1;
-    if (room < 0) break;
-    first -= 1;
-  }
-  return { unanswered: received.slice(first), before: received.slice(0, first) };
-}
-
-/** The messages of an opening. */
-interface Parts {
-  /** The visitor's message that carries the opening. */
-  readonly carrier: Said | undefined;
-  /** Messages that nobody has received, and that follow by themselves. */
-  readonly behind: readonly Said[];
-  /** The visitor's words that others have received and not answered. */
-  readonly unanswered: readonly Said[];
-  /** What was said before them. */
-  readonly before: readonly Said[];
-}
-
-/** @param isOpened the operator may have the opening already, without its first message */
-function partsOf(said: readonly Said[], { chat, state }: OpeningOf, isOpened: boolean): Parts {
-  const openIds = new Set(state.context.openMessages.map(({ id }) => id));
-  const isOpen = ({ messageId }: Said): boolean => messageId !== null && openIds.has(messageId);
-  const open = said.filter(isOpen);
-  const received = said.filter((each) => !isOpen(each));
-  const [first] = open;
-  // An operator may have messages from an earlier search. mod_lhc would drop an opening with the id of one of them.
-  const fits =
-    first !== undefined &&
-    !isOpened &&
-    first.event.revision >= chat.searchRevision &&
-    Buffer.byteLength(first.body) <= OPENING_WORDS_MAX_BYTES;
-  if (first && !fits) return { carrier: undefined, behind: open, unanswered: [], before: received };
-  return { carrier: first, behind: open.slice(1), ...splitReceived(received) };
-}
-
-/** The lines of the service in an opening. */
-async function linesOf(
-  { store, personal, names, now }: OpeningOptions,
-  { sender, state, chat, stream }: OpeningOf,
-  operator: Username,
-  { carrier, unanswered, before }: Parts,
-  hadChat: boolean,
-): Promise<string> {
-  const { tenant, key } = sender;
-  const { profile } = await personal.profileOf(tenant.id, key, state);
-  const event = await eventAt(store, stream, chat.searchRevision);
-  const start = event && visitorFact(event);
-  const { of: nameOf } = await names.of(tenant.id);
-  const authorOf = ({ operator, isCorrection }: Said): string =>
-    operator === null
-      ? nickOf(key, profile)
-      : `${nameOf(operator)}${isCorrection ? ' (corrected)' : ''}`;
-  const at = now();
-  const all = before.map((said) => {
-    const line = { at: said.event.metadata.at, author: authorOf(said), body: said.body };
-    return transcriptLine(line, at, TRANSCRIPT_BODY_MAX_LENGTH);
-  });
-  const shown = lastThatFit(all, TRANSCRIPT_MAX_BYTES);
-  const leftOut = shown.length < all.length ? ' The oldest are left out; !history has them.' : '';
-  // The headline of a new chat says how long it has waited.
-  const spoken =
-    start?.type === 'ChatStarted' ? undefined : (carrier ?? unanswered.at(-1))?.event.metadata.at;
-  return [
-    headlineOf(chat, start, operator, at, nameOf),
-    // Whoever had the chat before knows the visitor.
-    hadChat ? '' : introductionOf(key, profile, state, at, operator, nameOf),
-    spoken === undefined || at - spoken < FRESH_MS
-      ? ''
-      : `The words above are of ${stampOf(spoken, at)}.`,
-    shown.length > 0 ? `Said before, times in UTC.${leftOut}` : '',
-    ...shown,
-  ]
-    .filter((line) => line !== '')
-    .join('\n');
-}
-
-/** An opening as stanzas. */
-interface Composed {
-  readonly content: Content;
-  /** The visitor's message that carries it; null if it is a line of the service. */
-  readonly carried: string | null;
-  readonly behind: Content[];
-}
-
-/** @returns null if the operator knows all of it */
-async function compose(
-  options: OpeningOptions,
-  of: OpeningOf,
-  operator: Username,
-  { messages, hadChat }: UnreadPart,
-): Promise<Composed | null> {
-  const { store, personal } = options;
-  const { chat, stream } = of;
-  const said = await saidIn(personal, messages);
-  const waiting = said.find(({ event }) => event.revision >= chat.searchRevision);
-  const isOpened =
-    waiting !== undefined &&
-    (await wasAskedBefore(store, { stream, chat }, operator, waiting.event.revision));
-  const parts = partsOf(said, of, isOpened);
-  // Who has passed the chat twice knows it. Only what was said since is news.
-  if (chat.passedAgain.includes(operator) && !waiting && parts.behind.length === 0) return null;
-  const { carrier, unanswered } = parts;
-  const words = [...unanswered, ...(carrier ? [carrier] : [])].map(({ body }) => asWords(body));
-  const lines = marked(await linesOf(options, of, operator, parts, hadChat));
-  const body = words.length === 0 ? lines : `${words.join('\n')}\n\n${lines}`;
-  const carried = carrier?.messageId ?? null;
-  const id = carried ?? lineIdOf(chat.searchRevision, `open-${chat.id}`);
-  const behind = parts.behind.map(
-    ({ messageId, body: text, event: { revision, metadata } }): Content => ({
-      id: messageId ?? '',
-      body: asWords(text),
-      ...(revision < chat.searchRevision && { delay: { at: metadata.at } }),
-    }),
-  );
-  return { content: { id, body, ...(carried === null && { notice: true }) }, carried, behind };
 }
 
 /** Sends the opening itself to one operator. */
