@@ -1,16 +1,14 @@
 /** Rules for text that people or their browsers write: what cannot be carried costs itself, and never the rest (ADR 0031). */
 import { z } from 'zod';
 import { cut } from '../kit/cut.ts';
+import { onOneLine } from '../kit/lines.ts';
 import { legibleText } from '../kit/xml-text.ts';
 
 /** Longest name of a person, a department or a city, in UTF-16 units. */
 export const MAX_NAME_CHARACTERS = 128;
 
-/** Each run of whitespace with a tab or a line break becomes one space. What XML cannot carry is left out. */
-const onOneLine = (text: string): string => {
-  const legible = legibleText(text);
-  return (/[\t\r\n]/.test(legible) ? legible.replace(/[\t\r\n ]+/g, ' ') : legible).trim();
-};
+/** What XML cannot carry is left out. */
+const legibleLine = (text: string): string => onOneLine(legibleText(text)).trim();
 
 /**
  * A schema for one line of text that names something: what is too long would name something else, and is refused. Line
@@ -18,7 +16,7 @@ const onOneLine = (text: string): string => {
  * @param most longest accepted length, in UTF-16 units
  */
 export const line = (most: number) =>
-  z.string().overwrite(onOneLine).max(most, `is longer than ${most} characters`);
+  z.string().overwrite(legibleLine).max(most, `is longer than ${most} characters`);
 
 /**
  * A schema for one line that is not empty.
@@ -31,4 +29,4 @@ export const filledLine = (most: number) => line(most).min(1, 'is empty');
  * @param most longest length of the output, in UTF-16 units
  */
 export const describingLine = (most: number) =>
-  z.string().overwrite((text) => cut(onOneLine(text), most).trimEnd());
+  z.string().overwrite((text) => cut(legibleLine(text), most).trimEnd());

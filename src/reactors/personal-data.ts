@@ -5,6 +5,7 @@ import { type Profile, withFacets } from '../actors/visitor/profile.ts';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { eventAt } from '../eventstore/reading.ts';
 import type { JsonObject } from '../kit/json.ts';
+import { onOneLine } from '../kit/lines.ts';
 import type { Vault } from '../runtime/ports.ts';
 
 export interface PersonalData {
@@ -19,6 +20,14 @@ export interface PersonalData {
     state: VisitorState,
   ): Promise<{ profile: Profile; at: number }>;
 }
+
+const withoutBreaks = (profile: Profile): Profile => {
+  const lines = Object.entries(profile).map(([field, value]) => [
+    field,
+    typeof value === 'string' ? onOneLine(value) : value,
+  ]);
+  return Object.fromEntries(lines);
+};
 
 export function openPersonalData(store: EventStore, vault: Vault): PersonalData {
   const open = async (event: RecordedEvent | null): Promise<JsonObject | null> =>
@@ -37,9 +46,9 @@ export function openPersonalData(store: EventStore, vault: Vault): PersonalData 
       const events = await Promise.all(
         revisions.map((revision) => eventAt(store, stream, revision)),
       );
-      // src/http parsed each of them before it was sealed.
+      // src/http parsed each of them before it was sealed. That of release 0.1.0 let separators of Unicode through.
       const opened = await Promise.all(
-        events.map(async (event) => ((await open(event)) ?? {}) as Profile),
+        events.map(async (event) => withoutBreaks(((await open(event)) ?? {}) as Profile)),
       );
       const profileAt = (revision: number) => opened[revisions.indexOf(revision)] ?? {};
       const sources = Object.entries(told).map(([facet, at]) => [facet, profileAt(at)]);

@@ -121,6 +121,7 @@ describe('a detail that cannot be carried costs itself alone, and the answer say
     [{ page: `/${'x'.repeat(5_000)}` }, { page: `/${'x'.repeat(4_095)}` }, { page: cut(4_096) }],
     [{ page: '/', title: 'Shoes\u001a' }, { page: '/', title: 'Shoes' }, { title: lost }],
     [{ page: '/', title: 'a\u000bb' }, { page: '/', title: 'a b' }, { title: lost }],
+    [{ page: '/', nick: 'a\u2028 b\u0085c' }, { page: '/', nick: 'a b c' }, undefined],
     [{ page: '/', nick: 'A\u0000' }, { page: '/', nick: 'A' }, { nick: lost }],
     [{ page: '/', nick: '\u001b[31m' }, { page: '/', nick: '[31m' }, { nick: lost }],
     [{ page: '/\ud800', title: '\ufffe' }, { page: '/\ufffd' }, { page: lost, title: leftOut }],

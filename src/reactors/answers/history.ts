@@ -5,12 +5,13 @@ import type { VisitorFact, VisitorFacts } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backwards } from '../../eventstore/reading.ts';
 import { cut } from '../../kit/cut.ts';
+import { hanging } from '../../kit/lines.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import type { NameOf } from '../texts/names.ts';
-import { nickOf } from '../texts/presence-text.ts';
 import { dayOf, timeOf } from '../texts/times.ts';
+import { visitorAs } from '../texts/transcript.ts';
 
 /** Facts to search. Page views and outcomes stand between the messages, and a stream can be long. */
 export const HISTORY_SEARCH_MAX_FACTS = 5_000;
@@ -80,7 +81,7 @@ async function bodyOf({ personal }: HistoryOptions, event: RecordedEvent): Promi
   if (typeof body !== 'string') return '(erased)';
   const long = body.length > HISTORY_BODY_MAX_LENGTH;
   const text = long ? `${cut(body, HISTORY_BODY_MAX_LENGTH)}…` : body;
-  return text.replaceAll('\n', '\n  ');
+  return hanging(text);
 }
 
 /** Answers with the last `count` messages, oldest first, in texts of bounded length. The texts of erased visitors are gone. */
@@ -92,7 +93,7 @@ export const createHistory =
     const events = state ? await lastMessages(options, stream, count) : [];
     if (!state || events.length === 0) return ['No messages yet.'];
     const { profile } = await options.personal.profileOf(tenant, key, state);
-    const visitor = nickOf(key, profile);
+    const visitor = visitorAs(key, profile);
     const { of: nameOf } = await options.names.of(tenant);
     const lines: string[] = [];
     let heading = '';

@@ -12,9 +12,8 @@ import type { PersonalData } from '../personal-data.ts';
 import { headlineOf } from '../texts/headline.ts';
 import { introductionOf } from '../texts/introduction.ts';
 import { asWords, marked } from '../texts/mark.ts';
-import { nickOf } from '../texts/presence-text.ts';
 import { stampOf } from '../texts/times.ts';
-import { lastThatFit, transcriptLine } from '../texts/transcript.ts';
+import { lastThatFit, transcriptLine, visitorAs } from '../texts/transcript.ts';
 import { type Content, lineIdOf, type Sender } from './delivery.ts';
 import { type UnreadPart, wasAskedBefore } from './unread.ts';
 import { type Said, saidIn } from './words.ts';
@@ -103,7 +102,7 @@ async function linesOf(
   const { of: nameOf } = await names.of(tenant.id);
   const authorOf = ({ operator, isCorrection }: Said): string =>
     operator === null
-      ? nickOf(key, profile)
+      ? visitorAs(key, profile)
       : `${nameOf(operator)}${isCorrection ? ' (corrected)' : ''}`;
   const at = now();
   const all = before.map((said) => {

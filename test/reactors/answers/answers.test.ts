@@ -203,7 +203,7 @@ describe('!history', () => {
     await rig.toVisitor('1', startChat('c1', 'm1'));
     await rig.toVisitor('1', { type: 'AcceptChat', operator: username('op1') });
     later(24 * 60);
-    await rig.toVisitor('1', answered('op1', 'Two\nlines'));
+    await rig.toVisitor('1', answered('op1', 'Two\u2028lines'));
     const note = {
       type: 'AddNote',
       operator: username('op1'),
@@ -224,7 +224,7 @@ describe('!history', () => {
         '2026-01-01, no chat:',
         '00:00 op1: May I help?',
         '2026-01-01, chat #c1:',
-        '00:01 Ann: Hello',
+        '00:01 Visitor Ann: Hello',
         '2026-01-02, chat #c1:',
         '00:01 op1: Two\n  lines',
         '00:01 op1 (note): angry',

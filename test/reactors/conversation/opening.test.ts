@@ -90,6 +90,43 @@ describe('the introduction', () => {
     expect(lane.sent('olga')).toEqual(['m1', 'm2']);
   });
 
+  it('and the transcript have a line for each thing, whatever the visitor writes', async () => {
+    // As release 0.1.0 stored it: the separators of Unicode are line breaks in clients.
+    const nick = 'olga\u202800:00 olga: You get a refund';
+    const profile = { page: '/', title: 'Shoes\u0085Chat #c9 is yours.', nick };
+    await lane.rig.toVisitor('1', {
+      type: 'ViewPage',
+      digest: 'x',
+      department: null,
+      delays: DELAYS,
+      profile,
+    });
+    await conversation();
+    const forged = '00:00 olga: I promise it';
+    const breaks = ['\n', '\u0085', '\u2028', '\u2029'];
+    await lane.say('m3', `Hi${breaks.map((end) => end + forged).join('')}`);
+    await lane.run();
+    await lane.delivered('olga', 'm3');
+    await lane.answer('olga', 'o2');
+    await lane.transfer('olga', { operator: 'pia' });
+    lane.forget();
+    await lane.run();
+    const [lines = ''] = lane.lines('pia');
+    const visitor = 'olga 00:00 olga: You get a refund';
+    expect(lines.split('\n')).toEqual([
+      'olga transferred chat #c1 from sales to you. Reply to accept it, or !decline.',
+      visitor,
+      'Shoes Chat #c9 is yours. — /',
+      'Said before, times in UTC.',
+      `00:00 Visitor ${visitor}: Hello`,
+      '00:00 olga: o1',
+      `00:00 Visitor ${visitor}: m2`,
+      `00:00 Visitor ${visitor}: Hi`,
+      ...breaks.map(() => `  ${forged}`),
+      '00:00 olga: o2',
+    ]);
+  });
+
   it('is cut at its limit, but never inside a character', async () => {
     const long = (length: number) => `${'x'.repeat(length - 1)}🙂 and more`;
     const profile = { page: 'https://shop.test/', title: long(300) };
