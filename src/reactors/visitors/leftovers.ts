@@ -37,6 +37,11 @@ export const LEFTOVERS_AFTER_MS = 15_000;
 export const LEFTOVERS_SHARE = 1 / 10;
 /** A pause after a call at most, however slow ejabberd was. */
 const LONGEST_PAUSE_MS = 10_000;
+/**
+ * Contacts removed from one roster, before the rosters of other tenants have their turn. An operator can add contacts without
+ * end, and each removal takes ten times as long as ejabberd needs for it.
+ */
+export const LEFTOVERS_MOST_AT_ONCE = 500;
 /** Contacts that are looked up before the event loop serves others. Each takes some 5 us. */
 const LOOKED_UP_AT_ONCE = 1_000;
 
@@ -92,7 +97,7 @@ async function isGone({ desired, actors }: LeftoversOptions, visitor: Visitor): 
   return !state || state.presence === 'cleanedUp';
 }
 
-/** Those of these contacts whose visitors are gone. */
+/** Those of these contacts whose visitors are gone: the first {@link LEFTOVERS_MOST_AT_ONCE}. */
 async function goneAmong(
   options: LeftoversOptions,
   tenant: TenantSettings,
@@ -103,19 +108,21 @@ async function goneAmong(
     if (index % LOOKED_UP_AT_ONCE === LOOKED_UP_AT_ONCE - 1) await nextTurn(tenant.id);
     const visitor = visitorOf(options, tenant, jid);
     if (visitor && (await isGone(options, visitor))) gone.push(jid);
+    if (gone.length === LEFTOVERS_MOST_AT_ONCE) break;
   }
   return gone;
 }
 
-/** @returns how many contacts were removed */
+/** @returns how many contacts were removed, and whether a roster may have more of them */
 async function sweepTenant(
   options: LeftoversOptions,
   { tenant, mayAct, paced }: Sweep,
-): Promise<number> {
+): Promise<{ removed: number; mayHaveMore: boolean }> {
   const { admin, accountsLog, operatorsOf, caughtUp } = options;
   let removed = 0;
+  let mayHaveMore = false;
   // A log that does not know what the accounts are for removes nothing (docs/adr/0028).
-  if (!mayAct() || !(await accountsLog.isOwn(tenant))) return removed;
+  if (!mayAct() || !(await accountsLog.isOwn(tenant))) return { removed, mayHaveMore };
   const group = rosterGroups(tenant).visitors;
   const members = new Set(await paced(() => admin.groupMembers(tenant.host, group)));
   for (const username of operatorsOf(tenant.id)) {
@@ -126,13 +133,15 @@ async function sweepTenant(
     const own = contacts.filter((jid) => !members.has(jid) && visitorOf(options, tenant, jid));
     if (own.length === 0) continue;
     await caughtUp(); // as in a comparison: list ejabberd, then read the log to its head, then judge
-    for (const contact of await goneAmong(options, tenant, own)) {
+    const gone = await goneAmong(options, tenant, own);
+    mayHaveMore ||= gone.length === LEFTOVERS_MOST_AT_ONCE;
+    for (const contact of gone) {
       if (!mayAct()) break;
       await paced(() => admin.removeContact(operator, contact));
       removed += 1;
     }
   }
-  return removed;
+  return { removed, mayHaveMore };
 }
 
 export function createLeftovers(options: LeftoversOptions): Leftovers {
@@ -157,10 +166,16 @@ export function createLeftovers(options: LeftoversOptions): Leftovers {
     return result;
   }
 
+  function mark(tenant: TenantId): void {
+    if (!due.has(tenant)) due.set(tenant, now() + LEFTOVERS_AFTER_MS);
+  }
+
   async function run(tenant: TenantSettings): Promise<void> {
     const { id } = tenant;
     try {
-      const removed = await sweepTenant(options, { tenant, mayAct: () => mayAct(id), paced });
+      const sweep = { tenant, mayAct: () => mayAct(id), paced };
+      const { removed, mayHaveMore } = await sweepTenant(options, sweep);
+      if (mayHaveMore) mark(id); // behind the tenants that are due
       if (removed > 0) {
         logger.info({ tenant: id, removed }, 'visitors who are gone were removed from rosters');
       }
@@ -174,9 +189,7 @@ export function createLeftovers(options: LeftoversOptions): Leftovers {
   }
 
   return {
-    mark(tenant) {
-      if (!due.has(tenant)) due.set(tenant, now() + LEFTOVERS_AFTER_MS);
-    },
+    mark,
     tick() {
       if (running || stopping.signal.aborted) return;
       for (const [id, at] of due) {

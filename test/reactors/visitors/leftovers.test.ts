@@ -9,7 +9,11 @@ import {
   createDesiredVisitors,
   DESIRED_VISITORS_TABLE,
 } from '../../../src/reactors/visitors/desired.ts';
-import { createLeftovers, LEFTOVERS_AFTER_MS } from '../../../src/reactors/visitors/leftovers.ts';
+import {
+  createLeftovers,
+  LEFTOVERS_AFTER_MS,
+  LEFTOVERS_MOST_AT_ONCE,
+} from '../../../src/reactors/visitors/leftovers.ts';
 import { createReconciler } from '../../../src/reactors/visitors/reconciler.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { viewPage } from '../../actors/facts.ts';
@@ -273,4 +277,53 @@ it('of any rosters on hosts of several tenants, exactly the own visitors who are
     ),
     { numRuns: 200 },
   );
+});
+
+it('a roster without end takes its turns: other tenants are not held up, and all of it goes', async () => {
+  const tenants = createTenantDirectory(
+    ['flood', 'quiet'].map((id) =>
+      TenantSettings.parse({ id, host: `${id}.test`, apiKey: `key-of-a-tenant-0123456789-${id}` }),
+    ),
+  );
+  const [flood, quiet] = tenants.all().map(({ id }) => id);
+  if (!flood || !quiet) throw new Error('two tenants');
+  const contactsOf = (host: string, count: number) =>
+    Array.from({ length: count }, (_, n) => `visitor.${n}@${host}`);
+  const rosters = new Map([
+    ['flood.test', new Set(contactsOf('flood.test', 2 * LEFTOVERS_MOST_AT_ONCE + 1))],
+    ['quiet.test', new Set(contactsOf('quiet.test', 1))],
+  ]);
+  const of = (jid: string) => rosters.get(jid.split('@')[1] ?? '') ?? new Set<string>();
+  let now = 0;
+  const leftovers = createLeftovers({
+    admin: {
+      groupMembers: async () => [],
+      rosterContacts: async (operator) => [...of(operator)],
+      removeContact: async (operator, contact) => void of(operator).delete(contact),
+    },
+    actors: { visitor: () => ({ state: async () => null }) as never }, // nothing else is asked
+    desired: { get: () => null },
+    accountsLog: { isOwn: async () => true },
+    tenants,
+    ownership: soleOwner,
+    operatorsOf: () => [username('op1')],
+    caughtUp: async () => {},
+    now: () => now,
+    logger: silent,
+  });
+  const left = () => [...rosters.values()].map(({ size }) => size);
+  const turn = async (): Promise<readonly number[]> => {
+    leftovers.tick();
+    await leftovers.idle();
+    return left();
+  };
+  leftovers.mark(flood);
+  leftovers.mark(quiet);
+  now += LEFTOVERS_AFTER_MS;
+  expect(await turn()).toEqual([LEFTOVERS_MOST_AT_ONCE + 1, 1]);
+  expect(await turn()).toEqual([LEFTOVERS_MOST_AT_ONCE + 1, 0]);
+  for (const rest of [1, 0, 0]) {
+    now += LEFTOVERS_AFTER_MS;
+    expect(await turn()).toEqual([rest, 0]);
+  }
 });
