@@ -3,7 +3,7 @@ import { AppError } from '../../src/errors.ts';
 import { createDeadlines, DEADLINES_TABLE } from '../../src/runtime/deadlines.ts';
 import type { ActorHost } from '../../src/runtime/host/host.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../src/runtime/leases/ownership.ts';
-import { DELAYS, sendMessage, startChat, viewPage } from '../actors/facts.ts';
+import { DELAYS, receive, sendMessage, startChat, viewPage } from '../actors/facts.ts';
 import { ALL_PARTITIONS, movableOwnership } from '../support/ownership.ts';
 import { openRig as openPatientRig, type Rig, silent } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
@@ -179,6 +179,7 @@ it('a timer whose guard says no fires once, not again and again', async () => {
   deadlines.start(0);
   await arrive(rig, '1', 5_000);
   await rig.toVisitor('1', startChat());
+  await rig.toVisitor('1', receive()); // answered, so the visitor does not time out
   await caughtUp();
   await passes(rig, 6_000); // longer than the timeout, in a chat
   await waitFor(() => woken.length > 0);
