@@ -706,6 +706,15 @@ describe('an event', () => {
     const m5 = await behind('m5');
     expect(await displayed('op2', m5)).toEqual(['m1', 'm2', 'm3']); // the chat was not theirs
     expect(await displayed('op1', m5)).toEqual(['m1', 'm2', 'm3', 'm5']);
+    // A chat that op2 had and did not answer: the line says that it is closed.
+    await rig.toVisitor('1', startChat('c3'));
+    await rig.toVisitor('1', sendMessage('m6', 'c3'));
+    await rig.toVisitor('1', assignChat('op2', null, 'c3'));
+    await rig.toVisitor('1', { type: 'ReportMessageTaken', messageIds: ['m6'] });
+    await rig.toVisitor('1', closeChat('c3'));
+    const end = 'line-999999999999999-x';
+    expect(await displayed('op1', end)).toEqual(['m1', 'm2', 'm3', 'm5']); // theirs was the chat before
+    expect(await displayed('op2', end)).toEqual(['m1', 'm2', 'm3', 'm5', 'm6']);
     expect(await asides()).toEqual([]);
   });
 
