@@ -1,4 +1,4 @@
-/** `make run`: wrong and busy addresses, files that somebody has changed, and the end of ejabberd. */
+/** `make run` and `npm run demo`: wrong and busy addresses, files that somebody has changed, and the end of ejabberd. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { temporaryFolder } from '../support/folder.ts';
 
 const dir = temporaryFolder('make-run');
 const RUN = join(import.meta.dirname, '../../scripts/run.ts');
+const DEMO = join(import.meta.dirname, '../../scripts/demo.ts');
 const { PATH = '' } = process.env;
 
 it.each(['abc', '127.0.0.1:99999', ':8090', '127.0.0.1:0'])('LISTEN=%s is refused', (LISTEN) => {
@@ -90,7 +91,7 @@ describe('with a real ejabberd', { timeout: 120_000 }, () => {
     return { pid: started.pid ?? 0, output: () => output, ended };
   }
 
-  it('says that ejabberd has ended, and keeps what somebody has changed', async () => {
+  it('is what the demonstration plays against, says that ejabberd has ended, and keeps what somebody has changed', async () => {
     const DATA_DIR = join(dir, 'real');
     const { c2s, http, component } = await freePorts({});
     const { c2s: lhc } = await freePorts({});
@@ -108,6 +109,15 @@ describe('with a real ejabberd', { timeout: 120_000 }, () => {
       encoding: 'utf8',
     });
     expect(second.stderr).toMatch(/^make run already runs on .*DATA_DIR.*\n$/);
+
+    const demo = spawnSync(process.execPath, [DEMO], {
+      env: { PATH, DATA_DIR },
+      encoding: 'utf8',
+    });
+    expect(demo.stderr).toBe('');
+    expect(demo.stdout).toMatch(/^lhc +gets chat\.message: Yes, in black\.$/m);
+    expect(demo.stdout).toMatch(/^api +3 messages: /m);
+
     const children = readFileSync(`/proc/${first.pid}/task/${first.pid}/children`, 'utf8');
     const [ejabberd] = children
       .split(' ')
