@@ -5,6 +5,8 @@ import { type Finding, ok, problem, warning } from './check.ts';
 import { judgeClock, WEBHOOK_TOLERANCE_S } from './clock.ts';
 import type { ServicePort } from './service.ts';
 
+/** The version of mod_lhc in this release. */
+const MOD_LHC_VERSION = '1.2.0';
 /** mod_lhc posts at once. After failures it waits up to its max_backoff (10 s) between two attempts. */
 export const BATCH_DEADLINE_MS = 2_500;
 const LOOK_INTERVAL_MS = 100;
@@ -81,7 +83,18 @@ function judgeReport({ hosts }: View, host: string): Finding[] {
   const sender = module ? `mod_lhc ${module} on ejabberd ${ejabberd}` : 'mod_lhc';
   return [
     ok(`${sender} reported the session of ${host} with a valid signature`),
+    ...(module === null || module === undefined ? [] : judgeVersion(module)),
     judgeClock('ejabberd', clockOffset),
+  ];
+}
+
+function judgeVersion(module: string): Finding[] {
+  if (module.localeCompare(MOD_LHC_VERSION, 'en', { numeric: true }) >= 0) return [];
+  return [
+    warning(
+      `mod_lhc ${module} is older than this service, which comes with ${MOD_LHC_VERSION}`,
+      'install ejabberd/mod_lhc of this release (ejabberd/README.md). CHANGELOG says what is missing until then',
+    ),
   ];
 }
 

@@ -1,10 +1,16 @@
 /** The service does not say whose webhook it refused, so only a host without a batch is judged by it. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { ServicePort } from '../../src/doctor/service.ts';
 import { createWebhookWatch } from '../../src/doctor/webhook.ts';
 
+const source = join(import.meta.dirname, '../../ejabberd/mod_lhc/src/mod_lhc.erl');
+const [, ours = ''] = /VERSION, <<"(.*)">>/.exec(readFileSync(source, 'utf8')) ?? [];
+
 interface Seen {
   batches?: number;
+  module?: string | null;
   refused?: number;
   failed?: number;
 }
@@ -17,8 +23,8 @@ function service(...views: (Seen | null | 'silent')[]): ServicePort {
     get: async () => {
       const view = views[Math.min(next++, views.length - 1)] ?? null;
       if (view === null || view === 'silent') return view;
-      const { batches = 0, refused = 0, failed = 0 } = view;
-      const host = { batches, clockOffset: 0, module: '1.0.0', ejabberd: '23.01' };
+      const { batches = 0, module = ours, refused = 0, failed = 0 } = view;
+      const host = { batches, clockOffset: 0, module, ejabberd: '23.01' };
       const body = {
         hosts: { 'a.test': host },
         refused: { count: refused, clockOffset: 0 },
@@ -38,7 +44,18 @@ async function watch(...views: Parameters<typeof service>): Promise<string> {
 
 it('waits for the batch of its host while those of another host are refused or fail', async () => {
   const late = await watch({}, { refused: 1 }, { refused: 2, failed: 1 }, { batches: 1 });
-  expect(late).toMatch(/^ok: mod_lhc 1.0.0 on ejabberd 23.01 reported the session of a.test/);
+  expect(late).toMatch(/^ok: mod_lhc [.\d]+ on ejabberd 23.01 reported the session of a.test/);
+});
+
+it('names a mod_lhc that is older than that of this release', async () => {
+  for (const module of ['1.1.0', '0.10.0', '1.1.99']) {
+    expect(await watch({}, { batches: 1, module })).toContain(
+      `\nwarning: mod_lhc ${module} is older than this service, which comes with ${ours}\n`,
+    );
+  }
+  for (const module of [ours, '1.10.0', '2.0.0', null]) {
+    expect(await watch({}, { batches: 1, module })).not.toContain('warning');
+  }
 });
 
 it('says why no batch came', async () => {
