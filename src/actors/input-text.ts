@@ -24,9 +24,16 @@ export const line = (most: number) =>
  */
 export const filledLine = (most: number) => line(most).min(1, 'is empty');
 
+/** Blanks and characters without a shape alone. Braille's blank has none either. */
+const SHOWS_NOTHING = /^[\p{Z}\p{Cc}\p{Cf}\p{DI}\u2800]*$/u;
+
 /**
- * A schema for one line that describes something. It refuses no text: what is too long is cut.
+ * A schema for one line that describes something. It refuses no text: what is too long is cut, and what nobody would see
+ * counts as empty, so that it hides no name that was told before.
  * @param most longest length of the output, in UTF-16 units
  */
 export const describingLine = (most: number) =>
-  z.string().overwrite((text) => cut(legibleLine(text), most).trimEnd());
+  z.string().overwrite((text) => {
+    const described = cut(legibleLine(text), most).trimEnd();
+    return SHOWS_NOTHING.test(described) ? '' : described;
+  });

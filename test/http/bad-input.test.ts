@@ -123,6 +123,12 @@ describe('a detail that cannot be carried costs itself alone, and the answer say
     [{ page: '/', title: 'a\u000bb' }, { page: '/', title: 'a b' }, { title: lost }],
     [{ page: '/', nick: 'a\u2028 b\u0085c' }, { page: '/', nick: 'a b c' }, undefined],
     [{ page: '/', nick: 'A\u0000' }, { page: '/', nick: 'A' }, { nick: lost }],
+    [
+      { page: '/', nick: '\u200b\u202e', title: '\u3164 \u2800' },
+      { page: '/' },
+      { nick: leftOut, title: leftOut },
+    ],
+    [{ page: '/', nick: '👩\u200d💻' }, { page: '/', nick: '👩\u200d💻' }, undefined],
     [{ page: '/', nick: '\u001b[31m' }, { page: '/', nick: '[31m' }, { nick: lost }],
     [{ page: '/\ud800', title: '\ufffe' }, { page: '/\ufffd' }, { page: lost, title: leftOut }],
     // Half of the last pair would not fit.
