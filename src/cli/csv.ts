@@ -26,7 +26,8 @@ const separatorOf = (text: string): Separator => {
 
 const breaksIn = (text: string): number => text.match(/\r\n?|\n/g)?.length ?? 0;
 
-const isFilled = (field: string): boolean => field.trim() !== '';
+/** True if there is something to read: web pages leave invisible characters behind, and DOS an end of its own (U+001A). */
+export const isFilled = (field: string): boolean => /[^\s\p{Cc}\p{Cf}\p{DI}]/u.test(field);
 
 const unquoted = (field: string): string =>
   field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field;

@@ -7,7 +7,7 @@ import { OperatorRegistration } from '../actors/operator/registration.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { inOurWords } from '../kit/schema-words.ts';
 import { textOfFile } from '../kit/text-file.ts';
-import { parseCsv } from './csv.ts';
+import { isFilled, parseCsv } from './csv.ts';
 
 export interface Row {
   /** Of the file, from 1. */
@@ -146,7 +146,7 @@ function rowOf(
   fields: readonly string[],
 ): { readonly row?: Row; readonly faults: readonly Fault[] } {
   // Spreadsheets write a separator for each column that ever had something in it.
-  const nameless = fields.findIndex((field, i) => !columns[i] && field.trim() !== '');
+  const nameless = fields.findIndex((field, i) => !columns[i] && isFilled(field));
   if (nameless >= 0 || fields.length < columns.length) {
     const reason =
       nameless < 0

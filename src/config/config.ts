@@ -51,8 +51,11 @@ export interface Config {
   readonly failpoints: string | undefined;
 }
 
-const wrongConfiguration = (faults: readonly string[]): AppError =>
-  new AppError('invalid', `wrong configuration:\n  ${faults.join('\n  ')}`, { faults });
+const wrongConfiguration = (faults: readonly string[], slips: readonly string[] = []): AppError =>
+  new AppError('invalid', `wrong configuration:\n  ${[...faults, ...slips].join('\n  ')}`, {
+    faults,
+    slips,
+  });
 
 interface Sources {
   readonly settings: Partial<Readonly<Record<string, string>>>;
@@ -134,7 +137,8 @@ export function readConfig(
     faults.push('SERVICE_SECRET: is required with EventStoreDB: every process needs the same');
   }
   if (parsed.success && file) faults.push(...secretFaults(parsed.data, file.tenants));
-  if (!parsed.success || !file || faults.length > 0) throw wrongConfiguration(faults);
+  // A setting may be missing because its name is a slip.
+  if (!parsed.success || !file || faults.length > 0) throw wrongConfiguration(faults, warnings);
   const env = parsed.data;
   return {
     ...storageOf(env, dir),

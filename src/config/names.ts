@@ -24,9 +24,15 @@ export function unknownNames(names: Iterable<string>, known: readonly string[]):
     if (all.has(name) || OF_EJABBERD.test(name) || name.length > NAME_MAX_CHARACTERS) return [];
     const near = nearest(name.toUpperCase(), known);
     if (!near && !OURS.test(name)) return [];
-    return [`${name}: there is no such setting${near ? `; ${near} is meant, perhaps` : ''}`];
+    return [
+      `${visible(name)}: there is no such setting${near ? `; ${near} is meant, perhaps` : ''}`,
+    ];
   });
 }
+
+/** A name with characters that look like nothing, or like others, as its escapes. */
+const visible = (name: string): string =>
+  name.replace(/[^!-~]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 
 /** The most similar setting; null if none is similar. With our prefix, a third of the name may differ. */
 function nearest(name: string, known: readonly string[]): string | null {

@@ -37,12 +37,11 @@ export async function examine(): Promise<readonly Result[]> {
     config = readConfig();
   } catch (error) {
     if (!(error instanceof AppError) || !Array.isArray(error.details.faults)) throw error;
-    return error.details.faults.map((fault: string) => configurationResult(faultFinding(fault)));
+    const { faults, slips } = error.details as { faults: string[]; slips: string[] }; // readConfig's
+    return [...faults.map(faultFinding), ...slips.map(slipFinding)].map(configurationResult);
   }
   const results = await asOwner(config, () => runChecks(checksOf(config)));
-  const slips = config.warnings.map((slip) =>
-    warning(slip, 'correct or remove it (docs/configuration.md)'),
-  );
+  const slips = config.warnings.map(slipFinding);
   const findings = [...judgeTenants(config.tenants.length), ...slips];
   return [...findings.map(configurationResult), ...results];
 }
@@ -67,6 +66,9 @@ const faultFinding = (fault: string): Finding =>
     fault,
     'correct it in the environment or in .env (docs/configuration.md). The other checks need it',
   );
+
+const slipFinding = (slip: string): Finding =>
+  warning(slip, 'correct or remove it (docs/configuration.md)');
 
 function judgeTenants(count: number): Finding[] {
   const findings = [ok(`all settings can be read; tenants: ${count}`)];

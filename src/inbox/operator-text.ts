@@ -111,14 +111,18 @@ export function unreadable(text: string): 'encrypted' | 'encrypted-file' | null 
   return /(?:^|\s)aesgcm:\/\//i.test(text) ? 'encrypted-file' : null;
 }
 
-const ACTION = '/me ';
+/** Clients that know replies take the quotation before one away (XEP-0461), and then see the action. */
+const ACTION = /^((?:>[^\n]*\n)*)\/me /;
 
 /** True if clients show the text as something that its author does (XEP-0245). */
-export const isAction = (text: string): boolean => text.startsWith(ACTION);
+export const isAction = (text: string): boolean => ACTION.test(text);
 
 /**
- * `/me looks` as clients show it.
+ * `/me looks` as clients show it, with the quotation before it.
  * @param name of the operator; null if they have none
  */
 export const withoutAction = (action: string, name: string | null): string =>
-  `* ${name === null ? '' : `${name} `}${action.slice(ACTION.length)}`;
+  action.replace(
+    ACTION,
+    (_, quotation: string) => `${quotation}* ${name === null ? '' : `${name} `}`,
+  );

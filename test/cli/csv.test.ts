@@ -74,6 +74,7 @@ describe('parsing CSV', () => {
     ['"sep=,",,\na;b,c', [['a;b', 'c']]],
     ['SEP=\t\na,b\tc', [['a,b', 'c']]],
     ['sep=;', []],
+    ['a,b\n\u200b,\u00a0\n\ufeff,\n\u001a', [['a', 'b']]],
     ['sep=', [['sep=']]],
     [';;\na;b,c\n', [['a', 'b,c']]],
     [' a , b ', [[' a ', ' b ']]],

@@ -514,6 +514,14 @@ describe('what is probably a slip is named, and no value is quoted', () => {
     ]);
   });
 
+  it('also where it is the cause of a fault', () => {
+    const { EJABBERD_XMPP = '', ...rest } = valid();
+    expect(faults({ ...rest, '\u00a0EJABBERD_XMPP': EJABBERD_XMPP })).toEqual([
+      'EJABBERD_XMPP: is not set',
+      '\\u{a0}EJABBERD_XMPP: there is no such setting; EJABBERD_XMPP is meant, perhaps',
+    ]);
+  });
+
   it('a name with our prefix and nothing like it', () => {
     expect(warningsOf({ XMPP_CHAT_PORT: '1' })).toEqual([
       'XMPP_CHAT_PORT: there is no such setting',

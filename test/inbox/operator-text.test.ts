@@ -100,6 +100,8 @@ describe('what an operator wrote', () => {
   it.each([
     ['/me looks', 'Olga', '* Olga looks'],
     ['/me looks', null, '* looks'],
+    ['> Hi\n> there\n/me waves $&', 'Olga', '> Hi\n> there\n* Olga waves $&'],
+    ['Hi\n/me waves', 'Olga', 'Hi\n/me waves'],
     ['/me', 'Olga', '/me'],
     ['/mention it', 'Olga', '/mention it'],
     ['see /me here', 'Olga', 'see /me here'],

@@ -76,3 +76,40 @@ it('a chat goes on to somebody else with everything that its operator blocked, i
   pia.setPresence();
   await acme.operatorIs('pia', 'available');
 });
+
+it('what an operator writes to a visitor whom they block reaches nobody, as their client shows it', async () => {
+  await acme.register('quinn', { departments: ['legal'] });
+  const owner = await acme.connect('quinn');
+  await acme.operatorIs('quinn', 'available');
+  await acme.view('9', { page: 'https://shop.test/', nick: 'Max' });
+  await acme.ask('POST', '/visitors/9/chats', {
+    chatId: 'c9',
+    department: 'legal',
+    message: { id: 'm9', body: 'Hi' },
+  });
+  await acme.callback('chat.assigned', ({ chatId }) => chatId === 'c9');
+  await owner.sendAndAck(acme.visitorJid('9'), 'Hello Max');
+  await acme.callback('chat.message', ({ message }) => message.body === 'Hello Max');
+  owner.chatState(acme.visitorJid('9'), 'composing');
+  await acme.callback(
+    'operator.typing',
+    ({ visitor, state }) => visitor === '9' && state === 'composing',
+  );
+
+  await blocking(owner, 'block', '9');
+  const blocked = ['Are you there?', '!close'].map((body) =>
+    owner.send(acme.visitorJid('9'), body),
+  );
+  await owner.waitFor(() =>
+    blocked.every((id) => owner.errors.some(({ attrs }) => attrs.id === id)),
+  );
+  await acme.callback(
+    'operator.typing',
+    ({ visitor, state }) => visitor === '9' && state !== 'composing',
+  );
+  await blocking(owner, 'unblock', '9');
+  await owner.sendAndAck(acme.visitorJid('9'), 'Here I am');
+  await acme.callback('chat.message', ({ message }) => message.body === 'Here I am');
+  const said = acme.callbacks('chat.message').filter(({ data }) => isAbout('9')(data));
+  expect(said.map(({ data }) => data.message.body)).toEqual(['Hello Max', 'Here I am']);
+});

@@ -45,13 +45,21 @@ to_visitor({operator, Instance}, Instance, #message{type = Type}, _Config, Acc) 
     Acc;
 to_visitor({operator, Instance}, Instance, Message, Config, {_, State}) ->
     mod_lhc_report:begin_reports(Instance, Config, State),
-    record_message(Message, Instance, Config, State);
+    case is_blocked(Message, State) of
+        %% ejabberd refuses it after these hooks, and the operator's client shows that it was not sent.
+        true -> {Message, typing_ended(Message, Instance, Config, State)};
+        false -> record_message(Message, Instance, Config, State)
+    end;
 %% mod_lhc_border refuses most of these before.
 to_visitor(Party, _, Message, _Config, {_, State})
   when Party =:= stranger; Party =:= unfit; element(1, Party) =:= operator ->
     refuse(Message, nobody, State);
 to_visitor(_, _, _, _Config, Acc) ->
     Acc.
+
+%% Whether the operator blocks this visitor (XEP-0191, XEP-0016): the same question that ejabberd_c2s asks.
+is_blocked(Message, #{lserver := Host} = State) ->
+    ejabberd_hooks:run_fold(privacy_check_packet, Host, allow, [State, Message, out]) =:= deny.
 
 %% Drops a recorded message that no session or component would receive: ejabberd would store or bounce it, and the visitor
 %% gets it from the service. The archive and the carbons, which run before, have it.

@@ -41,7 +41,8 @@ export function headlineOf(
       }
       const offline = reason === 'owner-gone' || reason === 'offline';
       const why = offline ? `: ${operators.join(', ')} went offline` : '';
-      return sentence(`${capital(name)} needs an operator${why}`);
+      const needs = chat.accepted ? 'needed' : 'needs';
+      return sentence(`${capital(name)} ${needs} an operator${why}`);
     }
     default: {
       const minutes = Math.floor((at - chat.startedAt) / MINUTE_MS);
