@@ -12,6 +12,12 @@ export const STATUS_MAX_LENGTH = 500;
 /** The page in the first line: so much of it that the place behind it is still seen in a wide window. In UTF-16 units. */
 export const PAGE_MAX_LENGTH = 80;
 
+/**
+ * The path of a page without a title: so much of its end stands first that "Waiting · " and the path fit into the 25
+ * characters that clients show. The folders before it say less. In UTF-16 units.
+ */
+export const PATH_END_MAX_LENGTH = 15;
+
 /** City and country, as far as they are known. */
 export const placeOf = ({ city, country }: Profile): string =>
   [city, country].filter(Boolean).join(', ');
@@ -22,13 +28,22 @@ export const nickOf = (key: VisitorKey, { nick }: Profile): string =>
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
+/** The end of a path: as many of its parts as fit, and the last one in any case. */
+function endOf(path: string): string {
+  if (path.length <= PATH_END_MAX_LENGTH) return path;
+  const from = path.indexOf('/', path.length - PATH_END_MAX_LENGTH + 1);
+  const last = path.lastIndexOf('/', path.length - 2); // a slash at the end closes the last part
+  const at = from === -1 || from > last ? last : from;
+  return at > 0 ? `…${path.slice(at)}` : path;
+}
+
 /** The page in a few words: its title, or else the part of its address that differs from page to page. */
 function pageOf({ title = '', page = '' }: Profile): string {
   const titled = oneLine(title);
   if (titled !== '') return cut(titled, PAGE_MAX_LENGTH);
   const url = URL.parse(page);
   if (!url?.host) return cut(page, PAGE_MAX_LENGTH);
-  const path = url.pathname + url.search;
+  const path = endOf(url.pathname) + url.search;
   return cut(path === '/' ? url.host : path, PAGE_MAX_LENGTH);
 }
 

@@ -44,11 +44,25 @@ describe('the status', () => {
     [{ page: 'https://shop.test/' }, 'shop.test'],
     [{ page: 'https://shop.test' }, 'shop.test'],
     [{ page: '/home' }, '/home'],
+    [{ page: 'https://shop.test/a/long/way/to/shoes.html?utm=x' }, '…/to/shoes.html?utm=x'],
+    [{ page: 'https://shop.test/en/women/shoes/' }, '…/women/shoes/'],
+    [{ page: 'https://shop.test/blog/shoes-for-a-long-way' }, '…/shoes-for-a-long-way'],
+    [{ page: 'https://shop.test/shoes-for-a-long-way/' }, '/shoes-for-a-long-way/'],
     [{ page, title: ' \n\t ' }, '/shoes?size=43'],
     [{ title: 'Blue\n\n shoes ' }, 'Blue shoes'],
     [{}, ''],
   ])('of %j begins with %j', (given, line) => {
     expect(shown('none', given).status.split('\n', 1)).toEqual([line]);
+  });
+
+  it('of a page without a title has the end of its path in the first 25 characters', () => {
+    const part = fc.stringMatching(/^[a-z0-9-]{1,10}$/);
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 12 }), (parts) => {
+        const { status } = shown('waiting', { page: `https://shop.test/${parts.join('/')}` });
+        expect(status.slice(0, SEEN)).toContain(`/${parts.at(-1)}`);
+      }),
+    );
   });
 
   it('of every page says within 25 characters that the visitor waits, and what they look at', () => {
