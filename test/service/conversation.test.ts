@@ -285,6 +285,22 @@ it('typing is forwarded both ways and leaves no fact', async () => {
     state: 'composing',
     operator: { username: 'olga' },
   });
+  // What says nothing to the visitor ends typing too.
+  const to = acme.visitorJid('8');
+  const oob = xml('x', 'jabber:x:oob', xml('url', {}, 'https://shop.test/a.png'));
+  const silent = [xml('message', { type: 'chat', to }, oob)];
+  silent.push(xml('message', { type: 'headline', to }, xml('body', {}, 'news')));
+  const states = () =>
+    acme
+      .callbacks('operator.typing')
+      .flatMap(({ data }) => (data.visitor === '8' ? data.state : []));
+  for (const [index, stanza] of silent.entries()) {
+    olga.sendStanza(stanza);
+    await waitFor(() => states().at(-1) === 'active', { what: `the end of typing; ${states()}` });
+    if (index === silent.length - 1) break;
+    olga.chatState(to, 'composing');
+    await waitFor(() => states().at(-1) === 'composing', { what: `typing; ${states()}` });
+  }
   // The typing of an operator who does not own the chat is not passed on.
   pia.chatState(acme.visitorJid('8'), 'composing');
   await pia.acknowledged();

@@ -91,6 +91,9 @@ record_message(Message, Instance, Config, State) ->
                 none ->
                     case append_content(Content, Message, Instance, Config, Taken) of
                         {error, Reason} -> refuse(Message, Reason, typing_ended(Message, Instance, Config, Taken));
+                        %% A subject, a call, a headline: it says nothing to the visitor, and its sender does not type any more.
+                        false when Signals =:= [] ->
+                            report_signals([], false, WithId, Instance, Config, typing_ended(Message, Instance, Config, Taken));
                         IsAppended -> report_signals(Signals, IsAppended, WithId, Instance, Config, Taken)
                     end;
                 _ when Bucket =/= message -> {stop, {drop, Taken}};
@@ -98,7 +101,7 @@ record_message(Message, Instance, Config, State) ->
             end
     end.
 
-%% A refused message is not reported, but its sender does not type any more: clients send that within the message.
+%% Such a message is not reported, but its sender does not type any more: clients send that within the message.
 typing_ended(#message{to = To}, Instance, Config, State) ->
     {_, Next} = report_signal({chat_state, active}, mod_lhc_report:bare(To), Instance, Config, State),
     Next.
