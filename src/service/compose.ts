@@ -37,7 +37,7 @@ import { createDeadLetterExpiry } from '../runtime/lanes/dead-letter-expiry.ts';
 import { DEAD_LETTERS_TABLE } from '../runtime/lanes/dead-letter-table.ts';
 import { createDeadLetters } from '../runtime/lanes/dead-letters.ts';
 import { createLanes } from '../runtime/lanes/lanes.ts';
-import { laneTable } from '../runtime/lanes/pending-effects.ts';
+import { laneTable, openLaneTable } from '../runtime/lanes/pending-effects.ts';
 import { createLeases } from '../runtime/leases/leases.ts';
 import { soleOwner } from '../runtime/leases/ownership.ts';
 import { createPendingWork, type PendingWork } from '../runtime/pending-work.ts';
@@ -160,8 +160,10 @@ export function createReactors(config: Config, runtime: Runtime) {
   const { transfer } = routing;
   const removal = createOperatorRemoval(base);
   const operatorSessions = createOperatorSessions({ ...base, operatorsOf });
+  const laneWork = openLaneTable(db);
   const xmppLane = createXmppLane({
     ...base,
+    pendingFrom: (stream) => laneWork.revisions(stream, XMPP_FILTER.name, -1, 1)[0] ?? null,
     removal,
     operatorSessions,
     answers: createAnswers(base),

@@ -15,7 +15,7 @@ import { Lru } from '../../kit/lru.ts';
 import type { Content, Delivery, Sender } from './delivery.ts';
 import { type Composed, type ContentOptions, compose, type OpeningOf } from './opening-content.ts';
 import type { Pauses } from './pauses.ts';
-import { createUnread } from './unread.ts';
+import { createUnread, firstAskedAt } from './unread.ts';
 
 /** This process does not send the same again within this time. It is a cache only: mod_lhc drops repeats too. */
 export const SENT_REMEMBERED_MS = 10 * 60_000;
@@ -54,6 +54,11 @@ export interface Opening {
     state: VisitorState,
     message: { readonly id: string; readonly revision: number },
   ): Promise<Content | null>;
+  /**
+   * True if a message from before the current search is still to go out with the opening for the chat's operator. If it went
+   * out before, it would overtake the opening, and be together with it in a new conversation.
+   */
+  isToCome(sender: Sender, state: VisitorState, messageId: string): Promise<boolean>;
 }
 
 /** True if the opening stands at this fact. It stands earlier if a message of the same round had to wait. */
@@ -66,6 +71,8 @@ export interface OpeningOptions extends ContentOptions {
   readonly delivery: Delivery;
   readonly pauses: Pauses;
   readonly logger: Logger;
+  /** Revision of the first fact of this stream that the lane has not done, as far as this process knows; null if it has done all. */
+  readonly pendingFrom: (stream: string) => number | null;
 }
 
 /** What this process has sent of an opening to one operator. */
@@ -125,20 +132,25 @@ async function finish(
 }
 
 export function createOpening(options: OpeningOptions): Opening {
-  const { store, pauses, now } = options;
+  const { store, pauses, now, pendingFrom } = options;
   const unread = createUnread(store);
   const sent = new Lru<Progress>(OPENINGS_REMEMBERED);
 
+  const nameOf = ({ stream, chat }: OpeningOf, operator: Username): string =>
+    `${stream} ${chat.searchRevision} ${operator}`;
+  const knownProgress = (of: OpeningOf, operator: Username): Progress | null => {
+    const known = sent.get(nameOf(of, operator));
+    return known && now() - known.at < SENT_REMEMBERED_MS ? known : null;
+  };
+
   async function progressOf(of: OpeningOf, operator: Username, before: number): Promise<Progress> {
-    const { stream, chat } = of;
-    const memory = `${stream} ${chat.searchRevision} ${operator}`;
-    const known = sent.get(memory);
-    if (known && now() - known.at < SENT_REMEMBERED_MS) return known;
+    const known = knownProgress(of, operator);
+    if (known) return known;
     const content = await composed(of, operator, before);
     const progress = content
       ? await begin(options, of, operator, content)
       : { at: now(), behind: [], refusals: new Map(), sentNow: new Set<string>() };
-    sent.set(memory, progress);
+    sent.set(nameOf(of, operator), progress);
     return progress;
   }
 
@@ -182,6 +194,18 @@ export function createOpening(options: OpeningOptions): Opening {
       const of: OpeningOf = { sender, state, chat, stream };
       const opening = await composed(of, chat.operator, revision + 1);
       return opening?.carried === id ? opening.content : null;
+    },
+    async isToCome(sender, state, messageId) {
+      const { chat } = state.context;
+      if (!chat?.operator) return false;
+      const stream = streamOf(visitorRef(sender.tenant.id, sender.key));
+      const known = knownProgress({ sender, state, chat, stream }, chat.operator);
+      if (known) return known.behind.some(({ id }) => id === messageId);
+      // Nobody has sent it, or a process that has stopped since: either way the lane performs that fact.
+      const pending = pendingFrom(stream);
+      if (pending === null) return false;
+      const asked = await firstAskedAt(store, { stream, chat }, chat.operator);
+      return asked !== null && pending <= asked;
     },
   };
 }

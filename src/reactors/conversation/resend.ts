@@ -53,7 +53,7 @@ interface ResendOptions {
   readonly logger: Logger;
   readonly recipientOf: RecipientOf;
   readonly onReturned: (returned: ReturnedMessage) => void;
-  readonly carriedBy: Opening['carriedBy'];
+  readonly opening: Pick<Opening, 'carriedBy' | 'isToCome'>;
 }
 
 /** All messages of one visitor that were taken and not delivered, in order. */
@@ -62,7 +62,7 @@ async function resendAll(
   tenant: TenantSettings,
   key: VisitorKey,
 ): Promise<void> {
-  const { actors, store, transport, personal, ownership, logger, recipientOf, carriedBy } = options;
+  const { actors, store, transport, personal, ownership, logger, recipientOf } = options;
   const stream = streamOf(visitorRef(tenant.id, key));
   const visitor = actors.visitor(tenant.id, key);
   const state = await visitor.state();
@@ -78,11 +78,12 @@ async function resendAll(
     if (!operator || words === null) continue;
     // The operator may have lost the opening with the message that carried it.
     const sender = { tenant, key, mayAct: () => ownsStream(ownership, stream) };
-    const opening =
-      chat?.id === fact.data.chatId && (await carriedBy(sender, state, { id, revision }));
-    if (!ownsStream(ownership, stream)) return;
+    const isOfChat = chat?.id === fact.data.chatId;
+    const opening = isOfChat && (await options.opening.carriedBy(sender, state, { id, revision }));
     // A message from before this operator had the chat carries its time, as in the opening (opening.ts).
-    const earlier = chat?.id === fact.data.chatId && revision < chat.searchRevision;
+    const earlier = isOfChat && revision < chat.searchRevision;
+    if (earlier && (await options.opening.isToCome(sender, state, id))) continue;
+    if (!ownsStream(ownership, stream)) return;
     const message: OutgoingMessage = {
       id,
       from: visitorJid(tenant, key),

@@ -107,6 +107,21 @@ export async function wasAskedBefore(
   return false;
 }
 
+/** Revision of the first fact of the current search that gave or offered the chat to this operator; null if none did. */
+export async function firstAskedAt(
+  store: Store,
+  { stream, chat }: Pick<ChatInLog, 'stream' | 'chat'>,
+  operator: Username,
+): Promise<number | null> {
+  let first: number | null = null;
+  for await (const event of backwards(store, stream, { most: UNREAD_SEARCH_MAX_FACTS })) {
+    if (event.revision < chat.searchRevision) break;
+    const fact = visitorFact(event);
+    if (fact && isOfferTo(fact, operator)) first = event.revision;
+  }
+  return first;
+}
+
 /**
  * The newest fact of a stream at a time, as far as it is among the last ones.
  * @param at ms since 1970

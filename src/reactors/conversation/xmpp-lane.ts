@@ -34,7 +34,7 @@ import type { OperatorSessions } from '../operators/sessions.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { createBroadcast } from './broadcast.ts';
 import { createDelivery, laneLost } from './delivery.ts';
-import { createOpening } from './opening.ts';
+import { createOpening, type OpeningOptions } from './opening.ts';
 import { createPauses, type PauseTimes } from './pauses.ts';
 import { createRecipients } from './recipient.ts';
 import { createResend, type Resend } from './resend.ts';
@@ -87,6 +87,8 @@ export interface XmppLane extends CommitListener {
    * newer. It does nothing if another process owns the visitor.
    */
   resend(jid: string): void;
+  /** As {@link Resend}. */
+  afterResends(jid: string): Promise<void>;
   /** An operator's address returned a message of a visitor after it was taken. */
   returned(message: ReturnedMessage): void;
   /** The operator's client has these stanzas: what waits behind an opening can go on. */
@@ -107,6 +109,8 @@ interface XmppLaneOptions {
   readonly ownership: Ownership;
   readonly now: () => number;
   readonly random: () => number;
+  /** As {@link OpeningOptions} has it. */
+  readonly pendingFrom: OpeningOptions['pendingFrom'];
   readonly logger: Logger;
   /** A failpoint of tests, between a stanza that was taken and its fact. */
   readonly afterTaken?: (messageId: string) => Promise<void>;
@@ -122,7 +126,11 @@ function partsOf(options: XmppLaneOptions) {
     ...options,
     recipientOf,
     onReturned,
-    carriedBy: (...args) => opening.carriedBy(...args), // it needs a delivery, which waits for resends
+    // It needs a delivery, which waits for resends.
+    opening: {
+      carriedBy: (...args) => opening.carriedBy(...args),
+      isToCome: (...args) => opening.isToCome(...args),
+    },
   });
   const delivery = createDelivery({ ...options, afterResends: resend.afterResends });
   const pauses = createPauses(options.now, options.pauseTimes);
@@ -209,6 +217,7 @@ export function createXmppLane(options: XmppLaneOptions): XmppLane {
       reportFailure: (event, reason) => reportDeadLetter(parts, event, reason),
     },
     resend: parts.resend.resend,
+    afterResends: parts.resend.afterResends,
     returned: parts.onReturned,
     arrived: (tenant, visitor, operator, ids) =>
       parts.pauses.arrived(streamOf(visitorRef(tenant, visitor)), operator, ids),

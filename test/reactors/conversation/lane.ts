@@ -43,6 +43,7 @@ export async function openMessageLane(
       ownership: soleOwner,
       logger: silent,
       pauseTimes,
+      pendingFrom: () => through + 1,
       answers: createAnswers({ actors, store, personal, names, now }),
       removal: createOperatorRemoval({ actors, admin, ownership: soleOwner, now: rig.now }),
       operatorSessions: createOperatorSessions({
@@ -53,9 +54,9 @@ export async function openMessageLane(
         logger: silent,
       }),
     });
-  let messages = make();
   /** The lane's progress: the last revision that is done. */
   let through = -1;
+  let messages = make();
 
   const jidOfOperator = (operator: string): string => `${operator}@${HOST}`;
   const all = (operator: string) =>
@@ -85,6 +86,11 @@ export async function openMessageLane(
     /** Restarts the lane with its progress, and without its memory. */
     restart(): void {
       messages = make();
+    },
+    /** The visitor has a new session: what was taken and not delivered goes out again. */
+    async resent(): Promise<void> {
+      messages.resend(jidOf('1'));
+      await messages.afterResends(jidOf('1'));
     },
     /** Ids of the stanzas that were sent to this operator, with repeats. */
     sent: (operator: string) => all(operator).map(({ id }) => id),

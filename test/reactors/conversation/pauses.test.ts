@@ -112,6 +112,33 @@ it('a message that nobody received follows the opening of its next owner after t
   expect(lane.texts('olga').at(-1)).toBe('Chat #c1 goes to pia.');
 });
 
+it('a new session of the visitor sends nothing before the opening of the next owner, nor in its pause', async () => {
+  await opened();
+  await lane.unassign('olga', 'offline');
+  await lane.assign('pia');
+  // The visitor logs in anew, as after a crash of ejabberd, before the lane has come to the next owner.
+  await lane.resent();
+  expect(lane.sent('pia')).toEqual([]);
+  expect(await lane.run()).toEqual(waiting(OPENING_PAUSE_LEAST_MS));
+  const [id = ''] = lane.sent('pia');
+  await lane.resent();
+  expect(lane.sent('pia')).toEqual([id]);
+  lane.restart(); // what the opening left is not in memory any more
+  await lane.resent();
+  expect(lane.sent('pia')).toEqual([id]);
+  expect(await lane.run()).toEqual(waiting(OPENING_PAUSE_LEAST_MS));
+  passes(OPENING_PAUSE_MOST_MS);
+  expect(await lane.run()).toEqual(done);
+  expect(lane.read('pia').map((message) => message.id)).toEqual([id, 'm1']);
+  // The opening is out: now a lost session may have lost the message.
+  for (const memory of ['kept', 'lost']) {
+    lane.forget();
+    if (memory === 'lost') lane.restart();
+    await lane.resent();
+    expect(lane.sent('pia')).toEqual(['m1']);
+  }
+});
+
 it('a notice waits too', async () => {
   await opened();
   await lane.rig.toVisitor('1', { type: 'CloseChat', chatId: 'c1', by: 'visitor', reason: null });

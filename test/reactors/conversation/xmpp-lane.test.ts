@@ -69,6 +69,7 @@ const makeLane = (ownership: Ownership = soleOwner) => {
     admin,
     transport,
     pauseTimes,
+    pendingFrom: () => null,
   });
 };
 const login = async () => {
