@@ -5,6 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
+import { forgetUnlessAlone } from '../fold/checkpoint.ts';
 import { createFold, type Fold } from '../fold/fold.ts';
 import { openDatabase } from '../sqlite/open.ts';
 
@@ -63,8 +64,10 @@ export function createPendingWork(options: {
 }): PendingWork {
   const { db, store, tables, logger, beforeCheckpoint = () => undefined } = options;
   const listeners: CommitListener[] = [];
+  const name = tables.map((table) => `${table.name}/${table.version}`).join(' ');
+  forgetUnlessAlone(db, name);
   const fold = createFold({
-    name: tables.map(({ name, version }) => `${name}/${version}`).join(' '),
+    name,
     version: 1,
     db,
     store,
