@@ -75,7 +75,13 @@ it('the end of a visit says which invitation ended with it', async () => {
   const { data } = await acme.callback('visitor.invitation_expired', isLeft);
   expect(data).toMatchObject({ operator: { username: 'olga' }, reason: 'visitor-left' });
   await acme.callback('visitor.timed_out', isLeft);
-  await waitForText(olga, 'left', /has left without an answer/);
+  await waitForText(olga, 'left', /has left without an answer.* you are asked first/);
+  // Nobody is asked first for a visitor of whom nothing is known any more.
+  await online('forgotten');
+  await olga.sendAndAck(acme.visitorJid('forgotten'), 'May I help you?');
+  await acme.callback('visitor.invited', ({ visitor }) => visitor === 'forgotten');
+  await acme.ask('DELETE', '/visitors/forgotten');
+  await waitForText(olga, 'forgotten', /has left without an answer to your invitation\.$/);
 });
 
 it('operators see the newest name of a visitor, wherever it came from', async () => {

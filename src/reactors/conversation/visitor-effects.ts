@@ -213,7 +213,7 @@ async function writeNotices(
   const { of: nameOf } = await names.of(tenant.id);
   const isClosing = fact.type === 'ChatClosed'; // the only notice with the visitor's name
   const profile = isClosing ? (await personal.profileOf(tenant.id, key, state)).profile : {};
-  return noticesOf(fact, nameOf, profile.nick || 'The visitor');
+  return noticesOf(fact, nameOf, profile.nick || 'The visitor', state.context.inviter);
 }
 
 /**

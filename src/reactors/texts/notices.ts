@@ -13,8 +13,14 @@ export interface Notice {
 /**
  * The notices that a fact calls for. An operator gets none for their own action, unless they need its result.
  * @param visitor the visitor's name, or `The visitor`
+ * @param inviter who is asked first now, because they invited the visitor last
  */
-export function noticesOf(fact: VisitorFact, nameOf: NameOf, visitor: string): readonly Notice[] {
+export function noticesOf(
+  fact: VisitorFact,
+  nameOf: NameOf,
+  visitor: string,
+  inviter: Username | null,
+): readonly Notice[] {
   switch (fact.type) {
     case 'Invited': {
       const { operator: to, standsMs } = fact.data;
@@ -25,9 +31,9 @@ export function noticesOf(fact: VisitorFact, nameOf: NameOf, visitor: string): r
     case 'InvitationExpired': {
       const { operator: to, reason } = fact.data;
       if (to === null || reason === undefined) return [];
-      return [
-        { to, text: `${visitor} ${LAPSED[reason]} If they answer it later, you are asked first.` },
-      ];
+      // A clean-up ends the claim, and so does the invitation of somebody else.
+      const claim = to === inviter ? ' If they answer it later, you are asked first.' : '';
+      return [{ to, text: `${visitor} ${LAPSED[reason]}${claim}` }];
     }
     case 'ChatAssigned': {
       const { withdrawnFrom = [], operator, chatId, reason } = fact.data;
