@@ -21,10 +21,10 @@ const Problem = z
 
 const REASONS: Readonly<Record<number, string>> = {
   400: 'The request is invalid; `errors` names each field',
-  401: 'No key, a wrong key, a key of another tenant, or an unknown tenant: the same answer for all',
+  401: 'No key was sent, or the key is not valid here: it is wrong, or of another tenant, or there is no such tenant',
   404: 'Not found. With the admin token also: no such tenant',
   408: 'The body took too long to arrive',
-  409: 'The current state does not allow it; `detail` says why',
+  409: 'The current state does not allow it, or something else has this id or name; `detail` says why',
   413: 'The body is too large',
   415: 'The body is not JSON',
   422: 'The `Idempotency-Key` belongs to another request: nothing has happened. Take a new key',

@@ -25,4 +25,7 @@ export const MessageBody = VisitorText.min(1, 'is empty');
 export const MessageId = z
   .string()
   .regex(/^[A-Za-z0-9._:-]{1,128}$/, 'a message id is A-Z, a-z, 0-9, ., _, : and -, at most 128')
-  .openapi({ description: 'Unique for this visitor. The same id again means the same message' });
+  .openapi({
+    description:
+      'Unique for this visitor. The same id again means the same message; with another text or in another chat it is a conflict (409)',
+  });
