@@ -107,6 +107,22 @@ export async function wasAskedBefore(
   return false;
 }
 
+/**
+ * True if this operator was first asked after this revision, in the same search: they took the chat from somebody who was
+ * asked before them.
+ * @param head the last revision of the stream
+ */
+export async function wasAskedOnlyAfter(
+  store: Store,
+  chatInLog: Pick<ChatInLog, 'stream' | 'chat'>,
+  operator: Username,
+  { revision, head }: { readonly revision: number; readonly head: number },
+): Promise<boolean> {
+  if (head <= revision) return false; // most messages: nothing is newer
+  const first = await firstAskedAt(store, chatInLog, operator);
+  return first !== null && first > revision;
+}
+
 /** Revision of the first fact of the current search that gave or offered the chat to this operator; null if none did. */
 export async function firstAskedAt(
   store: Store,

@@ -4,7 +4,7 @@ import type { TenantId, Username, VisitorKey } from '../../actors/ids.ts';
 import type { VisitorFact, VisitorFacts, VisitorState } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { Outcome } from '../../runtime/lanes/destination.ts';
-import type { Actors } from '../../runtime/ports.ts';
+import type { Actors, ActorView } from '../../runtime/ports.ts';
 import type { Answers } from '../answers/answers.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
@@ -15,7 +15,7 @@ import { type Opened, type Opening, opensAt } from './opening.ts';
 import type { Pauses } from './pauses.ts';
 import type { RecipientOf } from './recipient.ts';
 import { isReturned } from './returned-messages.ts';
-import { wasAskedBefore } from './unread.ts';
+import { wasAskedBefore, wasAskedOnlyAfter } from './unread.ts';
 import { wordsOf } from './words.ts';
 
 const NO_OPERATOR = 'no operator took the chat';
@@ -72,7 +72,7 @@ async function messageRefused(
 async function sendVisitorMessage(
   parts: VisitorEffectParts,
   sender: Sender,
-  state: VisitorState,
+  state: ActorView<VisitorState>,
   event: RecordedEvent,
   { messageId: id, chatId }: VisitorFacts['VisitorMessageSent'],
   again: boolean,
@@ -104,6 +104,14 @@ async function sendVisitorMessage(
     // A person sends it again: then it is among the words, and must not be in the opening too.
     const through = again ? before.own : before.own + 1;
     opened = await opening.open(sender, state, [operator], through);
+  } else if (current && before && !again) {
+    // Somebody else got the messages before this one, and the operator has taken the chat from them since.
+    const at = { revision: before.own, head: state.revision };
+    if (
+      await wasAskedOnlyAfter(parts.store, { stream: event.stream, chat: current }, operator, at)
+    ) {
+      opened = await opening.open(sender, state, [operator], before.own + 1);
+    }
   }
   if (opened && opened.waitMs > 0) return paused(opened.waitMs);
   const reason = opened?.refusals.get(id);

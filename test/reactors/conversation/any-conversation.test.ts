@@ -19,7 +19,7 @@ const step: fc.Arbitrary<Step> = fc.tuple(
   fc.constantFrom(
     ...['say', 'say', 'run', 'run', 'run', 'assign', 'assign', 'offer', 'offerTwo', 'unassign'],
     ...['decline', 'transfer', 'toDepartment', 'answer', 'passes', 'deliver', 'deliver'],
-    ...['crash', 'restart', 'wake', 'resend', 'resend'],
+    ...['crash', 'restart', 'wake', 'resend', 'resend', 'take', 'take'],
   ),
   fc.constantFrom(...OPERATORS),
   fc.constantFrom(...OPERATORS),
@@ -54,6 +54,8 @@ async function play(lane: MessageLane, steps: readonly Step[]): Promise<string[]
         return lane.offer(...new Set([operator, other]));
       case 'unassign':
         return lane.unassign(operator);
+      case 'take':
+        return lane.rig.toVisitor('1', { type: 'AcceptChat', operator: username(operator) });
       case 'decline':
         return lane.rig.toVisitor('1', { type: 'DeclineChat', operator: username(operator) });
       case 'transfer':

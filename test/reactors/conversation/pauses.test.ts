@@ -112,6 +112,17 @@ it('a message that nobody received follows the opening of its next owner after t
   expect(lane.texts('olga').at(-1)).toBe('Chat #c1 goes to pia.');
 });
 
+it('who takes a chat that somebody else has not answered reads the opening first, and all in order', async () => {
+  await opened();
+  await lane.say('m2');
+  expect(await lane.run()).toEqual(waiting(OPENING_PAUSE_LEAST_MS));
+  await lane.say('m3');
+  await lane.rig.toVisitor('1', { type: 'AcceptChat', operator: username('pia') });
+  expect(await lane.run()).toEqual(done);
+  expect(lane.texts('pia')).toEqual(['Hello', 'm2', 'm3', 'Chat #c1 is yours.']);
+  expect(lane.lines('pia')[0]).toMatch(/^New chat #c1 for sales\./);
+});
+
 it('a new session of the visitor sends nothing before the opening of the next owner, nor in its pause', async () => {
   await opened();
   await lane.unassign('olga', 'offline');
