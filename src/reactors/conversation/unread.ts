@@ -118,9 +118,14 @@ export async function wasAskedOnlyAfter(
   operator: Username,
   { revision, head }: { readonly revision: number; readonly head: number },
 ): Promise<boolean> {
-  if (head <= revision) return false; // most messages: nothing is newer
-  const first = await firstAskedAt(store, chatInLog, operator);
-  return first !== null && first > revision;
+  // Of most messages nothing is newer, or a few facts.
+  const most = Math.min(head - revision, UNREAD_SEARCH_MAX_FACTS);
+  for await (const event of backwards(store, chatInLog.stream, { from: head, most })) {
+    const fact = visitorFact(event);
+    if (!fact || !isOfferTo(fact, operator)) continue;
+    return !(await wasAskedBefore(store, chatInLog, operator, revision));
+  }
+  return false;
 }
 
 /** Revision of the first fact of the current search that gave or offered the chat to this operator; null if none did. */
