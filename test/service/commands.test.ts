@@ -111,7 +111,7 @@ it('!take, !note, !info, !history, a command for LHC and !close work in a chat o
   expect(history.split('\n').map((line) => line.replace(/^\d\d:\d\d /, ''))).toEqual([
     'The last 5 messages. Times are in UTC.',
     expect.stringContaining(`chat #${chatId}`),
-    'Ann: Hello?',
+    'Visitor Ann: Hello?',
     'olga (note): Calls back',
     '  at noon',
     'olga (to LHC): !greet Ann',

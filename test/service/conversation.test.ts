@@ -265,7 +265,7 @@ it('a message to a visitor who has left or never came is refused', async () => {
   const id = olga.send(acme.visitorJid('never'), 'Hello?');
   await olga.waitFor(({ errors }) => errors.some(({ attrs }) => attrs.id === id));
   const invited = acme.callbacks('visitor.invited').map(({ data }) => data.visitor);
-  expect(new Set(invited)).toEqual(new Set(['1', 'left'])); // by the tests above
+  expect(new Set(invited)).toEqual(new Set(['1', 'left', 'forgotten'])); // by the tests above
 });
 
 it('typing is forwarded both ways and leaves no fact', async () => {
