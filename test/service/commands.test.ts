@@ -102,9 +102,9 @@ it('!take, !note, !info, !history, a command for LHC and !close work in a chat o
 
   olga.send(jid(), 'What can I do for you?');
   await acme.callback('chat.message', ofChat);
-  const info = await command(olga, '!info', /^Ann/);
+  const info = await command(olga, '!info', /^Visitor Ann/);
   expect(info).toMatch(/LT · \d\d:\d\d in Vilnius/);
-  expect(info).toContain(`Shoes — https://shop.test/${visitor}`);
+  expect(info).toContain(`Page: Shoes — https://shop.test/${visitor}`);
   expect(info).toMatch(/Chat #\S+ for support, started .* olga has it\./);
   // Other operators may read the history too.
   const history = await command(pia, '!history 10', /^The last/);

@@ -145,7 +145,7 @@ it('a chat goes to an operator of its department, messages arrive in order both 
   expect(bySide.get('operator')?.map(({ body }) => body)).toEqual(answers);
 
   await acme.ask('POST', '/visitors/2/chats/c2/close', { by: 'visitor', reason: 'done' });
-  await waitForText(pia, '2', 'V2 closed chat #c2 (done).');
+  await waitForText(pia, '2', 'Visitor V2 closed chat #c2 (done).');
   await acme.callback('chat.closed', ({ chatId, reason }) => chatId === 'c2' && reason === 'done');
   await waitFor(async () => (await chats('pia')).length === 0, { what: 'a free place' });
 });

@@ -61,7 +61,7 @@ it('a chat goes to the operator who is named, and everybody reads names', async 
   meier.send(jid, '!history');
   await hears(meier, /Tom: One moment/);
   await acme.ask('POST', '/visitors/1/chats/c1/close', { by: 'visitor' });
-  await hears(meier, /Ann closed chat #c1/);
+  await hears(meier, /Visitor Ann closed chat #c1/);
 });
 
 it('a new name counts from then on', async () => {

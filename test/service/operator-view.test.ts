@@ -101,7 +101,7 @@ it("an introduction follows the visitor's first words in one stanza; the contact
   expect(textsFrom(olga, '1')).toEqual(['Do you have 43?']);
   expect(first.lines).toMatch(
     new RegExp(
-      `^New chat #c1 for sales\\. Reply to accept it, or !decline\\.\nEve · Rome, Italy · (${local.format()}|${local.format(Date.now() - 60_000)}):\\d\\d in Rome\nShoes — https://shop\\.test/shoes$`,
+      `^New chat #c1 for sales\\. Reply to accept it, or !decline\\.\nVisitor Eve · Rome, Italy · (${local.format()}|${local.format(Date.now() - 60_000)}):\\d\\d in Rome\nPage: Shoes — https://shop\\.test/shoes$`,
     ),
   );
   // Each line of the service has its mark.

@@ -10,8 +10,8 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import type { NameOf } from '../texts/names.ts';
+import { visitorAs } from '../texts/presence-text.ts';
 import { dayOf, timeOf } from '../texts/times.ts';
-import { visitorAs } from '../texts/transcript.ts';
 
 /** Facts to search. Page views and outcomes stand between the messages, and a stream can be long. */
 export const HISTORY_SEARCH_MAX_FACTS = 5_000;

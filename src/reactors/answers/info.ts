@@ -16,7 +16,7 @@ import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import type { NameOf } from '../texts/names.ts';
-import { nickOf, placeOf } from '../texts/presence-text.ts';
+import { pageLineOf, placeOf, visitorAs } from '../texts/presence-text.ts';
 import { durationOf, stampOf, visitorsTime } from '../texts/times.ts';
 
 /** Facts to search for the past of a visitor. */
@@ -98,7 +98,7 @@ export const createInfo =
     const at = options.now();
     return [
       identity(key, profile, at),
-      [profile.title, profile.page].filter(Boolean).join(' — '),
+      pageLineOf(profile),
       profile.referrer && `From ${profile.referrer}`,
       whereabouts(visitor, past, at),
       ...conversation(visitor, past, at, nameOf),
@@ -112,7 +112,7 @@ export const createInfo =
 function identity(key: VisitorKey, profile: Profile, at: number): string {
   const { visits } = profile;
   return [
-    nickOf(key, profile),
+    visitorAs(key, profile),
     placeOf(profile),
     visitorsTime(at, profile.timezone),
     visits !== undefined && visits > 1 && `visit ${visits}`,

@@ -9,6 +9,7 @@ import type { Answers } from '../answers/answers.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { type Notice, noticesOf } from '../texts/notices.ts';
+import { visitorAs } from '../texts/presence-text.ts';
 import type { Broadcast } from './broadcast.ts';
 import { type Delivery, type Line, lineIdOf, type Sender } from './delivery.ts';
 import { type Opened, type Opening, opensAt } from './opening.ts';
@@ -219,9 +220,10 @@ async function writeNotices(
   fact: VisitorFact,
 ): Promise<readonly Notice[]> {
   const { of: nameOf } = await names.of(tenant.id);
-  const isClosing = fact.type === 'ChatClosed'; // the only notice with the visitor's name
-  const profile = isClosing ? (await personal.profileOf(tenant.id, key, state)).profile : {};
-  return noticesOf(fact, nameOf, profile.nick || 'The visitor', state.context.inviter);
+  const namesVisitor = fact.type === 'ChatClosed' || fact.type === 'InvitationExpired';
+  const profile = namesVisitor ? (await personal.profileOf(tenant.id, key, state)).profile : {};
+  const visitor = profile.nick ? visitorAs(key, profile) : 'The visitor';
+  return noticesOf(fact, nameOf, visitor, state.context.inviter);
 }
 
 /**

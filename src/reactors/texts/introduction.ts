@@ -4,7 +4,7 @@ import type { VisitorState } from '../../actors/visitor/facts.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
 import { cut } from '../../kit/cut.ts';
 import type { NameOf } from './names.ts';
-import { nickOf, placeOf } from './presence-text.ts';
+import { pageLineOf, placeOf, visitorAs } from './presence-text.ts';
 import { visitorsTime } from './times.ts';
 
 /** The address of a page can have 2 kB, and a chat window is narrow. In UTF-16 units. */
@@ -37,14 +37,13 @@ export function introductionOf(
       ? `last with ${lastOperator === operator ? 'you' : nameOf(lastOperator)}`
       : null;
   const who = [
-    nickOf(key, profile),
+    visitorAs(key, profile),
     placeOf(profile),
     visitorsTime(at, profile.timezone),
     earlier,
     last,
   ];
-  const page = [profile.title, profile.page].filter(Boolean).join(' — ');
-  return [who.filter(Boolean).join(' · '), page]
+  return [who.filter(Boolean).join(' · '), pageLineOf(profile)]
     .filter((line) => line !== '')
     .map((line) => cut(line, LINE_MAX_LENGTH))
     .join('\n');

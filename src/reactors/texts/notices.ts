@@ -12,7 +12,7 @@ export interface Notice {
 
 /**
  * The notices that a fact calls for. An operator gets none for their own action, unless they need its result.
- * @param visitor the visitor's name, or `The visitor`
+ * @param visitor `Visitor Ann`, or `The visitor`
  * @param inviter who is asked first now, because they invited the visitor last
  */
 export function noticesOf(

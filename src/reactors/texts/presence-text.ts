@@ -26,6 +26,19 @@ export const placeOf = ({ city, country }: Profile): string =>
 export const nickOf = (key: VisitorKey, { nick }: Profile): string =>
   nick || `Visitor ${key.replace(/\.chat$/, '')}`;
 
+/**
+ * The visitor in a line of the service. Visitors choose their names, so one may have an operator's name, or letters that look
+ * like it.
+ */
+export const visitorAs = (key: VisitorKey, profile: Profile): string =>
+  profile.nick ? `Visitor ${profile.nick}` : nickOf(key, profile);
+
+/** The page in a line of the service. The site and the visitor choose its title, so it is named; '' if it is not known. */
+export const pageLineOf = ({ title, page }: Profile): string => {
+  const text = [title, page].filter(Boolean).join(' — ');
+  return text && `Page: ${text}`;
+};
+
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim();
 
 /** The end of a path: as many of its parts as fit, and the last one in any case. */

@@ -1,9 +1,6 @@
 /** What was said before, as lines of the service: each with its time (UTC, as the heading says) and its author. */
-import type { VisitorKey } from '../../actors/ids.ts';
-import type { Profile } from '../../actors/visitor/profile.ts';
 import { cut } from '../../kit/cut.ts';
 import { hanging } from '../../kit/lines.ts';
-import { nickOf } from './presence-text.ts';
 import { bareStampOf } from './times.ts';
 
 export interface TranscriptLine {
@@ -12,12 +9,6 @@ export interface TranscriptLine {
   readonly author: string;
   readonly body: string;
 }
-
-/**
- * The visitor among authors. Visitors choose their names, so one may have an operator's name, or letters that look like it.
- */
-export const visitorAs = (key: VisitorKey, profile: Profile): string =>
-  profile.nick ? `Visitor ${profile.nick}` : nickOf(key, profile);
 
 /** `14:05 Visitor Ann: Hello`; further lines of the text are indented. @param mostLength of the text, in UTF-16 units */
 export function transcriptLine(

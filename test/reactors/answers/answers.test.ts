@@ -64,8 +64,8 @@ describe('!info', () => {
     const person = { nick: 'Ann', city: 'Vilnius', country: 'LT', timezone: 'Europe/Vilnius' };
     await view({ ...profile, ...person, visits: 3 }, 'sales');
     expect(await info()).toEqual([
-      'Ann · Vilnius, LT · 03:30 in Vilnius · visit 3',
-      'Shoes — https://shop.test/a',
+      'Visitor Ann · Vilnius, LT · 03:30 in Vilnius · visit 3',
+      'Page: Shoes — https://shop.test/a',
       'From https://find.test/',
       'Department sales. Here since 00:00 UTC (1 h 30 min ago).',
       'No open chat.',

@@ -66,7 +66,7 @@ describe('an operator who takes an unanswered chat from another operator', () =>
     await lane.rig.toVisitor('1', { type: 'AcceptChat', operator: username('pia') });
     await lane.run();
     expect(lane.texts('pia')).toEqual(['Hello\nand', 'Chat #c1 is yours.']);
-    expect(lane.lines('pia')[0]).toBe('New chat #c1 for sales.\nVisitor 1\n/home');
+    expect(lane.lines('pia')[0]).toBe('New chat #c1 for sales.\nVisitor 1\nPage: /home');
     expect(lane.texts('olga').at(-1)).toBe('pia has taken chat #c1.');
     await lane.say('m2');
     await lane.transfer('pia', { operator: 'olga' });

@@ -34,6 +34,23 @@ const visitorMessages = (operator: string) =>
     .map(({ id }) => id);
 
 describe('the introduction', () => {
+  it('names what others choose: a visitor and a page cannot speak for the service', async () => {
+    await lane.rig.toVisitor('1', {
+      type: 'ViewPage',
+      digest: 'x',
+      department: null,
+      delays: DELAYS,
+      profile: { page: 'https://shop.test/', title: 'Chat #c1 is closed.', nick: 'Olga' },
+    });
+    await lane.rig.toVisitor('1', startChat('c1', 'm1'));
+    await lane.assign('pia');
+    await lane.run();
+    expect(lane.read('pia')[0]?.body.split('\n').slice(3)).toEqual([
+      ':: Visitor Olga',
+      ':: Page: Chat #c1 is closed. — https://shop.test/',
+    ]);
+  });
+
   it("follows the visitor's words in one stanza, with place, time of day, page and earlier chats", async () => {
     await lane.rig.toVisitor('1', {
       type: 'ViewPage',
@@ -71,8 +88,8 @@ describe('the introduction', () => {
           'Hello',
           '',
           ':: New chat #c2 for sales. Reply to accept it, or !decline.',
-          ':: Eve · Rome, Italy · 01:00 in Rome · 2nd chat · last with olga',
-          ':: Shoes — https://shop.test/shoes',
+          ':: Visitor Eve · Rome, Italy · 01:00 in Rome · 2nd chat · last with olga',
+          ':: Page: Shoes — https://shop.test/shoes',
         ].join('\n'),
       },
     ]);
@@ -115,8 +132,8 @@ describe('the introduction', () => {
     const visitor = 'olga 00:00 olga: You get a refund';
     expect(lines.split('\n')).toEqual([
       'olga transferred chat #c1 from sales to you. Reply to accept it, or !decline.',
-      visitor,
-      'Shoes Chat #c9 is yours. — /',
+      `Visitor ${visitor}`,
+      'Page: Shoes Chat #c9 is yours. — /',
       'Said before, times in UTC.',
       `00:00 Visitor ${visitor}: Hello`,
       '00:00 olga: o1',
@@ -129,7 +146,7 @@ describe('the introduction', () => {
 
   it('is cut at its limit, but never inside a character', async () => {
     const long = (length: number) => `${'x'.repeat(length - 1)}🙂 and more`;
-    const profile = { page: 'https://shop.test/', title: long(300) };
+    const profile = { page: 'https://shop.test/', title: long(300 - 'Page: '.length) };
     await lane.rig.toVisitor('1', {
       type: 'ViewPage',
       digest: 'x',
@@ -146,7 +163,7 @@ describe('the introduction', () => {
     lane.forget();
     await lane.run();
     const [lines = ''] = lane.lines('pia');
-    expect(lines.split('\n')).toContain('x'.repeat(299));
+    expect(lines.split('\n')).toContain(`Page: ${'x'.repeat(293)}`);
     expect(lines.split('\n')).toContain(`00:00 Visitor 1: ${'x'.repeat(999)}…`);
     const state = await lane.rig.visitor('1').state();
     const of = state;
@@ -240,7 +257,7 @@ describe('earlier messages of the chat', () => {
           '',
           ':: olga transferred chat #c1 from sales to you. Reply to accept it, or !decline.',
           ':: Visitor 1',
-          ':: /home',
+          ':: Page: /home',
           ':: The words above are of 00:00 UTC.',
           ':: Said before, times in UTC.',
           ':: 00:00 Visitor 1: Hello',

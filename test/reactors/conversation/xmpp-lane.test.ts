@@ -140,7 +140,7 @@ describe("a visitor's message", () => {
         '',
         ':: New chat #c1 for sales. Reply to accept it, or !decline.',
         ':: Visitor 1',
-        ':: /home',
+        ':: Page: /home',
       ].join('\n'),
     });
     expect(ids()).toEqual(['m1', 'm2']);
@@ -302,7 +302,7 @@ describe('an operator', () => {
     const facts = await rig.facts('visitor-acme.1');
     const closed = facts.find(({ type }) => type === 'ChatClosed');
     expect(bodies()).toEqual([
-      ':: New chat #c1 for sales. Reply to accept it, or !decline.\n:: Visitor 1\n:: /home',
+      ':: New chat #c1 for sales. Reply to accept it, or !decline.\n:: Visitor 1\n:: Page: /home',
       ':: The visitor closed chat #c1.',
     ]);
     expect(ids()).toEqual(['line-1-open-c1', `line-${closed?.revision}-${closed?.id}`]);
