@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MOST_CSV_FAULTS, parseCsv } from '../../src/cli/csv.ts';
+import { isFilled, MOST_CSV_FAULTS, parseCsv } from '../../src/cli/csv.ts';
 
 const fieldsOf = (text: string) => parseCsv(text).records.map(({ fields }) => fields);
 
@@ -43,7 +43,7 @@ describe('parsing CSV', () => {
         (some, end, always, last, separator) => {
           const all = [['name', 'other'], ...some];
           const text = written(all, end, always, separator) + (last ? end : '');
-          const filled = all.filter((row) => row.some((each) => each.trim() !== ''));
+          const filled = all.filter((row) => row.some(isFilled));
           expect(fieldsOf(text)).toEqual(filled);
           const sep = `sep=${separator}${end}`;
           expect(fieldsOf(sep + text)).toEqual(filled);
