@@ -4,7 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { isTransient, messageOf } from '../../errors.ts';
-import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
+import { type EventStore, isStoreAway, type RecordedEvent } from '../../eventstore/port.ts';
 import { backoff } from '../../kit/backoff.ts';
 import type { LineBudget } from '../../kit/line-budget.ts';
 import type { Destination, Outcome } from './destination.ts';
@@ -151,7 +151,9 @@ export class Lane {
     this.#lastRun = this.#performAll()
       .catch((error) => {
         // The log could not be read or written. Without a timer nothing would start this lane again.
-        this.#env.logger.error({ lane: this.stream, err: error }, 'lane failed; trying again');
+        // That the event store is away is in the log once (src/eventstore/open.ts), and not once for each lane.
+        const level = isStoreAway(error) ? 'debug' : 'error';
+        this.#env.logger[level]({ lane: this.stream, err: error }, 'lane failed; trying again');
         this.#attempts++;
         if (!this.#isOver) this.#retryLater();
       })

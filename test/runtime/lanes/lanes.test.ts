@@ -1,8 +1,10 @@
+import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import type { EventStore } from '../../../src/eventstore/port.ts';
+import { EVENT_STORE, type EventStore } from '../../../src/eventstore/port.ts';
 import type { Outcome } from '../../../src/runtime/lanes/destination.ts';
 import { GIVE_UP_AFTER_MS, GIVE_UP_LEAST_MS } from '../../../src/runtime/lanes/lane.ts';
+import { soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import { openRig, type Rig } from '../../support/rig.ts';
 import { waitFor } from '../../support/wait.ts';
 import { done, failing, lanesOn, lettersOf, place, retry, said, speak, upTo } from './rig.ts';
@@ -28,6 +30,32 @@ const progress = (rig: Rig, key = 'a', name = 'lhc') =>
 const gate = () => Promise.withResolvers<Outcome>();
 
 describe('a lane', () => {
+  it('goes on after the event store was away, and leaves the word about that to the store', async () => {
+    let isAway = false;
+    const disturb = (store: EventStore): EventStore => ({
+      ...store,
+      readStream: async (...args) => {
+        if (isAway) throw new AppError('unavailable', 'away', { part: EVENT_STORE });
+        return store.readStream(...args);
+      },
+    });
+    const rig = await openRig({ disturb });
+    rigs.push(rig);
+    const lines: { level: number; msg: string }[] = [];
+    const logger = pino({ level: 'debug' }, { write: (line) => lines.push(JSON.parse(line)) });
+    const lhc = place('lhc');
+    await speak(rig, 'a', [1]);
+    const { lanes } = await lanesOn(rig, [lhc.destination], soleOwner, { logger });
+    stopping.push(lanes.stop);
+    isAway = true;
+    lanes.start();
+    await waitFor(() => lines.some(({ msg }) => msg === 'lane failed; trying again'));
+    isAway = false;
+    await waitFor(() => lhc.made.length === 1);
+    const { debug = 0 } = logger.levels.values;
+    expect(lines.filter(({ level }) => level > debug)).toEqual([]);
+  });
+
   it('performs all effects in order, those from before the start too', async () => {
     const rig = await openRig();
     const lhc = place('lhc');
