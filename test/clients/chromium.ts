@@ -28,7 +28,7 @@ interface Reply {
   readonly method?: string;
   // biome-ignore lint/suspicious/noExplicitAny: JSON of Chromium; a wrong shape fails where it is read
   readonly params?: any;
-  // biome-ignore lint/suspicious/noExplicitAny: as above
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of Chromium; a wrong shape fails where it is read
   readonly result?: any;
   readonly error?: { readonly message: string };
 }

@@ -13,7 +13,6 @@ import {
   visitorJid,
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { createTurns } from '../../kit/turns.ts';
@@ -25,6 +24,7 @@ import type { AccountsLog } from './accounts-log.ts';
 import type { DesiredVisitors, Visitor } from './desired.ts';
 import type { Leftovers } from './leftovers.ts';
 import { type Listing, listAccounts, listGroups } from './listing.ts';
+import { removeOrphan } from './orphans.ts';
 
 /** Waits between the tries of a comparison while ejabberd is away. */
 export const COMPARISON_RETRY: RetryPolicy = { firstMs: 500, mostMs: 30_000 };
@@ -190,31 +190,6 @@ async function compareVisitors(
     // this line the rows would pile up.
     if (row.gone && !visitors.has(jid) && !known.has(jid)) desired.accountRemoved(row);
     else if (isMine(row)) mark(row);
-  }
-}
-
-/** Removes an account or a member that no fact calls for, such as one whose removal ejabberd forgot. */
-async function removeOrphan(
-  { actors, admin, accounts, accountsLog, ownership, busy, idOf, logger }: ComparisonOptions,
-  tenant: TenantSettings,
-  visitor: Visitor,
-  jid: string,
-): Promise<void> {
-  const id = idOf(visitor);
-  if (busy.has(id) || !accountsLog.mayRemove(tenant.id)) return;
-  busy.add(id); // a visitor who arrives meanwhile is shown afterwards
-  const isMine = () => ownership.owns(partitionOf(id));
-  try {
-    const state = await actors.visitor(visitor.tenant, visitor.key).state();
-    if (state && state.presence !== 'cleanedUp') return;
-    if (!isMine()) return;
-    logger.info({ tenant: tenant.id, visitor: visitor.key }, 'removing an orphan from ejabberd');
-    await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
-    if (!isMine()) return;
-    await admin.unregister(jid);
-    accounts.forget(jid);
-  } finally {
-    busy.delete(id);
   }
 }
 

@@ -8,7 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { DECIDERS } from '../../actors/deciders.ts';
-import { type ActorRef, actorOf, sealingKeyOf, streamOf } from '../../actors/ids.ts';
+import { type ActorRef, actorOf, streamOf } from '../../actors/ids.ts';
 import { type ActorState, type Decision, decide, type Wake } from '../../actors/machine/decider.ts';
 import { AUTOMATIC, OF_MESSAGE } from '../../actors/machine/idempotency.ts';
 import { nextDue } from '../../actors/machine/timers.ts';
@@ -30,6 +30,7 @@ import type { CommitListener } from '../pending-work.ts';
 import type { Dispatched, Origin, Vault } from '../ports.ts';
 import { type ActorCache, type CachedActor, createActorCache } from './cache.ts';
 import { Mailboxes } from './mailbox.ts';
+import { sealedEvents } from './sealed-events.ts';
 
 /** Tries of one command when another process writes to the actor's stream each time. */
 export const WRITE_TRIES = 12;
@@ -253,42 +254,6 @@ const wasBehind = async (
   ref: ActorRef,
   actor: CachedActor,
 ): Promise<boolean> => shared && (await cache.refresh(streamOf(ref), ref.kind, actor));
-
-async function sealedEvents(
-  { vault, newId }: Host,
-  ref: ActorRef,
-  decision: Decision,
-  { commandId, correlationId = commandId, causationId = commandId, hook, said, request }: Origin,
-): Promise<NewEvent[]> {
-  const wakeAt = nextDue(decision.core);
-  const metadata = {
-    tenant: ref.tenant,
-    at: decision.at,
-    ...(wakeAt !== undefined && { wakeAt }),
-    commandId,
-    correlationId,
-    causationId,
-    machine: DECIDERS[ref.kind].version,
-    ...(hook && { hook }),
-    ...(said && { said }),
-    ...(request !== undefined && { request }),
-  };
-  const key = sealingKeyOf(ref);
-  const stream = streamOf(ref);
-  const events: NewEvent[] = [];
-  for (const { type, data, personal } of decision.facts) {
-    const id = newId();
-    events.push({
-      id,
-      type,
-      schemaVersion: 1,
-      data,
-      personal: personal ? await vault.seal(key, personal, { stream, type, id }) : null,
-      metadata,
-    });
-  }
-  return events;
-}
 
 /** Appends the facts and moves the actor by them. @returns false on a conflict */
 async function append(

@@ -1,0 +1,31 @@
+/** Visitors whom ejabberd has and no fact calls for. */
+import { rosterGroups } from '../../actors/ids.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import { partitionOf } from '../../runtime/leases/ownership.ts';
+import type { ComparisonOptions } from './comparison.ts';
+import type { Visitor } from './desired.ts';
+
+/** Removes an account or a member that no fact calls for, such as one whose removal ejabberd forgot. */
+export async function removeOrphan(
+  { actors, admin, accounts, accountsLog, ownership, busy, idOf, logger }: ComparisonOptions,
+  tenant: TenantSettings,
+  visitor: Visitor,
+  jid: string,
+): Promise<void> {
+  const id = idOf(visitor);
+  if (busy.has(id) || !accountsLog.mayRemove(tenant.id)) return;
+  busy.add(id); // a visitor who arrives meanwhile is shown afterwards
+  const isMine = () => ownership.owns(partitionOf(id));
+  try {
+    const state = await actors.visitor(visitor.tenant, visitor.key).state();
+    if (state && state.presence !== 'cleanedUp') return;
+    if (!isMine()) return;
+    logger.info({ tenant: tenant.id, visitor: visitor.key }, 'removing an orphan from ejabberd');
+    await admin.leaveGroup(jid, rosterGroups(tenant).visitors);
+    if (!isMine()) return;
+    await admin.unregister(jid);
+    accounts.forget(jid);
+  } finally {
+    busy.delete(id);
+  }
+}

@@ -1,0 +1,44 @@
+/** The facts of a decision as events for the store: with their envelope, and with the personal part sealed. */
+import { DECIDERS } from '../../actors/deciders.ts';
+import { type ActorRef, sealingKeyOf, streamOf } from '../../actors/ids.ts';
+import type { Decision } from '../../actors/machine/decider.ts';
+import { nextDue } from '../../actors/machine/timers.ts';
+import type { NewEvent } from '../../eventstore/port.ts';
+import type { Origin, Vault } from '../ports.ts';
+
+/** @throws {AppError} `unavailable` if the vault cannot be read now */
+export async function sealedEvents(
+  { vault, newId }: { readonly vault: Vault; readonly newId: () => string },
+  ref: ActorRef,
+  decision: Decision,
+  { commandId, correlationId = commandId, causationId = commandId, hook, said, request }: Origin,
+): Promise<NewEvent[]> {
+  const wakeAt = nextDue(decision.core);
+  const metadata = {
+    tenant: ref.tenant,
+    at: decision.at,
+    ...(wakeAt !== undefined && { wakeAt }),
+    commandId,
+    correlationId,
+    causationId,
+    machine: DECIDERS[ref.kind].version,
+    ...(hook && { hook }),
+    ...(said && { said }),
+    ...(request !== undefined && { request }),
+  };
+  const key = sealingKeyOf(ref);
+  const stream = streamOf(ref);
+  const events: NewEvent[] = [];
+  for (const { type, data, personal } of decision.facts) {
+    const id = newId();
+    events.push({
+      id,
+      type,
+      schemaVersion: 1,
+      data,
+      personal: personal ? await vault.seal(key, personal, { stream, type, id }) : null,
+      metadata,
+    });
+  }
+  return events;
+}
