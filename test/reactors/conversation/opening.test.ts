@@ -286,6 +286,17 @@ describe('earlier messages of the chat', () => {
     expect(lane.texts('pia')).toEqual(['You have declined chat #c1.']);
   });
 
+  it('say that the chat needed an operator to who has taken it', async () => {
+    await conversation();
+    await lane.unassign('olga');
+    await lane.rig.toVisitor('1', { type: 'AcceptChat', operator: username('pia') });
+    lane.forget();
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(lane.lines('pia')[0]).toMatch(
+      /^Chat #c1 for sales needed an operator: olga went offline\.\n/,
+    );
+  });
+
   it('that nobody received go to the new owner with their own ids, and only the new owner’s receipt counts', async () => {
     await conversation();
     await lane.say('m3'); // olga is offline and does not receive it
