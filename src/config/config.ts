@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { z } from 'zod';
-import type { TenantSettings } from '../actors/tenant/settings.ts';
+import type { TenantSettings, TenantTemplate } from '../actors/tenant/settings.ts';
 import { AppError } from '../errors.ts';
 import { inOurWords } from '../kit/schema-words.ts';
 import { readEnvFile } from './env-file.ts';
@@ -38,6 +38,7 @@ export interface Config {
     readonly webhookSecrets: readonly WebhookSecret[];
   };
   readonly tenants: readonly TenantSettings[];
+  readonly templates: readonly TenantTemplate[];
   /** Files with secrets in them, as far as they are there: TENANTS_FILE and `.env`. */
   readonly secretFiles: readonly string[];
   /** Logs whose accounts in ejabberd the log of this service takes over; `none` for accounts that no log has marked. */
@@ -98,7 +99,7 @@ function environmentFaults({ issues }: z.ZodError, settings: Sources['settings']
 
 function secretFaults(
   env: z.output<typeof Environment>,
-  tenants: readonly TenantSettings[],
+  tenants: readonly (TenantSettings | TenantTemplate)[],
 ): string[] {
   const { ADMIN_TOKEN, SERVICE_SECRET = [], EJABBERD_API_PASSWORD, EJABBERD_WEBHOOK_SECRET } = env;
   const own = sharedSecrets([
@@ -136,7 +137,9 @@ export function readConfig(
   if (sharedLog && !settings.SERVICE_SECRET) {
     faults.push('SERVICE_SECRET: is required with EventStoreDB: every process needs the same');
   }
-  if (parsed.success && file) faults.push(...secretFaults(parsed.data, file.tenants));
+  if (parsed.success && file) {
+    faults.push(...secretFaults(parsed.data, [...file.tenants, ...file.templates]));
+  }
   // A setting may be missing because its name is a slip.
   if (!parsed.success || !file || faults.length > 0) throw wrongConfiguration(faults, warnings);
   const env = parsed.data;
@@ -154,6 +157,7 @@ export function readConfig(
       webhookSecrets: env.EJABBERD_WEBHOOK_SECRET,
     },
     tenants: file.tenants,
+    templates: file.templates,
     secretFiles: [resolve(dir, env.TENANTS_FILE), join(dir, '.env')].filter((path) =>
       existsSync(path),
     ),

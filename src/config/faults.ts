@@ -12,6 +12,7 @@ const NEVER_QUOTED: ReadonlySet<PropertyKey> = new Set([
   'apiKey',
   'callbackUrl',
   'callbackSecret',
+  'legacySecret',
 ]);
 const MOST_QUOTED_CHARACTERS = 60;
 

@@ -1,6 +1,6 @@
 /** Secrets among the settings: which belong to whom, and that nobody's is another's. */
 import { z } from 'zod';
-import type { TenantSettings } from '../actors/tenant/settings.ts';
+import type { TenantSettings, TenantTemplate } from '../actors/tenant/settings.ts';
 import { isWebhookSecret, WEBHOOK_SECRET_FORM, webhookKey } from '../kit/webhook-key.ts';
 
 /** A secret of mod_lhc. */
@@ -36,7 +36,7 @@ export const WebhookSecrets = z.string().transform((text, context): readonly Web
 /** @returns faults: a host that no tenant has, and a host whose mod_lhc no secret admits */
 export function webhookHostFaults(
   secrets: readonly WebhookSecret[],
-  tenants: readonly TenantSettings[],
+  tenants: readonly { readonly host: string }[],
 ): string[] {
   const known = new Set<string>(tenants.map(({ host }) => host));
   const bound = secrets.flatMap(({ hosts }) => hosts ?? []);
@@ -57,12 +57,20 @@ export interface NamedSecret {
   readonly value: string | undefined;
 }
 
-export function secretsOfTenants(tenants: readonly TenantSettings[]): NamedSecret[] {
-  return tenants.flatMap(({ id, apiKey, callbackSecret }) => {
-    const name = (field: string): string => `TENANTS_FILE: tenant ${id}, ${field}`;
+export function secretsOfTenants(
+  tenants: readonly (TenantSettings | TenantTemplate)[],
+): NamedSecret[] {
+  return tenants.flatMap((tenant) => {
+    const name = (field: string): string => `TENANTS_FILE: tenant ${tenant.id}, ${field}`;
+    const { callbackSecret, legacySecret } = tenant;
     return [
-      { name: name('apiKey'), holder: 'tenant', value: apiKey },
+      {
+        name: name('apiKey'),
+        holder: 'tenant',
+        value: 'apiKey' in tenant ? tenant.apiKey : undefined,
+      },
       { name: name('callbackSecret'), holder: 'tenant', value: callbackSecret },
+      { name: name('legacySecret'), holder: 'tenant', value: legacySecret },
     ];
   });
 }

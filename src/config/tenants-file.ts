@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { TenantId } from '../actors/ids.ts';
-import { createTenantDirectory } from '../actors/tenant/directory.ts';
-import { TenantSettings } from '../actors/tenant/settings.ts';
+import { clashOf, createTenantDirectory } from '../actors/tenant/directory.ts';
+import { ANY_INSTANCE, TenantSettings, TenantTemplate } from '../actors/tenant/settings.ts';
 import { messageOf } from '../errors.ts';
 import { inOurWords } from '../kit/schema-words.ts';
 import { textOfFile } from '../kit/text-file.ts';
@@ -16,25 +16,57 @@ function readFault(error: unknown): string {
   return `is not JSON${where}`;
 }
 
-/** @returns the tenants, or the faults of the file, each with the tenant and the field */
-export function readTenants(path: string): { tenants: TenantSettings[]; faults: string[] } {
+export interface DeclaredTenants {
+  readonly tenants: readonly TenantSettings[];
+  /** For the instances of hosting hosts that are not known yet. */
+  readonly templates: readonly TenantTemplate[];
+  /** What is wrong in the file, each with the tenant and the field. Then nothing is declared. */
+  readonly faults: readonly string[];
+}
+
+const faulty = (...faults: string[]): DeclaredTenants => ({ tenants: [], templates: [], faults });
+
+/** The entries of the file. What an entry is, its instance says. */
+const Entries = z.array(z.unknown());
+
+const isTemplate = (entry: unknown): boolean =>
+  z.looseObject({ instance: z.literal(ANY_INSTANCE) }).safeParse(entry).success;
+
+/** @param path of TENANTS_FILE */
+export function readTenants(path: string): DeclaredTenants {
   let json: unknown;
   try {
     const text = textOfFile(readFileSync(path));
-    if (text === null) return { tenants: [], faults: [`TENANTS_FILE: ${path} is not UTF-8`] };
+    if (text === null) return faulty(`TENANTS_FILE: ${path} is not UTF-8`);
     json = JSON.parse(text);
   } catch (error) {
-    return { tenants: [], faults: [`TENANTS_FILE: ${path} ${readFault(error)}`] };
+    return faulty(`TENANTS_FILE: ${path} ${readFault(error)}`);
   }
-  const parsed = z.array(TenantSettings).safeParse(json, { error: inOurWords });
-  if (parsed.success) return { tenants: parsed.data, faults: clashesOf(parsed.data) };
-  const faults = parsed.error.issues.map((issue) => tenantFault(issue, json));
-  return { tenants: [], faults: [...new Set(faults)] };
+  const entries = Entries.safeParse(json);
+  if (!entries.success) return faulty('TENANTS_FILE: has to hold the list of tenants, in [ ]');
+  const tenants: TenantSettings[] = [];
+  const templates: TenantTemplate[] = [];
+  const faults = entries.data.flatMap((entry, index) => {
+    const parsed = isTemplate(entry)
+      ? keep(TenantTemplate.safeParse(entry, { error: inOurWords }), templates)
+      : keep(TenantSettings.safeParse(entry, { error: inOurWords }), tenants);
+    return parsed.map((issue) => tenantFault({ ...issue, path: [index, ...issue.path] }, json));
+  });
+  if (faults.length > 0) return faulty(...new Set(faults));
+  return { tenants, templates, faults: clashesOf(tenants, templates) };
+}
+
+/** @returns what is wrong with it */
+function keep<T>(
+  { data, error }: { data?: T | undefined; error?: z.ZodError<T> | undefined },
+  into: T[],
+): readonly z.core.$ZodIssue[] {
+  if (data !== undefined) into.push(data);
+  return error?.issues ?? [];
 }
 
 function tenantFault({ path, message }: z.core.$ZodIssue, json: unknown): string {
   const [index, ...field] = path;
-  if (index === undefined) return 'TENANTS_FILE: has to hold the list of tenants, in [ ]';
   const where = `TENANTS_FILE: tenant ${nameOfTenant(json, Number(index))}`;
   const text = faultText(path, message, json);
   return field.length > 0 ? `${where}, ${field.join('.')}: ${text}` : `${where}: ${text}`;
@@ -49,12 +81,21 @@ function nameOfTenant(json: unknown, index: number): string {
 }
 
 /** What tenants must not share. */
-function clashesOf(tenants: readonly TenantSettings[]): string[] {
+function clashesOf(
+  tenants: readonly TenantSettings[],
+  templates: readonly TenantTemplate[],
+): string[] {
   const faults: string[] = [];
   try {
     createTenantDirectory(tenants);
   } catch (error) {
     faults.push(`TENANTS_FILE: ${messageOf(error)}`);
+  }
+  for (const [index, template] of templates.entries()) {
+    for (const other of [...tenants, ...templates.slice(0, index)]) {
+      const reason = clashOf(template, other);
+      if (reason) faults.push(`TENANTS_FILE: tenant ${template.id}: ${reason}`);
+    }
   }
   const keys = new Set<string>();
   for (const { id, apiKey } of tenants) {

@@ -166,6 +166,10 @@ it.each<[string, object, string]>([
     { routing: { capacity: 0 } },
     'from 1 to 1000 (chats), without quotes; it is 0',
   ],
+  ['routing.by', { routing: { by: 'them' } }, 'has to be service or lhc; it is "them"'],
+  ['callbackFlavour', { callbackFlavour: 'x' }, 'has to be native or xmppservice; it is "x"'],
+  ['legacySecret', { legacySecret: 'secret\n0' }, 'must not have a control character'],
+  ['legacySecret', { legacySecret: 'short' }, 'has to have at least 8 characters'],
 ])('a wrong %s of a tenant: %j', (field, settings, fault) => {
   const found = faults({ ...valid(), TENANTS_FILE: tenantsFile([{ ...tenant, ...settings }]) });
   expect(found).toHaveLength(1);
@@ -213,6 +217,16 @@ it.each([
   expect(found).not.toContain('cAnArY');
 });
 
+const template = { id: 'any', host: 'hosting.test', instance: '*' };
+
+it('a template is no tenant, and its callback address may name the instance', () => {
+  const callbackUrl = 'https://{address}.example.org/{instance}';
+  const file = tenantsFile([{ ...template, callbackUrl }, tenant]);
+  const read = readConfig({ ...valid(), TENANTS_FILE: file }, dir);
+  expect(read.tenants).toMatchObject([tenant]);
+  expect(read.templates).toMatchObject([{ ...template, callbackUrl, hardTimeout: 300 }]);
+});
+
 it.each<[string, object[], RegExp]>([
   [
     'the same id twice',
@@ -231,6 +245,19 @@ it.each<[string, object[], RegExp]>([
   ],
   ['the same key twice', [tenant, { ...tenant, id: 'beta', host: 'b.test' }], /apiKey/],
   ['a misspelt setting', [{ ...tenant, hardTimout: 1 }], /hardTimout/],
+  ['two templates of a host', [template, { ...template, id: 'b' }], /same host and instance/],
+  [
+    'a template on the host of a tenant without an instance',
+    [tenant, { ...template, host: tenant.host }],
+    /tenant any: .* either one tenant without an instance/,
+  ],
+  ['the name of the API', [{ ...tenant, id: 'tenants' }], /id: "tenants" is reserved/],
+  ['a key in a template', [{ ...template, apiKey: tenant.apiKey }], /tenant any: .*"apiKey"/],
+  [
+    'a template whose instances would have no usable address',
+    [{ ...template, callbackUrl: 'ftp://{address}/' }],
+    /tenant any, callbackUrl: has to be a URL/,
+  ],
 ])('tenants with %s are refused', (_what, tenants, fault) => {
   const found = faults({ ...valid(), TENANTS_FILE: tenantsFile(tenants) }).join('\n');
   expect(found).toMatch(fault);
@@ -323,6 +350,11 @@ it.each([
     'a callback secret',
     { TENANTS_FILE: tenantsFile([{ ...tenant, callbackSecret: WHSEC }]) },
     /tenant acme, callbackSecret: is the same as EJABBERD_WEBHOOK_SECRET/,
+  ],
+  [
+    "the secret of a tenant's LHC",
+    { TENANTS_FILE: tenantsFile([{ ...tenant, legacySecret: WHSEC }]) },
+    /tenant acme, legacySecret: is the same as EJABBERD_WEBHOOK_SECRET/,
   ],
   [
     'the password of the API',

@@ -10,6 +10,22 @@ export interface TenantDirectory {
   all(): readonly TenantSettings[];
 }
 
+/** What decides whose a JID is. */
+interface Named {
+  readonly id: string;
+  readonly host: string;
+  readonly instance?: string | undefined;
+}
+
+/** @returns why these two cannot be together, in words that follow the first one's name; null if they can */
+export function clashOf(one: Named, other: Named): string | null {
+  if (one.id === other.id) return 'another tenant has this id';
+  if (one.host !== other.host) return null;
+  if (one.instance === other.instance) return `tenant ${other.id} has the same host and instance`;
+  if (one.instance !== undefined && other.instance !== undefined) return null;
+  return `${one.host} has either one tenant without an instance, or tenants with instances (see ${other.id})`;
+}
+
 /**
  * @throws {AppError} `invalid` if two tenants have the same id, or the same host and instance, or if a host has a tenant
  *   without an instance and another tenant. A JID of that host could belong to either of them
@@ -18,21 +34,15 @@ export function createTenantDirectory(tenants: readonly TenantSettings[]): Tenan
   const byId = new Map<string, TenantSettings>();
   const byHost = new Map<string, TenantSettings[]>();
   for (const tenant of tenants) {
-    const fault = (reason: string) =>
-      new AppError('invalid', `tenant ${tenant.id}: ${reason}`, { tenant: tenant.id });
-    if (byId.has(tenant.id)) throw fault('another tenant has this id');
-    byId.set(tenant.id, tenant);
     const others = byHost.get(tenant.host) ?? [];
-    for (const other of others) {
-      if (other.instance === tenant.instance) {
-        throw fault(`tenant ${other.id} has the same host and instance`);
-      }
-      if (other.instance === undefined || tenant.instance === undefined) {
-        throw fault(
-          `${tenant.host} has either one tenant without an instance, or tenants with instances (see ${other.id})`,
-        );
+    const same = byId.get(tenant.id);
+    for (const other of same ? [same, ...others] : others) {
+      const reason = clashOf(tenant, other);
+      if (reason) {
+        throw new AppError('invalid', `tenant ${tenant.id}: ${reason}`, { tenant: tenant.id });
       }
     }
+    byId.set(tenant.id, tenant);
     byHost.set(tenant.host, [...others, tenant]);
   }
   return {

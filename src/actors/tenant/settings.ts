@@ -32,7 +32,13 @@ const DEPARTMENT_NAME = 'has a department whose name is empty or longer than 128
 /** As the names of departments arrive in requests. Another one would never be theirs. */
 const departmentName = describingLine(MAX_NAME_CHARACTERS);
 
+/** In which form callbacks go to LHC: ours, or that of the xmppservice wire. */
+const CALLBACK_FLAVOURS = ['native', 'xmppservice'] as const;
+/** Who picks the operator of a chat: our routing, or LHC, which names them in each call of the xmppservice wire. */
+const ROUTED_BY = ['service', 'lhc'] as const;
+
 const Routing = z.strictObject({
+  by: z.enum(ROUTED_BY, `has to be ${ROUTED_BY.join(' or ')}`).default('service'),
   policy: policy.default('least-loaded'),
   /** Capacity of operators who are registered without a capacity of their own. */
   capacity: capacity.default(5),
@@ -57,23 +63,34 @@ const Presence = z.strictObject({
   show: z.boolean('has to be true or false, without quotes').default(true),
 });
 
+const CallbackUrl = z
+  .url({ protocol: /^https?$/, error: 'has to be a URL with https:// or http://', abort: true })
+  .superRefine((url, { addIssue }) => {
+    const message = fetchFault(url);
+    if (message !== null) addIssue({ code: 'custom', message });
+  });
+
 /** A tenant's settings as TENANTS_FILE has them. Durations are in seconds (docs/configuration.md). */
 export const TenantSettings = z.strictObject({
-  id: TenantId,
+  id: TenantId.refine((id) => id !== 'tenants', '"tenants" is reserved'),
   host: z
     .string()
     .max(253)
     .regex(/^(?!.*\.\.)[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/, 'has to be a domain name in lower case'),
   instance: Instance.optional(),
   apiKey: z.string().min(16).max(256).refine(isBearerToken, NO_BEARER_TOKEN),
-  callbackUrl: z
-    .url({ protocol: /^https?$/, error: 'has to be a URL with https:// or http://', abort: true })
-    .superRefine((url, { addIssue }) => {
-      const message = fetchFault(url);
-      if (message !== null) addIssue({ code: 'custom', message });
-    })
-    .optional(),
+  callbackUrl: CallbackUrl.optional(),
   callbackSecret: z.string().refine(isWebhookSecret, `has to be ${WEBHOOK_SECRET_FORM}`).optional(),
+  callbackFlavour: z
+    .enum(CALLBACK_FLAVOURS, `has to be ${CALLBACK_FLAVOURS.join(' or ')}`)
+    .default('native'),
+  /** The `secret_key` of this tenant's LHC: what its calls of the xmppservice wire prove themselves with. */
+  legacySecret: z
+    .string()
+    .min(8)
+    .max(256)
+    .regex(/^\P{Cc}*$/u, 'must not have a control character')
+    .optional(),
   hardTimeout: seconds(1, 300),
   cleanupAfter: seconds(1, 86_400),
   invitationTimeout: seconds(1, 120),
@@ -105,6 +122,31 @@ export const TenantSettings = z.strictObject({
     .optional(),
 });
 export type TenantSettings = z.infer<typeof TenantSettings>;
+
+/** The `instance` of a template. No instance is called so. */
+export const ANY_INSTANCE = '*';
+
+/** The address of an instance: LHC writes its dots as dashes in the instance's name. */
+const addressOf = (instance: string): string => instance.replaceAll('-', '.');
+
+const inTemplate = (url: string, instance: string): string =>
+  url.replaceAll('{instance}', instance).replaceAll('{address}', addressOf(instance));
+
+/**
+ * A template for the instances of a hosting host that are not known yet. It is no tenant: it has no key, and its
+ * `callbackUrl` may have `{instance}` and `{address}` in it.
+ */
+export const TenantTemplate = TenantSettings.omit({ apiKey: true }).extend({
+  instance: z.literal(ANY_INSTANCE),
+  callbackUrl: z
+    .string()
+    .superRefine((url, { addIssue }) => {
+      const { error } = CallbackUrl.safeParse(inTemplate(url, 'an-instance'));
+      for (const { message } of error?.issues ?? []) addIssue({ code: 'custom', message });
+    })
+    .optional(),
+});
+export type TenantTemplate = z.infer<typeof TenantTemplate>;
 
 /** Delays for a visitor's facts, in ms. */
 export const delaysOf = (tenant: TenantSettings): VisitorDelays => ({
