@@ -72,7 +72,10 @@ async function world(waiting: number, url: string) {
       const at = new Date().toISOString();
       const data = { visitor: stream, reason: 'bench' };
       const callback = { id, type: 'visitor.failed', tenant: tenant ?? '', at, data } as const;
-      const answer = await client.deliver({ url: tenant === 'dead' ? DEAD : url }, callback);
+      const answer = await client.deliver(
+        { url: tenant === 'dead' ? DEAD : url, isDeclared: true },
+        callback,
+      );
       if (answer.outcome === 'accepted') return { kind: 'done' };
       return { kind: 'retry', reason: 'no answer', away: true };
     },

@@ -43,6 +43,8 @@ export interface Config {
   readonly secretFiles: readonly string[];
   /** Logs whose accounts in ejabberd the log of this service takes over; `none` for accounts that no log has marked. */
   readonly takeOverFrom: readonly string[];
+  /** Where callbacks may go beyond the public Internet, for tenants that TENANTS_FILE does not declare. */
+  readonly callbackAllow: { readonly hosts: readonly string[]; readonly ranges: readonly string[] };
   /** How long a deadline that fell due while the service was down waits after the start, in ms. */
   readonly deadlineGraceMs: number;
   readonly logLevel: string;
@@ -162,6 +164,7 @@ export function readConfig(
       existsSync(path),
     ),
     takeOverFrom: env.TAKE_OVER_FROM,
+    callbackAllow: env.CALLBACK_ALLOW,
     deadlineGraceMs: env.DEADLINE_GRACE * 1000,
     logLevel: env.LOG_LEVEL,
     warnings,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import { parseEsdbUrl } from '../eventstore/esdb/url.ts';
+import { isAddressRange } from '../kit/address-ranges.ts';
 import { isBearerToken, NO_BEARER_TOKEN } from '../kit/bearer.ts';
 import { fetchFault } from '../kit/fetch-url.ts';
 import { SECRET_MIN_CHARACTERS } from '../runtime/vault/secrets.ts';
@@ -28,6 +29,21 @@ const Listen = z
 
 /** Hosts that xmpp.js can connect to. */
 const XMPP_HOST = /^([\w.-]+|\[::1\])$/;
+
+/** A name, or `*.` and a name for those below it. A name whose last part is a number would be an address (WHATWG URL). */
+const ALLOWED_HOST = /^(\*\.)?([a-z0-9_-]+\.)*(?!\d+$)[a-z0-9_-]+$/;
+
+const CallbackAllow = z
+  .string()
+  .transform((text) => text.split(',').map((each) => each.trim().toLowerCase()))
+  .refine(
+    (targets) => targets.every((each) => isAddressRange(each) || ALLOWED_HOST.test(each)),
+    'has to be names of hosts, addresses and ranges such as 10.0.0.0/8, separated by commas; *.example.org stands for all names below example.org',
+  )
+  .transform((targets) => ({
+    hosts: targets.filter((each) => !isAddressRange(each)),
+    ranges: targets.filter(isAddressRange),
+  }));
 
 const GRACE_FORM = `has to be a whole number from 0 to ${LONGEST_GRACE_S} (seconds)`;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -140,6 +156,7 @@ export const Environment = z.object({
       'has to be ids of logs, as /readyz names them, or none; several are separated by commas',
     )
     .default([]),
+  CALLBACK_ALLOW: CallbackAllow.default({ hosts: [], ranges: [] }),
   DEADLINE_GRACE: z
     .string()
     .regex(/^\d{1,6}$/, GRACE_FORM)

@@ -6,6 +6,7 @@ import { createHmac } from 'node:crypto';
 import { messageOf } from '../errors.ts';
 import { withoutCredentials } from '../kit/fetch-url.ts';
 import { webhookKey } from '../kit/webhook-key.ts';
+import { type CallbackGuard, createCallbackGuard, NOTHING_ALLOWED } from './callback-guard.ts';
 import type { Callback, Ping } from './callback-types.ts';
 import { retryAfter } from './retry-after.ts';
 
@@ -19,6 +20,8 @@ export interface CallbackEndpoint {
   readonly url: string;
   /** `whsec_…`. Without one the callback is not signed. */
   readonly secret?: string | undefined;
+  /** True if the administrator wrote the address into TENANTS_FILE: then it may be in the service's own network. */
+  readonly isDeclared?: boolean | undefined;
 }
 
 export type DeliveryOutcome =
@@ -48,7 +51,11 @@ export interface PingingClient extends CallbackClient {
 }
 
 export interface CallbackClientOptions {
+  /** For declared addresses. */
   readonly fetch?: typeof globalThis.fetch;
+  /** For all others. Default: it allows the public Internet alone. */
+  readonly guard?: CallbackGuard;
+  readonly onAnswer?: (response: Response) => void;
   /** Time limit of one delivery, answer included. Default {@link CALLBACK_DEADLINE_MS}. */
   readonly timeoutMs?: number;
   /** Milliseconds since 1970. */
@@ -58,10 +65,10 @@ export interface CallbackClientOptions {
 
 export function createCallbackClient(options: CallbackClientOptions = {}): PingingClient {
   const { fetch = globalThis.fetch, timeoutMs = CALLBACK_DEADLINE_MS, now = Date.now } = options;
-  const { userAgent = 'xmpp-chat' } = options;
+  const { userAgent = 'xmpp-chat', guard = createCallbackGuard(NOTHING_ALLOWED) } = options;
 
   return {
-    deliver: async ({ url, secret }, callback) => {
+    deliver: async ({ url, secret, isDeclared }, callback) => {
       const body = JSON.stringify(callback);
       // AbortSignal.timeout would keep its timer, and fire it, after the answer has come.
       const late = new AbortController();
@@ -71,7 +78,8 @@ export function createCallbackClient(options: CallbackClientOptions = {}): Pingi
       );
       try {
         const { address, authorization } = withoutCredentials(url);
-        const response = await fetch(address, {
+        const send = isDeclared ? fetch : guard.fetch;
+        const response = await send(address, {
           method: 'POST',
           headers: {
             'Content-Type': 'application/json',
@@ -83,6 +91,7 @@ export function createCallbackClient(options: CallbackClientOptions = {}): Pingi
           redirect: 'manual',
           signal: late.signal,
         });
+        options.onAnswer?.(response);
         await discard(response.body);
         return outcomeOf(response, now());
       } catch (error) {

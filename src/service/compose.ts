@@ -10,6 +10,7 @@ import { createSetAside } from '../inbox/set-aside.ts';
 import { createClock } from '../kit/clock.ts';
 import { newId } from '../kit/id.ts';
 import { createCallbackClient } from '../lhc/callback-client.ts';
+import { createCallbackGuard } from '../lhc/callback-guard.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { createAnswers } from '../reactors/answers/answers.ts';
 import { createTyping } from '../reactors/conversation/visitor-typing.ts';
@@ -149,7 +150,7 @@ export function createReactors(config: Config, runtime: Runtime) {
 
   const callbacks = createCallbacks({
     ...base,
-    client: createCallbackClient({}),
+    client: createCallbackClient({ guard: createCallbackGuard(config.callbackAllow) }),
     afterDelivered: () => failpoint('after-callback'),
   });
   const routing = createRouting({

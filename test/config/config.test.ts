@@ -111,18 +111,41 @@ const WRONG = {
   EJABBERD_XMPP_ALLOW_PLAINTEXT: canary,
   EJABBERD_WEBHOOK_SECRET: `${WHSEC},${canary}`,
   TAKE_OVER_FROM: `none,${canary}`,
+  CALLBACK_ALLOW: `10.0.0.0/8, ${canary}/8`,
   DEADLINE_GRACE: canary,
   LOG_LEVEL: canary,
 };
 /** Values of these may stand in a log. */
 const QUOTABLE = [
   'TAKE_OVER_FROM',
+  'CALLBACK_ALLOW',
   'LISTEN',
   'EJABBERD_API_USER',
   'EJABBERD_XMPP_ALLOW_PLAINTEXT',
   'DEADLINE_GRACE',
   'LOG_LEVEL',
 ];
+
+it('CALLBACK_ALLOW takes names, addresses and ranges', () => {
+  const text = 'LHC.example.org, *.own.example,10.0.0.0/8,fd00::/8 , 127.0.0.1';
+  expect(readConfig(valid({ CALLBACK_ALLOW: text }), dir).callbackAllow).toEqual({
+    hosts: ['lhc.example.org', '*.own.example'],
+    ranges: ['10.0.0.0/8', 'fd00::/8', '127.0.0.1'],
+  });
+  expect(readConfig(valid(), dir).callbackAllow).toEqual({ hosts: [], ranges: [] });
+  for (const wrong of [
+    '10.0.0.0/33',
+    '10.0.0',
+    '*',
+    'https://lhc.example',
+    'lhc.example,',
+    '::g',
+  ]) {
+    expect(faults(valid({ CALLBACK_ALLOW: wrong })), wrong).toEqual([
+      expect.stringMatching(/^CALLBACK_ALLOW: has to be names of hosts, addresses and ranges/),
+    ]);
+  }
+});
 
 it('one error names all wrong settings, also of tenants, and quotes no secret', () => {
   const secrets = { apiKey: canary, callbackSecret: canary, callbackUrl: canary };

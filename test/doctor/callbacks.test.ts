@@ -1,7 +1,8 @@
 /** The doctor's callback `doctor.ping`, and the meaning of LHC's answer. */
 import { afterAll, expect, it } from 'vitest';
 import { TenantSettings } from '../../src/actors/tenant/settings.ts';
-import { callbackCheck, judgePing } from '../../src/doctor/callbacks.ts';
+import { callbackCheck } from '../../src/doctor/callbacks.ts';
+import { judgePing } from '../../src/lhc/callback-test.ts';
 import { startLhc } from '../support/lhc.ts';
 
 const SECRET = `whsec_${Buffer.from('a secret of this very test').toString('base64')}`;

@@ -47,7 +47,7 @@ const deliver = (
   what: Callback | Ping,
   secret: string | undefined = SECRET,
   options: Parameters<typeof createCallbackClient>[0] = {},
-) => createCallbackClient(options).deliver({ url, secret }, what);
+) => createCallbackClient(options).deliver({ url, secret, isDeclared: true }, what);
 
 describe('the example of a receiver', () => {
   test('handles a signed callback', async () => {
@@ -72,7 +72,7 @@ describe('the example of a receiver', () => {
     ['from the future', SECRET, () => Date.now() + 600_000],
   ])('refuses one that is %s', async (_what, secret, now) => {
     const client = createCallbackClient({ now });
-    const outcome = await client.deliver({ url, secret }, callback);
+    const outcome = await client.deliver({ url, secret, isDeclared: true }, callback);
     expect(outcome).toEqual({ outcome: 'retry', reason: 'answered 401' });
     expect(handled).toEqual([]);
   });

@@ -24,7 +24,7 @@ beforeEach(async () => {
 afterEach(() => lhc.close());
 
 const deliver = (options: Parameters<typeof createCallbackClient>[0] = {}, url = lhc.url) =>
-  createCallbackClient(options).deliver({ url, secret: SECRET }, callback);
+  createCallbackClient(options).deliver({ url, secret: SECRET, isDeclared: true }, callback);
 
 describe('a callback', () => {
   test('is accepted with 2xx; its signature, id and body are those of Standard Webhooks', async () => {
@@ -38,14 +38,16 @@ describe('a callback', () => {
   test('signed with another secret is not accepted', async () => {
     const other = `whsec_${Buffer.from('another secret of 24 by.').toString('base64')}`;
     const client = createCallbackClient();
-    expect(await client.deliver({ url: lhc.url, secret: other }, callback)).toEqual({
+    expect(
+      await client.deliver({ url: lhc.url, secret: other, isDeclared: true }, callback),
+    ).toEqual({
       outcome: 'retry',
       reason: 'answered 401',
     });
   });
 
   test('without a secret is not signed', async () => {
-    await createCallbackClient().deliver({ url: lhc.url }, callback);
+    await createCallbackClient().deliver({ url: lhc.url, isDeclared: true }, callback);
     expect(lhc.requests[0]?.headers['webhook-signature']).toBeUndefined();
   });
 
@@ -59,7 +61,7 @@ describe('a callback', () => {
     const client = createCallbackClient();
     lhc.behave({ kind: 'status', status: 200, bytes: 50_000 });
     for (let i = 0; i < 5; i += 1) {
-      await client.deliver({ url: lhc.url, secret: SECRET }, callback);
+      await client.deliver({ url: lhc.url, secret: SECRET, isDeclared: true }, callback);
     }
     // fetch may open a second one before the first is free again.
     expect(lhc.connections()).toBeLessThanOrEqual(2);

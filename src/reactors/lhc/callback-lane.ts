@@ -95,7 +95,7 @@ async function deliver(
     if (index < sent) continue;
     const id = index === 0 ? event.id : `${event.id}.${index}`;
     const answer = await options.client.deliver(
-      { url, secret: tenant.callbackSecret },
+      { url, secret: tenant.callbackSecret, isDeclared: true },
       callbackOf(tenant.id, id, event.metadata.at, draft),
     );
     if (answer.outcome === 'accepted') options.afterDelivered?.();
@@ -178,7 +178,8 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
       waiting.set(tenantId, before + 1);
       try {
         if (await isPaused(options, tenant)) return;
-        const endpoint = { url: tenant.callbackUrl, secret: tenant.callbackSecret };
+        const { callbackUrl: url, callbackSecret: secret } = tenant;
+        const endpoint = { url, secret, isDeclared: true };
         const answer = await client.deliver(endpoint, callbackOf(tenantId, id, now(), draft));
         if (answer.outcome === 'accepted') breaker.succeeded();
         if (answer.outcome === 'retry' && answer.away) breaker.failed('ephemeral', answer);
