@@ -3,7 +3,7 @@ import type { Fault, Row } from './operators-file.ts';
 
 export interface RegisteredOperator {
   readonly username: string;
-  readonly lhcUserId: number;
+  readonly lhcUserId: number | null;
   readonly name: string | null;
   readonly departments: readonly string[];
   readonly capacity: number;

@@ -21,7 +21,7 @@ export const IMPORT_RETRY = { times: 10, firstMs: 500, mostMs: 20_000 };
 /** Loose, so that `operators list --json` prints everything that the service says. */
 const Operator = z.looseObject({
   username: z.string(),
-  lhcUserId: z.number(),
+  lhcUserId: z.number().nullable(),
   name: z.string().nullable(),
   departments: z.array(z.string()),
   capacity: z.number(),

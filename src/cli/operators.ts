@@ -18,7 +18,7 @@ const HEADER = ['USERNAME', 'LHC USER', 'STATE', 'CHATS', 'ONLINE SINCE', 'NAME'
 
 const rowOf = (operator: Operator): string[] => [
   operator.username,
-  String(operator.lhcUserId),
+  operator.lhcUserId === null ? '' : String(operator.lhcUserId),
   operator.unresponsive ? 'unresponsive' : operator.availability,
   `${operator.chats.length}/${operator.capacity}`,
   operator.onlineSince === null ? '' : timeOf(operator.onlineSince),

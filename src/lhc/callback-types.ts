@@ -5,7 +5,7 @@ export type InvitationEnd = 'not-answered' | 'visitor-left';
 
 export interface CallbackOperator {
   readonly username: string;
-  /** null if the operator is not registered (any more). */
+  /** null if the operator is not registered (any more), or if LHC knows its operators by their usernames. */
   readonly lhcUserId: number | null;
 }
 

@@ -15,7 +15,8 @@ import {
 
 export interface OperatorView {
   readonly username: Username;
-  readonly lhcUserId: number;
+  /** null: LHC knows the operator by the username. */
+  readonly lhcUserId: number | null;
   readonly name: string | null;
   readonly departments: readonly string[];
   readonly capacity: number;

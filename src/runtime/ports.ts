@@ -179,6 +179,8 @@ export interface OperatorAccounts {
     wish: {
       /** Required for a new operator. Like all fields below, an absent one keeps its value. */
       lhcUserId?: number | undefined;
+      /** A new operator needs no LHC user: their LHC knows them by the username. */
+      withoutLhcUser?: boolean | undefined;
       name?: string | undefined;
       departments?: readonly string[] | undefined;
       capacity?: number | undefined;
@@ -188,6 +190,18 @@ export interface OperatorAccounts {
     origin: Origin & { readonly admin: boolean },
   ): Promise<Dispatched>;
   remove(tenant: TenantId, username: Username, origin: Origin): Promise<Dispatched>;
+  /**
+   * Registers an operator whose account LHC says is there, by facts alone: nobody waits for ejabberd. Without effect if the
+   * operator is registered.
+   * @throws {AppError} `invalid` for a reserved name; `refused` for an operator who was removed
+   */
+  adopt(tenant: TenantId, username: Username): Promise<void>;
+  /**
+   * Removes an operator by facts alone, also one who was never registered here: their lane removes the account. Without
+   * effect if the operator was removed before.
+   * @throws {AppError} `invalid` for a reserved name
+   */
+  dismiss(tenant: TenantId, username: Username, origin: Origin): Promise<void>;
 }
 
 /** Who a chat is transferred to. If a name alone fits an operator and a department, the operator gets the chat. */

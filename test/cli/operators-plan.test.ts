@@ -261,7 +261,7 @@ describe('the plan of an import', () => {
     const known = Array.from({ length: 10_000 }, (_, i) => listed(`o${i}`, i + 1));
     const text = [
       'username,lhcUserId',
-      ...known.map(({ username, lhcUserId }) => `${username},${lhcUserId + 1}`),
+      ...known.map(({ username }, index) => `${username},${index + 2}`),
     ];
     const { waves } = plan(text.join('\n'), known);
     expect(waves).toHaveLength(10_000);

@@ -16,7 +16,7 @@ import { decidePresence, type PresenceCommand } from './presence.ts';
 export type OperatorCommand =
   | {
       type: 'Register';
-      lhcUserId: number;
+      lhcUserId: number | null;
       departments: string[];
       capacity: number;
       name: string | null;

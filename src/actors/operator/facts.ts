@@ -20,8 +20,9 @@ export type OperatorFacts = {
   OperatorAccountClaimed: { adopted: boolean };
   /** The account was refused, so it does not belong to the service: whoever makes it later keeps it. */
   OperatorAccountClaimReleased: Record<never, never>;
+  /** `lhcUserId` null: the LHC of this tenant knows its operators by their usernames. */
   OperatorRegistered: {
-    lhcUserId: number;
+    lhcUserId: number | null;
     departments: string[];
     capacity: number;
     /** The operator is online already. LHC has had no callback for that, so it gets one now. */

@@ -17,7 +17,7 @@ export interface EndpointDeps {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly crowd: Crowd;
   readonly inbox: Inbox;
-  readonly operatorAccounts: OperatorAccounts;
+  readonly operatorAccounts: Pick<OperatorAccounts, 'put' | 'remove'>;
   readonly typing: ForwardTyping;
   readonly transfer: Transfer;
   readonly readModels: Omit<ReadModels, 'changes' | 'check' | 'settled'>;

@@ -26,7 +26,10 @@ const Operator = z
   .object({
     username: z.string(),
     jid: z.string(),
-    lhcUserId: z.number(),
+    lhcUserId: z.number().nullable().openapi({
+      description:
+        'null: registered by an LHC that knows its operators by their usernames (the xmppservice wire)',
+    }),
     name: z.string().nullable(),
     departments: z.array(z.string()),
     capacity: z.number().openapi({ description: 'Chats at the same time' }),

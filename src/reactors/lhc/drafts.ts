@@ -174,9 +174,12 @@ export async function draftsOf(
     const operator = { username: actor.name, lhcUserId: offlineLhcUserId };
     drafts.push({ type: 'operator.offline', data: { operator, at } });
   }
-  const operator = await operatorOf(options, actor.tenant, actor.name);
+  const state = await options.actors.operator(actor.tenant, actor.name).state();
   // An operator in XMPP who is not registered is unknown to LHC.
-  if (type && operator.lhcUserId !== null) drafts.push({ type, data: { operator, at } });
+  if (type && state?.context.registered) {
+    const { lhcUserId } = state.context;
+    drafts.push({ type, data: { operator: { username: actor.name, lhcUserId }, at } });
+  }
   return drafts;
 }
 

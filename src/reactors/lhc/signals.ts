@@ -77,11 +77,12 @@ export function createSignals(options: {
       const minute = Math.floor(now() / ALIVE_INTERVAL_MS);
       const settings = options.clockSettings();
       const id = `operator-alive-${tenant}.${username}-${minute}${settings > 0 ? `-${settings}` : ''}`;
-      const sending = callbacks.operator(tenant, username).then((operator) =>
-        operator.lhcUserId === null
-          ? undefined // LHC does not know operators who are not registered
-          : callbacks.ephemeral(tenant, { type: 'operator.alive', data: { operator, at } }, id),
-      );
+      const state = actors.operator(tenant, username).state();
+      const sending = state.then((known) => {
+        if (!known?.context.registered) return; // LHC does not know operators who are not registered
+        const operator = { username, lhcUserId: known.context.lhcUserId };
+        return callbacks.ephemeral(tenant, { type: 'operator.alive', data: { operator, at } }, id);
+      });
       inBackground(sending, 'operator.alive');
     },
     operatorTyping: typing.typing,

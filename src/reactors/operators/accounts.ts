@@ -9,6 +9,7 @@
  */
 import { operatorJid, type TenantId, type Username } from '../../actors/ids.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
+import type { OperatorContext } from '../../actors/operator/facts.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { AppError, hasCode, isPermanent } from '../../errors.ts';
@@ -74,7 +75,10 @@ async function readName(
   return typeof name === 'string' ? name : null;
 }
 
-/** Completes the changes with the operator's present settings. @throws {AppError} `invalid` without an LHC user */
+/**
+ * Completes the changes with the operator's present settings.
+ * @throws {AppError} `invalid` without an LHC user, unless this LHC gives none
+ */
 async function registrationOf(
   options: AccountsOptions,
   request: PutRequest,
@@ -83,7 +87,7 @@ async function registrationOf(
   const { tenant, changes } = request;
   const present = context?.registered ? context : null;
   const lhcUserId = changes.lhcUserId ?? present?.lhcUserId ?? null;
-  if (lhcUserId === null) {
+  if (lhcUserId === null && !present && !changes.withoutLhcUser) {
     throw new AppError('invalid', 'is required: this operator is not registered yet', {
       field: 'lhcUserId',
     });
@@ -117,7 +121,8 @@ async function tryRegister(
   const { lhcUserId } = registration;
   const { context, revision } = snapshot;
   const isRegistered = context?.registered === true && context.lhcUserId === lhcUserId;
-  if (!isRegistered) await lhcUsers.claim(tenant.id, username, lhcUserId, revision);
+  const isGiven = !isRegistered && lhcUserId !== null;
+  if (isGiven) await lhcUsers.claim(tenant.id, username, lhcUserId, revision);
   let seenRevision = revision;
   let sent = false;
   try {
@@ -134,7 +139,7 @@ async function tryRegister(
     const hasMoved = sent && hasCode(error, 'conflict');
     if (hasMoved && !isLastTry) return null;
     // If nobody knows whether the registration was stored, the claim stays. It can be taken over when it is stale.
-    if (!isRegistered && (!sent || hasMoved)) {
+    if (isGiven && (!sent || hasMoved)) {
       await lhcUsers.giveUp(tenant.id, username, lhcUserId).catch(() => undefined);
     }
     throw error;
@@ -199,21 +204,79 @@ async function remove(
   return result;
 }
 
+/** True if an operator of this name was ever registered here. */
+const wasRegistered = (context: OperatorContext | undefined): boolean =>
+  context !== undefined && context.registrationRevision >= 0;
+
+/** @throws {AppError} `refused` for an operator who was removed */
+async function adopt(
+  { actors, sessions }: AccountsOptions,
+  tenant: TenantSettings,
+  username: Username,
+): Promise<void> {
+  const operator = actors.operator(tenant.id, username);
+  let context = (await operator.state())?.context;
+  if (context?.registered) return;
+  context = (await operator.latest())?.context; // another process may have registered or removed them
+  if (context?.registered) return;
+  if (wasRegistered(context)) throw new AppError('refused', 'this operator was removed');
+  await operator.send({ type: 'ClaimAccount', adopted: true });
+  await operator.send({
+    type: 'Register',
+    lhcUserId: null,
+    departments: [],
+    capacity: tenant.routing.capacity,
+    name: null,
+    nameChanged: false,
+  });
+  // Nothing was known of their sessions before. It goes on in the background while ejabberd is away.
+  void sessions.compare(tenant.id, username).catch(() => false);
+}
+
+async function dismiss(
+  options: AccountsOptions,
+  tenant: TenantSettings,
+  username: Username,
+  origin: Origin,
+): Promise<void> {
+  const operator = options.actors.operator(tenant.id, username);
+  const context = (await operator.latest())?.context;
+  if (!context?.registered) {
+    if (wasRegistered(context)) return;
+    // Somebody else made the account. It is ours first, so that the removal is a fact, and the lane has what to do.
+    await adopt(options, tenant, username);
+  }
+  await operator.send({ type: 'Remove' }, origin).catch((error: unknown) => {
+    if (!hasCode(error, 'not-found')) throw error; // removed at the same time
+  });
+}
+
 export function createOperatorAccounts(options: AccountsOptions): OperatorAccounts {
   const { tenants, removal, reserved } = options;
+  /** @throws {AppError} `not-found`, and `invalid` for a reserved name */
+  const named = (tenantId: TenantId, username: Username) => {
+    const tenant = tenantOf(tenants, tenantId);
+    const jid = operatorJid(tenant, username);
+    if (reserved.includes(jid.split('@', 1)[0] ?? '')) {
+      throw new AppError('invalid', 'this username is reserved', { field: 'username' });
+    }
+    return { tenant, jid };
+  };
   return {
     async put(tenantId, username, changes, origin) {
-      const tenant = tenantOf(tenants, tenantId);
-      const jid = operatorJid(tenant, username);
-      if (reserved.includes(jid.split('@', 1)[0] ?? '')) {
-        throw new AppError('invalid', 'this username is reserved', { field: 'username' });
-      }
+      const { tenant, jid } = named(tenantId, username);
       const request: PutRequest = { tenant, username, jid, changes, origin };
       return removal.exclusively(tenant, username, () => put(options, request));
     },
     async remove(tenantId, username, origin) {
       const tenant = tenantOf(tenants, tenantId);
       return removal.exclusively(tenant, username, () => remove(options, tenant, username, origin));
+    },
+    async adopt(tenantId, username) {
+      await adopt(options, named(tenantId, username).tenant, username);
+    },
+    async dismiss(tenantId, username, origin) {
+      await dismiss(options, named(tenantId, username).tenant, username, origin);
     },
   };
 }

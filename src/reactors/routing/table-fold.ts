@@ -128,10 +128,10 @@ function applyToOperators(file: DatabaseSync) {
      ON CONFLICT DO UPDATE SET offline = excluded.offline, gone = excluded.offline AND gone`,
   );
   const register = file.prepare(
-    `INSERT INTO operators (tenant, username, lhc_user, offline, gone) VALUES (?, ?, ?, 1, 0)
-     ON CONFLICT DO UPDATE SET lhc_user = excluded.lhc_user`,
+    `INSERT INTO operators (tenant, username, registered, offline, gone) VALUES (?, ?, 1, 1, 0)
+     ON CONFLICT DO UPDATE SET registered = 1`,
   );
-  const unregister = upsert('lhc_user = NULL');
+  const unregister = upsert('registered = 0');
   const setGone = upsert('gone = 1');
   const clearGone = upsert('gone = 0 WHERE gone <> 0');
   const setLost = upsert('lost = ?3');
@@ -154,7 +154,7 @@ function applyToOperators(file: DatabaseSync) {
         removeChat.run(tenant, username, fact.data.chatId);
         return [fact.data.visitor];
       case 'OperatorRegistered':
-        register.run(tenant, username, fact.data.lhcUserId);
+        register.run(tenant, username);
         return [];
       case 'OperatorRemoved': {
         const left = visitorsOf(tenant, username);
@@ -170,8 +170,9 @@ function applyToOperators(file: DatabaseSync) {
         const { state, kept } = fact.data;
         const before = visitorsOf(tenant, username);
         const offline = state === 'offline' ? 1 : 0;
-        const { lhcUserId, gone, lostAt, cameOnlineAt, chats } = kept;
-        restore.run(tenant, username, lhcUserId, offline, gone ? 1 : 0, lostAt, cameOnlineAt);
+        const { registered, gone, lostAt, cameOnlineAt, chats } = kept;
+        const flags = [registered ? 1 : 0, offline, gone ? 1 : 0];
+        restore.run(tenant, username, ...flags, lostAt, cameOnlineAt);
         removeChats.run(tenant, username);
         for (const [chat, { visitor, reservation, department, open, at: since }] of Object.entries(
           chats,

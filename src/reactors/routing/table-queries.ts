@@ -107,7 +107,7 @@ const OF_OPERATORS = `operators r CROSS JOIN chats_of_visitors v INDEXED BY chat
 const ONE_OF = (json: string) => `IN (SELECT value FROM json_each(${json}))`;
 
 const QUERIES = {
-  operators: `SELECT username FROM operators WHERE tenant = ? AND lhc_user IS NOT NULL
+  operators: `SELECT username FROM operators WHERE tenant = ? AND registered = 1
     ORDER BY username`,
   waiting: `SELECT v.visitor, v.life FROM chats_of_visitors v INDEXED BY chats_waiting
     WHERE v.tenant = ?1 AND v.operator IS NULL AND (v.since, v.visitor) > (?2, ?3)
@@ -119,7 +119,7 @@ const QUERIES = {
     WHERE tenant = ? AND operator IS NULL LIMIT 1`,
   unconfirmed: `SELECT ${ASSIGNMENT('v')} FROM ${DISPUTED('v')}
     CROSS JOIN operators r ON r.tenant = v.tenant AND r.username = v.operator
-    WHERE u.tenant = ? AND r.lhc_user IS NOT NULL AND NOT EXISTS
+    WHERE u.tenant = ? AND r.registered = 1 AND NOT EXISTS
     (SELECT 1 FROM chats_of_operators o WHERE o.open = 1 AND ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
   obsolete: `SELECT ${ASSIGNMENT('o')} FROM ${DISPUTED('o')}
     WHERE u.tenant = ? AND o.open = 1 AND NOT EXISTS
@@ -127,10 +127,10 @@ const QUERIES = {
   reservedBefore: `SELECT ${ASSIGNMENT('o')} FROM ${DISPUTED('o')}
     WHERE u.tenant = ?1 AND o.open = 0 AND (o.at < ?2 OR o.at > ?3) AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
-  orphans: `SELECT ${ASSIGNMENT('v')}, r.lhc_user IS NULL AS removed FROM ${OF_OPERATORS}
-    WHERE r.tenant = ? AND (r.lhc_user IS NULL OR r.gone = 1) LIMIT ${ROUTING_ROWS_MAX}`,
+  orphans: `SELECT ${ASSIGNMENT('v')}, r.registered = 0 AS removed FROM ${OF_OPERATORS}
+    WHERE r.tenant = ? AND (r.registered = 0 OR r.gone = 1) LIMIT ${ROUTING_ROWS_MAX}`,
   unanswered: `SELECT v.visitor, v.life, v.operator, r.lost FROM ${OF_OPERATORS}
-    WHERE r.tenant = ? AND r.offline = 1 AND r.lhc_user IS NOT NULL AND v.accepted = 0
+    WHERE r.tenant = ? AND r.offline = 1 AND r.registered = 1 AND v.accepted = 0
     ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
   lostBetween: 'SELECT username FROM operators WHERE tenant = ? AND lost BETWEEN ? AND ?',
   cameAfter: 'SELECT username FROM operators WHERE tenant = ? AND came > ?',
@@ -175,7 +175,7 @@ const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
 
 export const ROUTING_TABLE: WorkTable = {
   name: `routing of visitor/${VISITOR_FOLD}`,
-  version: 5,
+  version: 6,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,

@@ -42,7 +42,7 @@ export const SCHEMA = `
   CREATE TABLE operators (
     tenant TEXT NOT NULL,
     username TEXT NOT NULL,
-    lhc_user INTEGER, -- null: the operator is not registered
+    registered INTEGER NOT NULL DEFAULT 0,
     offline INTEGER NOT NULL,
     gone INTEGER NOT NULL,
     -- When a session of the operator ended last, and when they last came online; ms since 1970.

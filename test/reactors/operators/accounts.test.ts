@@ -52,6 +52,9 @@ function processOf() {
       accounts.put(ACME, username(name), wish, { commandId, admin: false }),
     remove: (name: string, commandId = `auto:${newId()}`) =>
       accounts.remove(ACME, username(name), { commandId }),
+    adopt: (name: string) => accounts.adopt(ACME, username(name)),
+    dismiss: (name: string) =>
+      accounts.dismiss(ACME, username(name), { commandId: `auto:${newId()}` }),
   };
 }
 
@@ -554,5 +557,55 @@ describe('a removed operator', () => {
     await remove('ada', 'key:1');
     await remove('ada', 'key:1'); // the same request again
     await expect(remove('ada')).rejects.toHaveProperty('code', 'not-found');
+  });
+});
+
+describe('an operator of an LHC that knows them by their username', () => {
+  /** The facts of one operator, in order. */
+  const factsOf = async (name: string) =>
+    (await rig.store.readStream(`operator-acme.${name}`)).map(({ type }) => type);
+
+  it('needs no LHC user, and keeps the one they have', async () => {
+    const { put } = processOf();
+    await put('olga', { password: 'pw', withoutLhcUser: true });
+    const [, registered] = await rig.store.readStream('operator-acme.olga');
+    expect(registered).toMatchObject({ type: 'OperatorRegistered', data: { lhcUserId: null } });
+    await put('olga', { capacity: 2 });
+    await put('ada', of(7));
+    await put('ada', { capacity: 2, withoutLhcUser: true });
+    const last = (await rig.store.readStream('operator-acme.ada')).at(-1);
+    expect(last).toMatchObject({ data: { lhcUserId: 7, capacity: 2 } });
+    await expect(put('eve', { password: 'pw' })).rejects.toHaveProperty(
+      'details.field',
+      'lhcUserId',
+    );
+  });
+
+  it('is adopted by facts alone, once', async () => {
+    const { adopt } = processOf();
+    ejabberd.state.down = true;
+    await Promise.all([adopt('olga'), processOf().adopt('olga')]);
+    await adopt('olga');
+    const facts = await factsOf('olga');
+    expect(facts.filter((type) => type === 'OperatorRegistered')).toHaveLength(1);
+    await expect(adopt('api')).rejects.toHaveProperty('code', 'invalid');
+    expect(await factsOf('api')).toEqual([]);
+  });
+
+  it('is dismissed by facts alone, once, also without having been registered', async () => {
+    const { dismiss, adopt, put } = processOf();
+    ejabberd.state.down = true;
+    await dismiss('olga');
+    await dismiss('olga');
+    expect(await factsOf('olga')).toEqual([
+      'OperatorAccountClaimed',
+      'OperatorRegistered',
+      'OperatorRemoved',
+    ]);
+    await expect(adopt('olga')).rejects.toHaveProperty('code', 'refused');
+    await expect(dismiss('api')).rejects.toHaveProperty('code', 'invalid');
+    ejabberd.state.down = false;
+    await put('olga', { password: 'pw', withoutLhcUser: true });
+    expect(ejabberd.accounts.get(jid('olga'))).toBe('pw');
   });
 });

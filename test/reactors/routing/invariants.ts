@@ -192,7 +192,7 @@ export async function expectedRows(scene: Scene) {
     operators.push({
       tenant: 'acme',
       username,
-      lhc_user: context.lhcUserId,
+      registered: context.registered ? 1 : 0,
       offline: availability === 'offline' ? 1 : 0,
       gone: context.gone ? 1 : 0,
     });
@@ -227,7 +227,7 @@ export function rowsOf(scene: Scene) {
     })),
     // Without the times of sessions, which the machine does not have.
     operators: all(
-      'SELECT tenant, username, lhc_user, offline, gone FROM operators ORDER BY username',
+      'SELECT tenant, username, registered, offline, gone FROM operators ORDER BY username',
     ),
     chats: all('SELECT * FROM chats_of_operators ORDER BY operator, chat'),
   };
