@@ -51,6 +51,7 @@ export const API_COMMANDS = [
   'set_vcard',
   'srg_add',
   'srg_create',
+  'srg_delete',
   'srg_get_info',
   'srg_get_members',
   'srg_list',

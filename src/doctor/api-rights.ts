@@ -75,10 +75,12 @@ export async function useOtherRights(
   await rights.use('srg_user_del', { user, host, group, grouphost: host });
   await rights.use('get_roster', { user, host });
   await rights.use('delete_rosteritem', { localuser: user, localhost: host, user, host });
+  // There is no such group: its name is the doctor's own.
+  await rights.use('srg_delete', { group, host });
   await rights.use('srg_get_members', { group, host });
   await rights.use('srg_get_info', { group, host });
   await rights.use('srg_list', { host });
-  // The service may not delete a group, so the doctor asks for one that cannot be made.
+  // A doctor that is killed must not leave a group, so it asks for one that cannot be made.
   const createsNothing = Number.parseFloat(await api.knownVersion()) >= CREATES_NOTHING;
   await rights.use(
     'srg_create',

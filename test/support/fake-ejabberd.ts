@@ -90,6 +90,11 @@ export function fakeEjabberd() {
       return written;
     },
     ensureGroups: (host) => call('ensureGroups', host),
+    deleteGroup: async (_host, group) => {
+      await call('deleteGroup', group);
+      groups.delete(group);
+      marks.delete(group);
+    },
     groupMark: async (_host, group) => {
       await call('groupMark', group);
       return marks.get(group) ?? null;

@@ -25,7 +25,13 @@ type GroupReader = (host: string, group: string) => Promise<Group>;
 /** The calls of {@link EjabberdAdmin} about shared roster groups. */
 export type Groups = Pick<
   EjabberdAdmin,
-  'ensureGroups' | 'groupMark' | 'markGroup' | 'joinGroup' | 'leaveGroup' | 'groupMembers'
+  | 'ensureGroups'
+  | 'deleteGroup'
+  | 'groupMark'
+  | 'markGroup'
+  | 'joinGroup'
+  | 'leaveGroup'
+  | 'groupMembers'
 >;
 
 export function createGroups(api: HttpApi): Groups {
@@ -38,6 +44,15 @@ export function createGroups(api: HttpApi): Groups {
   });
   return {
     ensureGroups: (host, names) => ensureGroups(api, host, names),
+    async deleteGroup(host, group) {
+      await api.call('srg_delete', { group, host }, DONE);
+      if ((await readInfo(api, host, group)) === undefined) return;
+      throw new AppError(
+        'unavailable',
+        `ejabberd did not delete the shared roster group ${group} of ${host}`,
+        { host, group },
+      );
+    },
     groupMark: async (host, group) => markOf(await readInfo(api, host, group)),
     markGroup: (host, names, mark) => markGroup(api, host, names, mark),
     groupMembers: (host, group) => groupMembers(api, host, group),

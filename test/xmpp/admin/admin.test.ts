@@ -283,6 +283,24 @@ describe('shared groups', () => {
     await operator.disconnect();
   });
 
+  test('are deleted with their members, once or twice, and can be made anew', async () => {
+    const own = { visitors: 'visitors.brief', operators: 'operators.brief' };
+    await admin.ensureGroups(ejabberd.host, own);
+    await admin.markGroup(ejabberd.host, own, '01890000-0000-7000-8000-00000000abcd');
+    await admin.joinGroup(at('visitor.1'), own.visitors);
+    for (const group of [own.visitors, own.visitors, own.operators]) {
+      await admin.deleteGroup(ejabberd.host, group);
+    }
+    expect(await readGroup(own.visitors)).toEqual({ displays: undefined });
+    expect(await admin.accountExists(at('visitor.1'))).toBe(true);
+    await admin.ensureGroups(ejabberd.host, own);
+    expect(await admin.groupMembers(ejabberd.host, own.visitors)).toEqual([]);
+    expect(await admin.groupMark(ejabberd.host, own.visitors)).toBeNull();
+    for (const group of [own.visitors, own.operators]) {
+      await admin.deleteGroup(ejabberd.host, group);
+    }
+  });
+
   test('that do not exist are an error when a visitor joins', async () => {
     await expect(admin.joinGroup(at('visitor.1'), 'missing')).rejects.toEqual(
       rejects('unavailable', /group missing/),
