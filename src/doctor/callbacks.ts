@@ -1,4 +1,8 @@
-/** Whether a tenant's LHC takes callbacks, of a tenant that TENANTS_FILE declares. */
+/**
+ * Whether a tenant's LHC takes callbacks, of a tenant that TENANTS_FILE declares. In the xmppservice flavour LHC gets a
+ * sign of life of nobody, which its extension answers with 200 and an empty body.
+ */
+import { callbackEndpoint } from '../actors/tenant/callback-endpoint.ts';
 import type { TenantSettings } from '../actors/tenant/settings.ts';
 import { judgePing, pingLhc } from '../lhc/callback-test.ts';
 import { type Check, warning } from './check.ts';
@@ -8,7 +12,7 @@ import { judgeEncryption } from './ejabberd-api.ts';
 export const callbackCheck = (tenant: TenantSettings): Check => ({
   name: `callback ${tenant.id}`,
   async run() {
-    const { callbackUrl, callbackSecret } = tenant;
+    const { callbackUrl, callbackSecret, callbackFlavour } = tenant;
     if (!callbackUrl) {
       return [
         warning(
@@ -17,14 +21,12 @@ export const callbackCheck = (tenant: TenantSettings): Check => ({
         ),
       ];
     }
-    const result = await pingLhc(
-      tenant.id,
-      { url: callbackUrl, secret: callbackSecret, isDeclared: true },
-      { userAgent: 'xmpp-chat doctor' },
-    );
+    const result = await pingLhc(tenant.id, callbackEndpoint(tenant, callbackUrl, true), {
+      userAgent: 'xmpp-chat doctor',
+    });
     const { clockOffset } = result;
     return [
-      ...(callbackSecret === undefined ? [UNSIGNED] : []),
+      ...(callbackFlavour === 'native' && callbackSecret === undefined ? [UNSIGNED] : []),
       ...judgeEncryption(callbackUrl, 'messages of visitors and operators'),
       judgePing(result),
       ...(clockOffset === null ? [] : [judgeClock("this tenant's LHC", clockOffset)]),

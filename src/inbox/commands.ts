@@ -142,7 +142,7 @@ async function handleSession(
     const state = await options.actors.operator(operator.tenant, operator.name).state();
     const receiving = receivingSessions(Object.values(state?.context.sessions ?? {}));
     if (receiving.some((session) => session.resource === resource)) {
-      options.signals.operatorAlive(operator.tenant, operator.name);
+      options.signals.operatorAlive(operator.tenant, operator.name, event.resource);
     }
     return;
   }

@@ -45,7 +45,8 @@ export interface InboxSignals {
     operator: Username,
     ids: readonly string[],
   ): void;
-  operatorAlive(tenant: TenantId, username: Username): void;
+  /** @param resource of the client that gives the sign */
+  operatorAlive(tenant: TenantId, username: Username, resource: string): void;
   /** @param resource of the client that says it */
   operatorTyping(
     tenant: TenantId,

@@ -1,19 +1,34 @@
 /**
- * Callbacks to LHC: one signed POST, and what its answer means. `callback-types.ts` has the bodies. The
- * retries belong to the lane that delivers (`reactors/lhc`); the composition root and the doctor build the client.
+ * Callbacks to LHC: one POST, and what its answer means. It is signed, or has the form of the older modules
+ * (`xmppservice-callbacks.ts`). `callback-types.ts` has the bodies. The retries belong to the lane that delivers
+ * (`reactors/lhc`); the composition root and the doctor build the client.
  */
 import { createHmac } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
+import { backoff, type RetryPolicy } from '../kit/backoff.ts';
 import { withoutCredentials } from '../kit/fetch-url.ts';
 import { webhookKey } from '../kit/webhook-key.ts';
 import { type CallbackGuard, createCallbackGuard, NOTHING_ALLOWED } from './callback-guard.ts';
 import type { Callback, Ping } from './callback-types.ts';
 import { retryAfter } from './retry-after.ts';
+import {
+  pingRequest,
+  type WireNames,
+  type XmppserviceRequest,
+  xmppserviceRequest,
+  xmppserviceUrl,
+} from './xmppservice-callbacks.ts';
 
 /** The default time limit of one delivery, answer included. */
 export const CALLBACK_DEADLINE_MS = 10_000;
 /** An answer is read up to this size, so that its connection can be used again. Its content is ignored. */
 const ANSWER_BYTES = 65_536;
+
+/** On the xmppservice wire LHC answers 503 for a visitor it does not know. So often it is asked before that is believed. */
+export const UNKNOWN_VISITOR_TRIES = 2;
+/** The wait between these tries. */
+export const UNKNOWN_VISITOR_RETRY: RetryPolicy = { firstMs: 1_000, mostMs: 1_000 };
 
 /** Where a tenant's LHC listens. */
 export interface CallbackEndpoint {
@@ -22,12 +37,18 @@ export interface CallbackEndpoint {
   readonly secret?: string | undefined;
   /** True if the administrator wrote the address into TENANTS_FILE: then it may be in the service's own network. */
   readonly isDeclared?: boolean | undefined;
+  /** LHC wants the form of the older modules, with these names. */
+  readonly xmppservice?: WireNames | undefined;
 }
 
 export type DeliveryOutcome =
   | { readonly outcome: 'accepted' }
+  /** The form of the endpoint cannot say this. Nothing was sent. */
+  | { readonly outcome: 'unsupported' }
   /** HTTP 410: the endpoint wants no more callbacks. */
   | { readonly outcome: 'gone' }
+  /** LHC takes callbacks, and does not know the visitor of this one. */
+  | { readonly outcome: 'unknown-visitor' }
   | {
       readonly outcome: 'retry';
       readonly reason: string;
@@ -41,11 +62,11 @@ export type DeliveryOutcome =
 const AWAY: readonly number[] = [429, 502, 503, 504];
 
 export interface CallbackClient {
-  /** Posts once. Never throws: every failure on the way is a `retry` with its reason. */
+  /** Posts once; on the xmppservice wire a few times (docs/adr/0040). Never throws: every failure on the way is a `retry` with its reason. */
   deliver(endpoint: CallbackEndpoint, callback: Callback): Promise<DeliveryOutcome>;
 }
 
-/** A client that can also send the doctor's ping. */
+/** A client that can also send what the doctor sends. */
 export interface PingingClient extends CallbackClient {
   deliver(endpoint: CallbackEndpoint, callback: Callback | Ping): Promise<DeliveryOutcome>;
 }
@@ -60,48 +81,105 @@ export interface CallbackClientOptions {
   readonly timeoutMs?: number;
   /** Milliseconds since 1970. */
   readonly now?: () => number;
+  readonly random?: () => number;
   readonly userAgent?: string;
+  /** Default {@link UNKNOWN_VISITOR_RETRY}. */
+  readonly unknownVisitorRetry?: RetryPolicy;
 }
+
+interface Post {
+  readonly url: string;
+  readonly isDeclared?: boolean | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** The account whose sign of life is a question: LHC takes it for nobody's. No operator can have a name like this. */
+const NOBODY = 'visitor-of-xmpp-chat';
 
 export function createCallbackClient(options: CallbackClientOptions = {}): PingingClient {
   const { fetch = globalThis.fetch, timeoutMs = CALLBACK_DEADLINE_MS, now = Date.now } = options;
   const { userAgent = 'xmpp-chat', guard = createCallbackGuard(NOTHING_ALLOWED) } = options;
+  const { random = Math.random } = options;
+  const { unknownVisitorRetry = UNKNOWN_VISITOR_RETRY } = options;
+
+  async function post({ url, isDeclared, headers, body }: Post): Promise<DeliveryOutcome> {
+    // AbortSignal.timeout would keep its timer, and fire it, after the answer has come.
+    const late = new AbortController();
+    const timer = setTimeout(
+      () => late.abort(new DOMException('timed out', 'TimeoutError')),
+      timeoutMs,
+    );
+    try {
+      const { address, authorization } = withoutCredentials(url);
+      const send = isDeclared ? fetch : guard.fetch;
+      const response = await send(address, {
+        method: 'POST',
+        headers: { 'User-Agent': userAgent, ...authorization, ...headers },
+        body,
+        redirect: 'manual',
+        signal: late.signal,
+      });
+      options.onAnswer?.(response);
+      await discard(response.body);
+      return outcomeOf(response, now());
+    } catch (error) {
+      return { outcome: 'retry', reason: reasonOf(error), away: true };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * LHC answers 503 to a message for a visitor whom it does not know, with the page that it has for all its faults. Whether
+   * LHC is there at all shows a question that it can always answer, with a look into its database.
+   */
+  async function postMessage(request: Post, question: Post): Promise<DeliveryOutcome> {
+    for (let tried = 1; ; tried++) {
+      const answer = await post(request);
+      if (answer.outcome !== 'retry' || answer.reason !== answered(503)) return answer;
+      const isThere = await post(question);
+      if (isThere.outcome !== 'accepted') return answer;
+      if (tried >= UNKNOWN_VISITOR_TRIES) return { outcome: 'unknown-visitor' };
+      await delay(backoff(tried, unknownVisitorRetry, random));
+    }
+  }
 
   return {
-    deliver: async ({ url, secret, isDeclared }, callback) => {
-      const body = JSON.stringify(callback);
-      // AbortSignal.timeout would keep its timer, and fire it, after the answer has come.
-      const late = new AbortController();
-      const timer = setTimeout(
-        () => late.abort(new DOMException('timed out', 'TimeoutError')),
-        timeoutMs,
-      );
-      try {
-        const { address, authorization } = withoutCredentials(url);
-        const send = isDeclared ? fetch : guard.fetch;
-        const response = await send(address, {
-          method: 'POST',
-          headers: {
-            'Content-Type': 'application/json',
-            'User-Agent': userAgent,
-            ...authorization,
-            ...signatureHeaders(callback.id, Math.floor(now() / 1000), body, secret),
-          },
-          body,
-          redirect: 'manual',
-          signal: late.signal,
-        });
-        options.onAnswer?.(response);
-        await discard(response.body);
-        return outcomeOf(response, now());
-      } catch (error) {
-        return { outcome: 'retry', reason: reasonOf(error), away: true };
-      } finally {
-        clearTimeout(timer);
-      }
+    deliver: async (endpoint, callback) => {
+      const { xmppservice } = endpoint;
+      if (!xmppservice) return post(nativePost(endpoint, callback, now()));
+      const question = xmppservicePost(endpoint, pingRequest(xmppservice.operator(NOBODY)));
+      if (callback.type === 'doctor.ping') return post(question);
+      const request = xmppserviceRequest(xmppservice, callback);
+      if (!request) return { outcome: 'unsupported' };
+      const own = xmppservicePost(endpoint, request);
+      return request.path === 'processmessage' ? postMessage(own, question) : post(own);
     },
   };
 }
+
+function nativePost(
+  { url, secret, isDeclared }: CallbackEndpoint,
+  callback: Callback | Ping,
+  now: number,
+): Post {
+  const body = JSON.stringify(callback);
+  const signature = signatureHeaders(callback.id, Math.floor(now / 1000), body, secret);
+  return { url, isDeclared, headers: { 'Content-Type': 'application/json', ...signature }, body };
+}
+
+const xmppservicePost = (
+  { url, isDeclared }: CallbackEndpoint,
+  { path, contentType, body }: XmppserviceRequest,
+): Post => ({
+  url: xmppserviceUrl(url, path),
+  isDeclared,
+  headers: { 'Content-Type': contentType },
+  body,
+});
+
+const answered = (status: number): string => `answered ${status}`;
 
 function outcomeOf(response: Response, now: number): DeliveryOutcome {
   const { status } = response;
@@ -111,7 +189,7 @@ function outcomeOf(response: Response, now: number): DeliveryOutcome {
   const redirected = status >= 300 && status < 400 ? ', and redirects are not followed' : '';
   return {
     outcome: 'retry',
-    reason: `answered ${status}${redirected}`,
+    reason: `${answered(status)}${redirected}`,
     ...(afterMs !== undefined && { afterMs }),
     ...(AWAY.includes(status) && { away: true }),
   };

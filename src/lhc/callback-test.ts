@@ -1,6 +1,7 @@
 /**
  * Whether a tenant's LHC takes callbacks. It gets one of type `doctor.ping`, signed like all others and without data. A
- * receiver has to answer 2xx to types that it does not know. The doctor sends it, and POST …/callback-test.
+ * receiver has to answer 2xx to types that it does not know. On the xmppservice wire it is a sign of life of an account
+ * that LHC does not know. The doctor sends it, and POST …/callback-test.
  */
 import { newId } from '../kit/id.ts';
 import {
@@ -63,7 +64,7 @@ function adviceFor(status: number): string {
   if (advice) return advice;
   if (status >= 500) return "look at LHC's log. Callbacks wait and are repeated";
   if (status >= 300 && status < 400) {
-    return 'redirects are not followed: set callbackUrl to the address that it leads to';
+    return 'redirects are not followed: set callbackUrl to the address that it leads to. LHC also redirects while its extension is off';
   }
   return 'a receiver has to answer 2xx to every callback with a valid signature, also to types that it does not know';
 }

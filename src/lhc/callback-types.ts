@@ -88,7 +88,10 @@ export interface CallbackData {
    * At most once a minute for each operator; LHC's own time-out is 300 s. Several processes may report the same minute.
    * The id consists of tenant, operator and minute, so a receiver that drops repeats by `webhook-id` sees one.
    */
-  'operator.alive': OperatorState;
+  'operator.alive': OperatorState & {
+    /** Of the client that gave the sign. */
+    readonly resource?: string | undefined;
+  };
   'operator.typing': {
     readonly visitor: string;
     readonly chatId: string;

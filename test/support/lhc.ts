@@ -11,6 +11,7 @@ import { type WaitOptions, waitFor } from './wait.ts';
 export interface RawCallback {
   /** ms since 1970 */
   readonly at: number;
+  readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   /** The raw body. */
   readonly text: string;
@@ -83,7 +84,14 @@ export async function startLhc(options: { secret?: string; port?: number } = {})
       Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
     );
     const signed = verify(text, headers);
-    const raw = { at: Date.now(), headers, text, callback: parse(text), signed };
+    const raw = {
+      at: Date.now(),
+      path: request.url ?? '',
+      headers,
+      text,
+      callback: parse(text),
+      signed,
+    };
     const behaviour: Behaviour = signed ? behave(raw) : { kind: 'status', status: 401 };
     requests.push({ ...raw, answered: behaviour.kind === 'status' ? behaviour.status : null });
     if (behaviour.kind === 'hang') return;

@@ -4,7 +4,14 @@
  */
 import { createHmac } from 'node:crypto';
 import { visitorFact } from '../../actors/facts.ts';
-import { type ActorRef, actorOf, type TenantId, type Username } from '../../actors/ids.ts';
+import {
+  type ActorRef,
+  actorOf,
+  type TenantId,
+  type Username,
+  type VisitorKey,
+} from '../../actors/ids.ts';
+import { callbackEndpoint } from '../../actors/tenant/callback-endpoint.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import { messageOf } from '../../errors.ts';
@@ -29,11 +36,20 @@ export const LHC_BREAKER: BreakerPolicy = {
 /** Callbacks without a lane that wait for their answer at the same time, for each tenant. What is past the bound is dropped. */
 export const EPHEMERAL_AT_ONCE = 8;
 
+/** Why a callback is given up that LHC takes for other visitors. The operator reads it. */
+export const UNKNOWN_TO_LHC = 'LHC does not know this visitor';
+/** What the operator reads of every other failure. */
+export const NOT_TAKEN = 'LHC has not taken it for a day';
+
 /** A fingerprint of a tenant's callback settings. Callbacks that were paused resume when it changes. */
-const endpointOf = (tenant: TenantSettings, digestKey: Buffer): string =>
-  createHmac('sha256', digestKey)
-    .update(JSON.stringify([tenant.callbackUrl ?? null, tenant.callbackSecret ?? null]))
+function fingerprintOf(tenant: TenantSettings, digestKey: Buffer): string {
+  const { callbackUrl = null, callbackSecret = null, callbackFlavour } = tenant;
+  // Release 0.1.0 had the native form alone.
+  const flavour = callbackFlavour === 'native' ? [] : [callbackFlavour];
+  return createHmac('sha256', digestKey)
+    .update(JSON.stringify([callbackUrl, callbackSecret, ...flavour]))
     .digest('base64url');
+}
 
 // A draft has the shape of a callback, but a spread loses the link between `type` and `data`.
 const callbackOf = (tenant: TenantId, id: string, at: number, draft: Draft): Callback =>
@@ -65,40 +81,50 @@ interface CallbacksOptions extends DraftOptions {
   readonly newId: () => string;
   /** A failpoint of tests, between an accepted callback and its progress. */
   readonly afterDelivered?: () => void;
+  /** LHC has accepted this callback of the visitor's fact just now. */
+  readonly onAccepted?: (tenant: TenantSettings, visitor: VisitorKey, draft: Draft) => void;
 }
 
 async function isPaused({ actors, digestKey }: CallbacksOptions, tenant: TenantSettings) {
   const state = await actors.tenant(tenant.id).state();
-  return state?.context.pausedEndpoint === endpointOf(tenant, digestKey);
+  return state?.context.pausedEndpoint === fingerprintOf(tenant, digestKey);
 }
 
 const setPaused = (
   { actors, digestKey }: CallbacksOptions,
   tenant: TenantSettings,
   type: 'PauseCallbacks' | 'ResumeCallbacks',
-) => actors.tenant(tenant.id).send({ type, endpoint: endpointOf(tenant, digestKey) });
+) => actors.tenant(tenant.id).send({ type, endpoint: fingerprintOf(tenant, digestKey) });
 
 /**
  * Sends the callbacks of one fact, in order.
  * @param sent callbacks of the fact that an earlier try has sent
- * @returns `done` when LHC has accepted all of them
+ * @returns `done` when LHC has accepted all of them, or has no form for them; `idle` if nothing was sent
  */
 async function deliver(
   options: CallbacksOptions,
   tenant: TenantSettings,
   url: string,
+  actor: ActorRef,
   event: RecordedEvent,
   drafts: readonly Draft[],
   sent: number,
 ): Promise<Outcome> {
+  let idle = sent === 0;
   for (const [index, draft] of drafts.entries()) {
     if (index < sent) continue;
     const id = index === 0 ? event.id : `${event.id}.${index}`;
     const answer = await options.client.deliver(
-      { url, secret: tenant.callbackSecret, isDeclared: true },
+      callbackEndpoint(tenant, url, true),
       callbackOf(tenant.id, id, event.metadata.at, draft),
     );
-    if (answer.outcome === 'accepted') options.afterDelivered?.();
+    if (answer.outcome === 'unsupported') continue;
+    idle = false;
+    if (answer.outcome === 'accepted') {
+      options.afterDelivered?.();
+      if (actor.kind === 'visitor') options.onAccepted?.(tenant, actor.name, draft);
+    }
+    if (answer.outcome === 'unknown-visitor') return { kind: 'dead', reason: UNKNOWN_TO_LHC };
     if (answer.outcome === 'gone') {
       await setPaused(options, tenant, 'PauseCallbacks');
       return { kind: 'parked', all: true };
@@ -108,7 +134,7 @@ async function deliver(
       return { kind: 'retry', reason, afterMs, away, steps: index };
     }
   }
-  return { kind: 'done', idle: drafts.length === 0 };
+  return { kind: 'done', idle };
 }
 
 /** LHC has the operator's message: a client that asked for a receipt gets one (XEP-0184), once by the command's id. */
@@ -128,6 +154,44 @@ async function reportAccepted(
   });
 }
 
+/** The operator's words in this fact; null if it has none. `command` without its `!`. */
+function writtenIn(
+  event: RecordedEvent,
+): { operator: Username; messageId: string; command?: string } | null {
+  const fact = visitorFact(event);
+  switch (fact?.type) {
+    case 'OperatorMessageReceived':
+      return { operator: fact.data.operator, messageId: fact.data.messageId };
+    case 'OperatorCommandSent': {
+      const { operator, messageId, command } = fact.data;
+      return { operator, messageId, command };
+    }
+    case 'NoteAdded':
+      return { operator: fact.data.operator, messageId: fact.data.noteId, command: 'note' };
+    default:
+      return null;
+  }
+}
+
+/** LHC will not get what the operator has written: they read why. */
+async function reportFailure(
+  { actors }: CallbacksOptions,
+  event: RecordedEvent,
+  cause: string,
+): Promise<void> {
+  const actor = actorOf(event.stream);
+  const written = writtenIn(event);
+  if (actor?.kind !== 'visitor' || !written) return;
+  const { operator, ...what } = written;
+  const reason = cause === UNKNOWN_TO_LHC ? cause : NOT_TAKEN;
+  await actors
+    .operator(actor.tenant, operator)
+    .send(
+      { type: 'RefuseMessage', visitor: actor.name, ...what, reason },
+      { commandId: `not-taken:${event.id}`, correlationId: event.metadata.correlationId },
+    );
+}
+
 async function perform(
   options: CallbacksOptions,
   event: RecordedEvent,
@@ -143,9 +207,9 @@ async function perform(
   if (url === undefined) return { kind: 'done', idle: true }; // this tenant wants no callbacks
   if (await isPaused(options, tenant)) return { kind: 'parked', all: true };
   try {
-    const drafts = await draftsOf(options, actor, event);
-    const outcome = await deliver(options, tenant, url, event, drafts, sent);
-    const accepted = outcome.kind === 'done' && drafts.length > 0; // an erased message reached nobody
+    const drafts = await draftsOf(options, actor, event, tenant.callbackFlavour);
+    const outcome = await deliver(options, tenant, url, actor, event, drafts, sent);
+    const accepted = outcome.kind === 'done' && !outcome.idle; // an erased message reached nobody
     if (accepted) await reportAccepted(options, actor, event);
     return outcome;
   } catch (error) {
@@ -165,6 +229,7 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
       retry: CALLBACK_RETRY,
       breakers,
       perform: (event, _signal, _again, sent = 0) => perform(options, event, sent),
+      reportFailure: (event, reason) => reportFailure(options, event, reason),
     },
     async resumeChanged() {
       for (const tenant of tenants.all()) await setPaused(options, tenant, 'ResumeCallbacks');
@@ -178,8 +243,7 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
       waiting.set(tenantId, before + 1);
       try {
         if (await isPaused(options, tenant)) return;
-        const { callbackUrl: url, callbackSecret: secret } = tenant;
-        const endpoint = { url, secret, isDeclared: true };
+        const endpoint = callbackEndpoint(tenant, tenant.callbackUrl, true);
         const answer = await client.deliver(endpoint, callbackOf(tenantId, id, now(), draft));
         if (answer.outcome === 'accepted') breaker.succeeded();
         if (answer.outcome === 'retry' && answer.away) breaker.failed('ephemeral', answer);

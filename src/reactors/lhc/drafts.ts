@@ -1,6 +1,7 @@
 /** Which callbacks a fact calls for (docs/contracts.md). */
 import { visitorFact } from '../../actors/facts.ts';
 import type { ActorRef, TenantId, Username } from '../../actors/ids.ts';
+import type { TenantSettings } from '../../actors/tenant/settings.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import type { Callback } from '../../lhc/callback-types.ts';
@@ -10,6 +11,7 @@ import type { PersonalData } from '../personal-data.ts';
 
 /** A callback without its envelope. */
 export type Draft = Pick<Callback, 'type' | 'data'>;
+type Flavour = TenantSettings['callbackFlavour'];
 type VisitorRef = Extract<ActorRef, { kind: 'visitor' }>;
 
 export interface DraftOptions {
@@ -68,6 +70,7 @@ async function visitorDrafts(
   options: DraftOptions,
   { tenant, name: visitor }: VisitorRef,
   event: RecordedEvent,
+  flavour: Flavour,
 ): Promise<readonly Draft[]> {
   const { personal } = options;
   const operator = (username: Username) => operatorOf(options, tenant, username);
@@ -95,6 +98,10 @@ async function visitorDrafts(
     case 'ChatAccepted':
     case 'ChatClosed': {
       const { chatId } = fact.data;
+      // There `chat.closed` is the operator's own `!close`. Whatever else closes a chat is LHC's, or LHC does the same.
+      const isSilent =
+        flavour === 'xmppservice' && fact.type === 'ChatClosed' && fact.data.by !== 'operator';
+      if (isSilent) return [];
       const data = { visitor, chatId, operator: await operatorOrNull(fact.data.operator) };
       if (fact.type === 'ChatAccepted') return [{ type: 'chat.accepted', data }];
       const { reason } = fact.data;
@@ -158,19 +165,25 @@ async function visitorDrafts(
   }
 }
 
-/** The callbacks that a fact calls for, in order. The first one has the id of the fact. */
+/**
+ * The callbacks that a fact calls for, in order. The first one has the id of the fact.
+ * @param flavour of the tenant: what the xmppservice wire would say wrongly is left out for it
+ */
 export async function draftsOf(
   options: DraftOptions,
   actor: ActorRef,
   event: RecordedEvent,
+  flavour: Flavour,
 ): Promise<readonly Draft[]> {
-  if (actor.kind === 'visitor') return visitorDrafts(options, actor, event);
+  if (actor.kind === 'visitor') return visitorDrafts(options, actor, event, flavour);
   if (actor.kind !== 'operator') return [];
   const type = onlineChange(event.data);
   const at = iso(event.metadata.at);
   const drafts: Draft[] = [];
   const { offlineLhcUserId } = event.data;
-  if (typeof offlineLhcUserId === 'number') {
+  // On the xmppservice wire LHC knows whose an account is: who has it now must not go offline for who had it.
+  const goes = flavour === 'native' || event.type === 'OperatorRemoved';
+  if (typeof offlineLhcUserId === 'number' && goes) {
     const operator = { username: actor.name, lhcUserId: offlineLhcUserId };
     drafts.push({ type: 'operator.offline', data: { operator, at } });
   }

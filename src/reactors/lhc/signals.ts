@@ -66,7 +66,7 @@ export function createSignals(options: {
     },
     returned: returnStanza,
     stanzasArrived: options.stanzasArrived,
-    operatorAlive(tenant, username) {
+    operatorAlive(tenant, username, resource) {
       const key = `${tenant} ${username}`;
       const last = aliveAt.get(key) ?? Number.NEGATIVE_INFINITY;
       if (monotonic() - last < ALIVE_INTERVAL_MS) return;
@@ -81,7 +81,8 @@ export function createSignals(options: {
       const sending = state.then((known) => {
         if (!known?.context.registered) return; // LHC does not know operators who are not registered
         const operator = { username, lhcUserId: known.context.lhcUserId };
-        return callbacks.ephemeral(tenant, { type: 'operator.alive', data: { operator, at } }, id);
+        const data = { operator, at, resource };
+        return callbacks.ephemeral(tenant, { type: 'operator.alive', data }, id);
       });
       inBackground(sending, 'operator.alive');
     },

@@ -105,13 +105,13 @@ const untilAccepted = (n: number) => waitFor(() => lhc.accepted.length === n);
 
 it('LHC hears at most once a minute that an operator is alive', async () => {
   const { signals } = make();
-  for (let i = 0; i < 5; i++) signals.operatorAlive(ACME, OP1);
+  for (let i = 0; i < 5; i++) signals.operatorAlive(ACME, OP1, 'gajim');
   await untilAccepted(1);
   rig.clock.passes(59_999);
-  signals.operatorAlive(ACME, OP1);
+  signals.operatorAlive(ACME, OP1, 'gajim');
   rig.clock.passes(1);
-  signals.operatorAlive(ACME, OP1);
-  signals.operatorAlive(ACME, username('stranger')); // LHC does not know it
+  signals.operatorAlive(ACME, OP1, 'gajim');
+  signals.operatorAlive(ACME, username('stranger'), 'gajim'); // LHC does not know it
   await untilAccepted(2);
   expect(lhc.attempts).toHaveLength(2);
 });
@@ -123,7 +123,7 @@ it.each([3 * 86_400_000, -3 * 86_400_000])(
     const { signals } = make();
     const minute = async (n: number): Promise<void> => {
       rig.clock.passes(60_000);
-      signals.operatorAlive(ACME, OP1);
+      signals.operatorAlive(ACME, OP1, 'gajim');
       await untilAccepted(n);
     };
     await minute(1);
@@ -139,11 +139,11 @@ it.each([3 * 86_400_000, -3 * 86_400_000])(
 
 it('several processes report an operator with the same id within a minute, and with another id in the next', async () => {
   const [a, b] = [make().signals, make().signals];
-  a.operatorAlive(ACME, OP1);
-  b.operatorAlive(ACME, OP1);
+  a.operatorAlive(ACME, OP1, 'gajim');
+  b.operatorAlive(ACME, OP1, 'gajim');
   await untilAccepted(2);
   rig.clock.passes(60_000);
-  b.operatorAlive(ACME, OP1);
+  b.operatorAlive(ACME, OP1, 'gajim');
   await untilAccepted(3);
   const [first, same, next] = lhc.accepted.map(({ id }) => id);
   expect(first).toMatch(/^operator-alive-acme\.op1-\d+$/);
@@ -221,7 +221,7 @@ describe('typing of an operator ends', () => {
   /** Whatever LHC was to hear would be here before this. */
   const heardNothing = async (signals: ReturnType<typeof make>['signals']) => {
     const before = lhc.accepted.length;
-    signals.operatorAlive(ACME, OP1);
+    signals.operatorAlive(ACME, OP1, 'gajim');
     await untilAccepted(before + 1);
     expect(lhc.accepted.at(-1)?.type).toBe('operator.alive');
   };
@@ -271,7 +271,7 @@ describe('typing of an operator ends', () => {
     signals.operatorTyping(ACME, V1, OP1, 'composing', 'desk');
     await waitFor(() => lhc.attempts.length === 1);
     signals.operatorWrote(ACME, V1, OP1, false);
-    signals.operatorAlive(ACME, OP1); // what LHC is to hear now, it hears before this
+    signals.operatorAlive(ACME, OP1, 'gajim'); // what LHC is to hear now, it hears before this
     await untilAccepted(1);
     answer.resolve();
     await untilAccepted(3);
@@ -343,7 +343,7 @@ describe('typing of a visitor ends', () => {
 
 it('an ephemeral callback is not retried', async () => {
   lhc.state.answer = async () => ({ outcome: 'retry', reason: 'away' });
-  make().signals.operatorAlive(ACME, OP1);
+  make().signals.operatorAlive(ACME, OP1, 'gajim');
   await waitFor(() => lhc.attempts.length === 1);
   expect(lhc.accepted).toEqual([]);
 });
