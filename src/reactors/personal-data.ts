@@ -24,7 +24,7 @@ export interface PersonalData {
 const withoutBreaks = (profile: Profile): Profile => {
   const lines = Object.entries(profile).map(([field, value]) => [
     field,
-    typeof value === 'string' ? onOneLine(value) : value,
+    typeof value === 'string' && field !== 'statusText' ? onOneLine(value) : value,
   ]);
   return Object.fromEntries(lines);
 };

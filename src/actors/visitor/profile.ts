@@ -15,7 +15,10 @@ export const PROFILE_FIELDS = [
 export type ProfileField = (typeof PROFILE_FIELDS)[number];
 
 /** Personal data: encrypted in the fact of a page view, and shown to operators. An absent field is unknown. */
-export type Profile = { [F in ProfileField]?: F extends 'visits' ? number : string };
+export type Profile = { [F in ProfileField]?: F extends 'visits' ? number : string } & {
+  /** LHC's own status text, in lines, as the xmppservice wire has it. It says the fields above in words (lhc-view.ts). */
+  statusText?: string;
+};
 
 /**
  * What describes the visitor and not the page: the newest value counts, and leaving it out forgets nothing. Country and city

@@ -10,8 +10,8 @@ import { PROFILE_FIELDS, type Profile } from '../../actors/visitor/profile.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
+import { createPageDigest } from '../frame/page-digest.ts';
 import { tooMany } from '../frame/problem.ts';
-import { createPageDigest } from './page-digest.ts';
 import { PageView } from './visitor-bodies.ts';
 import { addVisitorChats, type CommandVisitor } from './visitor-chats.ts';
 

@@ -1,6 +1,7 @@
 /** A visitor in an operator's contact list: name, show and status text. */
 import type { Username, VisitorKey } from '../../actors/ids.ts';
 import type { VisitorState } from '../../actors/visitor/facts.ts';
+import { statusWithoutChat } from '../../actors/visitor/lhc-view.ts';
 import type { Profile } from '../../actors/visitor/profile.ts';
 import { cut } from '../../kit/cut.ts';
 import type { VisitorPresence } from '../../xmpp/port.ts';
@@ -76,6 +77,36 @@ function stateOf({ conversation, context }: VisitorState, nameOf: NameOf): strin
   }
 }
 
+function ownText(
+  { profile, at }: { profile: Profile; at: number },
+  state: VisitorState,
+  nameOf: NameOf,
+): string {
+  const { chat } = state.context;
+  const page = pageOf(profile);
+  const lines = [
+    [stateOf(state, nameOf), page, placeOf(profile)].filter(Boolean).join(' · '),
+    chat && `Chat #${chat.id}${chat.department ? ` (${chat.department})` : ''}`,
+    profile.page !== page && profile.page,
+    visitorsTime(at, profile.timezone),
+    profile.referrer && `from ${profile.referrer}`,
+    profile.visits !== undefined && profile.visits > 1 && `visit ${profile.visits}`,
+  ];
+  return lines.filter(Boolean).join('\n');
+}
+
+/** The text that LHC has written, behind our word for the state: who has a chat, LHC's text does not say. */
+function lhcText(
+  { nick = '' }: Profile,
+  statusText: string,
+  state: VisitorState,
+  nameOf: NameOf,
+): string {
+  // LHC writes its word for the chat when a page is viewed, and says nothing when the chat ends.
+  const text = state.context.chat ? statusText : statusWithoutChat(nick, statusText);
+  return [stateOf(state, nameOf), text].filter(Boolean).join(' · ');
+}
+
 /**
  * Name, show and status of a visitor. Clients cut the status, some after 25 characters, and some show its first line alone.
  * Some do not draw `chat` at all. So the first line begins with the state, and the page and the place follow.
@@ -90,16 +121,11 @@ export function presenceOf(
   { nameOf, show }: { readonly nameOf: NameOf; readonly show: boolean },
 ): VisitorPresence {
   const { chat } = state.context;
-  const page = pageOf(profile);
-  const lines = [
-    [stateOf(state, nameOf), page, placeOf(profile)].filter(Boolean).join(' · '),
-    chat && `Chat #${chat.id}${chat.department ? ` (${chat.department})` : ''}`,
-    profile.page !== page && profile.page,
-    visitorsTime(at, profile.timezone),
-    profile.referrer && `from ${profile.referrer}`,
-    profile.visits !== undefined && profile.visits > 1 && `visit ${profile.visits}`,
-  ];
-  const status = cut(lines.filter(Boolean).join('\n'), STATUS_MAX_LENGTH);
+  const text =
+    profile.statusText === undefined
+      ? ownText({ profile, at }, state, nameOf)
+      : lhcText(profile, profile.statusText, state, nameOf);
+  const status = cut(text, STATUS_MAX_LENGTH);
   const nick = nickOf(key, profile);
   const waits = state.conversation === 'waiting' && !chat?.left;
   return waits && show ? { show: 'chat', status, nick } : { status, nick };

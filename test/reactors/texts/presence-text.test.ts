@@ -92,3 +92,28 @@ describe('the show', () => {
     expect(shown('waiting', profile, false)).toEqual({ status, nick: 'Visitor 7' });
   });
 });
+
+describe('the status that LHC has written', () => {
+  const sales = 'Sales\n| /shoes\n| Active chat';
+  const written = (text: string): Profile => ({ nick: 'Anna #5', statusText: text });
+
+  it.each([
+    ['none', 'Sales\n| /shoes'],
+    ['waiting', `Waiting · ${sales}`],
+    ['chatting', `In chat · Paula · ${sales}`],
+    ['invited', 'Invited · Tom · Sales\n| /shoes'],
+  ] as const)(
+    'stands behind the state %s, without a word for a chat that is over',
+    (state, text) => {
+      expect(shown(state, written(sales)).status).toBe(text);
+    },
+  );
+
+  it('is as LHC wrote it for who looks around, and is cut', () => {
+    const text = '/shoes\n| Time zone: Europe/Paris (22:09:14)\n| Visits - 1';
+    const presence = shown('none', { nick: 'Online visitor', statusText: text });
+    expect(presence).toEqual({ nick: 'Online visitor', status: text });
+    const long = shown('none', written(`Sales\n| /${'x'.repeat(2_000)}`));
+    expect(long.status).toHaveLength(STATUS_MAX_LENGTH);
+  });
+});

@@ -12,15 +12,23 @@ const DIGEST_CHARACTERS = 22;
  * also keep others from extending the text, which is of no use to anybody who sees a part of the hash only.
  *
  * @param key at least 32 bytes, secret
+ * @returns `said` is what else makes it another page view, such as the lines of LHC's own status text
  */
 export function createPageDigest(
   key: Uint8Array,
-): (tenant: string, visitor: string, department: string | null, profile: Profile) => string {
+): (
+  tenant: string,
+  visitor: string,
+  department: string | null,
+  profile: Profile,
+  said?: string,
+) => string {
   const secret = Buffer.from(key).toString('base64');
-  return (tenant, visitor, department, profile) => {
+  return (tenant, visitor, department, profile, said) => {
     // An array has one order. JSON of the body would keep the order in which the caller wrote the fields.
     const fields = PROFILE_FIELDS.map((field) => profile[field]);
-    const text = JSON.stringify([tenant, visitor, department, ...fields]);
+    const all = [tenant, visitor, department, ...fields, ...(said === undefined ? [] : [said])];
+    const text = JSON.stringify(all);
     return hash('sha256', secret + text, 'base64url').slice(0, DIGEST_CHARACTERS);
   };
 }
