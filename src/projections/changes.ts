@@ -35,6 +35,8 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   ChatTransferred: ON_CHAT,
   ChatClosed: ON_CHAT,
   VisitorMessageSent: ['message'],
+  MessageAddressed: NOTHING,
+  MessageReturned: NOTHING,
   OperatorMessageReceived: ['message'],
   OperatorMessageAccepted: NOTHING,
   OperatorMessageDisplayed: ['message'],

@@ -5,7 +5,7 @@ import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import type { Show } from '../../src/actors/operator/facts.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { username, visitorKey } from '../support/names.ts';
-import { DELAYS, SECOND, startChat } from './facts.ts';
+import { address, DELAYS, SECOND, startChat } from './facts.ts';
 import { OPERATOR_COMMANDS, VISITOR_COMMANDS } from './states.ts';
 
 const chatId = fc.constantFrom('c1', 'c2', 'c3');
@@ -35,6 +35,9 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
   fc
     .tuple(chatId, fc.option(messageId, { nil: undefined }))
     .map(([id, message]) => startChat(id, message)),
+  fc
+    .record({ operator, messageId, chatId, text: fc.constantFrom('Ok', 'Yes', null) })
+    .map(({ operator: to, text, messageId: id, chatId: of }) => address(to, text, id, of)),
   fc
     .record({ messageId, chatId: fc.option(chatId) })
     .map((sent): VisitorCommand => ({ type: 'SendMessage', body: '', ...sent })),
@@ -86,6 +89,9 @@ export const visitorCommand: fc.Arbitrary<VisitorCommand | Wake> = fc.oneof(
       if (type === 'ReportMessageDelivered') return { type, messageIds, by: 'ping' };
       return { type: 'ReportMessageFailed', messageId: messageIds[0] ?? 'm1', reason: 'expired' };
     }),
+  fc
+    .record({ messageIds: fc.array(messageId), operator })
+    .map((got): VisitorCommand => ({ type: 'ReportMessageTaken', ...got })),
   fc.record({ messageId, operator, unreachable: fc.boolean() }).map(
     ({ unreachable, ...came }): VisitorCommand => ({
       type: 'ReportMessageFailed',

@@ -44,6 +44,20 @@ export const sendMessage = (messageId = 'm1', chatId: string | null = null): Vis
   chatId,
   body: 'Hello',
 });
+/** LHC addresses an operator with a message of this text; null: with a new chat. */
+export const address = (
+  operator: string,
+  text: string | null = 'Hello',
+  messageId = 'm1',
+  chatId = 'c1',
+): Extract<VisitorCommand, { type: 'AddressMessage' }> => ({
+  type: 'AddressMessage',
+  operator: username(operator),
+  chatId,
+  department: 'sales',
+  message: text === null ? null : { id: messageId, body: text, digest: `digest of ${text}` },
+  delays: DELAYS,
+});
 export const receive = (
   operator = 'op1',
   messageId = 'o1',
@@ -157,6 +171,42 @@ export const chatStarted = (chatId = 'c1', invitedBy: string | null = null): Vis
     lastOperator: null,
     told: [],
   },
+});
+/** LHC picks operators; `messageId`: with this message. */
+export const chatStartedByLhc = (chatId = 'c1'): VisitorFact => {
+  const fact = chatStarted(chatId);
+  if (fact.type !== 'ChatStarted') throw new Error('unreachable');
+  return { ...fact, data: { ...fact.data, byLhc: true } };
+};
+export const pickedByLhc = (operator: string, messageId?: string, chatId = 'c1'): VisitorFact => ({
+  type: 'ChatOffered',
+  data: {
+    ...{ chatId, operators: [username(operator)], reason: 'lhc' as const },
+    ...(messageId !== undefined && { messageId }),
+  },
+});
+/** A message of the visitor that LHC addresses to this operator first. */
+export const messageTo = (
+  operator: string,
+  messageId = 'm1',
+  opens = true,
+  text = 'Hello',
+  chatId = 'c1',
+): VisitorFact => ({
+  type: 'VisitorMessageSent',
+  data: {
+    ...{ chatId, messageId, digest: `digest of ${text}`, to: username(operator) },
+    ...(opens && { opens }),
+  },
+  personal: { body: text },
+});
+export const messageAlsoTo = (
+  operator: string,
+  messageId = 'm1',
+  how: { opens?: true; inOpening?: true } = { opens: true },
+): VisitorFact => ({
+  type: 'MessageAddressed',
+  data: { chatId: 'c1', messageId, operator: username(operator), ...how },
 });
 export const chatAssigned = (
   operator = 'op1',

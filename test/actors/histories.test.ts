@@ -27,6 +27,7 @@ import {
   OPERATOR_SUMMARIES,
   TENANT_HISTORY,
   VISITOR_HISTORY,
+  VISITOR_LHC_HISTORY,
 } from './histories.ts';
 import { MemoryStream, throughJson } from './stream.ts';
 
@@ -111,6 +112,7 @@ function recordsAll(name: string, { machine }: Pick<Decider<never>, 'machine'>):
 }
 
 holds('visitor', visitorDecider, VISITOR_HISTORY);
+holds('visitor-lhc', visitorDecider, VISITOR_LHC_HISTORY);
 holds('operator', operatorDecider, OPERATOR_HISTORY);
 holds('operator-claim', operatorDecider, OPERATOR_CLAIM_HISTORY);
 holds('operator-presences', operatorDecider, OPERATOR_PRESENCES);

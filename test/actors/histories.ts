@@ -7,6 +7,7 @@ import { username, visitorKey } from '../support/names.ts';
 import {
   acceptChat,
   addNote,
+  address,
   askQuestion,
   assignChat,
   changePresence,
@@ -126,6 +127,50 @@ export const VISITOR_HISTORY: Script<VisitorCommand> = [
   [SECOND, { type: 'ReportMessageDelivered', messageIds: ['m91'], by: 'receipt' }],
   [48 * HOUR, startChat('c3', 'm92')],
   [MINUTE, viewPage('contact')],
+];
+
+const outcome = (
+  type: 'ReportMessageTaken' | 'ReportMessageDelivered',
+  operator: string,
+  ...messageIds: string[]
+): VisitorCommand => {
+  const report = { messageIds, operator: username(operator) };
+  return type === 'ReportMessageTaken' ? { type, ...report } : { type, ...report, by: 'ping' };
+};
+
+/** Chats whose operators LHC picks: of two who are asked one answers, LHC changes the owner, and another chat begins. */
+export const VISITOR_LHC_HISTORY: Script<VisitorCommand> = [
+  [SECOND, viewPage('home')],
+  [MINUTE, receive('ada', 'o1')],
+  [30 * SECOND, address('grace', 'Hello', 'm1', '41')],
+  [200, address('ada', 'Hello', 'm2', '41')],
+  [SECOND, outcome('ReportMessageTaken', 'grace', 'm1')],
+  [100, outcome('ReportMessageDelivered', 'grace', 'm1')],
+  [100, outcome('ReportMessageTaken', 'ada', 'm1')],
+  [5 * SECOND, address('ada', 'Anyone?', 'm3', '41')],
+  [100, address('ada', 'Hello?', 'm4', '41')],
+  [100, address('grace', 'Hello?', 'm5', '41')],
+  [100, address('grace', 'Anyone?', 'm6', '41')],
+  [2 * MINUTE, WAKE],
+  [
+    SECOND,
+    {
+      ...{ type: 'ReportMessageFailed', messageId: 'm4', reason: 'service-unavailable' },
+      ...{ operator: username('grace'), unreachable: true },
+    } as const,
+  ],
+  [10 * SECOND, receive('ada', 'o2')],
+  [10 * SECOND, address('ada', 'Thanks', 'm7', '41')],
+  [SECOND, outcome('ReportMessageTaken', 'ada', 'm7')],
+  [MINUTE, address('alan', 'Still here?', 'm8', '41')],
+  [MINUTE, receive('alan', 'o4')],
+  [MINUTE, address('ada', null, 'm9', '42')],
+  [SECOND, address('ada', 'New question', 'm10', '42')],
+  [MINUTE, closeChat('42', 'system')],
+  [SECOND, address('ada', 'Not the end', 'm11', '42')],
+  [10 * MINUTE, WAKE],
+  [48 * HOUR, WAKE],
+  [48 * HOUR, address('grace', 'Back', 'm12', '43')],
 ];
 
 const day = (n: number): Script<OperatorCommand> => [

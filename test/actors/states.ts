@@ -7,6 +7,7 @@ import { username, visitorKey } from '../support/names.ts';
 import {
   acceptChat,
   addNote,
+  address,
   arrived,
   askQuestion,
   assignChat,
@@ -17,6 +18,7 @@ import {
   chatClosed,
   chatOffered,
   chatStarted,
+  chatStartedByLhc,
   chatTransferred,
   chatUnassigned,
   cleanedUp,
@@ -29,9 +31,12 @@ import {
   invited,
   loggedIn,
   loggedOut,
+  messageAlsoTo,
+  messageTo,
   offerChat,
   openSession,
   operatorMessage,
+  pickedByLhc,
   presence,
   receive,
   register,
@@ -60,6 +65,14 @@ const WAKE: Wake = { type: 'Wake' };
 const waiting = [arrived(), chatStarted()];
 const assigned = [...waiting, chatAssigned()];
 const chatting = [...assigned, chatAccepted(), operatorMessage()];
+const byLhc = [
+  arrived(),
+  chatStartedByLhc(),
+  messageTo('op1'),
+  pickedByLhc('op1', 'm1'),
+  messageAlsoTo('op2'),
+  pickedByLhc('op2', 'm1'),
+];
 
 export const VISITOR_STATES: Record<string, readonly Fact[]> = {
   unknown: [],
@@ -123,6 +136,18 @@ export const VISITOR_STATES: Record<string, readonly Fact[]> = {
     chatClosed(),
     chatStarted('c2'),
   ],
+  'c1 by LHC, op1 picked': [arrived(), chatStartedByLhc(), pickedByLhc('op1')],
+  'c1 by LHC, op1 and op2 picked with m1': byLhc,
+  'c1 by LHC, chatting with op1': [
+    ...byLhc,
+    chatAssigned('op1', null, 'answered'),
+    chatAccepted(),
+    operatorMessage(),
+  ],
+  'c1 by LHC, chatting with op1, m1 for op2': [
+    ...[arrived(), chatStartedByLhc(), pickedByLhc('op1')],
+    ...[chatAssigned('op1', null, 'answered'), chatAccepted(), messageTo('op2')],
+  ],
   'timed out': [arrived(), timedOut()],
   'timed out after c1': [...chatting, chatClosed(), timedOut()],
   'cleaned up': [arrived(), timedOut(), cleanedUp()],
@@ -137,6 +162,11 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   'StartChat c1': startChat('c1'),
   'StartChat c1 with m1': startChat('c1', 'm1'),
   'StartChat c2': startChat('c2'),
+  'AddressMessage m1 of c1 to op1': address('op1'),
+  'AddressMessage m1 of c1 to op2': address('op2'),
+  'AddressMessage m2 of c1 to op2': address('op2', 'More', 'm2'),
+  'AddressMessage m2 of c2 to op1': address('op1', 'More', 'm2', 'c2'),
+  'AddressMessage c1 to op2': address('op2', null),
   'SendMessage m1': sendMessage('m1'),
   'SendMessage m2 to c1': sendMessage('m2', 'c1'),
   'SendMessage m2 to c2': sendMessage('m2', 'c2'),
@@ -180,6 +210,11 @@ export const VISITOR_COMMANDS: Record<string, VisitorCommand | Wake> = {
   ReportLoggedOut: { type: 'ReportLoggedOut', reason: 'closed' },
   ReportSessionFailed: { type: 'ReportSessionFailed', reason: 'not authorized' },
   'ReportMessageTaken m1': { type: 'ReportMessageTaken', messageIds: ['m1'] },
+  'ReportMessageTaken m1 by op2': {
+    type: 'ReportMessageTaken',
+    messageIds: ['m1'],
+    operator: username('op2'),
+  },
   'ReportMessageDelivered m1, m9': {
     type: 'ReportMessageDelivered',
     messageIds: ['m1', 'm9'],

@@ -1,5 +1,7 @@
 /** The change of a visitor's context by each fact. The machine (machine.ts) calls `changesBy` once for each fact. */
 import { shortHash } from '../../kit/hash.ts';
+import type { Username } from '../ids.ts';
+import { addressedAfter, NOTHING_ADDRESSED, pickedAfter } from './addressed.ts';
 import { type ChatEvent, chatAfter } from './chat.ts';
 import type {
   SettledMessage,
@@ -42,6 +44,7 @@ const RESET_BY_CLEAN_UP = {
   firstWaiting: null,
   endedChat: null,
   markable: [],
+  ...NOTHING_ADDRESSED,
 } satisfies Partial<VisitorContext>;
 
 /** The context of a visitor without facts. */
@@ -110,6 +113,7 @@ function changeBesideChat(context: VisitorContext, event: FactOfChat): Change {
         lastChatId: event.data.chatId,
         chats: context.chats + 1,
         chatMessages: 0,
+        ...NOTHING_ADDRESSED,
         // Release 0.1.0 does not say whether there is a name.
         told: toldAfter(context, event.revision, event.data.told ?? ['name']),
       };
@@ -151,13 +155,19 @@ function keepMessage(
   { openMessages, chat, chatMessages, firstWaiting }: VisitorContext,
   { data, at, revision }: Of<'VisitorMessageSent'>,
 ): Change {
-  const { messageId: id, chatId, digest } = data;
-  const message = { id, chatId, revision, taken: false, ...(digest !== undefined && { digest }) };
+  const { messageId: id, chatId, digest, to } = data;
+  const message = {
+    ...{ id, chatId, revision, taken: false },
+    ...(digest !== undefined && { digest }),
+    ...(to !== undefined && { to: [to] }),
+  };
+  // A message that LHC addresses waits for nobody.
+  const waits = chat?.operator === null && to === undefined;
   return {
     lastSeen: at,
     openMessages: [...openMessages, message],
     chatMessages: chatMessages + 1,
-    firstWaiting: firstWaiting ?? (chat?.operator === null ? revision : null),
+    firstWaiting: firstWaiting ?? (waits ? revision : null),
   };
 }
 
@@ -202,6 +212,17 @@ function keep(context: VisitorContext, kept: VisitorKept | undefined): Change {
   };
 }
 
+/** Changes to whom this open message may still go. */
+const changeReceivers = (
+  { openMessages }: VisitorContext,
+  messageId: string,
+  change: (to: Username[]) => Username[],
+): Change => ({
+  openMessages: openMessages.map((message) =>
+    message.id === messageId && message.to ? { ...message, to: change(message.to) } : message,
+  ),
+});
+
 const take = ({ openMessages }: VisitorContext, ids: readonly string[]): Change => ({
   openMessages: openMessages.map((message) =>
     ids.includes(message.id) ? { ...message, taken: true } : message,
@@ -233,6 +254,14 @@ const endChat = ({ chat }: VisitorContext, { data, at }: Of<'ChatClosed'>): Chan
 
 /** The change of the context by a fact. */
 export function changesBy(context: VisitorContext, event: VisitorEvent): Change {
+  const change = changeBy(context, event);
+  const addressed = addressedAfter(context, event);
+  const picked = pickedAfter(context, event);
+  if (addressed === context.addressed && picked === context.picked) return change;
+  return { addressed, picked, ...change };
+}
+
+function changeBy(context: VisitorContext, event: VisitorEvent): Change {
   switch (event.type) {
     case 'VisitorArrived':
     case 'PageViewed':
@@ -274,6 +303,14 @@ export function changesBy(context: VisitorContext, event: VisitorEvent): Change 
     }
     case 'MessageDisplayed':
       return display(context, event.data.messageId);
+    case 'MessageAddressed': {
+      const { messageId, operator } = event.data;
+      return changeReceivers(context, messageId, (to) => [...to, operator]);
+    }
+    case 'MessageReturned': {
+      const { messageId, operator } = event.data;
+      return changeReceivers(context, messageId, (to) => to.filter((each) => each !== operator));
+    }
     // Reactors send these to LHC or to the operator.
     case 'OperatorMessageAccepted':
     case 'NoteAdded':

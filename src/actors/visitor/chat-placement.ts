@@ -2,6 +2,7 @@
 import type { Username } from '../ids.ts';
 import { refuse } from '../machine/decider.ts';
 import type { Considered, PickReason } from '../operator-selection.ts';
+import { isByLhc } from './addressed.ts';
 import type { Chat, CloseParty, UnassignReason, VisitorContext, VisitorFact } from './facts.ts';
 
 /**
@@ -65,17 +66,25 @@ export const refuseForeign = ({ operator, accepted }: Chat): never =>
 const withdrawal = (operators: Username[]): { withdrawnFrom?: Username[] } =>
   operators.length > 0 ? { withdrawnFrom: operators } : {};
 
-/** The operators other than this one whose offer ends. They get a notice. */
-function withdrawalsBut(chat: Chat, operator: Username): { withdrawnFrom?: Username[] } {
+/** The operators other than these whose offer ends. They get a notice. */
+function withdrawalsBut(
+  chat: Chat,
+  operator: Username,
+  staying: readonly Username[] = [],
+): { withdrawnFrom?: Username[] } {
   const asked = chat.operator === null ? chat.offeredTo : [chat.operator];
-  return withdrawal(asked.filter((each) => each !== operator));
+  return withdrawal(asked.filter((each) => each !== operator && !staying.includes(each)));
 }
 
-/** The assignment of a chat to an operator who answered or took it. */
+/**
+ * The assignment of a chat to an operator who answered or took it.
+ * @param staying operators who may still have it
+ */
 export const chatAssigned = (
   chat: Chat,
   operator: Username,
   reason: 'answered' | 'taken',
+  staying?: readonly Username[],
 ): VisitorFact => ({
   type: 'ChatAssigned',
   data: {
@@ -83,7 +92,7 @@ export const chatAssigned = (
     operator,
     reservation: null,
     reason,
-    ...withdrawalsBut(chat, operator),
+    ...withdrawalsBut(chat, operator, staying),
   },
 });
 
@@ -121,11 +130,20 @@ function assign(context: VisitorContext, command: CommandOf<'AssignChat'>): Visi
   const { chatId, operator, reservation } = command;
   if (reservation !== null) refuseRevoked(context, reservation);
   const chat = openChat(context, chatId);
+  refuseByLhc(context);
   if (chat.operator === operator && chat.reservation === reservation) return [];
   if (chat.operator !== null) return refuseForeign(chat);
   refuseOldPick(chat, command);
   const { type: _type, search: _search, ...data } = command;
   return [{ type: 'ChatAssigned', data: { ...data, ...withdrawalsBut(chat, operator) } }];
+}
+
+/** Refuses what LHC has no form for where it picks the operators itself (docs/adr/0037). @throws {AppError} `refused` */
+function refuseByLhc(
+  context: VisitorContext,
+  reason = 'LHC picks the operators of this chat',
+): void {
+  if (isByLhc(context)) refuse(reason);
 }
 
 const refuseOldPick = ({ searchRevision }: Chat, { search }: RoutingPick): void => {
@@ -143,15 +161,17 @@ const refuseRevoked = ({ revokedReservations }: VisitorContext, reservation: str
 function offer(context: VisitorContext, command: CommandOf<'OfferChat'>): VisitorFact[] {
   const { type: _type, search: _search, ...data } = command;
   const chat = openChat(context, command.chatId);
+  refuseByLhc(context);
   if (chat.operator !== null) return refuseForeign(chat);
   refuseOldPick(chat, command);
   const operators = command.operators.filter((each) => !chat.offeredTo.includes(each));
   return operators.length > 0 ? [{ type: 'ChatOffered', data: { ...data, operators } }] : [];
 }
 
-function unassign({ chat }: VisitorContext, command: CommandOf<'UnassignChat'>): VisitorFact[] {
+function unassign(context: VisitorContext, command: CommandOf<'UnassignChat'>): VisitorFact[] {
+  const { chat } = context;
   const { chatId, operator, reason } = command;
-  if (chat?.id !== chatId || !isAskedOrOwner(chat, operator)) return [];
+  if (chat?.id !== chatId || !isAskedOrOwner(chat, operator) || isByLhc(context)) return [];
   // The operator came back and answered before this command arrived.
   if (reason === 'offline' && chat.accepted) return [];
   return [chatUnassigned(chat, operator, reason)];
@@ -184,6 +204,7 @@ function accept(context: VisitorContext, { operator }: CommandOf<'AcceptChat'>):
   };
   if (chat.operator === operator) return chat.accepted ? [] : [accepted];
   if (chat.accepted) return refuseForeign(chat);
+  refuseByLhc(context, 'LHC gives a chat to whoever answers it; write to the visitor');
   return [chatAssigned(chat, operator, 'taken'), accepted];
 }
 
@@ -192,6 +213,7 @@ function decline(context: VisitorContext, { operator }: CommandOf<'DeclineChat'>
   if (!isAskedOrOwner(chat, operator)) {
     return chat.passedBy.includes(operator) ? [] : refuse('this chat is not offered to you');
   }
+  refuseByLhc(context, 'LHC cannot be told that you decline a chat; whoever answers it has it');
   if (chat.accepted) return refuse('you have answered this chat; write !transfer or !close');
   return [chatUnassigned(chat, operator, 'declined')];
 }
@@ -199,6 +221,7 @@ function decline(context: VisitorContext, { operator }: CommandOf<'DeclineChat'>
 function transfer(context: VisitorContext, command: CommandOf<'TransferChat'>): VisitorFact[] {
   const { from, operator, department, reservation } = command;
   const chat = openChat(context, command.chatId);
+  refuseByLhc(context, 'LHC picks the operators of this chat; transfer it in LHC');
   if (reservation !== null) refuseRevoked(context, reservation);
   if (from !== null && chat.operator !== from) {
     return chat.operator === null

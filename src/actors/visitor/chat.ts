@@ -29,7 +29,7 @@ export const isChatEvent = (event: VisitorEvent): event is ChatEvent => types.ha
  * Raise it when recorded histories of visitors fold differently (test/actors/golden). Then snapshots are dropped, and tables
  * with chats are built again.
  */
-export const VISITOR_FOLD = 7;
+export const VISITOR_FOLD = 8;
 
 /** Length of `passedBy`. A shorter list would forget the first operators of a broadcast and ask them again too early. */
 const PASSED_BY_MAX_OPERATORS = BROADCAST_MAX_OPERATORS;
@@ -45,8 +45,11 @@ export function chatAfter(chat: Chat | null, event: ChatEvent): Chat | null {
   if (event.type === 'ChatStarted') return started(event);
   if (event.type === 'ChatClosed' || chat === null) return null;
   switch (event.type) {
-    case 'ChatOffered':
-      return { ...chat, offeredTo: [...chat.offeredTo, ...event.data.operators] };
+    case 'ChatOffered': {
+      const { operators, reason } = event.data;
+      const byLhc = chat.byLhc || reason === 'lhc';
+      return { ...chat, byLhc, offeredTo: [...chat.offeredTo, ...operators] };
+    }
     case 'ChatAssigned': {
       const { operator, reservation } = event.data;
       return { ...chat, operator, reservation, accepted: false, offeredTo: [] };
@@ -84,6 +87,7 @@ const started = ({ data, at, revision }: Of<'ChatStarted'>): Chat => ({
   transferredBy: null,
   departmentTransfer: null,
   searchRevision: revision,
+  byLhc: data.byLhc === true,
 });
 
 /** The chat without an operator. A new search for an operator begins. */

@@ -4,6 +4,7 @@ import { shortHash } from '../../kit/hash.ts';
 import type { Username } from '../ids.ts';
 import { type DecisionContext, refuse } from '../machine/decider.ts';
 import { saysOther } from '../machine/idempotency.ts';
+import { isByLhc } from './addressed.ts';
 import { knownMessage } from './changes.ts';
 import { chatAssigned, chatClosed, openChat, refuseForeign } from './chat-placement.ts';
 import type {
@@ -14,6 +15,7 @@ import type {
   VisitorFact,
   VisitorState,
 } from './facts.ts';
+import { answerOfPicked, refuseUnpicked } from './picked.ts';
 
 export type ConversationCommand =
   | {
@@ -73,31 +75,36 @@ export const MAX_OPEN_MESSAGES = 1000;
 export const LATE_MESSAGE_MS = 10_000;
 
 function startChat(context: VisitorContext, command: CommandOf<'StartChat'>): VisitorFact[] {
-  const { chatId, nick, message } = command;
+  const { chatId, message } = command;
   if (context.chat && context.chat.id !== chatId) {
     return refuse(`chat ${context.chat.id} is open; close it first`, { chatId });
   }
   const facts: VisitorFact[] = [];
-  if (!context.chat) {
-    const department = command.department ?? context.department;
-    facts.push({
-      type: 'ChatStarted',
-      data: {
-        chatId,
-        department,
-        invitedBy: context.inviter,
-        lastOperator: context.lastOperator,
-        told: nick === undefined ? [] : ['name'],
-      },
-      personal: nick === undefined ? undefined : { nick },
-    });
-  }
+  if (!context.chat) facts.push(chatStarted(context, command));
   const isKnown = isSent(context, command, chatId);
   // A chat must not begin without its first words.
   if (isKnown && !context.chat) throw otherMessage('in an earlier chat', 'message.id');
   if (message && !isKnown) facts.push(visitorMessageSent(context, chatId, message));
   return facts;
 }
+
+/** The fact that a chat begins. @param byLhc LHC picks its operators */
+export const chatStarted = (
+  context: VisitorContext,
+  { chatId, department, nick }: Pick<CommandOf<'StartChat'>, 'chatId' | 'department' | 'nick'>,
+  byLhc = false,
+): VisitorFact => ({
+  type: 'ChatStarted',
+  data: {
+    chatId,
+    department: department ?? context.department,
+    invitedBy: context.inviter,
+    lastOperator: context.lastOperator,
+    told: nick === undefined ? [] : ['name'],
+    ...(byLhc && { byLhc }),
+  },
+  personal: nick === undefined ? undefined : { nick },
+});
 
 /** A message's id that cannot be used, because a message that was sent cannot be changed. */
 export const otherMessage = (how: string, field?: string): AppError =>
@@ -132,17 +139,23 @@ export function isSent(
   return true;
 }
 
-function visitorMessageSent(
+/**
+ * The fact that the visitor has sent a message.
+ * @param address to whom LHC addresses it first, and whether it opens the chat for them
+ * @throws {AppError} `refused` if too many messages wait
+ */
+export function visitorMessageSent(
   context: VisitorContext,
   chatId: string,
   { id: messageId, body, digest }: { id: string; body: string; digest?: string | undefined },
-): VisitorFact {
+  address: { to?: Username; opens?: true } = {},
+): Extract<VisitorFact, { type: 'VisitorMessageSent' }> {
   if (context.openMessages.length >= MAX_OPEN_MESSAGES) {
     return refuse(
       `${MAX_OPEN_MESSAGES} messages wait for an operator; send more when an operator has received them`,
     );
   }
-  const data = { chatId, messageId, ...(digest !== undefined && { digest }) };
+  const data = { chatId, messageId, ...(digest !== undefined && { digest }), ...address };
   return { type: 'VisitorMessageSent', data, personal: { body } };
 }
 
@@ -154,8 +167,14 @@ function sendMessage(context: VisitorContext, command: CommandOf<'SendMessage'>)
   return [visitorMessageSent(context, id, { ...command, id: command.messageId })];
 }
 
-/** An answer accepts the chat if it has no operator or is offered to this one. */
-function acceptByMessage(chat: Chat, operator: Username): VisitorFact[] {
+/** An answer accepts the chat if it has no operator or is offered to this one. @param now ms since 1970 */
+function acceptByMessage(
+  context: VisitorContext,
+  chat: Chat,
+  operator: Username,
+  now: number,
+): VisitorFact[] {
+  if (isByLhc(context)) return answerOfPicked(context, chat, operator, now);
   const { id: chatId } = chat;
   if (chat.operator !== null && chat.operator !== operator) return refuseForeign(chat);
   const accepted: VisitorFact = { type: 'ChatAccepted', data: { chatId, operator } };
@@ -187,7 +206,7 @@ function receive(
     },
     personal: { body },
   });
-  if (chat) return [...acceptByMessage(chat, operator), message(false)];
+  if (chat) return [...acceptByMessage(context, chat, operator, now), message(false)];
   if (presence !== 'online') return refuse('this visitor has left');
   if (conversation === 'invited') {
     if (inviter !== operator) {
@@ -224,34 +243,52 @@ export const timedOut = ({
   data: { lastSeen, ...(chat && { chatId: chat.id }) },
 });
 
-/** The open chat, if this operator has it or nobody has. @throws {AppError} `refused` */
-function ownChat(context: VisitorContext, operator: Username, chatId: string | null = null): Chat {
+/** The open chat, if this operator has it or nobody has. @param now ms since 1970 @throws {AppError} `refused` */
+function ownChat(
+  context: VisitorContext,
+  operator: Username,
+  now: number,
+  chatId: string | null = null,
+): Chat {
   const chat = openChat(context, chatId);
+  if (isByLhc(context)) {
+    if (chat.accepted) refuseUnpicked(context, chat, operator, now);
+    return chat;
+  }
   return chat.operator === null || chat.operator === operator ? chat : refuseForeign(chat);
 }
 
-function addNote(context: VisitorContext, command: CommandOf<'AddNote'>): VisitorFact[] {
+function addNote(
+  context: VisitorContext,
+  command: CommandOf<'AddNote'>,
+  { now }: DecisionContext,
+): VisitorFact[] {
   const { operator, noteId, body } = command;
-  const { id: chatId } = ownChat(context, operator);
+  const { id: chatId } = ownChat(context, operator, now);
   return [{ type: 'NoteAdded', data: { chatId, operator, noteId }, personal: { body } }];
 }
 
 function sendCommand(
   context: VisitorContext,
   wish: CommandOf<'SendOperatorCommand'>,
+  { now }: DecisionContext,
 ): VisitorFact[] {
   const { operator, messageId, command, text } = wish;
-  const { id: chatId } = ownChat(context, operator);
+  const { id: chatId } = ownChat(context, operator, now);
   const data = { chatId, operator, messageId, command };
   return [{ type: 'OperatorCommandSent', data, personal: { text } }];
 }
 
-function closeChat(context: VisitorContext, command: CommandOf<'CloseChat'>): VisitorFact[] {
+function closeChat(
+  context: VisitorContext,
+  command: CommandOf<'CloseChat'>,
+  { now }: DecisionContext,
+): VisitorFact[] {
   const { chatId, by, reason } = command;
   // Closing a closed chat is no error: both sides may close it.
   if (chatId !== null && context.chat === null && context.lastChatId === chatId) return [];
   if (command.operator === undefined) openChat(context, chatId);
-  else ownChat(context, command.operator, chatId);
+  else ownChat(context, command.operator, now, chatId);
   return [chatClosed(context, by, reason)];
 }
 
@@ -270,10 +307,10 @@ export function decideConversation(
     case 'ReceiveOperatorMessage':
       return receive(state, command, decision);
     case 'AddNote':
-      return addNote(context, command);
+      return addNote(context, command, decision);
     case 'SendOperatorCommand':
-      return sendCommand(context, command);
+      return sendCommand(context, command, decision);
     case 'CloseChat':
-      return closeChat(context, command);
+      return closeChat(context, command, decision);
   }
 }

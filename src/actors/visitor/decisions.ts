@@ -2,6 +2,7 @@
 import { AppError } from '../../errors.ts';
 import { type Core, type Decider, type DecisionContext, refuse } from '../machine/decider.ts';
 import type { SeenSummary } from '../machine/idempotency.ts';
+import { type AddressMessage, addressMessage } from './addressing.ts';
 import { chatClosed, decidePlacement, type PlacementCommand } from './chat-placement.ts';
 import {
   type ConversationCommand,
@@ -33,6 +34,7 @@ export type VisitorCommand =
   /** A visitor who is not online arrives by this command. */
   | (Extract<ConversationCommand, { type: 'StartChat' }> & { delays: VisitorDelays })
   | Exclude<ConversationCommand, { type: 'StartChat' }>
+  | AddressMessage
   | PlacementCommand
   | { type: 'TimeOut' }
   | { type: 'CleanUp' }
@@ -108,6 +110,12 @@ function decideVisitor(
       visitorArrived(null, command.department ?? context.department, command.delays),
       ...chat,
     ];
+  }
+  if (command.type === 'AddressMessage') {
+    const facts = addressMessage(context, command, decision);
+    if (presence === 'online' || facts.length === 0) return facts;
+    const department = command.department ?? context.department;
+    return [visitorArrived(null, department, command.delays), ...facts];
   }
   if (command.type === 'SendMessage' && presence === 'timedOut') {
     // A chat waited while the visitor was away.

@@ -1,6 +1,7 @@
 /** Decisions about reports: outcomes of effects in XMPP and LHC. They are accepted in every state. */
 import { shortHash } from '../../kit/hash.ts';
 import type { Username } from '../ids.ts';
+import { copyOf, isByLhc } from './addressed.ts';
 import { revisionOf } from './changes.ts';
 import { chatUnassigned } from './chat-placement.ts';
 import type { OpenMessage, VisitorContext, VisitorFact } from './facts.ts';
@@ -10,7 +11,8 @@ export type VisitorReport =
   | { type: 'ReportLoggedIn' }
   | { type: 'ReportLoggedOut'; reason: string }
   | { type: 'ReportSessionFailed'; reason: string }
-  | { type: 'ReportMessageTaken'; messageIds: readonly string[] }
+  /** @param operator the one for whom ejabberd has processed them, if LHC addressed them to operators */
+  | { type: 'ReportMessageTaken'; messageIds: readonly string[]; operator?: Username }
   /** @param operator the operator whose client has the messages, if known */
   | {
       type: 'ReportMessageDelivered';
@@ -63,13 +65,35 @@ function messageDelivered(messages: readonly OpenMessage[], by: string): Visitor
 
 /**
  * True if what became of the message at this operator counts. Others may have it, too: after a broadcast or as a former
- * owner.
+ * owner. Of operators whom LHC addressed, the first to have it counts.
  */
 const isReceiver = (
   { chat }: VisitorContext,
   message: OpenMessage,
   operator: Username | undefined,
-): boolean => operator === undefined || chat?.id !== message.chatId || chat.operator === operator;
+): boolean => {
+  if (operator === undefined) return true;
+  if (message.to) return message.to.includes(operator);
+  return chat?.id !== message.chatId || chat.operator === operator;
+};
+
+function messageTaken(
+  context: VisitorContext,
+  { messageIds: ids, operator }: Extract<VisitorReport, { type: 'ReportMessageTaken' }>,
+): VisitorFact[] {
+  const messageIds = openMessagesAmong(context, ids)
+    .filter((message) => !message.taken)
+    .map((message) => message.id);
+  if (operator === undefined) {
+    return messageIds.length ? [{ type: 'MessageTaken', data: { messageIds } }] : [];
+  }
+  // Another operator may have the message already.
+  const taken = ids.filter((id) => {
+    const copy = copyOf(context, id, operator);
+    return copy ? !copy.taken : messageIds.includes(id);
+  });
+  return taken.length ? [{ type: 'MessageTaken', data: { messageIds: taken, operator } }] : [];
+}
 
 function messageDisplayed(
   context: VisitorContext,
@@ -81,7 +105,8 @@ function messageDisplayed(
   if (revision === null) return []; // not a message of this visitor
   // A marker means all messages before it, too. An older one says nothing new.
   if (displayedRevision !== null && revision <= displayedRevision) return [];
-  if (chat !== null && chat.operator !== operator) return [];
+  const isPicked = chat?.accepted && context.picked?.operators.includes(operator);
+  if (chat !== null && chat.operator !== operator && !isPicked) return [];
   const open = context.openMessages.find(({ id }) => id === messageId);
   const chatId = open?.chatId ?? chat?.id ?? context.lastChatId;
   return [{ type: 'MessageDisplayed', data: { operator, messageId, chatId } }];
@@ -97,9 +122,14 @@ function messageFailed(
   const [message] = openMessagesAmong(context, [messageId]);
   if (!message || !isReceiver(context, message, operator)) return [];
   const { chatId } = message;
+  if (operator !== undefined && message.to && message.to.length > 1) {
+    const reason = shortReason(command.reason);
+    return [{ type: 'MessageReturned', data: { messageId, operator, reason } }];
+  }
   if (
     operator !== undefined &&
     chat?.id === chatId &&
+    !isByLhc(context) &&
     (unreachable || returnedInRow + 1 >= RETURNED_IN_ROW_MAX)
   ) {
     return [chatUnassigned(chat, operator, 'refused')];
@@ -124,12 +154,8 @@ export function decideReport(context: VisitorContext, command: VisitorReport): V
       const reason = shortReason(command.reason);
       return context.failure === reason ? [] : [{ type: 'SessionFailed', data: { reason } }];
     }
-    case 'ReportMessageTaken': {
-      const messageIds = openMessagesAmong(context, command.messageIds)
-        .filter((message) => !message.taken)
-        .map((message) => message.id);
-      return messageIds.length ? [{ type: 'MessageTaken', data: { messageIds } }] : [];
-    }
+    case 'ReportMessageTaken':
+      return messageTaken(context, command);
     case 'ReportMessageDelivered':
       return messageDelivered(
         openMessagesAmong(context, command.messageIds).filter((message) =>

@@ -63,13 +63,19 @@ export type VisitorFacts = {
     lastOperator: Username | null;
     /** `['name']` if the visitor gave one for the chat. Absent in facts of release 0.1.0. */
     told?: Facet[];
+    /** LHC picks the operators of this chat (docs/adr/0037). */
+    byLhc?: true;
   };
-  /** The chat was offered to several operators (policy `broadcast`). The first to answer gets it. No place is reserved. */
+  /**
+   * The chat was offered to several operators (policy `broadcast`), or LHC picked one of them (`lhc`). The first to answer
+   * gets it. No place is reserved. `messageId`: LHC picked the operator with this message, so it shows them the chat.
+   */
   ChatOffered: {
     chatId: string;
     operators: Username[];
-    reason: PickReason;
+    reason: PickReason | 'lhc';
     considered?: Considered;
+    messageId?: string;
   };
   /**
    * The chat has one operator, who is asked to answer it. `answered` and `taken`: the operator wrote a message or `!take`.
@@ -106,8 +112,30 @@ export type VisitorFacts = {
     /** Operators whose offer from a `broadcast` ends by this fact. */
     withdrawnFrom?: Username[];
   };
-  /** `digest`: a keyed fingerprint of the text, absent in facts of release 0.1.0. */
-  VisitorMessageSent: { chatId: string; messageId: string; digest?: string };
+  /**
+   * `digest`: a keyed fingerprint of the text, absent in facts of release 0.1.0. `to`: the first operator whom LHC addresses
+   * with it. `opens`: the message shows them the chat, because they do not know what was said until now.
+   */
+  VisitorMessageSent: {
+    chatId: string;
+    messageId: string;
+    digest?: string;
+    to?: Username;
+    opens?: true;
+  };
+  /**
+   * LHC addresses one more operator with a message. `opens`: as above. `inOpening`: a later message that came first has
+   * shown them this one already.
+   */
+  MessageAddressed: {
+    chatId: string;
+    messageId: string;
+    operator: Username;
+    opens?: true;
+    inOpening?: true;
+  };
+  /** One of the operators whom LHC addressed with this message does not get it. Others may. */
+  MessageReturned: { messageId: string; operator: Username; reason: string };
   OperatorMessageReceived: {
     operator: Username;
     messageId: string;
@@ -128,8 +156,8 @@ export type VisitorFacts = {
   NoteAdded: { chatId: string; operator: Username; noteId: string };
   /** The operator wrote a command that LHC carries out (`!block`). */
   OperatorCommandSent: { chatId: string; operator: Username; messageId: string; command: string };
-  /** ejabberd has processed the messages. */
-  MessageTaken: { messageIds: string[] };
+  /** ejabberd has processed the messages. `operator`: for this one of those whom LHC addressed. */
+  MessageTaken: { messageIds: string[]; operator?: Username };
   /** An operator's client has the messages. `by`: how this became known. */
   MessageDelivered: { messageIds: string[]; by: string; chatId: string | null };
   /** `returned`: by the operator's address. */
@@ -179,6 +207,31 @@ export type OpenMessage = {
   revision: number;
   taken: boolean;
   digest?: string;
+  /** Operators whom LHC addressed with it and who may still get it. */
+  to?: Username[];
+};
+
+/** A visitor's message for one of the operators whom LHC addressed with it. `opens`: as in `VisitorMessageSent`. */
+export type Copy = { operator: Username; opens?: true; taken?: true };
+
+/** A visitor's message with the operators whom LHC addressed with it. */
+export type AddressedMessage = {
+  id: string;
+  digest: string;
+  revision: number;
+  /** When LHC addressed the last operator with it, in ms since 1970. */
+  at: number;
+  to: Copy[];
+  /** Operators who knew everything that was said before it. */
+  knowing: Username[];
+};
+
+/** Whom LHC has picked: the operators whom it addressed with the visitor's last message. */
+export type Picked = {
+  operators: Username[];
+  /** Revision and time (ms since 1970) of that message, or of the first answer, if that is newer. */
+  revision: number;
+  at: number;
 };
 
 /**
@@ -222,6 +275,8 @@ export type Chat = {
   departmentTransfer: { by: Username | null } | null;
   /** Revision of the fact that began the current round: `ChatStarted`, `ChatUnassigned` or `ChatTransferred` (docs/adr/0017). */
   searchRevision: number;
+  /** LHC picks its operators, and routing leaves it alone (docs/adr/0037). */
+  byLhc: boolean;
 };
 
 /** An operator's message whose client asked for a displayed marker (XEP-0333), by the hash of its id. */
@@ -271,6 +326,10 @@ export type VisitorContext = {
   openMessages: OpenMessage[];
   /** The last messages that were delivered or failed. The same id again is a repeat. */
   settledMessages: SettledMessage[];
+  /** The last messages of the chat that LHC addressed, the oldest first. */
+  addressed: AddressedMessage[];
+  /** Null without an open chat whose operators LHC picks. */
+  picked: Picked | null;
 };
 
 /** A visitor's state by its regions. */

@@ -40,6 +40,12 @@ export const visitorMachine = setup({
     isInvited: stateIn({ conversation: 'invited' }),
     // A fact that does not fit the conversation must not fit here either. Otherwise it would be accepted.
     isUnanswered: ({ context: { chat } }) => chat !== null && !chat.accepted,
+    // LHC knows no time-out of an offer.
+    isOurOffer: ({ context: { chat }, event }) =>
+      chat !== null &&
+      !chat.accepted &&
+      event.type === 'ChatOffered' &&
+      event.data.reason !== 'lhc',
     toOperator: ({ context: { chat }, event }) =>
       chat !== null && event.type === 'ChatTransferred' && event.data.operator !== null,
     otherOffersStay: ({ context, event }) =>
@@ -66,6 +72,8 @@ export const visitorMachine = setup({
     LoggedOut: { actions: 'change' },
     SessionFailed: { actions: 'change' },
     ReservationRevoked: { actions: 'change' },
+    MessageAddressed: { actions: 'change' },
+    MessageReturned: { actions: 'change' },
     MessageTaken: { actions: 'change' },
     MessageDelivered: { actions: 'change' },
     MessageFailed: { actions: 'change' },
@@ -151,6 +159,8 @@ export const visitorMachine = setup({
           on: {
             VisitorMessageSent: { target: 'chatting', reenter: true, actions: 'change' },
             OperatorMessageReceived: { target: 'chatting', reenter: true, actions: 'change' },
+            // Somebody else whom LHC has picked answers.
+            ChatAssigned: { target: 'waiting', actions: 'change' },
             ChatUnassigned: { target: 'waiting', actions: 'change' },
             ChatTransferred: { target: 'waiting', actions: 'change' },
             ChatClosed: { target: 'none', actions: 'change' },
@@ -166,7 +176,7 @@ export const visitorMachine = setup({
         none: {
           on: {
             ChatAssigned: { guard: 'isUnanswered', target: 'open' },
-            ChatOffered: { guard: 'isUnanswered', target: 'open' },
+            ChatOffered: { guard: 'isOurOffer', target: 'open' },
             ChatTransferred: { guard: 'toOperator', target: 'open' },
           },
         },
