@@ -25,6 +25,7 @@ import {
   OPERATOR_PRESENCES,
   OPERATOR_PRIORITIES,
   OPERATOR_SUMMARIES,
+  TENANT_CONFIGURATION,
   TENANT_HISTORY,
   VISITOR_HISTORY,
   VISITOR_LHC_HISTORY,
@@ -119,6 +120,7 @@ holds('operator-presences', operatorDecider, OPERATOR_PRESENCES);
 holds('operator-priorities', operatorDecider, OPERATOR_PRIORITIES);
 holds('operator-summaries', operatorDecider, OPERATOR_SUMMARIES);
 holds('tenant', tenantDecider, TENANT_HISTORY);
+holds('tenant-configuration', tenantDecider, TENANT_CONFIGURATION);
 recordsAll('visitor', visitorDecider);
 recordsAll('operator', operatorDecider);
 recordsAll('tenant', tenantDecider);

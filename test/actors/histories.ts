@@ -318,3 +318,34 @@ export const TENANT_HISTORY: Script<TenantCommand> = [
   [SECOND, claimLhcUser('grace', 8, -1, null)],
   [HOUR, claimLhcUser('grace', 7, 4, 3)],
 ];
+
+/** @param plan a setting, so that one configuration differs from another */
+export const configure = (
+  source: 'file' | 'http',
+  plan: string,
+  key: string | null = null,
+  host = 'chat.test',
+): TenantCommand => ({
+  type: 'ConfigureTenant',
+  source,
+  host,
+  instance: null,
+  settings: { plan },
+  key,
+  sealed: `fingerprint of ${plan}`,
+  secrets: { callbackUrl: 'https://lhc.test/' },
+  anew: false,
+});
+
+export const TENANT_CONFIGURATION: Script<TenantCommand> = [
+  [0, { type: 'PauseCallbacks', endpoint: 'e1' }],
+  [HOUR, configure('file', 'small', 'k1')],
+  [HOUR, configure('http', 'large')],
+  [HOUR, { type: 'RotateTenantKey', key: 'k2', overlapMs: HOUR }],
+  [HOUR, { type: 'BeginTenantRemoval', purge: false }],
+  [HOUR, { type: 'PauseCallbacks', endpoint: 'e2' }],
+  [HOUR, { type: 'ReportTenantRemoved' }],
+  [HOUR, { type: 'BeginTenantRemoval', purge: true }],
+  [HOUR, { type: 'ReportTenantRemoved' }],
+  [HOUR, configure('http', 'new', 'k3')],
+];

@@ -28,6 +28,7 @@ import {
   declineChat,
   delivered,
   gone,
+  HOUR,
   invited,
   loggedIn,
   loggedOut,
@@ -60,6 +61,7 @@ import {
   viewPage,
   visitorMessage,
 } from './facts.ts';
+import { configure } from './histories.ts';
 
 const WAKE: Wake = { type: 'Wake' };
 const waiting = [arrived(), chatStarted()];
@@ -351,6 +353,18 @@ export const OPERATOR_COMMANDS: Record<string, OperatorCommand | Wake> = {
   Wake: WAKE,
 };
 
+const configured: Fact = {
+  type: 'TenantConfigured',
+  data: {
+    source: 'http',
+    host: 'chat.test',
+    instance: null,
+    settings: { plan: 'small' },
+    keys: [{ digest: 'k1', until: null }],
+    sealed: 'fingerprint of small',
+  },
+};
+
 export const TENANT_STATES: Record<string, readonly Fact[]> = {
   'callbacks active': [],
   'callbacks to e1 paused': [{ type: 'CallbacksPaused', data: { endpoint: 'e1' } }],
@@ -358,6 +372,21 @@ export const TENANT_STATES: Record<string, readonly Fact[]> = {
     { type: 'CallbacksPaused', data: { endpoint: 'e1' } },
     { type: 'CallbacksResumed', data: { endpoint: 'e2' } },
   ],
+  configured: [configured],
+  'configured, with two keys': [
+    configured,
+    {
+      type: 'TenantKeysChanged',
+      data: {
+        keys: [
+          { digest: 'k2', until: null },
+          { digest: 'k1', until: HOUR },
+        ],
+      },
+    },
+  ],
+  'being removed': [configured, { type: 'TenantRemovalBegun', data: { purge: false } }],
+  removed: [configured, { type: 'TenantRemoved', data: { purged: false } }],
   "LHC user 7 is ada's": [{ type: 'LhcUserClaimed', data: { lhcUserId: 7, username: 'ada' } }],
 };
 
@@ -374,6 +403,22 @@ export const TENANT_COMMANDS: Record<string, TenantCommand | Wake> = {
   'PauseCallbacks e2': { type: 'PauseCallbacks', endpoint: 'e2' },
   'ResumeCallbacks e1': { type: 'ResumeCallbacks', endpoint: 'e1' },
   'ResumeCallbacks e2': { type: 'ResumeCallbacks', endpoint: 'e2' },
+  'ConfigureTenant as it is': configure('http', 'small'),
+  'ConfigureTenant as it is, with its key': configure('http', 'small', 'k1'),
+  'ConfigureTenant with another key': configure('http', 'small', 'k3'),
+  'ConfigureTenant of the file': configure('file', 'small'),
+  'ConfigureTenant on another host': configure('http', 'small', null, 'other.test'),
+  'ConfigureTenant of the file on another host': configure('file', 'small', null, 'other.test'),
+  'RotateTenantKey to k3 with an overlap': {
+    type: 'RotateTenantKey',
+    key: 'k3',
+    overlapMs: HOUR,
+  },
+  'RotateTenantKey to k3 at once': { type: 'RotateTenantKey', key: 'k3', overlapMs: 0 },
+  BeginTenantRemoval: { type: 'BeginTenantRemoval', purge: false },
+  'BeginTenantRemoval with purge': { type: 'BeginTenantRemoval', purge: true },
+  ReportTenantRemoved: { type: 'ReportTenantRemoved' },
+  'WithdrawTenant 0': { type: 'WithdrawTenant', revision: 0 },
   'ClaimLhcUser 7 for ada': claim('ada', null),
   'ClaimLhcUser 7 for grace': claim('grace', null),
   'ClaimLhcUser 7 for grace, over the first': claim('grace', 0),

@@ -2,12 +2,22 @@
  * src/actors/tenant: a tenant, that is, one LHC installation or one instance of a hosting. Every part of the service may
  * import it.
  *
- * This file is the entry point of the actor: whether callbacks are paused, and which operator each LHC user belongs to
- * (`lhc-user-claims.ts`). `settings.ts` has the schema of a tenant's configuration, and `directory.ts` finds tenants by id
- * and host.
+ * This file is the entry point of the actor: its configuration and its removal (`configuration.ts`), whether callbacks are
+ * paused, and which operator each LHC user belongs to (`lhc-user-claims.ts`). `settings.ts` has the schema of what people
+ * write, `tenant.ts` is a tenant as the service knows it, and `directory.ts` finds tenants by id and host.
  */
 import { assign, type SnapshotFrom, setup } from 'xstate';
 import type { Core, Decider, EventOf, FactOf } from '../machine/decider.ts';
+import {
+  type ConfigurationCommand,
+  type ConfigurationFacts,
+  type ConfigurationPersonal,
+  type Configured,
+  configuredAfter,
+  decideConfiguration,
+  isOfConfiguration,
+  NOT_CONFIGURED,
+} from './configuration.ts';
 import {
   type ClaimCommand,
   type ClaimFacts,
@@ -20,19 +30,32 @@ export type TenantFacts = {
   /** The callback endpoint answered 410. Callbacks stay paused until the endpoint's settings change. */
   CallbacksPaused: { endpoint: string };
   CallbacksResumed: { endpoint: string };
-} & ClaimFacts;
-export type TenantFact = FactOf<TenantFacts>;
+} & ClaimFacts &
+  ConfigurationFacts;
+export type TenantFact = FactOf<TenantFacts, ConfigurationPersonal>;
 type TenantEvent = EventOf<TenantFacts>;
 
-export type TenantContext = { pausedEndpoint: string | null; claims: Claims };
+export type TenantContext = { pausedEndpoint: string | null; claims: Claims } & Configured;
 
 /** Raise it when recorded histories fold differently (test/actors/golden). */
-const TENANT_VERSION = 'tenant/2';
+const TENANT_VERSION = 'tenant/3';
+
+/** The lanes go on while a tenant is being removed, so callbacks may be paused then too. */
+const pausesInPlace = {
+  CallbacksPaused: { actions: 'followPause' },
+  CallbacksResumed: { actions: 'followPause' },
+} as const;
 
 const tenantMachine = setup({
   // `types` is how xstate takes its types: values that are never read.
   types: {} as { context: TenantContext; events: TenantEvent },
   actions: {
+    followConfiguration: assign(({ context, event }) =>
+      isOfConfiguration(event) ? configuredAfter(context, event) : {},
+    ),
+    followPause: assign(({ event }) => ({
+      pausedEndpoint: event.type === 'CallbacksPaused' ? event.data.endpoint : null,
+    })),
     followClaims: assign(({ context, event }) =>
       event.type === 'LhcUserClaimed' ? { claims: claimsAfter(context.claims, event) } : {},
     ),
@@ -40,14 +63,25 @@ const tenantMachine = setup({
 }).createMachine({
   id: 'tenant',
   initial: 'active',
-  context: { pausedEndpoint: null, claims: [] },
-  states: { active: {}, paused: {} },
-  on: {
-    CallbacksPaused: {
-      target: '.paused',
-      actions: assign(({ event }) => ({ pausedEndpoint: event.data.endpoint })),
+  context: { pausedEndpoint: null, claims: [], ...NOT_CONFIGURED },
+  states: {
+    active: {},
+    paused: {},
+    removing: { on: pausesInPlace },
+    removed: {
+      on: {
+        ...pausesInPlace,
+        TenantConfigured: { target: 'active', actions: 'followConfiguration' },
+      },
     },
-    CallbacksResumed: { target: '.active', actions: assign({ pausedEndpoint: null }) },
+  },
+  on: {
+    TenantConfigured: { actions: 'followConfiguration' },
+    TenantKeysChanged: { actions: 'followConfiguration' },
+    TenantRemovalBegun: { target: '.removing', actions: 'followConfiguration' },
+    TenantRemoved: { target: '.removed', actions: ['followConfiguration', 'followPause'] },
+    CallbacksPaused: { target: '.paused', actions: 'followPause' },
+    CallbacksResumed: { target: '.active', actions: 'followPause' },
     LhcUserClaimed: { actions: 'followClaims' },
   },
 });
@@ -66,14 +100,18 @@ export const tenantState = ({ snapshot }: Core<TenantSnapshot>): TenantState => 
 export type TenantCommand =
   | { type: 'PauseCallbacks'; endpoint: string }
   | { type: 'ResumeCallbacks'; endpoint: string }
+  | ConfigurationCommand
   | ClaimCommand;
 
 export const tenantDecider: Decider<TenantCommand, TenantSnapshot> = {
   version: TENANT_VERSION,
   machine: tenantMachine,
-  decide(core, command): readonly TenantFact[] {
-    const { pausedEndpoint, claims } = core.snapshot.context;
+  decide(core, command, { now }): readonly TenantFact[] {
+    const { pausedEndpoint, claims, configuration, removal } = core.snapshot.context;
     if (command.type === 'ClaimLhcUser') return decideClaim(claims, command);
+    if (command.type !== 'PauseCallbacks' && command.type !== 'ResumeCallbacks') {
+      return decideConfiguration({ configuration, removal }, command, now);
+    }
     const { type, endpoint } = command;
     if (type === 'PauseCallbacks') {
       return pausedEndpoint === endpoint ? [] : [{ type: 'CallbacksPaused', data: { endpoint } }];
