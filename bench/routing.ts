@@ -7,7 +7,6 @@ import { pino } from 'pino';
 import { TenantId, Username, VisitorKey } from '../src/actors/ids.ts';
 import type { OperatorCommand } from '../src/actors/operator/decisions.ts';
 import { createTenantDirectory } from '../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../src/actors/tenant/settings.ts';
 import type { VisitorCommand } from '../src/actors/visitor/decisions.ts';
 import { createSnapshotStore, openSnapshotFile } from '../src/eventstore/snapshots.ts';
 import { openSqliteEventStore } from '../src/eventstore/sqlite/store.ts';
@@ -25,6 +24,7 @@ import {
 } from '../src/runtime/pending-work.ts';
 import { deriveSecrets } from '../src/runtime/vault/secrets.ts';
 import { createVault } from '../src/runtime/vault/vault.ts';
+import { tenantWith } from '../test/support/tenant.ts';
 import { pageView } from './eventstore.ts';
 import { mediansOf, type Round, type Row } from './row.ts';
 
@@ -61,7 +61,7 @@ async function measure(departments: number): Promise<Numbers> {
   const newId = (): string => randomUUIDv7();
   const logger = pino({ level: 'silent' });
   const tenants = createTenantDirectory([
-    TenantSettings.parse({ id: TENANT, host: 'bench.test', apiKey: 'a-key-of-the-benchmark' }),
+    tenantWith({ id: TENANT, host: 'bench.test', apiKey: 'a-key-of-the-benchmark' }),
   ]);
   const snapshotFile = openSnapshotFile(join(dir, 'snapshots.db'));
   const snapshots = createSnapshotStore(snapshotFile, { storeId: store.id });

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { TenantId } from '../actors/ids.ts';
-import { clashOf, createTenantDirectory } from '../actors/tenant/directory.ts';
+import { clashOf, TenantIndex } from '../actors/tenant/directory.ts';
 import { ANY_INSTANCE, TenantSettings, TenantTemplate } from '../actors/tenant/settings.ts';
 import { messageOf } from '../errors.ts';
 import { inOurWords } from '../kit/schema-words.ts';
@@ -86,16 +86,14 @@ function clashesOf(
   templates: readonly TenantTemplate[],
 ): string[] {
   const faults: string[] = [];
-  try {
-    createTenantDirectory(tenants);
-  } catch (error) {
-    faults.push(`TENANTS_FILE: ${messageOf(error)}`);
-  }
-  for (const [index, template] of templates.entries()) {
-    for (const other of [...tenants, ...templates.slice(0, index)]) {
-      const reason = clashOf(template, other);
-      if (reason) faults.push(`TENANTS_FILE: tenant ${template.id}: ${reason}`);
+  const index = new TenantIndex<TenantSettings | TenantTemplate>();
+  for (const entry of [...tenants, ...templates]) {
+    const same = index.get(entry.id);
+    for (const other of same ? [same] : index.ofHost(entry.host)) {
+      const reason = clashOf(entry, other);
+      if (reason) faults.push(`TENANTS_FILE: tenant ${entry.id}: ${reason}`);
     }
+    if (!same) index.set(entry);
   }
   const keys = new Set<string>();
   for (const { id, apiKey } of tenants) {

@@ -51,7 +51,7 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   const overBounds = createOverBounds(deps.logger);
   const metrics = createMetrics(deps, receipts.view, overBounds);
   const api: Api = { app, deps, metrics, overBounds };
-  const auth = createAuth(deps.tenants, deps.adminToken);
+  const auth = createAuth(deps.tenants, deps.adminToken, deps.now);
   const tenant = limited(auth.tenant, overBounds);
 
   for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {

@@ -6,7 +6,7 @@ import type { ActorRef, TenantId, Username, VisitorKey } from '../actors/ids.ts'
 import type { Hook, Said, Seen } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
 import type { TenantCommand, TenantState } from '../actors/tenant/machine.ts';
-import type { TenantSettings } from '../actors/tenant/settings.ts';
+import type { Tenant } from '../actors/tenant/tenant.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import type { VisitorState } from '../actors/visitor/facts.ts';
 import type { Position, RecordedEvent, Sealed } from '../eventstore/port.ts';
@@ -103,7 +103,7 @@ export interface Crowd {
    * @param withChat the visitor starts a chat: those go on when page views may bring nobody any more
    * @returns null if so; otherwise the setting that stands against it, and when to try again, in seconds
    */
-  full(tenant: TenantSettings, withChat: boolean): CrowdBound | null;
+  full(tenant: Tenant, withChat: boolean): CrowdBound | null;
 }
 
 export interface CrowdBound {

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { createTenantDirectory } from '../actors/tenant/directory.ts';
+import { tenantOf } from '../actors/tenant/tenant.ts';
 import type { Config } from '../config/config.ts';
 import { createApp } from '../http/app.ts';
 import { createStreamHub } from '../http/stream/hub.ts';
@@ -66,7 +67,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
   const { store, wasAway: storeWasAway } = observedStore(storage.store, outages, clock.monotonic);
   const base = {
     clock,
-    tenants: createTenantDirectory(config.tenants),
+    tenants: createTenantDirectory(config.tenants.map((tenant) => tenantOf(tenant, 'file'))),
     store,
     storeWasAway,
     logId: storage.log.id,

@@ -3,7 +3,6 @@ import { randomUUIDv7 } from 'node:crypto';
 import { pino } from 'pino';
 import { type ActorRef, operatorRef, visitorRef } from '../../src/actors/ids.ts';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import type { VisitorState } from '../../src/actors/visitor/facts.ts';
 import { AppError } from '../../src/errors.ts';
@@ -21,6 +20,7 @@ import { computeStatistics } from '../../src/projections/statistics.ts';
 import type { VisitorFilter, VisitorView } from '../../src/projections/visitor-queries.ts';
 import type { Actor, DeadLetter, Dispatched, Origin } from '../../src/runtime/ports.ts';
 import { username, visitorKey } from '../support/names.ts';
+import { tenantWith } from '../support/tenant.ts';
 
 export const ADMIN = 'admin-token-of-the-tests';
 export const KEYS = { acme: 'key-of-acme-0123456789', beta: 'key-of-beta-0123456789' };
@@ -31,8 +31,8 @@ const NOW = Date.parse('2026-01-01T00:00:00Z');
 export const NEWEST = 'fake:10';
 
 const TENANTS = createTenantDirectory([
-  TenantSettings.parse({ id: 'acme', host: 'xmpp.test', apiKey: KEYS.acme, hardTimeout: 60 }),
-  TenantSettings.parse({ id: 'beta', host: 'beta.test', apiKey: KEYS.beta }),
+  tenantWith({ id: 'acme', host: 'xmpp.test', apiKey: KEYS.acme, hardTimeout: 60 }),
+  tenantWith({ id: 'beta', host: 'beta.test', apiKey: KEYS.beta }),
 ]);
 
 export const VISITOR: VisitorView = {

@@ -2,7 +2,6 @@ import { setImmediate as turn } from 'node:timers/promises';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import { AppError } from '../../src/errors.ts';
 import { EVENT_STORE, type EventStore, isStoreAway } from '../../src/eventstore/port.ts';
 import { type Budgets, createBudgets, operatorRates } from '../../src/inbox/budget.ts';
@@ -25,6 +24,7 @@ import {
 } from '../actors/facts.ts';
 import { username, visitorKey } from '../support/names.ts';
 import { HOST, jidOf, newId, openRig, type Rig, silent } from '../support/rig.ts';
+import { tenantWith } from '../support/tenant.ts';
 import { waitFor } from '../support/wait.ts';
 
 let rig: Rig;
@@ -376,7 +376,7 @@ describe('a message', () => {
 
   it("to another tenant's visitor of the same host reaches nobody, and its sender gets an error", async () => {
     const of = (id: string) =>
-      TenantSettings.parse({ id, host: HOST, instance: id, apiKey: `key-of-${id}-0123456789` });
+      tenantWith({ id, host: HOST, instance: id, apiKey: `key-of-${id}-0123456789` });
     const [acme, beta] = [of('acme'), of('beta')];
     await rig.actors.operator(acme.id, username('op1')).send(register(5));
     await rig.actors.visitor(beta.id, visitorKey('1')).send(viewPage());

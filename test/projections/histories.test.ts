@@ -3,13 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
-import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import type { Position, RecordedEvent } from '../../src/eventstore/port.ts';
 import { streamEventsOf } from '../../src/projections/changes.ts';
 import { applyToAll, INDEXES, queriesOf, SCHEMA } from '../../src/projections/models.ts';
+import { tenantWith } from '../support/tenant.ts';
 
 const GOLDEN = join(import.meta.dirname, '../actors/golden');
-const ACME = TenantSettings.parse({
+const ACME = tenantWith({
   id: 'acme',
   host: 'xmpp.test',
   apiKey: 'key-of-acme-0123456789',

@@ -6,7 +6,6 @@ import { pino } from 'pino';
 import { operatorRef, TenantId, visitorRef } from '../../src/actors/ids.ts';
 import type { OperatorCommand } from '../../src/actors/operator/decisions.ts';
 import { createTenantDirectory } from '../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../src/actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../src/actors/visitor/decisions.ts';
 import { openEventStore } from '../../src/eventstore/open.ts';
 import type { EventStore, RecordedEvent } from '../../src/eventstore/port.ts';
@@ -26,6 +25,7 @@ import { deriveSecrets } from '../../src/runtime/vault/secrets.ts';
 import { createVault } from '../../src/runtime/vault/vault.ts';
 import { temporaryFolder } from './folder.ts';
 import { username, visitorKey } from './names.ts';
+import { tenantWith } from './tenant.ts';
 
 export const ACME = TenantId.parse('acme');
 export const HOST = 'xmpp.test';
@@ -38,7 +38,7 @@ export const jidOf = (key: string): string => `visitor.${key}@${HOST}`;
 
 export const tenantsWith = (more: Record<string, unknown> = {}) =>
   createTenantDirectory([
-    TenantSettings.parse({ id: 'acme', host: HOST, apiKey: 'key-of-acme-0123456789', ...more }),
+    tenantWith({ id: 'acme', host: HOST, apiKey: 'key-of-acme-0123456789', ...more }),
   ]);
 
 export interface Clock {

@@ -1,5 +1,11 @@
 /** Where and in which form a tenant's LHC gets its callbacks. */
-import { operatorJid, type Username, type VisitorKey, visitorJid } from '../ids.ts';
+import {
+  operatorJid,
+  type TenantNaming,
+  type Username,
+  type VisitorKey,
+  visitorJid,
+} from '../ids.ts';
 import type { TenantSettings } from './settings.ts';
 
 /** As a `CallbackEndpoint` of src/lhc/callback-client.ts. */
@@ -18,7 +24,7 @@ export interface TenantEndpoint {
  * @param isDeclared true if the administrator wrote it into TENANTS_FILE
  */
 export function callbackEndpoint(
-  tenant: TenantSettings,
+  tenant: TenantNaming & Pick<TenantSettings, 'callbackSecret' | 'callbackFlavour'>,
   url: string,
   isDeclared: boolean,
 ): TenantEndpoint {

@@ -1,13 +1,26 @@
-/** The configured tenants, by id and by host. */
+/** The tenants by id and by host, as this process knows them. */
 import { AppError } from '../../errors.ts';
 import type { TenantId } from '../ids.ts';
-import type { TenantSettings } from './settings.ts';
+import type { Tenant } from './tenant.ts';
+
+/**
+ * Where a tenant stands that this process was asked for.
+ * - `removing`: its removal has begun. Nothing may begin at it any more, and what there is comes to its end.
+ * - `removed`: nothing of it has to be done any more.
+ * - `pending`: this process does not know all tenants yet. Whoever needs to know has to wait.
+ * - `unknown`: no such tenant was ever made, or only by a file of 0.1.0.
+ */
+export type TenantStanding = 'active' | 'removing' | 'removed' | 'pending' | 'unknown';
 
 export interface TenantDirectory {
-  get(id: TenantId): TenantSettings | undefined;
+  /** A tenant that is active or being removed. Another object for each change of its settings. */
+  get(id: TenantId): Tenant | undefined;
   /** The tenants of a host: one tenant without an instance, or any number of tenants with instances. */
-  ofHost(host: string): readonly TenantSettings[];
-  all(): readonly TenantSettings[];
+  ofHost(host: string): readonly Tenant[];
+  all(): readonly Tenant[];
+  standing(id: TenantId): TenantStanding;
+  /** False while a tenant may exist that this process does not know: answer nobody that there is none. */
+  isComplete(): boolean;
 }
 
 /** What decides whose a JID is. */
@@ -26,28 +39,71 @@ export function clashOf(one: Named, other: Named): string | null {
   return `${one.host} has either one tenant without an instance, or tenants with instances (see ${other.id})`;
 }
 
+/** Tenants by id and by host, to be changed. */
+export class TenantIndex<T extends Named> {
+  readonly #byId = new Map<string, T>();
+  readonly #byHost = new Map<string, readonly T[]>();
+  #all: readonly T[] | null = null;
+
+  get(id: string): T | undefined {
+    return this.#byId.get(id);
+  }
+
+  ofHost(host: string): readonly T[] {
+    return this.#byHost.get(host) ?? [];
+  }
+
+  all(): readonly T[] {
+    this.#all ??= [...this.#byId.values()];
+    return this.#all;
+  }
+
+  /** Takes the place of what has the same id. */
+  set(tenant: T): void {
+    const before = this.#byId.get(tenant.id);
+    if (before && before.host !== tenant.host) this.delete(tenant.id);
+    const ofHost = this.ofHost(tenant.host);
+    const changed = ofHost.includes(before as T) // undefined is in no list
+      ? ofHost.map((each) => (each === before ? tenant : each))
+      : [...ofHost, tenant];
+    this.#byId.set(tenant.id, tenant);
+    this.#byHost.set(tenant.host, changed);
+    this.#all = null;
+  }
+
+  delete(id: string): void {
+    const before = this.#byId.get(id);
+    if (!before) return;
+    this.#byId.delete(id);
+    const left = this.ofHost(before.host).filter((each) => each !== before);
+    if (left.length > 0) this.#byHost.set(before.host, left);
+    else this.#byHost.delete(before.host);
+    this.#all = null;
+  }
+}
+
 /**
+ * A directory that never changes.
  * @throws {AppError} `invalid` if two tenants have the same id, or the same host and instance, or if a host has a tenant
  *   without an instance and another tenant. A JID of that host could belong to either of them
  */
-export function createTenantDirectory(tenants: readonly TenantSettings[]): TenantDirectory {
-  const byId = new Map<string, TenantSettings>();
-  const byHost = new Map<string, TenantSettings[]>();
+export function createTenantDirectory(tenants: readonly Tenant[]): TenantDirectory {
+  const index = new TenantIndex<Tenant>();
   for (const tenant of tenants) {
-    const others = byHost.get(tenant.host) ?? [];
-    const same = byId.get(tenant.id);
-    for (const other of same ? [same, ...others] : others) {
+    const same = index.get(tenant.id);
+    for (const other of same ? [same] : index.ofHost(tenant.host)) {
       const reason = clashOf(tenant, other);
       if (reason) {
         throw new AppError('invalid', `tenant ${tenant.id}: ${reason}`, { tenant: tenant.id });
       }
     }
-    byId.set(tenant.id, tenant);
-    byHost.set(tenant.host, [...others, tenant]);
+    index.set(tenant);
   }
   return {
-    get: (id) => byId.get(id),
-    ofHost: (host) => byHost.get(host) ?? [],
-    all: () => tenants,
+    get: (id) => index.get(id),
+    ofHost: (host) => index.ofHost(host),
+    all: () => index.all(),
+    standing: (id) => (index.get(id) ? 'active' : 'unknown'),
+    isComplete: () => true,
   };
 }

@@ -1,5 +1,5 @@
 /** Commands that an operator writes into a conversation and that LHC carries out. */
-import type { TenantSettings } from './settings.ts';
+import type { Tenant } from './tenant.ts';
 
 /**
  * The commands of LHC's back office, without the `!` (lib/core/lhchat/lhchatcommand.php, read in August 2026). An LHC with
@@ -32,5 +32,5 @@ export const LHC_COMMANDS: readonly string[] = [
 ];
 
 /** The commands of this tenant's LHC. */
-export const lhcCommandsOf = ({ lhcCommands }: Pick<TenantSettings, 'lhcCommands'>) =>
+export const lhcCommandsOf = ({ lhcCommands }: Pick<Tenant, 'lhcCommands'>) =>
   lhcCommands ?? LHC_COMMANDS;

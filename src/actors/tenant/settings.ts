@@ -149,7 +149,12 @@ export const TenantTemplate = TenantSettings.omit({ apiKey: true }).extend({
 export type TenantTemplate = z.infer<typeof TenantTemplate>;
 
 /** Delays for a visitor's facts, in ms. */
-export const delaysOf = (tenant: TenantSettings): VisitorDelays => ({
+export const delaysOf = (
+  tenant: Pick<
+    TenantSettings,
+    'hardTimeout' | 'cleanupAfter' | 'invitationTimeout' | 'offerTimeout' | 'chatIdle'
+  >,
+): VisitorDelays => ({
   hardTimeout: tenant.hardTimeout * 1000,
   cleanupAfter: tenant.cleanupAfter * 1000,
   invitationTimeout: tenant.invitationTimeout * 1000,

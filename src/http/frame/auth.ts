@@ -6,14 +6,14 @@ import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HonoRequest } from 'hono';
 import type { TenantId } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import { isKeyOf, type Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError } from '../../errors.ts';
 import { bearerToken } from '../../kit/bearer.ts';
 import type { RequestKind } from './limits.ts';
 import type { Problem } from './problem.ts';
 
 export interface Caller {
-  readonly tenant: TenantSettings;
+  readonly tenant: Tenant;
   /** True if the request has the admin token instead of the tenant's key. */
   readonly admin: boolean;
 }
@@ -41,6 +41,18 @@ export const everybody: Access<null> = { scheme: null, authorize: () => null };
 
 const digest = (text: string): Buffer => hash('sha256', text, 'buffer');
 
+/** What a tenant that does not exist is compared with, so that the answer takes as long. No text has this digest. */
+const NOBODY = { keys: [{ digest: randomBytes(32).toString('base64url'), until: null }] };
+
+/** When to ask again while the tenants are being read. */
+const NOT_YET_RETRY_S = 1;
+
+const notYet = (): AppError =>
+  new AppError('unavailable', 'this process does not know all tenants yet', {
+    part: 'the tenants',
+    retryAfter: NOT_YET_RETRY_S,
+  });
+
 /** The same for an unknown key, another tenant's key, and a key without the right. */
 const notAdmitted = (request: HonoRequest): AppError =>
   unauthorized(
@@ -61,19 +73,14 @@ export interface Auth {
  * or none (`adminIfAny`, which answers whether there is one).
  * Keys are compared as hashes, in constant time.
  */
-export function createAuth(tenants: TenantDirectory, adminToken: string | undefined): Auth {
-  // Compared with when there is no key, so that an unknown tenant takes as long. No text has this hash.
+export function createAuth(
+  tenants: TenantDirectory,
+  adminToken: string | undefined,
+  now: () => number,
+): Auth {
+  // Compared with when there is no admin token. No text has this hash.
   const noHash = randomBytes(32);
   const adminHash = adminToken ? digest(adminToken) : noHash;
-  const hashes = new WeakMap<TenantSettings, Buffer>();
-  const hashOf = (tenant: TenantSettings | undefined): Buffer => {
-    if (!tenant) return noHash;
-    const known = hashes.get(tenant);
-    if (known) return known;
-    const keyHash = digest(tenant.apiKey);
-    hashes.set(tenant, keyHash);
-    return keyHash;
-  };
   const isAdmin = (request: HonoRequest): boolean =>
     timingSafeEqual(digest(bearerToken(request.header('authorization') ?? '')), adminHash);
 
@@ -84,11 +91,11 @@ export function createAuth(tenants: TenantDirectory, adminToken: string | undefi
       authorize: (request) => {
         // No directory has a name that is no tenant id, so the name needs no parsing first.
         const tenant = tenants.get(request.param('tenant') as TenantId);
-        const presented = digest(bearerToken(request.header('authorization') ?? ''));
-        const isOwn = timingSafeEqual(presented, hashOf(tenant));
-        if (tenant && isOwn) return { tenant, admin: false };
-        const admin = timingSafeEqual(presented, adminHash);
-        if (tenant && admin) return { tenant, admin };
+        const key = bearerToken(request.header('authorization') ?? '');
+        const isOwn = isKeyOf(tenant ?? NOBODY, key, now());
+        const admin = timingSafeEqual(digest(key), adminHash);
+        if (tenant && (isOwn || admin)) return { tenant, admin: !isOwn };
+        if (!tenants.isComplete()) throw notYet();
         if (admin) throw new AppError('not-found', 'there is no such tenant');
         throw notAdmitted(request);
       },

@@ -3,7 +3,7 @@
  * anything of the request but its key is read. The admin token is not limited.
  */
 import type { TenantId } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { TokenBucket } from '../../kit/token-bucket.ts';
 import type { Access, Caller } from './auth.ts';
 import type { OverBounds } from './over-bounds.ts';
@@ -40,7 +40,7 @@ export function limited(
   /** There are only as many as tenants. */
   const usages = new Map<TenantId, Usage>();
 
-  function usageOf({ id, requestsPerSecond }: TenantSettings): Usage {
+  function usageOf({ id, requestsPerSecond }: Tenant): Usage {
     const known = usages.get(id);
     if (known) return known;
     const burst = requestsPerSecond * BURST_SECONDS;
@@ -79,7 +79,7 @@ export function limited(
   };
 }
 
-const tooManyRequests = ({ requestsPerSecond }: TenantSettings, waitMs: number): Problem =>
+const tooManyRequests = ({ requestsPerSecond }: Tenant, waitMs: number): Problem =>
   tooMany(
     `this tenant may send ${requestsPerSecond} requests a second; chats and messages go first`,
     Math.ceil(waitMs / 1_000),

@@ -7,7 +7,7 @@
  */
 import type { Logger } from 'pino';
 import type { TenantId, TenantNaming } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, messageOf } from '../../errors.ts';
 import type { EventStore, Position } from '../../eventstore/port.ts';
 import type { Change, ChangeFeed } from '../../projections/change-feed.ts';
@@ -53,7 +53,7 @@ export interface StreamStats {
 }
 
 export interface OpenOptions {
-  readonly tenant: TenantSettings;
+  readonly tenant: Tenant;
   readonly types: ReadonlySet<StreamType>;
   /** Where the reader stopped. */
   readonly lastEventId?: string | undefined;
@@ -85,7 +85,7 @@ export interface StreamHubOptions {
 }
 
 interface Reader {
-  readonly tenant: TenantSettings;
+  readonly tenant: Tenant;
   readonly connection: Connection;
   /** The reader has all events up to here; null: up to the beginning of the log. */
   at: Position | null;
@@ -146,7 +146,7 @@ const endAll = (hub: Hub): void => {
   for (const { connection } of readersOf(hub)) connection.end();
 };
 
-const namingOf = ({ id, host, instance }: TenantSettings): TenantNaming => ({ id, host, instance });
+const namingOf = ({ id, host, instance }: Tenant): TenantNaming => ({ id, host, instance });
 
 /** True if `a` comes before `b` in the log. null is the beginning of the log. */
 const isBefore = ({ store }: Hub, a: Position | null, b: Position | null): boolean =>

@@ -4,7 +4,8 @@
  */
 import { z } from '@hono/zod-openapi';
 import { VisitorKey } from '../../actors/ids.ts';
-import { delaysOf, type TenantSettings } from '../../actors/tenant/settings.ts';
+import { delaysOf } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { PROFILE_FIELDS, type Profile } from '../../actors/visitor/profile.ts';
 import type { Access, Caller } from '../frame/auth.ts';
@@ -31,7 +32,7 @@ export function addVisitorCommands(api: Api, access: Access<Caller>): void {
   const path = '/v1/{tenant}/visitors/{key}';
 
   /** A visitor who is not here may not come now. */
-  async function turnedAway(tenant: TenantSettings, key: VisitorKey, withChat: boolean) {
+  async function turnedAway(tenant: Tenant, key: VisitorKey, withChat: boolean) {
     const bound = crowd.full(tenant, withChat);
     if (!bound) return null;
     const state = await actors.visitor(tenant.id, key).state();

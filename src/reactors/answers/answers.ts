@@ -5,7 +5,7 @@
 import type { Username, VisitorKey } from '../../actors/ids.ts';
 import type { OperatorFact, OperatorFacts } from '../../actors/operator/machine.ts';
 import { lhcCommandsOf } from '../../actors/tenant/lhc-commands.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { ALL, COMMANDS, HISTORY, UNKNOWN } from '../../inbox/operator-commands/read.ts';
@@ -25,9 +25,9 @@ export interface Answer {
 
 export interface Answers {
   /** The answer to a fact of an operator; null if the fact calls for none. */
-  answerTo(tenant: TenantSettings, username: Username, fact: OperatorFact): Promise<Answer | null>;
+  answerTo(tenant: Tenant, username: Username, fact: OperatorFact): Promise<Answer | null>;
   /** Confirms a command of an operator by the visitor's fact that it caused. */
-  confirmationsOf(tenant: TenantSettings, fact: VisitorFact): Promise<readonly Notice[]>;
+  confirmationsOf(tenant: Tenant, fact: VisitorFact): Promise<readonly Notice[]>;
 }
 
 const ESCAPE_HINT = 'To send a text that begins with !, write !! instead.';
@@ -43,7 +43,7 @@ export function createAnswers(options: {
   const historyOf = createHistory(options);
 
   async function textsFor(
-    tenant: TenantSettings,
+    tenant: Tenant,
     { visitor, command, argument }: OperatorFacts['QuestionAsked'],
   ): Promise<readonly string[]> {
     switch (command) {
@@ -110,7 +110,7 @@ function availability({ away, availability: { to } }: OperatorFacts['Availabilit
 }
 
 /** @param topic one command, or {@link ALL}; null for the commonest */
-function helpOn(tenant: TenantSettings, topic: string | null): string {
+function helpOn(tenant: Tenant, topic: string | null): string {
   if (topic === null) return SHORT_HELP;
   if (topic === ALL) return longHelp(tenant);
   const command = COMMANDS.find(({ name }) => name === topic);
@@ -125,7 +125,7 @@ const SHORT_HELP = [
   '!help all: all commands, !help COMMAND: one of them. The visitor sees none.',
 ].join('\n');
 
-function longHelp(tenant: TenantSettings): string {
+function longHelp(tenant: Tenant): string {
   const ours = new Set(COMMANDS.map(({ name }) => name));
   const theirs = lhcCommandsOf(tenant).filter((name) => !ours.has(name));
   return [

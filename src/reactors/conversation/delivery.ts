@@ -10,7 +10,7 @@ import {
   visitorJid,
   visitorRef,
 } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, isRefused } from '../../errors.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { Actors } from '../../runtime/ports.ts';
@@ -25,7 +25,7 @@ import { takesNothing } from './returned-messages.ts';
 
 /** A visitor, and whether this process may still act for them. It asks right before it sends: it may have been paused. */
 export interface Sender {
-  readonly tenant: TenantSettings;
+  readonly tenant: Tenant;
   readonly key: VisitorKey;
   readonly mayAct: () => boolean;
   /**

@@ -17,7 +17,7 @@ import {
   visitorRef,
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
@@ -57,11 +57,7 @@ interface ResendOptions {
 }
 
 /** All messages of one visitor that were taken and not delivered, in order. */
-async function resendAll(
-  options: ResendOptions,
-  tenant: TenantSettings,
-  key: VisitorKey,
-): Promise<void> {
+async function resendAll(options: ResendOptions, tenant: Tenant, key: VisitorKey): Promise<void> {
   const { actors, store, transport, personal, ownership, logger, recipientOf } = options;
   const stream = streamOf(visitorRef(tenant.id, key));
   const visitor = actors.visitor(tenant.id, key);

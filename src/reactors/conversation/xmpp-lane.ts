@@ -17,7 +17,7 @@ import {
   visitorRef,
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { type AppError, isExpected, isRefused, messageOf } from '../../errors.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
@@ -142,7 +142,7 @@ type Parts = ReturnType<typeof partsOf>;
 
 async function performOperatorEvent(
   { answers, delivery, removal, operatorSessions, store }: Parts,
-  tenant: TenantSettings,
+  tenant: Tenant,
   username: Username,
   event: RecordedEvent,
   mayAct: () => boolean,

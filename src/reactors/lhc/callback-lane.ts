@@ -13,7 +13,7 @@ import {
 } from '../../actors/ids.ts';
 import { callbackEndpoint } from '../../actors/tenant/callback-endpoint.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { RetryPolicy } from '../../kit/backoff.ts';
@@ -42,7 +42,7 @@ export const UNKNOWN_TO_LHC = 'LHC does not know this visitor';
 export const NOT_TAKEN = 'LHC has not taken it for a day';
 
 /** A fingerprint of a tenant's callback settings. Callbacks that were paused resume when it changes. */
-function fingerprintOf(tenant: TenantSettings, digestKey: Buffer): string {
+function fingerprintOf(tenant: Tenant, digestKey: Buffer): string {
   const { callbackUrl = null, callbackSecret = null, callbackFlavour } = tenant;
   // Release 0.1.0 had the native form alone.
   const flavour = callbackFlavour === 'native' ? [] : [callbackFlavour];
@@ -82,17 +82,17 @@ interface CallbacksOptions extends DraftOptions {
   /** A failpoint of tests, between an accepted callback and its progress. */
   readonly afterDelivered?: () => void;
   /** LHC has accepted this callback of the visitor's fact just now. */
-  readonly onAccepted?: (tenant: TenantSettings, visitor: VisitorKey, draft: Draft) => void;
+  readonly onAccepted?: (tenant: Tenant, visitor: VisitorKey, draft: Draft) => void;
 }
 
-async function isPaused({ actors, digestKey }: CallbacksOptions, tenant: TenantSettings) {
+async function isPaused({ actors, digestKey }: CallbacksOptions, tenant: Tenant) {
   const state = await actors.tenant(tenant.id).state();
   return state?.context.pausedEndpoint === fingerprintOf(tenant, digestKey);
 }
 
 const setPaused = (
   { actors, digestKey }: CallbacksOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   type: 'PauseCallbacks' | 'ResumeCallbacks',
 ) => actors.tenant(tenant.id).send({ type, endpoint: fingerprintOf(tenant, digestKey) });
 
@@ -103,7 +103,7 @@ const setPaused = (
  */
 async function deliver(
   options: CallbacksOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   url: string,
   actor: ActorRef,
   event: RecordedEvent,

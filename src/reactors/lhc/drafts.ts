@@ -1,7 +1,7 @@
 /** Which callbacks a fact calls for (docs/contracts.md). */
 import { visitorFact } from '../../actors/facts.ts';
 import type { ActorRef, TenantId, Username } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import type { JsonObject } from '../../kit/json.ts';
 import type { Callback } from '../../lhc/callback-types.ts';
@@ -11,7 +11,7 @@ import type { PersonalData } from '../personal-data.ts';
 
 /** A callback without its envelope. */
 export type Draft = Pick<Callback, 'type' | 'data'>;
-type Flavour = TenantSettings['callbackFlavour'];
+type Flavour = Tenant['callbackFlavour'];
 type VisitorRef = Extract<ActorRef, { kind: 'visitor' }>;
 
 export interface DraftOptions {

@@ -4,7 +4,7 @@
  */
 import { rosterGroups, type Username } from '../../actors/ids.ts';
 import type { AccountClaim, OperatorContext } from '../../actors/operator/machine.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError } from '../../errors.ts';
 import type { Actors, OperatorAccounts, Origin } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
@@ -23,7 +23,7 @@ export interface ClaimOptions {
 
 /** One request that registers or changes an operator. */
 export interface PutRequest {
-  readonly tenant: TenantSettings;
+  readonly tenant: Tenant;
   readonly username: Username;
   readonly jid: string;
   readonly changes: Parameters<OperatorAccounts['put']>[2];

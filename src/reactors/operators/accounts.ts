@@ -11,7 +11,7 @@ import { operatorJid, type TenantId, type Username } from '../../actors/ids.ts';
 import type { OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { OperatorContext } from '../../actors/operator/facts.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError, hasCode, isPermanent } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
@@ -46,7 +46,7 @@ interface AccountsOptions extends ClaimOptions {
 
 type Registration = Omit<Extract<OperatorCommand, { type: 'Register' }>, 'seenRevision'>;
 
-function tenantOf(tenants: TenantDirectory, id: TenantId): TenantSettings {
+function tenantOf(tenants: TenantDirectory, id: TenantId): Tenant {
   const tenant = tenants.get(id);
   if (!tenant) throw new AppError('not-found', `tenant ${id} is not configured`);
   return tenant;
@@ -194,7 +194,7 @@ async function put(options: AccountsOptions, request: PutRequest): Promise<Dispa
 
 async function remove(
   { actors, admin, removal }: AccountsOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   username: Username,
   origin: Origin,
 ): Promise<Dispatched> {
@@ -211,7 +211,7 @@ const wasRegistered = (context: OperatorContext | undefined): boolean =>
 /** @throws {AppError} `refused` for an operator who was removed */
 async function adopt(
   { actors, sessions }: AccountsOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   username: Username,
 ): Promise<void> {
   const operator = actors.operator(tenant.id, username);
@@ -235,7 +235,7 @@ async function adopt(
 
 async function dismiss(
   options: AccountsOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   username: Username,
   origin: Origin,
 ): Promise<void> {

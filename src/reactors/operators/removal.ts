@@ -11,7 +11,7 @@ import {
   streamOf,
   type Username,
 } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { Mailboxes } from '../../runtime/host/mailbox.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { Actors } from '../../runtime/ports.ts';
@@ -33,18 +33,18 @@ export interface OperatorRemoval {
    * Runs work of one operator's account sequentially: nothing else in this process touches the account meanwhile.
    * @throws {AppError} `overloaded` if too much work waits
    */
-  exclusively<T>(tenant: TenantSettings, username: Username, work: () => Promise<T>): Promise<T>;
+  exclusively<T>(tenant: Tenant, username: Username, work: () => Promise<T>): Promise<T>;
   /**
    * Removes the account of a removed operator. It leaves the account alone if the operator is registered again. Call it
    * only within {@link exclusively}.
    * @throws {AppError} `unavailable` if ejabberd is away
    */
-  finish(tenant: TenantSettings, username: Username): Promise<void>;
+  finish(tenant: Tenant, username: Username): Promise<void>;
   /**
    * The same, before the name is given again. It does not touch the account if the removal is old: its lane has removed
    * the account or given up, so an account of that name may be anybody's.
    */
-  finishRecent(tenant: TenantSettings, username: Username): Promise<void>;
+  finishRecent(tenant: Tenant, username: Username): Promise<void>;
 }
 
 interface RemovalOptions {
@@ -56,14 +56,14 @@ interface RemovalOptions {
 
 async function isLeaving(
   { actors }: RemovalOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   username: Username,
 ): Promise<boolean> {
   const state = await actors.operator(tenant.id, username).latest();
   return state?.context.accountRemovalPending ?? false;
 }
 
-const report = ({ actors }: RemovalOptions, tenant: TenantSettings, username: Username) =>
+const report = ({ actors }: RemovalOptions, tenant: Tenant, username: Username) =>
   actors.operator(tenant.id, username).send({ type: 'ReportAccountRemoved' });
 
 /** Polls until a condition holds. @param withinMs it resolves after this time in any case */
@@ -78,7 +78,7 @@ async function until(condition: () => boolean | Promise<boolean>, withinMs: numb
  */
 async function removeAccount(
   admin: EjabberdAdmin,
-  tenant: TenantSettings,
+  tenant: Tenant,
   username: Username,
 ): Promise<void> {
   const jid = operatorJid(tenant, username);
@@ -93,11 +93,7 @@ async function removeAccount(
   await admin.leaveGroup(jid, rosterGroups(tenant).operators);
 }
 
-async function finish(
-  options: RemovalOptions,
-  tenant: TenantSettings,
-  username: Username,
-): Promise<void> {
+async function finish(options: RemovalOptions, tenant: Tenant, username: Username): Promise<void> {
   const { admin, ownership } = options;
   const stream = streamOf(operatorRef(tenant.id, username));
   // The owner of the partition goes first. Two removals at once could overlap with a new registration of the name.
@@ -112,7 +108,7 @@ async function finish(
 
 async function finishRecent(
   options: RemovalOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   username: Username,
 ): Promise<void> {
   const state = await options.actors.operator(tenant.id, username).latest();

@@ -1,17 +1,17 @@
 /** What the settings of a tenant say about a department: the policy, the capacity, and whose turn it is. */
 import type { Policy, Rule } from '../../actors/operator-selection.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { RoundRobin } from './round-robin-position.ts';
 
-const departmentSettings = ({ routing }: TenantSettings, department: string | null) =>
+const departmentSettings = ({ routing }: Tenant, department: string | null) =>
   department === null ? undefined : routing.departments[department];
 
 /** @param department null: none */
-export const policyOf = (tenant: TenantSettings, department: string | null): Policy =>
+export const policyOf = (tenant: Tenant, department: string | null): Policy =>
   departmentSettings(tenant, department)?.policy ?? tenant.routing.policy;
 
 /** True if some department may ask several operators at once. */
-export const usesBroadcast = ({ routing }: TenantSettings): boolean =>
+export const usesBroadcast = ({ routing }: Tenant): boolean =>
   [routing, ...Object.values(routing.departments)].some(({ policy }) => policy === 'broadcast');
 
 /** The rule of the next pick for a chat of this department. */
@@ -21,7 +21,7 @@ export function ruleOf(
     roundRobin,
     random,
   }: {
-    readonly tenant: TenantSettings;
+    readonly tenant: Tenant;
     readonly roundRobin: Pick<RoundRobin, 'lastPick'>;
     readonly random: () => number;
   },

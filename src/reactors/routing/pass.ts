@@ -10,7 +10,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
 import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
 import { type Pick, selectOperators } from '../../actors/operator-selection.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import { policyOf, ruleOf, usesBroadcast } from './department-rules.ts';
@@ -48,7 +48,7 @@ export interface PassOptions {
 
 /** What the functions of one pass share. */
 interface Pass extends PassOptions {
-  readonly tenant: TenantSettings;
+  readonly tenant: Tenant;
   readonly pool: Pool;
 }
 
@@ -246,7 +246,7 @@ async function giveAll(pass: Pass): Promise<void> {
   if (failures.length > 0) throw failures[0];
 }
 
-async function run(options: PassOptions, pools: Pools, tenant: TenantSettings): Promise<void> {
+async function run(options: PassOptions, pools: Pools, tenant: Tenant): Promise<void> {
   const { tables, isOurs } = options;
   const unanswered = tables.unanswered(tenant.id);
   const isAnyWaiting = tables.isAnyWaiting(tenant.id);
@@ -267,7 +267,7 @@ async function run(options: PassOptions, pools: Pools, tenant: TenantSettings): 
 }
 
 /** @returns runs one pass for a tenant; rejects if the store or another part that every chat needs is away */
-export function createPass(options: PassOptions): (tenant: TenantSettings) => Promise<void> {
+export function createPass(options: PassOptions): (tenant: Tenant) => Promise<void> {
   const pools = createPools(options.actors);
   return (tenant) => run(options, pools, tenant);
 }

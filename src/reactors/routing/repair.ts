@@ -5,7 +5,7 @@
 import type { Logger } from 'pino';
 import type { TenantId } from '../../actors/ids.ts';
 import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { isActorFailure, isRejected, messageOf } from '../../errors.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { Assignment, OrphanedChat, RoutingTables } from './table-queries.ts';
@@ -23,7 +23,7 @@ export interface RepairOptions {
 }
 
 /** What an operator's stream records of a chat's settings when the operator gets the chat. */
-export const chatTerms = (tenant: TenantSettings, department: string | null) => ({
+export const chatTerms = (tenant: Tenant, department: string | null) => ({
   department,
   ownerGrace: tenant.ownerGrace * 1000,
 });
@@ -44,7 +44,7 @@ export async function tryCommand(sending: Promise<unknown>): Promise<boolean> {
 }
 
 /** Repairs every difference that the tables show for this tenant. */
-export async function repairChats(tenant: TenantSettings, options: RepairOptions): Promise<void> {
+export async function repairChats(tenant: Tenant, options: RepairOptions): Promise<void> {
   const { tables, now } = options;
   const { id } = tenant;
   const each = <T>(rows: readonly T[], repair: (row: T) => Promise<void>) =>
@@ -83,7 +83,7 @@ async function repairEach<T>(
 
 /** Confirms an assignment on the operator's stream: a crash came in between, or LHC assigned the chat. */
 async function confirm(
-  tenant: TenantSettings,
+  tenant: Tenant,
   { visitor, chatId, operator, reservation, department }: Assignment,
   { actors }: RepairOptions,
 ): Promise<void> {
@@ -125,11 +125,7 @@ async function release(
 }
 
 /** Ends a reservation that was not used in time. */
-async function revoke(
-  tenant: TenantSettings,
-  chat: Assignment,
-  options: RepairOptions,
-): Promise<void> {
+async function revoke(tenant: Tenant, chat: Assignment, options: RepairOptions): Promise<void> {
   const { actors } = options;
   const { visitor, chatId, operator, reservation, department } = chat;
   if (reservation === null) return;

@@ -11,7 +11,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Logger } from 'pino';
 import { actorOf, type TenantId, type Username } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { messageOf } from '../../errors.ts';
 import type { RecordedEvent } from '../../eventstore/port.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
@@ -81,14 +81,14 @@ interface RoutingOptions {
 function createPassRunner(
   tenants: TenantDirectory,
   isOurs: (tenant: TenantId) => boolean,
-  pass: (tenant: TenantSettings) => Promise<void>,
+  pass: (tenant: Tenant) => Promise<void>,
   logger: Logger,
 ) {
   /** Tenants that were woken since their last pass began. */
   const dirty = new Set<TenantId>();
   const running = new Map<TenantId, Promise<void>>();
 
-  async function run(tenant: TenantSettings): Promise<void> {
+  async function run(tenant: Tenant): Promise<void> {
     const { id } = tenant;
     do {
       dirty.delete(id);
@@ -138,7 +138,7 @@ export function createRouting(options: RoutingOptions): Routing {
   let started = false;
   const isOurs = (tenant: TenantId): boolean => started && ownership.owns(partitionOf(tenant));
   const giveChats = createPass({ ...options, tables, roundRobin, isOurs, afterReserve });
-  const pass = async (tenant: TenantSettings): Promise<void> => {
+  const pass = async (tenant: Tenant): Promise<void> => {
     await repairChats(tenant, { actors, tables, now, isOurs, logger });
     await giveChats(tenant);
   };

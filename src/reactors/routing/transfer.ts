@@ -3,7 +3,7 @@ import { type TenantId, Username, type VisitorKey } from '../../actors/ids.ts';
 import { refuse } from '../../actors/machine/decider.ts';
 import { load, type OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { decidePlacement } from '../../actors/visitor/chat-placement.ts';
 import type { Chat, VisitorContext } from '../../actors/visitor/facts.ts';
 import { AppError, isRefused, messageOf } from '../../errors.ts';
@@ -28,7 +28,7 @@ interface TransferOptions {
 /** One transfer. */
 interface Request {
   readonly actors: Actors;
-  readonly tenant: TenantSettings;
+  readonly tenant: Tenant;
   readonly visitor: VisitorKey;
   readonly chatId: string | null;
   /** The operator who transfers the chat; null if LHC does. */
@@ -44,7 +44,7 @@ type Target =
 /** Departments that an operator serves or that the settings name. */
 async function departmentsOf(
   { actors, operatorsOf }: TransferOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
 ): Promise<readonly string[]> {
   const names = new Set(Object.keys(tenant.routing.departments));
   for (const username of operatorsOf(tenant.id)) {
@@ -57,7 +57,7 @@ async function departmentsOf(
 /** The operator of this username; null if no such operator is registered. */
 async function registeredOperator(
   { actors }: TransferOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   name: string,
 ): Promise<Username | null> {
   const username = Username.safeParse(name.trim().toLowerCase());
@@ -88,7 +88,7 @@ function onlyOne(operators: readonly Username[], from: Username | null): Usernam
 /** Who could have the chat now, for an operator who wrote a wrong name. */
 async function freeOperators(
   { actors, operatorsOf }: TransferOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   from: Username | null,
 ): Promise<string> {
   const free: Username[] = [];
@@ -111,7 +111,7 @@ async function freeOperators(
  */
 async function targetOf(
   options: TransferOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   to: Receiver,
   from: Username | null,
 ): Promise<Target> {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { TenantId, Username } from '../../actors/ids.ts';
 import { AHEAD_MOST_MS } from '../../actors/machine/timers.ts';
 import { selectOperators } from '../../actors/operator-selection.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import { policyOf, ruleOf } from './department-rules.ts';
 import type { Pool } from './pool.ts';
@@ -23,7 +23,7 @@ export const ONLINE_DEADLINE_MS = 2_000;
 
 export interface Withdrawal {
   readonly actors: Pick<Actors, 'visitor'>;
-  readonly tenant: TenantSettings;
+  readonly tenant: Tenant;
   readonly tables: Pick<RoutingTables, 'lostBetween' | 'cameAfter'>;
   readonly pool: Pick<Pool, 'prospect' | 'candidates'>;
   readonly roundRobin: Pick<RoundRobin, 'lastPick'>;

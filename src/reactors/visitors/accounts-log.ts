@@ -5,7 +5,7 @@
  */
 import type { Logger } from 'pino';
 import { rosterGroups, type TenantId } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { Visitor } from './desired.ts';
@@ -35,16 +35,16 @@ export interface AccountsLog {
   /** False until a comparison has found that the accounts of this tenant belong to this log. */
   mayRemove(tenant: TenantId): boolean;
   /** The same. If they do not, ejabberd is asked again: another process may have marked them meanwhile. */
-  isOwn(tenant: TenantSettings): Promise<boolean>;
+  isOwn(tenant: Tenant): Promise<boolean>;
   /** Reads whose the accounts are. @returns the id of the log; null if nobody has noted one */
-  read(tenant: TenantSettings): Promise<string | null>;
+  read(tenant: Tenant): Promise<string | null>;
   /**
    * Decides about a tenant whose accounts are not marked with this log. They become its own if the administrator says so,
    * or if nobody has marked them and this log knows every visitor among them.
    * @param found `strangers`: who has no row in the table of desired visitors. `mayMark`: this process looks after the tenant
    */
   settle(
-    tenant: TenantSettings,
+    tenant: Tenant,
     found: {
       readonly mark: string | null;
       readonly strangers: readonly Visitor[];
@@ -65,7 +65,7 @@ export function createAccountsLog(options: AccountsLogOptions): AccountsLog {
   const own = new Set<TenantId>();
   const kept = new Map<TenantId, KeptAccounts>();
 
-  async function read(tenant: TenantSettings): Promise<string | null> {
+  async function read(tenant: Tenant): Promise<string | null> {
     const mark = await admin.groupMark(tenant.host, rosterGroups(tenant).visitors);
     if (mark === logId) {
       own.add(tenant.id);

@@ -1,7 +1,7 @@
 /** One visitor in ejabberd: makes and removes the account, the roster group membership and the session. */
 import type { Logger } from 'pino';
 import { rosterGroups } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { AppError } from '../../errors.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
@@ -30,11 +30,11 @@ interface Actual {
 /** Each step in ejabberd is taken only while this process owns the visitor, and throws {@link HandedOver} otherwise. */
 export interface VisitorAccounts {
   /** Makes account, group membership and presence as a visible visitor needs them. */
-  show(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void>;
+  show(tenant: Tenant, visitor: Visitor, jid: string): Promise<void>;
   /** Ends the session and the group membership. The account stays. */
-  hide(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void>;
+  hide(tenant: Tenant, visitor: Visitor, jid: string): Promise<void>;
   /** Removes session, group membership and account. */
-  remove(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void>;
+  remove(tenant: Tenant, visitor: Visitor, jid: string): Promise<void>;
   /** A comparison found this in ejabberd. */
   found(jid: string, actual: { readonly account: boolean; readonly grouped: boolean }): void;
   /** Forgets what is known of this visitor in ejabberd. */
@@ -70,7 +70,7 @@ export interface VisitorAccountsOptions {
 export function createVisitorAccounts(
   options: VisitorAccountsOptions,
   owns: (visitor: Visitor) => boolean,
-  mayRemove: (tenant: TenantSettings) => Promise<boolean>,
+  mayRemove: (tenant: Tenant) => Promise<boolean>,
 ): VisitorAccounts {
   const { actors, personal, names, now, logger } = options;
   const actuals = new Map<string, Actual>();
@@ -101,7 +101,7 @@ export function createVisitorAccounts(
    * ejabberd hung: then every use of the account crashes for an hour, except its removal (docs/ejabberd.md). So such an
    * account is removed, once in {@link REMAKE_INTERVAL_MS}, because it may be that ejabberd crashes at everything.
    */
-  async function clearDoubt(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
+  async function clearDoubt(tenant: Tenant, visitor: Visitor, jid: string): Promise<void> {
     const actual = actualOf(jid);
     try {
       actual.account = await ejabberd(visitor, jid).admin.accountExists(jid);
@@ -126,7 +126,7 @@ export function createVisitorAccounts(
     actual.grouped = null;
   }
 
-  async function show(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
+  async function show(tenant: Tenant, visitor: Visitor, jid: string): Promise<void> {
     const state = await actors.visitor(visitor.tenant, visitor.key).state();
     if (!state) return;
     const profile = await personal.profileOf(visitor.tenant, visitor.key, state);
@@ -156,7 +156,7 @@ export function createVisitorAccounts(
     if (!state.context.loggedIn) await report(visitor, { type: 'ReportLoggedIn' });
   }
 
-  async function hide(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
+  async function hide(tenant: Tenant, visitor: Visitor, jid: string): Promise<void> {
     await ejabberd(visitor, jid).transport.offline(jid);
     const actual = actualOf(jid);
     if (actual.grouped !== false) {
@@ -169,7 +169,7 @@ export function createVisitorAccounts(
     }
   }
 
-  async function remove(tenant: TenantSettings, visitor: Visitor, jid: string): Promise<void> {
+  async function remove(tenant: Tenant, visitor: Visitor, jid: string): Promise<void> {
     await hide(tenant, visitor, jid);
     if (actualOf(jid).account !== false) await ejabberd(visitor, jid).admin.unregister(jid);
     actuals.delete(jid);

@@ -7,7 +7,7 @@
  */
 import { actorOf, type TenantId } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { TokenBucket } from '../../kit/token-bucket.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Crowd } from '../../runtime/ports.ts';
@@ -41,7 +41,7 @@ export function createCrowd(options: {
   /** There are only as many as tenants. */
   const all = new Map<TenantId, Arrivals>();
 
-  function arrivalsOf({ id, newVisitorsPerMinute }: TenantSettings): Arrivals {
+  function arrivalsOf({ id, newVisitorsPerMinute }: Tenant): Arrivals {
     const known = all.get(id);
     if (known) return known;
     const rate = { burst: newVisitorsPerMinute, perSecond: newVisitorsPerMinute / 60 };

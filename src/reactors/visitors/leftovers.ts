@@ -15,7 +15,7 @@ import {
   type Username,
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { messageOf } from '../../errors.ts';
 import { createLineBudget } from '../../kit/line-budget.ts';
 import { createTurns } from '../../kit/turns.ts';
@@ -75,7 +75,7 @@ export interface LeftoversOptions {
 
 /** The reading of one tenant's rosters. */
 interface Sweep {
-  readonly tenant: TenantSettings;
+  readonly tenant: Tenant;
   /** True while this process may go on. */
   readonly mayAct: () => boolean;
   /** Calls ejabberd, and pauses afterwards. */
@@ -83,7 +83,7 @@ interface Sweep {
 }
 
 /** @returns the visitor, if the contact is one of this tenant's */
-function visitorOf({ tenants }: LeftoversOptions, { id }: TenantSettings, jid: string) {
+function visitorOf({ tenants }: LeftoversOptions, { id }: Tenant, jid: string) {
   const person = personOf(jid, tenants.ofHost);
   return person?.kind === 'visitor' && person.tenant === id
     ? { tenant: person.tenant, key: person.name }
@@ -100,7 +100,7 @@ async function isGone({ desired, actors }: LeftoversOptions, visitor: Visitor): 
 /** Those of these contacts whose visitors are gone: the first {@link LEFTOVERS_MOST_AT_ONCE}. */
 async function goneAmong(
   options: LeftoversOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   contacts: readonly string[],
 ): Promise<string[]> {
   const gone: string[] = [];
@@ -170,7 +170,7 @@ export function createLeftovers(options: LeftoversOptions): Leftovers {
     if (!due.has(tenant)) due.set(tenant, now() + LEFTOVERS_AFTER_MS);
   }
 
-  async function run(tenant: TenantSettings): Promise<void> {
+  async function run(tenant: Tenant): Promise<void> {
     const { id } = tenant;
     try {
       const sweep = { tenant, mayAct: () => mayAct(id), paced };

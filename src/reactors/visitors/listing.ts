@@ -1,6 +1,6 @@
 /** What ejabberd has of a tenant: groups and accounts, as a comparison reads them. */
 import { personOf, rosterGroups, type Username } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { type Ownership, partitionOf } from '../../runtime/leases/ownership.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { AccountsLog } from './accounts-log.ts';
@@ -20,7 +20,7 @@ interface Found {
 
 /** What ejabberd has of a tenant. */
 export interface Listing {
-  readonly tenant: TenantSettings;
+  readonly tenant: Tenant;
   /** Visitors of all processes who have an account or are members of the group, by JID. */
   readonly visitors: Map<string, Found>;
   /** Operators who have an account. */
@@ -52,7 +52,7 @@ function addTo(
  */
 export async function listGroups(
   { admin, accountsLog, ownership }: ListingOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   scope: ReadonlySet<number>,
 ): Promise<Listing> {
   const groups = rosterGroups(tenant);

@@ -1,6 +1,6 @@
 /** Visitors whom ejabberd has and no fact calls for. */
 import { rosterGroups } from '../../actors/ids.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import { partitionOf } from '../../runtime/leases/ownership.ts';
 import type { ComparisonOptions } from './comparison.ts';
 import type { Visitor } from './desired.ts';
@@ -8,7 +8,7 @@ import type { Visitor } from './desired.ts';
 /** Removes an account or a member that no fact calls for, such as one whose removal ejabberd forgot. */
 export async function removeOrphan(
   { actors, admin, accounts, accountsLog, ownership, busy, idOf, logger }: ComparisonOptions,
-  tenant: TenantSettings,
+  tenant: Tenant,
   visitor: Visitor,
   jid: string,
 ): Promise<void> {

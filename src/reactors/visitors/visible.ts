@@ -1,7 +1,7 @@
 /** Chooses the visitors that a tenant's operators see, if there are more of them than operators' clients can handle. */
 import type { TenantId, VisitorKey } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import type { TenantSettings } from '../../actors/tenant/settings.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
 import type { DesiredVisitors, Visitor } from './desired.ts';
 
 /** The choice for a tenant is made at most once in this time. */
@@ -9,7 +9,7 @@ export const CHOICE_INTERVAL_MS = 1_000;
 
 export interface VisibleVisitors {
   /** True if the tenant's operators see this visitor. */
-  has(tenant: TenantSettings, key: VisitorKey): boolean;
+  has(tenant: Tenant, key: VisitorKey): boolean;
   /** A visitor of this tenant came, left or was active, so the choice may change. */
   changed(tenant: TenantId): void;
   /** Makes the choice again for the tenants that have changed, within {@link CHOICE_INTERVAL_MS}. */
@@ -28,7 +28,7 @@ export function createVisibleVisitors(options: {
   const choices = new Map<TenantId, { keys: ReadonlySet<VisitorKey> | null; at: number }>();
   const changed = new Set<TenantId>();
 
-  function choose(tenant: TenantSettings): ReadonlySet<VisitorKey> | null {
+  function choose(tenant: Tenant): ReadonlySet<VisitorKey> | null {
     const before = choices.get(tenant.id);
     const keys = desired.mostRecent(tenant.id, tenant.maxVisibleVisitors);
     choices.set(tenant.id, { keys, at: now() });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { type TenantFact, tenantDecider } from '../../../src/actors/tenant/machine.ts';
-import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
+import { tenantWith } from '../../support/tenant.ts';
 import { scenario } from '../scenario.ts';
 
 const tenant = () => scenario(tenantDecider);
@@ -33,7 +33,7 @@ describe('callbacks after a 410', () => {
 
 describe('the directory of tenants', () => {
   const settings = (id: string, host: string, instance?: string) =>
-    TenantSettings.parse({ id, host, instance, apiKey: 'k'.repeat(16) });
+    tenantWith({ id, host, instance, apiKey: 'k'.repeat(16) });
 
   it('finds tenants by id and by host', () => {
     const shop = settings('shop', 'chat.test', 'shop');

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import type { Access, Caller } from '../../../src/http/frame/auth.ts';
 import {
   BURST_SECONDS,
@@ -18,13 +17,14 @@ import {
 } from '../../../src/http/frame/over-bounds.ts';
 import type { Problem } from '../../../src/http/frame/problem.ts';
 import { silent } from '../../support/rig.ts';
+import { tenantWith } from '../../support/tenant.ts';
 import { ADMIN, fakeApp, KEYS, VISITOR } from '../fakes.ts';
 
 const RATE = 8;
 const BURST = RATE * BURST_SECONDS;
 const KEPT = BURST * KEPT_SHARE;
 const tenant = (id: 'acme' | 'beta', requestsPerSecond = RATE) =>
-  TenantSettings.parse({ id, host: `${id}.test`, apiKey: KEYS[id], requestsPerSecond });
+  tenantWith({ id, host: `${id}.test`, apiKey: KEYS[id], requestsPerSecond });
 
 const access: Access<Caller> = {
   scheme: 'apiKey',

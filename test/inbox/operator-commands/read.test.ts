@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LHC_COMMANDS } from '../../../src/actors/tenant/lhc-commands.ts';
-import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { COMMANDS, readWritten, UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
 import { nearest } from '../../../src/inbox/operator-commands/spelling.ts';
+import { tenantWith } from '../../support/tenant.ts';
 
 const read = (body: string) => readWritten(body, LHC_COMMANDS);
 const message = (body: string) => ({ kind: 'message', body });
@@ -160,7 +160,7 @@ describe('a command', () => {
 
   it('of LHC has a name that the settings accept', () => {
     const settings = { id: 'acme', host: 'xmpp.test', apiKey: 'key-of-acme-0123456789' };
-    const parsed = TenantSettings.parse({ ...settings, lhcCommands: LHC_COMMANDS });
+    const parsed = tenantWith({ ...settings, lhcCommands: LHC_COMMANDS });
     expect(parsed.lhcCommands).toEqual(LHC_COMMANDS);
     expect(new Set(LHC_COMMANDS).size).toBe(LHC_COMMANDS.length);
   });

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperatorFact } from '../../../src/actors/operator/machine.ts';
-import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import type { VisitorCommand } from '../../../src/actors/visitor/decisions.ts';
 import type { Profile } from '../../../src/actors/visitor/profile.ts';
 import { COMMANDS, UNKNOWN } from '../../../src/inbox/operator-commands/read.ts';
@@ -9,6 +8,7 @@ import { durationOf, stampOf, visitorsTime } from '../../../src/reactors/texts/t
 import { assignChat, closeChat, DELAYS, sendMessage, startChat } from '../../actors/facts.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { newId, openRig, type Rig } from '../../support/rig.ts';
+import { tenantWith } from '../../support/tenant.ts';
 
 const MINUTE = 60_000;
 let rig: Rig;
@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 const tenant = (more: Record<string, unknown> = {}) =>
-  TenantSettings.parse({
+  tenantWith({
     id: 'acme',
     host: 'xmpp.test',
     apiKey: 'key-of-acme-0123456789',

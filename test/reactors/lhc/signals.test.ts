@@ -4,7 +4,6 @@ import {
   createTenantDirectory,
   type TenantDirectory,
 } from '../../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { createTyping } from '../../../src/reactors/conversation/visitor-typing.ts';
 import { createCallbacks } from '../../../src/reactors/lhc/callback-lane.ts';
 import { createSignals } from '../../../src/reactors/lhc/signals.ts';
@@ -23,6 +22,7 @@ import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { fakeLhc } from '../../support/fake-lhc.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
+import { tenantWith } from '../../support/tenant.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const OP1 = username('op1');
@@ -520,7 +520,7 @@ describe('module.started of one tenant', () => {
   const SHOP = TenantId.parse('shop');
   const MALL = TenantId.parse('mall');
   const tenant = (id: string, instance?: string) =>
-    TenantSettings.parse({
+    tenantWith({
       id,
       host: 'many.test',
       apiKey: `key-of-${id}-0123456789`,

@@ -2,16 +2,16 @@
 import { describe, expect, it } from 'vitest';
 import { TenantId } from '../../../src/actors/ids.ts';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import type { RecordedEvent } from '../../../src/eventstore/port.ts';
 import {
   CHATS_SHARE,
   COUNT_INTERVAL_MS,
   createCrowd,
 } from '../../../src/reactors/visitors/crowd.ts';
+import { tenantWith } from '../../support/tenant.ts';
 
 const settings = (id: string, more: object) =>
-  TenantSettings.parse({ id, host: `${id}.test`, apiKey: `key-of-${id}-0123456789`, ...more });
+  tenantWith({ id, host: `${id}.test`, apiKey: `key-of-${id}-0123456789`, ...more });
 
 function crowdOf(more: object) {
   const acme = settings('acme', more);

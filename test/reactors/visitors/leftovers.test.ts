@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { AppError } from '../../../src/errors.ts';
 import {
   createDesiredVisitors,
@@ -21,6 +20,7 @@ import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { username } from '../../support/names.ts';
 import { ALL_PARTITIONS, movableOwnership } from '../../support/ownership.ts';
 import { ACME, HOST, jidOf, newId, openRig, type Rig, silent } from '../../support/rig.ts';
+import { tenantWith } from '../../support/tenant.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const LOG = 'the log of these tests';
@@ -209,7 +209,7 @@ it('of any rosters on hosts of several tenants, exactly the own visitors who are
       { id: 'north', host: 'shared.test', instance: 'north' },
       { id: 'south', host: 'shared.test', instance: 'south' },
       { id: 'alone', host: 'alone.test' },
-    ].map((each) => TenantSettings.parse({ ...each, apiKey: `${key}-${each.id}` })),
+    ].map((each) => tenantWith({ ...each, apiKey: `${key}-${each.id}` })),
   );
   const ids = tenants.all().map(({ id }) => id);
   const names = ['visitor.1', 'visitor.2', 'visitor.3.chat', 'visitor.', 'op1', 'visitors', 'x'];
@@ -282,7 +282,7 @@ it('of any rosters on hosts of several tenants, exactly the own visitors who are
 it('a roster without end takes its turns: other tenants are not held up, and all of it goes', async () => {
   const tenants = createTenantDirectory(
     ['flood', 'quiet'].map((id) =>
-      TenantSettings.parse({ id, host: `${id}.test`, apiKey: `key-of-a-tenant-0123456789-${id}` }),
+      tenantWith({ id, host: `${id}.test`, apiKey: `key-of-a-tenant-0123456789-${id}` }),
     ),
   );
   const [flood, quiet] = tenants.all().map(({ id }) => id);

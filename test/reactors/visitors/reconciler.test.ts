@@ -1,7 +1,6 @@
 import { type Logger, pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
-import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
 import { AppError } from '../../../src/errors.ts';
 import { LINE_RATE } from '../../../src/kit/line-budget.ts';
 import { REMAKE_INTERVAL_MS } from '../../../src/reactors/visitors/accounts.ts';
@@ -20,6 +19,7 @@ import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { username, visitorKey } from '../../support/names.ts';
 import { ALL_PARTITIONS, movableOwnership } from '../../support/ownership.ts';
 import { ACME, HOST, jidOf, openRig, type Rig, silent } from '../../support/rig.ts';
+import { tenantWith } from '../../support/tenant.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const stopping: (() => Promise<void>)[] = [];
@@ -889,8 +889,8 @@ describe('with several processes', () => {
   it('a host that ejabberd does not serve delays no other host and no gained partition', async () => {
     const rig = await openRig();
     const settings = { apiKey: 'key-of-acme-0123456789' };
-    const missing = TenantSettings.parse({ id: 'gone', host: 'gone.test', ...settings });
-    const acme = TenantSettings.parse({ id: 'acme', host: HOST, ...settings });
+    const missing = tenantWith({ id: 'gone', host: 'gone.test', ...settings });
+    const acme = tenantWith({ id: 'acme', host: HOST, ...settings });
     const ownership = movableOwnership(ALL_PARTITIONS.filter((each) => each !== of('2')));
     const ejabberd = fakeEjabberd();
     ejabberd.state.before = async (call) => {
