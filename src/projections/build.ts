@@ -256,7 +256,7 @@ const createModelFold = (
     db,
     store,
     // A data key comes before what it seals (docs/names.md).
-    prefixes: [...(learn ? ['key-'] : []), 'visitor-', 'operator-'],
+    prefixes: [...(learn ? ['key-'] : []), 'visitor-', 'operator-', 'tenant-'],
     // If the fold drops the rows, the build is no longer complete. Both happen in one transaction.
     schema: `${SCHEMA} UPDATE build SET complete = 0;`,
     tables: TABLES,

@@ -93,9 +93,14 @@ export function applyToAll(db: DatabaseSync) {
   const toMessages = MESSAGES.apply(db);
   const toOperators = OPERATORS.apply(db);
   const toChats = CHATS.apply(db);
+  const forget = TABLES.map((table) => db.prepare(`DELETE FROM ${table} WHERE tenant = ?`));
   return (event: RecordedEvent, personal: Personal) => {
     const actor = actorOf(event.stream);
-    if (!actor || actor.kind === 'tenant') return;
+    if (!actor) return;
+    if (actor.kind === 'tenant') {
+      if (event.type === 'TenantRemoved') for (const each of forget) each.run(actor.tenant);
+      return;
+    }
     const { tenant, name } = actor;
     const { revision } = event;
     const { at } = event.metadata;

@@ -19,6 +19,7 @@ import {
   partitionOf,
 } from './leases/ownership.ts';
 import type { CommitListener, WorkTable } from './pending-work.ts';
+import { forgetsByStream } from './removed-tenant.ts';
 
 /** The longest sleep of the timer. setTimeout takes 2^31-1 ms at most, and the clock may be changed meanwhile. */
 export const LOOK_AGAIN_MS = 60_000;
@@ -100,6 +101,7 @@ export const DEADLINES_TABLE: WorkTable = {
       }
     };
   },
+  forget: (file) => forgetsByStream(file, 'deadlines'),
 };
 
 interface State {

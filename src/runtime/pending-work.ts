@@ -8,6 +8,7 @@ import type { EventStore, RecordedEvent } from '../eventstore/port.ts';
 import { forgetUnlessAlone } from '../fold/checkpoint.ts';
 import { createFold, type Fold } from '../fold/fold.ts';
 import { openDatabase } from '../sqlite/open.ts';
+import { type ForgetTenant, removedTenant } from './removed-tenant.ts';
 
 /** "xCWk" */
 const APPLICATION_ID = 0x7843576b;
@@ -22,6 +23,8 @@ export interface WorkTable {
   readonly tables: readonly string[];
   /** Prepares its statements. The result is called for each fact, inside the transaction. */
   readonly apply: (db: DatabaseSync) => (event: RecordedEvent) => void;
+  /** Prepares the statements that delete the rows of a tenant that was removed. */
+  readonly forget: (db: DatabaseSync) => ForgetTenant;
 }
 
 export interface CommitListener {
@@ -76,8 +79,11 @@ export function createPendingWork(options: {
     tables: tables.flatMap((table) => table.tables),
     apply: (file) => {
       const all = tables.map((table) => table.apply(file));
+      const forgetAll = tables.map((table) => table.forget(file));
       return (event) => {
         for (const apply of all) apply(event);
+        const tenant = removedTenant(event);
+        if (tenant !== null) for (const forget of forgetAll) forget(tenant);
       };
     },
     beforeCheckpoint,

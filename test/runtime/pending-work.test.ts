@@ -33,6 +33,7 @@ const table = (version: 1 | 2): WorkTable => ({
     );
     return ({ stream }) => void add.run(stream);
   },
+  forget: () => () => undefined,
 });
 
 async function run(open: (db: ReturnType<typeof openWorkFile>) => Fold): Promise<unknown> {

@@ -5,6 +5,7 @@ import type { ChatCriteria } from '../../actors/operator-selection.ts';
 import { criteriaOf, VISITOR_FOLD } from '../../actors/visitor/chat.ts';
 import type { Chat } from '../../actors/visitor/facts.ts';
 import type { WorkTable } from '../../runtime/pending-work.ts';
+import { forgetsByTenant } from '../../runtime/removed-tenant.ts';
 import { prepareLazily } from '../../sqlite/statements.ts';
 import { applyToRouting } from './table-fold.ts';
 import { SAME, SCHEMA, TABLES } from './table-schema.ts';
@@ -179,6 +180,7 @@ export const ROUTING_TABLE: WorkTable = {
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,
+  forget: (file) => forgetsByTenant(file, TABLES),
 };
 
 export function openRoutingTables(db: DatabaseSync): RoutingTables {

@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { actorOf, type TenantId, type VisitorKey } from '../../actors/ids.ts';
 import type { WorkTable } from '../../runtime/pending-work.ts';
+import { forgetsByTenant } from '../../runtime/removed-tenant.ts';
 import { prepareLazily } from '../../sqlite/statements.ts';
 
 export interface Visitor {
@@ -99,6 +100,7 @@ export const DESIRED_VISITORS_TABLE: WorkTable = {
       else if (type === 'CleanedUp') go.run(tenant, name);
     };
   },
+  forget: (file) => forgetsByTenant(file, ['desired_visitors']),
 };
 
 export function createDesiredVisitors(db: DatabaseSync): DesiredVisitors {

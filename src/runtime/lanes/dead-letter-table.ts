@@ -2,6 +2,7 @@
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { WorkTable } from '../pending-work.ts';
 import type { DeadLetter } from '../ports.ts';
+import { forgetsByTenant } from '../removed-tenant.ts';
 import { parseLaneAdvance } from './log.ts';
 
 /**
@@ -70,6 +71,7 @@ export const DEAD_LETTERS_TABLE: WorkTable = {
       }
     };
   },
+  forget: (file) => forgetsByTenant(file, ['dead_letters', 'dead_letters_dropped']),
 };
 
 /** Adds a letter, and drops one if its tenant has too many. `kind` sorts effects before webhook events. */

@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { prepareLazily } from '../../sqlite/statements.ts';
 import { keyOfStream } from '../leases/ownership.ts';
 import type { WorkTable } from '../pending-work.ts';
+import { forgetsByStream, rangeOfStreams } from '../removed-tenant.ts';
 import type { DestinationFilter } from './destination.ts';
 import { parseLaneAdvance } from './log.ts';
 
@@ -50,12 +51,6 @@ const KINDS = ['operator', 'visitor'] as const;
 export const tenantOfStream = (stream: string): string =>
   keyOfStream(stream).split('.', 1)[0] ?? '';
 
-/** The names between which all streams of one kind and tenant are, without the ends: `/` follows `.`. */
-const rangeOf = (prefix: string): readonly [from: string, to: string] => [
-  `${prefix}.`,
-  `${prefix}/`,
-];
-
 /** The first streams of a tenant that `read` finds, in the order of their names. @param after exclusive */
 function inRanges(
   tenant: string,
@@ -65,7 +60,7 @@ function inRanges(
 ): string[] {
   const found: string[] = [];
   for (const kind of KINDS) {
-    const [begin, end] = rangeOf(`${kind}-${tenant}`);
+    const [begin, end] = rangeOfStreams(`${kind}-${tenant}`);
     const from = after > begin ? after : begin;
     if (from >= end || found.length >= limit) continue;
     found.push(...read(from, end, limit - found.length).map(({ stream }) => String(stream)));
@@ -101,6 +96,7 @@ export const laneTable = (filters: readonly DestinationFilter[]): WorkTable => (
       }
     };
   },
+  forget: (file) => forgetsByStream(file, 'lane_work'),
 });
 
 export function openLaneTable(db: DatabaseSync): LaneTable {
@@ -120,7 +116,7 @@ export function openLaneTable(db: DatabaseSync): LaneTable {
         if (typeof stream !== 'string') return [...tenants];
         const tenant = tenantOfStream(stream);
         tenants.add(tenant);
-        [, after] = rangeOf(`${stream.slice(0, stream.indexOf('-'))}-${tenant}`);
+        [, after] = rangeOfStreams(`${stream.slice(0, stream.indexOf('-'))}-${tenant}`);
       }
     },
     streams: (tenant, destination, after, limit) =>

@@ -1,0 +1,114 @@
+/** When a tenant was removed, no table of pending work and no read model has a row of it, and others lose nothing. */
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, expect, it } from 'vitest';
+import { operatorRef, TenantId, visitorRef } from '../../src/actors/ids.ts';
+import type { RecordedEvent } from '../../src/eventstore/port.ts';
+import { createSetAside } from '../../src/inbox/set-aside.ts';
+import { applyToAll, SCHEMA, TABLES } from '../../src/projections/models.ts';
+import { XMPP_FILTER } from '../../src/reactors/conversation/xmpp-lane.ts';
+import { LHC_FILTER } from '../../src/reactors/lhc/drafts.ts';
+import { ROUTING_TABLE } from '../../src/reactors/routing/table-queries.ts';
+import { DESIRED_VISITORS_TABLE } from '../../src/reactors/visitors/desired.ts';
+import { DEADLINES_TABLE } from '../../src/runtime/deadlines.ts';
+import { DEAD_LETTERS_TABLE } from '../../src/runtime/lanes/dead-letter-table.ts';
+import { laneTable } from '../../src/runtime/lanes/pending-effects.ts';
+import {
+  assignChat,
+  changePresence,
+  offerChat,
+  openSession,
+  receive,
+  register,
+  reserve,
+  startChat,
+  take,
+  viewPage,
+} from '../actors/facts.ts';
+import { event } from '../eventstore/events.ts';
+import { username, visitorKey } from '../support/names.ts';
+import { newId, openRig, type Rig } from '../support/rig.ts';
+
+const [ACME, ...OTHERS] = ['acme', 'acme2', 'acme-2'].map((id) => TenantId.parse(id));
+const WORK_TABLES = [
+  DEADLINES_TABLE,
+  laneTable([XMPP_FILTER, LHC_FILTER]),
+  DESIRED_VISITORS_TABLE,
+  ROUTING_TABLE,
+  DEAD_LETTERS_TABLE,
+];
+const rigs: Rig[] = [];
+afterEach(async () => {
+  for (const rig of rigs.splice(0)) await rig.close();
+});
+
+/** Visitors who wait and chat, an operator with a session and chats, and a dead letter. */
+async function live(rig: Rig, tenant: TenantId): Promise<void> {
+  const origin = () => ({ commandId: `auto:${newId()}` });
+  const operator = operatorRef(tenant, username('op1'));
+  for (const command of [
+    register(),
+    openSession(),
+    changePresence('available'),
+    reserve(),
+    take(),
+  ]) {
+    await rig.host.dispatch(operator, command, origin());
+  }
+  await rig.host.dispatch(operator, reserve('r2', 'c2'), origin());
+  const commands = { 7: [assignChat(), receive()], 8: [offerChat('op1')], 9: [] };
+  for (const [key, more] of Object.entries(commands)) {
+    const visitor = visitorRef(tenant, visitorKey(key));
+    for (const command of [viewPage(), startChat('c1', 'Hello'), ...more]) {
+      await rig.host.dispatch(visitor, command, origin());
+    }
+  }
+  const setAside = createSetAside({ ...rig, newId });
+  const about = { queueId: newId(), seq: 1, operator: 'op1', sealingKey: tenant };
+  await setAside.keep({ ...about, tenant, reason: 'wrong', content: {} });
+}
+
+/** The rows of a file by whose they are. */
+function rowsOf(db: DatabaseSync, tables: readonly string[]): Map<string, unknown[]> {
+  const found = new Map<string, unknown[]>();
+  for (const table of tables) {
+    for (const row of db.prepare(`SELECT * FROM ${table}`).all()) {
+      const owner = row.tenant ?? /-([^.]*)/.exec(String(row.stream).replace(/^\w+-/, '-'))?.[1];
+      found.set(`${table} ${owner}`, [...(found.get(`${table} ${owner}`) ?? []), row]);
+    }
+  }
+  return found;
+}
+
+const ofTenant = (rows: Map<string, unknown[]>, tenant: TenantId | undefined) =>
+  [...rows].filter(([owner]) => owner.endsWith(` ${tenant}`));
+
+it('forgets every row of the tenant alone', async () => {
+  const rig = await openRig();
+  rigs.push(rig);
+  if (!ACME) throw new Error('there is a first tenant');
+  for (const tenant of [ACME, ...OTHERS]) await live(rig, tenant);
+  const readModels = new DatabaseSync(':memory:');
+  readModels.exec(SCHEMA);
+  const apply = applyToAll(readModels);
+  const project = (events: readonly RecordedEvent[]) => {
+    for (const each of events) apply(each, new Map());
+  };
+  project(await rig.store.readAll({ limit: 1_000 }));
+  const caughtUp = await rig.follow(WORK_TABLES);
+
+  const workTables = WORK_TABLES.flatMap(({ tables }) => tables);
+  const rows = () => [rowsOf(rig.workFile, workTables), rowsOf(readModels, TABLES)] as const;
+  const before = rows();
+  const metadata = { ...event(0).metadata, tenant: 'acme' };
+  const removed = event(0, { type: 'TenantRemoved', data: { purged: false }, metadata });
+  await rig.store.append('tenant-acme', [removed], 'any');
+  await caughtUp();
+  project(await rig.store.readStream('tenant-acme'));
+  const after = rows();
+  for (const [index, kind] of ['pending work', 'read models'].entries()) {
+    const [was, is] = [before[index] ?? new Map(), after[index] ?? new Map()];
+    expect(ofTenant(was, ACME).length, kind).toBeGreaterThanOrEqual(5);
+    expect(ofTenant(is, ACME), kind).toEqual([]);
+    for (const tenant of OTHERS) expect(ofTenant(is, tenant), kind).toEqual(ofTenant(was, tenant));
+  }
+});
