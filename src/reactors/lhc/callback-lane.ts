@@ -115,7 +115,7 @@ async function deliver(
     if (index < sent) continue;
     const id = index === 0 ? event.id : `${event.id}.${index}`;
     const answer = await options.client.deliver(
-      callbackEndpoint(tenant, url, true),
+      callbackEndpoint(tenant, url, tenant.source === 'file'),
       callbackOf(tenant.id, id, event.metadata.at, draft),
     );
     if (answer.outcome === 'unsupported') continue;
@@ -243,7 +243,7 @@ export function createCallbacks(options: CallbacksOptions): Callbacks {
       waiting.set(tenantId, before + 1);
       try {
         if (await isPaused(options, tenant)) return;
-        const endpoint = callbackEndpoint(tenant, tenant.callbackUrl, true);
+        const endpoint = callbackEndpoint(tenant, tenant.callbackUrl, tenant.source === 'file');
         const answer = await client.deliver(endpoint, callbackOf(tenantId, id, now(), draft));
         if (answer.outcome === 'accepted') breaker.succeeded();
         if (answer.outcome === 'retry' && answer.away) breaker.failed('ephemeral', answer);

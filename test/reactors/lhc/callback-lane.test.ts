@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { OperatorCommand } from '../../../src/actors/operator/decisions.ts';
+import { createTenantDirectory } from '../../../src/actors/tenant/directory.ts';
 import { createCallbacks } from '../../../src/reactors/lhc/callback-lane.ts';
 import {
   assignChat,
@@ -328,4 +329,32 @@ describe('a receipt that an operator’s client asked for', () => {
     expect(await run('visitor-acme.1')).toEqual({ kind: 'done' });
     expect([await facts(), lhc.attempts]).toEqual([[], []]);
   });
+});
+
+it.each([
+  ['file', true],
+  ['http', false],
+  ['template', false],
+] as const)('a tenant of source %s may reach any address: %s', async (source, isDeclared) => {
+  const declared: unknown[] = [];
+  const [tenant] = rig.tenants.all();
+  if (!tenant) throw new Error('the rig has a tenant');
+  const callbacks = createCallbacks({
+    ...rig,
+    random: Math.random,
+    newId,
+    tenants: createTenantDirectory([{ ...tenant, source }]),
+    client: {
+      deliver: async (endpoint) => {
+        declared.push(endpoint.isDeclared);
+        return { outcome: 'accepted' };
+      },
+    },
+  });
+  await rig.toVisitor('1', viewPage());
+  await rig.toVisitor('1', { type: 'TimeOut' });
+  await run('visitor-acme.1', callbacks);
+  const operator = { username: 'op1', lhcUserId: 7 };
+  await callbacks.ephemeral(ACME, { type: 'operator.alive', data: { operator, at: '2026-01-01' } });
+  expect(declared).toEqual([isDeclared, isDeclared]);
 });
