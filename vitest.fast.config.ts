@@ -1,6 +1,5 @@
 /** `npm run test:fast`: the tests that need no ejabberd and no other process, without the long model runs. */
-import { defineConfig, mergeConfig } from 'vitest/config';
-import everything from './vitest.config.ts';
+import { defineConfig } from 'vitest/config';
 
 /** Left out. test/fast.test.ts checks that no other test file starts ejabberd or a process. */
 export const SLOW_TESTS: readonly string[] = [
@@ -42,15 +41,16 @@ export const SLOW_TESTS: readonly string[] = [
   'test/runtime/leases/model.test.ts',
 ];
 
-export default mergeConfig(
-  everything,
-  defineConfig({
-    test: {
-      exclude: [...SLOW_TESTS],
-      // No test here leaves anything behind for the next one, so a worker serves many files.
-      pool: 'threads',
-      isolate: false,
-      maxWorkers: '100%',
-    },
-  }),
-);
+export default defineConfig({
+  test: {
+    name: 'fast',
+    include: ['test/**/*.test.ts'],
+    exclude: [...SLOW_TESTS],
+    // No test here leaves anything behind for the next one, so a worker serves many files.
+    pool: 'threads',
+    isolate: false,
+    maxWorkers: '100%',
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
