@@ -14,7 +14,7 @@ const SLOW = { timeout: 120_000 };
 
 describe('backup', SLOW, () => {
   it('is an exact prefix of a log that 8 writers append to, with everything acknowledged before', async () => {
-    const { dir, store } = await dataDirOf(30_000);
+    const { dir, store } = await dataDirOf(10_000);
     const target = join(newFolder(), 'deep', 'copy');
     let stop = false;
     let worst = 0;
@@ -70,7 +70,7 @@ describe('backup', SLOW, () => {
   });
 
   it('is complete or not there, whenever it is killed', async () => {
-    const { dir, store } = await dataDirOf(60_000);
+    const { dir, store } = await dataDirOf(20_000);
     await store.close();
     const target = join(newFolder(), 'copy');
     const partial = `${target}.partial`;
@@ -96,7 +96,7 @@ describe('backup', SLOW, () => {
       await ended;
       found[moment] = existsSync(target) ? 'a backup' : 'none';
       const verified = verifyBackup(target, undefined);
-      if (existsSync(target)) expect((await verified).manifest.log.events).toBe(60_002);
+      if (existsSync(target)) expect((await verified).manifest.log.events).toBe(20_002);
       else await expect(verified).rejects.toThrow('is no backup');
       if (existsSync(partial) && !existsSync(join(partial, 'manifest.json'))) {
         await expect(verifyBackup(partial, undefined)).rejects.toThrow('is no backup');

@@ -34,10 +34,10 @@ export const newFolder = (): string => {
 };
 
 export function start(dataDir: string, args: readonly string[], more: Record<string, string> = {}) {
-  const { PATH = '' } = process.env;
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: root,
-    env: { PATH, DATA_DIR: dataDir, ...more },
+    env: { PATH, NODE_COMPILE_CACHE, DATA_DIR: dataDir, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

@@ -130,7 +130,6 @@ test('blames the argument that is wrong, and not EVENT_STORE', async () => {
     [path, 'sqlite:', /^the argument <from> has .*\nthe argument <to> has .*\n$/],
     [from, `sqlite:${folder}/./from.db`, /^the argument <from> and the argument <to> are the same/],
     [from, 'esdb://127.0.0.1:1?tls=nonsense', /^the argument <to>: /],
-    ['esdb://127.0.0.1:1?tls=false', to, /^the argument <from>: no EventStoreDB answers/],
   ];
   for (const [source, target, fault] of cases) {
     const { code, output } = await migrate(source, target);
@@ -154,12 +153,13 @@ test('creates neither a missing source nor its target', async () => {
 });
 
 test.each([
-  'esdb://user:secret-word@127.0.0.1:1?tls=false',
-  'esdb://user:sec/ret-word@@127.0.0.1:1?tls=nonsense',
-  'mysql://user:secret-word@host/x',
-])('prints no password: %s', async (url) => {
+  ['esdb://user:sec/ret-word@@127.0.0.1:1?tls=nonsense', /^the argument <to>/],
+  ['mysql://user:secret-word@host/x', /^the argument <to>/],
+  // Waits for the server, for the deadline of a connection.
+  ['esdb://user:secret-word@127.0.0.1:1?tls=false', /^the argument <to>: no EventStoreDB answers/],
+])('prints no password: %s', async (url, fault) => {
   const from = await logOf(folderOfTest(), 5);
   const { code, output } = await migrate(from, url);
-  expect(code).toBe(1);
-  expect(output).not.toMatch(/secret-word|ret-word/);
+  expect({ code, output }).toEqual({ code: 1, output: expect.stringMatching(fault) });
+  expect(output).not.toMatch(/secret-word|ret-word|EVENT_STORE/);
 });

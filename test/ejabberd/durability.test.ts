@@ -17,6 +17,8 @@ const ejabberd = await testEjabberd({
   },
 });
 const { host } = ejabberd;
+/** Kills in a test: the second one finds a queue that a kill has left. */
+const ROUNDS = 2;
 for (const user of ['op1', 'op2']) await ejabberd.registerOperator(user, 'pw');
 await ejabberd.registerOperator('op1', 'pw', 'other.test');
 const visitorJid = `visitor.1@${host}`;
@@ -82,7 +84,7 @@ it.each([
   ['the answer to a ping', false],
 ])('keeps messages acknowledged by %s when ejabberd is killed', async (_, streamManagement) => {
   const expected: string[] = [];
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     receiver.answer(503);
     const operators = await Promise.all(['op1', 'op2'].map((u) => login(u, { streamManagement })));
     await Promise.all(
@@ -103,14 +105,16 @@ it.each([
   const arrived = ids().filter((id) => id.startsWith(`k-${_}`));
   expect(arrived.toSorted()).toEqual(expected.toSorted());
   for (let index = 0; index < 2; index += 1) {
-    const own = arrived.filter((id) => id.startsWith(`k-${_}-2-${index}-`));
-    expect(own).toEqual(Array.from({ length: 25 }, (__, n) => `k-${_}-2-${index}-${n}`));
+    const own = arrived.filter((id) => id.startsWith(`k-${_}-${ROUNDS - 1}-${index}-`));
+    expect(own).toEqual(
+      Array.from({ length: 25 }, (__, n) => `k-${_}-${ROUNDS - 1}-${index}-${n}`),
+    );
   }
 });
 
 it('keeps acknowledged messages when ejabberd is killed while operators write', async () => {
   const acknowledged: string[] = [];
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const operators = await Promise.all(
       ['op1', 'op2'].map((user) => login(user, { streamManagement: true })),
     );

@@ -46,7 +46,7 @@ describe('a bearer token', () => {
       fc.asyncProperty(accepted, async (token) => {
         expect(await arrives(token)).toBe(true);
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
     );
   });
 
@@ -99,7 +99,7 @@ describe('a URL', () => {
         const basic = Buffer.from(header?.slice('Basic '.length) ?? '', 'base64').toString();
         expect(basic).toBe(`${user}:${password}`);
       }),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
   });
 });

@@ -7,7 +7,7 @@ const world = await testWorld({
     {
       id: 'acme',
       host: 'xmpp.test',
-      settings: { offerTimeout: 1, hardTimeout: 25, retention: 60 },
+      settings: { offerTimeout: 1, hardTimeout: 15, retention: 60 },
     },
   ],
 });
@@ -28,7 +28,7 @@ it('the second offer has one line, later ones none; they end when the visitor ha
   await acme.view('1', { page: 'https://shop.test/', nick: 'Eve' });
   const message = { id: 'm1', body: 'Hello?' };
   await acme.ask('POST', '/visitors/1/chats', { chatId: 'c1', department: 'sales', message });
-  await offered('c1', 4);
+  await offered('c1', 3);
   const { data } = await acme.callback('visitor.timed_out', ({ visitor }) => visitor === '1');
   expect(data).toMatchObject({ visitor: '1', chatId: 'c1' });
   // The opening with the message, the line that it was missed, and the line of the second offer.

@@ -1,4 +1,7 @@
-/** 200 chats at once for 20 operators who log in and out, over real XMPP connections. */
+/**
+ * 100 chats at once for 10 operators who log in and out, over real XMPP connections. test/reactors/routing/routing.test.ts
+ * has 200 chats for 20 operators, without the connections.
+ */
 import { randomInt } from 'node:crypto';
 import { setTimeout as pace } from 'node:timers/promises';
 import { expect, it } from 'vitest';
@@ -8,10 +11,10 @@ import { waitFor } from '../support/wait.ts';
 import { seeded } from './campaign/random.ts';
 import { ownersOf, routingFaults } from './campaign/routing-faults.ts';
 
-const CHATS = 200;
-const OPERATORS = 20;
-const RESTLESS = 10;
-/** There are 240 places for 200 chats. While some operators are away, chats wait. */
+const CHATS = 100;
+const OPERATORS = 10;
+const RESTLESS = 5;
+/** There are 120 places for 100 chats. While some operators are away, chats wait. */
 const CAPACITY = 12;
 const ROUTING_DEADLINE_MS = 120_000;
 const seed = Number(process.env.SEED ?? randomInt(1, 1_000_000));

@@ -76,6 +76,7 @@ describe('the status', () => {
         const [first = ''] = status.split('\n', 1);
         expect(first.split(' · ', 2)[1]?.length).toBeLessThanOrEqual(PAGE_MAX_LENGTH);
       }),
+      { numRuns: 40 },
     );
   });
 });
