@@ -6,6 +6,7 @@ run: setup
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" exec node scripts/run.ts
 
 test: setup
+	@sh scripts/install-redis.sh
 	npm run --silent verify
 
 # Node >= 24 is a dev dependency (the package `node`). npm scripts use it instead of the machine's own.

@@ -17,6 +17,7 @@ export const SLOW_TESTS: readonly string[] = [
   'test/xmpp/sessions/hand-over.test.ts',
   'test/reactors/visitors/locked-out.test.ts',
   // Processes of their own, most of them to be killed.
+  'test/lhc/node-helper.test.ts',
   'test/cli/backup.test.ts',
   'test/cli/dead-letters.test.ts',
   'test/cli/migrate.test.ts',

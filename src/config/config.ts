@@ -41,6 +41,8 @@ export interface Config {
   readonly templates: readonly TenantTemplate[];
   /** Files with secrets in them, as far as they are there: TENANTS_FILE and `.env`. */
   readonly secretFiles: readonly string[];
+  /** Of LHC's Node helper. With a password, perhaps. */
+  readonly redisUrl: string | undefined;
   /** Logs whose accounts in ejabberd the log of this service takes over; `none` for accounts that no log has marked. */
   readonly takeOverFrom: readonly string[];
   /** Where callbacks may go beyond the public Internet, for tenants that TENANTS_FILE does not declare. */
@@ -163,6 +165,7 @@ export function readConfig(
     secretFiles: [resolve(dir, env.TENANTS_FILE), join(dir, '.env')].filter((path) =>
       existsSync(path),
     ),
+    redisUrl: env.REDIS_URL,
     takeOverFrom: env.TAKE_OVER_FROM,
     callbackAllow: env.CALLBACK_ALLOW,
     deadlineGraceMs: env.DEADLINE_GRACE * 1000,

@@ -53,6 +53,16 @@ function withoutCredentials(url: string): boolean {
   return username === '' && password === '';
 }
 
+function canBeDecoded(url: string): boolean {
+  const { username, password } = new URL(url);
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const hasNoEnds = (url: string): boolean => !/[?#]/.test(url);
 
 /** Why this event store could never be opened; null if it perhaps can. */
@@ -148,6 +158,15 @@ export const Environment = z.object({
   EJABBERD_XMPP_ALLOW_PLAINTEXT: z.stringbool({ error: 'has to be true or false' }).default(false),
   EJABBERD_WEBHOOK_SECRET: WebhookSecrets,
   TENANTS_FILE: Path,
+  REDIS_URL: z
+    .url({
+      protocol: /^rediss?$/,
+      abort: true,
+      error: 'has to be redis:// or rediss:// with a host, such as redis://127.0.0.1:6379',
+    })
+    .refine(canBeDecoded, 'has a % in its user or password that begins no escape: write %25 for %')
+    .refine(hasNoEnds, 'has a ? or # in it')
+    .optional(),
   TAKE_OVER_FROM: z
     .string()
     .transform((text) => text.split(',').map((each) => each.trim().toLowerCase()))

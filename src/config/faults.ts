@@ -9,6 +9,7 @@ const NEVER_QUOTED: ReadonlySet<PropertyKey> = new Set([
   'EJABBERD_XMPP',
   'EJABBERD_WEBHOOK_SECRET',
   'EVENT_STORE',
+  'REDIS_URL',
   'apiKey',
   'callbackUrl',
   'callbackSecret',

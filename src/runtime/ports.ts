@@ -223,9 +223,9 @@ export type Transfer = (
   origin: Origin,
 ) => Promise<Dispatched>;
 
-/** Shows an operator that their visitor is typing: at once or not at all. */
+/** Shows an operator that their visitor is typing, or has closed the page (`gone`): at once or not at all. */
 export type ForwardTyping = (
   tenant: TenantId,
   visitor: VisitorKey,
-  state: 'composing' | 'paused' | 'active',
+  state: 'composing' | 'paused' | 'active' | 'gone',
 ) => Promise<void>;

@@ -12,15 +12,17 @@ import { createClock } from '../kit/clock.ts';
 import { newId } from '../kit/id.ts';
 import { createCallbackClient } from '../lhc/callback-client.ts';
 import { createCallbackGuard } from '../lhc/callback-guard.ts';
+import { createRedisLink, heardIn } from '../lhc/node-helper.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import { createAnswers } from '../reactors/answers/answers.ts';
 import { createTyping } from '../reactors/conversation/visitor-typing.ts';
 import { createXmppLane, XMPP_FILTER } from '../reactors/conversation/xmpp-lane.ts';
 import { createCallbacks } from '../reactors/lhc/callback-lane.ts';
 import { LHC_FILTER } from '../reactors/lhc/drafts.ts';
+import { createNodeHelper } from '../reactors/lhc/node-helper.ts';
 import { createReturns } from '../reactors/lhc/returns.ts';
 import { createSignals } from '../reactors/lhc/signals.ts';
-import { createOperatorNames } from '../reactors/operator-names.ts';
+import { createOperatorNames, type OperatorNames } from '../reactors/operator-names.ts';
 import { createOperatorAccounts } from '../reactors/operators/accounts.ts';
 import { createLhcUsers } from '../reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../reactors/operators/removal.ts';
@@ -28,7 +30,11 @@ import { createOperatorSessions, hasSession } from '../reactors/operators/sessio
 import { createOperatorSummaries } from '../reactors/operators/summaries.ts';
 import { openPersonalData } from '../reactors/personal-data.ts';
 import { createRouting } from '../reactors/routing/routing.ts';
-import { openRoutingTables, ROUTING_TABLE } from '../reactors/routing/table-queries.ts';
+import {
+  openRoutingTables,
+  ROUTING_TABLE,
+  type RoutingTables,
+} from '../reactors/routing/table-queries.ts';
 import { createCrowd } from '../reactors/visitors/crowd.ts';
 import { createDesiredVisitors, DESIRED_VISITORS_TABLE } from '../reactors/visitors/desired.ts';
 import { createReconciler } from '../reactors/visitors/reconciler.ts';
@@ -43,6 +49,7 @@ import { laneTable, openLaneTable } from '../runtime/lanes/pending-effects.ts';
 import { createLeases } from '../runtime/leases/leases.ts';
 import { soleOwner } from '../runtime/leases/ownership.ts';
 import { createPendingWork, type PendingWork } from '../runtime/pending-work.ts';
+import type { ForwardTyping } from '../runtime/ports.ts';
 import { createStreamCut } from '../runtime/stream-cut.ts';
 import { createRotation } from '../runtime/vault/rotation.ts';
 import { createVault } from '../runtime/vault/vault.ts';
@@ -145,12 +152,15 @@ export function createReactors(config: Config, runtime: Runtime) {
   const ejabberd = config.ejabberd;
   const transport = createVisitorTransport({ ...runtime, admin, ejabberd, passwordOf });
   const personal = openPersonalData(store, vault);
-  const operatorsOf = openRoutingTables(db).operators;
+  const { operators: operatorsOf, visitorOf } = openRoutingTables(db);
   const names = createOperatorNames({ ...runtime, personal, operatorsOf });
   const base = { ...runtime, admin, transport, personal, names, passwordOf, digestKey };
 
+  const typing = createTyping({ ...base, now: base.monotonic });
+  const helper = createHelper(config, base, visitorOf, typing.forward);
   const callbacks = createCallbacks({
     ...base,
+    onAccepted: helper?.nodeHelper.accepted,
     client: createCallbackClient({ guard: createCallbackGuard(config.callbackAllow) }),
     afterDelivered: () => failpoint('after-callback'),
   });
@@ -197,6 +207,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   const signals = createSignals({
     ...base,
     callbacks,
+    nodeHelper: helper?.nodeHelper,
     operatorSessions,
     returnStanza: returns.returned,
     stanzasArrived: xmppLane.arrived,
@@ -213,7 +224,6 @@ export function createReactors(config: Config, runtime: Runtime) {
   const deadLetters = createDeadLetters({ ...base, destinations, again: inbox.again });
   const deadLetterExpiry = createDeadLetterExpiry(base);
   const summaries = createOperatorSummaries({ ...base, cutStream: createStreamCut(base) });
-  const typing = createTyping({ ...base, now: base.monotonic });
 
   // Names first, so that lines about a fact have the names that it changes.
   for (const listener of [
@@ -247,7 +257,35 @@ export function createReactors(config: Config, runtime: Runtime) {
     deadLetters,
     deadLetterExpiry,
     typing: typing.forward,
+    helper,
   };
+}
+
+/** LHC's Node helper; null without REDIS_URL. */
+function createHelper(
+  { redisUrl: url }: Config,
+  base: Runtime &
+    Pick<Parameters<typeof createNodeHelper>[0], 'personal'> & { names: OperatorNames },
+  visitorOf: RoutingTables['visitorOf'],
+  typing: ForwardTyping,
+) {
+  if (url === undefined) return null;
+  const nodeHelper = createNodeHelper({
+    ...base,
+    visitorOf,
+    typing,
+    operatorName: async (tenant, operator) => (await base.names.of(tenant)).plain(operator),
+    publish: (channel, operation) => redis.publish(channel, operation),
+    read: heardIn,
+  });
+  const redis = createRedisLink({
+    ...base,
+    url,
+    pattern: 'chat_*',
+    onMessage: nodeHelper.heard,
+    observe: toldOutages('Redis', base.logger, base.monotonic),
+  });
+  return { nodeHelper, redis };
 }
 
 /** The HTTP API. */

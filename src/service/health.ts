@@ -23,6 +23,7 @@ type Parts = Pick<
     | 'routing'
     | 'reconciler'
     | 'callbacks'
+    | 'helper'
     | 'deadLetters'
     | 'inbox'
   > & { readonly readModels: ReadModels };
@@ -57,7 +58,20 @@ const advisoriesOf = ({
   callbacks,
   rotation,
   reconciler,
+  helper,
 }: Parts): Required<HttpDeps>['advisories'] => ({
+  ...(helper && {
+    redis: async () => {
+      const reason = helper.redis.away();
+      if (reason !== null) throw new AppError('unavailable', `Redis is away: ${reason}`);
+      const shared = helper.nodeHelper.shared().slice(0, TENANTS_NAMED);
+      if (shared.length === 0) return;
+      throw new AppError(
+        'conflict',
+        `tenants share channels of LHC's Node helper, so none of them has it (set nodeHelper): ${shared.join('; ')}`,
+      );
+    },
+  }),
   // Commands are accepted, and older rows answer queries: no reason to take the service out.
   readModels: () => readModels.settled(),
   secrets: async () => rotation.check(),
@@ -121,10 +135,30 @@ const tenantNumbersOf = ({ lanes, callbacks }: Parts): Required<HttpDeps>['tenan
   },
 });
 
+const helperNumbers = ({ redis, nodeHelper }: NonNullable<Parts['helper']>) => ({
+  xmpp_chat_node_helper_published_total: {
+    help: "What LHC's Node helper was told through Redis",
+    value: () => redis.counts.published,
+  },
+  xmpp_chat_node_helper_dropped_total: {
+    help: "What LHC's Node helper was not told, because Redis was away or slow",
+    value: () => redis.counts.dropped,
+  },
+  xmpp_chat_node_helper_heard_total: {
+    help: "What visitors' widgets said through Redis about chats of this process",
+    value: () => nodeHelper.counts.heard,
+  },
+  xmpp_chat_node_helper_too_much_total: {
+    help: "What widgets said through Redis and was dropped, because a tenant's visitors said too much",
+    value: () => nodeHelper.counts.tooMuch,
+  },
+});
+
 function numbersOf(parts: Parts): HttpDeps['numbers'] {
   const { now } = parts;
   const { host, lanes, transport, reconciler, routing, deadlines, leases, deadLetters, inbox } =
     parts;
+  const { helper } = parts;
   return {
     xmpp_chat_actors_living: { help: 'Actors in memory', value: () => host.stats().inMemory },
     xmpp_chat_mailbox_waiting: {
@@ -208,6 +242,7 @@ function numbersOf(parts: Parts): HttpDeps['numbers'] {
       help: 'Events of mod_lhc that were tried again',
       value: () => inbox.counts.retries,
     },
+    ...(helper && helperNumbers(helper)),
     xmpp_chat_dead_letters_dropped_total: {
       help: 'Dead letters that were dropped because their tenant had too many',
       value: () => deadLetters.counts().reduce((sum, { dropped }) => sum + dropped, 0),

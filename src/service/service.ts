@@ -160,9 +160,10 @@ async function tellOfGrowth(
 /** What is looked after from the start on, and then now and then. */
 function startUpkeep(
   { logger, host, rotation }: Runtime,
-  { deadLetterExpiry, compareOperators, reconciler }: Reactors,
+  { deadLetterExpiry, compareOperators, reconciler, helper }: Reactors,
   stopping: AbortSignal,
 ): NodeJS.Timeout[] {
+  helper?.redis.start();
   void deadLetterExpiry.look();
   void rotation.run(stopping);
   // Visitors' accounts and operators' sessions: changes that nobody reported while no process was there.
@@ -212,8 +213,9 @@ async function startEffects(
 /** Waits for the running effects. An effect that hangs, at ejabberd or LHC, is repeated after the next start. */
 async function stopEffects(
   { leases, deadlines, host }: Runtime,
-  { lanes, routing, reconciler, returns, transport }: Reactors,
+  { lanes, routing, reconciler, returns, transport, helper }: Reactors,
 ): Promise<void> {
+  helper?.nodeHelper.stop();
   const left = await leases?.stop(STOP_STEPS_MS.leases);
   const effects = Promise.all([
     deadlines.stop(),
@@ -223,6 +225,7 @@ async function stopEffects(
     returns.stop(STOP_STEPS_MS.effects),
   ]);
   await Promise.race([effects, delay(STOP_STEPS_MS.effects, undefined, { ref: false })]);
+  helper?.redis.stop();
   // The next owner logs in with the same resource. That ends our session without a gap for operators.
   if (left && left.others > 0) await transport.releaseAll(STOP_STEPS_MS.handOver);
   await transport.close(STOP_STEPS_MS.sessions);

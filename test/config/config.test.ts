@@ -70,6 +70,7 @@ it('reads every setting', () => {
       EJABBERD_WEBHOOK_SECRET: `${WHSEC}, ${OTHER}`,
       EJABBERD_XMPP_ALLOW_PLAINTEXT: 'true',
       ADMIN_TOKEN: '',
+      REDIS_URL: 'rediss://bridge:a%2Fb@redis.example:6380',
     }),
     dir,
   );
@@ -83,6 +84,7 @@ it('reads every setting', () => {
       allowPlaintext: true,
       webhookSecrets: [WHSEC, OTHER].map((secret) => ({ secret, hosts: null })),
     },
+    redisUrl: 'rediss://bridge:a%2Fb@redis.example:6380',
     adminToken: undefined, // an empty variable counts as not set
   });
 });
@@ -110,6 +112,7 @@ const WRONG = {
   EJABBERD_XMPP: canary,
   EJABBERD_XMPP_ALLOW_PLAINTEXT: canary,
   EJABBERD_WEBHOOK_SECRET: `${WHSEC},${canary}`,
+  REDIS_URL: `http://:${canary}@127.0.0.1`,
   TAKE_OVER_FROM: `none,${canary}`,
   CALLBACK_ALLOW: `10.0.0.0/8, ${canary}/8`,
   DEADLINE_GRACE: canary,
@@ -469,6 +472,8 @@ describe('a value that the code could never use is refused', () => {
 
   it.each([
     ['EJABBERD_API_URL', 'http://127.0.0.1:5280/api?key=1', /has a \? or #/],
+    ['REDIS_URL', 'redis://:100%@127.0.0.1', /write %25/],
+    ['REDIS_URL', 'redis://127.0.0.1?db=1', /has a \? or #/],
     ['EJABBERD_API_URL', 'http://127.0.0.1:6667/api', /a port that HTTP clients refuse/],
     ['EJABBERD_API_USER', 'api:1@xmpp.test', /has to be a JID/],
     ['EJABBERD_API_USER', 'api@xmpp.test/phone', /has to be a JID/],
@@ -585,7 +590,7 @@ describe('what is probably a slip is named, and no value is quoted', () => {
 
   it('but not what is of systemd, of the shell, of ejabberd and of its container', () => {
     const names = ['LISTEN_FDS', 'LISTEN_PID', 'PATH', 'HOME', 'LOGNAME', 'EJABBERD_CERTFILE'];
-    names.push('EJABBERD_LOG_LEVEL', 'EJABBERD_MACRO_PORT', 'XMPP_PORT', 'REDIS_URL');
+    names.push('EJABBERD_LOG_LEVEL', 'EJABBERD_MACRO_PORT', 'XMPP_PORT');
     expect(warningsOf(Object.fromEntries(names.map((name) => [name, 'x'])))).toEqual([]);
   });
 

@@ -63,6 +63,15 @@ const Presence = z.strictObject({
   show: z.boolean('has to be true or false, without quotes').default(true),
 });
 
+const NodeHelper = z.strictObject({
+  enabled: z.boolean('has to be true or false, without quotes').optional(),
+  /** The instance in the helper's channels: a number in LHC's automated hosting. */
+  instance: z
+    .string()
+    .regex(/^[a-z0-9-]{1,63}$/, 'has to be the number or name between chat_ and the id of a chat')
+    .optional(),
+});
+
 const CallbackUrl = z
   .url({ protocol: /^https?$/, error: 'has to be a URL with https:// or http://', abort: true })
   .superRefine((url, { addIssue }) => {
@@ -91,6 +100,8 @@ export const TenantSettings = z.strictObject({
     .max(256)
     .regex(/^\P{Cc}*$/u, 'must not have a control character')
     .optional(),
+  /** LHC's Node helper, if REDIS_URL is set. */
+  nodeHelper: NodeHelper.optional(),
   hardTimeout: seconds(1, 300),
   cleanupAfter: seconds(1, 86_400),
   invitationTimeout: seconds(1, 120),

@@ -82,7 +82,7 @@ interface CallbacksOptions extends DraftOptions {
   /** A failpoint of tests, between an accepted callback and its progress. */
   readonly afterDelivered?: () => void;
   /** LHC has accepted this callback of the visitor's fact just now. */
-  readonly onAccepted?: (tenant: Tenant, visitor: VisitorKey, draft: Draft) => void;
+  readonly onAccepted?: ((tenant: Tenant, visitor: VisitorKey, draft: Draft) => void) | undefined;
 }
 
 async function isPaused({ actors, digestKey }: CallbacksOptions, tenant: Tenant) {

@@ -80,11 +80,15 @@ const MOVES: ReadonlySet<string> = new Set([
 export function createOperatorTyping(options: {
   actors: Pick<Actors, 'visitor'>;
   callbacks: Pick<Callbacks, 'operator' | 'ephemeral'>;
+  /** Shows it in the visitor's browser too, or takes it away. */
+  show?:
+    | ((tenant: TenantId, chatId: string, operator: Username, isTyping: boolean) => void)
+    | undefined;
   monotonic: () => number;
   lapseMs: number;
   inBackground: (work: Promise<unknown>, what: string) => void;
 }): OperatorTyping {
-  const { actors, callbacks, monotonic, lapseMs, inBackground } = options;
+  const { actors, callbacks, show, monotonic, lapseMs, inBackground } = options;
   const known = new Lru<Typing>(PAIRS_REMEMBERED);
   /** Those of whom LHC hears, or has heard, that they are composing. */
   const composing = new Set<Typing>();
@@ -94,6 +98,7 @@ export function createOperatorTyping(options: {
 
   async function call(typing: Typing, chatId: string, state: TypingState): Promise<void> {
     const { tenant, visitor, operator } = typing;
+    show?.(tenant, chatId, operator, state === 'composing');
     const data = { visitor, chatId, operator: await callbacks.operator(tenant, operator), state };
     await callbacks.ephemeral(tenant, { type: 'operator.typing', data });
   }
@@ -108,7 +113,10 @@ export function createOperatorTyping(options: {
       typing.sent = 'paused';
       await call(typing, told, 'paused');
     }
-    if (change === 'said') typing.toldIn = null;
+    if (change === 'said' && typing.toldIn !== null) {
+      show?.(tenant, typing.toldIn, operator, false); // LHC has the message; the browser knows of no end
+      typing.toldIn = null;
+    }
     if (change === 'said' || change === 'ended' || change === 'moved' || chatId === null) return;
     typing.toldIn = change === 'composing' ? chatId : null;
     await call(typing, chatId, change);

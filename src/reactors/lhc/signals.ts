@@ -11,6 +11,7 @@ import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors } from '../../runtime/ports.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { Callbacks } from './callback-lane.ts';
+import type { NodeHelper } from './node-helper.ts';
 import { createOperatorTyping, OPERATOR_TYPING_LAPSE_MS } from './operator-typing.ts';
 
 /** `operator.alive` goes to LHC at most once in this time for each operator. LHC's own time-out is 300 s. */
@@ -21,6 +22,8 @@ export function createSignals(options: {
   actors: Actors;
   tenants: TenantDirectory;
   callbacks: Callbacks;
+  /** undefined without REDIS_URL. */
+  nodeHelper?: NodeHelper | undefined;
   operatorSessions: OperatorSessions;
   returnStanza: InboxSignals['returned'];
   stanzasArrived: InboxSignals['stanzasArrived'];
@@ -42,7 +45,15 @@ export function createSignals(options: {
     work.catch((error) => logger.debug({ reason: messageOf(error) }, `${what} failed`));
   }
   const { lapseMs = OPERATOR_TYPING_LAPSE_MS } = options;
-  const typing = createOperatorTyping({ actors, callbacks, monotonic, lapseMs, inBackground });
+  const show = options.nodeHelper?.operatorTyping;
+  const typing = createOperatorTyping({
+    actors,
+    callbacks,
+    show,
+    monotonic,
+    lapseMs,
+    inBackground,
+  });
 
   return {
     async moduleStarted(name, instance, hook) {

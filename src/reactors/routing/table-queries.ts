@@ -84,6 +84,8 @@ export interface RoutingTables {
    * made while a clock was wrong, and count too.
    */
   reservedBefore(tenant: TenantId, at: number, ahead: number): readonly Assignment[];
+  /** The visitor of an open chat; null if there is none, or not one alone. */
+  visitorOf(tenant: TenantId, chatId: string): VisitorKey | null;
   /** Waiting chats of all tenants, without those that somebody has passed and whose visitors have left. */
   waitingCount(): number;
   /** Chats of all tenants that one operator or several are asked to answer now. */
@@ -139,6 +141,9 @@ const QUERIES = {
     FROM chats_of_visitors v INDEXED BY chats_waiting, json_each(v.offered) asked
     WHERE v.tenant = ? AND v.operator IS NULL AND v.offered <> '[]' GROUP BY 1`,
   lastPick: 'SELECT operator FROM rounds WHERE tenant = ? AND department = ?',
+  // Several visitors may have chats of one id (docs/left-to-do.md): then nobody can be meant.
+  visitorsOf: `SELECT visitor FROM chats_of_visitors INDEXED BY chats_by_id
+    WHERE tenant = ? AND chat = ? LIMIT 2`,
   waitingCount: 'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL AND rests = 0',
   offerCount: `SELECT count(*) AS n FROM chats_of_visitors
     WHERE accepted = 0 AND (operator IS NOT NULL OR offered <> '[]')`,
@@ -176,7 +181,7 @@ const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
 
 export const ROUTING_TABLE: WorkTable = {
   name: `routing of visitor/${VISITOR_FOLD}`,
-  version: 6,
+  version: 7,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,
@@ -198,6 +203,10 @@ export function openRoutingTables(db: DatabaseSync): RoutingTables {
       const { since = -1, visitor = '' } = after ?? {};
       const rows = query('waiting').all(tenant, since, visitor, all ? 1 : 0, of, persons);
       return (rows as unknown as RoutableRow[]).map(routableIn); // the columns of that statement
+    },
+    visitorOf(tenant, chatId) {
+      const rows = query('visitorsOf').all(tenant, chatId);
+      return rows.length === 1 ? (rows[0]?.visitor as VisitorKey) : null; // the column of that statement
     },
     unconfirmed: (tenant) => assignments(query('unconfirmed').all(tenant)),
     obsolete: (tenant) => assignments(query('obsolete').all(tenant)),

@@ -27,6 +27,7 @@ export const SCHEMA = `
     PRIMARY KEY (tenant, visitor)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX chats_waiting ON chats_of_visitors (tenant, operator, since);
+  CREATE INDEX chats_by_id ON chats_of_visitors (tenant, chat);
   CREATE TABLE chats_of_operators (
     tenant TEXT NOT NULL,
     operator TEXT NOT NULL,
