@@ -43,7 +43,8 @@ export async function main(onListening: () => void): Promise<void> {
     return null;
   });
   if (!service || ending.signal.aborted) return;
-  logger.info({ url: service.url, version }, 'ready');
+  const { url, xmppserviceUrl } = service;
+  logger.info({ url, ...(xmppserviceUrl !== null && { xmppserviceUrl }), version }, 'ready');
   process.on('unhandledRejection', (error) => {
     logger.fatal({ err: error }, `unhandled: ${messageOf(error)}`);
     process.exit(1); // the log has everything: the next start goes on from it

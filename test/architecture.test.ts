@@ -134,6 +134,7 @@ const RULES: Record<string, Rule> = {
   'src/http/stream/': httpFolder('stream'),
   'src/http/webhook/': httpFolder('webhook'),
   'src/http/debug/': httpFolder('debug'),
+  'src/http/xmppservice/': httpFolder('xmppservice'),
   'src/http/': httpFolder(''),
   'src/': ROOT,
 };

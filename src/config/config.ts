@@ -6,7 +6,7 @@ import type { TenantSettings, TenantTemplate } from '../actors/tenant/settings.t
 import { AppError } from '../errors.ts';
 import { inOurWords } from '../kit/schema-words.ts';
 import { readEnvFile } from './env-file.ts';
-import { DEFAULT_LISTEN, Environment } from './environment.ts';
+import { DEFAULT_LEGACY_LISTEN, DEFAULT_LISTEN, Environment, Listen } from './environment.ts';
 import { faultText } from './faults.ts';
 import { unknownNames } from './names.ts';
 import {
@@ -39,6 +39,13 @@ export interface Config {
   };
   readonly tenants: readonly TenantSettings[];
   readonly templates: readonly TenantTemplate[];
+  /** The API of the old Node server. */
+  readonly xmppservice: {
+    /** null: nobody listens. */
+    readonly listen: { readonly host: string; readonly port: number } | null;
+    /** Serves every tenant. */
+    readonly secretKey: string | undefined;
+  };
   /** Files with secrets in them, as far as they are there: TENANTS_FILE and `.env`. */
   readonly secretFiles: readonly string[];
   /** Of LHC's Node helper. With a password, perhaps. */
@@ -116,9 +123,20 @@ function secretFaults(
       ({ secret }) =>
         ({ name: 'EJABBERD_WEBHOOK_SECRET', holder: 'mod_lhc', value: secret }) as const,
     ),
+    { name: 'LEGACY_SECRET_KEY', holder: 'LHC', value: env.LEGACY_SECRET_KEY },
     ...secretsOfTenants(tenants),
   ]);
   return [...own, ...webhookHostFaults(EJABBERD_WEBHOOK_SECRET, tenants)];
+}
+
+/** The listener opens if it has an address or a key, unless it is off. */
+function xmppserviceListen({
+  LEGACY_LISTEN,
+  LEGACY_SECRET_KEY,
+}: z.output<typeof Environment>): Config['xmppservice']['listen'] {
+  if (LEGACY_LISTEN === 'off') return null;
+  if (LEGACY_LISTEN) return LEGACY_LISTEN;
+  return LEGACY_SECRET_KEY === undefined ? null : Listen.parse(DEFAULT_LEGACY_LISTEN);
 }
 
 /**
@@ -162,6 +180,7 @@ export function readConfig(
     },
     tenants: file.tenants,
     templates: file.templates,
+    xmppservice: { listen: xmppserviceListen(env), secretKey: env.LEGACY_SECRET_KEY },
     secretFiles: [resolve(dir, env.TENANTS_FILE), join(dir, '.env')].filter((path) =>
       existsSync(path),
     ),

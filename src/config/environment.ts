@@ -1,5 +1,6 @@
 /** The variables of the environment: which values each one takes. */
 import { z } from 'zod';
+import { LegacySecret } from '../actors/tenant/settings.ts';
 import { messageOf } from '../errors.ts';
 import { parseEsdbUrl } from '../eventstore/esdb/url.ts';
 import { isAddressRange } from '../kit/address-ranges.ts';
@@ -9,13 +10,15 @@ import { SECRET_MIN_CHARACTERS } from '../runtime/vault/secrets.ts';
 import { WebhookSecrets } from './secrets.ts';
 
 export const DEFAULT_LISTEN = '127.0.0.1:8090';
+/** Where LHC's xmppservice extension looks for its Node server, unless it is told otherwise. */
+export const DEFAULT_LEGACY_LISTEN = '127.0.0.1:4567';
 export const DEFAULT_DATA_DIR = './data';
 export const DEFAULT_DEADLINE_GRACE_S = 30;
 const LONGEST_GRACE_S = 86_400;
 const ADMIN_TOKEN_MIN_LENGTH = 16;
 
 const LISTEN_FORM = 'has to be HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8090';
-const Listen = z
+export const Listen = z
   .string()
   .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, LISTEN_FORM)
   .transform((text) => {
@@ -26,6 +29,11 @@ const Listen = z
     };
   })
   .refine(({ port }) => port <= 65_535, LISTEN_FORM);
+
+/** An address, or `off`. */
+const ListenOrOff = z.union([z.literal('off'), Listen], {
+  error: `${LISTEN_FORM}, or off`,
+});
 
 /** Hosts that xmpp.js can connect to. */
 const XMPP_HOST = /^([\w.-]+|\[::1\])$/;
@@ -182,5 +190,7 @@ export const Environment = z.object({
     .transform(Number)
     .refine((seconds) => seconds <= LONGEST_GRACE_S, GRACE_FORM)
     .prefault(String(DEFAULT_DEADLINE_GRACE_S)),
+  LEGACY_LISTEN: ListenOrOff.optional(),
+  LEGACY_SECRET_KEY: LegacySecret.optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });

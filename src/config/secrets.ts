@@ -53,7 +53,7 @@ export interface NamedSecret {
   /** The name of the setting, and of the tenant if it is one of theirs. */
   readonly name: string;
   /** Who has it. Whoever has one secret must not have another one's with it. */
-  readonly holder: 'administrator' | 'service' | 'ejabberd API' | 'mod_lhc' | 'tenant';
+  readonly holder: 'administrator' | 'service' | 'ejabberd API' | 'mod_lhc' | 'tenant' | 'LHC';
   readonly value: string | undefined;
 }
 

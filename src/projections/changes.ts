@@ -43,6 +43,7 @@ const CHANGES: Readonly<Record<FactType, readonly StreamType[]>> = {
   MessageDisplayed: ['message'],
   NoteAdded: ['message'],
   OperatorCommandSent: ['message'],
+  LhcAnswered: NOTHING,
   MessageTaken: ['message'],
   MessageDelivered: ['message'],
   MessageFailed: ['message'],

@@ -4,8 +4,11 @@ import type { Logger } from 'pino';
 import { createTenantDirectory } from '../actors/tenant/directory.ts';
 import { tenantOf } from '../actors/tenant/tenant.ts';
 import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
 import { createApp } from '../http/app.ts';
 import { createStreamHub } from '../http/stream/hub.ts';
+import { createXmppserviceApp } from '../http/xmppservice/app.ts';
+import type { Instances } from '../http/xmppservice/deps.ts';
 import { createInbox } from '../inbox/inbox.ts';
 import { createSetAside } from '../inbox/set-aside.ts';
 import { createClock } from '../kit/clock.ts';
@@ -187,20 +190,21 @@ export function createReactors(config: Config, runtime: Runtime) {
   const { caughtUp } = work;
   const desired = createDesiredVisitors(db);
   const crowd = createCrowd({ ...base, desired });
-  const reconciler = createReconciler({
-    ...base,
-    now: base.monotonic, // it measures intervals alone
-    takeOverFrom: config.takeOverFrom,
-    desired,
-    operatorsOf,
-    caughtUp,
-  });
   const operatorAccounts = createOperatorAccounts({
     ...base,
     removal,
     sessions: operatorSessions,
     lhcUsers: createLhcUsers(base),
     reserved: [user.split('@', 1)[0] ?? ''],
+  });
+  const reconciler = createReconciler({
+    ...base,
+    now: base.monotonic, // it measures intervals alone
+    takeOverFrom: config.takeOverFrom,
+    desired,
+    operatorsOf,
+    adoptOperator: operatorAccounts.adopt,
+    caughtUp,
   });
 
   const returns = createReturns(base);
@@ -329,3 +333,24 @@ export function createApi(
   });
   return { app, stream };
 }
+
+/** The API of the old Node server, for LHC's xmppservice extension. */
+export function createXmppservice(config: Config, runtime: Runtime, reactors: Reactors) {
+  const { secrets } = runtime;
+  return createXmppserviceApp({
+    ...runtime,
+    ...reactors,
+    instances: NO_INSTANCES,
+    secretKey: config.xmppservice.secretKey,
+    digestKey: secrets.digest,
+  });
+}
+
+const NO_INSTANCES: Instances = {
+  templateOf: () => undefined,
+  make: async () => {
+    throw new AppError('refused', 'instances are not made here');
+  },
+  isMade: () => false,
+  remove: async () => {},
+};

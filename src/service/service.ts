@@ -9,11 +9,13 @@ import type { Config } from '../config/config.ts';
 import { sqlitePath } from '../eventstore/open.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { type Listening, serve } from '../http/serve.ts';
+import { XMPPSERVICE_MAX_CONNECTIONS } from '../http/xmppservice/app.ts';
 import { EXPIRY_EVERY_MS } from '../runtime/lanes/dead-letter-expiry.ts';
 import {
   createApi,
   createReactors,
   createRuntime,
+  createXmppservice,
   type Reactors,
   type Runtime,
 } from './compose.ts';
@@ -45,6 +47,8 @@ export const STOP_STEPS_MS = {
 
 export interface Service {
   readonly url: string;
+  /** null if nobody listens for LHC's xmppservice extension. */
+  readonly xmppserviceUrl: string | null;
   /** Drains, logs visitors out, closes the store. Takes some 8 s at most. */
   stop(): Promise<void>;
 }
@@ -78,11 +82,17 @@ export async function startService(
     await Promise.all([folds, readThread.stop()]);
     await storage.close();
   };
+  const listeners: Listening[] = [];
   let listening: Listening;
+  let xmppservice: Listening | null = null;
   try {
     await runtime.rotation.begin();
     listening = await serve(app, { ...config.listen, variable: 'LISTEN' });
+    listeners.push(listening);
+    xmppservice = await serveXmppservice(config, runtime, reactors);
+    if (xmppservice) listeners.push(xmppservice);
   } catch (error) {
+    await Promise.all(listeners.map((each) => each.close(0)));
     await closeStorage();
     throw error;
   }
@@ -99,18 +109,30 @@ export async function startService(
     reactors.operatorSessions.stop();
     for (const timer of timers) clearInterval(timer);
     stream.close(); // otherwise the server would wait for these connections
-    await listening.close(STOP_STEPS_MS.http);
+    await Promise.all(listeners.map((each) => each.close(STOP_STEPS_MS.http)));
     await stopEffects(runtime, reactors);
     await closeStorage();
   }
   let stopped: Promise<void> | null = null;
   return {
     url: listening.url,
+    xmppserviceUrl: xmppservice?.url ?? null,
     stop() {
       stopped ??= stop();
       return stopped;
     },
   };
+}
+
+async function serveXmppservice(
+  config: Config,
+  runtime: Runtime,
+  reactors: Reactors,
+): Promise<Listening | null> {
+  const { listen } = config.xmppservice;
+  if (!listen) return null;
+  const options = { variable: 'LEGACY_LISTEN', maxConnections: XMPPSERVICE_MAX_CONNECTIONS };
+  return serve(createXmppservice(config, runtime, reactors), { ...listen, ...options });
 }
 
 /** A wrong folder or connection begins a new log as well, and looks like a service that has lost everything. */

@@ -79,6 +79,13 @@ const CallbackUrl = z
     if (message !== null) addIssue({ code: 'custom', message });
   });
 
+/** A `secret_key` of LHC's xmppservice extension. */
+export const LegacySecret = z
+  .string()
+  .min(8)
+  .max(256)
+  .regex(/^\P{Cc}*$/u, 'must not have a control character');
+
 /** A tenant's settings as TENANTS_FILE has them. Durations are in seconds (docs/configuration.md). */
 export const TenantSettings = z.strictObject({
   id: TenantId.refine((id) => id !== 'tenants', '"tenants" is reserved'),
@@ -94,12 +101,7 @@ export const TenantSettings = z.strictObject({
     .enum(CALLBACK_FLAVOURS, `has to be ${CALLBACK_FLAVOURS.join(' or ')}`)
     .default('native'),
   /** The `secret_key` of this tenant's LHC: what its calls of the xmppservice wire prove themselves with. */
-  legacySecret: z
-    .string()
-    .min(8)
-    .max(256)
-    .regex(/^\P{Cc}*$/u, 'must not have a control character')
-    .optional(),
+  legacySecret: LegacySecret.optional(),
   /** LHC's Node helper, if REDIS_URL is set. */
   nodeHelper: NodeHelper.optional(),
   hardTimeout: seconds(1, 300),

@@ -315,6 +315,7 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     case 'OperatorMessageAccepted':
     case 'NoteAdded':
     case 'OperatorCommandSent':
+    case 'LhcAnswered':
     // The inviter stays: LHC may still show the invitation.
     case 'InvitationExpired':
       return {};

@@ -54,6 +54,8 @@ export type ConversationCommand =
       command: string;
       text: string;
     }
+  /** LHC itself answers an operator. */
+  | { type: 'AnswerOperator'; operator: Username; text: string }
   /** @param operator the operator who closes it by `!close`. `chatId` null: the open chat */
   | {
       type: 'CloseChat';
@@ -310,6 +312,10 @@ export function decideConversation(
       return addNote(context, command, decision);
     case 'SendOperatorCommand':
       return sendCommand(context, command, decision);
+    case 'AnswerOperator': {
+      const { operator, text } = command;
+      return [{ type: 'LhcAnswered', data: { operator }, personal: { text } }];
+    }
     case 'CloseChat':
       return closeChat(context, command, decision);
   }

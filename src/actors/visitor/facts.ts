@@ -156,6 +156,8 @@ export type VisitorFacts = {
   NoteAdded: { chatId: string; operator: Username; noteId: string };
   /** The operator wrote a command that LHC carries out (`!block`). */
   OperatorCommandSent: { chatId: string; operator: Username; messageId: string; command: string };
+  /** LHC itself says something to the operator in this conversation: the outcome of a command. It is no word of the visitor. */
+  LhcAnswered: { operator: Username };
   /** ejabberd has processed the messages. `operator`: for this one of those whom LHC addressed. */
   MessageTaken: { messageIds: string[]; operator?: Username };
   /** An operator's client has the messages. `by`: how this became known. */
@@ -195,6 +197,7 @@ export type VisitorPersonal = {
   OperatorMessageReceived: { body: string };
   NoteAdded: { body: string };
   OperatorCommandSent: { text: string };
+  LhcAnswered: { text: string };
 };
 
 export type VisitorFact = FactOf<VisitorFacts, VisitorPersonal>;

@@ -83,6 +83,7 @@ export const visitorMachine = setup({
     OperatorMessageAccepted: { actions: 'change' },
     NoteAdded: { actions: 'change' },
     OperatorCommandSent: { actions: 'change' },
+    LhcAnswered: { actions: 'change' },
   },
   states: {
     presence: {

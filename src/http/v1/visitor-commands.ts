@@ -10,6 +10,7 @@ import type { VisitorCommand } from '../../actors/visitor/decisions.ts';
 import { PROFILE_FIELDS, type Profile } from '../../actors/visitor/profile.ts';
 import type { Access, Caller } from '../frame/auth.ts';
 import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
+import { boundOf } from '../frame/crowd.ts';
 import { type Api, addEndpoint } from '../frame/endpoint.ts';
 import { createPageDigest } from '../frame/page-digest.ts';
 import { tooMany } from '../frame/problem.ts';
@@ -26,17 +27,15 @@ function profileOf(view: z.output<typeof PageView>): Profile {
 }
 
 export function addVisitorCommands(api: Api, access: Access<Caller>): void {
-  const { actors, crowd, digestKey } = api.deps;
+  const { actors, digestKey } = api.deps;
   const digestOf = createPageDigest(digestKey);
   const tag = 'Visitors';
   const path = '/v1/{tenant}/visitors/{key}';
 
   /** A visitor who is not here may not come now. */
   async function turnedAway(tenant: Tenant, key: VisitorKey, withChat: boolean) {
-    const bound = crowd.full(tenant, withChat);
+    const bound = await boundOf(api.deps, tenant, key, withChat);
     if (!bound) return null;
-    const state = await actors.visitor(tenant.id, key).state();
-    if (state?.presence === 'online') return null;
     const { setting, retryAfterS } = bound;
     api.overBounds.note(tenant.id, setting);
     const detail = `this tenant has no place for another visitor now (${setting}: ${tenant[setting]})`;

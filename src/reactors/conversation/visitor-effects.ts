@@ -30,7 +30,7 @@ const paused = (lookMs: number): Outcome => ({ kind: 'parked', lookMs });
 export interface VisitorEffectParts {
   readonly actors: Pick<Actors, 'visitor'>;
   readonly store: Pick<EventStore, 'readStream'>;
-  readonly personal: Pick<PersonalData, 'bodyOf' | 'profileOf'>;
+  readonly personal: Pick<PersonalData, 'of' | 'bodyOf' | 'profileOf'>;
   readonly names: Pick<OperatorNames, 'of'>;
   readonly answers: Pick<Answers, 'confirmationsOf'>;
   readonly recipientOf: RecipientOf;
@@ -217,8 +217,13 @@ async function writeNotices(
   { personal, names }: VisitorEffectParts,
   { tenant, key }: Sender,
   state: VisitorState,
+  event: RecordedEvent,
   fact: VisitorFact,
 ): Promise<readonly Notice[]> {
+  if (fact.type === 'LhcAnswered') {
+    const text = (await personal.of(event))?.text; // erased with the visitor
+    return typeof text === 'string' ? [{ to: fact.data.operator, text: `LHC: ${text}` }] : [];
+  }
   const { of: nameOf } = await names.of(tenant.id);
   const namesVisitor = fact.type === 'ChatClosed' || fact.type === 'InvitationExpired';
   const profile = namesVisitor ? (await personal.profileOf(tenant.id, key, state)).profile : {};
@@ -246,7 +251,7 @@ export async function performVisitorEvent(
   }
   const waitMs = await performVisitorFact(parts, sender, state, event, fact);
   if (waitMs > 0 && !again) return paused(waitMs);
-  const written = await writeNotices(parts, sender, state, fact);
+  const written = await writeNotices(parts, sender, state, event, fact);
   const notices = [...written, ...(await answers.confirmationsOf(tenant, fact))];
   // Other notices are about what their reader has just written there, or about a chat that they have lost.
   const surprised = fact.type === 'ChatClosed' && fact.data.by !== 'operator' && fact.data.operator;

@@ -60,6 +60,7 @@ const CONCERNS = new Set([
   'ChatClosed',
   'NoteAdded',
   'OperatorCommandSent',
+  'LhcAnswered',
   'OperatorMessageAccepted',
   'OperatorMessageDisplayed',
   'MessageRefused',

@@ -39,8 +39,8 @@ export interface AccountsLog {
   /** Reads whose the accounts are. @returns the id of the log; null if nobody has noted one */
   read(tenant: Tenant): Promise<string | null>;
   /**
-   * Decides about a tenant whose accounts are not marked with this log. They become its own if the administrator says so,
-   * or if nobody has marked them and this log knows every visitor among them.
+   * Decides about a tenant whose accounts are not marked with this log. They become its own if the administrator says so
+   * (also by `routing.by: lhc`, for accounts that nobody has marked), or if nobody has marked them and this log knows every visitor among them.
    * @param found `strangers`: who has no row in the table of desired visitors. `mayMark`: this process looks after the tenant
    */
   settle(
@@ -88,7 +88,10 @@ export function createAccountsLog(options: AccountsLogOptions): AccountsLog {
     read,
     async settle(tenant, { mark, strangers, mayMark }) {
       const { id, host } = tenant;
-      const isGiven = takeOverFrom.includes(mark ?? WITHOUT_MARK);
+      // The old Node server marked nothing. Whoever names its LHC as the one that picks operators has put this service in
+      // its place.
+      const isOldServers = mark === null && tenant.routing.by === 'lhc';
+      const isGiven = isOldServers || takeOverFrom.includes(mark ?? WITHOUT_MARK);
       if (!isGiven && (mark !== null || !(await knowsAll(strangers)))) {
         const accounts = { mark, strangers: strangers.length };
         kept.set(id, accounts);

@@ -13,11 +13,11 @@ import {
   visitorJid,
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
-import { messageOf } from '../../errors.ts';
+import { isPermanent, messageOf } from '../../errors.ts';
 import { backoff, type RetryPolicy } from '../../kit/backoff.ts';
 import { createTurns } from '../../kit/turns.ts';
 import { type Ownership, PARTITIONS, partitionOf } from '../../runtime/leases/ownership.ts';
-import type { Actors } from '../../runtime/ports.ts';
+import type { Actors, OperatorAccounts } from '../../runtime/ports.ts';
 import type { EjabberdAdmin } from '../../xmpp/port.ts';
 import type { VisitorAccounts } from './accounts.ts';
 import type { AccountsLog } from './accounts-log.ts';
@@ -55,6 +55,7 @@ export interface ComparisonOptions {
   readonly ownership: Ownership;
   /** The registered operators in the log. */
   readonly operatorsOf: (tenant: TenantId) => readonly Username[];
+  readonly adoptOperator: OperatorAccounts['adopt'];
   /** Resolves when the table of desired visitors has seen the whole log. */
   readonly caughtUp: () => Promise<void>;
   /** Visitors that somebody works on. The comparison leaves them alone, and adds those that it works on itself. */
@@ -92,6 +93,32 @@ async function repairOperators(
   }
 }
 
+/**
+ * The old Node server made operators by their accounts alone, and LHC does not register them again. So the members of the
+ * group become operators whom this log does not know, where LHC picks them. Whoever was removed here stays removed.
+ */
+async function adoptOperators(
+  { actors, adoptOperator, ownership, logger }: ComparisonOptions,
+  { tenant, accounts, operators }: Listing,
+): Promise<void> {
+  if (!operators || tenant.routing.by !== 'lhc' || tenant.removing) return;
+  for (const jid of operators) {
+    const person = personOf(jid, () => [tenant]);
+    if (person?.kind !== 'operator' || !accounts.has(person.name)) continue;
+    if (await actors.operator(tenant.id, person.name).state()) continue;
+    if (!ownership.owns(partitionOf(tenant.id))) return;
+    const adopted = await adoptOperator(tenant.id, person.name).then(
+      () => true,
+      (error: unknown) => {
+        if (!isPermanent(error)) throw error;
+        return false; // a reserved name: the service's own account
+      },
+    );
+    const about = { tenant: tenant.id, username: person.name };
+    if (adopted) logger.info(about, 'an account that the old Node server made is an operator now');
+  }
+}
+
 type IsMine = (visitor: Visitor) => boolean;
 
 async function compareHost(
@@ -114,6 +141,7 @@ async function compareHost(
   await options.caughtUp();
   for (const listing of listings) {
     await repairOperators(options, listing);
+    await adoptOperators(options, listing);
     const { tenant, mark, operators } = listing;
     if (!options.accountsLog.mayRemove(tenant.id)) {
       const strangers = await strangersOf(options, listing);

@@ -94,7 +94,14 @@ export type ReconcilerOptions = VisitorAccountsOptions &
   AccountsLogOptions &
   Pick<
     ComparisonOptions,
-    'desired' | 'tenants' | 'ownership' | 'operatorsOf' | 'caughtUp' | 'random' | 'logger'
+    | 'desired'
+    | 'tenants'
+    | 'ownership'
+    | 'operatorsOf'
+    | 'adoptOperator'
+    | 'caughtUp'
+    | 'random'
+    | 'logger'
   > & {
     /** Default {@link SESSION_RELEASE_MS}. */
     readonly releaseMs?: number;

@@ -55,6 +55,7 @@ async function start(ownership: Ownership = soleOwner, logger = silent) {
     transport: ejabberd.transport,
     operatorsOf: () => OPERATORS.map(username),
     logId: LOG,
+    adoptOperator: async () => {},
     takeOverFrom: [],
     caughtUp: () => follow(),
     passwordOf: () => 'secret',

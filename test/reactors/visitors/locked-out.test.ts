@@ -41,6 +41,7 @@ const reconciler = createReconciler({
   transport,
   operatorsOf: () => [],
   logId: '0190d0a8-0000-7000-8000-000000000001',
+  adoptOperator: async () => {},
   takeOverFrom: [],
   caughtUp: () => caughtUp(),
   passwordOf,

@@ -14,6 +14,7 @@ import {
   SESSION_RELEASE_MS,
 } from '../../../src/reactors/visitors/reconciler.ts';
 import { type Ownership, partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
+import type { OperatorAccounts } from '../../../src/runtime/ports.ts';
 import { closeChat, DELAYS, receive, startChat, viewPage } from '../../actors/facts.ts';
 import { fakeEjabberd } from '../../support/fake-ejabberd.ts';
 import { username, visitorKey } from '../../support/names.ts';
@@ -40,6 +41,7 @@ async function worldOf(
     /** The log that the accounts belong to. Default {@link LOG}. */
     mark?: string | null;
     takeOverFrom?: readonly string[];
+    adoptOperator?: OperatorAccounts['adopt'];
     logger?: Logger;
   } = {},
 ) {
@@ -63,6 +65,7 @@ async function worldOf(
     transport: ejabberd.transport,
     operatorsOf: () => [username('op1')],
     logId: LOG,
+    adoptOperator: options.adoptOperator ?? (async () => {}),
     takeOverFrom: options.takeOverFrom ?? [],
     caughtUp: () => follow(),
     passwordOf: (jid) => `password of ${jid}`,
@@ -586,6 +589,19 @@ describe('a comparison with ejabberd', () => {
       expect(world.reconciler.kept().size).toBe(0);
     });
 
+    it('are taken over from the old Node server, which marks nothing, where LHC picks operators', async () => {
+      const settings = { routing: { by: 'lhc' } };
+      const world = await foreignWorld({ mark: null, settings });
+      await world.reconciler.start();
+      await untilIdle(world);
+      expect(accountsOf(world)).toEqual([jidOf('shared')]);
+      expect(world.ejabberd.marks.get('visitors')).toBe(LOG);
+      const other = await foreignWorld({ mark: OTHER_LOG, settings });
+      await other.reconciler.start();
+      await untilIdle(other);
+      expect(accountsOf(other)).toEqual(all);
+    });
+
     it('that no log has marked are its own when it knows every visitor', async () => {
       const world = await foreignWorld({ mark: null });
       world.ejabberd.accounts.delete(jidOf('theirs'));
@@ -609,6 +625,29 @@ describe('a comparison with ejabberd', () => {
       await untilIdle(world);
       expect(world.ejabberd.accounts.size).toBe(0);
     });
+  });
+
+  it('adopts the operators that the old Node server has made, and nobody who was here before', async () => {
+    const ejabberd = fakeEjabberd();
+    for (const name of ['olga', 'api', 'ghost', 'removed']) {
+      if (name !== 'ghost') ejabberd.accounts.set(`${name}@${HOST}`, 'x');
+      ejabberd.members('operators').add(`${name}@${HOST}`);
+    }
+    const adopted: string[] = [];
+    const adoptOperator: OperatorAccounts['adopt'] = async (_tenant, name) => {
+      if (name === 'api') throw new AppError('invalid', 'this username is reserved');
+      adopted.push(name);
+    };
+    const rig = await openRig({ settings: { routing: { by: 'lhc' } } });
+    await rig.actors
+      .operator(ACME, username('removed'))
+      .send({ type: 'ClaimAccount', adopted: true });
+    const world = await worldOf({ rig, ejabberd, adoptOperator });
+    await world.reconciler.start();
+    expect(adopted).toEqual(['olga']);
+    const native = await worldOf({ ejabberd, adoptOperator });
+    await native.reconciler.start();
+    expect(adopted).toEqual(['olga']);
   });
 
   it('keeps a visitor who arrives during the comparison', async () => {

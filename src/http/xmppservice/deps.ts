@@ -1,0 +1,45 @@
+/** What the xmppservice wire needs of the rest of the service. The composition root provides it. */
+import type { Logger } from 'pino';
+import type { Instance } from '../../actors/ids.ts';
+import type { TenantDirectory } from '../../actors/tenant/directory.ts';
+import type { Tenant } from '../../actors/tenant/tenant.ts';
+import type { Actors, Crowd, OperatorAccounts } from '../../runtime/ports.ts';
+
+/** What a call needs to know of a template, and of a tenant before it is known to be there. */
+export type Holder = Pick<Tenant, 'id' | 'host' | 'legacyDigest' | 'requestsPerSecond'>;
+
+/** The instances of hosting hosts that LHC makes and removes itself. */
+export interface Instances {
+  /** The template of a host; undefined if the host has none. */
+  templateOf(host: string): Holder | undefined;
+  /**
+   * Makes the tenant of an instance that is not known yet. Resolves when its facts are durable.
+   * @throws {AppError} `refused` if there are too many, or one that is being removed has the name
+   */
+  make(host: string, instance: Instance): Promise<Tenant>;
+  /** True if this tenant was made from a template: LHC may remove it. */
+  isMade(tenant: Tenant): boolean;
+  /** Begins the removal of a tenant that was made from a template. */
+  remove(tenant: Tenant): Promise<void>;
+}
+
+export interface XmppserviceDeps {
+  readonly tenants: TenantDirectory;
+  readonly instances: Instances;
+  readonly actors: Pick<Actors, 'visitor' | 'operator'>;
+  readonly crowd: Crowd;
+  readonly operatorAccounts: Pick<OperatorAccounts, 'put' | 'adopt' | 'dismiss'>;
+  /** The `secret_key` that serves every tenant; undefined if each has its own. */
+  readonly secretKey: string | undefined;
+  /** Key of the fingerprints of page views and messages; the same after a restart. */
+  readonly digestKey: Uint8Array;
+  /** A UUID of version 7. */
+  readonly newId: () => string;
+  /** ms of a clock that never jumps. */
+  readonly monotonic: () => number;
+  readonly logger: Logger;
+  /** How long an answer may take, in ms. Default `ANSWER_WITHIN_MS` (app.ts). */
+  readonly answerWithinMs?: number;
+  /** How long a body may take, in ms. Default `BODY_WITHIN_MS` (app.ts). */
+  readonly bodyDeadlineMs?: number;
+}
