@@ -1,7 +1,7 @@
 /** Reads the environment: nothing else does. All wrong settings are reported at once. */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { TenantSettings, TenantTemplate } from '../actors/tenant/settings.ts';
 import { AppError } from '../errors.ts';
 import { inOurWords } from '../kit/schema-words.ts';
@@ -19,6 +19,11 @@ import { readTenants } from './tenants-file.ts';
 
 /** Of tests, and not documented. */
 const FAILPOINTS = 'XMPP_CHAT_FAILPOINTS';
+const TIMES = 'XMPP_CHAT_TIMES';
+const Times = z.strictObject({
+  releaseMs: z.number().optional(),
+  leftoversMs: z.number().optional(),
+});
 
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
@@ -61,6 +66,8 @@ export interface Config {
   readonly warnings: readonly string[];
   /** For tests, `point=n`: the process is killed at its n-th pass of that point. */
   readonly failpoints: string | undefined;
+  /** For tests, JSON: times of the reconciler that no test can wait for. */
+  readonly times: Readonly<z.output<typeof Times>>;
 }
 
 const wrongConfiguration = (faults: readonly string[], slips: readonly string[] = []): AppError =>
@@ -86,7 +93,7 @@ function sourcesOf(environment: NodeJS.ProcessEnv, dir: string): Sources {
   if (typeof file === 'string') throw wrongConfiguration([file]);
   const all = Object.entries({ ...file.settings, ...environment });
   const settings = Object.fromEntries(all.filter(([, value]) => value !== ''));
-  const known = [...Object.keys(Environment.shape), FAILPOINTS];
+  const known = [...Object.keys(Environment.shape), FAILPOINTS, TIMES];
   const warnings = [...file.warnings, ...unknownNames(Object.keys(settings), known)];
   return { settings, warnings };
 }
@@ -191,6 +198,7 @@ export function readConfig(
     logLevel: env.LOG_LEVEL,
     warnings,
     failpoints: settings[FAILPOINTS],
+    times: Times.parse(JSON.parse(settings[TIMES] ?? '{}')),
   };
 }
 

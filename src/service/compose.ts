@@ -199,6 +199,7 @@ export function createReactors(config: Config, runtime: Runtime) {
   });
   const reconciler = createReconciler({
     ...base,
+    ...config.times,
     now: base.monotonic, // it measures intervals alone
     takeOverFrom: config.takeOverFrom,
     desired,

@@ -1,12 +1,14 @@
 /** What operators' clients store about visitors, and what is left of it when the visitors are gone. */
 import xml from '@xmpp/xml';
 import { expect, it } from 'vitest';
-import { LEFTOVERS_AFTER_MS } from '../../src/reactors/visitors/leftovers.ts';
 import type { Operator } from '../support/operator.ts';
 import { testWorld } from '../support/test-world.ts';
-import { WAIT_DEADLINE_MS, waitFor } from '../support/wait.ts';
+import { waitFor } from '../support/wait.ts';
 
-const world = await testWorld({ tenants: [{ id: 'acme', host: 'xmpp.test' }] });
+const world = await testWorld({
+  tenants: [{ id: 'acme', host: 'xmpp.test' }],
+  environment: { XMPP_CHAT_TIMES: JSON.stringify({ leftoversMs: 2_000 }) },
+});
 const acme = world.tenant('acme');
 await acme.register('olga');
 await acme.register('pia');
@@ -30,8 +32,6 @@ const becomes = (operator: Operator, expected: readonly string[]) =>
   waitFor(
     async () => JSON.stringify(await contacts(operator)) === JSON.stringify(expected.toSorted()),
     {
-      deadlineMs: LEFTOVERS_AFTER_MS + WAIT_DEADLINE_MS,
-      every: 250,
       what: () => `the contacts ${expected}`,
     },
   );

@@ -3,7 +3,6 @@
  * gone, no visitor leaves, and work continues.
  */
 import { afterAll, expect, it } from 'vitest';
-import { SESSION_RELEASE_MS } from '../../src/reactors/visitors/reconciler.ts';
 import { LEASE_MS } from '../../src/runtime/leases/partitions.ts';
 import { watchAbsences } from '../support/absences.ts';
 import { startEventStoreDouble } from '../support/eventstoredb/server.ts';
@@ -12,7 +11,8 @@ import { testWorld } from '../support/test-world.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** A lease, the wait for a next owner, and some more. */
-const OUTAGE_MS = LEASE_MS + SESSION_RELEASE_MS + 5_000;
+const RELEASE_MS = 5_000;
+const OUTAGE_MS = LEASE_MS + RELEASE_MS + 5_000;
 const store = await startEventStoreDouble();
 afterAll(() => store.close());
 const world = await testWorld({
@@ -20,6 +20,7 @@ const world = await testWorld({
   processes: 2,
   environment: {
     EVENT_STORE: store.url,
+    XMPP_CHAT_TIMES: JSON.stringify({ releaseMs: RELEASE_MS }),
     SERVICE_SECRET: 'a-secret-of-the-tests-for-every-process',
   },
 });

@@ -48,7 +48,7 @@ const LOOKED_UP_AT_ONCE = 1_000;
 const nextTurn = createTurns();
 
 export interface Leftovers {
-  /** Rosters of this tenant may have leftovers. They are read {@link LEFTOVERS_AFTER_MS} after the first such call. */
+  /** Rosters of this tenant may have leftovers. They are read `afterMs` after the first such call. */
   mark(tenant: TenantId): void;
   /** Begins with a tenant that is due, unless one is being read. To be called regularly. */
   tick(): void;
@@ -59,6 +59,8 @@ export interface Leftovers {
 }
 
 export interface LeftoversOptions {
+  /** Default {@link LEFTOVERS_AFTER_MS}. */
+  readonly afterMs?: number;
   readonly admin: Pick<EjabberdAdmin, 'groupMembers' | 'rosterContacts' | 'removeContact'>;
   readonly actors: Pick<Actors, 'visitor'>;
   readonly desired: Pick<DesiredVisitors, 'get'>;
@@ -145,7 +147,7 @@ async function sweepTenant(
 }
 
 export function createLeftovers(options: LeftoversOptions): Leftovers {
-  const { tenants, ownership, now, logger } = options;
+  const { tenants, ownership, now, logger, afterMs = LEFTOVERS_AFTER_MS } = options;
   /** When each tenant's rosters are read, ms of `now`. */
   const due = new Map<TenantId, number>();
   const stopping = new AbortController();
@@ -167,7 +169,7 @@ export function createLeftovers(options: LeftoversOptions): Leftovers {
   }
 
   function mark(tenant: TenantId): void {
-    if (!due.has(tenant)) due.set(tenant, now() + LEFTOVERS_AFTER_MS);
+    if (!due.has(tenant)) due.set(tenant, now() + afterMs);
   }
 
   async function run(tenant: Tenant): Promise<void> {

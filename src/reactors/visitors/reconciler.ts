@@ -22,7 +22,7 @@ import { createVisitorAccounts, HandedOver, type VisitorAccountsOptions } from '
 import { type AccountsLogOptions, createAccountsLog, type KeptAccounts } from './accounts-log.ts';
 import { type ComparisonOptions, createComparison } from './comparison.ts';
 import type { Visitor } from './desired.ts';
-import { createLeftovers } from './leftovers.ts';
+import { createLeftovers, LEFTOVERS_AFTER_MS } from './leftovers.ts';
 import { createReleasedSessions } from './released-sessions.ts';
 import { createSchedule, idOf } from './schedule.ts';
 import { createTakeovers } from './takeovers.ts';
@@ -104,14 +104,16 @@ export type ReconcilerOptions = VisitorAccountsOptions &
     | 'logger'
   > & {
     /** Default {@link SESSION_RELEASE_MS}. */
-    readonly releaseMs?: number;
+    readonly releaseMs?: number | undefined;
+    /** Default {@link LEFTOVERS_AFTER_MS}. */
+    readonly leftoversMs?: number | undefined;
   };
 
 const visitorPartition = (visitor: Visitor): number => partitionOf(idOf(visitor));
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
   const { desired, tenants, transport, ownership, now, random, logger } = options;
-  const { releaseMs = SESSION_RELEASE_MS } = options;
+  const { releaseMs = SESSION_RELEASE_MS, leftoversMs = LEFTOVERS_AFTER_MS } = options;
   const owns = (visitor: Visitor): boolean => ownership.owns(visitorPartition(visitor));
   /** Partitions whose loss was not announced yet. A lease may lapse and be renewed after all. */
   const kept = new Set<number>();
@@ -127,7 +129,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     now,
     onSwitch: (visitor) => schedule.change(visitor),
   });
-  const leftovers = createLeftovers({ ...options, accountsLog });
+  const leftovers = createLeftovers({ ...options, accountsLog, afterMs: leftoversMs });
   const comparison = createComparison({
     ...options,
     accounts,
