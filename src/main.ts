@@ -43,8 +43,12 @@ export async function main(onListening: () => void): Promise<void> {
     return null;
   });
   if (!service || ending.signal.aborted) return;
-  const { url, xmppserviceUrl } = service;
-  logger.info({ url, ...(xmppserviceUrl !== null && { xmppserviceUrl }), version }, 'ready');
+  const { url, xmppserviceUrl, xmlRpcUrl } = service;
+  const others = {
+    ...(xmppserviceUrl !== null && { xmppserviceUrl }),
+    ...(xmlRpcUrl !== null && { xmlRpcUrl }),
+  };
+  logger.info({ url, ...others, version }, 'ready');
   process.on('unhandledRejection', (error) => {
     logger.fatal({ err: error }, `unhandled: ${messageOf(error)}`);
     process.exit(1); // the log has everything: the next start goes on from it

@@ -62,6 +62,14 @@ export const API_COMMANDS = [
   'user_sessions_info',
   'kick_session',
   'send_stanza',
+  // Private chats of LHC's operators (src/xmpp/admin/rooms.ts).
+  'muc_online_rooms',
+  'create_room',
+  'change_room_option',
+  'set_room_affiliation',
+  'subscribe_room',
+  'send_direct_invitation',
+  'destroy_room',
 ] as const;
 
 /** Options of mod_lhc for tests and benchmarks whose operators write faster than people. */

@@ -6,7 +6,13 @@ import type { TenantSettings, TenantTemplate } from '../actors/tenant/settings.t
 import { AppError } from '../errors.ts';
 import { inOurWords } from '../kit/schema-words.ts';
 import { readEnvFile } from './env-file.ts';
-import { DEFAULT_LEGACY_LISTEN, DEFAULT_LISTEN, Environment, Listen } from './environment.ts';
+import {
+  DEFAULT_LEGACY_LISTEN,
+  DEFAULT_LISTEN,
+  DEFAULT_XMLRPC_LISTEN,
+  Environment,
+  Listen,
+} from './environment.ts';
 import { faultText } from './faults.ts';
 import { unknownNames } from './names.ts';
 import {
@@ -59,6 +65,14 @@ export interface Config {
   readonly takeOverFrom: readonly string[];
   /** Where callbacks may go beyond the public Internet, for tenants that TENANTS_FILE does not declare. */
   readonly callbackAllow: { readonly hosts: readonly string[]; readonly ranges: readonly string[] };
+  /** For LHC's calls of XML-RPC. */
+  readonly xmlRpc: {
+    /** null: nobody listens. */
+    readonly listen: { readonly host: string; readonly port: number } | null;
+    readonly password: string | undefined;
+  };
+  /** Addresses and ranges from which ejabberd's older modules may post. */
+  readonly olderModulesFrom: readonly string[];
   /** How long a deadline that fell due while the service was down waits after the start, in ms. */
   readonly deadlineGraceMs: number;
   readonly logLevel: string;
@@ -131,6 +145,7 @@ function secretFaults(
         ({ name: 'EJABBERD_WEBHOOK_SECRET', holder: 'mod_lhc', value: secret }) as const,
     ),
     { name: 'LEGACY_SECRET_KEY', holder: 'LHC', value: env.LEGACY_SECRET_KEY },
+    { name: 'XMLRPC_PASSWORD', holder: 'LHC', value: env.XMLRPC_PASSWORD },
     ...secretsOfTenants(tenants),
   ]);
   return [...own, ...webhookHostFaults(EJABBERD_WEBHOOK_SECRET, tenants)];
@@ -144,6 +159,16 @@ function xmppserviceListen({
   if (LEGACY_LISTEN === 'off') return null;
   if (LEGACY_LISTEN) return LEGACY_LISTEN;
   return LEGACY_SECRET_KEY === undefined ? null : Listen.parse(DEFAULT_LEGACY_LISTEN);
+}
+
+/** As the listener above. */
+function xmlRpcListen({
+  XMLRPC_LISTEN,
+  LEGACY_SECRET_KEY,
+}: z.output<typeof Environment>): Config['xmlRpc']['listen'] {
+  if (XMLRPC_LISTEN === 'off') return null;
+  if (XMLRPC_LISTEN) return XMLRPC_LISTEN;
+  return LEGACY_SECRET_KEY === undefined ? null : Listen.parse(DEFAULT_XMLRPC_LISTEN);
 }
 
 /**
@@ -194,6 +219,8 @@ export function readConfig(
     redisUrl: env.REDIS_URL,
     takeOverFrom: env.TAKE_OVER_FROM,
     callbackAllow: env.CALLBACK_ALLOW,
+    xmlRpc: { listen: xmlRpcListen(env), password: env.XMLRPC_PASSWORD },
+    olderModulesFrom: env.LEGACY_CALLBACKS_FROM,
     deadlineGraceMs: env.DEADLINE_GRACE * 1000,
     logLevel: env.LOG_LEVEL,
     warnings,

@@ -12,6 +12,7 @@ import { WebhookSecrets } from './secrets.ts';
 export const DEFAULT_LISTEN = '127.0.0.1:8090';
 /** Where LHC's xmppservice extension looks for its Node server, unless it is told otherwise. */
 export const DEFAULT_LEGACY_LISTEN = '127.0.0.1:4567';
+export const DEFAULT_XMLRPC_LISTEN = '127.0.0.1:4560';
 export const DEFAULT_DATA_DIR = './data';
 export const DEFAULT_DEADLINE_GRACE_S = 30;
 const LONGEST_GRACE_S = 86_400;
@@ -52,6 +53,14 @@ const CallbackAllow = z
     hosts: targets.filter((each) => !isAddressRange(each)),
     ranges: targets.filter(isAddressRange),
   }));
+
+const AddressRanges = z
+  .string()
+  .transform((text) => text.split(',').map((each) => each.trim()))
+  .refine(
+    (ranges) => ranges.every(isAddressRange),
+    'has to be addresses and ranges such as 10.0.0.0/8, separated by commas',
+  );
 
 const GRACE_FORM = `has to be a whole number from 0 to ${LONGEST_GRACE_S} (seconds)`;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -192,5 +201,8 @@ export const Environment = z.object({
     .prefault(String(DEFAULT_DEADLINE_GRACE_S)),
   LEGACY_LISTEN: ListenOrOff.optional(),
   LEGACY_SECRET_KEY: LegacySecret.optional(),
+  LEGACY_CALLBACKS_FROM: AddressRanges.default([]),
+  XMLRPC_LISTEN: ListenOrOff.optional(),
+  XMLRPC_PASSWORD: z.string().min(1).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });

@@ -14,6 +14,7 @@ const NEVER_QUOTED: ReadonlySet<PropertyKey> = new Set([
   'callbackUrl',
   'callbackSecret',
   'legacySecret',
+  'XMLRPC_PASSWORD',
 ]);
 const MOST_QUOTED_CHARACTERS = 60;
 

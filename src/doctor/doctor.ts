@@ -21,6 +21,7 @@ import { createEjabberdReach, needsApi } from './ejabberd-reach.ts';
 import { eventStoreCheck } from './event-store.ts';
 import { fileModesCheck } from './file-modes.ts';
 import { operatorsCheck } from './operators.ts';
+import { roomRightsCheck } from './room-rights.ts';
 import { rosterGroupsCheck } from './roster-groups.ts';
 import { serviceCheck, servicePort } from './service.ts';
 import { testAccountCheck } from './test-account.ts';
@@ -118,6 +119,9 @@ function checksOf(config: Config): Check[] {
     c2sCheck(ejabberd, hosts, reach),
     backlogCheck(xmpp, reach),
     ...tenants.map((tenant) => needsApi(reach, rosterGroupsCheck(api, tenant))),
+    ...(config.xmlRpc.listen
+      ? hosts.map((host) => needsApi(reach, roomRightsCheck(api, ejabberd.apiUser, host)))
+      : []),
     ...tenants.map((tenant) => needsApi(reach, operatorsCheck(api, service, tenant))),
     ...firstOfHosts.map((tenant) => needsApi(reach, testAccountCheck({ ...account, tenant }))),
     ...firstOfHosts.map((tenant) => needsApi(reach, accountCacheCheck(api, tenant))),

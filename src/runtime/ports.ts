@@ -229,3 +229,34 @@ export type ForwardTyping = (
   visitor: VisitorKey,
   state: 'composing' | 'paused' | 'active' | 'gone',
 ) => Promise<void>;
+
+/**
+ * Chat rooms for the private chats of a tenant's operators (docs/adr/0039). What ejabberd refuses or cannot do now is
+ * logged and raises no error: LHC's own private chat must go on. Each call resolves in time, whatever ejabberd does; what
+ * takes longer goes on behind it, in the order of the calls of a room.
+ * @throws {AppError} from every call: `invalid` for a name that no room can have, `refused` for somebody who is no operator
+ *   of the tenant. Nothing is done then
+ */
+export interface OperatorRooms {
+  /** The names of the tenant's rooms; none if ejabberd does not say in time. */
+  list(tenant: TenantId): Promise<readonly string[]>;
+  /** A room that exists stays as it is. */
+  create(tenant: TenantId, room: string): Promise<void>;
+  /** Whether somebody may subscribe to the room. */
+  allowSubscription(tenant: TenantId, room: string, allowed: boolean): Promise<void>;
+  /**
+   * @param jid of an operator, or of a user of LHC without an account, whose JID ends with `.operator`
+   * @param nodes of MUC/Sub, with commas between them
+   */
+  subscribe(
+    tenant: TenantId,
+    room: string,
+    subscriber: { readonly jid: string; readonly nick: string; readonly nodes: string },
+  ): Promise<void>;
+  /** @param jids of operators */
+  invite(tenant: TenantId, room: string, jids: readonly string[], reason: string): Promise<void>;
+  /** @param from of a subscriber */
+  say(tenant: TenantId, room: string, from: string, body: string): Promise<void>;
+  /** A room that does not exist is fine. */
+  destroy(tenant: TenantId, room: string): Promise<void>;
+}

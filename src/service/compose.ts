@@ -7,6 +7,8 @@ import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { createApp } from '../http/app.ts';
 import { createStreamHub } from '../http/stream/hub.ts';
+import { createXmlRpc } from '../http/xmlrpc/app.ts';
+import { createRpcVisitors } from '../http/xmlrpc/visitors.ts';
 import { createXmppserviceApp } from '../http/xmppservice/app.ts';
 import type { Instances } from '../http/xmppservice/deps.ts';
 import { createInbox } from '../inbox/inbox.ts';
@@ -29,6 +31,7 @@ import { createOperatorNames, type OperatorNames } from '../reactors/operator-na
 import { createOperatorAccounts } from '../reactors/operators/accounts.ts';
 import { createLhcUsers } from '../reactors/operators/lhc-users.ts';
 import { createOperatorRemoval } from '../reactors/operators/removal.ts';
+import { createOperatorRooms } from '../reactors/operators/rooms.ts';
 import { createOperatorSessions, hasSession } from '../reactors/operators/sessions.ts';
 import { createOperatorSummaries } from '../reactors/operators/summaries.ts';
 import { openPersonalData } from '../reactors/personal-data.ts';
@@ -57,6 +60,7 @@ import { createStreamCut } from '../runtime/stream-cut.ts';
 import { createRotation } from '../runtime/vault/rotation.ts';
 import { createVault } from '../runtime/vault/vault.ts';
 import { createEjabberdAdmin } from '../xmpp/admin/admin.ts';
+import { createEjabberdRooms } from '../xmpp/admin/rooms.ts';
 import { createFailpoints } from './failpoints.ts';
 import { clockJumpOf, healthOf } from './health.ts';
 import { observedStore, toldOutages } from './outages.ts';
@@ -208,6 +212,10 @@ export function createReactors(config: Config, runtime: Runtime) {
     caughtUp,
   });
 
+  const operatorRooms = createOperatorRooms({
+    ...base,
+    rooms: createEjabberdRooms({ url, user, password, observe }),
+  });
   const returns = createReturns(base);
   const signals = createSignals({
     ...base,
@@ -258,6 +266,7 @@ export function createReactors(config: Config, runtime: Runtime) {
     operatorSessions,
     returns,
     operatorAccounts,
+    operatorRooms,
     inbox,
     deadLetters,
     deadLetterExpiry,
@@ -355,3 +364,15 @@ const NO_INSTANCES: Instances = {
   isMade: () => false,
   remove: async () => {},
 };
+
+/** The listener for LHC's calls of XML-RPC. */
+export function createXmlRpcApp(config: Config, runtime: Runtime, { operatorRooms }: Reactors) {
+  const { secrets } = runtime;
+  return createXmlRpc({
+    ...runtime,
+    visitors: createRpcVisitors({ ...runtime, digestKey: secrets.digest }),
+    rooms: operatorRooms,
+    password: config.xmlRpc.password,
+    isTemplateHost: (host) => config.templates.some((each) => each.host === host),
+  });
+}

@@ -9,12 +9,14 @@ import type { Config } from '../config/config.ts';
 import { sqlitePath } from '../eventstore/open.ts';
 import { redactUrls } from '../eventstore/redact.ts';
 import { type Listening, serve } from '../http/serve.ts';
+import { RPC_MAX_CONNECTIONS } from '../http/xmlrpc/app.ts';
 import { XMPPSERVICE_MAX_CONNECTIONS } from '../http/xmppservice/app.ts';
 import { EXPIRY_EVERY_MS } from '../runtime/lanes/dead-letter-expiry.ts';
 import {
   createApi,
   createReactors,
   createRuntime,
+  createXmlRpcApp,
   createXmppservice,
   type Reactors,
   type Runtime,
@@ -49,6 +51,8 @@ export interface Service {
   readonly url: string;
   /** null if nobody listens for LHC's xmppservice extension. */
   readonly xmppserviceUrl: string | null;
+  /** null if nobody listens for XML-RPC. */
+  readonly xmlRpcUrl: string | null;
   /** Drains, logs visitors out, closes the store. Takes some 8 s at most. */
   stop(): Promise<void>;
 }
@@ -85,12 +89,15 @@ export async function startService(
   const listeners: Listening[] = [];
   let listening: Listening;
   let xmppservice: Listening | null = null;
+  let xmlRpc: Listening | null = null;
   try {
     await runtime.rotation.begin();
     listening = await serve(app, { ...config.listen, variable: 'LISTEN' });
     listeners.push(listening);
     xmppservice = await serveXmppservice(config, runtime, reactors);
     if (xmppservice) listeners.push(xmppservice);
+    xmlRpc = await serveXmlRpc(config, runtime, reactors);
+    if (xmlRpc) listeners.push(xmlRpc);
   } catch (error) {
     await Promise.all(listeners.map((each) => each.close(0)));
     await closeStorage();
@@ -117,6 +124,7 @@ export async function startService(
   return {
     url: listening.url,
     xmppserviceUrl: xmppservice?.url ?? null,
+    xmlRpcUrl: xmlRpc?.url ?? null,
     stop() {
       stopped ??= stop();
       return stopped;
@@ -133,6 +141,23 @@ async function serveXmppservice(
   if (!listen) return null;
   const options = { variable: 'LEGACY_LISTEN', maxConnections: XMPPSERVICE_MAX_CONNECTIONS };
   return serve(createXmppservice(config, runtime, reactors), { ...listen, ...options });
+}
+
+async function serveXmlRpc(
+  config: Config,
+  runtime: Runtime,
+  reactors: Reactors,
+): Promise<Listening | null> {
+  const { listen, password } = config.xmlRpc;
+  if (!listen) return null;
+  if (password === undefined) {
+    runtime.logger.warn(
+      'XMLRPC_PASSWORD is not set: every call of XML-RPC is answered with a fault',
+    );
+  }
+  const app = createXmlRpcApp(config, runtime, reactors);
+  const options = { variable: 'XMLRPC_LISTEN', maxConnections: RPC_MAX_CONNECTIONS };
+  return serve(app, { ...listen, ...options });
 }
 
 /** A wrong folder or connection begins a new log as well, and looks like a service that has lost everything. */

@@ -201,3 +201,30 @@ export interface OperatorSession {
   /** RFC 6121 §4.7.2.3; -1 of a session without presence. */
   readonly priority: number;
 }
+
+/** A chat room of ejabberd's mod_muc. */
+export interface Room {
+  /** The local part of its JID. */
+  readonly name: string;
+  /** `conference.{host}` */
+  readonly service: string;
+}
+
+/** ejabberd's admin API for chat rooms. Only the private chats of LHC's operators need it (docs/adr/0039). */
+export interface EjabberdRooms {
+  /** @param take called with local parts, some at a time. If the call fails the list was not complete */
+  list(service: string, take: (names: readonly string[]) => void): Promise<void>;
+  /** A room that exists stays as it is. */
+  create(room: Room): Promise<void>;
+  setOption(room: Room, option: string, value: string): Promise<void>;
+  /** Lets this JID into a room for members only. */
+  addMember(room: Room, jid: string): Promise<void>;
+  /** Subscribes a JID (MUC/Sub): it may write without being there. @param nodes with commas between them */
+  subscribe(room: Room, jid: string, nick: string, nodes: string): Promise<void>;
+  /** Invites accounts directly (XEP-0249), but nobody who is in the room. */
+  invite(room: Room, jids: readonly string[], reason: string): Promise<void>;
+  /** Writes a message in the name of a subscriber. ejabberd does not say if the room refuses it. */
+  say(room: Room, from: string, id: string, body: string): Promise<void>;
+  /** Idempotent. */
+  destroy(room: Room): Promise<void>;
+}

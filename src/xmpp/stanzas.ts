@@ -46,6 +46,11 @@ export function messageStanza(message: OutgoingMessage): Element {
   );
 }
 
+/** A message to all in a chat room (XEP-0045 §7.4). */
+export function groupchatStanza(from: string, to: string, id: string, body: string): Element {
+  return xml('message', { type: 'groupchat', id, from, to }, xml('body', {}, xmlText(body)));
+}
+
 /** XEP-0203 §4, with the time of XEP-0082: UTC and milliseconds. */
 function delayElement({ at, from }: Delay, to: string): Element {
   const stamp = new Date(at).toISOString();

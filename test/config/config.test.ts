@@ -59,6 +59,21 @@ it('a small configuration is enough, and the rest has defaults', () => {
   });
 });
 
+it('the listener for XML-RPC opens with the rest of its wire', () => {
+  const listen = (more: NodeJS.ProcessEnv) => readConfig(valid(more), dir).xmlRpc.listen;
+  expect(listen({})).toBeNull();
+  expect(listen({ XMLRPC_LISTEN: '0.0.0.0:80' })).toEqual({ host: '0.0.0.0', port: 80 });
+  expect(faults(valid({ XMLRPC_LISTEN: 'on' }))).toEqual([
+    'XMLRPC_LISTEN: has to be HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8090, or off; it is "on"',
+  ]);
+  expect(faults(valid({ LEGACY_CALLBACKS_FROM: '10.0.0.0/33' }))).toEqual([
+    'LEGACY_CALLBACKS_FROM: has to be addresses and ranges such as 10.0.0.0/8, separated by commas; it is "10.0.0.0/33"',
+  ]);
+  expect(
+    faults(valid({ XMLRPC_PASSWORD: 'a-shared-secret', EJABBERD_API_PASSWORD: 'a-shared-secret' })),
+  ).toEqual([expect.stringContaining('XMLRPC_PASSWORD: is the same as EJABBERD_API_PASSWORD')]);
+});
+
 it('reads every setting', () => {
   const read = readConfig(
     valid({

@@ -12,6 +12,9 @@ export interface Recorded {
   readonly path?: string;
   readonly body?: string;
   readonly rpc?: string;
+  /** Of a callback in hosting: the host of its address. */
+  readonly host?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly answer?: { readonly status?: number; readonly type?: string; readonly body?: string };
 }
 
@@ -23,6 +26,7 @@ const read = (name: string): readonly Recorded[] =>
 
 export const day = read('day');
 export const hosting = read('hosting');
+export const failures = read('failures');
 
 /** The calls of the Node server's API, in order. */
 export const apiCalls = (recording: readonly Recorded[]) =>
@@ -35,3 +39,9 @@ export const apiCalls = (recording: readonly Recorded[]) =>
 /** The bodies of those calls. */
 export const bodiesOf = (recording: readonly Recorded[]): Record<string, unknown>[] =>
   apiCalls(recording).map(({ body }) => JSON.parse(body));
+
+/** The calls of XML-RPC, in order. */
+export const rpcCalls = (recording: readonly Recorded[]) =>
+  recording.flatMap(({ n, rpc, body }) =>
+    rpc !== undefined && body !== undefined ? [{ n, rpc, body }] : [],
+  );
