@@ -54,8 +54,8 @@ export function createBroadcast(options: {
       const stream = streamOf(visitorRef(sender.tenant.id, sender.key));
       // Messages from before this round belong to the opening.
       const waiting = openMessages.filter(
-        ({ chatId, revision, taken }) =>
-          chatId === chat.id && revision >= chat.searchRevision && !taken,
+        ({ chatId, revision, taken, to }) =>
+          chatId === chat.id && revision >= chat.searchRevision && !taken && to === undefined,
       );
       const first = waiting[0]?.revision ?? chat.searchRevision;
       const { sent, waitMs } = await opening.open(sender, state, chat.offeredTo, first + 1);

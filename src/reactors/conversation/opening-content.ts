@@ -5,11 +5,11 @@
 import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
 import type { Chat, VisitorState } from '../../actors/visitor/facts.ts';
-import type { EventStore } from '../../eventstore/port.ts';
+import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
-import { headlineOf } from '../texts/headline.ts';
+import { headlineByLhc, headlineOf } from '../texts/headline.ts';
 import { introductionOf } from '../texts/introduction.ts';
 import { asWords, marked } from '../texts/mark.ts';
 import { visitorAs } from '../texts/presence-text.ts';
@@ -71,9 +71,21 @@ interface Parts {
   readonly before: readonly Said[];
 }
 
-/** @param isOpened the operator may have the opening already, without its first message */
-function partsOf(said: readonly Said[], { chat, state }: OpeningOf, isOpened: boolean): Parts {
-  const openIds = new Set(state.context.openMessages.map(({ id }) => id));
+/**
+ * @param isOpened the operator may have the opening already, without its first message
+ * @param addressed the message with which LHC addressed them: all others are for others
+ */
+function partsOf(
+  said: readonly Said[],
+  { chat, state }: OpeningOf,
+  isOpened: boolean,
+  addressed: string | undefined,
+): Parts {
+  const openIds = new Set(
+    addressed === undefined
+      ? state.context.openMessages.filter(({ to }) => to === undefined).map(({ id }) => id)
+      : [addressed],
+  );
   const isOpen = ({ messageId }: Said): boolean => messageId !== null && openIds.has(messageId);
   const open = said.filter(isOpen);
   const received = said.filter((each) => !isOpen(each));
@@ -106,6 +118,9 @@ async function linesOf(
       ? visitorAs(key, profile)
       : `${nameOf(operator)}${isCorrection ? ' (corrected)' : ''}`;
   const at = now();
+  const headline = chat.byLhc
+    ? headlineByLhc(chat, operator, at, nameOf, hadChat)
+    : headlineOf(chat, start, operator, at, nameOf);
   const all = before.map((said) => {
     const line = { at: said.event.metadata.at, author: authorOf(said), body: said.body };
     return transcriptLine(line, at, TRANSCRIPT_BODY_MAX_LENGTH);
@@ -116,7 +131,7 @@ async function linesOf(
   const spoken =
     start?.type === 'ChatStarted' ? undefined : (carrier ?? unanswered.at(-1))?.event.metadata.at;
   return [
-    headlineOf(chat, start, operator, at, nameOf),
+    headline,
     // Whoever had the chat before knows the visitor.
     hadChat ? '' : introductionOf(key, profile, state, at, operator, nameOf),
     spoken === undefined || at - spoken < FRESH_MS
@@ -139,6 +154,7 @@ export interface Composed {
 
 /**
  * @param part what the operator has not read
+ * @param addressed the message with which LHC addressed them: it carries the opening
  * @returns null if the operator knows all of it
  */
 export async function compose(
@@ -146,15 +162,18 @@ export async function compose(
   of: OpeningOf,
   operator: Username,
   { messages, hadChat }: UnreadPart,
+  addressed?: RecordedEvent,
 ): Promise<Composed | null> {
   const { store, personal } = options;
   const { chat, stream } = of;
-  const said = await saidIn(personal, messages);
+  const said = await saidIn(personal, addressed ? [...messages, addressed] : messages);
   const waiting = said.find(({ event }) => event.revision >= chat.searchRevision);
   const isOpened =
     waiting !== undefined &&
+    !addressed &&
     (await wasAskedBefore(store, { stream, chat }, operator, waiting.event.revision));
-  const parts = partsOf(said, of, isOpened);
+  const addressedId = addressed && (said.at(-1)?.messageId ?? undefined);
+  const parts = partsOf(said, of, isOpened, addressedId);
   // Who has passed the chat twice knows it. Only what was said since is news.
   if (chat.passedAgain.includes(operator) && !waiting && parts.behind.length === 0) return null;
   const { carrier, unanswered } = parts;
@@ -162,7 +181,7 @@ export async function compose(
   const lines = marked(await linesOf(options, of, operator, parts, hadChat));
   const body = words.length === 0 ? lines : `${words.join('\n')}\n\n${lines}`;
   const carried = carrier?.messageId ?? null;
-  const id = carried ?? lineIdOf(chat.searchRevision, `open-${chat.id}`);
+  const id = carried ?? lineIdOf(addressed?.revision ?? chat.searchRevision, `open-${chat.id}`);
   const behind = parts.behind.map(
     ({ messageId, body: text, event: { revision, metadata } }): Content => ({
       id: messageId ?? '',

@@ -11,11 +11,13 @@ import type { Logger } from 'pino';
 import { streamOf, type Username, visitorRef } from '../../actors/ids.ts';
 import type { VisitorContext, VisitorState } from '../../actors/visitor/facts.ts';
 import { isRefused } from '../../errors.ts';
+import type { RecordedEvent } from '../../eventstore/port.ts';
 import { Lru } from '../../kit/lru.ts';
+import type { Actors } from '../../runtime/ports.ts';
 import type { Content, Delivery, Sender } from './delivery.ts';
 import { type Composed, type ContentOptions, compose, type OpeningOf } from './opening-content.ts';
 import type { Pauses } from './pauses.ts';
-import { createUnread, firstAskedAt } from './unread.ts';
+import { createUnread, firstAskedAt, missedBy } from './unread.ts';
 
 /** This process does not send the same again within this time. It is a cache only: mod_lhc drops repeats too. */
 export const SENT_REMEMBERED_MS = 10 * 60_000;
@@ -46,6 +48,24 @@ export interface Opening {
     before: number,
   ): Promise<Opened>;
   /**
+   * Opens the chat for an operator with a message that LHC addressed to them. `sent` has it as long as this process
+   * remembers that.
+   * @param addressed the fact that addressed them, and the message
+   */
+  openWith(
+    sender: Sender,
+    state: VisitorState,
+    operator: Username,
+    addressed: { readonly event: RecordedEvent; readonly message: RecordedEvent },
+  ): Promise<Opened>;
+  /** The same stanza, to be sent again; null if the message carried no opening. */
+  openedWith(
+    sender: Sender,
+    state: VisitorState,
+    operator: Username,
+    message: RecordedEvent,
+  ): Promise<Content | null>;
+  /**
    * The opening that a message carried to the chat's operator, to be sent again with it.
    * @returns null if the message carries none
    */
@@ -68,6 +88,7 @@ export const opensAt = ({ chat, firstWaiting }: VisitorContext, revision: number
   (firstWaiting === null || firstWaiting >= revision);
 
 export interface OpeningOptions extends ContentOptions {
+  readonly actors: Pick<Actors, 'operator'>;
   readonly delivery: Delivery;
   readonly pauses: Pauses;
   readonly logger: Logger;
@@ -91,6 +112,7 @@ async function begin(
   { sender, stream }: OpeningOf,
   operator: Username,
   { content, carried, behind }: Composed,
+  waits = true,
 ): Promise<Progress> {
   const { id } = content;
   const progress: Progress = { at: now(), behind, refusals: new Map(), sentNow: new Set() };
@@ -103,7 +125,7 @@ async function begin(
     logger.warn(about, 'ejabberd refused the opening of a chat');
     return progress;
   }
-  pauses.begin(stream, operator, id);
+  if (waits) pauses.begin(stream, operator, id);
   if (carried !== null) progress.sentNow.add(carried);
   return progress;
 }
@@ -132,7 +154,7 @@ async function finish(
 }
 
 export function createOpening(options: OpeningOptions): Opening {
-  const { store, pauses, now, pendingFrom } = options;
+  const { actors, store, pauses, now, pendingFrom } = options;
   const unread = createUnread(store);
   const sent = new Lru<Progress>(OPENINGS_REMEMBERED);
 
@@ -165,7 +187,48 @@ export function createOpening(options: OpeningOptions): Opening {
     return compose(options, of, operator, await unread(inLog, operator, before));
   }
 
+  /** A client that is not there makes no window. */
+  async function hasClient({ sender }: OpeningOf, operator: Username): Promise<boolean> {
+    const known = await actors.operator(sender.tenant.id, operator).state();
+    return known !== null && known.availability !== 'offline';
+  }
+
   return {
+    async openWith(sender, state, operator, { event, message }) {
+      const { chat } = state.context;
+      if (!chat) return { refusals: new Map(), sent: new Map(), waitMs: 0 };
+      const { stream } = event;
+      const of: OpeningOf = { sender, state, chat, stream };
+      const name = `${stream} ${message.revision} ${operator}`;
+      const at = { fact: event.revision, message: message.revision };
+      let progress = sent.get(name);
+      if (!progress) {
+        const missed = await missedBy(store, { stream, chat }, operator, at);
+        const content = await compose(options, of, operator, missed, message);
+        const waits = await hasClient(of, operator);
+        progress = content
+          ? await begin(options, of, operator, content, waits)
+          : { at: now(), behind: [], refusals: new Map(), sentNow: new Set<string>() };
+        sent.set(name, progress);
+      }
+      if (progress.behind.length > 0) {
+        const waitMs = pauses.leftFor(stream, state, [operator]);
+        if (waitMs > 0) return { refusals: progress.refusals, sent: new Map(), waitMs };
+        await finish(options, of, operator, progress);
+      }
+      const { refusals, sentNow } = progress;
+      return { refusals, sent: new Map([[operator, sentNow]]), waitMs: 0 };
+    },
+    async openedWith(sender, state, operator, message) {
+      const { chat } = state.context;
+      if (!chat) return null;
+      const { stream } = message;
+      const at = { fact: message.revision, message: message.revision };
+      const missed = await missedBy(store, { stream, chat }, operator, at);
+      const of: OpeningOf = { sender, state, chat, stream };
+      const opening = await compose(options, of, operator, missed, message);
+      return opening?.carried == null ? null : opening.content;
+    },
     async open(sender, state, operators, before) {
       const { chat } = state.context;
       if (!chat) return { refusals: new Map(), sent: new Map(), waitMs: 0 };

@@ -18,14 +18,16 @@ import {
 } from '../../actors/ids.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
+import { copyOf } from '../../actors/visitor/addressed.ts';
 import { isRefused, messageOf, publicMessageOf } from '../../errors.ts';
 import type { EventStore } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import { type Ownership, ownsStream } from '../../runtime/leases/ownership.ts';
 import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors } from '../../runtime/ports.ts';
-import type { OutgoingMessage, VisitorTransport } from '../../xmpp/port.ts';
+import type { VisitorTransport } from '../../xmpp/port.ts';
 import type { PersonalData } from '../personal-data.ts';
+import type { Content, Sender } from './delivery.ts';
 import type { Opening } from './opening.ts';
 import type { RecipientOf } from './recipient.ts';
 import { isReturned, type ReturnedMessage, takesNothing } from './returned-messages.ts';
@@ -36,8 +38,11 @@ import { wordsOf } from './words.ts';
  * visitor has to send.
  */
 export interface Resend extends CommitListener {
-  /** Sends again what was taken and not delivered, if this process owns the visitor. */
-  resend(jid: string): void;
+  /**
+   * Sends again what was taken and not delivered, if this process owns the visitor.
+   * @param operator of what LHC addressed, only what is for them
+   */
+  resend(jid: string, operator?: Username): void;
   /** Resolves when no resend for this visitor is running. New messages wait for that. */
   afterResends(jid: string): Promise<void>;
 }
@@ -53,59 +58,90 @@ interface ResendOptions {
   readonly logger: Logger;
   readonly recipientOf: RecipientOf;
   readonly onReturned: (returned: ReturnedMessage) => void;
-  readonly opening: Pick<Opening, 'carriedBy' | 'isToCome'>;
+  readonly opening: Pick<Opening, 'carriedBy' | 'isToCome' | 'openedWith'>;
 }
 
 /** All messages of one visitor that were taken and not delivered, in order. */
-async function resendAll(options: ResendOptions, tenant: Tenant, key: VisitorKey): Promise<void> {
-  const { actors, store, transport, personal, ownership, logger, recipientOf } = options;
+async function resendAll(
+  options: ResendOptions,
+  tenant: Tenant,
+  key: VisitorKey,
+  only: Username | undefined,
+): Promise<void> {
+  const { actors, store, personal, ownership, recipientOf } = options;
   const stream = streamOf(visitorRef(tenant.id, key));
   const visitor = actors.visitor(tenant.id, key);
   const state = await visitor.state();
   if (!state) return;
   const { openMessages, chat } = state.context;
-  for (const { id, revision } of openMessages.filter(({ taken }) => taken)) {
+  const sender = { tenant, key, mayAct: () => ownsStream(ownership, stream) };
+  for (const { id, revision, to } of openMessages.filter(({ taken }) => taken)) {
     const event = await eventAt(store, stream, revision);
     if (!event) continue;
     const fact = visitorFact(event);
     if (fact?.type !== 'VisitorMessageSent' || fact.data.messageId !== id) continue;
-    const operator = await recipientOf(event, fact.data.chatId, state);
     const words = await wordsOf(personal, event);
+    if (to) {
+      for (const each of to) {
+        const copy = copyOf(state.context, id, each);
+        if (words === null || (only && each !== only) || (copy && !copy.taken)) continue;
+        const opened =
+          copy?.opens && (await options.opening.openedWith(sender, state, each, event));
+        const content = { id, body: opened ? opened.body : words };
+        if (!(await send(options, sender, each, content, true))) return;
+      }
+      continue;
+    }
+    const operator = await recipientOf(event, fact.data.chatId, state);
     if (!operator || words === null) continue;
     // The operator may have lost the opening with the message that carried it.
-    const sender = { tenant, key, mayAct: () => ownsStream(ownership, stream) };
     const isOfChat = chat?.id === fact.data.chatId;
     const opening = isOfChat && (await options.opening.carriedBy(sender, state, { id, revision }));
     // A message from before this operator had the chat carries its time, as in the opening (opening.ts).
     const earlier = isOfChat && revision < chat.searchRevision;
     if (earlier && (await options.opening.isToCome(sender, state, id))) continue;
-    if (!ownsStream(ownership, stream)) return;
-    const message: OutgoingMessage = {
+    const content = {
       id,
-      from: visitorJid(tenant, key),
-      to: operatorJid(tenant, operator),
       body: opening ? opening.body : words,
       ...(earlier && { delay: { at: event.metadata.at } }),
     };
-    try {
-      await transport.send(message);
-      logger.debug({ tenant: tenant.id, visitor: key, messageId: id }, 'message sent again');
-    } catch (error) {
-      if (!isRefused(error)) throw error;
-      if (takesNothing(error)) {
-        const { from: jid } = message;
-        options.onReturned({ tenant: tenant.id, key, jid, messageId: id, operator, error });
-        continue;
-      }
-      // A message that ejabberd refuses must not hold up those behind it.
-      await visitor.send({
-        type: 'ReportMessageFailed',
-        messageId: id,
-        reason: publicMessageOf(error),
-        ...(isReturned(error) && { operator }),
-      });
-    }
+    if (!(await send(options, sender, operator, content))) return;
   }
+}
+
+/**
+ * Sends a message again.
+ * @param forOthers others have the message too, whatever becomes of this stanza
+ * @returns false if this process may not act any more
+ */
+async function send(
+  { actors, transport, logger, onReturned }: ResendOptions,
+  { tenant, key, mayAct }: Sender,
+  operator: Username,
+  content: Content,
+  forOthers = false,
+): Promise<boolean> {
+  if (!mayAct()) return false;
+  const { id: messageId } = content;
+  const jid = visitorJid(tenant, key);
+  try {
+    await transport.send({ ...content, from: jid, to: operatorJid(tenant, operator) });
+    logger.debug({ tenant: tenant.id, visitor: key, messageId }, 'message sent again');
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    if (takesNothing(error)) {
+      onReturned({ tenant: tenant.id, key, jid, messageId, operator, error });
+      return true;
+    }
+    // A message that ejabberd refuses must not hold up those behind it.
+    await actors.visitor(tenant.id, key).send({
+      type: 'ReportMessageFailed',
+      messageId,
+      reason: publicMessageOf(error),
+      ...((forOthers || isReturned(error)) && { operator }),
+    });
+  }
+  return true;
 }
 
 /** Facts after which a session of the operator may be gone. Sessions that began and ended in a pause have none. */
@@ -118,13 +154,13 @@ export function createResend(options: ResendOptions): Resend {
   /** Before this time this process had no sessions. Each session that starts resends by itself. */
   const startedAt = now();
 
-  function resend(jid: string): void {
+  function resend(jid: string, operator?: Username): void {
     const person = personOf(jid, tenants.ofHost);
     const tenant = person && tenants.get(person.tenant);
     if (person?.kind !== 'visitor' || !tenant || !ownsStream(ownership, streamOf(person))) return;
     const before = running.get(jid) ?? Promise.resolve();
     const latest = before
-      .then(() => resendAll(options, tenant, person.name))
+      .then(() => resendAll(options, tenant, person.name, operator))
       .catch((error) => {
         // The session was lost again. The next session starts the next resend.
         logger.debug(
@@ -144,7 +180,7 @@ export function createResend(options: ResendOptions): Resend {
     const state = await actors.operator(tenantId, username).state();
     if (!tenant || !state) return;
     for (const { visitor } of Object.values(state.context.chats)) {
-      resend(visitorJid(tenant, visitor));
+      resend(visitorJid(tenant, visitor), username);
     }
   }
 

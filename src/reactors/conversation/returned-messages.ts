@@ -67,14 +67,15 @@ interface Attempt {
 
 export function createReturnedMessages(options: {
   actors: Pick<Actors, 'visitor'>;
-  /** Sends what was taken and not delivered again. */
-  resend: (jid: string) => void;
+  /** Sends what was taken and not delivered again; of what LHC addressed, what is for this operator. */
+  resend: (jid: string, operator: Username) => void;
   random: () => number;
   logger: Logger;
   /** Default {@link RETURNED_RETRY}. */
   retry?: RetryPolicy;
 }): (returned: ReturnedMessage) => void {
   const { actors, resend, random, logger, retry = RETURNED_RETRY } = options;
+  /** By the visitor's JID, and by the operator too where LHC addresses several. */
   const attempts = new Lru<Attempt>(VISITORS_REMEMBERED, (_jid, { timer }) => clearTimeout(timer));
 
   async function handle({ tenant, key, jid, messageId, operator, error }: ReturnedMessage) {
@@ -84,7 +85,10 @@ export function createReturnedMessages(options: {
     const message = openOf(messageId);
     if (!context || !message) return; // a line of the service, or a message that another session has received
     const { chat } = context;
-    if (chat?.id === message.chatId && chat.operator !== operator) return; // the chat went on already
+    const { to } = message;
+    if (to && !to.includes(operator)) return; // they returned it before
+    if (!to && chat?.id === message.chatId && chat.operator !== operator) return; // the chat went on already
+    const attemptsKey = to ? `${jid} ${operator}` : jid;
     const reason = error.message;
     const wait = error.code === 'unavailable';
     const failed = { type: 'ReportMessageFailed', messageId, reason, operator } as const;
@@ -92,22 +96,24 @@ export function createReturnedMessages(options: {
       await visitor.send(failed);
       return;
     }
-    const known = attempts.get(jid);
+    const known = attempts.get(attemptsKey);
     const current = known?.operator === operator && openOf(known.messageId) ? known : null;
     if (current?.busy) return;
     if (known && !current) clearTimeout(known.timer);
     const attempt = current ?? { messageId, operator, returns: 0, busy: false, timer: undefined };
     attempt.returns += 1;
     attempt.busy = true;
-    attempts.set(jid, attempt);
+    attempts.set(attemptsKey, attempt);
     if (!wait && attempt.returns >= REFUSED_TRIES) {
-      await visitor.send({ ...failed, unreachable: true }).finally(() => attempts.delete(jid));
+      await visitor
+        .send({ ...failed, unreachable: true })
+        .finally(() => attempts.delete(attemptsKey));
       return;
     }
     attempt.timer = setTimeout(
       () => {
         attempt.busy = false;
-        resend(jid);
+        resend(jid, operator);
       },
       backoff(attempt.returns, retry, random),
     ).unref();

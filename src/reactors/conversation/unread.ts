@@ -89,6 +89,58 @@ export function createUnread(store: Store): Unread {
   };
 }
 
+/** Facts of one operator and one message that LHC addressed to them, by revision. */
+export interface AddressedAt {
+  /** The fact that addressed them. */
+  readonly fact: number;
+  /** The fact that the visitor sent the message. */
+  readonly message: number;
+}
+
+/**
+ * What an operator does not know when LHC addresses them with a message: everything since a message that they got, or since
+ * they had the chat. The message itself is not part of it.
+ */
+export async function missedBy(
+  store: Store,
+  { stream, chat }: Pick<ChatInLog, 'stream' | 'chat'>,
+  operator: Username,
+  { fact: at, message }: AddressedAt,
+): Promise<UnreadPart> {
+  const messages: RecordedEvent[] = [];
+  const got = new Set<string>();
+  const foreignInvitation = chat.invitedBy !== null && chat.invitedBy !== operator;
+  const found = (hadChat: boolean): UnreadPart => ({ messages: messages.toReversed(), hadChat });
+  const options = { from: at - 1, most: UNREAD_SEARCH_MAX_FACTS };
+  for await (const event of backwards(store, stream, options)) {
+    const fact = visitorFact(event);
+    if (!fact) continue;
+    if (event.revision < chat.startRevision && !foreignInvitation) break;
+    if (fact.type === 'MessageAddressed' && fact.data.operator === operator) {
+      got.add(fact.data.messageId);
+    }
+    if (event.revision >= message) continue;
+    if (showedAll(fact, operator, got)) return found(true);
+    if (isMessage(fact)) messages.push(event);
+    if (messages.length >= UNREAD_MAX_MESSAGES || fact.type === 'Invited') break;
+  }
+  return found(false);
+}
+
+/** True if the operator knows this fact and everything before it. */
+function showedAll(fact: VisitorFact, operator: Username, got: ReadonlySet<string>): boolean {
+  switch (fact.type) {
+    case 'VisitorMessageSent':
+      return fact.data.to === operator || got.has(fact.data.messageId);
+    case 'ChatOffered':
+      return fact.data.messageId === undefined && fact.data.operators.includes(operator);
+    case 'ChatAssigned':
+      return fact.data.operator === operator;
+    default:
+      return false;
+  }
+}
+
 /**
  * True if the fact that began the current search, or a later one before this revision, gave or offered the chat to this
  * operator. Then the chat was opened for them there, or in the place of an earlier message.
@@ -163,7 +215,9 @@ const isMessage = ({ type }: VisitorFact): boolean =>
 const isOfferTo = (fact: VisitorFact, operator: Username): boolean =>
   (fact.type === 'ChatAssigned' && fact.data.operator === operator) ||
   (fact.type === 'ChatOffered' && fact.data.operators.includes(operator)) ||
-  (fact.type === 'ChatTransferred' && fact.data.operator === operator);
+  (fact.type === 'ChatTransferred' && fact.data.operator === operator) ||
+  (fact.type === 'VisitorMessageSent' && fact.data.to === operator) ||
+  (fact.type === 'MessageAddressed' && fact.data.operator === operator);
 
 /** True if this fact took the chat from the operator: they have read everything before it. */
 const lostBy = (fact: VisitorFact, operator: Username): boolean =>

@@ -10,6 +10,7 @@ import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { type Notice, noticesOf } from '../texts/notices.ts';
 import { visitorAs } from '../texts/presence-text.ts';
+import { addressedBy, sendAddressed } from './addressed-messages.ts';
 import type { Broadcast } from './broadcast.ts';
 import { type Delivery, type Line, lineIdOf, type Sender } from './delivery.ts';
 import { type Opened, type Opening, opensAt } from './opening.ts';
@@ -185,11 +186,14 @@ async function performVisitorFact(
 ): Promise<number> {
   switch (fact.type) {
     case 'ChatOffered':
+      // The message with which LHC picked them has shown the chat.
+      if (fact.data.messageId !== undefined) return 0;
       return openChat(parts, sender, state, event, fact.data);
     case 'ChatAssigned': {
       const { chatId, operator, withdrawnFrom } = fact.data;
       // Other operators were asked, so the messages may have been sent to them before this fact.
-      const given = { chatId, operators: [operator], othersWereAsked: withdrawnFrom !== undefined };
+      const othersWereAsked = withdrawnFrom !== undefined || state.context.chat?.byLhc === true;
+      const given = { chatId, operators: [operator], othersWereAsked };
       return openChat(parts, sender, state, event, given);
     }
     case 'ChatTransferred': {
@@ -246,6 +250,8 @@ export async function performVisitorEvent(
   const state = await actors.visitor(tenant.id, key).state();
   const fact = visitorFact(event);
   if (!state || !fact) return done;
+  const addressed = addressedBy(fact);
+  if (addressed) return sendAddressed(parts, sender, state, event, addressed, again);
   if (fact.type === 'VisitorMessageSent') {
     return sendVisitorMessage(parts, sender, state, event, fact.data, again);
   }

@@ -32,6 +32,7 @@ import type { OperatorNames } from '../operator-names.ts';
 import type { OperatorRemoval } from '../operators/removal.ts';
 import type { OperatorSessions } from '../operators/sessions.ts';
 import type { PersonalData } from '../personal-data.ts';
+import { addressedBy } from './addressed-messages.ts';
 import { createBroadcast } from './broadcast.ts';
 import { createDelivery, laneLost } from './delivery.ts';
 import { createOpening, type OpeningOptions } from './opening.ts';
@@ -50,6 +51,7 @@ export const XMPP_LANES_AT_ONCE = 256;
 /** Facts that call for an effect in XMPP. */
 const CONCERNS = new Set([
   'VisitorMessageSent',
+  'MessageAddressed',
   'Invited',
   'InvitationExpired',
   'ChatOffered',
@@ -122,7 +124,10 @@ interface XmppLaneOptions {
 /** What the functions below share. */
 function partsOf(options: XmppLaneOptions) {
   const recipientOf = createRecipients(options.store);
-  const onReturned = createReturnedMessages({ ...options, resend: (jid) => resend.resend(jid) });
+  const onReturned = createReturnedMessages({
+    ...options,
+    resend: (jid, operator) => resend.resend(jid, operator),
+  });
   const resend: Resend = createResend({
     ...options,
     recipientOf,
@@ -131,6 +136,7 @@ function partsOf(options: XmppLaneOptions) {
     opening: {
       carriedBy: (...args) => opening.carriedBy(...args),
       isToCome: (...args) => opening.isToCome(...args),
+      openedWith: (...args) => opening.openedWith(...args),
     },
   });
   const delivery = createDelivery({ ...options, afterResends: resend.afterResends });
@@ -202,8 +208,16 @@ async function perform(parts: Parts, event: RecordedEvent, again: boolean): Prom
 async function reportDeadLetter(parts: Parts, event: RecordedEvent, reason: string): Promise<void> {
   const actor = actorOf(event.stream);
   const fact = visitorFact(event);
-  if (fact?.type !== 'VisitorMessageSent' || actor?.kind !== 'visitor') return;
-  await reportFailed(parts, actor.tenant, actor.name, fact.data.messageId, reason);
+  if (!fact || actor?.kind !== 'visitor') return;
+  const { tenant, name } = actor;
+  const addressed = addressedBy(fact);
+  if (addressed) {
+    const { messageId, operator } = addressed;
+    const report = { type: 'ReportMessageFailed', messageId, reason, operator } as const;
+    await parts.actors.visitor(tenant, name).send(report);
+  } else if (fact.type === 'VisitorMessageSent') {
+    await reportFailed(parts, tenant, name, fact.data.messageId, reason);
+  }
 }
 
 export function createXmppLane(options: XmppLaneOptions): XmppLane {

@@ -22,6 +22,10 @@ export interface RepairOptions {
   readonly logger: Logger;
 }
 
+/** True if LHC picks the operators itself: this service takes no chat from anybody (docs/adr/0037). */
+export const isRoutedByLhc = ({ routing }: Pick<Tenant, 'routing'>): boolean =>
+  routing.by === 'lhc';
+
 /** What an operator's stream records of a chat's settings when the operator gets the chat. */
 export const chatTerms = (tenant: Tenant, department: string | null) => ({
   department,
@@ -51,7 +55,9 @@ export async function repairChats(tenant: Tenant, options: RepairOptions): Promi
     repairEach(id, rows, repair, options);
   // The order counts: LHC may have given a chat to an operator who is away. The confirmation starts a new grace period.
   await each(tables.unconfirmed(id), (chat) => confirm(tenant, chat, options));
-  await each(tables.orphans(id), (chat) => requeue(id, chat, options));
+  if (!isRoutedByLhc(tenant)) {
+    await each(tables.orphans(id), (chat) => requeue(id, chat, options));
+  }
   await each(tables.obsolete(id), (chat) =>
     release(id, chat, 'the chat is closed or another operator has it', options),
   );

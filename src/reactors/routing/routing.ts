@@ -19,7 +19,7 @@ import type { CommitListener } from '../../runtime/pending-work.ts';
 import type { Actors, Transfer } from '../../runtime/ports.ts';
 import type { OperatorNames } from '../operator-names.ts';
 import { createPass } from './pass.ts';
-import { repairChats } from './repair.ts';
+import { isRoutedByLhc, repairChats } from './repair.ts';
 import { createRoundRobin } from './round-robin-position.ts';
 import { openRoutingTables } from './table-queries.ts';
 import { createTransfer } from './transfer.ts';
@@ -140,7 +140,7 @@ export function createRouting(options: RoutingOptions): Routing {
   const giveChats = createPass({ ...options, tables, roundRobin, isOurs, afterReserve });
   const pass = async (tenant: Tenant): Promise<void> => {
     await repairChats(tenant, { actors, tables, now, isOurs, logger });
-    await giveChats(tenant);
+    if (!isRoutedByLhc(tenant)) await giveChats(tenant);
   };
   const { running, wake } = createPassRunner(tenants, isOurs, pass, logger);
   const wakeAll = (): void => {

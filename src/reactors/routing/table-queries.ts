@@ -61,13 +61,13 @@ export interface RoutingTables {
   /** Registered operators. */
   operators(tenant: TenantId): readonly Username[];
   isAnyWaiting(tenant: TenantId): boolean;
-  /** A page of the waiting chats that these operators may serve, the oldest chat first, behind `after`. */
+  /** A page of the waiting chats that routing gives out and that these operators may serve, the oldest chat first, behind `after`. */
   waiting(tenant: TenantId, free: FreePlaces, after?: WaitingChat): readonly WaitingChat[];
   /** Chats that are assigned on the visitor's side and not confirmed on the operator's side. */
   unconfirmed(tenant: TenantId): readonly Assignment[];
   /** Chats that an operator's side still has, and that are closed or have another operator on the visitor's side. */
   obsolete(tenant: TenantId): readonly Assignment[];
-  /** Chats whose operator stays away or is not registered. */
+  /** Chats whose operator stays away or is not registered, unless LHC picks their operators. */
   orphans(tenant: TenantId): readonly OrphanedChat[];
   /** Chats that are not answered and whose operator is offline. */
   unanswered(tenant: TenantId): readonly UnansweredChat[];
@@ -86,7 +86,10 @@ export interface RoutingTables {
   reservedBefore(tenant: TenantId, at: number, ahead: number): readonly Assignment[];
   /** The visitor of an open chat; null if there is none, or not one alone. */
   visitorOf(tenant: TenantId, chatId: string): VisitorKey | null;
-  /** Waiting chats of all tenants, without those that somebody has passed and whose visitors have left. */
+  /**
+   * Waiting chats of all tenants, without those whose operators LHC picks, and those that somebody has passed and whose
+   * visitors have left.
+   */
   waitingCount(): number;
   /** Chats of all tenants that one operator or several are asked to answer now. */
   offerCount(): number;
@@ -113,13 +116,14 @@ const QUERIES = {
   operators: `SELECT username FROM operators WHERE tenant = ? AND registered = 1
     ORDER BY username`,
   waiting: `SELECT v.visitor, v.life FROM chats_of_visitors v INDEXED BY chats_waiting
-    WHERE v.tenant = ?1 AND v.operator IS NULL AND (v.since, v.visitor) > (?2, ?3)
+    WHERE v.tenant = ?1 AND v.operator IS NULL AND v.by_lhc = 0
+    AND (v.since, v.visitor) > (?2, ?3)
     AND (?4 OR v.department IS NULL OR v.department ${ONE_OF('?5')}
       OR v.transferred_by ${ONE_OF('?6')} OR v.invited_by ${ONE_OF('?6')}
       OR v.last_operator ${ONE_OF('?6')})
     ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
   isAnyWaiting: `SELECT 1 FROM chats_of_visitors INDEXED BY chats_waiting
-    WHERE tenant = ? AND operator IS NULL LIMIT 1`,
+    WHERE tenant = ? AND operator IS NULL AND by_lhc = 0 LIMIT 1`,
   unconfirmed: `SELECT ${ASSIGNMENT('v')} FROM ${DISPUTED('v')}
     CROSS JOIN operators r ON r.tenant = v.tenant AND r.username = v.operator
     WHERE u.tenant = ? AND r.registered = 1 AND NOT EXISTS
@@ -131,7 +135,7 @@ const QUERIES = {
     WHERE u.tenant = ?1 AND o.open = 0 AND (o.at < ?2 OR o.at > ?3) AND NOT EXISTS
     (SELECT 1 FROM chats_of_visitors v WHERE ${SAME}) LIMIT ${ROUTING_ROWS_MAX}`,
   orphans: `SELECT ${ASSIGNMENT('v')}, r.registered = 0 AS removed FROM ${OF_OPERATORS}
-    WHERE r.tenant = ? AND (r.registered = 0 OR r.gone = 1) LIMIT ${ROUTING_ROWS_MAX}`,
+    WHERE r.tenant = ? AND (r.registered = 0 OR r.gone = 1) AND v.by_lhc = 0 LIMIT ${ROUTING_ROWS_MAX}`,
   unanswered: `SELECT v.visitor, v.life, v.operator, r.lost FROM ${OF_OPERATORS}
     WHERE r.tenant = ? AND r.offline = 1 AND r.registered = 1 AND v.accepted = 0
     ORDER BY v.since, v.visitor LIMIT ${ROUTING_ROWS_MAX}`,
@@ -144,11 +148,12 @@ const QUERIES = {
   // Several visitors may have chats of one id (docs/left-to-do.md): then nobody can be meant.
   visitorsOf: `SELECT visitor FROM chats_of_visitors INDEXED BY chats_by_id
     WHERE tenant = ? AND chat = ? LIMIT 2`,
-  waitingCount: 'SELECT count(*) AS n FROM chats_of_visitors WHERE operator IS NULL AND rests = 0',
+  waitingCount: `SELECT count(*) AS n FROM chats_of_visitors
+    WHERE operator IS NULL AND rests = 0 AND by_lhc = 0`,
   offerCount: `SELECT count(*) AS n FROM chats_of_visitors
     WHERE accepted = 0 AND (operator IS NOT NULL OR offered <> '[]')`,
-  oldestWaitingSince:
-    'SELECT min(since) AS since FROM chats_of_visitors WHERE operator IS NULL AND rests = 0',
+  oldestWaitingSince: `SELECT min(since) AS since FROM chats_of_visitors
+    WHERE operator IS NULL AND rests = 0 AND by_lhc = 0`,
 } as const;
 
 interface AssignmentRow {
@@ -181,7 +186,7 @@ const routableIn = ({ visitor, life }: RoutableRow): RoutableChat =>
 
 export const ROUTING_TABLE: WorkTable = {
   name: `routing of visitor/${VISITOR_FOLD}`,
-  version: 7,
+  version: 8,
   schema: SCHEMA,
   tables: TABLES,
   apply: applyToRouting,

@@ -24,6 +24,7 @@ export const SCHEMA = `
     reservation TEXT,
     accepted INTEGER NOT NULL,
     rests INTEGER NOT NULL, -- its visitor has left, and an operator has passed it
+    by_lhc INTEGER NOT NULL, -- LHC picks its operators
     PRIMARY KEY (tenant, visitor)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX chats_waiting ON chats_of_visitors (tenant, operator, since);

@@ -7,6 +7,33 @@ const MINUTE_MS = 60_000;
 
 const ACCEPT = 'Reply to accept it, or !decline.';
 
+/**
+ * The first line of a message with which LHC addressed an operator who did not know all of the chat (docs/adr/0037).
+ * @param at ms since 1970, for the visitor's waiting time
+ * @param knew the operator had messages of this chat before
+ */
+export function headlineByLhc(
+  chat: Chat,
+  operator: string,
+  at: number,
+  nameOf: NameOf,
+  knew: boolean,
+): string {
+  const name = `chat #${chat.id}${chat.department ? ` for ${chat.department}` : ''}`;
+  const left = chat.left ? ' The visitor has left meanwhile.' : '';
+  if (chat.accepted && chat.operator === operator) return `${capital(name)} goes on.${left}`;
+  if (chat.accepted && chat.operator !== null) {
+    return `LHC sends you ${name}, which ${nameOf(chat.operator)} has answered.${left} Reply to take it over.`;
+  }
+  if (knew) return `${capital(name)} goes on, and nobody has answered.${left} ${REPLY}`;
+  const minutes = Math.floor((at - chat.startedAt) / MINUTE_MS);
+  const wait = minutes > 0 ? `, waiting for ${minutes} min` : '';
+  return `New ${name}${wait}.${left} ${REPLY}`;
+}
+
+/** LHC picks several operators, one after the other. */
+const REPLY = 'The first to reply gets it.';
+
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /**

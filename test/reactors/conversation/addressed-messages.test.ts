@@ -1,0 +1,220 @@
+/** Messages that LHC addresses to operators itself, as the operators get them (docs/adr/0037). */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AppError } from '../../../src/errors.ts';
+import {
+  address,
+  changePresence,
+  closeChat,
+  openSession,
+  receive,
+  register,
+} from '../../actors/facts.ts';
+import { username } from '../../support/names.ts';
+import { type MessageLane, openMessageLane, STREAM } from './lane.ts';
+
+let lane: MessageLane;
+beforeEach(async () => {
+  lane = await openMessageLane({ routing: { by: 'lhc' } });
+});
+afterEach(() => lane.rig.close());
+
+let calls = 0;
+/** LHC's calls for one message of the visitor, one after the other. */
+async function say(text: string | null, ...operators: string[]): Promise<void> {
+  for (const operator of operators) {
+    await lane.rig.toVisitor('1', address(operator, text, `call-${++calls}`, '41'));
+  }
+}
+const words = (operator: string) => lane.texts(operator);
+/** Ids of the visitor's messages that an operator got. */
+const ids = (operator: string) =>
+  lane
+    .read(operator)
+    .filter(({ notice }) => !notice)
+    .map(({ id }) => id);
+
+describe('a message that LHC addresses to several operators', () => {
+  it('is one stanza for each, with one id, and shows them the chat; the next ones follow by themselves', async () => {
+    await say('Do you have these?', 'olga', 'pia');
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    await say('Anyone?', 'olga', 'pia');
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    for (const operator of ['olga', 'pia']) {
+      expect(words(operator)).toEqual(['Do you have these?', 'Anyone?']);
+      expect(lane.lines(operator)).toEqual([
+        'New chat #41 for sales. The first to reply gets it.\nVisitor 1\nPage: /home',
+      ]);
+    }
+    expect(ids('olga')).toEqual(ids('pia'));
+    const types = await lane.rig.types(STREAM);
+    expect(types.filter((type) => type === 'VisitorMessageSent')).toHaveLength(2);
+    expect(types.filter((type) => type === 'MessageTaken')).toHaveLength(4);
+    const before = lane.ejabberd.messages.length;
+    lane.crash();
+    await lane.run(); // each stanza was taken
+    expect(lane.ejabberd.messages).toHaveLength(before);
+  });
+
+  it('is delivered by the first who has it, and still goes to the others', async () => {
+    await say('Hello', 'olga');
+    await lane.run();
+    await lane.delivered('olga', ...ids('olga'));
+    await say('Hello', 'pia');
+    await lane.run();
+    expect(words('pia')).toEqual(['Hello']);
+    await lane.delivered('pia', ...ids('pia'));
+    const types = await lane.rig.types(STREAM);
+    expect(types.filter((type) => type === 'MessageDelivered')).toHaveLength(1);
+  });
+
+  it('may be for an operator of whom nobody has heard, or whose address refuses it', async () => {
+    const { transport } = lane.ejabberd;
+    const { send } = transport;
+    transport.send = async (message) => {
+      if (message.to.startsWith('gone@')) {
+        throw new AppError('refused', 'not-acceptable', { returned: true });
+      }
+      return send(message);
+    };
+    await say('Hello', 'gone', 'olga');
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(words('olga')).toEqual(['Hello']);
+    expect(await lane.failures()).toEqual([]);
+    expect(await lane.rig.types(STREAM)).toContain('MessageReturned');
+    await say('Only you', 'gone');
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(await lane.failures()).toEqual(['not-acceptable']);
+  });
+
+  it('waits for nobody, but for the client of an operator who is online', async () => {
+    await lane.rig.close();
+    lane = await openMessageLane({ routing: { by: 'lhc' } }, { leastMs: 1_000, mostMs: 5_000 });
+    for (const command of [register(), openSession(), changePresence('available')]) {
+      await lane.rig.toOperator('pia', command);
+    }
+    await say('Hello', 'olga', 'pia');
+    await say('Anyone?', 'olga');
+    expect(await lane.run()).toEqual({ kind: 'done' }); // olga is not there
+    await say('Anyone?', 'pia');
+    expect(await lane.run()).toMatchObject({ kind: 'parked' });
+    lane.rig.clock.passes(6_000);
+    expect(await lane.run()).toEqual({ kind: 'done' });
+    expect(words('pia')).toEqual(['Hello', 'Anyone?']);
+  });
+});
+
+describe('a chat that LHC begins without a message', () => {
+  it('is shown, and its first message follows by itself', async () => {
+    await say(null, 'olga', 'pia');
+    await lane.run();
+    await say('Hello', 'olga', 'pia');
+    await lane.run();
+    for (const operator of ['olga', 'pia']) {
+      expect(lane.lines(operator)).toHaveLength(1);
+      expect(words(operator)[0]).toMatch(/^New chat #41 for sales/);
+      expect(words(operator).slice(1)).toEqual(['Hello']);
+    }
+  });
+});
+
+describe('an operator who does not know the chat', () => {
+  it('reads what was said before, when LHC changes the owner; the earlier one reads who has it now', async () => {
+    await say('Do you have these?', 'olga', 'pia');
+    await lane.answer('olga', 'Yes, we do.');
+    await say('Great', 'olga');
+    await lane.run();
+    expect(words('pia').at(-1)).toBe('olga has taken chat #41.');
+    lane.forget();
+    await say('Hello again', 'pia', 'quin');
+    await lane.run();
+    expect(words('pia')).toEqual(['Great\nHello again']);
+    expect(lane.lines('pia')[0]).toMatch(
+      /^LHC sends you chat #41 for sales, which olga has answered\. Reply to take it over\.\n/,
+    );
+    expect(lane.lines('pia')[0]).toMatch(/olga: Yes, we do\.$/);
+    expect(lane.lines('pia')[0]).not.toMatch(/Do you have these/); // pia has read that
+    expect(lane.lines('quin')[0]).toMatch(/Do you have these\?\n.*olga: Yes, we do\.$/);
+    await lane.rig.toVisitor('1', receive('pia', 'o2'));
+    await lane.run();
+    expect(words('olga')).toEqual(['pia has taken chat #41.']);
+    expect(words('pia')).toHaveLength(1);
+  });
+
+  it('reads the words that nobody has answered first', async () => {
+    await say('First', 'olga');
+    await say('Second', 'olga', 'pia');
+    await lane.run();
+    expect(words('pia')).toEqual(['First\nSecond']);
+    expect(ids('pia')).toEqual([ids('olga')[1]]);
+  });
+
+  it('reads each message once where calls come in the wrong order', async () => {
+    await say('First', 'olga');
+    await say('Second', 'olga', 'pia');
+    await say('First', 'pia');
+    await lane.run();
+    expect(words('pia')).toEqual(['First\nSecond']);
+  });
+
+  it('and answers all the same, reads it', async () => {
+    await say('Hello', 'olga');
+    await lane.run();
+    await lane.answer('quin', 'o1');
+    await lane.run();
+    expect(words('quin')).toEqual(['Hello']);
+    expect(words('olga').at(-1)).toBe('quin has taken chat #41.');
+  });
+
+  it('reads the invitation of another one', async () => {
+    await lane.answer('olga', 'Did you find it?');
+    await say('Not yet', 'pia', 'olga');
+    await lane.run();
+    expect(words('pia')).toEqual(['Not yet']);
+    expect(lane.lines('pia')[0]).toMatch(/olga: Did you find it\?$/);
+    expect(lane.lines('olga').join('\n')).not.toMatch(/olga: Did you find it/);
+  });
+
+  it('gets a very long message by itself', async () => {
+    const long = 'x'.repeat(20_000);
+    await say(long, 'olga');
+    await lane.run();
+    expect(lane.read('olga').map(({ notice }) => notice === true)).toEqual([true, false]);
+    expect(words('olga')[1]).toBe(long);
+  });
+});
+
+describe('what was taken and not delivered', () => {
+  it('goes again to each operator who was addressed, with its opening', async () => {
+    await say('Hello', 'olga', 'pia');
+    await say('Anyone?', 'olga');
+    await lane.run();
+    const before = lane.ejabberd.messages.map(({ to, id, body }) => ({ to, id, body }));
+    lane.forget();
+    await lane.resent();
+    const after = lane.ejabberd.messages.map(({ to, id, body }) => ({ to, id, body }));
+    expect(after).toEqual(expect.arrayContaining(before));
+    expect(after).toHaveLength(before.length);
+  });
+
+  it('does not go to those who have not had it yet', async () => {
+    await say('Hello', 'olga', 'pia');
+    const [id] = (await lane.rig.facts(STREAM))
+      .filter(({ type }) => type === 'VisitorMessageSent')
+      .map(({ data }) => String(data.messageId));
+    await lane.rig.toVisitor('1', {
+      type: 'ReportMessageTaken',
+      messageIds: [id ?? ''],
+      operator: username('olga'),
+    });
+    await lane.resent();
+    expect(lane.sent('pia')).toEqual([]);
+    expect(lane.sent('olga')).toEqual([id]);
+  });
+});
+
+it('a message that the lane has not sent when its chat ends goes out by itself', async () => {
+  await say('Bye', 'olga');
+  await lane.rig.toVisitor('1', closeChat('41', 'system'));
+  await lane.run();
+  expect(words('olga')[0]).toBe('Bye');
+});
