@@ -10,8 +10,8 @@ import type { Model } from './model.ts';
 
 /** Reads the visitor's row, so apply a fact to the visitors first. */
 export const CHATS: Model<ApplyVisitorFact> = {
-  version: 3,
-  // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat. `left_at`: the visitor timed out while it waited. `offer_open` is 1 while an offer
+  version: 4,
+  // `revision` is that of ChatStarted. `waiting_since` is null in an active or closed chat, and where LHC picks the operators. `left_at`: the visitor timed out while it waited. `offer_open` is 1 while an offer
   // to the operator is open. `started_at` of an operator is that of the chat, for statistics. Indexes with many columns have
   // everything that statistics read, so that a day of many chats is one range of the index.
   schema: `
@@ -101,13 +101,14 @@ function prepare(db: DatabaseSync) {
     // The visitor's row has the nick that the chat was started with, or an earlier one.
     start: run(`INSERT OR REPLACE INTO chats
         (tenant, visitor, chat_id, revision, department, invited_by, started_at, waiting_since, state, nick)
-      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 'waiting',
+      SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting',
         (SELECT nick FROM visitors WHERE tenant = ?1 AND key = ?2)`),
     rename: db.prepare(
       `UPDATE chats SET nick = ? WHERE tenant = ? AND visitor = ? AND state <> 'closed'`,
     ),
     // ?4 is the state and ?5 the operator of the open chat.
-    offer: chat('state = ?4, operator = ?5'),
+    /** ?6 is when it began to wait; null if LHC picks its operators. */
+    offer: chat('state = ?4, operator = ?5, waiting_since = iif(?6 IS NULL, NULL, waiting_since)'),
     assign: chat('state = ?4, operator = ?5, assigned_at = ifnull(assigned_at, ?6)'),
     accept: chat(`state = ?4, operator = ?5, accepted_at = ifnull(accepted_at, ?6),
       waiting_since = NULL`),
@@ -161,12 +162,16 @@ function update(
   run(recorded, chat.id, stateOf(chat), chat.operator, ...values);
 }
 
+/** What LHC gives out itself waits in no queue of ours (docs/adr/0037). */
+const waitsSince = ({ chat, at }: RecordedOfVisitor): number | null => (chat?.byLhc ? null : at);
+
 function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisitor) {
   const { revision, at } = recorded;
   switch (fact.type) {
     case 'ChatStarted': {
       const { chatId, department, invitedBy } = fact.data;
-      return to.start(recorded, chatId, revision, department, invitedBy, at);
+      const since = waitsSince(recorded);
+      return to.start(recorded, chatId, revision, department, invitedBy, at, since);
     }
     case 'TimedOut':
       to.setLeft.run(at, recorded.tenant, recorded.name);
@@ -181,7 +186,7 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
     case 'ChatOffered': {
       const { chatId, operators } = fact.data;
       for (const operator of operators) to.addOffer(recorded, chatId, operator, at);
-      return update(to, to.offer, recorded);
+      return update(to, to.offer, recorded, waitsSince(recorded));
     }
     case 'ChatAssigned': {
       const { chatId, operator, reason } = fact.data;
@@ -196,7 +201,7 @@ function apply(to: Statements, fact: OpenedVisitorFact, recorded: RecordedOfVisi
       const { chatId, operators, reason } = fact.data;
       const [missed, declined] = [reason === 'missed' ? 1 : 0, reason === 'declined' ? 1 : 0];
       for (const operator of operators) to.countOffer(recorded, chatId, operator, missed, declined);
-      return update(to, to.unassign, recorded, at, missed * operators.length);
+      return update(to, to.unassign, recorded, waitsSince(recorded), missed * operators.length);
     }
     case 'ChatTransferred': {
       const { chatId, operator, department } = fact.data;

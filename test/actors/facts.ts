@@ -204,9 +204,10 @@ export const messageAlsoTo = (
   operator: string,
   messageId = 'm1',
   how: { opens?: true; inOpening?: true } = { opens: true },
+  revision = 2,
 ): VisitorFact => ({
   type: 'MessageAddressed',
-  data: { chatId: 'c1', messageId, operator: username(operator), ...how },
+  data: { chatId: 'c1', messageId, revision, operator: username(operator), ...how },
 });
 export const chatAssigned = (
   operator = 'op1',

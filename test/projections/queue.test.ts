@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { meanHeadTime } from '../../src/projections/queue-queries.ts';
+import { address } from '../actors/facts.ts';
 import { username, visitorKey } from '../support/names.ts';
 import {
   answers,
   assigns,
   type ChatScene,
+  delays,
   openChatScene,
   SECOND,
   says,
@@ -41,6 +43,17 @@ describe('the queue', () => {
     expect(queue().map(({ expectedWait }) => expectedWait)).toEqual([null, null, null, null]);
     const first = live.projections.queue.list({ tenant: 'acme', now: log.now(), limit: 3 });
     expect(queue({ cursor: first.next }).map(({ chatId }) => chatId)).toEqual(['q4']);
+  });
+
+  test('has no chat whose operators LHC picks', async () => {
+    await happens('l1', { ...address('op', 'Hello', 'm1', 'l1'), delays });
+    expect(chatOf('l1')).toMatchObject({ state: 'offered', waitingSince: null });
+    const { items } = live.projections.queue.list({ tenant: 'acme', now: log.now(), limit: 99 });
+    expect(items.map(({ chatId }) => chatId)).not.toContain('l1');
+    await happens('l1', answers('op', 'o1'));
+    expect(chatOf('l1')).toMatchObject({ state: 'active', operator: 'op' });
+    await happens('l1', { ...address('op2', 'More', 'm2', 'l1'), delays }, answers('op2', 'o2'));
+    expect(chatOf('l1')).toMatchObject({ state: 'active', operator: 'op2', waitingSince: null });
   });
 
   const comes = async (name: string, departments: string[]): Promise<void> => {

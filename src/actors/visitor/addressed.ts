@@ -28,6 +28,14 @@ const copyFor = (operator: Username, opens: true | undefined): Copy => ({
   ...(opens && { opens }),
 });
 
+/** These messages were shown to an operator who did not get them. */
+const shownTo = (messages: readonly AddressedMessage[], operator: Username): AddressedMessage[] =>
+  messages.map((message) =>
+    message.to.some((copy) => copy.operator === operator)
+      ? message
+      : { ...message, shown: withOperator(message.shown, operator) },
+  );
+
 function sent(
   { addressed, picked }: VisitorContext,
   { data, revision, at }: Of<'VisitorMessageSent'>,
@@ -35,8 +43,9 @@ function sent(
   const { messageId: id, digest = '', to, opens } = data;
   if (to === undefined) return addressed;
   const knowing = picked?.operators ?? [];
-  const message = { id, digest, revision, at, to: [copyFor(to, opens)], knowing };
-  return [...addressed, message].slice(-ADDRESSED_MAX_MESSAGES);
+  const message = { id, digest, revision, at, to: [copyFor(to, opens)], knowing, shown: [] };
+  const before = opens ? shownTo(addressed, to) : addressed;
+  return [...before, message].slice(-ADDRESSED_MAX_MESSAGES);
 }
 
 /** One more operator has the message. So they know everything before the next one. */
@@ -45,7 +54,9 @@ function addressedTo(
   { data: { messageId, operator, opens }, at }: Of<'MessageAddressed'>,
 ): AddressedMessage[] {
   const index = addressed.findIndex(({ id }) => id === messageId);
-  return addressed.map((message, i) => {
+  const before = addressed.slice(0, Math.max(index, 0));
+  const known = opens ? shownTo(before, operator) : before;
+  return [...known, ...addressed.slice(known.length)].map((message, i) => {
     if (i === index) return { ...message, at, to: [...message.to, copyFor(operator, opens)] };
     if (i !== index + 1 || index < 0) return message;
     return { ...message, knowing: withOperator(message.knowing, operator) };
@@ -78,6 +89,8 @@ export function addressedAfter(context: VisitorContext, event: VisitorEvent): Ad
       return addressedTo(context, event);
     case 'MessageTaken':
       return takenBy(context, event);
+    case 'ChatAssigned':
+      return event.data.opens ? shownTo(context.addressed, event.data.operator) : context.addressed;
     default:
       return context.addressed;
   }

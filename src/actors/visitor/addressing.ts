@@ -104,19 +104,20 @@ function messageFor(
   if (entry.to.length >= ADDRESSED_MAX_OPERATORS) return tooMany();
   return {
     type: 'MessageAddressed',
-    data: { chatId, messageId: entry.id, operator, ...howShown(addressed, index, operator) },
+    data: {
+      ...{ chatId, messageId: entry.id, revision: entry.revision, operator },
+      ...howShown(entry, operator),
+    },
   };
 }
 
 /** How an operator reads a message that others have already. */
 function howShown(
-  addressed: readonly AddressedMessage[],
-  index: number,
+  { shown, knowing }: AddressedMessage,
   operator: Username,
 ): { opens?: true; inOpening?: true } {
-  // They did not know it when they got the later message, so that one showed it.
-  if (addressed.some((later, i) => i > index && isFor(later, operator))) return { inOpening: true };
-  return addressed[index]?.knowing.includes(operator) ? {} : { opens: true };
+  if (shown.includes(operator)) return { inOpening: true };
+  return knowing.includes(operator) ? {} : { opens: true };
 }
 
 const isFor = ({ to }: AddressedMessage, operator: Username): boolean =>

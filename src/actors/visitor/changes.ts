@@ -304,8 +304,9 @@ function changeBy(context: VisitorContext, event: VisitorEvent): Change {
     case 'MessageDisplayed':
       return display(context, event.data.messageId);
     case 'MessageAddressed': {
-      const { messageId, operator } = event.data;
-      return changeReceivers(context, messageId, (to) => [...to, operator]);
+      const { messageId, operator, inOpening } = event.data;
+      // It was shown to them, and is no stanza of its own.
+      return inOpening ? {} : changeReceivers(context, messageId, (to) => [...to, operator]);
     }
     case 'MessageReturned': {
       const { messageId, operator } = event.data;

@@ -78,13 +78,13 @@ function withdrawalsBut(
 
 /**
  * The assignment of a chat to an operator who answered or took it.
- * @param staying operators who may still have it
+ * @param byLhc `staying`: operators who may still have it; `opens`: it is shown to the operator
  */
 export const chatAssigned = (
   chat: Chat,
   operator: Username,
   reason: 'answered' | 'taken',
-  staying?: readonly Username[],
+  byLhc: { staying?: readonly Username[]; opens?: boolean } = {},
 ): VisitorFact => ({
   type: 'ChatAssigned',
   data: {
@@ -92,7 +92,8 @@ export const chatAssigned = (
     operator,
     reservation: null,
     reason,
-    ...withdrawalsBut(chat, operator, staying),
+    ...withdrawalsBut(chat, operator, byLhc.staying),
+    ...(byLhc.opens && { opens: true as const }),
   },
 });
 
@@ -145,6 +146,10 @@ function refuseByLhc(
 ): void {
   if (isByLhc(context)) refuse(reason);
 }
+
+/** @throws {AppError} `refused` where LHC picks the operators: it would address the next message to the same ones */
+export const refuseTransferByLhc = (context: VisitorContext): void =>
+  refuseByLhc(context, 'LHC picks the operators of this chat; transfer it in LHC');
 
 const refuseOldPick = ({ searchRevision }: Chat, { search }: RoutingPick): void => {
   if (search !== undefined && search !== searchRevision) {
@@ -221,7 +226,7 @@ function decline(context: VisitorContext, { operator }: CommandOf<'DeclineChat'>
 function transfer(context: VisitorContext, command: CommandOf<'TransferChat'>): VisitorFact[] {
   const { from, operator, department, reservation } = command;
   const chat = openChat(context, command.chatId);
-  refuseByLhc(context, 'LHC picks the operators of this chat; transfer it in LHC');
+  refuseTransferByLhc(context);
   if (reservation !== null) refuseRevoked(context, reservation);
   if (from !== null && chat.operator !== from) {
     return chat.operator === null

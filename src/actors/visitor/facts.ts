@@ -79,7 +79,8 @@ export type VisitorFacts = {
   };
   /**
    * The chat has one operator, who is asked to answer it. `answered` and `taken`: the operator wrote a message or `!take`.
-   * `withdrawnFrom`: operators whose offer ends by this fact.
+   * `withdrawnFrom`: operators whose offer ends by this fact. `opens`: LHC had not addressed the last message to them, so
+   * they are shown what they do not know.
    */
   ChatAssigned: {
     chatId: string;
@@ -88,6 +89,7 @@ export type VisitorFacts = {
     reason: PickReason | 'answered' | 'taken';
     considered?: Considered;
     withdrawnFrom?: Username[];
+    opens?: true;
   };
   ReservationRevoked: { reservation: string };
   /** `byCommand`: by `!take`, before any message. */
@@ -124,12 +126,13 @@ export type VisitorFacts = {
     opens?: true;
   };
   /**
-   * LHC addresses one more operator with a message. `opens`: as above. `inOpening`: a later message that came first has
-   * shown them this one already.
+   * LHC addresses one more operator with a message. `revision`: of `VisitorMessageSent`. `opens`: as above. `inOpening`: a
+   * later message that came first has shown them this one already.
    */
   MessageAddressed: {
     chatId: string;
     messageId: string;
+    revision: number;
     operator: Username;
     opens?: true;
     inOpening?: true;
@@ -227,6 +230,8 @@ export type AddressedMessage = {
   to: Copy[];
   /** Operators who knew everything that was said before it. */
   knowing: Username[];
+  /** Operators whom something later has shown it, so that it needs no stanza for them. */
+  shown: Username[];
 };
 
 /** Whom LHC has picked: the operators whom it addressed with the visitor's last message. */

@@ -20,9 +20,11 @@ export function answerOfPicked(
   if (chat.accepted && chat.operator === operator) return [];
   const chatId = chat.id;
   // Whoever LHC still addresses keeps getting the visitor's messages, and may write.
-  const staying = chat.accepted ? (context.picked?.operators ?? []) : [];
+  const { operators = [] } = context.picked ?? {};
+  const staying = chat.accepted ? operators : [];
+  const opens = !operators.includes(operator);
   return [
-    chatAssigned(chat, operator, 'answered', staying),
+    chatAssigned(chat, operator, 'answered', { staying, opens }),
     { type: 'ChatAccepted', data: { chatId, operator } },
   ];
 }

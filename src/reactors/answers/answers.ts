@@ -64,7 +64,7 @@ export function createAnswers(options: {
         case 'QuestionAsked':
           return { visitor: fact.data.visitor, texts: await textsFor(tenant, fact.data) };
         case 'AvailabilitySet':
-          return { visitor: fact.data.visitor, texts: [availability(fact.data)] };
+          return { visitor: fact.data.visitor, texts: [availability(tenant, fact.data)] };
         case 'MessageRefused': {
           const { visitor, command, retraction, reason } = fact.data;
           const message = retraction ? 'Not taken back' : 'Not delivered';
@@ -103,7 +103,13 @@ function unknownCommand(similar: string | null): string {
   return `Nothing was sent. A text that begins with ! is a command, and this command is unknown.${suggestion} !help all lists all commands. ${ESCAPE_HINT}`;
 }
 
-function availability({ away, availability: { to } }: OperatorFacts['AvailabilitySet']): string {
+function availability(
+  { routing }: Tenant,
+  { away, availability: { to } }: OperatorFacts['AvailabilitySet'],
+): string {
+  if (routing.by === 'lhc') {
+    return `You are shown as ${to}. LHC picks the operators of its chats itself, and may send you new ones all the same.`;
+  }
   if (away) return 'You get no new chats until you write !back. You keep your open chats.';
   if (to === 'available') return 'You get new chats again.';
   return `You get new chats again as soon as your client shows you as available. Now you are ${to}. Of several clients the one with the highest priority counts.`;
@@ -111,7 +117,7 @@ function availability({ away, availability: { to } }: OperatorFacts['Availabilit
 
 /** @param topic one command, or {@link ALL}; null for the commonest */
 function helpOn(tenant: Tenant, topic: string | null): string {
-  if (topic === null) return SHORT_HELP;
+  if (topic === null) return shortHelp(tenant);
   if (topic === ALL) return longHelp(tenant);
   const command = COMMANDS.find(({ name }) => name === topic);
   return command ? lineOf(command) : `!${topic} is a command of LHC and is passed on to LHC.`;
@@ -119,18 +125,27 @@ function helpOn(tenant: Tenant, topic: string | null): string {
 
 const lineOf = ({ usage, does }: (typeof COMMANDS)[number]): string => `${usage}: ${does}`;
 
+/** What LHC has no form for where it picks the operators itself (docs/adr/0037). */
+const NOT_BY_LHC: ReadonlySet<string> = new Set(['take', 'decline', 'transfer']);
+
+const commandsOf = ({ routing }: Tenant) =>
+  routing.by === 'lhc' ? COMMANDS.filter(({ name }) => !NOT_BY_LHC.has(name)) : COMMANDS;
+
 /** It fits on the screen of a phone. */
-const SHORT_HELP = [
-  ...COMMANDS.filter(({ common }) => common).map(lineOf),
-  '!help all: all commands, !help COMMAND: one of them. The visitor sees none.',
-].join('\n');
+const shortHelp = (tenant: Tenant): string =>
+  [
+    ...commandsOf(tenant)
+      .filter(({ common }) => common)
+      .map(lineOf),
+    '!help all: all commands, !help COMMAND: one of them. The visitor sees none.',
+  ].join('\n');
 
 function longHelp(tenant: Tenant): string {
   const ours = new Set(COMMANDS.map(({ name }) => name));
   const theirs = lhcCommandsOf(tenant).filter((name) => !ours.has(name));
   return [
     'Commands. The visitor never sees them.',
-    ...COMMANDS.map(lineOf),
+    ...commandsOf(tenant).map(lineOf),
     '!!text: sends "!text" to the visitor',
     ...(theirs.length > 0
       ? [`Passed on to LHC: ${theirs.map((name) => `!${name}`).join(' ')}`]

@@ -2,10 +2,9 @@
  * Messages that LHC addresses to operators itself (docs/adr/0037). Each fact is one stanza for one operator, under the
  * message's id. An operator's presence does not count: ejabberd stores what is for somebody who is offline.
  */
-import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
 import { copyOf } from '../../actors/visitor/addressed.ts';
-import type { VisitorEvent, VisitorState } from '../../actors/visitor/facts.ts';
+import type { Chat, VisitorEvent, VisitorState } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { eventAt } from '../../eventstore/reading.ts';
 import type { Outcome } from '../../runtime/lanes/destination.ts';
@@ -15,6 +14,7 @@ import type { Delivery, Sender } from './delivery.ts';
 import type { Opening } from './opening.ts';
 import type { Pauses } from './pauses.ts';
 import { isReturned } from './returned-messages.ts';
+import { chatBefore } from './unread.ts';
 import { wordsOf } from './words.ts';
 
 const done: Outcome = { kind: 'done' };
@@ -34,6 +34,8 @@ export interface Addressed {
   readonly messageId: string;
   readonly chatId: string;
   readonly operator: Username;
+  /** Revision of the fact that the visitor sent the message. */
+  readonly revision: number;
   /** It shows them the chat. */
   readonly opens: boolean;
   /** A later message has shown it to them. */
@@ -43,28 +45,12 @@ export interface Addressed {
 /** What a fact addresses; null for every other fact. */
 export function addressedBy(fact: VisitorEvent): Addressed | null {
   if (fact.type === 'MessageAddressed') {
-    const { messageId, chatId, operator, opens = false, inOpening = false } = fact.data;
-    return { messageId, chatId, operator, opens, isShown: inOpening };
+    const { inOpening = false, ...data } = fact.data;
+    return { opens: false, ...data, isShown: inOpening };
   }
   if (fact.type !== 'VisitorMessageSent' || fact.data.to === undefined) return null;
   const { messageId, chatId, to: operator, opens = false } = fact.data;
-  return { messageId, chatId, operator, opens, isShown: false };
-}
-
-/** The fact that the visitor sent this message; null if it is no longer in the log. */
-async function sentFact(
-  { store }: Parts,
-  event: RecordedEvent,
-  { context }: VisitorState,
-  messageId: string,
-): Promise<RecordedEvent | null> {
-  if (event.type === 'VisitorMessageSent') return event;
-  const known =
-    context.addressed.find(({ id }) => id === messageId) ??
-    context.openMessages.find(({ id }) => id === messageId);
-  const sent = known ? await eventAt(store, event.stream, known.revision) : null;
-  const fact = sent && visitorFact(sent);
-  return fact?.type === 'VisitorMessageSent' && fact.data.messageId === messageId ? sent : null;
+  return { messageId, chatId, operator, revision: fact.revision, opens, isShown: false };
 }
 
 /** This operator does not get the message. Others may. @returns a dead letter if there are no others */
@@ -82,6 +68,37 @@ async function returnedBy(
   return receivers.length === 1 ? { kind: 'dead', reason } : done;
 }
 
+/** The chat, also if it has ended since: what was said in it may be in no other stanza. */
+const chatOf = async (
+  { store }: Parts,
+  { stream, revision }: RecordedEvent,
+  { context: { chat } }: VisitorState,
+  chatId: string,
+): Promise<Chat | null> =>
+  chat?.id === chatId ? chat : chatBefore(store, stream, chatId, revision + 1);
+
+const inChat = (state: VisitorState, chat: Chat): VisitorState => ({
+  ...state,
+  context: { ...state.context, chat },
+});
+
+/**
+ * Shows the chat to an operator who answered it without the last message.
+ * @returns after how many ms it has to be called again; 0: all is done
+ */
+export async function openByAnswer(
+  parts: Parts,
+  sender: Sender,
+  state: VisitorState,
+  event: RecordedEvent,
+  { chatId, operator }: { readonly chatId: string; readonly operator: Username },
+): Promise<number> {
+  const chat = await chatOf(parts, event, state, chatId);
+  if (!chat) return 0;
+  const at = { event, message: null };
+  return (await parts.opening.openWith(sender, inChat(state, chat), operator, at)).waitMs;
+}
+
 /** @param again a person sends it again, out of order */
 export async function sendAddressed(
   parts: Parts,
@@ -95,14 +112,17 @@ export async function sendAddressed(
   const { messageId: id, chatId, operator, opens, isShown } = addressed;
   const visitor = actors.visitor(sender.tenant.id, sender.key);
   if (isShown || (!again && copyOf(state.context, id, operator)?.taken)) return done;
-  const message = await sentFact(parts, event, state, id);
+  const isFirst = addressed.revision === event.revision;
+  const message = isFirst ? event : await eventAt(parts.store, event.stream, addressed.revision);
   const words = message && (await wordsOf(personal, message));
   if (!message || words === null) {
     return returnedBy(parts, sender, state, addressed, 'the visitor was erased');
   }
   let isSent = false;
-  if (opens && !again && state.context.chat?.id === chatId) {
-    const opened = await opening.openWith(sender, state, operator, { event, message });
+  const opensIn = opens && !again ? await chatOf(parts, event, state, chatId) : null;
+  if (opensIn) {
+    const at = { event, message };
+    const opened = await opening.openWith(sender, inChat(state, opensIn), operator, at);
     if (opened.waitMs > 0) return { kind: 'parked', lookMs: opened.waitMs };
     const refused = opened.refusals.get(id);
     if (refused !== undefined) return returnedBy(parts, sender, state, addressed, refused);

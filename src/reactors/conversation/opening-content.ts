@@ -154,7 +154,7 @@ export interface Composed {
 
 /**
  * @param part what the operator has not read
- * @param addressed the message with which LHC addressed them: it carries the opening
+ * @param place where LHC addressed them, or they answered, and the message that carries the opening
  * @returns null if the operator knows all of it
  */
 export async function compose(
@@ -162,17 +162,18 @@ export async function compose(
   of: OpeningOf,
   operator: Username,
   { messages, hadChat }: UnreadPart,
-  addressed?: RecordedEvent,
+  place?: { readonly revision: number; readonly message: RecordedEvent | null },
 ): Promise<Composed | null> {
   const { store, personal } = options;
   const { chat, stream } = of;
+  const addressed = place?.message;
   const said = await saidIn(personal, addressed ? [...messages, addressed] : messages);
   const waiting = said.find(({ event }) => event.revision >= chat.searchRevision);
   const isOpened =
     waiting !== undefined &&
-    !addressed &&
+    !place &&
     (await wasAskedBefore(store, { stream, chat }, operator, waiting.event.revision));
-  const addressedId = addressed && (said.at(-1)?.messageId ?? undefined);
+  const addressedId = addressed ? (said.at(-1)?.messageId ?? undefined) : undefined;
   const parts = partsOf(said, of, isOpened, addressedId);
   // Who has passed the chat twice knows it. Only what was said since is news.
   if (chat.passedAgain.includes(operator) && !waiting && parts.behind.length === 0) return null;
@@ -181,7 +182,7 @@ export async function compose(
   const lines = marked(await linesOf(options, of, operator, parts, hadChat));
   const body = words.length === 0 ? lines : `${words.join('\n')}\n\n${lines}`;
   const carried = carrier?.messageId ?? null;
-  const id = carried ?? lineIdOf(addressed?.revision ?? chat.searchRevision, `open-${chat.id}`);
+  const id = carried ?? lineIdOf(place?.revision ?? chat.searchRevision, `open-${chat.id}`);
   const behind = parts.behind.map(
     ({ messageId, body: text, event: { revision, metadata } }): Content => ({
       id: messageId ?? '',

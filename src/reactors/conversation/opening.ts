@@ -50,13 +50,13 @@ export interface Opening {
   /**
    * Opens the chat for an operator with a message that LHC addressed to them. `sent` has it as long as this process
    * remembers that.
-   * @param addressed the fact that addressed them, and the message
+   * @param addressed the fact that addressed them, and the message; null: they answered without one
    */
   openWith(
     sender: Sender,
     state: VisitorState,
     operator: Username,
-    addressed: { readonly event: RecordedEvent; readonly message: RecordedEvent },
+    addressed: { readonly event: RecordedEvent; readonly message: RecordedEvent | null },
   ): Promise<Opened>;
   /** The same stanza, to be sent again; null if the message carried no opening. */
   openedWith(
@@ -199,12 +199,13 @@ export function createOpening(options: OpeningOptions): Opening {
       if (!chat) return { refusals: new Map(), sent: new Map(), waitMs: 0 };
       const { stream } = event;
       const of: OpeningOf = { sender, state, chat, stream };
-      const name = `${stream} ${message.revision} ${operator}`;
-      const at = { fact: event.revision, message: message.revision };
+      const { revision } = message ?? event;
+      const name = `${stream} ${revision} ${operator}`;
+      const at = { fact: event.revision, message: revision };
       let progress = sent.get(name);
       if (!progress) {
         const missed = await missedBy(store, { stream, chat }, operator, at);
-        const content = await compose(options, of, operator, missed, message);
+        const content = await compose(options, of, operator, missed, { revision, message });
         const waits = await hasClient(of, operator);
         progress = content
           ? await begin(options, of, operator, content, waits)
@@ -226,7 +227,8 @@ export function createOpening(options: OpeningOptions): Opening {
       const at = { fact: message.revision, message: message.revision };
       const missed = await missedBy(store, { stream, chat }, operator, at);
       const of: OpeningOf = { sender, state, chat, stream };
-      const opening = await compose(options, of, operator, missed, message);
+      const place = { revision: message.revision, message };
+      const opening = await compose(options, of, operator, missed, place);
       return opening?.carried == null ? null : opening.content;
     },
     async open(sender, state, operators, before) {

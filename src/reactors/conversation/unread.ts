@@ -1,6 +1,7 @@
 /** The messages of a chat that an operator has not read: everything that was said before they had the chat. */
 import { visitorFact } from '../../actors/facts.ts';
 import type { Username } from '../../actors/ids.ts';
+import { type ChatEvent, chatAfter, isChatEvent } from '../../actors/visitor/chat.ts';
 import type { Chat, OpenMessage, VisitorFact } from '../../actors/visitor/facts.ts';
 import type { EventStore, RecordedEvent } from '../../eventstore/port.ts';
 import { backwards, eventAt, READ_PAGE_EVENTS } from '../../eventstore/reading.ts';
@@ -125,6 +126,29 @@ export async function missedBy(
     if (messages.length >= UNREAD_MAX_MESSAGES || fact.type === 'Invited') break;
   }
   return found(false);
+}
+
+/**
+ * A chat as it was before this revision, from its facts; null if they are too far back.
+ * @param chatId of a chat that may have ended since
+ */
+export async function chatBefore(
+  store: Store,
+  stream: string,
+  chatId: string,
+  revision: number,
+): Promise<Chat | null> {
+  const facts: ChatEvent[] = [];
+  const options = { from: revision - 1, most: UNREAD_SEARCH_MAX_FACTS };
+  for await (const event of backwards(store, stream, options)) {
+    const fact = visitorFact(event);
+    if (!fact || !isChatEvent(fact)) continue;
+    facts.push(fact);
+    if (fact.type !== 'ChatStarted') continue;
+    if (fact.data.chatId !== chatId) return null;
+    return facts.reduceRight<Chat | null>(chatAfter, null);
+  }
+  return null;
 }
 
 /** True if the operator knows this fact and everything before it. */

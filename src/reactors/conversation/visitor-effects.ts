@@ -10,7 +10,7 @@ import type { OperatorNames } from '../operator-names.ts';
 import type { PersonalData } from '../personal-data.ts';
 import { type Notice, noticesOf } from '../texts/notices.ts';
 import { visitorAs } from '../texts/presence-text.ts';
-import { addressedBy, sendAddressed } from './addressed-messages.ts';
+import { addressedBy, openByAnswer, sendAddressed } from './addressed-messages.ts';
 import type { Broadcast } from './broadcast.ts';
 import { type Delivery, type Line, lineIdOf, type Sender } from './delivery.ts';
 import { type Opened, type Opening, opensAt } from './opening.ts';
@@ -190,10 +190,11 @@ async function performVisitorFact(
       if (fact.data.messageId !== undefined) return 0;
       return openChat(parts, sender, state, event, fact.data);
     case 'ChatAssigned': {
-      const { chatId, operator, withdrawnFrom } = fact.data;
+      const { chatId, operator, withdrawnFrom, opens } = fact.data;
+      if (opens) return openByAnswer(parts, sender, state, event, fact.data);
+      if (state.context.chat?.byLhc) return 0;
       // Other operators were asked, so the messages may have been sent to them before this fact.
-      const othersWereAsked = withdrawnFrom !== undefined || state.context.chat?.byLhc === true;
-      const given = { chatId, operators: [operator], othersWereAsked };
+      const given = { chatId, operators: [operator], othersWereAsked: withdrawnFrom !== undefined };
       return openChat(parts, sender, state, event, given);
     }
     case 'ChatTransferred': {

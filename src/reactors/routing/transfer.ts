@@ -4,7 +4,7 @@ import { refuse } from '../../actors/machine/decider.ts';
 import { load, type OperatorCommand } from '../../actors/operator/decisions.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import type { Tenant } from '../../actors/tenant/tenant.ts';
-import { decidePlacement } from '../../actors/visitor/chat-placement.ts';
+import { decidePlacement, refuseTransferByLhc } from '../../actors/visitor/chat-placement.ts';
 import type { Chat, VisitorContext } from '../../actors/visitor/facts.ts';
 import { AppError, isRefused, messageOf } from '../../errors.ts';
 import type { Actors, Dispatched, Origin, Receiver, Transfer } from '../../runtime/ports.ts';
@@ -214,6 +214,7 @@ export function createTransfer(options: TransferOptions): Transfer {
     if (state?.seen.hasCommand(origin.commandId)) {
       return transferTo(request, { operator: null, department: null }, null);
     }
+    if (state) refuseTransferByLhc(state.context);
     const target = await targetOf(options, tenant, to, from);
     // An unknown visitor (no state) is the visitor's stream to refuse.
     if (target.operator === null || from === null || !state) {

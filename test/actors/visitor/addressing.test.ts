@@ -124,7 +124,7 @@ describe('a message that LHC addresses', () => {
     expect(first.last[0]).toMatchObject({ type: 'MessageAddressed', data: { messageId: 'm1' } });
     const second = played(...mixed, address('op2', 'Ok', 'm3'), address('op2', 'Ok', 'm4'));
     // They know what came before it.
-    expect(told(second.last)).toEqual(told([messageAlsoTo('op2', 'm2', {})]));
+    expect(told(second.last)).toEqual(told([messageAlsoTo('op2', 'm2', {}, 4)]));
   });
 
   it('needs no stanza for an operator whom a later message has shown it', () => {

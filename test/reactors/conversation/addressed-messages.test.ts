@@ -1,6 +1,7 @@
 /** Messages that LHC addresses to operators itself, as the operators get them (docs/adr/0037). */
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AppError } from '../../../src/errors.ts';
+import { AppError, isRejected } from '../../../src/errors.ts';
 import {
   address,
   changePresence,
@@ -9,6 +10,7 @@ import {
   receive,
   register,
 } from '../../actors/facts.ts';
+import { linesIn, wordsIn } from '../../support/marked.ts';
 import { username } from '../../support/names.ts';
 import { type MessageLane, openMessageLane, STREAM } from './lane.ts';
 
@@ -210,6 +212,126 @@ describe('what was taken and not delivered', () => {
     expect(lane.sent('pia')).toEqual([]);
     expect(lane.sent('olga')).toEqual([id]);
   });
+});
+
+/** Calls of LHC, in the order of one worker or mixed with those of the next message, and what happens between them. */
+type Step =
+  | { what: 'say'; to: string[]; ahead: number }
+  | { what: 'answer' | 'deliver'; operator: string }
+  | { what: 'run' | 'close' | 'crash' | 'restart' | 'resend' | 'passes' };
+const OPERATORS = ['olga', 'pia', 'quin'];
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      what: fc.constant('say' as const),
+      to: fc.shuffledSubarray(OPERATORS, { minLength: 1 }),
+      /** So many of its calls come before the last ones of the message before. */
+      ahead: fc.nat({ max: 2 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom<Step>(
+      { what: 'run' },
+      { what: 'run' },
+      { what: 'passes' },
+      { what: 'crash' },
+      { what: 'restart' },
+      { what: 'resend' },
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      what: fc.constantFrom('answer', 'deliver'),
+      operator: fc.constantFrom(...OPERATORS),
+    }) as fc.Arbitrary<Step>,
+  },
+  { weight: 1, arbitrary: fc.constant<Step>({ what: 'close' }) },
+);
+
+it('each operator reads each message that LHC addresses to them once, and all in the order of the visitor', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 30 }), async (steps) => {
+      const world = await openMessageLane({ routing: { by: 'lhc' } });
+      try {
+        const wanted = new Map(OPERATORS.map((operator) => [operator, new Set<string>()]));
+        const tokens: string[] = [];
+        let chat = 41;
+        let held: (readonly [operator: string, token: string])[] = [];
+        const call = async ([operator, token]: readonly [string, string]) => {
+          await world.rig.toVisitor('1', address(operator, token, `call-${++calls}`, String(chat)));
+          wanted.get(operator)?.add(token);
+        };
+        const flush = async () => {
+          for (const each of held.splice(0)) await call(each);
+        };
+        const perform = async (each: Step): Promise<unknown> => {
+          switch (each.what) {
+            case 'say': {
+              const token = `x${String(tokens.length).padStart(3, '0')}x`;
+              tokens.push(token);
+              const mine = each.to.map((operator) => [operator, token] as const);
+              // The first call of a message comes before those of the next one: one worker sends it.
+              for (const ahead of mine.slice(0, each.ahead)) await call(ahead);
+              await flush();
+              held = mine.slice(each.ahead);
+              const first = each.ahead === 0 ? held.shift() : undefined;
+              return first && call(first);
+            }
+            case 'answer':
+              return world.answer(each.operator, `o${++calls}`);
+            case 'deliver':
+              return world.delivered(each.operator, ...world.sent(each.operator));
+            case 'close':
+              await flush();
+              await world.rig.toVisitor('1', closeChat(String(chat), 'system'));
+              chat += 1;
+              return;
+            case 'crash':
+              return world.crash();
+            case 'restart':
+              return world.restart();
+            case 'resend':
+              return world.resent();
+            case 'passes':
+              return world.rig.clock.passes(1_000);
+            default:
+              return world.run();
+          }
+        };
+        for (const each of steps) {
+          await perform(each).catch((error: unknown) => {
+            if (!isRejected(error)) throw error;
+          });
+        }
+        await flush();
+        expect(await world.run()).toEqual({ kind: 'done' });
+        for (const operator of OPERATORS) {
+          // What was said before stands below the words of a stanza.
+          const read = world
+            .read(operator)
+            .flatMap(({ body }) => [linesIn(body), wordsIn(body)])
+            .flatMap((text) => text.match(/x\d{3}x/g) ?? [])
+            .filter((token) => wanted.get(operator)?.has(token));
+          expect(read).toEqual([...(wanted.get(operator) ?? [])].toSorted());
+        }
+        const owners = (await world.rig.facts(STREAM)).filter(
+          ({ type }) => type === 'ChatAssigned',
+        );
+        const accepted = (await world.rig.facts(STREAM)).filter(
+          ({ type }) => type === 'ChatAccepted',
+        );
+        expect(owners.map(({ data }) => data.operator)).toEqual(
+          accepted.map(({ data }) => data.operator),
+        );
+      } finally {
+        await world.rig.close();
+      }
+    }),
+    { numRuns: 15 },
+  );
 });
 
 it('a message that the lane has not sent when its chat ends goes out by itself', async () => {

@@ -11,6 +11,7 @@ import type { ActorHost } from '../../../src/runtime/host/host.ts';
 import { partitionOf, soleOwner } from '../../../src/runtime/leases/ownership.ts';
 import {
   acceptChat,
+  address,
   changePresence,
   closeChat,
   closeSession,
@@ -347,6 +348,50 @@ describe('routing runs without waiting for a sweep when', () => {
     expect((await chatOf(rig, '1'))?.operator).toBe('op1');
     await happens(rig);
     await has(rig, '1', 'op2');
+  });
+});
+
+describe('a tenant whose LHC picks the operators', () => {
+  it('keeps its chats as LHC gives them, and both sides know who has them', async () => {
+    const rig = await openRig({ settings: { routing: { by: 'lhc' } } });
+    const { routing, caughtUp } = await routingOf(rig, rig.host, { sweepEveryMs: 20 });
+    routing.start();
+    const sweep = async (): Promise<void> => {
+      await caughtUp();
+      const until = performance.now() + 100;
+      await waitFor(() => performance.now() > until);
+    };
+    await available(rig, 'op1', 1);
+    await available(rig, 'op2', 1);
+    await rig.toVisitor('1', address('op1', 'Hello', 'm1', '41'));
+    await rig.toVisitor('2', address('op1', 'Hello', 'm1', '42'));
+    await rig.toVisitor('3', startChat('c3'));
+    rig.clock.passes(10 * DELAYS.offerTimeout);
+    await rig.host.wake('visitor-acme.1');
+    await sweep();
+    expect((await chatOf(rig, '1'))?.offeredTo).toEqual(['op1']);
+    expect((await chatOf(rig, '3'))?.operator).toBeNull();
+    await caughtUp();
+    expect(routing.waiting()).toBe(1); // what began otherwise
+    // LHC may give an operator more than their capacity.
+    await rig.toVisitor('1', receive('op1', 'o1'));
+    await rig.toVisitor('2', receive('op1', 'o2'));
+    await has(rig, '1', 'op1');
+    await has(rig, '2', 'op1');
+    await rig.toOperator('op1', closeSession('s-op1'));
+    rig.clock.passes(2 * OWNER_GRACE);
+    await rig.host.wake('operator-acme.op1');
+    expect(await rig.types('operator-acme.op1')).toContain('OperatorGone');
+    await sweep();
+    expect((await chatOf(rig, '1'))?.operator).toBe('op1');
+    // The next message goes to another one, who answers.
+    await rig.toVisitor('1', address('op2', 'Anyone?', 'm2', '41'));
+    await rig.toVisitor('1', receive('op2', 'o3'));
+    await has(rig, '1', 'op2');
+    await waitFor(async () => !('41' in (await chatsOf(rig, 'op1'))));
+    await rig.toOperator('op1', { type: 'Remove' });
+    await sweep();
+    expect((await chatOf(rig, '2'))?.operator).toBe('op1');
   });
 });
 
