@@ -44,7 +44,9 @@ export const chatFields = {
   offered: z.array(z.string()).openapi({ description: 'Operators who are asked to accept it now' }),
   invitedBy: z.string().nullable(),
   startedAt: z.number().openapi({ description: 'ms since 1970, like all times here' }),
-  waitingSince: time.openapi({ description: 'Since when no operator has accepted' }),
+  waitingSince: time.openapi({
+    description: 'Since when no operator has accepted; null if LHC picks its operators',
+  }),
   assignedAt: time,
   acceptedAt: time,
   firstAnswerAt: time.openapi({ description: 'When an operator first wrote' }),
