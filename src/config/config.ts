@@ -16,6 +16,7 @@ import {
 import { faultText } from './faults.ts';
 import { unknownNames } from './names.ts';
 import {
+  ownSecrets,
   secretsOfTenants,
   sharedSecrets,
   type WebhookSecret,
@@ -135,15 +136,12 @@ function secretFaults(
 ): string[] {
   const { ADMIN_TOKEN, SERVICE_SECRET = [], EJABBERD_API_PASSWORD, EJABBERD_WEBHOOK_SECRET } = env;
   const own = sharedSecrets([
-    { name: 'ADMIN_TOKEN', holder: 'administrator', value: ADMIN_TOKEN },
-    ...SERVICE_SECRET.map(
-      (value) => ({ name: 'SERVICE_SECRET', holder: 'service', value }) as const,
-    ),
-    { name: 'EJABBERD_API_PASSWORD', holder: 'ejabberd API', value: EJABBERD_API_PASSWORD },
-    ...EJABBERD_WEBHOOK_SECRET.map(
-      ({ secret }) =>
-        ({ name: 'EJABBERD_WEBHOOK_SECRET', holder: 'mod_lhc', value: secret }) as const,
-    ),
+    ...ownSecrets({
+      adminToken: ADMIN_TOKEN,
+      serviceSecrets: SERVICE_SECRET,
+      apiPassword: EJABBERD_API_PASSWORD,
+      webhookSecrets: EJABBERD_WEBHOOK_SECRET,
+    }),
     { name: 'LEGACY_SECRET_KEY', holder: 'LHC', value: env.LEGACY_SECRET_KEY },
     { name: 'XMLRPC_PASSWORD', holder: 'LHC', value: env.XMLRPC_PASSWORD },
     ...secretsOfTenants(tenants),

@@ -57,22 +57,65 @@ export interface NamedSecret {
   readonly value: string | undefined;
 }
 
+/** The secrets of a tenant, with the names of their fields. */
+const secretsOf = (tenant: TenantSecrets): NamedSecret[] =>
+  (['apiKey', 'callbackSecret', 'legacySecret'] as const).map((name) => ({
+    name,
+    holder: 'tenant',
+    value: tenant[name],
+  }));
+
+interface TenantSecrets {
+  readonly apiKey?: string | undefined;
+  readonly callbackSecret?: string | undefined;
+  readonly legacySecret?: string | undefined;
+}
+
+/** What {@link foreignSecret} compares with. */
+export interface OwnSecrets {
+  readonly adminToken: string | undefined;
+  readonly serviceSecrets: readonly string[];
+  readonly apiPassword: string;
+  readonly webhookSecrets: readonly WebhookSecret[];
+}
+
+export const ownSecrets = ({
+  adminToken,
+  serviceSecrets,
+  apiPassword,
+  webhookSecrets,
+}: OwnSecrets): NamedSecret[] => [
+  { name: 'ADMIN_TOKEN', holder: 'administrator', value: adminToken },
+  ...serviceSecrets.map((value) => ({ name: 'SERVICE_SECRET', holder: 'service', value }) as const),
+  { name: 'EJABBERD_API_PASSWORD', holder: 'ejabberd API', value: apiPassword },
+  ...webhookSecrets.map(
+    ({ secret }) =>
+      ({ name: 'EJABBERD_WEBHOOK_SECRET', holder: 'mod_lhc', value: secret }) as const,
+  ),
+];
+
+/** @returns the field of a tenant's settings that has somebody else's secret; null if there is none */
+export function foreignSecret(own: OwnSecrets, tenant: TenantSecrets): string | null {
+  const others = ownSecrets(own).map((one) => ({ ...one, name: '' }));
+  const found = secretsOf(tenant).find((one) =>
+    sharedSecrets([...others, one]).some((fault) => fault.startsWith(`${one.name}:`)),
+  );
+  return found?.name ?? null;
+}
+
+/** True if mod_lhc of this host has a secret that admits its events. */
+export const admitsHost = (secrets: readonly WebhookSecret[], host: string): boolean =>
+  secrets.some(({ hosts }) => hosts === null || hosts.includes(host));
+
 export function secretsOfTenants(
   tenants: readonly (TenantSettings | TenantTemplate)[],
 ): NamedSecret[] {
-  return tenants.flatMap((tenant) => {
-    const name = (field: string): string => `TENANTS_FILE: tenant ${tenant.id}, ${field}`;
-    const { callbackSecret, legacySecret } = tenant;
-    return [
-      {
-        name: name('apiKey'),
-        holder: 'tenant',
-        value: 'apiKey' in tenant ? tenant.apiKey : undefined,
-      },
-      { name: name('callbackSecret'), holder: 'tenant', value: callbackSecret },
-      { name: name('legacySecret'), holder: 'tenant', value: legacySecret },
-    ];
-  });
+  return tenants.flatMap((tenant) =>
+    secretsOf(tenant).map(({ name, ...secret }) => ({
+      ...secret,
+      name: `TENANTS_FILE: tenant ${tenant.id}, ${name}`,
+    })),
+  );
 }
 
 /** What makes two secrets the same: the same key can be written with and without its padding. */

@@ -62,10 +62,15 @@ export function createPendingWork(options: {
   store: EventStore;
   tables: readonly WorkTable[];
   logger: Logger;
+  /** Opens what tables need of the sealed parts of a batch, before its transaction begins. */
+  prepare?: (events: readonly RecordedEvent[]) => Promise<void>;
+  /** Called when the rows were dropped because the log turned out to be an older copy. They are built again. */
+  onDropped?: () => void;
   /** Called between the rows of a batch and their checkpoint: a failpoint of tests. */
   beforeCheckpoint?: () => void;
 }): PendingWork {
   const { db, store, tables, logger, beforeCheckpoint = () => undefined } = options;
+  const { prepare = () => Promise.resolve(), onDropped = () => undefined } = options;
   const listeners: CommitListener[] = [];
   const name = tables.map((table) => `${table.name}/${table.version}`).join(' ');
   forgetUnlessAlone(db, name);
@@ -86,6 +91,8 @@ export function createPendingWork(options: {
         if (tenant !== null) for (const forget of forgetAll) forget(tenant);
       };
     },
+    prepare,
+    onDropped,
     beforeCheckpoint,
     onApplied: ({ events }) => {
       for (const listener of listeners) listener.onCommit(events);

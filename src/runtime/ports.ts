@@ -2,11 +2,12 @@
  * What the runtime offers to those who command: the HTTP API, the inbox, the reactors, the command line. Types only, so
  * everybody may import it.
  */
-import type { ActorRef, TenantId, Username, VisitorKey } from '../actors/ids.ts';
+import type { ActorRef, Instance, TenantId, Username, VisitorKey } from '../actors/ids.ts';
 import type { Hook, Said, Seen } from '../actors/machine/idempotency.ts';
 import type { OperatorCommand, OperatorState } from '../actors/operator/decisions.ts';
 import type { TenantCommand, TenantState } from '../actors/tenant/machine.ts';
-import type { Tenant } from '../actors/tenant/tenant.ts';
+import type { ANY_INSTANCE, TenantSettings } from '../actors/tenant/settings.ts';
+import type { Template, Tenant } from '../actors/tenant/tenant.ts';
 import type { VisitorCommand } from '../actors/visitor/decisions.ts';
 import type { VisitorState } from '../actors/visitor/facts.ts';
 import type { Position, RecordedEvent, Sealed } from '../eventstore/port.ts';
@@ -94,6 +95,56 @@ export interface Vault {
   open(fact: SealedIn & Pick<RecordedEvent, 'personal'>): Promise<JsonObject | null>;
   /** Deletes a person's key. */
   erase(key: string): Promise<void>;
+}
+
+/** What somebody wants a tenant to be; without `apiKey` it keeps its keys. With the instance `*` it is a template. */
+export interface TenantWish extends Omit<TenantSettings, 'apiKey' | 'instance'> {
+  readonly apiKey?: string | undefined;
+  readonly instance?: Instance | typeof ANY_INSTANCE | undefined;
+}
+
+/** Makes, changes and removes tenants (docs/adr/0036). What resolved counts in this process. */
+export interface Tenants {
+  /** A tenant or a template; undefined for any other. */
+  find(id: TenantId): Tenant | Template | undefined;
+  /** All tenants and templates. */
+  list(): readonly (Tenant | Template)[];
+  /** True if TENANTS_FILE of this process declares it: then nobody changes it here. */
+  isDeclared(id: TenantId): boolean;
+  /**
+   * Makes a tenant be as wished. The same wish again changes nothing.
+   * @param madeKey the key that it gets if it has none
+   * @returns `key`: `madeKey`, if it is the tenant's
+   * @throws {AppError} `invalid` with a field; `conflict` for a name that another tenant has, or a tenant of the file;
+   *   `refused` while it is being removed
+   */
+  configure(
+    wish: TenantWish,
+    madeKey: string,
+    origin: Origin,
+  ): Promise<{ readonly done: Dispatched; readonly key: string | null }>;
+  /**
+   * @param wish `key`: default `madeKey`. `overlapMs`: how long the keys of before are valid; 0 ends them at once
+   * @throws {AppError} as `configure`; `not-found`
+   */
+  rotateKey(
+    id: TenantId,
+    wish: { readonly key?: string | undefined; readonly overlapMs: number },
+    madeKey: string,
+    origin: Origin,
+  ): Promise<{ readonly done: Dispatched; readonly key: string | null }>;
+  /**
+   * Begins to remove a tenant, or adds the purge to a removal. What is left to do is the reactor's.
+   * @throws {AppError} `not-found`; `conflict` for a tenant of the file
+   */
+  beginRemoval(id: TenantId, purge: boolean, origin: Origin): Promise<Dispatched>;
+  /**
+   * The tenant of an instance. If nobody has it, and its host has a template, it is made from that. For callers who have
+   * proved themselves alone.
+   * @returns null if there is none
+   * @throws {AppError} as `configure`
+   */
+  ofInstance(host: string, instance: string): Promise<Tenant | null>;
 }
 
 /** Bounds the visitors of each tenant. */

@@ -1,9 +1,9 @@
 /** Makes the parts of the service in the order in which they need each other. Nothing runs yet: service.ts starts them. */
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import { createTenantDirectory } from '../actors/tenant/directory.ts';
-import { tenantOf } from '../actors/tenant/tenant.ts';
+import { templateOf, tenantOf } from '../actors/tenant/tenant.ts';
 import type { Config } from '../config/config.ts';
+import { admitsHost, foreignSecret } from '../config/secrets.ts';
 import { AppError } from '../errors.ts';
 import { createApp } from '../http/app.ts';
 import { createStreamHub } from '../http/stream/hub.ts';
@@ -55,8 +55,11 @@ import { laneTable, openLaneTable } from '../runtime/lanes/pending-effects.ts';
 import { createLeases } from '../runtime/leases/leases.ts';
 import { soleOwner } from '../runtime/leases/ownership.ts';
 import { createPendingWork, type PendingWork } from '../runtime/pending-work.ts';
-import type { ForwardTyping } from '../runtime/ports.ts';
+import type { ForwardTyping, TenantWish } from '../runtime/ports.ts';
 import { createStreamCut } from '../runtime/stream-cut.ts';
+import { createLiveDirectory } from '../runtime/tenants/live-directory.ts';
+import { TENANTS_TABLE } from '../runtime/tenants/table.ts';
+import { createTenants } from '../runtime/tenants/tenants.ts';
 import { createRotation } from '../runtime/vault/rotation.ts';
 import { createVault } from '../runtime/vault/vault.ts';
 import { createEjabberdAdmin } from '../xmpp/admin/admin.ts';
@@ -79,9 +82,8 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
   const clock = createClock();
   const outages = toldOutages('the event store', logger, clock.monotonic);
   const { store, wasAway: storeWasAway } = observedStore(storage.store, outages, clock.monotonic);
-  const base = {
+  const common = {
     clock,
-    tenants: createTenantDirectory(config.tenants.map((tenant) => tenantOf(tenant, 'file'))),
     store,
     storeWasAway,
     logId: storage.log.id,
@@ -95,7 +97,18 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
     logger,
     failpoint,
   };
-  const vault = createVault({ ...base, wrapping: secrets.wrapping });
+  const vault = createVault({ ...common, wrapping: secrets.wrapping });
+  const declared = {
+    tenants: config.tenants.map((tenant) => tenantOf(tenant, 'file')),
+    templates: config.templates.map((template) => templateOf(template, 'file')),
+  };
+  const directory = createLiveDirectory({
+    ...common,
+    vault,
+    declared,
+    state: () => work.state(),
+  });
+  const base = { ...common, tenants: directory };
   const work = createPendingWork({
     ...base,
     tables: [
@@ -104,7 +117,10 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
       DESIRED_VISITORS_TABLE,
       ROUTING_TABLE,
       DEAD_LETTERS_TABLE,
+      TENANTS_TABLE,
     ],
+    prepare: directory.prepare,
+    onDropped: directory.onDropped,
     beforeCheckpoint: () => failpoint('in-fold'),
   });
   const leases = base.shared
@@ -135,11 +151,39 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
     deadlines.clockWasSet();
   });
 
+  const changes = createTenants({
+    ...base,
+    actors,
+    directory,
+    work,
+    declared,
+    digestKey: secrets.digest,
+    check: (wish) => checkWish(config, storage, wish),
+  });
   // The host is the first listener: then all others find states that are not older than the facts they are called for.
   work.subscribe(host);
+  // All others find the tenants of these facts.
+  work.subscribe(directory);
   work.subscribe(deadlines);
   if (leases) work.subscribe(leases);
-  return { ...base, vault, rotation, work, leases, ownership, host, actors, deadlines };
+  return { ...base, vault, rotation, work, leases, ownership, host, actors, deadlines, changes };
+}
+
+/** @throws {AppError} `invalid` with a field */
+function checkWish(
+  { adminToken, ejabberd }: Config,
+  { serviceSecrets }: ServiceStorage,
+  wish: TenantWish,
+): void {
+  const { apiPassword, webhookSecrets } = ejabberd;
+  const own = { adminToken, serviceSecrets, apiPassword, webhookSecrets };
+  const field = foreignSecret(own, wish);
+  if (field !== null) throw new AppError('invalid', 'is the secret of somebody else', { field });
+  if (!admitsHost(webhookSecrets, wish.host)) {
+    throw new AppError('invalid', 'no secret in EJABBERD_WEBHOOK_SECRET is for this host', {
+      field: 'host',
+    });
+  }
 }
 
 const hasFailedFor = (work: PendingWork, now: number): number => {

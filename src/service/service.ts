@@ -92,6 +92,7 @@ export async function startService(
   let xmlRpc: Listening | null = null;
   try {
     await runtime.rotation.begin();
+    await runtime.tenants.load();
     listening = await serve(app, { ...config.listen, variable: 'LISTEN' });
     listeners.push(listening);
     xmppservice = await serveXmppservice(config, runtime, reactors);
@@ -242,13 +243,15 @@ const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
 
 /** Effects begin only when everything that was done before is known. */
 async function startEffects(
-  { work, deadlines, leases }: Runtime,
+  { work, tenants, changes, deadlines, leases }: Runtime,
   { callbacks, lanes, routing }: Reactors,
   deadlineGraceMs: number,
   ending: AbortSignal,
 ): Promise<void> {
   // A log that was not followed for long, or a table with a new version, takes its time.
   await work.caughtUp();
+  tenants.caughtUp();
+  await changes.applyDeclared();
   await callbacks.resumeChanged();
   if (ending.aborted) return;
   lanes.start();

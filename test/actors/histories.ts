@@ -332,6 +332,7 @@ export const configure = (
   instance: null,
   settings: { plan },
   key,
+  firstKey: null,
   sealed: `fingerprint of ${plan}`,
   secrets: { callbackUrl: 'https://lhc.test/' },
   anew: false,

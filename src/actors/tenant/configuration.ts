@@ -28,7 +28,8 @@ export type TenantSecrets = {
   legacySecret?: string;
 };
 
-type Configuration = {
+/** What a tenant is. */
+export type Configuration = {
   source: TenantSource;
   host: string;
   /** `*` for a template; null for a tenant that has its host alone. */
@@ -99,6 +100,8 @@ export type ConfigureTenant = Omit<Configuration, 'keys'> & {
   type: 'ConfigureTenant';
   /** The digest of the key that it wants; null to keep the keys that it has. */
   key: string | null;
+  /** The digest of the key that it gets if it has none. */
+  firstKey: string | null;
   secrets: TenantSecrets;
   /** True to write the fact again although it says nothing new: the last one did not count. */
   anew: boolean;
@@ -135,29 +138,41 @@ const canonical = (value: unknown): string =>
       : item,
   );
 
-function keysFor(configured: Configured, key: string | null, now: number): TenantKey[] {
-  const valid = (presentOf(configured)?.keys ?? []).filter((each) => isValidKey(each, now));
-  if (key === null || valid.some(({ digest }) => digest === key)) return valid;
-  return [{ digest: key, until: null }];
+type Wish = Omit<ConfigureTenant, 'type' | 'secrets' | 'anew'>;
+
+/** What a fact about this wish says. @param known the present configuration; null if there is none */
+function dataOf(
+  known: Configuration | null,
+  { key, firstKey, ...wish }: Wish,
+  now: number,
+): Configuration {
+  const valid = (known?.keys ?? []).filter((each) => isValidKey(each, now));
+  const given = key ?? (valid.length === 0 ? firstKey : null);
+  const keeps = given === null || valid.some(({ digest }) => digest === given);
+  return { ...wish, keys: keeps ? valid : [{ digest: given, until: null }] };
+}
+
+/** True if a wish says nothing new. @param now ms since 1970 */
+export function saysTheSame(known: Configuration, wish: Wish, now: number): boolean {
+  const { source, host, instance, settings, sealed, keys } = known;
+  const before = { source, host, instance, settings, sealed };
+  const after = dataOf(known, wish, now);
+  const valid = keys.filter((each) => isValidKey(each, now));
+  return canonical({ ...before, keys: valid }) === canonical(after);
 }
 
 function configure(configured: Configured, command: ConfigureTenant, now: number): Facts {
-  const { type: _, key, secrets, anew, ...wish } = command;
+  const { type: _, secrets, anew, ...wish } = command;
   if (isRemoving(configured)) return refuse(BEING_REMOVED);
-  const configuration = presentOf(configured);
+  const known = presentOf(configured);
   // Its people's addresses have them. A file is the administrator's own, and they know what they do.
   for (const field of wish.source === 'file' ? [] : (['host', 'instance'] as const)) {
-    if (configuration && configuration[field] !== wish[field]) {
+    if (known && known[field] !== wish[field]) {
       return refuse('cannot change: remove the tenant, and make it anew', { field });
     }
   }
-  const data = { ...wish, keys: keysFor(configured, key, now) };
-  if (configuration && !anew) {
-    const { revision: _revision, ...known } = configuration;
-    const before = { ...known, keys: keysFor(configured, null, now) };
-    if (canonical(before) === canonical(data)) return [];
-  }
-  return [{ type: 'TenantConfigured', data, personal: secrets }];
+  if (known && !anew && saysTheSame(known, wish, now)) return [];
+  return [{ type: 'TenantConfigured', data: dataOf(known, wish, now), personal: secrets }];
 }
 
 function rotate(configured: Configured, key: string, overlapMs: number, now: number): Facts {

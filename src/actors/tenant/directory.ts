@@ -39,6 +39,8 @@ export function clashOf(one: Named, other: Named): string | null {
   return `${one.host} has either one tenant without an instance, or tenants with instances (see ${other.id})`;
 }
 
+const NONE: readonly never[] = [];
+
 /** Tenants by id and by host, to be changed. */
 export class TenantIndex<T extends Named> {
   readonly #byId = new Map<string, T>();
@@ -50,7 +52,7 @@ export class TenantIndex<T extends Named> {
   }
 
   ofHost(host: string): readonly T[] {
-    return this.#byHost.get(host) ?? [];
+    return this.#byHost.get(host) ?? NONE;
   }
 
   all(): readonly T[] {

@@ -142,7 +142,8 @@ export const ANY_INSTANCE = '*';
 /** The address of an instance: LHC writes its dots as dashes in the instance's name. */
 const addressOf = (instance: string): string => instance.replaceAll('-', '.');
 
-const inTemplate = (url: string, instance: string): string =>
+/** A template's address for one instance. */
+export const inTemplate = (url: string, instance: string): string =>
   url.replaceAll('{instance}', instance).replaceAll('{address}', addressOf(instance));
 
 /**

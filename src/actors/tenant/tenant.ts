@@ -1,7 +1,8 @@
 /** A tenant as the service knows it: without what callers prove themselves with, of which it has digests. */
+import { z } from 'zod';
 import { digestOf, hasDigest } from '../../kit/key-digest.ts';
 import { isValidKey, type TenantKey, type TenantSource } from './configuration.ts';
-import type { TenantSettings } from './settings.ts';
+import { TenantSettings, type TenantTemplate } from './settings.ts';
 
 /** What both a tenant and a template have beside their settings. */
 interface Kept {
@@ -17,8 +18,30 @@ export interface Tenant extends Omit<TenantSettings, 'apiKey' | 'legacySecret'>,
   readonly keys: readonly TenantKey[];
 }
 
+/** A template as the service knows it. */
+export interface Template extends Omit<TenantTemplate, 'legacySecret'>, Kept {}
+
+/** What facts have of the settings, which a later release reads with its defaults for what was not there. */
+export const KeptSettings = z.object(
+  TenantSettings.omit({
+    id: true,
+    host: true,
+    instance: true,
+    apiKey: true,
+    callbackUrl: true,
+    callbackSecret: true,
+    legacySecret: true,
+  }).shape,
+);
+
 const legacyDigestOf = (legacySecret: string | undefined): { legacyDigest?: string } =>
   legacySecret === undefined ? {} : { legacyDigest: digestOf(legacySecret) };
+
+/** A template from what somebody wrote. */
+export const templateOf = (
+  { legacySecret, ...settings }: TenantTemplate,
+  source: TenantSource,
+): Template => ({ ...settings, ...legacyDigestOf(legacySecret), source, removing: false });
 
 /** A tenant from what somebody wrote, with one key. */
 export function tenantOf(
@@ -35,3 +58,6 @@ export const isKeyOf = ({ keys }: Pick<Tenant, 'keys'>, key: string, now: number
     key,
     keys.filter((each) => isValidKey(each, now)).map(({ digest }) => digest),
   );
+
+export const isLegacySecret = ({ legacyDigest }: Pick<Kept, 'legacyDigest'>, secret: string) =>
+  hasDigest(secret, legacyDigest === undefined ? [] : [legacyDigest]);
