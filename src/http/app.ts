@@ -26,6 +26,7 @@ import { addDepartmentsEndpoint } from './v1/departments.ts';
 import { addOperatorEndpoints } from './v1/operators.ts';
 import { addQueueEndpoint } from './v1/queue.ts';
 import { addStatsEndpoint } from './v1/stats.ts';
+import { addTenantEndpoints } from './v1/tenants.ts';
 import { addVisitorCommands } from './v1/visitor-commands.ts';
 import { addVisitorQueries } from './v1/visitor-queries.ts';
 import { addTypingEndpoint } from './v1/visitor-typing.ts';
@@ -57,6 +58,8 @@ export function createApp(deps: HttpDeps): OpenAPIHono {
   for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {
     app.openAPIRegistry.registerComponent('securitySchemes', name, scheme);
   }
+  // No tenant is called `tenants`.
+  addTenantEndpoints(api, auth.admin);
   addVisitorCommands(api, tenant);
   addTypingEndpoint(api, tenant);
   addVisitorQueries(api, tenant);

@@ -109,6 +109,8 @@ export interface Tenants {
   find(id: TenantId): Tenant | Template | undefined;
   /** All tenants and templates. */
   list(): readonly (Tenant | Template)[];
+  /** False while there may be others, which this process does not know. */
+  isComplete(): boolean;
   /** True if TENANTS_FILE of this process declares it: then nobody changes it here. */
   isDeclared(id: TenantId): boolean;
   /**

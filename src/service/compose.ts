@@ -151,7 +151,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
     deadlines.clockWasSet();
   });
 
-  const changes = createTenants({
+  const tenancy = createTenants({
     ...base,
     actors,
     directory,
@@ -166,7 +166,7 @@ export function createRuntime(config: Config, logger: Logger, storage: ServiceSt
   work.subscribe(directory);
   work.subscribe(deadlines);
   if (leases) work.subscribe(leases);
-  return { ...base, vault, rotation, work, leases, ownership, host, actors, deadlines, changes };
+  return { ...base, vault, rotation, work, leases, ownership, host, actors, deadlines, tenancy };
 }
 
 /** @throws {AppError} `invalid` with a field */
@@ -354,11 +354,12 @@ export function createApi(
   reactors: Reactors,
   readModels: ReadModels,
 ) {
-  const { tenants, actors, store, vault, secrets, logger, failpoint } = runtime;
+  const { tenants, tenancy, actors, store, vault, secrets, logger, failpoint } = runtime;
   const { crowd, inbox, operatorAccounts, routing, typing, deadLetters } = reactors;
   const stream = createStreamHub({ ...runtime, changes: readModels.changes });
   const app = createApp({
     tenants,
+    tenancy,
     actors,
     inbox: {
       take: async (events) => {

@@ -243,7 +243,7 @@ const unlessAborted = <T>(work: Promise<T>, signal: AbortSignal): Promise<T> =>
 
 /** Effects begin only when everything that was done before is known. */
 async function startEffects(
-  { work, tenants, changes, deadlines, leases }: Runtime,
+  { work, tenants, tenancy, deadlines, leases }: Runtime,
   { callbacks, lanes, routing }: Reactors,
   deadlineGraceMs: number,
   ending: AbortSignal,
@@ -251,7 +251,7 @@ async function startEffects(
   // A log that was not followed for long, or a table with a new version, takes its time.
   await work.caughtUp();
   tenants.caughtUp();
-  await changes.applyDeclared();
+  await tenancy.applyDeclared();
   await callbacks.resumeChanged();
   if (ending.aborted) return;
   lanes.start();

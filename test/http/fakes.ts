@@ -35,6 +35,20 @@ const TENANTS = createTenantDirectory([
   tenantWith({ id: 'beta', host: 'beta.test', apiKey: KEYS.beta }),
 ]);
 
+const noTenancy = async (): Promise<never> => {
+  throw new Error('no test of this file changes tenants');
+};
+const NOBODY_ELSE: HttpDeps['tenancy'] = {
+  find: (id) => TENANTS.get(id),
+  list: () => TENANTS.all(),
+  isComplete: () => true,
+  isDeclared: () => true,
+  configure: noTenancy,
+  rotateKey: noTenancy,
+  beginRemoval: noTenancy,
+  ofInstance: noTenancy,
+};
+
 export const VISITOR: VisitorView = {
   key: visitorKey('7'),
   presence: 'online',
@@ -209,6 +223,7 @@ export function fakeApp(more: Partial<HttpDeps> = {}) {
   });
   const given: Omit<HttpDeps, 'stream'> = {
     tenants: TENANTS,
+    tenancy: NOBODY_ELSE,
     actors: visitorsThat(async (visitor, command, origin = {}) => {
       calls.commands.push({ visitor, command, origin });
       return done(visitor);

@@ -5,6 +5,7 @@
 import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { HonoRequest } from 'hono';
 import type { TenantId } from '../../actors/ids.ts';
+import { BEING_REMOVED } from '../../actors/tenant/configuration.ts';
 import type { TenantDirectory } from '../../actors/tenant/directory.ts';
 import { isKeyOf, type Tenant } from '../../actors/tenant/tenant.ts';
 import { AppError } from '../../errors.ts';
@@ -47,11 +48,15 @@ const NOBODY = { keys: [{ digest: randomBytes(32).toString('base64url'), until: 
 /** When to ask again while the tenants are being read. */
 const NOT_YET_RETRY_S = 1;
 
-const notYet = (): AppError =>
+/** For whoever asks for a tenant that may exist. */
+export const tenantsNotKnown = (): AppError =>
   new AppError('unavailable', 'this process does not know all tenants yet', {
     part: 'the tenants',
     retryAfter: NOT_YET_RETRY_S,
   });
+
+/** Methods of requests that a tenant answers while it is being removed. */
+const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
 /** The same for an unknown key, another tenant's key, and a key without the right. */
 const notAdmitted = (request: HonoRequest): AppError =>
@@ -94,8 +99,12 @@ export function createAuth(
         const key = bearerToken(request.header('authorization') ?? '');
         const isOwn = isKeyOf(tenant ?? NOBODY, key, now());
         const admin = timingSafeEqual(digest(key), adminHash);
-        if (tenant && (isOwn || admin)) return { tenant, admin: !isOwn };
-        if (!tenants.isComplete()) throw notYet();
+        if (tenant && (isOwn || admin)) {
+          if (tenant.removing && !READS.has(request.method))
+            throw new AppError('refused', BEING_REMOVED);
+          return { tenant, admin: !isOwn };
+        }
+        if (!tenants.isComplete()) throw tenantsNotKnown();
         if (admin) throw new AppError('not-found', 'there is no such tenant');
         throw notAdmitted(request);
       },

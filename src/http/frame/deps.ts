@@ -9,6 +9,7 @@ import type {
   ForwardTyping,
   Inbox,
   OperatorAccounts,
+  Tenants,
   Transfer,
   Vault,
 } from '../../runtime/ports.ts';
@@ -18,6 +19,7 @@ export interface EndpointDeps {
   readonly crowd: Crowd;
   readonly inbox: Inbox;
   readonly operatorAccounts: Pick<OperatorAccounts, 'put' | 'remove'>;
+  readonly tenancy: Tenants;
   readonly typing: ForwardTyping;
   readonly transfer: Transfer;
   readonly readModels: Omit<ReadModels, 'changes' | 'check' | 'settled'>;

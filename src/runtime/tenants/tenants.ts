@@ -166,6 +166,7 @@ export function createTenants(options: TenantsOptions): ServiceTenants {
   return {
     find: directory.find,
     list: () => directory.everybody(),
+    isComplete: directory.isComplete,
     isDeclared: (id) => declaredIds.has(id),
     async configure(wish, madeKey, origin) {
       refuseDeclared(wish.id);

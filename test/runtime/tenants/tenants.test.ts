@@ -1,28 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { TenantId } from '../../../src/actors/ids.ts';
-import { TenantSettings, TenantTemplate } from '../../../src/actors/tenant/settings.ts';
-import {
-  isKeyOf,
-  isLegacySecret,
-  templateOf,
-  tenantOf,
-} from '../../../src/actors/tenant/tenant.ts';
+import { TenantSettings } from '../../../src/actors/tenant/settings.ts';
+import { isKeyOf, isLegacySecret } from '../../../src/actors/tenant/tenant.ts';
 import { digestOf } from '../../../src/kit/key-digest.ts';
-import { createActors } from '../../../src/runtime/host/actors.ts';
-import { createPendingWork, openWorkFile } from '../../../src/runtime/pending-work.ts';
 import type { Origin, TenantWish } from '../../../src/runtime/ports.ts';
-import { createLiveDirectory } from '../../../src/runtime/tenants/live-directory.ts';
-import { TENANTS_TABLE } from '../../../src/runtime/tenants/table.ts';
-import { createTenants } from '../../../src/runtime/tenants/tenants.ts';
-import { temporaryFolder } from '../../support/folder.ts';
 import { newId, openRig, type Rig } from '../../support/rig.ts';
+import { runningProcess, startProcess, stopProcesses } from '../../support/tenant-process.ts';
 
 const rigs: Rig[] = [];
-const ending = new AbortController();
 afterAll(async () => {
-  ending.abort();
+  await stopProcesses();
   for (const rig of rigs) await rig.close();
 });
 
@@ -30,79 +18,6 @@ async function openLog(): Promise<Rig> {
   const rig = await openRig();
   rigs.push(rig);
   return rig;
-}
-
-let number = 0;
-
-/**
- * A process on the log of a rig.
- * @param file what its TENANTS_FILE declares
- * @param work its file of pending work; default a new one
- */
-async function startProcess(
-  rig: Rig,
-  file: readonly object[] = [],
-  work = `${temporaryFolder('work')}/work-${number++}.db`,
-) {
-  const lines: { level: string; msg: string; tenants?: string[] }[] = [];
-  const logger = pino(
-    { level: 'info', formatters: { level: (level) => ({ level }) } },
-    { write: (line: string) => void lines.push(JSON.parse(line)) },
-  );
-  const db = openWorkFile(work);
-  const stopping = new AbortController();
-  const isTemplate = (entry: object) => 'instance' in entry && entry.instance === '*';
-  const declared = {
-    tenants: file
-      .filter((entry) => !isTemplate(entry))
-      .map((entry) => tenantOf(TenantSettings.parse(entry), 'file')),
-    templates: file
-      .filter(isTemplate)
-      .map((entry) => templateOf(TenantTemplate.parse(entry), 'file')),
-  };
-  const { store, vault, now, digestKey } = rig;
-  const directory = createLiveDirectory({
-    db,
-    vault,
-    declared,
-    state: () => pending.state(),
-    logger,
-  });
-  const { prepare, onDropped } = directory;
-  const tables = [TENANTS_TABLE];
-  const pending = createPendingWork({ db, store, tables, logger, prepare, onDropped });
-  const host = rig.makeHost({ shared: true });
-  const actors = createActors(host, newId);
-  pending.subscribe(host);
-  pending.subscribe(directory);
-  const check = () => undefined;
-  const options = { actors, directory, work: pending, declared, digestKey, check, now, logger };
-  const tenants = createTenants(options);
-  await directory.load();
-  const fold = pending.run(AbortSignal.any([stopping.signal, ending.signal]));
-  const catchUp = async () => {
-    await pending.caughtUp();
-    directory.caughtUp();
-    await tenants.applyDeclared();
-  };
-  return {
-    directory,
-    tenants,
-    lines,
-    catchUp,
-    work,
-    stop: async () => {
-      stopping.abort();
-      await fold;
-      db.close();
-    },
-  };
-}
-
-async function running(...args: Parameters<typeof startProcess>) {
-  const process = await startProcess(...args);
-  await process.catchUp();
-  return process;
 }
 
 const KEY = 'key-of-acme-0123456789';
@@ -130,7 +45,7 @@ async function until(isSo: () => boolean): Promise<void> {
 describe('a tenant that is made', () => {
   it('counts at once where it was made and then everywhere, and the log has no secret in plain', async () => {
     const rig = await openLog();
-    const [one, other] = [await running(rig), await running(rig)];
+    const [one, other] = [await runningProcess(rig), await runningProcess(rig)];
     const secrets = {
       callbackUrl: 'https://user:pass@lhc.test/',
       callbackSecret: WHSEC,
@@ -161,7 +76,7 @@ describe('a tenant that is made', () => {
 
   it('is not changed by the same wish, and the same object stays', async () => {
     const rig = await openLog();
-    const one = await running(rig);
+    const one = await runningProcess(rig);
     const again = () => one.tenants.configure(wish(acme), 'x'.repeat(20), auto());
     await again();
     const before = one.directory.get(id('acme'));
@@ -173,7 +88,7 @@ describe('a tenant that is made', () => {
   });
 
   it('keeps its host and its instance', async () => {
-    const one = await running(await openLog());
+    const one = await runningProcess(await openLog());
     await one.tenants.configure(wish(acme), '', auto());
     await expect(
       one.tenants.configure(wish({ ...acme, host: 'other.test' }), '', auto()),
@@ -182,7 +97,7 @@ describe('a tenant that is made', () => {
 
   it('has a key of its own', async () => {
     const rig = await openLog();
-    const one = await running(rig);
+    const one = await runningProcess(rig);
     await one.tenants.configure(wish(acme), '', auto());
     const beta = { id: 'beta', host: 'beta.test' };
     await expect(
@@ -206,7 +121,7 @@ describe('two tenants that want one name', () => {
     'at the same time, in two processes: %s: the first in the log has it, everywhere',
     async (_what, second) => {
       const rig = await openLog();
-      const processes = [await running(rig), await running(rig)] as const;
+      const processes = [await runningProcess(rig), await runningProcess(rig)] as const;
       const results = await Promise.allSettled([
         processes[0].tenants.configure(wish(south), '', auto()),
         processes[1].tenants.configure(wish(second), '', auto()),
@@ -218,7 +133,7 @@ describe('two tenants that want one name', () => {
         reason: { code: 'conflict' },
       });
       // A process that folds everything anew comes to the same.
-      for (const each of [...processes, await running(rig)]) {
+      for (const each of [...processes, await runningProcess(rig)]) {
         await each.catchUp();
         expect(each.directory.ofHost('h.test').map((tenant) => tenant.id)).toEqual([winner]);
         expect(each.directory.get(id(loser))).toBeUndefined();
@@ -232,7 +147,7 @@ describe('two tenants that want one name', () => {
 
   it('after a kill between the fact and its withdrawal, the next wish for that id counts', async () => {
     const rig = await openLog();
-    const one = await running(rig);
+    const one = await runningProcess(rig);
     await one.tenants.configure(wish(south), '', auto());
     // As the process that was killed has left it.
     const command = {
@@ -262,7 +177,7 @@ describe('two tenants that want one name', () => {
 describe('a key that is rotated', () => {
   it('ends when the caller said, and there are never more than two', async () => {
     const rig = await openLog();
-    const one = await running(rig);
+    const one = await runningProcess(rig);
     await one.tenants.configure(wish(acme), '', auto());
     const rotate = (key: string | undefined, overlapMs: number) =>
       one.tenants.rotateKey(id('acme'), { key, overlapMs }, 'made-key-0123456789', auto());
@@ -287,7 +202,7 @@ describe('a restart', () => {
     'has the tenants again, with its file of pending work: %s',
     async (keep) => {
       const rig = await openLog();
-      const one = await running(rig);
+      const one = await runningProcess(rig);
       const url = { callbackUrl: 'https://lhc.test/' };
       await one.tenants.configure(wish({ ...acme, ...url }), '', auto());
       await one.tenants.rotateKey(id('acme'), { overlapMs: 9_000 }, 'made-key-0123456789', auto());
@@ -328,7 +243,7 @@ describe('TENANTS_FILE', () => {
 
   it('is read-only over HTTP, and what it leaves out stays and can be changed', async () => {
     const rig = await openLog();
-    const older = await running(rig, [acme]);
+    const older = await runningProcess(rig, [acme]);
     const changed = wish({ ...acme, hardTimeout: 60 });
     const refused = { code: 'conflict', message: expect.stringContaining('TENANTS_FILE') };
     await expect(older.tenants.configure(changed, '', auto())).rejects.toMatchObject(refused);
@@ -338,7 +253,7 @@ describe('TENANTS_FILE', () => {
     await expect(older.tenants.beginRemoval(id('acme'), false, auto())).rejects.toMatchObject(
       refused,
     );
-    const next = await running(rig);
+    const next = await runningProcess(rig);
     expect(next.lines).toMatchObject([{ level: 'warn', tenants: ['acme'] }]);
     expect(next.directory.get(id('acme'))).toBeDefined();
     await next.tenants.configure(changed, '', auto());
@@ -350,9 +265,9 @@ describe('TENANTS_FILE', () => {
 
   it('does not take the name of another tenant, and the log says so', async () => {
     const rig = await openLog();
-    await (await running(rig)).tenants.configure(wish(acme), '', auto());
+    await (await runningProcess(rig)).tenants.configure(wish(acme), '', auto());
     const beta = { id: 'beta', host: acme.host, apiKey: 'key-of-beta-0123456789' };
-    const next = await running(rig, [beta]);
+    const next = await runningProcess(rig, [beta]);
     expect(next.lines).toMatchObject([{ level: 'error', tenant: 'beta' }]);
     expect(next.directory.ofHost(acme.host)).toMatchObject([{ id: 'acme' }]);
   });
@@ -361,7 +276,7 @@ describe('TENANTS_FILE', () => {
 describe('a removal', () => {
   it('shows in every process, and lets nobody change the tenant', async () => {
     const rig = await openLog();
-    const [one, other] = [await running(rig), await running(rig)];
+    const [one, other] = [await runningProcess(rig), await runningProcess(rig)];
     await one.tenants.configure(wish(acme), '', auto());
     await one.tenants.beginRemoval(id('acme'), false, auto());
     expect(one.directory.get(id('acme'))?.removing).toBe(true);
@@ -385,7 +300,7 @@ describe('a removal', () => {
   });
 
   it('of a tenant that nobody made is not found', async () => {
-    const one = await running(await openLog());
+    const one = await runningProcess(await openLog());
     await expect(one.tenants.beginRemoval(id('none'), true, auto())).rejects.toMatchObject({
       code: 'not-found',
     });
@@ -404,7 +319,7 @@ describe('a template', () => {
 
   it('makes the tenant of an instance, once, whoever asks first', async () => {
     const rig = await openLog();
-    const [one, other] = [await running(rig, [shops]), await running(rig)];
+    const [one, other] = [await runningProcess(rig, [shops]), await runningProcess(rig)];
     expect(one.directory.all()).toEqual([]);
     const made = await Promise.all(
       [one, other].map(({ tenants }) => tenants.ofInstance('hosting.test', 'a-shop')),

@@ -1,0 +1,246 @@
+/** Tenants at run time, for the administrator: made, changed and removed, and their keys rotated (docs/adr/0036). */
+import { createHmac } from 'node:crypto';
+import { z } from '@hono/zod-openapi';
+import { Instance, TenantId } from '../../actors/ids.ts';
+import { ANY_INSTANCE, TenantSettings, TenantTemplate } from '../../actors/tenant/settings.ts';
+import type { Template, Tenant } from '../../actors/tenant/tenant.ts';
+import { AppError } from '../../errors.ts';
+import { withoutCredentials } from '../../kit/fetch-url.ts';
+import type { Dispatched, Tenants, TenantWish } from '../../runtime/ports.ts';
+import type { Answer } from '../frame/answer.ts';
+import { type Access, tenantsNotKnown } from '../frame/auth.ts';
+import { ACCEPTED, answerCommand, originOf } from '../frame/commands.ts';
+import { type Api, addEndpoint, type Call } from '../frame/endpoint.ts';
+import { BooleanParameter, ListQuery, pageSchema } from '../frame/reading.ts';
+
+/** How long the keys of before can stay valid, in seconds: 30 days. */
+export const MAX_OVERLAP_S = 30 * 86_400;
+
+const { id: _id, apiKey, instance: _instance, callbackUrl, ...settings } = TenantSettings.shape;
+
+const PutTenant = z
+  .strictObject({
+    ...settings,
+    instance: z.union([z.literal(ANY_INSTANCE), Instance]).optional(),
+    apiKey: apiKey.optional(),
+    callbackUrl: z.string().optional(),
+  })
+  .superRefine((wish, { addIssue }) => {
+    const isTemplate = wish.instance === ANY_INSTANCE;
+    const address = isTemplate ? TenantTemplate.shape.callbackUrl : callbackUrl;
+    for (const { message } of address.safeParse(wish.callbackUrl).error?.issues ?? []) {
+      addIssue({ code: 'custom', path: ['callbackUrl'], message });
+    }
+    if (isTemplate && wish.apiKey !== undefined) {
+      addIssue({ code: 'custom', path: ['apiKey'], message: 'a template has no key' });
+    }
+  })
+  .openapi('PutTenant', {
+    description:
+      'All settings of the tenant, as in TENANTS_FILE without `id` (docs/configuration.md). What is left out gets its default. Without `apiKey` it keeps its keys',
+  });
+
+const RotateKey = z
+  .strictObject({
+    apiKey: apiKey.optional().openapi({ description: 'The new key. Default: one is made' }),
+    overlap: z
+      .number()
+      .int()
+      .min(0)
+      .max(MAX_OVERLAP_S)
+      .openapi({ description: 'How long the key of before is valid, in seconds. 0 ends it now' }),
+  })
+  .openapi('RotateKey');
+
+const { legacySecret: _legacy, callbackSecret: _callback, ...shown } = settings;
+const TenantView = z
+  .object({
+    ...shown,
+    id: z.string(),
+    instance: z.string().nullable().openapi({ description: '`*` for a template' }),
+    callbackUrl: z.string().nullable().openapi({ description: 'Without user and password' }),
+    hasCallbackSecret: z.boolean(),
+    hasLegacySecret: z.boolean(),
+    keys: z.array(
+      z.object({
+        until: z
+          .number()
+          .nullable()
+          .openapi({ description: 'When it ends, in ms since 1970; null for the newest key' }),
+      }),
+    ),
+    state: z.enum(['active', 'removing']),
+    source: z.enum(['file', 'http', 'template']).openapi({ description: 'Who wrote it last' }),
+    readOnly: z.boolean().openapi({ description: 'TENANTS_FILE declares it: change it there' }),
+  })
+  .openapi('Tenant');
+
+const Made = ACCEPTED.schema
+  .extend({
+    apiKey: z.string().optional().openapi({
+      description:
+        'The key that was made. Nobody can read it again: only the same request with the same `Idempotency-Key` is answered with it',
+    }),
+  })
+  .openapi('AcceptedWithKey');
+
+function viewOf(one: Tenant | Template, tenancy: Tenants): z.output<typeof TenantView> {
+  const { callbackSecret, legacyDigest, removing, ...kept } = one;
+  return {
+    ...kept,
+    instance: one.instance ?? null,
+    callbackUrl:
+      one.callbackUrl === undefined ? null : withoutCredentials(one.callbackUrl).address.href,
+    hasCallbackSecret: callbackSecret !== undefined,
+    hasLegacySecret: legacyDigest !== undefined,
+    keys: 'keys' in one ? one.keys.map(({ until }) => ({ until })) : [],
+    state: removing ? 'removing' : 'active',
+    readOnly: tenancy.isDeclared(one.id),
+  };
+}
+
+/** Random, or for an Idempotency-Key always the same: a caller who missed the answer gets the key by asking again. */
+function madeKeyOf({ deps }: Api, id: TenantId, call: Call<unknown, unknown, unknown, unknown>) {
+  const { commandId } = originOf({ deps }, call);
+  const text = createHmac('sha256', deps.digestKey)
+    .update(JSON.stringify(['a key of a tenant', id, commandId, call.request.path]))
+    .digest('base64url');
+  return `key_${text}`;
+}
+
+export function addTenantEndpoints(api: Api, access: Access<null>): void {
+  const { tenancy } = api.deps;
+  const tag = 'Tenants';
+  const path = '/v1/tenants/{tenant}';
+  const params = z.object({ tenant: TenantId });
+  const common = { tag, access, params };
+
+  const withKey = async (
+    command: string,
+    work: Promise<{ readonly done: Dispatched; readonly key: string | null }>,
+  ): Promise<Answer> => {
+    const answer = await answerCommand(
+      api,
+      command,
+      work.then(({ done }) => done),
+    );
+    const { key } = await work;
+    // The answer to a command has an object.
+    return key === null ? answer : { ...answer, json: { ...(answer.json as object), apiKey: key } };
+  };
+
+  addEndpoint(
+    api,
+    {
+      ...common,
+      method: 'put',
+      path,
+      operationId: 'putTenant',
+      summary: 'Make or change a tenant',
+      description: `The body is the whole wish, and the same again changes nothing. A new tenant without \`apiKey\` gets a key,
+which is in this answer alone. Host and instance never change. With \`"instance": "*"\` it is a template for the instances of
+its host.`,
+      body: PutTenant,
+      command: true,
+      success: { ...ACCEPTED, schema: Made },
+    },
+    (call) => {
+      const id = call.params.tenant;
+      const wish = { ...call.body, id } as TenantWish; // the schema above is made of the same parts
+      const work = tenancy.configure(wish, madeKeyOf(api, id, call), originOf(api, call));
+      return withKey('ConfigureTenant', work);
+    },
+  );
+
+  addEndpoint(
+    api,
+    {
+      ...common,
+      method: 'post',
+      path: `${path}/keys`,
+      operationId: 'rotateTenantKey',
+      summary: "Give a tenant a new key, and end the old one's time",
+      description: `The new key is valid at once, the one of before for \`overlap\` seconds more. Two keys are valid at the same
+time at most.`,
+      body: RotateKey,
+      command: true,
+      success: { ...ACCEPTED, schema: Made },
+    },
+    (call) => {
+      const id = call.params.tenant;
+      const wish = { key: call.body.apiKey, overlapMs: call.body.overlap * 1_000 };
+      const work = tenancy.rotateKey(id, wish, madeKeyOf(api, id, call), originOf(api, call));
+      return withKey('RotateTenantKey', work);
+    },
+  );
+
+  addEndpoint(
+    api,
+    {
+      ...common,
+      method: 'delete',
+      path,
+      operationId: 'removeTenant',
+      summary: 'Remove a tenant',
+      description: `Closes its chats and removes its accounts and groups from ejabberd. The answer does not wait for that: the
+tenant is gone when GET answers 404. Meanwhile it refuses commands. Its log stays, unless \`purge\` is true: then the data keys
+go too, and nothing personal can be read again.`,
+      query: z.strictObject({ purge: BooleanParameter.optional() }),
+      command: true,
+      success: ACCEPTED,
+    },
+    (call) => {
+      const { tenant } = call.params;
+      const work = tenancy.beginRemoval(tenant, call.query.purge ?? false, originOf(api, call));
+      return answerCommand(api, 'BeginTenantRemoval', work);
+    },
+  );
+
+  addEndpoint(
+    api,
+    {
+      ...common,
+      method: 'get',
+      path,
+      operationId: 'getTenant',
+      summary: 'One tenant, without its secrets',
+      success: { status: 200, description: 'The tenant', schema: TenantView },
+      problems: [503],
+    },
+    async ({ params: { tenant } }) => {
+      const one = tenancy.find(tenant);
+      if (one) return { status: 200, json: viewOf(one, tenancy) };
+      if (!tenancy.isComplete()) throw tenantsNotKnown();
+      throw new AppError('not-found', 'there is no such tenant');
+    },
+  );
+
+  addEndpoint(
+    api,
+    {
+      tag,
+      access,
+      method: 'get',
+      path: '/v1/tenants',
+      operationId: 'listTenants',
+      summary: 'All tenants and templates',
+      query: ListQuery.omit({ minPosition: true }),
+      success: {
+        status: 200,
+        description: 'A page, in the order of their ids',
+        schema: pageSchema(TenantView).omit({ position: true }),
+      },
+      problems: [503],
+    },
+    async ({ query: { cursor = '', limit } }) => {
+      if (!tenancy.isComplete()) throw tenantsNotKnown();
+      const rest = tenancy
+        .list()
+        .filter(({ id }) => id > cursor)
+        .sort((a, b) => (a.id < b.id ? -1 : 1));
+      const page = rest.slice(0, limit);
+      const next = rest.length > limit ? (page.at(-1)?.id ?? null) : null;
+      return { status: 200, json: { items: page.map((one) => viewOf(one, tenancy)), next } };
+    },
+  );
+}
